@@ -1,0 +1,37 @@
+# The libraries, all from the system's packages: tools/setup.sh installs them.
+find_package(Threads REQUIRED)
+find_package(OpenMP REQUIRED)  # before faiss, whose config file needs it
+find_package(PkgConfig REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(gRPC CONFIG REQUIRED)
+find_package(absl CONFIG REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(Torch REQUIRED)
+find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs)
+find_package(faiss CONFIG REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(prometheus-cpp CONFIG REQUIRED)
+find_package(spdlog CONFIG REQUIRED)
+find_package(CLI11 CONFIG REQUIRED)
+find_package(nlohmann_json CONFIG REQUIRED)
+# cpp-httplib has no CMake config file here, and its struct layouts depend on the flags that
+# pkg-config gives.
+pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+
+# LibTorch as one target whose headers are system headers.
+add_library(s2p_torch INTERFACE)
+add_library(s2p::torch ALIAS s2p_torch)
+target_link_libraries(s2p_torch INTERFACE ${TORCH_LIBRARIES})
+target_include_directories(s2p_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+
+add_library(s2p_opencv INTERFACE)
+add_library(s2p::opencv ALIAS s2p_opencv)
+target_link_libraries(s2p_opencv INTERFACE opencv_core opencv_imgproc opencv_imgcodecs)
+target_include_directories(s2p_opencv SYSTEM INTERFACE ${OpenCV_INCLUDE_DIRS})
+
+# What LibTorch's headers ask for decides the language: C++20 from 2.13 on, else C++17.
+if(Torch_VERSION VERSION_GREATER_EQUAL 2.13)
+  set(CMAKE_CXX_STANDARD 20)
+else()
+  set(CMAKE_CXX_STANDARD 17)
+endif()

@@ -1,0 +1,65 @@
+# How targets are made here. Each room of the house is one or more s2p_library()s.
+
+# The warnings of all our own code.
+function(s2p_set_warnings target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+    -Woverloaded-virtual -Wno-missing-field-initializers)
+  if(S2P_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+endfunction()
+
+# s2p_library(NAME SOURCES ... [DEPS ...] [PRIVATE_DEPS ...] [TORCH])
+# Makes s2p_NAME, known as s2p::NAME. TORCH: precompiled LibTorch headers and the library.
+function(s2p_library name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  add_library(s2p_${name} STATIC ${ARG_SOURCES})
+  add_library(s2p::${name} ALIAS s2p_${name})
+  target_include_directories(s2p_${name} PUBLIC "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(s2p_${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
+  s2p_set_warnings(s2p_${name})
+  if(ARG_TORCH)
+    s2p_use_torch(s2p_${name})
+  endif()
+endfunction()
+
+# s2p_program(NAME OUTPUT SOURCES ... [DEPS ...] [TORCH])
+function(s2p_program name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS})
+  s2p_set_warnings(${name})
+  if(ARG_TORCH)
+    s2p_use_torch(${name})
+  endif()
+endfunction()
+
+# LibTorch's headers cost about 40 s per translation unit, so they are compiled once and shared.
+function(s2p_use_torch target)
+  if(NOT TARGET s2p_torch_headers)
+    file(WRITE "${PROJECT_BINARY_DIR}/torch_headers.cc" "// Holds the precompiled LibTorch headers.\n")
+    add_library(s2p_torch_headers OBJECT "${PROJECT_BINARY_DIR}/torch_headers.cc")
+    target_link_libraries(s2p_torch_headers PUBLIC s2p::torch)
+    target_precompile_headers(s2p_torch_headers PRIVATE <torch/torch.h>)
+    s2p_set_warnings(s2p_torch_headers)
+  endif()
+  target_link_libraries(${target} PUBLIC s2p::torch)
+  target_precompile_headers(${target} REUSE_FROM s2p_torch_headers)
+endfunction()
+
+# s2p_test(NAME SOURCES ... [DEPS ...] [TORCH] [LABELS ...])
+# A GoogleTest program, one ctest entry per test case.
+function(s2p_test name)
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE "S2P_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\"")
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  s2p_set_warnings(${name})
+  if(ARG_TORCH)
+    s2p_use_torch(${name})
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT 300 LABELS "${ARG_LABELS}")
+endfunction()

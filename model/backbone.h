@@ -1,0 +1,44 @@
+// Convolutional networks below the pooling: ResNet-18/34/50 and SE-ResNeXt-50 32x4d.
+#ifndef S2P_MODEL_BACKBONE_H_
+#define S2P_MODEL_BACKBONE_H_
+
+#include <torch/torch.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "s2p/v1/checkpoint.pb.h"
+
+namespace s2p {
+
+// The feature maps of one forward pass.
+struct FeatureMaps {
+  // [n, c3, h3, w3], stride 16.
+  torch::Tensor stage3;
+  // [n, c, h, w]: stage 4's, or stage 3's where the network ends there.
+  torch::Tensor last;
+};
+
+// A network whose parameters carry torchvision's names (ResNets; He et al., CVPR 2016) or those of
+// the IHDA release (SE-ResNeXt; Hu et al., CVPR 2018), so that published weights load by name.
+// Thread-compatible.
+class Backbone : public torch::nn::Module {
+ public:
+  // Input [n, 3, H, W] float32, normalised.
+  virtual FeatureMaps Forward(const torch::Tensor& images) = 0;
+  // Channels of FeatureMaps::stage3 and ::last.
+  virtual int stage3_channels() const = 0;
+  virtual int channels() const = 0;
+  // The stem, then each stage in order: what `frozen_stages` counts.
+  virtual std::vector<std::shared_ptr<torch::nn::Module>> Stages() = 0;
+};
+
+// Weights are initialised as the architecture's paper says (He normal for convolutions).
+// InvalidArgument naming the field for an unknown arch, stage or stride.
+absl::StatusOr<std::shared_ptr<Backbone>> CreateBackbone(const v1::Backbone& spec);
+
+}  // namespace s2p
+
+#endif  // S2P_MODEL_BACKBONE_H_

@@ -1,0 +1,1 @@
+#include "model/dual_encoder.h"

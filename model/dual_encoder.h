@@ -1,0 +1,88 @@
+// The networks that are trained and served together: E1 (photos), E2 (sketches), pooling,
+// projection, neck and attribute head (Yang et al., IEEE TMM 2020, section III).
+#ifndef S2P_MODEL_DUAL_ENCODER_H_
+#define S2P_MODEL_DUAL_ENCODER_H_
+
+#include <torch/torch.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/backbone.h"
+#include "model/safetensors.h"
+#include "s2p/v1/checkpoint.pb.h"
+
+namespace s2p {
+
+// What one modality's forward pass gives; all float32, differentiable.
+struct DualEncoderOutput {
+  // [n, c3]: global average of stage 3 (the release's feat_1).
+  torch::Tensor stage3;
+  // [n, d]: the embedding v, before neck and normalisation (the release's feat_2).
+  torch::Tensor embedding;
+};
+
+// E1 and E2 are one network when the backbone is shared. Children are registered under the names
+// that a checkpoint uses: photo_encoder, sketch_encoder (or encoder), projection, neck,
+// attribute_head. Thread-compatible.
+class DualEncoder : public torch::nn::Module {
+ public:
+  // Reads backbone, embedding, attributes and attribute_hidden of the manifest; the dimension must
+  // be right. Freshly initialised. InvalidArgument naming the field.
+  static absl::StatusOr<std::shared_ptr<DualEncoder>> Create(
+      const v1::CheckpointManifest& manifest);
+
+  // [n, 3, H, W] float32, normalised.
+  DualEncoderOutput Forward(const torch::Tensor& images, v1::Modality modality);
+  // [n, d] -> [n, d]: the batch-norm neck, or its argument where there is none.
+  torch::Tensor Neck(const torch::Tensor& embedding);
+  // [n, d] -> [n, a] logits. Requires has_attributes().
+  torch::Tensor AttributeLogits(const torch::Tensor& embedding);
+  // [n, d] embedding -> [n, d] retrieval feature: neck if the manifest says so, then L2 norm 1.
+  torch::Tensor RetrievalFeature(const torch::Tensor& embedding);
+
+  bool has_attributes() const;
+  int dimension() const;
+  Backbone& photo_backbone();
+  // The same object as photo_backbone() when shared.
+  Backbone& sketch_backbone();
+  // Copies E1's weights and statistics to E2; nothing to do when shared (start of step 2).
+  void CopyPhotoEncoderToSketchEncoder();
+
+  // Weights by their checkpoint names, on the CPU.
+  TensorMap Weights() const;
+  // Replaces all weights. DataLoss naming the first tensor that is missing, surplus, or of another
+  // shape or type; nothing is changed then.
+  absl::Status SetWeights(const TensorMap& weights);
+
+ private:
+  struct Networks;
+  explicit DualEncoder(std::unique_ptr<Networks> networks);
+  std::unique_ptr<Networks> networks_;
+
+ public:
+  ~DualEncoder() override;
+};
+
+// The manifest's `embedding.dimension` that backbone, pooling and grid give without a projection.
+absl::StatusOr<int> PooledDimension(const v1::Backbone& backbone, const v1::Embedding& embedding);
+
+// Loads a pretrained backbone (torchvision's or the release's names, with or without the prefixes
+// "module." and "base.") into both encoders. Classifier entries (fc.*, last_linear.*) are skipped,
+// and so are entries of stages behind `last_stage`; a missing "num_batches_tracked" is 0.
+// InvalidArgument naming the first key that is missing, surplus or of another shape.
+absl::Status LoadBackboneWeights(const TensorMap& weights, DualEncoder& encoder);
+
+// Tensors across the border of LibTorch. Contiguous, on the CPU, copied.
+TensorBytes ToTensorBytes(const torch::Tensor& tensor);
+torch::Tensor ToTorch(const TensorBytes& tensor);
+
+// Embeds the probe images with the networks as they are (evaluation mode, fp32, CPU) and fills
+// manifest.golden_probe; the manifest's preprocessing must be set.
+absl::Status FillGoldenProbe(DualEncoder& encoder, v1::CheckpointManifest& manifest);
+
+}  // namespace s2p
+
+#endif  // S2P_MODEL_DUAL_ENCODER_H_

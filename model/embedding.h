@@ -1,0 +1,51 @@
+// Rows of floats: embeddings, or the attribute probabilities that go with them.
+#ifndef S2P_MODEL_EMBEDDING_H_
+#define S2P_MODEL_EMBEDDING_H_
+
+#include <cstddef>
+#include <vector>
+
+#include "absl/types/span.h"
+
+namespace s2p {
+
+// n x d, row-major, float32. Holds embeddings (each row of L2 norm 1) or attribute probabilities
+// (each value in [0, 1]). A value. Thread-compatible.
+class EmbeddingMatrix {
+ public:
+  EmbeddingMatrix() = default;
+  // Zeros. Requires rows, dimension >= 0.
+  EmbeddingMatrix(int rows, int dimension)
+      : rows_(rows),
+        dimension_(dimension),
+        values_(static_cast<size_t>(rows) * static_cast<size_t>(dimension)) {}
+
+  int rows() const { return rows_; }
+  int dimension() const { return dimension_; }
+  absl::Span<float> row(int i) {
+    return absl::MakeSpan(values_).subspan(static_cast<size_t>(i) * dimension_, dimension_);
+  }
+  absl::Span<const float> row(int i) const {
+    return absl::MakeConstSpan(values_).subspan(static_cast<size_t>(i) * dimension_, dimension_);
+  }
+  float* data() { return values_.data(); }
+  const float* data() const { return values_.data(); }
+
+ private:
+  int rows_ = 0;
+  int dimension_ = 0;
+  std::vector<float> values_;
+};
+
+// Cosine similarity of two unit vectors in [-1, 1]: the dot product, accumulated in double from
+// the first value to the last and rounded once, so that it is the same wherever it is computed.
+// Requires equal lengths.
+float CosineSimilarity(absl::Span<const float> a, absl::Span<const float> b);
+
+// Scales `vector` to L2 norm 1. False, leaving it as it is, if its norm is below 1e-12 or not
+// finite.
+bool NormalizeL2(absl::Span<float> vector);
+
+}  // namespace s2p
+
+#endif  // S2P_MODEL_EMBEDDING_H_

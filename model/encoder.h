@@ -1,0 +1,71 @@
+// What turns images into embeddings when serving.
+#ifndef S2P_MODEL_ENCODER_H_
+#define S2P_MODEL_ENCODER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "model/checkpoint.h"
+#include "model/embedding.h"
+#include "model/image.h"
+#include "s2p/v1/checkpoint.pb.h"
+
+namespace s2p {
+
+// One image to encode; `image` is borrowed for the call.
+struct EncoderInput {
+  const Image* image = nullptr;
+  v1::Modality modality = v1::MODALITY_PHOTO;
+};
+
+struct Encoding {
+  // n x d, unit rows, in the order of the inputs.
+  EmbeddingMatrix embeddings;
+  // n x a, probabilities in [0, 1], in the order of Encoder::attributes(); a may be 0.
+  EmbeddingMatrix attributes;
+  absl::Duration preprocess_time;
+  absl::Duration encode_time;
+};
+
+// A frozen model on a device. Immutable after creation and safe to call from several threads,
+// though one batch thread is how it is used; calls do not depend on one another.
+class Encoder {
+ public:
+  virtual ~Encoder() = default;
+
+  // Version of the checkpoint it comes from.
+  virtual int64_t version() const = 0;
+  virtual int dimension() const = 0;
+  virtual const std::vector<std::string>& attributes() const = 0;
+  // "cpu" or "cuda:N".
+  virtual std::string device() const = 0;
+
+  // Preprocesses and embeds a batch that may mix modalities. InvalidArgument for an empty image;
+  // ResourceExhausted when the device is out of memory; Internal for a failure in the library.
+  virtual absl::StatusOr<Encoding> Encode(absl::Span<const EncoderInput> inputs) const = 0;
+};
+
+struct EncoderOptions {
+  // "auto" (cuda:0 where there is a GPU, else cpu), "cpu" or "cuda:N".
+  std::string device = "auto";
+  // Threads of LibTorch's CPU kernels in this process; 0 leaves the library's choice, which is one
+  // per physical core.
+  int threads = 0;
+};
+
+// Loads a verified checkpoint onto a device and proves it on the golden probe. InvalidArgument for
+// a device that is not there or a manifest that makes no sense; DataLoss naming the tensor if the
+// weights do not fit the manifest, or if the probe's embeddings differ.
+absl::StatusOr<std::unique_ptr<const Encoder>> LoadEncoder(const Checkpoint& checkpoint,
+                                                           const EncoderOptions& options = {});
+
+// The fixed images behind GoldenProbe.image "s2p-probe-1": the same bytes everywhere.
+Image ProbeImage(v1::Modality modality);
+
+}  // namespace s2p
+
+#endif  // S2P_MODEL_ENCODER_H_

@@ -1,0 +1,80 @@
+// An image in memory, and the only door through which encoded bytes become one.
+#ifndef S2P_MODEL_IMAGE_H_
+#define S2P_MODEL_IMAGE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+
+namespace s2p {
+
+// RGB, 8 bits a channel, row-major, interleaved, no padding: [height, width, 3] in [0, 255].
+// A value; copying copies the pixels. Thread-compatible.
+class Image {
+ public:
+  static constexpr int kChannels = 3;
+
+  Image() = default;
+  // All channels set to `fill`. Requires width, height >= 0.
+  Image(int width, int height, uint8_t fill = 255);
+
+  int width() const { return width_; }
+  int height() const { return height_; }
+  bool empty() const { return pixels_.empty(); }
+
+  uint8_t* row(int y) { return pixels_.data() + static_cast<size_t>(y) * width_ * kChannels; }
+  const uint8_t* row(int y) const {
+    return pixels_.data() + static_cast<size_t>(y) * width_ * kChannels;
+  }
+  absl::Span<const uint8_t> pixels() const { return pixels_; }
+
+ private:
+  int width_ = 0;
+  int height_ = 0;
+  std::vector<uint8_t> pixels_;
+};
+
+enum class ImageFormat { kJpeg, kPng, kWebp };
+
+// "image/jpeg", "image/png" or "image/webp".
+absl::string_view ContentType(ImageFormat format);
+
+struct ImageLimits {
+  // Of the encoded image. 10 MiB.
+  size_t max_bytes = size_t{10} << 20;
+  // Width times height as the header states them. 40 megapixels.
+  int64_t max_pixels = 40'000'000;
+};
+
+struct ImageHeader {
+  ImageFormat format = ImageFormat::kJpeg;
+  // As shown, that is after orientation.
+  int width = 0;
+  int height = 0;
+  // EXIF orientation, 1 to 8; 1 where there is none.
+  int orientation = 1;
+};
+
+// Reads format and size from the first bytes, without decoding and without allocating more than
+// a few hundred bytes. InvalidArgument, saying what is wrong, for anything that is not a JPEG, PNG
+// or WebP image within the limits.
+absl::StatusOr<ImageHeader> ReadImageHeader(absl::string_view bytes,
+                                            const ImageLimits& limits = {});
+
+// Decodes after ReadImageHeader has passed. Grey, palette and 16-bit images become 8-bit RGB,
+// alpha is composited on white, EXIF orientation is applied. InvalidArgument if the bytes are
+// damaged or end early.
+absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const ImageLimits& limits = {});
+
+absl::StatusOr<std::string> EncodePng(const Image& image);
+// `quality` in [1, 100].
+absl::StatusOr<std::string> EncodeJpeg(const Image& image, int quality = 90);
+
+}  // namespace s2p
+
+#endif  // S2P_MODEL_IMAGE_H_

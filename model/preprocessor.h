@@ -1,0 +1,61 @@
+// From an image of one modality to a network's input, exactly as a checkpoint's manifest says.
+#ifndef S2P_MODEL_PREPROCESSOR_H_
+#define S2P_MODEL_PREPROCESSOR_H_
+
+#include <array>
+#include <cstddef>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "model/image.h"
+#include "s2p/v1/checkpoint.pb.h"
+
+namespace s2p {
+
+// Built only from a manifest, so that trainer and server cannot differ. The arithmetic is that of
+// Pillow (fixed point, antialiased resize), because OpenCV's resize is not antialiased and models
+// see the difference; neither OpenCV nor LibTorch is needed here. Immutable.
+class Preprocessor {
+ public:
+  // InvalidArgument naming the field.
+  static absl::StatusOr<Preprocessor> Create(const v1::Preprocessing& preprocessing);
+
+  int height() const { return height_; }
+  int width() const { return width_; }
+  // Floats that one image takes: 3 * height * width.
+  size_t size() const { return size_t{3} * height_ * width_; }
+
+  // Edges, grey, thicken, resize: [height, width, 3] in [0, 255]. Requires a non-empty image.
+  Image Prepare(const Image& image) const;
+  // Divides by 255 and normalises a prepared image into `out`: [3, height, width] float32.
+  // Requires prepared.width() == width(), out.size() == size().
+  void Normalize(const Image& prepared, absl::Span<float> out) const;
+  // Normalize(Prepare(image)).
+  void Apply(const Image& image, absl::Span<float> out) const;
+
+ private:
+  explicit Preprocessor(const v1::Preprocessing& preprocessing);
+
+  int height_;
+  int width_;
+  bool grey_;
+  bool edges_;
+  int thicken_;
+  v1::ResizeFilter filter_;
+  std::array<float, 3> mean_;
+  std::array<float, 3> std_;
+};
+
+// The steps, each equal to Pillow's: see docs of the same names there.
+Image ToGrey(const Image& image);
+// FIND_EDGES per channel, then 255 - x.
+Image InvertedEdges(const Image& image);
+// MinFilter(3), `passes` times.
+Image Thicken(const Image& image, int passes);
+// Resize with antialiasing; requires positive sizes.
+Image Resize(const Image& image, int width, int height,
+             v1::ResizeFilter filter = v1::RESIZE_FILTER_BILINEAR);
+
+}  // namespace s2p
+
+#endif  // S2P_MODEL_PREPROCESSOR_H_

@@ -1,0 +1,105 @@
+// The gallery: the durable truth on disk, and the view of it that is being searched.
+#ifndef S2P_SERVER_GALLERY_H_
+#define S2P_SERVER_GALLERY_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "model/encoder.h"
+#include "model/image.h"
+#include "server/gallery_view.h"
+#include "server/snapshot.h"
+
+namespace s2p {
+
+enum class OnConflict { kFail, kReplace, kSkip };
+enum class AddResult { kAdded, kReplaced, kUnchanged, kSkipped };
+
+// One item to add, embedded already.
+struct NewItem {
+  std::string photo_id;
+  v1::Modality modality = v1::MODALITY_PHOTO;
+  std::map<std::string, std::string> metadata;
+  OnConflict on_conflict = OnConflict::kFail;
+  // The original bytes and what ReadImageHeader said of them.
+  std::string bytes;
+  ImageHeader header;
+  // The version that made embedding and attributes.
+  int64_t version = 0;
+  std::vector<float> embedding;
+  std::vector<float> attributes;
+};
+
+struct GalleryOptions {
+  // <data_dir>/gallery.db, photos/, models/, index/ and the lock live here. Created if missing.
+  std::string data_dir;
+  // Versions whose embeddings are kept, the served one included.
+  int keep_versions = 2;
+  ImageLimits image_limits;
+};
+
+struct GalleryTotals {
+  uint64_t photos = 0;
+  uint64_t sketches = 0;
+  uint64_t bytes = 0;
+};
+
+// Owns <data_dir>: one process at a time. A write is durable and in the slot's snapshot when the
+// call returns; a failed write has changed nothing. Thread-safe; writes take turns, searches never
+// wait for them.
+class Gallery {
+ public:
+  // Locks the folder, opens or creates the catalogue, sweeps orphaned blobs. FailedPrecondition,
+  // naming folder and process, if another process has it, or if the catalogue is of a newer format;
+  // DataLoss if it is damaged. `slot` must outlive the gallery.
+  static absl::StatusOr<std::unique_ptr<Gallery>> Open(const GalleryOptions& options,
+                                                       SnapshotSlot* slot);
+  virtual ~Gallery() = default;
+
+  // Embeds every item that has no embedding of encoder->version() yet, in batches, storing as it
+  // goes so that an interrupted run resumes; then publishes {encoder, view} to the slot.
+  // `progress` is called with (done, total). An item whose blob is damaged is logged by the caller
+  // through `on_damaged` and left out of the view, not deleted.
+  virtual absl::Status Activate(
+      std::shared_ptr<const Encoder> encoder,
+      const std::function<void(int64_t, int64_t)>& progress = {},
+      const std::function<void(const std::string&, const absl::Status&)>& on_damaged = {}) = 0;
+
+  // One outcome per item, in order; several items share one transaction. AlreadyExists as
+  // on_conflict says; Aborted if the serving version is not `version` any more (embed again);
+  // ResourceExhausted when the disk is full.
+  virtual std::vector<absl::StatusOr<AddResult>> Add(std::vector<NewItem> items) = 0;
+  // What Add would find, without embedding first: kUnchanged or kSkipped if nothing is to be done,
+  // AlreadyExists if it would fail, kAdded or kReplaced if the item must be embedded.
+  virtual absl::StatusOr<AddResult> Check(const std::string& photo_id, v1::Modality modality,
+                                          const std::map<std::string, std::string>& metadata,
+                                          const std::string& sha256,
+                                          OnConflict on_conflict) const = 0;
+  // Returns which of the ids were there. All or nothing.
+  virtual absl::StatusOr<std::vector<bool>> Delete(absl::Span<const std::string> photo_ids) = 0;
+  // NotFound.
+  virtual absl::StatusOr<std::shared_ptr<const GalleryItem>> UpdateMetadata(
+      const std::string& photo_id, const std::map<std::string, std::string>& metadata) = 0;
+
+  // From the catalogue, so also before the first model. NotFound.
+  virtual absl::StatusOr<std::shared_ptr<const GalleryItem>> Get(
+      const std::string& photo_id) const = 0;
+  // Items with photo_id > after, ascending, at most `limit`, that pass the filter (attributes in it
+  // need a snapshot: FailedPrecondition before the first).
+  virtual absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> List(
+      const std::string& after, int limit, const GalleryFilter& filter) const = 0;
+  // The original bytes, checked against their digest. DataLoss, NotFound.
+  virtual absl::StatusOr<std::string> ReadBlob(const GalleryItem& item) const = 0;
+  virtual GalleryTotals Totals() const = 0;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_GALLERY_H_

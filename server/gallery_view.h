@@ -1,0 +1,97 @@
+// The gallery as one version of the model sees it, at one moment.
+#ifndef S2P_SERVER_GALLERY_VIEW_H_
+#define S2P_SERVER_GALLERY_VIEW_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "model/embedding.h"
+#include "s2p/v1/checkpoint.pb.h"
+
+namespace s2p {
+
+// What is known about one photo or sketch of the gallery, apart from its pixels and embeddings.
+// Immutable once shared.
+struct GalleryItem {
+  std::string photo_id;
+  v1::Modality modality = v1::MODALITY_PHOTO;
+  std::map<std::string, std::string> metadata;
+  // Of the original bytes, lower-case hex: names the blob.
+  std::string sha256;
+  uint64_t bytes = 0;
+  std::string content_type;
+  // In pixels, as shown.
+  int width = 0;
+  int height = 0;
+  absl::Time created_at;
+};
+
+// Bounds on one predicted attribute, both inclusive.
+struct AttributeBounds {
+  std::string name;
+  float min = 0;
+  float max = 1;
+};
+
+// All conditions must hold; a default one lets everything pass.
+struct GalleryFilter {
+  std::map<std::string, std::string> metadata;
+  std::vector<AttributeBounds> attributes;
+  v1::Modality modality = v1::MODALITY_UNSPECIFIED;
+  std::set<std::string> exclude_photo_ids;
+
+  bool empty() const {
+    return metadata.empty() && attributes.empty() && modality == v1::MODALITY_UNSPECIFIED &&
+           exclude_photo_ids.empty();
+  }
+};
+
+struct GalleryMatch {
+  std::shared_ptr<const GalleryItem> item;
+  // CosineSimilarity(query, the item's embedding).
+  float score = 0;
+  // In the order of GalleryView::attributes(); valid as long as the view.
+  absl::Span<const float> attributes;
+};
+
+struct GallerySearchOptions {
+  int top_k = 10;
+  // Matches below are left out; at most -1 means no limit.
+  float min_score = -1;
+  GalleryFilter filter;
+};
+
+// Immutable: a search holds it by shared_ptr and never waits for a writer.
+class GalleryView {
+ public:
+  virtual ~GalleryView() = default;
+
+  // Of the model that embedded every item in it.
+  virtual int64_t version() const = 0;
+  virtual int dimension() const = 0;
+  virtual const std::vector<std::string>& attributes() const = 0;
+  virtual int64_t size() const = 0;
+
+  // Best matches of each query row, by falling score, ties by photo_id; as many as `top_k` when so
+  // many pass the filter. `options` has one entry per row. FailedPrecondition if a filter names an
+  // attribute that this version lacks; InvalidArgument if the dimension is wrong.
+  virtual absl::StatusOr<std::vector<std::vector<GalleryMatch>>> Search(
+      const EmbeddingMatrix& queries, absl::Span<const GallerySearchOptions> options) const = 0;
+
+  // Null if there is no such item.
+  virtual std::shared_ptr<const GalleryItem> Find(absl::string_view photo_id) const = 0;
+  // The item's embedding, valid as long as the view; NotFound.
+  virtual absl::StatusOr<absl::Span<const float>> EmbeddingOf(absl::string_view photo_id) const = 0;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_GALLERY_VIEW_H_

@@ -1,0 +1,80 @@
+// A labelled set of images in a folder: dataset.json and dataset.jsonl (docs/training.md).
+#ifndef S2P_TRAINER_DATA_SET_H_
+#define S2P_TRAINER_DATA_SET_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/image.h"
+#include "s2p/v1/checkpoint.pb.h"
+
+namespace s2p {
+
+inline constexpr int kDataSetFormat = 1;
+
+// One line of dataset.jsonl.
+struct DataSetImage {
+  // Relative to the folder, inside it.
+  std::string path;
+  // Who or what is shown; the space of id labels.
+  std::string identity;
+  v1::Modality modality = v1::MODALITY_PHOTO;
+  // "train", "val" or "test".
+  std::string split;
+  // In the order of DataSet::attributes(); NaN where the line does not say. Empty if the data set
+  // has no attributes.
+  std::vector<float> attributes;
+};
+
+// Immutable after Open. The images stay on disk.
+class DataSet {
+ public:
+  // NotFound if the folder or a file of it is missing; InvalidArgument naming file, line and field
+  // for wrong JSON, a path that leaves the folder, an unknown modality, split or attribute, a value
+  // outside [0, 1], or a path listed twice; FailedPrecondition for a newer format. That the images
+  // exist is checked too; that they decode is not.
+  static absl::StatusOr<DataSet> Open(const std::string& folder);
+
+  const std::string& folder() const { return folder_; }
+  // `name` of dataset.json.
+  const std::string& name() const { return name_; }
+  const std::vector<std::string>& attributes() const { return attributes_; }
+  const std::vector<DataSetImage>& images() const { return images_; }
+  // Of dataset.jsonl, lower-case hex.
+  const std::string& sha256() const { return sha256_; }
+
+  // Decodes one image. NotFound or InvalidArgument naming the file.
+  absl::StatusOr<Image> Read(const DataSetImage& image) const;
+
+ private:
+  DataSet() = default;
+  std::string folder_;
+  std::string name_;
+  std::vector<std::string> attributes_;
+  std::vector<DataSetImage> images_;
+  std::string sha256_;
+};
+
+// What dataset.json says besides the attributes.
+struct DataSetDescription {
+  std::string name;
+  std::vector<std::string> attributes;
+  std::string source;
+  std::string licence;
+};
+
+// Writes dataset.json and dataset.jsonl (the images are there already), replacing them whole.
+absl::Status WriteDataSet(const std::string& folder, const DataSetDescription& description,
+                          const std::vector<DataSetImage>& images);
+
+// True if the identity belongs to the part held back for validation: a hash of its name falls into
+// the lowest `fraction`. Depends on nothing else, so it stays when the data grows and two models
+// can be compared on the same identities.
+bool IsValidationIdentity(const std::string& identity, double fraction);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_DATA_SET_H_

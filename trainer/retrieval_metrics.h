@@ -1,0 +1,39 @@
+// How good a ranking is: CMC and mean average precision.
+#ifndef S2P_TRAINER_RETRIEVAL_METRICS_H_
+#define S2P_TRAINER_RETRIEVAL_METRICS_H_
+
+#include <string>
+#include <vector>
+
+#include "model/embedding.h"
+#include "s2p/v1/checkpoint.pb.h"
+
+namespace s2p {
+
+struct RetrievalResult {
+  // Ranks from 1 of each query's first true match; 0 for a query without any.
+  std::vector<int> first_match_rank;
+  // cmc[k - 1]: share of the valid queries whose first true match ranks k or better; as long as the
+  // gallery.
+  std::vector<double> cmc;
+  double mean_average_precision = 0;
+  int valid_queries = 0;
+  int unmatched_queries = 0;
+};
+
+// Ranks the gallery for each query by cosine similarity. A query without a true match is counted as
+// unmatched and left out. Ties count against us: a true match's rank is the number of gallery rows
+// that score as high or higher, other true matches of the same score counted once each, in order.
+// Requires equal dimensions and one identity per row.
+RetrievalResult EvaluateRetrieval(const EmbeddingMatrix& queries,
+                                  const std::vector<std::string>& query_identities,
+                                  const EmbeddingMatrix& gallery,
+                                  const std::vector<std::string>& gallery_identities);
+
+// Fills queries, gallery, unmatched, rank1/5/10/20 (a k beyond the gallery counts as the whole
+// gallery) and mAP.
+void FillEvaluation(const RetrievalResult& result, int gallery_size, v1::Evaluation& evaluation);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_RETRIEVAL_METRICS_H_
