@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Installs every package that building, testing and the demo need, on Debian 12 or 13.
+# Can be run any number of times; does nothing, quickly, when all of them are there.
+set -euo pipefail
+
+packages=(
+  # Tools
+  g++ cmake ninja-build pkg-config ccache git ca-certificates python3
+  # RPC and values
+  libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev libssl-dev
+  # Networks, pictures, search. Without OpenBLAS, LibTorch and FAISS fall back on reference BLAS,
+  # which is hundreds of times slower.
+  libtorch-dev libopencv-dev libfaiss-dev libopenblas0-openmp libopenblas-openmp-dev
+  # Storage, metrics, HTTP (with what cpp-httplib's flags ask for), command line, logs, JSON
+  libsqlite3-dev prometheus-cpp-dev libcpp-httplib-dev zlib1g-dev libbrotli-dev libcli11-dev
+  libspdlog-dev nlohmann-json3-dev
+  # Tests and benchmarks
+  libgtest-dev libgmock-dev libbenchmark-dev
+)
+# Debian 12 has it, Debian 13 does not; the format check is skipped where it is missing.
+if apt-cache show clang-format-14 >/dev/null 2>&1; then
+  packages+=(clang-format-14)
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+  if ! dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed'; then
+    missing+=("$package")
+  fi
+done
+if [ ${#missing[@]} -eq 0 ]; then
+  echo "setup: all ${#packages[@]} packages are installed"
+  exit 0
+fi
+
+if ! grep -qs '^ID=debian' /etc/os-release; then
+  echo "setup: these packages are missing, and only Debian 12 and 13 are supported:" >&2
+  echo "  ${missing[*]}" >&2
+  exit 1
+fi
+sudo=()
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    echo "setup: run as root or install sudo; these packages are missing: ${missing[*]}" >&2
+    exit 1
+  fi
+  sudo=(sudo)
+fi
+echo "setup: installing ${#missing[@]} packages: ${missing[*]}"
+"${sudo[@]}" apt-get update -q
+if apt-cache show clang-format-14 >/dev/null 2>&1 && ! command -v clang-format-14 >/dev/null; then
+  missing+=(clang-format-14)
+fi
+"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+  apt-get install -q -y --no-install-recommends "${missing[@]}"
+echo "setup: done"

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Installs what is missing, checks the format, builds with warnings as errors, runs all tests.
+# Can be run any number of times. The last line says how many tests ran.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tools/setup.sh
+
+formatter=
+for candidate in clang-format-14 clang-format; do
+  if command -v "$candidate" >/dev/null && "$candidate" --version | grep -q 'version 14\.'; then
+    formatter=$candidate
+    break
+  fi
+done
+if [ -n "$formatter" ]; then
+  git ls-files '*.h' '*.cc' | xargs "$formatter" --dry-run --Werror
+  echo "format: every file is as $formatter wants it"
+else
+  echo "format: not checked, clang-format 14 is not packaged here"
+fi
+
+tools/build.sh ci
+
+# Every test but those that take minutes or measure speed: see docs/architecture.md for these.
+# LibTorch's and FAISS's thread pools would fight over the cores that two tests already share.
+results=build/release/tests.xml
+status=0
+OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} ctest --preset ci --label-exclude '^(slow|benchmark)$' \
+  --parallel "$(nproc)" --output-junit "$PWD/$results" || status=$?
+
+python3 - "$results" <<'PY'
+import sys
+import xml.etree.ElementTree as xml
+
+suite = xml.parse(sys.argv[1]).getroot()
+failed = int(suite.get("failures", 0))
+skipped = int(suite.get("skipped", 0)) + int(suite.get("disabled", 0))
+print(f"{int(suite.get('tests', 0)) - failed - skipped} passed, {failed} failed, {skipped} skipped")
+PY
+exit $status
