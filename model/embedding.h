@@ -39,7 +39,7 @@ class EmbeddingMatrix {
 
 // Cosine similarity of two unit vectors in [-1, 1]: the dot product, accumulated in double from
 // the first value to the last and rounded once, so that it is the same wherever it is computed.
-// Requires equal lengths.
+// Limited to [-1, 1], which rounding may leave by 1e-7. Requires equal lengths.
 float CosineSimilarity(absl::Span<const float> a, absl::Span<const float> b);
 
 // Scales `vector` to L2 norm 1. False, leaving it as it is, if its norm is below 1e-12 or not
