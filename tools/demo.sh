@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# The whole product on this machine: installs, builds, makes the procedural data set, trains,
+# publishes, serves, adds photos, searches, and shows the result.
+#   tools/demo.sh          at a terminal the server stays up until Ctrl-C
+#   tools/demo.sh --once   ends after the search (so it does where there is no terminal)
+# Can be run any number of times; everything it makes is in build/demo/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+once=0
+case "${1:-}" in
+  '') [ -t 0 ] && [ -t 1 ] || once=1 ;;
+  --once) once=1 ;;
+  *)
+    echo "usage: tools/demo.sh [--once]" >&2
+    exit 2
+    ;;
+esac
+
+begin=$SECONDS
+step() { printf '\n== %s (%d s)\n' "$*" $((SECONDS - begin)); }
+
+step "Packages"
+tools/setup.sh
+step "Build"
+tools/build.sh release s2p-trainer s2p-server s2p
+
+bin=$PWD/build/release/bin
+demo=$PWD/build/demo
+rm -rf "$demo"
+mkdir -p "$demo"
+
+step "Data set: procedural shoes, drawn and photographed"
+"$bin/s2p-trainer" synthesize --out "$demo/data" --identities 600 --seed 1
+target=$demo/data/target
+
+step "Train and publish"
+"$bin/s2p-trainer" run --preset demo \
+  --set source_dataset="$demo/data/source" --set target_dataset="$target" \
+  --checkpoint-root "$demo/checkpoints" --state-dir "$demo/trainer"
+
+step "Serve"
+server_pid=
+stop_server() {
+  [ -z "$server_pid" ] || { kill "$server_pid" && wait "$server_pid"; } 2>/dev/null || true
+}
+trap stop_server EXIT
+trap 'exit 130' INT TERM
+"$bin/s2p-server" --checkpoint-root "$demo/checkpoints" --data-dir "$demo/server" \
+  --listen 127.0.0.1:0 --http 127.0.0.1:0 --address-file "$demo/address" \
+  2>"$demo/server.log" &
+server_pid=$!
+while ! [ -s "$demo/address" ]; do
+  kill -0 "$server_pid" 2>/dev/null || { cat "$demo/server.log" >&2; exit 1; }
+  sleep 0.1
+done
+S2P_SERVER=$(cat "$demo/address")
+export S2P_SERVER
+until "$bin/s2p" model status 2>/dev/null | grep -q SERVING; do
+  kill -0 "$server_pid" 2>/dev/null || { cat "$demo/server.log" >&2; exit 1; }
+  sleep 0.2
+done
+"$bin/s2p" model status
+
+step "Add the photos of the held-out identities"
+"$bin/s2p" gallery add --dataset "$target" --split test
+"$bin/s2p" gallery stats
+
+step "Search with a sketch that the model has never seen"
+mapfile -t sketches < <(sed -n 's/.*"path":"\([^"]*sketch[^"]*\)".*"split":"test".*/\1/p' \
+  "$target/dataset.jsonl" | head -n 6)
+"$bin/s2p" search "$target/${sketches[0]}" -k 8
+
+step "How often is the right photo first?"
+echo "This model, asked over gRPC with every held-out sketch:"
+"$bin/s2p" eval --dataset "$target" --split test
+echo "The same network untrained:"
+"$bin/s2p-trainer" run --preset demo --set name=untrained --set step1.epochs=0 \
+  --set step2.epochs=0 --set target_dataset="$target" \
+  --checkpoint-root "$demo/untrained" --state-dir "$demo/trainer" >/dev/null
+"$bin/s2p-trainer" evaluate --checkpoint "$demo/untrained/1" --dataset "$target" --split test
+echo "Correlation of edge maps, no network at all:"
+"$bin/s2p-trainer" evaluate --baseline edge-correlation --dataset "$target" --split test
+
+step "Result"
+for i in "${!sketches[@]}"; do
+  "$bin/s2p" search "$target/${sketches[$i]}" -k 7 --montage "$demo/result-$i.png" >/dev/null
+done
+echo "Pictures of six searches: $demo/result-0.png ... result-5.png"
+
+if [ "$once" -eq 0 ]; then
+  cat <<TEXT
+
+The server goes on at $S2P_SERVER until you press Ctrl-C. From another terminal:
+  export S2P_SERVER=$S2P_SERVER
+  $bin/s2p search $target/${sketches[1]} --montage found.png
+TEXT
+  wait "$server_pid"
+fi
