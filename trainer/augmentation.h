@@ -1,0 +1,32 @@
+// Random changes of a prepared image that leave who or what it shows the same.
+#ifndef S2P_TRAINER_AUGMENTATION_H_
+#define S2P_TRAINER_AUGMENTATION_H_
+
+#include <cstdint>
+
+#include "model/image.h"
+#include "s2p/v1/training.pb.h"
+
+namespace s2p {
+
+// What one image's augmentation depends on, besides the spec and the image.
+struct AugmentationChoice {
+  // Fixes every random choice; equal seeds give equal pixels on every machine.
+  uint64_t seed = 0;
+  v1::Modality modality = v1::MODALITY_PHOTO;
+  // Mirror horizontally, whatever the seed says.
+  bool mirror = false;
+  // It is one half of a target pair: AugmentationSpec.flip does not apply, only `mirror`.
+  bool paired = false;
+};
+
+// Mirror, one resampling (scale, rotation, crop, and for sketches the elastic warp together),
+// brightness and contrast (photos only: a sketch has no lighting), erasing; in this order. What
+// comes in from outside the image is white in a sketch and the nearest edge pixel in a photo.
+// The size stays. Unset and zero fields change nothing; the spec's values are taken as valid.
+Image Augment(const v1::TrainingSpec::AugmentationSpec& spec, const AugmentationChoice& choice,
+              const Image& image);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_AUGMENTATION_H_
