@@ -97,7 +97,7 @@ class FakeEncoder final : public Encoder {
       if (counts[i / Image::kChannels] > 0) sums[i] /= counts[i / Image::kChannels];
     }
     sums[kCells * Image::kChannels] = 0.1;
-    sums[kCells * Image::kChannels + 1] = modality == v1::MODALITY_SKETCH ? 0.002 : 0;
+    sums[kCells * Image::kChannels + 1] = modality == v1::MODALITY_SKETCH ? 0.02 : 0;
     return sums;
   }
 
