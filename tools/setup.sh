@@ -16,6 +16,8 @@ packages=(
   libspdlog-dev nlohmann-json3-dev
   # Tests and benchmarks
   libgtest-dev libgmock-dev libbenchmark-dev
+  # tools/convert_weights.py
+  python3-torch
 )
 # Debian 12 has it, Debian 13 does not; the format check is skipped where it is missing.
 if apt-cache show clang-format-14 >/dev/null 2>&1; then
