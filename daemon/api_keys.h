@@ -1,0 +1,47 @@
+// The keys that callers must present.
+#ifndef S2P_DAEMON_API_KEYS_H_
+#define S2P_DAEMON_API_KEYS_H_
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace s2p {
+
+// The set of accepted keys; any of them opens every method. Immutable. Keeps only digests, so a
+// core dump holds no key.
+//
+// File: one key a line, at least 16 printable ASCII characters without spaces; blank lines and
+// those that start with # are skipped. Several keys make rotation possible: add the new one, move
+// the callers, drop the old one. What follows a space on a line is refused, so that roles can stand
+// there in a later version without changing what today's files mean.
+class ApiKeys {
+ public:
+  // NotFound or PermissionDenied for the file itself; InvalidArgument with the line number for a
+  // bad line, and for a file without any key: an empty file must not mean "everyone". Logs a
+  // warning if users other than the owner can read the file.
+  static absl::StatusOr<ApiKeys> Read(const std::string& path);
+
+  // The same from the file's contents; `path` is for messages.
+  static absl::StatusOr<ApiKeys> Parse(std::string_view contents, const std::string& path);
+
+  // `authorization` is the value of the header "authorization": "Bearer KEY". Unauthenticated if it
+  // is missing (empty), of another form, or no key of ours; the message never repeats it. Takes the
+  // same time for every wrong key.
+  absl::Status Authorize(std::string_view authorization) const;
+
+  size_t size() const { return digests_.size(); }
+
+ private:
+  using Digest = std::array<unsigned char, 32>;
+  explicit ApiKeys(std::vector<Digest> digests);
+  std::vector<Digest> digests_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_DAEMON_API_KEYS_H_

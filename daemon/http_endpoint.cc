@@ -1,0 +1,1 @@
+#include "daemon/http_endpoint.h"

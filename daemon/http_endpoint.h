@@ -1,0 +1,55 @@
+// The HTTP port of a long-running program: metrics for Prometheus and probes for an orchestrator.
+#ifndef S2P_DAEMON_HTTP_ENDPOINT_H_
+#define S2P_DAEMON_HTTP_ENDPOINT_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace s2p {
+
+struct HttpEndpointOptions {
+  // HOST:PORT; port 0 picks a free one.
+  std::string listen = "127.0.0.1:9464";
+  // Answers GET /metrics, in Prometheus's text format. Called by several threads at once.
+  std::function<std::string()> metrics = [] { return std::string(); };
+  // Answers GET /readyz: 200 for true, 503 for false. Called by several threads at once; must not
+  // block.
+  std::function<bool()> ready = [] { return true; };
+  // Threads that answer, 1 to 64. A slow client holds one for at most 5 s.
+  int threads = 4;
+};
+
+// Serves GET /metrics, /healthz (200 as long as the process lives) and /readyz; everything else is
+// 404. Runs from Start to Stop or destruction. Thread-safe.
+//
+// Plain HTTP without keys: what it tells is not secret, but bind it to an interface that only the
+// monitoring reaches.
+class HttpEndpoint {
+ public:
+  // InvalidArgument names a bad option. Unavailable names the address if it cannot be bound: it is
+  // taken (no port sharing: two servers never answer on one port by turns), or not this machine's.
+  static absl::StatusOr<std::unique_ptr<HttpEndpoint>> Start(HttpEndpointOptions options);
+  ~HttpEndpoint();
+  HttpEndpoint(const HttpEndpoint&) = delete;
+  HttpEndpoint& operator=(const HttpEndpoint&) = delete;
+
+  // The bound one, also when 0 was asked for.
+  int port() const;
+  // HOST:PORT as bound.
+  const std::string& address() const;
+
+  // Closes the port and waits for the answers under way. Can be called again.
+  void Stop();
+
+ private:
+  struct Impl;
+  explicit HttpEndpoint(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_DAEMON_HTTP_ENDPOINT_H_

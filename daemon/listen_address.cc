@@ -1,0 +1,1 @@
+#include "daemon/listen_address.h"

@@ -1,0 +1,38 @@
+// Where a program listens, as text: HOST:PORT.
+#ifndef S2P_DAEMON_LISTEN_ADDRESS_H_
+#define S2P_DAEMON_LISTEN_ADDRESS_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace s2p {
+
+// A plain value.
+struct ListenAddress {
+  // A name or number, without the brackets of IPv6.
+  std::string host;
+  // 0: the system picks a free one.
+  uint16_t port = 0;
+
+  // "127.0.0.1:50051", "[::1]:50051".
+  std::string ToString() const;
+  // 127.0.0.0/8, ::1 or the name "localhost". Other names are not resolved and count as outside.
+  bool is_loopback() const;
+};
+
+// Reads "HOST:PORT"; IPv6 hosts are in brackets, and an empty host (":50051") or "*" means every
+// interface, "0.0.0.0". InvalidArgument quotes the text.
+absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view text);
+
+// Beyond loopback, whoever can reach the port can read and change everything and see all pictures,
+// so that needs TLS or an operator who says that the network is safe. InvalidArgument says how to
+// go on.
+absl::Status CheckListenAddress(std::string_view address, bool has_tls, bool allow_insecure);
+
+}  // namespace s2p
+
+#endif  // S2P_DAEMON_LISTEN_ADDRESS_H_

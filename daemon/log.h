@@ -1,0 +1,74 @@
+// The log: one line an event on stderr, for people or (as JSON) for machines.
+#ifndef S2P_DAEMON_LOG_H_
+#define S2P_DAEMON_LOG_H_
+
+#include <cstdint>
+#include <initializer_list>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace s2p {
+
+class Options;
+
+struct LogOptions {
+  // "human": `2026-01-02T03:04:05.678Z INFO  serving version=3`; "json": one object a line with
+  // time, level, message and the fields.
+  std::string format = "human";
+  // "debug", "info", "warning" or "error": what is below it is dropped.
+  std::string level = "info";
+};
+
+// Adds --log-format and --log-level.
+void AddLogOptions(Options* options, LogOptions* log_options);
+
+// One named value of an event. Names are lower case with underscores; a number has its unit in the
+// name (`bytes`, `seconds`), as metrics have.
+class LogField {
+ public:
+  LogField(std::string_view key, std::string_view value);
+  LogField(std::string_view key, const std::string& value)
+      : LogField(key, std::string_view(value)) {}
+  LogField(std::string_view key, const char* value) : LogField(key, std::string_view(value)) {}
+  LogField(std::string_view key, bool value);
+  LogField(std::string_view key, double value);
+  LogField(std::string_view key, absl::Duration value);
+  LogField(std::string_view key, const absl::Status& value);
+  template <typename T,
+            std::enable_if_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, int> = 0>
+  LogField(std::string_view key, T value) : LogField(key, std::to_string(value), /*quote=*/false) {}
+
+  const std::string& key() const { return key_; }
+  const std::string& text() const { return text_; }
+  // Whether JSON shows it as a string.
+  bool quote() const { return quote_; }
+
+ private:
+  LogField(std::string_view key, std::string text, bool quote);
+  std::string key_;
+  std::string text_;
+  bool quote_;
+};
+
+// Sets form and threshold of everything logged from now on. InvalidArgument names the option that
+// is none of the above. Until the first call: human, info. Not safe beside logging threads: call it
+// early in main.
+absl::Status ConfigureLog(const LogOptions& options);
+// The same with another place to write to, borrowed until the next call: for tests.
+absl::Status ConfigureLog(const LogOptions& options, std::ostream* stream);
+
+// Thread-safe; each line is written whole. Never with keys, passwords or image bytes.
+//   LogInfo("adopted checkpoint", {{"version", 3}, {"took", absl::Seconds(2)}});
+void LogDebug(std::string_view message, std::initializer_list<LogField> fields = {});
+void LogInfo(std::string_view message, std::initializer_list<LogField> fields = {});
+void LogWarning(std::string_view message, std::initializer_list<LogField> fields = {});
+void LogError(std::string_view message, std::initializer_list<LogField> fields = {});
+
+}  // namespace s2p
+
+#endif  // S2P_DAEMON_LOG_H_
