@@ -1,0 +1,44 @@
+// A folder of a test's own.
+#ifndef S2P_TESTS_TESTING_TEMP_DIR_H_
+#define S2P_TESTS_TESTING_TEMP_DIR_H_
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <system_error>
+
+namespace s2p::testing {
+
+// A new, empty folder with a unique name, removed with everything in it at the end of the object's
+// life. Neither copied nor moved. Thread-compatible.
+class TempDir {
+ public:
+  TempDir() {
+    path_ = ::testing::TempDir() + "s2p_XXXXXX";
+    if (mkdtemp(path_.data()) == nullptr) {
+      ADD_FAILURE() << "cannot make the folder " << path_;
+      std::abort();
+    }
+  }
+  ~TempDir() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TempDir(const TempDir&) = delete;
+  TempDir& operator=(const TempDir&) = delete;
+
+  // Absolute, without a slash at its end.
+  const std::string& path() const { return path_; }
+  // path() + "/" + name.
+  std::string File(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace s2p::testing
+
+#endif  // S2P_TESTS_TESTING_TEMP_DIR_H_
