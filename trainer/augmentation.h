@@ -11,7 +11,7 @@ namespace s2p {
 
 // What one image's augmentation depends on, besides the spec and the image.
 struct AugmentationChoice {
-  // Fixes every random choice; equal seeds give equal pixels on every machine.
+  // Fixes every random choice; equal seeds give equal pixels.
   uint64_t seed = 0;
   v1::Modality modality = v1::MODALITY_PHOTO;
   // Mirror horizontally, whatever the seed says.
@@ -20,10 +20,11 @@ struct AugmentationChoice {
   bool paired = false;
 };
 
-// Mirror, one resampling (scale, rotation, crop, and for sketches the elastic warp together),
-// brightness and contrast (photos only: a sketch has no lighting), erasing; in this order. What
-// comes in from outside the image is white in a sketch and the nearest edge pixel in a photo.
-// The size stays. Unset and zero fields change nothing; the spec's values are taken as valid.
+// Mirror; one resampling (scale, rotation, crop, and for sketches the elastic warp together);
+// brightness and contrast; erasing, in this order. What comes in from outside the image is white in
+// a sketch and the nearest edge pixel in a photo. The size stays. Unset and zero fields change
+// nothing, and change nothing of what the others do; the spec's values are taken as valid.
+// `pair_flip` is not for one image to draw: it is the caller's, who sets `mirror`.
 Image Augment(const v1::TrainingSpec::AugmentationSpec& spec, const AugmentationChoice& choice,
               const Image& image);
 

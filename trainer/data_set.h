@@ -1,4 +1,4 @@
-// A labelled set of images in a folder: dataset.json and dataset.jsonl (docs/training.md).
+// A labelled set of images in a folder: dataset.json and dataset.jsonl (docs/datasets.md).
 #ifndef S2P_TRAINER_DATA_SET_H_
 #define S2P_TRAINER_DATA_SET_H_
 
@@ -35,7 +35,8 @@ class DataSet {
   // NotFound if the folder or a file of it is missing; InvalidArgument naming file, line and field
   // for wrong JSON, a path that leaves the folder, an unknown modality, split or attribute, a value
   // outside [0, 1], or a path listed twice; FailedPrecondition for a newer format. That the images
-  // exist is checked too; that they decode is not.
+  // exist is checked too; that they decode is not. The folder's owner may make symbolic links in
+  // it; they are followed.
   static absl::StatusOr<DataSet> Open(const std::string& folder);
 
   const std::string& folder() const { return folder_; }
@@ -66,7 +67,13 @@ struct DataSetDescription {
   std::string licence;
 };
 
-// Writes dataset.json and dataset.jsonl (the images are there already), replacing them whole.
+// Makes an empty folder, and its parents, for a data set. FailedPrecondition if it has content.
+absl::Status CreateDataSetFolder(const std::string& folder);
+
+// Writes dataset.json and then dataset.jsonl (the images are there already). A dataset.jsonl that
+// was there is removed first and the new one appears whole, so a folder never opens half written.
+// InvalidArgument for text that is not UTF-8. An image has as many attributes as the description,
+// or none.
 absl::Status WriteDataSet(const std::string& folder, const DataSetDescription& description,
                           const std::vector<DataSetImage>& images);
 

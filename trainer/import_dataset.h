@@ -30,13 +30,13 @@ struct ImportSummary {
   int64_t test_identities = 0;
 };
 
-// Checks the layout, then copies (or hard-links, on one file system) the images to OUT/photo and
-// OUT/sketch and describes them. dataset.jsonl is written last, so a folder whose import was cut
-// short does not open. How many images there are is not checked. `progress` is called with (done,
-// total) images.
-// InvalidArgument for an unknown format, or naming the first file that is not as the layout says
-// (wrong name, not an image, without its partner); NotFound if a folder of the layout is missing;
-// FailedPrecondition if OUT has content; Unimplemented for a known name without an importer.
+// Checks the layout, then copies the images to OUT/photo and OUT/sketch and describes them (no hard
+// links: editing the copy must not change the original). dataset.jsonl is written last, so a folder
+// whose import was cut short does not open. How many images there are is not checked. `progress` is
+// called with (done, total) images. InvalidArgument for an unknown format, or naming the first file
+// that is not as the layout says (wrong name, not an image, without its partner); NotFound if a
+// folder of the layout is missing; FailedPrecondition if OUT has content; Unimplemented for a known
+// name without an importer.
 absl::StatusOr<ImportSummary> ImportDataset(
     const ImportOptions& options, const std::function<void(int64_t, int64_t)>& progress = {});
 
