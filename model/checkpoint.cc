@@ -1,1 +1,241 @@
 #include "model/checkpoint.h"
+
+#include <google/protobuf/struct.pb.h>
+#include <google/protobuf/util/json_util.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "model/check.h"
+#include "model/file.h"
+
+namespace s2p {
+namespace {
+
+// A manifest's probe takes most of it: 2 x 131,072 values at the very most.
+constexpr uint64_t kMaxManifestBytes = uint64_t{16} << 20;
+constexpr uint64_t kMaxFileBytes = uint64_t{8} << 30;
+constexpr char kProtoFormatVersion[] = "format_version";
+constexpr char kJsonFormatVersion[] = "formatVersion";
+
+absl::Status Damaged(absl::string_view path, absl::string_view what) {
+  return absl::DataLossError(absl::StrCat(path, ": ", what));
+}
+
+// What the parser says may quote the file: printable, and of bounded length.
+std::string Excerpt(absl::string_view message) { return absl::CHexEscape(message.substr(0, 300)); }
+
+// The format version, read without knowing the format: a newer manifest need not parse as ours.
+absl::StatusOr<uint32_t> FormatVersion(const std::string& path, const std::string& json) {
+  google::protobuf::Struct fields;
+  const auto status = google::protobuf::util::JsonStringToMessage(json, &fields);
+  if (!status.ok()) {
+    return Damaged(path, absl::StrCat("not JSON: ", Excerpt(std::string(status.message()))));
+  }
+  auto field = fields.fields().find(kJsonFormatVersion);
+  if (field == fields.fields().end()) field = fields.fields().find(kProtoFormatVersion);
+  if (field == fields.fields().end()) return Damaged(path, "formatVersion: missing");
+  const double version = field->second.number_value();
+  if (!(version >= 1 && version <= UINT32_MAX) || version != std::floor(version)) {
+    return Damaged(path, "formatVersion: not a number from 1 on");
+  }
+  return static_cast<uint32_t>(version);
+}
+
+bool IsLowerHex(absl::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+bool IsPlainName(absl::string_view name) {
+  return !name.empty() && name.size() <= 255 && name[0] != '.' &&
+         name.find('/') == absl::string_view::npos && name.find('\0') == absl::string_view::npos;
+}
+
+absl::Status CheckFileList(const std::string& path, const v1::CheckpointManifest& manifest) {
+  std::set<std::string> names;
+  for (int i = 0; i < manifest.files_size(); ++i) {
+    const v1::CheckpointFile& file = manifest.files(i);
+    const std::string field = absl::StrCat("files[", i, "].");
+    if (!IsPlainName(file.name()) || file.name() == kManifestFileName) {
+      return Damaged(path, absl::StrCat(field, "name: '", Excerpt(file.name()), "' may not stand"));
+    }
+    if (!names.insert(file.name()).second) {
+      return Damaged(path, absl::StrCat(field, "name: ", file.name(), " is there twice"));
+    }
+    if (file.sha256().size() != 64 || !IsLowerHex(file.sha256())) {
+      return Damaged(path, absl::StrCat(field, "sha256: not 64 lower-case hex digits"));
+    }
+    if (file.bytes() > kMaxFileBytes) {
+      return Damaged(path, absl::StrCat(field, "bytes: ", file.bytes(), " is absurd"));
+    }
+  }
+  if (names.count(kWeightsFileName) == 0) {
+    return Damaged(path, absl::StrCat("files: ", kWeightsFileName, " is missing"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSize(const std::string& path, uint64_t bytes) {
+  absl::StatusOr<InputFile> file = InputFile::Open(path);
+  if (absl::IsNotFound(file.status()))
+    return Damaged(path, "missing, although the manifest has it");
+  if (!file.ok()) return file.status();
+  if (file->size_bytes() == bytes) return absl::OkStatus();
+  return Damaged(
+      path, absl::StrCat("size: ", file->size_bytes(), " bytes, but the manifest says ", bytes));
+}
+
+absl::Status HashDiffers(const std::string& path, absl::string_view got, absl::string_view want) {
+  return Damaged(path, absl::StrCat("sha256: ", got, ", but the manifest says ", want));
+}
+
+// Reads the weights once, so that what was hashed is what is parsed.
+absl::StatusOr<TensorMap> ReadWeights(const std::string& path, const v1::CheckpointFile& file) {
+  absl::StatusOr<std::string> bytes = ReadWholeFile(path, file.bytes());
+  if (!bytes.ok()) return bytes.status();
+  const std::string sha256 = Sha256(*bytes);
+  if (sha256 != file.sha256()) return HashDiffers(path, sha256, file.sha256());
+  absl::StatusOr<TensorMap> weights = ParseSafetensors(*bytes);
+  if (!weights.ok()) return Damaged(path, weights.status().message());
+  absl::Status status = CheckFinite(*weights);
+  if (!status.ok()) return Damaged(path, status.message());
+  return weights;
+}
+
+// SHA-256 in pieces. OpenSSL fails here only when it cannot allocate a few bytes.
+class Hasher {
+ public:
+  Hasher() : context_(EVP_MD_CTX_new()) {
+    S2P_CHECK(context_ != nullptr && EVP_DigestInit_ex(context_, EVP_sha256(), nullptr) == 1);
+  }
+  Hasher(const Hasher&) = delete;
+  Hasher& operator=(const Hasher&) = delete;
+  ~Hasher() { EVP_MD_CTX_free(context_); }
+
+  void Add(absl::string_view bytes) {
+    S2P_CHECK(EVP_DigestUpdate(context_, bytes.data(), bytes.size()) == 1);
+  }
+  std::string Hex() {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int size = 0;
+    S2P_CHECK(EVP_DigestFinal_ex(context_, digest, &size) == 1);
+    return absl::BytesToHexString(absl::string_view(reinterpret_cast<char*>(digest), size));
+  }
+
+ private:
+  EVP_MD_CTX* context_;
+};
+
+// True if the exponent bits of no element are all ones.
+template <typename Word>
+bool AllFinite(absl::string_view bytes, Word exponent) {
+  for (size_t i = 0; i + sizeof(Word) <= bytes.size(); i += sizeof(Word)) {
+    Word word;
+    std::memcpy(&word, bytes.data() + i, sizeof(Word));
+    if ((word & exponent) == exponent) return false;
+  }
+  return true;
+}
+
+bool AllFinite(const TensorBytes& tensor) {
+  switch (tensor.type) {
+    case TensorType::kF64:
+      return AllFinite<uint64_t>(tensor.bytes, 0x7FF0000000000000u);
+    case TensorType::kF32:
+      return AllFinite<uint32_t>(tensor.bytes, 0x7F800000u);
+    case TensorType::kF16:
+      return AllFinite<uint16_t>(tensor.bytes, 0x7C00u);
+    case TensorType::kBF16:
+      return AllFinite<uint16_t>(tensor.bytes, 0x7F80u);
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<v1::CheckpointManifest> ReadManifest(const std::string& directory) {
+  const std::string path = absl::StrCat(directory, "/", kManifestFileName);
+  absl::StatusOr<std::string> json = ReadWholeFile(path, kMaxManifestBytes);
+  if (!json.ok()) return json.status();
+  absl::StatusOr<uint32_t> format = FormatVersion(path, *json);
+  if (!format.ok()) return format.status();
+  if (*format > kCheckpointFormatVersion) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": formatVersion: ", *format,
+                                                      " is newer than this program, which reads ",
+                                                      kCheckpointFormatVersion));
+  }
+  v1::CheckpointManifest manifest;
+  const auto parsed = google::protobuf::util::JsonStringToMessage(*json, &manifest);
+  if (!parsed.ok()) return Damaged(path, Excerpt(std::string(parsed.message())));
+  if (manifest.version() < 1) return Damaged(path, "version: not a number from 1 on");
+  absl::Status status = ValidateManifest(manifest);
+  if (!status.ok()) return Damaged(path, status.message());
+  status = CheckFileList(path, manifest);
+  if (!status.ok()) return status;
+  return manifest;
+}
+
+absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& directory) {
+  absl::StatusOr<v1::CheckpointManifest> manifest = ReadManifest(directory);
+  if (!manifest.ok()) return manifest.status();
+  for (const v1::CheckpointFile& file : manifest->files()) {
+    absl::Status status = CheckSize(absl::StrCat(directory, "/", file.name()), file.bytes());
+    if (!status.ok()) return status;
+  }
+  Checkpoint checkpoint;
+  checkpoint.directory = directory;
+  for (const v1::CheckpointFile& file : manifest->files()) {
+    const std::string path = absl::StrCat(directory, "/", file.name());
+    if (file.name() == kWeightsFileName) {
+      absl::StatusOr<TensorMap> weights = ReadWeights(path, file);
+      if (!weights.ok()) return weights.status();
+      checkpoint.weights = *std::move(weights);
+      continue;
+    }
+    absl::StatusOr<std::string> sha256 = Sha256OfFile(path);
+    if (!sha256.ok()) return sha256.status();
+    if (*sha256 != file.sha256()) return HashDiffers(path, *sha256, file.sha256());
+  }
+  checkpoint.manifest = *std::move(manifest);
+  return checkpoint;
+}
+
+absl::Status CheckFinite(const TensorMap& tensors) {
+  for (const auto& [name, tensor] : tensors) {
+    if (!AllFinite(tensor)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("tensor '", name, "': holds a value that is not finite"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string Sha256(absl::string_view bytes) {
+  Hasher hasher;
+  hasher.Add(bytes);
+  return hasher.Hex();
+}
+
+absl::StatusOr<std::string> Sha256OfFile(const std::string& path) {
+  absl::StatusOr<InputFile> file = InputFile::Open(path);
+  if (!file.ok()) return file.status();
+  Hasher hasher;
+  std::string piece;
+  for (uint64_t left = file->size_bytes(); left > 0; left -= piece.size()) {
+    piece.resize(std::min<uint64_t>(left, uint64_t{1} << 20));
+    absl::Status status = file->Read(&piece[0], piece.size());
+    if (!status.ok()) return status;
+    hasher.Add(piece);
+  }
+  return hasher.Hex();
+}
+
+}  // namespace s2p

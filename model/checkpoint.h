@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "model/safetensors.h"
 #include "s2p/v1/checkpoint.pb.h"
 
@@ -24,16 +25,25 @@ struct Checkpoint {
   TensorMap weights;
 };
 
-// Reads and verifies: sizes and SHA-256 of each file first, then fields and ranges of the manifest,
-// then that every tensor is finite. (That tensors fit the networks is LoadEncoder's and
-// DualEncoder's to say.) NotFound if there is no manifest; DataLoss naming file and field if
-// something is damaged; FailedPrecondition if the format is newer than this program.
+// Reads and verifies: fields and ranges of the manifest, then the size of each file, then the
+// SHA-256 of each, then the tensors, all finite. The bytes that are parsed are the bytes that were
+// hashed. (That tensors fit the networks is LoadEncoder's and DualEncoder's to say.) NotFound if
+// there is no manifest; DataLoss naming file and field if something is damaged or missing;
+// FailedPrecondition if the format is newer than this program.
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& directory);
 // The manifest alone, fields checked, files not opened.
 absl::StatusOr<v1::CheckpointManifest> ReadManifest(const std::string& directory);
 
-// InvalidArgument naming the field. Does not look at `files` and `golden_probe`'s values.
+// What a model is: backbone, embedding, preprocessing, attributes, evaluations. InvalidArgument
+// naming the field. Does not look at `format_version`, `version`, `files` and `golden_probe`.
 absl::Status ValidateManifest(const v1::CheckpointManifest& manifest);
+
+// The length of the pooled vector: the manifest's `embedding.dimension` where there is no
+// projection. InvalidArgument naming the field for an unknown arch, stage, pooling or grid.
+absl::StatusOr<int> PooledDimension(const v1::Backbone& backbone, const v1::Embedding& embedding);
+
+// InvalidArgument naming the first tensor that holds a NaN or an infinity.
+absl::Status CheckFinite(const TensorMap& tensors);
 
 // Lower-case hex SHA-256.
 std::string Sha256(absl::string_view bytes);

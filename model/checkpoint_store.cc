@@ -1,1 +1,227 @@
 #include "model/checkpoint_store.h"
+
+#include <fcntl.h>
+#include <google/protobuf/util/json_util.h>
+#include <google/protobuf/util/time_util.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <limits>
+#include <random>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "model/check.h"
+#include "model/file.h"
+
+namespace s2p {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kTemporarySuffix[] = ".tmp";
+// A temporary folder that nobody has touched for so long has lost its writer.
+constexpr std::time_t kAbandonedAfterSeconds = 24 * 3600;
+// From <linux/fs.h>, whose macros are unwelcome here.
+constexpr unsigned int kRenameNoReplace = 1;
+
+// The version that a folder's name stands for; 0 if it is none.
+int64_t VersionOfName(const std::string& name) {
+  int64_t version = 0;
+  if (name.empty() || name[0] < '1' || name[0] > '9' || !absl::SimpleAtoi(name, &version)) return 0;
+  // SimpleAtoi forgives spaces; a version has one spelling.
+  return absl::StrCat(version) == name ? version : 0;
+}
+
+// Calls `visit` with each entry of the folder.
+template <typename Visit>
+absl::Status ForEachEntry(const std::string& directory, Visit visit) {
+  std::error_code error;
+  fs::directory_iterator entry(directory, error);
+  while (!error && entry != fs::directory_iterator()) {
+    visit(*entry);
+    entry.increment(error);
+  }
+  return error ? FileError(error.value(), directory, "list") : absl::OkStatus();
+}
+
+// Renames a folder unless the new name is taken. 0, or the error number; EEXIST: taken.
+int RenameToFreeName(const std::string& from, const std::string& to) {
+  if (syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), kRenameNoReplace) == 0) {
+    return 0;
+  }
+  if (errno != EINVAL && errno != ENOSYS) return errno;
+  // A file system without RENAME_NOREPLACE. Plain rename replaces no folder that has files in it.
+  if (rename(from.c_str(), to.c_str()) == 0) return 0;
+  return errno == ENOTEMPTY || errno == ENOTDIR ? EEXIST : errno;
+}
+
+// A new folder that removes itself, unless it was published.
+class TemporaryFolder {
+ public:
+  explicit TemporaryFolder(std::string path) : path_(std::move(path)) {}
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+
+  const std::string& path() const { return path_; }
+  void Release() { path_.clear(); }
+
+ private:
+  std::string path_;
+};
+
+absl::StatusOr<std::string> MakeTemporaryFolder(const std::string& root) {
+  std::random_device random;
+  for (;;) {
+    const uint64_t number = uint64_t{random()} << 32 | random();
+    std::string path =
+        absl::StrCat(root, "/.", absl::Hex(number, absl::kZeroPad16), kTemporarySuffix);
+    if (mkdir(path.c_str(), 0777) == 0) return path;
+    if (errno != EEXIST) return FileError(errno, path, "create");
+  }
+}
+
+// Removes what writers left behind that died more than a day ago. Best effort: what cannot be
+// removed now costs only space.
+void SweepAbandoned(const std::string& root) {
+  std::vector<fs::path> abandoned;
+  const std::time_t now = std::time(nullptr);
+  ForEachEntry(root, [&](const fs::directory_entry& entry) {
+    const std::string name = entry.path().filename().string();
+    struct stat status {};
+    if (name[0] == '.' && absl::EndsWith(name, kTemporarySuffix) &&
+        lstat(entry.path().c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
+        now - status.st_mtime > kAbandonedAfterSeconds) {
+      abandoned.push_back(entry.path());
+    }
+  }).IgnoreError();
+  std::error_code ignored;
+  for (const fs::path& path : abandoned) fs::remove_all(path, ignored);
+}
+
+absl::Status CreateRoot(const std::string& root) {
+  std::error_code error;
+  const bool created = fs::create_directories(root, error);
+  if (error) return FileError(error.value(), root, "create");
+  if (!created) return absl::OkStatus();
+  const fs::path parent = fs::absolute(root, error).parent_path();
+  return error ? FileError(error.value(), root, "find") : SyncDirectory(parent.string());
+}
+
+absl::Status WriteWeights(const std::string& folder, const TensorMap& weights,
+                          v1::CheckpointManifest& manifest) {
+  const std::string path = absl::StrCat(folder, "/", kWeightsFileName);
+  absl::Status status = WriteSafetensors(path, weights);
+  if (!status.ok()) return status;
+  // Hashes what the disk gives back: a write that went wrong in silence must not be published.
+  absl::StatusOr<InputFile> file = InputFile::Open(path);
+  if (!file.ok()) return file.status();
+  absl::StatusOr<std::string> sha256 = Sha256OfFile(path);
+  if (!sha256.ok()) return sha256.status();
+  manifest.clear_files();
+  v1::CheckpointFile* entry = manifest.add_files();
+  entry->set_name(kWeightsFileName);
+  entry->set_bytes(file->size_bytes());
+  entry->set_sha256(*sha256);
+  return absl::OkStatus();
+}
+
+absl::Status WriteManifest(const std::string& folder, const v1::CheckpointManifest& manifest) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.always_print_primitive_fields = true;
+  std::string json;
+  const auto status = google::protobuf::util::MessageToJsonString(manifest, &json, options);
+  if (!status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("manifest: ", std::string(status.message())));
+  }
+  return WriteFileSynced(absl::StrCat(folder, "/", kManifestFileName), {json});
+}
+
+}  // namespace
+
+std::string CheckpointStore::DirectoryOf(int64_t version) const {
+  return absl::StrCat(root_, "/", version);
+}
+
+absl::StatusOr<std::vector<int64_t>> CheckpointStore::Versions() const {
+  std::vector<int64_t> versions;
+  absl::Status status = ForEachEntry(root_, [&](const fs::directory_entry& entry) {
+    const int64_t version = VersionOfName(entry.path().filename().string());
+    std::error_code error;
+    if (version != 0 && entry.is_directory(error)) versions.push_back(version);
+  });
+  if (!status.ok()) return status;
+  std::sort(versions.begin(), versions.end());
+  return versions;
+}
+
+absl::StatusOr<int64_t> CheckpointStore::NewestVersion() const {
+  absl::StatusOr<std::vector<int64_t>> versions = Versions();
+  if (!versions.ok()) return versions.status();
+  if (versions->empty()) {
+    return absl::NotFoundError(absl::StrCat(root_, ": no checkpoint is published here"));
+  }
+  return versions->back();
+}
+
+absl::StatusOr<Checkpoint> CheckpointStore::Read(int64_t version) const {
+  absl::StatusOr<Checkpoint> checkpoint = ReadCheckpoint(DirectoryOf(version));
+  if (checkpoint.ok() && checkpoint->manifest.version() != version) {
+    return absl::DataLossError(absl::StrCat(DirectoryOf(version), "/", kManifestFileName,
+                                            ": version: ", checkpoint->manifest.version(),
+                                            ", but the folder is ", version));
+  }
+  return checkpoint;
+}
+
+absl::StatusOr<int64_t> CheckpointStore::Publish(v1::CheckpointManifest manifest,
+                                                 const TensorMap& weights) const {
+  absl::Status status = ValidateManifest(manifest);
+  if (status.ok()) status = CheckFinite(weights);
+  if (status.ok()) status = CreateRoot(root_);
+  if (!status.ok()) return status;
+  SweepAbandoned(root_);
+  absl::StatusOr<std::string> path = MakeTemporaryFolder(root_);
+  if (!path.ok()) return path.status();
+  TemporaryFolder folder(*path);
+  manifest.set_format_version(kCheckpointFormatVersion);
+  *manifest.mutable_created_at() = google::protobuf::util::TimeUtil::GetCurrentTime();
+  status = WriteWeights(folder.path(), weights, manifest);
+  if (!status.ok()) return status;
+
+  absl::StatusOr<std::vector<int64_t>> versions = Versions();
+  if (!versions.ok()) return versions.status();
+  int64_t version = versions->empty() ? 0 : versions->back();
+  for (int taken = EEXIST; taken != 0;) {
+    if (version == std::numeric_limits<int64_t>::max()) {
+      return absl::ResourceExhaustedError(absl::StrCat(root_, ": no version number is left"));
+    }
+    manifest.set_version(++version);
+    status = WriteManifest(folder.path(), manifest);
+    if (status.ok()) status = SyncDirectory(folder.path());
+    if (!status.ok()) return status;
+    taken = RenameToFreeName(folder.path(), DirectoryOf(version));
+    if (taken != 0 && taken != EEXIST) return FileError(taken, DirectoryOf(version), "publish");
+  }
+  folder.Release();
+  status = SyncDirectory(root_);
+  if (!status.ok()) return status;
+  return version;
+}
+
+}  // namespace s2p

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/backbone.h"
+#include "model/checkpoint.h"
 #include "model/safetensors.h"
 #include "s2p/v1/checkpoint.pb.h"
 
@@ -65,9 +66,6 @@ class DualEncoder : public torch::nn::Module {
  public:
   ~DualEncoder() override;
 };
-
-// The manifest's `embedding.dimension` that backbone, pooling and grid give without a projection.
-absl::StatusOr<int> PooledDimension(const v1::Backbone& backbone, const v1::Embedding& embedding);
 
 // Loads a pretrained backbone (torchvision's or the release's names, with or without the prefixes
 // "module." and "base.") into both encoders. Classifier entries (fc.*, last_linear.*) are skipped,
