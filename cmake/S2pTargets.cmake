@@ -23,7 +23,7 @@ function(s2p_library name)
   endif()
 endfunction()
 
-# s2p_program(NAME OUTPUT SOURCES ... [DEPS ...] [TORCH])
+# s2p_program(NAME SOURCES ... [DEPS ...] [TORCH])
 function(s2p_program name)
   cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})

@@ -1,0 +1,99 @@
+#include "client/arguments.h"
+
+#include <cerrno>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace s2p {
+namespace {
+
+bool ParseBound(absl::string_view text, float& bound) {
+  return absl::SimpleAtof(text, &bound) && std::isfinite(bound);
+}
+
+}  // namespace
+
+absl::StatusOr<std::pair<std::string, std::string>> ParsePair(absl::string_view text,
+                                                              absl::string_view flag) {
+  const size_t equals = text.find('=');
+  if (equals == absl::string_view::npos || equals == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(flag, " ", text, ": expected KEY=VALUE"));
+  }
+  return std::pair(std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)));
+}
+
+absl::StatusOr<v1::AttributeRange> ParseAttributeRange(absl::string_view text) {
+  const absl::Status wrong = absl::InvalidArgumentError(
+      absl::StrCat("--attribute ", text, ": expected NAME:MIN..MAX, as in boots:0.5..1"));
+  const size_t colon = text.rfind(':');
+  if (colon == absl::string_view::npos || colon == 0) return wrong;
+  const absl::string_view range = text.substr(colon + 1);
+  const size_t dots = range.find("..");
+  if (dots == absl::string_view::npos) return wrong;
+  v1::AttributeRange result;
+  result.set_name(std::string(text.substr(0, colon)));
+  float bound = 0;
+  if (const auto low = range.substr(0, dots); !low.empty()) {
+    if (!ParseBound(low, bound)) return wrong;
+    result.set_min(bound);
+  }
+  if (const auto high = range.substr(dots + 2); !high.empty()) {
+    if (!ParseBound(high, bound)) return wrong;
+    result.set_max(bound);
+  }
+  return result;
+}
+
+absl::StatusOr<v1::Filter> ParseFilter(const std::vector<std::string>& metadata,
+                                       const std::vector<std::string>& attributes) {
+  v1::Filter filter;
+  for (const std::string& text : metadata) {
+    auto pair = ParsePair(text, "--filter");
+    if (!pair.ok()) return pair.status();
+    (*filter.mutable_metadata())[pair->first] = pair->second;
+  }
+  for (const std::string& text : attributes) {
+    auto range = ParseAttributeRange(text);
+    if (!range.ok()) return range.status();
+    *filter.add_attributes() = *std::move(range);
+  }
+  return filter;
+}
+
+absl::StatusOr<std::string> ReadImageFile(const std::string& path, uint64_t max_bytes) {
+  std::error_code error;
+  const auto type = std::filesystem::status(path, error).type();
+  if (type == std::filesystem::file_type::not_found) {
+    return absl::NotFoundError(absl::StrCat(path, ": no such file"));
+  }
+  if (type != std::filesystem::file_type::regular) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": not a file"));
+  }
+  const uint64_t size = std::filesystem::file_size(path, error);
+  if (error || size == 0) return absl::FailedPreconditionError(absl::StrCat(path, ": is empty"));
+  if (size > max_bytes) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": ", size, " bytes; an image may have at most ", max_bytes));
+  }
+  std::string bytes(size, '\0');
+  std::ifstream file(path, std::ios::binary);
+  if (!file.read(&bytes[0], static_cast<std::streamsize>(size))) {
+    return absl::PermissionDeniedError(absl::StrCat(path, ": cannot be read"));
+  }
+  return bytes;
+}
+
+absl::Status WriteFile(const std::string& path, absl::string_view bytes) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  if (!file) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot be written"));
+  return absl::OkStatus();
+}
+
+}  // namespace s2p

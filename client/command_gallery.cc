@@ -1,0 +1,223 @@
+#include <array>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "client/arguments.h"
+#include "client/commands.h"
+#include "client/photo_files.h"
+#include "client/progress.h"
+#include "client/report.h"
+
+namespace s2p {
+namespace {
+
+absl::StatusOr<v1::OnConflict> ParseOnConflict(const std::string& text) {
+  if (text == "fail") return v1::ON_CONFLICT_FAIL;
+  if (text == "replace") return v1::ON_CONFLICT_REPLACE;
+  if (text == "skip") return v1::ON_CONFLICT_SKIP;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--on-conflict ", text, ": expected fail, replace or skip"));
+}
+
+absl::StatusOr<v1::Modality> ParseModality(const std::string& text) {
+  if (text == "photo") return v1::MODALITY_PHOTO;
+  if (text == "sketch") return v1::MODALITY_SKETCH;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--modality ", text, ": expected photo or sketch"));
+}
+
+absl::StatusOr<v1::AddPhotoRequest> RequestFor(const PhotoFile& file, v1::Modality modality,
+                                               v1::OnConflict on_conflict) {
+  auto bytes = ReadImageFile(file.path);
+  if (!bytes.ok()) return bytes.status();
+  v1::AddPhotoRequest request;
+  request.set_photo_id(file.photo_id);
+  request.set_image(*std::move(bytes));
+  request.set_modality(modality);
+  request.mutable_metadata()->insert(file.metadata.begin(), file.metadata.end());
+  request.set_on_conflict(on_conflict);
+  return request;
+}
+
+// Counts by AddPhotoResponse.Result, in its order; the first entry counts the failed.
+using AddCounts = std::array<size_t, v1::AddPhotoResponse::Result_ARRAYSIZE>;
+
+void PrintCounts(const AddCounts& counts, absl::Duration took, std::ostream& out) {
+  constexpr std::array<const char*, v1::AddPhotoResponse::Result_ARRAYSIZE> kWords = {
+      "failed", "added", "replaced", "unchanged", "skipped"};
+  std::vector<std::string> parts;
+  size_t total = 0;
+  for (size_t i = 1; i <= counts.size(); ++i) {
+    const size_t result = i % counts.size();  // The failed last.
+    total += counts[result];
+    if (counts[result] > 0 || i == 1)
+      parts.push_back(absl::StrCat(counts[result], " ", kWords[result]));
+  }
+  const double seconds = absl::ToDoubleSeconds(took);
+  out << absl::StrJoin(parts, ", ")
+      << absl::StrFormat(" in %.1f s (%.0f photos/s)\n", seconds,
+                         static_cast<double>(total) / std::max(seconds, 1e-3));
+}
+
+}  // namespace
+
+absl::Status RunGalleryAdd(const SearchClient& client, const GalleryAddOptions& options,
+                           std::ostream& out, std::ostream& err) {
+  const auto on_conflict = ParseOnConflict(options.on_conflict);
+  if (!on_conflict.ok()) return on_conflict.status();
+  const auto modality = ParseModality(options.modality);
+  if (!modality.ok()) return modality.status();
+  const auto files = ListPhotoFiles(options);
+  if (!files.ok()) return files.status();
+
+  AddCounts counts = {};
+  const absl::Time begin = absl::Now();
+  absl::Status status;
+  {
+    Progress progress("adding", files->size());
+    const auto sink = [&](const AddOutcome& outcome) {
+      const PhotoFile& file = (*files)[outcome.index];
+      const int result = outcome.status.ok() ? static_cast<int>(outcome.response.result()) : 0;
+      ++counts[result >= 0 && result < static_cast<int>(counts.size()) ? result : 0];
+      if (!outcome.status.ok()) {
+        progress.Hide();
+        err << file.path << ": " << Printable(outcome.status.message()) << " ("
+            << absl::StatusCodeToString(outcome.status.code()) << ")\n";
+      }
+      if (options.json && !outcome.response.photo_id().empty()) {
+        out << ToJson(outcome.response, /*compact=*/true);
+      }
+      progress.Advance();
+    };
+    status = client.AddPhotos(
+        files->size(),
+        [&](size_t index) { return RequestFor((*files)[index], *modality, *on_conflict); }, sink);
+  }
+  if (!options.json) PrintCounts(counts, absl::Now() - begin, out);
+  if (!status.ok()) return status;
+  if (counts[0] > 0) {
+    return absl::UnknownError(
+        absl::StrCat(counts[0], " of ", files->size(), " photos were not added"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunGalleryList(const SearchClient& client, const GalleryListOptions& options,
+                            std::ostream& out) {
+  auto filter = ParseFilter(options.filters, {});
+  if (!filter.ok()) return filter.status();
+  v1::ListPhotosRequest request;
+  *request.mutable_filter() = *std::move(filter);
+  v1::ListPhotosResponse all;
+  do {
+    const uint32_t left = options.limit == 0 ? 1000 : options.limit - all.photos_size();
+    request.set_page_size(std::min<uint32_t>(left, 1000));
+    auto page = client.ListPhotos(request);
+    if (!page.ok()) return page.status();
+    all.mutable_photos()->MergeFrom(page->photos());
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty() &&
+           (options.limit == 0 || static_cast<uint32_t>(all.photos_size()) < options.limit));
+  all.set_next_page_token(request.page_token());
+  if (options.json) {
+    out << ToJson(all);
+    return absl::OkStatus();
+  }
+  std::vector<std::vector<std::string>> rows = {
+      {"photo", "modality", ">width", ">height", ">bytes", "metadata"}};
+  for (const v1::Photo& photo : all.photos()) {
+    rows.push_back({Printable(photo.photo_id()),
+                    photo.modality() == v1::MODALITY_SKETCH ? "sketch" : "photo",
+                    absl::StrCat(photo.width()), absl::StrCat(photo.height()),
+                    absl::StrCat(photo.bytes()), ToText(photo.metadata())});
+  }
+  PrintTable(rows, out);
+  return absl::OkStatus();
+}
+
+absl::Status RunGalleryGet(const SearchClient& client, const GalleryGetOptions& options,
+                           std::ostream& out) {
+  v1::GetPhotoRequest request;
+  request.set_photo_id(options.photo_id);
+  if (options.rendition != "original" && options.rendition != "thumbnail") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--rendition ", options.rendition, ": expected original or thumbnail"));
+  }
+  if (!options.out_file.empty()) {
+    request.set_rendition(options.rendition == "original" ? v1::RENDITION_ORIGINAL
+                                                          : v1::RENDITION_THUMBNAIL);
+  }
+  v1::Photo photo;
+  std::string bytes;
+  absl::Status status = client.GetPhoto(request, [&](const v1::GetPhotoResponse& response) {
+    if (response.has_photo()) photo = response.photo();
+    bytes += response.chunk();
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  if (!options.out_file.empty()) {
+    if (status = WriteFile(options.out_file, bytes); !status.ok()) return status;
+  }
+  if (options.json) {
+    out << ToJson(photo);
+    return absl::OkStatus();
+  }
+  PrintTable({{"photo", Printable(photo.photo_id())},
+              {"modality", photo.modality() == v1::MODALITY_SKETCH ? "sketch" : "photo"},
+              {"type", absl::StrCat(photo.content_type(), ", ", photo.width(), " x ",
+                                    photo.height(), ", ", photo.bytes(), " bytes")},
+              {"sha256", photo.sha256()},
+              {"added", absl::FormatTime(absl::RFC3339_sec,
+                                         absl::FromUnixSeconds(photo.created_at().seconds()),
+                                         absl::LocalTimeZone())},
+              {"metadata", ToText(photo.metadata())}},
+             out);
+  return absl::OkStatus();
+}
+
+absl::Status RunGalleryRemove(const SearchClient& client, const std::vector<std::string>& photo_ids,
+                              bool json, std::ostream& out) {
+  constexpr size_t kMostPerCall = 1000;
+  v1::DeletePhotosResponse all;
+  for (size_t begin = 0; begin < photo_ids.size(); begin += kMostPerCall) {
+    v1::DeletePhotosRequest request;
+    for (size_t i = begin; i < std::min(begin + kMostPerCall, photo_ids.size()); ++i) {
+      request.add_photo_ids(photo_ids[i]);
+    }
+    auto response = client.DeletePhotos(request);
+    if (!response.ok()) return response.status();
+    all.set_deleted_count(all.deleted_count() + response->deleted_count());
+    all.mutable_missing_photo_ids()->MergeFrom(response->missing_photo_ids());
+  }
+  if (json) {
+    out << ToJson(all);
+  } else {
+    out << all.deleted_count() << " deleted\n";
+  }
+  if (all.missing_photo_ids().empty()) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat("not in the gallery: ",
+                                          Printable(absl::StrJoin(all.missing_photo_ids(), ", "))));
+}
+
+absl::Status RunGalleryStats(const SearchClient& client, bool json, std::ostream& out) {
+  auto stats = client.GetGalleryStats();
+  if (!stats.ok()) return stats.status();
+  if (json) {
+    out << ToJson(*stats);
+    return absl::OkStatus();
+  }
+  PrintTable({{"photos", absl::StrCat(stats->photo_count())},
+              {"sketches", absl::StrCat(stats->sketch_count())},
+              {"bytes", absl::StrCat(stats->total_bytes())},
+              {"model version",
+               stats->model_version() == 0 ? "none yet" : absl::StrCat(stats->model_version())},
+              {"dimension", absl::StrCat(stats->dimension())},
+              {"index", Printable(stats->index_kind())}},
+             out);
+  return absl::OkStatus();
+}
+
+}  // namespace s2p

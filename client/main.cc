@@ -1,0 +1,229 @@
+// s2p: the command line of sketch2photo.
+#include <CLI/CLI.hpp>
+#include <cctype>
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "client/commands.h"
+#include "client/report.h"
+#include "client/search_client.h"
+
+namespace s2p {
+namespace {
+
+// Runs the chosen command with a connected client.
+using Command = std::function<absl::Status(const SearchClient&)>;
+
+struct Connection {
+  ClientOptions options;
+  double timeout_seconds = 30;
+};
+
+// Every long flag is also S2P_<NAME>, as --api-key is S2P_API_KEY, and a key of --config's file.
+void NameEnvironment(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_lnames().empty() || option->get_lnames()[0] == "help") continue;
+    std::string name = "S2P_";
+    for (const char c : option->get_lnames()[0]) {
+      name.push_back(c == '-' ? '_' : static_cast<char>(std::toupper(c)));
+    }
+    option->envname(name);
+  }
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+    NameEnvironment(*command);
+  }
+}
+
+void AddConnection(CLI::App& app, Connection& connection) {
+  ClientOptions& options = connection.options;
+  app.add_option("--server", options.server, "Address of s2p-server, HOST:PORT")
+      ->capture_default_str();
+  app.add_option("--tls-ca", options.tls_ca, "PEM file of the authority to trust; turns TLS on");
+  app.add_option("--tls-cert", options.tls_cert, "PEM file of our certificate");
+  app.add_option("--tls-key", options.tls_key, "PEM file of our key");
+  app.add_option("--api-key", options.api_key, "Key that the server asks for");
+  app.add_option("--timeout", connection.timeout_seconds, "Deadline of a call in seconds")
+      ->check(CLI::Range(0.001, 86400.0))
+      ->capture_default_str();
+  app.set_config("--config", "", "TOML file: these flags, and a [section] for each command's");
+  app.allow_config_extras(CLI::config_extras_mode::error);
+}
+
+void AddSearch(CLI::App& app, Command& command) {
+  auto options = std::make_shared<SearchOptions>();
+  auto min_score = std::make_shared<float>(0);
+  CLI::App* search = app.add_subcommand("search", "Find the photos that match a sketch");
+  search->add_option("SKETCH", options->sketches,
+                     "Images of the drawing; several of one target are fused");
+  search->add_option("-k,--top-k", options->k, "How many matches, 1 to 1000")
+      ->capture_default_str();
+  search->add_option("--not", options->not_sketches, "Image of what it is not like");
+  search->add_option("--like", options->like, "Id of a photo in the gallery that it is like");
+  search->add_option("--filter", options->filters, "Only photos with this metadata, KEY=VALUE");
+  search->add_option("--attribute", options->attributes,
+                     "Only photos whose predicted attribute is in a range, as boots:0.5..1");
+  CLI::Option* min_option =
+      search->add_option("--min-score", *min_score, "Lowest cosine similarity, -1 to 1");
+  search->add_flag("--json", options->json, "Print the server's reply as JSON");
+  search->add_option("--montage", options->montage,
+                     "Write a PNG with the sketch beside its matches");
+  search->callback([=, &command] {
+    if (min_option->count() > 0) options->min_score = *min_score;
+    command = [options](const SearchClient& client) {
+      return RunSearch(client, *options, std::cout);
+    };
+  });
+}
+
+void AddGalleryAdd(CLI::App& gallery, Command& command) {
+  auto options = std::make_shared<GalleryAddOptions>();
+  CLI::App* add = gallery.add_subcommand("add", "Add photos");
+  add->add_option("PATH", options->paths, "Images, or folders of images");
+  add->add_option("--dataset", options->dataset,
+                  "Data set folder to add instead; the identity goes into the metadata");
+  add->add_option("--split", options->split, "Which of its splits")->capture_default_str();
+  add->add_option("--id-from", options->id_from, "What becomes the id: stem, path or sha256")
+      ->check(CLI::IsMember({"stem", "path", "sha256"}))
+      ->capture_default_str();
+  add->add_option("--metadata", options->metadata, "KEY=VALUE for each photo");
+  add->add_option("--on-conflict", options->on_conflict,
+                  "If the id is there with another image: fail, replace or skip")
+      ->check(CLI::IsMember({"fail", "replace", "skip"}))
+      ->capture_default_str();
+  add->add_option("--modality", options->modality, "What the images are: photo or sketch")
+      ->check(CLI::IsMember({"photo", "sketch"}))
+      ->capture_default_str();
+  add->add_flag("--json", options->json, "Print each reply as a line of JSON");
+  add->callback([=, &command] {
+    command = [options](const SearchClient& client) {
+      return RunGalleryAdd(client, *options, std::cout, std::cerr);
+    };
+  });
+}
+
+void AddGalleryList(CLI::App& gallery, Command& command) {
+  auto options = std::make_shared<GalleryListOptions>();
+  CLI::App* list = gallery.add_subcommand("list", "List the photos");
+  list->add_option("--filter", options->filters, "Only photos with this metadata, KEY=VALUE");
+  list->add_option("--limit", options->limit, "At most so many; 0 means all")
+      ->capture_default_str();
+  list->add_flag("--json", options->json, "Print the server's reply as JSON");
+  list->callback([=, &command] {
+    command = [options](const SearchClient& client) {
+      return RunGalleryList(client, *options, std::cout);
+    };
+  });
+}
+
+void AddGalleryGet(CLI::App& gallery, Command& command) {
+  auto options = std::make_shared<GalleryGetOptions>();
+  CLI::App* get = gallery.add_subcommand("get", "Show what is known about a photo, or fetch it");
+  get->add_option("ID", options->photo_id, "Its id")->required();
+  get->add_option("-o,--out", options->out_file, "Write the image to this file");
+  get->add_option("--rendition", options->rendition, "What to write: original or thumbnail")
+      ->check(CLI::IsMember({"original", "thumbnail"}))
+      ->capture_default_str();
+  get->add_flag("--json", options->json, "Print the server's reply as JSON");
+  get->callback([=, &command] {
+    command = [options](const SearchClient& client) {
+      return RunGalleryGet(client, *options, std::cout);
+    };
+  });
+}
+
+void AddGalleryRemove(CLI::App& gallery, Command& command) {
+  auto photo_ids = std::make_shared<std::vector<std::string>>();
+  auto json = std::make_shared<bool>(false);
+  CLI::App* remove = gallery.add_subcommand("rm", "Delete photos");
+  remove->add_option("ID", *photo_ids, "Their ids")->required();
+  remove->add_flag("--json", *json, "Print the server's reply as JSON");
+  remove->callback([=, &command] {
+    command = [photo_ids, json](const SearchClient& client) {
+      return RunGalleryRemove(client, *photo_ids, *json, std::cout);
+    };
+  });
+}
+
+// A command whose only flag is --json.
+void AddReport(CLI::App& parent, const char* name, const char* what, Command& command,
+               absl::Status (*run)(const SearchClient&, bool, std::ostream&)) {
+  auto json = std::make_shared<bool>(false);
+  CLI::App* report = parent.add_subcommand(name, what);
+  report->add_flag("--json", *json, "Print the server's reply as JSON");
+  report->callback([=, &command] {
+    command = [run, json](const SearchClient& client) { return run(client, *json, std::cout); };
+  });
+}
+
+void AddEval(CLI::App& app, Command& command) {
+  auto options = std::make_shared<EvalOptions>();
+  CLI::App* eval = app.add_subcommand(
+      "eval",
+      "Measure how well the server finds a labelled set (added with gallery add --dataset)");
+  eval->add_option("--dataset", options->dataset, "Data set folder")->required();
+  eval->add_option("--split", options->split, "Which of its splits")->capture_default_str();
+  eval->add_option("--direction", options->direction, "sketch-to-photo or photo-to-sketch")
+      ->check(CLI::IsMember({"sketch-to-photo", "photo-to-sketch"}))
+      ->capture_default_str();
+  eval->add_flag("--json", options->json, "Print the result as JSON; fractions from 0 to 1");
+  eval->add_option("--montage", options->montage,
+                   "Write a PNG with some of the searches; right photos in green frames");
+  eval->add_option("--rows", options->montage_rows, "How many searches to draw")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  eval->callback([=, &command] {
+    command = [options](const SearchClient& client) {
+      return RunEval(client, *options, std::cout);
+    };
+  });
+}
+
+int Run(int argc, char** argv) {
+  CLI::App app(
+      "Search photos by sketch. Every flag is also an environment variable (--server is "
+      "S2P_SERVER, "
+      "--api-key is S2P_API_KEY) and a key of the TOML file that --config names.");
+  app.require_subcommand(1);
+  app.fallthrough();
+  Connection connection;
+  Command command;
+  AddConnection(app, connection);
+  AddSearch(app, command);
+  CLI::App* gallery = app.add_subcommand("gallery", "Look after the photos that are searched");
+  gallery->require_subcommand(1);
+  AddGalleryAdd(*gallery, command);
+  AddGalleryList(*gallery, command);
+  AddGalleryGet(*gallery, command);
+  AddGalleryRemove(*gallery, command);
+  AddReport(*gallery, "stats", "Count the photos", command, RunGalleryStats);
+  CLI::App* model = app.add_subcommand("model", "The model that serves");
+  model->require_subcommand(1);
+  AddReport(*model, "status", "List the known versions", command, RunModelStatus);
+  AddEval(app, command);
+  NameEnvironment(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+
+  connection.options.timeout = absl::Seconds(connection.timeout_seconds);
+  auto client = SearchClient::Create(connection.options);
+  absl::Status status = client.status();
+  if (status.ok()) status = command(**client);
+  std::cout.flush();
+  if (status.ok() && std::cout.fail()) status = absl::DataLossError("standard output is closed");
+  if (status.ok()) return 0;
+  std::cerr << "s2p: " << Printable(status.message()) << " ("
+            << absl::StatusCodeToString(status.code()) << ")\n";
+  return 1;
+}
+
+}  // namespace
+}  // namespace s2p
+
+int main(int argc, char** argv) { return s2p::Run(argc, argv); }

@@ -1,0 +1,28 @@
+// The files that `gallery add` sends, and the id of each.
+#ifndef S2P_CLIENT_PHOTO_FILES_H_
+#define S2P_CLIENT_PHOTO_FILES_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/commands.h"
+
+namespace s2p {
+
+struct PhotoFile {
+  std::string path;
+  std::string photo_id;
+  std::map<std::string, std::string> metadata;
+};
+
+// The files of a data set's split, with identity, dataset and split in their metadata; or the given
+// files, and the images (by their extension) of the given folders with all that is below them,
+// sorted. NotFound for a path that is not there; InvalidArgument if two files would get the same
+// id, or for a bad option.
+absl::StatusOr<std::vector<PhotoFile>> ListPhotoFiles(const GalleryAddOptions& options);
+
+}  // namespace s2p
+
+#endif  // S2P_CLIENT_PHOTO_FILES_H_

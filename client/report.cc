@@ -1,0 +1,73 @@
+#include "client/report.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+#include <map>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+
+namespace s2p {
+namespace {
+
+// Code points, since the terminal shows one column for most of them.
+size_t Width(absl::string_view text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+}  // namespace
+
+std::string ToJson(const google::protobuf::Message& message, bool compact) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.always_print_primitive_fields = true;
+  options.add_whitespace = !compact;
+  std::string json;
+  // Fails only for messages with an Any, of which the API has none, and for text that is not
+  // UTF-8, which the parser has refused.
+  const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
+  if (!status.ok()) json = absl::StrCat("{\"error\": \"", status.ToString(), "\"}");
+  if (json.empty() || json.back() != '\n') json.push_back('\n');
+  return json;
+}
+
+void PrintTable(const std::vector<std::vector<std::string>>& rows, std::ostream& out) {
+  std::vector<size_t> widths;
+  std::vector<bool> to_right;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()), 0);
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], Width(row[c]));
+  }
+  for (size_t r = 0; r < rows.size(); ++r) {
+    std::string line;
+    for (size_t c = 0; c < rows[r].size(); ++c) {
+      absl::string_view cell = rows[r][c];
+      if (r == 0) to_right.push_back(!cell.empty() && cell.front() == '>');
+      if (r == 0 && to_right[c]) cell.remove_prefix(1);
+      const std::string padding(widths[c] - Width(cell), ' ');
+      const bool right = c < to_right.size() && to_right[c];
+      absl::StrAppend(&line, c == 0 ? "" : "  ", right ? padding : "", cell, right ? "" : padding);
+    }
+    out << absl::StripTrailingAsciiWhitespace(line) << '\n';
+  }
+}
+
+std::string ToText(const google::protobuf::Map<std::string, std::string>& metadata) {
+  std::string text;
+  for (const auto& [key, value] :
+       std::map<std::string, std::string>(metadata.begin(), metadata.end())) {
+    absl::StrAppend(&text, text.empty() ? "" : " ", key, "=", value);
+  }
+  return Printable(text);
+}
+
+std::string Printable(absl::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = '?';
+  }
+  return result;
+}
+
+}  // namespace s2p

@@ -1,0 +1,31 @@
+// How replies are printed: as JSON, and as tables for people.
+#ifndef S2P_CLIENT_REPORT_H_
+#define S2P_CLIENT_REPORT_H_
+
+#include <google/protobuf/map.h>
+#include <google/protobuf/message.h>
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+namespace s2p {
+
+// Protobuf's standard mapping with default values; one line with `compact`.
+std::string ToJson(const google::protobuf::Message& message, bool compact = false);
+
+// Columns as wide as their widest cell, two spaces apart; the first row is the heading. A column
+// whose heading begins with '>' (which is not printed) is aligned to the right.
+void PrintTable(const std::vector<std::vector<std::string>>& rows, std::ostream& out);
+
+// "key=value key=value", by key.
+std::string ToText(const google::protobuf::Map<std::string, std::string>& metadata);
+
+// Control characters replaced, so that what others named cannot steer the terminal.
+std::string Printable(absl::string_view text);
+
+}  // namespace s2p
+
+#endif  // S2P_CLIENT_REPORT_H_

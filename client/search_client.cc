@@ -1,0 +1,265 @@
+#include "client/search_client.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <deque>
+#include <fstream>
+#include <sstream>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "s2p/v1/gallery.grpc.pb.h"
+#include "s2p/v1/model.grpc.pb.h"
+#include "s2p/v1/search.grpc.pb.h"
+
+namespace s2p {
+
+struct SearchClient::Stubs {
+  std::unique_ptr<v1::SearchService::Stub> search;
+  std::unique_ptr<v1::GalleryService::Stub> gallery;
+  std::unique_ptr<v1::ModelService::Stub> model;
+};
+
+namespace {
+
+// A server that is full says in grpc-retry-pushback-ms when to come back; gRPC obeys it only under
+// a retry policy, and only while the request still fits into the retry buffer.
+constexpr char kServiceConfig[] = R"({"methodConfig": [{
+  "name": [{"service": "s2p.v1.SearchService"}, {"service": "s2p.v1.GalleryService"},
+           {"service": "s2p.v1.ModelService"}],
+  "retryPolicy": {"maxAttempts": 5, "initialBackoff": "0.1s", "maxBackoff": "2s",
+                  "backoffMultiplier": 2,
+                  "retryableStatusCodes": ["RESOURCE_EXHAUSTED", "UNAVAILABLE"]}}]})";
+constexpr int kRetryBufferBytes = 32 << 20;
+constexpr int kMaxMessageBytes = 64 << 20;
+
+absl::StatusOr<std::string> ReadPem(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return absl::NotFoundError(absl::StrCat(path, ": cannot be read, or is empty"));
+  }
+  return std::move(text).str();
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
+    const ClientOptions& options) {
+  if (options.tls_cert.empty() != options.tls_key.empty()) {
+    return absl::InvalidArgumentError("--tls-cert and --tls-key belong together: give both");
+  }
+  if (options.tls_ca.empty()) {
+    if (!options.tls_cert.empty()) {
+      return absl::InvalidArgumentError("--tls-cert needs --tls-ca, the authority to trust");
+    }
+    return grpc::InsecureChannelCredentials();
+  }
+  grpc::SslCredentialsOptions tls;
+  for (const auto& [path, field] : {std::pair(&options.tls_ca, &tls.pem_root_certs),
+                                    std::pair(&options.tls_cert, &tls.pem_cert_chain),
+                                    std::pair(&options.tls_key, &tls.pem_private_key)}) {
+    if (path->empty()) continue;
+    auto pem = ReadPem(*path);
+    if (!pem.ok()) return pem.status();
+    *field = *std::move(pem);
+  }
+  return grpc::SslCredentials(tls);
+}
+
+absl::Status FromGrpc(const grpc::Status& status, const std::string& server) {
+  if (status.ok()) return absl::OkStatus();
+  const auto code = static_cast<absl::StatusCode>(status.error_code());
+  // gRPC's own words for a connection that cannot be made name neither fault nor mend.
+  if (code == absl::StatusCode::kUnavailable &&
+      (absl::StrContains(status.error_message(), "connect") ||
+       absl::StrContains(status.error_message(), "DNS"))) {
+    return absl::UnavailableError(absl::StrCat(
+        "no server answers at ", server, " (", status.error_message(),
+        "); start s2p-server there, or name another with --server HOST:PORT or S2P_SERVER"));
+  }
+  return absl::Status(code, status.error_message());
+}
+
+void Prepare(const ClientOptions& options, bool with_deadline, grpc::ClientContext& context) {
+  if (!options.api_key.empty()) {
+    context.AddMetadata("authorization", absl::StrCat("Bearer ", options.api_key));
+  }
+  if (with_deadline) context.set_deadline(absl::ToChronoTime(absl::Now() + options.timeout));
+}
+
+template <typename Response, typename Request, typename Call>
+absl::StatusOr<Response> Unary(const ClientOptions& options, const Request& request, Call call) {
+  grpc::ClientContext context;
+  Prepare(options, /*with_deadline=*/true, context);
+  Response response;
+  const grpc::Status status = call(&context, request, &response);
+  if (!status.ok()) return FromGrpc(status, options.server);
+  return response;
+}
+
+// The photos that were sent, or failed before, and have no outcome yet. Thread-safe.
+class Unanswered {
+ public:
+  void Push(AddOutcome outcome) {
+    absl::MutexLock lock(&mutex_);
+    outcomes_.push_back(std::move(outcome));
+  }
+  // Gives the failed ones at the front to `sink`.
+  void TakeFailed(const SearchClient::OutcomeSink& sink, size_t& answered) {
+    for (;;) {
+      AddOutcome outcome;
+      {
+        absl::MutexLock lock(&mutex_);
+        if (outcomes_.empty() || outcomes_.front().status.ok()) return;
+        outcome = std::move(outcomes_.front());
+        outcomes_.pop_front();
+      }
+      ++answered;
+      sink(outcome);
+    }
+  }
+  // The one that the next answer is for; false if nothing was asked.
+  bool TakeSent(AddOutcome& outcome) {
+    absl::MutexLock lock(&mutex_);
+    if (outcomes_.empty()) return false;
+    outcome = std::move(outcomes_.front());
+    outcomes_.pop_front();
+    return true;
+  }
+
+ private:
+  absl::Mutex mutex_;
+  std::deque<AddOutcome> outcomes_ ABSL_GUARDED_BY(mutex_);
+};
+
+using AddStream = grpc::ClientReaderWriter<v1::AddPhotoRequest, v1::AddPhotoResponse>;
+
+void SendPhotos(size_t begin, size_t count, const SearchClient::PhotoSource& source,
+                AddStream& stream, Unanswered& unanswered) {
+  for (size_t index = begin; index < count; ++index) {
+    auto request = source(index);
+    AddOutcome outcome;
+    outcome.index = index;
+    outcome.status = request.status();
+    unanswered.Push(std::move(outcome));
+    if (request.ok() && !stream.Write(*request)) return;
+  }
+  stream.WritesDone();
+}
+
+// One stream from photo `answered` on, which it moves forward with every outcome.
+grpc::Status AddOnce(AddStream& stream, size_t count, const SearchClient::PhotoSource& source,
+                     const SearchClient::OutcomeSink& sink, size_t& answered) {
+  Unanswered unanswered;
+  std::thread sender(
+      [&, begin = answered] { SendPhotos(begin, count, source, stream, unanswered); });
+  v1::AddPhotoResponse response;
+  bool surplus = false;
+  while (stream.Read(&response)) {
+    unanswered.TakeFailed(sink, answered);
+    AddOutcome outcome;
+    if (!unanswered.TakeSent(outcome)) {
+      surplus = true;
+      continue;
+    }
+    const auto code = static_cast<absl::StatusCode>(response.status().code());
+    outcome.status = absl::Status(code, response.status().message());
+    outcome.response = std::move(response);
+    ++answered;
+    sink(outcome);
+  }
+  const grpc::Status status = stream.Finish();
+  sender.join();
+  unanswered.TakeFailed(sink, answered);
+  if (status.ok() && (surplus || answered < count)) {
+    return grpc::Status(grpc::StatusCode::INTERNAL, "not one answer for each photo");
+  }
+  return status;
+}
+
+}  // namespace
+
+SearchClient::SearchClient(ClientOptions options, std::unique_ptr<Stubs> stubs)
+    : options_(std::move(options)), stubs_(std::move(stubs)) {}
+SearchClient::~SearchClient() = default;
+
+absl::StatusOr<std::unique_ptr<SearchClient>> SearchClient::Create(const ClientOptions& options) {
+  auto credentials = Credentials(options);
+  if (!credentials.ok()) return credentials.status();
+  grpc::ChannelArguments arguments;
+  arguments.SetServiceConfigJSON(kServiceConfig);
+  arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kRetryBufferBytes);
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  auto channel = grpc::CreateCustomChannel(options.server, *credentials, arguments);
+  auto stubs = std::make_unique<Stubs>();
+  stubs->search = v1::SearchService::NewStub(channel);
+  stubs->gallery = v1::GalleryService::NewStub(channel);
+  stubs->model = v1::ModelService::NewStub(channel);
+  return std::unique_ptr<SearchClient>(new SearchClient(options, std::move(stubs)));
+}
+
+absl::StatusOr<v1::SearchResponse> SearchClient::Search(const v1::SearchRequest& request) const {
+  return Unary<v1::SearchResponse>(options_, request, [this](auto&&... arguments) {
+    return stubs_->search->Search(arguments...);
+  });
+}
+
+absl::Status SearchClient::AddPhotos(size_t count, const PhotoSource& source,
+                                     const OutcomeSink& sink) const {
+  size_t answered = 0;
+  while (answered < count) {
+    const size_t before = answered;
+    grpc::ClientContext context;
+    Prepare(options_, /*with_deadline=*/false, context);
+    auto stream = stubs_->gallery->AddPhotos(&context);
+    const grpc::Status status = AddOnce(*stream, count, source, sink, answered);
+    if (status.ok()) break;
+    const bool go_on = status.error_code() == grpc::StatusCode::UNAVAILABLE && answered > before;
+    if (!go_on) return FromGrpc(status, options_.server);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::DeletePhotosResponse> SearchClient::DeletePhotos(
+    const v1::DeletePhotosRequest& request) const {
+  return Unary<v1::DeletePhotosResponse>(options_, request, [this](auto&&... arguments) {
+    return stubs_->gallery->DeletePhotos(arguments...);
+  });
+}
+
+absl::Status SearchClient::GetPhoto(const v1::GetPhotoRequest& request,
+                                    const ChunkSink& sink) const {
+  grpc::ClientContext context;
+  Prepare(options_, /*with_deadline=*/true, context);
+  auto reader = stubs_->gallery->GetPhoto(&context, request);
+  v1::GetPhotoResponse response;
+  absl::Status taken;
+  while (taken.ok() && reader->Read(&response)) taken = sink(response);
+  if (!taken.ok()) context.TryCancel();
+  const grpc::Status status = reader->Finish();
+  return taken.ok() ? FromGrpc(status, options_.server) : taken;
+}
+
+absl::StatusOr<v1::ListPhotosResponse> SearchClient::ListPhotos(
+    const v1::ListPhotosRequest& request) const {
+  return Unary<v1::ListPhotosResponse>(options_, request, [this](auto&&... arguments) {
+    return stubs_->gallery->ListPhotos(arguments...);
+  });
+}
+
+absl::StatusOr<v1::GetGalleryStatsResponse> SearchClient::GetGalleryStats() const {
+  return Unary<v1::GetGalleryStatsResponse>(
+      options_, v1::GetGalleryStatsRequest(),
+      [this](auto&&... arguments) { return stubs_->gallery->GetGalleryStats(arguments...); });
+}
+
+absl::StatusOr<v1::GetModelStatusResponse> SearchClient::GetModelStatus() const {
+  return Unary<v1::GetModelStatusResponse>(
+      options_, v1::GetModelStatusRequest(),
+      [this](auto&&... arguments) { return stubs_->model->GetModelStatus(arguments...); });
+}
+
+}  // namespace s2p

@@ -1,0 +1,82 @@
+// The connection to s2p-server: its RPCs as functions that return absl::Status.
+#ifndef S2P_CLIENT_SEARCH_CLIENT_H_
+#define S2P_CLIENT_SEARCH_CLIENT_H_
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "s2p/v1/gallery.pb.h"
+#include "s2p/v1/model.pb.h"
+#include "s2p/v1/search.pb.h"
+
+namespace s2p {
+
+struct ClientOptions {
+  // HOST:PORT, or any other name that gRPC resolves.
+  std::string server = "127.0.0.1:50051";
+  // PEM files. With a CA the connection is TLS; certificate and key (both or none) prove who we
+  // are. Without a CA it is plain text.
+  std::string tls_ca;
+  std::string tls_cert;
+  std::string tls_key;
+  // Sent as "authorization: Bearer ..."; empty: not sent.
+  std::string api_key;
+  // Deadline of each call but AddPhotos, retries included.
+  absl::Duration timeout = absl::Seconds(30);
+};
+
+// What became of one photo that was to be added.
+struct AddOutcome {
+  // Of the photo, counted from 0 in the order given.
+  size_t index = 0;
+  // Not ok: this photo was not added, the others go on.
+  absl::Status status;
+  v1::AddPhotoResponse response;
+};
+
+// Calls that fail because the server is busy (RESOURCE_EXHAUSTED, with the wait that the server
+// asks for) or not there yet (UNAVAILABLE) are repeated a few times within the deadline. Errors
+// carry the server's code and words; when no server answers at all, Unavailable names its address.
+// Thread-safe.
+class SearchClient {
+ public:
+  // Gives the request for photo `index`; an error fails that photo alone.
+  using PhotoSource = std::function<absl::StatusOr<v1::AddPhotoRequest>(size_t index)>;
+  using OutcomeSink = std::function<void(const AddOutcome&)>;
+  using ChunkSink = std::function<absl::Status(const v1::GetPhotoResponse&)>;
+
+  // Does not connect yet. NotFound or InvalidArgument for the TLS files.
+  static absl::StatusOr<std::unique_ptr<SearchClient>> Create(const ClientOptions& options);
+  ~SearchClient();
+
+  absl::StatusOr<v1::SearchResponse> Search(const v1::SearchRequest& request) const;
+
+  // Streams `count` photos; `source` is called once for each in order, on a thread of this call,
+  // and `sink` once for each in order, on the caller's. A stream that breaks is taken up where the
+  // answers stopped, as long as each new one gets further; then, once more, `source` is asked for
+  // the photos without an answer. Not ok: the photos without an outcome were perhaps added.
+  absl::Status AddPhotos(size_t count, const PhotoSource& source, const OutcomeSink& sink) const;
+
+  absl::StatusOr<v1::DeletePhotosResponse> DeletePhotos(
+      const v1::DeletePhotosRequest& request) const;
+  // Calls `sink` for each message of the stream, until it returns an error.
+  absl::Status GetPhoto(const v1::GetPhotoRequest& request, const ChunkSink& sink) const;
+  absl::StatusOr<v1::ListPhotosResponse> ListPhotos(const v1::ListPhotosRequest& request) const;
+  absl::StatusOr<v1::GetGalleryStatsResponse> GetGalleryStats() const;
+  absl::StatusOr<v1::GetModelStatusResponse> GetModelStatus() const;
+
+ private:
+  struct Stubs;
+  SearchClient(ClientOptions options, std::unique_ptr<Stubs> stubs);
+  const ClientOptions options_;
+  const std::unique_ptr<Stubs> stubs_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_CLIENT_SEARCH_CLIENT_H_
