@@ -1,1 +1,95 @@
 #include "daemon/api_keys.h"
+
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "daemon/log.h"
+
+namespace s2p {
+namespace {
+
+constexpr size_t kMinKeyLength = 16;
+constexpr absl::string_view kScheme = "bearer ";
+
+std::array<unsigned char, 32> DigestOf(absl::string_view key) {
+  std::array<unsigned char, 32> digest;
+  SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), digest.data());
+  return digest;
+}
+
+}  // namespace
+
+absl::StatusOr<ApiKeys> ApiKeys::Read(const std::string& path) {
+  struct stat attributes = {};
+  std::ifstream file(path, std::ios::binary);
+  if (!file || stat(path.c_str(), &attributes) != 0 || S_ISDIR(attributes.st_mode)) {
+    const std::string message = absl::StrCat("cannot read the API keys in ", path);
+    if (errno == EACCES) return absl::PermissionDeniedError(message);
+    return absl::NotFoundError(message);
+  }
+  if ((attributes.st_mode & (S_IRGRP | S_IROTH)) != 0) {
+    LogWarning("API keys can be read by other users of this machine; chmod 600 mends that",
+               {{"file", path}});
+  }
+  std::stringstream contents;
+  contents << file.rdbuf();
+  return Parse(contents.str(), path);
+}
+
+absl::StatusOr<ApiKeys> ApiKeys::Parse(absl::string_view contents, const std::string& path) {
+  std::vector<Digest> digests;
+  int number = 0;
+  for (absl::string_view line : absl::StrSplit(contents, '\n')) {
+    ++number;
+    line = absl::StripAsciiWhitespace(line);
+    if (line.empty() || line.front() == '#') continue;
+    for (char c : line) {
+      if (!absl::ascii_isgraph(c)) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            path, ":", number, ": a key is printable ASCII without spaces, one key a line"));
+      }
+    }
+    if (line.size() < kMinKeyLength) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ":", number, ": a key of ", line.size(),
+                                                     " characters can be guessed; at least ",
+                                                     kMinKeyLength, " are needed"));
+    }
+    digests.push_back(DigestOf(line));
+  }
+  if (digests.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " contains no API key"));
+  }
+  return ApiKeys(std::move(digests));
+}
+
+ApiKeys::ApiKeys(std::vector<Digest> digests) : digests_(std::move(digests)) {}
+
+absl::Status ApiKeys::Authorize(absl::string_view authorization) const {
+  if (authorization.empty()) {
+    return absl::UnauthenticatedError(
+        "an API key is needed: send the header 'authorization: Bearer KEY'");
+  }
+  if (!absl::StartsWithIgnoreCase(authorization, kScheme)) {
+    return absl::UnauthenticatedError("the header authorization is not of the form 'Bearer KEY'");
+  }
+  const Digest digest = DigestOf(authorization.substr(kScheme.size()));
+  int found = 0;
+  for (const Digest& known : digests_) {
+    found |= CRYPTO_memcmp(known.data(), digest.data(), digest.size()) == 0 ? 1 : 0;
+  }
+  if (found == 0) return absl::UnauthenticatedError("the API key is not known here");
+  return absl::OkStatus();
+}
+
+}  // namespace s2p

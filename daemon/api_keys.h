@@ -4,11 +4,11 @@
 
 #include <array>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace s2p {
 
@@ -27,12 +27,12 @@ class ApiKeys {
   static absl::StatusOr<ApiKeys> Read(const std::string& path);
 
   // The same from the file's contents; `path` is for messages.
-  static absl::StatusOr<ApiKeys> Parse(std::string_view contents, const std::string& path);
+  static absl::StatusOr<ApiKeys> Parse(absl::string_view contents, const std::string& path);
 
   // `authorization` is the value of the header "authorization": "Bearer KEY". Unauthenticated if it
   // is missing (empty), of another form, or no key of ours; the message never repeats it. Takes the
   // same time for every wrong key.
-  absl::Status Authorize(std::string_view authorization) const;
+  absl::Status Authorize(absl::string_view authorization) const;
 
   size_t size() const { return digests_.size(); }
 

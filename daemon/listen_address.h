@@ -4,10 +4,10 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace s2p {
 
@@ -26,12 +26,12 @@ struct ListenAddress {
 
 // Reads "HOST:PORT"; IPv6 hosts are in brackets, and an empty host (":50051") or "*" means every
 // interface, "0.0.0.0". InvalidArgument quotes the text.
-absl::StatusOr<ListenAddress> ParseListenAddress(std::string_view text);
+absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view text);
 
 // Beyond loopback, whoever can reach the port can read and change everything and see all pictures,
 // so that needs TLS or an operator who says that the network is safe. InvalidArgument says how to
 // go on.
-absl::Status CheckListenAddress(std::string_view address, bool has_tls, bool allow_insecure);
+absl::Status CheckListenAddress(absl::string_view address, bool has_tls, bool allow_insecure);
 
 }  // namespace s2p
 

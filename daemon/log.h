@@ -6,10 +6,10 @@
 #include <initializer_list>
 #include <ostream>
 #include <string>
-#include <string_view>
 #include <type_traits>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace s2p {
@@ -31,17 +31,18 @@ void AddLogOptions(Options* options, LogOptions* log_options);
 // name (`bytes`, `seconds`), as metrics have.
 class LogField {
  public:
-  LogField(std::string_view key, std::string_view value);
-  LogField(std::string_view key, const std::string& value)
-      : LogField(key, std::string_view(value)) {}
-  LogField(std::string_view key, const char* value) : LogField(key, std::string_view(value)) {}
-  LogField(std::string_view key, bool value);
-  LogField(std::string_view key, double value);
-  LogField(std::string_view key, absl::Duration value);
-  LogField(std::string_view key, const absl::Status& value);
+  LogField(absl::string_view key, absl::string_view value);
+  LogField(absl::string_view key, const std::string& value)
+      : LogField(key, absl::string_view(value)) {}
+  LogField(absl::string_view key, const char* value) : LogField(key, absl::string_view(value)) {}
+  LogField(absl::string_view key, bool value);
+  LogField(absl::string_view key, double value);
+  LogField(absl::string_view key, absl::Duration value);
+  LogField(absl::string_view key, const absl::Status& value);
   template <typename T,
             std::enable_if_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, int> = 0>
-  LogField(std::string_view key, T value) : LogField(key, std::to_string(value), /*quote=*/false) {}
+  LogField(absl::string_view key, T value)
+      : LogField(key, std::to_string(value), /*quote=*/false) {}
 
   const std::string& key() const { return key_; }
   const std::string& text() const { return text_; }
@@ -49,7 +50,7 @@ class LogField {
   bool quote() const { return quote_; }
 
  private:
-  LogField(std::string_view key, std::string text, bool quote);
+  LogField(absl::string_view key, std::string text, bool quote);
   std::string key_;
   std::string text_;
   bool quote_;
@@ -64,10 +65,10 @@ absl::Status ConfigureLog(const LogOptions& options, std::ostream* stream);
 
 // Thread-safe; each line is written whole. Never with keys, passwords or image bytes.
 //   LogInfo("adopted checkpoint", {{"version", 3}, {"took", absl::Seconds(2)}});
-void LogDebug(std::string_view message, std::initializer_list<LogField> fields = {});
-void LogInfo(std::string_view message, std::initializer_list<LogField> fields = {});
-void LogWarning(std::string_view message, std::initializer_list<LogField> fields = {});
-void LogError(std::string_view message, std::initializer_list<LogField> fields = {});
+void LogDebug(absl::string_view message, std::initializer_list<LogField> fields = {});
+void LogInfo(absl::string_view message, std::initializer_list<LogField> fields = {});
+void LogWarning(absl::string_view message, std::initializer_list<LogField> fields = {});
+void LogError(absl::string_view message, std::initializer_list<LogField> fields = {});
 
 }  // namespace s2p
 

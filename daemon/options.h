@@ -9,20 +9,21 @@
 #include <optional>
 #include <ostream>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace s2p {
 
 // "2ms", "1.5s", "1h30m"; "0" needs no unit. Refuses negative and infinite ones.
-absl::StatusOr<absl::Duration> ParseDuration(std::string_view text);
+absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text);
 
 // "10MiB", "64KiB", "1GiB", "500kB", "2MB", "4096" (bytes). A fraction is fine: "1.5GiB".
-absl::StatusOr<uint64_t> ParseBytes(std::string_view text);
+absl::StatusOr<uint64_t> ParseBytes(absl::string_view text);
 
 // One flag. Owned by its Options; the calls refine it and can be chained.
 class Flag {
@@ -36,19 +37,18 @@ class Flag {
 
  private:
   friend class Options;
-  using Assign = std::function<absl::Status(const std::vector<std::string>&)>;
-  // What assigning `text` came to as a number, for Range.
   std::string name_;
-  std::string environment_;
   std::string description_;
-  std::string default_text_;
+  // What --help shows in the place of the value.
   std::string value_name_;
   bool is_switch_ = false;
   bool is_list_ = false;
   bool required_ = false;
   std::vector<std::string> choices_;
   std::optional<std::pair<double, double>> range_;
-  Assign assign_;
+  // Sets the variable; shows it as text; as a number, for Range (unset for other types).
+  std::function<absl::Status(const std::vector<std::string>&)> assign_;
+  std::function<std::string()> show_;
   std::function<double()> number_;
 };
 
@@ -105,12 +105,17 @@ class Options {
   const std::string& command() const;
 
   // Each flag of the chosen command with the value in force, as text: for the log at start-up.
-  // Flags whose name ends in "key" are shown as "(set)".
+  // The value of a flag called "...api-key" is not shown.
   std::vector<std::pair<std::string, std::string>> Values() const;
 
  private:
   struct Impl;
   explicit Options(std::unique_ptr<Impl> impl);
+  Flag& AddFlag(std::string name, std::string description, std::string value_name);
+  template <typename T>
+  Flag& AddInteger(std::string name, T* value, std::string description);
+  absl::Status Assign(const Flag& flag, const std::vector<std::string>& texts,
+                      absl::string_view source) const;
   std::unique_ptr<Impl> impl_;
 };
 
