@@ -1,1 +1,249 @@
 #include "model/backbone.h"
+
+#include <array>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/torch_version.h"
+
+namespace s2p {
+namespace {
+
+using torch::nn::BatchNorm2d;
+using torch::nn::Conv2d;
+using torch::nn::Conv2dOptions;
+
+// No biases: a batch norm follows every convolution.
+Conv2d Conv(int in, int out, int kernel, int stride = 1, int groups = 1) {
+  return Conv2d(
+      Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).groups(groups).bias(false));
+}
+
+// A convolution and a batch norm for the shortcut, under the names "0" and "1".
+class Downsample : public torch::nn::Module {
+ public:
+  Downsample(int in, int out, int stride)
+      : conv_(register_module("0", Conv(in, out, 1, stride))),
+        norm_(register_module("1", BatchNorm2d(out))) {}
+  torch::Tensor Forward(const torch::Tensor& x) { return norm_(conv_(x)); }
+
+ private:
+  Conv2d conv_;
+  BatchNorm2d norm_;
+};
+
+// Squeeze and excitation (Hu et al., CVPR 2018): scales each channel by what its mean, and the
+// other channels' means, say.
+class SqueezeExcitation : public torch::nn::Module {
+ public:
+  static constexpr int kReduction = 16;
+
+  explicit SqueezeExcitation(int channels)
+      : fc1_(register_module("fc1", Conv2d(Conv2dOptions(channels, channels / kReduction, 1)))),
+        fc2_(register_module("fc2", Conv2d(Conv2dOptions(channels / kReduction, channels, 1)))) {}
+  torch::Tensor Forward(const torch::Tensor& x) {
+    const torch::Tensor means = torch::adaptive_avg_pool2d(x, {1, 1});
+    return x * torch::sigmoid(fc2_(torch::relu(fc1_(means))));
+  }
+
+ private:
+  Conv2d fc1_;
+  Conv2d fc2_;
+};
+
+enum class BlockKind { kBasic, kBottleneck, kSeResNext };
+
+// How the four stages are built. Stage s (from 1) has 64 << (s - 1) planes.
+struct Architecture {
+  const char* name;
+  BlockKind kind;
+  std::array<int, 4> blocks;
+};
+
+constexpr Architecture kArchitectures[] = {
+    {"resnet18", BlockKind::kBasic, {2, 2, 2, 2}},
+    {"resnet34", BlockKind::kBasic, {3, 4, 6, 3}},
+    {"resnet50", BlockKind::kBottleneck, {3, 4, 6, 3}},
+    {"se_resnext50_32x4d", BlockKind::kSeResNext, {3, 4, 6, 3}},
+};
+
+// Output channels per plane.
+int Expansion(BlockKind kind) { return kind == BlockKind::kBasic ? 1 : 4; }
+
+// A residual block: two 3x3 convolutions, or a 3x3 between two of 1x1. The stride is the 3x3's, as
+// torchvision has it. (The release's SE-ResNeXt has it there too.)
+class Block : public torch::nn::Module {
+ public:
+  Block(BlockKind kind, int in, int planes, int stride) {
+    const int out = planes * Expansion(kind);
+    if (kind == BlockKind::kBasic) {
+      AddLayer(Conv(in, planes, 3, stride), planes);
+      AddLayer(Conv(planes, planes, 3), planes);
+    } else {
+      const bool resnext = kind == BlockKind::kSeResNext;
+      // 32 groups of width 4 in the first stage: twice the planes of a plain bottleneck.
+      const int width = resnext ? planes * 2 : planes;
+      AddLayer(Conv(in, width, 1), width);
+      AddLayer(Conv(width, width, 3, stride, resnext ? 32 : 1), width);
+      AddLayer(Conv(width, out, 1), out);
+    }
+    if (kind == BlockKind::kSeResNext) {
+      excitation_ = register_module("se_module", std::make_shared<SqueezeExcitation>(out));
+    }
+    if (stride != 1 || in != out) {
+      downsample_ = register_module("downsample", std::make_shared<Downsample>(in, out, stride));
+    }
+  }
+
+  torch::Tensor Forward(const torch::Tensor& x) {
+    torch::Tensor y = x;
+    for (size_t i = 0; i < convs_.size(); ++i) {
+      y = norms_[i](convs_[i](y));
+      if (i + 1 < convs_.size()) y = torch::relu_(y);
+    }
+    if (excitation_ != nullptr) y = excitation_->Forward(y);
+    return torch::relu(y + (downsample_ != nullptr ? downsample_->Forward(x) : x));
+  }
+
+ private:
+  void AddLayer(Conv2d conv, int channels) {
+    const size_t number = convs_.size() + 1;
+    convs_.push_back(register_module(absl::StrCat("conv", number), std::move(conv)));
+    norms_.push_back(register_module(absl::StrCat("bn", number), BatchNorm2d(channels)));
+  }
+
+  std::vector<Conv2d> convs_;
+  std::vector<BatchNorm2d> norms_;
+  std::shared_ptr<SqueezeExcitation> excitation_;
+  std::shared_ptr<Downsample> downsample_;
+};
+
+// Blocks under the names "0", "1", ...
+class Stage : public torch::nn::Module {
+ public:
+  Stage(BlockKind kind, int blocks, int in, int planes, int stride) {
+    for (int i = 0; i < blocks; ++i) {
+      blocks_.push_back(register_module(
+          absl::StrCat(i), std::make_shared<Block>(kind, in, planes, i == 0 ? stride : 1)));
+      in = planes * Expansion(kind);
+    }
+  }
+  torch::Tensor Forward(torch::Tensor x) {
+    for (const auto& block : blocks_) x = block->Forward(x);
+    return x;
+  }
+
+ private:
+  std::vector<std::shared_ptr<Block>> blocks_;
+};
+
+// Everything before the first stage: stride 4.
+class Stem : public torch::nn::Module {
+ public:
+  explicit Stem(bool ceil_pool)
+      : conv(register_module("conv1",
+                             Conv2d(Conv2dOptions(3, 64, 7).stride(2).padding(3).bias(false)))),
+        norm(register_module("bn1", BatchNorm2d(64))),
+        ceil_pool_(ceil_pool) {}
+  torch::Tensor Forward(const torch::Tensor& x) {
+    const torch::Tensor y = torch::relu(norm(conv(x)));
+    // The release's SE-ResNeXt rounds up instead of padding.
+    return ceil_pool_ ? torch::max_pool2d(y, 3, 2, 0, 1, true) : torch::max_pool2d(y, 3, 2, 1);
+  }
+
+  Conv2d conv;
+  BatchNorm2d norm;
+
+ private:
+  const bool ceil_pool_;
+};
+
+class ResidualNetwork final : public Backbone {
+ public:
+  ResidualNetwork(const Architecture& architecture, int last_stage, int last_stride)
+      : expansion_(Expansion(architecture.kind)) {
+    const bool release_names = architecture.kind == BlockKind::kSeResNext;
+    stem_ = std::make_shared<Stem>(release_names);
+    if (release_names) {
+      register_module("layer0", stem_);
+    } else {
+      // torchvision has the stem's layers side by side with the stages.
+      register_module("conv1", stem_->conv);
+      register_module("bn1", stem_->norm);
+    }
+    int in = 64;
+    for (int s = 1; s <= last_stage; ++s) {
+      const int planes = 64 << (s - 1);
+      const int stride = s == 1 ? 1 : s == 4 ? last_stride : 2;
+      stages_.push_back(
+          register_module(absl::StrCat("layer", s),
+                          std::make_shared<Stage>(architecture.kind, architecture.blocks[s - 1], in,
+                                                  planes, stride)));
+      in = planes * expansion_;
+    }
+    Initialise();
+  }
+
+  FeatureMaps Forward(const torch::Tensor& images) override {
+    FeatureMaps maps;
+    torch::Tensor x = stem_->Forward(images);
+    for (size_t i = 0; i < stages_.size(); ++i) {
+      x = stages_[i]->Forward(x);
+      if (i == 2) maps.stage3 = x;
+    }
+    maps.last = x;
+    return maps;
+  }
+
+  int stage3_channels() const override { return 256 * expansion_; }
+  int channels() const override { return (32 << stages_.size()) * expansion_; }
+
+  std::vector<std::shared_ptr<torch::nn::Module>> Stages() override {
+    std::vector<std::shared_ptr<torch::nn::Module>> stages = {stem_};
+    stages.insert(stages.end(), stages_.begin(), stages_.end());
+    return stages;
+  }
+
+ private:
+  // He normal over the outputs; a batch norm begins as LibTorch makes it, 1 and 0.
+  void Initialise() {
+    torch::NoGradGuard no_grad;
+    for (const auto& module : modules(/*include_self=*/false)) {
+      if (auto* conv = module->as<torch::nn::Conv2dImpl>()) {
+        torch::nn::init::kaiming_normal_(conv->weight, 0, torch::kFanOut, torch::kReLU);
+      }
+    }
+  }
+
+  const int expansion_;
+  std::shared_ptr<Stem> stem_;
+  std::vector<std::shared_ptr<Stage>> stages_;
+};
+
+absl::Status Invalid(absl::string_view field, absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat("backbone.", field, ": ", what));
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<Backbone>> CreateBackbone(const v1::Backbone& spec) {
+  const int last_stage = static_cast<int>(spec.last_stage());
+  if (last_stage != 3 && last_stage != 4) {
+    return Invalid("last_stage", absl::StrCat(spec.last_stage(), " is neither 3 nor 4"));
+  }
+  const int last_stride = static_cast<int>(spec.last_stride());
+  if (last_stage == 4 && last_stride != 1 && last_stride != 2) {
+    return Invalid("last_stride", absl::StrCat(spec.last_stride(), " is neither 1 nor 2"));
+  }
+  for (const Architecture& architecture : kArchitectures) {
+    if (spec.arch() != architecture.name) continue;
+    try {
+      return std::make_shared<ResidualNetwork>(architecture, last_stage, last_stride);
+    } catch (const std::exception& error) {
+      return TorchError(error, "backbone");
+    }
+  }
+  return Invalid("arch", absl::StrCat("'", spec.arch(), "' is unknown"));
+}
+
+}  // namespace s2p

@@ -1,1 +1,302 @@
 #include "model/encoder.h"
+
+#include <ATen/Parallel.h>
+#include <torch/torch.h>
+
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "model/check.h"
+#include "model/dual_encoder.h"
+#include "model/preprocessor.h"
+#include "model/torch_version.h"
+
+namespace s2p {
+namespace {
+
+constexpr char kProbeImage[] = "s2p-probe-1";
+constexpr double kMinCosineFp32 = 0.9999;
+constexpr double kMinCosineHalf = 0.999;
+
+absl::StatusOr<torch::Device> SelectDevice(const std::string& name) {
+  const int gpus = static_cast<int>(torch::cuda::device_count());
+  if (name == "cpu") return torch::Device(torch::kCPU);
+  if (name == "auto") {
+    return gpus > 0 ? torch::Device(torch::kCUDA, 0) : torch::Device(torch::kCPU);
+  }
+  absl::string_view number = name;
+  int index = 0;
+  if (!absl::ConsumePrefix(&number, "cuda:") || number.empty() || number.size() > 3 ||
+      !absl::SimpleAtoi(number, &index) || absl::StrCat(index) != number) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("device: '", name, "' is none of auto, cpu, cuda:0, cuda:1, ..."));
+  }
+  if (index >= gpus) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "device: ", name, " is not there; this process sees ", gpus, " CUDA device(s)"));
+  }
+  return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(index));
+}
+
+// Pictures of one modality, and where they stand in the batch.
+struct Group {
+  v1::Modality modality;
+  std::vector<int> positions;
+};
+
+// At most two groups, in the order in which the modalities appear.
+std::vector<Group> GroupByModality(absl::Span<const EncoderInput> inputs) {
+  std::vector<Group> groups;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const v1::Modality modality = inputs[i].modality;
+    Group* group = nullptr;
+    for (Group& candidate : groups) {
+      if (candidate.modality == modality) group = &candidate;
+    }
+    if (group == nullptr) group = &groups.emplace_back(Group{modality, {}});
+    group->positions.push_back(static_cast<int>(i));
+  }
+  return groups;
+}
+
+absl::Status CheckInputs(absl::Span<const EncoderInput> inputs) {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].image == nullptr || inputs[i].image->empty()) {
+      return absl::InvalidArgumentError(absl::StrCat("inputs[", i, "].image: empty"));
+    }
+    if (inputs[i].modality != v1::MODALITY_PHOTO && inputs[i].modality != v1::MODALITY_SKETCH) {
+      return absl::InvalidArgumentError(absl::StrCat("inputs[", i, "].modality: unknown"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Copies the rows of a [k, columns] tensor on the CPU to the rows `positions` of `matrix`.
+void CopyRows(const torch::Tensor& rows, const std::vector<int>& positions,
+              EmbeddingMatrix& matrix) {
+  const torch::Tensor source = rows.to(torch::kCPU, torch::kFloat32).contiguous();
+  const float* data = source.data_ptr<float>();
+  for (size_t k = 0; k < positions.size(); ++k) {
+    absl::Span<float> row = matrix.row(positions[k]);
+    std::copy_n(data + k * row.size(), row.size(), row.begin());
+  }
+}
+
+class TorchEncoder final : public Encoder {
+ public:
+  static absl::StatusOr<std::unique_ptr<const TorchEncoder>> Create(
+      const v1::CheckpointManifest& manifest, const TensorMap& weights, torch::Device device) {
+    absl::StatusOr<Preprocessor> photo = Preprocessor::Create(manifest.photo());
+    if (!photo.ok()) return photo.status();
+    absl::StatusOr<Preprocessor> sketch = Preprocessor::Create(manifest.sketch());
+    if (!sketch.ok()) return sketch.status();
+    absl::StatusOr<std::shared_ptr<DualEncoder>> networks = DualEncoder::Create(manifest);
+    if (!networks.ok()) return networks.status();
+    absl::Status status = (*networks)->SetWeights(weights);
+    if (!status.ok()) return status;
+    (*networks)->eval();
+    for (torch::Tensor& parameter : (*networks)->parameters()) parameter.set_requires_grad(false);
+    (*networks)->to(device);
+    return std::unique_ptr<const TorchEncoder>(
+        new TorchEncoder(manifest, *photo, *sketch, *std::move(networks), device));
+  }
+
+  int64_t version() const override { return version_; }
+  int dimension() const override { return networks_->dimension(); }
+  const std::vector<std::string>& attributes() const override { return attributes_; }
+  std::string device() const override {
+    return device_.is_cpu() ? "cpu" : absl::StrCat("cuda:", device_.index());
+  }
+
+  absl::StatusOr<Encoding> Encode(absl::Span<const EncoderInput> inputs) const override {
+    absl::Status status = CheckInputs(inputs);
+    if (!status.ok()) return status;
+    try {
+      // A thread takes over the process's number of threads when it first computes.
+      thread_local const bool initialised = (at::init_num_threads(), true);
+      static_cast<void>(initialised);
+      const c10::InferenceMode inference;
+      Encoding encoding;
+      const int n = static_cast<int>(inputs.size());
+      encoding.embeddings = EmbeddingMatrix(n, dimension());
+      encoding.attributes = EmbeddingMatrix(n, static_cast<int>(attributes_.size()));
+      for (const Group& group : GroupByModality(inputs)) EncodeGroup(inputs, group, encoding);
+      status = NormalizeRows(encoding.embeddings);
+      if (!status.ok()) return status;
+      return encoding;
+    } catch (const std::exception& error) {
+      return TorchError(error, "encode");
+    }
+  }
+
+ private:
+  TorchEncoder(const v1::CheckpointManifest& manifest, const Preprocessor& photo,
+               const Preprocessor& sketch, std::shared_ptr<DualEncoder> networks,
+               torch::Device device)
+      : version_(manifest.version()),
+        attributes_(manifest.attributes().begin(), manifest.attributes().end()),
+        photo_(photo),
+        sketch_(sketch),
+        networks_(std::move(networks)),
+        device_(device) {}
+
+  // [k, 3, height, width] on the CPU.
+  torch::Tensor Preprocess(absl::Span<const EncoderInput> inputs, const Group& group) const {
+    const Preprocessor& preprocessor = group.modality == v1::MODALITY_SKETCH ? sketch_ : photo_;
+    const int64_t count = static_cast<int64_t>(group.positions.size());
+    torch::Tensor batch = torch::empty({count, 3, preprocessor.height(), preprocessor.width()});
+    float* const data = batch.data_ptr<float>();
+    at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t k = begin; k < end; ++k) {
+        preprocessor.Apply(*inputs[group.positions[k]].image,
+                           absl::MakeSpan(data + k * preprocessor.size(), preprocessor.size()));
+      }
+    });
+    return batch;
+  }
+
+  void EncodeGroup(absl::Span<const EncoderInput> inputs, const Group& group,
+                   Encoding& encoding) const {
+    const absl::Time start = absl::Now();
+    const torch::Tensor batch = Preprocess(inputs, group);
+    const absl::Time preprocessed = absl::Now();
+    const torch::Tensor embedding = networks_->Forward(batch.to(device_), group.modality).embedding;
+    CopyRows(networks_->RetrievalFeature(embedding), group.positions, encoding.embeddings);
+    if (!attributes_.empty()) {
+      CopyRows(torch::sigmoid(networks_->AttributeLogits(embedding)), group.positions,
+               encoding.attributes);
+    }
+    encoding.preprocess_time += preprocessed - start;
+    encoding.encode_time += absl::Now() - preprocessed;
+  }
+
+  // Again, in double: a device's float32 norm is off by some 1e-6.
+  static absl::Status NormalizeRows(EmbeddingMatrix& embeddings) {
+    for (int i = 0; i < embeddings.rows(); ++i) {
+      if (!NormalizeL2(embeddings.row(i))) {
+        return absl::InternalError(
+            absl::StrCat("encode: the embedding of inputs[", i, "] is zero or not finite"));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  const int64_t version_;
+  const std::vector<std::string> attributes_;
+  const Preprocessor photo_;
+  const Preprocessor sketch_;
+  // Only read after creation, though LibTorch's forward functions are not const.
+  const std::shared_ptr<DualEncoder> networks_;
+  const torch::Device device_;
+};
+
+// Photo, then sketch.
+absl::StatusOr<Encoding> EncodeProbe(const Encoder& encoder) {
+  const Image photo = ProbeImage(v1::MODALITY_PHOTO);
+  const Image sketch = ProbeImage(v1::MODALITY_SKETCH);
+  return encoder.Encode(
+      {EncoderInput{&photo, v1::MODALITY_PHOTO}, EncoderInput{&sketch, v1::MODALITY_SKETCH}});
+}
+
+// `field` is what the manifest calls `expected`.
+absl::Status CheckProbeVector(absl::string_view field, std::vector<float> expected,
+                              absl::Span<const float> got, double min_cosine) {
+  if (expected.size() != got.size()) {
+    return absl::DataLossError(
+        absl::StrCat(field, ": ", expected.size(), " values, not ", got.size()));
+  }
+  if (!NormalizeL2(absl::MakeSpan(expected))) {
+    return absl::DataLossError(absl::StrCat(field, ": zero or not finite"));
+  }
+  const float cosine = CosineSimilarity(expected, got);
+  if (cosine >= min_cosine) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat(field, ": this program's embedding of the probe image has cosine similarity ",
+                   cosine, " with the writer's, below ", min_cosine));
+}
+
+absl::Status CheckGoldenProbe(const Encoder& encoder, const v1::GoldenProbe& probe) {
+  if (probe.image() != kProbeImage) {
+    return absl::DataLossError(
+        absl::StrCat("golden_probe.image: '", probe.image(), "', not ", kProbeImage));
+  }
+  // A tolerance that lets everything pass proves nothing.
+  if (!(probe.min_cosine_fp32() >= 0.9 && probe.min_cosine_fp32() <= 1)) {
+    return absl::DataLossError(absl::StrCat(
+        "golden_probe.min_cosine_fp32: ", probe.min_cosine_fp32(), " is not in [0.9, 1]"));
+  }
+  absl::StatusOr<Encoding> encoding = EncodeProbe(encoder);
+  if (!encoding.ok()) return encoding.status();
+  absl::Status status =
+      CheckProbeVector("golden_probe.photo", {probe.photo().begin(), probe.photo().end()},
+                       encoding->embeddings.row(0), probe.min_cosine_fp32());
+  if (!status.ok()) return status;
+  return CheckProbeVector("golden_probe.sketch", {probe.sketch().begin(), probe.sketch().end()},
+                          encoding->embeddings.row(1), probe.min_cosine_fp32());
+}
+
+// Where the checkpoint lies, before what is wrong with it.
+absl::Status At(const Checkpoint& checkpoint, const char* file, const absl::Status& status) {
+  if (checkpoint.directory.empty() || !absl::IsDataLoss(status)) return status;
+  return absl::Status(status.code(),
+                      absl::StrCat(checkpoint.directory, "/", file, ": ", status.message()));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<const Encoder>> LoadEncoder(const Checkpoint& checkpoint,
+                                                           const EncoderOptions& options) {
+  if (options.threads < 0) {
+    return absl::InvalidArgumentError(absl::StrCat("threads: ", options.threads, " is below 0"));
+  }
+  try {
+    if (options.threads > 0) at::set_num_threads(options.threads);
+    UseFullFloat32();
+    absl::StatusOr<torch::Device> device = SelectDevice(options.device);
+    if (!device.ok()) return device.status();
+    auto encoder = TorchEncoder::Create(checkpoint.manifest, checkpoint.weights, *device);
+    if (!encoder.ok()) return At(checkpoint, kWeightsFileName, encoder.status());
+    absl::Status status = CheckGoldenProbe(**encoder, checkpoint.manifest.golden_probe());
+    if (!status.ok()) return At(checkpoint, kManifestFileName, status);
+    return std::unique_ptr<const Encoder>(*std::move(encoder));
+  } catch (const std::exception& error) {
+    return TorchError(error, "load encoder");
+  }
+}
+
+absl::Status FillGoldenProbe(DualEncoder& encoder, v1::CheckpointManifest& manifest) {
+  try {
+    // A second set of networks leaves the caller's as they are; its initial values, which are
+    // replaced at once, must not move the caller's random numbers on either.
+    at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
+    torch::Tensor random_state;
+    {
+      const std::lock_guard<std::mutex> lock(generator.mutex());
+      random_state = generator.get_state();
+    }
+    auto frozen = TorchEncoder::Create(manifest, encoder.Weights(), torch::Device(torch::kCPU));
+    {
+      const std::lock_guard<std::mutex> lock(generator.mutex());
+      generator.set_state(random_state);
+    }
+    if (!frozen.ok()) return frozen.status();
+    absl::StatusOr<Encoding> encoding = EncodeProbe(**frozen);
+    if (!encoding.ok()) return encoding.status();
+    v1::GoldenProbe& probe = *manifest.mutable_golden_probe();
+    probe.Clear();
+    probe.set_image(kProbeImage);
+    for (float value : encoding->embeddings.row(0)) probe.add_photo(value);
+    for (float value : encoding->embeddings.row(1)) probe.add_sketch(value);
+    probe.set_min_cosine_fp32(kMinCosineFp32);
+    probe.set_min_cosine_half(kMinCosineHalf);
+    return absl::OkStatus();
+  } catch (const std::exception& error) {
+    return TorchError(error, "golden probe");
+  }
+}
+
+}  // namespace s2p

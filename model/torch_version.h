@@ -1,0 +1,50 @@
+// The one place that knows how LibTorch's versions differ: 1.13 to 2.x.
+#ifndef S2P_MODEL_TORCH_VERSION_H_
+#define S2P_MODEL_TORCH_VERSION_H_
+
+#include <torch/torch.h>
+#include <torch/version.h>
+
+#include <exception>
+#include <new>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace s2p {
+
+// Full fp32 in matrix products and convolutions on CUDA, whatever the version's default: half of a
+// mantissa would cost the fourth digit of a cosine. For the whole process.
+inline void UseFullFloat32() {
+  at::globalContext().setAllowTF32CuBLAS(false);
+  at::globalContext().setAllowTF32CuDNN(false);
+}
+
+// True for what a device, or the CPU's allocator, throws when there is no memory left. The CPU's
+// allocator has no type of its own for that in any version, only words.
+inline bool IsOutOfMemory(const std::exception& error) {
+  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr) return true;
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return true;
+  return absl::StrContains(error.what(), "not enough memory") ||
+         absl::StrContains(error.what(), "can't allocate memory") ||
+         absl::StrContains(error.what(), "CUDA out of memory");
+}
+
+// The status for an exception that reached our border: the first line of its words, without the
+// stack trace that LibTorch adds.
+inline absl::Status TorchError(const std::exception& error, absl::string_view what) {
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+  absl::string_view words =
+      torch_error != nullptr ? torch_error->what_without_backtrace() : error.what();
+  words = words.substr(0, words.find('\n'));
+  const std::string message = absl::StrCat(what, ": ", words);
+  return IsOutOfMemory(error) ? absl::ResourceExhaustedError(message)
+                              : absl::InternalError(message);
+}
+
+}  // namespace s2p
+
+#endif  // S2P_MODEL_TORCH_VERSION_H_
