@@ -6,6 +6,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/commands.h"
@@ -14,6 +15,12 @@
 
 namespace s2p {
 namespace {
+
+// A flag that takes one value each time it stands there, so that it never swallows a positional.
+CLI::Option* AddRepeated(CLI::App& app, const std::string& name, std::vector<std::string>& values,
+                         const std::string& description) {
+  return app.add_option(name, values, description)->allow_extra_args(false);
+}
 
 // Runs the chosen command with a connected client.
 using Command = std::function<absl::Status(const SearchClient&)>;
@@ -61,11 +68,11 @@ void AddSearch(CLI::App& app, Command& command) {
                      "Images of the drawing; several of one target are fused");
   search->add_option("-k,--top-k", options->k, "How many matches, 1 to 1000")
       ->capture_default_str();
-  search->add_option("--not", options->not_sketches, "Image of what it is not like");
-  search->add_option("--like", options->like, "Id of a photo in the gallery that it is like");
-  search->add_option("--filter", options->filters, "Only photos with this metadata, KEY=VALUE");
-  search->add_option("--attribute", options->attributes,
-                     "Only photos whose predicted attribute is in a range, as boots:0.5..1");
+  AddRepeated(*search, "--not", options->not_sketches, "Image of what it is not like");
+  AddRepeated(*search, "--like", options->like, "Id of a photo in the gallery that it is like");
+  AddRepeated(*search, "--filter", options->filters, "Only photos with this metadata, KEY=VALUE");
+  AddRepeated(*search, "--attribute", options->attributes,
+              "Only photos whose predicted attribute is in a range, as boots:0.5..1");
   CLI::Option* min_option =
       search->add_option("--min-score", *min_score, "Lowest cosine similarity, -1 to 1");
   search->add_flag("--json", options->json, "Print the server's reply as JSON");
@@ -89,7 +96,7 @@ void AddGalleryAdd(CLI::App& gallery, Command& command) {
   add->add_option("--id-from", options->id_from, "What becomes the id: stem, path or sha256")
       ->check(CLI::IsMember({"stem", "path", "sha256"}))
       ->capture_default_str();
-  add->add_option("--metadata", options->metadata, "KEY=VALUE for each photo");
+  AddRepeated(*add, "--metadata", options->metadata, "KEY=VALUE for each photo");
   add->add_option("--on-conflict", options->on_conflict,
                   "If the id is there with another image: fail, replace or skip")
       ->check(CLI::IsMember({"fail", "replace", "skip"}))
@@ -108,7 +115,7 @@ void AddGalleryAdd(CLI::App& gallery, Command& command) {
 void AddGalleryList(CLI::App& gallery, Command& command) {
   auto options = std::make_shared<GalleryListOptions>();
   CLI::App* list = gallery.add_subcommand("list", "List the photos");
-  list->add_option("--filter", options->filters, "Only photos with this metadata, KEY=VALUE");
+  AddRepeated(*list, "--filter", options->filters, "Only photos with this metadata, KEY=VALUE");
   list->add_option("--limit", options->limit, "At most so many; 0 means all")
       ->capture_default_str();
   list->add_flag("--json", options->json, "Print the server's reply as JSON");
