@@ -67,13 +67,13 @@ step "Add the photos of the held-out identities"
 "$bin/s2p" gallery stats
 
 step "Search with a sketch that the model has never seen"
-mapfile -t sketches < <(sed -n 's/.*"path":"\([^"]*sketch[^"]*\)".*"split":"test".*/\1/p' \
-  "$target/dataset.jsonl" | head -n 6)
-"$bin/s2p" search "$target/${sketches[0]}" -k 8
+sketch=$target/$(sed -n 's/.*"path":"\([^"]*sketch[^"]*\)".*"split":"test".*/\1/p' \
+  "$target/dataset.jsonl" | head -n 1)
+"$bin/s2p" search "$sketch" -k 8 --montage "$demo/search.png"
 
 step "How often is the right photo first?"
 echo "This model, asked over gRPC with every held-out sketch:"
-"$bin/s2p" eval --dataset "$target" --split test
+"$bin/s2p" eval --dataset "$target" --split test --montage "$demo/result.png" --rows 6
 echo "The same network untrained:"
 "$bin/s2p-trainer" run --preset demo --set name=untrained --set step1.epochs=0 \
   --set step2.epochs=0 --set target_dataset="$target" \
@@ -83,17 +83,15 @@ echo "Correlation of edge maps, no network at all:"
 "$bin/s2p-trainer" evaluate --baseline edge-correlation --dataset "$target" --split test
 
 step "Result"
-for i in "${!sketches[@]}"; do
-  "$bin/s2p" search "$target/${sketches[$i]}" -k 7 --montage "$demo/result-$i.png" >/dev/null
-done
-echo "Pictures of six searches: $demo/result-0.png ... result-5.png"
+echo "$demo/result.png: six sketches, each beside the photos found; green frames the right ones"
+echo "$demo/search.png: the search above"
 
 if [ "$once" -eq 0 ]; then
   cat <<TEXT
 
 The server goes on at $S2P_SERVER until you press Ctrl-C. From another terminal:
   export S2P_SERVER=$S2P_SERVER
-  $bin/s2p search $target/${sketches[1]} --montage found.png
+  $bin/s2p search $sketch --montage found.png
 TEXT
   wait "$server_pid"
 fi
