@@ -90,6 +90,19 @@ struct EvalOptions {
 // `gallery add --dataset`. FailedPrecondition if none of them carries an identity.
 absl::Status RunEval(const SearchClient& client, const EvalOptions& options, std::ostream& out);
 
+struct BenchOptions {
+  // Searched for in turn.
+  std::vector<std::string> sketches;
+  uint32_t k = 10;
+  // Closed loop of so many callers; or, where `rate` is above 0, so many searches a second.
+  int concurrency = 8;
+  double rate = 0;
+  double duration_seconds = 10;
+  bool json = false;
+};
+// Fails if the first search fails, or every one.
+absl::Status RunBench(const SearchClient& client, const BenchOptions& options, std::ostream& out);
+
 }  // namespace s2p
 
 #endif  // S2P_CLIENT_COMMANDS_H_

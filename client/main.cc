@@ -189,6 +189,31 @@ void AddEval(CLI::App& app, Command& command) {
   });
 }
 
+void AddBench(CLI::App& app, Connection& connection, Command& command) {
+  auto options = std::make_shared<BenchOptions>();
+  CLI::App* bench = app.add_subcommand(
+      "bench", "Measure latency and throughput of searches; failures are counted, not repeated");
+  bench->add_option("SKETCH", options->sketches, "Images to search with, in turn")->required();
+  bench->add_option("-k,--top-k", options->k, "How many matches each")->capture_default_str();
+  CLI::Option* concurrency =
+      bench->add_option("--concurrency", options->concurrency, "Searches under way at any time")
+          ->check(CLI::Range(1, 1024))
+          ->capture_default_str();
+  bench->add_option("--rate", options->rate, "Instead: searches begun per second")
+      ->check(CLI::PositiveNumber)
+      ->excludes(concurrency);
+  bench->add_option("--duration", options->duration_seconds, "How long, in seconds")
+      ->check(CLI::Range(0.1, 86400.0))
+      ->capture_default_str();
+  bench->add_flag("--json", options->json, "Print the result as JSON");
+  bench->callback([=, &connection, &command] {
+    connection.options.retry = false;
+    command = [options](const SearchClient& client) {
+      return RunBench(client, *options, std::cout);
+    };
+  });
+}
+
 int Run(int argc, char** argv) {
   CLI::App app(
       "Search photos by sketch. Every flag is also an environment variable (--server is "
@@ -211,6 +236,7 @@ int Run(int argc, char** argv) {
   model->require_subcommand(1);
   AddReport(*model, "status", "List the known versions", command, RunModelStatus);
   AddEval(app, command);
+  AddBench(app, connection, command);
   NameEnvironment(app);
   try {
     app.parse(argc, argv);

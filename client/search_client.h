@@ -28,6 +28,9 @@ struct ClientOptions {
   std::string api_key;
   // Deadline of each call but AddPhotos, retries included.
   absl::Duration timeout = absl::Seconds(30);
+  // Whether calls that failed because the server is busy or not there yet are repeated. Off where
+  // each failure is to be seen.
+  bool retry = true;
 };
 
 // What became of one photo that was to be added.
@@ -39,10 +42,10 @@ struct AddOutcome {
   v1::AddPhotoResponse response;
 };
 
-// Calls that fail because the server is busy (RESOURCE_EXHAUSTED, with the wait that the server
-// asks for) or not there yet (UNAVAILABLE) are repeated a few times within the deadline. Errors
-// carry the server's code and words; when no server answers at all, Unavailable names its address.
-// Thread-safe.
+// With `retry`, calls that fail because the server is busy (RESOURCE_EXHAUSTED, with the wait that
+// the server asks for) or not there yet (UNAVAILABLE) are repeated a few times within the deadline.
+// Errors carry the server's code and words; when no server answers at all, Unavailable names its
+// address. Thread-safe.
 class SearchClient {
  public:
   // Gives the request for photo `index`; an error fails that photo alone.

@@ -1,0 +1,67 @@
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/arguments.h"
+#include "client/commands.h"
+#include "client/load_test.h"
+
+namespace s2p {
+namespace {
+
+double Milliseconds(absl::Duration duration) { return absl::ToDoubleMilliseconds(duration); }
+
+std::string ToJsonText(const LoadTestResult& result) {
+  nlohmann::ordered_json json;
+  json["requests"] = result.requests;
+  json["errors"] = result.errors;
+  json["qps"] = result.queries_per_second();
+  json["p50_ms"] = Milliseconds(result.p50);
+  json["p95_ms"] = Milliseconds(result.p95);
+  json["p99_ms"] = Milliseconds(result.p99);
+  json["codes"] = result.codes;
+  return json.dump() + "\n";
+}
+
+void Print(const LoadTestResult& result, std::ostream& out) {
+  out << absl::StrFormat("%d searches in %.1f s: %.1f a second\n", result.requests,
+                         absl::ToDoubleSeconds(result.elapsed), result.queries_per_second())
+      << absl::StrFormat("p50 %.1f ms, p95 %.1f ms, p99 %.1f ms\n", Milliseconds(result.p50),
+                         Milliseconds(result.p95), Milliseconds(result.p99));
+  for (const auto& [code, count] : result.codes) {
+    if (code != "OK") out << code << ": " << count << '\n';
+  }
+}
+
+}  // namespace
+
+absl::Status RunBench(const SearchClient& client, const BenchOptions& options, std::ostream& out) {
+  std::vector<v1::SearchRequest> requests;
+  for (const std::string& path : options.sketches) {
+    auto bytes = ReadImageFile(path);
+    if (!bytes.ok()) return bytes.status();
+    requests.emplace_back().add_examples()->set_image(*std::move(bytes));
+    requests.back().set_top_k(options.k);
+  }
+  if (requests.empty()) return absl::InvalidArgumentError("give the sketches to search with");
+  // Before the clock starts: that the server is there and takes what we send.
+  if (auto first = client.Search(requests[0]); !first.ok()) return first.status();
+
+  LoadTestOptions load;
+  load.concurrency = options.concurrency;
+  load.rate = options.rate;
+  load.duration = absl::Seconds(options.duration_seconds);
+  const LoadTestResult result = RunLoadTest(load, [&](int64_t number) {
+    return client.Search(requests[static_cast<size_t>(number) % requests.size()]).status();
+  });
+  if (options.json) {
+    out << ToJsonText(result);
+  } else {
+    Print(result, out);
+  }
+  if (result.errors == result.requests) return absl::UnknownError("every search failed");
+  return absl::OkStatus();
+}
+
+}  // namespace s2p

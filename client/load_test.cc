@@ -1,0 +1,90 @@
+#include "client/load_test.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "absl/time/clock.h"
+
+namespace s2p {
+namespace {
+
+// What one thread saw; joined at the end, so that measuring takes no lock.
+struct Observed {
+  std::vector<absl::Duration> latencies;
+  std::map<std::string, int64_t> codes;
+  absl::Time last_end = absl::InfinitePast();
+
+  void Add(const absl::Status& status, absl::Duration latency, absl::Time end) {
+    ++codes[absl::StatusCodeToString(status.code())];
+    if (status.ok()) latencies.push_back(latency);
+    last_end = end;
+  }
+};
+
+// The nearest-rank percentile; 0 of nothing.
+absl::Duration Percentile(const std::vector<absl::Duration>& sorted, double share) {
+  if (sorted.empty()) return absl::ZeroDuration();
+  const auto rank = static_cast<size_t>(share * static_cast<double>(sorted.size()));
+  return sorted[std::min(rank, sorted.size() - 1)];
+}
+
+LoadTestResult Summarize(const std::vector<Observed>& all, absl::Time begin) {
+  LoadTestResult result;
+  std::vector<absl::Duration> latencies;
+  absl::Time end = begin;
+  for (const Observed& observed : all) {
+    latencies.insert(latencies.end(), observed.latencies.begin(), observed.latencies.end());
+    for (const auto& [code, count] : observed.codes) {
+      result.codes[code] += count;
+      result.requests += count;
+    }
+    end = std::max(end, observed.last_end);
+  }
+  result.errors = result.requests - static_cast<int64_t>(latencies.size());
+  result.elapsed = end - begin;
+  std::sort(latencies.begin(), latencies.end());
+  result.p50 = Percentile(latencies, 0.50);
+  result.p95 = Percentile(latencies, 0.95);
+  result.p99 = Percentile(latencies, 0.99);
+  return result;
+}
+
+}  // namespace
+
+double LoadTestResult::queries_per_second() const {
+  return elapsed <= absl::ZeroDuration()
+             ? 0
+             : static_cast<double>(requests) / absl::ToDoubleSeconds(elapsed);
+}
+
+LoadTestResult RunLoadTest(const LoadTestOptions& options,
+                           const std::function<absl::Status(int64_t)>& call) {
+  const bool open = options.rate > 0;
+  const int threads = open ? kMaxInFlight : options.concurrency;
+  const absl::Time begin = absl::Now();
+  const absl::Time stop = begin + options.duration;
+  std::atomic<int64_t> next{0};
+  std::vector<Observed> observed(static_cast<size_t>(threads));
+  const auto work = [&](Observed& mine) {
+    for (;;) {
+      const int64_t number = next.fetch_add(1, std::memory_order_relaxed);
+      absl::Time due = absl::Now();
+      if (open) {
+        due = begin + absl::Seconds(static_cast<double>(number) / options.rate);
+        if (due < stop) absl::SleepFor(due - absl::Now());
+      }
+      if (due >= stop) return;
+      const absl::Status status = call(number);
+      const absl::Time end = absl::Now();
+      mine.Add(status, end - due, end);
+    }
+  };
+  std::vector<std::thread> workers;
+  for (Observed& mine : observed) workers.emplace_back(work, std::ref(mine));
+  for (std::thread& worker : workers) worker.join();
+  return Summarize(observed, begin);
+}
+
+}  // namespace s2p
