@@ -1,1 +1,234 @@
 #include "model/preprocessor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "model/check.h"
+
+namespace s2p {
+namespace {
+
+constexpr uint32_t kMaxSidePixels = 1024;
+constexpr uint32_t kMaxThicken = 8;
+constexpr int kPrecisionBits = 22;
+
+uint8_t Clip8(int value) { return static_cast<uint8_t>(std::clamp(value, 0, 255)); }
+
+// One output pixel of a pass: the weighted sum of `weights.size()` inputs from `first` on.
+struct Taps {
+  int first = 0;
+  std::vector<int32_t> weights;
+};
+
+double Bilinear(double t) { return std::max(0.0, 1.0 - std::abs(t)); }
+
+double Sinc(double t) {
+  constexpr double kPi = 3.14159265358979323846;
+  return t == 0 ? 1.0 : std::sin(kPi * t) / (kPi * t);
+}
+
+double Lanczos(double t) { return t >= -3 && t < 3 ? Sinc(t) * Sinc(t / 3) : 0.0; }
+
+// Weights of each output pixel of one pass, in fixed point.
+std::vector<Taps> ResampleTaps(int in, int out, v1::ResizeFilter filter) {
+  const bool lanczos = filter == v1::RESIZE_FILTER_LANCZOS;
+  const double scale = static_cast<double>(in) / out;
+  const double filter_scale = std::max(1.0, scale);
+  const double support = (lanczos ? 3.0 : 1.0) * filter_scale;
+  std::vector<Taps> all(static_cast<size_t>(out));
+  for (int i = 0; i < out; ++i) {
+    const double center = (i + 0.5) * scale;
+    const int begin = std::max(0, static_cast<int>(center - support + 0.5));
+    const int end = std::min(in, static_cast<int>(center + support + 0.5));
+    std::vector<double> weights;
+    double sum = 0;
+    for (int x = begin; x < end; ++x) {
+      const double t = (x - center + 0.5) / filter_scale;
+      weights.push_back(lanczos ? Lanczos(t) : Bilinear(t));
+      sum += weights.back();
+    }
+    all[i].first = begin;
+    for (double weight : weights) {
+      const double scaled = (sum == 0 ? weight : weight / sum) * (1 << kPrecisionBits);
+      all[i].weights.push_back(static_cast<int32_t>(scaled + (weight < 0 ? -0.5 : 0.5)));
+    }
+  }
+  return all;
+}
+
+// Sum of `taps` over pixels that lie `stride` bytes apart, for the three channels.
+void Resample(const Taps& taps, const uint8_t* in, size_t stride, uint8_t* out) {
+  constexpr int32_t kHalf = 1 << (kPrecisionBits - 1);
+  int32_t sums[Image::kChannels] = {kHalf, kHalf, kHalf};
+  for (const int32_t weight : taps.weights) {
+    for (int c = 0; c < Image::kChannels; ++c) sums[c] += weight * in[c];
+    in += stride;
+  }
+  for (int c = 0; c < Image::kChannels; ++c) out[c] = Clip8(sums[c] >> kPrecisionBits);
+}
+
+Image ResizeWidth(const Image& image, int width, v1::ResizeFilter filter) {
+  const std::vector<Taps> taps = ResampleTaps(image.width(), width, filter);
+  Image result(width, image.height());
+  for (int y = 0; y < image.height(); ++y) {
+    uint8_t* out = result.row(y);
+    for (int x = 0; x < width; ++x) {
+      Resample(taps[x], image.row(y) + taps[x].first * Image::kChannels, Image::kChannels,
+               out + x * Image::kChannels);
+    }
+  }
+  return result;
+}
+
+Image ResizeHeight(const Image& image, int height, v1::ResizeFilter filter) {
+  const std::vector<Taps> taps = ResampleTaps(image.height(), height, filter);
+  const size_t stride = static_cast<size_t>(image.width()) * Image::kChannels;
+  Image result(image.width(), height);
+  for (int y = 0; y < height; ++y) {
+    const uint8_t* in = image.row(taps[y].first);
+    uint8_t* out = result.row(y);
+    for (int x = 0; x < image.width(); ++x) {
+      Resample(taps[y], in + x * Image::kChannels, stride, out + x * Image::kChannels);
+    }
+  }
+  return result;
+}
+
+absl::Status Wrong(absl::string_view field, absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(field, ": ", what));
+}
+
+absl::Status CheckStatistics(const v1::Preprocessing& preprocessing) {
+  if (preprocessing.mean_size() != Image::kChannels) return Wrong("mean", "must be three numbers");
+  if (preprocessing.std_size() != Image::kChannels) return Wrong("std", "must be three numbers");
+  for (int c = 0; c < Image::kChannels; ++c) {
+    if (!std::isfinite(preprocessing.mean(c))) return Wrong("mean", "must be finite");
+    if (!std::isfinite(preprocessing.std(c)) || preprocessing.std(c) <= 0) {
+      return Wrong("std", "must be finite and above 0");
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Preprocessor> Preprocessor::Create(const v1::Preprocessing& preprocessing) {
+  const auto side_ok = [](uint32_t side) { return side >= 1 && side <= kMaxSidePixels; };
+  if (!side_ok(preprocessing.height())) return Wrong("height", "must be 1 to 1024");
+  if (!side_ok(preprocessing.width())) return Wrong("width", "must be 1 to 1024");
+  if (preprocessing.thicken() > kMaxThicken) return Wrong("thicken", "must be 0 to 8");
+  if (preprocessing.filter() != v1::RESIZE_FILTER_BILINEAR &&
+      preprocessing.filter() != v1::RESIZE_FILTER_LANCZOS) {
+    return Wrong("filter", "must be RESIZE_FILTER_BILINEAR or RESIZE_FILTER_LANCZOS");
+  }
+  if (absl::Status status = CheckStatistics(preprocessing); !status.ok()) return status;
+  return Preprocessor(preprocessing);
+}
+
+Preprocessor::Preprocessor(const v1::Preprocessing& preprocessing)
+    : height_(static_cast<int>(preprocessing.height())),
+      width_(static_cast<int>(preprocessing.width())),
+      grey_(preprocessing.grey()),
+      edges_(preprocessing.edges()),
+      thicken_(static_cast<int>(preprocessing.thicken())),
+      filter_(preprocessing.filter()) {
+  std::copy(preprocessing.mean().begin(), preprocessing.mean().end(), mean_.begin());
+  std::copy(preprocessing.std().begin(), preprocessing.std().end(), std_.begin());
+}
+
+Image Preprocessor::Prepare(const Image& image) const {
+  S2P_CHECK(!image.empty());
+  Image result = edges_ ? InvertedEdges(image) : image;
+  if (grey_) result = ToGrey(result);
+  if (thicken_ > 0) result = Thicken(result, thicken_);
+  return Resize(result, width_, height_, filter_);
+}
+
+void Preprocessor::Normalize(const Image& prepared, absl::Span<float> out) const {
+  S2P_CHECK(prepared.width() == width_ && prepared.height() == height_ && out.size() == size());
+  const size_t plane = static_cast<size_t>(height_) * width_;
+  for (int c = 0; c < Image::kChannels; ++c) {
+    // Every value a byte can take, computed once.
+    std::array<float, 256> value;
+    for (int byte = 0; byte < 256; ++byte) {
+      value[byte] = (static_cast<float>(byte) / 255.0F - mean_[c]) / std_[c];
+    }
+    const uint8_t* in = prepared.pixels().data() + c;
+    float* to = out.data() + c * plane;
+    for (size_t i = 0; i < plane; ++i) to[i] = value[in[i * Image::kChannels]];
+  }
+}
+
+void Preprocessor::Apply(const Image& image, absl::Span<float> out) const {
+  Normalize(Prepare(image), out);
+}
+
+Image ToGrey(const Image& image) {
+  Image result(image.width(), image.height());
+  for (int y = 0; y < image.height(); ++y) {
+    const uint8_t* in = image.row(y);
+    uint8_t* out = result.row(y);
+    for (int x = 0; x < image.width(); ++x, in += Image::kChannels, out += Image::kChannels) {
+      const auto luma =
+          static_cast<uint8_t>((19595u * in[0] + 38470u * in[1] + 7471u * in[2] + 32768u) >> 16);
+      std::fill_n(out, Image::kChannels, luma);
+    }
+  }
+  return result;
+}
+
+Image InvertedEdges(const Image& image) {
+  // The outermost pixels have no full neighbourhood and are only inverted.
+  Image result(image.width(), image.height());
+  const int stride = image.width() * Image::kChannels;
+  for (int y = 0; y < image.height(); ++y) {
+    const uint8_t* in = image.row(y);
+    uint8_t* out = result.row(y);
+    const bool inner_row = y > 0 && y + 1 < image.height();
+    for (int i = 0; i < stride; ++i) {
+      if (!inner_row || i < Image::kChannels || i >= stride - Image::kChannels) {
+        out[i] = static_cast<uint8_t>(255 - in[i]);
+        continue;
+      }
+      constexpr int kNext = Image::kChannels;
+      const uint8_t* above = in - stride;
+      const uint8_t* below = in + stride;
+      const int edge = 8 * in[i] - in[i - kNext] - in[i + kNext] - above[i - kNext] - above[i] -
+                       above[i + kNext] - below[i - kNext] - below[i] - below[i + kNext];
+      out[i] = static_cast<uint8_t>(255 - Clip8(edge));
+    }
+  }
+  return result;
+}
+
+Image Thicken(const Image& image, int passes) {
+  Image result = image;
+  // Beyond the border lies what is at the border.
+  for (int pass = 0; pass < passes; ++pass) {
+    const Image from = result;
+    for (int y = 0; y < from.height(); ++y) {
+      for (int x = 0; x < from.width(); ++x) {
+        uint8_t* out = result.row(y) + x * Image::kChannels;
+        for (int ny = std::max(0, y - 1); ny <= std::min(from.height() - 1, y + 1); ++ny) {
+          for (int nx = std::max(0, x - 1); nx <= std::min(from.width() - 1, x + 1); ++nx) {
+            const uint8_t* in = from.row(ny) + nx * Image::kChannels;
+            for (int c = 0; c < Image::kChannels; ++c) out[c] = std::min(out[c], in[c]);
+          }
+        }
+      }
+    }
+  }
+  return result;
+}
+
+Image Resize(const Image& image, int width, int height, v1::ResizeFilter filter) {
+  S2P_CHECK(!image.empty() && width > 0 && height > 0);
+  Image result = width == image.width() ? image : ResizeWidth(image, width, filter);
+  return height == image.height() ? result : ResizeHeight(result, height, filter);
+}
+
+}  // namespace s2p

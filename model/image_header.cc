@@ -1,0 +1,265 @@
+// What the first bytes of an image say, read before any decoder sees them: a decoder allocates what
+// a header claims, and OpenCV picks from dozens of formats by itself.
+#include <array>
+#include <cstdint>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "model/image.h"
+
+namespace s2p {
+namespace {
+
+using absl::string_view;
+
+absl::Status Bad(string_view what) { return absl::InvalidArgumentError(what); }
+absl::Status Truncated(string_view format) {
+  return Bad(absl::StrCat("the ", format, " image ends early: it was cut off or damaged"));
+}
+
+uint32_t Byte(string_view bytes, size_t at) { return static_cast<uint8_t>(bytes[at]); }
+uint32_t Big16(string_view b, size_t at) { return Byte(b, at) << 8 | Byte(b, at + 1); }
+uint32_t Big32(string_view b, size_t at) { return Big16(b, at) << 16 | Big16(b, at + 2); }
+uint32_t Little16(string_view b, size_t at) { return Byte(b, at) | Byte(b, at + 1) << 8; }
+uint32_t Little24(string_view b, size_t at) { return Little16(b, at) | Byte(b, at + 2) << 16; }
+uint32_t Little32(string_view b, size_t at) { return Little16(b, at) | Little16(b, at + 2) << 16; }
+
+// The orientation in a TIFF structure as EXIF embeds it; 1 if there is none or it makes no sense.
+int ExifOrientation(string_view tiff) {
+  constexpr uint32_t kOrientationTag = 0x0112, kShort = 3;
+  constexpr size_t kEntryBytes = 12;
+  if (tiff.size() < 8) return 1;
+  const bool little = absl::StartsWith(tiff, "II");
+  if (!little && !absl::StartsWith(tiff, "MM")) return 1;
+  const auto read16 = [&](size_t at) { return little ? Little16(tiff, at) : Big16(tiff, at); };
+  const size_t directory = little ? Little32(tiff, 4) : Big32(tiff, 4);
+  if (directory > tiff.size() - 2) return 1;
+  const size_t count = read16(directory);
+  for (size_t i = 0; i < count; ++i) {
+    const size_t entry = directory + 2 + i * kEntryBytes;
+    if (entry + kEntryBytes > tiff.size()) return 1;
+    if (read16(entry) != kOrientationTag || read16(entry + 2) != kShort) continue;
+    const uint32_t orientation = read16(entry + 8);
+    return orientation >= 1 && orientation <= 8 ? static_cast<int>(orientation) : 1;
+  }
+  return 1;
+}
+
+// Sizes as stored, before orientation.
+struct Stored {
+  ImageFormat format = ImageFormat::kJpeg;
+  uint32_t width = 0;
+  uint32_t height = 0;
+  int orientation = 1;
+};
+
+bool IsStartOfFrame(uint32_t marker) {
+  return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
+}
+
+// JPEG (ITU-T T.81, B.1): markers with lengths up to the first scan; the end is looked for behind.
+absl::StatusOr<Stored> ReadJpeg(string_view bytes) {
+  constexpr uint32_t kStartOfScan = 0xDA, kApp1 = 0xE1;
+  constexpr string_view kEnd("\xFF\xD9", 2), kExif("Exif\0\0", 6);
+  Stored stored;
+  stored.format = ImageFormat::kJpeg;
+  size_t at = 2;
+  for (;;) {
+    while (at < bytes.size() && Byte(bytes, at) == 0xFF) ++at;
+    if (at + 3 > bytes.size()) return Truncated("JPEG");
+    if (Byte(bytes, at - 1) != 0xFF) return Bad("the JPEG image is damaged: a marker is missing");
+    const uint32_t marker = Byte(bytes, at);
+    const size_t length = Big16(bytes, at + 1);
+    if (length < 2) return Bad("the JPEG image is damaged: a segment without length");
+    if (length > bytes.size() - at - 1) return Truncated("JPEG");
+    const string_view body = bytes.substr(at + 3, length - 2);
+    at += 1 + length;
+    if (marker == kStartOfScan) break;
+    if (IsStartOfFrame(marker)) {
+      if (marker > 0xC2) return Bad("the JPEG image is of a kind that is not read (lossless etc.)");
+      if (body.size() < 6) return Bad("the JPEG image is damaged: its frame header is too short");
+      stored.height = Big16(body, 1);
+      stored.width = Big16(body, 3);
+    } else if (marker == kApp1 && absl::StartsWith(body, kExif)) {
+      stored.orientation = ExifOrientation(body.substr(kExif.size()));
+    }
+  }
+  if (stored.width == 0 && stored.height == 0) return Bad("the JPEG image has no frame header");
+  if (bytes.substr(at).rfind(kEnd) == string_view::npos) return Truncated("JPEG");
+  return stored;
+}
+
+bool IsPngKind(uint32_t depth, uint32_t color) {
+  switch (color) {
+    case 0:
+      return depth == 1 || depth == 2 || depth == 4 || depth == 8 || depth == 16;
+    case 3:
+      return depth == 1 || depth == 2 || depth == 4 || depth == 8;
+    case 2:
+    case 4:
+    case 6:
+      return depth == 8 || depth == 16;
+    default:
+      return false;
+  }
+}
+
+// PNG (ISO/IEC 15948): chunks of length, name, body and CRC.
+absl::StatusOr<Stored> ReadPng(string_view bytes) {
+  constexpr size_t kSignatureBytes = 8, kFrameBytes = 12, kHeaderBytes = 13;
+  Stored stored;
+  stored.format = ImageFormat::kPng;
+  bool has_pixels = false;
+  for (size_t at = kSignatureBytes;;) {
+    if (bytes.size() - at < kFrameBytes) return Truncated("PNG");
+    const size_t length = Big32(bytes, at);
+    if (length > bytes.size() - at - kFrameBytes) return Truncated("PNG");
+    const string_view name = bytes.substr(at + 4, 4), body = bytes.substr(at + 8, length);
+    if (at == kSignatureBytes) {
+      if (name != "IHDR" || length != kHeaderBytes) return Bad("the PNG image has no header");
+      stored.width = Big32(body, 0);
+      stored.height = Big32(body, 4);
+      if (!IsPngKind(Byte(body, 8), Byte(body, 9)) || Byte(body, 10) != 0 || Byte(body, 11) != 0 ||
+          Byte(body, 12) > 1) {
+        return Bad("the PNG image's header is damaged");
+      }
+    } else if (name == "eXIf") {
+      stored.orientation = ExifOrientation(body);
+    } else if (name == "IDAT") {
+      has_pixels = true;
+    } else if (name == "IEND") {
+      if (!has_pixels) return Bad("the PNG image has no pixels");
+      return stored;
+    }
+    at += kFrameBytes + length;
+  }
+}
+
+// The size that a lossy or lossless bit stream states.
+absl::Status ReadWebPStream(string_view name, string_view body, Stored& stored) {
+  constexpr string_view kVp8Start("\x9D\x01\x2A", 3);
+  if (name == "VP8 ") {
+    if (body.size() < 10 || body.substr(3, 3) != kVp8Start) {
+      return Bad("the WebP image's frame header is damaged");
+    }
+    stored.width = Little16(body, 6) & 0x3FFF;
+    stored.height = Little16(body, 8) & 0x3FFF;
+    return absl::OkStatus();
+  }
+  if (body.size() < 5 || Byte(body, 0) != 0x2F) {
+    return Bad("the WebP image's frame header is damaged");
+  }
+  const uint32_t bits = Little32(body, 1);
+  stored.width = (bits & 0x3FFF) + 1;
+  stored.height = (bits >> 14 & 0x3FFF) + 1;
+  return absl::OkStatus();
+}
+
+// WebP (RFC 9649): a RIFF file of chunks, each padded to an even length.
+absl::StatusOr<Stored> ReadWebP(string_view bytes) {
+  constexpr size_t kRiffHeaderBytes = 12, kChunkHeaderBytes = 8;
+  constexpr uint32_t kAnimationFlag = 0x02;
+  const uint64_t riff_bytes = uint64_t{Little32(bytes, 4)} + 8;
+  if (riff_bytes > bytes.size()) return Truncated("WebP");
+  const string_view riff = bytes.substr(0, riff_bytes);
+  Stored stored, canvas;
+  stored.format = ImageFormat::kWebp;
+  bool has_canvas = false, has_stream = false;
+  for (size_t at = kRiffHeaderBytes; at + kChunkHeaderBytes <= riff.size();) {
+    const size_t length = Little32(riff, at + 4);
+    if (length > riff.size() - at - kChunkHeaderBytes) return Truncated("WebP");
+    const string_view name = riff.substr(at, 4), body = riff.substr(at + kChunkHeaderBytes, length);
+    if (name == "VP8X") {
+      if (body.size() < 10) return Bad("the WebP image's header is damaged");
+      if (Byte(body, 0) & kAnimationFlag) return Bad("animated WebP images are not read");
+      canvas.width = Little24(body, 4) + 1;
+      canvas.height = Little24(body, 7) + 1;
+      has_canvas = true;
+    } else if ((name == "VP8 " || name == "VP8L") && !has_stream) {
+      if (absl::Status status = ReadWebPStream(name, body, stored); !status.ok()) return status;
+      has_stream = true;
+    } else if (name == "EXIF") {
+      constexpr string_view kPrefix("Exif\0\0", 6);
+      stored.orientation =
+          ExifOrientation(absl::StartsWith(body, kPrefix) ? body.substr(kPrefix.size()) : body);
+    }
+    at += kChunkHeaderBytes + length + length % 2;
+  }
+  if (!has_stream) return Bad("the WebP image has no pixels");
+  if (has_canvas && (canvas.width != stored.width || canvas.height != stored.height)) {
+    return Bad("the WebP image contradicts itself about its size");
+  }
+  return stored;
+}
+
+// What other formats begin with, for the message.
+string_view OtherFormat(string_view bytes) {
+  struct Known {
+    string_view magic, name;
+  };
+  static constexpr std::array<Known, 9> kKnown = {
+      {{string_view("II*\0", 4), "TIFF"},
+       {string_view("MM\0*", 4), "TIFF"},
+       {"GIF8", "GIF"},
+       {"BM", "BMP"},
+       {"8BPS", "Photoshop"},
+       {"%PDF", "PDF"},
+       {"\x76\x2F\x31\x01", "OpenEXR"},
+       {"<svg", "SVG"},
+       {string_view("\0\0\0\x0CjP  ", 8), "JPEG 2000"}}};
+  for (const Known& known : kKnown) {
+    if (absl::StartsWith(bytes, known.magic)) return known.name;
+  }
+  return bytes.size() > 8 && bytes.substr(4, 4) == "ftyp" ? "HEIF, AVIF or video" : "unknown";
+}
+
+absl::StatusOr<Stored> ReadStored(string_view bytes) {
+  if (absl::StartsWith(bytes, "\xFF\xD8\xFF")) return ReadJpeg(bytes);
+  if (absl::StartsWith(bytes, string_view("\x89PNG\r\n\x1A\n", 8))) return ReadPng(bytes);
+  if (bytes.size() >= 12 && absl::StartsWith(bytes, "RIFF") && bytes.substr(8, 4) == "WEBP") {
+    return ReadWebP(bytes);
+  }
+  return Bad(absl::StrCat("not a JPEG, PNG or WebP image (", OtherFormat(bytes), " format)"));
+}
+
+}  // namespace
+
+string_view ContentType(ImageFormat format) {
+  switch (format) {
+    case ImageFormat::kJpeg:
+      return "image/jpeg";
+    case ImageFormat::kPng:
+      return "image/png";
+    case ImageFormat::kWebp:
+      return "image/webp";
+  }
+  return "";
+}
+
+absl::StatusOr<ImageHeader> ReadImageHeader(string_view bytes, const ImageLimits& limits) {
+  if (bytes.empty()) return Bad("the image is empty");
+  if (bytes.size() > limits.max_bytes) {
+    return Bad(absl::StrCat("the image has ", bytes.size(), " bytes; at most ", limits.max_bytes,
+                            " are allowed"));
+  }
+  const absl::StatusOr<Stored> stored = ReadStored(bytes);
+  if (!stored.ok()) return stored.status();
+  if (stored->width == 0 || stored->height == 0) return Bad("the image's width or height is 0");
+  // Both are below 2^32, so the product fits.
+  const uint64_t pixels = uint64_t{stored->width} * stored->height;
+  if (pixels > static_cast<uint64_t>(limits.max_pixels)) {
+    return Bad(absl::StrCat("the image is ", stored->width, " x ", stored->height,
+                            " pixels; at most ", limits.max_pixels, " pixels are allowed"));
+  }
+  ImageHeader header;
+  header.format = stored->format;
+  header.orientation = stored->orientation;
+  header.width = static_cast<int>(stored->width);
+  header.height = static_cast<int>(stored->height);
+  if (header.orientation >= 5) std::swap(header.width, header.height);
+  return header;
+}
+
+}  // namespace s2p
