@@ -74,7 +74,8 @@ absl::Status DrawCell(const MontageCell& cell, cv::Point at, cv::Mat& canvas) {
                          box.width + 2 * kFramePixels - 2, box.height + 2 * kFramePixels - 2);
     cv::rectangle(canvas, frame, kGreen, kFramePixels);
   } else {
-    cv::rectangle(canvas, box, kFrame, 1);
+    const cv::Rect frame(box.x - 1, box.y - 1, box.width + 2, box.height + 2);
+    cv::rectangle(canvas, frame, kFrame, 1);
   }
   PutLine(canvas, cell.first_line, {at.x, at.y + kImagePixels + 15}, kInk);
   PutLine(canvas, cell.second_line, {at.x, at.y + kImagePixels + 29}, kGreyInk);

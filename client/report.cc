@@ -6,7 +6,9 @@
 #include <map>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace s2p {
 namespace {
@@ -35,16 +37,22 @@ std::string ToJson(const google::protobuf::Message& message, bool compact) {
 void PrintTable(const std::vector<std::vector<std::string>>& rows, std::ostream& out) {
   std::vector<size_t> widths;
   std::vector<bool> to_right;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()), 0);
-    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], Width(row[c]));
+  const auto cell_at = [&](size_t r, size_t c) {
+    absl::string_view cell = rows[r][c];
+    if (r == 0) absl::ConsumePrefix(&cell, ">");
+    return cell;
+  };
+  for (size_t r = 0; r < rows.size(); ++r) {
+    widths.resize(std::max(widths.size(), rows[r].size()), 0);
+    for (size_t c = 0; c < rows[r].size(); ++c) {
+      if (r == 0) to_right.push_back(absl::StartsWith(rows[r][c], ">"));
+      widths[c] = std::max(widths[c], Width(cell_at(r, c)));
+    }
   }
   for (size_t r = 0; r < rows.size(); ++r) {
     std::string line;
     for (size_t c = 0; c < rows[r].size(); ++c) {
-      absl::string_view cell = rows[r][c];
-      if (r == 0) to_right.push_back(!cell.empty() && cell.front() == '>');
-      if (r == 0 && to_right[c]) cell.remove_prefix(1);
+      const absl::string_view cell = cell_at(r, c);
       const std::string padding(widths[c] - Width(cell), ' ');
       const bool right = c < to_right.size() && to_right[c];
       absl::StrAppend(&line, c == 0 ? "" : "  ", right ? padding : "", cell, right ? "" : padding);

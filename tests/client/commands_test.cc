@@ -1,0 +1,197 @@
+#include "client/commands.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "client/arguments.h"
+#include "model/image.h"
+#include "tests/client/fake_search_server.h"
+#include "tests/testing/temp_dir.h"
+
+namespace s2p {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// A data set whose sketch of identity i has the bytes of its photo, so that the fake server finds
+// it; the gallery is empty.
+class CommandsTest : public ::testing::Test {
+ protected:
+  CommandsTest() {
+    ClientOptions options;
+    options.server = server_.address();
+    client_ = *SearchClient::Create(options);
+    std::filesystem::create_directories(dir_.File("photo"));
+    std::filesystem::create_directories(dir_.File("sketch"));
+    std::string lines;
+    for (int i = 0; i < 3; ++i) {
+      for (const char* modality : {"photo", "sketch"}) {
+        const std::string path = absl::StrCat(modality, "/", i, ".png");
+        Write(path, *EncodePng(Image(8, 8, static_cast<uint8_t>(40 * i))));
+        absl::StrAppend(&lines, "{\"path\":\"", path, "\",\"identity\":\"", i, "\",\"modality\":\"",
+                        modality, "\",\"split\":\"test\"}\n");
+      }
+    }
+    Write("dataset.json", R"({"format":1,"name":"shoes"})");
+    Write("dataset.jsonl", lines);
+  }
+
+  void Write(const std::string& name, const std::string& bytes) {
+    ASSERT_TRUE(WriteFile(dir_.File(name), bytes).ok());
+  }
+  absl::Status AddDataSet() {
+    GalleryAddOptions options;
+    options.dataset = dir_.path();
+    return RunGalleryAdd(*client_, options, out_, err_);
+  }
+  absl::Status Eval(EvalOptions options = {}) {
+    out_.str("");
+    options.dataset = dir_.path();
+    options.json = true;
+    return RunEval(*client_, options, out_);
+  }
+
+  testing::FakeSearchServer server_;
+  std::unique_ptr<SearchClient> client_;
+  testing::TempDir dir_;
+  std::ostringstream out_, err_;
+};
+
+TEST_F(CommandsTest, AddSaysHowManyWereAdded) {
+  ASSERT_TRUE(AddDataSet().ok());
+  EXPECT_THAT(server_.photo_ids(), ElementsAre("0", "1", "2"));
+  EXPECT_THAT(out_.str(), HasSubstr("3 added in "));
+  ASSERT_TRUE(AddDataSet().ok());
+  EXPECT_THAT(out_.str(), HasSubstr("0 added, 3 unchanged in "));
+}
+
+TEST_F(CommandsTest, RefusedPhotoIsNamedAndTheOthersAreAdded) {
+  Write("photo/1.png", "bad");
+  const absl::Status status = AddDataSet();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("1 of 3 photos were not added"));
+  EXPECT_THAT(err_.str(), HasSubstr("photo/1.png: image: not an image (INVALID_ARGUMENT)"));
+  EXPECT_THAT(server_.photo_ids(), ElementsAre("0", "2"));
+}
+
+TEST_F(CommandsTest, SearchSendsWhatWasAsked) {
+  ASSERT_TRUE(AddDataSet().ok());
+  SearchOptions options;
+  options.sketches = {dir_.File("sketch/1.png")};
+  options.not_sketches = {dir_.File("sketch/2.png")};
+  options.like = {"0"};
+  options.k = 2;
+  options.filters = {"identity=1"};
+  options.attributes = {"boots:0.5..1"};
+  options.min_score = 0.25F;
+  ASSERT_TRUE(RunSearch(*client_, options, out_).ok());
+  const v1::SearchRequest request = server_.last_search();
+  ASSERT_EQ(request.examples_size(), 3);
+  EXPECT_EQ(request.examples(1).weight(), -1);
+  EXPECT_EQ(request.examples(2).photo_id(), "0");
+  EXPECT_EQ(request.top_k(), 2u);
+  EXPECT_EQ(request.filter().metadata().at("identity"), "1");
+  EXPECT_EQ(request.filter().attributes(0).name(), "boots");
+  EXPECT_FLOAT_EQ(request.min_score(), 0.25F);
+}
+
+TEST_F(CommandsTest, SearchPrintsTheMatchesBestFirst) {
+  ASSERT_TRUE(AddDataSet().ok());
+  SearchOptions options;
+  options.sketches = {dir_.File("sketch/1.png")};
+  out_.str("");
+  ASSERT_TRUE(RunSearch(*client_, options, out_).ok());
+  EXPECT_THAT(out_.str(), HasSubstr("   1  1.0000  1      dataset=shoes identity=1 split=test\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("model version 7"));
+}
+
+TEST_F(CommandsTest, MontageIsAnImage) {
+  ASSERT_TRUE(AddDataSet().ok());
+  SearchOptions options;
+  options.sketches = {dir_.File("sketch/1.png")};
+  options.montage = dir_.File("out.png");
+  ASSERT_TRUE(RunSearch(*client_, options, out_).ok());
+  EXPECT_TRUE(DecodeImage(*ReadImageFile(options.montage)).ok());
+}
+
+TEST_F(CommandsTest, SearchForNothingIsRefused) {
+  EXPECT_EQ(RunSearch(*client_, {}, out_).code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(CommandsTest, ListTurnsThePages) {
+  ASSERT_TRUE(AddDataSet().ok());
+  out_.str("");
+  ASSERT_TRUE(RunGalleryList(*client_, {}, out_).ok());
+  EXPECT_THAT(out_.str(), HasSubstr("\n2 "));
+}
+
+TEST_F(CommandsTest, OriginalIsWrittenWhole) {
+  ASSERT_TRUE(AddDataSet().ok());
+  GalleryGetOptions options;
+  options.photo_id = "2";
+  options.out_file = dir_.File("got.png");
+  ASSERT_TRUE(RunGalleryGet(*client_, options, out_).ok());
+  EXPECT_EQ(*ReadImageFile(options.out_file), *ReadImageFile(dir_.File("photo/2.png")));
+}
+
+TEST_F(CommandsTest, MissingPhotoIsNamedAfterTheOthersAreDeleted) {
+  ASSERT_TRUE(AddDataSet().ok());
+  const absl::Status status = RunGalleryRemove(*client_, {"0", "none"}, /*json=*/false, out_);
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("none"));
+  EXPECT_THAT(server_.photo_ids(), ElementsAre("1", "2"));
+}
+
+TEST_F(CommandsTest, FailedVersionTellsWhy) {
+  ASSERT_TRUE(RunModelStatus(*client_, /*json=*/false, out_).ok());
+  EXPECT_THAT(out_.str(), HasSubstr("version 8: weights.safetensors: sha256 differs"));
+  EXPECT_THAT(out_.str(), HasSubstr("version 7 serves on cpu"));
+}
+
+TEST_F(CommandsTest, EvalOfAPerfectServerIsOne) {
+  ASSERT_TRUE(AddDataSet().ok());
+  ASSERT_TRUE(Eval().ok());
+  EXPECT_EQ(out_.str(),
+            "{\"queries\":3,\"gallery\":3,\"unmatched\":0,\"rank1\":1.0,\"rank5\":1.0,"
+            "\"rank10\":1.0,\"rank20\":1.0,\"mAP\":1.0}\n");
+}
+
+TEST_F(CommandsTest, EvalCountsWhatTheServerGetsWrong) {
+  ASSERT_TRUE(AddDataSet().ok());
+  Write("sketch/2.png", *EncodePng(Image(8, 8, 200)));  // Like no photo: its own comes last.
+  ASSERT_TRUE(Eval().ok());
+  EXPECT_THAT(out_.str(), HasSubstr("\"rank1\":0.6666"));
+  EXPECT_THAT(out_.str(), HasSubstr("\"rank5\":1.0"));
+}
+
+TEST_F(CommandsTest, QueryWhosePhotoIsNotThereIsUnmatched) {
+  ASSERT_TRUE(AddDataSet().ok());
+  ASSERT_TRUE(RunGalleryRemove(*client_, {"0"}, /*json=*/false, out_).ok());
+  ASSERT_TRUE(Eval().ok());
+  EXPECT_THAT(out_.str(), HasSubstr("{\"queries\":2,\"gallery\":2,\"unmatched\":1,"));
+}
+
+TEST_F(CommandsTest, EvalOfAGalleryWithoutTheDataSetIsRefused) {
+  const absl::Status status = Eval();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("gallery add --dataset"));
+}
+
+TEST_F(CommandsTest, EvalDrawsTheRowsAskedFor) {
+  ASSERT_TRUE(AddDataSet().ok());
+  EvalOptions options;
+  options.montage = dir_.File("out.png");
+  options.montage_rows = 1;
+  ASSERT_TRUE(Eval(options).ok());
+  const int one = DecodeImage(*ReadImageFile(options.montage))->height();
+  options.montage_rows = 2;
+  ASSERT_TRUE(Eval(options).ok());
+  EXPECT_GT(DecodeImage(*ReadImageFile(options.montage))->height(), one + 100);
+}
+
+}  // namespace
+}  // namespace s2p

@@ -1,0 +1,248 @@
+#include "tests/client/fake_search_server.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "s2p/v1/gallery.grpc.pb.h"
+#include "s2p/v1/model.grpc.pb.h"
+#include "s2p/v1/search.grpc.pb.h"
+
+namespace s2p::testing {
+namespace {
+
+struct StoredPhoto {
+  v1::Photo photo;
+  std::string image;
+};
+
+// What the services share.
+struct State {
+  mutable absl::Mutex mutex;
+  std::map<std::string, StoredPhoto> photos ABSL_GUARDED_BY(mutex);
+  v1::SearchRequest last_search ABSL_GUARDED_BY(mutex);
+  absl::Status next_failure ABSL_GUARDED_BY(mutex);
+  std::string key ABSL_GUARDED_BY(mutex);
+  int break_after ABSL_GUARDED_BY(mutex) = -1;
+  int streams ABSL_GUARDED_BY(mutex) = 0;
+
+  grpc::Status Admit(const grpc::ServerContext& context) {
+    absl::MutexLock lock(&mutex);
+    const auto sent = context.client_metadata().find("authorization");
+    if (!key.empty() && (sent == context.client_metadata().end() ||
+                         sent->second != grpc::string_ref(absl::StrCat("Bearer ", key)))) {
+      return {grpc::StatusCode::UNAUTHENTICATED, "no key"};
+    }
+    const absl::Status failure = std::exchange(next_failure, absl::OkStatus());
+    return {static_cast<grpc::StatusCode>(failure.code()), std::string(failure.message())};
+  }
+};
+
+class FakeSearch : public v1::SearchService::Service {
+ public:
+  explicit FakeSearch(State& state) : state_(state) {}
+  grpc::Status Search(grpc::ServerContext* context, const v1::SearchRequest* request,
+                      v1::SearchResponse* response) override {
+    if (auto status = state_.Admit(*context); !status.ok()) return status;
+    absl::MutexLock lock(&state_.mutex);
+    state_.last_search = *request;
+    for (const bool equal : {true, false}) {
+      for (const auto& [id, stored] : state_.photos) {
+        if ((stored.image == request->examples(0).image()) != equal) continue;
+        if (static_cast<uint32_t>(response->matches_size()) == request->top_k()) break;
+        v1::Match& match = *response->add_matches();
+        match.set_photo_id(id);
+        match.set_rank(static_cast<uint32_t>(response->matches_size()));
+        match.set_score(equal ? 1.0F : 0.5F / static_cast<float>(match.rank()));
+        *match.mutable_metadata() = stored.photo.metadata();
+      }
+    }
+    response->set_model_version(7);
+    return grpc::Status::OK;
+  }
+
+ private:
+  State& state_;
+};
+
+class FakeGallery : public v1::GalleryService::Service {
+ public:
+  explicit FakeGallery(State& state) : state_(state) {}
+
+  grpc::Status AddPhotos(
+      grpc::ServerContext* context,
+      grpc::ServerReaderWriter<v1::AddPhotoResponse, v1::AddPhotoRequest>* stream) override {
+    if (auto status = state_.Admit(*context); !status.ok()) return status;
+    int break_after = -1;
+    {
+      absl::MutexLock lock(&state_.mutex);
+      ++state_.streams;
+      break_after = std::exchange(state_.break_after, -1);
+    }
+    v1::AddPhotoRequest request;
+    for (int answers = 0; stream->Read(&request); ++answers) {
+      if (answers == break_after) return {grpc::StatusCode::UNAVAILABLE, "going away"};
+      stream->Write(Add(request));
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status DeletePhotos(grpc::ServerContext* context, const v1::DeletePhotosRequest* request,
+                            v1::DeletePhotosResponse* response) override {
+    if (auto status = state_.Admit(*context); !status.ok()) return status;
+    absl::MutexLock lock(&state_.mutex);
+    for (const std::string& id : request->photo_ids()) {
+      if (state_.photos.erase(id) > 0) {
+        response->set_deleted_count(response->deleted_count() + 1);
+      } else {
+        response->add_missing_photo_ids(id);
+      }
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status GetPhoto(grpc::ServerContext* context, const v1::GetPhotoRequest* request,
+                        grpc::ServerWriter<v1::GetPhotoResponse>* writer) override {
+    if (auto status = state_.Admit(*context); !status.ok()) return status;
+    absl::MutexLock lock(&state_.mutex);
+    const auto found = state_.photos.find(request->photo_id());
+    if (found == state_.photos.end()) return {grpc::StatusCode::NOT_FOUND, "photo_id: unknown"};
+    v1::GetPhotoResponse response;
+    *response.mutable_photo() = found->second.photo;
+    writer->Write(response);
+    response.clear_photo();
+    if (request->rendition() == v1::RENDITION_NONE || request->rendition() == 0) {
+      return grpc::Status::OK;
+    }
+    const size_t half = found->second.image.size() / 2;
+    for (const std::string& chunk :
+         {found->second.image.substr(0, half), found->second.image.substr(half)}) {
+      response.set_chunk(chunk);
+      writer->Write(response);
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status ListPhotos(grpc::ServerContext* context, const v1::ListPhotosRequest* request,
+                          v1::ListPhotosResponse* response) override {
+    if (auto status = state_.Admit(*context); !status.ok()) return status;
+    // Short pages, whatever was asked, so that the client has to turn them.
+    constexpr int kPage = 2;
+    absl::MutexLock lock(&state_.mutex);
+    auto it = state_.photos.upper_bound(request->page_token());
+    for (; it != state_.photos.end() && response->photos_size() < kPage; ++it) {
+      *response->add_photos() = it->second.photo;
+    }
+    if (it != state_.photos.end()) {
+      response->set_next_page_token(response->photos(kPage - 1).photo_id());
+    }
+    return grpc::Status::OK;
+  }
+
+  grpc::Status GetGalleryStats(grpc::ServerContext* context, const v1::GetGalleryStatsRequest*,
+                               v1::GetGalleryStatsResponse* response) override {
+    if (auto status = state_.Admit(*context); !status.ok()) return status;
+    absl::MutexLock lock(&state_.mutex);
+    response->set_photo_count(state_.photos.size());
+    return grpc::Status::OK;
+  }
+
+ private:
+  // A photo of the bytes "bad" is refused.
+  v1::AddPhotoResponse Add(const v1::AddPhotoRequest& request) {
+    v1::AddPhotoResponse response;
+    response.set_photo_id(request.photo_id());
+    if (request.image() == "bad") {
+      response.mutable_status()->set_code(grpc::StatusCode::INVALID_ARGUMENT);
+      response.mutable_status()->set_message("image: not an image");
+      return response;
+    }
+    StoredPhoto stored;
+    stored.photo.set_photo_id(request.photo_id());
+    stored.photo.set_modality(request.modality());
+    *stored.photo.mutable_metadata() = request.metadata();
+    stored.image = request.image();
+    absl::MutexLock lock(&state_.mutex);
+    const bool added = state_.photos.insert_or_assign(request.photo_id(), stored).second;
+    response.set_result(added ? v1::AddPhotoResponse::RESULT_ADDED
+                              : v1::AddPhotoResponse::RESULT_UNCHANGED);
+    return response;
+  }
+
+  State& state_;
+};
+
+class FakeModel : public v1::ModelService::Service {
+ public:
+  grpc::Status GetModelStatus(grpc::ServerContext*, const v1::GetModelStatusRequest*,
+                              v1::GetModelStatusResponse* response) override {
+    v1::ModelVersion& broken = *response->add_versions();
+    broken.set_version(8);
+    broken.set_state(v1::ModelVersion::STATE_FAILED);
+    broken.set_failure("weights.safetensors: sha256 differs");
+    v1::ModelVersion& good = *response->add_versions();
+    good.set_version(7);
+    good.set_state(v1::ModelVersion::STATE_SERVING);
+    response->set_serving_version(7);
+    response->set_device("cpu");
+    return grpc::Status::OK;
+  }
+};
+
+}  // namespace
+
+struct FakeSearchServer::Services {
+  State state;
+  FakeSearch search{state};
+  FakeGallery gallery{state};
+  FakeModel model;
+  std::unique_ptr<grpc::Server> server;
+};
+
+FakeSearchServer::FakeSearchServer() : services_(std::make_unique<Services>()) {
+  int port = 0;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&services_->search);
+  builder.RegisterService(&services_->gallery);
+  builder.RegisterService(&services_->model);
+  services_->server = builder.BuildAndStart();
+  address_ = absl::StrCat("127.0.0.1:", port);
+}
+
+FakeSearchServer::~FakeSearchServer() { services_->server->Shutdown(); }
+
+void FakeSearchServer::BreakNextStreamAfter(int answers) {
+  absl::MutexLock lock(&services_->state.mutex);
+  services_->state.break_after = answers;
+}
+
+void FakeSearchServer::FailNextCall(absl::Status status) {
+  absl::MutexLock lock(&services_->state.mutex);
+  services_->state.next_failure = std::move(status);
+}
+
+void FakeSearchServer::RequireKey(const std::string& key) {
+  absl::MutexLock lock(&services_->state.mutex);
+  services_->state.key = key;
+}
+
+std::vector<std::string> FakeSearchServer::photo_ids() const {
+  absl::MutexLock lock(&services_->state.mutex);
+  std::vector<std::string> ids;
+  for (const auto& [id, stored] : services_->state.photos) ids.push_back(id);
+  return ids;
+}
+
+v1::SearchRequest FakeSearchServer::last_search() const {
+  absl::MutexLock lock(&services_->state.mutex);
+  return services_->state.last_search;
+}
+
+int FakeSearchServer::streams() const {
+  absl::MutexLock lock(&services_->state.mutex);
+  return services_->state.streams;
+}
+
+}  // namespace s2p::testing

@@ -1,0 +1,46 @@
+// A server for the client's tests: the real wire, no model.
+#ifndef S2P_TESTS_CLIENT_FAKE_SEARCH_SERVER_H_
+#define S2P_TESTS_CLIENT_FAKE_SEARCH_SERVER_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "s2p/v1/gallery.pb.h"
+#include "s2p/v1/search.pb.h"
+
+namespace s2p::testing {
+
+// Serves on a free loopback port. Keeps photos in memory and answers every search with all of them,
+// those whose bytes equal the query's first, in order of their ids. Thread-safe.
+class FakeSearchServer {
+ public:
+  FakeSearchServer();
+  ~FakeSearchServer();
+
+  const std::string& address() const { return address_; }
+
+  // Breaks the next AddPhotos stream after so many answers.
+  void BreakNextStreamAfter(int answers);
+  // The next call fails so, before it does anything.
+  void FailNextCall(absl::Status status);
+  // Calls without "Bearer `key`" fail with Unauthenticated.
+  void RequireKey(const std::string& key);
+
+  std::vector<std::string> photo_ids() const;
+  v1::SearchRequest last_search() const;
+  int streams() const;
+
+ private:
+  struct Services;
+  std::unique_ptr<Services> services_;
+  std::string address_;
+};
+
+}  // namespace s2p::testing
+
+#endif  // S2P_TESTS_CLIENT_FAKE_SEARCH_SERVER_H_

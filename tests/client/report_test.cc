@@ -1,0 +1,39 @@
+#include "client/report.h"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "s2p/v1/gallery.pb.h"
+#include "s2p/v1/search.pb.h"
+
+namespace s2p {
+namespace {
+
+TEST(ReportTest, JsonHasDefaultValues) {
+  v1::GetGalleryStatsResponse stats;
+  stats.set_photo_count(3);
+  EXPECT_EQ(ToJson(stats, /*compact=*/true),
+            "{\"photoCount\":\"3\",\"sketchCount\":\"0\",\"totalBytes\":\"0\","
+            "\"modelVersion\":\"0\",\"dimension\":0,\"indexKind\":\"\"}\n");
+}
+
+TEST(ReportTest, TableAlignsColumns) {
+  std::ostringstream out;
+  PrintTable({{">rank", "photo"}, {"1", "boot"}, {"12", "\xC3\xA9t\xC3\xA9"}}, out);
+  EXPECT_EQ(out.str(), "rank  photo\n   1  boot\n  12  \xC3\xA9t\xC3\xA9\n");
+}
+
+TEST(ReportTest, MetadataIsSortedByKey) {
+  v1::Photo photo;
+  (*photo.mutable_metadata())["b"] = "2";
+  (*photo.mutable_metadata())["a"] = "1";
+  EXPECT_EQ(ToText(photo.metadata()), "a=1 b=2");
+}
+
+TEST(ReportTest, ControlCharactersDoNotReachTheTerminal) {
+  EXPECT_EQ(Printable("a\033[2Jb\n"), "a?[2Jb?");
+}
+
+}  // namespace
+}  // namespace s2p

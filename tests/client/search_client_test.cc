@@ -1,0 +1,130 @@
+#include "client/search_client.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "tests/client/fake_search_server.h"
+
+namespace s2p {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class SearchClientTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<SearchClient> Connect(const std::string& api_key = "") {
+    ClientOptions options;
+    options.server = server_.address();
+    options.api_key = api_key;
+    return *SearchClient::Create(options);
+  }
+  // Adds photos "0", "1", ...; those of `unreadable` fail before they are sent.
+  absl::Status Add(size_t count, const std::vector<size_t>& unreadable = {}) {
+    return Connect()->AddPhotos(
+        count,
+        [&](size_t index) -> absl::StatusOr<v1::AddPhotoRequest> {
+          for (size_t bad : unreadable) {
+            if (bad == index) return absl::NotFoundError("no file");
+          }
+          v1::AddPhotoRequest request;
+          request.set_photo_id(absl::StrCat(index));
+          request.set_image("x");
+          return request;
+        },
+        [this](const AddOutcome& outcome) {
+          EXPECT_EQ(outcome.index, outcomes_.size()) << "outcomes come in order, each once";
+          outcomes_.push_back(outcome);
+        });
+  }
+
+  testing::FakeSearchServer server_;
+  std::vector<AddOutcome> outcomes_;
+};
+
+TEST_F(SearchClientTest, EveryPhotoHasItsOutcomeInOrder) {
+  ASSERT_TRUE(Add(5).ok());
+  ASSERT_EQ(outcomes_.size(), 5u);
+  EXPECT_EQ(outcomes_[4].response.photo_id(), "4");
+  EXPECT_EQ(server_.photo_ids().size(), 5u);
+}
+
+TEST_F(SearchClientTest, PhotoThatCannotBeReadFailsAloneAndInItsPlace) {
+  ASSERT_TRUE(Add(5, {0, 3, 4}).ok());
+  ASSERT_EQ(outcomes_.size(), 5u);
+  EXPECT_EQ(outcomes_[0].status.code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(outcomes_[1].status.ok());
+  EXPECT_EQ(outcomes_[3].status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(server_.photo_ids(), ElementsAre("1", "2"));
+}
+
+TEST_F(SearchClientTest, BrokenStreamGoesOnWhereTheAnswersStopped) {
+  server_.BreakNextStreamAfter(2);
+  ASSERT_TRUE(Add(5).ok());
+  EXPECT_EQ(outcomes_.size(), 5u);
+  EXPECT_EQ(server_.streams(), 2);
+}
+
+TEST_F(SearchClientTest, StreamThatGetsNowhereFails) {
+  server_.FailNextCall(absl::FailedPreconditionError("not now"));
+  const absl::Status status = Add(2);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(status.message(), "not now");
+  EXPECT_TRUE(outcomes_.empty());
+}
+
+TEST_F(SearchClientTest, NothingToAddIsDone) { EXPECT_TRUE(Add(0).ok()); }
+
+TEST_F(SearchClientTest, BusyServerIsAskedAgain) {
+  server_.FailNextCall(absl::ResourceExhaustedError("full"));
+  EXPECT_TRUE(Connect()->GetGalleryStats().ok());
+}
+
+TEST_F(SearchClientTest, ErrorKeepsCodeAndWords) {
+  server_.FailNextCall(absl::InvalidArgumentError("top_k: must be 1 to 1000"));
+  const auto response = Connect()->Search(v1::SearchRequest());
+  EXPECT_EQ(response.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(response.status().message(), "top_k: must be 1 to 1000");
+}
+
+TEST_F(SearchClientTest, KeyIsSentWithEveryCall) {
+  server_.RequireKey("secret");
+  EXPECT_EQ(Connect()->GetGalleryStats().status().code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_TRUE(Connect("secret")->GetGalleryStats().ok());
+}
+
+TEST_F(SearchClientTest, SinkEndsAStreamOfChunks) {
+  ASSERT_TRUE(Add(1).ok());
+  v1::GetPhotoRequest request;
+  request.set_photo_id("0");
+  const absl::Status status = Connect()->GetPhoto(
+      request, [](const v1::GetPhotoResponse&) { return absl::AbortedError("enough"); });
+  EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
+}
+
+TEST(SearchClientAloneTest, ServerThatIsNotThereIsNamed) {
+  ClientOptions options;
+  options.server = "127.0.0.1:1";
+  const auto stats = (*SearchClient::Create(options))->GetGalleryStats();
+  EXPECT_EQ(stats.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(stats.status().message()), HasSubstr("127.0.0.1:1"));
+  EXPECT_THAT(std::string(stats.status().message()), HasSubstr("--server"));
+}
+
+TEST(SearchClientAloneTest, MissingCertificateFileIsNamed) {
+  ClientOptions options;
+  options.tls_ca = "/nowhere/ca.pem";
+  const auto client = SearchClient::Create(options);
+  EXPECT_EQ(client.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(client.status().message()), HasSubstr("/nowhere/ca.pem"));
+}
+
+TEST(SearchClientAloneTest, CertificateWithoutKeyIsRefused) {
+  ClientOptions options;
+  options.tls_cert = "cert.pem";
+  EXPECT_EQ(SearchClient::Create(options).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace s2p
