@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -98,6 +99,10 @@ class Gallery {
   // The original bytes, checked against their digest. DataLoss, NotFound.
   virtual absl::StatusOr<std::string> ReadBlob(const GalleryItem& item) const = 0;
   virtual GalleryTotals Totals() const = 0;
+
+  // The version that an operator chose to serve; none: the newest is followed. Survives a restart.
+  virtual absl::StatusOr<std::optional<int64_t>> PinnedVersion() const = 0;
+  virtual absl::Status SetPinnedVersion(std::optional<int64_t> version) = 0;
 };
 
 }  // namespace s2p

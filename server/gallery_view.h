@@ -79,6 +79,8 @@ class GalleryView {
   virtual int dimension() const = 0;
   virtual const std::vector<std::string>& attributes() const = 0;
   virtual int64_t size() const = 0;
+  // FAISS's factory string of what is searched.
+  virtual std::string index_kind() const { return "Flat"; }
 
   // Best matches of each query row, by falling score, ties by photo_id; as many as `top_k` when so
   // many pass the filter. `options` has one entry per row. FailedPrecondition if a filter names an

@@ -1,0 +1,112 @@
+// The gallery view that searches an index: a frozen base, a small tail, and what was removed.
+#ifndef S2P_SERVER_INDEXED_GALLERY_VIEW_H_
+#define S2P_SERVER_INDEXED_GALLERY_VIEW_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "server/gallery_view.h"
+#include "server/index.h"
+
+namespace s2p {
+
+// An item as one version of the model sees it.
+struct GalleryRow {
+  std::shared_ptr<const GalleryItem> item;
+  // Unit vector of the view's dimension.
+  std::vector<float> embedding;
+  // One probability per attribute of the view.
+  std::vector<float> attributes;
+};
+
+// What all rows of a view have in common.
+struct GalleryViewModel {
+  int64_t version = 0;
+  int dimension = 0;
+  std::vector<std::string> attributes;
+};
+
+// True if all conditions that do not concern attributes hold.
+bool ItemPasses(const GalleryItem& item, const GalleryFilter& filter);
+
+// Immutable. A write makes a new view that shares the base: its cost is the size of the tail, not
+// of the gallery. Thread-safe.
+class IndexedGalleryView final : public GalleryView {
+ public:
+  // A view whose rows are all in the base. `rows` in any order, no id twice. InvalidArgument naming
+  // the id for a vector of the wrong length, or one that is not of norm 1.
+  static absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> Build(
+      GalleryViewModel model, std::vector<GalleryRow> rows);
+  ~IndexedGalleryView() override;
+
+  // This view without `removed` and with `upserted`, each of which takes the place of a row of the
+  // same id. Folds tail and removals into a new base once they are a sixteenth of it (and 1,024
+  // rows). Errors as Build; ids in `removed` that are not there are ignored.
+  absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> With(
+      std::vector<GalleryRow> upserted, absl::Span<const std::string> removed) const;
+  // The same rows, all in a new base.
+  absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> Compacted() const;
+
+  int64_t version() const override { return model_.version; }
+  int dimension() const override { return model_.dimension; }
+  const std::vector<std::string>& attributes() const override { return model_.attributes; }
+  int64_t size() const override;
+  std::string index_kind() const override;
+  absl::StatusOr<std::vector<std::vector<GalleryMatch>>> Search(
+      const EmbeddingMatrix& queries,
+      absl::Span<const GallerySearchOptions> options) const override;
+  std::shared_ptr<const GalleryItem> Find(absl::string_view photo_id) const override;
+  absl::StatusOr<absl::Span<const float>> EmbeddingOf(absl::string_view photo_id) const override;
+
+  // NotFound. Valid as long as the view.
+  absl::StatusOr<absl::Span<const float>> AttributesOf(absl::string_view photo_id) const;
+  // True if the item is in the view and its attributes are within all bounds. FailedPrecondition if
+  // the version lacks one of them.
+  absl::StatusOr<bool> AttributesPass(absl::string_view photo_id,
+                                      absl::Span<const AttributeBounds> bounds) const;
+  // Rows that are not in the base, and rows of the base that are removed.
+  int64_t pending() const;
+
+ private:
+  struct Base;
+  struct Predicate;
+  struct RowRef;
+  using Tail = std::vector<std::shared_ptr<const GalleryRow>>;
+
+  IndexedGalleryView(GalleryViewModel model, std::shared_ptr<const Base> base);
+
+  absl::Status CheckRow(const GalleryRow& row) const;
+  RowRef Locate(absl::string_view photo_id) const;
+  absl::StatusOr<Predicate> MakePredicate(const GalleryFilter& filter) const;
+  std::vector<bool> AllowedBaseRows(const Predicate& predicate) const;
+  void ScanTail(absl::Span<const float> query, const Predicate& predicate, float min_score,
+                std::vector<GalleryMatch>* matches) const;
+  void ScanBase(absl::Span<const float> query, const std::vector<bool>& allowed, float min_score,
+                std::vector<GalleryMatch>* matches) const;
+  // Whether the `k` best of the allowed rows are certain to be among `found`; appends those found.
+  bool TakeFound(absl::Span<const float> query, absl::Span<const IndexMatch> found,
+                 const std::vector<bool>& allowed, const GallerySearchOptions& options,
+                 std::vector<GalleryMatch>* matches) const;
+  absl::StatusOr<std::vector<GalleryMatch>> SearchBase(absl::Span<const float> query,
+                                                       const std::vector<bool>& allowed,
+                                                       int64_t fetch,
+                                                       const GallerySearchOptions& options) const;
+
+  const GalleryViewModel model_;
+  const std::shared_ptr<const Base> base_;
+  // By base row; and how many are set.
+  std::vector<bool> removed_;
+  int64_t removed_count_ = 0;
+  // Ascending by photo_id; no id that is in the base and not removed there.
+  Tail tail_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_INDEXED_GALLERY_VIEW_H_
