@@ -47,6 +47,8 @@ class Catalogue {
   // Creates the file if it is missing; checks it. FailedPrecondition if the format is newer than
   // this program or the database is something else's.
   static absl::StatusOr<std::unique_ptr<Catalogue>> Open(const std::string& path);
+  // One more connection to a catalogue that is open already: for reads, and not checked again.
+  static absl::StatusOr<std::unique_ptr<Catalogue>> OpenReader(const std::string& path);
   virtual ~Catalogue() = default;
 
   // Rolls back when it dies before Commit.

@@ -1,0 +1,409 @@
+#include "server/catalogue.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "model/check.h"
+#include "server/sqlite_query.h"
+
+namespace s2p {
+namespace {
+
+// "s2pg": tells our database from another program's.
+constexpr int64_t kApplicationId = 0x73327067;
+
+// AUTOINCREMENT, because a key may never come again. Texts compare by byte, as std::string does.
+// Embeddings are little-endian float32, as everywhere that this program runs.
+constexpr char kSchema[] = R"sql(
+CREATE TABLE items (
+  item_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  photo_id TEXT NOT NULL UNIQUE,
+  modality INTEGER NOT NULL,
+  sha256 TEXT NOT NULL,
+  bytes INTEGER NOT NULL,
+  content_type TEXT NOT NULL,
+  width INTEGER NOT NULL,
+  height INTEGER NOT NULL,
+  created_at_microseconds INTEGER NOT NULL
+) STRICT;
+CREATE INDEX items_by_blob ON items (sha256);
+CREATE TABLE metadata (
+  item_key INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (item_key, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE embeddings (
+  item_key INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
+  version INTEGER NOT NULL,
+  embedding BLOB NOT NULL,
+  attributes BLOB NOT NULL,
+  PRIMARY KEY (item_key, version)
+) STRICT;
+CREATE TABLE served_versions (
+  served_order INTEGER PRIMARY KEY AUTOINCREMENT,
+  version INTEGER NOT NULL UNIQUE
+) STRICT;
+CREATE TABLE pin (
+  only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+  version INTEGER NOT NULL
+) STRICT;
+)sql";
+
+#define S2P_ITEM_COLUMNS                                                        \
+  "items.item_key, items.photo_id, items.modality, items.sha256, items.bytes, " \
+  "items.content_type, items.width, items.height, items.created_at_microseconds"
+constexpr int kItemColumns = 9;
+
+constexpr char kInsertItem[] =
+    "INSERT INTO items (photo_id, modality, sha256, bytes, content_type, width, height, "
+    "created_at_microseconds) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
+constexpr char kInsertMetadata[] = "INSERT INTO metadata (item_key, name, value) VALUES (?, ?, ?)";
+constexpr char kDeleteItem[] = "DELETE FROM items WHERE photo_id = ?";
+constexpr char kDeleteMetadata[] = "DELETE FROM metadata WHERE item_key = ?";
+constexpr char kSelectMetadata[] = "SELECT name, value FROM metadata WHERE item_key = ?";
+constexpr char kPutEmbedding[] =
+    "INSERT OR REPLACE INTO embeddings (item_key, version, embedding, attributes) "
+    "SELECT item_key, ?, ?, ? FROM items WHERE item_key = ?";
+constexpr char kFindItem[] = "SELECT " S2P_ITEM_COLUMNS " FROM items WHERE photo_id = ?";
+constexpr char kListItems[] =
+    "SELECT " S2P_ITEM_COLUMNS " FROM items WHERE photo_id > ? ORDER BY photo_id LIMIT ?";
+constexpr char kListWithoutEmbedding[] =
+    "SELECT " S2P_ITEM_COLUMNS
+    " FROM items WHERE photo_id > ? AND NOT EXISTS (SELECT 1 FROM embeddings "
+    "WHERE embeddings.item_key = items.item_key AND version = ?) ORDER BY photo_id LIMIT ?";
+constexpr char kCountWithoutEmbedding[] =
+    "SELECT COUNT(*) FROM items WHERE NOT EXISTS (SELECT 1 FROM embeddings "
+    "WHERE embeddings.item_key = items.item_key AND version = ?)";
+constexpr char kListEmbeddings[] =
+    "SELECT " S2P_ITEM_COLUMNS
+    ", embedding, attributes FROM items JOIN embeddings "
+    "ON embeddings.item_key = items.item_key AND version = ? ORDER BY photo_id";
+constexpr char kHasBlob[] = "SELECT 1 FROM items WHERE sha256 = ? LIMIT 1";
+// COUNT is 0 where SUM is NULL.
+constexpr char kTotals[] =
+    "SELECT COUNT(*), COUNT(CASE modality WHEN ? THEN 1 END), IFNULL(SUM(bytes), 0) FROM items";
+constexpr char kNoteServed[] = "INSERT OR REPLACE INTO served_versions (version) VALUES (?)";
+constexpr char kForgetServed[] =
+    "DELETE FROM served_versions WHERE served_order NOT IN "
+    "(SELECT served_order FROM served_versions ORDER BY served_order DESC LIMIT ?)";
+constexpr char kDropRetired[] =
+    "DELETE FROM embeddings WHERE version NOT IN (SELECT version FROM served_versions)";
+constexpr char kSelectPin[] = "SELECT version FROM pin";
+constexpr char kPutPin[] = "INSERT OR REPLACE INTO pin (only_row, version) VALUES (1, ?)";
+constexpr char kDeletePin[] = "DELETE FROM pin";
+
+class SqliteTransaction final : public Catalogue::Transaction {
+ public:
+  explicit SqliteTransaction(SqliteConnection* connection) : connection_(connection) {}
+  ~SqliteTransaction() override {
+    // SQLite has rolled back by itself after some errors. If it fails there is nothing to be done
+    // but to refuse what comes: Begin will say so.
+    if (!committed_ && connection_->in_transaction())
+      connection_->Execute("ROLLBACK").IgnoreError();
+  }
+  absl::Status Commit() override {
+    if (!connection_->in_transaction()) {
+      return absl::InternalError(
+          absl::StrCat(connection_->path(), ": commit: the transaction was rolled back"));
+    }
+    absl::Status status = connection_->Execute("COMMIT");
+    committed_ = status.ok();
+    return status;
+  }
+
+ private:
+  SqliteConnection* const connection_;
+  bool committed_ = false;
+};
+
+absl::StatusOr<int64_t> Pragma(SqliteConnection* connection, const char* sql) {
+  SqliteQuery query(connection, sql);
+  absl::StatusOr<bool> row = query.Next();
+  if (!row.ok()) return row.status();
+  return *row ? query.Integer(0) : 0;
+}
+
+class SqliteCatalogue final : public Catalogue {
+ public:
+  explicit SqliteCatalogue(std::unique_ptr<SqliteConnection> connection)
+      : connection_(std::move(connection)) {}
+
+  absl::Status Configure() {
+    SqliteQuery query(connection(), "PRAGMA journal_mode = WAL");
+    absl::StatusOr<bool> row = query.Next();
+    if (!row.ok()) return row.status();
+    if (!*row || query.Text(0) != "wal") {
+      return absl::FailedPreconditionError(
+          absl::StrCat(connection_->path(),
+                       ": the file system does not allow a write-ahead log; use a local one"));
+    }
+    return connection_->Execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+  }
+
+  absl::Status CheckOrCreate() {
+    absl::StatusOr<int64_t> application = Pragma(connection(), "PRAGMA application_id");
+    if (!application.ok()) return application.status();
+    absl::StatusOr<int64_t> format = Pragma(connection(), "PRAGMA user_version");
+    if (!format.ok()) return format.status();
+    absl::StatusOr<int64_t> tables = Pragma(connection(), "SELECT COUNT(*) FROM sqlite_master");
+    if (!tables.ok()) return tables.status();
+    if (*application == 0 && *format == 0 && *tables == 0) return CreateSchema();
+    if (*application != kApplicationId || *format < 1) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(connection_->path(), ": is not a gallery's catalogue"));
+    }
+    if (*format > kCatalogueFormatVersion) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(connection_->path(), ": format version ", *format,
+                       " is newer than this program, which reads ", kCatalogueFormatVersion));
+    }
+    SqliteQuery check(connection(), "PRAGMA quick_check(1)");
+    absl::StatusOr<bool> row = check.Next();
+    if (!row.ok()) return row.status();
+    if (*row && check.Text(0) == "ok") return absl::OkStatus();
+    return absl::DataLossError(absl::StrCat(connection_->path(), ": damaged: ", check.Text(0)));
+  }
+
+  absl::StatusOr<std::unique_ptr<Transaction>> Begin() override {
+    S2P_CHECK(!connection_->in_transaction());
+    absl::Status status = connection_->Execute("BEGIN IMMEDIATE");
+    if (!status.ok()) return status;
+    return std::unique_ptr<Transaction>(std::make_unique<SqliteTransaction>(connection()));
+  }
+
+  absl::StatusOr<int64_t> Insert(const GalleryItem& item) override {
+    int64_t key = 0;
+    absl::Status status = Atomically([&] {
+      SqliteQuery insert(connection(), kInsertItem);
+      insert.Bind(item.photo_id).Bind(static_cast<int64_t>(item.modality)).Bind(item.sha256);
+      insert.Bind(static_cast<int64_t>(item.bytes)).Bind(item.content_type);
+      insert.Bind(static_cast<int64_t>(item.width)).Bind(static_cast<int64_t>(item.height));
+      insert.Bind(absl::ToUnixMicros(item.created_at));
+      absl::Status inserted = insert.Run();
+      if (!inserted.ok()) return inserted;
+      if (connection_->changes() == 0) {
+        return absl::AlreadyExistsError(absl::StrCat("photo_id '", item.photo_id, "'"));
+      }
+      key = connection_->last_insert_key();
+      return InsertMetadata(key, item.metadata);
+    });
+    if (!status.ok()) return status;
+    return key;
+  }
+
+  absl::StatusOr<bool> Remove(const std::string& photo_id) override {
+    SqliteQuery remove(connection(), kDeleteItem);
+    absl::Status status = remove.Bind(photo_id).Run();
+    if (!status.ok()) return status;
+    return connection_->changes() > 0;
+  }
+
+  absl::Status SetMetadata(const std::string& photo_id,
+                           const std::map<std::string, std::string>& metadata) override {
+    return Atomically([&] {
+      absl::StatusOr<CatalogueItem> found = Find(photo_id);
+      if (!found.ok()) return found.status();
+      SqliteQuery remove(connection(), kDeleteMetadata);
+      absl::Status removed = remove.Bind(found->key).Run();
+      if (!removed.ok()) return removed;
+      return InsertMetadata(found->key, metadata);
+    });
+  }
+
+  absl::Status PutEmbedding(int64_t key, int64_t version,
+                            const CatalogueEmbedding& embedding) override {
+    SqliteQuery put(connection(), kPutEmbedding);
+    put.Bind(version).BindFloats(embedding.embedding).BindFloats(embedding.attributes);
+    return put.Bind(key).Run();
+  }
+
+  absl::StatusOr<CatalogueItem> Find(const std::string& photo_id) const override {
+    SqliteQuery find(connection(), kFindItem);
+    absl::StatusOr<bool> row = find.Bind(photo_id).Next();
+    if (!row.ok()) return row.status();
+    if (!*row) return absl::NotFoundError(absl::StrCat("photo_id '", photo_id, "'"));
+    return ReadItem(find);
+  }
+
+  absl::StatusOr<std::vector<CatalogueItem>> List(const std::string& after,
+                                                  int limit) const override {
+    SqliteQuery list(connection(), kListItems);
+    list.Bind(after).Bind(static_cast<int64_t>(limit));
+    return ReadItems(&list);
+  }
+
+  absl::StatusOr<std::vector<CatalogueItem>> ListWithoutEmbedding(int64_t version,
+                                                                  const std::string& after,
+                                                                  int limit) const override {
+    SqliteQuery list(connection(), kListWithoutEmbedding);
+    list.Bind(after).Bind(version).Bind(static_cast<int64_t>(limit));
+    return ReadItems(&list);
+  }
+
+  absl::StatusOr<int64_t> CountWithoutEmbedding(int64_t version) const override {
+    SqliteQuery count(connection(), kCountWithoutEmbedding);
+    absl::StatusOr<bool> row = count.Bind(version).Next();
+    if (!row.ok()) return row.status();
+    return count.Integer(0);
+  }
+
+  absl::Status ForEachEmbedding(
+      int64_t version,
+      const std::function<absl::Status(CatalogueItem, CatalogueEmbedding)>& visit) const override {
+    SqliteQuery list(connection(), kListEmbeddings);
+    list.Bind(version);
+    for (;;) {
+      absl::StatusOr<bool> row = list.Next();
+      if (!row.ok() || !*row) return row.status();
+      absl::StatusOr<CatalogueItem> item = ReadItem(list);
+      if (!item.ok()) return item.status();
+      absl::StatusOr<std::vector<float>> embedding = list.Floats(kItemColumns);
+      if (!embedding.ok()) return embedding.status();
+      absl::StatusOr<std::vector<float>> attributes = list.Floats(kItemColumns + 1);
+      if (!attributes.ok()) return attributes.status();
+      absl::Status status =
+          visit(*std::move(item), {*std::move(embedding), *std::move(attributes)});
+      if (!status.ok()) return status;
+    }
+  }
+
+  absl::StatusOr<bool> HasBlob(const std::string& sha256) const override {
+    SqliteQuery query(connection(), kHasBlob);
+    return query.Bind(sha256).Next();
+  }
+
+  absl::StatusOr<CatalogueTotals> Totals() const override {
+    SqliteQuery query(connection(), kTotals);
+    absl::StatusOr<bool> row = query.Bind(static_cast<int64_t>(v1::MODALITY_SKETCH)).Next();
+    if (!row.ok()) return row.status();
+    CatalogueTotals totals;
+    totals.sketches = query.Integer(1);
+    totals.photos = query.Integer(0) - totals.sketches;
+    totals.bytes = query.Integer(2);
+    return totals;
+  }
+
+  absl::Status NoteServing(int64_t version, int keep_versions) override {
+    return Atomically([&] {
+      SqliteQuery note(connection(), kNoteServed);
+      absl::Status status = note.Bind(version).Run();
+      if (!status.ok()) return status;
+      SqliteQuery forget(connection(), kForgetServed);
+      status = forget.Bind(static_cast<int64_t>(keep_versions)).Run();
+      if (!status.ok()) return status;
+      return SqliteQuery(connection(), kDropRetired).Run();
+    });
+  }
+
+  absl::StatusOr<std::optional<int64_t>> PinnedVersion() const override {
+    SqliteQuery query(connection(), kSelectPin);
+    absl::StatusOr<bool> row = query.Next();
+    if (!row.ok()) return row.status();
+    if (!*row) return std::optional<int64_t>();
+    return std::optional<int64_t>(query.Integer(0));
+  }
+
+  absl::Status SetPinnedVersion(std::optional<int64_t> version) override {
+    if (!version.has_value()) return SqliteQuery(connection(), kDeletePin).Run();
+    return SqliteQuery(connection(), kPutPin).Bind(*version).Run();
+  }
+
+ private:
+  SqliteConnection* connection() const { return connection_.get(); }
+
+  absl::Status CreateSchema() {
+    return Atomically([this] {
+      absl::Status status = connection_->Execute(kSchema);
+      if (!status.ok()) return status;
+      const std::string marks = absl::StrCat("PRAGMA application_id = ", kApplicationId,
+                                             "; PRAGMA user_version = ", kCatalogueFormatVersion);
+      return connection_->Execute(marks.c_str());
+    });
+  }
+
+  // In the transaction that is open, else in one of its own.
+  absl::Status Atomically(const std::function<absl::Status()>& work) {
+    if (connection_->in_transaction()) return work();
+    absl::StatusOr<std::unique_ptr<Transaction>> transaction = Begin();
+    if (!transaction.ok()) return transaction.status();
+    absl::Status status = work();
+    if (!status.ok()) return status;
+    return (*transaction)->Commit();
+  }
+
+  absl::Status InsertMetadata(int64_t key, const std::map<std::string, std::string>& metadata) {
+    for (const auto& [name, value] : metadata) {
+      SqliteQuery insert(connection(), kInsertMetadata);
+      absl::Status status = insert.Bind(key).Bind(name).Bind(value).Run();
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  // The item in the query's row, whose first columns are S2P_ITEM_COLUMNS.
+  absl::StatusOr<CatalogueItem> ReadItem(const SqliteQuery& query) const {
+    auto item = std::make_shared<GalleryItem>();
+    CatalogueItem result;
+    result.key = query.Integer(0);
+    item->photo_id = query.Text(1);
+    item->modality = static_cast<v1::Modality>(query.Integer(2));
+    item->sha256 = query.Text(3);
+    item->bytes = static_cast<uint64_t>(query.Integer(4));
+    item->content_type = query.Text(5);
+    item->width = static_cast<int>(query.Integer(6));
+    item->height = static_cast<int>(query.Integer(7));
+    item->created_at = absl::FromUnixMicros(query.Integer(8));
+    SqliteQuery metadata(connection(), kSelectMetadata);
+    metadata.Bind(result.key);
+    for (;;) {
+      absl::StatusOr<bool> row = metadata.Next();
+      if (!row.ok()) return row.status();
+      if (!*row) break;
+      item->metadata.emplace(metadata.Text(0), metadata.Text(1));
+    }
+    result.item = std::move(item);
+    return result;
+  }
+
+  absl::StatusOr<std::vector<CatalogueItem>> ReadItems(SqliteQuery* query) const {
+    std::vector<CatalogueItem> items;
+    for (;;) {
+      absl::StatusOr<bool> row = query->Next();
+      if (!row.ok()) return row.status();
+      if (!*row) return items;
+      absl::StatusOr<CatalogueItem> item = ReadItem(*query);
+      if (!item.ok()) return item.status();
+      items.push_back(*std::move(item));
+    }
+  }
+
+  const std::unique_ptr<SqliteConnection> connection_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Catalogue>> Catalogue::Open(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> connection =
+      SqliteConnection::Open(path, /*create=*/true);
+  if (!connection.ok()) return connection.status();
+  auto catalogue = std::make_unique<SqliteCatalogue>(*std::move(connection));
+  absl::Status status = catalogue->Configure();
+  if (status.ok()) status = catalogue->CheckOrCreate();
+  if (!status.ok()) return status;
+  return std::unique_ptr<Catalogue>(std::move(catalogue));
+}
+
+absl::StatusOr<std::unique_ptr<Catalogue>> Catalogue::OpenReader(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> connection =
+      SqliteConnection::Open(path, /*create=*/false);
+  if (!connection.ok()) return connection.status();
+  auto catalogue = std::make_unique<SqliteCatalogue>(*std::move(connection));
+  absl::Status status = catalogue->Configure();
+  if (!status.ok()) return status;
+  return std::unique_ptr<Catalogue>(std::move(catalogue));
+}
+
+}  // namespace s2p

@@ -1,0 +1,91 @@
+// Prepared statements of the catalogue's database. For the catalogue's own files only.
+#ifndef S2P_SERVER_SQLITE_QUERY_H_
+#define S2P_SERVER_SQLITE_QUERY_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace s2p {
+
+// A database that is open. One thread at a time.
+class SqliteConnection {
+ public:
+  // Creates the file if `create`; else it must be there.
+  static absl::StatusOr<std::unique_ptr<SqliteConnection>> Open(const std::string& path,
+                                                                bool create);
+  ~SqliteConnection();
+  SqliteConnection(const SqliteConnection&) = delete;
+  SqliteConnection& operator=(const SqliteConnection&) = delete;
+
+  // OK, or what SQLite's result code means to a caller: ResourceExhausted for a full disk, DataLoss
+  // for a damaged file, PermissionDenied for one that cannot be written, else Internal.
+  absl::Status ToStatus(int result_code, absl::string_view what) const;
+  // Statements without parameters or results, separated by semicolons.
+  absl::Status Execute(const char* sql);
+  bool in_transaction() const;
+  // Rows that the last INSERT, UPDATE or DELETE changed.
+  int64_t changes() const;
+  int64_t last_insert_key() const;
+  const std::string& path() const { return path_; }
+
+ private:
+  friend class SqliteQuery;
+  SqliteConnection(sqlite3* database, std::string path)
+      : database_(database), path_(std::move(path)) {}
+  // Prepared on first use, then kept.
+  absl::StatusOr<sqlite3_stmt*> Prepared(const char* sql);
+
+  sqlite3* const database_;
+  const std::string path_;
+  std::map<std::string, sqlite3_stmt*> statements_;
+};
+
+// One run of a statement: bind the parameters in order, then Run, or Next for as long as there are
+// rows. The first error is kept and comes out of Next. Two runs of one statement may not overlap.
+class SqliteQuery {
+ public:
+  SqliteQuery(SqliteConnection* connection, const char* sql);
+  ~SqliteQuery();
+  SqliteQuery(const SqliteQuery&) = delete;
+  SqliteQuery& operator=(const SqliteQuery&) = delete;
+
+  // Texts and floats are borrowed until the query dies.
+  SqliteQuery& Bind(int64_t value);
+  SqliteQuery& Bind(absl::string_view text);
+  SqliteQuery& BindFloats(absl::Span<const float> values);
+
+  // True: a row is there to be read. False: no more.
+  absl::StatusOr<bool> Next();
+  // For statements without results.
+  absl::Status Run();
+
+  // Of the row; valid until the next call of Next.
+  int64_t Integer(int column) const;
+  std::string Text(int column) const;
+  // DataLoss if the blob is not a whole number of floats.
+  absl::StatusOr<std::vector<float>> Floats(int column) const;
+
+ private:
+  void Note(int result_code);
+
+  SqliteConnection* const connection_;
+  const char* const sql_;
+  sqlite3_stmt* statement_ = nullptr;
+  int parameters_ = 0;
+  absl::Status status_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_SQLITE_QUERY_H_
