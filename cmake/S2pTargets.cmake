@@ -41,9 +41,12 @@ function(s2p_use_torch target)
     add_library(s2p_torch_headers OBJECT "${PROJECT_BINARY_DIR}/torch_headers.cc")
     target_link_libraries(s2p_torch_headers PUBLIC s2p::torch)
     target_precompile_headers(s2p_torch_headers PRIVATE <torch/torch.h>)
+    # A precompiled header serves only who is compiled alike, and gRPC's users have -pthread.
+    target_compile_options(s2p_torch_headers PRIVATE -pthread)
     s2p_set_warnings(s2p_torch_headers)
   endif()
   target_link_libraries(${target} PUBLIC s2p::torch)
+  target_compile_options(${target} PRIVATE -pthread)
   target_precompile_headers(${target} REUSE_FROM s2p_torch_headers)
 endfunction()
 

@@ -224,18 +224,29 @@ DualEncoder::DualEncoder(std::unique_ptr<Networks> networks) : networks_(std::mo
 DualEncoder::~DualEncoder() = default;
 
 DualEncoderOutput DualEncoder::Forward(const torch::Tensor& images, v1::Modality modality) {
-  Backbone& backbone = modality == v1::MODALITY_SKETCH ? *networks_->sketch : *networks_->photo;
-  const FeatureMaps maps = backbone.Forward(images);
-  const int64_t cells = networks_->embedding.pooling() == v1::POOLING_GRID
-                            ? static_cast<int64_t>(networks_->embedding.grid())
-                            : 1;
+  const FeatureMaps maps = BackboneOf(modality).Forward(images);
   DualEncoderOutput output;
   output.stage3 = torch::adaptive_avg_pool2d(maps.stage3, {1, 1}).flatten(1);
-  output.embedding = torch::adaptive_avg_pool2d(maps.last, {cells, cells}).flatten(1);
+  output.embedding = Pool(maps.last);
   if (networks_->projection != nullptr) {
     output.embedding = networks_->projection->Forward(output.embedding, modality);
   }
   return output;
+}
+
+torch::Tensor DualEncoder::Pooled(const torch::Tensor& images, v1::Modality modality) {
+  return Pool(BackboneOf(modality).Forward(images).last);
+}
+
+Backbone& DualEncoder::BackboneOf(v1::Modality modality) {
+  return modality == v1::MODALITY_SKETCH ? *networks_->sketch : *networks_->photo;
+}
+
+torch::Tensor DualEncoder::Pool(const torch::Tensor& maps) const {
+  const int64_t cells = networks_->embedding.pooling() == v1::POOLING_GRID
+                            ? static_cast<int64_t>(networks_->embedding.grid())
+                            : 1;
+  return torch::adaptive_avg_pool2d(maps, {cells, cells}).flatten(1);
 }
 
 torch::Tensor DualEncoder::Neck(const torch::Tensor& embedding) {

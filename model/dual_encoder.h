@@ -34,9 +34,12 @@ class DualEncoder : public torch::nn::Module {
   // be right. Freshly initialised. InvalidArgument naming the field.
   static absl::StatusOr<std::shared_ptr<DualEncoder>> Create(
       const v1::CheckpointManifest& manifest);
+  ~DualEncoder() override;
 
   // [n, 3, H, W] float32, normalised.
   DualEncoderOutput Forward(const torch::Tensor& images, v1::Modality modality);
+  // [n, 3, H, W] -> [n, pooled]: what the projection, where there is one, projects.
+  torch::Tensor Pooled(const torch::Tensor& images, v1::Modality modality);
   // [n, d] -> [n, d]: the batch-norm neck, or its argument where there is none.
   torch::Tensor Neck(const torch::Tensor& embedding);
   // [n, d] -> [n, a] logits. Requires has_attributes().
@@ -61,10 +64,9 @@ class DualEncoder : public torch::nn::Module {
  private:
   struct Networks;
   explicit DualEncoder(std::unique_ptr<Networks> networks);
+  Backbone& BackboneOf(v1::Modality modality);
+  torch::Tensor Pool(const torch::Tensor& maps) const;
   std::unique_ptr<Networks> networks_;
-
- public:
-  ~DualEncoder() override;
 };
 
 // Loads a pretrained backbone (torchvision's or the release's names, with or without the prefixes

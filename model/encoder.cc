@@ -6,13 +6,12 @@
 #include <cmath>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "model/check.h"
 #include "model/dual_encoder.h"
 #include "model/preprocessor.h"
+#include "model/torch_device.h"
 #include "model/torch_version.h"
 
 namespace s2p {
@@ -21,26 +20,6 @@ namespace {
 constexpr char kProbeImage[] = "s2p-probe-1";
 constexpr double kMinCosineFp32 = 0.9999;
 constexpr double kMinCosineHalf = 0.999;
-
-absl::StatusOr<torch::Device> SelectDevice(const std::string& name) {
-  const int gpus = static_cast<int>(torch::cuda::device_count());
-  if (name == "cpu") return torch::Device(torch::kCPU);
-  if (name == "auto") {
-    return gpus > 0 ? torch::Device(torch::kCUDA, 0) : torch::Device(torch::kCPU);
-  }
-  absl::string_view number = name;
-  int index = 0;
-  if (!absl::ConsumePrefix(&number, "cuda:") || number.empty() || number.size() > 3 ||
-      !absl::SimpleAtoi(number, &index) || absl::StrCat(index) != number) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("device: '", name, "' is none of auto, cpu, cuda:0, cuda:1, ..."));
-  }
-  if (index >= gpus) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "device: ", name, " is not there; this process sees ", gpus, " CUDA device(s)"));
-  }
-  return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(index));
-}
 
 // Pictures of one modality, and where they stand in the batch.
 struct Group {
