@@ -1,0 +1,80 @@
+#include "trainer/retrieval_metrics.h"
+
+#include <algorithm>
+
+#include "model/check.h"
+
+namespace s2p {
+namespace {
+
+// Ranks of the true matches of one query, from 1, ascending.
+std::vector<int> MatchRanks(absl::Span<const float> query, const std::string& identity,
+                            const EmbeddingMatrix& gallery,
+                            const std::vector<std::string>& identities) {
+  std::vector<float> matches, others;
+  for (int row = 0; row < gallery.rows(); ++row) {
+    const float score = CosineSimilarity(query, gallery.row(row));
+    (identities[row] == identity ? matches : others).push_back(score);
+  }
+  std::sort(matches.begin(), matches.end(), std::greater<float>());
+  std::vector<int> ranks;
+  for (size_t i = 0; i < matches.size(); ++i) {
+    const auto ahead = std::count_if(others.begin(), others.end(),
+                                     [&](float score) { return score >= matches[i]; });
+    ranks.push_back(static_cast<int>(ahead) + static_cast<int>(i) + 1);
+  }
+  return ranks;
+}
+
+}  // namespace
+
+RetrievalResult EvaluateRetrieval(const EmbeddingMatrix& queries,
+                                  const std::vector<std::string>& query_identities,
+                                  const EmbeddingMatrix& gallery,
+                                  const std::vector<std::string>& gallery_identities) {
+  S2P_CHECK(queries.rows() == static_cast<int>(query_identities.size()));
+  S2P_CHECK(gallery.rows() == static_cast<int>(gallery_identities.size()));
+  S2P_CHECK(queries.rows() == 0 || gallery.rows() == 0 ||
+            queries.dimension() == gallery.dimension());
+  RetrievalResult result;
+  result.cmc.resize(static_cast<size_t>(gallery.rows()));
+  double sum_of_precisions = 0;
+  for (int q = 0; q < queries.rows(); ++q) {
+    const std::vector<int> ranks =
+        MatchRanks(queries.row(q), query_identities[q], gallery, gallery_identities);
+    result.first_match_rank.push_back(ranks.empty() ? 0 : ranks.front());
+    if (ranks.empty()) {
+      ++result.unmatched_queries;
+      continue;
+    }
+    ++result.valid_queries;
+    result.cmc[ranks.front() - 1] += 1;
+    double precision = 0;
+    for (size_t i = 0; i < ranks.size(); ++i) precision += static_cast<double>(i + 1) / ranks[i];
+    sum_of_precisions += precision / static_cast<double>(ranks.size());
+  }
+  if (result.valid_queries == 0) return result;
+  double hits = 0;
+  for (double& share : result.cmc) {
+    hits += share;
+    share = hits / result.valid_queries;
+  }
+  result.mean_average_precision = sum_of_precisions / result.valid_queries;
+  return result;
+}
+
+void FillEvaluation(const RetrievalResult& result, int gallery_size, v1::Evaluation& evaluation) {
+  const auto rank = [&result](size_t k) {
+    return result.cmc.empty() ? 0.0 : result.cmc[std::min(k, result.cmc.size()) - 1];
+  };
+  evaluation.set_queries(static_cast<uint32_t>(result.valid_queries));
+  evaluation.set_gallery(static_cast<uint32_t>(gallery_size));
+  evaluation.set_unmatched(static_cast<uint32_t>(result.unmatched_queries));
+  evaluation.set_rank1(rank(1));
+  evaluation.set_rank5(rank(5));
+  evaluation.set_rank10(rank(10));
+  evaluation.set_rank20(rank(20));
+  evaluation.set_mean_average_precision(result.mean_average_precision);
+}
+
+}  // namespace s2p
