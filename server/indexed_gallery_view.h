@@ -32,6 +32,10 @@ struct GalleryViewModel {
   std::vector<std::string> attributes;
 };
 
+// InvalidArgument, naming the id, if the vectors do not have the model's lengths or the embedding
+// is not of norm 1.
+absl::Status CheckRow(const GalleryViewModel& model, const GalleryRow& row);
+
 // True if all conditions that do not concern attributes hold.
 bool ItemPasses(const GalleryItem& item, const GalleryFilter& filter);
 
@@ -39,8 +43,8 @@ bool ItemPasses(const GalleryItem& item, const GalleryFilter& filter);
 // of the gallery. Thread-safe.
 class IndexedGalleryView final : public GalleryView {
  public:
-  // A view whose rows are all in the base. `rows` in any order, no id twice. InvalidArgument naming
-  // the id for a vector of the wrong length, or one that is not of norm 1.
+  // A view whose rows are all in the base. `rows` in any order, no id twice. InvalidArgument as
+  // CheckRow; ResourceExhausted when memory is out.
   static absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> Build(
       GalleryViewModel model, std::vector<GalleryRow> rows);
   ~IndexedGalleryView() override;
@@ -53,6 +57,7 @@ class IndexedGalleryView final : public GalleryView {
   // The same rows, all in a new base.
   absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> Compacted() const;
 
+  const GalleryViewModel& model() const { return model_; }
   int64_t version() const override { return model_.version; }
   int dimension() const override { return model_.dimension; }
   const std::vector<std::string>& attributes() const override { return model_.attributes; }
@@ -81,7 +86,6 @@ class IndexedGalleryView final : public GalleryView {
 
   IndexedGalleryView(GalleryViewModel model, std::shared_ptr<const Base> base);
 
-  absl::Status CheckRow(const GalleryRow& row) const;
   RowRef Locate(absl::string_view photo_id) const;
   absl::StatusOr<Predicate> MakePredicate(const GalleryFilter& filter) const;
   std::vector<bool> AllowedBaseRows(const Predicate& predicate) const;

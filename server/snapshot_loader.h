@@ -72,7 +72,7 @@ struct SnapshotLoaderOptions {
 // encoder of it; lets the gallery embed what is missing and publish the snapshot. A version that
 // fails is kFailed with the reason, and the next older one is tried, so that losing or damaging the
 // store never stops what served before. Once something serves it looks no further: a newer version
-// is taken at the next start. Thread-safe.
+// is taken at the next start. Thread-safe, but that Start and Stop are their owner's alone.
 class SnapshotLoader {
  public:
   // `gallery` must outlive the loader. InvalidArgument naming a bad option.
@@ -97,19 +97,22 @@ class SnapshotLoader {
   SnapshotLoader(SnapshotLoaderOptions options, Gallery* gallery);
 
   void Run();
+  // What may be served, best first.
   absl::StatusOr<std::vector<int64_t>> Candidates() const;
   absl::Status Serve(int64_t version);
+  // The adopted copy, which is made first where there is none that is whole.
   absl::StatusOr<Checkpoint> Adopt(int64_t version) const;
   absl::StatusOr<Checkpoint> CopyFromStore(int64_t version) const;
+  // Removes adopted copies and leftovers that are not needed any more.
   void PruneAdopted(int64_t serving) const;
-  std::vector<int64_t> AdoptedVersions() const;
-  std::string AdoptedDirectory(int64_t version) const;
   std::shared_ptr<const v1::CheckpointManifest> ManifestOf(int64_t version) const;
   void Note(int64_t version, VersionState state, double progress = 0,
             const absl::Status& failure = absl::OkStatus());
 
   const SnapshotLoaderOptions options_;
   const CheckpointStore store_;
+  // The copies in the data folder have the form of a store.
+  const CheckpointStore adopted_;
   Gallery* const gallery_;
 
   // Held for a whole attempt: attempts take turns.
