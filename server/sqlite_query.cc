@@ -16,6 +16,7 @@ namespace {
 // each other, as the recovery of a write-ahead log.
 constexpr int kBusyTimeoutMilliseconds = 10'000;
 
+// SQLite knows a full disk (ENOSPC), but not a quota or a limit on the size of files.
 bool IsDiskFull(int result_code, int error_number) {
   const int primary = result_code & 0xff;
   if (primary == SQLITE_FULL) return true;
@@ -47,10 +48,13 @@ SqliteConnection::~SqliteConnection() {
 }
 
 absl::Status SqliteConnection::ToStatus(int result_code, absl::string_view what) const {
+  // Read first: what follows may change it. (sqlite3_system_errno is not set by a failed commit.)
+  const int error_number = errno;
   if (result_code == SQLITE_OK) return absl::OkStatus();
   const std::string message =
-      absl::StrCat(path_, ": ", what, ": ", sqlite3_errmsg(database_), " (", result_code, ")");
-  if (IsDiskFull(result_code, sqlite3_system_errno(database_))) {
+      absl::StrCat(path_, ": ", what, ": ", sqlite3_errmsg(database_), " (", result_code,
+                   ", system error ", sqlite3_system_errno(database_), ")");
+  if (IsDiskFull(result_code, error_number)) {
     return absl::ResourceExhaustedError(message);
   }
   switch (result_code & 0xff) {
@@ -69,6 +73,7 @@ absl::Status SqliteConnection::ToStatus(int result_code, absl::string_view what)
 }
 
 absl::Status SqliteConnection::Execute(const char* sql) {
+  errno = 0;
   return ToStatus(sqlite3_exec(database_, sql, nullptr, nullptr, nullptr), sql);
 }
 
@@ -137,6 +142,7 @@ SqliteQuery& SqliteQuery::BindFloats(absl::Span<const float> values) {
 
 absl::StatusOr<bool> SqliteQuery::Next() {
   if (!status_.ok()) return status_;
+  errno = 0;
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
