@@ -2,6 +2,7 @@
 #ifndef S2P_MODEL_TORCH_VERSION_H_
 #define S2P_MODEL_TORCH_VERSION_H_
 
+#include <ATen/autocast_mode.h>
 #include <torch/torch.h>
 #include <torch/version.h>
 
@@ -32,6 +33,35 @@ inline bool IsOutOfMemory(const std::exception& error) {
          absl::StrContains(error.what(), "can't allocate memory") ||
          absl::StrContains(error.what(), "CUDA out of memory");
 }
+
+// While it lives and is `enabled`, CUDA computes what is safe there in bfloat16. Of one thread.
+class Bf16Autocast {
+ public:
+  explicit Bf16Autocast(bool enabled) : enabled_(enabled) {
+    if (!enabled_) return;
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+    at::autocast::set_autocast_dtype(at::kCUDA, at::kBFloat16);
+    at::autocast::set_autocast_enabled(at::kCUDA, true);
+#else
+    at::autocast::set_autocast_gpu_dtype(at::kBFloat16);
+    at::autocast::set_enabled(true);
+#endif
+  }
+  ~Bf16Autocast() {
+    if (!enabled_) return;
+    at::autocast::clear_cache();
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+    at::autocast::set_autocast_enabled(at::kCUDA, false);
+#else
+    at::autocast::set_enabled(false);
+#endif
+  }
+  Bf16Autocast(const Bf16Autocast&) = delete;
+  Bf16Autocast& operator=(const Bf16Autocast&) = delete;
+
+ private:
+  const bool enabled_;
+};
 
 // The status for an exception that reached our border: the first line of its words, without the
 // stack trace that LibTorch adds.

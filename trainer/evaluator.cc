@@ -1,0 +1,111 @@
+#include "trainer/evaluator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/torch_version.h"
+#include "trainer/image_batch.h"
+#include "trainer/retrieval_metrics.h"
+
+namespace s2p {
+namespace {
+
+// Large enough to keep a device busy, small enough for any.
+constexpr int kBatch = 64;
+
+absl::StatusOr<std::shared_ptr<const PreparedImages>> Load(const DataSet& data_set,
+                                                           const std::vector<DataSetImage>& images,
+                                                           const v1::Preprocessing& preprocessing,
+                                                           int threads) {
+  const auto preprocessor = Preprocessor::Create(preprocessing);
+  if (!preprocessor.ok()) return preprocessor.status();
+  return PreparedImages::Load(data_set, images, *preprocessor, threads);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<DataSetImage>> ImagesOfSplit(const DataSet& data_set,
+                                                        const std::string& split) {
+  std::vector<DataSetImage> images;
+  for (const DataSetImage& image : data_set.images()) {
+    if (image.split == split) images.push_back(image);
+  }
+  if (images.empty()) {
+    return absl::NotFoundError(
+        absl::StrCat(data_set.folder(), ": no image of the split \"", split, "\""));
+  }
+  return images;
+}
+
+absl::StatusOr<EvaluationSet> LoadEvaluationSet(const DataSet& data_set,
+                                                const std::vector<DataSetImage>& images,
+                                                const v1::CheckpointManifest& manifest,
+                                                int threads) {
+  EvaluationSet set;
+  std::vector<DataSetImage> photos, sketches;
+  for (const DataSetImage& image : images) {
+    const bool is_sketch = image.modality == v1::MODALITY_SKETCH;
+    (is_sketch ? sketches : photos).push_back(image);
+    (is_sketch ? set.sketch_identities : set.photo_identities).push_back(image.identity);
+  }
+  if (photos.empty() || sketches.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        data_set.folder(), ": no ", photos.empty() ? "photo" : "sketch", " to evaluate with"));
+  }
+  auto prepared_photos = Load(data_set, photos, manifest.photo(), threads);
+  if (!prepared_photos.ok()) return prepared_photos.status();
+  auto prepared_sketches = Load(data_set, sketches, manifest.sketch(), threads);
+  if (!prepared_sketches.ok()) return prepared_sketches.status();
+  set.photos = *std::move(prepared_photos);
+  set.sketches = *std::move(prepared_sketches);
+  return set;
+}
+
+absl::StatusOr<EmbeddingMatrix> Embed(DualEncoder& encoder, const PreparedImages& images,
+                                      v1::Modality modality) {
+  EmbeddingMatrix embeddings(images.size(), encoder.dimension());
+  const bool was_training = encoder.is_training();
+  encoder.eval();
+  absl::Status status;
+  try {
+    torch::NoGradGuard no_grad;
+    const torch::Device device = encoder.parameters()[0].device();
+    for (int begin = 0; begin < images.size(); begin += kBatch) {
+      const int end = std::min(begin + kBatch, images.size());
+      const auto output = encoder.Forward(NormalizedBatch(images, begin, end).to(device), modality);
+      const auto rows =
+          encoder.RetrievalFeature(output.embedding).to(torch::kCPU, torch::kFloat32).contiguous();
+      std::copy_n(rows.data_ptr<float>(), rows.numel(), embeddings.row(begin).data());
+    }
+  } catch (const std::exception& error) {
+    status = TorchError(error, "embedding");
+  }
+  encoder.train(was_training);
+  if (!status.ok()) return status;
+  return embeddings;
+}
+
+absl::StatusOr<EvaluationResult> Evaluate(DualEncoder& encoder, const EvaluationSet& set,
+                                          const std::string& direction) {
+  if (direction != kSketchToPhoto && direction != kPhotoToSketch) {
+    return absl::InvalidArgumentError(absl::StrCat("direction ", direction, ": expected ",
+                                                   kSketchToPhoto, " or ", kPhotoToSketch));
+  }
+  const auto photos = Embed(encoder, *set.photos, v1::MODALITY_PHOTO);
+  if (!photos.ok()) return photos.status();
+  const auto sketches = Embed(encoder, *set.sketches, v1::MODALITY_SKETCH);
+  if (!sketches.ok()) return sketches.status();
+  const bool by_sketch = direction == kSketchToPhoto;
+  const EmbeddingMatrix& gallery = by_sketch ? *photos : *sketches;
+  const RetrievalResult retrieval = EvaluateRetrieval(
+      by_sketch ? *sketches : *photos, by_sketch ? set.sketch_identities : set.photo_identities,
+      gallery, by_sketch ? set.photo_identities : set.sketch_identities);
+  EvaluationResult result;
+  result.evaluation.set_direction(direction);
+  FillEvaluation(retrieval, gallery.rows(), result.evaluation);
+  result.first_match_rank = retrieval.first_match_rank;
+  return result;
+}
+
+}  // namespace s2p

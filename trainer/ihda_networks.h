@@ -1,0 +1,68 @@
+// Everything that learns: the dual encoder that will be served, and the classifiers and optimizers
+// that only training needs.
+#ifndef S2P_TRAINER_IHDA_NETWORKS_H_
+#define S2P_TRAINER_IHDA_NETWORKS_H_
+
+#include <torch/torch.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/dual_encoder.h"
+#include "s2p/v1/checkpoint.pb.h"
+#include "s2p/v1/training.pb.h"
+
+namespace s2p {
+
+// One of IHDA's two steps has its own identity classifier and optimizer; encoders, attribute head
+// and domain classifier go on from one to the other. One thread only.
+class IhdaNetworks {
+ public:
+  // Freshly initialised from torch's global random numbers. InvalidArgument as DualEncoder::Create.
+  static absl::StatusOr<std::unique_ptr<IhdaNetworks>> Create(
+      const v1::TrainingSpec& spec, const v1::CheckpointManifest& manifest, torch::Device device);
+
+  DualEncoder& encoder() { return *encoder_; }
+  torch::Device device() const { return device_; }
+
+  // Makes the classifier over `identities` and the optimizer of step 1 or 2. Step 2 starts E2 from
+  // E1 (section III-C of the paper).
+  void BeginStep(int ihda_step, int identities);
+
+  // Training mode, but for what the spec freezes.
+  void SetTraining();
+
+  // [n, d] -> [n, identities] logits behind the neck.
+  torch::Tensor IdentityLogits(const torch::Tensor& embedding);
+  // [n, d] -> [n, 3] logits; the gradient is reversed with `coefficient` on its way back.
+  torch::Tensor DomainLogits(const torch::Tensor& embedding, double coefficient);
+
+  // One update with the gradients of `loss`, at this rate for the heads.
+  void Update(const torch::Tensor& loss, double learning_rate);
+
+  // All networks and the optimizer's moments as one block of bytes, and back: into networks made by
+  // the same spec that are in the same step. DataLoss if the bytes are damaged or do not fit.
+  std::string Save() const;
+  absl::Status Load(const std::string& bytes);
+
+ private:
+  IhdaNetworks(const v1::TrainingSpec& spec, std::shared_ptr<DualEncoder> encoder,
+               torch::Device device);
+  const v1::TrainingSpec::StepSpec& step_spec() const;
+  std::vector<torch::Tensor> HeadParameters() const;
+
+  const v1::TrainingSpec spec_;
+  const torch::Device device_;
+  const std::shared_ptr<DualEncoder> encoder_;
+  torch::nn::Sequential domain_classifier_{nullptr};
+  torch::nn::Sequential identity_classifier_{nullptr};
+  int ihda_step_ = 0;
+  std::unique_ptr<torch::optim::Optimizer> optimizer_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_IHDA_NETWORKS_H_

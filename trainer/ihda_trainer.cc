@@ -1,0 +1,390 @@
+#include "trainer/ihda_trainer.h"
+
+#include <ATen/Parallel.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "model/checkpoint.h"
+#include "model/checkpoint_store.h"
+#include "model/file.h"
+#include "model/torch_device.h"
+#include "model/torch_version.h"
+#include "trainer/build_text.h"
+#include "trainer/ihda_networks.h"
+#include "trainer/ihda_steps.h"
+#include "trainer/image_batch.h"
+#include "trainer/learning_rate.h"
+#include "trainer/loss_sum.h"
+#include "trainer/projection_init.h"
+#include "trainer/random.h"
+#include "trainer/resume_state.h"
+#include "trainer/training_data.h"
+#include "trainer/training_spec.h"
+
+namespace s2p {
+namespace {
+
+constexpr uint64_t kTorchStream = 7;
+
+// The spec without what does not decide the weights.
+std::string DigestOfRun(v1::TrainingSpec spec, const OpenDataSets& data_sets) {
+  spec.clear_name();
+  spec.clear_publish();
+  spec.clear_watch();
+  spec.clear_workers();
+  spec.clear_preset();
+  spec.clear_source_dataset();
+  spec.clear_target_dataset();
+  return Sha256(absl::StrCat(SpecDigest(spec),
+                             data_sets.source ? data_sets.source->sha256() : "none",
+                             data_sets.target.sha256()));
+}
+
+class Trainer : public IhdaTrainer {
+ public:
+  Trainer(v1::TrainingSpec spec, IhdaTrainerOptions options)
+      : spec_(std::move(spec)), options_(std::move(options)) {}
+
+  absl::Status Init();
+
+  absl::Status Run() override;
+  bool resumed() const override { return resumed_; }
+  absl::StatusOr<std::vector<v1::Evaluation>> EvaluateAll() override;
+  absl::StatusOr<TrainedModel> Model(const std::vector<v1::Evaluation>& evaluations,
+                                     const std::string& job_id) override;
+  void ForgetState() override;
+  const std::string& run_digest() const override { return run_digest_; }
+
+ private:
+  const v1::TrainingSpec::StepSpec& step_spec(int ihda_step) const {
+    return ihda_step == 1 ? spec_.step1() : spec_.step2();
+  }
+  absl::Status LoadFirstWeights();
+  absl::Status Resume();
+  absl::Status RunStep(const IhdaStep& step);
+  absl::Status RunEpoch(const IhdaStep& step, int epoch);
+  absl::Status EndEpoch(const IhdaStep& step, int epoch, v1::TrainingProgress& progress);
+  absl::StatusOr<double> Update(const IhdaStep& step, const std::vector<std::vector<int>>& indices,
+                                std::vector<LoadedBatch>& parts, int epoch, int number, int count);
+  absl::Status EvaluateOn(const EvaluationSet& set, const std::string& split,
+                          std::vector<v1::Evaluation>& evaluations);
+  v1::TrainingProgress Progress(const IhdaStep& step, int epoch, int number, int count);
+
+  const v1::TrainingSpec spec_;
+  const IhdaTrainerOptions options_;
+  std::optional<OpenDataSets> data_sets_;
+  std::string run_digest_;
+  v1::CheckpointManifest manifest_;
+  TrainingData data_;
+  int threads_ = 1;
+  std::unique_ptr<IhdaNetworks> networks_;
+  int64_t parent_version_ = 0;
+  bool resumed_ = false;
+  // Where the run stands: whole epochs of the step that is under way, its updates so far.
+  int ihda_step_ = 1;
+  int epochs_done_ = 0;
+  int64_t iteration_ = 0;
+  LossMeans means_;
+  std::optional<v1::Evaluation> last_validation_;
+  // For rate and remaining time: updates and images of this process, and when it began them.
+  absl::Time begin_;
+  int64_t updates_ = 0;
+  int64_t images_ = 0;
+};
+
+absl::Status Trainer::Init() {
+  if (absl::Status status = ValidateSpec(spec_); !status.ok()) return status;
+  const auto device = SelectDevice(spec_.device().empty() ? "auto" : spec_.device());
+  if (!device.ok()) return device.status();
+  if (spec_.precision() == v1::PRECISION_BF16 && device->is_cpu()) {
+    return absl::InvalidArgumentError("precision: BF16 needs a GPU; this machine shows none");
+  }
+  threads_ = options_.threads > 0
+                 ? options_.threads
+                 : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  at::set_num_threads(threads_);
+  UseFullFloat32();
+  auto data_sets = OpenTrainingDataSets(spec_);
+  if (!data_sets.ok()) return data_sets.status();
+  data_sets_ = *std::move(data_sets);
+  run_digest_ = DigestOfRun(spec_, *data_sets_);
+  auto manifest = ManifestOf(spec_, data_sets_->attributes());
+  if (!manifest.ok()) return manifest.status();
+  manifest_ = *std::move(manifest);
+  auto data = LoadTrainingData(*data_sets_, spec_, manifest_, threads_, options_.on_loading);
+  if (!data.ok()) return data.status();
+  data_ = *std::move(data);
+  torch::manual_seed(SeedOf(spec_.seed(), kTorchStream));
+  auto networks = IhdaNetworks::Create(spec_, manifest_, *device);
+  if (!networks.ok()) return networks.status();
+  networks_ = *std::move(networks);
+  if (data_.source.images == nullptr || spec_.step1().epochs() == 0) ihda_step_ = 2;
+  std::error_code error;
+  if (!options_.state_file.empty() && std::filesystem::exists(options_.state_file, error)) {
+    return Resume();
+  }
+  return LoadFirstWeights();
+}
+
+absl::Status Trainer::LoadFirstWeights() {
+  DualEncoder& encoder = networks_->encoder();
+  if (spec_.has_initial_weights() && !spec_.initial_weights().empty()) {
+    const auto weights = ReadSafetensors(spec_.initial_weights());
+    if (!weights.ok()) return weights.status();
+    if (absl::Status status = LoadBackboneWeights(*weights, encoder); !status.ok()) {
+      return absl::Status(status.code(),
+                          absl::StrCat(spec_.initial_weights(), ": ", status.message()));
+    }
+    return InitializeProjection(*data_.photos.images, *data_.sketches.images, encoder);
+  }
+  if (spec_.has_initial_version()) {
+    const CheckpointStore store(options_.checkpoint_root);
+    const auto checkpoint = store.Read(spec_.initial_version());
+    if (!checkpoint.ok()) return checkpoint.status();
+    parent_version_ = spec_.initial_version();
+    if (absl::Status status = encoder.SetWeights(checkpoint->weights); !status.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("initial_version ", spec_.initial_version(),
+                       " is another network than the spec's: ", status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::Resume() {
+  auto state = ReadResumeState(options_.state_file);
+  if (!state.ok()) return state.status();
+  if (state->run_digest != run_digest_) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(options_.state_file,
+                     ": is of another run: the spec or the data has changed since. Use another "
+                     "state folder, or remove the file to begin anew"));
+  }
+  ihda_step_ = state->ihda_step;
+  epochs_done_ = state->epochs_done;
+  iteration_ = state->iteration;
+  networks_->BeginStep(ihda_step_,
+                       ihda_step_ == 1 ? data_.source_identities : data_.target_identities);
+  if (absl::Status status = networks_->Load(state->networks); !status.ok()) return status;
+  parent_version_ = spec_.has_initial_version() ? spec_.initial_version() : 0;
+  resumed_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::Run() {
+  begin_ = absl::Now();
+  try {
+    if (ihda_step_ == 1) {
+      auto step = MakeStep1(spec_, data_);
+      if (!step.ok()) return step.status();
+      if (absl::Status status = RunStep(**step); !status.ok()) return status;
+      ihda_step_ = 2;
+      epochs_done_ = 0;
+      iteration_ = 0;
+    }
+    auto step = MakeStep2(spec_, data_);
+    if (!step.ok()) return step.status();
+    return RunStep(**step);
+  } catch (const std::exception& error) {
+    return TorchError(error, "training");
+  }
+}
+
+absl::Status Trainer::RunStep(const IhdaStep& step) {
+  const int epochs = static_cast<int>(step_spec(step.number()).epochs());
+  const bool under_way = epochs_done_ > 0;
+  if (!under_way) {
+    torch::manual_seed(SeedOf(SeedOf(spec_.seed(), kTorchStream), step.number()));
+    networks_->BeginStep(step.number(), step.identities());
+  }
+  for (int epoch = epochs_done_; epoch < epochs; ++epoch) {
+    // Dropout draws from torch's own numbers: begin each epoch at a known place.
+    torch::manual_seed(
+        SeedOf(SeedOf(SeedOf(spec_.seed(), kTorchStream), step.number()), epoch + 1));
+    if (absl::Status status = RunEpoch(step, epoch); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::RunEpoch(const IhdaStep& step, int epoch) {
+  EpochPlan plan = step.Plan(epoch);
+  const int count = static_cast<int>(plan.batches.size());
+  BatchLoader loader(spec_.augmentation(), std::move(plan.batches),
+                     static_cast<int>(spec_.workers()));
+  networks_->SetTraining();
+  v1::TrainingProgress progress;
+  for (int number = 0; number < count; ++number) {
+    if (options_.stop()) {
+      return absl::CancelledError(absl::StrCat("stopped in step ", step.number(), ", epoch ",
+                                               epoch + 1, "; whole epochs are kept"));
+    }
+    std::vector<LoadedBatch> parts = loader.Next();
+    auto rate = Update(step, plan.indices[number], parts, epoch, number, count);
+    if (!rate.ok()) return rate.status();
+    progress = Progress(step, epoch, number, count);
+    progress.set_learning_rate(*rate);
+    if (options_.on_progress) options_.on_progress(progress);
+  }
+  return EndEpoch(step, epoch, progress);
+}
+
+absl::StatusOr<double> Trainer::Update(const IhdaStep& step,
+                                       const std::vector<std::vector<int>>& indices,
+                                       std::vector<LoadedBatch>& parts, int epoch, int number,
+                                       int count) {
+  std::vector<torch::Tensor> images;
+  for (LoadedBatch& part : parts) {
+    images.push_back(ToTensor(part, networks_->device()));
+    images_ += part.n;
+  }
+  ++iteration_;
+  LossSum sum;
+  {
+    Bf16Autocast autocast(spec_.precision() == v1::PRECISION_BF16);
+    sum = step.Losses(images, indices, epoch, iteration_, *networks_);
+  }
+  if (sum.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("loss: every term of step ", step.number(), " is off"));
+  }
+  std::vector<std::pair<std::string, double>> values;
+  if (absl::Status status = sum.Read(values); !status.ok()) {
+    return absl::Status(status.code(),
+                        absl::StrCat("step ", step.number(), ", epoch ", epoch + 1, ", update ",
+                                     number + 1, ": ", status.message()));
+  }
+  means_.Add(values);
+  const double rate =
+      LearningRate(step_spec(step.number()), spec_.recipe(), step.number(), epoch, number, count);
+  networks_->Update(sum.Total(), rate);
+  ++updates_;
+  return rate;
+}
+
+v1::TrainingProgress Trainer::Progress(const IhdaStep& step, int epoch, int number, int count) {
+  v1::TrainingProgress progress;
+  const auto& spec = step_spec(step.number());
+  progress.set_ihda_step(static_cast<uint32_t>(step.number()));
+  progress.set_epoch(static_cast<uint32_t>(epoch + 1));
+  progress.set_epochs(spec.epochs());
+  progress.set_step(static_cast<uint32_t>(number + 1));
+  progress.set_steps(static_cast<uint32_t>(count));
+  for (const auto& [name, value] : means_.Take()) {
+    v1::LossTerm& term = *progress.add_losses();
+    term.set_name(name);
+    term.set_value(value);
+  }
+  const double seconds = std::max(1e-6, absl::ToDoubleSeconds(absl::Now() - begin_));
+  progress.set_images_per_second(static_cast<double>(images_) / seconds);
+  const int64_t left = static_cast<int64_t>(spec.epochs() - epoch) * count - number - 1;
+  progress.mutable_eta()->set_seconds(
+      static_cast<int64_t>(static_cast<double>(left) * seconds / static_cast<double>(updates_)));
+  if (last_validation_) {
+    progress.set_rank1(last_validation_->rank1());
+    progress.set_mean_average_precision(last_validation_->mean_average_precision());
+  }
+  return progress;
+}
+
+absl::Status Trainer::EndEpoch(const IhdaStep& step, int epoch, v1::TrainingProgress& progress) {
+  epochs_done_ = epoch + 1;
+  if (!options_.state_file.empty()) {
+    const absl::Status status =
+        WriteResumeState(options_.state_file,
+                         {run_digest_, step.number(), epochs_done_, iteration_, networks_->Save()});
+    if (!status.ok()) return status;
+  }
+  std::vector<v1::Evaluation> evaluations;
+  const auto every = static_cast<int>(spec_.validation().every_epochs());
+  if (data_.validation && step.number() == 2 && every > 0 && epochs_done_ % every == 0) {
+    auto result = Evaluate(networks_->encoder(), *data_.validation, kSketchToPhoto);
+    if (!result.ok()) return result.status();
+    last_validation_ = result->evaluation;
+    evaluations.push_back(result->evaluation);
+    progress.set_rank1(last_validation_->rank1());
+    progress.set_mean_average_precision(last_validation_->mean_average_precision());
+  }
+  if (options_.on_epoch) options_.on_epoch(progress, evaluations);
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::EvaluateOn(const EvaluationSet& set, const std::string& split,
+                                 std::vector<v1::Evaluation>& evaluations) {
+  for (const char* direction : {kSketchToPhoto, kPhotoToSketch}) {
+    auto result = Evaluate(networks_->encoder(), set, direction);
+    if (!result.ok()) return result.status();
+    result->evaluation.set_dataset(data_sets_->target.name());
+    result->evaluation.set_split(split);
+    evaluations.push_back(result->evaluation);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<v1::Evaluation>> Trainer::EvaluateAll() {
+  std::vector<v1::Evaluation> evaluations;
+  absl::Status status;
+  if (data_.validation) status = EvaluateOn(*data_.validation, "train-validation", evaluations);
+  if (status.ok() && data_.test) status = EvaluateOn(*data_.test, "test", evaluations);
+  if (!status.ok()) return status;
+  return evaluations;
+}
+
+absl::StatusOr<TrainedModel> Trainer::Model(const std::vector<v1::Evaluation>& evaluations,
+                                            const std::string& job_id) {
+  TrainedModel model;
+  model.manifest = manifest_;
+  for (const v1::Evaluation& evaluation : evaluations) {
+    *model.manifest.add_evaluations() = evaluation;
+  }
+  v1::Provenance& provenance = *model.manifest.mutable_provenance();
+  provenance.set_job_id(job_id);
+  provenance.set_spec_sha256(SpecDigest(spec_));
+  if (data_sets_->source) provenance.set_source_dataset_sha256(data_sets_->source->sha256());
+  provenance.set_target_dataset_sha256(data_sets_->target.sha256());
+  provenance.set_parent_version(parent_version_);
+  provenance.set_seed(spec_.seed());
+  provenance.set_build(BuildText());
+  // A copy on the CPU, so that the probe is computed there and what trains on stays where it is.
+  auto copy = DualEncoder::Create(manifest_);
+  if (!copy.ok()) return copy.status();
+  model.weights = networks_->encoder().Weights();
+  absl::Status status = CheckFinite(model.weights);
+  if (status.ok()) status = (*copy)->SetWeights(model.weights);
+  if (status.ok()) status = FillGoldenProbe(**copy, model.manifest);
+  if (!status.ok()) return status;
+  return model;
+}
+
+void Trainer::ForgetState() {
+  std::error_code ignored;
+  if (!options_.state_file.empty()) std::filesystem::remove(options_.state_file, ignored);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<IhdaTrainer>> IhdaTrainer::Create(
+    const v1::TrainingSpec& resolved, const IhdaTrainerOptions& options) {
+  auto trainer = std::make_unique<Trainer>(resolved, options);
+  try {
+    if (absl::Status status = trainer->Init(); !status.ok()) return status;
+  } catch (const std::exception& error) {
+    return TorchError(error, "training");
+  }
+  return std::unique_ptr<IhdaTrainer>(std::move(trainer));
+}
+
+absl::StatusOr<std::string> RunDigest(const v1::TrainingSpec& resolved) {
+  const auto data_sets = OpenTrainingDataSets(resolved);
+  if (!data_sets.ok()) return data_sets.status();
+  return DigestOfRun(resolved, *data_sets);
+}
+
+}  // namespace s2p

@@ -1,0 +1,79 @@
+// One training run, from a spec to a model.
+#ifndef S2P_TRAINER_IHDA_TRAINER_H_
+#define S2P_TRAINER_IHDA_TRAINER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/safetensors.h"
+#include "s2p/v1/checkpoint.pb.h"
+#include "s2p/v1/training.pb.h"
+
+namespace s2p {
+
+struct IhdaTrainerOptions {
+  // Where `initial_version` of a spec is looked for.
+  std::string checkpoint_root;
+  // File that holds the state after the last whole epoch; empty: none is kept. Removed by
+  // ForgetState.
+  std::string state_file;
+  // Threads of LibTorch's CPU kernels and of decoding. Results are the same bits only for the same
+  // number. 0: one per core.
+  int threads = 0;
+  // Called after each update; `losses` holds the means since the last call.
+  std::function<void(const v1::TrainingProgress&)> on_progress;
+  // Called after each epoch, evaluated where the spec says so.
+  std::function<void(const v1::TrainingProgress&, const std::vector<v1::Evaluation>&)> on_epoch;
+  // What is being read, done, total.
+  std::function<void(const std::string&, int64_t, int64_t)> on_loading;
+  // Asked before each update: true ends Run with Cancelled.
+  std::function<bool()> stop = [] { return false; };
+};
+
+// What a run has made.
+struct TrainedModel {
+  // Complete but for what CheckpointStore::Publish fills in.
+  v1::CheckpointManifest manifest;
+  TensorMap weights;
+};
+
+// Trains both steps of IHDA as a resolved spec says. On the CPU the result is a function of the
+// spec, the data and the number of threads, bit for bit, however often the run was interrupted.
+// One thread only.
+class IhdaTrainer {
+ public:
+  // Checks the spec, opens the data sets, reads all images, makes the networks and loads their
+  // first weights or, where the state file is there, where the run stood. InvalidArgument names
+  // what is wrong with spec, device or weights; FailedPrecondition if the data cannot be trained on
+  // or the state is of another run; DataLoss if it is damaged; else as DataSet::Open.
+  static absl::StatusOr<std::unique_ptr<IhdaTrainer>> Create(const v1::TrainingSpec& resolved,
+                                                             const IhdaTrainerOptions& options);
+  virtual ~IhdaTrainer() = default;
+
+  // Trains on from where it stands. Cancelled if `stop` said so: whole epochs are kept in the state
+  // file. InvalidArgument naming step, epoch and term when a loss is not finite.
+  virtual absl::Status Run() = 0;
+  // True if it began from a state file.
+  virtual bool resumed() const = 0;
+  // Of the validation identities and of the test split, where there are any, in both directions.
+  virtual absl::StatusOr<std::vector<v1::Evaluation>> EvaluateAll() = 0;
+  // Copies the networks as they are. `evaluations` and `job_id` go into the manifest.
+  virtual absl::StatusOr<TrainedModel> Model(const std::vector<v1::Evaluation>& evaluations,
+                                             const std::string& job_id) = 0;
+  // Removes the state file.
+  virtual void ForgetState() = 0;
+  // Says which run this is: digest of what decides the weights, spec and data.
+  virtual const std::string& run_digest() const = 0;
+};
+
+// run_digest() without opening more than the data sets' lists.
+absl::StatusOr<std::string> RunDigest(const v1::TrainingSpec& resolved);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_IHDA_TRAINER_H_

@@ -1,0 +1,20 @@
+// Images as a network takes them, without augmentation.
+#ifndef S2P_TRAINER_IMAGE_BATCH_H_
+#define S2P_TRAINER_IMAGE_BATCH_H_
+
+#include <torch/torch.h>
+
+#include "trainer/batch_loader.h"
+
+namespace s2p {
+
+// Images begin to end - 1 as [n, 3, H, W] float32 on the CPU, normalised.
+torch::Tensor NormalizedBatch(const PreparedImages& images, int begin, int end);
+
+// The loader's pixels as a tensor of that form, on `device`. On the CPU it refers to `batch`, which
+// must outlive it.
+torch::Tensor ToTensor(LoadedBatch& batch, torch::Device device);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_IMAGE_BATCH_H_

@@ -1,0 +1,56 @@
+// The weighted sum of loss terms, term by term.
+#ifndef S2P_TRAINER_LOSS_SUM_H_
+#define S2P_TRAINER_LOSS_SUM_H_
+
+#include <torch/torch.h>
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace s2p {
+
+// The terms of one update. One thread only.
+class LossSum {
+ public:
+  // Several of one name are added up. A weight of 0 leaves the term out.
+  void Add(const char* name, double weight, const torch::Tensor& value);
+
+  bool empty() const { return terms_.empty(); }
+  // Scalar; requires a term.
+  torch::Tensor Total() const;
+  // Each term before its weight, and "total", as numbers. InvalidArgument naming the first term
+  // that is not finite: a step with it would ruin every weight.
+  absl::Status Read(std::vector<std::pair<std::string, double>>& values) const;
+
+ private:
+  struct Term {
+    std::string name;
+    double weight;
+    torch::Tensor value;
+  };
+  std::vector<Term> terms_;
+};
+
+// Means of terms over several updates. One thread only.
+class LossMeans {
+ public:
+  void Add(const std::vector<std::pair<std::string, double>>& values);
+  // In the order of their first Add; then starts anew.
+  std::vector<std::pair<std::string, double>> Take();
+
+ private:
+  struct Mean {
+    std::string name;
+    double sum = 0;
+    int count = 0;
+  };
+  std::vector<Mean> means_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_LOSS_SUM_H_

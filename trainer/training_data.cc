@@ -1,0 +1,163 @@
+#include "trainer/training_data.h"
+
+#include <limits>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace s2p {
+namespace {
+
+using ProgressSink = std::function<void(const std::string&, int64_t, int64_t)>;
+
+// Numbers identities in order of appearance.
+class Numbering {
+ public:
+  int Of(const std::string& identity) {
+    return numbers_.emplace(identity, static_cast<int>(numbers_.size())).first->second;
+  }
+  int size() const { return static_cast<int>(numbers_.size()); }
+
+ private:
+  std::map<std::string, int> numbers_;
+};
+
+absl::StatusOr<LabelledImages> Load(const DataSet& data_set,
+                                    const std::vector<DataSetImage>& images,
+                                    const v1::Preprocessing& preprocessing, Numbering& numbering,
+                                    int threads, const std::string& what,
+                                    const ProgressSink& progress) {
+  const auto preprocessor = Preprocessor::Create(preprocessing);
+  if (!preprocessor.ok()) return preprocessor.status();
+  std::function<void(int64_t, int64_t)> sink;
+  if (progress) sink = [&](int64_t done, int64_t total) { progress(what, done, total); };
+  auto prepared = PreparedImages::Load(data_set, images, *preprocessor, threads, sink);
+  if (!prepared.ok()) return prepared.status();
+  LabelledImages labelled;
+  labelled.images = *std::move(prepared);
+  for (const DataSetImage& image : images) labelled.labels.push_back(numbering.Of(image.identity));
+  return labelled;
+}
+
+absl::Status LoadSource(const DataSet& source, const v1::CheckpointManifest& manifest, int threads,
+                        const ProgressSink& progress, TrainingData& data) {
+  std::vector<DataSetImage> photos;
+  for (const DataSetImage& image : source.images()) {
+    if (image.split == "train" && image.modality == v1::MODALITY_PHOTO) photos.push_back(image);
+  }
+  if (photos.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(source.folder(), ": the source has no photo in the split \"train\""));
+  }
+  Numbering numbering;
+  auto loaded =
+      Load(source, photos, manifest.photo(), numbering, threads, "source photos", progress);
+  if (!loaded.ok()) return loaded.status();
+  data.source = *std::move(loaded);
+  data.source_identities = numbering.size();
+  for (const DataSetImage& photo : photos) {
+    std::vector<float> attributes = photo.attributes;
+    attributes.resize(source.attributes().size(), std::numeric_limits<float>::quiet_NaN());
+    data.source_attributes.insert(data.source_attributes.end(), attributes.begin(),
+                                  attributes.end());
+  }
+  return absl::OkStatus();
+}
+
+// The target's images by what they are for.
+struct TargetParts {
+  std::vector<DataSetImage> photos, sketches, validation, test;
+};
+
+absl::StatusOr<TargetParts> Divide(const DataSet& target, double validation_fraction) {
+  TargetParts parts;
+  std::set<std::string> with_photo, with_sketch;
+  for (const DataSetImage& image : target.images()) {
+    if (image.split == "test") {
+      parts.test.push_back(image);
+    } else if (image.split == "val" || IsValidationIdentity(image.identity, validation_fraction)) {
+      parts.validation.push_back(image);
+    } else {
+      const bool is_sketch = image.modality == v1::MODALITY_SKETCH;
+      (is_sketch ? parts.sketches : parts.photos).push_back(image);
+      (is_sketch ? with_sketch : with_photo).insert(image.identity);
+    }
+  }
+  int pairs = 0;
+  for (const std::string& identity : with_sketch) {
+    pairs += static_cast<int>(with_photo.count(identity));
+  }
+  if (pairs < 2) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(target.folder(), ": ", pairs,
+                     " identities of the split \"train\" have both a photo and a sketch (after "
+                     "those held back for validation); at least 2 are needed"));
+  }
+  return parts;
+}
+
+absl::Status LoadEvaluation(const DataSet& target, const std::vector<DataSetImage>& images,
+                            const v1::CheckpointManifest& manifest, int threads,
+                            std::optional<EvaluationSet>& set) {
+  bool has_photo = false, has_sketch = false;
+  for (const DataSetImage& image : images) {
+    (image.modality == v1::MODALITY_SKETCH ? has_sketch : has_photo) = true;
+  }
+  if (!has_photo || !has_sketch) return absl::OkStatus();
+  auto loaded = LoadEvaluationSet(target, images, manifest, threads);
+  if (!loaded.ok()) return loaded.status();
+  set = *std::move(loaded);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+const std::vector<std::string>& OpenDataSets::attributes() const {
+  static const auto& none = *new std::vector<std::string>();
+  return source ? source->attributes() : none;
+}
+
+absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec) {
+  auto target = DataSet::Open(spec.target_dataset());
+  if (!target.ok()) return target.status();
+  OpenDataSets data_sets{std::nullopt, *std::move(target)};
+  if (!spec.source_dataset().empty()) {
+    auto source = DataSet::Open(spec.source_dataset());
+    if (!source.ok()) return source.status();
+    data_sets.source = *std::move(source);
+  }
+  return data_sets;
+}
+
+absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
+                                              const v1::TrainingSpec& spec,
+                                              const v1::CheckpointManifest& manifest, int threads,
+                                              const ProgressSink& progress) {
+  TrainingData data;
+  const DataSet& target = data_sets.target;
+  const auto parts = Divide(target, spec.validation().fraction());
+  if (!parts.ok()) return parts.status();
+  if (data_sets.source) {
+    absl::Status status = LoadSource(*data_sets.source, manifest, threads, progress, data);
+    if (!status.ok()) return status;
+  }
+  Numbering numbering;
+  auto photos =
+      Load(target, parts->photos, manifest.photo(), numbering, threads, "target photos", progress);
+  if (!photos.ok()) return photos.status();
+  auto sketches =
+      Load(target, parts->sketches, manifest.sketch(), numbering, threads, "sketches", progress);
+  if (!sketches.ok()) return sketches.status();
+  data.photos = *std::move(photos);
+  data.sketches = *std::move(sketches);
+  data.target_identities = numbering.size();
+  absl::Status status =
+      LoadEvaluation(target, parts->validation, manifest, threads, data.validation);
+  if (status.ok()) status = LoadEvaluation(target, parts->test, manifest, threads, data.test);
+  if (!status.ok()) return status;
+  return data;
+}
+
+}  // namespace s2p
