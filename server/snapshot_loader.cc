@@ -57,6 +57,29 @@ void RemoveTree(const std::string& path) {
   fs::remove_all(path, ignored);
 }
 
+// The manifest and the files that it lists, synced; what `to` held before is gone. NotFound if
+// there is no manifest.
+absl::Status CopyCheckpoint(const std::string& from, const std::string& to) {
+  absl::StatusOr<v1::CheckpointManifest> manifest = ReadManifest(from);
+  if (!manifest.ok()) return manifest.status();
+  RemoveTree(to);
+  absl::Status status = MakeFolders(to);
+  if (!status.ok()) return status;
+  const std::string manifest_path = absl::StrCat(from, "/", kManifestFileName);
+  std::error_code error;
+  const uintmax_t size = fs::file_size(manifest_path, error);
+  if (error) return FileError(error.value(), manifest_path, "size");
+  status = CopyFileSynced(manifest_path, absl::StrCat(to, "/", kManifestFileName), size);
+  for (const v1::CheckpointFile& file : manifest->files()) {
+    if (!status.ok()) return status;
+    status = CopyFileSynced(absl::StrCat(from, "/", file.name()),
+                            absl::StrCat(to, "/", file.name()), file.bytes());
+    // The manifest is there, so a file that is not is damage, not an empty place.
+    if (absl::IsNotFound(status)) status = absl::DataLossError(status.message());
+  }
+  return status.ok() ? SyncDirectory(to) : status;
+}
+
 // The versions in a store that may not be there at all.
 absl::StatusOr<std::vector<int64_t>> VersionsOrNone(const CheckpointStore& store) {
   absl::StatusOr<std::vector<int64_t>> versions = store.Versions();
@@ -180,42 +203,22 @@ absl::StatusOr<Checkpoint> SnapshotLoader::Adopt(int64_t version) const {
 }
 
 absl::StatusOr<Checkpoint> SnapshotLoader::CopyFromStore(int64_t version) const {
-  const std::string source = store_.DirectoryOf(version);
-  absl::StatusOr<v1::CheckpointManifest> manifest = ReadManifest(source);
-  if (!manifest.ok()) return manifest.status();
-  absl::Status status = MakeFolders(adopted_.root());
-  if (!status.ok()) return status;
   const std::string temporary = absl::StrCat(adopted_.root(), "/.", version, kTemporarySuffix);
-  RemoveTree(temporary);
-  status = MakeFolders(temporary);
-  const std::string manifest_path = absl::StrCat(source, "/", kManifestFileName);
+  absl::Status status = CopyCheckpoint(store_.DirectoryOf(version), temporary);
+  absl::StatusOr<Checkpoint> checkpoint(absl::UnknownError("not read yet"));
   if (status.ok()) {
-    std::error_code error;
-    const uintmax_t size = fs::file_size(manifest_path, error);
-    if (error) status = FileError(error.value(), manifest_path, "size");
-    if (status.ok()) {
-      status = CopyFileSynced(manifest_path, absl::StrCat(temporary, "/", kManifestFileName), size);
-    }
+    // The copy is what is verified, because the copy is what is served.
+    checkpoint = ReadCheckpoint(temporary);
+    status = checkpoint.status();
   }
-  for (const v1::CheckpointFile& file : manifest->files()) {
-    if (!status.ok()) break;
-    status = CopyFileSynced(absl::StrCat(source, "/", file.name()),
-                            absl::StrCat(temporary, "/", file.name()), file.bytes());
-    // The manifest is there, so a file that is not is damage, not an empty place.
-    if (absl::IsNotFound(status)) status = absl::DataLossError(status.message());
+  if (status.ok() && checkpoint->manifest.version() != version) {
+    status = absl::DataLossError(absl::StrCat(store_.DirectoryOf(version), "/", kManifestFileName,
+                                              ": version: ", checkpoint->manifest.version(),
+                                              ", but the folder is ", version));
   }
-  if (status.ok()) status = SyncDirectory(temporary);
-  // The copy is what is verified, because the copy is what is served.
-  absl::StatusOr<Checkpoint> checkpoint = status;
-  if (status.ok()) checkpoint = ReadCheckpoint(temporary);
-  if (checkpoint.ok() && checkpoint->manifest.version() != version) {
-    checkpoint = absl::DataLossError(absl::StrCat(manifest_path,
-                                                  ": version: ", checkpoint->manifest.version(),
-                                                  ", but the folder is ", version));
-  }
-  if (!checkpoint.ok()) {
+  if (!status.ok()) {
     RemoveTree(temporary);
-    return checkpoint.status();
+    return status;
   }
   const std::string destination = adopted_.DirectoryOf(version);
   // What stands there is damaged, or it would have been used.
