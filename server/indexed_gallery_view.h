@@ -79,15 +79,65 @@ class IndexedGalleryView final : public GalleryView {
   int64_t pending() const;
 
  private:
-  struct Base;
-  struct Predicate;
-  struct RowRef;
+  // Rows ascending by photo_id, so that a lookup is a binary search and row order breaks ties.
+  struct Base {
+    std::vector<std::shared_ptr<const GalleryItem>> items;
+    EmbeddingMatrix attributes;
+    std::unique_ptr<const Index> index;
+
+    int64_t size() const { return static_cast<int64_t>(items.size()); }
+    // -1 if it is not there.
+    int64_t RowOf(absl::string_view photo_id) const {
+      const auto it = std::lower_bound(items.begin(), items.end(), photo_id,
+                                       [](const auto& item, absl::string_view id) {
+                                         return absl::string_view(item->photo_id) < id;
+                                       });
+      if (it == items.end() || (*it)->photo_id != photo_id) return -1;
+      return it - items.begin();
+    }
+  };
+  // A filter whose attribute names have become columns.
+  struct Predicate {
+    struct Column {
+      size_t index;
+      float min;
+      float max;
+    };
+
+    const GalleryFilter* filter;
+    std::vector<Column> columns;
+
+    bool Passes(const GalleryItem& item, absl::Span<const float> attributes) const {
+      for (const Column& column : columns) {
+        const float value = attributes[column.index];
+        if (!(value >= column.min && value <= column.max)) return false;
+      }
+      return ItemPasses(item, *filter);
+    }
+  };
+  // Where an item is: a row of the base, a row of the tail, or nowhere.
+  struct RowRef {
+    int64_t base_row = -1;
+    const GalleryRow* tail_row = nullptr;
+    bool found() const { return base_row >= 0 || tail_row != nullptr; }
+  };
+  // One query of a batch, made ready.
+  struct Plan {
+    Predicate predicate;
+    std::vector<bool> allowed;
+    // Rows that the index is asked for; 0: the allowed rows are scanned.
+    int64_t fetch = 0;
+  };
   using Tail = std::vector<std::shared_ptr<const GalleryRow>>;
 
   IndexedGalleryView(GalleryViewModel model, std::shared_ptr<const Base> base);
 
   RowRef Locate(absl::string_view photo_id) const;
   absl::StatusOr<Predicate> MakePredicate(const GalleryFilter& filter) const;
+  absl::StatusOr<Plan> MakePlan(const GallerySearchOptions& options) const;
+  // One pass of the index for all queries whose plan says so; nothing for the others.
+  absl::StatusOr<std::vector<std::vector<IndexMatch>>> SearchTogether(
+      const EmbeddingMatrix& queries, absl::Span<const Plan> plans, int64_t fetch) const;
   std::vector<bool> AllowedBaseRows(const Predicate& predicate) const;
   void ScanTail(absl::Span<const float> query, const Predicate& predicate, float min_score,
                 std::vector<GalleryMatch>* matches) const;

@@ -1,0 +1,160 @@
+// The gallery on disk and in memory, as one class. For the gallery's own files only: everybody else
+// has gallery.h.
+#ifndef S2P_SERVER_DURABLE_GALLERY_H_
+#define S2P_SERVER_DURABLE_GALLERY_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "server/blob_store.h"
+#include "server/catalogue.h"
+#include "server/data_dir_lock.h"
+#include "server/gallery.h"
+#include "server/gallery_embedder.h"
+#include "server/indexed_gallery_view.h"
+
+namespace s2p {
+
+// Rows that one look at the catalogue reads.
+inline constexpr int kCataloguePageSize = 256;
+
+// A write decides, stores blobs, writes the catalogue in one transaction, makes the next view,
+// commits, and publishes: in this order, so that whatever fails has changed nothing. Thread-safe.
+class DurableGallery final : public Gallery {
+ public:
+  DurableGallery(GalleryOptions options, SnapshotSlot* slot, std::unique_ptr<DataDirLock> lock,
+                 BlobStore blobs, std::unique_ptr<Catalogue> writer,
+                 std::unique_ptr<Catalogue> reader, GalleryTotals totals)
+      : options_(std::move(options)),
+        slot_(slot),
+        lock_(std::move(lock)),
+        blobs_(std::move(blobs)),
+        writer_(std::move(writer)),
+        reader_(std::move(reader)),
+        totals_(totals) {}
+
+  absl::Status Activate(
+      std::shared_ptr<const Encoder> encoder, const std::function<void(int64_t, int64_t)>& progress,
+      const std::function<void(const std::string&, const absl::Status&)>& on_damaged) override;
+  std::vector<absl::StatusOr<AddResult>> Add(std::vector<NewItem> items) override;
+  absl::StatusOr<AddResult> Check(const std::string& photo_id, v1::Modality modality,
+                                  const std::map<std::string, std::string>& metadata,
+                                  const std::string& sha256, OnConflict on_conflict) const override;
+  absl::StatusOr<std::vector<bool>> Delete(absl::Span<const std::string> photo_ids) override;
+  absl::StatusOr<std::shared_ptr<const GalleryItem>> UpdateMetadata(
+      const std::string& photo_id, const std::map<std::string, std::string>& metadata) override;
+  absl::StatusOr<std::shared_ptr<const GalleryItem>> Get(
+      const std::string& photo_id) const override;
+  absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> List(
+      const std::string& after, int limit, const GalleryFilter& filter) const override;
+
+  absl::StatusOr<std::string> ReadBlob(const GalleryItem& item) const override {
+    return blobs_.Read(item.sha256, item.bytes);
+  }
+  GalleryTotals Totals() const override {
+    absl::MutexLock lock(&state_mutex_);
+    return totals_;
+  }
+  absl::StatusOr<std::optional<int64_t>> PinnedVersion() const override {
+    absl::MutexLock lock(&read_mutex_);
+    return reader_->PinnedVersion();
+  }
+  absl::Status SetPinnedVersion(std::optional<int64_t> version) override {
+    absl::MutexLock lock(&write_mutex_);
+    return writer_->SetPinnedVersion(version);
+  }
+
+ private:
+  // What adding would do to an id whose item is `existing`, null where there is none.
+  static absl::StatusOr<AddResult> Decide(const GalleryItem* existing, const std::string& photo_id,
+                                          v1::Modality modality,
+                                          const std::map<std::string, std::string>& metadata,
+                                          const std::string& sha256, OnConflict on_conflict);
+  // Null for NotFound.
+  static absl::StatusOr<std::shared_ptr<const GalleryItem>> FindOrNull(const Catalogue& catalogue,
+                                                                       const std::string& photo_id);
+
+  // One item of a call of Add that is to be written.
+  struct Planned {
+    size_t position;
+    std::shared_ptr<const GalleryItem> item;
+    // Null where none is replaced.
+    std::shared_ptr<const GalleryItem> replaced;
+  };
+
+  std::vector<Planned> Plan(const std::vector<NewItem>& items,
+                            const std::vector<std::string>& digests,
+                            std::vector<absl::StatusOr<AddResult>>* results)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  absl::Status WritePlanned(const std::vector<Planned>& planned, std::vector<NewItem>* items,
+                            std::shared_ptr<const Snapshot>* retired)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  absl::Status InsertPlanned(const Planned& planned, const NewItem& item)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  // Blobs are shared by items with the same bytes. What cannot be removed is swept at a later
+  // start.
+  void RemoveUnreferenced(const std::set<std::string>& digests)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  absl::StatusOr<bool> AnyMissing(int64_t version, const std::set<int64_t>& damaged) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> LoadView(const Encoder& encoder) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  absl::StatusOr<std::vector<CatalogueItem>> Missing(int64_t version,
+                                                     const std::string& after) const {
+    absl::MutexLock lock(&read_mutex_);
+    return reader_->ListWithoutEmbedding(version, after, kCataloguePageSize);
+  }
+  absl::Status Store(int64_t version, const std::vector<EmbeddedItem>& embedded);
+
+  std::shared_ptr<const IndexedGalleryView> view() const {
+    absl::MutexLock lock(&state_mutex_);
+    return view_;
+  }
+  // Makes `view` the one that is searched. The snapshot it replaces is moved to `retired`, which
+  // must die after the caller's lock.
+  void Publish(std::shared_ptr<const IndexedGalleryView> view,
+               std::shared_ptr<const Snapshot>* retired)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  void Count(const GalleryItem& item, int sign) {
+    absl::MutexLock lock(&state_mutex_);
+    const uint64_t one = sign > 0 ? 1 : ~uint64_t{0};
+    (item.modality == v1::MODALITY_SKETCH ? totals_.sketches : totals_.photos) += one;
+    totals_.bytes += one * item.bytes;
+  }
+
+  const GalleryOptions options_;
+  SnapshotSlot* const slot_;
+  const std::unique_ptr<DataDirLock> lock_;
+  const BlobStore blobs_;
+
+  // Held for a whole activation, before the others.
+  absl::Mutex activate_mutex_;
+
+  mutable absl::Mutex write_mutex_;
+  std::unique_ptr<Catalogue> writer_ ABSL_GUARDED_BY(write_mutex_);
+  std::shared_ptr<const Encoder> encoder_ ABSL_GUARDED_BY(write_mutex_);
+
+  mutable absl::Mutex read_mutex_;
+  std::unique_ptr<Catalogue> reader_ ABSL_GUARDED_BY(read_mutex_);
+
+  // Never held for work.
+  mutable absl::Mutex state_mutex_;
+  std::shared_ptr<const IndexedGalleryView> view_ ABSL_GUARDED_BY(state_mutex_);
+  GalleryTotals totals_ ABSL_GUARDED_BY(state_mutex_);
+};
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_DURABLE_GALLERY_H_
