@@ -1,0 +1,152 @@
+#include <google/protobuf/util/json_util.h>
+
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "model/checkpoint_store.h"
+#include "trainer/commands.h"
+#include "trainer/ihda_trainer.h"
+#include "trainer/publisher.h"
+#include "trainer/training_display.h"
+#include "trainer/training_spec.h"
+
+namespace s2p {
+namespace {
+
+absl::StatusOr<v1::TrainingSpec> SpecOf(const RunOptions& options) {
+  v1::TrainingSpec spec;
+  if (!options.spec.empty()) {
+    auto read = ReadSpec(options.spec);
+    if (!read.ok()) return read.status();
+    spec = *std::move(read);
+  }
+  if (!options.preset.empty()) spec.set_preset(options.preset);
+  for (const std::string& assignment : options.set) {
+    if (absl::Status status = SetField(assignment, spec); !status.ok()) {
+      return absl::Status(status.code(), absl::StrCat("--set ", status.message()));
+    }
+  }
+  if (!options.device.empty()) spec.set_device(options.device);
+  return ResolveSpec(spec);
+}
+
+// A line of JSON per epoch, in the job's folder.
+class EpochLog {
+ public:
+  explicit EpochLog(const std::string& path) : file_(path, std::ios::app) {}
+  void Write(const v1::TrainingProgress& progress) {
+    std::string json;
+    google::protobuf::util::JsonPrintOptions options;
+    options.always_print_primitive_fields = true;
+    if (google::protobuf::util::MessageToJsonString(progress, &json, options).ok()) {
+      file_ << json << std::endl;
+    }
+  }
+
+ private:
+  std::ofstream file_;
+};
+
+// <state_dir>/jobs/<id>, made; empty without a state folder.
+absl::StatusOr<std::string> JobFolder(const std::string& state_dir, const std::string& job_id) {
+  if (state_dir.empty()) return std::string();
+  const std::string folder = absl::StrCat(state_dir, "/jobs/", job_id);
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    return absl::FailedPreconditionError(absl::StrCat(folder, ": ", error.message()));
+  }
+  return folder;
+}
+
+absl::Status WriteSpec(const v1::TrainingSpec& spec, const std::string& folder) {
+  std::string json;
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.always_print_primitive_fields = true;
+  const auto status = google::protobuf::util::MessageToJsonString(spec, &json, options);
+  std::ofstream file(folder + "/spec.json");
+  file << json;
+  file.close();
+  if (!status.ok() || !file) {
+    return absl::FailedPreconditionError(absl::StrCat(folder, "/spec.json: cannot be written"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Finish(IhdaTrainer& trainer, const v1::TrainingSpec& spec, const std::string& job_id,
+                    const std::string& checkpoint_root, std::ostream& out) {
+  const auto evaluations = trainer.EvaluateAll();
+  if (!evaluations.ok()) return evaluations.status();
+  if (!evaluations->empty()) out << EvaluationTable(*evaluations);
+  const auto model = trainer.Model(*evaluations, job_id);
+  if (!model.ok()) return model.status();
+  if (checkpoint_root.empty()) {
+    out << "not published: no --checkpoint-root\n";
+    return absl::OkStatus();
+  }
+  const CheckpointStore store(checkpoint_root);
+  const auto outcome = PublishModel(spec, *model, store);
+  if (!outcome.ok()) return outcome.status();
+  out << outcome->reason;
+  if (outcome->version != 0) out << " in " << store.DirectoryOf(outcome->version);
+  out << '\n';
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status RunTraining(const RunOptions& options, const std::function<bool()>& stop,
+                         bool terminal, std::ostream& out) {
+  const auto spec = SpecOf(options);
+  if (!spec.ok()) return spec.status();
+  if (absl::Status status = ValidateSpec(*spec); !status.ok()) return status;
+  const auto digest = RunDigest(*spec);
+  if (!digest.ok()) return digest.status();
+  const std::string job_id = absl::StrCat("run-", digest->substr(0, 12));
+  const auto folder = JobFolder(options.state_dir, job_id);
+  if (!folder.ok()) return folder.status();
+
+  TrainingDisplay display(&out, terminal);
+  std::unique_ptr<EpochLog> log;
+  IhdaTrainerOptions trainer_options;
+  trainer_options.checkpoint_root = options.checkpoint_root;
+  trainer_options.threads = options.threads;
+  trainer_options.stop = stop;
+  if (!folder->empty()) {
+    if (absl::Status status = WriteSpec(*spec, *folder); !status.ok()) return status;
+    trainer_options.state_file = *folder + "/resume";
+    log = std::make_unique<EpochLog>(*folder + "/metrics.jsonl");
+  }
+  trainer_options.on_loading = [&](const std::string& what, int64_t done, int64_t total) {
+    display.Loading(what, done, total);
+  };
+  trainer_options.on_progress = [&](const v1::TrainingProgress& p) { display.Update(p); };
+  trainer_options.on_epoch = [&](const v1::TrainingProgress& progress,
+                                 const std::vector<v1::Evaluation>&) {
+    display.Epoch(progress);
+    if (log != nullptr) log->Write(progress);
+  };
+
+  const absl::Time begin = absl::Now();
+  auto trainer = IhdaTrainer::Create(*spec, trainer_options);
+  if (!trainer.ok()) return trainer.status();
+  if ((*trainer)->resumed()) out << "goes on where it was interrupted\n";
+  absl::Status status = (*trainer)->Run();
+  if (absl::IsCancelled(status) && !folder->empty()) {
+    return absl::CancelledError(
+        absl::StrCat(status.message(), " in ", *folder, "; run the same command again to go on"));
+  }
+  if (!status.ok()) return status;
+  out << absl::StrFormat("trained in %s\n",
+                         absl::FormatDuration(absl::Trunc(absl::Now() - begin, absl::Seconds(1))));
+  status = Finish(**trainer, *spec, job_id, options.checkpoint_root, out);
+  if (status.ok()) (*trainer)->ForgetState();
+  return status;
+}
+
+}  // namespace s2p

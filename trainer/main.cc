@@ -1,0 +1,104 @@
+// s2p-trainer: makes data sets, trains models on them, measures and publishes the models.
+#include <unistd.h>
+
+#include <functional>
+#include <iostream>
+#include <map>
+#include <string>
+
+#include "daemon/log.h"
+#include "daemon/options.h"
+#include "daemon/shutdown.h"
+#include "model/blas.h"
+#include "trainer/commands.h"
+#include "trainer/training_spec.h"
+
+namespace s2p {
+namespace {
+
+void AddRun(Options& options, RunOptions& run) {
+  Options& command = options.AddCommand("run", "train a model in the foreground and publish it");
+  command.Add("spec", &run.spec, "file with the training spec, textproto or JSON");
+  command.Add("preset", &run.preset, "what the spec leaves unset").OneOf(PresetNames());
+  command.Add("set", &run.set, "overrides one field of the spec, as step2.epochs=5; repeatable");
+  command.Add("checkpoint-root", &run.checkpoint_root, "folder that the model is published to");
+  command.Add("state-dir", &run.state_dir, "folder that keeps what an interrupted run has reached");
+  command.Add("device", &run.device, "auto, cpu or cuda:N; wins over the spec's");
+  command.Add("threads", &run.threads, "threads on the CPU; 0: one per core").Range(0, 1024);
+}
+
+void AddEvaluate(Options& options, EvaluateOptions& evaluate) {
+  Options& command =
+      options.AddCommand("evaluate", "measure a checkpoint, or a baseline, on a data set");
+  command.Add("checkpoint", &evaluate.checkpoint, "folder of one version, as checkpoints/7");
+  command.Add("baseline", &evaluate.baseline, "instead of a checkpoint: no network at all")
+      .OneOf({"edge-correlation"});
+  command.Add("dataset", &evaluate.dataset, "data set folder").Required();
+  command.Add("split", &evaluate.split, "which of its splits").OneOf({"train", "val", "test"});
+  command.Add("direction", &evaluate.direction, "what is searched with what")
+      .OneOf({"sketch-to-photo", "photo-to-sketch"});
+  command.Add("device", &evaluate.device, "auto, cpu or cuda:N");
+  command.Add("threads", &evaluate.threads, "threads on the CPU; 0: one per core").Range(0, 1024);
+  command.Add("json", &evaluate.json, "print the result as JSON; fractions from 0 to 1");
+}
+
+void AddSynthesize(Options& options, SynthesizeOptions& synthesize) {
+  Options& command = options.AddCommand(
+      "synthesize", "make the procedural data set: shoes, drawn and photographed");
+  command.Add("out", &synthesize.out, "folder to make; gets source/ and target/").Required();
+  command.Add("identities", &synthesize.identities, "shoes of each of the two").Range(3, 1000000);
+  command.Add("seed", &synthesize.seed, "fixes every pixel");
+  command.Add("threads", &synthesize.threads, "0: one per core").Range(0, 1024);
+}
+
+void AddImport(Options& options, ImportOptions& import) {
+  Options& command =
+      options.AddCommand("import-dataset", "copy a published data set into our format");
+  command.Add("format", &import.format, "qmul-shoes or folder").Required();
+  command.Add("root", &import.root, "where it lies, as its authors lay it out").Required();
+  command.Add("out", &import.out, "folder to make").Required();
+  command.Add("split-seed", &import.split_seed, "fixes the split of formats that have none");
+}
+
+absl::Status RunWithSignals(const RunOptions& run, bool terminal) {
+  auto shutdown = Shutdown::Install();
+  if (!shutdown.ok()) return shutdown.status();
+  return RunTraining(
+      run, [&shutdown] { return (*shutdown)->requested(); }, terminal, std::cout);
+}
+
+int Main(int argc, char** argv) {
+  Options options("s2p-trainer", "trains the models of sketch2photo", S2P_VERSION);
+  RunOptions run;
+  EvaluateOptions evaluate;
+  SynthesizeOptions synthesize;
+  ImportOptions import;
+  AddRun(options, run);
+  AddEvaluate(options, evaluate);
+  AddSynthesize(options, synthesize);
+  AddImport(options, import);
+  if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
+
+  const bool terminal = isatty(STDOUT_FILENO) == 1;
+  const std::map<std::string, std::function<absl::Status()>> commands = {
+      {"run", [&] { return RunWithSignals(run, terminal); }},
+      {"evaluate", [&] { return RunEvaluate(evaluate, std::cout); }},
+      {"synthesize", [&] { return RunSynthesize(synthesize, terminal, std::cout); }},
+      {"import-dataset", [&] { return RunImport(import, terminal, std::cout); }}};
+  if (std::string blas; UsesReferenceBlas(&blas)) {
+    LogWarning(
+        "the reference BLAS makes networks a hundred times slower: install libopenblas0-openmp",
+        {{"file", blas}});
+  }
+  const absl::Status status = commands.at(options.command())();
+  std::cout.flush();
+  if (status.ok()) return 0;
+  std::cerr << "s2p-trainer: " << status.message() << " ("
+            << absl::StatusCodeToString(status.code()) << ")\n";
+  return 1;
+}
+
+}  // namespace
+}  // namespace s2p
+
+int main(int argc, char** argv) { return s2p::Main(argc, argv); }

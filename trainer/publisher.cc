@@ -1,0 +1,82 @@
+#include "trainer/publisher.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "trainer/checkpoint_evaluation.h"
+#include "trainer/data_set.h"
+#include "trainer/evaluator.h"
+
+namespace s2p {
+namespace {
+
+double Metric(const v1::Evaluation& evaluation, const std::string& name) {
+  if (name == "rank5") return evaluation.rank5();
+  if (name == "rank10") return evaluation.rank10();
+  if (name == "mAP") return evaluation.mean_average_precision();
+  return evaluation.rank1();
+}
+
+absl::StatusOr<double> ValidationMetric(const TrainedModel& model, const std::string& name) {
+  for (const v1::Evaluation& evaluation : model.manifest.evaluations()) {
+    if (evaluation.split() == "train-validation" && evaluation.direction() == kSketchToPhoto) {
+      return Metric(evaluation, name);
+    }
+  }
+  return absl::FailedPreconditionError(
+      "publish.policy IF_BETTER has nothing to compare on: set validation.fraction above 0");
+}
+
+// The newest version's metric on the same identities; NotFound if there is none.
+absl::StatusOr<double> PublishedMetric(const v1::TrainingSpec& resolved,
+                                       const CheckpointStore& store) {
+  const auto newest = store.NewestVersion();
+  if (!newest.ok()) return newest.status();
+  const auto checkpoint = store.Read(*newest);
+  if (!checkpoint.ok()) return checkpoint.status();
+  const auto target = DataSet::Open(resolved.target_dataset());
+  if (!target.ok()) return target.status();
+  std::vector<DataSetImage> images;
+  for (const DataSetImage& image : target->images()) {
+    const bool held_back = image.split == "val" ||
+                           (image.split == "train" &&
+                            IsValidationIdentity(image.identity, resolved.validation().fraction()));
+    if (held_back) images.push_back(image);
+  }
+  const auto result =
+      EvaluateCheckpoint(*checkpoint, *target, images, kSketchToPhoto, {resolved.device(), 0});
+  if (!result.ok()) return result.status();
+  return Metric(result->evaluation, resolved.publish().metric());
+}
+
+absl::StatusOr<PublishOutcome> Publish(const TrainedModel& model, const CheckpointStore& store,
+                                       const std::string& why) {
+  const auto version = store.Publish(model.manifest, model.weights);
+  if (!version.ok()) return version.status();
+  return PublishOutcome{*version, absl::StrCat("published as version ", *version, why)};
+}
+
+}  // namespace
+
+absl::StatusOr<PublishOutcome> PublishModel(const v1::TrainingSpec& resolved,
+                                            const TrainedModel& model,
+                                            const CheckpointStore& store) {
+  using PublishSpec = v1::TrainingSpec::PublishSpec;
+  const PublishSpec& publish = resolved.publish();
+  if (publish.policy() == PublishSpec::POLICY_NEVER) {
+    return PublishOutcome{0, "not published: publish.policy is NEVER"};
+  }
+  if (publish.policy() != PublishSpec::POLICY_IF_BETTER) return Publish(model, store, "");
+  const auto candidate = ValidationMetric(model, publish.metric());
+  if (!candidate.ok()) return candidate.status();
+  const auto published = PublishedMetric(resolved, store);
+  if (absl::IsNotFound(published.status())) return Publish(model, store, ": the first one");
+  if (!published.ok()) return published.status();
+  const std::string numbers = absl::StrFormat("%s %.4f against %.4f of the newest version",
+                                              publish.metric(), *candidate, *published);
+  if (*candidate <= *published || *candidate < *published + publish.min_improvement()) {
+    return PublishOutcome{0, absl::StrCat("not published: ", numbers)};
+  }
+  return Publish(model, store, absl::StrCat(": ", numbers));
+}
+
+}  // namespace s2p

@@ -1,0 +1,50 @@
+// What a person sees while a training run goes on.
+#ifndef S2P_TRAINER_TRAINING_DISPLAY_H_
+#define S2P_TRAINER_TRAINING_DISPLAY_H_
+
+#include <cstdint>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "s2p/v1/checkpoint.pb.h"
+#include "s2p/v1/training.pb.h"
+
+namespace s2p {
+
+// On a terminal a line that moves (step, epoch, update, each loss by name, images per second, time
+// left), and everywhere a line for each epoch. One thread only.
+class TrainingDisplay {
+ public:
+  // `out` is borrowed; `moving`: it is a terminal.
+  TrainingDisplay(std::ostream* out, bool moving);
+  ~TrainingDisplay();
+
+  void Loading(const std::string& what, int64_t done, int64_t total);
+  void Update(const v1::TrainingProgress& progress);
+  void Epoch(const v1::TrainingProgress& progress);
+
+ private:
+  struct Mean {
+    std::string name;
+    double sum = 0;
+    int count = 0;
+  };
+  void Draw(const std::string& line);
+  void Erase();
+
+  std::ostream* const out_;
+  const bool moving_;
+  absl::Time next_draw_;
+  bool drawn_ = false;
+  // Over the updates of the epoch.
+  std::vector<Mean> means_;
+};
+
+// A table of evaluations, one a line.
+std::string EvaluationTable(const std::vector<v1::Evaluation>& evaluations);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_TRAINING_DISPLAY_H_
