@@ -14,7 +14,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "daemon/log.h"
 
 namespace s2p {
 namespace {
@@ -32,15 +31,16 @@ std::array<unsigned char, 32> DigestOf(absl::string_view key) {
 
 absl::StatusOr<ApiKeys> ApiKeys::Read(const std::string& path) {
   struct stat attributes = {};
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
   if (!file || stat(path.c_str(), &attributes) != 0 || S_ISDIR(attributes.st_mode)) {
     const std::string message = absl::StrCat("cannot read the API keys in ", path);
     if (errno == EACCES) return absl::PermissionDeniedError(message);
     return absl::NotFoundError(message);
   }
-  if ((attributes.st_mode & (S_IRGRP | S_IROTH)) != 0) {
-    LogWarning("API keys can be read by other users of this machine; chmod 600 mends that",
-               {{"file", path}});
+  if ((attributes.st_mode & (S_IROTH | S_IWOTH)) != 0) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        path, " is open to every user of this machine, so its API keys are no secret: chmod 600"));
   }
   std::stringstream contents;
   contents << file.rdbuf();

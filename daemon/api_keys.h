@@ -21,9 +21,10 @@ namespace s2p {
 // there in a later version without changing what today's files mean.
 class ApiKeys {
  public:
-  // NotFound or PermissionDenied for the file itself; InvalidArgument with the line number for a
-  // bad line, and for a file without any key: an empty file must not mean "everyone". Logs a
-  // warning if users other than the owner can read the file.
+  // NotFound if the file cannot be opened; PermissionDenied if we may not read it, and if every
+  // user of the machine may read or write it (its group may: that is how orchestrators hand out
+  // secrets). InvalidArgument with the line number for a bad line, and for a file without any key:
+  // an empty file must not mean "everyone".
   static absl::StatusOr<ApiKeys> Read(const std::string& path);
 
   // The same from the file's contents; `path` is for messages.

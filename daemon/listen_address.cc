@@ -1,5 +1,7 @@
 #include "daemon/listen_address.h"
 
+#include <vector>
+
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -7,6 +9,8 @@
 
 namespace s2p {
 namespace {
+
+constexpr absl::string_view kUnixScheme = "unix:";
 
 bool IsIpv4(absl::string_view host) {
   const std::vector<absl::string_view> parts = absl::StrSplit(host, '.');
@@ -55,6 +59,11 @@ absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view text) {
 }
 
 absl::Status CheckListenAddress(absl::string_view address, bool has_tls, bool allow_insecure) {
+  if (absl::StartsWith(address, kUnixScheme)) {
+    if (address.size() > kUnixScheme.size()) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", address, "' is no address to listen on: expected unix:PATH"));
+  }
   absl::StatusOr<ListenAddress> parsed = ParseListenAddress(address);
   if (!parsed.ok()) return parsed.status();
   if (has_tls || allow_insecure || parsed->is_loopback()) return absl::OkStatus();

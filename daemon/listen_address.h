@@ -29,8 +29,9 @@ struct ListenAddress {
 absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view text);
 
 // Beyond loopback, whoever can reach the port can read and change everything and see all pictures,
-// so that needs TLS or an operator who says that the network is safe. InvalidArgument says how to
-// go on.
+// so that needs TLS or an operator who says that the network is safe. A socket in the file system,
+// "unix:PATH", which only gRPC takes, is guarded by the permissions of its folder and counts as
+// inside. InvalidArgument says how to go on.
 absl::Status CheckListenAddress(absl::string_view address, bool has_tls, bool allow_insecure);
 
 }  // namespace s2p

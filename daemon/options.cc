@@ -78,8 +78,8 @@ void Options::Impl::Describe(CLI::App* app) const {
   app->footer(kFooter);
   for (const auto& flag : flags) {
     const std::string dashed = absl::StrCat("--", flag->name_);
-    std::string text = flag->description_;
-    if (flag->required_) absl::StrAppend(&text, " (required)");
+    // Constant, as CLI11 takes a string that is not for the variable to set.
+    const std::string text = absl::StrCat(flag->description_, flag->required_ ? " (required)" : "");
     if (flag->is_switch_) {
       app->add_flag(dashed, text);
       continue;

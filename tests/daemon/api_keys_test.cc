@@ -1,0 +1,114 @@
+#include "daemon/api_keys.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "tests/testing/temp_dir.h"
+
+namespace s2p {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr char kKey[] = "0123456789abcdef";
+constexpr char kOtherKey[] = "fedcba9876543210";
+
+class ApiKeysTest : public ::testing::Test {
+ protected:
+  std::string Write(const std::string& contents, mode_t mode = 0600) {
+    const std::string path = dir_.File("keys");
+    std::ofstream(path) << contents;
+    EXPECT_EQ(chmod(path.c_str(), mode), 0);
+    return path;
+  }
+
+  absl::Status Authorize(const std::string& contents, const std::string& header) {
+    absl::StatusOr<ApiKeys> keys = ApiKeys::Parse(contents, "keys");
+    return keys.ok() ? keys->Authorize(header) : keys.status();
+  }
+
+  static void ExpectError(const absl::Status& status, absl::StatusCode code,
+                          const std::string& words) {
+    EXPECT_EQ(status.code(), code) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(words));
+  }
+
+  testing::TempDir dir_;
+};
+
+TEST_F(ApiKeysTest, ReadKeyIsAccepted) {
+  absl::StatusOr<ApiKeys> keys = ApiKeys::Read(Write(std::string(kKey) + "\n"));
+  ASSERT_TRUE(keys.ok()) << keys.status();
+  EXPECT_TRUE(keys->Authorize(std::string("Bearer ") + kKey).ok());
+}
+
+TEST_F(ApiKeysTest, EveryKeyOfTheFileIsAccepted) {
+  const std::string contents = std::string("# rotation\n\n") + kKey + "\r\n  " + kOtherKey + "  \n";
+  EXPECT_TRUE(Authorize(contents, std::string("Bearer ") + kKey).ok());
+  EXPECT_TRUE(Authorize(contents, std::string("bearer ") + kOtherKey).ok());
+  EXPECT_EQ(ApiKeys::Parse(contents, "keys")->size(), 2U);
+}
+
+TEST_F(ApiKeysTest, MissingHeaderIsUnauthenticated) {
+  ExpectError(Authorize(kKey, ""), absl::StatusCode::kUnauthenticated, "authorization: Bearer");
+}
+
+TEST_F(ApiKeysTest, OtherSchemeIsUnauthenticated) {
+  ExpectError(Authorize(kKey, std::string("Basic ") + kKey), absl::StatusCode::kUnauthenticated,
+              "Bearer KEY");
+}
+
+TEST_F(ApiKeysTest, PrefixOfAKeyIsUnauthenticated) {
+  ExpectError(Authorize(kKey, "Bearer 0123456789abcde"), absl::StatusCode::kUnauthenticated,
+              "not known");
+}
+
+TEST_F(ApiKeysTest, ErrorDoesNotRepeatTheKey) {
+  absl::Status status = Authorize(kKey, std::string("Bearer ") + kOtherKey);
+  ExpectError(status, absl::StatusCode::kUnauthenticated, "not known");
+  EXPECT_THAT(std::string(status.message()), Not(HasSubstr(kOtherKey)));
+}
+
+TEST_F(ApiKeysTest, MissingFileIsNotFound) {
+  ExpectError(ApiKeys::Read(dir_.File("none")).status(), absl::StatusCode::kNotFound,
+              dir_.File("none"));
+}
+
+TEST_F(ApiKeysTest, FolderIsNotFound) {
+  ExpectError(ApiKeys::Read(dir_.path()).status(), absl::StatusCode::kNotFound, dir_.path());
+}
+
+TEST_F(ApiKeysTest, FileThatEveryoneReadsIsPermissionDenied) {
+  ExpectError(ApiKeys::Read(Write(kKey, 0604)).status(), absl::StatusCode::kPermissionDenied,
+              "chmod 600");
+}
+
+TEST_F(ApiKeysTest, FileThatTheGroupReadsIsFine) {
+  EXPECT_TRUE(ApiKeys::Read(Write(kKey, 0640)).ok());
+}
+
+TEST_F(ApiKeysTest, EmptyFileIsNotEveryone) {
+  ExpectError(ApiKeys::Read(Write("")).status(), absl::StatusCode::kInvalidArgument,
+              "contains no API key");
+  ExpectError(ApiKeys::Read(Write("# none\n\n")).status(), absl::StatusCode::kInvalidArgument,
+              "contains no API key");
+}
+
+TEST_F(ApiKeysTest, ShortKeyIsRefusedWithItsLine) {
+  ExpectError(ApiKeys::Parse("#\n0123456789abcde\n", "keys").status(),
+              absl::StatusCode::kInvalidArgument, "keys:2:");
+}
+
+TEST_F(ApiKeysTest, TextAfterAKeyIsRefusedWithItsLine) {
+  ExpectError(ApiKeys::Parse("0123456789abcdef admin\n", "keys").status(),
+              absl::StatusCode::kInvalidArgument, "keys:1:");
+}
+
+}  // namespace
+}  // namespace s2p

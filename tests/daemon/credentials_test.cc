@@ -1,0 +1,94 @@
+#include "daemon/credentials.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+
+#include "tests/testing/temp_dir.h"
+
+namespace s2p {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kKeys[] = "0123456789abcdef\n";
+
+void ExpectError(const absl::Status& status, absl::StatusCode code, const std::string& words) {
+  EXPECT_EQ(status.code(), code) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(words));
+}
+
+TEST(CredentialsTest, PlainTextIsForLoopback) {
+  EXPECT_TRUE(MakeServerCredentials("127.0.0.1:0", {}).ok());
+}
+
+TEST(CredentialsTest, PlainTextBeyondLoopbackIsRefused) {
+  ExpectError(MakeServerCredentials("0.0.0.0:0", {}).status(), absl::StatusCode::kInvalidArgument,
+              "--insecure");
+}
+
+TEST(CredentialsTest, InsecureOpensAllInterfaces) {
+  CredentialOptions options;
+  options.insecure = true;
+  EXPECT_TRUE(MakeServerCredentials("0.0.0.0:0", options).ok());
+}
+
+TEST(CredentialsTest, CertificateWithoutKeyIsRefused) {
+  CredentialOptions options;
+  options.tls_cert = "cert.pem";
+  ExpectError(MakeServerCredentials("127.0.0.1:0", options).status(),
+              absl::StatusCode::kInvalidArgument, "--tls-cert and --tls-key go together");
+}
+
+TEST(CredentialsTest, ClientAuthorityWithoutTlsIsRefused) {
+  CredentialOptions options;
+  options.tls_client_ca = "ca.pem";
+  ExpectError(MakeServerCredentials("127.0.0.1:0", options).status(),
+              absl::StatusCode::kInvalidArgument, "--tls-client-ca needs");
+}
+
+TEST(CredentialsTest, MissingCertificateFileIsNotFound) {
+  testing::TempDir dir;
+  CredentialOptions options;
+  options.tls_cert = dir.File("cert.pem");
+  options.tls_key = dir.File("key.pem");
+  ExpectError(MakeServerCredentials("0.0.0.0:0", options).status(), absl::StatusCode::kNotFound,
+              options.tls_cert);
+}
+
+TEST(CredentialsTest, FileThatIsNoCertificateIsInvalid) {
+  testing::TempDir dir;
+  CredentialOptions options;
+  options.tls_cert = dir.File("cert.pem");
+  options.tls_key = options.tls_cert;
+  std::ofstream(options.tls_cert) << "hello\n";
+  ExpectError(MakeServerCredentials("0.0.0.0:0", options).status(),
+              absl::StatusCode::kInvalidArgument, "no certificate in PEM form");
+}
+
+TEST(AuthorizeCallTest, WithoutKeysEveryCallIsFine) {
+  EXPECT_TRUE(AuthorizeCall(nullptr, {}).ok());
+}
+
+TEST(AuthorizeCallTest, CallWithAKeyIsFine) {
+  const ApiKeys keys = *ApiKeys::Parse(kKeys, "keys");
+  EXPECT_TRUE(AuthorizeCall(&keys, {{"authorization", "Bearer 0123456789abcdef"}}).ok());
+}
+
+TEST(AuthorizeCallTest, CallWithoutHeaderIsUnauthenticated) {
+  const ApiKeys keys = *ApiKeys::Parse(kKeys, "keys");
+  ExpectError(AuthorizeCall(&keys, {{"x", "y"}}), absl::StatusCode::kUnauthenticated,
+              "an API key is needed");
+}
+
+TEST(AuthorizeCallTest, TwoHeadersAreUnauthenticated) {
+  const ApiKeys keys = *ApiKeys::Parse(kKeys, "keys");
+  ExpectError(AuthorizeCall(&keys, {{"authorization", "Bearer 0123456789abcdef"},
+                                    {"authorization", "Bearer x"}}),
+              absl::StatusCode::kUnauthenticated, "more than once");
+}
+
+}  // namespace
+}  // namespace s2p

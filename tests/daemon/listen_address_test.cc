@@ -1,0 +1,76 @@
+#include "daemon/listen_address.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace s2p {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(ListenAddressTest, TextSurvivesARoundTrip) {
+  for (const char* text : {"127.0.0.1:50051", "[::1]:0", "0.0.0.0:65535", "search.local:8080"}) {
+    absl::StatusOr<ListenAddress> address = ParseListenAddress(text);
+    ASSERT_TRUE(address.ok()) << address.status();
+    EXPECT_EQ(address->ToString(), text);
+  }
+}
+
+TEST(ListenAddressTest, EmptyHostAndStarMeanEveryInterface) {
+  EXPECT_EQ(ParseListenAddress(":1")->ToString(), "0.0.0.0:1");
+  EXPECT_EQ(ParseListenAddress("*:1")->ToString(), "0.0.0.0:1");
+}
+
+TEST(ListenAddressTest, BadTextIsQuotedInTheError) {
+  for (const char* text : {"", "127.0.0.1", "host:", "host:70000", "host:-1", "host:http", "::1:80",
+                           "a host:80", "a/b:80"}) {
+    absl::Status status = ParseListenAddress(text).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("'" + std::string(text) + "'"));
+  }
+}
+
+struct Rule {
+  const char* address;
+  bool open_needs_protection;
+};
+
+class LoopbackRuleTest : public ::testing::TestWithParam<Rule> {};
+
+TEST_P(LoopbackRuleTest, PlainTextIsOnlyForLoopback) {
+  absl::Status status = CheckListenAddress(GetParam().address, false, false);
+  EXPECT_EQ(status.code(), GetParam().open_needs_protection ? absl::StatusCode::kInvalidArgument
+                                                            : absl::StatusCode::kOk)
+      << status;
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr(GetParam().open_needs_protection ? "--insecure" : ""));
+}
+
+TEST_P(LoopbackRuleTest, TlsIsForEveryAddress) {
+  EXPECT_TRUE(CheckListenAddress(GetParam().address, /*has_tls=*/true, false).ok());
+}
+
+TEST_P(LoopbackRuleTest, InsecureIsForEveryAddress) {
+  EXPECT_TRUE(CheckListenAddress(GetParam().address, false, /*allow_insecure=*/true).ok());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Addresses, LoopbackRuleTest,
+    ::testing::Values(Rule{"127.0.0.1:0", false}, Rule{"127.255.3.4:1", false},
+                      Rule{"localhost:1", false}, Rule{"[::1]:1", false},
+                      Rule{"unix:/run/s2p.sock", false}, Rule{"0.0.0.0:1", true}, Rule{":1", true},
+                      Rule{"*:1", true}, Rule{"[::]:1", true}, Rule{"192.168.0.7:1", true},
+                      Rule{"[fe80::1]:1", true}, Rule{"127.example.org:1", true},
+                      Rule{"127.0.0.1.example.org:1", true}, Rule{"localhost.example.org:1", true},
+                      Rule{"1.127.0.1:1", true}));
+
+TEST(ListenAddressTest, UnixSocketWithoutPathIsRefused) {
+  absl::Status status = CheckListenAddress("unix:", true, true);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("unix:PATH"));
+}
+
+}  // namespace
+}  // namespace s2p

@@ -1,0 +1,134 @@
+#include "daemon/log.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/struct.pb.h>
+#include <google/protobuf/util/json_util.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+
+namespace s2p {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+
+class LogTest : public ::testing::Test {
+ protected:
+  ~LogTest() override { EXPECT_TRUE(ConfigureLog(LogOptions()).ok()); }
+
+  void Configure(const std::string& format, const std::string& level = "info") {
+    LogOptions options;
+    options.format = format;
+    options.level = level;
+    ASSERT_TRUE(ConfigureLog(options, &out_).ok());
+  }
+
+  // The only line so far, read by a JSON reader that is not ours.
+  google::protobuf::Struct Json() {
+    google::protobuf::Struct line;
+    const auto status = google::protobuf::util::JsonStringToMessage(out_.str(), &line);
+    EXPECT_TRUE(status.ok()) << out_.str();
+    return line;
+  }
+
+  std::ostringstream out_;
+};
+
+TEST_F(LogTest, HumanLineHasTimeLevelMessageAndFields) {
+  Configure("human");
+  LogWarning("adopted checkpoint", {{"version", 3}, {"path", "a b"}});
+  EXPECT_THAT(out_.str(), ContainsRegex("^[0-9-]{10}T[0-9:]{8}\\.[0-9]{3}Z warning "));
+  EXPECT_THAT(out_.str(), EndsWith("adopted checkpoint version=3 path=\"a b\"\n"));
+}
+
+TEST_F(LogTest, JsonLineParses) {
+  Configure("json");
+  LogInfo("ready", {{"port", 50051}, {"tls", false}, {"ratio", 0.5}, {"name", "x"}});
+  const auto line = Json();
+  EXPECT_EQ(line.fields().at("level").string_value(), "info");
+  EXPECT_EQ(line.fields().at("message").string_value(), "ready");
+  EXPECT_EQ(line.fields().at("port").number_value(), 50051);
+  EXPECT_FALSE(line.fields().at("tls").bool_value());
+  EXPECT_EQ(line.fields().at("ratio").number_value(), 0.5);
+  EXPECT_EQ(line.fields().at("name").string_value(), "x");
+  EXPECT_EQ(line.fields().at("time").string_value().size(), 24U);
+}
+
+TEST_F(LogTest, HostileTextStaysOneJsonString) {
+  Configure("json");
+  const std::string text = "\"}\n{\"a\\\x01\t\xC3\xA9";
+  LogInfo(text, {{"id", text}});
+  const auto line = Json();
+  EXPECT_EQ(line.fields().at("message").string_value(), text);
+  EXPECT_EQ(line.fields().at("id").string_value(), text);
+  EXPECT_EQ(line.fields_size(), 4);
+}
+
+TEST_F(LogTest, BytesThatAreNotUtf8BecomeTheReplacementCharacter) {
+  Configure("json");
+  LogInfo("x", {{"id", "a\xFF\xE2\x82z"}});
+  EXPECT_EQ(Json().fields().at("id").string_value(), "a\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBDz");
+}
+
+TEST_F(LogTest, NumberThatJsonDoesNotHaveIsAString) {
+  Configure("json");
+  LogInfo("x", {{"loss", std::numeric_limits<double>::infinity()}});
+  EXPECT_EQ(Json().fields().at("loss").string_value(), "inf");
+}
+
+TEST_F(LogTest, LineBreakInAMessageStaysOneHumanLine) {
+  Configure("human");
+  LogInfo("one\ntwo");
+  EXPECT_THAT(out_.str(), EndsWith("one\\ntwo\n"));
+}
+
+TEST_F(LogTest, BelowTheLevelIsDropped) {
+  Configure("human", "warning");
+  LogDebug("a");
+  LogInfo("b");
+  EXPECT_EQ(out_.str(), "");
+  LogError("c");
+  EXPECT_THAT(out_.str(), HasSubstr("error   c\n"));
+}
+
+TEST_F(LogTest, LinesOfSeveralThreadsAreWhole) {
+  Configure("human");
+  const std::string long_text(500, 'x');
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 50; ++i) LogInfo(long_text, {{"end", 1}});
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const std::vector<std::string> lines = absl::StrSplit(out_.str(), '\n', absl::SkipEmpty());
+  EXPECT_EQ(lines.size(), 200U);
+  for (const std::string& line : lines) EXPECT_THAT(line, EndsWith(long_text + " end=1"));
+}
+
+TEST_F(LogTest, UnknownFormatIsInvalid) {
+  LogOptions options;
+  options.format = "xml";
+  absl::Status status = ConfigureLog(options, &out_);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("'xml'"));
+}
+
+TEST_F(LogTest, UnknownLevelIsInvalid) {
+  LogOptions options;
+  options.level = "loud";
+  absl::Status status = ConfigureLog(options, &out_);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("'loud'"));
+}
+
+}  // namespace
+}  // namespace s2p
