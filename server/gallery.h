@@ -74,7 +74,8 @@ class Gallery {
       const std::function<void(const std::string&, const absl::Status&)>& on_damaged = {}) = 0;
 
   // One outcome per item, in order; several items share one transaction. AlreadyExists as
-  // on_conflict says; Aborted if the serving version is not `version` any more (embed again);
+  // on_conflict says; Unavailable before the first model; InvalidArgument for an embedding that is
+  // not the version's; Aborted if the serving version is not `version` any more (embed again);
   // ResourceExhausted when the disk is full.
   virtual std::vector<absl::StatusOr<AddResult>> Add(std::vector<NewItem> items) = 0;
   // What Add would find, without embedding first: kUnchanged or kSkipped if nothing is to be done,
