@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+"""Refuses arrows between rooms, and third-party libraries outside their room.
+
+Walks the #include lines and the link lines of the CMakeLists.txt files below a source root and
+prints one line for each violation: FILE:LINE: what is wrong. Exit code 0 without violations, 1 with
+some, 2 for wrong usage. The rules are the tables below; docs/architecture.md says why they are so.
+
+  check_architecture.py [ROOT]
+"""
+import collections
+import fnmatch
+import os
+import re
+import sys
+
+ROOMS = ("proto", "daemon", "model", "trainer", "server", "client", "tests")
+
+# What each room may include and link, apart from itself. A pattern is a path in the tree; the more
+# special rule of `FILE_ARROWS` wins.
+ARROWS = {
+    "proto": [],
+    "daemon": [],
+    "model": ["s2p/v1/checkpoint.pb.h"],
+    "trainer": ["s2p/v1/*", "model/*", "daemon/*"],
+    "server": ["s2p/v1/*", "model/*", "daemon/*"],
+    "client": ["s2p/v1/*"],
+    "tests": ["*"],
+}
+FILE_ARROWS = {
+    # The gateway runs for ever, so it needs what every such program needs; and the client's stub.
+    "client/web/*": ["s2p/v1/*", "daemon/*", "client/*"],
+}
+
+# The room of each target that our CMake files define, apart from s2p::NAME with NAME = room or
+# room_something.
+TARGET_ROOMS = {"image": "model", "checkpoint": "model"}
+# The targets of `proto` that a room may link.
+PROTO_TARGETS = {"model": {"proto_checkpoint"}}
+
+# includes: how the header of the library begins. targets: how its CMake target begins. files: who
+# may include it. headers: which of these may be headers, so that its types cross a file's border.
+# rooms: whose CMakeLists.txt may link it.
+Library = collections.namedtuple("Library", "includes targets files headers rooms")
+LIBRARIES = {
+    "OpenCV": Library(
+        ["opencv2/", "opencv/"], ["opencv", "s2p::opencv"],
+        ["model/image*.cc", "model/strokes.cc", "model/preprocessor.cc",
+         "trainer/synthetic_*", "trainer/shoe_*", "trainer/augmentation.*",
+         "client/montage*.cc", "client/photo_thumbnail.cc"],
+        [], ["model", "trainer", "client"]),
+    "LibTorch": Library(
+        ["torch/", "ATen/", "c10/", "caffe2/"], ["torch", "s2p::torch", "${TORCH_LIBRARIES}"],
+        ["model/preprocessor.*", "model/backbone.*", "model/dual_encoder.*", "model/encoder*.cc",
+         "model/checkpoint*.cc", "model/torch_*", "trainer/*"],
+        ["model/backbone.h", "model/dual_encoder.h", "model/torch_*.h", "trainer/*.h"],
+        ["model", "trainer"]),
+    "FAISS": Library(["faiss/"], ["faiss"], ["server/index*.cc"], [], ["server"]),
+    "SQLite": Library(
+        ["sqlite3"], ["sqlite"], ["server/catalogue*", "server/sqlite_*"], ["server/sqlite_*.h"],
+        ["server"]),
+    "gRPC": Library(
+        ["grpcpp/", "grpc/", "grpc++/"], ["grpc"],
+        ["server/*_service.*", "server/*_call.*", "server/service_*", "server/server.*", "server/grpc_*",
+         "server/main.cc", "trainer/training_service.*", "trainer/main.cc",
+         "client/search_client.*", "client/web/*", "daemon/credentials.*", "daemon/tls*",
+         "daemon/api_keys.*"],
+        ["server/*", "trainer/*", "client/*", "daemon/*"],
+        ["server", "trainer", "client", "daemon", "proto"]),
+    "prometheus-cpp": Library(
+        ["prometheus/"], ["prometheus"],
+        ["server/metrics.*", "trainer/metrics.*", "client/web/metrics.*",
+         "daemon/http_endpoint.cc"],
+        [], ["server", "trainer", "client", "daemon"]),
+    "cpp-httplib": Library(
+        ["httplib"], ["httplib", "pkgconfig::httplib"], ["daemon/*.cc", "client/web/*.cc"], [],
+        ["daemon", "client"]),
+    "spdlog": Library(["spdlog/"], ["spdlog"], ["daemon/*.cc"], [], ["daemon"]),
+    "CLI11": Library(["CLI/"], ["cli11"], ["daemon/*.cc", "client/*.cc"], [], ["daemon", "client"]),
+    "nlohmann-json": Library(
+        ["nlohmann/"], ["nlohmann"],
+        ["model/safetensors.*", "trainer/*data_set*", "trainer/*dataset*", "client/*"], [],
+        ["model", "trainer", "client"]),
+}
+
+# What is allowed beyond the table: (file pattern, library or room, reason). Each stands for a
+# decision; one that no file needs any more is an error, so that the list only shrinks by itself.
+EXCEPTIONS = [
+    ("trainer/command_evaluate.cc", "nlohmann-json",
+     "evaluate --json prints one object that is no message of the API"),
+    ("trainer/resume_state.cc", "nlohmann-json",
+     "the header of a resume checkpoint is a JSON object, private to the trainer"),
+]
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+COMMAND = re.compile(r"(?<![\w-])(s2p_library|s2p_program|s2p_test|target_link_libraries|"
+                     r"add_dependencies)\s*\(", re.IGNORECASE)
+SKIPPED = {"build", ".git", "third_party", "node_modules"}
+
+
+def matches(path, patterns):
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def strip_block_comments(text):
+    """Without /* */ comments; line numbers stay."""
+    return re.sub(r"/\*.*?\*/", lambda m: "\n" * m.group().count("\n"), text, flags=re.DOTALL)
+
+
+class Checker:
+    """One walk over one tree. `violations` holds the lines to print."""
+
+    def __init__(self, root, exceptions=tuple(EXCEPTIONS)):
+        self.root = root
+        self.exceptions = exceptions
+        self.used = set()
+        self.violations = []
+        self.files = 0
+
+    def check(self):
+        for folder, names, files in os.walk(self.root):
+            names[:] = sorted(n for n in names if n not in SKIPPED)
+            for name in sorted(files):
+                path = os.path.relpath(os.path.join(folder, name), self.root)
+                room = path.split(os.sep)[0]
+                if room not in ROOMS:
+                    continue
+                if name.endswith((".h", ".cc", ".cc.in", ".h.in", ".cpp", ".hpp", ".inc")):
+                    self.check_source(path, room)
+                elif name == "CMakeLists.txt":
+                    self.check_cmake(path, room)
+        for index, (pattern, what, _) in enumerate(self.exceptions):
+            if index not in self.used:
+                self.violations.append("%s: the exception for %s is not needed any more"
+                                       % (pattern, what))
+        return self.violations
+
+    def refuse(self, path, line, what, message):
+        for index, (pattern, excepted, _) in enumerate(self.exceptions):
+            if excepted == what and fnmatch.fnmatchcase(path, pattern):
+                self.used.add(index)
+                return
+        self.violations.append("%s:%d: %s" % (path, line, message))
+
+    def read(self, path):
+        self.files += 1
+        with open(os.path.join(self.root, path), encoding="utf-8") as file:
+            return file.read()
+
+    def check_source(self, path, room):
+        for number, line in enumerate(strip_block_comments(self.read(path)).split("\n"), 1):
+            include = INCLUDE.match(line)
+            if include:
+                self.check_include(path, room, number, include.group(2))
+
+    def check_include(self, path, room, number, header):
+        if header.startswith((".", "/")):
+            self.refuse(path, number, "path", "includes '%s': paths start at the root" % header)
+            return
+        target_room = "proto" if header.startswith("s2p/v1/") else header.split("/")[0]
+        if target_room in ROOMS and target_room != room:
+            allowed = ARROWS[room]
+            for pattern, special in FILE_ARROWS.items():
+                if fnmatch.fnmatchcase(path, pattern):
+                    allowed = special
+            if not matches(header, allowed):
+                self.refuse(path, number, target_room,
+                            "%s must not include '%s': no arrow from %s to %s"
+                            % (room, header, room, target_room))
+        if room == "tests":
+            return
+        for name, library in LIBRARIES.items():
+            if not any(header.startswith(begin) for begin in library.includes):
+                continue
+            if not matches(path, library.files):
+                self.refuse(path, number, name, "<%s>: %s is not for this file" % (header, name))
+            elif path.endswith((".h", ".hpp", ".h.in")) and not matches(path, library.headers):
+                self.refuse(path, number, name,
+                            "<%s>: %s is for the .cc only, not for a header" % (header, name))
+
+    def check_cmake(self, path, room):
+        text = re.sub(r"#[^\n]*", "", self.read(path))
+        for command in COMMAND.finditer(text):
+            end = text.find(")", command.end())
+            for word in re.finditer(r"[^\s()\"]+", text[command.end():end]):
+                number = text.count("\n", 0, command.end() + word.start()) + 1
+                self.check_link(path, room, number, word.group())
+
+    def check_link(self, path, room, number, target):
+        ours = re.match(r"s2p(?:::|_)(\w+)$", target)
+        if ours and ours.group(1) not in ("opencv", "torch"):
+            name = ours.group(1)
+            target_room = TARGET_ROOMS.get(name, name.split("_")[0])
+            if target_room not in ROOMS:
+                if "::" in target:
+                    self.refuse(path, number, "target", "%s: which room is it of?" % target)
+                return
+            if target_room != room and room != "tests":
+                self.check_arrow(path, room, number, target, target_room, name)
+            return
+        if room == "tests":
+            return
+        for name, library in LIBRARIES.items():
+            if (any(target.lower().startswith(begin.lower()) for begin in library.targets)
+                    and room not in library.rooms and not target.endswith((".cc", ".h"))):
+                self.refuse(path, number, name, "%s: %s must not link %s" % (target, room, name))
+
+    def check_arrow(self, path, room, number, target, target_room, name):
+        allowed = {pattern.split("/")[0].replace("s2p", "proto") for pattern in ARROWS[room]}
+        for pattern, special in FILE_ARROWS.items():
+            if fnmatch.fnmatchcase(path, pattern):
+                allowed = {p.split("/")[0].replace("s2p", "proto") for p in special}
+        wrong = target_room not in allowed
+        if target_room == "proto" and room in PROTO_TARGETS:
+            wrong = name not in PROTO_TARGETS[room]
+        if wrong:
+            self.refuse(path, number, target_room, "%s must not link %s: no arrow from %s to %s"
+                        % (room, target, room, target_room))
+
+
+def main(arguments):
+    if len(arguments) > 1 or any(a.startswith("-") for a in arguments):
+        print(__doc__.strip())
+        return 0 if arguments in (["-h"], ["--help"]) else 2
+    default = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+    checker = Checker(os.path.abspath(arguments[0] if arguments else default))
+    for violation in checker.check():
+        print(violation)
+    if checker.files == 0:
+        print("no source files below %s" % checker.root)
+        return 2
+    print("%d files, %d violations" % (checker.files, len(checker.violations)))
+    return 1 if checker.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""Plants violations in small trees, and demands that each is refused with its file and line."""
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SCRIPT = os.path.join(HERE, "check_architecture.py")
+sys.path.insert(0, HERE)
+sys.dont_write_bytecode = True
+
+import check_architecture  # noqa: E402  (found by the path above)
+
+
+class CheckArchitectureTest(unittest.TestCase):
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = folder.name
+
+    def write(self, path, text):
+        full = os.path.join(self.root, path)
+        os.makedirs(os.path.dirname(full), exist_ok=True)
+        with open(full, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def check(self, exceptions=()):
+        return check_architecture.Checker(self.root, exceptions).check()
+
+    def assert_include(self, path, header, refused):
+        """Whether `path` may include `header`, which stands in line 3."""
+        self.write(path, "// A file.\n#include <string>\n#include %s\n" % header)
+        self.assert_line(path, 3, header.strip('<>"'), refused)
+
+    def assert_link(self, path, target, refused):
+        """Whether `path` may link `target`, which stands in line 4."""
+        self.write(path, "# s2p::server\ns2p_library(x\n  SOURCES a.cc\n  DEPS %s)\n" % target)
+        self.assert_line(path, 4, target, refused)
+
+    def assert_line(self, path, line, what, refused):
+        found = self.check()
+        os.remove(os.path.join(self.root, path))
+        if refused:
+            self.assertEqual(len(found), 1, "%s with %s: %s" % (path, what, found))
+            self.assertTrue(found[0].startswith("%s:%d: " % (path, line)), found)
+            self.assertIn(what, found[0])
+        else:
+            self.assertEqual(found, [], "%s with %s" % (path, what))
+
+    def test_wrong_arrow_of_an_include(self):
+        for path, header in (
+                ("client/a.cc", "model/image.h"), ("client/a.cc", "daemon/log.h"),
+                ("client/a.cc", "server/gallery.h"), ("client/web/a.cc", "model/image.h"),
+                ("server/a.cc", "trainer/losses.h"), ("server/a.cc", "client/report.h"),
+                ("trainer/a.cc", "server/gallery.h"), ("trainer/a.h", "client/report.h"),
+                ("model/a.cc", "s2p/v1/search.pb.h"), ("model/a.cc", "daemon/log.h"),
+                ("model/a.cc", "trainer/losses.h"), ("daemon/a.cc", "s2p/v1/checkpoint.pb.h"),
+                ("daemon/a.h", "model/check.h"), ("server/a.cc", "tests/testing/temp_dir.h"),
+                ("daemon/a.cc", "tests/testing/temp_dir.h"), ("server/a.cc", "../model/image.h")):
+            self.assert_include(path, '"%s"' % header, refused=True)
+
+    def test_right_arrow_of_an_include(self):
+        for path, header in (
+                ("client/a.cc", "s2p/v1/search.pb.h"), ("client/web/a.cc", "daemon/log.h"),
+                ("client/web/a.cc", "client/search_client.h"), ("server/a.cc", "model/image.h"),
+                ("server/a.h", "daemon/log.h"), ("trainer/a.cc", "model/encoder.h"),
+                ("trainer/a.cc", "daemon/log.h"), ("model/a.h", "s2p/v1/checkpoint.pb.h"),
+                ("tests/server/a.cc", "server/gallery.h"), ("daemon/a.cc", "absl/time/time.h")):
+            self.assert_include(path, '"%s"' % header, refused=False)
+
+    def test_library_outside_its_room(self):
+        for path, header in (
+                ("server/a.cc", "opencv2/core.hpp"), ("model/file.cc", "opencv2/core.hpp"),
+                ("server/a.cc", "torch/torch.h"), ("model/image.cc", "ATen/ATen.h"),
+                ("client/a.cc", "c10/util/Half.h"), ("model/a.cc", "faiss/IndexFlat.h"),
+                ("server/gallery.cc", "faiss/IndexFlat.h"), ("trainer/a.cc", "sqlite3.h"),
+                ("server/gallery.cc", "sqlite3.h"), ("server/gallery.cc", "grpcpp/grpcpp.h"),
+                ("model/a.cc", "grpcpp/grpcpp.h"), ("daemon/log.cc", "grpcpp/grpcpp.h"),
+                ("server/gallery.cc", "prometheus/counter.h"), ("server/a.cc", "httplib.h"),
+                ("server/a.cc", "spdlog/spdlog.h"), ("client/a.cc", "spdlog/spdlog.h"),
+                ("server/a.cc", "CLI/CLI.hpp"), ("server/a.cc", "nlohmann/json.hpp"),
+                ("daemon/a.cc", "nlohmann/json.hpp"), ("model/image.cc", "nlohmann/json.hpp")):
+            self.assert_include(path, "<%s>" % header, refused=True)
+
+    def test_library_in_its_room(self):
+        for path, header in (
+                ("model/image.cc", "opencv2/core.hpp"), ("client/montage.cc", "opencv2/core.hpp"),
+                ("model/backbone.h", "torch/torch.h"), ("trainer/a.cc", "ATen/Parallel.h"),
+                ("server/index.cc", "faiss/IndexFlat.h"), ("server/catalogue.cc", "sqlite3.h"),
+                ("server/search_service.h", "grpcpp/grpcpp.h"), ("daemon/log.cc", "spdlog/fmt.h"),
+                ("server/metrics.cc", "prometheus/counter.h"), ("daemon/a.cc", "httplib.h"),
+                ("client/web/a.cc", "httplib.h"), ("client/main.cc", "CLI/CLI.hpp"),
+                ("model/safetensors.cc", "nlohmann/json.hpp"),
+                ("tests/server/a.cc", "sqlite3.h")):
+            self.assert_include(path, "<%s>" % header, refused=False)
+
+    def test_library_in_a_header_of_its_room(self):
+        for path, header in (
+                ("daemon/log.h", "spdlog/spdlog.h"), ("daemon/options.h", "CLI/CLI.hpp"),
+                ("daemon/http_endpoint.h", "httplib.h"), ("client/commands.h", "CLI/CLI.hpp"),
+                ("server/catalogue.h", "sqlite3.h"), ("server/metrics.h", "prometheus/counter.h"),
+                ("model/preprocessor.h", "torch/torch.h"), ("model/safetensors.h",
+                                                            "nlohmann/json.hpp"),
+                ("trainer/augmentation.h", "opencv2/core.hpp")):
+            self.assert_include(path, "<%s>" % header, refused=True)
+
+    def test_wrong_link(self):
+        for path, target in (
+                ("client/CMakeLists.txt", "s2p::model"), ("client/CMakeLists.txt", "s2p::image"),
+                ("client/CMakeLists.txt", "s2p::daemon"), ("server/CMakeLists.txt", "s2p::client"),
+                ("server/CMakeLists.txt", "s2p::trainer_core"),
+                ("trainer/CMakeLists.txt", "s2p::server_gallery"),
+                ("model/CMakeLists.txt", "s2p::proto"), ("model/CMakeLists.txt", "s2p_proto"),
+                ("daemon/CMakeLists.txt", "s2p::checkpoint"),
+                ("proto/CMakeLists.txt", "s2p::daemon"), ("model/CMakeLists.txt", "s2p::elsewhere"),
+                ("server/CMakeLists.txt", "s2p::torch"), ("daemon/CMakeLists.txt", "s2p::opencv"),
+                ("trainer/CMakeLists.txt", "faiss"), ("model/CMakeLists.txt", "SQLite::SQLite3"),
+                ("model/CMakeLists.txt", "gRPC::grpc++"), ("server/CMakeLists.txt", "CLI11::CLI11"),
+                ("server/CMakeLists.txt", "PkgConfig::httplib"),
+                ("model/CMakeLists.txt", "prometheus-cpp::core"),
+                ("server/CMakeLists.txt", "spdlog::spdlog"),
+                ("server/CMakeLists.txt", "nlohmann_json::nlohmann_json")):
+            self.assert_link(path, target, refused=True)
+
+    def test_right_link(self):
+        for path, target in (
+                ("client/CMakeLists.txt", "s2p::proto"), ("client/web/CMakeLists.txt",
+                                                          "s2p::daemon"),
+                ("server/CMakeLists.txt", "s2p::model"), ("trainer/CMakeLists.txt", "s2p::image"),
+                ("model/CMakeLists.txt", "s2p::proto_checkpoint"),
+                ("tests/server/CMakeLists.txt", "s2p::trainer_core"),
+                ("server/CMakeLists.txt", "faiss"), ("daemon/CMakeLists.txt", "CLI11::CLI11")):
+            self.assert_link(path, target, refused=False)
+
+    def test_comment_is_no_include(self):
+        self.write("server/a.cc", '/*\n#include "trainer/losses.h"\n*/\n// #include <httplib.h>\n')
+        self.assertEqual(self.check(), [])
+
+    def test_build_folder_is_skipped(self):
+        self.write("server/build/a.cc", '#include "trainer/losses.h"\n')
+        self.assertEqual(self.check(), [])
+
+    def test_exception_allows_only_its_file_and_library(self):
+        self.write("server/a.cc", "#include <httplib.h>\n")
+        self.write("server/b.cc", "#include <httplib.h>\n")
+        found = self.check([("server/a.cc", "cpp-httplib", "a test")])
+        self.assertEqual(len(found), 1)
+        self.assertTrue(found[0].startswith("server/b.cc:1: "), found)
+
+    def test_exception_that_nobody_needs_is_refused(self):
+        found = self.check([("server/a.cc", "cpp-httplib", "a test")])
+        self.assertEqual(found,
+                         ["server/a.cc: the exception for cpp-httplib is not needed any more"])
+
+    def test_program_exits_1_and_names_file_and_line(self):
+        self.write("server/a.cc", '\n#include "trainer/losses.h"\n')
+        result = subprocess.run([sys.executable, SCRIPT, self.root], capture_output=True, text=True)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("server/a.cc:2: server must not include 'trainer/losses.h'", result.stdout)
+
+    def test_tree_without_sources_is_an_error(self):
+        result = subprocess.run([sys.executable, SCRIPT, self.root], capture_output=True, text=True)
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("no source files", result.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
