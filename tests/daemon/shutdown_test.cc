@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <future>
 #include <memory>
 #include <string>
 #include <vector>
@@ -52,14 +53,14 @@ TEST(ShutdownTest, ProgramCanRequestIt) {
 TEST(ShutdownTest, CallbacksRunInOrderAfterTheSignal) {
   auto shutdown = MustInstall();
   std::vector<int> order;
-  absl::Notification done;
+  std::promise<void> done;
   shutdown->OnRequest([&] { order.push_back(1); });
   shutdown->OnRequest([&] {
     order.push_back(2);
-    done.Notify();
+    done.set_value();
   });
   raise(SIGTERM);
-  done.WaitForNotification();
+  done.get_future().wait();
   EXPECT_THAT(order, ElementsAre(1, 2));
 }
 
