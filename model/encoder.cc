@@ -227,6 +227,8 @@ absl::Status At(const Checkpoint& checkpoint, const char* file, const absl::Stat
 
 }  // namespace
 
+absl::Status CheckDevice(const std::string& device) { return SelectDevice(device).status(); }
+
 absl::StatusOr<std::unique_ptr<const Encoder>> LoadEncoder(const Checkpoint& checkpoint,
                                                            const EncoderOptions& options) {
   if (options.threads < 0) {

@@ -57,6 +57,9 @@ struct EncoderOptions {
   int threads = 0;
 };
 
+// Whether the device of these options is there: InvalidArgument if not.
+absl::Status CheckDevice(const std::string& device);
+
 // Loads a verified checkpoint onto a device and proves it on the golden probe. InvalidArgument for
 // a device that is not there or a manifest that makes no sense; DataLoss naming the tensor if the
 // weights do not fit the manifest, or if the probe's embeddings differ.

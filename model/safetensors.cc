@@ -84,8 +84,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   }
 
   bool string(string_t& value) override {
-    if (in_metadata_) return true;
-    if (depth_ != 2 || numbers_ != nullptr || field_ != "dtype") {
+    if (in_metadata_ && depth_ == 2) return true;
+    if (in_metadata_ || depth_ != 2 || numbers_ != nullptr || field_ != "dtype") {
       return Fail("a string where it has no place");
     }
     entries_.back().dtype = value.substr(0, 16);

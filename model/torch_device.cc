@@ -17,7 +17,7 @@ absl::StatusOr<torch::Device> SelectDevice(const std::string& name) {
   absl::string_view number = name;
   int index = 0;
   if (!absl::ConsumePrefix(&number, "cuda:") || number.empty() || number.size() > 3 ||
-      !absl::SimpleAtoi(number, &index) || absl::StrCat(index) != number) {
+      !absl::SimpleAtoi(number, &index) || index < 0 || absl::StrCat(index) != number) {
     return absl::InvalidArgumentError(
         absl::StrCat("device: '", name, "' is none of auto, cpu, cuda:0, cuda:1, ..."));
   }

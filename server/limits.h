@@ -1,0 +1,33 @@
+// What one request may ask for. Every number is a flag of s2p-server.
+#ifndef S2P_SERVER_LIMITS_H_
+#define S2P_SERVER_LIMITS_H_
+
+#include <cstdint>
+
+#include "absl/time/time.h"
+#include "model/image.h"
+#include "model/strokes.h"
+
+namespace s2p {
+
+// A value.
+struct Limits {
+  ImageLimits image;
+  StrokeLimits strokes;
+  uint32_t max_top_k = 1000;
+  uint32_t max_examples = 16;
+  uint32_t max_page_size = 1000;
+  // Of one item: pairs, bytes of a key, bytes of a value.
+  uint32_t max_metadata_pairs = 64;
+  uint32_t max_metadata_key_bytes = 64;
+  uint32_t max_metadata_value_bytes = 1024;
+  uint32_t max_photo_id_bytes = 256;
+  // Ids in one DeletePhotos, and in Filter.exclude_photo_ids.
+  uint32_t max_ids = 1000;
+  // Of a search whose client sets none.
+  absl::Duration default_deadline = absl::Seconds(10);
+};
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_LIMITS_H_

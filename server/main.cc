@@ -1,0 +1,160 @@
+// s2p-server: searches photos by sketch, over gRPC.
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/log.h"
+#include "daemon/options.h"
+#include "daemon/shutdown.h"
+#include "model/blas.h"
+#include "model/encoder.h"
+#include "server/server.h"
+
+namespace s2p {
+namespace {
+
+struct Flags {
+  ServerOptions server;
+  EncoderOptions encoder;
+  LogOptions log;
+  std::string address_file;
+  std::string http_address_file;
+  absl::Duration drain = absl::Seconds(30);
+  // As the option types have them.
+  uint64_t max_image_bytes = 0;
+  int32_t max_strokes = 0, max_points = 0;
+  double max_image_megapixels = 0, max_megapixels_in_flight = 0;
+};
+
+void AddFlags(Options& options, Flags& flags) {
+  ServerOptions& server = flags.server;
+  Limits& limits = server.limits;
+  options.Add("checkpoint-root", &server.checkpoint_root, "folder of published checkpoints")
+      .Required();
+  options.Add("data-dir", &server.data_dir, "folder of the gallery; one server at a time")
+      .Required();
+  options.Add("listen", &server.listen, "address of gRPC, HOST:PORT; port 0 picks a free one");
+  options.Add("http", &server.http, "address of /metrics, /healthz and /readyz, HOST:PORT");
+  options.Add("address-file", &flags.address_file,
+              "file to write gRPC's address to when it listens");
+  options.Add("http-address-file", &flags.http_address_file, "the same for --http");
+  options.Add("device", &flags.encoder.device, "auto, cpu or cuda:N");
+  options
+      .Add("threads", &flags.encoder.threads,
+           "threads of the networks on the CPU; 0: one per physical core")
+      .Range(0, 1024);
+  options
+      .Add("decode-threads", &server.decode_threads,
+           "threads that decode images of searches; 0: one per core")
+      .Range(0, 1024);
+  options.Add("max-batch", &server.batcher.max_batch, "images in one forward pass").Range(1, 256);
+  options.Add("max-delay", &server.batcher.max_delay, "longest wait for a batch to fill");
+  options.Add("max-queue", &server.batcher.max_queue, "images of searches that may wait")
+      .Range(1, 100000);
+  options.AddBytes("max-message-bytes", &server.max_message_bytes, "of one gRPC message")
+      .Range(1024, 1 << 30);
+  options.AddBytes("max-image-bytes", &flags.max_image_bytes, "of one encoded image");
+  options.Add("max-image-megapixels", &flags.max_image_megapixels, "of one image, from its header")
+      .Range(0.001, 1000);
+  options
+      .Add("max-megapixels-in-flight", &flags.max_megapixels_in_flight,
+           "of all decoded images at one time")
+      .Range(0.001, 100000);
+  options.Add("max-top-k", &limits.max_top_k, "matches of one search").Range(1, 100000);
+  options.Add("max-examples", &limits.max_examples, "examples of one search").Range(1, 1024);
+  options.Add("max-strokes", &flags.max_strokes, "strokes of one drawing").Range(1, 1000000);
+  options.Add("max-points", &flags.max_points, "points of one drawing").Range(1, 10000000);
+  options.Add("max-page-size", &limits.max_page_size, "photos of one page").Range(1, 100000);
+  options.Add("max-metadata-pairs", &limits.max_metadata_pairs, "of one photo").Range(0, 100000);
+  options.Add("max-metadata-key-bytes", &limits.max_metadata_key_bytes, "of one key")
+      .Range(1, 100000);
+  options.Add("max-metadata-value-bytes", &limits.max_metadata_value_bytes, "of one value")
+      .Range(0, 10000000);
+  options.Add("default-deadline", &limits.default_deadline, "of a search whose client sets none");
+  options.Add("drain", &flags.drain, "how long calls may go on after SIGTERM");
+  options.Add("poll-interval", &server.poll_interval, "between two looks at an empty store");
+  options.Add("keep-versions", &server.keep_versions, "versions kept for rolling back")
+      .Range(1, 100);
+  AddCredentialOptions(&options, &server.credentials);
+  AddLogOptions(&options, &flags.log);
+}
+
+void ReadDefaults(Flags& flags) {
+  const Limits& limits = flags.server.limits;
+  flags.max_image_bytes = limits.image.max_bytes;
+  flags.max_strokes = static_cast<int32_t>(limits.strokes.max_strokes);
+  flags.max_points = static_cast<int32_t>(limits.strokes.max_points);
+  flags.max_image_megapixels = static_cast<double>(limits.image.max_pixels) / 1e6;
+  flags.max_megapixels_in_flight = static_cast<double>(flags.server.max_pixels_in_flight) / 1e6;
+}
+
+void ApplyLimits(Flags& flags) {
+  Limits& limits = flags.server.limits;
+  limits.image.max_bytes = flags.max_image_bytes;
+  limits.strokes.max_strokes = static_cast<size_t>(flags.max_strokes);
+  limits.strokes.max_points = static_cast<size_t>(flags.max_points);
+  limits.image.max_pixels = static_cast<int64_t>(flags.max_image_megapixels * 1e6);
+  flags.server.max_pixels_in_flight = static_cast<int64_t>(flags.max_megapixels_in_flight * 1e6);
+}
+
+// Appears whole: who waits for the file reads the whole address.
+absl::Status WriteAddress(const std::string& path, const std::string& address) {
+  if (path.empty()) return absl::OkStatus();
+  const std::string temporary = path + ".tmp";
+  std::ofstream file(temporary);
+  file << address << '\n';
+  file.close();
+  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": cannot be written"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Serve(Flags& flags) {
+  absl::Status status = ConfigureLog(flags.log);
+  if (status.ok()) status = CheckDevice(flags.encoder.device);
+  if (!status.ok()) return status;
+  if (std::string blas; UsesReferenceBlas(&blas)) {
+    LogWarning(
+        "the reference BLAS makes networks a hundred times slower: install libopenblas0-openmp",
+        {{"file", blas}});
+  }
+  auto shutdown = Shutdown::Install();
+  if (!shutdown.ok()) return shutdown.status();
+  flags.server.version = S2P_VERSION;
+  flags.server.load_encoder = [encoder_options = flags.encoder](const Checkpoint& checkpoint) {
+    return LoadEncoder(checkpoint, encoder_options);
+  };
+  auto server = SearchServer::Start(flags.server);
+  if (!server.ok()) return server.status();
+  status = WriteAddress(flags.address_file, (*server)->address());
+  if (status.ok()) status = WriteAddress(flags.http_address_file, (*server)->http_address());
+  if (!status.ok()) return status;
+  LogInfo("listening", {{"grpc", (*server)->address()}, {"http", (*server)->http_address()}});
+  (*shutdown)->Wait();
+  LogInfo("draining", {{"at_most", flags.drain}});
+  (*server)->Shutdown(flags.drain);
+  LogInfo("ended");
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  Flags flags;
+  ReadDefaults(flags);
+  Options options("s2p-server", "searches photos by sketch, over gRPC", S2P_VERSION);
+  AddFlags(options, flags);
+  if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
+  ApplyLimits(flags);
+  const absl::Status status = Serve(flags);
+  if (status.ok()) return 0;
+  std::cerr << "s2p-server: " << status.message() << " (" << absl::StatusCodeToString(status.code())
+            << ")\n";
+  return 1;
+}
+
+}  // namespace
+}  // namespace s2p
+
+int main(int argc, char** argv) { return s2p::Main(argc, argv); }

@@ -1,0 +1,50 @@
+// The server's metrics, as numbers that the rest of the server sets. Names: docs/operations.md.
+#ifndef S2P_SERVER_METRICS_H_
+#define S2P_SERVER_METRICS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace s2p {
+
+enum class Stage { kDecode, kQueue, kPreprocess, kEncode, kSearch };
+
+// Thread-safe.
+class Metrics {
+ public:
+  // `version` is the program's, for s2p_build_info.
+  explicit Metrics(const std::string& version);
+  ~Metrics();
+
+  // A call that has ended. `code` as CodeName.
+  void CountRequest(const std::string& method, const std::string& code, absl::Duration took);
+  void ObserveStage(Stage stage, absl::Duration took);
+  void ObserveBatch(int images);
+  void SetQueueDepth(int images);
+  // "queue_full", "busy" or "deadline".
+  void CountRejected(const std::string& reason);
+  void SetModelVersion(int64_t version);
+  // "ok" or "failed".
+  void CountModelLoad(const std::string& result);
+  void ObserveModelSwap(absl::Duration took);
+  void SetReembedProgress(double ratio);
+  void SetGalleryPhotos(uint64_t photos);
+  // op "add", "delete" or "update"; result as CodeName.
+  void CountGalleryWrite(const std::string& op, const std::string& result, int count = 1);
+  void SetDeviceMemory(uint64_t bytes);
+
+  // All of them in Prometheus's text format.
+  std::string Text() const;
+
+ private:
+  struct Families;
+  const std::unique_ptr<Families> families_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_METRICS_H_

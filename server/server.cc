@@ -1,0 +1,255 @@
+#include "server/server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "daemon/api_keys.h"
+#include "daemon/http_endpoint.h"
+#include "daemon/listen_address.h"
+#include "daemon/log.h"
+#include "server/gallery.h"
+#include "server/gallery_service.h"
+#include "server/metrics.h"
+#include "server/model_service.h"
+#include "server/search_service.h"
+#include "server/service_context.h"
+#include "server/snapshot.h"
+#include "server/worker_pool.h"
+
+namespace s2p {
+namespace {
+
+// They mostly wait for the encoder: as many as the largest useful batch.
+constexpr int kAddThreads = 32;
+// Photos that wait for one of them; a stream has at most 32 under way.
+constexpr int kMostWaitingAdds = 1024;
+constexpr int kStorageThreads = 4;
+constexpr int kMostWaitingStorage = 1024;
+
+class Server final : public SearchServer {
+ public:
+  explicit Server(ServerOptions options)
+      : options_(std::move(options)),
+        metrics_(options_.version),
+        pixels_(options_.max_pixels_in_flight) {}
+  ~Server() override { Shutdown(absl::ZeroDuration()); }
+
+  absl::Status Init();
+
+  const std::string& address() const override { return address_; }
+  const std::string& http_address() const override { return http_->address(); }
+  bool ready() const override { return slot_.Get() != nullptr && !stopping_; }
+  void Shutdown(absl::Duration drain) override;
+
+ private:
+  absl::Status OpenGallery();
+  absl::Status StartPipeline();
+  absl::Status StartGrpc();
+  absl::Status StartHttp();
+  void OnVersionChange(const VersionStatus& status);
+
+  const ServerOptions options_;
+  Metrics metrics_;
+  PixelBudget pixels_;
+  std::optional<ApiKeys> keys_;
+  SnapshotSlot slot_;
+  std::unique_ptr<Gallery> gallery_;
+  std::unique_ptr<SnapshotLoader> loader_;
+  std::unique_ptr<Batcher> batcher_;
+  std::unique_ptr<WorkerPool> decode_pool_;
+  std::unique_ptr<WorkerPool> add_pool_;
+  std::unique_ptr<WorkerPool> storage_pool_;
+  ServiceContext context_;
+  std::unique_ptr<SearchServiceImpl> search_;
+  std::unique_ptr<GalleryServiceImpl> gallery_service_;
+  std::unique_ptr<ModelServiceImpl> model_service_;
+  std::unique_ptr<grpc::Server> grpc_;
+  std::unique_ptr<HttpEndpoint> http_;
+  std::string address_;
+  // Of the version that is being loaded; the loader's thread only.
+  absl::Time load_begin_;
+  std::atomic<bool> stopping_{false};
+};
+
+absl::Status Server::Init() {
+  // Everything that can be wrong with the options first, then the folder, then the ports.
+  if (!options_.credentials.api_key_file.empty()) {
+    auto keys = ApiKeys::Read(options_.credentials.api_key_file);
+    if (!keys.ok()) return keys.status();
+    keys_ = *std::move(keys);
+  }
+  absl::Status status = OpenGallery();
+  if (status.ok()) status = StartPipeline();
+  if (status.ok()) status = StartGrpc();
+  if (status.ok()) status = StartHttp();
+  if (!status.ok()) return status;
+  loader_->Start();
+  return absl::OkStatus();
+}
+
+absl::Status Server::OpenGallery() {
+  GalleryOptions gallery_options;
+  gallery_options.data_dir = options_.data_dir;
+  gallery_options.keep_versions = options_.keep_versions;
+  gallery_options.image_limits = options_.limits.image;
+  auto gallery = Gallery::Open(gallery_options, &slot_);
+  if (!gallery.ok()) return gallery.status();
+  gallery_ = *std::move(gallery);
+
+  SnapshotLoaderOptions loader_options;
+  loader_options.checkpoint_root = options_.checkpoint_root;
+  loader_options.data_dir = options_.data_dir;
+  loader_options.load_encoder = options_.load_encoder;
+  loader_options.poll_interval = options_.poll_interval;
+  loader_options.keep_versions = options_.keep_versions;
+  loader_options.on_change = [this](const VersionStatus& version) { OnVersionChange(version); };
+  loader_options.on_damaged = [](const std::string& photo_id, const absl::Status& why) {
+    LogWarning("left a photo out of the gallery", {{"photo_id", photo_id}, {"reason", why}});
+  };
+  auto loader = SnapshotLoader::Create(std::move(loader_options), gallery_.get());
+  if (!loader.ok()) return loader.status();
+  loader_ = *std::move(loader);
+  return absl::OkStatus();
+}
+
+absl::Status Server::StartPipeline() {
+  BatcherOptions batcher_options = options_.batcher;
+  batcher_options.on_batch = [this](const BatchReport& report) {
+    metrics_.ObserveBatch(report.images);
+    metrics_.ObserveStage(Stage::kPreprocess, report.preprocess_time);
+    metrics_.ObserveStage(Stage::kEncode, report.encode_time);
+  };
+  auto batcher = Batcher::Create(batcher_options, &slot_);
+  if (!batcher.ok()) return batcher.status();
+  batcher_ = *std::move(batcher);
+  const int decoders = options_.decode_threads > 0
+                           ? options_.decode_threads
+                           : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  decode_pool_ = std::make_unique<WorkerPool>(decoders, options_.batcher.max_queue);
+  add_pool_ = std::make_unique<WorkerPool>(kAddThreads, kMostWaitingAdds);
+  storage_pool_ = std::make_unique<WorkerPool>(kStorageThreads, kMostWaitingStorage);
+
+  context_.limits = options_.limits;
+  context_.keys = keys_ ? &*keys_ : nullptr;
+  context_.slot = &slot_;
+  context_.gallery = gallery_.get();
+  context_.loader = loader_.get();
+  context_.batcher = batcher_.get();
+  context_.metrics = &metrics_;
+  context_.pixels = &pixels_;
+  context_.decode_pool = decode_pool_.get();
+  context_.add_pool = add_pool_.get();
+  context_.storage_pool = storage_pool_.get();
+  return absl::OkStatus();
+}
+
+absl::Status Server::StartGrpc() {
+  auto address = ParseListenAddress(options_.listen);
+  if (!address.ok()) return address.status();
+  const auto credentials = MakeServerCredentials(options_.listen, options_.credentials);
+  if (!credentials.ok()) return credentials.status();
+  search_ = std::make_unique<SearchServiceImpl>(&context_);
+  gallery_service_ = std::make_unique<GalleryServiceImpl>(&context_);
+  model_service_ = std::make_unique<ModelServiceImpl>(&context_);
+
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  int port = 0;
+  grpc::ServerBuilder builder;
+  // A taken port is an error: two servers must never answer on one by turns.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
+  builder.AddListeningPort(address->ToString(), *credentials, &port);
+  builder.RegisterService(search_.get());
+  builder.RegisterService(gallery_service_.get());
+  builder.RegisterService(model_service_.get());
+  grpc_ = builder.BuildAndStart();
+  if (grpc_ == nullptr || port == 0) {
+    return absl::UnavailableError(absl::StrCat(
+        "--listen ", options_.listen,
+        ": cannot listen there; is another server running? Choose another address or port"));
+  }
+  grpc_->GetHealthCheckService()->SetServingStatus(false);
+  address->port = static_cast<uint16_t>(port);
+  address_ = address->ToString();
+  return absl::OkStatus();
+}
+
+absl::Status Server::StartHttp() {
+  HttpEndpointOptions http_options;
+  http_options.listen = options_.http;
+  http_options.metrics = [this] {
+    const GalleryTotals totals = gallery_->Totals();
+    metrics_.SetGalleryPhotos(totals.photos + totals.sketches);
+    metrics_.SetQueueDepth(batcher_->queue_depth());
+    return metrics_.Text();
+  };
+  http_options.ready = [this] { return ready(); };
+  auto http = HttpEndpoint::Start(std::move(http_options));
+  if (!http.ok()) return http.status();
+  http_ = *std::move(http);
+  return absl::OkStatus();
+}
+
+void Server::OnVersionChange(const VersionStatus& status) {
+  switch (status.state) {
+    case VersionState::kLoading:
+      load_begin_ = absl::Now();
+      LogInfo("loading model", {{"version", status.version}});
+      break;
+    case VersionState::kEmbedding:
+      metrics_.SetReembedProgress(status.progress);
+      break;
+    case VersionState::kServing:
+      metrics_.SetReembedProgress(1);
+      metrics_.SetModelVersion(status.version);
+      metrics_.CountModelLoad("ok");
+      metrics_.ObserveModelSwap(absl::Now() - load_begin_);
+      grpc_->GetHealthCheckService()->SetServingStatus(true);
+      LogInfo("serving", {{"version", status.version}, {"took", absl::Now() - load_begin_}});
+      break;
+    case VersionState::kFailed:
+      metrics_.SetReembedProgress(1);
+      metrics_.CountModelLoad("failed");
+      LogWarning("model refused", {{"version", status.version}, {"reason", status.failure}});
+      break;
+    case VersionState::kPublished:
+    case VersionState::kRetired:
+      break;
+  }
+}
+
+void Server::Shutdown(absl::Duration drain) {
+  stopping_ = true;
+  if (grpc_ != nullptr) {
+    grpc_->GetHealthCheckService()->SetServingStatus(false);
+    grpc_->Shutdown(absl::ToChronoTime(absl::Now() + drain));
+  }
+  // Calls that outlived the drain are cancelled by now; their work ends in this order.
+  if (decode_pool_ != nullptr) decode_pool_->Stop();
+  if (add_pool_ != nullptr) add_pool_->Stop();
+  if (batcher_ != nullptr) batcher_->Stop();
+  if (storage_pool_ != nullptr) storage_pool_->Stop();
+  grpc_.reset();
+  if (loader_ != nullptr) loader_->Stop();
+  if (http_ != nullptr) http_->Stop();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SearchServer>> SearchServer::Start(const ServerOptions& options) {
+  auto server = std::make_unique<Server>(options);
+  if (absl::Status status = server->Init(); !status.ok()) return status;
+  return std::unique_ptr<SearchServer>(std::move(server));
+}
+
+}  // namespace s2p

@@ -1,0 +1,59 @@
+// What the services share.
+#ifndef S2P_SERVER_SERVICE_CONTEXT_H_
+#define S2P_SERVER_SERVICE_CONTEXT_H_
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "daemon/api_keys.h"
+#include "server/batcher.h"
+#include "server/gallery.h"
+#include "server/limits.h"
+#include "server/metrics.h"
+#include "server/snapshot.h"
+#include "server/snapshot_loader.h"
+#include "server/worker_pool.h"
+
+namespace s2p {
+
+// All are borrowed and outlive the services; all are thread-safe.
+struct ServiceContext {
+  Limits limits;
+  // Null: no key is asked for.
+  const ApiKeys* keys = nullptr;
+  const SnapshotSlot* slot = nullptr;
+  Gallery* gallery = nullptr;
+  const SnapshotLoader* loader = nullptr;
+  Batcher* batcher = nullptr;
+  Metrics* metrics = nullptr;
+  PixelBudget* pixels = nullptr;
+  // Decodes images of searches.
+  WorkerPool* decode_pool = nullptr;
+  // Adds photos: decodes, waits for the encoder, writes.
+  WorkerPool* add_pool = nullptr;
+  // Everything else that touches the disk.
+  WorkerPool* storage_pool = nullptr;
+};
+
+// Ok, or Unauthenticated: the first thing every method asks.
+absl::Status Admit(const ServiceContext& service, const grpc::ServerContextBase& context);
+
+// Counts a call that has ended, and gives its gRPC status.
+grpc::Status EndCall(const ServiceContext& service, grpc::ServerContextBase& context,
+                     const std::string& method, absl::Time begin, const absl::Status& status);
+
+// Admits, runs `work` on the storage pool, and finishes with its status. What `work` refers to must
+// live until the call ends, as request and response do.
+grpc::ServerUnaryReactor* StartStorageCall(const ServiceContext& service,
+                                           grpc::CallbackServerContext* context,
+                                           const std::string& method,
+                                           std::function<absl::Status()> work);
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_SERVICE_CONTEXT_H_

@@ -1,0 +1,67 @@
+#include "server/worker_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace s2p {
+
+PixelBudget::Share PixelBudget::Take(int64_t pixels) {
+  const int64_t share = std::min(pixels, total_);
+  absl::MutexLock lock(&mutex_);
+  const auto is_free = [this, share]()
+                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return left_ >= share; };
+  mutex_.Await(absl::Condition(&is_free));
+  left_ -= share;
+  return Share(nullptr, [this, share](void*) {
+    absl::MutexLock return_lock(&mutex_);
+    left_ += share;
+  });
+}
+
+WorkerPool::WorkerPool(int threads, int max_queue) : max_queue_(static_cast<size_t>(max_queue)) {
+  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(); });
+}
+
+WorkerPool::~WorkerPool() { Stop(); }
+
+absl::Status WorkerPool::Submit(std::function<void()> job) {
+  absl::MutexLock lock(&mutex_);
+  if (stopping_) return absl::UnavailableError("the server is shutting down");
+  if (jobs_.size() >= max_queue_) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the server is busy: ", jobs_.size(), " requests wait already"));
+  }
+  jobs_.push_back(std::move(job));
+  return absl::OkStatus();
+}
+
+void WorkerPool::Stop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
+}
+
+void WorkerPool::Run() {
+  for (;;) {
+    std::function<void()> job;
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto something = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return stopping_ || !jobs_.empty();
+      };
+      mutex_.Await(absl::Condition(&something));
+      if (jobs_.empty()) return;
+      job = std::move(jobs_.front());
+      jobs_.pop_front();
+    }
+    job();
+  }
+}
+
+}  // namespace s2p
