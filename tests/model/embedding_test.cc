@@ -1,0 +1,74 @@
+#include "model/embedding.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+namespace s2p {
+namespace {
+
+TEST(EmbeddingMatrixTest, RowsLieOneAfterTheOther) {
+  EmbeddingMatrix matrix(2, 3);
+  matrix.row(1)[0] = 7;
+  EXPECT_EQ(matrix.rows(), 2);
+  EXPECT_EQ(matrix.dimension(), 3);
+  EXPECT_EQ(matrix.data()[3], 7);
+  EXPECT_EQ(matrix.data()[2], 0);
+}
+
+TEST(EmbeddingMatrixTest, RowOfAnEmptyDimensionIsEmpty) {
+  EXPECT_TRUE(EmbeddingMatrix(2, 0).row(1).empty());
+}
+
+TEST(CosineSimilarityTest, IsTheDotProductOfUnitVectors) {
+  EXPECT_FLOAT_EQ(CosineSimilarity({0.6f, 0.8f}, {0.8f, 0.6f}), 0.96f);
+  EXPECT_FLOAT_EQ(CosineSimilarity({0.6f, 0.8f}, {-0.6f, -0.8f}), -1);
+  EXPECT_EQ(CosineSimilarity({1, 0}, {0, 1}), 0);
+}
+
+TEST(CosineSimilarityTest, RoundingDoesNotLeaveTheRange) {
+  const std::vector<float> a(3, 0.57735032f);  // Their squares add up to a little more than 1.
+  const std::vector<float> b(3, -0.57735032f);
+  EXPECT_EQ(CosineSimilarity(a, a), 1);
+  EXPECT_EQ(CosineSimilarity(a, b), -1);
+}
+
+TEST(CosineSimilarityTest, AddsInDouble) {
+  // In float32 the second product is lost beside the first.
+  const std::vector<float> a = {1, 1e-5f, -1};
+  const std::vector<float> b = {0.5f, 1e-5f, 0.5f};
+  EXPECT_FLOAT_EQ(CosineSimilarity(a, b), 1e-10f);
+}
+
+TEST(NormalizeL2Test, ScalesToNormOne) {
+  std::vector<float> vector = {3, 0, -4};
+  ASSERT_TRUE(NormalizeL2(absl::MakeSpan(vector)));
+  EXPECT_EQ(vector, (std::vector<float>{0.6f, 0, -0.8f}));
+}
+
+TEST(NormalizeL2Test, HugeValuesDoNotOverflow) {
+  std::vector<float> vector = {3e38f, 0};
+  ASSERT_TRUE(NormalizeL2(absl::MakeSpan(vector)));
+  EXPECT_EQ(vector, (std::vector<float>{1, 0}));
+}
+
+TEST(NormalizeL2Test, ZeroIsLeftAlone) {
+  std::vector<float> vector = {0, 1e-13f};
+  EXPECT_FALSE(NormalizeL2(absl::MakeSpan(vector)));
+  EXPECT_EQ(vector, (std::vector<float>{0, 1e-13f}));
+}
+
+TEST(NormalizeL2Test, NotFiniteIsLeftAlone) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  std::vector<float> vector = {1, infinity};
+  EXPECT_FALSE(NormalizeL2(absl::MakeSpan(vector)));
+  EXPECT_EQ(vector, (std::vector<float>{1, infinity}));
+  std::vector<float> not_a_number = {1, std::nanf("")};
+  EXPECT_FALSE(NormalizeL2(absl::MakeSpan(not_a_number)));
+  EXPECT_EQ(not_a_number[0], 1);
+}
+
+}  // namespace
+}  // namespace s2p
