@@ -1,0 +1,262 @@
+#include "model/checkpoint.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/util/message_differencer.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "model/checkpoint_store.h"
+#include "model/file.h"
+#include "tests/model/checkpoint_fixture.h"
+#include "tests/testing/temp_dir.h"
+
+namespace s2p {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::SmallManifest;
+using testing::SmallWeights;
+
+TEST(Sha256Test, IsThatOfTheStandard) {
+  EXPECT_EQ(Sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(Sha256(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+TEST(CheckFiniteTest, NamesTheTensorWhateverItsType) {
+  const std::pair<TensorType, std::string> infinities[] = {
+      {TensorType::kF64, std::string("\0\0\0\0\0\0\xF0\x7F", 8)},
+      {TensorType::kF32, std::string("\0\0\x80\xFF", 4)},
+      {TensorType::kF16, std::string("\0\x7C", 2)},
+      {TensorType::kBF16, std::string("\1\x7F", 2).replace(0, 1, "\x80")}};
+  for (const auto& [type, bytes] : infinities) {
+    TensorMap tensors = SmallWeights();
+    tensors["odd"] = TensorBytes{type, {1}, bytes};
+    const absl::Status status = CheckFinite(tensors);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << NameOf(type);
+    EXPECT_THAT(status.message(), HasSubstr("tensor 'odd'")) << NameOf(type);
+  }
+}
+
+TEST(CheckFiniteTest, LastOfManyValuesCounts) {
+  std::string bytes(400, '\0');
+  bytes[398] = '\xC0';
+  bytes[399] = '\x7F';
+  EXPECT_FALSE(CheckFinite({{"w", TensorBytes{TensorType::kF32, {100}, bytes}}}).ok());
+  bytes[399] = '\x7E';
+  EXPECT_TRUE(CheckFinite({{"w", TensorBytes{TensorType::kF32, {100}, bytes}}}).ok());
+}
+
+TEST(CheckFiniteTest, WholeNumbersAreAlwaysFinite) {
+  EXPECT_TRUE(
+      CheckFinite({{"n", TensorBytes{TensorType::kI64, {1}, std::string(8, '\xFF')}}}).ok());
+}
+
+// A published checkpoint, to be damaged.
+class CheckpointTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const CheckpointStore store(dir_.path());
+    const auto version = store.Publish(SmallManifest(), SmallWeights());
+    ASSERT_TRUE(version.ok()) << version.status();
+    folder_ = store.DirectoryOf(*version);
+  }
+
+  std::string Path(const std::string& name) const { return absl::StrCat(folder_, "/", name); }
+  std::string Bytes(const std::string& name) const {
+    return ReadWholeFile(Path(name), 1 << 20).value();
+  }
+  void Write(const std::string& name, const std::string& bytes) {
+    std::ofstream(Path(name), std::ios::binary) << bytes;
+  }
+  void FlipByte(const std::string& name, size_t position) {
+    std::string bytes = Bytes(name);
+    bytes[position] = static_cast<char>(bytes[position] ^ 1);
+    Write(name, bytes);
+  }
+  // Changes the manifest's text, which must have `from`.
+  void Replace(const std::string& from, const std::string& to) {
+    const std::string json = Bytes(kManifestFileName);
+    ASSERT_TRUE(absl::StrContains(json, from)) << json;
+    Write(kManifestFileName, absl::StrReplaceAll(json, {{from, to}}));
+  }
+  // Replaces the weights by others of which the manifest speaks the truth.
+  void ReplaceWeights(const std::string& bytes) {
+    const std::string before = Bytes(kWeightsFileName);
+    Write(kWeightsFileName, bytes);
+    Replace(absl::StrCat("\"bytes\": \"", before.size(), "\""),
+            absl::StrCat("\"bytes\": \"", bytes.size(), "\""));
+    Replace(Sha256(before), Sha256(bytes));
+  }
+  // Fails unless the checkpoint is refused as DataLoss; the message.
+  std::string Damage() {
+    const absl::Status status = ReadCheckpoint(folder_).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+    return std::string(status.message());
+  }
+
+  testing::TempDir dir_;
+  std::string folder_;
+};
+
+TEST_F(CheckpointTest, ReadsWhatWasPublished) {
+  const auto checkpoint = ReadCheckpoint(folder_);
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  EXPECT_EQ(checkpoint->directory, folder_);
+  EXPECT_EQ(checkpoint->manifest.format_version(), kCheckpointFormatVersion);
+  EXPECT_EQ(checkpoint->manifest.version(), 1);
+  EXPECT_TRUE(checkpoint->manifest.has_created_at());
+  v1::CheckpointManifest manifest = checkpoint->manifest;
+  manifest.clear_format_version();
+  manifest.clear_version();
+  manifest.clear_created_at();
+  manifest.clear_files();
+  EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(manifest, SmallManifest()))
+      << manifest.DebugString();
+  EXPECT_EQ(SerializeSafetensors(checkpoint->weights), SerializeSafetensors(SmallWeights()));
+}
+
+TEST_F(CheckpointTest, FolderWithoutManifestIsNotFound) {
+  std::filesystem::remove(Path(kManifestFileName));
+  EXPECT_EQ(ReadCheckpoint(folder_).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(ReadCheckpoint(folder_ + "0").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(CheckpointTest, EveryFlippedByteOfTheWeightsIsDataLoss) {
+  const size_t size = Bytes(kWeightsFileName).size();
+  for (size_t i = 0; i < size; i += 7) {
+    FlipByte(kWeightsFileName, i);
+    EXPECT_THAT(Damage(), AllOf(HasSubstr(Path(kWeightsFileName)), HasSubstr("sha256: ")));
+    FlipByte(kWeightsFileName, i);
+  }
+  EXPECT_TRUE(ReadCheckpoint(folder_).ok());
+}
+
+TEST_F(CheckpointTest, ShortAndLongWeightsAreDataLoss) {
+  const std::string bytes = Bytes(kWeightsFileName);
+  for (const std::string& damaged :
+       {bytes.substr(0, bytes.size() - 1), bytes + "x", std::string()}) {
+    Write(kWeightsFileName, damaged);
+    EXPECT_THAT(Damage(), AllOf(HasSubstr(Path(kWeightsFileName)),
+                                HasSubstr(absl::StrCat("size: ", damaged.size(), " bytes"))));
+  }
+}
+
+TEST_F(CheckpointTest, MissingWeightsAreDataLoss) {
+  std::filesystem::remove(Path(kWeightsFileName));
+  EXPECT_THAT(Damage(), AllOf(HasSubstr(Path(kWeightsFileName)), HasSubstr("missing")));
+}
+
+TEST_F(CheckpointTest, TensorsThatDoNotParseAreDataLoss) {
+  ReplaceWeights("not tensors at all");
+  EXPECT_THAT(Damage(), AllOf(HasSubstr(Path(kWeightsFileName)), HasSubstr("header length")));
+}
+
+TEST_F(CheckpointTest, TensorThatIsNotFiniteIsDataLoss) {
+  TensorMap weights = SmallWeights();
+  weights["projection.sketch_bias"].bytes.replace(4, 4, std::string("\0\0\xC0\x7F", 4));
+  ReplaceWeights(SerializeSafetensors(weights));
+  EXPECT_THAT(Damage(), HasSubstr("tensor 'projection.sketch_bias': holds a value that is not"));
+}
+
+TEST_F(CheckpointTest, EveryTruncationOfTheManifestIsDataLoss) {
+  const std::string json = Bytes(kManifestFileName);
+  for (size_t size = 0; size < json.rfind('}'); size += 31) {
+    Write(kManifestFileName, json.substr(0, size));
+    EXPECT_THAT(Damage(), HasSubstr(Path(kManifestFileName))) << size;
+  }
+}
+
+TEST_F(CheckpointTest, NewerFormatIsFailedPrecondition) {
+  Replace("\"formatVersion\": 1,", "\"formatVersion\": 2, \"aFieldOfTheFuture\": [],");
+  const absl::Status status = ReadCheckpoint(folder_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(status.message(), AllOf(HasSubstr(Path(kManifestFileName)),
+                                      HasSubstr("formatVersion: 2 is newer than this program")));
+}
+
+TEST_F(CheckpointTest, FormatThatIsNoNumberIsDataLoss) {
+  const std::string json = Bytes(kManifestFileName);
+  for (const char* format : {"0", "-1", "1.5", "\"one\"", "null", "1e99"}) {
+    Write(kManifestFileName,
+          absl::StrReplaceAll(
+              json, {{"\"formatVersion\": 1", absl::StrCat("\"formatVersion\": ", format)}}));
+    EXPECT_THAT(Damage(), HasSubstr("formatVersion: not a number from 1 on")) << format;
+  }
+  Write(kManifestFileName, "{}");
+  EXPECT_THAT(Damage(), HasSubstr("formatVersion: missing"));
+}
+
+TEST_F(CheckpointTest, UnknownFieldOfThisFormatIsDataLoss) {
+  Replace("\"version\":", "\"colour\": 3, \"version\":");
+  EXPECT_THAT(Damage(), AllOf(HasSubstr(Path(kManifestFileName)), HasSubstr("colour")));
+}
+
+TEST_F(CheckpointTest, FieldOfTheManifestThatMakesNoSenseIsNamed) {
+  Replace("\"dimension\": 2", "\"dimension\": 0");
+  EXPECT_THAT(Damage(),
+              AllOf(HasSubstr(Path(kManifestFileName)), HasSubstr("embedding.dimension")));
+}
+
+TEST_F(CheckpointTest, VersionBelowOneIsDataLoss) {
+  Replace("\"version\": \"1\"", "\"version\": \"0\"");
+  EXPECT_THAT(Damage(), HasSubstr("manifest.json: version: "));
+}
+
+TEST_F(CheckpointTest, FileNamesNeverLeaveTheFolder) {
+  const std::string json = Bytes(kManifestFileName);
+  for (const char* name : {"../1/weights.safetensors", "/etc/passwd", ".hidden", "..", "",
+                           "manifest.json", "a\\u0000b"}) {
+    Write(kManifestFileName, absl::StrReplaceAll(json, {{kWeightsFileName, name}}));
+    EXPECT_THAT(Damage(), HasSubstr("files[0].name")) << name;
+  }
+}
+
+TEST_F(CheckpointTest, OtherFilesAreVerifiedToo) {
+  Write("notes.txt", "abc");
+  Replace("\"files\": [",
+          absl::StrCat("\"files\": [{\"name\": \"notes.txt\", \"bytes\": \"3\", \"sha256\": \"",
+                       Sha256("abc"), "\"},"));
+  EXPECT_TRUE(ReadCheckpoint(folder_).ok());
+  Write("notes.txt", "abd");
+  EXPECT_THAT(Damage(), AllOf(HasSubstr("notes.txt"), HasSubstr("sha256: ")));
+}
+
+TEST_F(CheckpointTest, FileEntriesThatMakeNoSenseAreNamed) {
+  const std::string sha256 = Sha256(Bytes(kWeightsFileName));
+  const std::string json = Bytes(kManifestFileName);
+  Replace(sha256, "ABCD");
+  EXPECT_THAT(Damage(), HasSubstr("files[0].sha256: not 64 lower-case hex digits"));
+  Write(kManifestFileName, json);
+  Replace(kWeightsFileName, "wights.safetensors");
+  EXPECT_THAT(Damage(), HasSubstr("files: weights.safetensors is missing"));
+  Write(kManifestFileName, json);
+  Replace("\"bytes\": \"", "\"bytes\": \"9999999999");
+  EXPECT_THAT(Damage(), HasSubstr("files[0].bytes: "));
+}
+
+TEST_F(CheckpointTest, FolderInPlaceOfTheWeightsIsRefused) {
+  std::filesystem::remove(Path(kWeightsFileName));
+  std::filesystem::create_directory(Path(kWeightsFileName));
+  EXPECT_EQ(ReadCheckpoint(folder_).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(CheckpointTest, AnOverlongManifestIsDataLossBeforeItIsRead) {
+  std::filesystem::resize_file(Path(kManifestFileName), uintmax_t{1} << 40);
+  EXPECT_THAT(Damage(), HasSubstr("above the limit of"));
+}
+
+TEST_F(CheckpointTest, ManifestAloneNeedsNoWeights) {
+  std::filesystem::remove(Path(kWeightsFileName));
+  const auto manifest = ReadManifest(folder_);
+  ASSERT_TRUE(manifest.ok()) << manifest.status();
+  EXPECT_EQ(manifest->attributes(0), "boots");
+}
+
+}  // namespace
+}  // namespace s2p

@@ -1,0 +1,154 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <limits>
+#include <ostream>
+#include <string>
+
+#include "model/checkpoint.h"
+#include "tests/model/checkpoint_fixture.h"
+
+namespace s2p {
+namespace {
+
+using testing::SmallManifest;
+using ::testing::StartsWith;
+using v1::CheckpointManifest;
+
+// A mistake, and how the message that refuses it begins.
+struct Mistake {
+  const char* name;
+  const char* field;
+  std::function<void(CheckpointManifest&)> make;
+};
+
+void PrintTo(const Mistake& mistake, std::ostream* out) { *out << mistake.name; }
+
+const Mistake kMistakes[] = {
+    {"UnknownArch", "backbone.arch: 'vgg'",
+     [](CheckpointManifest& m) { m.mutable_backbone()->set_arch("vgg"); }},
+    {"NoArch", "backbone.arch: ''",
+     [](CheckpointManifest& m) { m.mutable_backbone()->clear_arch(); }},
+    {"StageTwo", "backbone.last_stage: 2",
+     [](CheckpointManifest& m) { m.mutable_backbone()->set_last_stage(2); }},
+    {"StageFive", "backbone.last_stage: 5",
+     [](CheckpointManifest& m) { m.mutable_backbone()->set_last_stage(5); }},
+    {"StrideThree", "backbone.last_stride: 3",
+     [](CheckpointManifest& m) {
+       m.mutable_backbone()->set_last_stage(4);
+       m.mutable_backbone()->set_last_stride(3);
+     }},
+    {"NoPooling", "embedding.pooling",
+     [](CheckpointManifest& m) { m.mutable_embedding()->clear_pooling(); }},
+    {"GridWithoutGridPooling", "embedding.grid: 2",
+     [](CheckpointManifest& m) { m.mutable_embedding()->set_grid(2); }},
+    {"GridTooFine", "embedding.grid: 9",
+     [](CheckpointManifest& m) {
+       m.mutable_embedding()->set_pooling(v1::POOLING_GRID);
+       m.mutable_embedding()->set_grid(9);
+     }},
+    {"NoDimension", "embedding.dimension: 0",
+     [](CheckpointManifest& m) { m.mutable_embedding()->clear_dimension(); }},
+    {"AbsurdDimension", "embedding.dimension: 4294967295",
+     [](CheckpointManifest& m) { m.mutable_embedding()->set_dimension(0xFFFFFFFFu); }},
+    {"DimensionThatNothingProjectsTo", "embedding.dimension: 2, but the pooled vector has 256",
+     [](CheckpointManifest& m) { m.mutable_embedding()->set_projection(false); }},
+    {"NoNeckSaid", "embedding.neck",
+     [](CheckpointManifest& m) { m.mutable_embedding()->clear_neck(); }},
+    {"NoFeatureSaid", "embedding.retrieval_feature",
+     [](CheckpointManifest& m) { m.mutable_embedding()->clear_retrieval_feature(); }},
+    {"FeatureOfANeckThatIsNotThere", "embedding.retrieval_feature: RETRIEVAL_FEATURE_NECK",
+     [](CheckpointManifest& m) {
+       m.mutable_embedding()->set_retrieval_feature(v1::RETRIEVAL_FEATURE_NECK);
+     }},
+    {"NoPhoto", "photo.height: 0", [](CheckpointManifest& m) { m.clear_photo(); }},
+    {"NoSketch", "sketch.height: 0", [](CheckpointManifest& m) { m.clear_sketch(); }},
+    {"TallImages", "photo.height: 1025",
+     [](CheckpointManifest& m) { m.mutable_photo()->set_height(1025); }},
+    {"NoWidth", "sketch.width: 0",
+     [](CheckpointManifest& m) { m.mutable_sketch()->clear_width(); }},
+    {"ThickenedTooOften", "sketch.thicken: 9",
+     [](CheckpointManifest& m) { m.mutable_sketch()->set_thicken(9); }},
+    {"NoFilter", "photo.filter", [](CheckpointManifest& m) { m.mutable_photo()->clear_filter(); }},
+    {"FourMeans", "photo.mean: not three",
+     [](CheckpointManifest& m) { m.mutable_photo()->add_mean(0); }},
+    {"NoStd", "sketch.std: not three",
+     [](CheckpointManifest& m) { m.mutable_sketch()->clear_std(); }},
+    {"MeanThatIsNoNumber", "photo.mean[1]",
+     [](CheckpointManifest& m) {
+       m.mutable_photo()->set_mean(1, std::numeric_limits<float>::quiet_NaN());
+     }},
+    {"StdOfZero", "photo.std[2]", [](CheckpointManifest& m) { m.mutable_photo()->set_std(2, 0); }},
+    {"InfiniteStd", "photo.std[0]",
+     [](CheckpointManifest& m) {
+       m.mutable_photo()->set_std(0, std::numeric_limits<float>::infinity());
+     }},
+    {"NamelessAttribute", "attributes[1]: a name of 0 bytes",
+     [](CheckpointManifest& m) { m.add_attributes(""); }},
+    {"AttributeTwice", "attributes[1]: a name that is there twice",
+     [](CheckpointManifest& m) { m.add_attributes("boots"); }},
+    {"AttributesWithoutWidth", "attribute_hidden: 0",
+     [](CheckpointManifest& m) { m.clear_attribute_hidden(); }},
+    {"WidthWithoutAttributes", "attribute_hidden: 4",
+     [](CheckpointManifest& m) { m.clear_attributes(); }},
+    {"RankAboveOne", "evaluations[0].rank1",
+     [](CheckpointManifest& m) { m.mutable_evaluations(0)->set_rank1(61.7); }},
+    {"PrecisionThatIsNoNumber", "evaluations[0].mAP",
+     [](CheckpointManifest& m) {
+       m.mutable_evaluations(0)->set_mean_average_precision(
+           std::numeric_limits<double>::quiet_NaN());
+     }},
+};
+
+class ManifestMistakeTest : public ::testing::TestWithParam<Mistake> {};
+
+TEST_P(ManifestMistakeTest, IsInvalidArgumentNamingTheField) {
+  CheckpointManifest manifest = SmallManifest();
+  GetParam().make(manifest);
+  const absl::Status status = ValidateManifest(manifest);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), StartsWith(GetParam().field));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ManifestMistakeTest, ::testing::ValuesIn(kMistakes),
+                         [](const auto& mistake) { return mistake.param.name; });
+
+TEST(ManifestTest, AValidOnePasses) {
+  const absl::Status status = ValidateManifest(SmallManifest());
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST(ManifestTest, StrideOfAStageThatIsNotThereDoesNotMatter) {
+  CheckpointManifest manifest = SmallManifest();
+  manifest.mutable_backbone()->clear_last_stride();
+  EXPECT_TRUE(ValidateManifest(manifest).ok());
+}
+
+struct Pooled {
+  const char* arch;
+  int stage;
+  uint32_t grid;
+  int dimension;
+};
+
+TEST(PooledDimensionTest, IsChannelsTimesCells) {
+  for (const Pooled& pooled : {Pooled{"resnet18", 3, 0, 256}, Pooled{"resnet34", 4, 0, 512},
+                               Pooled{"resnet50", 3, 0, 1024}, Pooled{"resnet50", 4, 0, 2048},
+                               Pooled{"se_resnext50_32x4d", 4, 0, 2048},
+                               Pooled{"resnet18", 3, 6, 9216}, Pooled{"resnet18", 4, 1, 512}}) {
+    v1::Backbone backbone;
+    backbone.set_arch(pooled.arch);
+    backbone.set_last_stage(pooled.stage);
+    backbone.set_last_stride(1);
+    v1::Embedding embedding;
+    embedding.set_pooling(pooled.grid > 0 ? v1::POOLING_GRID : v1::POOLING_GLOBAL);
+    embedding.set_grid(pooled.grid);
+    const auto dimension = PooledDimension(backbone, embedding);
+    ASSERT_TRUE(dimension.ok()) << dimension.status();
+    EXPECT_EQ(*dimension, pooled.dimension) << pooled.arch << " to stage " << pooled.stage;
+  }
+}
+
+}  // namespace
+}  // namespace s2p
