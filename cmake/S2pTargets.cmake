@@ -47,6 +47,11 @@ function(s2p_use_torch target)
   endif()
   target_link_libraries(${target} PUBLIC s2p::torch)
   target_compile_options(${target} PRIVATE -pthread)
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE")
+    # Else -fPIE, which is another setting than the header's.
+    target_compile_options(${target} PRIVATE -fPIC)
+  endif()
   target_precompile_headers(${target} REUSE_FROM s2p_torch_headers)
 endfunction()
 

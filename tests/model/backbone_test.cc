@@ -1,0 +1,221 @@
+#include "model/backbone.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
+#include "tests/model/golden_weights.h"
+#include "tests/testing/golden.h"
+
+namespace s2p {
+namespace {
+
+using testing::ExpectClose;
+using testing::GoldenInputTensor;
+using ::testing::HasSubstr;
+using testing::TensorsOf;
+
+v1::Backbone Spec(const std::string& arch, uint32_t last_stage = 4, uint32_t last_stride = 1) {
+  v1::Backbone spec;
+  spec.set_arch(arch);
+  spec.set_last_stage(last_stage);
+  spec.set_last_stride(last_stride);
+  return spec;
+}
+
+std::shared_ptr<Backbone> Create(const v1::Backbone& spec) {
+  auto backbone = CreateBackbone(spec);
+  EXPECT_TRUE(backbone.ok()) << backbone.status();
+  return *std::move(backbone);
+}
+
+int64_t CountParameters(const Backbone& backbone) {
+  int64_t count = 0;
+  for (const torch::Tensor& parameter : backbone.parameters()) count += parameter.numel();
+  return count;
+}
+
+// One line of a list of keys: name, type, shape as "64x3x7x7" or "scalar", sum when filled by the
+// rule.
+struct Key {
+  std::string name;
+  std::string type;
+  std::string shape;
+  double sum = 0;
+};
+
+std::vector<Key> ReadKeys(const std::string& path) {
+  std::vector<Key> keys;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    std::istringstream fields(line);
+    Key key;
+    fields >> key.name >> key.type >> key.shape >> key.sum;
+    EXPECT_FALSE(fields.fail()) << line;
+    // The classifier is no part of the backbone.
+    if (!absl::StartsWith(key.name, "fc.")) keys.push_back(key);
+  }
+  return keys;
+}
+
+class BackboneGoldenTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  std::shared_ptr<Backbone> Filled() {
+    auto backbone = Create(Spec(GetParam()));
+    testing::FillModule(*backbone);
+    backbone->eval();
+    return backbone;
+  }
+  // Compares both stages for the input of this size; `suffix` is ".f64" for the exact values.
+  void Compare(Backbone& backbone, const TensorMap& golden, const std::string& size,
+               const torch::Tensor& input, const std::string& suffix, double relative,
+               double absolute) {
+    torch::NoGradGuard no_grad;
+    const FeatureMaps maps = backbone.Forward(input);
+    const std::pair<const char*, torch::Tensor> stages[] = {{"layer3", maps.stage3},
+                                                            {"layer4", maps.last}};
+    for (const auto& [layer, map] : stages) {
+      const std::string name = GetParam() + "." + size + "." + layer + suffix;
+      ASSERT_EQ(golden.count(name), 1u) << name;
+      ExpectClose(map.mean({2, 3}), ToTorch(golden.at(name)), relative, absolute, name);
+    }
+  }
+};
+
+TEST_P(BackboneGoldenTest, KeysShapesAndSumsAreThoseOfPublishedWeights) {
+  S2P_GOLDEN_OR_SKIP(path, "keys_" + GetParam() + ".txt");
+  const std::map<std::string, torch::Tensor> tensors = TensorsOf(*Filled());
+  const std::vector<Key> keys = ReadKeys(path);
+  EXPECT_EQ(tensors.size(), keys.size());
+  for (const Key& key : keys) {
+    const auto tensor = tensors.find(key.name);
+    ASSERT_NE(tensor, tensors.end()) << key.name;
+    const std::string shape = absl::StrJoin(tensor->second.sizes().vec(), "x");
+    EXPECT_EQ(shape.empty() ? "scalar" : shape, key.shape) << key.name;
+    EXPECT_EQ(std::string(NameOf(ToTensorBytes(tensor->second).type)), key.type) << key.name;
+    // The list has 12 digits.
+    EXPECT_NEAR(tensor->second.to(torch::kFloat64).sum().item<double>(), key.sum,
+                1e-9 + 5e-12 * std::abs(key.sum))
+        << key.name;
+  }
+}
+
+TEST_P(BackboneGoldenTest, FeaturesAreTheReferenceProgramsInFloat32) {
+  S2P_GOLDEN_OR_SKIP(path, "backbone.safetensors");
+  const auto golden = ReadSafetensors(path);
+  ASSERT_TRUE(golden.ok()) << golden.status();
+  const auto backbone = Filled();
+  Compare(*backbone, *golden, "96x96", GoldenInputTensor("input_2x3x96x96", {2, 3, 96, 96}), "",
+          1e-4, 1e-8);
+  Compare(*backbone, *golden, "128x64", GoldenInputTensor("input_2x3x128x64", {2, 3, 128, 64}), "",
+          1e-4, 1e-8);
+}
+
+TEST_P(BackboneGoldenTest, FeaturesAreTheReferenceProgramsInFloat64) {
+  S2P_GOLDEN_OR_SKIP(path, "backbone.safetensors");
+  const auto golden = ReadSafetensors(path);
+  ASSERT_TRUE(golden.ok()) << golden.status();
+  const auto backbone = Filled();
+  backbone->to(torch::kFloat64);
+  const torch::Tensor input = GoldenInputTensor("input_2x3x128x64", {2, 3, 128, 64});
+  Compare(*backbone, *golden, "128x64", input.to(torch::kFloat64), ".f64", 1e-10, 1e-13);
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, BackboneGoldenTest,
+                         ::testing::Values("resnet18", "resnet50", "se_resnext50_32x4d"),
+                         [](const auto& arch) { return arch.param; });
+
+TEST(GoldenRuleTest, InputsBeginAsTheGoldenFileSays) {
+  S2P_GOLDEN_OR_SKIP(path, "backbone.safetensors");
+  const auto golden = ReadSafetensors(path);
+  ASSERT_TRUE(golden.ok()) << golden.status();
+  for (const char* name : {"input_2x3x96x96", "input_2x3x128x64"}) {
+    const torch::Tensor want = ToTorch(golden->at(std::string(name) + ".head"));
+    EXPECT_TRUE(GoldenInputTensor(name, {16}).equal(want)) << name;
+  }
+}
+
+// Published numbers of parameters, without the classifier.
+TEST(BackboneTest, NumbersOfParametersAreThePublishedOnes) {
+  EXPECT_EQ(CountParameters(*Create(Spec("resnet18"))), 11'176'512);
+  EXPECT_EQ(CountParameters(*Create(Spec("resnet34"))), 21'284'672);
+  EXPECT_EQ(CountParameters(*Create(Spec("resnet50"))), 23'508'032);
+}
+
+class BackboneShapeTest : public ::testing::Test {
+ protected:
+  FeatureMaps Forward(const v1::Backbone& spec) {
+    torch::NoGradGuard no_grad;
+    const auto backbone = Create(spec);
+    backbone->eval();
+    const FeatureMaps maps = backbone->Forward(torch::zeros({1, 3, 64, 96}));
+    EXPECT_EQ(maps.stage3.size(1), backbone->stage3_channels());
+    EXPECT_EQ(maps.last.size(1), backbone->channels());
+    return maps;
+  }
+};
+
+TEST_F(BackboneShapeTest, StrideOfOneKeepsTheSizeOfTheLastMap) {
+  const FeatureMaps maps = Forward(Spec("resnet34", 4, 1));
+  EXPECT_EQ(maps.stage3.sizes(), (std::vector<int64_t>{1, 256, 4, 6}));
+  EXPECT_EQ(maps.last.sizes(), (std::vector<int64_t>{1, 512, 4, 6}));
+}
+
+TEST_F(BackboneShapeTest, StrideOfTwoHalvesIt) {
+  EXPECT_EQ(Forward(Spec("resnet18", 4, 2)).last.sizes(), (std::vector<int64_t>{1, 512, 2, 3}));
+}
+
+TEST_F(BackboneShapeTest, NetworkMayEndAfterStageThree) {
+  const FeatureMaps maps = Forward(Spec("resnet18", 3));
+  EXPECT_EQ(maps.last.sizes(), (std::vector<int64_t>{1, 256, 4, 6}));
+  EXPECT_TRUE(maps.last.equal(maps.stage3));
+  for (const auto& [name, tensor] : TensorsOf(*Create(Spec("resnet18", 3)))) {
+    EXPECT_FALSE(absl::StartsWith(name, "layer4.")) << name;
+  }
+}
+
+TEST(BackboneTest, StrideDoesNotMatterWhereStageFourIsMissing) {
+  EXPECT_TRUE(CreateBackbone(Spec("resnet18", 3, 0)).ok());
+}
+
+TEST(BackboneTest, StagesAreTheStemAndEachStageInOrder) {
+  const auto backbone = Create(Spec("resnet18", 3));
+  const auto stages = backbone->Stages();
+  ASSERT_EQ(stages.size(), 4u);
+  size_t parameters = 0;
+  for (const auto& stage : stages) parameters += stage->parameters().size();
+  EXPECT_EQ(parameters, backbone->parameters().size());
+  EXPECT_EQ(stages[0]->parameters()[0].sizes(), (std::vector<int64_t>{64, 3, 7, 7}));
+}
+
+TEST(BackboneTest, ConvolutionsBeginHeNormalOverTheirOutputs) {
+  const auto backbone = Create(Spec("resnet50", 3));
+  const torch::Tensor weight = TensorsOf(*backbone).at("layer3.0.conv2.weight");
+  // [256, 256, 3, 3]: 2 / (256 * 9); the mean of 589,824 squares is within a few per mille of it.
+  EXPECT_NEAR(weight.pow(2).mean().item<double>() * 256 * 9 / 2, 1, 0.02);
+  EXPECT_NEAR(weight.mean().item<double>(), 0, 0.001);
+}
+
+TEST(BackboneTest, BadSpecsAreInvalidArgumentNamingTheField) {
+  const std::pair<v1::Backbone, const char*> bad[] = {
+      {Spec("vgg16"), "backbone.arch: 'vgg16'"},
+      {Spec("resnet18", 2), "backbone.last_stage: 2"},
+      {Spec("resnet18", 0xFFFFFFFFu), "backbone.last_stage: 4294967295"},
+      {Spec("resnet18", 4, 0), "backbone.last_stride: 0"},
+      {Spec("resnet18", 4, 3), "backbone.last_stride: 3"}};
+  for (const auto& [spec, field] : bad) {
+    const absl::Status status = CreateBackbone(spec).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << field;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(field));
+  }
+}
+
+}  // namespace
+}  // namespace s2p

@@ -1,0 +1,58 @@
+// Networks filled by the golden rule, and how their outputs are compared with golden files.
+#ifndef S2P_TESTS_MODEL_GOLDEN_WEIGHTS_H_
+#define S2P_TESTS_MODEL_GOLDEN_WEIGHTS_H_
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "model/dual_encoder.h"
+#include "model/safetensors.h"
+#include "tests/testing/golden_rule.h"
+
+namespace s2p::testing {
+
+// Parameters and buffers by name, as they are: writing to one writes to the module.
+inline std::map<std::string, torch::Tensor> TensorsOf(const torch::nn::Module& module) {
+  std::map<std::string, torch::Tensor> tensors;
+  for (const auto& item : module.named_parameters()) tensors[item.key()] = item.value();
+  for (const auto& item : module.named_buffers()) tensors[item.key()] = item.value();
+  return tensors;
+}
+
+// What the rule gives an entry of this name, shape and type.
+inline torch::Tensor GoldenTensor(const std::string& name, const torch::Tensor& like) {
+  TensorBytes tensor = ToTensorBytes(like);
+  FillByGoldenRule(name, tensor);
+  return ToTorch(tensor);
+}
+
+// Fills a module under its own names.
+inline void FillModule(const torch::nn::Module& module) {
+  torch::NoGradGuard no_grad;
+  for (auto& [name, tensor] : TensorsOf(module)) tensor.copy_(GoldenTensor(name, tensor));
+}
+
+// The input of a name and shape, float32.
+inline torch::Tensor GoldenInputTensor(const std::string& name, const std::vector<int64_t>& shape) {
+  int64_t count = 1;
+  for (int64_t size : shape) count *= size;
+  const std::vector<float> values = GoldenInput(name, static_cast<size_t>(count));
+  return torch::tensor(values).reshape(shape);
+}
+
+// Expects max |got - want| <= relative * max |want| + absolute, over the whole tensor.
+inline void ExpectClose(const torch::Tensor& got, const torch::Tensor& want, double relative,
+                        double absolute, const std::string& what) {
+  ASSERT_EQ(got.sizes(), want.sizes()) << what;
+  const torch::Tensor exact = want.to(torch::kFloat64);
+  const double difference = (got.to(torch::kFloat64) - exact).abs().max().item<double>();
+  EXPECT_LE(difference, relative * exact.abs().max().item<double>() + absolute) << what;
+}
+
+}  // namespace s2p::testing
+
+#endif  // S2P_TESTS_MODEL_GOLDEN_WEIGHTS_H_
