@@ -23,4 +23,9 @@ endif()
 if(S2P_SANITIZE)
   add_compile_options(-fsanitize=${S2P_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${S2P_SANITIZE})
+  if(S2P_SANITIZE STREQUAL "thread")
+    # Headers of protobuf and Abseil lay out classes differently when they see this macro; the
+    # system's libraries were built without it.
+    add_compile_options(-U__SANITIZE_THREAD__)
+  endif()
 endif()

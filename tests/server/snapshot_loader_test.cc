@@ -5,6 +5,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "tests/server/gallery_fixture.h"
+#include "tests/server/tiny_checkpoint.h"
 
 namespace s2p::testing {
 namespace {
@@ -13,28 +14,6 @@ namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-v1::CheckpointManifest ValidManifest() {
-  v1::CheckpointManifest manifest;
-  manifest.mutable_backbone()->set_arch("resnet18");
-  manifest.mutable_backbone()->set_last_stage(4);
-  manifest.mutable_backbone()->set_last_stride(2);
-  v1::Embedding* embedding = manifest.mutable_embedding();
-  embedding->set_pooling(v1::POOLING_GLOBAL);
-  embedding->set_dimension(512);
-  embedding->set_neck(v1::NECK_NONE);
-  embedding->set_retrieval_feature(v1::RETRIEVAL_FEATURE_POOLED);
-  for (v1::Preprocessing* steps : {manifest.mutable_photo(), manifest.mutable_sketch()}) {
-    steps->set_height(96);
-    steps->set_width(96);
-    steps->set_filter(v1::RESIZE_FILTER_BILINEAR);
-    for (int c = 0; c < 3; ++c) {
-      steps->add_mean(0.5f);
-      steps->add_std(0.25f);
-    }
-  }
-  return manifest;
-}
 
 // A store, a gallery, and a loader whose encoders are fakes of the
 // checkpoint's version.
@@ -66,12 +45,7 @@ class SnapshotLoaderTest : public ::testing::Test {
     gallery_ = *Gallery::Open(gallery_options_, &slot_);
     loader_ = *SnapshotLoader::Create(options_, gallery_.get());
   }
-  int64_t Publish() {
-    const TensorMap weights = {{"w", {TensorType::kF32, {2}, std::string(8, '\0')}}};
-    const auto version = store_.Publish(ValidManifest(), weights);
-    EXPECT_TRUE(version.ok()) << version.status();
-    return *version;
-  }
+  int64_t Publish() { return PublishTinyCheckpoint(store_); }
   static void FlipLastByte(const std::string& path) {
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(-1, std::ios::end);

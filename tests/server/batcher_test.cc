@@ -1,0 +1,290 @@
+#include "server/batcher.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "tests/server/gallery_fixture.h"
+#include "tests/testing/fake_encoder.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using Priority = BatchRequest::Priority;
+
+// What became of one request.
+struct Answer {
+  absl::Notification done;
+  absl::StatusOr<BatchResult> result = absl::UnknownError("not done");
+};
+
+// A batcher whose encoder can be stopped in the middle of a batch.
+class BatcherTest : public ::testing::Test {
+ protected:
+  void Serve(int64_t version) {
+    FakeEncoderOptions options;
+    options.version = version;
+    options.on_encode = [this](absl::Span<const EncoderInput> inputs) {
+      {
+        absl::MutexLock lock(&mutex_);
+        sizes_.push_back(static_cast<int>(inputs.size()));
+      }
+      if (hold_) {
+        holding_.Notify();
+        go_on_.WaitForNotification();
+        hold_ = false;
+      }
+      for (const EncoderInput& input : inputs) {
+        if (input.image->width() == kBadWidth) return absl::InvalidArgumentError("bad image");
+      }
+      return absl::OkStatus();
+    };
+    auto snapshot = std::make_shared<Snapshot>();
+    snapshot->version = version;
+    snapshot->encoder = std::make_shared<FakeEncoder>(options);
+    slot_.Set(snapshot);
+  }
+  void Start(BatcherOptions options) { batcher_ = *Batcher::Create(options, &slot_); }
+  // No batch before Stop or until it is full.
+  static BatcherOptions Patient(int max_batch = 8) {
+    BatcherOptions options;
+    options.max_batch = max_batch;
+    options.max_delay = absl::InfiniteDuration();
+    return options;
+  }
+  static BatchRequest Request(Answer& answer, int images, int width = 8) {
+    BatchRequest request;
+    for (int i = 0; i < images; ++i) {
+      Image image = PhotoImage(static_cast<uint32_t>(i + 100 * width));
+      if (width != 8) image = Image(width, 8, static_cast<uint8_t>(width));
+      request.images.push_back(std::move(image));
+      request.modalities.push_back(v1::MODALITY_PHOTO);
+    }
+    request.done = [&answer](absl::StatusOr<BatchResult> result) {
+      answer.result = std::move(result);
+      answer.done.Notify();
+    };
+    return request;
+  }
+  absl::Status Submit(Answer& answer, int images = 1, Priority priority = Priority::kLive) {
+    BatchRequest request = Request(answer, images);
+    request.priority = priority;
+    return batcher_->Submit(std::move(request));
+  }
+  std::vector<int> sizes() {
+    absl::MutexLock lock(&mutex_);
+    return sizes_;
+  }
+
+  static constexpr int kBadWidth = 3;
+  absl::Mutex mutex_;
+  std::vector<int> sizes_ ABSL_GUARDED_BY(mutex_);
+  // Only for the next batch, whose thread alone reads it then.
+  std::atomic<bool> hold_{false};
+  absl::Notification holding_, go_on_;
+  SnapshotSlot slot_;
+  std::unique_ptr<Batcher> batcher_;
+};
+
+TEST_F(BatcherTest, RequestsShareABatchAndGetTheirOwnRows) {
+  Serve(1);
+  Start(Patient(3));
+  Answer one, two;
+  ASSERT_TRUE(Submit(one, 1).ok());
+  ASSERT_TRUE(Submit(two, 2).ok());
+  one.done.WaitForNotification();
+  two.done.WaitForNotification();
+  EXPECT_THAT(sizes(), ElementsAre(3));
+  ASSERT_TRUE(one.result.ok() && two.result.ok());
+  EXPECT_EQ(one.result->encoding.embeddings.rows(), 1);
+  EXPECT_EQ(two.result->encoding.embeddings.rows(), 2);
+  const Encoding alone = EncodeImage(FakeEncoder(1), PhotoImage(801));
+  EXPECT_THAT(two.result->encoding.embeddings.row(1),
+              ::testing::ElementsAreArray(alone.embeddings.row(0)));
+}
+
+TEST_F(BatcherTest, WithoutDelayNothingWaits) {
+  Serve(1);
+  BatcherOptions options;
+  options.max_delay = absl::ZeroDuration();
+  Start(options);
+  Answer answer;
+  ASSERT_TRUE(Submit(answer).ok());
+  answer.done.WaitForNotification();
+  EXPECT_TRUE(answer.result.ok());
+}
+
+TEST_F(BatcherTest, FullQueueRefusesAndNeverAnswers) {
+  Serve(1);
+  BatcherOptions options = Patient(8);
+  options.max_queue = 2;
+  Start(options);
+  Answer one, two, refused;
+  ASSERT_TRUE(Submit(one).ok());
+  ASSERT_TRUE(Submit(two).ok());
+  EXPECT_EQ(Submit(refused).code(), absl::StatusCode::kResourceExhausted);
+  batcher_->Stop();
+  EXPECT_TRUE(one.result.ok());
+  EXPECT_FALSE(refused.done.HasBeenNotified());
+}
+
+TEST_F(BatcherTest, LiveRequestsGoFirst) {
+  Serve(1);
+  hold_ = true;
+  BatcherOptions options;
+  options.max_batch = 1;
+  options.max_delay = absl::ZeroDuration();
+  Start(options);
+  Answer first, background, live;
+  ASSERT_TRUE(Submit(first).ok());
+  holding_.WaitForNotification();
+  ASSERT_TRUE(Submit(background, 1, Priority::kBackground).ok());
+  ASSERT_TRUE(Submit(live).ok());
+  bool live_was_first = false;
+  go_on_.Notify();
+  live.done.WaitForNotification();
+  background.done.WaitForNotification();
+  live_was_first = live.result->queue_time <= background.result->queue_time;
+  EXPECT_TRUE(live_was_first);
+}
+
+TEST_F(BatcherTest, LateRequestCostsNoCompute) {
+  Serve(1);
+  Start(Patient());
+  Answer answer;
+  BatchRequest request = Request(answer, 1);
+  request.deadline = absl::InfinitePast();
+  ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
+  batcher_->Stop();
+  EXPECT_EQ(answer.result.status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(sizes(), ElementsAre());
+}
+
+TEST_F(BatcherTest, CancelledRequestCostsNoComputeAndOthersGoOn) {
+  Serve(1);
+  Start(Patient());
+  Answer cancelled, other;
+  BatchRequest request = Request(cancelled, 1);
+  request.cancelled = [] { return true; };
+  ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
+  ASSERT_TRUE(Submit(other).ok());
+  batcher_->Stop();
+  EXPECT_EQ(cancelled.result.status().code(), absl::StatusCode::kCancelled);
+  EXPECT_TRUE(other.result.ok());
+  EXPECT_THAT(sizes(), ElementsAre(1));
+}
+
+TEST_F(BatcherTest, OneBadImageFailsItsOwnRequestAlone) {
+  Serve(1);
+  Start(Patient());
+  Answer bad, good;
+  ASSERT_TRUE(batcher_->Submit(Request(bad, 1, kBadWidth)).ok());
+  ASSERT_TRUE(Submit(good).ok());
+  batcher_->Stop();
+  EXPECT_EQ(bad.result.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(good.result.ok());
+}
+
+TEST_F(BatcherTest, ABatchKeepsTheSnapshotItBeganWith) {
+  Serve(1);
+  hold_ = true;
+  BatcherOptions options;
+  options.max_delay = absl::ZeroDuration();
+  Start(options);
+  Answer before, after;
+  ASSERT_TRUE(Submit(before).ok());
+  holding_.WaitForNotification();
+  Serve(2);
+  ASSERT_TRUE(Submit(after).ok());
+  go_on_.Notify();
+  after.done.WaitForNotification();
+  before.done.WaitForNotification();
+  EXPECT_EQ(before.result->snapshot->version, 1);
+  EXPECT_EQ(after.result->snapshot->version, 2);
+}
+
+TEST_F(BatcherTest, WithoutAModelRequestsAreUnavailable) {
+  Start(Patient());
+  Answer answer;
+  ASSERT_TRUE(Submit(answer).ok());
+  batcher_->Stop();
+  EXPECT_EQ(answer.result.status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(BatcherTest, RequestWithoutImagesGetsTheSnapshot) {
+  Serve(5);
+  Start(Patient());
+  Answer answer;
+  ASSERT_TRUE(Submit(answer, 0).ok());
+  batcher_->Stop();
+  ASSERT_TRUE(answer.result.ok());
+  EXPECT_EQ(answer.result->snapshot->version, 5);
+  EXPECT_EQ(answer.result->encoding.embeddings.rows(), 0);
+}
+
+TEST_F(BatcherTest, RequestLargerThanABatchIsABatchByItself) {
+  Serve(1);
+  Start(Patient(2));
+  Answer large;
+  ASSERT_TRUE(Submit(large, 5).ok());
+  large.done.WaitForNotification();
+  EXPECT_THAT(sizes(), ElementsAre(5));
+}
+
+TEST_F(BatcherTest, StoppedBatcherRefuses) {
+  Serve(1);
+  Start(Patient());
+  batcher_->Stop();
+  Answer answer;
+  EXPECT_EQ(Submit(answer).code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(BatcherTest, ManyThreadsEachGetTheirOwnAnswer) {
+  Serve(1);
+  BatcherOptions options;
+  options.max_delay = absl::ZeroDuration();
+  options.max_queue = 1000;
+  Start(options);
+  std::atomic<int> right{0};
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      for (uint32_t i = 0; i < 20; ++i) {
+        Answer answer;
+        BatchRequest request = Request(answer, 0);
+        request.images.push_back(PhotoImage(1000 * t + i));
+        request.modalities.push_back(v1::MODALITY_SKETCH);
+        ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
+        answer.done.WaitForNotification();
+        const Encoding alone =
+            EncodeImage(FakeEncoder(1), PhotoImage(1000 * t + i), v1::MODALITY_SKETCH);
+        right += answer.result->encoding.embeddings.row(0) == alone.embeddings.row(0) ? 1 : 0;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right, 160);
+}
+
+TEST(BatcherOptionsTest, BadOptionIsNamed) {
+  SnapshotSlot slot;
+  for (const auto& [batch, queue, name] :
+       {std::tuple(0, 1, "max_batch"), std::tuple(257, 1, "max_batch"),
+        std::tuple(1, 0, "max_queue")}) {
+    BatcherOptions options;
+    options.max_batch = batch;
+    options.max_queue = queue;
+    const auto batcher = Batcher::Create(options, &slot);
+    EXPECT_EQ(batcher.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(batcher.status().message()), ::testing::HasSubstr(name));
+  }
+}
+
+}  // namespace
+}  // namespace s2p::testing

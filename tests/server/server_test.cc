@@ -1,0 +1,131 @@
+#include "server/server.h"
+
+#include <grpcpp/health_check_service_interface.h>
+
+#include <thread>
+
+#include "absl/synchronization/notification.h"
+#include "server/grpc_status.h"
+#include "tests/server/server_fixture.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST_F(ServerTest, ServesAModelThatIsPublishedLater) {
+  Start();
+  EXPECT_FALSE(server_->ready());
+  PublishTinyCheckpoint(store_);
+  WaitUntilReady();
+  EXPECT_TRUE(Search(SketchOf(1)).ok());
+}
+
+TEST_F(ServerTest, SecondServerOnTheFolderIsRefused) {
+  Serve();
+  const auto second = SearchServer::Start(options_);
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr(options_.data_dir));
+}
+
+TEST_F(ServerTest, TakenPortIsNamed) {
+  Serve();
+  options_.data_dir = dir_.File("other");
+  options_.listen = server_->address();
+  const auto grpc_port = SearchServer::Start(options_);
+  EXPECT_EQ(grpc_port.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(grpc_port.status().message()), HasSubstr(server_->address()));
+  options_.listen = "127.0.0.1:0";
+  options_.http = server_->http_address();
+  const auto http_port = SearchServer::Start(options_);
+  EXPECT_EQ(http_port.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(http_port.status().message()), HasSubstr(server_->http_address()));
+}
+
+TEST_F(ServerTest, GalleryIsThereAfterARestart) {
+  Serve();
+  MustAdd(5);
+  server_.reset();
+  Start();
+  WaitUntilReady();
+  v1::SearchResponse response;
+  ASSERT_TRUE(Search(SketchOf(3), &response).ok());
+  EXPECT_EQ(response.matches(0).photo_id(), "p3");
+}
+
+TEST_F(ServerTest, NewerModelServesTheSameGalleryAfterARestart) {
+  Serve();
+  MustAdd(5);
+  server_.reset();
+  PublishTinyCheckpoint(store_);
+  Start();
+  WaitUntilReady();
+  v1::SearchResponse response;
+  ASSERT_TRUE(Search(SketchOf(3), &response).ok());
+  EXPECT_EQ(response.model_version(), 2);
+  EXPECT_EQ(response.matches(0).photo_id(), "p3");
+}
+
+TEST_F(ServerTest, DrainLetsASearchEnd) {
+  absl::Notification encoding, go_on;
+  on_encode_ = [&](absl::Span<const EncoderInput>) {
+    if (!encoding.HasBeenNotified()) encoding.Notify();
+    go_on.WaitForNotification();
+    return absl::OkStatus();
+  };
+  Serve();
+  grpc::Status status(grpc::StatusCode::UNKNOWN, "not done");
+  std::thread searcher([&] { status = Search(SketchOf(1)); });
+  encoding.WaitForNotification();
+  std::thread drainer([this] { server_->Shutdown(absl::Seconds(60)); });
+  go_on.Notify();
+  drainer.join();
+  searcher.join();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+TEST_F(ServerTest, StatusShowsWhatServes) {
+  Serve();
+  grpc::ClientContext context;
+  v1::GetModelStatusResponse status;
+  ASSERT_TRUE(model_->GetModelStatus(&context, {}, &status).ok());
+  EXPECT_EQ(status.serving_version(), 1);
+  EXPECT_EQ(status.device(), "cpu");
+  ASSERT_EQ(status.versions_size(), 1);
+  EXPECT_EQ(status.versions(0).state(), v1::ModelVersion::STATE_SERVING);
+  EXPECT_EQ(status.versions(0).arch(), "resnet18");
+}
+
+TEST_F(ServerTest, MethodsOfALaterVersionAreUnimplemented) {
+  Serve();
+  grpc::ClientContext context;
+  v1::SetServingVersionResponse response;
+  EXPECT_EQ(model_->SetServingVersion(&context, {}, &response).error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
+}
+
+TEST_F(ServerTest, BadKeyFileIsNamed) {
+  options_.credentials.api_key_file = dir_.File("none");
+  const auto server = SearchServer::Start(options_);
+  EXPECT_EQ(server.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(server.status().message()), HasSubstr(dir_.File("none")));
+}
+
+TEST_F(ServerTest, ListeningForEverybodyNeedsADecision) {
+  options_.listen = "0.0.0.0:0";
+  EXPECT_EQ(SearchServer::Start(options_).status().code(), absl::StatusCode::kInvalidArgument);
+  options_.credentials.insecure = true;
+  EXPECT_TRUE(SearchServer::Start(options_).ok());
+}
+
+TEST(GrpcStatusTest, CodesAreTheSameOnBothSides) {
+  for (int code = 0; code <= 16; ++code) {
+    const absl::Status status(static_cast<absl::StatusCode>(code), code == 0 ? "" : "words");
+    EXPECT_EQ(static_cast<int>(ToGrpc(status).error_code()), code);
+    EXPECT_EQ(ToProto(status).code(), code);
+    EXPECT_EQ(ToGrpc(status).error_message(), code == 0 ? "" : "words");
+  }
+}
+
+}  // namespace
+}  // namespace s2p::testing
