@@ -1,0 +1,57 @@
+#include "model/torch_version.h"
+
+#include <gtest/gtest.h>
+
+#include <new>
+#include <stdexcept>
+
+#include "model/blas.h"
+
+namespace s2p {
+namespace {
+
+TEST(TorchErrorTest, TellsTheFirstLineWithoutTheStack) {
+  absl::Status status;
+  try {
+    torch::zeros({2, 3}).matmul(torch::zeros({2, 3}));
+  } catch (const std::exception& error) {
+    status = TorchError(error, "encode");
+  }
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  const std::string message(status.message());
+  EXPECT_EQ(message.rfind("encode: ", 0), 0u) << message;
+  EXPECT_GT(message.size(), std::string("encode: ").size());
+  EXPECT_EQ(message.find('\n'), std::string::npos);
+}
+
+TEST(TorchErrorTest, NoMemoryIsResourceExhausted) {
+  EXPECT_EQ(TorchError(std::bad_alloc(), "load").code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(TorchError(std::runtime_error("odd"), "load").code(), absl::StatusCode::kInternal);
+}
+
+TEST(TorchErrorTest, WhatTheCpuAllocatorThrowsIsResourceExhausted) {
+  absl::Status status;
+  try {
+    torch::empty({int64_t{1} << 58});
+  } catch (const std::exception& error) {
+    status = TorchError(error, "load");
+  }
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+}
+
+TEST(BlasTest, ReferenceIsKnownByItsFolder) {
+  EXPECT_TRUE(IsReferenceBlas("/usr/lib/x86_64-linux-gnu/blas/libblas.so.3.11.0"));
+  EXPECT_FALSE(IsReferenceBlas("/usr/lib/x86_64-linux-gnu/openblas-openmp/libopenblas-r0.3.21.so"));
+  EXPECT_FALSE(IsReferenceBlas("/usr/lib/x86_64-linux-gnu/atlas/libblas.so.3"));
+  EXPECT_FALSE(IsReferenceBlas(""));
+}
+
+TEST(BlasTest, ProcessIsJudgedByTheLibraryThatItUses) {
+  std::string path = "left from before";
+  const bool reference = UsesReferenceBlas(&path);
+  EXPECT_EQ(reference, IsReferenceBlas(path));
+  EXPECT_TRUE(path.empty() || path[0] == '/') << path;
+}
+
+}  // namespace
+}  // namespace s2p
