@@ -46,7 +46,8 @@ class IhdaStep {
 absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep1(const v1::TrainingSpec& spec,
                                                     const TrainingData& data);
 
-// Step 2 (pairs of the target, and source photos where there are any: all terms). Likewise.
+// Step 2 (pairs of the target, and source photos where there are any and a loss term is on that
+// looks at them: all terms). Likewise.
 absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec,
                                                     const TrainingData& data);
 
