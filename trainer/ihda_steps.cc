@@ -289,7 +289,9 @@ absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep1(const v1::TrainingSpec& spec
 
 absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec,
                                                     const TrainingData& data) {
-  const bool has_source = data.source.images != nullptr;
+  // Source photos cost a third of the time: they come along only where a loss looks at them.
+  const bool has_source = data.source.images != nullptr &&
+                          (spec.loss().attribute() > 0 || spec.loss().domain() > 0);
   const int pairs = std::max(2, static_cast<int>(spec.step2().batch_size()) / (has_source ? 3 : 2));
   auto sampler = PairSampler::Create(data.photos.labels, data.sketches.labels, pairs,
                                      SeedOf(spec.seed(), kSampling));
