@@ -224,7 +224,33 @@ DualEncoder::DualEncoder(std::unique_ptr<Networks> networks) : networks_(std::mo
 DualEncoder::~DualEncoder() = default;
 
 DualEncoderOutput DualEncoder::Forward(const torch::Tensor& images, v1::Modality modality) {
-  const FeatureMaps maps = BackboneOf(modality).Forward(images);
+  return Head(BackboneOf(modality).Forward(images), modality);
+}
+
+std::vector<DualEncoderOutput> DualEncoder::ForwardParts(
+    const std::vector<torch::Tensor>& parts, const std::vector<v1::Modality>& modalities) {
+  S2P_CHECK(!parts.empty() && parts.size() == modalities.size());
+  bool together = networks_->photo == networks_->sketch;
+  std::vector<int64_t> sizes;
+  for (const torch::Tensor& part : parts) {
+    together = together && part.sizes().slice(1) == parts[0].sizes().slice(1);
+    sizes.push_back(part.size(0));
+  }
+  std::vector<DualEncoderOutput> outputs;
+  if (!together) {
+    for (size_t i = 0; i < parts.size(); ++i) outputs.push_back(Forward(parts[i], modalities[i]));
+    return outputs;
+  }
+  const FeatureMaps maps = networks_->photo->Forward(torch::cat(parts));
+  const auto stage3 = maps.stage3.split_with_sizes(sizes);
+  const auto last = maps.last.split_with_sizes(sizes);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    outputs.push_back(Head({stage3[i], last[i]}, modalities[i]));
+  }
+  return outputs;
+}
+
+DualEncoderOutput DualEncoder::Head(const FeatureMaps& maps, v1::Modality modality) {
   DualEncoderOutput output;
   output.stage3 = torch::adaptive_avg_pool2d(maps.stage3, {1, 1}).flatten(1);
   output.embedding = Pool(maps.last);

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -38,6 +39,11 @@ class DualEncoder : public torch::nn::Module {
 
   // [n, 3, H, W] float32, normalised.
   DualEncoderOutput Forward(const torch::Tensor& images, v1::Modality modality);
+  // Several parts of one batch, each of its own modality. A shared backbone whose inputs have one
+  // size sees them in one pass, so that batch norm trains on the statistics that it will use: those
+  // of all parts together. Else each part passes by itself.
+  std::vector<DualEncoderOutput> ForwardParts(const std::vector<torch::Tensor>& parts,
+                                              const std::vector<v1::Modality>& modalities);
   // [n, 3, H, W] -> [n, pooled]: what the projection, where there is one, projects.
   torch::Tensor Pooled(const torch::Tensor& images, v1::Modality modality);
   // [n, d] -> [n, d]: the batch-norm neck, or its argument where there is none.
@@ -66,6 +72,7 @@ class DualEncoder : public torch::nn::Module {
   explicit DualEncoder(std::unique_ptr<Networks> networks);
   Backbone& BackboneOf(v1::Modality modality);
   torch::Tensor Pool(const torch::Tensor& maps) const;
+  DualEncoderOutput Head(const FeatureMaps& maps, v1::Modality modality);
   std::unique_ptr<Networks> networks_;
 };
 

@@ -150,13 +150,14 @@ class Step2 : public IhdaStep {
   LossSum Losses(const std::vector<torch::Tensor>& parts,
                  const std::vector<std::vector<int>>& indices, int epoch, int64_t iteration,
                  IhdaNetworks& networks) const override {
-    // Each domain goes through its network by itself, as in the release: batch norm then sees the
-    // statistics of one domain.
     DualEncoder& encoder = networks.encoder();
+    std::vector<v1::Modality> modalities = {v1::MODALITY_PHOTO, v1::MODALITY_SKETCH};
+    if (parts.size() > 2) modalities.push_back(v1::MODALITY_PHOTO);
+    const std::vector<DualEncoderOutput> outputs = encoder.ForwardParts(parts, modalities);
     Batch batch;
-    batch.photo = encoder.Forward(parts[0], v1::MODALITY_PHOTO);
-    batch.sketch = encoder.Forward(parts[1], v1::MODALITY_SKETCH);
-    if (parts.size() > 2) batch.source = encoder.Forward(parts[2], v1::MODALITY_PHOTO);
+    batch.photo = outputs[0];
+    batch.sketch = outputs[1];
+    if (parts.size() > 2) batch.source = outputs[2];
     batch.labels = LabelsOf(data_.photos.labels, indices[0], networks.device());
     LossSum sum;
     AddIdentity(batch, networks, sum);
@@ -290,8 +291,8 @@ absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep1(const v1::TrainingSpec& spec
 absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec,
                                                     const TrainingData& data) {
   // Source photos cost a third of the time: they come along only where a loss looks at them.
-  const bool has_source = data.source.images != nullptr &&
-                          (spec.loss().attribute() > 0 || spec.loss().domain() > 0);
+  const bool has_source =
+      data.source.images != nullptr && (spec.loss().attribute() > 0 || spec.loss().domain() > 0);
   const int pairs = std::max(2, static_cast<int>(spec.step2().batch_size()) / (has_source ? 3 : 2));
   auto sampler = PairSampler::Create(data.photos.labels, data.sketches.labels, pairs,
                                      SeedOf(spec.seed(), kSampling));
