@@ -31,7 +31,7 @@ rm -rf "$demo"
 mkdir -p "$demo"
 
 step "Data set: procedural shoes, drawn and photographed"
-"$bin/s2p-trainer" synthesize --out "$demo/data" --identities 600 --seed 1
+"$bin/s2p-trainer" synthesize --out "$demo/data" --identities 800 --seed 1
 target=$demo/data/target
 
 step "Train and publish"

@@ -47,7 +47,7 @@ absl::Status RunEvaluate(const EvaluateOptions& options, std::ostream& out);
 
 struct SynthesizeOptions {
   std::string out;
-  int32_t identities = 600;
+  int32_t identities = 800;
   uint64_t seed = 1;
   int32_t threads = 0;
 };

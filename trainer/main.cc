@@ -46,7 +46,7 @@ void AddSynthesize(Options& options, SynthesizeOptions& synthesize) {
   Options& command = options.AddCommand(
       "synthesize", "make the procedural data set: shoes, drawn and photographed");
   command.Add("out", &synthesize.out, "folder to make; gets source/ and target/").Required();
-  command.Add("identities", &synthesize.identities, "shoes of each of the two").Range(3, 1000000);
+  command.Add("identities", &synthesize.identities, "shoes of each of the two").Range(4, 1000000);
   command.Add("seed", &synthesize.seed, "fixes every pixel");
   command.Add("threads", &synthesize.threads, "0: one per core").Range(0, 1024);
 }

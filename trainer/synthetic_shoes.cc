@@ -66,7 +66,7 @@ void PlanTarget(const SyntheticShoesOptions& options, int number, Plan& plan) {
     line.path = absl::StrCat(sketch ? "sketch/" : "photo/", identity, sketch ? ".png" : ".jpg");
     line.identity = identity;
     line.modality = sketch ? v1::MODALITY_SKETCH : v1::MODALITY_PHOTO;
-    line.split = number < options.identities - options.identities / 3 ? "train" : "test";
+    line.split = number < options.identities - options.identities / 4 ? "train" : "test";
     const uint64_t stream = SeedOf(options.seed, sketch ? kTargetSketches : kTargetPhotos);
     plan.pictures.push_back({"target/" + line.path, shoe,
                              SeedOf(stream, static_cast<uint64_t>(number)), sketch,
@@ -121,7 +121,7 @@ DataSetDescription Describe(const SyntheticShoesOptions& options, const char* do
 
 absl::Status Synthesize(const SyntheticShoesOptions& options,
                         const std::function<void(int64_t, int64_t)>& progress) {
-  if (options.identities < 3 || options.identities > kMaxIdentities) {
+  if (options.identities < 4 || options.identities > kMaxIdentities) {
     return absl::InvalidArgumentError(
         absl::StrCat("identities is ", options.identities, ", outside [3, ", kMaxIdentities, "]"));
   }

@@ -15,9 +15,9 @@ namespace s2p {
 struct SyntheticShoesOptions {
   // Folder to make, or an empty one.
   std::string out;
-  // Identities of each domain, at least 3. Two thirds of the target's are for training, the rest
-  // for testing.
-  int identities = 600;
+  // Identities of each domain, at least 4. Three quarters of the target's are for training, the
+  // rest for testing.
+  int identities = 800;
   // Fixes every pixel.
   uint64_t seed = 1;
   // Worker threads; 0: one per core. Does not change what is written.
