@@ -20,6 +20,23 @@ extern "C" void __tsan_release(void* address);
   RESULT Wrap##NAME(__VA_ARGS__) __asm__("__wrap_" MANGLED); \
   RESULT Wrap##NAME(__VA_ARGS__)
 
+namespace {
+
+// A condition is evaluated with the lock held, but perhaps by another thread, on its way out.
+struct ShownCondition {
+  const absl::Condition* real;
+  absl::Mutex* mutex;
+
+  static bool Eval(ShownCondition* shown) {
+    __tsan_acquire(shown->mutex);
+    const bool holds = shown->real->Eval();
+    __tsan_release(shown->mutex);
+    return holds;
+  }
+};
+
+}  // namespace
+
 S2P_WRAP(void, Lock, S2P_MEMBER "5Mutex4LockEv", absl::Mutex* mutex) {
   RealLock(mutex);
   __tsan_acquire(mutex);
@@ -32,16 +49,19 @@ S2P_WRAP(void, Unlock, S2P_MEMBER "5Mutex6UnlockEv", absl::Mutex* mutex) {
 
 S2P_WRAP(void, Await, S2P_MEMBER "5Mutex5AwaitERKNS0_9ConditionE", absl::Mutex* mutex,
          const absl::Condition& condition) {
+  ShownCondition shown{&condition, mutex};
   __tsan_release(mutex);
-  RealAwait(mutex, condition);
+  RealAwait(mutex, absl::Condition(&ShownCondition::Eval, &shown));
   __tsan_acquire(mutex);
 }
 
 S2P_WRAP(bool, AwaitWithTimeout,
          S2P_MEMBER "5Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE", absl::Mutex* mutex,
          const absl::Condition& condition, absl::Duration timeout) {
+  ShownCondition shown{&condition, mutex};
   __tsan_release(mutex);
-  const bool held = RealAwaitWithTimeout(mutex, condition, timeout);
+  const bool held =
+      RealAwaitWithTimeout(mutex, absl::Condition(&ShownCondition::Eval, &shown), timeout);
   __tsan_acquire(mutex);
   return held;
 }
@@ -49,8 +69,10 @@ S2P_WRAP(bool, AwaitWithTimeout,
 S2P_WRAP(bool, AwaitWithDeadline,
          S2P_MEMBER "5Mutex17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE", absl::Mutex* mutex,
          const absl::Condition& condition, absl::Time deadline) {
+  ShownCondition shown{&condition, mutex};
   __tsan_release(mutex);
-  const bool held = RealAwaitWithDeadline(mutex, condition, deadline);
+  const bool held =
+      RealAwaitWithDeadline(mutex, absl::Condition(&ShownCondition::Eval, &shown), deadline);
   __tsan_acquire(mutex);
   return held;
 }
