@@ -90,6 +90,13 @@ class TorchEncoder final : public Encoder {
   std::string device() const override {
     return device_.is_cpu() ? "cpu" : absl::StrCat("cuda:", device_.index());
   }
+  uint64_t device_memory_bytes() const override {
+    uint64_t bytes = 0;
+    if (device_.is_cpu()) return bytes;
+    for (const torch::Tensor& tensor : networks_->parameters()) bytes += tensor.nbytes();
+    for (const torch::Tensor& tensor : networks_->buffers()) bytes += tensor.nbytes();
+    return bytes;
+  }
 
   absl::StatusOr<Encoding> Encode(absl::Span<const EncoderInput> inputs) const override {
     absl::Status status = CheckInputs(inputs);

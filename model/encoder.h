@@ -2,6 +2,7 @@
 #ifndef S2P_MODEL_ENCODER_H_
 #define S2P_MODEL_ENCODER_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,6 +44,8 @@ class Encoder {
   virtual const std::vector<std::string>& attributes() const = 0;
   // "cpu" or "cuda:N".
   virtual std::string device() const = 0;
+  // Memory that the weights take on a GPU; 0 on the CPU.
+  virtual uint64_t device_memory_bytes() const { return 0; }
 
   // Preprocesses and embeds a batch that may mix modalities. InvalidArgument for an empty image;
   // ResourceExhausted when the device is out of memory; Internal for a failure in the library.

@@ -212,6 +212,9 @@ void Server::OnVersionChange(const VersionStatus& status) {
     case VersionState::kServing:
       metrics_.SetReembedProgress(1);
       metrics_.SetModelVersion(status.version);
+      if (const auto snapshot = slot_.Get()) {
+        metrics_.SetDeviceMemory(snapshot->encoder->device_memory_bytes());
+      }
       metrics_.CountModelLoad("ok");
       metrics_.ObserveModelSwap(absl::Now() - load_begin_);
       grpc_->GetHealthCheckService()->SetServingStatus(true);
