@@ -37,6 +37,16 @@ def run(*arguments, env=None, check=True):
     return result
 
 
+def read_text(path):
+    with open(path) as file:
+        return file.read()
+
+
+def read_bytes(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def train(store, *settings):
     """Trains on the target alone, a few updates: what is learned does not matter here."""
     arguments = [program("s2p-trainer"), "run", "--preset", "demo", "--device", "cpu",
@@ -52,7 +62,7 @@ def prepare():
     shutil.rmtree(WORK, ignore_errors=True)
     os.makedirs(WORK)
     run(program("s2p-trainer"), "synthesize", "--out", os.path.join(WORK, "data"),
-        "--identities", "36", "--seed", "5")
+        "--identities", "48", "--seed", "5")
     train(os.path.join(WORK, "checkpoints"))
 
 
@@ -72,8 +82,8 @@ class Server:
                  "--address-file", address_file, "--http-address-file", http_file] + list(flags),
                 stdout=log, stderr=log)
         self.wait(lambda: os.path.exists(address_file) and os.path.exists(http_file))
-        self.address = open(address_file).read().strip()
-        self.http = open(http_file).read().strip()
+        self.address = read_text(address_file).strip()
+        self.http = read_text(http_file).strip()
 
     def log(self):
         with open(self.log_path, errors="replace") as log:
@@ -204,8 +214,7 @@ class EndToEnd(unittest.TestCase):
             universal_newlines=True)
         acknowledged = [json.loads(adding.stdout.readline())["photoId"] for _ in range(3)]
         server.end(signal.SIGKILL)
-        acknowledged += [json.loads(line)["photoId"] for line in adding.stdout.read().splitlines()]
-        adding.wait()
+        acknowledged += [json.loads(line)["photoId"] for line in adding.communicate()[0].splitlines()]
         again = self.start().wait_until_serving()
         kept = [photo["photoId"] for photo in again.json("gallery", "list").get("photos", [])]
         self.assertEqual(set(acknowledged) - set(kept), set())
@@ -228,11 +237,11 @@ class EndToEnd(unittest.TestCase):
         server.s2p("gallery", "add", path)
         copy = os.path.join(self.folder, "copy")
         server.s2p("gallery", "get", os.path.splitext(os.path.basename(path))[0], "--out", copy)
-        self.assertEqual(open(path, "rb").read(), open(copy, "rb").read())
+        self.assertEqual(read_bytes(path), read_bytes(copy))
 
     def test_hostile_images_are_refused_and_cost_no_memory(self):
         server = self.start().wait_until_serving()
-        sketch = open(self.images("sketch")[0], "rb").read()
+        sketch = read_bytes(self.images("sketch")[0])
         hostile = {
             "truncated.png": sketch[:len(sketch) // 2],
             "huge.png": png_header(100000, 100000),
@@ -286,9 +295,10 @@ class EndToEnd(unittest.TestCase):
     def test_newer_format_is_refused_with_its_number(self):
         store = self.copy_of_store()
         path = os.path.join(store, "1", "manifest.json")
-        manifest = json.load(open(path))
+        manifest = json.loads(read_text(path))
         manifest["formatVersion"] = 99
-        json.dump(manifest, open(path, "w"))
+        with open(path, "w") as file:
+            json.dump(manifest, file)
         result = run(program("s2p-trainer"), "evaluate", "--checkpoint", os.path.join(store, "1"),
                      "--dataset", self.target, check=False)
         self.assertEqual(result.returncode, 1)
@@ -357,7 +367,7 @@ class EndToEnd(unittest.TestCase):
         for _ in range(2):
             store = tempfile.mkdtemp(dir=self.folder)
             train(store, "seed=4")
-            manifest = json.load(open(os.path.join(store, "1", "manifest.json")))
+            manifest = json.loads(read_text(os.path.join(store, "1", "manifest.json")))
             digests += [file["sha256"] for file in manifest["files"]]
         self.assertEqual(digests[0], digests[1])
 

@@ -21,7 +21,7 @@ class TinyRunTest : public ::testing::Test {
     data_ = std::make_unique<TempDir>();
     SyntheticShoesOptions options;
     options.out = data_->File("shoes");
-    options.identities = 12;
+    options.identities = 16;
     options.seed = 3;
     ASSERT_TRUE(Synthesize(options).ok());
   }
