@@ -217,7 +217,7 @@ void Server::OnVersionChange(const VersionStatus& status) {
       }
       metrics_.CountModelLoad("ok");
       metrics_.ObserveModelSwap(absl::Now() - load_begin_);
-      grpc_->GetHealthCheckService()->SetServingStatus(true);
+      if (!stopping_) grpc_->GetHealthCheckService()->SetServingStatus(true);
       LogInfo("serving", {{"version", status.version}, {"took", absl::Now() - load_begin_}});
       break;
     case VersionState::kFailed:
@@ -237,13 +237,14 @@ void Server::Shutdown(absl::Duration drain) {
     grpc_->GetHealthCheckService()->SetServingStatus(false);
     grpc_->Shutdown(absl::ToChronoTime(absl::Now() + drain));
   }
-  // Calls that outlived the drain are cancelled by now; their work ends in this order.
+  // Calls that outlived the drain are cancelled by now; their work ends in this order. The loader
+  // tells gRPC's health service what it does, so it ends before that does.
   if (decode_pool_ != nullptr) decode_pool_->Stop();
   if (add_pool_ != nullptr) add_pool_->Stop();
   if (batcher_ != nullptr) batcher_->Stop();
   if (storage_pool_ != nullptr) storage_pool_->Stop();
-  grpc_.reset();
   if (loader_ != nullptr) loader_->Stop();
+  grpc_.reset();
   if (http_ != nullptr) http_->Stop();
 }
 
