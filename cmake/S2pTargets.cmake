@@ -47,11 +47,12 @@ function(s2p_use_torch target)
     target_link_libraries(s2p_torch_headers PUBLIC s2p::torch)
     target_precompile_headers(s2p_torch_headers PRIVATE <torch/torch.h>)
     # A precompiled header serves only who is compiled alike, and gRPC's users have -pthread.
-    target_compile_options(s2p_torch_headers PRIVATE -pthread)
+    # Newer Abseil's users have NOMINMAX.
+    target_compile_options(s2p_torch_headers PRIVATE -pthread -DNOMINMAX)
     s2p_set_warnings(s2p_torch_headers)
   endif()
   target_link_libraries(${target} PUBLIC s2p::torch)
-  target_compile_options(${target} PRIVATE -pthread)
+  target_compile_options(${target} PRIVATE -pthread -DNOMINMAX)
   get_target_property(type ${target} TYPE)
   if(type STREQUAL "EXECUTABLE")
     # Else -fPIE, which is another setting than the header's.
