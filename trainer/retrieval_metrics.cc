@@ -8,13 +8,11 @@ namespace s2p {
 namespace {
 
 // Ranks of the true matches of one query, from 1, ascending.
-std::vector<int> MatchRanks(absl::Span<const float> query, const std::string& identity,
-                            const EmbeddingMatrix& gallery,
+std::vector<int> MatchRanks(absl::Span<const float> scores, const std::string& identity,
                             const std::vector<std::string>& identities) {
   std::vector<float> matches, others;
-  for (int row = 0; row < gallery.rows(); ++row) {
-    const float score = CosineSimilarity(query, gallery.row(row));
-    (identities[row] == identity ? matches : others).push_back(score);
+  for (size_t row = 0; row < scores.size(); ++row) {
+    (identities[row] == identity ? matches : others).push_back(scores[row]);
   }
   std::sort(matches.begin(), matches.end(), std::greater<float>());
   std::vector<int> ranks;
@@ -32,16 +30,29 @@ RetrievalResult EvaluateRetrieval(const EmbeddingMatrix& queries,
                                   const std::vector<std::string>& query_identities,
                                   const EmbeddingMatrix& gallery,
                                   const std::vector<std::string>& gallery_identities) {
-  S2P_CHECK(queries.rows() == static_cast<int>(query_identities.size()));
-  S2P_CHECK(gallery.rows() == static_cast<int>(gallery_identities.size()));
   S2P_CHECK(queries.rows() == 0 || gallery.rows() == 0 ||
             queries.dimension() == gallery.dimension());
-  RetrievalResult result;
-  result.cmc.resize(static_cast<size_t>(gallery.rows()));
-  double sum_of_precisions = 0;
+  EmbeddingMatrix scores(queries.rows(), gallery.rows());
   for (int q = 0; q < queries.rows(); ++q) {
+    for (int g = 0; g < gallery.rows(); ++g) {
+      scores.row(q)[g] = CosineSimilarity(queries.row(q), gallery.row(g));
+    }
+  }
+  return EvaluateScores(scores, query_identities, gallery_identities);
+}
+
+RetrievalResult EvaluateScores(const EmbeddingMatrix& scores,
+                               const std::vector<std::string>& query_identities,
+                               const std::vector<std::string>& gallery_identities) {
+  S2P_CHECK(scores.rows() == static_cast<int>(query_identities.size()));
+  S2P_CHECK(scores.rows() == 0 ||
+            scores.dimension() == static_cast<int>(gallery_identities.size()));
+  RetrievalResult result;
+  result.cmc.resize(gallery_identities.size());
+  double sum_of_precisions = 0;
+  for (int q = 0; q < scores.rows(); ++q) {
     const std::vector<int> ranks =
-        MatchRanks(queries.row(q), query_identities[q], gallery, gallery_identities);
+        MatchRanks(scores.row(q), query_identities[q], gallery_identities);
     result.first_match_rank.push_back(ranks.empty() ? 0 : ranks.front());
     if (ranks.empty()) {
       ++result.unmatched_queries;

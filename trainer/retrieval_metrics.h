@@ -30,6 +30,11 @@ RetrievalResult EvaluateRetrieval(const EmbeddingMatrix& queries,
                                   const EmbeddingMatrix& gallery,
                                   const std::vector<std::string>& gallery_identities);
 
+// The same for scores that are known already: [queries, gallery], larger is better.
+RetrievalResult EvaluateScores(const EmbeddingMatrix& scores,
+                               const std::vector<std::string>& query_identities,
+                               const std::vector<std::string>& gallery_identities);
+
 // Fills queries, gallery, unmatched, rank1/5/10/20 (a k beyond the gallery counts as the whole
 // gallery) and mAP.
 void FillEvaluation(const RetrievalResult& result, int gallery_size, v1::Evaluation& evaluation);

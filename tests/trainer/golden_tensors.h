@@ -1,0 +1,52 @@
+// A golden safetensors file as torch tensors.
+#ifndef S2P_TESTS_TRAINER_GOLDEN_TENSORS_H_
+#define S2P_TESTS_TRAINER_GOLDEN_TENSORS_H_
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <string>
+
+#include "model/dual_encoder.h"
+#include "model/safetensors.h"
+#include "tests/testing/golden.h"
+
+namespace s2p::testing {
+
+class GoldenTensors {
+ public:
+  // `path` as GoldenPath gives it.
+  explicit GoldenTensors(const std::string& path) {
+    auto read = ReadSafetensors(path);
+    EXPECT_TRUE(read.ok()) << read.status();
+    if (read.ok()) tensors_ = *std::move(read);
+  }
+
+  // As stored: float32, float64 or int64.
+  torch::Tensor operator[](const std::string& name) const {
+    const auto found = tensors_.find(name);
+    EXPECT_NE(found, tensors_.end()) << name;
+    return found == tensors_.end() ? torch::zeros({1}) : ToTorch(found->second);
+  }
+  // In float64, a leaf whose gradient is wanted.
+  torch::Tensor Leaf(const std::string& name) const {
+    return (*this)[name].to(torch::kFloat64).set_requires_grad(true);
+  }
+
+  // The largest difference from `name`, relative to its largest value, is at most `tolerance`.
+  void ExpectNear(const torch::Tensor& got, const std::string& name, double tolerance) const {
+    const torch::Tensor want = (*this)[name].to(torch::kFloat64);
+    ASSERT_EQ(got.numel(), want.numel()) << name;
+    const double scale = std::max(1e-12, want.abs().max().item<double>());
+    const double difference =
+        (got.detach().to(torch::kFloat64).reshape(want.sizes()) - want).abs().max().item<double>();
+    EXPECT_LE(difference / scale, tolerance) << name;
+  }
+
+ private:
+  TensorMap tensors_;
+};
+
+}  // namespace s2p::testing
+
+#endif  // S2P_TESTS_TRAINER_GOLDEN_TENSORS_H_

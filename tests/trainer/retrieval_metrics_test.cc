@@ -1,0 +1,87 @@
+#include "trainer/retrieval_metrics.h"
+
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "tests/trainer/golden_tensors.h"
+
+namespace s2p::testing {
+namespace {
+
+EmbeddingMatrix Scores(const std::vector<std::vector<float>>& rows) {
+  EmbeddingMatrix scores(static_cast<int>(rows.size()), static_cast<int>(rows[0].size()));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::copy(rows[i].begin(), rows[i].end(), scores.row(static_cast<int>(i)).begin());
+  }
+  return scores;
+}
+
+TEST(RetrievalMetricsGoldenTest, CurvesAndPrecisionsAreTheReferenceProgramsWithoutTies) {
+  S2P_GOLDEN_OR_SKIP(path, "metrics.safetensors");
+  const GoldenTensors golden(path);
+  for (const std::string name :
+       {"perfect", "worst", "multi", "no_match", "k_gt_gallery", "random"}) {
+    const auto distances = golden[name + "/distmat"];
+    const auto identities = [&](const std::string& of) {
+      const auto numbers = golden[absl::StrCat(name, "/", of)];
+      std::vector<std::string> texts;
+      for (int64_t i = 0; i < numbers.numel(); ++i) {
+        texts.push_back(absl::StrCat(numbers[i].item<int64_t>()));
+      }
+      return texts;
+    };
+    EmbeddingMatrix scores(static_cast<int>(distances.size(0)),
+                           static_cast<int>(distances.size(1)));
+    for (int64_t q = 0; q < distances.size(0); ++q) {
+      for (int64_t g = 0; g < distances.size(1); ++g) {
+        scores.row(static_cast<int>(q))[g] = static_cast<float>(-distances[q][g].item<double>());
+      }
+    }
+    const RetrievalResult result =
+        EvaluateScores(scores, identities("q_pids"), identities("g_pids"));
+    EXPECT_NEAR(result.mean_average_precision, golden[name + "/mAP"].item<double>(), 1e-9) << name;
+    EXPECT_EQ(result.valid_queries, golden[name + "/num_valid"].item<int64_t>()) << name;
+    golden.ExpectNear(torch::tensor(result.cmc, torch::kFloat64), name + "/cmc_full", 1e-6);
+  }
+}
+
+TEST(RetrievalMetricsTest, TiesCountAgainstUs) {
+  const auto result = EvaluateScores(Scores({{0.5F, 0.5F, 0.1F}}), {"a"}, {"a", "b", "c"});
+  EXPECT_EQ(result.first_match_rank[0], 2);
+  EXPECT_DOUBLE_EQ(result.mean_average_precision, 0.5);
+}
+
+TEST(RetrievalMetricsTest, QueryWithoutMatchIsCountedAndLeftOut) {
+  const auto result =
+      EvaluateScores(Scores({{0.5F, 0.1F}, {0.9F, 0.2F}}), {"none", "a"}, {"a", "b"});
+  EXPECT_EQ(result.unmatched_queries, 1);
+  EXPECT_EQ(result.valid_queries, 1);
+  EXPECT_EQ(result.first_match_rank[0], 0);
+  EXPECT_DOUBLE_EQ(result.cmc[0], 1);
+}
+
+TEST(RetrievalMetricsTest, RanksBeyondTheGalleryAreTheWholeGallery) {
+  const auto result = EvaluateScores(Scores({{0.1F, 0.5F}}), {"a"}, {"a", "b"});
+  v1::Evaluation evaluation;
+  FillEvaluation(result, 2, evaluation);
+  EXPECT_EQ(evaluation.rank1(), 0);
+  EXPECT_EQ(evaluation.rank5(), 1);
+  EXPECT_EQ(evaluation.rank20(), 1);
+  EXPECT_EQ(evaluation.gallery(), 2u);
+}
+
+TEST(RetrievalMetricsTest, EmbeddingsAreRankedByCosine) {
+  const auto queries = Scores({{1, 0}}), gallery = Scores({{0.6F, 0.8F}, {0.8F, 0.6F}});
+  EXPECT_EQ(EvaluateRetrieval(queries, {"b"}, gallery, {"a", "b"}).first_match_rank[0], 1);
+}
+
+TEST(RetrievalMetricsTest, NothingToSearchInMatchesNothing) {
+  const auto result = EvaluateRetrieval(Scores({{1, 0}}), {"a"}, EmbeddingMatrix(), {});
+  EXPECT_EQ(result.unmatched_queries, 1);
+  v1::Evaluation evaluation;
+  FillEvaluation(result, 0, evaluation);
+  EXPECT_EQ(evaluation.rank1(), 0);
+}
+
+}  // namespace
+}  // namespace s2p::testing
