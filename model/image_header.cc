@@ -1,5 +1,6 @@
 // What the first bytes of an image say, read before any decoder sees them: a decoder allocates what
 // a header claims, and OpenCV picks from dozens of formats by itself.
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <utility>
@@ -13,6 +14,10 @@ namespace s2p {
 namespace {
 
 using absl::string_view;
+
+// As JPEG has it. A PNG may be longer, and a picture one pixel wide would make a resize hold far
+// more than its pixels.
+constexpr uint32_t kMaxSidePixels = 65'535;
 
 absl::Status Bad(string_view what) { return absl::InvalidArgumentError(what); }
 absl::Status Truncated(string_view format) {
@@ -252,6 +257,10 @@ absl::StatusOr<ImageHeader> ReadImageHeader(string_view bytes, const ImageLimits
   if (pixels > static_cast<uint64_t>(limits.max_pixels)) {
     return Bad(absl::StrCat("the image is ", stored->width, " x ", stored->height,
                             " pixels; at most ", limits.max_pixels, " pixels are allowed"));
+  }
+  if (std::max(stored->width, stored->height) > kMaxSidePixels) {
+    return Bad(absl::StrCat("the image is ", stored->width, " x ", stored->height,
+                            " pixels; at most ", kMaxSidePixels, " pixels a side are allowed"));
   }
   ImageHeader header;
   header.format = stored->format;

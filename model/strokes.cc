@@ -71,6 +71,8 @@ absl::Status Check(const Strokes& strokes, const StrokeLimits& limits) {
   return absl::OkStatus();
 }
 
+double Square(double x) { return x * x; }
+
 // A round end of a line, in pixels of the raster.
 struct Disc {
   double x, y, radius;
@@ -114,6 +116,7 @@ class Raster {
     if (touched_ > kMaxTouchedPixels) return false;
     uint8_t* pixel = image_.row(row) + static_cast<int>(first) * Image::kChannels;
     for (double x = first; x <= last; ++x, pixel += Image::kChannels) {
+      if (pixel[0] == 0) continue;
       const double ink = std::clamp(Coverage(a, b, x + 0.5, y), 0.0, 1.0);
       const auto value = static_cast<uint8_t>(std::lround(255 * (1 - ink)));
       if (value < pixel[0]) std::fill_n(pixel, Image::kChannels, value);
@@ -130,7 +133,7 @@ class Raster {
     if (squared_length > 1e-12) {
       t = std::clamp(((x - a.x) * dx + (y - a.y) * dy) / squared_length, 0.0, 1.0);
     }
-    const double distance = std::hypot(x - a.x - t * dx, y - a.y - t * dy);
+    const double distance = std::sqrt(Square(x - a.x - t * dx) + Square(y - a.y - t * dy));
     return a.radius + t * (b.radius - a.radius) - distance + 0.5;
   }
 
