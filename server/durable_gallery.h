@@ -18,9 +18,9 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
+#include "daemon/folder_lock.h"
 #include "server/blob_store.h"
 #include "server/catalogue.h"
-#include "server/data_dir_lock.h"
 #include "server/gallery.h"
 #include "server/gallery_embedder.h"
 #include "server/indexed_gallery_view.h"
@@ -34,7 +34,7 @@ inline constexpr int kCataloguePageSize = 256;
 // commits, and publishes: in this order, so that whatever fails has changed nothing. Thread-safe.
 class DurableGallery final : public Gallery {
  public:
-  DurableGallery(GalleryOptions options, SnapshotSlot* slot, std::unique_ptr<DataDirLock> lock,
+  DurableGallery(GalleryOptions options, SnapshotSlot* slot, std::unique_ptr<FolderLock> lock,
                  BlobStore blobs, std::unique_ptr<Catalogue> writer,
                  std::unique_ptr<Catalogue> reader, GalleryTotals totals)
       : options_(std::move(options)),
@@ -136,7 +136,7 @@ class DurableGallery final : public Gallery {
 
   const GalleryOptions options_;
   SnapshotSlot* const slot_;
-  const std::unique_ptr<DataDirLock> lock_;
+  const std::unique_ptr<FolderLock> lock_;
   const BlobStore blobs_;
 
   // Held for a whole activation, before the others.

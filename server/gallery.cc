@@ -84,7 +84,7 @@ absl::StatusOr<std::unique_ptr<Gallery>> Gallery::Open(const GalleryOptions& opt
                                                        SnapshotSlot* slot) {
   absl::Status status = CheckOptions(options);
   if (!status.ok()) return status;
-  auto lock = DataDirLock::Acquire(options.data_dir);
+  auto lock = FolderLock::Acquire(options.data_dir);
   if (!lock.ok()) return lock.status();
   const std::string path = absl::StrCat(options.data_dir, "/gallery.db");
   auto writer = Catalogue::Open(path);

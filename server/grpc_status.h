@@ -1,27 +1,15 @@
-// Our errors as gRPC's, and as the API's own Status.
+// Our errors as the API's own Status.
 #ifndef S2P_SERVER_GRPC_STATUS_H_
 #define S2P_SERVER_GRPC_STATUS_H_
 
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/status.h>
-
-#include <string>
-
 #include "absl/status/status.h"
+#include "daemon/grpc_status.h"
 #include "s2p/v1/gallery.pb.h"
 
 namespace s2p {
 
 // Codes are the same numbers on both sides.
-grpc::Status ToGrpc(const absl::Status& status);
 v1::Status ToProto(const absl::Status& status);
-
-// The same; for ResourceExhausted also tells the caller, in the trailing metadata, when to come
-// back: a client with a retry policy and a large enough retry buffer obeys by itself.
-grpc::Status ToGrpcWithRetryHint(const absl::Status& status, grpc::ServerContextBase& context);
-
-// As metrics and logs show it: "INVALID_ARGUMENT".
-std::string CodeName(absl::StatusCode code);
 
 }  // namespace s2p
 

@@ -16,6 +16,7 @@
 #include "daemon/http_endpoint.h"
 #include "daemon/listen_address.h"
 #include "daemon/log.h"
+#include "daemon/worker_pool.h"
 #include "server/gallery.h"
 #include "server/gallery_service.h"
 #include "server/metrics.h"
@@ -23,7 +24,6 @@
 #include "server/search_service.h"
 #include "server/service_context.h"
 #include "server/snapshot.h"
-#include "server/worker_pool.h"
 
 namespace s2p {
 namespace {

@@ -11,13 +11,14 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "daemon/api_keys.h"
+#include "daemon/worker_pool.h"
 #include "server/batcher.h"
 #include "server/gallery.h"
 #include "server/limits.h"
 #include "server/metrics.h"
+#include "server/pixel_budget.h"
 #include "server/snapshot.h"
 #include "server/snapshot_loader.h"
-#include "server/worker_pool.h"
 
 namespace s2p {
 

@@ -61,14 +61,15 @@ LIBRARIES = {
     "gRPC": Library(
         ["grpcpp/", "grpc/", "grpc++/"], ["grpc"],
         ["server/*_service.*", "server/*_call.*", "server/service_*", "server/server.*", "server/grpc_*",
-         "server/main.cc", "trainer/training_service.*", "trainer/main.cc",
-         "client/search_client.*", "client/web/*", "daemon/credentials.*", "daemon/tls*",
+         "server/main.cc", "trainer/training_service.*", "trainer/watch_job_*", "trainer/trainer_server.*",
+         "trainer/main.cc",
+         "client/search_client.*", "client/web/*", "daemon/credentials.*", "daemon/tls*", "daemon/grpc_status.*",
          "daemon/api_keys.*"],
         ["server/*", "trainer/*", "client/*", "daemon/*"],
         ["server", "trainer", "client", "daemon", "proto"]),
     "prometheus-cpp": Library(
         ["prometheus/"], ["prometheus"],
-        ["server/metrics.*", "trainer/metrics.*", "client/web/metrics.*",
+        ["server/metrics.*", "trainer/trainer_metrics.*", "client/web/metrics.*",
          "daemon/http_endpoint.cc"],
         [], ["server", "trainer", "client", "daemon"]),
     "cpp-httplib": Library(

@@ -1,4 +1,4 @@
-#include "server/data_dir_lock.h"
+#include "daemon/folder_lock.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -9,12 +9,19 @@
 #include <string>
 #include <system_error>
 
+#include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "model/file.h"
 
 namespace s2p {
 namespace {
+
+absl::Status SystemError(int error_number, const std::string& path, const char* what) {
+  const std::string message = absl::StrCat(path, ": ", what);
+  const absl::Status status = absl::ErrnoToStatus(error_number, message);
+  if (error_number == EROFS) return absl::PermissionDeniedError(status.message());
+  return status;
+}
 
 // What the holder wrote into the lock file; empty if it has not come to that yet.
 std::string HolderOf(int descriptor) {
@@ -28,28 +35,28 @@ std::string HolderOf(int descriptor) {
   return pid;
 }
 
-absl::Status Taken(const std::string& data_dir, int descriptor) {
+absl::Status Taken(const std::string& folder, int descriptor) {
   const std::string pid = HolderOf(descriptor);
-  return absl::FailedPreconditionError(
-      absl::StrCat(data_dir, ": in use by ", pid.empty() ? "another process" : "process ", pid,
-                   "; a data folder serves one process at a time"));
+  return absl::FailedPreconditionError(absl::StrCat(folder, ": in use by ",
+                                                    pid.empty() ? "another process" : "process ",
+                                                    pid, "; it serves one process at a time"));
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<DataDirLock>> DataDirLock::Acquire(const std::string& data_dir) {
+absl::StatusOr<std::unique_ptr<FolderLock>> FolderLock::Acquire(const std::string& folder) {
   std::error_code error;
-  std::filesystem::create_directories(data_dir, error);
-  if (error) return FileError(error.value(), data_dir, "create folder");
-  const std::string path = absl::StrCat(data_dir, "/lock");
+  std::filesystem::create_directories(folder, error);
+  if (error) return SystemError(error.value(), folder, "create folder");
+  const std::string path = absl::StrCat(folder, "/lock");
   const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (descriptor < 0) return FileError(errno, path, "open");
+  if (descriptor < 0) return SystemError(errno, path, "open");
   // From here on the descriptor has an owner.
-  std::unique_ptr<DataDirLock> lock(new DataDirLock(descriptor));
+  std::unique_ptr<FolderLock> lock(new FolderLock(descriptor));
   while (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EINTR) continue;
-    if (errno == EWOULDBLOCK) return Taken(data_dir, descriptor);
-    return FileError(errno, path, "lock");
+    if (errno == EWOULDBLOCK) return Taken(folder, descriptor);
+    return SystemError(errno, path, "lock");
   }
   // Only for the message that a second process gives, so it need not be durable, and a full disk
   // must not keep us from reading.
@@ -60,6 +67,6 @@ absl::StatusOr<std::unique_ptr<DataDirLock>> DataDirLock::Acquire(const std::str
   return lock;
 }
 
-DataDirLock::~DataDirLock() { close(descriptor_); }
+FolderLock::~FolderLock() { close(descriptor_); }
 
 }  // namespace s2p

@@ -1,11 +1,9 @@
 // Threads for work that gRPC's own must not do: decoding and disk.
-#ifndef S2P_SERVER_WORKER_POOL_H_
-#define S2P_SERVER_WORKER_POOL_H_
+#ifndef S2P_DAEMON_WORKER_POOL_H_
+#define S2P_DAEMON_WORKER_POOL_H_
 
-#include <cstdint>
 #include <deque>
 #include <functional>
-#include <memory>
 #include <thread>
 #include <vector>
 
@@ -14,23 +12,6 @@
 #include "absl/synchronization/mutex.h"
 
 namespace s2p {
-
-// Pixels that decoded images may take at one time, over all requests. Thread-safe.
-class PixelBudget {
- public:
-  // Part of the budget, given back when the last copy of the pointer is gone.
-  using Share = std::shared_ptr<void>;
-
-  explicit PixelBudget(int64_t pixels) : total_(pixels), left_(pixels) {}
-
-  // Blocks until `pixels` are free. More than the whole budget counts as all of it.
-  Share Take(int64_t pixels);
-
- private:
-  const int64_t total_;
-  absl::Mutex mutex_;
-  int64_t left_ ABSL_GUARDED_BY(mutex_);
-};
 
 // Runs jobs in the order they come. Thread-safe.
 class WorkerPool {
@@ -57,4 +38,4 @@ class WorkerPool {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_WORKER_POOL_H_
+#endif  // S2P_DAEMON_WORKER_POOL_H_

@@ -1,24 +1,10 @@
-#include "server/worker_pool.h"
+#include "daemon/worker_pool.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace s2p {
-
-PixelBudget::Share PixelBudget::Take(int64_t pixels) {
-  const int64_t share = std::min(pixels, total_);
-  absl::MutexLock lock(&mutex_);
-  const auto is_free = [this, share]()
-                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return left_ >= share; };
-  mutex_.Await(absl::Condition(&is_free));
-  left_ -= share;
-  return Share(nullptr, [this, share](void*) {
-    absl::MutexLock return_lock(&mutex_);
-    left_ += share;
-  });
-}
 
 WorkerPool::WorkerPool(int threads, int max_queue) : max_queue_(static_cast<size_t>(max_queue)) {
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(); });

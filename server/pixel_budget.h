@@ -1,0 +1,32 @@
+// How much memory decoded images may take.
+#ifndef S2P_SERVER_PIXEL_BUDGET_H_
+#define S2P_SERVER_PIXEL_BUDGET_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace s2p {
+
+// Pixels that decoded images may take at one time, over all requests. Thread-safe.
+class PixelBudget {
+ public:
+  // Part of the budget, given back when the last copy of the pointer is gone.
+  using Share = std::shared_ptr<void>;
+
+  explicit PixelBudget(int64_t pixels) : total_(pixels), left_(pixels) {}
+
+  // Blocks until `pixels` are free. More than the whole budget counts as all of it.
+  Share Take(int64_t pixels);
+
+ private:
+  const int64_t total_;
+  absl::Mutex mutex_;
+  int64_t left_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_PIXEL_BUDGET_H_
