@@ -135,6 +135,7 @@ Preprocessor::Preprocessor(const v1::Preprocessing& preprocessing)
       grey_(preprocessing.grey()),
       edges_(preprocessing.edges()),
       thicken_(static_cast<int>(preprocessing.thicken())),
+      resize_first_(preprocessing.resize_first()),
       filter_(preprocessing.filter()) {
   std::copy(preprocessing.mean().begin(), preprocessing.mean().end(), mean_.begin());
   std::copy(preprocessing.std().begin(), preprocessing.std().end(), std_.begin());
@@ -143,6 +144,7 @@ Preprocessor::Preprocessor(const v1::Preprocessing& preprocessing)
 Image Preprocessor::Prepare(const Image& image) const {
   S2P_CHECK(!image.empty());
   Image result = edges_ ? InvertedEdges(image) : image;
+  if (resize_first_) result = Resize(result, width_, height_, filter_);
   if (grey_) result = ToGrey(result);
   if (thicken_ > 0) result = Thicken(result, thicken_);
   return Resize(result, width_, height_, filter_);

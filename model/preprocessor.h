@@ -41,6 +41,7 @@ class Preprocessor {
   bool grey_;
   bool edges_;
   int thicken_;
+  bool resize_first_;
   v1::ResizeFilter filter_;
   std::array<float, 3> mean_;
   std::array<float, 3> std_;
