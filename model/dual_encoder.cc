@@ -114,21 +114,28 @@ absl::string_view StripPrefixes(absl::string_view name) {
   return name;
 }
 
-bool IsSkipped(absl::string_view name, bool ends_at_stage3) {
-  return absl::StartsWith(name, "fc.") || absl::StartsWith(name, "last_linear.") ||
-         (ends_at_stage3 && absl::StartsWith(name, "layer4."));
+bool IsClassifier(absl::string_view name) {
+  return absl::StartsWith(name, "fc.") || absl::StartsWith(name, "last_linear.");
 }
 
 bool IsCounter(absl::string_view name) { return absl::EndsWith(name, "num_batches_tracked"); }
 
 // Pairs each tensor of the backbone with its bytes; null: a counter that is missing, which is 0.
 absl::StatusOr<std::map<std::string, const TensorBytes*>> MatchBackbone(
-    const TensorMap& weights, const std::map<std::string, torch::Tensor>& targets) {
+    const TensorMap& weights, const std::map<std::string, torch::Tensor>& targets,
+    LaterStages later_stages) {
   const bool ends_at_stage3 = targets.lower_bound("layer4.") == targets.lower_bound("layer4/");
   std::map<std::string, const TensorBytes*> matched;
   for (const auto& [full_name, bytes] : weights) {
     const std::string name(StripPrefixes(full_name));
-    if (IsSkipped(name, ends_at_stage3)) continue;
+    if (IsClassifier(name)) continue;
+    if (ends_at_stage3 && absl::StartsWith(name, "layer4.")) {
+      if (later_stages == LaterStages::kSkip) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat("tensor '", full_name,
+                       "': the network ends at layer3; set skip_unused_weights to leave out what "
+                       "lies behind it"));
+    }
     const auto target = targets.find(name);
     if (target == targets.end()) {
       return absl::InvalidArgumentError(
@@ -336,9 +343,10 @@ absl::Status DualEncoder::SetWeights(const TensorMap& weights) {
   return absl::OkStatus();
 }
 
-absl::Status LoadBackboneWeights(const TensorMap& weights, DualEncoder& encoder) {
+absl::Status LoadBackboneWeights(const TensorMap& weights, LaterStages later_stages,
+                                 DualEncoder& encoder) {
   std::map<std::string, torch::Tensor> targets = NamedTensors(encoder.photo_backbone());
-  auto matched = MatchBackbone(weights, targets);
+  auto matched = MatchBackbone(weights, targets, later_stages);
   if (!matched.ok()) return matched.status();
   try {
     torch::NoGradGuard no_grad;

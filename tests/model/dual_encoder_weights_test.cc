@@ -104,7 +104,7 @@ class LoadBackboneWeightsTest : public ::testing::Test {
     }
   }
   std::string Refusal(const TensorMap& weights) {
-    const absl::Status status = LoadBackboneWeights(weights, *network_);
+    const absl::Status status = LoadBackboneWeights(weights, LaterStages::kSkip, *network_);
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
     return std::string(status.message());
   }
@@ -112,15 +112,22 @@ class LoadBackboneWeightsTest : public ::testing::Test {
 };
 
 TEST_F(LoadBackboneWeightsTest, FillsBothEncodersAndSkipsClassifierAndLaterStages) {
-  const absl::Status status = LoadBackboneWeights(Published(), *network_);
+  const absl::Status status = LoadBackboneWeights(Published(), LaterStages::kSkip, *network_);
   ASSERT_TRUE(status.ok()) << status;
   ExpectLoaded();
+}
+
+TEST_F(LoadBackboneWeightsTest, StagesThatTheNetworkHasNotAreRefusedUnlessSaidOtherwise) {
+  const absl::Status status = LoadBackboneWeights(Published(), LaterStages::kRefuse, *network_);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("layer4.0."), HasSubstr("skip_unused_weights")));
 }
 
 TEST_F(LoadBackboneWeightsTest, PrefixesOfTrainingProgramsAreStripped) {
   TensorMap prefixed;
   for (auto& [name, tensor] : Published()) prefixed["module.base." + name] = tensor;
-  const absl::Status status = LoadBackboneWeights(prefixed, *network_);
+  const absl::Status status = LoadBackboneWeights(prefixed, LaterStages::kSkip, *network_);
   ASSERT_TRUE(status.ok()) << status;
   ExpectLoaded();
 }
@@ -129,7 +136,7 @@ TEST_F(LoadBackboneWeightsTest, MissingCounterIsZero) {
   TensorsOf(network_->photo_backbone()).at("bn1.num_batches_tracked").fill_(5);
   TensorMap weights = Published();
   weights.erase("bn1.num_batches_tracked");
-  const absl::Status status = LoadBackboneWeights(weights, *network_);
+  const absl::Status status = LoadBackboneWeights(weights, LaterStages::kSkip, *network_);
   ASSERT_TRUE(status.ok()) << status;
   ExpectLoaded();
 }
@@ -139,7 +146,7 @@ TEST_F(LoadBackboneWeightsTest, HalfPrecisionIsWidened) {
   TensorBytes& bias = weights.at("bn1.bias");
   bias = ToTensorBytes(torch::full({64}, 0.375).to(torch::kFloat16));
   ASSERT_EQ(bias.type, TensorType::kF16);
-  const absl::Status status = LoadBackboneWeights(weights, *network_);
+  const absl::Status status = LoadBackboneWeights(weights, LaterStages::kSkip, *network_);
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_TRUE(TensorsOf(network_->photo_backbone()).at("bn1.bias").equal(torch::full({64}, 0.375)));
 }
