@@ -125,6 +125,7 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
   trainer_options.on_loading = [&](const std::string& what, int64_t done, int64_t total) {
     display.Loading(what, done, total);
   };
+  trainer_options.on_message = [&](const std::string& sentence) { out << sentence << '\n'; };
   trainer_options.on_progress = [&](const v1::TrainingProgress& p) { display.Update(p); };
   trainer_options.on_epoch = [&](const v1::TrainingProgress& progress,
                                  const std::vector<v1::Evaluation>&) {

@@ -356,4 +356,12 @@ bool IsValidationIdentity(const std::string& identity, double fraction) {
   return Random(HashOf(identity)).Uniform() < fraction;
 }
 
+bool IsHeldBack(const DataSetImage& image, const v1::TrainingSpec::ValidationSpec& validation) {
+  if (image.split != "train") return image.split == "val";
+  if (validation.folds() == 0) return IsValidationIdentity(image.identity, validation.fraction());
+  const double folds = validation.folds();
+  return static_cast<uint32_t>(Random(HashOf(image.identity)).Uniform() * folds) ==
+         validation.fold();
+}
+
 }  // namespace s2p

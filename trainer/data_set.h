@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "model/image.h"
 #include "s2p/v1/checkpoint.pb.h"
+#include "s2p/v1/training.pb.h"
 
 namespace s2p {
 
@@ -81,6 +82,11 @@ absl::Status WriteDataSet(const std::string& folder, const DataSetDescription& d
 // the lowest `fraction`. Depends on nothing else, so it stays when the data grows and two models
 // can be compared on the same identities.
 bool IsValidationIdentity(const std::string& identity, double fraction);
+
+// True if the image is not trained on but measured on: it is of the split "val", or of "train" and
+// its identity is held back, by IsValidationIdentity or, with folds, because the same hash deals it
+// into fold number `fold`.
+bool IsHeldBack(const DataSetImage& image, const v1::TrainingSpec::ValidationSpec& validation);
 
 }  // namespace s2p
 

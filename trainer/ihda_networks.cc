@@ -9,6 +9,7 @@
 #include "model/torch_version.h"
 #include "trainer/gradient_reversal.h"
 #include "trainer/heads.h"
+#include "trainer/optimizer.h"
 
 namespace s2p {
 namespace {
@@ -26,26 +27,20 @@ void SetStatisticsFixed(torch::nn::Module& module) {
   for (const auto& child : module.children()) SetStatisticsFixed(*child);
 }
 
+// Convolution weights in the memory format that their inputs have.
+void MakeChannelsLast(torch::nn::Module& module) {
+  for (torch::Tensor& parameter : module.parameters()) {
+    if (parameter.dim() == 4) {
+      parameter.set_data(parameter.data().contiguous(torch::MemoryFormat::ChannelsLast));
+    }
+  }
+}
+
 // Parameters of `group` that learn.
 void AddLearning(const std::vector<torch::Tensor>& parameters, std::vector<torch::Tensor>& group) {
   for (const torch::Tensor& parameter : parameters) {
     if (parameter.requires_grad()) group.push_back(parameter);
   }
-}
-
-std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(
-    const std::vector<torch::optim::OptimizerParamGroup>& groups,
-    const v1::TrainingSpec::StepSpec& step, v1::Recipe recipe) {
-  const std::tuple<double, double> betas =
-      recipe == v1::RECIPE_RELEASE ? std::make_tuple(0.5, 0.999) : std::make_tuple(0.9, 0.999);
-  if (step.weight_decay() > 0) {
-    return std::make_unique<torch::optim::AdamW>(groups,
-                                                 torch::optim::AdamWOptions(step.learning_rate())
-                                                     .betas(betas)
-                                                     .weight_decay(step.weight_decay()));
-  }
-  return std::make_unique<torch::optim::Adam>(
-      groups, torch::optim::AdamOptions(step.learning_rate()).betas(betas));
 }
 
 }  // namespace
@@ -56,6 +51,7 @@ absl::StatusOr<std::unique_ptr<IhdaNetworks>> IhdaNetworks::Create(
   if (!encoder.ok()) return encoder.status();
   try {
     (*encoder)->to(device);
+    if (spec.channels_last()) MakeChannelsLast(**encoder);
     return std::unique_ptr<IhdaNetworks>(new IhdaNetworks(spec, *std::move(encoder), device));
   } catch (const std::exception& error) {
     return TorchError(error, "networks");
@@ -135,14 +131,12 @@ torch::Tensor IhdaNetworks::DomainLogits(const torch::Tensor& embedding, double 
   return domain_classifier_->forward(ReverseGradient(embedding, coefficient));
 }
 
-void IhdaNetworks::Update(const torch::Tensor& loss, double learning_rate) {
+void IhdaNetworks::Update(double learning_rate) {
   auto& groups = optimizer_->param_groups();
   for (size_t i = 0; i < groups.size(); ++i) {
     groups[i].options().set_lr(i == 0 ? learning_rate
                                       : learning_rate * step_spec().encoder_rate_factor());
   }
-  optimizer_->zero_grad();
-  loss.backward();
   if (const double most = step_spec().gradient_clip(); most > 0) {
     std::vector<torch::Tensor> parameters;
     for (const auto& group : groups) {
@@ -151,6 +145,7 @@ void IhdaNetworks::Update(const torch::Tensor& loss, double learning_rate) {
     torch::nn::utils::clip_grad_norm_(parameters, most);
   }
   optimizer_->step();
+  optimizer_->zero_grad();
 }
 
 std::string IhdaNetworks::Save() const {

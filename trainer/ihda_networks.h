@@ -40,8 +40,9 @@ class IhdaNetworks {
   // [n, d] -> [n, 3] logits; the gradient is reversed with `coefficient` on its way back.
   torch::Tensor DomainLogits(const torch::Tensor& embedding, double coefficient);
 
-  // One update with the gradients of `loss`, at this rate for the heads.
-  void Update(const torch::Tensor& loss, double learning_rate);
+  // One update with the gradients that backward() has left, at this rate for the heads; then there
+  // are none.
+  void Update(double learning_rate);
 
   // All networks and the optimizer's moments as one block of bytes, and back: into networks made by
   // the same spec that are in the same step. DataLoss if the bytes are damaged or do not fit.

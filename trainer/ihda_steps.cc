@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "trainer/learning_rate.h"
-#include "trainer/losses.h"
+#include "trainer/ihda_losses.h"
 #include "trainer/random.h"
 #include "trainer/sampler.h"
 
@@ -46,6 +45,23 @@ torch::Tensor AttributesOf(const TrainingData& data, const std::vector<int>& ind
   return targets.to(device);
 }
 
+LossHeads HeadsOf(IhdaNetworks& networks) {
+  LossHeads heads;
+  heads.identities = [&](const torch::Tensor& v) { return networks.IdentityLogits(v); };
+  if (networks.encoder().has_attributes()) {
+    heads.attributes = [&](const torch::Tensor& v) {
+      return networks.encoder().AttributeLogits(v);
+    };
+  }
+  heads.domains = [&](const torch::Tensor& v, double coefficient) {
+    return networks.DomainLogits(v, coefficient);
+  };
+  heads.retrieval_feature = [&](const torch::Tensor& v) {
+    return networks.encoder().RetrievalFeature(v);
+  };
+  return heads;
+}
+
 class Step1 : public IhdaStep {
  public:
   Step1(const v1::TrainingSpec& spec, const TrainingData& data, IdentitySampler sampler)
@@ -72,40 +88,14 @@ class Step1 : public IhdaStep {
   LossSum Losses(const std::vector<torch::Tensor>& parts,
                  const std::vector<std::vector<int>>& indices, int epoch, int64_t iteration,
                  IhdaNetworks& networks) const override {
-    static_cast<void>(epoch);
     static_cast<void>(iteration);
-    const auto& weights = spec_.loss();
-    const bool release = spec_.recipe() == v1::RECIPE_RELEASE;
-    DualEncoder& encoder = networks.encoder();
-    const DualEncoderOutput out = encoder.Forward(parts[0], v1::MODALITY_PHOTO);
-    const torch::Tensor labels = LabelsOf(data_.source.labels, indices[0], networks.device());
-    LossSum sum;
-    if (weights.identity() > 0) {
-      sum.Add(
-          "identity", weights.identity(),
-          IdentityLoss(networks.IdentityLogits(out.embedding), labels, weights.label_smoothing()));
+    Step1Batch batch;
+    batch.source = networks.encoder().Forward(parts[0], v1::MODALITY_PHOTO);
+    batch.labels = LabelsOf(data_.source.labels, indices[0], networks.device());
+    if (networks.encoder().has_attributes()) {
+      batch.attributes = AttributesOf(data_, indices[0], networks.device());
     }
-    if (weights.triplet() > 0) {
-      sum.Add("triplet", weights.triplet(), TripletLoss(out.embedding, labels, weights.margin()));
-      if (release) {
-        sum.Add("triplet", weights.triplet(), TripletLoss(out.stage3, labels, weights.margin()));
-      }
-    }
-    if (weights.attribute() > 0 && encoder.has_attributes()) {
-      // The release gives this term weight 1 in step 1, whatever it is in step 2.
-      sum.Add("attribute", release ? 1.0 : weights.attribute(),
-              AttributeLoss(encoder.AttributeLogits(out.embedding),
-                            AttributesOf(data_, indices[0], networks.device()), spec_.recipe()));
-    }
-    if (weights.contrastive() > 0 && spec_.step1().images_per_identity() >= 2) {
-      const auto stride = static_cast<int64_t>(spec_.step1().images_per_identity());
-      const torch::Tensor features = encoder.RetrievalFeature(out.embedding);
-      sum.Add(
-          "contrastive", weights.contrastive(),
-          ContrastiveLoss(features.slice(0, 0, features.size(0), stride),
-                          features.slice(0, 1, features.size(0), stride), weights.temperature()));
-    }
-    return sum;
+    return Step1Losses(spec_, batch, epoch, HeadsOf(networks));
   }
 
  private:
@@ -150,39 +140,26 @@ class Step2 : public IhdaStep {
   LossSum Losses(const std::vector<torch::Tensor>& parts,
                  const std::vector<std::vector<int>>& indices, int epoch, int64_t iteration,
                  IhdaNetworks& networks) const override {
-    DualEncoder& encoder = networks.encoder();
+    const bool has_source = parts.size() > 2;
     std::vector<v1::Modality> modalities = {v1::MODALITY_PHOTO, v1::MODALITY_SKETCH};
-    if (parts.size() > 2) modalities.push_back(v1::MODALITY_PHOTO);
-    const std::vector<DualEncoderOutput> outputs = encoder.ForwardParts(parts, modalities);
-    Batch batch;
+    if (has_source) modalities.push_back(v1::MODALITY_PHOTO);
+    const std::vector<DualEncoderOutput> outputs =
+        networks.encoder().ForwardParts(parts, modalities);
+    Step2Batch batch;
     batch.photo = outputs[0];
     batch.sketch = outputs[1];
-    if (parts.size() > 2) batch.source = outputs[2];
     batch.labels = LabelsOf(data_.photos.labels, indices[0], networks.device());
-    LossSum sum;
-    AddIdentity(batch, networks, sum);
-    if (epoch >= static_cast<int>(spec_.loss().triplet_from_epoch())) AddTriplet(batch, sum);
-    if (encoder.has_attributes()) AddAttributes(batch, indices, networks, sum);
-    if (parts.size() > 2) AddDomain(batch, iteration, networks, sum);
-    if (spec_.loss().contrastive() > 0) {
-      sum.Add("contrastive", spec_.loss().contrastive(),
-              ContrastiveLoss(encoder.RetrievalFeature(batch.sketch.embedding),
-                              encoder.RetrievalFeature(batch.photo.embedding),
-                              spec_.loss().temperature()));
+    if (has_source) {
+      batch.source = outputs[2];
+      if (networks.encoder().has_attributes()) {
+        batch.source_attributes = AttributesOf(data_, indices[2], networks.device());
+      }
     }
-    return sum;
+    return Step2Losses(spec_, batch, epoch, iteration, HeadsOf(networks));
   }
 
  private:
-  struct Batch {
-    DualEncoderOutput photo, sketch, source;
-    // Of row i of photo and of row i of sketch.
-    torch::Tensor labels;
-  };
-
-  bool release() const { return spec_.recipe() == v1::RECIPE_RELEASE; }
-
-  // Gives each batch as many source photos as it has pairs; the source's epochs follow one another.
+  // Gives each batch its source photos; the source's epochs follow one another.
   void AddSource(int epoch, ItemSeeds& seeds, EpochPlan& plan) const {
     std::vector<std::vector<int>> batches;
     for (int round = 0; batches.size() < plan.batches.size(); ++round) {
@@ -199,74 +176,6 @@ class Step2 : public IhdaStep {
       plan.batches[b].push_back(std::move(items));
       plan.indices[b].push_back(std::move(batches[b]));
     }
-  }
-
-  void AddIdentity(const Batch& batch, IhdaNetworks& networks, LossSum& sum) const {
-    const auto& weights = spec_.loss();
-    if (weights.identity() == 0) return;
-    if (release()) {
-      const torch::Tensor logits =
-          networks.IdentityLogits(torch::cat({batch.photo.embedding, batch.sketch.embedding}));
-      sum.Add("identity", weights.identity(),
-              IdentityLoss(logits, torch::cat({batch.labels, batch.labels}),
-                           weights.label_smoothing()));
-      return;
-    }
-    for (const DualEncoderOutput* out : {&batch.photo, &batch.sketch}) {
-      sum.Add("identity", weights.identity(),
-              IdentityLoss(networks.IdentityLogits(out->embedding), batch.labels,
-                           weights.label_smoothing()));
-    }
-  }
-
-  void AddTriplet(const Batch& batch, LossSum& sum) const {
-    const auto& weights = spec_.loss();
-    if (weights.triplet() == 0) return;
-    if (!release()) {
-      sum.Add("triplet", weights.triplet(),
-              CrossModalTripletLoss(batch.sketch.embedding, batch.labels, batch.photo.embedding,
-                                    batch.labels, weights.margin()));
-      return;
-    }
-    const torch::Tensor labels = torch::cat({batch.labels, batch.labels});
-    sum.Add("triplet", weights.triplet(),
-            TripletLoss(torch::cat({batch.photo.stage3, batch.sketch.stage3}), labels,
-                        weights.margin()));
-    sum.Add("triplet", weights.triplet(),
-            TripletLoss(torch::cat({batch.photo.embedding, batch.sketch.embedding}), labels,
-                        weights.margin()));
-  }
-
-  void AddAttributes(const Batch& batch, const std::vector<std::vector<int>>& indices,
-                     IhdaNetworks& networks, LossSum& sum) const {
-    const auto& weights = spec_.loss();
-    DualEncoder& encoder = networks.encoder();
-    if (weights.attribute() > 0 && indices.size() > 2) {
-      sum.Add("attribute", weights.attribute(),
-              AttributeLoss(encoder.AttributeLogits(batch.source.embedding),
-                            AttributesOf(data_, indices[2], networks.device()), spec_.recipe()));
-    }
-    if (weights.attribute_entropy() == 0 && weights.consistency() == 0) return;
-    const torch::Tensor photo = encoder.AttributeLogits(batch.photo.embedding);
-    const torch::Tensor sketch = encoder.AttributeLogits(batch.sketch.embedding);
-    for (const torch::Tensor& logits : {photo, sketch}) {
-      sum.Add("attribute_entropy", weights.attribute_entropy(),
-              AttributeEntropyLoss(logits, spec_.recipe()));
-    }
-    sum.Add("consistency", weights.consistency(), ConsistencyLoss(photo, sketch, spec_.recipe()));
-  }
-
-  void AddDomain(const Batch& batch, int64_t iteration, IhdaNetworks& networks,
-                 LossSum& sum) const {
-    if (spec_.loss().domain() == 0) return;
-    const torch::Tensor features =
-        torch::cat({batch.source.embedding, batch.photo.embedding, batch.sketch.embedding});
-    std::vector<int64_t> domains(batch.source.embedding.size(0), 0);
-    domains.insert(domains.end(), batch.photo.embedding.size(0), 1);
-    domains.insert(domains.end(), batch.sketch.embedding.size(0), 2);
-    sum.Add("domain", spec_.loss().domain(),
-            DomainLoss(networks.DomainLogits(features, ReversalCoefficient(iteration)),
-                       torch::tensor(domains, torch::kLong).to(networks.device()), spec_.recipe()));
   }
 
   const v1::TrainingSpec spec_;
@@ -292,15 +201,23 @@ absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec
                                                     const TrainingData& data) {
   // Source photos cost a third of the time: they come along only where a loss looks at them.
   const bool has_source =
-      data.source.images != nullptr && (spec.loss().attribute() > 0 || spec.loss().domain() > 0);
-  const int pairs = std::max(2, static_cast<int>(spec.step2().batch_size()) / (has_source ? 3 : 2));
+      data.source.images != nullptr &&
+      (spec.loss().attribute() * spec.step2().attribute_factor() > 0 || spec.loss().domain() > 0);
+  const auto batch = static_cast<int>(spec.step2().batch_size());
+  int source_images = 0;
+  if (has_source) {
+    source_images = static_cast<int>(spec.step2().source_images());
+    if (source_images == 0) source_images = std::max(2, batch / 3);
+  }
+  const int pairs = std::max(2, (batch - source_images) / 2);
   auto sampler = PairSampler::Create(data.photos.labels, data.sketches.labels, pairs,
                                      SeedOf(spec.seed(), kSampling));
   if (!sampler.ok()) return sampler.status();
   std::vector<IdentitySampler> source;
   if (has_source) {
-    auto source_sampler = IdentitySampler::Create(
-        data.source.labels, pairs, /*images_per_identity=*/1, SeedOf(spec.seed(), kSourceSampling));
+    auto source_sampler =
+        IdentitySampler::Create(data.source.labels, source_images, /*images_per_identity=*/1,
+                                SeedOf(spec.seed(), kSourceSampling));
     if (!source_sampler.ok()) return source_sampler.status();
     source.push_back(*std::move(source_sampler));
   }

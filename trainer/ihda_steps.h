@@ -41,13 +41,13 @@ class IhdaStep {
                          IhdaNetworks& networks) const = 0;
 };
 
-// Step 1 (source photos: L_id + L_tri + L_att; where contrastive is on, also between two photos of
-// an identity). `data` is borrowed and outlives it. InvalidArgument as the samplers' Create.
+// Step 1 (source photos). `data` is borrowed and outlives it. InvalidArgument as the samplers'
+// Create.
 absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep1(const v1::TrainingSpec& spec,
                                                     const TrainingData& data);
 
 // Step 2 (pairs of the target, and source photos where there are any and a loss term is on that
-// looks at them: all terms). Likewise.
+// looks at them). Likewise.
 absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec,
                                                     const TrainingData& data);
 

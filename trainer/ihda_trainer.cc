@@ -18,6 +18,7 @@
 #include "model/torch_device.h"
 #include "model/torch_version.h"
 #include "trainer/build_text.h"
+#include "trainer/data_report.h"
 #include "trainer/ihda_networks.h"
 #include "trainer/ihda_steps.h"
 #include "trainer/image_batch.h"
@@ -72,8 +73,9 @@ class Trainer : public IhdaTrainer {
   absl::Status RunStep(const IhdaStep& step);
   absl::Status RunEpoch(const IhdaStep& step, int epoch);
   absl::Status EndEpoch(const IhdaStep& step, int epoch, v1::TrainingProgress& progress);
-  absl::StatusOr<double> Update(const IhdaStep& step, const std::vector<std::vector<int>>& indices,
-                                std::vector<LoadedBatch>& parts, int epoch, int number, int count);
+  absl::Status Accumulate(const IhdaStep& step, const std::vector<std::vector<int>>& indices,
+                          std::vector<LoadedBatch>& parts, int epoch, int number, int count);
+  absl::Status NotFinite(const IhdaStep& step, int epoch, int number, const absl::Status& cause);
   absl::Status EvaluateOn(const EvaluationSet& set, const std::string& split,
                           std::vector<v1::Evaluation>& evaluations);
   v1::TrainingProgress Progress(const IhdaStep& step, int epoch, int number, int count);
@@ -94,9 +96,9 @@ class Trainer : public IhdaTrainer {
   int64_t iteration_ = 0;
   LossMeans means_;
   std::optional<v1::Evaluation> last_validation_;
-  // For rate and remaining time: updates and images of this process, and when it began them.
+  // For rate and remaining time: batches and images of this process, and when it began them.
   absl::Time begin_;
-  int64_t updates_ = 0;
+  int64_t batches_ = 0;
   int64_t images_ = 0;
 };
 
@@ -119,6 +121,11 @@ absl::Status Trainer::Init() {
   auto manifest = ManifestOf(spec_, data_sets_->attributes());
   if (!manifest.ok()) return manifest.status();
   manifest_ = *std::move(manifest);
+  if (options_.on_message) {
+    for (const std::string& sentence : ReportData(*data_sets_, spec_)) {
+      options_.on_message(sentence);
+    }
+  }
   auto data = LoadTrainingData(*data_sets_, spec_, manifest_, threads_, options_.on_loading);
   if (!data.ok()) return data.status();
   data_ = *std::move(data);
@@ -139,7 +146,9 @@ absl::Status Trainer::LoadFirstWeights() {
   if (spec_.has_initial_weights() && !spec_.initial_weights().empty()) {
     const auto weights = ReadSafetensors(spec_.initial_weights());
     if (!weights.ok()) return weights.status();
-    if (absl::Status status = LoadBackboneWeights(*weights, encoder); !status.ok()) {
+    const LaterStages later =
+        spec_.skip_unused_weights() ? LaterStages::kSkip : LaterStages::kRefuse;
+    if (absl::Status status = LoadBackboneWeights(*weights, later, encoder); !status.ok()) {
       return absl::Status(status.code(),
                           absl::StrCat(spec_.initial_weights(), ": ", status.message()));
     }
@@ -227,25 +236,32 @@ absl::Status Trainer::RunEpoch(const IhdaStep& step, int epoch) {
                                                epoch + 1, "; whole epochs are kept"));
     }
     std::vector<LoadedBatch> parts = loader.Next();
-    auto rate = Update(step, plan.indices[number], parts, epoch, number, count);
-    if (!rate.ok()) return rate.status();
+    absl::Status status = Accumulate(step, plan.indices[number], parts, epoch, number, count);
+    if (!status.ok()) return status;
+    const double rate =
+        LearningRate(step_spec(step.number()), spec_.recipe(), step.number(), epoch, number, count);
+    const auto group = static_cast<int>(step_spec(step.number()).accumulate());
+    if ((number + 1) % group == 0 || number + 1 == count) networks_->Update(rate);
+    ++batches_;
     progress = Progress(step, epoch, number, count);
-    progress.set_learning_rate(*rate);
+    progress.set_learning_rate(rate);
     if (options_.on_progress) options_.on_progress(progress);
   }
   return EndEpoch(step, epoch, progress);
 }
 
-absl::StatusOr<double> Trainer::Update(const IhdaStep& step,
-                                       const std::vector<std::vector<int>>& indices,
-                                       std::vector<LoadedBatch>& parts, int epoch, int number,
-                                       int count) {
+// Adds the gradients of one batch to those of the update that it is part of.
+absl::Status Trainer::Accumulate(const IhdaStep& step, const std::vector<std::vector<int>>& indices,
+                                 std::vector<LoadedBatch>& parts, int epoch, int number,
+                                 int count) {
   std::vector<torch::Tensor> images;
   for (LoadedBatch& part : parts) {
-    images.push_back(ToTensor(part, networks_->device()));
+    images.push_back(ToTensor(part, networks_->device(), spec_.channels_last()));
     images_ += part.n;
   }
-  ++iteration_;
+  const auto group = static_cast<int>(step_spec(step.number()).accumulate());
+  const int place = number % group;
+  if (place == 0) ++iteration_;
   LossSum sum;
   {
     Bf16Autocast autocast(spec_.precision() == v1::PRECISION_BF16);
@@ -257,16 +273,28 @@ absl::StatusOr<double> Trainer::Update(const IhdaStep& step,
   }
   std::vector<std::pair<std::string, double>> values;
   if (absl::Status status = sum.Read(values); !status.ok()) {
-    return absl::Status(status.code(),
-                        absl::StrCat("step ", step.number(), ", epoch ", epoch + 1, ", update ",
-                                     number + 1, ": ", status.message()));
+    return NotFinite(step, epoch, number, status);
   }
   means_.Add(values);
-  const double rate =
-      LearningRate(step_spec(step.number()), spec_.recipe(), step.number(), epoch, number, count);
-  networks_->Update(sum.Total(), rate);
-  ++updates_;
-  return rate;
+  const int batches_of_update = std::min(group, count - (number - place));
+  torch::Tensor total = sum.Total();
+  if (batches_of_update > 1) total = total / batches_of_update;
+  total.backward();
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::NotFinite(const IhdaStep& step, int epoch, int number,
+                                const absl::Status& cause) {
+  std::string text = absl::StrCat("step ", step.number(), ", epoch ", epoch + 1, ", update ",
+                                  number + 1, ": ", cause.message());
+  if (!options_.state_file.empty()) {
+    const std::string path = options_.state_file + ".failed";
+    const absl::Status saved =
+        WriteResumeState(path, {run_digest_, step.number(), epoch, iteration_, networks_->Save()});
+    absl::StrAppend(&text, saved.ok() ? "; the networks before it are in " : "; not saved: ",
+                    saved.ok() ? path : std::string(saved.message()));
+  }
+  return absl::Status(cause.code(), text);
 }
 
 v1::TrainingProgress Trainer::Progress(const IhdaStep& step, int epoch, int number, int count) {
@@ -286,7 +314,7 @@ v1::TrainingProgress Trainer::Progress(const IhdaStep& step, int epoch, int numb
   progress.set_images_per_second(static_cast<double>(images_) / seconds);
   const int64_t left = static_cast<int64_t>(spec.epochs() - epoch) * count - number - 1;
   progress.mutable_eta()->set_seconds(
-      static_cast<int64_t>(static_cast<double>(left) * seconds / static_cast<double>(updates_)));
+      static_cast<int64_t>(static_cast<double>(left) * seconds / static_cast<double>(batches_)));
   if (last_validation_) {
     progress.set_rank1(last_validation_->rank1());
     progress.set_mean_average_precision(last_validation_->mean_average_precision());

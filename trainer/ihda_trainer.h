@@ -29,6 +29,8 @@ struct IhdaTrainerOptions {
   std::function<void(const v1::TrainingProgress&)> on_progress;
   // Called after each epoch, evaluated where the spec says so.
   std::function<void(const v1::TrainingProgress&, const std::vector<v1::Evaluation>&)> on_epoch;
+  // A sentence about the data (trainer/data_report.h), before any image is read.
+  std::function<void(const std::string&)> on_message;
   // What is being read, done, total.
   std::function<void(const std::string&, int64_t, int64_t)> on_loading;
   // Asked before each update: true ends Run with Cancelled.
@@ -56,7 +58,9 @@ class IhdaTrainer {
   virtual ~IhdaTrainer() = default;
 
   // Trains on from where it stands. Cancelled if `stop` said so: whole epochs are kept in the state
-  // file. InvalidArgument naming step, epoch and term when a loss is not finite.
+  // file. InvalidArgument naming step, epoch, update and term when a loss is not finite; the
+  // networks as they were before that update are kept beside the state file then, as
+  // STATE_FILE.failed.
   virtual absl::Status Run() = 0;
   // True if it began from a state file.
   virtual bool resumed() const = 0;

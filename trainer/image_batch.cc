@@ -13,10 +13,11 @@ torch::Tensor NormalizedBatch(const PreparedImages& images, int begin, int end) 
   return batch;
 }
 
-torch::Tensor ToTensor(LoadedBatch& batch, torch::Device device) {
-  return torch::from_blob(batch.pixels.data(),
-                          {batch.n, Image::kChannels, batch.height, batch.width})
-      .to(device);
+torch::Tensor ToTensor(LoadedBatch& batch, torch::Device device, bool channels_last) {
+  const torch::Tensor images =
+      torch::from_blob(batch.pixels.data(), {batch.n, Image::kChannels, batch.height, batch.width});
+  if (!channels_last) return images.to(device);
+  return images.to(device).contiguous(torch::MemoryFormat::ChannelsLast);
 }
 
 }  // namespace s2p

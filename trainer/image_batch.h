@@ -13,7 +13,8 @@ torch::Tensor NormalizedBatch(const PreparedImages& images, int begin, int end);
 
 // The loader's pixels as a tensor of that form, on `device`. On the CPU it refers to `batch`, which
 // must outlive it.
-torch::Tensor ToTensor(LoadedBatch& batch, torch::Device device);
+// With `channels_last` it is a copy in that memory format.
+torch::Tensor ToTensor(LoadedBatch& batch, torch::Device device, bool channels_last = false);
 
 }  // namespace s2p
 

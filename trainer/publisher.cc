@@ -37,10 +37,7 @@ absl::StatusOr<double> PublishedMetric(const v1::TrainingSpec& resolved,
   if (!target.ok()) return target.status();
   std::vector<DataSetImage> images;
   for (const DataSetImage& image : target->images()) {
-    const bool held_back = image.split == "val" ||
-                           (image.split == "train" &&
-                            IsValidationIdentity(image.identity, resolved.validation().fraction()));
-    if (held_back) images.push_back(image);
+    if (IsHeldBack(image, resolved.validation())) images.push_back(image);
   }
   const auto result =
       EvaluateCheckpoint(*checkpoint, *target, images, kSketchToPhoto, {resolved.device(), 0});

@@ -74,6 +74,11 @@ void CheckStep(const v1::TrainingSpec::StepSpec& step, const std::string& name, 
                  name + ".encoder_rate_factor", "above 0 and at most 1");
   errors.Range(step.weight_decay(), 0, 1, name + ".weight_decay");
   errors.Range(step.gradient_clip(), 0, 1e6, name + ".gradient_clip");
+  errors.Range(step.decay(), 0, 10, name + ".decay");
+  errors.Range(step.attribute_factor(), 0, 1000, name + ".attribute_factor");
+  errors.Range(step.accumulate(), 1, 1024, name + ".accumulate");
+  errors.Require(step.source_images() == 0 || step.source_images() + 4 <= step.batch_size(),
+                 name + ".source_images", "0, or leave 4 images of the batch for pairs");
 }
 
 void CheckLoss(const v1::TrainingSpec& spec, Errors& errors) {
@@ -134,6 +139,11 @@ std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved) {
   CheckLoss(resolved, errors);
   CheckAugmentation(resolved.augmentation(), errors);
   errors.Range(resolved.validation().fraction(), 0, 0.5, "validation.fraction");
+  errors.Require(resolved.validation().folds() != 1 && resolved.validation().folds() <= 100,
+                 "validation.folds", "0 (none), or 2 to 100");
+  errors.Require(resolved.validation().folds() == 0 ||
+                     resolved.validation().fold() < resolved.validation().folds(),
+                 "validation.fold", "below validation.folds");
   CheckPublish(resolved.publish(), errors);
   errors.Require(IsDevice(resolved.device()), "device", "auto, cpu or cuda:N");
   errors.Require(resolved.precision() != v1::PRECISION_BF16 || resolved.device() != "cpu",

@@ -71,13 +71,14 @@ struct TargetParts {
   std::vector<DataSetImage> photos, sketches, validation, test;
 };
 
-absl::StatusOr<TargetParts> Divide(const DataSet& target, double validation_fraction) {
+absl::StatusOr<TargetParts> Divide(const DataSet& target,
+                                   const v1::TrainingSpec::ValidationSpec& validation) {
   TargetParts parts;
   std::set<std::string> with_photo, with_sketch;
   for (const DataSetImage& image : target.images()) {
     if (image.split == "test") {
       parts.test.push_back(image);
-    } else if (image.split == "val" || IsValidationIdentity(image.identity, validation_fraction)) {
+    } else if (IsHeldBack(image, validation)) {
       parts.validation.push_back(image);
     } else {
       const bool is_sketch = image.modality == v1::MODALITY_SKETCH;
@@ -137,7 +138,7 @@ absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
                                               const ProgressSink& progress) {
   TrainingData data;
   const DataSet& target = data_sets.target;
-  const auto parts = Divide(target, spec.validation().fraction());
+  const auto parts = Divide(target, spec.validation());
   if (!parts.ok()) return parts.status();
   if (data_sets.source) {
     absl::Status status = LoadSource(*data_sets.source, manifest, threads, progress, data);

@@ -213,6 +213,7 @@ v1::Preprocessing PreprocessingOf(const v1::TrainingSpec::InputSpec& input) {
   preprocessing.set_edges(input.edges());
   preprocessing.set_thicken(input.thicken());
   preprocessing.set_filter(input.filter());
+  preprocessing.set_resize_first(input.resize_first());
   for (const float mean : {0.485F, 0.456F, 0.406F}) preprocessing.add_mean(mean);
   for (const float std : {0.229F, 0.224F, 0.225F}) preprocessing.add_std(std);
   return preprocessing;

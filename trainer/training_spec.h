@@ -21,7 +21,7 @@ absl::StatusOr<v1::TrainingSpec> ReadSpec(const std::string& path);
 // ("recipe=release"). InvalidArgument naming the field and what it takes.
 absl::Status SetField(absl::string_view assignment, v1::TrainingSpec& spec);
 
-// "shoes", "shoes-resnet18", "faces", "persons", "demo".
+// The presets that are compiled in (trainer/presets), by name.
 std::vector<std::string> PresetNames();
 
 // The spec with every unset field taken from its preset ("shoes" if it names none).

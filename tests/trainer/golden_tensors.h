@@ -5,18 +5,21 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <filesystem>
 #include <string>
 
 #include "model/dual_encoder.h"
 #include "model/safetensors.h"
 #include "tests/testing/golden.h"
+#include "tests/testing/golden_report.h"
 
 namespace s2p::testing {
 
 class GoldenTensors {
  public:
   // `path` as GoldenPath gives it.
-  explicit GoldenTensors(const std::string& path) {
+  explicit GoldenTensors(const std::string& path)
+      : file_(std::filesystem::path(path).filename().string()) {
     auto read = ReadSafetensors(path);
     EXPECT_TRUE(read.ok()) << read.status();
     if (read.ok()) tensors_ = *std::move(read);
@@ -28,6 +31,7 @@ class GoldenTensors {
     EXPECT_NE(found, tensors_.end()) << name;
     return found == tensors_.end() ? torch::zeros({1}) : ToTorch(found->second);
   }
+  bool Has(const std::string& name) const { return tensors_.count(name) > 0; }
   // In float64, a leaf whose gradient is wanted.
   torch::Tensor Leaf(const std::string& name) const {
     return (*this)[name].to(torch::kFloat64).set_requires_grad(true);
@@ -40,10 +44,21 @@ class GoldenTensors {
     const double scale = std::max(1e-12, want.abs().max().item<double>());
     const double difference =
         (got.detach().to(torch::kFloat64).reshape(want.sizes()) - want).abs().max().item<double>();
+    RecordGolden(file_, name, difference / scale, tolerance);
     EXPECT_LE(difference / scale, tolerance) << name;
+  }
+  // The same for an absolute tolerance.
+  void ExpectWithin(const torch::Tensor& got, const std::string& name, double tolerance) const {
+    const torch::Tensor want = (*this)[name].to(torch::kFloat64);
+    ASSERT_EQ(got.numel(), want.numel()) << name;
+    const double difference =
+        (got.detach().to(torch::kFloat64).reshape(want.sizes()) - want).abs().max().item<double>();
+    RecordGolden(file_, name, difference, tolerance);
+    EXPECT_LE(difference, tolerance) << name;
   }
 
  private:
+  const std::string file_;
   TensorMap tensors_;
 };
 

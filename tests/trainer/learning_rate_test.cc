@@ -6,7 +6,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/str_cat.h"
 #include "tests/testing/golden.h"
+#include "tests/testing/golden_report.h"
+#include "trainer/training_spec.h"
 
 namespace s2p::testing {
 namespace {
@@ -21,6 +24,14 @@ v1::TrainingSpec::StepSpec Spec(double rate, uint32_t warmup, double decay, uint
   return spec;
 }
 
+v1::TrainingSpec Preset(const std::string& name) {
+  v1::TrainingSpec spec;
+  spec.set_preset(name);
+  auto resolved = ResolveSpec(spec);
+  EXPECT_TRUE(resolved.ok()) << resolved.status();
+  return *std::move(resolved);
+}
+
 TEST(LearningRateGoldenTest, ReleaseSchedulesOfAllFourTrainers) {
   S2P_GOLDEN_OR_SKIP(path, "learning_rate.json");
   std::ifstream file(path);
@@ -30,17 +41,23 @@ TEST(LearningRateGoldenTest, ReleaseSchedulesOfAllFourTrainers) {
     int ihda_step;
     v1::TrainingSpec::StepSpec spec;
   };
-  const Trainer trainers[] = {{"market", 1, Spec(3e-4, 0, 0.1, 0)},
-                              {"zap", 1, Spec(3.5e-4, 0, 2, 0)},
-                              {"pku", 2, Spec(3e-4, 11, 0.8, 31)},
-                              {"sbir", 2, Spec(3e-4, 21, 0, 0)}};
+  // The presets are the release's trainers.
+  const auto persons = Preset("persons-release"), shoes = Preset("shoes-release");
+  const Trainer trainers[] = {{"market", 1, persons.step1()},
+                              {"zap", 1, shoes.step1()},
+                              {"pku", 2, persons.step2()},
+                              {"sbir", 2, shoes.step2()}};
   for (const Trainer& trainer : trainers) {
+    EXPECT_EQ(trainer.spec.learning_rate(), golden.at(trainer.name).at("args_lr"));
+    EXPECT_EQ(trainer.spec.encoder_rate_factor(), golden.at(trainer.name).at("embed_factor"));
     const auto& adjusted = golden.at(trainer.name).at("adjust_head_lr");
     const auto& effective = golden.at(trainer.name).at("effective_head_lr");
     for (int epoch = 0; epoch < static_cast<int>(adjusted.size()); ++epoch) {
       const double want = adjusted[epoch].get<double>();
-      EXPECT_NEAR(ReleaseLearningRate(trainer.spec, trainer.ihda_step, epoch), want, want * 1e-12)
-          << trainer.name << " " << epoch;
+      const double got = ReleaseLearningRate(trainer.spec, trainer.ihda_step, epoch);
+      RecordGolden("learning_rate.json", absl::StrCat(trainer.name, " ", epoch),
+                   std::abs(got - want) / want, 1e-12);
+      EXPECT_NEAR(got, want, want * 1e-12) << trainer.name << " " << epoch;
       const double used = effective[epoch].get<double>();
       EXPECT_NEAR(LearningRate(trainer.spec, v1::RECIPE_RELEASE, trainer.ihda_step, epoch, 0, 7),
                   used, used * 1e-12)

@@ -135,38 +135,17 @@ TEST_F(LossesGoldenTest, ReversalCoefficients) {
   }
 }
 
-// Linear heads on feat2, as the file's totals have them.
-TEST_F(LossesGoldenTest, PaperTotalOfStep2) {
-  const auto source = Leaf("feat2_source"), photo = Leaf("feat2_photo"),
-             sketch = Leaf("feat2_sketch");
-  const auto class_weight = Leaf("cls.weight"), class_bias = Leaf("cls.bias");
-  const auto attribute_weight = Leaf("att.weight"), attribute_bias = Leaf("att.bias");
-  const auto domain_weight = Leaf("dom.weight"), domain_bias = Leaf("dom.bias");
-  const auto linear = [](const torch::Tensor& x, const torch::Tensor& w, const torch::Tensor& b) {
-    return torch::nn::functional::linear(x, w, b);
-  };
-  const auto labels = In("label_target");
-  const auto attributes = [&](const torch::Tensor& x) {
-    return linear(x, attribute_weight, attribute_bias);
-  };
-  const auto total =
-      IdentityLoss(linear(photo, class_weight, class_bias), labels, 0) +
-      IdentityLoss(linear(sketch, class_weight, class_bias), labels, 0) +
-      CrossModalTripletLoss(sketch, labels, photo, labels, 0.3) +
-      0.1 * (AttributeLoss(attributes(source), In("att_source").to(torch::kFloat64), kPaper) +
-             AttributeEntropyLoss(attributes(photo), kPaper) +
-             AttributeEntropyLoss(attributes(sketch), kPaper) +
-             ConsistencyLoss(attributes(photo), attributes(sketch), kPaper)) +
-      0.1 * DomainLoss(linear(ReverseGradient(torch::cat({source, photo, sketch}), 1),
-                              domain_weight, domain_bias),
-                       (*golden_)["domain/label"], kPaper);
-  Expect(total, "total_step2/paper",
-         {{"cls.weight", class_weight},
-          {"att.weight", attribute_weight},
-          {"dom.weight", domain_weight},
-          {"feat2_source@c1", source},
-          {"feat2_photo@c1", photo},
-          {"feat2_sketch@c1", sketch}});
+// ln(1 + e^z) of saturated logits: the reference clamps its logarithms at -100, ours does not.
+TEST_F(LossesGoldenTest, SaturatedAttributesAreThoseOfLogits) {
+  const auto logits = In("bce_extreme_logits").reshape({1, -1});
+  for (const auto& [target, name] : {std::pair(0.0, "zeros"), std::pair(1.0, "ones")}) {
+    const auto targets = torch::full_like(logits, target);
+    const std::string entry = absl::StrCat("bce_extreme/logits_", name);
+    const double want = (*golden_)[entry].to(torch::kFloat64).sum().item<double>();
+    const double got = AttributeLoss(logits, targets, kPaper).item<double>();
+    RecordGolden("losses.safetensors", entry, std::abs(got - want) / want, 1e-4);
+    EXPECT_NEAR(got, want, 1e-4 * want) << entry;
+  }
 }
 
 TEST(LossesTest, IdentityLossOfEqualLogitsIsTheLogarithmOfTheClasses) {

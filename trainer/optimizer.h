@@ -1,0 +1,23 @@
+// The optimizer of a training step.
+#ifndef S2P_TRAINER_OPTIMIZER_H_
+#define S2P_TRAINER_OPTIMIZER_H_
+
+#include <torch/torch.h>
+
+#include <memory>
+#include <vector>
+
+#include "s2p/v1/training.pb.h"
+
+namespace s2p {
+
+// Adam (Kingma and Ba, ICLR 2015), beta 0.9 and 0.999 for the paper, 0.5 and 0.999 for the release;
+// AdamW (Loshchilov and Hutter, ICLR 2019) where the step has a weight decay. Rates are set before
+// each update.
+std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(
+    const std::vector<torch::optim::OptimizerParamGroup>& groups,
+    const v1::TrainingSpec::StepSpec& step, v1::Recipe recipe);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_OPTIMIZER_H_
