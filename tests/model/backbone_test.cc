@@ -84,7 +84,8 @@ class BackboneGoldenTest : public ::testing::TestWithParam<std::string> {
     for (const auto& [layer, map] : stages) {
       const std::string name = GetParam() + "." + size + "." + layer + suffix;
       ASSERT_EQ(golden.count(name), 1u) << name;
-      ExpectClose(map.mean({2, 3}), ToTorch(golden.at(name)), relative, absolute, name);
+      ExpectClose(map.mean({2, 3}), ToTorch(golden.at(name)), relative, absolute, name,
+                  "backbone.safetensors");
     }
   }
 };

@@ -181,6 +181,8 @@ TEST(DualEncoderTest, CopyMakesTheEncodersEqualAndKeepsThemApart) {
   EXPECT_FALSE(forward(MODALITY_PHOTO).equal(forward(MODALITY_SKETCH)));
 }
 
+constexpr char kHeads[] = "heads.safetensors";
+
 // The release's heads on 2048 features: neck and attribute head under our names.
 class HeadsGoldenTest : public ::testing::Test {
  protected:
@@ -214,10 +216,10 @@ TEST_F(HeadsGoldenTest, NeckAndRetrievalFeatureAreTheReferenceProgramsInEvaluati
   ASSERT_TRUE(golden.ok()) << golden.status();
   torch::NoGradGuard no_grad;
   const auto network = Heads(128);
-  ExpectClose(network->Neck(Features()), ToTorch(golden->at("c_net.eval.feat")), 1e-4, 1e-8,
-              "feat");
+  ExpectClose(network->Neck(Features()), ToTorch(golden->at("c_net.eval.feat")), 1e-4, 1e-8, "feat",
+              kHeads);
   ExpectClose(network->RetrievalFeature(Features()), ToTorch(golden->at("c_net.eval.feat_l2")),
-              1e-4, 1e-8, "feat_l2");
+              1e-4, 1e-8, "feat_l2", kHeads);
 }
 
 TEST_F(HeadsGoldenTest, NeckMovesItsStatisticsAsTheReferenceProgramsInTraining) {
@@ -230,7 +232,7 @@ TEST_F(HeadsGoldenTest, NeckMovesItsStatisticsAsTheReferenceProgramsInTraining) 
   network->Neck(Features());
   for (const char* name : {"running_mean", "running_var"}) {
     ExpectClose(TensorsOf(*network).at(std::string("neck.") + name),
-                ToTorch(golden->at(std::string("c_net.train.") + name)), 1e-4, 1e-8, name);
+                ToTorch(golden->at(std::string("c_net.train.") + name)), 1e-4, 1e-8, name, kHeads);
   }
 }
 
@@ -243,14 +245,15 @@ TEST_F(HeadsGoldenTest, AttributeHeadIsTheReferenceProgramsOfEitherWidth) {
     const auto network = Heads(width);
     const std::string name = "attribute_net" + std::to_string(width);
     const torch::Tensor logits = network->AttributeLogits(Features());
-    ExpectClose(logits, ToTorch(golden->at(name + ".eval.logits")), 1e-4, 1e-8, name);
-    ExpectClose(torch::sigmoid(logits), ToTorch(golden->at(name + ".eval.prob")), 1e-4, 1e-8, name);
+    ExpectClose(logits, ToTorch(golden->at(name + ".eval.logits")), 1e-4, 1e-8, name, kHeads);
+    ExpectClose(torch::sigmoid(logits), ToTorch(golden->at(name + ".eval.prob")), 1e-4, 1e-8, name,
+                kHeads);
     network->train();
     for (const auto& module : network->modules()) {
       if (auto* dropout = module->as<torch::nn::DropoutImpl>()) dropout->eval();
     }
     ExpectClose(network->AttributeLogits(Features()), ToTorch(golden->at(name + ".train.logits")),
-                1e-4, 1e-8, name + " in training");
+                1e-4, 1e-8, name + " in training", kHeads);
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "model/dual_encoder.h"
 #include "model/safetensors.h"
+#include "tests/testing/golden_report.h"
 #include "tests/testing/golden_rule.h"
 
 namespace s2p::testing {
@@ -45,12 +46,18 @@ inline torch::Tensor GoldenInputTensor(const std::string& name, const std::vecto
 }
 
 // Expects max |got - want| <= relative * max |want| + absolute, over the whole tensor.
+// `golden_file`, if any, is where `want` is from.
 inline void ExpectClose(const torch::Tensor& got, const torch::Tensor& want, double relative,
-                        double absolute, const std::string& what) {
+                        double absolute, const std::string& what,
+                        const std::string& golden_file = "") {
   ASSERT_EQ(got.sizes(), want.sizes()) << what;
   const torch::Tensor exact = want.to(torch::kFloat64);
   const double difference = (got.to(torch::kFloat64) - exact).abs().max().item<double>();
-  EXPECT_LE(difference, relative * exact.abs().max().item<double>() + absolute) << what;
+  const double scale = exact.abs().max().item<double>();
+  if (!golden_file.empty()) {
+    RecordGolden(golden_file, what, difference / scale, relative + absolute / scale);
+  }
+  EXPECT_LE(difference, relative * scale + absolute) << what;
 }
 
 }  // namespace s2p::testing
