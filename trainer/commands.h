@@ -55,6 +55,16 @@ absl::Status RunSynthesize(const SynthesizeOptions& options, bool terminal, std:
 
 absl::Status RunImport(const ImportOptions& options, bool terminal, std::ostream& out);
 
+struct ImportCheckpointOptions {
+  std::string preset;
+  // What tools/convert_weights.py wrote.
+  std::string in;
+  std::string checkpoint_root;
+  // Names of the attributes in the model's order.
+  std::vector<std::string> attributes;
+};
+absl::Status RunImportCheckpoint(const ImportCheckpointOptions& options, std::ostream& out);
+
 }  // namespace s2p
 
 #endif  // S2P_TRAINER_COMMANDS_H_

@@ -60,6 +60,18 @@ void AddImport(Options& options, ImportOptions& import) {
   command.Add("split-seed", &import.split_seed, "fixes the split of formats that have none");
 }
 
+void AddImportCheckpoint(Options& options, ImportCheckpointOptions& import) {
+  Options& command =
+      options.AddCommand("import-checkpoint", "publish a model that the authors of IHDA released");
+  command.Add("preset", &import.preset, "what it was trained for: shoes, faces or persons")
+      .Required();
+  command.Add("in", &import.in, "the released file, as tools/convert_weights.py converts it")
+      .Required();
+  command.Add("checkpoint-root", &import.checkpoint_root, "folder that it is published to")
+      .Required();
+  command.Add("attribute", &import.attributes, "name of an attribute, in order; repeatable");
+}
+
 absl::Status RunWithSignals(const RunOptions& run, bool terminal) {
   auto shutdown = Shutdown::Install();
   if (!shutdown.ok()) return shutdown.status();
@@ -73,10 +85,12 @@ int Main(int argc, char** argv) {
   EvaluateOptions evaluate;
   SynthesizeOptions synthesize;
   ImportOptions import;
+  ImportCheckpointOptions import_checkpoint;
   AddRun(options, run);
   AddEvaluate(options, evaluate);
   AddSynthesize(options, synthesize);
   AddImport(options, import);
+  AddImportCheckpoint(options, import_checkpoint);
   if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
 
   const bool terminal = isatty(STDOUT_FILENO) == 1;
@@ -84,7 +98,8 @@ int Main(int argc, char** argv) {
       {"run", [&] { return RunWithSignals(run, terminal); }},
       {"evaluate", [&] { return RunEvaluate(evaluate, std::cout); }},
       {"synthesize", [&] { return RunSynthesize(synthesize, terminal, std::cout); }},
-      {"import-dataset", [&] { return RunImport(import, terminal, std::cout); }}};
+      {"import-dataset", [&] { return RunImport(import, terminal, std::cout); }},
+      {"import-checkpoint", [&] { return RunImportCheckpoint(import_checkpoint, std::cout); }}};
   if (std::string blas; UsesReferenceBlas(&blas)) {
     LogWarning(
         "the reference BLAS makes networks a hundred times slower: install libopenblas0-openmp",
