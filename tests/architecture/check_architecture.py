@@ -45,7 +45,7 @@ LIBRARIES = {
     "OpenCV": Library(
         ["opencv2/", "opencv/"], ["opencv", "s2p::opencv"],
         ["model/image*.cc", "model/strokes.cc", "model/preprocessor.cc",
-         "trainer/synthetic_*", "trainer/shoe_*", "trainer/augmentation.*",
+         "trainer/synthetic_*", "trainer/shoe_*", "trainer/augmentation.*", "trainer/canvas.cc",
          "client/montage*.cc", "client/photo_thumbnail.cc"],
         [], ["model", "trainer", "client"]),
     "LibTorch": Library(
