@@ -3,15 +3,12 @@
 #include <grpcpp/grpcpp.h>
 
 #include <deque>
-#include <fstream>
-#include <sstream>
 #include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "client/grpc_channel.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "s2p/v1/model.grpc.pb.h"
 #include "s2p/v1/search.grpc.pb.h"
@@ -34,71 +31,7 @@ constexpr char kServiceConfig[] = R"({"methodConfig": [{
   "retryPolicy": {"maxAttempts": 5, "initialBackoff": "0.1s", "maxBackoff": "2s",
                   "backoffMultiplier": 2,
                   "retryableStatusCodes": ["RESOURCE_EXHAUSTED", "UNAVAILABLE"]}}]})";
-constexpr int kRetryBufferBytes = 32 << 20;
-constexpr int kMaxMessageBytes = 64 << 20;
-
-absl::StatusOr<std::string> ReadPem(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    return absl::NotFoundError(absl::StrCat(path, ": cannot be read, or is empty"));
-  }
-  return std::move(text).str();
-}
-
-absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
-    const ClientOptions& options) {
-  if (options.tls_cert.empty() != options.tls_key.empty()) {
-    return absl::InvalidArgumentError("--tls-cert and --tls-key belong together: give both");
-  }
-  if (options.tls_ca.empty()) {
-    if (!options.tls_cert.empty()) {
-      return absl::InvalidArgumentError("--tls-cert needs --tls-ca, the authority to trust");
-    }
-    return grpc::InsecureChannelCredentials();
-  }
-  grpc::SslCredentialsOptions tls;
-  for (const auto& [path, field] : {std::pair(&options.tls_ca, &tls.pem_root_certs),
-                                    std::pair(&options.tls_cert, &tls.pem_cert_chain),
-                                    std::pair(&options.tls_key, &tls.pem_private_key)}) {
-    if (path->empty()) continue;
-    auto pem = ReadPem(*path);
-    if (!pem.ok()) return pem.status();
-    *field = *std::move(pem);
-  }
-  return grpc::SslCredentials(tls);
-}
-
-absl::Status FromGrpc(const grpc::Status& status, const std::string& server) {
-  if (status.ok()) return absl::OkStatus();
-  const auto code = static_cast<absl::StatusCode>(status.error_code());
-  // gRPC's own words for a connection that cannot be made name neither fault nor mend.
-  if (code == absl::StatusCode::kUnavailable &&
-      (absl::StrContains(status.error_message(), "connect") ||
-       absl::StrContains(status.error_message(), "DNS"))) {
-    return absl::UnavailableError(absl::StrCat(
-        "no server answers at ", server, " (", status.error_message(),
-        "); start s2p-server there, or name another with --server HOST:PORT or S2P_SERVER"));
-  }
-  return absl::Status(code, status.error_message());
-}
-
-void Prepare(const ClientOptions& options, bool with_deadline, grpc::ClientContext& context) {
-  if (!options.api_key.empty()) {
-    context.AddMetadata("authorization", absl::StrCat("Bearer ", options.api_key));
-  }
-  if (with_deadline) context.set_deadline(absl::ToChronoTime(absl::Now() + options.timeout));
-}
-
-template <typename Response, typename Request, typename Call>
-absl::StatusOr<Response> Unary(const ClientOptions& options, const Request& request, Call call) {
-  grpc::ClientContext context;
-  Prepare(options, /*with_deadline=*/true, context);
-  Response response;
-  const grpc::Status status = call(&context, request, &response);
-  if (!status.ok()) return FromGrpc(status, options.server);
-  return response;
-}
+constexpr char kProgram[] = "s2p-server";
 
 // The photos that were sent, or failed before, and have no outcome yet. Thread-safe.
 class Unanswered {
@@ -187,14 +120,9 @@ SearchClient::SearchClient(ClientOptions options, std::unique_ptr<Stubs> stubs)
 SearchClient::~SearchClient() = default;
 
 absl::StatusOr<std::unique_ptr<SearchClient>> SearchClient::Create(const ClientOptions& options) {
-  auto credentials = Credentials(options);
-  if (!credentials.ok()) return credentials.status();
-  grpc::ChannelArguments arguments;
-  if (options.retry) arguments.SetServiceConfigJSON(kServiceConfig);
-  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, options.retry ? 1 : 0);
-  arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kRetryBufferBytes);
-  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  auto channel = grpc::CreateCustomChannel(options.server, *credentials, arguments);
+  const auto made = MakeChannel(options, kServiceConfig);
+  if (!made.ok()) return made.status();
+  const std::shared_ptr<grpc::Channel>& channel = *made;
   auto stubs = std::make_unique<Stubs>();
   stubs->search = v1::SearchService::NewStub(channel);
   stubs->gallery = v1::GalleryService::NewStub(channel);
@@ -203,7 +131,7 @@ absl::StatusOr<std::unique_ptr<SearchClient>> SearchClient::Create(const ClientO
 }
 
 absl::StatusOr<v1::SearchResponse> SearchClient::Search(const v1::SearchRequest& request) const {
-  return Unary<v1::SearchResponse>(options_, request, [this](auto&&... arguments) {
+  return Unary<v1::SearchResponse>(options_, kProgram, request, [this](auto&&... arguments) {
     return stubs_->search->Search(arguments...);
   });
 }
@@ -219,14 +147,14 @@ absl::Status SearchClient::AddPhotos(size_t count, const PhotoSource& source,
     const grpc::Status status = AddOnce(*stream, count, source, sink, answered);
     if (status.ok()) break;
     const bool go_on = status.error_code() == grpc::StatusCode::UNAVAILABLE && answered > before;
-    if (!go_on) return FromGrpc(status, options_.server);
+    if (!go_on) return FromGrpc(status, options_.server, kProgram);
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<v1::DeletePhotosResponse> SearchClient::DeletePhotos(
     const v1::DeletePhotosRequest& request) const {
-  return Unary<v1::DeletePhotosResponse>(options_, request, [this](auto&&... arguments) {
+  return Unary<v1::DeletePhotosResponse>(options_, kProgram, request, [this](auto&&... arguments) {
     return stubs_->gallery->DeletePhotos(arguments...);
   });
 }
@@ -241,25 +169,25 @@ absl::Status SearchClient::GetPhoto(const v1::GetPhotoRequest& request,
   while (taken.ok() && reader->Read(&response)) taken = sink(response);
   if (!taken.ok()) context.TryCancel();
   const grpc::Status status = reader->Finish();
-  return taken.ok() ? FromGrpc(status, options_.server) : taken;
+  return taken.ok() ? FromGrpc(status, options_.server, kProgram) : taken;
 }
 
 absl::StatusOr<v1::ListPhotosResponse> SearchClient::ListPhotos(
     const v1::ListPhotosRequest& request) const {
-  return Unary<v1::ListPhotosResponse>(options_, request, [this](auto&&... arguments) {
+  return Unary<v1::ListPhotosResponse>(options_, kProgram, request, [this](auto&&... arguments) {
     return stubs_->gallery->ListPhotos(arguments...);
   });
 }
 
 absl::StatusOr<v1::GetGalleryStatsResponse> SearchClient::GetGalleryStats() const {
   return Unary<v1::GetGalleryStatsResponse>(
-      options_, v1::GetGalleryStatsRequest(),
+      options_, kProgram, v1::GetGalleryStatsRequest(),
       [this](auto&&... arguments) { return stubs_->gallery->GetGalleryStats(arguments...); });
 }
 
 absl::StatusOr<v1::GetModelStatusResponse> SearchClient::GetModelStatus() const {
   return Unary<v1::GetModelStatusResponse>(
-      options_, v1::GetModelStatusRequest(),
+      options_, kProgram, v1::GetModelStatusRequest(),
       [this](auto&&... arguments) { return stubs_->model->GetModelStatus(arguments...); });
 }
 

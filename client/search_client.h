@@ -9,29 +9,12 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
+#include "client/client_options.h"
 #include "s2p/v1/gallery.pb.h"
 #include "s2p/v1/model.pb.h"
 #include "s2p/v1/search.pb.h"
 
 namespace s2p {
-
-struct ClientOptions {
-  // HOST:PORT, or any other name that gRPC resolves.
-  std::string server = "127.0.0.1:50051";
-  // PEM files. With a CA the connection is TLS; certificate and key (both or none) prove who we
-  // are. Without a CA it is plain text.
-  std::string tls_ca;
-  std::string tls_cert;
-  std::string tls_key;
-  // Sent as "authorization: Bearer ..."; empty: not sent.
-  std::string api_key;
-  // Deadline of each call but AddPhotos, retries included.
-  absl::Duration timeout = absl::Seconds(30);
-  // Whether calls that failed because the server is busy or not there yet are repeated. Off where
-  // each failure is to be seen.
-  bool retry = true;
-};
 
 // What became of one photo that was to be added.
 struct AddOutcome {

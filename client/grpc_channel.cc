@@ -1,0 +1,91 @@
+#include "client/grpc_channel.h"
+
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace s2p {
+namespace {
+
+constexpr int kRetryBufferBytes = 32 << 20;
+constexpr int kMaxMessageBytes = 64 << 20;
+
+absl::StatusOr<std::string> ReadPem(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return absl::NotFoundError(absl::StrCat(path, ": cannot be read, or is empty"));
+  }
+  return std::move(text).str();
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
+    const ClientOptions& options) {
+  if (options.tls_cert.empty() != options.tls_key.empty()) {
+    return absl::InvalidArgumentError("--tls-cert and --tls-key belong together: give both");
+  }
+  if (options.tls_ca.empty()) {
+    if (!options.tls_cert.empty()) {
+      return absl::InvalidArgumentError("--tls-cert needs --tls-ca, the authority to trust");
+    }
+    return grpc::InsecureChannelCredentials();
+  }
+  grpc::SslCredentialsOptions tls;
+  for (const auto& [path, field] : {std::pair(&options.tls_ca, &tls.pem_root_certs),
+                                    std::pair(&options.tls_cert, &tls.pem_cert_chain),
+                                    std::pair(&options.tls_key, &tls.pem_private_key)}) {
+    if (path->empty()) continue;
+    auto pem = ReadPem(*path);
+    if (!pem.ok()) return pem.status();
+    *field = *std::move(pem);
+  }
+  return grpc::SslCredentials(tls);
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options,
+                                                           const char* service_config,
+                                                           grpc::ChannelArguments arguments) {
+  auto credentials = Credentials(options);
+  if (!credentials.ok()) return credentials.status();
+  if (options.retry) arguments.SetServiceConfigJSON(service_config);
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, options.retry ? 1 : 0);
+  arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kRetryBufferBytes);
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  return grpc::CreateCustomChannel(options.server, *credentials, arguments);
+}
+
+void Prepare(const ClientOptions& options, bool with_deadline, grpc::ClientContext& context) {
+  if (!options.api_key.empty()) {
+    context.AddMetadata("authorization", absl::StrCat("Bearer ", options.api_key));
+  }
+  if (with_deadline) context.set_deadline(absl::ToChronoTime(absl::Now() + options.timeout));
+}
+
+absl::Status FromGrpc(const grpc::Status& status, const std::string& server,
+                      absl::string_view program) {
+  if (status.ok()) return absl::OkStatus();
+  const auto code = static_cast<absl::StatusCode>(status.error_code());
+  // gRPC's own words for a connection that cannot be made name neither fault nor mend.
+  if (code == absl::StatusCode::kUnavailable &&
+      (absl::StrContains(status.error_message(), "connect") ||
+       absl::StrContains(status.error_message(), "DNS"))) {
+    return absl::UnavailableError(
+        absl::StrCat("no server answers at ", server, " (", status.error_message(), "); start ",
+                     program, " there, or name another with --server HOST:PORT or S2P_SERVER"));
+  }
+  // A server without the service or the method answers with no words at all.
+  if (code == absl::StatusCode::kUnimplemented && status.error_message().empty()) {
+    return absl::UnimplementedError(
+        absl::StrCat("what answers at ", server, " does not know this call: it is not ", program,
+                     ", or an older one; name another with --server HOST:PORT or S2P_SERVER"));
+  }
+  return absl::Status(code, status.error_message());
+}
+
+}  // namespace s2p
