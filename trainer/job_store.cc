@@ -19,6 +19,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Half of what a gRPC client takes unless told otherwise.
+constexpr size_t kMostPageBytes = size_t{2} << 20;
+
 // Whether nothing was acknowledged of the job: its first job.json was not there yet.
 bool IsUnborn(const std::string& folder) {
   std::error_code error;
@@ -163,7 +166,15 @@ absl::StatusOr<JobPage> JobStore::List(size_t page_size, const std::string& page
     more = end != entries_.begin();
   }
   JobPage page;
-  for (const auto& file : files) page.jobs.push_back(file->job());
+  size_t bytes = 0;
+  for (const auto& file : files) {
+    bytes += file->job().ByteSizeLong();
+    if (bytes > kMostPageBytes && !page.jobs.empty()) {
+      more = true;
+      break;
+    }
+    page.jobs.push_back(file->job());
+  }
   if (more && !page.jobs.empty()) {
     page.next_page_token = absl::WebSafeBase64Escape(page.jobs.back().job_id());
   }

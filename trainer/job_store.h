@@ -48,7 +48,8 @@ class JobStore {
   // NotFound naming the id.
   absl::StatusOr<v1::Job> Get(const std::string& id) const;
   absl::StatusOr<std::shared_ptr<const v1::JobFile>> GetFile(const std::string& id) const;
-  // Newest first, at most `page_size` of them. InvalidArgument for a token that List has not given.
+  // Newest first, at most `page_size` of them, and fewer if they take more than 2 MiB.
+  // InvalidArgument for a token that List has not given.
   absl::StatusOr<JobPage> List(size_t page_size, const std::string& page_token) const;
   // Oldest first.
   std::vector<std::shared_ptr<const v1::JobFile>> All() const;
