@@ -130,7 +130,8 @@ absl::StatusOr<Preprocessor> Preprocessor::Create(const v1::Preprocessing& prepr
 }
 
 Preprocessor::Preprocessor(const v1::Preprocessing& preprocessing)
-    : height_(static_cast<int>(preprocessing.height())),
+    : spec_(preprocessing),
+      height_(static_cast<int>(preprocessing.height())),
       width_(static_cast<int>(preprocessing.width())),
       grey_(preprocessing.grey()),
       edges_(preprocessing.edges()),

@@ -20,6 +20,8 @@ class Preprocessor {
   // InvalidArgument naming the field.
   static absl::StatusOr<Preprocessor> Create(const v1::Preprocessing& preprocessing);
 
+  // What it was created from.
+  const v1::Preprocessing& spec() const { return spec_; }
   int height() const { return height_; }
   int width() const { return width_; }
   // Floats that one image takes: 3 * height * width.
@@ -36,6 +38,7 @@ class Preprocessor {
  private:
   explicit Preprocessor(const v1::Preprocessing& preprocessing);
 
+  v1::Preprocessing spec_;
   int height_;
   int width_;
   bool grey_;

@@ -50,6 +50,17 @@ absl::StatusOr<std::shared_ptr<const PreparedImages>> PreparedImages::Load(
     const std::function<void(int64_t, int64_t)>& progress) {
   std::shared_ptr<PreparedImages> prepared(new PreparedImages(preprocessor));
   prepared->images_.resize(images.size());
+  if (const PackedImages* packed = data_set.packed(); packed != nullptr) {
+    for (size_t i = 0; i < images.size(); ++i) {
+      absl::Status status = packed->CheckPreprocessing(images[i].modality, preprocessor.spec());
+      if (!status.ok()) return status;
+      prepared->images_[i] = packed->Prepared(images[i]);
+    }
+    if (progress) {
+      progress(static_cast<int64_t>(images.size()), static_cast<int64_t>(images.size()));
+    }
+    return prepared;
+  }
   const absl::Status status = ParallelFor(
       static_cast<int64_t>(images.size()), std::max(1, threads),
       [&](int64_t i) {

@@ -1,7 +1,13 @@
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
+#include "trainer/command_spec.h"
 #include "trainer/commands.h"
+#include "trainer/data_set.h"
+#include "trainer/packed_images.h"
 #include "trainer/synthetic_shoes.h"
 #include "trainer/training_display.h"
+#include "trainer/training_spec.h"
 
 namespace s2p {
 
@@ -17,6 +23,23 @@ absl::Status RunSynthesize(const SynthesizeOptions& options, bool terminal, std:
   if (!status.ok()) return status;
   out << options.out << "/source and " << options.out << "/target: " << options.identities
       << " shoes each\n";
+  return absl::OkStatus();
+}
+
+absl::Status RunPack(const PackOptions& options, bool terminal, std::ostream& out) {
+  const auto spec = SpecOf(options.spec);
+  if (!spec.ok()) return spec.status();
+  const auto data_set = DataSet::Open(options.dataset);
+  if (!data_set.ok()) return data_set.status();
+  const auto manifest = ManifestOf(*spec, data_set->attributes());
+  if (!manifest.ok()) return manifest.status();
+  TrainingDisplay display(&out, terminal);
+  absl::Status status = PackDataSet(
+      *data_set, manifest->photo(), manifest->sketch(), std::max(1, options.threads), options.out,
+      [&](int64_t done, int64_t total) { display.Loading("images", done, total); });
+  if (!status.ok()) return status;
+  out << options.out << ": " << data_set->images().size() << " images at the input size of preset "
+      << spec->preset() << '\n';
   return absl::OkStatus();
 }
 

@@ -1,6 +1,5 @@
 #include <google/protobuf/util/json_util.h>
 
-#include <filesystem>
 #include <fstream>
 #include <utility>
 
@@ -8,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "model/checkpoint_store.h"
+#include "trainer/command_spec.h"
 #include "trainer/commands.h"
 #include "trainer/ihda_trainer.h"
 #include "trainer/publisher.h"
@@ -16,23 +16,6 @@
 
 namespace s2p {
 namespace {
-
-absl::StatusOr<v1::TrainingSpec> SpecOf(const RunOptions& options) {
-  v1::TrainingSpec spec;
-  if (!options.spec.empty()) {
-    auto read = ReadSpec(options.spec);
-    if (!read.ok()) return read.status();
-    spec = *std::move(read);
-  }
-  if (!options.preset.empty()) spec.set_preset(options.preset);
-  for (const std::string& assignment : options.set) {
-    if (absl::Status status = SetField(assignment, spec); !status.ok()) {
-      return absl::Status(status.code(), absl::StrCat("--set ", status.message()));
-    }
-  }
-  if (!options.device.empty()) spec.set_device(options.device);
-  return ResolveSpec(spec);
-}
 
 // A line of JSON per epoch, in the job's folder.
 class EpochLog {
@@ -50,18 +33,6 @@ class EpochLog {
  private:
   std::ofstream file_;
 };
-
-// <state_dir>/jobs/<id>, made; empty without a state folder.
-absl::StatusOr<std::string> JobFolder(const std::string& state_dir, const std::string& job_id) {
-  if (state_dir.empty()) return std::string();
-  const std::string folder = absl::StrCat(state_dir, "/jobs/", job_id);
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) {
-    return absl::FailedPreconditionError(absl::StrCat(folder, ": ", error.message()));
-  }
-  return folder;
-}
 
 absl::Status WriteSpec(const v1::TrainingSpec& spec, const std::string& folder) {
   std::string json;
@@ -102,7 +73,7 @@ absl::Status Finish(IhdaTrainer& trainer, const v1::TrainingSpec& spec, const st
 
 absl::Status RunTraining(const RunOptions& options, const std::function<bool()>& stop,
                          bool terminal, std::ostream& out) {
-  const auto spec = SpecOf(options);
+  const auto spec = SpecOf(options.spec);
   if (!spec.ok()) return spec.status();
   if (absl::Status status = ValidateSpec(*spec); !status.ok()) return status;
   const auto digest = RunDigest(*spec);

@@ -13,18 +13,22 @@
 
 namespace s2p {
 
-struct RunOptions {
+struct SpecOptions {
   // Spec file; empty: the preset alone.
-  std::string spec;
-  // Overrides the spec's.
+  std::string file;
+  // Overrides the file's.
   std::string preset;
   // FIELD=VALUE, in order.
   std::vector<std::string> set;
+  // Overrides the spec's.
+  std::string device;
+};
+
+struct RunOptions {
+  SpecOptions spec;
   std::string checkpoint_root;
   // Keeps what an interrupted run has reached; empty: nothing is kept.
   std::string state_dir;
-  // Overrides the spec's.
-  std::string device;
   int32_t threads = 0;
 };
 // Trains, evaluates, publishes. Cancelled when `stop` ended it.
@@ -42,6 +46,11 @@ struct EvaluateOptions {
   std::string device = "auto";
   int32_t threads = 0;
   bool json = false;
+  // Also mINP, each query's rank and each attribute's accuracy.
+  bool details = false;
+  // PNG to write: the worst `rows` queries with their top ten.
+  std::string picture;
+  int32_t rows = 20;
 };
 absl::Status RunEvaluate(const EvaluateOptions& options, std::ostream& out);
 
@@ -64,6 +73,43 @@ struct ImportCheckpointOptions {
   std::vector<std::string> attributes;
 };
 absl::Status RunImportCheckpoint(const ImportCheckpointOptions& options, std::ostream& out);
+
+struct CrossValidateOptions {
+  SpecOptions spec;
+  // Data sets, one for each split: trained on "train", measured on "test". Or none of them and
+  // `folds`.
+  std::vector<std::string> targets;
+  // The spec's target divided into so many folds of its identities; each is held back once.
+  int32_t folds = 0;
+  // Keeps finished splits and what an interrupted one has reached; empty: nothing is kept.
+  std::string state_dir;
+  int32_t threads = 0;
+  bool json = false;
+};
+// Cancelled when `stop` ended it.
+absl::Status RunCrossValidate(const CrossValidateOptions& options,
+                              const std::function<bool()>& stop, bool terminal, std::ostream& out);
+
+struct SelectAttributesOptions {
+  SpecOptions spec;
+  // Folder for what is trained on; must be empty or not there.
+  std::string work_dir;
+  // An attribute is kept when its balanced accuracy back on the source is at least this.
+  double threshold = 0.6;
+  int32_t threads = 0;
+  bool json = false;
+};
+absl::Status RunSelectAttributes(const SelectAttributesOptions& options,
+                                 const std::function<bool()>& stop, bool terminal,
+                                 std::ostream& out);
+
+struct PackOptions {
+  SpecOptions spec;
+  std::string dataset;
+  std::string out;
+  int32_t threads = 0;
+};
+absl::Status RunPack(const PackOptions& options, bool terminal, std::ostream& out);
 
 }  // namespace s2p
 

@@ -102,11 +102,9 @@ absl::Status CheckFormat(const Reader& reader, const std::string& path, const Js
   return absl::OkStatus();
 }
 
-absl::StatusOr<Header> ReadHeader(const std::string& path) {
-  const auto bytes = ReadLimited(path, kMaxDescriptionBytes);
-  if (!bytes.ok()) return bytes.status();
+absl::StatusOr<Header> ParseHeader(absl::string_view text, const std::string& path) {
   const Reader reader(path);
-  const auto json = reader.Parse(WithoutByteOrderMark(*bytes));
+  const auto json = reader.Parse(WithoutByteOrderMark(text));
   if (!json.ok()) return json.status();
   if (absl::Status status = CheckFormat(reader, path, *json); !status.ok()) return status;
   auto name = reader.String(*json, "name");
@@ -143,11 +141,11 @@ absl::Status CheckPath(const Reader& reader, const std::string& path) {
   return absl::OkStatus();
 }
 
-// Reads the lines of one dataset.jsonl.
+// Reads the lines of one dataset.jsonl. With `files`, the images must be in the folder.
 class LineReader {
  public:
-  LineReader(const std::string& folder, const std::vector<std::string>& attributes)
-      : folder_(folder), lines_path_(Join(folder, kLinesFileName)) {
+  LineReader(const std::string& folder, const std::vector<std::string>& attributes, bool files)
+      : folder_(folder), lines_path_(Join(folder, kLinesFileName)), files_(files) {
     for (size_t i = 0; i < attributes.size(); ++i) attribute_index_[attributes[i]] = i;
   }
 
@@ -203,7 +201,7 @@ class LineReader {
     if (absl::Status status = ReadAttributes(reader, *json, image); !status.ok()) return status;
     if (absl::Status status = CheckPath(reader, image.path); !status.ok()) return status;
     std::error_code error;
-    if (!fs::is_regular_file(fs::path(folder_) / image.path, error)) {
+    if (files_ && !fs::is_regular_file(fs::path(folder_) / image.path, error)) {
       return reader.Wrong("\"path\": there is no file ", image.path);
     }
     return image;
@@ -233,6 +231,7 @@ class LineReader {
 
   const std::string folder_;
   const std::string lines_path_;
+  const bool files_;
   std::map<std::string, size_t> attribute_index_;
   std::unordered_map<std::string, int64_t> line_of_path_;
 };
@@ -269,26 +268,49 @@ absl::Status WriteWhole(const std::string& folder, const char* name, const std::
 
 absl::StatusOr<DataSet> DataSet::Open(const std::string& folder) {
   std::error_code error;
+  if (fs::is_regular_file(folder, error)) return OpenPacked(folder);
   if (!fs::is_directory(folder, error)) {
     return absl::NotFoundError(absl::StrCat(folder, ": there is no such folder"));
   }
-  auto header = ReadHeader(Join(folder, kDescriptionFileName));
-  if (!header.ok()) return header.status();
+  const std::string header_path = Join(folder, kDescriptionFileName);
+  const auto text = ReadLimited(header_path, kMaxDescriptionBytes);
+  if (!text.ok()) return text.status();
   const auto lines = ReadLimited(Join(folder, kLinesFileName), kMaxLinesBytes);
   if (!lines.ok()) return lines.status();
-  auto images = LineReader(folder, header->attributes).Read(*lines);
-  if (!images.ok()) return images.status();
+  return Parse(folder, *text, *lines, /*files=*/true);
+}
 
+absl::StatusOr<DataSet> DataSet::OpenPacked(const std::string& path) {
+  auto packed = PackedImages::Read(path);
+  if (!packed.ok()) return packed.status();
+  auto data_set = Parse(path, (*packed)->description(), (*packed)->lines(), /*files=*/false);
+  if (!data_set.ok()) return data_set.status();
+  absl::Status status = (*packed)->IndexLines(data_set->images_);
+  if (!status.ok()) return status;
+  data_set->packed_ = *std::move(packed);
+  return data_set;
+}
+
+absl::StatusOr<DataSet> DataSet::Parse(const std::string& folder, const std::string& description,
+                                       const std::string& lines, bool files) {
+  auto header = ParseHeader(description, Join(folder, kDescriptionFileName));
+  if (!header.ok()) return header.status();
+  auto images = LineReader(folder, header->attributes, files).Read(lines);
+  if (!images.ok()) return images.status();
   DataSet data_set;
   data_set.folder_ = folder;
   data_set.name_ = std::move(header->name);
   data_set.attributes_ = std::move(header->attributes);
   data_set.images_ = *std::move(images);
-  data_set.sha256_ = Sha256(*lines);
+  data_set.sha256_ = Sha256(lines);
   return data_set;
 }
 
 absl::StatusOr<Image> DataSet::Read(const DataSetImage& image) const {
+  if (packed_ != nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(folder_, ": is packed and has no originals; name the folder instead"));
+  }
   const std::string path = Join(folder_, image.path);
   const ImageLimits limits;
   const auto bytes = ReadLimited(path, limits.max_bytes);

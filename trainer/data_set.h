@@ -1,8 +1,10 @@
-// A labelled set of images in a folder: dataset.json and dataset.jsonl (docs/datasets.md).
+// A labelled set of images in a folder: dataset.json and dataset.jsonl (docs/datasets.md). Or in
+// one file: trainer/packed_images.h.
 #ifndef S2P_TRAINER_DATA_SET_H_
 #define S2P_TRAINER_DATA_SET_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "model/image.h"
 #include "s2p/v1/checkpoint.pb.h"
 #include "s2p/v1/training.pb.h"
+#include "trainer/packed_images.h"
 
 namespace s2p {
 
@@ -37,7 +40,8 @@ class DataSet {
   // for wrong JSON, a path that leaves the folder, an unknown modality, split or attribute, a value
   // outside [0, 1], or a path listed twice; FailedPrecondition for a newer format. That the images
   // exist is checked too; that they decode is not. The folder's owner may make symbolic links in
-  // it; they are followed.
+  // it; they are followed. `folder` may also be a file that PackDataSet wrote; then as
+  // PackedImages::Read, too.
   static absl::StatusOr<DataSet> Open(const std::string& folder);
 
   const std::string& folder() const { return folder_; }
@@ -48,16 +52,24 @@ class DataSet {
   // Of dataset.jsonl, lower-case hex.
   const std::string& sha256() const { return sha256_; }
 
-  // Decodes one image. NotFound or InvalidArgument naming the file.
+  // Set if it was opened from a packed file, whose images are at input size already.
+  const PackedImages* packed() const { return packed_.get(); }
+
+  // Decodes one image. NotFound or InvalidArgument naming the file; FailedPrecondition for a packed
+  // data set, which has no originals.
   absl::StatusOr<Image> Read(const DataSetImage& image) const;
 
  private:
   DataSet() = default;
+  static absl::StatusOr<DataSet> OpenPacked(const std::string& path);
+  static absl::StatusOr<DataSet> Parse(const std::string& folder, const std::string& description,
+                                       const std::string& lines, bool files);
   std::string folder_;
   std::string name_;
   std::vector<std::string> attributes_;
   std::vector<DataSetImage> images_;
   std::string sha256_;
+  std::shared_ptr<const PackedImages> packed_;
 };
 
 // What dataset.json says besides the attributes.

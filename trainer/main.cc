@@ -16,15 +16,57 @@
 namespace s2p {
 namespace {
 
+void AddSpec(Options& command, SpecOptions& spec) {
+  command.Add("spec", &spec.file, "file with the training spec, textproto or JSON");
+  command.Add("preset", &spec.preset, "what the spec leaves unset").OneOf(PresetNames());
+  command.Add("set", &spec.set, "overrides one field of the spec, as step2.epochs=5; repeatable");
+  command.Add("device", &spec.device, "auto, cpu or cuda:N; wins over the spec's");
+}
+
+void AddThreads(Options& command, int32_t& threads) {
+  command.Add("threads", &threads, "threads on the CPU; 0: one per core").Range(0, 1024);
+}
+
 void AddRun(Options& options, RunOptions& run) {
   Options& command = options.AddCommand("run", "train a model in the foreground and publish it");
-  command.Add("spec", &run.spec, "file with the training spec, textproto or JSON");
-  command.Add("preset", &run.preset, "what the spec leaves unset").OneOf(PresetNames());
-  command.Add("set", &run.set, "overrides one field of the spec, as step2.epochs=5; repeatable");
+  AddSpec(command, run.spec);
   command.Add("checkpoint-root", &run.checkpoint_root, "folder that the model is published to");
   command.Add("state-dir", &run.state_dir, "folder that keeps what an interrupted run has reached");
-  command.Add("device", &run.device, "auto, cpu or cuda:N; wins over the spec's");
-  command.Add("threads", &run.threads, "threads on the CPU; 0: one per core").Range(0, 1024);
+  AddThreads(command, run.threads);
+}
+
+void AddCrossValidate(Options& options, CrossValidateOptions& validate) {
+  Options& command = options.AddCommand(
+      "cross-validate", "train on each of several splits; mean and standard deviation");
+  AddSpec(command, validate.spec);
+  command.Add("target", &validate.targets,
+              "data set of one split, measured on its test; repeatable");
+  command.Add("folds", &validate.folds, "or: so many folds of the spec's target").Range(2, 100);
+  command.Add("state-dir", &validate.state_dir, "folder that keeps finished splits");
+  AddThreads(command, validate.threads);
+  command.Add("json", &validate.json, "print the result as JSON; fractions from 0 to 1");
+}
+
+void AddSelectAttributes(Options& options, SelectAttributesOptions& select) {
+  Options& command = options.AddCommand(
+      "select-attributes", "find the attributes that survive the way to the target and back");
+  AddSpec(command, select.spec);
+  command.Add("work-dir", &select.work_dir, "folder to make for the predicted attributes")
+      .Required();
+  command.Add("threshold", &select.threshold, "balanced accuracy from which one is kept")
+      .Range(0, 1);
+  AddThreads(command, select.threads);
+  command.Add("json", &select.json, "print the result as JSON; fractions from 0 to 1");
+}
+
+void AddPack(Options& options, PackOptions& pack) {
+  Options& command = options.AddCommand(
+      "pack", "decode a data set once: its images at input size, in one safetensors file");
+  AddSpec(command, pack.spec);
+  command.Add("dataset", &pack.dataset, "data set folder").Required();
+  command.Add("out", &pack.out, "file to write; name it as source_dataset or target_dataset")
+      .Required();
+  AddThreads(command, pack.threads);
 }
 
 void AddEvaluate(Options& options, EvaluateOptions& evaluate) {
@@ -38,8 +80,11 @@ void AddEvaluate(Options& options, EvaluateOptions& evaluate) {
   command.Add("direction", &evaluate.direction, "what is searched with what")
       .OneOf({"sketch-to-photo", "photo-to-sketch"});
   command.Add("device", &evaluate.device, "auto, cpu or cuda:N");
-  command.Add("threads", &evaluate.threads, "threads on the CPU; 0: one per core").Range(0, 1024);
+  AddThreads(command, evaluate.threads);
   command.Add("json", &evaluate.json, "print the result as JSON; fractions from 0 to 1");
+  command.Add("details", &evaluate.details, "also mINP, each query's rank, each attribute");
+  command.Add("picture", &evaluate.picture, "PNG to write: the worst queries with their top ten");
+  command.Add("rows", &evaluate.rows, "queries in the picture").Range(1, 100);
 }
 
 void AddSynthesize(Options& options, SynthesizeOptions& synthesize) {
@@ -72,11 +117,12 @@ void AddImportCheckpoint(Options& options, ImportCheckpointOptions& import) {
   command.Add("attribute", &import.attributes, "name of an attribute, in order; repeatable");
 }
 
-absl::Status RunWithSignals(const RunOptions& run, bool terminal) {
+// What trains can be stopped by a signal, and says where it can go on.
+using Stop = std::function<bool()>;
+absl::Status WithSignals(const std::function<absl::Status(const Stop&)>& command) {
   auto shutdown = Shutdown::Install();
   if (!shutdown.ok()) return shutdown.status();
-  return RunTraining(
-      run, [&shutdown] { return (*shutdown)->requested(); }, terminal, std::cout);
+  return command([&shutdown] { return (*shutdown)->requested(); });
 }
 
 int Main(int argc, char** argv) {
@@ -86,16 +132,39 @@ int Main(int argc, char** argv) {
   SynthesizeOptions synthesize;
   ImportOptions import;
   ImportCheckpointOptions import_checkpoint;
+  CrossValidateOptions validate;
+  SelectAttributesOptions select;
+  PackOptions pack;
   AddRun(options, run);
   AddEvaluate(options, evaluate);
   AddSynthesize(options, synthesize);
   AddImport(options, import);
   AddImportCheckpoint(options, import_checkpoint);
+  AddCrossValidate(options, validate);
+  AddSelectAttributes(options, select);
+  AddPack(options, pack);
   if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
 
   const bool terminal = isatty(STDOUT_FILENO) == 1;
   const std::map<std::string, std::function<absl::Status()>> commands = {
-      {"run", [&] { return RunWithSignals(run, terminal); }},
+      {"run",
+       [&] {
+         return WithSignals(
+             [&](const Stop& stop) { return RunTraining(run, stop, terminal, std::cout); });
+       }},
+      {"cross-validate",
+       [&] {
+         return WithSignals([&](const Stop& stop) {
+           return RunCrossValidate(validate, stop, terminal, std::cout);
+         });
+       }},
+      {"select-attributes",
+       [&] {
+         return WithSignals([&](const Stop& stop) {
+           return RunSelectAttributes(select, stop, terminal, std::cout);
+         });
+       }},
+      {"pack", [&] { return RunPack(pack, terminal, std::cout); }},
       {"evaluate", [&] { return RunEvaluate(evaluate, std::cout); }},
       {"synthesize", [&] { return RunSynthesize(synthesize, terminal, std::cout); }},
       {"import-dataset", [&] { return RunImport(import, terminal, std::cout); }},
