@@ -2,11 +2,14 @@
 #ifndef S2P_TRAINER_CHECKPOINT_EVALUATION_H_
 #define S2P_TRAINER_CHECKPOINT_EVALUATION_H_
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "model/checkpoint.h"
+#include "model/dual_encoder.h"
+#include "trainer/attribute_accuracy.h"
 #include "trainer/data_set.h"
 #include "trainer/evaluator.h"
 
@@ -19,13 +22,24 @@ struct CheckpointEvaluationOptions {
   int threads = 0;
 };
 
-// InvalidArgument for device or direction; DataLoss if the weights do not fit the manifest; else as
-// LoadEvaluationSet and Evaluate. `evaluation.dataset` is set, its split is the caller's.
+// The checkpoint's networks with its weights, on the device. InvalidArgument for the device;
+// DataLoss if the weights do not fit the manifest.
+absl::StatusOr<std::shared_ptr<DualEncoder>> LoadNetworks(
+    const Checkpoint& checkpoint, const CheckpointEvaluationOptions& options);
+
+// Retrieval. InvalidArgument for device or direction; else as LoadNetworks, LoadEvaluationSet and
+// Evaluate. `evaluation.dataset` is set, its split is the caller's.
 absl::StatusOr<EvaluationResult> EvaluateCheckpoint(const Checkpoint& checkpoint,
                                                     const DataSet& data_set,
                                                     const std::vector<DataSetImage>& images,
                                                     const std::string& direction,
                                                     const CheckpointEvaluationOptions& options);
+
+// How well those attributes that model and data set both have are predicted on the photos among
+// `images`; empty if there is none in common or no photo's attributes are known.
+absl::StatusOr<std::vector<AttributeAccuracy>> MeasureAttributes(
+    DualEncoder& encoder, const v1::CheckpointManifest& manifest, const DataSet& data_set,
+    const std::vector<DataSetImage>& images, int threads);
 
 }  // namespace s2p
 

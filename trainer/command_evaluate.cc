@@ -1,31 +1,75 @@
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "model/checkpoint.h"
+#include "trainer/attribute_accuracy.h"
 #include "trainer/checkpoint_evaluation.h"
 #include "trainer/commands.h"
 #include "trainer/data_set.h"
 #include "trainer/edge_correlation.h"
 #include "trainer/evaluator.h"
+#include "trainer/ranking_picture.h"
 #include "trainer/training_display.h"
 
 namespace s2p {
 namespace {
 
-absl::StatusOr<v1::Evaluation> OfCheckpoint(const EvaluateOptions& options,
-                                            const DataSet& data_set) {
+using Json = nlohmann::ordered_json;
+
+// What was measured; what was not asked for, or cannot be, is unset.
+struct Measured {
+  std::optional<EvaluationResult> retrieval;
+  std::vector<AttributeAccuracy> attributes;
+};
+
+bool HasBothModalities(const std::vector<DataSetImage>& images) {
+  bool photo = false, sketch = false;
+  for (const DataSetImage& image : images) {
+    (image.modality == v1::MODALITY_SKETCH ? sketch : photo) = true;
+  }
+  return photo && sketch;
+}
+
+absl::StatusOr<Measured> MeasureCheckpoint(const EvaluateOptions& options,
+                                           const DataSet& data_set) {
   const auto images = ImagesOfSplit(data_set, options.split);
   if (!images.ok()) return images.status();
   const auto checkpoint = ReadCheckpoint(options.checkpoint);
   if (!checkpoint.ok()) return checkpoint.status();
-  auto result = EvaluateCheckpoint(*checkpoint, data_set, *images, options.direction,
-                                   {options.device, options.threads});
+  const auto network = LoadNetworks(*checkpoint, {options.device, options.threads});
+  if (!network.ok()) return network.status();
+  Measured measured;
+  const bool searchable = HasBothModalities(*images);
+  if (options.details || !searchable) {
+    auto attributes =
+        MeasureAttributes(**network, checkpoint->manifest, data_set, *images, options.threads);
+    if (!attributes.ok()) return attributes.status();
+    measured.attributes = *std::move(attributes);
+  }
+  if (!searchable && !measured.attributes.empty()) return measured;
+  const auto set = LoadEvaluationSet(data_set, *images, checkpoint->manifest, options.threads);
+  if (!set.ok()) return set.status();
+  auto result = Evaluate(**network, *set, options.direction);
   if (!result.ok()) return result.status();
-  return result->evaluation;
+  measured.retrieval = *std::move(result);
+  return measured;
 }
 
-std::string ToJson(const v1::Evaluation& evaluation) {
-  nlohmann::ordered_json json;
+absl::StatusOr<Measured> Measure(const EvaluateOptions& options, const DataSet& data_set) {
+  if (options.baseline.empty()) return MeasureCheckpoint(options, data_set);
+  auto evaluation = EvaluateEdgeCorrelation(data_set, options.split, options.direction);
+  if (!evaluation.ok()) return evaluation.status();
+  Measured measured;
+  measured.retrieval.emplace();
+  measured.retrieval->evaluation = *std::move(evaluation);
+  return measured;
+}
+
+void AddRetrieval(const EvaluationResult& result, bool details, Json& json) {
+  const v1::Evaluation& evaluation = result.evaluation;
   json["queries"] = evaluation.queries();
   json["gallery"] = evaluation.gallery();
   json["unmatched"] = evaluation.unmatched();
@@ -34,7 +78,79 @@ std::string ToJson(const v1::Evaluation& evaluation) {
   json["rank10"] = evaluation.rank10();
   json["rank20"] = evaluation.rank20();
   json["mAP"] = evaluation.mean_average_precision();
+  if (!details) return;
+  json["mINP"] = evaluation.mean_inverse_negative_penalty();
+  json["ranks"] = Json::array();
+  for (size_t q = 0; q < result.first_match_rank.size(); ++q) {
+    Json query;
+    query["path"] = result.query_paths[q];
+    query["identity"] = result.query_identities[q];
+    // null: the gallery has no true match.
+    if (result.first_match_rank[q] == 0) {
+      query["rank"] = nullptr;
+    } else {
+      query["rank"] = result.first_match_rank[q];
+    }
+    json["ranks"].push_back(query);
+  }
+}
+
+std::string ToJson(const Measured& measured, bool details) {
+  Json json;
+  if (measured.retrieval) AddRetrieval(*measured.retrieval, details, json);
+  for (const AttributeAccuracy& attribute : measured.attributes) {
+    json["attributes"].push_back({{"name", attribute.name},
+                                  {"known", attribute.known},
+                                  {"positives", attribute.positives},
+                                  {"accuracy", attribute.accuracy},
+                                  {"balancedAccuracy", attribute.balanced_accuracy}});
+  }
   return json.dump() + "\n";
+}
+
+std::string AttributeTable(const std::vector<AttributeAccuracy>& attributes) {
+  if (attributes.empty()) return "";
+  std::string table = absl::StrFormat("%-34s %7s %9s %9s %9s\n", "attribute", "known", "positive",
+                                      "accuracy", "balanced");
+  for (const AttributeAccuracy& attribute : attributes) {
+    absl::StrAppendFormat(&table, "%-34s %7d %9d %8.1f%% %8.1f%%\n", attribute.name,
+                          attribute.known, attribute.positives, 100 * attribute.accuracy,
+                          100 * attribute.balanced_accuracy);
+  }
+  return table;
+}
+
+absl::Status WritePictureOf(const EvaluationResult& result, const EvaluateOptions& options,
+                            const DataSet& data_set) {
+  const auto read = [&](const std::string& path) {
+    DataSetImage image;
+    image.path = path;
+    return data_set.Read(image);
+  };
+  std::vector<RankedQuery> rows;
+  for (const size_t q : ChooseRows(result.first_match_rank, static_cast<size_t>(options.rows),
+                                   RowOrder::kWorstFirst)) {
+    RankedQuery row;
+    auto query = read(result.query_paths[q]);
+    if (!query.ok()) return query.status();
+    row.query = *std::move(query);
+    row.true_rank = result.first_match_rank[q];
+    row.caption = result.query_identities[q];
+    for (const int match : result.top[q]) {
+      auto image = read(result.gallery_paths[match]);
+      if (!image.ok()) return image.status();
+      row.top.push_back(*std::move(image));
+      row.hit.push_back(result.gallery_identities[match] == result.query_identities[q]);
+    }
+    rows.push_back(std::move(row));
+  }
+  RankingPictureOptions picture;
+  picture.title = absl::StrFormat(
+      "%s, %s, %s: rank-1 %.1f %%; the worst %d of %d queries", data_set.name(), options.split,
+      options.direction, 100 * result.evaluation.rank1(), rows.size(), result.evaluation.queries());
+  picture.max_rows = rows.size();
+  picture.order = RowOrder::kAsGiven;
+  return WriteRankingPicture(rows, picture, options.picture);
 }
 
 }  // namespace
@@ -44,15 +160,25 @@ absl::Status RunEvaluate(const EvaluateOptions& options, std::ostream& out) {
     return absl::InvalidArgumentError(
         "say what to evaluate: --checkpoint DIR/VERSION or --baseline edge-correlation");
   }
+  if (!options.baseline.empty() && (options.details || !options.picture.empty())) {
+    return absl::InvalidArgumentError("--details and --picture are for checkpoints");
+  }
   const auto data_set = DataSet::Open(options.dataset);
   if (!data_set.ok()) return data_set.status();
-  auto evaluation = options.baseline.empty()
-                        ? OfCheckpoint(options, *data_set)
-                        : EvaluateEdgeCorrelation(*data_set, options.split, options.direction);
-  if (!evaluation.ok()) return evaluation.status();
-  evaluation->set_split(options.split);
-  out << (options.json ? ToJson(*evaluation) : EvaluationTable({*evaluation}));
-  return absl::OkStatus();
+  auto measured = Measure(options, *data_set);
+  if (!measured.ok()) return measured.status();
+  if (measured->retrieval) measured->retrieval->evaluation.set_split(options.split);
+  if (options.json) {
+    out << ToJson(*measured, options.details);
+  } else {
+    if (measured->retrieval) out << EvaluationTable({measured->retrieval->evaluation});
+    out << AttributeTable(measured->attributes);
+  }
+  if (options.picture.empty()) return absl::OkStatus();
+  if (!measured->retrieval) {
+    return absl::InvalidArgumentError("--picture: the split has no sketch to search with");
+  }
+  return WritePictureOf(*measured->retrieval, options, *data_set);
 }
 
 }  // namespace s2p

@@ -1,6 +1,7 @@
 #include "trainer/evaluator.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,6 +22,31 @@ absl::StatusOr<std::shared_ptr<const PreparedImages>> Load(const DataSet& data_s
   const auto preprocessor = Preprocessor::Create(preprocessing);
   if (!preprocessor.ok()) return preprocessor.status();
   return PreparedImages::Load(data_set, images, *preprocessor, threads);
+}
+
+// [n, columns] of what `function` makes of the images' embeddings, in evaluation mode.
+absl::StatusOr<EmbeddingMatrix> MapRows(
+    DualEncoder& encoder, const PreparedImages& images, v1::Modality modality, int columns,
+    const std::function<torch::Tensor(const torch::Tensor&)>& function) {
+  EmbeddingMatrix result(images.size(), columns);
+  const bool was_training = encoder.is_training();
+  encoder.eval();
+  absl::Status status;
+  try {
+    torch::NoGradGuard no_grad;
+    const torch::Device device = encoder.parameters()[0].device();
+    for (int begin = 0; begin < images.size(); begin += kBatch) {
+      const int end = std::min(begin + kBatch, images.size());
+      const auto output = encoder.Forward(NormalizedBatch(images, begin, end).to(device), modality);
+      const auto rows = function(output.embedding).to(torch::kCPU, torch::kFloat32).contiguous();
+      std::copy_n(rows.data_ptr<float>(), rows.numel(), result.row(begin).data());
+    }
+  } catch (const std::exception& error) {
+    status = TorchError(error, "embedding");
+  }
+  encoder.train(was_training);
+  if (!status.ok()) return status;
+  return result;
 }
 
 }  // namespace
@@ -48,6 +74,7 @@ absl::StatusOr<EvaluationSet> LoadEvaluationSet(const DataSet& data_set,
     const bool is_sketch = image.modality == v1::MODALITY_SKETCH;
     (is_sketch ? sketches : photos).push_back(image);
     (is_sketch ? set.sketch_identities : set.photo_identities).push_back(image.identity);
+    (is_sketch ? set.sketch_paths : set.photo_paths).push_back(image.path);
   }
   if (photos.empty() || sketches.empty()) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -64,26 +91,19 @@ absl::StatusOr<EvaluationSet> LoadEvaluationSet(const DataSet& data_set,
 
 absl::StatusOr<EmbeddingMatrix> Embed(DualEncoder& encoder, const PreparedImages& images,
                                       v1::Modality modality) {
-  EmbeddingMatrix embeddings(images.size(), encoder.dimension());
-  const bool was_training = encoder.is_training();
-  encoder.eval();
-  absl::Status status;
-  try {
-    torch::NoGradGuard no_grad;
-    const torch::Device device = encoder.parameters()[0].device();
-    for (int begin = 0; begin < images.size(); begin += kBatch) {
-      const int end = std::min(begin + kBatch, images.size());
-      const auto output = encoder.Forward(NormalizedBatch(images, begin, end).to(device), modality);
-      const auto rows =
-          encoder.RetrievalFeature(output.embedding).to(torch::kCPU, torch::kFloat32).contiguous();
-      std::copy_n(rows.data_ptr<float>(), rows.numel(), embeddings.row(begin).data());
-    }
-  } catch (const std::exception& error) {
-    status = TorchError(error, "embedding");
-  }
-  encoder.train(was_training);
-  if (!status.ok()) return status;
-  return embeddings;
+  return MapRows(
+      encoder, images, modality, encoder.dimension(),
+      [&](const torch::Tensor& embedding) { return encoder.RetrievalFeature(embedding); });
+}
+
+absl::StatusOr<EmbeddingMatrix> PredictAttributes(DualEncoder& encoder,
+                                                  const PreparedImages& images,
+                                                  v1::Modality modality) {
+  const auto count = encoder.named_parameters()["attribute_head.8.bias"].size(0);
+  return MapRows(encoder, images, modality, static_cast<int>(count),
+                 [&](const torch::Tensor& embedding) {
+                   return torch::sigmoid(encoder.AttributeLogits(embedding));
+                 });
 }
 
 absl::StatusOr<EvaluationResult> Evaluate(DualEncoder& encoder, const EvaluationSet& set,
@@ -105,6 +125,11 @@ absl::StatusOr<EvaluationResult> Evaluate(DualEncoder& encoder, const Evaluation
   result.evaluation.set_direction(direction);
   FillEvaluation(retrieval, gallery.rows(), result.evaluation);
   result.first_match_rank = retrieval.first_match_rank;
+  result.top = retrieval.top;
+  result.query_paths = by_sketch ? set.sketch_paths : set.photo_paths;
+  result.gallery_paths = by_sketch ? set.photo_paths : set.sketch_paths;
+  result.query_identities = by_sketch ? set.sketch_identities : set.photo_identities;
+  result.gallery_identities = by_sketch ? set.photo_identities : set.sketch_identities;
   return result;
 }
 

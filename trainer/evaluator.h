@@ -24,6 +24,9 @@ inline constexpr char kPhotoToSketch[] = "photo-to-sketch";
 struct EvaluationSet {
   std::shared_ptr<const PreparedImages> photos;
   std::shared_ptr<const PreparedImages> sketches;
+  // As the data set lists them.
+  std::vector<std::string> photo_paths;
+  std::vector<std::string> sketch_paths;
   std::vector<std::string> photo_identities;
   std::vector<std::string> sketch_identities;
 };
@@ -44,11 +47,21 @@ absl::StatusOr<std::vector<DataSetImage>> ImagesOfSplit(const DataSet& data_set,
 absl::StatusOr<EmbeddingMatrix> Embed(DualEncoder& encoder, const PreparedImages& images,
                                       v1::Modality modality);
 
+// n x a probabilities of the attributes, likewise. Requires encoder.has_attributes().
+absl::StatusOr<EmbeddingMatrix> PredictAttributes(DualEncoder& encoder,
+                                                  const PreparedImages& images,
+                                                  v1::Modality modality);
+
 struct EvaluationResult {
   // Counts, ranks and mAP; `direction` is set, `dataset` and `split` are the caller's.
   v1::Evaluation evaluation;
   // Of each query's first true match, from 1; 0 for a query without one.
   std::vector<int> first_match_rank;
+  // Of each query, the gallery's rows of the best kTopMatches.
+  std::vector<std::vector<int>> top;
+  // By row: paths and identities.
+  std::vector<std::string> query_paths, gallery_paths;
+  std::vector<std::string> query_identities, gallery_identities;
 };
 
 // `direction` is one of the above; InvalidArgument else.

@@ -1,6 +1,7 @@
 #include "trainer/retrieval_metrics.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "model/check.h"
 
@@ -22,6 +23,22 @@ std::vector<int> MatchRanks(absl::Span<const float> scores, const std::string& i
     ranks.push_back(static_cast<int>(ahead) + static_cast<int>(i) + 1);
   }
   return ranks;
+}
+
+std::vector<int> TopRows(absl::Span<const float> scores, const std::string& identity,
+                         const std::vector<std::string>& identities) {
+  std::vector<int> rows(scores.size());
+  std::iota(rows.begin(), rows.end(), 0);
+  const auto kept = std::min<size_t>(kTopMatches, rows.size());
+  std::partial_sort(rows.begin(), rows.begin() + static_cast<int64_t>(kept), rows.end(),
+                    [&](int a, int b) {
+                      if (scores[a] != scores[b]) return scores[a] > scores[b];
+                      const bool a_hits = identities[a] == identity;
+                      if (a_hits != (identities[b] == identity)) return !a_hits;
+                      return a < b;
+                    });
+  rows.resize(kept);
+  return rows;
 }
 
 }  // namespace
@@ -49,11 +66,12 @@ RetrievalResult EvaluateScores(const EmbeddingMatrix& scores,
             scores.dimension() == static_cast<int>(gallery_identities.size()));
   RetrievalResult result;
   result.cmc.resize(gallery_identities.size());
-  double sum_of_precisions = 0;
+  double sum_of_precisions = 0, sum_of_inverse_penalties = 0;
   for (int q = 0; q < scores.rows(); ++q) {
     const std::vector<int> ranks =
         MatchRanks(scores.row(q), query_identities[q], gallery_identities);
     result.first_match_rank.push_back(ranks.empty() ? 0 : ranks.front());
+    result.top.push_back(TopRows(scores.row(q), query_identities[q], gallery_identities));
     if (ranks.empty()) {
       ++result.unmatched_queries;
       continue;
@@ -62,6 +80,7 @@ RetrievalResult EvaluateScores(const EmbeddingMatrix& scores,
     result.cmc[ranks.front() - 1] += 1;
     double precision = 0;
     for (size_t i = 0; i < ranks.size(); ++i) precision += static_cast<double>(i + 1) / ranks[i];
+    sum_of_inverse_penalties += static_cast<double>(ranks.size()) / ranks.back();
     sum_of_precisions += precision / static_cast<double>(ranks.size());
   }
   if (result.valid_queries == 0) return result;
@@ -71,6 +90,7 @@ RetrievalResult EvaluateScores(const EmbeddingMatrix& scores,
     share = hits / result.valid_queries;
   }
   result.mean_average_precision = sum_of_precisions / result.valid_queries;
+  result.mean_inverse_negative_penalty = sum_of_inverse_penalties / result.valid_queries;
   return result;
 }
 
@@ -86,6 +106,7 @@ void FillEvaluation(const RetrievalResult& result, int gallery_size, v1::Evaluat
   evaluation.set_rank10(rank(10));
   evaluation.set_rank20(rank(20));
   evaluation.set_mean_average_precision(result.mean_average_precision);
+  evaluation.set_mean_inverse_negative_penalty(result.mean_inverse_negative_penalty);
 }
 
 }  // namespace s2p

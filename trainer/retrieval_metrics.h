@@ -10,6 +10,8 @@
 
 namespace s2p {
 
+inline constexpr int kTopMatches = 10;
+
 struct RetrievalResult {
   // Ranks from 1 of each query's first true match; 0 for a query without any.
   std::vector<int> first_match_rank;
@@ -17,6 +19,12 @@ struct RetrievalResult {
   // gallery.
   std::vector<double> cmc;
   double mean_average_precision = 0;
+  // Mean over the valid queries of (number of true matches) / (rank of the last of them) (Ye et
+  // al., TPAMI 2021, eq. 2): how deep one must look to find all.
+  double mean_inverse_negative_penalty = 0;
+  // Of each query, the rows of its best kTopMatches, best first; of equal scores the false one
+  // first, then the lower row.
+  std::vector<std::vector<int>> top;
   int valid_queries = 0;
   int unmatched_queries = 0;
 };
@@ -36,7 +44,7 @@ RetrievalResult EvaluateScores(const EmbeddingMatrix& scores,
                                const std::vector<std::string>& gallery_identities);
 
 // Fills queries, gallery, unmatched, rank1/5/10/20 (a k beyond the gallery counts as the whole
-// gallery) and mAP.
+// gallery), mAP and mINP.
 void FillEvaluation(const RetrievalResult& result, int gallery_size, v1::Evaluation& evaluation);
 
 }  // namespace s2p

@@ -82,14 +82,16 @@ void TrainingDisplay::Epoch(const v1::TrainingProgress& progress) {
 }
 
 std::string EvaluationTable(const std::vector<v1::Evaluation>& evaluations) {
-  std::string table = absl::StrFormat("%-34s %7s %7s %7s %7s %7s %7s %7s\n", "", "queries",
-                                      "gallery", "rank-1", "rank-5", "rank-10", "rank-20", "mAP");
+  std::string table =
+      absl::StrFormat("%-34s %7s %7s %7s %7s %7s %7s %7s %7s\n", "", "queries", "gallery", "rank-1",
+                      "rank-5", "rank-10", "rank-20", "mAP", "mINP");
   for (const v1::Evaluation& evaluation : evaluations) {
-    absl::StrAppendFormat(&table, "%-34s %7d %7d %6.1f%% %6.1f%% %6.1f%% %6.1f%% %6.1f%%\n",
+    absl::StrAppendFormat(&table, "%-34s %7d %7d %6.1f%% %6.1f%% %6.1f%% %6.1f%% %6.1f%% %6.1f%%\n",
                           absl::StrCat(evaluation.split(), ", ", evaluation.direction()),
                           evaluation.queries(), evaluation.gallery(), 100 * evaluation.rank1(),
                           100 * evaluation.rank5(), 100 * evaluation.rank10(),
-                          100 * evaluation.rank20(), 100 * evaluation.mean_average_precision());
+                          100 * evaluation.rank20(), 100 * evaluation.mean_average_precision(),
+                          100 * evaluation.mean_inverse_negative_penalty());
   }
   return table;
 }
