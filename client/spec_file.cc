@@ -1,0 +1,152 @@
+#include "client/spec_file.h"
+
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/text_format.h>
+#include <google/protobuf/util/json_util.h>
+
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "client/arguments.h"
+
+namespace s2p {
+namespace {
+
+namespace pb = google::protobuf;
+
+constexpr uint64_t kMaxSpecBytes = 1 << 20;
+
+// The parser goes on after an error; the first one is the cause.
+class FirstError : public pb::io::ErrorCollector {
+ public:
+  void AddError(int line, pb::io::ColumnNumber column, const std::string& message) override {
+    if (text.empty()) text = absl::StrCat(line + 1, ":", column + 1, ": ", message);
+  }
+  std::string text;
+};
+
+// Parses a number of the type; false if the text is none, or out of its range.
+bool ParseNumber(const std::string& text, uint32_t& value) {
+  return absl::SimpleAtoi(text, &value);
+}
+bool ParseNumber(const std::string& text, uint64_t& value) {
+  return absl::SimpleAtoi(text, &value);
+}
+bool ParseNumber(const std::string& text, int64_t& value) { return absl::SimpleAtoi(text, &value); }
+bool ParseNumber(const std::string& text, double& value) { return absl::SimpleAtod(text, &value); }
+bool ParseNumber(const std::string& text, bool& value) { return absl::SimpleAtob(text, &value); }
+
+template <typename Number>
+absl::Status SetNumber(const std::string& text, const char* what, pb::Message& message,
+                       const pb::FieldDescriptor& field,
+                       void (pb::Reflection::*set)(pb::Message*, const pb::FieldDescriptor*, Number)
+                           const) {
+  Number value{};
+  if (!ParseNumber(text, value)) return absl::InvalidArgumentError(absl::StrCat("must be ", what));
+  (message.GetReflection()->*set)(&message, &field, value);
+  return absl::OkStatus();
+}
+
+absl::Status SetEnum(const std::string& text, pb::Message& message,
+                     const pb::FieldDescriptor& field) {
+  const pb::EnumDescriptor& type = *field.enum_type();
+  const absl::string_view prefix = absl::StripSuffix(type.value(0)->name(), "UNSPECIFIED");
+  std::vector<absl::string_view> choices;
+  for (int i = 0; i < type.value_count(); ++i) {
+    const pb::EnumValueDescriptor& value = *type.value(i);
+    const absl::string_view choice = absl::StripPrefix(value.name(), prefix);
+    const std::string upper = absl::AsciiStrToUpper(text);
+    if (upper == value.name() || upper == choice) {
+      message.GetReflection()->SetEnum(&message, &field, &value);
+      return absl::OkStatus();
+    }
+    if (i > 0) choices.push_back(choice);
+  }
+  return absl::InvalidArgumentError(absl::StrCat("must be one of ", absl::StrJoin(choices, ", ")));
+}
+
+absl::Status SetValue(const std::string& text, pb::Message& message,
+                      const pb::FieldDescriptor& field) {
+  constexpr char kWhole[] = "a whole number of 0 or more";
+  switch (field.cpp_type()) {
+    case pb::FieldDescriptor::CPPTYPE_STRING:
+      message.GetReflection()->SetString(&message, &field, text);
+      return absl::OkStatus();
+    case pb::FieldDescriptor::CPPTYPE_BOOL:
+      return SetNumber(text, "true or false", message, field, &pb::Reflection::SetBool);
+    case pb::FieldDescriptor::CPPTYPE_UINT32:
+      return SetNumber(text, kWhole, message, field, &pb::Reflection::SetUInt32);
+    case pb::FieldDescriptor::CPPTYPE_UINT64:
+      return SetNumber(text, kWhole, message, field, &pb::Reflection::SetUInt64);
+    case pb::FieldDescriptor::CPPTYPE_INT64:
+      return SetNumber(text, "a whole number", message, field, &pb::Reflection::SetInt64);
+    case pb::FieldDescriptor::CPPTYPE_DOUBLE:
+      return SetNumber(text, "a number", message, field, &pb::Reflection::SetDouble);
+    case pb::FieldDescriptor::CPPTYPE_ENUM:
+      return SetEnum(text, message, field);
+    default:
+      return absl::InvalidArgumentError("is a group of fields: set one of them");
+  }
+}
+
+std::string FieldNames(const pb::Descriptor& type) {
+  std::vector<std::string> names;
+  for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
+  return absl::StrJoin(names, ", ");
+}
+
+}  // namespace
+
+absl::StatusOr<v1::TrainingSpec> ReadSpecFile(const std::string& path) {
+  const auto text = ReadImageFile(path, kMaxSpecBytes);
+  if (!text.ok()) return text.status();
+  v1::TrainingSpec spec;
+  if (absl::StartsWith(absl::StripLeadingAsciiWhitespace(*text), "{")) {
+    const auto status = pb::util::JsonStringToMessage(*text, &spec);
+    if (status.ok()) return spec;
+    const std::string why(status.message().data(), status.message().size());
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", why));
+  }
+  FirstError error;
+  pb::TextFormat::Parser parser;
+  parser.RecordErrorsTo(&error);
+  if (parser.ParseFromString(*text, &spec)) return spec;
+  return absl::InvalidArgumentError(absl::StrCat(path, ":", error.text));
+}
+
+absl::Status SetSpecField(absl::string_view assignment, v1::TrainingSpec& spec) {
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(assignment, absl::MaxSplits('=', 1));
+  if (!absl::StrContains(assignment, '=')) {
+    return absl::InvalidArgumentError(absl::StrCat(assignment, ": expected FIELD=VALUE"));
+  }
+  const std::string path(parts.first);
+  pb::Message* message = &spec;
+  const pb::FieldDescriptor* field = nullptr;
+  for (const absl::string_view name : absl::StrSplit(path, '.')) {
+    if (field != nullptr) {
+      if (field->cpp_type() != pb::FieldDescriptor::CPPTYPE_MESSAGE) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(path, ": ", field->name(), " has no fields"));
+      }
+      message = message->GetReflection()->MutableMessage(message, field);
+    }
+    field = message->GetDescriptor()->FindFieldByName(std::string(name));
+    if (field == nullptr) {
+      return absl::InvalidArgumentError(absl::StrCat("there is no field ", path, "; known are ",
+                                                     FieldNames(*message->GetDescriptor())));
+    }
+  }
+  if (absl::Status status = SetValue(std::string(parts.second), *message, *field); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", status.message()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace s2p

@@ -1,0 +1,164 @@
+#include "client/training_client.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "client/grpc_channel.h"
+#include "s2p/v1/training.grpc.pb.h"
+
+namespace s2p {
+
+struct TrainingClient::Connection {
+  std::shared_ptr<grpc::Channel> channel;
+  std::unique_ptr<v1::TrainingService::Stub> stub;
+};
+
+namespace {
+
+constexpr char kProgram[] = "s2p-trainer serve";
+
+constexpr char kServiceConfig[] = R"({"methodConfig": [{
+  "name": [{"service": "s2p.v1.TrainingService"}],
+  "retryPolicy": {"maxAttempts": 5, "initialBackoff": "0.1s", "maxBackoff": "2s",
+                  "backoffMultiplier": 2,
+                  "retryableStatusCodes": ["RESOURCE_EXHAUSTED", "UNAVAILABLE"]}}, {
+  "name": [{"service": "s2p.v1.TrainingService", "method": "SubmitJob"}],
+  "retryPolicy": {"maxAttempts": 5, "initialBackoff": "0.1s", "maxBackoff": "2s",
+                  "backoffMultiplier": 2,
+                  "retryableStatusCodes": ["RESOURCE_EXHAUSTED"]}}]})";
+
+// How long gRPC waits before it tries to connect again.
+constexpr int kFirstReconnectMs = 100;
+constexpr int kLastReconnectMs = 2000;
+// Of a watch: a network that is gone without a word is noticed after this. gRPC's servers do not
+// suffer more than one ping in five minutes.
+constexpr int kKeepaliveMs = 6 * 60 * 1000;
+constexpr int kKeepaliveTimeoutMs = 20 * 1000;
+
+constexpr int kMostFruitless = 5;
+constexpr absl::Duration kFirstPause = absl::Milliseconds(50);
+// A connection that lasted so long was a good one, with or without events.
+constexpr absl::Duration kGoodConnection = absl::Seconds(10);
+
+// Where a watch stands.
+struct Watch {
+  // The next event that is to come.
+  int64_t next_event = 1;
+  bool any_event = false;
+  v1::Job::State state = v1::Job::STATE_UNSPECIFIED;
+};
+
+grpc::Status WatchOnce(v1::TrainingService::Stub& stub, const ClientOptions& options,
+                       const std::string& job_id, const TrainingClient::EventSink& sink,
+                       Watch& watch, absl::Status& taken) {
+  grpc::ClientContext context;
+  Prepare(options, /*with_deadline=*/false, context);
+  v1::WatchJobRequest request;
+  request.set_job_id(job_id);
+  request.set_from_event(watch.next_event);
+  const auto reader = stub.WatchJob(&context, request);
+  v1::WatchJobResponse event;
+  while (taken.ok() && reader->Read(&event)) {
+    // What was seen already; events without a number are all new.
+    if (event.event() != 0 && event.event() < watch.next_event) continue;
+    watch.next_event = std::max(watch.next_event, event.event() + 1);
+    watch.any_event = true;
+    watch.state = event.state();
+    taken = sink(event);
+  }
+  if (!taken.ok()) context.TryCancel();
+  return reader->Finish();
+}
+
+}  // namespace
+
+bool HasEnded(v1::Job::State state) {
+  return state == v1::Job::STATE_SUCCEEDED || state == v1::Job::STATE_FAILED ||
+         state == v1::Job::STATE_CANCELLED;
+}
+
+TrainingClient::TrainingClient(ClientOptions options, std::unique_ptr<Connection> connection)
+    : options_(std::move(options)), connection_(std::move(connection)) {}
+TrainingClient::~TrainingClient() = default;
+
+absl::StatusOr<std::unique_ptr<TrainingClient>> TrainingClient::Create(
+    const ClientOptions& options) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLastReconnectMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  auto channel = MakeChannel(options, kServiceConfig, arguments);
+  if (!channel.ok()) return channel.status();
+  auto connection = std::make_unique<Connection>();
+  connection->channel = *std::move(channel);
+  connection->stub = v1::TrainingService::NewStub(connection->channel);
+  return std::unique_ptr<TrainingClient>(new TrainingClient(options, std::move(connection)));
+}
+
+absl::StatusOr<v1::SubmitJobResponse> TrainingClient::SubmitJob(
+    const v1::TrainingSpec& spec) const {
+  v1::SubmitJobRequest request;
+  *request.mutable_spec() = spec;
+  return Unary<v1::SubmitJobResponse>(options_, kProgram, request, [this](auto&&... arguments) {
+    return connection_->stub->SubmitJob(arguments...);
+  });
+}
+
+absl::StatusOr<v1::GetJobResponse> TrainingClient::GetJob(const std::string& job_id) const {
+  v1::GetJobRequest request;
+  request.set_job_id(job_id);
+  return Unary<v1::GetJobResponse>(options_, kProgram, request, [this](auto&&... arguments) {
+    return connection_->stub->GetJob(arguments...);
+  });
+}
+
+absl::StatusOr<v1::ListJobsResponse> TrainingClient::ListJobs(
+    const v1::ListJobsRequest& request) const {
+  return Unary<v1::ListJobsResponse>(options_, kProgram, request, [this](auto&&... arguments) {
+    return connection_->stub->ListJobs(arguments...);
+  });
+}
+
+absl::StatusOr<v1::CancelJobResponse> TrainingClient::CancelJob(const std::string& job_id) const {
+  v1::CancelJobRequest request;
+  request.set_job_id(job_id);
+  return Unary<v1::CancelJobResponse>(options_, kProgram, request, [this](auto&&... arguments) {
+    return connection_->stub->CancelJob(arguments...);
+  });
+}
+
+absl::Status TrainingClient::WatchJob(const std::string& job_id, int64_t from_event,
+                                      const EventSink& sink, const BreakSink& on_break) const {
+  Watch watch;
+  watch.next_event = std::max<int64_t>(1, from_event);
+  for (int fruitless = 0;;) {
+    const int64_t before = watch.next_event;
+    const absl::Time begin = absl::Now();
+    absl::Status taken;
+    grpc::Status status = WatchOnce(*connection_->stub, options_, job_id, sink, watch, taken);
+    if (!taken.ok()) return taken;
+    if (HasEnded(watch.state)) return absl::OkStatus();
+    if (status.ok()) {
+      status = {grpc::StatusCode::UNAVAILABLE, "the events ended before the job did"};
+    }
+    const bool broke = status.error_code() == grpc::StatusCode::UNAVAILABLE;
+    const absl::Status why = FromGrpc(status, options_.server, kProgram);
+    if (!broke || !watch.any_event) return why;
+    const bool good = watch.next_event > before || absl::Now() - begin > kGoodConnection;
+    fruitless = good ? 0 : fruitless + 1;
+    if (fruitless >= kMostFruitless) return why;
+    if (on_break) on_break(why, watch.next_event);
+    if (fruitless > 0) absl::SleepFor(kFirstPause * (1 << fruitless));
+    if (!connection_->channel->WaitForConnected(
+            absl::ToChronoTime(absl::Now() + options_.timeout))) {
+      return why;
+    }
+  }
+}
+
+}  // namespace s2p

@@ -1,0 +1,164 @@
+#include "client/training_client.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "tests/client/fake_training_server.h"
+
+namespace s2p {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class TrainingClientTest : public ::testing::Test {
+ protected:
+  TrainingClientTest() {
+    v1::Job job;
+    job.set_job_id("a");
+    server_.AddJob(job);
+  }
+  std::unique_ptr<TrainingClient> Connect(const std::string& api_key = "") {
+    ClientOptions options;
+    options.server = server_.address();
+    options.api_key = api_key;
+    return *TrainingClient::Create(options);
+  }
+  // So many events of a running job, and one of its end.
+  void HasEvents(int running, v1::Job::State end = v1::Job::STATE_SUCCEEDED) {
+    v1::WatchJobResponse event;
+    event.set_state(v1::Job::STATE_RUNNING);
+    for (int i = 0; i < running; ++i) server_.AddEvent("a", event);
+    event.set_state(end);
+    server_.AddEvent("a", event);
+  }
+  absl::Status Watch(int64_t from_event = 0, const std::string& job_id = "a") {
+    return Connect()->WatchJob(
+        job_id, from_event,
+        [this](const v1::WatchJobResponse& event) {
+          events_.push_back(event.event());
+          return event.event() == stop_at_ ? absl::AbortedError("enough") : absl::OkStatus();
+        },
+        [this](const absl::Status&, int64_t next) { breaks_.push_back(next); });
+  }
+
+  testing::FakeTrainingServer server_;
+  int64_t stop_at_ = -1;
+  std::vector<int64_t> events_, breaks_;
+};
+
+TEST_F(TrainingClientTest, WatchEndsWithTheJob) {
+  HasEvents(3);
+  ASSERT_TRUE(Watch().ok());
+  EXPECT_THAT(events_, ElementsAre(1, 2, 3, 4));
+  EXPECT_THAT(breaks_, IsEmpty());
+}
+
+TEST_F(TrainingClientTest, WatchOfAFailedJobIsASuccess) {
+  HasEvents(1, v1::Job::STATE_FAILED);
+  EXPECT_TRUE(Watch().ok());
+}
+
+TEST_F(TrainingClientTest, WatchBeginsWhereItWasAskedTo) {
+  HasEvents(3);
+  ASSERT_TRUE(Watch(3).ok());
+  EXPECT_THAT(events_, ElementsAre(3, 4));
+}
+
+TEST_F(TrainingClientTest, BrokenWatchGoesOnWithTheNextEvent) {
+  HasEvents(5);
+  server_.BreakWatches({2, 1, 2});
+  ASSERT_TRUE(Watch().ok());
+  EXPECT_THAT(events_, ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(breaks_, ElementsAre(3, 4, 6));
+}
+
+TEST_F(TrainingClientTest, EventThatComesAgainIsLeftOut) {
+  HasEvents(3);
+  server_.RepeatEvents();
+  server_.BreakWatches({2});
+  ASSERT_TRUE(Watch().ok());
+  EXPECT_THAT(events_, ElementsAre(1, 2, 3, 4));
+}
+
+TEST_F(TrainingClientTest, WatchSurvivesARestart) {
+  HasEvents(3);
+  server_.BreakWatches({3});
+  const auto client = Connect();
+  const absl::Status status = client->WatchJob(
+      "a", 1,
+      [this](const v1::WatchJobResponse& event) {
+        events_.push_back(event.event());
+        return absl::OkStatus();
+      },
+      [this](const absl::Status&, int64_t) { server_.Restart(); });
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_THAT(events_, ElementsAre(1, 2, 3, 4));
+}
+
+TEST_F(TrainingClientTest, WatchThatGetsNowhereFails) {
+  v1::WatchJobResponse event;
+  event.set_state(v1::Job::STATE_RUNNING);
+  server_.AddEvent("a", event);
+  const absl::Status status = Watch();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(status.message(), "the events ended before the job did");
+  EXPECT_THAT(server_.watched_from(), ElementsAre(1, 2, 2, 2, 2, 2));
+}
+
+TEST_F(TrainingClientTest, SinkEndsTheWatch) {
+  HasEvents(5);
+  stop_at_ = 2;
+  EXPECT_EQ(Watch().code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(events_, ElementsAre(1, 2));
+}
+
+TEST_F(TrainingClientTest, JobThatIsNotThereIsNotWatched) {
+  const absl::Status status = Watch(0, "b");
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(status.message(), "job_id: there is no job b");
+}
+
+TEST_F(TrainingClientTest, SubmitIsRepeatedOnlyWhenTheDaemonIsBusy) {
+  server_.FailNextCall(absl::ResourceExhaustedError("the queue is full"));
+  EXPECT_TRUE(Connect()->SubmitJob(v1::TrainingSpec()).ok());
+  server_.FailNextCall(absl::UnavailableError("draining"));
+  EXPECT_EQ(Connect()->SubmitJob(v1::TrainingSpec()).status().code(),
+            absl::StatusCode::kUnavailable);
+  EXPECT_EQ(server_.submits(), 1);
+}
+
+TEST_F(TrainingClientTest, ReadsAreRepeated) {
+  server_.FailNextCall(absl::UnavailableError("draining"));
+  EXPECT_TRUE(Connect()->GetJob("a").ok());
+}
+
+TEST_F(TrainingClientTest, KeyIsSentWithEveryCall) {
+  HasEvents(1);
+  server_.RequireKey("secret");
+  EXPECT_EQ(Connect()->GetJob("a").status().code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(Watch().code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_TRUE(Connect("secret")->GetJob("a").ok());
+}
+
+TEST(TrainingClientAloneTest, DaemonThatIsNotThereIsNamedWithItsProgram) {
+  ClientOptions options;
+  options.server = "127.0.0.1:1";
+  const auto job = (*TrainingClient::Create(options))->GetJob("a");
+  EXPECT_EQ(job.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(job.status().message()), HasSubstr("127.0.0.1:1"));
+  EXPECT_THAT(std::string(job.status().message()), HasSubstr("s2p-trainer serve"));
+}
+
+TEST(TrainingClientAloneTest, MissingCertificateFileIsNamed) {
+  ClientOptions options;
+  options.tls_ca = "/nowhere/ca.pem";
+  EXPECT_THAT(std::string(TrainingClient::Create(options).status().message()),
+              HasSubstr("/nowhere/ca.pem"));
+}
+
+}  // namespace
+}  // namespace s2p
