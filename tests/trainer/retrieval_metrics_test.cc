@@ -52,6 +52,25 @@ TEST(RetrievalMetricsTest, TiesCountAgainstUs) {
   EXPECT_DOUBLE_EQ(result.mean_average_precision, 0.5);
 }
 
+TEST(RetrievalMetricsTest, InverseNegativePenaltyIsThatOfTheLastMatch) {
+  // Query a: matches rank 1 and 4 of 4 rows, so 2 / 4; query b: rank 1, so 1.
+  const auto result = EvaluateScores(Scores({{0.9F, 0.5F, 0.4F, 0.1F}, {0.1F, 0.9F, 0.2F, 0.3F}}),
+                                     {"a", "b"}, {"a", "b", "c", "a"});
+  EXPECT_DOUBLE_EQ(result.mean_inverse_negative_penalty, (0.5 + 1) / 2);
+}
+
+TEST(RetrievalMetricsTest, TopIsBestFirstAndATieShowsTheFalseOneFirst) {
+  const auto result =
+      EvaluateScores(Scores({{0.5F, 0.7F, 0.5F, 0.1F}}), {"a"}, {"a", "b", "c", "d"});
+  EXPECT_EQ(result.top[0], (std::vector<int>{1, 2, 0, 3}));
+}
+
+TEST(RetrievalMetricsTest, TopHasTenAtMost) {
+  const std::vector<float> row(25, 0.5F);
+  const auto result = EvaluateScores(Scores({row}), {"a"}, std::vector<std::string>(25, "a"));
+  EXPECT_EQ(result.top[0].size(), 10u);
+}
+
 TEST(RetrievalMetricsTest, QueryWithoutMatchIsCountedAndLeftOut) {
   const auto result =
       EvaluateScores(Scores({{0.5F, 0.1F}, {0.9F, 0.2F}}), {"none", "a"}, {"a", "b"});
