@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <thread>
@@ -28,6 +29,8 @@ namespace {
 
 constexpr int kPoolThreads = 4;
 constexpr int kMostWaitingCalls = 1024;
+// What is sent to a watcher that reads has arrived by then.
+constexpr absl::Duration kWatchersGrace = absl::Seconds(5);
 
 class Server final : public TrainerServer {
  public:
@@ -193,7 +196,7 @@ void Server::Shutdown(absl::Duration drain) {
   if (scheduler_ != nullptr) scheduler_->RequestStop();
   if (grpc_ != nullptr) grpc_->GetHealthCheckService()->SetServingStatus(false);
   // Watchers would stay for as long as they may.
-  if (watches_ != nullptr) watches_->Stop();
+  if (watches_ != nullptr) watches_->Stop(std::min(drain, kWatchersGrace));
   if (grpc_ != nullptr) grpc_->Shutdown(absl::ToChronoTime(absl::Now() + drain));
   if (pool_ != nullptr) pool_->Stop();
   if (watch_thread_.joinable()) watch_thread_.join();

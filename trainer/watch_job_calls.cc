@@ -49,7 +49,7 @@ WatchJobCalls::WatchJobCalls(const WatchJobOptions& options, JobStore* store,
       is_under_way_(std::move(is_under_way)),
       thread_([this] { Work(); }) {}
 
-WatchJobCalls::~WatchJobCalls() { Stop(); }
+WatchJobCalls::~WatchJobCalls() { Stop(absl::ZeroDuration()); }
 
 grpc::ServerWriteReactor<v1::WatchJobResponse>* WatchJobCalls::Begin(
     grpc::CallbackServerContext* context, const v1::WatchJobRequest& request) {
@@ -76,16 +76,16 @@ void WatchJobCalls::Wake() {
   changed_ = true;
 }
 
-void WatchJobCalls::Stop() {
+void WatchJobCalls::Stop(absl::Duration grace) {
   {
     absl::MutexLock lock(&mutex_);
-    if (!stopping_) {
-      stopping_ = true;
-      changed_ = true;
-      // A client that does not read would keep its call for ever.
-      for (Call* call : calls_) {
-        if (call->writing) call->context->TryCancel();
-      }
+    stopping_ = true;
+    changed_ = true;
+    const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return calls_.empty(); };
+    mutex_.AwaitWithTimeout(absl::Condition(&none), grace);
+    // A client that does not read would keep its call for ever.
+    for (Call* call : calls_) {
+      if (call->writing) call->context->TryCancel();
     }
   }
   if (thread_.joinable()) thread_.join();

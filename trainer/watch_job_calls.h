@@ -32,7 +32,7 @@ class WatchJobCalls {
   // `store` is borrowed; `is_under_way` as JobWatch::Create has it.
   WatchJobCalls(const WatchJobOptions& options, JobStore* store,
                 std::function<bool(const std::string&)> is_under_way);
-  // As Stop. Only after the gRPC server has ended: its calls refer to this.
+  // As Stop without grace. Only after the gRPC server has ended: its calls refer to this.
   ~WatchJobCalls();
 
   // Begins a call that has been admitted; the reactor deletes itself.
@@ -40,8 +40,9 @@ class WatchJobCalls {
                                                         const v1::WatchJobRequest& request);
   // Something has happened to some job.
   void Wake();
-  // Ends all streams with UNAVAILABLE, and refuses new ones. Idempotent.
-  void Stop();
+  // Ends all streams with UNAVAILABLE, and refuses new ones; cancels the streams of clients that do
+  // not take what was sent them within `grace`. Idempotent.
+  void Stop(absl::Duration grace);
 
  private:
   class Call;
