@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "client/search_client.h"
+#include "client/training_client.h"
 
 namespace s2p {
 
@@ -102,6 +103,47 @@ struct BenchOptions {
 };
 // Fails if the first search fails, or every one.
 absl::Status RunBench(const SearchClient& client, const BenchOptions& options, std::ostream& out);
+
+struct TrainWatchOptions {
+  std::string job_id;
+  // 0 and 1: from the start.
+  int64_t from_event = 0;
+  // A line of JSON for each event.
+  bool json = false;
+  // As WatchDisplayOptions.
+  bool live = false;
+  int columns = 80;
+};
+// Shows what happens to the job until it ends; goes on over broken connections. Ok only if the job
+// succeeded; Aborted with its reason if it failed, Cancelled if it was cancelled.
+absl::Status RunTrainWatch(const TrainingClient& client, const TrainWatchOptions& options,
+                           std::ostream& out, std::ostream& err);
+
+struct TrainSubmitOptions {
+  // A file in protobuf's text format or in JSON.
+  std::string spec;
+  // FIELD=VALUE, applied in order.
+  std::vector<std::string> set;
+  bool json = false;
+  // Goes on as RunTrainWatch, with `watch_options` apart from the job's id and `json`.
+  bool watch = false;
+  TrainWatchOptions watch_options;
+};
+// Prints the id of the new job.
+absl::Status RunTrainSubmit(const TrainingClient& client, const TrainSubmitOptions& options,
+                            std::ostream& out, std::ostream& err);
+
+struct TrainListOptions {
+  // 0: all.
+  uint32_t limit = 0;
+  bool json = false;
+};
+absl::Status RunTrainList(const TrainingClient& client, const TrainListOptions& options,
+                          std::ostream& out);
+absl::Status RunTrainGet(const TrainingClient& client, const std::string& job_id, bool json,
+                         std::ostream& out);
+absl::Status RunTrainCancel(const TrainingClient& client, const std::string& job_id, bool json,
+                            std::ostream& out);
 
 }  // namespace s2p
 

@@ -1,4 +1,7 @@
 // s2p: the command line of sketch2photo.
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cctype>
 #include <cstdlib>
@@ -22,8 +25,11 @@ CLI::Option* AddRepeated(CLI::App& app, const std::string& name, std::vector<std
   return app.add_option(name, values, description)->allow_extra_args(false);
 }
 
-// Runs the chosen command with a connected client.
-using Command = std::function<absl::Status(const SearchClient&)>;
+// The chosen command: one of both, to be run with a connected client.
+struct Command {
+  std::function<absl::Status(const SearchClient&)> search;
+  std::function<absl::Status(const TrainingClient&)> train;
+};
 
 struct Connection {
   ClientOptions options;
@@ -47,7 +53,9 @@ void NameEnvironment(CLI::App& app) {
 
 void AddConnection(CLI::App& app, Connection& connection) {
   ClientOptions& options = connection.options;
-  app.add_option("--server", options.server, "Address of s2p-server, HOST:PORT")
+  app.add_option("--server", options.server,
+                 "Address of s2p-server, HOST:PORT; of the trainer for train, there by default "
+                 "127.0.0.1:50052")
       ->capture_default_str();
   app.add_option("--tls-ca", options.tls_ca, "PEM file of the authority to trust; turns TLS on");
   app.add_option("--tls-cert", options.tls_cert, "PEM file of our certificate");
@@ -80,7 +88,7 @@ void AddSearch(CLI::App& app, Command& command) {
                      "Write a PNG with the sketch beside its matches");
   search->callback([=, &command] {
     if (min_option->count() > 0) options->min_score = *min_score;
-    command = [options](const SearchClient& client) {
+    command.search = [options](const SearchClient& client) {
       return RunSearch(client, *options, std::cout);
     };
   });
@@ -106,7 +114,7 @@ void AddGalleryAdd(CLI::App& gallery, Command& command) {
       ->capture_default_str();
   add->add_flag("--json", options->json, "Print each reply as a line of JSON");
   add->callback([=, &command] {
-    command = [options](const SearchClient& client) {
+    command.search = [options](const SearchClient& client) {
       return RunGalleryAdd(client, *options, std::cout, std::cerr);
     };
   });
@@ -120,7 +128,7 @@ void AddGalleryList(CLI::App& gallery, Command& command) {
       ->capture_default_str();
   list->add_flag("--json", options->json, "Print the server's reply as JSON");
   list->callback([=, &command] {
-    command = [options](const SearchClient& client) {
+    command.search = [options](const SearchClient& client) {
       return RunGalleryList(client, *options, std::cout);
     };
   });
@@ -136,7 +144,7 @@ void AddGalleryGet(CLI::App& gallery, Command& command) {
       ->capture_default_str();
   get->add_flag("--json", options->json, "Print the server's reply as JSON");
   get->callback([=, &command] {
-    command = [options](const SearchClient& client) {
+    command.search = [options](const SearchClient& client) {
       return RunGalleryGet(client, *options, std::cout);
     };
   });
@@ -149,7 +157,7 @@ void AddGalleryRemove(CLI::App& gallery, Command& command) {
   remove->add_option("ID", *photo_ids, "Their ids")->required();
   remove->add_flag("--json", *json, "Print the server's reply as JSON");
   remove->callback([=, &command] {
-    command = [photo_ids, json](const SearchClient& client) {
+    command.search = [photo_ids, json](const SearchClient& client) {
       return RunGalleryRemove(client, *photo_ids, *json, std::cout);
     };
   });
@@ -162,7 +170,9 @@ void AddReport(CLI::App& parent, const char* name, const char* what, Command& co
   CLI::App* report = parent.add_subcommand(name, what);
   report->add_flag("--json", *json, "Print the server's reply as JSON");
   report->callback([=, &command] {
-    command = [run, json](const SearchClient& client) { return run(client, *json, std::cout); };
+    command.search = [run, json](const SearchClient& client) {
+      return run(client, *json, std::cout);
+    };
   });
 }
 
@@ -183,7 +193,7 @@ void AddEval(CLI::App& app, Command& command) {
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
   eval->callback([=, &command] {
-    command = [options](const SearchClient& client) {
+    command.search = [options](const SearchClient& client) {
       return RunEval(client, *options, std::cout);
     };
   });
@@ -208,10 +218,117 @@ void AddBench(CLI::App& app, Connection& connection, Command& command) {
   bench->add_flag("--json", options->json, "Print the result as JSON");
   bench->callback([=, &connection, &command] {
     connection.options.retry = false;
-    command = [options](const SearchClient& client) {
+    command.search = [options](const SearchClient& client) {
       return RunBench(client, *options, std::cout);
     };
   });
+}
+
+void AddTrainWatchFlags(CLI::App& app, TrainWatchOptions& options) {
+  app.add_flag("--json", options.json, "Print each event as a line of JSON");
+  app.add_option("--from-event", options.from_event, "Begin with this event; 1 is the first")
+      ->check(CLI::NonNegativeNumber);
+}
+
+// What is drawn depends on where it goes.
+void LookAtTerminal(TrainWatchOptions& options) {
+  options.live = isatty(STDOUT_FILENO) == 1;
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+    options.columns = size.ws_col;
+  }
+}
+
+void AddTrainSubmit(CLI::App& train, Command& command) {
+  auto options = std::make_shared<TrainSubmitOptions>();
+  CLI::App* submit = train.add_subcommand("submit", "Queue a job and print its id");
+  submit
+      ->add_option("SPEC", options->spec,
+                   "File with the TrainingSpec: protobuf's text format, or JSON")
+      ->required();
+  AddRepeated(*submit, "--set", options->set,
+              "Set one field, FIELD=VALUE, as step2.epochs=5; may stand there several times");
+  submit->add_flag("--watch", options->watch, "Then watch it, as train watch does");
+  submit->add_flag("--json", options->json,
+                   "Print the trainer's reply as JSON; with --watch everything as lines of JSON");
+  submit->footer(
+      "Examples:\n"
+      "  s2p train submit shoes.textproto --set step2.epochs=60 --set name=autumn\n"
+      "  s2p train submit shoes.json --watch");
+  submit->callback([=, &command] {
+    command.train = [options](const TrainingClient& client) {
+      LookAtTerminal(options->watch_options);
+      return RunTrainSubmit(client, *options, std::cout, std::cerr);
+    };
+  });
+}
+
+void AddTrainList(CLI::App& train, Command& command) {
+  auto options = std::make_shared<TrainListOptions>();
+  CLI::App* list = train.add_subcommand("list", "List the jobs, newest first");
+  list->add_option("--limit", options->limit, "At most so many; 0 means all")
+      ->capture_default_str();
+  list->add_flag("--json", options->json, "Print the trainer's reply as JSON");
+  list->footer("Example:\n  s2p train list --limit 20");
+  list->callback([=, &command] {
+    command.train = [options](const TrainingClient& client) {
+      return RunTrainList(client, *options, std::cout);
+    };
+  });
+}
+
+void AddTrainWatch(CLI::App& train, Command& command) {
+  auto options = std::make_shared<TrainWatchOptions>();
+  CLI::App* watch = train.add_subcommand(
+      "watch", "Show a job's progress until it ends; the exit code is 0 only if it succeeded");
+  watch->add_option("ID", options->job_id, "The job's id, as train list shows it")->required();
+  AddTrainWatchFlags(*watch, *options);
+  watch->footer(
+      "Examples:\n"
+      "  s2p train watch ID\n"
+      "  s2p train watch ID > log.txt                  one line for each epoch\n"
+      "  s2p train watch ID --json | jq .progress.mAP");
+  watch->callback([=, &command] {
+    command.train = [options](const TrainingClient& client) {
+      LookAtTerminal(*options);
+      return RunTrainWatch(client, *options, std::cout, std::cerr);
+    };
+  });
+}
+
+// A command on one job whose only flag is --json.
+void AddTrainJob(CLI::App& train, const char* name, const char* what, Command& command,
+                 absl::Status (*run)(const TrainingClient&, const std::string&, bool,
+                                     std::ostream&)) {
+  auto job_id = std::make_shared<std::string>();
+  auto json = std::make_shared<bool>(false);
+  CLI::App* sub = train.add_subcommand(name, what);
+  sub->add_option("ID", *job_id, "The job's id, as train list shows it")->required();
+  sub->add_flag("--json", *json, "Print the trainer's reply as JSON");
+  sub->footer(absl::StrCat("Example:\n  s2p train ", name, " ID"));
+  sub->callback([=, &command] {
+    command.train = [run, job_id, json](const TrainingClient& client) {
+      return run(client, *job_id, *json, std::cout);
+    };
+  });
+}
+
+void AddTrain(CLI::App& app, Command& command) {
+  CLI::App* train = app.add_subcommand(
+      "train", "Jobs of the training daemon (s2p-trainer serve), by default at 127.0.0.1:50052");
+  train->require_subcommand(1);
+  AddTrainSubmit(*train, command);
+  AddTrainList(*train, command);
+  AddTrainWatch(*train, command);
+  AddTrainJob(*train, "cancel", "End a queued or running job", command, RunTrainCancel);
+  AddTrainJob(*train, "get", "Show what is known about a job", command, RunTrainGet);
+}
+
+template <typename Client>
+absl::Status RunWith(const ClientOptions& options,
+                     const std::function<absl::Status(const Client&)>& run) {
+  const auto client = Client::Create(options);
+  return client.ok() ? run(**client) : client.status();
 }
 
 int Run(int argc, char** argv) {
@@ -237,6 +354,7 @@ int Run(int argc, char** argv) {
   AddReport(*model, "status", "List the known versions", command, RunModelStatus);
   AddEval(app, command);
   AddBench(app, connection, command);
+  AddTrain(app, command);
   NameEnvironment(app);
   try {
     app.parse(argc, argv);
@@ -245,9 +363,11 @@ int Run(int argc, char** argv) {
   }
 
   connection.options.timeout = absl::Seconds(connection.timeout_seconds);
-  auto client = SearchClient::Create(connection.options);
-  absl::Status status = client.status();
-  if (status.ok()) status = command(**client);
+  if (command.train && app.get_option("--server")->count() == 0) {
+    connection.options.server = kDefaultTrainer;
+  }
+  absl::Status status = command.train ? RunWith(connection.options, command.train)
+                                      : RunWith(connection.options, command.search);
   std::cout.flush();
   if (status.ok() && std::cout.fail()) status = absl::DataLossError("standard output is closed");
   if (status.ok()) return 0;

@@ -1,0 +1,201 @@
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "client/commands.h"
+#include "client/report.h"
+#include "client/spec_file.h"
+#include "client/watch_display.h"
+
+namespace s2p {
+namespace {
+
+constexpr uint32_t kPageSize = 100;
+
+std::string TimeText(const google::protobuf::Timestamp& time) {
+  return absl::FormatTime("%Y-%m-%d %H:%M", absl::FromUnixSeconds(time.seconds()),
+                          absl::LocalTimeZone());
+}
+
+std::string NameOf(const v1::Job& job) {
+  return Printable(job.spec().name().empty() ? job.resolved_spec().name() : job.spec().name());
+}
+
+std::string RankText(const v1::TrainingProgress& progress) {
+  return progress.has_rank1() ? absl::StrFormat("%.1f %%", 100 * progress.rank1()) : "";
+}
+
+std::string VersionText(const v1::Job& job) {
+  return job.published_version() == 0 ? "" : absl::StrCat(job.published_version());
+}
+
+std::string EvaluationText(const v1::Evaluation& evaluation) {
+  return absl::StrFormat("rank-1 %.1f %%, rank-10 %.1f %%, mAP %.1f %% on %s/%s, %s",
+                         100 * evaluation.rank1(), 100 * evaluation.rank10(),
+                         100 * evaluation.mean_average_precision(), Printable(evaluation.dataset()),
+                         Printable(evaluation.split()), Printable(evaluation.direction()));
+}
+
+// What the end of the job means for the exit code.
+absl::Status EndOf(const v1::Job& job, bool json, std::ostream& out) {
+  const std::string id = Printable(job.job_id());
+  const std::string why = job.reason().empty() ? "" : absl::StrCat(": ", job.reason());
+  switch (job.state()) {
+    case v1::Job::STATE_SUCCEEDED:
+      if (json) return absl::OkStatus();
+      out << "job " << id << " succeeded; "
+          << (job.published_version() == 0
+                  ? "no version was published"
+                  : absl::StrCat("version ", job.published_version(), " was published"))
+          << Printable(why) << '\n';
+      return absl::OkStatus();
+    case v1::Job::STATE_CANCELLED:
+      return absl::CancelledError(absl::StrCat("job ", id, " was cancelled", why));
+    default:
+      return absl::AbortedError(absl::StrCat("job ", id, " failed", why));
+  }
+}
+
+}  // namespace
+
+absl::Status RunTrainSubmit(const TrainingClient& client, const TrainSubmitOptions& options,
+                            std::ostream& out, std::ostream& err) {
+  auto spec = ReadSpecFile(options.spec);
+  if (!spec.ok()) return spec.status();
+  for (const std::string& assignment : options.set) {
+    if (absl::Status status = SetSpecField(assignment, *spec); !status.ok()) {
+      return absl::Status(status.code(), absl::StrCat("--set ", status.message()));
+    }
+  }
+  const auto response = client.SubmitJob(*spec);
+  if (!response.ok()) return response.status();
+  if (options.json) {
+    out << ToJson(*response, /*compact=*/options.watch);
+  } else {
+    out << Printable(response->job().job_id()) << '\n';
+  }
+  out.flush();
+  if (!options.watch) return absl::OkStatus();
+  TrainWatchOptions watch = options.watch_options;
+  watch.job_id = response->job().job_id();
+  watch.json = options.json;
+  return RunTrainWatch(client, watch, out, err);
+}
+
+absl::Status RunTrainList(const TrainingClient& client, const TrainListOptions& options,
+                          std::ostream& out) {
+  v1::ListJobsResponse all;
+  v1::ListJobsRequest request;
+  do {
+    const uint32_t left = options.limit - static_cast<uint32_t>(all.jobs_size());
+    request.set_page_size(options.limit == 0 ? kPageSize : std::min(kPageSize, left));
+    auto page = client.ListJobs(request);
+    if (!page.ok()) return page.status();
+    all.mutable_jobs()->MergeFrom(page->jobs());
+    all.set_next_page_token(page->next_page_token());
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty() &&
+           (options.limit == 0 || static_cast<uint32_t>(all.jobs_size()) < options.limit));
+  if (options.json) {
+    out << ToJson(all);
+    return absl::OkStatus();
+  }
+  if (all.jobs().empty()) {
+    out << "no job yet\n";
+    return absl::OkStatus();
+  }
+  std::vector<std::vector<std::string>> rows = {
+      {"job", "name", "state", "progress", ">rank-1", ">version", "created"}};
+  for (const v1::Job& job : all.jobs()) {
+    rows.push_back({Printable(job.job_id()), NameOf(job), JobStateText(job.state()),
+                    EpochText(job.progress()), RankText(job.progress()), VersionText(job),
+                    TimeText(job.created_at())});
+  }
+  PrintTable(rows, out);
+  return absl::OkStatus();
+}
+
+absl::Status RunTrainGet(const TrainingClient& client, const std::string& job_id, bool json,
+                         std::ostream& out) {
+  const auto response = client.GetJob(job_id);
+  if (!response.ok()) return response.status();
+  if (json) {
+    out << ToJson(*response);
+    return absl::OkStatus();
+  }
+  const v1::Job& job = response->job();
+  std::vector<std::vector<std::string>> rows = {{"job", Printable(job.job_id())}};
+  const auto add = [&rows](const char* name, const std::string& value) {
+    if (!value.empty()) rows.push_back({name, value});
+  };
+  add("name", NameOf(job));
+  add("state", JobStateText(job.state()));
+  add("reason", Printable(job.reason()));
+  add("preset", Printable(job.resolved_spec().preset()));
+  if (job.has_created_at()) add("created", TimeText(job.created_at()));
+  if (job.has_started_at()) add("started", TimeText(job.started_at()));
+  if (job.has_ended_at()) add("ended", TimeText(job.ended_at()));
+  add("progress", EpochText(job.progress()));
+  add("rank-1", RankText(job.progress()));
+  for (const v1::Evaluation& evaluation : job.evaluations()) {
+    add("evaluation", EvaluationText(evaluation));
+  }
+  add("version", VersionText(job));
+  add("curve", Printable(job.learning_curve_file()));
+  PrintTable(rows, out);
+  return absl::OkStatus();
+}
+
+absl::Status RunTrainCancel(const TrainingClient& client, const std::string& job_id, bool json,
+                            std::ostream& out) {
+  const auto response = client.CancelJob(job_id);
+  if (!response.ok()) return response.status();
+  if (json) {
+    out << ToJson(*response);
+    return absl::OkStatus();
+  }
+  out << "job " << Printable(job_id)
+      << (HasEnded(response->job().state()) ? " was cancelled\n" : " is being cancelled\n");
+  return absl::OkStatus();
+}
+
+absl::Status RunTrainWatch(const TrainingClient& client, const TrainWatchOptions& options,
+                           std::ostream& out, std::ostream& err) {
+  WatchDisplayOptions display_options;
+  display_options.live = options.live && !options.json;
+  display_options.columns = options.columns;
+  WatchDisplay display(&out, display_options);
+  v1::Job end;
+  end.set_job_id(options.job_id);
+  const auto on_event = [&](const v1::WatchJobResponse& event) {
+    if (options.json) {
+      out << ToJson(event, /*compact=*/true) << std::flush;
+    } else {
+      display.Show(event);
+    }
+    end.set_state(event.state());
+    if (!event.message().empty()) end.set_reason(event.message());
+    return out.good() ? absl::OkStatus() : absl::DataLossError("standard output is closed");
+  };
+  const auto on_break = [&](const absl::Status& why, int64_t from_event) {
+    const std::string note = absl::StrCat("the connection broke (", why.message(),
+                                          "); going on with event ", from_event);
+    if (options.json) {
+      err << Printable(note) << std::endl;
+    } else {
+      display.Note(note);
+    }
+  };
+  const absl::Status watched =
+      client.WatchJob(options.job_id, options.from_event, on_event, on_break);
+  display.Finish();
+  if (!watched.ok()) return watched;
+  // What the job has come to is more than its last event says; without it that has to do.
+  if (auto job = client.GetJob(options.job_id); job.ok() && HasEnded(job->job().state())) {
+    end = job->job();
+  }
+  return EndOf(end, options.json, out);
+}
+
+}  // namespace s2p
