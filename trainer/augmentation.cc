@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include "trainer/random.h"
 
@@ -51,26 +52,38 @@ Choices Draw(const v1::TrainingSpec::AugmentationSpec& spec, const AugmentationC
 class ElasticField {
  public:
   ElasticField(uint64_t seed, double largest_x, double largest_y, int width, int height)
-      : step_x_(static_cast<double>(kCells) / width),
-        step_y_(static_cast<double>(kCells) / height) {
+      : step_y_(static_cast<double>(kCells) / height) {
     Random random(seed);
     for (auto& node : nodes_) {
       node[0] = random.Uniform(-1, 1) * largest_x;
       node[1] = random.Uniform(-1, 1) * largest_y;
     }
+    columns_.reserve(static_cast<size_t>(width));
+    const double step_x = static_cast<double>(kCells) / width;
+    for (int x = 0; x < width; ++x) columns_.push_back(Place((x + 0.5) * step_x));
   }
 
-  std::array<double, 2> At(int x, int y) const {
-    const auto [column, across] = Place((x + 0.5) * step_x_);
+  // The spline is a product: what it is along y is the same for a whole row of pixels.
+  void BeginRow(int y) {
     const auto [row, down] = Place((y + 0.5) * step_y_);
-    std::array<double, 2> sum{};
-    for (int j = 0; j < 4; ++j) {
-      for (int i = 0; i < 4; ++i) {
-        const double weight = across[static_cast<size_t>(i)] * down[static_cast<size_t>(j)];
-        const auto& node = nodes_[static_cast<size_t>((row + j) * kNodes + column + i)];
-        sum[0] += weight * node[0];
-        sum[1] += weight * node[1];
+    for (int column = 0; column < kNodes; ++column) {
+      auto& sum = row_[static_cast<size_t>(column)];
+      sum = {};
+      for (int j = 0; j < 4; ++j) {
+        const auto& node = nodes_[static_cast<size_t>((row + j) * kNodes + column)];
+        sum[0] += down[static_cast<size_t>(j)] * node[0];
+        sum[1] += down[static_cast<size_t>(j)] * node[1];
       }
+    }
+  }
+  // In the row begun last.
+  std::array<double, 2> At(int x) const {
+    const auto& [column, across] = columns_[static_cast<size_t>(x)];
+    std::array<double, 2> sum{};
+    for (int i = 0; i < 4; ++i) {
+      const auto& node = row_[static_cast<size_t>(column + i)];
+      sum[0] += across[static_cast<size_t>(i)] * node[0];
+      sum[1] += across[static_cast<size_t>(i)] * node[1];
     }
     return sum;
   }
@@ -88,9 +101,10 @@ class ElasticField {
              (-3 * t * t * t + 3 * t * t + 3 * t + 1) / 6, t * t * t / 6}};
   }
 
-  double step_x_;
-  double step_y_;
+  const double step_y_;
   std::array<std::array<double, 2>, kNodes * kNodes> nodes_;
+  std::vector<std::pair<int, std::array<double, 4>>> columns_;
+  std::array<std::array<double, 2>, kNodes> row_{};
 };
 
 // Reads between pixels; `white_outside` decides what lies beyond the edge.
@@ -144,17 +158,18 @@ Image Resampled(const Image& image, const Choices& choices, double warp, bool sk
   const double sine = std::sin(choices.angle) / choices.scale;
   const double middle_x = (image.width() - 1) / 2.0;
   const double middle_y = (image.height() - 1) / 2.0;
-  const ElasticField field(choices.warp_seed, warp * image.width(), warp * image.height(),
-                           image.width(), image.height());
+  ElasticField field(choices.warp_seed, warp * image.width(), warp * image.height(), image.width(),
+                     image.height());
   const Sampler sampler(image, /*white_outside=*/sketch);
   Image out(image.width(), image.height());
   for (int y = 0; y < image.height(); ++y) {
     uint8_t* row = out.row(y);
+    if (warp > 0) field.BeginRow(y);
     for (int x = 0; x < image.width(); ++x, row += Image::kChannels) {
       double from_x = x - middle_x - choices.shift_x;
       double from_y = y - middle_y - choices.shift_y;
       if (warp > 0) {
-        const std::array<double, 2> displacement = field.At(x, y);
+        const std::array<double, 2> displacement = field.At(x);
         from_x += displacement[0];
         from_y += displacement[1];
       }
