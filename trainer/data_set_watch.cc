@@ -10,7 +10,7 @@ std::map<std::string, DataSetWatch::Lineage> DataSetWatch::Lineages() const {
   std::map<std::string, Lineage> lineages;
   for (const auto& file : store_.All()) {
     const v1::Job& job = file->job();
-    Lineage& lineage = lineages[file->lineage().empty() ? job.job_id() : file->lineage()];
+    Lineage& lineage = lineages[LineageOf(*file)];
     lineage.newest = file;
     if (job.published_version() > 0) lineage.last_version = job.published_version();
     if (job.state() == v1::Job::STATE_SUCCEEDED) lineage.has_succeeded = true;

@@ -108,6 +108,10 @@ bool IsJobId(absl::string_view text) {
   return TimeOf(text) != absl::InfinitePast();
 }
 
+const std::string& LineageOf(const v1::JobFile& file) {
+  return file.lineage().empty() ? file.job().job_id() : file.lineage();
+}
+
 bool HasEnded(v1::Job::State state) {
   return state == v1::Job::STATE_SUCCEEDED || state == v1::Job::STATE_FAILED ||
          state == v1::Job::STATE_CANCELLED;

@@ -26,6 +26,9 @@ std::string NewJobId(absl::Time now, absl::string_view last_id);
 // Whether it looks like one: safe as a file name too.
 bool IsJobId(absl::string_view text);
 
+// The id of the first job of those that retrain one model; its own where it is the first.
+const std::string& LineageOf(const v1::JobFile& file);
+
 // True once a job has SUCCEEDED, FAILED or been CANCELLED.
 bool HasEnded(v1::Job::State state);
 

@@ -107,9 +107,13 @@ void JobReporter::Append(v1::Job::State state, const v1::TrainingProgress& progr
   event.set_state(state);
   if (progress.ByteSizeLong() > 0) *event.mutable_progress() = progress;
   event.set_message(message);
-  const auto events = store_->Events(job_id_);
-  const absl::Status status =
-      events.ok() ? (*events)->Append(std::move(event), sync) : events.status();
+  absl::Status status;
+  if (events_ == nullptr) {
+    auto events = store_->Events(job_id_);
+    status = events.status();
+    if (events.ok()) events_ = *std::move(events);
+  }
+  if (events_ != nullptr) status = events_->Append(std::move(event), sync);
   if (!status.ok() && !cannot_write_) {
     LogWarning("events are left out", {{"job", job_id_}, {"reason", status}});
   }

@@ -3,6 +3,7 @@
 #define S2P_TRAINER_JOB_REPORTER_H_
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,6 +67,8 @@ class JobReporter {
   absl::Time last_event_ = absl::InfinitePast();
   // End of the last update or epoch; what came before is not known at first.
   absl::Time last_update_ = absl::InfinitePast();
+  // Null until the first event, and while they cannot be opened.
+  std::shared_ptr<JobEvents> events_;
   bool cannot_write_ = false;
 };
 

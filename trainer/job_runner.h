@@ -24,7 +24,8 @@ struct JobCallbacks {
   std::function<void(const std::string&)> on_message;
   // Asked at least once an update: true ends Run with Cancelled.
   std::function<bool()> stop;
-  // The versions that jobs which have not ended start from: pruning leaves them alone. Ascending.
+  // The versions that other jobs start from, or will when their data change: pruning leaves them
+  // alone. Ascending.
   std::function<std::vector<int64_t>()> needed_versions;
 };
 

@@ -196,12 +196,17 @@ std::map<v1::Job::State, int64_t> JobStore::Counts() const {
 
 std::vector<int64_t> JobStore::NeededVersions() const {
   std::set<int64_t> versions;
+  std::map<std::string, int64_t> last_of_lineage;
   for (const auto& file : All()) {
     const v1::Job& job = file->job();
+    if (job.resolved_spec().watch() && job.published_version() > 0) {
+      last_of_lineage[LineageOf(*file)] = job.published_version();
+    }
     if (!HasEnded(job.state()) && job.resolved_spec().initial_version() > 0) {
       versions.insert(job.resolved_spec().initial_version());
     }
   }
+  for (const auto& [lineage, version] : last_of_lineage) versions.insert(version);
   return {versions.begin(), versions.end()};
 }
 
@@ -237,13 +242,13 @@ absl::StatusOr<std::shared_ptr<JobEvents>> JobStore::Events(const std::string& i
   absl::MutexLock changing(&entry->changing);
   {
     absl::MutexLock lock(&mutex_);
-    if (entry->events != nullptr) return entry->events;
+    if (auto events = entry->events.lock()) return events;
   }
   auto events = JobEvents::Open(FolderOf(id) + "/events.jsonl");
   if (!events.ok()) return events.status();
   absl::MutexLock lock(&mutex_);
-  entry->events = *std::move(events);
-  return entry->events;
+  entry->events = *events;
+  return events;
 }
 
 std::string JobStore::FolderOf(const std::string& id) const {

@@ -55,7 +55,8 @@ class JobStore {
   std::vector<std::shared_ptr<const v1::JobFile>> All() const;
   // How many jobs there are of each state that has any.
   std::map<v1::Job::State, int64_t> Counts() const;
-  // The versions that jobs which have not ended start from, ascending.
+  // The versions that jobs start from which have not ended, and those that retraining on changed
+  // data would start from; ascending.
   std::vector<int64_t> NeededVersions() const;
 
   // Changes a job, durably: seen by others when it is on the disk, or not at all. NotFound;
@@ -65,7 +66,8 @@ class JobStore {
   // keeps from being written.
   void Show(const std::string& id, const std::function<void(v1::JobFile&)>& change);
 
-  // The job's events, opened on first use. NotFound; else as JobEvents::Open.
+  // The job's events, opened unless somebody has them: keep them while they are in use. NotFound;
+  // else as JobEvents::Open.
   absl::StatusOr<std::shared_ptr<JobEvents>> Events(const std::string& id);
   // The job's own folder.
   std::string FolderOf(const std::string& id) const;
@@ -75,7 +77,8 @@ class JobStore {
     // Held while the job is being changed; `file` and `events` are the store's mutex's.
     absl::Mutex changing;
     std::shared_ptr<const v1::JobFile> file;
-    std::shared_ptr<JobEvents> events;
+    // Open for as long as somebody writes or reads them: each holds an open file.
+    std::weak_ptr<JobEvents> events;
     bool damaged = false;
   };
 

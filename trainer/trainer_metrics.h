@@ -1,4 +1,5 @@
-// The trainer's metrics, as numbers that the rest of the daemon sets. Names: docs/trainer_daemon.md.
+// The trainer's metrics, as numbers that the rest of the daemon sets. Names:
+// docs/trainer_daemon.md.
 #ifndef S2P_TRAINER_TRAINER_METRICS_H_
 #define S2P_TRAINER_TRAINER_METRICS_H_
 

@@ -201,6 +201,35 @@ TEST_F(JobStoreTest, NeededVersionsAreThoseOfJobsThatHaveNotEnded) {
   EXPECT_THAT(store_->NeededVersions(), ElementsAre(3, 7));
 }
 
+TEST_F(JobStoreTest, NeededVersionsAreThoseOfTheNextRetrainingToo) {
+  v1::TrainingSpec spec;
+  spec.set_watch(true);
+  std::string lineage;
+  for (const int64_t version : {4, 6, 0}) {
+    const std::string id = store_->Create(spec, spec, lineage)->job_id();
+    if (lineage.empty()) lineage = id;
+    ASSERT_TRUE(store_
+                    ->Update(id,
+                             [version](v1::JobFile& file) {
+                               file.mutable_job()->set_state(v1::Job::STATE_SUCCEEDED);
+                               file.mutable_job()->set_published_version(version);
+                             })
+                    .ok());
+  }
+  EXPECT_THAT(store_->NeededVersions(), ElementsAre(6));
+}
+
+TEST_F(JobStoreTest, EventsAreOpenOnlyWhileTheyAreInUse) {
+  const std::string id = Create();
+  auto events = *store_->Events(id);
+  EXPECT_EQ(*store_->Events(id), events);
+  ASSERT_TRUE(events->Append({}, false).ok());
+  const std::weak_ptr<JobEvents> gone = events;
+  events.reset();
+  EXPECT_TRUE(gone.expired());
+  EXPECT_EQ((*store_->Events(id))->last_event(), 1);
+}
+
 TEST_F(JobStoreTest, FullDiskLeavesNoJob) {
   // A file in the place of the folder stands for a disk that refuses.
   std::filesystem::remove(dir_.File("jobs"));
