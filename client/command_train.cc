@@ -110,7 +110,7 @@ absl::Status RunTrainList(const TrainingClient& client, const TrainListOptions& 
   for (const v1::Job& job : all.jobs()) {
     rows.push_back({Printable(job.job_id()), NameOf(job), JobStateText(job.state()),
                     EpochText(job.progress()), RankText(job.progress()), VersionText(job),
-                    TimeText(job.created_at())});
+                    job.has_created_at() ? TimeText(job.created_at()) : ""});
   }
   PrintTable(rows, out);
   return absl::OkStatus();
@@ -156,7 +156,7 @@ absl::Status RunTrainCancel(const TrainingClient& client, const std::string& job
     return absl::OkStatus();
   }
   out << "job " << Printable(job_id)
-      << (HasEnded(response->job().state()) ? " was cancelled\n" : " is being cancelled\n");
+      << (JobHasEnded(response->job().state()) ? " was cancelled\n" : " is being cancelled\n");
   return absl::OkStatus();
 }
 
@@ -192,7 +192,7 @@ absl::Status RunTrainWatch(const TrainingClient& client, const TrainWatchOptions
   display.Finish();
   if (!watched.ok()) return watched;
   // What the job has come to is more than its last event says; without it that has to do.
-  if (auto job = client.GetJob(options.job_id); job.ok() && HasEnded(job->job().state())) {
+  if (auto job = client.GetJob(options.job_id); job.ok() && JobHasEnded(job->job().state())) {
     end = job->job();
   }
   return EndOf(end, options.json, out);

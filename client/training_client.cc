@@ -33,9 +33,9 @@ constexpr char kServiceConfig[] = R"({"methodConfig": [{
 // How long gRPC waits before it tries to connect again.
 constexpr int kFirstReconnectMs = 100;
 constexpr int kLastReconnectMs = 2000;
-// Of a watch: a network that is gone without a word is noticed after this. gRPC's servers do not
-// suffer more than one ping in five minutes.
-constexpr int kKeepaliveMs = 6 * 60 * 1000;
+// Of a watch: a network that is gone without a word is noticed after both. gRPC's servers suffer
+// pings this often only beside data, and a watched daemon says something every second.
+constexpr int kKeepaliveMs = 30 * 1000;
 constexpr int kKeepaliveTimeoutMs = 20 * 1000;
 
 constexpr int kMostFruitless = 5;
@@ -51,6 +51,14 @@ struct Watch {
   v1::Job::State state = v1::Job::STATE_UNSPECIFIED;
 };
 
+// False of what tells nothing new: the daemon says the last event again when nothing happens. A
+// state may be new under an old number, where its event was lost.
+bool IsNew(const v1::WatchJobResponse& event, const Watch& watch) {
+  if (!watch.any_event || event.event() >= watch.next_event) return true;
+  if (event.state() == watch.state) return false;
+  return event.event() + 1 == watch.next_event || JobHasEnded(event.state());
+}
+
 grpc::Status WatchOnce(v1::TrainingService::Stub& stub, const ClientOptions& options,
                        const std::string& job_id, const TrainingClient::EventSink& sink,
                        Watch& watch, absl::Status& taken) {
@@ -62,8 +70,7 @@ grpc::Status WatchOnce(v1::TrainingService::Stub& stub, const ClientOptions& opt
   const auto reader = stub.WatchJob(&context, request);
   v1::WatchJobResponse event;
   while (taken.ok() && reader->Read(&event)) {
-    // What was seen already; events without a number are all new.
-    if (event.event() != 0 && event.event() < watch.next_event) continue;
+    if (!IsNew(event, watch)) continue;
     watch.next_event = std::max(watch.next_event, event.event() + 1);
     watch.any_event = true;
     watch.state = event.state();
@@ -75,7 +82,7 @@ grpc::Status WatchOnce(v1::TrainingService::Stub& stub, const ClientOptions& opt
 
 }  // namespace
 
-bool HasEnded(v1::Job::State state) {
+bool JobHasEnded(v1::Job::State state) {
   return state == v1::Job::STATE_SUCCEEDED || state == v1::Job::STATE_FAILED ||
          state == v1::Job::STATE_CANCELLED;
 }
@@ -92,6 +99,7 @@ absl::StatusOr<std::unique_ptr<TrainingClient>> TrainingClient::Create(
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLastReconnectMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   auto channel = MakeChannel(options, kServiceConfig, arguments);
   if (!channel.ok()) return channel.status();
   auto connection = std::make_unique<Connection>();
@@ -142,11 +150,12 @@ absl::Status TrainingClient::WatchJob(const std::string& job_id, int64_t from_ev
     absl::Status taken;
     grpc::Status status = WatchOnce(*connection_->stub, options_, job_id, sink, watch, taken);
     if (!taken.ok()) return taken;
-    if (HasEnded(watch.state)) return absl::OkStatus();
+    if (JobHasEnded(watch.state)) return absl::OkStatus();
     if (status.ok()) {
       status = {grpc::StatusCode::UNAVAILABLE, "the events ended before the job did"};
     }
-    const bool broke = status.error_code() == grpc::StatusCode::UNAVAILABLE;
+    const bool broke = status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+                       status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
     const absl::Status why = FromGrpc(status, options_.server, kProgram);
     if (!broke || !watch.any_event) return why;
     const bool good = watch.next_event > before || absl::Now() - begin > kGoodConnection;

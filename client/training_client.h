@@ -15,7 +15,7 @@
 namespace s2p {
 
 // True of a job that will not change any more.
-bool HasEnded(v1::Job::State state);
+bool JobHasEnded(v1::Job::State state);
 
 // With `retry`, calls that fail because the daemon is busy or not there yet are repeated as
 // SearchClient's are; but SubmitJob only where the daemon said that it is busy, since a job that
@@ -38,9 +38,10 @@ class TrainingClient {
   absl::StatusOr<v1::CancelJobResponse> CancelJob(const std::string& job_id) const;
 
   // Every event from `from_event` on, each once, until the job has ended: that is a success,
-  // whatever its end. A connection that breaks after the first event is taken up with the next one:
-  // whenever the daemon is back within the timeout, as long as it does not break five times in a
-  // row without an event. `on_break` may be empty. NotFound if there is no such job.
+  // whatever its end. If there is none yet, the first one tells how the job is. A connection that
+  // breaks after the first event is taken up with the next one: whenever the daemon is back within
+  // the timeout, as long as it does not break five times in a row without an event. `on_break` may
+  // be empty. NotFound if there is no such job.
   absl::Status WatchJob(const std::string& job_id, int64_t from_event, const EventSink& sink,
                         const BreakSink& on_break) const;
 

@@ -81,7 +81,7 @@ void WatchDisplay::Show(const v1::WatchJobResponse& event) {
   const bool changed = event.state() != state_;
   state_ = event.state();
   // How the job ended is said by whoever asked for the watch.
-  const bool silent = HasEnded(state_);
+  const bool silent = JobHasEnded(state_);
   if (changed && !silent) {
     const std::string state = JobStateText(state_);
     Say(event.message().empty() ? state : absl::StrCat(state, ": ", event.message()));

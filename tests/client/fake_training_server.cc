@@ -93,7 +93,7 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
       }
       const int64_t from = request->from_event() - (repeat_events ? 1 : 0);
       for (const v1::WatchJobResponse& event : events[request->job_id()]) {
-        if (event.event() >= from) to_send.push_back(event);
+        if (numbered || event.event() >= from) to_send.push_back(event);
       }
     }
     for (const v1::WatchJobResponse& event : to_send) {
@@ -129,6 +129,8 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
   std::vector<int64_t> watched_from ABSL_GUARDED_BY(mutex);
   std::vector<int> breaks ABSL_GUARDED_BY(mutex);
   bool repeat_events ABSL_GUARDED_BY(mutex) = false;
+  // Some events have numbers of the test's.
+  bool numbered ABSL_GUARDED_BY(mutex) = false;
   absl::Status next_failure ABSL_GUARDED_BY(mutex);
   std::string key ABSL_GUARDED_BY(mutex);
   std::unique_ptr<grpc::Server> server;
@@ -165,6 +167,12 @@ void FakeTrainingServer::AddEvent(const std::string& job_id, v1::WatchJobRespons
   auto& events = service_->events[job_id];
   event.set_event(static_cast<int64_t>(events.size()) + 1);
   events.push_back(std::move(event));
+}
+
+void FakeTrainingServer::AddNumberedEvent(const std::string& job_id, v1::WatchJobResponse event) {
+  absl::MutexLock lock(&service_->mutex);
+  service_->events[job_id].push_back(std::move(event));
+  service_->numbered = true;
 }
 
 void FakeTrainingServer::BreakWatches(std::vector<int> after_events) {

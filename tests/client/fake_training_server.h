@@ -24,6 +24,8 @@ class FakeTrainingServer {
   void AddJob(const v1::Job& job);
   // Appends to the job's events, numbered from 1. WatchJob sends what is there and ends.
   void AddEvent(const std::string& job_id, v1::WatchJobResponse event);
+  // The same with the number that the event has; it is sent whatever WatchJob asks for.
+  void AddNumberedEvent(const std::string& job_id, v1::WatchJobResponse event);
   // The next WatchJob streams break with Unavailable after so many events each, in this order.
   void BreakWatches(std::vector<int> after_events);
   // WatchJob begins one event earlier than it was asked to.

@@ -38,6 +38,7 @@ class TrainCommandTest : public ::testing::Test {
     job.mutable_progress()->set_epoch(3);
     job.mutable_progress()->set_epochs(9);
     job.mutable_progress()->set_rank1(0.5);
+    job.mutable_created_at()->set_seconds(1'000'000'000);
     job.set_published_version(state == v1::Job::STATE_SUCCEEDED ? 7 : 0);
     job.set_reason(state == v1::Job::STATE_FAILED ? "the loss is NaN" : "");
     server_.AddJob(job);
@@ -146,7 +147,7 @@ TEST_F(TrainCommandTest, ListShowsWhatAJobIsAt) {
   AddJob("a", v1::Job::STATE_SUCCEEDED);
   ASSERT_TRUE(RunTrainList(*client_, {}, out_).ok());
   EXPECT_THAT(out_.str(), HasSubstr("a    name of a  succeeded  step 2 epoch 3/9  50.0 %        7  "
-                                    "1970-01-01"));
+                                    "2001-09-0"));
 }
 
 TEST_F(TrainCommandTest, ListStopsAtItsLimit) {

@@ -35,6 +35,15 @@ class TrainingClientTest : public ::testing::Test {
     event.set_state(end);
     server_.AddEvent("a", event);
   }
+  // Sent as they stand, whatever is asked for.
+  void HasNumbered(const std::vector<std::pair<int64_t, v1::Job::State>>& events) {
+    for (const auto& [number, state] : events) {
+      v1::WatchJobResponse event;
+      event.set_event(number);
+      event.set_state(state);
+      server_.AddNumberedEvent("a", event);
+    }
+  }
   absl::Status Watch(int64_t from_event = 0, const std::string& job_id = "a") {
     return Connect()->WatchJob(
         job_id, from_event,
@@ -82,6 +91,30 @@ TEST_F(TrainingClientTest, EventThatComesAgainIsLeftOut) {
   server_.BreakWatches({2});
   ASSERT_TRUE(Watch().ok());
   EXPECT_THAT(events_, ElementsAre(1, 2, 3, 4));
+}
+
+TEST_F(TrainingClientTest, HeartbeatsAreLeftOut) {
+  HasNumbered({{0, v1::Job::STATE_QUEUED},
+               {0, v1::Job::STATE_QUEUED},
+               {1, v1::Job::STATE_RUNNING},
+               {1, v1::Job::STATE_RUNNING},
+               {2, v1::Job::STATE_RUNNING},
+               {2, v1::Job::STATE_RUNNING},
+               {3, v1::Job::STATE_SUCCEEDED}});
+  ASSERT_TRUE(Watch().ok());
+  EXPECT_THAT(events_, ElementsAre(0, 1, 2, 3));
+}
+
+TEST_F(TrainingClientTest, EndWhoseEventWasLostIsAnEnd) {
+  HasNumbered({{1, v1::Job::STATE_RUNNING}, {1, v1::Job::STATE_SUCCEEDED}});
+  ASSERT_TRUE(Watch().ok());
+  EXPECT_THAT(events_, ElementsAre(1, 1));
+}
+
+TEST_F(TrainingClientTest, WatchFromBeyondTheEndTellsTheEnd) {
+  HasNumbered({{3, v1::Job::STATE_SUCCEEDED}});
+  ASSERT_TRUE(Watch(9).ok());
+  EXPECT_THAT(events_, ElementsAre(3));
 }
 
 TEST_F(TrainingClientTest, WatchSurvivesARestart) {
