@@ -17,6 +17,7 @@ find_package(nlohmann_json CONFIG REQUIRED)
 # cpp-httplib has no CMake config file here, and its struct layouts depend on the flags that
 # pkg-config gives.
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+pkg_check_modules(matio REQUIRED IMPORTED_TARGET matio)
 
 # LibTorch as one target whose headers are system headers.
 add_library(s2p_torch INTERFACE)

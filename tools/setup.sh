@@ -14,6 +14,8 @@ packages=(
   # Storage, metrics, HTTP (with what cpp-httplib's flags ask for), command line, logs, JSON
   libsqlite3-dev prometheus-cpp-dev libcpp-httplib-dev zlib1g-dev libbrotli-dev libcli11-dev
   libspdlog-dev nlohmann-json3-dev
+  # MATLAB files of published data sets
+  libmatio-dev
   # Tests and benchmarks
   libgtest-dev libgmock-dev libbenchmark-dev
   # tools/convert_weights.py

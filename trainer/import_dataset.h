@@ -5,21 +5,23 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
 namespace s2p {
 
 struct ImportOptions {
-  // "qmul-shoes" or "folder"; "pku-sketch", "market-1501", "ut-zap50k", "celeba" and "iiitd" are
-  // known names without an importer. docs/datasets.md describes the layouts.
+  // One of ImportFormats(). docs/datasets.md describes the layouts.
   std::string format;
   // Where the data set lies, as its authors lay it out. Only read.
   std::string root;
   // Folder to make, or an empty one.
   std::string out;
-  // Fixes the split of formats that come without one. Ignored by the others.
+  // Fixes the split of formats that come without one (folder, pku-sketch). Ignored by the others.
   uint64_t split_seed = 1;
+  // CSV with lines IDENTITY,train|val|test. iiitd must have one, the others must not.
+  std::string split_file;
 };
 
 struct ImportSummary {
@@ -27,16 +29,24 @@ struct ImportSummary {
   int64_t photos = 0;
   int64_t sketches = 0;
   int64_t train_identities = 0;
+  int64_t val_identities = 0;
   int64_t test_identities = 0;
+  int64_t attributes = 0;
+  // Images that the format says not to use, as Market-1501's distractors.
+  int64_t left_out = 0;
 };
 
-// Checks the layout, then copies the images to OUT/photo and OUT/sketch and describes them (no hard
-// links: editing the copy must not change the original). dataset.jsonl is written last, so a folder
-// whose import was cut short does not open. How many images there are is not checked. `progress` is
-// called with (done, total) images. InvalidArgument for an unknown format, or naming the first file
-// that is not as the layout says (wrong name, not an image, without its partner); NotFound if a
-// folder of the layout is missing; FailedPrecondition if OUT has content; Unimplemented for a known
-// name without an importer.
+// celeba, folder, iiitd, market-1501, pku-sketch, qmul-shoes, ut-zap50k.
+const std::vector<std::string>& ImportFormats();
+
+// Checks the whole layout, then copies the images to OUT/photo and OUT/sketch and describes them
+// (no hard links: editing the copy must not change the original). dataset.jsonl is written last, so
+// a folder whose import was killed does not open; after an error nothing is left. How many images
+// there are is checked only where the format's split depends on it (pku-sketch). `progress` is
+// called with (done, total) images. InvalidArgument for an unknown format, or naming the first
+// file, or file and line, that is not as the layout says (wrong name, not an image, without its
+// partner); NotFound if a file or folder of the layout is missing; FailedPrecondition if OUT has
+// content.
 absl::StatusOr<ImportSummary> ImportDataset(
     const ImportOptions& options, const std::function<void(int64_t, int64_t)>& progress = {});
 

@@ -78,6 +78,9 @@ LIBRARIES = {
         ["daemon", "client"]),
     "spdlog": Library(["spdlog/"], ["spdlog"], ["daemon/*.cc"], [], ["daemon"]),
     "CLI11": Library(["CLI/"], ["cli11"], ["daemon/*.cc", "client/*.cc"], [], ["daemon", "client"]),
+    "matio": Library(
+        ["matio"], ["matio", "pkgconfig::matio"], ["trainer/import_market1501.cc"], [],
+        ["trainer"]),
     "nlohmann-json": Library(
         ["nlohmann/"], ["nlohmann"],
         ["model/safetensors.*", "trainer/*data_set*", "trainer/*dataset*", "client/*"], [],
