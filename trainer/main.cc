@@ -99,10 +99,13 @@ void AddSynthesize(Options& options, SynthesizeOptions& synthesize) {
 void AddImport(Options& options, ImportOptions& import) {
   Options& command =
       options.AddCommand("import-dataset", "copy a published data set into our format");
-  command.Add("format", &import.format, "qmul-shoes or folder").Required();
+  command.Add("format", &import.format, "whose layout it has; docs/datasets.md describes them")
+      .OneOf(ImportFormats())
+      .Required();
   command.Add("root", &import.root, "where it lies, as its authors lay it out").Required();
   command.Add("out", &import.out, "folder to make").Required();
   command.Add("split-seed", &import.split_seed, "fixes the split of formats that have none");
+  command.Add("split-file", &import.split_file, "iiitd: CSV with identity,train|val|test");
 }
 
 void AddImportCheckpoint(Options& options, ImportCheckpointOptions& import) {

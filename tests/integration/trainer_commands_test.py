@@ -1,0 +1,182 @@
+"""Runs the commands of s2p-trainer as a user does, on the data that end_to_end_test.py prepares.
+
+usage: trainer_commands_test.py BIN_DIR WORK_DIR TEST...     runs tests of TrainerCommands by name
+"""
+import json
+import math
+import os
+import struct
+import sys
+import tempfile
+import unittest
+
+import end_to_end_test
+from end_to_end_test import Server, program, read_bytes, run
+
+
+def work():
+    return end_to_end_test.WORK
+
+
+def data(name):
+    return os.path.join(work(), "data", name)
+
+
+def trainer(*arguments, check=True):
+    return run(program("s2p-trainer"), *arguments, check=check)
+
+
+# A spec that trains in seconds.
+SMALL = ["--preset", "demo", "--device", "cpu", "--set", "workers=0", "--set", "photo.height=32",
+         "--set", "photo.width=32", "--set", "sketch.height=32", "--set", "sketch.width=32",
+         "--set", "step1.epochs=1", "--set", "step2.epochs=1"]
+
+
+# The names and shapes of the release's networks, from the golden key lists.
+def released_shapes(keys_folder):
+    for part, keys in (("Embed_net_1.base.", "se_resnext50_32x4d"),
+                       ("Embed_net_2.base.", "se_resnext50_32x4d"),
+                       ("Classify_net.", "c_net_dropout"), ("A_net.", "attribute_net"),
+                       ("D_net.", "domain_net")):
+        with open(os.path.join(keys_folder, "keys_%s.txt" % keys)) as lines:
+            for line in lines:
+                if line.startswith("#") or not line.strip():
+                    continue
+                name, kind, shape = line.split("\t")[:3]
+                sizes = [] if shape == "scalar" else [int(size) for size in shape.split("x")]
+                yield part + name, kind, sizes
+
+
+def write_released(path, keys_folder):
+    """A file of the release's structure: small varied weights, unit statistics."""
+    block = b"".join(struct.pack("<f", 0.05 * math.sin(0.37 * i * i)) for i in range(8191))
+    header, bodies, offset = {}, [], 0
+    tensors = sorted(released_shapes(keys_folder), key=lambda t: 0 if t[1] == "I64" else 1)
+    for name, kind, sizes in tensors:
+        count = 1
+        for size in sizes:
+            count *= size
+        if kind == "I64":
+            body = b"\0" * 8 * count
+        elif name.endswith("running_var") or (len(sizes) == 1 and name.endswith("weight")):
+            body = struct.pack("<f", 1.0) * count
+        else:
+            body = (block * (4 * count // len(block) + 1))[:4 * count]
+        header[name] = {"dtype": kind, "shape": sizes, "data_offsets": [offset, offset + len(body)]}
+        offset += len(body)
+        bodies.append(body)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as out:
+        out.write(struct.pack("<Q", len(text)) + text)
+        for body in bodies:
+            out.write(body)
+
+
+class TrainerCommands(unittest.TestCase):
+
+    def folder(self):
+        return tempfile.mkdtemp(dir=work())
+
+    def test_released_model_is_imported_and_served(self):
+        keys = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../data/golden")
+        folder = self.folder()
+        released = os.path.join(folder, "released.safetensors")
+        write_released(released, keys)
+        store = os.path.join(folder, "checkpoints")
+        said = trainer("import-checkpoint", "--preset", "shoes", "--in", released,
+                       "--checkpoint-root", store).stdout
+        os.remove(released)
+        self.assertIn("as shoes-release with 8 attributes, published as version 1", said)
+        server = Server(store, os.path.join(folder, "gallery")).wait_until_serving()
+        try:
+            server.s2p("gallery", "add", "--dataset", data("target"), "--split", "test")
+            reply = server.json("search", os.path.join(data("target"), "sketch", sorted(
+                os.listdir(os.path.join(data("target"), "sketch")))[0]))
+            self.assertEqual(reply["modelVersion"], "1")
+            self.assertEqual(len(reply["queryAttributes"]), 8)
+            self.assertEqual(len(reply["matches"]), 10)
+        finally:
+            server.end()
+
+    def test_truncated_release_is_refused_and_nothing_is_published(self):
+        folder = self.folder()
+        released = os.path.join(folder, "released.safetensors")
+        with open(released, "wb") as out:
+            out.write(struct.pack("<Q", 1 << 40) + b"{}")
+        refused = trainer("import-checkpoint", "--preset", "shoes", "--in", released,
+                          "--checkpoint-root", os.path.join(folder, "store"), check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn(released, refused.stderr)
+        self.assertFalse(os.path.exists(os.path.join(folder, "store")))
+
+    def test_details_tell_every_rank_and_attribute_and_the_picture_is_written(self):
+        store = os.path.join(self.folder(), "store")
+        trainer("run", *SMALL, "--set", "source_dataset=" + data("source"),
+                "--set", "target_dataset=" + data("target"), "--checkpoint-root", store)
+        picture = os.path.join(self.folder(), "worst.png")
+        checkpoint = os.path.join(store, "1")
+        details = json.loads(trainer(
+            "evaluate", "--checkpoint", checkpoint, "--dataset", data("target"), "--json",
+            "--details", "--picture", picture, "--rows", "3").stdout)
+        self.assertEqual(len(details["ranks"]), details["queries"])
+        hits = sum(1 for query in details["ranks"] if query["rank"] == 1)
+        self.assertAlmostEqual(details["rank1"], hits / details["queries"])
+        self.assertTrue(0 < details["mINP"] <= 1)
+        self.assertEqual(read_bytes(picture)[:8], b"\x89PNG\r\n\x1a\n")
+        source = json.loads(trainer(
+            "evaluate", "--checkpoint", checkpoint, "--dataset", data("source"),
+            "--split", "train", "--json").stdout)
+        self.assertEqual(list(source), ["attributes"], "a source has no sketches to search with")
+        self.assertEqual(source["attributes"][0]["known"], 3 * 48)
+
+    def test_cross_validation_is_the_mean_of_its_folds_and_keeps_what_is_finished(self):
+        state = self.folder()
+        command = ["cross-validate", *SMALL, "--set", "target_dataset=" + data("target"),
+                   "--folds", "3", "--state-dir", state]
+        result = json.loads(trainer(*command, "--json").stdout)
+        ranks = [split["sketch-to-photo"]["rank1"] for split in result["splits"]]
+        self.assertEqual(len(ranks), 3)
+        mean = sum(ranks) / 3
+        deviation = math.sqrt(sum((rank - mean) ** 2 for rank in ranks) / 2)
+        self.assertAlmostEqual(result["mean"]["sketch-to-photo"]["rank1"], mean)
+        self.assertAlmostEqual(result["deviation"]["sketch-to-photo"]["rank1"], deviation)
+        queries = sum(split["sketch-to-photo"]["queries"] for split in result["splits"])
+        self.assertEqual(queries, 36, "each training identity is held back once")
+        self.assertIn("±", trainer(*command).stdout)
+
+    def test_cross_validation_over_data_sets_measures_each_ones_test(self):
+        result = json.loads(trainer("cross-validate", *SMALL, "--target", data("target"),
+                                    "--target", data("target"), "--json").stdout)
+        self.assertEqual([split["sketch-to-photo"]["queries"] for split in result["splits"]],
+                         [12, 12])
+        self.assertEqual(result["deviation"]["sketch-to-photo"]["rank1"], 0)
+
+    def test_attributes_are_selected_by_a_threshold(self):
+        out = trainer("select-attributes", *SMALL, "--set", "source_dataset=" + data("source"),
+                      "--set", "target_dataset=" + data("target"), "--threshold", "0.5",
+                      "--work-dir", os.path.join(self.folder(), "predicted"), "--json").stdout
+        for attribute in json.loads(out)["attributes"]:
+            self.assertEqual(attribute["kept"], attribute["balancedAccuracy"] >= 0.5)
+
+    def test_packed_data_trains_and_evaluates_like_the_folder(self):
+        folder = self.folder()
+        packed = os.path.join(folder, "target.safetensors")
+        trainer("pack", *SMALL, "--dataset", data("target"), "--out", packed)
+        results = []
+        for target in (data("target"), packed):
+            store = os.path.join(folder, "store%d" % len(results))
+            trainer("run", *SMALL, "--set", "target_dataset=" + target, "--checkpoint-root", store,
+                    "--threads", "1")
+            results.append(trainer("evaluate", "--checkpoint", os.path.join(store, "1"),
+                                   "--dataset", target, "--json", "--threads", "1").stdout)
+        self.assertEqual(results[0], results[1])
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
+    end_to_end_test.BIN, end_to_end_test.WORK = sys.argv[1], os.path.abspath(sys.argv[2])
+    suite = unittest.TestSuite(TrainerCommands(name) for name in sys.argv[3:])
+    result = unittest.TextTestRunner(verbosity=2).run(suite)
+    sys.exit(0 if result.wasSuccessful() else 1)
