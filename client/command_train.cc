@@ -40,7 +40,8 @@ std::string EvaluationText(const v1::Evaluation& evaluation) {
 // What the end of the job means for the exit code.
 absl::Status EndOf(const v1::Job& job, bool json, std::ostream& out) {
   const std::string id = Printable(job.job_id());
-  const std::string why = job.reason().empty() ? "" : absl::StrCat(": ", job.reason());
+  const bool bare = job.reason().empty() || job.reason() == JobStateText(job.state());
+  const std::string why = bare ? "" : absl::StrCat(": ", job.reason());
   switch (job.state()) {
     case v1::Job::STATE_SUCCEEDED:
       if (json) return absl::OkStatus();

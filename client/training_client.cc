@@ -59,6 +59,13 @@ bool IsNew(const v1::WatchJobResponse& event, const Watch& watch) {
   return event.event() + 1 == watch.next_event || JobHasEnded(event.state());
 }
 
+// What a stream ends with when its server, or what lies between, goes away or has too much to do.
+bool IsBreak(grpc::StatusCode code) {
+  return code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::CANCELLED ||
+         code == grpc::StatusCode::INTERNAL || code == grpc::StatusCode::UNKNOWN ||
+         code == grpc::StatusCode::RESOURCE_EXHAUSTED;
+}
+
 grpc::Status WatchOnce(v1::TrainingService::Stub& stub, const ClientOptions& options,
                        const std::string& job_id, const TrainingClient::EventSink& sink,
                        Watch& watch, absl::Status& taken) {
@@ -154,10 +161,8 @@ absl::Status TrainingClient::WatchJob(const std::string& job_id, int64_t from_ev
     if (status.ok()) {
       status = {grpc::StatusCode::UNAVAILABLE, "the events ended before the job did"};
     }
-    const bool broke = status.error_code() == grpc::StatusCode::UNAVAILABLE ||
-                       status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
     const absl::Status why = FromGrpc(status, options_.server, kProgram);
-    if (!broke || !watch.any_event) return why;
+    if (!IsBreak(status.error_code()) || !watch.any_event) return why;
     const bool good = watch.next_event > before || absl::Now() - begin > kGoodConnection;
     fruitless = good ? 0 : fruitless + 1;
     if (fruitless >= kMostFruitless) return why;

@@ -49,7 +49,7 @@ std::string SpeedText(const v1::TrainingProgress& progress) {
   if (progress.images_per_second() > 0) {
     absl::StrAppendFormat(&text, "  %.0f images/s", progress.images_per_second());
   }
-  if (progress.has_eta()) {
+  if (progress.eta().seconds() > 0) {
     absl::StrAppend(&text, "  ", absl::FormatDuration(absl::Seconds(progress.eta().seconds())),
                     " left");
   }
@@ -84,9 +84,11 @@ void WatchDisplay::Show(const v1::WatchJobResponse& event) {
   const bool silent = JobHasEnded(state_);
   if (changed && !silent) {
     const std::string state = JobStateText(state_);
-    Say(event.message().empty() ? state : absl::StrCat(state, ": ", event.message()));
+    const bool bare = event.message().empty() || event.message() == state;
+    Say(bare ? state : absl::StrCat(state, ": ", event.message()));
   }
-  if (event.has_progress() && event.progress().epoch() > 0) ShowProgress(event.progress());
+  // A change or a message comes with the progress that was known last.
+  if (event.message().empty() && state_ == v1::Job::STATE_RUNNING) ShowProgress(event.progress());
   if (!changed && !silent && !event.message().empty()) Say(event.message());
 }
 
@@ -107,8 +109,9 @@ void WatchDisplay::Say(absl::string_view sentence) {
 }
 
 void WatchDisplay::ShowProgress(const v1::TrainingProgress& progress) {
+  if (progress.epoch() == 0) return;
   if (!IsSameEpoch(progress, epoch_)) WriteEpoch();
-  if (!IsSameEpoch(progress, written_)) epoch_ = progress;
+  epoch_ = progress;
   Draw(progress);
 }
 
@@ -127,11 +130,12 @@ void WatchDisplay::Draw(const v1::TrainingProgress& progress) {
 }
 
 void WatchDisplay::WriteEpoch() {
-  if (epoch_.epoch() == 0) return;
-  written_ = std::exchange(epoch_, v1::TrainingProgress());
-  if (options_.live) return;
-  *out_ << EpochText(written_) << LossText(written_) << RankText(written_) << SpeedText(written_)
-        << std::endl;
+  const v1::TrainingProgress epoch = std::exchange(epoch_, v1::TrainingProgress());
+  if (options_.live || epoch.epoch() == 0) return;
+  *out_ << EpochText(epoch);
+  // The run ended within it.
+  if (epoch.step() < epoch.steps()) *out_ << ", update " << epoch.step() << '/' << epoch.steps();
+  *out_ << LossText(epoch) << RankText(epoch) << SpeedText(epoch) << std::endl;
 }
 
 void WatchDisplay::Erase() {

@@ -56,8 +56,6 @@ class WatchDisplay {
   v1::Job::State state_ = v1::Job::STATE_UNSPECIFIED;
   // Of the epoch that is not written yet; without an epoch there is none.
   v1::TrainingProgress epoch_;
-  // The last that is written.
-  v1::TrainingProgress written_;
   bool drawn_ = false;
   absl::Time next_draw_ = absl::InfinitePast();
 };

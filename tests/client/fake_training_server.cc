@@ -83,9 +83,11 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
     if (auto status = Admit(*context); !status.ok()) return status;
     std::vector<v1::WatchJobResponse> to_send;
     int break_after = -1;
+    absl::StatusCode code;
     {
       absl::MutexLock lock(&mutex);
       watched_from.push_back(request->from_event());
+      code = break_code;
       if (Find(request->job_id()) == nullptr) return NoSuchJob(request->job_id());
       if (!breaks.empty()) {
         break_after = breaks.front();
@@ -97,7 +99,7 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
       }
     }
     for (const v1::WatchJobResponse& event : to_send) {
-      if (break_after-- == 0) return {grpc::StatusCode::UNAVAILABLE, "going away"};
+      if (break_after-- == 0) return {static_cast<grpc::StatusCode>(code), "going away"};
       writer->Write(event);
     }
     return grpc::Status::OK;
@@ -128,6 +130,7 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
   int submits ABSL_GUARDED_BY(mutex) = 0;
   std::vector<int64_t> watched_from ABSL_GUARDED_BY(mutex);
   std::vector<int> breaks ABSL_GUARDED_BY(mutex);
+  absl::StatusCode break_code ABSL_GUARDED_BY(mutex) = absl::StatusCode::kUnavailable;
   bool repeat_events ABSL_GUARDED_BY(mutex) = false;
   // Some events have numbers of the test's.
   bool numbered ABSL_GUARDED_BY(mutex) = false;
@@ -175,8 +178,9 @@ void FakeTrainingServer::AddNumberedEvent(const std::string& job_id, v1::WatchJo
   service_->numbered = true;
 }
 
-void FakeTrainingServer::BreakWatches(std::vector<int> after_events) {
+void FakeTrainingServer::BreakWatches(std::vector<int> after_events, absl::StatusCode code) {
   absl::MutexLock lock(&service_->mutex);
+  service_->break_code = code;
   service_->breaks = std::move(after_events);
 }
 

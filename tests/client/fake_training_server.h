@@ -26,8 +26,9 @@ class FakeTrainingServer {
   void AddEvent(const std::string& job_id, v1::WatchJobResponse event);
   // The same with the number that the event has; it is sent whatever WatchJob asks for.
   void AddNumberedEvent(const std::string& job_id, v1::WatchJobResponse event);
-  // The next WatchJob streams break with Unavailable after so many events each, in this order.
-  void BreakWatches(std::vector<int> after_events);
+  // The next WatchJob streams break with `code` after so many events each, in this order.
+  void BreakWatches(std::vector<int> after_events,
+                    absl::StatusCode code = absl::StatusCode::kUnavailable);
   // WatchJob begins one event earlier than it was asked to.
   void RepeatEvents();
   // The next call fails so, before it does anything.

@@ -85,6 +85,20 @@ TEST_F(TrainingClientTest, BrokenWatchGoesOnWithTheNextEvent) {
   EXPECT_THAT(breaks_, ElementsAre(3, 4, 6));
 }
 
+TEST_F(TrainingClientTest, StreamThatTheServerCancelsIsABreak) {
+  HasEvents(3);
+  server_.BreakWatches({2}, absl::StatusCode::kCancelled);
+  ASSERT_TRUE(Watch().ok());
+  EXPECT_THAT(events_, ElementsAre(1, 2, 3, 4));
+}
+
+TEST_F(TrainingClientTest, DamagedEventsAreNoBreak) {
+  HasEvents(3);
+  server_.BreakWatches({2}, absl::StatusCode::kDataLoss);
+  EXPECT_EQ(Watch().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(breaks_, IsEmpty());
+}
+
 TEST_F(TrainingClientTest, EventThatComesAgainIsLeftOut) {
   HasEvents(3);
   server_.RepeatEvents();

@@ -80,15 +80,21 @@ TEST_F(WatchDisplayTest, EpochInWhichARunWasKilledIsOneLine) {
   WatchDisplay display(&out_, {});
   display.Show(Running(1, 4));
   display.Show(Running(2, 2));
-  display.Show(State(v1::Job::STATE_QUEUED));
-  display.Show(State(v1::Job::STATE_RUNNING));
+  // Both with the progress that was kept last.
+  v1::WatchJobResponse queued = Running(1, 4);
+  queued.set_state(v1::Job::STATE_QUEUED);
+  queued.set_message("goes on later");
+  display.Show(queued);
+  v1::WatchJobResponse again = Running(1, 4);
+  again.set_message("goes on");
+  display.Show(again);
   display.Show(Running(2, 1));
   display.Show(Running(2, 4, 0.25));
   display.Finish();
   EXPECT_EQ(out_.str(),
             "running\n"
             "step 2 epoch 1/9  identity 0.5\n"
-            "queued\nrunning\n"
+            "queued: goes on later\nrunning: goes on\n"
             "step 2 epoch 2/9  identity 0.25\n");
 }
 
@@ -109,6 +115,21 @@ TEST_F(WatchDisplayTest, StateIsToldWithItsReasonOnceAndTheEndIsNot) {
   display.Show(State(v1::Job::STATE_PAUSED));
   display.Show(State(v1::Job::STATE_FAILED, "no more"));
   EXPECT_EQ(out_.str(), "queued\npaused: the disk is full\n");
+}
+
+TEST_F(WatchDisplayTest, MessageThatIsTheStateIsToldOnce) {
+  WatchDisplay display(&out_, {});
+  display.Show(State(v1::Job::STATE_QUEUED, "queued"));
+  EXPECT_EQ(out_.str(), "queued\n");
+}
+
+TEST_F(WatchDisplayTest, EpochInWhichTheRunEndedTellsHowFarItCame) {
+  WatchDisplay display(&out_, {});
+  display.Show(State(v1::Job::STATE_RUNNING));
+  display.Show(Running(3, 2));
+  display.Show(State(v1::Job::STATE_CANCELLED));
+  display.Finish();
+  EXPECT_EQ(out_.str(), "running\nstep 2 epoch 3/9, update 2/4  identity 0.5\n");
 }
 
 TEST_F(WatchDisplayTest, MessagesCannotSteerTheTerminal) {
