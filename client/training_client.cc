@@ -38,8 +38,9 @@ constexpr int kLastReconnectMs = 2000;
 constexpr int kKeepaliveMs = 30 * 1000;
 constexpr int kKeepaliveTimeoutMs = 20 * 1000;
 
-constexpr int kMostFruitless = 5;
-constexpr absl::Duration kFirstPause = absl::Milliseconds(50);
+// Between streams that break without an event.
+constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
+constexpr absl::Duration kLastPause = absl::Seconds(2);
 // A connection that lasted so long was a good one, with or without events.
 constexpr absl::Duration kGoodConnection = absl::Seconds(10);
 
@@ -151,7 +152,10 @@ absl::Status TrainingClient::WatchJob(const std::string& job_id, int64_t from_ev
                                       const EventSink& sink, const BreakSink& on_break) const {
   Watch watch;
   watch.next_event = std::max<int64_t>(1, from_event);
-  for (int fruitless = 0;;) {
+  absl::Time give_up = absl::Now() + options_.timeout;
+  bool told = false;
+  absl::Duration pause = kFirstPause;
+  for (;;) {
     const int64_t before = watch.next_event;
     const absl::Time begin = absl::Now();
     absl::Status taken;
@@ -163,15 +167,19 @@ absl::Status TrainingClient::WatchJob(const std::string& job_id, int64_t from_ev
     }
     const absl::Status why = FromGrpc(status, options_.server, kProgram);
     if (!IsBreak(status.error_code()) || !watch.any_event) return why;
-    const bool good = watch.next_event > before || absl::Now() - begin > kGoodConnection;
-    fruitless = good ? 0 : fruitless + 1;
-    if (fruitless >= kMostFruitless) return why;
-    if (on_break) on_break(why, watch.next_event);
-    if (fruitless > 0) absl::SleepFor(kFirstPause * (1 << fruitless));
-    if (!connection_->channel->WaitForConnected(
-            absl::ToChronoTime(absl::Now() + options_.timeout))) {
+    if (watch.next_event > before || absl::Now() - begin > kGoodConnection) {
+      give_up = absl::Now() + options_.timeout;
+      told = false;
+      pause = kFirstPause;
+    } else if (absl::Now() >= give_up) {
       return why;
+    } else {
+      // A daemon that shuts down may answer so for a while.
+      absl::SleepFor(std::min(pause, give_up - absl::Now()));
+      pause = std::min(2 * pause, kLastPause);
     }
+    if (!std::exchange(told, true) && on_break) on_break(why, watch.next_event);
+    if (!connection_->channel->WaitForConnected(absl::ToChronoTime(give_up))) return why;
   }
 }
 

@@ -25,7 +25,7 @@ class TrainingClient {
  public:
   // Called for each event in order; an error ends the watch.
   using EventSink = std::function<absl::Status(const v1::WatchJobResponse&)>;
-  // Called when the connection broke and is about to be taken up with event `from_event`.
+  // Called once when the connection broke and is about to be taken up with event `from_event`.
   using BreakSink = std::function<void(const absl::Status& why, int64_t from_event)>;
 
   // Does not connect yet. NotFound or InvalidArgument for the TLS files.
@@ -39,9 +39,8 @@ class TrainingClient {
 
   // Every event from `from_event` on, each once, until the job has ended: that is a success,
   // whatever its end. If there is none yet, the first one tells how the job is. A connection that
-  // breaks after the first event is taken up with the next one: whenever the daemon is back within
-  // the timeout, as long as it does not break five times in a row without an event. `on_break` may
-  // be empty. NotFound if there is no such job.
+  // breaks after the first event is taken up with the next one, if there is one within the timeout.
+  // `on_break` may be empty. NotFound if there is no such job.
   absl::Status WatchJob(const std::string& job_id, int64_t from_event, const EventSink& sink,
                         const BreakSink& on_break) const;
 
