@@ -1,6 +1,5 @@
 #include <google/protobuf/util/json_util.h>
 
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +8,7 @@
 #include "trainer/command_spec.h"
 #include "trainer/commands.h"
 #include "trainer/cross_validation.h"
+#include "trainer/evaluation_report.h"
 #include "trainer/evaluator.h"
 #include "trainer/ihda_trainer.h"
 #include "trainer/training_display.h"
@@ -111,30 +111,6 @@ absl::StatusOr<v1::Evaluation> Find(const Evaluations& evaluations, const std::s
       absl::StrCat("there is nothing to measure on: no pairs in \"", split, "\""));
 }
 
-nlohmann::ordered_json FractionsOf(const v1::Evaluation& evaluation) {
-  return {{"rank1", evaluation.rank1()},
-          {"rank5", evaluation.rank5()},
-          {"rank10", evaluation.rank10()},
-          {"rank20", evaluation.rank20()},
-          {"mAP", evaluation.mean_average_precision()},
-          {"mINP", evaluation.mean_inverse_negative_penalty()}};
-}
-
-std::string SpreadTable(const std::vector<EvaluationSpread>& spreads) {
-  std::string table = absl::StrFormat("%-24s %14s %14s %14s %14s %14s\n", "", "rank-1", "rank-5",
-                                      "rank-10", "rank-20", "mAP");
-  for (const EvaluationSpread& spread : spreads) {
-    absl::StrAppendFormat(&table, "%-24s", spread.mean.direction());
-    for (const auto get : {&v1::Evaluation::rank1, &v1::Evaluation::rank5, &v1::Evaluation::rank10,
-                           &v1::Evaluation::rank20, &v1::Evaluation::mean_average_precision}) {
-      absl::StrAppendFormat(&table, " %5.1f ± %4.1f %%", 100 * (spread.mean.*get)(),
-                            100 * (spread.deviation.*get)());
-    }
-    table += '\n';
-  }
-  return table;
-}
-
 }  // namespace
 
 absl::Status RunCrossValidate(const CrossValidateOptions& options,
@@ -142,8 +118,8 @@ absl::Status RunCrossValidate(const CrossValidateOptions& options,
   const auto splits = Splits(options);
   if (!splits.ok()) return splits.status();
   const std::string held_back = options.folds > 0 ? "train-validation" : "test";
-  nlohmann::ordered_json json;
-  std::vector<Evaluations> by_direction(2);
+  const char* const names[] = {kSketchToPhoto, kPhotoToSketch};
+  std::vector<DirectionResult> directions(2);
   for (size_t i = 0; i < splits->size(); ++i) {
     TrainingDisplay display(&out, terminal && !options.json);
     const auto evaluations = Measure((*splits)[i], options, stop, display);
@@ -152,31 +128,20 @@ absl::Status RunCrossValidate(const CrossValidateOptions& options,
                           absl::StrCat("split ", i + 1, " of ", splits->size(), ": ",
                                        evaluations.status().message()));
     }
-    nlohmann::ordered_json split;
-    const char* const directions[] = {kSketchToPhoto, kPhotoToSketch};
     for (size_t d = 0; d < 2; ++d) {
-      const auto evaluation = Find(*evaluations, held_back, directions[d]);
+      const auto evaluation = Find(*evaluations, held_back, names[d]);
       if (!evaluation.ok()) return evaluation.status();
-      by_direction[d].push_back(*evaluation);
-      split[directions[d]] = FractionsOf(*evaluation);
-      split[directions[d]]["queries"] = evaluation->queries();
+      directions[d].splits.push_back(*evaluation);
     }
-    json["splits"].push_back(split);
-    if (!options.json) {
-      out << absl::StrFormat("split %d of %d: %d queries, rank-1 %.1f %%, mAP %.1f %%\n", i + 1,
-                             splits->size(), by_direction[0].back().queries(),
-                             100 * by_direction[0].back().rank1(),
-                             100 * by_direction[0].back().mean_average_precision())
-          << std::flush;
-    }
+    if (options.json) continue;
+    const v1::Evaluation& measured = directions[0].splits.back();
+    out << absl::StrFormat("split %d of %d: %d queries, rank-1 %.1f %%, mAP %.1f %%\n", i + 1,
+                           splits->size(), measured.queries(), 100 * measured.rank1(),
+                           100 * measured.mean_average_precision())
+        << std::flush;
   }
-  std::vector<EvaluationSpread> spreads;
-  for (const Evaluations& evaluations : by_direction) spreads.push_back(SpreadOf(evaluations));
-  for (const EvaluationSpread& spread : spreads) {
-    json["mean"][spread.mean.direction()] = FractionsOf(spread.mean);
-    json["deviation"][spread.mean.direction()] = FractionsOf(spread.deviation);
-  }
-  out << (options.json ? json.dump() + "\n" : SpreadTable(spreads));
+  for (DirectionResult& direction : directions) direction.spread = SpreadOf(direction.splits);
+  out << (options.json ? CrossValidationJson(directions) : CrossValidationTable(directions));
   return absl::OkStatus();
 }
 

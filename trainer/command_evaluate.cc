@@ -1,23 +1,20 @@
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "model/checkpoint.h"
-#include "trainer/attribute_accuracy.h"
 #include "trainer/checkpoint_evaluation.h"
 #include "trainer/commands.h"
 #include "trainer/data_set.h"
 #include "trainer/edge_correlation.h"
+#include "trainer/evaluation_report.h"
 #include "trainer/evaluator.h"
 #include "trainer/ranking_picture.h"
 #include "trainer/training_display.h"
 
 namespace s2p {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // What was measured; what was not asked for, or cannot be, is unset.
 struct Measured {
@@ -66,58 +63,6 @@ absl::StatusOr<Measured> Measure(const EvaluateOptions& options, const DataSet& 
   measured.retrieval.emplace();
   measured.retrieval->evaluation = *std::move(evaluation);
   return measured;
-}
-
-void AddRetrieval(const EvaluationResult& result, bool details, Json& json) {
-  const v1::Evaluation& evaluation = result.evaluation;
-  json["queries"] = evaluation.queries();
-  json["gallery"] = evaluation.gallery();
-  json["unmatched"] = evaluation.unmatched();
-  json["rank1"] = evaluation.rank1();
-  json["rank5"] = evaluation.rank5();
-  json["rank10"] = evaluation.rank10();
-  json["rank20"] = evaluation.rank20();
-  json["mAP"] = evaluation.mean_average_precision();
-  if (!details) return;
-  json["mINP"] = evaluation.mean_inverse_negative_penalty();
-  json["ranks"] = Json::array();
-  for (size_t q = 0; q < result.first_match_rank.size(); ++q) {
-    Json query;
-    query["path"] = result.query_paths[q];
-    query["identity"] = result.query_identities[q];
-    // null: the gallery has no true match.
-    if (result.first_match_rank[q] == 0) {
-      query["rank"] = nullptr;
-    } else {
-      query["rank"] = result.first_match_rank[q];
-    }
-    json["ranks"].push_back(query);
-  }
-}
-
-std::string ToJson(const Measured& measured, bool details) {
-  Json json;
-  if (measured.retrieval) AddRetrieval(*measured.retrieval, details, json);
-  for (const AttributeAccuracy& attribute : measured.attributes) {
-    json["attributes"].push_back({{"name", attribute.name},
-                                  {"known", attribute.known},
-                                  {"positives", attribute.positives},
-                                  {"accuracy", attribute.accuracy},
-                                  {"balancedAccuracy", attribute.balanced_accuracy}});
-  }
-  return json.dump() + "\n";
-}
-
-std::string AttributeTable(const std::vector<AttributeAccuracy>& attributes) {
-  if (attributes.empty()) return "";
-  std::string table = absl::StrFormat("%-34s %7s %9s %9s %9s\n", "attribute", "known", "positive",
-                                      "accuracy", "balanced");
-  for (const AttributeAccuracy& attribute : attributes) {
-    absl::StrAppendFormat(&table, "%-34s %7d %9d %8.1f%% %8.1f%%\n", attribute.name,
-                          attribute.known, attribute.positives, 100 * attribute.accuracy,
-                          100 * attribute.balanced_accuracy);
-  }
-  return table;
 }
 
 absl::Status WritePictureOf(const EvaluationResult& result, const EvaluateOptions& options,
@@ -169,7 +114,7 @@ absl::Status RunEvaluate(const EvaluateOptions& options, std::ostream& out) {
   if (!measured.ok()) return measured.status();
   if (measured->retrieval) measured->retrieval->evaluation.set_split(options.split);
   if (options.json) {
-    out << ToJson(*measured, options.details);
+    out << EvaluationJson(measured->retrieval, measured->attributes, options.details);
   } else {
     if (measured->retrieval) out << EvaluationTable({measured->retrieval->evaluation});
     out << AttributeTable(measured->attributes);
