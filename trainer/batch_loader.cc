@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "model/check.h"
@@ -42,12 +43,29 @@ LoadedBatch LoadPart(const v1::TrainingSpec::AugmentationSpec& spec, bool augmen
   return batch;
 }
 
+// Writes down which images failed; an error if too many did.
+absl::Status LeaveOut(const std::vector<absl::Status>& failures, UnreadableImages& unreadable) {
+  unreadable.left_out.clear();
+  for (size_t i = 0; i < failures.size(); ++i) {
+    if (failures[i].ok()) continue;
+    if (unreadable.left_out.empty()) unreadable.first_error = std::string(failures[i].message());
+    unreadable.left_out.push_back(i);
+  }
+  const auto allowed = unreadable.allowed_share * static_cast<double>(failures.size());
+  if (static_cast<double>(unreadable.left_out.size()) <= allowed) return absl::OkStatus();
+  return absl::Status(
+      failures[unreadable.left_out[0]].code(),
+      absl::StrCat(unreadable.left_out.size(), " of ", failures.size(),
+                   " images cannot be read, more than the share of ", unreadable.allowed_share,
+                   "; the first: ", unreadable.first_error));
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const PreparedImages>> PreparedImages::Load(
     const DataSet& data_set, const std::vector<DataSetImage>& images,
     const Preprocessor& preprocessor, int threads,
-    const std::function<void(int64_t, int64_t)>& progress) {
+    const std::function<void(int64_t, int64_t)>& progress, UnreadableImages* unreadable) {
   std::shared_ptr<PreparedImages> prepared(new PreparedImages(preprocessor));
   prepared->images_.resize(images.size());
   if (const PackedImages* packed = data_set.packed(); packed != nullptr) {
@@ -61,16 +79,28 @@ absl::StatusOr<std::shared_ptr<const PreparedImages>> PreparedImages::Load(
     }
     return prepared;
   }
+  std::vector<absl::Status> failures(images.size());
   const absl::Status status = ParallelFor(
       static_cast<int64_t>(images.size()), std::max(1, threads),
       [&](int64_t i) {
         const auto index = static_cast<size_t>(i);
         const auto image = data_set.Read(images[index]);
         if (image.ok()) prepared->images_[index] = preprocessor.Prepare(*image);
-        return image.status();
+        if (unreadable == nullptr) return image.status();
+        failures[index] = image.status();
+        return absl::OkStatus();
       },
       progress);
   if (!status.ok()) return status;
+  if (unreadable == nullptr) return prepared;
+  if (absl::Status left_out = LeaveOut(failures, *unreadable); !left_out.ok()) return left_out;
+  size_t kept = 0;
+  for (size_t i = 0; i < images.size(); ++i) {
+    if (!failures[i].ok()) continue;
+    if (kept != i) prepared->images_[kept] = std::move(prepared->images_[i]);
+    ++kept;
+  }
+  prepared->images_.resize(kept);
   return prepared;
 }
 

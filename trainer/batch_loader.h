@@ -16,15 +16,27 @@
 
 namespace s2p {
 
+// Images that could not be read, where some may be.
+struct UnreadableImages {
+  // At most this share of the images asked for.
+  double allowed_share = 0;
+  // Filled by Load: their places among the images asked for, ascending, and what is wrong with the
+  // first.
+  std::vector<size_t> left_out;
+  std::string first_error;
+};
+
 // Images of one modality, prepared (Preprocessor::Prepare) and kept in memory as bytes. Immutable.
 class PreparedImages {
  public:
   // Decodes and prepares `images` on `threads` threads. Fails with the first image that cannot be
-  // read. `progress` is called with (done, total) from one thread at a time.
+  // read, or, with `unreadable`, if more cannot than it allows: the others keep their order.
+  // `progress` is called with (done, total) from one thread at a time.
   static absl::StatusOr<std::shared_ptr<const PreparedImages>> Load(
       const DataSet& data_set, const std::vector<DataSetImage>& images,
       const Preprocessor& preprocessor, int threads,
-      const std::function<void(int64_t, int64_t)>& progress = {});
+      const std::function<void(int64_t, int64_t)>& progress = {},
+      UnreadableImages* unreadable = nullptr);
 
   int size() const { return static_cast<int>(images_.size()); }
   const Image& image(int i) const { return images_[i]; }

@@ -68,8 +68,8 @@ absl::StatusOr<EvaluationResult> EvaluateCheckpoint(const Checkpoint& checkpoint
                                                     const CheckpointEvaluationOptions& options) {
   const auto encoder = LoadNetworks(checkpoint, options);
   if (!encoder.ok()) return encoder.status();
-  const auto set =
-      LoadEvaluationSet(data_set, images, checkpoint.manifest, Threads(options.threads));
+  const auto set = LoadEvaluationSet(data_set, images, checkpoint.manifest,
+                                     Threads(options.threads), options.max_unreadable);
   if (!set.ok()) return set.status();
   auto result = Evaluate(**encoder, *set, direction);
   if (!result.ok()) return result.status();

@@ -20,6 +20,8 @@ struct CheckpointEvaluationOptions {
   std::string device = "auto";
   // Of LibTorch's CPU kernels and of decoding; 0: one per core.
   int threads = 0;
+  // Share of the images that may be missing or broken.
+  double max_unreadable = 0;
 };
 
 // The checkpoint's networks with its weights, on the device. InvalidArgument for the device;

@@ -141,10 +141,11 @@ absl::Status CheckPath(const Reader& reader, const std::string& path) {
   return absl::OkStatus();
 }
 
-// Reads the lines of one dataset.jsonl. With `files`, the images must be in the folder.
+// Reads the lines of one dataset.jsonl.
 class LineReader {
  public:
-  LineReader(const std::string& folder, const std::vector<std::string>& attributes, bool files)
+  LineReader(const std::string& folder, const std::vector<std::string>& attributes,
+             ImageFiles files)
       : folder_(folder), lines_path_(Join(folder, kLinesFileName)), files_(files) {
     for (size_t i = 0; i < attributes.size(); ++i) attribute_index_[attributes[i]] = i;
   }
@@ -201,7 +202,8 @@ class LineReader {
     if (absl::Status status = ReadAttributes(reader, *json, image); !status.ok()) return status;
     if (absl::Status status = CheckPath(reader, image.path); !status.ok()) return status;
     std::error_code error;
-    if (files_ && !fs::is_regular_file(fs::path(folder_) / image.path, error)) {
+    if (files_ == ImageFiles::kMustExist &&
+        !fs::is_regular_file(fs::path(folder_) / image.path, error)) {
       return reader.Wrong("\"path\": there is no file ", image.path);
     }
     return image;
@@ -231,7 +233,7 @@ class LineReader {
 
   const std::string folder_;
   const std::string lines_path_;
-  const bool files_;
+  const ImageFiles files_;
   std::map<std::string, size_t> attribute_index_;
   std::unordered_map<std::string, int64_t> line_of_path_;
 };
@@ -266,7 +268,7 @@ absl::Status WriteWhole(const std::string& folder, const char* name, const std::
 
 }  // namespace
 
-absl::StatusOr<DataSet> DataSet::Open(const std::string& folder) {
+absl::StatusOr<DataSet> DataSet::Open(const std::string& folder, ImageFiles files) {
   std::error_code error;
   if (fs::is_regular_file(folder, error)) return OpenPacked(folder);
   if (!fs::is_directory(folder, error)) {
@@ -277,13 +279,14 @@ absl::StatusOr<DataSet> DataSet::Open(const std::string& folder) {
   if (!text.ok()) return text.status();
   const auto lines = ReadLimited(Join(folder, kLinesFileName), kMaxLinesBytes);
   if (!lines.ok()) return lines.status();
-  return Parse(folder, *text, *lines, /*files=*/true);
+  return Parse(folder, *text, *lines, files);
 }
 
 absl::StatusOr<DataSet> DataSet::OpenPacked(const std::string& path) {
   auto packed = PackedImages::Read(path);
   if (!packed.ok()) return packed.status();
-  auto data_set = Parse(path, (*packed)->description(), (*packed)->lines(), /*files=*/false);
+  auto data_set =
+      Parse(path, (*packed)->description(), (*packed)->lines(), ImageFiles::kMayBeMissing);
   if (!data_set.ok()) return data_set.status();
   absl::Status status = (*packed)->IndexLines(data_set->images_);
   if (!status.ok()) return status;
@@ -292,7 +295,7 @@ absl::StatusOr<DataSet> DataSet::OpenPacked(const std::string& path) {
 }
 
 absl::StatusOr<DataSet> DataSet::Parse(const std::string& folder, const std::string& description,
-                                       const std::string& lines, bool files) {
+                                       const std::string& lines, ImageFiles files) {
   auto header = ParseHeader(description, Join(folder, kDescriptionFileName));
   if (!header.ok()) return header.status();
   auto images = LineReader(folder, header->attributes, files).Read(lines);

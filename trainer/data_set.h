@@ -33,16 +33,20 @@ struct DataSetImage {
   std::vector<float> attributes;
 };
 
+// Whether Open refuses a line whose image is not there.
+enum class ImageFiles { kMustExist, kMayBeMissing };
+
 // Immutable after Open. The images stay on disk.
 class DataSet {
  public:
   // NotFound if the folder or a file of it is missing; InvalidArgument naming file, line and field
   // for wrong JSON, a path that leaves the folder, an unknown modality, split or attribute, a value
   // outside [0, 1], or a path listed twice; FailedPrecondition for a newer format. That the images
-  // exist is checked too; that they decode is not. The folder's owner may make symbolic links in
-  // it; they are followed. `folder` may also be a file that PackDataSet wrote; then as
-  // PackedImages::Read, too.
-  static absl::StatusOr<DataSet> Open(const std::string& folder);
+  // exist is checked too, unless `files` says otherwise; that they decode is not. The folder's
+  // owner may make symbolic links in it; they are followed. `folder` may also be a file that
+  // PackDataSet wrote; then as PackedImages::Read, too.
+  static absl::StatusOr<DataSet> Open(const std::string& folder,
+                                      ImageFiles files = ImageFiles::kMustExist);
 
   const std::string& folder() const { return folder_; }
   // `name` of dataset.json.
@@ -63,7 +67,7 @@ class DataSet {
   DataSet() = default;
   static absl::StatusOr<DataSet> OpenPacked(const std::string& path);
   static absl::StatusOr<DataSet> Parse(const std::string& folder, const std::string& description,
-                                       const std::string& lines, bool files);
+                                       const std::string& lines, ImageFiles files);
   std::string folder_;
   std::string name_;
   std::vector<std::string> attributes_;

@@ -15,13 +15,28 @@ namespace {
 // Large enough to keep a device busy, small enough for any.
 constexpr int kBatch = 64;
 
-absl::StatusOr<std::shared_ptr<const PreparedImages>> Load(const DataSet& data_set,
-                                                           const std::vector<DataSetImage>& images,
-                                                           const v1::Preprocessing& preprocessing,
-                                                           int threads) {
+// One modality's images, with the paths and identities of those that could be read.
+struct Loaded {
+  std::shared_ptr<const PreparedImages> images;
+  std::vector<std::string> paths, identities;
+};
+
+absl::StatusOr<Loaded> Load(const DataSet& data_set, const std::vector<DataSetImage>& images,
+                            const v1::Preprocessing& preprocessing, int threads,
+                            double max_unreadable) {
   const auto preprocessor = Preprocessor::Create(preprocessing);
   if (!preprocessor.ok()) return preprocessor.status();
-  return PreparedImages::Load(data_set, images, *preprocessor, threads);
+  UnreadableImages unreadable;
+  unreadable.allowed_share = max_unreadable;
+  auto prepared = PreparedImages::Load(data_set, images, *preprocessor, threads, {}, &unreadable);
+  if (!prepared.ok()) return prepared.status();
+  Loaded loaded{*std::move(prepared), {}, {}};
+  for (size_t i = 0; i < images.size(); ++i) {
+    if (std::binary_search(unreadable.left_out.begin(), unreadable.left_out.end(), i)) continue;
+    loaded.paths.push_back(images[i].path);
+    loaded.identities.push_back(images[i].identity);
+  }
+  return loaded;
 }
 
 // [n, columns] of what `function` makes of the images' embeddings, in evaluation mode.
@@ -66,27 +81,26 @@ absl::StatusOr<std::vector<DataSetImage>> ImagesOfSplit(const DataSet& data_set,
 
 absl::StatusOr<EvaluationSet> LoadEvaluationSet(const DataSet& data_set,
                                                 const std::vector<DataSetImage>& images,
-                                                const v1::CheckpointManifest& manifest,
-                                                int threads) {
-  EvaluationSet set;
+                                                const v1::CheckpointManifest& manifest, int threads,
+                                                double max_unreadable) {
   std::vector<DataSetImage> photos, sketches;
   for (const DataSetImage& image : images) {
-    const bool is_sketch = image.modality == v1::MODALITY_SKETCH;
-    (is_sketch ? sketches : photos).push_back(image);
-    (is_sketch ? set.sketch_identities : set.photo_identities).push_back(image.identity);
-    (is_sketch ? set.sketch_paths : set.photo_paths).push_back(image.path);
+    (image.modality == v1::MODALITY_SKETCH ? sketches : photos).push_back(image);
   }
   if (photos.empty() || sketches.empty()) {
     return absl::FailedPreconditionError(absl::StrCat(
         data_set.folder(), ": no ", photos.empty() ? "photo" : "sketch", " to evaluate with"));
   }
-  auto prepared_photos = Load(data_set, photos, manifest.photo(), threads);
-  if (!prepared_photos.ok()) return prepared_photos.status();
-  auto prepared_sketches = Load(data_set, sketches, manifest.sketch(), threads);
-  if (!prepared_sketches.ok()) return prepared_sketches.status();
-  set.photos = *std::move(prepared_photos);
-  set.sketches = *std::move(prepared_sketches);
-  return set;
+  auto photo = Load(data_set, photos, manifest.photo(), threads, max_unreadable);
+  if (!photo.ok()) return photo.status();
+  auto sketch = Load(data_set, sketches, manifest.sketch(), threads, max_unreadable);
+  if (!sketch.ok()) return sketch.status();
+  return EvaluationSet{photo->images,
+                       sketch->images,
+                       std::move(photo->paths),
+                       std::move(sketch->paths),
+                       std::move(photo->identities),
+                       std::move(sketch->identities)};
 }
 
 absl::StatusOr<EmbeddingMatrix> Embed(DualEncoder& encoder, const PreparedImages& images,

@@ -32,11 +32,12 @@ struct EvaluationSet {
 };
 
 // Decodes and prepares, as `manifest` says, on `threads` threads. FailedPrecondition if there is no
-// photo or no sketch; else as PreparedImages::Load.
+// photo or no sketch; else as PreparedImages::Load: at most `max_unreadable` of either may be
+// left out.
 absl::StatusOr<EvaluationSet> LoadEvaluationSet(const DataSet& data_set,
                                                 const std::vector<DataSetImage>& images,
-                                                const v1::CheckpointManifest& manifest,
-                                                int threads);
+                                                const v1::CheckpointManifest& manifest, int threads,
+                                                double max_unreadable = 0);
 
 // The images of one split. NotFound if it has none.
 absl::StatusOr<std::vector<DataSetImage>> ImagesOfSplit(const DataSet& data_set,

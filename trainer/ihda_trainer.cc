@@ -126,7 +126,8 @@ absl::Status Trainer::Init() {
       options_.on_message(sentence);
     }
   }
-  auto data = LoadTrainingData(*data_sets_, spec_, manifest_, threads_, options_.on_loading);
+  auto data = LoadTrainingData(*data_sets_, spec_, manifest_, threads_, options_.on_loading,
+                               options_.on_message);
   if (!data.ok()) return data.status();
   data_ = *std::move(data);
   torch::manual_seed(SeedOf(spec_.seed(), kTorchStream));

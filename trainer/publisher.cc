@@ -26,28 +26,33 @@ absl::StatusOr<double> ValidationMetric(const TrainedModel& model, const std::st
       "publish.policy IF_BETTER has nothing to compare on: set validation.fraction above 0");
 }
 
-// The newest version's metric on the same identities; NotFound if there is none.
-absl::StatusOr<double> PublishedMetric(const v1::TrainingSpec& resolved,
-                                       const CheckpointStore& store) {
+// The newest version and its metric on the same identities; NotFound if there is none.
+absl::StatusOr<v1::Comparison> NewestVersion(const v1::TrainingSpec& resolved,
+                                             const CheckpointStore& store) {
   const auto newest = store.NewestVersion();
   if (!newest.ok()) return newest.status();
   const auto checkpoint = store.Read(*newest);
   if (!checkpoint.ok()) return checkpoint.status();
-  const auto target = DataSet::Open(resolved.target_dataset());
+  const auto target = DataSet::Open(resolved.target_dataset(), ImageFiles::kMayBeMissing);
   if (!target.ok()) return target.status();
   std::vector<DataSetImage> images;
   for (const DataSetImage& image : target->images()) {
     if (IsHeldBack(image, resolved.validation())) images.push_back(image);
   }
-  const auto result =
-      EvaluateCheckpoint(*checkpoint, *target, images, kSketchToPhoto, {resolved.device(), 0});
+  const auto result = EvaluateCheckpoint(*checkpoint, *target, images, kSketchToPhoto,
+                                         {resolved.device(), 0, resolved.max_unreadable()});
   if (!result.ok()) return result.status();
-  return Metric(result->evaluation, resolved.publish().metric());
+  v1::Comparison comparison;
+  comparison.set_metric(resolved.publish().metric());
+  comparison.set_published_version(*newest);
+  comparison.set_published(Metric(result->evaluation, resolved.publish().metric()));
+  return comparison;
 }
 
-absl::StatusOr<PublishOutcome> Publish(const TrainedModel& model, const CheckpointStore& store,
+absl::StatusOr<PublishOutcome> Publish(const v1::CheckpointManifest& manifest,
+                                       const TensorMap& weights, const CheckpointStore& store,
                                        const std::string& why) {
-  const auto version = store.Publish(model.manifest, model.weights);
+  const auto version = store.Publish(manifest, weights);
   if (!version.ok()) return version.status();
   return PublishOutcome{*version, absl::StrCat("published as version ", *version, why)};
 }
@@ -62,18 +67,27 @@ absl::StatusOr<PublishOutcome> PublishModel(const v1::TrainingSpec& resolved,
   if (publish.policy() == PublishSpec::POLICY_NEVER) {
     return PublishOutcome{0, "not published: publish.policy is NEVER"};
   }
-  if (publish.policy() != PublishSpec::POLICY_IF_BETTER) return Publish(model, store, "");
+  if (publish.policy() != PublishSpec::POLICY_IF_BETTER) {
+    return Publish(model.manifest, model.weights, store, "");
+  }
   const auto candidate = ValidationMetric(model, publish.metric());
   if (!candidate.ok()) return candidate.status();
-  const auto published = PublishedMetric(resolved, store);
-  if (absl::IsNotFound(published.status())) return Publish(model, store, ": the first one");
-  if (!published.ok()) return published.status();
-  const std::string numbers = absl::StrFormat("%s %.4f against %.4f of the newest version",
-                                              publish.metric(), *candidate, *published);
-  if (*candidate <= *published || *candidate < *published + publish.min_improvement()) {
+  auto comparison = NewestVersion(resolved, store);
+  if (absl::IsNotFound(comparison.status())) {
+    return Publish(model.manifest, model.weights, store, ": the first one");
+  }
+  if (!comparison.ok()) return comparison.status();
+  comparison->set_candidate(*candidate);
+  const double published = comparison->published();
+  const std::string numbers =
+      absl::StrFormat("%s %.4f against %.4f of version %d", publish.metric(), *candidate, published,
+                      comparison->published_version());
+  if (*candidate <= published || *candidate < published + publish.min_improvement()) {
     return PublishOutcome{0, absl::StrCat("not published: ", numbers)};
   }
-  return Publish(model, store, absl::StrCat(": ", numbers));
+  v1::CheckpointManifest manifest = model.manifest;
+  *manifest.mutable_provenance()->mutable_comparison() = *std::move(comparison);
+  return Publish(manifest, model.weights, store, absl::StrCat(": ", numbers));
 }
 
 }  // namespace s2p

@@ -21,7 +21,8 @@ struct PublishOutcome {
 
 // As spec.publish says. IF_BETTER compares the metric, sketch to photo, on the validation
 // identities of the spec's target data set with that of the newest published version, which is
-// measured now, through its own preprocessing; the first version is always better.
+// measured now, through its own preprocessing; the first version is always better. Both
+// numbers go into the manifest's provenance.
 // FailedPrecondition if there is nothing to compare on; else as CheckpointStore::Publish.
 absl::StatusOr<PublishOutcome> PublishModel(const v1::TrainingSpec& resolved,
                                             const TrainedModel& model,

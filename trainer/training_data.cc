@@ -11,6 +11,7 @@ namespace s2p {
 namespace {
 
 using ProgressSink = std::function<void(const std::string&, int64_t, int64_t)>;
+using MessageSink = std::function<void(const std::string&)>;
 
 // Numbers identities in order of appearance.
 class Numbering {
@@ -24,47 +25,94 @@ class Numbering {
   std::map<std::string, int> numbers_;
 };
 
-absl::StatusOr<LabelledImages> Load(const DataSet& data_set,
-                                    const std::vector<DataSetImage>& images,
-                                    const v1::Preprocessing& preprocessing, Numbering& numbering,
-                                    int threads, const std::string& what,
-                                    const ProgressSink& progress) {
-  const auto preprocessor = Preprocessor::Create(preprocessing);
-  if (!preprocessor.ok()) return preprocessor.status();
-  std::function<void(int64_t, int64_t)> sink;
-  if (progress) sink = [&](int64_t done, int64_t total) { progress(what, done, total); };
-  auto prepared = PreparedImages::Load(data_set, images, *preprocessor, threads, sink);
-  if (!prepared.ok()) return prepared.status();
-  LabelledImages labelled;
-  labelled.images = *std::move(prepared);
-  for (const DataSetImage& image : images) labelled.labels.push_back(numbering.Of(image.identity));
-  return labelled;
-}
+// Reads the parts of a run's data.
+class Loader {
+ public:
+  Loader(const v1::TrainingSpec& spec, const v1::CheckpointManifest& manifest, int threads,
+         const ProgressSink& progress, const MessageSink& message)
+      : spec_(spec),
+        manifest_(manifest),
+        threads_(threads),
+        progress_(progress),
+        message_(message) {}
 
-absl::Status LoadSource(const DataSet& source, const v1::CheckpointManifest& manifest, int threads,
-                        const ProgressSink& progress, TrainingData& data) {
-  std::vector<DataSetImage> photos;
-  for (const DataSetImage& image : source.images()) {
-    if (image.split == "train" && image.modality == v1::MODALITY_PHOTO) photos.push_back(image);
+  // Removes from `images` what cannot be read.
+  absl::StatusOr<LabelledImages> Load(const DataSet& data_set, std::vector<DataSetImage>& images,
+                                      v1::Modality modality, Numbering& numbering,
+                                      const std::string& what) const {
+    const auto preprocessor = Preprocessor::Create(
+        modality == v1::MODALITY_SKETCH ? manifest_.sketch() : manifest_.photo());
+    if (!preprocessor.ok()) return preprocessor.status();
+    std::function<void(int64_t, int64_t)> sink;
+    if (progress_) sink = [&](int64_t done, int64_t total) { progress_(what, done, total); };
+    UnreadableImages unreadable;
+    unreadable.allowed_share = spec_.max_unreadable();
+    auto prepared =
+        PreparedImages::Load(data_set, images, *preprocessor, threads_, sink, &unreadable);
+    if (!prepared.ok()) {
+      return absl::Status(prepared.status().code(),
+                          absl::StrCat(what, ": ", prepared.status().message()));
+    }
+    const size_t asked = images.size();
+    for (auto i = unreadable.left_out.rbegin(); i != unreadable.left_out.rend(); ++i) {
+      images.erase(images.begin() + static_cast<int64_t>(*i));
+    }
+    if (!unreadable.left_out.empty() && message_) {
+      message_(
+          absl::StrCat(unreadable.left_out.size(), " of ", asked, " ", what,
+                       " cannot be read and are left out; the first: ", unreadable.first_error));
+    }
+    LabelledImages labelled;
+    labelled.images = *std::move(prepared);
+    for (const DataSetImage& image : images) {
+      labelled.labels.push_back(numbering.Of(image.identity));
+    }
+    return labelled;
   }
-  if (photos.empty()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(source.folder(), ": the source has no photo in the split \"train\""));
+
+  absl::Status LoadSource(const DataSet& source, TrainingData& data) const {
+    std::vector<DataSetImage> photos;
+    for (const DataSetImage& image : source.images()) {
+      if (image.split == "train" && image.modality == v1::MODALITY_PHOTO) photos.push_back(image);
+    }
+    if (photos.empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(source.folder(), ": the source has no photo in the split \"train\""));
+    }
+    Numbering numbering;
+    auto loaded = Load(source, photos, v1::MODALITY_PHOTO, numbering, "source photos");
+    if (!loaded.ok()) return loaded.status();
+    data.source = *std::move(loaded);
+    data.source_identities = numbering.size();
+    for (const DataSetImage& photo : photos) {
+      std::vector<float> attributes = photo.attributes;
+      attributes.resize(source.attributes().size(), std::numeric_limits<float>::quiet_NaN());
+      data.source_attributes.insert(data.source_attributes.end(), attributes.begin(),
+                                    attributes.end());
+    }
+    return absl::OkStatus();
   }
-  Numbering numbering;
-  auto loaded =
-      Load(source, photos, manifest.photo(), numbering, threads, "source photos", progress);
-  if (!loaded.ok()) return loaded.status();
-  data.source = *std::move(loaded);
-  data.source_identities = numbering.size();
-  for (const DataSetImage& photo : photos) {
-    std::vector<float> attributes = photo.attributes;
-    attributes.resize(source.attributes().size(), std::numeric_limits<float>::quiet_NaN());
-    data.source_attributes.insert(data.source_attributes.end(), attributes.begin(),
-                                  attributes.end());
+
+  absl::Status LoadEvaluation(const DataSet& target, const std::vector<DataSetImage>& images,
+                              std::optional<EvaluationSet>& set) const {
+    bool has_photo = false, has_sketch = false;
+    for (const DataSetImage& image : images) {
+      (image.modality == v1::MODALITY_SKETCH ? has_sketch : has_photo) = true;
+    }
+    if (!has_photo || !has_sketch) return absl::OkStatus();
+    auto loaded = LoadEvaluationSet(target, images, manifest_, threads_, spec_.max_unreadable());
+    if (!loaded.ok()) return loaded.status();
+    set = *std::move(loaded);
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
-}
+
+ private:
+  const v1::TrainingSpec& spec_;
+  const v1::CheckpointManifest& manifest_;
+  const int threads_;
+  const ProgressSink& progress_;
+  const MessageSink& message_;
+};
 
 // The target's images by what they are for.
 struct TargetParts {
@@ -99,20 +147,6 @@ absl::StatusOr<TargetParts> Divide(const DataSet& target,
   return parts;
 }
 
-absl::Status LoadEvaluation(const DataSet& target, const std::vector<DataSetImage>& images,
-                            const v1::CheckpointManifest& manifest, int threads,
-                            std::optional<EvaluationSet>& set) {
-  bool has_photo = false, has_sketch = false;
-  for (const DataSetImage& image : images) {
-    (image.modality == v1::MODALITY_SKETCH ? has_sketch : has_photo) = true;
-  }
-  if (!has_photo || !has_sketch) return absl::OkStatus();
-  auto loaded = LoadEvaluationSet(target, images, manifest, threads);
-  if (!loaded.ok()) return loaded.status();
-  set = *std::move(loaded);
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 const std::vector<std::string>& OpenDataSets::attributes() const {
@@ -121,11 +155,13 @@ const std::vector<std::string>& OpenDataSets::attributes() const {
 }
 
 absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec) {
-  auto target = DataSet::Open(spec.target_dataset());
+  const ImageFiles files =
+      spec.max_unreadable() > 0 ? ImageFiles::kMayBeMissing : ImageFiles::kMustExist;
+  auto target = DataSet::Open(spec.target_dataset(), files);
   if (!target.ok()) return target.status();
   OpenDataSets data_sets{std::nullopt, *std::move(target)};
   if (!spec.source_dataset().empty()) {
-    auto source = DataSet::Open(spec.source_dataset());
+    auto source = DataSet::Open(spec.source_dataset(), files);
     if (!source.ok()) return source.status();
     data_sets.source = *std::move(source);
   }
@@ -135,28 +171,27 @@ absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec) 
 absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
                                               const v1::TrainingSpec& spec,
                                               const v1::CheckpointManifest& manifest, int threads,
-                                              const ProgressSink& progress) {
+                                              const ProgressSink& progress,
+                                              const MessageSink& message) {
+  const Loader loader(spec, manifest, threads, progress, message);
   TrainingData data;
   const DataSet& target = data_sets.target;
-  const auto parts = Divide(target, spec.validation());
+  auto parts = Divide(target, spec.validation());
   if (!parts.ok()) return parts.status();
   if (data_sets.source) {
-    absl::Status status = LoadSource(*data_sets.source, manifest, threads, progress, data);
+    absl::Status status = loader.LoadSource(*data_sets.source, data);
     if (!status.ok()) return status;
   }
   Numbering numbering;
-  auto photos =
-      Load(target, parts->photos, manifest.photo(), numbering, threads, "target photos", progress);
+  auto photos = loader.Load(target, parts->photos, v1::MODALITY_PHOTO, numbering, "target photos");
   if (!photos.ok()) return photos.status();
-  auto sketches =
-      Load(target, parts->sketches, manifest.sketch(), numbering, threads, "sketches", progress);
+  auto sketches = loader.Load(target, parts->sketches, v1::MODALITY_SKETCH, numbering, "sketches");
   if (!sketches.ok()) return sketches.status();
   data.photos = *std::move(photos);
   data.sketches = *std::move(sketches);
   data.target_identities = numbering.size();
-  absl::Status status =
-      LoadEvaluation(target, parts->validation, manifest, threads, data.validation);
-  if (status.ok()) status = LoadEvaluation(target, parts->test, manifest, threads, data.test);
+  absl::Status status = loader.LoadEvaluation(target, parts->validation, data.validation);
+  if (status.ok()) status = loader.LoadEvaluation(target, parts->test, data.test);
   if (!status.ok()) return status;
   return data;
 }

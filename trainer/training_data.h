@@ -28,7 +28,7 @@ struct OpenDataSets {
   const std::vector<std::string>& attributes() const;
 };
 
-// As DataSet::Open.
+// As DataSet::Open; images may be missing where the spec allows that some are unreadable.
 absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec);
 
 // Images of one modality with their identities as numbers from 0.
@@ -54,12 +54,14 @@ struct TrainingData {
 };
 
 // Decodes and prepares everything on `threads` threads. FailedPrecondition if the target has no
-// sketch/photo pair to train on; else as PreparedImages::Load. `progress` is told what is being
-// read, and (done, total).
+// sketch/photo pair to train on; else as PreparedImages::Load, where max_unreadable of the spec
+// may be left out: `message` is told of them. `progress` is told what is being read, and (done,
+// total).
 absl::StatusOr<TrainingData> LoadTrainingData(
     const OpenDataSets& data_sets, const v1::TrainingSpec& spec,
     const v1::CheckpointManifest& manifest, int threads,
-    const std::function<void(const std::string&, int64_t, int64_t)>& progress = {});
+    const std::function<void(const std::string&, int64_t, int64_t)>& progress = {},
+    const std::function<void(const std::string&)>& message = {});
 
 }  // namespace s2p
 
