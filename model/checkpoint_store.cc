@@ -224,4 +224,34 @@ absl::StatusOr<int64_t> CheckpointStore::Publish(v1::CheckpointManifest manifest
   return version;
 }
 
+absl::StatusOr<int64_t> CheckpointStore::VersionOfJob(const std::string& job_id) const {
+  const auto versions = Versions();
+  if (!versions.ok()) return versions.status();
+  for (auto version = versions->rbegin(); version != versions->rend(); ++version) {
+    const auto manifest = ReadManifest(DirectoryOf(*version));
+    if (manifest.ok() && manifest->provenance().job_id() == job_id) return *version;
+  }
+  return absl::NotFoundError(absl::StrCat(root_, ": job ", job_id, " has published nothing"));
+}
+
+absl::Status CheckpointStore::Prune(int64_t keep_last, const std::vector<int64_t>& needed) const {
+  S2P_CHECK(keep_last >= 1);
+  const auto versions = Versions();
+  if (!versions.ok()) return versions.status();
+  const auto count = static_cast<int64_t>(versions->size());
+  for (int64_t i = 0; i + keep_last < count; ++i) {
+    const int64_t version = (*versions)[static_cast<size_t>(i)];
+    if (std::find(needed.begin(), needed.end(), version) != needed.end()) continue;
+    // A temporary folder of its own: the rename needs a name that nobody has.
+    absl::StatusOr<std::string> path = MakeTemporaryFolder(root_);
+    if (!path.ok()) return path.status();
+    const TemporaryFolder folder(*path);
+    const std::string target = folder.path() + "/removed";
+    if (rename(DirectoryOf(version).c_str(), target.c_str()) != 0) {
+      return FileError(errno, DirectoryOf(version), "remove");
+    }
+  }
+  return SyncDirectory(root_);
+}
+
 }  // namespace s2p

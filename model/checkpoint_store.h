@@ -35,6 +35,15 @@ class CheckpointStore {
   // the disk is full; PermissionDenied for a read-only root.
   absl::StatusOr<int64_t> Publish(v1::CheckpointManifest manifest, const TensorMap& weights) const;
 
+  // The newest version that this job published. NotFound if there is none; a version whose manifest
+  // cannot be read is passed over.
+  absl::StatusOr<int64_t> VersionOfJob(const std::string& job_id) const;
+
+  // Removes all but the newest `keep_last` (at least 1) versions and those of `needed`. A removed
+  // version vanishes in one rename before its files go. As Versions; PermissionDenied for a
+  // read-only root.
+  absl::Status Prune(int64_t keep_last, const std::vector<int64_t>& needed) const;
+
  private:
   std::string root_;
 };

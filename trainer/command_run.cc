@@ -6,9 +6,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "daemon/folder_lock.h"
 #include "model/checkpoint_store.h"
 #include "trainer/command_spec.h"
 #include "trainer/commands.h"
+#include "trainer/epoch_log.h"
 #include "trainer/ihda_trainer.h"
 #include "trainer/publisher.h"
 #include "trainer/training_display.h"
@@ -16,23 +18,6 @@
 
 namespace s2p {
 namespace {
-
-// A line of JSON per epoch, in the job's folder.
-class EpochLog {
- public:
-  explicit EpochLog(const std::string& path) : file_(path, std::ios::app) {}
-  void Write(const v1::TrainingProgress& progress) {
-    std::string json;
-    google::protobuf::util::JsonPrintOptions options;
-    options.always_print_primitive_fields = true;
-    if (google::protobuf::util::MessageToJsonString(progress, &json, options).ok()) {
-      file_ << json << std::endl;
-    }
-  }
-
- private:
-  std::ofstream file_;
-};
 
 absl::Status WriteSpec(const v1::TrainingSpec& spec, const std::string& folder) {
   std::string json;
@@ -81,6 +66,13 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
   const std::string job_id = absl::StrCat("run-", digest->substr(0, 12));
   const auto folder = JobFolder(options.state_dir, job_id);
   if (!folder.ok()) return folder.status();
+
+  std::unique_ptr<FolderLock> lock;
+  if (!folder->empty()) {
+    auto locked = FolderLock::Acquire(*folder);
+    if (!locked.ok()) return locked.status();
+    lock = *std::move(locked);
+  }
 
   TrainingDisplay display(&out, terminal);
   std::unique_ptr<EpochLog> log;

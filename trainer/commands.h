@@ -9,7 +9,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "daemon/log.h"
+#include "trainer/ihda_job_runner.h"
 #include "trainer/import_dataset.h"
+#include "trainer/trainer_server.h"
 
 namespace s2p {
 
@@ -34,6 +38,19 @@ struct RunOptions {
 // Trains, evaluates, publishes. Cancelled when `stop` ended it.
 absl::Status RunTraining(const RunOptions& options, const std::function<bool()>& stop,
                          bool terminal, std::ostream& out);
+
+struct ServeOptions {
+  TrainerServerOptions server;
+  IhdaJobRunnerOptions runner;
+  LogOptions log;
+  // Files to write the bound addresses to; empty: none.
+  std::string address_file;
+  std::string http_address_file;
+  // How long calls may go on after SIGTERM.
+  absl::Duration drain = absl::Seconds(30);
+};
+// The daemon, until SIGINT or SIGTERM.
+absl::Status RunServe(const ServeOptions& options);
 
 struct EvaluateOptions {
   // Folder of one version, as checkpoints/7. Or `baseline`.

@@ -35,6 +35,38 @@ void AddRun(Options& options, RunOptions& run) {
   AddThreads(command, run.threads);
 }
 
+void AddServe(Options& options, ServeOptions& serve) {
+  Options& command = options.AddCommand("serve", "the training daemon: takes jobs over gRPC");
+  TrainerServerOptions& server = serve.server;
+  command.Add("state-dir", &server.state_dir, "folder of the jobs; one daemon at a time")
+      .Required();
+  command.Add("checkpoint-root", &serve.runner.checkpoint_root, "folder that models go to")
+      .Required();
+  command.Add("data-root", &serve.runner.data_root, "folder that all paths of a spec lie in")
+      .Required();
+  command.Add("listen", &server.listen, "address of gRPC, HOST:PORT; port 0 picks a free one");
+  command.Add("http", &server.http, "address of /metrics, /healthz and /readyz, HOST:PORT");
+  command.Add("address-file", &serve.address_file,
+              "file to write gRPC's address to when it listens");
+  command.Add("http-address-file", &serve.http_address_file, "the same for --http");
+  command.Add("device", &serve.runner.device, "auto, cpu or cuda:N; wins over the spec's");
+  AddThreads(command, serve.runner.threads);
+  command.Add("max-running", &server.max_running, "jobs that run at one time").Range(1, 64);
+  command
+      .Add("keep-last", &serve.runner.keep_last,
+           "versions that stay in the store after a publish; 0: all")
+      .Range(0, 1e9);
+  command.Add("retry-pause", &server.retry_pause, "wait of a job that a full disk has paused");
+  command.Add("watch-interval", &server.watch_interval, "between two looks at watched data sets");
+  command.Add("max-watchers", &server.max_watchers, "streams of progress at one time")
+      .Range(1, 100000);
+  command.AddBytes("max-message-bytes", &server.max_message_bytes, "of one gRPC message")
+      .Range(1024, 1 << 30);
+  command.Add("drain", &serve.drain, "how long calls may go on after SIGTERM");
+  AddCredentialOptions(&command, &server.credentials);
+  AddLogOptions(&command, &serve.log);
+}
+
 void AddCrossValidate(Options& options, CrossValidateOptions& validate) {
   Options& command = options.AddCommand(
       "cross-validate", "train on each of several splits; mean and standard deviation");
@@ -135,6 +167,7 @@ int Main(int argc, char** argv) {
   SynthesizeOptions synthesize;
   ImportOptions import;
   ImportCheckpointOptions import_checkpoint;
+  ServeOptions serve;
   CrossValidateOptions validate;
   SelectAttributesOptions select;
   PackOptions pack;
@@ -143,6 +176,8 @@ int Main(int argc, char** argv) {
   AddSynthesize(options, synthesize);
   AddImport(options, import);
   AddImportCheckpoint(options, import_checkpoint);
+  serve.server.version = S2P_VERSION;
+  AddServe(options, serve);
   AddCrossValidate(options, validate);
   AddSelectAttributes(options, select);
   AddPack(options, pack);
@@ -155,6 +190,7 @@ int Main(int argc, char** argv) {
          return WithSignals(
              [&](const Stop& stop) { return RunTraining(run, stop, terminal, std::cout); });
        }},
+      {"serve", [&] { return RunServe(serve); }},
       {"cross-validate",
        [&] {
          return WithSignals([&](const Stop& stop) {

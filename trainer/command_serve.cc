@@ -1,0 +1,48 @@
+#include <cstdio>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/log.h"
+#include "daemon/shutdown.h"
+#include "trainer/commands.h"
+#include "trainer/ihda_job_runner.h"
+#include "trainer/trainer_server.h"
+
+namespace s2p {
+namespace {
+
+// Appears whole: who waits for the file reads the whole address.
+absl::Status WriteAddress(const std::string& path, const std::string& address) {
+  if (path.empty()) return absl::OkStatus();
+  const std::string temporary = path + ".tmp";
+  std::ofstream file(temporary);
+  file << address << '\n';
+  file.close();
+  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": cannot be written"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status RunServe(const ServeOptions& options) {
+  if (absl::Status status = ConfigureLog(options.log); !status.ok()) return status;
+  auto shutdown = Shutdown::Install();
+  if (!shutdown.ok()) return shutdown.status();
+  auto runner = IhdaJobRunner::Create(options.runner);
+  if (!runner.ok()) return runner.status();
+  auto server = TrainerServer::Start(options.server, runner->get());
+  if (!server.ok()) return server.status();
+  absl::Status status = WriteAddress(options.address_file, (*server)->address());
+  if (status.ok()) status = WriteAddress(options.http_address_file, (*server)->http_address());
+  if (!status.ok()) return status;
+  LogInfo("listening", {{"grpc", (*server)->address()}, {"http", (*server)->http_address()}});
+  (*shutdown)->Wait();
+  LogInfo("draining", {{"at_most", options.drain}});
+  (*server)->Shutdown(options.drain);
+  LogInfo("ended");
+  return absl::OkStatus();
+}
+
+}  // namespace s2p

@@ -1,0 +1,130 @@
+#include "trainer/ihda_job_runner.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "daemon/log.h"
+#include "model/encoder.h"
+#include "model/file.h"
+#include "trainer/epoch_log.h"
+#include "trainer/ihda_trainer.h"
+#include "trainer/learning_curve.h"
+#include "trainer/publisher.h"
+#include "trainer/spec_check.h"
+#include "trainer/training_spec.h"
+
+namespace s2p {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A device without memory is not a disk without room: waiting does not help.
+absl::Status OfTraining(const absl::Status& status, bool disk_may_be_full) {
+  if (!absl::IsResourceExhausted(status) || disk_may_be_full) return status;
+  return absl::FailedPreconditionError(status.message());
+}
+
+void DrawCurve(const std::string& folder, const std::string& title, std::string& file) {
+  const auto points = ReadEpochPoints(folder + "/metrics.jsonl");
+  if (!points.ok() || points->empty()) return;
+  const std::string path = folder + "/learning_curve.png";
+  if (WriteLearningCurve(*points, title, path).ok()) file = path;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<IhdaJobRunner>> IhdaJobRunner::Create(
+    const IhdaJobRunnerOptions& options) {
+  std::error_code error;
+  if (!fs::is_directory(options.data_root, error)) {
+    return absl::NotFoundError(
+        absl::StrCat(options.data_root, ": there is no such folder; it is to hold the data sets"));
+  }
+  fs::create_directories(options.checkpoint_root, error);
+  if (error) return FileError(error.value(), options.checkpoint_root, "create");
+  if (access(options.checkpoint_root.c_str(), W_OK | X_OK) != 0) {
+    return FileError(errno, options.checkpoint_root, "models cannot be published here");
+  }
+  if (!options.device.empty()) {
+    if (absl::Status status = CheckDevice(options.device); !status.ok()) return status;
+  }
+  return std::unique_ptr<IhdaJobRunner>(new IhdaJobRunner(options));
+}
+
+absl::StatusOr<v1::TrainingSpec> IhdaJobRunner::Check(const v1::TrainingSpec& spec) {
+  auto resolved = ResolveSpec(spec);
+  if (!resolved.ok()) return resolved.status();
+  if (!options_.device.empty()) resolved->set_device(options_.device);
+  std::vector<std::string> errors = SpecErrors(*resolved);
+  ConfinePaths(options_.data_root, *resolved, errors);
+  // A spec that is wrong by itself is not held against the data.
+  if (errors.empty()) errors = RunErrors(*resolved, store_);
+  if (errors.empty()) return resolved;
+  return absl::InvalidArgumentError(
+      absl::StrCat("the spec is wrong: ", absl::StrJoin(errors, "; ")));
+}
+
+absl::StatusOr<JobOutcome> IhdaJobRunner::Run(const v1::Job& job, const std::string& folder,
+                                              const JobCallbacks& callbacks) {
+  JobOutcome outcome;
+  const std::string title = job.spec().name().empty() ? job.job_id() : job.spec().name();
+  // A crash may have come between publishing and writing down that it was done.
+  const auto published = store_.VersionOfJob(job.job_id());
+  if (!published.ok() && !absl::IsNotFound(published.status())) return published.status();
+  if (published.ok()) {
+    outcome.published_version = *published;
+    outcome.reason = absl::StrCat("published as version ", *published);
+    const auto manifest = ReadManifest(store_.DirectoryOf(*published));
+    if (manifest.ok()) {
+      outcome.evaluations.assign(manifest->evaluations().begin(), manifest->evaluations().end());
+    }
+    DrawCurve(folder, title, outcome.learning_curve_file);
+    return outcome;
+  }
+
+  EpochLog log(folder + "/metrics.jsonl");
+  IhdaTrainerOptions options;
+  options.checkpoint_root = options_.checkpoint_root;
+  options.state_file = folder + "/resume";
+  options.threads = options_.threads;
+  options.on_message = callbacks.on_message;
+  options.on_progress = callbacks.on_progress;
+  options.stop = callbacks.stop;
+  options.on_epoch = [&](const v1::TrainingProgress& progress,
+                         const std::vector<v1::Evaluation>& evaluations) {
+    log.Write(progress);
+    DrawCurve(folder, title, outcome.learning_curve_file);
+    callbacks.on_epoch(progress, evaluations);
+  };
+  callbacks.on_message("reading the data");
+  auto trainer = IhdaTrainer::Create(job.resolved_spec(), options);
+  if (!trainer.ok()) return OfTraining(trainer.status(), false);
+  if ((*trainer)->resumed()) callbacks.on_message("goes on where it was interrupted");
+  if (absl::Status status = (*trainer)->Run(); !status.ok()) return status;
+  if (callbacks.stop()) return absl::CancelledError("stopped before it was evaluated");
+  callbacks.on_message("evaluating");
+  auto evaluations = (*trainer)->EvaluateAll();
+  if (!evaluations.ok()) return OfTraining(evaluations.status(), false);
+  outcome.evaluations = *std::move(evaluations);
+  const auto model = (*trainer)->Model(outcome.evaluations, job.job_id());
+  if (!model.ok()) return OfTraining(model.status(), false);
+  callbacks.on_message("publishing");
+  const auto result = PublishModel(job.resolved_spec(), *model, store_);
+  if (!result.ok()) return result.status();
+  outcome.published_version = result->version;
+  outcome.reason = result->reason;
+  if (result->version != 0 && options_.keep_last > 0) {
+    const absl::Status pruned = store_.Prune(options_.keep_last, callbacks.needed_versions());
+    if (!pruned.ok()) callbacks.on_message(absl::StrCat("not pruned: ", pruned.message()));
+  }
+  DrawCurve(folder, title, outcome.learning_curve_file);
+  (*trainer)->ForgetState();
+  return outcome;
+}
+
+}  // namespace s2p

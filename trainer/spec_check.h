@@ -1,0 +1,26 @@
+// Whether a spec can be run here: its paths, its data, its device.
+#ifndef S2P_TRAINER_SPEC_CHECK_H_
+#define S2P_TRAINER_SPEC_CHECK_H_
+
+#include <string>
+#include <vector>
+
+#include "model/checkpoint_store.h"
+#include "s2p/v1/training.pb.h"
+
+namespace s2p {
+
+// Makes the paths of a resolved spec absolute, relative ones below `data_root`, and adds to
+// `errors` "field: what is wrong" for each that leaves it, also by a symbolic link.
+void ConfinePaths(const std::string& data_root, v1::TrainingSpec& spec,
+                  std::vector<std::string>& errors);
+
+// What stands in the way of a spec whose fields are right by themselves (SpecErrors): a data set
+// that does not open, too few pairs or identities for a batch, weights or a version that are not
+// there or of another network, a device that is not there. "field: what is wrong", all of them;
+// reads no image.
+std::vector<std::string> RunErrors(const v1::TrainingSpec& resolved, const CheckpointStore& store);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_SPEC_CHECK_H_
