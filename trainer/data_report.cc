@@ -63,11 +63,10 @@ void ReportSourceIdentities(const std::vector<const DataSetImage*>& photos,
   for (const DataSetImage* photo : photos) ++photos_of[photo->identity];
   std::vector<int64_t> counts;
   std::vector<std::string> loud;
-  int64_t few = 0;
-  const auto wanted = static_cast<int64_t>(spec.step1().images_per_identity());
+  int64_t alone = 0;
   for (const auto& item : photos_of) {
     counts.push_back(item.second);
-    few += item.second < wanted ? 1 : 0;
+    alone += item.second == 1 ? 1 : 0;
   }
   if (counts.empty()) return;
   std::nth_element(counts.begin(), counts.begin() + static_cast<int64_t>(counts.size()) / 2,
@@ -80,10 +79,9 @@ void ReportSourceIdentities(const std::vector<const DataSetImage*>& photos,
     report.push_back(absl::StrCat("the source is unbalanced: the median identity has ", median,
                                   " photos, but ", Some(loud)));
   }
-  if (spec.step1().epochs() > 0 && few > 0) {
-    report.push_back(absl::StrCat(few, " of ", photos_of.size(), " source identities have fewer ",
-                                  "photos than step1.images_per_identity (", wanted,
-                                  "): theirs are repeated in a batch"));
+  if (spec.step1().epochs() > 0 && spec.step1().images_per_identity() > 1 && alone > 0) {
+    report.push_back(absl::StrCat(alone, " of ", photos_of.size(), " source identities have one ",
+                                  "photo only: in step 1 it is its own positive"));
   }
 }
 

@@ -14,7 +14,7 @@ namespace s2p {
 // images that the run trains on: attributes that are never, always, hardly ever or nearly always
 // there or known for no photo (their head learns a constant); identities of the target that have
 // one modality only (they are left out of step 2); a source most of whose photos belong to few
-// identities, or whose identities have too few photos to fill a batch without repeats. None of it
+// identities, or whose identities have one photo only where step 1 wants pairs of them. None of it
 // stops a run.
 std::vector<std::string> ReportData(const OpenDataSets& data_sets, const v1::TrainingSpec& spec);
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "daemon/log.h"
@@ -62,8 +63,14 @@ absl::StatusOr<v1::TrainingSpec> IhdaJobRunner::Check(const v1::TrainingSpec& sp
   if (!options_.device.empty()) resolved->set_device(options_.device);
   std::vector<std::string> errors = SpecErrors(*resolved);
   ConfinePaths(options_.data_root, *resolved, errors);
-  // A spec that is wrong by itself is not held against the data.
-  if (errors.empty()) errors = RunErrors(*resolved, store_);
+  for (std::string& error : RunErrors(*resolved, store_)) {
+    // A field that is wrong by itself is named once.
+    const std::string field = error.substr(0, error.find(':') + 1);
+    const bool named = std::any_of(errors.begin(), errors.end(), [&](const std::string& other) {
+      return absl::StartsWith(other, field);
+    });
+    if (!named) errors.push_back(std::move(error));
+  }
   if (errors.empty()) return resolved;
   return absl::InvalidArgumentError(
       absl::StrCat("the spec is wrong: ", absl::StrJoin(errors, "; ")));

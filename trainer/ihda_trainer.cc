@@ -49,6 +49,16 @@ std::string DigestOfRun(v1::TrainingSpec spec, const OpenDataSets& data_sets) {
                              data_sets.target.sha256()));
 }
 
+void SetLosses(const std::vector<std::pair<std::string, double>>& losses,
+               v1::TrainingProgress& progress) {
+  progress.clear_losses();
+  for (const auto& [name, value] : losses) {
+    v1::LossTerm& term = *progress.add_losses();
+    term.set_name(name);
+    term.set_value(value);
+  }
+}
+
 class Trainer : public IhdaTrainer {
  public:
   Trainer(v1::TrainingSpec spec, IhdaTrainerOptions options)
@@ -94,7 +104,8 @@ class Trainer : public IhdaTrainer {
   int ihda_step_ = 1;
   int epochs_done_ = 0;
   int64_t iteration_ = 0;
-  LossMeans means_;
+  // Since the last on_progress, and since the epoch began.
+  LossMeans means_, epoch_means_;
   std::optional<v1::Evaluation> last_validation_;
   // For rate and remaining time: batches and images of this process, and when it began them.
   absl::Time begin_;
@@ -277,6 +288,7 @@ absl::Status Trainer::Accumulate(const IhdaStep& step, const std::vector<std::ve
     return NotFinite(step, epoch, number, status);
   }
   means_.Add(values);
+  epoch_means_.Add(values);
   const int batches_of_update = std::min(group, count - (number - place));
   torch::Tensor total = sum.Total();
   if (batches_of_update > 1) total = total / batches_of_update;
@@ -306,11 +318,7 @@ v1::TrainingProgress Trainer::Progress(const IhdaStep& step, int epoch, int numb
   progress.set_epochs(spec.epochs());
   progress.set_step(static_cast<uint32_t>(number + 1));
   progress.set_steps(static_cast<uint32_t>(count));
-  for (const auto& [name, value] : means_.Take()) {
-    v1::LossTerm& term = *progress.add_losses();
-    term.set_name(name);
-    term.set_value(value);
-  }
+  SetLosses(means_.Take(), progress);
   const double seconds = std::max(1e-6, absl::ToDoubleSeconds(absl::Now() - begin_));
   progress.set_images_per_second(static_cast<double>(images_) / seconds);
   const int64_t left = static_cast<int64_t>(spec.epochs() - epoch) * count - number - 1;
@@ -325,6 +333,7 @@ v1::TrainingProgress Trainer::Progress(const IhdaStep& step, int epoch, int numb
 
 absl::Status Trainer::EndEpoch(const IhdaStep& step, int epoch, v1::TrainingProgress& progress) {
   epochs_done_ = epoch + 1;
+  SetLosses(epoch_means_.Take(), progress);
   if (!options_.state_file.empty()) {
     const absl::Status status =
         WriteResumeState(options_.state_file,

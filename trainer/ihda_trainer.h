@@ -27,7 +27,7 @@ struct IhdaTrainerOptions {
   int threads = 0;
   // Called after each update; `losses` holds the means since the last call.
   std::function<void(const v1::TrainingProgress&)> on_progress;
-  // Called after each epoch, evaluated where the spec says so.
+  // Called after each epoch, evaluated where the spec says so; `losses` holds the epoch's means.
   std::function<void(const v1::TrainingProgress&, const std::vector<v1::Evaluation>&)> on_epoch;
   // A sentence about the data (trainer/data_report.h), before any image is read.
   std::function<void(const std::string&)> on_message;
