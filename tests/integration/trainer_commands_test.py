@@ -176,7 +176,5 @@ class TrainerCommands(unittest.TestCase):
 if __name__ == "__main__":
     if len(sys.argv) < 4:
         sys.exit(__doc__)
-    end_to_end_test.BIN, end_to_end_test.WORK = sys.argv[1], os.path.abspath(sys.argv[2])
-    suite = unittest.TestSuite(TrainerCommands(name) for name in sys.argv[3:])
-    result = unittest.TextTestRunner(verbosity=2).run(suite)
-    sys.exit(0 if result.wasSuccessful() else 1)
+    end_to_end_test.BIN, end_to_end_test.WORK = (os.path.abspath(path) for path in sys.argv[1:3])
+    unittest.main(argv=[sys.argv[0]] + ["TrainerCommands." + name for name in sys.argv[3:]])
