@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -117,10 +118,16 @@ Getter GetterOf(const matvar_t& variable) {
   }
 }
 
+// The library's own search trusts that every field has a name, which a damaged file need not have.
 absl::StatusOr<matvar_t*> MatReader::Field(matvar_t* parent, const char* name) const {
-  matvar_t* field = Mat_VarGetStructFieldByName(parent, name, 0);
-  if (field == nullptr) return Wrong(absl::StrCat("has no field ", name));
-  return field;
+  const unsigned count = Mat_VarGetNumberOfFields(parent);
+  char* const* const names = Mat_VarGetStructFieldnames(parent);
+  for (unsigned i = 0; names != nullptr && i < count; ++i) {
+    if (names[i] == nullptr || std::strcmp(names[i], name) != 0) continue;
+    matvar_t* field = Mat_VarGetStructFieldByIndex(parent, i, 0);
+    if (field != nullptr) return field;
+  }
+  return Wrong(absl::StrCat("has no field ", name));
 }
 
 absl::StatusOr<matvar_t*> MatReader::Struct(matvar_t* parent, const char* name) const {
