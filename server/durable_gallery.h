@@ -47,7 +47,8 @@ class DurableGallery final : public Gallery {
 
   absl::Status Activate(
       std::shared_ptr<const Encoder> encoder, const std::function<void(int64_t, int64_t)>& progress,
-      const std::function<void(const std::string&, const absl::Status&)>& on_damaged) override;
+      const std::function<void(const std::string&, const absl::Status&)>& on_damaged,
+      const std::function<absl::Status(absl::Duration)>& after_batch) override;
   std::vector<absl::StatusOr<AddResult>> Add(std::vector<NewItem> items) override;
   absl::StatusOr<AddResult> Check(const std::string& photo_id, v1::Modality modality,
                                   const std::map<std::string, std::string>& metadata,
@@ -107,8 +108,14 @@ class DurableGallery final : public Gallery {
   // start.
   void RemoveUnreferenced(const std::set<std::string>& digests)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  absl::StatusOr<bool> AnyMissing(int64_t version, const std::set<int64_t>& damaged) const
+  // Items to embed, `damaged` ones apart; at most one more than the last batch may have.
+  absl::StatusOr<std::vector<CatalogueItem>> StillMissing(int64_t version,
+                                                          const std::set<int64_t>& damaged) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  // Makes the view and publishes it, if nothing is missing; false if something is.
+  absl::StatusOr<bool> TrySwap(const GalleryEmbedder& embedder,
+                               const std::shared_ptr<const Encoder>& encoder, bool embed_last,
+                               const std::set<int64_t>& damaged);
   absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> LoadView(const Encoder& encoder) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   absl::StatusOr<std::vector<CatalogueItem>> Missing(int64_t version,
@@ -116,7 +123,12 @@ class DurableGallery final : public Gallery {
     absl::MutexLock lock(&read_mutex_);
     return reader_->ListWithoutEmbedding(version, after, kCataloguePageSize);
   }
-  absl::Status Store(int64_t version, const std::vector<EmbeddedItem>& embedded);
+  absl::Status Store(int64_t version, const std::vector<EmbeddedItem>& embedded) {
+    absl::MutexLock lock(&write_mutex_);
+    return StoreLocked(version, embedded);
+  }
+  absl::Status StoreLocked(int64_t version, const std::vector<EmbeddedItem>& embedded)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
 
   std::shared_ptr<const IndexedGalleryView> view() const {
     absl::MutexLock lock(&state_mutex_);

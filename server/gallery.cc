@@ -22,6 +22,8 @@ absl::Status CheckOptions(const GalleryOptions& options) {
 
 void DurableGallery::Publish(std::shared_ptr<const IndexedGalleryView> view,
                              std::shared_ptr<const Snapshot>* retired) {
+  // A list or a write may hold it for longer than any snapshot.
+  view = slot_->Guard(std::move(view));
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->version = view->version();
   snapshot->encoder = encoder_;

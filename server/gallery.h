@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "model/encoder.h"
 #include "model/image.h"
@@ -65,13 +66,19 @@ class Gallery {
   virtual ~Gallery() = default;
 
   // Embeds every item that has no embedding of encoder->version() yet, in batches, storing as it
-  // goes so that an interrupted run resumes; then publishes {encoder, view} to the slot.
+  // goes so that an interrupted run resumes; then publishes {encoder, view} to the slot. Searches,
+  // adds and deletes go on with what serves until then; what comes meanwhile is embedded too.
   // `progress` is called with (done, total). An item whose blob is damaged is logged by the caller
-  // through `on_damaged` and left out of the view, not deleted.
+  // through `on_damaged` and left out of the view, not deleted. `after_batch` is called, with no
+  // lock held, after each batch is stored, with the time that it took: it may wait, and if it does
+  // not return OK, nothing is published and that is what Activate returns. The time is zero when
+  // photos are added about as fast as they are embedded, so that waiting would put off the end for
+  // ever.
   virtual absl::Status Activate(
       std::shared_ptr<const Encoder> encoder,
       const std::function<void(int64_t, int64_t)>& progress = {},
-      const std::function<void(const std::string&, const absl::Status&)>& on_damaged = {}) = 0;
+      const std::function<void(const std::string&, const absl::Status&)>& on_damaged = {},
+      const std::function<absl::Status(absl::Duration)>& after_batch = {}) = 0;
 
   // One outcome per item, in order; several items share one transaction. AlreadyExists as
   // on_conflict says; Unavailable before the first model; InvalidArgument for an embedding that is

@@ -74,7 +74,11 @@ void AddFlags(Options& options, Flags& flags) {
       .Range(0, 10000000);
   options.Add("default-deadline", &limits.default_deadline, "of a search whose client sets none");
   options.Add("drain", &flags.drain, "how long calls may go on after SIGTERM");
-  options.Add("poll-interval", &server.poll_interval, "between two looks at an empty store");
+  options.Add("poll-interval", &server.poll_interval, "between two looks at the store");
+  options
+      .Add("reembed-share", &server.reembed_share,
+           "share of the time that embedding with a new model takes while searches wait")
+      .Range(0.05, 1);
   options.Add("keep-versions", &server.keep_versions, "versions kept for rolling back")
       .Range(1, 100);
   AddCredentialOptions(&options, &server.credentials);

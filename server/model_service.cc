@@ -9,6 +9,8 @@ v1::ModelVersion::State ToProto(VersionState state) {
       return v1::ModelVersion::STATE_PUBLISHED;
     case VersionState::kLoading:
       return v1::ModelVersion::STATE_LOADING;
+    case VersionState::kWarming:
+      return v1::ModelVersion::STATE_WARMING;
     case VersionState::kEmbedding:
       return v1::ModelVersion::STATE_EMBEDDING;
     case VersionState::kServing:
@@ -25,6 +27,11 @@ void Fill(const VersionStatus& status, v1::ModelVersion& out) {
   out.set_version(status.version);
   out.set_state(ToProto(status.state));
   out.set_progress(status.progress);
+  if (status.state == VersionState::kEmbedding && status.eta < absl::InfiniteDuration()) {
+    const int64_t nanoseconds = absl::ToInt64Nanoseconds(status.eta);
+    out.mutable_eta()->set_seconds(nanoseconds / 1'000'000'000);
+    out.mutable_eta()->set_nanos(static_cast<int32_t>(nanoseconds % 1'000'000'000));
+  }
   if (!status.failure.ok()) out.set_failure(status.failure.ToString());
   if (status.manifest == nullptr) return;
   *out.mutable_created_at() = status.manifest->created_at();

@@ -9,6 +9,7 @@
 #include <optional>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -34,6 +35,15 @@ constexpr int kAddThreads = 32;
 constexpr int kMostWaitingAdds = 1024;
 constexpr int kStorageThreads = 4;
 constexpr int kMostWaitingStorage = 1024;
+
+// To warm up every size would take half a minute on a CPU. Kernels and memory are chosen by size,
+// and what lies between two of these has little left to warm.
+std::vector<int> BatchSizes(int most) {
+  std::vector<int> sizes;
+  for (int size = 1; size < most; size *= 2) sizes.push_back(size);
+  sizes.push_back(most);
+  return sizes;
+}
 
 class Server final : public SearchServer {
  public:
@@ -111,6 +121,10 @@ absl::Status Server::OpenGallery() {
   loader_options.load_encoder = options_.load_encoder;
   loader_options.poll_interval = options_.poll_interval;
   loader_options.keep_versions = options_.keep_versions;
+  loader_options.warm_up_batch_sizes = BatchSizes(options_.batcher.max_batch);
+  loader_options.warm_up_passes = options_.warm_up_passes;
+  loader_options.reembed_share = options_.reembed_share;
+  loader_options.busy = [this] { return batcher_->queue_depth() > 0; };
   loader_options.on_change = [this](const VersionStatus& version) { OnVersionChange(version); };
   loader_options.on_damaged = [](const std::string& photo_id, const absl::Status& why) {
     LogWarning("left a photo out of the gallery", {{"photo_id", photo_id}, {"reason", why}});
@@ -225,8 +239,14 @@ void Server::OnVersionChange(const VersionStatus& status) {
       metrics_.CountModelLoad("failed");
       LogWarning("model refused", {{"version", status.version}, {"reason", status.failure}});
       break;
+    case VersionState::kWarming:
+      break;
     case VersionState::kPublished:
+      metrics_.SetReembedProgress(1);
+      LogInfo("left model for another one", {{"version", status.version}});
+      break;
     case VersionState::kRetired:
+      LogInfo("retired", {{"version", status.version}});
       break;
   }
 }

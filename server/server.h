@@ -34,8 +34,10 @@ struct ServerOptions {
   int decode_threads = 0;
   // Pixels that decoded images may take at one time.
   int64_t max_pixels_in_flight = 160'000'000;
-  // Between two looks at an empty store.
+  // As SnapshotLoaderOptions has them.
   absl::Duration poll_interval = absl::Seconds(2);
+  int warm_up_passes = 3;
+  double reembed_share = 0.5;
   int keep_versions = 2;
   // For s2p_build_info.
   std::string version = "unknown";

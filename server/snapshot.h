@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "model/encoder.h"
 #include "server/gallery_view.h"
+#include "server/reaper.h"
 
 namespace s2p {
 
@@ -24,19 +26,27 @@ struct Snapshot {
 // that is never held for work. Not std::atomic<shared_ptr>: that is C++20.
 class SnapshotSlot {
  public:
-  // Null before the first model.
+  // Null before the first model. Whoever drops it last, the slot's reaper frees it.
   std::shared_ptr<const Snapshot> Get() const {
     absl::MutexLock lock(&mutex_);
     return snapshot_;
   }
   // Returns the one replaced, so that it never dies under the lock.
   std::shared_ptr<const Snapshot> Set(std::shared_ptr<const Snapshot> snapshot) {
+    snapshot = reaper_.Guard(std::move(snapshot));
     absl::MutexLock lock(&mutex_);
     snapshot_.swap(snapshot);
     return snapshot;
   }
+  // For a part of a snapshot that is held apart from it, too.
+  template <typename T>
+  std::shared_ptr<const T> Guard(std::shared_ptr<const T> part) const {
+    return reaper_.Guard(std::move(part));
+  }
 
  private:
+  // Dies after the snapshot, which it frees.
+  const Reaper reaper_;
   mutable absl::Mutex mutex_;
   std::shared_ptr<const Snapshot> snapshot_ ABSL_GUARDED_BY(mutex_);
 };

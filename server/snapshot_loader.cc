@@ -1,25 +1,15 @@
 #include "server/snapshot_loader.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <filesystem>
-#include <set>
-#include <system_error>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "model/file.h"
 
 namespace s2p {
 namespace {
 
-namespace fs = std::filesystem;
-
-constexpr char kTemporarySuffix[] = ".tmp";
+// Longest wait before a version is tried again, as a power of two of the poll interval.
+constexpr int kMostDoublings = 8;
 
 // Whether another attempt would meet this failure again.
 bool IsFinal(const absl::Status& status) {
@@ -27,70 +17,7 @@ bool IsFinal(const absl::Status& status) {
          absl::IsFailedPrecondition(status);
 }
 
-// `to` must not be there. DataLoss if `from` is not of the size that it should be.
-absl::Status CopyFileSynced(const std::string& from, const std::string& to, uint64_t size_bytes) {
-  absl::StatusOr<InputFile> file = InputFile::Open(from);
-  if (!file.ok()) return file.status();
-  if (file->size_bytes() != size_bytes) {
-    return absl::DataLossError(absl::StrCat(from, ": size: ", file->size_bytes(),
-                                            " bytes, but the manifest says ", size_bytes));
-  }
-  std::error_code error;
-  fs::copy_file(from, to, error);
-  if (error) return FileError(error.value(), to, "copy");
-  const int descriptor = open(to.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return FileError(errno, to, "open");
-  const int result = fsync(descriptor);
-  const int error_number = errno;
-  close(descriptor);
-  return result == 0 ? absl::OkStatus() : FileError(error_number, to, "sync");
-}
-
-absl::Status MakeFolders(const std::string& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  return error ? FileError(error.value(), path, "create folder") : absl::OkStatus();
-}
-
-void RemoveTree(const std::string& path) {
-  std::error_code ignored;
-  fs::remove_all(path, ignored);
-}
-
-// The manifest and the files that it lists, synced; what `to` held before is gone. NotFound if
-// there is no manifest.
-absl::Status CopyCheckpoint(const std::string& from, const std::string& to) {
-  absl::StatusOr<v1::CheckpointManifest> manifest = ReadManifest(from);
-  if (!manifest.ok()) return manifest.status();
-  RemoveTree(to);
-  absl::Status status = MakeFolders(to);
-  if (!status.ok()) return status;
-  const std::string manifest_path = absl::StrCat(from, "/", kManifestFileName);
-  std::error_code error;
-  const uintmax_t size = fs::file_size(manifest_path, error);
-  if (error) return FileError(error.value(), manifest_path, "size");
-  status = CopyFileSynced(manifest_path, absl::StrCat(to, "/", kManifestFileName), size);
-  for (const v1::CheckpointFile& file : manifest->files()) {
-    if (!status.ok()) return status;
-    status = CopyFileSynced(absl::StrCat(from, "/", file.name()),
-                            absl::StrCat(to, "/", file.name()), file.bytes());
-    // The manifest is there, so a file that is not is damage, not an empty place.
-    if (absl::IsNotFound(status)) status = absl::DataLossError(status.message());
-  }
-  return status.ok() ? SyncDirectory(to) : status;
-}
-
-// The versions in a store that may not be there at all.
-absl::StatusOr<std::vector<int64_t>> VersionsOrNone(const CheckpointStore& store) {
-  absl::StatusOr<std::vector<int64_t>> versions = store.Versions();
-  if (absl::IsNotFound(versions.status())) return std::vector<int64_t>();
-  return versions;
-}
-
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<SnapshotLoader>> SnapshotLoader::Create(
-    SnapshotLoaderOptions options, Gallery* gallery) {
+absl::Status CheckOptions(const SnapshotLoaderOptions& options) {
   if (options.checkpoint_root.empty()) return absl::InvalidArgumentError("checkpoint_root: empty");
   if (options.data_dir.empty()) return absl::InvalidArgumentError("data_dir: empty");
   if (!options.load_encoder) return absl::InvalidArgumentError("load_encoder: not set");
@@ -101,69 +28,164 @@ absl::StatusOr<std::unique_ptr<SnapshotLoader>> SnapshotLoader::Create(
     return absl::InvalidArgumentError(
         absl::StrCat("keep_versions: ", options.keep_versions, " is below 1"));
   }
+  for (int size : options.warm_up_batch_sizes) {
+    if (size < 1) {
+      return absl::InvalidArgumentError(absl::StrCat("warm_up_batch_sizes: ", size, " is below 1"));
+    }
+  }
+  if (options.warm_up_passes < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("warm_up_passes: ", options.warm_up_passes, " is below 0"));
+  }
+  if (!(options.reembed_share >= 0.05 && options.reembed_share <= 1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("reembed_share: ", options.reembed_share, " is not in [0.05, 1]"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SnapshotLoader>> SnapshotLoader::Create(
+    SnapshotLoaderOptions options, Gallery* gallery) {
+  absl::Status status = CheckOptions(options);
+  if (!status.ok()) return status;
   return std::unique_ptr<SnapshotLoader>(new SnapshotLoader(std::move(options), gallery));
 }
 
 SnapshotLoader::SnapshotLoader(SnapshotLoaderOptions options, Gallery* gallery)
     : options_(std::move(options)),
-      store_(options_.checkpoint_root),
-      adopted_(absl::StrCat(options_.data_dir, "/models")),
+      checkpoints_(options_.checkpoint_root, options_.data_dir),
+      pace_(options_.reembed_share, options_.busy),
       gallery_(gallery) {}
 
 SnapshotLoader::~SnapshotLoader() { Stop(); }
 
-absl::StatusOr<std::vector<int64_t>> SnapshotLoader::Candidates() const {
+absl::StatusOr<std::vector<int64_t>> SnapshotLoader::Wanted() {
   absl::StatusOr<std::optional<int64_t>> pinned = gallery_->PinnedVersion();
   if (!pinned.ok()) return pinned.status();
-  absl::StatusOr<std::vector<int64_t>> copies = VersionsOrNone(adopted_);
-  if (!copies.ok()) return copies.status();
-  std::set<int64_t> versions(copies->begin(), copies->end());
-  // A store that cannot be read stops nothing that was adopted.
-  absl::StatusOr<std::vector<int64_t>> published = VersionsOrNone(store_);
-  if (published.ok()) versions.insert(published->begin(), published->end());
-  if (versions.empty() && !published.ok()) return published.status();
-  std::vector<int64_t> best_first;
-  for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
-    // A pin rolls back: what is newer is not wanted, whatever happens to the pinned version.
-    if (!pinned->has_value() || *version <= **pinned) best_first.push_back(*version);
+  absl::StatusOr<std::set<int64_t>> versions = checkpoints_.Versions();
+  if (!versions.ok()) return versions.status();
+  int64_t serving = 0;
+  bool changed = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    serving = serving_version_;
+    changed = seen_ != *versions;
+    seen_ = *versions;
   }
-  if (best_first.empty() && !versions.empty()) {
-    return absl::NotFoundError(
-        absl::StrCat(store_.root(), ": version ", **pinned, " is pinned, but it is not there"));
+  if (changed && options_.on_status) options_.on_status();
+  std::vector<int64_t> best_first;
+  for (auto version = versions->rbegin(); version != versions->rend(); ++version) {
+    // A pin rolls back: what is newer is not wanted, whatever happens to the pinned version. What
+    // is older is better than nothing.
+    const bool wanted = pinned->has_value()
+                            ? *version == **pinned || (serving == 0 && *version < **pinned)
+                            : *version > serving;
+    if (wanted && *version != serving) best_first.push_back(*version);
+  }
+  if (serving == 0 && best_first.empty() && !versions->empty()) {
+    return absl::NotFoundError(absl::StrCat(checkpoints_.store().root(), ": version ", **pinned,
+                                            " is pinned, but it is not there"));
   }
   return best_first;
 }
 
-absl::Status SnapshotLoader::Load() {
+int64_t SnapshotLoader::Choose(const std::vector<int64_t>& wanted, absl::Status* failure) const {
+  absl::MutexLock lock(&mutex_);
+  for (int64_t version : wanted) {
+    const auto found = attempted_.find(version);
+    if (found == attempted_.end() || found->second.status.failure.ok()) return version;
+    const Attempted& attempted = found->second;
+    const bool final = IsFinal(attempted.status.failure);
+    const bool wait =
+        attempted.failed_in_look == look_ || (patient_ && options_.now() < attempted.retry_at);
+    if (!final && !wait) return version;
+    failure->Update(attempted.status.failure);
+    // It may yet succeed, so nobody should embed a gallery twice for an older one.
+    if (!final && serving_version_ != 0) return 0;
+  }
+  return 0;
+}
+
+absl::Status SnapshotLoader::StillWanted(int64_t version) {
+  int64_t serving = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    interrupted_ = stopping_;
+    if (stopping_) return absl::CancelledError("the server is stopping");
+    serving = serving_version_;
+  }
+  absl::StatusOr<std::optional<int64_t>> pinned = gallery_->PinnedVersion();
+  if (serving == 0 && pinned.ok() && !pinned->has_value()) return absl::OkStatus();
+  absl::StatusOr<std::vector<int64_t>> wanted = Wanted();
+  // Whatever is wrong with the store now, this version is already here.
+  if (!wanted.ok()) return absl::OkStatus();
+  absl::Status ignored;
+  const int64_t best = Choose(*wanted, &ignored);
+  if (best == version) return absl::OkStatus();
+  absl::MutexLock lock(&mutex_);
+  interrupted_ = true;
+  return absl::AbortedError(best == 0 ? "another version is pinned"
+                                      : absl::StrCat("version ", best, " is to serve instead"));
+}
+
+absl::Status SnapshotLoader::Pause(int64_t version, absl::Duration took) {
+  const absl::Duration pause = pace_.PauseAfter(took);
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto called = [this]()
+                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || woken_; };
+    if (pause > absl::ZeroDuration()) mutex_.AwaitWithTimeout(absl::Condition(&called), pause);
+    woken_ = false;
+  }
+  return StillWanted(version);
+}
+
+absl::Status SnapshotLoader::Load() { return Look(/*patient=*/false); }
+
+absl::Status SnapshotLoader::Look(bool patient) {
   absl::MutexLock one_at_a_time(&load_mutex_);
   {
     absl::MutexLock lock(&mutex_);
-    if (serving_version_ != 0) return absl::OkStatus();
+    ++look_;
+    patient_ = patient;
   }
-  absl::StatusOr<std::vector<int64_t>> candidates = Candidates();
-  if (!candidates.ok()) return candidates.status();
-  absl::Status first_failure;
-  for (int64_t version : *candidates) {
-    absl::Status status;
+  for (;;) {
+    absl::StatusOr<std::vector<int64_t>> wanted = Wanted();
+    absl::Status first_failure = wanted.status();
+    const int64_t version = wanted.ok() ? Choose(*wanted, &first_failure) : 0;
+    if (version == 0) {
+      absl::MutexLock lock(&mutex_);
+      if (serving_version_ != 0) return absl::OkStatus();
+      if (!first_failure.ok()) return first_failure;
+      return absl::NotFoundError(
+          absl::StrCat(checkpoints_.store().root(), ": no checkpoint is published here"));
+    }
     {
       absl::MutexLock lock(&mutex_);
-      const auto tried = tried_.find(version);
-      if (tried != tried_.end() && IsFinal(tried->second.failure)) status = tried->second.failure;
+      interrupted_ = false;
     }
-    if (status.ok()) {
-      status = Serve(version);
-      if (status.ok()) return status;
-      Note(version, VersionState::kFailed, 0, status);
+    absl::Status status = Serve(version);
+    if (status.ok()) continue;
+    bool interrupted = false, stopping = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      interrupted = interrupted_;
+      stopping = stopping_;
     }
-    first_failure.Update(status);
+    if (!interrupted) {
+      NoteFailed(version, status);
+      continue;
+    }
+    NoteInterrupted(version);
+    if (stopping) return status;
   }
-  if (!first_failure.ok()) return first_failure;
-  return absl::NotFoundError(absl::StrCat(store_.root(), ": no checkpoint is published here"));
 }
 
 absl::Status SnapshotLoader::Serve(int64_t version) {
   Note(version, VersionState::kLoading);
-  absl::StatusOr<Checkpoint> checkpoint = Adopt(version);
+  absl::StatusOr<Checkpoint> checkpoint = checkpoints_.Adopt(version);
   if (!checkpoint.ok()) return checkpoint.status();
   absl::StatusOr<std::unique_ptr<const Encoder>> loaded = options_.load_encoder(*checkpoint);
   if (!loaded.ok()) return loaded.status();
@@ -174,139 +196,171 @@ absl::Status SnapshotLoader::Serve(int64_t version) {
     return absl::InternalError(absl::StrCat("the encoder says that it is version ",
                                             encoder->version(), " instead of ", version));
   }
-  Note(version, VersionState::kEmbedding);
-  absl::Status status = gallery_->Activate(
-      encoder,
-      [this, version](int64_t done, int64_t total) {
-        Note(version, VersionState::kEmbedding,
-             total == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total));
-      },
-      options_.on_damaged);
+  absl::Status status = StillWanted(version);
+  if (status.ok()) status = WarmUp(*encoder);
+  if (status.ok()) status = Embed(encoder);
   if (!status.ok()) return status;
-  {
-    absl::MutexLock lock(&mutex_);
-    serving_version_ = version;
-    device_ = encoder->device();
-  }
-  PruneAdopted(version);
-  Note(version, VersionState::kServing);
+  NoteServing(*encoder);
   return absl::OkStatus();
 }
 
-absl::StatusOr<Checkpoint> SnapshotLoader::Adopt(int64_t version) const {
-  absl::StatusOr<Checkpoint> adopted = adopted_.Read(version);
-  if (adopted.ok()) return adopted;
-  absl::StatusOr<Checkpoint> copied = CopyFromStore(version);
-  // If the store does not have it (any more), what is wrong with our copy is the better answer.
-  if (absl::IsNotFound(copied.status()) && !absl::IsNotFound(adopted.status())) return adopted;
-  return copied;
-}
-
-absl::StatusOr<Checkpoint> SnapshotLoader::CopyFromStore(int64_t version) const {
-  const std::string temporary = absl::StrCat(adopted_.root(), "/.", version, kTemporarySuffix);
-  absl::Status status = CopyCheckpoint(store_.DirectoryOf(version), temporary);
-  absl::StatusOr<Checkpoint> checkpoint(absl::UnknownError("not read yet"));
-  if (status.ok()) {
-    // The copy is what is verified, because the copy is what is served.
-    checkpoint = ReadCheckpoint(temporary);
-    status = checkpoint.status();
-  }
-  if (status.ok() && checkpoint->manifest.version() != version) {
-    status = absl::DataLossError(absl::StrCat(store_.DirectoryOf(version), "/", kManifestFileName,
-                                              ": version: ", checkpoint->manifest.version(),
-                                              ", but the folder is ", version));
-  }
-  if (!status.ok()) {
-    RemoveTree(temporary);
-    return status;
-  }
-  const std::string destination = adopted_.DirectoryOf(version);
-  // What stands there is damaged, or it would have been used.
-  RemoveTree(destination);
-  std::error_code error;
-  fs::rename(temporary, destination, error);
-  if (error) return FileError(error.value(), destination, "rename");
-  status = SyncDirectory(adopted_.root());
-  if (!status.ok()) return status;
-  checkpoint->directory = destination;
-  return checkpoint;
-}
-
-void SnapshotLoader::PruneAdopted(int64_t serving) const {
-  absl::StatusOr<std::vector<int64_t>> versions = adopted_.Versions();
-  absl::StatusOr<std::optional<int64_t>> pinned = gallery_->PinnedVersion();
-  // Only space is lost; the next start tries again.
-  if (!versions.ok() || !pinned.ok()) return;
-  const size_t keep = static_cast<size_t>(options_.keep_versions);
-  for (size_t i = 0; i + keep < versions->size(); ++i) {
-    const int64_t version = (*versions)[i];
-    if (version != serving && *pinned != version) RemoveTree(adopted_.DirectoryOf(version));
-  }
-  std::error_code error;
-  std::vector<std::string> leftovers;
-  for (fs::directory_iterator entry(adopted_.root(), error);
-       !error && entry != fs::directory_iterator(); entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    if (absl::StartsWith(name, ".") && absl::EndsWith(name, kTemporarySuffix)) {
-      leftovers.push_back(entry->path().string());
+absl::Status SnapshotLoader::WarmUp(const Encoder& encoder) {
+  Note(encoder.version(), VersionState::kWarming);
+  constexpr int kPixels = 96;
+  const Image image(kPixels, kPixels, 128);
+  for (int size : options_.warm_up_batch_sizes) {
+    for (const v1::Modality modality : {v1::MODALITY_PHOTO, v1::MODALITY_SKETCH}) {
+      const std::vector<EncoderInput> batch(static_cast<size_t>(size), {&image, modality});
+      for (int pass = 0; pass < options_.warm_up_passes; ++pass) {
+        const absl::Time begin = absl::Now();
+        absl::Status status = encoder.Encode(batch).status();
+        if (status.ok()) status = Pause(encoder.version(), absl::Now() - begin);
+        if (!status.ok()) return status;
+      }
     }
   }
-  for (const std::string& leftover : leftovers) RemoveTree(leftover);
+  return absl::OkStatus();
 }
 
-void SnapshotLoader::Note(int64_t version, VersionState state, double progress,
-                          const absl::Status& failure) {
+absl::Status SnapshotLoader::Embed(const std::shared_ptr<const Encoder>& encoder) {
+  const int64_t version = encoder->version();
+  const absl::Time begin = options_.now();
+  const auto progress = [&](int64_t done, int64_t total) {
+    const double ratio = total == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total);
+    const absl::Duration eta =
+        ratio > 0 ? (options_.now() - begin) * (1 / ratio - 1) : absl::InfiniteDuration();
+    Note(version, VersionState::kEmbedding, ratio, eta);
+  };
+  return gallery_->Activate(encoder, progress, options_.on_damaged,
+                            [this, version](absl::Duration took) { return Pause(version, took); });
+}
+
+void SnapshotLoader::NoteServing(const Encoder& encoder) {
+  VersionStatus serving;
+  serving.version = encoder.version();
+  serving.state = VersionState::kServing;
+  VersionStatus retired;
+  retired.state = VersionState::kRetired;
+  std::set<int64_t> keep;
+  {
+    absl::MutexLock lock(&mutex_);
+    retired.version = std::exchange(serving_version_, serving.version);
+    device_ = encoder.device();
+    attempted_[serving.version] = {};
+    attempted_[serving.version].status = serving;
+    if (retired.version != 0) attempted_[retired.version].status = retired;
+    served_.erase(std::remove(served_.begin(), served_.end(), serving.version), served_.end());
+    served_.push_front(serving.version);
+    if (served_.size() > static_cast<size_t>(options_.keep_versions)) served_.pop_back();
+    keep.insert(served_.begin(), served_.end());
+  }
+  {
+    absl::MutexLock lock(&pin_mutex_);
+    absl::StatusOr<std::optional<int64_t>> pinned = gallery_->PinnedVersion();
+    if (pinned.ok()) {
+      if (pinned->has_value()) keep.insert(**pinned);
+      checkpoints_.Prune(options_.keep_versions, keep);
+    }
+  }
+  if (retired.version != 0) Report(std::move(retired));
+  Report(std::move(serving));
+}
+
+void SnapshotLoader::NoteFailed(int64_t version, const absl::Status& failure) {
   VersionStatus status;
   status.version = version;
-  status.state = state;
-  status.progress = state == VersionState::kEmbedding ? progress : 0;
+  status.state = VersionState::kFailed;
   status.failure = failure;
   {
     absl::MutexLock lock(&mutex_);
-    tried_[version] = status;
+    Attempted& attempted = attempted_[version];
+    attempted.status = status;
+    attempted.failed_in_look = look_;
+    attempted.retry_at = options_.now() + options_.poll_interval *
+                                              (1 << std::min(attempted.failures, kMostDoublings));
+    ++attempted.failures;
   }
-  if (!options_.on_change) return;
-  status.manifest = ManifestOf(version);
-  options_.on_change(status);
+  Report(std::move(status));
 }
 
-std::shared_ptr<const v1::CheckpointManifest> SnapshotLoader::ManifestOf(int64_t version) const {
+void SnapshotLoader::NoteInterrupted(int64_t version) {
+  bool retired = false;
   {
     absl::MutexLock lock(&mutex_);
-    const auto known = manifests_.find(version);
-    if (known != manifests_.end()) return known->second;
+    retired = std::find(served_.begin(), served_.end(), version) != served_.end();
   }
-  absl::StatusOr<v1::CheckpointManifest> manifest = ReadManifest(adopted_.DirectoryOf(version));
-  if (!manifest.ok()) manifest = ReadManifest(store_.DirectoryOf(version));
-  if (!manifest.ok()) return nullptr;
-  auto shared = std::make_shared<const v1::CheckpointManifest>(*std::move(manifest));
-  absl::MutexLock lock(&mutex_);
-  return manifests_.emplace(version, std::move(shared)).first->second;
+  Note(version, retired ? VersionState::kRetired : VersionState::kPublished);
+}
+
+void SnapshotLoader::Note(int64_t version, VersionState state, double progress,
+                          absl::Duration eta) {
+  VersionStatus status;
+  status.version = version;
+  status.state = state;
+  status.progress = progress;
+  status.eta = eta;
+  {
+    absl::MutexLock lock(&mutex_);
+    attempted_[version].status = status;
+  }
+  Report(std::move(status));
+}
+
+void SnapshotLoader::Report(VersionStatus status) const {
+  if (options_.on_change) {
+    status.manifest = checkpoints_.ManifestOf(status.version);
+    options_.on_change(status);
+  }
+  if (options_.on_status) options_.on_status();
+}
+
+absl::Status SnapshotLoader::SetServingVersion(std::optional<int64_t> version) {
+  {
+    absl::MutexLock one_at_a_time(&pin_mutex_);
+    if (version) {
+      absl::StatusOr<std::set<int64_t>> versions = checkpoints_.Versions();
+      if (!versions.ok()) return versions.status();
+      if (versions->count(*version) == 0) {
+        return absl::NotFoundError(absl::StrCat("version: ", *version, " is not known"));
+      }
+    }
+    absl::Status status = gallery_->SetPinnedVersion(version);
+    if (!status.ok()) return status;
+    absl::MutexLock lock(&mutex_);
+    if (version) {
+      // Whoever asks for it by name may have mended what was wrong.
+      const auto known = attempted_.find(*version);
+      if (known != attempted_.end() && known->second.status.state == VersionState::kFailed) {
+        attempted_.erase(known);
+      }
+    }
+    woken_ = true;
+  }
+  if (options_.on_status) options_.on_status();
+  return absl::OkStatus();
 }
 
 ModelStatus SnapshotLoader::Status() const {
   std::set<int64_t> versions;
-  for (const CheckpointStore* store : {&store_, &adopted_}) {
-    absl::StatusOr<std::vector<int64_t>> some = VersionsOrNone(*store);
-    if (some.ok()) versions.insert(some->begin(), some->end());
-  }
+  absl::StatusOr<std::set<int64_t>> there = checkpoints_.Versions();
+  if (there.ok()) versions = *std::move(there);
   ModelStatus status;
   absl::StatusOr<std::optional<int64_t>> pinned = gallery_->PinnedVersion();
   if (pinned.ok()) status.pinned_version = *pinned;
-  std::map<int64_t, VersionStatus> tried;
+  std::map<int64_t, Attempted> attempted;
   {
     absl::MutexLock lock(&mutex_);
-    tried = tried_;
+    attempted = attempted_;
     status.serving_version = serving_version_;
     status.device = device_;
   }
-  for (const auto& [version, unused] : tried) versions.insert(version);
+  for (const auto& [version, unused] : attempted) versions.insert(version);
   for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
-    const auto known = tried.find(*version);
+    const auto known = attempted.find(*version);
     VersionStatus entry;
-    if (known != tried.end()) entry = known->second;
+    if (known != attempted.end()) entry = known->second.status;
     entry.version = *version;
-    entry.manifest = ManifestOf(*version);
+    entry.manifest = checkpoints_.ManifestOf(*version);
     status.versions.push_back(std::move(entry));
   }
   return status;
@@ -326,9 +380,14 @@ void SnapshotLoader::Stop() {
 
 void SnapshotLoader::Run() {
   for (;;) {
-    if (Load().ok()) return;
+    // A failure is told by its version's status.
+    Look(/*patient=*/true).IgnoreError();
     absl::MutexLock lock(&mutex_);
-    if (mutex_.AwaitWithTimeout(absl::Condition(&stopping_), options_.poll_interval)) return;
+    const auto called = [this]()
+                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || woken_; };
+    mutex_.AwaitWithTimeout(absl::Condition(&called), options_.poll_interval);
+    if (stopping_) return;
+    woken_ = false;
   }
 }
 

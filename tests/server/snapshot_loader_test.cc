@@ -129,18 +129,6 @@ TEST_F(SnapshotLoaderTest, AdoptedCopyServesWhenTheStoreIsGone) {
   EXPECT_EQ(ServingVersion(), 1);
 }
 
-TEST_F(SnapshotLoaderTest, NewerVersionIsTakenAtTheNextStart) {
-  Publish();
-  ASSERT_TRUE(loader_->Load().ok());
-  Publish();
-  ASSERT_TRUE(loader_->Load().ok());
-  EXPECT_EQ(ServingVersion(), 1);
-  EXPECT_EQ(StatusOf(2).state, VersionState::kPublished);
-  Restart();
-  ASSERT_TRUE(loader_->Load().ok());
-  EXPECT_EQ(ServingVersion(), 2);
-}
-
 TEST_F(SnapshotLoaderTest, DamagedVersionFailsWithTheReasonAndTheOlderOneServes) {
   Publish();
   Publish();

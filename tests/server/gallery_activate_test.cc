@@ -1,0 +1,79 @@
+#include "absl/strings/str_format.h"
+#include "tests/server/gallery_fixture.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::Gt;
+using ::testing::SizeIs;
+
+class GalleryActivateTest : public GalleryTest {
+ protected:
+  // New items come before those that are there, so that a pass that is under way misses them.
+  void AddSome(int count) {
+    std::vector<NewItem> items;
+    for (int i = 0; i < count; ++i) {
+      ++added_;
+      items.push_back(Item(absl::StrFormat("%05d", 99999 - added_), static_cast<uint32_t>(added_)));
+    }
+    for (const auto& result : gallery_->Add(std::move(items))) ASSERT_TRUE(result.ok());
+  }
+  absl::Status Activate(int64_t version,
+                        const std::function<absl::Status(absl::Duration)>& after_batch) {
+    return gallery_->Activate(std::make_shared<FakeEncoder>(version), {}, {}, after_batch);
+  }
+  int added_ = 0;
+};
+
+TEST_F(GalleryActivateTest, ItemsThatKeepComingDoNotPutOffTheSwap) {
+  Reopen();
+  AddSome(1);
+  int batches = 0;
+  ASSERT_TRUE(Activate(2, [&](absl::Duration) {
+                ++batches;
+                AddSome(1);
+                return absl::OkStatus();
+              }).ok());
+  EXPECT_EQ(slot_.Get()->version, 2);
+  EXPECT_EQ(slot_.Get()->gallery->size(), 1 + batches);
+}
+
+TEST_F(GalleryActivateTest, AfterAFewPassesNobodyIsAskedToWait) {
+  Reopen();
+  AddSome(1);
+  std::vector<absl::Duration> took;
+  // One batch, then passes of two, each of which finds forty new items.
+  ASSERT_TRUE(Activate(2, [&](absl::Duration batch) {
+                took.push_back(batch);
+                if (took.size() <= 5 && took.size() % 2 == 1) AddSome(40);
+                return absl::OkStatus();
+              }).ok());
+  ASSERT_THAT(took, SizeIs(7));
+  EXPECT_THAT(std::vector<absl::Duration>(took.begin(), took.begin() + 5),
+              Each(Gt(absl::ZeroDuration())));
+  EXPECT_THAT(std::vector<absl::Duration>(took.begin() + 5, took.end()),
+              Each(absl::ZeroDuration()));
+  EXPECT_EQ(slot_.Get()->gallery->size(), 121);
+}
+
+TEST_F(GalleryActivateTest, InterruptedActivationPublishesNothingAndKeepsWhatIsDone) {
+  Reopen();
+  AddSome(40);
+  const absl::Status stop = absl::CancelledError("stop");
+  EXPECT_EQ(Activate(2, [&](absl::Duration) { return stop; }), stop);
+  EXPECT_EQ(slot_.Get()->version, 1);
+  std::vector<int64_t> totals;
+  ASSERT_TRUE(gallery_
+                  ->Activate(std::make_shared<FakeEncoder>(2),
+                             [&](int64_t done, int64_t total) {
+                               if (done == 0) totals.push_back(total);
+                             })
+                  .ok());
+  EXPECT_THAT(totals, ElementsAre(8));
+  EXPECT_EQ(slot_.Get()->version, 2);
+}
+
+}  // namespace
+}  // namespace s2p::testing
