@@ -16,12 +16,16 @@ std::string StateText(const v1::ModelVersion& version) {
   return text;
 }
 
+// The last one of searching by sketch, which is what the server is mostly asked for.
 std::string EvaluationText(const v1::ModelVersion& version) {
   if (version.evaluations().empty()) return "";
-  const v1::Evaluation& last = version.evaluations(version.evaluations_size() - 1);
-  return absl::StrFormat("rank-1 %.1f %%, mAP %.3f on %s/%s", 100 * last.rank1(),
-                         last.mean_average_precision(), Printable(last.dataset()),
-                         Printable(last.split()));
+  const v1::Evaluation* shown = &version.evaluations(version.evaluations_size() - 1);
+  for (const v1::Evaluation& evaluation : version.evaluations()) {
+    if (evaluation.direction() == "sketch-to-photo") shown = &evaluation;
+  }
+  return absl::StrFormat("rank-1 %.1f %%, mAP %.3f on %s/%s", 100 * shown->rank1(),
+                         shown->mean_average_precision(), Printable(shown->dataset()),
+                         Printable(shown->split()));
 }
 
 }  // namespace

@@ -146,6 +146,11 @@ TEST_F(CommandsTest, MissingPhotoIsNamedAfterTheOthersAreDeleted) {
   EXPECT_THAT(server_.photo_ids(), ElementsAre("1", "2"));
 }
 
+TEST_F(CommandsTest, VersionShowsHowWellItIsSearchedBySketch) {
+  ASSERT_TRUE(RunModelStatus(*client_, /*json=*/false, out_).ok());
+  EXPECT_THAT(out_.str(), HasSubstr("rank-1 75.0 %"));
+}
+
 TEST_F(CommandsTest, FailedVersionTellsWhy) {
   ASSERT_TRUE(RunModelStatus(*client_, /*json=*/false, out_).ok());
   EXPECT_THAT(out_.str(), HasSubstr("version 8: weights.safetensors: sha256 differs"));

@@ -184,6 +184,12 @@ class FakeModel : public v1::ModelService::Service {
     v1::ModelVersion& good = *response->add_versions();
     good.set_version(7);
     good.set_state(v1::ModelVersion::STATE_SERVING);
+    for (const auto& [direction, rank1] :
+         {std::pair("sketch-to-photo", 0.75), std::pair("photo-to-sketch", 0.5)}) {
+      v1::Evaluation& evaluation = *good.add_evaluations();
+      evaluation.set_direction(direction);
+      evaluation.set_rank1(rank1);
+    }
     response->set_serving_version(7);
     response->set_device("cpu");
     return grpc::Status::OK;
