@@ -1,7 +1,7 @@
-// CelebA with aligned faces. Its README.txt gives the layout: Img/img_align_celeba/NNNNNN.jpg,
-// Anno/list_attr_celeba.txt (the number of images; the 40 names; FILE and 40 times 1 or -1),
-// Anno/identity_CelebA.txt (FILE ID), Eval/list_eval_partition.txt (FILE 0, 1 or 2: train, val,
-// test). torchvision puts all of them into one folder; that is taken too.
+// CelebA with aligned faces: Img/img_align_celeba/NNNNNN.jpg, Anno/list_attr_celeba.txt (the number
+// of images; the 40 names; FILE and 40 times 1 or -1), Anno/identity_CelebA.txt (FILE ID) and
+// Eval/list_eval_partition.txt (FILE 0, 1 or 2: train, val, test). torchvision has all of them in
+// one folder; that is taken too.
 #include <algorithm>
 #include <string>
 #include <unordered_map>

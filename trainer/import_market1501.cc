@@ -1,7 +1,6 @@
 // Market-1501: bounding_box_train, bounding_box_test and query with images
 // ID_cCAMERAsSEQUENCE_FRAME_BOX.jpg; -1 are junk detections and 0000 distractors, which are left
-// out. Attributes belong to identities: market_attribute.mat (Lin et al.), a struct with `train`
-// and `test`, each a struct of 1 x N fields, image_index being the ids.
+// out. Attributes belong to identities: trainer/market_attributes.h.
 #include <algorithm>
 #include <string>
 #include <tuple>
