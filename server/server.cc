@@ -45,6 +45,9 @@ std::vector<int> BatchSizes(int most) {
   return sizes;
 }
 
+// For clients to take what they were sent.
+constexpr absl::Duration kWatchDrain = absl::Seconds(5);
+
 class Server final : public SearchServer {
  public:
   explicit Server(ServerOptions options)
@@ -126,6 +129,8 @@ absl::Status Server::OpenGallery() {
   loader_options.reembed_share = options_.reembed_share;
   loader_options.busy = [this] { return batcher_->queue_depth() > 0; };
   loader_options.on_change = [this](const VersionStatus& version) { OnVersionChange(version); };
+  // It starts after the service is there, and ends before it.
+  loader_options.on_status = [this] { model_service_->Wake(); };
   loader_options.on_damaged = [](const std::string& photo_id, const absl::Status& why) {
     LogWarning("left a photo out of the gallery", {{"photo_id", photo_id}, {"reason", why}});
   };
@@ -255,6 +260,8 @@ void Server::Shutdown(absl::Duration drain) {
   stopping_ = true;
   if (grpc_ != nullptr) {
     grpc_->GetHealthCheckService()->SetServingStatus(false);
+    // They would last for ever.
+    model_service_->StopWatches(std::min(drain, kWatchDrain));
     grpc_->Shutdown(absl::ToChronoTime(absl::Now() + drain));
   }
   // Calls that outlived the drain are cancelled by now; their work ends in this order. The loader

@@ -29,7 +29,7 @@ struct ServiceContext {
   const ApiKeys* keys = nullptr;
   const SnapshotSlot* slot = nullptr;
   Gallery* gallery = nullptr;
-  const SnapshotLoader* loader = nullptr;
+  SnapshotLoader* loader = nullptr;
   Batcher* batcher = nullptr;
   Metrics* metrics = nullptr;
   PixelBudget* pixels = nullptr;

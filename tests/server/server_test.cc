@@ -96,14 +96,6 @@ TEST_F(ServerTest, StatusShowsWhatServes) {
   EXPECT_EQ(status.versions(0).arch(), "resnet18");
 }
 
-TEST_F(ServerTest, MethodsOfALaterVersionAreUnimplemented) {
-  Serve();
-  grpc::ClientContext context;
-  v1::SetServingVersionResponse response;
-  EXPECT_EQ(model_->SetServingVersion(&context, {}, &response).error_code(),
-            grpc::StatusCode::UNIMPLEMENTED);
-}
-
 TEST_F(ServerTest, BadKeyFileIsNamed) {
   options_.credentials.api_key_file = dir_.File("none");
   const auto server = SearchServer::Start(options_);
