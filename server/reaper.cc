@@ -2,18 +2,12 @@
 
 namespace s2p {
 
-Reaper::Reaper()
-    : queue_(std::make_shared<Queue>()), thread_([queue = queue_] { queue->Work(); }) {}
-
-Reaper::~Reaper() {
-  queue_->Stop();
-  thread_.join();
-}
-
 void Reaper::Queue::Take(std::shared_ptr<const void> object) {
   // If the thread has ended, `object` dies with the call, after the lock.
   absl::MutexLock lock(&mutex_);
-  if (!ended_) waiting_.push_back(std::move(object));
+  if (ended_) return;
+  waiting_.push_back(std::move(object));
+  if (!thread_.joinable()) thread_ = std::thread([this] { Work(); });
 }
 
 void Reaper::Queue::Work() {
@@ -34,8 +28,14 @@ void Reaper::Queue::Work() {
 }
 
 void Reaper::Queue::Stop() {
-  absl::MutexLock lock(&mutex_);
-  stopping_ = true;
+  bool started = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    started = thread_.joinable();
+    if (!started) ended_ = true;
+  }
+  if (started) thread_.join();
 }
 
 }  // namespace s2p

@@ -14,12 +14,12 @@ namespace s2p {
 
 // A retired model or gallery view takes long to free, and nobody knows who drops it last: a batch,
 // a request, a writer under its lock. A guarded pointer hands the object to the reaper's thread
-// then, whoever that is. Thread-safe.
+// then, whoever that is. The thread starts with the first of them. Thread-safe.
 class Reaper {
  public:
-  Reaper();
+  Reaper() : queue_(std::make_shared<Queue>()) {}
   // Frees what was handed over. An object that is dropped later is freed by who drops it.
-  ~Reaper();
+  ~Reaper() { queue_->Stop(); }
 
   // The same object; its other owners, if there are any, should drop it before the returned one.
   template <typename T>
@@ -37,19 +37,22 @@ class Reaper {
   class Queue {
    public:
     void Take(std::shared_ptr<const void> object);
-    // Until Stop, and until nothing waits.
-    void Work();
+    // Returns when nothing waits any more, and the thread has ended.
     void Stop();
 
    private:
+    void Work();
+
     absl::Mutex mutex_;
     std::vector<std::shared_ptr<const void>> waiting_ ABSL_GUARDED_BY(mutex_);
     bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+    // The thread has ended, or will never start.
     bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+    // Started under the lock, joined by Stop.
+    std::thread thread_;
   };
 
   const std::shared_ptr<Queue> queue_;
-  std::thread thread_;
 };
 
 }  // namespace s2p

@@ -38,58 +38,56 @@ int AddForEver(const GalleryOptions& options, int pipe) {
   }
 }
 
-TEST_F(GalleryDurabilityTest, AnsweredWritesSurviveKillAtAnyMoment) {
+// The parameter: after how many answers the process is killed, in the middle of the next write. One
+// a test, so that this process has no thread when it forks.
+class GalleryCrashTest : public GalleryTest, public ::testing::WithParamInterface<int> {};
+INSTANTIATE_TEST_SUITE_P(Answers, GalleryCrashTest, ::testing::Values(1, 4, 11, 26));
+
+TEST_P(GalleryCrashTest, AnsweredWritesSurviveKillAtAnyMoment) {
   std::set<int32_t> there;
   std::set<int32_t> gone;
-  // Each round kills after another number of answers, in the middle of the write that follows.
-  for (int answers : {1, 4, 11, 26}) {
-    std::filesystem::remove_all(options_.data_dir);
-    there.clear();
-    gone.clear();
-    int ends[2];
-    ASSERT_EQ(pipe(ends), 0);
-    const pid_t child = fork();
-    ASSERT_GE(child, 0);
-    if (child == 0) {
-      close(ends[0]);
-      _exit(AddForEver(options_, ends[1]));
-    }
-    close(ends[1]);
-    int32_t number = 0;
-    int count = 0;
-    while (read(ends[0], &number, sizeof(number)) == sizeof(number)) {
-      if (number > 0) {
-        there.insert(number);
-      } else {
-        there.erase(-number);
-        gone.insert(-number);
-      }
-      // Answers that are still in the pipe are read after the kill: they were answered.
-      if (++count == answers) kill(child, SIGKILL);
-    }
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
     close(ends[0]);
-    int status = 0;
-    ASSERT_EQ(waitpid(child, &status, 0), child);
-    ASSERT_TRUE(WIFSIGNALED(status)) << "the child gave up with " << WEXITSTATUS(status);
-
-    Reopen();
-    const std::vector<std::string> listed = Ids();
-    for (int32_t i : there) {
-      const std::string id = absl::StrCat("p", i);
-      // The delete of the last one may have happened without having been answered.
-      if (i == *there.rbegin() && i % 3 == 0) continue;
-      EXPECT_EQ(std::count(listed.begin(), listed.end(), id), 1) << id;
-      const auto item = gallery_->Get(id);
-      ASSERT_TRUE(item.ok()) << id << ": " << item.status();
-      EXPECT_EQ(*gallery_->ReadBlob(**item), PhotoBytes(static_cast<uint32_t>(i)));
-      EXPECT_EQ(Search(static_cast<uint32_t>(i), 1).front(), id);
-    }
-    for (int32_t i : gone) {
-      EXPECT_EQ(std::count(listed.begin(), listed.end(), absl::StrCat("p", i)), 0);
-    }
-    EXPECT_EQ(slot_.Get()->gallery->size(), static_cast<int64_t>(listed.size()));
-    gallery_.reset();
+    _exit(AddForEver(options_, ends[1]));
   }
+  close(ends[1]);
+  int32_t number = 0;
+  int count = 0;
+  while (read(ends[0], &number, sizeof(number)) == sizeof(number)) {
+    if (number > 0) {
+      there.insert(number);
+    } else {
+      there.erase(-number);
+      gone.insert(-number);
+    }
+    // Answers that are still in the pipe are read after the kill: they were answered.
+    if (++count == GetParam()) kill(child, SIGKILL);
+  }
+  close(ends[0]);
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status)) << "the child gave up with " << WEXITSTATUS(status);
+
+  Reopen();
+  const std::vector<std::string> listed = Ids();
+  for (int32_t i : there) {
+    const std::string id = absl::StrCat("p", i);
+    // The delete of the last one may have happened without having been answered.
+    if (i == *there.rbegin() && i % 3 == 0) continue;
+    EXPECT_EQ(std::count(listed.begin(), listed.end(), id), 1) << id;
+    const auto item = gallery_->Get(id);
+    ASSERT_TRUE(item.ok()) << id << ": " << item.status();
+    EXPECT_EQ(*gallery_->ReadBlob(**item), PhotoBytes(static_cast<uint32_t>(i)));
+    EXPECT_EQ(Search(static_cast<uint32_t>(i), 1).front(), id);
+  }
+  for (int32_t i : gone) {
+    EXPECT_EQ(std::count(listed.begin(), listed.end(), absl::StrCat("p", i)), 0);
+  }
+  EXPECT_EQ(slot_.Get()->gallery->size(), static_cast<int64_t>(listed.size()));
 }
 
 // While it lives no file of this process may grow beyond `bytes`: what a full disk is to a writer.
