@@ -5,7 +5,7 @@
 #include "absl/time/time.h"
 #include "s2p/v1/model.grpc.pb.h"
 #include "server/service_context.h"
-#include "server/watch_model_calls.h"
+#include "server/watch_model_call.h"
 
 namespace s2p {
 

@@ -1,4 +1,4 @@
-#include "server/watch_model_calls.h"
+#include "server/watch_model_call.h"
 
 #include <string>
 
