@@ -1,3 +1,9 @@
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
@@ -11,7 +17,13 @@ std::string StateText(const v1::ModelVersion& version) {
   constexpr int kPrefix = 6;  // "STATE_"
   std::string text = v1::ModelVersion::State_Name(version.state()).substr(kPrefix);
   if (version.state() == v1::ModelVersion::STATE_EMBEDDING) {
-    absl::StrAppend(&text, absl::StrFormat(" %.0f %%", 100 * version.progress()));
+    absl::StrAppendFormat(&text, " %.0f %%", 100 * version.progress());
+    if (version.has_eta()) {
+      const absl::Duration left =
+          absl::Seconds(version.eta().seconds()) + absl::Nanoseconds(version.eta().nanos());
+      absl::StrAppend(&text, ", ", absl::FormatDuration(absl::Ceil(left, absl::Seconds(1))),
+                      " left");
+    }
   }
   return text;
 }
@@ -28,7 +40,84 @@ std::string EvaluationText(const v1::ModelVersion& version) {
                          Printable(shown->split()));
 }
 
+std::string PinText(const v1::GetModelStatusResponse& status) {
+  return status.has_pinned_version()
+             ? absl::StrCat("version ", status.pinned_version(), " is pinned")
+             : "the newest version is followed";
+}
+
+std::string ServingText(const v1::GetModelStatusResponse& status) {
+  if (status.serving_version() == 0) return "no model serves yet";
+  return absl::StrCat("version ", status.serving_version(), " serves");
+}
+
+absl::Status SetServingVersion(const SearchClient& client, std::optional<int64_t> version,
+                               bool json, std::ostream& out) {
+  auto response = client.SetServingVersion(version);
+  if (!response.ok()) return response.status();
+  if (json) {
+    out << ToJson(*response);
+  } else {
+    // The server turns to it after it has answered.
+    out << PinText(response->status()) << "; now " << ServingText(response->status()) << '\n';
+  }
+  return absl::OkStatus();
+}
+
+// Writes what has changed since the last status. One thread only.
+class ModelChanges {
+ public:
+  // `out` is borrowed.
+  explicit ModelChanges(std::ostream* out) : out_(*out) {}
+
+  void Show(const v1::GetModelStatusResponse& status) {
+    Say(pin_, PinText(status));
+    // Newest last, as in a log.
+    for (int i = status.versions_size() - 1; i >= 0; --i) {
+      const v1::ModelVersion& version = status.versions(i);
+      std::string text = absl::StrCat("version ", version.version(), ": ", StateText(version));
+      if (!version.failure().empty()) absl::StrAppend(&text, ": ", Printable(version.failure()));
+      Say(versions_[version.version()], text);
+    }
+    Say(serving_, ServingText(status));
+    out_ << std::flush;
+  }
+
+ private:
+  void Say(std::string& last, const std::string& text) {
+    if (last == text) return;
+    last = text;
+    out_ << text << '\n';
+  }
+
+  std::ostream& out_;
+  std::string pin_;
+  std::string serving_;
+  std::map<int64_t, std::string> versions_;
+};
+
 }  // namespace
+
+absl::Status RunModelPin(const SearchClient& client, int64_t version, bool json,
+                         std::ostream& out) {
+  return SetServingVersion(client, version, json, out);
+}
+
+absl::Status RunModelFollow(const SearchClient& client, bool json, std::ostream& out) {
+  return SetServingVersion(client, std::nullopt, json, out);
+}
+
+absl::Status RunModelWatch(const SearchClient& client, bool json, std::ostream& out) {
+  ModelChanges changes(&out);
+  return client.WatchModelStatus([&](const v1::GetModelStatusResponse& status) {
+    if (json) {
+      out << ToJson(status, /*compact=*/true) << std::flush;
+    } else {
+      changes.Show(status);
+    }
+    return out.good() ? absl::OkStatus() : absl::DataLossError("standard output is closed");
+  });
+}
 
 absl::Status RunModelStatus(const SearchClient& client, bool json, std::ostream& out) {
   auto status = client.GetModelStatus();

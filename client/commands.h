@@ -75,6 +75,13 @@ absl::Status RunGalleryRemove(const SearchClient& client, const std::vector<std:
                               bool json, std::ostream& out);
 absl::Status RunGalleryStats(const SearchClient& client, bool json, std::ostream& out);
 absl::Status RunModelStatus(const SearchClient& client, bool json, std::ostream& out);
+// Serves this version, and no newer one: rolls back.
+absl::Status RunModelPin(const SearchClient& client, int64_t version, bool json, std::ostream& out);
+// Serves the newest version, from now on too.
+absl::Status RunModelFollow(const SearchClient& client, bool json, std::ostream& out);
+// A line for each change, until the server is gone or `out` is closed; with `json`, each status on
+// a line of its own.
+absl::Status RunModelWatch(const SearchClient& client, bool json, std::ostream& out);
 
 struct EvalOptions {
   std::string dataset;

@@ -224,6 +224,19 @@ void AddBench(CLI::App& app, Connection& connection, Command& command) {
   });
 }
 
+void AddModelPin(CLI::App& model, Command& command) {
+  auto version = std::make_shared<int64_t>(0);
+  auto json = std::make_shared<bool>(false);
+  CLI::App* pin = model.add_subcommand("pin", "Serve this version, and no newer one: roll back");
+  pin->add_option("VERSION", *version, "As model status lists it")->required();
+  pin->add_flag("--json", *json, "Print the server's reply as JSON");
+  pin->callback([=, &command] {
+    command.search = [version, json](const SearchClient& client) {
+      return RunModelPin(client, *version, *json, std::cout);
+    };
+  });
+}
+
 void AddTrainWatchFlags(CLI::App& app, TrainWatchOptions& options) {
   app.add_flag("--json", options.json, "Print each event as a line of JSON");
   app.add_option("--from-event", options.from_event, "Begin with this event; 1 is the first")
@@ -352,6 +365,10 @@ int Run(int argc, char** argv) {
   CLI::App* model = app.add_subcommand("model", "The model that serves");
   model->require_subcommand(1);
   AddReport(*model, "status", "List the known versions", command, RunModelStatus);
+  AddModelPin(*model, command);
+  AddReport(*model, "follow", "Serve the newest version, from now on too", command, RunModelFollow);
+  AddReport(*model, "watch", "Show each change of the versions, until interrupted", command,
+            RunModelWatch);
   AddEval(app, command);
   AddBench(app, connection, command);
   AddTrain(app, command);

@@ -191,4 +191,35 @@ absl::StatusOr<v1::GetModelStatusResponse> SearchClient::GetModelStatus() const 
       [this](auto&&... arguments) { return stubs_->model->GetModelStatus(arguments...); });
 }
 
+absl::StatusOr<v1::SetServingVersionResponse> SearchClient::SetServingVersion(
+    std::optional<int64_t> version) const {
+  v1::SetServingVersionRequest request;
+  if (version) request.set_version(*version);
+  return Unary<v1::SetServingVersionResponse>(
+      options_, kProgram, request,
+      [this](auto&&... arguments) { return stubs_->model->SetServingVersion(arguments...); });
+}
+
+absl::Status SearchClient::WatchModelStatus(const ModelStatusSink& sink) const {
+  for (;;) {
+    grpc::ClientContext context;
+    Prepare(options_, /*with_deadline=*/false, context);
+    auto reader = stubs_->model->WatchModelStatus(&context, v1::WatchModelStatusRequest());
+    v1::WatchModelStatusResponse response;
+    absl::Status taken;
+    bool any = false;
+    while (taken.ok() && reader->Read(&response)) {
+      any = true;
+      taken = sink(response.status());
+    }
+    if (!taken.ok()) context.TryCancel();
+    const grpc::Status status = reader->Finish();
+    if (!taken.ok()) return taken;
+    // Only a server that goes away ends a stream of its own accord.
+    if (any && (status.ok() || status.error_code() == grpc::StatusCode::UNAVAILABLE)) continue;
+    if (status.ok()) return absl::InternalError("the server sent no status");
+    return FromGrpc(status, options_.server, kProgram);
+  }
+}
+
 }  // namespace s2p

@@ -3,8 +3,10 @@
 #define S2P_CLIENT_SEARCH_CLIENT_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -34,6 +36,7 @@ class SearchClient {
   // Gives the request for photo `index`; an error fails that photo alone.
   using PhotoSource = std::function<absl::StatusOr<v1::AddPhotoRequest>(size_t index)>;
   using OutcomeSink = std::function<void(const AddOutcome&)>;
+  using ModelStatusSink = std::function<absl::Status(const v1::GetModelStatusResponse&)>;
   using ChunkSink = std::function<absl::Status(const v1::GetPhotoResponse&)>;
 
   // Does not connect yet. NotFound or InvalidArgument for the TLS files.
@@ -55,6 +58,12 @@ class SearchClient {
   absl::StatusOr<v1::ListPhotosResponse> ListPhotos(const v1::ListPhotosRequest& request) const;
   absl::StatusOr<v1::GetGalleryStatsResponse> GetGalleryStats() const;
   absl::StatusOr<v1::GetModelStatusResponse> GetModelStatus() const;
+  // No version: the newest is followed. NotFound for a version that the server does not know.
+  absl::StatusOr<v1::SetServingVersionResponse> SetServingVersion(
+      std::optional<int64_t> version) const;
+  // Calls `sink` with the status now and after each change, until it returns an error, which is
+  // what this returns. A stream that breaks is begun again, as long as each brings something.
+  absl::Status WatchModelStatus(const ModelStatusSink& sink) const;
 
  private:
   struct Stubs;

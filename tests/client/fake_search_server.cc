@@ -26,6 +26,9 @@ struct State {
   std::string key ABSL_GUARDED_BY(mutex);
   int break_after ABSL_GUARDED_BY(mutex) = -1;
   int streams ABSL_GUARDED_BY(mutex) = 0;
+  // 0: none.
+  int64_t pin ABSL_GUARDED_BY(mutex) = 0;
+  std::deque<std::vector<v1::GetModelStatusResponse>> watches ABSL_GUARDED_BY(mutex);
 
   grpc::Status Admit(const grpc::ServerContext& context) {
     absl::MutexLock lock(&mutex);
@@ -173,15 +176,59 @@ class FakeGallery : public v1::GalleryService::Service {
   State& state_;
 };
 
+// Version 7 serves, 8 is damaged.
 class FakeModel : public v1::ModelService::Service {
  public:
+  explicit FakeModel(State& state) : state_(state) {}
+
   grpc::Status GetModelStatus(grpc::ServerContext*, const v1::GetModelStatusRequest*,
                               v1::GetModelStatusResponse* response) override {
-    v1::ModelVersion& broken = *response->add_versions();
+    *response = Status();
+    return grpc::Status::OK;
+  }
+
+  grpc::Status SetServingVersion(grpc::ServerContext* context,
+                                 const v1::SetServingVersionRequest* request,
+                                 v1::SetServingVersionResponse* response) override {
+    if (auto status = state_.Admit(*context); !status.ok()) return status;
+    if (request->has_version() && request->version() != 7 && request->version() != 8) {
+      return {grpc::StatusCode::NOT_FOUND,
+              absl::StrCat("version: ", request->version(), " is not known")};
+    }
+    {
+      absl::MutexLock lock(&state_.mutex);
+      state_.pin = request->has_version() ? request->version() : 0;
+    }
+    *response->mutable_status() = Status();
+    return grpc::Status::OK;
+  }
+
+  grpc::Status WatchModelStatus(grpc::ServerContext* context, const v1::WatchModelStatusRequest*,
+                                grpc::ServerWriter<v1::WatchModelStatusResponse>* writer) override {
+    if (auto status = state_.Admit(*context); !status.ok()) return status;
+    std::vector<v1::GetModelStatusResponse> watch;
+    {
+      absl::MutexLock lock(&state_.mutex);
+      if (state_.watches.empty()) return {grpc::StatusCode::FAILED_PRECONDITION, "no more"};
+      watch = std::move(state_.watches.front());
+      state_.watches.pop_front();
+    }
+    for (const v1::GetModelStatusResponse& status : watch) {
+      v1::WatchModelStatusResponse response;
+      *response.mutable_status() = status;
+      writer->Write(response);
+    }
+    return {grpc::StatusCode::UNAVAILABLE, "going away"};
+  }
+
+ private:
+  v1::GetModelStatusResponse Status() {
+    v1::GetModelStatusResponse status;
+    v1::ModelVersion& broken = *status.add_versions();
     broken.set_version(8);
     broken.set_state(v1::ModelVersion::STATE_FAILED);
     broken.set_failure("weights.safetensors: sha256 differs");
-    v1::ModelVersion& good = *response->add_versions();
+    v1::ModelVersion& good = *status.add_versions();
     good.set_version(7);
     good.set_state(v1::ModelVersion::STATE_SERVING);
     for (const auto& [direction, rank1] :
@@ -190,10 +237,14 @@ class FakeModel : public v1::ModelService::Service {
       evaluation.set_direction(direction);
       evaluation.set_rank1(rank1);
     }
-    response->set_serving_version(7);
-    response->set_device("cpu");
-    return grpc::Status::OK;
+    status.set_serving_version(7);
+    status.set_device("cpu");
+    absl::MutexLock lock(&state_.mutex);
+    if (state_.pin != 0) status.set_pinned_version(state_.pin);
+    return status;
   }
+
+  State& state_;
 };
 
 }  // namespace
@@ -202,7 +253,7 @@ struct FakeSearchServer::Services {
   State state;
   FakeSearch search{state};
   FakeGallery gallery{state};
-  FakeModel model;
+  FakeModel model{state};
   std::unique_ptr<grpc::Server> server;
 };
 
@@ -222,6 +273,11 @@ FakeSearchServer::~FakeSearchServer() { services_->server->Shutdown(); }
 void FakeSearchServer::BreakNextStreamAfter(int answers) {
   absl::MutexLock lock(&services_->state.mutex);
   services_->state.break_after = answers;
+}
+
+void FakeSearchServer::SetWatches(std::deque<std::vector<v1::GetModelStatusResponse>> watches) {
+  absl::MutexLock lock(&services_->state.mutex);
+  services_->state.watches = std::move(watches);
 }
 
 void FakeSearchServer::FailNextCall(absl::Status status) {

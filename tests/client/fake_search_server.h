@@ -2,6 +2,7 @@
 #ifndef S2P_TESTS_CLIENT_FAKE_SEARCH_SERVER_H_
 #define S2P_TESTS_CLIENT_FAKE_SEARCH_SERVER_H_
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -11,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "s2p/v1/gallery.pb.h"
+#include "s2p/v1/model.pb.h"
 #include "s2p/v1/search.pb.h"
 
 namespace s2p::testing {
@@ -26,6 +28,9 @@ class FakeSearchServer {
 
   // Breaks the next AddPhotos stream after so many answers.
   void BreakNextStreamAfter(int answers);
+  // The next WatchModelStatus streams: each sends these and breaks. One more fails with
+  // FailedPrecondition.
+  void SetWatches(std::deque<std::vector<v1::GetModelStatusResponse>> watches);
   // The next call fails so, before it does anything.
   void FailNextCall(absl::Status status);
   // Calls without "Bearer `key`" fail with Unauthenticated.
