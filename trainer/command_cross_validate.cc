@@ -1,5 +1,7 @@
 #include <google/protobuf/util/json_util.h>
 
+#include <cerrno>
+#include <cstdio>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -64,7 +66,12 @@ absl::Status WriteResult(const std::string& path, const Evaluations& evaluations
   std::string text;
   const auto status = google::protobuf::util::MessageToJsonString(result, &text);
   if (!status.ok()) return absl::InternalError(absl::StrCat(path, ": ", status.ToString()));
-  return WriteFileSynced(path, {absl::string_view(text)});
+  const std::string temporary = path + ".tmp";
+  if (absl::Status written = WriteFileSynced(temporary, {absl::string_view(text)}); !written.ok()) {
+    return written;
+  }
+  if (std::rename(temporary.c_str(), path.c_str()) != 0) return FileError(errno, path, "rename");
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Evaluations> Train(const v1::TrainingSpec& spec, const std::string& state_file,

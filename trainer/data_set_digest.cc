@@ -1,5 +1,8 @@
 #include "trainer/data_set_digest.h"
 
+#include <filesystem>
+#include <system_error>
+
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint.h"
 
@@ -7,6 +10,8 @@ namespace s2p {
 
 absl::StatusOr<std::string> DataSetDigest(const std::string& folder) {
   if (folder.empty()) return std::string();
+  std::error_code error;
+  if (std::filesystem::is_regular_file(folder, error)) return Sha256OfFile(folder);
   return Sha256OfFile(absl::StrCat(folder, "/dataset.jsonl"));
 }
 

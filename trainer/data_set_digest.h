@@ -8,8 +8,8 @@
 
 namespace s2p {
 
-// SHA-256 in lower-case hex of the folder's dataset.jsonl, as a manifest's provenance has it; empty
-// for an empty `folder`. NotFound naming the file.
+// SHA-256 in lower-case hex of the folder's dataset.jsonl, as a manifest's provenance has it, or of
+// a packed data set's whole file; empty for an empty `folder`. NotFound naming the file.
 absl::StatusOr<std::string> DataSetDigest(const std::string& folder);
 
 }  // namespace s2p

@@ -215,7 +215,11 @@ absl::Status Trainer::Run() {
     if (!step.ok()) return step.status();
     return RunStep(**step);
   } catch (const std::exception& error) {
-    return TorchError(error, "training");
+    const absl::Status status = TorchError(error, "training");
+    if (!absl::IsResourceExhausted(status)) return status;
+    // Not ResourceExhausted, which Run keeps for the disk: waiting does not help here.
+    return absl::FailedPreconditionError(
+        absl::StrCat(status.message(), "; lower batch_size, or raise accumulate"));
   }
 }
 

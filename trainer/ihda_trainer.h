@@ -57,9 +57,10 @@ class IhdaTrainer {
                                                              const IhdaTrainerOptions& options);
   virtual ~IhdaTrainer() = default;
 
-  // Trains on from where it stands. Cancelled if `stop` said so: whole epochs are kept in the state
-  // file. InvalidArgument naming step, epoch, update and term when a loss is not finite; the
-  // networks as they were before that update are kept beside the state file then, as
+  // Trains on from where it stands. ResourceExhausted when the state file's disk is full;
+  // FailedPrecondition when the device's memory is. Cancelled if `stop` said so: whole epochs are
+  // kept in the state file. InvalidArgument naming step, epoch, update and term when a loss is not
+  // finite; the networks as they were before that update are kept beside the state file then, as
   // STATE_FILE.failed.
   virtual absl::Status Run() = 0;
   // True if it began from a state file.
