@@ -68,6 +68,10 @@ class DurableGallery final : public Gallery {
     absl::MutexLock lock(&state_mutex_);
     return totals_;
   }
+  absl::StatusOr<int64_t> CountWithoutEmbedding(int64_t version) const override {
+    absl::MutexLock lock(&read_mutex_);
+    return reader_->CountWithoutEmbedding(version);
+  }
   absl::StatusOr<std::optional<int64_t>> PinnedVersion() const override {
     absl::MutexLock lock(&read_mutex_);
     return reader_->PinnedVersion();
@@ -112,10 +116,14 @@ class DurableGallery final : public Gallery {
   absl::StatusOr<std::vector<CatalogueItem>> StillMissing(int64_t version,
                                                           const std::set<int64_t>& damaged) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  // Makes the view and publishes it, if nothing is missing; false if something is.
+  // Makes the view and publishes it, if nothing is missing; false if something is. `embedded_any`:
+  // on the way here.
   absl::StatusOr<bool> TrySwap(const GalleryEmbedder& embedder,
                                const std::shared_ptr<const Encoder>& encoder, bool embed_last,
-                               const std::set<int64_t>& damaged);
+                               bool embedded_any, const std::set<int64_t>& damaged);
+  // Drops the embeddings of versions that are not kept. `resumed`: this is what served before the
+  // start, so nothing is dropped yet; what an interrupted embedding has done is still wanted.
+  void NoteServing(int64_t version, bool resumed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> LoadView(const Encoder& encoder) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   absl::StatusOr<std::vector<CatalogueItem>> Missing(int64_t version,
@@ -157,6 +165,8 @@ class DurableGallery final : public Gallery {
   mutable absl::Mutex write_mutex_;
   std::unique_ptr<Catalogue> writer_ ABSL_GUARDED_BY(write_mutex_);
   std::shared_ptr<const Encoder> encoder_ ABSL_GUARDED_BY(write_mutex_);
+  // Serves since the start, without having been noted; 0: none.
+  int64_t unnoted_version_ ABSL_GUARDED_BY(write_mutex_) = 0;
 
   mutable absl::Mutex read_mutex_;
   std::unique_ptr<Catalogue> reader_ ABSL_GUARDED_BY(read_mutex_);

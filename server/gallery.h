@@ -80,6 +80,9 @@ class Gallery {
       const std::function<void(const std::string&, const absl::Status&)>& on_damaged = {},
       const std::function<absl::Status(absl::Duration)>& after_batch = {}) = 0;
 
+  // Items that Activate would have to embed for this version.
+  virtual absl::StatusOr<int64_t> CountWithoutEmbedding(int64_t version) const = 0;
+
   // One outcome per item, in order; several items share one transaction. AlreadyExists as
   // on_conflict says; Unavailable before the first model; InvalidArgument for an embedding that is
   // not the version's; Aborted if the serving version is not `version` any more (embed again);

@@ -64,9 +64,24 @@ absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> DurableGallery::LoadVi
   return view;
 }
 
+void DurableGallery::NoteServing(int64_t version, bool resumed) {
+  // Bookkeeping: if the disk is full, old embeddings stay until the next start.
+  const int keep = options_.keep_versions;
+  if (resumed) {
+    unnoted_version_ = version;
+    return;
+  }
+  if (const int64_t before = std::exchange(unnoted_version_, 0); before != 0) {
+    writer_->NoteServing(version, keep + 1).IgnoreError();
+    writer_->NoteServing(before, keep + 1).IgnoreError();
+  }
+  writer_->NoteServing(version, keep).IgnoreError();
+}
+
 absl::StatusOr<bool> DurableGallery::TrySwap(const GalleryEmbedder& embedder,
                                              const std::shared_ptr<const Encoder>& encoder,
-                                             bool embed_last, const std::set<int64_t>& damaged) {
+                                             bool embed_last, bool embedded_any,
+                                             const std::set<int64_t>& damaged) {
   const int64_t version = encoder->version();
   std::shared_ptr<const Snapshot> retired;
   absl::MutexLock lock(&write_mutex_);
@@ -86,8 +101,8 @@ absl::StatusOr<bool> DurableGallery::TrySwap(const GalleryEmbedder& embedder,
   }
   absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> view = LoadView(*encoder);
   if (!view.ok()) return view.status();
-  // Bookkeeping: if the disk is full, old embeddings stay until the next start.
-  writer_->NoteServing(version, options_.keep_versions).IgnoreError();
+  const bool resumed = encoder_ == nullptr && !embedded_any && (*view)->size() > 0;
+  NoteServing(version, resumed);
   encoder_ = encoder;
   Publish(*std::move(view), &retired);
   return true;
@@ -99,17 +114,14 @@ absl::Status DurableGallery::Activate(
     const std::function<absl::Status(absl::Duration)>& after_batch) {
   absl::MutexLock one_at_a_time(&activate_mutex_);
   const int64_t version = encoder->version();
-  int64_t total = 0;
-  {
-    absl::MutexLock lock(&read_mutex_);
-    absl::StatusOr<int64_t> count = reader_->CountWithoutEmbedding(version);
-    if (!count.ok()) return count.status();
-    total = *count;
-  }
+  absl::StatusOr<int64_t> count = CountWithoutEmbedding(version);
+  if (!count.ok()) return count.status();
+  const int64_t total = *count;
   if (progress) progress(0, total);
   std::set<int64_t> damaged;
   GalleryEmbedder embedder(encoder.get(), &blobs_, options_.image_limits);
   int64_t done = 0;
+  bool embedded_any = false;
   absl::Time begin = absl::Now();
   // Items come while others are embedded, so passes repeat until one leaves nothing to do. Each is
   // much shorter than the one before, as long as items are embedded faster than they are added; if
@@ -120,6 +132,7 @@ absl::Status DurableGallery::Activate(
       absl::Status status = Store(version, embedded);
       if (!status.ok()) return status;
       done += static_cast<int64_t>(embedded.size());
+      embedded_any |= !embedded.empty();
       if (progress) progress(done, std::max(done, total));
       if (after_batch) {
         status = after_batch(pass > kPatientPasses ? absl::ZeroDuration() : absl::Now() - begin);
@@ -141,7 +154,8 @@ absl::Status DurableGallery::Activate(
       absl::Status status = embedder.Embed(*page, store, leave_out);
       if (!status.ok()) return status;
     }
-    absl::StatusOr<bool> swapped = TrySwap(embedder, encoder, pass >= kPatientPasses, damaged);
+    absl::StatusOr<bool> swapped =
+        TrySwap(embedder, encoder, pass >= kPatientPasses, embedded_any, damaged);
     if (!swapped.ok()) return swapped.status();
     if (*swapped) return absl::OkStatus();
   }

@@ -96,7 +96,9 @@ struct SnapshotLoaderOptions {
 // than what serves, or, while nothing serves, any older one: losing or damaging the store never
 // stops what served before. A version that is no longer the one to serve, because a newer one was
 // published or another one pinned, is left between two batches; what is embedded stays stored.
-// While nothing serves, it is finished first. Thread-safe, but that Start and Stop are their
+// While nothing serves, it is finished first; and before a gallery is embedded for the wanted
+// version, the one that the gallery is embedded with already serves: a restart in the middle of an
+// embedding costs nobody an answer. Thread-safe, but that Start and Stop are their
 // owner's alone.
 class SnapshotLoader {
  public:
@@ -140,8 +142,10 @@ class SnapshotLoader {
   void Run();
   // Load; `patient` leaves versions alone whose time to be tried again has not come.
   absl::Status Look(bool patient);
-  // What may be served and is better than what serves, best first.
+  // What may be served and is better than what serves, best first; while nothing serves, what the
+  // gallery is embedded with before all.
   absl::StatusOr<std::vector<int64_t>> Wanted();
+  void PutEmbeddedFirst(std::vector<int64_t>* versions) const;
   // The version to work on, 0 for none; the first reason against a better one.
   int64_t Choose(const std::vector<int64_t>& wanted, absl::Status* failure) const;
   // Not OK, and noted in interrupted_, if the version should not be worked on any longer.

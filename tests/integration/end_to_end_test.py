@@ -321,6 +321,8 @@ class EndToEnd(unittest.TestCase):
         train(store, "seed=99")
         self.assertEqual(server.end(), 0, server.log())
         again = self.start(store=store).wait_until_serving()
+        # Until the gallery is embedded with the newer one, the older one serves.
+        again.wait(lambda: again.json("model", "status")["servingVersion"] == "2")
         reply = again.json("search", self.images("sketch")[0])
         self.assertEqual(reply["modelVersion"], "2")
         self.assertEqual(len(reply["matches"]), 10)

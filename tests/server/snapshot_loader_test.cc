@@ -234,7 +234,8 @@ TEST_F(SnapshotLoaderTest, GalleryIsEmbeddedWithTheNewVersion) {
   Publish();
   std::vector<double> progress;
   options_.on_change = [&](const VersionStatus& status) {
-    if (status.state == VersionState::kEmbedding) progress.push_back(status.progress);
+    if (status.version != 2 || status.state != VersionState::kEmbedding) return;
+    progress.push_back(status.progress);
   };
   Restart();
   ASSERT_TRUE(loader_->Load().ok());

@@ -232,10 +232,36 @@ TEST_F(SnapshotSwapTest, WhileNothingServesNoNewerVersionSupersedes) {
   model.on_encode = OnFirstPhotos([this] { Publish(); });
   SetModel(2, model);
   Publish();
+  Model lost;
+  lost.load = absl::DataLossError("lost");
+  SetModel(1, lost);
   Restart();
   ASSERT_TRUE(loader_->Load().ok());
   EXPECT_EQ(HistoryOf(2).back().state, VersionState::kRetired);
   EXPECT_EQ(ServingVersion(), 3);
+}
+
+TEST_F(SnapshotSwapTest, AfterARestartWhatIsEmbeddedServesUntilTheNewerVersionIs) {
+  Serve();
+  MustAdd("a", 1);
+  std::vector<int64_t> serving;
+  Model model;
+  model.on_encode = OnFirstPhotos([&] { serving.push_back(ServingVersion()); });
+  SetModel(2, model);
+  Publish();
+  Restart();
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_THAT(serving, ElementsAre(1));
+  EXPECT_EQ(ServingVersion(), 2);
+}
+
+TEST_F(SnapshotSwapTest, AfterARestartOnlyTheNewestOfThoseEmbeddedIsLoaded) {
+  Serve();
+  MustAdd("a", 1);
+  Serve();
+  Restart();
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_THAT(loaded(), ElementsAre(2));
 }
 
 TEST_F(SnapshotSwapTest, StopInterruptsTheEmbeddingWhichResumesAfterARestart) {
