@@ -1,5 +1,6 @@
 #include "trainer/attribute_selection.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <utility>
@@ -82,10 +83,7 @@ absl::Status WritePredicted(const std::string& folder, const DataSet& source, co
   return WriteDataSet(folder, description, photos);
 }
 
-}  // namespace
-
-absl::StatusOr<std::vector<SelectedAttribute>> SelectAttributes(
-    const v1::TrainingSpec& resolved, const AttributeSelectionOptions& options) {
+absl::Status CheckSpec(const v1::TrainingSpec& resolved) {
   if (resolved.source_dataset().empty()) {
     return absl::InvalidArgumentError("source_dataset: must be the folder with the attributes");
   }
@@ -94,9 +92,37 @@ absl::StatusOr<std::vector<SelectedAttribute>> SelectAttributes(
     return absl::InvalidArgumentError(
         "loss.attribute, step1.attribute_factor and step1.epochs: must be above 0");
   }
+  return absl::OkStatus();
+}
+
+// Step 1 on predictions: every photo is an identity of its own, and only attributes are learned.
+v1::TrainingSpec WayBack(v1::TrainingSpec there, const std::string& predicted) {
+  there.set_source_dataset(predicted);
+  there.mutable_step1()->set_images_per_identity(1);
+  there.mutable_loss()->set_identity(0);
+  there.mutable_loss()->set_triplet(0);
+  there.mutable_loss()->set_contrastive(0);
+  return there;
+}
+
+// Share of the rows for which this column is predicted.
+double ShareOf(const EmbeddingMatrix& predicted, size_t column) {
+  double positives = 0;
+  for (int row = 0; row < predicted.rows(); ++row) {
+    positives += predicted.row(row)[column] >= 0.5F ? 1 : 0;
+  }
+  return positives / std::max(1, predicted.rows());
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<SelectedAttribute>> SelectAttributes(
+    const v1::TrainingSpec& resolved, const AttributeSelectionOptions& options) {
+  if (absl::Status status = CheckSpec(resolved); !status.ok()) return status;
   const auto source = DataSet::Open(resolved.source_dataset());
   if (!source.ok()) return source.status();
-  if (source->attributes().empty()) {
+  const std::vector<std::string>& names = source->attributes();
+  if (names.empty()) {
     return absl::FailedPreconditionError(absl::StrCat(source->folder(), ": has no attributes"));
   }
   const auto target = DataSet::Open(resolved.target_dataset());
@@ -111,34 +137,17 @@ absl::StatusOr<std::vector<SelectedAttribute>> SelectAttributes(
   if (!predicted.ok()) return predicted.status();
   absl::Status status = WritePredicted(options.work_dir, *source, *target, photos, *predicted);
   if (!status.ok()) return status;
-
-  // Every photo is an identity of its own: only attributes are learned.
-  v1::TrainingSpec back = there;
-  back.set_source_dataset(options.work_dir);
-  back.mutable_step1()->set_images_per_identity(1);
-  back.mutable_loss()->set_identity(0);
-  back.mutable_loss()->set_triplet(0);
-  back.mutable_loss()->set_contrastive(0);
-  const auto on_target = TrainStep1(back, "target", options);
+  const auto on_target = TrainStep1(WayBack(there, options.work_dir), "target", options);
   if (!on_target.ok()) return on_target.status();
   const auto accuracies = MeasureAttributes(*on_target->networks, on_target->manifest, *source,
                                             TrainPhotos(*source), options.threads);
   if (!accuracies.ok()) return accuracies.status();
 
   std::vector<SelectedAttribute> selected;
-  for (size_t i = 0; i < accuracies->size(); ++i) {
-    SelectedAttribute attribute;
-    attribute.back = (*accuracies)[i];
-    const auto& names = source->attributes();
-    const auto column = static_cast<size_t>(
-        std::find(names.begin(), names.end(), attribute.back.name) - names.begin());
-    double positives = 0;
-    for (int row = 0; row < predicted->rows(); ++row) {
-      positives += predicted->row(row)[column] >= 0.5F ? 1 : 0;
-    }
-    attribute.predicted_share = positives / std::max(1, predicted->rows());
-    attribute.kept = attribute.back.balanced_accuracy >= options.threshold;
-    selected.push_back(attribute);
+  for (const AttributeAccuracy& back : *accuracies) {
+    const auto column = std::find(names.begin(), names.end(), back.name) - names.begin();
+    selected.push_back({back, ShareOf(*predicted, static_cast<size_t>(column)),
+                        back.balanced_accuracy >= options.threshold});
   }
   return selected;
 }

@@ -25,16 +25,18 @@ namespace {
 namespace fs = std::filesystem;
 
 // A device without memory is not a disk without room: waiting does not help.
-absl::Status OfTraining(const absl::Status& status, bool disk_may_be_full) {
-  if (!absl::IsResourceExhausted(status) || disk_may_be_full) return status;
+absl::Status OfMemory(const absl::Status& status) {
+  if (!absl::IsResourceExhausted(status)) return status;
   return absl::FailedPreconditionError(status.message());
 }
 
-void DrawCurve(const std::string& folder, const std::string& title, std::string& file) {
+// The picture's path; empty if there is nothing to draw, or no room to.
+std::string DrawCurve(const v1::Job& job, const std::string& folder) {
   const auto points = ReadEpochPoints(folder + "/metrics.jsonl");
-  if (!points.ok() || points->empty()) return;
+  if (!points.ok() || points->empty()) return "";
+  const std::string title = job.spec().name().empty() ? job.job_id() : job.spec().name();
   const std::string path = folder + "/learning_curve.png";
-  if (WriteLearningCurve(*points, title, path).ok()) file = path;
+  return WriteLearningCurve(*points, title, path).ok() ? path : std::string();
 }
 
 }  // namespace
@@ -78,22 +80,29 @@ absl::StatusOr<v1::TrainingSpec> IhdaJobRunner::Check(const v1::TrainingSpec& sp
 
 absl::StatusOr<JobOutcome> IhdaJobRunner::Run(const v1::Job& job, const std::string& folder,
                                               const JobCallbacks& callbacks) {
-  JobOutcome outcome;
-  const std::string title = job.spec().name().empty() ? job.job_id() : job.spec().name();
   // A crash may have come between publishing and writing down that it was done.
   const auto published = store_.VersionOfJob(job.job_id());
   if (!published.ok() && !absl::IsNotFound(published.status())) return published.status();
   if (published.ok()) {
+    JobOutcome outcome;
     outcome.published_version = *published;
     outcome.reason = absl::StrCat("published as version ", *published);
     const auto manifest = ReadManifest(store_.DirectoryOf(*published));
     if (manifest.ok()) {
       outcome.evaluations.assign(manifest->evaluations().begin(), manifest->evaluations().end());
     }
-    DrawCurve(folder, title, outcome.learning_curve_file);
+    outcome.learning_curve_file = DrawCurve(job, folder);
     return outcome;
   }
 
+  auto trained = Train(job, folder, callbacks);
+  if (!trained.ok()) return trained.status();
+  return Publish(job, folder, callbacks, **trained);
+}
+
+absl::StatusOr<std::unique_ptr<IhdaTrainer>> IhdaJobRunner::Train(const v1::Job& job,
+                                                                  const std::string& folder,
+                                                                  const JobCallbacks& callbacks) {
   EpochLog log(folder + "/metrics.jsonl");
   IhdaTrainerOptions options;
   options.checkpoint_root = options_.checkpoint_root;
@@ -105,21 +114,28 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::Run(const v1::Job& job, const std::str
   options.on_epoch = [&](const v1::TrainingProgress& progress,
                          const std::vector<v1::Evaluation>& evaluations) {
     log.Write(progress);
-    DrawCurve(folder, title, outcome.learning_curve_file);
+    DrawCurve(job, folder);
     callbacks.on_epoch(progress, evaluations);
   };
   callbacks.on_message("reading the data");
   auto trainer = IhdaTrainer::Create(job.resolved_spec(), options);
-  if (!trainer.ok()) return OfTraining(trainer.status(), false);
+  if (!trainer.ok()) return OfMemory(trainer.status());
   if ((*trainer)->resumed()) callbacks.on_message("goes on where it was interrupted");
   if (absl::Status status = (*trainer)->Run(); !status.ok()) return status;
   if (callbacks.stop()) return absl::CancelledError("stopped before it was evaluated");
+  return trainer;
+}
+
+absl::StatusOr<JobOutcome> IhdaJobRunner::Publish(const v1::Job& job, const std::string& folder,
+                                                  const JobCallbacks& callbacks,
+                                                  IhdaTrainer& trainer) {
+  JobOutcome outcome;
   callbacks.on_message("evaluating");
-  auto evaluations = (*trainer)->EvaluateAll();
-  if (!evaluations.ok()) return OfTraining(evaluations.status(), false);
+  auto evaluations = trainer.EvaluateAll();
+  if (!evaluations.ok()) return OfMemory(evaluations.status());
   outcome.evaluations = *std::move(evaluations);
-  const auto model = (*trainer)->Model(outcome.evaluations, job.job_id());
-  if (!model.ok()) return OfTraining(model.status(), false);
+  const auto model = trainer.Model(outcome.evaluations, job.job_id());
+  if (!model.ok()) return OfMemory(model.status());
   callbacks.on_message("publishing");
   const auto result = PublishModel(job.resolved_spec(), *model, store_);
   if (!result.ok()) return result.status();
@@ -129,8 +145,8 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::Run(const v1::Job& job, const std::str
     const absl::Status pruned = store_.Prune(options_.keep_last, callbacks.needed_versions());
     if (!pruned.ok()) callbacks.on_message(absl::StrCat("not pruned: ", pruned.message()));
   }
-  DrawCurve(folder, title, outcome.learning_curve_file);
-  (*trainer)->ForgetState();
+  outcome.learning_curve_file = DrawCurve(job, folder);
+  trainer.ForgetState();
   return outcome;
 }
 

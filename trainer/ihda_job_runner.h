@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/checkpoint_store.h"
+#include "trainer/ihda_trainer.h"
 #include "trainer/job_runner.h"
 
 namespace s2p {
@@ -41,6 +42,12 @@ class IhdaJobRunner : public JobRunner {
  private:
   explicit IhdaJobRunner(const IhdaJobRunnerOptions& options)
       : options_(options), store_(options.checkpoint_root) {}
+
+  // A network that has been trained to its end.
+  absl::StatusOr<std::unique_ptr<IhdaTrainer>> Train(const v1::Job& job, const std::string& folder,
+                                                     const JobCallbacks& callbacks);
+  absl::StatusOr<JobOutcome> Publish(const v1::Job& job, const std::string& folder,
+                                     const JobCallbacks& callbacks, IhdaTrainer& trainer);
 
   const IhdaJobRunnerOptions options_;
   const CheckpointStore store_;

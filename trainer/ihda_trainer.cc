@@ -10,8 +10,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "model/checkpoint.h"
 #include "model/checkpoint_store.h"
 #include "model/file.h"
@@ -24,6 +22,7 @@
 #include "trainer/image_batch.h"
 #include "trainer/learning_rate.h"
 #include "trainer/loss_sum.h"
+#include "trainer/progress_meter.h"
 #include "trainer/projection_init.h"
 #include "trainer/random.h"
 #include "trainer/resume_state.h"
@@ -47,16 +46,6 @@ std::string DigestOfRun(v1::TrainingSpec spec, const OpenDataSets& data_sets) {
   return Sha256(absl::StrCat(SpecDigest(spec),
                              data_sets.source ? data_sets.source->sha256() : "none",
                              data_sets.target.sha256()));
-}
-
-void SetLosses(const std::vector<std::pair<std::string, double>>& losses,
-               v1::TrainingProgress& progress) {
-  progress.clear_losses();
-  for (const auto& [name, value] : losses) {
-    v1::LossTerm& term = *progress.add_losses();
-    term.set_name(name);
-    term.set_value(value);
-  }
 }
 
 class Trainer : public IhdaTrainer {
@@ -104,13 +93,9 @@ class Trainer : public IhdaTrainer {
   int ihda_step_ = 1;
   int epochs_done_ = 0;
   int64_t iteration_ = 0;
-  // Since the last on_progress, and since the epoch began.
-  LossMeans means_, epoch_means_;
   std::optional<v1::Evaluation> last_validation_;
-  // For rate and remaining time: batches and images of this process, and when it began them.
-  absl::Time begin_;
-  int64_t batches_ = 0;
-  int64_t images_ = 0;
+  // Made when training begins.
+  std::optional<ProgressMeter> meter_;
 };
 
 absl::Status Trainer::Init() {
@@ -201,7 +186,7 @@ absl::Status Trainer::Resume() {
 }
 
 absl::Status Trainer::Run() {
-  begin_ = absl::Now();
+  meter_.emplace();
   try {
     if (ihda_step_ == 1) {
       auto step = MakeStep1(spec_, data_);
@@ -258,7 +243,6 @@ absl::Status Trainer::RunEpoch(const IhdaStep& step, int epoch) {
         LearningRate(step_spec(step.number()), spec_.recipe(), step.number(), epoch, number, count);
     const auto group = static_cast<int>(step_spec(step.number()).accumulate());
     if ((number + 1) % group == 0 || number + 1 == count) networks_->Update(rate);
-    ++batches_;
     progress = Progress(step, epoch, number, count);
     progress.set_learning_rate(rate);
     if (options_.on_progress) options_.on_progress(progress);
@@ -271,9 +255,10 @@ absl::Status Trainer::Accumulate(const IhdaStep& step, const std::vector<std::ve
                                  std::vector<LoadedBatch>& parts, int epoch, int number,
                                  int count) {
   std::vector<torch::Tensor> images;
+  int64_t count_of_images = 0;
   for (LoadedBatch& part : parts) {
     images.push_back(ToTensor(part, networks_->device(), spec_.channels_last()));
-    images_ += part.n;
+    count_of_images += part.n;
   }
   const auto group = static_cast<int>(step_spec(step.number()).accumulate());
   const int place = number % group;
@@ -291,8 +276,7 @@ absl::Status Trainer::Accumulate(const IhdaStep& step, const std::vector<std::ve
   if (absl::Status status = sum.Read(values); !status.ok()) {
     return NotFinite(step, epoch, number, status);
   }
-  means_.Add(values);
-  epoch_means_.Add(values);
+  meter_->Count(count_of_images, values);
   const int batches_of_update = std::min(group, count - (number - place));
   torch::Tensor total = sum.Total();
   if (batches_of_update > 1) total = total / batches_of_update;
@@ -315,19 +299,8 @@ absl::Status Trainer::NotFinite(const IhdaStep& step, int epoch, int number,
 }
 
 v1::TrainingProgress Trainer::Progress(const IhdaStep& step, int epoch, int number, int count) {
-  v1::TrainingProgress progress;
-  const auto& spec = step_spec(step.number());
-  progress.set_ihda_step(static_cast<uint32_t>(step.number()));
-  progress.set_epoch(static_cast<uint32_t>(epoch + 1));
-  progress.set_epochs(spec.epochs());
-  progress.set_step(static_cast<uint32_t>(number + 1));
-  progress.set_steps(static_cast<uint32_t>(count));
-  SetLosses(means_.Take(), progress);
-  const double seconds = std::max(1e-6, absl::ToDoubleSeconds(absl::Now() - begin_));
-  progress.set_images_per_second(static_cast<double>(images_) / seconds);
-  const int64_t left = static_cast<int64_t>(spec.epochs() - epoch) * count - number - 1;
-  progress.mutable_eta()->set_seconds(
-      static_cast<int64_t>(static_cast<double>(left) * seconds / static_cast<double>(batches_)));
+  const auto epochs = static_cast<int>(step_spec(step.number()).epochs());
+  v1::TrainingProgress progress = meter_->At({step.number(), epoch, epochs, number, count});
   if (last_validation_) {
     progress.set_rank1(last_validation_->rank1());
     progress.set_mean_average_precision(last_validation_->mean_average_precision());
@@ -337,7 +310,7 @@ v1::TrainingProgress Trainer::Progress(const IhdaStep& step, int epoch, int numb
 
 absl::Status Trainer::EndEpoch(const IhdaStep& step, int epoch, v1::TrainingProgress& progress) {
   epochs_done_ = epoch + 1;
-  SetLosses(epoch_means_.Take(), progress);
+  meter_->EndEpoch(progress);
   if (!options_.state_file.empty()) {
     const absl::Status status =
         WriteResumeState(options_.state_file,
