@@ -93,6 +93,26 @@ TEST_F(ModelServiceTest, WatchTellsHowFarTheEmbeddingIs) {
   EXPECT_FALSE(watch.UntilServing(2).versions(0).has_eta());
 }
 
+TEST_F(ModelServiceTest, VersionThatFailsIsToldAndTheOldOneAnswers) {
+  const EncoderFactory load = options_.load_encoder;
+  options_.load_encoder =
+      [load](const Checkpoint& checkpoint) -> absl::StatusOr<std::unique_ptr<const Encoder>> {
+    if (checkpoint.manifest.version() == 2) return absl::DataLossError("the probe differs");
+    return load(checkpoint);
+  };
+  Serve();
+  Watch watch(*model_);
+  PublishTinyCheckpoint(store_);
+  const v1::GetModelStatusResponse status = watch.Until([](const v1::GetModelStatusResponse& told) {
+    return told.versions(0).state() == v1::ModelVersion::STATE_FAILED;
+  });
+  EXPECT_THAT(status.versions(0).failure(), HasSubstr("the probe differs"));
+  EXPECT_EQ(status.serving_version(), 1);
+  v1::SearchResponse response;
+  ASSERT_TRUE(Search(SketchOf(1), &response).ok());
+  EXPECT_EQ(response.model_version(), 1);
+}
+
 TEST_F(ModelServiceTest, WatchEndsWhenTheServerDoes) {
   Serve();
   Watch watch(*model_);
