@@ -254,6 +254,11 @@ TEST_F(HeadsGoldenTest, AttributeHeadIsTheReferenceProgramsOfEitherWidth) {
     }
     ExpectClose(network->AttributeLogits(Features()), ToTorch(golden->at(name + ".train.logits")),
                 1e-4, 1e-8, name + " in training", kHeads);
+    for (const char* statistic : {"running_mean", "running_var"}) {
+      const std::string entry = name + ".train.bn1." + statistic;
+      ExpectClose(TensorsOf(*network).at(std::string("attribute_head.1.") + statistic),
+                  ToTorch(golden->at(entry)), 1e-4, 1e-8, entry, kHeads);
+    }
   }
 }
 

@@ -16,20 +16,22 @@ EmbeddingMatrix Scores(const std::vector<std::vector<float>>& rows) {
   return scores;
 }
 
-TEST(RetrievalMetricsGoldenTest, CurvesAndPrecisionsAreTheReferenceProgramsWithoutTies) {
-  S2P_GOLDEN_OR_SKIP(path, "metrics.safetensors");
-  const GoldenTensors golden(path);
-  for (const std::string name :
-       {"perfect", "worst", "multi", "no_match", "k_gt_gallery", "random"}) {
-    const auto distances = golden[name + "/distmat"];
-    const auto identities = [&](const std::string& of) {
-      const auto numbers = golden[absl::StrCat(name, "/", of)];
-      std::vector<std::string> texts;
-      for (int64_t i = 0; i < numbers.numel(); ++i) {
-        texts.push_back(absl::StrCat(numbers[i].item<int64_t>()));
-      }
-      return texts;
-    };
+class RetrievalMetricsGoldenTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    S2P_GOLDEN_OR_SKIP(path, "metrics.safetensors");
+    golden_ = std::make_unique<GoldenTensors>(path);
+  }
+  std::vector<std::string> Identities(const std::string& name) const {
+    const auto numbers = (*golden_)[name];
+    std::vector<std::string> texts;
+    for (int64_t i = 0; i < numbers.numel(); ++i) {
+      texts.push_back(absl::StrCat(numbers[i].item<int64_t>()));
+    }
+    return texts;
+  }
+  RetrievalResult Evaluated(const std::string& name) const {
+    const auto distances = (*golden_)[name + "/distmat"];
     EmbeddingMatrix scores(static_cast<int>(distances.size(0)),
                            static_cast<int>(distances.size(1)));
     for (int64_t q = 0; q < distances.size(0); ++q) {
@@ -37,13 +39,47 @@ TEST(RetrievalMetricsGoldenTest, CurvesAndPrecisionsAreTheReferenceProgramsWitho
         scores.row(static_cast<int>(q))[g] = static_cast<float>(-distances[q][g].item<double>());
       }
     }
-    const RetrievalResult result =
-        EvaluateScores(scores, identities("q_pids"), identities("g_pids"));
-    golden.ExpectWithin(torch::tensor(result.mean_average_precision, torch::kFloat64),
-                        name + "/mAP", 1e-9);
-    EXPECT_EQ(result.valid_queries, golden[name + "/num_valid"].item<int64_t>()) << name;
-    golden.ExpectNear(torch::tensor(result.cmc, torch::kFloat64), name + "/cmc_full", 1e-6);
+    return EvaluateScores(scores, Identities(name + "/q_pids"), Identities(name + "/g_pids"));
   }
+  std::unique_ptr<GoldenTensors> golden_;
+};
+
+TEST_F(RetrievalMetricsGoldenTest, CurvesAndPrecisionsAreTheReferenceProgramsWithoutTies) {
+  for (const std::string name :
+       {"perfect", "worst", "multi", "no_match", "k_gt_gallery", "random", "pku_like"}) {
+    const RetrievalResult result = Evaluated(name);
+    golden_->ExpectWithin(torch::tensor(result.mean_average_precision, torch::kFloat64),
+                          name + "/mAP", 1e-9);
+    EXPECT_EQ(result.valid_queries, (*golden_)[name + "/num_valid"].item<int64_t>()) << name;
+    const auto cmc = torch::tensor(result.cmc, torch::kFloat64);
+    golden_->ExpectNear(cmc, name + "/cmc_full", 1e-6);
+    golden_->ExpectNear(cmc.slice(0, 0, 20), name + "/cmc20", 1e-6);
+  }
+}
+
+TEST_F(RetrievalMetricsGoldenTest, TopIsTheReferenceProgramsOrderWithoutTies) {
+  for (const std::string name : {"multi", "random", "pku_like"}) {
+    const RetrievalResult result = Evaluated(name);
+    const auto order = (*golden_)[name + "/order"];
+    for (size_t q = 0; q < result.top.size(); ++q) {
+      for (size_t i = 0; i < result.top[q].size(); ++i) {
+        EXPECT_EQ(result.top[q][i],
+                  order[static_cast<int64_t>(q)][static_cast<int64_t>(i)].item<int64_t>())
+            << name << " " << q;
+      }
+    }
+  }
+}
+
+// The reference lets the index decide a tie; ours lets it count against us.
+TEST_F(RetrievalMetricsGoldenTest, WithTiesWeAreNeverBetterThanTheReferenceProgram) {
+  const RetrievalResult result = Evaluated("small_ties");
+  const auto reference = (*golden_)["small_ties/cmc_full"].to(torch::kFloat64);
+  for (size_t k = 0; k < result.cmc.size(); ++k) {
+    EXPECT_LE(result.cmc[k], reference[static_cast<int64_t>(k)].item<double>() + 1e-6) << k;
+  }
+  EXPECT_LT(result.mean_average_precision, (*golden_)["small_ties/mAP"].item<double>());
+  EXPECT_EQ(result.valid_queries, (*golden_)["small_ties/num_valid"].item<int64_t>());
 }
 
 TEST(RetrievalMetricsTest, TiesCountAgainstUs) {
