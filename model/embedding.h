@@ -20,6 +20,12 @@ class EmbeddingMatrix {
         dimension_(dimension),
         values_(static_cast<size_t>(rows) * static_cast<size_t>(dimension)) {}
 
+  // Keeps the first rows. Requires 0 <= rows <= rows().
+  void Truncate(int rows) {
+    rows_ = rows;
+    values_.resize(static_cast<size_t>(rows) * static_cast<size_t>(dimension_));
+  }
+
   int rows() const { return rows_; }
   int dimension() const { return dimension_; }
   absl::Span<float> row(int i) {

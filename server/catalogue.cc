@@ -167,24 +167,29 @@ class SqliteCatalogue final : public Catalogue {
     return count.Integer(0);
   }
 
+  absl::StatusOr<std::optional<CatalogueEmbedding>> FindEmbedding(int64_t key,
+                                                                  int64_t version) const override {
+    SqliteQuery find(connection(), kFindEmbedding);
+    absl::StatusOr<bool> row = find.Bind(key).Bind(version).Next();
+    if (!row.ok()) return row.status();
+    if (!*row) return std::optional<CatalogueEmbedding>();
+    absl::StatusOr<CatalogueEmbedding> embedding = ReadEmbedding(find, 0);
+    if (!embedding.ok()) return embedding.status();
+    return std::optional<CatalogueEmbedding>(*std::move(embedding));
+  }
+
   absl::Status ForEachEmbedding(
-      int64_t version,
+      int64_t version, const std::function<void(int64_t)>& count,
       const std::function<absl::Status(CatalogueItem, CatalogueEmbedding)>& visit) const override {
-    SqliteQuery list(connection(), kListEmbeddings);
-    list.Bind(version);
-    for (;;) {
-      absl::StatusOr<bool> row = list.Next();
-      if (!row.ok() || !*row) return row.status();
-      absl::StatusOr<CatalogueItem> item = ReadItem(list);
-      if (!item.ok()) return item.status();
-      absl::StatusOr<std::vector<float>> embedding = list.Floats(kItemColumns);
-      if (!embedding.ok()) return embedding.status();
-      absl::StatusOr<std::vector<float>> attributes = list.Floats(kItemColumns + 1);
-      if (!attributes.ok()) return attributes.status();
-      absl::Status status =
-          visit(*std::move(item), {*std::move(embedding), *std::move(attributes)});
+    // A transaction that only reads: all its statements see one commit.
+    const bool own = !connection_->in_transaction();
+    if (own) {
+      absl::Status status = connection_->Execute("BEGIN");
       if (!status.ok()) return status;
     }
+    absl::Status status = VisitEmbeddings(version, count, visit);
+    if (own) status.Update(connection_->Execute("COMMIT"));
+    return status;
   }
 
   absl::StatusOr<bool> HasBlob(const std::string& sha256) const override {
@@ -213,6 +218,17 @@ class SqliteCatalogue final : public Catalogue {
       if (!status.ok()) return status;
       return SqliteQuery(connection(), kDropRetired).Run();
     });
+  }
+
+  absl::StatusOr<std::set<int64_t>> ServedVersions() const override {
+    SqliteQuery query(connection(), kSelectServed);
+    std::set<int64_t> versions;
+    for (;;) {
+      absl::StatusOr<bool> row = query.Next();
+      if (!row.ok()) return row.status();
+      if (!*row) return versions;
+      versions.insert(query.Integer(0));
+    }
   }
 
   absl::StatusOr<std::optional<int64_t>> PinnedVersion() const override {
@@ -258,6 +274,36 @@ class SqliteCatalogue final : public Catalogue {
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
+  }
+
+  // In the query's row: the embedding at `column`, the attributes behind it.
+  static absl::StatusOr<CatalogueEmbedding> ReadEmbedding(const SqliteQuery& query, int column) {
+    absl::StatusOr<std::vector<float>> embedding = query.Floats(column);
+    if (!embedding.ok()) return embedding.status();
+    absl::StatusOr<std::vector<float>> attributes = query.Floats(column + 1);
+    if (!attributes.ok()) return attributes.status();
+    return CatalogueEmbedding{*std::move(embedding), *std::move(attributes)};
+  }
+
+  absl::Status VisitEmbeddings(
+      int64_t version, const std::function<void(int64_t)>& count,
+      const std::function<absl::Status(CatalogueItem, CatalogueEmbedding)>& visit) const {
+    SqliteQuery counted(connection(), kCountEmbeddings);
+    absl::StatusOr<bool> row = counted.Bind(version).Next();
+    if (!row.ok()) return row.status();
+    count(counted.Integer(0));
+    SqliteQuery list(connection(), kListEmbeddings);
+    list.Bind(version);
+    for (;;) {
+      row = list.Next();
+      if (!row.ok() || !*row) return row.status();
+      absl::StatusOr<CatalogueItem> item = ReadItem(list);
+      if (!item.ok()) return item.status();
+      absl::StatusOr<CatalogueEmbedding> embedding = ReadEmbedding(list, kItemColumns);
+      if (!embedding.ok()) return embedding.status();
+      absl::Status status = visit(*std::move(item), *std::move(embedding));
+      if (!status.ok()) return status;
+    }
   }
 
   // The item in the query's row, whose first columns are S2P_ITEM_COLUMNS.

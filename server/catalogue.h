@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -81,10 +82,15 @@ class Catalogue {
                                                                           const std::string& after,
                                                                           int limit) const = 0;
   virtual absl::StatusOr<int64_t> CountWithoutEmbedding(int64_t version) const = 0;
-  // Every item that has an embedding of `version`, ascending by photo_id. Stops at the first status
-  // that is not OK and returns it. DataLoss if a stored vector is not a whole number of floats.
+  // What `version` made of the item; nullopt if nothing yet, or if the item is gone. DataLoss if a
+  // stored vector is not a whole number of floats.
+  virtual absl::StatusOr<std::optional<CatalogueEmbedding>> FindEmbedding(
+      int64_t key, int64_t version) const = 0;
+  // Every item that has an embedding of `version`, ascending by photo_id, as of one commit; `count`
+  // is called before the first, with their number. Stops at the first status that is not OK and
+  // returns it. DataLoss as FindEmbedding.
   virtual absl::Status ForEachEmbedding(
-      int64_t version,
+      int64_t version, const std::function<void(int64_t)>& count,
       const std::function<absl::Status(CatalogueItem, CatalogueEmbedding)>& visit) const = 0;
   virtual absl::StatusOr<bool> HasBlob(const std::string& sha256) const = 0;
   virtual absl::StatusOr<CatalogueTotals> Totals() const = 0;
@@ -92,6 +98,8 @@ class Catalogue {
   // Notes that `version` serves from now on, and drops the embeddings of all but the
   // `keep_versions` that served last.
   virtual absl::Status NoteServing(int64_t version, int keep_versions) = 0;
+  // Those that served last, whose embeddings are kept.
+  virtual absl::StatusOr<std::set<int64_t>> ServedVersions() const = 0;
   // The version that an operator chose; none: the newest is followed.
   virtual absl::StatusOr<std::optional<int64_t>> PinnedVersion() const = 0;
   virtual absl::Status SetPinnedVersion(std::optional<int64_t> version) = 0;

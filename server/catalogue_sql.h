@@ -77,6 +77,9 @@ inline constexpr char kListEmbeddings[] =
     "SELECT " S2P_ITEM_COLUMNS
     ", embedding, attributes FROM items JOIN embeddings "
     "ON embeddings.item_key = items.item_key AND version = ? ORDER BY photo_id";
+inline constexpr char kFindEmbedding[] =
+    "SELECT embedding, attributes FROM embeddings WHERE item_key = ? AND version = ?";
+inline constexpr char kCountEmbeddings[] = "SELECT COUNT(*) FROM embeddings WHERE version = ?";
 inline constexpr char kHasBlob[] = "SELECT 1 FROM items WHERE sha256 = ? LIMIT 1";
 // COUNT is 0 where SUM is NULL.
 inline constexpr char kTotals[] =
@@ -87,6 +90,7 @@ inline constexpr char kForgetServed[] =
     "(SELECT served_order FROM served_versions ORDER BY served_order DESC LIMIT ?)";
 inline constexpr char kDropRetired[] =
     "DELETE FROM embeddings WHERE version NOT IN (SELECT version FROM served_versions)";
+inline constexpr char kSelectServed[] = "SELECT version FROM served_versions";
 inline constexpr char kSelectPin[] = "SELECT version FROM pin";
 inline constexpr char kPutPin[] = "INSERT OR REPLACE INTO pin (only_row, version) VALUES (1, ?)";
 inline constexpr char kDeletePin[] = "DELETE FROM pin";

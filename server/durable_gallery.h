@@ -3,13 +3,16 @@
 #ifndef S2P_SERVER_DURABLE_GALLERY_H_
 #define S2P_SERVER_DURABLE_GALLERY_H_
 
+#include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -36,14 +39,11 @@ class DurableGallery final : public Gallery {
  public:
   DurableGallery(GalleryOptions options, SnapshotSlot* slot, std::unique_ptr<FolderLock> lock,
                  BlobStore blobs, std::unique_ptr<Catalogue> writer,
-                 std::unique_ptr<Catalogue> reader, GalleryTotals totals)
-      : options_(std::move(options)),
-        slot_(slot),
-        lock_(std::move(lock)),
-        blobs_(std::move(blobs)),
-        writer_(std::move(writer)),
-        reader_(std::move(reader)),
-        totals_(totals) {}
+                 std::unique_ptr<Catalogue> reader, GalleryTotals totals);
+  // Ends a compaction that is under way.
+  ~DurableGallery() override;
+  // Of the index that the options ask for; before anything else is called.
+  absl::Status Init();
 
   absl::Status Activate(
       std::shared_ptr<const Encoder> encoder, const std::function<void(int64_t, int64_t)>& progress,
@@ -103,6 +103,10 @@ class DurableGallery final : public Gallery {
                             const std::vector<std::string>& digests,
                             std::vector<absl::StatusOr<AddResult>>* results)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+  std::vector<absl::StatusOr<AddResult>> Write(std::vector<NewItem> items,
+                                               const std::vector<std::string>& digests,
+                                               std::shared_ptr<const Snapshot>* retired)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   absl::Status WritePlanned(const std::vector<Planned>& planned, std::vector<NewItem>* items,
                             std::shared_ptr<const Snapshot>* retired)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
@@ -112,31 +116,22 @@ class DurableGallery final : public Gallery {
   // start.
   void RemoveUnreferenced(const std::set<std::string>& digests)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  // Items to embed, `damaged` ones apart; at most one more than the last batch may have.
-  absl::StatusOr<std::vector<CatalogueItem>> StillMissing(int64_t version,
-                                                          const std::set<int64_t>& damaged) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  // Makes the view and publishes it, if nothing is missing; false if something is. `embedded_any`:
-  // on the way here.
-  absl::StatusOr<bool> TrySwap(const GalleryEmbedder& embedder,
-                               const std::shared_ptr<const Encoder>& encoder, bool embed_last,
-                               bool embedded_any, const std::set<int64_t>& damaged);
+  // One run of Activate.
+  class Activation;
+  // While it lives, notes the ids that are written: what was made from an older state catches up.
+  class Recording;
+  void Record(const std::string& photo_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
+    for (std::set<std::string>* ids : recordings_) ids->insert(photo_id);
+  }
   // Drops the embeddings of versions that are not kept. `resumed`: this is what served before the
   // start, so nothing is dropped yet; what an interrupted embedding has done is still wanted.
   void NoteServing(int64_t version, bool resumed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> LoadView(const Encoder& encoder) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
-  absl::StatusOr<std::vector<CatalogueItem>> Missing(int64_t version,
-                                                     const std::string& after) const {
-    absl::MutexLock lock(&read_mutex_);
-    return reader_->ListWithoutEmbedding(version, after, kCataloguePageSize);
-  }
-  absl::Status Store(int64_t version, const std::vector<EmbeddedItem>& embedded) {
-    absl::MutexLock lock(&write_mutex_);
-    return StoreLocked(version, embedded);
-  }
   absl::Status StoreLocked(int64_t version, const std::vector<EmbeddedItem>& embedded)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+
+  // Folds tail and removals into a new base whenever there are enough of them, until the end.
+  void CompactWhenNeeded();
+  absl::Status Compact();
 
   std::shared_ptr<const IndexedGalleryView> view() const {
     absl::MutexLock lock(&state_mutex_);
@@ -154,10 +149,25 @@ class DurableGallery final : public Gallery {
     totals_.bytes += one * item.bytes;
   }
 
+  // Adds that wait for the lock together are written together: one sync of the disk for all.
+  struct PendingAdd {
+    std::vector<NewItem> items;
+    std::vector<std::string> digests;
+    std::vector<absl::StatusOr<AddResult>> results;
+    bool done = false;
+  };
+  // All that wait, up to a bound; they are no longer pending.
+  std::vector<PendingAdd*> TakePending();
+  void AddTogether(const std::vector<PendingAdd*>& pending,
+                   std::shared_ptr<const Snapshot>* retired)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
+
   const GalleryOptions options_;
   SnapshotSlot* const slot_;
   const std::unique_ptr<FolderLock> lock_;
   const BlobStore blobs_;
+  std::unique_ptr<const IndexBuilder> index_builder_;
+  std::atomic<bool> stopping_{false};
 
   // Held for a whole activation, before the others.
   absl::Mutex activate_mutex_;
@@ -167,6 +177,12 @@ class DurableGallery final : public Gallery {
   std::shared_ptr<const Encoder> encoder_ ABSL_GUARDED_BY(write_mutex_);
   // Serves since the start, without having been noted; 0: none.
   int64_t unnoted_version_ ABSL_GUARDED_BY(write_mutex_) = 0;
+  // Of those that are under way; owned by them.
+  std::set<std::set<std::string>*> recordings_ ABSL_GUARDED_BY(write_mutex_);
+
+  // Never held for work; taken before write_mutex_ or alone.
+  absl::Mutex pending_mutex_;
+  std::deque<PendingAdd*> pending_ ABSL_GUARDED_BY(pending_mutex_);
 
   mutable absl::Mutex read_mutex_;
   std::unique_ptr<Catalogue> reader_ ABSL_GUARDED_BY(read_mutex_);
@@ -175,6 +191,34 @@ class DurableGallery final : public Gallery {
   mutable absl::Mutex state_mutex_;
   std::shared_ptr<const IndexedGalleryView> view_ ABSL_GUARDED_BY(state_mutex_);
   GalleryTotals totals_ ABSL_GUARDED_BY(state_mutex_);
+  // Nothing is compacted below so many pending rows: 0 unless the last attempt failed.
+  int64_t min_pending_ ABSL_GUARDED_BY(state_mutex_) = 0;
+
+  std::thread compactor_;
+};
+
+// The ids are guarded by the gallery's write mutex.
+class DurableGallery::Recording {
+ public:
+  explicit Recording(DurableGallery* gallery) : gallery_(gallery) {}
+  ~Recording() {
+    absl::MutexLock lock(&gallery_->write_mutex_);
+    gallery_->recordings_.erase(&ids_);
+  }
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+
+  // Both require the write mutex.
+  void Begin() { gallery_->recordings_.insert(&ids_); }
+  std::vector<std::string> Take() {
+    std::vector<std::string> ids(ids_.begin(), ids_.end());
+    ids_.clear();
+    return ids;
+  }
+
+ private:
+  DurableGallery* const gallery_;
+  std::set<std::string> ids_;
 };
 
 }  // namespace s2p

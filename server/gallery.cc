@@ -20,6 +20,39 @@ absl::Status CheckOptions(const GalleryOptions& options) {
 
 }  // namespace
 
+DurableGallery::DurableGallery(GalleryOptions options, SnapshotSlot* slot,
+                               std::unique_ptr<FolderLock> lock, BlobStore blobs,
+                               std::unique_ptr<Catalogue> writer, std::unique_ptr<Catalogue> reader,
+                               GalleryTotals totals)
+    : options_(std::move(options)),
+      slot_(slot),
+      lock_(std::move(lock)),
+      blobs_(std::move(blobs)),
+      writer_(std::move(writer)),
+      reader_(std::move(reader)),
+      totals_(totals) {}
+
+DurableGallery::~DurableGallery() {
+  {
+    absl::MutexLock lock(&state_mutex_);
+    stopping_ = true;
+  }
+  if (compactor_.joinable()) compactor_.join();
+}
+
+absl::Status DurableGallery::Init() {
+  IndexBuilderOptions index = options_.index;
+  index.directory = absl::StrCat(options_.data_dir, "/index");
+  index.interrupted = [this, also = options_.index.interrupted] {
+    return stopping_ || (also && also());
+  };
+  auto builder = IndexBuilder::Create(std::move(index));
+  if (!builder.ok()) return builder.status();
+  index_builder_ = *std::move(builder);
+  compactor_ = std::thread([this] { CompactWhenNeeded(); });
+  return absl::OkStatus();
+}
+
 void DurableGallery::Publish(std::shared_ptr<const IndexedGalleryView> view,
                              std::shared_ptr<const Snapshot>* retired) {
   // A list or a write may hold it for longer than any snapshot.
@@ -107,9 +140,12 @@ absl::StatusOr<std::unique_ptr<Gallery>> Gallery::Open(const GalleryOptions& opt
   totals.photos = static_cast<uint64_t>(counted->photos);
   totals.sketches = static_cast<uint64_t>(counted->sketches);
   totals.bytes = static_cast<uint64_t>(counted->bytes);
-  return std::unique_ptr<Gallery>(
+  auto gallery =
       std::make_unique<DurableGallery>(options, slot, *std::move(lock), *std::move(blobs),
-                                       *std::move(writer), *std::move(reader), totals));
+                                       *std::move(writer), *std::move(reader), totals);
+  status = gallery->Init();
+  if (!status.ok()) return status;
+  return std::unique_ptr<Gallery>(std::move(gallery));
 }
 
 }  // namespace s2p

@@ -17,6 +17,7 @@
 #include "model/encoder.h"
 #include "model/image.h"
 #include "server/gallery_view.h"
+#include "server/index_builder.h"
 #include "server/snapshot.h"
 
 namespace s2p {
@@ -42,9 +43,14 @@ struct NewItem {
 struct GalleryOptions {
   // <data_dir>/gallery.db, photos/, models/, index/ and the lock live here. Created if missing.
   std::string data_dir;
+  // What is searched. The directory is always <data_dir>/index.
+  IndexBuilderOptions index;
   // Versions whose embeddings are kept, the served one included.
   int keep_versions = 2;
   ImageLimits image_limits;
+  // Optional: called when tail and removals have been folded into a new base, or could not be, with
+  // the time that it took; on the thread that did it, which no search and no write waits for.
+  std::function<void(const absl::Status&, absl::Duration)> on_compaction;
 };
 
 struct GalleryTotals {
@@ -66,8 +72,9 @@ class Gallery {
   virtual ~Gallery() = default;
 
   // Embeds every item that has no embedding of encoder->version() yet, in batches, storing as it
-  // goes so that an interrupted run resumes; then publishes {encoder, view} to the slot. Searches,
-  // adds and deletes go on with what serves until then; what comes meanwhile is embedded too.
+  // goes so that an interrupted run resumes; builds the index, which may take minutes to train;
+  // then publishes {encoder, view} to the slot. Searches, adds and deletes go on with what serves
+  // until then; what comes meanwhile is embedded too. Writes wait only for the last few items.
   // `progress` is called with (done, total). An item whose blob is damaged is logged by the caller
   // through `on_damaged` and left out of the view, not deleted. `after_batch` is called, with no
   // lock held, after each batch is stored, with the time that it took: it may wait, and if it does

@@ -126,8 +126,9 @@ grpc::ServerUnaryReactor* GalleryServiceImpl::GetGalleryStats(
     response->set_photo_count(totals.photos);
     response->set_sketch_count(totals.sketches);
     response->set_total_bytes(totals.bytes);
-    response->set_index_kind("Flat");
     if (const auto snapshot = service_.slot->Get()) {
+      response->set_index_kind(snapshot->gallery->index_kind());
+      response->set_index_recall(snapshot->gallery->index_recall());
       response->set_model_version(snapshot->version);
       response->set_dimension(static_cast<uint32_t>(snapshot->gallery->dimension()));
     }

@@ -81,6 +81,8 @@ class GalleryView {
   virtual int64_t size() const = 0;
   // FAISS's factory string of what is searched.
   virtual std::string index_kind() const { return "Flat"; }
+  // Share of the true 10 best that a search finds, as measured; 1 for an exact index.
+  virtual double index_recall() const { return 1; }
 
   // Best matches of each query row, by falling score, ties by photo_id; as many as `top_k` when so
   // many pass the filter. `options` has one entry per row. FailedPrecondition if a filter names an

@@ -3,11 +3,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "model/check.h"
 #include "model/checkpoint.h"
 #include "server/durable_gallery.h"
 
 namespace s2p {
 namespace {
+
+// A batch of the encoder, a few times over.
+constexpr size_t kMostWrittenTogether = 128;
 
 std::shared_ptr<const GalleryItem> MakeItem(const NewItem& item, const std::string& sha256) {
   auto made = std::make_shared<GalleryItem>();
@@ -146,14 +150,57 @@ absl::Status DurableGallery::WritePlanned(const std::vector<Planned>& planned,
 }
 
 std::vector<absl::StatusOr<AddResult>> DurableGallery::Add(std::vector<NewItem> items) {
-  std::vector<absl::StatusOr<AddResult>> results(items.size());
-  std::vector<std::string> digests;
-  for (const NewItem& item : items) digests.push_back(Sha256(item.bytes));
+  PendingAdd add;
+  add.items = std::move(items);
+  for (const NewItem& item : add.items) add.digests.push_back(Sha256(item.bytes));
+  {
+    absl::MutexLock lock(&pending_mutex_);
+    pending_.push_back(&add);
+  }
   std::shared_ptr<const Snapshot> retired;
   absl::MutexLock lock(&write_mutex_);
+  // Whoever had the lock before has perhaps written this too; if not, all that wait are written.
+  while (!add.done) AddTogether(TakePending(), &retired);
+  return std::move(add.results);
+}
+
+std::vector<DurableGallery::PendingAdd*> DurableGallery::TakePending() {
+  std::vector<PendingAdd*> taken;
+  size_t items = 0;
+  absl::MutexLock lock(&pending_mutex_);
+  while (!pending_.empty() && items < kMostWrittenTogether) {
+    items += pending_.front()->items.size();
+    taken.push_back(pending_.front());
+    pending_.pop_front();
+  }
+  return taken;
+}
+
+void DurableGallery::AddTogether(const std::vector<PendingAdd*>& pending,
+                                 std::shared_ptr<const Snapshot>* retired) {
+  std::vector<NewItem> items;
+  std::vector<std::string> digests;
+  for (PendingAdd* add : pending) {
+    for (NewItem& item : add->items) items.push_back(std::move(item));
+    for (std::string& digest : add->digests) digests.push_back(std::move(digest));
+  }
+  const size_t count = items.size();
+  std::vector<absl::StatusOr<AddResult>> results = Write(std::move(items), digests, retired);
+  S2P_CHECK(results.size() == count);
+  auto result = results.begin();
+  for (PendingAdd* add : pending) {
+    for (size_t i = 0; i < add->items.size(); ++i) add->results.push_back(*std::move(result++));
+    add->done = true;
+  }
+}
+
+std::vector<absl::StatusOr<AddResult>> DurableGallery::Write(
+    std::vector<NewItem> items, const std::vector<std::string>& digests,
+    std::shared_ptr<const Snapshot>* retired) {
+  std::vector<absl::StatusOr<AddResult>> results(items.size());
   const std::vector<Planned> planned = Plan(items, digests, &results);
   if (planned.empty()) return results;
-  absl::Status status = WritePlanned(planned, &items, &retired);
+  absl::Status status = WritePlanned(planned, &items, retired);
   std::set<std::string> unused;
   for (const Planned& plan : planned) {
     if (!status.ok()) {
@@ -161,6 +208,7 @@ std::vector<absl::StatusOr<AddResult>> DurableGallery::Add(std::vector<NewItem> 
       unused.insert(plan.item->sha256);
       continue;
     }
+    Record(plan.item->photo_id);
     Count(*plan.item, +1);
     if (plan.replaced == nullptr) continue;
     Count(*plan.replaced, -1);
@@ -205,6 +253,7 @@ absl::StatusOr<std::vector<bool>> DurableGallery::Delete(absl::Span<const std::s
   if (next != nullptr) Publish(std::move(next), &retired);
   std::set<std::string> unused;
   for (const auto& item : deleted) {
+    Record(item->photo_id);
     Count(*item, -1);
     unused.insert(item->sha256);
   }
@@ -239,6 +288,7 @@ absl::StatusOr<std::shared_ptr<const GalleryItem>> DurableGallery::UpdateMetadat
   }
   status = (*transaction)->Commit();
   if (!status.ok()) return status;
+  Record(photo_id);
   if (next != nullptr) Publish(std::move(next), &retired);
   return item->item;
 }

@@ -11,8 +11,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "server/gallery_base.h"
+#include "server/gallery_filter.h"
 #include "server/gallery_view.h"
 #include "server/index.h"
+#include "server/index_builder.h"
 
 namespace s2p {
 
@@ -25,44 +28,39 @@ struct GalleryRow {
   std::vector<float> attributes;
 };
 
-// What all rows of a view have in common.
-struct GalleryViewModel {
-  int64_t version = 0;
-  int dimension = 0;
-  std::vector<std::string> attributes;
-};
-
-// InvalidArgument, naming the id, if the vectors do not have the model's lengths or the embedding
-// is not of norm 1.
-absl::Status CheckRow(const GalleryViewModel& model, const GalleryRow& row);
-
-// True if all conditions that do not concern attributes hold.
-bool ItemPasses(const GalleryItem& item, const GalleryFilter& filter);
-
 // Immutable. A write makes a new view that shares the base: its cost is the size of the tail, not
 // of the gallery. Thread-safe.
 class IndexedGalleryView final : public GalleryView {
  public:
-  // A view whose rows are all in the base. `rows` in any order, no id twice. InvalidArgument as
-  // CheckRow; ResourceExhausted when memory is out.
-  static absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> Build(
-      GalleryViewModel model, std::vector<GalleryRow> rows);
+  explicit IndexedGalleryView(std::shared_ptr<const GalleryBase> base);
   ~IndexedGalleryView() override;
 
   // This view without `removed` and with `upserted`, each of which takes the place of a row of the
-  // same id. Folds tail and removals into a new base once they are a sixteenth of it (and 1,024
-  // rows). Errors as Build; ids in `removed` that are not there are ignored.
+  // same id; no id is in both, nor twice in one. InvalidArgument as CheckRow; ids in `removed` that
+  // are not there are ignored.
   absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> With(
       std::vector<GalleryRow> upserted, absl::Span<const std::string> removed) const;
-  // The same rows, all in a new base.
-  absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> Compacted() const;
+  // Whether tail and removals have grown so large (1,024 rows, or a 64th of the base) that searches
+  // gain by a new base.
+  bool needs_compaction() const;
+  // The same rows, all in a new base, from which what was removed is gone. Takes as long as it
+  // takes to copy the gallery, or to train an index. Errors as IndexBuilder::Build.
+  absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> Compacted(
+      const IndexBuilder& index_builder) const;
+  // This view with the rows that `ids` have in `current`, and without those that are not in it:
+  // what was compacted catches up with what was written meanwhile.
+  absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> CaughtUpWith(
+      const IndexedGalleryView& current, absl::Span<const std::string> ids) const;
 
-  const GalleryViewModel& model() const { return model_; }
-  int64_t version() const override { return model_.version; }
-  int dimension() const override { return model_.dimension; }
-  const std::vector<std::string>& attributes() const override { return model_.attributes; }
+  const GalleryViewModel& model() const { return base_->model; }
+  // Two views of one base differ in tail and removals alone.
+  const std::shared_ptr<const GalleryBase>& base() const { return base_; }
+  int64_t version() const override { return model().version; }
+  int dimension() const override { return model().dimension; }
+  const std::vector<std::string>& attributes() const override { return model().attributes; }
   int64_t size() const override;
   std::string index_kind() const override;
+  double index_recall() const override;
   absl::StatusOr<std::vector<std::vector<GalleryMatch>>> Search(
       const EmbeddingMatrix& queries,
       absl::Span<const GallerySearchOptions> options) const override;
@@ -79,87 +77,54 @@ class IndexedGalleryView final : public GalleryView {
   int64_t pending() const;
 
  private:
-  // Rows ascending by photo_id, so that a lookup is a binary search and row order breaks ties.
-  struct Base {
-    std::vector<std::shared_ptr<const GalleryItem>> items;
-    EmbeddingMatrix attributes;
-    std::unique_ptr<const Index> index;
-
-    int64_t size() const { return static_cast<int64_t>(items.size()); }
-    // -1 if it is not there.
-    int64_t RowOf(absl::string_view photo_id) const {
-      const auto it = std::lower_bound(items.begin(), items.end(), photo_id,
-                                       [](const auto& item, absl::string_view id) {
-                                         return absl::string_view(item->photo_id) < id;
-                                       });
-      if (it == items.end() || (*it)->photo_id != photo_id) return -1;
-      return it - items.begin();
-    }
-  };
-  // A filter whose attribute names have become columns.
-  struct Predicate {
-    struct Column {
-      size_t index;
-      float min;
-      float max;
-    };
-
-    const GalleryFilter* filter;
-    std::vector<Column> columns;
-
-    bool Passes(const GalleryItem& item, absl::Span<const float> attributes) const {
-      for (const Column& column : columns) {
-        const float value = attributes[column.index];
-        if (!(value >= column.min && value <= column.max)) return false;
-      }
-      return ItemPasses(item, *filter);
-    }
-  };
   // Where an item is: a row of the base, a row of the tail, or nowhere.
   struct RowRef {
     int64_t base_row = -1;
     const GalleryRow* tail_row = nullptr;
     bool found() const { return base_row >= 0 || tail_row != nullptr; }
   };
-  // One query of a batch, made ready.
+  // How one query is to be answered.
   struct Plan {
-    Predicate predicate;
-    std::vector<bool> allowed;
-    // Rows that the index is asked for; 0: the allowed rows are scanned.
+    GalleryPredicate predicate;
+    // Rows that the index is asked for; 0: `rows` are scanned instead.
     int64_t fetch = 0;
+    // Base rows that pass the filter and are not removed.
+    std::vector<int32_t> rows;
   };
-  using Tail = std::vector<std::shared_ptr<const GalleryRow>>;
-
-  IndexedGalleryView(GalleryViewModel model, std::shared_ptr<const Base> base);
+  class BestMatches;
 
   RowRef Locate(absl::string_view photo_id) const;
-  absl::StatusOr<Predicate> MakePredicate(const GalleryFilter& filter) const;
+  bool is_live(int64_t base_row) const { return !removed_[static_cast<size_t>(base_row)]; }
+  bool Passes(const GalleryPredicate& predicate, int64_t base_row) const;
   absl::StatusOr<Plan> MakePlan(const GallerySearchOptions& options) const;
+  // Of 512 rows, evenly spread, the share that passes.
+  double SampledShare(const GalleryPredicate& predicate) const;
+  std::vector<int32_t> PassingRows(const GalleryPredicate& predicate) const;
   // One pass of the index for all queries whose plan says so; nothing for the others.
   absl::StatusOr<std::vector<std::vector<IndexMatch>>> SearchTogether(
       const EmbeddingMatrix& queries, absl::Span<const Plan> plans, int64_t fetch) const;
-  std::vector<bool> AllowedBaseRows(const Predicate& predicate) const;
-  void ScanTail(absl::Span<const float> query, const Predicate& predicate, float min_score,
-                std::vector<GalleryMatch>* matches) const;
-  void ScanBase(absl::Span<const float> query, const std::vector<bool>& allowed, float min_score,
-                std::vector<GalleryMatch>* matches) const;
-  // Whether the `k` best of the allowed rows are certain to be among `found`; appends those found.
-  bool TakeFound(absl::Span<const float> query, absl::Span<const IndexMatch> found,
-                 const std::vector<bool>& allowed, const GallerySearchOptions& options,
-                 std::vector<GalleryMatch>* matches) const;
-  absl::StatusOr<std::vector<GalleryMatch>> SearchBase(absl::Span<const float> query,
-                                                       const std::vector<bool>& allowed,
-                                                       int64_t fetch,
-                                                       const GallerySearchOptions& options) const;
+  void OfferTail(const GalleryPredicate& predicate, BestMatches& best) const;
+  // False if rows that were not found may be among the best.
+  bool OfferFound(absl::Span<const IndexMatch> found, const GalleryPredicate& predicate,
+                  BestMatches& best) const;
+  // One query's matches from what the index found when it was asked for `fetch` rows, if the plan
+  // is to ask it. Asks for more while that is not enough.
+  absl::StatusOr<std::vector<GalleryMatch>> Answer(absl::Span<const float> query,
+                                                   const GallerySearchOptions& options,
+                                                   const Plan& plan, int64_t fetch,
+                                                   std::vector<IndexMatch> found) const;
 
-  const GalleryViewModel model_;
-  const std::shared_ptr<const Base> base_;
+  const std::shared_ptr<const GalleryBase> base_;
   // By base row; and how many are set.
   std::vector<bool> removed_;
   int64_t removed_count_ = 0;
   // Ascending by photo_id; no id that is in the base and not removed there.
-  Tail tail_;
+  std::vector<std::shared_ptr<const GalleryRow>> tail_;
 };
+
+// InvalidArgument, naming the id, if the vectors do not have the model's lengths or the embedding
+// is not of norm 1.
+absl::Status CheckRow(const GalleryViewModel& model, const GalleryRow& row);
 
 }  // namespace s2p
 

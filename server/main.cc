@@ -79,6 +79,14 @@ void AddFlags(Options& options, Flags& flags) {
       .Add("reembed-share", &server.reembed_share,
            "share of the time that embedding with a new model takes while searches wait")
       .Range(0.05, 1);
+  options.Add(
+      "index", &server.index,
+      "Flat (exact), auto (exact below 100,000 photos, then IVF), or a FAISS factory string "
+      "that begins with IVF, such as IVF1024,Flat");
+  options
+      .Add("index-recall", &server.index_recall,
+           "share of the true 10 best that an IVF index is to find")
+      .Range(0.01, 1);
   options.Add("keep-versions", &server.keep_versions, "versions kept for rolling back")
       .Range(1, 100);
   AddCredentialOptions(&options, &server.credentials);

@@ -114,6 +114,19 @@ absl::Status Server::OpenGallery() {
   gallery_options.data_dir = options_.data_dir;
   gallery_options.keep_versions = options_.keep_versions;
   gallery_options.image_limits = options_.limits.image;
+  gallery_options.index.kind = options_.index;
+  gallery_options.index.recall = options_.index_recall;
+  gallery_options.index.interrupted = [this] { return stopping_.load(); };
+  gallery_options.index.on_file_error = [](const absl::Status& why) {
+    LogWarning("trained index not used, or not kept", {{"reason", why}});
+  };
+  gallery_options.on_compaction = [](const absl::Status& status, absl::Duration took) {
+    if (status.ok()) {
+      LogInfo("compacted the gallery's index", {{"took", took}});
+    } else {
+      LogWarning("could not compact the gallery's index", {{"reason", status}});
+    }
+  };
   auto gallery = Gallery::Open(gallery_options, &slot_);
   if (!gallery.ok()) return gallery.status();
   gallery_ = *std::move(gallery);

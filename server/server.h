@@ -39,6 +39,9 @@ struct ServerOptions {
   int warm_up_passes = 3;
   double reembed_share = 0.5;
   int keep_versions = 2;
+  // As IndexBuilderOptions has them.
+  std::string index = "Flat";
+  double index_recall = 0.95;
   // For s2p_build_info.
   std::string version = "unknown";
 };

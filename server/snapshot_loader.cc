@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/thread_priority.h"
 
 namespace s2p {
 namespace {
@@ -286,6 +287,8 @@ void SnapshotLoader::Stop() {
 }
 
 void SnapshotLoader::Run() {
+  // Embedding a gallery is the bulk of what it does.
+  LowerThreadPriority();
   for (;;) {
     // A failure is told by its version's status.
     Look(/*patient=*/true).IgnoreError();

@@ -109,11 +109,12 @@ TEST_F(CatalogueTest, RemovedItemTakesMetadataAndEmbeddingsWithIt) {
   EXPECT_EQ(catalogue_->Find("a").status().code(), absl::StatusCode::kNotFound);
   int visited = 0;
   ASSERT_TRUE(catalogue_
-                  ->ForEachEmbedding(1,
-                                     [&](CatalogueItem, CatalogueEmbedding) {
-                                       ++visited;
-                                       return absl::OkStatus();
-                                     })
+                  ->ForEachEmbedding(
+                      1, [](int64_t) {},
+                      [&](CatalogueItem, CatalogueEmbedding) {
+                        ++visited;
+                        return absl::OkStatus();
+                      })
                   .ok());
   EXPECT_EQ(visited, 0);
 }
@@ -132,12 +133,13 @@ TEST_F(CatalogueTest, EmbeddingComesBackAsItWasPut) {
   std::vector<std::string> ids;
   std::vector<CatalogueEmbedding> embeddings;
   ASSERT_TRUE(catalogue_
-                  ->ForEachEmbedding(1,
-                                     [&](CatalogueItem item, CatalogueEmbedding embedding) {
-                                       ids.push_back(item.item->photo_id);
-                                       embeddings.push_back(std::move(embedding));
-                                       return absl::OkStatus();
-                                     })
+                  ->ForEachEmbedding(
+                      1, [](int64_t) {},
+                      [&](CatalogueItem item, CatalogueEmbedding embedding) {
+                        ids.push_back(item.item->photo_id);
+                        embeddings.push_back(std::move(embedding));
+                        return absl::OkStatus();
+                      })
                   .ok());
   EXPECT_THAT(ids, ElementsAre("a", "b"));
   EXPECT_THAT(embeddings[0].embedding, ElementsAre(1e-38f, 3));
@@ -253,11 +255,46 @@ TEST_F(CatalogueTest, TruncatedFileIsDataLoss) {
   EXPECT_EQ(OpenStatus().code(), absl::StatusCode::kDataLoss);
 }
 
+TEST_F(CatalogueTest, OneEmbeddingIsFoundByKeyAndVersion) {
+  const int64_t key = MustInsert("a");
+  ASSERT_TRUE(catalogue_->PutEmbedding(key, 1, {{0.5f, -1}, {0.25f}}).ok());
+  const auto found = catalogue_->FindEmbedding(key, 1);
+  ASSERT_TRUE(found.ok() && found->has_value()) << found.status();
+  EXPECT_THAT((*found)->embedding, ElementsAre(0.5f, -1));
+  EXPECT_THAT((*found)->attributes, ElementsAre(0.25f));
+  EXPECT_FALSE(catalogue_->FindEmbedding(key, 2)->has_value());
+  EXPECT_FALSE(catalogue_->FindEmbedding(key + 1, 1)->has_value());
+}
+
+TEST_F(CatalogueTest, EmbeddingsAreCountedBeforeTheyAreVisited) {
+  ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("a"), 1, {{1}, {}}).ok());
+  ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("b"), 1, {{1}, {}}).ok());
+  ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("c"), 2, {{1}, {}}).ok());
+  int64_t counted = -1, visited = 0;
+  ASSERT_TRUE(catalogue_
+                  ->ForEachEmbedding(
+                      1, [&](int64_t count) { counted = count; },
+                      [&](CatalogueItem, CatalogueEmbedding) {
+                        EXPECT_EQ(counted, 2);
+                        ++visited;
+                        return absl::OkStatus();
+                      })
+                  .ok());
+  EXPECT_EQ(visited, 2);
+}
+
+TEST_F(CatalogueTest, VersionsThatServedLastAreTold) {
+  for (int64_t version : {1, 2, 1, 3}) ASSERT_TRUE(catalogue_->NoteServing(version, 2).ok());
+  EXPECT_EQ(*catalogue_->ServedVersions(), (std::set<int64_t>{1, 3}));
+}
+
 TEST_F(CatalogueTest, VectorOfAnOddLengthIsDataLoss) {
   ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("a"), 1, {{1}, {}}).ok());
   Execute("UPDATE embeddings SET embedding = x'010203'");
   const absl::Status status = catalogue_->ForEachEmbedding(
-      1, [](CatalogueItem, CatalogueEmbedding) { return absl::OkStatus(); });
+      1, [](int64_t) {}, [](CatalogueItem, CatalogueEmbedding) { return absl::OkStatus(); });
+  EXPECT_EQ(catalogue_->FindEmbedding(catalogue_->Find("a")->key, 1).status().code(),
+            absl::StatusCode::kDataLoss);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(status.message(), HasSubstr("a vector of 3 bytes"));
 }

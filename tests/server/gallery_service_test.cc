@@ -245,6 +245,8 @@ TEST_F(GalleryServiceTest, StatsCountPhotosAndSketches) {
   EXPECT_EQ(stats.sketch_count(), 1u);
   EXPECT_EQ(stats.model_version(), 1);
   EXPECT_EQ(stats.dimension(), 16u);
+  EXPECT_EQ(stats.index_kind(), "Flat");
+  EXPECT_EQ(stats.index_recall(), 1);
 }
 
 TEST_F(GalleryServiceTest, WritersReadersAndSearchesGoTogether) {

@@ -11,10 +11,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "server/indexed_gallery_view.h"
+#include "tests/server/view_builder.h"
 
 namespace s2p {
 namespace {
 
+using testing::BuildView;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -51,7 +53,7 @@ class GalleryViewTest : public ::testing::Test {
     truth_.insert(truth_.end(), rows.begin(), rows.end());
     return rows;
   }
-  void Build(int count) { view_ = *IndexedGalleryView::Build(model_, NewRows(count)); }
+  void Build(int count) { view_ = *BuildView(model_, NewRows(count), *builder_); }
   void Append(int count) { view_ = *view_->With(NewRows(count), {}); }
   // Removes every `step`th row of the truth.
   void RemoveEvery(size_t step) {
@@ -124,6 +126,7 @@ class GalleryViewTest : public ::testing::Test {
   std::mt19937 random_{20240601};
   int next_id_ = 0;
   const GalleryViewModel model_{5, kDimension, {"boots"}};
+  std::unique_ptr<const IndexBuilder> builder_ = testing::MakeIndexBuilder();
   std::shared_ptr<const IndexedGalleryView> view_;
   std::vector<GalleryRow> truth_;
 };
@@ -155,8 +158,29 @@ TEST_F(GalleryViewTest, RankingHoldsWithTailAndRemovals) {
 TEST_F(GalleryViewTest, RankingHoldsAfterCompaction) {
   Build(3000);
   Append(2000);
+  RemoveEvery(9);
+  ASSERT_TRUE(view_->needs_compaction());
+  view_ = *view_->Compacted(*builder_);
   EXPECT_EQ(view_->pending(), 0);
+  EXPECT_EQ(view_->size(), static_cast<int64_t>(truth_.size()));
   ExpectBruteForce({});
+}
+
+TEST_F(GalleryViewTest, CompactedViewCatchesUpWithWhatWasWrittenMeanwhile) {
+  Build(3000);
+  Append(100);
+  const auto compacted = *view_->Compacted(*builder_);
+  Append(5);
+  const std::vector<float> newer = RandomUnit();
+  view_ = *view_->With({Row("p000007", newer)}, {"p000001", "p003001"});
+  view_ = *compacted->CaughtUpWith(
+      *view_, {"p000001", "p000007", "p003001", "p003100", "p003104", "came and went"});
+  EXPECT_EQ(view_->size(), 3100);
+  EXPECT_EQ(view_->Find("p000001"), nullptr);
+  EXPECT_EQ(view_->Find("p003001"), nullptr);
+  EXPECT_NE(view_->Find("p003104"), nullptr);
+  EXPECT_EQ(view_->Find("p003103"), nullptr);
+  EXPECT_EQ(*view_->EmbeddingOf("p000007"), absl::MakeConstSpan(newer));
 }
 
 TEST_F(GalleryViewTest, WideFilterGivesTheBestOfThoseThatPass) {
@@ -174,6 +198,88 @@ TEST_F(GalleryViewTest, NarrowFilterGivesTheBestOfThoseThatPass) {
   options.filter.metadata = {{"last", "3"}};
   options.filter.attributes = {{"boots", 0.5f, 0.6f}};
   ExpectBruteForce(options);
+}
+
+TEST_F(GalleryViewTest, FilterThatNothingPassesFindsNothing) {
+  Build(5000);
+  GallerySearchOptions options;
+  options.filter.metadata = {{"last", "x"}};
+  ExpectBruteForce(3, options);
+  options.filter.metadata = {{"no such name", ""}};
+  ExpectBruteForce(3, options);
+}
+
+TEST_F(GalleryViewTest, FilterHoldsForTailAndRemovals) {
+  Build(5000);
+  Append(200);
+  RemoveEvery(3);
+  GallerySearchOptions options;
+  options.filter.metadata = {{"last", "5"}, {"parity", "odd"}};
+  ExpectBruteForce(options);
+}
+
+TEST_F(GalleryViewTest, NarrowAttributeRangeGivesTheBestOfThoseThatPass) {
+  Build(8000);
+  GallerySearchOptions options;
+  options.filter.attributes = {{"boots", 0.50f, 0.51f}};
+  ExpectBruteForce(options);
+}
+
+TEST_F(GalleryViewTest, ApproximateIndexFindsNearlyAllWithExactScores) {
+  builder_ = testing::MakeIndexBuilder("IVF64,Flat");
+  Build(6000);
+  Append(100);
+  RemoveEvery(9);
+  EXPECT_EQ(view_->index_kind(), "IVF64,Flat");
+  EXPECT_GE(view_->index_recall(), 0.95);
+  const GallerySearchOptions options;
+  int found = 0;
+  for (int i = 0; i < 50; ++i) {
+    const std::vector<float> query = RandomUnit();
+    EmbeddingMatrix queries(1, kDimension);
+    std::copy(query.begin(), query.end(), queries.row(0).begin());
+    const auto lines = Lines(view_->Search(queries, {&options, 1})->front());
+    ASSERT_EQ(lines.size(), 10u);
+    // A line has the score in all its digits: those that are found are found exactly.
+    for (const std::string& line : BruteForce(query, options)) {
+      found += static_cast<int>(std::count(lines.begin(), lines.end(), line));
+    }
+  }
+  EXPECT_GE(found, 500 * 9 / 10);
+}
+
+TEST_F(GalleryViewTest, ApproximateIndexGivesTopKUnderAnyFilterThatSoManyPass) {
+  builder_ = testing::MakeIndexBuilder("IVF64,SQ8");
+  Build(6000);
+  GallerySearchOptions options;
+  options.top_k = 60;
+  for (const char* last : {"1", "2"}) {
+    for (const auto& [min, max] :
+         {std::pair(0.f, 1.f), {0.4f, 0.9f}, {0.2f, 0.4f}, {0.5f, 0.52f}}) {
+      options.filter.metadata = {{"last", last}};
+      options.filter.attributes = {{"boots", min, max}};
+      const std::vector<float> query = RandomUnit();
+      EmbeddingMatrix queries(1, kDimension);
+      std::copy(query.begin(), query.end(), queries.row(0).begin());
+      const auto found = view_->Search(queries, {&options, 1});
+      EXPECT_EQ(found->front().size(), BruteForce(query, options).size()) << last << " " << min;
+    }
+  }
+}
+
+TEST_F(GalleryViewTest, ApproximateIndexWithAMinimumScoreGivesAllAboveIt) {
+  builder_ = testing::MakeIndexBuilder("IVF16,Flat");
+  Build(4000);
+  GallerySearchOptions options;
+  options.top_k = 500;
+  options.min_score = 0.99f;
+  // Each is above the minimum with itself, and with its repetition where it has one.
+  for (size_t i = 0; i < 40; ++i) {
+    EmbeddingMatrix queries(1, kDimension);
+    const std::vector<float>& query = truth_[i].embedding;
+    std::copy(query.begin(), query.end(), queries.row(0).begin());
+    EXPECT_EQ(Lines(view_->Search(queries, {&options, 1})->front()), BruteForce(query, options));
+  }
 }
 
 TEST_F(GalleryViewTest, MinimumScoreCutsTheRanking) {
@@ -206,7 +312,7 @@ TEST_F(GalleryViewTest, EachQueryOfABatchHasItsOwnOptions) {
 
 TEST_F(GalleryViewTest, EqualScoresAreOrderedById) {
   const std::vector<float> vector = RandomUnit();
-  view_ = *IndexedGalleryView::Build(model_, {Row("b", vector), Row("c", vector)});
+  view_ = *BuildView(model_, {Row("b", vector), Row("c", vector)}, *builder_);
   view_ = *view_->With({Row("a", vector)}, {});
   GallerySearchOptions options;
   options.top_k = 2;
@@ -225,7 +331,7 @@ TEST_F(GalleryViewTest, ManyEqualRowsBeyondTopKAreStillOrderedById) {
   for (int i = 0; i < 5000; ++i) rows.push_back(Row(absl::StrFormat("p%06d", i), vector));
   std::shuffle(rows.begin(), rows.end(), random_);
   truth_ = rows;
-  view_ = *IndexedGalleryView::Build(model_, std::move(rows));
+  view_ = *BuildView(model_, std::move(rows), *builder_);
   ExpectBruteForce(3, {});
 }
 
@@ -245,7 +351,7 @@ TEST_F(GalleryViewTest, ModalityFilterKeepsOneModality) {
   auto item = std::make_shared<GalleryItem>(*sketch.item);
   item->modality = v1::MODALITY_SKETCH;
   sketch.item = item;
-  view_ = *IndexedGalleryView::Build(model_, {sketch, Row("p", RandomUnit())});
+  view_ = *BuildView(model_, {sketch, Row("p", RandomUnit())}, *builder_);
   GallerySearchOptions options;
   options.filter.modality = v1::MODALITY_SKETCH;
   const auto results = view_->Search(EmbeddingMatrix(1, kDimension), {&options, 1});
@@ -327,10 +433,10 @@ TEST_F(GalleryViewTest, OlderViewDoesNotChange) {
 TEST_F(GalleryViewTest, VectorThatIsNotAUnitVectorIsRefused) {
   std::vector<float> vector = RandomUnit();
   vector[0] = std::numeric_limits<float>::quiet_NaN();
-  const auto status = IndexedGalleryView::Build(model_, {Row("a", vector)}).status();
+  const auto status = BuildView(model_, {Row("a", vector)}, *builder_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(status.message(), HasSubstr("photo_id 'a': embedding: its norm is not 1"));
-  EXPECT_FALSE(IndexedGalleryView::Build(model_, {Row("a", std::vector<float>(kDimension))}).ok());
+  EXPECT_FALSE(BuildView(model_, {Row("a", std::vector<float>(kDimension))}, *builder_).ok());
 }
 
 }  // namespace

@@ -1,0 +1,55 @@
+// How the gallery's index stays small and whole: DurableGallery::Compact.
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "daemon/thread_priority.h"
+#include "server/durable_gallery.h"
+
+namespace s2p {
+
+void DurableGallery::CompactWhenNeeded() {
+  LowerThreadPriority();
+  for (;;) {
+    {
+      absl::MutexLock lock(&state_mutex_);
+      const auto needed = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(state_mutex_) {
+        return stopping_ ||
+               (view_ != nullptr && view_->needs_compaction() && view_->pending() > min_pending_);
+      };
+      state_mutex_.Await(absl::Condition(&needed));
+      if (stopping_) return;
+    }
+    const absl::Time begin = absl::Now();
+    const absl::Status status = Compact();
+    if (stopping_) return;
+    {
+      absl::MutexLock lock(&state_mutex_);
+      // What failed once may fail again: not before there is twice as much to gain.
+      min_pending_ = status.ok() ? 0 : view_->pending() * 2;
+    }
+    if (options_.on_compaction) options_.on_compaction(status, absl::Now() - begin);
+  }
+}
+
+absl::Status DurableGallery::Compact() {
+  std::shared_ptr<const IndexedGalleryView> begin;
+  Recording recording(this);
+  {
+    absl::MutexLock lock(&write_mutex_);
+    begin = view();
+    recording.Begin();
+  }
+  auto compacted = begin->Compacted(*index_builder_);
+  if (!compacted.ok()) return compacted.status();
+  std::shared_ptr<const Snapshot> retired;
+  absl::MutexLock lock(&write_mutex_);
+  const std::shared_ptr<const IndexedGalleryView> current = view();
+  // Another version serves by now, from a base that is new.
+  if (current->base() != begin->base()) return absl::OkStatus();
+  auto caught_up = (*compacted)->CaughtUpWith(*current, recording.Take());
+  if (!caught_up.ok()) return caught_up.status();
+  Publish(*std::move(caught_up), &retired);
+  return absl::OkStatus();
+}
+
+}  // namespace s2p

@@ -1,0 +1,42 @@
+// <data_dir>/index/<version>.index: what training an index made, so that a start need not repeat
+// it.
+//
+// Format 1: the 8 bytes "s2pindex", the format's number as a little-endian uint32, SHA-256 of the
+// rest as 64 lower-case hex digits, a line feed, and the rest: a serialised v1::IndexFile.
+#ifndef S2P_SERVER_INDEX_FILE_H_
+#define S2P_SERVER_INDEX_FILE_H_
+
+#include <cstdint>
+#include <set>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "s2p/v1/index_file.pb.h"
+
+namespace s2p {
+
+inline constexpr uint32_t kIndexFileFormat = 1;
+
+// A cache: whatever is wrong with it, it can be made again. One writer; thread-compatible.
+class IndexFiles {
+ public:
+  // Does not touch the disk.
+  explicit IndexFiles(std::string directory) : directory_(std::move(directory)) {}
+
+  // NotFound; FailedPrecondition for a newer format; DataLoss naming file and fault for one that is
+  // truncated, damaged, or of another version.
+  absl::StatusOr<v1::IndexFile> Read(int64_t version) const;
+  // Whole or not at all. Makes the folder. ResourceExhausted when the disk is full.
+  absl::Status Write(const v1::IndexFile& file) const;
+  // Removes the files of all other versions, as far as it can. What else is there stays.
+  void Keep(const std::set<int64_t>& versions) const;
+
+ private:
+  std::string PathOf(int64_t version) const;
+  const std::string directory_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_INDEX_FILE_H_

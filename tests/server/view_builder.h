@@ -1,0 +1,41 @@
+// Gallery views made of rows, for tests.
+#ifndef S2P_TESTS_SERVER_VIEW_BUILDER_H_
+#define S2P_TESTS_SERVER_VIEW_BUILDER_H_
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/gallery_base.h"
+#include "server/index_builder.h"
+#include "server/indexed_gallery_view.h"
+
+namespace s2p::testing {
+
+inline std::unique_ptr<const IndexBuilder> MakeIndexBuilder(const std::string& kind = "Flat") {
+  IndexBuilderOptions options;
+  options.kind = kind;
+  return *IndexBuilder::Create(std::move(options));
+}
+
+// A view whose rows are all in the base. `rows` in any order.
+inline absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> BuildView(
+    const GalleryViewModel& model, std::vector<GalleryRow> rows, const IndexBuilder& builder) {
+  std::sort(rows.begin(), rows.end(), [](const GalleryRow& a, const GalleryRow& b) {
+    return a.item->photo_id < b.item->photo_id;
+  });
+  GalleryBaseBuilder base(model, static_cast<int64_t>(rows.size()));
+  for (const GalleryRow& row : rows) {
+    absl::Status status = base.Add(row.item, row.embedding, row.attributes);
+    if (!status.ok()) return status;
+  }
+  auto built = base.Build(builder, nullptr);
+  if (!built.ok()) return built.status();
+  return std::make_shared<const IndexedGalleryView>(*std::move(built));
+}
+
+}  // namespace s2p::testing
+
+#endif  // S2P_TESTS_SERVER_VIEW_BUILDER_H_
