@@ -1,20 +1,21 @@
 #include "daemon/grpc_status.h"
 
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/retry_after.h"
+
 namespace s2p {
-namespace {
-
-// About what a full queue takes to empty on the smallest machine.
-constexpr char kPushbackMilliseconds[] = "100";
-
-}  // namespace
-
 grpc::Status ToGrpc(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
 }
 
 grpc::Status ToGrpcWithRetryHint(const absl::Status& status, grpc::ServerContextBase& context) {
   if (absl::IsResourceExhausted(status)) {
-    context.AddTrailingMetadata("grpc-retry-pushback-ms", kPushbackMilliseconds);
+    const std::optional<absl::Duration> after = RetryAfter(status);
+    // A negative number tells gRPC not to try again at all.
+    context.AddTrailingMetadata("grpc-retry-pushback-ms",
+                                after ? absl::StrCat(absl::ToInt64Milliseconds(*after)) : "-1");
   }
   return ToGrpc(status);
 }

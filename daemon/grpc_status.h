@@ -15,7 +15,8 @@ namespace s2p {
 grpc::Status ToGrpc(const absl::Status& status);
 
 // The same; for ResourceExhausted also tells the caller, in the trailing metadata, when to come
-// back: a client with a retry policy and a large enough retry buffer obeys by itself.
+// back (daemon/retry_after.h), or that it need not: a client with a retry policy and a large enough
+// retry buffer obeys by itself.
 grpc::Status ToGrpcWithRetryHint(const absl::Status& status, grpc::ServerContextBase& context);
 
 // As metrics and logs show it: "INVALID_ARGUMENT".

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "daemon/retry_after.h"
 
 namespace s2p {
 
@@ -16,8 +18,9 @@ absl::Status WorkerPool::Submit(std::function<void()> job) {
   absl::MutexLock lock(&mutex_);
   if (stopping_) return absl::UnavailableError("the server is shutting down");
   if (jobs_.size() >= max_queue_) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the server is busy: ", jobs_.size(), " requests wait already"));
+    const int waiting = static_cast<int>(jobs_.size());
+    return BusyError(absl::StrCat("the server is busy: ", waiting, " requests wait already"),
+                     drain_.For(waiting, static_cast<int>(threads_.size())));
   }
   jobs_.push_back(std::move(job));
   return absl::OkStatus();
@@ -46,7 +49,10 @@ void WorkerPool::Run() {
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
+    const absl::Time begin = absl::Now();
     job();
+    absl::MutexLock lock(&mutex_);
+    drain_.Finished(1, absl::Now() - begin);
   }
 }
 

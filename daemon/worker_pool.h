@@ -10,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "daemon/drain_estimate.h"
 
 namespace s2p {
 
@@ -21,7 +22,8 @@ class WorkerPool {
   // As Stop.
   ~WorkerPool();
 
-  // ResourceExhausted when the queue is full, Unavailable after Stop; the job is not run then.
+  // BusyError when the queue is full, with about the time that the queue takes to empty;
+  // Unavailable after Stop. The job is not run then.
   absl::Status Submit(std::function<void()> job);
   // Runs what waits, then ends the threads. Idempotent.
   void Stop();
@@ -33,6 +35,7 @@ class WorkerPool {
   absl::Mutex mutex_;
   std::deque<std::function<void()>> jobs_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  DrainEstimate drain_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::thread> threads_;
 };
 

@@ -13,7 +13,9 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "daemon/drain_estimate.h"
 #include "model/encoder.h"
+#include "server/gallery_view.h"
 #include "server/snapshot.h"
 
 namespace s2p {
@@ -23,6 +25,9 @@ struct BatchReport {
   int images = 0;
   absl::Duration preprocess_time;
   absl::Duration encode_time;
+  // 0 where nobody searched.
+  int queries = 0;
+  absl::Duration search_time;
 };
 
 struct BatcherOptions {
@@ -33,7 +38,10 @@ struct BatcherOptions {
   absl::Duration max_delay = absl::Milliseconds(2);
   // Live requests waiting, counted in images, in [1, 100000]; beyond, they are refused.
   int max_queue = 256;
-  // Optional: called after each forward pass, on the batch thread.
+  // A background request that has waited for so long has the next batch's first place, however many
+  // live ones wait: without it, searches without a pause would put off every add for ever.
+  absl::Duration max_background_wait = absl::Seconds(1);
+  // Optional: called after each batch, on the batch thread.
   std::function<void(const BatchReport&)> on_batch;
 };
 
@@ -42,10 +50,14 @@ struct BatchResult {
   std::shared_ptr<const Snapshot> snapshot;
   // Rows in the order of the request's images; times are the whole batch's.
   Encoding encoding;
+  // Of the request's query, if it had one, in the snapshot's gallery.
+  std::vector<GalleryMatch> matches;
   absl::Duration queue_time;
+  // The whole batch's.
+  absl::Duration search_time;
 };
 
-// One request: images to embed with one snapshot, perhaps none.
+// One request: images to embed with one snapshot, perhaps none, and perhaps a search.
 struct BatchRequest {
   enum class Priority {
     // A person waits.
@@ -57,18 +69,25 @@ struct BatchRequest {
   std::vector<Image> images;
   // One each.
   std::vector<v1::Modality> modalities;
+  // Optional: makes the vector, of one row, that the snapshot's gallery is searched with, from the
+  // embeddings of the images. Its error is the request's.
+  std::function<absl::StatusOr<EmbeddingMatrix>(const EmbeddingMatrix&, const GalleryView&)> query;
+  GallerySearchOptions search;
   Priority priority = Priority::kLive;
   // Dropped before it costs compute once this has passed, or `cancelled` (optional; called from
   // another thread) says so.
   absl::Time deadline = absl::InfiniteFuture();
   std::function<bool()> cancelled;
   // Called exactly once, on the batch thread; what it does delays the next batch. Unavailable
-  // before the first model; DeadlineExceeded, Cancelled; else as Encoder::Encode.
+  // before the first model; DeadlineExceeded, Cancelled; else as Encoder::Encode, `query` and
+  // GalleryView::Search.
   std::function<void(absl::StatusOr<BatchResult>)> done;
 };
 
-// Forms batches on a thread of its own. Each batch takes the slot's snapshot once, so no answer
-// mixes versions. Thread-safe.
+// Forms batches on a thread of its own: one forward pass for all images of a batch, one pass of the
+// index for all its queries (a matrix product, many times faster than one query after the other).
+// Each batch takes the slot's snapshot once, so no answer mixes versions. What fails for one
+// request is repeated for each by itself, so that it fails alone. Thread-safe.
 class Batcher {
  public:
   // `slot` must outlive the batcher. InvalidArgument naming a bad option.
@@ -77,9 +96,9 @@ class Batcher {
   // As Stop.
   ~Batcher();
 
-  // Takes the request over, or returns why not and never calls `done`: ResourceExhausted when the
-  // queue is full (background requests are not counted: who sends them bounds them), Unavailable
-  // after Stop.
+  // Takes the request over, or returns why not and never calls `done`: BusyError when the queue is
+  // full, with about the time that it takes to empty (background requests are not counted: who
+  // sends them bounds them), Unavailable after Stop.
   absl::Status Submit(BatchRequest request);
 
   // Live images that wait.
@@ -102,7 +121,8 @@ class Batcher {
   bool IsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return live_.empty() && background_.empty();
   }
-  void TakeFrom(std::deque<Waiting>& queue, int& images, std::vector<Waiting>& batch)
+  // Moves requests into the batch while they fit; the number of images taken. `most`: requests.
+  int TakeFrom(std::deque<Waiting>& queue, size_t most, int& images, std::vector<Waiting>& batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Execute(std::vector<Waiting> batch);
 
@@ -115,6 +135,7 @@ class Batcher {
   int live_images_ ABSL_GUARDED_BY(mutex_) = 0;
   int background_images_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  DrainEstimate drain_ ABSL_GUARDED_BY(mutex_);
 
   std::thread thread_;
 };

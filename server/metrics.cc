@@ -45,7 +45,9 @@ struct Metrics::Families {
                "Time from a call's arrival to its end, by method.", registry);
   Family<Histogram>& stage_seconds =
       Register(BuildHistogram(), "s2p_stage_seconds",
-               "Time of each stage of a search; preprocess and encode are per batch.", registry);
+               "Time of each stage of a search: decode and queue of each, preprocess, "
+               "encode and search of each batch.",
+               registry);
   Histogram& batch_size =
       Register(BuildHistogram(), "s2p_batch_size", "Images in one forward pass.", registry)
           .Add({}, Histogram::BucketBoundaries{1, 2, 4, 8, 16, 32, 64, 128, 256});

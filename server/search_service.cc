@@ -83,30 +83,28 @@ class SearchCall : public grpc::ServerUnaryReactor {
     }
     request.deadline = deadline_;
     request.cancelled = [this] { return is_cancelled(); };
-    request.done = [this](absl::StatusOr<BatchResult> result) { Rank(std::move(result)); };
+    request.query = [this](const EmbeddingMatrix& drawn, const GalleryView& gallery) {
+      return FuseExamples(query_, drawn, gallery);
+    };
+    request.search = query_.search;
+    request.done = [this](absl::StatusOr<BatchResult> result) { Answer(std::move(result)); };
     absl::Status status = service_.batcher->Submit(std::move(request));
     if (!status.ok()) End(status);
   }
 
   // On the batch thread.
-  void Rank(absl::StatusOr<BatchResult> result) {
+  void Answer(absl::StatusOr<BatchResult> result) {
     share_.reset();
     if (!result.ok()) return End(result.status());
-    const absl::Time begin = absl::Now();
-    absl::Status status = FillResponse(*result);
-    const absl::Duration search_time = absl::Now() - begin;
-    Observe(*result, search_time);
-    End(status);
+    FillResponse(*result);
+    Observe(*result);
+    End(absl::OkStatus());
   }
 
-  absl::Status FillResponse(const BatchResult& result) {
+  void FillResponse(const BatchResult& result) {
     const GalleryView& gallery = *result.snapshot->gallery;
-    const auto query = FuseExamples(query_, result.encoding.embeddings, gallery);
-    if (!query.ok()) return query.status();
-    const auto matches = gallery.Search(*query, {query_.search});
-    if (!matches.ok()) return matches.status();
     uint32_t rank = 0;
-    for (const GalleryMatch& match : matches->front()) {
+    for (const GalleryMatch& match : result.matches) {
       v1::Match& out = *response_->add_matches();
       out.set_photo_id(match.item->photo_id);
       out.set_score(match.score);
@@ -121,20 +119,18 @@ class SearchCall : public grpc::ServerUnaryReactor {
       AddAttributes(gallery.attributes(), result.encoding.attributes.row(0),
                     response_->mutable_query_attributes());
     }
-    return absl::OkStatus();
   }
 
-  void Observe(const BatchResult& result, absl::Duration search_time) {
+  void Observe(const BatchResult& result) {
     v1::Timings& timings = *response_->mutable_timings();
     SetDuration(decode_time_, timings.mutable_decode());
     SetDuration(result.queue_time, timings.mutable_queue());
     SetDuration(result.encoding.preprocess_time, timings.mutable_preprocess());
     SetDuration(result.encoding.encode_time, timings.mutable_encode());
-    SetDuration(search_time, timings.mutable_search());
+    SetDuration(result.search_time, timings.mutable_search());
     SetDuration(absl::Now() - begin_, timings.mutable_total());
     service_.metrics->ObserveStage(Stage::kDecode, decode_time_);
     service_.metrics->ObserveStage(Stage::kQueue, result.queue_time);
-    service_.metrics->ObserveStage(Stage::kSearch, search_time);
   }
 
   void End(const absl::Status& status) {

@@ -156,9 +156,12 @@ absl::Status Server::OpenGallery() {
 absl::Status Server::StartPipeline() {
   BatcherOptions batcher_options = options_.batcher;
   batcher_options.on_batch = [this](const BatchReport& report) {
-    metrics_.ObserveBatch(report.images);
-    metrics_.ObserveStage(Stage::kPreprocess, report.preprocess_time);
-    metrics_.ObserveStage(Stage::kEncode, report.encode_time);
+    if (report.images > 0) {
+      metrics_.ObserveBatch(report.images);
+      metrics_.ObserveStage(Stage::kPreprocess, report.preprocess_time);
+      metrics_.ObserveStage(Stage::kEncode, report.encode_time);
+    }
+    if (report.queries > 0) metrics_.ObserveStage(Stage::kSearch, report.search_time);
   };
   auto batcher = Batcher::Create(batcher_options, &slot_);
   if (!batcher.ok()) return batcher.status();

@@ -4,12 +4,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "daemon/retry_after.h"
 #include "server/model_status_proto.h"
 
 namespace s2p {
 namespace {
 
 constexpr size_t kMostCalls = 1000;
+// Watchers stay for long.
+constexpr absl::Duration kRetryAfter = absl::Seconds(10);
 constexpr char kMethod[] = "WatchModelStatus";
 
 }  // namespace
@@ -61,8 +64,9 @@ grpc::ServerWriteReactor<v1::WatchModelStatusResponse>* WatchModelCalls::Begin(
     if (stopping_) {
       refused = absl::UnavailableError("the server is shutting down");
     } else if (calls_.size() >= kMostCalls) {
-      refused = absl::ResourceExhaustedError(
-          absl::StrCat("the server is busy: ", calls_.size(), " clients watch its models already"));
+      refused = BusyError(
+          absl::StrCat("the server is busy: ", calls_.size(), " clients watch its models already"),
+          kRetryAfter);
     } else {
       calls_.insert(call);
       changed_ = true;

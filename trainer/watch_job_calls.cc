@@ -6,9 +6,16 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "daemon/grpc_status.h"
+#include "daemon/retry_after.h"
 #include "trainer/job_watch.h"
 
 namespace s2p {
+namespace {
+
+// Watchers stay for long.
+constexpr absl::Duration kRetryAfter = absl::Seconds(10);
+
+}  // namespace
 
 // Lives until gRPC is done with it, which is after `End`. Writes and the end are begun by the
 // thread of WatchJobCalls alone.
@@ -60,8 +67,9 @@ grpc::ServerWriteReactor<v1::WatchJobResponse>* WatchJobCalls::Begin(
     if (stopping_) {
       refused = absl::UnavailableError("the trainer is shutting down");
     } else if (calls_.size() >= options_.max_watchers) {
-      refused = absl::ResourceExhaustedError(
-          absl::StrCat("the trainer is busy: ", calls_.size(), " clients watch jobs already"));
+      refused = BusyError(
+          absl::StrCat("the trainer is busy: ", calls_.size(), " clients watch jobs already"),
+          kRetryAfter);
     } else {
       calls_.insert(call);
       changed_ = true;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/synchronization/notification.h"
+#include "daemon/retry_after.h"
 
 namespace s2p::testing {
 namespace {
@@ -26,7 +27,9 @@ TEST(WorkerPoolTest, FullQueueRefuses) {
                   .ok());
   started.WaitForNotification();
   EXPECT_TRUE(pool.Submit([] {}).ok());
-  EXPECT_EQ(pool.Submit([] {}).code(), absl::StatusCode::kResourceExhausted);
+  const absl::Status busy = pool.Submit([] {});
+  EXPECT_EQ(busy.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(RetryAfter(busy), absl::Milliseconds(100));
   go_on.Notify();
 }
 

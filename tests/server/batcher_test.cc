@@ -9,7 +9,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "daemon/retry_after.h"
+#include "server/indexed_gallery_view.h"
 #include "tests/server/gallery_fixture.h"
+#include "tests/server/view_builder.h"
 #include "tests/testing/fake_encoder.h"
 
 namespace s2p::testing {
@@ -128,7 +131,10 @@ TEST_F(BatcherTest, FullQueueRefusesAndNeverAnswers) {
   Answer one, two, refused;
   ASSERT_TRUE(Submit(one).ok());
   ASSERT_TRUE(Submit(two).ok());
-  EXPECT_EQ(Submit(refused).code(), absl::StatusCode::kResourceExhausted);
+  const absl::Status status = Submit(refused);
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(status.message(), ::testing::HasSubstr("2 images wait"));
+  EXPECT_TRUE(RetryAfter(status).has_value());
   batcher_->Stop();
   EXPECT_TRUE(one.result.ok());
   EXPECT_FALSE(refused.done.HasBeenNotified());
@@ -152,6 +158,140 @@ TEST_F(BatcherTest, LiveRequestsGoFirst) {
   background.done.WaitForNotification();
   live_was_first = live.result->queue_time <= background.result->queue_time;
   EXPECT_TRUE(live_was_first);
+}
+
+TEST_F(BatcherTest, AddThatHasWaitedForLongGoesBeforeSearches) {
+  Serve(1);
+  hold_ = true;
+  BatcherOptions options;
+  options.max_batch = 2;
+  options.max_delay = absl::ZeroDuration();
+  options.max_background_wait = absl::ZeroDuration();
+  Start(options);
+  Answer first, background, live, later;
+  ASSERT_TRUE(Submit(first).ok());
+  holding_.WaitForNotification();
+  std::vector<std::string> order;
+  const auto submit = [&](const char* name, Answer& answer, Priority priority) {
+    BatchRequest request = Request(answer, 1);
+    request.priority = priority;
+    // All on the batch thread.
+    request.done = [&order, &answer, name](absl::StatusOr<BatchResult> result) {
+      order.push_back(name);
+      answer.result = std::move(result);
+      answer.done.Notify();
+    };
+    ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
+  };
+  submit("live", live, Priority::kLive);
+  submit("later", later, Priority::kLive);
+  submit("background", background, Priority::kBackground);
+  go_on_.Notify();
+  batcher_->Stop();
+  EXPECT_THAT(order, ElementsAre("background", "live", "later"));
+}
+
+// A gallery of one photo a seed, that counts how often it is searched.
+class CountingView final : public GalleryView {
+ public:
+  explicit CountingView(std::shared_ptr<const GalleryView> view) : view_(std::move(view)) {}
+  int64_t version() const override { return view_->version(); }
+  int dimension() const override { return view_->dimension(); }
+  const std::vector<std::string>& attributes() const override { return view_->attributes(); }
+  int64_t size() const override { return view_->size(); }
+  absl::StatusOr<std::vector<std::vector<GalleryMatch>>> Search(
+      const EmbeddingMatrix& queries,
+      absl::Span<const GallerySearchOptions> options) const override {
+    batches.push_back(queries.rows());
+    return view_->Search(queries, options);
+  }
+  std::shared_ptr<const GalleryItem> Find(absl::string_view photo_id) const override {
+    return view_->Find(photo_id);
+  }
+  absl::StatusOr<absl::Span<const float>> EmbeddingOf(absl::string_view photo_id) const override {
+    return view_->EmbeddingOf(photo_id);
+  }
+
+  // Of the batch thread until it has ended.
+  mutable std::vector<int> batches;
+
+ private:
+  const std::shared_ptr<const GalleryView> view_;
+};
+
+class BatchSearchTest : public BatcherTest {
+ protected:
+  void SetUp() override {
+    const FakeEncoder encoder(1);
+    std::vector<GalleryRow> rows;
+    for (uint32_t seed = 1; seed <= 9; ++seed) {
+      const Encoding encoding = EncodeImage(encoder, PhotoImage(seed));
+      auto item = std::make_shared<GalleryItem>();
+      item->photo_id = absl::StrCat("photo", seed);
+      const auto embedding = encoding.embeddings.row(0);
+      const auto attributes = encoding.attributes.row(0);
+      rows.push_back({std::move(item),
+                      {embedding.begin(), embedding.end()},
+                      {attributes.begin(), attributes.end()}});
+    }
+    view_ = std::make_shared<CountingView>(*BuildView(
+        {1, encoder.dimension(), encoder.attributes()}, std::move(rows), *MakeIndexBuilder()));
+    auto snapshot = std::make_shared<Snapshot>();
+    snapshot->version = 1;
+    snapshot->encoder = std::make_shared<FakeEncoder>(1);
+    snapshot->gallery = view_;
+    slot_.Set(snapshot);
+    Start(Patient());
+  }
+  BatchRequest Search(Answer& answer, uint32_t seed) {
+    BatchRequest request = Request(answer, 0);
+    request.images.push_back(PhotoImage(seed));
+    request.modalities.push_back(v1::MODALITY_PHOTO);
+    request.query = [](const EmbeddingMatrix& drawn, const GalleryView&) { return drawn; };
+    request.search.top_k = 1;
+    return request;
+  }
+
+  std::shared_ptr<CountingView> view_;
+};
+
+TEST_F(BatchSearchTest, QueriesOfABatchAreSearchedTogetherAndAnsweredEach) {
+  Answer three, seven, no_search;
+  ASSERT_TRUE(batcher_->Submit(Search(three, 3)).ok());
+  ASSERT_TRUE(Submit(no_search).ok());
+  ASSERT_TRUE(batcher_->Submit(Search(seven, 7)).ok());
+  batcher_->Stop();
+  EXPECT_THAT(view_->batches, ElementsAre(2));
+  ASSERT_TRUE(three.result.ok() && seven.result.ok() && no_search.result.ok());
+  EXPECT_EQ(three.result->matches.at(0).item->photo_id, "photo3");
+  EXPECT_EQ(seven.result->matches.at(0).item->photo_id, "photo7");
+  EXPECT_TRUE(no_search.result->matches.empty());
+}
+
+TEST_F(BatchSearchTest, SearchThatTheGalleryRefusesFailsAlone) {
+  Answer good, refused;
+  BatchRequest request = Search(refused, 3);
+  request.search.filter.attributes = {{"heel", 0, 1}};
+  ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
+  ASSERT_TRUE(batcher_->Submit(Search(good, 5)).ok());
+  batcher_->Stop();
+  EXPECT_EQ(refused.result.status().code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(good.result.ok()) << good.result.status();
+  EXPECT_EQ(good.result->matches.at(0).item->photo_id, "photo5");
+}
+
+TEST_F(BatchSearchTest, QueryThatCannotBeMadeFailsAlone) {
+  Answer good, refused;
+  BatchRequest request = Search(refused, 3);
+  request.query = [](const EmbeddingMatrix&, const GalleryView&) {
+    return absl::StatusOr<EmbeddingMatrix>(absl::NotFoundError("no such photo"));
+  };
+  ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
+  ASSERT_TRUE(batcher_->Submit(Search(good, 5)).ok());
+  batcher_->Stop();
+  EXPECT_EQ(refused.result.status(), absl::NotFoundError("no such photo"));
+  ASSERT_TRUE(good.result.ok()) << good.result.status();
+  EXPECT_EQ(good.result->matches.at(0).item->photo_id, "photo5");
 }
 
 TEST_F(BatcherTest, LateRequestCostsNoCompute) {

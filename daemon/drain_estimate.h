@@ -1,0 +1,35 @@
+// How long a queue takes to empty, from how fast it has been emptied lately.
+#ifndef S2P_DAEMON_DRAIN_ESTIMATE_H_
+#define S2P_DAEMON_DRAIN_ESTIMATE_H_
+
+#include <algorithm>
+
+#include "absl/time/time.h"
+
+namespace s2p {
+
+// A running mean of the time that one unit of work takes, the last some ten pieces of work
+// weighing most. Not thread-safe: guarded by its queue's mutex.
+class DrainEstimate {
+ public:
+  // `units` of work were done in `took`, by one of those who work.
+  void Finished(int units, absl::Duration took) {
+    if (units < 1) return;
+    const absl::Duration each = took / units;
+    per_unit_ = per_unit_ == absl::ZeroDuration() ? each : per_unit_ * 0.9 + each * 0.1;
+  }
+  // For `units` that wait, with so many workers. Between 10 ms, below which asking again costs more
+  // than waiting, and 30 s; 100 ms while nothing has been finished yet.
+  absl::Duration For(int units, int workers) const {
+    if (per_unit_ == absl::ZeroDuration()) return absl::Milliseconds(100);
+    return std::clamp(per_unit_ * units / std::max(workers, 1), absl::Milliseconds(10),
+                      absl::Seconds(30));
+  }
+
+ private:
+  absl::Duration per_unit_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_DAEMON_DRAIN_ESTIMATE_H_

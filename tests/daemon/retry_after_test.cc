@@ -1,0 +1,51 @@
+#include "daemon/retry_after.h"
+
+#include <gtest/gtest.h>
+
+#include "daemon/drain_estimate.h"
+
+namespace s2p {
+namespace {
+
+TEST(RetryAfterTest, BusyStatusTellsWhenToComeBack) {
+  const absl::Status status = BusyError("full", absl::Milliseconds(340));
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(status.message(), "full");
+  EXPECT_EQ(RetryAfter(status), absl::Milliseconds(340));
+}
+
+TEST(RetryAfterTest, OtherStatusesTellNothing) {
+  EXPECT_EQ(RetryAfter(absl::OkStatus()), std::nullopt);
+  EXPECT_EQ(RetryAfter(absl::ResourceExhaustedError("disk full")), std::nullopt);
+}
+
+TEST(DrainEstimateTest, IsATenthOfASecondWhileNothingIsKnown) {
+  EXPECT_EQ(DrainEstimate().For(1000, 1), absl::Milliseconds(100));
+}
+
+TEST(DrainEstimateTest, GrowsWithTheQueueAndShrinksWithTheWorkers) {
+  DrainEstimate drain;
+  drain.Finished(10, absl::Milliseconds(200));
+  EXPECT_EQ(drain.For(5, 1), absl::Milliseconds(100));
+  EXPECT_EQ(drain.For(10, 1), absl::Milliseconds(200));
+  EXPECT_EQ(drain.For(10, 4), absl::Milliseconds(50));
+}
+
+TEST(DrainEstimateTest, FollowsTheSpeedOfTheLastPieces) {
+  DrainEstimate drain;
+  drain.Finished(1, absl::Milliseconds(1000));
+  for (int i = 0; i < 100; ++i) drain.Finished(1, absl::Milliseconds(20));
+  EXPECT_LT(drain.For(10, 1), absl::Milliseconds(210));
+}
+
+TEST(DrainEstimateTest, StaysWithinItsBounds) {
+  DrainEstimate drain;
+  drain.Finished(1, absl::Microseconds(1));
+  EXPECT_EQ(drain.For(1, 1), absl::Milliseconds(10));
+  drain = DrainEstimate();
+  drain.Finished(1, absl::Seconds(10));
+  EXPECT_EQ(drain.For(100, 1), absl::Seconds(30));
+}
+
+}  // namespace
+}  // namespace s2p
