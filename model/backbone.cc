@@ -26,6 +26,7 @@ class Downsample : public torch::nn::Module {
       : conv_(register_module("0", Conv(in, out, 1, stride))),
         norm_(register_module("1", BatchNorm2d(out))) {}
   torch::Tensor Forward(const torch::Tensor& x) { return norm_(conv_(x)); }
+  FoldedConvolution Folded() const { return FoldBatchNorm(conv_, norm_); }
 
  private:
   Conv2d conv_;
@@ -45,6 +46,7 @@ class SqueezeExcitation : public torch::nn::Module {
     const torch::Tensor means = torch::adaptive_avg_pool2d(x, {1, 1});
     return x * torch::sigmoid(fc2_(torch::relu(fc1_(means))));
   }
+  std::vector<FoldedConvolution> Folded() const { return {Unfolded(fc1_), Unfolded(fc2_)}; }
 
  private:
   Conv2d fc1_;
@@ -104,6 +106,15 @@ class Block : public torch::nn::Module {
     if (excitation_ != nullptr) y = excitation_->Forward(y);
     return torch::relu(y + (downsample_ != nullptr ? downsample_->Forward(x) : x));
   }
+  FoldedBlock Folded() const {
+    FoldedBlock folded;
+    for (size_t i = 0; i < convs_.size(); ++i) {
+      folded.convolutions.push_back(FoldBatchNorm(convs_[i], norms_[i]));
+    }
+    if (excitation_ != nullptr) folded.excitation = excitation_->Folded();
+    if (downsample_ != nullptr) folded.downsample = downsample_->Folded();
+    return folded;
+  }
 
  private:
   void AddLayer(Conv2d conv, int channels) {
@@ -132,6 +143,7 @@ class Stage : public torch::nn::Module {
     for (const auto& block : blocks_) x = block->Forward(x);
     return x;
   }
+  const std::vector<std::shared_ptr<Block>>& blocks() const { return blocks_; }
 
  private:
   std::vector<std::shared_ptr<Block>> blocks_;
@@ -150,6 +162,7 @@ class Stem : public torch::nn::Module {
     // The release's SE-ResNeXt rounds up instead of padding.
     return ceil_pool_ ? torch::max_pool2d(y, 3, 2, 0, 1, true) : torch::max_pool2d(y, 3, 2, 1);
   }
+  bool ceil_pool() const { return ceil_pool_; }
 
   Conv2d conv;
   BatchNorm2d norm;
@@ -202,6 +215,16 @@ class ResidualNetwork final : public Backbone {
     std::vector<std::shared_ptr<torch::nn::Module>> stages = {stem_};
     stages.insert(stages.end(), stages_.begin(), stages_.end());
     return stages;
+  }
+
+  FoldedNetwork Folded() const override {
+    FoldedNetwork folded;
+    folded.stem = FoldBatchNorm(stem_->conv, stem_->norm);
+    folded.ceil_pool = stem_->ceil_pool();
+    for (const auto& stage : stages_) {
+      for (const auto& block : stage->blocks()) folded.blocks.push_back(block->Folded());
+    }
+    return folded;
   }
 
  private:

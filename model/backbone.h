@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "model/frozen_backbone.h"
 #include "s2p/v1/checkpoint.pb.h"
 
 namespace s2p {
@@ -33,6 +34,9 @@ class Backbone : public torch::nn::Module {
   virtual int channels() const = 0;
   // The stem, then each stage in order: what `frozen_stages` counts.
   virtual std::vector<std::shared_ptr<torch::nn::Module>> Stages() = 0;
+  // What it computes in evaluation mode, up to FeatureMaps::last, with batch norms folded. Of the
+  // weights as they are now.
+  virtual FoldedNetwork Folded() const = 0;
 };
 
 // Weights are initialised as the architecture's paper says (He normal for convolutions).

@@ -260,11 +260,14 @@ std::vector<DualEncoderOutput> DualEncoder::ForwardParts(
 DualEncoderOutput DualEncoder::Head(const FeatureMaps& maps, v1::Modality modality) {
   DualEncoderOutput output;
   output.stage3 = torch::adaptive_avg_pool2d(maps.stage3, {1, 1}).flatten(1);
-  output.embedding = Pool(maps.last);
-  if (networks_->projection != nullptr) {
-    output.embedding = networks_->projection->Forward(output.embedding, modality);
-  }
+  output.embedding = EmbeddingOf(maps.last, modality);
   return output;
+}
+
+torch::Tensor DualEncoder::EmbeddingOf(const torch::Tensor& maps, v1::Modality modality) {
+  const torch::Tensor pooled = Pool(maps);
+  return networks_->projection == nullptr ? pooled
+                                          : networks_->projection->Forward(pooled, modality);
 }
 
 torch::Tensor DualEncoder::Pooled(const torch::Tensor& images, v1::Modality modality) {
@@ -305,6 +308,17 @@ int DualEncoder::dimension() const { return static_cast<int>(networks_->embeddin
 Backbone& DualEncoder::photo_backbone() { return *networks_->photo; }
 
 Backbone& DualEncoder::sketch_backbone() { return *networks_->sketch; }
+
+void DualEncoder::ReleaseBackbones() {
+  if (networks_->photo == networks_->sketch) {
+    unregister_module("encoder");
+  } else {
+    unregister_module("photo_encoder");
+    unregister_module("sketch_encoder");
+  }
+  networks_->photo.reset();
+  networks_->sketch.reset();
+}
 
 void DualEncoder::CopyPhotoEncoderToSketchEncoder() {
   if (networks_->photo == networks_->sketch) return;

@@ -46,6 +46,8 @@ class DualEncoder : public torch::nn::Module {
                                               const std::vector<v1::Modality>& modalities);
   // [n, 3, H, W] -> [n, pooled]: what the projection, where there is one, projects.
   torch::Tensor Pooled(const torch::Tensor& images, v1::Modality modality);
+  // [n, c, h, w] -> [n, d]: the embedding of a backbone's last maps.
+  torch::Tensor EmbeddingOf(const torch::Tensor& maps, v1::Modality modality);
   // [n, d] -> [n, d]: the batch-norm neck, or its argument where there is none.
   torch::Tensor Neck(const torch::Tensor& embedding);
   // [n, d] -> [n, a] logits. Requires has_attributes().
@@ -58,6 +60,9 @@ class DualEncoder : public torch::nn::Module {
   Backbone& photo_backbone();
   // The same object as photo_backbone() when shared.
   Backbone& sketch_backbone();
+  // Frees the backbones, for who has them in another form: what lies behind them, from EmbeddingOf
+  // on, can be used as before; nothing else.
+  void ReleaseBackbones();
   // Copies E1's weights and statistics to E2; nothing to do when shared (start of step 2).
   void CopyPhotoEncoderToSketchEncoder();
 

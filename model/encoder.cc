@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "model/check.h"
 #include "model/dual_encoder.h"
+#include "model/frozen_backbone.h"
 #include "model/preprocessor.h"
 #include "model/torch_device.h"
 #include "model/torch_version.h"
@@ -19,6 +21,9 @@ namespace {
 
 constexpr char kProbeImage[] = "s2p-probe-1";
 constexpr double kMinCosineFp32 = 0.9999;
+// Of the measurement that chooses a layout: one image, as a lone search has, and a small batch.
+constexpr int kMeasuredBatches[] = {1, 4};
+constexpr int kMeasuredPasses = 3;
 constexpr double kMinCosineHalf = 0.999;
 
 // Pictures of one modality, and where they stand in the batch.
@@ -65,9 +70,55 @@ void CopyRows(const torch::Tensor& rows, const std::vector<int>& positions,
   }
 }
 
+// Until what was begun on the device has been done.
+void WaitFor(torch::Device device) {
+  if (device.is_cuda()) torch::cuda::synchronize(device.index());
+}
+
+absl::Duration TimeOf(const FrozenBackbone& backbone, const torch::Tensor& images) {
+  absl::Duration best = absl::InfiniteDuration();
+  // The first pass is a warm-up.
+  for (int pass = 0; pass <= kMeasuredPasses; ++pass) {
+    const absl::Time begin = absl::Now();
+    backbone.Forward(images);
+    WaitFor(images.device());
+    if (pass > 0) best = std::min(best, absl::Now() - begin);
+  }
+  return best;
+}
+
+absl::StatusOr<std::vector<TensorLayout>> LayoutsFor(const FoldedNetwork& network,
+                                                     const std::string& name,
+                                                     torch::Device device) {
+  std::vector<TensorLayout> layouts;
+  for (TensorLayout layout :
+       {TensorLayout::kContiguous, TensorLayout::kChannelsLast, TensorLayout::kOneDnn}) {
+    const bool wanted = name == "auto" || name == NameOf(layout);
+    if (wanted && FrozenBackbone::Supports(network, layout, device)) layouts.push_back(layout);
+  }
+  if (!layouts.empty()) return layouts;
+  if (!LayoutOf(name)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("layout: '", name, "' is neither auto, contiguous, channels_last nor onednn"));
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "layout: '", name, "' is not there for this network on ", device.str(), "; use auto"));
+}
+
+absl::StatusOr<torch::ScalarType> TypeOf(const std::string& precision, torch::Device device) {
+  if (precision == "fp32") return torch::kFloat32;
+  if (precision != "half") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("precision: '", precision, "' is neither fp32 nor half"));
+  }
+  if (device.is_cuda()) return torch::kFloat16;
+  return absl::InvalidArgumentError(
+      "precision: 'half' needs a GPU (--device cuda:0); on the CPU use fp32");
+}
+
 class TorchEncoder final : public Encoder {
  public:
-  static absl::StatusOr<std::unique_ptr<const TorchEncoder>> Create(
+  static absl::StatusOr<std::unique_ptr<TorchEncoder>> Create(
       const v1::CheckpointManifest& manifest, const TensorMap& weights, torch::Device device) {
     absl::StatusOr<Preprocessor> photo = Preprocessor::Create(manifest.photo());
     if (!photo.ok()) return photo.status();
@@ -80,8 +131,27 @@ class TorchEncoder final : public Encoder {
     (*networks)->eval();
     for (torch::Tensor& parameter : (*networks)->parameters()) parameter.set_requires_grad(false);
     (*networks)->to(device);
-    return std::unique_ptr<const TorchEncoder>(
+    return std::unique_ptr<TorchEncoder>(
         new TorchEncoder(manifest, *photo, *sketch, *std::move(networks), device));
+  }
+
+  // From now on computes with folded networks, in the fastest layout. InvalidArgument for options
+  // that the device cannot have.
+  absl::Status Freeze(const EncoderOptions& options, bool shared) {
+    const c10::InferenceMode inference;
+    const FoldedNetwork photo = networks_->photo_backbone().Folded();
+    const auto type = TypeOf(options.precision, device_);
+    if (!type.ok()) return type.status();
+    const auto layouts = LayoutsFor(photo, options.layout, device_);
+    if (!layouts.ok()) return layouts.status();
+    const TensorLayout layout = FastestOf(photo, *layouts, *type);
+    photo_backbone_ = std::make_shared<const FrozenBackbone>(photo, layout, *type, device_);
+    sketch_backbone_ = shared ? photo_backbone_
+                              : std::make_shared<const FrozenBackbone>(
+                                    networks_->sketch_backbone().Folded(), layout, *type, device_);
+    networks_->ReleaseBackbones();
+    description_ = absl::StrCat(NameOf(layout), ", ", options.precision);
+    return absl::OkStatus();
   }
 
   int64_t version() const override { return version_; }
@@ -90,11 +160,14 @@ class TorchEncoder final : public Encoder {
   std::string device() const override {
     return device_.is_cpu() ? "cpu" : absl::StrCat("cuda:", device_.index());
   }
+  std::string description() const override { return description_; }
   uint64_t device_memory_bytes() const override {
     uint64_t bytes = 0;
     if (device_.is_cpu()) return bytes;
     for (const torch::Tensor& tensor : networks_->parameters()) bytes += tensor.nbytes();
     for (const torch::Tensor& tensor : networks_->buffers()) bytes += tensor.nbytes();
+    if (photo_backbone_ != nullptr) bytes += photo_backbone_->bytes();
+    if (sketch_backbone_ != photo_backbone_) bytes += sketch_backbone_->bytes();
     return bytes;
   }
 
@@ -130,11 +203,39 @@ class TorchEncoder final : public Encoder {
         networks_(std::move(networks)),
         device_(device) {}
 
-  // [k, 3, height, width] on the CPU.
+  TensorLayout FastestOf(const FoldedNetwork& network, const std::vector<TensorLayout>& layouts,
+                         torch::ScalarType type) const {
+    TensorLayout fastest = layouts.front();
+    absl::Duration least = absl::InfiniteDuration();
+    for (TensorLayout layout : layouts) {
+      if (layouts.size() == 1) break;
+      const FrozenBackbone backbone(network, layout, type, device_);
+      absl::Duration sum;
+      for (int count : kMeasuredBatches) {
+        const torch::Tensor images = torch::zeros({count, 3, photo_.height(), photo_.width()},
+                                                  torch::TensorOptions().device(device_));
+        sum += TimeOf(backbone, images) / count;
+      }
+      if (sum >= least) continue;
+      least = sum;
+      fastest = layout;
+    }
+    return fastest;
+  }
+
+  // [k, 3, height, width] on the device -> [k, d].
+  torch::Tensor Embedding(const torch::Tensor& images, v1::Modality modality) const {
+    if (photo_backbone_ == nullptr) return networks_->Forward(images, modality).embedding;
+    const auto& backbone = modality == v1::MODALITY_SKETCH ? *sketch_backbone_ : *photo_backbone_;
+    return networks_->EmbeddingOf(backbone.Forward(images), modality);
+  }
+
+  // [k, 3, height, width] on the CPU; in memory that a GPU can fetch by itself, if there is one.
   torch::Tensor Preprocess(absl::Span<const EncoderInput> inputs, const Group& group) const {
     const Preprocessor& preprocessor = group.modality == v1::MODALITY_SKETCH ? sketch_ : photo_;
     const int64_t count = static_cast<int64_t>(group.positions.size());
-    torch::Tensor batch = torch::empty({count, 3, preprocessor.height(), preprocessor.width()});
+    torch::Tensor batch = torch::empty({count, 3, preprocessor.height(), preprocessor.width()},
+                                       torch::TensorOptions().pinned_memory(device_.is_cuda()));
     float* const data = batch.data_ptr<float>();
     at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
       for (int64_t k = begin; k < end; ++k) {
@@ -150,7 +251,8 @@ class TorchEncoder final : public Encoder {
     const absl::Time start = absl::Now();
     const torch::Tensor batch = Preprocess(inputs, group);
     const absl::Time preprocessed = absl::Now();
-    const torch::Tensor embedding = networks_->Forward(batch.to(device_), group.modality).embedding;
+    const torch::Tensor images = batch.to(device_, torch::kFloat32, /*non_blocking=*/true);
+    const torch::Tensor embedding = Embedding(images, group.modality);
     CopyRows(networks_->RetrievalFeature(embedding), group.positions, encoding.embeddings);
     if (!attributes_.empty()) {
       CopyRows(torch::sigmoid(networks_->AttributeLogits(embedding)), group.positions,
@@ -178,6 +280,10 @@ class TorchEncoder final : public Encoder {
   // Only read after creation, though LibTorch's forward functions are not const.
   const std::shared_ptr<DualEncoder> networks_;
   const torch::Device device_;
+  // Once frozen; the same object twice when shared.
+  std::shared_ptr<const FrozenBackbone> photo_backbone_;
+  std::shared_ptr<const FrozenBackbone> sketch_backbone_;
+  std::string description_;
 };
 
 // Photo, then sketch.
@@ -205,24 +311,26 @@ absl::Status CheckProbeVector(absl::string_view field, std::vector<float> expect
                    cosine, " with the writer's, below ", min_cosine));
 }
 
-absl::Status CheckGoldenProbe(const Encoder& encoder, const v1::GoldenProbe& probe) {
+// `half`: the encoder computes in half precision.
+absl::Status CheckGoldenProbe(const Encoder& encoder, const v1::GoldenProbe& probe, bool half) {
   if (probe.image() != kProbeImage) {
     return absl::DataLossError(
         absl::StrCat("golden_probe.image: '", probe.image(), "', not ", kProbeImage));
   }
+  const double min_cosine = half ? probe.min_cosine_half() : probe.min_cosine_fp32();
   // A tolerance that lets everything pass proves nothing.
-  if (!(probe.min_cosine_fp32() >= 0.9 && probe.min_cosine_fp32() <= 1)) {
-    return absl::DataLossError(absl::StrCat(
-        "golden_probe.min_cosine_fp32: ", probe.min_cosine_fp32(), " is not in [0.9, 1]"));
+  if (!(min_cosine >= 0.9 && min_cosine <= 1)) {
+    return absl::DataLossError(absl::StrCat("golden_probe.min_cosine_", half ? "half" : "fp32",
+                                            ": ", min_cosine, " is not in [0.9, 1]"));
   }
   absl::StatusOr<Encoding> encoding = EncodeProbe(encoder);
   if (!encoding.ok()) return encoding.status();
   absl::Status status =
       CheckProbeVector("golden_probe.photo", {probe.photo().begin(), probe.photo().end()},
-                       encoding->embeddings.row(0), probe.min_cosine_fp32());
+                       encoding->embeddings.row(0), min_cosine);
   if (!status.ok()) return status;
   return CheckProbeVector("golden_probe.sketch", {probe.sketch().begin(), probe.sketch().end()},
-                          encoding->embeddings.row(1), probe.min_cosine_fp32());
+                          encoding->embeddings.row(1), min_cosine);
 }
 
 // Where the checkpoint lies, before what is wrong with it.
@@ -248,7 +356,10 @@ absl::StatusOr<std::unique_ptr<const Encoder>> LoadEncoder(const Checkpoint& che
     if (!device.ok()) return device.status();
     auto encoder = TorchEncoder::Create(checkpoint.manifest, checkpoint.weights, *device);
     if (!encoder.ok()) return At(checkpoint, kWeightsFileName, encoder.status());
-    absl::Status status = CheckGoldenProbe(**encoder, checkpoint.manifest.golden_probe());
+    absl::Status status = (*encoder)->Freeze(options, checkpoint.manifest.backbone().shared());
+    if (!status.ok()) return status;
+    const bool half = options.precision == "half";
+    status = CheckGoldenProbe(**encoder, checkpoint.manifest.golden_probe(), half);
     if (!status.ok()) return At(checkpoint, kManifestFileName, status);
     return std::unique_ptr<const Encoder>(*std::move(encoder));
   } catch (const std::exception& error) {

@@ -44,6 +44,8 @@ class Encoder {
   virtual const std::vector<std::string>& attributes() const = 0;
   // "cpu" or "cuda:N".
   virtual std::string device() const = 0;
+  // How it computes, for a log line: "onednn, fp32".
+  virtual std::string description() const { return ""; }
   // Memory that the weights take on a GPU; 0 on the CPU.
   virtual uint64_t device_memory_bytes() const { return 0; }
 
@@ -58,14 +60,22 @@ struct EncoderOptions {
   // Threads of LibTorch's CPU kernels in this process; 0 leaves the library's choice, which is one
   // per physical core.
   int threads = 0;
+  // Memory layout of the feature maps: "contiguous", "channels_last", "onednn" (CPU only, not for
+  // SE-ResNeXt), or "auto": each that there is computes a few passes, which takes about a second,
+  // and the fastest stays.
+  std::string layout = "auto";
+  // "fp32" or "half", which computes the backbone in float16: CUDA only. (Half precision and the
+  // layouts on CUDA have been compiled, but not run: no GPU was at hand.)
+  std::string precision = "fp32";
 };
 
 // Whether the device of these options is there: InvalidArgument if not.
 absl::Status CheckDevice(const std::string& device);
 
-// Loads a verified checkpoint onto a device and proves it on the golden probe. InvalidArgument for
-// a device that is not there or a manifest that makes no sense; DataLoss naming the tensor if the
-// weights do not fit the manifest, or if the probe's embeddings differ.
+// Loads a verified checkpoint onto a device, folds batch norms into convolutions, and proves what
+// came of it on the golden probe. InvalidArgument for a device that is not there, an option that it
+// cannot have, or a manifest that makes no sense; DataLoss naming the tensor if the weights do not
+// fit the manifest, or if the probe's embeddings differ.
 absl::StatusOr<std::unique_ptr<const Encoder>> LoadEncoder(const Checkpoint& checkpoint,
                                                            const EncoderOptions& options = {});
 

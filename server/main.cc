@@ -41,6 +41,9 @@ void AddFlags(Options& options, Flags& flags) {
               "file to write gRPC's address to when it listens");
   options.Add("http-address-file", &flags.http_address_file, "the same for --http");
   options.Add("device", &flags.encoder.device, "auto, cpu or cuda:N");
+  options.Add("layout", &flags.encoder.layout,
+              "of feature maps: contiguous, channels_last, onednn, or auto: the fastest");
+  options.Add("precision", &flags.encoder.precision, "fp32, or half (CUDA only)");
   options
       .Add("threads", &flags.encoder.threads,
            "threads of the networks on the CPU; 0: one per physical core")

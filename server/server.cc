@@ -247,13 +247,19 @@ void Server::OnVersionChange(const VersionStatus& status) {
     case VersionState::kServing:
       metrics_.SetReembedProgress(1);
       metrics_.SetModelVersion(status.version);
-      if (const auto snapshot = slot_.Get()) {
-        metrics_.SetDeviceMemory(snapshot->encoder->device_memory_bytes());
-      }
       metrics_.CountModelLoad("ok");
       metrics_.ObserveModelSwap(absl::Now() - load_begin_);
       if (!stopping_) grpc_->GetHealthCheckService()->SetServingStatus(true);
-      LogInfo("serving", {{"version", status.version}, {"took", absl::Now() - load_begin_}});
+      if (const auto snapshot = slot_.Get()) {
+        metrics_.SetDeviceMemory(snapshot->encoder->device_memory_bytes());
+        LogInfo("serving", {{"version", status.version},
+                            {"took", absl::Now() - load_begin_},
+                            {"device", snapshot->encoder->device()},
+                            {"encoder", snapshot->encoder->description()},
+                            {"photos", snapshot->gallery->size()},
+                            {"index", snapshot->gallery->index_kind()},
+                            {"index_recall", absl::StrCat(snapshot->gallery->index_recall())}});
+      }
       break;
     case VersionState::kFailed:
       metrics_.SetReembedProgress(1);

@@ -330,6 +330,35 @@ TEST_F(LoadEncoderTest, AutomaticDeviceIsAGpuWhereThereIsOne) {
   EXPECT_EQ((*encoder)->device(), torch::cuda::is_available() ? "cuda:0" : "cpu");
 }
 
+TEST_F(LoadEncoderTest, EveryLayoutGivesTheNetworksEmbeddings) {
+  const Encoding automatic = Encode(*Load(), {Input(0), Input(1), Input(2)});
+  for (const char* layout : {"contiguous", "channels_last", "onednn"}) {
+    EncoderOptions options{"cpu", 0};
+    options.layout = layout;
+    const auto encoder = LoadEncoder(checkpoint_, options);
+    ASSERT_TRUE(encoder.ok()) << encoder.status();
+    EXPECT_EQ((*encoder)->description(), absl::StrCat(layout, ", fp32"));
+    const Encoding encoding = Encode(**encoder, {Input(0), Input(1), Input(2)});
+    for (int i = 0; i < 3; ++i) {
+      ExpectSameRow(encoding.embeddings.row(i), automatic.embeddings.row(i), 1e-5, layout);
+      ExpectSameRow(encoding.attributes.row(i), automatic.attributes.row(i), 1e-5, layout);
+    }
+  }
+}
+
+TEST_F(LoadEncoderTest, UnknownLayoutOrPrecisionIsInvalidArgumentByName) {
+  EncoderOptions options{"cpu", 0};
+  options.layout = "nhwc";
+  EXPECT_THAT(LoadError(options).message(), HasSubstr("'nhwc'"));
+  options.layout = "auto";
+  options.precision = "int4";
+  EXPECT_THAT(LoadError(options).message(), HasSubstr("'int4'"));
+  options.precision = "half";
+  const absl::Status status = LoadError(options);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("needs a GPU"));
+}
+
 TEST_F(LoadEncoderTest, ThreadsAreSetForTheProcess) {
   ASSERT_TRUE(LoadError({"cpu", 1}).ok());
   EXPECT_EQ(at::get_num_threads(), 1);

@@ -1,0 +1,158 @@
+#include "model/frozen_backbone.h"
+
+#include <array>
+#include <utility>
+
+#include "model/check.h"
+
+namespace s2p {
+namespace {
+
+constexpr std::array<std::pair<TensorLayout, absl::string_view>, 3> kLayoutNames = {{
+    {TensorLayout::kContiguous, "contiguous"},
+    {TensorLayout::kChannelsLast, "channels_last"},
+    {TensorLayout::kOneDnn, "onednn"},
+}};
+
+template <typename Function>
+void ForEachConvolution(FoldedNetwork& network, const Function& function) {
+  function(network.stem);
+  for (FoldedBlock& block : network.blocks) {
+    for (FoldedConvolution& convolution : block.convolutions) function(convolution);
+    for (FoldedConvolution& convolution : block.excitation) function(convolution);
+    if (block.downsample) function(*block.downsample);
+  }
+}
+
+}  // namespace
+
+absl::string_view NameOf(TensorLayout layout) {
+  for (const auto& [known, name] : kLayoutNames) {
+    if (known == layout) return name;
+  }
+  return "";
+}
+
+std::optional<TensorLayout> LayoutOf(absl::string_view name) {
+  for (const auto& [layout, known] : kLayoutNames) {
+    if (known == name) return layout;
+  }
+  return std::nullopt;
+}
+
+FoldedConvolution Unfolded(const torch::nn::Conv2d& convolution) {
+  const auto& options = convolution->options;
+  FoldedConvolution folded;
+  folded.weight = convolution->weight.detach();
+  folded.bias = convolution->bias.defined()
+                    ? convolution->bias.detach()
+                    : torch::zeros({options.out_channels()}, folded.weight.options());
+  folded.stride = options.stride()->at(0);
+  folded.padding = c10::get<torch::ExpandingArray<2>>(options.padding())->at(0);
+  folded.groups = options.groups();
+  return folded;
+}
+
+FoldedConvolution FoldBatchNorm(const torch::nn::Conv2d& convolution,
+                                const torch::nn::BatchNorm2d& norm) {
+  const torch::NoGradGuard no_grad;
+  FoldedConvolution folded = Unfolded(convolution);
+  const torch::Tensor scale =
+      norm->weight.to(torch::kFloat64) /
+      torch::sqrt(norm->running_var.to(torch::kFloat64) + norm->options.eps());
+  const torch::Tensor bias =
+      (folded.bias.to(torch::kFloat64) - norm->running_mean.to(torch::kFloat64)) * scale +
+      norm->bias.to(torch::kFloat64);
+  folded.weight = (folded.weight.to(torch::kFloat64) * scale.view({-1, 1, 1, 1}))
+                      .to(torch::kFloat32)
+                      .contiguous();
+  folded.bias = bias.to(torch::kFloat32);
+  return folded;
+}
+
+bool FrozenBackbone::Supports(const FoldedNetwork& network, TensorLayout layout,
+                              torch::Device device) {
+  if (layout != TensorLayout::kOneDnn) return true;
+  if (!device.is_cpu() || !at::hasMKLDNN()) return false;
+  // LibTorch cannot scale channels of a tensor in oneDNN's layout.
+  for (const FoldedBlock& block : network.blocks) {
+    if (!block.excitation.empty()) return false;
+  }
+  return true;
+}
+
+FrozenBackbone::FrozenBackbone(const FoldedNetwork& network, TensorLayout layout,
+                               torch::ScalarType type, torch::Device device)
+    : layout_(layout), type_(type), device_(device), network_(network) {
+  S2P_CHECK(Supports(network, layout, device));
+  const torch::NoGradGuard no_grad;
+  ForEachConvolution(network_,
+                     [this](FoldedConvolution& convolution) { convolution = Placed(convolution); });
+}
+
+FoldedConvolution FrozenBackbone::Placed(const FoldedConvolution& convolution) const {
+  FoldedConvolution placed = convolution;
+  placed.weight = convolution.weight.to(device_, type_);
+  placed.bias = convolution.bias.to(device_, type_);
+  if (layout_ == TensorLayout::kChannelsLast) {
+    placed.weight = placed.weight.contiguous(at::MemoryFormat::ChannelsLast);
+  } else if (layout_ == TensorLayout::kOneDnn) {
+    const std::array<int64_t, 2> padding = {placed.padding, placed.padding};
+    const std::array<int64_t, 2> stride = {placed.stride, placed.stride};
+    const std::array<int64_t, 2> dilation = {1, 1};
+    placed.weight = at::mkldnn_reorder_conv2d_weight(placed.weight.to_mkldnn(), padding, stride,
+                                                     dilation, placed.groups);
+  }
+  return placed;
+}
+
+torch::Tensor FrozenBackbone::Convolve(const torch::Tensor& x,
+                                       const FoldedConvolution& convolution) const {
+  const std::array<int64_t, 2> padding = {convolution.padding, convolution.padding};
+  const std::array<int64_t, 2> stride = {convolution.stride, convolution.stride};
+  const std::array<int64_t, 2> dilation = {1, 1};
+  if (layout_ == TensorLayout::kOneDnn) {
+    return at::mkldnn_convolution(x, convolution.weight, convolution.bias, padding, stride,
+                                  dilation, convolution.groups);
+  }
+  return at::conv2d(x, convolution.weight, convolution.bias, stride, padding, dilation,
+                    convolution.groups);
+}
+
+torch::Tensor FrozenBackbone::Apply(const torch::Tensor& x, const FoldedBlock& block) const {
+  torch::Tensor y = x;
+  for (size_t i = 0; i < block.convolutions.size(); ++i) {
+    y = Convolve(y, block.convolutions[i]);
+    if (i + 1 < block.convolutions.size()) y = y.relu_();
+  }
+  if (!block.excitation.empty()) {
+    torch::Tensor scale = at::adaptive_avg_pool2d(y, {1, 1});
+    scale = Convolve(scale, block.excitation[0]).relu_();
+    y = y * torch::sigmoid(Convolve(scale, block.excitation[1]));
+  }
+  y = y.add_(block.downsample ? Convolve(x, *block.downsample) : x);
+  return y.relu_();
+}
+
+torch::Tensor FrozenBackbone::Forward(const torch::Tensor& images) const {
+  torch::Tensor x = images.to(type_);
+  if (layout_ == TensorLayout::kChannelsLast) x = x.contiguous(at::MemoryFormat::ChannelsLast);
+  if (layout_ == TensorLayout::kOneDnn) x = x.to_mkldnn();
+  x = Convolve(x, network_.stem).relu_();
+  x = network_.ceil_pool ? at::max_pool2d(x, 3, 2, 0, 1, true) : at::max_pool2d(x, 3, 2, 1);
+  for (const FoldedBlock& block : network_.blocks) x = Apply(x, block);
+  if (layout_ == TensorLayout::kOneDnn) x = x.to_dense();
+  return x.to(torch::kFloat32);
+}
+
+uint64_t FrozenBackbone::bytes() const {
+  uint64_t bytes = 0;
+  FoldedNetwork network = network_;
+  ForEachConvolution(network, [&bytes](const FoldedConvolution& convolution) {
+    bytes += static_cast<uint64_t>(convolution.weight.numel()) * convolution.weight.element_size();
+    bytes += static_cast<uint64_t>(convolution.bias.numel()) * convolution.bias.element_size();
+  });
+  return bytes;
+}
+
+}  // namespace s2p

@@ -1,0 +1,92 @@
+// What the serving encoder gains over the networks as they were trained: forward passes of
+// ResNet-18 to its third stage on 96 x 96 pixels, of the plain module and of the folded one in each
+// memory layout, taking turns, so that whatever else the machine does hits all alike. Read
+// `speedup`: the plain module's time by this one's.
+#include <benchmark/benchmark.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "model/backbone.h"
+#include "model/check.h"
+#include "model/frozen_backbone.h"
+
+namespace s2p {
+namespace {
+
+constexpr int kPixels = 96;
+
+std::shared_ptr<Backbone> ServedBackbone() {
+  v1::Backbone spec;
+  spec.set_arch("resnet18");
+  spec.set_last_stage(3);
+  auto backbone = CreateBackbone(spec);
+  S2P_CHECK(backbone.ok());
+  (*backbone)->eval();
+  return *backbone;
+}
+
+template <typename Function>
+double SecondsOf(const Function& function) {
+  const absl::Time begin = absl::Now();
+  function();
+  return absl::ToDoubleSeconds(absl::Now() - begin);
+}
+
+double Median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(values.size() / 2),
+                   values.end());
+  return values[values.size() / 2];
+}
+
+void FoldedForward(benchmark::State& state, TensorLayout layout) {
+  const auto plain = ServedBackbone();
+  const FoldedNetwork folded = plain->Folded();
+  if (!FrozenBackbone::Supports(folded, layout, torch::kCPU)) {
+    state.SkipWithError("this LibTorch does not have the layout");
+    return;
+  }
+  const FrozenBackbone frozen(folded, layout, torch::kFloat32, torch::kCPU);
+  const c10::InferenceMode inference;
+  const torch::Tensor images = torch::randn({state.range(0), 3, kPixels, kPixels});
+  std::vector<double> plain_seconds, frozen_seconds;
+  plain->Forward(images);
+  frozen.Forward(images);
+  for (auto _ : state) {
+    plain_seconds.push_back(SecondsOf([&] { plain->Forward(images); }));
+    frozen_seconds.push_back(SecondsOf([&] { frozen.Forward(images); }));
+    state.SetIterationTime(frozen_seconds.back());
+  }
+  state.counters["plain_ms"] = Median(plain_seconds) * 1e3;
+  state.counters["folded_ms"] = Median(frozen_seconds) * 1e3;
+  state.counters["speedup"] = Median(plain_seconds) / Median(frozen_seconds);
+}
+
+void FoldedForwardWith(const char* name, TensorLayout layout) {
+  benchmark::RegisterBenchmark(name,
+                               [layout](benchmark::State& state) { FoldedForward(state, layout); })
+      ->ArgName("images")
+      ->Arg(1)
+      ->Arg(8)
+      ->Arg(32)
+      ->Iterations(15)
+      ->UseManualTime()
+      ->Unit(benchmark::kMillisecond);
+}
+
+}  // namespace
+}  // namespace s2p
+
+int main(int argc, char** argv) {
+  s2p::FoldedForwardWith("folded/contiguous", s2p::TensorLayout::kContiguous);
+  s2p::FoldedForwardWith("folded/channels_last", s2p::TensorLayout::kChannelsLast);
+  s2p::FoldedForwardWith("folded/onednn", s2p::TensorLayout::kOneDnn);
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -1,0 +1,136 @@
+#include "model/frozen_backbone.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "model/backbone.h"
+
+namespace s2p {
+namespace {
+
+std::shared_ptr<Backbone> MakeBackbone(const std::string& arch, int last_stage = 4) {
+  v1::Backbone spec;
+  spec.set_arch(arch);
+  spec.set_last_stage(last_stage);
+  spec.set_last_stride(1);
+  torch::manual_seed(3);
+  auto backbone = CreateBackbone(spec);
+  EXPECT_TRUE(backbone.ok()) << backbone.status();
+  return *std::move(backbone);
+}
+
+// As after training: no mean is 0, no variance 1.
+void DrawStatistics(Backbone& backbone) {
+  const torch::NoGradGuard no_grad;
+  for (const auto& module : backbone.modules()) {
+    if (auto* norm = module->as<torch::nn::BatchNorm2dImpl>()) {
+      norm->weight.uniform_(0.5, 1.5);
+      norm->bias.normal_(0, 0.3);
+      norm->running_mean.normal_(0, 0.3);
+      norm->running_var.uniform_(0.3, 2);
+    }
+  }
+  backbone.eval();
+}
+
+// The largest difference, as a share of the largest value.
+double LargestError(const torch::Tensor& got, const torch::Tensor& want) {
+  EXPECT_EQ(got.sizes(), want.sizes());
+  return ((got - want).abs().max() / want.abs().max()).item<double>();
+}
+
+class FrozenBackboneTest
+    : public ::testing::TestWithParam<std::tuple<std::string, int, TensorLayout>> {};
+
+TEST_P(FrozenBackboneTest, ComputesWhatTheNetworkComputes) {
+  const auto& [arch, last_stage, layout] = GetParam();
+  const torch::Device cpu(torch::kCPU);
+  const auto backbone = MakeBackbone(arch, last_stage);
+  DrawStatistics(*backbone);
+  const FoldedNetwork folded = backbone->Folded();
+  if (!FrozenBackbone::Supports(folded, layout, cpu)) {
+    // Its excitation scales channels, which oneDNN's layout has no operation for.
+    EXPECT_TRUE(layout == TensorLayout::kOneDnn && arch == "se_resnext50_32x4d");
+    return;
+  }
+  const c10::InferenceMode inference;
+  const FrozenBackbone frozen(folded, layout, torch::kFloat32, cpu);
+  for (int count : {1, 3}) {
+    const torch::Tensor images = torch::randn({count, 3, 64, 48});
+    EXPECT_LE(LargestError(frozen.Forward(images), backbone->Forward(images).last), 1e-4) << count;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, FrozenBackboneTest,
+    ::testing::Combine(::testing::Values("resnet18", "resnet34", "resnet50", "se_resnext50_32x4d"),
+                       ::testing::Values(3, 4),
+                       ::testing::Values(TensorLayout::kContiguous, TensorLayout::kChannelsLast,
+                                         TensorLayout::kOneDnn)),
+    [](const auto& test) {
+      return absl::StrCat(std::get<0>(test.param), "_stage", std::get<1>(test.param), "_",
+                          NameOf(std::get<2>(test.param)));
+    });
+
+TEST(FrozenBackboneTest, LeavesTheNetworkAsItIs) {
+  const auto backbone = MakeBackbone("resnet18", 3);
+  DrawStatistics(*backbone);
+  const torch::Tensor images = torch::randn({1, 3, 64, 48});
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor before = backbone->Forward(images).last;
+  FrozenBackbone(backbone->Folded(), TensorLayout::kChannelsLast, torch::kFloat32, torch::kCPU)
+      .Forward(images);
+  EXPECT_TRUE(torch::equal(backbone->Forward(images).last, before));
+}
+
+TEST(FrozenBackboneTest, KnowsHowManyBytesItsWeightsTake) {
+  const auto backbone = MakeBackbone("resnet18", 3);
+  const FrozenBackbone frozen(backbone->Folded(), TensorLayout::kContiguous, torch::kFloat32,
+                              torch::kCPU);
+  uint64_t convolutions = 0, channels = 0;
+  for (const auto& parameter : backbone->named_parameters()) {
+    if (parameter.value().dim() == 4) {
+      convolutions += static_cast<uint64_t>(parameter.value().numel());
+      channels += static_cast<uint64_t>(parameter.value().size(0));
+    }
+  }
+  EXPECT_EQ(frozen.bytes(), 4 * (convolutions + channels));
+}
+
+TEST(FoldBatchNormTest, IsTheFormulaByHand) {
+  torch::nn::Conv2d convolution(torch::nn::Conv2dOptions(1, 1, 1).bias(false));
+  torch::nn::BatchNorm2d norm(torch::nn::BatchNorm2dOptions(1).eps(0.25));
+  const torch::NoGradGuard no_grad;
+  convolution->weight.fill_(3);
+  norm->weight.fill_(2);
+  norm->bias.fill_(5);
+  norm->running_mean.fill_(7);
+  norm->running_var.fill_(0.75);
+  // The norm divides by sqrt(0.75 + 0.25) = 1.
+  const FoldedConvolution folded = FoldBatchNorm(convolution, norm);
+  EXPECT_FLOAT_EQ(folded.weight.item<float>(), 6);
+  EXPECT_FLOAT_EQ(folded.bias.item<float>(), 5 - 7 * 2);
+}
+
+TEST(FoldBatchNormTest, ChannelThatNeverVariedStaysFinite) {
+  torch::nn::Conv2d convolution(torch::nn::Conv2dOptions(2, 3, 3).bias(false));
+  torch::nn::BatchNorm2d norm(3);
+  const torch::NoGradGuard no_grad;
+  norm->running_var.fill_(0);
+  const FoldedConvolution folded = FoldBatchNorm(convolution, norm);
+  EXPECT_TRUE(folded.weight.isfinite().all().item<bool>());
+  EXPECT_TRUE(folded.bias.isfinite().all().item<bool>());
+}
+
+TEST(TensorLayoutTest, NamesComeBack) {
+  for (TensorLayout layout :
+       {TensorLayout::kContiguous, TensorLayout::kChannelsLast, TensorLayout::kOneDnn}) {
+    EXPECT_EQ(LayoutOf(NameOf(layout)), layout);
+  }
+  EXPECT_EQ(LayoutOf("auto"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace s2p
