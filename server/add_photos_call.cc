@@ -23,7 +23,7 @@ constexpr size_t kMostUnderWay = 32;
 class AddPhotosCall : public grpc::ServerBidiReactor<v1::AddPhotoRequest, v1::AddPhotoResponse> {
  public:
   AddPhotosCall(const ServiceContext& service, grpc::CallbackServerContext* context)
-      : service_(service), context_(context), begin_(absl::Now()) {}
+      : service_(service), context_(context), call_{"AddPhotos", absl::Now(), true} {}
 
   void Begin() {
     absl::Status status = Admit(service_, *context_);
@@ -31,7 +31,7 @@ class AddPhotosCall : public grpc::ServerBidiReactor<v1::AddPhotoRequest, v1::Ad
       status = absl::UnavailableError("no model serves yet");
     }
     if (!status.ok()) {
-      Finish(EndCall(service_, *context_, "AddPhotos", begin_, status));
+      Finish(EndCall(service_, *context_, call_, status));
       return;
     }
     StartRead(&request_);
@@ -150,14 +150,14 @@ class AddPhotosCall : public grpc::ServerBidiReactor<v1::AddPhotoRequest, v1::Ad
     if (read) StartRead(&request_);
     if (end) {
       const bool gone = cancelled_.load(std::memory_order_relaxed);
-      Finish(EndCall(service_, *context_, "AddPhotos", begin_,
+      Finish(EndCall(service_, *context_, call_,
                      gone ? absl::CancelledError("cancelled") : absl::OkStatus()));
     }
   }
 
   const ServiceContext& service_;
   grpc::CallbackServerContext* const context_;
-  const absl::Time begin_;
+  const CallRecord call_;
   std::atomic<bool> cancelled_{false};
   // Of the read that is under way.
   v1::AddPhotoRequest request_;

@@ -30,7 +30,10 @@ class GetPhotoCall : public grpc::ServerWriteReactor<v1::GetPhotoResponse> {
  public:
   GetPhotoCall(const ServiceContext& service, grpc::CallbackServerContext* context,
                v1::GetPhotoRequest request)
-      : service_(service), context_(context), request_(std::move(request)), begin_(absl::Now()) {}
+      : service_(service),
+        context_(context),
+        request_(std::move(request)),
+        call_{"GetPhoto", absl::Now(), true} {}
 
   void Begin() {
     absl::Status status = Admit(service_, *context_);
@@ -89,14 +92,12 @@ class GetPhotoCall : public grpc::ServerWriteReactor<v1::GetPhotoResponse> {
     StartWrite(&response_);
   }
 
-  void End(const absl::Status& status) {
-    Finish(EndCall(service_, *context_, "GetPhoto", begin_, status));
-  }
+  void End(const absl::Status& status) { Finish(EndCall(service_, *context_, call_, status)); }
 
   const ServiceContext& service_;
   grpc::CallbackServerContext* const context_;
   const v1::GetPhotoRequest request_;
-  const absl::Time begin_;
+  const CallRecord call_;
   v1::GetPhotoResponse response_;
   std::string bytes_;
   size_t written_ = 0;

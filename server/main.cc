@@ -76,6 +76,8 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add("max-metadata-value-bytes", &limits.max_metadata_value_bytes, "of one value")
       .Range(0, 10000000);
   options.Add("default-deadline", &limits.default_deadline, "of a search whose client sets none");
+  options.Add("slow-query", &server.slow_query,
+              "calls that take longer are logged, with each stage's time; 0: none");
   options.Add("drain", &flags.drain, "how long calls may go on after SIGTERM");
   options.Add("poll-interval", &server.poll_interval, "between two looks at the store");
   options

@@ -6,12 +6,17 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace s2p {
 
 enum class Stage { kDecode, kQueue, kPreprocess, kEncode, kSearch };
+
+// Why a search was given up before it cost compute: too many wait for the encoder; too many wait to
+// be decoded; it was too late; its client went away.
+enum class Rejection { kQueueFull, kBusy, kDeadline, kCancelled };
 
 // Thread-safe.
 class Metrics {
@@ -20,13 +25,12 @@ class Metrics {
   explicit Metrics(const std::string& version);
   ~Metrics();
 
-  // A call that has ended. `code` as CodeName.
-  void CountRequest(const std::string& method, const std::string& code, absl::Duration took);
+  // A call that has ended. `method` is one of the server's RPCs.
+  void CountRequest(absl::string_view method, absl::StatusCode code, absl::Duration took);
   void ObserveStage(Stage stage, absl::Duration took);
   void ObserveBatch(int images);
   void SetQueueDepth(int images);
-  // "queue_full", "busy" or "deadline".
-  void CountRejected(const std::string& reason);
+  void CountRejected(Rejection reason);
   void SetModelVersion(int64_t version);
   // "ok" or "failed".
   void CountModelLoad(const std::string& result);

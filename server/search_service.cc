@@ -36,14 +36,15 @@ class SearchCall : public grpc::ServerUnaryReactor {
         context_(context),
         request_(request),
         response_(response),
-        begin_(absl::Now()),
-        deadline_(DeadlineOf(*context, begin_ + service.limits.default_deadline)) {}
+        record_{kMethod, absl::Now(), false, SearchRecord()},
+        deadline_(DeadlineOf(*context, record_.begin + service.limits.default_deadline)) {}
 
   void Start() {
     absl::Status status = Admit(service_, *context_);
     if (status.ok()) status = Check();
-    if (status.ok()) status = service_.decode_pool->Submit([this] { Decode(); });
-    if (!status.ok()) End(status);
+    if (!status.ok()) return End(status);
+    status = service_.decode_pool->Submit([this] { Decode(); });
+    if (!status.ok()) Refuse(status, Rejection::kBusy);
   }
   void OnCancel() override { cancelled_.store(true, std::memory_order_relaxed); }
   void OnDone() override { delete this; }
@@ -61,6 +62,8 @@ class SearchCall : public grpc::ServerUnaryReactor {
     auto query = ParseQuery(*request_, service_.limits);
     if (!query.ok()) return query.status();
     query_ = *std::move(query);
+    record_.search->top_k = query_.search.top_k;
+    record_.search->filtered = !query_.search.filter.empty();
     if (service_.slot->Get() == nullptr) return absl::UnavailableError("no model serves yet");
     return absl::OkStatus();
   }
@@ -74,7 +77,7 @@ class SearchCall : public grpc::ServerUnaryReactor {
     if (query_.pixels > 0) share_ = service_.pixels->Take(query_.pixels);
     const absl::Time begin = absl::Now();
     auto images = DecodeExamples(query_, service_.limits);
-    decode_time_ = absl::Now() - begin;
+    record_.search->decode = absl::Now() - begin;
     if (!images.ok()) return End(images.status());
     BatchRequest request;
     request.images = *std::move(images);
@@ -88,8 +91,15 @@ class SearchCall : public grpc::ServerUnaryReactor {
     };
     request.search = query_.search;
     request.done = [this](absl::StatusOr<BatchResult> result) { Answer(std::move(result)); };
+    record_.search->images = static_cast<int>(request.images.size());
     absl::Status status = service_.batcher->Submit(std::move(request));
-    if (!status.ok()) End(status);
+    if (!status.ok()) Refuse(status, Rejection::kQueueFull);
+  }
+
+  // Of a pool or a queue that did not take it.
+  void Refuse(const absl::Status& status, Rejection reason) {
+    if (absl::IsResourceExhausted(status)) service_.metrics->CountRejected(reason);
+    End(status);
   }
 
   // On the batch thread.
@@ -122,35 +132,40 @@ class SearchCall : public grpc::ServerUnaryReactor {
   }
 
   void Observe(const BatchResult& result) {
+    SearchRecord& record = *record_.search;
+    record.queue = result.queue_time;
+    record.preprocess = result.encoding.preprocess_time;
+    record.encode = result.encoding.encode_time;
+    record.search = result.search_time;
+    record.model_version = result.snapshot->version;
     v1::Timings& timings = *response_->mutable_timings();
-    SetDuration(decode_time_, timings.mutable_decode());
-    SetDuration(result.queue_time, timings.mutable_queue());
-    SetDuration(result.encoding.preprocess_time, timings.mutable_preprocess());
-    SetDuration(result.encoding.encode_time, timings.mutable_encode());
-    SetDuration(result.search_time, timings.mutable_search());
-    SetDuration(absl::Now() - begin_, timings.mutable_total());
-    service_.metrics->ObserveStage(Stage::kDecode, decode_time_);
-    service_.metrics->ObserveStage(Stage::kQueue, result.queue_time);
+    SetDuration(record.decode, timings.mutable_decode());
+    SetDuration(record.queue, timings.mutable_queue());
+    SetDuration(record.preprocess, timings.mutable_preprocess());
+    SetDuration(record.encode, timings.mutable_encode());
+    SetDuration(record.search, timings.mutable_search());
+    SetDuration(absl::Now() - record_.begin, timings.mutable_total());
+    service_.metrics->ObserveStage(Stage::kDecode, record.decode);
+    service_.metrics->ObserveStage(Stage::kQueue, record.queue);
   }
 
   void End(const absl::Status& status) {
     share_.reset();
-    if (absl::IsResourceExhausted(status)) service_.metrics->CountRejected("queue_full");
-    if (absl::IsDeadlineExceeded(status)) service_.metrics->CountRejected("deadline");
+    if (absl::IsDeadlineExceeded(status)) service_.metrics->CountRejected(Rejection::kDeadline);
+    if (absl::IsCancelled(status)) service_.metrics->CountRejected(Rejection::kCancelled);
     service_.metrics->SetQueueDepth(service_.batcher->queue_depth());
-    Finish(EndCall(service_, *context_, kMethod, begin_, status));
+    Finish(EndCall(service_, *context_, record_, status));
   }
 
   const ServiceContext& service_;
   grpc::CallbackServerContext* const context_;
   const v1::SearchRequest* const request_;
   v1::SearchResponse* const response_;
-  const absl::Time begin_;
+  CallRecord record_;
   const absl::Time deadline_;
   std::atomic<bool> cancelled_{false};
   Query query_;
   PixelBudget::Share share_;
-  absl::Duration decode_time_;
 };
 
 }  // namespace

@@ -53,6 +53,7 @@ class Server final : public SearchServer {
   explicit Server(ServerOptions options)
       : options_(std::move(options)),
         metrics_(options_.version),
+        log_(CallLogOptions{options_.slow_query}),
         pixels_(options_.max_pixels_in_flight) {}
   ~Server() override { Shutdown(absl::ZeroDuration()); }
 
@@ -72,6 +73,7 @@ class Server final : public SearchServer {
 
   const ServerOptions options_;
   Metrics metrics_;
+  CallLog log_;
   PixelBudget pixels_;
   std::optional<ApiKeys> keys_;
   SnapshotSlot slot_;
@@ -180,6 +182,7 @@ absl::Status Server::StartPipeline() {
   context_.loader = loader_.get();
   context_.batcher = batcher_.get();
   context_.metrics = &metrics_;
+  context_.log = &log_;
   context_.pixels = &pixels_;
   context_.decode_pool = decode_pool_.get();
   context_.add_pool = add_pool_.get();

@@ -39,6 +39,8 @@ struct ServerOptions {
   int warm_up_passes = 3;
   double reembed_share = 0.5;
   int keep_versions = 2;
+  // Calls that take longer are logged. 0: none.
+  absl::Duration slow_query = absl::Seconds(1);
   // As IndexBuilderOptions has them.
   std::string index = "Flat";
   double index_recall = 0.95;

@@ -5,6 +5,7 @@
 #include "absl/time/clock.h"
 #include "daemon/credentials.h"
 #include "server/grpc_status.h"
+#include "server/request_id.h"
 
 namespace s2p {
 
@@ -13,8 +14,16 @@ absl::Status Admit(const ServiceContext& service, const grpc::ServerContextBase&
 }
 
 grpc::Status EndCall(const ServiceContext& service, grpc::ServerContextBase& context,
-                     const std::string& method, absl::Time begin, const absl::Status& status) {
-  service.metrics->CountRequest(method, CodeName(status.code()), absl::Now() - begin);
+                     const CallRecord& call, const absl::Status& status) {
+  const absl::Time now = absl::Now();
+  const auto sent = context.client_metadata().find(kRequestIdKey);
+  const std::string request_id =
+      RequestIdOr(sent == context.client_metadata().end()
+                      ? absl::string_view()
+                      : absl::string_view(sent->second.data(), sent->second.size()));
+  context.AddTrailingMetadata(kRequestIdKey, request_id);
+  service.metrics->CountRequest(call.method, status.code(), now - call.begin);
+  service.log->Ended(call, request_id, context.peer(), status, now);
   return ToGrpcWithRetryHint(status, context);
 }
 
@@ -24,12 +33,8 @@ namespace {
 class StorageCall : public grpc::ServerUnaryReactor {
  public:
   StorageCall(const ServiceContext& service, grpc::CallbackServerContext* context,
-              std::string method, std::function<absl::Status()> work)
-      : service_(service),
-        context_(context),
-        method_(std::move(method)),
-        work_(std::move(work)),
-        begin_(absl::Now()) {}
+              const char* method, std::function<absl::Status()> work)
+      : service_(service), context_(context), work_(std::move(work)), call_{method, absl::Now()} {}
 
   void Start() {
     absl::Status status = Admit(service_, *context_);
@@ -39,22 +44,18 @@ class StorageCall : public grpc::ServerUnaryReactor {
   void OnDone() override { delete this; }
 
  private:
-  void End(const absl::Status& status) {
-    Finish(EndCall(service_, *context_, method_, begin_, status));
-  }
+  void End(const absl::Status& status) { Finish(EndCall(service_, *context_, call_, status)); }
 
   const ServiceContext& service_;
   grpc::CallbackServerContext* const context_;
-  const std::string method_;
   const std::function<absl::Status()> work_;
-  const absl::Time begin_;
+  const CallRecord call_;
 };
 
 }  // namespace
 
 grpc::ServerUnaryReactor* StartStorageCall(const ServiceContext& service,
-                                           grpc::CallbackServerContext* context,
-                                           const std::string& method,
+                                           grpc::CallbackServerContext* context, const char* method,
                                            std::function<absl::Status()> work) {
   auto* call = new StorageCall(service, context, method, std::move(work));
   call->Start();

@@ -13,6 +13,8 @@
 #include "daemon/api_keys.h"
 #include "daemon/worker_pool.h"
 #include "server/batcher.h"
+#include "server/call_log.h"
+#include "server/call_record.h"
 #include "server/gallery.h"
 #include "server/limits.h"
 #include "server/metrics.h"
@@ -32,6 +34,7 @@ struct ServiceContext {
   SnapshotLoader* loader = nullptr;
   Batcher* batcher = nullptr;
   Metrics* metrics = nullptr;
+  CallLog* log = nullptr;
   PixelBudget* pixels = nullptr;
   // Decodes images of searches.
   WorkerPool* decode_pool = nullptr;
@@ -44,15 +47,15 @@ struct ServiceContext {
 // Ok, or Unauthenticated: the first thing every method asks.
 absl::Status Admit(const ServiceContext& service, const grpc::ServerContextBase& context);
 
-// Counts a call that has ended, and gives its gRPC status.
+// Counts and logs a call that has ended, adds its request id to the trailing metadata, and gives
+// its gRPC status. Every call ends so, once.
 grpc::Status EndCall(const ServiceContext& service, grpc::ServerContextBase& context,
-                     const std::string& method, absl::Time begin, const absl::Status& status);
+                     const CallRecord& call, const absl::Status& status);
 
 // Admits, runs `work` on the storage pool, and finishes with its status. What `work` refers to must
 // live until the call ends, as request and response do.
 grpc::ServerUnaryReactor* StartStorageCall(const ServiceContext& service,
-                                           grpc::CallbackServerContext* context,
-                                           const std::string& method,
+                                           grpc::CallbackServerContext* context, const char* method,
                                            std::function<absl::Status()> work);
 
 }  // namespace s2p

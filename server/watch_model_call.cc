@@ -22,7 +22,7 @@ constexpr char kMethod[] = "WatchModelStatus";
 class WatchModelCalls::Call : public grpc::ServerWriteReactor<v1::WatchModelStatusResponse> {
  public:
   Call(WatchModelCalls* calls, grpc::CallbackServerContext* call_context)
-      : owner(*calls), context(call_context), begin(absl::Now()) {}
+      : owner(*calls), context(call_context), record{kMethod, absl::Now(), true} {}
 
   void OnWriteDone(bool ok) override {
     absl::MutexLock lock(&owner.mutex_);
@@ -39,7 +39,7 @@ class WatchModelCalls::Call : public grpc::ServerWriteReactor<v1::WatchModelStat
 
   WatchModelCalls& owner;
   grpc::CallbackServerContext* const context;
-  const absl::Time begin;
+  const CallRecord record;
   // The owner's mutex guards these: the client has not taken the last message, or has left; and
   // what it was told last.
   bool writing = false;
@@ -72,7 +72,7 @@ grpc::ServerWriteReactor<v1::WatchModelStatusResponse>* WatchModelCalls::Begin(
       changed_ = true;
     }
   }
-  if (!refused.ok()) call->Finish(EndCall(service_, *context, kMethod, call->begin, refused));
+  if (!refused.ok()) call->Finish(EndCall(service_, *context, call->record, refused));
   return call;
 }
 
@@ -155,7 +155,7 @@ void WatchModelCalls::End(Call* call, const absl::Status& status) {
     calls_.erase(call);
   }
   // It may be gone before this returns.
-  call->Finish(EndCall(service_, *call->context, kMethod, call->begin, status));
+  call->Finish(EndCall(service_, *call->context, call->record, status));
 }
 
 }  // namespace s2p
