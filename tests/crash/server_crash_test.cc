@@ -1,0 +1,473 @@
+// Kills a server with SIGKILL in everything that it does, and looks at what it finds afterwards.
+//
+// S2P_KILLS: how often (20); S2P_SEED: of the random choices (1).
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <spawn.h>
+#include <sqlite3.h>
+#include <sys/wait.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "s2p/v1/gallery.grpc.pb.h"
+#include "s2p/v1/model.grpc.pb.h"
+#include "s2p/v1/search.grpc.pb.h"
+#include "tests/server/gallery_fixture.h"
+#include "tests/server/tiny_checkpoint.h"
+
+extern char** environ;
+
+namespace s2p::testing {
+namespace {
+
+constexpr int kWriters = 3;
+constexpr int kIdsOfAWriter = 60;
+// Deleted and added again together: more than a compaction needs.
+constexpr int kBulk = 1000;
+
+int FromEnvironment(const char* name, int otherwise) {
+  int value = 0;
+  const char* text = std::getenv(name);
+  return text != nullptr && absl::SimpleAtoi(text, &value) ? value : otherwise;
+}
+
+// What one id may be after a crash: each state is a picture's seed and a note in its metadata, or
+// nullopt for absent. An answered write leaves one; one without an answer leaves both.
+struct Content {
+  uint32_t seed = 0;
+  std::string note;
+  bool operator==(const Content& other) const { return seed == other.seed && note == other.note; }
+};
+using State = std::optional<Content>;
+
+std::string Described(const State& state) {
+  return state ? absl::StrCat("picture ", state->seed, " '", state->note, "'") : "absent";
+}
+
+// Thread-safe.
+class Truth {
+ public:
+  void Begin(const std::string& id, const State& next) {
+    absl::MutexLock lock(&mutex_);
+    std::vector<State>& states = possible_[id];
+    if (states.empty()) states.push_back(std::nullopt);
+    states.push_back(next);
+    if (next) pictures_[id].insert(next->seed);
+  }
+  void Answered(const std::string& id, const State& next) {
+    absl::MutexLock lock(&mutex_);
+    possible_[id] = {next};
+  }
+  State Last(const std::string& id) const {
+    absl::MutexLock lock(&mutex_);
+    const auto found = possible_.find(id);
+    return found == possible_.end() ? State() : found->second.back();
+  }
+  // Notes what was found; false if it cannot be.
+  bool Settle(const std::string& id, const State& found) {
+    absl::MutexLock lock(&mutex_);
+    std::vector<State>& states = possible_[id];
+    const bool possible = std::find(states.begin(), states.end(), found) != states.end();
+    if (!possible) {
+      for (const State& state : states) {
+        ADD_FAILURE() << id << ": may be " << Described(state) << ", is " << Described(found);
+      }
+    }
+    states = {found};
+    return possible;
+  }
+  std::set<uint32_t> PicturesOf(const std::string& id) const {
+    absl::MutexLock lock(&mutex_);
+    const auto found = pictures_.find(id);
+    return found == pictures_.end() ? std::set<uint32_t>() : found->second;
+  }
+  std::set<std::string> Ids() const {
+    absl::MutexLock lock(&mutex_);
+    std::set<std::string> ids;
+    for (const auto& [id, states] : possible_) ids.insert(id);
+    return ids;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::map<std::string, std::vector<State>> possible_;
+  // All that an id has ever had.
+  std::map<std::string, std::set<uint32_t>> pictures_;
+};
+
+struct Stubs {
+  explicit Stubs(const std::string& address) {
+    auto channel = grpc::CreateChannel(address, grpc::InsecureChannelCredentials());
+    search = v1::SearchService::NewStub(channel);
+    gallery = v1::GalleryService::NewStub(channel);
+    model = v1::ModelService::NewStub(channel);
+  }
+  std::unique_ptr<v1::SearchService::Stub> search;
+  std::unique_ptr<v1::GalleryService::Stub> gallery;
+  std::unique_ptr<v1::ModelService::Stub> model;
+};
+
+v1::AddPhotoRequest AddRequest(const std::string& id, const Content& content) {
+  v1::AddPhotoRequest request;
+  request.set_photo_id(id);
+  request.set_image(PhotoBytes(content.seed));
+  (*request.mutable_metadata())["note"] = content.note;
+  request.set_on_conflict(v1::ON_CONFLICT_REPLACE);
+  return request;
+}
+
+class ServerCrashTest : public ::testing::Test {
+ protected:
+  ServerCrashTest()
+      : store_(dir_.File("checkpoints")),
+        random_(static_cast<uint32_t>(FromEnvironment("S2P_SEED", 1))) {}
+  ~ServerCrashTest() override { Kill(); }
+
+  void Spawn() {
+    std::filesystem::remove(dir_.File("address"));
+    const std::string root = store_.root(), data = dir_.File("data"), file = dir_.File("address");
+    // Every other time; the trained index is a file that a kill can damage, too.
+    const std::string index = starts_++ % 2 == 0 ? "Flat" : "IVF16,Flat";
+    const char* const arguments[] = {S2P_CRASH_SERVER, root.c_str(),  data.c_str(),
+                                     file.c_str(),     index.c_str(), nullptr};
+    ASSERT_EQ(posix_spawn(&server_, S2P_CRASH_SERVER, nullptr, nullptr,
+                          const_cast<char**>(arguments), environ),
+              0);
+  }
+  void Kill() {
+    if (server_ == 0) return;
+    kill(server_, SIGKILL);
+    int status = 0;
+    waitpid(server_, &status, 0);
+    EXPECT_TRUE(WIFSIGNALED(status)) << "the server ended by itself: " << status;
+    server_ = 0;
+  }
+  // Waits until `version` (or any) serves.
+  void WaitUntilServing(int64_t version = 0) {
+    std::string address;
+    const absl::Time give_up = absl::Now() + absl::Seconds(60);
+    while (address.empty()) {
+      ASSERT_LT(absl::Now(), give_up) << "the server does not start";
+      ASSERT_EQ(waitpid(server_, nullptr, WNOHANG), 0) << "the server ended by itself";
+      std::ifstream(dir_.File("address")) >> address;
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    stubs_ = std::make_unique<Stubs>(address);
+    for (;;) {
+      ASSERT_LT(absl::Now(), give_up) << "no version serves";
+      const v1::GetModelStatusResponse status = ModelStatus();
+      if (status.serving_version() >= std::max<int64_t>(version, 1)) return;
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+  }
+  v1::GetModelStatusResponse ModelStatus() {
+    grpc::ClientContext context;
+    v1::GetModelStatusResponse response;
+    stubs_->model->GetModelStatus(&context, {}, &response);
+    return response;
+  }
+
+  // Adds, deletes and renames its own ids until the server is gone.
+  void Write(int writer, uint32_t seed) {
+    std::mt19937 random(seed);
+    for (;;) {
+      const std::string id = absl::StrCat("w", writer, "-", random() % kIdsOfAWriter);
+      const State before = truth_.Last(id);
+      const uint32_t choice = random() % 4;
+      State next;
+      grpc::Status status;
+      if (choice == 0) {
+        truth_.Begin(id, next);
+        grpc::ClientContext context;
+        v1::DeletePhotosRequest request;
+        request.add_photo_ids(id);
+        v1::DeletePhotosResponse response;
+        status = stubs_->gallery->DeletePhotos(&context, request, &response);
+      } else if (choice == 1 && before) {
+        next = Content{before->seed, absl::StrCat("note ", random() % 1000)};
+        truth_.Begin(id, next);
+        grpc::ClientContext context;
+        v1::UpdatePhotoMetadataRequest request;
+        request.set_photo_id(id);
+        (*request.mutable_metadata())["note"] = next->note;
+        v1::UpdatePhotoMetadataResponse response;
+        status = stubs_->gallery->UpdatePhotoMetadata(&context, request, &response);
+      } else {
+        next = Content{static_cast<uint32_t>(random() % 100000), "new"};
+        truth_.Begin(id, next);
+        status = AddOne(id, *next);
+      }
+      if (!status.ok()) {
+        EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << status.error_message();
+        return;
+      }
+      truth_.Answered(id, next);
+      ++answered_;
+    }
+  }
+  grpc::Status AddOne(const std::string& id, const Content& content) {
+    grpc::ClientContext context;
+    auto stream = stubs_->gallery->AddPhotos(&context);
+    stream->Write(AddRequest(id, content));
+    stream->WritesDone();
+    v1::AddPhotoResponse response;
+    const bool read = stream->Read(&response);
+    const grpc::Status status = stream->Finish();
+    if (!status.ok() || !read) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "no answer");
+    return {static_cast<grpc::StatusCode>(response.status().code()), response.status().message()};
+  }
+
+  // Deletes the bulk and adds it again with other pictures, until the server is gone.
+  void WriteBulk(uint32_t seed) {
+    std::mt19937 random(seed);
+    for (;;) {
+      v1::DeletePhotosRequest request;
+      for (int i = 0; i < kBulk; ++i) {
+        request.add_photo_ids(absl::StrCat("bulk", i));
+        truth_.Begin(absl::StrCat("bulk", i), std::nullopt);
+      }
+      grpc::ClientContext context;
+      v1::DeletePhotosResponse response;
+      if (!stubs_->gallery->DeletePhotos(&context, request, &response).ok()) return;
+      for (const std::string& id : request.photo_ids()) truth_.Answered(id, std::nullopt);
+      ++bulk_deletes_;
+      if (!AddBulk(static_cast<uint32_t>(random() % 100000))) return;
+    }
+  }
+  bool AddBulk(uint32_t first_seed) {
+    grpc::ClientContext context;
+    auto stream = stubs_->gallery->AddPhotos(&context);
+    std::thread sender([&] {
+      for (int i = 0; i < kBulk; ++i) {
+        const std::string id = absl::StrCat("bulk", i);
+        const Content content{first_seed + static_cast<uint32_t>(i), "bulk"};
+        truth_.Begin(id, content);
+        if (!stream->Write(AddRequest(id, content))) return;
+      }
+      stream->WritesDone();
+    });
+    int answers = 0;
+    v1::AddPhotoResponse response;
+    while (stream->Read(&response)) {
+      EXPECT_EQ(response.status().code(), 0) << response.status().message();
+      truth_.Answered(response.photo_id(),
+                      Content{first_seed + static_cast<uint32_t>(answers), "bulk"});
+      ++answers;
+      ++answered_;
+    }
+    sender.join();
+    return stream->Finish().ok() && answers == kBulk;
+  }
+
+  // Every answer's scores must be those of the version that it names, for a picture that the id has
+  // had. Until the server is gone.
+  void Search(uint32_t seed) {
+    std::mt19937 random(seed);
+    for (;;) {
+      const uint32_t picture = static_cast<uint32_t>(random() % 100000);
+      v1::SearchRequest request;
+      request.add_examples()->set_image(PhotoBytes(picture));
+      grpc::ClientContext context;
+      v1::SearchResponse response;
+      if (!stubs_->search->Search(&context, request, &response).ok()) return;
+      const FakeEncoder encoder(response.model_version());
+      const Encoding query = EncodeImage(encoder, PhotoImage(picture), v1::MODALITY_SKETCH);
+      for (const v1::Match& match : response.matches()) {
+        bool explained = false;
+        for (uint32_t known : truth_.PicturesOf(match.photo_id())) {
+          const Encoding photo = EncodeImage(encoder, PhotoImage(known));
+          // The query is scaled to norm 1 once more, which moves its last bits.
+          explained |= std::abs(match.score() -
+                                CosineSimilarity(std::as_const(query.embeddings).row(0),
+                                                 std::as_const(photo.embeddings).row(0))) < 1e-5f;
+        }
+        EXPECT_TRUE(explained) << match.photo_id() << " in version " << response.model_version();
+      }
+      ++searches_;
+    }
+  }
+
+  // What the server has of every id, as it lists it.
+  std::map<std::string, State> Listed() {
+    std::map<std::string, State> listed;
+    v1::ListPhotosRequest request;
+    request.set_page_size(1000);
+    std::map<std::string, std::set<uint32_t>> pictures;
+    do {
+      grpc::ClientContext context;
+      v1::ListPhotosResponse response;
+      const grpc::Status status = stubs_->gallery->ListPhotos(&context, request, &response);
+      EXPECT_TRUE(status.ok()) << status.error_message();
+      if (!status.ok()) break;
+      for (const v1::Photo& photo : response.photos()) {
+        digests_.insert(photo.sha256());
+        State state;
+        for (uint32_t seed : truth_.PicturesOf(photo.photo_id())) {
+          if (Sha256(PhotoBytes(seed)) == photo.sha256()) state = Content{seed, ""};
+        }
+        EXPECT_TRUE(state.has_value()) << photo.photo_id() << ": bytes that it never had";
+        if (!state) state = Content();
+        state->note = photo.metadata().at("note");
+        listed[photo.photo_id()] = state;
+      }
+      request.set_page_token(response.next_page_token());
+    } while (!request.page_token().empty());
+    return listed;
+  }
+  void CheckAll() {
+    digests_.clear();
+    const std::map<std::string, State> listed = Listed();
+    std::set<std::string> ids = truth_.Ids();
+    for (const auto& [id, state] : listed) ids.insert(id);
+    for (const std::string& id : ids) {
+      const auto found = listed.find(id);
+      truth_.Settle(id, found == listed.end() ? State() : found->second);
+    }
+    grpc::ClientContext context;
+    v1::GetGalleryStatsResponse stats;
+    ASSERT_TRUE(stubs_->gallery->GetGalleryStats(&context, {}, &stats).ok());
+    EXPECT_EQ(stats.photo_count(), listed.size());
+    for (int i = 0; i < 40 && !listed.empty(); ++i) {
+      CheckFound(*std::next(listed.begin(), static_cast<long>(random_() % listed.size())));
+    }
+    size_t blobs = 0;
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(dir_.File("data/photos"))) {
+      if (entry.is_regular_file()) ++blobs;
+    }
+    EXPECT_EQ(blobs, digests_.size()) << "bytes that belong to no photo";
+  }
+  // With its own picture it is the best, and its bytes are what was added.
+  void CheckFound(const std::pair<const std::string, State>& photo) {
+    v1::SearchRequest request;
+    request.add_examples()->set_image(PhotoBytes(photo.second->seed));
+    request.mutable_examples(0)->set_modality(v1::MODALITY_PHOTO);
+    grpc::ClientContext context;
+    v1::SearchResponse response;
+    ASSERT_TRUE(stubs_->search->Search(&context, request, &response).ok());
+    bool found = false;
+    for (const v1::Match& match : response.matches()) {
+      found |= match.photo_id() == photo.first && match.score() > 0.99999f;
+    }
+    EXPECT_TRUE(found) << photo.first << " is not found by its own picture";
+    grpc::ClientContext get_context;
+    v1::GetPhotoRequest get;
+    get.set_photo_id(photo.first);
+    get.set_rendition(v1::RENDITION_ORIGINAL);
+    auto reader = stubs_->gallery->GetPhoto(&get_context, get);
+    std::string bytes;
+    for (v1::GetPhotoResponse part; reader->Read(&part);) bytes += part.chunk();
+    EXPECT_TRUE(reader->Finish().ok());
+    EXPECT_EQ(bytes, PhotoBytes(photo.second->seed));
+  }
+
+  // Returns when it is time to kill.
+  void WaitForTheMoment(int kind) {
+    const absl::Time give_up = absl::Now() + absl::Seconds(20);
+    const auto until = [&](const std::function<bool()>& happened) {
+      while (!happened() && absl::Now() < give_up) absl::SleepFor(absl::Microseconds(200));
+    };
+    const int writes = answered_ + 1 + static_cast<int>(random_() % 300);
+    const int64_t newest = kind >= 2 && kind <= 4 ? PublishTinyCheckpoint(store_) : 0;
+    const auto embedded = [&](double share) {
+      const v1::GetModelStatusResponse status = ModelStatus();
+      if (status.serving_version() >= newest) return true;
+      for (const v1::ModelVersion& version : status.versions()) {
+        if (version.version() != newest) continue;
+        return version.state() == v1::ModelVersion::STATE_EMBEDDING && version.progress() >= share;
+      }
+      return false;
+    };
+    switch (kind) {
+      case 0:  // Among writes.
+        return until([&] { return answered_ >= writes; });
+      case 1:  // While the index is compacted, or just before or after.
+        until([&, deletes = bulk_deletes_.load()] { return bulk_deletes_ > deletes; });
+        return absl::SleepFor(absl::Microseconds(random_() % 20000));
+      case 2:  // While the gallery is embedded.
+        return until([&] { return embedded(static_cast<double>(random_() % 100) / 100); });
+      case 3:  // At the swap.
+        until([&] { return embedded(0.95); });
+        return absl::SleepFor(absl::Microseconds(random_() % 30000));
+      case 4:  // After it, while the old version's embeddings are dropped.
+        return until([&] { return ModelStatus().serving_version() >= newest; });
+      default:  // At any time.
+        return absl::SleepFor(absl::Microseconds(random_() % 300000));
+    }
+  }
+
+  void Round(int kind) {
+    std::vector<std::thread> threads;
+    for (int w = 0; w < kWriters; ++w) {
+      threads.emplace_back([this, w, seed = random_()] { Write(w, seed); });
+    }
+    threads.emplace_back([this, seed = random_()] { WriteBulk(seed); });
+    threads.emplace_back([this, seed = random_()] { Search(seed); });
+    WaitForTheMoment(kind);
+    Kill();
+    for (std::thread& thread : threads) thread.join();
+  }
+  void CheckDatabase() {
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(dir_.File("data/gallery.db").c_str(), &database), SQLITE_OK);
+    sqlite3_stmt* check = nullptr;
+    ASSERT_EQ(sqlite3_prepare_v2(database, "PRAGMA integrity_check", -1, &check, nullptr),
+              SQLITE_OK);
+    ASSERT_EQ(sqlite3_step(check), SQLITE_ROW);
+    EXPECT_STREQ(reinterpret_cast<const char*>(sqlite3_column_text(check, 0)), "ok");
+    sqlite3_finalize(check);
+    sqlite3_close(database);
+  }
+
+  TempDir dir_;
+  const CheckpointStore store_;
+  std::mt19937 random_;
+  pid_t server_ = 0;
+  int starts_ = 0;
+  std::unique_ptr<Stubs> stubs_;
+  Truth truth_;
+  std::atomic<int> answered_{0}, bulk_deletes_{0}, searches_{0};
+  std::set<std::string> digests_;
+};
+
+TEST_F(ServerCrashTest, NothingThatWasAnsweredIsLost) {
+  PublishTinyCheckpoint(store_);
+  const int kills = FromEnvironment("S2P_KILLS", 20);
+  for (int done = 0; done < kills && !HasFailure(); ++done) {
+    SCOPED_TRACE(absl::StrCat("after kill ", done));
+    Spawn();
+    if (done % 7 == 6) {
+      // While it starts: opening, sweeping, loading, reading the gallery.
+      absl::SleepFor(absl::Microseconds(random_() % 60000));
+      Kill();
+      continue;
+    }
+    ASSERT_NO_FATAL_FAILURE(WaitUntilServing());
+    ASSERT_NO_FATAL_FAILURE(CheckAll());
+    Round(done % 7);
+  }
+  Spawn();
+  const int64_t newest = PublishTinyCheckpoint(store_);
+  ASSERT_NO_FATAL_FAILURE(WaitUntilServing(newest));
+  CheckAll();
+  Kill();
+  CheckDatabase();
+  std::printf("%d kills, %d answered writes, %d bulk deletes, %d searches, %d versions\n", kills,
+              answered_.load(), bulk_deletes_.load(), searches_.load(), static_cast<int>(newest));
+}
+
+}  // namespace
+}  // namespace s2p::testing
