@@ -94,7 +94,11 @@ absl::Status RunGalleryAdd(const SearchClient& client, const GalleryAddOptions& 
     };
     status = client.AddPhotos(
         files->size(),
-        [&](size_t index) { return RequestFor((*files)[index], *modality, *on_conflict); }, sink);
+        [&](size_t index) { return RequestFor((*files)[index], *modality, *on_conflict); }, sink,
+        [&](const absl::Status& why) {
+          progress.Hide();
+          err << "the connection broke, trying again: " << Printable(why.message()) << '\n';
+        });
   }
   if (!options.json) PrintCounts(counts, absl::Now() - begin, out);
   if (!status.ok()) return status;
@@ -215,7 +219,8 @@ absl::Status RunGalleryStats(const SearchClient& client, bool json, std::ostream
               {"model version",
                stats->model_version() == 0 ? "none yet" : absl::StrCat(stats->model_version())},
               {"dimension", absl::StrCat(stats->dimension())},
-              {"index", Printable(stats->index_kind())}},
+              {"index", Printable(stats->index_kind())},
+              {"index recall", absl::StrFormat("%.3f", stats->index_recall())}},
              out);
   return absl::OkStatus();
 }

@@ -2,12 +2,14 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <deque>
 #include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "client/grpc_channel.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "s2p/v1/model.grpc.pb.h"
@@ -32,6 +34,9 @@ constexpr char kServiceConfig[] = R"({"methodConfig": [{
                   "backoffMultiplier": 2,
                   "retryableStatusCodes": ["RESOURCE_EXHAUSTED", "UNAVAILABLE"]}}]})";
 constexpr char kProgram[] = "s2p-server";
+// Between two attempts to go on with a broken stream: doubled each time, up to the second.
+constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
+constexpr absl::Duration kLongestPause = absl::Seconds(2);
 
 // The photos that were sent, or failed before, and have no outcome yet. Thread-safe.
 class Unanswered {
@@ -83,14 +88,17 @@ void SendPhotos(size_t begin, size_t count, const SearchClient::PhotoSource& sou
   stream.WritesDone();
 }
 
-// One stream from photo `answered` on, which it moves forward with every outcome.
-grpc::Status AddOnce(AddStream& stream, size_t count, const SearchClient::PhotoSource& source,
-                     const SearchClient::OutcomeSink& sink, size_t& answered) {
+// One stream from photo `answered` on, which it moves forward with every outcome. A photo that the
+// server had no more time for ends it.
+grpc::Status AddOnce(grpc::ClientContext& context, AddStream& stream, size_t count,
+                     const SearchClient::PhotoSource& source, const SearchClient::OutcomeSink& sink,
+                     size_t& answered) {
   Unanswered unanswered;
   std::thread sender(
       [&, begin = answered] { SendPhotos(begin, count, source, stream, unanswered); });
   v1::AddPhotoResponse response;
   bool surplus = false;
+  grpc::Status cut_off;
   while (stream.Read(&response)) {
     unanswered.TakeFailed(sink, answered);
     AddOutcome outcome;
@@ -99,13 +107,22 @@ grpc::Status AddOnce(AddStream& stream, size_t count, const SearchClient::PhotoS
       continue;
     }
     const auto code = static_cast<absl::StatusCode>(response.status().code());
+    if (code == absl::StatusCode::kUnavailable) {
+      context.TryCancel();
+      cut_off = grpc::Status(grpc::StatusCode::UNAVAILABLE, response.status().message());
+      break;
+    }
     outcome.status = absl::Status(code, response.status().message());
     outcome.response = std::move(response);
     ++answered;
     sink(outcome);
   }
+  // The sender's writes fail once the stream is cancelled, and so does what is not read.
+  while (!cut_off.ok() && stream.Read(&response)) {
+  }
   const grpc::Status status = stream.Finish();
   sender.join();
+  if (!cut_off.ok()) return cut_off;
   unanswered.TakeFailed(sink, answered);
   if (status.ok() && (surplus || answered < count)) {
     return grpc::Status(grpc::StatusCode::INTERNAL, "not one answer for each photo");
@@ -137,17 +154,28 @@ absl::StatusOr<v1::SearchResponse> SearchClient::Search(const v1::SearchRequest&
 }
 
 absl::Status SearchClient::AddPhotos(size_t count, const PhotoSource& source,
-                                     const OutcomeSink& sink) const {
+                                     const OutcomeSink& sink, const BreakSink& on_break) const {
   size_t answered = 0;
+  absl::Time last_answer = absl::Now();
+  absl::Duration pause = kFirstPause;
   while (answered < count) {
     const size_t before = answered;
     grpc::ClientContext context;
     Prepare(options_, /*with_deadline=*/false, context);
     auto stream = stubs_->gallery->AddPhotos(&context);
-    const grpc::Status status = AddOnce(*stream, count, source, sink, answered);
+    const grpc::Status status = AddOnce(context, *stream, count, source, sink, answered);
     if (status.ok()) break;
-    const bool go_on = status.error_code() == grpc::StatusCode::UNAVAILABLE && answered > before;
-    if (!go_on) return FromGrpc(status, options_.server, kProgram);
+    if (answered > before) {
+      last_answer = absl::Now();
+      pause = kFirstPause;
+    }
+    const absl::Status failure = FromGrpc(status, options_.server, kProgram);
+    const bool go_on = absl::IsUnavailable(failure) && answered > 0 && options_.retry &&
+                       absl::Now() - last_answer < options_.timeout;
+    if (!go_on) return failure;
+    if (on_break) on_break(failure);
+    absl::SleepFor(pause);
+    pause = std::min(pause * 2, kLongestPause);
   }
   return absl::OkStatus();
 }

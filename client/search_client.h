@@ -36,6 +36,7 @@ class SearchClient {
   // Gives the request for photo `index`; an error fails that photo alone.
   using PhotoSource = std::function<absl::StatusOr<v1::AddPhotoRequest>(size_t index)>;
   using OutcomeSink = std::function<void(const AddOutcome&)>;
+  using BreakSink = std::function<void(const absl::Status&)>;
   using ModelStatusSink = std::function<absl::Status(const v1::GetModelStatusResponse&)>;
   using ChunkSink = std::function<absl::Status(const v1::GetPhotoResponse&)>;
 
@@ -46,10 +47,15 @@ class SearchClient {
   absl::StatusOr<v1::SearchResponse> Search(const v1::SearchRequest& request) const;
 
   // Streams `count` photos; `source` is called once for each in order, on a thread of this call,
-  // and `sink` once for each in order, on the caller's. A stream that breaks is taken up where the
-  // answers stopped, as long as each new one gets further; then, once more, `source` is asked for
-  // the photos without an answer. Not ok: the photos without an outcome were perhaps added.
-  absl::Status AddPhotos(size_t count, const PhotoSource& source, const OutcomeSink& sink) const;
+  // and `sink` once for each in order, on the caller's. Holds the one photo that is being sent, and
+  // what gRPC buffers: at most 32 MiB, however many there are.
+  //
+  // A stream that breaks after an answer, or a server that is shutting down, is met by trying again
+  // for as long as the timeout without any further answer; `on_break` (optional, on the caller's
+  // thread) is told why, each time. It goes on where the answers stopped: `source` is asked once
+  // more for the photos without one. Not ok: those were perhaps added; adding them again is safe.
+  absl::Status AddPhotos(size_t count, const PhotoSource& source, const OutcomeSink& sink,
+                         const BreakSink& on_break = {}) const;
 
   absl::StatusOr<v1::DeletePhotosResponse> DeletePhotos(
       const v1::DeletePhotosRequest& request) const;

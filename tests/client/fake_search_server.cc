@@ -24,7 +24,9 @@ struct State {
   v1::SearchRequest last_search ABSL_GUARDED_BY(mutex);
   absl::Status next_failure ABSL_GUARDED_BY(mutex);
   std::string key ABSL_GUARDED_BY(mutex);
-  int break_after ABSL_GUARDED_BY(mutex) = -1;
+  std::deque<int> break_after ABSL_GUARDED_BY(mutex);
+  absl::Status refusal ABSL_GUARDED_BY(mutex);
+  int refuse_after ABSL_GUARDED_BY(mutex) = 0;
   int streams ABSL_GUARDED_BY(mutex) = 0;
   // 0: none.
   int64_t pin ABSL_GUARDED_BY(mutex) = 0;
@@ -81,12 +83,24 @@ class FakeGallery : public v1::GalleryService::Service {
     {
       absl::MutexLock lock(&state_.mutex);
       ++state_.streams;
-      break_after = std::exchange(state_.break_after, -1);
+      if (!state_.break_after.empty()) {
+        break_after = state_.break_after.front();
+        state_.break_after.pop_front();
+      }
     }
     v1::AddPhotoRequest request;
     for (int answers = 0; stream->Read(&request); ++answers) {
       if (answers == break_after) return {grpc::StatusCode::UNAVAILABLE, "going away"};
-      stream->Write(Add(request));
+      const absl::Status refusal = TakeRefusal();
+      if (refusal.ok()) {
+        stream->Write(Add(request));
+        continue;
+      }
+      v1::AddPhotoResponse response;
+      response.set_photo_id(request.photo_id());
+      response.mutable_status()->set_code(static_cast<int>(refusal.code()));
+      response.mutable_status()->set_message(std::string(refusal.message()));
+      stream->Write(response);
     }
     return grpc::Status::OK;
   }
@@ -152,6 +166,12 @@ class FakeGallery : public v1::GalleryService::Service {
   }
 
  private:
+  // What the next photo is to be answered with, if not as usual.
+  absl::Status TakeRefusal() {
+    absl::MutexLock lock(&state_.mutex);
+    if (state_.refusal.ok() || state_.refuse_after-- > 0) return absl::OkStatus();
+    return std::exchange(state_.refusal, absl::OkStatus());
+  }
   // A photo of the bytes "bad" is refused.
   v1::AddPhotoResponse Add(const v1::AddPhotoRequest& request) {
     v1::AddPhotoResponse response;
@@ -272,7 +292,13 @@ FakeSearchServer::~FakeSearchServer() { services_->server->Shutdown(); }
 
 void FakeSearchServer::BreakNextStreamAfter(int answers) {
   absl::MutexLock lock(&services_->state.mutex);
-  services_->state.break_after = answers;
+  services_->state.break_after.push_back(answers);
+}
+
+void FakeSearchServer::RefuseNextPhoto(const absl::Status& status, int after) {
+  absl::MutexLock lock(&services_->state.mutex);
+  services_->state.refusal = status;
+  services_->state.refuse_after = after;
 }
 
 void FakeSearchServer::SetWatches(std::deque<std::vector<v1::GetModelStatusResponse>> watches) {

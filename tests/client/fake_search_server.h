@@ -26,8 +26,11 @@ class FakeSearchServer {
 
   const std::string& address() const { return address_; }
 
-  // Breaks the next AddPhotos stream after so many answers.
+  // Breaks the next AddPhotos stream (the one after those that are to be broken already) after so
+  // many answers.
   void BreakNextStreamAfter(int answers);
+  // Answers one photo with `status`: the one that comes after so many others.
+  void RefuseNextPhoto(const absl::Status& status, int after = 0);
   // The next WatchModelStatus streams: each sends these and breaks. One more fails with
   // FailedPrecondition.
   void SetWatches(std::deque<std::vector<v1::GetModelStatusResponse>> watches);

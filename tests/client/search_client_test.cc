@@ -36,11 +36,13 @@ class SearchClientTest : public ::testing::Test {
         [this](const AddOutcome& outcome) {
           EXPECT_EQ(outcome.index, outcomes_.size()) << "outcomes come in order, each once";
           outcomes_.push_back(outcome);
-        });
+        },
+        [this](const absl::Status& why) { breaks_.push_back(why); });
   }
 
   testing::FakeSearchServer server_;
   std::vector<AddOutcome> outcomes_;
+  std::vector<absl::Status> breaks_;
 };
 
 TEST_F(SearchClientTest, EveryPhotoHasItsOutcomeInOrder) {
@@ -64,6 +66,30 @@ TEST_F(SearchClientTest, BrokenStreamGoesOnWhereTheAnswersStopped) {
   ASSERT_TRUE(Add(5).ok());
   EXPECT_EQ(outcomes_.size(), 5u);
   EXPECT_EQ(server_.streams(), 2);
+  ASSERT_EQ(breaks_.size(), 1u);
+  EXPECT_EQ(breaks_[0].message(), "going away");
+}
+
+TEST_F(SearchClientTest, ServerThatIsAwayForAWhileIsWaitedFor) {
+  server_.BreakNextStreamAfter(2);
+  server_.BreakNextStreamAfter(0);
+  server_.BreakNextStreamAfter(0);
+  ASSERT_TRUE(Add(5).ok());
+  EXPECT_EQ(outcomes_.size(), 5u);
+  EXPECT_EQ(server_.streams(), 4);
+  // gRPC itself repeats a stream that breaks before anything came of it.
+  EXPECT_GE(breaks_.size(), 1u);
+  EXPECT_THAT(server_.photo_ids(), ElementsAre("0", "1", "2", "3", "4"));
+}
+
+TEST_F(SearchClientTest, PhotoThatAStoppingServerRefusesIsSentAgain) {
+  server_.RefuseNextPhoto(absl::UnavailableError("the server is shutting down"));
+  ASSERT_EQ(Add(1).code(), absl::StatusCode::kUnavailable) << "nothing was answered yet";
+  server_.RefuseNextPhoto(absl::UnavailableError("the server is shutting down"), 3);
+  ASSERT_TRUE(Add(5).ok());
+  EXPECT_EQ(outcomes_.size(), 5u);
+  for (const AddOutcome& outcome : outcomes_) EXPECT_TRUE(outcome.status.ok());
+  EXPECT_EQ(breaks_.size(), 1u);
 }
 
 TEST_F(SearchClientTest, StreamThatGetsNowhereFails) {
@@ -101,6 +127,19 @@ TEST_F(SearchClientTest, SinkEndsAStreamOfChunks) {
   const absl::Status status = Connect()->GetPhoto(
       request, [](const v1::GetPhotoResponse&) { return absl::AbortedError("enough"); });
   EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
+}
+
+TEST(SearchClientAloneTest, AddingToNoServerFailsAtOnce) {
+  ClientOptions options;
+  options.server = "127.0.0.1:1";
+  options.timeout = absl::InfiniteDuration();
+  const absl::Status status = (*SearchClient::Create(options))
+                                  ->AddPhotos(
+                                      1, [](size_t) { return v1::AddPhotoRequest(); },
+                                      [](const AddOutcome&) { FAIL(); },
+                                      [](const absl::Status&) { FAIL(); });
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("127.0.0.1:1"));
 }
 
 TEST(SearchClientAloneTest, ServerThatIsNotThereIsNamed) {

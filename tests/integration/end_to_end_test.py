@@ -69,7 +69,7 @@ def prepare():
 class Server:
     """An s2p-server on free ports, ended with the object."""
 
-    def __init__(self, store, data_dir, *flags):
+    def __init__(self, store, data_dir, *flags, listen="127.0.0.1:0"):
         self.files = tempfile.mkdtemp(dir=WORK)
         self.data_dir = data_dir
         self.log_path = os.path.join(self.files, "log")
@@ -78,7 +78,7 @@ class Server:
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
                 [program("s2p-server"), "--checkpoint-root", store, "--data-dir", data_dir,
-                 "--device", "cpu", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0",
+                 "--device", "cpu", "--listen", listen, "--http", "127.0.0.1:0",
                  "--address-file", address_file, "--http-address-file", http_file] + list(flags),
                 stdout=log, stderr=log)
         self.wait(lambda: os.path.exists(address_file) and os.path.exists(http_file))
@@ -209,8 +209,8 @@ class EndToEnd(unittest.TestCase):
     def test_acknowledged_photos_survive_kill(self):
         server = self.start().wait_until_serving()
         adding = subprocess.Popen(
-            [program("s2p"), "--server", server.address, "gallery", "add", "--dataset", self.target,
-             "--split", "test", "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            [program("s2p"), "--server", server.address, "--timeout", "1s", "gallery", "add",
+             "--dataset", self.target, "--split", "test", "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             universal_newlines=True)
         acknowledged = [json.loads(adding.stdout.readline())["photoId"] for _ in range(3)]
         server.end(signal.SIGKILL)
