@@ -1,0 +1,110 @@
+// Fills a server's data folder with photos that a version has embedded already, so that a benchmark
+// need not wait for the encoder: the embeddings are random unit vectors in heaps.
+//
+//   fill_gallery CHECKPOINT_FOLDER DATA_DIR COUNT IMAGE_FILE...
+//
+// The version, the dimension and the attributes are those of the checkpoint's manifest. The photos'
+// bytes are the image files', over and over.
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <random>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "model/checkpoint.h"
+#include "server/gallery.h"
+#include "tests/server/random_units.h"
+#include "tests/testing/fake_encoder.h"
+
+namespace s2p {
+namespace {
+
+constexpr int kTogether = 500;
+constexpr int kClusters = 2000;
+
+// An image file's bytes and header.
+struct Picture {
+  std::string bytes;
+  ImageHeader header;
+};
+
+absl::StatusOr<std::vector<Picture>> ReadPictures(char** begin, char** end) {
+  std::vector<Picture> pictures;
+  for (; begin != end; ++begin) {
+    std::ifstream file(*begin, std::ios::binary);
+    std::ostringstream bytes;
+    bytes << file.rdbuf();
+    auto header = ReadImageHeader(bytes.str(), ImageLimits());
+    if (!header.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(*begin, ": ", header.status().message()));
+    }
+    pictures.push_back({bytes.str(), *header});
+  }
+  return pictures;
+}
+
+absl::Status Fill(const std::string& checkpoint, const std::string& data_dir, int count,
+                  const std::vector<Picture>& pictures) {
+  auto manifest = ReadManifest(checkpoint);
+  if (!manifest.ok()) return manifest.status();
+  FakeEncoderOptions encoder;
+  encoder.version = manifest->version();
+  encoder.dimension = static_cast<int>(manifest->embedding().dimension());
+  encoder.attributes = {manifest->attributes().begin(), manifest->attributes().end()};
+  SnapshotSlot slot;
+  GalleryOptions options;
+  options.data_dir = data_dir;
+  auto gallery = Gallery::Open(options, &slot);
+  if (!gallery.ok()) return gallery.status();
+  absl::Status status = (*gallery)->Activate(std::make_shared<FakeEncoder>(encoder));
+  if (!status.ok()) return status;
+  const EmbeddingMatrix vectors = testing::ClusteredUnits(count, encoder.dimension, kClusters, 1);
+  std::mt19937 random(1);
+  std::uniform_real_distribution<float> uniform(0, 1);
+  for (int begin = 0; begin < count; begin += kTogether) {
+    std::vector<NewItem> items;
+    for (int i = begin; i < std::min(begin + kTogether, count); ++i) {
+      const Picture& picture = pictures[static_cast<size_t>(i) % pictures.size()];
+      NewItem item;
+      item.photo_id = absl::StrFormat("photo%08d", i);
+      item.metadata = {{"share", absl::StrCat(i % 100)}};
+      item.bytes = picture.bytes;
+      item.header = picture.header;
+      item.version = encoder.version;
+      const auto row = vectors.row(i);
+      item.embedding.assign(row.begin(), row.end());
+      for (size_t k = 0; k < encoder.attributes.size(); ++k) {
+        item.attributes.push_back(uniform(random));
+      }
+      items.push_back(std::move(item));
+    }
+    for (const auto& result : (*gallery)->Add(std::move(items))) {
+      if (!result.ok()) return result.status();
+    }
+  }
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  int count = 0;
+  if (argc < 5 || !absl::SimpleAtoi(argv[3], &count) || count < 1) {
+    std::fprintf(stderr, "usage: fill_gallery CHECKPOINT_FOLDER DATA_DIR COUNT IMAGE_FILE...\n");
+    return 2;
+  }
+  const auto pictures = ReadPictures(argv + 4, argv + argc);
+  const absl::Status status =
+      pictures.ok() ? Fill(argv[1], argv[2], count, *pictures) : pictures.status();
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "fill_gallery: %s\n", std::string(status.message()).c_str());
+  return 1;
+}
+
+}  // namespace
+}  // namespace s2p
+
+int main(int argc, char** argv) { return s2p::Main(argc, argv); }

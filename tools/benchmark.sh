@@ -1,0 +1,21 @@
+#!/bin/sh
+# Builds the benchmarks and runs them: tools/benchmark.sh [PART...]
+# Parts: encoder index training pipeline batching load swap start; without any: all of them. Also
+# soak: ten minutes at 80 % of capacity. What the figures mean: docs/benchmarks.md.
+set -eu
+cd "$(dirname "$0")/.."
+parts=${*:-encoder index training pipeline batching load swap start}
+build=build/release
+work=${S2P_BENCHMARK_DIR:-build/benchmark}
+
+cmake --preset release -DS2P_BUILD_BENCHMARKS=ON >/dev/null
+cmake --build --preset release
+
+echo "$(date -u +%Y-%m-%d), commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
+echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors"
+for part in $parts; do
+  case $part in
+    encoder | index | training) "$build/benchmarks/${part}_benchmark" ;;
+    *) python3 tests/benchmarks/serving_benchmark.py "$build" "$work" "$part" ;;
+  esac
+done
