@@ -1,4 +1,5 @@
 // A new version takes the place of one that serves.
+#include <atomic>
 #include <filesystem>
 #include <utility>
 
@@ -313,6 +314,38 @@ TEST_F(SnapshotSwapTest, ThreadTakesNewVersionsWhileItServes) {
     WaitFor(version, VersionState::kServing);
     EXPECT_EQ(ServingVersion(), version);
   }
+}
+
+TEST_F(SnapshotSwapTest, FailureThatMayPassIsTriedAgainAfterLongerAndLongerPauses) {
+  // The loader looks all the time, and thinks that no time passes unless it is told so.
+  std::atomic<int64_t> microseconds{0};
+  std::atomic<int> looks{0};
+  options_.now = [&] {
+    ++looks;
+    return absl::FromUnixMicros(microseconds);
+  };
+  options_.poll_interval = absl::Milliseconds(1);
+  Restart();
+  Model model;
+  model.load = absl::ResourceExhaustedError("no memory");
+  SetModel(1, model);
+  Publish();
+  loader_->Start();
+  const auto loads_after_looks = [&] {
+    for (const int begin = looks; looks < begin + 20;) std::this_thread::yield();
+    return loaded().size();
+  };
+  EXPECT_EQ(loads_after_looks(), 1u);
+  // Each pause is twice the one before: one poll interval, two, four.
+  int64_t end_of_pause = 0;
+  for (size_t attempts = 1; attempts <= 3; ++attempts) {
+    end_of_pause += 1000 << (attempts - 1);
+    microseconds = end_of_pause - 1;
+    EXPECT_EQ(loads_after_looks(), attempts);
+    microseconds = end_of_pause;
+    EXPECT_EQ(loads_after_looks(), attempts + 1);
+  }
+  loader_->Stop();
 }
 
 TEST_F(SnapshotSwapTest, BadOptionsOfTheSwapAreNamed) {
