@@ -123,22 +123,29 @@ v1::IvfTraining Write(const faiss::IndexIVF& trained, const std::string& kind, i
   return training;
 }
 
-// Rows of `vectors`, evenly spread, with noise: of cosine similarity kQueryCosine to the row.
-EmbeddingMatrix NoisyRows(const EmbeddingMatrix& vectors) {
+void AddScaled(absl::Span<const float> from, float factor, absl::Span<float> to) {
+  for (size_t k = 0; k < to.size(); ++k) to[k] += factor * from[k];
+}
+
+// Rows of `vectors`, evenly spread, each with as much of another row and as much noise as leaves it
+// a cosine similarity of about kQueryCosine to the row: it lies between the lists, as a sketch
+// does.
+EmbeddingMatrix MixedRows(const EmbeddingMatrix& vectors) {
   const int count = std::min(kMeasuredQueries, vectors.rows());
   EmbeddingMatrix queries(count, vectors.dimension());
   std::mt19937_64 random(1);
   std::normal_distribution<float> normal;
   std::vector<float> noise(static_cast<size_t>(vectors.dimension()));
-  const float share = std::sqrt(1 - kQueryCosine * kQueryCosine);
+  const float share = std::sqrt((1 / (kQueryCosine * kQueryCosine) - 1) / 2);
   for (int i = 0; i < count; ++i) {
     for (float& value : noise) value = normal(random);
     NormalizeL2(absl::MakeSpan(noise));
-    const int64_t row = int64_t{i} * vectors.rows() / count;
-    const absl::Span<const float> from = vectors.row(static_cast<int>(row));
-    const absl::Span<float> to = queries.row(i);
-    for (size_t k = 0; k < to.size(); ++k) to[k] = kQueryCosine * from[k] + share * noise[k];
-    NormalizeL2(to);
+    const auto row = static_cast<int>(int64_t{i} * vectors.rows() / count);
+    const auto other = static_cast<int>(random() % static_cast<uint64_t>(vectors.rows()));
+    AddScaled(vectors.row(row), 1, queries.row(i));
+    AddScaled(vectors.row(other), share, queries.row(i));
+    AddScaled(noise, share, queries.row(i));
+    NormalizeL2(queries.row(i));
   }
   return queries;
 }
@@ -356,7 +363,7 @@ absl::StatusOr<std::unique_ptr<const IvfIndex>> IvfIndex::Train(EmbeddingMatrix 
   }
   if (!status.ok()) return status;
 
-  const EmbeddingMatrix queries = NoisyRows(vectors);
+  const EmbeddingMatrix queries = MixedRows(vectors);
   const size_t n = static_cast<size_t>(queries.rows());
   const size_t k = static_cast<size_t>(std::min(kMeasuredRank, vectors.rows()));
   std::vector<float> scores(n * k);

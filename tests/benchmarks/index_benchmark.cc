@@ -91,14 +91,15 @@ Exact& TheExact() {
   return exact;
 }
 
+// In the same heaps.
 EmbeddingMatrix Queries(int count, int dimension, uint32_t seed) {
-  return testing::ClusteredUnits(count, dimension, kClusters, seed);
+  return testing::ClusteredUnits(count, dimension, kClusters, 1, seed);
 }
 
 // The better of FAISS's two ways to compare.
 double BareSeconds(const faiss::IndexFlatIP& flat, const EmbeddingMatrix& queries) {
   std::vector<float> scores(static_cast<size_t>(queries.rows()) * kTopK);
-  std::vector<faiss::idx_t> rows(scores.size());
+  std::vector<int64_t> rows(scores.size());
   const auto search = [&] {
     flat.search(queries.rows(), queries.data(), kTopK, scores.data(), rows.data());
   };

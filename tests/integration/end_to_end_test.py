@@ -209,7 +209,7 @@ class EndToEnd(unittest.TestCase):
     def test_acknowledged_photos_survive_kill(self):
         server = self.start().wait_until_serving()
         adding = subprocess.Popen(
-            [program("s2p"), "--server", server.address, "--timeout", "1s", "gallery", "add",
+            [program("s2p"), "--server", server.address, "--timeout", "1", "gallery", "add",
              "--dataset", self.target, "--split", "test", "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             universal_newlines=True)
         acknowledged = [json.loads(adding.stdout.readline())["photoId"] for _ in range(3)]

@@ -21,10 +21,11 @@ inline EmbeddingMatrix RandomUnits(int rows, int dimension, uint32_t seed) {
   return matrix;
 }
 
-// In `clusters` heaps, as embeddings are.
-inline EmbeddingMatrix ClusteredUnits(int rows, int dimension, int clusters, uint32_t seed) {
+// In `clusters` heaps, as embeddings are. Where the heaps are depends on `seed` alone.
+inline EmbeddingMatrix ClusteredUnits(int rows, int dimension, int clusters, uint32_t seed,
+                                      uint32_t row_seed = 0) {
   const EmbeddingMatrix centres = RandomUnits(clusters, dimension, seed);
-  EmbeddingMatrix matrix = RandomUnits(rows, dimension, seed + 1);
+  EmbeddingMatrix matrix = RandomUnits(rows, dimension, seed + 1 + row_seed);
   for (int i = 0; i < rows; ++i) {
     const auto centre = centres.row(i % clusters);
     const auto row = matrix.row(i);
