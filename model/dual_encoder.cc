@@ -310,12 +310,9 @@ Backbone& DualEncoder::photo_backbone() { return *networks_->photo; }
 Backbone& DualEncoder::sketch_backbone() { return *networks_->sketch; }
 
 void DualEncoder::ReleaseBackbones() {
-  if (networks_->photo == networks_->sketch) {
-    unregister_module("encoder");
-  } else {
-    unregister_module("photo_encoder");
-    unregister_module("sketch_encoder");
-  }
+  const bool shared = networks_->photo == networks_->sketch;
+  unregister_module(shared ? "encoder" : "photo_encoder");
+  if (!shared) unregister_module("sketch_encoder");
   networks_->photo.reset();
   networks_->sketch.reset();
 }

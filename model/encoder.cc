@@ -3,7 +3,6 @@
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
 
-#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -21,9 +20,6 @@ namespace {
 
 constexpr char kProbeImage[] = "s2p-probe-1";
 constexpr double kMinCosineFp32 = 0.9999;
-// Of the measurement that chooses a layout: one image, as a lone search has, and a small batch.
-constexpr int kMeasuredBatches[] = {1, 4};
-constexpr int kMeasuredPasses = 3;
 constexpr double kMinCosineHalf = 0.999;
 
 // Pictures of one modality, and where they stand in the batch.
@@ -70,41 +66,6 @@ void CopyRows(const torch::Tensor& rows, const std::vector<int>& positions,
   }
 }
 
-// Until what was begun on the device has been done.
-void WaitFor(torch::Device device) {
-  if (device.is_cuda()) torch::cuda::synchronize(device.index());
-}
-
-absl::Duration TimeOf(const FrozenBackbone& backbone, const torch::Tensor& images) {
-  absl::Duration best = absl::InfiniteDuration();
-  // The first pass is a warm-up.
-  for (int pass = 0; pass <= kMeasuredPasses; ++pass) {
-    const absl::Time begin = absl::Now();
-    backbone.Forward(images);
-    WaitFor(images.device());
-    if (pass > 0) best = std::min(best, absl::Now() - begin);
-  }
-  return best;
-}
-
-absl::StatusOr<std::vector<TensorLayout>> LayoutsFor(const FoldedNetwork& network,
-                                                     const std::string& name,
-                                                     torch::Device device) {
-  std::vector<TensorLayout> layouts;
-  for (TensorLayout layout :
-       {TensorLayout::kContiguous, TensorLayout::kChannelsLast, TensorLayout::kOneDnn}) {
-    const bool wanted = name == "auto" || name == NameOf(layout);
-    if (wanted && FrozenBackbone::Supports(network, layout, device)) layouts.push_back(layout);
-  }
-  if (!layouts.empty()) return layouts;
-  if (!LayoutOf(name)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("layout: '", name, "' is neither auto, contiguous, channels_last nor onednn"));
-  }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "layout: '", name, "' is not there for this network on ", device.str(), "; use auto"));
-}
-
 absl::StatusOr<torch::ScalarType> TypeOf(const std::string& precision, torch::Device device) {
   if (precision == "fp32") return torch::kFloat32;
   if (precision != "half") {
@@ -142,15 +103,15 @@ class TorchEncoder final : public Encoder {
     const FoldedNetwork photo = networks_->photo_backbone().Folded();
     const auto type = TypeOf(options.precision, device_);
     if (!type.ok()) return type.status();
-    const auto layouts = LayoutsFor(photo, options.layout, device_);
-    if (!layouts.ok()) return layouts.status();
-    const TensorLayout layout = FastestOf(photo, *layouts, *type);
-    photo_backbone_ = std::make_shared<const FrozenBackbone>(photo, layout, *type, device_);
+    const auto layout =
+        ChooseLayout(photo, options.layout, *type, photo_.height(), photo_.width(), device_);
+    if (!layout.ok()) return layout.status();
+    photo_backbone_ = std::make_shared<const FrozenBackbone>(photo, *layout, *type, device_);
     sketch_backbone_ = shared ? photo_backbone_
                               : std::make_shared<const FrozenBackbone>(
-                                    networks_->sketch_backbone().Folded(), layout, *type, device_);
+                                    networks_->sketch_backbone().Folded(), *layout, *type, device_);
     networks_->ReleaseBackbones();
-    description_ = absl::StrCat(NameOf(layout), ", ", options.precision);
+    description_ = absl::StrCat(NameOf(*layout), ", ", options.precision);
     return absl::OkStatus();
   }
 
@@ -202,26 +163,6 @@ class TorchEncoder final : public Encoder {
         sketch_(sketch),
         networks_(std::move(networks)),
         device_(device) {}
-
-  TensorLayout FastestOf(const FoldedNetwork& network, const std::vector<TensorLayout>& layouts,
-                         torch::ScalarType type) const {
-    TensorLayout fastest = layouts.front();
-    absl::Duration least = absl::InfiniteDuration();
-    for (TensorLayout layout : layouts) {
-      if (layouts.size() == 1) break;
-      const FrozenBackbone backbone(network, layout, type, device_);
-      absl::Duration sum;
-      for (int count : kMeasuredBatches) {
-        const torch::Tensor images = torch::zeros({count, 3, photo_.height(), photo_.width()},
-                                                  torch::TensorOptions().device(device_));
-        sum += TimeOf(backbone, images) / count;
-      }
-      if (sum >= least) continue;
-      least = sum;
-      fastest = layout;
-    }
-    return fastest;
-  }
 
   // [k, 3, height, width] on the device -> [k, d].
   torch::Tensor Embedding(const torch::Tensor& images, v1::Modality modality) const {

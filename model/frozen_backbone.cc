@@ -1,12 +1,19 @@
 #include "model/frozen_backbone.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "model/check.h"
 
 namespace s2p {
 namespace {
+
+// Of the measurement that chooses a layout.
+constexpr int kMeasuredBatches[] = {1, 4};
+constexpr int kMeasuredPasses = 3;
 
 constexpr std::array<std::pair<TensorLayout, absl::string_view>, 3> kLayoutNames = {{
     {TensorLayout::kContiguous, "contiguous"},
@@ -22,6 +29,23 @@ void ForEachConvolution(FoldedNetwork& network, const Function& function) {
     for (FoldedConvolution& convolution : block.excitation) function(convolution);
     if (block.downsample) function(*block.downsample);
   }
+}
+
+// Until what was begun on the device has been done.
+void WaitFor(torch::Device device) {
+  if (device.is_cuda()) torch::cuda::synchronize(device.index());
+}
+
+absl::Duration TimeOf(const FrozenBackbone& backbone, const torch::Tensor& images) {
+  absl::Duration best = absl::InfiniteDuration();
+  // The first pass is a warm-up.
+  for (int pass = 0; pass <= kMeasuredPasses; ++pass) {
+    const absl::Time begin = absl::Now();
+    backbone.Forward(images);
+    WaitFor(images.device());
+    if (pass > 0) best = std::min(best, absl::Now() - begin);
+  }
+  return best;
 }
 
 }  // namespace
@@ -153,6 +177,37 @@ uint64_t FrozenBackbone::bytes() const {
     bytes += static_cast<uint64_t>(convolution.bias.numel()) * convolution.bias.element_size();
   });
   return bytes;
+}
+
+absl::StatusOr<TensorLayout> ChooseLayout(const FoldedNetwork& network, const std::string& name,
+                                          torch::ScalarType type, int height, int width,
+                                          torch::Device device) {
+  if (name != "auto") {
+    const std::optional<TensorLayout> layout = LayoutOf(name);
+    if (!layout) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "layout: '", name, "' is neither auto, contiguous, channels_last nor onednn"));
+    }
+    if (FrozenBackbone::Supports(network, *layout, device)) return *layout;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "layout: '", name, "' is not there for this network on ", device.str(), "; use auto"));
+  }
+  const c10::InferenceMode inference;
+  TensorLayout fastest = TensorLayout::kContiguous;
+  absl::Duration least = absl::InfiniteDuration();
+  for (const auto& [layout, layout_name] : kLayoutNames) {
+    if (!FrozenBackbone::Supports(network, layout, device)) continue;
+    const FrozenBackbone backbone(network, layout, type, device);
+    absl::Duration sum;
+    for (int count : kMeasuredBatches) {
+      const auto images = torch::zeros({count, 3, height, width}, device);
+      sum += TimeOf(backbone, images) / count;
+    }
+    if (sum >= least) continue;
+    least = sum;
+    fastest = layout;
+  }
+  return fastest;
 }
 
 }  // namespace s2p

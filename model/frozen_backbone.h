@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 namespace s2p {
@@ -86,6 +87,13 @@ class FrozenBackbone {
   // In the layout and on the device.
   FoldedNetwork network_;
 };
+
+// The layout of that name, or, for "auto", the one in which the device is fastest: each that it has
+// computes one image, as a lone search has, and a small batch, a few times. About a second on a
+// CPU. InvalidArgument for a name that is unknown, or a layout that the network cannot have there.
+absl::StatusOr<TensorLayout> ChooseLayout(const FoldedNetwork& network, const std::string& name,
+                                          torch::ScalarType type, int height, int width,
+                                          torch::Device device);
 
 }  // namespace s2p
 

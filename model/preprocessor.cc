@@ -210,19 +210,27 @@ Image InvertedEdges(const Image& image) {
 
 Image Thicken(const Image& image, int passes) {
   Image result = image;
-  // Beyond the border lies what is at the border.
+  // The darkest of three by three is the darkest of three rows, each of whose values is the darkest
+  // of three. Beyond the border lies what is at the border.
+  const size_t stride = static_cast<size_t>(image.width()) * Image::kChannels;
   for (int pass = 0; pass < passes; ++pass) {
-    const Image from = result;
-    for (int y = 0; y < from.height(); ++y) {
-      for (int x = 0; x < from.width(); ++x) {
-        uint8_t* out = result.row(y) + x * Image::kChannels;
-        for (int ny = std::max(0, y - 1); ny <= std::min(from.height() - 1, y + 1); ++ny) {
-          for (int nx = std::max(0, x - 1); nx <= std::min(from.width() - 1, x + 1); ++nx) {
-            const uint8_t* in = from.row(ny) + nx * Image::kChannels;
-            for (int c = 0; c < Image::kChannels; ++c) out[c] = std::min(out[c], in[c]);
-          }
-        }
+    Image across = result;
+    for (int y = 0; y < image.height(); ++y) {
+      const uint8_t* in = result.row(y);
+      uint8_t* out = across.row(y);
+      for (size_t i = Image::kChannels; i < stride; ++i) {
+        out[i] = std::min(out[i], in[i - Image::kChannels]);
       }
+      for (size_t i = Image::kChannels; i < stride; ++i) {
+        out[i - Image::kChannels] = std::min(out[i - Image::kChannels], in[i]);
+      }
+    }
+    for (int y = 0; y < image.height(); ++y) {
+      const uint8_t* above = across.row(std::max(0, y - 1));
+      const uint8_t* here = across.row(y);
+      const uint8_t* below = across.row(std::min(image.height() - 1, y + 1));
+      uint8_t* out = result.row(y);
+      for (size_t i = 0; i < stride; ++i) out[i] = std::min({above[i], here[i], below[i]});
     }
   }
   return result;

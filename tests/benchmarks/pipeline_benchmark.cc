@@ -85,6 +85,8 @@ absl::StatusOr<double> Measure(const Snapshot& snapshot, const std::vector<std::
     });
   }
   absl::Status status = SearchBatch(snapshot, decoded.TakeBatch());
+  // What was decoded before the clock started is not counted.
+  for (int i = 0; i < 2 && status.ok(); ++i) status = SearchBatch(snapshot, decoded.TakeBatch());
   const absl::Time begin = absl::Now();
   size_t searched = 0;
   while (status.ok() && absl::Now() - begin < duration) {
@@ -129,6 +131,10 @@ int Main(int argc, char** argv) {
     std::ostringstream bytes;
     bytes << file.rdbuf();
     sketches.push_back(bytes.str());
+    if (const auto image = DecodeImage(sketches.back(), ImageLimits()); !image.ok()) {
+      std::fprintf(stderr, "%s: %s\n", argv[i], image.status().ToString().c_str());
+      return 1;
+    }
   }
   const auto rate = Run(argv[1], argv[2], seconds, sketches);
   if (!rate.ok()) {

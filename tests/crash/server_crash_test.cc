@@ -13,18 +13,17 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <optional>
 #include <random>
 #include <set>
 #include <thread>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "s2p/v1/model.grpc.pb.h"
 #include "s2p/v1/search.grpc.pb.h"
+#include "tests/crash/crash_truth.h"
 #include "tests/server/gallery_fixture.h"
 #include "tests/server/tiny_checkpoint.h"
 
@@ -43,70 +42,6 @@ int FromEnvironment(const char* name, int otherwise) {
   const char* text = std::getenv(name);
   return text != nullptr && absl::SimpleAtoi(text, &value) ? value : otherwise;
 }
-
-// What one id may be after a crash: each state is a picture's seed and a note in its metadata, or
-// nullopt for absent. An answered write leaves one; one without an answer leaves both.
-struct Content {
-  uint32_t seed = 0;
-  std::string note;
-  bool operator==(const Content& other) const { return seed == other.seed && note == other.note; }
-};
-using State = std::optional<Content>;
-
-std::string Described(const State& state) {
-  return state ? absl::StrCat("picture ", state->seed, " '", state->note, "'") : "absent";
-}
-
-// Thread-safe.
-class Truth {
- public:
-  void Begin(const std::string& id, const State& next) {
-    absl::MutexLock lock(&mutex_);
-    std::vector<State>& states = possible_[id];
-    if (states.empty()) states.push_back(std::nullopt);
-    states.push_back(next);
-    if (next) pictures_[id].insert(next->seed);
-  }
-  void Answered(const std::string& id, const State& next) {
-    absl::MutexLock lock(&mutex_);
-    possible_[id] = {next};
-  }
-  State Last(const std::string& id) const {
-    absl::MutexLock lock(&mutex_);
-    const auto found = possible_.find(id);
-    return found == possible_.end() ? State() : found->second.back();
-  }
-  // Notes what was found; false if it cannot be.
-  bool Settle(const std::string& id, const State& found) {
-    absl::MutexLock lock(&mutex_);
-    std::vector<State>& states = possible_[id];
-    const bool possible = std::find(states.begin(), states.end(), found) != states.end();
-    if (!possible) {
-      for (const State& state : states) {
-        ADD_FAILURE() << id << ": may be " << Described(state) << ", is " << Described(found);
-      }
-    }
-    states = {found};
-    return possible;
-  }
-  std::set<uint32_t> PicturesOf(const std::string& id) const {
-    absl::MutexLock lock(&mutex_);
-    const auto found = pictures_.find(id);
-    return found == pictures_.end() ? std::set<uint32_t>() : found->second;
-  }
-  std::set<std::string> Ids() const {
-    absl::MutexLock lock(&mutex_);
-    std::set<std::string> ids;
-    for (const auto& [id, states] : possible_) ids.insert(id);
-    return ids;
-  }
-
- private:
-  mutable absl::Mutex mutex_;
-  std::map<std::string, std::vector<State>> possible_;
-  // All that an id has ever had.
-  std::map<std::string, std::set<uint32_t>> pictures_;
-};
 
 struct Stubs {
   explicit Stubs(const std::string& address) {

@@ -4,96 +4,17 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <memory>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "daemon/retry_after.h"
-#include "server/indexed_gallery_view.h"
-#include "tests/server/gallery_fixture.h"
-#include "tests/server/view_builder.h"
-#include "tests/testing/fake_encoder.h"
+#include "tests/server/batcher_fixture.h"
 
 namespace s2p::testing {
 namespace {
 
 using ::testing::ElementsAre;
-using Priority = BatchRequest::Priority;
-
-// What became of one request.
-struct Answer {
-  absl::Notification done;
-  absl::StatusOr<BatchResult> result = absl::UnknownError("not done");
-};
-
-// A batcher whose encoder can be stopped in the middle of a batch.
-class BatcherTest : public ::testing::Test {
- protected:
-  void Serve(int64_t version) {
-    FakeEncoderOptions options;
-    options.version = version;
-    options.on_encode = [this](absl::Span<const EncoderInput> inputs) {
-      {
-        absl::MutexLock lock(&mutex_);
-        sizes_.push_back(static_cast<int>(inputs.size()));
-      }
-      if (hold_) {
-        holding_.Notify();
-        go_on_.WaitForNotification();
-        hold_ = false;
-      }
-      for (const EncoderInput& input : inputs) {
-        if (input.image->width() == kBadWidth) return absl::InvalidArgumentError("bad image");
-      }
-      return absl::OkStatus();
-    };
-    auto snapshot = std::make_shared<Snapshot>();
-    snapshot->version = version;
-    snapshot->encoder = std::make_shared<FakeEncoder>(options);
-    slot_.Set(snapshot);
-  }
-  void Start(BatcherOptions options) { batcher_ = *Batcher::Create(options, &slot_); }
-  // No batch before Stop or until it is full.
-  static BatcherOptions Patient(int max_batch = 8) {
-    BatcherOptions options;
-    options.max_batch = max_batch;
-    options.max_delay = absl::InfiniteDuration();
-    return options;
-  }
-  static BatchRequest Request(Answer& answer, int images, int width = 8) {
-    BatchRequest request;
-    for (int i = 0; i < images; ++i) {
-      Image image = PhotoImage(static_cast<uint32_t>(i + 100 * width));
-      if (width != 8) image = Image(width, 8, static_cast<uint8_t>(width));
-      request.images.push_back(std::move(image));
-      request.modalities.push_back(v1::MODALITY_PHOTO);
-    }
-    request.done = [&answer](absl::StatusOr<BatchResult> result) {
-      answer.result = std::move(result);
-      answer.done.Notify();
-    };
-    return request;
-  }
-  absl::Status Submit(Answer& answer, int images = 1, Priority priority = Priority::kLive) {
-    BatchRequest request = Request(answer, images);
-    request.priority = priority;
-    return batcher_->Submit(std::move(request));
-  }
-  std::vector<int> sizes() {
-    absl::MutexLock lock(&mutex_);
-    return sizes_;
-  }
-
-  static constexpr int kBadWidth = 3;
-  absl::Mutex mutex_;
-  std::vector<int> sizes_ ABSL_GUARDED_BY(mutex_);
-  // Only for the next batch, whose thread alone reads it then.
-  std::atomic<bool> hold_{false};
-  absl::Notification holding_, go_on_;
-  SnapshotSlot slot_;
-  std::unique_ptr<Batcher> batcher_;
-};
 
 TEST_F(BatcherTest, RequestsShareABatchAndGetTheirOwnRows) {
   Serve(1);
@@ -189,109 +110,6 @@ TEST_F(BatcherTest, AddThatHasWaitedForLongGoesBeforeSearches) {
   go_on_.Notify();
   batcher_->Stop();
   EXPECT_THAT(order, ElementsAre("background", "live", "later"));
-}
-
-// A gallery of one photo a seed, that counts how often it is searched.
-class CountingView final : public GalleryView {
- public:
-  explicit CountingView(std::shared_ptr<const GalleryView> view) : view_(std::move(view)) {}
-  int64_t version() const override { return view_->version(); }
-  int dimension() const override { return view_->dimension(); }
-  const std::vector<std::string>& attributes() const override { return view_->attributes(); }
-  int64_t size() const override { return view_->size(); }
-  absl::StatusOr<std::vector<std::vector<GalleryMatch>>> Search(
-      const EmbeddingMatrix& queries,
-      absl::Span<const GallerySearchOptions> options) const override {
-    batches.push_back(queries.rows());
-    return view_->Search(queries, options);
-  }
-  std::shared_ptr<const GalleryItem> Find(absl::string_view photo_id) const override {
-    return view_->Find(photo_id);
-  }
-  absl::StatusOr<absl::Span<const float>> EmbeddingOf(absl::string_view photo_id) const override {
-    return view_->EmbeddingOf(photo_id);
-  }
-
-  // Of the batch thread until it has ended.
-  mutable std::vector<int> batches;
-
- private:
-  const std::shared_ptr<const GalleryView> view_;
-};
-
-class BatchSearchTest : public BatcherTest {
- protected:
-  void SetUp() override {
-    const FakeEncoder encoder(1);
-    std::vector<GalleryRow> rows;
-    for (uint32_t seed = 1; seed <= 9; ++seed) {
-      const Encoding encoding = EncodeImage(encoder, PhotoImage(seed));
-      auto item = std::make_shared<GalleryItem>();
-      item->photo_id = absl::StrCat("photo", seed);
-      const auto embedding = encoding.embeddings.row(0);
-      const auto attributes = encoding.attributes.row(0);
-      rows.push_back({std::move(item),
-                      {embedding.begin(), embedding.end()},
-                      {attributes.begin(), attributes.end()}});
-    }
-    view_ = std::make_shared<CountingView>(*BuildView(
-        {1, encoder.dimension(), encoder.attributes()}, std::move(rows), *MakeIndexBuilder()));
-    auto snapshot = std::make_shared<Snapshot>();
-    snapshot->version = 1;
-    snapshot->encoder = std::make_shared<FakeEncoder>(1);
-    snapshot->gallery = view_;
-    slot_.Set(snapshot);
-    Start(Patient());
-  }
-  BatchRequest Search(Answer& answer, uint32_t seed) {
-    BatchRequest request = Request(answer, 0);
-    request.images.push_back(PhotoImage(seed));
-    request.modalities.push_back(v1::MODALITY_PHOTO);
-    request.query = [](const EmbeddingMatrix& drawn, const GalleryView&) { return drawn; };
-    request.search.top_k = 1;
-    return request;
-  }
-
-  std::shared_ptr<CountingView> view_;
-};
-
-TEST_F(BatchSearchTest, QueriesOfABatchAreSearchedTogetherAndAnsweredEach) {
-  Answer three, seven, no_search;
-  ASSERT_TRUE(batcher_->Submit(Search(three, 3)).ok());
-  ASSERT_TRUE(Submit(no_search).ok());
-  ASSERT_TRUE(batcher_->Submit(Search(seven, 7)).ok());
-  batcher_->Stop();
-  EXPECT_THAT(view_->batches, ElementsAre(2));
-  ASSERT_TRUE(three.result.ok() && seven.result.ok() && no_search.result.ok());
-  EXPECT_EQ(three.result->matches.at(0).item->photo_id, "photo3");
-  EXPECT_EQ(seven.result->matches.at(0).item->photo_id, "photo7");
-  EXPECT_TRUE(no_search.result->matches.empty());
-}
-
-TEST_F(BatchSearchTest, SearchThatTheGalleryRefusesFailsAlone) {
-  Answer good, refused;
-  BatchRequest request = Search(refused, 3);
-  request.search.filter.attributes = {{"heel", 0, 1}};
-  ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
-  ASSERT_TRUE(batcher_->Submit(Search(good, 5)).ok());
-  batcher_->Stop();
-  EXPECT_EQ(refused.result.status().code(), absl::StatusCode::kFailedPrecondition);
-  ASSERT_TRUE(good.result.ok()) << good.result.status();
-  EXPECT_EQ(good.result->matches.at(0).item->photo_id, "photo5");
-}
-
-TEST_F(BatchSearchTest, QueryThatCannotBeMadeFailsAlone) {
-  Answer good, refused;
-  BatchRequest request = Search(refused, 3);
-  request.query = [](const EmbeddingMatrix&, const GalleryView&) {
-    return absl::StatusOr<EmbeddingMatrix>(absl::NotFoundError("no such photo"));
-  };
-  ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
-  ASSERT_TRUE(batcher_->Submit(Search(good, 5)).ok());
-  batcher_->Stop();
-  EXPECT_EQ(refused.result.status(), absl::NotFoundError("no such photo"));
-  ASSERT_TRUE(good.result.ok()) << good.result.status();
-  EXPECT_EQ(good.result->matches.at(0).item->photo_id, "photo5");
 }
 
 TEST_F(BatcherTest, LateRequestCostsNoCompute) {
