@@ -133,11 +133,11 @@ TEST(SearchClientAloneTest, AddingToNoServerFailsAtOnce) {
   ClientOptions options;
   options.server = "127.0.0.1:1";
   options.timeout = absl::InfiniteDuration();
-  const absl::Status status = (*SearchClient::Create(options))
-                                  ->AddPhotos(
-                                      1, [](size_t) { return v1::AddPhotoRequest(); },
-                                      [](const AddOutcome&) { FAIL(); },
-                                      [](const absl::Status&) { FAIL(); });
+  const absl::Status status =
+      (*SearchClient::Create(options))
+          ->AddPhotos(
+              1, [](size_t) { return v1::AddPhotoRequest(); }, [](const AddOutcome&) { FAIL(); },
+              [](const absl::Status&) { FAIL(); });
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(status.message(), HasSubstr("127.0.0.1:1"));
 }
