@@ -13,6 +13,13 @@ namespace {
 
 constexpr int kRetryBufferBytes = 32 << 20;
 constexpr int kMaxMessageBytes = 64 << 20;
+// How long gRPC waits before it tries to connect again.
+constexpr int kFirstReconnectMs = 100;
+constexpr int kLastReconnectMs = 2000;
+// Of a call: a network that is gone without a word is noticed after both. Our servers suffer pings
+// this often also while they have nothing to say.
+constexpr int kKeepaliveMs = 30 * 1000;
+constexpr int kKeepaliveTimeoutMs = 20 * 1000;
 
 absl::StatusOr<std::string> ReadPem(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -49,14 +56,20 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options,
-                                                           const char* service_config,
-                                                           grpc::ChannelArguments arguments) {
+                                                           const char* service_config) {
   auto credentials = Credentials(options);
   if (!credentials.ok()) return credentials.status();
+  grpc::ChannelArguments arguments;
   if (options.retry) arguments.SetServiceConfigJSON(service_config);
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, options.retry ? 1 : 0);
   arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kRetryBufferBytes);
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLastReconnectMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   return grpc::CreateCustomChannel(options.server, *credentials, arguments);
 }
 

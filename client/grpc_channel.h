@@ -17,8 +17,7 @@ namespace s2p {
 // Does not connect yet. `service_config` is gRPC's JSON and says which calls are repeated, if
 // `options.retry`. NotFound or InvalidArgument for the TLS files.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options,
-                                                           const char* service_config,
-                                                           grpc::ChannelArguments arguments = {});
+                                                           const char* service_config);
 
 // Gives a call its key and, if it is to have one, its deadline.
 void Prepare(const ClientOptions& options, bool with_deadline, grpc::ClientContext& context);

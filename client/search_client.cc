@@ -88,11 +88,11 @@ void SendPhotos(size_t begin, size_t count, const SearchClient::PhotoSource& sou
   stream.WritesDone();
 }
 
-// One stream from photo `answered` on, which it moves forward with every outcome. A photo that the
-// server had no more time for ends it.
+// One stream from photo `answered` on, which it moves forward with every outcome; `heard` becomes
+// true with the server's first. A photo that the server had no more time for ends it.
 grpc::Status AddOnce(grpc::ClientContext& context, AddStream& stream, size_t count,
                      const SearchClient::PhotoSource& source, const SearchClient::OutcomeSink& sink,
-                     size_t& answered) {
+                     size_t& answered, bool& heard) {
   Unanswered unanswered;
   std::thread sender(
       [&, begin = answered] { SendPhotos(begin, count, source, stream, unanswered); });
@@ -114,6 +114,7 @@ grpc::Status AddOnce(grpc::ClientContext& context, AddStream& stream, size_t cou
     }
     outcome.status = absl::Status(code, response.status().message());
     outcome.response = std::move(response);
+    heard = true;
     ++answered;
     sink(outcome);
   }
@@ -156,6 +157,7 @@ absl::StatusOr<v1::SearchResponse> SearchClient::Search(const v1::SearchRequest&
 absl::Status SearchClient::AddPhotos(size_t count, const PhotoSource& source,
                                      const OutcomeSink& sink, const BreakSink& on_break) const {
   size_t answered = 0;
+  bool heard = false;
   absl::Time last_answer = absl::Now();
   absl::Duration pause = kFirstPause;
   while (answered < count) {
@@ -163,14 +165,14 @@ absl::Status SearchClient::AddPhotos(size_t count, const PhotoSource& source,
     grpc::ClientContext context;
     Prepare(options_, /*with_deadline=*/false, context);
     auto stream = stubs_->gallery->AddPhotos(&context);
-    const grpc::Status status = AddOnce(context, *stream, count, source, sink, answered);
+    const grpc::Status status = AddOnce(context, *stream, count, source, sink, answered, heard);
     if (status.ok()) break;
     if (answered > before) {
       last_answer = absl::Now();
       pause = kFirstPause;
     }
     const absl::Status failure = FromGrpc(status, options_.server, kProgram);
-    const bool go_on = absl::IsUnavailable(failure) && answered > 0 && options_.retry &&
+    const bool go_on = absl::IsUnavailable(failure) && heard && options_.retry &&
                        absl::Now() - last_answer < options_.timeout;
     if (!go_on) return failure;
     if (on_break) on_break(failure);

@@ -30,14 +30,6 @@ constexpr char kServiceConfig[] = R"({"methodConfig": [{
                   "backoffMultiplier": 2,
                   "retryableStatusCodes": ["RESOURCE_EXHAUSTED"]}}]})";
 
-// How long gRPC waits before it tries to connect again.
-constexpr int kFirstReconnectMs = 100;
-constexpr int kLastReconnectMs = 2000;
-// Of a watch: a network that is gone without a word is noticed after both. gRPC's servers suffer
-// pings this often only beside data, and a watched daemon says something every second.
-constexpr int kKeepaliveMs = 30 * 1000;
-constexpr int kKeepaliveTimeoutMs = 20 * 1000;
-
 // Between streams that break without an event.
 constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
 constexpr absl::Duration kLastPause = absl::Seconds(2);
@@ -101,14 +93,7 @@ TrainingClient::~TrainingClient() = default;
 
 absl::StatusOr<std::unique_ptr<TrainingClient>> TrainingClient::Create(
     const ClientOptions& options) {
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLastReconnectMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  auto channel = MakeChannel(options, kServiceConfig, arguments);
+  auto channel = MakeChannel(options, kServiceConfig);
   if (!channel.ok()) return channel.status();
   auto connection = std::make_unique<Connection>();
   connection->channel = *std::move(channel);

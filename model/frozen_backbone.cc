@@ -72,7 +72,8 @@ FoldedConvolution Unfolded(const torch::nn::Conv2d& convolution) {
                     ? convolution->bias.detach()
                     : torch::zeros({options.out_channels()}, folded.weight.options());
   folded.stride = options.stride()->at(0);
-  folded.padding = c10::get<torch::ExpandingArray<2>>(options.padding())->at(0);
+  // As every convolution of the backbones has it; the option's own type differs between versions.
+  folded.padding = options.kernel_size()->at(0) / 2;
   folded.groups = options.groups();
   return folded;
 }

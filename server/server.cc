@@ -45,6 +45,9 @@ std::vector<int> BatchSizes(int most) {
   return sizes;
 }
 
+// s2p's own clients ping every 30 s.
+constexpr int kShortestPingIntervalMs = 10 * 1000;
+
 // For clients to take what they were sent.
 constexpr absl::Duration kWatchDrain = absl::Seconds(5);
 
@@ -205,6 +208,9 @@ absl::Status Server::StartGrpc() {
   grpc::ServerBuilder builder;
   // A taken port is an error: two servers must never answer on one by turns.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Of clients that watch, or wait for a long answer; gRPC would cut them off for it.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             kShortestPingIntervalMs);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
   builder.AddListeningPort(address->ToString(), *credentials, &port);
   builder.RegisterService(search_.get());

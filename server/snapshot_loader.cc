@@ -184,8 +184,9 @@ absl::Status SnapshotLoader::Look(bool patient) {
     bool interrupted = false, stopping = false;
     {
       absl::MutexLock lock(&mutex_);
-      interrupted = interrupted_;
-      stopping = stopping_;
+      // Who trains an index is told of the end before this is.
+      stopping = stopping_ || absl::IsCancelled(status);
+      interrupted = interrupted_ || stopping;
     }
     if (!interrupted) {
       NoteFailed(version, status);

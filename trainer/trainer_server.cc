@@ -27,6 +27,9 @@
 namespace s2p {
 namespace {
 
+// s2p's own clients ping every 30 s.
+constexpr int kShortestPingIntervalMs = 10 * 1000;
+
 constexpr int kPoolThreads = 4;
 constexpr int kMostWaitingCalls = 1024;
 // What is sent to a watcher that reads has arrived by then.
@@ -150,6 +153,9 @@ absl::Status Server::StartGrpc() {
   grpc::ServerBuilder builder;
   // A taken port is an error: two trainers must never answer on one by turns.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Of clients that watch a job that waits; gRPC would cut them off for it.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             kShortestPingIntervalMs);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
   builder.AddListeningPort(address->ToString(), *credentials, &port);
   builder.RegisterService(service_.get());

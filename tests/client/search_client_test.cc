@@ -133,11 +133,16 @@ TEST(SearchClientAloneTest, AddingToNoServerFailsAtOnce) {
   ClientOptions options;
   options.server = "127.0.0.1:1";
   options.timeout = absl::InfiniteDuration();
-  const absl::Status status =
-      (*SearchClient::Create(options))
-          ->AddPhotos(
-              1, [](size_t) { return v1::AddPhotoRequest(); }, [](const AddOutcome&) { FAIL(); },
-              [](const absl::Status&) { FAIL(); });
+  const auto client = SearchClient::Create(options);
+  // The first file cannot be read, which is no answer of a server's.
+  const absl::Status status = (*client)->AddPhotos(
+      2,
+      [](size_t index) -> absl::StatusOr<v1::AddPhotoRequest> {
+        if (index == 0) return absl::NotFoundError("no file");
+        return v1::AddPhotoRequest();
+      },
+      [](const AddOutcome& outcome) { EXPECT_EQ(outcome.index, 0u); },
+      [](const absl::Status&) { FAIL(); });
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(status.message(), HasSubstr("127.0.0.1:1"));
 }

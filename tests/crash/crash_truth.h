@@ -4,21 +4,21 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 
 namespace s2p::testing {
 
-// What one id may be after a crash: each state is a picture's seed and a note in its metadata, or
-// nullopt for absent. An answered write leaves one; one without an answer leaves both.
+// A picture's seed and a note in the metadata; no content: the id is absent.
 struct Content {
   uint32_t seed = 0;
   std::string note;
@@ -30,55 +30,89 @@ inline std::string Described(const State& state) {
   return state ? absl::StrCat("picture ", state->seed, " '", state->note, "'") : "absent";
 }
 
-// Thread-safe.
+// For each id the states that it may be in, and since and until when: from the begin of a write
+// that makes one, until a later write is answered. Moments are numbers that rise. Thread-safe.
 class Truth {
  public:
+  int64_t Now() const {
+    absl::MutexLock lock(&mutex_);
+    return now_;
+  }
   void Begin(const std::string& id, const State& next) {
     absl::MutexLock lock(&mutex_);
-    std::vector<State>& states = possible_[id];
-    if (states.empty()) states.push_back(std::nullopt);
-    states.push_back(next);
-    if (next) pictures_[id].insert(next->seed);
+    StatesOf(id).push_back({next, ++now_});
   }
   void Answered(const std::string& id, const State& next) {
     absl::MutexLock lock(&mutex_);
-    possible_[id] = {next};
+    Close(StatesOf(id), next);
   }
   State Last(const std::string& id) const {
     absl::MutexLock lock(&mutex_);
-    const auto found = possible_.find(id);
-    return found == possible_.end() ? State() : found->second.back();
+    const auto found = states_.find(id);
+    return found == states_.end() ? State() : found->second.back().state;
   }
-  // Notes what was found; false if it cannot be.
-  bool Settle(const std::string& id, const State& found) {
+  // Notes what was found after a crash; a failure if it cannot be.
+  void Settle(const std::string& id, const State& found) {
     absl::MutexLock lock(&mutex_);
-    std::vector<State>& states = possible_[id];
-    const bool possible = std::find(states.begin(), states.end(), found) != states.end();
-    if (!possible) {
-      for (const State& state : states) {
-        ADD_FAILURE() << id << ": may be " << Described(state) << ", is " << Described(found);
+    std::vector<Possible>& states = StatesOf(id);
+    bool possible = false;
+    std::string may;
+    for (const Possible& known : states) {
+      if (known.end != kNever) continue;
+      possible |= known.state == found;
+      absl::StrAppend(&may, may.empty() ? "" : " or ", Described(known.state));
+    }
+    EXPECT_TRUE(possible) << id << ": may be " << may << ", is " << Described(found);
+    states = {{found, ++now_}};
+  }
+  // The pictures that the id may have had between the two moments.
+  std::set<uint32_t> Pictures(const std::string& id, int64_t begin, int64_t end) const {
+    absl::MutexLock lock(&mutex_);
+    std::set<uint32_t> pictures;
+    const auto found = states_.find(id);
+    if (found == states_.end()) return pictures;
+    for (const Possible& known : found->second) {
+      if (known.state && known.begin <= end && known.end >= begin) {
+        pictures.insert(known.state->seed);
       }
     }
-    states = {found};
-    return possible;
-  }
-  std::set<uint32_t> PicturesOf(const std::string& id) const {
-    absl::MutexLock lock(&mutex_);
-    const auto found = pictures_.find(id);
-    return found == pictures_.end() ? std::set<uint32_t>() : found->second;
+    return pictures;
   }
   std::set<std::string> Ids() const {
     absl::MutexLock lock(&mutex_);
     std::set<std::string> ids;
-    for (const auto& [id, states] : possible_) ids.insert(id);
+    for (const auto& [id, states] : states_) ids.insert(id);
     return ids;
   }
 
  private:
+  static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+  struct Possible {
+    State state;
+    int64_t begin;
+    int64_t end = kNever;
+  };
+
+  std::vector<Possible>& StatesOf(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    std::vector<Possible>& states = states_[id];
+    if (states.empty()) states.push_back({std::nullopt, 0});
+    return states;
+  }
+  // All but the last one that is `next`.
+  void Close(std::vector<Possible>& states, const State& next)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    ++now_;
+    bool kept = false;
+    for (auto known = states.rbegin(); known != states.rend(); ++known) {
+      const bool keep = !kept && known->state == next;
+      kept |= keep;
+      if (!keep && known->end == kNever) known->end = now_;
+    }
+  }
+
   mutable absl::Mutex mutex_;
-  std::map<std::string, std::vector<State>> possible_;
-  // All that an id has ever had.
-  std::map<std::string, std::set<uint32_t>> pictures_;
+  int64_t now_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<std::string, std::vector<Possible>> states_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace s2p::testing

@@ -5,6 +5,7 @@ usage: bulk_load_test.py BIN_DIR WORK_DIR TEST...     runs tests of BulkLoad by 
 S2P_PHOTOS: how many (900); 10000 takes a few minutes.
 """
 import os
+import random
 import shutil
 import signal
 import struct
@@ -28,19 +29,16 @@ SERVER_GROWTH_PER_PHOTO_BYTES = 4096
 
 
 def png(seed):
-    """32 x 32 pixels in 16 blocks of colours that the seed decides."""
-    rows = b""
-    for y in range(32):
-        rows += b"\0"
-        for x in range(4):
-            state = (seed * 16 + y // 8 * 4 + x) * 2654435761 & 0xffffffff
-            rows += struct.pack(">I", state)[:3] * 8
+    """128 x 128 pixels of noise: 48 KiB, so that a program that keeps them all is found out."""
+    noise = random.Random(seed).randbytes(128 * 128 * 3)
+    rows = b"".join(b"\0" + noise[y * 384:(y + 1) * 384] for y in range(128))
 
     def chunk(name, body):
         return struct.pack(">I", len(body)) + name + body + struct.pack(
             ">I", zlib.crc32(name + body))
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 32, 32, 8, 2, 0, 0, 0))
-            + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+    return (b"\x89PNG\r\n\x1a\n"
+            + chunk(b"IHDR", struct.pack(">IIBBBBB", 128, 128, 8, 2, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b""))
 
 
 class BulkLoad(unittest.TestCase):

@@ -348,6 +348,17 @@ TEST_F(SnapshotSwapTest, FailureThatMayPassIsTriedAgainAfterLongerAndLongerPause
   loader_->Stop();
 }
 
+TEST_F(SnapshotSwapTest, WorkThatIsCancelledIsNoFailure) {
+  Serve();
+  Model model;
+  model.load = absl::CancelledError("the server is ending");
+  SetModel(2, model);
+  Publish();
+  EXPECT_EQ(loader_->Load().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(StatusOf(2).state, VersionState::kPublished);
+  EXPECT_EQ(ServingVersion(), 1);
+}
+
 TEST_F(SnapshotSwapTest, BadOptionsOfTheSwapAreNamed) {
   const auto refusal = [this] {
     return std::string(SnapshotLoader::Create(options_, gallery_.get()).status().message());
