@@ -7,7 +7,7 @@
 namespace s2p {
 namespace {
 
-constexpr int kNice = 10;
+constexpr int kNice = 5;
 
 }  // namespace
 

@@ -198,6 +198,8 @@ absl::Status SnapshotLoader::Look(bool patient) {
 }
 
 absl::Status SnapshotLoader::Serve(int64_t version) {
+  // From the second version on somebody is answered meanwhile, and should not wait for this.
+  if (IsBackground()) LowerThreadPriority();
   Note(version, VersionState::kLoading);
   absl::StatusOr<Checkpoint> checkpoint = checkpoints_.Adopt(version);
   if (!checkpoint.ok()) return checkpoint.status();
@@ -288,8 +290,6 @@ void SnapshotLoader::Stop() {
 }
 
 void SnapshotLoader::Run() {
-  // Embedding a gallery is the bulk of what it does.
-  LowerThreadPriority();
   for (;;) {
     // A failure is told by its version's status.
     Look(/*patient=*/true).IgnoreError();

@@ -153,6 +153,11 @@ class SnapshotLoader {
   // After a piece of work that took so long: waits, to leave room for searches. As StillWanted.
   absl::Status Pause(int64_t version, absl::Duration took);
 
+  // On the loader's own thread, while another version serves.
+  bool IsBackground() const {
+    absl::MutexLock lock(&mutex_);
+    return patient_ && serving_version_ != 0;
+  }
   absl::Status Serve(int64_t version);
   absl::Status WarmUp(const Encoder& encoder);
   absl::Status Embed(const std::shared_ptr<const Encoder>& encoder);
