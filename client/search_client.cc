@@ -106,6 +106,7 @@ grpc::Status AddOnce(grpc::ClientContext& context, AddStream& stream, size_t cou
       surplus = true;
       continue;
     }
+    heard = true;
     const auto code = static_cast<absl::StatusCode>(response.status().code());
     if (code == absl::StatusCode::kUnavailable) {
       context.TryCancel();
@@ -114,7 +115,6 @@ grpc::Status AddOnce(grpc::ClientContext& context, AddStream& stream, size_t cou
     }
     outcome.status = absl::Status(code, response.status().message());
     outcome.response = std::move(response);
-    heard = true;
     ++answered;
     sink(outcome);
   }

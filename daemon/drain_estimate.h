@@ -9,7 +9,7 @@
 namespace s2p {
 
 // A running mean of the time that one unit of work takes, the last some ten pieces of work
-// weighing most. Not thread-safe: guarded by its queue's mutex.
+// weighing most. Thread-compatible: its queue's mutex guards it.
 class DrainEstimate {
  public:
   // `units` of work were done in `took`, by one of those who work.

@@ -285,6 +285,16 @@ absl::Status At(const Checkpoint& checkpoint, const char* file, const absl::Stat
 
 absl::Status CheckDevice(const std::string& device) { return SelectDevice(device).status(); }
 
+absl::Status CheckEncoderOptions(const EncoderOptions& options) {
+  const auto device = SelectDevice(options.device);
+  if (!device.ok()) return device.status();
+  if (options.layout != "auto" && !LayoutOf(options.layout)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "layout: '", options.layout, "' is neither auto, contiguous, channels_last nor onednn"));
+  }
+  return TypeOf(options.precision, *device).status();
+}
+
 absl::StatusOr<std::unique_ptr<const Encoder>> LoadEncoder(const Checkpoint& checkpoint,
                                                            const EncoderOptions& options) {
   if (options.threads < 0) {

@@ -71,6 +71,8 @@ struct EncoderOptions {
 
 // Whether the device of these options is there: InvalidArgument if not.
 absl::Status CheckDevice(const std::string& device);
+// The same, and whether layout and precision are names that the device can have.
+absl::Status CheckEncoderOptions(const EncoderOptions& options);
 
 // Loads a verified checkpoint onto a device, folds batch norms into convolutions, and proves what
 // came of it on the golden probe. InvalidArgument for a device that is not there, an option that it

@@ -180,7 +180,7 @@ class DurableGallery final : public Gallery {
   // Of those that are under way; owned by them.
   std::set<std::set<std::string>*> recordings_ ABSL_GUARDED_BY(write_mutex_);
 
-  // Never held for work; taken before write_mutex_ or alone.
+  // Never held for work; taken after write_mutex_, or alone.
   absl::Mutex pending_mutex_;
   std::deque<PendingAdd*> pending_ ABSL_GUARDED_BY(pending_mutex_);
 

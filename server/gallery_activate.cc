@@ -39,8 +39,10 @@ void DurableGallery::NoteServing(int64_t version, bool resumed) {
     writer_->NoteServing(before, keep + 1).IgnoreError();
   }
   writer_->NoteServing(version, keep).IgnoreError();
-  const absl::StatusOr<std::set<int64_t>> kept = writer_->ServedVersions();
-  if (kept.ok()) index_builder_->Keep(*kept);
+  absl::StatusOr<std::set<int64_t>> kept = writer_->ServedVersions();
+  if (!kept.ok()) return;
+  kept->insert(version);
+  index_builder_->Keep(*kept);
 }
 
 // Items come while others are embedded, so it is done over and over: first all that is missing,

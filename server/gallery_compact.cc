@@ -22,6 +22,8 @@ void DurableGallery::CompactWhenNeeded() {
     const absl::Time begin = absl::Now();
     const absl::Status status = Compact();
     if (stopping_) return;
+    // Another version serves by now, from a base that is new.
+    if (absl::IsAborted(status)) continue;
     {
       absl::MutexLock lock(&state_mutex_);
       // What failed once may fail again: not before there is twice as much to gain.
@@ -44,8 +46,7 @@ absl::Status DurableGallery::Compact() {
   std::shared_ptr<const Snapshot> retired;
   absl::MutexLock lock(&write_mutex_);
   const std::shared_ptr<const IndexedGalleryView> current = view();
-  // Another version serves by now, from a base that is new.
-  if (current->base() != begin->base()) return absl::OkStatus();
+  if (current->base() != begin->base()) return absl::AbortedError("another version serves");
   auto caught_up = (*compacted)->CaughtUpWith(*current, recording.Take());
   if (!caught_up.ok()) return caught_up.status();
   Publish(*std::move(caught_up), &retired);

@@ -215,6 +215,13 @@ std::vector<absl::StatusOr<AddResult>> DurableGallery::Write(
     unused.insert(plan.replaced->sha256);
   }
   RemoveUnreferenced(unused);
+  if (status.ok()) return results;
+  // What was decided because of an item that is not there now is not true either.
+  std::set<std::string> failed;
+  for (const Planned& plan : planned) failed.insert(plan.item->photo_id);
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (failed.count(items[i].photo_id) > 0) results[i] = status;
+  }
   return results;
 }
 

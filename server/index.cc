@@ -3,7 +3,6 @@
 #include <faiss/utils/distances.h>
 
 #include <algorithm>
-#include <mutex>
 #include <string>
 #include <utility>
 
@@ -12,14 +11,6 @@
 
 namespace s2p {
 namespace {
-
-// Below this many queries FAISS compares them one by one instead of by a matrix product, which is
-// never faster: on one thread and 100,000 x 256 rows, 8 queries took 162 ms so and 18 ms by a
-// product, one query 19 ms and 17 ms. A global of the library: set once.
-void PreferMatrixProducts() {
-  static std::once_flag once;
-  std::call_once(once, [] { faiss::distance_compute_blas_threshold = 1; });
-}
 
 // What faiss::IndexFlatIP does, on vectors of ours: that class would copy them.
 class ExactIndex final : public Index {
@@ -65,7 +56,6 @@ class ExactIndex final : public Index {
 }  // namespace
 
 std::unique_ptr<const Index> Index::BuildExact(EmbeddingMatrix vectors) {
-  PreferMatrixProducts();
   return std::make_unique<ExactIndex>(std::move(vectors));
 }
 

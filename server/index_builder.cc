@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/index_guard.h"
 
 namespace s2p {
 namespace {
@@ -47,6 +48,7 @@ absl::StatusOr<std::unique_ptr<const IndexBuilder>> IndexBuilder::Create(
     return absl::InvalidArgumentError(
         absl::StrCat("index recall: ", options.recall, " is not in (0, 1]"));
   }
+  PrepareFaiss();
   return std::unique_ptr<const IndexBuilder>(new IndexBuilder(std::move(options)));
 }
 
@@ -62,7 +64,10 @@ std::string IndexBuilder::KindFor(int64_t rows) const {
 bool IndexBuilder::Suits(const v1::IvfTraining& training, const std::string& kind,
                          const EmbeddingMatrix& vectors) const {
   // "auto" asks for other lists as the gallery grows, which is no reason yet to train again.
-  const bool same_kind = options_.kind == "auto" || training.kind() == kind;
+  const bool same_kind =
+      training.kind() == kind ||
+      (options_.kind == "auto" &&
+       training.kind() == AutoKind(static_cast<int64_t>(training.trained_rows())));
   return same_kind && training.dimension() == static_cast<uint32_t>(vectors.dimension()) &&
          training.wanted_recall() == options_.recall &&
          static_cast<uint64_t>(vectors.rows()) <= kMaxGrowth * training.trained_rows();
@@ -86,9 +91,13 @@ absl::StatusOr<std::unique_ptr<const Index>> IndexBuilder::Build(int64_t version
     }
     if (!file.ok() && !absl::IsNotFound(file.status())) ReportFileError(file.status());
   }
-  if (!index.ok()) {
-    if (absl::IsResourceExhausted(index.status())) return index.status();
+  if (absl::IsNotFound(index.status()) || absl::IsDataLoss(index.status())) {
     index = IvfIndex::Train(std::move(vectors), {kind, options_.recall, options_.interrupted});
+  }
+  if (absl::IsInvalidArgument(index.status())) {
+    // A kind that does not suit the gallery must not keep a model from serving.
+    ReportFileError(index.status());
+    return Index::BuildExact(std::move(vectors));
   }
   if (!index.ok()) return index.status();
   Save(version, **index);

@@ -27,8 +27,9 @@ struct IndexBuilderOptions {
   std::string directory;
   // Asked while an index is trained; if true, Build ends with Cancelled. May be empty.
   std::function<bool()> interrupted;
-  // Optional: called with what is wrong with a file of trained indexes, which is then ignored, or
-  // with why it could not be written.
+  // Optional: called with what is wrong with a file of trained indexes, which is then ignored; with
+  // why it could not be written; or with why the kind cannot be trained on the gallery, which is
+  // then searched exactly.
   std::function<void(const absl::Status&)> on_file_error;
 };
 

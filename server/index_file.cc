@@ -59,6 +59,7 @@ absl::StatusOr<v1::IndexFile> Parse(absl::string_view bytes, int64_t version) {
     return absl::FailedPreconditionError(absl::StrCat(
         "is of format ", format, ", but this program knows only up to ", kIndexFileFormat));
   }
+  if (format < 1) return absl::DataLossError("is of no format");
   const absl::string_view digest = bytes.substr(kMagic.size() + sizeof(uint32_t), kDigestBytes + 1);
   const absl::string_view body = bytes.substr(kHeaderBytes);
   if (digest != Sha256(body) + "\n") return absl::DataLossError("the checksum differs");

@@ -14,6 +14,9 @@
 
 namespace s2p {
 
+// Sets FAISS's globals, once: before anything is searched or trained, since searches read them.
+void PrepareFaiss();
+
 // Runs `work`, whose exceptions become a status: nothing of FAISS leaves the index.
 template <typename Work>
 absl::Status GuardIndex(const char* what, const Work& work) {

@@ -49,8 +49,9 @@ class IvfIndex : public Index {
   // recall@10 on 256 rows mixed with another row and with noise, of cosine similarity 0.7 to the
   // row: about what a sketch has to its photo, and between the lists as a sketch is. Requires at
   // least ListsOf(kind) rows, of norm 1. About a minute for 1,000,000 x 256. InvalidArgument if the
-  // kind does not fit the dimension; Cancelled; ResourceExhausted when memory is out.
-  static absl::StatusOr<std::unique_ptr<const IvfIndex>> Train(EmbeddingMatrix vectors,
+  // kind does not fit the dimension or so few rows: then the vectors are still the caller's.
+  // Cancelled; ResourceExhausted when memory is out.
+  static absl::StatusOr<std::unique_ptr<const IvfIndex>> Train(EmbeddingMatrix&& vectors,
                                                                const IvfTrainingOptions& options);
   // Divides other vectors of the same origin among the lists that were found before; those in
   // `known` need no computing. DataLoss if `training` is not what an index of this dimension has:

@@ -174,8 +174,10 @@ absl::StatusOr<std::vector<GalleryMatch>> IndexedGalleryView::Answer(
       found = std::move(further->front());
     }
     BestMatches best(query, options);
+    // Before the tail, whose rows say nothing about those of the base that were not found.
+    const bool complete = OfferFound(found, plan.predicate, best);
     OfferTail(plan.predicate, best);
-    if (OfferFound(found, plan.predicate, best)) return best.Take();
+    if (complete) return best.Take();
   }
   BestMatches best(query, options);
   OfferTail(plan.predicate, best);

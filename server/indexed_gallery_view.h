@@ -40,8 +40,8 @@ class IndexedGalleryView final : public GalleryView {
   // are not there are ignored.
   absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> With(
       std::vector<GalleryRow> upserted, absl::Span<const std::string> removed) const;
-  // Whether tail and removals have grown so large (1,024 rows, or a 64th of the base) that searches
-  // gain by a new base.
+  // Whether tail and removals have grown so large (beyond 1,024 rows and a 64th of the base) that
+  // searches gain by a new base.
   bool needs_compaction() const;
   // The same rows, all in a new base, from which what was removed is gone. Takes as long as it
   // takes to copy the gallery, or to train an index. Errors as IndexBuilder::Build.

@@ -131,7 +131,7 @@ absl::Status WriteAddress(const std::string& path, const std::string& address) {
 
 absl::Status Serve(Flags& flags) {
   absl::Status status = ConfigureLog(flags.log);
-  if (status.ok()) status = CheckDevice(flags.encoder.device);
+  if (status.ok()) status = CheckEncoderOptions(flags.encoder);
   if (!status.ok()) return status;
   if (std::string blas; UsesReferenceBlas(&blas)) {
     LogWarning(

@@ -348,8 +348,10 @@ TEST_F(LoadEncoderTest, EveryLayoutGivesTheNetworksEmbeddings) {
 
 TEST_F(LoadEncoderTest, UnknownLayoutOrPrecisionIsInvalidArgumentByName) {
   EncoderOptions options{"cpu", 0};
+  EXPECT_TRUE(CheckEncoderOptions(options).ok());
   options.layout = "nhwc";
   EXPECT_THAT(LoadError(options).message(), HasSubstr("'nhwc'"));
+  EXPECT_THAT(CheckEncoderOptions(options).message(), HasSubstr("'nhwc'"));
   options.layout = "auto";
   options.precision = "int4";
   EXPECT_THAT(LoadError(options).message(), HasSubstr("'int4'"));
@@ -357,6 +359,7 @@ TEST_F(LoadEncoderTest, UnknownLayoutOrPrecisionIsInvalidArgumentByName) {
   const absl::Status status = LoadError(options);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(status.message(), HasSubstr("needs a GPU"));
+  EXPECT_EQ(CheckEncoderOptions(options), status);
 }
 
 TEST_F(LoadEncoderTest, ThreadsAreSetForTheProcess) {

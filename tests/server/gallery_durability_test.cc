@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -196,6 +197,19 @@ TEST_F(GalleryDurabilityTest, WritersReadersAndASwapAtOnceAgreeInTheEnd) {
   EXPECT_EQ(gallery_->Totals().photos, expected);
   EXPECT_EQ(slot_.Get()->version, 2);
   for (const std::string& id : Ids()) EXPECT_NE(slot_.Get()->gallery->Find(id), nullptr) << id;
+}
+
+TEST_F(GalleryTest, RepetitionOfAPhotoThatCouldNotBeStoredIsNoSuccess) {
+  Reopen();
+  const std::string blob = BlobPath(1);
+  const std::string folder = blob.substr(0, blob.rfind('/'));
+  std::filesystem::remove_all(folder);
+  std::ofstream(folder) << "in the way of the photo's folder";
+  std::vector<NewItem> items;
+  items.push_back(Item("a", 1));
+  items.push_back(Item("a", 1));
+  for (const auto& result : gallery_->Add(std::move(items))) EXPECT_FALSE(result.ok());
+  EXPECT_EQ(gallery_->Totals().photos, 0u);
 }
 
 }  // namespace

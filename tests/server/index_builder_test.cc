@@ -112,6 +112,20 @@ TEST_F(IndexBuilderTest, FolderThatCannotBeWrittenIsToldAndTheIndexBuilt) {
   EXPECT_THAT(errors_.back().message(), HasSubstr(dir_.File("index")));
 }
 
+TEST_F(IndexBuilderTest, KindThatDoesNotSuitTheGalleryIsToldAndSearchedExactly) {
+  // Eight bits need 256 vectors; 5 does not divide the 16 values of one.
+  for (const char* kind : {"IVF8,PQ4x8", "IVF8,PQ5"}) {
+    options_.kind = kind;
+    errors_.clear();
+    const auto index = Build(100);
+    ASSERT_TRUE(index.ok()) << index.status();
+    EXPECT_EQ((*index)->kind(), "Flat");
+    EXPECT_EQ((*index)->size(), 100);
+    ASSERT_FALSE(errors_.empty());
+    EXPECT_THAT(errors_[0].message(), HasSubstr(kind));
+  }
+}
+
 TEST_F(IndexBuilderTest, BadOptionsAreNamed) {
   options_.kind = "HNSW32";
   EXPECT_THAT(IndexBuilder::Create(options_).status().message(), HasSubstr("'HNSW32'"));
