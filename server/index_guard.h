@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <new>
 #include <vector>
 
@@ -14,8 +15,20 @@
 
 namespace s2p {
 
-// Sets FAISS's globals, once: before anything is searched or trained, since searches read them.
+// Sets FAISS's globals, the first time that it is called: once before any thread searches, since
+// searches read them without a lock. Thread-safe among its own calls.
 void PrepareFaiss();
+
+// While it lives, what FAISS trains or searches on this thread ends with an exception as soon as
+// `interrupted` (empty: never), which must outlive it, says so. PrepareFaiss must have been called.
+// One thread only.
+class FaissInterrupt {
+ public:
+  explicit FaissInterrupt(const std::function<bool()>& interrupted);
+  ~FaissInterrupt();
+  FaissInterrupt(const FaissInterrupt&) = delete;
+  FaissInterrupt& operator=(const FaissInterrupt&) = delete;
+};
 
 // Runs `work`, whose exceptions become a status: nothing of FAISS leaves the index.
 template <typename Work>

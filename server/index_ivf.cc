@@ -3,7 +3,6 @@
 #include <faiss/IndexIVF.h>
 #include <faiss/IndexIVFFlat.h>
 #include <faiss/IndexIVFPQ.h>
-#include <faiss/impl/AuxIndexStructures.h>
 #include <faiss/impl/io.h>
 #include <faiss/index_factory.h>
 #include <faiss/index_io.h>
@@ -12,7 +11,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <mutex>
 #include <random>
 #include <typeinfo>
 #include <utility>
@@ -36,16 +34,6 @@ constexpr int64_t kBlockRows = 16384;
 // Divisible by what product quantisers divide by.
 constexpr int kAnyDimension = 3840;
 
-thread_local const std::function<bool()>* interrupted = nullptr;
-
-// FAISS asks one callback for the whole process, on whichever thread computes.
-class AskThread final : public faiss::InterruptCallback {
- public:
-  bool want_interrupt() override {
-    return interrupted != nullptr && *interrupted && (*interrupted)();
-  }
-};
-
 uint64_t RowDigest(absl::Span<const float> row) {
   // Multiply and mix (as splitmix64 does), word by word.
   uint64_t digest = 0x9E3779B97F4A7C15u;
@@ -59,7 +47,8 @@ uint64_t RowDigest(absl::Span<const float> row) {
 }
 
 absl::Status CheckIvf(const std::string& kind, const faiss::IndexIVF* ivf) {
-  if (ivf == nullptr || dynamic_cast<const faiss::ArrayInvertedLists*>(ivf->invlists) == nullptr) {
+  if (ivf == nullptr || dynamic_cast<const faiss::ArrayInvertedLists*>(ivf->invlists) == nullptr ||
+      ivf->metric_type != faiss::METRIC_INNER_PRODUCT) {
     return absl::InvalidArgumentError(
         absl::StrCat("'", kind,
                      "' is not an inverted file with single codes; use for example IVF1024,Flat or "
@@ -261,7 +250,7 @@ class FaissIvfIndex final : public IvfIndex {
       }
       ivf_->quantizer->assign(static_cast<int64_t>(count), block.data(), labels.data());
       for (size_t i = 0; i < count; ++i) {
-        // -1 for a vector that is not a number, which no caller has.
+        // -1 is a vector that is not a number: no query finds it, so that any list will do.
         lists_[static_cast<size_t>(unknown[begin + i])] =
             static_cast<uint32_t>(std::max<int64_t>(labels[i], 0));
       }
@@ -324,28 +313,8 @@ absl::StatusOr<std::unique_ptr<FaissIvfIndex>> BuildFilled(const v1::IvfTraining
   return index;
 }
 
-}  // namespace
-
-void PrepareFaiss() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    // Below this many queries FAISS compares them one by one instead of by a matrix product, which
-    // is never faster: on one thread and 100,000 x 256 rows, 8 queries took 162 ms so and 18 ms by
-    // a product, one query 19 ms and 17 ms.
-    faiss::distance_compute_blas_threshold = 1;
-    faiss::InterruptCallback::instance.reset(new AskThread);
-  });
-}
-
-absl::Status CheckIvfKind(const std::string& kind) { return MakeIvf(kind, kAnyDimension).status(); }
-
-int64_t ListsOf(const std::string& ivf_kind) {
-  const auto ivf = MakeIvf(ivf_kind, kAnyDimension);
-  return ivf.ok() ? static_cast<int64_t>((*ivf)->nlist) : 0;
-}
-
-absl::StatusOr<std::unique_ptr<const IvfIndex>> IvfIndex::Train(EmbeddingMatrix&& vectors,
-                                                                const IvfTrainingOptions& options) {
+absl::StatusOr<v1::IvfTraining> TrainLists(const EmbeddingMatrix& vectors,
+                                           const IvfTrainingOptions& options) {
   auto made = MakeIvf(options.kind, vectors.dimension());
   if (!made.ok()) return made.status();
   faiss::IndexIVF& ivf = **made;
@@ -356,37 +325,60 @@ absl::StatusOr<std::unique_ptr<const IvfIndex>> IvfIndex::Train(EmbeddingMatrix&
   if (auto* product = dynamic_cast<faiss::IndexIVFPQ*>(&ivf)) {
     product->pq.cp.min_points_per_centroid = 1;
   }
-  interrupted = &options.interrupted;
   v1::IvfTraining training;
   absl::Status status = GuardIndex("train index", [&] {
+    const FaissInterrupt interrupt(options.interrupted);
     ivf.train(vectors.rows(), vectors.data());
     training = Write(ivf, options.kind, vectors.rows());
     training.set_wanted_recall(options.recall);
   });
-  interrupted = nullptr;
-  if (!status.ok() && options.interrupted && options.interrupted()) {
+  if (status.ok()) return training;
+  if (options.interrupted && options.interrupted()) {
     return absl::CancelledError("train index: interrupted");
   }
   if (absl::IsInternal(status)) {
     return absl::InvalidArgumentError(
         absl::StrCat("'", options.kind, "' with ", vectors.rows(), " vectors: ", status.message()));
   }
-  if (!status.ok()) return status;
+  return status;
+}
 
-  const EmbeddingMatrix queries = MixedRows(vectors);
+// What an exact search of `vectors` finds.
+absl::StatusOr<std::vector<std::vector<IndexMatch>>> ExactMatches(const EmbeddingMatrix& queries,
+                                                                  const EmbeddingMatrix& vectors) {
   const size_t n = static_cast<size_t>(queries.rows());
   const size_t k = static_cast<size_t>(std::min(kMeasuredRank, vectors.rows()));
   std::vector<float> scores(n * k);
   std::vector<int64_t> rows(scores.size());
-  status = GuardIndex("measure index", [&] {
+  absl::Status status = GuardIndex("measure index", [&] {
     faiss::knn_inner_product(queries.data(), vectors.data(),
                              static_cast<size_t>(vectors.dimension()), n,
                              static_cast<size_t>(vectors.rows()), k, scores.data(), rows.data());
   });
   if (!status.ok()) return status;
-  auto index = BuildFilled(training, std::move(vectors), {});
+  return IndexMatchesOf(scores, rows, n);
+}
+
+}  // namespace
+
+absl::Status CheckIvfKind(const std::string& kind) { return MakeIvf(kind, kAnyDimension).status(); }
+
+int64_t ListsOf(const std::string& ivf_kind) {
+  const auto ivf = MakeIvf(ivf_kind, kAnyDimension);
+  return ivf.ok() ? static_cast<int64_t>((*ivf)->nlist) : 0;
+}
+
+absl::StatusOr<std::unique_ptr<const IvfIndex>> IvfIndex::Train(EmbeddingMatrix&& vectors,
+                                                                const IvfTrainingOptions& options) {
+  PrepareFaiss();
+  auto training = TrainLists(vectors, options);
+  if (!training.ok()) return training.status();
+  const EmbeddingMatrix queries = MixedRows(vectors);
+  auto truth = ExactMatches(queries, vectors);
+  if (!truth.ok()) return truth.status();
+  auto index = BuildFilled(*training, std::move(vectors), {});
   if (!index.ok()) return index.status();
-  status = (*index)->Measure(queries, IndexMatchesOf(scores, rows, n), options.recall);
+  absl::Status status = (*index)->Measure(queries, *truth, options.recall);
   if (!status.ok()) return status;
   return std::unique_ptr<const IvfIndex>(*std::move(index));
 }
