@@ -11,7 +11,8 @@ namespace s2p {
 
 // Of a search; what it did not come to is zero.
 struct SearchRecord {
-  // Preprocess, encode and search are the whole batch's.
+  // Preprocess, encode and search are the whole batch's. Of a search that failed, queue is all that
+  // came after decode.
   absl::Duration decode, queue, preprocess, encode, search;
   int images = 0;
   int top_k = 0;

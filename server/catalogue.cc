@@ -214,10 +214,22 @@ class SqliteCatalogue final : public Catalogue {
       absl::Status status = note.Bind(version).Run();
       if (!status.ok()) return status;
       SqliteQuery forget(connection(), kForgetServed);
-      status = forget.Bind(static_cast<int64_t>(keep_versions)).Run();
-      if (!status.ok()) return status;
-      return SqliteQuery(connection(), kDropRetired).Run();
+      return forget.Bind(static_cast<int64_t>(keep_versions)).Run();
     });
+  }
+
+  absl::StatusOr<int64_t> DropRetired(int64_t after, int64_t limit) override {
+    int64_t last = 0;
+    {
+      SqliteQuery query(connection(), kLastEmbedding);
+      absl::StatusOr<bool> found = query.Next();
+      if (!found.ok()) return found.status();
+      last = query.Integer(0);
+    }
+    const int64_t end = last - after > limit ? after + limit : last;
+    absl::Status status = SqliteQuery(connection(), kDropRetired).Bind(after).Bind(end).Run();
+    if (!status.ok()) return status;
+    return end < last ? end : 0;
   }
 
   absl::StatusOr<std::set<int64_t>> ServedVersions() const override {

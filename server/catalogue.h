@@ -95,9 +95,13 @@ class Catalogue {
   virtual absl::StatusOr<bool> HasBlob(const std::string& sha256) const = 0;
   virtual absl::StatusOr<CatalogueTotals> Totals() const = 0;
 
-  // Notes that `version` serves from now on, and drops the embeddings of all but the
-  // `keep_versions` that served last.
+  // Notes that `version` serves from now on, and forgets all but the `keep_versions` that served
+  // last.
   virtual absl::Status NoteServing(int64_t version, int keep_versions) = 0;
+  // Drops embeddings of versions that are not among those, looking at `limit` rows behind row
+  // `after` (0: from the first), so that other writes need not wait for all of them. The row to go
+  // on behind; 0 after the last.
+  virtual absl::StatusOr<int64_t> DropRetired(int64_t after, int64_t limit) = 0;
   // Those that served last, whose embeddings are kept.
   virtual absl::StatusOr<std::set<int64_t>> ServedVersions() const = 0;
   // The version that an operator chose; none: the newest is followed.

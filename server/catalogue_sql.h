@@ -89,7 +89,9 @@ inline constexpr char kForgetServed[] =
     "DELETE FROM served_versions WHERE served_order NOT IN "
     "(SELECT served_order FROM served_versions ORDER BY served_order DESC LIMIT ?)";
 inline constexpr char kDropRetired[] =
-    "DELETE FROM embeddings WHERE version NOT IN (SELECT version FROM served_versions)";
+    "DELETE FROM embeddings WHERE rowid > ? AND rowid <= ? AND version NOT IN "
+    "(SELECT version FROM served_versions)";
+inline constexpr char kLastEmbedding[] = "SELECT coalesce(max(rowid), 0) FROM embeddings";
 inline constexpr char kSelectServed[] = "SELECT version FROM served_versions";
 inline constexpr char kSelectPin[] = "SELECT version FROM pin";
 inline constexpr char kPutPin[] = "INSERT OR REPLACE INTO pin (only_row, version) VALUES (1, ?)";

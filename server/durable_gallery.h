@@ -49,6 +49,7 @@ class DurableGallery final : public Gallery {
       std::shared_ptr<const Encoder> encoder, const std::function<void(int64_t, int64_t)>& progress,
       const std::function<void(const std::string&, const absl::Status&)>& on_damaged,
       const std::function<absl::Status(absl::Duration)>& after_batch) override;
+  absl::Status DropRetired() override;
   std::vector<absl::StatusOr<AddResult>> Add(std::vector<NewItem> items) override;
   absl::StatusOr<AddResult> Check(const std::string& photo_id, v1::Modality modality,
                                   const std::map<std::string, std::string>& metadata,
@@ -123,8 +124,8 @@ class DurableGallery final : public Gallery {
   void Record(const std::string& photo_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_) {
     for (std::set<std::string>* ids : recordings_) ids->insert(photo_id);
   }
-  // Drops the embeddings of versions that are not kept. `resumed`: this is what served before the
-  // start, so nothing is dropped yet; what an interrupted embedding has done is still wanted.
+  // Decides which versions are kept. `resumed`: this is what served before the start, so nothing is
+  // dropped yet; what an interrupted embedding has done is still wanted.
   void NoteServing(int64_t version, bool resumed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);
   absl::Status StoreLocked(int64_t version, const std::vector<EmbeddedItem>& embedded)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mutex_);

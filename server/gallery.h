@@ -87,6 +87,11 @@ class Gallery {
       const std::function<void(const std::string&, const absl::Status&)>& on_damaged = {},
       const std::function<absl::Status(absl::Duration)>& after_batch = {}) = 0;
 
+  // Drops the embeddings and index files of versions that are not kept, a few at a time so that
+  // writes go on; after an Activate, on its thread. What cannot be dropped stays until the next
+  // call.
+  virtual absl::Status DropRetired() = 0;
+
   // Items that Activate would have to embed for this version.
   virtual absl::StatusOr<int64_t> CountWithoutEmbedding(int64_t version) const = 0;
 

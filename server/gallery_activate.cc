@@ -13,6 +13,11 @@ namespace {
 constexpr size_t kLastBatch = 32;
 // Passes over what is missing that leave room for searches, before the end is hurried on.
 constexpr int kPatientPasses = 3;
+// Written items that are looked up while writes wait, for each that may have to be embedded:
+// looking up takes so much less time.
+constexpr size_t kLookedUpPerEmbedded = 32;
+// Rows of embeddings looked at while writes wait.
+constexpr int64_t kDroppedAtOnce = 2048;
 
 }  // namespace
 
@@ -28,7 +33,7 @@ absl::Status DurableGallery::StoreLocked(int64_t version,
 }
 
 void DurableGallery::NoteServing(int64_t version, bool resumed) {
-  // Bookkeeping: if the disk is full, old embeddings stay until the next start.
+  // Bookkeeping: if the disk is full, old embeddings stay until a later version serves.
   const int keep = options_.keep_versions;
   if (resumed) {
     unnoted_version_ = version;
@@ -39,10 +44,25 @@ void DurableGallery::NoteServing(int64_t version, bool resumed) {
     writer_->NoteServing(before, keep + 1).IgnoreError();
   }
   writer_->NoteServing(version, keep).IgnoreError();
-  absl::StatusOr<std::set<int64_t>> kept = writer_->ServedVersions();
-  if (!kept.ok()) return;
-  kept->insert(version);
-  index_builder_->Keep(*kept);
+}
+
+absl::Status DurableGallery::DropRetired() {
+  absl::MutexLock one_at_a_time(&activate_mutex_);
+  for (int64_t after = 0;;) {
+    absl::MutexLock lock(&write_mutex_);
+    if (encoder_ == nullptr || unnoted_version_ != 0) return absl::OkStatus();
+    if (after == 0) {
+      absl::StatusOr<std::set<int64_t>> kept = writer_->ServedVersions();
+      if (!kept.ok()) return kept.status();
+      // What serves may not have been noted: the disk was full.
+      if (kept->count(encoder_->version()) == 0) return absl::OkStatus();
+      index_builder_->Keep(*kept);
+    }
+    absl::StatusOr<int64_t> next = writer_->DropRetired(after, kDroppedAtOnce);
+    if (!next.ok()) return next.status();
+    if (*next == 0) return absl::OkStatus();
+    after = *next;
+  }
 }
 
 // Items come while others are embedded, so it is done over and over: first all that is missing,
@@ -237,13 +257,14 @@ class DurableGallery::Activation {
                  [this](const std::vector<EmbeddedItem>& embedded) { return Store(embedded); });
   }
 
-  // Publishes the view with all that was written since, if no more than `most` items have to be
-  // embedded for that; else returns what was written.
+  // Publishes the view with all that was written since, if that is not too much and no more than
+  // `most` items have to be embedded for it; else returns what was written.
   absl::StatusOr<std::vector<std::string>> TrySwap(const IndexedGalleryView& view,
                                                    Recording& recording, size_t most) {
     std::shared_ptr<const Snapshot> retired;
     absl::MutexLock lock(&gallery_->write_mutex_);
     std::vector<std::string> ids = recording.Take();
+    if (ids.size() > most * kLookedUpPerEmbedded) return ids;
     absl::StatusOr<Changes> changes = FindChanges(*gallery_->writer_, ids);
     if (!changes.ok()) return changes.status();
     if (changes->missing.size() > most) return ids;

@@ -6,6 +6,12 @@
 #include "server/durable_gallery.h"
 
 namespace s2p {
+namespace {
+
+// So many written items are caught up with while writes wait.
+constexpr size_t kLastItems = 256;
+
+}  // namespace
 
 void DurableGallery::CompactWhenNeeded() {
   LowerThreadPriority();
@@ -43,14 +49,25 @@ absl::Status DurableGallery::Compact() {
   }
   auto compacted = begin->Compacted(*index_builder_);
   if (!compacted.ok()) return compacted.status();
-  std::shared_ptr<const Snapshot> retired;
-  absl::MutexLock lock(&write_mutex_);
-  const std::shared_ptr<const IndexedGalleryView> current = view();
-  if (current->base() != begin->base()) return absl::AbortedError("another version serves");
-  auto caught_up = (*compacted)->CaughtUpWith(*current, recording.Take());
-  if (!caught_up.ok()) return caught_up.status();
-  Publish(*std::move(caught_up), &retired);
-  return absl::OkStatus();
+  for (size_t most = kLastItems;; most *= 2) {
+    std::shared_ptr<const IndexedGalleryView> current;
+    std::shared_ptr<const Snapshot> retired;
+    std::vector<std::string> ids;
+    {
+      absl::MutexLock lock(&write_mutex_);
+      current = view();
+      if (current->base() != begin->base()) return absl::AbortedError("another version serves");
+      ids = recording.Take();
+      if (ids.size() <= most) {
+        auto last = (*compacted)->CaughtUpWith(*current, ids);
+        if (!last.ok()) return last.status();
+        Publish(*std::move(last), &retired);
+        return absl::OkStatus();
+      }
+    }
+    compacted = (*compacted)->CaughtUpWith(*current, ids);
+    if (!compacted.ok()) return compacted.status();
+  }
 }
 
 }  // namespace s2p

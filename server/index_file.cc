@@ -97,6 +97,7 @@ absl::Status IndexFiles::Write(const v1::IndexFile& file) const {
     return absl::ResourceExhaustedError(absl::StrCat(path, ": too large for one file"));
   }
   const std::string temporary = path + ".tmp";
+  absl::MutexLock one_at_a_time(&write_mutex_);
   absl::Status status = WriteFileSynced(
       temporary, {kMagic, LittleEndian(kIndexFileFormat), Sha256(body) + "\n", body});
   if (status.ok() && std::rename(temporary.c_str(), path.c_str()) != 0) {

@@ -12,13 +12,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "s2p/v1/index_file.pb.h"
 
 namespace s2p {
 
 inline constexpr uint32_t kIndexFileFormat = 1;
 
-// A cache: whatever is wrong with it, it can be made again. One writer; thread-compatible.
+// A cache: whatever is wrong with it, it can be made again. Thread-safe.
 class IndexFiles {
  public:
   // Does not touch the disk.
@@ -33,6 +34,8 @@ class IndexFiles {
   void Keep(const std::set<int64_t>& versions) const;
 
  private:
+  // A folder that nobody else may write; two writes of one version take turns.
+  mutable absl::Mutex write_mutex_;
   std::string PathOf(int64_t version) const;
   const std::string directory_;
 };

@@ -77,7 +77,9 @@ class SearchCall : public grpc::ServerUnaryReactor {
     if (query_.pixels > 0) share_ = service_.pixels->Take(query_.pixels);
     const absl::Time begin = absl::Now();
     auto images = DecodeExamples(query_, service_.limits);
-    record_.search->decode = absl::Now() - begin;
+    queued_ = absl::Now();
+    record_.search->decode = queued_ - begin;
+    service_.metrics->ObserveStage(Stage::kDecode, record_.search->decode);
     if (!images.ok()) return End(images.status());
     BatchRequest request;
     request.images = *std::move(images);
@@ -105,6 +107,9 @@ class SearchCall : public grpc::ServerUnaryReactor {
   // On the batch thread.
   void Answer(absl::StatusOr<BatchResult> result) {
     share_.reset();
+    // What failed has waited, too; leaving it out would make a full queue look short.
+    record_.search->queue = result.ok() ? result->queue_time : absl::Now() - queued_;
+    service_.metrics->ObserveStage(Stage::kQueue, record_.search->queue);
     if (!result.ok()) return End(result.status());
     FillResponse(*result);
     Observe(*result);
@@ -133,7 +138,6 @@ class SearchCall : public grpc::ServerUnaryReactor {
 
   void Observe(const BatchResult& result) {
     SearchRecord& record = *record_.search;
-    record.queue = result.queue_time;
     record.preprocess = result.encoding.preprocess_time;
     record.encode = result.encoding.encode_time;
     record.search = result.search_time;
@@ -145,8 +149,6 @@ class SearchCall : public grpc::ServerUnaryReactor {
     SetDuration(record.encode, timings.mutable_encode());
     SetDuration(record.search, timings.mutable_search());
     SetDuration(absl::Now() - record_.begin, timings.mutable_total());
-    service_.metrics->ObserveStage(Stage::kDecode, record.decode);
-    service_.metrics->ObserveStage(Stage::kQueue, record.queue);
   }
 
   void End(const absl::Status& status) {
@@ -165,6 +167,7 @@ class SearchCall : public grpc::ServerUnaryReactor {
   const absl::Time deadline_;
   std::atomic<bool> cancelled_{false};
   Query query_;
+  absl::Time queued_;
   PixelBudget::Share share_;
 };
 

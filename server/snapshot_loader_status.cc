@@ -41,6 +41,8 @@ void SnapshotLoader::NoteServing(const Encoder& encoder) {
   }
   if (retired.version != 0) Report(std::move(retired));
   Report(std::move(serving));
+  // If the disk is full, old embeddings stay until a later version serves.
+  gallery_->DropRetired().IgnoreError();
 }
 
 void SnapshotLoader::NoteFailed(int64_t version, const absl::Status& failure) {

@@ -210,9 +210,22 @@ TEST_F(CatalogueTest, EmbeddingsOfTheVersionsThatServedLastAreKept) {
   for (int64_t version : {1, 2, 1}) ASSERT_TRUE(catalogue_->NoteServing(version, 2).ok());
   ASSERT_TRUE(catalogue_->PutEmbedding(key, 3, {{1}, {}}).ok());
   ASSERT_TRUE(catalogue_->NoteServing(3, 2).ok());
+  ASSERT_EQ(*catalogue_->DropRetired(0, 100), 0);
   EXPECT_THAT(Missing(1), IsEmpty());
   EXPECT_THAT(Missing(2), ElementsAre("a"));
   EXPECT_THAT(Missing(3), IsEmpty());
+}
+
+TEST_F(CatalogueTest, RetiredEmbeddingsAreDroppedAFewAtATime) {
+  for (const char* id : {"a", "b", "c"}) {
+    ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert(id), 1, {{1}, {}}).ok());
+  }
+  ASSERT_TRUE(catalogue_->NoteServing(2, 1).ok());
+  EXPECT_EQ(*catalogue_->DropRetired(0, 2), 2);
+  EXPECT_THAT(Missing(1), ElementsAre("a", "b"));
+  EXPECT_EQ(*catalogue_->DropRetired(2, 2), 0);
+  EXPECT_THAT(Missing(1), ElementsAre("a", "b", "c"));
+  EXPECT_EQ(*catalogue_->DropRetired(0, 2), 0);
 }
 
 TEST_F(CatalogueTest, NewerFormatIsRefused) {

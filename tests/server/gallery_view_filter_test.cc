@@ -108,6 +108,30 @@ TEST_F(ApproximateViewTest, ApproximateIndexWithAMinimumScoreGivesAllAboveIt) {
   }
 }
 
+TEST_F(ApproximateViewTest, TailThatFillsTheAnswerDoesNotHideBetterRowsOfTheBase) {
+  builder_ = MakeIndexBuilder("IVF16,Flat");
+  const std::vector<float> query = RandomUnit();
+  const auto mixed = [&](float of_query) {
+    std::vector<float> row = RandomUnit();
+    for (size_t i = 0; i < row.size(); ++i) row[i] += of_query * query[i];
+    NormalizeL2(absl::MakeSpan(row));
+    return row;
+  };
+  // What is next to the query does not pass the filter; a tenth of the rest does.
+  for (int i = 0; i < 4000; ++i) {
+    truth_.push_back(Row(absl::StrFormat("b%04d%d", i, i % 10 == 1), mixed(i % 10 == 1 ? 0 : 2)));
+  }
+  view_ = *BuildView(model_, truth_, *builder_);
+  std::vector<GalleryRow> tail;
+  for (int i = 0; i < 10; ++i) tail.push_back(Row(absl::StrFormat("t%d1", i), mixed(-3)));
+  view_ = *view_->With(std::move(tail), {});
+  GallerySearchOptions options;
+  options.filter.metadata = {{"last", "1"}};
+  EmbeddingMatrix queries(1, kDimension);
+  std::copy(query.begin(), query.end(), queries.row(0).begin());
+  EXPECT_EQ(Lines(view_->Search(queries, {&options, 1})->front()), BruteForce(query, options));
+}
+
 TEST_F(GalleryViewFilterTest, ExcludedIdsAreLeftOut) {
   Build(3000);
   GallerySearchOptions options;

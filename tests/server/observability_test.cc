@@ -1,9 +1,16 @@
 // What an operator sees of a server, over the wire: metrics, request ids, the log.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 #include <map>
-#include <regex>
 #include <set>
 #include <sstream>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "daemon/log.h"
 #include "server/metrics.h"
@@ -33,6 +40,12 @@ struct Scrape {
   double Value(const std::string& series) const {
     const auto found = values.find(series);
     return found == values.end() ? 0 : found->second;
+  }
+  // Whichever of its labels comes first.
+  double Requests(const std::string& method, const std::string& code) const {
+    const std::string m = "method=\"" + method + "\"", c = "code=\"" + code + "\"";
+    return Value("s2p_requests_total{" + m + "," + c + "}") +
+           Value("s2p_requests_total{" + c + "," + m + "}");
   }
   std::map<std::string, std::string> help, type;
   std::map<std::string, double> values;
@@ -87,9 +100,7 @@ TEST(MetricsTest, CountersOfOneMethodAndCodeAreOne) {
   }
   metrics.CountRejected(Rejection::kBusy);
   const Scrape scrape(metrics.Text());
-  EXPECT_EQ(scrape.Value("s2p_requests_total{code=\"NOT_FOUND\",method=\"GetPhoto\"}") +
-                scrape.Value("s2p_requests_total{method=\"GetPhoto\",code=\"NOT_FOUND\"}"),
-            3);
+  EXPECT_EQ(scrape.Requests("GetPhoto", "NOT_FOUND"), 3);
   EXPECT_EQ(scrape.Value("s2p_rejected_total{reason=\"busy\"}"), 1);
   EXPECT_EQ(scrape.Value("s2p_rejected_total{reason=\"queue_full\"}"), 0);
 }
@@ -107,7 +118,73 @@ class ObservabilityTest : public ServerTest {
     const auto found = trailing.find("x-request-id");
     return found == trailing.end() ? "" : std::string(found->second.data(), found->second.size());
   }
+  // What Prometheus would read from the server now.
+  Scrape ScrapeServer() const {
+    const std::vector<std::string> parts = absl::StrSplit(server_->http_address(), ':');
+    int port = 0;
+    EXPECT_TRUE(absl::SimpleAtoi(parts.back(), &port));
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address = {};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const std::string request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    EXPECT_EQ(send(fd, request.data(), request.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(request.size()));
+    std::string answer;
+    char buffer[4096];
+    for (ssize_t n; (n = recv(fd, buffer, sizeof(buffer), 0)) > 0;) {
+      answer.append(buffer, static_cast<size_t>(n));
+    }
+    close(fd);
+    EXPECT_EQ(answer.rfind("HTTP/1.1 200", 0), 0u) << answer;
+    return Scrape(answer.substr(answer.find("\r\n\r\n") + 4));
+  }
 };
+
+TEST_F(ObservabilityTest, ServerThatHasWorkedShowsEveryMetricOfTheDesign) {
+  Serve();
+  MustAdd(1);
+  ASSERT_TRUE(Search(SketchOf(1)).ok());
+  const Scrape scrape = ScrapeServer();
+  for (const char* name :
+       {"s2p_requests_total", "s2p_request_seconds", "s2p_stage_seconds", "s2p_batch_size",
+        "s2p_queue_depth", "s2p_rejected_total", "s2p_model_version", "s2p_model_loads_total",
+        "s2p_model_swap_seconds", "s2p_reembed_progress_ratio", "s2p_gallery_photos",
+        "s2p_gallery_writes_total", "s2p_device_memory_bytes", "s2p_build_info"}) {
+    EXPECT_EQ(scrape.help.count(name), 1u) << name;
+    EXPECT_EQ(scrape.type.count(name), 1u) << name;
+  }
+  EXPECT_EQ(scrape.Value("s2p_model_version"), 1);
+  EXPECT_EQ(scrape.Value("s2p_gallery_photos"), 1);
+  EXPECT_EQ(scrape.Value("s2p_model_loads_total{result=\"ok\"}"), 1);
+  for (const char* stage : {"decode", "queue", "search"}) {
+    EXPECT_EQ(scrape.Value(absl::StrCat("s2p_stage_seconds_count{stage=\"", stage, "\"}")), 1)
+        << stage;
+  }
+}
+
+TEST_F(ObservabilityTest, CallsAreCountedByTheirCodes) {
+  // Of clients that set none: theirs has passed when they arrive.
+  options_.limits.default_deadline = absl::ZeroDuration();
+  Serve();
+  const Scrape before = ScrapeServer();
+  EXPECT_EQ(before.Requests("Search", "OK"), 0);
+  grpc::ClientContext patient;
+  patient.set_deadline(std::chrono::system_clock::now() + std::chrono::hours(1));
+  v1::SearchResponse response;
+  ASSERT_TRUE(search_->Search(&patient, SketchOf(1), &response).ok());
+  EXPECT_EQ(Search(v1::SearchRequest()).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Search(v1::SearchRequest()).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Search(SketchOf(1)).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  const Scrape after = ScrapeServer();
+  EXPECT_EQ(after.Requests("Search", "OK"), 1);
+  EXPECT_EQ(after.Requests("Search", "INVALID_ARGUMENT"), 2);
+  EXPECT_EQ(after.Requests("Search", "DEADLINE_EXCEEDED"), 1);
+  EXPECT_EQ(after.Value("s2p_rejected_total{reason=\"deadline\"}"), 1);
+  EXPECT_EQ(after.Value("s2p_request_seconds_count{method=\"Search\"}"), 4);
+}
 
 TEST_F(ObservabilityTest, EveryKindOfCallBringsItsRequestIdBack) {
   Serve();
@@ -166,13 +243,48 @@ TEST_F(ObservabilityTest, CallWithoutAnIdGetsOneOfItsOwn) {
   EXPECT_THAT(ids, AllOf(SizeIs(3), Each(SizeIs(32))));
 }
 
+// Control bytes do not come this far: gRPC's own client refuses to send them.
 TEST_F(ObservabilityTest, BadIdIsReplaced) {
   Serve();
-  grpc::ClientContext context;
-  context.AddMetadata("x-request-id", std::string(129, 'x'));
-  v1::SearchResponse response;
-  search_->Search(&context, SketchOf(1), &response);
-  EXPECT_THAT(IdOf(context), SizeIs(32));
+  for (const std::string& bad : {std::string(129, 'x'), std::string("two words")}) {
+    grpc::ClientContext context;
+    context.AddMetadata("x-request-id", bad);
+    v1::SearchResponse response;
+    search_->Search(&context, SketchOf(1), &response);
+    EXPECT_THAT(IdOf(context), SizeIs(32)) << bad;
+  }
+}
+
+TEST_F(ObservabilityTest, CallerWithoutAKeyGetsItsRequestIdToo) {
+  options_.credentials.api_key_file = dir_.File("keys");
+  std::ofstream(options_.credentials.api_key_file) << "correct-horse-battery-staple\n";
+  std::filesystem::permissions(options_.credentials.api_key_file,
+                               std::filesystem::perms::owner_read);
+  Serve();
+  const auto expect_refused = [&](const std::function<grpc::Status(grpc::ClientContext*)>& work) {
+    grpc::ClientContext context;
+    context.AddMetadata("x-request-id", "stranger");
+    EXPECT_EQ(work(&context).error_code(), grpc::StatusCode::UNAUTHENTICATED);
+    EXPECT_EQ(IdOf(context), "stranger");
+  };
+  expect_refused([&](grpc::ClientContext* context) {
+    v1::SearchResponse response;
+    return search_->Search(context, SketchOf(1), &response);
+  });
+  expect_refused(
+      [&](grpc::ClientContext* context) { return gallery_->AddPhotos(context)->Finish(); });
+  expect_refused([&](grpc::ClientContext* context) {
+    v1::GetPhotoRequest request;
+    request.set_photo_id("p0");
+    return gallery_->GetPhoto(context, request)->Finish();
+  });
+  expect_refused([&](grpc::ClientContext* context) {
+    v1::GetModelStatusResponse response;
+    return model_->GetModelStatus(context, {}, &response);
+  });
+  expect_refused([&](grpc::ClientContext* context) {
+    return model_->WatchModelStatus(context, {})->Finish();
+  });
 }
 
 TEST_F(ObservabilityTest, SlowSearchIsInTheLogWithItsIdAndStages) {
