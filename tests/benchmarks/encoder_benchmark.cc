@@ -14,9 +14,13 @@
 #include "model/backbone.h"
 #include "model/check.h"
 #include "model/frozen_backbone.h"
+#include "tests/benchmarks/timing.h"
 
 namespace s2p {
 namespace {
+
+using testing::Median;
+using testing::SecondsOf;
 
 constexpr int kPixels = 96;
 
@@ -28,19 +32,6 @@ std::shared_ptr<Backbone> ServedBackbone() {
   S2P_CHECK(backbone.ok());
   (*backbone)->eval();
   return *backbone;
-}
-
-template <typename Function>
-double SecondsOf(const Function& function) {
-  const absl::Time begin = absl::Now();
-  function();
-  return absl::ToDoubleSeconds(absl::Now() - begin);
-}
-
-double Median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
 }
 
 void FoldedForward(benchmark::State& state, TensorLayout layout) {

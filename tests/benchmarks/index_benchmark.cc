@@ -20,11 +20,15 @@
 #include "absl/time/clock.h"
 #include "model/check.h"
 #include "server/indexed_gallery_view.h"
+#include "tests/benchmarks/timing.h"
 #include "tests/server/random_units.h"
 #include "tests/server/view_builder.h"
 
 namespace s2p {
 namespace {
+
+using testing::Median;
+using testing::SecondsOf;
 
 constexpr int kTopK = 10;
 constexpr int kClusters = 2000;
@@ -38,19 +42,6 @@ double MegabytesResident() {
     return kilobytes / 1024;
   }
   return 0;
-}
-
-template <typename Function>
-double SecondsOf(const Function& function) {
-  const absl::Time begin = absl::Now();
-  function();
-  return absl::ToDoubleSeconds(absl::Now() - begin);
-}
-
-double Median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
 }
 
 std::shared_ptr<const IndexedGalleryView> MakeView(const EmbeddingMatrix& vectors,

@@ -4,9 +4,11 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 
+#include "absl/strings/numbers.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "s2p/v1/model.grpc.pb.h"
 #include "s2p/v1/search.grpc.pb.h"
@@ -24,6 +26,13 @@ struct Stubs {
   std::unique_ptr<v1::GalleryService::Stub> gallery;
   std::unique_ptr<v1::ModelService::Stub> model;
 };
+
+// A number that the caller of the test may choose.
+inline int FromEnvironment(const char* name, int otherwise) {
+  int value = 0;
+  const char* text = std::getenv(name);
+  return text != nullptr && absl::SimpleAtoi(text, &value) ? value : otherwise;
+}
 
 }  // namespace s2p::testing
 

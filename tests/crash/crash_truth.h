@@ -15,6 +15,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "s2p/v1/gallery.pb.h"
+#include "tests/server/gallery_fixture.h"
 
 namespace s2p::testing {
 
@@ -114,6 +116,16 @@ class Truth {
   int64_t now_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<std::string, std::vector<Possible>> states_ ABSL_GUARDED_BY(mutex_);
 };
+
+// Puts `content` there, whatever was there before.
+inline v1::AddPhotoRequest AddRequest(const std::string& id, const Content& content) {
+  v1::AddPhotoRequest request;
+  request.set_photo_id(id);
+  request.set_image(PhotoBytes(content.seed));
+  (*request.mutable_metadata())["note"] = content.note;
+  request.set_on_conflict(v1::ON_CONFLICT_REPLACE);
+  return request;
+}
 
 }  // namespace s2p::testing
 

@@ -16,7 +16,6 @@
 #include <set>
 #include <thread>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "tests/crash/crash_stubs.h"
@@ -33,21 +32,6 @@ constexpr int kWriters = 3;
 constexpr int kIdsOfAWriter = 60;
 // Deleted and added again together: more than a compaction needs.
 constexpr int kBulk = 1000;
-
-int FromEnvironment(const char* name, int otherwise) {
-  int value = 0;
-  const char* text = std::getenv(name);
-  return text != nullptr && absl::SimpleAtoi(text, &value) ? value : otherwise;
-}
-
-v1::AddPhotoRequest AddRequest(const std::string& id, const Content& content) {
-  v1::AddPhotoRequest request;
-  request.set_photo_id(id);
-  request.set_image(PhotoBytes(content.seed));
-  (*request.mutable_metadata())["note"] = content.note;
-  request.set_on_conflict(v1::ON_CONFLICT_REPLACE);
-  return request;
-}
 
 class ServerCrashTest : public ::testing::Test {
  protected:

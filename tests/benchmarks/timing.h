@@ -1,0 +1,30 @@
+// How long something takes.
+#ifndef S2P_TESTS_BENCHMARKS_TIMING_H_
+#define S2P_TESTS_BENCHMARKS_TIMING_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+
+namespace s2p::testing {
+
+template <typename Function>
+double SecondsOf(const Function& function) {
+  const absl::Time begin = absl::Now();
+  function();
+  return absl::ToDoubleSeconds(absl::Now() - begin);
+}
+
+// The upper one of the two in the middle. Requires at least one value.
+inline double Median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+}  // namespace s2p::testing
+
+#endif  // S2P_TESTS_BENCHMARKS_TIMING_H_
