@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -12,7 +13,10 @@ namespace {
 
 double Milliseconds(absl::Duration duration) { return absl::ToDoubleMilliseconds(duration); }
 
-std::string ToJsonText(const LoadTestResult& result) {
+// Of the longest bar.
+constexpr int kBarColumns = 50;
+
+std::string ToJsonText(const LoadTestResult& result, bool histogram) {
   nlohmann::ordered_json json;
   json["requests"] = result.requests;
   json["errors"] = result.errors;
@@ -21,6 +25,12 @@ std::string ToJsonText(const LoadTestResult& result) {
   json["p95_ms"] = Milliseconds(result.p95);
   json["p99_ms"] = Milliseconds(result.p99);
   json["codes"] = result.codes;
+  if (histogram) {
+    auto& buckets = json["histogram"] = nlohmann::ordered_json::array();
+    for (const LatencyBucket& bucket : result.histogram) {
+      buckets.push_back({{"at_most_ms", Milliseconds(bucket.at_most)}, {"count", bucket.count}});
+    }
+  }
   return json.dump() + "\n";
 }
 
@@ -31,6 +41,17 @@ void Print(const LoadTestResult& result, std::ostream& out) {
                          Milliseconds(result.p95), Milliseconds(result.p99));
   for (const auto& [code, count] : result.codes) {
     if (code != "OK") out << code << ": " << count << '\n';
+  }
+}
+
+void PrintHistogram(const std::vector<LatencyBucket>& histogram, std::ostream& out) {
+  int64_t most = 1;
+  for (const LatencyBucket& bucket : histogram) most = std::max(most, bucket.count);
+  for (const LatencyBucket& bucket : histogram) {
+    // Few are not none.
+    const auto columns = static_cast<size_t>((bucket.count * kBarColumns + most - 1) / most);
+    out << absl::StrFormat("<= %8.1f ms %9d%s%s\n", Milliseconds(bucket.at_most), bucket.count,
+                           columns == 0 ? "" : " ", std::string(columns, '#'));
   }
 }
 
@@ -56,9 +77,10 @@ absl::Status RunBench(const SearchClient& client, const BenchOptions& options, s
     return client.Search(requests[static_cast<size_t>(number) % requests.size()]).status();
   });
   if (options.json) {
-    out << ToJsonText(result);
+    out << ToJsonText(result, options.histogram);
   } else {
     Print(result, out);
+    if (options.histogram) PrintHistogram(result.histogram, out);
   }
   if (result.errors == result.requests) return absl::UnknownError("every search failed");
   return absl::OkStatus();

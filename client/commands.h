@@ -106,6 +106,8 @@ struct BenchOptions {
   int concurrency = 8;
   double rate = 0;
   double duration_seconds = 10;
+  // Latencies by buckets, too.
+  bool histogram = false;
   bool json = false;
 };
 // Fails if the first search fails, or every one.

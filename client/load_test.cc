@@ -31,6 +31,23 @@ absl::Duration Percentile(const std::vector<absl::Duration>& sorted, double shar
   return sorted[std::max<size_t>(rank, 1) - 1];
 }
 
+// Of ascending latencies.
+std::vector<LatencyBucket> HistogramOf(const std::vector<absl::Duration>& sorted) {
+  std::vector<LatencyBucket> histogram;
+  auto begin = sorted.begin();
+  absl::Duration decade = absl::Microseconds(100);
+  while (begin != sorted.end()) {
+    for (const int step : {1, 2, 5}) {
+      const auto end = std::upper_bound(begin, sorted.end(), decade * step);
+      if (end != begin || !histogram.empty()) histogram.push_back({decade * step, end - begin});
+      begin = end;
+      if (begin == sorted.end()) break;
+    }
+    decade *= 10;
+  }
+  return histogram;
+}
+
 LoadTestResult Summarize(const std::vector<Observed>& all, absl::Time begin) {
   LoadTestResult result;
   std::vector<absl::Duration> latencies;
@@ -49,6 +66,7 @@ LoadTestResult Summarize(const std::vector<Observed>& all, absl::Time begin) {
   result.p50 = Percentile(latencies, 0.50);
   result.p95 = Percentile(latencies, 0.95);
   result.p99 = Percentile(latencies, 0.99);
+  result.histogram = HistogramOf(latencies);
   return result;
 }
 

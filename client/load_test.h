@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -21,6 +22,12 @@ struct LoadTestOptions {
   absl::Duration duration = absl::Seconds(10);
 };
 
+// How many calls took at most so long, and longer than the bucket before.
+struct LatencyBucket {
+  absl::Duration at_most;
+  int64_t count = 0;
+};
+
 struct LoadTestResult {
   int64_t requests = 0;
   int64_t errors = 0;
@@ -29,6 +36,9 @@ struct LoadTestResult {
   // Of the calls that succeeded. In the open loop a call's time begins when it was due, so that a
   // slow answer is not hidden by the calls that it delayed ("coordinated omission", G. Tene).
   absl::Duration p50, p95, p99;
+  // Of the same calls, from the first bucket that holds any to the last: 1, 2 and 5 times powers of
+  // ten, from 0.1 ms on.
+  std::vector<LatencyBucket> histogram;
   // Calls by the name of their status code, "OK" among them.
   std::map<std::string, int64_t> codes;
 

@@ -77,7 +77,9 @@ LIBRARIES = {
         ["httplib"], ["httplib", "pkgconfig::httplib"], ["daemon/*.cc", "client/web/*.cc"], [],
         ["daemon", "client"]),
     "spdlog": Library(["spdlog/"], ["spdlog"], ["daemon/*.cc"], [], ["daemon"]),
-    "CLI11": Library(["CLI/"], ["cli11"], ["daemon/*.cc", "client/*.cc"], [], ["daemon", "client"]),
+    "CLI11": Library(
+        ["CLI/"], ["cli11"], ["daemon/*.cc", "client/*.cc", "client/command_line.h"], [],
+        ["daemon", "client"]),
     "matio": Library(
         ["matio"], ["matio", "pkgconfig::matio"], ["trainer/market_attributes.cc"], [],
         ["trainer"]),

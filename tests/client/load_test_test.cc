@@ -45,5 +45,20 @@ TEST(LoadTestTest, PercentilesAreOrderedAndFailuresHaveNone) {
   EXPECT_EQ(bad.errors, bad.requests);
 }
 
+TEST(LoadTestTest, HistogramHoldsEveryCallThatSucceeded) {
+  const LoadTestResult result = RunLoadTest(Short(3), [](int64_t number) {
+    return number % 5 == 0 ? absl::InternalError("") : absl::OkStatus();
+  });
+  int64_t calls = 0;
+  absl::Duration before;
+  for (const LatencyBucket& bucket : result.histogram) {
+    EXPECT_GT(bucket.at_most, before);
+    before = bucket.at_most;
+    calls += bucket.count;
+  }
+  EXPECT_EQ(calls, result.requests - result.errors);
+  EXPECT_GE(before, result.p99);
+}
+
 }  // namespace
 }  // namespace s2p
