@@ -12,6 +12,10 @@
 namespace s2p {
 namespace {
 
+// What is lighter is ground, which JPEG leaves a few levels below white.
+constexpr uint8_t kWhiteGround = 235;
+// Of the longer side, left on each side of it.
+constexpr int kGroundShare = 16;
 constexpr uint32_t kMaxSidePixels = 1024;
 constexpr uint32_t kMaxThicken = 8;
 constexpr int kPrecisionBits = 22;
@@ -98,6 +102,11 @@ Image ResizeHeight(const Image& image, int height, v1::ResizeFilter filter) {
   return result;
 }
 
+// ITU-R 601, in Pillow's fixed point.
+uint8_t Luma(const uint8_t* rgb) {
+  return static_cast<uint8_t>((19595u * rgb[0] + 38470u * rgb[1] + 7471u * rgb[2] + 32768u) >> 16);
+}
+
 absl::Status Wrong(absl::string_view field, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", what));
 }
@@ -137,6 +146,7 @@ Preprocessor::Preprocessor(const v1::Preprocessing& preprocessing)
       edges_(preprocessing.edges()),
       thicken_(static_cast<int>(preprocessing.thicken())),
       resize_first_(preprocessing.resize_first()),
+      fit_(preprocessing.fit()),
       filter_(preprocessing.filter()) {
   std::copy(preprocessing.mean().begin(), preprocessing.mean().end(), mean_.begin());
   std::copy(preprocessing.std().begin(), preprocessing.std().end(), std_.begin());
@@ -144,7 +154,8 @@ Preprocessor::Preprocessor(const v1::Preprocessing& preprocessing)
 
 Image Preprocessor::Prepare(const Image& image) const {
   S2P_CHECK(!image.empty());
-  Image result = edges_ ? InvertedEdges(image) : image;
+  Image result = fit_ ? FitToInk(image) : image;
+  if (edges_) result = InvertedEdges(result);
   if (resize_first_) result = Resize(result, width_, height_, filter_);
   if (grey_) result = ToGrey(result);
   if (thicken_ > 0) result = Thicken(result, thicken_);
@@ -170,15 +181,38 @@ void Preprocessor::Apply(const Image& image, absl::Span<float> out) const {
   Normalize(Prepare(image), out);
 }
 
+Image FitToInk(const Image& image) {
+  int left = image.width(), right = -1, top = image.height(), bottom = -1;
+  for (int y = 0; y < image.height(); ++y) {
+    const uint8_t* in = image.row(y);
+    for (int x = 0; x < image.width(); ++x, in += Image::kChannels) {
+      if (Luma(in) >= kWhiteGround) continue;
+      left = std::min(left, x);
+      right = std::max(right, x);
+      top = std::min(top, y);
+      bottom = y;
+    }
+  }
+  if (right < 0) return image;
+  const int width = right - left + 1, height = bottom - top + 1;
+  const int longer = std::max(width, height);
+  const int side = longer + 2 * std::max(1, longer / kGroundShare);
+  Image square(side, side, 255);
+  for (int y = 0; y < height; ++y) {
+    const uint8_t* from = image.row(top + y) + left * Image::kChannels;
+    std::copy_n(from, width * Image::kChannels,
+                square.row((side - height) / 2 + y) + (side - width) / 2 * Image::kChannels);
+  }
+  return square;
+}
+
 Image ToGrey(const Image& image) {
   Image result(image.width(), image.height());
   for (int y = 0; y < image.height(); ++y) {
     const uint8_t* in = image.row(y);
     uint8_t* out = result.row(y);
     for (int x = 0; x < image.width(); ++x, in += Image::kChannels, out += Image::kChannels) {
-      const auto luma =
-          static_cast<uint8_t>((19595u * in[0] + 38470u * in[1] + 7471u * in[2] + 32768u) >> 16);
-      std::fill_n(out, Image::kChannels, luma);
+      std::fill_n(out, Image::kChannels, Luma(in));
     }
   }
   return result;

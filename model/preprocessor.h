@@ -27,7 +27,7 @@ class Preprocessor {
   // Floats that one image takes: 3 * height * width.
   size_t size() const { return size_t{3} * height_ * width_; }
 
-  // Edges, grey, thicken, resize: [height, width, 3] in [0, 255]. Requires a non-empty image.
+  // Fit, edges, grey, thicken, resize: [height, width, 3] in [0, 255]. Requires a non-empty image.
   Image Prepare(const Image& image) const;
   // Divides by 255 and normalises a prepared image into `out`: [3, height, width] float32.
   // Requires prepared.width() == width(), out.size() == size().
@@ -45,10 +45,15 @@ class Preprocessor {
   bool edges_;
   int thicken_;
   bool resize_first_;
+  bool fit_;
   v1::ResizeFilter filter_;
   std::array<float, 3> mean_;
   std::array<float, 3> std_;
 };
+
+// What is darker than the white ground (luma below 235), in the middle of a white square, with a
+// sixteenth of its longer side around it. An image without any of that comes back as it is.
+Image FitToInk(const Image& image);
 
 // The steps, each equal to Pillow's: see docs of the same names there.
 Image ToGrey(const Image& image);

@@ -60,7 +60,8 @@ absl::Status CheckFormat(const TensorMap& tensors, const std::string& path) {
 std::string Summary(const v1::Preprocessing& p) {
   return absl::StrCat(p.height(), " x ", p.width(), p.grey() ? ", grey" : "",
                       p.edges() ? ", edges" : "", ", thicken ", p.thicken(), ", ",
-                      v1::ResizeFilter_Name(p.filter()), p.resize_first() ? ", resize first" : "");
+                      v1::ResizeFilter_Name(p.filter()), p.resize_first() ? ", resize first" : "",
+                      p.fit() ? ", fit" : "");
 }
 
 // [n, height, width, channels] of prepared images.

@@ -214,6 +214,7 @@ v1::Preprocessing PreprocessingOf(const v1::TrainingSpec::InputSpec& input) {
   preprocessing.set_thicken(input.thicken());
   preprocessing.set_filter(input.filter());
   preprocessing.set_resize_first(input.resize_first());
+  preprocessing.set_fit(input.fit());
   for (const float mean : {0.485F, 0.456F, 0.406F}) preprocessing.add_mean(mean);
   for (const float std : {0.229F, 0.224F, 0.225F}) preprocessing.add_std(std);
   return preprocessing;
