@@ -78,7 +78,8 @@ LIBRARIES = {
         ["daemon", "client"]),
     "spdlog": Library(["spdlog/"], ["spdlog"], ["daemon/*.cc"], [], ["daemon"]),
     "CLI11": Library(
-        ["CLI/"], ["cli11"], ["daemon/*.cc", "client/*.cc", "client/command_line.h"], [],
+        ["CLI/"], ["cli11"], ["daemon/*.cc", "client/*.cc", "client/command_line.h"],
+        ["client/command_line.h"],
         ["daemon", "client"]),
     "matio": Library(
         ["matio"], ["matio", "pkgconfig::matio"], ["trainer/market_attributes.cc"], [],
