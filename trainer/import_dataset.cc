@@ -25,7 +25,10 @@ const std::map<std::string, Planner>& Planners() {
        [](const ImportOptions& options) {
          return PlanPkuSketch(options.root, options.split_seed);
        }},
-      {"qmul-shoes", [](const ImportOptions& options) { return PlanQmulShoes(options.root); }},
+      {"qmul-shoes",
+       [](const ImportOptions& options) {
+         return PlanQmulShoes(options.root, options.further_sketches);
+       }},
       {"ut-zap50k", [](const ImportOptions& options) { return PlanUtZap50k(options.root); }},
   };
   return *planners;
@@ -46,6 +49,10 @@ absl::StatusOr<Plan> MakePlan(const ImportOptions& options) {
   if (options.format != "iiitd" && !options.split_file.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("format ", options.format, " takes no split file"));
+  }
+  if (options.format != "qmul-shoes" && !options.further_sketches.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("format ", options.format, " takes no further sketches"));
   }
   return planner->second(options);
 }

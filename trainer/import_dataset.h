@@ -22,6 +22,9 @@ struct ImportOptions {
   uint64_t split_seed = 1;
   // CSV with lines IDENTITY,train|val|test. iiitd must have one, the others must not.
   std::string split_file;
+  // Folder with pairs.csv, further sketches of identities to train on. qmul-shoes may have one, the
+  // others must not.
+  std::string further_sketches;
 };
 
 struct ImportSummary {

@@ -13,8 +13,10 @@
 
 namespace s2p {
 
-// Pairs: {train,test}/images/N.jpg and {train,test}/sketches/N.png.
-absl::StatusOr<Plan> PlanQmulShoes(const std::filesystem::path& root);
+// Pairs: {train,test}/images/N.jpg and {train,test}/sketches/N.png. `further`, if not empty, holds
+// pairs.csv, whose columns "id" and "sketch" name further sketches of the numbers to train on.
+absl::StatusOr<Plan> PlanQmulShoes(const std::filesystem::path& root,
+                                   const std::filesystem::path& further);
 
 // A folder of one's own: photo/ and sketch/, or train/, val/ and test/ with these inside. Without
 // splits, a quarter of the identities, drawn by the seed, is for testing.

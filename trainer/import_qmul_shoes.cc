@@ -5,9 +5,11 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "trainer/csv.h"
 #include "trainer/import_formats.h"
 
 namespace s2p {
@@ -63,9 +65,57 @@ absl::Status PlanQmulSplit(const fs::path& root, const std::string& split,
   return absl::OkStatus();
 }
 
+// The number of the column that the header calls `name`.
+absl::StatusOr<size_t> ColumnOf(const CsvReader& reader, const std::vector<std::string>& header,
+                                const std::string& name) {
+  const auto found = std::find(header.begin(), header.end(), name);
+  if (found == header.end()) return reader.Wrong(absl::StrCat("has no column ", name));
+  return static_cast<size_t>(found - header.begin());
+}
+
+// Relative, and not out of the folder.
+bool StaysInside(const fs::path& path) {
+  return !path.empty() && path.is_relative() &&
+         std::none_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
+}
+
+absl::Status PlanFurtherSketches(const fs::path& folder, Plan& plan) {
+  std::set<std::string> to_train_on;
+  for (const PlannedImage& image : plan.images) {
+    if (image.line.split == "train") to_train_on.insert(image.line.identity);
+  }
+  auto reader = CsvReader::Open((folder / "pairs.csv").string());
+  if (!reader.ok()) return reader.status();
+  std::vector<std::string> row;
+  auto more = reader->Next(&row);
+  if (!more.ok()) return more.status();
+  const auto id = ColumnOf(*reader, row, "id");
+  const auto sketch = ColumnOf(*reader, row, "sketch");
+  if (!id.ok() || !sketch.ok()) return id.ok() ? sketch.status() : id.status();
+  std::set<std::string> seen;
+  for (;;) {
+    more = reader->Next(&row);
+    if (!more.ok()) return more.status();
+    if (!*more) return absl::OkStatus();
+    if (row.size() <= std::max(*id, *sketch)) return reader->Wrong("has too few columns");
+    // A sketch of a test photo would make the test easier than it is.
+    if (to_train_on.count(row[*id]) == 0) {
+      return reader->Wrong(absl::StrCat("there is no photo ", row[*id], " to train on"));
+    }
+    if (!StaysInside(row[*sketch])) {
+      return reader->Wrong(absl::StrCat("\"", row[*sketch], "\" is not a path in the folder"));
+    }
+    const fs::path file = folder / row[*sketch];
+    if (absl::Status status = CheckImage(file, ImageEndings()); !status.ok()) return status;
+    const std::string name = absl::StrCat("further-", file.filename().string());
+    if (!seen.insert(name).second) return reader->Wrong("the sketch is there twice");
+    plan.images.push_back(Planned(file, name, row[*id], v1::MODALITY_SKETCH, "train"));
+  }
+}
+
 }  // namespace
 
-absl::StatusOr<Plan> PlanQmulShoes(const fs::path& root) {
+absl::StatusOr<Plan> PlanQmulShoes(const fs::path& root, const fs::path& further) {
   Plan plan;
   plan.description.name = "qmul-shoes-v1";
   plan.description.source =
@@ -75,6 +125,9 @@ absl::StatusOr<Plan> PlanQmulShoes(const fs::path& root) {
   std::set<std::string> seen;
   for (const char* split : {"train", "test"}) {
     if (absl::Status status = PlanQmulSplit(root, split, seen, plan); !status.ok()) return status;
+  }
+  if (!further.empty()) {
+    if (absl::Status status = PlanFurtherSketches(further, plan); !status.ok()) return status;
   }
   return plan;
 }

@@ -138,6 +138,8 @@ void AddImport(Options& options, ImportOptions& import) {
   command.Add("out", &import.out, "folder to make").Required();
   command.Add("split-seed", &import.split_seed, "fixes the split of formats that have none");
   command.Add("split-file", &import.split_file, "iiitd: CSV with identity,train|val|test");
+  command.Add("further-sketches", &import.further_sketches,
+              "qmul-shoes: folder with pairs.csv, further sketches to train on");
 }
 
 void AddImportCheckpoint(Options& options, ImportCheckpointOptions& import) {

@@ -89,5 +89,64 @@ TEST_F(ImportQmulShoesTest, LeftoversOfFileManagersArePassedOver) {
   EXPECT_TRUE(Import("qmul-shoes").ok());
 }
 
+class ImportFurtherSketchesTest : public ImportQmulShoesTest {
+ protected:
+  void SetUp() override {
+    ImportQmulShoesTest::SetUp();
+    WriteJpg("further/sketch/2-1.jpg");
+    WriteJpg("further/sketch/2-2.jpg");
+    WritePairs("2,1,photo/2.jpg,sketch/2-1.jpg\n2,2,photo/2.jpg,sketch/2-2.jpg\n");
+    options_.further_sketches = Root("further");
+  }
+  void WritePairs(const std::string& rows) {
+    Write("further/pairs.csv", "id,sketcher,photo,sketch\n" + rows);
+  }
+};
+
+TEST_F(ImportFurtherSketchesTest, TheyAreOfTheirIdentityAndToTrainOn) {
+  const auto summary = Import("qmul-shoes");
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->sketches, 6);
+  int further = 0;
+  for (const DataSetImage& image : Open().images()) {
+    if (image.path.find("further-") == std::string::npos) continue;
+    ++further;
+    EXPECT_EQ(image.identity, "2");
+    EXPECT_EQ(image.split, "train");
+    EXPECT_EQ(image.modality, v1::MODALITY_SKETCH);
+  }
+  EXPECT_EQ(further, 2);
+}
+
+TEST_F(ImportFurtherSketchesTest, SketchOfATestPhotoIsRefused) {
+  WritePairs("3,1,photo/3.jpg,sketch/2-1.jpg\n");
+  ExpectWrong("qmul-shoes", "pairs.csv:2: there is no photo 3 to train on");
+}
+
+TEST_F(ImportFurtherSketchesTest, PathOutOfTheFolderIsRefused) {
+  WritePairs("2,1,photo/2.jpg,../train/sketches/2.png\n");
+  ExpectWrong("qmul-shoes", "pairs.csv:2: \"../train/sketches/2.png\" is not a path in the folder");
+}
+
+TEST_F(ImportFurtherSketchesTest, SketchThatIsThereTwiceIsNamed) {
+  WritePairs("2,1,photo/2.jpg,sketch/2-1.jpg\n10,1,photo/10.jpg,sketch/2-1.jpg\n");
+  ExpectWrong("qmul-shoes", "pairs.csv:3: the sketch is there twice");
+}
+
+TEST_F(ImportFurtherSketchesTest, MissingColumnShortRowAndMissingFileAreNamed) {
+  Write("further/pairs.csv", "id,photo\n");
+  ExpectWrong("qmul-shoes", "pairs.csv:1: has no column sketch");
+  WritePairs("2,1\n");
+  ExpectWrong("qmul-shoes", "pairs.csv:2: has too few columns");
+  WritePairs("2,1,photo/2.jpg,sketch/2-9.jpg\n");
+  ExpectWrong("qmul-shoes", "sketch/2-9.jpg");
+  Remove("further/pairs.csv");
+  ExpectMissing("qmul-shoes", "pairs.csv");
+}
+
+TEST_F(ImportFurtherSketchesTest, OtherFormatsTakeNone) {
+  ExpectWrong("folder", "format folder takes no further sketches");
+}
+
 }  // namespace
 }  // namespace s2p::testing
