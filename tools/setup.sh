@@ -20,6 +20,8 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
   # tools/convert_weights.py
   python3-torch
+  # The example of a client in Python
+  python3-grpcio python3-protobuf
 )
 # Debian 12 has it, Debian 13 does not; the format check is skipped where it is missing.
 if apt-cache show clang-format-14 >/dev/null 2>&1; then

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Searches, and adds photos, from Python: needs grpcio, protobuf and this repository's proto folder.
+
+    apt-get install python3-grpcio python3-protobuf protobuf-compiler
+    client/examples/s2p_client.py add photos/*.jpg
+    client/examples/s2p_client.py search sketch.png
+
+--server HOST:PORT, by default 127.0.0.1:50051; an API key is taken from S2P_API_KEY.
+"""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+
+try:
+    import grpc
+except ImportError:
+    sys.exit("grpcio is missing for %s: apt-get install python3-grpcio" % sys.executable)
+
+PROTO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "proto")
+
+
+def load_messages():
+    """The modules that protoc makes of search.proto and gallery.proto."""
+    folder = tempfile.TemporaryDirectory()
+    protos = [os.path.join(PROTO, "s2p/v1", name) for name in os.listdir(os.path.join(PROTO, "s2p/v1"))
+              if name.endswith(".proto")]
+    subprocess.run(["protoc", "-I", PROTO, "--python_out", folder.name] + protos, check=True)
+    sys.path.insert(0, folder.name)
+    from s2p.v1 import gallery_pb2, search_pb2
+    folder.cleanup()
+    return search_pb2, gallery_pb2
+
+
+search_pb2, gallery_pb2 = load_messages()
+
+
+class Client:
+    """A connection; close it, or use it in a `with`."""
+
+    def __init__(self, server, api_key="", timeout_seconds=10):
+        # A request that the server cannot take now is repeated when it says.
+        self.channel = grpc.insecure_channel(server, options=[
+            ("grpc.per_rpc_retry_buffer_size", 16 << 20),
+            ("grpc.service_config", """{"methodConfig": [{
+                "name": [{"service": "s2p.v1.SearchService"}],
+                "retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.1s", "maxBackoff": "2s",
+                                "backoffMultiplier": 2,
+                                "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]}}]}"""),
+        ])
+        self.timeout_seconds = timeout_seconds
+        self.metadata = [("authorization", "Bearer " + api_key)] if api_key else []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.channel.close()
+
+    def search(self, image, top_k=10):
+        """SearchResponse for the bytes of a JPEG, PNG or WebP. Raises grpc.RpcError."""
+        request = search_pb2.SearchRequest(top_k=top_k)
+        request.examples.add().image = image
+        call = self.channel.unary_unary(
+            "/s2p.v1.SearchService/Search",
+            request_serializer=search_pb2.SearchRequest.SerializeToString,
+            response_deserializer=search_pb2.SearchResponse.FromString)
+        return call(request, timeout=self.timeout_seconds, metadata=self.metadata)
+
+    def add(self, photos):
+        """Yields (id, AddPhotoResponse) for each (id, bytes, metadata) of `photos`, in order.
+
+        A photo whose response has code 0 is stored. A broken stream raises grpc.RpcError: add what
+        has no response again.
+        """
+        ids = []
+
+        def requests():
+            for photo_id, image, metadata in photos:
+                ids.append(photo_id)
+                yield gallery_pb2.AddPhotoRequest(photo_id=photo_id, image=image, metadata=metadata)
+
+        call = self.channel.stream_stream(
+            "/s2p.v1.GalleryService/AddPhotos",
+            request_serializer=gallery_pb2.AddPhotoRequest.SerializeToString,
+            response_deserializer=gallery_pb2.AddPhotoResponse.FromString)
+        for number, response in enumerate(call(requests(), metadata=self.metadata)):
+            yield ids[number], response
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--server", default="127.0.0.1:50051")
+    commands = parser.add_subparsers(dest="command", required=True)
+    search = commands.add_parser("search", help="find the photos that match a sketch")
+    search.add_argument("sketch")
+    search.add_argument("-k", type=int, default=10)
+    add = commands.add_parser("add", help="add photos; a file's name without its ending is the id")
+    add.add_argument("photos", nargs="+")
+    arguments = parser.parse_args()
+
+    failed = 0
+    with Client(arguments.server, os.environ.get("S2P_API_KEY", "")) as client:
+        if arguments.command == "search":
+            response = client.search(read(arguments.sketch), arguments.k)
+            for match in response.matches:
+                print("%d\t%.4f\t%s" % (match.rank, match.score, match.photo_id))
+        else:
+            photos = ((os.path.splitext(os.path.basename(path))[0], read(path), {"file": path})
+                      for path in arguments.photos)
+            for photo_id, response in client.add(photos):
+                if response.status.code != 0:
+                    failed += 1
+                    print("%s: %s" % (photo_id, response.status.message), file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except OSError as error:
+        sys.exit("%s: %s" % (error.filename, error.strerror))
+    except grpc.RpcError as error:
+        sys.exit("%s (%s)" % (error.details(), error.code().name))

@@ -1,0 +1,110 @@
+"""Runs the example of a client in Python against a server, on what end_to_end_test.py prepares.
+
+usage: python_example_test.py BIN_DIR WORK_DIR TEST...     runs tests of PythonExample by name
+"""
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import end_to_end_test
+from end_to_end_test import Server
+
+EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                       "../../client/examples/s2p_client.py")
+
+
+
+def python_with_grpc():
+    """This interpreter, or the system's if only that one has Debian's packages; None: none has."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        if os.path.exists(python) and subprocess.call(
+                [python, "-c", "import grpc, google.protobuf"], stderr=subprocess.DEVNULL) == 0:
+            return python
+    return None
+
+
+PYTHON = python_with_grpc()
+
+
+@unittest.skipIf(PYTHON is None, "python3-grpcio is not installed: tools/setup.sh installs it")
+class PythonExample(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(dir=end_to_end_test.WORK)
+        self.target = os.path.join(end_to_end_test.WORK, "data/target")
+        self.servers = []
+
+    def tearDown(self):
+        for server in self.servers:
+            server.end(signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self, *flags):
+        server = Server(os.path.join(end_to_end_test.WORK, "checkpoints"),
+                        os.path.join(self.folder, "server"), *flags)
+        self.servers.append(server)
+        return server.wait_until_serving()
+
+    def example(self, server, *arguments, **environment):
+        return subprocess.run(
+            [PYTHON, EXAMPLE, "--server", server.address] + list(arguments),
+            env=dict(os.environ, **environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            universal_newlines=True)
+
+    def photos(self, count):
+        folder = os.path.join(self.target, "photo")
+        return [os.path.join(folder, name) for name in sorted(os.listdir(folder))[:count]]
+
+    def test_photos_are_added_and_found(self):
+        server = self.start()
+        photos = self.photos(10)
+        added = self.example(server, "add", *photos)
+        self.assertEqual(added.returncode, 0, added.stderr)
+        self.assertEqual(server.json("gallery", "stats")["photoCount"], "10")
+        found = self.example(server, "search", photos[0], "-k", "3")
+        self.assertEqual(found.returncode, 0, found.stderr)
+        lines = [line.split("\t") for line in found.stdout.splitlines()]
+        self.assertEqual([line[0] for line in lines], ["1", "2", "3"])
+        # Line by line what the command line finds.
+        reply = server.json("search", photos[0], "-k", "3")
+        self.assertEqual([line[2] for line in lines],
+                         [match["photoId"] for match in reply["matches"]])
+
+    def test_photo_that_is_none_is_named_and_the_others_are_added(self):
+        server = self.start()
+        bad = os.path.join(self.folder, "bad.png")
+        with open(bad, "wb") as file:
+            file.write(b"%PDF-1.4")
+        added = self.example(server, "add", bad, *self.photos(2))
+        self.assertEqual(added.returncode, 1)
+        self.assertIn("bad: ", added.stderr)
+        self.assertEqual(server.json("gallery", "stats")["photoCount"], "2")
+
+    def test_errors_are_told_with_their_code(self):
+        server = self.start()
+        found = self.example(server, "search", EXAMPLE)
+        self.assertEqual(found.returncode, 1)
+        self.assertIn("(INVALID_ARGUMENT)", found.stderr)
+        missing = self.example(server, "search", os.path.join(self.folder, "none.png"))
+        self.assertIn("none.png: No such file or directory", missing.stderr)
+
+    def test_key_is_sent(self):
+        keys = os.path.join(self.folder, "keys")
+        with open(keys, "w") as file:
+            file.write("a-long-secret-key\n")
+        os.chmod(keys, 0o600)
+        server = self.start("--api-key-file", keys)
+        photo = self.photos(1)[0]
+        self.assertIn("(UNAUTHENTICATED)", self.example(server, "search", photo).stderr)
+        found = self.example(server, "search", photo, S2P_API_KEY="a-long-secret-key")
+        self.assertEqual(found.returncode, 0, found.stderr)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
+    end_to_end_test.BIN, end_to_end_test.WORK = (os.path.abspath(path) for path in sys.argv[1:3])
+    unittest.main(argv=[sys.argv[0]] + ["PythonExample." + name for name in sys.argv[3:]])
