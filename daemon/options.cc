@@ -137,6 +137,11 @@ Flag& Flag::Required() {
   return *this;
 }
 
+Flag& Flag::Alone() {
+  alone_ = true;
+  return *this;
+}
+
 Flag& Flag::OneOf(std::vector<std::string> choices) {
   choices_ = std::move(choices);
   return *this;
@@ -240,6 +245,8 @@ std::optional<int> Options::Parse(int argc, const char* const* argv, std::ostrea
     if (!read.ok()) return usage(read.status().message());
     file = *std::move(read);
   }
+  const Flag* missing = nullptr;
+  bool alone = false;
   for (const Flag* flag : impl_->Active()) {
     CLI::Option* option = chosen->get_option_no_throw(absl::StrCat("--", flag->name_));
     if (option == nullptr) option = app.get_option_no_throw(absl::StrCat("--", flag->name_));
@@ -254,14 +261,17 @@ std::optional<int> Options::Parse(int argc, const char* const* argv, std::ostrea
       if (flag->is_list_) given.texts = absl::StrSplit(environment, ',', absl::SkipEmpty());
     } else if (auto it = file.find(flag->name_); it != file.end()) {
       given = it->second;
-    } else if (flag->required_) {
-      return usage(absl::StrCat("--", flag->name_, " is required"));
     } else {
+      if (flag->required_ && missing == nullptr) missing = flag;
       continue;
     }
     if (absl::Status status = Assign(*flag, given.texts, given.source); !status.ok()) {
       return usage(status.message());
     }
+    alone = alone || (flag->alone_ && flag->show_() == "true");
+  }
+  if (missing != nullptr && !alone) {
+    return usage(absl::StrCat("--", missing->name_, " is required"));
   }
   return std::nullopt;
 }

@@ -30,6 +30,9 @@ class Flag {
  public:
   // Parse fails if no source gives it. Default: optional.
   Flag& Required();
+  // A switch that asks for something else than the program's work: with it required flags may be
+  // missing.
+  Flag& Alone();
   // Only these texts are accepted.
   Flag& OneOf(std::vector<std::string> choices);
   // Numbers, bytes and durations (in seconds) outside [low, high] are refused.
@@ -44,6 +47,7 @@ class Flag {
   bool is_switch_ = false;
   bool is_list_ = false;
   bool required_ = false;
+  bool alone_ = false;
   std::vector<std::string> choices_;
   std::optional<std::pair<double, double>> range_;
   // Sets the variable; shows it as text; as a number, for Range (unset for other types).

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/health_check.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/shutdown.h"
@@ -21,6 +22,7 @@ struct Flags {
   LogOptions log;
   std::string address_file;
   std::string http_address_file;
+  bool health = false;
   absl::Duration drain = absl::Seconds(30);
   // As the option types have them.
   uint64_t max_image_bytes = 0;
@@ -37,6 +39,10 @@ void AddFlags(Options& options, Flags& flags) {
       .Required();
   options.Add("listen", &server.listen, "address of gRPC, HOST:PORT; port 0 picks a free one");
   options.Add("http", &server.http, "address of /metrics, /healthz and /readyz, HOST:PORT");
+  options
+      .Add("health", &flags.health,
+           "serve nothing: ask the server at --http whether it is alive, exit 0 if so")
+      .Alone();
   options.Add("address-file", &flags.address_file,
               "file to write gRPC's address to when it listens");
   options.Add("http-address-file", &flags.http_address_file, "the same for --http");
@@ -164,7 +170,7 @@ int Main(int argc, char** argv) {
   AddFlags(options, flags);
   if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
   ApplyLimits(flags);
-  const absl::Status status = Serve(flags);
+  const absl::Status status = flags.health ? CheckHealth(flags.server.http) : Serve(flags);
   if (status.ok()) return 0;
   std::cerr << "s2p-server: " << status.message() << " (" << absl::StatusCodeToString(status.code())
             << ")\n";

@@ -2,6 +2,7 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/health_check.h"
 #include "daemon/log.h"
 #include "daemon/shutdown.h"
 #include "trainer/commands.h"
@@ -27,6 +28,7 @@ absl::Status WriteAddress(const std::string& path, const std::string& address) {
 }  // namespace
 
 absl::Status RunServe(const ServeOptions& options) {
+  if (options.health) return CheckHealth(options.server.http);
   if (absl::Status status = ConfigureLog(options.log); !status.ok()) return status;
   auto shutdown = Shutdown::Install();
   if (!shutdown.ok()) return shutdown.status();

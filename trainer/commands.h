@@ -46,6 +46,8 @@ struct ServeOptions {
   // Files to write the bound addresses to; empty: none.
   std::string address_file;
   std::string http_address_file;
+  // Only ask the daemon at server.http whether it is alive.
+  bool health = false;
   // How long calls may go on after SIGTERM.
   absl::Duration drain = absl::Seconds(30);
 };

@@ -46,6 +46,10 @@ void AddServe(Options& options, ServeOptions& serve) {
       .Required();
   command.Add("listen", &server.listen, "address of gRPC, HOST:PORT; port 0 picks a free one");
   command.Add("http", &server.http, "address of /metrics, /healthz and /readyz, HOST:PORT");
+  command
+      .Add("health", &serve.health,
+           "serve nothing: ask the daemon at --http whether it is alive, exit 0 if so")
+      .Alone();
   command.Add("address-file", &serve.address_file,
               "file to write gRPC's address to when it listens");
   command.Add("http-address-file", &serve.http_address_file, "the same for --http");

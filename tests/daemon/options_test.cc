@@ -195,6 +195,23 @@ TEST_F(OptionsTest, MissingRequiredFlagIsUsage) {
   ExpectUsageError({}, "--root is required");
 }
 
+TEST_F(OptionsTest, SwitchThatStandsAloneNeedsNoRequiredFlag) {
+  std::string root;
+  bool health = false;
+  options_.Add("root", &root, "a folder").Required();
+  options_.Add("health", &health, "only look").Alone();
+  EXPECT_EQ(Parse({"--health"}), -1) << err_.str();
+  EXPECT_TRUE(health);
+}
+
+TEST_F(OptionsTest, SwitchThatStandsAloneAndIsOffChangesNothing) {
+  std::string root;
+  bool health = false;
+  options_.Add("root", &root, "a folder").Required();
+  options_.Add("health", &health, "only look").Alone();
+  ExpectUsageError({"--health=false"}, "--root is required");
+}
+
 TEST_F(OptionsTest, HelpShowsEveryFlagWithItsDefault) {
   EXPECT_EQ(Parse({"--help"}), 0);
   for (const char* words :
