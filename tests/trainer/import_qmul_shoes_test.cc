@@ -107,8 +107,9 @@ TEST_F(ImportFurtherSketchesTest, TheyAreOfTheirIdentityAndToTrainOn) {
   const auto summary = Import("qmul-shoes");
   ASSERT_TRUE(summary.ok()) << summary.status();
   EXPECT_EQ(summary->sketches, 6);
+  const DataSet data_set = Open();
   int further = 0;
-  for (const DataSetImage& image : Open().images()) {
+  for (const DataSetImage& image : data_set.images()) {
     if (image.path.find("further-") == std::string::npos) continue;
     ++further;
     EXPECT_EQ(image.identity, "2");
