@@ -1,17 +1,14 @@
 #include "daemon/http_endpoint.h"
 
 #include <httplib.h>
-#include <sys/socket.h>
 
-#include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <mutex>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "daemon/listen_address.h"
+#include "daemon/http_listener.h"
 
 namespace s2p {
 namespace {
@@ -51,9 +48,6 @@ absl::StatusOr<std::unique_ptr<HttpEndpoint>> HttpEndpoint::Start(HttpEndpointOp
     return absl::InvalidArgumentError(
         absl::StrCat("HTTP threads: ", options.threads, " is not between 1 and 64"));
   }
-  absl::StatusOr<ListenAddress> address = ParseListenAddress(options.listen);
-  if (!address.ok()) return address.status();
-
   auto impl = std::make_unique<Impl>();
   httplib::Server& server = impl->server;
   SetRoutes(options, &server);
@@ -63,27 +57,9 @@ absl::StatusOr<std::unique_ptr<HttpEndpoint>> HttpEndpoint::Start(HttpEndpointOp
   server.set_payload_max_length(kMaxBodyBytes);
   // An idle connection that is kept holds one of the few threads.
   server.set_keep_alive_max_count(1);
-  // The library's default is SO_REUSEPORT, with which a second program gets the port as well.
-  server.set_socket_options([](socket_t socket) {
-    const int yes = 1;
-    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-  });
-
-  errno = 0;
-  if (address->port == 0) {
-    impl->port = server.bind_to_any_port(address->host);
-  } else {
-    impl->port = server.bind_to_port(address->host, address->port) ? address->port : -1;
-  }
-  if (impl->port <= 0) {
-    const int error = errno;
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", address->ToString(), " for HTTP: ",
-                     error == EADDRINUSE ? "another program has this port"
-                     : error != 0        ? std::strerror(error)
-                                         : "it is not an address of this machine"));
-  }
-  address->port = static_cast<uint16_t>(impl->port);
+  const absl::StatusOr<ListenAddress> address = BindHttp(options.listen, server);
+  if (!address.ok()) return address.status();
+  impl->port = address->port;
   impl->address = address->ToString();
   Impl* raw = impl.get();
   impl->thread = std::thread([raw] { raw->server.listen_after_bind(); });

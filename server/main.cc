@@ -1,10 +1,8 @@
 // s2p-server: searches photos by sketch, over gRPC.
-#include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <string>
 
-#include "absl/strings/str_cat.h"
+#include "daemon/address_file.h"
 #include "daemon/health_check.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
@@ -120,19 +118,6 @@ void ApplyLimits(Flags& flags) {
   limits.strokes.max_points = static_cast<size_t>(flags.max_points);
   limits.image.max_pixels = static_cast<int64_t>(flags.max_image_megapixels * 1e6);
   flags.server.max_pixels_in_flight = static_cast<int64_t>(flags.max_megapixels_in_flight * 1e6);
-}
-
-// Appears whole: who waits for the file reads the whole address.
-absl::Status WriteAddress(const std::string& path, const std::string& address) {
-  if (path.empty()) return absl::OkStatus();
-  const std::string temporary = path + ".tmp";
-  std::ofstream file(temporary);
-  file << address << '\n';
-  file.close();
-  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    return absl::FailedPreconditionError(absl::StrCat(path, ": cannot be written"));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status Serve(Flags& flags) {

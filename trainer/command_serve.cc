@@ -1,7 +1,5 @@
-#include <cstdio>
-#include <fstream>
 
-#include "absl/strings/str_cat.h"
+#include "daemon/address_file.h"
 #include "daemon/health_check.h"
 #include "daemon/log.h"
 #include "daemon/shutdown.h"
@@ -10,22 +8,6 @@
 #include "trainer/trainer_server.h"
 
 namespace s2p {
-namespace {
-
-// Appears whole: who waits for the file reads the whole address.
-absl::Status WriteAddress(const std::string& path, const std::string& address) {
-  if (path.empty()) return absl::OkStatus();
-  const std::string temporary = path + ".tmp";
-  std::ofstream file(temporary);
-  file << address << '\n';
-  file.close();
-  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
-    return absl::FailedPreconditionError(absl::StrCat(path, ": cannot be written"));
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
 
 absl::Status RunServe(const ServeOptions& options) {
   if (options.health) return CheckHealth(options.server.http);
