@@ -1,0 +1,65 @@
+/**
+ * Builds an element. `props` are properties, except: `on` (event listeners), `data` (data-…) and
+ * names with a dash or "role", which become attributes.
+ * @param {string} tag
+ * @param {object} [props]
+ * @param {...(Node|string|null|false|undefined)} children
+ * @returns {HTMLElement}
+ */
+export function el(tag, props = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === null) continue;
+    if (name === 'on') for (const [type, call] of Object.entries(value)) node.addEventListener(type, call);
+    else if (name === 'data') Object.assign(node.dataset, value);
+    else if (name.includes('-') || name === 'role' || name === 'for') node.setAttribute(name, value);
+    else if (name === 'class') node.className = value;
+    else node[name] = value;
+  }
+  node.append(...children.flat().filter((c) => c !== null && c !== false && c !== undefined));
+  return node;
+}
+
+/** @param {string} id @returns {HTMLElement} the element with this id. */
+export const byId = (id) => document.getElementById(id);
+
+/** Shows a passing note. @param {string} text @param {{bad?: boolean, action?: string, run?: Function}} [options] */
+export function note(text, { bad = false, action = '', run = null } = {}) {
+  const box = byId('notes');
+  const line = el('div', { class: bad ? 'note bad' : 'note' }, el('span', {}, text),
+    action && el('button', { class: 'small', type: 'button', on: { click: () => { line.remove(); run(); } } }, action),
+    el('button', { class: 'small quiet', type: 'button', 'aria-label': 'Dismiss', on: { click: () => line.remove() } }, '×'));
+  while (box.children.length >= 4) box.firstChild.remove();
+  box.append(line);
+  setTimeout(() => line.remove(), bad ? 12000 : 6000);
+}
+
+/** @param {number|string} count bytes @returns {string} as "3.4 MB". */
+export function bytesText(count) {
+  let n = Number(count || 0);
+  for (const unit of ['B', 'kB', 'MB', 'GB']) {
+    if (n < 1000 || unit === 'GB') return `${n >= 10 || unit === 'B' ? Math.round(n) : n.toFixed(1)} ${unit}`;
+    n /= 1000;
+  }
+  return '';
+}
+
+/** @param {string} [duration] protobuf's JSON form, "3.5s" @returns {number} seconds, or NaN. */
+export const seconds = (duration) => (duration ? parseFloat(duration) : NaN);
+
+/** @param {number} s seconds @returns {string} as "2 min 5 s". */
+export function durationText(s) {
+  if (!Number.isFinite(s)) return '';
+  if (s >= 3600) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  return s >= 60 ? `${Math.floor(s / 60)} min ${Math.round(s % 60)} s` : `${Math.round(s)} s`;
+}
+
+/** @param {string} [stamp] RFC 3339 @returns {string} in the reader's own format. */
+export const timeText = (stamp) => (stamp ? new Date(stamp).toLocaleString() : '');
+
+/** Hands a text to the reader as a file. @param {string} name @param {string} type @param {string} text */
+export function download(name, type, text) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  el('a', { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+}

@@ -1,0 +1,137 @@
+/** Side of the square paper, in its own units. */
+export const SIDE = 640;
+
+function canvasOf(width, height) {
+  const canvas = document.createElement('canvas');
+  canvas.width = width;
+  canvas.height = height;
+  return canvas;
+}
+
+/** Draws the part of a stroke from point `from` on. @param {CanvasRenderingContext2D} pen @param {object} stroke @param {number} [from] */
+export function drawStroke(pen, stroke, from = 0) {
+  const p = stroke.points;
+  pen.strokeStyle = pen.fillStyle = stroke.kind === 'erase' ? '#fff' : '#000';
+  pen.lineCap = pen.lineJoin = 'round';
+  if (p.length === 3 && from === 0) {
+    pen.beginPath();
+    pen.arc(p[0], p[1], (stroke.width * p[2]) / 2, 0, 7);
+    pen.fill();
+  }
+  for (let i = Math.max(from * 3, 3); i < p.length; i += 3) {
+    pen.lineWidth = Math.max(1, stroke.width * p[i + 2]);
+    pen.beginPath();
+    pen.moveTo(p[i - 3], p[i - 2]);
+    pen.lineTo(p[i], p[i + 1]);
+    pen.stroke();
+  }
+}
+
+/** One sketch: a list of steps of which the first `done` count, so that undo and redo are a number. */
+export class Drawing {
+  constructor() {
+    this.steps = [];
+    this.done = 0;
+    /** "MODALITY_SKETCH" or "MODALITY_PHOTO": which encoder reads it. */
+    this.modality = 'MODALITY_SKETCH';
+  }
+
+  /** @param {{kind: string}} step one of pen, erase (points, width), clear, mirror, image (bitmap) */
+  add(step) {
+    this.steps.length = this.done;
+    this.steps.push(step);
+    this.done = this.steps.length;
+  }
+
+  undo() { if (this.done > 0) this.done -= 1; }
+
+  redo() { if (this.done < this.steps.length) this.done += 1; }
+
+  get canUndo() { return this.done > 0; }
+
+  get canRedo() { return this.done < this.steps.length; }
+
+  /** The steps that still show: those after the last clearing. */
+  get shown() {
+    const steps = this.steps.slice(0, this.done);
+    return steps.slice(steps.map((s) => s.kind).lastIndexOf('clear') + 1);
+  }
+
+  get empty() { return !this.shown.some((s) => s.kind === 'pen' || s.kind === 'image'); }
+
+  /** Paints it whole. @param {HTMLCanvasElement} canvas any size */
+  paint(canvas) {
+    const pen = canvas.getContext('2d');
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.fillStyle = '#fff';
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.setTransform(canvas.width / SIDE, 0, 0, canvas.height / SIDE, 0, 0);
+    for (const step of this.shown) this.paintStep(canvas, pen, step);
+  }
+
+  paintStep(canvas, pen, step) {
+    if (step.kind === 'mirror') {
+      const copy = canvasOf(canvas.width, canvas.height);
+      copy.getContext('2d').drawImage(canvas, 0, 0);
+      pen.save();
+      pen.setTransform(-1, 0, 0, 1, canvas.width, 0);
+      pen.drawImage(copy, 0, 0);
+      pen.restore();
+    } else if (step.kind === 'image') {
+      const scale = Math.min(SIDE / step.bitmap.width, SIDE / step.bitmap.height);
+      const width = step.bitmap.width * scale;
+      const height = step.bitmap.height * scale;
+      pen.drawImage(step.bitmap, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
+    } else {
+      drawStroke(pen, step);
+    }
+  }
+
+  /** @returns {Promise<string>} base64 of a PNG of the paper. */
+  async png() {
+    const canvas = canvasOf(SIDE, SIDE);
+    this.paint(canvas);
+    const blob = await new Promise((done) => { canvas.toBlob(done, 'image/png'); });
+    return new Promise((done) => {
+      const reader = new FileReader();
+      reader.onload = () => done(reader.result.slice(reader.result.indexOf(',') + 1));
+      reader.readAsDataURL(blob);
+    });
+  }
+
+  /** What link and history keep; a picture in it is kept small. @returns {object} */
+  toJSON() {
+    return { photo: this.modality === 'MODALITY_PHOTO' ? 1 : 0, steps: this.shown.map((step) => {
+      if (step.kind === 'mirror') return { k: 'm' };
+      if (step.kind === 'image') {
+        const scale = Math.min(1, 256 / Math.max(step.bitmap.width, step.bitmap.height));
+        const canvas = canvasOf(Math.max(1, step.bitmap.width * scale), Math.max(1, step.bitmap.height * scale));
+        const pen = canvas.getContext('2d');
+        pen.fillStyle = '#fff';
+        pen.fillRect(0, 0, canvas.width, canvas.height);
+        pen.drawImage(step.bitmap, 0, 0, canvas.width, canvas.height);
+        return { k: 'i', d: canvas.toDataURL('image/jpeg', 0.75).split(',')[1] };
+      }
+      return { k: step.kind === 'erase' ? 'e' : 'p', w: step.width,
+        d: step.points.map((v, i) => (i % 3 === 2 ? Math.round(v * 100) : Math.round(v))) };
+    }) };
+  }
+
+  /** @param {object} json of toJSON @returns {Promise<Drawing>} */
+  static async fromJSON(json) {
+    const drawing = new Drawing();
+    if (json.photo) drawing.modality = 'MODALITY_PHOTO';
+    for (const step of (json.steps || []).slice(0, 2000)) {
+      if (step.k === 'm') drawing.add({ kind: 'mirror' });
+      else if (step.k === 'i') {
+        const bytes = Uint8Array.from(atob(step.d), (c) => c.charCodeAt(0));
+        drawing.add({ kind: 'image', bitmap: await createImageBitmap(new Blob([bytes])) });
+      } else {
+        const points = step.d.map((v, i) => (i % 3 === 2 ? v / 100 : v)).filter(Number.isFinite);
+        drawing.add({ kind: step.k === 'e' ? 'erase' : 'pen', width: Number(step.w) || 8,
+          points: points.slice(0, points.length - (points.length % 3)) });
+      }
+    }
+    return drawing;
+  }
+}

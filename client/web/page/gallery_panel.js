@@ -1,0 +1,106 @@
+import { bytesText, byId, el, note, timeText } from './dom.js';
+import { call, photoPath, repeat, thumbnailPath, withRequest } from './gateway.js';
+import { GalleryUpload } from './gallery_upload.js';
+
+const PAGE = 60;
+
+/** The gallery: what is in it, adding, finding by id, deleting. */
+export class GalleryPanel {
+  /** @param {{maxBodyBytes: number}} session */
+  constructor(session) {
+    this.tokens = [''];
+    this.chosen = new Set();
+    this.stats = el('p', { class: 'muted', role: 'status' });
+    this.list = el('ol', { class: 'grid small-grid', id: 'gallery-list' });
+    this.upload = new GalleryUpload(session.maxBodyBytes, () => this.refresh());
+    const id = el('input', { type: 'text', id: 'photo-id', placeholder: 'photo id', 'aria-label': 'Find by photo id' });
+    const find = el('form', { class: 'row', on: { submit: (event) => { event.preventDefault(); this.find(id.value); } } },
+      id, el('button', {}, 'Find by id'), el('button', { type: 'button', on: { click: () => { id.value = ''; this.refresh(); } } }, 'All'));
+    this.deleteButton = el('button', { type: 'button', class: 'danger', id: 'delete-chosen', on: { click: () => this.deleteChosen() } });
+    this.back = el('button', { type: 'button', on: { click: () => { this.tokens.pop(); this.load(); } } }, 'Previous page');
+    this.next = el('button', { type: 'button', on: { click: () => { this.tokens.push(this.nextToken); this.load(); } } }, 'Next page');
+    this.root = el('div', { class: 'stack' }, this.stats, this.upload.root,
+      el('div', { class: 'row' }, find, el('span', { class: 'grow' }), this.deleteButton, this.back, this.next), this.list);
+    this.stop = repeat(5000, () => this.showStats());
+    this.load();
+  }
+
+  leave() { this.stop(); this.upload.leave(); }
+
+  async showStats() {
+    try {
+      const s = await call('GET', '/api/gallery/stats');
+      this.stats.textContent = `${s.photoCount} photos, ${s.sketchCount} sketches, ${bytesText(s.totalBytes)}; embedded with model ${s.modelVersion}, `
+        + `${s.dimension} numbers each; index ${s.indexKind || 'none'}`;
+    } catch (error) { this.stats.textContent = error.sentence; }
+  }
+
+  refresh() { this.tokens = ['']; this.showStats(); this.load(); }
+
+  async load() {
+    try {
+      const page = await call('GET', withRequest('/api/photos', { pageSize: PAGE, pageToken: this.tokens[this.tokens.length - 1] }));
+      this.nextToken = page.nextPageToken;
+      this.show(page.photos);
+    } catch (error) { note(error.sentence, { bad: true }); }
+  }
+
+  async find(id) {
+    if (!id) { this.refresh(); return; }
+    try {
+      this.nextToken = '';
+      this.tokens = [''];
+      this.show([await call('GET', photoPath(id))]);
+    } catch (error) {
+      note(error.status === 404 ? `There is no photo "${id}".` : error.sentence, { bad: true });
+    }
+  }
+
+  show(photos) {
+    this.chosen.clear();
+    this.list.replaceChildren(...photos.map((photo) => this.card(photo)));
+    if (!photos.length) this.list.replaceChildren(el('li', { class: 'state' }, 'The gallery is empty. Drop photos above.'));
+    this.back.disabled = this.tokens.length < 2;
+    this.next.disabled = !this.nextToken;
+    this.showChosen();
+  }
+
+  card(photo) {
+    const id = photo.photoId;
+    const box = el('input', { type: 'checkbox', 'aria-label': `Choose ${id}`, on: { change: () => {
+      if (box.checked) this.chosen.add(id); else this.chosen.delete(id);
+      this.showChosen();
+    } } });
+    const facts = `${photo.width} × ${photo.height}, ${bytesText(photo.bytes)}, ${timeText(photo.createdAt)}`;
+    return el('li', { class: 'card', data: { photo: id } }, el('img', { src: thumbnailPath(id), alt: `Photo ${id}`, loading: 'lazy', title: facts }),
+      el('label', { class: 'card-id', title: id }, box, ` ${id}`),
+      el('div', { class: 'card-meta' }, Object.entries(photo.metadata).sort().map(([k, v]) => el('span', { class: 'tag' }, `${k}: ${v}`))));
+  }
+
+  showChosen() {
+    this.deleteButton.disabled = this.chosen.size === 0;
+    this.deleteButton.textContent = this.chosen.size ? `Delete ${this.chosen.size}` : 'Delete';
+  }
+
+  async deleteChosen() {
+    const photoIds = [...this.chosen];
+    if (!await ask(`Delete ${photoIds.length === 1 ? `"${photoIds[0]}"` : `${photoIds.length} photos`}? That cannot be undone.`, 'Delete')) return;
+    try {
+      const answer = await call('POST', '/api/photos/delete', { json: { photoIds } });
+      note(`${answer.deletedCount} deleted.`);
+      this.refresh();
+    } catch (error) { note(error.sentence, { bad: true }); }
+  }
+}
+
+/** @param {string} question @param {string} yes @returns {Promise<boolean>} */
+export function ask(question, yes) {
+  return new Promise((answer) => {
+    const dialog = byId('question');
+    dialog.replaceChildren(el('p', { id: 'question-text' }, question), el('form', { method: 'dialog', class: 'row' },
+      el('span', { class: 'grow' }), el('button', { value: 'no' }, 'Cancel'), el('button', { value: 'yes', class: 'danger' }, yes)));
+    dialog.addEventListener('close', () => answer(dialog.returnValue === 'yes'), { once: true });
+    dialog.returnValue = '';
+    dialog.showModal();
+  });
+}

@@ -1,0 +1,103 @@
+import { call, followJob, repeat, withRequest } from './gateway.js';
+import { durationText, el, note, seconds, timeText } from './dom.js';
+import { LineChart } from './line_chart.js';
+import { ask } from './gallery_panel.js';
+
+const WORDS = { STATE_QUEUED: 'queued', STATE_RUNNING: 'running', STATE_PAUSED: 'paused', STATE_SUCCEEDED: 'succeeded', STATE_FAILED: 'failed',
+  STATE_CANCELLED: 'cancelled' };
+const PRESETS = ['demo', 'shoes-resnet18', 'shoes', 'shoes-release', 'faces', 'persons'];
+const isOver = (state) => ['STATE_SUCCEEDED', 'STATE_FAILED', 'STATE_CANCELLED'].includes(state);
+
+/** Training jobs: list, one with its curves as it runs, submitting, cancelling. */
+export class JobsPanel {
+  constructor() {
+    this.body = el('tbody');
+    this.detail = el('section', { 'aria-label': 'The chosen job', class: 'stack' });
+    this.endFollow = () => {};
+    this.root = el('div', { class: 'stack' }, this.form(), el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {},
+      ['Job', 'Name', 'State', 'Progress', 'Made', ''].map((name) => el('th', { scope: 'col' }, name)))), this.body)), this.detail);
+    this.stop = repeat(3000, () => this.refresh());
+  }
+
+  leave() { this.stop(); this.endFollow(); }
+
+  form() {
+    const field = (label, id, props = {}) => { const input = el('input', { type: 'text', id, ...props }); return [el('label', { for: id }, label), input]; };
+    const preset = el('select', { id: 'preset' }, PRESETS.map((name) => el('option', { value: name }, name)));
+    const [nameLabel, name] = field('Name', 'job-name');
+    const [targetLabel, target] = field('Target data set', 'target', { placeholder: 'folder on the trainer', required: true });
+    const [sourceLabel, source] = field('Source data set', 'source', { placeholder: 'folder, or empty' });
+    const [epochsLabel, epochs] = field('Epochs of step 2', 'epochs', { type: 'number', min: 0, max: 10000, placeholder: 'of the preset' });
+    const [seedLabel, seed] = field('Seed', 'seed', { type: 'number', min: 0, placeholder: 'of the preset' });
+    const more = el('textarea', { id: 'more', rows: 2, placeholder: '{"loss": {"triplet": 1}}', 'aria-label': 'Further fields of the spec as JSON' });
+    const submit = async (event) => {
+      event.preventDefault();
+      try {
+        const spec = { ...(more.value.trim() ? JSON.parse(more.value) : {}), preset: preset.value, targetDataset: target.value };
+        if (name.value) spec.name = name.value;
+        if (source.value) spec.sourceDataset = source.value;
+        if (epochs.value) spec.step2 = { ...spec.step2, epochs: Number(epochs.value) };
+        if (seed.value) spec.seed = seed.value;
+        const { job } = await call('POST', '/api/training/jobs', { json: { spec } });
+        note(`Job ${job.jobId} is submitted.`);
+        this.open(job.jobId);
+        this.refresh();
+      } catch (error) {
+        note(error instanceof SyntaxError ? `The further fields are no JSON: ${error.message}` : error.sentence || error.message, { bad: true });
+      }
+    };
+    return el('details', { class: 'fold' }, el('summary', {}, 'Submit a job'), el('form', { class: 'form', id: 'submit-job', on: { submit } },
+      el('label', { for: 'preset' }, 'Preset'), preset, nameLabel, name, targetLabel, target, sourceLabel, source, epochsLabel, epochs, seedLabel, seed,
+      el('label', { for: 'more' }, 'Further fields'), more, el('span'), el('button', { class: 'main' }, 'Submit')));
+  }
+
+  async refresh() {
+    try {
+      const { jobs } = await call('GET', withRequest('/api/training/jobs', { pageSize: 100 }));
+      this.body.replaceChildren(...jobs.map((job) => this.row(job)));
+      if (!jobs.length) this.body.replaceChildren(el('tr', {}, el('td', { colSpan: 6 }, 'There are no jobs yet.')));
+    } catch (error) {
+      this.body.replaceChildren(el('tr', {}, el('td', { colSpan: 6 }, error.sentence)));
+    }
+  }
+
+  row(job) {
+    const p = job.progress;
+    const left = p && durationText(seconds(p.eta));
+    const progress = job.state === 'STATE_RUNNING' && p ? `step ${p.ihdaStep}, epoch ${p.epoch} of ${p.epochs}${left ? `, ${left} left` : ''}`
+      : job.publishedVersion !== '0' ? `published as ${job.publishedVersion}` : '';
+    return el('tr', { data: { job: job.jobId } }, el('td', {}, el('button', { type: 'button', class: 'small', on: { click: () => this.open(job.jobId) } }, job.jobId)),
+      el('td', {}, job.spec.name || ''), el('td', {}, WORDS[job.state] || job.state, job.reason && el('div', { class: 'wrong' }, job.reason)),
+      el('td', {}, progress), el('td', {}, timeText(job.createdAt)),
+      el('td', {}, !isOver(job.state) && el('button', { type: 'button', class: 'small danger', on: { click: () => this.cancel(job.jobId) } }, 'Cancel')));
+  }
+
+  async cancel(jobId) {
+    if (!await ask(`Cancel job ${jobId}?`, 'Cancel the job')) return;
+    try { await call('POST', '/api/training/job/cancel', { json: { jobId } }); } catch (error) { note(error.sentence, { bad: true }); }
+    this.refresh();
+  }
+
+  /** Shows a job's curves and words. @param {string} jobId */
+  open(jobId) {
+    this.endFollow();
+    const losses = new LineChart('Losses');
+    const quality = new LineChart('Rank-1 and mAP');
+    const words = el('ol', { class: 'log' });
+    const state = el('span', { class: 'muted', role: 'status' });
+    this.detail.replaceChildren(el('div', { class: 'row' }, el('h2', {}, `Job ${jobId}`), state), el('div', { class: 'charts' }, losses.root, quality.root), words);
+    this.endFollow = followJob(jobId, (message) => {
+      const p = message.progress;
+      state.textContent = WORDS[message.state] || '';
+      if (p) {
+        const x = Number(message.event);
+        for (const loss of p.losses) losses.add(loss.name, x, loss.value);
+        if (p.rank1 !== undefined) quality.add('rank-1', x, p.rank1);
+        if (p.mAP !== undefined) quality.add('mAP', x, p.mAP);
+      }
+      if (message.message) words.append(el('li', {}, message.message));
+      while (words.children.length > 200) words.firstChild.remove();
+      if (isOver(message.state)) this.refresh();
+    }, (way) => { if (way === 'away') state.textContent = 'The trainer is away; it is asked again.'; });
+  }
+}

@@ -1,0 +1,59 @@
+import { ModelBadge } from './model_badge.js';
+import { OperatorView } from './operator_view.js';
+import { SearchView } from './search_view.js';
+import { byId } from './dom.js';
+
+const THEMES = ['', 'light', 'dark'];
+
+function showTheme(theme) {
+  if (theme) document.documentElement.dataset.theme = theme;
+  else delete document.documentElement.dataset.theme;
+  byId('theme-switch').textContent = { '': 'Theme: system', light: 'Theme: light', dark: 'Theme: dark' }[theme];
+}
+
+function wireTheme() {
+  let theme = '';
+  try { theme = localStorage.getItem('s2p-theme') || ''; } catch { /* a private window */ }
+  showTheme(theme);
+  byId('theme-switch').addEventListener('click', () => {
+    theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
+    showTheme(theme);
+    try { localStorage.setItem('s2p-theme', theme); } catch { /* not kept then */ }
+  });
+}
+
+const badge = new ModelBadge();
+let search = null;
+let operator = null;
+
+/** Shows the view that the address names. */
+function route() {
+  const isOperator = location.pathname === '/operator';
+  byId('search-view').hidden = isOperator;
+  byId('operator-view').hidden = !isOperator;
+  byId('skip-link').href = isOperator ? '#operator-view' : '#results';
+  for (const link of document.querySelectorAll('[data-view]')) {
+    if ((link.dataset.view === 'operator') === isOperator) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
+  if (isOperator) {
+    operator ||= new OperatorView(byId('operator-view'));
+    operator.enter();
+  } else {
+    if (operator) operator.leave();
+    search ||= new SearchView(badge);
+  }
+}
+
+for (const link of document.querySelectorAll('[data-view]')) {
+  link.addEventListener('click', (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    if (link.pathname !== location.pathname) history.pushState(null, '', link.pathname);
+    route();
+  });
+}
+addEventListener('popstate', route);
+byId('help-open').addEventListener('click', () => byId('help').showModal());
+wireTheme();
+route();

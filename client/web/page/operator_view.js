@@ -1,0 +1,74 @@
+import { GalleryPanel } from './gallery_panel.js';
+import { JobsPanel } from './jobs_panel.js';
+import { ModelPanel } from './model_panel.js';
+import { call } from './gateway.js';
+import { el } from './dom.js';
+
+/** What operators see: gallery, model, training jobs; a login where the gateway asks for one. */
+export class OperatorView {
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.root = root;
+    this.panel = null;
+  }
+
+  async enter() {
+    try {
+      this.session = await call('GET', '/api/session');
+    } catch (error) {
+      this.root.replaceChildren(el('div', { class: 'state bad' }, el('p', {}, error.sentence),
+        el('button', { type: 'button', on: { click: () => this.enter() } }, 'Try again')));
+      return;
+    }
+    if (this.session.operator) this.showPanels();
+    else this.showLogin();
+  }
+
+  leave() {
+    if (this.panel) this.panel.leave();
+    this.panel = null;
+  }
+
+  showLogin() {
+    const password = el('input', { type: 'password', id: 'password', autocomplete: 'current-password' });
+    const wrong = el('p', { class: 'wrong', role: 'alert' });
+    const form = el('form', { class: 'state login', on: { submit: async (event) => {
+      event.preventDefault();
+      try {
+        await call('POST', '/api/login', { json: { password: password.value } });
+        this.enter();
+      } catch (error) {
+        wrong.textContent = error.status === 401 ? 'This password is wrong.'
+          : error.status === 429 ? `Too many wrong passwords: try again in ${error.retryAfter} s.` : error.sentence;
+        password.select();
+      }
+    } } }, el('h1', {}, 'Operator'), el('label', {}, 'Password ', password), el('button', { class: 'main' }, 'Log in'), wrong);
+    this.root.replaceChildren(form);
+    password.focus();
+  }
+
+  showPanels() {
+    const panels = { Gallery: () => new GalleryPanel(this.session), Model: () => new ModelPanel() };
+    if (this.session.trainer) panels['Training jobs'] = () => new JobsPanel();
+    this.place = el('div', { role: 'tabpanel', class: 'panel' });
+    const tabs = Object.keys(panels).map((name) => el('button', { type: 'button', role: 'tab', id: `tab-${name.split(' ')[0].toLowerCase()}`,
+      on: { click: () => this.open(name, panels[name]) } }, name));
+    this.tabs = tabs;
+    const logout = this.session.loginRequired && el('button', { type: 'button', class: 'quiet', on: { click: async () => {
+      await call('POST', '/api/logout', { json: {} }).catch(() => {});
+      this.leave();
+      this.enter();
+    } } }, 'Log out');
+    this.root.replaceChildren(el('div', { class: 'row' }, el('div', { role: 'tablist', class: 'row', 'aria-label': 'Operator' }, tabs),
+      el('span', { class: 'grow' }), logout), this.place);
+    this.open('Gallery', panels.Gallery);
+  }
+
+  open(name, make) {
+    this.leave();
+    for (const tab of this.tabs) tab.setAttribute('aria-selected', String(tab.textContent === name));
+    this.panel = make();
+    this.place.setAttribute('aria-label', name);
+    this.place.replaceChildren(this.panel.root);
+  }
+}

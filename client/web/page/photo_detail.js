@@ -1,0 +1,61 @@
+import { call, originalPath, photoPath } from './gateway.js';
+import { byId, bytesText, el, timeText } from './dom.js';
+import { SIDE } from './drawing.js';
+
+/** One photo large, beside or under the sketch. */
+export class PhotoDetail {
+  /** @param {() => import('./drawing.js').Drawing} drawing the sketch to show @param {() => object[]} matches */
+  constructor(drawing, matches) {
+    this.dialog = byId('detail');
+    this.drawing = drawing;
+    this.matches = matches;
+    this.overlay = false;
+    this.dialog.addEventListener('keydown', (event) => {
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (step) { event.preventDefault(); this.show(this.index + step); }
+    });
+    this.dialog.addEventListener('click', (event) => { if (event.target === this.dialog) this.dialog.close(); });
+  }
+
+  /** @param {number} index of the match */
+  show(index) {
+    const match = this.matches()[index];
+    if (!match) return;
+    this.index = index;
+    const sketch = el('canvas', { width: SIDE, height: SIDE, role: 'img', 'aria-label': 'The sketch' });
+    this.drawing().paint(sketch);
+    const sides = el('div', { class: this.overlay ? 'sides overlay' : 'sides' },
+      el('figure', { class: 'sketch' }, sketch, el('figcaption', {}, 'Sketch')),
+      el('figure', {}, el('img', { src: originalPath(match.photoId), alt: `Photo ${match.photoId}` }), el('figcaption', {}, 'Photo')));
+    const facts = el('dl', { class: 'facts' }, this.rows(this.factsOf(match)));
+    const button = (text, run, props = {}) => el('button', { type: 'button', ...props, on: { click: run } }, text);
+    this.dialog.replaceChildren(
+      el('div', { class: 'row' }, el('h2', { id: 'detail-title' }, match.photoId), el('span', { class: 'grow' }),
+        button('Previous', () => this.show(index - 1), { disabled: index === 0 }),
+        button('Next', () => this.show(index + 1), { disabled: index + 1 >= this.matches().length }),
+        button('Overlay', () => { this.overlay = !this.overlay; this.show(index); }, { 'aria-pressed': String(this.overlay) }),
+        button('Close', () => this.dialog.close(), { id: 'detail-close' })),
+      sides, facts);
+    if (!this.dialog.open) this.dialog.showModal();
+    byId('detail-close').focus();
+    this.addStored(match.photoId, facts);
+  }
+
+  factsOf(match) {
+    const strong = match.attributes.filter((a) => a.score >= 0.5).sort((a, b) => b.score - a.score);
+    return [['Rank', String(match.rank)], ['Score (cosine)', match.score.toFixed(4)], ...Object.entries(match.metadata).sort(),
+      ...(strong.length ? [['Attributes', strong.map((a) => `${a.name.replaceAll('_', ' ')} ${Math.round(a.score * 100)} %`).join(', ')]] : [])];
+  }
+
+  rows(facts) { return facts.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))); }
+
+  async addStored(id, facts) {
+    try {
+      const photo = await call('GET', photoPath(id));
+      facts.append(...this.rows([['Size', `${photo.width} × ${photo.height}, ${bytesText(photo.bytes)}`],
+        ['Type', photo.contentType], ['Added', timeText(photo.createdAt)]]));
+    } catch (error) {
+      facts.append(...this.rows([['More', error.sentence || 'cannot be had at the moment']]));
+    }
+  }
+}

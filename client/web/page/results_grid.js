@@ -1,0 +1,90 @@
+import { thumbnailPath } from './gateway.js';
+import { byId, el } from './dom.js';
+
+/** The photos found, as a grid that the arrow keys walk through. */
+export class ResultsGrid {
+  /**
+   * @param {{open: (index: number) => void, like: (id: string, weight: number) => void,
+   *   weightOf: (id: string) => number, filter: (key: string, value: string) => void}} actions
+   */
+  constructor(actions) {
+    this.list = byId('results');
+    this.actions = actions;
+    this.matches = [];
+    /** Cards by photo id: a photo that stays is moved, not drawn anew. */
+    this.cards = new Map();
+    this.list.addEventListener('keydown', (event) => this.key(event));
+  }
+
+  /** @param {object[]} matches of SearchResponse */
+  show(matches) {
+    this.matches = matches;
+    const kept = new Map();
+    const nodes = matches.map((match, index) => {
+      const card = this.cards.get(match.photoId) || this.makeCard(match.photoId);
+      kept.set(match.photoId, card);
+      this.fill(card, match, index);
+      return card.node;
+    });
+    this.cards = kept;
+    this.list.replaceChildren(...nodes);
+    this.list.classList.remove('stale');
+  }
+
+  clear() { this.show([]); }
+
+  /** Shows that what is seen belongs to an earlier sketch. */
+  setStale() { this.list.classList.add('stale'); }
+
+  makeCard(id) {
+    const card = { image: el('img', { alt: '', loading: 'lazy', decoding: 'async', src: thumbnailPath(id) }),
+      rank: el('b'), score: el('span', { class: 'muted' }), meta: el('div', { class: 'card-meta' }) };
+    card.image.addEventListener('error', () => { card.image.alt = 'no picture'; });
+    card.openButton = el('button', { type: 'button', class: 'card-open', on: { click: () => this.actions.open(this.indexOf(id)) } }, card.image);
+    card.more = el('button', { type: 'button', class: 'small', 'aria-label': `More like ${id}`,
+      on: { click: () => this.toggle(id, 1) } }, 'More like');
+    card.less = el('button', { type: 'button', class: 'small', 'aria-label': `Not like ${id}`,
+      on: { click: () => this.toggle(id, -1) } }, 'Not like');
+    card.node = el('li', { class: 'card', data: { photo: id } }, card.openButton,
+      el('div', {}, el('div', { class: 'card-line' }, card.rank, card.score),
+        el('span', { class: 'card-id', title: id }, id), card.meta),
+      el('div', { class: 'card-acts' }, card.more, card.less));
+    return card;
+  }
+
+  fill(card, match, index) {
+    const score = match.score.toFixed(3);
+    card.rank.textContent = `${match.rank}.`;
+    card.score.textContent = score;
+    card.openButton.setAttribute('aria-label', `Rank ${match.rank}, ${match.photoId}, score ${score}: look closer`);
+    card.openButton.dataset.index = String(index);
+    const weight = this.actions.weightOf(match.photoId);
+    card.more.setAttribute('aria-pressed', String(weight > 0));
+    card.less.setAttribute('aria-pressed', String(weight < 0));
+    card.node.classList.toggle('more', weight > 0);
+    card.meta.replaceChildren(...Object.entries(match.metadata).sort().slice(0, 6).map(([key, value]) => (
+      el('button', { type: 'button', class: 'tag', title: `Only ${key} = ${value}`,
+        on: { click: () => this.actions.filter(key, value) } }, `${key}: ${value}`))));
+  }
+
+  indexOf(id) { return this.matches.findIndex((match) => match.photoId === id); }
+
+  toggle(id, weight) { this.actions.like(id, this.actions.weightOf(id) === weight ? 0 : weight); }
+
+  key(event) {
+    const at = Number(event.target.dataset.index);
+    if (!event.target.classList.contains('card-open') || event.ctrlKey || event.metaKey || event.altKey) return;
+    const columns = getComputedStyle(this.list).gridTemplateColumns.split(' ').length;
+    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
+    if (step) {
+      const next = this.list.querySelector(`[data-index="${at + step}"]`);
+      if (next) next.focus();
+    } else if (event.key === '+' || event.key === '-') {
+      this.toggle(this.matches[at].photoId, event.key === '+' ? 1 : -1);
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  }
+}

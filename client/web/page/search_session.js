@@ -1,0 +1,73 @@
+import { call } from './gateway.js';
+
+const PAUSE_MS = 120;
+const SLOW_MS = 1500;
+
+/**
+ * Keeps the results in step with the query: the first change is searched at once, those that follow
+ * within 120 ms together; a newer search aborts the older one, and a late answer is dropped.
+ */
+export class SearchSession {
+  /**
+   * @param {() => object} query gives the SearchQuery to search with
+   * @param {(state: {kind: string, response?: object, latencyMs?: number, error?: Error}) => void} tell
+   *   kind: idle, searching, slow, results, error
+   */
+  constructor(query, tell) {
+    this.query = query;
+    this.tell = tell;
+    this.running = null;
+    this.timer = 0;
+    this.lastStart = -PAUSE_MS;
+    this.failures = 0;
+    this.changedAt = 0;
+  }
+
+  /** Tells that the query has changed. */
+  touch() {
+    this.changedAt = performance.now();
+    this.failures = 0;
+    this.stop();
+    if (this.query().empty) { this.tell({ kind: 'idle' }); return; }
+    const wait = Math.max(0, this.lastStart + PAUSE_MS - this.changedAt);
+    if (wait === 0) this.start();
+    else this.timer = setTimeout(() => this.start(), wait);
+  }
+
+  /** Searches again with the same query, where there is one. */
+  again() { if (!this.query().empty) { this.changedAt = performance.now(); this.stop(); this.start(); } }
+
+  stop() {
+    clearTimeout(this.timer);
+    if (this.running) this.running.abort();
+    this.running = null;
+  }
+
+  async start() {
+    const mine = new AbortController();
+    this.running = mine;
+    this.lastStart = performance.now();
+    this.tell({ kind: 'searching' });
+    const slow = setTimeout(() => { if (this.running === mine) this.tell({ kind: 'slow' }); }, SLOW_MS);
+    try {
+      const json = await this.query().request();
+      if (this.running !== mine) return;
+      const response = await call('POST', '/api/search', { json, signal: mine.signal });
+      if (this.running !== mine) return;
+      this.failures = 0;
+      this.running = null;
+      this.tell({ kind: 'results', response, latencyMs: performance.now() - this.changedAt });
+    } catch (error) {
+      if (this.running !== mine) return;
+      this.running = null;
+      this.failures += 1;
+      this.tell({ kind: 'error', error });
+      if (error.passing) {
+        const wait = Math.max(error.retryAfter * 1000, Math.min(8000, 500 * 2 ** this.failures));
+        this.timer = setTimeout(() => this.again(), wait);
+      }
+    } finally {
+      clearTimeout(slow);
+    }
+  }
+}

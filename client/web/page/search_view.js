@@ -1,0 +1,261 @@
+import { CanvasBoard } from './canvas_board.js';
+import { FilterBar } from './filter_bar.js';
+import { PhotoDetail } from './photo_detail.js';
+import { ResultsGrid } from './results_grid.js';
+import { SearchHistory } from './search_history.js';
+import { SearchQuery, fromFragment, toFragment } from './search_query.js';
+import { SearchSession } from './search_session.js';
+import { Shelf } from './shelf.js';
+import { byId, download, el, note } from './dom.js';
+import { call } from './gateway.js';
+import { readPicture } from './pictures.js';
+
+const MAX_LINK_CHARACTERS = 6000;
+
+/** Drawing and finding: holds the query, and keeps paper, shelf, filters and results in step with it. */
+export class SearchView {
+  /** @param {import('./model_badge.js').ModelBadge} badge */
+  constructor(badge) {
+    this.badge = badge;
+    this.query = new SearchQuery();
+    this.response = null;
+    this.hashTimer = 0;
+    const query = () => this.query;
+    this.board = new CanvasBoard(byId('board'), this.query.drawing);
+    this.session = new SearchSession(query, (state) => this.told(state));
+    this.filters = new FilterBar(query, () => this.changed());
+    this.shelf = new Shelf(query, { pick: (i) => this.pick(i), changed: () => this.changed() });
+    this.detail = new PhotoDetail(() => this.query.drawing, () => (this.response ? this.response.matches : []));
+    this.grid = new ResultsGrid({ open: (i) => this.detail.show(i), like: (id, weight) => this.like(id, weight),
+      weightOf: (id) => this.query.liked.get(id) || 0, filter: (key, value) => this.filters.addMetadata(key, value) });
+    this.history = new SearchHistory(async (json) => this.take(await SearchQuery.fromJSON(json)));
+    this.board.addEventListener('change', () => this.changed());
+    this.board.addEventListener('touch', () => { byId('paper-hint').hidden = true; });
+    badge.addEventListener('swap', () => this.session.again());
+    this.wireTools();
+    this.wirePictures();
+    document.addEventListener('keydown', (event) => this.key(event));
+    addEventListener('hashchange', () => this.openLink());
+    this.show();
+    this.openLink();
+  }
+
+  wireTools() {
+    const click = (id, run) => byId(id).addEventListener('click', run);
+    click('tool-pen', () => this.setTool('pen'));
+    click('tool-eraser', () => this.setTool('eraser'));
+    for (const name of ['undo', 'redo', 'mirror', 'clear']) click(name, () => this.board[name]());
+    click('new-search', () => this.startOver());
+    click('share', () => this.share());
+    click('export-json', () => this.exportJson());
+    click('export-csv', () => this.exportCsv());
+    byId('stroke-width').addEventListener('input', (event) => { this.board.width = Number(event.target.value); });
+    byId('is-photo').addEventListener('change', (event) => {
+      this.query.drawing.modality = event.target.checked ? 'MODALITY_PHOTO' : 'MODALITY_SKETCH';
+      this.changed();
+    });
+  }
+
+  wirePictures() {
+    const input = byId('upload-file');
+    byId('upload').addEventListener('click', () => input.click());
+    input.addEventListener('change', () => { this.picture(input.files[0]); input.value = ''; });
+    const view = byId('search-view');
+    const paper = byId('paper');
+    view.addEventListener('dragover', (event) => { event.preventDefault(); paper.classList.add('drop'); });
+    view.addEventListener('dragleave', () => paper.classList.remove('drop'));
+    view.addEventListener('drop', (event) => {
+      event.preventDefault();
+      paper.classList.remove('drop');
+      if (event.dataTransfer.files.length > 1) note('Only the first picture is searched with.');
+      this.picture(event.dataTransfer.files[0]);
+    });
+    document.addEventListener('paste', (event) => {
+      if (view.hidden || !event.clipboardData.files.length) return;
+      event.preventDefault();
+      this.picture(event.clipboardData.files[0]);
+    });
+  }
+
+  /** @param {File} [file] to put on the paper */
+  async picture(file) {
+    if (!file) return;
+    try {
+      this.board.apply({ kind: 'image', bitmap: await readPicture(file) });
+    } catch (error) {
+      note(error.message, { bad: true });
+    }
+  }
+
+  setTool(tool) {
+    this.board.tool = tool;
+    byId('tool-pen').setAttribute('aria-pressed', String(tool === 'pen'));
+    byId('tool-eraser').setAttribute('aria-pressed', String(tool === 'eraser'));
+  }
+
+  pick(index) {
+    this.query.active = index;
+    this.board.show(this.query.drawing);
+    this.show();
+  }
+
+  like(id, weight) {
+    if (weight) this.query.liked.set(id, weight);
+    else this.query.liked.delete(id);
+    this.changed();
+  }
+
+  startOver() {
+    if (!this.query.empty) this.history.add(this.query);
+    this.take(new SearchQuery());
+  }
+
+  /** Takes up another query. @param {SearchQuery} query */
+  take(query) {
+    this.query = query;
+    this.board.show(query.drawing);
+    this.filters.show();
+    this.changed();
+  }
+
+  changed() {
+    this.show();
+    this.session.touch();
+    clearTimeout(this.hashTimer);
+    this.hashTimer = setTimeout(() => this.writeLink(), 600);
+  }
+
+  show() {
+    const { drawing } = this.query;
+    byId('undo').disabled = !drawing.canUndo;
+    byId('redo').disabled = !drawing.canRedo;
+    byId('clear').disabled = byId('mirror').disabled = drawing.empty;
+    byId('paper-hint').hidden = !drawing.empty;
+    byId('is-photo').checked = drawing.modality === 'MODALITY_PHOTO';
+    for (const id of ['share', 'export-json', 'export-csv']) byId(id).disabled = this.query.empty;
+    this.shelf.show();
+  }
+
+  told({ kind, response, latencyMs, error }) {
+    const status = byId('search-status');
+    byId('search-state').hidden = true;
+    if (kind === 'results') { this.showResponse(response, latencyMs); return; }
+    if (kind === 'searching') { this.grid.setStale(); return; }
+    if (kind === 'slow') { status.textContent = 'Still searching …'; return; }
+    status.textContent = '';
+    this.response = kind === 'idle' ? null : this.response;
+    if (kind === 'idle') {
+      this.grid.clear();
+      this.filters.showAttributes([]);
+      this.showState('Draw something, and the photos that look like it come here.');
+    } else {
+      this.grid.setStale();
+      this.showState(error.sentence || String(error), { bad: true,
+        more: error.requestId ? `Request ${error.requestId}` : '' });
+    }
+  }
+
+  showResponse(response, latencyMs) {
+    this.response = response;
+    this.badge.saw(Number(response.modelVersion));
+    this.grid.show(response.matches);
+    this.filters.showAttributes(response.queryAttributes);
+    const count = response.matches.length;
+    byId('search-status').textContent = `${count} ${count === 1 ? 'photo' : 'photos'} in ${Math.round(latencyMs)} ms, model ${response.modelVersion}`;
+    if (count === 0) this.explainNothing();
+    clearTimeout(this.historyTimer);
+    this.historyTimer = setTimeout(() => this.history.add(this.query), 4000);
+  }
+
+  async explainNothing() {
+    const { query } = this;
+    if (query.metadata.size || query.attributes.size || query.modality) {
+      this.showState('No photo fits the filters.', { action: 'Without filters', run: () => {
+        query.metadata.clear();
+        query.attributes.clear();
+        query.modality = '';
+        this.filters.show();
+        this.changed();
+      } });
+      return;
+    }
+    const stats = await call('GET', '/api/gallery/stats').catch(() => null);
+    const empty = stats && Number(stats.photoCount) + Number(stats.sketchCount) === 0;
+    this.showState(empty ? 'The gallery is empty. Add photos in the operator view.' : 'Nothing was found.');
+  }
+
+  showState(text, { bad = false, more = '', action = '', run = null } = {}) {
+    const state = byId('search-state');
+    state.className = bad ? 'state bad' : 'state';
+    state.hidden = false;
+    state.replaceChildren(...[el('p', {}, text), more && el('small', { class: 'muted' }, more),
+      action && el('button', { type: 'button', on: { click: run } }, action)].filter(Boolean));
+  }
+
+  async writeLink() {
+    const fragment = this.query.empty ? '' : await toFragment(this.query);
+    if (fragment.length > MAX_LINK_CHARACTERS) return;
+    history.replaceState(null, '', fragment ? `#${fragment}` : location.pathname);
+  }
+
+  async openLink() {
+    if (!location.hash.startsWith('#q=')) return;
+    try {
+      this.take(await fromFragment(location.hash.slice(1)));
+    } catch {
+      note('This link is damaged: it holds no search.', { bad: true });
+    }
+  }
+
+  async share() {
+    const fragment = await toFragment(this.query);
+    if (fragment.length > MAX_LINK_CHARACTERS) {
+      note('There is a picture in this search, which is too large for a link.', { bad: true });
+      return;
+    }
+    const link = `${location.origin}/#${fragment}`;
+    history.replaceState(null, '', link);
+    try {
+      await navigator.clipboard.writeText(link);
+      note('The link is copied.');
+    } catch {
+      note('The link is in the address bar.');
+    }
+  }
+
+  exportJson() {
+    if (this.response) download('matches.json', 'application/json', `${JSON.stringify(this.response, null, 2)}\n`);
+  }
+
+  exportCsv() {
+    if (!this.response) return;
+    // A cell that a spreadsheet would take for a formula gets an apostrophe.
+    const cell = (text) => `"${String(text).replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`;
+    const lines = this.response.matches.map((m) => [m.rank, m.score.toFixed(6), cell(m.photoId),
+      cell(Object.entries(m.metadata).map(([k, v]) => `${k}=${v}`).join('; ')), this.response.modelVersion].join(','));
+    download('matches.csv', 'text/csv', ['rank,score,photo_id,metadata,model_version', ...lines, ''].join('\r\n'));
+  }
+
+  key(event) {
+    if (byId('search-view').hidden || document.querySelector('dialog[open]')) return;
+    if (/^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== 'range') return;
+    const undo = event.key.toLowerCase() === 'z';
+    if (event.ctrlKey || event.metaKey) {
+      if (undo && !event.shiftKey) this.board.undo();
+      else if (undo || event.key.toLowerCase() === 'y') this.board.redo();
+      else return;
+      event.preventDefault();
+      return;
+    }
+    if (event.altKey) return;
+    const width = byId('stroke-width');
+    const runs = { p: () => this.setTool('pen'), e: () => this.setTool('eraser'), m: () => this.board.mirror(),
+      n: () => this.startOver(), Delete: () => this.board.clear(),
+      '[': () => { width.stepDown(2); }, ']': () => { width.stepUp(2); } };
+    const run = runs[event.key];
+    if (!run) return;
+    event.preventDefault();
+    run();
+    this.board.width = Number(width.value);
+  }
+}
