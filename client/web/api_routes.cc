@@ -1,0 +1,62 @@
+#include "client/web/json_message.h"
+#include "client/web/routes.h"
+
+namespace s2p {
+namespace {
+
+using To = ForwardedCall::To;
+using Done = ForwardedCall::Done;
+
+// `start(context, request, response, done)` starts the RPC.
+template <typename Request, typename Response, typename Start>
+ExchangeHandler Forward(Backend& backend, To to, Start start) {
+  return [&backend, to, start](Exchange& exchange) {
+    Request request;
+    absl::Status status = ReadRequest(exchange, request);
+    if (!status.ok()) return status;
+    Response response;
+    ForwardedCall call(backend, to, exchange);
+    status = call.Await([&](Done done) { start(&call.context(), &request, &response, done); });
+    if (status.ok()) AnswerJson(exchange, response);
+    return status;
+  };
+}
+
+// Stub is the service's, Method the RPC's name, which is that of its messages, too.
+#define S2P_FORWARD(to, service, Method)                                                 \
+  Forward<v1::Method##Request, v1::Method##Response>(                                    \
+      backend, to, [&backend](auto* context, auto* request, auto* response, auto done) { \
+        backend.service().async()->Method(context, request, response, done);             \
+      })
+
+void AddTrainingRoutes(Backend& backend, Router& router) {
+  const auto add = [&](const char* method, const char* path, ExchangeHandler handler) {
+    router.Add(method, path, Router::Access::kOperator, std::move(handler));
+  };
+  add("GET", "/api/training/jobs", S2P_FORWARD(To::kTrainer, training, ListJobs));
+  add("GET", "/api/training/job", S2P_FORWARD(To::kTrainer, training, GetJob));
+  add("POST", "/api/training/jobs", S2P_FORWARD(To::kTrainer, training, SubmitJob));
+  add("POST", "/api/training/job/cancel", S2P_FORWARD(To::kTrainer, training, CancelJob));
+}
+
+}  // namespace
+
+void AddApiRoutes(Backend& backend, Router& router) {
+  using Access = Router::Access;
+  router.Add("POST", "/api/search", Access::kOwnPage, S2P_FORWARD(To::kServer, search, Search));
+  router.Add("GET", "/api/gallery/stats", Access::kAnyone,
+             S2P_FORWARD(To::kServer, gallery, GetGalleryStats));
+  router.Add("GET", "/api/photos", Access::kAnyone, S2P_FORWARD(To::kServer, gallery, ListPhotos));
+  router.Add("POST", "/api/photos/delete", Access::kOperator,
+             S2P_FORWARD(To::kServer, gallery, DeletePhotos));
+  router.Add("POST", "/api/photo/metadata", Access::kOperator,
+             S2P_FORWARD(To::kServer, gallery, UpdatePhotoMetadata));
+  router.Add("GET", "/api/model", Access::kAnyone, S2P_FORWARD(To::kServer, model, GetModelStatus));
+  router.Add("POST", "/api/model/serving", Access::kOperator,
+             S2P_FORWARD(To::kServer, model, SetServingVersion));
+  if (backend.has_trainer()) AddTrainingRoutes(backend, router);
+}
+
+#undef S2P_FORWARD
+
+}  // namespace s2p

@@ -1,0 +1,115 @@
+#include "client/web/backend.h"
+
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "client/grpc_channel.h"
+#include "daemon/retry_after.h"
+
+namespace s2p {
+namespace {
+
+// How often it is looked whether the browser is still there: a sketch that nobody waits for should
+// not reach the encoder.
+constexpr absl::Duration kLook = absl::Milliseconds(10);
+constexpr char kPushbackKey[] = "grpc-retry-pushback-ms";
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> ChannelTo(const ClientOptions& options) {
+  return MakeChannel(options, "");
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Backend>> Backend::Create(ClientOptions server,
+                                                         std::optional<ClientOptions> trainer) {
+  server.retry = false;
+  if (trainer.has_value()) trainer->retry = false;
+  auto backend = std::unique_ptr<Backend>(new Backend(std::move(server), std::move(trainer)));
+  const auto to_server = ChannelTo(backend->server_);
+  if (!to_server.ok()) return to_server.status();
+  backend->search_ = v1::SearchService::NewStub(*to_server);
+  backend->gallery_ = v1::GalleryService::NewStub(*to_server);
+  backend->model_ = v1::ModelService::NewStub(*to_server);
+  if (backend->trainer_.has_value()) {
+    const auto to_trainer = ChannelTo(*backend->trainer_);
+    if (!to_trainer.ok()) return to_trainer.status();
+    backend->training_ = v1::TrainingService::NewStub(*to_trainer);
+  }
+  return backend;
+}
+
+Backend::Backend(ClientOptions server, std::optional<ClientOptions> trainer)
+    : server_(std::move(server)), trainer_(std::move(trainer)) {}
+
+void Backend::Enter(grpc::ClientContext* context) {
+  absl::MutexLock lock(&mutex_);
+  if (ended_) context->TryCancel();
+  under_way_.insert(context);
+}
+
+void Backend::Leave(grpc::ClientContext* context) {
+  absl::MutexLock lock(&mutex_);
+  under_way_.erase(context);
+}
+
+void Backend::CancelAll() {
+  absl::MutexLock lock(&mutex_);
+  ended_ = true;
+  for (grpc::ClientContext* const context : under_way_) context->TryCancel();
+}
+
+ForwardedCall::ForwardedCall(Backend& backend, To to, const Exchange& exchange, bool has_deadline)
+    : backend_(backend), to_(to), client_gone_(ClientGone(exchange.request)) {
+  ClientOptions options = to == To::kServer ? backend.server_ : *backend.trainer_;
+  options.timeout = exchange.timeout;
+  Prepare(options, has_deadline, context_);
+  context_.AddMetadata("x-request-id", exchange.request_id);
+  backend_.Enter(&context_);
+}
+
+ForwardedCall::~ForwardedCall() { backend_.Leave(&context_); }
+
+absl::Status ForwardedCall::Await(const std::function<void(Done)>& start) {
+  absl::Notification ended;
+  grpc::Status status;
+  start([&](grpc::Status result) {
+    status = std::move(result);
+    ended.Notify();
+  });
+  while (!ended.WaitForNotificationWithTimeout(kLook)) {
+    if (!client_gone_()) continue;
+    context_.TryCancel();
+    // Soon: a cancelled call ends here, whatever the server does.
+    ended.WaitForNotification();
+  }
+  absl::Status result = StatusOf(status);
+  if (!absl::IsCancelled(result) || client_gone_()) return result;
+  return absl::UnavailableError("the gateway is shutting down");
+}
+
+absl::Status ForwardedCall::StatusOf(const grpc::Status& status) const {
+  const bool is_server = to_ == To::kServer;
+  const ClientOptions& options = is_server ? backend_.server_ : *backend_.trainer_;
+  absl::Status result =
+      FromGrpc(status, options.server, is_server ? "s2p-server" : "s2p-trainer serve");
+  if (absl::IsUnauthenticated(result) || absl::IsPermissionDenied(result)) {
+    return absl::InternalError(absl::StrCat(options.server, " refuses this gateway's key (",
+                                            result.message(), "): set --api-key"));
+  }
+  if (!absl::IsResourceExhausted(result)) return result;
+  const auto& trailers = context_.GetServerTrailingMetadata();
+  const auto pushback = trailers.find(kPushbackKey);
+  int64_t milliseconds = 0;
+  if (pushback == trailers.end() ||
+      !absl::SimpleAtoi(absl::string_view(pushback->second.data(), pushback->second.size()),
+                        &milliseconds) ||
+      milliseconds < 0) {
+    return result;
+  }
+  return BusyError(result.message(), absl::Milliseconds(milliseconds));
+}
+
+}  // namespace s2p

@@ -1,0 +1,94 @@
+// The servers behind the gateway, and the RPCs under way to them.
+#ifndef S2P_CLIENT_WEB_BACKEND_H_
+#define S2P_CLIENT_WEB_BACKEND_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "client/client_options.h"
+#include "client/web/exchange.h"
+#include "s2p/v1/gallery.grpc.pb.h"
+#include "s2p/v1/model.grpc.pb.h"
+#include "s2p/v1/search.grpc.pb.h"
+#include "s2p/v1/training.grpc.pb.h"
+
+namespace s2p {
+
+// Channels and stubs, made once. Thread-safe.
+class Backend {
+ public:
+  // Does not connect yet. Without `trainer` there is no training service. Calls are not repeated
+  // here: the page is told at once, and repeats. NotFound or InvalidArgument for the TLS files.
+  static absl::StatusOr<std::unique_ptr<Backend>> Create(ClientOptions server,
+                                                         std::optional<ClientOptions> trainer);
+
+  v1::SearchService::Stub& search() { return *search_; }
+  v1::GalleryService::Stub& gallery() { return *gallery_; }
+  v1::ModelService::Stub& model() { return *model_; }
+  bool has_trainer() const { return training_ != nullptr; }
+  // Only with a trainer.
+  v1::TrainingService::Stub& training() { return *training_; }
+
+  // Ends the calls under way, and each that begins later: they fail with Unavailable.
+  void CancelAll();
+
+ private:
+  friend class ForwardedCall;
+  Backend(ClientOptions server, std::optional<ClientOptions> trainer);
+  void Enter(grpc::ClientContext* context);
+  void Leave(grpc::ClientContext* context);
+
+  const ClientOptions server_;
+  const std::optional<ClientOptions> trainer_;
+  std::unique_ptr<v1::SearchService::Stub> search_;
+  std::unique_ptr<v1::GalleryService::Stub> gallery_;
+  std::unique_ptr<v1::ModelService::Stub> model_;
+  std::unique_ptr<v1::TrainingService::Stub> training_;
+  absl::Mutex mutex_;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::flat_hash_set<grpc::ClientContext*> under_way_ ABSL_GUARDED_BY(mutex_);
+};
+
+// One RPC for one HTTP request: its key, deadline and request id, and its end when the browser
+// goes. One thread only.
+class ForwardedCall {
+ public:
+  enum class To { kServer, kTrainer };
+
+  // `has_deadline` is false for a stream without end. `backend` is borrowed and outlives it.
+  ForwardedCall(Backend& backend, To to, const Exchange& exchange, bool has_deadline = true);
+  ~ForwardedCall();
+  ForwardedCall(const ForwardedCall&) = delete;
+  ForwardedCall& operator=(const ForwardedCall&) = delete;
+
+  grpc::ClientContext& context() { return context_; }
+
+  using Done = std::function<void(grpc::Status)>;
+  // Starts an asynchronous call and waits for its end. Cancels it once the browser has gone; then
+  // Cancelled.
+  absl::Status Await(const std::function<void(Done)>& start);
+
+  // The status of an ended call for the browser: with the server's code and words, and for
+  // ResourceExhausted when to come back (daemon/retry_after.h). A server that refuses our key is
+  // Internal, not Unauthenticated: whoever browses can do nothing about it.
+  absl::Status StatusOf(const grpc::Status& status) const;
+
+ private:
+  Backend& backend_;
+  const To to_;
+  const std::function<bool()> client_gone_;
+  grpc::ClientContext context_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_CLIENT_WEB_BACKEND_H_

@@ -1,0 +1,94 @@
+#include "client/web/exchange.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <httplib.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace s2p {
+namespace {
+
+// Port of the other end; 0 if this is no TCP connection.
+int PeerPort(int fd) {
+  sockaddr_storage peer = {};
+  socklen_t length = sizeof(peer);
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) != 0) return 0;
+  if (peer.ss_family == AF_INET) return ntohs(reinterpret_cast<sockaddr_in*>(&peer)->sin_port);
+  if (peer.ss_family == AF_INET6) return ntohs(reinterpret_cast<sockaddr_in6*>(&peer)->sin6_port);
+  return 0;
+}
+
+int OwnPort(int fd) {
+  sockaddr_storage own = {};
+  socklen_t length = sizeof(own);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&own), &length) != 0) return 0;
+  if (own.ss_family == AF_INET) return ntohs(reinterpret_cast<sockaddr_in*>(&own)->sin_port);
+  if (own.ss_family == AF_INET6) return ntohs(reinterpret_cast<sockaddr_in6*>(&own)->sin6_port);
+  return 0;
+}
+
+// The connection of a request; -1 if it cannot be told. cpp-httplib of Debian 12 hands out the
+// ports of a request, but not its socket.
+int SocketOf(const httplib::Request& request) {
+  DIR* const folder = opendir("/proc/self/fd");
+  if (folder == nullptr) return -1;
+  int found = -1;
+  while (const dirent* const entry = readdir(folder)) {
+    const int fd = std::atoi(entry->d_name);
+    if (fd <= 2 || PeerPort(fd) != request.remote_port || OwnPort(fd) != request.local_port) {
+      continue;
+    }
+    // Two clients on different machines can have the same port: then neither is watched.
+    if (found >= 0) {
+      found = -1;
+      break;
+    }
+    found = fd;
+  }
+  closedir(folder);
+  return found;
+}
+
+}  // namespace
+
+std::string Parameter(const Exchange& exchange, const std::string& name) {
+  return exchange.request.get_param_value(name);
+}
+
+void SetHeader(Exchange& exchange, const std::string& name, const std::string& value) {
+  exchange.response.headers.erase(name);
+  exchange.response.set_header(name, value);
+}
+
+void Answer(Exchange& exchange, std::string body, const std::string& content_type) {
+  exchange.response.status = 200;
+  exchange.response.set_content(std::move(body), content_type);
+}
+
+void AnswerNothing(Exchange& exchange) { exchange.response.status = 204; }
+
+bool AnswerUnchanged(Exchange& exchange, const std::string& etag) {
+  const std::string quoted = absl::StrCat("\"", etag, "\"");
+  SetHeader(exchange, "ETag", quoted);
+  if (exchange.request.get_header_value("If-None-Match") != quoted) return false;
+  exchange.response.status = 304;
+  return true;
+}
+
+std::function<bool()> ClientGone(const httplib::Request& request) {
+  const int fd = SocketOf(request);
+  if (fd < 0) return [] { return false; };
+  return [fd] {
+    pollfd watched = {fd, POLLRDHUP, 0};
+    return poll(&watched, 1, 0) > 0 && (watched.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+  };
+}
+
+}  // namespace s2p

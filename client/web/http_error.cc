@@ -1,0 +1,116 @@
+#include "client/web/http_error.h"
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "daemon/retry_after.h"
+
+namespace s2p {
+namespace {
+
+std::string CodeOf(absl::StatusCode code) { return absl::StatusCodeToString(code); }
+
+// "examples[0].image: no JPEG, PNG or WebP" without the name of the field, for pictures only.
+std::string OfPicture(absl::string_view message) {
+  const std::pair<absl::string_view, absl::string_view> parts =
+      absl::StrSplit(message, absl::MaxSplits(": ", 1));
+  if (parts.second.empty() || !absl::EndsWith(parts.first, "image")) return "";
+  return absl::StrCat("This picture cannot be used: ", parts.second,
+                      ". Take a JPEG, PNG or WebP file.");
+}
+
+std::string InvalidSentence(absl::string_view message) {
+  const std::string of_picture = OfPicture(message);
+  if (!of_picture.empty()) return of_picture;
+  return absl::StrCat("That cannot be done: ", message, ".");
+}
+
+std::string UnavailableSentence(absl::string_view message) {
+  if (absl::StrContains(message, "no model serves")) {
+    return "There is no model yet. Results come as soon as one is published.";
+  }
+  if (absl::StrContains(message, "too many"))
+    return absl::StrCat("This page is busy: ", message, ".");
+  return "The server does not answer at the moment. It is tried again by itself.";
+}
+
+}  // namespace
+
+absl::Status TooLargeError(absl::string_view message) { return absl::OutOfRangeError(message); }
+
+int HttpStatus(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kOk:
+      return 200;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition:
+      return 400;
+    case absl::StatusCode::kUnauthenticated:
+      return 401;
+    case absl::StatusCode::kPermissionDenied:
+      return 403;
+    case absl::StatusCode::kNotFound:
+      return 404;
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kAborted:
+      return 409;
+    case absl::StatusCode::kOutOfRange:
+      return 413;
+    case absl::StatusCode::kResourceExhausted:
+      return 429;
+    case absl::StatusCode::kCancelled:
+      return 499;
+    case absl::StatusCode::kUnimplemented:
+      return 501;
+    case absl::StatusCode::kUnavailable:
+      return 503;
+    case absl::StatusCode::kDeadlineExceeded:
+      return 504;
+    default:
+      return 500;
+  }
+}
+
+std::string Sentence(const absl::Status& status) {
+  const absl::string_view message = status.message();
+  switch (status.code()) {
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kFailedPrecondition:
+      return InvalidSentence(message);
+    case absl::StatusCode::kUnauthenticated:
+      return "Only an operator may do this: log in first.";
+    case absl::StatusCode::kPermissionDenied:
+      return absl::StrCat("This is not allowed: ", message, ".");
+    case absl::StatusCode::kNotFound:
+      return absl::StrCat("That is not there, or not any more: ", message, ".");
+    case absl::StatusCode::kAlreadyExists:
+      return absl::StrCat("That is there already: ", message, ". Replace it, or take another id.");
+    case absl::StatusCode::kOutOfRange:
+      return absl::StrCat("That is too large: ", message, ". Take a smaller file.");
+    case absl::StatusCode::kResourceExhausted:
+      return RetryAfter(status).has_value()
+                 ? "Many people search at the moment. It is tried again by itself."
+                 : absl::StrCat("The server has no room left: ", message, ".");
+    case absl::StatusCode::kUnavailable:
+      return UnavailableSentence(message);
+    case absl::StatusCode::kDeadlineExceeded:
+      return "The server took too long. Try again; if that does not help, it has too much to do.";
+    case absl::StatusCode::kDataLoss:
+      return absl::StrCat("A stored file is damaged: ", message, ". An operator must look at it.");
+    default:
+      return absl::StrCat("Something went wrong on the server: ", message, ".");
+  }
+}
+
+std::string ErrorBody(const absl::Status& status, absl::string_view request_id) {
+  const nlohmann::json body = {{"error",
+                                {{"code", CodeOf(status.code())},
+                                 {"message", std::string(status.message())},
+                                 {"sentence", Sentence(status)},
+                                 {"requestId", std::string(request_id)}}}};
+  return body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace s2p

@@ -1,0 +1,27 @@
+// Errors as a browser gets them: an HTTP status, and a sentence that a person understands.
+#ifndef S2P_CLIENT_WEB_HTTP_ERROR_H_
+#define S2P_CLIENT_WEB_HTTP_ERROR_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace s2p {
+
+// An upload or a request beyond the gateway's own limit: OutOfRange, so that it becomes 413.
+absl::Status TooLargeError(absl::string_view message);
+
+// google.rpc.Code's mapping to HTTP, and 413 for OutOfRange.
+int HttpStatus(absl::StatusCode code);
+
+// What is wrong and what to do, for who draws or looks after the gallery.
+std::string Sentence(const absl::Status& status);
+
+// {"error":{"code":"INVALID_ARGUMENT","message":…,"sentence":…,"requestId":…}}; the message is the
+// server's.
+std::string ErrorBody(const absl::Status& status, absl::string_view request_id);
+
+}  // namespace s2p
+
+#endif  // S2P_CLIENT_WEB_HTTP_ERROR_H_

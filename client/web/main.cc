@@ -1,0 +1,105 @@
+// s2p-web: the drawing page, and the HTTP gateway behind it.
+#include <iostream>
+#include <string>
+
+#include "client/web/operator_sessions.h"
+#include "client/web/web_server.h"
+#include "daemon/address_file.h"
+#include "daemon/health_check.h"
+#include "daemon/log.h"
+#include "daemon/options.h"
+#include "daemon/shutdown.h"
+
+namespace s2p {
+namespace {
+
+struct Flags {
+  WebServerOptions web;
+  ClientOptions connection;
+  std::string trainer;
+  std::string password_file;
+  std::string address_file;
+  LogOptions log;
+  bool health = false;
+};
+
+void AddFlags(Options& options, Flags& flags) {
+  WebServerOptions& web = flags.web;
+  ClientOptions& connection = flags.connection;
+  options.Add("server", &connection.server, "address of s2p-server, HOST:PORT");
+  options.Add("trainer", &flags.trainer,
+              "address of the training daemon, HOST:PORT; without it the page has no jobs");
+  options.Add("listen", &web.listen, "address of the page, HOST:PORT; port 0 picks a free one");
+  options.Add(
+      "insecure", &web.insecure,
+      "allow plain HTTP beyond loopback: behind a proxy that ends TLS, or in a safe network");
+  options
+      .Add("health", &flags.health,
+           "serve nothing: ask the gateway at --listen whether it is alive, exit 0 if so")
+      .Alone();
+  options.Add("address-file", &flags.address_file,
+              "file to write the page's address to when it listens");
+  options.Add("operator-password-file", &flags.password_file,
+              "file whose first line operators log in with; without it everybody is operator");
+  options.Add("host-name", &web.router.host_names,
+              "name that the page is reached by, beside numbers and localhost, repeatable; without "
+              "it, any name");
+  options.Add("tls-ca", &connection.tls_ca,
+              "PEM file of the authority to trust; turns TLS to the servers on");
+  options.Add("tls-cert", &connection.tls_cert, "PEM file of our certificate");
+  options.Add("tls-key", &connection.tls_key, "PEM file of our key");
+  options.Add("api-key", &connection.api_key, "key that the servers ask for");
+  options.AddBytes("max-body-bytes", &web.router.max_body_bytes, "of one HTTP request")
+      .Range(1 << 16, 1 << 30);
+  options.Add("timeout", &web.router.default_timeout, "of a call whose page names none");
+  options.Add("max-timeout", &web.router.max_timeout, "the longest that a page may name");
+  options.Add("threads", &web.threads, "that answer requests and hold event streams")
+      .Range(2, 1024);
+  options.Add("max-streams", &web.max_streams, "event streams at one time, fewer than threads")
+      .Range(0, 1000);
+  AddLogOptions(&options, &flags.log);
+}
+
+absl::Status Serve(Flags& flags) {
+  absl::Status status = ConfigureLog(flags.log);
+  if (!status.ok()) return status;
+  if (!flags.password_file.empty()) {
+    auto password = ReadPasswordFile(flags.password_file);
+    if (!password.ok()) return password.status();
+    flags.web.operator_password = *std::move(password);
+  }
+  flags.web.server = flags.connection;
+  if (!flags.trainer.empty()) {
+    flags.web.trainer = flags.connection;
+    flags.web.trainer->server = flags.trainer;
+  }
+  flags.web.version = S2P_VERSION;
+  auto shutdown = Shutdown::Install();
+  if (!shutdown.ok()) return shutdown.status();
+  auto web = WebServer::Start(flags.web);
+  if (!web.ok()) return web.status();
+  status = WriteAddress(flags.address_file, (*web)->address());
+  if (!status.ok()) return status;
+  LogInfo("listening", {{"http", (*web)->address()}, {"server", flags.connection.server}});
+  (*shutdown)->Wait();
+  (*web)->Stop();
+  LogInfo("ended");
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  Flags flags;
+  Options options("s2p-web", "the drawing page, and the HTTP gateway behind it", S2P_VERSION);
+  AddFlags(options, flags);
+  if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
+  const absl::Status status = flags.health ? CheckHealth(flags.web.listen) : Serve(flags);
+  if (status.ok()) return 0;
+  std::cerr << "s2p-web: " << status.message() << " (" << absl::StatusCodeToString(status.code())
+            << ")\n";
+  return 1;
+}
+
+}  // namespace
+}  // namespace s2p
+
+int main(int argc, char** argv) { return s2p::Main(argc, argv); }

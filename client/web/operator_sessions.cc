@@ -1,0 +1,96 @@
+#include "client/web/operator_sessions.h"
+
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <fstream>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "daemon/retry_after.h"
+
+namespace s2p {
+namespace {
+
+constexpr absl::Duration kSessionLength = absl::Hours(12);
+constexpr absl::Duration kFailureWindow = absl::Minutes(1);
+constexpr size_t kMaxFailures = 10;
+constexpr size_t kMaxSessions = 1000;
+constexpr size_t kTokenBytes = 32;
+constexpr size_t kMinPasswordBytes = 8;
+
+// Takes as long for a password that is nearly right as for any other.
+bool IsSame(absl::string_view given, const std::string& password) {
+  return given.size() == password.size() &&
+         CRYPTO_memcmp(given.data(), password.data(), password.size()) == 0;
+}
+
+}  // namespace
+
+OperatorSessions::OperatorSessions(std::string password, Clock clock)
+    : password_(std::move(password)), clock_(std::move(clock)) {}
+
+absl::StatusOr<std::string> OperatorSessions::Login(absl::string_view password) {
+  const absl::Time now = clock_();
+  unsigned char token[kTokenBytes];
+  if (RAND_bytes(token, sizeof(token)) != 1) return absl::InternalError("no random numbers");
+  absl::MutexLock lock(&mutex_);
+  while (!failures_.empty() && failures_.front() + kFailureWindow <= now) failures_.pop_front();
+  if (failures_.size() >= kMaxFailures) {
+    return BusyError("too many wrong passwords", failures_.front() + kFailureWindow - now);
+  }
+  if (!IsSame(password, password_)) {
+    failures_.push_back(now);
+    return absl::UnauthenticatedError("the password is wrong");
+  }
+  for (auto it = sessions_.begin(); it != sessions_.end();) {
+    it = it->second <= now ? sessions_.erase(it) : std::next(it);
+  }
+  if (sessions_.size() >= kMaxSessions) {
+    sessions_.erase(
+        std::min_element(sessions_.begin(), sessions_.end(),
+                         [](const auto& a, const auto& b) { return a.second < b.second; }));
+  }
+  std::string text = absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(token), sizeof(token)));
+  sessions_[text] = now + kSessionLength;
+  return text;
+}
+
+void OperatorSessions::Logout(absl::string_view token) {
+  absl::MutexLock lock(&mutex_);
+  const auto it = sessions_.find(token);
+  if (it != sessions_.end()) sessions_.erase(it);
+}
+
+bool OperatorSessions::IsOperator(absl::string_view token) const {
+  if (!login_required()) return true;
+  absl::MutexLock lock(&mutex_);
+  const auto it = sessions_.find(token);
+  return it != sessions_.end() && clock_() < it->second;
+}
+
+absl::StatusOr<std::string> ReadPasswordFile(const std::string& path) {
+  std::ifstream file(path);
+  std::string password;
+  if (!file || (std::getline(file, password), file.bad())) {
+    return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
+  }
+  password = std::string(absl::StripSuffix(password, "\r"));
+  struct stat status = {};
+  if (stat(path.c_str(), &status) == 0 && (status.st_mode & S_IROTH) != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": everybody on this machine can read it; chmod o-r it"));
+  }
+  if (password.size() < kMinPasswordBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": the first line must be a password of ",
+                                                   kMinPasswordBytes, " characters or more"));
+  }
+  return password;
+}
+
+}  // namespace s2p

@@ -1,0 +1,157 @@
+#include <httplib.h>
+
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/web/json_message.h"
+#include "client/web/routes.h"
+
+namespace s2p {
+namespace {
+
+using Reader = std::unique_ptr<grpc::ClientReader<v1::GetPhotoResponse>>;
+
+// How long a browser may show a thumbnail without asking whether the photo is still the same.
+constexpr char kThumbnailCaching[] = "private, max-age=60, stale-while-revalidate=600";
+constexpr char kOriginalCaching[] = "private, no-cache";
+
+// One GetPhoto, which can go on after the handler has returned.
+struct PhotoStream {
+  PhotoStream(Backend& backend, const Exchange& exchange, v1::Rendition rendition)
+      : call(backend, ForwardedCall::To::kServer, exchange) {
+    v1::GetPhotoRequest request;
+    request.set_photo_id(Parameter(exchange, "id"));
+    request.set_rendition(rendition);
+    reader = backend.gallery().GetPhoto(&call.context(), request);
+  }
+  // False: the stream has ended.
+  bool Read() { return reader->Read(&message); }
+  absl::Status Finish() { return call.StatusOf(reader->Finish()); }
+
+  ForwardedCall call;
+  Reader reader;
+  // The one that was read last.
+  v1::GetPhotoResponse message;
+};
+
+// The photo's facts; NotFound and so on.
+absl::StatusOr<v1::Photo> Facts(Backend& backend, const Exchange& exchange) {
+  PhotoStream stream(backend, exchange, v1::RENDITION_NONE);
+  v1::Photo photo;
+  if (stream.Read()) photo = stream.message.photo();
+  const absl::Status status = stream.Finish();
+  if (!status.ok()) return status;
+  return photo;
+}
+
+absl::Status GetFacts(Backend& backend, Exchange& exchange) {
+  const auto photo = Facts(backend, exchange);
+  if (!photo.ok()) return photo.status();
+  AnswerJson(exchange, *photo);
+  return absl::OkStatus();
+}
+
+// The browser shows the same picture already: its bytes need not come.
+absl::StatusOr<bool> IsUnchanged(Backend& backend, Exchange& exchange, const char* kind) {
+  if (!exchange.request.has_header("If-None-Match")) return false;
+  const auto photo = Facts(backend, exchange);
+  if (!photo.ok()) return photo.status();
+  return AnswerUnchanged(exchange, absl::StrCat(photo->sha256(), kind));
+}
+
+absl::Status GetThumbnail(Backend& backend, Exchange& exchange) {
+  const auto unchanged = IsUnchanged(backend, exchange, "-t");
+  if (!unchanged.ok()) return unchanged.status();
+  if (!*unchanged) {
+    PhotoStream stream(backend, exchange, v1::RENDITION_THUMBNAIL);
+    std::string bytes, type, sha256;
+    while (stream.Read()) {
+      if (stream.message.has_photo()) sha256 = stream.message.photo().sha256();
+      if (type.empty()) type = stream.message.content_type();
+      bytes += stream.message.chunk();
+    }
+    const absl::Status status = stream.Finish();
+    if (!status.ok()) return status;
+    SetHeader(exchange, "ETag", absl::StrCat("\"", sha256, "-t\""));
+    Answer(exchange, std::move(bytes), type);
+  }
+  SetHeader(exchange, "Cache-Control", kThumbnailCaching);
+  return absl::OkStatus();
+}
+
+// Goes on to the browser as it comes, so that one original does not lie in memory whole.
+absl::Status GetOriginal(Backend& backend, Exchange& exchange) {
+  const auto unchanged = IsUnchanged(backend, exchange, "");
+  if (!unchanged.ok()) return unchanged.status();
+  SetHeader(exchange, "Cache-Control", kOriginalCaching);
+  if (*unchanged) return absl::OkStatus();
+  auto stream = std::make_shared<PhotoStream>(backend, exchange, v1::RENDITION_ORIGINAL);
+  if (!stream->Read()) {
+    const absl::Status status = stream->Finish();
+    return status.ok() ? absl::InternalError("an empty answer") : status;
+  }
+  SetHeader(exchange, "ETag", absl::StrCat("\"", stream->message.photo().sha256(), "\""));
+  exchange.response.status = 200;
+  exchange.response.set_chunked_content_provider(
+      stream->message.content_type(), [stream](size_t, httplib::DataSink& sink) {
+        const std::string& chunk = stream->message.chunk();
+        if (!chunk.empty() && !sink.write(chunk.data(), chunk.size())) {
+          stream->call.context().TryCancel();
+          return false;
+        }
+        if (stream->Read()) return true;
+        // Damaged in the middle: the connection breaks, so that nobody takes it for the whole.
+        if (!stream->Finish().ok()) return false;
+        sink.done();
+        return true;
+      });
+  return absl::OkStatus();
+}
+
+// The photo's bytes are the body; the rest of the request is in the URL.
+absl::Status PutPhoto(Backend& backend, Exchange& exchange) {
+  v1::AddPhotoRequest request;
+  std::string bytes;
+  bytes.swap(exchange.body);
+  absl::Status status = ReadRequest(exchange, request);
+  if (!status.ok()) return status;
+  if (bytes.empty()) return absl::InvalidArgumentError("image: there are no bytes");
+  request.set_image(std::move(bytes));
+  ForwardedCall call(backend, ForwardedCall::To::kServer, exchange);
+  const auto stream = backend.gallery().AddPhotos(&call.context());
+  v1::AddPhotoResponse response;
+  stream->Write(request);
+  stream->WritesDone();
+  const bool answered = stream->Read(&response);
+  // A stream that ends well after one answer; what follows it would be the server's fault.
+  v1::AddPhotoResponse further;
+  while (stream->Read(&further)) {
+  }
+  status = call.StatusOf(stream->Finish());
+  if (!status.ok()) return status;
+  if (!answered) return absl::InternalError("the server said nothing about the photo");
+  if (response.status().code() != 0) {
+    return absl::Status(static_cast<absl::StatusCode>(response.status().code()),
+                        response.status().message());
+  }
+  AnswerJson(exchange, response);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddPhotoRoutes(Backend& backend, Router& router) {
+  using Access = Router::Access;
+  const auto add = [&](const char* method, const char* path, Access access,
+                       absl::Status (*handler)(Backend&, Exchange&)) {
+    router.Add(method, path, access,
+               [&backend, handler](Exchange& exchange) { return handler(backend, exchange); });
+  };
+  add("GET", "/api/photo", Access::kAnyone, GetFacts);
+  add("GET", "/api/photo/thumbnail", Access::kAnyone, GetThumbnail);
+  add("GET", "/api/photo/original", Access::kAnyone, GetOriginal);
+  add("PUT", "/api/photo", Access::kOperator, PutPhoto);
+}
+
+}  // namespace s2p

@@ -1,0 +1,59 @@
+#include "client/web/request_guard.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace s2p {
+namespace {
+
+// "shoes.example:8080" is "shoes.example", "[::1]:8080" is "::1".
+std::string WithoutPort(absl::string_view host) {
+  if (absl::ConsumePrefix(&host, "[")) return std::string(host.substr(0, host.find(']')));
+  return std::string(host.substr(0, host.rfind(':')));
+}
+
+bool IsNumber(const std::string& host) {
+  in6_addr address;
+  return inet_pton(AF_INET, host.c_str(), &address) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), &address) == 1;
+}
+
+}  // namespace
+
+absl::Status CheckHost(const RequestOrigin& from, const std::vector<std::string>& names) {
+  if (names.empty()) return absl::OkStatus();
+  const std::string host = WithoutPort(from.host);
+  const auto is_host = [&](const std::string& name) { return absl::EqualsIgnoreCase(name, host); };
+  if (is_host("localhost") || IsNumber(host) || std::any_of(names.begin(), names.end(), is_host)) {
+    return absl::OkStatus();
+  }
+  return absl::PermissionDeniedError(absl::StrCat("this page is not served under the name '", host,
+                                                  "'; an operator can add --host-name ", host));
+}
+
+absl::Status CheckOrigin(const RequestOrigin& from, bool must_tell) {
+  if (!from.origin.empty()) {
+    absl::string_view origin = from.origin;
+    // Behind a proxy that ends TLS we are asked by http for a page that came by https.
+    if (!absl::ConsumePrefix(&origin, "http://")) absl::ConsumePrefix(&origin, "https://");
+    if (!absl::EqualsIgnoreCase(origin, from.host)) {
+      return absl::PermissionDeniedError(
+          absl::StrCat("a page of ", from.origin, " asked for this, not one of ", from.host));
+    }
+  }
+  if (!from.fetch_site.empty() && from.fetch_site != "same-origin" && from.fetch_site != "none") {
+    return absl::PermissionDeniedError("a page of another site asked for this");
+  }
+  if (must_tell && from.origin.empty() && from.fetch_site.empty()) {
+    return absl::PermissionDeniedError(
+        "a change needs the header Origin, with this page's address");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace s2p

@@ -1,0 +1,62 @@
+#include <httplib.h>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "client/web/routes.h"
+
+namespace s2p {
+namespace {
+
+std::string TokenOf(const Exchange& exchange) {
+  return Router::Cookie(exchange.request.get_header_value("Cookie"), kSessionCookie);
+}
+
+void SetToken(Exchange& exchange, const std::string& token, const char* more) {
+  // Behind a proxy that ends TLS the cookie must not go over plain text.
+  const bool over_tls = exchange.request.get_header_value("X-Forwarded-Proto") == "https";
+  exchange.response.set_header(
+      "Set-Cookie", absl::StrCat(kSessionCookie, "=", token, "; Path=/; HttpOnly; SameSite=Strict",
+                                 over_tls ? "; Secure" : "", more));
+}
+
+absl::Status Login(OperatorSessions& sessions, Exchange& exchange) {
+  const auto json = nlohmann::json::parse(exchange.body, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("password") || !json["password"].is_string()) {
+    return absl::InvalidArgumentError("password: missing");
+  }
+  if (sessions.login_required()) {
+    const auto token = sessions.Login(json["password"].get<std::string>());
+    if (!token.ok()) return token.status();
+    SetToken(exchange, *token, "");
+  }
+  AnswerNothing(exchange);
+  return absl::OkStatus();
+}
+
+absl::Status Logout(OperatorSessions& sessions, Exchange& exchange) {
+  sessions.Logout(TokenOf(exchange));
+  SetToken(exchange, "", "; Max-Age=0");
+  AnswerNothing(exchange);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddSessionRoutes(const SessionRouteOptions& options, OperatorSessions& sessions,
+                      Router& router) {
+  router.Add("GET", "/api/session", Router::Access::kAnyone, [options, &sessions](Exchange& e) {
+    const nlohmann::json body = {{"operator", sessions.IsOperator(TokenOf(e))},
+                                 {"loginRequired", sessions.login_required()},
+                                 {"trainer", options.has_trainer},
+                                 {"maxBodyBytes", options.max_body_bytes}};
+    Answer(e, body.dump(), "application/json");
+    return absl::OkStatus();
+  });
+  router.Add("POST", "/api/login", Router::Access::kOwnPage,
+             [&sessions](Exchange& e) { return Login(sessions, e); });
+  router.Add("POST", "/api/logout", Router::Access::kOwnPage,
+             [&sessions](Exchange& e) { return Logout(sessions, e); });
+}
+
+}  // namespace s2p

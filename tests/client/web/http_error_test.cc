@@ -1,0 +1,54 @@
+#include "client/web/http_error.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "daemon/retry_after.h"
+
+namespace s2p {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(HttpErrorTest, StatusIsThatOfTheCode) {
+  EXPECT_EQ(HttpStatus(absl::StatusCode::kInvalidArgument), 400);
+  EXPECT_EQ(HttpStatus(absl::StatusCode::kUnauthenticated), 401);
+  EXPECT_EQ(HttpStatus(absl::StatusCode::kNotFound), 404);
+  EXPECT_EQ(HttpStatus(TooLargeError("").code()), 413);
+  EXPECT_EQ(HttpStatus(absl::StatusCode::kResourceExhausted), 429);
+  EXPECT_EQ(HttpStatus(absl::StatusCode::kUnavailable), 503);
+  EXPECT_EQ(HttpStatus(absl::StatusCode::kDeadlineExceeded), 504);
+  EXPECT_EQ(HttpStatus(absl::StatusCode::kDataLoss), 500);
+}
+
+TEST(HttpErrorTest, PictureThatIsNoneIsSaidWithoutTheField) {
+  const std::string sentence =
+      Sentence(absl::InvalidArgumentError("examples[3].image: not a JPEG, PNG or WebP image"));
+  EXPECT_THAT(sentence, HasSubstr("This picture cannot be used: not a JPEG"));
+  EXPECT_THAT(sentence, ::testing::Not(HasSubstr("examples")));
+}
+
+TEST(HttpErrorTest, BusyAndFullAreTwoSentences) {
+  EXPECT_THAT(Sentence(BusyError("256 wait", absl::Seconds(1))), HasSubstr("tried again"));
+  EXPECT_THAT(Sentence(absl::ResourceExhaustedError("the disk is full")),
+              HasSubstr("disk is full"));
+}
+
+TEST(HttpErrorTest, NoModelAndNoServerAreTwoSentences) {
+  EXPECT_THAT(Sentence(absl::UnavailableError("no model serves yet")), HasSubstr("no model yet"));
+  EXPECT_THAT(Sentence(absl::UnavailableError("no server answers at x")),
+              HasSubstr("does not answer"));
+}
+
+TEST(HttpErrorTest, BodyHasCodeWordsAndRequest) {
+  const auto body =
+      nlohmann::json::parse(ErrorBody(absl::NotFoundError("photo_id 'a\xff\"'"), "r1"));
+  EXPECT_EQ(body["error"]["code"], "NOT_FOUND");
+  EXPECT_EQ(body["error"]["requestId"], "r1");
+  EXPECT_THAT(body["error"]["message"].get<std::string>(), HasSubstr("photo_id 'a"));
+}
+
+}  // namespace
+}  // namespace s2p

@@ -1,0 +1,119 @@
+#include "client/web/operator_sessions.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "daemon/retry_after.h"
+#include "tests/testing/temp_dir.h"
+
+namespace s2p {
+namespace {
+
+using ::testing::HasSubstr;
+
+class OperatorSessionsTest : public ::testing::Test {
+ protected:
+  std::string MustLogin() {
+    const auto token = sessions_.Login("open sesame");
+    EXPECT_TRUE(token.ok()) << token.status();
+    return token.value_or("");
+  }
+
+  absl::Time now_ = absl::FromUnixSeconds(1000);
+  OperatorSessions sessions_{"open sesame", [this] { return now_; }};
+};
+
+TEST_F(OperatorSessionsTest, WithoutAPasswordEverybodyIsOperator) {
+  const OperatorSessions open("");
+  EXPECT_FALSE(open.login_required());
+  EXPECT_TRUE(open.IsOperator(""));
+}
+
+TEST_F(OperatorSessionsTest, TokenOfALoginIsOperatorUntilItsEnd) {
+  const std::string token = MustLogin();
+  EXPECT_TRUE(sessions_.IsOperator(token));
+  now_ += absl::Hours(12) - absl::Seconds(1);
+  EXPECT_TRUE(sessions_.IsOperator(token));
+  now_ += absl::Seconds(1);
+  EXPECT_FALSE(sessions_.IsOperator(token));
+}
+
+TEST_F(OperatorSessionsTest, OtherTokensAreNot) {
+  const std::string token = MustLogin();
+  EXPECT_FALSE(sessions_.IsOperator(""));
+  EXPECT_FALSE(sessions_.IsOperator(token.substr(1)));
+  EXPECT_NE(token, MustLogin());
+}
+
+TEST_F(OperatorSessionsTest, LogoutEndsOneSession) {
+  const std::string one = MustLogin(), other = MustLogin();
+  sessions_.Logout(one);
+  EXPECT_FALSE(sessions_.IsOperator(one));
+  EXPECT_TRUE(sessions_.IsOperator(other));
+}
+
+TEST_F(OperatorSessionsTest, WrongPasswordIsUnauthenticated) {
+  EXPECT_EQ(sessions_.Login("open sesam").status().code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(sessions_.Login("").status().code(), absl::StatusCode::kUnauthenticated);
+}
+
+TEST_F(OperatorSessionsTest, AfterTenWrongOnesTheRightOneWaitsToo) {
+  for (int i = 0; i < 10; ++i) sessions_.Login("guess").IgnoreError();
+  now_ += absl::Seconds(20);
+  const absl::Status status = sessions_.Login("open sesame").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(RetryAfter(status), absl::Seconds(40));
+  now_ += absl::Seconds(40);
+  MustLogin();
+}
+
+TEST_F(OperatorSessionsTest, OldestOfTooManySessionsGoes) {
+  const std::string first = MustLogin();
+  for (int i = 0; i < 999; ++i) {
+    now_ += absl::Milliseconds(1);
+    MustLogin();
+  }
+  EXPECT_TRUE(sessions_.IsOperator(first));
+  now_ += absl::Milliseconds(1);
+  const std::string last = MustLogin();
+  EXPECT_FALSE(sessions_.IsOperator(first));
+  EXPECT_TRUE(sessions_.IsOperator(last));
+}
+
+class PasswordFileTest : public ::testing::Test {
+ protected:
+  std::string Write(const std::string& text, mode_t mode) {
+    const std::string path = dir_.path() + "/password";
+    std::ofstream(path) << text;
+    chmod(path.c_str(), mode);
+    return path;
+  }
+  testing::TempDir dir_;
+};
+
+TEST_F(PasswordFileTest, FirstLineIsThePassword) {
+  EXPECT_EQ(ReadPasswordFile(Write("open sesame\r\nnotes\n", 0600)).value(), "open sesame");
+}
+
+TEST_F(PasswordFileTest, ShortOneIsRefused) {
+  const auto password = ReadPasswordFile(Write("sesame\n", 0600));
+  EXPECT_EQ(password.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(password.status().message()), HasSubstr("8 characters"));
+}
+
+TEST_F(PasswordFileTest, FileThatEverybodyReadsIsRefused) {
+  EXPECT_EQ(ReadPasswordFile(Write("open sesame\n", 0644)).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(PasswordFileTest, MissingFileIsNamed) {
+  const auto password = ReadPasswordFile(dir_.path() + "/nothing");
+  EXPECT_EQ(password.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(password.status().message()), HasSubstr("/nothing"));
+}
+
+}  // namespace
+}  // namespace s2p

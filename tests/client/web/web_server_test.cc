@@ -1,0 +1,382 @@
+#include "client/web/web_server.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <httplib.h>
+#include <sys/socket.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "s2p/v1/search.grpc.pb.h"
+#include "tests/client/fake_search_server.h"
+#include "tests/client/fake_training_server.h"
+
+namespace s2p {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+constexpr char kPhoto[] = "/api/photo?request=%7B%22photoId%22%3A%22a%2F1%22%7D";
+constexpr char kSearch[] = R"({"examples":[{"image":"aGVsbG8="}],"topK":3})";
+
+class WebServerTest : public ::testing::Test {
+ protected:
+  void Start() {
+    options_.listen = "127.0.0.1:0";
+    if (options_.server.server == kDefaultServer) options_.server.server = server_.address();
+    auto web = WebServer::Start(options_);
+    ASSERT_TRUE(web.ok()) << web.status();
+    web_ = *std::move(web);
+    client_ = std::make_unique<httplib::Client>("http://" + web_->address());
+    origin_ = {{"Origin", "http://" + web_->address()}};
+  }
+
+  httplib::Result PutPhoto(const std::string& bytes) {
+    return client_->Put(kPhoto, origin_, bytes, "image/png");
+  }
+  static nlohmann::json ErrorOf(const httplib::Result& answer) {
+    return nlohmann::json::parse(answer->body).at("error");
+  }
+
+  testing::FakeSearchServer server_;
+  WebServerOptions options_;
+  std::unique_ptr<WebServer> web_;
+  std::unique_ptr<httplib::Client> client_;
+  httplib::Headers origin_;
+};
+
+TEST_F(WebServerTest, AddedPhotoIsFoundShownAndDeleted) {
+  Start();
+  const auto added = PutPhoto("hello");
+  ASSERT_EQ(added->status, 200) << added->body;
+  EXPECT_EQ(nlohmann::json::parse(added->body)["result"], "RESULT_ADDED");
+  const auto found = client_->Post("/api/search", kSearch, "application/json");
+  ASSERT_EQ(found->status, 200) << found->body;
+  EXPECT_EQ(nlohmann::json::parse(found->body)["matches"][0]["photoId"], "a/1");
+  EXPECT_EQ(client_->Get("/api/photo/original?id=a%2F1")->body, "hello");
+  const auto deleted =
+      client_->Post("/api/photos/delete", origin_, R"({"photoIds":["a/1"]})", "application/json");
+  EXPECT_EQ(nlohmann::json::parse(deleted->body)["deletedCount"], 1);
+  EXPECT_THAT(server_.photo_ids(), IsEmpty());
+}
+
+TEST_F(WebServerTest, PictureThatTheBrowserHasComesNotAgain) {
+  Start();
+  ASSERT_EQ(PutPhoto("hello")->status, 200);
+  for (const char* path : {"/api/photo/thumbnail?id=a%2F1", "/api/photo/original?id=a%2F1"}) {
+    const auto first = client_->Get(path);
+    ASSERT_EQ(first->status, 200);
+    EXPECT_THAT(first->get_header_value("Cache-Control"), HasSubstr("private"));
+    const auto again = client_->Get(path, {{"If-None-Match", first->get_header_value("ETag")}});
+    EXPECT_EQ(again->status, 304);
+    EXPECT_THAT(again->body, IsEmpty());
+  }
+}
+
+TEST_F(WebServerTest, ErrorOfTheServerHasStatusSentenceAndRequestId) {
+  Start();
+  server_.FailNextCall(absl::InvalidArgumentError("examples[0].image: not a JPEG"));
+  const auto answer =
+      client_->Post("/api/search", {{"x-request-id", "drawing-7"}}, kSearch, "application/json");
+  EXPECT_EQ(answer->status, 400);
+  EXPECT_EQ(ErrorOf(answer)["requestId"], "drawing-7");
+  EXPECT_EQ(answer->get_header_value("x-request-id"), "drawing-7");
+  EXPECT_THAT(ErrorOf(answer)["sentence"].get<std::string>(), HasSubstr("cannot be used"));
+}
+
+TEST_F(WebServerTest, WhatIsNoSuchMessageIsRefusedByName) {
+  Start();
+  for (const char* body : {"{", "[]", R"({"exampels":[]})", R"({"topK":"many"})"}) {
+    const auto answer = client_->Post("/api/search", body, "application/json");
+    EXPECT_EQ(answer->status, 400) << body;
+    EXPECT_THAT(ErrorOf(answer)["message"].get<std::string>(), HasSubstr("SearchRequest")) << body;
+  }
+}
+
+TEST_F(WebServerTest, ServerThatIsAwayIs503) {
+  options_.server.server = "127.0.0.1:1";
+  Start();
+  const auto answer = client_->Post("/api/search", kSearch, "application/json");
+  EXPECT_EQ(answer->status, 503);
+  EXPECT_EQ(ErrorOf(answer)["code"], "UNAVAILABLE");
+}
+
+TEST_F(WebServerTest, RefusedKeyIsNotTheBrowsersFault) {
+  server_.RequireKey("secret");
+  Start();
+  const auto answer = client_->Get("/api/gallery/stats");
+  EXPECT_EQ(answer->status, 500);
+  EXPECT_THAT(ErrorOf(answer)["message"].get<std::string>(), HasSubstr("--api-key"));
+}
+
+TEST_F(WebServerTest, KeyStaysBehindTheGateway) {
+  server_.RequireKey("secret");
+  options_.server.api_key = "secret";
+  Start();
+  const auto answer = client_->Get("/api/gallery/stats");
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_THAT(client_->Get("/")->body, ::testing::Not(HasSubstr("secret")));
+}
+
+TEST_F(WebServerTest, ChangeThatAnotherPageAsksForIsRefused) {
+  Start();
+  origin_ = {{"Origin", "http://evil.example"}};
+  EXPECT_EQ(PutPhoto("hello")->status, 403);
+  origin_ = {};
+  EXPECT_EQ(PutPhoto("hello")->status, 403);
+  EXPECT_THAT(server_.photo_ids(), IsEmpty());
+}
+
+TEST_F(WebServerTest, PageUnderAForeignNameIsRefused) {
+  options_.router.host_names = {"shoes.example"};
+  Start();
+  EXPECT_EQ(client_->Get("/", {{"Host", "evil.example"}})->status, 403);
+  EXPECT_EQ(client_->Get("/", {{"Host", "shoes.example"}})->status, 200);
+}
+
+TEST_F(WebServerTest, OperatorLogsInAndOut) {
+  options_.operator_password = "open sesame";
+  Start();
+  EXPECT_EQ(PutPhoto("hello")->status, 401);
+  EXPECT_EQ(client_->Post("/api/login", R"({"password":"guess"})", "application/json")->status,
+            401);
+  const auto login =
+      client_->Post("/api/login", R"({"password":"open sesame"})", "application/json");
+  ASSERT_EQ(login->status, 204);
+  const std::string cookie = login->get_header_value("Set-Cookie");
+  EXPECT_THAT(cookie, HasSubstr("HttpOnly; SameSite=Strict"));
+  origin_.emplace("Cookie", "theme=dark; " + cookie.substr(0, cookie.find(';')));
+  EXPECT_EQ(PutPhoto("hello")->status, 200);
+  EXPECT_EQ(client_->Post("/api/logout", origin_, "", "application/json")->status, 204);
+  EXPECT_EQ(PutPhoto("hello")->status, 401);
+}
+
+TEST_F(WebServerTest, SearchNeedsNoLogin) {
+  options_.operator_password = "open sesame";
+  Start();
+  EXPECT_EQ(client_->Post("/api/search", kSearch, "application/json")->status, 200);
+  EXPECT_EQ(client_->Get("/api/training/jobs")->status, 404);
+}
+
+TEST_F(WebServerTest, BodyBeyondTheLimitIs413AndThePageHearsOfIt) {
+  options_.router.max_body_bytes = 1 << 16;
+  Start();
+  const auto whole = PutPhoto(std::string(50 << 20, 'x'));
+  ASSERT_TRUE(whole) << httplib::to_string(whole.error());
+  EXPECT_EQ(whole->status, 413);
+  const auto chunked = client_->Put(
+      kPhoto, origin_,
+      [](size_t offset, httplib::DataSink& sink) {
+        const std::string part(1 << 14, 'x');
+        if (offset > (1 << 20)) {
+          sink.done();
+          return true;
+        }
+        return sink.write(part.data(), part.size());
+      },
+      "image/png");
+  ASSERT_TRUE(chunked) << httplib::to_string(chunked.error());
+  EXPECT_EQ(chunked->status, 413);
+  EXPECT_THAT(server_.photo_ids(), IsEmpty());
+}
+
+TEST_F(WebServerTest, BodyOfARefusedRequestIsNoRequest) {
+  Start();
+  const std::string hidden =
+      absl::StrCat("PUT ", kPhoto, " HTTP/1.1\r\nOrigin: http://", web_->address(),
+                   "\r\nHost: ", web_->address(), "\r\nContent-Length: 5\r\n\r\nhello");
+  client_->set_keep_alive(true);
+  const auto answer = client_->Post("/api/search", hidden, "multipart/form-data; boundary=x");
+  EXPECT_EQ(answer->status, 400);
+  EXPECT_EQ(client_->Get("/healthz")->status, 200);
+  EXPECT_THAT(server_.photo_ids(), IsEmpty());
+}
+
+TEST_F(WebServerTest, PageIsWholeAndGuarded) {
+  Start();
+  for (const char* path : {"/", "/operator"}) {
+    const auto page = client_->Get(path);
+    ASSERT_EQ(page->status, 200);
+    EXPECT_THAT(page->body, StartsWith("<!doctype html>"));
+    EXPECT_THAT(page->get_header_value("Content-Security-Policy"), HasSubstr("default-src 'none'"));
+    EXPECT_EQ(page->get_header_value("X-Content-Type-Options"), "nosniff");
+  }
+  EXPECT_EQ(client_->Head("/")->status, 200);
+  EXPECT_EQ(client_->Get("/assets/main.js")->get_header_value("Content-Type"),
+            "text/javascript; charset=utf-8");
+  EXPECT_EQ(client_->Get("/assets/../main.cc")->status, 404);
+}
+
+TEST_F(WebServerTest, PageFilesStayBelow150KB) {
+  Start();
+  const std::string index = client_->Get("/")->body;
+  size_t bytes = index.size();
+  for (const char* name :
+       {"page.css",          "operator.css",    "icon.svg",         "main.js",
+        "search_view.js",    "canvas_board.js", "drawing.js",       "dom.js",
+        "gateway.js",        "pictures.js",     "search_query.js",  "search_session.js",
+        "results_grid.js",   "shelf.js",        "photo_detail.js",  "filter_bar.js",
+        "search_history.js", "model_badge.js",  "operator_view.js", "gallery_panel.js",
+        "gallery_upload.js", "model_panel.js",  "jobs_panel.js",    "line_chart.js"}) {
+    const auto file = client_->Get(absl::StrCat("/assets/", name));
+    ASSERT_EQ(file->status, 200) << name;
+    bytes += file->body.size();
+  }
+  EXPECT_LT(bytes, 150000u);
+}
+
+TEST_F(WebServerTest, RequestsAreCountedByRoute) {
+  Start();
+  client_->Get("/healthz");
+  client_->Get("/nothing/of/ours");
+  const std::string text = client_->Get("/metrics")->body;
+  EXPECT_THAT(text, HasSubstr(R"(s2p_web_requests_total{code="200",route="/healthz"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(s2p_web_requests_total{code="404",route="other"} 1)"));
+}
+
+TEST_F(WebServerTest, TakenPortIsNamed) {
+  Start();
+  WebServerOptions second = options_;
+  second.listen = web_->address();
+  const auto web = WebServer::Start(second);
+  EXPECT_EQ(web.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(web.status().message()), HasSubstr(web_->address()));
+}
+
+TEST_F(WebServerTest, BeyondLoopbackNeedsInsecure) {
+  options_.listen = "0.0.0.0:0";
+  const auto web = WebServer::Start(options_);
+  EXPECT_EQ(web.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(web.status().message()), HasSubstr("--insecure"));
+}
+
+class WebTrainerTest : public WebServerTest {
+ protected:
+  void SetUp() override {
+    options_.trainer = ClientOptions();
+    options_.trainer->server = trainer_.address();
+  }
+  testing::FakeTrainingServer trainer_;
+};
+
+TEST_F(WebTrainerTest, SubmittedJobIsListed) {
+  Start();
+  const auto made = client_->Post("/api/training/jobs", origin_,
+                                  R"({"spec":{"preset":"demo","seed":"7"}})", "application/json");
+  ASSERT_EQ(made->status, 200) << made->body;
+  const auto list = nlohmann::json::parse(client_->Get("/api/training/jobs")->body);
+  EXPECT_EQ(list["jobs"][0]["spec"]["seed"], "7");
+}
+
+TEST_F(WebTrainerTest, EventsOfAJobComeAsAStreamFromTheOneAskedFor) {
+  v1::Job job;
+  job.set_job_id("job-1");
+  trainer_.AddJob(job);
+  for (const char* words : {"one", "two", "three"}) {
+    v1::WatchJobResponse event;
+    event.set_message(words);
+    trainer_.AddEvent("job-1", event);
+  }
+  Start();
+  const std::string path = "/api/training/job/watch?request=%7B%22jobId%22%3A%22job-1%22%7D";
+  const auto stream = client_->Get(path, {{"Last-Event-ID", "1"}});
+  ASSERT_EQ(stream->status, 200) << stream->body;
+  EXPECT_THAT(stream->get_header_value("Content-Type"), StartsWith("text/event-stream"));
+  EXPECT_THAT(stream->body, StartsWith("id: 2\ndata: {"));
+  EXPECT_THAT(stream->body, HasSubstr("\n\nid: 3\n"));
+  EXPECT_THAT(stream->body, ::testing::EndsWith("event: end\ndata: {}\n\n"));
+}
+
+TEST_F(WebTrainerTest, WatchOfNoJobIs404) {
+  Start();
+  EXPECT_EQ(client_->Get("/api/training/job/watch?request=%7B%22jobId%22%3A%22x%22%7D")->status,
+            404);
+}
+
+TEST_F(WebTrainerTest, WatchBeyondTheLimitIs503) {
+  options_.max_streams = 0;
+  Start();
+  EXPECT_EQ(client_->Get("/api/training/job/watch?request=%7B%22jobId%22%3A%22x%22%7D")->status,
+            503);
+}
+
+// Answers no search until it is cancelled.
+class StuckSearch : public v1::SearchService::CallbackService {
+ public:
+  StuckSearch() {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+    builder.RegisterService(this);
+    server_ = builder.BuildAndStart();
+  }
+  ~StuckSearch() override { server_->Shutdown(); }
+  std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
+
+  grpc::ServerUnaryReactor* Search(grpc::CallbackServerContext*, const v1::SearchRequest*,
+                                   v1::SearchResponse*) override {
+    struct Reactor : grpc::ServerUnaryReactor {
+      explicit Reactor(StuckSearch& stuck) : stuck_search(stuck) {}
+      void OnCancel() override {
+        stuck_search.cancelled.Notify();
+        Finish(grpc::Status::CANCELLED);
+      }
+      void OnDone() override { delete this; }
+      StuckSearch& stuck_search;
+    };
+    auto* const reactor = new Reactor(*this);
+    arrived.Notify();
+    return reactor;
+  }
+
+  absl::Notification arrived, cancelled;
+
+ private:
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+class WebCancelTest : public WebServerTest {
+ protected:
+  void SetUp() override {
+    options_.server.server = stuck_.address();
+    Start();
+  }
+  StuckSearch stuck_;
+};
+
+TEST_F(WebCancelTest, AbortedRequestCancelsItsRpc) {
+  std::thread search([&] { client_->Post("/api/search", kSearch, "application/json"); });
+  stuck_.arrived.WaitForNotification();
+  client_->stop();
+  stuck_.cancelled.WaitForNotification();
+  search.join();
+}
+
+TEST_F(WebCancelTest, StopEndsWhatIsUnderWay) {
+  int status = 0;
+  std::thread search([&] {
+    const auto answer = client_->Post("/api/search", kSearch, "application/json");
+    if (answer) status = answer->status;
+  });
+  stuck_.arrived.WaitForNotification();
+  web_->Stop();
+  search.join();
+  EXPECT_EQ(status, 503);
+}
+
+TEST_F(WebCancelTest, DeadlineOfTheBrowserIsTheRpcs) {
+  const auto answer =
+      client_->Post("/api/search", {{"x-timeout-ms", "50"}}, kSearch, "application/json");
+  EXPECT_EQ(answer->status, 504);
+  EXPECT_EQ(ErrorOf(answer)["code"], "DEADLINE_EXCEEDED");
+}
+
+}  // namespace
+}  // namespace s2p
