@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole product on this machine: installs, builds, makes the procedural data set, trains,
 # publishes, serves, adds photos, searches, and shows the result.
-#   tools/demo.sh          at a terminal the server stays up until Ctrl-C
+#   tools/demo.sh          at a terminal it ends with the drawing page, up until Ctrl-C
 #   tools/demo.sh --once   ends after the search (so it does where there is no terminal)
 # Can be run any number of times; everything it makes is in build/demo/.
 set -euo pipefail
@@ -23,7 +23,7 @@ step() { printf '\n== %s (%d s)\n' "$*" $((SECONDS - begin)); }
 step "Packages"
 tools/setup.sh
 step "Build"
-tools/build.sh release s2p-trainer s2p-server s2p
+tools/build.sh release s2p-trainer s2p-server s2p s2p-web
 
 bin=$PWD/build/release/bin
 demo=$PWD/build/demo
@@ -41,15 +41,20 @@ step "Train and publish"
 
 step "Serve"
 server_pid=
-stop_server() {
-  [ -z "$server_pid" ] || { kill "$server_pid" && wait "$server_pid"; } 2>/dev/null || true
+pids=()
+# The page first: it has calls under way to the others.
+stop_all() {
+  for ((i = ${#pids[@]} - 1; i >= 0; --i)); do
+    { kill "${pids[i]}" && wait "${pids[i]}"; } 2>/dev/null || true
+  done
 }
-trap stop_server EXIT
+trap stop_all EXIT
 trap 'exit 130' INT TERM
 "$bin/s2p-server" --checkpoint-root "$demo/checkpoints" --data-dir "$demo/server" \
   --listen 127.0.0.1:0 --http 127.0.0.1:0 --address-file "$demo/address" \
   2>"$demo/server.log" &
 server_pid=$!
+pids+=("$server_pid")
 while ! [ -s "$demo/address" ]; do
   kill -0 "$server_pid" 2>/dev/null || { cat "$demo/server.log" >&2; exit 1; }
   sleep 0.1
@@ -86,10 +91,35 @@ step "Result"
 echo "$demo/result.png: six sketches, each beside the photos found; green frames the right ones"
 echo "$demo/search.png: the search above"
 
+step "The drawing page"
+# wait_for FILE PID LOG: until a program has written where it listens.
+wait_for() {
+  until [ -s "$1" ]; do
+    kill -0 "$2" 2>/dev/null || { cat "$3" >&2; exit 1; }
+    sleep 0.1
+  done
+}
+"$bin/s2p-trainer" serve --state-dir "$demo/jobs" --checkpoint-root "$demo/checkpoints" \
+  --data-root "$demo/data" --listen 127.0.0.1:0 --http 127.0.0.1:0 \
+  --address-file "$demo/trainer_address" 2>"$demo/trainer.log" &
+pids+=($!)
+wait_for "$demo/trainer_address" $! "$demo/trainer.log"
+# The usual port if it is free, else any.
+listen=127.0.0.1:8080
+if (exec 3<>/dev/tcp/127.0.0.1/8080) 2>/dev/null; then listen=127.0.0.1:0; fi
+"$bin/s2p-web" --server "$S2P_SERVER" --trainer "$(cat "$demo/trainer_address")" \
+  --listen "$listen" --address-file "$demo/web_address" 2>"$demo/web.log" &
+pids+=($!)
+wait_for "$demo/web_address" $! "$demo/web.log"
+page=http://$(cat "$demo/web_address")/
+"$bin/s2p-web" --health --listen "$(cat "$demo/web_address")"
+echo "$page answers: draw, and the photos that look like it come"
+
 if [ "$once" -eq 0 ]; then
   cat <<TEXT
 
-The server goes on at $S2P_SERVER until you press Ctrl-C. From another terminal:
+Open $page in a browser. All of it stays up until you press Ctrl-C.
+From another terminal:
   export S2P_SERVER=$S2P_SERVER
   $bin/s2p search $sketch --montage found.png
 TEXT

@@ -22,7 +22,12 @@ packages=(
   python3-torch
   # The example of a client in Python
   python3-grpcio python3-protobuf
+  # Tests of the drawing page
+  chromium
 )
+# Node from elsewhere than Debian is as good, and Debian's npm conflicts with it.
+command -v node >/dev/null || packages+=(nodejs)
+command -v npm >/dev/null || packages+=(npm)
 # Debian 12 has it, Debian 13 does not; the format check is skipped where it is missing.
 if apt-cache show clang-format-14 >/dev/null 2>&1; then
   packages+=(clang-format-14)

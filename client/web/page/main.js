@@ -8,7 +8,9 @@ const THEMES = ['', 'light', 'dark'];
 function showTheme(theme) {
   if (theme) document.documentElement.dataset.theme = theme;
   else delete document.documentElement.dataset.theme;
-  byId('theme-switch').textContent = { '': 'Theme: system', light: 'Theme: light', dark: 'Theme: dark' }[theme];
+  const name = { '': 'Auto', light: 'Light', dark: 'Dark' }[theme];
+  byId('theme-switch').textContent = name;
+  byId('theme-switch').setAttribute('aria-label', `Colours: ${name}`);
 }
 
 function wireTheme() {

@@ -1,0 +1,196 @@
+"""Runs the drawing page in a headless Chromium, on what end_to_end_test.py prepares.
+
+usage: page_test.py BIN_DIR WORK_DIR TEST...     runs tests of Page by name
+
+The scenarios are in tests/web/scenarios.mjs. S2P_SHOTS=DIR keeps pictures of what they see.
+"""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import end_to_end_test
+from end_to_end_test import Server, program
+
+WEB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../web")
+CHROMIUM = os.environ.get("S2P_CHROMIUM", "/usr/bin/chromium")
+
+
+def missing():
+    """What these tests need and is not there; None: all is there."""
+    if shutil.which("node") is None:
+        return "node is not installed: tools/setup.sh installs it"
+    if not os.path.exists(CHROMIUM):
+        return CHROMIUM + " is not installed: tools/setup.sh installs it"
+    if not os.path.isdir(os.path.join(WEB, "node_modules/playwright-core")):
+        return "playwright-core is missing: npm ci --prefix tests/web"
+    return None
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@unittest.skipIf(missing(), missing())
+class Page(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(dir=end_to_end_test.WORK)
+        self.store = os.path.join(self.folder, "checkpoints")
+        shutil.copytree(os.path.join(end_to_end_test.WORK, "checkpoints/1"),
+                        os.path.join(self.store, "1"))
+        self.photos = os.path.join(end_to_end_test.WORK, "data/target/photo")
+        self.processes = []
+        self.servers = []
+
+    def tearDown(self):
+        for process in self.processes:
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(timeout=60), 0)
+        for server in self.servers:
+            server.end(signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def serve(self, photos=True, **options):
+        server = Server(self.store, os.path.join(self.folder, "server"), **options)
+        self.servers.append(server)
+        if os.path.isdir(os.path.join(self.store, "1")):
+            server.wait_until_serving()
+            if photos:
+                server.s2p("gallery", "add", self.photos, "--metadata", "kind=shoe")
+        return server
+
+    def start(self, address_file, *command):
+        with open(os.path.join(self.folder, "log"), "ab") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+        self.processes.append(process)
+        while not os.path.exists(address_file):
+            self.assertIsNone(process.poll())
+            time.sleep(0.05)
+        return end_to_end_test.read_text(address_file).strip()
+
+    def gateway(self, server_address, *flags):
+        address_file = os.path.join(self.folder, "web")
+        return self.start(address_file, program("s2p-web"), "--server", server_address, "--listen",
+                          "127.0.0.1:0", "--address-file", address_file, *flags)
+
+    def browse(self, scenario, address, on_ready=None, **environment):
+        process = subprocess.Popen(
+            ["node", os.path.join(WEB, "scenarios.mjs"), scenario, "http://%s/" % address],
+            env=dict(os.environ, S2P_PHOTOS=self.photos, **environment), stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, universal_newlines=True)
+        output = ""
+        with process.stdout as lines:
+            for text in lines:
+                output += text
+                if text.strip() == "ready" and on_ready:
+                    on_ready()
+        self.assertEqual(process.wait(), 0, output)
+
+    def see(self, scenario, *flags):
+        server = self.serve()
+        self.browse(scenario, self.gateway(server.address, *flags),
+                    S2P_SERVER_PID=str(server.process.pid))
+
+    def test_drawing_finds_and_undo_brings_back(self):
+        self.see("drawing")
+
+    def test_eraser_takes_a_line_away(self):
+        self.see("eraser")
+
+    def test_pictures_are_uploaded_pasted_and_dropped(self):
+        self.see("pictures")
+
+    def test_bad_pictures_are_said_to_be_bad(self):
+        self.see("badPictures")
+
+    def test_filters_narrow_the_results(self):
+        self.see("filters")
+
+    def test_attributes_become_filters(self):
+        shutil.rmtree(self.store)
+        end_to_end_test.train(self.store, "step1.epochs=0", "source_dataset=" + os.path.join(
+            end_to_end_test.WORK, "data/source"))
+        self.see("attributes")
+
+    def test_liked_and_disliked_photos_are_part_of_the_query(self):
+        self.see("likes")
+
+    def test_detail_shows_sketch_and_photo(self):
+        self.see("detail")
+
+    def test_keyboard_is_enough(self):
+        self.see("keyboard")
+
+    def test_links_and_history_bring_a_search_back(self):
+        self.see("links")
+
+    def test_results_are_exported(self):
+        self.see("exports")
+
+    def test_operator_adds_finds_and_deletes(self):
+        self.see("operatorGallery")
+
+    def test_many_files_at_once(self):
+        self.see("manyFiles")
+
+    def test_many_tabs_at_once(self):
+        self.see("manyTabs")
+
+    def test_slow_server_is_told(self):
+        self.see("slow")
+
+    def test_accessible_in_light_and_dark(self):
+        self.see("accessible")
+
+    def test_phone(self):
+        self.see("phone")
+
+    def test_operator_logs_in(self):
+        password = os.path.join(self.folder, "password")
+        with open(os.open(password, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+            file.write("open sesame\n")
+        self.see("login", "--operator-password-file", password)
+
+    def test_model_swap_is_seen(self):
+        server = self.serve()
+
+        def publish():
+            end_to_end_test.train(self.store, "seed=2")
+
+        self.browse("swap", self.gateway(server.address), publish)
+
+    def test_server_that_comes_back_is_used_again(self):
+        address = "127.0.0.1:%d" % free_port()
+        self.browse("noServer", self.gateway(address), lambda: self.serve(listen=address))
+
+    def test_no_model_yet(self):
+        shutil.rmtree(self.store)
+        os.makedirs(self.store)
+        self.browse("noModel", self.gateway(self.serve().address))
+
+    def test_empty_gallery(self):
+        self.browse("emptyGallery", self.gateway(self.serve(photos=False).address))
+
+    def test_training_job_from_the_page(self):
+        server = self.serve()
+        address_file = os.path.join(self.folder, "trainer_address")
+        trainer = self.start(
+            address_file, program("s2p-trainer"), "serve", "--state-dir",
+            os.path.join(self.folder, "jobs"), "--checkpoint-root", self.store, "--data-root",
+            os.path.join(end_to_end_test.WORK, "data"), "--device", "cpu", "--listen",
+            "127.0.0.1:0", "--http", "127.0.0.1:0", "--address-file", address_file)
+        self.browse("training", self.gateway(server.address, "--trainer", trainer))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
+    end_to_end_test.BIN, end_to_end_test.WORK = (os.path.abspath(path) for path in sys.argv[1:3])
+    unittest.main(argv=[sys.argv[0]] + ["Page." + name for name in sys.argv[3:]])

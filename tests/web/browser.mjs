@@ -1,0 +1,96 @@
+// What the scenarios share: a browser, the paper, the gallery.
+import assert from 'node:assert/strict';
+import { chromium } from 'playwright-core';
+
+export const PATIENCE = { timeout: 30000 };
+
+/** Shapes that even a hardly trained model tells apart, in shares of the paper's side. */
+export const SHAPES = {
+  boot: [[[0.2, 0.1], [0.2, 0.85], [0.85, 0.85], [0.85, 0.65], [0.45, 0.6], [0.45, 0.1], [0.2, 0.1]]],
+  cross: [[[0.1, 0.1], [0.9, 0.9]], [[0.9, 0.1], [0.1, 0.9]]],
+  bars: [[[0.1, 0.2], [0.9, 0.2]], [[0.1, 0.4], [0.9, 0.4]], [[0.1, 0.6], [0.9, 0.6]], [[0.1, 0.8], [0.9, 0.8]]],
+};
+
+/** Runs `scenario` on a fresh page; fails on what the page logs as an error. */
+export async function withPage(url, options, scenario) {
+  const browser = await chromium.launch({ executablePath: process.env.S2P_CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox'] });
+  try {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, acceptDownloads: true, ...options });
+    const page = await context.newPage();
+    const errors = [];
+    page.on('pageerror', (error) => errors.push(error.message));
+    // Requests that fail are the page's business: it tells the reader. All else is a fault.
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) errors.push(message.text());
+    });
+    await page.goto(url);
+    await scenario(page, context);
+    assert.deepEqual(errors, []);
+  } finally {
+    await browser.close();
+  }
+}
+
+/** Draws one line with the mouse. */
+export async function line(page, points) {
+  const box = await page.locator('#board').boundingBox();
+  const at = ([x, y]) => [box.x + box.width * x, box.y + box.height * y];
+  await page.mouse.move(...at(points[0]));
+  await page.mouse.down();
+  for (const point of points.slice(1)) await page.mouse.move(...at(point), { steps: 6 });
+  await page.mouse.up();
+}
+
+/** @param {string} name of SHAPES */
+export async function draw(page, name) {
+  for (const points of SHAPES[name]) await line(page, points);
+}
+
+/**
+ * Adds what `draw` draws to the gallery, each shape under its name, as sketches; the paper is empty again after it.
+ * @returns {Promise<Object<string, string>>} base64 of the PNG by name
+ */
+export async function addShapes(page) {
+  const pictures = {};
+  for (const name of Object.keys(SHAPES)) {
+    await draw(page, name);
+    const [status, picture] = await page.evaluate(async (photoId) => {
+      const board = document.getElementById('board');
+      const blob = await new Promise((done) => { board.toBlob(done, 'image/png'); });
+      const request = JSON.stringify({ photoId, modality: 'MODALITY_SKETCH', metadata: { shape: photoId }, onConflict: 'ON_CONFLICT_REPLACE' });
+      const answer = await fetch(`/api/photo?request=${encodeURIComponent(request)}`, { method: 'PUT', body: blob });
+      return [answer.status, board.toDataURL('image/png').split(',')[1]];
+    }, name);
+    assert.equal(status, 200);
+    pictures[name] = picture;
+    await page.click('#clear');
+  }
+  await page.click('#new-search');
+  return pictures;
+}
+
+/** Waits until `condition` holds in the page. (Playwright's own way needs eval, which the page forbids.) */
+export async function until(page, condition, argument) {
+  for (const end = Date.now() + PATIENCE.timeout; !await page.evaluate(condition, argument);) {
+    if (Date.now() > end) {
+      const seen = await page.textContent('body');
+      throw new Error(`waited in vain for ${condition} with ${argument}; the page says: ${seen.replace(/\s+/g, ' ').slice(0, 600)}`);
+    }
+    await page.waitForTimeout(20);
+  }
+}
+
+/** Waits until the photo is the first of the results. */
+export async function expectFirst(page, id) {
+  await until(page, (wanted) => {
+    const first = document.querySelector('#results .card');
+    return first && first.dataset.photo === wanted && !document.getElementById('results').classList.contains('stale');
+  }, id);
+}
+
+export const expectText = (page, selector, text) => page.locator(selector, { hasText: text }).first().waitFor(PATIENCE);
+
+/** A picture for the eyes, where S2P_SHOTS names a folder. */
+export async function shot(page, name) {
+  if (process.env.S2P_SHOTS) await page.screenshot({ path: `${process.env.S2P_SHOTS}/${name}.png` });
+}
