@@ -1,11 +1,11 @@
 import { call } from './gateway.js';
 
-const PAUSE_MS = 120;
+const PAUSE_MS = 60;
 const SLOW_MS = 1500;
 
 /**
  * Keeps the results in step with the query: the first change is searched at once, those that follow
- * within 120 ms together; a newer search aborts the older one, and a late answer is dropped.
+ * within 60 ms together; a newer search aborts the older one, and a late answer is dropped.
  */
 export class SearchSession {
   /**
