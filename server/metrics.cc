@@ -94,6 +94,12 @@ struct Metrics::Families {
       Register(BuildGauge(), "s2p_device_memory_bytes",
                "Memory that the networks take on the device; 0 on the CPU.", registry)
           .Add({});
+  Gauge& disk_free = Register(BuildGauge(), "s2p_disk_free_bytes",
+                              "Room left on the file system that the program writes to.", registry)
+                         .Add({});
+  Gauge& disk_size = Register(BuildGauge(), "s2p_disk_size_bytes",
+                              "Size of the file system that the program writes to.", registry)
+                         .Add({});
   Family<Gauge>& build_info =
       Register(BuildGauge(), "s2p_build_info", "1; the labels say what runs.", registry);
   std::array<Histogram*, kStages.size()> stages = {};
@@ -174,6 +180,11 @@ void Metrics::CountGalleryWrite(const std::string& op, const std::string& result
 
 void Metrics::SetDeviceMemory(uint64_t bytes) {
   families_->device_memory.Set(static_cast<double>(bytes));
+}
+
+void Metrics::SetDiskSpace(uint64_t free_bytes, uint64_t size_bytes) {
+  families_->disk_free.Set(static_cast<double>(free_bytes));
+  families_->disk_size.Set(static_cast<double>(size_bytes));
 }
 
 std::string Metrics::Text() const {

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "daemon/api_keys.h"
+#include "daemon/disk_space.h"
 #include "daemon/http_endpoint.h"
 #include "daemon/listen_address.h"
 #include "daemon/log.h"
@@ -235,6 +236,9 @@ absl::Status Server::StartHttp() {
     const GalleryTotals totals = gallery_->Totals();
     metrics_.SetGalleryPhotos(totals.photos + totals.sketches);
     metrics_.SetQueueDepth(batcher_->queue_depth());
+    if (const auto space = MeasureDiskSpace(options_.data_dir); space.ok()) {
+      metrics_.SetDiskSpace(space->free_bytes, space->size_bytes);
+    }
     return metrics_.Text();
   };
   http_options.ready = [this] { return ready(); };

@@ -2,6 +2,7 @@
 # Installs every package that building, testing and the demo need, on Debian 12 or 13.
 # Can be run any number of times; does nothing, quickly, when all of them are there.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 packages=(
   # Tools
@@ -33,6 +34,16 @@ if apt-cache show clang-format-14 >/dev/null 2>&1; then
   packages+=(clang-format-14)
 fi
 
+# promtool alone: the package of Prometheus would start a server here. Without it the unit tests of
+# the alert rules are skipped.
+get_promtool() {
+  local folder=build/tools
+  if command -v promtool >/dev/null || [ -x "$folder/usr/bin/promtool" ]; then return; fi
+  mkdir -p "$folder"
+  (cd "$folder" && apt-get download -q prometheus && dpkg -x prometheus_*.deb . &&
+    rm prometheus_*.deb) >/dev/null 2>&1 || echo "setup: promtool cannot be downloaded" >&2
+}
+
 missing=()
 for package in "${packages[@]}"; do
   if ! dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed'; then
@@ -40,6 +51,7 @@ for package in "${packages[@]}"; do
   fi
 done
 if [ ${#missing[@]} -eq 0 ]; then
+  get_promtool
   echo "setup: all ${#packages[@]} packages are installed"
   exit 0
 fi
@@ -64,4 +76,5 @@ if apt-cache show clang-format-14 >/dev/null 2>&1 && ! command -v clang-format-1
 fi
 "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
   apt-get install -q -y --no-install-recommends "${missing[@]}"
+get_promtool
 echo "setup: done"

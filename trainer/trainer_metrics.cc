@@ -59,6 +59,12 @@ struct TrainerMetrics::Families {
   Family<Counter>& published =
       Register(BuildCounter(), "s2p_train_published_total",
                "Jobs that have ended, by what became of their model.", registry);
+  Gauge& disk_free = Register(BuildGauge(), "s2p_disk_free_bytes",
+                              "Room left on the file system that the program writes to.", registry)
+                         .Add({});
+  Gauge& disk_size = Register(BuildGauge(), "s2p_disk_size_bytes",
+                              "Size of the file system that the program writes to.", registry)
+                         .Add({});
   Family<Gauge>& build_info =
       Register(BuildGauge(), "s2p_build_info", "1; the labels say what runs.", registry);
 };
@@ -104,6 +110,11 @@ void TrainerMetrics::CountImages(uint32_t images) { families_->images.Increment(
 
 void TrainerMetrics::CountPublished(const std::string& result) {
   families_->published.Add({{"result", result}}).Increment();
+}
+
+void TrainerMetrics::SetDiskSpace(uint64_t free_bytes, uint64_t size_bytes) {
+  families_->disk_free.Set(static_cast<double>(free_bytes));
+  families_->disk_size.Set(static_cast<double>(size_bytes));
 }
 
 std::string TrainerMetrics::Text() const {

@@ -32,6 +32,9 @@ class TrainerMetrics {
   // so; "failed" for one that failed.
   void CountPublished(const std::string& result);
 
+  // Of the file system that the program writes to.
+  void SetDiskSpace(uint64_t free_bytes, uint64_t size_bytes);
+
   // All of them in Prometheus's text format.
   std::string Text() const;
 

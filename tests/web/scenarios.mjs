@@ -291,6 +291,8 @@ const scenarios = {
   },
 
   async slow(page) {
+    // Connected: a connection to a server that stands still could not be made.
+    await expectText(page, '#model-badge', 'Model 1');
     process.kill(Number(process.env.S2P_SERVER_PID), 'SIGSTOP');
     try {
       await draw(page, 'boot');
