@@ -99,6 +99,15 @@ absl::Status WriteFileSynced(const std::string& path, absl::Span<const absl::str
   return status;
 }
 
+absl::Status SyncFile(const std::string& path) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return FileError(errno, path, "open");
+  const int result = fsync(descriptor);
+  const int error_number = errno;
+  close(descriptor);
+  return result == 0 ? absl::OkStatus() : FileError(error_number, path, "sync");
+}
+
 absl::Status SyncDirectory(const std::string& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return FileError(errno, path, "open");

@@ -49,6 +49,9 @@ absl::StatusOr<std::string> ReadWholeFile(const std::string& path, uint64_t max_
 // middle leaves half a file: write under a name that nobody reads, then rename.
 absl::Status WriteFileSynced(const std::string& path, absl::Span<const absl::string_view> pieces);
 
+// Makes the bytes of a file durable that something else has written.
+absl::Status SyncFile(const std::string& path);
+
 // Makes the names in a folder durable.
 absl::Status SyncDirectory(const std::string& path);
 

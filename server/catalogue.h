@@ -50,6 +50,9 @@ class Catalogue {
   static absl::StatusOr<std::unique_ptr<Catalogue>> Open(const std::string& path);
   // One more connection to a catalogue that is open already: for reads, and not checked again.
   static absl::StatusOr<std::unique_ptr<Catalogue>> OpenReader(const std::string& path);
+  // Copies one commit of a catalogue, which another process may be writing, to a file that replaces
+  // what was there, synced.
+  static absl::Status Copy(const std::string& from, const std::string& to);
   virtual ~Catalogue() = default;
 
   // Rolls back when it dies before Commit.

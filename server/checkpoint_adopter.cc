@@ -1,9 +1,5 @@
 #include "server/checkpoint_adopter.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -30,12 +26,7 @@ absl::Status CopyFileSynced(const std::string& from, const std::string& to, uint
   std::error_code error;
   fs::copy_file(from, to, error);
   if (error) return FileError(error.value(), to, "copy");
-  const int descriptor = open(to.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return FileError(errno, to, "open");
-  const int result = fsync(descriptor);
-  const int error_number = errno;
-  close(descriptor);
-  return result == 0 ? absl::OkStatus() : FileError(error_number, to, "sync");
+  return SyncFile(to);
 }
 
 absl::Status MakeFolders(const std::string& path) {

@@ -2,6 +2,8 @@
 #include <iostream>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "daemon/address_file.h"
 #include "daemon/health_check.h"
 #include "daemon/log.h"
@@ -9,6 +11,7 @@
 #include "daemon/shutdown.h"
 #include "model/blas.h"
 #include "model/encoder.h"
+#include "server/backup.h"
 #include "server/server.h"
 
 namespace s2p {
@@ -148,18 +151,55 @@ absl::Status Serve(Flags& flags) {
   return absl::OkStatus();
 }
 
-int Main(int argc, char** argv) {
-  Flags flags;
-  ReadDefaults(flags);
-  Options options("s2p-server", "searches photos by sketch, over gRPC", S2P_VERSION);
-  AddFlags(options, flags);
-  if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
-  ApplyLimits(flags);
-  const absl::Status status = flags.health ? CheckHealth(flags.server.http) : Serve(flags);
+int Report(const absl::Status& status) {
   if (status.ok()) return 0;
   std::cerr << "s2p-server: " << status.message() << " (" << absl::StatusCodeToString(status.code())
             << ")\n";
   return 1;
+}
+
+absl::Status Print(const absl::StatusOr<DataFolderReport>& report) {
+  if (!report.ok()) return report.status();
+  std::cout << report->items << " items, " << report->bytes << " bytes, model versions: "
+            << (report->versions.empty() ? "none" : absl::StrJoin(report->versions, ", ")) << '\n';
+  for (const std::string& problem : report->problems) std::cout << problem << '\n';
+  if (report->problems.empty()) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(
+      report->problems.size(), " problems; restore a backup, or add those photos again"));
+}
+
+// A command that works on a data folder and ends.
+int RunFolderCommand(const std::string& command, int argc, char** argv) {
+  std::string data_dir, other;
+  const bool is_restore = command == "restore";
+  Options options("s2p-server " + command,
+                  command == "backup" ? "copies a data folder while it is served"
+                  : is_restore        ? "puts a backup into a new data folder"
+                               : "reads a data folder or backup whole and names what is wrong",
+                  S2P_VERSION);
+  options.Add("data-dir", &data_dir, "folder of the gallery").Required();
+  if (command == "backup") options.Add("out", &other, "new folder of the backup").Required();
+  if (is_restore) options.Add("from", &other, "folder of the backup").Required();
+  if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
+  if (command == "backup") return Report(Print(BackUp(data_dir, other)));
+  return Report(Print(is_restore ? RestoreBackup(other, data_dir) : CheckDataFolder(data_dir)));
+}
+
+int Main(int argc, char** argv) {
+  const std::string command = argc > 1 ? argv[1] : "";
+  if (command == "backup" || command == "restore" || command == "check") {
+    return RunFolderCommand(command, argc - 1, argv + 1);
+  }
+  Flags flags;
+  ReadDefaults(flags);
+  Options options("s2p-server",
+                  "searches photos by sketch, over gRPC; s2p-server backup, restore and check look "
+                  "after its data folder",
+                  S2P_VERSION);
+  AddFlags(options, flags);
+  if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
+  ApplyLimits(flags);
+  return Report(flags.health ? CheckHealth(flags.server.http) : Serve(flags));
 }
 
 }  // namespace
