@@ -1,14 +1,11 @@
 #include "server/catalogue.h"
 
-#include <filesystem>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "model/check.h"
-#include "model/file.h"
 #include "server/catalogue_sql.h"
 #include "server/sqlite_query.h"
 
@@ -372,20 +369,6 @@ absl::StatusOr<std::unique_ptr<Catalogue>> Catalogue::Open(const std::string& pa
   if (status.ok()) status = catalogue->CheckOrCreate();
   if (!status.ok()) return status;
   return std::unique_ptr<Catalogue>(std::move(catalogue));
-}
-
-absl::Status Catalogue::Copy(const std::string& from, const std::string& to) {
-  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
-    std::error_code error;
-    std::filesystem::remove(to + suffix, error);
-    if (error) return FileError(error.value(), to, "remove");
-  }
-  auto connection = SqliteConnection::Open(from, /*create=*/false);
-  if (!connection.ok()) return connection.status();
-  SqliteQuery query(connection->get(), "VACUUM INTO ?");
-  query.Bind(absl::string_view(to));
-  const absl::Status status = query.Run();
-  return status.ok() ? SyncFile(to) : status;
 }
 
 absl::StatusOr<std::unique_ptr<Catalogue>> Catalogue::OpenReader(const std::string& path) {
