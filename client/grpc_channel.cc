@@ -16,6 +16,8 @@ constexpr int kMaxMessageBytes = 64 << 20;
 // How long gRPC waits before it tries to connect again.
 constexpr int kFirstReconnectMs = 100;
 constexpr int kLastReconnectMs = 2000;
+// What one attempt may take, TLS and all; one that is refused is repeated as above all the same.
+constexpr int kConnectMs = 5000;
 // Of a call: a network that is gone without a word is noticed after both. Our servers suffer pings
 // this often also while they have nothing to say.
 constexpr int kKeepaliveMs = 30 * 1000;
@@ -65,7 +67,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& 
   arguments.SetInt(GRPC_ARG_PER_RPC_RETRY_BUFFER_SIZE, kRetryBufferBytes);
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLastReconnectMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
