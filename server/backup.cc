@@ -80,36 +80,38 @@ class UnfinishedFolder {
   const std::string final_;
 };
 
-// Copies the photos that the catalogue names and that are not there yet. NotFound names one that
-// went meanwhile.
+// Copies the photos that the catalogue names, but those in `copied`, and adds them to it. NotFound
+// names one that went meanwhile.
 absl::Status CopyPhotos(const Catalogue& catalogue, const BlobStore& from, const BlobStore& to,
-                        DataFolderReport& report) {
+                        std::set<std::string>& copied, DataFolderReport& report) {
   report = DataFolderReport();
   return ForEachItem(catalogue, [&](const GalleryItem& item) {
     ++report.items;
     report.bytes += item.bytes;
-    if (to.Read(item.sha256, item.bytes).ok()) return absl::OkStatus();
+    if (copied.count(item.sha256) > 0) return absl::OkStatus();
     const auto bytes = from.Read(item.sha256, item.bytes);
     if (!bytes.ok()) return bytes.status();
-    return to.Write({{item.sha256, *bytes}});
+    absl::Status status = to.Write({{item.sha256, *bytes}});
+    if (status.ok()) copied.insert(item.sha256);
+    return status;
   });
 }
 
-// Catalogue and photos of one commit.
-// Nobody writes to a backup, so that what it lacks is lost.
+// Catalogue and photos of one commit. Nobody writes to a backup, so what it lacks is lost.
 absl::Status CopyGallery(const std::string& from, const std::string& to, bool is_backup,
                          DataFolderReport& report) {
   const auto photos = BlobStore::Open(PhotosOf(from));
   if (!photos.ok()) return photos.status();
   const auto copies = BlobStore::Open(PhotosOf(to));
   if (!copies.ok()) return copies.status();
+  std::set<std::string> copied;
   absl::Status status;
   for (int copy = 0; copy < kMaxCopies; ++copy) {
     status = Catalogue::Copy(CatalogueOf(from), CatalogueOf(to));
     if (!status.ok()) return status;
     const auto catalogue = Catalogue::OpenReader(CatalogueOf(to));
     if (!catalogue.ok()) return catalogue.status();
-    status = CopyPhotos(**catalogue, *photos, *copies, report);
+    status = CopyPhotos(**catalogue, *photos, *copies, copied, report);
     if (is_backup || !absl::IsNotFound(status)) break;
   }
   if (absl::IsNotFound(status) && is_backup) return absl::DataLossError(status.message());
