@@ -41,9 +41,10 @@ void AddFlags(Options& options, Flags& flags) {
               "file to write the page's address to when it listens");
   options.Add("operator-password-file", &flags.password_file,
               "file whose first line operators log in with; without it everybody is operator");
-  options.Add("host-name", &web.router.host_names,
-              "name that the page is reached by, beside numbers and localhost, repeatable; without "
-              "it, any name");
+  options.Add(
+      "host-name", &web.router.host_names,
+      "name that the page is reached by, beside numbers and localhost, repeatable; * is any: "
+      "behind a proxy that has checked it");
   options.Add("tls-ca", &connection.tls_ca,
               "PEM file of the authority to trust; turns TLS to the servers on");
   options.Add("tls-cert", &connection.tls_cert, "PEM file of our certificate");

@@ -26,9 +26,10 @@ bool IsNumber(const std::string& host) {
 }  // namespace
 
 absl::Status CheckHost(const RequestOrigin& from, const std::vector<std::string>& names) {
-  if (names.empty()) return absl::OkStatus();
   const std::string host = WithoutPort(from.host);
-  const auto is_host = [&](const std::string& name) { return absl::EqualsIgnoreCase(name, host); };
+  const auto is_host = [&](absl::string_view name) {
+    return name == "*" || absl::EqualsIgnoreCase(name, host);
+  };
   if (is_host("localhost") || IsNumber(host) || std::any_of(names.begin(), names.end(), is_host)) {
     return absl::OkStatus();
   }

@@ -18,8 +18,8 @@ struct RequestOrigin {
 };
 
 // A page of another site must not reach us by having its name point to our address (DNS
-// rebinding): the host that was asked for is one of `names` (without port), or a number, or
-// localhost. With no names, any host is right. PermissionDenied names the flag.
+// rebinding): the host that was asked for is one of `names` (without port; "*" is any), or a
+// number, or localhost. PermissionDenied names the flag.
 absl::Status CheckHost(const RequestOrigin& from, const std::vector<std::string>& names);
 
 // A request that changes something or costs compute comes from our own page: Origin, where it is

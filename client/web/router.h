@@ -24,7 +24,7 @@ class Server;
 namespace s2p {
 
 struct RouterOptions {
-  // Under which the page may be asked for, beside numbers and localhost; empty: any name.
+  // Under which the page may be asked for, beside numbers and localhost; "*": any name.
   std::vector<std::string> host_names;
   // Of a request; what goes beyond is read and thrown away, so that the browser hears of it.
   uint64_t max_body_bytes = 22 << 20;

@@ -8,7 +8,13 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(CheckHostTest, AnyNameWithoutAList) { EXPECT_TRUE(CheckHost({"evil.example"}, {}).ok()); }
+TEST(CheckHostTest, OnlyNumbersAndLocalhostWithoutAList) {
+  EXPECT_EQ(CheckHost({"evil.example"}, {}).code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_TRUE(CheckHost({"127.0.0.1:8080"}, {}).ok());
+  EXPECT_TRUE(CheckHost({"localhost:8080"}, {}).ok());
+}
+
+TEST(CheckHostTest, StarIsAnyName) { EXPECT_TRUE(CheckHost({"evil.example"}, {"*"}).ok()); }
 
 TEST(CheckHostTest, OtherNameThanThoseListedIsRefused) {
   const absl::Status status = CheckHost({"evil.example:8080"}, {"shoes.example"});
