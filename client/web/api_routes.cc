@@ -16,7 +16,8 @@ ExchangeHandler Forward(Backend& backend, To to, Start start) {
     if (!status.ok()) return status;
     Response response;
     ForwardedCall call(backend, to, exchange);
-    status = call.Await([&](Done done) { start(&call.context(), &request, &response, done); });
+    status =
+        call.Await(exchange, [&](Done done) { start(&call.context(), &request, &response, done); });
     if (status.ok()) AnswerJson(exchange, response);
     return status;
   };

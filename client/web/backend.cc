@@ -62,7 +62,7 @@ void Backend::CancelAll() {
 }
 
 ForwardedCall::ForwardedCall(Backend& backend, To to, const Exchange& exchange, bool has_deadline)
-    : backend_(backend), to_(to), client_gone_(ClientGone(exchange.request)) {
+    : backend_(backend), to_(to) {
   ClientOptions options = to == To::kServer ? backend.server_ : *backend.trainer_;
   options.timeout = exchange.timeout;
   Prepare(options, has_deadline, context_);
@@ -72,21 +72,25 @@ ForwardedCall::ForwardedCall(Backend& backend, To to, const Exchange& exchange, 
 
 ForwardedCall::~ForwardedCall() { backend_.Leave(&context_); }
 
-absl::Status ForwardedCall::Await(const std::function<void(Done)>& start) {
+absl::Status ForwardedCall::Await(const Exchange& exchange,
+                                  const std::function<void(Done)>& start) {
   absl::Notification ended;
   grpc::Status status;
   start([&](grpc::Status result) {
     status = std::move(result);
     ended.Notify();
   });
+  // Looked up only for a call that lasts: finding a connection costs more than asking it.
+  std::function<bool()> client_gone;
   while (!ended.WaitForNotificationWithTimeout(kLook)) {
-    if (!client_gone_()) continue;
+    if (!client_gone) client_gone = ClientGone(exchange.request);
+    if (!client_gone()) continue;
     context_.TryCancel();
     // Soon: a cancelled call ends here, whatever the server does.
     ended.WaitForNotification();
   }
   absl::Status result = StatusOf(status);
-  if (!absl::IsCancelled(result) || client_gone_()) return result;
+  if (!absl::IsCancelled(result) || (client_gone && client_gone())) return result;
   return absl::UnavailableError("the gateway is shutting down");
 }
 

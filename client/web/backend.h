@@ -73,9 +73,9 @@ class ForwardedCall {
   grpc::ClientContext& context() { return context_; }
 
   using Done = std::function<void(grpc::Status)>;
-  // Starts an asynchronous call and waits for its end. Cancels it once the browser has gone; then
-  // Cancelled.
-  absl::Status Await(const std::function<void(Done)>& start);
+  // Starts an asynchronous call and waits for its end. Cancels it once the browser, of whose
+  // request `exchange` is, has gone; then Cancelled.
+  absl::Status Await(const Exchange& exchange, const std::function<void(Done)>& start);
 
   // The status of an ended call for the browser: with the server's code and words, and for
   // ResourceExhausted when to come back (daemon/retry_after.h). A server that refuses our key is
@@ -85,7 +85,6 @@ class ForwardedCall {
  private:
   Backend& backend_;
   const To to_;
-  const std::function<bool()> client_gone_;
   grpc::ClientContext context_;
 };
 

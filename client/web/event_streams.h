@@ -19,7 +19,7 @@ class EventStreams {
   EventStreams(int max_open, WebMetrics* metrics) : max_open_(max_open), metrics_(metrics) {}
 
   // A place, held until the last copy of it dies; outlived by this object. Unavailable if there is
-  // none: the page polls instead.
+  // none: the page tries again.
   absl::StatusOr<std::shared_ptr<void>> Open();
 
  private:

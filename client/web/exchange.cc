@@ -15,22 +15,13 @@
 namespace s2p {
 namespace {
 
-// Port of the other end; 0 if this is no TCP connection.
-int PeerPort(int fd) {
-  sockaddr_storage peer = {};
-  socklen_t length = sizeof(peer);
-  if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) != 0) return 0;
-  if (peer.ss_family == AF_INET) return ntohs(reinterpret_cast<sockaddr_in*>(&peer)->sin_port);
-  if (peer.ss_family == AF_INET6) return ntohs(reinterpret_cast<sockaddr_in6*>(&peer)->sin6_port);
-  return 0;
-}
-
-int OwnPort(int fd) {
-  sockaddr_storage own = {};
-  socklen_t length = sizeof(own);
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&own), &length) != 0) return 0;
-  if (own.ss_family == AF_INET) return ntohs(reinterpret_cast<sockaddr_in*>(&own)->sin_port);
-  if (own.ss_family == AF_INET6) return ntohs(reinterpret_cast<sockaddr_in6*>(&own)->sin6_port);
+// Port of one end of a TCP connection, which getpeername or getsockname names; 0 if `fd` is none.
+int PortOf(int fd, int (*name_end)(int, sockaddr*, socklen_t*)) {
+  sockaddr_storage end = {};
+  socklen_t length = sizeof(end);
+  if (name_end(fd, reinterpret_cast<sockaddr*>(&end), &length) != 0) return 0;
+  if (end.ss_family == AF_INET) return ntohs(reinterpret_cast<sockaddr_in*>(&end)->sin_port);
+  if (end.ss_family == AF_INET6) return ntohs(reinterpret_cast<sockaddr_in6*>(&end)->sin6_port);
   return 0;
 }
 
@@ -42,7 +33,8 @@ int SocketOf(const httplib::Request& request) {
   int found = -1;
   while (const dirent* const entry = readdir(folder)) {
     const int fd = std::atoi(entry->d_name);
-    if (fd <= 2 || PeerPort(fd) != request.remote_port || OwnPort(fd) != request.local_port) {
+    if (fd <= 2 || PortOf(fd, &getpeername) != request.remote_port ||
+        PortOf(fd, &getsockname) != request.local_port) {
       continue;
     }
     // Two clients on different machines can have the same port: then neither is watched.

@@ -43,7 +43,8 @@ void AnswerNothing(Exchange& exchange);
 bool AnswerUnchanged(Exchange& exchange, const std::string& etag);
 
 // Whether who asked has gone away: the connection is closed, or at least its writing half, which a
-// browser does when it aborts. Valid while the exchange is being answered. Costs one system call.
+// browser does when it aborts. Valid while the exchange is being answered. To
+// make it looks through our connections; each question is one system call.
 std::function<bool()> ClientGone(const httplib::Request& request);
 
 }  // namespace s2p

@@ -1,5 +1,6 @@
 #include <httplib.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -15,6 +16,8 @@ using Reader = std::unique_ptr<grpc::ClientReader<v1::GetPhotoResponse>>;
 // How long a browser may show a thumbnail without asking whether the photo is still the same.
 constexpr char kThumbnailCaching[] = "private, max-age=60, stale-while-revalidate=600";
 constexpr char kOriginalCaching[] = "private, no-cache";
+// A picture in a page can name no deadline: 20 MiB over a line of 1 Mbit/s.
+constexpr absl::Duration kOriginalTimeout = absl::Minutes(3);
 
 // One GetPhoto, which can go on after the handler has returned.
 struct PhotoStream {
@@ -86,6 +89,7 @@ absl::Status GetOriginal(Backend& backend, Exchange& exchange) {
   if (!unchanged.ok()) return unchanged.status();
   SetHeader(exchange, "Cache-Control", kOriginalCaching);
   if (*unchanged) return absl::OkStatus();
+  exchange.timeout = std::max(exchange.timeout, kOriginalTimeout);
   auto stream = std::make_shared<PhotoStream>(backend, exchange, v1::RENDITION_ORIGINAL);
   if (!stream->Read()) {
     const absl::Status status = stream->Finish();
@@ -98,6 +102,7 @@ absl::Status GetOriginal(Backend& backend, Exchange& exchange) {
         const std::string& chunk = stream->message.chunk();
         if (!chunk.empty() && !sink.write(chunk.data(), chunk.size())) {
           stream->call.context().TryCancel();
+          static_cast<void>(stream->Finish());
           return false;
         }
         if (stream->Read()) return true;

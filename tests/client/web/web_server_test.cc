@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "s2p/v1/search.grpc.pb.h"
@@ -185,6 +186,18 @@ TEST_F(WebServerTest, BodyBeyondTheLimitIs413AndThePageHearsOfIt) {
   ASSERT_TRUE(chunked) << httplib::to_string(chunked.error());
   EXPECT_EQ(chunked->status, 413);
   EXPECT_THAT(server_.photo_ids(), IsEmpty());
+}
+
+TEST_F(WebServerTest, UploadThatBreaksInTheMiddleAddsNothing) {
+  Start();
+  const auto half = [](size_t offset, size_t, httplib::DataSink& sink) {
+    return offset == 0 && sink.write("hello", 5);
+  };
+  EXPECT_FALSE(client_->Put(kPhoto, origin_, /*content_length=*/10, half, "image/png"));
+  const std::string noticed = R"(s2p_web_requests_total{code="499",route="/api/photo"} 1)";
+  while (!absl::StrContains(client_->Get("/metrics")->body, noticed)) std::this_thread::yield();
+  EXPECT_THAT(server_.photo_ids(), IsEmpty());
+  EXPECT_EQ(PutPhoto("hello world")->status, 200);
 }
 
 TEST_F(WebServerTest, BodyOfARefusedRequestIsNoRequest) {
