@@ -2,7 +2,7 @@
 
 usage: page_test.py BIN_DIR WORK_DIR TEST...     runs tests of Page by name
 
-The scenarios are in tests/web/scenarios.mjs. S2P_SHOTS=DIR keeps pictures of what they see.
+The scenarios are in tests/web. S2P_SHOTS=DIR keeps pictures of what they see.
 """
 import os
 import shutil
@@ -136,6 +136,9 @@ class Page(unittest.TestCase):
 
     def test_operator_adds_finds_and_deletes(self):
         self.see("operatorGallery")
+
+    def test_upload_whose_connection_breaks_is_sent_again(self):
+        self.see("brokenUpload")
 
     def test_many_files_at_once(self):
         self.see("manyFiles")

@@ -1,5 +1,6 @@
 // What the scenarios share: a browser, the paper, the gallery.
 import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 
 export const PATIENCE = { timeout: 30000 };
@@ -89,6 +90,32 @@ export async function expectFirst(page, id) {
 }
 
 export const expectText = (page, selector, text) => page.locator(selector, { hasText: text }).first().waitFor(PATIENCE);
+
+/** Waits until nothing on the page moves or fades any more. */
+export const settled = (page) => page.evaluate(async () => {
+  await new Promise((drawn) => { requestAnimationFrame(() => requestAnimationFrame(drawn)); });
+  const ending = document.getAnimations().filter((animation) => animation.effect.getTiming().iterations !== Infinity);
+  await Promise.allSettled(ending.map((animation) => animation.finished));
+});
+
+export const photoFiles = () => readdirSync(process.env.S2P_PHOTOS).sort().map((name) => `${process.env.S2P_PHOTOS}/${name}`);
+export const idOf = (path) => path.split('/').pop().replace(/\.\w+$/, '');
+export const fileOf = (path, name = path.split('/').pop()) => ({ name, bytes: readFileSync(path).toString('base64') });
+
+/** Drops files: each of base64 `bytes` or `size` zeros, and `count` times. */
+export async function drop(page, selector, files) {
+  const transfer = await page.evaluateHandle((list) => {
+    const data = new DataTransfer();
+    for (const { name, bytes, count = 1, size } of list) {
+      for (let i = 0; i < count; i += 1) {
+        const content = size ? new Uint8Array(size) : Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0));
+        data.items.add(new File([content], count > 1 ? name.replace('.', `${i}.`) : name));
+      }
+    }
+    return data;
+  }, files);
+  await page.dispatchEvent(selector, 'drop', { dataTransfer: transfer });
+}
 
 /** A picture for the eyes, where S2P_SHOTS names a folder. */
 export async function shot(page, name) {
