@@ -38,7 +38,7 @@ def metric_names(text):
 
 
 def exposed_names(text):
-    """The families, and those of their label values that a name alone does not tell."""
+    """The families, whether they have a series yet or not."""
     return set(re.findall(r"^# TYPE (s2p_\w+)", text, re.MULTILINE))
 
 
@@ -79,6 +79,7 @@ class Monitoring(unittest.TestCase):
         web = self.start("s2p-web", "--address-file", "--server", server.address, "--listen",
                          "127.0.0.1:0")
         text = ""
+        # The gateway's first answer makes the families that its second one shows.
         for address in (server.http, trainer, web, web):
             with urllib.request.urlopen("http://%s/metrics" % address) as reply:
                 text += reply.read().decode()
