@@ -10,8 +10,10 @@ namespace s2p {
 namespace {
 
 constexpr int kBatch = 64;
-// Images of each modality that are looked at: enough for a few hundred components.
-constexpr int kMostImages = 2000;
+// Images of each modality that are looked at: enough for a few hundred components. Beyond 2,895 of
+// both the eigenvalue routine is called with too small a workspace, whose size (2 n^2 + 6 n + 1)
+// LAPACK tells as a float32.
+constexpr int kMostImages = 1440;
 
 // [n, pooled] on the CPU.
 torch::Tensor PooledFeatures(const PreparedImages& images, v1::Modality modality,
