@@ -9,6 +9,7 @@
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/shutdown.h"
+#include "daemon/wait_policy.h"
 #include "model/blas.h"
 #include "trainer/commands.h"
 #include "trainer/training_spec.h"
@@ -230,4 +231,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace s2p
 
-int main(int argc, char** argv) { return s2p::Main(argc, argv); }
+int main(int argc, char** argv) {
+  s2p::SleepWhileWaiting(argv);
+  return s2p::Main(argc, argv);
+}

@@ -134,6 +134,12 @@ class TrainingDaemon(unittest.TestCase):
         self.addCleanup(lambda: (daemon.end(), shutil.rmtree(daemon.folder, ignore_errors=True)))
         return daemon.start()
 
+    def test_threads_sleep_while_they_wait(self):
+        daemon = self.daemon()
+        environment = read_bytes("/proc/%d/environ" % daemon.process.pid).split(b"\0")
+        self.assertIn(b"OMP_WAIT_POLICY=passive", environment)
+        self.assertEqual(read_text("/proc/%d/comm" % daemon.process.pid), "s2p-trainer\n")
+
     def test_job_is_watched_published_and_found_by_a_server(self):
         daemon = self.daemon()
         job_id = daemon.submit("name=first")
