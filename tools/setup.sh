@@ -1,8 +1,24 @@
 #!/usr/bin/env bash
 # Installs every package that building, testing and the demo need, on Debian 12 or 13.
+#   tools/setup.sh           all of them
+#   tools/setup.sh --build   those that the programs are built with; with --without-libtorch not that
+#                            one, which comes from elsewhere (docker/Dockerfile)
 # Can be run any number of times; does nothing, quickly, when all of them are there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+tests=1
+libtorch='libtorch-dev'
+for argument in "$@"; do
+  case "$argument" in
+    --build) tests=0 ;;
+    --without-libtorch) libtorch= ;;
+    *)
+      echo "usage: tools/setup.sh [--build] [--without-libtorch]" >&2
+      exit 2
+      ;;
+  esac
+done
 
 packages=(
   # Tools
@@ -11,12 +27,14 @@ packages=(
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev libssl-dev
   # Networks, pictures, search. Without OpenBLAS, LibTorch and FAISS fall back on reference BLAS,
   # which is hundreds of times slower.
-  libtorch-dev libopencv-dev libfaiss-dev libopenblas0-openmp libopenblas-openmp-dev
+  ${libtorch:+"$libtorch"} libopencv-dev libfaiss-dev libopenblas0-openmp libopenblas-openmp-dev
   # Storage, metrics, HTTP (with what cpp-httplib's flags ask for), command line, logs, JSON
   libsqlite3-dev prometheus-cpp-dev libcpp-httplib-dev zlib1g-dev libbrotli-dev libcli11-dev
   libspdlog-dev nlohmann-json3-dev
   # MATLAB files of published data sets
   libmatio-dev
+)
+test_packages=(
   # Tests and benchmarks
   libgtest-dev libgmock-dev libbenchmark-dev
   # tools/convert_weights.py
@@ -27,17 +45,19 @@ packages=(
   chromium
 )
 # Node from elsewhere than Debian is as good, and Debian's npm conflicts with it.
-command -v node >/dev/null || packages+=(nodejs)
-command -v npm >/dev/null || packages+=(npm)
+command -v node >/dev/null || test_packages+=(nodejs)
+command -v npm >/dev/null || test_packages+=(npm)
 # Debian 12 has it, Debian 13 does not; the format check is skipped where it is missing.
 if apt-cache show clang-format-14 >/dev/null 2>&1; then
-  packages+=(clang-format-14)
+  test_packages+=(clang-format-14)
 fi
+[ "$tests" -eq 0 ] || packages+=("${test_packages[@]}")
 
 # promtool alone: the package of Prometheus would start a server here. Without it the unit tests of
 # the alert rules are skipped.
 get_promtool() {
   local folder=build/tools
+  [ "$tests" -eq 1 ] || return 0
   if command -v promtool >/dev/null || [ -x "$folder/usr/bin/promtool" ]; then return; fi
   mkdir -p "$folder"
   (cd "$folder" && apt-get download -q prometheus && dpkg -x prometheus_*.deb . &&
@@ -56,7 +76,10 @@ if [ ${#missing[@]} -eq 0 ]; then
   exit 0
 fi
 
-if ! grep -qs '^ID=debian' /etc/os-release; then
+# NVIDIA's images are Ubuntu, whose packages have the same names.
+systems='debian'
+[ -n "$libtorch" ] || systems='debian\|ubuntu'
+if ! grep -qs "^ID=\($systems\)\$" /etc/os-release; then
   echo "setup: these packages are missing, and only Debian 12 and 13 are supported:" >&2
   echo "  ${missing[*]}" >&2
   exit 1
@@ -71,7 +94,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "setup: installing ${#missing[@]} packages: ${missing[*]}"
 "${sudo[@]}" apt-get update -q
-if apt-cache show clang-format-14 >/dev/null 2>&1 && ! command -v clang-format-14 >/dev/null; then
+if [ "$tests" -eq 1 ] && apt-cache show clang-format-14 >/dev/null 2>&1 && ! command -v clang-format-14 >/dev/null; then
   missing+=(clang-format-14)
 fi
 "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
