@@ -5,6 +5,7 @@
 #include <iostream>
 #include <string>
 
+#include "client/colour.h"
 #include "client/command_line.h"
 #include "client/report.h"
 
@@ -83,8 +84,8 @@ int Run(int argc, char** argv) {
   std::cout.flush();
   if (status.ok() && std::cout.fail()) status = absl::DataLossError("standard output is closed");
   if (status.ok()) return 0;
-  std::cerr << "s2p: " << Printable(status.message()) << " ("
-            << absl::StatusCodeToString(status.code()) << ")\n";
+  std::cerr << (WantsColour(std::cerr) ? Red("s2p:") : "s2p:") << " " << Printable(status.message())
+            << " (" << absl::StatusCodeToString(status.code()) << ")\n";
   return 1;
 }
 

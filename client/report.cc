@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "client/colour.h"
 
 namespace s2p {
 namespace {
@@ -35,6 +36,11 @@ std::string ToJson(const google::protobuf::Message& message, bool compact) {
 }
 
 void PrintTable(const std::vector<std::vector<std::string>>& rows, std::ostream& out) {
+  PrintTable(rows, out, WantsColour(out));
+}
+
+void PrintTable(const std::vector<std::vector<std::string>>& rows, std::ostream& out,
+                bool colours) {
   std::vector<size_t> widths;
   std::vector<bool> to_right;
   const auto cell_at = [&](size_t r, size_t c) {
@@ -55,7 +61,9 @@ void PrintTable(const std::vector<std::vector<std::string>>& rows, std::ostream&
       const absl::string_view cell = cell_at(r, c);
       const std::string padding(widths[c] - Width(cell), ' ');
       const bool right = c < to_right.size() && to_right[c];
-      absl::StrAppend(&line, c == 0 ? "" : "  ", right ? padding : "", cell, right ? "" : padding);
+      const bool is_state = colours && c < rows[0].size() && cell_at(0, c) == "state";
+      absl::StrAppend(&line, c == 0 ? "" : "  ", right ? padding : "",
+                      is_state ? PaintState(cell) : std::string(cell), right ? "" : padding);
     }
     out << absl::StripTrailingAsciiWhitespace(line) << '\n';
   }

@@ -17,8 +17,10 @@ namespace s2p {
 std::string ToJson(const google::protobuf::Message& message, bool compact = false);
 
 // Columns as wide as their widest cell, two spaces apart; the first row is the heading. A column
-// whose heading begins with '>' (which is not printed) is aligned to the right.
+// whose heading begins with '>' (which is not printed) is aligned to the right. With `colours` the
+// column with the heading "state" has them; unless said, where `out` is a terminal.
 void PrintTable(const std::vector<std::vector<std::string>>& rows, std::ostream& out);
+void PrintTable(const std::vector<std::vector<std::string>>& rows, std::ostream& out, bool colours);
 
 // "key=value key=value", by key.
 std::string ToText(const google::protobuf::Map<std::string, std::string>& metadata);

@@ -24,6 +24,21 @@ TEST(ReportTest, TableAlignsColumns) {
   EXPECT_EQ(out.str(), "rank  photo\n   1  boot\n  12  \xC3\xA9t\xC3\xA9\n");
 }
 
+TEST(ReportTest, StatesHaveColoursAndColumnsStayAligned) {
+  std::ostringstream out;
+  PrintTable({{"state", "id"}, {"FAILED", "failed"}, {"serving", "2"}, {"RETIRED", "3"}}, out,
+             /*colours=*/true);
+  EXPECT_EQ(out.str(),
+            "state    id\n\033[31mFAILED\033[0m   failed\n\033[32mserving\033[0m  2\n"
+            "RETIRED  3\n");
+}
+
+TEST(ReportTest, WhatIsNoTerminalHasNoColours) {
+  std::ostringstream out;
+  PrintTable({{"state"}, {"FAILED"}}, out);
+  EXPECT_EQ(out.str(), "state\nFAILED\n");
+}
+
 TEST(ReportTest, MetadataIsSortedByKey) {
   v1::Photo photo;
   (*photo.mutable_metadata())["b"] = "2";
