@@ -7,7 +7,7 @@ cd "$1"
 mode=$2
 
 scripts=()
-for file in tools/* .ci/*; do
+for file in tools/* docker/* .ci/*; do
   [[ -f $file ]] || continue
   read -r first <"$file" || true
   if [[ $first =~ ^'#!'.*sh($|' ') ]]; then scripts+=("$file"); fi
