@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "daemon/freed_memory.h"
 #include "daemon/log.h"
 #include "model/encoder.h"
 #include "model/file.h"
@@ -95,6 +96,14 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::Run(const v1::Job& job, const std::str
     return outcome;
   }
 
+  auto outcome = TrainAndPublish(job, folder, callbacks);
+  ReturnFreedMemory();
+  return outcome;
+}
+
+absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
+                                                          const std::string& folder,
+                                                          const JobCallbacks& callbacks) {
   auto trained = Train(job, folder, callbacks);
   if (!trained.ok()) return trained.status();
   return Publish(job, folder, callbacks, **trained);

@@ -43,6 +43,8 @@ class IhdaJobRunner : public JobRunner {
   explicit IhdaJobRunner(const IhdaJobRunnerOptions& options)
       : options_(options), store_(options.checkpoint_root) {}
 
+  absl::StatusOr<JobOutcome> TrainAndPublish(const v1::Job& job, const std::string& folder,
+                                             const JobCallbacks& callbacks);
   // A network that has been trained to its end.
   absl::StatusOr<std::unique_ptr<IhdaTrainer>> Train(const v1::Job& job, const std::string& folder,
                                                      const JobCallbacks& callbacks);

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "daemon/freed_memory.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/shutdown.h"
@@ -233,5 +234,6 @@ int Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   s2p::SleepWhileWaiting(argv);
+  s2p::KeepFreedMemory();
   return s2p::Main(argc, argv);
 }
