@@ -73,8 +73,10 @@ absl::Status WritePictureOf(const EvaluationResult& result, const EvaluateOption
     return data_set.Read(image);
   };
   std::vector<RankedQuery> rows;
-  for (const size_t q : ChooseRows(result.first_match_rank, static_cast<size_t>(options.rows),
-                                   RowOrder::kWorstFirst)) {
+  const RowOrder order =
+      options.picture_of == "best" ? RowOrder::kBestFirst : RowOrder::kWorstFirst;
+  for (const size_t q : ChooseRows(result.first_match_rank, result.margin,
+                                   static_cast<size_t>(options.rows), order)) {
     RankedQuery row;
     auto query = read(result.query_paths[q]);
     if (!query.ok()) return query.status();
@@ -90,9 +92,10 @@ absl::Status WritePictureOf(const EvaluationResult& result, const EvaluateOption
     rows.push_back(std::move(row));
   }
   RankingPictureOptions picture;
-  picture.title = absl::StrFormat(
-      "%s, %s, %s: rank-1 %.1f %%; the worst %d of %d queries", data_set.name(), options.split,
-      options.direction, 100 * result.evaluation.rank1(), rows.size(), result.evaluation.queries());
+  picture.title =
+      absl::StrFormat("%s, %s, %s: rank-1 %.1f %%; the %s %d of %d queries", data_set.name(),
+                      options.split, options.direction, 100 * result.evaluation.rank1(),
+                      options.picture_of, rows.size(), result.evaluation.queries());
   picture.max_rows = rows.size();
   picture.order = RowOrder::kAsGiven;
   return WriteRankingPicture(rows, picture, options.picture);

@@ -67,8 +67,10 @@ struct EvaluateOptions {
   bool json = false;
   // Also mINP, each query's rank and each attribute's accuracy.
   bool details = false;
-  // PNG to write: the worst `rows` queries with their top ten.
+  // PNG to write: `rows` queries with their top ten.
   std::string picture;
+  // "worst" or "best".
+  std::string picture_of = "worst";
   int32_t rows = 20;
 };
 absl::Status RunEvaluate(const EvaluateOptions& options, std::ostream& out);

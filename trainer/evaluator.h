@@ -58,6 +58,8 @@ struct EvaluationResult {
   v1::Evaluation evaluation;
   // Of each query's first true match, from 1; 0 for a query without one.
   std::vector<int> first_match_rank;
+  // As RetrievalResult::margin.
+  std::vector<float> margin;
   // Of each query, the gallery's rows of the best kTopMatches.
   std::vector<std::vector<int>> top;
   // By row: paths and identities.

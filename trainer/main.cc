@@ -121,7 +121,8 @@ void AddEvaluate(Options& options, EvaluateOptions& evaluate) {
   AddThreads(command, evaluate.threads);
   command.Add("json", &evaluate.json, "print the result as JSON; fractions from 0 to 1");
   command.Add("details", &evaluate.details, "also mINP, each query's rank, each attribute");
-  command.Add("picture", &evaluate.picture, "PNG to write: the worst queries with their top ten");
+  command.Add("picture", &evaluate.picture, "PNG to write: queries with their top ten");
+  command.Add("picture-of", &evaluate.picture_of, "which queries").OneOf({"worst", "best"});
   command.Add("rows", &evaluate.rows, "queries in the picture").Range(1, 100);
 }
 

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/check.h"
 
 namespace s2p {
 namespace {
@@ -117,13 +119,17 @@ void DrawRow(const RankedQuery& query, double y, double cell_height, Canvas& can
 
 }  // namespace
 
-std::vector<size_t> ChooseRows(const std::vector<int>& true_ranks, size_t max_rows,
-                               RowOrder order) {
+std::vector<size_t> ChooseRows(const std::vector<int>& true_ranks,
+                               const std::vector<float>& margins, size_t max_rows, RowOrder order) {
+  S2P_CHECK(margins.size() == true_ranks.size());
   std::vector<size_t> rows(true_ranks.size());
   std::iota(rows.begin(), rows.end(), size_t{0});
   if (order == RowOrder::kWorstFirst) {
     std::stable_sort(rows.begin(), rows.end(),
                      [&](size_t a, size_t b) { return true_ranks[a] > true_ranks[b]; });
+  } else if (order == RowOrder::kBestFirst) {
+    const auto key = [&](size_t row) { return std::make_pair(true_ranks[row] > 0, margins[row]); };
+    std::stable_sort(rows.begin(), rows.end(), [&](size_t a, size_t b) { return key(a) > key(b); });
   }
   rows.resize(std::min(rows.size(), max_rows));
   return rows;
@@ -162,9 +168,13 @@ absl::StatusOr<Image> DrawRankingPicture(const std::vector<RankedQuery>& queries
 absl::Status WriteRankingPicture(const std::vector<RankedQuery>& queries,
                                  const RankingPictureOptions& options, const std::string& path) {
   std::vector<int> ranks;
-  for (const RankedQuery& query : queries) ranks.push_back(query.true_rank);
+  std::vector<float> margins;
+  for (const RankedQuery& query : queries) {
+    ranks.push_back(query.true_rank);
+    margins.push_back(query.margin);
+  }
   std::vector<RankedQuery> rows;
-  for (const size_t row : ChooseRows(ranks, options.max_rows, options.order)) {
+  for (const size_t row : ChooseRows(ranks, margins, options.max_rows, options.order)) {
     rows.push_back(queries[row]);
   }
   const auto picture = DrawRankingPicture(rows, options.title);

@@ -26,6 +26,8 @@ struct RankedQuery {
   std::vector<bool> hit;
   // Of the first true match in the whole gallery, from 1; 0 if the gallery has none.
   int true_rank = 0;
+  // As RetrievalResult::margin.
+  float margin = 0;
   // Below the query, as its identity; cut where it is too long.
   std::string caption;
 };
@@ -33,13 +35,16 @@ struct RankedQuery {
 enum class RowOrder {
   // The largest true rank first; queries without a true match, which no model could find, last.
   kWorstFirst,
+  // The largest margin first; queries without a true match last.
+  kBestFirst,
   // As they come.
   kAsGiven,
 };
 
-// The places in `true_ranks` of the queries to draw, at most `max_rows` of them: so that only their
-// images need to be read. Equal ranks keep their order.
-std::vector<size_t> ChooseRows(const std::vector<int>& true_ranks, size_t max_rows, RowOrder order);
+// The places in `true_ranks` and `margins`, which are as long, of the queries to draw, at most
+// `max_rows` of them: so that only their images need to be read. Equals keep their order.
+std::vector<size_t> ChooseRows(const std::vector<int>& true_ranks,
+                               const std::vector<float>& margins, size_t max_rows, RowOrder order);
 
 // One row for each query, in the order given. Hits have a thick green frame, other images a thin
 // grey one. Where no hit is among the ten, the true match's rank stands at the left. `title` stands

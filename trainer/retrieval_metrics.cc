@@ -8,21 +8,30 @@
 namespace s2p {
 namespace {
 
-// Ranks of the true matches of one query, from 1, ascending.
-std::vector<int> MatchRanks(absl::Span<const float> scores, const std::string& identity,
-                            const std::vector<std::string>& identities) {
+// Of one query.
+struct Matches {
+  // Of the true matches, from 1, ascending.
+  std::vector<int> ranks;
+  float margin = 0;
+};
+
+Matches MatchesOf(absl::Span<const float> scores, const std::string& identity,
+                  const std::vector<std::string>& identities) {
   std::vector<float> matches, others;
   for (size_t row = 0; row < scores.size(); ++row) {
     (identities[row] == identity ? matches : others).push_back(scores[row]);
   }
   std::sort(matches.begin(), matches.end(), std::greater<float>());
-  std::vector<int> ranks;
+  Matches result;
   for (size_t i = 0; i < matches.size(); ++i) {
     const auto ahead = std::count_if(others.begin(), others.end(),
                                      [&](float score) { return score >= matches[i]; });
-    ranks.push_back(static_cast<int>(ahead) + static_cast<int>(i) + 1);
+    result.ranks.push_back(static_cast<int>(ahead) + static_cast<int>(i) + 1);
   }
-  return ranks;
+  if (!matches.empty() && !others.empty()) {
+    result.margin = matches.front() - *std::max_element(others.begin(), others.end());
+  }
+  return result;
 }
 
 std::vector<int> TopRows(absl::Span<const float> scores, const std::string& identity,
@@ -68,8 +77,8 @@ RetrievalResult EvaluateScores(const EmbeddingMatrix& scores,
   result.cmc.resize(gallery_identities.size());
   double sum_of_precisions = 0, sum_of_inverse_penalties = 0;
   for (int q = 0; q < scores.rows(); ++q) {
-    const std::vector<int> ranks =
-        MatchRanks(scores.row(q), query_identities[q], gallery_identities);
+    const auto [ranks, margin] = MatchesOf(scores.row(q), query_identities[q], gallery_identities);
+    result.margin.push_back(margin);
     result.first_match_rank.push_back(ranks.empty() ? 0 : ranks.front());
     result.top.push_back(TopRows(scores.row(q), query_identities[q], gallery_identities));
     if (ranks.empty()) {

@@ -15,6 +15,9 @@ inline constexpr int kTopMatches = 10;
 struct RetrievalResult {
   // Ranks from 1 of each query's first true match; 0 for a query without any.
   std::vector<int> first_match_rank;
+  // Of each query, by how much its best true match scores above the best other image: negative
+  // where that one is ahead, 0 where either kind is missing.
+  std::vector<float> margin;
   // cmc[k - 1]: share of the valid queries whose first true match ranks k or better; as long as the
   // gallery.
   std::vector<double> cmc;

@@ -124,6 +124,10 @@ class TrainerCommands(unittest.TestCase):
         self.assertAlmostEqual(details["rank1"], hits / details["queries"])
         self.assertTrue(0 < details["mINP"] <= 1)
         self.assertEqual(read_bytes(picture)[:8], b"\x89PNG\r\n\x1a\n")
+        best = os.path.join(self.folder(), "best.png")
+        trainer("evaluate", "--checkpoint", checkpoint, "--dataset", data("target"),
+                "--picture", best, "--picture-of", "best", "--rows", "3")
+        self.assertNotEqual(read_bytes(best), read_bytes(picture))
         source = json.loads(trainer(
             "evaluate", "--checkpoint", checkpoint, "--dataset", data("source"),
             "--split", "train", "--json").stdout)

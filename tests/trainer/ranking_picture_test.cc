@@ -164,16 +164,23 @@ TEST(RankingPictureTest, FortyTallRowsFit) {
 }
 
 TEST(ChooseRowsTest, WorstComeFirstAndUnmatchedLast) {
-  EXPECT_THAT(ChooseRows({3, 0, 9, 3, 1}, 10, RowOrder::kWorstFirst), ElementsAre(2, 0, 3, 4, 1));
+  EXPECT_THAT(ChooseRows({3, 0, 9, 3, 1}, std::vector<float>(5), 10, RowOrder::kWorstFirst),
+              ElementsAre(2, 0, 3, 4, 1));
+}
+
+TEST(ChooseRowsTest, BestHaveTheLargestMarginAndUnmatchedComeLast) {
+  EXPECT_THAT(ChooseRows({1, 0, 2, 1, 1}, {0.2F, 0, -0.1F, 0.4F, 0.2F}, 10, RowOrder::kBestFirst),
+              ElementsAre(3, 0, 4, 2, 1));
 }
 
 TEST(ChooseRowsTest, AsGivenKeepsTheFirst) {
-  EXPECT_THAT(ChooseRows({3, 0, 9, 3, 1}, 2, RowOrder::kAsGiven), ElementsAre(0, 1));
+  EXPECT_THAT(ChooseRows({3, 0, 9, 3, 1}, std::vector<float>(5), 2, RowOrder::kAsGiven),
+              ElementsAre(0, 1));
 }
 
 TEST(ChooseRowsTest, NoneOfNoneIsNone) {
-  EXPECT_THAT(ChooseRows({}, 5, RowOrder::kWorstFirst), IsEmpty());
-  EXPECT_THAT(ChooseRows({1, 2}, 0, RowOrder::kWorstFirst), IsEmpty());
+  EXPECT_THAT(ChooseRows({}, {}, 5, RowOrder::kWorstFirst), IsEmpty());
+  EXPECT_THAT(ChooseRows({1, 2}, {0, 0}, 0, RowOrder::kWorstFirst), IsEmpty());
 }
 
 TEST(WriteRankingPictureTest, WritesTheChosenRows) {

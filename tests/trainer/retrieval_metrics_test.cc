@@ -1,5 +1,6 @@
 #include "trainer/retrieval_metrics.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
@@ -99,6 +100,12 @@ TEST(RetrievalMetricsTest, TopIsBestFirstAndATieShowsTheFalseOneFirst) {
   const auto result =
       EvaluateScores(Scores({{0.5F, 0.7F, 0.5F, 0.1F}}), {"a"}, {"a", "b", "c", "d"});
   EXPECT_EQ(result.top[0], (std::vector<int>{1, 2, 0, 3}));
+}
+
+TEST(RetrievalMetricsTest, MarginIsOverTheBestOtherImage) {
+  const auto result = EvaluateScores(Scores({{0.5F, 0.75F, 0.25F}, {0.5F, 0.25F, 0}, {1, 0, 0}}),
+                                     {"a", "a", "none"}, {"a", "b", "a"});
+  EXPECT_THAT(result.margin, ::testing::ElementsAre(-0.25F, 0.25F, 0));
 }
 
 TEST(RetrievalMetricsTest, TopHasTenAtMost) {
