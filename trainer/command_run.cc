@@ -83,7 +83,7 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
   if (!folder->empty()) {
     if (absl::Status status = WriteSpec(*spec, *folder); !status.ok()) return status;
     trainer_options.state_file = *folder + "/resume";
-    log = std::make_unique<EpochLog>(*folder + "/metrics.jsonl");
+    log = std::make_unique<EpochLog>(*folder);
   }
   trainer_options.on_loading = [&](const std::string& what, int64_t done, int64_t total) {
     display.Loading(what, done, total);
@@ -108,6 +108,10 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
   if (!status.ok()) return status;
   out << absl::StrFormat("trained in %s\n",
                          absl::FormatDuration(absl::Trunc(absl::Now() - begin, absl::Seconds(1))));
+  if (!folder->empty()) {
+    const std::string curve = DrawEpochLog(*folder, spec->name().empty() ? job_id : spec->name());
+    if (!curve.empty()) out << "learning curve: " << curve << '\n';
+  }
   status = Finish(**trainer, *spec, job_id, options.checkpoint_root, out);
   if (status.ok()) (*trainer)->ForgetState();
   return status;

@@ -2,6 +2,8 @@
 
 #include <google/protobuf/util/json_util.h>
 
+#include "trainer/learning_curve.h"
+
 namespace s2p {
 
 void EpochLog::Write(const v1::TrainingProgress& progress) {
@@ -12,6 +14,13 @@ void EpochLog::Write(const v1::TrainingProgress& progress) {
     file_.clear();
     file_ << json << std::endl;
   }
+}
+
+std::string DrawEpochLog(const std::string& folder, const std::string& title) {
+  const auto points = ReadEpochPoints(folder + "/metrics.jsonl");
+  if (!points.ok() || points->empty()) return "";
+  const std::string path = folder + "/learning_curve.png";
+  return WriteLearningCurve(*points, title, path).ok() ? path : std::string();
 }
 
 }  // namespace s2p

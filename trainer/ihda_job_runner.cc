@@ -15,7 +15,6 @@
 #include "model/file.h"
 #include "trainer/epoch_log.h"
 #include "trainer/ihda_trainer.h"
-#include "trainer/learning_curve.h"
 #include "trainer/publisher.h"
 #include "trainer/spec_check.h"
 #include "trainer/training_spec.h"
@@ -31,13 +30,8 @@ absl::Status OfMemory(const absl::Status& status) {
   return absl::FailedPreconditionError(status.message());
 }
 
-// The picture's path; empty if there is nothing to draw, or no room to.
 std::string DrawCurve(const v1::Job& job, const std::string& folder) {
-  const auto points = ReadEpochPoints(folder + "/metrics.jsonl");
-  if (!points.ok() || points->empty()) return "";
-  const std::string title = job.spec().name().empty() ? job.job_id() : job.spec().name();
-  const std::string path = folder + "/learning_curve.png";
-  return WriteLearningCurve(*points, title, path).ok() ? path : std::string();
+  return DrawEpochLog(folder, job.spec().name().empty() ? job.job_id() : job.spec().name());
 }
 
 }  // namespace
@@ -112,7 +106,7 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
 absl::StatusOr<std::unique_ptr<IhdaTrainer>> IhdaJobRunner::Train(const v1::Job& job,
                                                                   const std::string& folder,
                                                                   const JobCallbacks& callbacks) {
-  EpochLog log(folder + "/metrics.jsonl");
+  EpochLog log(folder);
   IhdaTrainerOptions options;
   options.checkpoint_root = options_.checkpoint_root;
   options.state_file = folder + "/resume";

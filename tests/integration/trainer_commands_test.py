@@ -110,6 +110,15 @@ class TrainerCommands(unittest.TestCase):
         self.assertIn(released, refused.stderr)
         self.assertFalse(os.path.exists(os.path.join(folder, "store")))
 
+    def test_run_keeps_a_learning_curve(self):
+        state = os.path.join(self.folder(), "state")
+        printed = trainer("run", *SMALL, "--set", "target_dataset=" + data("target"),
+                          "--state-dir", state).stdout
+        job, = os.listdir(os.path.join(state, "jobs"))
+        curve = os.path.join(state, "jobs", job, "learning_curve.png")
+        self.assertIn("learning curve: " + curve, printed)
+        self.assertEqual(read_bytes(curve)[:8], b"\x89PNG\r\n\x1a\n")
+
     def test_details_tell_every_rank_and_attribute_and_the_picture_is_written(self):
         store = os.path.join(self.folder(), "store")
         trainer("run", *SMALL, "--set", "source_dataset=" + data("source"),
