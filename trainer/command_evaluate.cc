@@ -91,14 +91,11 @@ absl::Status WritePictureOf(const EvaluationResult& result, const EvaluateOption
     }
     rows.push_back(std::move(row));
   }
-  RankingPictureOptions picture;
-  picture.title =
+  const std::string title =
       absl::StrFormat("%s, %s, %s: rank-1 %.1f %%; the %s %d of %d queries", data_set.name(),
                       options.split, options.direction, 100 * result.evaluation.rank1(),
                       options.picture_of, rows.size(), result.evaluation.queries());
-  picture.max_rows = rows.size();
-  picture.order = RowOrder::kAsGiven;
-  return WriteRankingPicture(rows, picture, options.picture);
+  return WriteRankingPicture(rows, title, options.picture);
 }
 
 }  // namespace

@@ -127,7 +127,7 @@ std::vector<size_t> ChooseRows(const std::vector<int>& true_ranks,
   if (order == RowOrder::kWorstFirst) {
     std::stable_sort(rows.begin(), rows.end(),
                      [&](size_t a, size_t b) { return true_ranks[a] > true_ranks[b]; });
-  } else if (order == RowOrder::kBestFirst) {
+  } else {
     const auto key = [&](size_t row) { return std::make_pair(true_ranks[row] > 0, margins[row]); };
     std::stable_sort(rows.begin(), rows.end(), [&](size_t a, size_t b) { return key(a) > key(b); });
   }
@@ -165,19 +165,9 @@ absl::StatusOr<Image> DrawRankingPicture(const std::vector<RankedQuery>& queries
   return canvas->Finish();
 }
 
-absl::Status WriteRankingPicture(const std::vector<RankedQuery>& queries,
-                                 const RankingPictureOptions& options, const std::string& path) {
-  std::vector<int> ranks;
-  std::vector<float> margins;
-  for (const RankedQuery& query : queries) {
-    ranks.push_back(query.true_rank);
-    margins.push_back(query.margin);
-  }
-  std::vector<RankedQuery> rows;
-  for (const size_t row : ChooseRows(ranks, margins, options.max_rows, options.order)) {
-    rows.push_back(queries[row]);
-  }
-  const auto picture = DrawRankingPicture(rows, options.title);
+absl::Status WriteRankingPicture(const std::vector<RankedQuery>& queries, const std::string& title,
+                                 const std::string& path) {
+  const auto picture = DrawRankingPicture(queries, title);
   if (!picture.ok()) {
     return absl::Status(picture.status().code(),
                         absl::StrCat(path, ": ", picture.status().message()));

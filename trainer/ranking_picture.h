@@ -26,8 +26,6 @@ struct RankedQuery {
   std::vector<bool> hit;
   // Of the first true match in the whole gallery, from 1; 0 if the gallery has none.
   int true_rank = 0;
-  // As RetrievalResult::margin.
-  float margin = 0;
   // Below the query, as its identity; cut where it is too long.
   std::string caption;
 };
@@ -37,12 +35,11 @@ enum class RowOrder {
   kWorstFirst,
   // The largest margin first; queries without a true match last.
   kBestFirst,
-  // As they come.
-  kAsGiven,
 };
 
-// The places in `true_ranks` and `margins`, which are as long, of the queries to draw, at most
-// `max_rows` of them: so that only their images need to be read. Equals keep their order.
+// The places in `true_ranks` and `margins` (as RetrievalResult::margin, as long) of the queries to
+// draw, at most `max_rows` of them: so that only their images need to be read. Equals keep their
+// order.
 std::vector<size_t> ChooseRows(const std::vector<int>& true_ranks,
                                const std::vector<float>& margins, size_t max_rows, RowOrder order);
 
@@ -53,15 +50,9 @@ std::vector<size_t> ChooseRows(const std::vector<int>& true_ranks,
 absl::StatusOr<Image> DrawRankingPicture(const std::vector<RankedQuery>& queries,
                                          const std::string& title);
 
-struct RankingPictureOptions {
-  std::string title;
-  size_t max_rows = 20;
-  RowOrder order = RowOrder::kWorstFirst;
-};
-
-// Chooses the rows, draws them and writes the PNG, as WritePicture.
-absl::Status WriteRankingPicture(const std::vector<RankedQuery>& queries,
-                                 const RankingPictureOptions& options, const std::string& path);
+// Draws and writes the PNG, as WritePicture.
+absl::Status WriteRankingPicture(const std::vector<RankedQuery>& queries, const std::string& title,
+                                 const std::string& path);
 
 }  // namespace s2p
 

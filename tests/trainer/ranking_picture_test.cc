@@ -173,9 +173,10 @@ TEST(ChooseRowsTest, BestHaveTheLargestMarginAndUnmatchedComeLast) {
               ElementsAre(3, 0, 4, 2, 1));
 }
 
-TEST(ChooseRowsTest, AsGivenKeepsTheFirst) {
-  EXPECT_THAT(ChooseRows({3, 0, 9, 3, 1}, std::vector<float>(5), 2, RowOrder::kAsGiven),
-              ElementsAre(0, 1));
+TEST(ChooseRowsTest, NoMoreThanAskedFor) {
+  const std::vector<float> margins = {-0.2F, 0, -0.9F, -0.3F, 0.1F};
+  EXPECT_THAT(ChooseRows({3, 0, 9, 3, 1}, margins, 2, RowOrder::kWorstFirst), ElementsAre(2, 0));
+  EXPECT_THAT(ChooseRows({3, 0, 9, 3, 1}, margins, 2, RowOrder::kBestFirst), ElementsAre(4, 0));
 }
 
 TEST(ChooseRowsTest, NoneOfNoneIsNone) {
@@ -183,22 +184,19 @@ TEST(ChooseRowsTest, NoneOfNoneIsNone) {
   EXPECT_THAT(ChooseRows({1, 2}, {0, 0}, 0, RowOrder::kWorstFirst), IsEmpty());
 }
 
-TEST(WriteRankingPictureTest, WritesTheChosenRows) {
+TEST(WriteRankingPictureTest, WritesWhatIsDrawn) {
   const testing::TempDir dir;
-  RankingPictureOptions options;
-  options.title = "a title";
-  options.max_rows = 2;
-  const std::vector<RankedQuery> queries = {Query(0, 1), Query(-1, 50), Query(2, 3)};
-  ASSERT_TRUE(WriteRankingPicture(queries, options, dir.File("top.png")).ok());
+  const std::vector<RankedQuery> queries = {Query(-1, 50), Query(2, 3)};
+  ASSERT_TRUE(WriteRankingPicture(queries, "a title", dir.File("top.png")).ok());
   const auto image = DecodeImage(*ReadWholeFile(dir.File("top.png"), 1 << 24));
   ASSERT_TRUE(image.ok()) << image.status();
-  EXPECT_EQ(image->pixels(), Draw({queries[1], queries[2]}).pixels());
+  EXPECT_EQ(image->pixels(), Draw(queries).pixels());
   EXPECT_FALSE(std::filesystem::exists(dir.File("top.png.tmp")));
 }
 
 TEST(WriteRankingPictureTest, UnwritablePathIsNamed) {
   const testing::TempDir dir;
-  const absl::Status status = WriteRankingPicture({Query(0, 1)}, {}, dir.File("no/top.png"));
+  const absl::Status status = WriteRankingPicture({Query(0, 1)}, "", dir.File("no/top.png"));
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(status.message()), HasSubstr(dir.File("no/top.png")));
 }
@@ -207,7 +205,7 @@ TEST(WriteRankingPictureTest, QueriesThatCannotBeDrawnLeaveNoFile) {
   const testing::TempDir dir;
   RankedQuery query = Query(0, 1);
   query.hit.clear();
-  const absl::Status status = WriteRankingPicture({query}, {}, dir.File("top.png"));
+  const absl::Status status = WriteRankingPicture({query}, "", dir.File("top.png"));
   EXPECT_THAT(std::string(status.message()), HasSubstr(dir.File("top.png") + ": query 1"));
   EXPECT_FALSE(std::filesystem::exists(dir.File("top.png")));
 }
