@@ -13,6 +13,7 @@
 #include "trainer/evaluation_report.h"
 #include "trainer/evaluator.h"
 #include "trainer/ihda_trainer.h"
+#include "trainer/run_digest.h"
 #include "trainer/training_display.h"
 #include "trainer/training_spec.h"
 

@@ -13,6 +13,7 @@
 #include "trainer/epoch_log.h"
 #include "trainer/ihda_trainer.h"
 #include "trainer/publisher.h"
+#include "trainer/run_digest.h"
 #include "trainer/training_display.h"
 #include "trainer/training_spec.h"
 
@@ -54,6 +55,22 @@ absl::Status Finish(IhdaTrainer& trainer, const v1::TrainingSpec& spec, const st
   return absl::OkStatus();
 }
 
+// What the run tells goes to the display, to `out` and, if there is one, to the log: all outlive
+// it.
+void ShowOn(TrainingDisplay& display, EpochLog* log, std::ostream& out,
+            IhdaTrainerOptions& options) {
+  options.on_loading = [&display](const std::string& what, int64_t done, int64_t total) {
+    display.Loading(what, done, total);
+  };
+  options.on_message = [&out](const std::string& sentence) { out << sentence << '\n'; };
+  options.on_progress = [&display](const v1::TrainingProgress& p) { display.Update(p); };
+  options.on_epoch = [&display, log](const v1::TrainingProgress& progress,
+                                     const std::vector<v1::Evaluation>&) {
+    display.Epoch(progress);
+    if (log != nullptr) log->Write(progress);
+  };
+}
+
 }  // namespace
 
 absl::Status RunTraining(const RunOptions& options, const std::function<bool()>& stop,
@@ -85,16 +102,7 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
     trainer_options.state_file = *folder + "/resume";
     log = std::make_unique<EpochLog>(*folder);
   }
-  trainer_options.on_loading = [&](const std::string& what, int64_t done, int64_t total) {
-    display.Loading(what, done, total);
-  };
-  trainer_options.on_message = [&](const std::string& sentence) { out << sentence << '\n'; };
-  trainer_options.on_progress = [&](const v1::TrainingProgress& p) { display.Update(p); };
-  trainer_options.on_epoch = [&](const v1::TrainingProgress& progress,
-                                 const std::vector<v1::Evaluation>&) {
-    display.Epoch(progress);
-    if (log != nullptr) log->Write(progress);
-  };
+  ShowOn(display, log.get(), out, trainer_options);
 
   const absl::Time begin = absl::Now();
   auto trainer = IhdaTrainer::Create(*spec, trainer_options);

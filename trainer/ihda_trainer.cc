@@ -26,6 +26,7 @@
 #include "trainer/projection_init.h"
 #include "trainer/random.h"
 #include "trainer/resume_state.h"
+#include "trainer/run_digest.h"
 #include "trainer/training_data.h"
 #include "trainer/training_spec.h"
 
@@ -33,20 +34,6 @@ namespace s2p {
 namespace {
 
 constexpr uint64_t kTorchStream = 7;
-
-// The spec without what does not decide the weights.
-std::string DigestOfRun(v1::TrainingSpec spec, const OpenDataSets& data_sets) {
-  spec.clear_name();
-  spec.clear_publish();
-  spec.clear_watch();
-  spec.clear_workers();
-  spec.clear_preset();
-  spec.clear_source_dataset();
-  spec.clear_target_dataset();
-  return Sha256(absl::StrCat(SpecDigest(spec),
-                             data_sets.source ? data_sets.source->sha256() : "none",
-                             data_sets.target.sha256()));
-}
 
 class Trainer : public IhdaTrainer {
  public:
@@ -113,7 +100,7 @@ absl::Status Trainer::Init() {
   auto data_sets = OpenTrainingDataSets(spec_);
   if (!data_sets.ok()) return data_sets.status();
   data_sets_ = *std::move(data_sets);
-  run_digest_ = DigestOfRun(spec_, *data_sets_);
+  run_digest_ = RunDigest(spec_, *data_sets_);
   auto manifest = ManifestOf(spec_, data_sets_->attributes());
   if (!manifest.ok()) return manifest.status();
   manifest_ = *std::move(manifest);
@@ -394,12 +381,6 @@ absl::StatusOr<std::unique_ptr<IhdaTrainer>> IhdaTrainer::Create(
     return TorchError(error, "training");
   }
   return std::unique_ptr<IhdaTrainer>(std::move(trainer));
-}
-
-absl::StatusOr<std::string> RunDigest(const v1::TrainingSpec& resolved) {
-  const auto data_sets = OpenTrainingDataSets(resolved);
-  if (!data_sets.ok()) return data_sets.status();
-  return DigestOfRun(resolved, *data_sets);
 }
 
 }  // namespace s2p

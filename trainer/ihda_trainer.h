@@ -72,12 +72,9 @@ class IhdaTrainer {
                                              const std::string& job_id) = 0;
   // Removes the state file.
   virtual void ForgetState() = 0;
-  // Says which run this is: digest of what decides the weights, spec and data.
+  // As RunDigest (trainer/run_digest.h).
   virtual const std::string& run_digest() const = 0;
 };
-
-// run_digest() without opening more than the data sets' lists.
-absl::StatusOr<std::string> RunDigest(const v1::TrainingSpec& resolved);
 
 }  // namespace s2p
 
