@@ -10,6 +10,8 @@
 #include <array>
 #include <atomic>
 
+#include "daemon/disk_space_gauges.h"
+#include "daemon/metric_family.h"
 #include "model/check.h"
 #include "server/grpc_status.h"
 
@@ -40,68 +42,58 @@ constexpr std::array<const char*, 4> kRejections = {"queue_full", "busy", "deadl
 constexpr std::array<const char*, 5> kStages = {"decode", "queue", "preprocess", "encode",
                                                 "search"};
 
-template <typename Builder>
-auto& Register(Builder builder, const char* name, const char* help,
-               prometheus::Registry& registry) {
-  return builder.Name(name).Help(help).Register(registry);
-}
-
 }  // namespace
 
 struct Metrics::Families {
   prometheus::Registry registry;
-  Family<Counter>& requests = Register(BuildCounter(), "s2p_requests_total",
-                                       "Calls that have ended, by method and code.", registry);
+  Family<Counter>& requests = RegisterFamily(
+      BuildCounter(), "s2p_requests_total", "Calls that have ended, by method and code.", registry);
   Family<Histogram>& request_seconds =
-      Register(BuildHistogram(), "s2p_request_seconds",
-               "Time from a call's arrival to its end, by method.", registry);
+      RegisterFamily(BuildHistogram(), "s2p_request_seconds",
+                     "Time from a call's arrival to its end, by method.", registry);
   Family<Histogram>& stage_seconds =
-      Register(BuildHistogram(), "s2p_stage_seconds",
-               "Time of each stage of a search: decode and queue of each, preprocess, "
-               "encode and search of each batch.",
-               registry);
+      RegisterFamily(BuildHistogram(), "s2p_stage_seconds",
+                     "Time of each stage of a search: decode and queue of each, preprocess, "
+                     "encode and search of each batch.",
+                     registry);
   Histogram& batch_size =
-      Register(BuildHistogram(), "s2p_batch_size", "Images in one forward pass.", registry)
+      RegisterFamily(BuildHistogram(), "s2p_batch_size", "Images in one forward pass.", registry)
           .Add({}, Histogram::BucketBoundaries{1, 2, 4, 8, 16, 32, 64, 128, 256});
-  Gauge& queue_depth = Register(BuildGauge(), "s2p_queue_depth",
-                                "Images of searches that wait for the encoder.", registry)
+  Gauge& queue_depth = RegisterFamily(BuildGauge(), "s2p_queue_depth",
+                                      "Images of searches that wait for the encoder.", registry)
                            .Add({});
   Family<Counter>& rejected =
-      Register(BuildCounter(), "s2p_rejected_total",
-               "Searches given up before they cost compute: too many waited for the "
-               "encoder or to be decoded, too late, or the client was gone.",
-               registry);
-  Gauge& model_version = Register(BuildGauge(), "s2p_model_version",
-                                  "Version that serves; 0 while none does.", registry)
+      RegisterFamily(BuildCounter(), "s2p_rejected_total",
+                     "Searches given up before they cost compute: too many waited for the "
+                     "encoder or to be decoded, too late, or the client was gone.",
+                     registry);
+  Gauge& model_version = RegisterFamily(BuildGauge(), "s2p_model_version",
+                                        "Version that serves; 0 while none does.", registry)
                              .Add({});
-  Family<Counter>& model_loads = Register(BuildCounter(), "s2p_model_loads_total",
-                                          "Attempts to load a version, by result.", registry);
+  Family<Counter>& model_loads = RegisterFamily(BuildCounter(), "s2p_model_loads_total",
+                                                "Attempts to load a version, by result.", registry);
   Histogram& model_swap_seconds =
-      Register(BuildHistogram(), "s2p_model_swap_seconds",
-               "Time from the begin of loading a version until it serves.", registry)
+      RegisterFamily(BuildHistogram(), "s2p_model_swap_seconds",
+                     "Time from the begin of loading a version until it serves.", registry)
           .Add({}, Histogram::BucketBoundaries{0.1, 0.5, 1, 5, 10, 60, 300, 1800, 7200});
-  Gauge& reembed_progress = Register(BuildGauge(), "s2p_reembed_progress_ratio",
-                                     "Share of the gallery embedded with the version that is "
-                                     "being loaded; 1 when there is none.",
-                                     registry)
+  Gauge& reembed_progress = RegisterFamily(BuildGauge(), "s2p_reembed_progress_ratio",
+                                           "Share of the gallery embedded with the version that is "
+                                           "being loaded; 1 when there is none.",
+                                           registry)
                                 .Add({});
-  Gauge& gallery_photos = Register(BuildGauge(), "s2p_gallery_photos",
-                                   "Items in the gallery, photos and sketches.", registry)
+  Gauge& gallery_photos = RegisterFamily(BuildGauge(), "s2p_gallery_photos",
+                                         "Items in the gallery, photos and sketches.", registry)
                               .Add({});
-  Family<Counter>& gallery_writes = Register(BuildCounter(), "s2p_gallery_writes_total",
-                                             "Items written, by operation and result.", registry);
+  Family<Counter>& gallery_writes =
+      RegisterFamily(BuildCounter(), "s2p_gallery_writes_total",
+                     "Items written, by operation and result.", registry);
   Gauge& device_memory =
-      Register(BuildGauge(), "s2p_device_memory_bytes",
-               "Memory that the networks take on the device; 0 on the CPU.", registry)
+      RegisterFamily(BuildGauge(), "s2p_device_memory_bytes",
+                     "Memory that the networks take on the device; 0 on the CPU.", registry)
           .Add({});
-  Gauge& disk_free = Register(BuildGauge(), "s2p_disk_free_bytes",
-                              "Room left on the file system that the program writes to.", registry)
-                         .Add({});
-  Gauge& disk_size = Register(BuildGauge(), "s2p_disk_size_bytes",
-                              "Size of the file system that the program writes to.", registry)
-                         .Add({});
+  DiskSpaceGauges disk{registry};
   Family<Gauge>& build_info =
-      Register(BuildGauge(), "s2p_build_info", "1; the labels say what runs.", registry);
+      RegisterFamily(BuildGauge(), "s2p_build_info", "1; the labels say what runs.", registry);
   std::array<Histogram*, kStages.size()> stages = {};
   std::array<Counter*, kRejections.size()> rejections = {};
   std::array<Histogram*, kMethods.size()> seconds_by_method = {};
@@ -182,10 +174,7 @@ void Metrics::SetDeviceMemory(uint64_t bytes) {
   families_->device_memory.Set(static_cast<double>(bytes));
 }
 
-void Metrics::SetDiskSpace(uint64_t free_bytes, uint64_t size_bytes) {
-  families_->disk_free.Set(static_cast<double>(free_bytes));
-  families_->disk_size.Set(static_cast<double>(size_bytes));
-}
+void Metrics::MeasureDisk(const std::string& path) { families_->disk.Measure(path); }
 
 std::string Metrics::Text() const {
   return prometheus::TextSerializer().Serialize(families_->registry.Collect());

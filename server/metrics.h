@@ -41,8 +41,8 @@ class Metrics {
   void CountGalleryWrite(const std::string& op, const std::string& result, int count = 1);
   void SetDeviceMemory(uint64_t bytes);
 
-  // Of the file system that the program writes to.
-  void SetDiskSpace(uint64_t free_bytes, uint64_t size_bytes);
+  // Asks the file system that `path` is on for the room it has.
+  void MeasureDisk(const std::string& path);
 
   // All of them in Prometheus's text format.
   std::string Text() const;

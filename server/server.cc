@@ -14,7 +14,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "daemon/api_keys.h"
-#include "daemon/disk_space.h"
 #include "daemon/http_endpoint.h"
 #include "daemon/listen_address.h"
 #include "daemon/log.h"
@@ -236,9 +235,7 @@ absl::Status Server::StartHttp() {
     const GalleryTotals totals = gallery_->Totals();
     metrics_.SetGalleryPhotos(totals.photos + totals.sketches);
     metrics_.SetQueueDepth(batcher_->queue_depth());
-    if (const auto space = MeasureDiskSpace(options_.data_dir); space.ok()) {
-      metrics_.SetDiskSpace(space->free_bytes, space->size_bytes);
-    }
+    metrics_.MeasureDisk(options_.data_dir);
     return metrics_.Text();
   };
   http_options.ready = [this] { return ready(); };

@@ -8,6 +8,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/strip.h"
+#include "daemon/disk_space_gauges.h"
+#include "daemon/metric_family.h"
 
 namespace s2p {
 namespace {
@@ -20,12 +22,6 @@ using prometheus::Family;
 using prometheus::Gauge;
 using prometheus::Histogram;
 
-template <typename Builder>
-auto& Register(Builder builder, const char* name, const char* help,
-               prometheus::Registry& registry) {
-  return builder.Name(name).Help(help).Register(registry);
-}
-
 // "queued" of STATE_QUEUED.
 std::string StateName(v1::Job::State state) {
   return absl::AsciiStrToLower(absl::StripPrefix(v1::Job::State_Name(state), "STATE_"));
@@ -35,38 +31,35 @@ std::string StateName(v1::Job::State state) {
 
 struct TrainerMetrics::Families {
   prometheus::Registry registry;
-  Family<Gauge>& jobs = Register(BuildGauge(), "s2p_train_jobs", "Jobs, by state.", registry);
-  Gauge& epoch = Register(BuildGauge(), "s2p_train_epoch",
-                          "Epoch of the step that is being trained, from 1.", registry)
+  Family<Gauge>& jobs = RegisterFamily(BuildGauge(), "s2p_train_jobs", "Jobs, by state.", registry);
+  Gauge& epoch = RegisterFamily(BuildGauge(), "s2p_train_epoch",
+                                "Epoch of the step that is being trained, from 1.", registry)
                      .Add({});
   // 1 ms to 5 min.
   Histogram& step_seconds =
-      Register(BuildHistogram(), "s2p_train_step_seconds",
-               "Time of an update of the networks, loading of its images included.", registry)
+      RegisterFamily(BuildHistogram(), "s2p_train_step_seconds",
+                     "Time of an update of the networks, loading of its images included.", registry)
           .Add({}, Histogram::BucketBoundaries{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
                                                0.5, 1, 2.5, 5, 10, 30, 60, 300});
-  Counter& images = Register(BuildCounter(), "s2p_train_images_total",
-                             "Images that updates were made with.", registry)
+  Counter& images = RegisterFamily(BuildCounter(), "s2p_train_images_total",
+                                   "Images that updates were made with.", registry)
                         .Add({});
-  Family<Gauge>& loss = Register(BuildGauge(), "s2p_train_loss",
-                                 "Mean of each loss term lately, before its weight.", registry);
-  Gauge& rank1 = Register(BuildGauge(), "s2p_train_rank1",
-                          "Rank-1 of the last evaluation, a fraction.", registry)
+  Family<Gauge>& loss =
+      RegisterFamily(BuildGauge(), "s2p_train_loss",
+                     "Mean of each loss term lately, before its weight.", registry);
+  Gauge& rank1 = RegisterFamily(BuildGauge(), "s2p_train_rank1",
+                                "Rank-1 of the last evaluation, a fraction.", registry)
                      .Add({});
-  Gauge& map = Register(BuildGauge(), "s2p_train_map",
-                        "Mean average precision of the last evaluation, a fraction.", registry)
-                   .Add({});
+  Gauge& map =
+      RegisterFamily(BuildGauge(), "s2p_train_map",
+                     "Mean average precision of the last evaluation, a fraction.", registry)
+          .Add({});
   Family<Counter>& published =
-      Register(BuildCounter(), "s2p_train_published_total",
-               "Jobs that have ended, by what became of their model.", registry);
-  Gauge& disk_free = Register(BuildGauge(), "s2p_disk_free_bytes",
-                              "Room left on the file system that the program writes to.", registry)
-                         .Add({});
-  Gauge& disk_size = Register(BuildGauge(), "s2p_disk_size_bytes",
-                              "Size of the file system that the program writes to.", registry)
-                         .Add({});
+      RegisterFamily(BuildCounter(), "s2p_train_published_total",
+                     "Jobs that have ended, by what became of their model.", registry);
+  DiskSpaceGauges disk{registry};
   Family<Gauge>& build_info =
-      Register(BuildGauge(), "s2p_build_info", "1; the labels say what runs.", registry);
+      RegisterFamily(BuildGauge(), "s2p_build_info", "1; the labels say what runs.", registry);
 };
 
 TrainerMetrics::TrainerMetrics(const std::string& version)
@@ -112,10 +105,7 @@ void TrainerMetrics::CountPublished(const std::string& result) {
   families_->published.Add({{"result", result}}).Increment();
 }
 
-void TrainerMetrics::SetDiskSpace(uint64_t free_bytes, uint64_t size_bytes) {
-  families_->disk_free.Set(static_cast<double>(free_bytes));
-  families_->disk_size.Set(static_cast<double>(size_bytes));
-}
+void TrainerMetrics::MeasureDisk(const std::string& path) { families_->disk.Measure(path); }
 
 std::string TrainerMetrics::Text() const {
   return prometheus::TextSerializer().Serialize(families_->registry.Collect());

@@ -32,8 +32,8 @@ class TrainerMetrics {
   // so; "failed" for one that failed.
   void CountPublished(const std::string& result);
 
-  // Of the file system that the program writes to.
-  void SetDiskSpace(uint64_t free_bytes, uint64_t size_bytes);
+  // Asks the file system that `path` is on for the room it has.
+  void MeasureDisk(const std::string& path);
 
   // All of them in Prometheus's text format.
   std::string Text() const;

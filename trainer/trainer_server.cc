@@ -14,7 +14,6 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "daemon/api_keys.h"
-#include "daemon/disk_space.h"
 #include "daemon/http_endpoint.h"
 #include "daemon/listen_address.h"
 #include "daemon/worker_pool.h"
@@ -177,9 +176,7 @@ absl::Status Server::StartHttp() {
   http_options.listen = options_.http;
   http_options.metrics = [this] {
     metrics_.SetJobs(store_->Counts());
-    if (const auto space = MeasureDiskSpace(options_.state_dir); space.ok()) {
-      metrics_.SetDiskSpace(space->free_bytes, space->size_bytes);
-    }
+    metrics_.MeasureDisk(options_.state_dir);
     return metrics_.Text();
   };
   http_options.ready = [this] { return ready(); };

@@ -7,9 +7,12 @@
 #include <prometheus/text_serializer.h>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/metric_family.h"
 
 namespace s2p {
 namespace {
+
+using prometheus::Family;
 
 // 1 ms to 10 s.
 const prometheus::Histogram::BucketBoundaries kSeconds = {
@@ -19,28 +22,20 @@ const prometheus::Histogram::BucketBoundaries kSeconds = {
 
 struct WebMetrics::Families {
   prometheus::Registry registry;
-  prometheus::Family<prometheus::Counter>& requests =
-      prometheus::BuildCounter()
-          .Name("s2p_web_requests_total")
-          .Help("HTTP requests answered, by route and status.")
-          .Register(registry);
-  prometheus::Family<prometheus::Histogram>& seconds =
-      prometheus::BuildHistogram()
-          .Name("s2p_web_request_seconds")
-          .Help("Time from a request's headers to its answer, by route.")
-          .Register(registry);
-  prometheus::Gauge& streams = prometheus::BuildGauge()
-                                   .Name("s2p_web_streams")
-                                   .Help("Event streams open now.")
-                                   .Register(registry)
+  Family<prometheus::Counter>& requests =
+      RegisterFamily(prometheus::BuildCounter(), "s2p_web_requests_total",
+                     "HTTP requests answered, by route and status.", registry);
+  Family<prometheus::Histogram>& seconds =
+      RegisterFamily(prometheus::BuildHistogram(), "s2p_web_request_seconds",
+                     "Time from a request's headers to its answer, by route.", registry);
+  prometheus::Gauge& streams = RegisterFamily(prometheus::BuildGauge(), "s2p_web_streams",
+                                              "Event streams open now.", registry)
                                    .Add({});
 };
 
 WebMetrics::WebMetrics(const std::string& version) : families_(std::make_unique<Families>()) {
-  prometheus::BuildGauge()
-      .Name("s2p_web_build_info")
-      .Help("1, with the program's version.")
-      .Register(families_->registry)
+  RegisterFamily(prometheus::BuildGauge(), "s2p_web_build_info", "1, with the program's version.",
+                 families_->registry)
       .Add({{"version", version}})
       .Set(1);
 }

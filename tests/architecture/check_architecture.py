@@ -71,7 +71,7 @@ LIBRARIES = {
     "prometheus-cpp": Library(
         ["prometheus/"], ["prometheus"],
         ["server/metrics.*", "trainer/trainer_metrics.*", "client/web/metrics.*",
-         "daemon/http_endpoint.cc"],
+         "daemon/disk_space_gauges.cc"],
         [], ["server", "trainer", "client", "daemon"]),
     "cpp-httplib": Library(
         ["httplib"], ["httplib", "pkgconfig::httplib"], ["daemon/*.cc", "client/web/*.cc"], [],
