@@ -201,14 +201,13 @@ class ResidualNetwork final : public Backbone {
     FeatureMaps maps;
     torch::Tensor x = stem_->Forward(images);
     for (size_t i = 0; i < stages_.size(); ++i) {
+      if (i + 1 == stages_.size()) maps.before_last = x;
       x = stages_[i]->Forward(x);
-      if (i == 2) maps.stage3 = x;
     }
     maps.last = x;
     return maps;
   }
 
-  int stage3_channels() const override { return 256 * expansion_; }
   int channels() const override { return (32 << stages_.size()) * expansion_; }
 
   std::vector<std::shared_ptr<torch::nn::Module>> Stages() override {
@@ -222,6 +221,7 @@ class ResidualNetwork final : public Backbone {
     folded.stem = FoldBatchNorm(stem_->conv, stem_->norm);
     folded.ceil_pool = stem_->ceil_pool();
     for (const auto& stage : stages_) {
+      folded.last_stage = folded.blocks.size();
       for (const auto& block : stage->blocks()) folded.blocks.push_back(block->Folded());
     }
     return folded;

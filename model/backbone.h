@@ -9,18 +9,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "model/feature_maps.h"
 #include "model/frozen_backbone.h"
 #include "s2p/v1/checkpoint.pb.h"
 
 namespace s2p {
-
-// The feature maps of one forward pass.
-struct FeatureMaps {
-  // [n, c3, h3, w3], stride 16.
-  torch::Tensor stage3;
-  // [n, c, h, w]: stage 4's, or stage 3's where the network ends there.
-  torch::Tensor last;
-};
 
 // A network whose parameters carry torchvision's names (ResNets; He et al., CVPR 2016) or those of
 // the IHDA release (SE-ResNeXt; Hu et al., CVPR 2018), so that published weights load by name.
@@ -29,13 +22,11 @@ class Backbone : public torch::nn::Module {
  public:
   // Input [n, 3, H, W] float32, normalised.
   virtual FeatureMaps Forward(const torch::Tensor& images) = 0;
-  // Channels of FeatureMaps::stage3 and ::last.
-  virtual int stage3_channels() const = 0;
+  // Channels of FeatureMaps::last.
   virtual int channels() const = 0;
   // The stem, then each stage in order: what `frozen_stages` counts.
   virtual std::vector<std::shared_ptr<torch::nn::Module>> Stages() = 0;
-  // What it computes in evaluation mode, up to FeatureMaps::last, with batch norms folded. Of the
-  // weights as they are now.
+  // What it computes in evaluation mode, with batch norms folded. Of the weights as they are now.
   virtual FoldedNetwork Folded() const = 0;
 };
 

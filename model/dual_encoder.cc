@@ -159,6 +159,11 @@ absl::StatusOr<std::map<std::string, const TensorBytes*>> MatchBackbone(
   return matched;
 }
 
+// [n, c, h, w] -> [n, c * cells * cells].
+torch::Tensor CellMeans(const torch::Tensor& maps, int64_t cells) {
+  return torch::adaptive_avg_pool2d(maps, {cells, cells}).flatten(1);
+}
+
 void CopyTensors(const std::map<std::string, torch::Tensor>& from,
                  std::map<std::string, torch::Tensor> to) {
   torch::NoGradGuard no_grad;
@@ -249,40 +254,42 @@ std::vector<DualEncoderOutput> DualEncoder::ForwardParts(
     return outputs;
   }
   const FeatureMaps maps = networks_->photo->Forward(torch::cat(parts));
-  const auto stage3 = maps.stage3.split_with_sizes(sizes);
+  const auto before_last = maps.before_last.split_with_sizes(sizes);
   const auto last = maps.last.split_with_sizes(sizes);
   for (size_t i = 0; i < parts.size(); ++i) {
-    outputs.push_back(Head({stage3[i], last[i]}, modalities[i]));
+    outputs.push_back(Head({before_last[i], last[i]}, modalities[i]));
   }
   return outputs;
 }
 
 DualEncoderOutput DualEncoder::Head(const FeatureMaps& maps, v1::Modality modality) {
   DualEncoderOutput output;
-  output.stage3 = torch::adaptive_avg_pool2d(maps.stage3, {1, 1}).flatten(1);
-  output.embedding = EmbeddingOf(maps.last, modality);
+  output.stage3 =
+      CellMeans(networks_->backbone.last_stage() == 3 ? maps.last : maps.before_last, 1);
+  output.embedding = EmbeddingOf(maps, modality);
   return output;
 }
 
-torch::Tensor DualEncoder::EmbeddingOf(const torch::Tensor& maps, v1::Modality modality) {
+torch::Tensor DualEncoder::EmbeddingOf(const FeatureMaps& maps, v1::Modality modality) {
   const torch::Tensor pooled = Pool(maps);
   return networks_->projection == nullptr ? pooled
                                           : networks_->projection->Forward(pooled, modality);
 }
 
 torch::Tensor DualEncoder::Pooled(const torch::Tensor& images, v1::Modality modality) {
-  return Pool(BackboneOf(modality).Forward(images).last);
+  return Pool(BackboneOf(modality).Forward(images));
 }
 
 Backbone& DualEncoder::BackboneOf(v1::Modality modality) {
   return modality == v1::MODALITY_SKETCH ? *networks_->sketch : *networks_->photo;
 }
 
-torch::Tensor DualEncoder::Pool(const torch::Tensor& maps) const {
-  const int64_t cells = networks_->embedding.pooling() == v1::POOLING_GRID
-                            ? static_cast<int64_t>(networks_->embedding.grid())
-                            : 1;
-  return torch::adaptive_avg_pool2d(maps, {cells, cells}).flatten(1);
+torch::Tensor DualEncoder::Pool(const FeatureMaps& maps) const {
+  const v1::Embedding& embedding = networks_->embedding;
+  if (embedding.pooling() != v1::POOLING_GRID) return CellMeans(maps.last, 1);
+  const torch::Tensor coarse = CellMeans(maps.last, embedding.grid());
+  if (!has_fine_grid()) return coarse;
+  return torch::cat({coarse, CellMeans(maps.before_last, embedding.fine_grid())}, 1);
 }
 
 torch::Tensor DualEncoder::Neck(const torch::Tensor& embedding) {
@@ -302,6 +309,8 @@ torch::Tensor DualEncoder::RetrievalFeature(const torch::Tensor& embedding) {
 }
 
 bool DualEncoder::has_attributes() const { return !networks_->attribute_head.is_empty(); }
+
+bool DualEncoder::has_fine_grid() const { return networks_->embedding.fine_grid() > 0; }
 
 int DualEncoder::dimension() const { return static_cast<int>(networks_->embedding.dimension()); }
 

@@ -46,8 +46,8 @@ class DualEncoder : public torch::nn::Module {
                                               const std::vector<v1::Modality>& modalities);
   // [n, 3, H, W] -> [n, pooled]: what the projection, where there is one, projects.
   torch::Tensor Pooled(const torch::Tensor& images, v1::Modality modality);
-  // [n, c, h, w] -> [n, d]: the embedding of a backbone's last maps.
-  torch::Tensor EmbeddingOf(const torch::Tensor& maps, v1::Modality modality);
+  // [n, d]: the embedding of a backbone's maps. `before_last` is read only with has_fine_grid().
+  torch::Tensor EmbeddingOf(const FeatureMaps& maps, v1::Modality modality);
   // [n, d] -> [n, d]: the batch-norm neck, or its argument where there is none.
   torch::Tensor Neck(const torch::Tensor& embedding);
   // [n, d] -> [n, a] logits. Requires has_attributes().
@@ -56,6 +56,8 @@ class DualEncoder : public torch::nn::Module {
   torch::Tensor RetrievalFeature(const torch::Tensor& embedding);
 
   bool has_attributes() const;
+  // The embedding is also of FeatureMaps::before_last.
+  bool has_fine_grid() const;
   int dimension() const;
   Backbone& photo_backbone();
   // The same object as photo_backbone() when shared.
@@ -76,7 +78,7 @@ class DualEncoder : public torch::nn::Module {
   struct Networks;
   explicit DualEncoder(std::unique_ptr<Networks> networks);
   Backbone& BackboneOf(v1::Modality modality);
-  torch::Tensor Pool(const torch::Tensor& maps) const;
+  torch::Tensor Pool(const FeatureMaps& maps) const;
   DualEncoderOutput Head(const FeatureMaps& maps, v1::Modality modality);
   std::unique_ptr<Networks> networks_;
 };

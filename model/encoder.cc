@@ -168,7 +168,7 @@ class TorchEncoder final : public Encoder {
   torch::Tensor Embedding(const torch::Tensor& images, v1::Modality modality) const {
     if (photo_backbone_ == nullptr) return networks_->Forward(images, modality).embedding;
     const auto& backbone = modality == v1::MODALITY_SKETCH ? *sketch_backbone_ : *photo_backbone_;
-    return networks_->EmbeddingOf(backbone.Forward(images), modality);
+    return networks_->EmbeddingOf(backbone.Forward(images, networks_->has_fine_grid()), modality);
   }
 
   // [k, 3, height, width] on the CPU; in memory that a GPU can fetch by itself, if there is one.

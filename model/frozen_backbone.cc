@@ -41,7 +41,7 @@ absl::Duration TimeOf(const FrozenBackbone& backbone, const torch::Tensor& image
   // The first pass is a warm-up.
   for (int pass = 0; pass <= kMeasuredPasses; ++pass) {
     const absl::Time begin = absl::Now();
-    backbone.Forward(images);
+    backbone.Forward(images, /*want_before_last=*/false);
     WaitFor(images.device());
     if (pass > 0) best = std::min(best, absl::Now() - begin);
   }
@@ -159,15 +159,24 @@ torch::Tensor FrozenBackbone::Apply(const torch::Tensor& x, const FoldedBlock& b
   return y.relu_();
 }
 
-torch::Tensor FrozenBackbone::Forward(const torch::Tensor& images) const {
+torch::Tensor FrozenBackbone::Plain(const torch::Tensor& x) const {
+  const torch::Tensor dense = layout_ == TensorLayout::kOneDnn ? x.to_dense() : x;
+  return dense.to(torch::kFloat32);
+}
+
+FeatureMaps FrozenBackbone::Forward(const torch::Tensor& images, bool want_before_last) const {
   torch::Tensor x = images.to(type_);
   if (layout_ == TensorLayout::kChannelsLast) x = x.contiguous(at::MemoryFormat::ChannelsLast);
   if (layout_ == TensorLayout::kOneDnn) x = x.to_mkldnn();
   x = Convolve(x, network_.stem).relu_();
   x = network_.ceil_pool ? at::max_pool2d(x, 3, 2, 0, 1, true) : at::max_pool2d(x, 3, 2, 1);
-  for (const FoldedBlock& block : network_.blocks) x = Apply(x, block);
-  if (layout_ == TensorLayout::kOneDnn) x = x.to_dense();
-  return x.to(torch::kFloat32);
+  FeatureMaps maps;
+  for (size_t i = 0; i < network_.blocks.size(); ++i) {
+    if (want_before_last && i == network_.last_stage) maps.before_last = Plain(x);
+    x = Apply(x, network_.blocks[i]);
+  }
+  maps.last = Plain(x);
+  return maps;
 }
 
 uint64_t FrozenBackbone::bytes() const {

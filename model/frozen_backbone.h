@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "model/feature_maps.h"
 
 namespace s2p {
 
@@ -45,6 +46,8 @@ struct FoldedNetwork {
   // The max pooling behind the stem rounds up instead of padding.
   bool ceil_pool = false;
   std::vector<FoldedBlock> blocks;
+  // The number of the block that the last stage begins with.
+  size_t last_stage = 0;
 };
 
 enum class TensorLayout {
@@ -70,9 +73,10 @@ class FrozenBackbone {
                  torch::Device device);
 
   TensorLayout layout() const { return layout_; }
-  // [n, 3, H, W] float32 on the device -> [n, c, h, w] float32: the network's last maps. The
-  // caller has an InferenceMode or NoGradGuard.
-  torch::Tensor Forward(const torch::Tensor& images) const;
+  // [n, 3, H, W] float32 on the device -> maps in float32; `before_last` is left undefined unless
+  // it is wanted, since it may have to be brought out of the layout. The caller has an
+  // InferenceMode or NoGradGuard.
+  FeatureMaps Forward(const torch::Tensor& images, bool want_before_last) const;
   // Of the weights.
   uint64_t bytes() const;
 
@@ -80,6 +84,8 @@ class FrozenBackbone {
   FoldedConvolution Placed(const FoldedConvolution& convolution) const;
   torch::Tensor Convolve(const torch::Tensor& x, const FoldedConvolution& convolution) const;
   torch::Tensor Apply(const torch::Tensor& x, const FoldedBlock& block) const;
+  // From the layout to a plain tensor of float32.
+  torch::Tensor Plain(const torch::Tensor& x) const;
 
   const TensorLayout layout_;
   const torch::ScalarType type_;

@@ -136,6 +136,7 @@ absl::StatusOr<int> PooledDimension(const v1::Backbone& backbone, const v1::Embe
   const int channels = ChannelsOf(backbone);
   if (embedding.pooling() == v1::POOLING_GLOBAL) {
     status = CheckRange("embedding.grid", embedding.grid(), 0, 0);
+    if (status.ok()) status = CheckRange("embedding.fine_grid", embedding.fine_grid(), 0, 0);
     if (!status.ok()) return status;
     return channels;
   }
@@ -143,8 +144,12 @@ absl::StatusOr<int> PooledDimension(const v1::Backbone& backbone, const v1::Embe
     return Invalid("embedding.pooling", "neither POOLING_GLOBAL nor POOLING_GRID");
   }
   status = CheckRange("embedding.grid", embedding.grid(), 1, kMaxGrid);
+  if (status.ok()) {
+    status = CheckRange("embedding.fine_grid", embedding.fine_grid(), 0, kMaxGrid);
+  }
   if (!status.ok()) return status;
-  return channels * static_cast<int>(embedding.grid() * embedding.grid());
+  const auto cells = [](uint32_t side) { return static_cast<int>(side * side); };
+  return channels * cells(embedding.grid()) + channels / 2 * cells(embedding.fine_grid());
 }
 
 absl::Status ValidateManifest(const v1::CheckpointManifest& manifest) {

@@ -45,8 +45,9 @@ void CheckBackbone(const v1::TrainingSpec::BackboneSpec& backbone, Errors& error
 void CheckEmbedding(const v1::TrainingSpec::EmbeddingSpec& embedding, Errors& errors) {
   errors.Require(embedding.pooling() != v1::POOLING_UNSPECIFIED, "embedding.pooling",
                  "GLOBAL or GRID");
-  if (embedding.pooling() == v1::POOLING_GRID)
-    errors.Range(embedding.grid(), 1, 8, "embedding.grid");
+  const bool in_cells = embedding.pooling() == v1::POOLING_GRID;
+  if (in_cells) errors.Range(embedding.grid(), 1, 8, "embedding.grid");
+  errors.Range(embedding.fine_grid(), 0, in_cells ? 8 : 0, "embedding.fine_grid");
   errors.Range(embedding.dimension(), 0, 4096, "embedding.dimension");
   errors.Require(embedding.neck() != v1::NECK_UNSPECIFIED, "embedding.neck", "NONE or BATCH_NORM");
   errors.Require(embedding.retrieval_feature() == v1::RETRIEVAL_FEATURE_POOLED ||

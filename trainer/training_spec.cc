@@ -233,7 +233,10 @@ absl::StatusOr<v1::CheckpointManifest> ManifestOf(const v1::TrainingSpec& resolv
   backbone.set_shared(resolved.backbone().shared());
   v1::Embedding& embedding = *manifest.mutable_embedding();
   embedding.set_pooling(resolved.embedding().pooling());
-  if (embedding.pooling() == v1::POOLING_GRID) embedding.set_grid(resolved.embedding().grid());
+  if (embedding.pooling() == v1::POOLING_GRID) {
+    embedding.set_grid(resolved.embedding().grid());
+    embedding.set_fine_grid(resolved.embedding().fine_grid());
+  }
   embedding.set_neck(resolved.embedding().neck());
   embedding.set_retrieval_feature(resolved.embedding().retrieval_feature());
   const auto pooled = PooledDimension(backbone, embedding);

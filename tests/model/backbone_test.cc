@@ -79,7 +79,7 @@ class BackboneGoldenTest : public ::testing::TestWithParam<std::string> {
                double absolute) {
     torch::NoGradGuard no_grad;
     const FeatureMaps maps = backbone.Forward(input);
-    const std::pair<const char*, torch::Tensor> stages[] = {{"layer3", maps.stage3},
+    const std::pair<const char*, torch::Tensor> stages[] = {{"layer3", maps.before_last},
                                                             {"layer4", maps.last}};
     for (const auto& [layer, map] : stages) {
       const std::string name = GetParam() + "." + size + "." + layer + suffix;
@@ -157,7 +157,7 @@ class BackboneShapeTest : public ::testing::Test {
     const auto backbone = Create(spec);
     backbone->eval();
     const FeatureMaps maps = backbone->Forward(torch::zeros({1, 3, 64, 96}));
-    EXPECT_EQ(maps.stage3.size(1), backbone->stage3_channels());
+    EXPECT_EQ(maps.before_last.size(1), backbone->channels() / 2);
     EXPECT_EQ(maps.last.size(1), backbone->channels());
     return maps;
   }
@@ -165,7 +165,7 @@ class BackboneShapeTest : public ::testing::Test {
 
 TEST_F(BackboneShapeTest, StrideOfOneKeepsTheSizeOfTheLastMap) {
   const FeatureMaps maps = Forward(Spec("resnet34", 4, 1));
-  EXPECT_EQ(maps.stage3.sizes(), (std::vector<int64_t>{1, 256, 4, 6}));
+  EXPECT_EQ(maps.before_last.sizes(), (std::vector<int64_t>{1, 256, 4, 6}));
   EXPECT_EQ(maps.last.sizes(), (std::vector<int64_t>{1, 512, 4, 6}));
 }
 
@@ -176,7 +176,7 @@ TEST_F(BackboneShapeTest, StrideOfTwoHalvesIt) {
 TEST_F(BackboneShapeTest, NetworkMayEndAfterStageThree) {
   const FeatureMaps maps = Forward(Spec("resnet18", 3));
   EXPECT_EQ(maps.last.sizes(), (std::vector<int64_t>{1, 256, 4, 6}));
-  EXPECT_TRUE(maps.last.equal(maps.stage3));
+  EXPECT_EQ(maps.before_last.sizes(), (std::vector<int64_t>{1, 128, 8, 12}));
   for (const auto& [name, tensor] : TensorsOf(*Create(Spec("resnet18", 3)))) {
     EXPECT_FALSE(absl::StartsWith(name, "layer4.")) << name;
   }

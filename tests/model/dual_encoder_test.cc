@@ -126,6 +126,25 @@ TEST(DualEncoderTest, GridPoolingKeepsWhereThingsAreChannelByChannel) {
   }
 }
 
+TEST(DualEncoderTest, FineGridFollowsTheGridAndIsOfTheStageBefore) {
+  torch::NoGradGuard no_grad;
+  CheckpointManifest manifest = testing::SmallManifest();
+  manifest.mutable_embedding()->set_pooling(v1::POOLING_GRID);
+  manifest.mutable_embedding()->set_grid(1);
+  manifest.mutable_embedding()->set_fine_grid(2);
+  const auto network = CreateNetwork(manifest);
+  network->eval();
+  const torch::Tensor images = GoldenInputTensor("grid", {1, 3, 64, 64});
+  const FeatureMaps maps = network->photo_backbone().Forward(images);
+  const torch::Tensor pooled = network->Pooled(images, MODALITY_PHOTO);
+  ASSERT_EQ(pooled.sizes(), (std::vector<int64_t>{1, 256 + 4 * 128}));
+  ExpectClose(pooled.slice(1, 0, 256), maps.last.mean({2, 3}), 1e-5, 1e-6, "grid");
+  const torch::Tensor lower_right =
+      maps.before_last.slice(2, 4, 8).slice(3, 4, 8).mean({2, 3});  // of 8 x 8
+  const torch::Tensor fine = pooled.slice(1, 256).view({1, 128, 4});
+  ExpectClose(fine.select(2, 3), lower_right, 1e-5, 1e-6, "fine grid");
+}
+
 TEST(DualEncoderTest, RetrievalFeatureIsTheEmbeddingOrTheNecksOutputOfNormOne) {
   torch::NoGradGuard no_grad;
   CheckpointManifest manifest = NetworkManifest();

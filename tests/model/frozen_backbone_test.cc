@@ -59,7 +59,11 @@ TEST_P(FrozenBackboneTest, ComputesWhatTheNetworkComputes) {
   const FrozenBackbone frozen(folded, layout, torch::kFloat32, cpu);
   for (int count : {1, 3}) {
     const torch::Tensor images = torch::randn({count, 3, 64, 48});
-    EXPECT_LE(LargestError(frozen.Forward(images), backbone->Forward(images).last), 1e-4) << count;
+    const FeatureMaps got = frozen.Forward(images, /*want_before_last=*/true);
+    const FeatureMaps want = backbone->Forward(images);
+    EXPECT_LE(LargestError(got.last, want.last), 1e-4) << count;
+    EXPECT_LE(LargestError(got.before_last, want.before_last), 1e-4) << count;
+    EXPECT_FALSE(frozen.Forward(images, /*want_before_last=*/false).before_last.defined());
   }
 }
 
@@ -81,7 +85,7 @@ TEST(FrozenBackboneTest, LeavesTheNetworkAsItIs) {
   const torch::NoGradGuard no_grad;
   const torch::Tensor before = backbone->Forward(images).last;
   FrozenBackbone(backbone->Folded(), TensorLayout::kChannelsLast, torch::kFloat32, torch::kCPU)
-      .Forward(images);
+      .Forward(images, /*want_before_last=*/true);
   EXPECT_TRUE(torch::equal(backbone->Forward(images).last, before));
 }
 

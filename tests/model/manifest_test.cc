@@ -48,6 +48,14 @@ const Mistake kMistakes[] = {
        m.mutable_embedding()->set_pooling(v1::POOLING_GRID);
        m.mutable_embedding()->set_grid(9);
      }},
+    {"FineGridWithoutGridPooling", "embedding.fine_grid: 6",
+     [](CheckpointManifest& m) { m.mutable_embedding()->set_fine_grid(6); }},
+    {"FineGridTooFine", "embedding.fine_grid: 9",
+     [](CheckpointManifest& m) {
+       m.mutable_embedding()->set_pooling(v1::POOLING_GRID);
+       m.mutable_embedding()->set_grid(4);
+       m.mutable_embedding()->set_fine_grid(9);
+     }},
     {"NoDimension", "embedding.dimension: 0",
      [](CheckpointManifest& m) { m.mutable_embedding()->clear_dimension(); }},
     {"AbsurdDimension", "embedding.dimension: 4294967295",
@@ -128,15 +136,16 @@ TEST(ManifestTest, StrideOfAStageThatIsNotThereDoesNotMatter) {
 struct Pooled {
   const char* arch;
   int stage;
-  uint32_t grid;
+  uint32_t grid, fine_grid;
   int dimension;
 };
 
 TEST(PooledDimensionTest, IsChannelsTimesCells) {
-  for (const Pooled& pooled : {Pooled{"resnet18", 3, 0, 256}, Pooled{"resnet34", 4, 0, 512},
-                               Pooled{"resnet50", 3, 0, 1024}, Pooled{"resnet50", 4, 0, 2048},
-                               Pooled{"se_resnext50_32x4d", 4, 0, 2048},
-                               Pooled{"resnet18", 3, 6, 9216}, Pooled{"resnet18", 4, 1, 512}}) {
+  for (const Pooled& pooled :
+       {Pooled{"resnet18", 3, 0, 0, 256}, Pooled{"resnet34", 4, 0, 0, 512},
+        Pooled{"resnet50", 3, 0, 0, 1024}, Pooled{"resnet50", 4, 0, 0, 2048},
+        Pooled{"se_resnext50_32x4d", 4, 0, 0, 2048}, Pooled{"resnet18", 3, 6, 0, 9216},
+        Pooled{"resnet18", 4, 1, 0, 512}, Pooled{"resnet18", 3, 4, 6, 4096 + 4608}}) {
     v1::Backbone backbone;
     backbone.set_arch(pooled.arch);
     backbone.set_last_stage(pooled.stage);
@@ -144,6 +153,7 @@ TEST(PooledDimensionTest, IsChannelsTimesCells) {
     v1::Embedding embedding;
     embedding.set_pooling(pooled.grid > 0 ? v1::POOLING_GRID : v1::POOLING_GLOBAL);
     embedding.set_grid(pooled.grid);
+    embedding.set_fine_grid(pooled.fine_grid);
     const auto dimension = PooledDimension(backbone, embedding);
     ASSERT_TRUE(dimension.ok()) << dimension.status();
     EXPECT_EQ(*dimension, pooled.dimension) << pooled.arch << " to stage " << pooled.stage;
