@@ -11,29 +11,41 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint.h"
-#include "model/checkpoint_store.h"
 #include "model/file.h"
 #include "model/torch_device.h"
 #include "model/torch_version.h"
-#include "trainer/build_text.h"
 #include "trainer/data_report.h"
+#include "trainer/first_weights.h"
 #include "trainer/ihda_networks.h"
 #include "trainer/ihda_steps.h"
 #include "trainer/image_batch.h"
 #include "trainer/learning_rate.h"
 #include "trainer/loss_sum.h"
 #include "trainer/progress_meter.h"
-#include "trainer/projection_init.h"
 #include "trainer/random.h"
 #include "trainer/resume_state.h"
 #include "trainer/run_digest.h"
+#include "trainer/trained_model.h"
 #include "trainer/training_data.h"
 #include "trainer/training_spec.h"
+#include "trainer/weight_average.h"
 
 namespace s2p {
 namespace {
 
 constexpr uint64_t kTorchStream = 7;
+constexpr uint64_t kRunStream = 8;
+
+// Of one run of step 2, from 0: the first one's is the spec's own.
+v1::TrainingSpec SpecOfRun(const v1::TrainingSpec& spec, int run) {
+  v1::TrainingSpec of_run = spec;
+  if (run > 0) of_run.set_seed(SeedOf(SeedOf(spec.seed(), kRunStream), run));
+  return of_run;
+}
+
+std::string SumOf(const WeightAverage& average) {
+  return average.count() == 0 ? std::string() : SerializeSafetensors(average.sum());
+}
 
 class Trainer : public IhdaTrainer {
  public:
@@ -54,9 +66,15 @@ class Trainer : public IhdaTrainer {
   const v1::TrainingSpec::StepSpec& step_spec(int ihda_step) const {
     return ihda_step == 1 ? spec_.step1() : spec_.step2();
   }
-  absl::Status LoadFirstWeights();
   absl::Status Resume();
-  absl::Status RunStep(const IhdaStep& step);
+  int runs(int ihda_step) const {
+    return ihda_step == 1 ? 1 : static_cast<int>(spec_.averaging().runs());
+  }
+  bool averages() const { return runs(2) > 1 || spec_.averaging().start_share() > 0; }
+  absl::Status RunStep2();
+  absl::Status RunStep(const IhdaStep& step, int run);
+  absl::Status BeginRun(const IhdaStep& step);
+  absl::Status TakeAverage();
   absl::Status RunEpoch(const IhdaStep& step, int epoch);
   absl::Status EndEpoch(const IhdaStep& step, int epoch, v1::TrainingProgress& progress);
   absl::Status Accumulate(const IhdaStep& step, const std::vector<std::vector<int>>& indices,
@@ -74,12 +92,17 @@ class Trainer : public IhdaTrainer {
   TrainingData data_;
   int threads_ = 1;
   std::unique_ptr<IhdaNetworks> networks_;
-  int64_t parent_version_ = 0;
   bool resumed_ = false;
-  // Where the run stands: whole epochs of the step that is under way, its updates so far.
+  // Where training stands: the step that is under way, its whole epochs over all its runs, which
+  // run it is in, and the updates of that run so far.
   int ihda_step_ = 1;
   int epochs_done_ = 0;
+  int run_ = 0;
   int64_t iteration_ = 0;
+  // Where each run of step 2 begins (IhdaNetworks::Save), and where they ended; nothing unless
+  // averages().
+  std::string start_;
+  WeightAverage ended_;
   std::optional<v1::Evaluation> last_validation_;
   // Made when training begins.
   std::optional<ProgressMeter> meter_;
@@ -122,34 +145,7 @@ absl::Status Trainer::Init() {
   if (!options_.state_file.empty() && std::filesystem::exists(options_.state_file, error)) {
     return Resume();
   }
-  return LoadFirstWeights();
-}
-
-absl::Status Trainer::LoadFirstWeights() {
-  DualEncoder& encoder = networks_->encoder();
-  if (spec_.has_initial_weights() && !spec_.initial_weights().empty()) {
-    const auto weights = ReadSafetensors(spec_.initial_weights());
-    if (!weights.ok()) return weights.status();
-    const LaterStages later =
-        spec_.skip_unused_weights() ? LaterStages::kSkip : LaterStages::kRefuse;
-    if (absl::Status status = LoadBackboneWeights(*weights, later, encoder); !status.ok()) {
-      return absl::Status(status.code(),
-                          absl::StrCat(spec_.initial_weights(), ": ", status.message()));
-    }
-    return InitializeProjection(*data_.photos.images, *data_.sketches.images, encoder);
-  }
-  if (spec_.has_initial_version()) {
-    const CheckpointStore store(options_.checkpoint_root);
-    const auto checkpoint = store.Read(spec_.initial_version());
-    if (!checkpoint.ok()) return checkpoint.status();
-    parent_version_ = spec_.initial_version();
-    if (absl::Status status = encoder.SetWeights(checkpoint->weights); !status.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("initial_version ", spec_.initial_version(),
-                       " is another network than the spec's: ", status.message()));
-    }
-  }
-  return absl::OkStatus();
+  return LoadFirstWeights(spec_, options_.checkpoint_root, data_, networks_->encoder());
 }
 
 absl::Status Trainer::Resume() {
@@ -167,7 +163,13 @@ absl::Status Trainer::Resume() {
   networks_->BeginStep(ihda_step_,
                        ihda_step_ == 1 ? data_.source_identities : data_.target_identities);
   if (absl::Status status = networks_->Load(state->networks); !status.ok()) return status;
-  parent_version_ = spec_.has_initial_version() ? spec_.initial_version() : 0;
+  start_ = std::move(state->start);
+  if (!state->sum.empty()) {
+    auto sum = ParseSafetensors(state->sum);
+    if (!sum.ok()) return sum.status();
+    ended_ = WeightAverage::FromSum(
+        *std::move(sum), epochs_done_ / static_cast<int>(step_spec(ihda_step_).epochs()));
+  }
   resumed_ = true;
   return absl::OkStatus();
 }
@@ -178,14 +180,11 @@ absl::Status Trainer::Run() {
     if (ihda_step_ == 1) {
       auto step = MakeStep1(spec_, data_);
       if (!step.ok()) return step.status();
-      if (absl::Status status = RunStep(**step); !status.ok()) return status;
+      if (absl::Status status = RunStep(**step, /*run=*/0); !status.ok()) return status;
       ihda_step_ = 2;
       epochs_done_ = 0;
-      iteration_ = 0;
     }
-    auto step = MakeStep2(spec_, data_);
-    if (!step.ok()) return step.status();
-    return RunStep(**step);
+    return RunStep2();
   } catch (const std::exception& error) {
     const absl::Status status = TorchError(error, "training");
     if (!absl::IsResourceExhausted(status)) return status;
@@ -195,20 +194,46 @@ absl::Status Trainer::Run() {
   }
 }
 
-absl::Status Trainer::RunStep(const IhdaStep& step) {
-  const int epochs = static_cast<int>(step_spec(step.number()).epochs());
-  const bool under_way = epochs_done_ > 0;
-  if (!under_way) {
-    torch::manual_seed(SeedOf(SeedOf(spec_.seed(), kTorchStream), step.number()));
-    networks_->BeginStep(step.number(), step.identities());
+absl::Status Trainer::RunStep2() {
+  const auto epochs = static_cast<int>(spec_.step2().epochs());
+  for (int run = epochs == 0 ? 0 : epochs_done_ / epochs; run < runs(2); ++run) {
+    auto step = MakeStep2(SpecOfRun(spec_, run), data_);
+    if (!step.ok()) return step.status();
+    if (absl::Status status = RunStep(**step, run); !status.ok()) return status;
   }
-  for (int epoch = epochs_done_; epoch < epochs; ++epoch) {
+  return ended_.count() > 0 ? TakeAverage() : absl::OkStatus();
+}
+
+absl::Status Trainer::RunStep(const IhdaStep& step, int run) {
+  run_ = run;
+  const int epochs = static_cast<int>(step_spec(step.number()).epochs());
+  const uint64_t seed = SeedOf(SeedOf(SpecOfRun(spec_, run).seed(), kTorchStream), step.number());
+  if (epochs_done_ == run * epochs) {
+    torch::manual_seed(seed);
+    if (absl::Status status = BeginRun(step); !status.ok()) return status;
+  }
+  for (int epoch = epochs_done_ - run * epochs; epoch < epochs; ++epoch) {
     // Dropout draws from torch's own numbers: begin each epoch at a known place.
-    torch::manual_seed(
-        SeedOf(SeedOf(SeedOf(spec_.seed(), kTorchStream), step.number()), epoch + 1));
+    torch::manual_seed(SeedOf(seed, epoch + 1));
     if (absl::Status status = RunEpoch(step, epoch); !status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+// Every run of step 2 begins where the first one began.
+absl::Status Trainer::BeginRun(const IhdaStep& step) {
+  iteration_ = 0;
+  networks_->BeginStep(step.number(), step.identities());
+  if (step.number() == 1 || !averages()) return absl::OkStatus();
+  if (run_ > 0) return networks_->Load(start_);
+  start_ = networks_->Save();
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::TakeAverage() {
+  if (absl::Status status = networks_->Load(start_); !status.ok()) return status;
+  return networks_->encoder().SetWeights(
+      ended_.Mean(networks_->encoder().Weights(), spec_.averaging().start_share()));
 }
 
 absl::Status Trainer::RunEpoch(const IhdaStep& step, int epoch) {
@@ -278,7 +303,8 @@ absl::Status Trainer::NotFinite(const IhdaStep& step, int epoch, int number,
   if (!options_.state_file.empty()) {
     const std::string path = options_.state_file + ".failed";
     const absl::Status saved =
-        WriteResumeState(path, {run_digest_, step.number(), epoch, iteration_, networks_->Save()});
+        WriteResumeState(path, {run_digest_, step.number(), epochs_done_, iteration_,
+                                networks_->Save(), start_, SumOf(ended_)});
     absl::StrAppend(&text, saved.ok() ? "; the networks before it are in " : "; not saved: ",
                     saved.ok() ? path : std::string(saved.message()));
   }
@@ -287,7 +313,8 @@ absl::Status Trainer::NotFinite(const IhdaStep& step, int epoch, int number,
 
 v1::TrainingProgress Trainer::Progress(const IhdaStep& step, int epoch, int number, int count) {
   const auto epochs = static_cast<int>(step_spec(step.number()).epochs());
-  v1::TrainingProgress progress = meter_->At({step.number(), epoch, epochs, number, count});
+  v1::TrainingProgress progress = meter_->At(
+      {step.number(), run_ * epochs + epoch, runs(step.number()) * epochs, number, count});
   if (last_validation_) {
     progress.set_rank1(last_validation_->rank1());
     progress.set_mean_average_precision(last_validation_->mean_average_precision());
@@ -296,12 +323,16 @@ v1::TrainingProgress Trainer::Progress(const IhdaStep& step, int epoch, int numb
 }
 
 absl::Status Trainer::EndEpoch(const IhdaStep& step, int epoch, v1::TrainingProgress& progress) {
-  epochs_done_ = epoch + 1;
+  const auto epochs = static_cast<int>(step_spec(step.number()).epochs());
+  epochs_done_ = run_ * epochs + epoch + 1;
+  if (step.number() == 2 && averages() && epoch + 1 == epochs) {
+    ended_.Add(networks_->encoder().Weights());
+  }
   meter_->EndEpoch(progress);
   if (!options_.state_file.empty()) {
     const absl::Status status =
-        WriteResumeState(options_.state_file,
-                         {run_digest_, step.number(), epochs_done_, iteration_, networks_->Save()});
+        WriteResumeState(options_.state_file, {run_digest_, step.number(), epochs_done_, iteration_,
+                                               networks_->Save(), start_, SumOf(ended_)});
     if (!status.ok()) return status;
   }
   std::vector<v1::Evaluation> evaluations;
@@ -341,28 +372,7 @@ absl::StatusOr<std::vector<v1::Evaluation>> Trainer::EvaluateAll() {
 
 absl::StatusOr<TrainedModel> Trainer::Model(const std::vector<v1::Evaluation>& evaluations,
                                             const std::string& job_id) {
-  TrainedModel model;
-  model.manifest = manifest_;
-  for (const v1::Evaluation& evaluation : evaluations) {
-    *model.manifest.add_evaluations() = evaluation;
-  }
-  v1::Provenance& provenance = *model.manifest.mutable_provenance();
-  provenance.set_job_id(job_id);
-  provenance.set_spec_sha256(SpecDigest(spec_));
-  if (data_sets_->source) provenance.set_source_dataset_sha256(data_sets_->source->sha256());
-  provenance.set_target_dataset_sha256(data_sets_->target.sha256());
-  provenance.set_parent_version(parent_version_);
-  provenance.set_seed(spec_.seed());
-  provenance.set_build(BuildText());
-  // A copy on the CPU, so that the probe is computed there and what trains on stays where it is.
-  auto copy = DualEncoder::Create(manifest_);
-  if (!copy.ok()) return copy.status();
-  model.weights = networks_->encoder().Weights();
-  absl::Status status = CheckFinite(model.weights);
-  if (status.ok()) status = (*copy)->SetWeights(model.weights);
-  if (status.ok()) status = FillGoldenProbe(**copy, model.manifest);
-  if (!status.ok()) return status;
-  return model;
+  return MakeTrainedModel(spec_, *data_sets_, manifest_, evaluations, job_id, networks_->encoder());
 }
 
 void Trainer::ForgetState() {

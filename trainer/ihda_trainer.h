@@ -10,9 +10,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "model/safetensors.h"
 #include "s2p/v1/checkpoint.pb.h"
 #include "s2p/v1/training.pb.h"
+#include "trainer/trained_model.h"
 
 namespace s2p {
 
@@ -35,13 +35,6 @@ struct IhdaTrainerOptions {
   std::function<void(const std::string&, int64_t, int64_t)> on_loading;
   // Asked before each update: true ends Run with Cancelled.
   std::function<bool()> stop = [] { return false; };
-};
-
-// What a run has made.
-struct TrainedModel {
-  // Complete but for what CheckpointStore::Publish fills in.
-  v1::CheckpointManifest manifest;
-  TensorMap weights;
 };
 
 // Trains both steps of IHDA as a resolved spec says. On the CPU the result is a function of the

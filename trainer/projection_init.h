@@ -4,14 +4,18 @@
 
 #include "absl/status/status.h"
 #include "model/dual_encoder.h"
-#include "trainer/batch_loader.h"
+#include "trainer/training_data.h"
 
 namespace s2p {
 
-// Sets the projection to the principal components of the pooled features of both modalities, each
-// centred on its own mean, which becomes its bias. Components beyond the number of images keep
-// their random start. Does nothing without a projection. ResourceExhausted, Internal.
-absl::Status InitializeProjection(const PreparedImages& photos, const PreparedImages& sketches,
+// Sets the projection to the directions of the pooled features that tell photos apart, as the
+// training pairs show them: a linear discriminant analysis. The features of both modalities, each
+// centred on its own mean, which becomes its bias, are brought to their largest principal
+// components; there what a sketch and its photo differ in is whitened (trainer/pair_whitening.h),
+// and the principal components of the result are kept, scaled so that photos vary as much as on
+// that many components alone. Rows beyond the number of images keep their random start. Does
+// nothing without a projection. ResourceExhausted, Internal.
+absl::Status InitializeProjection(const LabelledImages& photos, const LabelledImages& sketches,
                                   DualEncoder& encoder);
 
 }  // namespace s2p

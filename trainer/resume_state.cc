@@ -13,8 +13,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-// The file: one line of JSON that says what follows, a line feed, the networks' bytes.
-constexpr int kFormat = 1;
+// The file: one line of JSON that says what follows, a line feed, the bytes of networks, start and
+// sum.
+constexpr int kFormat = 2;
 constexpr uint64_t kMaxBytes = uint64_t{64} << 30;
 
 absl::Status Damaged(const std::string& path, absl::string_view what) {
@@ -32,10 +33,13 @@ absl::Status WriteResumeState(const std::string& path, const ResumeState& state)
   header["epochsDone"] = state.epochs_done;
   header["iteration"] = state.iteration;
   header["bytes"] = state.networks.size();
-  header["sha256"] = Sha256(state.networks);
+  header["startBytes"] = state.start.size();
+  header["sumBytes"] = state.sum.size();
+  const std::string payload = absl::StrCat(state.networks, state.start, state.sum);
+  header["sha256"] = Sha256(payload);
   const std::string line = header.dump() + "\n";
   const std::string temporary = path + ".tmp";
-  if (absl::Status status = WriteFileSynced(temporary, {line, state.networks}); !status.ok()) {
+  if (absl::Status status = WriteFileSynced(temporary, {line, payload}); !status.ok()) {
     std::error_code ignored;
     std::filesystem::remove(temporary, ignored);
     return status;
@@ -64,13 +68,20 @@ absl::StatusOr<ResumeState> ReadResumeState(const std::string& path) {
     state.ihda_step = header.at("step").get<int>();
     state.epochs_done = header.at("epochsDone").get<int>();
     state.iteration = header.at("iteration").get<int64_t>();
-    state.networks = content->substr(end + 1);
-    if (header.at("bytes").get<uint64_t>() != state.networks.size()) {
+    const absl::string_view payload = absl::string_view(*content).substr(end + 1);
+    const auto networks = header.at("bytes").get<uint64_t>();
+    const auto start = header.value("startBytes", uint64_t{0});
+    const auto sum = header.value("sumBytes", uint64_t{0});
+    if (networks > payload.size() || start > payload.size() - networks ||
+        sum != payload.size() - networks - start) {
       return Damaged(path, "has another size than its header says");
     }
-    if (header.at("sha256").get<std::string>() != Sha256(state.networks)) {
+    if (header.at("sha256").get<std::string>() != Sha256(payload)) {
       return Damaged(path, "has another SHA-256 than its header says");
     }
+    state.networks = std::string(payload.substr(0, networks));
+    state.start = std::string(payload.substr(networks, start));
+    state.sum = std::string(payload.substr(networks + start));
   } catch (const Json::exception&) {
     return Damaged(path, "the header lacks a field");
   }

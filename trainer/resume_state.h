@@ -15,12 +15,16 @@ struct ResumeState {
   // Which run it is of: IhdaTrainer::run_digest().
   std::string run_digest;
   int ihda_step = 1;
-  // Whole epochs of that step.
+  // Whole epochs of that step, over all its runs.
   int epochs_done = 0;
-  // Updates of that step.
+  // Updates of that run of the step.
   int64_t iteration = 0;
   // IhdaNetworks::Save().
   std::string networks;
+  // The same of where each run of the step begins, and the sum of the weights that the whole ones
+  // ended with (WeightAverage, as safetensors); empty where nothing is averaged.
+  std::string start;
+  std::string sum;
 };
 
 // Replaces the file in one rename, synced: after a crash it is the old one or the new one.
@@ -28,7 +32,7 @@ struct ResumeState {
 absl::Status WriteResumeState(const std::string& path, const ResumeState& state);
 
 // NotFound; DataLoss if it is damaged (it carries its SHA-256); FailedPrecondition if it is of a
-// newer format.
+// newer format. Format 1, which had neither `start` nor `sum`, is read, too.
 absl::StatusOr<ResumeState> ReadResumeState(const std::string& path);
 
 }  // namespace s2p

@@ -139,6 +139,9 @@ std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved) {
   CheckStep(resolved.step2(), "step2", errors);
   CheckLoss(resolved, errors);
   CheckAugmentation(resolved.augmentation(), errors);
+  errors.Range(resolved.averaging().runs(), 1, 16, "averaging.runs");
+  errors.Require(resolved.averaging().start_share() >= 0 && resolved.averaging().start_share() < 1,
+                 "averaging.start_share", "at least 0 and below 1");
   errors.Range(resolved.validation().fraction(), 0, 0.5, "validation.fraction");
   errors.Require(resolved.validation().folds() != 1 && resolved.validation().folds() <= 100,
                  "validation.folds", "0 (none), or 2 to 100");

@@ -14,6 +14,7 @@
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data_set.h"
 #include "trainer/evaluator.h"
+#include "trainer/weight_average.h"
 
 namespace s2p::testing {
 namespace {
@@ -36,8 +37,16 @@ TEST_F(IhdaTrainerTest, AnotherSeedGivesOtherWeights) {
 }
 
 // Stops the run before each epoch but the first, and resumes it in a new trainer each time.
-TEST_F(IhdaTrainerTest, InterruptedAfterEveryEpochItEndsWithTheSameBits) {
-  const TensorMap whole = Train(Spec());
+class InterruptedTrainerTest : public TinyRunTest,
+                               public ::testing::WithParamInterface<std::pair<const char*, int>> {};
+
+INSTANTIATE_TEST_SUITE_P(Averaging, InterruptedTrainerTest,
+                         ::testing::Values(std::make_pair("averaging.runs=1", 4),
+                                           std::make_pair("averaging.runs=3", 8)));
+
+TEST_P(InterruptedTrainerTest, EndsWithTheSameBits) {
+  const v1::TrainingSpec spec = With(Spec(), {GetParam().first});
+  const TensorMap whole = Train(spec);
   IhdaTrainerOptions options;
   options.state_file = dir_.File("resume");
   int epochs = 0;
@@ -51,13 +60,41 @@ TEST_F(IhdaTrainerTest, InterruptedAfterEveryEpochItEndsWithTheSameBits) {
   std::unique_ptr<IhdaTrainer> trainer;
   for (int run = 0; absl::IsCancelled(status) && run < 10; ++run) {
     stop = false;
-    trainer = *Create(Spec(), options);
+    trainer = *Create(spec, options);
     EXPECT_EQ(trainer->resumed(), run > 0);
     status = trainer->Run();
   }
   ASSERT_TRUE(status.ok()) << status;
-  EXPECT_EQ(epochs, 4) << "no epoch is trained twice";
+  EXPECT_EQ(epochs, GetParam().second) << "no epoch is trained twice";
   EXPECT_THAT(Differences(whole, trainer->Model({}, "job")->weights), IsEmpty());
+}
+
+// What step 2 begins with is what a run without epochs ends with.
+TEST_F(IhdaTrainerTest, ShareOfTheStartIsMixedIn) {
+  const TensorMap start = Train(With(Spec(), {"step2.epochs=0"}));
+  const TensorMap end = Train(Spec());
+  WeightAverage expected;
+  expected.Add(end);
+  EXPECT_THAT(
+      Differences(Train(With(Spec(), {"averaging.start_share=0.25"})), expected.Mean(start, 0.25)),
+      IsEmpty());
+}
+
+TEST_F(IhdaTrainerTest, EveryRunHasRandomChoicesOfItsOwn) {
+  const TensorMap one = Train(Spec());
+  const TensorMap two = Train(With(Spec(), {"averaging.runs=2"}));
+  EXPECT_FALSE(Differences(one, two).empty());
+}
+
+TEST_F(IhdaTrainerTest, EpochsOfAllRunsAreCounted) {
+  IhdaTrainerOptions options;
+  std::vector<uint32_t> epochs;
+  options.on_epoch = [&](const v1::TrainingProgress& progress, const std::vector<v1::Evaluation>&) {
+    EXPECT_EQ(progress.epochs(), 6u);
+    epochs.push_back(progress.epoch());
+  };
+  Train(With(Spec(), {"step1.epochs=0", "averaging.runs=3"}), options);
+  EXPECT_THAT(epochs, ::testing::ElementsAre(1, 2, 3, 4, 5, 6));
 }
 
 TEST_F(IhdaTrainerTest, StopInTheMiddleOfAnEpochIsCancelledAndKeepsWholeEpochs) {

@@ -2,7 +2,12 @@
 
 #include <torch/torch.h>
 
+#include <numeric>
+#include <vector>
+
 #include "tests/trainer/drawn_images.h"
+#include "trainer/image_batch.h"
+#include "trainer/pair_whitening.h"
 #include "trainer/training_spec.h"
 
 namespace s2p {
@@ -28,12 +33,18 @@ class ProjectionInitTest : public testing::DrawnImagesTest {
 
   // Of `count` pictures as both modalities: the inner products of the axes.
   torch::Tensor AxesProducts(int count) {
-    const auto images = Load(count);
-    const absl::Status status = InitializeProjection(*images, *images, *encoder_);
+    const LabelledImages images{Load(count), Numbers(count)};
+    const absl::Status status = InitializeProjection(images, images, *encoder_);
     EXPECT_TRUE(status.ok()) << status;
     torch::NoGradGuard no_grad;
     const torch::Tensor axes = encoder_->named_parameters()["projection.weight"];
     return torch::matmul(axes, axes.t());
+  }
+
+  static std::vector<int> Numbers(int count) {
+    std::vector<int> numbers(static_cast<size_t>(count));
+    std::iota(numbers.begin(), numbers.end(), 0);
+    return numbers;
   }
 
   static constexpr int kDimension = 8;
@@ -42,6 +53,30 @@ class ProjectionInitTest : public testing::DrawnImagesTest {
 
 TEST_F(ProjectionInitTest, AxesAreOrthonormal) {
   EXPECT_TRUE(torch::allclose(AxesProducts(40), torch::eye(kDimension), 0, 1e-3));
+}
+
+// A pair's pictures are equally bright and differ in their slope (DrawnImagesTest::Drawn): what the
+// slope changes shrinks against what tells photos apart.
+TEST_F(ProjectionInitTest, PairsComeCloserThanByPrincipalComponentsAlone) {
+  constexpr int kSameBrightness = 256, kPairs = 40, kCount = kSameBrightness + kPairs;
+  const auto images = Load(kCount);
+  const LabelledImages photos{images, Numbers(kCount)};
+  LabelledImages unpaired = photos;
+  for (int& label : unpaired.labels) label += kCount;
+  LabelledImages sketches = unpaired;
+  std::iota(sketches.labels.begin(), sketches.labels.begin() + kPairs, kSameBrightness);
+  const auto spread = [&](const LabelledImages& second) {
+    const absl::Status status = InitializeProjection(photos, second, *encoder_);
+    EXPECT_TRUE(status.ok()) << status;
+    torch::NoGradGuard no_grad;
+    encoder_->eval();
+    const torch::Tensor batch = NormalizedBatch(*images, 0, kCount);
+    const torch::Tensor photo = encoder_->Forward(batch, v1::MODALITY_PHOTO).embedding;
+    const torch::Tensor sketch = encoder_->Forward(batch, v1::MODALITY_SKETCH).embedding;
+    return (PairDifferences(photo, photos.labels, sketch, sketches.labels).norm() / photo.norm())
+        .item<double>();
+  };
+  EXPECT_LT(spread(sketches), 0.9 * spread(unpaired));
 }
 
 TEST_F(ProjectionInitTest, EmbeddingsAreCentred) {

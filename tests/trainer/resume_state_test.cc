@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "model/checkpoint.h"
 #include "model/file.h"
 #include "tests/testing/temp_dir.h"
 
@@ -18,7 +20,9 @@ using ::testing::HasSubstr;
 class ResumeStateTest : public ::testing::Test {
  protected:
   void Write() {
-    ASSERT_TRUE(WriteResumeState(path_, {"digest", 2, 7, 123, std::string("a\0\nb", 4)}).ok());
+    ASSERT_TRUE(
+        WriteResumeState(path_, {"digest", 2, 7, 123, std::string("a\0\nb", 4), "start", "sum"})
+            .ok());
   }
   std::string Bytes() const { return *ReadWholeFile(path_, 1 << 20); }
   void Replace(const std::string& bytes) {
@@ -40,6 +44,28 @@ TEST_F(ResumeStateTest, ReadsWhatWasWritten) {
   EXPECT_EQ(state->epochs_done, 7);
   EXPECT_EQ(state->iteration, 123);
   EXPECT_EQ(state->networks, std::string("a\0\nb", 4));
+  EXPECT_EQ(state->start, "start");
+  EXPECT_EQ(state->sum, "sum");
+}
+
+TEST_F(ResumeStateTest, FormatOneHasOnlyTheNetworks) {
+  Replace(
+      "{\"format\":1,\"run\":\"digest\",\"step\":2,\"epochsDone\":7,\"iteration\":123,"
+      "\"bytes\":4,\"sha256\":\"" +
+      Sha256("nets") + "\"}\nnets");
+  const auto state = ReadResumeState(path_);
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ(state->networks, "nets");
+  EXPECT_EQ(state->start + state->sum, "");
+}
+
+TEST_F(ResumeStateTest, SizesThatDoNotAddUpAreDataLoss) {
+  for (const char* size : {"18446744073709551615", "4", "0"}) {
+    Write();
+    Replace(absl::StrReplaceAll(Bytes(),
+                                {{"\"startBytes\":5", absl::StrCat("\"startBytes\":", size)}}));
+    EXPECT_EQ(Code(), absl::StatusCode::kDataLoss) << size;
+  }
 }
 
 TEST_F(ResumeStateTest, WritingReplacesAndLeavesNothingElse) {
@@ -62,7 +88,7 @@ TEST_F(ResumeStateTest, EveryTruncationIsDataLoss) {
   }
 }
 
-TEST_F(ResumeStateTest, FlippedByteOfTheNetworksIsDataLoss) {
+TEST_F(ResumeStateTest, FlippedByteIsDataLoss) {
   Write();
   std::string bytes = Bytes();
   bytes.back() = static_cast<char>(bytes.back() ^ 1);
@@ -74,7 +100,7 @@ TEST_F(ResumeStateTest, FlippedByteOfTheNetworksIsDataLoss) {
 
 TEST_F(ResumeStateTest, NewerFormatIsRefused) {
   Write();
-  Replace(absl::StrReplaceAll(Bytes(), {{"\"format\":1", "\"format\":2"}}));
+  Replace(absl::StrReplaceAll(Bytes(), {{"\"format\":2", "\"format\":3"}}));
   EXPECT_EQ(Code(), absl::StatusCode::kFailedPrecondition);
 }
 

@@ -1,0 +1,34 @@
+// The mean of the weights that several runs end with.
+#ifndef S2P_TRAINER_WEIGHT_AVERAGE_H_
+#define S2P_TRAINER_WEIGHT_AVERAGE_H_
+
+#include "model/safetensors.h"
+
+namespace s2p {
+
+// Runs that begin with the same weights stay in one basin of the loss, and the mean of where they
+// end is better than any of them (model soups; M. Wortsman et al., ICML 2022). A value.
+// Thread-compatible.
+class WeightAverage {
+ public:
+  // Requires the same tensors each time, of float32 or int64.
+  void Add(const TensorMap& weights);
+  int count() const { return count_; }
+  // Whole numbers, which are counters, are those of the run that was added last.
+  // `share` in [0, 1) is that of `start`, which has the same tensors: the weights that the runs
+  // began with forget less than those they end with (WiSE-FT; M. Wortsman et al., CVPR 2022).
+  // Requires count() > 0.
+  TensorMap Mean(const TensorMap& start, double share) const;
+
+  // The sum and how much it is of, to go on from after a crash.
+  const TensorMap& sum() const { return sum_; }
+  static WeightAverage FromSum(TensorMap sum, int count);
+
+ private:
+  TensorMap sum_;
+  int count_ = 0;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_WEIGHT_AVERAGE_H_
