@@ -218,9 +218,11 @@ absl::Status CheckFinite(const TensorMap& tensors) {
   return absl::OkStatus();
 }
 
-std::string Sha256(absl::string_view bytes) {
+std::string Sha256(absl::string_view bytes) { return Sha256(absl::MakeConstSpan(&bytes, 1)); }
+
+std::string Sha256(absl::Span<const absl::string_view> pieces) {
   Hasher hasher;
-  hasher.Add(bytes);
+  for (const absl::string_view piece : pieces) hasher.Add(piece);
   return hasher.Hex();
 }
 

@@ -13,8 +13,8 @@ namespace s2p {
 
 // Loads what the spec's `initial` names: a file of the backbone's weights, to which the projection
 // is fitted (trainer/projection_init.h), or a version in `checkpoint_root`. Without either the
-// encoder stays as it is. InvalidArgument if they are another network's; else as ReadSafetensors
-// and CheckpointStore::Read.
+// encoder stays as it is. InvalidArgument if they are another network's; else as ReadSafetensors,
+// InitializeProjection and CheckpointStore::Read.
 absl::Status LoadFirstWeights(const v1::TrainingSpec& spec, const std::string& checkpoint_root,
                               const TrainingData& data, DualEncoder& encoder);
 

@@ -35,7 +35,7 @@ class IhdaStep {
   virtual int identities() const = 0;
   virtual EpochPlan Plan(int epoch) const = 0;
   // The losses of one batch; `parts` are its images on the networks' device, `indices` its entry of
-  // the plan, `iteration` the update of this step, from 1.
+  // the plan, `iteration` the update of this run, from 1.
   virtual LossSum Losses(const std::vector<torch::Tensor>& parts,
                          const std::vector<std::vector<int>>& indices, int epoch, int64_t iteration,
                          IhdaNetworks& networks) const = 0;

@@ -11,7 +11,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint.h"
-#include "model/file.h"
 #include "model/torch_device.h"
 #include "model/torch_version.h"
 #include "trainer/data_report.h"
@@ -43,10 +42,6 @@ v1::TrainingSpec SpecOfRun(const v1::TrainingSpec& spec, int run) {
   return of_run;
 }
 
-std::string SumOf(const WeightAverage& average) {
-  return average.count() == 0 ? std::string() : SerializeSafetensors(average.sum());
-}
-
 class Trainer : public IhdaTrainer {
  public:
   Trainer(v1::TrainingSpec spec, IhdaTrainerOptions options)
@@ -68,12 +63,17 @@ class Trainer : public IhdaTrainer {
   }
   absl::Status Resume();
   int runs(int ihda_step) const {
-    return ihda_step == 1 ? 1 : static_cast<int>(spec_.averaging().runs());
+    return ihda_step == 1 ? 1 : std::max(1, static_cast<int>(spec_.averaging().runs()));
   }
   bool averages() const { return runs(2) > 1 || spec_.averaging().start_share() > 0; }
   absl::Status RunStep2();
   absl::Status RunStep(const IhdaStep& step, int run);
   absl::Status BeginRun(const IhdaStep& step);
+  // From 1, over all runs, as people count.
+  int EpochNumber(const IhdaStep& step, int epoch) const {
+    return run_ * static_cast<int>(step_spec(step.number()).epochs()) + epoch + 1;
+  }
+  ResumeState State() const;
   absl::Status TakeAverage();
   absl::Status RunEpoch(const IhdaStep& step, int epoch);
   absl::Status EndEpoch(const IhdaStep& step, int epoch, v1::TrainingProgress& progress);
@@ -164,11 +164,10 @@ absl::Status Trainer::Resume() {
                        ihda_step_ == 1 ? data_.source_identities : data_.target_identities);
   if (absl::Status status = networks_->Load(state->networks); !status.ok()) return status;
   start_ = std::move(state->start);
-  if (!state->sum.empty()) {
+  if (state->runs_ended > 0) {
     auto sum = ParseSafetensors(state->sum);
     if (!sum.ok()) return sum.status();
-    ended_ = WeightAverage::FromSum(
-        *std::move(sum), epochs_done_ / static_cast<int>(step_spec(ihda_step_).epochs()));
+    ended_ = WeightAverage::FromSum(*std::move(sum), state->runs_ended);
   }
   resumed_ = true;
   return absl::OkStatus();
@@ -246,7 +245,8 @@ absl::Status Trainer::RunEpoch(const IhdaStep& step, int epoch) {
   for (int number = 0; number < count; ++number) {
     if (options_.stop()) {
       return absl::CancelledError(absl::StrCat("stopped in step ", step.number(), ", epoch ",
-                                               epoch + 1, "; whole epochs are kept"));
+                                               EpochNumber(step, epoch),
+                                               "; whole epochs are kept"));
     }
     std::vector<LoadedBatch> parts = loader.Next();
     absl::Status status = Accumulate(step, plan.indices[number], parts, epoch, number, count);
@@ -298,17 +298,23 @@ absl::Status Trainer::Accumulate(const IhdaStep& step, const std::vector<std::ve
 
 absl::Status Trainer::NotFinite(const IhdaStep& step, int epoch, int number,
                                 const absl::Status& cause) {
-  std::string text = absl::StrCat("step ", step.number(), ", epoch ", epoch + 1, ", update ",
-                                  number + 1, ": ", cause.message());
+  std::string text = absl::StrCat("step ", step.number(), ", epoch ", EpochNumber(step, epoch),
+                                  ", update ", number + 1, ": ", cause.message());
   if (!options_.state_file.empty()) {
     const std::string path = options_.state_file + ".failed";
-    const absl::Status saved =
-        WriteResumeState(path, {run_digest_, step.number(), epochs_done_, iteration_,
-                                networks_->Save(), start_, SumOf(ended_)});
+    const absl::Status saved = WriteResumeState(path, State());
     absl::StrAppend(&text, saved.ok() ? "; the networks before it are in " : "; not saved: ",
                     saved.ok() ? path : std::string(saved.message()));
   }
   return absl::Status(cause.code(), text);
+}
+
+ResumeState Trainer::State() const {
+  ResumeState state{run_digest_, ihda_step_, epochs_done_, iteration_, networks_->Save()};
+  state.start = start_;
+  state.runs_ended = ended_.count();
+  if (state.runs_ended > 0) state.sum = SerializeSafetensors(ended_.sum());
+  return state;
 }
 
 v1::TrainingProgress Trainer::Progress(const IhdaStep& step, int epoch, int number, int count) {
@@ -323,16 +329,14 @@ v1::TrainingProgress Trainer::Progress(const IhdaStep& step, int epoch, int numb
 }
 
 absl::Status Trainer::EndEpoch(const IhdaStep& step, int epoch, v1::TrainingProgress& progress) {
-  const auto epochs = static_cast<int>(step_spec(step.number()).epochs());
-  epochs_done_ = run_ * epochs + epoch + 1;
-  if (step.number() == 2 && averages() && epoch + 1 == epochs) {
+  epochs_done_ = EpochNumber(step, epoch);
+  const bool last = epoch + 1 == static_cast<int>(step_spec(step.number()).epochs());
+  if (last && step.number() == 2 && averages()) {
     ended_.Add(networks_->encoder().Weights());
   }
   meter_->EndEpoch(progress);
   if (!options_.state_file.empty()) {
-    const absl::Status status =
-        WriteResumeState(options_.state_file, {run_digest_, step.number(), epochs_done_, iteration_,
-                                               networks_->Save(), start_, SumOf(ended_)});
+    const absl::Status status = WriteResumeState(options_.state_file, State());
     if (!status.ok()) return status;
   }
   std::vector<v1::Evaluation> evaluations;

@@ -58,7 +58,9 @@ class IhdaTrainer {
   virtual absl::Status Run() = 0;
   // True if it began from a state file.
   virtual bool resumed() const = 0;
-  // Of the validation identities and of the test split, where there are any, in both directions.
+  // Of the validation identities and of the test split, where there are any, in both directions,
+  // with the networks as they are: after Run those that are kept, before it ends those of the run
+  // of step 2 that is under way.
   virtual absl::StatusOr<std::vector<v1::Evaluation>> EvaluateAll() = 0;
   // Copies the networks as they are. `evaluations` and `job_id` go into the manifest.
   virtual absl::StatusOr<TrainedModel> Model(const std::vector<v1::Evaluation>& evaluations,

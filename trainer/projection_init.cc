@@ -40,10 +40,11 @@ Features FeaturesOf(const LabelledImages& labelled, v1::Modality modality, DualE
     const torch::Tensor batch = NormalizedBatch(images, begin, end).to(device);
     parts.push_back(encoder.Pooled(batch, modality).to(torch::kCPU, torch::kFloat64));
   }
-  const torch::Tensor pooled = torch::cat(parts);
   Features features;
-  features.mean = pooled.mean(0);
-  features.centred = pooled - features.mean;
+  features.centred = torch::cat(parts);
+  parts.clear();
+  features.mean = features.centred.mean(0);
+  features.centred.sub_(features.mean);
   features.labels.assign(labelled.labels.begin(), labelled.labels.begin() + count);
   return features;
 }
@@ -81,7 +82,7 @@ torch::Tensor DiscriminantAxes(const Features& photos, const Features& sketches,
   const double scale =
       (photos_on.narrow(1, 0, axes.size(0)).norm() / torch::matmul(photos.centred, axes.t()).norm())
           .item<double>();
-  return std::isfinite(scale) ? axes * scale : axes;
+  return std::isfinite(scale) && scale > 0 ? axes * scale : axes;
 }
 
 void SetProjection(const Features& photos, const Features& sketches, DualEncoder& encoder) {

@@ -10,11 +10,14 @@ namespace s2p {
 
 // Sets the projection to the directions of the pooled features that tell photos apart, as the
 // training pairs show them: a linear discriminant analysis. The features of both modalities, each
-// centred on its own mean, which becomes its bias, are brought to their largest principal
-// components; there what a sketch and its photo differ in is whitened (trainer/pair_whitening.h),
-// and the principal components of the result are kept, scaled so that photos vary as much as on
-// that many components alone. Rows beyond the number of images keep their random start. Does
-// nothing without a projection. ResourceExhausted, Internal.
+// centred on its own mean, which becomes its bias, are brought to their principal components, twice
+// as many as the embedding is long; there what a sketch and its photo differ in is whitened
+// (trainer/pair_whitening.h), and the principal components of the result are kept, scaled so that
+// photos vary as much as on that many components alone. Where there are fewer components (at most
+// two less than images), the other rows keep their random start.
+//
+// Looks at the first 1,440 images of each modality; pairs count whose images are both among them.
+// Does nothing without a projection. ResourceExhausted, Internal.
 absl::Status InitializeProjection(const LabelledImages& photos, const LabelledImages& sketches,
                                   DualEncoder& encoder);
 

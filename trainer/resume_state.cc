@@ -35,11 +35,13 @@ absl::Status WriteResumeState(const std::string& path, const ResumeState& state)
   header["bytes"] = state.networks.size();
   header["startBytes"] = state.start.size();
   header["sumBytes"] = state.sum.size();
-  const std::string payload = absl::StrCat(state.networks, state.start, state.sum);
-  header["sha256"] = Sha256(payload);
+  header["runsEnded"] = state.runs_ended;
+  header["sha256"] = Sha256({state.networks, state.start, state.sum});
   const std::string line = header.dump() + "\n";
   const std::string temporary = path + ".tmp";
-  if (absl::Status status = WriteFileSynced(temporary, {line, payload}); !status.ok()) {
+  if (absl::Status status =
+          WriteFileSynced(temporary, {line, state.networks, state.start, state.sum});
+      !status.ok()) {
     std::error_code ignored;
     std::filesystem::remove(temporary, ignored);
     return status;
@@ -72,6 +74,7 @@ absl::StatusOr<ResumeState> ReadResumeState(const std::string& path) {
     const auto networks = header.at("bytes").get<uint64_t>();
     const auto start = header.value("startBytes", uint64_t{0});
     const auto sum = header.value("sumBytes", uint64_t{0});
+    state.runs_ended = header.value("runsEnded", 0);
     if (networks > payload.size() || start > payload.size() - networks ||
         sum != payload.size() - networks - start) {
       return Damaged(path, "has another size than its header says");
@@ -85,7 +88,7 @@ absl::StatusOr<ResumeState> ReadResumeState(const std::string& path) {
   } catch (const Json::exception&) {
     return Damaged(path, "the header lacks a field");
   }
-  if (state.ihda_step < 1 || state.ihda_step > 2 || state.epochs_done < 0) {
+  if (state.ihda_step < 1 || state.ihda_step > 2 || state.epochs_done < 0 || state.runs_ended < 0) {
     return Damaged(path, "the header makes no sense");
   }
   return state;

@@ -21,9 +21,10 @@ struct ResumeState {
   int64_t iteration = 0;
   // IhdaNetworks::Save().
   std::string networks;
-  // The same of where each run of the step begins, and the sum of the weights that the whole ones
-  // ended with (WeightAverage, as safetensors); empty where nothing is averaged.
+  // Of where each run of the step begins; empty where nothing is averaged.
   std::string start;
+  // How many runs have ended, and the sum of their weights (WeightAverage) as safetensors.
+  int runs_ended = 0;
   std::string sum;
 };
 

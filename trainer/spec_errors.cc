@@ -45,9 +45,10 @@ void CheckBackbone(const v1::TrainingSpec::BackboneSpec& backbone, Errors& error
 void CheckEmbedding(const v1::TrainingSpec::EmbeddingSpec& embedding, Errors& errors) {
   errors.Require(embedding.pooling() != v1::POOLING_UNSPECIFIED, "embedding.pooling",
                  "GLOBAL or GRID");
-  const bool in_cells = embedding.pooling() == v1::POOLING_GRID;
-  if (in_cells) errors.Range(embedding.grid(), 1, 8, "embedding.grid");
-  errors.Range(embedding.fine_grid(), 0, in_cells ? 8 : 0, "embedding.fine_grid");
+  if (embedding.pooling() == v1::POOLING_GRID) {
+    errors.Range(embedding.grid(), 1, 8, "embedding.grid");
+    errors.Range(embedding.fine_grid(), 0, 8, "embedding.fine_grid");
+  }
   errors.Range(embedding.dimension(), 0, 4096, "embedding.dimension");
   errors.Require(embedding.neck() != v1::NECK_UNSPECIFIED, "embedding.neck", "NONE or BATCH_NORM");
   errors.Require(embedding.retrieval_feature() == v1::RETRIEVAL_FEATURE_POOLED ||
@@ -139,7 +140,7 @@ std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved) {
   CheckStep(resolved.step2(), "step2", errors);
   CheckLoss(resolved, errors);
   CheckAugmentation(resolved.augmentation(), errors);
-  errors.Range(resolved.averaging().runs(), 1, 16, "averaging.runs");
+  errors.Range(resolved.averaging().runs(), 0, 16, "averaging.runs");
   errors.Require(resolved.averaging().start_share() >= 0 && resolved.averaging().start_share() < 1,
                  "averaging.start_share", "at least 0 and below 1");
   errors.Range(resolved.validation().fraction(), 0, 0.5, "validation.fraction");

@@ -7,8 +7,9 @@
 namespace s2p {
 
 // Runs that begin with the same weights stay in one basin of the loss, and the mean of where they
-// end is better than any of them (model soups; M. Wortsman et al., ICML 2022). A value.
-// Thread-compatible.
+// end is better than any of them (model soups; M. Wortsman et al., ICML 2022). Statistics of batch
+// norms are averaged like weights: right where they are frozen, elsewhere near those that the mean
+// network would have. A value. Thread-compatible.
 class WeightAverage {
  public:
   // Requires the same tensors each time, of float32 or int64.

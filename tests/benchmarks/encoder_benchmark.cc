@@ -49,7 +49,8 @@ void FoldedForward(benchmark::State& state, TensorLayout layout) {
   frozen.Forward(images, /*want_before_last=*/false);
   for (auto _ : state) {
     plain_seconds.push_back(SecondsOf([&] { plain->Forward(images); }));
-    frozen_seconds.push_back(SecondsOf([&] { frozen.Forward(images, /*want_before_last=*/false); }));
+    frozen_seconds.push_back(
+        SecondsOf([&] { frozen.Forward(images, /*want_before_last=*/false); }));
     state.SetIterationTime(frozen_seconds.back());
   }
   state.counters["plain_ms"] = Median(plain_seconds) * 1e3;

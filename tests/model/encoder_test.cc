@@ -47,11 +47,11 @@ void ExpectSameRow(absl::Span<const float> got, absl::Span<const float> want, do
 
 class EncoderTest : public ::testing::Test {
  protected:
-  EncoderTest() {
-    network_ = testing::CreateNetwork(NetworkManifest());
+  explicit EncoderTest(const CheckpointManifest& manifest = NetworkManifest()) {
+    network_ = testing::CreateNetwork(manifest);
     testing::FillModule(*network_);
     network_->eval();
-    checkpoint_.manifest = NetworkManifest();
+    checkpoint_.manifest = manifest;
     checkpoint_.weights = network_->Weights();
     const absl::Status status = FillGoldenProbe(*network_, checkpoint_.manifest);
     EXPECT_TRUE(status.ok()) << status;
@@ -342,6 +342,31 @@ TEST_F(LoadEncoderTest, EveryLayoutGivesTheNetworksEmbeddings) {
     for (int i = 0; i < 3; ++i) {
       ExpectSameRow(encoding.embeddings.row(i), automatic.embeddings.row(i), 1e-5, layout);
       ExpectSameRow(encoding.attributes.row(i), automatic.attributes.row(i), 1e-5, layout);
+    }
+  }
+}
+
+class FineGridEncoderTest : public EncoderTest {
+ protected:
+  static CheckpointManifest Manifest() {
+    CheckpointManifest manifest = NetworkManifest();
+    manifest.mutable_embedding()->set_pooling(v1::POOLING_GRID);
+    manifest.mutable_embedding()->set_grid(1);
+    manifest.mutable_embedding()->set_fine_grid(2);
+    return manifest;
+  }
+  FineGridEncoderTest() : EncoderTest(Manifest()) {}
+};
+
+TEST_F(FineGridEncoderTest, EveryLayoutGivesTheTrainersEmbeddings) {
+  for (const char* layout : {"contiguous", "channels_last", "onednn"}) {
+    EncoderOptions options{"cpu", 0};
+    options.layout = layout;
+    const auto encoder = LoadEncoder(checkpoint_, options);
+    ASSERT_TRUE(encoder.ok()) << encoder.status();
+    const Encoding encoding = Encode(**encoder, {Input(0), Input(1)});
+    for (int i = 0; i < 2; ++i) {
+      ExpectSameRow(encoding.embeddings.row(i), TrainersOutput(i).first, 1e-5, layout);
     }
   }
 }

@@ -37,15 +37,14 @@ TEST_F(IhdaTrainerTest, AnotherSeedGivesOtherWeights) {
 }
 
 // Stops the run before each epoch but the first, and resumes it in a new trainer each time.
-class InterruptedTrainerTest : public TinyRunTest,
-                               public ::testing::WithParamInterface<std::pair<const char*, int>> {};
+class InterruptedTrainerTest : public TinyRunTest, public ::testing::WithParamInterface<int> {};
 
-INSTANTIATE_TEST_SUITE_P(Averaging, InterruptedTrainerTest,
-                         ::testing::Values(std::make_pair("averaging.runs=1", 4),
-                                           std::make_pair("averaging.runs=3", 8)));
+INSTANTIATE_TEST_SUITE_P(Runs, InterruptedTrainerTest, ::testing::Values(1, 3));
 
 TEST_P(InterruptedTrainerTest, EndsWithTheSameBits) {
-  const v1::TrainingSpec spec = With(Spec(), {GetParam().first});
+  const v1::TrainingSpec spec =
+      With(Spec(), {absl::StrCat("averaging.runs=", GetParam()),
+                    absl::StrCat("averaging.start_share=", GetParam() == 1 ? 0.0 : 0.2)});
   const TensorMap whole = Train(spec);
   IhdaTrainerOptions options;
   options.state_file = dir_.File("resume");
@@ -65,8 +64,29 @@ TEST_P(InterruptedTrainerTest, EndsWithTheSameBits) {
     status = trainer->Run();
   }
   ASSERT_TRUE(status.ok()) << status;
-  EXPECT_EQ(epochs, GetParam().second) << "no epoch is trained twice";
+  EXPECT_EQ(epochs, 2 + 2 * GetParam()) << "no epoch is trained twice";
   EXPECT_THAT(Differences(whole, trainer->Model({}, "job")->weights), IsEmpty());
+}
+
+// A kill after the last epoch, before anything is published.
+TEST_P(InterruptedTrainerTest, AfterTheLastEpochNothingIsTrainedAgain) {
+  const v1::TrainingSpec spec =
+      With(Spec(), {absl::StrCat("averaging.runs=", GetParam()), "averaging.start_share=0.2"});
+  IhdaTrainerOptions options;
+  options.state_file = dir_.File("resume");
+  const TensorMap whole = Train(spec, options);
+  options.on_epoch = [](const v1::TrainingProgress&, const std::vector<v1::Evaluation>&) {
+    ADD_FAILURE() << "an epoch is trained again";
+  };
+  EXPECT_THAT(Differences(whole, Train(spec, options)), IsEmpty());
+}
+
+TEST_F(IhdaTrainerTest, WithoutEpochsTheStartIsKept) {
+  EXPECT_THAT(
+      Differences(
+          Train(With(Spec(), {"step2.epochs=0"})),
+          Train(With(Spec(), {"step2.epochs=0", "averaging.runs=2", "averaging.start_share=0.2"}))),
+      IsEmpty());
 }
 
 // What step 2 begins with is what a run without epochs ends with.

@@ -51,7 +51,7 @@ class ProjectionInitTest : public testing::DrawnImagesTest {
   std::shared_ptr<DualEncoder> encoder_;
 };
 
-TEST_F(ProjectionInitTest, AxesAreOrthonormal) {
+TEST_F(ProjectionInitTest, AxesAreOrthonormalWherePairsDoNotDiffer) {
   EXPECT_TRUE(torch::allclose(AxesProducts(40), torch::eye(kDimension), 0, 1e-3));
 }
 
@@ -77,6 +77,23 @@ TEST_F(ProjectionInitTest, PairsComeCloserThanByPrincipalComponentsAlone) {
         .item<double>();
   };
   EXPECT_LT(spread(sketches), 0.9 * spread(unpaired));
+}
+
+// One image of each modality has no principal component.
+TEST_F(ProjectionInitTest, OnePairLeavesTheRandomStart) {
+  const torch::Tensor before = encoder_->named_parameters()["projection.weight"].detach().clone();
+  AxesProducts(1);
+  EXPECT_TRUE(torch::equal(encoder_->named_parameters()["projection.weight"], before));
+}
+
+TEST_F(ProjectionInitTest, FewImagesLeaveTheOtherRowsAsTheyWere) {
+  const torch::Tensor before = encoder_->named_parameters()["projection.weight"].detach().clone();
+  AxesProducts(4);  // three components
+  const torch::Tensor after = encoder_->named_parameters()["projection.weight"].detach();
+  EXPECT_TRUE(torch::isfinite(after).all().item<bool>());
+  EXPECT_TRUE(
+      torch::equal(after.narrow(0, 3, kDimension - 3), before.narrow(0, 3, kDimension - 3)));
+  EXPECT_FALSE(torch::equal(after[2], before[2]));
 }
 
 TEST_F(ProjectionInitTest, EmbeddingsAreCentred) {

@@ -21,7 +21,7 @@ class ResumeStateTest : public ::testing::Test {
  protected:
   void Write() {
     ASSERT_TRUE(
-        WriteResumeState(path_, {"digest", 2, 7, 123, std::string("a\0\nb", 4), "start", "sum"})
+        WriteResumeState(path_, {"digest", 2, 7, 123, std::string("a\0\nb", 4), "start", 1, "sum"})
             .ok());
   }
   std::string Bytes() const { return *ReadWholeFile(path_, 1 << 20); }
@@ -45,6 +45,7 @@ TEST_F(ResumeStateTest, ReadsWhatWasWritten) {
   EXPECT_EQ(state->iteration, 123);
   EXPECT_EQ(state->networks, std::string("a\0\nb", 4));
   EXPECT_EQ(state->start, "start");
+  EXPECT_EQ(state->runs_ended, 1);
   EXPECT_EQ(state->sum, "sum");
 }
 
@@ -60,11 +61,14 @@ TEST_F(ResumeStateTest, FormatOneHasOnlyTheNetworks) {
 }
 
 TEST_F(ResumeStateTest, SizesThatDoNotAddUpAreDataLoss) {
-  for (const char* size : {"18446744073709551615", "4", "0"}) {
-    Write();
-    Replace(absl::StrReplaceAll(Bytes(),
-                                {{"\"startBytes\":5", absl::StrCat("\"startBytes\":", size)}}));
-    EXPECT_EQ(Code(), absl::StatusCode::kDataLoss) << size;
+  for (const char* field : {"\"bytes\":4", "\"startBytes\":5", "\"sumBytes\":3"}) {
+    for (const char* added : {"1", "000000000000000000"}) {
+      Write();
+      Replace(absl::StrReplaceAll(Bytes(), {{field, absl::StrCat(field, added)}}));
+      const absl::Status status = ReadResumeState(path_).status();
+      EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << field << added;
+      EXPECT_THAT(std::string(status.message()), HasSubstr("another size")) << field << added;
+    }
   }
 }
 

@@ -203,18 +203,29 @@ TEST(PresetsTest, HeadsAreAsWideAsTheirRecipeSays) {
 }
 
 TEST(SpecErrorsTest, EveryNumberThatMakesNoSenseIsNamed) {
-  for (const char* assignment : {"step2.learning_rate=nan",  "step2.learning_rate=0",
-                                 "step2.learning_rate=-1",   "step2.learning_rate=inf",
-                                 "step2.batch_size=3",       "step1.encoder_rate_factor=0",
-                                 "step1.weight_decay=-0.1",  "step2.accumulate=0",
-                                 "loss.domain=nan",          "loss.margin=-1",
-                                 "loss.label_smoothing=1",   "loss.temperature=0",
-                                 "averaging.runs=0",         "averaging.start_share=1",
-                                 "embedding.fine_grid=9",    "validation.fraction=0.9",
-                                 "augmentation.flip=1.5",    "photo.height=8",
-                                 "sketch.width=4096",        "backbone.last_stage=5",
-                                 "embedding.dimension=5000", "publish.min_improvement=2",
-                                 "max_unreadable=1",         "workers=1000",
+  for (const char* assignment : {"step2.learning_rate=nan",
+                                 "step2.learning_rate=0",
+                                 "step2.learning_rate=-1",
+                                 "step2.learning_rate=inf",
+                                 "step2.batch_size=3",
+                                 "step1.encoder_rate_factor=0",
+                                 "step1.weight_decay=-0.1",
+                                 "step2.accumulate=0",
+                                 "loss.domain=nan",
+                                 "loss.margin=-1",
+                                 "loss.label_smoothing=1",
+                                 "loss.temperature=0",
+                                 "averaging.runs=17",
+                                 "averaging.start_share=1",
+                                 "validation.fraction=0.9",
+                                 "augmentation.flip=1.5",
+                                 "photo.height=8",
+                                 "sketch.width=4096",
+                                 "backbone.last_stage=5",
+                                 "embedding.dimension=5000",
+                                 "publish.min_improvement=2",
+                                 "max_unreadable=1",
+                                 "workers=1000",
                                  "initial_version=0"}) {
     const std::string field(assignment, std::string(assignment).find('='));
     EXPECT_THAT(Errors({assignment}), ElementsAre(HasSubstr(field + ": must be"))) << assignment;
@@ -228,6 +239,20 @@ TEST(SpecErrorsTest, AllOfThemAreNamedAtOnce) {
   const absl::Status status = ValidateSpec(Preset("shoes"));
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("target_dataset"));
+}
+
+TEST(SpecErrorsTest, GridsMatterOnlyWhereThereAreAny) {
+  EXPECT_THAT(Errors({"embedding.fine_grid=9"}), ::testing::IsEmpty());
+  EXPECT_THAT(Errors({"embedding.pooling=grid", "embedding.grid=4", "embedding.fine_grid=9"}),
+              ElementsAre(HasSubstr("embedding.fine_grid: must be from 0 to 8")));
+}
+
+// A job that was queued by a program that knew nothing of it.
+TEST(SpecErrorsTest, SpecWithoutAveragingIsOneRun) {
+  v1::TrainingSpec spec = Preset("shoes");
+  spec.set_target_dataset("t");
+  spec.clear_averaging();
+  EXPECT_THAT(SpecErrors(spec), ::testing::IsEmpty());
 }
 
 TEST(SpecErrorsTest, WhatCannotLearnIsRefused) {
