@@ -23,6 +23,7 @@ using ::testing::Ge;
 using ::testing::HasSubstr;
 using ::testing::Le;
 using testing::NetworkManifest;
+using v1::CheckpointManifest;
 using v1::MODALITY_PHOTO;
 using v1::MODALITY_SKETCH;
 
