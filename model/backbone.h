@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "model/feature_maps.h"
 #include "model/frozen_backbone.h"
 #include "s2p/v1/checkpoint.pb.h"
 

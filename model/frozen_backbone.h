@@ -12,9 +12,16 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "model/feature_maps.h"
 
 namespace s2p {
+
+// The feature maps of one forward pass; the network's last stage is 3 or 4.
+struct FeatureMaps {
+  // [n, c / 2, h', w']: those of the stage before the last, which see finer.
+  torch::Tensor before_last;
+  // [n, c, h, w].
+  torch::Tensor last;
+};
 
 // A convolution and the batch norm behind it, in evaluation mode, as one convolution.
 struct FoldedConvolution {

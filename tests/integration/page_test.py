@@ -137,6 +137,9 @@ class Page(unittest.TestCase):
     def test_operator_adds_finds_and_deletes(self):
         self.see("operatorGallery")
 
+    def test_answer_that_comes_late_is_not_shown(self):
+        self.see("lateAnswer")
+
     def test_upload_whose_connection_breaks_is_sent_again(self):
         self.see("brokenUpload")
 

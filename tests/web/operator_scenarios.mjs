@@ -27,6 +27,27 @@ export const operatorScenarios = {
     await expectText(page, '.note.bad', 'There is no photo "new one"');
   },
 
+  // The list is asked for, then a photo; the list's answer comes last.
+  async lateAnswer(page) {
+    await page.click('[data-view="operator"]');
+    await page.locator('#gallery-list li').nth(1).waitFor(PATIENCE);
+    const id = await page.locator('#gallery-list li').first().getAttribute('data-photo');
+    let release;
+    const held = new Promise((resolve) => { release = resolve; });
+    await page.route('**/api/photos?*', async (route) => { await held; await route.continue(); });
+    await page.getByRole('button', { name: 'All' }).click();
+    await page.fill('#photo-id', id);
+    await page.keyboard.press('Enter');
+    await page.locator('#gallery-list li').nth(1).waitFor({ ...PATIENCE, state: 'detached' });
+    await page.check(`[aria-label="Choose ${id}"]`);
+    const answer = page.waitForResponse('**/api/photos?*');
+    release();
+    await (await answer).finished();
+    await page.evaluate(() => fetch('/healthz'));
+    assert.equal(await page.locator('#gallery-list li').count(), 1);
+    assert.ok(await page.isEnabled('#delete-chosen'));
+  },
+
   async brokenUpload(page) {
     await page.click('[data-view="operator"]');
     let broken = 0;

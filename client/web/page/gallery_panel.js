@@ -9,6 +9,8 @@ export class GalleryPanel {
   /** @param {{maxBodyBytes: number}} session */
   constructor(session) {
     this.tokens = [''];
+    // Of what was asked for last: an answer to what was asked before it comes too late to be shown.
+    this.asked = 0;
     this.chosen = new Set();
     this.stats = el('p', { class: 'muted', role: 'status' });
     this.list = el('ol', { class: 'grid small-grid', id: 'gallery-list' });
@@ -38,8 +40,10 @@ export class GalleryPanel {
   refresh() { this.tokens = ['']; this.showStats(); this.load(); }
 
   async load() {
+    const asked = ++this.asked;
     try {
       const page = await call('GET', withRequest('/api/photos', { pageSize: PAGE, pageToken: this.tokens[this.tokens.length - 1] }));
+      if (asked !== this.asked) return;
       this.nextToken = page.nextPageToken;
       this.show(page.photos);
     } catch (error) { note(error.sentence, { bad: true }); }
@@ -47,10 +51,13 @@ export class GalleryPanel {
 
   async find(id) {
     if (!id) { this.refresh(); return; }
+    const asked = ++this.asked;
     try {
+      const photo = await call('GET', photoPath(id));
+      if (asked !== this.asked) return;
       this.nextToken = '';
       this.tokens = [''];
-      this.show([await call('GET', photoPath(id))]);
+      this.show([photo]);
     } catch (error) {
       note(error.status === 404 ? `There is no photo "${id}".` : error.sentence, { bad: true });
     }
