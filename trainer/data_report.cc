@@ -109,20 +109,13 @@ void ReportPairs(const DataSet& target, const v1::TrainingSpec& spec,
   }
 }
 
-// Settings that mean something only where training goes on from other weights.
+// Frozen stages mean something only where training goes on from other weights.
 void ReportRandomStart(const v1::TrainingSpec& spec, std::vector<std::string>& report) {
   if (spec.has_initial_version() || !spec.initial_weights().empty()) return;
-  if (spec.backbone().frozen_stages() > 0) {
-    report.push_back(absl::StrCat("there are no initial_weights: the first ",
-                                  spec.backbone().frozen_stages(),
-                                  " stages stay random, because of backbone.frozen_stages"));
-  }
-  const bool steps_before = spec.step1().epochs() > 0 && !spec.source_dataset().empty();
-  if (!steps_before && (spec.averaging().runs() > 1 || spec.averaging().start_share() > 0)) {
-    report.push_back(
-        "there are no initial_weights: averaging is of weights that have little in common; set "
-        "averaging.runs=1 and averaging.start_share=0");
-  }
+  if (spec.backbone().frozen_stages() == 0) return;
+  report.push_back(absl::StrCat("there are no initial_weights: the first ",
+                                spec.backbone().frozen_stages(),
+                                " stages stay random, because of backbone.frozen_stages"));
 }
 
 }  // namespace

@@ -14,8 +14,8 @@ namespace s2p {
 // images that the run trains on: attributes that are never, always, hardly ever or nearly always
 // there or known for no photo (their head learns a constant); identities of the target that have
 // one modality only (they are left out of step 2); a source most of whose photos belong to few
-// identities, or whose identities have one photo only where step 1 wants pairs of them; weights
-// that stay random, or are averaged, where there are none to begin with. None of it stops a run.
+// identities, or whose identities have one photo only where step 1 wants pairs of them; stages
+// that stay random because they are frozen. None of it stops a run.
 std::vector<std::string> ReportData(const OpenDataSets& data_sets, const v1::TrainingSpec& spec);
 
 }  // namespace s2p
