@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace s2p {
@@ -13,6 +14,10 @@ namespace s2p {
 // "auto" (cuda:0 where there is a GPU, else the CPU), "cpu" or "cuda:N". InvalidArgument for
 // another name, or a device that is not there.
 absl::StatusOr<torch::Device> SelectDevice(const std::string& name);
+
+// Whether this kind of device multiplies bfloat16 faster than float32: InvalidArgument for a CPU
+// without AVX512-BF16, where it would take ten times as long.
+absl::Status CheckBf16(const torch::Device& device);
 
 }  // namespace s2p
 

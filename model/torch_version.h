@@ -34,33 +34,46 @@ inline bool IsOutOfMemory(const std::exception& error) {
          absl::StrContains(error.what(), "CUDA out of memory");
 }
 
-// While it lives and is `enabled`, CUDA computes what is safe there in bfloat16. Of one thread.
+// While it lives and is `enabled`, this kind of device computes what is safe there in bfloat16. Of
+// one thread.
 class Bf16Autocast {
  public:
-  explicit Bf16Autocast(bool enabled) : enabled_(enabled) {
+  Bf16Autocast(bool enabled, at::DeviceType device) : enabled_(enabled), device_(device) {
     if (!enabled_) return;
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
-    at::autocast::set_autocast_dtype(at::kCUDA, at::kBFloat16);
-    at::autocast::set_autocast_enabled(at::kCUDA, true);
+    at::autocast::set_autocast_dtype(device_, at::kBFloat16);
 #else
-    at::autocast::set_autocast_gpu_dtype(at::kBFloat16);
-    at::autocast::set_enabled(true);
+    if (device_ == at::kCUDA) {
+      at::autocast::set_autocast_gpu_dtype(at::kBFloat16);
+    } else {
+      at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
+    }
 #endif
+    Switch(true);
   }
   ~Bf16Autocast() {
     if (!enabled_) return;
     at::autocast::clear_cache();
-#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
-    at::autocast::set_autocast_enabled(at::kCUDA, false);
-#else
-    at::autocast::set_enabled(false);
-#endif
+    Switch(false);
   }
   Bf16Autocast(const Bf16Autocast&) = delete;
   Bf16Autocast& operator=(const Bf16Autocast&) = delete;
 
  private:
+  void Switch(bool on) const {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+    at::autocast::set_autocast_enabled(device_, on);
+#else
+    if (device_ == at::kCUDA) {
+      at::autocast::set_enabled(on);
+    } else {
+      at::autocast::set_cpu_enabled(on);
+    }
+#endif
+  }
+
   const bool enabled_;
+  const at::DeviceType device_;
 };
 
 // The status for an exception that reached our border: the first line of its words, without the

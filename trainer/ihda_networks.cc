@@ -123,6 +123,17 @@ void IhdaNetworks::SetTraining() {
   }
 }
 
+std::vector<DualEncoderOutput> IhdaNetworks::Forward(const std::vector<torch::Tensor>& parts,
+                                                     const std::vector<v1::Modality>& modalities) {
+  const Bf16Autocast autocast(spec_.precision() == v1::PRECISION_BF16, device_.type());
+  std::vector<DualEncoderOutput> outputs = encoder_->ForwardParts(parts, modalities);
+  for (DualEncoderOutput& output : outputs) {
+    output.stage3 = output.stage3.to(torch::kFloat32);
+    output.embedding = output.embedding.to(torch::kFloat32);
+  }
+  return outputs;
+}
+
 torch::Tensor IhdaNetworks::IdentityLogits(const torch::Tensor& embedding) {
   return identity_classifier_->forward(encoder_->Neck(embedding));
 }

@@ -35,6 +35,9 @@ class IhdaNetworks {
   // Training mode, but for what the spec freezes.
   void SetTraining();
 
+  // DualEncoder::ForwardParts at the spec's precision; what comes out is float32 all the same.
+  std::vector<DualEncoderOutput> Forward(const std::vector<torch::Tensor>& parts,
+                                         const std::vector<v1::Modality>& modalities);
   // [n, d] -> [n, identities] logits behind the neck.
   torch::Tensor IdentityLogits(const torch::Tensor& embedding);
   // [n, d] -> [n, 3] logits; the gradient is reversed with `coefficient` on its way back.

@@ -90,7 +90,7 @@ class Step1 : public IhdaStep {
                  IhdaNetworks& networks) const override {
     static_cast<void>(iteration);
     Step1Batch batch;
-    batch.source = networks.encoder().Forward(parts[0], v1::MODALITY_PHOTO);
+    batch.source = networks.Forward(parts, {v1::MODALITY_PHOTO})[0];
     batch.labels = LabelsOf(data_.source.labels, indices[0], networks.device());
     if (networks.encoder().has_attributes()) {
       batch.attributes = AttributesOf(data_, indices[0], networks.device());
@@ -143,8 +143,7 @@ class Step2 : public IhdaStep {
     const bool has_source = parts.size() > 2;
     std::vector<v1::Modality> modalities = {v1::MODALITY_PHOTO, v1::MODALITY_SKETCH};
     if (has_source) modalities.push_back(v1::MODALITY_PHOTO);
-    const std::vector<DualEncoderOutput> outputs =
-        networks.encoder().ForwardParts(parts, modalities);
+    const std::vector<DualEncoderOutput> outputs = networks.Forward(parts, modalities);
     Step2Batch batch;
     batch.photo = outputs[0];
     batch.sketch = outputs[1];

@@ -112,8 +112,8 @@ absl::Status Trainer::Init() {
   if (absl::Status status = ValidateSpec(spec_); !status.ok()) return status;
   const auto device = SelectDevice(spec_.device().empty() ? "auto" : spec_.device());
   if (!device.ok()) return device.status();
-  if (spec_.precision() == v1::PRECISION_BF16 && device->is_cpu()) {
-    return absl::InvalidArgumentError("precision: BF16 needs a GPU; this machine shows none");
+  if (spec_.precision() == v1::PRECISION_BF16) {
+    if (absl::Status status = CheckBf16(*device); !status.ok()) return status;
   }
   threads_ = options_.threads > 0
                  ? options_.threads
@@ -275,11 +275,7 @@ absl::Status Trainer::Accumulate(const IhdaStep& step, const std::vector<std::ve
   const auto group = static_cast<int>(step_spec(step.number()).accumulate());
   const int place = number % group;
   if (place == 0) ++iteration_;
-  LossSum sum;
-  {
-    Bf16Autocast autocast(spec_.precision() == v1::PRECISION_BF16);
-    sum = step.Losses(images, indices, epoch, iteration_, *networks_);
-  }
+  const LossSum sum = step.Losses(images, indices, epoch, iteration_, *networks_);
   if (sum.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("loss: every term of step ", step.number(), " is off"));

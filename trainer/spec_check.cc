@@ -156,8 +156,9 @@ std::vector<std::string> RunErrors(const v1::TrainingSpec& resolved, const Check
   const auto device = SelectDevice(resolved.device().empty() ? "auto" : resolved.device());
   if (!device.ok()) {
     errors.push_back(absl::StrCat("device: ", device.status().message()));
-  } else if (resolved.precision() == v1::PRECISION_BF16 && device->is_cpu()) {
-    errors.push_back("precision: BF16 needs a GPU; this machine shows none");
+  } else if (resolved.precision() == v1::PRECISION_BF16) {
+    const absl::Status status = CheckBf16(*device);
+    if (!status.ok()) errors.push_back(std::string(status.message()));
   }
   return errors;
 }

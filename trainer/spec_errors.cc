@@ -151,8 +151,6 @@ std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved) {
                  "validation.fold", "below validation.folds");
   CheckPublish(resolved.publish(), errors);
   errors.Require(IsDevice(resolved.device()), "device", "auto, cpu or cuda:N");
-  errors.Require(resolved.precision() != v1::PRECISION_BF16 || resolved.device() != "cpu",
-                 "precision", "FP32 on the CPU: BF16 is for GPUs");
   errors.Range(resolved.workers(), 0, 256, "workers");
   errors.Range(resolved.max_unreadable(), 0, 0.5, "max_unreadable");
   errors.Require(!resolved.has_initial_version() || resolved.initial_version() > 0,

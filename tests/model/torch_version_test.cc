@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <new>
 #include <stdexcept>
+#include <string>
 
 #include "model/blas.h"
+#include "model/torch_device.h"
 
 namespace s2p {
 namespace {
@@ -37,6 +40,30 @@ TEST(TorchErrorTest, WhatTheCpuAllocatorThrowsIsResourceExhausted) {
     status = TorchError(error, "load");
   }
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+}
+
+TEST(Bf16AutocastTest, ProductsAreBfloat16WhileItLives) {
+  const torch::Tensor x = torch::ones({2, 2});
+  {
+    const Bf16Autocast off(false, at::kCPU);
+    EXPECT_EQ(x.matmul(x).scalar_type(), at::kFloat);
+  }
+  try {
+    const Bf16Autocast on(true, at::kCPU);
+    EXPECT_EQ(x.matmul(x).scalar_type(), at::kBFloat16);
+    throw std::runtime_error("odd");
+  } catch (const std::runtime_error&) {
+  }
+  EXPECT_EQ(x.matmul(x).scalar_type(), at::kFloat);
+}
+
+TEST(CheckBf16Test, CpuNeedsTheInstructions) {
+  EXPECT_TRUE(CheckBf16(torch::Device(torch::kCUDA, 0)).ok());
+  std::ifstream file("/proc/cpuinfo");
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  const absl::Status status = CheckBf16(torch::kCPU);
+  EXPECT_EQ(status.ok(), text.find(" avx512_bf16") != std::string::npos) << status;
+  EXPECT_TRUE(status.ok() || absl::IsInvalidArgument(status)) << status;
 }
 
 TEST(BlasTest, ReferenceIsKnownByItsFolder) {
