@@ -1,15 +1,13 @@
 #include "model/dual_encoder.h"
 
-#include <cstring>
-#include <set>
+#include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/strip.h"
 #include "model/check.h"
+#include "model/torch_tensors.h"
 #include "model/torch_version.h"
 
 namespace s2p {
@@ -50,113 +48,6 @@ torch::nn::Sequential AttributeHead(int in, int hidden, int attributes) {
                         nn::Dropout(kAttributeDropout), nn::Linear(hidden, hidden),
                         nn::BatchNorm1d(hidden), leaky(), nn::Dropout(kAttributeDropout),
                         nn::Linear(hidden, attributes));
-}
-
-// Parameters and buffers by name.
-std::map<std::string, torch::Tensor> NamedTensors(const torch::nn::Module& module) {
-  std::map<std::string, torch::Tensor> tensors;
-  for (const auto& item : module.named_parameters()) tensors[item.key()] = item.value();
-  for (const auto& item : module.named_buffers()) tensors[item.key()] = item.value();
-  return tensors;
-}
-
-// The types that both sides know.
-const std::vector<std::pair<TensorType, torch::ScalarType>>& Types() {
-  static const auto& types = *new std::vector<std::pair<TensorType, torch::ScalarType>>{
-      {TensorType::kF64, torch::kFloat64}, {TensorType::kF32, torch::kFloat32},
-      {TensorType::kF16, torch::kFloat16}, {TensorType::kBF16, torch::kBFloat16},
-      {TensorType::kI64, torch::kInt64},   {TensorType::kI32, torch::kInt32},
-      {TensorType::kI16, torch::kInt16},   {TensorType::kI8, torch::kInt8},
-      {TensorType::kU8, torch::kUInt8},    {TensorType::kBool, torch::kBool}};
-  return types;
-}
-
-torch::ScalarType TorchTypeOf(TensorType type) {
-  for (const auto& [ours, theirs] : Types()) {
-    if (ours == type) return theirs;
-  }
-  S2P_CHECK(false);
-  return torch::kFloat32;
-}
-
-TensorType TypeOf(torch::ScalarType type) {
-  for (const auto& [ours, theirs] : Types()) {
-    if (theirs == type) return ours;
-  }
-  S2P_CHECK(false);
-  return TensorType::kF32;
-}
-
-bool IsFloating(TensorType type) { return torch::isFloatingType(TorchTypeOf(type)); }
-
-std::string Described(TensorType type, absl::Span<const int64_t> shape) {
-  return absl::StrCat(NameOf(type), " [", absl::StrJoin(shape, ", "), "]");
-}
-
-std::string Described(const torch::Tensor& tensor) {
-  return Described(TypeOf(tensor.scalar_type()),
-                   absl::MakeConstSpan(tensor.sizes().data(), tensor.sizes().size()));
-}
-
-bool SameShape(const TensorBytes& bytes, const torch::Tensor& tensor) {
-  return tensor.sizes() == at::IntArrayRef(bytes.shape);
-}
-
-std::string Differs(absl::string_view name, const TensorBytes& got, const torch::Tensor& want) {
-  return absl::StrCat("tensor '", name, "': ", Described(got.type, got.shape),
-                      ", but the network has ", Described(want));
-}
-
-// `name` without the prefixes that a training program may have put before it.
-absl::string_view StripPrefixes(absl::string_view name) {
-  while (absl::ConsumePrefix(&name, "module.") || absl::ConsumePrefix(&name, "base.")) {
-  }
-  return name;
-}
-
-bool IsClassifier(absl::string_view name) {
-  return absl::StartsWith(name, "fc.") || absl::StartsWith(name, "last_linear.");
-}
-
-bool IsCounter(absl::string_view name) { return absl::EndsWith(name, "num_batches_tracked"); }
-
-// Pairs each tensor of the backbone with its bytes; null: a counter that is missing, which is 0.
-absl::StatusOr<std::map<std::string, const TensorBytes*>> MatchBackbone(
-    const TensorMap& weights, const std::map<std::string, torch::Tensor>& targets,
-    LaterStages later_stages) {
-  const bool ends_at_stage3 = targets.lower_bound("layer4.") == targets.lower_bound("layer4/");
-  std::map<std::string, const TensorBytes*> matched;
-  for (const auto& [full_name, bytes] : weights) {
-    const std::string name(StripPrefixes(full_name));
-    if (IsClassifier(name)) continue;
-    if (ends_at_stage3 && absl::StartsWith(name, "layer4.")) {
-      if (later_stages == LaterStages::kSkip) continue;
-      return absl::InvalidArgumentError(
-          absl::StrCat("tensor '", full_name,
-                       "': the network ends at layer3; set skip_unused_weights to leave out what "
-                       "lies behind it"));
-    }
-    const auto target = targets.find(name);
-    if (target == targets.end()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("tensor '", full_name, "': the network has none of this name"));
-    }
-    if (!SameShape(bytes, target->second) ||
-        IsFloating(bytes.type) != target->second.is_floating_point()) {
-      return absl::InvalidArgumentError(Differs(full_name, bytes, target->second));
-    }
-    if (!matched.emplace(name, &bytes).second) {
-      return absl::InvalidArgumentError(absl::StrCat("tensor '", full_name, "': is there twice"));
-    }
-  }
-  for (const auto& [name, tensor] : targets) {
-    if (matched.count(name) != 0) continue;
-    if (!IsCounter(name)) {
-      return absl::InvalidArgumentError(absl::StrCat("tensor '", name, "': missing"));
-    }
-    matched.emplace(name, nullptr);
-  }
-  return matched;
 }
 
 // [n, c, h, w] -> [n, c * cells * cells].
@@ -345,7 +236,7 @@ absl::Status DualEncoder::SetWeights(const TensorMap& weights) {
       return absl::DataLossError(absl::StrCat("tensor '", name, "': missing"));
     }
     if (bytes->second.type != TypeOf(tensor.scalar_type()) || !SameShape(bytes->second, tensor)) {
-      return absl::DataLossError(Differs(name, bytes->second, tensor));
+      return absl::DataLossError(DescribeMismatch(name, bytes->second, tensor));
     }
   }
   for (const auto& [name, bytes] : weights) {
@@ -361,47 +252,6 @@ absl::Status DualEncoder::SetWeights(const TensorMap& weights) {
     return TorchError(error, "weights");
   }
   return absl::OkStatus();
-}
-
-absl::Status LoadBackboneWeights(const TensorMap& weights, LaterStages later_stages,
-                                 DualEncoder& encoder) {
-  std::map<std::string, torch::Tensor> targets = NamedTensors(encoder.photo_backbone());
-  auto matched = MatchBackbone(weights, targets, later_stages);
-  if (!matched.ok()) return matched.status();
-  try {
-    torch::NoGradGuard no_grad;
-    for (auto& [name, tensor] : targets) {
-      const TensorBytes* bytes = matched->at(name);
-      if (bytes == nullptr) {
-        tensor.zero_();
-      } else {
-        tensor.copy_(ToTorch(*bytes));
-      }
-    }
-    encoder.CopyPhotoEncoderToSketchEncoder();
-  } catch (const std::exception& error) {
-    return TorchError(error, "weights");
-  }
-  return absl::OkStatus();
-}
-
-TensorBytes ToTensorBytes(const torch::Tensor& tensor) {
-  const torch::Tensor source = tensor.detach().to(torch::kCPU).contiguous();
-  TensorBytes bytes;
-  bytes.type = TypeOf(source.scalar_type());
-  bytes.shape = source.sizes().vec();
-  bytes.bytes.assign(static_cast<const char*>(source.data_ptr()), source.nbytes());
-  return bytes;
-}
-
-torch::Tensor ToTorch(const TensorBytes& tensor) {
-  torch::Tensor result =
-      torch::empty(tensor.shape, torch::TensorOptions().dtype(TorchTypeOf(tensor.type)));
-  S2P_CHECK(result.nbytes() == tensor.bytes.size());
-  if (!tensor.bytes.empty()) {
-    std::memcpy(result.data_ptr(), tensor.bytes.data(), tensor.bytes.size());
-  }
-  return result;
 }
 
 }  // namespace s2p

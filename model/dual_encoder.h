@@ -83,19 +83,6 @@ class DualEncoder : public torch::nn::Module {
   std::unique_ptr<Networks> networks_;
 };
 
-// Loads a pretrained backbone (torchvision's or the release's names, with or without the prefixes
-// "module." and "base.") into both encoders. Classifier entries (fc.*, last_linear.*) are skipped;
-// a missing "num_batches_tracked" is 0. InvalidArgument naming the first key that is missing,
-// surplus or of another shape; entries of stages behind `last_stage` are surplus unless the caller
-// says that they may be skipped.
-enum class LaterStages { kRefuse, kSkip };
-absl::Status LoadBackboneWeights(const TensorMap& weights, LaterStages later_stages,
-                                 DualEncoder& encoder);
-
-// Tensors across the border of LibTorch. Contiguous, on the CPU, copied.
-TensorBytes ToTensorBytes(const torch::Tensor& tensor);
-torch::Tensor ToTorch(const TensorBytes& tensor);
-
 // Embeds the probe images with the networks as they are (evaluation mode, fp32, CPU) and fills
 // manifest.golden_probe; the manifest's preprocessing must be set.
 absl::Status FillGoldenProbe(DualEncoder& encoder, v1::CheckpointManifest& manifest);

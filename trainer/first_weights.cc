@@ -1,6 +1,7 @@
 #include "trainer/first_weights.h"
 
 #include "absl/strings/str_cat.h"
+#include "model/backbone_weights.h"
 #include "model/checkpoint_store.h"
 #include "model/safetensors.h"
 #include "trainer/projection_init.h"

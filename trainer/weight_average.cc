@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "model/check.h"
-#include "model/dual_encoder.h"
+#include "model/torch_tensors.h"
 
 namespace s2p {
 

@@ -50,7 +50,7 @@ LIBRARIES = {
         [], ["model", "trainer", "client"]),
     "LibTorch": Library(
         ["torch/", "ATen/", "c10/", "caffe2/"], ["torch", "s2p::torch", "${TORCH_LIBRARIES}"],
-        ["model/preprocessor.*", "model/backbone.*", "model/dual_encoder.*", "model/encoder*.cc",
+        ["model/preprocessor.*", "model/backbone.*", "model/backbone_weights.cc", "model/dual_encoder.*", "model/encoder*.cc",
          "model/frozen_backbone.*", "model/checkpoint*.cc", "model/torch_*", "trainer/*"],
         ["model/backbone.h", "model/dual_encoder.h", "model/frozen_backbone.h", "model/torch_*.h", "trainer/*.h"],
         ["model", "trainer"]),

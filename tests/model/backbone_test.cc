@@ -10,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
+#include "model/torch_tensors.h"
 #include "tests/model/golden_weights.h"
 #include "tests/testing/golden.h"
 

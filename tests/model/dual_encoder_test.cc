@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/strip.h"
+#include "model/torch_tensors.h"
 #include "tests/model/golden_weights.h"
 #include "tests/model/small_network.h"
 #include "tests/testing/golden.h"

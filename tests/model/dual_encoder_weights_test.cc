@@ -5,7 +5,9 @@
 #include <cstring>
 #include <functional>
 
+#include "model/backbone_weights.h"
 #include "model/dual_encoder.h"
+#include "model/torch_tensors.h"
 #include "tests/model/golden_weights.h"
 #include "tests/model/small_network.h"
 

@@ -8,12 +8,10 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "model/preprocessor.h"
 #include "model/torch_device.h"
-#include "tests/model/golden_weights.h"
-#include "tests/model/small_network.h"
+#include "tests/model/encoder_fixture.h"
 
-namespace s2p {
+namespace s2p::testing {
 namespace {
 
 using ::testing::AllOf;
@@ -22,87 +20,15 @@ using ::testing::ElementsAre;
 using ::testing::Ge;
 using ::testing::HasSubstr;
 using ::testing::Le;
-using testing::NetworkManifest;
 using v1::CheckpointManifest;
 using v1::MODALITY_PHOTO;
 using v1::MODALITY_SKETCH;
-
-// Pixels that depend on the number, of sizes that do, too.
-Image Picture(int number) {
-  Image image(40 + 7 * number, 90 - 5 * number);
-  const testing::GoldenSequence u(absl::StrCat("picture ", number));
-  for (int y = 0; y < image.height(); ++y) {
-    for (int x = 0; x < image.width() * Image::kChannels; ++x) {
-      // Blocks, so that something is left after the resize.
-      image.row(y)[x] = static_cast<uint8_t>(255 * u[y / 16 * 1000 + x / 48]);
-    }
-  }
-  return image;
-}
 
 void ExpectSameRow(absl::Span<const float> got, absl::Span<const float> want, double tolerance,
                    const std::string& what) {
   ASSERT_EQ(got.size(), want.size()) << what;
   for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], want[i], tolerance) << what;
 }
-
-class EncoderTest : public ::testing::Test {
- protected:
-  explicit EncoderTest(const CheckpointManifest& manifest = NetworkManifest()) {
-    network_ = testing::CreateNetwork(manifest);
-    testing::FillModule(*network_);
-    network_->eval();
-    checkpoint_.manifest = manifest;
-    checkpoint_.weights = network_->Weights();
-    const absl::Status status = FillGoldenProbe(*network_, checkpoint_.manifest);
-    EXPECT_TRUE(status.ok()) << status;
-    for (int i = 0; i < 6; ++i) pictures_.push_back(Picture(i));
-  }
-
-  std::unique_ptr<const Encoder> Load() {
-    EncoderOptions options;
-    options.device = "cpu";
-    auto encoder = LoadEncoder(checkpoint_, options);
-    EXPECT_TRUE(encoder.ok()) << encoder.status();
-    return *std::move(encoder);
-  }
-  absl::Status LoadError(const EncoderOptions& options = {"cpu", 0}) {
-    return LoadEncoder(checkpoint_, options).status();
-  }
-  // Even pictures are photos, odd ones sketches.
-  EncoderInput Input(int number) const {
-    return {&pictures_[number], number % 2 == 0 ? MODALITY_PHOTO : MODALITY_SKETCH};
-  }
-  static Encoding Encode(const Encoder& encoder, const std::vector<EncoderInput>& inputs) {
-    auto encoding = encoder.Encode(inputs);
-    EXPECT_TRUE(encoding.ok()) << encoding.status();
-    return *std::move(encoding);
-  }
-  // What training computes for this picture: the networks one by one, no Encoder.
-  std::pair<std::vector<float>, std::vector<float>> TrainersOutput(int number) {
-    torch::NoGradGuard no_grad;
-    const EncoderInput input = Input(number);
-    const auto preprocessor =
-        Preprocessor::Create(input.modality == MODALITY_PHOTO ? checkpoint_.manifest.photo()
-                                                              : checkpoint_.manifest.sketch());
-    std::vector<float> pixels(preprocessor->size());
-    preprocessor->Apply(*input.image, absl::MakeSpan(pixels));
-    const torch::Tensor batch =
-        torch::tensor(pixels).reshape({1, 3, preprocessor->height(), preprocessor->width()});
-    const torch::Tensor embedding = network_->Forward(batch, input.modality).embedding;
-    const torch::Tensor feature = network_->RetrievalFeature(embedding).contiguous();
-    const torch::Tensor attributes =
-        torch::sigmoid(network_->AttributeLogits(embedding)).contiguous();
-    const auto values = [](const torch::Tensor& t) {
-      return std::vector<float>(t.data_ptr<float>(), t.data_ptr<float>() + t.numel());
-    };
-    return {values(feature), values(attributes)};
-  }
-
-  std::shared_ptr<DualEncoder> network_;
-  Checkpoint checkpoint_;
-  std::vector<Image> pictures_;
-};
 
 TEST_F(EncoderTest, SaysWhatItServes) {
   const auto encoder = Load();
@@ -188,7 +114,7 @@ TEST_F(EncoderTest, UnknownModalityIsInvalidArgumentNamingItsPlace) {
 TEST_F(EncoderTest, ModelWithoutAttributesGivesNone) {
   checkpoint_.manifest.clear_attributes();
   checkpoint_.manifest.clear_attribute_hidden();
-  network_ = testing::CreateNetwork(checkpoint_.manifest);
+  network_ = CreateNetwork(checkpoint_.manifest);
   checkpoint_.weights = network_->Weights();
   ASSERT_TRUE(FillGoldenProbe(*network_, checkpoint_.manifest).ok());
   const auto encoder = Load();
@@ -212,106 +138,6 @@ TEST_F(EncoderTest, CallsOfSeveralThreadsDoNotDisturbEachOther) {
     ExpectSameRow(got[t].row(0), alone.embeddings.row(0), 1e-4, absl::StrCat("thread ", t));
     ExpectSameRow(got[t].row(1), alone.embeddings.row(1), 1e-4, absl::StrCat("thread ", t));
   }
-}
-
-// Spoils the manifest's probe; the status of loading.
-class GoldenProbeTest : public EncoderTest {
- protected:
-  void ExpectRefused(const std::string& field) {
-    checkpoint_.directory = "store/7";
-    const absl::Status status = LoadError();
-    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << field;
-    EXPECT_THAT(std::string(status.message()), HasSubstr("store/7/manifest.json: " + field));
-  }
-  v1::GoldenProbe& probe() { return *checkpoint_.manifest.mutable_golden_probe(); }
-};
-
-TEST_F(GoldenProbeTest, EmbeddingThatDiffersIsDataLossNamingTheModality) {
-  const float value = probe().sketch(3);
-  probe().set_sketch(3, value + 0.05f);
-  ExpectRefused("golden_probe.sketch: ");
-  probe().set_sketch(3, value);
-  probe().set_photo(0, probe().photo(0) - 0.05f);
-  ExpectRefused("golden_probe.photo: ");
-}
-
-TEST_F(GoldenProbeTest, RoundingPasses) {
-  probe().set_photo(0, probe().photo(0) + 1e-6f);
-  EXPECT_TRUE(LoadError().ok()) << LoadError();
-}
-
-TEST_F(GoldenProbeTest, WeightsThatDifferAreDataLoss) {
-  network_->photo_backbone().parameters()[0].detach().mul_(-1);
-  checkpoint_.weights = network_->Weights();
-  ExpectRefused("golden_probe.photo: ");
-}
-
-TEST_F(GoldenProbeTest, PreprocessingThatDiffersIsDataLoss) {
-  checkpoint_.manifest.mutable_photo()->set_edges(true);
-  ExpectRefused("golden_probe.photo: ");
-}
-
-TEST_F(GoldenProbeTest, VectorsOfAnotherLengthOrWithoutLengthAreDataLoss) {
-  const v1::GoldenProbe whole = probe();
-  probe().add_photo(0);
-  ExpectRefused("golden_probe.photo: 9 values, not 8");
-  probe() = whole;
-  for (float& value : *probe().mutable_photo()) value = 0;
-  ExpectRefused("golden_probe.photo: zero or not finite");
-  probe() = whole;
-  probe().set_sketch(0, std::nanf(""));
-  ExpectRefused("golden_probe.sketch: zero or not finite");
-}
-
-TEST_F(GoldenProbeTest, MissingProbeAndUnknownPictureAreDataLoss) {
-  probe().set_image("s2p-probe-2");
-  ExpectRefused("golden_probe.image: 's2p-probe-2'");
-  probe().Clear();
-  ExpectRefused("golden_probe.image: ''");
-}
-
-TEST_F(GoldenProbeTest, ToleranceThatProvesNothingIsDataLoss) {
-  for (double tolerance : {0.0, -1.0, 0.5, 1.5, std::nan("")}) {
-    probe().set_min_cosine_fp32(tolerance);
-    ExpectRefused("golden_probe.min_cosine_fp32: ");
-  }
-}
-
-TEST_F(GoldenProbeTest, FillingItLeavesNetworkAndRandomNumbersAlone) {
-  network_->train();
-  const std::string before = SerializeSafetensors(network_->Weights());
-  torch::manual_seed(5);
-  const torch::Tensor expected = torch::rand({4});
-  torch::manual_seed(5);
-  v1::CheckpointManifest manifest = NetworkManifest();
-  ASSERT_TRUE(FillGoldenProbe(*network_, manifest).ok());
-  EXPECT_TRUE(torch::rand({4}).equal(expected));
-  EXPECT_TRUE(network_->is_training());
-  EXPECT_TRUE(SerializeSafetensors(network_->Weights()) == before);
-}
-
-TEST_F(GoldenProbeTest, FillingItTwiceGivesTheSame) {
-  v1::CheckpointManifest manifest = NetworkManifest();
-  ASSERT_TRUE(FillGoldenProbe(*network_, manifest).ok());
-  ASSERT_TRUE(FillGoldenProbe(*network_, manifest).ok());
-  EXPECT_EQ(manifest.golden_probe().photo_size(), 8);
-  EXPECT_EQ(manifest.golden_probe().min_cosine_fp32(), 0.9999);
-  EXPECT_EQ(manifest.golden_probe().min_cosine_half(), 0.999);
-  EXPECT_EQ(manifest.golden_probe().SerializeAsString(), probe().SerializeAsString());
-}
-
-// Readers of other builds draw these pictures, too: never change them, add a second kind.
-TEST(ProbeImageTest, PixelsAreThoseOfTheFirstRelease) {
-  const auto digest = [](v1::Modality modality) {
-    const Image image = ProbeImage(modality);
-    const absl::Span<const uint8_t> pixels = image.pixels();
-    return absl::StrCat(image.width(), "x", image.height(), " ",
-                        Sha256({reinterpret_cast<const char*>(pixels.data()), pixels.size()}));
-  };
-  EXPECT_EQ(digest(MODALITY_PHOTO),
-            "128x96 8e58de7dcf9713b1b668d3a0b51752b1ab2f4b6966cc38b79da21d889ca0dc3c");
-  EXPECT_EQ(digest(MODALITY_SKETCH),
-            "120x160 9b1a818d84ae613147205d952cbad72df1bdc4ea59d25bb65f34cd5d6d1aeb6b");
 }
 
 class LoadEncoderTest : public EncoderTest {};
@@ -413,4 +239,4 @@ TEST_F(LoadEncoderTest, ManifestThatMakesNoSenseIsInvalidArgumentNamingTheField)
 }
 
 }  // namespace
-}  // namespace s2p
+}  // namespace s2p::testing

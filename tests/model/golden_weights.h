@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "model/dual_encoder.h"
 #include "model/safetensors.h"
+#include "model/torch_tensors.h"
 #include "tests/testing/golden_report.h"
 #include "tests/testing/golden_rule.h"
 

@@ -8,8 +8,8 @@
 #include <filesystem>
 #include <string>
 
-#include "model/dual_encoder.h"
 #include "model/safetensors.h"
+#include "model/torch_tensors.h"
 #include "tests/testing/golden.h"
 #include "tests/testing/golden_report.h"
 

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "model/dual_encoder.h"
 #include "model/torch_device.h"
+#include "model/torch_tensors.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data_set.h"
 #include "trainer/packed_images.h"

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-#include "model/dual_encoder.h"
+#include "model/torch_tensors.h"
 
 namespace s2p {
 namespace {

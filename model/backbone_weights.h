@@ -1,0 +1,22 @@
+// Pretrained backbones of other programs.
+#ifndef S2P_MODEL_BACKBONE_WEIGHTS_H_
+#define S2P_MODEL_BACKBONE_WEIGHTS_H_
+
+#include "absl/status/status.h"
+#include "model/dual_encoder.h"
+#include "model/safetensors.h"
+
+namespace s2p {
+
+// Loads a pretrained backbone (torchvision's or the release's names, with or without the prefixes
+// "module." and "base.") into both encoders. Classifier entries (fc.*, last_linear.*) are skipped;
+// a missing "num_batches_tracked" is 0. InvalidArgument naming the first key that is missing,
+// surplus or of another shape; entries of stages behind `last_stage` are surplus unless the caller
+// says that they may be skipped.
+enum class LaterStages { kRefuse, kSkip };
+absl::Status LoadBackboneWeights(const TensorMap& weights, LaterStages later_stages,
+                                 DualEncoder& encoder);
+
+}  // namespace s2p
+
+#endif  // S2P_MODEL_BACKBONE_WEIGHTS_H_
