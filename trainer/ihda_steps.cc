@@ -122,7 +122,7 @@ class Step2 : public IhdaStep {
       std::vector<LoadItem> photos, sketches;
       std::vector<int> photo_indices, sketch_indices;
       for (const SampledPair& pair : pairs) {
-        const bool flipped = mirror.Chance(spec_.augmentation().pair_flip());
+        const bool flipped = mirror.Chance(data_.pair_flip);
         photos.push_back({data_.photos.images.get(), pair.photo, v1::MODALITY_PHOTO, seeds.Next(),
                           flipped, true});
         sketches.push_back({data_.sketches.images.get(), pair.sketch, v1::MODALITY_SKETCH,

@@ -1,11 +1,13 @@
 #include "trainer/training_data.h"
 
+#include <cmath>
 #include <limits>
 #include <map>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "trainer/facing.h"
 
 namespace s2p {
 namespace {
@@ -114,6 +116,23 @@ class Loader {
   const MessageSink& message_;
 };
 
+double PairFlip(const v1::TrainingSpec::AugmentationSpec& augmentation,
+                const PreparedImages& photos, const MessageSink& message) {
+  if (augmentation.pair_flip() == 0 || !augmentation.pair_flip_if_both_ways()) {
+    return augmentation.pair_flip();
+  }
+  const double share =
+      MirroredShare(photos.size(), [&](int i) -> const Image& { return photos.image(i); });
+  const bool both_ways = share >= kBothWays;
+  if (message) {
+    message(absl::StrCat(std::lround(100 * share),
+                         " % of the target photos are closer to another one when mirrored: ",
+                         both_ways ? "they face both ways, and pairs are flipped"
+                                   : "they face one way, and pairs are not flipped"));
+  }
+  return both_ways ? augmentation.pair_flip() : 0;
+}
+
 // The target's images by what they are for.
 struct TargetParts {
   std::vector<DataSetImage> photos, sketches, validation, test;
@@ -190,6 +209,7 @@ absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
   data.photos = *std::move(photos);
   data.sketches = *std::move(sketches);
   data.target_identities = numbering.size();
+  data.pair_flip = PairFlip(spec.augmentation(), *data.photos.images, message);
   absl::Status status = loader.LoadEvaluation(target, parts->validation, data.validation);
   if (status.ok()) status = loader.LoadEvaluation(target, parts->test, data.test);
   if (!status.ok()) return status;

@@ -47,6 +47,9 @@ struct TrainingData {
   LabelledImages photos;
   LabelledImages sketches;
   int target_identities = 0;
+  // Probability of flipping photo and sketch of a pair: the spec's, or 0 where it asks for photos
+  // that face both ways and these do not.
+  double pair_flip = 0;
   // Identities of the target's train split that are held back; unset if there are none.
   std::optional<EvaluationSet> validation;
   // The target's test split; unset if it has none.

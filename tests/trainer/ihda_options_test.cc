@@ -109,6 +109,20 @@ TEST_F(IhdaOptionsTest, Bf16LearnsNearlyTheSameAndResumesToTheSameBits) {
   EXPECT_THAT(Differences(whole, Train(spec, options)), IsEmpty());
 }
 
+// The procedural shoes face one way.
+TEST_F(IhdaOptionsTest, PairsAreFlippedOnlyWherePhotosFaceBothWays) {
+  const TensorMap never = Train(With(Spec(), {"augmentation.pair_flip=0"}));
+  const auto flipped = With(Spec(), {"augmentation.pair_flip=0.5"});
+  EXPECT_FALSE(Differences(never, Train(flipped)).empty());
+  std::vector<std::string> said;
+  IhdaTrainerOptions options;
+  options.on_message = [&](const std::string& sentence) { said.push_back(sentence); };
+  EXPECT_THAT(Differences(never, Train(With(flipped, {"augmentation.pair_flip_if_both_ways=true"}),
+                                       options)),
+              IsEmpty());
+  EXPECT_THAT(said, ::testing::Contains(HasSubstr("pairs are not flipped")));
+}
+
 TEST_F(IhdaOptionsTest, PackedDataGivesTheSameBits) {
   const auto resolved = ResolveSpec(Spec());
   ASSERT_TRUE(resolved.ok());
