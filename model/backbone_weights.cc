@@ -2,9 +2,11 @@
 
 #include <torch/torch.h>
 
+#include <exception>
 #include <map>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"

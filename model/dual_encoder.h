@@ -18,7 +18,8 @@
 
 namespace s2p {
 
-// What one modality's forward pass gives; all float32, differentiable.
+// What one modality's forward pass gives; differentiable. float32, or what autocast makes of it
+// where the caller has it on.
 struct DualEncoderOutput {
   // [n, c3]: global average of stage 3 (the release's feat_1).
   torch::Tensor stage3;

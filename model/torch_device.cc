@@ -31,11 +31,10 @@ absl::StatusOr<torch::Device> SelectDevice(const std::string& name) {
 absl::Status CheckBf16(const torch::Device& device) {
   if (!device.is_cpu()) return absl::OkStatus();
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512bf16")) return absl::OkStatus();
+  if (at::hasMKLDNN() && __builtin_cpu_supports("avx512bf16")) return absl::OkStatus();
 #endif
   return absl::InvalidArgumentError(
-      "precision: BF16 needs a GPU, or a CPU with AVX512-BF16; this machine shows neither. Use "
-      "FP32");
+      "BF16 on a CPU needs AVX512-BF16, which this one does not have; use a GPU, or FP32");
 }
 
 }  // namespace s2p

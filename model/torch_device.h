@@ -15,8 +15,8 @@ namespace s2p {
 // another name, or a device that is not there.
 absl::StatusOr<torch::Device> SelectDevice(const std::string& name);
 
-// Whether this kind of device multiplies bfloat16 faster than float32: InvalidArgument for a CPU
-// without AVX512-BF16, where it would take ten times as long.
+// InvalidArgument for a CPU that computes in bfloat16 slower than in float32, ten times as slow:
+// one without AVX512-BF16, or a LibTorch without oneDNN. GPUs are not asked.
 absl::Status CheckBf16(const torch::Device& device);
 
 }  // namespace s2p

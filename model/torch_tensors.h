@@ -12,17 +12,20 @@
 
 namespace s2p {
 
-// Of any type that both sides know. Contiguous, on the CPU, copied.
+// Contiguous, on the CPU, copied. A tensor whose type files do not have (complex, quantised), and
+// bytes that are not as many as shape and type say, are mistakes of the caller and abort. LibTorch
+// throws when there is no memory.
 TensorBytes ToTensorBytes(const torch::Tensor& tensor);
 torch::Tensor ToTorch(const TensorBytes& tensor);
 
-// `type` must be one that both sides know.
+// Aborts for a type that files do not have.
 TensorType TypeOf(torch::ScalarType type);
 bool IsFloating(TensorType type);
 
 // A module's parameters and buffers by name; not copied.
 std::map<std::string, torch::Tensor> NamedTensors(const torch::nn::Module& module);
 
+// Types may differ.
 bool SameShape(const TensorBytes& bytes, const torch::Tensor& tensor);
 // For people: that tensor `name` is `got` where the network has `want`, with types and shapes.
 std::string DescribeMismatch(absl::string_view name, const TensorBytes& got,

@@ -34,12 +34,13 @@ inline bool IsOutOfMemory(const std::exception& error) {
          absl::StrContains(error.what(), "CUDA out of memory");
 }
 
-// While it lives and is `enabled`, this kind of device computes what is safe there in bfloat16. Of
-// one thread.
+// While it lives and is `enabled`, CUDA or the CPU, whichever `device` says, computes what is safe
+// there in bfloat16; afterwards as before. Of one thread.
 class Bf16Autocast {
  public:
   Bf16Autocast(bool enabled, at::DeviceType device) : enabled_(enabled), device_(device) {
     if (!enabled_) return;
+    was_on_ = IsOn();
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
     at::autocast::set_autocast_dtype(device_, at::kBFloat16);
 #else
@@ -54,26 +55,31 @@ class Bf16Autocast {
   ~Bf16Autocast() {
     if (!enabled_) return;
     at::autocast::clear_cache();
-    Switch(false);
+    Switch(was_on_);
   }
   Bf16Autocast(const Bf16Autocast&) = delete;
   Bf16Autocast& operator=(const Bf16Autocast&) = delete;
 
  private:
-  void Switch(bool on) const {
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
-    at::autocast::set_autocast_enabled(device_, on);
+  bool IsOn() const { return at::autocast::is_autocast_enabled(device_); }
+  void Switch(bool on) const { at::autocast::set_autocast_enabled(device_, on); }
 #else
+  bool IsOn() const {
+    return device_ == at::kCUDA ? at::autocast::is_enabled() : at::autocast::is_cpu_enabled();
+  }
+  void Switch(bool on) const {
     if (device_ == at::kCUDA) {
       at::autocast::set_enabled(on);
     } else {
       at::autocast::set_cpu_enabled(on);
     }
-#endif
   }
+#endif
 
   const bool enabled_;
   const at::DeviceType device_;
+  bool was_on_ = false;
 };
 
 // The status for an exception that reached our border: the first line of its words, without the

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -10,8 +11,6 @@ namespace s2p {
 namespace {
 
 constexpr int kCells = 16;
-constexpr int kFewest = 8;
-constexpr int kMost = 1000;
 
 // Row by row.
 using Cells = std::array<float, kCells * kCells>;
@@ -53,26 +52,43 @@ float SquaredDistance(const Cells& a, const Cells& b) {
 
 }  // namespace
 
-double MirroredShare(int count, absl::FunctionRef<const Image&(int)> photo) {
-  if (count < kFewest) return 0;
-  const int looked_at = std::min(count, kMost);
-  std::vector<Cells> cells;
-  for (int i = 0; i < looked_at; ++i) {
-    cells.push_back(CellsOf(photo(static_cast<int>(int64_t{count} * i / looked_at))));
-  }
-  int mirrored = 0;
-  for (size_t i = 0; i < cells.size(); ++i) {
-    const Cells mirror = Mirrored(cells[i]);
+std::optional<double> MirroredShare(const std::vector<int>& identities,
+                                    absl::FunctionRef<const Image&(int)> photo) {
+  const auto all = static_cast<int>(identities.size());
+  if (all < kFewestToTellFacing) return std::nullopt;
+  struct Photo {
+    int identity;
+    Cells cells;
+    Cells mirrored;
+    // Squared distances to the nearest other photo, as it is and mirrored.
     float nearest = std::numeric_limits<float>::max();
-    float nearest_of_mirror = nearest;
-    for (size_t j = 0; j < cells.size(); ++j) {
-      if (j == i) continue;
-      nearest = std::min(nearest, SquaredDistance(cells[i], cells[j]));
-      nearest_of_mirror = std::min(nearest_of_mirror, SquaredDistance(mirror, cells[j]));
-    }
-    if (nearest_of_mirror < nearest) ++mirrored;
+    float nearest_of_mirrored = std::numeric_limits<float>::max();
+  };
+  std::vector<Photo> photos;
+  const int count = std::min(all, kMostToTellFacing);
+  for (int i = 0; i < count; ++i) {
+    const auto index = static_cast<int>(int64_t{all} * i / count);
+    const Cells cells = CellsOf(photo(index));
+    photos.push_back({identities[static_cast<size_t>(index)], cells, Mirrored(cells)});
   }
-  return static_cast<double>(mirrored) / looked_at;
+  for (size_t i = 0; i < photos.size(); ++i) {
+    Photo& a = photos[i];
+    for (size_t j = i + 1; j < photos.size(); ++j) {
+      Photo& b = photos[j];
+      if (a.identity == b.identity) continue;
+      const float distance = SquaredDistance(a.cells, b.cells);
+      // Mirroring one is as good as mirroring the other.
+      const float of_mirrored = SquaredDistance(a.mirrored, b.cells);
+      for (Photo* one : {&a, &b}) {
+        one->nearest = std::min(one->nearest, distance);
+        one->nearest_of_mirrored = std::min(one->nearest_of_mirrored, of_mirrored);
+      }
+    }
+  }
+  const auto closer = std::count_if(photos.begin(), photos.end(), [](const Photo& one) {
+    return one.nearest_of_mirrored < one.nearest;
+  });
+  return static_cast<double>(closer) / count;
 }
 
 }  // namespace s2p

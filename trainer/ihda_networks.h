@@ -35,7 +35,8 @@ class IhdaNetworks {
   // Training mode, but for what the spec freezes.
   void SetTraining();
 
-  // DualEncoder::ForwardParts at the spec's precision; what comes out is float32 all the same.
+  // DualEncoder::ForwardParts at the spec's precision. What comes out is float32 all the same, so
+  // that heads and losses are.
   std::vector<DualEncoderOutput> Forward(const std::vector<torch::Tensor>& parts,
                                          const std::vector<v1::Modality>& modalities);
   // [n, d] -> [n, identities] logits behind the neck.

@@ -113,7 +113,9 @@ absl::Status Trainer::Init() {
   const auto device = SelectDevice(spec_.device().empty() ? "auto" : spec_.device());
   if (!device.ok()) return device.status();
   if (spec_.precision() == v1::PRECISION_BF16) {
-    if (absl::Status status = CheckBf16(*device); !status.ok()) return status;
+    if (absl::Status status = CheckBf16(*device); !status.ok()) {
+      return absl::Status(status.code(), absl::StrCat("precision: ", status.message()));
+    }
   }
   threads_ = options_.threads > 0
                  ? options_.threads

@@ -29,7 +29,8 @@ struct IhdaTrainerOptions {
   std::function<void(const v1::TrainingProgress&)> on_progress;
   // Called after each epoch, evaluated where the spec says so; `losses` holds the epoch's means.
   std::function<void(const v1::TrainingProgress&, const std::vector<v1::Evaluation>&)> on_epoch;
-  // A sentence about the data (trainer/data_report.h), before any image is read.
+  // A sentence about the data: what is odd about it (trainer/data_report.h), before any image is
+  // read, and what was seen when they were.
   std::function<void(const std::string&)> on_message;
   // What is being read, done, total.
   std::function<void(const std::string&, int64_t, int64_t)> on_loading;

@@ -158,7 +158,7 @@ std::vector<std::string> RunErrors(const v1::TrainingSpec& resolved, const Check
     errors.push_back(absl::StrCat("device: ", device.status().message()));
   } else if (resolved.precision() == v1::PRECISION_BF16) {
     const absl::Status status = CheckBf16(*device);
-    if (!status.ok()) errors.push_back(std::string(status.message()));
+    if (!status.ok()) errors.push_back(absl::StrCat("precision: ", status.message()));
   }
   return errors;
 }

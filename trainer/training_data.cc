@@ -1,5 +1,6 @@
 #include "trainer/training_data.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -117,18 +118,23 @@ class Loader {
 };
 
 double PairFlip(const v1::TrainingSpec::AugmentationSpec& augmentation,
-                const PreparedImages& photos, const MessageSink& message) {
+                const LabelledImages& photos, const MessageSink& message) {
   if (augmentation.pair_flip() == 0 || !augmentation.pair_flip_if_both_ways()) {
     return augmentation.pair_flip();
   }
-  const double share =
-      MirroredShare(photos.size(), [&](int i) -> const Image& { return photos.image(i); });
-  const bool both_ways = share >= kBothWays;
-  if (message) {
-    message(absl::StrCat(std::lround(100 * share),
-                         " % of the target photos are closer to another one when mirrored: ",
+  const auto share =
+      MirroredShare(photos.labels, [&](int i) -> const Image& { return photos.images->image(i); });
+  const bool both_ways = share && *share >= kBothWaysShare;
+  if (message && share) {
+    const size_t looked_at = std::min<size_t>(photos.labels.size(), kMostToTellFacing);
+    message(absl::StrCat(std::lround(100 * *share), " % of ", looked_at,
+                         " target photos are closer to another one when mirrored: ",
                          both_ways ? "they face both ways, and pairs are flipped"
                                    : "they face one way, and pairs are not flipped"));
+  } else if (message) {
+    message(absl::StrCat(photos.labels.size(),
+                         " target photos are too few to tell which way they face: pairs are not "
+                         "flipped"));
   }
   return both_ways ? augmentation.pair_flip() : 0;
 }
@@ -209,7 +215,7 @@ absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
   data.photos = *std::move(photos);
   data.sketches = *std::move(sketches);
   data.target_identities = numbering.size();
-  data.pair_flip = PairFlip(spec.augmentation(), *data.photos.images, message);
+  data.pair_flip = PairFlip(spec.augmentation(), data.photos, message);
   absl::Status status = loader.LoadEvaluation(target, parts->validation, data.validation);
   if (status.ok()) status = loader.LoadEvaluation(target, parts->test, data.test);
   if (!status.ok()) return status;

@@ -20,7 +20,6 @@ namespace {
 using testing::ExpectClose;
 using testing::GoldenInputTensor;
 using ::testing::HasSubstr;
-using testing::TensorsOf;
 
 v1::Backbone Spec(const std::string& arch, uint32_t last_stage = 4, uint32_t last_stride = 1) {
   v1::Backbone spec;
@@ -93,7 +92,7 @@ class BackboneGoldenTest : public ::testing::TestWithParam<std::string> {
 
 TEST_P(BackboneGoldenTest, KeysShapesAndSumsAreThoseOfPublishedWeights) {
   S2P_GOLDEN_OR_SKIP(path, "keys_" + GetParam() + ".txt");
-  const std::map<std::string, torch::Tensor> tensors = TensorsOf(*Filled());
+  const std::map<std::string, torch::Tensor> tensors = NamedTensors(*Filled());
   const std::vector<Key> keys = ReadKeys(path);
   EXPECT_EQ(tensors.size(), keys.size());
   for (const Key& key : keys) {
@@ -178,7 +177,7 @@ TEST_F(BackboneShapeTest, NetworkMayEndAfterStageThree) {
   const FeatureMaps maps = Forward(Spec("resnet18", 3));
   EXPECT_EQ(maps.last.sizes(), (std::vector<int64_t>{1, 256, 4, 6}));
   EXPECT_EQ(maps.before_last.sizes(), (std::vector<int64_t>{1, 128, 8, 12}));
-  for (const auto& [name, tensor] : TensorsOf(*Create(Spec("resnet18", 3)))) {
+  for (const auto& [name, tensor] : NamedTensors(*Create(Spec("resnet18", 3)))) {
     EXPECT_FALSE(absl::StartsWith(name, "layer4.")) << name;
   }
 }
@@ -199,7 +198,7 @@ TEST(BackboneTest, StagesAreTheStemAndEachStageInOrder) {
 
 TEST(BackboneTest, ConvolutionsBeginHeNormalOverTheirOutputs) {
   const auto backbone = Create(Spec("resnet50", 3));
-  const torch::Tensor weight = TensorsOf(*backbone).at("layer3.0.conv2.weight");
+  const torch::Tensor weight = NamedTensors(*backbone).at("layer3.0.conv2.weight");
   // [256, 256, 3, 3]: 2 / (256 * 9); the mean of 589,824 squares is within a few per mille of it.
   EXPECT_NEAR(weight.pow(2).mean().item<double>() * 256 * 9 / 2, 1, 0.02);
   EXPECT_NEAR(weight.mean().item<double>(), 0, 0.001);

@@ -20,7 +20,6 @@ using testing::ExpectClose;
 using testing::GoldenInputTensor;
 using ::testing::HasSubstr;
 using testing::NetworkManifest;
-using testing::TensorsOf;
 using v1::CheckpointManifest;
 using v1::MODALITY_PHOTO;
 using v1::MODALITY_SKETCH;
@@ -96,7 +95,7 @@ TEST(DualEncoderTest, ProjectionIsOneMatrixAndABiasPerModality) {
   const auto network = CreateNetwork(manifest);
   testing::FillModule(*network);
   network->eval();
-  const auto tensors = TensorsOf(*network);
+  const auto tensors = NamedTensors(*network);
   const torch::Tensor projected =
       network->Pooled(Images(), MODALITY_PHOTO).matmul(tensors.at("projection.weight").t());
   ExpectClose(network->Forward(Images(), MODALITY_PHOTO).embedding,
@@ -164,8 +163,8 @@ TEST(DualEncoderTest, RetrievalFeatureIsTheEmbeddingOrTheNecksOutputOfNormOne) {
 
 TEST(DualEncoderTest, NecksBiasIsNotTrained) {
   const auto network = CreateNetwork(NetworkManifest());
-  EXPECT_FALSE(TensorsOf(*network).at("neck.bias").requires_grad());
-  EXPECT_TRUE(TensorsOf(*network).at("neck.weight").requires_grad());
+  EXPECT_FALSE(NamedTensors(*network).at("neck.bias").requires_grad());
+  EXPECT_TRUE(NamedTensors(*network).at("neck.weight").requires_grad());
 }
 
 TEST(DualEncoderTest, GradientsReachEveryTrainedParameter) {
@@ -194,8 +193,8 @@ TEST(DualEncoderTest, CopyMakesTheEncodersEqualAndKeepsThemApart) {
   ASSERT_FALSE(forward(MODALITY_PHOTO).equal(forward(MODALITY_SKETCH)));
   network->CopyPhotoEncoderToSketchEncoder();
   EXPECT_TRUE(forward(MODALITY_PHOTO).equal(forward(MODALITY_SKETCH)));
-  const auto photo = TensorsOf(network->photo_backbone());
-  const auto sketch = TensorsOf(network->sketch_backbone());
+  const auto photo = NamedTensors(network->photo_backbone());
+  const auto sketch = NamedTensors(network->sketch_backbone());
   for (const auto& [name, tensor] : photo) EXPECT_TRUE(tensor.equal(sketch.at(name))) << name;
   photo.at("bn1.running_mean").add_(1);
   EXPECT_FALSE(forward(MODALITY_PHOTO).equal(forward(MODALITY_SKETCH)));
@@ -216,7 +215,7 @@ class HeadsGoldenTest : public ::testing::Test {
     for (int i = 0; i < 8; ++i) manifest.add_attributes("attribute " + std::to_string(i));
     manifest.set_attribute_hidden(attribute_hidden);
     const auto network = CreateNetwork(manifest);
-    for (auto& [name, tensor] : TensorsOf(*network)) {
+    for (auto& [name, tensor] : NamedTensors(*network)) {
       absl::string_view rest = name;
       if (absl::ConsumePrefix(&rest, "neck.")) {
         tensor.copy_(testing::GoldenTensor("bottleneck." + std::string(rest), tensor));
@@ -251,7 +250,7 @@ TEST_F(HeadsGoldenTest, NeckMovesItsStatisticsAsTheReferenceProgramsInTraining) 
   network->train();
   network->Neck(Features());
   for (const char* name : {"running_mean", "running_var"}) {
-    ExpectClose(TensorsOf(*network).at(std::string("neck.") + name),
+    ExpectClose(NamedTensors(*network).at(std::string("neck.") + name),
                 ToTorch(golden->at(std::string("c_net.train.") + name)), 1e-4, 1e-8, name, kHeads);
   }
 }
@@ -276,7 +275,7 @@ TEST_F(HeadsGoldenTest, AttributeHeadIsTheReferenceProgramsOfEitherWidth) {
                 1e-4, 1e-8, name + " in training", kHeads);
     for (const char* statistic : {"running_mean", "running_var"}) {
       const std::string entry = name + ".train.bn1." + statistic;
-      ExpectClose(TensorsOf(*network).at(std::string("attribute_head.1.") + statistic),
+      ExpectClose(NamedTensors(*network).at(std::string("attribute_head.1.") + statistic),
                   ToTorch(golden->at(entry)), 1e-4, 1e-8, entry, kHeads);
     }
   }

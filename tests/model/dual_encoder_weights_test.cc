@@ -19,7 +19,6 @@ using testing::CreateNetwork;
 using testing::GoldenInputTensor;
 using ::testing::HasSubstr;
 using testing::NetworkManifest;
-using testing::TensorsOf;
 using v1::MODALITY_SKETCH;
 
 torch::Tensor Images() { return GoldenInputTensor("images", {2, 3, 64, 48}); }
@@ -93,14 +92,15 @@ class LoadBackboneWeightsTest : public ::testing::Test {
     EXPECT_TRUE(backbone.ok()) << backbone.status();
     testing::FillModule(**backbone);
     TensorMap weights;
-    for (const auto& [name, tensor] : TensorsOf(**backbone)) weights[name] = ToTensorBytes(tensor);
+    for (const auto& [name, tensor] : NamedTensors(**backbone))
+      weights[name] = ToTensorBytes(tensor);
     weights["fc.weight"] = TensorBytes{TensorType::kF32, {1}, "abcd"};
     weights["last_linear.bias"] = TensorBytes{TensorType::kF32, {1}, "abcd"};
     return weights;
   }
   void ExpectLoaded() {
-    const auto sketch = TensorsOf(network_->sketch_backbone());
-    for (const auto& [name, tensor] : TensorsOf(network_->photo_backbone())) {
+    const auto sketch = NamedTensors(network_->sketch_backbone());
+    for (const auto& [name, tensor] : NamedTensors(network_->photo_backbone())) {
       EXPECT_TRUE(tensor.equal(testing::GoldenTensor(name, tensor))) << name;
       EXPECT_TRUE(tensor.equal(sketch.at(name))) << name;
     }
@@ -135,7 +135,7 @@ TEST_F(LoadBackboneWeightsTest, PrefixesOfTrainingProgramsAreStripped) {
 }
 
 TEST_F(LoadBackboneWeightsTest, MissingCounterIsZero) {
-  TensorsOf(network_->photo_backbone()).at("bn1.num_batches_tracked").fill_(5);
+  NamedTensors(network_->photo_backbone()).at("bn1.num_batches_tracked").fill_(5);
   TensorMap weights = Published();
   weights.erase("bn1.num_batches_tracked");
   const absl::Status status = LoadBackboneWeights(weights, LaterStages::kSkip, *network_);
@@ -150,7 +150,8 @@ TEST_F(LoadBackboneWeightsTest, HalfPrecisionIsWidened) {
   ASSERT_EQ(bias.type, TensorType::kF16);
   const absl::Status status = LoadBackboneWeights(weights, LaterStages::kSkip, *network_);
   ASSERT_TRUE(status.ok()) << status;
-  EXPECT_TRUE(TensorsOf(network_->photo_backbone()).at("bn1.bias").equal(torch::full({64}, 0.375)));
+  EXPECT_TRUE(
+      NamedTensors(network_->photo_backbone()).at("bn1.bias").equal(torch::full({64}, 0.375)));
 }
 
 TEST_F(LoadBackboneWeightsTest, MissingKeyIsNamed) {

@@ -3,12 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <functional>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "model/torch_device.h"
 #include "tests/model/encoder_fixture.h"
 
 namespace s2p::testing {

@@ -1,11 +1,16 @@
 // The golden probe: what a checkpoint must embed as its trainer did, or it is not served.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/torch.h>
 
+#include <cmath>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "model/checkpoint.h"
+#include "model/dual_encoder.h"
+#include "model/encoder.h"
 #include "model/safetensors.h"
 #include "tests/model/encoder_fixture.h"
 

@@ -16,14 +16,6 @@
 
 namespace s2p::testing {
 
-// Parameters and buffers by name, as they are: writing to one writes to the module.
-inline std::map<std::string, torch::Tensor> TensorsOf(const torch::nn::Module& module) {
-  std::map<std::string, torch::Tensor> tensors;
-  for (const auto& item : module.named_parameters()) tensors[item.key()] = item.value();
-  for (const auto& item : module.named_buffers()) tensors[item.key()] = item.value();
-  return tensors;
-}
-
 // What the rule gives an entry of this name, shape and type.
 inline torch::Tensor GoldenTensor(const std::string& name, const torch::Tensor& like) {
   TensorBytes tensor = ToTensorBytes(like);
@@ -34,7 +26,7 @@ inline torch::Tensor GoldenTensor(const std::string& name, const torch::Tensor& 
 // Fills a module under its own names.
 inline void FillModule(const torch::nn::Module& module) {
   torch::NoGradGuard no_grad;
-  for (auto& [name, tensor] : TensorsOf(module)) tensor.copy_(GoldenTensor(name, tensor));
+  for (auto& [name, tensor] : NamedTensors(module)) tensor.copy_(GoldenTensor(name, tensor));
 }
 
 // The input of a name and shape, float32.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
+#include <optional>
 #include <vector>
 
 namespace s2p::testing {
@@ -26,23 +28,37 @@ Image Shoe(int number, bool mirrored) {
   return image;
 }
 
+std::optional<double> ShareOf(const std::vector<Image>& photos,
+                              const std::vector<int>& identities) {
+  return MirroredShare(identities,
+                       [&](int i) -> const Image& { return photos[static_cast<size_t>(i)]; });
+}
+
+std::vector<int> EachItsOwn(int count) {
+  std::vector<int> identities(static_cast<size_t>(count));
+  std::iota(identities.begin(), identities.end(), 0);
+  return identities;
+}
+
 // Every `period`-th shoe is mirrored; none for 0.
-double ShareOf(int count, int period) {
+std::optional<double> ShareOf(int count, int period) {
   std::vector<Image> photos;
   for (int i = 0; i < count; ++i) photos.push_back(Shoe(i, period > 0 && i % period == 0));
-  return MirroredShare(count, [&](int i) -> const Image& { return photos[i]; });
+  return ShareOf(photos, EachItsOwn(count));
 }
 
 TEST(MirroredShareTest, ShoesThatFaceOneWayHaveNone) { EXPECT_EQ(ShareOf(60, 0), 0); }
 
 TEST(MirroredShareTest, BothWaysAsCommonIsBothWays) {
-  EXPECT_GT(ShareOf(60, 2), kBothWays);
+  EXPECT_GT(ShareOf(60, 2), kBothWaysShare);
   EXPECT_LT(ShareOf(60, 2), 0.9);
 }
 
 TEST(MirroredShareTest, AFewThatFaceTheOtherWayAreNotBothWays) {
-  EXPECT_GT(ShareOf(60, 20), 0);
-  EXPECT_LT(ShareOf(60, 20), kBothWays);
+  for (const int period : {20, 10}) {
+    EXPECT_GT(ShareOf(60, period), 0) << period;
+    EXPECT_LT(ShareOf(60, period), kBothWaysShare) << period;
+  }
 }
 
 TEST(MirroredShareTest, SymmetricThingsAreBothWays) {
@@ -59,25 +75,37 @@ TEST(MirroredShareTest, SymmetricThingsAreBothWays) {
     }
     photos.push_back(image);
   }
-  EXPECT_GE(MirroredShare(40, [&](int i) -> const Image& { return photos[i]; }), kBothWays);
+  EXPECT_GE(ShareOf(photos, EachItsOwn(40)), kBothWaysShare);
+}
+
+// Two photos of one shoe look alike whichever way the others face.
+TEST(MirroredShareTest, PhotosOfOneIdentityAreNotCompared) {
+  std::vector<Image> photos;
+  std::vector<int> identities;
+  for (int i = 0; i < 60; ++i) {
+    photos.push_back(Shoe(i / 2, i / 2 % 2 == 0));
+    identities.push_back(i / 2);
+  }
+  EXPECT_EQ(ShareOf(photos, EachItsOwn(60)), 0);
+  EXPECT_GT(ShareOf(photos, identities), kBothWaysShare);
+  EXPECT_EQ(ShareOf(photos, std::vector<int>(60, 1)), 0);
 }
 
 TEST(MirroredShareTest, TooFewPhotosSayNothing) {
-  EXPECT_EQ(ShareOf(0, 2), 0);
-  EXPECT_EQ(ShareOf(7, 2), 0);
+  EXPECT_EQ(ShareOf(0, 2), std::nullopt);
+  EXPECT_EQ(ShareOf(kFewestToTellFacing - 1, 2), std::nullopt);
+  EXPECT_TRUE(ShareOf(kFewestToTellFacing, 2).has_value());
 }
 
-TEST(MirroredShareTest, OfManyPhotosAThousandAreLookedAt) {
-  std::vector<Image> photos;
-  for (int i = 0; i < 12; ++i) photos.push_back(Shoe(i, i % 2 == 0));
-  int looked_at = 0;
-  const auto photo = [&](int i) -> const Image& {
-    EXPECT_LT(i, 1'000'000);
-    ++looked_at;
-    return photos[i % 12];
-  };
-  MirroredShare(1'000'000, photo);
-  EXPECT_EQ(looked_at, 1000);
+TEST(MirroredShareTest, OfManyPhotosAThousandAreLookedAtEvenlySpread) {
+  const Image image = Shoe(1, false);
+  std::vector<int> looked_at;
+  MirroredShare(std::vector<int>(100'000, 1), [&](int i) -> const Image& {
+    looked_at.push_back(i);
+    return image;
+  });
+  ASSERT_EQ(looked_at.size(), 1000u);
+  for (size_t i = 0; i < looked_at.size(); ++i) EXPECT_EQ(looked_at[i], 100 * static_cast<int>(i));
 }
 
 }  // namespace

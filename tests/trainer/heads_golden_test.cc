@@ -19,7 +19,7 @@ class HeadsGoldenTest : public ::testing::Test {
   // Our Sequential numbers its layers as the release's does, without its prefix.
   static void Fill(torch::nn::Sequential& module, const std::string& prefix) {
     torch::NoGradGuard no_grad;
-    for (auto& [name, tensor] : TensorsOf(*module)) {
+    for (auto& [name, tensor] : NamedTensors(*module)) {
       tensor.copy_(GoldenTensor(absl::StrCat(prefix, ".", name), tensor));
     }
   }
@@ -28,7 +28,7 @@ class HeadsGoldenTest : public ::testing::Test {
   static torch::Tensor AfterNeck() {
     torch::NoGradGuard no_grad;
     torch::nn::BatchNorm1d neck(2048);
-    for (auto& [name, tensor] : TensorsOf(*neck)) {
+    for (auto& [name, tensor] : NamedTensors(*neck)) {
       tensor.copy_(GoldenTensor("bottleneck." + name, tensor));
     }
     return neck->forward(Features());
@@ -70,9 +70,9 @@ TEST_F(HeadsGoldenTest, DomainClassifierIsTheReferenceProgramsOfEitherWidth) {
     golden_->ExpectNear(torch::softmax(logits, 1), name + ".eval.prob", 1e-4);
     net->train();
     golden_->ExpectNear(net->forward(Features()), name + ".train.logits", 1e-4);
-    golden_->ExpectNear(TensorsOf(*net).at("1.running_mean"), name + ".train.bn1.running_mean",
+    golden_->ExpectNear(NamedTensors(*net).at("1.running_mean"), name + ".train.bn1.running_mean",
                         1e-4);
-    golden_->ExpectNear(TensorsOf(*net).at("1.running_var"), name + ".train.bn1.running_var", 1e-4);
+    golden_->ExpectNear(NamedTensors(*net).at("1.running_var"), name + ".train.bn1.running_var", 1e-4);
   }
 }
 

@@ -4,12 +4,10 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "model/torch_device.h"
 #include "model/torch_tensors.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data_set.h"
@@ -71,56 +69,6 @@ TEST_F(IhdaOptionsTest, ChannelsLastLearnsTheSame) {
   const TensorMap last = Train(once(With(Spec(), {"channels_last=true"})));
   EXPECT_LT(Distance(first, last), 0.02);
   EXPECT_EQ(last.at("encoder.conv1.weight").shape, first.at("encoder.conv1.weight").shape);
-}
-
-TEST_F(IhdaOptionsTest, Bf16LearnsNearlyTheSameAndResumesToTheSameBits) {
-  const auto spec = With(Spec(), {"precision=BF16"});
-  if (!CheckBf16(torch::kCPU).ok()) {
-    const auto refused = Create(spec);
-    EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(std::string(refused.status().message()), HasSubstr("precision: BF16 needs"));
-    GTEST_SKIP() << "this CPU has no AVX512-BF16: only the refusal was tested";
-  }
-  // The means of the loss terms over the first epoch.
-  const auto losses = [&](const v1::TrainingSpec& from) {
-    std::map<std::string, double> values;
-    IhdaTrainerOptions options;
-    options.on_epoch = [&](const v1::TrainingProgress& progress, const auto&) {
-      for (const v1::LossTerm& term : progress.losses()) values[term.name()] = term.value();
-    };
-    Train(With(from, {"step1.epochs=0", "step2.epochs=1"}), options);
-    return values;
-  };
-  const auto expected = losses(Spec());
-  const auto actual = losses(spec);
-  EXPECT_NE(actual, expected);
-  ASSERT_EQ(actual.size(), expected.size());
-  for (const auto& [name, value] : expected)
-    EXPECT_NEAR(actual.at(name), value, 0.03 * value) << name;
-
-  const TensorMap whole = Train(spec);
-  IhdaTrainerOptions options;
-  options.state_file = dir_.File("resume");
-  int epochs = 0;
-  options.on_epoch = [&](const auto&, const auto&) { ++epochs; };
-  options.stop = [&] { return epochs == 3; };
-  EXPECT_EQ((*Create(spec, options))->Run().code(), absl::StatusCode::kCancelled);
-  options.stop = [] { return false; };
-  EXPECT_THAT(Differences(whole, Train(spec, options)), IsEmpty());
-}
-
-// The procedural shoes face one way.
-TEST_F(IhdaOptionsTest, PairsAreFlippedOnlyWherePhotosFaceBothWays) {
-  const TensorMap never = Train(With(Spec(), {"augmentation.pair_flip=0"}));
-  const auto flipped = With(Spec(), {"augmentation.pair_flip=0.5"});
-  EXPECT_FALSE(Differences(never, Train(flipped)).empty());
-  std::vector<std::string> said;
-  IhdaTrainerOptions options;
-  options.on_message = [&](const std::string& sentence) { said.push_back(sentence); };
-  EXPECT_THAT(Differences(never, Train(With(flipped, {"augmentation.pair_flip_if_both_ways=true"}),
-                                       options)),
-              IsEmpty());
-  EXPECT_THAT(said, ::testing::Contains(HasSubstr("pairs are not flipped")));
 }
 
 TEST_F(IhdaOptionsTest, PackedDataGivesTheSameBits) {

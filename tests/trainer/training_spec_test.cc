@@ -255,6 +255,14 @@ TEST(SpecErrorsTest, SpecWithoutAveragingIsOneRun) {
   EXPECT_THAT(SpecErrors(spec), ::testing::IsEmpty());
 }
 
+TEST(SpecErrorsTest, SpecWithoutPairFlipIfBothWaysIsTaken) {
+  v1::TrainingSpec spec = Preset("shoes-resnet18");
+  spec.set_target_dataset("t");
+  spec.mutable_augmentation()->clear_pair_flip_if_both_ways();
+  EXPECT_THAT(SpecErrors(spec), ::testing::IsEmpty());
+  EXPECT_FALSE(spec.augmentation().pair_flip_if_both_ways());
+}
+
 TEST(SpecErrorsTest, WhatCannotLearnIsRefused) {
   EXPECT_THAT(Errors({"loss.identity=0", "loss.triplet=0"}),
               ElementsAre(HasSubstr("nothing is learned")));
