@@ -72,7 +72,8 @@ TEST_F(HeadsGoldenTest, DomainClassifierIsTheReferenceProgramsOfEitherWidth) {
     golden_->ExpectNear(net->forward(Features()), name + ".train.logits", 1e-4);
     golden_->ExpectNear(NamedTensors(*net).at("1.running_mean"), name + ".train.bn1.running_mean",
                         1e-4);
-    golden_->ExpectNear(NamedTensors(*net).at("1.running_var"), name + ".train.bn1.running_var", 1e-4);
+    golden_->ExpectNear(NamedTensors(*net).at("1.running_var"), name + ".train.bn1.running_var",
+                        1e-4);
   }
 }
 
