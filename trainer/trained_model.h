@@ -21,8 +21,8 @@ struct TrainedModel {
 };
 
 // Copies the encoder's weights as they are, and adds evaluations, provenance and golden probe to
-// `manifest`, which describes its networks. InvalidArgument naming the first tensor
-// that is not finite.
+// `manifest`, which describes its networks. InvalidArgument naming the first tensor that is not
+// finite.
 absl::StatusOr<TrainedModel> MakeTrainedModel(const v1::TrainingSpec& spec,
                                               const OpenDataSets& data_sets,
                                               const v1::CheckpointManifest& manifest,

@@ -58,9 +58,8 @@ struct TrainingData {
 
 // Decodes and prepares everything on `threads` threads. FailedPrecondition if the target has no
 // sketch/photo pair to train on; else as PreparedImages::Load, where max_unreadable of the spec
-// may be left out: `message` is told of them,
-// and of which way the photos face. `progress` is told what is being read, and (done,
-// total).
+// may be left out: `message` is told of them, and of which way the photos face. `progress` is told
+// what is being read, and (done, total).
 absl::StatusOr<TrainingData> LoadTrainingData(
     const OpenDataSets& data_sets, const v1::TrainingSpec& spec,
     const v1::CheckpointManifest& manifest, int threads,
