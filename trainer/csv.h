@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "trainer/text_file.h"
+#include "daemon/text_file.h"
 
 namespace s2p {
 

@@ -11,9 +11,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "daemon/text_file.h"
 #include "trainer/colour_attributes.h"
 #include "trainer/import_formats.h"
-#include "trainer/text_file.h"
 
 namespace s2p {
 namespace {

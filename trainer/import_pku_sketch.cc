@@ -12,9 +12,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "daemon/text_file.h"
 #include "trainer/import_formats.h"
 #include "trainer/random.h"
-#include "trainer/text_file.h"
 
 namespace s2p {
 namespace {

@@ -1,0 +1,193 @@
+#include "daemon/text_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace s2p {
+namespace {
+
+constexpr absl::string_view kByteOrderMark = "\xef\xbb\xbf";
+
+// Closes with its owner.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) close(number_);
+  }
+  int number() const { return number_; }
+
+ private:
+  const int number_;
+};
+
+absl::StatusOr<std::string> ReadBytes(const std::string& path, uint64_t max_bytes) {
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto wrong = [&path](absl::string_view what) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", what));
+  };
+  if (file.number() < 0) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": open"));
+  struct stat attributes = {};
+  if (fstat(file.number(), &attributes) == 0 && S_ISDIR(attributes.st_mode)) {
+    return wrong("is a folder, not a file");
+  }
+  std::string bytes;
+  char piece[1 << 16];
+  for (;;) {
+    const ssize_t got = read(file.number(), piece, sizeof piece);
+    if (got == 0) return bytes;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": read"));
+    bytes.append(piece, static_cast<size_t>(got));
+    if (bytes.size() > max_bytes) {
+      return wrong(absl::StrCat("has more than ", max_bytes, " bytes, the limit of such a file"));
+    }
+  }
+}
+
+// The length of the well-formed character (Unicode 15, table 3-7) that `text` begins with; 0 if
+// there is none.
+size_t CharacterLength(absl::string_view text) {
+  const auto byte = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) return 1;
+  const size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
+  const unsigned char least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+  const unsigned char most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+  if (byte(1) < least || byte(1) > most) return 0;
+  for (size_t i = 2; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  return length;
+}
+
+// What the first bytes say of another encoding; null if they say nothing.
+const char* OtherEncoding(absl::string_view bytes) {
+  using absl::string_view;
+  if (absl::StartsWith(bytes, string_view("\xff\xfe\0\0", 4))) return "UTF-32";
+  if (absl::StartsWith(bytes, string_view("\0\0\xfe\xff", 4))) return "UTF-32";
+  if (absl::StartsWith(bytes, "\xff\xfe") || absl::StartsWith(bytes, "\xfe\xff")) return "UTF-16";
+  // An ASCII character in the first place has its NULs around it.
+  if (bytes.size() >= 4 && bytes.size() % 2 == 0 && (bytes[0] == '\0') != (bytes[1] == '\0')) {
+    return (bytes[0] == '\0' ? bytes[2] : bytes[3]) == '\0' ? "UTF-16" : nullptr;
+  }
+  return nullptr;
+}
+
+// `bytes` with every line end as "\n".
+std::string WithPlainLineEnds(absl::string_view bytes) {
+  std::string text;
+  text.reserve(bytes.size());
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    if (bytes[i] != '\r') {
+      text.push_back(bytes[i]);
+    } else if (i + 1 == bytes.size() || bytes[i + 1] != '\n') {
+      text.push_back('\n');
+    }
+  }
+  return text;
+}
+
+void DropByteOrderMarks(std::string& text) {
+  size_t out = 0;
+  for (size_t i = 0; i < text.size();) {
+    const bool starts_line = out == 0 || text[out - 1] == '\n';
+    if (starts_line && text.compare(i, kByteOrderMark.size(), kByteOrderMark.data()) == 0) {
+      i += kByteOrderMark.size();
+    } else {
+      text[out++] = text[i++];
+    }
+  }
+  text.resize(out);
+}
+
+}  // namespace
+
+size_t ValidUtf8Length(absl::string_view bytes) {
+  size_t length = 0;
+  while (length < bytes.size()) {
+    const size_t character = CharacterLength(bytes.substr(length));
+    if (character == 0) break;
+    length += character;
+  }
+  return length;
+}
+
+absl::StatusOr<std::string> PlainText(absl::string_view bytes, absl::string_view path) {
+  const auto wrong = [path](int64_t line, absl::string_view what) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ":", line, ": ", what, ": save the file as UTF-8"));
+  };
+  if (const char* encoding = OtherEncoding(bytes); encoding != nullptr) {
+    return wrong(1, absl::StrCat("the text is ", encoding, ", not UTF-8"));
+  }
+  std::string text = WithPlainLineEnds(bytes);
+  const size_t nul = std::min(text.find('\0'), text.size());
+  const size_t valid = std::min(nul, ValidUtf8Length(text));
+  if (valid < text.size()) {
+    const auto line =
+        1 + std::count(text.begin(), text.begin() + static_cast<int64_t>(valid), '\n');
+    const size_t start = valid == 0 ? 0 : text.rfind('\n', valid - 1) + 1;
+    return wrong(line, absl::StrCat(valid == nul ? "is not text but has a NUL" : "is not UTF-8",
+                                    " at byte ", valid - start + 1, " of the line"));
+  }
+  DropByteOrderMarks(text);
+  return text;
+}
+
+absl::StatusOr<std::string> ReadTextFile(const std::string& path, uint64_t max_bytes) {
+  const auto bytes = ReadBytes(path, max_bytes);
+  if (!bytes.ok()) return bytes.status();
+  return PlainText(*bytes, path);
+}
+
+TextFile::TextFile(std::string path, std::string text)
+    : path_(std::move(path)), text_(std::move(text)) {}
+
+absl::StatusOr<TextFile> TextFile::Read(const std::string& path, uint64_t max_bytes) {
+  auto text = ReadTextFile(path, max_bytes);
+  if (!text.ok()) return text.status();
+  return TextFile(path, *std::move(text));
+}
+
+absl::StatusOr<TextFile> TextFile::Parse(absl::string_view bytes, const std::string& path) {
+  auto text = PlainText(bytes, path);
+  if (!text.ok()) return text.status();
+  return TextFile(path, *std::move(text));
+}
+
+bool TextFile::Next(absl::string_view* line) {
+  if (position_ >= text_.size()) return false;
+  const size_t end = std::min(text_.find('\n', position_), text_.size());
+  *line = absl::string_view(text_).substr(position_, end - position_);
+  position_ = end + 1;
+  ++line_;
+  return true;
+}
+
+bool TextFile::NextFilled(absl::string_view* line) {
+  while (Next(line)) {
+    *line = absl::StripAsciiWhitespace(*line);
+    if (!line->empty()) return true;
+  }
+  return false;
+}
+
+absl::Status TextFile::Wrong(absl::string_view what) const {
+  return absl::InvalidArgumentError(absl::StrCat(path_, ":", line_, ": ", what));
+}
+
+}  // namespace s2p
