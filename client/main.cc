@@ -3,11 +3,16 @@
 #include <cctype>
 #include <functional>
 #include <iostream>
+#include <iterator>
+#include <memory>
+#include <sstream>
 #include <string>
+#include <vector>
 
+#include "client/clean_text.h"
 #include "client/colour.h"
 #include "client/command_line.h"
-#include "client/report.h"
+#include "daemon/text_file.h"
 
 namespace s2p {
 namespace {
@@ -27,6 +32,25 @@ void NameEnvironment(CLI::App& app) {
   }
 }
 
+// Reads what --config names as all text that people edit; the rest is CLI11's.
+class PlainConfig : public CLI::ConfigTOML {
+ public:
+  // `app` lives longer.
+  explicit PlainConfig(const CLI::App* app) : app_(app) {}
+
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    const std::string bytes(std::istreambuf_iterator<char>(input), {});
+    const std::vector<std::string> paths = app_->get_config_ptr()->results();
+    const auto text = PlainText(bytes, paths.empty() ? "--config" : paths.front());
+    if (!text.ok()) throw CLI::FileError(std::string(text.status().message()));
+    std::istringstream plain(*text);
+    return CLI::ConfigTOML::from_config(plain);
+  }
+
+ private:
+  const CLI::App* const app_;
+};
+
 void AddConnection(CLI::App& app, Connection& connection) {
   ClientOptions& options = connection.options;
   app.add_option("--server", options.server,
@@ -41,6 +65,7 @@ void AddConnection(CLI::App& app, Connection& connection) {
       ->check(CLI::Range(0.001, 86400.0))
       ->capture_default_str();
   app.set_config("--config", "", "TOML file: these flags, and a [section] for each command's");
+  app.config_formatter(std::make_shared<PlainConfig>(&app));
   app.allow_config_extras(CLI::config_extras_mode::error);
 }
 
