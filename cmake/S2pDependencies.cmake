@@ -8,6 +8,8 @@ find_package(absl CONFIG REQUIRED)
 find_package(OpenSSL REQUIRED)
 find_package(Torch REQUIRED)
 find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs)
+find_package(JPEG REQUIRED)
+find_package(PNG REQUIRED)
 find_package(faiss CONFIG REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(prometheus-cpp CONFIG REQUIRED)
@@ -17,6 +19,7 @@ find_package(nlohmann_json CONFIG REQUIRED)
 # cpp-httplib has no CMake config file here, and its struct layouts depend on the flags that
 # pkg-config gives.
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp)
 pkg_check_modules(matio REQUIRED IMPORTED_TARGET matio)
 
 # LibTorch as one target whose headers are system headers.

@@ -21,6 +21,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
 #include "model/check.h"
 #include "model/file.h"
 
@@ -95,6 +96,14 @@ absl::StatusOr<std::string> MakeTemporaryFolder(const std::string& root) {
   }
 }
 
+// True for the names that MakeTemporaryFolder gives. Another program's hidden folder is not ours to
+// remove, whatever it ends in.
+bool IsTemporaryName(absl::string_view name) {
+  constexpr absl::string_view kHexDigits = "0123456789abcdef";
+  return absl::ConsumePrefix(&name, ".") && absl::ConsumeSuffix(&name, kTemporarySuffix) &&
+         name.size() == 16 && name.find_first_not_of(kHexDigits) == absl::string_view::npos;
+}
+
 // Removes what writers left behind that died more than a day ago. Best effort: what cannot be
 // removed now costs only space.
 void SweepAbandoned(const std::string& root) {
@@ -103,9 +112,8 @@ void SweepAbandoned(const std::string& root) {
   ForEachEntry(root, [&](const fs::directory_entry& entry) {
     const std::string name = entry.path().filename().string();
     struct stat status {};
-    if (name[0] == '.' && absl::EndsWith(name, kTemporarySuffix) &&
-        lstat(entry.path().c_str(), &status) == 0 && S_ISDIR(status.st_mode) &&
-        now - status.st_mtime > kAbandonedAfterSeconds) {
+    if (IsTemporaryName(name) && lstat(entry.path().c_str(), &status) == 0 &&
+        S_ISDIR(status.st_mode) && now - status.st_mtime > kAbandonedAfterSeconds) {
       abandoned.push_back(entry.path());
     }
   }).IgnoreError();

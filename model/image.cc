@@ -7,53 +7,13 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "model/check.h"
+#include "model/image_decoders.h"
 
 namespace s2p {
 namespace {
 
-// 16 bits to 8, rounded.
-uint8_t ToByte(uint16_t value) { return static_cast<uint8_t>((value * 255u + 32767u) / 65535u); }
-uint8_t ToByte(uint8_t value) { return value; }
-
-uint8_t OnWhite(uint8_t value, uint8_t alpha) {
-  return static_cast<uint8_t>((value * alpha + 255u * (255u - alpha) + 127u) / 255u);
-}
-
-// One row of grey, BGR or BGRA samples to RGB.
-template <typename Sample>
-void ConvertRow(const Sample* in, int width, int channels, uint8_t* out) {
-  for (int x = 0; x < width; ++x, in += channels, out += Image::kChannels) {
-    if (channels == 1) {
-      std::fill_n(out, Image::kChannels, ToByte(in[0]));
-      continue;
-    }
-    for (int c = 0; c < Image::kChannels; ++c) {
-      const uint8_t value = ToByte(in[2 - c]);
-      out[c] = channels == 4 ? OnWhite(value, ToByte(in[3])) : value;
-    }
-  }
-}
-
-absl::StatusOr<Image> ToRgb(const cv::Mat& mat) {
-  const int channels = mat.channels();
-  if (channels != 1 && channels != 3 && channels != 4) {
-    return absl::InvalidArgumentError(absl::StrCat("an image of ", channels, " channels"));
-  }
-  Image image(mat.cols, mat.rows);
-  for (int y = 0; y < mat.rows; ++y) {
-    if (mat.depth() == CV_8U) {
-      ConvertRow(mat.ptr<uint8_t>(y), mat.cols, channels, image.row(y));
-    } else if (mat.depth() == CV_16U) {
-      ConvertRow(mat.ptr<uint16_t>(y), mat.cols, channels, image.row(y));
-    } else {
-      return absl::InvalidArgumentError("an image of samples that are neither 8 nor 16 bits");
-    }
-  }
-  return image;
-}
-
 // As EXIF's Orientation says: which stored pixel is shown at (x, y).
-Image Orient(const Image& stored, int orientation) {
+Image Orient(Image stored, int orientation) {
   if (orientation == 1) return stored;
   const bool swapped = orientation >= 5;
   const int last_x = stored.width() - 1, last_y = stored.height() - 1;
@@ -73,6 +33,19 @@ Image Orient(const Image& stored, int orientation) {
     }
   }
   return shown;
+}
+
+absl::StatusOr<Image> DecodeStored(ImageFormat format, absl::string_view bytes, int width,
+                                   int height) {
+  switch (format) {
+    case ImageFormat::kJpeg:
+      return DecodeJpeg(bytes, width, height);
+    case ImageFormat::kPng:
+      return DecodePng(bytes, width, height);
+    case ImageFormat::kWebp:
+      return DecodeWebp(bytes, width, height);
+  }
+  return absl::InternalError("an image format without a decoder");
 }
 
 absl::StatusOr<std::string> Encode(const Image& image, const char* extension,
@@ -108,24 +81,12 @@ Image::Image(int width, int height, uint8_t fill)
 absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const ImageLimits& limits) {
   const auto header = ReadImageHeader(bytes, limits);
   if (!header.ok()) return header.status();
-  const absl::Status damaged = absl::InvalidArgumentError("the image is damaged");
-  try {
-    // The Mat only refers to the bytes; imdecode does not write to them.
-    const cv::Mat encoded(1, static_cast<int>(bytes.size()), CV_8U,
-                          const_cast<char*>(bytes.data()));
-    const cv::Mat decoded = cv::imdecode(encoded, cv::IMREAD_UNCHANGED);
-    if (decoded.empty()) return damaged;
-    const bool swapped = header->orientation >= 5;
-    if (decoded.cols != (swapped ? header->height : header->width) ||
-        decoded.rows != (swapped ? header->width : header->height)) {
-      return damaged;
-    }
-    auto image = ToRgb(decoded);
-    if (!image.ok()) return image.status();
-    return Orient(*image, header->orientation);
-  } catch (const cv::Exception&) {
-    return damaged;
-  }
+  const bool swapped = header->orientation >= 5;
+  const int width = swapped ? header->height : header->width;
+  const int height = swapped ? header->width : header->height;
+  auto stored = DecodeStored(header->format, bytes, width, height);
+  if (!stored.ok()) return stored.status();
+  return Orient(*std::move(stored), header->orientation);
 }
 
 absl::StatusOr<std::string> EncodePng(const Image& image) { return Encode(image, ".png", {}); }

@@ -60,15 +60,17 @@ struct ImageHeader {
   int orientation = 1;
 };
 
-// Reads format and size from the first bytes, without decoding and without allocating more than
-// a few hundred bytes. InvalidArgument, saying what is wrong, for anything that is not a JPEG, PNG
-// or WebP image within the limits, or has a side of more than 65,535 pixels.
+// Reads format and size from the headers, without decoding and without allocating more than
+// a few hundred bytes. Needs the whole file: it also looks for the end. InvalidArgument, saying what
+// is wrong, for anything that is not a JPEG, PNG or WebP image within the limits, or has a side of
+// more than 65,535 pixels.
 absl::StatusOr<ImageHeader> ReadImageHeader(absl::string_view bytes,
                                             const ImageLimits& limits = {});
 
-// Decodes after ReadImageHeader has passed. Grey, palette and 16-bit images become 8-bit RGB,
-// alpha is composited on white, EXIF orientation is applied. InvalidArgument if the bytes are
-// damaged or end early.
+// Decodes after ReadImageHeader has passed. Grey, palette, CMYK and 16-bit images become 8-bit RGB,
+// alpha and transparent colours are composited on white, EXIF orientation is applied.
+// InvalidArgument if the picture is damaged or ends early, even where a viewer would show the rest:
+// docs/decisions/0008-image-libraries.md has the rule.
 absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const ImageLimits& limits = {});
 
 absl::StatusOr<std::string> EncodePng(const Image& image);

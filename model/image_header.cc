@@ -1,13 +1,13 @@
 // What the first bytes of an image say, read before any decoder sees them: a decoder allocates what
 // a header claims, and OpenCV picks from dozens of formats by itself.
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "model/foreign_format.h"
 #include "model/image.h"
 
 namespace s2p {
@@ -33,20 +33,24 @@ uint32_t Little32(string_view b, size_t at) { return Little16(b, at) | Little16(
 
 // The orientation in a TIFF structure as EXIF embeds it; 1 if there is none or it makes no sense.
 int ExifOrientation(string_view tiff) {
-  constexpr uint32_t kOrientationTag = 0x0112, kShort = 3;
+  constexpr uint32_t kOrientationTag = 0x0112, kShort = 3, kLong = 4;
   constexpr size_t kEntryBytes = 12;
   if (tiff.size() < 8) return 1;
   const bool little = absl::StartsWith(tiff, "II");
   if (!little && !absl::StartsWith(tiff, "MM")) return 1;
   const auto read16 = [&](size_t at) { return little ? Little16(tiff, at) : Big16(tiff, at); };
-  const size_t directory = little ? Little32(tiff, 4) : Big32(tiff, 4);
+  const auto read32 = [&](size_t at) { return little ? Little32(tiff, at) : Big32(tiff, at); };
+  const size_t directory = read32(4);
   if (directory > tiff.size() - 2) return 1;
   const size_t count = read16(directory);
   for (size_t i = 0; i < count; ++i) {
     const size_t entry = directory + 2 + i * kEntryBytes;
     if (entry + kEntryBytes > tiff.size()) return 1;
-    if (read16(entry) != kOrientationTag || read16(entry + 2) != kShort) continue;
-    const uint32_t orientation = read16(entry + 8);
+    if (read16(entry) != kOrientationTag) continue;
+    // A SHORT; some programs write a LONG.
+    const bool is_long = read16(entry + 2) == kLong;
+    if (!is_long && read16(entry + 2) != kShort) continue;
+    const uint32_t orientation = is_long ? read32(entry + 8) : read16(entry + 8);
     return orientation >= 1 && orientation <= 8 ? static_cast<int>(orientation) : 1;
   }
   return 1;
@@ -64,34 +68,65 @@ bool IsStartOfFrame(uint32_t marker) {
   return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
 }
 
+// The kinds of JPEG by their frame header (ITU-T T.81, table B.1).
+absl::Status CheckJpegKind(uint32_t frame, uint32_t bits) {
+  if (frame <= 0xC2) {
+    if (bits == 8) return absl::OkStatus();
+    return Bad(absl::StrCat("the JPEG image has ", bits, " bits a sample; 8 are read"));
+  }
+  if (frame == 0xC3) return Bad("lossless JPEG images are not read");
+  if (frame == 0xC9 || frame == 0xCA) {
+    return Bad("JPEG images with arithmetic coding are not read");
+  }
+  return Bad("hierarchical JPEG images are not read");
+}
+
+// The next marker at or behind `at`, which moves behind it; 0 if there is none. Passes over fill
+// bytes, and over stray bytes between segments, which some phones write.
+uint32_t NextJpegMarker(string_view bytes, size_t& at) {
+  for (; at + 1 < bytes.size(); ++at) {
+    const uint32_t code = Byte(bytes, at + 1);
+    if (Byte(bytes, at) != 0xFF || code == 0x00 || code == 0xFF) continue;
+    at += 2;
+    return code;
+  }
+  return 0;
+}
+
 // JPEG (ITU-T T.81, B.1): markers with lengths up to the first scan; the end is looked for behind.
 absl::StatusOr<Stored> ReadJpeg(string_view bytes) {
-  constexpr uint32_t kStartOfScan = 0xDA, kApp1 = 0xE1;
+  constexpr uint32_t kStartOfScan = 0xDA, kEndOfImage = 0xD9, kApp1 = 0xE1, kTem = 0x01;
   constexpr string_view kEnd("\xFF\xD9", 2), kExif("Exif\0\0", 6);
   Stored stored;
   stored.format = ImageFormat::kJpeg;
+  bool has_frame = false, has_exif = false;
   size_t at = 2;
   for (;;) {
-    while (at < bytes.size() && Byte(bytes, at) == 0xFF) ++at;
-    if (at + 3 > bytes.size()) return Truncated("JPEG");
-    if (Byte(bytes, at - 1) != 0xFF) return Bad("the JPEG image is damaged: a marker is missing");
-    const uint32_t marker = Byte(bytes, at);
-    const size_t length = Big16(bytes, at + 1);
+    const uint32_t marker = NextJpegMarker(bytes, at);
+    if (marker == 0 || marker == kEndOfImage) return Truncated("JPEG");
+    if (marker == kTem || (marker >= 0xD0 && marker <= 0xD7)) continue;  // Without a body.
+    if (at + 2 > bytes.size()) return Truncated("JPEG");
+    const size_t length = Big16(bytes, at);
     if (length < 2) return Bad("the JPEG image is damaged: a segment without length");
-    if (length > bytes.size() - at - 1) return Truncated("JPEG");
-    const string_view body = bytes.substr(at + 3, length - 2);
-    at += 1 + length;
+    if (length > bytes.size() - at) return Truncated("JPEG");
+    const string_view body = bytes.substr(at + 2, length - 2);
+    at += length;
     if (marker == kStartOfScan) break;
     if (IsStartOfFrame(marker)) {
-      if (marker > 0xC2) return Bad("the JPEG image is of a kind that is not read (lossless etc.)");
       if (body.size() < 6) return Bad("the JPEG image is damaged: its frame header is too short");
+      if (has_frame) return Bad("the JPEG image has more than one frame header");
+      if (absl::Status kind = CheckJpegKind(marker, Byte(body, 0)); !kind.ok()) return kind;
       stored.height = Big16(body, 1);
       stored.width = Big16(body, 3);
-    } else if (marker == kApp1 && absl::StartsWith(body, kExif)) {
+      if (stored.height == 0)
+        return Bad("JPEG images with their height behind them (DNL) are not read");
+      has_frame = true;
+    } else if (marker == kApp1 && !has_exif && absl::StartsWith(body, kExif)) {
       stored.orientation = ExifOrientation(body.substr(kExif.size()));
+      has_exif = true;
     }
   }
-  if (stored.width == 0 && stored.height == 0) return Bad("the JPEG image has no frame header");
+  if (!has_frame) return Bad("the JPEG image has no frame header");
   if (bytes.substr(at).rfind(kEnd) == string_view::npos) return Truncated("JPEG");
   return stored;
 }
@@ -123,6 +158,7 @@ absl::StatusOr<Stored> ReadPng(string_view bytes) {
     if (length > bytes.size() - at - kFrameBytes) return Truncated("PNG");
     const string_view name = bytes.substr(at + 4, 4), body = bytes.substr(at + 8, length);
     if (at == kSignatureBytes) {
+      if (name == "CgBI") return Bad("PNG images in the form of Apple's Xcode (CgBI) are not read");
       if (name != "IHDR" || length != kHeaderBytes) return Bad("the PNG image has no header");
       stored.width = Big32(body, 0);
       stored.height = Big32(body, 4);
@@ -130,7 +166,7 @@ absl::StatusOr<Stored> ReadPng(string_view bytes) {
           Byte(body, 12) > 1) {
         return Bad("the PNG image's header is damaged");
       }
-    } else if (name == "eXIf") {
+    } else if (name == "eXIf" && !has_pixels) {
       stored.orientation = ExifOrientation(body);
     } else if (name == "IDAT") {
       has_pixels = true;
@@ -178,7 +214,9 @@ absl::StatusOr<Stored> ReadWebP(string_view bytes) {
     const string_view name = riff.substr(at, 4), body = riff.substr(at + kChunkHeaderBytes, length);
     if (name == "VP8X") {
       if (body.size() < 10) return Bad("the WebP image's header is damaged");
-      if (Byte(body, 0) & kAnimationFlag) return Bad("animated WebP images are not read");
+      if (Byte(body, 0) & kAnimationFlag) {
+        return Bad("the WebP image says that it is animated; animated WebP images are not read");
+      }
       canvas.width = Little24(body, 4) + 1;
       canvas.height = Little24(body, 7) + 1;
       has_canvas = true;
@@ -199,34 +237,13 @@ absl::StatusOr<Stored> ReadWebP(string_view bytes) {
   return stored;
 }
 
-// What other formats begin with, for the message.
-string_view OtherFormat(string_view bytes) {
-  struct Known {
-    string_view magic, name;
-  };
-  static constexpr std::array<Known, 9> kKnown = {
-      {{string_view("II*\0", 4), "TIFF"},
-       {string_view("MM\0*", 4), "TIFF"},
-       {"GIF8", "GIF"},
-       {"BM", "BMP"},
-       {"8BPS", "Photoshop"},
-       {"%PDF", "PDF"},
-       {"\x76\x2F\x31\x01", "OpenEXR"},
-       {"<svg", "SVG"},
-       {string_view("\0\0\0\x0CjP  ", 8), "JPEG 2000"}}};
-  for (const Known& known : kKnown) {
-    if (absl::StartsWith(bytes, known.magic)) return known.name;
-  }
-  return bytes.size() > 8 && bytes.substr(4, 4) == "ftyp" ? "HEIF, AVIF or video" : "unknown";
-}
-
 absl::StatusOr<Stored> ReadStored(string_view bytes) {
   if (absl::StartsWith(bytes, "\xFF\xD8\xFF")) return ReadJpeg(bytes);
   if (absl::StartsWith(bytes, string_view("\x89PNG\r\n\x1A\n", 8))) return ReadPng(bytes);
   if (bytes.size() >= 12 && absl::StartsWith(bytes, "RIFF") && bytes.substr(8, 4) == "WEBP") {
     return ReadWebP(bytes);
   }
-  return Bad(absl::StrCat("not a JPEG, PNG or WebP image (", OtherFormat(bytes), " format)"));
+  return Bad(absl::StrCat("not a JPEG, PNG or WebP image (", ForeignFormat(bytes), ")"));
 }
 
 }  // namespace

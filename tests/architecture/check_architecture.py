@@ -24,7 +24,8 @@ ARROWS = {
     "trainer": ["s2p/v1/*", "model/*", "daemon/*"],
     "server": ["s2p/v1/*", "model/*", "daemon/*"],
     # A spec, a data set or a key reads the same in the command line as in the programs it talks to.
-    "client": ["s2p/v1/*", "daemon/text_file.h"],
+    # Every program starts alike.
+    "client": ["s2p/v1/*", "daemon/text_file.h", "daemon/flag_words.h", "daemon/standard_streams.h"],
     "tests": ["*"],
 }
 FILE_ARROWS = {
@@ -34,10 +35,10 @@ FILE_ARROWS = {
 
 # The room of each target that our CMake files define, apart from s2p::NAME with NAME = room or
 # room_something.
-TARGET_ROOMS = {"image": "model", "checkpoint": "model", "text": "daemon"}
+TARGET_ROOMS = {"image": "model", "checkpoint": "model", "text": "daemon", "start": "daemon"}
 # The targets that a room may link of another, where it may not link all of them. A rule of
 # `FILE_ARROWS` wins.
-ROOM_TARGETS = {("model", "proto"): {"proto_checkpoint"}, ("client", "daemon"): {"text"}}
+ROOM_TARGETS = {("model", "proto"): {"proto_checkpoint"}, ("client", "daemon"): {"text", "start"}}
 
 # includes: how the header of the library begins. targets: how its CMake target begins. files: who
 # may include it. headers: which of these may be headers, so that its types cross a file's border.
@@ -50,6 +51,10 @@ LIBRARIES = {
          "trainer/synthetic_*", "trainer/shoe_*", "trainer/augmentation.*", "trainer/canvas.cc",
          "client/montage*.cc", "client/photo_thumbnail.cc"],
         [], ["model", "trainer", "client"]),
+    "libjpeg": Library(["jpeglib", "jerror"], ["jpeg"], ["model/jpeg_decoder.cc"], [], ["model"]),
+    "libpng": Library(["png.h"], ["png"], ["model/png_decoder.cc"], [], ["model"]),
+    "libwebp": Library(
+        ["webp/"], ["pkgconfig::webp"], ["model/webp_decoder.cc"], [], ["model"]),
     "LibTorch": Library(
         ["torch/", "ATen/", "c10/", "caffe2/"], ["torch", "s2p::torch", "${TORCH_LIBRARIES}"],
         ["model/preprocessor.*", "model/backbone.*", "model/backbone_weights.cc", "model/dual_encoder.*", "model/encoder*.cc",
@@ -66,7 +71,7 @@ LIBRARIES = {
          "server/main.cc", "trainer/training_service.*", "trainer/watch_job_*", "trainer/trainer_server.*",
          "trainer/main.cc",
          "client/search_client.*", "client/training_client.*", "client/grpc_channel.*",
-         "client/web/*", "daemon/credentials.*", "daemon/tls*", "daemon/grpc_status.*",
+         "client/web/*", "daemon/credentials.*", "daemon/tls*", "daemon/grpc_*",
          "daemon/api_keys.*"],
         ["server/*", "trainer/*", "client/*", "daemon/*"],
         ["server", "trainer", "client", "daemon", "proto"]),

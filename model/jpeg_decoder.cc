@@ -1,0 +1,184 @@
+#include <cstddef>
+#include <cstdio>
+// libjpeg's header needs size_t and FILE.
+#include <jerror.h>
+#include <jpeglib.h>
+
+#include <algorithm>
+#include <csetjmp>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "model/image_decoders.h"
+
+namespace s2p {
+namespace {
+
+// Encoders write about ten scans. A file can repeat a scan of 61 bytes thousands of times, and each
+// one costs a pass over all pixels.
+constexpr int kMaxScans = 100;
+// Encoders may pad a scan; data that are damaged leave far more behind, compared with the file.
+int MaxBytesAfterScan(size_t file_bytes) {
+  return static_cast<int>(std::min<size_t>(4096, 64 + file_bytes / 16));
+}
+constexpr char kEndsEarly[] = "ends early: it was cut off or damaged";
+
+// Why Decode was left by longjmp.
+constexpr int kFailed = 1;
+constexpr int kOnlyTheTrailer = 2;
+
+// The decoder, and what it reported. libjpeg calls back with the first member of each.
+struct Decoder {
+  jpeg_decompress_struct jpeg;
+  jpeg_error_mgr errors;
+  jpeg_progress_mgr progress;
+  std::jmp_buf escape;
+  // Set before `escape` is taken.
+  const char* problem;
+  int max_bytes_after_scan;
+  // What the decoder has reached: the first scan, and the last row.
+  bool in_scan;
+  bool has_all_rows;
+};
+
+Decoder& DecoderOf(j_common_ptr jpeg) { return *static_cast<Decoder*>(jpeg->client_data); }
+
+[[noreturn]] void Fail(j_common_ptr jpeg, const char* problem) {
+  Decoder& decoder = DecoderOf(jpeg);
+  decoder.problem = problem;
+  std::longjmp(decoder.escape, kFailed);
+}
+
+[[noreturn]] void OnError(j_common_ptr jpeg) {
+  Decoder& decoder = DecoderOf(jpeg);
+  // Behind a whole picture without an end marker, cameras write trailers of their own.
+  if (decoder.has_all_rows) std::longjmp(decoder.escape, kOnlyTheTrailer);
+  switch (jpeg->err->msg_code) {
+    case JERR_OUT_OF_MEMORY:
+      Fail(jpeg, "needs more memory to decode than there is");
+    case JERR_BAD_PRECISION:
+      Fail(jpeg, "does not have 8 bits a sample");
+    default:
+      Fail(jpeg, "is damaged");
+  }
+}
+
+// Level -1 is a warning: libjpeg makes up what it cannot read, and continues.
+void OnMessage(j_common_ptr jpeg, int level) {
+  if (level >= 0) return;
+  const Decoder& decoder = DecoderOf(jpeg);
+  switch (jpeg->err->msg_code) {
+    case JWRN_EXTRANEOUS_DATA:
+      // Between segments nothing is lost.
+      if (!decoder.in_scan || jpeg->err->msg_parm.i[0] <= decoder.max_bytes_after_scan) return;
+      break;
+    case JWRN_ADOBE_XFORM:
+    case JWRN_JFIF_MAJOR:
+    case JWRN_BOGUS_PROGRESSION:
+    case JWRN_NOT_SEQUENTIAL:
+      return;
+    case JWRN_JPEG_EOF:
+      if (decoder.has_all_rows) return;  // Only the end marker is missing.
+      Fail(jpeg, kEndsEarly);
+    case JWRN_HIT_MARKER:
+      Fail(jpeg, kEndsEarly);
+    default:
+      break;
+  }
+  Fail(jpeg, "is damaged");
+}
+
+void OnProgress(j_common_ptr jpeg) {
+  if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number > kMaxScans) {
+    Fail(jpeg, "has more than 100 scans");
+  }
+}
+
+void Silent(j_common_ptr) {}
+
+// The conversion of CMYK that viewers use where no profile is applied. Adobe's encoders, which are
+// where nearly all of these files come from, store the complement of each ink.
+void CmykRowToRgb(const uint8_t* in, int width, uint8_t* out) {
+  for (int x = 0; x < width; ++x, in += 4, out += Image::kChannels) {
+    for (int c = 0; c < Image::kChannels; ++c) {
+      out[c] = static_cast<uint8_t>((in[c] * in[3] + 127) / 255);
+    }
+  }
+}
+
+// Whether each scan that the picture needs was there. A progressive picture, or one that stores its
+// components one after the other, decodes without a warning when its last scans are missing.
+bool HasAllScans(const jpeg_decompress_struct& jpeg) {
+  for (int c = 0; c < jpeg.num_components; ++c) {
+    // libjpeg fixes a component's quantization table at its first scan.
+    if (jpeg.comp_info[c].quant_table == nullptr) return false;
+    if (!jpeg.progressive_mode || jpeg.coef_bits == nullptr) continue;
+    // Bits that are still to come for each coefficient; -1 if it was in no scan.
+    const int* bits = jpeg.coef_bits[c];
+    if (!std::all_of(bits, bits + DCTSIZE2, [](int missing) { return missing == 0; })) return false;
+  }
+  return true;
+}
+
+// Everything between setjmp and longjmp: no object with a destructor lives here.
+bool Decode(Decoder& decoder, absl::string_view bytes, Image& image, uint8_t* cmyk) {
+  jpeg_decompress_struct& jpeg = decoder.jpeg;
+  switch (setjmp(decoder.escape)) {
+    case 0:
+      break;
+    case kOnlyTheTrailer:
+      return true;
+    default:
+      return false;
+  }
+  jpeg_create_decompress(&jpeg);
+  jpeg.progress = &decoder.progress;
+  jpeg_mem_src(&jpeg, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  jpeg_read_header(&jpeg, TRUE);
+  const auto common = reinterpret_cast<j_common_ptr>(&jpeg);
+  if (static_cast<int>(jpeg.image_width) != image.width() ||
+      static_cast<int>(jpeg.image_height) != image.height()) {
+    Fail(common, "contradicts itself about its size");
+  }
+  if (jpeg.num_components == 2) Fail(common, "has two colour components");
+  const bool is_cmyk = jpeg.num_components == 4;
+  jpeg.out_color_space = is_cmyk ? JCS_CMYK : JCS_RGB;
+  decoder.in_scan = true;
+  jpeg_start_decompress(&jpeg);
+  while (jpeg.output_scanline < jpeg.output_height) {
+    uint8_t* out = image.row(static_cast<int>(jpeg.output_scanline));
+    JSAMPROW row = is_cmyk ? cmyk : out;
+    jpeg_read_scanlines(&jpeg, &row, 1);
+    if (is_cmyk) CmykRowToRgb(cmyk, image.width(), out);
+  }
+  if (!HasAllScans(jpeg)) Fail(common, kEndsEarly);
+  decoder.has_all_rows = true;
+  jpeg_finish_decompress(&jpeg);
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<Image> DecodeJpeg(absl::string_view bytes, int width, int height) {
+  Image image(width, height);
+  std::vector<uint8_t> cmyk(static_cast<size_t>(width) * 4);
+  auto decoder = std::make_unique<Decoder>();
+  decoder->jpeg.err = jpeg_std_error(&decoder->errors);
+  decoder->jpeg.client_data = decoder.get();
+  decoder->errors.error_exit = OnError;
+  decoder->errors.emit_message = OnMessage;
+  decoder->errors.output_message = Silent;
+  decoder->progress.progress_monitor = OnProgress;
+  decoder->max_bytes_after_scan = MaxBytesAfterScan(bytes.size());
+  const bool whole = Decode(*decoder, bytes, image, cmyk.data());
+  jpeg_destroy_decompress(&decoder->jpeg);
+  if (!whole) {
+    return absl::InvalidArgumentError(absl::StrCat("the JPEG image ", decoder->problem));
+  }
+  return image;
+}
+
+}  // namespace s2p

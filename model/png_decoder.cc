@@ -1,0 +1,124 @@
+#include <png.h>
+
+#include <array>
+#include <csetjmp>
+#include <cstring>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "model/image_decoders.h"
+#include "model/on_white.h"
+
+namespace s2p {
+namespace {
+
+using absl::string_view;
+
+// Where libpng is in the bytes, and what it reported.
+struct Source {
+  string_view rest;
+  bool ends_early = false;
+  bool damaged = false;
+};
+
+void Read(png_structp png, png_bytep out, size_t size) {
+  auto* source = static_cast<Source*>(png_get_io_ptr(png));
+  if (size > source->rest.size()) {
+    source->ends_early = true;
+    png_error(png, "");
+  }
+  std::memcpy(out, source->rest.data(), size);
+  source->rest.remove_prefix(size);
+}
+
+[[noreturn]] void OnError(png_structp png, png_const_charp message) {
+  auto* source = static_cast<Source*>(png_get_error_ptr(png));
+  if (string_view(message) == "Not enough image data") source->ends_early = true;
+  png_longjmp(png, 1);
+}
+
+// These change pixels. libpng's other warnings tell of metadata, or of bytes that nothing needs.
+void OnWarning(png_structp png, png_const_charp message) {
+  const string_view text = message;
+  if (text == "IDAT: incorrect data check" || text == "tRNS: CRC error") {
+    static_cast<Source*>(png_get_error_ptr(png))->damaged = true;
+  }
+}
+
+// Metadata neither changes what is shown here nor may cost memory or spoil a good picture.
+void SkipMetadata(png_structp png) {
+  static constexpr char kChunks[] =
+      "bKGD\0cHRM\0eXIf\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0"
+      "tEXt\0tIME\0zTXt";
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER,
+                              reinterpret_cast<png_const_bytep>(kChunks), sizeof(kChunks) / 5);
+}
+
+// Asks for 8-bit RGB, or RGBA where the file has alpha or a transparent colour. The transparent
+// colour is compared at the depth of the file, before samples become 8 bits.
+void AskForRgb(png_structp png) {
+  png_set_expand(png);
+  png_set_scale_16(png);
+  png_set_gray_to_rgb(png);
+}
+
+// What Decode needs beyond the picture; owned outside of the frame that longjmp leaves.
+struct Buffers {
+  std::vector<uint8_t> rgba;
+  std::vector<png_bytep> rows;
+};
+
+// Everything between setjmp and longjmp: no object with a destructor lives here.
+bool Decode(png_structp png, png_infop info, Image& image, Buffers& buffers) {
+  if (setjmp(png_jmpbuf(png)) != 0) return false;
+  SkipMetadata(png);
+  // Some encoders state a smaller window than they use.
+  png_set_option(png, PNG_MAXIMUM_INFLATE_WINDOW, PNG_OPTION_ON);
+  png_read_info(png, info);
+  if (static_cast<int>(png_get_image_width(png, info)) != image.width() ||
+      static_cast<int>(png_get_image_height(png, info)) != image.height()) {
+    png_error(png, "");
+  }
+  AskForRgb(png);
+  const int passes = png_set_interlace_handling(png);
+  png_read_update_info(png, info);
+  const bool has_alpha = png_get_channels(png, info) == 4;
+  const size_t width = static_cast<size_t>(image.width());
+  // Rows of an interlaced picture are complete only after its last pass.
+  const size_t rgba_rows = !has_alpha ? 0 : passes > 1 ? static_cast<size_t>(image.height()) : 1;
+  buffers.rgba.resize(rgba_rows * width * 4);
+  for (int pass = 0; pass < passes; ++pass) {
+    for (int y = 0; y < image.height(); ++y) {
+      uint8_t* rgba =
+          buffers.rgba.data() + (rgba_rows > 1 ? static_cast<size_t>(y) * width * 4 : 0);
+      png_read_row(png, has_alpha ? rgba : image.row(y), nullptr);
+      if (has_alpha && pass == passes - 1) RgbaOnWhite(rgba, width, image.row(y));
+    }
+  }
+  png_read_end(png, nullptr);
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<Image> DecodePng(string_view bytes, int width, int height) {
+  Source source{bytes};
+  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &source, OnError, OnWarning);
+  png_infop info = png == nullptr ? nullptr : png_create_info_struct(png);
+  bool whole = false;
+  Image image(width, height);
+  if (info != nullptr) {
+    Buffers buffers;
+    png_set_read_fn(png, &source, Read);
+    whole = Decode(png, info, image, buffers);
+  }
+  png_destroy_read_struct(&png, &info, nullptr);
+  if (source.ends_early) {
+    return absl::InvalidArgumentError("the PNG image ends early: it was cut off or damaged");
+  }
+  if (!whole || source.damaged) return absl::InvalidArgumentError("the PNG image is damaged");
+  return image;
+}
+
+}  // namespace s2p
