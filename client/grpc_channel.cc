@@ -1,12 +1,11 @@
 #include "client/grpc_channel.h"
 
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "daemon/text_file.h"
 
 namespace s2p {
 namespace {
@@ -22,15 +21,6 @@ constexpr int kConnectMs = 5000;
 // this often also while they have nothing to say.
 constexpr int kKeepaliveMs = 30 * 1000;
 constexpr int kKeepaliveTimeoutMs = 20 * 1000;
-
-absl::StatusOr<std::string> ReadPem(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    return absl::NotFoundError(absl::StrCat(path, ": cannot be read, or is empty"));
-  }
-  return std::move(text).str();
-}
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
     const ClientOptions& options) {
@@ -48,7 +38,7 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
                                     std::pair(&options.tls_cert, &tls.pem_cert_chain),
                                     std::pair(&options.tls_key, &tls.pem_private_key)}) {
     if (path->empty()) continue;
-    auto pem = ReadPem(*path);
+    auto pem = ReadPemFile(*path);
     if (!pem.ok()) return pem.status();
     *field = *std::move(pem);
   }

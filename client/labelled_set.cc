@@ -1,13 +1,12 @@
 #include "client/labelled_set.h"
 
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "daemon/text_file.h"
 
 namespace s2p {
 namespace {
@@ -15,15 +14,13 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int kFormat = 1;
+// 4 GiB, as the trainer takes.
+constexpr uint64_t kMaxBytes = uint64_t{1} << 32;
 
-absl::StatusOr<std::string> ReadText(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return absl::NotFoundError(absl::StrCat(path, ": cannot be read; is this a data set folder?"));
-  }
-  std::ostringstream text;
-  text << file.rdbuf();
-  return std::move(text).str();
+// Why a file of the folder could not be read.
+absl::Status Unreadable(const absl::Status& why, const std::string& path) {
+  if (!absl::IsNotFound(why)) return why;
+  return absl::NotFoundError(absl::StrCat(path, ": is not there; is this a data set folder?"));
 }
 
 absl::StatusOr<std::string> StringField(const Json& line, const char* name,
@@ -71,8 +68,8 @@ absl::Status AddLine(const std::string& text, const std::string& where, Labelled
 
 absl::Status ReadName(const std::string& folder, LabelledSet& set) {
   const std::string path = absl::StrCat(folder, "/dataset.json");
-  auto text = ReadText(path);
-  if (!text.ok()) return text.status();
+  const auto text = ReadTextFile(path, kMaxBytes);
+  if (!text.ok()) return Unreadable(text.status(), path);
   const Json about = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
   if (!about.is_object()) return absl::InvalidArgumentError(absl::StrCat(path, ": not JSON"));
   const auto format = about.find("format");
@@ -97,13 +94,11 @@ absl::StatusOr<LabelledSet> ReadLabelledSet(const std::string& folder, const std
   set.split = split;
   if (absl::Status status = ReadName(folder, set); !status.ok()) return status;
   const std::string path = absl::StrCat(folder, "/dataset.jsonl");
-  auto text = ReadText(path);
-  if (!text.ok()) return text.status();
-  int number = 0;
-  for (absl::string_view line : absl::StrSplit(*text, '\n')) {
-    ++number;
-    if (line.empty()) continue;
-    const std::string where = absl::StrCat(path, ":", number);
+  auto file = TextFile::Read(path, kMaxBytes);
+  if (!file.ok()) return Unreadable(file.status(), path);
+  absl::string_view line;
+  while (file->NextFilled(&line)) {
+    const std::string where = absl::StrCat(path, ":", file->line());
     if (absl::Status status = AddLine(std::string(line), where, set); !status.ok()) return status;
   }
   if (set.images.empty()) {

@@ -13,7 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "client/arguments.h"
+#include "daemon/text_file.h"
 
 namespace s2p {
 namespace {
@@ -104,7 +104,7 @@ std::string FieldNames(const pb::Descriptor& type) {
 }  // namespace
 
 absl::StatusOr<v1::TrainingSpec> ReadSpecFile(const std::string& path) {
-  const auto text = ReadImageFile(path, kMaxSpecBytes);
+  const auto text = ReadTextFile(path, kMaxSpecBytes);
   if (!text.ok()) return text.status();
   v1::TrainingSpec spec;
   if (absl::StartsWith(absl::StripLeadingAsciiWhitespace(*text), "{")) {

@@ -11,9 +11,9 @@
 
 namespace s2p {
 
-// Reads a file in protobuf's text format, or in JSON when it begins with "{". Presets are filled in
-// by the trainer, which also checks the values. NotFound or FailedPrecondition for the file;
-// InvalidArgument naming the file and what is wrong in it, in the text format with line and column.
+// Reads a file in protobuf's text format, or in JSON when it begins with "{", as ReadTextFile does.
+// Presets are filled in by the trainer, which also checks the values. InvalidArgument naming the
+// file and what is wrong in it, in the text format with line and column.
 absl::StatusOr<v1::TrainingSpec> ReadSpecFile(const std::string& path);
 
 // Sets one field from "step2.epochs=5", with the meaning that --set has in s2p-trainer: names as in

@@ -4,21 +4,19 @@
 #include <openssl/sha.h>
 #include <sys/stat.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
+#include "daemon/text_file.h"
 
 namespace s2p {
 namespace {
 
 constexpr size_t kMinKeyLength = 16;
+// Bounds what a wrong path can cost, as that of a log.
+constexpr uint64_t kMaxKeyFileBytes = uint64_t{1} << 20;
 constexpr absl::string_view kScheme = "bearer ";
 
 std::array<unsigned char, 32> DigestOf(absl::string_view key) {
@@ -30,40 +28,35 @@ std::array<unsigned char, 32> DigestOf(absl::string_view key) {
 }  // namespace
 
 absl::StatusOr<ApiKeys> ApiKeys::Read(const std::string& path) {
-  struct stat attributes = {};
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  if (!file || stat(path.c_str(), &attributes) != 0 || S_ISDIR(attributes.st_mode)) {
-    const std::string message = absl::StrCat("cannot read the API keys in ", path);
-    if (errno == EACCES) return absl::PermissionDeniedError(message);
-    return absl::NotFoundError(message);
+  const auto text = ReadTextFile(path, kMaxKeyFileBytes);
+  if (!text.ok()) {
+    return absl::Status(text.status().code(),
+                        absl::StrCat("cannot read the API keys in ", text.status().message()));
   }
-  if ((attributes.st_mode & (S_IROTH | S_IWOTH)) != 0) {
+  struct stat attributes = {};
+  if (stat(path.c_str(), &attributes) != 0 || (attributes.st_mode & (S_IROTH | S_IWOTH)) != 0) {
     return absl::PermissionDeniedError(absl::StrCat(
         path, " is open to every user of this machine, so its API keys are no secret: chmod 600"));
   }
-  std::stringstream contents;
-  contents << file.rdbuf();
-  return Parse(contents.str(), path);
+  return Parse(*text, path);
 }
 
 absl::StatusOr<ApiKeys> ApiKeys::Parse(absl::string_view contents, const std::string& path) {
+  auto file = TextFile::Parse(contents, path);
+  if (!file.ok()) return file.status();
   std::vector<Digest> digests;
-  int number = 0;
-  for (absl::string_view line : absl::StrSplit(contents, '\n')) {
-    ++number;
-    line = absl::StripAsciiWhitespace(line);
-    if (line.empty() || line.front() == '#') continue;
+  absl::string_view line;
+  while (file->NextFilled(&line)) {
+    if (line.front() == '#') continue;
     for (char c : line) {
       if (!absl::ascii_isgraph(c)) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            path, ":", number, ": a key is printable ASCII without spaces, one key a line"));
+        return file->Wrong("a key is printable ASCII without spaces, one key a line");
       }
     }
     if (line.size() < kMinKeyLength) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ":", number, ": a key of ", line.size(),
-                                                     " characters can be guessed; at least ",
-                                                     kMinKeyLength, " are needed"));
+      return file->Wrong(absl::StrCat("a key of ", line.size(),
+                                      " characters can be guessed; at least ", kMinKeyLength,
+                                      " are needed"));
     }
     digests.push_back(DigestOf(line));
   }

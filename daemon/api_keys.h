@@ -15,16 +15,16 @@ namespace s2p {
 // The set of accepted keys; any of them opens every method. Immutable. Keeps only digests, so a
 // core dump holds no key.
 //
-// File: one key a line, at least 16 printable ASCII characters without spaces; blank lines and
-// those that start with # are skipped. Several keys make rotation possible: add the new one, move
-// the callers, drop the old one. What follows a space on a line is refused, so that roles can stand
-// there in a later version without changing what today's files mean.
+// File: text (daemon/text_file.h) with one key a line, at least 16 printable ASCII characters
+// without spaces; blank lines and those that start with # are skipped. Several keys make rotation
+// possible: add the new one, move the callers, drop the old one. What follows a space on a line is
+// refused, so that roles can stand there in a later version without changing what today's files
+// mean.
 class ApiKeys {
  public:
-  // NotFound if the file cannot be opened; PermissionDenied if we may not read it, and if every
-  // user of the machine may read or write it (its group may: that is how orchestrators hand out
-  // secrets). InvalidArgument with the line number for a bad line, and for a file without any key:
-  // an empty file must not mean "everyone".
+  // As ReadTextFile; PermissionDenied also if every user of the machine may read or write the file
+  // (its group may: that is how orchestrators hand out secrets). InvalidArgument with the line
+  // number for a bad line, and for a file without any key: an empty file must not mean "everyone".
   static absl::StatusOr<ApiKeys> Read(const std::string& path);
 
   // The same from the file's contents; `path` is for messages.

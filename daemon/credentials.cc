@@ -4,28 +4,19 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include <cerrno>
-#include <fstream>
-#include <sstream>
-
 #include "absl/strings/str_cat.h"
 #include "daemon/listen_address.h"
 #include "daemon/options.h"
+#include "daemon/text_file.h"
 
 namespace s2p {
 namespace {
 
 absl::StatusOr<std::string> ReadPem(absl::string_view flag, const std::string& path) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream contents;
-  contents << file.rdbuf();
-  if (!file.is_open() || contents.str().empty()) {
-    const std::string message = absl::StrCat("--", flag, ": cannot read ", path);
-    if (errno == EACCES) return absl::PermissionDeniedError(message);
-    return absl::NotFoundError(message);
-  }
-  return contents.str();
+  auto text = ReadPemFile(path);
+  if (text.ok()) return text;
+  return absl::Status(text.status().code(),
+                      absl::StrCat("--", flag, ": cannot read ", text.status().message()));
 }
 
 // gRPC itself would only fail to start, without a word why.

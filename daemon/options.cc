@@ -3,9 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
 #include <map>
-#include <sstream>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -13,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "daemon/text_file.h"
 #include "daemon/toml.h"
 
 namespace s2p {
@@ -96,13 +95,12 @@ void Options::Impl::Describe(CLI::App* app) const {
 
 absl::StatusOr<std::map<std::string, Given>> Options::Impl::ReadConfig(
     const std::string& path) const {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream contents;
-  contents << file.rdbuf();
-  if (!file.is_open() || file.bad()) {
-    return absl::NotFoundError(absl::StrCat("--config: cannot read ", path));
+  const absl::StatusOr<std::string> text = ReadTextFile(path);
+  if (!text.ok()) {
+    return absl::Status(text.status().code(),
+                        absl::StrCat("--config: cannot read ", text.status().message()));
   }
-  absl::StatusOr<std::vector<TomlEntry>> entries = ParseToml(contents.str(), path);
+  absl::StatusOr<std::vector<TomlEntry>> entries = ParseToml(*text, path);
   if (!entries.ok()) return entries.status();
 
   std::map<std::string, Given> given;

@@ -16,6 +16,7 @@
 namespace s2p {
 namespace {
 
+constexpr uint64_t kMaxPemBytes = uint64_t{1} << 24;
 constexpr absl::string_view kByteOrderMark = "\xef\xbb\xbf";
 
 // Closes with its owner.
@@ -152,6 +153,22 @@ absl::StatusOr<std::string> ReadTextFile(const std::string& path, uint64_t max_b
   const auto bytes = ReadBytes(path, max_bytes);
   if (!bytes.ok()) return bytes.status();
   return PlainText(*bytes, path);
+}
+
+absl::StatusOr<std::string> ReadPemFile(const std::string& path) {
+  auto bytes = ReadBytes(path, kMaxPemBytes);
+  if (!bytes.ok()) return bytes.status();
+  const bool is_pem = absl::StrContains(*bytes, "-----BEGIN ");
+  auto text = PlainText(*bytes, path);
+  if (is_pem) return text.ok() ? text : bytes;
+  // A sequence, with its length in two bytes.
+  if (absl::StartsWith(*bytes, "\x30\x82")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": is in DER form; openssl x509 or pkey -inform der makes PEM of it"));
+  }
+  if (!text.ok()) return text.status();
+  return absl::InvalidArgumentError(
+      absl::StrCat(path, ": holds no certificate or key in PEM form: no line is -----BEGIN ..."));
 }
 
 TextFile::TextFile(std::string path, std::string text)

@@ -29,6 +29,11 @@ absl::StatusOr<std::string> PlainText(absl::string_view bytes, absl::string_view
 absl::StatusOr<std::string> ReadTextFile(const std::string& path,
                                          uint64_t max_bytes = kMaxTextBytes);
 
+// Reads certificates or a key in PEM form as ReadTextFile does, but leaves bytes that are not UTF-8
+// alone: only what stands between BEGIN and END counts, and bundles name authorities in old
+// encodings. InvalidArgument, too, if nothing is in PEM form.
+absl::StatusOr<std::string> ReadPemFile(const std::string& path);
+
 // Text line by line, such that a message can name file and line. Holds all of it.
 // Thread-compatible.
 class TextFile {

@@ -39,13 +39,15 @@ absl::StatusOr<bool> CsvReader::Next(std::vector<std::string>* fields) {
   absl::string_view rest;
   do {
     if (!file_.Next(&rest)) return false;
-  } while (rest.empty());
+    // Spreadsheets leave rows without content behind.
+  } while (rest.find_first_not_of(", \t") == absl::string_view::npos);
   line_ = file_.line();
   while (true) {
     std::string& field = fields->emplace_back();
     if (absl::ConsumePrefix(&rest, "\"")) {
       if (absl::Status status = ReadQuoted(&rest, &field); !status.ok()) return status;
-      if (!rest.empty() && rest.front() != ',') {
+      if (rest.find_first_not_of(" \t") == absl::string_view::npos) return true;
+      if (rest.front() != ',') {
         return Wrong(absl::StrCat("field ", fields->size(), " goes on after its closing quote"));
       }
     } else {
@@ -55,6 +57,7 @@ absl::StatusOr<bool> CsvReader::Next(std::vector<std::string>* fields) {
         return Wrong(absl::StrCat("field ", fields->size(), " has a quote but is not quoted"));
       }
       rest.remove_prefix(comma);
+      if (rest.empty()) field.resize(field.find_last_not_of(" \t") + 1);
     }
     if (!absl::ConsumePrefix(&rest, ",")) return true;
   }

@@ -15,8 +15,9 @@
 namespace s2p {
 
 // Reads a file row by row: fields between commas, each plain or in double quotes; within quotes
-// commas, line ends, and a quote written twice. Lines end in \n or \r\n; empty lines are passed
-// over. Blanks belong to the field. Thread-compatible.
+// commas, line ends, and a quote written twice. Rows without content are passed over, also those of
+// commas alone that spreadsheets write. Blanks belong to the field, except at the end of a line.
+// Thread-compatible.
 class CsvReader {
  public:
   // As TextFile::Read.

@@ -14,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "daemon/text_file.h"
 #include "model/check.h"
 #include "model/checkpoint.h"
 #include "model/file.h"
@@ -43,11 +44,6 @@ absl::StatusOr<std::string> ReadLimited(const std::string& path, uint64_t max_by
     return absl::InvalidArgumentError(bytes.status().message());
   }
   return bytes;
-}
-
-absl::string_view WithoutByteOrderMark(absl::string_view text) {
-  if (absl::StartsWith(text, "\xef\xbb\xbf")) text.remove_prefix(3);
-  return text;
 }
 
 // `where` begins every message: a file, or a file and a line.
@@ -104,7 +100,9 @@ absl::Status CheckFormat(const Reader& reader, const std::string& path, const Js
 
 absl::StatusOr<Header> ParseHeader(absl::string_view text, const std::string& path) {
   const Reader reader(path);
-  const auto json = reader.Parse(WithoutByteOrderMark(text));
+  const auto plain = PlainText(text, path);
+  if (!plain.ok()) return plain.status();
+  const auto json = reader.Parse(*plain);
   if (!json.ok()) return json.status();
   if (absl::Status status = CheckFormat(reader, path, *json); !status.ok()) return status;
   auto name = reader.String(*json, "name");
@@ -151,16 +149,16 @@ class LineReader {
   }
 
   absl::StatusOr<std::vector<DataSetImage>> Read(absl::string_view text) {
+    auto file = TextFile::Parse(text, lines_path_);
+    if (!file.ok()) return file.status();
     std::vector<DataSetImage> images;
-    int64_t number = 0;
-    for (absl::string_view line : absl::StrSplit(WithoutByteOrderMark(text), '\n')) {
-      const Reader reader(absl::StrCat(lines_path_, ":", ++number));
+    absl::string_view line;
+    while (file->NextFilled(&line)) {
+      const Reader reader(absl::StrCat(lines_path_, ":", file->line()));
       if (line.size() > kMaxLineBytes) return reader.Wrong("longer than ", kMaxLineBytes, " bytes");
-      line = absl::StripAsciiWhitespace(line);
-      if (line.empty()) continue;
       auto image = ReadLine(reader, line);
       if (!image.ok()) return image.status();
-      const auto [first, is_new] = line_of_path_.emplace(image->path, number);
+      const auto [first, is_new] = line_of_path_.emplace(image->path, file->line());
       if (!is_new) {
         return reader.Wrong("\"path\" ", image->path, " is listed already in line ", first->second);
       }

@@ -13,8 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "daemon/text_file.h"
 #include "model/checkpoint.h"
-#include "model/file.h"
 #include "trainer/presets.h"
 
 namespace s2p {
@@ -140,7 +140,7 @@ absl::Status SetScalar(const FieldDescriptor& field, const std::string& text, Me
 }  // namespace
 
 absl::StatusOr<v1::TrainingSpec> ReadSpec(const std::string& path) {
-  auto text = ReadWholeFile(path, kMaxSpecBytes);
+  const auto text = ReadTextFile(path, kMaxSpecBytes);
   if (!text.ok()) return text.status();
   const absl::string_view content = absl::StripLeadingAsciiWhitespace(*text);
   const bool is_json = !content.empty() && content.front() == '{';

@@ -13,7 +13,7 @@
 
 namespace s2p {
 
-// Reads a file in protobuf's text format, or in JSON when it begins with "{". NotFound;
+// Reads a file in protobuf's text format, or in JSON when it begins with "{", as ReadTextFile does.
 // InvalidArgument naming file, line and what is wrong there.
 absl::StatusOr<v1::TrainingSpec> ReadSpec(const std::string& path);
 

@@ -5,13 +5,13 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <fstream>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "daemon/retry_after.h"
+#include "daemon/text_file.h"
 
 namespace s2p {
 namespace {
@@ -75,12 +75,12 @@ bool OperatorSessions::IsOperator(absl::string_view token) const {
 }
 
 absl::StatusOr<std::string> ReadPasswordFile(const std::string& path) {
-  std::ifstream file(path);
+  auto file = TextFile::Read(path);
+  if (!file.ok()) return file.status();
+  absl::string_view line;
   std::string password;
-  if (!file || (std::getline(file, password), file.bad())) {
-    return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
-  }
-  password = std::string(absl::StripSuffix(password, "\r"));
+  // A blank at the end is the editor's rather than the password's.
+  if (file->Next(&line)) password = std::string(absl::StripTrailingAsciiWhitespace(line));
   struct stat status = {};
   if (stat(path.c_str(), &status) == 0 && (status.st_mode & S_IROTH) != 0) {
     return absl::FailedPreconditionError(

@@ -45,8 +45,9 @@ class OperatorSessions {
   std::deque<absl::Time> failures_ ABSL_GUARDED_BY(mutex_);
 };
 
-// The password in the first line of a file. NotFound or InvalidArgument names it;
-// FailedPrecondition if others than its owner's group can read it.
+// The password in the first line of a text file (daemon/text_file.h), without blanks at its end.
+// NotFound or InvalidArgument names the file; FailedPrecondition if others than its owner's group
+// can read it.
 absl::StatusOr<std::string> ReadPasswordFile(const std::string& path);
 
 }  // namespace s2p

@@ -80,8 +80,9 @@ TEST_F(ApiKeysTest, MissingFileIsNotFound) {
               dir_.File("none"));
 }
 
-TEST_F(ApiKeysTest, FolderIsNotFound) {
-  ExpectError(ApiKeys::Read(dir_.path()).status(), absl::StatusCode::kNotFound, dir_.path());
+TEST_F(ApiKeysTest, FolderIsNoFileOfKeys) {
+  ExpectError(ApiKeys::Read(dir_.path()).status(), absl::StatusCode::kInvalidArgument,
+              dir_.path() + ": is a folder");
 }
 
 TEST_F(ApiKeysTest, FileThatEveryoneReadsIsPermissionDenied) {

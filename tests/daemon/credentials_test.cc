@@ -65,7 +65,8 @@ TEST(CredentialsTest, FileThatIsNoCertificateIsInvalid) {
   options.tls_key = options.tls_cert;
   std::ofstream(options.tls_cert) << "hello\n";
   ExpectError(MakeServerCredentials("0.0.0.0:0", options).status(),
-              absl::StatusCode::kInvalidArgument, "no certificate in PEM form");
+              absl::StatusCode::kInvalidArgument,
+              "--tls-cert: cannot read " + options.tls_cert + ": holds no certificate");
 }
 
 TEST(AuthorizeCallTest, WithoutKeysEveryCallIsFine) {

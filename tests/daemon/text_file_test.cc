@@ -8,6 +8,7 @@
 
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/testing/temp_dir.h"
@@ -165,6 +166,32 @@ TEST_F(TextFileTest, PipeIsReadToItsEnd) {
   close(ends[1]);
   EXPECT_EQ(*ReadTextFile("/dev/fd/" + std::to_string(ends[0])), "key\n");
   close(ends[0]);
+}
+
+constexpr char kPem[] = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
+
+TEST_F(TextFileTest, PemIsReadWithoutByteOrderMarkAndCarriageReturns) {
+  EXPECT_EQ(*ReadPemFile(Write(BOM "-----BEGIN CERTIFICATE-----\r\nAA==\r\n"
+                                   "-----END CERTIFICATE-----\r\n")),
+            kPem);
+}
+
+TEST_F(TextFileTest, BytesOutsideOfPemMayBeAnything) {
+  const std::string bundle = std::string("# Autoridad de Certificaci\xf3n\n") + kPem;
+  EXPECT_EQ(*ReadPemFile(Write(bundle)), bundle);
+}
+
+TEST_F(TextFileTest, FileWithoutPemIsNamedForWhatItIs) {
+  const std::pair<std::string, const char*> wrong[] = {
+      {"", "t.txt: holds no certificate or key in PEM form"},
+      {"hello\n", "t.txt: holds no certificate or key in PEM form"},
+      {std::string("\x30\x82\x01\x00\x00", 5), "t.txt: is in DER form; openssl x509"},
+      {Wide(kPem, 2, true), "t.txt:1: the text is UTF-16"}};
+  for (const auto& [bytes, words] : wrong) {
+    const absl::Status status = ReadPemFile(Write(bytes)).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(words));
+  }
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ class CsvTest : public ::testing::Test {
 };
 
 TEST_F(CsvTest, FieldsAreBetweenCommas) {
-  EXPECT_THAT(*Parse("a,b, c \n,,\n"), ElementsAre(Row{"a", "b", " c "}, Row{"", "", ""}));
+  EXPECT_THAT(*Parse("a, b ,c\n,,d\n"), ElementsAre(Row{"a", " b ", "c"}, Row{"", "", "d"}));
 }
 
 TEST_F(CsvTest, LastLineNeedsNoEnd) {
@@ -72,6 +72,16 @@ TEST_F(CsvTest, QuotedFieldMayGoOverLines) {
 TEST_F(CsvTest, EmptyLinesArePassedOver) {
   EXPECT_THAT(*Parse("a\n\n\r\nb\n\n"), ElementsAre(Row{"a"}, Row{"b"}));
   EXPECT_THAT(lines_, ElementsAre(1, 4));
+}
+
+TEST_F(CsvTest, BlanksAtTheEndOfALineAreDropped) {
+  EXPECT_THAT(*Parse("a, b \t\n\"c \" \n,\"\"\t\n"),
+              ElementsAre(Row{"a", " b"}, Row{"c "}, Row{"", ""}));
+}
+
+TEST_F(CsvTest, RowsOfCommasAndBlanksArePassedOver) {
+  EXPECT_THAT(*Parse("a,b\n,\n ,\t\n   \nc,d\n,,,\n"), ElementsAre(Row{"a", "b"}, Row{"c", "d"}));
+  EXPECT_THAT(lines_, ElementsAre(1, 5));
 }
 
 TEST_F(CsvTest, ByteOrderMarkIsNoText) {

@@ -123,6 +123,21 @@ TEST_F(ReadSpecTest, MistakeIsNamedByFileAndLine) {
             absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(ReadSpecTest, ByteOrderMarkAndCarriageReturnsAreNoText) {
+  for (const char* text : {"\xef\xbb\xbfpreset: \"shoes\"\r\nseed: 5\r\n",
+                           "\xef\xbb\xbf{\"preset\": \"shoes\",\r\n\"seed\": 5}\r\n"}) {
+    const auto spec = Read(text);
+    ASSERT_TRUE(spec.ok()) << spec.status();
+    EXPECT_EQ(spec->seed(), 5u);
+  }
+}
+
+TEST_F(ReadSpecTest, LineThatIsNotUtf8IsNamed) {
+  const absl::Status status = Read("preset: \"shoes\"\nname: \"caf\xe9\"\n").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("spec:2: is not UTF-8 at byte 11"));
+}
+
 TEST_F(ReadSpecTest, MissingFileIsNotFound) {
   EXPECT_EQ(ReadSpec(dir_.File("none")).status().code(), absl::StatusCode::kNotFound);
 }
