@@ -17,8 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kHeaderBytes = size_t{1} << 20;
-
 const char* FolderOf(v1::Modality modality) {
   return modality == v1::MODALITY_PHOTO ? "photo" : "sketch";
 }
@@ -94,9 +92,12 @@ absl::Status CheckImage(const fs::path& file, const std::vector<std::string>& en
   if (!opened.ok()) return Offending(file, opened.status().message());
   const ImageLimits limits;
   if (opened->size_bytes() > limits.max_bytes) {
-    return Offending(file, absl::StrCat("larger than ", limits.max_bytes, " bytes"));
+    return Offending(file, absl::StrCat("has ", opened->size_bytes(), " bytes; an image may have ",
+                                        limits.max_bytes, " (", limits.max_bytes >> 20,
+                                        " MiB): save it smaller"));
   }
-  std::string bytes(std::min<size_t>(opened->size_bytes(), kHeaderBytes), '\0');
+  // The whole of it: metadata may fill megabytes, and only its end says that it was copied whole.
+  std::string bytes(opened->size_bytes(), '\0');
   if (absl::Status status = opened->Read(bytes.data(), bytes.size()); !status.ok()) return status;
   if (const auto header = ReadImageHeader(bytes, limits); !header.ok()) {
     return Offending(file, header.status().message());

@@ -45,8 +45,8 @@ absl::StatusOr<std::vector<std::filesystem::path>> List(const std::filesystem::p
 // .jpg, .jpeg, .png and .webp.
 const std::vector<std::string>& ImageEndings();
 
-// InvalidArgument unless the file is an image by its first bytes and has one of the endings (lower
-// case; the file's may be upper case).
+// InvalidArgument unless the file is a whole image within ImageLimits, as ReadImageHeader says, and
+// has one of the endings (lower case; the file's may be upper case).
 absl::Status CheckImage(const std::filesystem::path& file, const std::vector<std::string>& endings);
 
 // `path_inside` is below OUT/photo or OUT/sketch.

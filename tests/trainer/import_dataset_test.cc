@@ -1,13 +1,57 @@
+#include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "model/image.h"
 #include "tests/trainer/import_fixture.h"
+#include "trainer/random.h"
 
 namespace s2p::testing {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+
+// Pixels that no encoder makes small.
+Image Noise(int width, int height) {
+  Image image(width, height);
+  Random random(1);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width * Image::kChannels; ++x) {
+      image.row(y)[x] = static_cast<uint8_t>(random.Bits() & 0xFF);
+    }
+  }
+  return image;
+}
+
+// A JPEG whose metadata, before its picture, make it as large as that.
+std::string JpegOfSize(size_t bytes) {
+  constexpr size_t kLeast = 4, kMost = 65535 + 2;
+  const std::string small = Jpeg(1, 1, 3);
+  std::string metadata;
+  for (size_t left = bytes - small.size(); left > 0;) {
+    size_t size = std::min(left, kMost);
+    if (left > size && left - size < kLeast) size -= kLeast;
+    metadata += JpegSegment(0xE2, std::string(size - kLeast, 'x'));
+    left -= size;
+  }
+  return small.substr(0, 2) + metadata + small.substr(2);
+}
+
+// Images above a megabyte, of each format, with metadata before and around the picture.
+std::map<std::string, std::string> LargeImages() {
+  const std::string megabytes(3 << 20, 'x');
+  return {
+      {"metadata.jpg", JpegOfSize(1200 * 1000)},
+      {"picture.jpg", *EncodeJpeg(Noise(1000, 1000), 98)},
+      {"picture.png", *EncodePng(Noise(700, 700))},
+      {"metadata.png", Png({1, 1, 8, 2}, {Bytes({10, 20, 30})}, PngChunk("teXt", megabytes))},
+      {"metadata.webp",
+       WebP(WebPCanvas(1, 1, 0x20) + RiffChunk("ICCP", megabytes) + WebPLosslessHeader(1, 1))},
+  };
+}
 
 class ImportDatasetTest : public ImportTest {
  protected:
@@ -62,6 +106,31 @@ TEST_F(ImportDatasetTest, EmptyFolderIsEmptyAgainIfWritingFails) {
   std::filesystem::create_directories(Out());
   EXPECT_EQ(Import("folder").status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_TRUE(std::filesystem::is_empty(Out()));
+}
+
+TEST_F(ImportDatasetTest, ImageAboveAMegabyteIsImported) {
+  for (const auto& [name, bytes] : LargeImages()) {
+    EXPECT_GT(bytes.size(), size_t{1} << 20) << name;
+    Write("photo/" + name, bytes);
+  }
+  const auto summary = Import("folder");
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->photos, 7);
+}
+
+TEST_F(ImportDatasetTest, ImageIsImportedUpToTheLimitAndTheMessageSaysIt) {
+  const size_t limit = ImageLimits().max_bytes;
+  Write("photo/large.jpg", JpegOfSize(limit));
+  EXPECT_TRUE(Import("folder").ok());
+  std::filesystem::remove_all(Out());
+  Write("photo/large.jpg", JpegOfSize(limit + 1));
+  ExpectWrong("folder", "photo/large.jpg: has 10485761 bytes; an image may have 10485760 (10 MiB)");
+}
+
+TEST_F(ImportDatasetTest, LargeImageThatIsCutIsNamed) {
+  const std::string whole = JpegOfSize(3 << 20);
+  Write("photo/cut.jpg", whole.substr(0, whole.size() - 2));
+  ExpectWrong("folder", "photo/cut.jpg: ");
 }
 
 }  // namespace
