@@ -89,6 +89,7 @@ absl::StatusOr<ImportSummary> ImportDataset(const ImportOptions& options,
   // The layout first, so that a wrong root leaves no folder behind.
   const auto plan = MakePlan(options);
   if (!plan.ok()) return plan.status();
+  if (absl::Status status = CheckNames(*plan); !status.ok()) return status;
   if (absl::Status status = CarryOut(*plan, options.out, progress); !status.ok()) return status;
   return Summarise(*plan);
 }

@@ -1,6 +1,7 @@
 #include "trainer/import_plan.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <system_error>
@@ -9,6 +10,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "daemon/text_file.h"
 #include "model/file.h"
 #include "model/image.h"
 
@@ -16,6 +19,14 @@ namespace s2p {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr size_t kNamedProblems = 10;
+constexpr uint64_t kMegabyte = 1000 * 1000;
+
+// The words of a status without the path that Offending puts before them.
+absl::string_view Reason(const absl::Status& status, const fs::path& file) {
+  return absl::StripPrefix(status.message(), absl::StrCat(file.string(), ": "));
+}
 
 const char* FolderOf(v1::Modality modality) {
   return modality == v1::MODALITY_PHOTO ? "photo" : "sketch";
@@ -30,10 +41,56 @@ absl::Status CopyImages(const Plan& plan, const fs::path& out,
     std::error_code error;
     fs::create_directories(to.parent_path(), error);
     if (!error) fs::copy_file(image.from, to, error);
-    if (error) return FileError(error.value(), to.string(), "copy");
+    if (error == std::errc::file_exists) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(Shown(to.string()),
+                       ": is there already, as if the disk did not tell upper from lower case; "
+                       "rename the image, or import to another disk"));
+    }
+    if (error) return FileError(error.value(), Shown(to.string()), "copy");
     if (progress) progress(++done, total);
   }
   return absl::OkStatus();
+}
+
+// Whether `path` is `folder` or below it; both canonical.
+bool IsInside(const fs::path& path, const fs::path& folder) {
+  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first ==
+         folder.end();
+}
+
+// `out` among the images would be an image folder itself when they are imported again.
+absl::Status CheckApart(const Plan& plan, const std::string& out) {
+  std::error_code error;
+  const fs::path target = fs::weakly_canonical(out, error);
+  if (error) return FileError(error.value(), Shown(out), "resolve");
+  std::set<fs::path> folders;
+  for (const PlannedImage& image : plan.images) folders.insert(image.from.parent_path());
+  for (const fs::path& folder : folders) {
+    const fs::path source = fs::weakly_canonical(folder, error);
+    if (!error && IsInside(target, source)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(Shown(out), ": lies in ", Shown(folder.string()),
+                       ", whose images are imported; name a folder elsewhere"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Nothing where the system does not say.
+absl::Status CheckRoom(const Plan& plan, const std::string& out) {
+  std::error_code error;
+  const fs::space_info space = fs::space(out, error);
+  if (error) return absl::OkStatus();
+  uint64_t needed = 0;
+  for (const PlannedImage& image : plan.images) {
+    const uint64_t size = fs::file_size(image.from, error);
+    if (!error) needed += size;
+  }
+  if (needed <= space.available) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      Shown(out), ": the images take ", needed / kMegabyte + 1, " MB, and the disk has ",
+      space.available / kMegabyte, " MB left; free some, or name a folder on another disk"));
 }
 
 absl::Status Write(const Plan& plan, const std::string& out,
@@ -52,8 +109,28 @@ absl::Status Write(const Plan& plan, const std::string& out,
 
 }  // namespace
 
+std::string Shown(absl::string_view name) {
+  std::string shown;
+  while (!name.empty()) {
+    const size_t valid = ValidUtf8Length(name);
+    for (const char c : name.substr(0, valid)) {
+      if (absl::ascii_iscntrl(c)) {
+        absl::StrAppend(&shown, "\\x", absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
+      } else {
+        shown.push_back(c);
+      }
+    }
+    name.remove_prefix(valid);
+    if (name.empty()) break;
+    absl::StrAppend(&shown, "\\x",
+                    absl::Hex(static_cast<unsigned char>(name.front()), absl::kZeroPad2));
+    name.remove_prefix(1);
+  }
+  return shown;
+}
+
 absl::Status Offending(const fs::path& file, absl::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat(file.string(), ": ", what));
+  return absl::InvalidArgumentError(absl::StrCat(Shown(file.string()), ": ", what));
 }
 
 bool IsFolder(const fs::path& path) {
@@ -61,20 +138,59 @@ bool IsFolder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
-absl::StatusOr<std::vector<fs::path>> List(const fs::path& folder) {
-  if (!IsFolder(folder)) {
-    return absl::NotFoundError(absl::StrCat(folder.string(), ": there is no such folder"));
-  }
+bool IsLeftBehind(absl::string_view name) {
+  static constexpr absl::string_view kNames[] = {"thumbs.db",
+                                                 "ehthumbs.db",
+                                                 "desktop.ini",
+                                                 "picasa.ini",
+                                                 "icon\r",
+                                                 "__macosx",
+                                                 "@eadir",
+                                                 "#recycle",
+                                                 "$recycle.bin",
+                                                 "lost+found",
+                                                 "system volume information"};
+  const std::string lower = absl::AsciiStrToLower(name);
+  return absl::StartsWith(name, ".") ||
+         std::find(std::begin(kNames), std::end(kNames), lower) != std::end(kNames);
+}
+
+absl::StatusOr<std::vector<fs::path>> List(const fs::path& folder, int64_t* passed_over) {
   std::error_code error;
+  const fs::file_type type = fs::status(folder, error).type();
+  if (type == fs::file_type::not_found) {
+    return absl::NotFoundError(absl::StrCat(Shown(folder.string()), ": there is no such folder"));
+  }
+  if (error) return FileError(error.value(), Shown(folder.string()), "look into");
+  if (type != fs::file_type::directory) return Offending(folder, "is not a folder");
   std::vector<fs::path> entries;
   fs::directory_iterator iterator(folder, error);
   for (; !error && iterator != fs::directory_iterator(); iterator.increment(error)) {
-    const std::string name = iterator->path().filename().string();
-    if (!absl::StartsWith(name, ".") && name != "Thumbs.db") entries.push_back(iterator->path());
+    if (!IsLeftBehind(iterator->path().filename().string())) {
+      entries.push_back(iterator->path());
+    } else if (passed_over != nullptr) {
+      ++*passed_over;
+    }
   }
-  if (error) return FileError(error.value(), folder.string(), "list");
+  if (error) return FileError(error.value(), Shown(folder.string()), "list");
   std::sort(entries.begin(), entries.end());
   return entries;
+}
+
+void Problems::Add(const absl::Status& status) {
+  if (!status.ok()) all_.push_back(status);
+}
+
+absl::Status Problems::status() const {
+  if (all_.size() <= 1) return all_.empty() ? absl::OkStatus() : all_.front();
+  std::string text = absl::StrCat(all_.size(), " files cannot be imported:");
+  for (size_t i = 0; i < std::min(all_.size(), kNamedProblems); ++i) {
+    absl::StrAppend(&text, "\n  ", all_[i].message());
+  }
+  if (all_.size() > kNamedProblems) {
+    absl::StrAppend(&text, "\n  and ", all_.size() - kNamedProblems, " more");
+  }
+  return absl::InvalidArgumentError(text);
 }
 
 const std::vector<std::string>& ImageEndings() {
@@ -83,13 +199,14 @@ const std::vector<std::string>& ImageEndings() {
 }
 
 absl::Status CheckImage(const fs::path& file, const std::vector<std::string>& endings) {
+  if (IsFolder(file)) return Offending(file, "is a folder where an image is expected");
   const std::string ending = absl::AsciiStrToLower(file.extension().string());
   if (std::find(endings.begin(), endings.end(), ending) == endings.end()) {
     return Offending(file,
                      absl::StrCat("expected a file ending in ", absl::StrJoin(endings, " or ")));
   }
   auto opened = InputFile::Open(file.string());
-  if (!opened.ok()) return Offending(file, opened.status().message());
+  if (!opened.ok()) return Offending(file, Reason(opened.status(), file));
   const ImageLimits limits;
   if (opened->size_bytes() > limits.max_bytes) {
     return Offending(file, absl::StrCat("has ", opened->size_bytes(), " bytes; an image may have ",
@@ -98,7 +215,9 @@ absl::Status CheckImage(const fs::path& file, const std::vector<std::string>& en
   }
   // The whole of it: metadata may fill megabytes, and only its end says that it was copied whole.
   std::string bytes(opened->size_bytes(), '\0');
-  if (absl::Status status = opened->Read(bytes.data(), bytes.size()); !status.ok()) return status;
+  if (absl::Status status = opened->Read(bytes.data(), bytes.size()); !status.ok()) {
+    return Offending(file, Reason(status, file));
+  }
   if (const auto header = ReadImageHeader(bytes, limits); !header.ok()) {
     return Offending(file, header.status().message());
   }
@@ -116,30 +235,81 @@ PlannedImage Planned(const fs::path& file, const fs::path& path_inside, std::str
   return planned;
 }
 
+std::string LookOf(absl::string_view name) {
+  // The letter under the accent for U+00C0 to U+017F; '.' where there is none.
+  static constexpr char kLetters[] =
+      "aaaaaa.ceeeeiiii.nooooo..uuuuy..aaaaaa.ceeeeiiii.nooooo..uuuuy.y"
+      "aaaaaaccccccccdd..eeeeeeeeeegggggggghh..iiiiiiiii...jjkk.llllll."
+      "...nnnnnn...oooooo..rrrrrrsssssssstttt..uuuuuuuuuuuuwwyyyzzzzzz.";
+  std::string look;
+  for (size_t i = 0; i < name.size(); ++i) {
+    const auto lead = static_cast<unsigned char>(name[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < name.size() ? name[i + 1] : '\0');
+    const unsigned code = (lead & 0x1fU) << 6 | (next & 0x3fU);
+    const bool is_pair = lead >= 0xc2 && lead < 0xe0 && (next & 0xc0) == 0x80;
+    if (is_pair && code >= 0x300 && code < 0x370) {  // Combining accents.
+      ++i;
+    } else if (is_pair && code >= 0xc0 && code < 0x180 && kLetters[code - 0xc0] != '.') {
+      look.push_back(kLetters[code - 0xc0]);
+      ++i;
+    } else {
+      look.push_back(absl::ascii_tolower(lead));
+    }
+  }
+  return look;
+}
+
 absl::Status CheckIdentities(const Plan& plan) {
   std::map<std::string, std::string> split_of;
   std::set<std::string> with_photo;
+  std::map<std::string, std::string> photo_of_look;
   for (const PlannedImage& image : plan.images) {
     const auto [found, is_new] = split_of.emplace(image.line.identity, image.line.split);
     if (!is_new && found->second != image.line.split) {
-      return Offending(image.from, absl::StrCat("identity ", image.line.identity, " is in ",
+      return Offending(image.from, absl::StrCat("identity ", Shown(image.line.identity), " is in ",
                                                 found->second, " and in ", image.line.split));
     }
-    if (image.line.modality == v1::MODALITY_PHOTO) with_photo.insert(image.line.identity);
+    if (image.line.modality != v1::MODALITY_PHOTO) continue;
+    with_photo.insert(image.line.identity);
+    photo_of_look.emplace(LookOf(image.line.identity), image.from.filename().string());
   }
+  Problems problems;
   for (const PlannedImage& image : plan.images) {
-    if (with_photo.count(image.line.identity) == 0) {
-      return Offending(image.from, absl::StrCat("identity ", image.line.identity, " has no photo"));
+    if (with_photo.count(image.line.identity) > 0) continue;
+    const auto alike = photo_of_look.find(LookOf(image.line.identity));
+    problems.Add(Offending(
+        image.from,
+        absl::StrCat("identity ", Shown(image.line.identity), " has no photo",
+                     alike == photo_of_look.end()
+                         ? ""
+                         : absl::StrCat("; photo ", Shown(alike->second),
+                                        " looks the same but is written with other letters"))));
+  }
+  return problems.status();
+}
+
+absl::Status CheckNames(const Plan& plan) {
+  Problems problems;
+  for (const PlannedImage& image : plan.images) {
+    const std::string& path = image.line.path;
+    if (ValidUtf8Length(path) < path.size() ||
+        ValidUtf8Length(image.line.identity) < image.line.identity.size()) {
+      problems.Add(Offending(image.from, "the name is not UTF-8: rename the file"));
+    } else if (std::any_of(path.begin(), path.end(), absl::ascii_iscntrl)) {
+      problems.Add(Offending(image.from, "the name has a control character: rename the file"));
     }
   }
-  return absl::OkStatus();
+  return problems.status();
 }
 
 absl::Status CarryOut(const Plan& plan, const std::string& out,
                       const std::function<void(int64_t, int64_t)>& progress) {
   const bool was_there = IsFolder(out);
-  if (absl::Status status = CreateDataSetFolder(out); !status.ok()) return status;
-  absl::Status status = Write(plan, out, progress);
+  absl::Status status = CheckApart(plan, out);
+  if (status.ok()) status = CreateDataSetFolder(out);
+  if (!status.ok()) return status;
+  status = CheckRoom(plan, out);
+  if (status.ok()) status = Write(plan, out, progress);
   if (status.ok()) return status;
   std::error_code ignored;
   if (!was_there) {

@@ -29,18 +29,44 @@ struct Plan {
   std::vector<PlannedImage> images;
   // Images in the folder that the format says not to use.
   int64_t left_out = 0;
+  // Files and folders that systems leave behind, as List passes over. Only `folder` counts them.
+  int64_t passed_over = 0;
+  // What a person should know of how the folder was understood: sentences.
+  std::vector<std::string> remarks;
   // Further files to write beside dataset.json: name and content.
   std::vector<std::pair<std::string, std::string>> notes;
 };
 
-// InvalidArgument "FILE: what".
+// A name as a message shows it: control characters and bytes that are not UTF-8 as \xNN.
+std::string Shown(absl::string_view name);
+
+// InvalidArgument "FILE: what", the file as Shown.
 absl::Status Offending(const std::filesystem::path& file, absl::string_view what);
 
 bool IsFolder(const std::filesystem::path& path);
 
-// What is in a folder, sorted by name so that "the first" means something. Passed over: hidden
-// files and Thumbs.db, which file managers leave behind. NotFound if there is no such folder.
-absl::StatusOr<std::vector<std::filesystem::path>> List(const std::filesystem::path& folder);
+// Whether systems, cameras or archives leave files and folders of this name behind: hidden ones
+// (.DS_Store, ._a.jpg, .thumbnails), Thumbs.db, desktop.ini, __MACOSX, @eaDir and their like.
+bool IsLeftBehind(absl::string_view name);
+
+// What is in a folder, sorted by name so that "the first" means something, without what
+// IsLeftBehind; adds the number of those to `passed_over` if it is not null. NotFound if there is
+// no such folder; the system's error, naming it, if it cannot be listed.
+absl::StatusOr<std::vector<std::filesystem::path>> List(const std::filesystem::path& folder,
+                                                        int64_t* passed_over = nullptr);
+
+// Gathers what is wrong with files, so that one run names all of them. Thread-compatible.
+class Problems {
+ public:
+  // Passes over ok.
+  void Add(const absl::Status& status);
+  // ok without problems; the problem if there is one; else InvalidArgument with the first ten, a
+  // line each, and how many more there are.
+  absl::Status status() const;
+
+ private:
+  std::vector<absl::Status> all_;
+};
 
 // .jpg, .jpeg, .png and .webp.
 const std::vector<std::string>& ImageEndings();
@@ -53,13 +79,24 @@ absl::Status CheckImage(const std::filesystem::path& file, const std::vector<std
 PlannedImage Planned(const std::filesystem::path& file, const std::filesystem::path& path_inside,
                      std::string identity, v1::Modality modality, std::string split);
 
-// InvalidArgument, naming a file, for an identity in two splits or without a photo.
+// InvalidArgument, naming files, for an identity in two splits or without a photo. An identity
+// whose name looks like that of a photo is told of it.
 absl::Status CheckIdentities(const Plan& plan);
+
+// InvalidArgument naming the files whose name no description can have: not UTF-8, or with control
+// characters.
+absl::Status CheckNames(const Plan& plan);
+
+// Equal for names that people take for the same: without regard to the case of letters and to
+// accents, however they are encoded (macOS writes them apart from their letter).
+std::string LookOf(absl::string_view name);
 
 // Copies the images to OUT/photo and OUT/sketch (no hard links: editing the copy must not change
 // the original), writes the notes and, last, the description. On failure nothing is left in `out`
 // but what was in it before.
-// FailedPrecondition if `out` has content; the system's error if it cannot be written.
+// FailedPrecondition if `out` has content; InvalidArgument if it lies in a folder of images to
+// import; ResourceExhausted, before anything is copied, if the images do not fit on its disk; the
+// system's error if it cannot be written.
 absl::Status CarryOut(const Plan& plan, const std::string& out,
                       const std::function<void(int64_t, int64_t)>& progress);
 

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <map>
 #include <string>
@@ -11,6 +13,7 @@
 namespace s2p::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -101,11 +104,26 @@ TEST_F(ImportDatasetTest, NothingIsLeftIfCopyingFails) {
 }
 
 TEST_F(ImportDatasetTest, EmptyFolderIsEmptyAgainIfWritingFails) {
-  // A name that is not UTF-8 cannot be described.
-  WriteJpg("photo/\xff.jpg");
   std::filesystem::create_directories(Out());
-  EXPECT_EQ(Import("folder").status().code(), absl::StatusCode::kInvalidArgument);
+  options_ = {"folder", Root(), Out(), 1, ""};
+  const auto take_name = [&](int64_t, int64_t) {
+    std::filesystem::create_directories(Out("dataset.json.tmp/in the way"));
+  };
+  EXPECT_FALSE(ImportDataset(options_, take_name).ok());
   EXPECT_TRUE(std::filesystem::is_empty(Out()));
+}
+
+TEST_F(ImportDatasetTest, NamesThatCannotBeDescribedAreAllNamedBeforeAnythingIsCopied) {
+  WriteJpg("photo/caf\xe9.jpg");
+  WriteJpg("photo/two\nlines.jpg");
+  options_ = {"folder", Root(), Out(), 1, ""};
+  int64_t copied = 0;
+  const absl::Status status = ImportDataset(options_, [&](int64_t, int64_t) { ++copied; }).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("photo/caf\\xe9.jpg: the name is not UTF-8: rename the file"),
+                    HasSubstr("photo/two\\x0alines.jpg: the name has a control character")));
+  EXPECT_EQ(copied, 0);
 }
 
 TEST_F(ImportDatasetTest, ImageAboveAMegabyteIsImported) {
@@ -131,6 +149,37 @@ TEST_F(ImportDatasetTest, LargeImageThatIsCutIsNamed) {
   const std::string whole = JpegOfSize(3 << 20);
   Write("photo/cut.jpg", whole.substr(0, whole.size() - 2));
   ExpectWrong("folder", "photo/cut.jpg: ");
+}
+
+TEST_F(ImportDatasetTest, OutputAmongTheImagesIsRefused) {
+  options_ = {"folder", Root(), Root("photo/out"), 1, ""};
+  const absl::Status status = ImportDataset(options_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("photo/out: lies in "));
+  EXPECT_FALSE(std::filesystem::exists(Root("photo/out")));
+}
+
+TEST_F(ImportDatasetTest, OutputBesideTheImagesIsFine) {
+  options_ = {"folder", Root(), Root("data/out"), 1, ""};
+  EXPECT_TRUE(ImportDataset(options_).ok());
+}
+
+TEST_F(ImportDatasetTest, DiskThatTakesTwinsForOneIsNamed) {
+  // As if "2.jpg" had been another way to write "1.jpg".
+  options_ = {"folder", Root(), Out(), 1, ""};
+  const auto take_name = [&](int64_t done, int64_t) {
+    if (done == 1) std::filesystem::copy_file(Out("photo/1.jpg"), Out("photo/2.jpg"));
+  };
+  const absl::Status status = ImportDataset(options_, take_name).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("photo/2.jpg: is there already"));
+}
+
+TEST_F(ImportDatasetTest, FolderThatMayNotBeReadIsNamed) {
+  if (geteuid() == 0) GTEST_SKIP() << "root reads every folder";
+  std::filesystem::permissions(Root("photo"), std::filesystem::perms::none);
+  ExpectWrong("folder", "photo: list", absl::StatusCode::kPermissionDenied);
+  std::filesystem::permissions(Root("photo"), std::filesystem::perms::owner_all);
 }
 
 }  // namespace
