@@ -48,9 +48,18 @@ absl::Status RunImport(const ImportOptions& options, bool terminal, std::ostream
   const auto summary = ImportDataset(
       options, [&](int64_t done, int64_t total) { display.Loading("images", done, total); });
   if (!summary.ok()) return summary.status();
-  out << options.out << ": " << summary->name << ", " << summary->photos << " photos and "
-      << summary->sketches << " sketches; " << summary->train_identities
-      << " identities to train on, " << summary->test_identities << " to test on\n";
+  out << options.out << ": " << summary->name << ", " << summary->photos << " photos of "
+      << summary->photo_identities << " identities and " << summary->sketches << " sketches of "
+      << summary->sketch_identities << "; " << summary->train_identities
+      << " identities to train on, "
+      << (summary->val_identities > 0 ? absl::StrCat(summary->val_identities, " to validate on, ")
+                                      : "")
+      << summary->test_identities << " to test on\n";
+  for (const std::string& remark : summary->remarks) out << "note: " << remark << '\n';
+  if (summary->passed_over > 0) {
+    out << "note: " << summary->passed_over
+        << " hidden files and others that systems leave behind were passed over\n";
+  }
   return absl::OkStatus();
 }
 

@@ -1,5 +1,6 @@
 #include "trainer/import_dataset.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -17,7 +18,9 @@ const std::map<std::string, Planner>& Planners() {
   static const auto* const planners = new std::map<std::string, Planner>{
       {"celeba", [](const ImportOptions& options) { return PlanCelebA(options.root); }},
       {"folder",
-       [](const ImportOptions& options) { return PlanFolder(options.root, options.split_seed); }},
+       [](const ImportOptions& options) {
+         return PlanFolder(options.root, options.split_seed, options.identity_from);
+       }},
       {"iiitd",
        [](const ImportOptions& options) { return PlanIiitd(options.root, options.split_file); }},
       {"market-1501", [](const ImportOptions& options) { return PlanMarket1501(options.root); }},
@@ -54,6 +57,16 @@ absl::StatusOr<Plan> MakePlan(const ImportOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("format ", options.format, " takes no further sketches"));
   }
+  const std::vector<std::string>& rules = IdentityRules();
+  if (std::find(rules.begin(), rules.end(), options.identity_from) == rules.end()) {
+    return absl::InvalidArgumentError(absl::StrCat("identities come from ",
+                                                   absl::StrJoin(rules, ", "), ", not from \"",
+                                                   options.identity_from, "\""));
+  }
+  if (options.format != "folder" && options.identity_from != "auto") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("format ", options.format, " says itself what identities come from"));
+  }
   return planner->second(options);
 }
 
@@ -62,11 +75,18 @@ ImportSummary Summarise(const Plan& plan) {
   summary.name = plan.description.name;
   summary.attributes = static_cast<int64_t>(plan.description.attributes.size());
   summary.left_out = plan.left_out;
+  summary.passed_over = plan.passed_over;
+  summary.remarks = plan.remarks;
   std::map<std::string, std::set<std::string>> identities;
+  std::set<std::string> photographed, sketched;
   for (const PlannedImage& image : plan.images) {
-    ++(image.line.modality == v1::MODALITY_PHOTO ? summary.photos : summary.sketches);
+    const bool is_photo = image.line.modality == v1::MODALITY_PHOTO;
+    ++(is_photo ? summary.photos : summary.sketches);
+    (is_photo ? photographed : sketched).insert(image.line.identity);
     identities[image.line.split].insert(image.line.identity);
   }
+  summary.photo_identities = static_cast<int64_t>(photographed.size());
+  summary.sketch_identities = static_cast<int64_t>(sketched.size());
   summary.train_identities = static_cast<int64_t>(identities["train"].size());
   summary.val_identities = static_cast<int64_t>(identities["val"].size());
   summary.test_identities = static_cast<int64_t>(identities["test"].size());
@@ -82,6 +102,11 @@ const std::vector<std::string>& ImportFormats() {
     return names;
   }();
   return *formats;
+}
+
+const std::vector<std::string>& IdentityRules() {
+  static const auto* const rules = new std::vector<std::string>{"auto", "stem", "prefix", "folder"};
+  return *rules;
 }
 
 absl::StatusOr<ImportSummary> ImportDataset(const ImportOptions& options,

@@ -25,6 +25,9 @@ struct ImportOptions {
   // Folder with pairs.csv, further sketches of identities to train on. qmul-shoes may have one, the
   // others must not.
   std::string further_sketches;
+  // One of IdentityRules(): what of its name says which thing a file of format folder shows.
+  // docs/datasets.md describes them. The other formats take auto only.
+  std::string identity_from = "auto";
 };
 
 struct ImportSummary {
@@ -37,19 +40,28 @@ struct ImportSummary {
   int64_t attributes = 0;
   // Images that the format says not to use, as Market-1501's distractors.
   int64_t left_out = 0;
+  // Files and folders that a system left behind, as .DS_Store. Only format folder counts them.
+  int64_t passed_over = 0;
+  int64_t photo_identities = 0;
+  int64_t sketch_identities = 0;
+  // What a person should know of how the folder was understood: sentences without a period.
+  std::vector<std::string> remarks;
 };
 
 // celeba, folder, iiitd, market-1501, pku-sketch, qmul-shoes, ut-zap50k.
 const std::vector<std::string>& ImportFormats();
 
+// auto, stem, prefix, folder.
+const std::vector<std::string>& IdentityRules();
+
 // Checks the whole layout, then copies the images to OUT/photo and OUT/sketch and describes them
 // (no hard links: editing the copy must not change the original). dataset.jsonl is written last, so
 // a folder whose import was killed does not open; after an error nothing is left. How many images
 // there are is checked only where the format's split depends on it (pku-sketch). `progress` is
-// called with (done, total) images. InvalidArgument for an unknown format, or naming the first
+// called with (done, total) images. InvalidArgument for an unknown format or rule, or naming the
 // file, or file and line, that is not as the layout says (wrong name, not an image, without its
-// partner); NotFound if a file or folder of the layout is missing; FailedPrecondition if OUT has
-// content.
+// partner): of a folder the first ten, of a published data set the first; NotFound if a file or
+// folder of the layout is missing; FailedPrecondition if OUT has content; else as CarryOut.
 absl::StatusOr<ImportSummary> ImportDataset(
     const ImportOptions& options, const std::function<void(int64_t, int64_t)>& progress = {});
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "trainer/import_plan.h"
@@ -19,8 +20,10 @@ absl::StatusOr<Plan> PlanQmulShoes(const std::filesystem::path& root,
                                    const std::filesystem::path& further);
 
 // A folder of one's own: photo/ and sketch/, or train/, val/ and test/ with these inside. Without
-// splits, a quarter of the identities, drawn by the seed, is for testing.
-absl::StatusOr<Plan> PlanFolder(const std::filesystem::path& root, uint64_t split_seed);
+// splits, a quarter of the identities, drawn by the seed, is for testing. `identity_from` as in
+// ImportOptions.
+absl::StatusOr<Plan> PlanFolder(const std::filesystem::path& root, uint64_t split_seed,
+                                const std::string& identity_from);
 
 // 200 persons, a sketch and two photos each. 150 of them are for training, drawn by the seed from
 // each of the five drawing styles; the plan has a note split.json that says which.

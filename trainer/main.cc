@@ -147,6 +147,10 @@ void AddImport(Options& options, ImportOptions& import) {
   command.Add("split-file", &import.split_file, "iiitd: CSV with identity,train|val|test");
   command.Add("further-sketches", &import.further_sketches,
               "qmul-shoes: folder with pairs.csv, further sketches to train on");
+  command
+      .Add("identity-from", &import.identity_from,
+           "folder: what of its name says which thing a file shows; docs/datasets.md")
+      .OneOf(IdentityRules());
 }
 
 void AddImportCheckpoint(Options& options, ImportCheckpointOptions& import) {

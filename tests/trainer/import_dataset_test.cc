@@ -126,6 +126,14 @@ TEST_F(ImportDatasetTest, NamesThatCannotBeDescribedAreAllNamedBeforeAnythingIsC
   EXPECT_EQ(copied, 0);
 }
 
+TEST_F(ImportDatasetTest, FolderWhoseOwnNameIsNotUtf8IsImportedUnderAnother) {
+  Rename("photo", "caf\xe9/photo");
+  options_ = {"folder", Root("caf\xe9"), Out(), 1, ""};
+  const auto summary = ImportDataset(options_);
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(Open().name(), "caf\\xe9");
+}
+
 TEST_F(ImportDatasetTest, ImageAboveAMegabyteIsImported) {
   for (const auto& [name, bytes] : LargeImages()) {
     EXPECT_GT(bytes.size(), size_t{1} << 20) << name;
@@ -180,6 +188,11 @@ TEST_F(ImportDatasetTest, FolderThatMayNotBeReadIsNamed) {
   std::filesystem::permissions(Root("photo"), std::filesystem::perms::none);
   ExpectWrong("folder", "photo: list", absl::StatusCode::kPermissionDenied);
   std::filesystem::permissions(Root("photo"), std::filesystem::perms::owner_all);
+}
+
+TEST_F(ImportDatasetTest, RuleForAPublishedFormatIsRefused) {
+  options_.identity_from = "stem";
+  ExpectWrong("qmul-shoes", "format qmul-shoes says itself what identities come from");
 }
 
 }  // namespace
