@@ -62,8 +62,8 @@ absl::Status WritePredicted(const std::string& folder, const DataSet& source, co
                             std::vector<DataSetImage> photos, const EmbeddingMatrix& predicted) {
   if (absl::Status status = CreateDataSetFolder(folder); !status.ok()) return status;
   std::error_code error;
-  std::filesystem::create_directory_symlink(std::filesystem::absolute(target.folder()),
-                                            folder + "/target", error);
+  const std::filesystem::path from = std::filesystem::absolute(target.folder(), error);
+  if (!error) std::filesystem::create_directory_symlink(from, folder + "/target", error);
   if (error) {
     return absl::FailedPreconditionError(
         absl::StrCat(folder, "/target: cannot be linked: ", error.message()));

@@ -1,5 +1,6 @@
 #include "trainer/data_set.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -46,6 +48,26 @@ absl::StatusOr<std::string> ReadLimited(const std::string& path, uint64_t max_by
   return bytes;
 }
 
+// What is wrong where a parser of JSON stopped, in words of ours. `taken` is how many bytes it had
+// read; all of `text` is UTF-8.
+std::string JsonMistake(absl::string_view text, size_t taken) {
+  constexpr size_t kShownBefore = 20, kShown = 40;
+  const size_t position = std::min(taken == 0 ? 0 : taken - 1, text.size());
+  const absl::string_view before = text.substr(0, position);
+  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  const size_t line_start = line == 1 ? 0 : before.rfind('\n') + 1;
+  const std::string where = absl::StrCat(line == 1 ? "" : absl::StrCat(" in line ", line),
+                                         " at byte ", position - line_start + 1);
+  if (absl::StripAsciiWhitespace(text.substr(position)).empty()) {
+    return absl::StrCat("not valid JSON", where, ": it ends too early");
+  }
+  size_t start = std::max(line_start, position - std::min(position, kShownBefore));
+  while ((static_cast<unsigned char>(text[start]) & 0xc0) == 0x80) ++start;
+  absl::string_view near = text.substr(start, kShown);
+  near = near.substr(0, std::min(near.find('\n', position - start), ValidUtf8Length(near)));
+  return absl::StrCat("not valid JSON", where, ", near: ", near);
+}
+
 // `where` begins every message: a file, or a file and a line.
 class Reader {
  public:
@@ -61,8 +83,10 @@ class Reader {
       Json json = Json::parse(text.begin(), text.end());
       if (!json.is_object()) return Wrong("not a JSON object");
       return json;
-    } catch (const Json::exception& error) {
-      return Wrong("not valid JSON: ", error.what());
+    } catch (const Json::parse_error& error) {
+      return Wrong(JsonMistake(text, error.byte));
+    } catch (const Json::exception&) {
+      return Wrong("not valid JSON: a number is out of range");
     }
   }
 
@@ -254,6 +278,22 @@ Json LineOf(const DataSetImage& image, const std::vector<std::string>& attribute
   return line;
 }
 
+// What JSON could not hold, named; empty if nothing.
+std::string NotUtf8(const DataSetDescription& description,
+                    const std::vector<DataSetImage>& images) {
+  const auto is_wrong = [](const std::string& text) { return ValidUtf8Length(text) < text.size(); };
+  for (const std::string* text : {&description.name, &description.source, &description.licence}) {
+    if (is_wrong(*text)) return absl::CHexEscape(*text);
+  }
+  for (const std::string& attribute : description.attributes) {
+    if (is_wrong(attribute)) return absl::CHexEscape(attribute);
+  }
+  for (const DataSetImage& image : images) {
+    if (is_wrong(image.path) || is_wrong(image.identity)) return absl::CHexEscape(image.path);
+  }
+  return "";
+}
+
 absl::Status WriteWhole(const std::string& folder, const char* name, const std::string& text) {
   const std::string path = Join(folder, name);
   const std::string temporary = path + ".tmp";
@@ -354,17 +394,14 @@ absl::Status WriteDataSet(const std::string& folder, const DataSetDescription& d
   header["attributes"] = description.attributes;
   header["source"] = description.source;
   header["licence"] = description.licence;
-  std::string header_text;
+  if (const std::string wrong = NotUtf8(description, images); !wrong.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(folder, ": \"", wrong, "\" is not UTF-8"));
+  }
+  const std::string header_text = header.dump(2) + "\n";
   std::string lines;
-  try {
-    header_text = header.dump(2) + "\n";
-    for (const DataSetImage& image : images) {
-      S2P_CHECK(image.attributes.empty() ||
-                image.attributes.size() == description.attributes.size());
-      lines += LineOf(image, description.attributes).dump() + "\n";
-    }
-  } catch (const Json::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat(folder, ": ", error.what()));
+  for (const DataSetImage& image : images) {
+    S2P_CHECK(image.attributes.empty() || image.attributes.size() == description.attributes.size());
+    lines += LineOf(image, description.attributes).dump() + "\n";
   }
   if (std::remove(Join(folder, kLinesFileName).c_str()) != 0 && errno != ENOENT) {
     return FileError(errno, Join(folder, kLinesFileName), "remove");

@@ -1,9 +1,11 @@
 // s2p-trainer: makes data sets, trains models on them, measures and publishes the models.
 #include <unistd.h>
 
+#include <exception>
 #include <functional>
 #include <iostream>
 #include <map>
+#include <new>
 #include <string>
 
 #include "daemon/freed_memory.h"
@@ -234,11 +236,25 @@ int Main(int argc, char** argv) {
   return 1;
 }
 
+// No command lets an exception out; of what comes all the same a person gets a sentence.
+int MainWithoutExceptions(int argc, char** argv) {
+  try {
+    return Main(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::cerr << "s2p-trainer: there is not enough memory for this (RESOURCE_EXHAUSTED)\n";
+  } catch (const std::exception& error) {
+    LogDebug("an exception was not caught", {{"what", error.what()}});
+    std::cerr << "s2p-trainer: stopped by a fault of the program rather than of your files; please "
+                 "report it with this command line (INTERNAL)\n";
+  }
+  return 1;
+}
+
 }  // namespace
 }  // namespace s2p
 
 int main(int argc, char** argv) {
   s2p::SleepWhileWaiting(argv);
   s2p::KeepFreedMemory();
-  return s2p::Main(argc, argv);
+  return s2p::MainWithoutExceptions(argc, argv);
 }

@@ -15,6 +15,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr char kHeader[] = R"({"format": 1, "name": "mine", "attributes": ["boots", "laces"]})";
 constexpr char kPhoto[] =
@@ -94,6 +95,36 @@ TEST_F(DataSetTest, WrongLinesAreNamedWithTheirField) {
        "there is no file photo/9.jpg"},
       {kPhoto, "is listed already in line 1"}};
   for (const auto& [line, words] : wrong) EXPECT_THAT(Refusal(line), HasSubstr(words)) << line;
+}
+
+TEST_F(DataSetTest, MistakeInJsonIsShownInWordsOfOurs) {
+  const std::pair<const char*, const char*> wrong[] = {
+      {R"({"path":"a.jpg",})", "not valid JSON at byte 17, near: {\"path\":\"a.jpg\",}"},
+      {R"({'path':'a.jpg'})", "not valid JSON at byte 2, near: {'path'"},
+      {R"({"path":"a.jpg")", "it ends too early"},
+      {R"({"path":1e999})", "not valid JSON"},
+      {"{\"path\":"
+       "\"\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\" x}",
+       "near: \xc3\xa9"}};
+  for (const auto& [line, words] : wrong) {
+    EXPECT_THAT(Refusal(line), AllOf(HasSubstr(words), Not(HasSubstr("json.exception")))) << line;
+  }
+}
+
+TEST_F(DataSetTest, MistakeInTheDescriptionIsNamedWithItsLine) {
+  Write("dataset.json", "{\n\"format\": 1,\n\"name\": \"mine\",\n}\n");
+  EXPECT_THAT(std::string(Open(kPhoto).status().message()),
+              HasSubstr("dataset.json: not valid JSON in line 4 at byte 1, near: }"));
+}
+
+TEST_F(DataSetTest, TextThatIsNotUtf8IsNamedBeforeAnythingIsWritten) {
+  DataSetImage image;
+  image.path = "photo/caf\xe9.jpg";
+  image.split = "train";
+  const std::string folder = dir_.File("photo");
+  const absl::Status status = WriteDataSet(folder, {"again", {}, "", ""}, {image});
+  EXPECT_EQ(status.message(), folder + ": \"photo/caf\\xe9.jpg\" is not UTF-8");
+  EXPECT_FALSE(std::filesystem::exists(folder + "/dataset.json"));
 }
 
 TEST_F(DataSetTest, MissingImagesAreNoMatterWhereTheyMayBeMissing) {
