@@ -123,8 +123,11 @@ absl::Status CopyGallery(const std::string& from, const std::string& to, bool is
   // What earlier copies of the catalogue named.
   const auto catalogue = Catalogue::OpenReader(CatalogueOf(to));
   if (!catalogue.ok()) return catalogue.status();
-  return copies->Sweep([&](const std::string& sha256) { return (*catalogue)->HasBlob(sha256); })
-      .status();
+  const auto survey =
+      copies->Survey([&](const std::string& sha256) { return (*catalogue)->HasBlob(sha256); });
+  if (!survey.ok()) return survey.status();
+  for (const std::string& surplus : survey->orphans) status.Update(copies->Remove(surplus));
+  return status;
 }
 
 // The adopted checkpoints: those that the gallery is embedded with, so that it serves at once.
@@ -189,7 +192,7 @@ absl::StatusOr<DataFolderReport> CheckDataFolder(const std::string& data_dir) {
   if (!status.ok()) return status;
   const auto lock = FolderLock::Acquire(data_dir);
   if (!lock.ok()) return lock.status();
-  const auto catalogue = Catalogue::Open(CatalogueOf(data_dir));
+  const auto catalogue = Catalogue::Open(CatalogueOf(data_dir), Catalogue::IfMissing::kFail);
   if (!catalogue.ok()) return catalogue.status();
   const auto photos = BlobStore::Open(PhotosOf(data_dir));
   if (!photos.ok()) return photos.status();

@@ -13,6 +13,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "model/check.h"
 #include "model/checkpoint.h"
 #include "model/file.h"
@@ -21,12 +22,18 @@ namespace s2p {
 namespace {
 
 constexpr size_t kSha256Digits = 64;
-constexpr char kTemporarySuffix[] = ".tmp";
+constexpr size_t kFolderDigits = 2;
+constexpr absl::string_view kTemporarySuffix = ".tmp";
 
-bool IsSha256(absl::string_view name) {
-  return name.size() == kSha256Digits && std::all_of(name.begin(), name.end(), [](char c) {
+// True if the name is that many lower-case hex digits.
+bool IsHex(absl::string_view name, size_t digits) {
+  return name.size() == digits && std::all_of(name.begin(), name.end(), [](char c) {
            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
          });
+}
+
+bool IsHalfWritten(absl::string_view name) {
+  return absl::ConsumeSuffix(&name, kTemporarySuffix) && IsHex(name, kSha256Digits);
 }
 
 // True if the folder was made, false if it was there.
@@ -65,8 +72,8 @@ absl::StatusOr<BlobStore> BlobStore::Open(const std::string& root) {
 }
 
 std::string BlobStore::PathOf(absl::string_view sha256) const {
-  S2P_CHECK(IsSha256(sha256));
-  return absl::StrCat(root_, "/", sha256.substr(0, 2), "/", sha256);
+  S2P_CHECK(IsHex(sha256, kSha256Digits));
+  return absl::StrCat(root_, "/", sha256.substr(0, kFolderDigits), "/", sha256);
 }
 
 absl::Status BlobStore::Write(absl::Span<const Blob> blobs) const {
@@ -75,7 +82,7 @@ absl::Status BlobStore::Write(absl::Span<const Blob> blobs) const {
   std::set<std::string> folders;
   for (const Blob& blob : blobs) {
     const std::string path = PathOf(blob.sha256);
-    const std::string folder = absl::StrCat(root_, "/", blob.sha256.substr(0, 2));
+    const std::string folder = absl::StrCat(root_, "/", blob.sha256.substr(0, kFolderDigits));
     absl::StatusOr<bool> made = MakeFolder(folder);
     if (!made.ok()) return made.status();
     if (*made) {
@@ -115,31 +122,64 @@ absl::Status BlobStore::Remove(const std::string& sha256) const {
   return FileError(errno, path, "remove");
 }
 
-absl::StatusOr<int64_t> BlobStore::Sweep(
-    const std::function<absl::StatusOr<bool>(const std::string& sha256)>& is_referenced) const {
-  namespace fs = std::filesystem;
-  int64_t swept = 0;
+bool BlobStore::Has(const std::string& sha256, uint64_t size_bytes) const {
   std::error_code error;
-  fs::recursive_directory_iterator entry(root_, error);
-  for (; !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
-    if (!entry->is_regular_file(error)) continue;
-    const std::string name = entry->path().filename().string();
-    bool orphan = absl::EndsWith(name, kTemporarySuffix) &&
-                  IsSha256(absl::string_view(name).substr(0, kSha256Digits));
-    if (IsSha256(name)) {
-      absl::StatusOr<bool> referenced = is_referenced(name);
-      if (!referenced.ok()) return referenced.status();
-      orphan = !*referenced;
+  const uintmax_t size = std::filesystem::file_size(PathOf(sha256), error);
+  return !error && size == size_bytes;
+}
+
+absl::Status BlobStore::ForEachFile(
+    const std::function<absl::Status(const std::string& name, const std::string& path)>& visit)
+    const {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  for (fs::directory_iterator folder(root_, error); !error && folder != fs::directory_iterator();
+       folder.increment(error)) {
+    const std::string aa = folder->path().filename().string();
+    if (!IsHex(aa, kFolderDigits)) continue;
+    fs::directory_iterator entry(folder->path(), error);
+    // A file that has the name of a folder is not ours.
+    if (error == std::errc::not_a_directory) {
+      error.clear();
+      continue;
     }
-    // A file that is not ours stays.
-    if (!orphan) continue;
-    if (unlink(entry->path().c_str()) != 0) {
-      return FileError(errno, entry->path().string(), "remove");
+    for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+      const std::string name = entry->path().filename().string();
+      std::error_code ignored;
+      if (!absl::StartsWith(name, aa) || !entry->is_regular_file(ignored)) continue;
+      absl::Status status = visit(name, entry->path().string());
+      if (!status.ok()) return status;
     }
-    ++swept;
+    if (error) return FileError(error.value(), folder->path().string(), "read folder");
   }
-  if (error) return FileError(error.value(), root_, "read folder");
-  return swept;
+  return error ? FileError(error.value(), root_, "read folder") : absl::OkStatus();
+}
+
+absl::StatusOr<bool> BlobStore::HasAny() const {
+  const absl::Status found = absl::CancelledError("found one");
+  const absl::Status status = ForEachFile([&found](const std::string& name, const std::string&) {
+    return IsHex(name, kSha256Digits) ? found : absl::OkStatus();
+  });
+  if (status.ok() || status == found) return !status.ok();
+  return status;
+}
+
+absl::StatusOr<BlobSurvey> BlobStore::Survey(const IsReferenced& is_referenced) const {
+  BlobSurvey survey;
+  const absl::Status status = ForEachFile([&](const std::string& name, const std::string& path) {
+    if (IsHalfWritten(name)) survey.half_written.push_back(path);
+    if (!IsHex(name, kSha256Digits)) return absl::OkStatus();
+    const absl::StatusOr<bool> referenced = is_referenced(name);
+    if (!referenced.ok()) return referenced.status();
+    if (*referenced) {
+      ++survey.referenced;
+    } else {
+      survey.orphans.push_back(name);
+    }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return survey;
 }
 
 }  // namespace s2p

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,13 +21,30 @@ struct Blob {
   absl::string_view bytes;
 };
 
+// Every blob of a store, as one walk found it.
+struct BlobSurvey {
+  // Blobs that are referenced.
+  int64_t referenced = 0;
+  // Digests of those that are not.
+  std::vector<std::string> orphans;
+  // Paths of the files that a crash cut off in the middle of Write.
+  std::vector<std::string> half_written;
+};
+
+// True if `sha256` is needed; an error ends the walk that asks.
+using IsReferenced = std::function<absl::StatusOr<bool>(const std::string& sha256)>;
+
 // <root>/<aa>/<sha256>, aa being the first two digits. A file under its final name is whole and on
-// the disk; what a crash leaves behind is swept at the next start. Holds only the path.
-// Thread-safe, except that nobody may write while Sweep runs.
+// the disk. Any other file in the folder is somebody else's and stays. Holds only the path.
+// Thread-safe, except that nobody may write during Survey.
 class BlobStore {
  public:
   // Creates the folder if it is missing.
   static absl::StatusOr<BlobStore> Open(const std::string& root);
+
+  const std::string& root() const { return root_; }
+  // <root>/<aa>/<sha256>. The digest must be 64 lower-case hex digits.
+  std::string PathOf(absl::string_view sha256) const;
 
   // Durable when it returns. A blob that is there already and whole is not written again; a damaged
   // one is replaced. ResourceExhausted when the disk is full; some may be stored then.
@@ -36,13 +54,18 @@ class BlobStore {
   // Not an error if it is not there. Not durable: a blob that comes back after a crash is an
   // orphan.
   absl::Status Remove(const std::string& sha256) const;
-  // Removes half-written files, and blobs for which `is_referenced` is false; returns how many.
-  absl::StatusOr<int64_t> Sweep(
-      const std::function<absl::StatusOr<bool>(const std::string& sha256)>& is_referenced) const;
+  // True if a file of that name and size is there. Its bytes are not read.
+  bool Has(const std::string& sha256, uint64_t size_bytes) const;
+  // True if at least one blob is there.
+  absl::StatusOr<bool> HasAny() const;
+  // Walks the whole store and changes nothing.
+  absl::StatusOr<BlobSurvey> Survey(const IsReferenced& is_referenced) const;
 
  private:
   explicit BlobStore(std::string root) : root_(std::move(root)) {}
-  std::string PathOf(absl::string_view sha256) const;
+  // Calls `visit` with the name and path of each file in a folder <aa>, until it returns an error.
+  absl::Status ForEachFile(const std::function<absl::Status(const std::string& name,
+                                                            const std::string& path)>& visit) const;
 
   std::string root_;
 };

@@ -1,11 +1,14 @@
 #include "server/catalogue.h"
 
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "model/check.h"
+#include "model/file.h"
 #include "server/catalogue_sql.h"
 #include "server/sqlite_query.h"
 
@@ -43,6 +46,35 @@ absl::StatusOr<int64_t> Pragma(SqliteConnection* connection, const char* sql) {
   return *row ? query.Integer(0) : 0;
 }
 
+// NotFound if the file is missing or has no bytes.
+absl::Status CheckFile(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::file_status found = std::filesystem::status(path, error);
+  // A symbolic link to a volume that is not mounted leads nowhere, too.
+  if (found.type() == std::filesystem::file_type::not_found) {
+    return absl::NotFoundError(absl::StrCat(path, ": is missing"));
+  }
+  if (error) return FileError(error.value(), path, "look at");
+  if (found.type() != std::filesystem::file_type::regular) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": is not a regular file"));
+  }
+  const uintmax_t size = std::filesystem::file_size(path, error);
+  if (error) return FileError(error.value(), path, "size");
+  return size > 0 ? absl::OkStatus() : absl::NotFoundError(absl::StrCat(path, ": is empty"));
+}
+
+// SQLite deletes the write-ahead log of a database that is missing, and with it the last writes.
+absl::Status CheckNoLog(const std::string& path) {
+  const std::string log = path + "-wal";
+  std::error_code ignored;
+  if (!std::filesystem::exists(log, ignored) || std::filesystem::file_size(log, ignored) == 0) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat(path, ": is missing or empty, but its log ", log,
+                   " is there. Put the file back next to its log, or move the log away"));
+}
+
 class SqliteCatalogue final : public Catalogue {
  public:
   explicit SqliteCatalogue(std::unique_ptr<SqliteConnection> connection)
@@ -60,14 +92,18 @@ class SqliteCatalogue final : public Catalogue {
     return connection_->Execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
   }
 
-  absl::Status CheckOrCreate() {
+  // Whether the database is a catalogue that this program reads. NotFound if there is nothing in
+  // it; FailedPrecondition as Catalogue::Open. Changes nothing.
+  absl::Status Identify() {
     absl::StatusOr<int64_t> application = Pragma(connection(), "PRAGMA application_id");
     if (!application.ok()) return application.status();
     absl::StatusOr<int64_t> format = Pragma(connection(), "PRAGMA user_version");
     if (!format.ok()) return format.status();
     absl::StatusOr<int64_t> tables = Pragma(connection(), "SELECT COUNT(*) FROM sqlite_master");
     if (!tables.ok()) return tables.status();
-    if (*application == 0 && *format == 0 && *tables == 0) return CreateSchema();
+    if (*application == 0 && *format == 0 && *tables == 0) {
+      return absl::NotFoundError(absl::StrCat(connection_->path(), ": is empty"));
+    }
     if (*application != kApplicationId || *format < 1) {
       return absl::FailedPreconditionError(
           absl::StrCat(connection_->path(), ": is not a gallery's catalogue"));
@@ -77,6 +113,10 @@ class SqliteCatalogue final : public Catalogue {
           absl::StrCat(connection_->path(), ": format version ", *format,
                        " is newer than this program, which reads ", kCatalogueFormatVersion));
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckPages() {
     SqliteQuery check(connection(), "PRAGMA quick_check(1)");
     absl::StatusOr<bool> row = check.Next();
     if (!row.ok()) return row.status();
@@ -197,6 +237,13 @@ class SqliteCatalogue final : public Catalogue {
     return query.Bind(sha256).Next();
   }
 
+  absl::StatusOr<int64_t> CountBlobs() const override {
+    SqliteQuery count(connection(), kCountBlobs);
+    absl::StatusOr<bool> row = count.Next();
+    if (!row.ok()) return row.status();
+    return count.Integer(0);
+  }
+
   absl::StatusOr<CatalogueTotals> Totals() const override {
     SqliteQuery query(connection(), kTotals);
     absl::StatusOr<bool> row = query.Bind(static_cast<int64_t>(v1::MODALITY_SKETCH)).Next();
@@ -256,9 +303,6 @@ class SqliteCatalogue final : public Catalogue {
     return SqliteQuery(connection(), kPutPin).Bind(*version).Run();
   }
 
- private:
-  SqliteConnection* connection() const { return connection_.get(); }
-
   absl::Status CreateSchema() {
     return Atomically([this] {
       absl::Status status = connection_->Execute(kSchema);
@@ -268,6 +312,9 @@ class SqliteCatalogue final : public Catalogue {
       return connection_->Execute(marks.c_str());
     });
   }
+
+ private:
+  SqliteConnection* connection() const { return connection_.get(); }
 
   // In the transaction that is open, else in one of its own.
   absl::Status Atomically(const std::function<absl::Status()>& work) {
@@ -360,13 +407,19 @@ class SqliteCatalogue final : public Catalogue {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Catalogue>> Catalogue::Open(const std::string& path) {
+absl::StatusOr<std::unique_ptr<Catalogue>> Catalogue::Open(const std::string& path,
+                                                           IfMissing if_missing) {
+  absl::Status status = CheckFile(path);
+  if (absl::IsNotFound(status) && if_missing == IfMissing::kCreate) status = CheckNoLog(path);
+  if (!status.ok()) return status;
   absl::StatusOr<std::unique_ptr<SqliteConnection>> connection =
-      SqliteConnection::Open(path, /*create=*/true);
+      SqliteConnection::Open(path, if_missing == IfMissing::kCreate);
   if (!connection.ok()) return connection.status();
   auto catalogue = std::make_unique<SqliteCatalogue>(*std::move(connection));
-  absl::Status status = catalogue->Configure();
-  if (status.ok()) status = catalogue->CheckOrCreate();
+  status = catalogue->Identify();
+  const bool create = absl::IsNotFound(status) && if_missing == IfMissing::kCreate;
+  if (create || status.ok()) status = catalogue->Configure();
+  if (status.ok()) status = create ? catalogue->CreateSchema() : catalogue->CheckPages();
   if (!status.ok()) return status;
   return std::unique_ptr<Catalogue>(std::move(catalogue));
 }
@@ -376,7 +429,8 @@ absl::StatusOr<std::unique_ptr<Catalogue>> Catalogue::OpenReader(const std::stri
       SqliteConnection::Open(path, /*create=*/false);
   if (!connection.ok()) return connection.status();
   auto catalogue = std::make_unique<SqliteCatalogue>(*std::move(connection));
-  absl::Status status = catalogue->Configure();
+  absl::Status status = catalogue->Identify();
+  if (status.ok()) status = catalogue->Configure();
   if (!status.ok()) return status;
   return std::unique_ptr<Catalogue>(std::move(catalogue));
 }

@@ -45,9 +45,12 @@ struct CatalogueTotals {
 // Internal for what else SQLite says; nothing has changed then. One thread at a time.
 class Catalogue {
  public:
-  // Creates the file if it is missing; checks it. FailedPrecondition if the format is newer than
-  // this program or the database is something else's.
-  static absl::StatusOr<std::unique_ptr<Catalogue>> Open(const std::string& path);
+  enum class IfMissing { kCreate, kFail };
+  // Opens a catalogue and reads it whole to check it. Where the file is missing or empty, or has no
+  // table, it creates one or returns NotFound. FailedPrecondition if the format is newer than this
+  // program, if the database is another program's, or if only the log of a catalogue is there.
+  static absl::StatusOr<std::unique_ptr<Catalogue>> Open(const std::string& path,
+                                                         IfMissing if_missing = IfMissing::kCreate);
   // One more connection to a catalogue that is open already: for reads, and not checked again.
   static absl::StatusOr<std::unique_ptr<Catalogue>> OpenReader(const std::string& path);
   // Copies one commit of a catalogue, which another process may be writing, to a file that replaces
@@ -96,6 +99,8 @@ class Catalogue {
       int64_t version, const std::function<void(int64_t)>& count,
       const std::function<absl::Status(CatalogueItem, CatalogueEmbedding)>& visit) const = 0;
   virtual absl::StatusOr<bool> HasBlob(const std::string& sha256) const = 0;
+  // Different blobs that the items have.
+  virtual absl::StatusOr<int64_t> CountBlobs() const = 0;
   virtual absl::StatusOr<CatalogueTotals> Totals() const = 0;
 
   // Notes that `version` serves from now on, and forgets all but the `keep_versions` that served

@@ -62,9 +62,7 @@ class DurableGallery final : public Gallery {
   absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> List(
       const std::string& after, int limit, const GalleryFilter& filter) const override;
 
-  absl::StatusOr<std::string> ReadBlob(const GalleryItem& item) const override {
-    return blobs_.Read(item.sha256, item.bytes);
-  }
+  absl::StatusOr<std::string> ReadBlob(const GalleryItem& item) const override;
   GalleryTotals Totals() const override {
     absl::MutexLock lock(&state_mutex_);
     return totals_;
@@ -88,6 +86,9 @@ class DurableGallery final : public Gallery {
                                           v1::Modality modality,
                                           const std::map<std::string, std::string>& metadata,
                                           const std::string& sha256, OnConflict on_conflict);
+  // True if nothing is to be done for `existing`, except that its file is missing and must be
+  // written again.
+  bool LacksFile(const absl::StatusOr<AddResult>& decided, const GalleryItem* existing) const;
   // Null for NotFound.
   static absl::StatusOr<std::shared_ptr<const GalleryItem>> FindOrNull(const Catalogue& catalogue,
                                                                        const std::string& photo_id);

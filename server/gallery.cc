@@ -3,23 +3,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "model/file.h"
 #include "server/durable_gallery.h"
 
 namespace s2p {
-namespace {
-
-absl::Status CheckOptions(const GalleryOptions& options) {
-  if (options.data_dir.empty()) return absl::InvalidArgumentError("data_dir: empty");
-  if (options.keep_versions < 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("keep_versions: ", options.keep_versions, " is below 1"));
-  }
-  return absl::OkStatus();
-}
-
-}  // namespace
-
 DurableGallery::DurableGallery(GalleryOptions options, SnapshotSlot* slot,
                                std::unique_ptr<FolderLock> lock, BlobStore blobs,
                                std::unique_ptr<Catalogue> writer, std::unique_ptr<Catalogue> reader,
@@ -115,37 +101,16 @@ absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> DurableGallery::
   return items;
 }
 
-absl::StatusOr<std::unique_ptr<Gallery>> Gallery::Open(const GalleryOptions& options,
-                                                       SnapshotSlot* slot) {
-  absl::Status status = CheckOptions(options);
-  if (!status.ok()) return status;
-  auto lock = FolderLock::Acquire(options.data_dir);
-  if (!lock.ok()) return lock.status();
-  const std::string path = absl::StrCat(options.data_dir, "/gallery.db");
-  auto writer = Catalogue::Open(path);
-  if (!writer.ok()) return writer.status();
-  auto reader = Catalogue::OpenReader(path);
-  if (!reader.ok()) return reader.status();
-  auto blobs = BlobStore::Open(absl::StrCat(options.data_dir, "/photos"));
-  if (!blobs.ok()) return blobs.status();
-  status = SyncDirectory(options.data_dir);
-  if (!status.ok()) return status;
-  const Catalogue& catalogue = **reader;
-  absl::StatusOr<int64_t> swept =
-      blobs->Sweep([&catalogue](const std::string& sha256) { return catalogue.HasBlob(sha256); });
-  if (!swept.ok()) return swept.status();
-  absl::StatusOr<CatalogueTotals> counted = catalogue.Totals();
-  if (!counted.ok()) return counted.status();
-  GalleryTotals totals;
-  totals.photos = static_cast<uint64_t>(counted->photos);
-  totals.sketches = static_cast<uint64_t>(counted->sketches);
-  totals.bytes = static_cast<uint64_t>(counted->bytes);
-  auto gallery =
-      std::make_unique<DurableGallery>(options, slot, *std::move(lock), *std::move(blobs),
-                                       *std::move(writer), *std::move(reader), totals);
-  status = gallery->Init();
-  if (!status.ok()) return status;
-  return std::unique_ptr<Gallery>(std::move(gallery));
+absl::StatusOr<std::string> DurableGallery::ReadBlob(const GalleryItem& item) const {
+  absl::StatusOr<std::string> bytes = blobs_.Read(item.sha256, item.bytes);
+  if (!absl::IsNotFound(bytes.status())) return bytes;
+  absl::MutexLock lock(&read_mutex_);
+  const absl::StatusOr<bool> named = reader_->HasBlob(item.sha256);
+  if (!named.ok()) return named.status();
+  // Deleted since the item was looked up.
+  if (!*named) return absl::NotFoundError(absl::StrCat("photo_id '", item.photo_id, "'"));
+  return absl::DataLossError(absl::StrCat("photo_id '", item.photo_id,
+                                          "': its file is missing: ", bytes.status().message()));
 }
 
 }  // namespace s2p

@@ -40,9 +40,28 @@ struct NewItem {
   std::vector<float> attributes;
 };
 
+// What Gallery::Open found in the folder that an operator should know.
+struct GalleryFindings {
+  // There was no catalogue, so an empty one was created.
+  bool created = false;
+  // Photos that no item names: those moved to `orphan_folder` by this start, and all that are set
+  // aside now.
+  int64_t orphans_set_aside = 0;
+  int64_t orphans_kept = 0;
+  std::string orphan_folder;
+  // Photos that an earlier start had set aside and that the catalogue names again.
+  int64_t brought_back = 0;
+  // Photos that the catalogue names and whose files are missing.
+  int64_t missing = 0;
+};
+
 struct GalleryOptions {
   // <data_dir>/gallery.db, photos/, models/, index/ and the lock live here. Created if missing.
   std::string data_dir;
+  // Opens a folder even if it has more orphans than a crash can leave behind.
+  bool set_aside_orphans = false;
+  // Optional: called by Open, before it returns a gallery.
+  std::function<void(const GalleryFindings&)> on_open;
   // What is searched. The directory is always <data_dir>/index.
   IndexBuilderOptions index;
   // Versions whose embeddings are kept, the served one included.
@@ -64,9 +83,11 @@ struct GalleryTotals {
 // wait for them.
 class Gallery {
  public:
-  // Locks the folder, opens or creates the catalogue, sweeps orphaned blobs. FailedPrecondition,
-  // naming folder and process, if another process has it, or if the catalogue is of a newer format;
-  // DataLoss if it is damaged. `slot` must outlive the gallery.
+  // Locks the folder, opens or creates the catalogue, and sets orphaned blobs aside: photos that no
+  // item names move to photos/.orphans and are deleted kKeepOrphans later. FailedPrecondition,
+  // naming folder and process, if another process has it; if there is no catalogue, but there are
+  // photos; if orphans are more than 1,000 and more than 1 % of the items; if the catalogue is of a
+  // newer format. DataLoss if it is damaged. `slot` must outlive the gallery.
   static absl::StatusOr<std::unique_ptr<Gallery>> Open(const GalleryOptions& options,
                                                        SnapshotSlot* slot);
   virtual ~Gallery() = default;
@@ -95,7 +116,8 @@ class Gallery {
   // Items that Activate would have to embed for this version.
   virtual absl::StatusOr<int64_t> CountWithoutEmbedding(int64_t version) const = 0;
 
-  // One outcome per item, in order; several items share one transaction. AlreadyExists as
+  // One outcome per item, in order; several items share one transaction. An item whose file is
+  // missing is kReplaced by the same photo. AlreadyExists as
   // on_conflict says; Unavailable before the first model; InvalidArgument for an embedding that is
   // not the version's; Aborted if the serving version is not `version` any more (embed again);
   // ResourceExhausted when the disk is full.
@@ -119,7 +141,8 @@ class Gallery {
   // need a snapshot: FailedPrecondition before the first).
   virtual absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> List(
       const std::string& after, int limit, const GalleryFilter& filter) const = 0;
-  // The original bytes, checked against their digest. DataLoss, NotFound.
+  // The original bytes, checked against their digest. DataLoss if they are damaged or missing;
+  // NotFound if the item has been deleted.
   virtual absl::StatusOr<std::string> ReadBlob(const GalleryItem& item) const = 0;
   virtual GalleryTotals Totals() const = 0;
 

@@ -67,7 +67,15 @@ absl::StatusOr<AddResult> DurableGallery::Check(const std::string& photo_id, v1:
     existing = FindOrNull(*reader_, photo_id);
   }
   if (!existing.ok()) return existing.status();
-  return Decide(existing->get(), photo_id, modality, metadata, sha256, on_conflict);
+  auto result = Decide(existing->get(), photo_id, modality, metadata, sha256, on_conflict);
+  if (LacksFile(result, existing->get())) return AddResult::kReplaced;
+  return result;
+}
+
+bool DurableGallery::LacksFile(const absl::StatusOr<AddResult>& decided,
+                               const GalleryItem* existing) const {
+  return decided.ok() && *decided == AddResult::kUnchanged &&
+         !blobs_.Has(existing->sha256, existing->bytes);
 }
 
 std::vector<DurableGallery::Planned> DurableGallery::Plan(
@@ -92,9 +100,9 @@ std::vector<DurableGallery::Planned> DurableGallery::Plan(
     }
     absl::Status status =
         CheckRow(current->model(), {MakeItem(item, digests[i]), item.embedding, item.attributes});
+    const bool is_new = earlier.count(item.photo_id) != 0;
     absl::StatusOr<std::shared_ptr<const GalleryItem>> existing =
-        earlier.count(item.photo_id) != 0 ? earlier[item.photo_id]
-                                          : FindOrNull(*writer_, item.photo_id);
+        is_new ? earlier[item.photo_id] : FindOrNull(*writer_, item.photo_id);
     if (status.ok()) status = existing.status();
     if (!status.ok()) {
       result = status;
@@ -102,6 +110,7 @@ std::vector<DurableGallery::Planned> DurableGallery::Plan(
     }
     result = Decide(existing->get(), item.photo_id, item.modality, item.metadata, digests[i],
                     item.on_conflict);
+    if (!is_new && LacksFile(result, existing->get())) result = AddResult::kReplaced;
     if (!result.ok() || (*result != AddResult::kAdded && *result != AddResult::kReplaced)) continue;
     planned.push_back({i, MakeItem(item, digests[i]), *existing});
     earlier[item.photo_id] = planned.back().item;

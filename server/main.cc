@@ -38,6 +38,9 @@ void AddFlags(Options& options, Flags& flags) {
       .Required();
   options.Add("data-dir", &server.data_dir, "folder of the gallery; one server at a time")
       .Required();
+  options.Add("set-aside-orphans", &server.set_aside_orphans,
+              "start even if many photos belong to no item of gallery.db; they move to "
+              "photos/.orphans");
   options.Add("listen", &server.listen, "address of gRPC, HOST:PORT; port 0 picks a free one");
   options.Add("http", &server.http, "address of /metrics, /healthz and /readyz, HOST:PORT");
   options

@@ -84,6 +84,15 @@ struct Metrics::Families {
   Gauge& gallery_photos = RegisterFamily(BuildGauge(), "s2p_gallery_photos",
                                          "Items in the gallery, photos and sketches.", registry)
                               .Add({});
+  Gauge& gallery_orphans =
+      RegisterFamily(BuildGauge(), "s2p_gallery_orphans",
+                     "Photos that no item names, kept in photos/.orphans since the last start.",
+                     registry)
+          .Add({});
+  Gauge& gallery_missing =
+      RegisterFamily(BuildGauge(), "s2p_gallery_missing_photos",
+                     "Photos of the gallery whose files were missing at the last start.", registry)
+          .Add({});
   Family<Counter>& gallery_writes =
       RegisterFamily(BuildCounter(), "s2p_gallery_writes_total",
                      "Items written, by operation and result.", registry);
@@ -164,6 +173,14 @@ void Metrics::SetReembedProgress(double ratio) { families_->reembed_progress.Set
 
 void Metrics::SetGalleryPhotos(uint64_t photos) {
   families_->gallery_photos.Set(static_cast<double>(photos));
+}
+
+void Metrics::SetGalleryOrphans(int64_t orphans) {
+  families_->gallery_orphans.Set(static_cast<double>(orphans));
+}
+
+void Metrics::SetGalleryMissing(int64_t missing) {
+  families_->gallery_missing.Set(static_cast<double>(missing));
 }
 
 void Metrics::CountGalleryWrite(const std::string& op, const std::string& result, int count) {

@@ -37,6 +37,10 @@ class Metrics {
   void ObserveModelSwap(absl::Duration took);
   void SetReembedProgress(double ratio);
   void SetGalleryPhotos(uint64_t photos);
+  // Photos that no item names and that are kept in photos/.orphans; photos whose files are missing.
+  // Both as the start found them.
+  void SetGalleryOrphans(int64_t orphans);
+  void SetGalleryMissing(int64_t missing);
   // op "add", "delete" or "update"; result as CodeName.
   void CountGalleryWrite(const std::string& op, const std::string& result, int count = 1);
   void SetDeviceMemory(uint64_t bytes);

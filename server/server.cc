@@ -98,6 +98,7 @@ class Server final : public SearchServer {
   std::atomic<bool> stopping_{false};
 };
 
+  void OnGalleryOpen(const GalleryFindings& findings);
 absl::Status Server::Init() {
   // Everything that can be wrong with the options first, then the folder, then the ports.
   if (!options_.credentials.api_key_file.empty()) {
@@ -147,6 +148,8 @@ absl::Status Server::OpenGallery() {
   loader_options.reembed_share = options_.reembed_share;
   loader_options.busy = [this] { return batcher_->queue_depth() > 0; };
   loader_options.on_change = [this](const VersionStatus& version) { OnVersionChange(version); };
+  gallery_options.set_aside_orphans = options_.set_aside_orphans;
+  gallery_options.on_open = [this](const GalleryFindings& findings) { OnGalleryOpen(findings); };
   // It starts after the service is there, and ends before it.
   loader_options.on_status = [this] { model_service_->Wake(); };
   loader_options.on_damaged = [](const std::string& photo_id, const absl::Status& why) {
@@ -192,6 +195,25 @@ absl::Status Server::StartPipeline() {
   context_.storage_pool = storage_pool_.get();
   return absl::OkStatus();
 }
+void Server::OnGalleryOpen(const GalleryFindings& findings) {
+  metrics_.SetGalleryOrphans(findings.orphans_kept);
+  metrics_.SetGalleryMissing(findings.missing);
+  const std::string photos = options_.data_dir + "/photos";
+  if (findings.created) LogInfo("created an empty gallery", {{"folder", options_.data_dir}});
+  if (findings.orphans_set_aside > 0) {
+    LogWarning("set aside photos that no item names",
+               {{"photos", findings.orphans_set_aside}, {"folder", findings.orphan_folder}});
+  }
+  if (findings.brought_back > 0) {
+    LogInfo("brought back photos that were set aside",
+            {{"photos", findings.brought_back}, {"folder", photos}});
+  }
+  if (findings.missing > 0) {
+    LogError("photos of the gallery are missing; 's2p-server check' names them",
+             {{"photos", findings.missing}, {"folder", photos}});
+  }
+}
+
 
 absl::Status Server::StartGrpc() {
   auto address = ParseListenAddress(options_.listen);

@@ -19,6 +19,8 @@ struct ServerOptions {
   // The checkpoint store; may be read-only, empty, or not there yet.
   std::string checkpoint_root;
   std::string data_dir;
+  // As GalleryOptions has it.
+  bool set_aside_orphans = false;
   // HOST:PORT of gRPC and of the HTTP endpoint; port 0 picks a free one.
   std::string listen = "127.0.0.1:50051";
   std::string http = "127.0.0.1:9464";

@@ -134,6 +134,35 @@ TEST_F(BackupTest, CheckNamesEachDamagedAndMissingPhoto) {
   EXPECT_THAT(report->problems, ElementsAre(HasSubstr("photo 'p1': "), HasSubstr("photo 'p2': ")));
 }
 
+TEST_F(BackupTest, CheckOfAnEmptyCatalogueIsNotFoundAndCreatesNone) {
+  MustAdd("a", 1);
+  gallery_.reset();
+  std::filesystem::resize_file(options_.data_dir + "/gallery.db", 0);
+  EXPECT_EQ(CheckDataFolder(options_.data_dir).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(std::filesystem::file_size(options_.data_dir + "/gallery.db"), 0u);
+}
+
+TEST_F(BackupTest, OrphansThatAreSetAsideAreNotInIt) {
+  MustAdd("a", 1);
+  gallery_.reset();
+  std::filesystem::create_directories(std::filesystem::path(BlobPath(2)).parent_path());
+  std::ofstream(BlobPath(2)) << PhotoBytes(2);
+  Reopen();
+  ASSERT_TRUE(BackUp(options_.data_dir, backup_).ok());
+  EXPECT_FALSE(std::filesystem::exists(backup_ + "/photos/.orphans"));
+}
+
+TEST_F(BackupTest, RestoredBackupTakesThePlaceOfALostCatalogue) {
+  MustAdd("a", 1);
+  ASSERT_TRUE(BackUp(options_.data_dir, backup_).ok());
+  gallery_.reset();
+  std::filesystem::remove(options_.data_dir + "/gallery.db");
+  ASSERT_EQ(Gallery::Open(options_, &slot_).status().code(), absl::StatusCode::kFailedPrecondition);
+  ASSERT_TRUE(RestoreBackup(backup_, restored_).ok());
+  Serve(restored_);
+  EXPECT_THAT(Ids(), ElementsAre("a"));
+}
+
 TEST_F(BackupTest, FolderThatIsServedIsNotChecked) {
   const auto report = CheckDataFolder(options_.data_dir);
   EXPECT_EQ(report.status().code(), absl::StatusCode::kFailedPrecondition);

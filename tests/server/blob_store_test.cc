@@ -14,7 +14,9 @@ namespace s2p {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 class BlobStoreTest : public ::testing::Test {
  protected:
@@ -91,27 +93,47 @@ TEST_F(BlobStoreTest, RemovedBlobIsGoneAndMayBeRemovedAgain) {
   EXPECT_TRUE(store_.Remove(sha256).ok());
 }
 
-TEST_F(BlobStoreTest, SweepRemovesOrphansAndHalfWrittenFilesOnly) {
+TEST_F(BlobStoreTest, SurveyTellsOrphansAndHalfWrittenFilesAndChangesNothing) {
   const std::string kept = Write("kept");
   const std::string orphan = Write("orphan");
   const std::string half = PathOf(kept) + ".tmp";
   Overwrite(half, "ke");
-  const std::string foreign = dir_.File("photos/README");
-  Overwrite(foreign, "not ours");
-  const auto swept = store_.Sweep([&](const std::string& sha256) { return sha256 == kept; });
-  EXPECT_EQ(*swept, 2);
-  EXPECT_TRUE(fs::exists(PathOf(kept)));
-  EXPECT_FALSE(fs::exists(PathOf(orphan)));
-  EXPECT_FALSE(fs::exists(half));
-  EXPECT_TRUE(fs::exists(foreign));
+  const auto survey = store_.Survey([&](const std::string& sha256) { return sha256 == kept; });
+  ASSERT_TRUE(survey.ok()) << survey.status();
+  EXPECT_EQ(survey->referenced, 1);
+  EXPECT_THAT(survey->orphans, ElementsAre(orphan));
+  EXPECT_THAT(survey->half_written, ElementsAre(half));
+  EXPECT_TRUE(fs::exists(PathOf(orphan)) && fs::exists(half));
 }
 
-TEST_F(BlobStoreTest, SweepStopsWhenItCannotKnow) {
+TEST_F(BlobStoreTest, FilesOfOthersAreInNoSurvey) {
+  const std::string sha256 = Sha256("abc");
+  for (const char* folder : {"photos/00", "photos/.orphans/2026-01-01/ba", "photos/mine"}) {
+    fs::create_directories(dir_.File(folder));
+    Overwrite(dir_.File(folder) + "/" + sha256, "abc");
+  }
+  Overwrite(dir_.File("photos/README"), "not ours");
+  Overwrite(dir_.File("photos/aa"), "a file with the name of a folder");
+  const auto survey = store_.Survey([](const std::string&) { return false; });
+  ASSERT_TRUE(survey.ok()) << survey.status();
+  EXPECT_THAT(survey->orphans, IsEmpty());
+  EXPECT_FALSE(*store_.HasAny());
+}
+
+TEST_F(BlobStoreTest, StoreHasAnyFromTheFirstBlobOn) {
+  EXPECT_FALSE(*store_.HasAny());
   const std::string sha256 = Write("abc");
-  const auto swept = store_.Sweep(
+  EXPECT_TRUE(*store_.HasAny());
+  EXPECT_TRUE(store_.Has(sha256, 3));
+  EXPECT_FALSE(store_.Has(sha256, 4));
+  EXPECT_FALSE(store_.Has(Sha256("x"), 1));
+}
+
+TEST_F(BlobStoreTest, SurveyStopsWhenItCannotKnow) {
+  Write("abc");
+  const auto survey = store_.Survey(
       [](const std::string&) -> absl::StatusOr<bool> { return absl::InternalError("no idea"); });
-  EXPECT_EQ(swept.status().message(), "no idea");
-  EXPECT_TRUE(fs::exists(PathOf(sha256)));
+  EXPECT_EQ(survey.status().message(), "no idea");
 }
 
 }  // namespace

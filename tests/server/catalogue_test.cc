@@ -250,6 +250,36 @@ TEST_F(CatalogueTest, FileThatIsNoDatabaseIsDataLoss) {
   EXPECT_THAT(status.message(), HasSubstr(path_));
 }
 
+TEST_F(CatalogueTest, DatabaseOfAnotherProgramIsNotTurnedIntoOneWithALog) {
+  catalogue_.reset();
+  std::filesystem::remove(path_);
+  Execute("CREATE TABLE theirs (a)");
+  std::ifstream before(path_, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(before), {}};
+  EXPECT_FALSE(OpenStatus().ok());
+  std::ifstream after(path_, std::ios::binary);
+  EXPECT_EQ(bytes, (std::string{std::istreambuf_iterator<char>(after), {}}));
+}
+
+TEST_F(CatalogueTest, MissingAndEmptyFilesAreNotFoundWhereNoneIsToBeCreated) {
+  catalogue_.reset();
+  std::ofstream(path_, std::ios::trunc) << "";
+  const auto open = [this] { return Catalogue::Open(path_, Catalogue::IfMissing::kFail).status(); };
+  EXPECT_EQ(open(), absl::NotFoundError(path_ + ": is empty"));
+  std::filesystem::remove(path_);
+  EXPECT_EQ(open(), absl::NotFoundError(path_ + ": is missing"));
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(CatalogueTest, BlobsAreCountedOnceEach) {
+  MustInsert("a");
+  MustInsert("b");
+  GalleryItem same = Item("c");
+  same.sha256 = Item("a").sha256;
+  ASSERT_TRUE(catalogue_->Insert(same).ok());
+  EXPECT_EQ(*catalogue_->CountBlobs(), 2);
+}
+
 TEST_F(CatalogueTest, OverwrittenPagesAreDataLoss) {
   for (int i = 0; i < 500; ++i) MustInsert(absl::StrCat("photo ", i));
   catalogue_.reset();

@@ -334,16 +334,6 @@ TEST_F(GalleryTest, PhotoAddedWhileANewVersionEmbedsIsInIt) {
   EXPECT_EQ(slot_.Get()->gallery->size(), 2);
 }
 
-TEST_F(GalleryTest, OrphanedBlobIsSweptAtOpen) {
-  Reopen();
-  MustAdd("a", 1);
-  fs::create_directories(fs::path(BlobPath(2)).parent_path());
-  std::ofstream(BlobPath(2)) << PhotoBytes(2);
-  Reopen();
-  EXPECT_FALSE(fs::exists(BlobPath(2)));
-  EXPECT_TRUE(fs::exists(BlobPath(1)));
-}
-
 TEST_F(GalleryTest, SecondGalleryOnOneFolderIsRefused) {
   Reopen();
   SnapshotSlot slot;

@@ -60,6 +60,7 @@ TEST(MetricsTest, EveryMetricOfTheDesignIsThereFromTheStart) {
       {"s2p_rejected_total", "counter"},       {"s2p_model_version", "gauge"},
       {"s2p_model_loads_total", "counter"},    {"s2p_model_swap_seconds", "histogram"},
       {"s2p_reembed_progress_ratio", "gauge"}, {"s2p_gallery_photos", "gauge"},
+      {"s2p_gallery_orphans", "gauge"},        {"s2p_gallery_missing_photos", "gauge"},
       {"s2p_device_memory_bytes", "gauge"},    {"s2p_build_info", "gauge"}};
   for (const auto& [name, type] : wanted) {
     ASSERT_EQ(scrape.type.count(name), 1u) << name;
@@ -163,6 +164,21 @@ TEST_F(ObservabilityTest, ServerThatHasWorkedShowsEveryMetricOfTheDesign) {
     EXPECT_EQ(scrape.Value(absl::StrCat("s2p_stage_seconds_count{stage=\"", stage, "\"}")), 1)
         << stage;
   }
+}
+
+TEST_F(ObservabilityTest, OrphansAndMissingPhotosOfTheStartAreShown) {
+  Serve();
+  MustAdd(2);
+  server_.reset();
+  const std::string photos = options_.data_dir + "/photos/";
+  std::filesystem::remove_all(photos + Sha256(PhotoBytes(0)).substr(0, 2));
+  const std::string orphan = Sha256("orphan");
+  std::filesystem::create_directories(photos + orphan.substr(0, 2));
+  std::ofstream(photos + orphan.substr(0, 2) + "/" + orphan) << "orphan";
+  Start();
+  const Scrape scrape = ScrapeServer();
+  EXPECT_EQ(scrape.Value("s2p_gallery_orphans"), 1);
+  EXPECT_EQ(scrape.Value("s2p_gallery_missing_photos"), 1);
 }
 
 TEST_F(ObservabilityTest, CallsAreCountedByTheirCodes) {
