@@ -22,6 +22,8 @@ namespace fs = std::filesystem;
 
 constexpr size_t kNamedProblems = 10;
 constexpr uint64_t kMegabyte = 1000 * 1000;
+// NAME_MAX of the usual file systems.
+constexpr size_t kMostOfName = 255;
 
 // The words of a status without the path that Offending puts before them.
 absl::string_view Reason(const absl::Status& status, const fs::path& file) {
@@ -297,6 +299,10 @@ absl::Status CheckNames(const Plan& plan) {
       problems.Add(Offending(image.from, "the name is not UTF-8: rename the file"));
     } else if (std::any_of(path.begin(), path.end(), absl::ascii_iscntrl)) {
       problems.Add(Offending(image.from, "the name has a control character: rename the file"));
+    } else if (const size_t size = fs::path(path).filename().string().size(); size > kMostOfName) {
+      problems.Add(Offending(image.from,
+                             absl::StrCat("the copy's name would have ", size, " bytes; at most ",
+                                          kMostOfName, " are possible: rename the file")));
     }
   }
   return problems.status();

@@ -83,8 +83,8 @@ PlannedImage Planned(const std::filesystem::path& file, const std::filesystem::p
 // whose name looks like that of a photo is told of it.
 absl::Status CheckIdentities(const Plan& plan);
 
-// InvalidArgument naming the files whose name no description can have: not UTF-8, or with control
-// characters.
+// InvalidArgument naming the files whose name a description or a copy cannot have: not UTF-8, with
+// control characters, or too long.
 absl::Status CheckNames(const Plan& plan);
 
 // Equal for names that people take for the same: without regard to the case of letters and to

@@ -145,6 +145,13 @@ TEST_F(ImportFurtherSketchesTest, MissingColumnShortRowAndMissingFileAreNamed) {
   ExpectMissing("qmul-shoes", "pairs.csv");
 }
 
+TEST_F(ImportFurtherSketchesTest, NameThatIsTooLongForItsCopyIsNamedBeforeAnythingIsCopied) {
+  const std::string name = "sketch/" + std::string(247, 'x') + ".jpg";
+  WriteJpg("further/" + name);
+  WritePairs("2,1,photo/2.jpg," + name + "\n");
+  ExpectWrong("qmul-shoes", "xxx.jpg: the copy's name would have 259 bytes; at most 255");
+}
+
 TEST_F(ImportFurtherSketchesTest, OtherFormatsTakeNone) {
   ExpectWrong("folder", "format folder takes no further sketches");
 }
