@@ -22,11 +22,18 @@ namespace pb = google::protobuf;
 
 constexpr uint64_t kMaxSpecBytes = 1 << 20;
 
+// What word processors and web pages make of a quote or a blank.
+constexpr absl::string_view kNotAscii =
+    "a character that is not ASCII stands outside of a text in \"quotes\"; is it a typographic "
+    "quote or blank?";
+
 // The parser goes on after an error; the first one is the cause.
 class FirstError : public pb::io::ErrorCollector {
  public:
   void AddError(int line, pb::io::ColumnNumber column, const std::string& message) override {
-    if (text.empty()) text = absl::StrCat(line + 1, ":", column + 1, ": ", message);
+    if (!text.empty()) return;
+    text = absl::StrCat(line + 1, ":", column + 1, ": ",
+                        absl::StartsWith(message, "Interpreting non ascii") ? kNotAscii : message);
   }
   std::string text;
 };

@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -31,11 +32,18 @@ constexpr char kDefaultPreset[] = "shoes";
 constexpr uint32_t kPaperHidden = 512;
 constexpr uint32_t kReleaseHidden = 128;
 
+// What word processors and web pages make of a quote or a blank.
+constexpr absl::string_view kNotAscii =
+    "a character that is not ASCII stands outside of a text in \"quotes\"; is it a typographic "
+    "quote or blank?";
+
 // Keeps the first error of the text format's parser.
 class FirstError : public google::protobuf::io::ErrorCollector {
  public:
   void AddError(int line, int column, const std::string& message) override {
-    if (text_.empty()) text_ = absl::StrCat(line + 1, ":", column + 1, ": ", message);
+    if (!text_.empty()) return;
+    text_ = absl::StrCat(line + 1, ":", column + 1, ": ",
+                         absl::StartsWith(message, "Interpreting non ascii") ? kNotAscii : message);
   }
   const std::string& text() const { return text_; }
 

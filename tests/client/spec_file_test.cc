@@ -39,6 +39,11 @@ TEST_F(SpecFileTest, TextFormatIsRead) {
   EXPECT_FALSE(spec->step2().has_batch_size());
 }
 
+TEST_F(SpecFileTest, TypographicQuoteIsSaidToBeOne) {
+  EXPECT_THAT(Refused("seed: 1\npreset: \xe2\x80\x9cshoes\xe2\x80\x9d\n"),
+              StartsWith(path_ + ":2:9: a character that is not ASCII stands outside of a text"));
+}
+
 TEST_F(SpecFileTest, JsonIsReadWhateverSpaceItBeginsWith) {
   const auto spec =
       Read("\n  {\"preset\": \"faces\", \"step2\": {\"epochs\": 5, \"batchSize\": 8}}");

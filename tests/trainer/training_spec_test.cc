@@ -138,6 +138,12 @@ TEST_F(ReadSpecTest, LineThatIsNotUtf8IsNamed) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("spec:2: is not UTF-8 at byte 11"));
 }
 
+TEST_F(ReadSpecTest, TypographicQuoteIsSaidToBeOne) {
+  const absl::Status status = Read("seed: 1\npreset: \xe2\x80\x9cshoes\xe2\x80\x9d\n").status();
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("spec:2:9: a character that is not ASCII stands outside of a text"));
+}
+
 TEST_F(ReadSpecTest, MissingFileIsNotFound) {
   EXPECT_EQ(ReadSpec(dir_.File("none")).status().code(), absl::StatusCode::kNotFound);
 }
