@@ -1,11 +1,15 @@
 #include "server/checkpoint_adopter.h"
 
+#include <sys/stat.h>
+
 #include <filesystem>
+#include <set>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "model/file.h"
 
 namespace s2p {
@@ -82,6 +86,46 @@ absl::StatusOr<std::set<int64_t>> CheckpointAdopter::Versions() const {
   return versions;
 }
 
+std::string CheckpointAdopter::FilesOf(int64_t version) const {
+  // Files that other programs write before they rename them count, too: their growth is a change.
+  std::set<std::string> files;
+  std::error_code error;
+  for (fs::directory_iterator entry(store_.DirectoryOf(version), error);
+       !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    struct stat found {};
+    if (stat(entry->path().c_str(), &found) != 0) continue;
+    // The time of change as well: a copy may bring the time of modification along.
+    files.insert(absl::StrCat(entry->path().filename().string(), " ", found.st_size, " ",
+                              found.st_mtim.tv_sec, ".", found.st_mtim.tv_nsec, " ",
+                              found.st_ctim.tv_sec, ".", found.st_ctim.tv_nsec));
+  }
+  return absl::StrJoin(files, "\n");
+}
+
+absl::Status CheckpointAdopter::CheckWhole(int64_t version) const {
+  std::error_code error;
+  if (fs::exists(absl::StrCat(adopted_.DirectoryOf(version), "/", kManifestFileName), error)) {
+    return absl::OkStatus();
+  }
+  const std::string directory = store_.DirectoryOf(version);
+  const std::string path = absl::StrCat(directory, "/", kManifestFileName);
+  const uintmax_t manifest_bytes = fs::file_size(path, error);
+  if (error || manifest_bytes == 0) {
+    return absl::UnavailableError(absl::StrCat("not whole yet: ", path, " is missing or empty"));
+  }
+  const absl::StatusOr<v1::CheckpointManifest> manifest = ReadManifest(directory);
+  // Damaged, or of another format: reading it tells.
+  if (!manifest.ok()) return absl::OkStatus();
+  for (const v1::CheckpointFile& file : manifest->files()) {
+    const std::string name = absl::StrCat(directory, "/", file.name());
+    const uintmax_t bytes = fs::file_size(name, error);
+    if (!error && bytes >= file.bytes()) continue;
+    return absl::UnavailableError(absl::StrCat("not whole yet: ", name, " has ", error ? 0 : bytes,
+                                               " of ", file.bytes(), " bytes"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Checkpoint> CheckpointAdopter::Adopt(int64_t version) const {
   absl::StatusOr<Checkpoint> adopted = adopted_.Read(version);
   if (adopted.ok()) return adopted;
@@ -118,6 +162,9 @@ absl::StatusOr<Checkpoint> CheckpointAdopter::CopyFromStore(int64_t version) con
   status = SyncDirectory(adopted_.root());
   if (!status.ok()) return status;
   checkpoint->directory = destination;
+  absl::MutexLock lock(&mutex_);
+  // An earlier one may have been read of a folder that was replaced since.
+  manifests_[version] = std::make_shared<const v1::CheckpointManifest>(checkpoint->manifest);
   return checkpoint;
 }
 

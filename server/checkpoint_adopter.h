@@ -30,6 +30,13 @@ class CheckpointAdopter {
   // What is in the store or adopted. A store that cannot be read is an error only if nothing is
   // adopted; one that is not there is empty.
   absl::StatusOr<std::set<int64_t>> Versions() const;
+  // Names, sizes and times of the files of a version in the store, as a text to compare: it changes
+  // whenever somebody writes there. Empty if there is nothing.
+  std::string FilesOf(int64_t version) const;
+  // Unavailable, saying what is missing, if the version is not adopted and a file of it in the
+  // store is missing or shorter than the manifest says, as while the folder is being copied. OK for
+  // what is damaged in any other way.
+  absl::Status CheckWhole(int64_t version) const;
   // The adopted copy, which is made first where there is none that is whole. DataLoss if it is
   // damaged; else as reading and writing files fails.
   absl::StatusOr<Checkpoint> Adopt(int64_t version) const;

@@ -182,6 +182,10 @@ absl::Status Server::StartPipeline() {
   storage_pool_ = std::make_unique<WorkerPool>(kStorageThreads, kMostWaitingStorage);
 
   context_.limits = options_.limits;
+  loader_options.on_incomplete = [](int64_t version, const absl::Status& why) {
+    LogInfo("a model is not whole yet, waiting for its files",
+            {{"version", version}, {"reason", why}});
+  };
   context_.keys = keys_ ? &*keys_ : nullptr;
   context_.slot = &slot_;
   context_.gallery = gallery_.get();

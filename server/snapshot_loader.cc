@@ -104,16 +104,62 @@ void SnapshotLoader::PutEmbeddedFirst(std::vector<int64_t>* versions) const {
   if (first != versions->end()) std::rotate(versions->begin(), first, first + 1);
 }
 
+void SnapshotLoader::LookAtFiles(const std::vector<int64_t>& versions) {
+  for (int64_t version : versions) {
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto tried = attempted_.find(version);
+      const bool serves_or_did = tried != attempted_.end() &&
+                                 tried->second.status.state != VersionState::kFailed &&
+                                 tried->second.status.state != VersionState::kPublished;
+      if (serves_or_did || seen_files_[version].last_look == look_) continue;
+    }
+    // The store may be slow: nobody waits for it with the lock.
+    std::string files = checkpoints_.FilesOf(version);
+    absl::Status whole = checkpoints_.CheckWhole(version);
+    bool is_new = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      Seen& seen = seen_files_[version];
+      const bool first = seen.last_look == 0;
+      seen.last_look = look_;
+      seen.looks = !first && seen.files == files ? seen.looks + 1 : 0;
+      seen.files = std::move(files);
+      is_new = seen.whole.ok() && !whole.ok();
+      seen.whole = whole;
+      is_new = is_new && IsIncomplete(version);
+    }
+    if (!is_new) continue;
+    if (options_.on_incomplete) options_.on_incomplete(version, whole);
+    if (options_.on_status) options_.on_status();
+  }
+}
+
+bool SnapshotLoader::IsIncomplete(int64_t version) const {
+  const auto seen = seen_files_.find(version);
+  return patient_ && seen != seen_files_.end() && !seen->second.whole.ok() &&
+         seen->second.looks < options_.patient_looks;
+}
+
+bool SnapshotLoader::HasChanged(int64_t version, const Attempted& attempted) const {
+  const auto seen = seen_files_.find(version);
+  if (seen == seen_files_.end() || seen->second.files == attempted.files) return false;
+  return !patient_ || seen->second.looks > 0;
+}
+
 int64_t SnapshotLoader::Choose(const std::vector<int64_t>& wanted, absl::Status* failure) const {
   absl::MutexLock lock(&mutex_);
   for (int64_t version : wanted) {
+    // Not tried, and nothing waits for it: what is older may serve meanwhile.
+    if (IsIncomplete(version)) continue;
     const auto found = attempted_.find(version);
     if (found == attempted_.end() || found->second.status.failure.ok()) return version;
     const Attempted& attempted = found->second;
     const bool final = IsFinal(attempted.status.failure);
-    const bool wait =
-        attempted.failed_in_look == look_ || (patient_ && options_.now() < attempted.retry_at);
+    const bool failed_now = attempted.failed_in_look == look_;
+    const bool wait = failed_now || (patient_ && options_.now() < attempted.retry_at);
     if (!final && !wait) return version;
+    if (!failed_now && HasChanged(version, attempted)) return version;
     failure->Update(attempted.status.failure);
     // It may yet succeed, so nobody should embed a gallery twice for an older one.
     if (!final && serving_version_ != 0) return 0;
@@ -134,6 +180,7 @@ absl::Status SnapshotLoader::StillWanted(int64_t version) {
   absl::StatusOr<std::vector<int64_t>> wanted = Wanted();
   // Whatever is wrong with the store now, this version is already here.
   if (!wanted.ok()) return absl::OkStatus();
+  LookAtFiles(*wanted);
   absl::Status ignored;
   const int64_t best = Choose(*wanted, &ignored);
   if (best == version) return absl::OkStatus();
@@ -166,6 +213,7 @@ absl::Status SnapshotLoader::Look(bool patient) {
   }
   for (;;) {
     absl::StatusOr<std::vector<int64_t>> wanted = Wanted();
+    if (wanted.ok()) LookAtFiles(*wanted);
     absl::Status first_failure = wanted.status();
     const int64_t version = wanted.ok() ? Choose(*wanted, &first_failure) : 0;
     if (version == 0) {

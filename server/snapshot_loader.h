@@ -38,7 +38,7 @@ struct VersionStatus {
   // Until the embedding is done, from its speed so far; infinite while nothing is known, and in
   // every other state.
   absl::Duration eta = absl::InfiniteDuration();
-  // Why it failed; OK in every other state.
+  // Why it failed; in kPublished, what it still lacks (Unavailable); OK in every other state.
   absl::Status failure;
   // Null if it cannot be read.
   std::shared_ptr<const v1::CheckpointManifest> manifest;
@@ -67,6 +67,9 @@ struct SnapshotLoaderOptions {
   // Between two looks at the store. A version whose failure may pass is tried again after that, and
   // then after twice as long each time, up to 256 times this.
   absl::Duration poll_interval = absl::Seconds(2);
+  // Looks in a row that find the same files before a version that is not whole is taken for
+  // damaged: a copy that is written to is waited for, one that was broken off is told.
+  int patient_looks = 30;
   // Adopted checkpoints that are kept, the serving and the pinned one besides.
   int keep_versions = 2;
   // Batches that a new encoder computes before it serves, each with photos and with sketches, so
@@ -80,6 +83,10 @@ struct SnapshotLoaderOptions {
   // Optional: called after every change of a version's state (for log lines and metrics), from the
   // thread that loads, with no lock of the loader's status held.
   std::function<void(const VersionStatus&)> on_change;
+  // Optional: called when a version in the store is found not to be whole yet, with what it lacks;
+  // from the thread that loads. It is not tried until it is whole, or until nobody has written to
+  // it for patient_looks looks.
+  std::function<void(int64_t version, const absl::Status&)> on_incomplete;
   // Optional: called after anything that Status tells has changed, from any thread; must not block.
   std::function<void()> on_status;
   // Optional: called for an item that cannot be embedded and is left out, as Gallery::Activate.
@@ -94,12 +101,13 @@ struct SnapshotLoaderOptions {
 //
 // A version that fails is kFailed with the reason. Then the next older one is tried that is newer
 // than what serves, or, while nothing serves, any older one: losing or damaging the store never
-// stops what served before. A version that is no longer the one to serve, because a newer one was
-// published or another one pinned, is left between two batches; what is embedded stays stored.
-// While nothing serves, it is finished first; and before a gallery is embedded for the wanted
-// version, the one that the gallery is embedded with already serves: a restart in the middle of an
-// embedding costs nobody an answer. Thread-safe, but that Start and Stop are their
-// owner's alone.
+// stops what served before. A version is tried again when its files have changed, and one that is
+// being copied into the store is not tried before it is whole. A version that is no longer the one
+// to serve, because a newer one was published or another one pinned, is left between two batches;
+// what is embedded stays stored. While nothing serves, it is finished first; and before a gallery
+// is embedded for the wanted version, the one that the gallery is embedded with already serves: a
+// restart in the middle of an embedding costs nobody an answer. Thread-safe, but that Start and
+// Stop are their owner's alone.
 class SnapshotLoader {
  public:
   // `gallery` must outlive the loader. InvalidArgument naming a bad option.
@@ -111,7 +119,8 @@ class SnapshotLoader {
   // One look, on the caller's thread, and all the work that it finds. OK if a version serves
   // afterwards; NotFound if nothing is published and nothing was adopted; else the failure of the
   // best version. A version whose failure cannot pass (damaged, wrong, newer format) is not tried
-  // again.
+  // again until its files change. Load tries also what is not whole, and does not wait for changes
+  // to end; the thread of Start does.
   absl::Status Load();
 
   // Repeats Load on a thread of its own, every poll_interval and when the pin changes.
@@ -135,6 +144,17 @@ class SnapshotLoader {
     absl::Time retry_at;
     // The look in which it failed last.
     int64_t failed_in_look = 0;
+    // Its files in the store before that attempt.
+    std::string files;
+  };
+  // What the looks found of a version's files in the store.
+  struct Seen {
+    std::string files;
+    // Looks in a row that found the same, after the first.
+    int looks = 0;
+    int64_t last_look = 0;
+    // Unavailable while something is missing.
+    absl::Status whole;
   };
 
   SnapshotLoader(SnapshotLoaderOptions options, Gallery* gallery);
@@ -146,6 +166,13 @@ class SnapshotLoader {
   // gallery is embedded with before all.
   absl::StatusOr<std::vector<int64_t>> Wanted();
   void PutEmbeddedFirst(std::vector<int64_t>* versions) const;
+  // Notes the files of each version that has not been tried or has failed, once a look.
+  void LookAtFiles(const std::vector<int64_t>& versions);
+  // Whether a version that is not whole should be left alone for now.
+  bool IsIncomplete(int64_t version) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether the files of a version that failed have changed since, and the change is over.
+  bool HasChanged(int64_t version, const Attempted& attempted) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The version to work on, 0 for none; the first reason against a better one.
   int64_t Choose(const std::vector<int64_t>& wanted, absl::Status* failure) const;
   // Not OK, and noted in interrupted_, if the version should not be worked on any longer.
@@ -184,6 +211,7 @@ class SnapshotLoader {
   std::map<int64_t, Attempted> attempted_ ABSL_GUARDED_BY(mutex_);
   // What the last look found, to tell when that changes.
   std::set<int64_t> seen_ ABSL_GUARDED_BY(mutex_);
+  std::map<int64_t, Seen> seen_files_ ABSL_GUARDED_BY(mutex_);
   // The versions that served last, the latest at the front.
   std::deque<int64_t> served_ ABSL_GUARDED_BY(mutex_);
   int64_t serving_version_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -55,6 +55,7 @@ void SnapshotLoader::NoteFailed(int64_t version, const absl::Status& failure) {
     Attempted& attempted = attempted_[version];
     attempted.status = status;
     attempted.failed_in_look = look_;
+    attempted.files = seen_files_[version].files;
     attempted.retry_at = options_.now() + options_.poll_interval *
                                               (1 << std::min(attempted.failures, kMostDoublings));
     ++attempted.failures;
@@ -101,9 +102,13 @@ ModelStatus SnapshotLoader::Status() const {
   absl::StatusOr<std::optional<int64_t>> pinned = gallery_->PinnedVersion();
   if (pinned.ok()) status.pinned_version = *pinned;
   std::map<int64_t, Attempted> attempted;
+  std::map<int64_t, absl::Status> incomplete;
   {
     absl::MutexLock lock(&mutex_);
     attempted = attempted_;
+    for (const auto& [version, seen] : seen_files_) {
+      if (IsIncomplete(version)) incomplete[version] = seen.whole;
+    }
     status.serving_version = serving_version_;
     status.device = device_;
   }
@@ -113,6 +118,10 @@ ModelStatus SnapshotLoader::Status() const {
     VersionStatus entry;
     if (known != attempted.end()) entry = known->second.status;
     entry.version = *version;
+    const auto lacks = incomplete.find(*version);
+    if (lacks != incomplete.end() && entry.state == VersionState::kPublished) {
+      entry.failure = lacks->second;
+    }
     entry.manifest = checkpoints_.ManifestOf(*version);
     status.versions.push_back(std::move(entry));
   }
