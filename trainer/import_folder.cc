@@ -242,7 +242,7 @@ void SplitByIdentity(uint64_t seed, Plan& plan) {
 // Says of identities that people take for one another.
 void RemarkTwins(Plan& plan) {
   constexpr size_t kNamed = 3;
-  std::map<std::string, std::set<std::string>> of_look;
+  std::map<std::u32string, std::set<std::string>> of_look;
   for (const PlannedImage& image : plan.images) {
     of_look[LookOf(image.line.identity)].insert(image.line.identity);
   }

@@ -34,6 +34,45 @@ const char* FolderOf(v1::Modality modality) {
   return modality == v1::MODALITY_PHOTO ? "photo" : "sketch";
 }
 
+// The letter without accent of a character that has one in U+00C0 to U+017F; else itself.
+char32_t PlainLatin(char32_t c) {
+  static constexpr char kLetters[] =
+      "aaaaaa.ceeeeiiii.nooooo..uuuuy..aaaaaa.ceeeeiiii.nooooo..uuuuy.y"
+      "aaaaaaccccccccdd..eeeeeeeeeegggggggghh..iiiiiiiii...jjkk.llllll."
+      "...nnnnnn...oooooo..rrrrrrsssssssstttt..uuuuuuuuuuuuwwyyyzzzzzz.";
+  if (c < 0xc0 || c >= 0x180 || kLetters[c - 0xc0] == '.') return c;
+  return static_cast<unsigned char>(kLetters[c - 0xc0]);
+}
+
+// The kana without the marks of voiced sounds; else the character itself.
+char32_t PlainKana(char32_t c) {
+  const char32_t shift = c >= 0x30a1 && c <= 0x30f4 ? 0x60 : 0;  // Katakana lie as hiragana do.
+  const char32_t kana = c - shift;
+  if (kana == 0x3094) return 0x3046 + shift;
+  if (kana >= 0x304b && kana <= 0x3062 && kana % 2 == 0) return c - 1;
+  if (kana >= 0x3064 && kana <= 0x3069 && kana % 2 == 1) return c - 1;
+  if (kana >= 0x306f && kana <= 0x307d) return c - (kana - 0x306f) % 3;
+  return c;
+}
+
+// What a character looks like without case and marks, as LookOf has it.
+void AppendLook(char32_t c, std::u32string& look) {
+  constexpr char32_t kVowels = 21, kEndings = 28;
+  if ((c >= 0x300 && c < 0x370) || c == 0x3099 || c == 0x309a) return;  // Marks of their own.
+  if (c >= 0xac00 && c < 0xd7a4) {  // A Korean syllable; macOS writes its letters.
+    const char32_t syllable = c - 0xac00;
+    look += 0x1100 + syllable / (kVowels * kEndings);
+    look += 0x1161 + syllable / kEndings % kVowels;
+    if (syllable % kEndings != 0) look += 0x11a7 + syllable % kEndings;
+    return;
+  }
+  if (c < 0x80) c = static_cast<unsigned char>(absl::ascii_tolower(static_cast<unsigned char>(c)));
+  if (c >= 0x410 && c < 0x430) c += 0x20;   // Russian capitals.
+  if (c == 0x401 || c == 0x451) c = 0x435;  // Yo is ye with a mark,
+  if (c == 0x439) c = 0x438;                // and short i is i with one.
+  look += PlainKana(PlainLatin(c));
+}
+
 absl::Status CopyImages(const Plan& plan, const fs::path& out,
                         const std::function<void(int64_t, int64_t)>& progress) {
   const auto total = static_cast<int64_t>(plan.images.size());
@@ -237,26 +276,17 @@ PlannedImage Planned(const fs::path& file, const fs::path& path_inside, std::str
   return planned;
 }
 
-std::string LookOf(absl::string_view name) {
-  // The letter under the accent for U+00C0 to U+017F; '.' where there is none.
-  static constexpr char kLetters[] =
-      "aaaaaa.ceeeeiiii.nooooo..uuuuy..aaaaaa.ceeeeiiii.nooooo..uuuuy.y"
-      "aaaaaaccccccccdd..eeeeeeeeeegggggggghh..iiiiiiiii...jjkk.llllll."
-      "...nnnnnn...oooooo..rrrrrrsssssssstttt..uuuuuuuuuuuuwwyyyzzzzzz.";
-  std::string look;
-  for (size_t i = 0; i < name.size(); ++i) {
+std::u32string LookOf(absl::string_view name) {
+  std::u32string look;
+  for (size_t i = 0; i < name.size();) {
     const auto lead = static_cast<unsigned char>(name[i]);
-    const auto next = static_cast<unsigned char>(i + 1 < name.size() ? name[i + 1] : '\0');
-    const unsigned code = (lead & 0x1fU) << 6 | (next & 0x3fU);
-    const bool is_pair = lead >= 0xc2 && lead < 0xe0 && (next & 0xc0) == 0x80;
-    if (is_pair && code >= 0x300 && code < 0x370) {  // Combining accents.
-      ++i;
-    } else if (is_pair && code >= 0xc0 && code < 0x180 && kLetters[code - 0xc0] != '.') {
-      look.push_back(kLetters[code - 0xc0]);
-      ++i;
-    } else {
-      look.push_back(absl::ascii_tolower(lead));
+    const size_t length = lead < 0xc2 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    char32_t character = length == 1 ? lead : lead & (0x7fU >> length);
+    for (size_t k = 1; k < length && i + k < name.size(); ++k) {
+      character = character << 6 | (static_cast<unsigned char>(name[i + k]) & 0x3fU);
     }
+    AppendLook(character, look);
+    i += length;
   }
   return look;
 }
@@ -264,7 +294,7 @@ std::string LookOf(absl::string_view name) {
 absl::Status CheckIdentities(const Plan& plan) {
   std::map<std::string, std::string> split_of;
   std::set<std::string> with_photo;
-  std::map<std::string, std::string> photo_of_look;
+  std::map<std::u32string, std::string> photo_of_look;
   for (const PlannedImage& image : plan.images) {
     const auto [found, is_new] = split_of.emplace(image.line.identity, image.line.split);
     if (!is_new && found->second != image.line.split) {

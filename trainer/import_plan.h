@@ -87,9 +87,10 @@ absl::Status CheckIdentities(const Plan& plan);
 // control characters, or too long.
 absl::Status CheckNames(const Plan& plan);
 
-// Equal for names that people take for the same: without regard to the case of letters and to
-// accents, however they are encoded (macOS writes them apart from their letter).
-std::string LookOf(absl::string_view name);
+// Equal for names that people take for the same: without regard to the case of Latin and Russian
+// letters and to accents and the marks of kana, however they are encoded (macOS writes them, and
+// the letters of a Korean syllable, as characters of their own). `name` is UTF-8.
+std::u32string LookOf(absl::string_view name);
 
 // Copies the images to OUT/photo and OUT/sketch (no hard links: editing the copy must not change
 // the original), writes the notes and, last, the description. On failure nothing is left in `out`

@@ -1,8 +1,11 @@
+#include <iterator>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/trainer/import_fixture.h"
+#include "trainer/import_plan.h"
 
 namespace s2p::testing {
 namespace {
@@ -191,6 +194,26 @@ TEST_F(ImportFolderTest, SketchThatOnlyLooksLikeItsPhotoIsTold) {
   ExpectWrong(
       "folder",
       "has no photo; photo Caf\xc3\xa9.jpg looks the same but is written with other letters");
+}
+
+TEST(LookOfTest, CaseAccentsAndTheirEncodingAreNoDifference) {
+  const std::pair<const char*, const char*> same[] = {
+      {"Boot_1", "boot_1"},
+      {"\xc3\x89t\xc3\xa9", "e\xcc\x81te\xcc\x81"},               // Été
+      {"\xd0\x99", "\xd0\xb8\xcc\x86"},                           // Й
+      {"\xe3\x83\x80", "\xe3\x82\xbf\xe3\x82\x99"},               // ダ
+      {"\xe3\x81\xb1", "\xe3\x81\xaf\xe3\x82\x9a"},               // ぱ
+      {"\xed\x95\x99", "\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xa8"}};  // 학
+  for (const auto& [one, other] : same) EXPECT_EQ(LookOf(one), LookOf(other)) << one;
+}
+
+TEST(LookOfTest, OtherLettersAreADifference) {
+  const char* const names[] = {"boot",     "b00t",         "boot_",
+                               "\xc3\x9f", "\xe3\x82\xbf", "\xe3\x81\x9f",
+                               "\xd0\xb8", "\xed\x95\x99", "\xf0\x9f\x91\x9f"};
+  std::set<std::u32string> looks;
+  for (const char* name : names) looks.insert(LookOf(name));
+  EXPECT_EQ(looks.size(), std::size(names));
 }
 
 TEST_F(ImportFolderTest, IdentitiesThatLookTheSameAreKeptApartAndTold) {
