@@ -8,6 +8,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "client/clean_text.h"
 
 namespace s2p {
 namespace {
@@ -24,6 +25,7 @@ absl::StatusOr<std::pair<std::string, std::string>> ParsePair(absl::string_view 
   if (equals == absl::string_view::npos || equals == 0) {
     return absl::InvalidArgumentError(absl::StrCat(flag, " ", text, ": expected KEY=VALUE"));
   }
+  if (absl::Status status = CheckText(text, flag); !status.ok()) return status;
   return std::pair(std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)));
 }
 
@@ -35,6 +37,7 @@ absl::StatusOr<v1::AttributeRange> ParseAttributeRange(absl::string_view text) {
   const absl::string_view range = text.substr(colon + 1);
   const size_t dots = range.find("..");
   if (dots == absl::string_view::npos) return wrong;
+  if (absl::Status status = CheckText(text, "--attribute"); !status.ok()) return status;
   v1::AttributeRange result;
   result.set_name(std::string(text.substr(0, colon)));
   float bound = 0;

@@ -13,11 +13,13 @@
 
 namespace s2p {
 
-// "key=value"; the value may be empty and may hold further "=". InvalidArgument naming `flag`.
+// "key=value"; the value may be empty and may hold further "=". InvalidArgument naming `flag` if it
+// is of another form, or no CheckText.
 absl::StatusOr<std::pair<std::string, std::string>> ParsePair(absl::string_view text,
                                                               absl::string_view flag);
 
-// "boots:0.5..1", "boots:0.5.." or "boots:..0.2". InvalidArgument naming the flag.
+// "boots:0.5..1", "boots:0.5.." or "boots:..0.2". InvalidArgument naming the flag; also for a name
+// that is no CheckText.
 absl::StatusOr<v1::AttributeRange> ParseAttributeRange(absl::string_view text);
 
 // From --filter and --attribute.
@@ -25,7 +27,7 @@ absl::StatusOr<v1::Filter> ParseFilter(const std::vector<std::string>& metadata,
                                        const std::vector<std::string>& attributes);
 
 // A whole file. NotFound; FailedPrecondition for a folder, an empty file or one of more than
-// `max_bytes`.
+// `max_bytes`; PermissionDenied if it cannot be read.
 absl::StatusOr<std::string> ReadImageFile(const std::string& path,
                                           uint64_t max_bytes = uint64_t{15} << 20);
 

@@ -1,11 +1,13 @@
 #include <array>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "client/arguments.h"
+#include "client/clean_text.h"
 #include "client/commands.h"
 #include "client/photo_files.h"
 #include "client/progress.h"
@@ -42,6 +44,12 @@ absl::StatusOr<v1::AddPhotoRequest> RequestFor(const PhotoFile& file, v1::Modali
   return request;
 }
 
+void PrintFailure(const std::string& path, const absl::Status& status, std::ostream& err) {
+  // Some messages begin with the path.
+  if (!absl::StartsWith(status.message(), path)) err << Printable(path) << ": ";
+  err << Printable(status.message()) << " (" << absl::StatusCodeToString(status.code()) << ")\n";
+}
+
 // Counts by AddPhotoResponse.Result, in its order; the first entry counts the failed.
 using AddCounts = std::array<size_t, v1::AddPhotoResponse::Result_ARRAYSIZE>;
 
@@ -70,22 +78,23 @@ absl::Status RunGalleryAdd(const SearchClient& client, const GalleryAddOptions& 
   if (!on_conflict.ok()) return on_conflict.status();
   const auto modality = ParseModality(options.modality);
   if (!modality.ok()) return modality.status();
-  const auto files = ListPhotoFiles(options);
-  if (!files.ok()) return files.status();
+  const auto list = ListPhotoFiles(options);
+  if (!list.ok()) return list.status();
+  const std::vector<PhotoFile>& files = list->files;
 
-  AddCounts counts = {};
+  AddCounts counts = {list->refused.size()};
+  for (const RefusedFile& refused : list->refused) PrintFailure(refused.path, refused.why, err);
   const absl::Time begin = absl::Now();
   absl::Status status;
   {
-    Progress progress("adding", files->size());
+    Progress progress("adding", files.size());
     const auto sink = [&](const AddOutcome& outcome) {
-      const PhotoFile& file = (*files)[outcome.index];
+      const PhotoFile& file = files[outcome.index];
       const int result = outcome.status.ok() ? static_cast<int>(outcome.response.result()) : 0;
       ++counts[result >= 0 && result < static_cast<int>(counts.size()) ? result : 0];
       if (!outcome.status.ok()) {
         progress.Hide();
-        err << file.path << ": " << Printable(outcome.status.message()) << " ("
-            << absl::StatusCodeToString(outcome.status.code()) << ")\n";
+        PrintFailure(file.path, outcome.status, err);
       }
       if (options.json && !outcome.response.photo_id().empty()) {
         out << ToJson(outcome.response, /*compact=*/true);
@@ -93,8 +102,8 @@ absl::Status RunGalleryAdd(const SearchClient& client, const GalleryAddOptions& 
       progress.Advance();
     };
     status = client.AddPhotos(
-        files->size(),
-        [&](size_t index) { return RequestFor((*files)[index], *modality, *on_conflict); }, sink,
+        files.size(),
+        [&](size_t index) { return RequestFor(files[index], *modality, *on_conflict); }, sink,
         [&](const absl::Status& why) {
           progress.Hide();
           err << "the connection broke, trying again: " << Printable(why.message()) << '\n';
@@ -103,8 +112,8 @@ absl::Status RunGalleryAdd(const SearchClient& client, const GalleryAddOptions& 
   if (!options.json) PrintCounts(counts, absl::Now() - begin, out);
   if (!status.ok()) return status;
   if (counts[0] > 0) {
-    return absl::UnknownError(
-        absl::StrCat(counts[0], " of ", files->size(), " photos were not added"));
+    return absl::UnknownError(absl::StrCat(counts[0], " of ", files.size() + list->refused.size(),
+                                           " photos were not added"));
   }
   return absl::OkStatus();
 }
@@ -144,6 +153,7 @@ absl::Status RunGalleryList(const SearchClient& client, const GalleryListOptions
 
 absl::Status RunGalleryGet(const SearchClient& client, const GalleryGetOptions& options,
                            std::ostream& out) {
+  if (absl::Status s = CheckPhotoId(options.photo_id, "ID"); !s.ok()) return s;
   v1::GetPhotoRequest request;
   request.set_photo_id(options.photo_id);
   if (options.rendition != "original" && options.rendition != "thumbnail") {
@@ -185,6 +195,9 @@ absl::Status RunGalleryGet(const SearchClient& client, const GalleryGetOptions& 
 absl::Status RunGalleryRemove(const SearchClient& client, const std::vector<std::string>& photo_ids,
                               bool json, std::ostream& out) {
   constexpr size_t kMostPerCall = 1000;
+  for (const std::string& id : photo_ids) {
+    if (absl::Status s = CheckPhotoId(id, "ID"); !s.ok()) return s;
+  }
   v1::DeletePhotosResponse all;
   for (size_t begin = 0; begin < photo_ids.size(); begin += kMostPerCall) {
     v1::DeletePhotosRequest request;

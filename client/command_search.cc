@@ -5,6 +5,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "client/arguments.h"
+#include "client/clean_text.h"
 #include "client/commands.h"
 #include "client/montage.h"
 #include "client/photo_thumbnail.h"
@@ -32,7 +33,10 @@ absl::StatusOr<v1::SearchRequest> BuildRequest(const SearchOptions& options) {
   }
   if (absl::Status s = AddImages(options.sketches, 1, request); !s.ok()) return s;
   if (absl::Status s = AddImages(options.not_sketches, -1, request); !s.ok()) return s;
-  for (const std::string& photo_id : options.like) request.add_examples()->set_photo_id(photo_id);
+  for (const std::string& photo_id : options.like) {
+    if (absl::Status s = CheckPhotoId(photo_id, "--like"); !s.ok()) return s;
+    request.add_examples()->set_photo_id(photo_id);
+  }
   request.set_top_k(options.k);
   if (options.min_score) request.set_min_score(*options.min_score);
   auto filter = ParseFilter(options.filters, options.attributes);

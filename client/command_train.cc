@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "client/clean_text.h"
 #include "client/commands.h"
 #include "client/report.h"
 #include "client/spec_file.h"
@@ -119,6 +120,7 @@ absl::Status RunTrainList(const TrainingClient& client, const TrainListOptions& 
 
 absl::Status RunTrainGet(const TrainingClient& client, const std::string& job_id, bool json,
                          std::ostream& out) {
+  if (absl::Status status = CheckText(job_id, "ID"); !status.ok()) return status;
   const auto response = client.GetJob(job_id);
   if (!response.ok()) return response.status();
   if (json) {
@@ -150,6 +152,7 @@ absl::Status RunTrainGet(const TrainingClient& client, const std::string& job_id
 
 absl::Status RunTrainCancel(const TrainingClient& client, const std::string& job_id, bool json,
                             std::ostream& out) {
+  if (absl::Status status = CheckText(job_id, "ID"); !status.ok()) return status;
   const auto response = client.CancelJob(job_id);
   if (!response.ok()) return response.status();
   if (json) {
@@ -163,6 +166,7 @@ absl::Status RunTrainCancel(const TrainingClient& client, const std::string& job
 
 absl::Status RunTrainWatch(const TrainingClient& client, const TrainWatchOptions& options,
                            std::ostream& out, std::ostream& err) {
+  if (absl::Status status = CheckText(options.job_id, "ID"); !status.ok()) return status;
   WatchDisplayOptions display_options;
   display_options.live = options.live && !options.json;
   display_options.columns = options.columns;

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "client/clean_text.h"
 #include "daemon/text_file.h"
 
 namespace s2p {
@@ -29,7 +30,10 @@ absl::StatusOr<std::string> StringField(const Json& line, const char* name,
   if (field == line.end() || !field->is_string() || field->get_ref<const std::string&>().empty()) {
     return absl::InvalidArgumentError(absl::StrCat(where, ": \"", name, "\" must be text"));
   }
-  return field->get<std::string>();
+  auto text = field->get<std::string>();
+  absl::Status status = CheckText(text, absl::StrCat(where, ": \"", name, "\""));
+  if (!status.ok()) return status;
+  return text;
 }
 
 bool LeavesFolder(const std::string& path) {

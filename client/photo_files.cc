@@ -4,13 +4,17 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
+#include <system_error>
 #include <unordered_map>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "client/arguments.h"
+#include "client/clean_text.h"
 #include "client/labelled_set.h"
 
 namespace s2p {
@@ -30,38 +34,74 @@ bool HasImageExtension(const fs::path& path) {
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png" || extension == ".webp";
 }
 
-absl::Status FindBelow(const std::string& folder, std::vector<FoundFile>& files) {
-  std::error_code error;
-  std::vector<std::string> paths;
-  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end;
-       it.increment(error)) {
-    std::error_code not_a_file;
-    if (it->is_regular_file(not_a_file) && HasImageExtension(it->path())) {
-      paths.push_back(it->path().string());
+// The images below one given folder.
+class FolderWalk {
+ public:
+  FolderWalk(fs::path root, PhotoList& list) : root_(std::move(root)), list_(list) {}
+
+  // Sorted by path. A folder that cannot be read is refused alone.
+  std::vector<FoundFile> Files() {
+    Visit(root_);
+    std::sort(paths_.begin(), paths_.end());
+    std::vector<FoundFile> files;
+    for (const fs::path& path : paths_) {
+      files.push_back({path.string(), path.lexically_relative(root_).string(), {}});
+    }
+    return files;
+  }
+
+ private:
+  void Visit(const fs::path& folder) {
+    std::error_code error;
+    std::vector<fs::path> folders;
+    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+      Look(*it, folders);
+    }
+    if (error) Refuse(folder, absl::ErrnoToStatus(error.value(), "the folder cannot be read"));
+    for (const fs::path& below : folders) Visit(below);
+  }
+
+  void Look(const fs::directory_entry& entry, std::vector<fs::path>& folders) {
+    std::error_code error;
+    if (entry.is_directory(error)) {
+      if (!entry.is_symlink(error)) folders.push_back(entry.path());
+    } else if (HasImageExtension(entry.path())) {
+      if (entry.is_regular_file(error)) {
+        paths_.push_back(entry.path());
+      } else if (entry.is_symlink(error)) {
+        Refuse(entry.path(), absl::NotFoundError("the link leads to no file"));
+      }
     }
   }
-  if (error) return absl::NotFoundError(absl::StrCat(folder, ": ", error.message()));
-  if (paths.empty()) {
-    return absl::NotFoundError(absl::StrCat(folder, ": no .jpg, .jpeg, .png or .webp in it"));
-  }
-  std::sort(paths.begin(), paths.end());
-  for (const std::string& path : paths) {
-    files.push_back({path, fs::path(path).lexically_relative(folder).string(), {}});
-  }
-  return absl::OkStatus();
-}
 
-absl::StatusOr<std::vector<FoundFile>> FindFiles(const std::vector<std::string>& paths) {
+  void Refuse(const fs::path& path, absl::Status why) {
+    list_.refused.push_back({path.string(), std::move(why)});
+  }
+
+  const fs::path root_;
+  PhotoList& list_;
+  std::vector<fs::path> paths_;
+};
+
+absl::StatusOr<std::vector<FoundFile>> FindFiles(const std::vector<std::string>& paths,
+                                                 PhotoList& list) {
   std::vector<FoundFile> files;
   for (const std::string& path : paths) {
     std::error_code error;
-    if (fs::is_directory(path, error)) {
-      if (absl::Status status = FindBelow(path, files); !status.ok()) return status;
-    } else if (fs::exists(path, error)) {
+    if (!fs::is_directory(path, error)) {
+      if (!fs::exists(path, error)) {
+        return absl::NotFoundError(
+            absl::StrCat(path, ": ", error ? error.message() : "no such file or folder"));
+      }
       files.push_back({path, path, {}});
-    } else {
-      return absl::NotFoundError(absl::StrCat(path, ": no such file or folder"));
+      continue;
     }
+    const size_t refused = list.refused.size();
+    std::vector<FoundFile> found = FolderWalk(path, list).Files();
+    if (found.empty() && list.refused.size() == refused) {
+      return absl::NotFoundError(absl::StrCat(path, ": no .jpg, .jpeg, .png or .webp in it"));
+    }
+    std::move(found.begin(), found.end(), std::back_inserter(files));
   }
   return files;
 }
@@ -86,11 +126,12 @@ absl::StatusOr<std::vector<FoundFile>> FilesOfDataSet(const GalleryAddOptions& o
 }
 
 absl::StatusOr<std::string> IdOf(const FoundFile& file, const std::string& id_from) {
-  if (id_from == "stem") return fs::path(file.name).stem().string();
-  if (id_from == "path") return file.name;
+  constexpr char kWayOut[] = "; rename the file, or give --id-from sha256";
   if (id_from != "sha256") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--id-from ", id_from, ": expected stem, path or sha256"));
+    std::string id = id_from == "path" ? file.name : fs::path(file.name).stem().string();
+    const absl::Status status = CheckPhotoId(id, "the id");
+    if (status.ok()) return id;
+    return absl::Status(status.code(), absl::StrCat(status.message(), kWayOut));
   }
   auto bytes = ReadImageFile(file.path);
   if (!bytes.ok()) return bytes.status();
@@ -100,34 +141,53 @@ absl::StatusOr<std::string> IdOf(const FoundFile& file, const std::string& id_fr
       absl::string_view(reinterpret_cast<const char*>(digest), sizeof(digest)));
 }
 
-}  // namespace
-
-absl::StatusOr<std::vector<PhotoFile>> ListPhotoFiles(const GalleryAddOptions& options) {
-  if (options.paths.empty() == options.dataset.empty()) {
-    return absl::InvalidArgumentError("give the photos to add: either PATHs or --dataset DIR");
-  }
-  auto found = options.dataset.empty() ? FindFiles(options.paths) : FilesOfDataSet(options);
-  if (!found.ok()) return found.status();
-  std::vector<PhotoFile> files;
+// Gives each file its id; those that cannot have one are refused.
+absl::Status NameFiles(std::vector<FoundFile> found, const std::string& id_from, PhotoList& list) {
   std::unordered_map<std::string, std::string> path_of_id;
-  for (FoundFile& file : *found) {
-    auto id = IdOf(file, options.id_from);
-    if (!id.ok()) return id.status();
+  for (FoundFile& file : found) {
+    auto id = IdOf(file, id_from);
+    if (!id.ok()) {
+      list.refused.push_back({std::move(file.path), id.status()});
+      continue;
+    }
     const auto [it, is_new] = path_of_id.emplace(*id, file.path);
-    if (!is_new && options.id_from == "sha256") continue;  // The same bytes twice.
+    if (!is_new && id_from == "sha256") continue;  // The same bytes twice.
     if (!is_new) {
       return absl::InvalidArgumentError(absl::StrCat("\"", *id, "\" would be the id of both ",
                                                      it->second, " and ", file.path,
                                                      "; --id-from path tells them apart"));
     }
-    files.push_back({std::move(file.path), *std::move(id), std::move(file.metadata)});
+    list.files.push_back({std::move(file.path), *std::move(id), std::move(file.metadata)});
   }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<PhotoList> ListPhotoFiles(const GalleryAddOptions& options) {
+  const std::string& id_from = options.id_from;
+  if (id_from != "stem" && id_from != "path" && id_from != "sha256") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--id-from ", id_from, ": expected stem, path or sha256"));
+  }
+  if (options.paths.empty() == options.dataset.empty()) {
+    return absl::InvalidArgumentError("give the photos to add: either PATHs or --dataset DIR");
+  }
+  std::map<std::string, std::string> metadata;
   for (const std::string& text : options.metadata) {
     auto pair = ParsePair(text, "--metadata");
     if (!pair.ok()) return pair.status();
-    for (PhotoFile& file : files) file.metadata[pair->first] = pair->second;
+    metadata[pair->first] = pair->second;
   }
-  return files;
+  PhotoList list;
+  auto found = options.dataset.empty() ? FindFiles(options.paths, list) : FilesOfDataSet(options);
+  if (!found.ok()) return found.status();
+  absl::Status status = NameFiles(*std::move(found), id_from, list);
+  if (!status.ok()) return status;
+  for (PhotoFile& file : list.files) {
+    for (const auto& [key, value] : metadata) file.metadata[key] = value;
+  }
+  return list;
 }
 
 }  // namespace s2p

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/commands.h"
 
@@ -17,11 +18,25 @@ struct PhotoFile {
   std::map<std::string, std::string> metadata;
 };
 
+// A file, or a folder below a given one, that cannot be added while the others can.
+struct RefusedFile {
+  std::string path;
+  absl::Status why;
+};
+
+struct PhotoList {
+  std::vector<PhotoFile> files;
+  std::vector<RefusedFile> refused;
+};
+
 // The files of a data set's split, with identity, dataset and split in their metadata; or the given
 // files, and the images (by their extension) of the given folders with all that is below them,
-// sorted. NotFound for a path that is not there; InvalidArgument if two files would get the same
-// id, or for a bad option.
-absl::StatusOr<std::vector<PhotoFile>> ListPhotoFiles(const GalleryAddOptions& options);
+// sorted.
+//
+// Refused alone: a folder below that cannot be read, a link to nothing, and a file whose id the API
+// does not take. NotFound for a given path that is not there, and for a folder without images;
+// InvalidArgument if two files would get the same id, or for a bad option.
+absl::StatusOr<PhotoList> ListPhotoFiles(const GalleryAddOptions& options);
 
 }  // namespace s2p
 

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "client/clean_text.h"
 #include "client/colour.h"
 
 namespace s2p {
@@ -76,14 +77,6 @@ std::string ToText(const google::protobuf::Map<std::string, std::string>& metada
     absl::StrAppend(&text, text.empty() ? "" : " ", key, "=", value);
   }
   return Printable(text);
-}
-
-std::string Printable(absl::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = '?';
-  }
-  return result;
 }
 
 }  // namespace s2p

@@ -9,8 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/string_view.h"
-
 namespace s2p {
 
 // Protobuf's standard mapping with default values; one line with `compact`.
@@ -22,11 +20,8 @@ std::string ToJson(const google::protobuf::Message& message, bool compact = fals
 void PrintTable(const std::vector<std::vector<std::string>>& rows, std::ostream& out);
 void PrintTable(const std::vector<std::vector<std::string>>& rows, std::ostream& out, bool colours);
 
-// "key=value key=value", by key.
+// "key=value key=value", by key, as Printable.
 std::string ToText(const google::protobuf::Map<std::string, std::string>& metadata);
-
-// Control characters replaced, so that what others named cannot steer the terminal.
-std::string Printable(absl::string_view text);
 
 }  // namespace s2p
 

@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "client/clean_text.h"
 #include "daemon/text_file.h"
 
 namespace s2p {
@@ -83,6 +84,7 @@ absl::Status SetValue(const std::string& text, pb::Message& message,
   constexpr char kWhole[] = "a whole number of 0 or more";
   switch (field.cpp_type()) {
     case pb::FieldDescriptor::CPPTYPE_STRING:
+      if (absl::Status status = CheckText(text, "the value"); !status.ok()) return status;
       message.GetReflection()->SetString(&message, &field, text);
       return absl::OkStatus();
     case pb::FieldDescriptor::CPPTYPE_BOOL:

@@ -6,7 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/report.h"
+#include "client/clean_text.h"
 #include "client/training_client.h"
 
 namespace s2p {

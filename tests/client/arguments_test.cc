@@ -25,6 +25,15 @@ TEST(ArgumentsTest, PairWithoutKeyNamesTheFlag) {
   }
 }
 
+TEST(ArgumentsTest, TextThatIsNotUtf8NamesTheFlag) {
+  EXPECT_EQ(ParsePair("caf\xE9=x", "--filter").status().message(),
+            "--filter: \"caf\\xe9=x\" is not UTF-8 text");
+  EXPECT_EQ(ParsePair("shop=a\tb", "--metadata").status().message(),
+            "--metadata: \"shop=a\\tb\" has a control character");
+  EXPECT_EQ(ParseAttributeRange("caf\xE9:0..1").status().message(),
+            "--attribute: \"caf\\xe9:0..1\" is not UTF-8 text");
+}
+
 TEST(ArgumentsTest, AttributeRangeHasBothBounds) {
   const auto range = ParseAttributeRange("high:heel:0.25..0.5");
   ASSERT_TRUE(range.ok());

@@ -78,6 +78,32 @@ TEST_F(CommandsTest, RefusedPhotoIsNamedAndTheOthersAreAdded) {
   EXPECT_THAT(server_.photo_ids(), ElementsAre("0", "2"));
 }
 
+TEST_F(CommandsTest, BadNameIsNamedBeforeAnythingIsSentAndTheOthersAreAdded) {
+  GalleryAddOptions options;
+  for (const char* name : {"in/a1.jpg", "in/caf\xE9.jpg", "in/z9.jpg"}) {
+    std::filesystem::create_directories(dir_.File("in"));
+    Write(name, "x");
+  }
+  options.paths = {dir_.File("in")};
+  const absl::Status status = RunGalleryAdd(*client_, options, out_, err_);
+  EXPECT_EQ(status.message(), "1 of 3 photos were not added");
+  EXPECT_THAT(err_.str(),
+              HasSubstr("in/caf\\xe9.jpg: the id: \"caf\\xe9\" is not UTF-8 text; rename"));
+  EXPECT_THAT(server_.photo_ids(), ElementsAre("a1", "z9"));
+}
+
+TEST_F(CommandsTest, IdThatTheServerWouldRefuseIsRefusedFirst) {
+  server_.FailNextCall(absl::InternalError("was called"));
+  GalleryGetOptions get;
+  get.photo_id = "caf\xE9";
+  SearchOptions search;
+  search.like = {"caf\xE9"};
+  const std::string words = ": \"caf\\xe9\" is not UTF-8 text";
+  EXPECT_EQ(RunGalleryGet(*client_, get, out_).message(), "ID" + words);
+  EXPECT_EQ(RunGalleryRemove(*client_, {"a", "caf\xE9"}, false, out_).message(), "ID" + words);
+  EXPECT_EQ(RunSearch(*client_, search, out_).message(), "--like" + words);
+}
+
 TEST_F(CommandsTest, SearchSendsWhatWasAsked) {
   ASSERT_TRUE(AddDataSet().ok());
   SearchOptions options;

@@ -53,6 +53,14 @@ TEST_F(LabelledSetTest, BadLineIsNamedByItsNumber) {
   }
 }
 
+TEST_F(LabelledSetTest, IdentityWithAControlCharacterIsNamedByItsLine) {
+  const absl::Status status =
+      Read(R"({"path":"a","identity":"a\u001b","modality":"photo","split":"test"})");
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("dataset.jsonl:2: \"identity\": \"a\\x1b\" has a control character"));
+}
+
 TEST_F(LabelledSetTest, SplitWithoutImagesIsRefused) {
   Write(kAbout, kGood);
   const auto set = ReadLabelledSet(dir_.path(), "val");

@@ -11,6 +11,7 @@
 namespace s2p {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -21,15 +22,19 @@ class PhotoFilesTest : public ::testing::Test {
     ASSERT_TRUE(WriteFile(Path(name), bytes).ok());
   }
   std::string Path(const std::string& name) const { return dir_.path() + "/" + name; }
+  PhotoList List() const {
+    auto list = ListPhotoFiles(options_);
+    EXPECT_TRUE(list.ok()) << list.status();
+    return list.ok() ? *std::move(list) : PhotoList();
+  }
   std::vector<std::string> Ids() const {
-    const auto files = ListPhotoFiles(options_);
-    EXPECT_TRUE(files.ok()) << files.status();
     std::vector<std::string> ids;
-    for (const PhotoFile& file : *files) ids.push_back(file.photo_id);
+    for (const PhotoFile& file : List().files) ids.push_back(file.photo_id);
     return ids;
   }
 
   testing::TempDir dir_;
+  std::error_code ignored_;
   GalleryAddOptions options_;
 };
 
@@ -71,11 +76,10 @@ TEST_F(PhotoFilesTest, DataSetGivesPhotosOfTheSplitWithTheirIdentity) {
         "\n");
   options_.dataset = dir_.path();
   options_.metadata = {"shop=x"};
-  const auto files = ListPhotoFiles(options_);
-  ASSERT_TRUE(files.ok()) << files.status();
-  ASSERT_EQ(files->size(), 1u);
-  EXPECT_EQ((*files)[0].path, Path("photo/1.jpg"));
-  EXPECT_THAT((*files)[0].metadata,
+  const std::vector<PhotoFile> files = List().files;
+  ASSERT_EQ(files.size(), 1u);
+  EXPECT_EQ(files[0].path, Path("photo/1.jpg"));
+  EXPECT_THAT(files[0].metadata,
               ElementsAre(std::pair("dataset", "shoes"), std::pair("identity", "7"),
                           std::pair("shop", "x"), std::pair("split", "test")));
 }
@@ -85,6 +89,117 @@ TEST_F(PhotoFilesTest, NothingOrBothToAddIsRefused) {
   options_.paths = {"a"};
   options_.dataset = "b";
   EXPECT_EQ(ListPhotoFiles(options_).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(PhotoFilesTest, NameThatIsNotUtf8IsRefusedAloneWithTheWayOut) {
+  for (const char* name : {"in/a1.jpg", "in/caf\xE9.jpg", "in/z9.jpg"}) Write(name);
+  options_.paths = {Path("in")};
+  EXPECT_THAT(Ids(), ElementsAre("a1", "z9"));
+  const PhotoList list = List();
+  ASSERT_EQ(list.refused.size(), 1u);
+  EXPECT_EQ(list.refused[0].path, Path("in/caf\xE9.jpg"));
+  EXPECT_EQ(list.refused[0].why.message(),
+            "the id: \"caf\\xe9\" is not UTF-8 text; rename the file, or give --id-from sha256");
+}
+
+TEST_F(PhotoFilesTest, FolderWhoseNameIsNotUtf8SpoilsOnlyPaths) {
+  Write("in/\xFF/a.jpg");
+  options_.paths = {Path("in")};
+  EXPECT_THAT(Ids(), ElementsAre("a"));
+  options_.id_from = "path";
+  EXPECT_EQ(List().refused.size(), 1u);
+  options_.id_from = "sha256";
+  EXPECT_EQ(Ids().size(), 1u);
+}
+
+TEST_F(PhotoFilesTest, NameThatAShellWouldReadIsAnId) {
+  const std::vector<std::string> names = {
+      " a ", "#1%20?&", "-rf", "e\xCC\x81", "it's \"it\"", "\xC3\xA9", "\xF0\x9F\x91\x9F"};
+  for (const std::string& name : names) Write("in/" + name + ".jpg");
+  options_.paths = {Path("in")};
+  EXPECT_EQ(Ids(), names);
+}
+
+TEST_F(PhotoFilesTest, NameWithALineBreakIsRefusedAlone) {
+  Write("in/a\nb.jpg");
+  Write("in/c.jpg");
+  options_.paths = {Path("in")};
+  EXPECT_THAT(Ids(), ElementsAre("c"));
+  EXPECT_THAT(std::string(List().refused[0].why.message()), HasSubstr("\"a\\nb\""));
+}
+
+TEST_F(PhotoFilesTest, LongestNameOfAFileIsAnIdAndALongPathIsNone) {
+  const std::string longest(251, 'x');
+  Write("in/" + longest + ".jpg");
+  Write("in/deep/" + longest + ".png");
+  options_.paths = {Path("in/" + longest + ".jpg")};
+  EXPECT_THAT(Ids(), ElementsAre(longest));
+  options_.paths = {Path("in")};
+  options_.id_from = "path";
+  EXPECT_EQ(Ids().size(), 1u);
+  EXPECT_THAT(std::string(List().refused[0].why.message()), HasSubstr("260 bytes; 1 to 256"));
+}
+
+TEST_F(PhotoFilesTest, MetadataThatTheServerWouldRefuseIsRefusedFirst) {
+  Write("a.jpg");
+  options_.paths = {Path("a.jpg")};
+  options_.metadata = {"shop=caf\xE9"};
+  const absl::Status status = ListPhotoFiles(options_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(), "--metadata: \"shop=caf\\xe9\" is not UTF-8 text");
+}
+
+TEST_F(PhotoFilesTest, LinkedFileIsFollowedAndALinkToNothingRefused) {
+  Write("real.jpg");
+  Write("in/b.jpg");
+  std::filesystem::create_symlink(Path("real.jpg"), Path("in/a.jpg"));
+  std::filesystem::create_symlink(Path("none.jpg"), Path("in/c.jpg"));
+  options_.paths = {Path("in")};
+  EXPECT_THAT(Ids(), ElementsAre("a", "b"));
+  ASSERT_EQ(List().refused.size(), 1u);
+  EXPECT_EQ(List().refused[0].path, Path("in/c.jpg"));
+}
+
+TEST_F(PhotoFilesTest, FolderThatCannotBeReadIsRefusedAlone) {
+  Write("in/a.jpg");
+  std::filesystem::create_directory(Path("in/locked"));
+  std::filesystem::permissions(Path("in/locked"), std::filesystem::perms::none);
+  if (std::filesystem::directory_iterator(Path("in/locked"), ignored_); !ignored_) {
+    GTEST_SKIP() << "this user may read every folder";
+  }
+  options_.paths = {Path("in")};
+  EXPECT_THAT(Ids(), ElementsAre("a"));
+  EXPECT_EQ(List().refused[0].path, Path("in/locked"));
+  EXPECT_THAT(std::string(List().refused[0].why.message()), HasSubstr("Permission denied"));
+  std::filesystem::permissions(Path("in/locked"), std::filesystem::perms::owner_all);
+}
+
+TEST_F(PhotoFilesTest, NamesThatDifferInCaseAreDifferentIds) {
+  Write("in/A.jpg");
+  Write("in/a.jpg");
+  options_.paths = {Path("in")};
+  EXPECT_THAT(Ids(), ElementsAre("A", "a"));
+}
+
+TEST_F(PhotoFilesTest, NamesThatDifferInTheCaseOfTheExtensionAreNamed) {
+  Write("in/IMG.JPG");
+  Write("in/IMG.jpg");
+  options_.paths = {Path("in")};
+  const absl::Status status = ListPhotoFiles(options_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("IMG.JPG"), HasSubstr("IMG.jpg"), HasSubstr("--id-from path")));
+  options_.id_from = "path";
+  EXPECT_THAT(Ids(), ElementsAre("IMG.JPG", "IMG.jpg"));
+}
+
+TEST_F(PhotoFilesTest, UnreadableFileHasNoDigestAndIsRefusedAlone) {
+  Write("in/a.jpg");
+  Write("in/empty.jpg", "");
+  options_.paths = {Path("in")};
+  options_.id_from = "sha256";
+  EXPECT_EQ(Ids().size(), 1u);
+  EXPECT_EQ(List().refused[0].path, Path("in/empty.jpg"));
 }
 
 TEST_F(PhotoFilesTest, MissingFileIsNotFound) {

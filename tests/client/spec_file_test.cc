@@ -120,6 +120,10 @@ TEST_F(SetSpecFieldTest, WrongValueIsToldWhatItMustBe) {
   EXPECT_EQ(Refused("precision=fp8"), "precision: must be one of FP32, BF16");
 }
 
+TEST_F(SetSpecFieldTest, TextThatIsNotUtf8IsRefused) {
+  EXPECT_EQ(Refused("name=caf\xE9"), "name: the value: \"caf\\xe9\" is not UTF-8 text");
+}
+
 TEST_F(SetSpecFieldTest, GroupIsNoValueAndAValueNoGroup) {
   EXPECT_EQ(Refused("step2=5"), "step2: is a group of fields: set one of them");
   EXPECT_EQ(Refused("name.first=x"), "name.first: name has no fields");

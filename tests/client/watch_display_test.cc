@@ -135,7 +135,7 @@ TEST_F(WatchDisplayTest, EpochInWhichTheRunEndedTellsHowFarItCame) {
 TEST_F(WatchDisplayTest, MessagesCannotSteerTheTerminal) {
   WatchDisplay display(&out_, {});
   display.Show(State(v1::Job::STATE_RUNNING, "a\033[2Jb\nc"));
-  EXPECT_EQ(out_.str(), "running: a?[2Jb?c\n");
+  EXPECT_EQ(out_.str(), "running: a\\x1b[2Jb\\nc\n");
 }
 
 TEST_F(WatchDisplayTest, LiveLineIsDrawnInPlace) {

@@ -1,0 +1,70 @@
+#include "client/clean_text.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace s2p {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+TEST(CleanTextTest, NamesThatAShellOrAUrlGivesMeaningAreClean) {
+  for (const char* text : {"it's \"it\"", "a#1%20?b&c", "-f", " a ", "\xF0\x9F\x91\x9F",
+                           "e\xCC\x81t\xC3\xA9", "..", "\xC2\xA0"}) {
+    EXPECT_TRUE(CheckText(text, "x").ok()) << text;
+  }
+}
+
+TEST(CleanTextTest, BytesThatAreNotUtf8AreShownEscapedUnderTheirName) {
+  const absl::Status status = CheckText("caf\xE9.jpg", "--filter");
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(), "--filter: \"caf\\xe9.jpg\" is not UTF-8 text");
+}
+
+TEST(CleanTextTest, TruncatedOverlongAndSurrogateSequencesAreNotUtf8) {
+  for (const char* text : {"a\xC3", "\xC0\xAF", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80",
+                           "\xF0\x9F\x91", "\x80"}) {
+    EXPECT_THAT(std::string(CheckText(text, "x").message()), HasSubstr("is not UTF-8")) << text;
+  }
+}
+
+TEST(CleanTextTest, ControlCharacterIsRefused) {
+  for (const char* text : {"a\nb", "\t", "\x1B[2J", "\x7F", "\xC2\x85"}) {
+    EXPECT_THAT(std::string(CheckText(text, "x").message()), HasSubstr("has a control character"));
+  }
+  EXPECT_FALSE(CheckText(absl::string_view("a\0b", 3), "x").ok());
+}
+
+TEST(CleanTextTest, IdHasOneTo256Bytes) {
+  EXPECT_TRUE(CheckPhotoId(std::string(256, 'a'), "ID").ok());
+  for (size_t size : {size_t{0}, size_t{257}}) {
+    const absl::Status status = CheckPhotoId(std::string(size, 'a'), "ID");
+    EXPECT_THAT(std::string(status.message()),
+                AllOf(StartsWith("ID: "), HasSubstr("1 to 256"), HasSubstr(std::to_string(size))));
+  }
+}
+
+TEST(CleanTextTest, WhatSteersATerminalIsEscaped) {
+  EXPECT_EQ(Printable("a\033[2Jb\n\r\t"), "a\\x1b[2Jb\\n\\r\\t");
+  EXPECT_EQ(Printable("\xC2\x9B"
+                      "31m"),
+            "\\u009b31m");
+  EXPECT_EQ(Printable("gpj.\xE2\x80\xAE"
+                      "exe"),
+            "gpj.\\u202eexe");
+}
+
+TEST(CleanTextTest, WhatCanBeShownIsShown) {
+  for (const char* text : {"caf\xC3\xA9", "\xF0\x9F\x91\x9F", "\xE9\x9E\x8B", "C:\\new\\x1b"}) {
+    EXPECT_EQ(Printable(text), text);
+  }
+}
+
+TEST(CleanTextTest, BytesThatAreNotUtf8AreShownOneByOne) {
+  EXPECT_EQ(Printable("caf\xE9s \xFF\xC3"), "caf\\xe9s \\xff\\xc3");
+}
+
+}  // namespace
+}  // namespace s2p
