@@ -13,7 +13,7 @@ inline constexpr char kDefaultServer[] = "127.0.0.1:50051";
 inline constexpr char kDefaultTrainer[] = "127.0.0.1:50052";
 
 struct ClientOptions {
-  // HOST:PORT, or any other name that gRPC resolves.
+  // HOST:PORT, or what else ParseServerAddress takes.
   std::string server = kDefaultServer;
   // PEM files. With a CA the connection is TLS; certificate and key (both or none) prove who we
   // are. Without a CA it is plain text.

@@ -2,9 +2,11 @@
 
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/server_address.h"
 #include "daemon/text_file.h"
 
 namespace s2p {
@@ -45,10 +47,23 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
   return grpc::SslCredentials(tls);
 }
 
+// gRPC ends the process for a header that HTTP does not take.
+absl::Status CheckApiKey(const std::string& key) {
+  for (const char c : key) {
+    if (absl::ascii_isgraph(static_cast<unsigned char>(c))) continue;
+    return absl::InvalidArgumentError(
+        "--api-key: a key is printable ASCII without spaces and line ends");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options,
                                                            const char* service_config) {
+  const auto address = ParseServerAddress(options.server);
+  if (!address.ok()) return address.status();
+  if (absl::Status status = CheckApiKey(options.api_key); !status.ok()) return status;
   auto credentials = Credentials(options);
   if (!credentials.ok()) return credentials.status();
   grpc::ChannelArguments arguments;

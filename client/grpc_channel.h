@@ -15,7 +15,9 @@
 namespace s2p {
 
 // Does not connect yet. `service_config` is gRPC's JSON and says which calls are repeated, if
-// `options.retry`. NotFound or InvalidArgument for the TLS files.
+// `options.retry`.
+// InvalidArgument for a server that is no ServerAddress and a key that is no text; NotFound or
+// InvalidArgument for the TLS files.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options,
                                                            const char* service_config);
 

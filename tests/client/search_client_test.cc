@@ -3,14 +3,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "absl/strings/str_cat.h"
 #include "tests/client/fake_search_server.h"
 
 namespace s2p {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class SearchClientTest : public ::testing::Test {
  protected:
@@ -152,6 +156,27 @@ TEST(SearchClientAloneTest, ServerThatIsNotThereIsNamed) {
   EXPECT_EQ(stats.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(stats.status().message()), HasSubstr("127.0.0.1:1"));
   EXPECT_THAT(std::string(stats.status().message()), HasSubstr("--server"));
+}
+
+TEST(SearchClientAloneTest, ServerThatIsNoAddressIsRefusedAtOnce) {
+  ClientOptions options;
+  options.server = "--trainer";
+  const absl::Status status = SearchClient::Create(options).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("'--trainer' is no address of a server"));
+}
+
+TEST(SearchClientAloneTest, KeyThatHttpDoesNotTakeIsRefusedAndNotShown) {
+  ClientOptions options;
+  for (const char* key : {"secret\r",
+                          "s\xC3\xA9"
+                          "cret",
+                          "two keys"}) {
+    options.api_key = key;
+    const absl::Status status = SearchClient::Create(options).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(status.message(), AllOf(HasSubstr("--api-key"), Not(HasSubstr("cret"))));
+  }
 }
 
 TEST(SearchClientAloneTest, MissingCertificateFileIsNamed) {
