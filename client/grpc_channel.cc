@@ -1,11 +1,14 @@
 #include "client/grpc_channel.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/clean_text.h"
+#include "client/proxy.h"
 #include "client/server_address.h"
 #include "daemon/text_file.h"
 
@@ -57,6 +60,15 @@ absl::Status CheckApiKey(const std::string& key) {
   return absl::OkStatus();
 }
 
+// What to look at when no connection is made; empty without a proxy.
+std::string ProxyText(const std::string& server) {
+  const auto address = ParseServerAddress(server);
+  const auto proxy = address.ok() ? ProxyTo(address->host) : std::nullopt;
+  if (!proxy) return "";
+  return absl::StrCat("; the connection goes through the proxy ", Printable(proxy->address), " of ",
+                      proxy->variable, ": if it should not, add ", address->host, " to no_proxy");
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options,
@@ -76,6 +88,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& 
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLastReconnectMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, ProxyTo(address->host) ? 1 : 0);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   return grpc::CreateCustomChannel(options.server, *credentials, arguments);
 }
@@ -95,9 +108,9 @@ absl::Status FromGrpc(const grpc::Status& status, const std::string& server,
   if (code == absl::StatusCode::kUnavailable &&
       (absl::StrContains(status.error_message(), "connect") ||
        absl::StrContains(status.error_message(), "DNS"))) {
-    return absl::UnavailableError(
-        absl::StrCat("no server answers at ", server, " (", status.error_message(), "); start ",
-                     program, " there, or name another with --server HOST:PORT or S2P_SERVER"));
+    return absl::UnavailableError(absl::StrCat(
+        "no server answers at ", server, " (", status.error_message(), "); start ", program,
+        " there, or name another with --server HOST:PORT or S2P_SERVER", ProxyText(server)));
   }
   // A server without the service or the method answers with no words at all.
   if (code == absl::StatusCode::kUnimplemented && status.error_message().empty()) {

@@ -15,7 +15,7 @@
 namespace s2p {
 
 // Does not connect yet. `service_config` is gRPC's JSON and says which calls are repeated, if
-// `options.retry`.
+// `options.retry`. Between programs on one machine there is no proxy (client/proxy.h).
 // InvalidArgument for a server that is no ServerAddress and a key that is no text; NotFound or
 // InvalidArgument for the TLS files.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options,
@@ -24,8 +24,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& 
 // Gives a call its key and, if it is to have one, its deadline.
 void Prepare(const ClientOptions& options, bool with_deadline, grpc::ClientContext& context);
 
-// The server's code and words; when no server answers at all, Unavailable that names its address
-// and `program`, which should run there.
+// The server's code and words; when no server answers at all, Unavailable that names its address,
+// `program`, which should run there, and the proxy if one was used.
 absl::Status FromGrpc(const grpc::Status& status, const std::string& server,
                       absl::string_view program);
 

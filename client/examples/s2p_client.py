@@ -8,6 +8,7 @@
 --server HOST:PORT, by default 127.0.0.1:50051; an API key is taken from S2P_API_KEY.
 """
 import argparse
+import ipaddress
 import os
 import subprocess
 import sys
@@ -36,6 +37,15 @@ def load_messages():
 search_pb2, gallery_pb2 = load_messages()
 
 
+def is_loopback(server):
+    """Whether HOST:PORT is this machine, where gRPC would ask http_proxy all the same."""
+    host = server.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 class Client:
     """A connection; close it, or use it in a `with`."""
 
@@ -43,6 +53,7 @@ class Client:
         # A request that the server cannot take now is repeated when it says.
         self.channel = grpc.insecure_channel(server, options=[
             ("grpc.per_rpc_retry_buffer_size", 16 << 20),
+            ("grpc.enable_http_proxy", 0 if is_loopback(server) else 1),
             ("grpc.service_config", """{"methodConfig": [{
                 "name": [{"service": "s2p.v1.SearchService"}],
                 "retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.1s", "maxBackoff": "2s",
@@ -94,6 +105,17 @@ def read(path):
         return file.read()
 
 
+def readable_names(paths):
+    """The paths that can be an id and metadata, which are UTF-8; names the others."""
+    for path in paths:
+        try:
+            path.encode("utf-8")
+        except UnicodeEncodeError:
+            print("%s: the name is not UTF-8: rename the file" % ascii(path), file=sys.stderr)
+        else:
+            yield path
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--server", default="127.0.0.1:50051")
@@ -112,8 +134,10 @@ def main():
             for match in response.matches:
                 print("%d\t%.4f\t%s" % (match.rank, match.score, match.photo_id))
         else:
+            paths = list(readable_names(arguments.photos))
+            failed = len(arguments.photos) - len(paths)
             photos = ((os.path.splitext(os.path.basename(path))[0], read(path), {"file": path})
-                      for path in arguments.photos)
+                      for path in paths)
             for photo_id, response in client.add(photos):
                 if response.status.code != 0:
                     failed += 1

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
 #include <string>
 
@@ -156,6 +157,32 @@ TEST(SearchClientAloneTest, ServerThatIsNotThereIsNamed) {
   EXPECT_EQ(stats.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(stats.status().message()), HasSubstr("127.0.0.1:1"));
   EXPECT_THAT(std::string(stats.status().message()), HasSubstr("--server"));
+}
+
+// Nothing answers at the proxy.
+class BehindProxyTest : public ::testing::Test {
+ protected:
+  BehindProxyTest() { setenv("http_proxy", "http://me:secret@127.0.0.1:1", 1); }
+  ~BehindProxyTest() override { unsetenv("http_proxy"); }
+};
+
+TEST_F(BehindProxyTest, ServerOnThisMachineIsReachedDirectly) {
+  testing::FakeSearchServer server;
+  ClientOptions options;
+  options.server = server.address();
+  EXPECT_TRUE((*SearchClient::Create(options))->GetGalleryStats().ok());
+}
+
+TEST_F(BehindProxyTest, FailureElsewhereNamesTheProxyWithoutItsPassword) {
+  ClientOptions options;
+  options.server = "search.invalid:50051";
+  options.retry = false;
+  const auto stats = (*SearchClient::Create(options))->GetGalleryStats();
+  EXPECT_EQ(stats.status().code(), absl::StatusCode::kUnavailable);
+  const std::string message(stats.status().message());
+  EXPECT_THAT(message, HasSubstr("the proxy http://127.0.0.1:1 of http_proxy"));
+  EXPECT_THAT(message, HasSubstr("add search.invalid to no_proxy"));
+  EXPECT_THAT(message, Not(HasSubstr("secret")));
 }
 
 TEST(SearchClientAloneTest, ServerThatIsNoAddressIsRefusedAtOnce) {

@@ -83,6 +83,22 @@ class PythonExample(unittest.TestCase):
         self.assertIn("bad: ", added.stderr)
         self.assertEqual(server.json("gallery", "stats")["photoCount"], "2")
 
+    def test_name_that_is_not_utf8_is_named_and_the_others_are_added(self):
+        server = self.start()
+        photo = self.photos(1)[0]
+        bad = os.path.join(os.fsencode(self.folder), b"caf\xe9.png")
+        shutil.copy(os.fsencode(photo), bad)
+        added = self.example(server, "add", bad, photo)
+        self.assertEqual(added.returncode, 1)
+        self.assertIn("the name is not UTF-8: rename the file", added.stderr)
+        self.assertEqual(server.json("gallery", "stats")["photoCount"], "1")
+
+    def test_proxy_does_not_stand_between_programs_on_one_machine(self):
+        server = self.start()
+        added = self.example(server, "add", self.photos(1)[0], http_proxy="http://127.0.0.1:1",
+                             no_proxy="")
+        self.assertEqual(added.returncode, 0, added.stderr)
+
     def test_errors_are_told_with_their_code(self):
         server = self.start()
         found = self.example(server, "search", EXAMPLE)
