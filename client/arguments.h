@@ -26,10 +26,14 @@ absl::StatusOr<v1::AttributeRange> ParseAttributeRange(absl::string_view text);
 absl::StatusOr<v1::Filter> ParseFilter(const std::vector<std::string>& metadata,
                                        const std::vector<std::string>& attributes);
 
+// Larger files are never images that a server takes. How large an image may be is for the server to
+// say: --max-image-bytes and --max-message-bytes of s2p-server.
+inline constexpr uint64_t kMaxImageFileBytes = uint64_t{64} << 20;
+
 // A whole file. NotFound; FailedPrecondition for a folder, an empty file or one of more than
 // `max_bytes`; PermissionDenied if it cannot be read.
 absl::StatusOr<std::string> ReadImageFile(const std::string& path,
-                                          uint64_t max_bytes = uint64_t{15} << 20);
+                                          uint64_t max_bytes = kMaxImageFileBytes);
 
 // Creates or replaces a file. The status names it.
 absl::Status WriteFile(const std::string& path, absl::string_view bytes);

@@ -1,11 +1,15 @@
 #include "client/grpc_channel.h"
 
+#include <cstdint>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "client/clean_text.h"
 #include "client/proxy.h"
@@ -15,7 +19,9 @@
 namespace s2p {
 namespace {
 
-constexpr int kRetryBufferBytes = 32 << 20;
+// A request that does not fit is sent once. Servers take messages of 16 MiB unless told otherwise,
+// and what is too large the first time is too large again.
+constexpr int kRetryBufferBytes = 16 << 20;
 constexpr int kMaxMessageBytes = 64 << 20;
 // How long gRPC waits before it tries to connect again.
 constexpr int kFirstReconnectMs = 100;
@@ -69,6 +75,30 @@ std::string ProxyText(const std::string& server) {
                       proxy->variable, ": if it should not, add ", address->host, " to no_proxy");
 }
 
+// gRPC's words for a message that is too large, such as "Received message larger than max (2 vs.
+// 1)", as ours; nothing if it is another error. Which side refused it is said by the number.
+std::optional<absl::Status> TooLarge(const grpc::Status& status, absl::string_view program) {
+  const std::string& message = status.error_message();
+  const size_t at = message.find("larger than max (");
+  if (status.error_code() != grpc::StatusCode::RESOURCE_EXHAUSTED || at == std::string::npos) {
+    return std::nullopt;
+  }
+  const std::vector<absl::string_view> words = absl::StrSplit(
+      absl::string_view(message).substr(at), absl::ByAnyChar(" ()"), absl::SkipEmpty());
+  uint64_t bytes = 0, most = 0;
+  if (words.size() < 6 || !absl::SimpleAtoi(words[3], &bytes) ||
+      !absl::SimpleAtoi(words[5], &most)) {
+    return std::nullopt;
+  }
+  if (most == kMaxMessageBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("the reply of ", program, " has ", bytes,
+                                                   " bytes; at most ", most, " are read"));
+  }
+  return absl::InvalidArgumentError(absl::StrCat("the request has ", bytes,
+                                                 " bytes; the server takes at most ", most,
+                                                 " (--max-message-bytes)"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options,
@@ -104,6 +134,7 @@ absl::Status FromGrpc(const grpc::Status& status, const std::string& server,
                       absl::string_view program) {
   if (status.ok()) return absl::OkStatus();
   const auto code = static_cast<absl::StatusCode>(status.error_code());
+  if (auto too_large = TooLarge(status, program)) return *std::move(too_large);
   // gRPC's own words for a connection that cannot be made name neither fault nor mend.
   if (code == absl::StatusCode::kUnavailable &&
       (absl::StrContains(status.error_message(), "connect") ||

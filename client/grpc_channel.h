@@ -25,7 +25,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& 
 void Prepare(const ClientOptions& options, bool with_deadline, grpc::ClientContext& context);
 
 // The server's code and words; when no server answers at all, Unavailable that names its address,
-// `program`, which should run there, and the proxy if one was used.
+// `program`, which should run there, and the proxy if one was used. InvalidArgument with both
+// numbers for a request that is larger than the server takes.
 absl::Status FromGrpc(const grpc::Status& status, const std::string& server,
                       absl::string_view program);
 

@@ -70,17 +70,21 @@ class Unanswered {
     outcomes_.pop_front();
     return true;
   }
+  size_t size() const {
+    absl::MutexLock lock(&mutex_);
+    return outcomes_.size();
+  }
 
  private:
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   std::deque<AddOutcome> outcomes_ ABSL_GUARDED_BY(mutex_);
 };
 
 using AddStream = grpc::ClientReaderWriter<v1::AddPhotoRequest, v1::AddPhotoResponse>;
 
-void SendPhotos(size_t begin, size_t count, const SearchClient::PhotoSource& source,
+void SendPhotos(size_t begin, size_t end, const SearchClient::PhotoSource& source,
                 AddStream& stream, Unanswered& unanswered) {
-  for (size_t index = begin; index < count; ++index) {
+  for (size_t index = begin; index < end; ++index) {
     auto request = source(index);
     AddOutcome outcome;
     outcome.index = index;
@@ -91,25 +95,35 @@ void SendPhotos(size_t begin, size_t count, const SearchClient::PhotoSource& sou
   stream.WritesDone();
 }
 
-// One stream from photo `answered` on, which it moves forward with every outcome; `heard` becomes
-// true with the server's first. A photo that the server had no more time for ends it.
-grpc::Status AddOnce(grpc::ClientContext& context, AddStream& stream, size_t count,
+// How far AddPhotos has come.
+struct AddState {
+  // The first photo without an outcome.
+  size_t answered = 0;
+  // Behind the last photo that the latest stream may have sent.
+  size_t sent = 0;
+  // Whether the server has answered any photo.
+  bool heard = false;
+};
+
+// One stream of the photos from `state.answered` to `end`, which moves `state` forward with every
+// outcome. A photo that the server had no more time for ends it.
+grpc::Status AddOnce(grpc::ClientContext& context, AddStream& stream, size_t end,
                      const SearchClient::PhotoSource& source, const SearchClient::OutcomeSink& sink,
-                     size_t& answered, bool& heard) {
+                     AddState& state) {
   Unanswered unanswered;
   std::thread sender(
-      [&, begin = answered] { SendPhotos(begin, count, source, stream, unanswered); });
+      [&, begin = state.answered] { SendPhotos(begin, end, source, stream, unanswered); });
   v1::AddPhotoResponse response;
   bool surplus = false;
   grpc::Status cut_off;
   while (stream.Read(&response)) {
-    unanswered.TakeFailed(sink, answered);
+    unanswered.TakeFailed(sink, state.answered);
     AddOutcome outcome;
     if (!unanswered.TakeSent(outcome)) {
       surplus = true;
       continue;
     }
-    heard = true;
+    state.heard = true;
     const auto code = static_cast<absl::StatusCode>(response.status().code());
     if (code == absl::StatusCode::kUnavailable) {
       context.TryCancel();
@@ -118,7 +132,7 @@ grpc::Status AddOnce(grpc::ClientContext& context, AddStream& stream, size_t cou
     }
     outcome.status = absl::Status(code, response.status().message());
     outcome.response = std::move(response);
-    ++answered;
+    ++state.answered;
     sink(outcome);
   }
   // The sender's writes fail once the stream is cancelled, and so does what is not read.
@@ -127,8 +141,9 @@ grpc::Status AddOnce(grpc::ClientContext& context, AddStream& stream, size_t cou
   const grpc::Status status = stream.Finish();
   sender.join();
   if (!cut_off.ok()) return cut_off;
-  unanswered.TakeFailed(sink, answered);
-  if (status.ok() && (surplus || answered < count)) {
+  unanswered.TakeFailed(sink, state.answered);
+  state.sent = state.answered + unanswered.size();
+  if (status.ok() && (surplus || state.answered < end)) {
     return grpc::Status(grpc::StatusCode::INTERNAL, "not one answer for each photo");
   }
   return status;
@@ -159,23 +174,37 @@ absl::StatusOr<v1::SearchResponse> SearchClient::Search(const v1::SearchRequest&
 
 absl::Status SearchClient::AddPhotos(size_t count, const PhotoSource& source,
                                      const OutcomeSink& sink, const BreakSink& on_break) const {
-  size_t answered = 0;
-  bool heard = false;
+  AddState state;
+  // Photos before this one have a stream each: one of them ended a stream that held several.
+  size_t alone_until = 0;
   absl::Time last_answer = absl::Now();
   absl::Duration pause = kFirstPause;
-  while (answered < count) {
-    const size_t before = answered;
+  while (state.answered < count) {
+    const size_t before = state.answered;
+    const size_t end = before < alone_until ? before + 1 : count;
     grpc::ClientContext context;
     Prepare(options_, /*with_deadline=*/false, context);
     auto stream = stubs_->gallery->AddPhotos(&context);
-    const grpc::Status status = AddOnce(context, *stream, count, source, sink, answered, heard);
-    if (status.ok()) break;
-    if (answered > before) {
+    const grpc::Status status = AddOnce(context, *stream, end, source, sink, state);
+    if (state.answered > before) {
       last_answer = absl::Now();
       pause = kFirstPause;
     }
+    if (status.ok()) continue;
     const absl::Status failure = FromGrpc(status, options_.server, kProgram);
-    const bool go_on = absl::IsUnavailable(failure) && heard && options_.retry &&
+    if (absl::IsInvalidArgument(failure) && state.sent > state.answered) {
+      // A message that the server cannot take: too large, or not a message at all. The answers to
+      // those before it may be lost, so it is known for certain only if it was alone.
+      if (state.sent == state.answered + 1) {
+        AddOutcome outcome;
+        outcome.index = state.answered++;
+        outcome.status = failure;
+        sink(outcome);
+      }
+      alone_until = state.sent;
+      continue;
+    }
+    const bool go_on = absl::IsUnavailable(failure) && state.heard && options_.retry &&
                        absl::Now() - last_answer < options_.timeout;
     if (!go_on) return failure;
     if (on_break) on_break(failure);

@@ -54,6 +54,9 @@ class SearchClient {
   // for as long as the timeout without any further answer; `on_break` (optional, on the caller's
   // thread) is told why, each time. It goes on where the answers stopped: `source` is asked once
   // more for the photos without one. Not ok: those were perhaps added; adding them again is safe.
+  //
+  // A photo whose message the server cannot take, such as one that is too large, fails alone,
+  // although it ends its stream: those that were sent with it are sent again, one by one.
   absl::Status AddPhotos(size_t count, const PhotoSource& source, const OutcomeSink& sink,
                          const BreakSink& on_break = {}) const;
 

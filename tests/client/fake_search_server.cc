@@ -91,6 +91,10 @@ class FakeGallery : public v1::GalleryService::Service {
     v1::AddPhotoRequest request;
     for (int answers = 0; stream->Read(&request); ++answers) {
       if (answers == break_after) return {grpc::StatusCode::UNAVAILABLE, "going away"};
+      if (request.image() == "garbled") {
+        return {grpc::StatusCode::INVALID_ARGUMENT,
+                absl::StrCat("message ", answers + 1, " cannot be read")};
+      }
       const absl::Status refusal = TakeRefusal();
       if (refusal.ok()) {
         stream->Write(Add(request));

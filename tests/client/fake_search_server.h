@@ -18,7 +18,9 @@
 namespace s2p::testing {
 
 // Serves on a free loopback port. Keeps photos in memory and answers every search with all of them,
-// those whose bytes equal the query's first, in order of their ids. Thread-safe.
+// those whose bytes equal the query's first, in order of their ids. An added photo of the bytes
+// "bad" is refused; one of the bytes "garbled" ends its stream as a message that cannot be read.
+// Takes messages of at most 4 MiB. Thread-safe.
 class FakeSearchServer {
  public:
   FakeSearchServer();

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <map>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -35,7 +36,7 @@ class SearchClientTest : public ::testing::Test {
           }
           v1::AddPhotoRequest request;
           request.set_photo_id(absl::StrCat(index));
-          request.set_image("x");
+          request.set_image(images_.count(index) > 0 ? images_.at(index) : "x");
           return request;
         },
         [this](const AddOutcome& outcome) {
@@ -46,6 +47,8 @@ class SearchClientTest : public ::testing::Test {
   }
 
   testing::FakeSearchServer server_;
+  // Those that are not "x".
+  std::map<size_t, std::string> images_;
   std::vector<AddOutcome> outcomes_;
   std::vector<absl::Status> breaks_;
 };
@@ -101,6 +104,41 @@ TEST_F(SearchClientTest, StreamThatGetsNowhereFails) {
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(status.message(), "not now");
   EXPECT_TRUE(outcomes_.empty());
+}
+
+TEST_F(SearchClientTest, MessageThatTheServerCannotReadFailsAloneInItsPlace) {
+  images_ = {{1, "garbled"}, {4, "garbled"}};
+  ASSERT_TRUE(Add(6).ok());
+  ASSERT_EQ(outcomes_.size(), 6u);
+  for (size_t i = 0; i < 6; ++i) EXPECT_EQ(outcomes_[i].status.ok(), i != 1 && i != 4) << i;
+  EXPECT_THAT(outcomes_[1].status.message(), HasSubstr("cannot be read"));
+  EXPECT_THAT(server_.photo_ids(), ElementsAre("0", "2", "3", "5"));
+}
+
+TEST_F(SearchClientTest, MessageThatIsTooLargeFailsAloneWithBothNumbers) {
+  images_ = {{2, std::string(5 << 20, 'x')}};
+  ASSERT_TRUE(Add(5).ok());
+  ASSERT_EQ(outcomes_.size(), 5u);
+  EXPECT_EQ(outcomes_[2].status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(
+      outcomes_[2].status.message(),
+      "the request has 5242888 bytes; the server takes at most 4194304 (--max-message-bytes)");
+  EXPECT_THAT(server_.photo_ids(), ElementsAre("0", "1", "3", "4"));
+}
+
+TEST_F(SearchClientTest, StreamOfNothingButUnreadableMessagesEnds) {
+  images_ = {{0, "garbled"}, {1, "garbled"}, {2, "garbled"}};
+  ASSERT_TRUE(Add(3).ok());
+  EXPECT_EQ(outcomes_.size(), 3u);
+  EXPECT_LE(server_.streams(), 6);
+}
+
+TEST_F(SearchClientTest, RequestThatIsTooLargeIsRefusedWithBothNumbers) {
+  v1::SearchRequest request;
+  request.add_examples()->set_image(std::string(5 << 20, 'x'));
+  const auto response = Connect()->Search(request);
+  EXPECT_EQ(response.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(response.status().message(), HasSubstr("the server takes at most 4194304"));
 }
 
 TEST_F(SearchClientTest, NothingToAddIsDone) { EXPECT_TRUE(Add(0).ok()); }
