@@ -6,10 +6,13 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "s2p/v1/gallery.grpc.pb.h"
 #include "server/grpc_status.h"
 #include "server/photo_adder.h"
+#include "server/unreadable_message.h"
 
 namespace s2p {
 namespace {
@@ -17,10 +20,35 @@ namespace {
 // Photos of one stream that are under way: a batch, and one more that is being read.
 constexpr size_t kMostUnderWay = 32;
 
+// Message `number` of the stream, the first being 1. InvalidArgument if it cannot be read.
+absl::StatusOr<v1::AddPhotoRequest> Parse(grpc::ByteBuffer bytes, int64_t number) {
+  v1::AddPhotoRequest request;
+  // Reading gives a buffer's bytes up; the copy shares them.
+  grpc::ByteBuffer copy = bytes;
+  if (grpc::SerializationTraits<v1::AddPhotoRequest>::Deserialize(&copy, &request).ok()) {
+    return request;
+  }
+  grpc::Slice slice;
+  const bool whole = bytes.DumpToSingleSlice(&slice).ok();
+  const absl::string_view text(whole ? reinterpret_cast<const char*>(slice.begin()) : "",
+                               whole ? slice.size() : 0);
+  return absl::InvalidArgumentError(absl::StrCat(
+      "message ", number, " of the stream: ", WhyUnreadable(text, *request.GetDescriptor()),
+      "; all before it are answered, none after it is read"));
+}
+
+grpc::ByteBuffer Serialize(const v1::AddPhotoResponse& response) {
+  grpc::ByteBuffer bytes;
+  bool own = false;
+  grpc::SerializationTraits<v1::AddPhotoResponse>::Serialize(response, &bytes, &own);
+  return bytes;
+}
+
 // Reads, work and writes of the stream go on at the same time. The mutex guards what they share;
 // gRPC's operations are started outside of it. The call ends when the client has said its last
-// word (or is gone) and every photo has its answer written (or cannot have it any more).
-class AddPhotosCall : public grpc::ServerBidiReactor<v1::AddPhotoRequest, v1::AddPhotoResponse> {
+// word (or something that cannot be read, or is gone) and every photo has its answer written (or
+// cannot have it any more).
+class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   AddPhotosCall(const ServiceContext& service, grpc::CallbackServerContext* context)
       : service_(service), context_(context), call_{"AddPhotos", absl::Now(), true} {}
@@ -34,20 +62,23 @@ class AddPhotosCall : public grpc::ServerBidiReactor<v1::AddPhotoRequest, v1::Ad
       Finish(EndCall(service_, *context_, call_, status));
       return;
     }
-    StartRead(&request_);
+    StartRead(&message_);
   }
 
   void OnReadDone(bool ok) override {
+    absl::StatusOr<v1::AddPhotoRequest> request = absl::CancelledError("no message");
+    if (ok) request = Parse(std::exchange(message_, grpc::ByteBuffer()), ++messages_);
     Slot* slot = nullptr;
     {
       absl::MutexLock lock(&mutex_);
       reading_ = false;
-      if (ok) {
+      if (request.ok()) {
         slot = &slots_.emplace_back();
-        slot->photo_id = request_.photo_id();
-        slot->request.Swap(&request_);
+        slot->photo_id = request->photo_id();
+        slot->request.Swap(&*request);
       } else {
         reads_over_ = true;
+        if (ok) failure_ = request.status();
       }
     }
     if (slot != nullptr) Work(slot);
@@ -77,7 +108,7 @@ class AddPhotosCall : public grpc::ServerBidiReactor<v1::AddPhotoRequest, v1::Ad
     std::string photo_id;
     // Its worker's alone once it is submitted.
     v1::AddPhotoRequest request;
-    v1::AddPhotoResponse response;
+    grpc::ByteBuffer response;
     bool submitted = false;
     bool finished = false;
   };
@@ -102,14 +133,15 @@ class AddPhotosCall : public grpc::ServerBidiReactor<v1::AddPhotoRequest, v1::Ad
     v1::AddPhotoResponse response;
     response.set_photo_id(slot->photo_id);
     *response.mutable_status() = ToProto(status);
-    End(slot, std::move(response));
+    End(slot, response);
   }
 
-  void End(Slot* slot, v1::AddPhotoResponse response) {
+  void End(Slot* slot, const v1::AddPhotoResponse& response) {
     Slot* next = nullptr;
+    grpc::ByteBuffer bytes = Serialize(response);
     {
       absl::MutexLock lock(&mutex_);
-      slot->response = std::move(response);
+      slot->response.Swap(&bytes);
       slot->finished = true;
       for (Slot& later : slots_) {
         if (!later.submitted && later.photo_id == slot->photo_id) {
@@ -125,8 +157,9 @@ class AddPhotosCall : public grpc::ServerBidiReactor<v1::AddPhotoRequest, v1::Ad
   // Starts the next write, the next read or the end, whichever is due. Another thread may end the
   // call as soon as this has let the mutex go, unless it has a read or a write to start.
   void GoOn(int work_ended = 0) {
-    const v1::AddPhotoResponse* write = nullptr;
+    const grpc::ByteBuffer* write = nullptr;
     bool read = false, end = false;
+    absl::Status status;
     {
       absl::MutexLock lock(&mutex_);
       working_ -= work_ended;
@@ -144,14 +177,14 @@ class AddPhotosCall : public grpc::ServerBidiReactor<v1::AddPhotoRequest, v1::Ad
       }
       if (reads_over_ && slots_.empty() && !writing_ && working_ == 0 && !ended_) {
         end = ended_ = true;
+        status = failure_;
       }
     }
     if (write != nullptr) StartWrite(write);
-    if (read) StartRead(&request_);
+    if (read) StartRead(&message_);
     if (end) {
-      const bool gone = cancelled_.load(std::memory_order_relaxed);
-      Finish(EndCall(service_, *context_, call_,
-                     gone ? absl::CancelledError("cancelled") : absl::OkStatus()));
+      if (cancelled_.load(std::memory_order_relaxed)) status = absl::CancelledError("cancelled");
+      Finish(EndCall(service_, *context_, call_, status));
     }
   }
 
@@ -159,13 +192,16 @@ class AddPhotosCall : public grpc::ServerBidiReactor<v1::AddPhotoRequest, v1::Ad
   grpc::CallbackServerContext* const context_;
   const CallRecord call_;
   std::atomic<bool> cancelled_{false};
-  // Of the read that is under way.
-  v1::AddPhotoRequest request_;
+  // The reads' own: there is one at a time.
+  grpc::ByteBuffer message_;
+  int64_t messages_ = 0;
 
   absl::Mutex mutex_;
   std::deque<Slot> slots_ ABSL_GUARDED_BY(mutex_);
   bool reading_ ABSL_GUARDED_BY(mutex_) = true;
   bool reads_over_ ABSL_GUARDED_BY(mutex_) = false;
+  // Why the reads are over; OK if the client ended them.
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
@@ -175,7 +211,7 @@ class AddPhotosCall : public grpc::ServerBidiReactor<v1::AddPhotoRequest, v1::Ad
 
 }  // namespace
 
-grpc::ServerBidiReactor<v1::AddPhotoRequest, v1::AddPhotoResponse>* StartAddPhotos(
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartAddPhotos(
     const ServiceContext& service, grpc::CallbackServerContext* context) {
   auto* call = new AddPhotosCall(service, context);
   call->Begin();

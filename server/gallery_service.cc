@@ -84,7 +84,7 @@ absl::Status List(const ServiceContext& service, const v1::ListPhotosRequest& re
 
 }  // namespace
 
-grpc::ServerBidiReactor<v1::AddPhotoRequest, v1::AddPhotoResponse>* GalleryServiceImpl::AddPhotos(
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* GalleryServiceImpl::AddPhotos(
     grpc::CallbackServerContext* context) {
   return StartAddPhotos(service_, context);
 }

@@ -7,13 +7,22 @@
 
 namespace s2p {
 
+// All methods by callbacks; AddPhotos parses its messages itself (server/add_photos_call.h).
+using GalleryCallbackService = v1::GalleryService::WithRawCallbackMethod_AddPhotos<
+    v1::GalleryService::WithCallbackMethod_DeletePhotos<
+        v1::GalleryService::WithCallbackMethod_UpdatePhotoMetadata<
+            v1::GalleryService::WithCallbackMethod_GetPhoto<
+                v1::GalleryService::WithCallbackMethod_ListPhotos<
+                    v1::GalleryService::WithCallbackMethod_GetGalleryStats<
+                        v1::GalleryService::Service>>>>>>;
+
 // gRPC's threads never decode and never touch the disk. Thread-safe.
-class GalleryServiceImpl final : public v1::GalleryService::CallbackService {
+class GalleryServiceImpl final : public GalleryCallbackService {
  public:
   // `service` must outlive it.
   explicit GalleryServiceImpl(const ServiceContext* service) : service_(*service) {}
 
-  grpc::ServerBidiReactor<v1::AddPhotoRequest, v1::AddPhotoResponse>* AddPhotos(
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* AddPhotos(
       grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* DeletePhotos(grpc::CallbackServerContext* context,
                                          const v1::DeletePhotosRequest* request,

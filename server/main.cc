@@ -66,7 +66,9 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add("max-delay", &server.batcher.max_delay, "longest wait for a batch to fill");
   options.Add("max-queue", &server.batcher.max_queue, "images of searches that may wait")
       .Range(1, 100000);
-  options.AddBytes("max-message-bytes", &server.max_message_bytes, "of one gRPC message")
+  options
+      .AddBytes("max-message-bytes", &server.max_message_bytes,
+                "of one gRPC message; at least what the largest photo allowed takes")
       .Range(1024, 1 << 30);
   options.AddBytes("max-image-bytes", &flags.max_image_bytes, "of one encoded image");
   options.Add("max-image-megapixels", &flags.max_image_megapixels, "of one image, from its header")

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "daemon/api_keys.h"
+#include "daemon/grpc_request_guard.h"
 #include "daemon/http_endpoint.h"
 #include "daemon/listen_address.h"
 #include "daemon/log.h"
@@ -45,6 +47,20 @@ std::vector<int> BatchSizes(int most) {
   return sizes;
 }
 
+// Of one message as gRPC takes it: a photo that the limits allow always fits. What is larger gRPC
+// refuses before a service sees it, and its RESOURCE_EXHAUSTED does not say which photo it was.
+int MostMessageBytes(uint64_t wanted, const Limits& limits) {
+  // The framing of fields and pairs.
+  constexpr uint64_t kPairFrameBytes = 32;
+  const uint64_t metadata =
+      uint64_t{limits.max_metadata_pairs} *
+      (limits.max_metadata_key_bytes + limits.max_metadata_value_bytes + kPairFrameBytes);
+  const uint64_t photo =
+      limits.image.max_bytes + metadata + limits.max_photo_id_bytes + kPairFrameBytes;
+  return static_cast<int>(
+      std::min<uint64_t>(std::max(wanted, photo), std::numeric_limits<int>::max()));
+}
+
 // s2p's own clients ping every 30 s.
 constexpr int kShortestPingIntervalMs = 10 * 1000;
 
@@ -69,6 +85,7 @@ class Server final : public SearchServer {
 
  private:
   absl::Status OpenGallery();
+  void OnGalleryOpen(const GalleryFindings& findings);
   absl::Status StartPipeline();
   absl::Status StartGrpc();
   absl::Status StartHttp();
@@ -98,7 +115,6 @@ class Server final : public SearchServer {
   std::atomic<bool> stopping_{false};
 };
 
-  void OnGalleryOpen(const GalleryFindings& findings);
 absl::Status Server::Init() {
   // Everything that can be wrong with the options first, then the folder, then the ports.
   if (!options_.credentials.api_key_file.empty()) {
@@ -118,6 +134,8 @@ absl::Status Server::Init() {
 absl::Status Server::OpenGallery() {
   GalleryOptions gallery_options;
   gallery_options.data_dir = options_.data_dir;
+  gallery_options.set_aside_orphans = options_.set_aside_orphans;
+  gallery_options.on_open = [this](const GalleryFindings& findings) { OnGalleryOpen(findings); };
   gallery_options.keep_versions = options_.keep_versions;
   gallery_options.image_limits = options_.limits.image;
   gallery_options.index.kind = options_.index;
@@ -148,10 +166,12 @@ absl::Status Server::OpenGallery() {
   loader_options.reembed_share = options_.reembed_share;
   loader_options.busy = [this] { return batcher_->queue_depth() > 0; };
   loader_options.on_change = [this](const VersionStatus& version) { OnVersionChange(version); };
-  gallery_options.set_aside_orphans = options_.set_aside_orphans;
-  gallery_options.on_open = [this](const GalleryFindings& findings) { OnGalleryOpen(findings); };
   // It starts after the service is there, and ends before it.
   loader_options.on_status = [this] { model_service_->Wake(); };
+  loader_options.on_incomplete = [](int64_t version, const absl::Status& why) {
+    LogInfo("a model is not whole yet, waiting for its files",
+            {{"version", version}, {"reason", why}});
+  };
   loader_options.on_damaged = [](const std::string& photo_id, const absl::Status& why) {
     LogWarning("left a photo out of the gallery", {{"photo_id", photo_id}, {"reason", why}});
   };
@@ -159,6 +179,25 @@ absl::Status Server::OpenGallery() {
   if (!loader.ok()) return loader.status();
   loader_ = *std::move(loader);
   return absl::OkStatus();
+}
+
+void Server::OnGalleryOpen(const GalleryFindings& findings) {
+  metrics_.SetGalleryOrphans(findings.orphans_kept);
+  metrics_.SetGalleryMissing(findings.missing);
+  const std::string photos = options_.data_dir + "/photos";
+  if (findings.created) LogInfo("created an empty gallery", {{"folder", options_.data_dir}});
+  if (findings.orphans_set_aside > 0) {
+    LogWarning("set aside photos that no item names",
+               {{"photos", findings.orphans_set_aside}, {"folder", findings.orphan_folder}});
+  }
+  if (findings.brought_back > 0) {
+    LogInfo("brought back photos that were set aside",
+            {{"photos", findings.brought_back}, {"folder", photos}});
+  }
+  if (findings.missing > 0) {
+    LogError("photos of the gallery are missing; 's2p-server check' names them",
+             {{"photos", findings.missing}, {"folder", photos}});
+  }
 }
 
 absl::Status Server::StartPipeline() {
@@ -182,10 +221,6 @@ absl::Status Server::StartPipeline() {
   storage_pool_ = std::make_unique<WorkerPool>(kStorageThreads, kMostWaitingStorage);
 
   context_.limits = options_.limits;
-  loader_options.on_incomplete = [](int64_t version, const absl::Status& why) {
-    LogInfo("a model is not whole yet, waiting for its files",
-            {{"version", version}, {"reason", why}});
-  };
   context_.keys = keys_ ? &*keys_ : nullptr;
   context_.slot = &slot_;
   context_.gallery = gallery_.get();
@@ -199,25 +234,6 @@ absl::Status Server::StartPipeline() {
   context_.storage_pool = storage_pool_.get();
   return absl::OkStatus();
 }
-void Server::OnGalleryOpen(const GalleryFindings& findings) {
-  metrics_.SetGalleryOrphans(findings.orphans_kept);
-  metrics_.SetGalleryMissing(findings.missing);
-  const std::string photos = options_.data_dir + "/photos";
-  if (findings.created) LogInfo("created an empty gallery", {{"folder", options_.data_dir}});
-  if (findings.orphans_set_aside > 0) {
-    LogWarning("set aside photos that no item names",
-               {{"photos", findings.orphans_set_aside}, {"folder", findings.orphan_folder}});
-  }
-  if (findings.brought_back > 0) {
-    LogInfo("brought back photos that were set aside",
-            {{"photos", findings.brought_back}, {"folder", photos}});
-  }
-  if (findings.missing > 0) {
-    LogError("photos of the gallery are missing; 's2p-server check' names them",
-             {{"photos", findings.missing}, {"folder", photos}});
-  }
-}
-
 
 absl::Status Server::StartGrpc() {
   auto address = ParseListenAddress(options_.listen);
@@ -237,11 +253,15 @@ absl::Status Server::StartGrpc() {
   // Of clients that watch, or wait for a long answer; gRPC would cut them off for it.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kShortestPingIntervalMs);
-  builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
+  builder.SetMaxReceiveMessageSize(MostMessageBytes(options_.max_message_bytes, options_.limits));
   builder.AddListeningPort(address->ToString(), *credentials, &port);
   builder.RegisterService(search_.get());
   builder.RegisterService(gallery_service_.get());
   builder.RegisterService(model_service_.get());
+  AnswerUnreadableRequests(
+      {v1::SearchService::service_full_name(), v1::GalleryService::service_full_name(),
+       v1::ModelService::service_full_name()},
+      &builder);
   grpc_ = builder.BuildAndStart();
   if (grpc_ == nullptr || port == 0) {
     return absl::UnavailableError(absl::StrCat(

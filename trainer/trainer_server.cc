@@ -14,6 +14,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "daemon/api_keys.h"
+#include "daemon/grpc_request_guard.h"
 #include "daemon/http_endpoint.h"
 #include "daemon/listen_address.h"
 #include "daemon/worker_pool.h"
@@ -159,6 +160,7 @@ absl::Status Server::StartGrpc() {
   builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
   builder.AddListeningPort(address->ToString(), *credentials, &port);
   builder.RegisterService(service_.get());
+  AnswerUnreadableRequests({v1::TrainingService::service_full_name()}, &builder);
   grpc_ = builder.BuildAndStart();
   if (grpc_ == nullptr || port == 0) {
     return absl::UnavailableError(absl::StrCat(

@@ -1,6 +1,7 @@
 #include "trainer/trainer_server.h"
 
 #include <arpa/inet.h>
+#include <google/protobuf/descriptor.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include <sstream>
 
 #include "absl/strings/numbers.h"
+#include "tests/testing/raw_call.h"
 #include "tests/trainer/trainer_fixture.h"
 
 namespace s2p::testing {
@@ -150,6 +152,20 @@ TEST_F(TrainerServerTest, HealthAndReflectionAnswer) {
   EXPECT_EQ(CallEmpty(server_->address(),
                       "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"),
             std::string("\x12\x00:\x02\x08\x0c", 6));
+}
+
+TEST_F(TrainerServerTest, UnreadableRequestIsInvalidArgumentOnEveryMethod) {
+  Start();
+  const auto channel = grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials());
+  const auto* service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
+      v1::TrainingService::service_full_name());
+  EXPECT_EQ(service->method_count(), 5);
+  for (int i = 0; i < service->method_count(); ++i) {
+    const auto* method = service->method(i);
+    const std::string path = absl::StrCat("/", service->full_name(), "/", method->name());
+    const grpc::Status status = RawCall(channel, path, {"\xFF\xFF\xFF"}).status;
+    ExpectError(status, grpc::StatusCode::INVALID_ARGUMENT, method->input_type()->full_name());
+  }
 }
 
 TEST_F(TrainerServerTest, HttpShowsLifeAndMetrics) {
