@@ -2,11 +2,11 @@
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
 
 #include <algorithm>
 #include <atomic>
 #include <limits>
+#include <map>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "daemon/api_keys.h"
+#include "daemon/grpc_health.h"
 #include "daemon/grpc_request_guard.h"
 #include "daemon/http_endpoint.h"
 #include "daemon/listen_address.h"
@@ -64,6 +65,18 @@ int MostMessageBytes(uint64_t wanted, const Limits& limits) {
 // s2p's own clients ping every 30 s.
 constexpr int kShortestPingIntervalMs = 10 * 1000;
 
+// The server as a whole, to grpc.health.v1.
+constexpr char kWholeServer[] = "";
+
+// Photos can be listed and models pinned from the first moment; nothing can be searched before a
+// model serves, and the server as a whole is there to be searched.
+std::map<std::string, bool> FirstHealth() {
+  return {{kWholeServer, false},
+          {v1::SearchService::service_full_name(), false},
+          {v1::GalleryService::service_full_name(), true},
+          {v1::ModelService::service_full_name(), true}};
+}
+
 // For clients to take what they were sent.
 constexpr absl::Duration kWatchDrain = absl::Seconds(5);
 
@@ -107,6 +120,7 @@ class Server final : public SearchServer {
   std::unique_ptr<SearchServiceImpl> search_;
   std::unique_ptr<GalleryServiceImpl> gallery_service_;
   std::unique_ptr<ModelServiceImpl> model_service_;
+  HealthService health_{FirstHealth()};
   std::unique_ptr<grpc::Server> grpc_;
   std::unique_ptr<HttpEndpoint> http_;
   std::string address_;
@@ -244,7 +258,6 @@ absl::Status Server::StartGrpc() {
   gallery_service_ = std::make_unique<GalleryServiceImpl>(&context_);
   model_service_ = std::make_unique<ModelServiceImpl>(&context_);
 
-  grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   int port = 0;
   grpc::ServerBuilder builder;
@@ -258,6 +271,7 @@ absl::Status Server::StartGrpc() {
   builder.RegisterService(search_.get());
   builder.RegisterService(gallery_service_.get());
   builder.RegisterService(model_service_.get());
+  builder.RegisterService(&health_);
   AnswerUnreadableRequests(
       {v1::SearchService::service_full_name(), v1::GalleryService::service_full_name(),
        v1::ModelService::service_full_name()},
@@ -268,7 +282,6 @@ absl::Status Server::StartGrpc() {
         "--listen ", options_.listen,
         ": cannot listen there; is another server running? Choose another address or port"));
   }
-  grpc_->GetHealthCheckService()->SetServingStatus(false);
   address->port = static_cast<uint16_t>(port);
   address_ = address->ToString();
   return absl::OkStatus();
@@ -305,7 +318,8 @@ void Server::OnVersionChange(const VersionStatus& status) {
       metrics_.SetModelVersion(status.version);
       metrics_.CountModelLoad("ok");
       metrics_.ObserveModelSwap(absl::Now() - load_begin_);
-      if (!stopping_) grpc_->GetHealthCheckService()->SetServingStatus(true);
+      health_.Set(kWholeServer, true);
+      health_.Set(v1::SearchService::service_full_name(), true);
       if (const auto snapshot = slot_.Get()) {
         metrics_.SetDeviceMemory(snapshot->encoder->device_memory_bytes());
         LogInfo("serving", {{"version", status.version},
@@ -337,13 +351,12 @@ void Server::OnVersionChange(const VersionStatus& status) {
 void Server::Shutdown(absl::Duration drain) {
   stopping_ = true;
   if (grpc_ != nullptr) {
-    grpc_->GetHealthCheckService()->SetServingStatus(false);
+    health_.Stop();
     // They would last for ever.
     model_service_->StopWatches(std::min(drain, kWatchDrain));
     grpc_->Shutdown(absl::ToChronoTime(absl::Now() + drain));
   }
-  // Calls that outlived the drain are cancelled by now; their work ends in this order. The loader
-  // tells gRPC's health service what it does, so it ends before that does.
+  // Calls that outlived the drain are cancelled by now; their work ends in this order.
   if (decode_pool_ != nullptr) decode_pool_->Stop();
   if (add_pool_ != nullptr) add_pool_->Stop();
   if (batcher_ != nullptr) batcher_->Stop();

@@ -2,10 +2,10 @@
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -14,6 +14,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "daemon/api_keys.h"
+#include "daemon/grpc_health.h"
 #include "daemon/grpc_request_guard.h"
 #include "daemon/http_endpoint.h"
 #include "daemon/listen_address.h"
@@ -35,6 +36,11 @@ constexpr int kPoolThreads = 4;
 constexpr int kMostWaitingCalls = 1024;
 // What is sent to a watcher that reads has arrived by then.
 constexpr absl::Duration kWatchersGrace = absl::Seconds(5);
+
+// The states of the services before the jobs are read, to grpc.health.v1; "" is the whole server.
+std::map<std::string, bool> FirstHealth() {
+  return {{"", false}, {v1::TrainingService::service_full_name(), false}};
+}
 
 class Server final : public TrainerServer {
  public:
@@ -67,6 +73,7 @@ class Server final : public TrainerServer {
   std::unique_ptr<JobScheduler> scheduler_;
   std::unique_ptr<WorkerPool> pool_;
   std::unique_ptr<TrainingServiceImpl> service_;
+  HealthService health_{FirstHealth()};
   std::unique_ptr<grpc::Server> grpc_;
   std::unique_ptr<HttpEndpoint> http_;
   std::string address_;
@@ -93,7 +100,7 @@ absl::Status Server::Init() {
   scheduler_->Start();
   watch_thread_ = std::thread([this] { WatchDataSets(); });
   ready_ = true;
-  grpc_->GetHealthCheckService()->SetServingStatus(true);
+  for (const auto& [service, serving] : FirstHealth()) health_.Set(service, true);
   return absl::OkStatus();
 }
 
@@ -148,7 +155,6 @@ absl::Status Server::StartGrpc() {
   context.pool = pool_.get();
   service_ = std::make_unique<TrainingServiceImpl>(context);
 
-  grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   int port = 0;
   grpc::ServerBuilder builder;
@@ -160,6 +166,7 @@ absl::Status Server::StartGrpc() {
   builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
   builder.AddListeningPort(address->ToString(), *credentials, &port);
   builder.RegisterService(service_.get());
+  builder.RegisterService(&health_);
   AnswerUnreadableRequests({v1::TrainingService::service_full_name()}, &builder);
   grpc_ = builder.BuildAndStart();
   if (grpc_ == nullptr || port == 0) {
@@ -167,7 +174,6 @@ absl::Status Server::StartGrpc() {
         "--listen ", options_.listen,
         ": cannot listen there; is another trainer running? Choose another address or port"));
   }
-  grpc_->GetHealthCheckService()->SetServingStatus(false);
   address->port = static_cast<uint16_t>(port);
   address_ = address->ToString();
   return absl::OkStatus();
@@ -203,7 +209,7 @@ void Server::Shutdown(absl::Duration drain) {
   stopping_.Notify();
   // Runs come to their end while the calls do.
   if (scheduler_ != nullptr) scheduler_->RequestStop();
-  if (grpc_ != nullptr) grpc_->GetHealthCheckService()->SetServingStatus(false);
+  health_.Stop();
   // Watchers would stay for as long as they may.
   if (watches_ != nullptr) watches_->Stop(std::min(drain, kWatchersGrace));
   if (grpc_ != nullptr) grpc_->Shutdown(absl::ToChronoTime(absl::Now() + drain));

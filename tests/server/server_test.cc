@@ -1,16 +1,19 @@
 #include "server/server.h"
 
-#include <grpcpp/health_check_service_interface.h>
-
+#include <filesystem>
+#include <sstream>
 #include <thread>
 
 #include "absl/synchronization/notification.h"
+#include "daemon/log.h"
 #include "server/grpc_status.h"
 #include "tests/server/server_fixture.h"
+#include "tests/testing/raw_call.h"
 
 namespace s2p::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 TEST_F(ServerTest, ServesAModelThatIsPublishedLater) {
@@ -96,6 +99,48 @@ TEST_F(ServerTest, StatusShowsWhatServes) {
   ASSERT_EQ(status.versions_size(), 1);
   EXPECT_EQ(status.versions(0).state(), v1::ModelVersion::STATE_SERVING);
   EXPECT_EQ(status.versions(0).arch(), "resnet18");
+}
+
+TEST_F(ServerTest, SearchIsNotServedBeforeAModelServesAndTheOtherServicesAre) {
+  Start();
+  EXPECT_EQ(Health(channel_, ""), "NOT_SERVING");
+  EXPECT_EQ(Health(channel_, "s2p.v1.SearchService"), "NOT_SERVING");
+  EXPECT_EQ(Health(channel_, "s2p.v1.GalleryService"), "SERVING");
+  EXPECT_EQ(Health(channel_, "s2p.v1.ModelService"), "SERVING");
+}
+
+TEST_F(ServerTest, EveryServiceIsServedWhenAModelServes) {
+  Serve();
+  // The snapshot is there a moment before its loader has told everybody.
+  while (Health(channel_, "s2p.v1.SearchService") != "SERVING") std::this_thread::yield();
+  for (const char* service : {"", "s2p.v1.GalleryService", "s2p.v1.ModelService"}) {
+    EXPECT_EQ(Health(channel_, service), "SERVING") << service;
+  }
+  EXPECT_EQ(Health(channel_, "s2p.v1.TrainingService"), "NOT_FOUND");
+}
+
+TEST_F(ServerTest, PhotosThatAreMissingAtTheStartAreInTheLog) {
+  Serve();
+  MustAdd(2);
+  server_.reset();
+  std::filesystem::remove_all(options_.data_dir + "/photos");
+  std::ostringstream log;
+  ASSERT_TRUE(ConfigureLog(LogOptions(), &log).ok());
+  Start();
+  server_.reset();
+  ASSERT_TRUE(ConfigureLog(LogOptions()).ok());
+  EXPECT_THAT(log.str(), AllOf(HasSubstr("photos of the gallery are missing"),
+                               HasSubstr("photos=2"), HasSubstr(options_.data_dir)));
+}
+
+TEST_F(ServerTest, GalleryWithoutItsCatalogueIsRefused) {
+  Serve();
+  MustAdd(1);
+  server_.reset();
+  std::filesystem::remove(options_.data_dir + "/gallery.db");
+  const absl::Status status = SearchServer::Start(options_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("gallery.db: is missing"));
 }
 
 TEST_F(ServerTest, BadKeyFileIsNamed) {

@@ -154,6 +154,14 @@ TEST_F(TrainerServerTest, HealthAndReflectionAnswer) {
             std::string("\x12\x00:\x02\x08\x0c", 6));
 }
 
+TEST_F(TrainerServerTest, HealthKnowsTheServiceByItsName) {
+  Start();
+  const auto channel = grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials());
+  EXPECT_EQ(Health(channel, "s2p.v1.TrainingService"), "SERVING");
+  EXPECT_EQ(Health(channel, ""), "SERVING");
+  EXPECT_EQ(Health(channel, "s2p.v1.SearchService"), "NOT_FOUND");
+}
+
 TEST_F(TrainerServerTest, UnreadableRequestIsInvalidArgumentOnEveryMethod) {
   Start();
   const auto channel = grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials());

@@ -1,0 +1,52 @@
+// gRPC's health protocol, grpc.health.v1.
+#ifndef S2P_DAEMON_GRPC_HEALTH_H_
+#define S2P_DAEMON_GRPC_HEALTH_H_
+
+#include <grpcpp/impl/service_type.h>
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace s2p {
+
+// Tells whether each of a server's services serves, to Check and to Watch; "" stands for the whole
+// server. (gRPC's own health service says SERVING from the moment that the port is open until it is
+// told otherwise, and knows "" alone.) A name that it was not given is NOT_FOUND to Check, and
+// SERVICE_UNKNOWN to Watch. Asks for no key, as probes have none. Register it with the builder; it
+// must outlive the server. Thread-safe.
+class HealthService final : public grpc::Service {
+ public:
+  // The first state of each service, by its full name, such as "s2p.v1.SearchService".
+  explicit HealthService(std::map<std::string, bool> serving);
+  // No watch may be open: stop, and shut the server down, before.
+  ~HealthService() override;
+
+  // `service` must be one of the names. Does nothing after Stop.
+  void Set(const std::string& service, bool serving);
+  // Nothing serves from now on; each watch is told so and ends with UNAVAILABLE. Idempotent.
+  void Stop();
+
+ private:
+  class Watch;
+  // As the protocol numbers them.
+  enum State { kServing = 1, kNotServing = 2, kUnknown = 3 };
+  State StateOf(const std::string& service) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // Lets every watch send what it has not sent yet.
+  void AdvanceAll();
+
+  mutable absl::Mutex mutex_;
+  std::map<std::string, bool> serving_ ABSL_GUARDED_BY(mutex_);
+  // They delete themselves.
+  std::set<Watch*> watches_ ABSL_GUARDED_BY(mutex_);
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_DAEMON_GRPC_HEALTH_H_
