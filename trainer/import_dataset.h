@@ -25,7 +25,7 @@ struct ImportOptions {
   // Folder with pairs.csv, further sketches of identities to train on. qmul-shoes may have one, the
   // others must not.
   std::string further_sketches;
-  // One of IdentityRules(): what of its name says which thing a file of format folder shows.
+  // One of IdentityRules(): which part of a file's name is its identity, in format folder.
   // docs/datasets.md describes them. The other formats take auto only.
   std::string identity_from = "auto";
 };

@@ -105,13 +105,19 @@ class FolderReader {
     return absl::OkStatus();
   }
 
+  // False, and a problem more, if it cannot be imported.
   bool AddImage(const fs::path& file, const fs::path& path_inside, std::string identity,
                 v1::Modality modality, const std::string& split) {
     if (absl::Status status = CheckImage(file, ImageEndings()); !status.ok()) {
       problems_.Add(status);
       return false;
     }
-    plan_.images.push_back(Planned(file, path_inside, std::move(identity), modality, split));
+    PlannedImage image = Planned(file, path_inside, std::move(identity), modality, split);
+    if (absl::Status status = CheckName(image); !status.ok()) {
+      problems_.Add(status);
+      return false;
+    }
+    plan_.images.push_back(std::move(image));
     return true;
   }
 
@@ -157,7 +163,7 @@ class FolderReader {
     });
   }
 
-  // Says what was taken for what.
+  // Adds remarks on photos whose names agree up to the first _.
   void Remark() {
     for (const bool one : {true, false}) {
       size_t photos = 0;
@@ -239,7 +245,7 @@ void SplitByIdentity(uint64_t seed, Plan& plan) {
   }
 }
 
-// Says of identities that people take for one another.
+// Adds remarks on identities that people take for one another.
 void RemarkTwins(Plan& plan) {
   constexpr size_t kNamed = 3;
   std::map<std::u32string, std::set<std::string>> of_look;
@@ -251,7 +257,7 @@ void RemarkTwins(Plan& plan) {
     if (identities.size() < 2 || ++twins > kNamed) continue;
     plan.remarks.push_back(absl::StrCat("identities ", Shown(*identities.begin()), " and ",
                                         Shown(*identities.rbegin()),
-                                        " look the same but are written with other letters: they "
+                                        " look the same but are spelt with other characters: they "
                                         "are kept apart"));
   }
   if (twins > kNamed) {

@@ -315,26 +315,31 @@ absl::Status CheckIdentities(const Plan& plan) {
                      alike == photo_of_look.end()
                          ? ""
                          : absl::StrCat("; photo ", Shown(alike->second),
-                                        " looks the same but is written with other letters"))));
+                                        " looks the same but is spelt with other characters"))));
   }
   return problems.status();
 }
 
+absl::Status CheckName(const PlannedImage& image) {
+  const std::string& path = image.line.path;
+  const std::string& identity = image.line.identity;
+  if (ValidUtf8Length(path) < path.size() || ValidUtf8Length(identity) < identity.size()) {
+    return Offending(image.from, "the name is not UTF-8: rename the file");
+  }
+  if (std::any_of(path.begin(), path.end(), absl::ascii_iscntrl)) {
+    return Offending(image.from, "the name has a control character: rename the file");
+  }
+  if (const size_t size = fs::path(path).filename().string().size(); size > kMostOfName) {
+    return Offending(image.from,
+                     absl::StrCat("the copy's name would have ", size, " bytes; at most ",
+                                  kMostOfName, " are possible: rename the file"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckNames(const Plan& plan) {
   Problems problems;
-  for (const PlannedImage& image : plan.images) {
-    const std::string& path = image.line.path;
-    if (ValidUtf8Length(path) < path.size() ||
-        ValidUtf8Length(image.line.identity) < image.line.identity.size()) {
-      problems.Add(Offending(image.from, "the name is not UTF-8: rename the file"));
-    } else if (std::any_of(path.begin(), path.end(), absl::ascii_iscntrl)) {
-      problems.Add(Offending(image.from, "the name has a control character: rename the file"));
-    } else if (const size_t size = fs::path(path).filename().string().size(); size > kMostOfName) {
-      problems.Add(Offending(image.from,
-                             absl::StrCat("the copy's name would have ", size, " bytes; at most ",
-                                          kMostOfName, " are possible: rename the file")));
-    }
-  }
+  for (const PlannedImage& image : plan.images) problems.Add(CheckName(image));
   return problems.status();
 }
 

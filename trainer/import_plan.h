@@ -83,8 +83,10 @@ PlannedImage Planned(const std::filesystem::path& file, const std::filesystem::p
 // whose name looks like that of a photo is told of it.
 absl::Status CheckIdentities(const Plan& plan);
 
-// InvalidArgument naming the files whose name a description or a copy cannot have: not UTF-8, with
+// InvalidArgument naming the file if a description or a copy cannot have its name: not UTF-8, with
 // control characters, or too long.
+absl::Status CheckName(const PlannedImage& image);
+// The same for all of a plan.
 absl::Status CheckNames(const Plan& plan);
 
 // Equal for names that people take for the same: without regard to the case of Latin and Russian

@@ -151,7 +151,7 @@ void AddImport(Options& options, ImportOptions& import) {
               "qmul-shoes: folder with pairs.csv, further sketches to train on");
   command
       .Add("identity-from", &import.identity_from,
-           "folder: what of its name says which thing a file shows; docs/datasets.md")
+           "folder: which part of a name is the identity; docs/datasets.md")
       .OneOf(IdentityRules());
 }
 

@@ -160,6 +160,14 @@ TEST_F(ImportFolderTest, EveryFileThatIsNoImageIsNamed) {
                              HasSubstr("photo/notes.txt: expected a file ending in .jpg")));
 }
 
+TEST_F(ImportFolderTest, BadNamesAndBadImagesAreNamedTogether) {
+  Write("photo/empty.jpg", "");
+  WriteJpg("photo/caf\xe9.jpg");
+  EXPECT_THAT(std::string(Import("folder").status().message()),
+              AllOf(HasSubstr("photo/caf\\xe9.jpg: the name is not UTF-8"),
+                    HasSubstr("photo/empty.jpg: the image is empty")));
+}
+
 TEST_F(ImportFolderTest, TenFilesAreNamedAndTheRestCounted) {
   for (char c = 'a'; c < 'n'; ++c) Write(std::string("photo/") + c + ".jpg", "");
   const std::string message(Import("folder").status().message());
@@ -193,7 +201,7 @@ TEST_F(ImportFolderTest, SketchThatOnlyLooksLikeItsPhotoIsTold) {
   WriteSketches({"cafe\xcc\x81"});
   ExpectWrong(
       "folder",
-      "has no photo; photo Caf\xc3\xa9.jpg looks the same but is written with other letters");
+      "has no photo; photo Caf\xc3\xa9.jpg looks the same but is spelt with other characters");
 }
 
 TEST(LookOfTest, CaseAccentsAndTheirEncodingAreNoDifference) {
