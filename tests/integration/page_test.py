@@ -52,7 +52,7 @@ class Page(unittest.TestCase):
     def tearDown(self):
         for process in self.processes:
             process.send_signal(signal.SIGTERM)
-            self.assertEqual(process.wait(timeout=60), 0)
+            self.assertEqual(process.wait(), 0)
         for server in self.servers:
             server.end(signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -81,14 +81,19 @@ class Page(unittest.TestCase):
                           "127.0.0.1:0", "--address-file", address_file, *flags)
 
     def browse(self, scenario, address, on_ready=None, **environment):
+        """Runs a scenario, which says what it waits for."""
+        self.node([os.path.join(WEB, "scenarios.mjs"), scenario, "http://%s/" % address], on_ready,
+                  **environment)
+
+    def node(self, arguments, on_ready=None, **environment):
         process = subprocess.Popen(
-            ["node", os.path.join(WEB, "scenarios.mjs"), scenario, "http://%s/" % address],
-            env=dict(os.environ, S2P_PHOTOS=self.photos, **environment), stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, universal_newlines=True)
+            ["node"] + arguments, env=dict(os.environ, S2P_PHOTOS=self.photos, **environment),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
         output = ""
         with process.stdout as lines:
             for text in lines:
                 output += text
+                print(text, end="", flush=True)
                 if text.strip() == "ready" and on_ready:
                     on_ready()
         self.assertEqual(process.wait(), 0, output)

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 
-export const PATIENCE = { timeout: 30000 };
+// Nothing here gives up: a machine may be slow, and the test runner's limit ends what hangs. A wait says now
+// and then what it waits for, so that this is known when it is ended.
+const NEWS_MS = 20000;
 
 /** Shapes that even a hardly trained model tells apart, in shares of the paper's side. */
 export const SHAPES = {
@@ -12,11 +14,13 @@ export const SHAPES = {
   bars: [[[0.1, 0.2], [0.9, 0.2]], [[0.1, 0.4], [0.9, 0.4]], [[0.1, 0.6], [0.9, 0.6]], [[0.1, 0.8], [0.9, 0.8]]],
 };
 
-/** Runs `scenario` on a fresh page; fails on what the page logs as an error. */
-export async function withPage(url, options, scenario) {
-  const browser = await chromium.launch({ executablePath: process.env.S2P_CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox'] });
+/** Runs `scenario` on a fresh page; fails on what the page logs as an error. `prepare` gets the context before the page opens. */
+export async function withPage(url, { prepare = async () => {}, ...options }, scenario) {
+  const browser = await chromium.launch({ executablePath: process.env.S2P_CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox'], timeout: 0 });
   try {
     const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, acceptDownloads: true, ...options });
+    context.setDefaultTimeout(0);
+    await prepare(context);
     const page = await context.newPage();
     const errors = [];
     page.on('pageerror', (error) => errors.push(error.message));
@@ -72,13 +76,18 @@ export async function addShapes(page) {
 
 /** Waits until `condition` holds in the page. (Playwright's own way needs eval, which the page forbids.) */
 export async function until(page, condition, argument) {
-  for (const end = Date.now() + PATIENCE.timeout; !await page.evaluate(condition, argument);) {
-    if (Date.now() > end) {
-      const seen = await page.textContent('body');
-      throw new Error(`waited in vain for ${condition} with ${argument}; the page says: ${seen.replace(/\s+/g, ' ').slice(0, 600)}`);
-    }
-    await page.waitForTimeout(20);
-  }
+  await reported(page, `${condition} with ${argument}`, async () => {
+    while (!await page.evaluate(condition, argument)) await page.waitForTimeout(20);
+  });
+}
+
+/** Waits as `wait` does, and says so when that takes long. */
+async function reported(page, wanted, wait) {
+  const news = setInterval(async () => {
+    const seen = await page.textContent('body').catch(() => '');
+    console.log(`still waiting for ${wanted}; the page says: ${seen.replace(/\s+/g, ' ').slice(0, 600)}`);
+  }, NEWS_MS);
+  try { return await wait(); } finally { clearInterval(news); }
 }
 
 /** Waits until the photo is the first of the results. */
@@ -89,7 +98,8 @@ export async function expectFirst(page, id) {
   }, id);
 }
 
-export const expectText = (page, selector, text) => page.locator(selector, { hasText: text }).first().waitFor(PATIENCE);
+export const expectText = (page, selector, text) => reported(page, `"${text}" in ${selector}`,
+  () => page.locator(selector, { hasText: text }).first().waitFor());
 
 /** Waits until nothing on the page moves or fades any more. */
 export const settled = (page) => page.evaluate(async () => {

@@ -1,6 +1,6 @@
 // What operators do on the page.
 import assert from 'node:assert/strict';
-import { PATIENCE, addShapes, draw, drop, expectFirst, expectText, fileOf, idOf, photoFiles, shot } from './browser.mjs';
+import { addShapes, draw, drop, expectFirst, expectText, fileOf, idOf, photoFiles, shot } from './browser.mjs';
 
 export const operatorScenarios = {
   async operatorGallery(page) {
@@ -17,7 +17,7 @@ export const operatorScenarios = {
     await expectText(page, '.failures', 'too large');
     await page.fill('#photo-id', 'new one');
     await page.keyboard.press('Enter');
-    await page.locator('#gallery-list [data-photo="new one"]').waitFor(PATIENCE);
+    await page.locator('#gallery-list [data-photo="new one"]').waitFor();
     await page.check('[aria-label="Choose new one"]');
     await page.click('#delete-chosen');
     await page.click('#question button[value="yes"]');
@@ -30,7 +30,7 @@ export const operatorScenarios = {
   // The list is asked for, then a photo; the list's answer comes last.
   async lateAnswer(page) {
     await page.click('[data-view="operator"]');
-    await page.locator('#gallery-list li').nth(1).waitFor(PATIENCE);
+    await page.locator('#gallery-list li').nth(1).waitFor();
     const id = await page.locator('#gallery-list li').first().getAttribute('data-photo');
     let release;
     const held = new Promise((resolve) => { release = resolve; });
@@ -38,7 +38,7 @@ export const operatorScenarios = {
     await page.getByRole('button', { name: 'All' }).click();
     await page.fill('#photo-id', id);
     await page.keyboard.press('Enter');
-    await page.locator('#gallery-list li').nth(1).waitFor({ ...PATIENCE, state: 'detached' });
+    await page.locator('#gallery-list li').nth(1).waitFor({ state: 'detached' });
     await page.check(`[aria-label="Choose ${id}"]`);
     const answer = page.waitForResponse('**/api/photos?*');
     release();
@@ -56,7 +56,7 @@ export const operatorScenarios = {
       broken += 1;
       return route.abort('connectionreset');
     });
-    await page.locator('.drop-zone').waitFor(PATIENCE);
+    await page.locator('.drop-zone').waitFor();
     await drop(page, '.drop-zone', [fileOf(photoFiles()[0], 'broken once.jpg'), fileOf(photoFiles()[1], 'and again.jpg')]);
     await expectText(page, '#upload-status', 'Done: 2 added');
     assert.equal(broken, 2);
@@ -65,10 +65,10 @@ export const operatorScenarios = {
   // The photos are invalid, so that only the way of many files is measured, not the encoder.
   async manyFiles(page) {
     await page.click('[data-view="operator"]');
-    await page.locator('.drop-zone').waitFor(PATIENCE);
+    await page.locator('.drop-zone').waitFor();
     const count = Number(process.env.S2P_FILES || 2000);
     await drop(page, '.drop-zone', [{ name: 'bad.png', bytes: btoa('\x89PNG\r\n\x1a\nno more'), count }]);
-    await page.locator('#upload-status', { hasText: 'Done' }).waitFor({ timeout: 200000 });
+    await page.locator('#upload-status', { hasText: 'Done' }).waitFor();
     assert.match(await page.textContent('#upload-status'), new RegExp(`${count} failed`));
     assert.equal(await page.locator('.failures li').count(), 51);
   },
@@ -92,10 +92,10 @@ export const operatorScenarios = {
     await expectFirst(page, 'boot');
     await page.click('[data-view="operator"]');
     await page.click('#tab-model');
-    await page.locator('tr[data-version="2"][data-state="STATE_SERVING"]').waitFor(PATIENCE);
+    await page.locator('tr[data-version="2"][data-state="STATE_SERVING"]').waitFor();
     await shot(page, 'operator_model');
     await page.click('[aria-label="Pin version 1"]');
-    await page.locator('tr[data-version="1"][data-state="STATE_SERVING"]').waitFor(PATIENCE);
+    await page.locator('tr[data-version="1"][data-state="STATE_SERVING"]').waitFor();
     await expectText(page, '#model-badge', 'Model 1');
     await page.click('#follow');
     await expectText(page, '#model-badge', 'Model 2');
@@ -110,7 +110,7 @@ export const operatorScenarios = {
     await page.click('.login button');
     await expectText(page, '.operator .muted', 'embedded with model');
     await page.click('button:has-text("Log out")');
-    await page.locator('#password').waitFor(PATIENCE);
+    await page.locator('#password').waitFor();
   },
 
   async training(page) {
@@ -127,7 +127,7 @@ export const operatorScenarios = {
     await page.fill('#more', '{"step1": {"epochs": 0}, "validation": {"everyEpochs": 1}}');
     await page.click('#submit-job button');
     await expectText(page, '[aria-label="The chosen job"]', 'running');
-    await page.locator('.chart .curve').nth(2).waitFor(PATIENCE);
+    await page.locator('.chart .curve').nth(2).waitFor();
     await expectText(page, '.legend', 'rank-1');
     await shot(page, 'operator_job');
     await page.click('button:has-text("Cancel")');

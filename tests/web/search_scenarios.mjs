@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { audit } from './accessibility.mjs';
-import { PATIENCE, addShapes, draw, drop, expectFirst, expectText, line, photoFiles, settled, shot, until } from './browser.mjs';
+import { addShapes, draw, drop, expectFirst, expectText, line, photoFiles, settled, shot, until } from './browser.mjs';
 
 const results = (page) => page.$$eval('#results .card', (cards) => cards.map((card) => card.dataset.photo));
 
@@ -105,17 +105,14 @@ export const searchScenarios = {
 
   async attributes(page) {
     await draw(page, 'boot');
-    await page.locator('#attributes .chip').first().waitFor(PATIENCE);
-    const requests = [];
-    page.on('request', (request) => { if (request.url().endsWith('/api/search')) requests.push(JSON.parse(request.postData())); });
+    await page.locator('#attributes .chip').first().waitFor();
     const chip = page.locator('#attributes .chip').first();
     const name = await chip.getAttribute('data-attribute');
     for (const wanted of [[{ name, min: 0.5 }], [{ name, max: 0.5 }], undefined]) {
-      const before = requests.length;
+      const asked = page.waitForRequest('**/api/search');
       await page.click(`#attributes [data-attribute="${name}"]`);
+      assert.deepEqual((await asked).postDataJSON().filter.attributes, wanted);
       await until(page, () => !document.getElementById('results').classList.contains('stale'));
-      for (let i = 0; requests.length === before && i < 100; i += 1) await page.waitForTimeout(20);
-      assert.deepEqual(requests.at(-1).filter.attributes, wanted);
     }
   },
 
@@ -259,7 +256,7 @@ export const searchScenarios = {
       assert.deepEqual(await audit(page), [], theme);
     }
     await page.click('[data-view="operator"]');
-    await page.locator('#gallery-list .card').first().waitFor(PATIENCE);
+    await page.locator('#gallery-list .card').first().waitFor();
     for (const tab of ['gallery', 'model']) {
       await page.click(`#tab-${tab}`);
       await page.mouse.move(2, 500);
