@@ -80,10 +80,10 @@ class Page(unittest.TestCase):
         return self.start(address_file, program("s2p-web"), "--server", server_address, "--listen",
                           "127.0.0.1:0", "--address-file", address_file, *flags)
 
-    def browse(self, scenario, address, on_ready=None, **environment):
-        """Runs a scenario, which says what it waits for."""
-        self.node([os.path.join(WEB, "scenarios.mjs"), scenario, "http://%s/" % address], on_ready,
-                  **environment)
+    def browse(self, scenario, address=None, on_ready=None, **environment):
+        """Runs a scenario; one of the page alone without an address. It says what it waits for."""
+        url = ["http://%s/" % address] if address else []
+        self.node([os.path.join(WEB, "scenarios.mjs"), scenario] + url, on_ready, **environment)
 
     def node(self, arguments, on_ready=None, **environment):
         process = subprocess.Popen(
@@ -198,6 +198,21 @@ class Page(unittest.TestCase):
             os.path.join(end_to_end_test.WORK, "data"), "--device", "cpu", "--listen",
             "127.0.0.1:0", "--http", "127.0.0.1:0", "--address-file", address_file)
         self.browse("training", self.gateway(server.address, "--trainer", trainer))
+
+    def test_erased_drawing_is_no_query(self):
+        self.browse("erasedDrawingIsNoQuery")
+
+    def test_nothing_to_see_is_no_query(self):
+        self.browse("nothingToSeeIsNoQuery")
+
+    def test_erased_part_is_searched_with_the_rest(self):
+        self.browse("erasedPartIsSearchedWithTheRest")
+
+    def test_removed_example_is_no_query(self):
+        self.browse("removedExampleIsNoQuery")
+
+    def test_blank_pictures_are_said_to_be_blank(self):
+        self.browse("blankPicturesAreSaidToBeBlank")
 
 
 if __name__ == "__main__":

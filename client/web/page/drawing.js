@@ -1,6 +1,16 @@
 /** Side of the square paper, in its own units. */
 export const SIDE = 640;
 
+// Ink is looked for on a smaller copy: it costs a quarter, and the thinnest line is still seen.
+const LOOK_SIDE = SIDE / 2;
+// A pixel is ink if a channel is darker than this. Lighter is what an eraser's soft edge leaves.
+const INK_BELOW = 245;
+// Ink that covers less than this many units, as black, cannot be seen: the paper is empty.
+const SEEN_AREA = 4;
+// A drawing that covers less, or whose longer side is less, is a dot or a slip of the pen.
+const LEAST_AREA = 64;
+const LEAST_SIDE = 48;
+
 function canvasOf(width, height) {
   const canvas = document.createElement('canvas');
   canvas.width = width;
@@ -27,6 +37,32 @@ export function drawStroke(pen, stroke, from = 0) {
   }
 }
 
+/** How much can be seen on the paper: 'nothing', 'little' (a dot) or 'enough' to search with. */
+function inkOf(drawing) {
+  const canvas = canvasOf(LOOK_SIDE, LOOK_SIDE);
+  const pen = canvas.getContext('2d', { willReadFrequently: true });
+  drawing.paint(canvas);
+  const { data } = pen.getImageData(0, 0, LOOK_SIDE, LOOK_SIDE);
+  let darkness = 0;
+  let [left, top, right, bottom] = [LOOK_SIDE, LOOK_SIDE, -1, -1];
+  for (let i = 0; i < data.length; i += 4) {
+    const light = Math.min(data[i], data[i + 1], data[i + 2]);
+    if (light >= INK_BELOW) continue;
+    const x = (i / 4) % LOOK_SIDE;
+    const y = Math.floor(i / 4 / LOOK_SIDE);
+    darkness += 255 - light;
+    left = Math.min(left, x);
+    right = Math.max(right, x);
+    top = Math.min(top, y);
+    bottom = y;
+  }
+  const unit = SIDE / LOOK_SIDE;
+  const area = (darkness / 255) * unit * unit;
+  if (area < SEEN_AREA) return 'nothing';
+  const side = Math.max(right - left, bottom - top) * unit;
+  return area < LEAST_AREA || side < LEAST_SIDE ? 'little' : 'enough';
+}
+
 /** One sketch: a list of steps of which the first `done` count, so that undo and redo are a number. */
 export class Drawing {
   constructor() {
@@ -34,6 +70,7 @@ export class Drawing {
     this.done = 0;
     /** "MODALITY_SKETCH" or "MODALITY_PHOTO": which encoder reads it. */
     this.modality = 'MODALITY_SKETCH';
+    this.seen = '';
   }
 
   /** @param {{kind: string}} step one of pen, erase (points, width), clear, mirror, image (bitmap) */
@@ -41,11 +78,12 @@ export class Drawing {
     this.steps.length = this.done;
     this.steps.push(step);
     this.done = this.steps.length;
+    this.seen = '';
   }
 
-  undo() { if (this.done > 0) this.done -= 1; }
+  undo() { if (this.done > 0) this.done -= 1; this.seen = ''; }
 
-  redo() { if (this.done < this.steps.length) this.done += 1; }
+  redo() { if (this.done < this.steps.length) this.done += 1; this.seen = ''; }
 
   get canUndo() { return this.done > 0; }
 
@@ -57,7 +95,15 @@ export class Drawing {
     return steps.slice(steps.map((s) => s.kind).lastIndexOf('clear') + 1);
   }
 
-  get empty() { return !this.shown.some((s) => s.kind === 'pen' || s.kind === 'image'); }
+  /** What can be seen decides, not what was done: an erased line, or one beside the paper, is nothing. */
+  get ink() {
+    if (!this.seen) this.seen = this.shown.some((s) => s.kind === 'pen' || s.kind === 'image') ? inkOf(this) : 'nothing';
+    return this.seen;
+  }
+
+  get empty() { return this.ink === 'nothing'; }
+
+  get searchable() { return this.ink === 'enough'; }
 
   /** Paints it whole. @param {HTMLCanvasElement} canvas any size */
   paint(canvas) {

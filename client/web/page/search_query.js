@@ -1,5 +1,7 @@
 import { Drawing } from './drawing.js';
 
+const TOP_K = 24;
+
 /** What is searched for: sketches, photos liked and disliked, filters. Plain data and its two forms. */
 export class SearchQuery {
   constructor() {
@@ -12,12 +14,13 @@ export class SearchQuery {
     /** @type {Map<string, 'with'|'without'>} */
     this.attributes = new Map();
     this.modality = '';
-    this.topK = 24;
+    this.topK = TOP_K;
   }
 
   get drawing() { return this.drawings[this.active]; }
 
-  get empty() { return this.drawings.every((d) => d.empty) && this.liked.size === 0; }
+  /** Whether there is nothing to search by: no drawing that shows enough, and no photo to be like. */
+  get empty() { return !this.drawings.some((d) => d.searchable) && ![...this.liked.values()].some((weight) => weight > 0); }
 
   /** @returns {object} Filter of the API */
   filter() {
@@ -35,7 +38,7 @@ export class SearchQuery {
 
   /** @returns {Promise<object>} SearchRequest of the API */
   async request() {
-    const drawn = this.drawings.filter((d) => !d.empty);
+    const drawn = this.drawings.filter((d) => d.searchable);
     const images = await Promise.all(drawn.map((d) => d.png()));
     const examples = drawn.map((d, i) => ({ image: images[i], modality: d.modality }));
     for (const [photoId, weight] of this.liked) examples.push({ photoId, weight });

@@ -80,11 +80,14 @@ export class SearchView {
   /** @param {File} [file] to put on the paper */
   async picture(file) {
     if (!file) return;
+    let bitmap;
     try {
-      this.board.apply({ kind: 'image', bitmap: await readPicture(file) });
+      bitmap = await readPicture(file);
     } catch (error) {
       note(error.message, { bad: true });
+      return;
     }
+    this.board.apply({ kind: 'image', bitmap });
   }
 
   setTool(tool) {
@@ -147,12 +150,19 @@ export class SearchView {
     if (kind === 'idle') {
       this.grid.clear();
       this.filters.showAttributes([]);
-      this.showState('Draw something, and the photos that look like it come here.');
+      this.showState(this.idleWords());
     } else {
       this.grid.setStale();
       this.showState(error.sentence || String(error), { bad: true,
         more: error.requestId ? `Request ${error.requestId}` : '' });
     }
+  }
+
+  idleWords() {
+    const { query } = this;
+    if (query.drawings.some((d) => !d.empty)) return 'This is too little to search by. Draw more of it.';
+    if (query.liked.size) return 'Draw something, or choose a photo that it is like: what it is not like is too little to search by.';
+    return 'Draw something, and the photos that look like it come here.';
   }
 
   showResponse(response, latencyMs) {
