@@ -74,6 +74,6 @@ function(s2p_test name)
   if(ARG_TORCH)
     s2p_use_torch(${name})
   endif()
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-    PROPERTIES TIMEOUT 300 LABELS "${ARG_LABELS}")
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 600
+    PROPERTIES TIMEOUT 1800 LABELS "${ARG_LABELS}")
 endfunction()

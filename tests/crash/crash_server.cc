@@ -27,6 +27,8 @@ int Serve(char** argv) {
   options.http = "127.0.0.1:0";
   options.index = argv[4];
   options.poll_interval = absl::Milliseconds(5);
+  // No search is late because a machine is slow.
+  options.limits.default_deadline = absl::Hours(24);
   options.warm_up_passes = 0;
   options.batcher.max_delay = absl::ZeroDuration();
   options.load_encoder =

@@ -12,7 +12,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 import zlib
 
@@ -69,7 +68,8 @@ class BulkLoad(unittest.TestCase):
         """Starts a client; its standard error goes into a file."""
         log = open(os.path.join(self.folder, "client.log"), "w+")
         self.addCleanup(log.close)
-        return subprocess.Popen([program("s2p"), "--server", server.address, "gallery", "add", folder],
+        return subprocess.Popen([program("s2p"), "--server", server.address,
+                                 *end_to_end_test.PATIENT, "gallery", "add", folder],
                                 stdout=subprocess.DEVNULL, stderr=log), log
 
     def peak_of(self, process):
@@ -106,9 +106,7 @@ class BulkLoad(unittest.TestCase):
             server.end(signal.SIGKILL)
             kills += 1
             server = self.serve(listen=server.address)
-        deadline = time.monotonic() + end_to_end_test.PATIENCE_SECONDS
-        while client.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
+        client.wait()
         log.seek(0)
         text = log.read()
         self.assertEqual(client.poll(), 0, text)
@@ -126,7 +124,7 @@ class BulkLoad(unittest.TestCase):
         address = server.address
         self.assertEqual(server.end(signal.SIGTERM), 0)
         server = self.serve(listen=address)
-        self.assertEqual(client.wait(timeout=end_to_end_test.PATIENCE_SECONDS), 0)
+        self.assertEqual(client.wait(), 0)
         self.assertEqual(server.json("gallery", "stats")["photoCount"], str(PHOTOS))
 
 

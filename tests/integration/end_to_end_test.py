@@ -20,7 +20,9 @@ import zlib
 
 BIN = ""
 WORK = ""
-PATIENCE_SECONDS = 120  # Only ever waited for in full by a test that fails.
+# Waits have no limit of their own: a slow machine is no fault, and the runner ends what hangs.
+# The client has deadlines; this one is beyond the runner's limit.
+PATIENT = ("--timeout", "86400")
 
 
 def program(name):
@@ -90,13 +92,10 @@ class Server:
             return log.read()
 
     def wait(self, condition):
-        deadline = time.monotonic() + PATIENCE_SECONDS
         while not condition():
             if self.process.poll() is not None:
                 raise AssertionError("the server ended with %d:\n%s" %
                                      (self.process.returncode, self.log()))
-            if time.monotonic() > deadline:
-                raise AssertionError("waited in vain:\n" + self.log())
             time.sleep(0.05)
         return self
 
@@ -111,7 +110,8 @@ class Server:
         return self.wait(lambda: self.http_get("/readyz")[0] == 200)
 
     def s2p(self, *arguments, check=True):
-        return run(program("s2p"), "--server", self.address, *arguments, check=check)
+        patience = () if "--timeout" in arguments else PATIENT
+        return run(program("s2p"), "--server", self.address, *patience, *arguments, check=check)
 
     def json(self, *arguments):
         return json.loads(self.s2p(*arguments, "--json").stdout)
@@ -126,7 +126,7 @@ class Server:
     def end(self, number=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(timeout=PATIENCE_SECONDS)
+        return self.process.wait()
 
 
 def png_header(width, height):

@@ -50,7 +50,7 @@ class Monitoring(unittest.TestCase):
     def tearDown(self):
         for process in self.processes:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=60)
+            process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, name, address_flag, *flags):

@@ -14,7 +14,7 @@ import threading
 import unittest
 
 import end_to_end_test
-from end_to_end_test import Server, program, read_text, run, train
+from end_to_end_test import PATIENT, Server, program, read_text, run, train
 
 VERSIONS = int(os.environ.get("S2P_VERSIONS", "5"))
 
@@ -99,8 +99,8 @@ class Swap(unittest.TestCase):
 
     def search(self, server, sketch):
         """The version, and the score of each photo that stays."""
-        reply = json.loads(run(program("s2p"), "--server", server.address, "search", sketch, "-k",
-                               "100", "--filter", "stays=yes", "--json").stdout)
+        reply = json.loads(run(program("s2p"), "--server", server.address, *PATIENT, "search",
+                               sketch, "-k", "100", "--filter", "stays=yes", "--json").stdout)
         return int(reply["modelVersion"]), {match["photoId"]: match["score"]
                                             for match in reply["matches"]}
 
@@ -183,6 +183,8 @@ class Swap(unittest.TestCase):
             wanted = "STATE_FAILED" if failing else "STATE_SERVING"
             server.wait(lambda: self.stop.is_set() or self.status_of(server, version) == wanted)
             serving = serving if failing else version
+            # However slow the machine is, each version answers before the next one is published.
+            server.wait(lambda: self.stop.is_set() or serving in self.versions_seen)
         before = self.searches
         server.wait(lambda: self.stop.is_set() or self.searches > before + 6)
         self.stop.set()
@@ -192,8 +194,7 @@ class Swap(unittest.TestCase):
             self.searches, self.writes, sorted(self.versions_seen)))
         self.assertEqual(self.faults, [])
         self.assertEqual(int(server.json("model", "status")["servingVersion"]), serving)
-        self.assertIn(serving, self.versions_seen)
-        self.assertGreaterEqual(len(self.versions_seen), VERSIONS // 3)
+        self.assertLessEqual({v for v in range(2, VERSIONS + 1) if v % 3}, self.versions_seen)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ class GalleryCompactTest : public GalleryTest {
   void WaitForCompactions(int count) {
     absl::MutexLock lock(&mutex_);
     const auto enough = [this, count] { return compactions_ >= count; };
-    ASSERT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&enough), absl::Minutes(1)));
+    mutex_.Await(absl::Condition(&enough));
   }
   int64_t pending() const {
     const auto snapshot = slot_.Get();
