@@ -54,7 +54,7 @@ class HealthService::Watch final : public grpc::ServerWriteReactor<grpc::ByteBuf
   Watch(HealthService* health, std::optional<std::string> service)
       : health_(health), service_(std::move(service)) {}
 
-  // What is to be done outside of the mutex, if anything.
+  // The operation to start outside of the mutex.
   enum class Step { kNone, kWrite, kFinish };
   Step Decide() ABSL_EXCLUSIVE_LOCKS_REQUIRED(health_->mutex_) {
     if (writing_ || finished_) return Step::kNone;
@@ -111,7 +111,7 @@ class HealthService::Watch final : public grpc::ServerWriteReactor<grpc::ByteBuf
   HealthService* const health_;
   // None if the request could not be read.
   const std::optional<std::string> service_;
-  // Of the write that is under way.
+  // The message that is being written.
   grpc::ByteBuffer response_;
   int sent_ ABSL_GUARDED_BY(health_->mutex_) = 0;
   bool writing_ ABSL_GUARDED_BY(health_->mutex_) = false;

@@ -17,7 +17,7 @@ namespace s2p {
 
 // Tells whether each of a server's services serves, to Check and to Watch; "" stands for the whole
 // server. (gRPC's own health service says SERVING from the moment that the port is open until it is
-// told otherwise, and knows "" alone.) A name that it was not given is NOT_FOUND to Check, and
+// set otherwise, and knows "" alone.) A name that it was not given is NOT_FOUND to Check, and
 // SERVICE_UNKNOWN to Watch. Asks for no key, as probes have none. Register it with the builder; it
 // must outlive the server. Thread-safe.
 class HealthService final : public grpc::Service {
@@ -29,7 +29,7 @@ class HealthService final : public grpc::Service {
 
   // `service` must be one of the names. Does nothing after Stop.
   void Set(const std::string& service, bool serving);
-  // Nothing serves from now on; each watch is told so and ends with UNAVAILABLE. Idempotent.
+  // Nothing serves from now on. Each watch sends that and ends with UNAVAILABLE. Idempotent.
   void Stop();
 
  private:

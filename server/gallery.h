@@ -40,7 +40,7 @@ struct NewItem {
   std::vector<float> attributes;
 };
 
-// What Gallery::Open found in the folder that an operator should know.
+// The state in which Gallery::Open found the folder.
 struct GalleryFindings {
   // There was no catalogue, so an empty one was created.
   bool created = false;

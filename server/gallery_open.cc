@@ -1,4 +1,4 @@
-// What happens at a start: Gallery::Open.
+// Gallery::Open: compares catalogue and photos before anything is served.
 #include <unistd.h>
 
 #include <algorithm>

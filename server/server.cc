@@ -48,8 +48,9 @@ std::vector<int> BatchSizes(int most) {
   return sizes;
 }
 
-// Of one message as gRPC takes it: a photo that the limits allow always fits. What is larger gRPC
-// refuses before a service sees it, and its RESOURCE_EXHAUSTED does not say which photo it was.
+// The largest message that gRPC takes. A photo that the limits allow always fits: gRPC refuses a
+// larger message before a service sees it, and its RESOURCE_EXHAUSTED does not say which photo it
+// was.
 int MostMessageBytes(uint64_t wanted, const Limits& limits) {
   // The framing of fields and pairs.
   constexpr uint64_t kPairFrameBytes = 32;

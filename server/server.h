@@ -30,7 +30,7 @@ struct ServerOptions {
 
   Limits limits;
   BatcherOptions batcher;
-  // Of one gRPC message; never less than a photo takes that the limits allow.
+  // Size of a gRPC message; the largest photo that the limits allow always fits.
   uint64_t max_message_bytes = uint64_t{16} << 20;
   // Threads that decode images of searches; 0: one per core.
   int decode_threads = 0;

@@ -68,7 +68,7 @@ struct SnapshotLoaderOptions {
   // then after twice as long each time, up to 256 times this.
   absl::Duration poll_interval = absl::Seconds(2);
   // Looks in a row that find the same files before a version that is not whole is taken for
-  // damaged: a copy that is written to is waited for, one that was broken off is told.
+  // damaged: a copy that is written to is waited for, one that was broken off fails.
   int patient_looks = 30;
   // Adopted checkpoints that are kept, the serving and the pinned one besides.
   int keep_versions = 2;
@@ -147,7 +147,7 @@ class SnapshotLoader {
     // Its files in the store before that attempt.
     std::string files;
   };
-  // What the looks found of a version's files in the store.
+  // A version's files in the store, as the looks found them.
   struct Seen {
     std::string files;
     // Looks in a row that found the same, after the first.

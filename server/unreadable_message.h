@@ -10,9 +10,9 @@
 
 namespace s2p {
 
-// What to say of bytes that could not be parsed as `type`: names the first text that is not UTF-8,
-// such as "metadata.value is not UTF-8", else says "is not a s2p.v1.AddPhotoRequest". (protobuf's
-// parser only says that it failed.)
+// A phrase about bytes that could not be parsed as `type`: it names the first text that is not
+// UTF-8, such as "metadata.value is not UTF-8", else it says "is not a s2p.v1.AddPhotoRequest".
+// (protobuf's parser only says that it failed.)
 std::string WhyUnreadable(absl::string_view bytes, const google::protobuf::Descriptor& type);
 
 }  // namespace s2p

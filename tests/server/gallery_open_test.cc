@@ -1,4 +1,4 @@
-// What a start finds in the folder, and that it deletes nothing that could be needed.
+// A start compares catalogue and photos, and deletes nothing that could be needed.
 #include <filesystem>
 #include <fstream>
 #include <set>

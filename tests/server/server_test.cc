@@ -111,7 +111,7 @@ TEST_F(ServerTest, SearchIsNotServedBeforeAModelServesAndTheOtherServicesAre) {
 
 TEST_F(ServerTest, EveryServiceIsServedWhenAModelServes) {
   Serve();
-  // The snapshot is there a moment before its loader has told everybody.
+  // The snapshot is there a moment before its loader reports it.
   while (Health(channel_, "s2p.v1.SearchService") != "SERVING") std::this_thread::yield();
   for (const char* service : {"", "s2p.v1.GalleryService", "s2p.v1.ModelService"}) {
     EXPECT_EQ(Health(channel_, service), "SERVING") << service;

@@ -49,10 +49,10 @@ class SnapshotFilesTest : public SwapTest {
   }
   void WaitUntilIncomplete(int64_t version) {
     absl::MutexLock lock(&mutex_);
-    const auto told = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const auto found = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       return incomplete_.count(version) > 0;
     };
-    mutex_.Await(absl::Condition(&told));
+    mutex_.Await(absl::Condition(&found));
   }
   bool HasFailed(int64_t version) const {
     for (const VersionStatus& status : HistoryOf(version)) {

@@ -64,7 +64,7 @@ inline RawReplies RawCall(const std::shared_ptr<grpc::Channel>& channel, const s
   return replies;
 }
 
-// What grpc.health.v1 says of a service: "SERVING", "NOT_SERVING", or the error's code.
+// The state of a service by grpc.health.v1: "SERVING", "NOT_SERVING", or the error's code.
 inline std::string Health(const std::shared_ptr<grpc::Channel>& channel,
                           const std::string& service) {
   // HealthCheckRequest { service }.
