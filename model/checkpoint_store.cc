@@ -96,12 +96,12 @@ absl::StatusOr<std::string> MakeTemporaryFolder(const std::string& root) {
   }
 }
 
-// True for the names that MakeTemporaryFolder gives. Another program's hidden folder is not ours to
+// True for names such as MakeTemporaryFolder gives. Another program's hidden folder is not ours to
 // remove, whatever it ends in.
 bool IsTemporaryName(absl::string_view name) {
   constexpr absl::string_view kHexDigits = "0123456789abcdef";
   return absl::ConsumePrefix(&name, ".") && absl::ConsumeSuffix(&name, kTemporarySuffix) &&
-         name.size() == 16 && name.find_first_not_of(kHexDigits) == absl::string_view::npos;
+         !name.empty() && name.find_first_not_of(kHexDigits) == absl::string_view::npos;
 }
 
 // Removes what writers left behind that died more than a day ago. Best effort: what cannot be

@@ -174,12 +174,13 @@ TEST_F(CheckpointStoreTest, AbandonedFoldersAreSweptAndFreshOnesAreNot) {
   MakeFolder(".0123.tmp/sub");
   MakeFolder(".4567.tmp");
   MakeFolder(".backup");
-  for (const char* name : {".0123.tmp", ".backup"}) {
+  MakeFolder(".backup.tmp");
+  for (const char* name : {".0123.tmp", ".backup", ".backup.tmp"}) {
     fs::last_write_time(dir_.File(absl::StrCat("store/", name)),
                         fs::file_time_type::clock::now() - std::chrono::hours(25));
   }
   Publish();
-  EXPECT_THAT(Leftovers(), ::testing::UnorderedElementsAre(".4567.tmp", ".backup"));
+  EXPECT_THAT(Leftovers(), ::testing::UnorderedElementsAre(".4567.tmp", ".backup", ".backup.tmp"));
 }
 
 TEST_F(CheckpointStoreTest, RootThatIsAFileIsAnError) {
