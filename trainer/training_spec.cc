@@ -106,6 +106,8 @@ absl::Status SetScalar(const FieldDescriptor& field, const std::string& text, Me
   const auto wrong = [](const char* what) { return absl::InvalidArgumentError(what); };
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_STRING:
+      if (ValidUtf8Length(text) < text.size())
+        return wrong("must be UTF-8; rename the file or folder");
       reflection.SetString(&message, &field, text);
       return absl::OkStatus();
     case FieldDescriptor::CPPTYPE_BOOL: {

@@ -91,6 +91,7 @@ TEST(SetFieldTest, WhatIsNoValueIsRefusedNamingTheFieldAndWhatItTakes) {
       {"recipe=soup", "recipe: must be one of PAPER, RELEASE"},
       {"step2=5", "step2: is a group of fields"},
       {"seed.x=1", "seed has no fields"},
+      {"target_dataset=caf\xe9", "target_dataset: must be UTF-8; rename the file or folder"},
       {"epochs", "expected FIELD=VALUE"}};
   for (const auto& [assignment, words] : wrong) {
     EXPECT_THAT(Refusal(assignment), HasSubstr(words)) << assignment;
