@@ -214,6 +214,36 @@ class Page(unittest.TestCase):
     def test_blank_pictures_are_said_to_be_blank(self):
         self.browse("blankPicturesAreSaidToBeBlank")
 
+    def test_failed_search_is_said_once(self):
+        self.browse("failedSearchIsSaidOnce")
+
+    def test_limit_is_not_tried_again(self):
+        self.browse("limitIsNotTriedAgain")
+
+    def test_answer_that_never_comes_is_given_up(self):
+        self.browse("answerThatNeverComesIsGivenUp")
+
+    def test_message_stays_while_the_search_is_repeated(self):
+        self.browse("messageStaysWhileTheSearchIsRepeated")
+
+    def test_operator_hears_of_a_server_that_is_away_once(self):
+        self.browse("operatorHearsOfAServerThatIsAwayOnce")
+
+    def test_same_note_is_shown_once(self):
+        self.browse("sameNoteIsShownOnce")
+
+    def test_stream_of_a_job_that_ends_is_said_and_resumed(self):
+        self.browse("streamOfAJobThatEndsIsSaidAndResumed")
+
+    def test_job_that_is_gone_is_said_and_left_alone(self):
+        self.browse("jobThatIsGoneIsSaidAndLeftAlone")
+
+    def test_fields_that_are_no_json_are_said_in_our_words(self):
+        self.browse("fieldsThatAreNoJsonAreSaidInOurWords")
+
+    def test_photo_that_cannot_be_loaded_is_said(self):
+        self.browse("photoThatCannotBeLoadedIsSaid")
+
 
 if __name__ == "__main__":
     if len(sys.argv) < 4:

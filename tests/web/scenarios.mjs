@@ -3,10 +3,11 @@
 // Environment: S2P_PHOTOS, a folder of photos that are in the gallery under their stems.
 import { withPage } from './browser.mjs';
 import { withPageAlone } from './gateway_double.mjs';
+import { failureScenarios } from './failure_scenarios.mjs';
 import { operatorScenarios } from './operator_scenarios.mjs';
 import { pageScenarios } from './page_scenarios.mjs';
 import { searchScenarios } from './search_scenarios.mjs';
 
 const [name, url] = process.argv.slice(2);
 if (url) await withPage(url, {}, { ...searchScenarios, ...operatorScenarios }[name]);
-else await withPageAlone(pageScenarios[name]);
+else await withPageAlone({ ...pageScenarios, ...failureScenarios }[name]);

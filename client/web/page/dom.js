@@ -26,6 +26,8 @@ export const byId = (id) => document.getElementById(id);
 /** Shows a passing note. @param {string} text @param {{bad?: boolean, action?: string, run?: Function}} [options] */
 export function note(text, { bad = false, action = '', run = null } = {}) {
   const box = byId('notes');
+  // What is said already is not said twice.
+  for (const old of [...box.children]) if (old.firstChild.textContent === text) old.remove();
   const line = el('div', { class: bad ? 'note bad' : 'note' }, el('span', {}, text),
     action && el('button', { class: 'small', type: 'button', on: { click: () => { line.remove(); run(); } } }, action),
     el('button', { class: 'small quiet', type: 'button', 'aria-label': 'Dismiss', on: { click: () => line.remove() } }, '×'));
@@ -56,6 +58,23 @@ export function durationText(s) {
 
 /** @param {string} [stamp] RFC 3339 @returns {string} in the reader's own format. */
 export const timeText = (stamp) => (stamp ? new Date(stamp).toLocaleString() : '');
+
+/** Copies a text. @param {string} text @returns {Promise<boolean>} whether the browser let us */
+export async function copyText(text) {
+  // Only pages that came by https, or from localhost, have a clipboard.
+  if (navigator.clipboard) {
+    try { await navigator.clipboard.writeText(text); return true; } catch { /* the older way may be allowed */ }
+  }
+  const before = document.activeElement;
+  const area = el('textarea', { class: 'copied', value: text, readOnly: true, 'aria-hidden': 'true' });
+  document.body.append(area);
+  area.select();
+  let copied = false;
+  try { copied = document.execCommand('copy'); } catch { /* not allowed either */ }
+  area.remove();
+  if (before) before.focus();
+  return copied;
+}
 
 /** Hands a text to the reader as a file. @param {string} name @param {string} type @param {string} text */
 export function download(name, type, text) {

@@ -1,5 +1,5 @@
 import { bytesText, byId, el, note, timeText } from './dom.js';
-import { call, photoPath, repeat, thumbnailPath, withRequest } from './gateway.js';
+import { call, photoPath, repeat, sentenceOf, thumbnailPath, withRequest } from './gateway.js';
 import { GalleryUpload } from './gallery_upload.js';
 
 const PAGE = 60;
@@ -11,6 +11,8 @@ export class GalleryPanel {
     this.tokens = [''];
     // Of what was asked for last: an answer to what was asked before it comes too late to be shown.
     this.asked = 0;
+    // Whether the list could not be had: it is asked for again once the server answers.
+    this.missed = false;
     this.chosen = new Set();
     this.stats = el('p', { class: 'muted', role: 'status' });
     this.list = el('ol', { class: 'grid small-grid', id: 'gallery-list' });
@@ -23,6 +25,8 @@ export class GalleryPanel {
     this.next = el('button', { type: 'button', on: { click: () => { this.tokens.push(this.nextToken); this.load(); } } }, 'Next page');
     this.root = el('div', { class: 'stack' }, this.stats, this.upload.root,
       el('div', { class: 'row' }, find, el('span', { class: 'grow' }), this.deleteButton, this.back, this.next), this.list);
+    this.back.disabled = this.next.disabled = true;
+    this.showChosen();
     this.stop = repeat(5000, () => this.showStats());
     this.load();
   }
@@ -34,7 +38,8 @@ export class GalleryPanel {
       const s = await call('GET', '/api/gallery/stats');
       this.stats.textContent = `${s.photoCount} photos, ${s.sketchCount} sketches, ${bytesText(s.totalBytes)}; embedded with model ${s.modelVersion}, `
         + `${s.dimension} numbers each; index ${s.indexKind || 'none'}`;
-    } catch (error) { this.stats.textContent = error.sentence; }
+      if (this.missed) this.load();
+    } catch (error) { this.stats.textContent = sentenceOf(error); }
   }
 
   refresh() { this.tokens = ['']; this.showStats(); this.load(); }
@@ -44,9 +49,15 @@ export class GalleryPanel {
     try {
       const page = await call('GET', withRequest('/api/photos', { pageSize: PAGE, pageToken: this.tokens[this.tokens.length - 1] }));
       if (asked !== this.asked) return;
+      this.missed = false;
       this.nextToken = page.nextPageToken;
       this.show(page.photos);
-    } catch (error) { note(error.sentence, { bad: true }); }
+    } catch (error) {
+      // The line above says that the server is away, and the list comes when it is back.
+      this.missed = Boolean(error.passing);
+      if (!this.missed) note(sentenceOf(error), { bad: true });
+      else this.showStats();
+    }
   }
 
   async find(id) {
@@ -59,7 +70,7 @@ export class GalleryPanel {
       this.tokens = [''];
       this.show([photo]);
     } catch (error) {
-      note(error.status === 404 ? `There is no photo "${id}".` : error.sentence, { bad: true });
+      note(error.status === 404 ? `There is no photo "${id}".` : sentenceOf(error), { bad: true });
     }
   }
 
@@ -96,7 +107,7 @@ export class GalleryPanel {
       const answer = await call('POST', '/api/photos/delete', { json: { photoIds } });
       note(`${answer.deletedCount} deleted.`);
       this.refresh();
-    } catch (error) { note(error.sentence, { bad: true }); }
+    } catch (error) { note(sentenceOf(error), { bad: true }); }
   }
 }
 

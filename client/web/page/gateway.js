@@ -6,26 +6,61 @@ export class GatewayError extends Error {
     Object.assign(this, { status, code, sentence, requestId, retryAfter });
   }
 
-  /** Whether the same call may succeed later without a change. */
-  get passing() { return ['NETWORK', 'UNAVAILABLE', 'RESOURCE_EXHAUSTED', 'DEADLINE_EXCEEDED'].includes(this.code); }
+  /** @param {number} status of an answer that is not the gateway's */
+  static foreign(status) {
+    return new GatewayError({ status, code: 'FOREIGN',
+      sentence: 'Something between this page and the server, perhaps a proxy, answered instead of the server. Reload the page.' });
+  }
+
+  /** Whether the same call may succeed later without a change. A limit that was exceeded stays exceeded. */
+  get passing() {
+    return ['NETWORK', 'UNAVAILABLE', 'DEADLINE_EXCEEDED'].includes(this.code) || (this.code === 'RESOURCE_EXHAUSTED' && this.retryAfter > 0);
+  }
 }
 
+/** @param {unknown} error whatever was thrown @returns {string} a sentence for a person */
+export function sentenceOf(error) {
+  if (error instanceof GatewayError) return error.sentence;
+  console.error(error);
+  return 'Something went wrong on this page. Reload it.';
+}
+
+// For answers that are not the gateway's: a proxy's pages.
+const PROXY_CODES = { 408: 'DEADLINE_EXCEEDED', 429: 'RESOURCE_EXHAUSTED', 502: 'UNAVAILABLE', 503: 'UNAVAILABLE', 504: 'DEADLINE_EXCEEDED' };
 const OWN_WORDS = {
-  413: 'The file is too large for the server. Use a smaller one.',
-  429: 'The server is busy. It is tried again in a moment.',
-  503: 'The search server does not answer. It is tried again by itself.',
+  401: 'The server, or a proxy before it, asks for a login. Reload the page.',
+  403: 'The server, or a proxy before it, does not allow this.',
+  407: 'A proxy before the server asks for a login. Reload the page.',
+  408: 'The server took too long. Try again.',
+  413: 'That is too large for the server, or for a proxy before it. Use a smaller file.',
+  414: 'That is too long for the server, or for a proxy before it.',
+  429: 'The server is busy. Try again in a moment.',
+  502: 'The server does not answer at the moment.',
+  503: 'The server does not answer at the moment.',
   504: 'The server took too long. Try again.',
 };
+const UNREACHABLE = 'The server cannot be reached. Check the connection.';
+
+const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** @returns {object|null} the object that is the text; null for anything else. */
+function objectIn(text) {
+  try {
+    const value = JSON.parse(text);
+    return isObject(value) ? value : null;
+  } catch { return null; }
+}
 
 async function errorOf(response) {
-  let told = {};
-  try { told = (await response.json()).error || {}; } catch { /* not ours: a proxy's page */ }
+  const { status, headers } = response;
+  const answer = objectIn(await response.text());
+  const told = answer && isObject(answer.error) ? answer.error : {};
   return new GatewayError({
-    status: response.status,
-    code: told.code || (response.status === 503 || response.status === 502 ? 'UNAVAILABLE' : 'UNKNOWN'),
-    sentence: told.sentence || OWN_WORDS[response.status] || told.message || `The server answered with error ${response.status}.`,
-    requestId: told.requestId || response.headers.get('x-request-id') || '',
-    retryAfter: Number(response.headers.get('retry-after')) || 0,
+    status,
+    code: told.code || PROXY_CODES[status] || 'UNKNOWN',
+    sentence: told.sentence || OWN_WORDS[status] || `The server, or a proxy before it, answered with error ${status}.`,
+    requestId: told.requestId || headers.get('x-request-id') || '',
+    retryAfter: Number(headers.get('retry-after')) || 0,
   });
 }
 
@@ -34,35 +69,35 @@ async function errorOf(response) {
  * @param {string} method
  * @param {string} path
  * @param {{json?: object, raw?: Blob, signal?: AbortSignal, timeoutMs?: number}} [options]
- * @returns {Promise<object|null>} the answer's JSON
+ * @returns {Promise<object|null>} the answer's JSON, an object
  */
 export async function call(method, path, { json, raw, signal, timeoutMs = 10000 } = {}) {
   const headers = { 'x-timeout-ms': String(timeoutMs) };
   if (json !== undefined) headers['content-type'] = 'application/json';
   else if (raw) headers['content-type'] = raw.type || 'application/octet-stream';
-  const limit = AbortSignal.timeout(timeoutMs + 3000);
-  let response;
+  // AbortSignal.timeout and AbortSignal.any are younger than the browsers that this page is for.
+  const ender = new AbortController();
+  const end = () => ender.abort();
+  let late = false;
+  const limit = setTimeout(() => { late = true; end(); }, timeoutMs + 3000);
+  if (signal) signal.addEventListener('abort', end);
+  if (signal && signal.aborted) end();
   try {
-    response = await fetch(path, { method, headers, body: json !== undefined ? JSON.stringify(json) : raw,
-      signal: signal ? anySignal(signal, limit) : limit });
+    const response = await fetch(path, { method, headers, body: json !== undefined ? JSON.stringify(json) : raw, signal: ender.signal });
     if (!response.ok) throw await errorOf(response);
-    return response.status === 204 ? null : await response.json();
+    if (response.status === 204) return null;
+    const answer = objectIn(await response.text());
+    if (!answer) throw GatewayError.foreign(response.status);
+    return answer;
   } catch (error) {
-    if (error instanceof GatewayError) throw error;
     if (signal && signal.aborted) throw new DOMException('superseded', 'AbortError');
-    if (error.name === 'TimeoutError') {
-      throw new GatewayError({ status: 0, code: 'DEADLINE_EXCEEDED', sentence: OWN_WORDS[504] });
-    }
-    throw new GatewayError({ status: 0, code: 'NETWORK', sentence: 'The server cannot be reached. Check the connection; it is tried again by itself.' });
+    if (error instanceof GatewayError) throw error;
+    throw late ? new GatewayError({ status: 0, code: 'DEADLINE_EXCEEDED', sentence: OWN_WORDS[504] })
+      : new GatewayError({ status: 0, code: 'NETWORK', sentence: UNREACHABLE });
+  } finally {
+    clearTimeout(limit);
+    if (signal) signal.removeEventListener('abort', end);
   }
-}
-
-function anySignal(first, second) {
-  if (AbortSignal.any) return AbortSignal.any([first, second]);
-  const both = new AbortController();
-  for (const s of [first, second]) s.addEventListener('abort', () => both.abort(s.reason), { once: true });
-  if (first.aborted) both.abort();
-  return both.signal;
 }
 
 const withId = (path, id) => `${path}?id=${encodeURIComponent(id)}`;
@@ -106,10 +141,10 @@ export function repeat(everyMs, run) {
 
 /**
  * Follows a job's events. A browser has six connections to one server for all its tabs, so the
- * stream is closed while this one is out of sight, and taken up with the event after the last one.
+ * stream is closed while this one is out of sight, and resumed after the last event.
  * @param {string} jobId
  * @param {(message: object) => void} onMessage
- * @param {(state: 'live'|'away'|'ended') => void} onState
+ * @param {(state: 'live'|'away'|'ended', sentence: string) => void} onState `sentence` says why it is away
  * @returns {() => void} ends it
  */
 export function followJob(jobId, onMessage, onState) {
@@ -119,24 +154,35 @@ export function followJob(jobId, onMessage, onState) {
   let last = 0;
   const close = () => { clearTimeout(timer); if (source) source.close(); source = null; };
   const end = () => { ended = true; close(); document.removeEventListener('visibilitychange', turn); };
+  // An EventSource does not say why it failed; the job's own call does.
+  const explain = async () => {
+    try {
+      await call('GET', withRequest('/api/training/job', { jobId }));
+    } catch (error) {
+      if (ended) return;
+      onState('away', sentenceOf(error));
+      if (!error.passing) { end(); return; }
+    }
+    if (!ended && !source) timer = setTimeout(turn, 3000);
+  };
   const turn = () => {
     if (ended || document.hidden) { close(); return; }
     if (source) return;
     source = new EventSource(withRequest('/api/training/job/watch', { jobId, fromEvent: String(last + 1) }));
     source.onmessage = (event) => {
-      onState('live');
-      const message = JSON.parse(event.data);
+      const message = objectIn(event.data);
+      if (!message) return;
+      onState('live', '');
       // A repetition says only that the job still lives.
       if (Number(message.event) <= last) return;
       last = Number(message.event);
       onMessage(message);
     };
-    source.addEventListener('end', () => { onState('ended'); end(); });
+    source.addEventListener('end', () => { onState('ended', ''); end(); });
     source.onerror = () => {
       if (ended) return;
-      onState('away');
       close();
-      timer = setTimeout(turn, 3000);
+      explain();
     };
   };
   document.addEventListener('visibilitychange', turn);

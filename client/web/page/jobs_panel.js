@@ -1,4 +1,4 @@
-import { call, followJob, repeat, withRequest } from './gateway.js';
+import { call, followJob, repeat, sentenceOf, withRequest } from './gateway.js';
 import { durationText, el, note, seconds, timeText } from './dom.js';
 import { LineChart } from './line_chart.js';
 import { ask } from './gallery_panel.js';
@@ -43,7 +43,7 @@ export class JobsPanel {
         this.open(job.jobId);
         this.refresh();
       } catch (error) {
-        note(error instanceof SyntaxError ? `The further fields are no JSON: ${error.message}` : error.sentence || error.message, { bad: true });
+        note(error instanceof SyntaxError ? 'The further fields are not JSON, such as {"loss": {"triplet": 1}}.' : sentenceOf(error), { bad: true });
       }
     };
     return el('details', { class: 'fold' }, el('summary', {}, 'Submit a job'), el('form', { class: 'form', id: 'submit-job', on: { submit } },
@@ -57,7 +57,7 @@ export class JobsPanel {
       this.body.replaceChildren(...jobs.map((job) => this.row(job)));
       if (!jobs.length) this.body.replaceChildren(el('tr', {}, el('td', { colSpan: 6 }, 'There are no jobs yet.')));
     } catch (error) {
-      this.body.replaceChildren(el('tr', {}, el('td', { colSpan: 6 }, error.sentence)));
+      this.body.replaceChildren(el('tr', {}, el('td', { colSpan: 6 }, sentenceOf(error))));
     }
   }
 
@@ -74,7 +74,7 @@ export class JobsPanel {
 
   async cancel(jobId) {
     if (!await ask(`Cancel job ${jobId}?`, 'Cancel the job')) return;
-    try { await call('POST', '/api/training/job/cancel', { json: { jobId } }); } catch (error) { note(error.sentence, { bad: true }); }
+    try { await call('POST', '/api/training/job/cancel', { json: { jobId } }); } catch (error) { note(sentenceOf(error), { bad: true }); }
     this.refresh();
   }
 
@@ -86,9 +86,11 @@ export class JobsPanel {
     const words = el('ol', { class: 'log' });
     const state = el('span', { class: 'muted', role: 'status' });
     this.detail.replaceChildren(el('div', { class: 'row' }, el('h2', {}, `Job ${jobId}`), state), el('div', { class: 'charts' }, losses.root, quality.root), words);
+    let jobState = '';
     this.endFollow = followJob(jobId, (message) => {
       const p = message.progress;
-      state.textContent = WORDS[message.state] || '';
+      jobState = WORDS[message.state] || '';
+      state.textContent = jobState;
       if (p) {
         const x = Number(message.event);
         for (const loss of p.losses) losses.add(loss.name, x, loss.value);
@@ -98,6 +100,6 @@ export class JobsPanel {
       if (message.message) words.append(el('li', {}, message.message));
       while (words.children.length > 200) words.firstChild.remove();
       if (isOver(message.state)) this.refresh();
-    }, (way) => { if (way === 'away') state.textContent = 'The trainer is away; it is asked again.'; });
+    }, (way, sentence) => { state.textContent = way === 'away' ? sentence : jobState; });
   }
 }

@@ -1,4 +1,4 @@
-import { call, repeat } from './gateway.js';
+import { call, repeat, sentenceOf } from './gateway.js';
 import { byId, note } from './dom.js';
 
 const BUSY = { STATE_LOADING: 'loading', STATE_WARMING: 'warming up', STATE_EMBEDDING: 'embedding the gallery' };
@@ -17,7 +17,7 @@ export class ModelBadge extends EventTarget {
       this.show(await call('GET', '/api/model', { timeoutMs: 4000 }));
     } catch (error) {
       this.badge.textContent = 'Server away';
-      this.badge.title = error.sentence || '';
+      this.badge.title = sentenceOf(error);
     }
   }
 

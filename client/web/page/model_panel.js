@@ -1,4 +1,4 @@
-import { call, repeat } from './gateway.js';
+import { call, repeat, sentenceOf } from './gateway.js';
 import { durationText, el, note, seconds, timeText } from './dom.js';
 
 const WORDS = { STATE_PUBLISHED: 'published', STATE_LOADING: 'loading', STATE_WARMING: 'warming up', STATE_EMBEDDING: 'embedding the gallery',
@@ -21,7 +21,7 @@ export class ModelPanel {
   leave() { this.stop(); }
 
   async refresh() {
-    try { this.show(await call('GET', '/api/model')); } catch (error) { this.head.textContent = error.sentence; }
+    try { this.show(await call('GET', '/api/model')); } catch (error) { this.head.textContent = sentenceOf(error); }
   }
 
   show(status) {
@@ -54,6 +54,6 @@ export class ModelPanel {
     try {
       this.show((await call('POST', '/api/model/serving', { json: request })).status);
       note(request.version ? `Version ${request.version} is pinned.` : 'The newest version is followed.');
-    } catch (error) { note(error.sentence, { bad: true }); }
+    } catch (error) { note(sentenceOf(error), { bad: true }); }
   }
 }

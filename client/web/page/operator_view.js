@@ -1,8 +1,11 @@
 import { GalleryPanel } from './gallery_panel.js';
 import { JobsPanel } from './jobs_panel.js';
 import { ModelPanel } from './model_panel.js';
-import { call } from './gateway.js';
+import { call, sentenceOf } from './gateway.js';
 import { el } from './dom.js';
+
+/** Of a tab, so that a reload opens it again; the first one needs none. */
+const fragmentOf = (name) => ({ Model: '#model', 'Training jobs': '#training' }[name] || '');
 
 /** What operators see: gallery, model, training jobs; a login where the gateway asks for one. */
 export class OperatorView {
@@ -16,7 +19,7 @@ export class OperatorView {
     try {
       this.session = await call('GET', '/api/session');
     } catch (error) {
-      this.root.replaceChildren(el('div', { class: 'state bad' }, el('p', {}, error.sentence),
+      this.root.replaceChildren(el('div', { class: 'state bad' }, el('p', {}, sentenceOf(error)),
         el('button', { type: 'button', on: { click: () => this.enter() } }, 'Try again')));
       return;
     }
@@ -34,12 +37,13 @@ export class OperatorView {
     const wrong = el('p', { class: 'wrong', role: 'alert' });
     const form = el('form', { class: 'state login', on: { submit: async (event) => {
       event.preventDefault();
+      wrong.textContent = '';
       try {
         await call('POST', '/api/login', { json: { password: password.value } });
         this.enter();
       } catch (error) {
-        wrong.textContent = error.status === 401 ? 'This password is wrong.'
-          : error.status === 429 ? `Too many wrong passwords: try again in ${error.retryAfter} s.` : error.sentence;
+        wrong.textContent = error.code === 'UNAUTHENTICATED' ? 'This password is wrong.'
+          : error.code === 'RESOURCE_EXHAUSTED' ? `Too many wrong passwords: try again in ${error.retryAfter || 60} s.` : sentenceOf(error);
         password.select();
       }
     } } }, el('h1', {}, 'Operator'), el('label', {}, 'Password ', password), el('button', { class: 'main' }, 'Log in'), wrong);
@@ -52,7 +56,7 @@ export class OperatorView {
     if (this.session.trainer) panels['Training jobs'] = () => new JobsPanel();
     this.place = el('div', { role: 'tabpanel', class: 'panel' });
     const tabs = Object.keys(panels).map((name) => el('button', { type: 'button', role: 'tab', id: `tab-${name.split(' ')[0].toLowerCase()}`,
-      on: { click: () => this.open(name, panels[name]) } }, name));
+      on: { click: () => { this.open(name, panels[name]); history.replaceState(null, '', `/operator${fragmentOf(name)}`); } } }, name));
     this.tabs = tabs;
     const logout = this.session.loginRequired && el('button', { type: 'button', class: 'quiet', on: { click: async () => {
       await call('POST', '/api/logout', { json: {} }).catch(() => {});
@@ -61,7 +65,8 @@ export class OperatorView {
     } } }, 'Log out');
     this.root.replaceChildren(el('div', { class: 'row' }, el('div', { role: 'tablist', class: 'row', 'aria-label': 'Operator' }, tabs),
       el('span', { class: 'grow' }), logout), this.place);
-    this.open('Gallery', panels.Gallery);
+    const asked = Object.keys(panels).find((name) => fragmentOf(name) === location.hash);
+    this.open(asked || 'Gallery', panels[asked || 'Gallery']);
   }
 
   open(name, make) {

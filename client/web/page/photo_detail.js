@@ -1,4 +1,4 @@
-import { call, originalPath, photoPath } from './gateway.js';
+import { call, originalPath, photoPath, sentenceOf } from './gateway.js';
 import { byId, bytesText, el, timeText } from './dom.js';
 import { SIDE } from './drawing.js';
 
@@ -24,9 +24,12 @@ export class PhotoDetail {
     this.index = index;
     const sketch = el('canvas', { width: SIDE, height: SIDE, role: 'img', 'aria-label': 'The sketch' });
     this.drawing().paint(sketch);
+    const photo = el('img', { src: originalPath(match.photoId), alt: `Photo ${match.photoId}`, on: { error: () => {
+      photo.replaceWith(el('p', { class: 'state bad' }, 'The photo cannot be loaded at the moment.'));
+    } } });
     const sides = el('div', { class: this.overlay ? 'sides overlay' : 'sides' },
       el('figure', { class: 'sketch' }, sketch, el('figcaption', {}, 'Sketch')),
-      el('figure', {}, el('img', { src: originalPath(match.photoId), alt: `Photo ${match.photoId}` }), el('figcaption', {}, 'Photo')));
+      el('figure', {}, photo, el('figcaption', {}, 'Photo')));
     const facts = el('dl', { class: 'facts' }, this.rows(this.factsOf(match)));
     const button = (text, run, props = {}) => el('button', { type: 'button', ...props, on: { click: run } }, text);
     this.dialog.replaceChildren(
@@ -55,7 +58,7 @@ export class PhotoDetail {
       facts.append(...this.rows([['Size', `${photo.width} × ${photo.height}, ${bytesText(photo.bytes)}`],
         ['Type', photo.contentType], ['Added', timeText(photo.createdAt)]]));
     } catch (error) {
-      facts.append(...this.rows([['More', error.sentence || 'cannot be had at the moment']]));
+      facts.append(...this.rows([['Details', sentenceOf(error)]]));
     }
   }
 }

@@ -39,7 +39,7 @@ export class ResultsGrid {
   makeCard(id) {
     const card = { image: el('img', { alt: '', loading: 'lazy', decoding: 'async', src: thumbnailPath(id) }),
       rank: el('b'), score: el('span', { class: 'muted' }), meta: el('div', { class: 'card-meta' }) };
-    card.image.addEventListener('error', () => { card.image.alt = 'no picture'; });
+    card.image.addEventListener('error', () => { card.image.alt = 'no picture'; card.broken = true; });
     card.openButton = el('button', { type: 'button', class: 'card-open', on: { click: () => this.actions.open(this.indexOf(id)) } }, card.image);
     card.more = el('button', { type: 'button', class: 'small', 'aria-label': `More like ${id}`,
       on: { click: () => this.toggle(id, 1) } }, 'More like');
@@ -53,6 +53,8 @@ export class ResultsGrid {
   }
 
   fill(card, match, index) {
+    // A thumbnail that did not come is asked for again.
+    if (card.broken) { card.broken = false; card.image.alt = ''; card.image.src = thumbnailPath(match.photoId); }
     const score = match.score.toFixed(3);
     card.rank.textContent = `${match.rank}.`;
     card.score.textContent = score;

@@ -1,4 +1,4 @@
-import { call } from './gateway.js';
+import { GatewayError, call } from './gateway.js';
 
 const PAUSE_MS = 60;
 const SLOW_MS = 1500;
@@ -54,6 +54,7 @@ export class SearchSession {
       if (this.running !== mine) return;
       const response = await call('POST', '/api/search', { json, signal: mine.signal });
       if (this.running !== mine) return;
+      if (!Array.isArray(response.matches)) throw GatewayError.foreign(200);
       this.failures = 0;
       this.running = null;
       this.tell({ kind: 'results', response, latencyMs: performance.now() - this.changedAt });

@@ -6,8 +6,8 @@ import { SearchHistory } from './search_history.js';
 import { SearchQuery, fromFragment, toFragment } from './search_query.js';
 import { SearchSession } from './search_session.js';
 import { Shelf } from './shelf.js';
-import { byId, download, el, note } from './dom.js';
-import { call } from './gateway.js';
+import { byId, copyText, download, el, note } from './dom.js';
+import { call, sentenceOf } from './gateway.js';
 import { readPicture } from './pictures.js';
 
 const MAX_LINK_CHARACTERS = 6000;
@@ -141,19 +141,20 @@ export class SearchView {
 
   told({ kind, response, latencyMs, error }) {
     const status = byId('search-status');
-    byId('search-state').hidden = true;
-    if (kind === 'results') { this.showResponse(response, latencyMs); return; }
+    // What went wrong stays until something else is known: a further try may fail the same way.
     if (kind === 'searching') { this.grid.setStale(); return; }
     if (kind === 'slow') { status.textContent = 'Still searching …'; return; }
+    byId('search-state').hidden = true;
+    if (kind === 'results') { this.showResponse(response, latencyMs); return; }
     status.textContent = '';
-    this.response = kind === 'idle' ? null : this.response;
     if (kind === 'idle') {
+      this.response = null;
       this.grid.clear();
       this.filters.showAttributes([]);
       this.showState(this.idleWords());
     } else {
       this.grid.setStale();
-      this.showState(error.sentence || String(error), { bad: true,
+      this.showState(`${sentenceOf(error)}${error.passing ? ' The search is repeated until it succeeds.' : ''}`, { bad: true,
         more: error.requestId ? `Request ${error.requestId}` : '' });
     }
   }
