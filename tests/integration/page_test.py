@@ -199,6 +199,9 @@ class Page(unittest.TestCase):
             "127.0.0.1:0", "--http", "127.0.0.1:0", "--address-file", address_file)
         self.browse("training", self.gateway(server.address, "--trainer", trainer))
 
+    def test_links_are_packed_as_zlib_packs(self):
+        self.node([os.path.join(WEB, "deflate_test.mjs")])
+
     def test_erased_drawing_is_no_query(self):
         self.browse("erasedDrawingIsNoQuery")
 
@@ -213,6 +216,30 @@ class Page(unittest.TestCase):
 
     def test_blank_pictures_are_said_to_be_blank(self):
         self.browse("blankPicturesAreSaidToBeBlank")
+
+    def test_reload_shows_drawings(self):
+        self.browse("reloadShowsDrawings")
+
+    def test_reload_shows_pictures_and_examples(self):
+        self.browse("reloadShowsPicturesAndExamples")
+
+    def test_reload_shows_filters(self):
+        self.browse("reloadShowsFilters")
+
+    def test_reload_shows_where_the_reader_went(self):
+        self.browse("reloadShowsWhereTheReaderWent")
+
+    def test_address_of_a_long_search_is_not_that_of_another(self):
+        self.browse("addressOfALongSearchIsNotThatOfAnother")
+
+    def test_back_and_forward_show_what_the_address_says(self):
+        self.browse("backAndForwardShowWhatTheAddressSays")
+
+    def test_damaged_link_keeps_the_drawing(self):
+        self.browse("damagedLinkKeepsTheDrawing")
+
+    def test_older_link_is_read(self):
+        self.browse("olderLinkIsRead")
 
     def test_failed_search_is_said_once(self):
         self.browse("failedSearchIsSaidOnce")

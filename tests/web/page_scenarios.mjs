@@ -1,6 +1,9 @@
 // What the page does by itself, whatever the gateway says: gateway_double.mjs answers.
 import assert from 'node:assert/strict';
-import { expectText, line, shot, until } from './browser.mjs';
+import { createHash } from 'node:crypto';
+import { deflateRawSync } from 'node:zlib';
+import { draw, drop, expectText, line, shot, until } from './browser.mjs';
+import { refusal } from './gateway_double.mjs';
 
 const LINE = [[0.2, 0.5], [0.8, 0.5]];
 
@@ -19,6 +22,7 @@ const picture = (page, paint) => page.evaluate(async (source) => {
     'white on transparent': () => { pen.strokeStyle = '#fff'; pen.lineWidth = 9; pen.strokeRect(40, 40, 120, 120); },
     'black on transparent': () => { pen.lineWidth = 9; pen.strokeRect(40, 40, 120, 120); },
     'faint pencil': () => { pen.fillStyle = '#fff'; pen.fillRect(0, 0, 200, 200); pen.strokeStyle = '#dcdcdc'; pen.strokeRect(40, 40, 120, 120); },
+    photo: () => { for (let i = 0; i < 40000; i += 1) { pen.fillStyle = `hsl(${(i * 7919) % 360} 60% ${30 + ((i * 31) % 50)}%)`; pen.fillRect(i % 200, Math.floor(i / 200), 1, 1); } },
   };
   paints[source]();
   return canvas.toDataURL('image/png').split(',')[1];
@@ -44,6 +48,35 @@ async function eraseAll(page) {
   await page.locator('#stroke-width').fill('8');
 }
 
+/** What a reader sees of a search: paper, shelf, filters, and what is asked of the server. */
+const look = (page, gateway) => page.evaluate((search) => ({
+  paper: document.getElementById('board').toDataURL(),
+  photo: document.getElementById('is-photo').checked,
+  topK: document.getElementById('top-k').value,
+  kind: document.getElementById('modality').value,
+  pills: [...document.querySelectorAll('.pill')].map((node) => node.textContent),
+  chips: [...document.querySelectorAll('.chip:not([data-mode="any"])')].map((node) => `${node.dataset.attribute} ${node.dataset.mode}`),
+  shelf: [...document.querySelectorAll('#shelf .example:not(.add)')].map((node) => node.className + node.textContent),
+  chosen: [...document.querySelectorAll('#shelf [aria-pressed]')].map((node) => node.getAttribute('aria-pressed')),
+  search: document.querySelector('#results .card') ? search : null,
+}), gateway.searches.at(-1) || null).then((seen) => JSON.parse(JSON.stringify(seen, (key, value) => (
+  /^(paper|image)$/.test(key) ? createHash('sha256').update(value).digest('hex').slice(0, 8) : value))));
+
+/** Acts, reloads, and compares what is seen and asked before and after; each of `acts` on an empty page. */
+async function survive(page, gateway, acts) {
+  for (const act of acts) {
+    gateway.searches.length = 0;
+    await act();
+    await until(page, () => !document.getElementById('results').classList.contains('stale'));
+    const before = await look(page, gateway);
+    gateway.searches.length = 0;
+    await page.reload();
+    await until(page, (wanted) => (wanted ? document.querySelector('#results .card') : document.getElementById('search-state').textContent), Boolean(before.search));
+    assert.deepEqual(await look(page, gateway), before, String(act));
+    await page.click('#new-search');
+  }
+}
+
 export const pageScenarios = {
   async erasedDrawingIsNoQuery(page, gateway) {
     await line(page, LINE);
@@ -52,6 +85,7 @@ export const pageScenarios = {
     await expectNothing(page, gateway);
     assert.ok(await page.isVisible('#paper-hint'));
     assert.ok(await page.isDisabled('#clear'));
+    assert.equal(new URL(page.url()).hash, '');
     await shot(page, 'erased');
     await page.reload();
     await expectNothing(page, gateway);
@@ -117,5 +151,120 @@ export const pageScenarios = {
       await found(page);
       await page.click('#new-search');
     }
+  },
+
+  async reloadShowsDrawings(page, gateway) {
+    await survive(page, gateway, [
+      async () => { await draw(page, 'boot'); },
+      async () => { await draw(page, 'boot'); await page.keyboard.press('e'); await line(page, [[0.1, 0.85], [0.9, 0.85]]); },
+      async () => { await line(page, LINE); await eraseAll(page); },
+      async () => { await draw(page, 'bars'); await page.click('#mirror'); await page.click('#undo'); await page.click('#undo'); await page.click('#redo'); },
+      async () => { await draw(page, 'boot'); await page.click('#mirror'); await line(page, LINE); },
+    ]);
+  },
+
+  async reloadShowsPicturesAndExamples(page, gateway) {
+    await survive(page, gateway, [
+      async () => { await upload(page, 'black on transparent'); await found(page); },
+      async () => { await upload(page, 'faint pencil'); await found(page); await line(page, LINE); },
+      async () => { await draw(page, 'cross'); await page.check('#is-photo'); },
+      async () => { await draw(page, 'cross'); await page.click('[aria-label="More like boot"]'); await page.click('[aria-label="Not like bars"]'); },
+      async () => { await draw(page, 'cross'); await page.click('[aria-label="More like boot"]'); await page.click('#clear'); await found(page); },
+    ]);
+  },
+
+  async reloadShowsFilters(page, gateway) {
+    await survive(page, gateway, [
+      async () => { await draw(page, 'cross'); await page.click('#results .tag'); await page.selectOption('#modality', 'MODALITY_PHOTO'); },
+      async () => { await page.fill('#filter-key', 'größe'); await page.fill('#filter-value', '4 "2" & 😀'); await page.click('#filter-add'); },
+      async () => { await draw(page, 'cross'); await page.click('#attributes .chip'); await page.click('#attributes .chip'); },
+      async () => { await draw(page, 'cross'); await page.fill('#top-k', '3'); await page.locator('#top-k').blur(); },
+      async () => { await draw(page, 'cross'); await page.click('#add-sketch'); await draw(page, 'boot'); await page.click('[aria-label="Sketch 1"]'); },
+    ]);
+  },
+
+  async reloadShowsWhereTheReaderWent(page, gateway) {
+    await survive(page, gateway, [
+      async () => { await draw(page, 'cross'); await page.click('#results .card-open'); await page.keyboard.press('Escape'); },
+      async () => { await draw(page, 'cross'); await page.click('#new-search'); },
+      async () => { await draw(page, 'cross'); await page.locator('#skip-link').focus(); await page.keyboard.press('Enter'); },
+      async () => { await draw(page, 'cross'); await page.click('[data-view="operator"]'); await page.click('[data-view="search"]'); },
+      async () => { await draw(page, 'cross'); await page.click('[data-view="operator"]'); await page.goBack(); },
+    ]);
+  },
+
+  async addressOfALongSearchIsNotThatOfAnother(page, gateway) {
+    await draw(page, 'cross');
+    await until(page, () => location.hash.length > 10);
+    await upload(page, 'photo');
+    await found(page);
+    const before = await page.evaluate(() => document.getElementById('board').toDataURL());
+    await page.reload();
+    await found(page);
+    const difference = await page.evaluate(async (was) => {
+      const data = async (url) => {
+        const image = new Image();
+        image.src = url;
+        await image.decode();
+        const canvas = document.createElement('canvas');
+        canvas.width = canvas.height = 64;
+        canvas.getContext('2d').drawImage(image, 0, 0, 64, 64);
+        return canvas.getContext('2d').getImageData(0, 0, 64, 64).data;
+      };
+      const [a, b] = [await data(was), await data(document.getElementById('board').toDataURL())];
+      return a.reduce((sum, v, i) => sum + Math.abs(v - b[i]), 0) / a.length;
+    }, before);
+    assert.ok(difference < 12, `the paper differs by ${difference}`);
+  },
+
+  async backAndForwardShowWhatTheAddressSays(page, gateway, context) {
+    await draw(page, 'cross');
+    await found(page);
+    const cross = page.url();
+    await page.click('#new-search');
+    await draw(page, 'bars');
+    await found(page);
+    const bars = page.url();
+    const other = await context.newPage();
+    await other.goto(cross);
+    await found(other);
+    const paper = () => other.evaluate(() => document.getElementById('board').toDataURL());
+    const crossPaper = await paper();
+    await other.evaluate((link) => { location.href = link; }, bars);
+    await until(other, (was) => document.getElementById('board').toDataURL() !== was, crossPaper);
+    await other.goBack();
+    await until(other, (was) => document.getElementById('board').toDataURL() === was, crossPaper);
+    await other.click('[data-view="operator"]');
+    await other.click('#tab-model');
+    assert.equal(new URL(other.url()).hash, '#model');
+    await other.reload();
+    await until(other, () => document.querySelector('#tab-model[aria-selected="true"]'));
+    await other.goBack();
+    await until(other, (was) => document.getElementById('board').toDataURL() === was, crossPaper);
+    await other.evaluate(() => { location.hash = ''; });
+    await expectText(other, '#search-state', 'Draw something');
+  },
+
+  async damagedLinkKeepsTheDrawing(page, gateway) {
+    await draw(page, 'cross');
+    await found(page);
+    const link = page.url();
+    await page.evaluate(() => { location.hash = '#q=broken'; });
+    await expectText(page, '.note.bad', 'link is damaged');
+    assert.equal(page.url(), link);
+  },
+
+  // As the page wrote them while it left the packing to the browser.
+  async olderLinkIsRead(page) {
+    const json = { v: 1, d: [{ photo: 1, steps: [{ k: 'p', w: 12, d: [100, 300, 100, 500, 300, 80] }, { k: 'm' }] }], l: [['boot', 1]], m: [['kind', 'shoe']],
+      a: [['high_heel', 'without']], o: '', k: 12 };
+    const link = `q=${deflateRawSync(JSON.stringify(json)).toString('base64url')}`;
+    await page.evaluate((fragment) => { location.hash = fragment; }, link);
+    await found(page);
+    assert.equal(await page.inputValue('#top-k'), '12');
+    assert.ok(await page.isChecked('#is-photo'));
+    await expectText(page, '.pill', 'kind = shoe');
+    assert.equal(await page.getAttribute('[data-attribute="high_heel"]', 'data-mode'), 'without');
+    assert.ok(await page.isVisible('.example.more'));
   },
 };

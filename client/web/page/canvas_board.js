@@ -56,7 +56,10 @@ export class CanvasBoard extends EventTarget {
     const box = this.canvas.getBoundingClientRect();
     // A mouse says 0.5 whenever a button is down, and a finger mostly too: only a pen is believed.
     const pressure = event.pointerType === 'pen' && event.pressure > 0 ? 0.3 + event.pressure * 0.9 : 1;
-    return [((event.clientX - box.left) * SIDE) / box.width, ((event.clientY - box.top) * SIDE) / box.height, pressure];
+    // As coarse as a link keeps it, so that a link brings back exactly this.
+    const half = (v) => Math.round(v * 2) / 2;
+    return [half(((event.clientX - box.left) * SIDE) / box.width), half(((event.clientY - box.top) * SIDE) / box.height),
+      Math.round(pressure * 100) / 100];
   }
 
   begin(points, erase) {
@@ -112,6 +115,8 @@ export class CanvasBoard extends EventTarget {
     if (!this.stroke) return;
     this.drawing.add(this.stroke);
     this.stroke = null;
+    // As it is searched with: what was drawn bit by bit has other edges.
+    this.redraw();
     this.changed();
   }
 

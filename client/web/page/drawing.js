@@ -1,3 +1,5 @@
+import { pictureFrom } from './pictures.js';
+
 /** Side of the square paper, in its own units. */
 export const SIDE = 640;
 
@@ -10,6 +12,10 @@ const SEEN_AREA = 4;
 // A drawing that covers less, or whose longer side is less, is a dot or a slip of the pen.
 const LEAST_AREA = 64;
 const LEAST_SIDE = 48;
+// A picture is kept without loss if it has at most this many characters of base64.
+const LOSSLESS_CHARACTERS = 40000;
+const LOSSY_SIDE = 384;
+const MAX_STEPS = 20000;
 
 function canvasOf(width, height) {
   const canvas = document.createElement('canvas');
@@ -101,6 +107,8 @@ export class Drawing {
     return this.seen;
   }
 
+  get hasPicture() { return this.shown.some((s) => s.kind === 'image'); }
+
   get empty() { return this.ink === 'nothing'; }
 
   get searchable() { return this.ink === 'enough'; }
@@ -125,9 +133,11 @@ export class Drawing {
       pen.restore();
     } else if (step.kind === 'image') {
       const scale = Math.min(SIDE / step.bitmap.width, SIDE / step.bitmap.height);
-      const width = step.bitmap.width * scale;
-      const height = step.bitmap.height * scale;
-      pen.drawImage(step.bitmap, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
+      // Whole units, so that a copy of this size is painted the same.
+      const width = Math.max(1, Math.round(step.bitmap.width * scale));
+      const height = Math.max(1, Math.round(step.bitmap.height * scale));
+      pen.imageSmoothingQuality = 'high';
+      pen.drawImage(step.bitmap, Math.floor((SIDE - width) / 2), Math.floor((SIDE - height) / 2), width, height);
     } else {
       drawStroke(pen, step);
     }
@@ -145,33 +155,33 @@ export class Drawing {
     });
   }
 
-  /** What link and history keep; a picture in it is kept small. @returns {object} */
-  toJSON() {
-    return { photo: this.modality === 'MODALITY_PHOTO' ? 1 : 0, steps: this.shown.map((step) => {
+  /**
+   * What link and history keep: all that is painted again, and nothing if nothing can be seen.
+   * @param {number} [side] of pictures at most, in pixels; without it as they are on the paper, where that is short
+   * @returns {object}
+   */
+  pack(side = 0) {
+    return { photo: this.modality === 'MODALITY_PHOTO' ? 1 : 0, steps: this.empty ? [] : this.shown.map((step) => {
       if (step.kind === 'mirror') return { k: 'm' };
-      if (step.kind === 'image') {
-        const scale = Math.min(1, 256 / Math.max(step.bitmap.width, step.bitmap.height));
-        const canvas = canvasOf(Math.max(1, step.bitmap.width * scale), Math.max(1, step.bitmap.height * scale));
-        const pen = canvas.getContext('2d');
-        pen.fillStyle = '#fff';
-        pen.fillRect(0, 0, canvas.width, canvas.height);
-        pen.drawImage(step.bitmap, 0, 0, canvas.width, canvas.height);
-        return { k: 'i', d: canvas.toDataURL('image/jpeg', 0.75).split(',')[1] };
-      }
+      if (step.kind === 'image') return { k: 'i', d: packPicture(step, side) };
       return { k: step.kind === 'erase' ? 'e' : 'p', w: step.width,
-        d: step.points.map((v, i) => (i % 3 === 2 ? Math.round(v * 100) : Math.round(v))) };
+        d: step.points.map((v, i) => (i % 3 === 2 ? Math.round(v * 100) : v)) };
     }) };
   }
 
-  /** @param {object} json of toJSON @returns {Promise<Drawing>} */
+  toJSON() { return this.pack(); }
+
+  /** @param {object} json of pack @returns {Promise<Drawing>} throws Error for what is none */
   static async fromJSON(json) {
     const drawing = new Drawing();
     if (json.photo) drawing.modality = 'MODALITY_PHOTO';
-    for (const step of (json.steps || []).slice(0, 2000)) {
+    const steps = json.steps || [];
+    if (steps.length > MAX_STEPS) throw new Error('too many steps');
+    for (const step of steps) {
       if (step.k === 'm') drawing.add({ kind: 'mirror' });
       else if (step.k === 'i') {
         const bytes = Uint8Array.from(atob(step.d), (c) => c.charCodeAt(0));
-        drawing.add({ kind: 'image', bitmap: await createImageBitmap(new Blob([bytes])) });
+        drawing.add({ kind: 'image', bitmap: await pictureFrom(new Blob([bytes])), packed: { 0: step.d } });
       } else {
         const points = step.d.map((v, i) => (i % 3 === 2 ? v / 100 : v)).filter(Number.isFinite);
         drawing.add({ kind: step.k === 'e' ? 'erase' : 'pen', width: Number(step.w) || 8,
@@ -180,4 +190,28 @@ export class Drawing {
     }
     return drawing;
   }
+}
+
+/** Base64 of the picture of a step, kept with it: made once, and the same again after a reload. */
+function packPicture(step, side) {
+  step.packed = step.packed || {};
+  if (step.packed[side] === undefined) step.packed[side] = encodePicture(step.bitmap, side);
+  return step.packed[side];
+}
+
+function encodePicture(bitmap, side) {
+  const scaled = (longest) => {
+    const scale = Math.min(1, longest / Math.max(bitmap.width, bitmap.height));
+    const canvas = canvasOf(Math.max(1, Math.round(bitmap.width * scale)), Math.max(1, Math.round(bitmap.height * scale)));
+    const pen = canvas.getContext('2d');
+    pen.fillStyle = '#fff';
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.imageSmoothingQuality = 'high';
+    pen.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    return canvas;
+  };
+  const base64 = (url) => url.slice(url.indexOf(',') + 1);
+  const lossless = side ? '' : base64(scaled(SIDE).toDataURL('image/png'));
+  if (lossless && lossless.length <= LOSSLESS_CHARACTERS) return lossless;
+  return base64(scaled(side || LOSSY_SIDE).toDataURL('image/jpeg', 0.75));
 }

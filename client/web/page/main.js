@@ -33,7 +33,6 @@ function route() {
   const isOperator = location.pathname === '/operator';
   byId('search-view').hidden = isOperator;
   byId('operator-view').hidden = !isOperator;
-  byId('skip-link').href = isOperator ? '#operator-view' : '#results';
   for (const link of document.querySelectorAll('[data-view]')) {
     if ((link.dataset.view === 'operator') === isOperator) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
@@ -44,6 +43,7 @@ function route() {
   } else {
     if (operator) operator.leave();
     search ||= new SearchView(badge);
+    search.enter();
   }
 }
 
@@ -51,11 +51,20 @@ for (const link of document.querySelectorAll('[data-view]')) {
   link.addEventListener('click', (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    if (link.pathname !== location.pathname) history.pushState(null, '', link.pathname);
+    if (link.pathname !== location.pathname) {
+      // The search goes with the reader: it is in the address that is left, and in the one to come back to.
+      if (search) search.writeLink();
+      history.pushState(null, '', link.pathname === '/' && search ? search.path : link.pathname);
+    }
     route();
   });
 }
 addEventListener('popstate', route);
+// Without its fragment in the address, which is for the search.
+byId('skip-link').addEventListener('click', (event) => {
+  event.preventDefault();
+  byId(location.pathname === '/operator' ? 'operator-view' : 'results').focus();
+});
 byId('help-open').addEventListener('click', () => byId('help').showModal());
 wireTheme();
 route();

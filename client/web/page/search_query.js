@@ -1,6 +1,12 @@
 import { Drawing } from './drawing.js';
+import { deflate, inflate } from './deflate.js';
 
 const TOP_K = 24;
+// Browsers keep far longer addresses; beyond this a page that shows one slows down.
+const MAX_FRAGMENT_CHARACTERS = 60000;
+const MAX_PLAIN_BYTES = 1 << 22;
+// Sides that pictures are shrunk to, one after the other, until a link is short enough.
+const PICTURE_SIDES = [0, 256, 192, 128];
 
 /** What is searched for: sketches, photos liked and disliked, filters. Plain data and its two forms. */
 export class SearchQuery {
@@ -21,6 +27,12 @@ export class SearchQuery {
 
   /** Whether there is nothing to search by: no drawing that shows enough, and no photo to be like. */
   get empty() { return !this.drawings.some((d) => d.searchable) && ![...this.liked.values()].some((weight) => weight > 0); }
+
+  /** Whether a link has nothing to keep. */
+  get plain() {
+    return this.drawings.every((d) => d.empty) && !this.liked.size && !this.metadata.size && !this.attributes.size
+      && !this.modality && this.topK === TOP_K;
+  }
 
   /** @returns {object} Filter of the API */
   filter() {
@@ -45,12 +57,16 @@ export class SearchQuery {
     return { examples, topK: this.topK, filter: this.filter(), withAttributes: true };
   }
 
-  toJSON() {
-    return { v: 1, d: this.drawings.filter((d, i) => !d.empty || i === 0).map((d) => d.toJSON()),
-      l: [...this.liked], m: [...this.metadata], a: [...this.attributes], o: this.modality, k: this.topK };
+  /** @param {number} [side] see Drawing.pack @returns {object} */
+  pack(side = 0) {
+    const kept = this.drawings.filter((d, i) => !d.empty || i === 0);
+    return { v: 1, d: kept.map((d) => d.pack(side)), l: [...this.liked], m: [...this.metadata], a: [...this.attributes], o: this.modality,
+      k: this.topK, c: Math.max(0, kept.indexOf(this.drawing)) };
   }
 
-  /** @param {object} json of toJSON; a newer form is refused @returns {Promise<SearchQuery>} */
+  toJSON() { return this.pack(); }
+
+  /** @param {object} json of pack; a newer form is refused @returns {Promise<SearchQuery>} */
   static async fromJSON(json) {
     if (!json || json.v !== 1) throw new Error('made by another version of this page');
     const query = new SearchQuery();
@@ -60,27 +76,28 @@ export class SearchQuery {
     query.metadata = new Map((json.m || []).map(([k, v]) => [String(k), String(v)]));
     query.attributes = new Map((json.a || []).map(([k, v]) => [String(k), v === 'without' ? 'without' : 'with']));
     query.modality = ['MODALITY_PHOTO', 'MODALITY_SKETCH'].includes(json.o) ? json.o : '';
-    query.topK = Math.min(1000, Math.max(1, Number(json.k) || 24));
+    query.topK = Math.min(1000, Math.max(1, Math.round(Number(json.k)) || TOP_K));
+    query.active = query.drawings[json.c] ? Number(json.c) : 0;
     return query;
   }
 }
 
-async function through(stream, bytes) {
-  const piped = new Blob([bytes]).stream().pipeThrough(stream);
-  return new Uint8Array(await new Response(piped).arrayBuffer());
+/** @param {SearchQuery} query @returns {string|null} what stands behind the # of a link; null if it would be too long. */
+export function toFragment(query) {
+  if (query.plain) return '';
+  for (const side of PICTURE_SIDES) {
+    let text = '';
+    for (const byte of deflate(new TextEncoder().encode(JSON.stringify(query.pack(side))))) text += String.fromCharCode(byte);
+    const fragment = `q=${btoa(text).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}`;
+    if (fragment.length <= MAX_FRAGMENT_CHARACTERS) return fragment;
+    if (!query.drawings.some((d) => d.hasPicture)) break;
+  }
+  return null;
 }
 
-/** @param {SearchQuery} query @returns {Promise<string>} what stands behind the # of a link. */
-export async function toFragment(query) {
-  const packed = await through(new CompressionStream('deflate-raw'), new TextEncoder().encode(JSON.stringify(query)));
-  let text = '';
-  for (const byte of packed) text += String.fromCharCode(byte);
-  return `q=${btoa(text).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}`;
-}
-
-/** @param {string} fragment of toFragment @returns {Promise<SearchQuery>} */
+/** @param {string} fragment of toFragment @returns {Promise<SearchQuery>} throws Error for what is none */
 export async function fromFragment(fragment) {
   const text = atob(fragment.slice(2).replaceAll('-', '+').replaceAll('_', '/'));
-  const plain = await through(new DecompressionStream('deflate-raw'), Uint8Array.from(text, (c) => c.charCodeAt(0)));
+  const plain = inflate(Uint8Array.from(text, (c) => c.charCodeAt(0)), MAX_PLAIN_BYTES);
   return SearchQuery.fromJSON(JSON.parse(new TextDecoder().decode(plain)));
 }

@@ -10,7 +10,9 @@ import { byId, copyText, download, el, note } from './dom.js';
 import { call, sentenceOf } from './gateway.js';
 import { readPicture } from './pictures.js';
 
-const MAX_LINK_CHARACTERS = 6000;
+// Longer links are cut by some programs that they are sent with.
+const LONG_LINK_CHARACTERS = 6000;
+const LINK_AGAIN_MS = 2000;
 
 /** Drawing and finding: holds the query, and keeps paper, shelf, filters and results in step with it. */
 export class SearchView {
@@ -19,7 +21,11 @@ export class SearchView {
     this.badge = badge;
     this.query = new SearchQuery();
     this.response = null;
-    this.hashTimer = 0;
+    // The fragment of the address as this view wrote or read it last.
+    this.written = '';
+    this.linkTimer = 0;
+    // Of the link that is being opened; a change meanwhile counts more.
+    this.turn = 0;
     const query = () => this.query;
     this.board = new CanvasBoard(byId('board'), this.query.drawing);
     this.session = new SearchSession(query, (state) => this.told(state));
@@ -28,16 +34,16 @@ export class SearchView {
     this.detail = new PhotoDetail(() => this.query.drawing, () => (this.response ? this.response.matches : []));
     this.grid = new ResultsGrid({ open: (i) => this.detail.show(i), like: (id, weight) => this.like(id, weight),
       weightOf: (id) => this.query.liked.get(id) || 0, filter: (key, value) => this.filters.addMetadata(key, value) });
-    this.history = new SearchHistory(async (json) => this.take(await SearchQuery.fromJSON(json)));
+    this.history = new SearchHistory((json) => this.takeUp(json));
     this.board.addEventListener('change', () => this.changed());
     this.board.addEventListener('touch', () => { byId('paper-hint').hidden = true; });
     badge.addEventListener('swap', () => this.session.again());
     this.wireTools();
     this.wirePictures();
     document.addEventListener('keydown', (event) => this.key(event));
-    addEventListener('hashchange', () => this.openLink());
+    addEventListener('hashchange', () => { if (!byId('search-view').hidden) this.enter(); });
     this.show();
-    this.openLink();
+    this.told({ kind: 'idle' });
   }
 
   wireTools() {
@@ -100,6 +106,7 @@ export class SearchView {
     this.query.active = index;
     this.board.show(this.query.drawing);
     this.show();
+    this.writeLink();
   }
 
   like(id, weight) {
@@ -122,10 +129,10 @@ export class SearchView {
   }
 
   changed() {
+    this.turn += 1;
     this.show();
     this.session.touch();
-    clearTimeout(this.hashTimer);
-    this.hashTimer = setTimeout(() => this.writeLink(), 600);
+    this.writeLink();
   }
 
   show() {
@@ -135,7 +142,8 @@ export class SearchView {
     byId('clear').disabled = byId('mirror').disabled = drawing.empty;
     byId('paper-hint').hidden = !drawing.empty;
     byId('is-photo').checked = drawing.modality === 'MODALITY_PHOTO';
-    for (const id of ['share', 'export-json', 'export-csv']) byId(id).disabled = this.query.empty;
+    byId('share').disabled = this.query.plain;
+    for (const id of ['export-json', 'export-csv']) byId(id).disabled = this.query.empty;
     this.shelf.show();
   }
 
@@ -203,35 +211,55 @@ export class SearchView {
       action && el('button', { type: 'button', on: { click: run } }, action)].filter(Boolean));
   }
 
-  async writeLink() {
-    const fragment = this.query.empty ? '' : await toFragment(this.query);
-    if (fragment.length > MAX_LINK_CHARACTERS) return;
-    history.replaceState(null, '', fragment ? `#${fragment}` : location.pathname);
+  /** Makes the address say what is searched for; nothing if that is too long for one. */
+  writeLink() {
+    clearTimeout(this.linkTimer);
+    if (byId('search-view').hidden) return;
+    this.written = toFragment(this.query) || '';
+    if (this.written === location.hash.slice(1)) return;
+    // Browsers refuse, Safari with an exception, where an address changes too often.
+    try { history.replaceState(null, '', this.path); } catch { /* again, later */ }
+    if (this.written !== location.hash.slice(1)) this.linkTimer = setTimeout(() => this.writeLink(), LINK_AGAIN_MS);
   }
 
-  async openLink() {
-    if (!location.hash.startsWith('#q=')) return;
+  /** Of this view, with the search in it. */
+  get path() { return this.written ? `/#${this.written}` : '/'; }
+
+  /** Shows what the address says, unless this view wrote it. */
+  async enter() {
+    const fragment = location.hash.slice(1);
+    if (fragment === this.written) return;
+    this.turn += 1;
+    const { turn } = this;
+    let query = new SearchQuery();
+    if (fragment.startsWith('q=')) {
+      query = await fromFragment(fragment).catch(() => null);
+      if (!query) note('This link is damaged: it holds no search.', { bad: true });
+    }
+    if (turn !== this.turn) return;
+    if (query) this.take(query);
+    else this.writeLink();
+  }
+
+  /** @param {object} json of a search in the history */
+  async takeUp(json) {
     try {
-      this.take(await fromFragment(location.hash.slice(1)));
+      this.take(await SearchQuery.fromJSON(json));
     } catch {
-      note('This link is damaged: it holds no search.', { bad: true });
+      note('This search was kept by another version of the page and cannot be opened.', { bad: true });
     }
   }
 
   async share() {
-    const fragment = await toFragment(this.query);
-    if (fragment.length > MAX_LINK_CHARACTERS) {
-      note('There is a picture in this search, which is too large for a link.', { bad: true });
+    this.writeLink();
+    if (!this.written) {
+      note('The pictures in this search are too large for a link.', { bad: true });
       return;
     }
-    const link = `${location.origin}/#${fragment}`;
-    history.replaceState(null, '', link);
-    try {
-      await navigator.clipboard.writeText(link);
-      note('The link is copied.');
-    } catch {
-      note('The link is in the address bar.');
-    }
+    const link = `${location.origin}${this.path}`;
+    if (!await copyText(link)) note('The link is in the address bar.');
+    else if (link.length <= LONG_LINK_CHARACTERS) note('The link is copied.');
+    else note(`The link is copied. With a picture in it, it has ${link.length.toLocaleString()} characters; some programs cut such links.`);
   }
 
   exportJson() {
