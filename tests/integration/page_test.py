@@ -202,6 +202,9 @@ class Page(unittest.TestCase):
     def test_links_are_packed_as_zlib_packs(self):
         self.node([os.path.join(WEB, "deflate_test.mjs")])
 
+    def test_page_needs_nothing_that_browsers_of_2021_lack(self):
+        self.node([os.path.join(WEB, "syntax_test.mjs")])
+
     def test_erased_drawing_is_no_query(self):
         self.browse("erasedDrawingIsNoQuery")
 
@@ -240,6 +243,12 @@ class Page(unittest.TestCase):
 
     def test_older_link_is_read(self):
         self.browse("olderLinkIsRead")
+
+    def test_browser_of_2021(self):
+        self.browse("browserOf2021")
+
+    def test_dialogs_of_2021(self):
+        self.browse("dialogsOf2021")
 
     def test_failed_search_is_said_once(self):
         self.browse("failedSearchIsSaidOnce")

@@ -253,6 +253,76 @@ export const pageScenarios = {
     await expectText(page, '.note.bad', 'link is damaged');
     assert.equal(page.url(), link);
   },
+};
+
+/** What browsers of 2021 (Chrome 92, Firefox 90, Safari 14.1) lack, and what plain HTTP beyond localhost takes away. */
+function takeAway() {
+  for (const name of ['CompressionStream', 'DecompressionStream', 'structuredClone', 'createImageBitmap', 'OffscreenCanvas', 'CloseWatcher',
+    'navigation', 'scheduler', 'reportError']) delete globalThis[name];
+  const lacks = [[AbortSignal, ['timeout', 'any', 'abort']], [AbortSignal.prototype, ['reason', 'throwIfAborted']],
+    [HTMLDialogElement.prototype, ['showModal', 'show', 'close', 'open', 'returnValue', 'requestClose']], [Object, ['hasOwn', 'groupBy']],
+    [Array, ['fromAsync']], [Array.prototype, ['at', 'findLast', 'findLastIndex', 'toSorted', 'toReversed', 'toSpliced', 'with']],
+    [Map, ['groupBy']], [Promise, ['withResolvers', 'try']], [String.prototype, ['at', 'isWellFormed', 'toWellFormed']],
+    [Element.prototype, ['checkVisibility', 'setHTMLUnsafe']], [URL, ['canParse', 'parse']], [crypto, ['randomUUID']],
+    [Crypto.prototype, ['randomUUID']], [Navigator.prototype, ['clipboard']], [HTMLElement.prototype, ['inert', 'showPopover']],
+    [HTMLInputElement.prototype, ['showPicker']], [CanvasRenderingContext2D.prototype, ['roundRect', 'reset']], [Blob.prototype, ['bytes']],
+    [Response.prototype, ['bytes']], [Uint8Array.prototype, ['toBase64', 'toHex']], [Uint8Array, ['fromBase64']]];
+  for (const [holder, names] of lacks) for (const name of names) delete holder[name];
+}
+
+Object.assign(pageScenarios, {
+  async browserOf2021(page, gateway, context) {
+    await context.addInitScript(takeAway);
+    await page.reload();
+    assert.equal(await page.evaluate(() => typeof CompressionStream + typeof AbortSignal.timeout + typeof HTMLDialogElement.prototype.showModal
+      + typeof navigator.clipboard), 'undefinedundefinedundefinedundefined');
+    await draw(page, 'cross');
+    await found(page);
+    const link = page.url();
+    await page.click('#share');
+    await expectText(page, '.note', 'The link is copied.');
+    await page.focus('#filter-value');
+    await page.keyboard.press('Control+V');
+    assert.equal(await page.inputValue('#filter-value'), link);
+    await page.fill('#filter-value', '');
+    await page.reload();
+    await found(page);
+    await upload(page, 'black on transparent');
+    await until(page, () => !document.getElementById('results').classList.contains('stale'));
+    await page.reload();
+    await found(page);
+  },
+
+  async dialogsOf2021(page, gateway, context) {
+    await context.addInitScript(takeAway);
+    await page.reload();
+    assert.equal(await page.isVisible('#help'), false);
+    await page.click('#help-open');
+    assert.ok(await page.isVisible('#help'));
+    await shot(page, 'help_2021');
+    await page.keyboard.press('Tab');
+    assert.ok(await page.evaluate(() => document.getElementById('help').contains(document.activeElement)));
+    await page.keyboard.press('Escape');
+    assert.equal(await page.isVisible('#help'), false);
+    await draw(page, 'cross');
+    await page.click('.card-open');
+    await expectText(page, '#detail-title', 'boot');
+    await page.keyboard.press('ArrowRight');
+    await expectText(page, '#detail-title', 'cross');
+    await page.click('#detail-close');
+    await page.click('[data-view="operator"]');
+    let deleted = null;
+    gateway.on['POST /api/photos/delete'] = (url, request) => { deleted = request.postDataJSON().photoIds; return { deletedCount: 1 }; };
+    await page.check('[aria-label="Choose boot"]');
+    await page.click('#delete-chosen');
+    await page.click('#question button[value="no"]');
+    assert.equal(await page.isVisible('#question'), false);
+    assert.equal(deleted, null);
+    await page.click('#delete-chosen');
+    await page.click('#question button[value="yes"]');
+    await expectText(page, '.note', '1 deleted');
+    assert.deepEqual(deleted, ['boot']);
+  },
 
   // As the page wrote them while it left the packing to the browser.
   async olderLinkIsRead(page) {
@@ -267,4 +337,4 @@ export const pageScenarios = {
     assert.equal(await page.getAttribute('[data-attribute="high_heel"]', 'data-mode'), 'without');
     assert.ok(await page.isVisible('.example.more'));
   },
-};
+});

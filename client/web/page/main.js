@@ -2,12 +2,12 @@ import { ModelBadge } from './model_badge.js';
 import { OperatorView } from './operator_view.js';
 import { SearchView } from './search_view.js';
 import { byId } from './dom.js';
+import { completeDialogs } from './dialogs.js';
 
 const THEMES = ['', 'light', 'dark'];
 
 function showTheme(theme) {
-  if (theme) document.documentElement.dataset.theme = theme;
-  else delete document.documentElement.dataset.theme;
+  byId('dark').media = { '': '(prefers-color-scheme: dark)', light: 'not all', dark: 'all' }[theme];
   const name = { '': 'Auto', light: 'Light', dark: 'Dark' }[theme];
   byId('theme-switch').textContent = name;
   byId('theme-switch').setAttribute('aria-label', `Colours: ${name}`);
@@ -16,6 +16,7 @@ function showTheme(theme) {
 function wireTheme() {
   let theme = '';
   try { theme = localStorage.getItem('s2p-theme') || ''; } catch { /* a private window */ }
+  if (!THEMES.includes(theme)) theme = '';
   showTheme(theme);
   byId('theme-switch').addEventListener('click', () => {
     theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
@@ -65,6 +66,7 @@ byId('skip-link').addEventListener('click', (event) => {
   event.preventDefault();
   byId(location.pathname === '/operator' ? 'operator-view' : 'results').focus();
 });
+completeDialogs();
 byId('help-open').addEventListener('click', () => byId('help').showModal());
 wireTheme();
 route();
