@@ -280,6 +280,42 @@ class Page(unittest.TestCase):
     def test_photo_that_cannot_be_loaded_is_said(self):
         self.browse("photoThatCannotBeLoadedIsSaid")
 
+    def test_system_files_of_a_folder_are_passed_over(self):
+        self.browse("systemFilesOfAFolderArePassedOver")
+
+    def test_system_files_among_files_are_passed_over(self):
+        self.browse("systemFilesAmongFilesArePassedOver")
+
+    def test_file_that_is_chosen_by_hand_is_taken(self):
+        self.browse("fileThatIsChosenByHandIsTaken")
+
+    def test_folder_with_nothing_in_it_is_said(self):
+        self.browse("folderWithNothingInItIsSaid")
+
+    def test_names_that_are_not_valid_are_named(self):
+        self.browse("namesThatAreNotValidAreNamed")
+
+    def test_file_beyond_the_limit_is_named_with_the_number(self):
+        self.browse("fileBeyondTheLimitIsNamedWithTheNumber")
+
+    def test_limit_of_the_server_is_said_once_in_its_words(self):
+        self.browse("limitOfTheServerIsSaidOnceInItsWords")
+
+    def test_other_formats_get_the_servers_sentence(self):
+        self.browse("otherFormatsGetTheServersSentence")
+
+    def test_two_files_of_one_id_do_not_replace_each_other(self):
+        self.browse("twoFilesOfOneIdDoNotReplaceEachOther")
+
+    def test_logged_out_is_said_once_for_all_files(self):
+        self.browse("loggedOutIsSaidOnceForAllFiles")
+
+    def test_upload_says_that_it_waits_until_it_resumes(self):
+        self.browse("uploadSaysThatItWaitsUntilItResumes")
+
+    def test_odd_ids_go_through_the_page(self):
+        self.browse("oddIdsGoThroughThePage")
+
 
 if __name__ == "__main__":
     if len(sys.argv) < 4:

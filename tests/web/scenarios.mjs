@@ -6,8 +6,9 @@ import { withPageAlone } from './gateway_double.mjs';
 import { failureScenarios } from './failure_scenarios.mjs';
 import { operatorScenarios } from './operator_scenarios.mjs';
 import { pageScenarios } from './page_scenarios.mjs';
+import { uploadScenarios } from './upload_scenarios.mjs';
 import { searchScenarios } from './search_scenarios.mjs';
 
 const [name, url] = process.argv.slice(2);
 if (url) await withPage(url, {}, { ...searchScenarios, ...operatorScenarios }[name]);
-else await withPageAlone({ ...pageScenarios, ...failureScenarios }[name]);
+else await withPageAlone({ ...pageScenarios, ...failureScenarios, ...uploadScenarios }[name]);

@@ -1,25 +1,13 @@
 import { el } from './dom.js';
-import { call, withRequest } from './gateway.js';
-import { kindOf } from './pictures.js';
+import { faultOf, filesIn, idOf, isReadable } from './dropped_files.js';
+import { call, sentenceOf, withRequest } from './gateway.js';
 
 const AT_ONCE = 4;
 const SHOWN_FAILURES = 50;
 const PATIENCE_MS = 120000;
 
-async function filesBelow(entry, path = '') {
-  if (entry.isFile) {
-    const file = await new Promise((done, fail) => { entry.file(done, fail); });
-    return [{ file, path: path + file.name }];
-  }
-  const reader = entry.createReader();
-  const found = [];
-  // A folder is read in parts, until one is empty.
-  for (;;) {
-    const part = await new Promise((done, fail) => { reader.readEntries(done, fail); });
-    if (!part.length) return found;
-    for (const child of part) found.push(...await filesBelow(child, `${path}${entry.name}/`));
-  }
-}
+/** One file that cannot be added, in words that follow its name. */
+class FileFault extends Error {}
 
 /** Adds files to the gallery: any number, a few at a time, each told apart. */
 export class GalleryUpload {
@@ -27,15 +15,15 @@ export class GalleryUpload {
   constructor(maxBytes, done) {
     this.maxBytes = maxBytes;
     this.done = done;
-    this.reset();
     const input = el('input', { type: 'file', id: 'add-files', multiple: true, accept: 'image/jpeg,image/png,image/webp', hidden: true,
-      'aria-label': 'Photos to add', on: { change: () => { this.add([...input.files].map((file) => ({ file, path: file.name }))); input.value = ''; } } });
+      'aria-label': 'Photos to add', on: { change: () => { this.chosen([...input.files]); input.value = ''; } } });
     this.conflict = el('select', { id: 'on-conflict' }, [['ON_CONFLICT_FAIL', 'say so'], ['ON_CONFLICT_REPLACE', 'replace it'],
       ['ON_CONFLICT_SKIP', 'keep the old one']].map(([value, text]) => el('option', { value }, text)));
     this.bar = el('progress', { max: 1, value: 0, 'aria-label': 'Photos added', hidden: true });
     this.told = el('p', { role: 'status', 'aria-live': 'polite', id: 'upload-status' });
     this.stopButton = el('button', { type: 'button', class: 'small', hidden: true, on: { click: () => this.leave() } }, 'Stop');
     this.failures = el('ul', { class: 'failures' });
+    this.reset();
     this.root = el('section', { class: 'drop-zone', 'aria-label': 'Add photos' },
       el('div', { class: 'row' }, el('strong', {}, 'Drop photos or folders here'), 'or',
         el('button', { type: 'button', on: { click: () => input.click() } }, 'Choose files'), input,
@@ -47,8 +35,11 @@ export class GalleryUpload {
   }
 
   reset() {
-    Object.assign(this, { queue: [], total: 0, ended: 0, failed: 0, counts: {}, running: 0 });
+    Object.assign(this, { queue: [], total: 0, ended: 0, failed: 0, passedOver: 0, counts: {}, running: 0, waiting: '', refusal: '', unsent: 0 });
+    /** Path by id of what is added: two files whose ids are the same would replace each other. */
+    this.paths = new Map();
     this.stop = new AbortController();
+    this.failures.replaceChildren();
   }
 
   leave() {
@@ -57,29 +48,40 @@ export class GalleryUpload {
     if (this.running === 0) this.finish();
   }
 
-  async drop(transfer) {
-    // The entries are gone once this event is over, so they are all taken before the first wait.
-    const entries = [...transfer.items].map((item) => item.webkitGetAsEntry && item.webkitGetAsEntry()).filter(Boolean);
-    const plain = [...transfer.files].map((file) => ({ file, path: file.name }));
-    if (!entries.some((entry) => entry.isDirectory)) { this.add(plain); return; }
-    this.told.textContent = 'Reading the folders …';
-    this.add((await Promise.all(entries.map((entry) => filesBelow(entry)))).flat());
+  /** Takes files that were chosen one by one, whatever their names. @param {File[]} files */
+  chosen(files) {
+    if (this.running === 0) this.reset();
+    this.add(files.map((file) => ({ file, path: file.name })));
   }
 
-  /** @param {{file: File, path: string}[]} files */
+  async drop(transfer) {
+    const reading = filesIn(transfer);
+    if (this.running === 0) this.reset();
+    this.told.textContent = 'Reading the folders …';
+    const { files, passedOver, unreadable } = await reading;
+    this.passedOver += passedOver;
+    for (const path of unreadable) this.fail(path, 'cannot be read');
+    this.add(files);
+  }
+
+  /** @param {import('./dropped_files.js').NamedFile[]} files */
   add(files) {
-    if (this.running === 0) { this.reset(); this.failures.replaceChildren(); }
     this.queue.push(...files);
     this.total += files.length;
     this.bar.hidden = this.stopButton.hidden = this.total === 0;
-    while (this.running < AT_ONCE && this.queue.length) this.work();
     this.show();
+    while (this.running < AT_ONCE && this.queue.length) this.work();
+    if (this.running === 0) this.finish();
   }
 
   async work() {
     this.running += 1;
     for (let next = this.queue.shift(); next; next = this.queue.shift()) {
-      await this.send(next).catch((error) => { if (!this.stop.signal.aborted) this.fail(next.path, error.sentence || error.message); });
+      try {
+        await this.send(next);
+      } catch (error) {
+        if (!this.stop.signal.aborted) this.failWith(next.path, error);
+      }
       this.ended += 1;
       this.show();
     }
@@ -87,20 +89,40 @@ export class GalleryUpload {
     if (this.running === 0) this.finish();
   }
 
+  failWith(path, error) {
+    // Whoever is logged out is so for every file that follows.
+    if (error.code === 'UNAUTHENTICATED') {
+      this.refusal = sentenceOf(error);
+      this.unsent += 1 + this.queue.length;
+      this.queue = [];
+      return;
+    }
+    this.fail(path, error instanceof FileFault ? error.message : `: ${sentenceOf(error)}`);
+  }
+
   async send({ file, path }) {
-    if (file.size > this.maxBytes) throw new Error(`is too large: at most ${Math.floor(this.maxBytes / 1048576)} MiB`);
-    if (!kindOf(new Uint8Array(await file.slice(0, 12).arrayBuffer()))) throw new Error('is no JPEG, PNG or WebP picture');
-    const photoId = path.replace(/\.(jpe?g|png|webp)$/i, '');
+    const fault = faultOf({ file, path }, this.maxBytes);
+    if (fault) throw new FileFault(fault);
+    const photoId = idOf(path);
+    const twin = this.paths.get(photoId);
+    if (twin !== undefined && twin !== path) throw new FileFault(`would have the id of ${twin}: rename one of them`);
+    this.paths.set(photoId, path);
+    if (!await isReadable(file)) throw new FileFault('cannot be read: it was moved, or it is a folder');
     const url = withRequest('/api/photo', { photoId, onConflict: this.conflict.value });
     const giveUpAt = Date.now() + PATIENCE_MS;
     for (let wait = 500; ; wait = Math.min(8000, wait * 2)) {
       try {
         const { result } = await call('PUT', url, { raw: file, signal: this.stop.signal, timeoutMs: 60000 });
         this.counts[result] = (this.counts[result] || 0) + 1;
+        this.waiting = '';
         return;
       } catch (error) {
+        if (this.stop.signal.aborted) throw error;
+        if (error.code === 'NETWORK' && !await isReadable(file)) throw new FileFault('cannot be read any more: it was changed or moved');
         // The same bytes again change nothing, so an upload that broke is simply sent again.
-        if (!error.passing || Date.now() > giveUpAt || this.stop.signal.aborted) throw error;
+        if (!error.passing || Date.now() > giveUpAt) throw error;
+        this.waiting = sentenceOf(error);
+        this.show();
         await new Promise((go) => { setTimeout(go, wait); });
       }
     }
@@ -108,7 +130,7 @@ export class GalleryUpload {
 
   fail(path, why) {
     this.failed += 1;
-    if (this.failed <= SHOWN_FAILURES) this.failures.append(el('li', {}, el('b', {}, path), ` ${why}`));
+    if (this.failed <= SHOWN_FAILURES) this.failures.append(el('li', {}, el('b', {}, path.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd')), why.startsWith(':') ? why : ` ${why}`));
     else if (this.failed === SHOWN_FAILURES + 1) this.failures.append(el('li', { class: 'muted' }, 'and further ones'));
   }
 
@@ -116,19 +138,21 @@ export class GalleryUpload {
     const names = { RESULT_ADDED: 'added', RESULT_REPLACED: 'replaced', RESULT_UNCHANGED: 'there already', RESULT_SKIPPED: 'kept' };
     const parts = Object.entries(this.counts).map(([result, count]) => `${count} ${names[result] || result}`);
     if (this.failed) parts.push(`${this.failed} failed`);
+    if (this.unsent) parts.push(`${this.unsent} not sent`);
+    if (this.passedOver) parts.push(`${this.passedOver} hidden or system ${this.passedOver === 1 ? 'file' : 'files'} passed over`);
     return parts.join(', ');
   }
 
   show() {
     this.bar.max = Math.max(1, this.total);
     this.bar.value = this.ended;
-    this.told.textContent = this.total ? `${this.ended} of ${this.total}: ${this.summary()}` : '';
+    this.told.textContent = this.total ? `${this.ended} of ${this.total}: ${this.summary()}${this.waiting ? ` ${this.waiting} They are sent again.` : ''}` : '';
   }
 
   finish() {
     this.stopButton.hidden = true;
-    if (this.total === 0) return;
-    this.told.textContent = `${this.stop.signal.aborted ? 'Stopped' : 'Done'}: ${this.summary() || 'nothing'}`;
-    this.done();
+    const word = this.stop.signal.aborted || this.refusal ? 'Stopped' : 'Done';
+    this.told.textContent = `${word}: ${this.summary() || 'there was nothing to add'}${this.refusal && `. ${this.refusal}`}`;
+    if (this.total) this.done();
   }
 }

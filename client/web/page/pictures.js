@@ -44,7 +44,7 @@ async function headOf(file) {
 }
 
 /** @param {Uint8Array} head first bytes @returns {string} MIME type; empty for what the server does not read. */
-export function kindOf(head) {
+function kindOf(head) {
   const text = String.fromCharCode(...head);
   if (text.startsWith('\xff\xd8\xff')) return 'image/jpeg';
   if (text.startsWith('\x89PNG\r\n\x1a\n')) return 'image/png';

@@ -1,0 +1,71 @@
+/** @typedef {{file: File, path: string}} NamedFile path from the dropped folder on, with its name */
+
+// What programs, not people, put into folders. client/photo_files.cc has the same rule.
+const LEFT_BEHIND = ['__macosx', '@eadir', 'thumbs.db', 'ehthumbs.db', 'desktop.ini'];
+// Still being copied or downloaded.
+const PARTIAL = /\.(part|partial|filepart|crdownload|download|tmp)$/i;
+const MAX_ID_BYTES = 256;
+
+/** @param {string} name of a file or folder @returns {boolean} whether nobody means it when a folder is added */
+export const isLeftBehind = (name) => name.startsWith('.') || PARTIAL.test(name) || LEFT_BEHIND.includes(name.toLowerCase());
+
+/**
+ * Lists what was dropped, folders with all that is in them. What was left behind by systems is passed
+ * over, unless it is the one thing that was dropped. To be called in the event: later the entries are gone.
+ * @param {DataTransfer} transfer
+ * @returns {Promise<{files: NamedFile[], passedOver: number, unreadable: string[]}>} unreadable: paths
+ */
+export async function filesIn(transfer) {
+  const found = { files: [], passedOver: 0, unreadable: [] };
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry && item.webkitGetAsEntry()).filter(Boolean);
+  const plain = [...transfer.files];
+  const alone = (entries.length || plain.length) === 1;
+  if (!entries.some((entry) => entry.isDirectory)) {
+    for (const file of plain) {
+      if (!alone && isLeftBehind(file.name)) found.passedOver += 1;
+      else found.files.push({ file, path: file.name });
+    }
+    return found;
+  }
+  for (const entry of entries) await walk(entry, '', alone, found);
+  return found;
+}
+
+async function walk(entry, folder, wanted, found) {
+  const path = folder + entry.name;
+  if (!wanted && isLeftBehind(entry.name)) { found.passedOver += 1; return; }
+  try {
+    if (entry.isFile) {
+      found.files.push({ file: await new Promise((done, fail) => { entry.file(done, fail); }), path });
+      return;
+    }
+    const reader = entry.createReader();
+    // A folder is read in parts, until one is empty.
+    for (;;) {
+      const part = await new Promise((done, fail) => { reader.readEntries(done, fail); });
+      if (!part.length) return;
+      for (const child of part) await walk(child, `${path}/`, false, found);
+    }
+  } catch {
+    found.unreadable.push(path);
+  }
+}
+
+/** @param {string} path @returns {string} the photo's id: without the ending of a picture */
+export const idOf = (path) => path.replace(/([^/])\.(jpe?g|png|webp)$/i, '$1');
+
+/** @param {NamedFile} file @param {number} maxBytes @returns {string} what is wrong before it is sent; empty: nothing */
+export function faultOf({ file, path }, maxBytes) {
+  // Browsers put U+FFFD for what is not UTF-8 in a name; /u finds only surrogates without their other half.
+  if (/[\ud800-\udfff\ufffd]/u.test(path)) return 'has a name with characters that are not valid Unicode: rename it';
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(path)) return 'has control characters in its name: rename it';
+  const idBytes = new TextEncoder().encode(idOf(path)).length;
+  if (idBytes > MAX_ID_BYTES) return `has a name of ${idBytes} bytes with its folders: at most ${MAX_ID_BYTES}`;
+  if (file.size === 0) return 'is empty';
+  const mebibytes = (count) => (count / 1048576).toFixed(1).replace('.0', '');
+  if (file.size > maxBytes) return `is too large: it has ${mebibytes(file.size)} MiB, at most ${mebibytes(maxBytes)} MiB are taken`;
+  return '';
+}
+
+/** @param {Blob} file @returns {Promise<boolean>} false: moved, changed since it was chosen, or a folder */
+export const isReadable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
