@@ -265,6 +265,9 @@ class Page(unittest.TestCase):
     def test_operator_hears_of_a_server_that_is_away_once(self):
         self.browse("operatorHearsOfAServerThatIsAwayOnce")
 
+    def test_list_that_fails_alone_is_not_asked_for_in_haste(self):
+        self.browse("listThatFailsAloneIsNotAskedForInHaste")
+
     def test_same_note_is_shown_once(self):
         self.browse("sameNoteIsShownOnce")
 

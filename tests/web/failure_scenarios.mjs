@@ -109,6 +109,19 @@ export const failureScenarios = {
     }
   },
 
+  async listThatFailsAloneIsNotAskedForInHaste(page, gateway) {
+    gateway.on['GET /api/photos'] = () => refusal(503, 'UNAVAILABLE', 'The server does not answer at the moment.');
+    await page.clock.install();
+    await page.click('[data-view="operator"]');
+    await until(page, () => document.body.innerText.includes('embedded with model') || document.body.innerText.includes('does not answer'));
+    const lists = () => gateway.calls.filter((name) => name === 'GET /api/photos').length;
+    for (let i = 0; i < 5; i += 1) await page.evaluate(() => fetch('/api/model'));
+    assert.ok(lists() <= 2, `${lists()} times`);
+    gateway.on['GET /api/photos'] = () => ({ photos: [], nextPageToken: '' });
+    await page.clock.fastForward(6000);
+    await expectText(page, '#gallery-list', 'The gallery is empty');
+  },
+
   async sameNoteIsShownOnce(page, gateway) {
     gateway.on['POST /api/photos/delete'] = () => refusal(500, 'INTERNAL', 'The disk is full.');
     await page.click('[data-view="operator"]');

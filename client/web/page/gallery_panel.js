@@ -53,10 +53,10 @@ export class GalleryPanel {
       this.nextToken = page.nextPageToken;
       this.show(page.photos);
     } catch (error) {
-      // The line above says that the server is away, and the list comes when it is back.
+      // The line above says that the server is away, and the list comes with the next stats.
       this.missed = Boolean(error.passing);
-      if (!this.missed) note(sentenceOf(error), { bad: true });
-      else this.showStats();
+      if (this.missed) this.stats.textContent = sentenceOf(error);
+      else note(sentenceOf(error), { bad: true });
     }
   }
 
