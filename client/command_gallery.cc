@@ -50,6 +50,17 @@ void PrintFailure(const std::string& path, const absl::Status& status, std::ostr
   err << Printable(status.message()) << " (" << absl::StatusCodeToString(status.code()) << ")\n";
 }
 
+// What of the given folders was not taken, in one line each; nothing if all was.
+void PrintPassedOver(const PhotoList& list, std::ostream& err) {
+  if (list.passed_over > 0) {
+    err << "passed over " << list.passed_over
+        << " hidden, system or half-copied files and folders; name one to add it\n";
+  }
+  if (list.linked_folders > 0) {
+    err << "did not follow " << list.linked_folders << " links to folders; name one to add it\n";
+  }
+}
+
 // Counts by AddPhotoResponse.Result, in its order; the first entry counts the failed.
 using AddCounts = std::array<size_t, v1::AddPhotoResponse::Result_ARRAYSIZE>;
 
@@ -82,6 +93,7 @@ absl::Status RunGalleryAdd(const SearchClient& client, const GalleryAddOptions& 
   if (!list.ok()) return list.status();
   const std::vector<PhotoFile>& files = list->files;
 
+  PrintPassedOver(*list, err);
   AddCounts counts = {list->refused.size()};
   for (const RefusedFile& refused : list->refused) PrintFailure(refused.path, refused.why, err);
   const absl::Time begin = absl::Now();

@@ -11,6 +11,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "client/arguments.h"
@@ -32,6 +33,31 @@ struct FoundFile {
 bool HasImageExtension(const fs::path& path) {
   const std::string extension = absl::AsciiStrToLower(path.extension().string());
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png" || extension == ".webp";
+}
+
+// Whether a program, not a person, put this entry into a folder. IsLeftBehind of
+// trainer/import_plan.cc has the same names.
+bool IsPassedOver(const fs::path& path) {
+  constexpr absl::string_view kLeftBehind[] = {"thumbs.db",
+                                               "ehthumbs.db",
+                                               "desktop.ini",
+                                               "picasa.ini",
+                                               "icon\r",
+                                               "__macosx",
+                                               "@eadir",
+                                               "#recycle",
+                                               "$recycle.bin",
+                                               "lost+found",
+                                               "system volume information"};
+  // Of what is still being copied or downloaded.
+  constexpr absl::string_view kPartial[] = {".part",       ".partial",  ".filepart",
+                                            ".crdownload", ".download", ".tmp"};
+  const auto is_among = [](const auto& texts, const std::string& text) {
+    return std::find(std::begin(texts), std::end(texts), text) != std::end(texts);
+  };
+  const std::string name = absl::AsciiStrToLower(path.filename().string());
+  return absl::StartsWith(name, ".") || is_among(kLeftBehind, name) ||
+         is_among(kPartial, fs::path(name).extension().string());
 }
 
 // The images below one given folder.
@@ -63,8 +89,14 @@ class FolderWalk {
 
   void Look(const fs::directory_entry& entry, std::vector<fs::path>& folders) {
     std::error_code error;
-    if (entry.is_directory(error)) {
-      if (!entry.is_symlink(error)) folders.push_back(entry.path());
+    if (IsPassedOver(entry.path())) {
+      ++list_.passed_over;
+    } else if (entry.is_directory(error)) {
+      if (entry.is_symlink(error)) {
+        ++list_.linked_folders;
+      } else {
+        folders.push_back(entry.path());
+      }
     } else if (HasImageExtension(entry.path())) {
       if (entry.is_regular_file(error)) {
         paths_.push_back(entry.path());

@@ -92,6 +92,16 @@ TEST_F(CommandsTest, BadNameIsNamedBeforeAnythingIsSentAndTheOthersAreAdded) {
   EXPECT_THAT(server_.photo_ids(), ElementsAre("a1", "z9"));
 }
 
+TEST_F(CommandsTest, AddSaysHowManyWerePassedOver) {
+  std::filesystem::create_directories(dir_.File("in/@eaDir"));
+  for (const char* name : {"in/a.jpg", "in/._a.jpg", "in/Thumbs.db"}) Write(name, "x");
+  GalleryAddOptions options;
+  options.paths = {dir_.File("in")};
+  ASSERT_TRUE(RunGalleryAdd(*client_, options, out_, err_).ok());
+  EXPECT_EQ(err_.str(),
+            "passed over 3 hidden, system or half-copied files and folders; name one to add it\n");
+}
+
 TEST_F(CommandsTest, IdThatTheServerWouldRefuseIsRefusedFirst) {
   server_.FailNextCall(absl::InternalError("was called"));
   GalleryGetOptions get;

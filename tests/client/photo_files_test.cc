@@ -149,6 +149,25 @@ TEST_F(PhotoFilesTest, MetadataThatTheServerWouldRefuseIsRefusedFirst) {
   EXPECT_EQ(status.message(), "--metadata: \"shop=caf\\xe9\" is not UTF-8 text");
 }
 
+TEST_F(PhotoFilesTest, WhatProgramsLeaveInFoldersIsPassedOver) {
+  Write("in/a.jpg");
+  const std::vector<std::string> others = {
+      "._a.jpg",          ".DS_Store", "__MACOSX/._a.jpg", ".thumbnails/a.jpg",
+      "@eaDir/a.jpg",     "Thumbs.db", "Desktop.ini",      "b.jpg.part",
+      "c.jpg.crdownload", "d.tmp",     ".a.jpg.Xy12Zz",    "#recycle/a.jpg"};
+  for (const std::string& name : others) Write("in/" + name);
+  options_.paths = {Path("in")};
+  EXPECT_THAT(Ids(), ElementsAre("a"));
+  EXPECT_EQ(List().passed_over, others.size());
+}
+
+TEST_F(PhotoFilesTest, WhatIsNamedByHandIsTaken) {
+  Write(".hidden/._a.jpg");
+  Write(".hidden/b.jpg");
+  options_.paths = {Path(".hidden/._a.jpg"), Path(".hidden")};
+  EXPECT_THAT(Ids(), ElementsAre("._a", "b"));
+}
+
 TEST_F(PhotoFilesTest, LinkedFileIsFollowedAndALinkToNothingRefused) {
   Write("real.jpg");
   Write("in/b.jpg");
@@ -158,6 +177,14 @@ TEST_F(PhotoFilesTest, LinkedFileIsFollowedAndALinkToNothingRefused) {
   EXPECT_THAT(Ids(), ElementsAre("a", "b"));
   ASSERT_EQ(List().refused.size(), 1u);
   EXPECT_EQ(List().refused[0].path, Path("in/c.jpg"));
+}
+
+TEST_F(PhotoFilesTest, LoopOfFoldersEnds) {
+  Write("in/deep/a.jpg");
+  std::filesystem::create_directory_symlink(Path("in"), Path("in/deep/again"));
+  options_.paths = {Path("in")};
+  EXPECT_THAT(Ids(), ElementsAre("a"));
+  EXPECT_EQ(List().linked_folders, 1u);
 }
 
 TEST_F(PhotoFilesTest, FolderThatCannotBeReadIsRefusedAlone) {
