@@ -43,6 +43,15 @@ cv::Mat DecodeOnWhite(const std::string& bytes) {
   return flat;
 }
 
+// Empty if it cannot be decoded: OpenCV throws for a size that it does not take.
+cv::Mat TryDecode(const std::string& bytes) {
+  try {
+    return DecodeOnWhite(bytes);
+  } catch (const cv::Exception&) {
+    return {};
+  }
+}
+
 void PutLine(cv::Mat& canvas, const std::string& text, cv::Point at, const cv::Scalar& color) {
   constexpr double kScale = 0.4;
   std::string shown = text;
@@ -57,7 +66,7 @@ void PutLine(cv::Mat& canvas, const std::string& text, cv::Point at, const cv::S
 }
 
 absl::Status DrawCell(const MontageCell& cell, cv::Point at, cv::Mat& canvas) {
-  const cv::Mat image = DecodeOnWhite(cell.image);
+  const cv::Mat image = TryDecode(cell.image);
   if (image.empty()) return absl::InvalidArgumentError("the image cannot be decoded");
   const double scale = static_cast<double>(kImagePixels) / std::max(image.cols, image.rows);
   const cv::Size size(std::max(1, static_cast<int>(image.cols * scale)),
@@ -123,8 +132,8 @@ absl::StatusOr<std::string> Draw(const std::vector<MontageRow>& rows) {
 absl::StatusOr<std::string> DrawMontage(const std::vector<MontageRow>& rows) {
   try {
     return Draw(rows);
-  } catch (const cv::Exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat("an image cannot be decoded: ", error.what()));
+  } catch (const cv::Exception&) {
+    return absl::InternalError("the montage cannot be drawn");
   }
 }
 

@@ -59,6 +59,17 @@ TEST(MontageTest, ImageThatCannotBeDecodedIsNamed) {
   EXPECT_THAT(std::string(png.status().message()), HasSubstr("row 1, match 2"));
 }
 
+TEST(MontageTest, ImageOfAnAbsurdSizeIsNamedInOurWords) {
+  // The header of a PNG of 70,000 x 70,000 pixels.
+  const std::string huge(
+      "\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\x01\x11\x70\0\x01\x11\x70\x08\x02\0\0\0\xb0\x5c\xa3\x9c"
+      "\0\0\0\0IDAT\x35\xaf\x06\x1e",
+      45);
+  const auto png = DrawMontage({{{huge}, {}}});
+  EXPECT_EQ(png.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(png.status().message(), "row 1, query: the image cannot be decoded");
+}
+
 TEST(MontageTest, NoRowsIsRefused) {
   EXPECT_EQ(DrawMontage({}).status().code(), absl::StatusCode::kInvalidArgument);
 }
