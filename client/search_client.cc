@@ -149,6 +149,18 @@ grpc::Status AddOnce(grpc::ClientContext& context, AddStream& stream, size_t end
   return status;
 }
 
+// After a stream that ended with a message that the server cannot take: too large, or not a message
+// at all. The answers to those before it may be lost, so it is known for certain only if it was
+// alone.
+void FailIfAlone(const absl::Status& failure, const SearchClient::OutcomeSink& sink,
+                 AddState& state) {
+  if (state.sent != state.answered + 1) return;
+  AddOutcome outcome;
+  outcome.index = state.answered++;
+  outcome.status = failure;
+  sink(outcome);
+}
+
 }  // namespace
 
 SearchClient::SearchClient(ClientOptions options, std::unique_ptr<Stubs> stubs)
@@ -193,15 +205,8 @@ absl::Status SearchClient::AddPhotos(size_t count, const PhotoSource& source,
     if (status.ok()) continue;
     const absl::Status failure = FromGrpc(status, options_.server, kProgram);
     if (absl::IsInvalidArgument(failure) && state.sent > state.answered) {
-      // A message that the server cannot take: too large, or not a message at all. The answers to
-      // those before it may be lost, so it is known for certain only if it was alone.
-      if (state.sent == state.answered + 1) {
-        AddOutcome outcome;
-        outcome.index = state.answered++;
-        outcome.status = failure;
-        sink(outcome);
-      }
       alone_until = state.sent;
+      FailIfAlone(failure, sink, state);
       continue;
     }
     const bool go_on = absl::IsUnavailable(failure) && state.heard && options_.retry &&
