@@ -48,6 +48,9 @@ void AddApiRoutes(Backend& backend, Router& router) {
   router.Add("GET", "/api/gallery/stats", Access::kAnyone,
              S2P_FORWARD(To::kServer, gallery, GetGalleryStats));
   router.Add("GET", "/api/photos", Access::kAnyone, S2P_FORWARD(To::kServer, gallery, ListPhotos));
+  // For a filter that is too long for a URL.
+  router.Add("POST", "/api/photos/list", Access::kAnyone,
+             S2P_FORWARD(To::kServer, gallery, ListPhotos));
   router.Add("POST", "/api/photos/delete", Access::kOperator,
              S2P_FORWARD(To::kServer, gallery, DeletePhotos));
   router.Add("POST", "/api/photo/metadata", Access::kOperator,

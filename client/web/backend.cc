@@ -2,11 +2,13 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "client/grpc_channel.h"
+#include "client/web/http_error.h"
 #include "daemon/retry_after.h"
 
 namespace s2p {
@@ -102,6 +104,11 @@ absl::Status ForwardedCall::StatusOf(const grpc::Status& status) const {
   if (absl::IsUnauthenticated(result) || absl::IsPermissionDenied(result)) {
     return absl::InternalError(absl::StrCat(options.server, " refuses this gateway's key (",
                                             result.message(), "): set --api-key"));
+  }
+  // A message beyond the server's limit (FromGrpc): it does not help to send it again.
+  if (absl::IsInvalidArgument(result) &&
+      absl::StrContains(result.message(), "the server takes at most")) {
+    return TooLargeError(result.message());
   }
   if (!absl::IsResourceExhausted(result)) return result;
   const auto& trailers = context_.GetServerTrailingMetadata();

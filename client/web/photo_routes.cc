@@ -97,6 +97,13 @@ absl::Status GetOriginal(Backend& backend, Exchange& exchange) {
   }
   SetHeader(exchange, "ETag", absl::StrCat("\"", stream->message.photo().sha256(), "\""));
   exchange.response.status = 200;
+  if (exchange.request.method == "HEAD") {
+    // Nobody will read the rest.
+    stream->call.context().TryCancel();
+    static_cast<void>(stream->Finish());
+    SetHeader(exchange, "Content-Type", stream->message.content_type());
+    return absl::OkStatus();
+  }
   exchange.response.set_chunked_content_provider(
       stream->message.content_type(), [stream](size_t, httplib::DataSink& sink) {
         const std::string& chunk = stream->message.chunk();
@@ -114,15 +121,8 @@ absl::Status GetOriginal(Backend& backend, Exchange& exchange) {
   return absl::OkStatus();
 }
 
-// The photo's bytes are the body; the rest of the request is in the URL.
-absl::Status PutPhoto(Backend& backend, Exchange& exchange) {
-  v1::AddPhotoRequest request;
-  std::string bytes;
-  bytes.swap(exchange.body);
-  absl::Status status = ReadRequest(exchange, request);
-  if (!status.ok()) return status;
-  if (bytes.empty()) return absl::InvalidArgumentError("image: there are no bytes");
-  request.set_image(std::move(bytes));
+absl::Status AddOne(Backend& backend, const v1::AddPhotoRequest& request, Exchange& exchange) {
+  if (request.image().empty()) return absl::InvalidArgumentError("image: there are no bytes");
   ForwardedCall call(backend, ForwardedCall::To::kServer, exchange);
   const auto stream = backend.gallery().AddPhotos(&call.context());
   v1::AddPhotoResponse response;
@@ -133,7 +133,7 @@ absl::Status PutPhoto(Backend& backend, Exchange& exchange) {
   v1::AddPhotoResponse further;
   while (stream->Read(&further)) {
   }
-  status = call.StatusOf(stream->Finish());
+  const absl::Status status = call.StatusOf(stream->Finish());
   if (!status.ok()) return status;
   if (!answered) return absl::InternalError("the server said nothing about the photo");
   if (response.status().code() != 0) {
@@ -142,6 +142,25 @@ absl::Status PutPhoto(Backend& backend, Exchange& exchange) {
   }
   AnswerJson(exchange, response);
   return absl::OkStatus();
+}
+
+// The photo's bytes are the body; the rest of the request is in the URL.
+absl::Status PutPhoto(Backend& backend, Exchange& exchange) {
+  v1::AddPhotoRequest request;
+  std::string bytes;
+  bytes.swap(exchange.body);
+  const absl::Status status = ReadRequest(exchange, request);
+  if (!status.ok()) return status;
+  request.set_image(std::move(bytes));
+  return AddOne(backend, request, exchange);
+}
+
+// The body is the whole request, for metadata that is too long for a URL.
+absl::Status PostPhoto(Backend& backend, Exchange& exchange) {
+  v1::AddPhotoRequest request;
+  const absl::Status status = ReadRequest(exchange, request);
+  if (!status.ok()) return status;
+  return AddOne(backend, request, exchange);
 }
 
 }  // namespace
@@ -157,6 +176,7 @@ void AddPhotoRoutes(Backend& backend, Router& router) {
   add("GET", "/api/photo/thumbnail", Access::kAnyone, GetThumbnail);
   add("GET", "/api/photo/original", Access::kAnyone, GetOriginal);
   add("PUT", "/api/photo", Access::kOperator, PutPhoto);
+  add("POST", "/api/photo", Access::kOperator, PostPhoto);
 }
 
 }  // namespace s2p

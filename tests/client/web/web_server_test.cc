@@ -212,6 +212,51 @@ TEST_F(WebServerTest, BodyOfARefusedRequestIsNoRequest) {
   EXPECT_THAT(server_.photo_ids(), IsEmpty());
 }
 
+TEST_F(WebServerTest, PhotoWithLongMetadataIsAddedByABody) {
+  Start();
+  nlohmann::json request = {{"photoId", "shoe"}, {"image", "aGVsbG8="}};
+  for (int i = 0; i < 6; ++i) {
+    for (int j = 0; j < 200; ++j) {
+      auto& value = request["metadata"][absl::StrCat("key", i)];
+      value = (value.is_null() ? "" : value.get<std::string>()) + "\xE9\x9E\x8B";
+    }
+  }
+  const auto added = client_->Post("/api/photo", origin_, request.dump(), "application/json");
+  ASSERT_EQ(added->status, 200) << added->body;
+  EXPECT_EQ(client_->Get("/api/photo/original?id=shoe")->body, "hello");
+  const auto facts = nlohmann::json::parse(client_->Get("/api/photo?id=shoe")->body);
+  EXPECT_EQ(facts["metadata"], request["metadata"]);
+}
+
+TEST_F(WebServerTest, PhotoByABodyIsGuardedAsOneByPut) {
+  Start();
+  const char* body = R"({"photoId":"shoe","image":"aGVsbG8="})";
+  EXPECT_EQ(client_->Post("/api/photo", body, "application/json")->status, 403);
+  EXPECT_EQ(
+      client_->Post("/api/photo", origin_, R"({"photoId":"shoe"})", "application/json")->status,
+      400);
+  EXPECT_THAT(server_.photo_ids(), IsEmpty());
+}
+
+TEST_F(WebServerTest, ThousandExcludedIdsFitIntoABody) {
+  Start();
+  ASSERT_EQ(PutPhoto("hello")->status, 200);
+  nlohmann::json request = {{"pageSize", 10}};
+  for (int i = 0; i < 1000; ++i) {
+    request["filter"]["excludePhotoIds"].push_back(absl::StrCat("a photo that is not wanted ", i));
+  }
+  const auto list = client_->Post("/api/photos/list", request.dump(), "application/json");
+  ASSERT_EQ(list->status, 200) << list->body;
+  EXPECT_EQ(nlohmann::json::parse(list->body)["photos"][0]["photoId"], "a/1");
+}
+
+TEST_F(WebServerTest, MessageThatIsTooLargeForTheServerIs413WithTheNumber) {
+  Start();
+  const auto answer = PutPhoto(std::string(5 << 20, 'x'));
+  EXPECT_EQ(answer->status, 413) << answer->body;
+  EXPECT_THAT(ErrorOf(answer)["sentence"].get<std::string>(), HasSubstr("at most 4194304"));
+}
+
 TEST_F(WebServerTest, PageIsWholeAndGuarded) {
   Start();
   for (const char* path : {"/", "/operator"}) {
@@ -233,6 +278,7 @@ TEST_F(WebServerTest, PageFilesStayBelow150KB) {
   size_t bytes = index.size();
   for (const char* name :
        {"page.css",          "operator.css",    "icon.svg",         "main.js",
+        "dark.css",          "deflate.js",      "dialogs.js",       "dropped_files.js",
         "search_view.js",    "canvas_board.js", "drawing.js",       "dom.js",
         "gateway.js",        "pictures.js",     "search_query.js",  "search_session.js",
         "results_grid.js",   "shelf.js",        "photo_detail.js",  "filter_bar.js",
