@@ -10,7 +10,10 @@
 #include <cstdlib>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 
 namespace s2p {
 namespace {
@@ -69,9 +72,16 @@ void AnswerNothing(Exchange& exchange) { exchange.response.status = 204; }
 bool AnswerUnchanged(Exchange& exchange, const std::string& etag) {
   const std::string quoted = absl::StrCat("\"", etag, "\"");
   SetHeader(exchange, "ETag", quoted);
-  if (exchange.request.get_header_value("If-None-Match") != quoted) return false;
-  exchange.response.status = 304;
-  return true;
+  for (absl::string_view tag :
+       absl::StrSplit(exchange.request.get_header_value("If-None-Match"), ',')) {
+    tag = absl::StripAsciiWhitespace(tag);
+    // A proxy that compresses makes a tag weak.
+    absl::ConsumePrefix(&tag, "W/");
+    if (tag != quoted && tag != "*") continue;
+    exchange.response.status = 304;
+    return true;
+  }
+  return false;
 }
 
 std::function<bool()> ClientGone(const httplib::Request& request) {

@@ -39,7 +39,8 @@ void SetHeader(Exchange& exchange, const std::string& name, const std::string& v
 void Answer(Exchange& exchange, std::string body, const std::string& content_type);
 // 204: done, and nothing to say.
 void AnswerNothing(Exchange& exchange);
-// True if the browser has `etag` (without quotes) already: answered with 304. Sets the ETag.
+// True if the browser has `etag` (without quotes) already, by If-None-Match: answered with 304.
+// Sets the ETag.
 bool AnswerUnchanged(Exchange& exchange, const std::string& etag);
 
 // Whether who asked has gone away: the connection is closed, or at least its writing half, which a

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "daemon/retry_after.h"
 
@@ -24,6 +25,12 @@ std::string OfPicture(absl::string_view message) {
 std::string InvalidSentence(absl::string_view message) {
   const std::string of_picture = OfPicture(message);
   if (!of_picture.empty()) return of_picture;
+  // The words of the JSON reader that follow are for programmers.
+  if (absl::StartsWith(message, "the request is not JSON")) {
+    return "The server does not understand this request. If a page sent it, reload the page: it "
+           "may "
+           "be older than the server.";
+  }
   return absl::StrCat("That cannot be done: ", message, ".");
 }
 
@@ -33,7 +40,7 @@ std::string UnavailableSentence(absl::string_view message) {
   }
   if (absl::StrContains(message, "too many"))
     return absl::StrCat("This page is busy: ", message, ".");
-  return "The server does not answer at the moment. It is tried again by itself.";
+  return "The server does not answer at the moment.";
 }
 
 }  // namespace
@@ -88,10 +95,10 @@ std::string Sentence(const absl::Status& status) {
     case absl::StatusCode::kAlreadyExists:
       return absl::StrCat("That is there already: ", message, ". Replace it, or take another id.");
     case absl::StatusCode::kOutOfRange:
-      return absl::StrCat("That is too large: ", message, ". Take a smaller file.");
+      return absl::StrCat("That is too large: ", message, ".");
     case absl::StatusCode::kResourceExhausted:
       return RetryAfter(status).has_value()
-                 ? "Many people search at the moment. It is tried again by itself."
+                 ? "Many people use the server at the moment. Try again in a moment."
                  : absl::StrCat("The server has no room left: ", message, ".");
     case absl::StatusCode::kUnavailable:
       return UnavailableSentence(message);
@@ -102,6 +109,16 @@ std::string Sentence(const absl::Status& status) {
     default:
       return absl::StrCat("Something went wrong on the server: ", message, ".");
   }
+}
+
+std::string ErrorPage(const absl::Status& status) {
+  std::string sentence = Sentence(status);
+  if (absl::IsNotFound(status)) sentence = "There is no such page here.";
+  return absl::StrCat(
+      "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Sketch to "
+      "photo</title>\n<p>",
+      absl::StrReplaceAll(sentence, {{"&", "&amp;"}, {"<", "&lt;"}, {"\"", "&quot;"}}),
+      "</p>\n<p><a href=\"/\">To the search</a></p></html>\n");
 }
 
 std::string ErrorBody(const absl::Status& status, absl::string_view request_id) {

@@ -18,6 +18,9 @@ int HttpStatus(absl::StatusCode code);
 // What is wrong and what to do, for who draws or looks after the gallery.
 std::string Sentence(const absl::Status& status);
 
+// The sentence as a page, for a person who opened an address of ours that shows nothing.
+std::string ErrorPage(const absl::Status& status);
+
 // {"error":{"code":"INVALID_ARGUMENT","message":…,"sentence":…,"requestId":…}}; the message is the
 // server's.
 std::string ErrorBody(const absl::Status& status, absl::string_view request_id);

@@ -3,19 +3,36 @@
 #include <google/protobuf/util/json_util.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "client/report.h"
+#include "daemon/text_file.h"
 
 namespace s2p {
+namespace {
+
+constexpr char kByteOrderMark[] = "\xEF\xBB\xBF";
+
+}  // namespace
 
 absl::Status ReadRequest(const Exchange& exchange, google::protobuf::Message& request) {
   const std::string parameter = Parameter(exchange, "request");
-  const std::string& json = parameter.empty() ? exchange.body : parameter;
+  absl::string_view json = parameter.empty() ? exchange.body : parameter;
+  // Some editors and shells begin a file with it.
+  absl::ConsumePrefix(&json, kByteOrderMark);
   if (json.empty()) return absl::OkStatus();
-  const auto status = google::protobuf::util::JsonStringToMessage(json, &request);
+  const std::string& type = request.GetDescriptor()->name();
+  if (ValidUtf8Length(json) < json.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("the request is not JSON of a ", type, ": byte ",
+                                                   ValidUtf8Length(json) + 1, " is not UTF-8"));
+  }
+  const auto status = google::protobuf::util::JsonStringToMessage(
+      google::protobuf::StringPiece(json.data(), json.size()), &request);
   if (status.ok()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("no JSON of a ", request.GetDescriptor()->name(),
-                                                 ": ",
-                                                 std::string(status.message()).substr(0, 200)));
+  const std::string words(status.message());
+  const absl::string_view shown =
+      absl::string_view(words).substr(0, ValidUtf8Length(absl::string_view(words).substr(0, 200)));
+  return absl::InvalidArgumentError(
+      absl::StrCat("the request is not JSON of a ", type, ": ", shown));
 }
 
 void AnswerJson(Exchange& exchange, const google::protobuf::Message& message) {

@@ -12,7 +12,8 @@
 namespace s2p {
 
 // The RPC's request: a body's JSON, or that of the URL's parameter `request` of a GET; without
-// either, the empty message. InvalidArgument for what is no such message, unknown fields included.
+// either, the empty message. A byte order mark before it is dropped. InvalidArgument for what is
+// not UTF-8, and for what is no such message, unknown fields included.
 absl::Status ReadRequest(const Exchange& exchange, google::protobuf::Message& request);
 
 // With default values.

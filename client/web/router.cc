@@ -17,6 +17,7 @@
 #include "client/web/request_guard.h"
 #include "daemon/log.h"
 #include "daemon/retry_after.h"
+#include "daemon/text_file.h"
 
 namespace s2p {
 namespace {
@@ -62,6 +63,32 @@ void WriteError(const absl::Status& status, const std::string& request_id,
   response.set_content(ErrorBody(status, request_id), "application/json");
 }
 
+// Whether a person opened this address in a browser, rather than a program that reads JSON.
+bool IsForAPerson(const httplib::Request& request) {
+  return !absl::StartsWith(request.path, "/api/") && request.method == "GET" &&
+         absl::StrContains(request.get_header_value("Accept"), "text/html");
+}
+
+// Why the library itself refused a request, by the status that it chose.
+absl::Status LibraryError(int status) {
+  switch (status) {
+    case 404:
+    case 405:
+      return absl::NotFoundError("this method has no route here");
+    case 413:
+      return TooLargeError("the request has more bytes than can be read");
+    case 414:
+      return TooLargeError(
+          "the address has more than 8192 bytes; send the request as the body of POST "
+          "/api/photos/list or POST /api/photo");
+    case 416:
+      return absl::InvalidArgumentError("the header Range names no part that can be sent");
+    default:
+      return absl::InvalidArgumentError(
+          "this is not an HTTP request that can be read; no header may have more than 8192 bytes");
+  }
+}
+
 bool HasBody(const httplib::Request& request) {
   if (request.has_header("Transfer-Encoding")) return true;
   const std::string length = request.get_header_value("Content-Length");
@@ -90,23 +117,25 @@ void Router::Attach(httplib::Server& server) const {
   server.Put("/.*", with_body);
   server.Patch("/.*", with_body);
   server.Delete("/.*", with_body);
-  // What the library refuses by itself: a request that it cannot read.
+  // What the library itself refuses: a request that it cannot read.
   server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
     if (!response.body.empty() || response.status < 400) return;
     const int status = response.status;
-    WriteError(absl::InvalidArgumentError("this is no request that can be read"),
-               RequestId(request), response);
+    WriteError(LibraryError(status), RequestId(request), response);
     response.status = status;
   });
   server.set_exception_handler(
       [](const httplib::Request& request, httplib::Response& response, const std::exception_ptr&) {
-        WriteError(absl::InternalError("an exception"), RequestId(request), response);
+        WriteError(absl::InternalError("the gateway failed"), RequestId(request), response);
       });
 }
 
 void Router::Handle(const httplib::Request& request, httplib::Response& response,
                     const httplib::ContentReader* reader) const {
   const absl::Time begin = absl::Now();
+  // Answers are whole. The library would cut them, and say 200 of a part. The object is its own and
+  // not constant.
+  const_cast<httplib::Request&>(request).ranges.clear();
   Exchange exchange{request, response, "", RequestId(request), Timeout(request)};
   SetSecurityHeaders(response);
   response.set_header("x-request-id", exchange.request_id);
@@ -116,8 +145,12 @@ void Router::Handle(const httplib::Request& request, httplib::Response& response
   const auto route = routes_.find({method, request.path});
   absl::Status status = absl::NotFoundError(absl::StrCat(method, " ", request.path));
   if (route != routes_.end()) status = Dispatch(route->second, exchange, reader);
+  if (route == routes_.end() && LeadToRoute(exchange)) status = absl::OkStatus();
   if (!status.ok()) {
     WriteError(status, exchange.request_id, response);
+    if (IsForAPerson(request)) {
+      response.set_content(ErrorPage(status), "text/html; charset=utf-8");
+    }
     if (response.status >= 500) {
       LogWarning("a request failed", {{"request_id", exchange.request_id},
                                       {"path", request.path},
@@ -128,6 +161,28 @@ void Router::Handle(const httplib::Request& request, httplib::Response& response
                          absl::Now() - begin);
 }
 
+bool Router::LeadToRoute(Exchange& exchange) const {
+  const std::string& path = exchange.request.path;
+  const std::string shorter(absl::StripSuffix(path, "/"));
+  if (shorter == path || routes_.count({"GET", shorter}) == 0) return false;
+  if (exchange.request.method != "GET" && exchange.request.method != "HEAD") return false;
+  const std::string& target = exchange.request.target;
+  const size_t query = target.find('?');
+  SetHeader(exchange, "Location",
+            absl::StrCat(shorter, query == std::string::npos ? "" : target.substr(query)));
+  exchange.response.status = 308;
+  return true;
+}
+
+absl::Status Router::CheckParameters(const httplib::Request& request) {
+  for (const auto& [name, value] : request.params) {
+    if (ValidUtf8Length(value) == value.size()) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("the parameter '", absl::CHexEscape(name), "' of the address is not UTF-8"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Router::Dispatch(const Route& route, Exchange& exchange,
                               const httplib::ContentReader* reader) const {
   // Also of a request that is refused: else the browser, still sending, does not hear why.
@@ -136,6 +191,8 @@ absl::Status Router::Dispatch(const Route& route, Exchange& exchange,
   const absl::Status allowed = CheckAccess(route.access, exchange.request);
   if (!allowed.ok()) return allowed;
   if (!body.ok()) return body.status();
+  const absl::Status readable = CheckParameters(exchange.request);
+  if (!readable.ok()) return readable;
   exchange.body = *std::move(body);
   return route.handler(exchange);
 }

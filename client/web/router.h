@@ -70,6 +70,9 @@ class Router {
               const httplib::ContentReader* reader) const;
   absl::Status Dispatch(const Route& route, Exchange& exchange,
                         const httplib::ContentReader* reader) const;
+  // "/operator/" leads to "/operator", with its query. False if that is no route, either.
+  bool LeadToRoute(Exchange& exchange) const;
+  static absl::Status CheckParameters(const httplib::Request& request);
   absl::Status CheckAccess(Access access, const httplib::Request& request) const;
   absl::StatusOr<std::string> ReadBody(const httplib::Request& request,
                                        const httplib::ContentReader& reader) const;

@@ -3,10 +3,13 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "client/web/http_error.h"
 #include "client/web/routes.h"
 
 namespace s2p {
 namespace {
+
+constexpr size_t kMaxLoginBytes = 16 << 10;
 
 std::string TokenOf(const Exchange& exchange) {
   return Router::Cookie(exchange.request.get_header_value("Cookie"), kSessionCookie);
@@ -21,9 +24,13 @@ void SetToken(Exchange& exchange, const std::string& token, const char* more) {
 }
 
 absl::Status Login(OperatorSessions& sessions, Exchange& exchange) {
+  // Anybody may send this. A document of many small values would take a hundred times its size.
+  if (exchange.body.size() > kMaxLoginBytes) {
+    return TooLargeError(absl::StrCat("a login has at most ", kMaxLoginBytes, " bytes"));
+  }
   const auto json = nlohmann::json::parse(exchange.body, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("password") || !json["password"].is_string()) {
-    return absl::InvalidArgumentError("password: missing");
+    return absl::InvalidArgumentError("password: the body is not JSON with a password");
   }
   if (sessions.login_required()) {
     const auto token = sessions.Login(json["password"].get<std::string>());

@@ -31,7 +31,7 @@ TEST(HttpErrorTest, PictureThatIsNoneIsSaidWithoutTheField) {
 }
 
 TEST(HttpErrorTest, BusyAndFullAreTwoSentences) {
-  EXPECT_THAT(Sentence(BusyError("256 wait", absl::Seconds(1))), HasSubstr("tried again"));
+  EXPECT_THAT(Sentence(BusyError("256 wait", absl::Seconds(1))), HasSubstr("Try again"));
   EXPECT_THAT(Sentence(absl::ResourceExhaustedError("the disk is full")),
               HasSubstr("disk is full"));
 }
@@ -40,6 +40,18 @@ TEST(HttpErrorTest, NoModelAndNoServerAreTwoSentences) {
   EXPECT_THAT(Sentence(absl::UnavailableError("no model serves yet")), HasSubstr("no model yet"));
   EXPECT_THAT(Sentence(absl::UnavailableError("no server answers at x")),
               HasSubstr("does not answer"));
+}
+
+TEST(HttpErrorTest, WordsOfTheJsonReaderAreForProgrammers) {
+  const absl::Status status =
+      absl::InvalidArgumentError("the request is not JSON of a SearchRequest: Expected : between");
+  EXPECT_THAT(Sentence(status), ::testing::Not(HasSubstr("Expected")));
+  EXPECT_THAT(ErrorBody(status, "r1"), HasSubstr("Expected"));
+}
+
+TEST(HttpErrorTest, PageEscapesWhatOthersNamed) {
+  EXPECT_THAT(ErrorPage(absl::PermissionDeniedError("the name '<a href=\"&\">'")),
+              HasSubstr("&lt;a href=&quot;&amp;&quot;>"));
 }
 
 TEST(HttpErrorTest, BodyHasCodeWordsAndRequest) {

@@ -250,11 +250,165 @@ TEST_F(WebServerTest, ThousandExcludedIdsFitIntoABody) {
   EXPECT_EQ(nlohmann::json::parse(list->body)["photos"][0]["photoId"], "a/1");
 }
 
+TEST_F(WebServerTest, AddressThatIsTooLongNamesTheWayOut) {
+  Start();
+  const auto answer = client_->Get("/api/photos?request=" + std::string(9000, 'x'));
+  EXPECT_EQ(answer->status, 414);
+  EXPECT_THAT(ErrorOf(answer)["message"].get<std::string>(),
+              AllOf(HasSubstr("8192 bytes"), HasSubstr("POST /api/photos/list")));
+}
+
+TEST_F(WebServerTest, OddIdsComeBackAsTheyWere) {
+  Start();
+  client_->set_url_encode(false);
+  for (const std::string id :
+       {"a/b",   "what?",      "#1",   "100%", "%2F",  "%zz", "a b",         "a+b",
+        "a&b=c", "\"quoted\"", "it's", "..",   "../x", "\\",  "caf\xC3\xA9", "\xF0\x9F\x91\x9F",
+        "{}",    "<b>",        "a;b",  "."}) {
+    const std::string request =
+        httplib::detail::encode_query_param(nlohmann::json({{"photoId", id}}).dump());
+    ASSERT_EQ(client_->Put("/api/photo?request=" + request, origin_, "hello", "image/png")->status,
+              200)
+        << id;
+    const std::string of_id = "?id=" + httplib::detail::encode_query_param(id);
+    EXPECT_EQ(nlohmann::json::parse(client_->Get("/api/photo" + of_id)->body)["photoId"], id);
+    EXPECT_EQ(client_->Get("/api/photo/thumbnail" + of_id)->status, 200) << id;
+    EXPECT_EQ(client_->Get("/api/photo/original" + of_id)->body, "hello") << id;
+    const auto deleted =
+        client_->Post("/api/photos/delete", origin_, nlohmann::json({{"photoIds", {id}}}).dump(),
+                      "application/json");
+    EXPECT_EQ(nlohmann::json::parse(deleted->body)["deletedCount"], 1) << id;
+  }
+}
+
+TEST_F(WebServerTest, DamagedEscapesAreTakenAsTheyStandAndPlusIsASpace) {
+  Start();
+  client_->set_url_encode(false);
+  for (const auto& [id, query] : {std::pair("100%zz", "100%zz"), std::pair("a b", "a+b"),
+                                  std::pair("a+b", "a%2Bb"), std::pair("50%", "50%")}) {
+    const std::string request =
+        httplib::detail::encode_query_param(nlohmann::json({{"photoId", id}}).dump());
+    ASSERT_EQ(client_->Put("/api/photo?request=" + request, origin_, id, "image/png")->status, 200);
+    EXPECT_EQ(client_->Get(absl::StrCat("/api/photo/original?id=", query))->body, id);
+  }
+}
+
+TEST_F(WebServerTest, ParameterThatIsNotUtf8IsNamed) {
+  Start();
+  client_->set_url_encode(false);
+  for (const char* path : {"/api/photo?id=caf%e9", "/api/photo/thumbnail?id=%ff",
+                           "/api/photos?request=%c3%28", "/api/photo?id=%ed%a0%80"}) {
+    const auto answer = client_->Get(path);
+    EXPECT_EQ(answer->status, 400) << path;
+    EXPECT_THAT(ErrorOf(answer)["message"].get<std::string>(), HasSubstr("is not UTF-8")) << path;
+  }
+}
+
+TEST_F(WebServerTest, NulInAnIdDoesNotEndIt) {
+  Start();
+  client_->set_url_encode(false);
+  ASSERT_EQ(PutPhoto("hello")->status, 200);
+  EXPECT_EQ(client_->Get("/api/photo/original?id=a%2F1%00")->status, 404);
+}
+
+TEST_F(WebServerTest, ByteOrderMarkBeforeJsonIsDropped) {
+  Start();
+  const auto answer =
+      client_->Post("/api/search", absl::StrCat("\xEF\xBB\xBF", kSearch), "application/json");
+  EXPECT_EQ(answer->status, 200) << answer->body;
+}
+
+TEST_F(WebServerTest, OddJsonIsRefusedInWords) {
+  Start();
+  const std::string deep = absl::StrCat(R"({"filter":)", std::string(100000, '['));
+  for (const std::string& body :
+       {std::string("{\"filter\":{\"metadata\":{\"a\":\"caf\xE9\"}}}"),
+        std::string(R"({"filter":{"metadata":{"a":"\ud800"}}})"), deep,
+        std::string(R"({"topK":NaN})"), std::string("{\"topK\":3}\0", 11),
+        std::string("\xFF\xFE{\0}\0", 6), std::string("null"), std::string(R"({"topK":1e400})"),
+        std::string("{\"topK\":3}{\"topK\":4}")}) {
+    const auto answer = client_->Post("/api/search", body, "application/json");
+    ASSERT_EQ(answer->status, 400) << body.substr(0, 60);
+    EXPECT_THAT(ErrorOf(answer)["message"].get<std::string>(), HasSubstr("SearchRequest"));
+    EXPECT_THAT(ErrorOf(answer)["sentence"].get<std::string>(), HasSubstr("does not understand"));
+  }
+}
+
 TEST_F(WebServerTest, MessageThatIsTooLargeForTheServerIs413WithTheNumber) {
   Start();
   const auto answer = PutPhoto(std::string(5 << 20, 'x'));
   EXPECT_EQ(answer->status, 413) << answer->body;
   EXPECT_THAT(ErrorOf(answer)["sentence"].get<std::string>(), HasSubstr("at most 4194304"));
+}
+
+TEST_F(WebServerTest, LoginThatIsTooLongIsNotParsed) {
+  Start();
+  const auto answer = client_->Post("/api/login", std::string(1 << 20, '['), "application/json");
+  EXPECT_EQ(answer->status, 413);
+}
+
+TEST_F(WebServerTest, RangeIsAnsweredWithTheWhole) {
+  Start();
+  ASSERT_EQ(PutPhoto("hello")->status, 200);
+  for (const char* path : {"/api/photo/thumbnail?id=a%2F1", "/api/photo/original?id=a%2F1",
+                           "/assets/main.js", "/api/photo?id=none"}) {
+    const auto whole = client_->Get(path);
+    for (const char* range : {"bytes=0-1", "bytes=-2", "bytes=0-0,2-3", "bytes=999999-"}) {
+      const auto part = client_->Get(path, {{"Range", range}, {"x-request-id", "r"}});
+      ASSERT_EQ(part->status, whole->status) << path << range;
+      EXPECT_FALSE(part->has_header("Content-Range"));
+      EXPECT_EQ(part->body.size(), client_->Get(path, {{"x-request-id", "r"}})->body.size());
+    }
+  }
+}
+
+TEST_F(WebServerTest, HeadIsAGetWithoutItsBody) {
+  Start();
+  ASSERT_EQ(PutPhoto("hello")->status, 200);
+  for (const char* path : {"/api/photo?id=a%2F1", "/api/photo/thumbnail?id=a%2F1",
+                           "/api/photo/original?id=a%2F1", "/api/model", "/operator"}) {
+    const auto head = client_->Head(path);
+    const auto get = client_->Get(path);
+    EXPECT_EQ(head->status, 200) << path;
+    EXPECT_THAT(head->body, IsEmpty()) << path;
+    EXPECT_EQ(head->get_header_value("Content-Type"), get->get_header_value("Content-Type"));
+    EXPECT_EQ(head->get_header_value("ETag"), get->get_header_value("ETag")) << path;
+  }
+  EXPECT_EQ(client_->Head("/api/photo?id=none")->status, 404);
+}
+
+TEST_F(WebServerTest, TagIsKnownInAListAndWhenAProxyMadeItWeak) {
+  Start();
+  const std::string tag = client_->Get("/assets/main.js")->get_header_value("ETag");
+  for (const std::string& known :
+       {absl::StrCat("\"other\", ", tag), "W/" + tag, std::string("*")}) {
+    EXPECT_EQ(client_->Get("/assets/main.js", {{"If-None-Match", known}})->status, 304) << known;
+  }
+  for (const char* other : {"\"other\"", "", "W/"}) {
+    EXPECT_EQ(client_->Get("/assets/main.js", {{"If-None-Match", other}})->status, 200) << other;
+  }
+}
+
+TEST_F(WebServerTest, SlashAtTheEndLeadsToTheRoute) {
+  Start();
+  client_->set_url_encode(false);
+  const auto page = client_->Get("/operator/");
+  EXPECT_EQ(page->status, 308);
+  EXPECT_EQ(page->get_header_value("Location"), "/operator");
+  EXPECT_EQ(client_->Get("/api/photo/?id=a")->get_header_value("Location"), "/api/photo?id=a");
+  EXPECT_EQ(client_->Get("//evil.example/")->status, 404);
+}
+
+TEST_F(WebServerTest, PersonIsAnsweredWithAPageAndAProgramWithJson) {
+  options_.router.host_names = {"shoes.example"};
+  Start();
+  const httplib::Headers person = {{"Accept", "text/html,*/*"}, {"Host", "<b>.example"}};
+  const auto page = client_->Get("/", person);
+  EXPECT_EQ(page->status, 403);
+  EXPECT_THAT(page->get_header_value("Content-Type"), StartsWith("text/html"));
+  EXPECT_THAT(page->body, AllOf(HasSubstr("--host-name &lt;b>"), ::testing::Not(HasSubstr("<b>"))));
+  EXPECT_THAT(client_->Get("/nothing", {{"Accept", "text/html"}})->body, HasSubstr("no such page"));
+  EXPECT_EQ(ErrorOf(client_->Get("/nothing"))["code"], "NOT_FOUND");
 }
 
 TEST_F(WebServerTest, PageIsWholeAndGuarded) {
