@@ -1,6 +1,10 @@
 #include <google/protobuf/util/json_util.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <filesystem>
 #include <fstream>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "daemon/folder_lock.h"
 #include "model/checkpoint_store.h"
+#include "model/file.h"
 #include "trainer/command_spec.h"
 #include "trainer/commands.h"
 #include "trainer/epoch_log.h"
@@ -71,6 +76,16 @@ void ShowOn(TrainingDisplay& display, EpochLog* log, std::ostream& out,
   };
 }
 
+// What cannot be published is known before it is trained.
+absl::Status CheckCanPublish(const std::string& checkpoint_root) {
+  if (checkpoint_root.empty()) return absl::OkStatus();
+  std::error_code error;
+  std::filesystem::create_directories(checkpoint_root, error);
+  if (error) return FileError(error.value(), checkpoint_root, "--checkpoint-root cannot be made");
+  if (access(checkpoint_root.c_str(), W_OK | X_OK) == 0) return absl::OkStatus();
+  return FileError(errno, checkpoint_root, "--checkpoint-root cannot be written to");
+}
+
 }  // namespace
 
 absl::Status RunTraining(const RunOptions& options, const std::function<bool()>& stop,
@@ -78,6 +93,7 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
   const auto spec = SpecOf(options.spec);
   if (!spec.ok()) return spec.status();
   if (absl::Status status = ValidateSpec(*spec); !status.ok()) return status;
+  if (absl::Status status = CheckCanPublish(options.checkpoint_root); !status.ok()) return status;
   const auto digest = RunDigest(*spec);
   if (!digest.ok()) return digest.status();
   const std::string job_id = absl::StrCat("run-", digest->substr(0, 12));

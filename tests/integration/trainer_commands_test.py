@@ -78,6 +78,14 @@ class TrainerCommands(unittest.TestCase):
     def folder(self):
         return tempfile.mkdtemp(dir=work())
 
+    def test_store_that_cannot_be_written_is_named_before_anything_is_trained(self):
+        refused = trainer("run", *SMALL, "--set", "source_dataset=" + data("source"),
+                          "--set", "target_dataset=" + data("target"),
+                          "--checkpoint-root", "/proc/self/checkpoints", check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("/proc/self/checkpoints: --checkpoint-root cannot be made", refused.stderr)
+        self.assertNotIn("epoch", refused.stdout)
+
     def test_released_model_is_imported_and_served(self):
         keys = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../data/golden")
         folder = self.folder()
