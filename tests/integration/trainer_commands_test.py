@@ -5,7 +5,9 @@ usage: trainer_commands_test.py BIN_DIR WORK_DIR TEST...     runs tests of Train
 import json
 import math
 import os
+import shutil
 import struct
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -78,6 +80,27 @@ class TrainerCommands(unittest.TestCase):
     def folder(self):
         return tempfile.mkdtemp(dir=work())
 
+    def folder_of_pairs(self):
+        """photo/ and sketch/ with the pairs of eight shoes."""
+        folder = os.path.join(self.folder(), "shoes")
+        for modality in ("photo", "sketch"):
+            os.makedirs(os.path.join(folder, modality))
+            for name in sorted(os.listdir(os.path.join(data("target"), modality)))[:8]:
+                shutil.copy(os.path.join(data("target"), modality, name),
+                            os.path.join(folder, modality))
+        return folder
+
+    def test_import_says_what_it_took_for_what(self):
+        folder = self.folder_of_pairs()
+        for name in (".DS_Store", "._1.jpg", "Thumbs.db"):
+            with open(os.path.join(folder, "photo", name), "w") as out:
+                out.write("left behind")
+        said = trainer("import-dataset", "--format", "folder", "--root", folder,
+                       "--out", folder + "-imported").stdout
+        self.assertIn("8 photos of 8 identities and 8 sketches of 8; 6 identities to train on, "
+                      "2 to test on", said)
+        self.assertIn("note: 3 hidden files and others that systems leave behind", said)
+
     def test_store_that_cannot_be_written_is_named_before_anything_is_trained(self):
         refused = trainer("run", *SMALL, "--set", "source_dataset=" + data("source"),
                           "--set", "target_dataset=" + data("target"),
@@ -85,6 +108,31 @@ class TrainerCommands(unittest.TestCase):
         self.assertEqual(refused.returncode, 1)
         self.assertIn("/proc/self/checkpoints: --checkpoint-root cannot be made", refused.stderr)
         self.assertNotIn("epoch", refused.stdout)
+
+    def test_surroundings_of_a_service_change_nothing(self):
+        """No HOME, a decimal comma, a time zone that is none, and files for the owner alone."""
+        folder = self.folder_of_pairs()
+        locales = os.path.join(folder, "locales")
+        os.mkdir(locales)
+        if shutil.which("localedef") is None or subprocess.run(
+                ["localedef", "-i", "de_DE", "-f", "UTF-8", locales + "/de_DE.UTF-8"],
+                stderr=subprocess.DEVNULL).returncode > 1:
+            self.skipTest("there is no locale with a decimal comma to make")
+        bare = {"LC_ALL": "de_DE.UTF-8", "LOCPATH": locales, "TZ": "No/Where"}
+        outputs = []
+        for environment, mask in ((dict(os.environ), 0o022), (bare, 0o077)):
+            out = os.path.join(self.folder(), "shoes")
+            said = subprocess.run(
+                ["sh", "-c", 'umask %o; "$@"' % mask, "sh", program("s2p-trainer"),
+                 "import-dataset", "--format", "folder", "--root", folder, "--out", out],
+                env=environment, check=True, stdout=subprocess.PIPE).stdout
+            measured = subprocess.run(
+                [program("s2p-trainer"), "evaluate", "--baseline", "edge-correlation",
+                 "--dataset", out, "--json"],
+                env=environment, check=True, stdout=subprocess.PIPE).stdout
+            outputs.append((said.replace(out.encode(), b"OUT"), measured,
+                            read_bytes(out + "/dataset.jsonl"), read_bytes(out + "/dataset.json")))
+        self.assertEqual(outputs[0], outputs[1])
 
     def test_released_model_is_imported_and_served(self):
         keys = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../data/golden")
