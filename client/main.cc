@@ -1,5 +1,6 @@
 // s2p: the command line of sketch2photo.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cctype>
 #include <functional>
 #include <iostream>
@@ -12,6 +13,7 @@
 #include "client/clean_text.h"
 #include "client/colour.h"
 #include "client/command_line.h"
+#include "daemon/flag_words.h"
 #include "daemon/text_file.h"
 
 namespace s2p {
@@ -84,6 +86,54 @@ absl::Status RunChosen(const CLI::App& app, Connection& connection, const Comman
   return RunWith(connection.options, command.train);
 }
 
+// What `word` is among the flags of `app` and of all commands below it.
+FlagKind KindOf(const CLI::App& app, absl::string_view word) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (word.empty() || word[0] != '-' || !option->check_name(std::string(word))) continue;
+    return option->get_items_expected_max() > 0 ? FlagKind::kTakesValue : FlagKind::kSwitch;
+  }
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    const FlagKind kind = KindOf(*command, word);
+    if (kind != FlagKind::kUnknown) return kind;
+  }
+  return FlagKind::kUnknown;
+}
+
+int Usage(absl::string_view message) {
+  std::cerr << "s2p: " << Printable(message) << "\nTry 's2p --help'.\n";
+  return 2;
+}
+
+int Report(absl::Status status) {
+  std::cout.flush();
+  if (status.ok() && std::cout.fail()) {
+    status = absl::DataLossError("standard output is closed");
+  }
+  if (status.ok()) return 0;
+  std::cerr << (WantsColour(std::cerr) ? Red("s2p:") : "s2p:") << " " << Printable(status.message())
+            << " (" << absl::StatusCodeToString(status.code()) << ")\n";
+  return 1;
+}
+
+// "-x" where there is no such flag: perhaps a name.
+bool IsNameWithADash(const std::string& word, const FlagKinds& kind_of) {
+  return word.size() > 1 && word[0] == '-' && word[1] != '-' &&
+         kind_of(word.substr(0, 2)) == FlagKind::kUnknown;
+}
+
+// Shows what CLI11 says of a command line that it does not take, or the help that was asked for.
+int Exit(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& words,
+         const FlagKinds& kind_of) {
+  if (app.exit(error) == 0) return Report(absl::OkStatus());
+  for (const std::string& word : words) {
+    if (!IsNameWithADash(word, kind_of)) continue;
+    std::cerr << "There is no flag " << Printable(word)
+              << "; a name that begins with - stands behind --, as in: s2p gallery rm -- -x\n";
+    break;
+  }
+  return 2;
+}
+
 int Run(int argc, char** argv) {
   CLI::App app(
       "Search photos by sketch. Every flag is also an environment variable (--server is "
@@ -99,19 +149,15 @@ int Run(int argc, char** argv) {
   AddTrainCommands(app, command);
   AddCompletionCommand(app, command);
   NameEnvironment(app);
+  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  const auto kind_of = [&app](absl::string_view word) { return KindOf(app, word); };
+  if (const std::string slip = MisplacedFlag(words, kind_of); !slip.empty()) return Usage(slip);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return Exit(app, error, words, kind_of);
   }
-
-  absl::Status status = RunChosen(app, connection, command);
-  std::cout.flush();
-  if (status.ok() && std::cout.fail()) status = absl::DataLossError("standard output is closed");
-  if (status.ok()) return 0;
-  std::cerr << (WantsColour(std::cerr) ? Red("s2p:") : "s2p:") << " " << Printable(status.message())
-            << " (" << absl::StatusCodeToString(status.code()) << ")\n";
-  return 1;
+  return Report(RunChosen(app, connection, command));
 }
 
 }  // namespace

@@ -11,6 +11,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "daemon/flag_words.h"
 #include "daemon/text_file.h"
 #include "daemon/toml.h"
 
@@ -66,6 +68,18 @@ struct Options::Impl {
       for (const auto& flag : chosen->impl_->flags) active.push_back(flag.get());
     }
     return active;
+  }
+
+  FlagKind KindOf(absl::string_view word) const {
+    if (word == "--config") return FlagKind::kTakesValue;
+    if (word == "--help" || word == "--version") return FlagKind::kSwitch;
+    if (!absl::ConsumePrefix(&word, "--")) return FlagKind::kUnknown;
+    const Flag* flag = Find(word);
+    for (const auto& candidate : commands) {
+      if (flag == nullptr) flag = candidate->impl_->Find(word);
+    }
+    if (flag == nullptr) return FlagKind::kUnknown;
+    return flag->is_switch_ ? FlagKind::kSwitch : FlagKind::kTakesValue;
   }
 
   // Tells `app` the flags of this; the texts that it finds end in `given`.
@@ -208,6 +222,9 @@ std::optional<int> Options::Parse(int argc, const char* const* argv, std::ostrea
         << (impl_->command.empty() ? "" : " ") << impl_->command << " --help'.\n";
     return 2;
   };
+  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  const auto kind_of = [this](absl::string_view word) { return impl_->KindOf(word); };
+  if (const std::string slip = MisplacedFlag(words, kind_of); !slip.empty()) return usage(slip);
   CLI::App app(impl_->description, impl_->name);
   app.set_version_flag("--version", absl::StrCat(impl_->name, " ", impl_->version));
   impl_->Describe(&app);

@@ -225,6 +225,17 @@ TEST_F(OptionsTest, VersionIsShown) {
   EXPECT_EQ(out_.str(), "prog 1.2.3\n");
 }
 
+TEST_F(OptionsTest, ForgottenValueIsUsageNamingBothFlags) {
+  std::string server;
+  options_.Add("server", &server, "an address");
+  ExpectUsageError({"--server", "--device=cpu"}, "--server has no value: --device=cpu follows");
+}
+
+TEST_F(OptionsTest, LongFlagWithOneDashIsUsage) {
+  ExpectUsageError({"-max-batch", "8"},
+                   "there is no flag -max-batch; flags have two dashes: --max-batch");
+}
+
 TEST_F(OptionsTest, ValuesShowWhatIsInForceButNoKey) {
   std::string key = "secret";
   Options options("prog", "", "");
@@ -259,6 +270,10 @@ TEST_F(CommandsTest, TableOfTheCommandIsReadAndOthersAreLeftAlone) {
 TEST_F(CommandsTest, UnknownKeyOfAnotherCommandIsRefusedToo) {
   const std::string path = WriteConfig("[run]\nspeck = 'x'\n");
   ExpectUsageError({"serve", "--config", path}, absl::StrCat(path, ":2: unknown key 'speck'"));
+}
+
+TEST_F(CommandsTest, ForgottenValueOfACommandIsUsage) {
+  ExpectUsageError({"run", "--spec", "--max-batch", "8"}, "--spec has no value");
 }
 
 TEST_F(CommandsTest, NoCommandIsUsage) { EXPECT_EQ(Parse({}), 2); }
