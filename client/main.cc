@@ -22,9 +22,11 @@ namespace {
 // Every long flag is also S2P_<NAME>, as --api-key is S2P_API_KEY, and a key of --config's file.
 void NameEnvironment(CLI::App& app) {
   for (CLI::Option* option : app.get_options()) {
-    if (option->get_lnames().empty() || option->get_lnames()[0] == "help") continue;
+    if (option->get_lnames().empty()) continue;
+    const std::string& flag = option->get_lnames()[0];
+    if (flag == "help" || flag == "version") continue;
     std::string name = "S2P_";
-    for (const char c : option->get_lnames()[0]) {
+    for (const char c : flag) {
       name.push_back(c == '-' ? '_' : static_cast<char>(std::toupper(c)));
     }
     option->envname(name);
@@ -66,6 +68,7 @@ void AddConnection(CLI::App& app, Connection& connection) {
   app.add_option("--timeout", connection.timeout_seconds, "Deadline of a call in seconds")
       ->check(CLI::Range(0.001, 86400.0))
       ->capture_default_str();
+  app.add_flag("--version", "Print the version and end");
   app.set_config("--config", "", "TOML file: these flags, and a [section] for each command's");
   app.config_formatter(std::make_shared<PlainConfig>(&app));
   app.allow_config_extras(CLI::config_extras_mode::error);
@@ -151,6 +154,10 @@ int Run(int argc, char** argv) {
   NameEnvironment(app);
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   const auto kind_of = [&app](absl::string_view word) { return KindOf(app, word); };
+  if (HasFlag(words, "--version", kind_of)) {
+    std::cout << "s2p " << S2P_VERSION << '\n';
+    return Report(absl::OkStatus());
+  }
   if (const std::string slip = MisplacedFlag(words, kind_of); !slip.empty()) return Usage(slip);
   try {
     app.parse(argc, argv);

@@ -46,4 +46,14 @@ std::string MisplacedFlag(const std::vector<std::string>& words, const FlagKinds
   return slip;
 }
 
+bool HasFlag(const std::vector<std::string>& words, absl::string_view flag,
+             const FlagKinds& kind_of) {
+  bool found = false;
+  ForEachFlag(words, kind_of, [&](const std::string& word, const std::string*) {
+    found = word == flag;
+    return found;
+  });
+  return found;
+}
+
 }  // namespace s2p

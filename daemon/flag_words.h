@@ -22,6 +22,11 @@ using FlagKinds = std::function<FlagKind(absl::string_view)>;
 // "--" is always a value.
 std::string MisplacedFlag(const std::vector<std::string>& words, const FlagKinds& kind_of);
 
+// Whether a flag, such as "--version", stands among the words as a flag, not as another one's
+// value.
+bool HasFlag(const std::vector<std::string>& words, absl::string_view flag,
+             const FlagKinds& kind_of);
+
 }  // namespace s2p
 
 #endif  // S2P_DAEMON_FLAG_WORDS_H_

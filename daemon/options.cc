@@ -82,6 +82,11 @@ struct Options::Impl {
     return flag->is_switch_ ? FlagKind::kSwitch : FlagKind::kTakesValue;
   }
 
+  // "PROGRAM VERSION", for a command's Options too.
+  std::string VersionText() const {
+    return absl::StrCat(name.substr(0, name.find(' ')), " ", version);
+  }
+
   // Tells `app` the flags of this; the texts that it finds end in `given`.
   void Describe(CLI::App* app) const;
   absl::StatusOr<std::map<std::string, Given>> ReadConfig(const std::string& path) const;
@@ -224,9 +229,13 @@ std::optional<int> Options::Parse(int argc, const char* const* argv, std::ostrea
   };
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   const auto kind_of = [this](absl::string_view word) { return impl_->KindOf(word); };
+  if (HasFlag(words, "--version", kind_of)) {
+    out << impl_->VersionText() << '\n';
+    return 0;
+  }
   if (const std::string slip = MisplacedFlag(words, kind_of); !slip.empty()) return usage(slip);
   CLI::App app(impl_->description, impl_->name);
-  app.set_version_flag("--version", absl::StrCat(impl_->name, " ", impl_->version));
+  app.set_version_flag("--version", impl_->VersionText());
   impl_->Describe(&app);
   CLI::App* chosen = &app;
   for (auto& command : impl_->commands) {

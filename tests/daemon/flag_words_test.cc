@@ -51,5 +51,11 @@ TEST(FlagWordsTest, WhatStandsBehindTwoDashesIsNoFlag) {
 
 TEST(FlagWordsTest, MissingLastValueIsLeftToTheParser) { EXPECT_EQ(Slip({"--server"}), ""); }
 
+TEST(FlagWordsTest, FlagIsFoundWhereItIsNoValue) {
+  EXPECT_TRUE(HasFlag({"gallery", "add", "--version"}, "--version", KindOf));
+  EXPECT_FALSE(HasFlag({"--server", "--version"}, "--version", KindOf));
+  EXPECT_FALSE(HasFlag({"rm", "--", "--version"}, "--version", KindOf));
+}
+
 }  // namespace
 }  // namespace s2p

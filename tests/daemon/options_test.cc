@@ -225,6 +225,18 @@ TEST_F(OptionsTest, VersionIsShown) {
   EXPECT_EQ(out_.str(), "prog 1.2.3\n");
 }
 
+TEST_F(OptionsTest, VersionIsShownWhateverElseIsAsked) {
+  EXPECT_EQ(Parse({"--unknown", "--version"}), 0);
+  EXPECT_EQ(out_.str(), "prog 1.2.3\n");
+}
+
+TEST_F(OptionsTest, VersionOfACommandThatIsAProgramNamesTheProgram) {
+  Options options("prog backup", "Backs up", "1.2.3");
+  const char* const argv[] = {"backup", "--version"};
+  EXPECT_EQ(options.Parse(2, argv, out_, err_), 0);
+  EXPECT_EQ(out_.str(), "prog 1.2.3\n");
+}
+
 TEST_F(OptionsTest, ForgottenValueIsUsageNamingBothFlags) {
   std::string server;
   options_.Add("server", &server, "an address");
@@ -270,6 +282,11 @@ TEST_F(CommandsTest, TableOfTheCommandIsReadAndOthersAreLeftAlone) {
 TEST_F(CommandsTest, UnknownKeyOfAnotherCommandIsRefusedToo) {
   const std::string path = WriteConfig("[run]\nspeck = 'x'\n");
   ExpectUsageError({"serve", "--config", path}, absl::StrCat(path, ":2: unknown key 'speck'"));
+}
+
+TEST_F(CommandsTest, VersionIsShownAfterACommand) {
+  EXPECT_EQ(Parse({"serve", "--version"}), 0);
+  EXPECT_EQ(out_.str(), "prog 1.2.3\n");
 }
 
 TEST_F(CommandsTest, ForgottenValueOfACommandIsUsage) {
