@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 #include <functional>
 #include <iostream>
 #include <iterator>
@@ -13,6 +14,7 @@
 #include "client/clean_text.h"
 #include "client/colour.h"
 #include "client/command_line.h"
+#include "client/server_address.h"
 #include "daemon/flag_words.h"
 #include "daemon/text_file.h"
 
@@ -60,6 +62,8 @@ void AddConnection(CLI::App& app, Connection& connection) {
   app.add_option("--server", options.server,
                  "Address of s2p-server, HOST:PORT; of the trainer for train, there by default "
                  "127.0.0.1:50052")
+      ->check(
+          [](const std::string& text) { return std::string(CheckServerAddress(text).message()); })
       ->capture_default_str();
   app.add_option("--tls-ca", options.tls_ca, "PEM file of the authority to trust; turns TLS on");
   app.add_option("--tls-cert", options.tls_cert, "PEM file of our certificate");
@@ -87,6 +91,12 @@ absl::Status RunChosen(const CLI::App& app, Connection& connection, const Comman
   if (!command.train) return RunWith(connection.options, command.search);
   if (app.get_option("--server")->count() == 0) connection.options.server = kDefaultTrainer;
   return RunWith(connection.options, command.train);
+}
+
+// CLI11 takes an empty variable for none, which would be another server than was meant.
+bool IsServerEmpty(const CLI::App& app) {
+  const char* server = std::getenv("S2P_SERVER");
+  return server != nullptr && *server == '\0' && app.get_option("--server")->count() == 0;
 }
 
 // What `word` is among the flags of `app` and of all commands below it.
@@ -163,6 +173,9 @@ int Run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return Exit(app, error, words, kind_of);
+  }
+  if (!command.local && IsServerEmpty(app)) {
+    return Usage("S2P_SERVER is empty: give it HOST:PORT, or unset it");
   }
   return Report(RunChosen(app, connection, command));
 }

@@ -1,7 +1,9 @@
 #include "daemon/listen_address.h"
 
+#include <algorithm>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -48,7 +50,10 @@ absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view text) {
   }
   if (host.empty() || host == "*") host = "0.0.0.0";
   uint32_t port = 0;
-  if (!absl::SimpleAtoi(text.substr(colon + 1), &port) || port > 65535) {
+  const absl::string_view digits = text.substr(colon + 1);
+  // SimpleAtoi alone takes spaces and signs.
+  if (!std::all_of(digits.begin(), digits.end(), absl::ascii_isdigit) ||
+      !absl::SimpleAtoi(digits, &port) || port > 65535) {
     return wrong("the port is not a number from 0 to 65535");
   }
   if (host.find_first_of(" /\t") != absl::string_view::npos) return wrong("the host is not a name");
@@ -58,12 +63,19 @@ absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view text) {
   return address;
 }
 
+absl::Status CheckHttpListen(const std::string& address) {
+  return ParseListenAddress(address).status();
+}
+
+absl::Status CheckGrpcListen(const std::string& address) {
+  if (!absl::StartsWith(address, kUnixScheme)) return ParseListenAddress(address).status();
+  if (address.size() > kUnixScheme.size()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", address, "' is no address to listen on: expected unix:PATH"));
+}
+
 absl::Status CheckListenAddress(absl::string_view address, bool has_tls, bool allow_insecure) {
-  if (absl::StartsWith(address, kUnixScheme)) {
-    if (address.size() > kUnixScheme.size()) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", address, "' is no address to listen on: expected unix:PATH"));
-  }
+  if (absl::StartsWith(address, kUnixScheme)) return CheckGrpcListen(std::string(address));
   absl::StatusOr<ListenAddress> parsed = ParseListenAddress(address);
   if (!parsed.ok()) return parsed.status();
   if (has_tls || allow_insecure || parsed->is_loopback()) return absl::OkStatus();

@@ -28,6 +28,11 @@ struct ListenAddress {
 // interface, "0.0.0.0". InvalidArgument quotes the text.
 absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view text);
 
+// InvalidArgument for what is neither HOST:PORT nor, where only gRPC listens, "unix:PATH": to check
+// a flag before anything starts.
+absl::Status CheckHttpListen(const std::string& address);
+absl::Status CheckGrpcListen(const std::string& address);
+
 // Beyond loopback, whoever can reach the port can read and change everything and see all pictures,
 // so that needs TLS or an operator who says that the network is safe. A socket in the file system,
 // "unix:PATH", which only gRPC takes, is guarded by the permissions of its folder and counts as

@@ -169,6 +169,11 @@ Flag& Flag::Range(double low, double high) {
   return *this;
 }
 
+Flag& Flag::Check(std::function<absl::Status(const std::string&)> check) {
+  check_ = std::move(check);
+  return *this;
+}
+
 Options::Options(std::string program, std::string description, std::string version)
     : impl_(std::make_unique<Impl>()) {
   impl_->name = std::move(program);
@@ -207,6 +212,9 @@ absl::Status Options::Assign(const Flag& flag, const std::vector<std::string>& t
     if (!choices.empty() && std::find(choices.begin(), choices.end(), text) == choices.end()) {
       return wrong(absl::StrCat("'", text, "' is none of ", absl::StrJoin(choices, ", ")));
     }
+    if (flag.required_ && text.empty()) return wrong("is empty");
+    if (!flag.check_) continue;
+    if (absl::Status status = flag.check_(text); !status.ok()) return wrong(status.message());
   }
   if (absl::Status status = flag.assign_(texts); !status.ok()) return wrong(status.message());
   if (flag.range_ && flag.number_) {

@@ -28,7 +28,7 @@ absl::StatusOr<uint64_t> ParseBytes(absl::string_view text);
 // One flag. Owned by its Options; the calls refine it and can be chained.
 class Flag {
  public:
-  // Parse fails if no source gives it. Default: optional.
+  // Parse fails if no source gives it, or gives an empty text. Default: optional.
   Flag& Required();
   // A switch that asks for something else than the program's work: with it required flags may be
   // missing.
@@ -37,6 +37,9 @@ class Flag {
   Flag& OneOf(std::vector<std::string> choices);
   // Numbers, bytes and durations (in seconds) outside [low, high] are refused.
   Flag& Range(double low, double high);
+  // Texts that `check` has an error for are refused with its words: for an address, which would
+  // else fail only when it is used. The default is not checked.
+  Flag& Check(std::function<absl::Status(const std::string&)> check);
 
  private:
   friend class Options;
@@ -50,6 +53,7 @@ class Flag {
   bool alone_ = false;
   std::vector<std::string> choices_;
   std::optional<std::pair<double, double>> range_;
+  std::function<absl::Status(const std::string&)> check_;
   // Sets the variable; shows it as text; as a number, for Range (unset for other types).
   std::function<absl::Status(const std::vector<std::string>&)> assign_;
   std::function<std::string()> show_;

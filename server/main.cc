@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "daemon/address_file.h"
 #include "daemon/health_check.h"
+#include "daemon/listen_address.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/shutdown.h"
@@ -41,8 +42,10 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add("set-aside-orphans", &server.set_aside_orphans,
               "start even if many photos belong to no item of gallery.db; they move to "
               "photos/.orphans");
-  options.Add("listen", &server.listen, "address of gRPC, HOST:PORT; port 0 picks a free one");
-  options.Add("http", &server.http, "address of /metrics, /healthz and /readyz, HOST:PORT");
+  options.Add("listen", &server.listen, "address of gRPC, HOST:PORT; port 0 picks a free one")
+      .Check(CheckGrpcListen);
+  options.Add("http", &server.http, "address of /metrics, /healthz and /readyz, HOST:PORT")
+      .Check(CheckHttpListen);
   options
       .Add("health", &flags.health,
            "serve nothing: ask the server at --http whether it is alive, exit 0 if so")

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "daemon/freed_memory.h"
+#include "daemon/listen_address.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/shutdown.h"
@@ -48,8 +49,10 @@ void AddServe(Options& options, ServeOptions& serve) {
       .Required();
   command.Add("data-root", &serve.runner.data_root, "folder that all paths of a spec lie in")
       .Required();
-  command.Add("listen", &server.listen, "address of gRPC, HOST:PORT; port 0 picks a free one");
-  command.Add("http", &server.http, "address of /metrics, /healthz and /readyz, HOST:PORT");
+  command.Add("listen", &server.listen, "address of gRPC, HOST:PORT; port 0 picks a free one")
+      .Check(CheckGrpcListen);
+  command.Add("http", &server.http, "address of /metrics, /healthz and /readyz, HOST:PORT")
+      .Check(CheckHttpListen);
   command
       .Add("health", &serve.health,
            "serve nothing: ask the daemon at --http whether it is alive, exit 0 if so")

@@ -2,10 +2,12 @@
 #include <iostream>
 #include <string>
 
+#include "client/server_address.h"
 #include "client/web/operator_sessions.h"
 #include "client/web/web_server.h"
 #include "daemon/address_file.h"
 #include "daemon/health_check.h"
+#include "daemon/listen_address.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/shutdown.h"
@@ -26,10 +28,16 @@ struct Flags {
 void AddFlags(Options& options, Flags& flags) {
   WebServerOptions& web = flags.web;
   ClientOptions& connection = flags.connection;
-  options.Add("server", &connection.server, "address of s2p-server, HOST:PORT");
-  options.Add("trainer", &flags.trainer,
-              "address of the training daemon, HOST:PORT; without it the page has no jobs");
-  options.Add("listen", &web.listen, "address of the page, HOST:PORT; port 0 picks a free one");
+  options.Add("server", &connection.server, "address of s2p-server, HOST:PORT")
+      .Check(CheckServerAddress);
+  options
+      .Add("trainer", &flags.trainer,
+           "address of the training daemon, HOST:PORT; without it the page has no jobs")
+      .Check([](const std::string& text) {
+        return text.empty() ? absl::OkStatus() : CheckServerAddress(text);
+      });
+  options.Add("listen", &web.listen, "address of the page, HOST:PORT; port 0 picks a free one")
+      .Check(CheckHttpListen);
   options.Add(
       "insecure", &web.insecure,
       "allow plain HTTP beyond loopback: behind a proxy that ends TLS, or in a safe network");

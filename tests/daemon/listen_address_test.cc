@@ -66,6 +66,22 @@ INSTANTIATE_TEST_SUITE_P(
                       Rule{"127.0.0.1.example.org:1", true}, Rule{"localhost.example.org:1", true},
                       Rule{"1.127.0.1:1", true}));
 
+TEST(ListenAddressTest, FormIsCheckedBeforeAnythingListens) {
+  for (const char* text : {"0.0.0.0:50051", "127.0.0.1:0", ":1"}) {
+    EXPECT_TRUE(CheckGrpcListen(text).ok()) << text;
+    EXPECT_TRUE(CheckHttpListen(text).ok()) << text;
+  }
+  for (const char* text : {"", "--http", "127.0.0.1:70000", "127.0.0.1:1 ", "unix:"}) {
+    EXPECT_EQ(CheckGrpcListen(text).code(), absl::StatusCode::kInvalidArgument) << text;
+    EXPECT_EQ(CheckHttpListen(text).code(), absl::StatusCode::kInvalidArgument) << text;
+  }
+}
+
+TEST(ListenAddressTest, OnlyGrpcListensOnASocketInTheFileSystem) {
+  EXPECT_TRUE(CheckGrpcListen("unix:/run/s2p.sock").ok());
+  EXPECT_FALSE(CheckHttpListen("unix:/run/s2p.sock").ok());
+}
+
 TEST(ListenAddressTest, UnixSocketWithoutPathIsRefused) {
   absl::Status status = CheckListenAddress("unix:", true, true);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);

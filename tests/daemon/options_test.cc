@@ -248,6 +248,27 @@ TEST_F(OptionsTest, LongFlagWithOneDashIsUsage) {
                    "there is no flag -max-batch; flags have two dashes: --max-batch");
 }
 
+TEST_F(OptionsTest, TextThatTheCheckRefusesIsUsageFromEverySource) {
+  std::string server = "unchecked";
+  options_.Add("server", &server, "an address").Check([](const std::string& text) {
+    return text == "a:1" ? absl::OkStatus() : absl::InvalidArgumentError("'" + text + "' is wrong");
+  });
+  EXPECT_EQ(Parse({}), -1);
+  EXPECT_EQ(Parse({"--server", "a:1"}), -1) << err_.str();
+  ExpectUsageError({"--server="}, "--server has no value");
+  ExpectUsageError({"--server", ""}, "--server: '' is wrong\n");
+  SetEnvironment("S2P_SERVER", "");
+  ExpectUsageError({}, "--server: '' is wrong (from S2P_SERVER)");
+}
+
+TEST_F(OptionsTest, RequiredFlagIsNotEmpty) {
+  std::string root;
+  options_.Add("root", &root, "a folder").Required();
+  ExpectUsageError({"--root", ""}, "--root: is empty\n");
+  SetEnvironment("S2P_ROOT", "");
+  ExpectUsageError({}, "--root: is empty (from S2P_ROOT)");
+}
+
 TEST_F(OptionsTest, ValuesShowWhatIsInForceButNoKey) {
   std::string key = "secret";
   Options options("prog", "", "");
