@@ -16,6 +16,7 @@
 #include "client/command_line.h"
 #include "client/server_address.h"
 #include "daemon/flag_words.h"
+#include "daemon/standard_streams.h"
 #include "daemon/text_file.h"
 
 namespace s2p {
@@ -120,7 +121,7 @@ int Usage(absl::string_view message) {
 int Report(absl::Status status) {
   std::cout.flush();
   if (status.ok() && std::cout.fail()) {
-    status = absl::DataLossError("standard output is closed");
+    status = absl::DataLossError("standard output is closed or full");
   }
   if (status.ok()) return 0;
   std::cerr << (WantsColour(std::cerr) ? Red("s2p:") : "s2p:") << " " << Printable(status.message())
@@ -183,4 +184,7 @@ int Run(int argc, char** argv) {
 }  // namespace
 }  // namespace s2p
 
-int main(int argc, char** argv) { return s2p::Run(argc, argv); }
+int main(int argc, char** argv) {
+  s2p::OpenStandardStreams();
+  return s2p::Run(argc, argv);
+}

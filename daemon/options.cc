@@ -235,11 +235,16 @@ std::optional<int> Options::Parse(int argc, const char* const* argv, std::ostrea
         << (impl_->command.empty() ? "" : " ") << impl_->command << " --help'.\n";
     return 2;
   };
+  const auto shown = [&] {
+    if (out.flush()) return 0;
+    err << impl_->name << ": standard output is closed or full\n";
+    return 1;
+  };
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   const auto kind_of = [this](absl::string_view word) { return impl_->KindOf(word); };
   if (HasFlag(words, "--version", kind_of)) {
     out << impl_->VersionText() << '\n';
-    return 0;
+    return shown();
   }
   if (const std::string slip = MisplacedFlag(words, kind_of); !slip.empty()) return usage(slip);
   CLI::App app(impl_->description, impl_->name);
@@ -259,7 +264,10 @@ std::optional<int> Options::Parse(int argc, const char* const* argv, std::ostrea
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error, out, err);
+    if (error.get_exit_code() == 0) {
+      app.exit(error, out, err);
+      return shown();
+    }
     for (CLI::App* sub : app.get_subcommands()) impl_->command = sub->get_name();
     return usage(error.what());
   }

@@ -105,8 +105,8 @@ class Options {
   Options& AddCommand(std::string name, std::string description);
 
   // Sets the variables and returns nothing: go on. Or writes help or the version to `out`, or what
-  // is wrong, with flag and source, to `err`, and returns the exit code: 0 for help and version, 2
-  // for wrong usage. Call once.
+  // is wrong, with flag and source, to `err`, and returns the exit code: 0 for help and version, 1
+  // if they cannot be written, 2 for wrong usage. Call once.
   std::optional<int> Parse(int argc, const char* const* argv, std::ostream& out, std::ostream& err);
 
   // The chosen command's name; empty without commands.

@@ -10,6 +10,7 @@
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/shutdown.h"
+#include "daemon/standard_streams.h"
 #include "model/blas.h"
 #include "model/encoder.h"
 #include "server/backup.h"
@@ -171,6 +172,7 @@ absl::Status Print(const absl::StatusOr<DataFolderReport>& report) {
   std::cout << report->items << " items, " << report->bytes << " bytes, model versions: "
             << (report->versions.empty() ? "none" : absl::StrJoin(report->versions, ", ")) << '\n';
   for (const std::string& problem : report->problems) std::cout << problem << '\n';
+  if (!std::cout.flush()) return absl::DataLossError("standard output is closed or full");
   if (report->problems.empty()) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(
       report->problems.size(), " problems; restore a backup, or add those photos again"));
@@ -213,4 +215,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace s2p
 
-int main(int argc, char** argv) { return s2p::Main(argc, argv); }
+int main(int argc, char** argv) {
+  s2p::OpenStandardStreams();
+  return s2p::Main(argc, argv);
+}

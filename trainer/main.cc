@@ -13,6 +13,7 @@
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/shutdown.h"
+#include "daemon/standard_streams.h"
 #include "daemon/wait_policy.h"
 #include "model/blas.h"
 #include "trainer/commands.h"
@@ -231,8 +232,10 @@ int Main(int argc, char** argv) {
         "the reference BLAS makes networks a hundred times slower: install libopenblas0-openmp",
         {{"file", blas}});
   }
-  const absl::Status status = commands.at(options.command())();
-  std::cout.flush();
+  absl::Status status = commands.at(options.command())();
+  if (!std::cout.flush() && status.ok()) {
+    status = absl::DataLossError("standard output is closed or full");
+  }
   if (status.ok()) return 0;
   std::cerr << "s2p-trainer: " << status.message() << " ("
             << absl::StatusCodeToString(status.code()) << ")\n";
@@ -257,6 +260,7 @@ int MainWithoutExceptions(int argc, char** argv) {
 }  // namespace s2p
 
 int main(int argc, char** argv) {
+  s2p::OpenStandardStreams();
   s2p::SleepWhileWaiting(argv);
   s2p::KeepFreedMemory();
   return s2p::MainWithoutExceptions(argc, argv);

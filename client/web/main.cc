@@ -11,6 +11,7 @@
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/shutdown.h"
+#include "daemon/standard_streams.h"
 
 namespace s2p {
 namespace {
@@ -111,4 +112,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace s2p
 
-int main(int argc, char** argv) { return s2p::Main(argc, argv); }
+int main(int argc, char** argv) {
+  s2p::OpenStandardStreams();
+  return s2p::Main(argc, argv);
+}

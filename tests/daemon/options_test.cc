@@ -237,6 +237,12 @@ TEST_F(OptionsTest, VersionOfACommandThatIsAProgramNamesTheProgram) {
   EXPECT_EQ(out_.str(), "prog 1.2.3\n");
 }
 
+TEST_F(OptionsTest, VersionThatCannotBeWrittenIsAFailure) {
+  out_.setstate(std::ios::badbit);
+  EXPECT_EQ(Parse({"--version"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("standard output is closed or full"));
+}
+
 TEST_F(OptionsTest, ForgottenValueIsUsageNamingBothFlags) {
   std::string server;
   options_.Add("server", &server, "an address");

@@ -1,0 +1,14 @@
+// The standard streams of a process, which whoever starts it may have closed.
+#ifndef S2P_DAEMON_STANDARD_STREAMS_H_
+#define S2P_DAEMON_STANDARD_STREAMS_H_
+
+namespace s2p {
+
+// Opens each of the descriptors 0 to 2 that is closed, so that no file or socket gets its number
+// and is written over by a log line. Reading and writing them still fail, so that a result that
+// goes nowhere is noticed. First in main, before any thread.
+void OpenStandardStreams();
+
+}  // namespace s2p
+
+#endif  // S2P_DAEMON_STANDARD_STREAMS_H_
