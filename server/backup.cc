@@ -105,7 +105,8 @@ absl::Status CopyGallery(const std::string& from, const std::string& to, bool is
   const auto copies = BlobStore::Open(PhotosOf(to));
   if (!copies.ok()) return copies.status();
   std::set<std::string> copied;
-  absl::Status status;
+  absl::Status status, first;
+  bool always_same = true;
   for (int copy = 0; copy < kMaxCopies; ++copy) {
     status = Catalogue::Copy(CatalogueOf(from), CatalogueOf(to));
     if (!status.ok()) return status;
@@ -113,8 +114,13 @@ absl::Status CopyGallery(const std::string& from, const std::string& to, bool is
     if (!catalogue.ok()) return catalogue.status();
     status = CopyPhotos(**catalogue, *photos, *copies, copied, report);
     if (is_backup || !absl::IsNotFound(status)) break;
+    if (copy == 0) first = status;
+    always_same = always_same && status == first;
   }
-  if (absl::IsNotFound(status) && is_backup) return absl::DataLossError(status.message());
+  // A photo that every commit names did not go meanwhile.
+  if (absl::IsNotFound(status) && (is_backup || always_same)) {
+    return absl::DataLossError(status.message());
+  }
   if (absl::IsNotFound(status)) {
     return absl::AbortedError(
         absl::StrCat("photos go faster than they are copied: ", status.message()));

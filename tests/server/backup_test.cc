@@ -100,6 +100,15 @@ TEST_F(BackupTest, DamagedPhotoIsNamedAndNothingIsLeft) {
   EXPECT_FALSE(std::filesystem::exists(backup_ + ".unfinished"));
 }
 
+TEST_F(BackupTest, MissingPhotoIsNamedAndNothingIsLeft) {
+  MustAdd("a", 1);
+  std::filesystem::remove(BlobPath(1));
+  const auto backup = BackUp(options_.data_dir, backup_);
+  EXPECT_EQ(backup.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(backup.status().message()), HasSubstr(BlobPath(1)));
+  EXPECT_FALSE(std::filesystem::exists(backup_));
+}
+
 TEST_F(BackupTest, BackupThatLacksAPhotoIsNotRestored) {
   MustAdd("a", 1);
   ASSERT_TRUE(BackUp(options_.data_dir, backup_).ok());
