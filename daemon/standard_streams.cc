@@ -17,4 +17,15 @@ void OpenStandardStreams() {
   }
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+namespace {
+
+// Initialisers of shared libraries open descriptors before main; these run before them. Sanitizers
+// are not ready by then.
+__attribute__((section(".preinit_array"),
+               used)) void (*const kBeforeLibraries)() = &OpenStandardStreams;
+
+}  // namespace
+#endif
+
 }  // namespace s2p

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
 
 BIN = ""
@@ -58,6 +59,17 @@ class StartUp(unittest.TestCase):
             ended = run(["s2p", "completion", "bash"], closed=closed)
             self.assertEqual(ended.returncode, 0)
             self.assertIn("complete -o default", ended.stdout)
+
+    def test_closed_streams_get_no_other_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            spec = os.path.join(folder, "spec")
+            os.mkfifo(spec)
+            program = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh",
+                                        os.path.join(BIN, "s2p"), "train", "submit", spec])
+            with open(spec, "w"):  # Opens when the program reads it.
+                files = [os.readlink("/proc/%d/fd/%d" % (program.pid, n)) for n in range(3)]
+            program.wait()
+        self.assertEqual(files, ["/dev/null"] * 3)
 
     def test_forgotten_value_is_refused_and_both_flags_are_named(self):
         here = "127.0.0.1:1"
