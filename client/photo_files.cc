@@ -36,7 +36,7 @@ bool HasImageExtension(const fs::path& path) {
 }
 
 // Whether a program, not a person, put this entry into a folder. IsLeftBehind of
-// trainer/import_plan.cc has the same names.
+// trainer/import/import_plan.cc has the same names.
 bool IsPassedOver(const fs::path& path) {
   constexpr absl::string_view kLeftBehind[] = {"thumbs.db",
                                                "ehthumbs.db",

@@ -65,8 +65,8 @@ absl::StatusOr<ServerAddress> ParseServerAddress(absl::string_view text) {
   if (!IsHost(host)) return Wrong(text, kExpected);
   const absl::string_view digits = rest.substr(colon + 1);
   uint32_t port = 0;
-  if (!std::all_of(digits.begin(), digits.end(), absl::ascii_isdigit) || !absl::SimpleAtoi(digits, &port) ||
-      port < 1 || port > 65535) {
+  if (!std::all_of(digits.begin(), digits.end(), absl::ascii_isdigit) ||
+      !absl::SimpleAtoi(digits, &port) || port < 1 || port > 65535) {
     return Wrong(text, "the port is not a number from 1 to 65535");
   }
   return ServerAddress{std::string(host), static_cast<uint16_t>(port)};

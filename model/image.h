@@ -61,9 +61,9 @@ struct ImageHeader {
 };
 
 // Reads format and size from the headers, without decoding and without allocating more than
-// a few hundred bytes. Needs the whole file: it also looks for the end. InvalidArgument, saying what
-// is wrong, for anything that is not a JPEG, PNG or WebP image within the limits, or has a side of
-// more than 65,535 pixels.
+// a few hundred bytes. Needs the whole file: it also looks for the end. InvalidArgument, saying
+// what is wrong, for anything that is not a JPEG, PNG or WebP image within the limits, or has a
+// side of more than 65,535 pixels.
 absl::StatusOr<ImageHeader> ReadImageHeader(absl::string_view bytes,
                                             const ImageLimits& limits = {});
 

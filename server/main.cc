@@ -13,8 +13,8 @@
 #include "daemon/standard_streams.h"
 #include "model/blas.h"
 #include "model/encoder.h"
-#include "server/backup.h"
-#include "server/server.h"
+#include "server/rpc/server.h"
+#include "server/versions/backup.h"
 
 namespace s2p {
 namespace {

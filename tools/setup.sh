@@ -44,6 +44,8 @@ test_packages=(
   python3-grpcio python3-protobuf
   # Tests of the drawing page
   chromium
+  # The picture of the rooms in docs/architecture.md
+  graphviz
 )
 # Node from elsewhere than Debian is as good, and Debian's npm conflicts with it.
 command -v node >/dev/null || test_packages+=(nodejs)

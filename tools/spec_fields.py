@@ -43,7 +43,7 @@ def read_messages():
 
 def read_preset(name):
     """{path: value} of a preset, as it is written."""
-    text = open(os.path.join(ROOT, f"trainer/presets/{name}.textproto"), encoding="utf-8").read()
+    text = open(os.path.join(ROOT, f"trainer/spec/presets/{name}.textproto"), encoding="utf-8").read()
     tokens = re.findall(r'"[^"]*"|[{}]|[\w.+-]+:?', re.sub(r"#.*", "", text))
     values, path, at = {}, [], 0
     while at < len(tokens):

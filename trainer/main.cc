@@ -16,8 +16,8 @@
 #include "daemon/standard_streams.h"
 #include "daemon/wait_policy.h"
 #include "model/blas.h"
-#include "trainer/commands.h"
-#include "trainer/training_spec.h"
+#include "trainer/program/commands.h"
+#include "trainer/spec/training_spec.h"
 
 namespace s2p {
 namespace {

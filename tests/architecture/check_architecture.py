@@ -6,6 +6,7 @@ prints one line for each violation: FILE:LINE: what is wrong. Exit code 0 withou
 some, 2 for wrong usage. The rules are the tables below; docs/architecture.md says why they are so.
 
   check_architecture.py [ROOT]
+  check_architecture.py --dot [ROOT]    prints rooms and arrows for Graphviz instead
 """
 import collections
 import fnmatch
@@ -33,6 +34,31 @@ FILE_ARROWS = {
     "client/web/*": ["s2p/v1/*", "daemon/*", "client/*"],
 }
 
+# Rooms inside a room, and which of its neighbours each may know: no room is its own neighbour's
+# neighbour again, which the test of this script checks. What lies next to their folders (main.cc) may know them all.
+INNER_ARROWS = {
+    "trainer": {
+        "data": [],
+        "spec": [],
+        "import": ["data"],
+        "shoes": ["data"],
+        "evaluation": ["data"],
+        "ihda": ["data", "evaluation", "spec"],
+        "pictures": [],
+        "jobs": ["data", "spec"],
+        "program": ["data", "evaluation", "ihda", "import", "jobs", "pictures", "shoes", "spec"],
+    },
+    "server": {
+        "index": [],
+        "gallery": ["index"],
+        "versions": ["gallery"],
+        "search": ["gallery"],
+        "rpc": ["gallery", "search", "versions"],
+    },
+}
+# The only files that lie next to the rooms inside a room.
+OUTSIDE_INNER_ROOMS = {"main.cc", "CMakeLists.txt"}
+
 # The room of each target that our CMake files define, apart from s2p::NAME with NAME = room or
 # room_something.
 TARGET_ROOMS = {"image": "model", "checkpoint": "model", "text": "daemon", "start": "daemon"}
@@ -48,7 +74,7 @@ LIBRARIES = {
     "OpenCV": Library(
         ["opencv2/", "opencv/"], ["opencv", "s2p::opencv"],
         ["model/image*.cc", "model/strokes.cc", "model/preprocessor.cc",
-         "trainer/synthetic_*", "trainer/shoe_*", "trainer/augmentation.*", "trainer/canvas.cc",
+         "trainer/shoes/*", "trainer/augmentation.*", "trainer/pictures/canvas.cc",
          "client/montage*.cc", "client/photo_thumbnail.cc"],
         [], ["model", "trainer", "client"]),
     "libjpeg": Library(["jpeglib", "jerror"], ["jpeg"], ["model/jpeg_decoder.cc"], [], ["model"]),
@@ -58,18 +84,17 @@ LIBRARIES = {
     "LibTorch": Library(
         ["torch/", "ATen/", "c10/", "caffe2/"], ["torch", "s2p::torch", "${TORCH_LIBRARIES}"],
         ["model/preprocessor.*", "model/backbone.*", "model/backbone_weights.cc", "model/dual_encoder.*", "model/encoder*.cc",
-         "model/frozen_backbone.*", "model/checkpoint*.cc", "model/torch_*", "trainer/*"],
-        ["model/backbone.h", "model/dual_encoder.h", "model/frozen_backbone.h", "model/torch_*.h", "trainer/*.h"],
+         "model/frozen_backbone.*", "model/checkpoint*.cc", "model/torch_*", "trainer/evaluation/*", "trainer/ihda/*",
+         "trainer/program/*"],
+        ["model/backbone.h", "model/dual_encoder.h", "model/frozen_backbone.h", "model/torch_*.h", "trainer/evaluation/*.h", "trainer/ihda/*.h"],
         ["model", "trainer"]),
-    "FAISS": Library(["faiss/"], ["faiss"], ["server/index*.cc"], [], ["server"]),
+    "FAISS": Library(["faiss/"], ["faiss"], ["server/index/*.cc"], [], ["server"]),
     "SQLite": Library(
-        ["sqlite3"], ["sqlite"], ["server/catalogue*", "server/sqlite_*"], ["server/sqlite_*.h"],
+        ["sqlite3"], ["sqlite"], ["server/gallery/catalogue*", "server/gallery/sqlite_*"], ["server/gallery/sqlite_*.h"],
         ["server"]),
     "gRPC": Library(
         ["grpcpp/", "grpc/", "grpc++/"], ["grpc"],
-        ["server/*_service.*", "server/*_call.*", "server/service_*", "server/server.*", "server/grpc_*",
-         "server/main.cc", "trainer/training_service.*", "trainer/watch_job_*", "trainer/trainer_server.*",
-         "trainer/main.cc",
+        ["server/rpc/*", "server/main.cc", "trainer/jobs/*", "trainer/main.cc",
          "client/search_client.*", "client/training_client.*", "client/grpc_channel.*",
          "client/web/*", "daemon/credentials.*", "daemon/tls*", "daemon/grpc_*",
          "daemon/api_keys.*"],
@@ -77,7 +102,7 @@ LIBRARIES = {
         ["server", "trainer", "client", "daemon", "proto"]),
     "prometheus-cpp": Library(
         ["prometheus/"], ["prometheus"],
-        ["server/metrics.*", "trainer/trainer_metrics.*", "client/web/metrics.*",
+        ["server/rpc/metrics.*", "trainer/jobs/trainer_metrics.*", "client/web/metrics.*",
          "daemon/disk_space_gauges.cc"],
         [], ["server", "trainer", "client", "daemon"]),
     "cpp-httplib": Library(
@@ -89,20 +114,20 @@ LIBRARIES = {
         ["client/command_line.h"],
         ["daemon", "client"]),
     "matio": Library(
-        ["matio"], ["matio", "pkgconfig::matio"], ["trainer/market_attributes.cc"], [],
+        ["matio"], ["matio", "pkgconfig::matio"], ["trainer/import/market_attributes.cc"], [],
         ["trainer"]),
     "nlohmann-json": Library(
         ["nlohmann/"], ["nlohmann"],
-        ["model/safetensors.*", "trainer/*data_set*", "trainer/*dataset*", "client/*"], [],
+        ["model/safetensors.*", "trainer/data/data_set*", "trainer/import/*", "client/*"], [],
         ["model", "trainer", "client"]),
 }
 
 # What is allowed beyond the table: (file pattern, library or room, reason). Each stands for a
 # decision; one that no file needs any more is an error, so that the list only shrinks by itself.
 EXCEPTIONS = [
-    ("trainer/evaluation_report.cc", "nlohmann-json",
+    ("trainer/program/evaluation_report.cc", "nlohmann-json",
      "evaluate --json prints one object that is no message of the API"),
-    ("trainer/resume_state.cc", "nlohmann-json",
+    ("trainer/ihda/resume_state.cc", "nlohmann-json",
      "the header of a resume checkpoint is a JSON object, private to the trainer"),
 ]
 
@@ -110,6 +135,26 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 COMMAND = re.compile(r"(?<![\w-])(s2p_library|s2p_program|s2p_test|target_link_libraries|"
                      r"add_dependencies)\s*\(", re.IGNORECASE)
 SKIPPED = {"build", ".git", "third_party", "node_modules"}
+
+
+def inner_room(path):
+    """The room inside a room that `path` lies in, as ("trainer", "ihda"); None where there is none."""
+    parts = path.split("/")
+    if len(parts) > 2 and parts[1] in INNER_ARROWS.get(parts[0], ()):
+        return parts[0], parts[1]
+    return None
+
+
+def drawn_room(path):
+    """The box that stands for a file or a header in the picture; None for tests and libraries."""
+    if path.startswith("s2p/v1/"):
+        return "proto"
+    if path.startswith("client/web/"):
+        return "client/web"
+    room = path.split("/")[0]
+    if room == "tests" or room not in ROOMS:
+        return None
+    return "/".join(inner_room(path) or (room,))
 
 
 def matches(path, patterns):
@@ -128,6 +173,8 @@ class Checker:
         self.root = root
         self.exceptions = exceptions
         self.used = set()
+        # (from, to) -> how many includes, between the boxes of the picture.
+        self.arrows = collections.Counter()
         self.violations = []
         self.files = 0
 
@@ -139,6 +186,9 @@ class Checker:
                 room = path.split(os.sep)[0]
                 if room not in ROOMS:
                     continue
+                if (room in INNER_ARROWS and inner_room(path) is None
+                        and name not in OUTSIDE_INNER_ROOMS):
+                    self.refuse(path, 1, "place", "belongs into one of the rooms of %s" % room)
                 if name.endswith((".h", ".cc", ".cc.in", ".h.in", ".cpp", ".hpp", ".inc")):
                     self.check_source(path, room)
                 elif name == "CMakeLists.txt":
@@ -181,6 +231,8 @@ class Checker:
                 self.refuse(path, number, target_room,
                             "%s must not include '%s': no arrow from %s to %s"
                             % (room, header, room, target_room))
+        self.check_inner_arrow(path, number, header, "must not include '%s'" % header)
+        self.count_arrow(path, header)
         if room == "tests":
             return
         for name, library in LIBRARIES.items():
@@ -191,6 +243,20 @@ class Checker:
             elif path.endswith((".h", ".hpp", ".h.in")) and not matches(path, library.headers):
                 self.refuse(path, number, name,
                             "<%s>: %s is for the .cc only, not for a header" % (header, name))
+
+    def check_inner_arrow(self, path, number, target, wrong):
+        """`wrong` says what is refused if the room of `path` may not know that of `target`."""
+        start, end = inner_room(path), inner_room(target)
+        if not start or not end or start[0] != end[0] or start == end:
+            return
+        if end[1] not in INNER_ARROWS[start[0]][start[1]]:
+            self.refuse(path, number, end[1], "%s %s: no arrow from %s to %s"
+                        % ("/".join(start), wrong, "/".join(start), "/".join(end)))
+
+    def count_arrow(self, path, header):
+        start, end = drawn_room(path), drawn_room(header)
+        if start and end and start != end:
+            self.arrows[start, end] += 1
 
     def check_cmake(self, path, room):
         text = re.sub(r"#[^\n]*", "", self.read(path))
@@ -211,6 +277,9 @@ class Checker:
                 return
             if target_room != room and room != "tests":
                 self.check_arrow(path, room, number, target, target_room, name)
+            elif "_" in name:
+                self.check_inner_arrow(path, number, name.replace("_", "/", 1) + "/",
+                                       "must not link %s" % target)
             return
         if room == "tests":
             return
@@ -232,13 +301,40 @@ class Checker:
                         % (room, target, room, target_room))
 
 
+def dot(arrows):
+    """Rooms and arrows for Graphviz; programs above, what everybody stands on below."""
+    lines = ["// Written by tools/architecture_picture.sh.", "digraph rooms {",
+             "  rankdir=TB; nodesep=0.25; ranksep=0.6;",
+             "  node [shape=box, style=\"rounded,filled\", fillcolor=white, fontname=\"sans-serif\"];",
+             "  edge [color=\"#555555\"];"]
+    rooms = sorted({room for arrow in arrows for room in arrow})
+    for top, inner in INNER_ARROWS.items():
+        lines.append("  subgraph cluster_%s {" % top)
+        lines.append("    label=\"%s/\"; fontname=\"sans-serif\"; style=filled; color=\"#eeeeee\";" % top)
+        if top in rooms:
+            lines.append("    \"%s\" [label=\"main.cc\"];" % top)
+        lines.extend("    \"%s/%s\" [label=\"%s\"];" % (top, name, name) for name in inner)
+        lines.append("  }")
+    for start, end in sorted(arrows):
+        # Nearly every room stands on these; pale arrows keep the others readable.
+        pale = " [color=\"#cccccc\"]" if end in ("proto", "model", "daemon") else ""
+        lines.append("  \"%s\" -> \"%s\"%s;" % (start, end, pale))
+    return "\n".join(lines + ["}"])
+
+
 def main(arguments):
+    draw = arguments[:1] == ["--dot"]
+    arguments = arguments[1:] if draw else arguments
     if len(arguments) > 1 or any(a.startswith("-") for a in arguments):
         print(__doc__.strip())
         return 0 if arguments in (["-h"], ["--help"]) else 2
     default = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
     checker = Checker(os.path.abspath(arguments[0] if arguments else default))
-    for violation in checker.check():
+    violations = checker.check()
+    if draw:
+        print(dot(checker.arrows))
+        return 0
+    for violation in violations:
         print(violation)
     if checker.files == 0:
         print("no source files below %s" % checker.root)

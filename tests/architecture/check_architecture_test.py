@@ -53,46 +53,80 @@ class CheckArchitectureTest(unittest.TestCase):
     def test_wrong_arrow_of_an_include(self):
         for path, header in (
                 ("client/a.cc", "model/image.h"), ("client/a.cc", "daemon/log.h"),
-                ("client/a.cc", "server/gallery.h"), ("client/web/a.cc", "model/image.h"),
-                ("server/a.cc", "trainer/losses.h"), ("server/a.cc", "client/report.h"),
-                ("trainer/a.cc", "server/gallery.h"), ("trainer/a.h", "client/report.h"),
+                ("client/a.cc", "server/gallery/gallery.h"), ("client/web/a.cc", "model/image.h"),
+                ("server/rpc/a.cc", "trainer/ihda/losses.h"), ("server/rpc/a.cc", "client/report.h"),
+                ("trainer/program/a.cc", "server/gallery/gallery.h"), ("trainer/program/a.h", "client/report.h"),
                 ("model/a.cc", "s2p/v1/search.pb.h"), ("model/a.cc", "daemon/log.h"),
-                ("model/a.cc", "trainer/losses.h"), ("daemon/a.cc", "s2p/v1/checkpoint.pb.h"),
-                ("daemon/a.h", "model/check.h"), ("server/a.cc", "tests/testing/temp_dir.h"),
-                ("daemon/a.cc", "tests/testing/temp_dir.h"), ("server/a.cc", "../model/image.h")):
+                ("model/a.cc", "trainer/ihda/losses.h"), ("daemon/a.cc", "s2p/v1/checkpoint.pb.h"),
+                ("daemon/a.h", "model/check.h"), ("server/rpc/a.cc", "tests/testing/temp_dir.h"),
+                ("daemon/a.cc", "tests/testing/temp_dir.h"), ("server/rpc/a.cc", "../model/image.h")):
             self.assert_include(path, '"%s"' % header, refused=True)
 
     def test_right_arrow_of_an_include(self):
         for path, header in (
                 ("client/a.cc", "s2p/v1/search.pb.h"), ("client/web/a.cc", "daemon/log.h"),
                 ("client/a.cc", "daemon/text_file.h"),
-                ("client/web/a.cc", "client/search_client.h"), ("server/a.cc", "model/image.h"),
-                ("server/a.h", "daemon/log.h"), ("trainer/a.cc", "model/encoder.h"),
-                ("trainer/a.cc", "daemon/log.h"), ("model/a.h", "s2p/v1/checkpoint.pb.h"),
-                ("tests/server/a.cc", "server/gallery.h"), ("daemon/a.cc", "absl/time/time.h")):
+                ("client/web/a.cc", "client/search_client.h"), ("server/rpc/a.cc", "model/image.h"),
+                ("server/rpc/a.h", "daemon/log.h"), ("trainer/program/a.cc", "model/encoder.h"),
+                ("trainer/program/a.cc", "daemon/log.h"), ("model/a.h", "s2p/v1/checkpoint.pb.h"),
+                ("tests/server/a.cc", "server/gallery/gallery.h"), ("daemon/a.cc", "absl/time/time.h")):
             self.assert_include(path, '"%s"' % header, refused=False)
+
+    def test_arrow_between_rooms_inside_a_room(self):
+        for path, header, refused in (
+                ("trainer/jobs/a.cc", "trainer/ihda/losses.h", True),
+                ("trainer/data/a.h", "trainer/jobs/job_file.h", True),
+                ("server/gallery/a.cc", "server/search/batcher.h", True),
+                ("trainer/ihda/a.cc", "trainer/data/sampler.h", False),
+                ("trainer/main.cc", "trainer/program/commands.h", False),
+                ("tests/trainer/jobs/a.cc", "trainer/ihda/losses.h", False)):
+            self.assert_include(path, '"%s"' % header, refused)
+        self.assert_link("trainer/jobs/CMakeLists.txt", "s2p::trainer_ihda", refused=True)
+        self.assert_link("trainer/ihda/CMakeLists.txt", "s2p::trainer_data", refused=False)
+
+    def test_file_next_to_the_rooms(self):
+        self.write("trainer/util.h", "// A file.\n")
+        self.assertEqual(self.check(), ["trainer/util.h:1: belongs into one of the rooms of trainer"])
+
+    def test_no_room_is_above_itself(self):
+        for rooms in check_architecture.INNER_ARROWS.values():
+            left = dict(rooms)
+            while left:
+                ground = [room for room, knows in left.items() if not set(knows) & set(left)]
+                self.assertTrue(ground, "a circle among %s" % sorted(left))
+                for room in ground:
+                    del left[room]
+
+    def test_picture_is_of_this_tree(self):
+        root = os.path.join(HERE, "..", "..")
+        with open(os.path.join(root, "docs/images/rooms.dot"), encoding="utf-8") as file:
+            drawn = file.read()
+        checker = check_architecture.Checker(root)
+        checker.check()
+        self.assertEqual(drawn, check_architecture.dot(checker.arrows) + "\n",
+                         "run tools/architecture_picture.sh")
 
     def test_library_outside_its_room(self):
         for path, header in (
-                ("server/a.cc", "opencv2/core.hpp"), ("model/file.cc", "opencv2/core.hpp"),
-                ("server/a.cc", "torch/torch.h"), ("model/image.cc", "ATen/ATen.h"),
+                ("server/rpc/a.cc", "opencv2/core.hpp"), ("model/file.cc", "opencv2/core.hpp"),
+                ("server/rpc/a.cc", "torch/torch.h"), ("model/image.cc", "ATen/ATen.h"),
                 ("client/a.cc", "c10/util/Half.h"), ("model/a.cc", "faiss/IndexFlat.h"),
-                ("server/gallery.cc", "faiss/IndexFlat.h"), ("trainer/a.cc", "sqlite3.h"),
-                ("server/gallery.cc", "sqlite3.h"), ("server/gallery.cc", "grpcpp/grpcpp.h"),
+                ("server/gallery/gallery.cc", "faiss/IndexFlat.h"), ("trainer/program/a.cc", "sqlite3.h"),
+                ("server/gallery/gallery.cc", "sqlite3.h"), ("server/gallery/gallery.cc", "grpcpp/grpcpp.h"),
                 ("model/a.cc", "grpcpp/grpcpp.h"), ("daemon/log.cc", "grpcpp/grpcpp.h"),
-                ("server/gallery.cc", "prometheus/counter.h"), ("server/a.cc", "httplib.h"),
-                ("server/a.cc", "spdlog/spdlog.h"), ("client/a.cc", "spdlog/spdlog.h"),
-                ("server/a.cc", "CLI/CLI.hpp"), ("server/a.cc", "nlohmann/json.hpp"),
+                ("server/gallery/gallery.cc", "prometheus/counter.h"), ("server/rpc/a.cc", "httplib.h"),
+                ("server/rpc/a.cc", "spdlog/spdlog.h"), ("client/a.cc", "spdlog/spdlog.h"),
+                ("server/rpc/a.cc", "CLI/CLI.hpp"), ("server/rpc/a.cc", "nlohmann/json.hpp"),
                 ("daemon/a.cc", "nlohmann/json.hpp"), ("model/image.cc", "nlohmann/json.hpp")):
             self.assert_include(path, "<%s>" % header, refused=True)
 
     def test_library_in_its_room(self):
         for path, header in (
                 ("model/image.cc", "opencv2/core.hpp"), ("client/montage.cc", "opencv2/core.hpp"),
-                ("model/backbone.h", "torch/torch.h"), ("trainer/a.cc", "ATen/Parallel.h"),
-                ("server/index.cc", "faiss/IndexFlat.h"), ("server/catalogue.cc", "sqlite3.h"),
-                ("server/search_service.h", "grpcpp/grpcpp.h"), ("daemon/log.cc", "spdlog/fmt.h"),
-                ("server/metrics.cc", "prometheus/counter.h"), ("daemon/a.cc", "httplib.h"),
+                ("model/backbone.h", "torch/torch.h"), ("trainer/program/a.cc", "ATen/Parallel.h"),
+                ("server/index/index.cc", "faiss/IndexFlat.h"), ("server/gallery/catalogue.cc", "sqlite3.h"),
+                ("server/rpc/search_service.h", "grpcpp/grpcpp.h"), ("daemon/log.cc", "spdlog/fmt.h"),
+                ("server/rpc/metrics.cc", "prometheus/counter.h"), ("daemon/a.cc", "httplib.h"),
                 ("client/web/a.cc", "httplib.h"), ("client/main.cc", "CLI/CLI.hpp"),
                 ("model/safetensors.cc", "nlohmann/json.hpp"),
                 ("tests/server/a.cc", "sqlite3.h")):
@@ -102,10 +136,10 @@ class CheckArchitectureTest(unittest.TestCase):
         for path, header in (
                 ("daemon/log.h", "spdlog/spdlog.h"), ("daemon/options.h", "CLI/CLI.hpp"),
                 ("daemon/http_endpoint.h", "httplib.h"), ("client/commands.h", "CLI/CLI.hpp"),
-                ("server/catalogue.h", "sqlite3.h"), ("server/metrics.h", "prometheus/counter.h"),
+                ("server/gallery/catalogue.h", "sqlite3.h"), ("server/rpc/metrics.h", "prometheus/counter.h"),
                 ("model/preprocessor.h", "torch/torch.h"), ("model/safetensors.h",
                                                             "nlohmann/json.hpp"),
-                ("trainer/augmentation.h", "opencv2/core.hpp")):
+                ("trainer/data/augmentation.h", "opencv2/core.hpp")):
             self.assert_include(path, "<%s>" % header, refused=True)
 
     def test_wrong_link(self):
@@ -139,30 +173,30 @@ class CheckArchitectureTest(unittest.TestCase):
             self.assert_link(path, target, refused=False)
 
     def test_comment_is_no_include(self):
-        self.write("server/a.cc", '/*\n#include "trainer/losses.h"\n*/\n// #include <httplib.h>\n')
+        self.write("server/rpc/a.cc", '/*\n#include "trainer/ihda/losses.h"\n*/\n// #include <httplib.h>\n')
         self.assertEqual(self.check(), [])
 
     def test_build_folder_is_skipped(self):
-        self.write("server/build/a.cc", '#include "trainer/losses.h"\n')
+        self.write("server/build/a.cc", '#include "trainer/ihda/losses.h"\n')
         self.assertEqual(self.check(), [])
 
     def test_exception_allows_only_its_file_and_library(self):
-        self.write("server/a.cc", "#include <httplib.h>\n")
-        self.write("server/b.cc", "#include <httplib.h>\n")
-        found = self.check([("server/a.cc", "cpp-httplib", "a test")])
+        self.write("server/rpc/a.cc", "#include <httplib.h>\n")
+        self.write("server/rpc/b.cc", "#include <httplib.h>\n")
+        found = self.check([("server/rpc/a.cc", "cpp-httplib", "a test")])
         self.assertEqual(len(found), 1)
-        self.assertTrue(found[0].startswith("server/b.cc:1: "), found)
+        self.assertTrue(found[0].startswith("server/rpc/b.cc:1: "), found)
 
     def test_exception_that_nobody_needs_is_refused(self):
-        found = self.check([("server/a.cc", "cpp-httplib", "a test")])
+        found = self.check([("server/rpc/a.cc", "cpp-httplib", "a test")])
         self.assertEqual(found,
-                         ["server/a.cc: the exception for cpp-httplib is not needed any more"])
+                         ["server/rpc/a.cc: the exception for cpp-httplib is not needed any more"])
 
     def test_program_exits_1_and_names_file_and_line(self):
-        self.write("server/a.cc", '\n#include "trainer/losses.h"\n')
+        self.write("server/rpc/a.cc", '\n#include "trainer/ihda/losses.h"\n')
         result = subprocess.run([sys.executable, SCRIPT, self.root], capture_output=True, text=True)
         self.assertEqual(result.returncode, 1)
-        self.assertIn("server/a.cc:2: server must not include 'trainer/losses.h'", result.stdout)
+        self.assertIn("server/rpc/a.cc:2: server must not include 'trainer/ihda/losses.h'", result.stdout)
 
     def test_tree_without_sources_is_an_error(self):
         result = subprocess.run([sys.executable, SCRIPT, self.root], capture_output=True, text=True)

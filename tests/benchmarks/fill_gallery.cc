@@ -17,7 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "model/checkpoint.h"
-#include "server/gallery.h"
+#include "server/gallery/gallery.h"
 #include "tests/server/random_units.h"
 #include "tests/testing/fake_encoder.h"
 

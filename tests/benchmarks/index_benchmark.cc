@@ -19,7 +19,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "model/check.h"
-#include "server/indexed_gallery_view.h"
+#include "server/gallery/indexed_gallery_view.h"
 #include "tests/benchmarks/timing.h"
 #include "tests/server/random_units.h"
 #include "tests/server/view_builder.h"

@@ -20,7 +20,7 @@
 #include "absl/time/clock.h"
 #include "model/checkpoint_store.h"
 #include "model/encoder.h"
-#include "server/gallery.h"
+#include "server/gallery/gallery.h"
 
 namespace s2p {
 namespace {

@@ -21,12 +21,12 @@
 #include "absl/strings/str_cat.h"
 #include "model/check.h"
 #include "model/torch_version.h"
-#include "trainer/ihda_networks.h"
-#include "trainer/ihda_steps.h"
-#include "trainer/image_batch.h"
-#include "trainer/synthetic_shoes.h"
-#include "trainer/training_data.h"
-#include "trainer/training_spec.h"
+#include "trainer/evaluation/image_batch.h"
+#include "trainer/ihda/ihda_networks.h"
+#include "trainer/ihda/ihda_steps.h"
+#include "trainer/ihda/training_data.h"
+#include "trainer/shoes/synthetic_shoes.h"
+#include "trainer/spec/training_spec.h"
 
 namespace s2p {
 namespace {

@@ -54,8 +54,8 @@ TEST_F(ProxyTest, ThisMachineIsReachedDirectly) {
   char name[256] = "";
   ASSERT_EQ(gethostname(name, sizeof(name) - 1), 0);
   EXPECT_EQ(AddressTo(name), "");
-  for (const char* host : {"127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "0.0.0.0", "::",
-                           "localhost", "LOCALHOST.", "s2p.localhost", ""}) {
+  for (const char* host : {"127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "0.0.0.0",
+                           "::", "localhost", "LOCALHOST.", "s2p.localhost", ""}) {
     EXPECT_EQ(AddressTo(host), "") << host;
   }
   EXPECT_NE(AddressTo("localhost.example.org"), "");

@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "daemon/log.h"
-#include "server/server.h"
+#include "server/rpc/server.h"
 #include "tests/testing/fake_encoder.h"
 
 namespace s2p::testing {

@@ -21,7 +21,7 @@
 #include "tests/crash/crash_stubs.h"
 #include "tests/crash/crash_truth.h"
 #include "tests/server/gallery_fixture.h"
-#include "tests/server/tiny_checkpoint.h"
+#include "tests/server/versions/tiny_checkpoint.h"
 
 extern char** environ;
 

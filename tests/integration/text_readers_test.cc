@@ -26,9 +26,9 @@
 #include "daemon/options.h"
 #include "daemon/text_file.h"
 #include "tests/testing/temp_dir.h"
-#include "trainer/csv.h"
-#include "trainer/data_set.h"
-#include "trainer/training_spec.h"
+#include "trainer/data/csv.h"
+#include "trainer/data/data_set.h"
+#include "trainer/spec/training_spec.h"
 
 namespace s2p::testing {
 namespace {

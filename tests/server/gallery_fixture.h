@@ -14,8 +14,8 @@
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint.h"
 #include "model/image.h"
-#include "server/gallery.h"
-#include "server/snapshot.h"
+#include "server/gallery/gallery.h"
+#include "server/gallery/snapshot.h"
 #include "tests/testing/fake_encoder.h"
 #include "tests/testing/temp_dir.h"
 

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "server/gallery_base.h"
-#include "server/index_builder.h"
-#include "server/indexed_gallery_view.h"
+#include "server/gallery/gallery_base.h"
+#include "server/gallery/indexed_gallery_view.h"
+#include "server/index/index_builder.h"
 
 namespace s2p::testing {
 

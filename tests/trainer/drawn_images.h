@@ -14,8 +14,8 @@
 #include "model/preprocessor.h"
 #include "tests/model/image_bytes.h"
 #include "tests/testing/temp_dir.h"
-#include "trainer/batch_loader.h"
-#include "trainer/data_set.h"
+#include "trainer/data/batch_loader.h"
+#include "trainer/data/data_set.h"
 
 namespace s2p::testing {
 

@@ -8,9 +8,9 @@
 #include <string>
 
 #include "tests/testing/temp_dir.h"
-#include "trainer/ihda_trainer.h"
-#include "trainer/synthetic_shoes.h"
-#include "trainer/training_spec.h"
+#include "trainer/ihda/ihda_trainer.h"
+#include "trainer/shoes/synthetic_shoes.h"
+#include "trainer/spec/training_spec.h"
 
 namespace s2p::testing {
 

@@ -1,0 +1,185 @@
+#include "server/gallery/blob_store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <set>
+#include <system_error>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "model/check.h"
+#include "model/checkpoint.h"
+#include "model/file.h"
+
+namespace s2p {
+namespace {
+
+constexpr size_t kSha256Digits = 64;
+constexpr size_t kFolderDigits = 2;
+constexpr absl::string_view kTemporarySuffix = ".tmp";
+
+// True if the name is that many lower-case hex digits.
+bool IsHex(absl::string_view name, size_t digits) {
+  return name.size() == digits && std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+bool IsHalfWritten(absl::string_view name) {
+  return absl::ConsumeSuffix(&name, kTemporarySuffix) && IsHex(name, kSha256Digits);
+}
+
+// True if the folder was made, false if it was there.
+absl::StatusOr<bool> MakeFolder(const std::string& path) {
+  if (mkdir(path.c_str(), 0755) == 0) return true;
+  if (errno == EEXIST) return false;
+  return FileError(errno, path, "create folder");
+}
+
+// A file size limit (EFBIG, out of range) is a full disk to whoever has to act on it.
+absl::Status AsDiskFull(const absl::Status& status) {
+  if (!absl::IsOutOfRange(status)) return status;
+  return absl::ResourceExhaustedError(status.message());
+}
+
+absl::Status WriteUnderName(const Blob& blob, const std::string& path) {
+  const std::string temporary = absl::StrCat(path, kTemporarySuffix);
+  absl::Status status = WriteFileSynced(temporary, {blob.bytes});
+  if (!status.ok()) {
+    unlink(temporary.c_str());
+    return AsDiskFull(status);
+  }
+  if (rename(temporary.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  const int error_number = errno;
+  unlink(temporary.c_str());
+  return FileError(error_number, path, "rename");
+}
+
+}  // namespace
+
+absl::StatusOr<BlobStore> BlobStore::Open(const std::string& root) {
+  std::error_code error;
+  std::filesystem::create_directories(root, error);
+  if (error) return FileError(error.value(), root, "create folder");
+  return BlobStore(root);
+}
+
+std::string BlobStore::PathOf(absl::string_view sha256) const {
+  S2P_CHECK(IsHex(sha256, kSha256Digits));
+  return absl::StrCat(root_, "/", sha256.substr(0, kFolderDigits), "/", sha256);
+}
+
+absl::Status BlobStore::Write(absl::Span<const Blob> blobs) const {
+  // Each folder is synced once, after the last rename in it; and also where nothing was written,
+  // because a crash may have come between an earlier rename and its sync.
+  std::set<std::string> folders;
+  for (const Blob& blob : blobs) {
+    const std::string path = PathOf(blob.sha256);
+    const std::string folder = absl::StrCat(root_, "/", blob.sha256.substr(0, kFolderDigits));
+    absl::StatusOr<bool> made = MakeFolder(folder);
+    if (!made.ok()) return made.status();
+    if (*made) {
+      absl::Status status = SyncDirectory(root_);
+      if (!status.ok()) return status;
+    }
+    folders.insert(folder);
+    if (Read(std::string(blob.sha256), blob.bytes.size()).ok()) continue;
+    absl::Status status = WriteUnderName(blob, path);
+    if (!status.ok()) return status;
+  }
+  for (const std::string& folder : folders) {
+    absl::Status status = SyncDirectory(folder);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> BlobStore::Read(const std::string& sha256, uint64_t size_bytes) const {
+  const std::string path = PathOf(sha256);
+  absl::StatusOr<std::string> bytes = ReadWholeFile(path, size_bytes);
+  if (!bytes.ok()) return bytes;
+  if (bytes->size() != size_bytes) {
+    return absl::DataLossError(
+        absl::StrCat(path, ": size: ", bytes->size(), " bytes instead of ", size_bytes));
+  }
+  const std::string actual = Sha256(*bytes);
+  if (actual != sha256) {
+    return absl::DataLossError(absl::StrCat(path, ": sha256: the bytes have ", actual));
+  }
+  return bytes;
+}
+
+absl::Status BlobStore::Remove(const std::string& sha256) const {
+  const std::string path = PathOf(sha256);
+  if (unlink(path.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
+  return FileError(errno, path, "remove");
+}
+
+bool BlobStore::Has(const std::string& sha256, uint64_t size_bytes) const {
+  std::error_code error;
+  const uintmax_t size = std::filesystem::file_size(PathOf(sha256), error);
+  return !error && size == size_bytes;
+}
+
+absl::Status BlobStore::ForEachFile(
+    const std::function<absl::Status(const std::string& name, const std::string& path)>& visit)
+    const {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  for (fs::directory_iterator folder(root_, error); !error && folder != fs::directory_iterator();
+       folder.increment(error)) {
+    const std::string aa = folder->path().filename().string();
+    if (!IsHex(aa, kFolderDigits)) continue;
+    fs::directory_iterator entry(folder->path(), error);
+    // A file that has the name of a folder is not ours.
+    if (error == std::errc::not_a_directory) {
+      error.clear();
+      continue;
+    }
+    for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+      const std::string name = entry->path().filename().string();
+      std::error_code ignored;
+      if (!absl::StartsWith(name, aa) || !entry->is_regular_file(ignored)) continue;
+      absl::Status status = visit(name, entry->path().string());
+      if (!status.ok()) return status;
+    }
+    if (error) return FileError(error.value(), folder->path().string(), "read folder");
+  }
+  return error ? FileError(error.value(), root_, "read folder") : absl::OkStatus();
+}
+
+absl::StatusOr<bool> BlobStore::HasAny() const {
+  const absl::Status found = absl::CancelledError("found one");
+  const absl::Status status = ForEachFile([&found](const std::string& name, const std::string&) {
+    return IsHex(name, kSha256Digits) ? found : absl::OkStatus();
+  });
+  if (status.ok() || status == found) return !status.ok();
+  return status;
+}
+
+absl::StatusOr<BlobSurvey> BlobStore::Survey(const IsReferenced& is_referenced) const {
+  BlobSurvey survey;
+  const absl::Status status = ForEachFile([&](const std::string& name, const std::string& path) {
+    if (IsHalfWritten(name)) survey.half_written.push_back(path);
+    if (!IsHex(name, kSha256Digits)) return absl::OkStatus();
+    const absl::StatusOr<bool> referenced = is_referenced(name);
+    if (!referenced.ok()) return referenced.status();
+    if (*referenced) {
+      ++survey.referenced;
+    } else {
+      survey.orphans.push_back(name);
+    }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return survey;
+}
+
+}  // namespace s2p

@@ -1,0 +1,438 @@
+#include "server/gallery/catalogue.h"
+
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "model/check.h"
+#include "model/file.h"
+#include "server/gallery/catalogue_sql.h"
+#include "server/gallery/sqlite_query.h"
+
+namespace s2p {
+namespace {
+
+class SqliteTransaction final : public Catalogue::Transaction {
+ public:
+  explicit SqliteTransaction(SqliteConnection* connection) : connection_(connection) {}
+  ~SqliteTransaction() override {
+    // SQLite has rolled back by itself after some errors. If it fails there is nothing to be done
+    // but to refuse what comes: Begin will say so.
+    if (!committed_ && connection_->in_transaction())
+      connection_->Execute("ROLLBACK").IgnoreError();
+  }
+  absl::Status Commit() override {
+    if (!connection_->in_transaction()) {
+      return absl::InternalError(
+          absl::StrCat(connection_->path(), ": commit: the transaction was rolled back"));
+    }
+    absl::Status status = connection_->Execute("COMMIT");
+    committed_ = status.ok();
+    return status;
+  }
+
+ private:
+  SqliteConnection* const connection_;
+  bool committed_ = false;
+};
+
+absl::StatusOr<int64_t> Pragma(SqliteConnection* connection, const char* sql) {
+  SqliteQuery query(connection, sql);
+  absl::StatusOr<bool> row = query.Next();
+  if (!row.ok()) return row.status();
+  return *row ? query.Integer(0) : 0;
+}
+
+// NotFound if the file is missing or has no bytes.
+absl::Status CheckFile(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::file_status found = std::filesystem::status(path, error);
+  // A symbolic link to a volume that is not mounted leads nowhere, too.
+  if (found.type() == std::filesystem::file_type::not_found) {
+    return absl::NotFoundError(absl::StrCat(path, ": is missing"));
+  }
+  if (error) return FileError(error.value(), path, "look at");
+  if (found.type() != std::filesystem::file_type::regular) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": is not a regular file"));
+  }
+  const uintmax_t size = std::filesystem::file_size(path, error);
+  if (error) return FileError(error.value(), path, "size");
+  return size > 0 ? absl::OkStatus() : absl::NotFoundError(absl::StrCat(path, ": is empty"));
+}
+
+// SQLite deletes the write-ahead log of a database that is missing, and with it the last writes.
+absl::Status CheckNoLog(const std::string& path) {
+  const std::string log = path + "-wal";
+  std::error_code ignored;
+  if (!std::filesystem::exists(log, ignored) || std::filesystem::file_size(log, ignored) == 0) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat(path, ": is missing or empty, but its log ", log,
+                   " is there. Put the file back next to its log, or move the log away"));
+}
+
+class SqliteCatalogue final : public Catalogue {
+ public:
+  explicit SqliteCatalogue(std::unique_ptr<SqliteConnection> connection)
+      : connection_(std::move(connection)) {}
+
+  absl::Status Configure() {
+    SqliteQuery query(connection(), "PRAGMA journal_mode = WAL");
+    absl::StatusOr<bool> row = query.Next();
+    if (!row.ok()) return row.status();
+    if (!*row || query.Text(0) != "wal") {
+      return absl::FailedPreconditionError(
+          absl::StrCat(connection_->path(),
+                       ": the file system does not allow a write-ahead log; use a local one"));
+    }
+    return connection_->Execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+  }
+
+  // Whether the database is a catalogue that this program reads. NotFound if there is nothing in
+  // it; FailedPrecondition as Catalogue::Open. Changes nothing.
+  absl::Status Identify() {
+    absl::StatusOr<int64_t> application = Pragma(connection(), "PRAGMA application_id");
+    if (!application.ok()) return application.status();
+    absl::StatusOr<int64_t> format = Pragma(connection(), "PRAGMA user_version");
+    if (!format.ok()) return format.status();
+    absl::StatusOr<int64_t> tables = Pragma(connection(), "SELECT COUNT(*) FROM sqlite_master");
+    if (!tables.ok()) return tables.status();
+    if (*application == 0 && *format == 0 && *tables == 0) {
+      return absl::NotFoundError(absl::StrCat(connection_->path(), ": is empty"));
+    }
+    if (*application != kApplicationId || *format < 1) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(connection_->path(), ": is not a gallery's catalogue"));
+    }
+    if (*format > kCatalogueFormatVersion) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(connection_->path(), ": format version ", *format,
+                       " is newer than this program, which reads ", kCatalogueFormatVersion));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckPages() {
+    SqliteQuery check(connection(), "PRAGMA quick_check(1)");
+    absl::StatusOr<bool> row = check.Next();
+    if (!row.ok()) return row.status();
+    if (*row && check.Text(0) == "ok") return absl::OkStatus();
+    return absl::DataLossError(absl::StrCat(connection_->path(), ": damaged: ", check.Text(0)));
+  }
+
+  absl::StatusOr<std::unique_ptr<Transaction>> Begin() override {
+    S2P_CHECK(!connection_->in_transaction());
+    absl::Status status = connection_->Execute("BEGIN IMMEDIATE");
+    if (!status.ok()) return status;
+    return std::unique_ptr<Transaction>(std::make_unique<SqliteTransaction>(connection()));
+  }
+
+  absl::StatusOr<int64_t> Insert(const GalleryItem& item) override {
+    int64_t key = 0;
+    absl::Status status = Atomically([&] {
+      SqliteQuery insert(connection(), kInsertItem);
+      insert.Bind(item.photo_id).Bind(static_cast<int64_t>(item.modality)).Bind(item.sha256);
+      insert.Bind(static_cast<int64_t>(item.bytes)).Bind(item.content_type);
+      insert.Bind(static_cast<int64_t>(item.width)).Bind(static_cast<int64_t>(item.height));
+      insert.Bind(absl::ToUnixMicros(item.created_at));
+      absl::Status inserted = insert.Run();
+      if (!inserted.ok()) return inserted;
+      if (connection_->changes() == 0) {
+        return absl::AlreadyExistsError(absl::StrCat("photo_id '", item.photo_id, "'"));
+      }
+      key = connection_->last_insert_key();
+      return InsertMetadata(key, item.metadata);
+    });
+    if (!status.ok()) return status;
+    return key;
+  }
+
+  absl::StatusOr<bool> Remove(const std::string& photo_id) override {
+    SqliteQuery remove(connection(), kDeleteItem);
+    absl::Status status = remove.Bind(photo_id).Run();
+    if (!status.ok()) return status;
+    return connection_->changes() > 0;
+  }
+
+  absl::Status SetMetadata(const std::string& photo_id,
+                           const std::map<std::string, std::string>& metadata) override {
+    return Atomically([&] {
+      absl::StatusOr<CatalogueItem> found = Find(photo_id);
+      if (!found.ok()) return found.status();
+      SqliteQuery remove(connection(), kDeleteMetadata);
+      absl::Status removed = remove.Bind(found->key).Run();
+      if (!removed.ok()) return removed;
+      return InsertMetadata(found->key, metadata);
+    });
+  }
+
+  absl::Status PutEmbedding(int64_t key, int64_t version,
+                            const CatalogueEmbedding& embedding) override {
+    SqliteQuery put(connection(), kPutEmbedding);
+    put.Bind(version).BindFloats(embedding.embedding).BindFloats(embedding.attributes);
+    return put.Bind(key).Run();
+  }
+
+  absl::StatusOr<CatalogueItem> Find(const std::string& photo_id) const override {
+    SqliteQuery find(connection(), kFindItem);
+    absl::StatusOr<bool> row = find.Bind(photo_id).Next();
+    if (!row.ok()) return row.status();
+    if (!*row) return absl::NotFoundError(absl::StrCat("photo_id '", photo_id, "'"));
+    return ReadItem(find);
+  }
+
+  absl::StatusOr<std::vector<CatalogueItem>> List(const std::string& after,
+                                                  int limit) const override {
+    SqliteQuery list(connection(), kListItems);
+    list.Bind(after).Bind(static_cast<int64_t>(limit));
+    return ReadItems(&list);
+  }
+
+  absl::StatusOr<std::vector<CatalogueItem>> ListWithoutEmbedding(int64_t version,
+                                                                  const std::string& after,
+                                                                  int limit) const override {
+    SqliteQuery list(connection(), kListWithoutEmbedding);
+    list.Bind(after).Bind(version).Bind(static_cast<int64_t>(limit));
+    return ReadItems(&list);
+  }
+
+  absl::StatusOr<int64_t> CountWithoutEmbedding(int64_t version) const override {
+    SqliteQuery count(connection(), kCountWithoutEmbedding);
+    absl::StatusOr<bool> row = count.Bind(version).Next();
+    if (!row.ok()) return row.status();
+    return count.Integer(0);
+  }
+
+  absl::StatusOr<std::optional<CatalogueEmbedding>> FindEmbedding(int64_t key,
+                                                                  int64_t version) const override {
+    SqliteQuery find(connection(), kFindEmbedding);
+    absl::StatusOr<bool> row = find.Bind(key).Bind(version).Next();
+    if (!row.ok()) return row.status();
+    if (!*row) return std::optional<CatalogueEmbedding>();
+    absl::StatusOr<CatalogueEmbedding> embedding = ReadEmbedding(find, 0);
+    if (!embedding.ok()) return embedding.status();
+    return std::optional<CatalogueEmbedding>(*std::move(embedding));
+  }
+
+  absl::Status ForEachEmbedding(
+      int64_t version, const std::function<void(int64_t)>& count,
+      const std::function<absl::Status(CatalogueItem, CatalogueEmbedding)>& visit) const override {
+    // A transaction that only reads: all its statements see one commit.
+    const bool own = !connection_->in_transaction();
+    if (own) {
+      absl::Status status = connection_->Execute("BEGIN");
+      if (!status.ok()) return status;
+    }
+    absl::Status status = VisitEmbeddings(version, count, visit);
+    if (own) status.Update(connection_->Execute("COMMIT"));
+    return status;
+  }
+
+  absl::StatusOr<bool> HasBlob(const std::string& sha256) const override {
+    SqliteQuery query(connection(), kHasBlob);
+    return query.Bind(sha256).Next();
+  }
+
+  absl::StatusOr<int64_t> CountBlobs() const override {
+    SqliteQuery count(connection(), kCountBlobs);
+    absl::StatusOr<bool> row = count.Next();
+    if (!row.ok()) return row.status();
+    return count.Integer(0);
+  }
+
+  absl::StatusOr<CatalogueTotals> Totals() const override {
+    SqliteQuery query(connection(), kTotals);
+    absl::StatusOr<bool> row = query.Bind(static_cast<int64_t>(v1::MODALITY_SKETCH)).Next();
+    if (!row.ok()) return row.status();
+    CatalogueTotals totals;
+    totals.sketches = query.Integer(1);
+    totals.photos = query.Integer(0) - totals.sketches;
+    totals.bytes = query.Integer(2);
+    return totals;
+  }
+
+  absl::Status NoteServing(int64_t version, int keep_versions) override {
+    return Atomically([&] {
+      SqliteQuery note(connection(), kNoteServed);
+      absl::Status status = note.Bind(version).Run();
+      if (!status.ok()) return status;
+      SqliteQuery forget(connection(), kForgetServed);
+      return forget.Bind(static_cast<int64_t>(keep_versions)).Run();
+    });
+  }
+
+  absl::StatusOr<int64_t> DropRetired(int64_t after, int64_t limit) override {
+    int64_t last = 0;
+    {
+      SqliteQuery query(connection(), kLastEmbedding);
+      absl::StatusOr<bool> found = query.Next();
+      if (!found.ok()) return found.status();
+      last = query.Integer(0);
+    }
+    const int64_t end = last - after > limit ? after + limit : last;
+    absl::Status status = SqliteQuery(connection(), kDropRetired).Bind(after).Bind(end).Run();
+    if (!status.ok()) return status;
+    return end < last ? end : 0;
+  }
+
+  absl::StatusOr<std::set<int64_t>> ServedVersions() const override {
+    SqliteQuery query(connection(), kSelectServed);
+    std::set<int64_t> versions;
+    for (;;) {
+      absl::StatusOr<bool> row = query.Next();
+      if (!row.ok()) return row.status();
+      if (!*row) return versions;
+      versions.insert(query.Integer(0));
+    }
+  }
+
+  absl::StatusOr<std::optional<int64_t>> PinnedVersion() const override {
+    SqliteQuery query(connection(), kSelectPin);
+    absl::StatusOr<bool> row = query.Next();
+    if (!row.ok()) return row.status();
+    if (!*row) return std::optional<int64_t>();
+    return std::optional<int64_t>(query.Integer(0));
+  }
+
+  absl::Status SetPinnedVersion(std::optional<int64_t> version) override {
+    if (!version.has_value()) return SqliteQuery(connection(), kDeletePin).Run();
+    return SqliteQuery(connection(), kPutPin).Bind(*version).Run();
+  }
+
+  absl::Status CreateSchema() {
+    return Atomically([this] {
+      absl::Status status = connection_->Execute(kSchema);
+      if (!status.ok()) return status;
+      const std::string marks = absl::StrCat("PRAGMA application_id = ", kApplicationId,
+                                             "; PRAGMA user_version = ", kCatalogueFormatVersion);
+      return connection_->Execute(marks.c_str());
+    });
+  }
+
+ private:
+  SqliteConnection* connection() const { return connection_.get(); }
+
+  // In the transaction that is open, else in one of its own.
+  absl::Status Atomically(const std::function<absl::Status()>& work) {
+    if (connection_->in_transaction()) return work();
+    absl::StatusOr<std::unique_ptr<Transaction>> transaction = Begin();
+    if (!transaction.ok()) return transaction.status();
+    absl::Status status = work();
+    if (!status.ok()) return status;
+    return (*transaction)->Commit();
+  }
+
+  absl::Status InsertMetadata(int64_t key, const std::map<std::string, std::string>& metadata) {
+    for (const auto& [name, value] : metadata) {
+      SqliteQuery insert(connection(), kInsertMetadata);
+      absl::Status status = insert.Bind(key).Bind(name).Bind(value).Run();
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  // In the query's row: the embedding at `column`, the attributes behind it.
+  static absl::StatusOr<CatalogueEmbedding> ReadEmbedding(const SqliteQuery& query, int column) {
+    absl::StatusOr<std::vector<float>> embedding = query.Floats(column);
+    if (!embedding.ok()) return embedding.status();
+    absl::StatusOr<std::vector<float>> attributes = query.Floats(column + 1);
+    if (!attributes.ok()) return attributes.status();
+    return CatalogueEmbedding{*std::move(embedding), *std::move(attributes)};
+  }
+
+  absl::Status VisitEmbeddings(
+      int64_t version, const std::function<void(int64_t)>& count,
+      const std::function<absl::Status(CatalogueItem, CatalogueEmbedding)>& visit) const {
+    SqliteQuery counted(connection(), kCountEmbeddings);
+    absl::StatusOr<bool> row = counted.Bind(version).Next();
+    if (!row.ok()) return row.status();
+    count(counted.Integer(0));
+    SqliteQuery list(connection(), kListEmbeddings);
+    list.Bind(version);
+    for (;;) {
+      row = list.Next();
+      if (!row.ok() || !*row) return row.status();
+      absl::StatusOr<CatalogueItem> item = ReadItem(list);
+      if (!item.ok()) return item.status();
+      absl::StatusOr<CatalogueEmbedding> embedding = ReadEmbedding(list, kItemColumns);
+      if (!embedding.ok()) return embedding.status();
+      absl::Status status = visit(*std::move(item), *std::move(embedding));
+      if (!status.ok()) return status;
+    }
+  }
+
+  // The item in the query's row, whose first columns are S2P_ITEM_COLUMNS.
+  absl::StatusOr<CatalogueItem> ReadItem(const SqliteQuery& query) const {
+    auto item = std::make_shared<GalleryItem>();
+    CatalogueItem result;
+    result.key = query.Integer(0);
+    item->photo_id = query.Text(1);
+    item->modality = static_cast<v1::Modality>(query.Integer(2));
+    item->sha256 = query.Text(3);
+    item->bytes = static_cast<uint64_t>(query.Integer(4));
+    item->content_type = query.Text(5);
+    item->width = static_cast<int>(query.Integer(6));
+    item->height = static_cast<int>(query.Integer(7));
+    item->created_at = absl::FromUnixMicros(query.Integer(8));
+    SqliteQuery metadata(connection(), kSelectMetadata);
+    metadata.Bind(result.key);
+    for (;;) {
+      absl::StatusOr<bool> row = metadata.Next();
+      if (!row.ok()) return row.status();
+      if (!*row) break;
+      item->metadata.emplace(metadata.Text(0), metadata.Text(1));
+    }
+    result.item = std::move(item);
+    return result;
+  }
+
+  absl::StatusOr<std::vector<CatalogueItem>> ReadItems(SqliteQuery* query) const {
+    std::vector<CatalogueItem> items;
+    for (;;) {
+      absl::StatusOr<bool> row = query->Next();
+      if (!row.ok()) return row.status();
+      if (!*row) return items;
+      absl::StatusOr<CatalogueItem> item = ReadItem(*query);
+      if (!item.ok()) return item.status();
+      items.push_back(*std::move(item));
+    }
+  }
+
+  const std::unique_ptr<SqliteConnection> connection_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Catalogue>> Catalogue::Open(const std::string& path,
+                                                           IfMissing if_missing) {
+  absl::Status status = CheckFile(path);
+  if (absl::IsNotFound(status) && if_missing == IfMissing::kCreate) status = CheckNoLog(path);
+  if (!status.ok()) return status;
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> connection =
+      SqliteConnection::Open(path, if_missing == IfMissing::kCreate);
+  if (!connection.ok()) return connection.status();
+  auto catalogue = std::make_unique<SqliteCatalogue>(*std::move(connection));
+  status = catalogue->Identify();
+  const bool create = absl::IsNotFound(status) && if_missing == IfMissing::kCreate;
+  if (create || status.ok()) status = catalogue->Configure();
+  if (status.ok()) status = create ? catalogue->CreateSchema() : catalogue->CheckPages();
+  if (!status.ok()) return status;
+  return std::unique_ptr<Catalogue>(std::move(catalogue));
+}
+
+absl::StatusOr<std::unique_ptr<Catalogue>> Catalogue::OpenReader(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> connection =
+      SqliteConnection::Open(path, /*create=*/false);
+  if (!connection.ok()) return connection.status();
+  auto catalogue = std::make_unique<SqliteCatalogue>(*std::move(connection));
+  absl::Status status = catalogue->Identify();
+  if (status.ok()) status = catalogue->Configure();
+  if (!status.ok()) return status;
+  return std::unique_ptr<Catalogue>(std::move(catalogue));
+}
+
+}  // namespace s2p

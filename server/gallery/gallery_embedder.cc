@@ -1,0 +1,97 @@
+#include "server/gallery/gallery_embedder.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/gallery/indexed_gallery_view.h"
+
+namespace s2p {
+namespace {
+
+constexpr size_t kMaxBatch = 32;
+constexpr int64_t kMaxBatchPixels = 16'000'000;
+
+}  // namespace
+
+absl::StatusOr<Image> GalleryEmbedder::ReadImage(const GalleryItem& item) const {
+  absl::StatusOr<std::string> bytes = blobs_->Read(item.sha256, item.bytes);
+  if (!bytes.ok()) return bytes.status();
+  return DecodeImage(*bytes, limits_);
+}
+
+absl::StatusOr<std::vector<EmbeddedItem>> GalleryEmbedder::Encode(
+    absl::Span<const CatalogueItem> items, absl::Span<const Image> images) const {
+  std::vector<EncoderInput> inputs;
+  for (size_t i = 0; i < items.size(); ++i) {
+    inputs.push_back({&images[i], items[i].item->modality});
+  }
+  absl::StatusOr<Encoding> encoding = encoder_->Encode(inputs);
+  if (!encoding.ok()) return encoding.status();
+  const Encoding& result = *encoding;
+  const GalleryViewModel model{encoder_->version(), encoder_->dimension(), encoder_->attributes()};
+  std::vector<EmbeddedItem> embedded;
+  for (size_t i = 0; i < items.size(); ++i) {
+    const absl::Span<const float> embedding = result.embeddings.row(static_cast<int>(i));
+    const absl::Span<const float> attributes = result.attributes.row(static_cast<int>(i));
+    GalleryRow row{items[i].item,
+                   {embedding.begin(), embedding.end()},
+                   {attributes.begin(), attributes.end()}};
+    absl::Status status = CheckRow(model, row);
+    if (!status.ok()) {
+      return absl::InternalError(absl::StrCat("encoder: ", status.message()));
+    }
+    embedded.push_back({items[i].key, {std::move(row.embedding), std::move(row.attributes)}});
+  }
+  return embedded;
+}
+
+absl::Status GalleryEmbedder::Embed(
+    absl::Span<const CatalogueItem> items,
+    const std::function<absl::Status(const std::vector<EmbeddedItem>&)>& store,
+    const std::function<void(const CatalogueItem&, const absl::Status&)>& damaged) const {
+  std::vector<CatalogueItem> batch;
+  std::vector<Image> images;
+  int64_t pixels = 0;
+  const auto flush = [&]() -> absl::Status {
+    std::vector<EmbeddedItem> embedded;
+    absl::StatusOr<std::vector<EmbeddedItem>> together = Encode(batch, images);
+    if (together.ok()) {
+      embedded = *std::move(together);
+    } else if (!absl::IsInvalidArgument(together.status())) {
+      return together.status();
+    } else {
+      // One of them is at fault, and must not take the others with it.
+      for (size_t i = 0; i < batch.size(); ++i) {
+        auto alone = Encode({&batch[i], 1}, {&images[i], 1});
+        if (alone.ok()) {
+          embedded.push_back(std::move(alone->front()));
+        } else if (absl::IsInvalidArgument(alone.status())) {
+          damaged(batch[i], alone.status());
+        } else {
+          return alone.status();
+        }
+      }
+    }
+    batch.clear();
+    images.clear();
+    pixels = 0;
+    return store(embedded);
+  };
+  for (const CatalogueItem& item : items) {
+    absl::StatusOr<Image> image = ReadImage(*item.item);
+    if (!image.ok()) {
+      damaged(item, image.status());
+      continue;
+    }
+    pixels += int64_t{image->width()} * image->height();
+    batch.push_back(item);
+    images.push_back(*std::move(image));
+    if (batch.size() < kMaxBatch && pixels < kMaxBatchPixels) continue;
+    absl::Status status = flush();
+    if (!status.ok()) return status;
+  }
+  return batch.empty() ? absl::OkStatus() : flush();
+}
+
+}  // namespace s2p

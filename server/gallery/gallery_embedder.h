@@ -1,0 +1,50 @@
+// Embeds stored items with a model that has not seen them.
+#ifndef S2P_SERVER_GALLERY_EMBEDDER_H_
+#define S2P_SERVER_GALLERY_EMBEDDER_H_
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "model/encoder.h"
+#include "model/image.h"
+#include "server/gallery/blob_store.h"
+#include "server/gallery/catalogue.h"
+
+namespace s2p {
+
+struct EmbeddedItem {
+  int64_t key = 0;
+  CatalogueEmbedding embedding;
+};
+
+// Reads blobs, decodes, encodes: in batches that are bounded by count and by pixels, because one
+// photo may be 120 MB once it is decoded. Borrows all three. One thread at a time.
+class GalleryEmbedder {
+ public:
+  GalleryEmbedder(const Encoder* encoder, const BlobStore* blobs, const ImageLimits& limits)
+      : encoder_(encoder), blobs_(blobs), limits_(limits) {}
+
+  // Calls `store` with every batch that is done, and `damaged` for an item whose bytes are not what
+  // was added or which the encoder refuses. Stops at the first failure of the encoder itself or of
+  // `store`, and returns it; Internal if the encoder's vectors are not what it promises.
+  absl::Status Embed(
+      absl::Span<const CatalogueItem> items,
+      const std::function<absl::Status(const std::vector<EmbeddedItem>&)>& store,
+      const std::function<void(const CatalogueItem&, const absl::Status&)>& damaged) const;
+
+ private:
+  absl::StatusOr<Image> ReadImage(const GalleryItem& item) const;
+  absl::StatusOr<std::vector<EmbeddedItem>> Encode(absl::Span<const CatalogueItem> items,
+                                                   absl::Span<const Image> images) const;
+
+  const Encoder* const encoder_;
+  const BlobStore* const blobs_;
+  const ImageLimits limits_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_GALLERY_EMBEDDER_H_

@@ -1,0 +1,140 @@
+// Gallery::Open: compares catalogue and photos before anything is served.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "model/file.h"
+#include "server/gallery/durable_gallery.h"
+#include "server/gallery/orphaned_blobs.h"
+
+namespace s2p {
+namespace {
+
+// A crash leaves the blobs of one write, or of one delete, which are far fewer; a power cut may
+// also bring back files whose deletion had not reached the disk.
+constexpr int64_t kMostOrphans = 1000;
+constexpr int64_t kItemsPerOrphan = 100;
+
+absl::Status CheckOptions(const GalleryOptions& options) {
+  if (options.data_dir.empty()) return absl::InvalidArgumentError("data_dir: empty");
+  if (options.keep_versions < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("keep_versions: ", options.keep_versions, " is below 1"));
+  }
+  return absl::OkStatus();
+}
+
+// Opens the catalogue. Creates one only where no photo is, because an empty catalogue would make an
+// orphan of every photo.
+absl::StatusOr<std::unique_ptr<Catalogue>> OpenCatalogue(const std::string& path,
+                                                         const BlobStore& blobs, bool* created) {
+  auto catalogue = Catalogue::Open(path, Catalogue::IfMissing::kFail);
+  if (absl::IsDataLoss(catalogue.status())) {
+    return absl::DataLossError(
+        absl::StrCat(catalogue.status().message(),
+                     "; keep the file, and restore a backup into a new folder with "
+                     "'s2p-server restore'"));
+  }
+  if (!absl::IsNotFound(catalogue.status())) return catalogue;
+  const absl::StatusOr<bool> photos = blobs.HasAny();
+  if (!photos.ok()) return photos.status();
+  if (*photos) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        catalogue.status().message(), ", but ", blobs.root(),
+        " holds photos that it should name. Put it back with its gallery.db-wal, restore a backup "
+        "into a new folder with 's2p-server restore', or move ",
+        blobs.root(), " away to start an empty gallery"));
+  }
+  *created = true;
+  return Catalogue::Open(path);
+}
+
+absl::Status CheckOrphans(size_t orphans, int64_t items, const std::string& path,
+                          const std::string& photos) {
+  const int64_t most = std::max(kMostOrphans, items / kItemsPerOrphan);
+  if (static_cast<int64_t>(orphans) <= most) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      photos, ": ", orphans, " photos are named by no item of ", path, ", which has ", items,
+      "; a crash leaves at most ", most,
+      ". Put the right gallery.db back with its gallery.db-wal, restore a backup into a new folder "
+      "with 's2p-server restore', or start once with --set-aside-orphans to move these photos to ",
+      photos, "/.orphans"));
+}
+
+// Leaves each blob that the catalogue names in its place and no other. Deletes none, except those
+// that were set aside long ago.
+absl::Status TidyBlobs(const GalleryOptions& options, const std::string& path,
+                       const Catalogue& catalogue, const BlobStore& blobs, int64_t items,
+                       GalleryFindings& findings) {
+  const auto is_referenced = [&catalogue](const std::string& sha256) {
+    return catalogue.HasBlob(sha256);
+  };
+  const OrphanedBlobs orphaned(&blobs);
+  const auto brought_back = orphaned.BringBack(is_referenced);
+  if (!brought_back.ok()) return brought_back.status();
+  findings.brought_back = *brought_back;
+  const auto survey = blobs.Survey(is_referenced);
+  if (!survey.ok()) return survey.status();
+  const auto named = catalogue.CountBlobs();
+  if (!named.ok()) return named.status();
+  findings.missing = *named - survey->referenced;
+  if (!options.set_aside_orphans) {
+    absl::Status status = CheckOrphans(survey->orphans.size(), items, path, blobs.root());
+    if (!status.ok()) return status;
+  }
+  if (!survey->orphans.empty()) {
+    const auto folder = orphaned.SetAside(survey->orphans, absl::Now());
+    if (!folder.ok()) return folder.status();
+    findings.orphans_set_aside = static_cast<int64_t>(survey->orphans.size());
+    findings.orphan_folder = *folder;
+  }
+  for (const std::string& half : survey->half_written) {
+    if (unlink(half.c_str()) != 0) return FileError(errno, half, "remove");
+  }
+  const auto kept = orphaned.Expire(absl::Now());
+  if (!kept.ok()) return kept.status();
+  findings.orphans_kept = *kept;
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Gallery>> Gallery::Open(const GalleryOptions& options,
+                                                       SnapshotSlot* slot) {
+  absl::Status status = CheckOptions(options);
+  if (!status.ok()) return status;
+  auto lock = FolderLock::Acquire(options.data_dir);
+  if (!lock.ok()) return lock.status();
+  auto blobs = BlobStore::Open(absl::StrCat(options.data_dir, "/photos"));
+  if (!blobs.ok()) return blobs.status();
+  GalleryFindings findings;
+  const std::string path = absl::StrCat(options.data_dir, "/gallery.db");
+  auto writer = OpenCatalogue(path, *blobs, &findings.created);
+  if (!writer.ok()) return writer.status();
+  auto reader = Catalogue::OpenReader(path);
+  if (!reader.ok()) return reader.status();
+  status = SyncDirectory(options.data_dir);
+  if (!status.ok()) return status;
+  absl::StatusOr<CatalogueTotals> counted = (*reader)->Totals();
+  if (!counted.ok()) return counted.status();
+  status =
+      TidyBlobs(options, path, **reader, *blobs, counted->photos + counted->sketches, findings);
+  if (!status.ok()) return status;
+  GalleryTotals totals;
+  totals.photos = static_cast<uint64_t>(counted->photos);
+  totals.sketches = static_cast<uint64_t>(counted->sketches);
+  totals.bytes = static_cast<uint64_t>(counted->bytes);
+  auto gallery =
+      std::make_unique<DurableGallery>(options, slot, *std::move(lock), *std::move(blobs),
+                                       *std::move(writer), *std::move(reader), totals);
+  status = gallery->Init();
+  if (!status.ok()) return status;
+  if (options.on_open) options.on_open(findings);
+  return std::unique_ptr<Gallery>(std::move(gallery));
+}
+
+}  // namespace s2p

@@ -1,0 +1,119 @@
+#include "server/gallery/orphaned_blobs.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <set>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "model/file.h"
+
+namespace s2p {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kDayFormat[] = "%Y-%m-%d";
+
+// Renames a file into a folder that is made if it is missing.
+absl::Status Move(const std::string& from, const std::string& to) {
+  const fs::path folder = fs::path(to).parent_path();
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return FileError(error.value(), folder.string(), "create folder");
+  if (std::rename(from.c_str(), to.c_str()) == 0) return absl::OkStatus();
+  return FileError(errno, from, absl::StrCat("move to ", to));
+}
+
+}  // namespace
+
+OrphanedBlobs::OrphanedBlobs(const BlobStore* store)
+    : store_(*store), root_(store->root() + "/.orphans") {}
+
+absl::StatusOr<std::vector<OrphanedBlobs::Day>> OrphanedBlobs::Days() const {
+  std::vector<Day> days;
+  std::error_code error;
+  for (fs::directory_iterator entry(root_, error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    absl::Time begin;
+    std::string ignored;
+    // A day has one spelling; what has another name is not ours.
+    if (!absl::ParseTime(kDayFormat, name, &begin, &ignored)) continue;
+    if (absl::FormatTime(kDayFormat, begin, absl::UTCTimeZone()) != name) continue;
+    days.push_back({entry->path().string(), begin});
+  }
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return FileError(error.value(), root_, "read folder");
+  }
+  return days;
+}
+
+absl::StatusOr<int64_t> OrphanedBlobs::BringBack(const IsReferenced& is_referenced) const {
+  const absl::StatusOr<std::vector<Day>> days = Days();
+  if (!days.ok()) return days.status();
+  int64_t moved = 0;
+  for (const Day& day : *days) {
+    const auto blobs = BlobStore::Open(day.path);
+    if (!blobs.ok()) return blobs.status();
+    // Everything in a day is an orphan of it; those that are wanted are counted as such here.
+    std::vector<std::string> wanted;
+    const auto survey = blobs->Survey([&](const std::string& sha256) -> absl::StatusOr<bool> {
+      const absl::StatusOr<bool> referenced = is_referenced(sha256);
+      std::error_code ignored;
+      if (referenced.ok() && *referenced && !fs::exists(store_.PathOf(sha256), ignored)) {
+        wanted.push_back(sha256);
+      }
+      return referenced;
+    });
+    if (!survey.ok()) return survey.status();
+    for (const std::string& sha256 : wanted) {
+      absl::Status status = Move(blobs->PathOf(sha256), store_.PathOf(sha256));
+      if (!status.ok()) return status;
+      ++moved;
+    }
+  }
+  return moved;
+}
+
+absl::StatusOr<std::string> OrphanedBlobs::SetAside(const std::vector<std::string>& digests,
+                                                    absl::Time now) const {
+  const auto day = BlobStore::Open(
+      absl::StrCat(root_, "/", absl::FormatTime(kDayFormat, now, absl::UTCTimeZone())));
+  if (!day.ok()) return day.status();
+  std::set<std::string> folders = {root_, day->root()};
+  for (const std::string& sha256 : digests) {
+    const std::string to = day->PathOf(sha256);
+    absl::Status status = Move(store_.PathOf(sha256), to);
+    if (!status.ok()) return status;
+    folders.insert(fs::path(to).parent_path().string());
+  }
+  for (const std::string& folder : folders) {
+    absl::Status status = SyncDirectory(folder);
+    if (!status.ok()) return status;
+  }
+  return day->root();
+}
+
+absl::StatusOr<int64_t> OrphanedBlobs::Expire(absl::Time now) const {
+  const absl::StatusOr<std::vector<Day>> days = Days();
+  if (!days.ok()) return days.status();
+  int64_t left = 0;
+  for (const Day& day : *days) {
+    if (now - (day.begin + absl::Hours(24)) > kKeepOrphans) {
+      std::error_code error;
+      fs::remove_all(day.path, error);
+      if (error) return FileError(error.value(), day.path, "remove");
+      continue;
+    }
+    const auto blobs = BlobStore::Open(day.path);
+    if (!blobs.ok()) return blobs.status();
+    const auto survey = blobs->Survey([](const std::string&) { return true; });
+    if (!survey.ok()) return survey.status();
+    left += survey->referenced;
+  }
+  return left;
+}
+
+}  // namespace s2p

@@ -1,0 +1,69 @@
+#include "server/rpc/call_log.h"
+
+#include "daemon/log.h"
+#include "server/rpc/grpc_status.h"
+
+namespace s2p {
+namespace {
+
+bool IsOurFault(absl::StatusCode code) {
+  return code == absl::StatusCode::kInternal || code == absl::StatusCode::kUnknown ||
+         code == absl::StatusCode::kDataLoss;
+}
+
+}  // namespace
+
+int64_t CallLog::TakeSlowLine(absl::Time now) {
+  absl::MutexLock lock(&mutex_);
+  if (now - second_ >= absl::Seconds(1)) {
+    second_ = now;
+    lines_ = 0;
+  }
+  if (lines_ >= options_.max_slow_lines) {
+    ++left_out_;
+    return -1;
+  }
+  ++lines_;
+  const int64_t left_out = left_out_;
+  left_out_ = 0;
+  return left_out;
+}
+
+void CallLog::Ended(const CallRecord& call, const std::string& request_id, const std::string& peer,
+                    const absl::Status& status, absl::Time now) {
+  const absl::Duration total = now - call.begin;
+  if (IsOurFault(status.code())) {
+    LogError("call failed", {{"method", call.method},
+                             {"request_id", request_id},
+                             {"peer", peer},
+                             {"total", total},
+                             {"status", status}});
+  }
+  const bool slow =
+      options_.slow > absl::ZeroDuration() && total > options_.slow && !call.is_stream;
+  const int64_t left_out = slow ? TakeSlowLine(now) : -1;
+  if (left_out >= 0) {
+    const SearchRecord search = call.search.value_or(SearchRecord());
+    LogWarning("slow call", {{"method", call.method},
+                             {"code", CodeName(status.code())},
+                             {"request_id", request_id},
+                             {"peer", peer},
+                             {"total", total},
+                             {"decode", search.decode},
+                             {"queue", search.queue},
+                             {"preprocess", search.preprocess},
+                             {"encode", search.encode},
+                             {"search", search.search},
+                             {"images", search.images},
+                             {"top_k", search.top_k},
+                             {"filtered", search.filtered},
+                             {"version", search.model_version},
+                             {"left_out", left_out}});
+  }
+  LogDebug("call", {{"method", call.method},
+                    {"code", CodeName(status.code())},
+                    {"request_id", request_id},
+                    {"total", total}});
+}
+
+}  // namespace s2p

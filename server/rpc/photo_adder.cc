@@ -1,0 +1,125 @@
+#include "server/rpc/photo_adder.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "model/checkpoint.h"
+#include "server/rpc/grpc_status.h"
+#include "server/search/request_checks.h"
+
+namespace s2p {
+namespace {
+
+// A model that changes between embedding and writing makes the embedding useless; it changes
+// rarely.
+constexpr int kMostEmbeddings = 5;
+
+absl::StatusOr<OnConflict> ParseOnConflict(v1::OnConflict on_conflict) {
+  switch (on_conflict) {
+    case v1::ON_CONFLICT_UNSPECIFIED:
+    case v1::ON_CONFLICT_FAIL:
+      return OnConflict::kFail;
+    case v1::ON_CONFLICT_REPLACE:
+      return OnConflict::kReplace;
+    case v1::ON_CONFLICT_SKIP:
+      return OnConflict::kSkip;
+    default:
+      return BadField("on_conflict", "is unknown");
+  }
+}
+
+v1::AddPhotoResponse::Result ToProto(AddResult result) {
+  switch (result) {
+    case AddResult::kAdded:
+      return v1::AddPhotoResponse::RESULT_ADDED;
+    case AddResult::kReplaced:
+      return v1::AddPhotoResponse::RESULT_REPLACED;
+    case AddResult::kUnchanged:
+      return v1::AddPhotoResponse::RESULT_UNCHANGED;
+    case AddResult::kSkipped:
+      return v1::AddPhotoResponse::RESULT_SKIPPED;
+  }
+  return v1::AddPhotoResponse::RESULT_UNSPECIFIED;
+}
+
+absl::StatusOr<NewItem> ParseItem(v1::AddPhotoRequest request, const Limits& limits) {
+  NewItem item;
+  absl::Status status = CheckPhotoId(request.photo_id(), "photo_id", limits);
+  if (status.ok()) status = CheckMetadata(request.metadata(), "metadata", limits);
+  if (!status.ok()) return status;
+  const auto modality = ParseModality(request.modality(), "modality", v1::MODALITY_PHOTO);
+  if (!modality.ok()) return modality.status();
+  const auto on_conflict = ParseOnConflict(request.on_conflict());
+  if (!on_conflict.ok()) return on_conflict.status();
+  const auto header = ReadImageHeader(request.image(), limits.image);
+  if (!header.ok()) return BadField("image", header.status().message());
+  item.photo_id = request.photo_id();
+  item.modality = *modality;
+  item.metadata.insert(request.metadata().begin(), request.metadata().end());
+  item.on_conflict = *on_conflict;
+  item.header = *header;
+  item.bytes = std::move(*request.mutable_image());
+  return item;
+}
+
+// Decodes the item's image and embeds it; fills version, embedding and attributes.
+absl::Status Embed(const ServiceContext& service, const std::function<bool()>& cancelled,
+                   NewItem& item) {
+  const auto share = service.pixels->Take(int64_t{item.header.width} * item.header.height);
+  auto image = DecodeImage(item.bytes, service.limits.image);
+  if (!image.ok()) return BadField("image", image.status().message());
+  absl::Notification finished;
+  absl::StatusOr<BatchResult> result = absl::UnknownError("not run");
+  BatchRequest request;
+  request.images.push_back(*std::move(image));
+  request.modalities.push_back(item.modality);
+  request.priority = BatchRequest::Priority::kBackground;
+  request.cancelled = cancelled;
+  request.done = [&](absl::StatusOr<BatchResult> batch) {
+    result = std::move(batch);
+    finished.Notify();
+  };
+  absl::Status status = service.batcher->Submit(std::move(request));
+  if (!status.ok()) return status;
+  finished.WaitForNotification();
+  if (!result.ok()) return result.status();
+  const auto embedding = result->encoding.embeddings.row(0);
+  const auto attributes = result->encoding.attributes.row(0);
+  item.version = result->snapshot->version;
+  item.embedding.assign(embedding.begin(), embedding.end());
+  item.attributes.assign(attributes.begin(), attributes.end());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<AddResult> Add(const ServiceContext& service, v1::AddPhotoRequest request,
+                              const std::function<bool()>& cancelled) {
+  auto item = ParseItem(std::move(request), service.limits);
+  if (!item.ok()) return item.status();
+  const auto found = service.gallery->Check(item->photo_id, item->modality, item->metadata,
+                                            Sha256(item->bytes), item->on_conflict);
+  if (!found.ok()) return found.status();
+  if (*found == AddResult::kUnchanged || *found == AddResult::kSkipped) return *found;
+  for (int attempt = 1;; ++attempt) {
+    absl::Status status = Embed(service, cancelled, *item);
+    if (!status.ok()) return status;
+    std::vector<NewItem> items(1, *item);
+    auto added = service.gallery->Add(std::move(items)).front();
+    if (!absl::IsAborted(added.status()) || attempt == kMostEmbeddings) return added;
+  }
+}
+
+}  // namespace
+
+v1::AddPhotoResponse AddPhoto(const ServiceContext& service, v1::AddPhotoRequest request,
+                              const std::function<bool()>& cancelled) {
+  v1::AddPhotoResponse response;
+  response.set_photo_id(request.photo_id());
+  const auto result = Add(service, std::move(request), cancelled);
+  *response.mutable_status() = s2p::ToProto(result.status());
+  if (result.ok()) response.set_result(ToProto(*result));
+  service.metrics->CountGalleryWrite("add", CodeName(result.status().code()));
+  return response;
+}
+
+}  // namespace s2p

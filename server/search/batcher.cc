@@ -1,0 +1,274 @@
+#include "server/search/batcher.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "daemon/retry_after.h"
+#include "model/check.h"
+
+namespace s2p {
+namespace {
+
+// A request without images still takes a place.
+int PlacesOf(const BatchRequest& request) {
+  return std::max(1, static_cast<int>(request.images.size()));
+}
+
+// Why the request is not worth computing any more; OK if it is.
+absl::Status GivenUp(const BatchRequest& request, absl::Time now) {
+  if (request.cancelled && request.cancelled()) return absl::CancelledError("cancelled");
+  if (request.deadline <= now) {
+    return absl::DeadlineExceededError("the deadline passed before the request was computed");
+  }
+  return absl::OkStatus();
+}
+
+EmbeddingMatrix Rows(const EmbeddingMatrix& matrix, int begin, int count) {
+  EmbeddingMatrix rows(count, matrix.dimension());
+  for (int i = 0; i < count; ++i) {
+    const auto from = matrix.row(begin + i);
+    std::copy(from.begin(), from.end(), rows.row(i).begin());
+  }
+  return rows;
+}
+
+absl::StatusOr<Encoding> Encode(const Encoder& encoder,
+                                absl::Span<const BatchRequest* const> requests) {
+  std::vector<EncoderInput> inputs;
+  for (const BatchRequest* request : requests) {
+    for (size_t i = 0; i < request->images.size(); ++i) {
+      inputs.push_back({&request->images[i], request->modalities[i]});
+    }
+  }
+  if (inputs.empty()) return Encoding();
+  return encoder.Encode(inputs);
+}
+
+// One request of the batch under way.
+struct InBatch {
+  BatchRequest* request;
+  absl::StatusOr<BatchResult> result;
+  // One row if it searches.
+  EmbeddingMatrix query;
+};
+
+// Gives each request its rows of the encoding, or why it has none.
+void EncodeAll(const Encoder& encoder, std::vector<InBatch>& batch, BatchReport& report) {
+  std::vector<const BatchRequest*> requests;
+  for (const InBatch& one : batch) requests.push_back(one.request);
+  const auto encoding = Encode(encoder, requests);
+  if (encoding.ok()) {
+    report.images = encoding->embeddings.rows();
+    report.preprocess_time = encoding->preprocess_time;
+    report.encode_time = encoding->encode_time;
+  }
+  int row = 0;
+  for (InBatch& one : batch) {
+    const int count = static_cast<int>(one.request->images.size());
+    if (encoding.ok()) {
+      Encoding& own = one.result->encoding;
+      own.embeddings = Rows(encoding->embeddings, row, count);
+      own.attributes = count == 0 ? EmbeddingMatrix() : Rows(encoding->attributes, row, count);
+      own.preprocess_time = encoding->preprocess_time;
+      own.encode_time = encoding->encode_time;
+      row += count;
+    } else if (batch.size() == 1) {
+      one.result = encoding.status();
+    } else {
+      auto own = Encode(encoder, {one.request});
+      if (own.ok()) {
+        one.result->encoding = *std::move(own);
+      } else {
+        one.result = own.status();
+      }
+    }
+  }
+}
+
+absl::Status Search(const GalleryView& gallery, absl::Span<InBatch* const> searching) {
+  EmbeddingMatrix queries(static_cast<int>(searching.size()), gallery.dimension());
+  std::vector<GallerySearchOptions> options;
+  for (size_t i = 0; i < searching.size(); ++i) {
+    const EmbeddingMatrix& query = searching[i]->query;
+    std::copy_n(query.data(), query.dimension(), queries.row(static_cast<int>(i)).begin());
+    options.push_back(searching[i]->request->search);
+  }
+  auto matches = gallery.Search(queries, options);
+  if (!matches.ok()) return matches.status();
+  for (size_t i = 0; i < searching.size(); ++i) {
+    searching[i]->result->matches = std::move((*matches)[i]);
+  }
+  return absl::OkStatus();
+}
+
+// Searches for each request that has a query and has not failed.
+void SearchAll(const GalleryView& gallery, std::vector<InBatch>& batch, BatchReport& report) {
+  const absl::Time begin = absl::Now();
+  std::vector<InBatch*> searching;
+  for (InBatch& one : batch) {
+    if (!one.request->query || !one.result.ok()) continue;
+    auto query = one.request->query(one.result->encoding.embeddings, gallery);
+    if (query.ok()) {
+      S2P_CHECK(query->rows() == 1 && query->dimension() == gallery.dimension());
+      one.query = *std::move(query);
+      searching.push_back(&one);
+    } else {
+      one.result = query.status();
+    }
+  }
+  if (searching.empty()) return;
+  if (absl::Status status = Search(gallery, searching); !status.ok()) {
+    for (InBatch* one : searching) {
+      if (searching.size() > 1) status = Search(gallery, {one});
+      if (!status.ok()) one->result = status;
+    }
+  }
+  report.queries = static_cast<int>(searching.size());
+  report.search_time = absl::Now() - begin;
+  for (InBatch* one : searching) {
+    if (one->result.ok()) one->result->search_time = report.search_time;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Batcher>> Batcher::Create(const BatcherOptions& options,
+                                                         const SnapshotSlot* slot) {
+  if (options.max_batch < 1 || options.max_batch > 256) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("max_batch must be 1 to 256, not ", options.max_batch));
+  }
+  if (options.max_queue < 1 || options.max_queue > 100000) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("max_queue must be 1 to 100000, not ", options.max_queue));
+  }
+  if (options.max_background_wait < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("max_background_wait must not be negative");
+  }
+  if (options.max_delay < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("max_delay must not be negative");
+  }
+  return std::unique_ptr<Batcher>(new Batcher(options, slot));
+}
+
+Batcher::Batcher(const BatcherOptions& options, const SnapshotSlot* slot)
+    : options_(options), slot_(slot), thread_([this] { Run(); }) {}
+
+Batcher::~Batcher() { Stop(); }
+
+absl::Status Batcher::Submit(BatchRequest request) {
+  S2P_CHECK(request.images.size() == request.modalities.size() && request.done);
+  const int places = PlacesOf(request);
+  absl::MutexLock lock(&mutex_);
+  if (stopping_) return absl::UnavailableError("the server is shutting down");
+  if (request.priority == BatchRequest::Priority::kBackground) {
+    background_images_ += places;
+    background_.push_back({std::move(request), absl::Now()});
+    return absl::OkStatus();
+  }
+  if (live_images_ + places > options_.max_queue) {
+    return BusyError(absl::StrCat("the queue is full: ", live_images_, " images wait already"),
+                     drain_.For(live_images_, 1));
+  }
+  live_images_ += places;
+  live_.push_back({std::move(request), absl::Now()});
+  return absl::OkStatus();
+}
+
+int Batcher::queue_depth() const {
+  absl::MutexLock lock(&mutex_);
+  return live_images_;
+}
+
+void Batcher::Stop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Batcher::Run() {
+  for (;;) {
+    std::vector<Waiting> batch = NextBatch();
+    if (batch.empty()) return;
+    Execute(std::move(batch));
+  }
+}
+
+bool Batcher::BatchIsFull() const {
+  return stopping_ || live_images_ + background_images_ >= options_.max_batch;
+}
+
+std::vector<Batcher::Waiting> Batcher::NextBatch() {
+  absl::MutexLock lock(&mutex_);
+  const auto something = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || !IsIdle();
+  };
+  mutex_.Await(absl::Condition(&something));
+  if (IsIdle()) return {};
+  absl::Time oldest = absl::InfiniteFuture();
+  for (const auto* queue : {&live_, &background_}) {
+    if (!queue->empty()) oldest = std::min(oldest, queue->front().since);
+  }
+  const auto full = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return BatchIsFull(); };
+  mutex_.AwaitWithDeadline(absl::Condition(&full), oldest + options_.max_delay);
+  std::vector<Waiting> batch;
+  int images = 0;
+  const bool starved = !background_.empty() &&
+                       background_.front().since + options_.max_background_wait <= absl::Now();
+  if (starved) background_images_ -= TakeFrom(background_, 1, images, batch);
+  live_images_ -= TakeFrom(live_, live_.size(), images, batch);
+  background_images_ -= TakeFrom(background_, background_.size(), images, batch);
+  return batch;
+}
+
+int Batcher::TakeFrom(std::deque<Waiting>& queue, size_t most, int& images,
+                      std::vector<Waiting>& batch) {
+  int taken = 0;
+  for (; most > 0 && !queue.empty(); --most) {
+    const int places = PlacesOf(queue.front().request);
+    if (!batch.empty() && images + places > options_.max_batch) break;
+    images += places;
+    taken += places;
+    batch.push_back(std::move(queue.front()));
+    queue.pop_front();
+  }
+  return taken;
+}
+
+void Batcher::Execute(std::vector<Waiting> batch) {
+  const absl::Time begin = absl::Now();
+  const std::shared_ptr<const Snapshot> snapshot = slot_->Get();
+  std::vector<InBatch> alive;
+  int places = 0;
+  for (Waiting& waiting : batch) {
+    absl::Status status = GivenUp(waiting.request, begin);
+    if (status.ok() && snapshot == nullptr) {
+      status = absl::UnavailableError("no model serves yet");
+    }
+    if (!status.ok()) {
+      waiting.request.done(std::move(status));
+      continue;
+    }
+    BatchResult result;
+    result.snapshot = snapshot;
+    result.queue_time = begin - waiting.since;
+    alive.push_back({&waiting.request, std::move(result), {}});
+    places += PlacesOf(waiting.request);
+  }
+  if (alive.empty()) return;
+  BatchReport report;
+  EncodeAll(*snapshot->encoder, alive, report);
+  if (snapshot->gallery != nullptr) SearchAll(*snapshot->gallery, alive, report);
+  if (options_.on_batch && (report.images > 0 || report.queries > 0)) options_.on_batch(report);
+  {
+    absl::MutexLock lock(&mutex_);
+    drain_.Finished(places, absl::Now() - begin);
+  }
+  for (InBatch& one : alive) one.request->done(std::move(one.result));
+}
+
+}  // namespace s2p

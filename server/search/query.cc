@@ -1,0 +1,173 @@
+#include "server/search/query.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/search/request_checks.h"
+
+namespace s2p {
+namespace {
+
+// The raster of strokes is at most this large.
+constexpr int64_t kStrokePixels = 512 * 512;
+
+absl::Status WithField(const absl::Status& status, const std::string& field) {
+  return absl::Status(status.code(), absl::StrCat(field, ": ", status.message()));
+}
+
+Strokes FromProto(const v1::Strokes& proto) {
+  Strokes strokes;
+  // Beyond the int range they are out of every limit, too.
+  strokes.width = static_cast<int>(std::min<uint32_t>(proto.width(), 1u << 30));
+  strokes.height = static_cast<int>(std::min<uint32_t>(proto.height(), 1u << 30));
+  for (const v1::Stroke& stroke : proto.strokes()) {
+    Stroke& to = strokes.strokes.emplace_back();
+    to.width = stroke.width();
+    for (const v1::Point& point : stroke.points()) {
+      to.points.push_back({point.x(), point.y(), point.pressure()});
+    }
+  }
+  return strokes;
+}
+
+absl::Status CheckStrokeCounts(const v1::Strokes& strokes, const Limits& limits,
+                               const std::string& field) {
+  size_t points = 0;
+  for (const v1::Stroke& stroke : strokes.strokes()) {
+    points += static_cast<size_t>(stroke.points_size());
+  }
+  if (static_cast<size_t>(strokes.strokes_size()) > limits.strokes.max_strokes ||
+      points > limits.strokes.max_points) {
+    return BadField(field, absl::StrCat("at most ", limits.strokes.max_strokes, " strokes with ",
+                                        limits.strokes.max_points, " points are allowed"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<QueryExample> ParseExample(const v1::Example& example, const std::string& field,
+                                          const Limits& limits, int64_t& pixels) {
+  QueryExample parsed;
+  if (example.has_weight()) parsed.weight = example.weight();
+  if (!std::isfinite(parsed.weight)) return BadField(field + ".weight", "must be finite");
+  v1::Modality fallback = v1::MODALITY_SKETCH;
+  switch (example.content_case()) {
+    case v1::Example::kImage: {
+      const auto header = ReadImageHeader(example.image(), limits.image);
+      if (!header.ok()) return WithField(header.status(), field + ".image");
+      pixels += int64_t{header->width} * header->height;
+      parsed.image = example.image();
+      break;
+    }
+    case v1::Example::kStrokes: {
+      absl::Status status = CheckStrokeCounts(example.strokes(), limits, field + ".strokes");
+      if (!status.ok()) return status;
+      pixels += kStrokePixels;
+      parsed.strokes = FromProto(example.strokes());
+      break;
+    }
+    case v1::Example::kPhotoId: {
+      absl::Status status = CheckPhotoId(example.photo_id(), field + ".photo_id", limits);
+      if (!status.ok()) return status;
+      parsed.photo_id = example.photo_id();
+      fallback = v1::MODALITY_UNSPECIFIED;
+      break;
+    }
+    default:
+      return BadField(field, "needs one of image, strokes and photo_id");
+  }
+  const auto modality = ParseModality(example.modality(), field + ".modality", fallback);
+  if (!modality.ok()) return modality.status();
+  parsed.modality = *modality;
+  return parsed;
+}
+
+}  // namespace
+
+absl::StatusOr<Query> ParseQuery(const v1::SearchRequest& request, const Limits& limits) {
+  Query query;
+  if (request.examples().empty()) return BadField("examples", "there is none");
+  if (request.examples_size() > static_cast<int>(limits.max_examples)) {
+    return BadField("examples", absl::StrCat(request.examples_size(), " examples; at most ",
+                                             limits.max_examples, " are allowed"));
+  }
+  if (request.has_top_k()) {
+    if (request.top_k() < 1 || request.top_k() > limits.max_top_k) {
+      return BadField("top_k",
+                      absl::StrCat("must be 1 to ", limits.max_top_k, ", not ", request.top_k()));
+    }
+    query.search.top_k = static_cast<int>(request.top_k());
+  }
+  if (request.has_min_score()) {
+    // Written so that NaN fails.
+    if (!(request.min_score() >= -1 && request.min_score() <= 1)) {
+      return BadField("min_score", "must be -1 to 1");
+    }
+    query.search.min_score = request.min_score();
+  }
+  auto filter = ParseFilter(request.filter(), limits);
+  if (!filter.ok()) return filter.status();
+  query.search.filter = *std::move(filter);
+  query.with_attributes = request.with_attributes();
+  for (int i = 0; i < request.examples_size(); ++i) {
+    auto example =
+        ParseExample(request.examples(i), absl::StrCat("examples[", i, "]"), limits, query.pixels);
+    if (!example.ok()) return example.status();
+    query.examples.push_back(*std::move(example));
+  }
+  return query;
+}
+
+absl::StatusOr<std::vector<Image>> DecodeExamples(const Query& query, const Limits& limits) {
+  std::vector<Image> images;
+  for (size_t i = 0; i < query.examples.size(); ++i) {
+    const QueryExample& example = query.examples[i];
+    if (!example.is_drawn()) continue;
+    auto image = example.strokes ? RasterizeStrokes(*example.strokes, limits.strokes)
+                                 : DecodeImage(example.image, limits.image);
+    if (!image.ok()) {
+      return WithField(image.status(),
+                       absl::StrCat("examples[", i, "].", example.strokes ? "strokes" : "image"));
+    }
+    images.push_back(*std::move(image));
+  }
+  return images;
+}
+
+absl::StatusOr<EmbeddingMatrix> FuseExamples(const Query& query, const EmbeddingMatrix& drawn,
+                                             const GalleryView& gallery) {
+  std::vector<double> sum(static_cast<size_t>(gallery.dimension()), 0.0);
+  int row = 0;
+  for (size_t i = 0; i < query.examples.size(); ++i) {
+    const QueryExample& example = query.examples[i];
+    absl::Span<const float> embedding;
+    if (example.is_drawn()) {
+      embedding = drawn.row(row++);
+    } else {
+      const std::string field = absl::StrCat("examples[", i, "]");
+      const auto stored = gallery.EmbeddingOf(example.photo_id);
+      if (!stored.ok()) return WithField(stored.status(), field + ".photo_id");
+      const auto item = gallery.Find(example.photo_id);
+      if (item != nullptr && example.modality != v1::MODALITY_UNSPECIFIED &&
+          example.modality != item->modality) {
+        return BadField(field + ".modality", "is not that of the item with this photo_id");
+      }
+      embedding = *stored;
+    }
+    for (size_t k = 0; k < sum.size(); ++k) sum[k] += double{example.weight} * embedding[k];
+  }
+  EmbeddingMatrix fused(1, gallery.dimension());
+  double squared_norm = 0;
+  for (const double value : sum) squared_norm += value * value;
+  // Rounding leaves about 1e-7 where examples cancel out.
+  if (!(std::sqrt(squared_norm) > 1e-5)) {
+    return BadField("examples", "their weighted sum is zero: nothing is left to search for");
+  }
+  for (size_t k = 0; k < sum.size(); ++k) {
+    fused.row(0)[k] = static_cast<float>(sum[k] / std::sqrt(squared_norm));
+  }
+  return fused;
+}
+
+}  // namespace s2p

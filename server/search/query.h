@@ -1,0 +1,57 @@
+// A search request, checked and in our own types.
+#ifndef S2P_SERVER_QUERY_H_
+#define S2P_SERVER_QUERY_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "model/image.h"
+#include "model/strokes.h"
+#include "s2p/v1/search.pb.h"
+#include "server/gallery/gallery_view.h"
+#include "server/gallery/snapshot.h"
+#include "server/search/limits.h"
+
+namespace s2p {
+
+struct QueryExample {
+  // Exactly one of the three.
+  absl::string_view image;
+  std::optional<Strokes> strokes;
+  std::string photo_id;
+  // Unspecified only for photo_id: the item's own.
+  v1::Modality modality = v1::MODALITY_SKETCH;
+  float weight = 1;
+
+  bool is_drawn() const { return photo_id.empty(); }
+};
+
+// Borrows the bytes of its request, which must outlive it.
+struct Query {
+  std::vector<QueryExample> examples;
+  GallerySearchOptions search;
+  bool with_attributes = false;
+  // That decoding its images takes.
+  int64_t pixels = 0;
+};
+
+// Checks every field and reads the images' headers; decodes nothing. InvalidArgument naming the
+// field.
+absl::StatusOr<Query> ParseQuery(const v1::SearchRequest& request, const Limits& limits);
+
+// The images of the drawn examples, in order. InvalidArgument naming the field.
+absl::StatusOr<std::vector<Image>> DecodeExamples(const Query& query, const Limits& limits);
+
+// The unit vector of the weighted sum of the examples' embeddings: those of drawn examples are the
+// rows of `drawn`, in order, the others come from the gallery. NotFound for an unknown photo_id;
+// InvalidArgument if the modality given with it is not the item's, or if the sum is zero.
+absl::StatusOr<EmbeddingMatrix> FuseExamples(const Query& query, const EmbeddingMatrix& drawn,
+                                             const GalleryView& gallery);
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_QUERY_H_

@@ -1,0 +1,134 @@
+#include "server/search/request_checks.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+
+namespace s2p {
+namespace {
+
+// Well-formed UTF-8 (Unicode 15, table 3-7) without control characters.
+bool IsCleanText(absl::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto byte = [&](size_t at) { return static_cast<unsigned char>(text[at]); };
+    const unsigned char first = byte(i);
+    if (first < 0x20 || first == 0x7F) return false;
+    const size_t length = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    if ((first >= 0x80 && first < 0xC2) || first > 0xF4 || i + length > text.size()) return false;
+    for (size_t k = 1; k < length; ++k) {
+      if ((byte(i + k) & 0xC0) != 0x80) return false;
+    }
+    if (length > 1) {
+      const unsigned char second = byte(i + 1);
+      if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
+          (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F) ||
+          (first == 0xC2 && second < 0xA0)) {
+        return false;  // Too long, a surrogate, beyond the last, or a C1 control.
+      }
+    }
+    i += length;
+  }
+  return true;
+}
+
+absl::Status CheckPair(const std::string& key, const std::string& value, absl::string_view field,
+                       const Limits& limits) {
+  if (key.empty() || key.size() > limits.max_metadata_key_bytes) {
+    return BadField(field, absl::StrCat("a key has ", key.size(), " bytes; 1 to ",
+                                        limits.max_metadata_key_bytes, " are allowed"));
+  }
+  if (value.size() > limits.max_metadata_value_bytes) {
+    return BadField(field, absl::StrCat("a value has ", value.size(), " bytes; at most ",
+                                        limits.max_metadata_value_bytes, " are allowed"));
+  }
+  if (!IsCleanText(key) || !IsCleanText(value)) {
+    return BadField(field, "a key or value is not UTF-8 text without control characters");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<AttributeBounds> ParseRange(const v1::AttributeRange& range, int index) {
+  const std::string field = absl::StrCat("filter.attributes[", index, "]");
+  AttributeBounds bounds;
+  bounds.name = range.name();
+  if (range.has_min()) bounds.min = range.min();
+  if (range.has_max()) bounds.max = range.max();
+  if (bounds.name.empty()) return BadField(field + ".name", "is empty");
+  // Written so that NaN fails.
+  if (!(bounds.min >= 0 && bounds.min <= 1)) return BadField(field + ".min", "must be 0 to 1");
+  if (!(bounds.max >= 0 && bounds.max <= 1)) return BadField(field + ".max", "must be 0 to 1");
+  if (bounds.min > bounds.max) return BadField(field, "min is above max");
+  return bounds;
+}
+
+}  // namespace
+
+absl::Status BadField(absl::string_view field, absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(field, ": ", what));
+}
+
+absl::Status CheckPhotoId(const std::string& photo_id, absl::string_view field,
+                          const Limits& limits) {
+  if (photo_id.empty() || photo_id.size() > limits.max_photo_id_bytes) {
+    return BadField(field, absl::StrCat("has ", photo_id.size(), " bytes; 1 to ",
+                                        limits.max_photo_id_bytes, " are allowed"));
+  }
+  if (!IsCleanText(photo_id)) {
+    return BadField(field, "is not UTF-8 text without control characters");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckMetadata(const google::protobuf::Map<std::string, std::string>& metadata,
+                           absl::string_view field, const Limits& limits) {
+  if (metadata.size() > limits.max_metadata_pairs) {
+    return BadField(field, absl::StrCat(metadata.size(), " pairs; at most ",
+                                        limits.max_metadata_pairs, " are allowed"));
+  }
+  for (const auto& [key, value] : metadata) {
+    if (absl::Status status = CheckPair(key, value, field, limits); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<GalleryFilter> ParseFilter(const v1::Filter& filter, const Limits& limits) {
+  absl::Status status = CheckMetadata(filter.metadata(), "filter.metadata", limits);
+  if (!status.ok()) return status;
+  GalleryFilter parsed;
+  parsed.metadata.insert(filter.metadata().begin(), filter.metadata().end());
+  if (filter.attributes_size() > static_cast<int>(limits.max_metadata_pairs)) {
+    return BadField("filter.attributes",
+                    absl::StrCat("at most ", limits.max_metadata_pairs, " are allowed"));
+  }
+  for (int i = 0; i < filter.attributes_size(); ++i) {
+    auto bounds = ParseRange(filter.attributes(i), i);
+    if (!bounds.ok()) return bounds.status();
+    parsed.attributes.push_back(*std::move(bounds));
+  }
+  const auto modality =
+      ParseModality(filter.modality(), "filter.modality", v1::MODALITY_UNSPECIFIED);
+  if (!modality.ok()) return modality.status();
+  parsed.modality = *modality;
+  if (filter.exclude_photo_ids_size() > static_cast<int>(limits.max_ids)) {
+    return BadField("filter.exclude_photo_ids",
+                    absl::StrCat("at most ", limits.max_ids, " are allowed"));
+  }
+  parsed.exclude_photo_ids.insert(filter.exclude_photo_ids().begin(),
+                                  filter.exclude_photo_ids().end());
+  return parsed;
+}
+
+absl::StatusOr<v1::Modality> ParseModality(v1::Modality modality, absl::string_view field,
+                                           v1::Modality fallback) {
+  switch (modality) {
+    case v1::MODALITY_UNSPECIFIED:
+      return fallback;
+    case v1::MODALITY_SKETCH:
+    case v1::MODALITY_PHOTO:
+      return modality;
+    default:
+      return BadField(field, "is neither MODALITY_SKETCH nor MODALITY_PHOTO");
+  }
+}
+
+}  // namespace s2p

@@ -1,0 +1,34 @@
+// Checks of what requests have in common, before any work is done. All give InvalidArgument naming
+// the field.
+#ifndef S2P_SERVER_REQUEST_CHECKS_H_
+#define S2P_SERVER_REQUEST_CHECKS_H_
+
+#include <google/protobuf/map.h>
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "s2p/v1/search.pb.h"
+#include "server/gallery/gallery_view.h"
+#include "server/search/limits.h"
+
+namespace s2p {
+
+// "field: what".
+absl::Status BadField(absl::string_view field, absl::string_view what);
+
+// 1 to 256 bytes of UTF-8 without control characters.
+absl::Status CheckPhotoId(const std::string& photo_id, absl::string_view field,
+                          const Limits& limits);
+absl::Status CheckMetadata(const google::protobuf::Map<std::string, std::string>& metadata,
+                           absl::string_view field, const Limits& limits);
+absl::StatusOr<GalleryFilter> ParseFilter(const v1::Filter& filter, const Limits& limits);
+// Unset is `fallback`.
+absl::StatusOr<v1::Modality> ParseModality(v1::Modality modality, absl::string_view field,
+                                           v1::Modality fallback);
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_REQUEST_CHECKS_H_

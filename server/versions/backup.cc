@@ -1,0 +1,228 @@
+#include "server/versions/backup.h"
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/folder_lock.h"
+#include "model/file.h"
+#include "server/gallery/blob_store.h"
+#include "server/gallery/catalogue.h"
+#include "server/versions/checkpoint_adopter.h"
+
+namespace s2p {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Of the catalogue, each against photos that were replaced while the last one was copied.
+constexpr int kMaxCopies = 10;
+constexpr int kPage = 1000;
+
+std::string CatalogueOf(const std::string& folder) { return folder + "/gallery.db"; }
+std::string PhotosOf(const std::string& folder) { return folder + "/photos"; }
+
+absl::Status CheckGallery(const std::string& folder) {
+  std::error_code ignored;
+  if (fs::is_regular_file(CatalogueOf(folder), ignored)) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat(folder, ": there is no gallery.db in it"));
+}
+
+// Each item of the catalogue, by id; stops at the first status that is not OK.
+absl::Status ForEachItem(const Catalogue& catalogue,
+                         const std::function<absl::Status(const GalleryItem&)>& visit) {
+  std::string after;
+  for (;;) {
+    const auto page = catalogue.List(after, kPage);
+    if (!page.ok()) return page.status();
+    for (const CatalogueItem& found : *page) {
+      const absl::Status status = visit(*found.item);
+      if (!status.ok()) return status;
+      after = found.item->photo_id;
+    }
+    if (page->size() < static_cast<size_t>(kPage)) return absl::OkStatus();
+  }
+}
+
+// A folder beside `path` that takes its name when it is whole, and goes when it is not.
+class UnfinishedFolder {
+ public:
+  static absl::StatusOr<std::unique_ptr<UnfinishedFolder>> Create(std::string path) {
+    while (path.size() > 1 && path.back() == '/') path.pop_back();
+    auto folder = std::unique_ptr<UnfinishedFolder>(new UnfinishedFolder(std::move(path)));
+    std::error_code error;
+    fs::remove_all(folder->path(), error);
+    if (!error) fs::create_directories(folder->path(), error);
+    if (error) return FileError(error.value(), folder->path(), "create folder");
+    return folder;
+  }
+  ~UnfinishedFolder() {
+    std::error_code ignored;
+    fs::remove_all(path(), ignored);
+  }
+  std::string path() const { return final_ + ".unfinished"; }
+  // Takes the place of an empty folder.
+  absl::Status Finish() const {
+    absl::Status status = SyncDirectory(path());
+    if (!status.ok()) return status;
+    std::error_code error;
+    fs::rename(path(), final_, error);
+    if (error) return FileError(error.value(), final_, "rename");
+    const std::string parent = fs::path(final_).parent_path().string();
+    return SyncDirectory(parent.empty() ? "." : parent);
+  }
+
+ private:
+  explicit UnfinishedFolder(std::string path) : final_(std::move(path)) {}
+  const std::string final_;
+};
+
+// Copies the photos that the catalogue names, but those in `copied`, and adds them to it. NotFound
+// names one that went meanwhile.
+absl::Status CopyPhotos(const Catalogue& catalogue, const BlobStore& from, const BlobStore& to,
+                        std::set<std::string>& copied, DataFolderReport& report) {
+  report = DataFolderReport();
+  return ForEachItem(catalogue, [&](const GalleryItem& item) {
+    ++report.items;
+    report.bytes += item.bytes;
+    if (copied.count(item.sha256) > 0) return absl::OkStatus();
+    const auto bytes = from.Read(item.sha256, item.bytes);
+    if (!bytes.ok()) return bytes.status();
+    absl::Status status = to.Write({{item.sha256, *bytes}});
+    if (status.ok()) copied.insert(item.sha256);
+    return status;
+  });
+}
+
+// Catalogue and photos of one commit. Nobody writes to a backup, so what it lacks is lost.
+absl::Status CopyGallery(const std::string& from, const std::string& to, bool is_backup,
+                         DataFolderReport& report) {
+  const auto photos = BlobStore::Open(PhotosOf(from));
+  if (!photos.ok()) return photos.status();
+  const auto copies = BlobStore::Open(PhotosOf(to));
+  if (!copies.ok()) return copies.status();
+  std::set<std::string> copied;
+  absl::Status status, first;
+  bool always_same = true;
+  for (int copy = 0; copy < kMaxCopies; ++copy) {
+    status = Catalogue::Copy(CatalogueOf(from), CatalogueOf(to));
+    if (!status.ok()) return status;
+    const auto catalogue = Catalogue::OpenReader(CatalogueOf(to));
+    if (!catalogue.ok()) return catalogue.status();
+    status = CopyPhotos(**catalogue, *photos, *copies, copied, report);
+    if (is_backup || !absl::IsNotFound(status)) break;
+    if (copy == 0) first = status;
+    always_same = always_same && status == first;
+  }
+  // A photo that every commit names did not go meanwhile.
+  if (absl::IsNotFound(status) && (is_backup || always_same)) {
+    return absl::DataLossError(status.message());
+  }
+  if (absl::IsNotFound(status)) {
+    return absl::AbortedError(
+        absl::StrCat("photos go faster than they are copied: ", status.message()));
+  }
+  if (!status.ok()) return status;
+  // What earlier copies of the catalogue named.
+  const auto catalogue = Catalogue::OpenReader(CatalogueOf(to));
+  if (!catalogue.ok()) return catalogue.status();
+  const auto survey =
+      copies->Survey([&](const std::string& sha256) { return (*catalogue)->HasBlob(sha256); });
+  if (!survey.ok()) return survey.status();
+  for (const std::string& surplus : survey->orphans) status.Update(copies->Remove(surplus));
+  return status;
+}
+
+// The adopted checkpoints: those that the gallery is embedded with, so that it serves at once.
+absl::Status CopyCheckpoints(const std::string& from, const std::string& to,
+                             DataFolderReport& report) {
+  const auto catalogue = Catalogue::OpenReader(CatalogueOf(to));
+  if (!catalogue.ok()) return catalogue.status();
+  const auto served = (*catalogue)->ServedVersions();
+  if (!served.ok()) return served.status();
+  const CheckpointAdopter adopter(from + "/models", to);
+  for (const int64_t version : *served) {
+    const auto checkpoint = adopter.Adopt(version);
+    // Pruned after it had served: then the store has it, or nobody.
+    if (absl::IsNotFound(checkpoint.status())) continue;
+    if (!checkpoint.ok()) return checkpoint.status();
+    report.versions.push_back(version);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<DataFolderReport> CopyDataFolder(const std::string& from, const std::string& to,
+                                                bool is_backup) {
+  auto folder = UnfinishedFolder::Create(to);
+  if (!folder.ok()) return folder.status();
+  DataFolderReport report;
+  absl::Status status = CopyGallery(from, (*folder)->path(), is_backup, report);
+  if (status.ok()) status = CopyCheckpoints(from, (*folder)->path(), report);
+  if (status.ok()) status = (*folder)->Finish();
+  if (!status.ok()) return status;
+  return report;
+}
+
+bool IsEmptyOrMissing(const std::string& path) {
+  std::error_code error;
+  return !fs::exists(path, error) || (fs::is_directory(path, error) && fs::is_empty(path, error));
+}
+
+}  // namespace
+
+absl::StatusOr<DataFolderReport> BackUp(const std::string& data_dir, const std::string& out) {
+  const absl::Status status = CheckGallery(data_dir);
+  if (!status.ok()) return status;
+  if (!IsEmptyOrMissing(out)) {
+    return absl::AlreadyExistsError(absl::StrCat(out, ": is there already; name a new folder"));
+  }
+  return CopyDataFolder(data_dir, out, /*is_backup=*/false);
+}
+
+absl::StatusOr<DataFolderReport> RestoreBackup(const std::string& backup,
+                                               const std::string& data_dir) {
+  const absl::Status status = CheckGallery(backup);
+  if (!status.ok()) return status;
+  if (!IsEmptyOrMissing(data_dir)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(data_dir, ": is not empty; restore into a new folder, then serve that"));
+  }
+  return CopyDataFolder(backup, data_dir, /*is_backup=*/true);
+}
+
+absl::StatusOr<DataFolderReport> CheckDataFolder(const std::string& data_dir) {
+  absl::Status status = CheckGallery(data_dir);
+  if (!status.ok()) return status;
+  const auto lock = FolderLock::Acquire(data_dir);
+  if (!lock.ok()) return lock.status();
+  const auto catalogue = Catalogue::Open(CatalogueOf(data_dir), Catalogue::IfMissing::kFail);
+  if (!catalogue.ok()) return catalogue.status();
+  const auto photos = BlobStore::Open(PhotosOf(data_dir));
+  if (!photos.ok()) return photos.status();
+  DataFolderReport report;
+  status = ForEachItem(**catalogue, [&](const GalleryItem& item) {
+    ++report.items;
+    report.bytes += item.bytes;
+    const auto bytes = photos->Read(item.sha256, item.bytes);
+    if (!bytes.ok()) {
+      report.problems.push_back(
+          absl::StrCat("photo '", item.photo_id, "': ", bytes.status().message()));
+    }
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  const CheckpointStore models(data_dir + "/models");
+  const auto versions = models.Versions();
+  if (!versions.ok() && !absl::IsNotFound(versions.status())) return versions.status();
+  if (versions.ok()) report.versions = *versions;
+  for (const int64_t version : report.versions) {
+    const auto checkpoint = models.Read(version);
+    if (!checkpoint.ok()) report.problems.push_back(std::string(checkpoint.status().message()));
+  }
+  return report;
+}
+
+}  // namespace s2p

@@ -1,0 +1,205 @@
+#include "server/versions/checkpoint_adopter.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "model/file.h"
+
+namespace s2p {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kTemporarySuffix[] = ".tmp";
+
+// `to` must not be there. DataLoss if `from` is not of the size that it should be.
+absl::Status CopyFileSynced(const std::string& from, const std::string& to, uint64_t size_bytes) {
+  absl::StatusOr<InputFile> file = InputFile::Open(from);
+  if (!file.ok()) return file.status();
+  if (file->size_bytes() != size_bytes) {
+    return absl::DataLossError(absl::StrCat(from, ": size: ", file->size_bytes(),
+                                            " bytes, but the manifest says ", size_bytes));
+  }
+  std::error_code error;
+  fs::copy_file(from, to, error);
+  if (error) return FileError(error.value(), to, "copy");
+  return SyncFile(to);
+}
+
+absl::Status MakeFolders(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  return error ? FileError(error.value(), path, "create folder") : absl::OkStatus();
+}
+
+void RemoveTree(const std::string& path) {
+  std::error_code ignored;
+  fs::remove_all(path, ignored);
+}
+
+// The manifest and the files that it lists, synced; what `to` held before is gone. NotFound if
+// there is no manifest.
+absl::Status CopyCheckpoint(const std::string& from, const std::string& to) {
+  absl::StatusOr<v1::CheckpointManifest> manifest = ReadManifest(from);
+  if (!manifest.ok()) return manifest.status();
+  RemoveTree(to);
+  absl::Status status = MakeFolders(to);
+  if (!status.ok()) return status;
+  const std::string manifest_path = absl::StrCat(from, "/", kManifestFileName);
+  std::error_code error;
+  const uintmax_t size = fs::file_size(manifest_path, error);
+  if (error) return FileError(error.value(), manifest_path, "size");
+  status = CopyFileSynced(manifest_path, absl::StrCat(to, "/", kManifestFileName), size);
+  for (const v1::CheckpointFile& file : manifest->files()) {
+    if (!status.ok()) return status;
+    status = CopyFileSynced(absl::StrCat(from, "/", file.name()),
+                            absl::StrCat(to, "/", file.name()), file.bytes());
+    // The manifest is there, so a file that is not is damage, not an empty place.
+    if (absl::IsNotFound(status)) status = absl::DataLossError(status.message());
+  }
+  return status.ok() ? SyncDirectory(to) : status;
+}
+
+// The versions in a store that may not be there at all.
+absl::StatusOr<std::vector<int64_t>> VersionsOrNone(const CheckpointStore& store) {
+  absl::StatusOr<std::vector<int64_t>> versions = store.Versions();
+  if (absl::IsNotFound(versions.status())) return std::vector<int64_t>();
+  return versions;
+}
+
+}  // namespace
+
+absl::StatusOr<std::set<int64_t>> CheckpointAdopter::Versions() const {
+  absl::StatusOr<std::vector<int64_t>> copies = VersionsOrNone(adopted_);
+  if (!copies.ok()) return copies.status();
+  std::set<int64_t> versions(copies->begin(), copies->end());
+  absl::StatusOr<std::vector<int64_t>> published = VersionsOrNone(store_);
+  if (published.ok()) versions.insert(published->begin(), published->end());
+  if (versions.empty() && !published.ok()) return published.status();
+  return versions;
+}
+
+std::string CheckpointAdopter::FilesOf(int64_t version) const {
+  // Files that other programs write before they rename them count, too: their growth is a change.
+  std::set<std::string> files;
+  std::error_code error;
+  for (fs::directory_iterator entry(store_.DirectoryOf(version), error);
+       !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    struct stat found {};
+    if (stat(entry->path().c_str(), &found) != 0) continue;
+    // The time of change as well: a copy may bring the time of modification along.
+    files.insert(absl::StrCat(entry->path().filename().string(), " ", found.st_size, " ",
+                              found.st_mtim.tv_sec, ".", found.st_mtim.tv_nsec, " ",
+                              found.st_ctim.tv_sec, ".", found.st_ctim.tv_nsec));
+  }
+  return absl::StrJoin(files, "\n");
+}
+
+absl::Status CheckpointAdopter::CheckWhole(int64_t version) const {
+  std::error_code error;
+  if (fs::exists(absl::StrCat(adopted_.DirectoryOf(version), "/", kManifestFileName), error)) {
+    return absl::OkStatus();
+  }
+  const std::string directory = store_.DirectoryOf(version);
+  const std::string path = absl::StrCat(directory, "/", kManifestFileName);
+  const uintmax_t manifest_bytes = fs::file_size(path, error);
+  if (error || manifest_bytes == 0) {
+    return absl::UnavailableError(absl::StrCat("not whole yet: ", path, " is missing or empty"));
+  }
+  const absl::StatusOr<v1::CheckpointManifest> manifest = ReadManifest(directory);
+  // Damaged, or of another format: reading it tells.
+  if (!manifest.ok()) return absl::OkStatus();
+  for (const v1::CheckpointFile& file : manifest->files()) {
+    const std::string name = absl::StrCat(directory, "/", file.name());
+    const uintmax_t bytes = fs::file_size(name, error);
+    if (!error && bytes >= file.bytes()) continue;
+    return absl::UnavailableError(absl::StrCat("not whole yet: ", name, " has ", error ? 0 : bytes,
+                                               " of ", file.bytes(), " bytes"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Checkpoint> CheckpointAdopter::Adopt(int64_t version) const {
+  absl::StatusOr<Checkpoint> adopted = adopted_.Read(version);
+  if (adopted.ok()) return adopted;
+  absl::StatusOr<Checkpoint> copied = CopyFromStore(version);
+  // If the store does not have it (any more), what is wrong with our copy is the better answer.
+  if (absl::IsNotFound(copied.status()) && !absl::IsNotFound(adopted.status())) return adopted;
+  return copied;
+}
+
+absl::StatusOr<Checkpoint> CheckpointAdopter::CopyFromStore(int64_t version) const {
+  const std::string temporary = absl::StrCat(adopted_.root(), "/.", version, kTemporarySuffix);
+  absl::Status status = CopyCheckpoint(store_.DirectoryOf(version), temporary);
+  absl::StatusOr<Checkpoint> checkpoint(absl::UnknownError("not read yet"));
+  if (status.ok()) {
+    // The copy is what is verified, because the copy is what is served.
+    checkpoint = ReadCheckpoint(temporary);
+    status = checkpoint.status();
+  }
+  if (status.ok() && checkpoint->manifest.version() != version) {
+    status = absl::DataLossError(absl::StrCat(store_.DirectoryOf(version), "/", kManifestFileName,
+                                              ": version: ", checkpoint->manifest.version(),
+                                              ", but the folder is ", version));
+  }
+  if (!status.ok()) {
+    RemoveTree(temporary);
+    return status;
+  }
+  const std::string destination = adopted_.DirectoryOf(version);
+  // What stands there is damaged, or it would have been used.
+  RemoveTree(destination);
+  std::error_code error;
+  fs::rename(temporary, destination, error);
+  if (error) return FileError(error.value(), destination, "rename");
+  status = SyncDirectory(adopted_.root());
+  if (!status.ok()) return status;
+  checkpoint->directory = destination;
+  absl::MutexLock lock(&mutex_);
+  // An earlier one may have been read of a folder that was replaced since.
+  manifests_[version] = std::make_shared<const v1::CheckpointManifest>(checkpoint->manifest);
+  return checkpoint;
+}
+
+void CheckpointAdopter::Prune(int keep_newest, const std::set<int64_t>& keep) const {
+  absl::StatusOr<std::vector<int64_t>> versions = adopted_.Versions();
+  // Only space is lost; the next time tries again.
+  if (!versions.ok()) return;
+  for (size_t i = 0; i + static_cast<size_t>(keep_newest) < versions->size(); ++i) {
+    const int64_t version = (*versions)[i];
+    if (keep.count(version) == 0) RemoveTree(adopted_.DirectoryOf(version));
+  }
+  std::error_code error;
+  std::vector<std::string> leftovers;
+  for (fs::directory_iterator entry(adopted_.root(), error);
+       !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (absl::StartsWith(name, ".") && absl::EndsWith(name, kTemporarySuffix)) {
+      leftovers.push_back(entry->path().string());
+    }
+  }
+  for (const std::string& leftover : leftovers) RemoveTree(leftover);
+}
+
+std::shared_ptr<const v1::CheckpointManifest> CheckpointAdopter::ManifestOf(int64_t version) const {
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto known = manifests_.find(version);
+    if (known != manifests_.end()) return known->second;
+  }
+  absl::StatusOr<v1::CheckpointManifest> manifest = ReadManifest(adopted_.DirectoryOf(version));
+  if (!manifest.ok()) manifest = ReadManifest(store_.DirectoryOf(version));
+  if (!manifest.ok()) return nullptr;
+  auto shared = std::make_shared<const v1::CheckpointManifest>(*std::move(manifest));
+  absl::MutexLock lock(&mutex_);
+  return manifests_.emplace(version, std::move(shared)).first->second;
+}
+
+}  // namespace s2p

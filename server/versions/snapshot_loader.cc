@@ -1,0 +1,353 @@
+#include "server/versions/snapshot_loader.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/thread_priority.h"
+
+namespace s2p {
+namespace {
+
+// Whether another attempt would meet this failure again.
+bool IsFinal(const absl::Status& status) {
+  return absl::IsDataLoss(status) || absl::IsInvalidArgument(status) ||
+         absl::IsFailedPrecondition(status);
+}
+
+absl::Status CheckOptions(const SnapshotLoaderOptions& options) {
+  if (options.checkpoint_root.empty()) return absl::InvalidArgumentError("checkpoint_root: empty");
+  if (options.data_dir.empty()) return absl::InvalidArgumentError("data_dir: empty");
+  if (!options.load_encoder) return absl::InvalidArgumentError("load_encoder: not set");
+  if (options.poll_interval <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("poll_interval: not above 0");
+  }
+  if (options.keep_versions < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("keep_versions: ", options.keep_versions, " is below 1"));
+  }
+  for (int size : options.warm_up_batch_sizes) {
+    if (size < 1) {
+      return absl::InvalidArgumentError(absl::StrCat("warm_up_batch_sizes: ", size, " is below 1"));
+    }
+  }
+  if (options.warm_up_passes < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("warm_up_passes: ", options.warm_up_passes, " is below 0"));
+  }
+  if (!(options.reembed_share >= 0.05 && options.reembed_share <= 1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("reembed_share: ", options.reembed_share, " is not in [0.05, 1]"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SnapshotLoader>> SnapshotLoader::Create(
+    SnapshotLoaderOptions options, Gallery* gallery) {
+  absl::Status status = CheckOptions(options);
+  if (!status.ok()) return status;
+  return std::unique_ptr<SnapshotLoader>(new SnapshotLoader(std::move(options), gallery));
+}
+
+SnapshotLoader::SnapshotLoader(SnapshotLoaderOptions options, Gallery* gallery)
+    : options_(std::move(options)),
+      checkpoints_(options_.checkpoint_root, options_.data_dir),
+      pace_(options_.reembed_share, options_.busy),
+      gallery_(gallery) {}
+
+SnapshotLoader::~SnapshotLoader() { Stop(); }
+
+absl::StatusOr<std::vector<int64_t>> SnapshotLoader::Wanted() {
+  absl::StatusOr<std::optional<int64_t>> pinned = gallery_->PinnedVersion();
+  if (!pinned.ok()) return pinned.status();
+  absl::StatusOr<std::set<int64_t>> versions = checkpoints_.Versions();
+  if (!versions.ok()) return versions.status();
+  int64_t serving = 0;
+  bool changed = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    serving = serving_version_;
+    changed = seen_ != *versions;
+    seen_ = *versions;
+  }
+  if (changed && options_.on_status) options_.on_status();
+  std::vector<int64_t> best_first;
+  for (auto version = versions->rbegin(); version != versions->rend(); ++version) {
+    // A pin rolls back: what is newer is not wanted, whatever happens to the pinned version. What
+    // is older is better than nothing.
+    const bool wanted = pinned->has_value()
+                            ? *version == **pinned || (serving == 0 && *version < **pinned)
+                            : *version > serving;
+    if (wanted && *version != serving) best_first.push_back(*version);
+  }
+  if (serving == 0 && best_first.empty() && !versions->empty()) {
+    return absl::NotFoundError(absl::StrCat(checkpoints_.store().root(), ": version ", **pinned,
+                                            " is pinned, but it is not there"));
+  }
+  if (serving == 0) PutEmbeddedFirst(&best_first);
+  return best_first;
+}
+
+void SnapshotLoader::PutEmbeddedFirst(std::vector<int64_t>* versions) const {
+  auto first = versions->end();
+  int64_t fewest = std::numeric_limits<int64_t>::max();
+  for (auto version = versions->begin(); version != versions->end(); ++version) {
+    // Not zero for any version, perhaps: some items cannot be embedded.
+    const absl::StatusOr<int64_t> missing = gallery_->CountWithoutEmbedding(*version);
+    if (!missing.ok() || *missing >= fewest) continue;
+    fewest = *missing;
+    first = version;
+  }
+  if (first != versions->end()) std::rotate(versions->begin(), first, first + 1);
+}
+
+void SnapshotLoader::LookAtFiles(const std::vector<int64_t>& versions) {
+  for (int64_t version : versions) {
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto tried = attempted_.find(version);
+      const bool serves_or_did = tried != attempted_.end() &&
+                                 tried->second.status.state != VersionState::kFailed &&
+                                 tried->second.status.state != VersionState::kPublished;
+      if (serves_or_did || seen_files_[version].last_look == look_) continue;
+    }
+    // The store may be slow: nobody waits for it with the lock.
+    std::string files = checkpoints_.FilesOf(version);
+    absl::Status whole = checkpoints_.CheckWhole(version);
+    bool is_new = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      Seen& seen = seen_files_[version];
+      const bool first = seen.last_look == 0;
+      seen.last_look = look_;
+      seen.looks = !first && seen.files == files ? seen.looks + 1 : 0;
+      seen.files = std::move(files);
+      is_new = seen.whole.ok() && !whole.ok();
+      seen.whole = whole;
+      is_new = is_new && IsIncomplete(version);
+    }
+    if (!is_new) continue;
+    if (options_.on_incomplete) options_.on_incomplete(version, whole);
+    if (options_.on_status) options_.on_status();
+  }
+}
+
+bool SnapshotLoader::IsIncomplete(int64_t version) const {
+  const auto seen = seen_files_.find(version);
+  return patient_ && seen != seen_files_.end() && !seen->second.whole.ok() &&
+         seen->second.looks < options_.patient_looks;
+}
+
+bool SnapshotLoader::HasChanged(int64_t version, const Attempted& attempted) const {
+  const auto seen = seen_files_.find(version);
+  if (seen == seen_files_.end() || seen->second.files == attempted.files) return false;
+  return !patient_ || seen->second.looks > 0;
+}
+
+int64_t SnapshotLoader::Choose(const std::vector<int64_t>& wanted, absl::Status* failure) const {
+  absl::MutexLock lock(&mutex_);
+  for (int64_t version : wanted) {
+    // Not tried, and nothing waits for it: what is older may serve meanwhile.
+    if (IsIncomplete(version)) continue;
+    const auto found = attempted_.find(version);
+    if (found == attempted_.end() || found->second.status.failure.ok()) return version;
+    const Attempted& attempted = found->second;
+    const bool final = IsFinal(attempted.status.failure);
+    const bool failed_now = attempted.failed_in_look == look_;
+    const bool wait = failed_now || (patient_ && options_.now() < attempted.retry_at);
+    if (!final && !wait) return version;
+    if (!failed_now && HasChanged(version, attempted)) return version;
+    failure->Update(attempted.status.failure);
+    // It may yet succeed, so nobody should embed a gallery twice for an older one.
+    if (!final && serving_version_ != 0) return 0;
+  }
+  return 0;
+}
+
+absl::Status SnapshotLoader::StillWanted(int64_t version) {
+  int64_t serving = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    interrupted_ = stopping_;
+    if (stopping_) return absl::CancelledError("the server is stopping");
+    serving = serving_version_;
+  }
+  absl::StatusOr<std::optional<int64_t>> pinned = gallery_->PinnedVersion();
+  if (serving == 0 && pinned.ok() && !pinned->has_value()) return absl::OkStatus();
+  absl::StatusOr<std::vector<int64_t>> wanted = Wanted();
+  // Whatever is wrong with the store now, this version is already here.
+  if (!wanted.ok()) return absl::OkStatus();
+  LookAtFiles(*wanted);
+  absl::Status ignored;
+  const int64_t best = Choose(*wanted, &ignored);
+  if (best == version) return absl::OkStatus();
+  absl::MutexLock lock(&mutex_);
+  interrupted_ = true;
+  return absl::AbortedError(best == 0 ? "another version is pinned"
+                                      : absl::StrCat("version ", best, " is to serve instead"));
+}
+
+absl::Status SnapshotLoader::Pause(int64_t version, absl::Duration took) {
+  const absl::Duration pause = pace_.PauseAfter(took);
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto called = [this]()
+                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || woken_; };
+    if (pause > absl::ZeroDuration()) mutex_.AwaitWithTimeout(absl::Condition(&called), pause);
+    woken_ = false;
+  }
+  return StillWanted(version);
+}
+
+absl::Status SnapshotLoader::Load() { return Look(/*patient=*/false); }
+
+absl::Status SnapshotLoader::Look(bool patient) {
+  absl::MutexLock one_at_a_time(&load_mutex_);
+  {
+    absl::MutexLock lock(&mutex_);
+    ++look_;
+    patient_ = patient;
+  }
+  for (;;) {
+    absl::StatusOr<std::vector<int64_t>> wanted = Wanted();
+    if (wanted.ok()) LookAtFiles(*wanted);
+    absl::Status first_failure = wanted.status();
+    const int64_t version = wanted.ok() ? Choose(*wanted, &first_failure) : 0;
+    if (version == 0) {
+      absl::MutexLock lock(&mutex_);
+      if (serving_version_ != 0) return absl::OkStatus();
+      if (!first_failure.ok()) return first_failure;
+      return absl::NotFoundError(
+          absl::StrCat(checkpoints_.store().root(), ": no checkpoint is published here"));
+    }
+    {
+      absl::MutexLock lock(&mutex_);
+      interrupted_ = false;
+    }
+    absl::Status status = Serve(version);
+    if (status.ok()) continue;
+    bool interrupted = false, stopping = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      // Who trains an index is told of the end before this is.
+      stopping = stopping_ || absl::IsCancelled(status);
+      interrupted = interrupted_ || stopping;
+    }
+    if (!interrupted) {
+      NoteFailed(version, status);
+      continue;
+    }
+    NoteInterrupted(version);
+    if (stopping) return status;
+  }
+}
+
+absl::Status SnapshotLoader::Serve(int64_t version) {
+  // From the second version on somebody is answered meanwhile, and should not wait for this.
+  if (IsBackground()) LowerThreadPriority();
+  Note(version, VersionState::kLoading);
+  absl::StatusOr<Checkpoint> checkpoint = checkpoints_.Adopt(version);
+  if (!checkpoint.ok()) return checkpoint.status();
+  absl::StatusOr<std::unique_ptr<const Encoder>> loaded = options_.load_encoder(*checkpoint);
+  if (!loaded.ok()) return loaded.status();
+  // The encoder has its own copy; embedding a gallery may take long.
+  checkpoint->weights.clear();
+  const std::shared_ptr<const Encoder> encoder = *std::move(loaded);
+  if (encoder->version() != version) {
+    return absl::InternalError(absl::StrCat("the encoder says that it is version ",
+                                            encoder->version(), " instead of ", version));
+  }
+  absl::Status status = StillWanted(version);
+  if (status.ok()) status = WarmUp(*encoder);
+  if (status.ok()) status = Embed(encoder);
+  if (!status.ok()) return status;
+  NoteServing(*encoder);
+  return absl::OkStatus();
+}
+
+absl::Status SnapshotLoader::WarmUp(const Encoder& encoder) {
+  Note(encoder.version(), VersionState::kWarming);
+  constexpr int kPixels = 96;
+  const Image image(kPixels, kPixels, 128);
+  for (int size : options_.warm_up_batch_sizes) {
+    for (const v1::Modality modality : {v1::MODALITY_PHOTO, v1::MODALITY_SKETCH}) {
+      const std::vector<EncoderInput> batch(static_cast<size_t>(size), {&image, modality});
+      for (int pass = 0; pass < options_.warm_up_passes; ++pass) {
+        const absl::Time begin = absl::Now();
+        absl::Status status = encoder.Encode(batch).status();
+        if (status.ok()) status = Pause(encoder.version(), absl::Now() - begin);
+        if (!status.ok()) return status;
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SnapshotLoader::Embed(const std::shared_ptr<const Encoder>& encoder) {
+  const int64_t version = encoder->version();
+  const absl::Time begin = options_.now();
+  const auto progress = [&](int64_t done, int64_t total) {
+    const double ratio = total == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total);
+    const absl::Duration eta =
+        ratio > 0 ? (options_.now() - begin) * (1 / ratio - 1) : absl::InfiniteDuration();
+    Note(version, VersionState::kEmbedding, ratio, eta);
+  };
+  return gallery_->Activate(encoder, progress, options_.on_damaged,
+                            [this, version](absl::Duration took) { return Pause(version, took); });
+}
+
+absl::Status SnapshotLoader::SetServingVersion(std::optional<int64_t> version) {
+  {
+    absl::MutexLock one_at_a_time(&pin_mutex_);
+    if (version) {
+      absl::StatusOr<std::set<int64_t>> versions = checkpoints_.Versions();
+      if (!versions.ok()) return versions.status();
+      if (versions->count(*version) == 0) {
+        return absl::NotFoundError(absl::StrCat("version: ", *version, " is not known"));
+      }
+    }
+    absl::Status status = gallery_->SetPinnedVersion(version);
+    if (!status.ok()) return status;
+    absl::MutexLock lock(&mutex_);
+    if (version) {
+      // Whoever asks for it by name may have mended what was wrong.
+      const auto known = attempted_.find(*version);
+      if (known != attempted_.end() && known->second.status.state == VersionState::kFailed) {
+        attempted_.erase(known);
+      }
+    }
+    woken_ = true;
+  }
+  if (options_.on_status) options_.on_status();
+  return absl::OkStatus();
+}
+
+void SnapshotLoader::Start() {
+  if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
+}
+
+void SnapshotLoader::Stop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void SnapshotLoader::Run() {
+  for (;;) {
+    // A failure is told by its version's status.
+    Look(/*patient=*/true).IgnoreError();
+    absl::MutexLock lock(&mutex_);
+    const auto called = [this]()
+                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || woken_; };
+    mutex_.AwaitWithTimeout(absl::Condition(&called), options_.poll_interval);
+    if (stopping_) return;
+    woken_ = false;
+  }
+}
+
+}  // namespace s2p

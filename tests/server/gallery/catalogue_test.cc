@@ -1,0 +1,346 @@
+#include "server/gallery/catalogue.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "tests/testing/temp_dir.h"
+
+namespace s2p {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class CatalogueTest : public ::testing::Test {
+ protected:
+  CatalogueTest() { Reopen(); }
+
+  void Reopen() {
+    catalogue_.reset();
+    auto opened = Catalogue::Open(path_);
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    catalogue_ = *std::move(opened);
+  }
+  absl::Status OpenStatus() {
+    catalogue_.reset();
+    return Catalogue::Open(path_).status();
+  }
+  static GalleryItem Item(const std::string& photo_id) {
+    GalleryItem item;
+    item.photo_id = photo_id;
+    item.sha256 = absl::StrCat("digest of ", photo_id);
+    item.bytes = 10;
+    item.content_type = "image/png";
+    item.width = 3;
+    item.height = 4;
+    item.created_at = absl::FromUnixMicros(1'700'000'000'123'456);
+    return item;
+  }
+  int64_t MustInsert(const std::string& photo_id) {
+    const auto key = catalogue_->Insert(Item(photo_id));
+    EXPECT_TRUE(key.ok()) << key.status();
+    return *key;
+  }
+  std::vector<std::string> Missing(int64_t version) const {
+    return IdsOf(*catalogue_->ListWithoutEmbedding(version, "", 100));
+  }
+  static std::vector<std::string> IdsOf(const std::vector<CatalogueItem>& items) {
+    std::vector<std::string> ids;
+    for (const CatalogueItem& item : items) ids.push_back(item.item->photo_id);
+    return ids;
+  }
+  // Behind the catalogue's back.
+  void Execute(const std::string& sql) {
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(path_.c_str(), &database), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(database);
+    sqlite3_close(database);
+  }
+
+  testing::TempDir dir_;
+  const std::string path_ = dir_.File("gallery.db");
+  std::unique_ptr<Catalogue> catalogue_;
+};
+
+TEST_F(CatalogueTest, ItemComesBackAsItWasInserted) {
+  GalleryItem item = Item("a");
+  item.modality = v1::MODALITY_SKETCH;
+  item.metadata = {{"k", "v"}, {"\xC3\xA4", ""}};
+  ASSERT_TRUE(catalogue_->Insert(item).ok());
+  Reopen();
+  const auto found = catalogue_->Find("a");
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ(found->item->modality, item.modality);
+  EXPECT_EQ(found->item->metadata, item.metadata);
+  EXPECT_EQ(found->item->sha256, item.sha256);
+  EXPECT_EQ(found->item->bytes, item.bytes);
+  EXPECT_EQ(found->item->content_type, item.content_type);
+  EXPECT_EQ(found->item->width, item.width);
+  EXPECT_EQ(found->item->height, item.height);
+  EXPECT_EQ(found->item->created_at, item.created_at);
+}
+
+TEST_F(CatalogueTest, SecondItemOfOneIdAlreadyExists) {
+  MustInsert("a");
+  const absl::Status status = catalogue_->Insert(Item("a")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(status.message(), HasSubstr("'a'"));
+}
+
+TEST_F(CatalogueTest, KeyIsNeverUsedAgain) {
+  const int64_t first = MustInsert("a");
+  ASSERT_TRUE(*catalogue_->Remove("a"));
+  EXPECT_GT(MustInsert("a"), first);
+}
+
+TEST_F(CatalogueTest, RemovedItemTakesMetadataAndEmbeddingsWithIt) {
+  const int64_t key = MustInsert("a");
+  ASSERT_TRUE(catalogue_->SetMetadata("a", {{"k", "v"}}).ok());
+  ASSERT_TRUE(catalogue_->PutEmbedding(key, 1, {{1, 2}, {3}}).ok());
+  EXPECT_TRUE(*catalogue_->Remove("a"));
+  EXPECT_FALSE(*catalogue_->Remove("a"));
+  EXPECT_EQ(catalogue_->Find("a").status().code(), absl::StatusCode::kNotFound);
+  int visited = 0;
+  ASSERT_TRUE(catalogue_
+                  ->ForEachEmbedding(
+                      1, [](int64_t) {},
+                      [&](CatalogueItem, CatalogueEmbedding) {
+                        ++visited;
+                        return absl::OkStatus();
+                      })
+                  .ok());
+  EXPECT_EQ(visited, 0);
+}
+
+TEST_F(CatalogueTest, EmbeddingOfAnItemThatIsGoneIsDropped) {
+  const int64_t key = MustInsert("a");
+  ASSERT_TRUE(*catalogue_->Remove("a"));
+  MustInsert("a");
+  EXPECT_TRUE(catalogue_->PutEmbedding(key, 1, {{1}, {}}).ok());
+  EXPECT_THAT(Missing(1), ElementsAre("a"));
+}
+
+TEST_F(CatalogueTest, EmbeddingComesBackAsItWasPut) {
+  ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("b"), 1, {{0.1f, -2.5f}, {0.25f}}).ok());
+  ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("a"), 1, {{1e-38f, 3}, {}}).ok());
+  std::vector<std::string> ids;
+  std::vector<CatalogueEmbedding> embeddings;
+  ASSERT_TRUE(catalogue_
+                  ->ForEachEmbedding(
+                      1, [](int64_t) {},
+                      [&](CatalogueItem item, CatalogueEmbedding embedding) {
+                        ids.push_back(item.item->photo_id);
+                        embeddings.push_back(std::move(embedding));
+                        return absl::OkStatus();
+                      })
+                  .ok());
+  EXPECT_THAT(ids, ElementsAre("a", "b"));
+  EXPECT_THAT(embeddings[0].embedding, ElementsAre(1e-38f, 3));
+  EXPECT_THAT(embeddings[0].attributes, IsEmpty());
+  EXPECT_THAT(embeddings[1].embedding, ElementsAre(0.1f, -2.5f));
+  EXPECT_THAT(embeddings[1].attributes, ElementsAre(0.25f));
+}
+
+TEST_F(CatalogueTest, ItemsWithoutAnEmbeddingArePerVersion) {
+  ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("a"), 1, {{1}, {}}).ok());
+  MustInsert("b");
+  EXPECT_THAT(Missing(1), ElementsAre("b"));
+  EXPECT_THAT(Missing(2), ElementsAre("a", "b"));
+  EXPECT_EQ(*catalogue_->CountWithoutEmbedding(2), 2);
+}
+
+TEST_F(CatalogueTest, ListPagesByByteOrderOfTheId) {
+  for (const char* id : {"b", "a", "B", "\xC3\xA4", "ab"}) MustInsert(id);
+  EXPECT_THAT(IdsOf(*catalogue_->List("", 3)), ElementsAre("B", "a", "ab"));
+  EXPECT_THAT(IdsOf(*catalogue_->List("ab", 3)), ElementsAre("b", "\xC3\xA4"));
+}
+
+TEST_F(CatalogueTest, TransactionThatDiesLeavesNothing) {
+  {
+    const auto transaction = catalogue_->Begin();
+    ASSERT_TRUE(transaction.ok());
+    MustInsert("a");
+  }
+  EXPECT_EQ(catalogue_->Find("a").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(CatalogueTest, ReaderSeesTheLastCommitAndDoesNotWait) {
+  const auto reader = Catalogue::OpenReader(path_);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  const auto transaction = catalogue_->Begin();
+  MustInsert("a");
+  EXPECT_THAT(*(*reader)->List("", 10), IsEmpty());
+  ASSERT_TRUE((*transaction)->Commit().ok());
+  EXPECT_THAT(IdsOf(*(*reader)->List("", 10)), ElementsAre("a"));
+}
+
+TEST_F(CatalogueTest, MetadataIsReplacedAsAWhole) {
+  MustInsert("a");
+  ASSERT_TRUE(catalogue_->SetMetadata("a", {{"x", "1"}, {"y", "2"}}).ok());
+  ASSERT_TRUE(catalogue_->SetMetadata("a", {{"y", "3"}}).ok());
+  EXPECT_EQ(catalogue_->Find("a")->item->metadata,
+            (std::map<std::string, std::string>{{"y", "3"}}));
+  EXPECT_EQ(catalogue_->SetMetadata("b", {}).code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(CatalogueTest, TotalsCountByModality) {
+  MustInsert("a");
+  GalleryItem sketch = Item("b");
+  sketch.modality = v1::MODALITY_SKETCH;
+  ASSERT_TRUE(catalogue_->Insert(sketch).ok());
+  const auto totals = catalogue_->Totals();
+  EXPECT_EQ(totals->photos, 1);
+  EXPECT_EQ(totals->sketches, 1);
+  EXPECT_EQ(totals->bytes, 20);
+}
+
+TEST_F(CatalogueTest, EmbeddingsOfTheVersionsThatServedLastAreKept) {
+  const int64_t key = MustInsert("a");
+  for (int64_t version : {1, 2, 3}) {
+    ASSERT_TRUE(catalogue_->PutEmbedding(key, version, {{1}, {}}).ok());
+  }
+  // 1 serves again after 2: a roll back.
+  for (int64_t version : {1, 2, 1}) ASSERT_TRUE(catalogue_->NoteServing(version, 2).ok());
+  ASSERT_TRUE(catalogue_->PutEmbedding(key, 3, {{1}, {}}).ok());
+  ASSERT_TRUE(catalogue_->NoteServing(3, 2).ok());
+  ASSERT_EQ(*catalogue_->DropRetired(0, 100), 0);
+  EXPECT_THAT(Missing(1), IsEmpty());
+  EXPECT_THAT(Missing(2), ElementsAre("a"));
+  EXPECT_THAT(Missing(3), IsEmpty());
+}
+
+TEST_F(CatalogueTest, RetiredEmbeddingsAreDroppedAFewAtATime) {
+  for (const char* id : {"a", "b", "c"}) {
+    ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert(id), 1, {{1}, {}}).ok());
+  }
+  ASSERT_TRUE(catalogue_->NoteServing(2, 1).ok());
+  EXPECT_EQ(*catalogue_->DropRetired(0, 2), 2);
+  EXPECT_THAT(Missing(1), ElementsAre("a", "b"));
+  EXPECT_EQ(*catalogue_->DropRetired(2, 2), 0);
+  EXPECT_THAT(Missing(1), ElementsAre("a", "b", "c"));
+  EXPECT_EQ(*catalogue_->DropRetired(0, 2), 0);
+}
+
+TEST_F(CatalogueTest, NewerFormatIsRefused) {
+  Execute("PRAGMA user_version = 99");
+  const absl::Status status = OpenStatus();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(status.message(), HasSubstr(path_ + ": format version 99 is newer"));
+}
+
+TEST_F(CatalogueTest, DatabaseOfAnotherProgramIsRefused) {
+  Execute("PRAGMA application_id = 1");
+  const absl::Status status = OpenStatus();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(status.message(), HasSubstr("is not a gallery's catalogue"));
+}
+
+TEST_F(CatalogueTest, FileThatIsNoDatabaseIsDataLoss) {
+  catalogue_.reset();
+  std::ofstream(path_, std::ios::trunc) << std::string(8192, 'x');
+  const absl::Status status = OpenStatus();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(status.message(), HasSubstr(path_));
+}
+
+TEST_F(CatalogueTest, DatabaseOfAnotherProgramIsNotTurnedIntoOneWithALog) {
+  catalogue_.reset();
+  std::filesystem::remove(path_);
+  Execute("CREATE TABLE theirs (a)");
+  std::ifstream before(path_, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(before), {}};
+  EXPECT_FALSE(OpenStatus().ok());
+  std::ifstream after(path_, std::ios::binary);
+  EXPECT_EQ(bytes, (std::string{std::istreambuf_iterator<char>(after), {}}));
+}
+
+TEST_F(CatalogueTest, MissingAndEmptyFilesAreNotFoundWhereNoneIsToBeCreated) {
+  catalogue_.reset();
+  std::ofstream(path_, std::ios::trunc) << "";
+  const auto open = [this] { return Catalogue::Open(path_, Catalogue::IfMissing::kFail).status(); };
+  EXPECT_EQ(open(), absl::NotFoundError(path_ + ": is empty"));
+  std::filesystem::remove(path_);
+  EXPECT_EQ(open(), absl::NotFoundError(path_ + ": is missing"));
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(CatalogueTest, BlobsAreCountedOnceEach) {
+  MustInsert("a");
+  MustInsert("b");
+  GalleryItem same = Item("c");
+  same.sha256 = Item("a").sha256;
+  ASSERT_TRUE(catalogue_->Insert(same).ok());
+  EXPECT_EQ(*catalogue_->CountBlobs(), 2);
+}
+
+TEST_F(CatalogueTest, OverwrittenPagesAreDataLoss) {
+  for (int i = 0; i < 500; ++i) MustInsert(absl::StrCat("photo ", i));
+  catalogue_.reset();
+  const auto size = std::filesystem::file_size(path_);
+  std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(4096);
+  file << std::string(size - 4096, '\xEE');
+  file.close();
+  EXPECT_EQ(OpenStatus().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(CatalogueTest, TruncatedFileIsDataLoss) {
+  for (int i = 0; i < 500; ++i) MustInsert(absl::StrCat("photo ", i));
+  catalogue_.reset();
+  std::filesystem::resize_file(path_, 4096);
+  EXPECT_EQ(OpenStatus().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(CatalogueTest, OneEmbeddingIsFoundByKeyAndVersion) {
+  const int64_t key = MustInsert("a");
+  ASSERT_TRUE(catalogue_->PutEmbedding(key, 1, {{0.5f, -1}, {0.25f}}).ok());
+  const auto found = catalogue_->FindEmbedding(key, 1);
+  ASSERT_TRUE(found.ok() && found->has_value()) << found.status();
+  EXPECT_THAT((*found)->embedding, ElementsAre(0.5f, -1));
+  EXPECT_THAT((*found)->attributes, ElementsAre(0.25f));
+  EXPECT_FALSE(catalogue_->FindEmbedding(key, 2)->has_value());
+  EXPECT_FALSE(catalogue_->FindEmbedding(key + 1, 1)->has_value());
+}
+
+TEST_F(CatalogueTest, EmbeddingsAreCountedBeforeTheyAreVisited) {
+  ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("a"), 1, {{1}, {}}).ok());
+  ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("b"), 1, {{1}, {}}).ok());
+  ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("c"), 2, {{1}, {}}).ok());
+  int64_t counted = -1, visited = 0;
+  ASSERT_TRUE(catalogue_
+                  ->ForEachEmbedding(
+                      1, [&](int64_t count) { counted = count; },
+                      [&](CatalogueItem, CatalogueEmbedding) {
+                        EXPECT_EQ(counted, 2);
+                        ++visited;
+                        return absl::OkStatus();
+                      })
+                  .ok());
+  EXPECT_EQ(visited, 2);
+}
+
+TEST_F(CatalogueTest, VersionsThatServedLastAreTold) {
+  for (int64_t version : {1, 2, 1, 3}) ASSERT_TRUE(catalogue_->NoteServing(version, 2).ok());
+  EXPECT_EQ(*catalogue_->ServedVersions(), (std::set<int64_t>{1, 3}));
+}
+
+TEST_F(CatalogueTest, VectorOfAnOddLengthIsDataLoss) {
+  ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("a"), 1, {{1}, {}}).ok());
+  Execute("UPDATE embeddings SET embedding = x'010203'");
+  const absl::Status status = catalogue_->ForEachEmbedding(
+      1, [](int64_t) {}, [](CatalogueItem, CatalogueEmbedding) { return absl::OkStatus(); });
+  EXPECT_EQ(catalogue_->FindEmbedding(catalogue_->Find("a")->key, 1).status().code(),
+            absl::StatusCode::kDataLoss);
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(status.message(), HasSubstr("a vector of 3 bytes"));
+}
+
+}  // namespace
+}  // namespace s2p

@@ -1,0 +1,309 @@
+// A start compares catalogue and photos, and deletes nothing that could be needed.
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "server/gallery/orphaned_blobs.h"
+#include "tests/server/gallery_fixture.h"
+
+namespace s2p::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class GalleryOpenTest : public GalleryTest {
+ protected:
+  GalleryOpenTest() {
+    options_.on_open = [this](const GalleryFindings& findings) { findings_ = findings; };
+  }
+  // A gallery of the photos a, b, c, closed as a process ends that is not killed.
+  void FillAndClose() {
+    Reopen();
+    MustAdd("a", 1);
+    MustAdd("b", 2);
+    MustAdd("c", 3);
+    Close();
+  }
+  void Close() {
+    gallery_.reset();
+    slot_.Set(nullptr);
+  }
+  absl::Status OpenStatus() {
+    Close();
+    return Gallery::Open(options_, &slot_).status();
+  }
+  std::string Database() const { return options_.data_dir + "/gallery.db"; }
+  std::string Photos() const { return options_.data_dir + "/photos"; }
+  // Paths below photos/ of all files there.
+  std::set<std::string> Files() const {
+    std::set<std::string> files;
+    for (const auto& entry : fs::recursive_directory_iterator(Photos())) {
+      if (entry.is_regular_file()) files.insert(entry.path().string());
+    }
+    return files;
+  }
+  // Files with names of blobs that no item has.
+  void WriteOrphans(int count) const {
+    for (int i = 0; i < count; ++i) {
+      const std::string sha256 = Sha256(absl::StrCat("orphan ", i));
+      const std::string folder = absl::StrCat(Photos(), "/", sha256.substr(0, 2));
+      fs::create_directories(folder);
+      std::ofstream(absl::StrCat(folder, "/", sha256)) << i;
+    }
+  }
+
+  GalleryFindings findings_;
+};
+
+TEST_F(GalleryOpenTest, MissingCatalogueBesidePhotosIsRefusedAndNoPhotoGoes) {
+  FillAndClose();
+  const std::set<std::string> before = Files();
+  fs::rename(Database(), dir_.File("gallery.db.bad"));
+  const absl::Status status = OpenStatus();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(StartsWith(Database() + ": is missing"), HasSubstr(Photos()),
+                    HasSubstr("s2p-server restore")));
+  EXPECT_EQ(Files(), before);
+  EXPECT_FALSE(fs::exists(Database()));
+}
+
+TEST_F(GalleryOpenTest, CatalogueThatComesBackServesTheSamePhotos) {
+  FillAndClose();
+  fs::rename(Database(), dir_.File("gallery.db.bad"));
+  ASSERT_FALSE(OpenStatus().ok());
+  fs::rename(dir_.File("gallery.db.bad"), Database());
+  Reopen();
+  EXPECT_THAT(Ids(), ElementsAre("a", "b", "c"));
+  EXPECT_EQ(*gallery_->ReadBlob(**gallery_->Get("b")), PhotoBytes(2));
+}
+
+TEST_F(GalleryOpenTest, EmptyCatalogueBesidePhotosIsRefused) {
+  FillAndClose();
+  fs::resize_file(Database(), 0);
+  const absl::Status status = OpenStatus();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), StartsWith(Database() + ": is empty"));
+  EXPECT_EQ(Files().size(), 3u);
+}
+
+TEST_F(GalleryOpenTest, LinkToACatalogueThatIsNotMountedIsRefused) {
+  FillAndClose();
+  fs::remove(Database());
+  fs::create_symlink(dir_.File("not/mounted/gallery.db"), Database());
+  EXPECT_EQ(OpenStatus().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Files().size(), 3u);
+}
+
+// Until SQLite folds the log in, gallery.db itself has no table.
+TEST_F(GalleryOpenTest, YoungCatalogueCopiedWithoutItsLogIsRefused) {
+  Reopen();
+  MustAdd("a", 1);
+  fs::copy_file(Database(), dir_.File("copy"));
+  Close();
+  fs::rename(dir_.File("copy"), Database());
+  const absl::Status status = OpenStatus();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("gallery.db-wal"));
+  EXPECT_EQ(Files().size(), 1u);
+}
+
+TEST_F(GalleryOpenTest, OlderCatalogueSetsPhotosAsideAndTheNewerOneBringsThemBack) {
+  FillAndClose();
+  fs::copy_file(Database(), dir_.File("older"));
+  Reopen();
+  MustAdd("d", 4);
+  Close();
+  fs::rename(Database(), dir_.File("newer"));
+  fs::rename(dir_.File("older"), Database());
+  Reopen();
+  EXPECT_EQ(findings_.orphans_set_aside, 1);
+  EXPECT_EQ(findings_.orphans_kept, 1);
+  EXPECT_FALSE(fs::exists(BlobPath(4)));
+  Close();
+  fs::rename(dir_.File("newer"), Database());
+  Reopen();
+  EXPECT_EQ(findings_.brought_back, 1);
+  EXPECT_EQ(findings_.orphans_kept, 0);
+  EXPECT_EQ(*gallery_->ReadBlob(**gallery_->Get("d")), PhotoBytes(4));
+}
+
+TEST_F(GalleryOpenTest, LogWithoutItsCatalogueIsKept) {
+  Reopen();
+  Close();
+  fs::remove(Database());
+  std::ofstream(Database() + "-wal") << "the last writes";
+  const absl::Status status = OpenStatus();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(Database() + "-wal"));
+  EXPECT_TRUE(fs::exists(Database() + "-wal"));
+}
+
+TEST_F(GalleryOpenTest, FileThatIsNoDatabaseIsDataLossWithTheWayOut) {
+  FillAndClose();
+  std::ofstream(Database(), std::ios::trunc) << std::string(8192, 'x');
+  const absl::Status status = OpenStatus();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr(Database()), HasSubstr("s2p-server restore")));
+  EXPECT_EQ(Files().size(), 3u);
+}
+
+TEST_F(GalleryOpenTest, EmptyFileWithoutPhotosBecomesACatalogue) {
+  fs::create_directories(options_.data_dir);
+  std::ofstream(Database()) << "";
+  FillAndClose();
+  EXPECT_TRUE(findings_.created);
+  Reopen();
+  EXPECT_FALSE(findings_.created);
+}
+
+TEST_F(GalleryOpenTest, OrphanMovesToTheFolderOfTheDay) {
+  FillAndClose();
+  WriteOrphans(1);
+  Reopen();
+  EXPECT_THAT(findings_.orphan_folder, StartsWith(Photos() + "/.orphans/"));
+  EXPECT_TRUE(fs::exists(absl::StrCat(findings_.orphan_folder, "/", Sha256("orphan 0").substr(0, 2),
+                                      "/", Sha256("orphan 0"))));
+  EXPECT_EQ(findings_.orphans_set_aside, 1);
+  EXPECT_EQ(findings_.missing, 0);
+}
+
+TEST_F(GalleryOpenTest, OrphanIsCountedForAsLongAsItIsKept) {
+  FillAndClose();
+  WriteOrphans(1);
+  Reopen();
+  Reopen();
+  EXPECT_EQ(findings_.orphans_set_aside, 0);
+  EXPECT_EQ(findings_.orphans_kept, 1);
+}
+
+TEST_F(GalleryOpenTest, HalfWrittenPhotoIsDeleted) {
+  FillAndClose();
+  std::ofstream(BlobPath(1) + ".tmp") << "half";
+  Reopen();
+  EXPECT_FALSE(fs::exists(BlobPath(1) + ".tmp"));
+  EXPECT_EQ(findings_.orphans_kept, 0);
+}
+
+TEST_F(GalleryOpenTest, MoreOrphansThanACrashLeavesAreRefusedAndStay) {
+  FillAndClose();
+  WriteOrphans(1001);
+  const absl::Status status = OpenStatus();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(StartsWith(Photos() + ": 1001 photos"), HasSubstr("which has 3"),
+                    HasSubstr("--set-aside-orphans")));
+  EXPECT_EQ(Files().size(), 1004u);
+  EXPECT_FALSE(fs::exists(Photos() + "/.orphans"));
+}
+
+TEST_F(GalleryOpenTest, ThousandOrphansAreSetAsideWithoutAFlag) {
+  FillAndClose();
+  WriteOrphans(1000);
+  EXPECT_TRUE(OpenStatus().ok());
+  EXPECT_EQ(findings_.orphans_set_aside, 1000);
+}
+
+TEST_F(GalleryOpenTest, FlagSetsAnyNumberOfOrphansAside) {
+  FillAndClose();
+  WriteOrphans(1001);
+  options_.set_aside_orphans = true;
+  EXPECT_TRUE(OpenStatus().ok());
+  EXPECT_EQ(findings_.orphans_set_aside, 1001);
+  EXPECT_EQ(Files().size(), 1004u);
+}
+
+TEST_F(GalleryOpenTest, MissingPhotosAreCounted) {
+  FillAndClose();
+  fs::remove_all(Photos());
+  Reopen();
+  EXPECT_EQ(findings_.missing, 3);
+  EXPECT_EQ(findings_.orphans_set_aside, 0);
+  EXPECT_THAT(Ids(), ElementsAre("a", "b", "c"));
+}
+
+TEST_F(GalleryOpenTest, MissingPhotoIsDataLossAndTheSamePhotoAddedAgainReplacesIt) {
+  FillAndClose();
+  fs::remove(BlobPath(2));
+  Reopen();
+  const absl::Status status = gallery_->ReadBlob(**gallery_->Get("b")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("'b'"), HasSubstr(BlobPath(2))));
+  EXPECT_EQ(*Add(Item("b", 2)), AddResult::kReplaced);
+  EXPECT_EQ(*gallery_->ReadBlob(**gallery_->Get("b")), PhotoBytes(2));
+  EXPECT_EQ(*Add(Item("b", 2)), AddResult::kUnchanged);
+}
+
+TEST_F(GalleryOpenTest, PhotoOfADeletedItemIsNotFound) {
+  Reopen();
+  MustAdd("a", 1);
+  const auto item = *gallery_->Get("a");
+  ASSERT_TRUE(gallery_->Delete({"a"}).ok());
+  EXPECT_EQ(gallery_->ReadBlob(*item).status().code(), absl::StatusCode::kNotFound);
+}
+
+class OrphanedBlobsTest : public ::testing::Test {
+ protected:
+  std::string Write(const std::string& bytes) const {
+    const std::string sha256 = Sha256(bytes);
+    EXPECT_TRUE(store_.Write({{sha256, bytes}}).ok());
+    return sha256;
+  }
+  static absl::Time Day(const std::string& day) {
+    absl::Time time;
+    std::string error;
+    EXPECT_TRUE(absl::ParseTime("%Y-%m-%d %H:%M", day, &time, &error)) << error;
+    return time;
+  }
+  static absl::StatusOr<bool> Wanted(const std::string&) { return true; }
+
+  TempDir dir_;
+  const BlobStore store_ = *BlobStore::Open(dir_.File("photos"));
+  const OrphanedBlobs orphans_{&store_};
+};
+
+TEST_F(OrphanedBlobsTest, BlobIsSetAsideUnderItsDayAndBroughtBackWithItsBytes) {
+  const std::string sha256 = Write("abc");
+  EXPECT_THAT(*orphans_.SetAside({sha256}, Day("2026-01-31 23:59")),
+              EndsWith("/.orphans/2026-01-31"));
+  EXPECT_FALSE(store_.Read(sha256, 3).ok());
+  EXPECT_EQ(*orphans_.BringBack(Wanted), 1);
+  EXPECT_EQ(*store_.Read(sha256, 3), "abc");
+}
+
+TEST_F(OrphanedBlobsTest, BlobThatNobodyWantsStaysAside) {
+  const std::string sha256 = Write("abc");
+  ASSERT_TRUE(orphans_.SetAside({sha256}, Day("2026-01-31 00:00")).ok());
+  EXPECT_EQ(*orphans_.BringBack([](const std::string&) { return false; }), 0);
+  EXPECT_FALSE(store_.Has(sha256, 3));
+}
+
+TEST_F(OrphanedBlobsTest, DaysAreDeletedThirtyDaysAfterTheirEnd) {
+  ASSERT_TRUE(orphans_.SetAside({Write("abc")}, Day("2026-01-01 12:00")).ok());
+  EXPECT_EQ(*orphans_.Expire(Day("2026-02-01 00:00")), 1);
+  EXPECT_EQ(*orphans_.Expire(Day("2026-02-01 00:01")), 0);
+  EXPECT_EQ(*orphans_.BringBack(Wanted), 0);
+}
+
+TEST_F(OrphanedBlobsTest, FolderThatIsNoDayIsNeverDeleted) {
+  const std::string mine = dir_.File("photos/.orphans/2026-1-1 mine");
+  fs::create_directories(mine);
+  EXPECT_TRUE(orphans_.Expire(absl::InfiniteFuture()).ok());
+  EXPECT_TRUE(fs::exists(mine));
+}
+
+TEST_F(OrphanedBlobsTest, ErrorOfTheQuestionEndsTheSearch) {
+  ASSERT_TRUE(orphans_.SetAside({Write("abc")}, Day("2026-01-31 00:00")).ok());
+  const auto brought = orphans_.BringBack(
+      [](const std::string&) -> absl::StatusOr<bool> { return absl::InternalError("no idea"); });
+  EXPECT_EQ(brought.status().message(), "no idea");
+}
+
+}  // namespace
+}  // namespace s2p::testing

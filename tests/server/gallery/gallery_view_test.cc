@@ -1,0 +1,198 @@
+#include "server/gallery/gallery_view.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "tests/server/gallery/gallery_view_fixture.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+TEST_F(GalleryViewTest, RankingIsThatOfAPlainLoop) {
+  Build(6000);
+  GallerySearchOptions options;
+  for (int top_k : {1, 10, 500}) {
+    options.top_k = top_k;
+    ExpectBruteForce(options);
+  }
+}
+
+TEST_F(GalleryViewTest, SmallGalleryIsRankedAsAPlainLoopDoes) {
+  Build(200);
+  GallerySearchOptions options;
+  options.top_k = 1000;
+  ExpectBruteForce(options);
+}
+
+TEST_F(GalleryViewTest, RankingHoldsWithTailAndRemovals) {
+  Build(6000);
+  Append(300);
+  RemoveEvery(9);
+  ASSERT_GT(view_->pending(), 0);
+  ExpectBruteForce({});
+}
+
+TEST_F(GalleryViewTest, RankingHoldsAfterCompaction) {
+  Build(3000);
+  Append(2000);
+  RemoveEvery(9);
+  ASSERT_TRUE(view_->needs_compaction());
+  view_ = *view_->Compacted(*builder_);
+  EXPECT_EQ(view_->pending(), 0);
+  EXPECT_EQ(view_->size(), static_cast<int64_t>(truth_.size()));
+  ExpectBruteForce({});
+}
+
+TEST_F(GalleryViewTest, CompactedViewCatchesUpWithWhatWasWrittenMeanwhile) {
+  Build(3000);
+  Append(100);
+  const auto compacted = *view_->Compacted(*builder_);
+  Append(5);
+  const std::vector<float> newer = RandomUnit();
+  view_ = *view_->With({Row("p000007", newer)}, {"p000001", "p003001"});
+  view_ = *compacted->CaughtUpWith(
+      *view_, {"p000001", "p000007", "p003001", "p003100", "p003104", "came and went"});
+  EXPECT_EQ(view_->size(), 3100);
+  EXPECT_EQ(view_->Find("p000001"), nullptr);
+  EXPECT_EQ(view_->Find("p003001"), nullptr);
+  EXPECT_NE(view_->Find("p003104"), nullptr);
+  EXPECT_EQ(view_->Find("p003103"), nullptr);
+  EXPECT_EQ(*view_->EmbeddingOf("p000007"), absl::MakeConstSpan(newer));
+}
+
+TEST_F(GalleryViewTest, MinimumScoreCutsTheRanking) {
+  Build(6000);
+  GallerySearchOptions options;
+  options.top_k = 1000;
+  options.min_score = 0.5f;
+  ExpectBruteForce(options);
+}
+
+TEST_F(GalleryViewTest, EachQueryOfABatchHasItsOwnOptions) {
+  Build(6000);
+  EmbeddingMatrix queries(3, kDimension);
+  for (int i = 0; i < 3; ++i) {
+    const std::vector<float> query = RandomUnit();
+    std::copy(query.begin(), query.end(), queries.row(i).begin());
+  }
+  std::vector<GallerySearchOptions> options(3);
+  options[0].top_k = 3;
+  options[1].filter.metadata = {{"last", "7"}};
+  options[2].top_k = 700;
+  const auto results = view_->Search(queries, options);
+  ASSERT_TRUE(results.ok()) << results.status();
+  const EmbeddingMatrix& const_queries = queries;
+  for (int i = 0; i < 3; ++i) {
+    const size_t at = static_cast<size_t>(i);
+    EXPECT_EQ(Lines((*results)[at]), BruteForce(const_queries.row(i), options[at]));
+  }
+}
+
+TEST_F(GalleryViewTest, EqualScoresAreOrderedById) {
+  const std::vector<float> vector = RandomUnit();
+  view_ = *BuildView(model_, {Row("b", vector), Row("c", vector)}, *builder_);
+  view_ = *view_->With({Row("a", vector)}, {});
+  GallerySearchOptions options;
+  options.top_k = 2;
+  EmbeddingMatrix query(1, kDimension);
+  std::copy(vector.begin(), vector.end(), query.row(0).begin());
+  const auto results = view_->Search(query, {&options, 1});
+  ASSERT_EQ(results->front().size(), 2u);
+  EXPECT_EQ(results->front()[0].item->photo_id, "a");
+  EXPECT_EQ(results->front()[1].item->photo_id, "b");
+}
+
+TEST_F(GalleryViewTest, ManyEqualRowsBeyondTopKAreStillOrderedById) {
+  // The index sees ties everywhere and must be asked until the rows end.
+  const std::vector<float> vector = RandomUnit();
+  std::vector<GalleryRow> rows;
+  for (int i = 0; i < 5000; ++i) rows.push_back(Row(absl::StrFormat("p%06d", i), vector));
+  std::shuffle(rows.begin(), rows.end(), random_);
+  truth_ = rows;
+  view_ = *BuildView(model_, std::move(rows), *builder_);
+  ExpectBruteForce(3, {});
+}
+
+TEST_F(GalleryViewTest, MatchCarriesItsAttributes) {
+  Build(5);
+  GallerySearchOptions options;
+  options.top_k = 5;
+  const auto results = view_->Search(EmbeddingMatrix(1, kDimension), {&options, 1});
+  for (const GalleryMatch& match : results->front()) {
+    const auto row = std::find_if(truth_.begin(), truth_.end(), [&](const GalleryRow& candidate) {
+      return candidate.item == match.item;
+    });
+    ASSERT_NE(row, truth_.end());
+    EXPECT_THAT(match.attributes, ElementsAre(row->attributes[0]));
+  }
+}
+
+TEST_F(GalleryViewTest, EmptyGalleryFindsNothing) {
+  Build(0);
+  const GallerySearchOptions options;
+  const auto results = view_->Search(EmbeddingMatrix(1, kDimension), {&options, 1});
+  ASSERT_TRUE(results.ok());
+  EXPECT_THAT(results->front(), IsEmpty());
+}
+
+TEST_F(GalleryViewTest, QueryOfAnotherDimensionIsInvalid) {
+  Build(3);
+  const GallerySearchOptions options;
+  EXPECT_EQ(view_->Search(EmbeddingMatrix(1, kDimension + 1), {&options, 1}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(GalleryViewTest, UpsertTakesThePlaceOfTheOldRow) {
+  Build(3);
+  const std::vector<float> vector = RandomUnit();
+  view_ = *view_->With({Row("p000001", vector)}, {});
+  EXPECT_EQ(view_->size(), 3);
+  EXPECT_EQ(*view_->EmbeddingOf("p000001"), absl::MakeConstSpan(vector));
+  const std::vector<float> newer = RandomUnit();
+  view_ = *view_->With({Row("p000001", newer)}, {});
+  EXPECT_EQ(view_->size(), 3);
+  EXPECT_EQ(*view_->EmbeddingOf("p000001"), absl::MakeConstSpan(newer));
+}
+
+TEST_F(GalleryViewTest, RemovedRowIsNotFoundAndMayComeBack) {
+  Build(3);
+  view_ = *view_->With({}, {"p000001", "never there"});
+  EXPECT_EQ(view_->Find("p000001"), nullptr);
+  EXPECT_EQ(view_->EmbeddingOf("p000001").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(view_->size(), 2);
+  view_ = *view_->With({Row("p000001", RandomUnit())}, {});
+  EXPECT_NE(view_->Find("p000001"), nullptr);
+  EXPECT_EQ(view_->size(), 3);
+}
+
+TEST_F(GalleryViewTest, OlderViewDoesNotChange) {
+  Build(3);
+  const auto older = view_;
+  Append(2);
+  view_ = *view_->With({}, {"p000000"});
+  EXPECT_EQ(older->size(), 3);
+  EXPECT_NE(older->Find("p000000"), nullptr);
+  EXPECT_EQ(older->Find("p000003"), nullptr);
+}
+
+TEST_F(GalleryViewTest, VectorThatIsNotAUnitVectorIsRefused) {
+  std::vector<float> vector = RandomUnit();
+  vector[0] = std::numeric_limits<float>::quiet_NaN();
+  const auto status = BuildView(model_, {Row("a", vector)}, *builder_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("photo_id 'a': embedding: its norm is not 1"));
+  EXPECT_FALSE(BuildView(model_, {Row("a", std::vector<float>(kDimension))}, *builder_).ok());
+}
+
+}  // namespace
+}  // namespace s2p::testing

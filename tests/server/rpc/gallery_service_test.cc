@@ -1,0 +1,273 @@
+#include <set>
+#include <thread>
+
+#include "tests/server/rpc/server_fixture.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using Response = v1::AddPhotoResponse;
+
+class GalleryServiceTest : public ServerTest {
+ protected:
+  std::vector<std::string> ListAll(uint32_t page_size) {
+    std::vector<std::string> ids;
+    v1::ListPhotosRequest request;
+    request.set_page_size(page_size);
+    do {
+      grpc::ClientContext context;
+      v1::ListPhotosResponse response;
+      EXPECT_TRUE(gallery_->ListPhotos(&context, request, &response).ok());
+      EXPECT_LE(response.photos_size(), static_cast<int>(page_size));
+      for (const v1::Photo& photo : response.photos()) ids.push_back(photo.photo_id());
+      request.set_page_token(response.next_page_token());
+    } while (!request.page_token().empty());
+    return ids;
+  }
+  grpc::Status Get(const std::string& photo_id, v1::Rendition rendition, v1::Photo* photo,
+                   std::string* bytes) {
+    grpc::ClientContext context;
+    v1::GetPhotoRequest request;
+    request.set_photo_id(photo_id);
+    request.set_rendition(rendition);
+    auto reader = gallery_->GetPhoto(&context, request);
+    v1::GetPhotoResponse response;
+    while (reader->Read(&response)) {
+      if (response.has_photo()) *photo = response.photo();
+      *bytes += response.chunk();
+    }
+    return reader->Finish();
+  }
+};
+
+TEST_F(GalleryServiceTest, BadPhotoFailsAloneAndInItsPlace) {
+  Serve();
+  v1::AddPhotoRequest bad = Photo("bad", 1);
+  bad.set_image("no image");
+  const auto responses = Add({Photo("a", 1), bad, Photo("b", 2)});
+  EXPECT_EQ(responses[0].result(), Response::RESULT_ADDED);
+  EXPECT_EQ(responses[1].status().code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(responses[1].status().message(), HasSubstr("image:"));
+  EXPECT_EQ(responses[2].result(), Response::RESULT_ADDED);
+}
+
+TEST_F(GalleryServiceTest, SamePhotoAgainChangesNothing) {
+  Serve();
+  Add({Photo("a", 1)});
+  EXPECT_EQ(Add({Photo("a", 1)})[0].result(), Response::RESULT_UNCHANGED);
+}
+
+TEST_F(GalleryServiceTest, ConflictIsResolvedAsAsked) {
+  Serve();
+  Add({Photo("a", 1)});
+  v1::AddPhotoRequest other = Photo("a", 2);
+  EXPECT_EQ(Add({other})[0].status().code(), grpc::StatusCode::ALREADY_EXISTS);
+  other.set_on_conflict(v1::ON_CONFLICT_SKIP);
+  EXPECT_EQ(Add({other})[0].result(), Response::RESULT_SKIPPED);
+  other.set_on_conflict(v1::ON_CONFLICT_REPLACE);
+  EXPECT_EQ(Add({other})[0].result(), Response::RESULT_REPLACED);
+}
+
+TEST_F(GalleryServiceTest, LastOfTheStreamWins) {
+  Serve();
+  std::vector<v1::AddPhotoRequest> requests;
+  for (uint32_t i = 0; i < 20; ++i) {
+    requests.push_back(Photo("same", i));
+    requests.back().set_on_conflict(v1::ON_CONFLICT_REPLACE);
+  }
+  Add(requests);
+  v1::Photo photo;
+  std::string bytes;
+  ASSERT_TRUE(Get("same", v1::RENDITION_ORIGINAL, &photo, &bytes).ok());
+  EXPECT_EQ(bytes, PhotoBytes(19));
+}
+
+TEST_F(GalleryServiceTest, MorePhotosThanAreUnderWayAtOnceAllArrive) {
+  Serve();
+  MustAdd(150);
+  EXPECT_EQ(ListAll(1000).size(), 150u);
+}
+
+TEST_F(GalleryServiceTest, BadFieldsAreNamed) {
+  Serve();
+  v1::AddPhotoRequest without_id = Photo("", 1), long_key = Photo("k", 1), mode = Photo("m", 1);
+  (*long_key.mutable_metadata())[std::string(65, 'k')] = "";
+  mode.set_on_conflict(static_cast<v1::OnConflict>(9));
+  const auto responses = Add({without_id, long_key, mode});
+  EXPECT_THAT(responses[0].status().message(), HasSubstr("photo_id"));
+  EXPECT_THAT(responses[1].status().message(), HasSubstr("metadata"));
+  EXPECT_THAT(responses[2].status().message(), HasSubstr("on_conflict"));
+  for (const auto& response : responses) {
+    EXPECT_EQ(response.status().code(), grpc::StatusCode::INVALID_ARGUMENT);
+  }
+}
+
+TEST_F(GalleryServiceTest, AddingBeforeTheFirstModelIsUnavailable) {
+  Start();
+  grpc::ClientContext context;
+  auto stream = gallery_->AddPhotos(&context);
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(GalleryServiceTest, ClientThatLeavesDoesNotStopTheServer) {
+  Serve();
+  {
+    grpc::ClientContext context;
+    auto stream = gallery_->AddPhotos(&context);
+    for (uint32_t i = 0; i < 10; ++i) stream->Write(Photo(absl::StrCat("x", i), i));
+    context.TryCancel();
+    stream->Finish();
+  }
+  EXPECT_EQ(Add({Photo("a", 99)})[0].result(), Response::RESULT_ADDED);
+}
+
+TEST_F(GalleryServiceTest, DeletedPhotoIsGoneAndMissingOnesAreNamed) {
+  Serve();
+  MustAdd(3);
+  grpc::ClientContext context;
+  v1::DeletePhotosRequest request;
+  request.add_photo_ids("p1");
+  request.add_photo_ids("none");
+  v1::DeletePhotosResponse response;
+  ASSERT_TRUE(gallery_->DeletePhotos(&context, request, &response).ok());
+  EXPECT_EQ(response.deleted_count(), 1u);
+  EXPECT_THAT(response.missing_photo_ids(), ElementsAre("none"));
+  EXPECT_THAT(ListAll(10), ElementsAre("p0", "p2"));
+  v1::SearchResponse found;
+  ASSERT_TRUE(Search(SketchOf(1), &found).ok());
+  EXPECT_EQ(found.matches_size(), 2);
+}
+
+TEST_F(GalleryServiceTest, NothingToDeleteIsRefused) {
+  Serve();
+  grpc::ClientContext context;
+  v1::DeletePhotosResponse response;
+  EXPECT_EQ(gallery_->DeletePhotos(&context, {}, &response).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(GalleryServiceTest, PagesCoverTheGalleryOnce) {
+  Serve();
+  MustAdd(7);
+  EXPECT_THAT(ListAll(3), ElementsAre("p0", "p1", "p2", "p3", "p4", "p5", "p6"));
+}
+
+TEST_F(GalleryServiceTest, BadPageIsRefused) {
+  Serve();
+  v1::ListPhotosResponse response;
+  for (const uint32_t size : {0u, 1001u}) {
+    grpc::ClientContext context;
+    v1::ListPhotosRequest request;
+    request.set_page_size(size);
+    const grpc::Status status = gallery_->ListPhotos(&context, request, &response);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_THAT(status.error_message(), HasSubstr("page_size"));
+  }
+  grpc::ClientContext context;
+  v1::ListPhotosRequest request;
+  request.set_page_token("!!");
+  EXPECT_EQ(gallery_->ListPhotos(&context, request, &response).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(GalleryServiceTest, ThumbnailIsASmallJpeg) {
+  Serve();
+  v1::AddPhotoRequest large = Photo("large", 1);
+  large.set_image(*EncodePng(Image(600, 300, 90)));
+  Add({large});
+  v1::Photo photo;
+  std::string bytes;
+  ASSERT_TRUE(Get("large", v1::RENDITION_THUMBNAIL, &photo, &bytes).ok());
+  const auto header = ReadImageHeader(bytes);
+  ASSERT_TRUE(header.ok());
+  EXPECT_EQ(header->format, ImageFormat::kJpeg);
+  EXPECT_EQ(header->width, 256);
+  EXPECT_EQ(header->height, 128);
+  EXPECT_EQ(photo.width(), 600u);
+}
+
+TEST_F(GalleryServiceTest, LargeOriginalComesInChunks) {
+  Serve();
+  Image noise(1000, 900);
+  uint32_t state = 1;
+  for (int y = 0; y < noise.height(); ++y) {
+    for (int i = 0; i < noise.width() * 3; ++i) {
+      noise.row(y)[i] = static_cast<uint8_t>((state = state * 1664525u + 1013904223u) >> 24);
+    }
+  }
+  v1::AddPhotoRequest request = Photo("noise", 1);
+  request.set_image(*EncodePng(noise));
+  ASSERT_GT(request.image().size(), size_t{2} << 20);
+  ASSERT_EQ(Add({request})[0].status().code(), 0);
+  v1::Photo photo;
+  std::string bytes;
+  ASSERT_TRUE(Get("noise", v1::RENDITION_ORIGINAL, &photo, &bytes).ok());
+  EXPECT_EQ(bytes, request.image());
+}
+
+TEST_F(GalleryServiceTest, UnknownPhotoIsNotFound) {
+  Serve();
+  v1::Photo photo;
+  std::string bytes;
+  EXPECT_EQ(Get("none", v1::RENDITION_NONE, &photo, &bytes).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(GalleryServiceTest, MetadataIsReplacedAndSearchable) {
+  Serve();
+  MustAdd(2);
+  grpc::ClientContext context;
+  v1::UpdatePhotoMetadataRequest request;
+  request.set_photo_id("p0");
+  (*request.mutable_metadata())["shop"] = "x";
+  v1::UpdatePhotoMetadataResponse response;
+  ASSERT_TRUE(gallery_->UpdatePhotoMetadata(&context, request, &response).ok());
+  v1::SearchRequest search = SketchOf(1);
+  (*search.mutable_filter()->mutable_metadata())["shop"] = "x";
+  v1::SearchResponse found;
+  ASSERT_TRUE(Search(search, &found).ok());
+  ASSERT_EQ(found.matches_size(), 1);
+  EXPECT_EQ(found.matches(0).photo_id(), "p0");
+}
+
+TEST_F(GalleryServiceTest, StatsCountPhotosAndSketches) {
+  Serve();
+  MustAdd(2);
+  v1::AddPhotoRequest sketch = Photo("s", 9);
+  sketch.set_modality(v1::MODALITY_SKETCH);
+  Add({sketch});
+  grpc::ClientContext context;
+  v1::GetGalleryStatsResponse stats;
+  ASSERT_TRUE(gallery_->GetGalleryStats(&context, {}, &stats).ok());
+  EXPECT_EQ(stats.photo_count(), 2u);
+  EXPECT_EQ(stats.sketch_count(), 1u);
+  EXPECT_EQ(stats.model_version(), 1);
+  EXPECT_EQ(stats.dimension(), 16u);
+  EXPECT_EQ(stats.index_kind(), "Flat");
+  EXPECT_EQ(stats.index_recall(), 1);
+}
+
+TEST_F(GalleryServiceTest, WritersReadersAndSearchesGoTogether) {
+  Serve();
+  MustAdd(10);
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (uint32_t i = 0; i < 10; ++i) {
+        const uint32_t seed = 1000 * (t + 1) + i;
+        Add({Photo(absl::StrCat("t", t, "-", i), seed)});
+        v1::SearchResponse found;
+        EXPECT_TRUE(Search(SketchOf(seed), &found).ok());
+        EXPECT_EQ(found.matches(0).photo_id(), absl::StrCat("t", t, "-", i))
+            << "an answered write is searchable";
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(ListAll(1000).size(), 50u);
+}
+
+}  // namespace
+}  // namespace s2p::testing

@@ -1,0 +1,262 @@
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "absl/synchronization/notification.h"
+#include "tests/server/rpc/server_fixture.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using SearchServiceTest = ServerTest;
+
+std::vector<std::string> Ids(const v1::SearchResponse& response) {
+  std::vector<std::string> ids;
+  for (const v1::Match& match : response.matches()) ids.push_back(match.photo_id());
+  return ids;
+}
+
+TEST_F(SearchServiceTest, MatchesAreRankedWithScoreAndVersion) {
+  Serve();
+  MustAdd(20);
+  v1::SearchResponse response;
+  ASSERT_TRUE(Search(SketchOf(7), &response).ok());
+  ASSERT_EQ(response.matches_size(), 10);
+  EXPECT_EQ(response.matches(0).photo_id(), "p7");
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(response.matches(i).rank(), static_cast<uint32_t>(i + 1));
+    EXPECT_LE(response.matches(i).score(), response.matches(std::max(0, i - 1)).score());
+  }
+  EXPECT_EQ(response.model_version(), 1);
+  EXPECT_TRUE(response.has_timings());
+}
+
+// The scores of all photos, by a plain loop over what the encoder gives.
+TEST_F(SearchServiceTest, RankingIsThatOfAPlainLoopWhateverTheBatch) {
+  options_.batcher.max_delay = absl::Milliseconds(20);
+  Serve();
+  constexpr int kPhotos = 30;
+  MustAdd(kPhotos);
+  const FakeEncoder encoder(1);
+  std::vector<Encoding> photos;
+  for (uint32_t i = 0; i < kPhotos; ++i) photos.push_back(EncodeImage(encoder, PhotoImage(i)));
+  std::atomic<int> right{0};
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      const Encoding query = EncodeImage(encoder, PhotoImage(t), v1::MODALITY_SKETCH);
+      std::vector<std::pair<float, std::string>> expected;
+      for (int i = 0; i < kPhotos; ++i) {
+        expected.emplace_back(
+            -CosineSimilarity(query.embeddings.row(0), photos[i].embeddings.row(0)),
+            absl::StrCat("p", i));
+      }
+      std::sort(expected.begin(), expected.end());
+      v1::SearchRequest request = SketchOf(t);
+      request.set_top_k(kPhotos);
+      v1::SearchResponse response;
+      bool same = Search(request, &response).ok() && response.matches_size() == kPhotos;
+      for (int i = 0; same && i < kPhotos; ++i) {
+        same = response.matches(i).photo_id() == expected[i].second &&
+               std::abs(response.matches(i).score() + expected[i].first) < 1e-6F;
+      }
+      right += same ? 1 : 0;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right, 8);
+}
+
+TEST_F(SearchServiceTest, StrokesAndPhotoIdsAreExamplesToo) {
+  Serve();
+  MustAdd(5);
+  v1::SearchRequest request;
+  request.add_examples()->set_photo_id("p3");
+  v1::SearchResponse response;
+  ASSERT_TRUE(Search(request, &response).ok());
+  EXPECT_EQ(response.matches(0).photo_id(), "p3");
+  EXPECT_NEAR(response.matches(0).score(), 1, 1e-6);
+  v1::Strokes* strokes = request.mutable_examples(0)->mutable_strokes();
+  strokes->set_width(50);
+  strokes->set_height(40);
+  strokes->add_strokes()->add_points()->set_x(10);
+  EXPECT_TRUE(Search(request, &response).ok());
+}
+
+TEST_F(SearchServiceTest, FilterAndExclusionLeaveOut) {
+  Serve();
+  v1::AddPhotoRequest red = Photo("red", 1), blue = Photo("blue", 2);
+  (*red.mutable_metadata())["colour"] = "red";
+  Add({red, blue});
+  v1::SearchRequest request = SketchOf(2);
+  v1::SearchResponse response;
+  (*request.mutable_filter()->mutable_metadata())["colour"] = "red";
+  ASSERT_TRUE(Search(request, &response).ok());
+  EXPECT_THAT(Ids(response), ElementsAre("red"));
+  EXPECT_EQ(response.matches(0).metadata().at("colour"), "red");
+  request.clear_filter();
+  request.mutable_filter()->add_exclude_photo_ids("blue");
+  ASSERT_TRUE(Search(request, &response).ok());
+  EXPECT_THAT(Ids(response), ElementsAre("red"));
+}
+
+TEST_F(SearchServiceTest, MinScoreLeavesOutWhatIsWorse) {
+  Serve();
+  MustAdd(10);
+  v1::SearchRequest request = SketchOf(4);
+  request.set_min_score(0.95F);
+  v1::SearchResponse response;
+  ASSERT_TRUE(Search(request, &response).ok());
+  ASSERT_GE(response.matches_size(), 1);
+  for (const v1::Match& match : response.matches()) EXPECT_GE(match.score(), 0.95F);
+}
+
+TEST_F(SearchServiceTest, AttributesComeWhenAskedFor) {
+  Serve();
+  MustAdd(2);
+  v1::SearchRequest request = SketchOf(1);
+  v1::SearchResponse response;
+  ASSERT_TRUE(Search(request, &response).ok());
+  EXPECT_EQ(response.query_attributes_size(), 0);
+  request.set_with_attributes(true);
+  ASSERT_TRUE(Search(request, &response).ok());
+  ASSERT_EQ(response.query_attributes_size(), 3);
+  EXPECT_EQ(response.query_attributes(0).name(), "red");
+  EXPECT_EQ(response.matches(0).attributes_size(), 3);
+}
+
+TEST_F(SearchServiceTest, FilterOnAnUnknownAttributeIsFailedPrecondition) {
+  Serve();
+  MustAdd(1);
+  v1::SearchRequest request = SketchOf(1);
+  request.mutable_filter()->add_attributes()->set_name("wings");
+  ExpectRefused(request, grpc::StatusCode::FAILED_PRECONDITION, "wings");
+}
+
+TEST_F(SearchServiceTest, BadRequestsNameTheirField) {
+  Serve();
+  v1::SearchRequest request = SketchOf(1);
+  request.set_top_k(0);
+  ExpectRefused(request, grpc::StatusCode::INVALID_ARGUMENT, "top_k");
+  request.set_top_k(1001);
+  ExpectRefused(request, grpc::StatusCode::INVALID_ARGUMENT, "top_k");
+  request = SketchOf(1);
+  request.mutable_examples(0)->set_image("");
+  ExpectRefused(request, grpc::StatusCode::INVALID_ARGUMENT, "examples[0].image");
+  request.mutable_examples(0)->set_image(PhotoBytes(1).substr(0, 60));
+  ExpectRefused(request, grpc::StatusCode::INVALID_ARGUMENT, "examples[0].image");
+  request.mutable_examples(0)->set_photo_id("nobody");
+  ExpectRefused(request, grpc::StatusCode::NOT_FOUND, "examples[0].photo_id");
+}
+
+TEST_F(SearchServiceTest, ImageDamagedBehindItsHeaderIsRefused) {
+  Serve();
+  std::string bytes = *EncodePng(Image(64, 64, 7));
+  for (size_t i = 45; i < 60; ++i) bytes[i] = static_cast<char>(bytes[i] ^ 0x55);
+  v1::SearchRequest request;
+  request.add_examples()->set_image(bytes);
+  ExpectRefused(request, grpc::StatusCode::INVALID_ARGUMENT, "examples[0].image");
+}
+
+TEST_F(SearchServiceTest, BeforeTheFirstModelSearchIsUnavailable) {
+  Start();
+  ExpectRefused(SketchOf(1), grpc::StatusCode::UNAVAILABLE, "no model");
+}
+
+TEST_F(SearchServiceTest, FullQueueSaysWhenToComeBack) {
+  absl::Notification encoding, go_on;
+  std::atomic<bool> hold{false};
+  on_encode_ = [&](absl::Span<const EncoderInput>) {
+    if (hold.exchange(false)) {
+      encoding.Notify();
+      go_on.WaitForNotification();
+    }
+    return absl::OkStatus();
+  };
+  options_.batcher.max_queue = 1;
+  options_.batcher.max_batch = 1;
+  Serve();
+  hold = true;
+  std::thread first([this] { EXPECT_TRUE(Search(SketchOf(1)).ok()); });
+  encoding.WaitForNotification();
+  // One more waits; of those after it, each is refused at once.
+  std::thread second([this] { Search(SketchOf(2)); });
+  // The place in the queue may go to this search first; then it must leave by its deadline, which
+  // grows, as a machine may be too slow for any.
+  for (auto patience = std::chrono::milliseconds(200);; patience *= 2) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + patience);
+    v1::SearchResponse response;
+    const grpc::Status status = search_->Search(&context, SketchOf(3), &response);
+    ASSERT_FALSE(status.ok());
+    if (status.error_code() != grpc::StatusCode::RESOURCE_EXHAUSTED) continue;
+    const auto hint = context.GetServerTrailingMetadata().find("grpc-retry-pushback-ms");
+    ASSERT_NE(hint, context.GetServerTrailingMetadata().end());
+    int milliseconds = 0;
+    EXPECT_TRUE(absl::SimpleAtoi(absl::string_view(hint->second.data(), hint->second.size()),
+                                 &milliseconds));
+    EXPECT_GE(milliseconds, 10);
+    break;
+  }
+  go_on.Notify();
+  first.join();
+  second.join();
+}
+
+TEST_F(SearchServiceTest, LateSearchIsNotComputed) {
+  absl::Notification encoding, go_on;
+  std::atomic<bool> hold{false};
+  std::atomic<int> batches{0};
+  on_encode_ = [&](absl::Span<const EncoderInput>) {
+    ++batches;
+    if (hold.exchange(false)) {
+      encoding.Notify();
+      go_on.WaitForNotification();
+    }
+    return absl::OkStatus();
+  };
+  Serve();
+  hold = true;
+  std::thread first([this] { EXPECT_TRUE(Search(SketchOf(1)).ok()); });
+  encoding.WaitForNotification();
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(20));
+  v1::SearchResponse response;
+  EXPECT_EQ(search_->Search(&context, SketchOf(2), &response).error_code(),
+            grpc::StatusCode::DEADLINE_EXCEEDED);
+  go_on.Notify();
+  first.join();
+  server_->Shutdown(absl::InfiniteDuration());  // Whatever waited is over now.
+  EXPECT_EQ(batches, 1);
+}
+
+TEST_F(SearchServiceTest, KeyIsAskedForOnEveryService) {
+  options_.credentials.api_key_file = dir_.File("keys");
+  {
+    std::ofstream file(options_.credentials.api_key_file);
+    file << "correct-horse-battery-staple\n";
+  }
+  std::filesystem::permissions(options_.credentials.api_key_file,
+                               std::filesystem::perms::owner_read);
+  Serve();
+  ExpectRefused(SketchOf(1), grpc::StatusCode::UNAUTHENTICATED, "");
+  grpc::ClientContext without;
+  v1::GetModelStatusResponse model;
+  EXPECT_EQ(model_->GetModelStatus(&without, {}, &model).error_code(),
+            grpc::StatusCode::UNAUTHENTICATED);
+  grpc::ClientContext stream_context;
+  auto stream = gallery_->AddPhotos(&stream_context);
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  grpc::ClientContext with;
+  with.AddMetadata("authorization", "Bearer correct-horse-battery-staple");
+  v1::SearchResponse response;
+  EXPECT_TRUE(search_->Search(&with, SketchOf(1), &response).ok());
+}
+
+}  // namespace
+}  // namespace s2p::testing

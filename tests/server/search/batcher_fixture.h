@@ -1,0 +1,96 @@
+// A batcher with a fake encoder that can be stopped in the middle of a batch.
+#ifndef S2P_TESTS_SERVER_BATCHER_FIXTURE_H_
+#define S2P_TESTS_SERVER_BATCHER_FIXTURE_H_
+
+#include <atomic>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "server/search/batcher.h"
+#include "tests/server/gallery_fixture.h"
+#include "tests/testing/fake_encoder.h"
+
+namespace s2p::testing {
+
+using Priority = BatchRequest::Priority;
+
+// What became of one request.
+struct Answer {
+  absl::Notification done;
+  absl::StatusOr<BatchResult> result = absl::UnknownError("not done");
+};
+
+// A batcher whose encoder can be stopped in the middle of a batch.
+class BatcherTest : public ::testing::Test {
+ protected:
+  void Serve(int64_t version) {
+    FakeEncoderOptions options;
+    options.version = version;
+    options.on_encode = [this](absl::Span<const EncoderInput> inputs) {
+      {
+        absl::MutexLock lock(&mutex_);
+        sizes_.push_back(static_cast<int>(inputs.size()));
+      }
+      if (hold_) {
+        holding_.Notify();
+        go_on_.WaitForNotification();
+        hold_ = false;
+      }
+      for (const EncoderInput& input : inputs) {
+        if (input.image->width() == kBadWidth) return absl::InvalidArgumentError("bad image");
+      }
+      return absl::OkStatus();
+    };
+    auto snapshot = std::make_shared<Snapshot>();
+    snapshot->version = version;
+    snapshot->encoder = std::make_shared<FakeEncoder>(options);
+    slot_.Set(snapshot);
+  }
+  void Start(BatcherOptions options) { batcher_ = *Batcher::Create(options, &slot_); }
+  // No batch before Stop or until it is full.
+  static BatcherOptions Patient(int max_batch = 8) {
+    BatcherOptions options;
+    options.max_batch = max_batch;
+    options.max_delay = absl::InfiniteDuration();
+    return options;
+  }
+  static BatchRequest Request(Answer& answer, int images, int width = 8) {
+    BatchRequest request;
+    for (int i = 0; i < images; ++i) {
+      Image image = PhotoImage(static_cast<uint32_t>(i + 100 * width));
+      if (width != 8) image = Image(width, 8, static_cast<uint8_t>(width));
+      request.images.push_back(std::move(image));
+      request.modalities.push_back(v1::MODALITY_PHOTO);
+    }
+    request.done = [&answer](absl::StatusOr<BatchResult> result) {
+      answer.result = std::move(result);
+      answer.done.Notify();
+    };
+    return request;
+  }
+  absl::Status Submit(Answer& answer, int images = 1, Priority priority = Priority::kLive) {
+    BatchRequest request = Request(answer, images);
+    request.priority = priority;
+    return batcher_->Submit(std::move(request));
+  }
+  std::vector<int> sizes() {
+    absl::MutexLock lock(&mutex_);
+    return sizes_;
+  }
+
+  static constexpr int kBadWidth = 3;
+  absl::Mutex mutex_;
+  std::vector<int> sizes_ ABSL_GUARDED_BY(mutex_);
+  // Only for the next batch, whose thread alone reads it then.
+  std::atomic<bool> hold_{false};
+  absl::Notification holding_, go_on_;
+  SnapshotSlot slot_;
+  std::unique_ptr<Batcher> batcher_;
+};
+
+}  // namespace s2p::testing
+
+#endif  // S2P_TESTS_SERVER_BATCHER_FIXTURE_H_

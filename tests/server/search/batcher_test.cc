@@ -1,0 +1,248 @@
+#include "server/search/batcher.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "daemon/retry_after.h"
+#include "tests/server/search/batcher_fixture.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::ElementsAre;
+
+TEST_F(BatcherTest, RequestsShareABatchAndGetTheirOwnRows) {
+  Serve(1);
+  Start(Patient(3));
+  Answer one, two;
+  ASSERT_TRUE(Submit(one, 1).ok());
+  ASSERT_TRUE(Submit(two, 2).ok());
+  one.done.WaitForNotification();
+  two.done.WaitForNotification();
+  EXPECT_THAT(sizes(), ElementsAre(3));
+  ASSERT_TRUE(one.result.ok() && two.result.ok());
+  EXPECT_EQ(one.result->encoding.embeddings.rows(), 1);
+  EXPECT_EQ(two.result->encoding.embeddings.rows(), 2);
+  const Encoding alone = EncodeImage(FakeEncoder(1), PhotoImage(801));
+  EXPECT_THAT(two.result->encoding.embeddings.row(1),
+              ::testing::ElementsAreArray(alone.embeddings.row(0)));
+}
+
+TEST_F(BatcherTest, WithoutDelayNothingWaits) {
+  Serve(1);
+  BatcherOptions options;
+  options.max_delay = absl::ZeroDuration();
+  Start(options);
+  Answer answer;
+  ASSERT_TRUE(Submit(answer).ok());
+  answer.done.WaitForNotification();
+  EXPECT_TRUE(answer.result.ok());
+}
+
+TEST_F(BatcherTest, FullQueueRefusesAndNeverAnswers) {
+  Serve(1);
+  BatcherOptions options = Patient(8);
+  options.max_queue = 2;
+  Start(options);
+  Answer one, two, refused;
+  ASSERT_TRUE(Submit(one).ok());
+  ASSERT_TRUE(Submit(two).ok());
+  const absl::Status status = Submit(refused);
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(status.message(), ::testing::HasSubstr("2 images wait"));
+  EXPECT_TRUE(RetryAfter(status).has_value());
+  batcher_->Stop();
+  EXPECT_TRUE(one.result.ok());
+  EXPECT_FALSE(refused.done.HasBeenNotified());
+}
+
+TEST_F(BatcherTest, LiveRequestsGoFirst) {
+  Serve(1);
+  hold_ = true;
+  BatcherOptions options;
+  options.max_batch = 1;
+  options.max_delay = absl::ZeroDuration();
+  Start(options);
+  Answer first, background, live;
+  ASSERT_TRUE(Submit(first).ok());
+  holding_.WaitForNotification();
+  ASSERT_TRUE(Submit(background, 1, Priority::kBackground).ok());
+  ASSERT_TRUE(Submit(live).ok());
+  bool live_was_first = false;
+  go_on_.Notify();
+  live.done.WaitForNotification();
+  background.done.WaitForNotification();
+  live_was_first = live.result->queue_time <= background.result->queue_time;
+  EXPECT_TRUE(live_was_first);
+}
+
+TEST_F(BatcherTest, AddThatHasWaitedForLongGoesBeforeSearches) {
+  Serve(1);
+  hold_ = true;
+  BatcherOptions options;
+  options.max_batch = 2;
+  options.max_delay = absl::ZeroDuration();
+  options.max_background_wait = absl::ZeroDuration();
+  Start(options);
+  Answer first, background, live, later;
+  ASSERT_TRUE(Submit(first).ok());
+  holding_.WaitForNotification();
+  std::vector<std::string> order;
+  const auto submit = [&](const char* name, Answer& answer, Priority priority) {
+    BatchRequest request = Request(answer, 1);
+    request.priority = priority;
+    // All on the batch thread.
+    request.done = [&order, &answer, name](absl::StatusOr<BatchResult> result) {
+      order.push_back(name);
+      answer.result = std::move(result);
+      answer.done.Notify();
+    };
+    ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
+  };
+  submit("live", live, Priority::kLive);
+  submit("later", later, Priority::kLive);
+  submit("background", background, Priority::kBackground);
+  go_on_.Notify();
+  batcher_->Stop();
+  EXPECT_THAT(order, ElementsAre("background", "live", "later"));
+}
+
+TEST_F(BatcherTest, LateRequestCostsNoCompute) {
+  Serve(1);
+  Start(Patient());
+  Answer answer;
+  BatchRequest request = Request(answer, 1);
+  request.deadline = absl::InfinitePast();
+  ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
+  batcher_->Stop();
+  EXPECT_EQ(answer.result.status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(sizes(), ElementsAre());
+}
+
+TEST_F(BatcherTest, CancelledRequestCostsNoComputeAndOthersGoOn) {
+  Serve(1);
+  Start(Patient());
+  Answer cancelled, other;
+  BatchRequest request = Request(cancelled, 1);
+  request.cancelled = [] { return true; };
+  ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
+  ASSERT_TRUE(Submit(other).ok());
+  batcher_->Stop();
+  EXPECT_EQ(cancelled.result.status().code(), absl::StatusCode::kCancelled);
+  EXPECT_TRUE(other.result.ok());
+  EXPECT_THAT(sizes(), ElementsAre(1));
+}
+
+TEST_F(BatcherTest, OneBadImageFailsItsOwnRequestAlone) {
+  Serve(1);
+  Start(Patient());
+  Answer bad, good;
+  ASSERT_TRUE(batcher_->Submit(Request(bad, 1, kBadWidth)).ok());
+  ASSERT_TRUE(Submit(good).ok());
+  batcher_->Stop();
+  EXPECT_EQ(bad.result.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(good.result.ok());
+}
+
+TEST_F(BatcherTest, ABatchKeepsTheSnapshotItBeganWith) {
+  Serve(1);
+  hold_ = true;
+  BatcherOptions options;
+  options.max_delay = absl::ZeroDuration();
+  Start(options);
+  Answer before, after;
+  ASSERT_TRUE(Submit(before).ok());
+  holding_.WaitForNotification();
+  Serve(2);
+  ASSERT_TRUE(Submit(after).ok());
+  go_on_.Notify();
+  after.done.WaitForNotification();
+  before.done.WaitForNotification();
+  EXPECT_EQ(before.result->snapshot->version, 1);
+  EXPECT_EQ(after.result->snapshot->version, 2);
+}
+
+TEST_F(BatcherTest, WithoutAModelRequestsAreUnavailable) {
+  Start(Patient());
+  Answer answer;
+  ASSERT_TRUE(Submit(answer).ok());
+  batcher_->Stop();
+  EXPECT_EQ(answer.result.status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(BatcherTest, RequestWithoutImagesGetsTheSnapshot) {
+  Serve(5);
+  Start(Patient());
+  Answer answer;
+  ASSERT_TRUE(Submit(answer, 0).ok());
+  batcher_->Stop();
+  ASSERT_TRUE(answer.result.ok());
+  EXPECT_EQ(answer.result->snapshot->version, 5);
+  EXPECT_EQ(answer.result->encoding.embeddings.rows(), 0);
+}
+
+TEST_F(BatcherTest, RequestLargerThanABatchIsABatchByItself) {
+  Serve(1);
+  Start(Patient(2));
+  Answer large;
+  ASSERT_TRUE(Submit(large, 5).ok());
+  large.done.WaitForNotification();
+  EXPECT_THAT(sizes(), ElementsAre(5));
+}
+
+TEST_F(BatcherTest, StoppedBatcherRefuses) {
+  Serve(1);
+  Start(Patient());
+  batcher_->Stop();
+  Answer answer;
+  EXPECT_EQ(Submit(answer).code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(BatcherTest, ManyThreadsEachGetTheirOwnAnswer) {
+  Serve(1);
+  BatcherOptions options;
+  options.max_delay = absl::ZeroDuration();
+  options.max_queue = 1000;
+  Start(options);
+  std::atomic<int> right{0};
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      for (uint32_t i = 0; i < 20; ++i) {
+        Answer answer;
+        BatchRequest request = Request(answer, 0);
+        request.images.push_back(PhotoImage(1000 * t + i));
+        request.modalities.push_back(v1::MODALITY_SKETCH);
+        ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
+        answer.done.WaitForNotification();
+        const Encoding alone =
+            EncodeImage(FakeEncoder(1), PhotoImage(1000 * t + i), v1::MODALITY_SKETCH);
+        right += answer.result->encoding.embeddings.row(0) == alone.embeddings.row(0) ? 1 : 0;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right, 160);
+}
+
+TEST(BatcherOptionsTest, BadOptionIsNamed) {
+  SnapshotSlot slot;
+  for (const auto& [batch, queue, name] :
+       {std::tuple(0, 1, "max_batch"), std::tuple(257, 1, "max_batch"),
+        std::tuple(1, 0, "max_queue")}) {
+    BatcherOptions options;
+    options.max_batch = batch;
+    options.max_queue = queue;
+    const auto batcher = Batcher::Create(options, &slot);
+    EXPECT_EQ(batcher.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(batcher.status().message()), ::testing::HasSubstr(name));
+  }
+}
+
+}  // namespace
+}  // namespace s2p::testing

@@ -1,0 +1,182 @@
+#include "server/search/query.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "tests/server/gallery_fixture.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class QueryTest : public ::testing::Test {
+ protected:
+  QueryTest() { request_.add_examples()->set_image(PhotoBytes(1)); }
+
+  void ExpectRefused(const std::string& field) {
+    const auto query = ParseQuery(request_, limits_);
+    EXPECT_EQ(query.status().code(), absl::StatusCode::kInvalidArgument) << field;
+    EXPECT_THAT(std::string(query.status().message()), HasSubstr(field));
+  }
+  v1::Strokes* AddStrokes() {
+    v1::Strokes* strokes = request_.mutable_examples(0)->mutable_strokes();
+    strokes->set_width(100);
+    strokes->set_height(100);
+    strokes->add_strokes()->add_points()->set_x(5);
+    return strokes;
+  }
+
+  Limits limits_;
+  v1::SearchRequest request_;
+};
+
+TEST_F(QueryTest, DefaultsAreTheApis) {
+  const auto query = ParseQuery(request_, limits_);
+  ASSERT_TRUE(query.ok()) << query.status();
+  EXPECT_EQ(query->search.top_k, 10);
+  EXPECT_LE(query->search.min_score, -1);
+  EXPECT_EQ(query->examples[0].modality, v1::MODALITY_SKETCH);
+  EXPECT_EQ(query->examples[0].weight, 1);
+  EXPECT_EQ(query->pixels, 64);
+}
+
+TEST_F(QueryTest, NoExampleIsRefused) {
+  request_.clear_examples();
+  ExpectRefused("examples");
+}
+
+TEST_F(QueryTest, TooManyExamplesAreRefused) {
+  for (int i = 0; i < 16; ++i) request_.add_examples()->set_photo_id("a");
+  ExpectRefused("examples: 17");
+}
+
+TEST_F(QueryTest, ExampleWithoutContentIsRefused) {
+  request_.add_examples();
+  ExpectRefused("examples[1]");
+}
+
+TEST_F(QueryTest, TopKOutsideItsRangeIsRefused) {
+  for (const uint32_t top_k : {0u, 1001u}) {
+    request_.set_top_k(top_k);
+    ExpectRefused("top_k");
+  }
+}
+
+TEST_F(QueryTest, MinScoreOutsideItsRangeIsRefused) {
+  for (const float score : {-1.5F, 1.5F, std::nanf("")}) {
+    request_.set_min_score(score);
+    ExpectRefused("min_score");
+  }
+}
+
+TEST_F(QueryTest, WeightThatIsNotFiniteIsRefused) {
+  request_.mutable_examples(0)->set_weight(std::numeric_limits<float>::infinity());
+  ExpectRefused("examples[0].weight");
+}
+
+TEST_F(QueryTest, UnknownModalityIsRefused) {
+  request_.mutable_examples(0)->set_modality(static_cast<v1::Modality>(7));
+  ExpectRefused("examples[0].modality");
+}
+
+TEST_F(QueryTest, BadImageIsRefusedBeforeItIsDecoded) {
+  request_.add_examples()->set_image("no image");
+  ExpectRefused("examples[1].image: not a JPEG, PNG or WebP image");
+}
+
+TEST_F(QueryTest, TooManyStrokesAreRefused) {
+  v1::Strokes* strokes = AddStrokes();
+  for (int i = 0; i < 2000; ++i) strokes->add_strokes();
+  ExpectRefused("examples[0].strokes");
+}
+
+TEST_F(QueryTest, BadStrokeIsNamedWhenItIsDrawn) {
+  AddStrokes()->mutable_strokes(0)->mutable_points(0)->set_y(std::nanf(""));
+  const auto query = ParseQuery(request_, limits_);
+  ASSERT_TRUE(query.ok());
+  const auto images = DecodeExamples(*query, limits_);
+  EXPECT_EQ(images.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(images.status().message()),
+              HasSubstr("examples[0].strokes: strokes[0].points[0].y"));
+}
+
+TEST_F(QueryTest, PhotoIdWithControlCharacterIsRefused) {
+  request_.mutable_examples(0)->set_photo_id("a\nb");
+  ExpectRefused("examples[0].photo_id");
+}
+
+TEST_F(QueryTest, FilterRangesAreChecked) {
+  v1::AttributeRange* range = request_.mutable_filter()->add_attributes();
+  ExpectRefused("filter.attributes[0].name");
+  range->set_name("boots");
+  range->set_min(1.5F);
+  ExpectRefused("filter.attributes[0].min");
+  range->set_min(0.8F);
+  range->set_max(0.2F);
+  ExpectRefused("filter.attributes[0]");
+}
+
+TEST_F(QueryTest, FilterMetadataIsLimited) {
+  (*request_.mutable_filter()->mutable_metadata())[std::string(65, 'k')] = "v";
+  ExpectRefused("filter.metadata");
+}
+
+// Fusing, against a gallery with the items "a", "b" (photos).
+class FuseTest : public GalleryTest {
+ protected:
+  FuseTest() {
+    Reopen();
+    for (auto& outcome : gallery_->Add({Item("a", 1), Item("b", 2)})) EXPECT_TRUE(outcome.ok());
+  }
+  absl::StatusOr<EmbeddingMatrix> Fuse(const std::vector<std::pair<std::string, float>>& items,
+                                       v1::Modality modality = v1::MODALITY_UNSPECIFIED) {
+    Query query;
+    for (const auto& [photo_id, weight] : items) {
+      QueryExample& example = query.examples.emplace_back();
+      example.photo_id = photo_id;
+      example.weight = weight;
+      example.modality = modality;
+    }
+    return FuseExamples(query, EmbeddingMatrix(), *slot_.Get()->gallery);
+  }
+  std::vector<double> EmbeddingOf(const std::string& photo_id) {
+    const auto embedding = *slot_.Get()->gallery->EmbeddingOf(photo_id);
+    return {embedding.begin(), embedding.end()};
+  }
+};
+
+TEST_F(FuseTest, SumIsWeightedAndOfUnitLength) {
+  const auto fused = Fuse({{"a", 2}, {"b", -1}});
+  ASSERT_TRUE(fused.ok()) << fused.status();
+  const auto a = EmbeddingOf("a"), b = EmbeddingOf("b");
+  double norm = 0;
+  for (size_t k = 0; k < a.size(); ++k) norm += std::pow(2 * a[k] - b[k], 2);
+  for (size_t k = 0; k < a.size(); ++k) {
+    EXPECT_NEAR(fused->row(0)[k], (2 * a[k] - b[k]) / std::sqrt(norm), 1e-6);
+  }
+}
+
+TEST_F(FuseTest, ExamplesThatCancelOutAreRefused) {
+  const auto fused = Fuse({{"a", 1}, {"a", -1}});
+  EXPECT_EQ(fused.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(fused.status().message()), HasSubstr("examples"));
+}
+
+TEST_F(FuseTest, UnknownItemIsNotFound) {
+  const auto fused = Fuse({{"a", 1}, {"none", 1}});
+  EXPECT_EQ(fused.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(fused.status().message()), HasSubstr("examples[1].photo_id"));
+}
+
+TEST_F(FuseTest, AnotherModalityThanTheItemsIsRefused) {
+  EXPECT_TRUE(Fuse({{"a", 1}}, v1::MODALITY_PHOTO).ok());
+  EXPECT_EQ(Fuse({{"a", 1}}, v1::MODALITY_SKETCH).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace s2p::testing

@@ -1,0 +1,304 @@
+#include "server/versions/snapshot_loader.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/synchronization/notification.h"
+#include "tests/server/gallery_fixture.h"
+#include "tests/server/versions/tiny_checkpoint.h"
+
+namespace s2p::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// A store, a gallery, and a loader whose encoders are fakes of the
+// checkpoint's version.
+class SnapshotLoaderTest : public ::testing::Test {
+ protected:
+  SnapshotLoaderTest() : store_(dir_.File("checkpoints")) {
+    gallery_options_.data_dir = dir_.File("data");
+    options_.checkpoint_root = store_.root();
+    options_.data_dir = gallery_options_.data_dir;
+    options_.load_encoder =
+        [this](const Checkpoint& checkpoint) -> absl::StatusOr<std::unique_ptr<const Encoder>> {
+      loaded_.push_back(checkpoint.manifest.version());
+      loaded_from_ = checkpoint.directory;
+      if (!load_failure_.ok() && checkpoint.manifest.version() == failing_version_) {
+        return load_failure_;
+      }
+      return std::unique_ptr<const Encoder>(
+          std::make_unique<FakeEncoder>(checkpoint.manifest.version()));
+    };
+    Restart();
+  }
+
+  // A new process, as far as the server is concerned.
+  void Restart() {
+    loader_.reset();
+    gallery_.reset();
+    slot_.Set(nullptr);
+    loaded_.clear();
+    gallery_ = *Gallery::Open(gallery_options_, &slot_);
+    loader_ = *SnapshotLoader::Create(options_, gallery_.get());
+  }
+  int64_t Publish() { return PublishTinyCheckpoint(store_); }
+  static void FlipLastByte(const std::string& path) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(-1, std::ios::end);
+    file.put('\x7F');
+  }
+  std::string WeightsOf(int64_t version) const {
+    return store_.DirectoryOf(version) + "/" + kWeightsFileName;
+  }
+  std::string AdoptedWeightsOf(int64_t version) const {
+    return absl::StrCat(options_.data_dir, "/models/", version, "/", kWeightsFileName);
+  }
+  int64_t ServingVersion() const {
+    const auto snapshot = slot_.Get();
+    return snapshot == nullptr ? 0 : snapshot->version;
+  }
+  VersionStatus StatusOf(int64_t version) const {
+    for (const VersionStatus& status : loader_->Status().versions) {
+      if (status.version == version) return status;
+    }
+    ADD_FAILURE() << "version " << version << " is not known";
+    return {};
+  }
+
+  TempDir dir_;
+  const CheckpointStore store_;
+  GalleryOptions gallery_options_;
+  SnapshotLoaderOptions options_;
+  SnapshotSlot slot_;
+  std::vector<int64_t> loaded_;
+  std::string loaded_from_;
+  absl::Status load_failure_;
+  int64_t failing_version_ = 0;
+  std::unique_ptr<Gallery> gallery_;
+  std::unique_ptr<SnapshotLoader> loader_;
+};
+
+TEST_F(SnapshotLoaderTest, NewestVersionServes) {
+  Publish();
+  Publish();
+  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(ServingVersion(), 2);
+  EXPECT_THAT(loaded_, ElementsAre(2));
+  EXPECT_EQ(StatusOf(2).state, VersionState::kServing);
+  EXPECT_EQ(StatusOf(1).state, VersionState::kPublished);
+  EXPECT_EQ(loader_->Status().serving_version, 2);
+  EXPECT_EQ(loader_->Status().device, "cpu");
+}
+
+TEST_F(SnapshotLoaderTest, StatusHasNewestFirstWithTheirManifests) {
+  Publish();
+  Publish();
+  const ModelStatus status = loader_->Status();
+  ASSERT_EQ(status.versions.size(), 2u);
+  EXPECT_EQ(status.versions[0].version, 2);
+  EXPECT_EQ(status.versions[1].version, 1);
+  ASSERT_NE(status.versions[1].manifest, nullptr);
+  EXPECT_EQ(status.versions[1].manifest->backbone().arch(), "resnet18");
+  EXPECT_EQ(status.serving_version, 0);
+}
+
+TEST_F(SnapshotLoaderTest, EmptyStoreIsNotFound) {
+  const absl::Status status = loader_->Load();
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(status.message(), HasSubstr(store_.root() + ": no checkpoint is published here"));
+  EXPECT_THAT(loader_->Status().versions, IsEmpty());
+}
+
+TEST_F(SnapshotLoaderTest, AdoptedCopyIsWhatIsLoaded) {
+  Publish();
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(loaded_from_, options_.data_dir + "/models/1");
+  EXPECT_EQ(*Sha256OfFile(AdoptedWeightsOf(1)), *Sha256OfFile(WeightsOf(1)));
+}
+
+TEST_F(SnapshotLoaderTest, AdoptedCopyServesWhenTheStoreIsGone) {
+  Publish();
+  ASSERT_TRUE(loader_->Load().ok());
+  fs::remove_all(store_.root());
+  Restart();
+  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(ServingVersion(), 1);
+}
+
+TEST_F(SnapshotLoaderTest, DamagedVersionFailsWithTheReasonAndTheOlderOneServes) {
+  Publish();
+  Publish();
+  FlipLastByte(WeightsOf(2));
+  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(ServingVersion(), 1);
+  const VersionStatus failed = StatusOf(2);
+  EXPECT_EQ(failed.state, VersionState::kFailed);
+  EXPECT_EQ(failed.failure.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(failed.failure.message(), HasSubstr("sha256"));
+  EXPECT_FALSE(fs::exists(AdoptedWeightsOf(2)));
+}
+
+TEST_F(SnapshotLoaderTest, ShortFileFailsBeforeItIsCopied) {
+  Publish();
+  fs::resize_file(WeightsOf(1), 5);
+  const absl::Status status = loader_->Load();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(status.message(), HasSubstr(WeightsOf(1) + ": size: 5 bytes"));
+}
+
+TEST_F(SnapshotLoaderTest, MissingWeightsAreDataLoss) {
+  Publish();
+  fs::remove(WeightsOf(1));
+  EXPECT_EQ(loader_->Load().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(SnapshotLoaderTest, FolderOfAnotherVersionIsDataLoss) {
+  Publish();
+  fs::rename(store_.DirectoryOf(1), store_.DirectoryOf(4));
+  const absl::Status status = loader_->Load();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(status.message(), HasSubstr("version: 1, but the folder is 4"));
+}
+
+TEST_F(SnapshotLoaderTest, DamagedAdoptedCopyIsCopiedAgain) {
+  Publish();
+  ASSERT_TRUE(loader_->Load().ok());
+  FlipLastByte(AdoptedWeightsOf(1));
+  Restart();
+  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(*Sha256OfFile(AdoptedWeightsOf(1)), *Sha256OfFile(WeightsOf(1)));
+}
+
+TEST_F(SnapshotLoaderTest, DamagedAdoptedCopyWithoutAStoreIsTheReason) {
+  Publish();
+  ASSERT_TRUE(loader_->Load().ok());
+  FlipLastByte(AdoptedWeightsOf(1));
+  fs::remove_all(store_.root());
+  Restart();
+  const absl::Status status = loader_->Load();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(status.message(), HasSubstr("models/1"));
+}
+
+TEST_F(SnapshotLoaderTest, EncoderThatCannotBeMadeFailsItsVersionOnly) {
+  Publish();
+  Publish();
+  failing_version_ = 2;
+  load_failure_ = absl::DataLossError("weights.safetensors: tensor 'w': wrong shape");
+  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(ServingVersion(), 1);
+  EXPECT_EQ(StatusOf(2).failure, load_failure_);
+}
+
+TEST_F(SnapshotLoaderTest, FinalFailureIsNotTriedAgainButAPassingOneIs) {
+  Publish();
+  failing_version_ = 1;
+  load_failure_ = absl::ResourceExhaustedError("out of device memory");
+  EXPECT_EQ(loader_->Load(), load_failure_);
+  EXPECT_EQ(loader_->Load(), load_failure_);
+  EXPECT_THAT(loaded_, ElementsAre(1, 1));
+  load_failure_ = absl::DataLossError("probe");
+  EXPECT_EQ(loader_->Load(), load_failure_);
+  EXPECT_EQ(loader_->Load(), load_failure_);
+  EXPECT_THAT(loaded_, ElementsAre(1, 1, 1));
+}
+
+TEST_F(SnapshotLoaderTest, PinnedVersionServesAlsoAfterARestart) {
+  for (int i = 0; i < 3; ++i) Publish();
+  ASSERT_TRUE(gallery_->SetPinnedVersion(2).ok());
+  Restart();
+  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(ServingVersion(), 2);
+  EXPECT_EQ(loader_->Status().pinned_version, 2);
+}
+
+TEST_F(SnapshotLoaderTest, NothingNewerThanThePinServes) {
+  Publish();
+  Publish();
+  FlipLastByte(WeightsOf(1));
+  ASSERT_TRUE(gallery_->SetPinnedVersion(1).ok());
+  EXPECT_EQ(loader_->Load().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(ServingVersion(), 0);
+}
+
+TEST_F(SnapshotLoaderTest, GalleryIsEmbeddedWithTheNewVersion) {
+  Publish();
+  ASSERT_TRUE(loader_->Load().ok());
+  std::vector<NewItem> items;
+  items.push_back(MakeNewItem("a", 1, *slot_.Get()->encoder));
+  ASSERT_TRUE(gallery_->Add(std::move(items)).front().ok());
+  Publish();
+  std::vector<double> progress;
+  options_.on_change = [&](const VersionStatus& status) {
+    if (status.version != 2 || status.state != VersionState::kEmbedding) return;
+    progress.push_back(status.progress);
+  };
+  Restart();
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(slot_.Get()->gallery->version(), 2);
+  EXPECT_EQ(slot_.Get()->gallery->size(), 1);
+  EXPECT_EQ(progress.front(), 0);
+  EXPECT_EQ(progress.back(), 1);
+}
+
+TEST_F(SnapshotLoaderTest, OldCopiesAreRemovedButThePinnedAndTheServingOneStay) {
+  for (int i = 0; i < 4; ++i) {
+    Publish();
+    Restart();
+    ASSERT_TRUE(loader_->Load().ok());
+  }
+  EXPECT_FALSE(fs::exists(AdoptedWeightsOf(1)));
+  EXPECT_FALSE(fs::exists(AdoptedWeightsOf(2)));
+  EXPECT_TRUE(fs::exists(AdoptedWeightsOf(3)));
+  EXPECT_TRUE(fs::exists(AdoptedWeightsOf(4)));
+  ASSERT_TRUE(gallery_->SetPinnedVersion(1).ok());
+  Restart();
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_TRUE(fs::exists(AdoptedWeightsOf(1)));
+}
+
+TEST_F(SnapshotLoaderTest, LeftoverOfAnInterruptedCopyIsRemoved) {
+  Publish();
+  const std::string leftover = options_.data_dir + "/models/.9.tmp";
+  fs::create_directories(leftover);
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_FALSE(fs::exists(leftover));
+}
+
+TEST_F(SnapshotLoaderTest, ThreadWaitsForTheFirstCheckpoint) {
+  absl::Notification serving;
+  options_.poll_interval = absl::Milliseconds(1);
+  options_.on_change = [&](const VersionStatus& status) {
+    if (status.state == VersionState::kServing) serving.Notify();
+  };
+  Restart();
+  loader_->Start();
+  Publish();
+  serving.WaitForNotification();
+  EXPECT_EQ(ServingVersion(), 1);
+  loader_->Stop();
+}
+
+TEST_F(SnapshotLoaderTest, StopEndsTheWaitForTheNextLook) {
+  options_.poll_interval = absl::InfiniteDuration();
+  Restart();
+  loader_->Start();
+  loader_->Stop();
+  EXPECT_EQ(ServingVersion(), 0);
+}
+
+TEST_F(SnapshotLoaderTest, BadOptionIsNamed) {
+  options_.keep_versions = 0;
+  EXPECT_THAT(SnapshotLoader::Create(options_, gallery_.get()).status().message(),
+              HasSubstr("keep_versions"));
+  options_.load_encoder = nullptr;
+  EXPECT_THAT(SnapshotLoader::Create(options_, gallery_.get()).status().message(),
+              HasSubstr("load_encoder"));
+}
+
+}  // namespace
+}  // namespace s2p::testing

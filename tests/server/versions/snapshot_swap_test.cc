@@ -1,0 +1,377 @@
+// A new version takes the place of one that serves.
+#include <atomic>
+#include <filesystem>
+#include <utility>
+
+#include "tests/server/versions/swap_fixture.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+
+using SnapshotSwapTest = SwapTest;
+
+// Runs `action` when the version embeds its first batch of photos.
+std::function<absl::Status(absl::Span<const EncoderInput>)> OnFirstPhotos(
+    std::function<void()> action) {
+  auto done = std::make_shared<bool>(false);
+  return [done, action](absl::Span<const EncoderInput> inputs) {
+    if (IsPhoto(inputs.front()) && !std::exchange(*done, true)) action();
+    return absl::OkStatus();
+  };
+}
+
+TEST_F(SnapshotSwapTest, NewerVersionReplacesTheOneThatServes) {
+  Serve();
+  MustAdd("a", 1);
+  Serve();
+  EXPECT_EQ(slot_.Get()->encoder->version(), 2);
+  EXPECT_EQ(slot_.Get()->gallery->version(), 2);
+  EXPECT_EQ(Best(1), "a");
+  EXPECT_EQ(StatusOf(2).state, VersionState::kServing);
+  EXPECT_EQ(StatusOf(1).state, VersionState::kRetired);
+  EXPECT_EQ(loader_->Status().serving_version, 2);
+}
+
+TEST_F(SnapshotSwapTest, StatesComeInOrder) {
+  Serve();
+  MustAdd("a", 1);
+  Serve();
+  std::vector<VersionState> states;
+  for (const VersionStatus& status : HistoryOf(2)) {
+    if (states.empty() || states.back() != status.state) states.push_back(status.state);
+  }
+  EXPECT_THAT(states, ElementsAre(VersionState::kLoading, VersionState::kWarming,
+                                  VersionState::kEmbedding, VersionState::kServing));
+  EXPECT_EQ(HistoryOf(1).back().state, VersionState::kRetired);
+}
+
+TEST_F(SnapshotSwapTest, WarmUpComputesEverySizeWithPhotosAndSketches) {
+  options_.warm_up_batch_sizes = {1, 4};
+  options_.warm_up_passes = 3;
+  Restart();
+  std::map<std::pair<size_t, v1::Modality>, int> passes;
+  Model model;
+  model.on_encode = [&](absl::Span<const EncoderInput> inputs) {
+    ++passes[{inputs.size(), inputs.front().modality}];
+    return absl::OkStatus();
+  };
+  SetModel(1, model);
+  Serve();
+  EXPECT_THAT(
+      passes,
+      ElementsAre(Pair(Pair(1, v1::MODALITY_SKETCH), 3), Pair(Pair(1, v1::MODALITY_PHOTO), 3),
+                  Pair(Pair(4, v1::MODALITY_SKETCH), 3), Pair(Pair(4, v1::MODALITY_PHOTO), 3)));
+}
+
+TEST_F(SnapshotSwapTest, OldVersionServesWhileTheNewOneIsWarmedUpAndEmbeds) {
+  Serve();
+  MustAdd("a", 1);
+  std::vector<std::pair<int64_t, std::string>> answers;
+  Model model;
+  model.on_encode = [&](absl::Span<const EncoderInput>) {
+    answers.emplace_back(ServingVersion(), Best(1));
+    return absl::OkStatus();
+  };
+  SetModel(2, model);
+  Publish();
+  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_GE(answers.size(), 2u);
+  for (const auto& answer : answers) EXPECT_THAT(answer, Pair(1, "a"));
+}
+
+TEST_F(SnapshotSwapTest, WhatIsAddedAndDeletedMeanwhileIsCaughtUpWith) {
+  Serve();
+  MustAdd("a", 1);
+  MustAdd("b", 2);
+  Model model;
+  model.on_encode = OnFirstPhotos([this] {
+    MustAdd("c", 3);
+    const std::vector<std::string> deleted = {"a"};
+    ASSERT_TRUE(gallery_->Delete(deleted).ok());
+  });
+  SetModel(2, model);
+  Serve();
+  EXPECT_EQ(slot_.Get()->gallery->size(), 2);
+  EXPECT_EQ(Best(2), "b");
+  EXPECT_EQ(Best(3), "c");
+}
+
+TEST_F(SnapshotSwapTest, VersionThatCannotBeLoadedLeavesTheOldOneServing) {
+  Serve();
+  Model model;
+  model.load = absl::DataLossError("weights.safetensors: probe differs");
+  SetModel(2, model);
+  Publish();
+  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(ServingVersion(), 1);
+  EXPECT_EQ(StatusOf(2).state, VersionState::kFailed);
+  EXPECT_EQ(StatusOf(2).failure, model.load);
+  EXPECT_EQ(StatusOf(1).state, VersionState::kServing);
+}
+
+TEST_F(SnapshotSwapTest, FinalFailureIsToldOnceAndNotTriedAgain) {
+  Serve();
+  Model model;
+  model.load = absl::DataLossError("probe");
+  SetModel(2, model);
+  Publish();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_THAT(loaded(), ElementsAre(1, 2));
+  EXPECT_EQ(HistoryOf(2).size(), 2u);  // Loading, failed.
+}
+
+TEST_F(SnapshotSwapTest, FailureThatMayPassIsTriedAgain) {
+  Serve();
+  Model model;
+  model.load = absl::ResourceExhaustedError("out of device memory");
+  SetModel(2, model);
+  Publish();
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(ServingVersion(), 1);
+  SetModel(2, {});
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(ServingVersion(), 2);
+}
+
+TEST_F(SnapshotSwapTest, FailureInTheWarmUpLeavesTheOldOneServing) {
+  Serve();
+  Model model;
+  model.on_encode = [](absl::Span<const EncoderInput> inputs) {
+    return IsPhoto(inputs.front()) ? absl::OkStatus() : absl::InternalError("no kernel");
+  };
+  SetModel(2, model);
+  Publish();
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(ServingVersion(), 1);
+  EXPECT_THAT(std::string(StatusOf(2).failure.message()), HasSubstr("no kernel"));
+}
+
+TEST_F(SnapshotSwapTest, FailureInTheEmbeddingLeavesTheOldOneServing) {
+  Serve();
+  MustAdd("a", 1);
+  Model model;
+  model.on_encode = [](absl::Span<const EncoderInput> inputs) {
+    return IsPhoto(inputs.front()) ? absl::InternalError("gone") : absl::OkStatus();
+  };
+  SetModel(2, model);
+  Publish();
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(ServingVersion(), 1);
+  EXPECT_EQ(Best(1), "a");
+  EXPECT_EQ(StatusOf(2).state, VersionState::kFailed);
+}
+
+TEST_F(SnapshotSwapTest, OfABurstOnlyTheNewestIsWorkedOn) {
+  Serve();
+  for (int i = 0; i < 3; ++i) Publish();
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(ServingVersion(), 4);
+  EXPECT_THAT(loaded(), ElementsAre(1, 4));
+}
+
+TEST_F(SnapshotSwapTest, NextNewestServesIfTheNewestIsDamaged) {
+  Serve();
+  Publish();
+  Publish();
+  Model model;
+  model.load = absl::DataLossError("probe");
+  SetModel(3, model);
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(ServingVersion(), 2);
+}
+
+TEST_F(SnapshotSwapTest, NothingIsEmbeddedForAnOlderVersionWhileTheNewestMayRecover) {
+  Serve();
+  Publish();
+  Publish();
+  Model model;
+  model.load = absl::ResourceExhaustedError("out of device memory");
+  SetModel(3, model);
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(ServingVersion(), 1);
+  EXPECT_THAT(loaded(), ElementsAre(1, 3));
+}
+
+TEST_F(SnapshotSwapTest, NewerVersionSupersedesTheOneThatIsBeingEmbedded) {
+  Serve();
+  MustAdd("a", 1);
+  Model model;
+  model.on_encode = OnFirstPhotos([this] { Publish(); });
+  SetModel(2, model);
+  Publish();
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(ServingVersion(), 3);
+  EXPECT_EQ(StatusOf(2).state, VersionState::kPublished);
+  for (const VersionStatus& status : HistoryOf(2)) EXPECT_TRUE(status.failure.ok());
+}
+
+TEST_F(SnapshotSwapTest, SupersededVersionServesIfTheNewerOneIsDamaged) {
+  Serve();
+  MustAddMany(40);
+  Model damaged;
+  damaged.load = absl::DataLossError("probe");
+  SetModel(3, damaged);
+  Model model;
+  model.on_encode = OnFirstPhotos([this] { Publish(); });
+  SetModel(2, model);
+  Publish();
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(ServingVersion(), 2);
+  EXPECT_THAT(loaded(), ElementsAre(1, 2, 3, 2));
+  // The batch that was done before is not done again.
+  EXPECT_EQ(embedded(2), 40);
+}
+
+TEST_F(SnapshotSwapTest, WhileNothingServesNoNewerVersionSupersedes) {
+  Serve();
+  MustAdd("a", 1);
+  Model model;
+  model.on_encode = OnFirstPhotos([this] { Publish(); });
+  SetModel(2, model);
+  Publish();
+  Model lost;
+  lost.load = absl::DataLossError("lost");
+  SetModel(1, lost);
+  Restart();
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(HistoryOf(2).back().state, VersionState::kRetired);
+  EXPECT_EQ(ServingVersion(), 3);
+}
+
+TEST_F(SnapshotSwapTest, AfterARestartWhatIsEmbeddedServesUntilTheNewerVersionIs) {
+  Serve();
+  MustAdd("a", 1);
+  std::vector<int64_t> serving;
+  Model model;
+  model.on_encode = OnFirstPhotos([&] { serving.push_back(ServingVersion()); });
+  SetModel(2, model);
+  Publish();
+  Restart();
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_THAT(serving, ElementsAre(1));
+  EXPECT_EQ(ServingVersion(), 2);
+}
+
+TEST_F(SnapshotSwapTest, AfterARestartOnlyTheNewestOfThoseEmbeddedIsLoaded) {
+  Serve();
+  MustAdd("a", 1);
+  Serve();
+  Restart();
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_THAT(loaded(), ElementsAre(2));
+}
+
+TEST_F(SnapshotSwapTest, StopInterruptsTheEmbeddingWhichResumesAfterARestart) {
+  Serve();
+  MustAddMany(40);
+  Model model;
+  model.on_encode = OnFirstPhotos([this] { loader_->Stop(); });
+  SetModel(2, model);
+  Publish();
+  EXPECT_EQ(loader_->Load().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(ServingVersion(), 1);
+  EXPECT_EQ(StatusOf(2).state, VersionState::kPublished);
+  const int done = embedded(2);
+  EXPECT_LT(done, 40);
+  SetModel(2, {});
+  Restart();
+  ASSERT_TRUE(loader_->Load().ok());
+  EXPECT_EQ(ServingVersion(), 2);
+  EXPECT_EQ(embedded(2), 40 - done);
+}
+
+TEST_F(SnapshotSwapTest, TimeLeftComesFromTheSpeedSoFar) {
+  absl::Time now = absl::UnixEpoch();
+  options_.now = [&now] { return now; };
+  Restart();
+  Serve();
+  MustAddMany(64);
+  Model model;
+  model.on_encode = [&](absl::Span<const EncoderInput> inputs) {
+    if (IsPhoto(inputs.front())) now += absl::Seconds(10);
+    return absl::OkStatus();
+  };
+  SetModel(2, model);
+  Serve();
+  std::vector<std::pair<double, absl::Duration>> told;
+  for (const VersionStatus& status : HistoryOf(2)) {
+    if (status.state == VersionState::kEmbedding) told.emplace_back(status.progress, status.eta);
+  }
+  EXPECT_THAT(told, ElementsAre(Pair(0, absl::InfiniteDuration()), Pair(0.5, absl::Seconds(10)),
+                                Pair(1, absl::ZeroDuration())));
+}
+
+TEST_F(SnapshotSwapTest, ThreadTakesNewVersionsWhileItServes) {
+  options_.poll_interval = absl::Milliseconds(1);
+  Restart();
+  loader_->Start();
+  for (int64_t version = 1; version <= 3; ++version) {
+    Publish();
+    WaitFor(version, VersionState::kServing);
+    EXPECT_EQ(ServingVersion(), version);
+  }
+}
+
+TEST_F(SnapshotSwapTest, FailureThatMayPassIsTriedAgainAfterLongerAndLongerPauses) {
+  // The loader looks all the time, and thinks that no time passes unless it is told so.
+  std::atomic<int64_t> microseconds{0};
+  std::atomic<int> looks{0};
+  options_.now = [&] {
+    ++looks;
+    return absl::FromUnixMicros(microseconds);
+  };
+  options_.poll_interval = absl::Milliseconds(1);
+  Restart();
+  Model model;
+  model.load = absl::ResourceExhaustedError("no memory");
+  SetModel(1, model);
+  Publish();
+  loader_->Start();
+  const auto loads_after_looks = [&] {
+    for (const int begin = looks; looks < begin + 20;) std::this_thread::yield();
+    return loaded().size();
+  };
+  EXPECT_EQ(loads_after_looks(), 1u);
+  // Each pause is twice the one before: one poll interval, two, four.
+  int64_t end_of_pause = 0;
+  for (size_t attempts = 1; attempts <= 3; ++attempts) {
+    end_of_pause += 1000 << (attempts - 1);
+    microseconds = end_of_pause - 1;
+    EXPECT_EQ(loads_after_looks(), attempts);
+    microseconds = end_of_pause;
+    EXPECT_EQ(loads_after_looks(), attempts + 1);
+  }
+  loader_->Stop();
+}
+
+TEST_F(SnapshotSwapTest, WorkThatIsCancelledIsNoFailure) {
+  Serve();
+  Model model;
+  model.load = absl::CancelledError("the server is ending");
+  SetModel(2, model);
+  Publish();
+  EXPECT_EQ(loader_->Load().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(StatusOf(2).state, VersionState::kPublished);
+  EXPECT_EQ(ServingVersion(), 1);
+}
+
+TEST_F(SnapshotSwapTest, BadOptionsOfTheSwapAreNamed) {
+  const auto refusal = [this] {
+    return std::string(SnapshotLoader::Create(options_, gallery_.get()).status().message());
+  };
+  options_.reembed_share = 0.01;
+  EXPECT_THAT(refusal(), HasSubstr("reembed_share: 0.01"));
+  options_.reembed_share = 1;
+  options_.warm_up_batch_sizes = {0};
+  EXPECT_THAT(refusal(), HasSubstr("warm_up_batch_sizes: 0"));
+  options_.warm_up_batch_sizes = {1};
+  options_.warm_up_passes = -1;
+  EXPECT_THAT(refusal(), HasSubstr("warm_up_passes: -1"));
+}
+
+}  // namespace
+}  // namespace s2p::testing

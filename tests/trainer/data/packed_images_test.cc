@@ -1,0 +1,124 @@
+#include "trainer/data/packed_images.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "tests/trainer/tiny_run.h"
+#include "trainer/data/batch_loader.h"
+#include "trainer/data/data_set.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class PackedImagesTest : public TinyRunTest {
+ protected:
+  void SetUp() override {
+    manifest_ = *ManifestOf(*ResolveSpec(Spec()), {});
+    file_ = dir_.File("target.safetensors");
+    const auto data_set = DataSet::Open(Target());
+    ASSERT_TRUE(data_set.ok()) << data_set.status();
+    const absl::Status status =
+        PackDataSet(*data_set, manifest_.photo(), manifest_.sketch(), 2, file_);
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  // Opens the file with one tensor changed.
+  template <typename Change>
+  absl::Status Changed(Change change) {
+    auto tensors = ReadSafetensors(file_);
+    EXPECT_TRUE(tensors.ok()) << tensors.status();
+    change(*tensors);
+    EXPECT_TRUE(WriteSafetensors(file_, *tensors).ok());
+    return DataSet::Open(file_).status();
+  }
+
+  v1::CheckpointManifest manifest_;
+  std::string file_;
+};
+
+TEST_F(PackedImagesTest, DataSetIsTheFoldersWithItsDigest) {
+  const auto packed = DataSet::Open(file_), folder = DataSet::Open(Target());
+  ASSERT_TRUE(packed.ok()) << packed.status();
+  EXPECT_EQ(packed->sha256(), folder->sha256());
+  EXPECT_EQ(packed->name(), folder->name());
+  ASSERT_EQ(packed->images().size(), folder->images().size());
+  EXPECT_EQ(packed->images().back().path, folder->images().back().path);
+}
+
+TEST_F(PackedImagesTest, ImagesAreThosePreparedFromTheFolderInAnyOrder) {
+  const auto packed = DataSet::Open(file_), folder = DataSet::Open(Target());
+  std::vector<DataSetImage> photos;
+  for (const DataSetImage& image : folder->images()) {
+    if (image.modality == v1::MODALITY_PHOTO) photos.insert(photos.begin(), image);
+  }
+  const auto preprocessor = Preprocessor::Create(manifest_.photo());
+  const auto a = PreparedImages::Load(*packed, photos, *preprocessor, 1);
+  const auto b = PreparedImages::Load(*folder, photos, *preprocessor, 1);
+  ASSERT_TRUE(a.ok()) << a.status();
+  for (int i = 0; i < (*b)->size(); ++i) {
+    EXPECT_EQ((*a)->image(i).pixels(), (*b)->image(i).pixels()) << photos[i].path;
+  }
+}
+
+TEST_F(PackedImagesTest, GreyImagesTakeOneByteAPixel) {
+  const auto tensors = ReadSafetensors(file_);
+  EXPECT_EQ(tensors->at("photo").shape, (std::vector<int64_t>{16, 32, 32, 1}));
+}
+
+TEST_F(PackedImagesTest, ThereAreNoOriginals) {
+  const auto packed = DataSet::Open(file_);
+  const auto read = packed->Read(packed->images()[0]);
+  EXPECT_EQ(read.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(read.status().message()), HasSubstr("is packed"));
+}
+
+TEST_F(PackedImagesTest, PackingTwiceIsRefused) {
+  const auto packed = DataSet::Open(file_);
+  const absl::Status status =
+      PackDataSet(*packed, manifest_.photo(), manifest_.sketch(), 1, dir_.File("again"));
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_FALSE(std::filesystem::exists(dir_.File("again")));
+}
+
+TEST_F(PackedImagesTest, TruncatedFileIsDataLossNamingIt) {
+  std::filesystem::resize_file(file_, std::filesystem::file_size(file_) - 1);
+  const absl::Status status = DataSet::Open(file_).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(file_));
+}
+
+TEST_F(PackedImagesTest, WhatIsMissingOrWrongIsNamed) {
+  EXPECT_THAT(std::string(Changed([](TensorMap& t) { t.erase("format"); }).message()),
+              HasSubstr("no 'format'"));
+  SetUp();
+  EXPECT_THAT(std::string(Changed([](TensorMap& t) { t.erase("dataset.jsonl"); }).message()),
+              HasSubstr("'dataset.jsonl': missing"));
+  SetUp();
+  EXPECT_THAT(std::string(Changed([](TensorMap& t) { t.erase("sketch"); }).message()),
+              HasSubstr("'sketch': has 0 images for 16 lines"));
+  SetUp();
+  EXPECT_THAT(std::string(Changed([](TensorMap& t) {
+                            auto& shape = t.at("photo").shape;
+                            std::swap(shape[0], shape[1]);
+                          }).message()),
+              HasSubstr("'photo': is not [n, height, width, channels]"));
+  SetUp();
+  EXPECT_THAT(
+      std::string(
+          Changed([](TensorMap& t) {
+            t.at("preprocessing.photo").bytes.assign(t.at("preprocessing.photo").bytes.size(), ' ');
+          }).message()),
+      HasSubstr("'preprocessing.photo': makes no sense"));
+}
+
+TEST_F(PackedImagesTest, NewerFormatIsRefused) {
+  const absl::Status status = Changed([](TensorMap& t) { t.at("format").bytes[0] = 2; });
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("format 2 is newer"));
+}
+
+}  // namespace
+}  // namespace s2p::testing

@@ -1,0 +1,243 @@
+#include "trainer/ihda/ihda_losses.h"
+
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "tests/trainer/golden_tensors.h"
+#include "trainer/ihda/gradient_reversal.h"
+#include "trainer/ihda/learning_rate.h"
+
+namespace s2p::testing {
+namespace {
+
+// The sums of both steps against the reference program's, with linear heads on feat2 in float64.
+class IhdaLossesGoldenTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    S2P_GOLDEN_OR_SKIP(path, "losses.safetensors");
+    golden_ = std::make_unique<GoldenTensors>(path);
+    for (const char* name : {"cls", "att", "dom"}) {
+      for (const char* part : {".weight", ".bias"}) {
+        leaves_[absl::StrCat(name, part)] = golden_->Leaf(absl::StrCat("in/", name, part));
+      }
+    }
+    for (const char* name : {"source", "photo", "sketch"}) {
+      for (const char* layer : {"feat1_", "feat2_"}) {
+        leaves_[absl::StrCat(layer, name)] = golden_->Leaf(absl::StrCat("in/", layer, name));
+      }
+    }
+  }
+  torch::Tensor In(const std::string& name) const { return (*golden_)["in/" + name]; }
+  torch::Tensor Linear(const std::string& head, const torch::Tensor& x) const {
+    return torch::nn::functional::linear(x, leaves_.at(head + ".weight"),
+                                         leaves_.at(head + ".bias"));
+  }
+  DualEncoderOutput Features(const std::string& of) const {
+    return {leaves_.at("feat1_" + of), leaves_.at("feat2_" + of)};
+  }
+  LossHeads Heads() const {
+    LossHeads heads;
+    heads.identities = [this](const torch::Tensor& v) { return Linear("cls", v); };
+    heads.attributes = [this](const torch::Tensor& v) { return Linear("att", v); };
+    heads.domains = [this](const torch::Tensor& v, double coefficient) {
+      return Linear("dom", ReverseGradient(v, coefficient));
+    };
+    return heads;
+  }
+  static v1::TrainingSpec Spec(v1::Recipe recipe) {
+    v1::TrainingSpec spec;
+    spec.set_recipe(recipe);
+    auto& loss = *spec.mutable_loss();
+    loss.set_identity(1);
+    loss.set_triplet(1);
+    loss.set_attribute(0.1);
+    loss.set_attribute_entropy(0.1);
+    loss.set_consistency(0.1);
+    loss.set_domain(0.1);
+    loss.set_margin(0.3);
+    loss.set_label_smoothing(recipe == v1::RECIPE_RELEASE ? 0.1 : 0);
+    spec.mutable_step1()->set_attribute_factor(recipe == v1::RECIPE_RELEASE ? 10 : 1);
+    spec.mutable_step2()->set_attribute_factor(1);
+    spec.mutable_step1()->set_triplet_from_epoch(10);
+    spec.mutable_step2()->set_triplet_from_epoch(30);
+    return spec;
+  }
+  LossSum Step1(v1::Recipe recipe, int epoch) const {
+    return Step1Losses(
+        Spec(recipe),
+        {Features("source"), In("label_source"), In("att_source").to(torch::kFloat64)}, epoch,
+        Heads());
+  }
+  LossSum Step2(v1::Recipe recipe, int epoch, int64_t iteration, const LossHeads& heads) const {
+    Step2Batch batch;
+    batch.photo = Features("photo");
+    batch.sketch = Features("sketch");
+    batch.labels = In("label_target");
+    batch.source = Features("source");
+    batch.source_attributes = In("att_source").to(torch::kFloat64);
+    return Step2Losses(Spec(recipe), batch, epoch, iteration, heads);
+  }
+  // Value, and the gradient of every leaf whose gradient the file has; `suffix` marks features.
+  void Expect(const LossSum& sum, const std::string& prefix, const std::string& suffix = "") {
+    for (auto& item : leaves_) item.second.mutable_grad() = torch::Tensor();
+    const torch::Tensor total = sum.Total();
+    golden_->ExpectNear(total, prefix + "/value.f64", 1e-6);
+    total.backward();
+    int compared = 0;
+    for (const auto& [name, leaf] : leaves_) {
+      for (const std::string& entry : {absl::StrCat(prefix, "/grad/", name, suffix, ".f64"),
+                                       absl::StrCat(prefix, "/grad/", name, ".f64")}) {
+        if (!golden_->Has(entry)) continue;
+        ++compared;
+        ASSERT_TRUE(leaf.grad().defined()) << entry;
+        golden_->ExpectNear(leaf.grad(), entry, 1e-6);
+        break;
+      }
+    }
+    EXPECT_GE(compared, 5) << prefix;
+  }
+
+  std::unique_ptr<GoldenTensors> golden_;
+  std::map<std::string, torch::Tensor> leaves_;
+};
+
+TEST_F(IhdaLossesGoldenTest, Step1OfTheReleaseWithTriplet) {
+  Expect(Step1(v1::RECIPE_RELEASE, 10), "total_step1/code");
+}
+
+TEST_F(IhdaLossesGoldenTest, Step1OfTheReleaseBeforeTheTripletBegins) {
+  Expect(Step1(v1::RECIPE_RELEASE, 9), "total_step1/code_softmax");
+}
+
+TEST_F(IhdaLossesGoldenTest, Step1OfThePaper) {
+  Expect(Step1(v1::RECIPE_PAPER, 10), "total_step1/paper");
+}
+
+TEST_F(IhdaLossesGoldenTest, Step2OfTheReleaseAtThreeIterations) {
+  for (const int64_t iteration : {1, 100, 10000}) {
+    const std::string suffix = absl::StrCat("@it", iteration);
+    Expect(Step2(v1::RECIPE_RELEASE, 30, iteration, Heads()), "total_step2/code", suffix);
+    Expect(Step2(v1::RECIPE_RELEASE, 29, iteration, Heads()), "total_step2/code_softmax", suffix);
+  }
+}
+
+TEST_F(IhdaLossesGoldenTest, Step2OfThePaperAtThreeIterations) {
+  for (const int64_t iteration : {1, 100, 10000}) {
+    Expect(Step2(v1::RECIPE_PAPER, 30, iteration, Heads()), "total_step2/paper",
+           absl::StrCat("@it", iteration));
+  }
+}
+
+TEST_F(IhdaLossesGoldenTest, Step2WithAFullReversal) {
+  LossHeads heads = Heads();
+  heads.domains = [this](const torch::Tensor& v, double) {
+    return Linear("dom", ReverseGradient(v, 1));
+  };
+  Expect(Step2(v1::RECIPE_RELEASE, 30, 1, heads), "total_step2/code", "@c1");
+  Expect(Step2(v1::RECIPE_PAPER, 30, 1, heads), "total_step2/paper", "@c1");
+}
+
+// Which terms a sum has.
+std::vector<std::string> Terms(const LossSum& sum) {
+  std::vector<std::pair<std::string, double>> values;
+  EXPECT_TRUE(sum.Read(values).ok());
+  std::vector<std::string> names;
+  for (const auto& value : values) names.push_back(value.first);
+  names.pop_back();  // "total"
+  return names;
+}
+
+class IhdaLossesTest : public ::testing::Test {
+ protected:
+  static DualEncoderOutput Features(uint64_t seed) {
+    torch::manual_seed(seed);
+    return {torch::randn({4, 6}), torch::randn({4, 8})};
+  }
+  static LossHeads Heads() {
+    LossHeads heads;
+    const auto first = [](int64_t n) {
+      return [n](const torch::Tensor& v) { return v.slice(1, 0, n); };
+    };
+    heads.identities = first(4);
+    heads.attributes = first(3);
+    heads.domains = [](const torch::Tensor& v, double) { return v.slice(1, 0, 3); };
+    heads.retrieval_feature = [](const torch::Tensor& v) {
+      return torch::nn::functional::normalize(v);
+    };
+    return heads;
+  }
+  Step2Batch Batch() const {
+    return {Features(1), Features(2), torch::arange(4), Features(3), torch::ones({4, 3})};
+  }
+  static v1::TrainingSpec AllTerms() {
+    v1::TrainingSpec spec;
+    auto& loss = *spec.mutable_loss();
+    for (auto set :
+         {&v1::TrainingSpec::LossSpec::set_identity, &v1::TrainingSpec::LossSpec::set_triplet,
+          &v1::TrainingSpec::LossSpec::set_attribute,
+          &v1::TrainingSpec::LossSpec::set_attribute_entropy,
+          &v1::TrainingSpec::LossSpec::set_consistency, &v1::TrainingSpec::LossSpec::set_domain,
+          &v1::TrainingSpec::LossSpec::set_contrastive}) {
+      (loss.*set)(1);
+    }
+    loss.set_temperature(0.1);
+    spec.mutable_step1()->set_attribute_factor(1);
+    spec.mutable_step1()->set_images_per_identity(2);
+    spec.mutable_step2()->set_attribute_factor(1);
+    return spec;
+  }
+};
+
+TEST_F(IhdaLossesTest, EachWeightOfZeroTakesOutItsTermAndNoOther) {
+  const std::vector<std::string> all = Terms(Step2Losses(AllTerms(), Batch(), 0, 1, Heads()));
+  ASSERT_EQ(all, (std::vector<std::string>{"identity", "triplet", "attribute", "attribute_entropy",
+                                           "consistency", "domain", "contrastive"}));
+  for (const std::string& term : all) {
+    v1::TrainingSpec spec = AllTerms();
+    const auto* field = spec.loss().GetDescriptor()->FindFieldByName(term);
+    ASSERT_NE(field, nullptr) << term;
+    spec.loss().GetReflection()->SetDouble(spec.mutable_loss(), field, 0);
+    std::vector<std::string> rest = all;
+    rest.erase(std::find(rest.begin(), rest.end(), term));
+    EXPECT_EQ(Terms(Step2Losses(spec, Batch(), 0, 1, Heads())), rest) << term;
+  }
+}
+
+TEST_F(IhdaLossesTest, AttributeFactorOfZeroTurnsTheTermOffInThatStepAlone) {
+  v1::TrainingSpec spec = AllTerms();
+  spec.mutable_step2()->set_attribute_factor(0);
+  const auto step2 = Terms(Step2Losses(spec, Batch(), 0, 1, Heads()));
+  EXPECT_EQ(std::count(step2.begin(), step2.end(), "attribute"), 0);
+  const auto step1 = Terms(Step1Losses(
+      spec, {Features(1), torch::tensor({0, 0, 1, 1}), torch::ones({4, 3})}, 0, Heads()));
+  EXPECT_EQ(std::count(step1.begin(), step1.end(), "attribute"), 1);
+}
+
+TEST_F(IhdaLossesTest, WithoutASourceNoTermLooksAtOne) {
+  Step2Batch batch = Batch();
+  batch.source = {};
+  EXPECT_EQ(Terms(Step2Losses(AllTerms(), batch, 0, 1, Heads())),
+            (std::vector<std::string>{"identity", "triplet", "attribute_entropy", "consistency",
+                                      "contrastive"}));
+}
+
+TEST_F(IhdaLossesTest, WithoutAttributesNoTermAsksForThem) {
+  LossHeads heads = Heads();
+  heads.attributes = nullptr;
+  EXPECT_EQ(Terms(Step2Losses(AllTerms(), Batch(), 0, 1, heads)),
+            (std::vector<std::string>{"identity", "triplet", "domain", "contrastive"}));
+}
+
+TEST_F(IhdaLossesTest, TripletWaitsForItsEpochInEachStep) {
+  v1::TrainingSpec spec = AllTerms();
+  spec.mutable_step2()->set_triplet_from_epoch(3);
+  const auto count = [&](int epoch) {
+    const auto terms = Terms(Step2Losses(spec, Batch(), epoch, 1, Heads()));
+    return std::count(terms.begin(), terms.end(), "triplet");
+  };
+  EXPECT_EQ(count(2), 0);
+  EXPECT_EQ(count(3), 1);
+}
+
+}  // namespace
+}  // namespace s2p::testing

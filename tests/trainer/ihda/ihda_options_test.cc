@@ -1,0 +1,165 @@
+// What a spec can ask of a run besides the method: accumulation, memory format, folds, packed data.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/torch_tensors.h"
+#include "tests/trainer/tiny_run.h"
+#include "trainer/data/data_set.h"
+#include "trainer/data/packed_images.h"
+#include "trainer/ihda/resume_state.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using IhdaOptionsTest = TinyRunTest;
+
+// Largest difference of any value.
+double Distance(const TensorMap& a, const TensorMap& b) {
+  double largest = 0;
+  for (const auto& [name, tensor] : a) {
+    if (tensor.type != TensorType::kF32) continue;
+    const auto difference = (ToTorch(tensor) - ToTorch(b.at(name))).abs().max().item<double>();
+    largest = std::max(largest, difference);
+  }
+  return largest;
+}
+
+// Adam's first update moves each weight by the rate at most.
+TEST_F(IhdaOptionsTest, AccumulatedBatchesMakeOneUpdate) {
+  const auto spec =
+      With(Spec(), {"source_dataset=", "backbone.frozen_statistics=true",
+                    "step2.learning_rate=0.001", "step2.cosine=false", "step2.warmup_epochs=0",
+                    "step2.weight_decay=0", "step2.gradient_clip=0", "step2.batch_size=4"});
+  const TensorMap before = Train(With(spec, {"step2.epochs=0"}));
+  const auto moved = [&](const std::string& accumulate) {
+    return Distance(before,
+                    Train(With(spec, {"step2.epochs=1", "step2.accumulate=" + accumulate})));
+  };
+  EXPECT_NEAR(moved("100"), 0.001, 1e-5);
+  EXPECT_GT(moved("1"), 0.002);
+}
+
+TEST_F(IhdaOptionsTest, AccumulationResumesToTheSameBits) {
+  const auto spec = With(Spec(), {"step1.accumulate=2", "step2.accumulate=3"});
+  const TensorMap whole = Train(spec);
+  IhdaTrainerOptions options;
+  options.state_file = dir_.File("resume");
+  int epochs = 0;
+  options.on_epoch = [&](const auto&, const auto&) { ++epochs; };
+  options.stop = [&] { return epochs == 3; };
+  EXPECT_EQ((*Create(spec, options))->Run().code(), absl::StatusCode::kCancelled);
+  options.stop = [] { return false; };
+  EXPECT_THAT(Differences(whole, Train(spec, options)), IsEmpty());
+}
+
+TEST_F(IhdaOptionsTest, ChannelsLastLearnsTheSame) {
+  const auto once = [](v1::TrainingSpec spec) {
+    return With(std::move(spec), {"step1.epochs=0", "step2.epochs=1"});
+  };
+  const TensorMap first = Train(once(Spec()));
+  const TensorMap last = Train(once(With(Spec(), {"channels_last=true"})));
+  EXPECT_LT(Distance(first, last), 0.02);
+  EXPECT_EQ(last.at("encoder.conv1.weight").shape, first.at("encoder.conv1.weight").shape);
+}
+
+TEST_F(IhdaOptionsTest, PackedDataGivesTheSameBits) {
+  const auto resolved = ResolveSpec(Spec());
+  ASSERT_TRUE(resolved.ok());
+  const auto pack = [&](const std::string& folder, const std::string& file) {
+    const auto data_set = DataSet::Open(folder);
+    ASSERT_TRUE(data_set.ok()) << data_set.status();
+    const auto manifest = ManifestOf(*resolved, {});
+    const absl::Status status =
+        PackDataSet(*data_set, manifest->photo(), manifest->sketch(), 1, dir_.File(file));
+    ASSERT_TRUE(status.ok()) << status;
+  };
+  pack(Source(), "source.safetensors");
+  pack(Target(), "target.safetensors");
+  const auto packed = With(Spec(), {"source_dataset=" + dir_.File("source.safetensors"),
+                                    "target_dataset=" + dir_.File("target.safetensors")});
+  EXPECT_THAT(Differences(Train(Spec()), Train(packed)), IsEmpty());
+}
+
+TEST_F(IhdaOptionsTest, DataPackedForAnotherInputIsRefusedSayingWhatDiffers) {
+  const auto data_set = DataSet::Open(Target());
+  const auto manifest = ManifestOf(*ResolveSpec(Spec()), {});
+  const std::string file = dir_.File("target.safetensors");
+  ASSERT_TRUE(PackDataSet(*data_set, manifest->photo(), manifest->sketch(), 1, file).ok());
+  const auto trainer =
+      Create(With(Spec(), {"target_dataset=" + file, "photo.height=48", "source_dataset="}));
+  EXPECT_EQ(trainer.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(trainer.status().message()),
+              AllOf(HasSubstr(file), HasSubstr("32 x 32"), HasSubstr("48 x 32"),
+                    HasSubstr("pack the data set anew")));
+}
+
+TEST_F(IhdaOptionsTest, EachIdentityIsHeldBackInOneFold) {
+  const auto target = DataSet::Open(Target());
+  ASSERT_TRUE(target.ok());
+  for (const DataSetImage& image : target->images()) {
+    int held_back = 0;
+    for (uint32_t fold = 0; fold < 3; ++fold) {
+      v1::TrainingSpec::ValidationSpec validation;
+      validation.set_folds(3);
+      validation.set_fold(fold);
+      held_back += IsHeldBack(image, validation) ? 1 : 0;
+    }
+    EXPECT_EQ(held_back, image.split == "train" ? 1 : 0) << image.path;
+  }
+}
+
+TEST_F(IhdaOptionsTest, LossThatIsNotFiniteLeavesTheNetworksBeforeIt) {
+  IhdaTrainerOptions options;
+  options.state_file = dir_.File("resume");
+  const auto spec = With(Spec(), {"step1.learning_rate=1", "step1.gradient_clip=0",
+                                  "step1.warmup_epochs=0", "loss.attribute=1000", "step1.epochs=40",
+                                  "step1.cosine=false", "backbone.frozen_statistics=true"});
+  const absl::Status status = (*Create(spec, options))->Run();
+  ASSERT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("step 1, epoch "), HasSubstr("update "),
+                    HasSubstr("the loss term \""), HasSubstr(options.state_file + ".failed")));
+  const auto state = ReadResumeState(options.state_file + ".failed");
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ(state->ihda_step, 1);
+}
+
+TEST_F(IhdaOptionsTest, DataIsReportedBeforeTraining) {
+  // An attribute that no photo has, and a photo without a sketch.
+  const std::string folder = dir_.File("source");
+  std::filesystem::copy(Source(), folder, std::filesystem::copy_options::recursive);
+  auto source = DataSet::Open(folder);
+  ASSERT_TRUE(source.ok());
+  DataSetDescription description{"odd", source->attributes(), "", ""};
+  std::vector<DataSetImage> images = source->images();
+  for (DataSetImage& image : images) image.attributes[0] = 0;
+  ASSERT_TRUE(WriteDataSet(folder, description, images).ok());
+  std::vector<std::string> said;
+  IhdaTrainerOptions options;
+  options.on_message = [&](const std::string& sentence) { said.push_back(sentence); };
+  ASSERT_TRUE(Create(With(Spec(), {"source_dataset=" + folder}), options).ok());
+  EXPECT_THAT(said, ::testing::Contains(
+                        HasSubstr("\"" + source->attributes()[0] + "\" is never positive")));
+}
+
+TEST_F(IhdaOptionsTest, FrozenStagesAreReportedWhereTheyStayRandom) {
+  std::vector<std::string> said;
+  IhdaTrainerOptions options;
+  options.on_message = [&](const std::string& sentence) { said.push_back(sentence); };
+  ASSERT_TRUE(Create(Spec(), options).ok());
+  EXPECT_THAT(said, ::testing::Not(::testing::Contains(HasSubstr("stay random"))));
+  ASSERT_TRUE(Create(With(Spec(), {"backbone.frozen_stages=2"}), options).ok());
+  EXPECT_THAT(said, ::testing::Contains(HasSubstr("the first 2 stages stay random")));
+}
+
+}  // namespace
+}  // namespace s2p::testing

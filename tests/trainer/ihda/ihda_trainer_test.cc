@@ -1,0 +1,325 @@
+#include "trainer/ihda/ihda_trainer.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "model/checkpoint_store.h"
+#include "model/encoder.h"
+#include "tests/trainer/tiny_run.h"
+#include "trainer/data/data_set.h"
+#include "trainer/evaluation/evaluator.h"
+#include "trainer/ihda/weight_average.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using IhdaTrainerTest = TinyRunTest;
+
+TEST_F(IhdaTrainerTest, SameSpecGivesTheSameBits) {
+  EXPECT_THAT(Differences(Train(Spec()), Train(Spec())), IsEmpty());
+}
+
+TEST_F(IhdaTrainerTest, NumberOfWorkersDoesNotMatter) {
+  EXPECT_THAT(Differences(Train(Spec()), Train(With(Spec(), {"workers=0"}))), IsEmpty());
+}
+
+TEST_F(IhdaTrainerTest, AnotherSeedGivesOtherWeights) {
+  EXPECT_FALSE(Differences(Train(Spec()), Train(With(Spec(), {"seed=2"}))).empty());
+}
+
+// Stops the run before each epoch but the first, and resumes it in a new trainer each time.
+class InterruptedTrainerTest : public TinyRunTest, public ::testing::WithParamInterface<int> {};
+
+INSTANTIATE_TEST_SUITE_P(Runs, InterruptedTrainerTest, ::testing::Values(1, 3));
+
+TEST_P(InterruptedTrainerTest, EndsWithTheSameBits) {
+  const v1::TrainingSpec spec =
+      With(Spec(), {absl::StrCat("averaging.runs=", GetParam()),
+                    absl::StrCat("averaging.start_share=", GetParam() == 1 ? 0.0 : 0.2)});
+  const TensorMap whole = Train(spec);
+  IhdaTrainerOptions options;
+  options.state_file = dir_.File("resume");
+  int epochs = 0;
+  bool stop = false;
+  options.on_epoch = [&](const v1::TrainingProgress&, const std::vector<v1::Evaluation>&) {
+    ++epochs;
+    stop = true;
+  };
+  options.stop = [&] { return stop; };
+  absl::Status status = absl::CancelledError("");
+  std::unique_ptr<IhdaTrainer> trainer;
+  for (int run = 0; absl::IsCancelled(status) && run < 10; ++run) {
+    stop = false;
+    trainer = *Create(spec, options);
+    EXPECT_EQ(trainer->resumed(), run > 0);
+    status = trainer->Run();
+  }
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(epochs, 2 + 2 * GetParam()) << "no epoch is trained twice";
+  EXPECT_THAT(Differences(whole, trainer->Model({}, "job")->weights), IsEmpty());
+}
+
+// A kill after the last epoch, before anything is published.
+TEST_P(InterruptedTrainerTest, AfterTheLastEpochNothingIsTrainedAgain) {
+  const v1::TrainingSpec spec =
+      With(Spec(), {absl::StrCat("averaging.runs=", GetParam()), "averaging.start_share=0.2"});
+  IhdaTrainerOptions options;
+  options.state_file = dir_.File("resume");
+  const TensorMap whole = Train(spec, options);
+  options.on_epoch = [](const v1::TrainingProgress&, const std::vector<v1::Evaluation>&) {
+    ADD_FAILURE() << "an epoch is trained again";
+  };
+  EXPECT_THAT(Differences(whole, Train(spec, options)), IsEmpty());
+}
+
+TEST_F(IhdaTrainerTest, WithoutEpochsTheStartIsKept) {
+  EXPECT_THAT(
+      Differences(
+          Train(With(Spec(), {"step2.epochs=0"})),
+          Train(With(Spec(), {"step2.epochs=0", "averaging.runs=2", "averaging.start_share=0.2"}))),
+      IsEmpty());
+}
+
+// What step 2 begins with is what a run without epochs ends with.
+TEST_F(IhdaTrainerTest, ShareOfTheStartIsMixedIn) {
+  const TensorMap start = Train(With(Spec(), {"step2.epochs=0"}));
+  const TensorMap end = Train(Spec());
+  WeightAverage expected;
+  expected.Add(end);
+  EXPECT_THAT(
+      Differences(Train(With(Spec(), {"averaging.start_share=0.25"})), expected.Mean(start, 0.25)),
+      IsEmpty());
+}
+
+TEST_F(IhdaTrainerTest, EveryRunHasRandomChoicesOfItsOwn) {
+  const TensorMap one = Train(Spec());
+  const TensorMap two = Train(With(Spec(), {"averaging.runs=2"}));
+  EXPECT_FALSE(Differences(one, two).empty());
+}
+
+TEST_F(IhdaTrainerTest, EpochsOfAllRunsAreCounted) {
+  IhdaTrainerOptions options;
+  std::vector<uint32_t> epochs;
+  options.on_epoch = [&](const v1::TrainingProgress& progress, const std::vector<v1::Evaluation>&) {
+    EXPECT_EQ(progress.epochs(), 6u);
+    epochs.push_back(progress.epoch());
+  };
+  Train(With(Spec(), {"step1.epochs=0", "averaging.runs=3"}), options);
+  EXPECT_THAT(epochs, ::testing::ElementsAre(1, 2, 3, 4, 5, 6));
+}
+
+TEST_F(IhdaTrainerTest, StopInTheMiddleOfAnEpochIsCancelledAndKeepsWholeEpochs) {
+  const TensorMap whole = Train(Spec());
+  IhdaTrainerOptions options;
+  options.state_file = dir_.File("resume");
+  int updates = 0;
+  options.on_progress = [&](const v1::TrainingProgress&) { ++updates; };
+  options.stop = [&] { return updates == 4; };
+  const absl::Status status = (*Create(Spec(), options))->Run();
+  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+  options.stop = [] { return false; };
+  EXPECT_THAT(Differences(whole, Train(Spec(), options)), IsEmpty());
+}
+
+TEST_F(IhdaTrainerTest, StateOfAnotherRunIsRefused) {
+  IhdaTrainerOptions options;
+  options.state_file = dir_.File("resume");
+  Train(Spec(), options);
+  const auto other = Create(With(Spec(), {"seed=2"}), options);
+  EXPECT_EQ(other.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(other.status().message()), HasSubstr(options.state_file));
+}
+
+TEST_F(IhdaTrainerTest, DamagedStateIsDataLoss) {
+  IhdaTrainerOptions options;
+  options.state_file = dir_.File("resume");
+  Train(Spec(), options);
+  std::filesystem::resize_file(options.state_file,
+                               std::filesystem::file_size(options.state_file) - 1);
+  EXPECT_EQ(Create(Spec(), options).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(IhdaTrainerTest, ForgottenStateIsGone) {
+  IhdaTrainerOptions options;
+  options.state_file = dir_.File("resume");
+  auto trainer = *Create(Spec(), options);
+  ASSERT_TRUE(trainer->Run().ok());
+  EXPECT_TRUE(std::filesystem::exists(options.state_file));
+  trainer->ForgetState();
+  EXPECT_FALSE(std::filesystem::exists(options.state_file));
+}
+
+TEST_F(IhdaTrainerTest, WithoutASourceOnlyStep2IsTrained) {
+  IhdaTrainerOptions options;
+  std::set<uint32_t> steps;
+  std::set<std::string> terms;
+  options.on_progress = [&](const v1::TrainingProgress& progress) {
+    steps.insert(progress.ihda_step());
+    for (const v1::LossTerm& term : progress.losses()) terms.insert(term.name());
+  };
+  Train(With(Spec(), {"source_dataset="}), options);
+  EXPECT_THAT(steps, ::testing::ElementsAre(2u));
+  EXPECT_THAT(terms, ::testing::ElementsAre("contrastive", "identity", "total", "triplet"));
+}
+
+TEST_F(IhdaTrainerTest, EveryTermIsNamedAndEachCanBeOff) {
+  std::set<std::string> terms;
+  IhdaTrainerOptions options;
+  options.on_progress = [&](const v1::TrainingProgress& progress) {
+    for (const v1::LossTerm& term : progress.losses()) terms.insert(term.name());
+  };
+  Train(Spec(), options);
+  const std::set<std::string> all = {"attribute", "attribute_entropy", "consistency", "contrastive",
+                                     "domain",    "identity",          "total",       "triplet"};
+  EXPECT_EQ(terms, all);
+  for (const std::string& term : all) {
+    if (term == "total") continue;
+    terms.clear();
+    Train(With(Spec(), {absl::StrCat("loss.", term, "=0"), "step1.epochs=1", "step2.epochs=1"}),
+          options);
+    EXPECT_EQ(terms.count(term), 0u) << term;
+    EXPECT_EQ(terms.size(), all.size() - 1) << term;
+  }
+}
+
+TEST_F(IhdaTrainerTest, ReleaseRecipeTrainsToo) {
+  const TensorMap weights = Train(With(
+      Spec(), {"recipe=release", "embedding.neck=batch_norm", "embedding.retrieval_feature=neck",
+               "loss.label_smoothing=0.1", "backbone.shared=false", "step1.warmup_epochs=1"}));
+  EXPECT_EQ(weights.count("photo_encoder.conv1.weight"), 1u);
+  EXPECT_EQ(weights.count("neck.weight"), 1u);
+}
+
+TEST_F(IhdaTrainerTest, FrozenStagesStayAsTheyAre) {
+  const v1::TrainingSpec spec =
+      With(Spec(), {"backbone.frozen_stages=2", "backbone.frozen_statistics=true"});
+  auto trainer = *Create(spec);
+  const TensorMap before = trainer->Model({}, "job")->weights;
+  ASSERT_TRUE(trainer->Run().ok());
+  const auto changed = Differences(before, trainer->Model({}, "job")->weights);
+  EXPECT_FALSE(changed.empty());
+  for (const std::string& name : changed) {
+    if (!absl::StartsWith(name, "encoder.")) continue;
+    EXPECT_FALSE(absl::StrContains(name, "encoder.conv1") ||
+                 absl::StrContains(name, "encoder.layer1") ||
+                 absl::StrContains(name, "running_mean"))
+        << name;
+  }
+}
+
+TEST_F(IhdaTrainerTest, LossThatIsNotFiniteStopsWithTermStepAndEpoch) {
+  // A backbone whose first layer is infinite.
+  auto model = *(*Create(Spec()))->Model({}, "job");
+  TensorMap weights;
+  for (auto& [name, tensor] : model.weights) {
+    if (!absl::StartsWith(name, "encoder.")) continue;
+    if (name == "encoder.conv1.weight") {
+      const float infinity = INFINITY;
+      for (size_t i = 0; i < tensor.bytes.size(); i += sizeof(float)) {
+        tensor.bytes.replace(i, sizeof(float), reinterpret_cast<const char*>(&infinity),
+                             sizeof(float));
+      }
+    }
+    weights[name.substr(std::string("encoder.").size())] = tensor;
+  }
+  ASSERT_TRUE(WriteSafetensors(dir_.File("w.safetensors"), weights).ok());
+  auto trainer = Create(With(Spec(), {"initial_weights=" + dir_.File("w.safetensors"),
+                                      "embedding.dimension=0", "source_dataset="}));
+  ASSERT_TRUE(trainer.ok()) << trainer.status();
+  const absl::Status status = (*trainer)->Run();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("step 2, epoch 1, update 1"), HasSubstr("\"identity\"")));
+}
+
+TEST_F(IhdaTrainerTest, WrongSpecIsRefusedBeforeAnythingIsRead) {
+  const auto trainer = Create(With(Spec(), {"backbone.arch=vgg16", "step2.learning_rate=-1"}));
+  EXPECT_EQ(trainer.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(trainer.status().message()),
+              AllOf(HasSubstr("backbone.arch"), HasSubstr("step2.learning_rate")));
+}
+
+TEST_F(IhdaTrainerTest, WeightFileOfAnotherNetworkIsNamed) {
+  ASSERT_TRUE(WriteSafetensors(dir_.File("w"), {{"x", {TensorType::kF32, {1}, "abcd"}}}).ok());
+  const auto trainer = Create(With(Spec(), {"initial_weights=" + dir_.File("w")}));
+  EXPECT_EQ(trainer.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(trainer.status().message()),
+              AllOf(HasSubstr(dir_.File("w")), HasSubstr("'x'")));
+}
+
+TEST_F(IhdaTrainerTest, TrainingGoesOnFromAPublishedVersion) {
+  const CheckpointStore store(dir_.File("store"));
+  auto first = *Create(Spec());
+  ASSERT_TRUE(first->Run().ok());
+  const auto model = *first->Model({}, "job");
+  ASSERT_TRUE(store.Publish(model.manifest, model.weights).ok());
+  IhdaTrainerOptions options;
+  options.checkpoint_root = store.root();
+  auto second = *Create(With(Spec(), {"initial_version=1"}), options);
+  const auto start = *second->Model({}, "job");
+  EXPECT_THAT(Differences(model.weights, start.weights), IsEmpty());
+  EXPECT_EQ(start.manifest.provenance().parent_version(), 1);
+}
+
+// What is served is what was trained: the encoder that serves, on files, against the networks that
+// trained, in memory.
+TEST_F(IhdaTrainerTest, ServedEmbeddingEqualsTheTrainers) {
+  auto trainer = *Create(Spec());
+  ASSERT_TRUE(trainer->Run().ok());
+  const auto evaluations = trainer->EvaluateAll();
+  ASSERT_TRUE(evaluations.ok());
+  const auto model = *trainer->Model(*evaluations, "job");
+  const CheckpointStore store(dir_.File("store"));
+  ASSERT_TRUE(store.Publish(model.manifest, model.weights).ok());
+  const Checkpoint checkpoint = *store.Read(1);
+  EncoderOptions encoder_options;
+  encoder_options.device = "cpu";
+  const auto served = LoadEncoder(checkpoint, encoder_options);
+  ASSERT_TRUE(served.ok()) << served.status();
+
+  const auto networks = *DualEncoder::Create(model.manifest);
+  ASSERT_TRUE(networks->SetWeights(model.weights).ok());
+  const DataSet target = *DataSet::Open(Target());
+  const auto images = *ImagesOfSplit(target, "test");
+  const auto set = *LoadEvaluationSet(target, images, model.manifest, 1);
+  const auto photos = *Embed(*networks, *set.photos, v1::MODALITY_PHOTO);
+  const auto sketches = *Embed(*networks, *set.sketches, v1::MODALITY_SKETCH);
+  int photo = 0, sketch = 0;
+  for (const DataSetImage& listed : images) {
+    const Image image = *target.Read(listed);
+    const EncoderInput input{&image, listed.modality};
+    const auto encoding = *(*served)->Encode({&input, 1});
+    const auto expected =
+        listed.modality == v1::MODALITY_SKETCH ? sketches.row(sketch++) : photos.row(photo++);
+    for (int k = 0; k < photos.dimension(); ++k) {
+      EXPECT_NEAR(encoding.embeddings.row(0)[k], expected[k], 1e-4);
+    }
+  }
+  EXPECT_EQ(photo, 4);
+  EXPECT_EQ(sketch, 4);
+}
+
+TEST_F(IhdaTrainerTest, ManifestSaysWhereTheModelComesFrom) {
+  auto trainer = *Create(Spec());
+  const auto evaluations = *trainer->EvaluateAll();
+  const auto manifest = trainer->Model(evaluations, "job-7")->manifest;
+  EXPECT_EQ(manifest.provenance().job_id(), "job-7");
+  EXPECT_EQ(manifest.provenance().seed(), 1u);
+  EXPECT_EQ(manifest.provenance().target_dataset_sha256(), DataSet::Open(Target())->sha256());
+  EXPECT_EQ(manifest.attributes_size(), static_cast<int>(SyntheticShoeAttributes().size()));
+  ASSERT_EQ(manifest.evaluations_size(), 4) << "two sets, two directions";
+  EXPECT_EQ(manifest.evaluations(2).split(), "test");
+  EXPECT_EQ(manifest.evaluations(2).queries(), 4u);
+}
+
+}  // namespace
+}  // namespace s2p::testing

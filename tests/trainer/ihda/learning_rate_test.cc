@@ -1,0 +1,98 @@
+#include "trainer/ihda/learning_rate.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "tests/testing/golden.h"
+#include "tests/testing/golden_report.h"
+#include "trainer/spec/training_spec.h"
+
+namespace s2p::testing {
+namespace {
+
+v1::TrainingSpec::StepSpec Spec(double rate, uint32_t warmup, double decay, uint32_t decay_from) {
+  v1::TrainingSpec::StepSpec spec;
+  spec.set_epochs(10);
+  spec.set_learning_rate(rate);
+  spec.set_warmup_epochs(warmup);
+  spec.set_decay(decay);
+  spec.set_decay_from_epoch(decay_from);
+  return spec;
+}
+
+v1::TrainingSpec Preset(const std::string& name) {
+  v1::TrainingSpec spec;
+  spec.set_preset(name);
+  auto resolved = ResolveSpec(spec);
+  EXPECT_TRUE(resolved.ok()) << resolved.status();
+  return *std::move(resolved);
+}
+
+TEST(LearningRateGoldenTest, ReleaseSchedulesOfAllFourTrainers) {
+  S2P_GOLDEN_OR_SKIP(path, "learning_rate.json");
+  std::ifstream file(path);
+  const nlohmann::json golden = nlohmann::json::parse(file);
+  struct Trainer {
+    const char* name;
+    int ihda_step;
+    v1::TrainingSpec::StepSpec spec;
+  };
+  // The presets are the release's trainers.
+  const auto persons = Preset("persons-release"), shoes = Preset("shoes-release");
+  const Trainer trainers[] = {{"market", 1, persons.step1()},
+                              {"zap", 1, shoes.step1()},
+                              {"pku", 2, persons.step2()},
+                              {"sbir", 2, shoes.step2()}};
+  for (const Trainer& trainer : trainers) {
+    EXPECT_EQ(trainer.spec.learning_rate(), golden.at(trainer.name).at("args_lr"));
+    EXPECT_EQ(trainer.spec.encoder_rate_factor(), golden.at(trainer.name).at("embed_factor"));
+    const auto& adjusted = golden.at(trainer.name).at("adjust_head_lr");
+    const auto& effective = golden.at(trainer.name).at("effective_head_lr");
+    for (int epoch = 0; epoch < static_cast<int>(adjusted.size()); ++epoch) {
+      const double want = adjusted[epoch].get<double>();
+      const double got = ReleaseLearningRate(trainer.spec, trainer.ihda_step, epoch);
+      RecordGolden("learning_rate.json", absl::StrCat(trainer.name, " ", epoch),
+                   std::abs(got - want) / want, 1e-12);
+      EXPECT_NEAR(got, want, want * 1e-12) << trainer.name << " " << epoch;
+      const double used = effective[epoch].get<double>();
+      EXPECT_NEAR(LearningRate(trainer.spec, v1::RECIPE_RELEASE, trainer.ihda_step, epoch, 0, 7),
+                  used, used * 1e-12)
+          << trainer.name << " " << epoch;
+    }
+  }
+}
+
+TEST(LearningRateTest, WarmUpRisesLinearlyByUpdateThenStays) {
+  const auto spec = Spec(1, 2, 0, 0);
+  const auto rate = [&](int epoch, int step) {
+    return LearningRate(spec, v1::RECIPE_PAPER, 2, epoch, step, 4);
+  };
+  EXPECT_DOUBLE_EQ(rate(0, 0), 0.125);
+  EXPECT_DOUBLE_EQ(rate(1, 2), 0.875);
+  EXPECT_DOUBLE_EQ(rate(1, 3), 1);
+  EXPECT_DOUBLE_EQ(rate(9, 3), 1);
+}
+
+TEST(LearningRateTest, CosineFallsToZeroAtTheEnd) {
+  auto spec = Spec(1, 2, 0, 0);
+  spec.set_cosine(true);
+  EXPECT_DOUBLE_EQ(LearningRate(spec, v1::RECIPE_PAPER, 2, 5, 3, 4), 0.5);
+  EXPECT_NEAR(LearningRate(spec, v1::RECIPE_PAPER, 2, 9, 3, 4), 0, 1e-12);
+}
+
+TEST(LearningRateTest, WithoutWarmUpTheFirstUpdateHasTheFullRate) {
+  EXPECT_DOUBLE_EQ(LearningRate(Spec(0.5, 0, 0, 0), v1::RECIPE_PAPER, 1, 0, 0, 4), 0.5);
+}
+
+TEST(LearningRateTest, ReversalBeginsAtNothingAndEndsBelowOne) {
+  EXPECT_DOUBLE_EQ(ReversalCoefficient(0), 0);
+  EXPECT_NEAR(ReversalCoefficient(1000), 2 / (1 + std::exp(-1.0)) - 1, 1e-12);
+  EXPECT_LT(ReversalCoefficient(20000), 1);
+}
+
+}  // namespace
+}  // namespace s2p::testing

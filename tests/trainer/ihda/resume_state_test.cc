@@ -1,0 +1,120 @@
+#include "trainer/ihda/resume_state.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "model/checkpoint.h"
+#include "model/file.h"
+#include "tests/testing/temp_dir.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ResumeStateTest : public ::testing::Test {
+ protected:
+  void Write() {
+    ASSERT_TRUE(
+        WriteResumeState(path_, {"digest", 2, 7, 123, std::string("a\0\nb", 4), "start", 1, "sum"})
+            .ok());
+  }
+  std::string Bytes() const { return *ReadWholeFile(path_, 1 << 20); }
+  void Replace(const std::string& bytes) {
+    std::ofstream file(path_, std::ios::binary | std::ios::trunc);
+    file << bytes;
+  }
+  absl::StatusCode Code() const { return ReadResumeState(path_).status().code(); }
+
+  TempDir dir_;
+  const std::string path_ = dir_.File("resume");
+};
+
+TEST_F(ResumeStateTest, ReadsWhatWasWritten) {
+  Write();
+  const auto state = ReadResumeState(path_);
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ(state->run_digest, "digest");
+  EXPECT_EQ(state->ihda_step, 2);
+  EXPECT_EQ(state->epochs_done, 7);
+  EXPECT_EQ(state->iteration, 123);
+  EXPECT_EQ(state->networks, std::string("a\0\nb", 4));
+  EXPECT_EQ(state->start, "start");
+  EXPECT_EQ(state->runs_ended, 1);
+  EXPECT_EQ(state->sum, "sum");
+}
+
+TEST_F(ResumeStateTest, FormatOneHasOnlyTheNetworks) {
+  Replace(
+      "{\"format\":1,\"run\":\"digest\",\"step\":2,\"epochsDone\":7,\"iteration\":123,"
+      "\"bytes\":4,\"sha256\":\"" +
+      Sha256("nets") + "\"}\nnets");
+  const auto state = ReadResumeState(path_);
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ(state->networks, "nets");
+  EXPECT_EQ(state->start + state->sum, "");
+}
+
+TEST_F(ResumeStateTest, SizesThatDoNotAddUpAreDataLoss) {
+  for (const char* field : {"\"bytes\":4", "\"startBytes\":5", "\"sumBytes\":3"}) {
+    for (const char* added : {"1", "000000000000000000"}) {
+      Write();
+      Replace(absl::StrReplaceAll(Bytes(), {{field, absl::StrCat(field, added)}}));
+      const absl::Status status = ReadResumeState(path_).status();
+      EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << field << added;
+      EXPECT_THAT(std::string(status.message()), HasSubstr("another size")) << field << added;
+    }
+  }
+}
+
+TEST_F(ResumeStateTest, WritingReplacesAndLeavesNothingElse) {
+  Write();
+  Write();
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(dir_.path())) {
+    EXPECT_EQ(entry.path().string(), path_);
+    ++files;
+  }
+  EXPECT_EQ(files, 1);
+}
+
+TEST_F(ResumeStateTest, EveryTruncationIsDataLoss) {
+  Write();
+  const std::string whole = Bytes();
+  for (size_t size = 0; size < whole.size(); ++size) {
+    Replace(whole.substr(0, size));
+    EXPECT_EQ(Code(), absl::StatusCode::kDataLoss) << size;
+  }
+}
+
+TEST_F(ResumeStateTest, FlippedByteIsDataLoss) {
+  Write();
+  std::string bytes = Bytes();
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  Replace(bytes);
+  const auto state = ReadResumeState(path_);
+  EXPECT_EQ(state.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(state.status().message()), HasSubstr("SHA-256"));
+}
+
+TEST_F(ResumeStateTest, NewerFormatIsRefused) {
+  Write();
+  Replace(absl::StrReplaceAll(Bytes(), {{"\"format\":2", "\"format\":3"}}));
+  EXPECT_EQ(Code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(ResumeStateTest, MissingFileIsNotFound) { EXPECT_EQ(Code(), absl::StatusCode::kNotFound); }
+
+TEST_F(ResumeStateTest, FolderThatIsNotThereIsNamed) {
+  const absl::Status status = WriteResumeState("/nowhere/resume", {});
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(std::string(status.message()), HasSubstr("/nowhere/resume"));
+}
+
+}  // namespace
+}  // namespace s2p::testing

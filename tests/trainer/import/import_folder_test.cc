@@ -1,0 +1,320 @@
+#include <iterator>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/trainer/import/import_fixture.h"
+#include "trainer/import/import_plan.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+class ImportFolderTest : public ImportTest {
+ protected:
+  void WritePhotos(const std::vector<std::string>& stems) {
+    for (const std::string& stem : stems) WriteJpg("photo/" + stem + ".jpg");
+  }
+  void WriteSketches(const std::vector<std::string>& stems) {
+    for (const std::string& stem : stems) WritePng("sketch/" + stem + ".png");
+  }
+  // Of everything that Import takes.
+  std::set<std::string> Identities() {
+    const auto summary = Import("folder");
+    EXPECT_TRUE(summary.ok()) << summary.status();
+    std::set<std::string> all;
+    if (!summary.ok()) return all;
+    remarks_ = summary->remarks;
+    const DataSet data_set = Open();
+    for (const DataSetImage& image : data_set.images()) all.insert(image.identity);
+    return all;
+  }
+
+  std::vector<std::string> remarks_;
+};
+
+TEST_F(ImportFolderTest, PicturesOfACameraAreIdentitiesOfTheirOwn) {
+  WritePhotos({"DSC_0007", "IMG_0001", "IMG_0002", "IMG_20260131_101530", "20260131_101530",
+               "20260131_101544", "_MG_0815", "PXL_20260131_101530123.MP"});
+  EXPECT_EQ(Identities().size(), 8u);
+  EXPECT_THAT(remarks_, ElementsAre(AllOf(HasSubstr("20260131_101530 and 20260131_101544"),
+                                          HasSubstr("5 photos"), HasSubstr("of 5 identities"))));
+}
+
+TEST_F(ImportFolderTest, SketchBelongsToThePhotoOfItsName) {
+  WritePhotos({"IMG_0001", "IMG_0002"});
+  WriteSketches({"IMG_0001", "IMG_0002_7", "IMG_0002-b", "IMG_0002 (1)"});
+  EXPECT_THAT(Identities(), ElementsAre("IMG_0001", "IMG_0002"));
+}
+
+TEST_F(ImportFolderTest, SketchesOfOnePhotoAreNumberedAfterIt) {
+  WritePhotos({"7", "12"});
+  WriteSketches({"7_1", "7_2", "12_1"});
+  EXPECT_THAT(Identities(), ElementsAre("12", "7"));
+  EXPECT_THAT(remarks_, IsEmpty());
+}
+
+TEST_F(ImportFolderTest, LongestNameOfAPhotoWins) {
+  WritePhotos({"boot", "boot-red"});
+  WriteSketches({"boot-red-1"});
+  ASSERT_TRUE(Import("folder").ok());
+  const DataSet data_set = Open();
+  EXPECT_EQ(data_set.images()[2].identity, "boot-red");
+}
+
+TEST_F(ImportFolderTest, ViewsAreOneIdentityAndARemarkSaysSo) {
+  WritePhotos({"boot_1", "boot_2", "clog_side", "clog_top"});
+  EXPECT_THAT(Identities(), ElementsAre("boot", "clog"));
+  EXPECT_THAT(remarks_, ElementsAre(AllOf(HasSubstr("4 photos"), HasSubstr("boot_1 and boot_2"),
+                                          HasSubstr("of 2 identities; --identity-from stem"))));
+}
+
+TEST_F(ImportFolderTest, SketchOfAllViewsMakesThemOneIdentity) {
+  WritePhotos({"7_000", "7_090", "8_000", "8_090"});
+  WriteSketches({"7", "8_1"});
+  EXPECT_THAT(Identities(), ElementsAre("7", "8"));
+}
+
+TEST_F(ImportFolderTest, SketchOfALostPhotoPutsNoOthersTogether) {
+  WritePhotos({"IMG_0001", "IMG_0002"});
+  WriteSketches({"IMG_0003"});
+  ExpectWrong("folder", "sketch/IMG_0003.png: identity IMG_0003 has no photo");
+}
+
+TEST_F(ImportFolderTest, OnePrefixForAllPhotosIsNoIdentity) {
+  WritePhotos({"shoe_blue", "shoe_red"});
+  EXPECT_THAT(Identities(), ElementsAre("shoe_blue", "shoe_red"));
+  EXPECT_THAT(remarks_, ElementsAre(HasSubstr("--identity-from prefix puts them together")));
+}
+
+TEST_F(ImportFolderTest, StemKeepsViewsApart) {
+  options_.identity_from = "stem";
+  WritePhotos({"boot_1", "boot_2", "clog_1"});
+  EXPECT_THAT(Identities(), ElementsAre("boot_1", "boot_2", "clog_1"));
+  EXPECT_THAT(remarks_, IsEmpty());
+}
+
+TEST_F(ImportFolderTest, PrefixPutsPicturesOfACameraTogether) {
+  options_.identity_from = "prefix";
+  WritePhotos({"IMG_0001", "IMG_0002"});
+  EXPECT_THAT(Identities(), ElementsAre("IMG"));
+}
+
+TEST_F(ImportFolderTest, FolderRefusesFilesOutsideOfOne) {
+  options_.identity_from = "folder";
+  WritePhotos({"a/1", "b"});
+  ExpectWrong("folder", "photo/b.jpg: is in no folder that names its identity");
+}
+
+TEST_F(ImportFolderTest, SketchMayBeNamedAfterAFolderOfPhotos) {
+  WritePhotos({"red_boot/1", "red_boot/2", "clog"});
+  WriteSketches({"red_boot", "red_boot_2"});
+  EXPECT_THAT(Identities(), ElementsAre("clog", "red_boot"));
+}
+
+TEST_F(ImportFolderTest, UnknownRuleNamesTheKnown) {
+  options_.identity_from = "name";
+  WritePhotos({"1"});
+  ExpectWrong("folder", "identities come from auto, stem, prefix, folder, not from \"name\"");
+}
+
+TEST_F(ImportFolderTest, PhotosAndSketchesAreCountedByIdentity) {
+  WritePhotos({"boot_1", "boot_2", "clog"});
+  WriteSketches({"clog", "clog_2"});
+  const auto summary = Import("folder");
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->photo_identities, 2);
+  EXPECT_EQ(summary->sketch_identities, 1);
+}
+
+TEST_F(ImportFolderTest, WhatSystemsLeaveBehindIsPassedOverAndCounted) {
+  WritePhotos({"1", "2/a"});
+  for (const char* path : {"photo/._1.jpg", "photo/.DS_Store", "photo/Thumbs.db",
+                           "photo/Desktop.ini", "photo/__MACOSX/1.jpg", "photo/@eaDir/1.jpg",
+                           "photo/.thumbnails/1.jpg", "photo/2/._a.jpg"}) {
+    Write(path, "no image");
+  }
+  const auto summary = Import("folder");
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->photos, 2);
+  EXPECT_EQ(summary->passed_over, 8);
+}
+
+TEST_F(ImportFolderTest, EveryFileThatIsNoImageIsNamed) {
+  WritePhotos({"1"});
+  Write("photo/empty.jpg", "");
+  Write("photo/cut.jpg", Jpeg(1, 1, 3).substr(0, 100));
+  Write("photo/notes.txt", "notes");
+  Write("photo/IMG.HEIC", "....ftypheic");
+  const std::string message(Import("folder").status().message());
+  EXPECT_THAT(message, AllOf(HasSubstr("4 files cannot be imported:\n"),
+                             HasSubstr("photo/empty.jpg: the image is empty"),
+                             HasSubstr("photo/cut.jpg: "), HasSubstr("photo/IMG.HEIC: "),
+                             HasSubstr("photo/notes.txt: expected a file ending in .jpg")));
+}
+
+TEST_F(ImportFolderTest, BadNamesAndBadImagesAreNamedTogether) {
+  Write("photo/empty.jpg", "");
+  WriteJpg("photo/caf\xe9.jpg");
+  EXPECT_THAT(std::string(Import("folder").status().message()),
+              AllOf(HasSubstr("photo/caf\\xe9.jpg: the name is not UTF-8"),
+                    HasSubstr("photo/empty.jpg: the image is empty")));
+}
+
+TEST_F(ImportFolderTest, TenFilesAreNamedAndTheRestCounted) {
+  for (char c = 'a'; c < 'n'; ++c) Write(std::string("photo/") + c + ".jpg", "");
+  const std::string message(Import("folder").status().message());
+  EXPECT_THAT(message, AllOf(HasSubstr("13 files"), HasSubstr("/j.jpg: "), Not(HasSubstr("/k.jpg")),
+                             HasSubstr("\n  and 3 more")));
+}
+
+TEST_F(ImportFolderTest, LinkedFileIsFollowedAndItsBytesCopied) {
+  WriteJpg("elsewhere/1.jpg");
+  std::filesystem::create_directories(Root("photo"));
+  std::filesystem::create_symlink(Root("elsewhere/1.jpg"), Root("photo/2.jpg"));
+  ASSERT_TRUE(Import("folder").ok());
+  EXPECT_FALSE(std::filesystem::is_symlink(Out("photo/2.jpg")));
+  EXPECT_EQ(Read(Out("photo/2.jpg")), Jpeg(1, 1, 3));
+}
+
+TEST_F(ImportFolderTest, LoopOfFoldersIsNamedAndEnds) {
+  WritePhotos({"1"});
+  std::filesystem::create_directory_symlink(Root(), Root("photo/loop"));
+  ExpectWrong("folder", "photo/loop/photo: is a folder where an image is expected");
+}
+
+TEST_F(ImportFolderTest, BrokenLinkIsNamed) {
+  std::filesystem::create_directories(Root("photo"));
+  std::filesystem::create_symlink(Root("gone.jpg"), Root("photo/2.jpg"));
+  ExpectWrong("folder", "photo/2.jpg: open");
+}
+
+TEST_F(ImportFolderTest, SketchThatOnlyLooksLikeItsPhotoIsTold) {
+  WritePhotos({"Caf\xc3\xa9"});
+  WriteSketches({"cafe\xcc\x81"});
+  ExpectWrong(
+      "folder",
+      "has no photo; photo Caf\xc3\xa9.jpg looks the same but is spelt with other characters");
+}
+
+TEST(LookOfTest, CaseAccentsAndTheirEncodingAreNoDifference) {
+  const std::pair<const char*, const char*> same[] = {
+      {"Boot_1", "boot_1"},
+      {"\xc3\x89t\xc3\xa9", "e\xcc\x81te\xcc\x81"},               // Été
+      {"\xd0\x99", "\xd0\xb8\xcc\x86"},                           // Й
+      {"\xe3\x83\x80", "\xe3\x82\xbf\xe3\x82\x99"},               // ダ
+      {"\xe3\x81\xb1", "\xe3\x81\xaf\xe3\x82\x9a"},               // ぱ
+      {"\xed\x95\x99", "\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xa8"}};  // 학
+  for (const auto& [one, other] : same) EXPECT_EQ(LookOf(one), LookOf(other)) << one;
+}
+
+TEST(LookOfTest, OtherLettersAreADifference) {
+  const char* const names[] = {"boot",     "b00t",         "boot_",
+                               "\xc3\x9f", "\xe3\x82\xbf", "\xe3\x81\x9f",
+                               "\xd0\xb8", "\xed\x95\x99", "\xf0\x9f\x91\x9f"};
+  std::set<std::u32string> looks;
+  for (const char* name : names) looks.insert(LookOf(name));
+  EXPECT_EQ(looks.size(), std::size(names));
+}
+
+TEST_F(ImportFolderTest, IdentitiesThatLookTheSameAreKeptApartAndTold) {
+  WritePhotos({"a", "A", "b"});
+  EXPECT_THAT(Identities(), ElementsAre("A", "a", "b"));
+  EXPECT_THAT(remarks_, ElementsAre(HasSubstr("identities A and a look the same")));
+}
+
+TEST_F(ImportFolderTest, NamesThatAShellOrAUrlTakesApartAreKept) {
+  WritePhotos({"a b", "a#b", "100%", "it's \"new\"", "a\\b", "-rf", "\xe9\x9e\x8b"});
+  const std::set<std::string> identities = Identities();
+  EXPECT_EQ(identities.size(), 7u);
+  EXPECT_THAT(identities, Contains("a\\b"));
+}
+
+TEST_F(ImportFolderTest, IdentityIsTheNameUpToTheFirstUnderscore) {
+  WriteJpg("train/photo/boot_front.jpg");
+  WriteJpg("train/photo/boot_side.JPG");
+  WritePng("train/sketch/boot.png");
+  WritePng("test/photo/clog.png");
+  const auto summary = Import("folder");
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->name, "root");
+  EXPECT_EQ(summary->photos, 3);
+  EXPECT_EQ(summary->sketches, 1);
+  const DataSet data_set = Open();
+  EXPECT_THAT(IdentitiesOf(data_set, "train"), ElementsAre("boot"));
+  EXPECT_THAT(IdentitiesOf(data_set, "test"), ElementsAre("clog"));
+}
+
+TEST_F(ImportFolderTest, FolderNamesAnIdentity) {
+  WriteJpg("val/photo/red_boot/1.jpg");
+  WriteJpg("val/sketch/red_boot/1.jpg");
+  const auto summary = Import("folder");
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->val_identities, 1);
+  EXPECT_EQ(summary->train_identities, 0);
+  EXPECT_THAT(IdentitiesOf(Open(), "val"), ElementsAre("red_boot"));
+}
+
+TEST_F(ImportFolderTest, WithoutSplitsAQuarterIsForTesting) {
+  for (int i = 0; i < 8; ++i) {
+    WriteJpg("photo/" + std::to_string(i) + ".jpg");
+    WriteJpg("sketch/" + std::to_string(i) + ".jpg");
+  }
+  const auto summary = Import("folder");
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->train_identities, 6);
+  EXPECT_EQ(summary->test_identities, 2);
+}
+
+TEST_F(ImportFolderTest, SplitIsAFunctionOfTheSeed) {
+  for (int i = 0; i < 40; ++i) WriteJpg("photo/" + std::to_string(i) + ".jpg");
+  std::vector<std::set<std::string>> tests;
+  for (const uint64_t seed : {7, 7, 8}) {
+    options_.split_seed = seed;
+    ASSERT_TRUE(Import("folder").ok());
+    tests.push_back(IdentitiesOf(Open(), "test"));
+    std::filesystem::remove_all(Out());
+  }
+  EXPECT_EQ(tests[0], tests[1]);
+  EXPECT_NE(tests[0], tests[2]);
+}
+
+TEST_F(ImportFolderTest, SketchWithoutPhotoIsNamed) {
+  WriteJpg("photo/1.jpg");
+  WriteJpg("sketch/2.jpg");
+  ExpectWrong("folder", "sketch/2.jpg: identity 2 has no photo");
+}
+
+TEST_F(ImportFolderTest, IdentityInTwoSplitsIsNamed) {
+  WriteJpg("train/photo/1.jpg");
+  WriteJpg("test/photo/1.jpg");
+  ExpectWrong("folder", "test/photo/1.jpg: identity 1 is in train and in test");
+}
+
+TEST_F(ImportFolderTest, NameWithoutIdentityIsNamed) {
+  options_.identity_from = "prefix";
+  WriteJpg("photo/_1.jpg");
+  ExpectWrong("folder", "photo/_1.jpg: the name has no identity before the first _");
+}
+
+TEST_F(ImportFolderTest, FolderWithoutPhotosIsNotFoundAndSaysWhatThereIs) {
+  WriteJpg("sketch/1.jpg");
+  WriteJpg("photos/1.jpg");
+  ExpectMissing("folder",
+                "photo: there is no such folder, but photos, sketch; photos are expected");
+}
+
+TEST_F(ImportFolderTest, EmptyFolderHasNoImages) {
+  std::filesystem::create_directories(Root("photo"));
+  ExpectWrong("folder", "has no images");
+}
+
+}  // namespace
+}  // namespace s2p::testing

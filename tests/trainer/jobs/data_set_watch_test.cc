@@ -1,0 +1,227 @@
+#include "trainer/jobs/data_set_watch.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/trainer/jobs/job_fixture.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class DataSetWatchTest : public JobFixture {
+ protected:
+  DataSetWatchTest() {
+    std::filesystem::create_directories(dir_.File("source"));
+    std::filesystem::create_directories(dir_.File("target"));
+    SetData("source", "s1");
+    SetData("target", "t1");
+    Restart();
+  }
+  void SetData(const std::string& name, const std::string& lines) {
+    std::ofstream(dir_.File(name + "/dataset.jsonl")) << lines;
+  }
+  void Restart() {
+    Close();
+    Open();
+    watch_ = std::make_unique<DataSetWatch>(store_.get(), scheduler_.get());
+  }
+  v1::TrainingSpec Spec() const {
+    v1::TrainingSpec spec;
+    spec.set_source_dataset(dir_.File("source"));
+    spec.set_target_dataset(dir_.File("target"));
+    spec.set_initial_weights("imagenet.safetensors");
+    spec.set_watch(true);
+    return spec;
+  }
+  // A job that ends so.
+  std::string Train(const absl::StatusOr<JobOutcome>& outcome) {
+    const auto job = scheduler_->Submit(Spec());
+    EXPECT_TRUE(job.ok());
+    End(job->job_id(), outcome);
+    return job->job_id();
+  }
+  void End(const std::string& id, const absl::StatusOr<JobOutcome>& outcome) {
+    auto run = runner_.NextRun();
+    ASSERT_EQ(run->job().job_id(), id);
+    run->End(outcome);
+    WaitForEnd(id, outcome.ok() ? v1::Job::STATE_SUCCEEDED : v1::Job::STATE_FAILED);
+  }
+  // The one job that two looks lead to.
+  std::string Follower() {
+    EXPECT_THAT(watch_->Poll(), IsEmpty());
+    const auto ids = watch_->Poll();
+    EXPECT_THAT(ids, SizeIs(1));
+    return ids.empty() ? "" : ids[0];
+  }
+  void ExpectNothing() {
+    for (int i = 0; i < 3; ++i) EXPECT_THAT(watch_->Poll(), IsEmpty());
+  }
+  std::unique_ptr<DataSetWatch> watch_;
+};
+
+TEST_F(DataSetWatchTest, UnchangedDataAreNotTrainedOnAgain) {
+  Train(Published(1));
+  ExpectNothing();
+  // The same content, written anew.
+  SetData("target", "t1");
+  ExpectNothing();
+}
+
+TEST_F(DataSetWatchTest, ChangeThatHasSettledIsTrainedOnFromTheLastVersion) {
+  const std::string first = Train(Published(4));
+  SetData("target", "t2");
+  const std::string id = Follower();
+  const auto file = store_->GetFile(id);
+  ASSERT_TRUE(file.ok());
+  EXPECT_EQ((*file)->lineage(), first);
+  const v1::TrainingSpec& spec = (*file)->job().spec();
+  EXPECT_EQ(spec.initial_version(), 4);
+  EXPECT_EQ(spec.target_dataset(), Spec().target_dataset());
+  EXPECT_TRUE(spec.watch());
+}
+
+TEST_F(DataSetWatchTest, SourceIsWatchedToo) {
+  Train(Published(1));
+  SetData("source", "s2");
+  EXPECT_NE(Follower(), "");
+}
+
+TEST_F(DataSetWatchTest, DataThatStillChangeAreWaitedFor) {
+  Train(Published(1));
+  for (const char* lines : {"t2", "t3", "t4"}) {
+    SetData("target", lines);
+    EXPECT_THAT(watch_->Poll(), IsEmpty());
+  }
+  EXPECT_THAT(watch_->Poll(), SizeIs(1));
+}
+
+TEST_F(DataSetWatchTest, ChangeThatIsTakenBackIsNone) {
+  Train(Published(1));
+  SetData("target", "t2");
+  EXPECT_THAT(watch_->Poll(), IsEmpty());
+  SetData("target", "t1");
+  EXPECT_THAT(watch_->Poll(), IsEmpty());
+  SetData("target", "t2");
+  EXPECT_THAT(watch_->Poll(), IsEmpty());
+}
+
+TEST_F(DataSetWatchTest, BurstOfChangesMakesOneJob) {
+  Train(Published(1));
+  SetData("target", "t2");
+  const std::string id = Follower();
+  ExpectNothing();
+  // It has not begun yet in the eyes of the watch, and reads what is there when it does.
+  auto run = runner_.NextRun();
+  ExpectNothing();
+  run->End(Published(2));
+  WaitForEnd(id, v1::Job::STATE_SUCCEEDED);
+  ExpectNothing();
+}
+
+TEST_F(DataSetWatchTest, ChangesDuringARunMakeOneMore) {
+  const std::string first = Train(Published(1));
+  SetData("target", "t2");
+  const std::string second = Follower();
+  auto run = runner_.NextRun();
+  for (const char* lines : {"t3", "t4"}) {
+    SetData("target", lines);
+    ExpectNothing();
+  }
+  run->End(Published(2));
+  WaitForEnd(second, v1::Job::STATE_SUCCEEDED);
+  const std::string third = Follower();
+  EXPECT_EQ((*store_->GetFile(third))->lineage(), first);
+  EXPECT_EQ(store_->Get(third)->spec().initial_version(), 2);
+}
+
+TEST_F(DataSetWatchTest, VersionOfAnEarlierJobIsTheStartWhenTheLastPublishedNone) {
+  Train(Published(3));
+  SetData("target", "t2");
+  End(Follower(), JobOutcome{});
+  SetData("target", "t3");
+  EXPECT_EQ(store_->Get(Follower())->spec().initial_version(), 3);
+}
+
+TEST_F(DataSetWatchTest, NothingPublishedYetStartsAsTheSpecSays) {
+  Train(JobOutcome{});
+  SetData("target", "t2");
+  EXPECT_EQ(store_->Get(Follower())->spec().initial_weights(), "imagenet.safetensors");
+}
+
+TEST_F(DataSetWatchTest, ChangesBetweenTwoProcessesAreSeen) {
+  Train(Published(1));
+  SetData("target", "t2");
+  Restart();
+  EXPECT_NE(Follower(), "");
+}
+
+TEST_F(DataSetWatchTest, RestartBesideAFollowerMakesNoSecond) {
+  Train(Published(1));
+  SetData("target", "t2");
+  Follower();
+  runner_.NextRun();
+  Restart();
+  ExpectNothing();
+}
+
+TEST_F(DataSetWatchTest, JobThatFailedIsNotRepeatedOnTheSameData) {
+  Train(Published(1));
+  SetData("target", "t2");
+  End(Follower(), absl::FailedPreconditionError("one identity only"));
+  ExpectNothing();
+  SetData("target", "t3");
+  EXPECT_NE(Follower(), "");
+}
+
+TEST_F(DataSetWatchTest, LineageThatNeverSucceededIsNotWatched) {
+  Train(absl::FailedPreconditionError("one identity only"));
+  SetData("target", "t2");
+  ExpectNothing();
+}
+
+TEST_F(DataSetWatchTest, CancelledJobEndsTheWatch) {
+  Train(Published(1));
+  SetData("target", "t2");
+  const std::string id = Follower();
+  runner_.NextRun();
+  ASSERT_TRUE(scheduler_->Cancel(id).ok());
+  WaitForEnd(id, v1::Job::STATE_CANCELLED);
+  SetData("target", "t3");
+  ExpectNothing();
+}
+
+TEST_F(DataSetWatchTest, DataThatAreRefusedAreTriedAgainOnlyWhenTheyChange) {
+  Train(Published(1));
+  SetData("target", "broken");
+  runner_.RefuseSpecs(absl::InvalidArgumentError("target_dataset: broken"));
+  ExpectNothing();
+  runner_.RefuseSpecs(absl::OkStatus());
+  ExpectNothing();
+  SetData("target", "t2");
+  EXPECT_NE(Follower(), "");
+}
+
+TEST_F(DataSetWatchTest, MissingFileIsWaitedFor) {
+  Train(Published(1));
+  std::filesystem::remove(dir_.File("target/dataset.jsonl"));
+  ExpectNothing();
+  SetData("target", "t2");
+  EXPECT_NE(Follower(), "");
+}
+
+TEST_F(DataSetWatchTest, SpecWithoutWatchIsLeftAlone) {
+  v1::TrainingSpec spec = Spec();
+  spec.set_watch(false);
+  End(scheduler_->Submit(spec)->job_id(), Published(1));
+  SetData("target", "t2");
+  ExpectNothing();
+}
+
+}  // namespace
+}  // namespace s2p::testing

@@ -1,0 +1,158 @@
+// What crashes, restarts, full disks and races leave of the jobs.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "tests/trainer/jobs/job_fixture.h"
+#include "trainer/jobs/job_file.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::Pair;
+using ::testing::SizeIs;
+
+class JobDurabilityTest : public JobFixture {};
+
+TEST_F(JobDurabilityTest, CancelOfARunningJobOutlivesACrash) {
+  const std::string id = Submit();
+  auto run = runner_.NextRun();
+  run->Do([&](const JobCallbacks&) { EXPECT_TRUE(scheduler_->Cancel(id).ok()); });
+  WaitForEnd(id, v1::Job::STATE_CANCELLED);
+  // As if the process had died before the run heeded.
+  ASSERT_TRUE(
+      store_->Update(id, [](v1::JobFile& f) { f.mutable_job()->set_state(v1::Job::STATE_RUNNING); })
+          .ok());
+  Close();
+  Open();
+  WaitForEnd(id, v1::Job::STATE_CANCELLED);
+  EXPECT_THAT(runner_.counts(), ElementsAre(Pair(id, 1)));
+}
+
+TEST_F(JobDurabilityTest, FullDiskPausesAndTheJobKeepsItsPlace) {
+  const std::string id = Submit();
+  Submit();
+  runner_.NextRun()->End(absl::ResourceExhaustedError("/state: no space"));
+  EXPECT_EQ(WaitFor(id, v1::Job::STATE_PAUSED).reason(), "/state: no space");
+  scheduler_->RetryPaused();
+  auto again = runner_.NextRun();
+  EXPECT_EQ(again->job().job_id(), id);
+  EXPECT_EQ(StateOf(id), v1::Job::STATE_RUNNING);
+  EXPECT_EQ(store_->Get(id)->reason(), "");
+  again->End(Published(1));
+  WaitForEnd(id, v1::Job::STATE_SUCCEEDED);
+  EXPECT_THAT(StatesTold(id), ElementsAre("QUEUED", "RUNNING", "PAUSED", "RUNNING", "SUCCEEDED"));
+}
+
+TEST_F(JobDurabilityTest, PausedJobIsTriedAgainByItself) {
+  Close();
+  options_.retry_pause = absl::ZeroDuration();
+  Open();
+  const std::string id = Submit();
+  runner_.NextRun()->End(absl::ResourceExhaustedError("full"));
+  runner_.NextRun()->End(absl::ResourceExhaustedError("full"));
+  runner_.NextRun()->End(Published(1));
+  WaitForEnd(id, v1::Job::STATE_SUCCEEDED);
+}
+
+TEST_F(JobDurabilityTest, PausedJobCanBeCancelled) {
+  const std::string id = Submit();
+  runner_.NextRun()->End(absl::ResourceExhaustedError("full"));
+  WaitFor(id, v1::Job::STATE_PAUSED);
+  ASSERT_TRUE(scheduler_->Cancel(id).ok());
+  WaitForEnd(id, v1::Job::STATE_CANCELLED);
+}
+
+TEST_F(JobDurabilityTest, RestartGoesOnWithTheRunningJobBeforeTheOthers) {
+  const std::string a = Submit("a"), b = Submit("b");
+  runner_.NextRun();
+  Close();
+  Open();
+  auto run = runner_.NextRun();
+  EXPECT_EQ(run->job().job_id(), a);
+  EXPECT_EQ(StateOf(b), v1::Job::STATE_QUEUED);
+  EXPECT_EQ(run->job().started_at().seconds(), 1000);
+  run->End(Published(1));
+  EXPECT_EQ(runner_.NextRun()->job().job_id(), b);
+  WaitFor(a, v1::Job::STATE_SUCCEEDED);
+  EXPECT_THAT(StatesTold(a), ElementsAre("QUEUED", "RUNNING", "QUEUED", "RUNNING", "SUCCEEDED"));
+}
+
+TEST_F(JobDurabilityTest, RestartGoesOnWithThePausedJobBeforeTheOthers) {
+  const std::string a = Submit(), b = Submit();
+  runner_.NextRun()->End(absl::ResourceExhaustedError("full"));
+  WaitFor(a, v1::Job::STATE_PAUSED);
+  Close();
+  Open();
+  EXPECT_EQ(runner_.NextRun()->job().job_id(), a);
+}
+
+TEST_F(JobDurabilityTest, StopLeavesTheRunningJobRunningOnDisk) {
+  const std::string id = Submit();
+  runner_.NextRun();
+  scheduler_->Stop();
+  EXPECT_EQ(ReadJobFile(store_->FolderOf(id), id)->job().state(), v1::Job::STATE_RUNNING);
+  EXPECT_EQ(scheduler_->Submit({}).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(JobDurabilityTest, EndIsShownOnlyWhenItIsKept) {
+  const std::string id = Submit();
+  auto run = runner_.NextRun();
+  // A folder in the place of the temporary file stands for a disk that refuses.
+  std::filesystem::create_directory(store_->FolderOf(id) + "/.job.json.tmp");
+  run->End(absl::ResourceExhaustedError("full"));
+  WaitFor(id, v1::Job::STATE_PAUSED);
+  EXPECT_EQ(ReadJobFile(store_->FolderOf(id), id)->job().state(), v1::Job::STATE_RUNNING);
+  std::filesystem::remove(store_->FolderOf(id) + "/.job.json.tmp");
+  scheduler_->RetryPaused();
+  runner_.NextRun()->End(Published(1));
+  WaitForEnd(id, v1::Job::STATE_SUCCEEDED);
+  EXPECT_EQ(ReadJobFile(store_->FolderOf(id), id)->job().state(), v1::Job::STATE_SUCCEEDED);
+}
+
+TEST_F(JobDurabilityTest, TwoHundredJobsOfFourThreadsRunOnceEach) {
+  runner_.EndAtOnceWith(Published(1));
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([this] {
+      for (int j = 0; j < 50; ++j) Submit();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  runner_.WaitForEnds(200);
+  Close();
+  Open();
+  EXPECT_THAT(store_->Counts(), ElementsAre(Pair(v1::Job::STATE_SUCCEEDED, 200)));
+  EXPECT_THAT(runner_.counts(), SizeIs(200));
+  EXPECT_THAT(runner_.counts(), Each(Pair(::testing::_, 1)));
+}
+
+TEST_F(JobDurabilityTest, CancelsThatRaceWithStartsAndEndsLeaveOneEnd) {
+  runner_.EndAtOnceWith(Published(1));
+  for (int i = 0; i < 50; ++i) {
+    const std::string id = Submit();
+    std::vector<absl::Status> answers(2);
+    std::thread other([&] { answers[0] = scheduler_->Cancel(id).status(); });
+    answers[1] = scheduler_->Cancel(id).status();
+    other.join();
+    const auto has_ended = [&] { return HasEnded(StateOf(id)) && !scheduler_->IsUnderWay(id); };
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(&has_ended));
+    }
+    const v1::Job::State state = StateOf(id);
+    EXPECT_TRUE(state == v1::Job::STATE_SUCCEEDED || state == v1::Job::STATE_CANCELLED);
+    for (const absl::Status& answer : answers) {
+      EXPECT_TRUE(answer.ok() || absl::IsFailedPrecondition(answer)) << answer;
+    }
+    EXPECT_EQ(StatesTold(id).back(), v1::Job::State_Name(state).substr(6));
+    EXPECT_LE(runner_.counts()[id], 1);
+  }
+}
+
+}  // namespace
+}  // namespace s2p::testing

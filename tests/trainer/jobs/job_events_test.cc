@@ -1,0 +1,175 @@
+#include "trainer/jobs/job_events.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/testing/temp_dir.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class JobEventsTest : public ::testing::Test {
+ protected:
+  JobEventsTest() { Reopen(); }
+  void Reopen() {
+    auto events = JobEvents::Open(path_);
+    ASSERT_TRUE(events.ok()) << events.status();
+    events_ = *std::move(events);
+  }
+  void Append(const std::string& message) {
+    v1::WatchJobResponse event;
+    event.set_state(v1::Job::STATE_RUNNING);
+    event.set_message(message);
+    ASSERT_TRUE(events_->Append(event, /*sync=*/false).ok());
+  }
+  // Number and message of each event from there on.
+  std::vector<std::string> Read(int64_t from_event) {
+    JobEventReader reader(events_, from_event);
+    std::vector<std::string> texts;
+    for (;;) {
+      const auto event = reader.Next();
+      EXPECT_TRUE(event.ok()) << event.status();
+      if (!event.ok() || !event->has_value()) return texts;
+      texts.push_back(absl::StrCat((*event)->event(), " ", (*event)->message()));
+    }
+  }
+  std::string Text() {
+    std::ifstream file(path_);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+  }
+  void Write(const std::string& text) { std::ofstream(path_) << text; }
+
+  TempDir dir_;
+  const std::string path_ = dir_.File("events.jsonl");
+  std::shared_ptr<JobEvents> events_;
+};
+
+TEST_F(JobEventsTest, NumbersBeginAtOne) {
+  EXPECT_EQ(events_->last_event(), 0);
+  Append("a");
+  Append("b\n\"c\"");
+  EXPECT_EQ(events_->last_event(), 2);
+  EXPECT_THAT(Read(0), ElementsAre("1 a", "2 b\n\"c\""));
+  EXPECT_THAT(Read(1), ElementsAre("1 a", "2 b\n\"c\""));
+}
+
+TEST_F(JobEventsTest, ReadingBeginsWhereAsked) {
+  for (const char* message : {"a", "b", "c"}) Append(message);
+  EXPECT_THAT(Read(2), ElementsAre("2 b", "3 c"));
+  EXPECT_THAT(Read(4), IsEmpty());
+}
+
+TEST_F(JobEventsTest, ReaderGoesOnWithWhatComesLater) {
+  JobEventReader reader(events_, 2);
+  EXPECT_FALSE(reader.Next()->has_value());
+  Append("a");
+  EXPECT_FALSE(reader.Next()->has_value());
+  Append("b");
+  EXPECT_EQ((*reader.Next())->message(), "b");
+}
+
+TEST_F(JobEventsTest, NumbersGoOnAfterReopening) {
+  Append("a");
+  Reopen();
+  Append("b");
+  EXPECT_THAT(Read(1), ElementsAre("1 a", "2 b"));
+}
+
+TEST_F(JobEventsTest, TornEndIsDroppedAndWrittenOverWhereverItIsTorn) {
+  Append("a");
+  const std::string one = Text();
+  Append("b");
+  const std::string two = Text();
+  for (size_t length = one.size(); length < two.size(); ++length) {
+    Write(two.substr(0, length));
+    Reopen();
+    ASSERT_EQ(events_->last_event(), 1) << length;
+    Append("c");
+    ASSERT_THAT(Read(1), ElementsAre("1 a", "2 c")) << length;
+    Reopen();
+    ASSERT_THAT(Read(1), ElementsAre("1 a", "2 c")) << length;
+  }
+}
+
+TEST_F(JobEventsTest, ZerosAtTheEndAreDropped) {
+  Append("a");
+  Write(Text() + std::string(5000, '\0'));
+  Reopen();
+  Append("b");
+  EXPECT_THAT(Read(1), ElementsAre("1 a", "2 b"));
+}
+
+TEST_F(JobEventsTest, DamagedEventIsNamed) {
+  Append("a");
+  std::string text = Text();
+  text[text.find("STATE_RUNNING")] = '"';
+  Write(text);
+  JobEventReader reader(events_, 1);
+  const absl::Status status = reader.Next().status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(status.message(), HasSubstr(path_ + ": event 1 is damaged"));
+}
+
+TEST_F(JobEventsTest, ManyEventsAreReadInPieces) {
+  const std::string message(1000, 'x');
+  for (int i = 0; i < 500; ++i) Append(message);
+  EXPECT_EQ(Read(1).size(), 500u);
+  EXPECT_THAT(Read(500), ElementsAre("500 " + message));
+  Reopen();
+  EXPECT_EQ(events_->last_event(), 500);
+}
+
+TEST_F(JobEventsTest, LongTextsAreCut) {
+  Append(std::string(1 << 20, '\1'));
+  EXPECT_EQ(Read(1).at(0).size(), 2u + (16u << 10));
+}
+
+TEST_F(JobEventsTest, FolderThatIsGoneUsesUpNoNumber) {
+  TempDir other;
+  std::filesystem::create_directory(other.File("job"));
+  auto events = JobEvents::Open(other.File("job/events.jsonl"));
+  ASSERT_TRUE(events.ok());
+  std::filesystem::remove(other.File("job"));
+  EXPECT_EQ((*events)->Append({}, true).code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ((*events)->last_event(), 0);
+  std::filesystem::create_directory(other.File("job"));
+  EXPECT_TRUE((*events)->Append({}, true).ok());
+  EXPECT_EQ((*events)->last_event(), 1);
+}
+
+TEST_F(JobEventsTest, FullDiskUsesUpNoNumber) {
+  const auto full = JobEvents::Open("/dev/full");
+  ASSERT_TRUE(full.ok()) << full.status();
+  EXPECT_EQ((*full)->Append({}, false).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ((*full)->last_event(), 0);
+}
+
+TEST_F(JobEventsTest, ReaderBesideAWriterSeesWholeEventsInOrder) {
+  std::thread writer([this] {
+    for (int i = 0; i < 300; ++i) Append("x");
+  });
+  JobEventReader reader(events_, 1);
+  for (int64_t number = 1; number <= 300;) {
+    const auto event = reader.Next();
+    ASSERT_TRUE(event.ok()) << event.status();
+    if (!event->has_value()) continue;
+    ASSERT_EQ((*event)->event(), number++);
+  }
+  writer.join();
+}
+
+}  // namespace
+}  // namespace s2p::testing

@@ -1,0 +1,146 @@
+#include "trainer/jobs/job_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/str_replace.h"
+#include "tests/testing/temp_dir.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr char kId[] = "20261123-205501-031337-3fa9c1d2";
+
+v1::JobFile SmallFile() {
+  v1::JobFile file;
+  file.set_format(kJobFileFormat);
+  file.set_cancel_requested(true);
+  file.set_lineage("20261101-000000-000000-00000000");
+  file.mutable_job()->set_job_id(kId);
+  file.mutable_job()->set_state(v1::Job::STATE_QUEUED);
+  file.mutable_job()->mutable_created_at()->set_seconds(1);
+  file.mutable_job()->mutable_spec()->set_name("one \"two\"\n");
+  file.mutable_job()->mutable_resolved_spec()->set_seed(uint64_t{1} << 63);
+  return file;
+}
+
+class JobFileTest : public ::testing::Test {
+ protected:
+  std::string Text() {
+    std::ifstream file(dir_.File("job.json"));
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+  }
+  void Write(const std::string& text) { std::ofstream(dir_.File("job.json")) << text; }
+  // The status of reading what Write made of a good file.
+  absl::Status ReadWith(const std::string& from, const std::string& to) {
+    EXPECT_TRUE(WriteJobFile(dir_.path(), SmallFile()).ok());
+    EXPECT_THAT(Text(), HasSubstr(from));
+    Write(absl::StrReplaceAll(Text(), {{from, to}}));
+    return ReadJobFile(dir_.path(), kId).status();
+  }
+  TempDir dir_;
+};
+
+TEST_F(JobFileTest, WhatIsWrittenIsRead) {
+  ASSERT_TRUE(WriteJobFile(dir_.path(), SmallFile()).ok());
+  const auto file = ReadJobFile(dir_.path(), kId);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->SerializeAsString(), SmallFile().SerializeAsString());
+}
+
+TEST_F(JobFileTest, MissingFileIsNotFound) {
+  EXPECT_EQ(ReadJobFile(dir_.path(), kId).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(JobFileTest, EveryTruncationIsDataLossNamingTheFile) {
+  ASSERT_TRUE(WriteJobFile(dir_.path(), SmallFile()).ok());
+  const std::string text = Text();
+  // Without the last brace; the line feed after it does not matter.
+  for (size_t length = 0; length < text.rfind('}'); ++length) {
+    Write(text.substr(0, length));
+    const absl::Status status = ReadJobFile(dir_.path(), kId).status();
+    ASSERT_EQ(status.code(), absl::StatusCode::kDataLoss) << length << ": " << status;
+    ASSERT_THAT(status.message(), HasSubstr(dir_.File("job.json")));
+  }
+}
+
+TEST_F(JobFileTest, NewerFormatIsRefusedWhateverElseItSays) {
+  const absl::Status status = ReadWith("\"format\": 1,", "\"format\": 2, \"job2\": [],");
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(status.message(), HasSubstr("format 2 is newer than this program"));
+}
+
+TEST_F(JobFileTest, FormatZeroIsDataLoss) {
+  const absl::Status status = ReadWith("\"format\": 1,", "\"format\": 0,");
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(status.message(), HasSubstr("format"));
+}
+
+TEST_F(JobFileTest, JobOfAnotherFolderIsDataLoss) {
+  EXPECT_THAT(ReadWith(kId, "20261123-205501-031337-3fa9c1d3").message(), HasSubstr("jobId"));
+}
+
+TEST_F(JobFileTest, UnknownStateIsDataLoss) {
+  const absl::Status status = ReadWith("\"STATE_QUEUED\"", "77");
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(status.message(), HasSubstr("state"));
+}
+
+TEST_F(JobFileTest, UnknownFieldIsDataLoss) {
+  const absl::Status status = ReadWith("\"seed\"", "\"sead\"");
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(status.message(), HasSubstr("sead"));
+}
+
+TEST_F(JobFileTest, FailedWriteLeavesTheOldFile) {
+  ASSERT_TRUE(WriteJobFile(dir_.path(), SmallFile()).ok());
+  // A folder in the place of the temporary file stands for a disk that refuses.
+  std::filesystem::create_directory(dir_.File(".job.json.tmp"));
+  v1::JobFile other = SmallFile();
+  other.mutable_job()->set_reason("other");
+  EXPECT_FALSE(WriteJobFile(dir_.path(), other).ok());
+  EXPECT_EQ(ReadJobFile(dir_.path(), kId)->job().reason(), "");
+}
+
+TEST(JobIdTest, ShowsTimeAndIsOne) {
+  const std::string id = NewJobId(absl::FromUnixMicros(1'795'467'301'031'337), "");
+  EXPECT_THAT(id, StartsWith("20261123-205501-031337-"));
+  EXPECT_TRUE(IsJobId(id));
+}
+
+TEST(JobIdTest, SortsAfterTheLastThoughTheClockIsSetBack) {
+  std::string last = NewJobId(absl::FromUnixSeconds(2'000'000'000), "");
+  for (int i = 0; i < 100; ++i) {
+    const std::string next = NewJobId(absl::FromUnixSeconds(1'000'000'000), last);
+    ASSERT_GT(next, last);
+    ASSERT_TRUE(IsJobId(next)) << next;
+    last = next;
+  }
+}
+
+TEST(JobIdTest, OtherNamesAreNone) {
+  for (const char* name : {"", ".", "..", "run-3fa9c1d2", "20261123-205501-031337-3FA9C1D2",
+                           "20261323-205501-031337-3fa9c1d2", "20261123-205501-031337-3fa9c1d2/"}) {
+    EXPECT_FALSE(IsJobId(name)) << name;
+  }
+}
+
+TEST(ShownTextTest, KeepsUtf8AndReplacesTheRest) {
+  EXPECT_EQ(ShownText("größe 靴 👟"), "größe 靴 👟");
+  EXPECT_EQ(ShownText("a\xff\xc3(\xed\xa0\x80"),
+            "a?"
+            "?("
+            "???");
+  EXPECT_EQ(ShownText(std::string(100'000, 'x')).size(), 16u << 10);
+}
+
+}  // namespace
+}  // namespace s2p::testing

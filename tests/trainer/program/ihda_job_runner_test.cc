@@ -1,0 +1,232 @@
+#include "trainer/program/ihda_job_runner.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "model/checkpoint_store.h"
+#include "tests/trainer/tiny_run.h"
+#include "trainer/data/data_set.h"
+
+namespace s2p::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class IhdaJobRunnerTest : public TinyRunTest {
+ protected:
+  void SetUp() override { Open({}); }
+  void Open(IhdaJobRunnerOptions options) {
+    options.checkpoint_root = dir_.File("checkpoints");
+    options.data_root = std::filesystem::path(Source()).parent_path().string();
+    options.threads = 1;
+    auto runner = IhdaJobRunner::Create(options);
+    ASSERT_TRUE(runner.ok()) << runner.status();
+    runner_ = *std::move(runner);
+  }
+  // As a user writes it: paths relative to the data root.
+  static v1::TrainingSpec Relative(const std::vector<std::string>& fields = {}) {
+    return With(With(Spec(), {"source_dataset=source", "target_dataset=target"}), fields);
+  }
+  std::string Refusal(const std::vector<std::string>& fields) {
+    const auto checked = runner_->Check(Relative(fields));
+    EXPECT_EQ(checked.status().code(), absl::StatusCode::kInvalidArgument);
+    return std::string(checked.status().message());
+  }
+  v1::Job Job(const std::string& id, const std::vector<std::string>& fields = {}) {
+    v1::Job job;
+    job.set_job_id(id);
+    *job.mutable_spec() = Relative(fields);
+    const auto checked = runner_->Check(job.spec());
+    EXPECT_TRUE(checked.ok()) << checked.status();
+    *job.mutable_resolved_spec() = *checked;
+    return job;
+  }
+  absl::StatusOr<JobOutcome> Run(const v1::Job& job) {
+    const std::string folder = dir_.File(job.job_id());
+    std::filesystem::create_directories(folder);
+    JobCallbacks callbacks;
+    callbacks.on_progress = [](const auto&) {};
+    callbacks.on_epoch = [](const auto&, const auto&) {};
+    callbacks.on_message = [this](const std::string& text) { messages_.push_back(text); };
+    callbacks.stop = [this] { return stop_; };
+    callbacks.needed_versions = [this] { return needed_; };
+    return runner_->Run(job, folder, callbacks);
+  }
+  CheckpointStore Store() { return CheckpointStore(dir_.File("checkpoints")); }
+
+  std::unique_ptr<IhdaJobRunner> runner_;
+  std::vector<std::string> messages_;
+  std::vector<int64_t> needed_;
+  bool stop_ = false;
+};
+
+TEST_F(IhdaJobRunnerTest, CheckedSpecIsWholeAndItsPathsOpen) {
+  const auto checked = runner_->Check(Relative());
+  ASSERT_TRUE(checked.ok()) << checked.status();
+  EXPECT_TRUE(DataSet::Open(checked->target_dataset()).ok());
+  EXPECT_EQ(checked->preset(), "demo");
+  EXPECT_GT(checked->loss().temperature(), 0);
+}
+
+TEST_F(IhdaJobRunnerTest, EveryWrongFieldIsNamedAtOnce) {
+  EXPECT_THAT(Refusal({"step2.learning_rate=nan", "backbone.arch=vgg", "device=cuda:31",
+                       "target_dataset=nowhere", "source_dataset=../../x"}),
+              AllOf(HasSubstr("step2.learning_rate: "), HasSubstr("backbone.arch: "),
+                    HasSubstr("device: "), HasSubstr("nowhere"),
+                    HasSubstr("source_dataset: ../../x is not inside the data root")));
+}
+
+TEST_F(IhdaJobRunnerTest, RatesThatTeachNothingAreRefused) {
+  for (const char* rate : {"0", "-1", "inf", "nan"}) {
+    EXPECT_THAT(Refusal({absl::StrCat("step1.learning_rate=", rate)}),
+                HasSubstr("step1.learning_rate: must be above 0"))
+        << rate;
+  }
+}
+
+TEST_F(IhdaJobRunnerTest, BatchLargerThanTheDataIsRefusedWithTheNumberThereIs) {
+  EXPECT_THAT(
+      Refusal({"step2.batch_size=300"}),
+      AllOf(HasSubstr("step2.batch_size: has 100 pairs a batch"), HasSubstr("there are only ")));
+  EXPECT_THAT(
+      Refusal({"step1.batch_size=300"}),
+      HasSubstr("step1.batch_size: has 150 identities a batch, but the source has only 16"));
+}
+
+TEST_F(IhdaJobRunnerTest, OneIdentityIsRefused) {
+  // Everything but one identity is held back.
+  const std::string folder = std::filesystem::path(Source()).parent_path().string() + "/one";
+  std::filesystem::copy(Target(), folder, std::filesystem::copy_options::recursive);
+  const auto target = DataSet::Open(folder);
+  std::vector<DataSetImage> images = target->images();
+  for (DataSetImage& image : images) {
+    image.split = image.identity == images[0].identity ? "train" : "test";
+  }
+  ASSERT_TRUE(WriteDataSet(folder, {"one", {}, "", ""}, images).ok());
+  EXPECT_THAT(Refusal({"target_dataset=one", "validation.fraction=0"}),
+              HasSubstr("1 identities have a photo and a sketch"));
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(IhdaJobRunnerTest, LinkThatLeavesTheDataRootIsRefused) {
+  const std::string link = std::filesystem::path(Source()).parent_path().string() + "/link";
+  std::filesystem::create_directory_symlink("/", link);
+  EXPECT_THAT(Refusal({"target_dataset=link/tmp"}), HasSubstr("is not inside the data root"));
+  std::filesystem::remove(link);
+}
+
+TEST_F(IhdaJobRunnerTest, WeightsAndVersionsThatAreNotThereAreNamed) {
+  EXPECT_THAT(Refusal({"initial_weights=none.safetensors"}), HasSubstr("initial_weights: "));
+  EXPECT_THAT(Refusal({"initial_version=9"}), HasSubstr("initial_version: "));
+}
+
+TEST_F(IhdaJobRunnerTest, JobIsTrainedPublishedAndDrawn) {
+  const auto outcome = Run(Job("one"));
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_EQ(outcome->published_version, 1);
+  EXPECT_EQ(outcome->evaluations.size(), 4u) << "validation and test, both directions";
+  EXPECT_TRUE(std::filesystem::exists(outcome->learning_curve_file));
+  EXPECT_FALSE(std::filesystem::exists(dir_.File("one/resume")));
+  const auto manifest = ReadManifest(Store().DirectoryOf(1));
+  EXPECT_EQ(manifest->provenance().job_id(), "one");
+}
+
+TEST_F(IhdaJobRunnerTest, JobThatHasPublishedIsNotRunAgain) {
+  const v1::Job job = Job("one");
+  const auto first = Run(job);
+  ASSERT_TRUE(first.ok()) << first.status();
+  messages_.clear();
+  const auto again = Run(job);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->published_version, 1);
+  EXPECT_EQ(again->evaluations.size(), first->evaluations.size());
+  EXPECT_THAT(messages_, Not(::testing::Contains("reading the data")));
+  EXPECT_THAT(*Store().Versions(), ElementsAre(1));
+}
+
+TEST_F(IhdaJobRunnerTest, StoppedJobGoesOnWithItsLastEpochAndEndsWithTheSameBits) {
+  const v1::Job whole = Job("whole"), stopped = Job("stopped");
+  ASSERT_TRUE(Run(whole).ok());
+  stop_ = true;
+  EXPECT_EQ(Run(stopped).status().code(), absl::StatusCode::kCancelled);
+  stop_ = false;
+  ASSERT_TRUE(Run(stopped).ok());
+  EXPECT_THAT(Differences(Store().Read(1)->weights, Store().Read(2)->weights),
+              ::testing::IsEmpty());
+}
+
+TEST_F(IhdaJobRunnerTest, PruningKeepsTheNewestAndWhatIsNeeded) {
+  IhdaJobRunnerOptions options;
+  options.keep_last = 2;
+  Open(options);
+  needed_ = {1};
+  const std::vector<std::string> quick = {"step1.epochs=0", "step2.epochs=1"};
+  for (const char* id : {"a", "b", "c", "d"}) ASSERT_TRUE(Run(Job(id, quick)).ok());
+  EXPECT_THAT(*Store().Versions(), ElementsAre(1, 3, 4));
+}
+
+TEST_F(IhdaJobRunnerTest, PublishedOverAWorseOneBothNumbersAreKept) {
+  const std::vector<std::string> quick = {"step1.epochs=0", "step2.epochs=1"};
+  ASSERT_TRUE(Run(Job("first", quick)).ok());
+  // Better by any amount, also by none: the margin is what a fraction can never reach.
+  const auto kept_back =
+      Run(Job("second", {"step1.epochs=0", "step2.epochs=1", "publish.policy=if_better",
+                         "publish.min_improvement=1"}));
+  ASSERT_TRUE(kept_back.ok()) << kept_back.status();
+  EXPECT_EQ(kept_back->published_version, 0);
+  EXPECT_THAT(kept_back->reason, HasSubstr("of version 1"));
+  EXPECT_THAT(*Store().Versions(), ElementsAre(1));
+}
+
+TEST_F(IhdaJobRunnerTest, BrokenImagesAreLeftOutUpToTheStatedShare) {
+  const std::string folder = std::filesystem::path(Source()).parent_path().string() + "/broken";
+  std::filesystem::copy(Source(), folder, std::filesystem::copy_options::recursive);
+  const auto source = DataSet::Open(folder);
+  const v1::Job job = Job("job", {"source_dataset=broken", "max_unreadable=0.05"});
+  const v1::Job strict = Job("strict", {"source_dataset=broken", "max_unreadable=0"});
+  // One vanishes and one breaks, of 48.
+  std::filesystem::remove(folder + "/" + source->images()[0].path);
+  std::ofstream(folder + "/" + source->images()[1].path, std::ios::trunc) << "no image";
+  const auto outcome = Run(job);
+  EXPECT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_THAT(messages_, ::testing::Contains(HasSubstr("2 of 48 source photos cannot be read")));
+  const auto refused = Run(strict);
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr(source->images()[0].path));
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(IhdaJobRunnerTest, MoreBrokenImagesFailTheJobWithTheirNumber) {
+  const std::string folder = std::filesystem::path(Source()).parent_path().string() + "/broken";
+  std::filesystem::copy(Source(), folder, std::filesystem::copy_options::recursive);
+  const auto source = DataSet::Open(folder);
+  const v1::Job job = Job("job", {"source_dataset=broken", "max_unreadable=0.05"});
+  for (int i = 0; i < 5; ++i) std::filesystem::remove(folder + "/" + source->images()[i].path);
+  const auto outcome = Run(job);
+  EXPECT_THAT(std::string(outcome.status().message()),
+              AllOf(HasSubstr("source photos: 5 of 48 images cannot be read"),
+                    HasSubstr(source->images()[0].path)));
+  std::filesystem::remove_all(folder);
+}
+
+TEST(IhdaJobRunnerOptionsTest, RootsThatCannotBeUsedAreNamed) {
+  TempDir dir;
+  IhdaJobRunnerOptions options;
+  options.checkpoint_root = dir.File("checkpoints");
+  options.data_root = dir.File("nothing");
+  EXPECT_EQ(IhdaJobRunner::Create(options).status().code(), absl::StatusCode::kNotFound);
+  options.data_root = dir.path();
+  std::ofstream(dir.File("file")) << "";
+  options.checkpoint_root = dir.File("file/checkpoints");
+  const auto runner = IhdaJobRunner::Create(options);
+  EXPECT_FALSE(runner.ok());
+  EXPECT_THAT(std::string(runner.status().message()), HasSubstr(options.checkpoint_root));
+}
+
+}  // namespace
+}  // namespace s2p::testing

@@ -1,0 +1,308 @@
+#include "trainer/spec/training_spec.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "tests/testing/temp_dir.h"
+
+namespace s2p::testing {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+v1::TrainingSpec Set(const std::vector<std::string>& assignments) {
+  v1::TrainingSpec spec;
+  for (const std::string& assignment : assignments) {
+    const absl::Status status = SetField(assignment, spec);
+    EXPECT_TRUE(status.ok()) << status;
+  }
+  return spec;
+}
+
+std::string Refusal(const std::string& assignment) {
+  v1::TrainingSpec spec;
+  const absl::Status status = SetField(assignment, spec);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << assignment;
+  return std::string(status.message());
+}
+
+v1::TrainingSpec Preset(const std::string& name, const std::vector<std::string>& fields = {}) {
+  v1::TrainingSpec spec = Set(fields);
+  spec.set_preset(name);
+  auto resolved = ResolveSpec(spec);
+  EXPECT_TRUE(resolved.ok()) << resolved.status();
+  return *std::move(resolved);
+}
+
+std::vector<std::string> Errors(const std::vector<std::string>& fields) {
+  std::vector<std::string> all = fields;
+  all.push_back("target_dataset=target");
+  return SpecErrors(Preset("shoes", all));
+}
+
+TEST(SetFieldTest, EveryKindOfFieldIsSet) {
+  const auto spec =
+      Set({"step2.epochs=5", "step2.learning_rate=2.5e-4", "photo.grey=false", "name=my run",
+           "seed=18446744073709551615", "initial_version=7", "recipe=RECIPE_RELEASE"});
+  EXPECT_EQ(spec.step2().epochs(), 5u);
+  EXPECT_DOUBLE_EQ(spec.step2().learning_rate(), 2.5e-4);
+  EXPECT_TRUE(spec.photo().has_grey());
+  EXPECT_FALSE(spec.photo().grey());
+  EXPECT_EQ(spec.name(), "my run");
+  EXPECT_EQ(spec.seed(), std::numeric_limits<uint64_t>::max());
+  EXPECT_EQ(spec.initial_version(), 7);
+  EXPECT_EQ(spec.recipe(), v1::RECIPE_RELEASE);
+}
+
+TEST(SetFieldTest, EnumMayBeWrittenWithoutItsPrefixInAnyCase) {
+  EXPECT_EQ(Set({"recipe=release"}).recipe(), v1::RECIPE_RELEASE);
+  EXPECT_EQ(Set({"photo.filter=Lanczos"}).photo().filter(), v1::RESIZE_FILTER_LANCZOS);
+}
+
+TEST(SetFieldTest, ValueMayHoldAnEqualsSign) { EXPECT_EQ(Set({"name=a=b"}).name(), "a=b"); }
+
+TEST(SetFieldTest, OneOfKeepsTheLast) {
+  const auto spec = Set({"initial_weights=w.safetensors", "initial_version=2"});
+  EXPECT_FALSE(spec.has_initial_weights());
+  EXPECT_EQ(spec.initial_version(), 2);
+}
+
+TEST(SetFieldTest, UnknownFieldListsTheKnownOnes) {
+  EXPECT_THAT(Refusal("step2.epoch=5"),
+              AllOf(HasSubstr("there is no field step2.epoch"), HasSubstr("learning_rate")));
+  EXPECT_THAT(Refusal("nothing=1"), HasSubstr("target_dataset"));
+}
+
+TEST(SetFieldTest, WhatIsNoValueIsRefusedNamingTheFieldAndWhatItTakes) {
+  const std::pair<const char*, const char*> wrong[] = {
+      {"step2.epochs=-1", "step2.epochs: must be a whole number of 0 or more"},
+      {"step2.epochs=two", "must be a whole number"},
+      {"step2.learning_rate=fast", "step2.learning_rate: must be a number"},
+      {"photo.grey=perhaps", "photo.grey: must be true or false"},
+      {"recipe=soup", "recipe: must be one of PAPER, RELEASE"},
+      {"step2=5", "step2: is a group of fields"},
+      {"seed.x=1", "seed has no fields"},
+      {"target_dataset=caf\xe9", "target_dataset: must be UTF-8; rename the file or folder"},
+      {"epochs", "expected FIELD=VALUE"}};
+  for (const auto& [assignment, words] : wrong) {
+    EXPECT_THAT(Refusal(assignment), HasSubstr(words)) << assignment;
+  }
+}
+
+class ReadSpecTest : public ::testing::Test {
+ protected:
+  absl::StatusOr<v1::TrainingSpec> Read(const std::string& text) {
+    std::ofstream(dir_.File("spec")) << text;
+    return ReadSpec(dir_.File("spec"));
+  }
+  TempDir dir_;
+};
+
+TEST_F(ReadSpecTest, TextAndJsonSayTheSame) {
+  const auto text = Read("preset: \"demo\" step2 { epochs: 3 }");
+  const auto json = Read("  {\"preset\": \"demo\", \"step2\": {\"epochs\": 3}}");
+  ASSERT_TRUE(text.ok()) << text.status();
+  ASSERT_TRUE(json.ok()) << json.status();
+  EXPECT_EQ(SpecDigest(*text), SpecDigest(*json));
+}
+
+TEST_F(ReadSpecTest, MistakeIsNamedByFileAndLine) {
+  const auto spec = Read("preset: \"demo\"\nstep2 { epoch: 3 }\n");
+  EXPECT_EQ(spec.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(spec.status().message()),
+              AllOf(HasSubstr(dir_.File("spec")), HasSubstr("2"), HasSubstr("epoch")));
+  EXPECT_EQ(Read("{\"step2\": {\"epoch\": 3}}").status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(ReadSpecTest, ByteOrderMarkAndCarriageReturnsAreNoText) {
+  for (const char* text : {"\xef\xbb\xbfpreset: \"shoes\"\r\nseed: 5\r\n",
+                           "\xef\xbb\xbf{\"preset\": \"shoes\",\r\n\"seed\": 5}\r\n"}) {
+    const auto spec = Read(text);
+    ASSERT_TRUE(spec.ok()) << spec.status();
+    EXPECT_EQ(spec->seed(), 5u);
+  }
+}
+
+TEST_F(ReadSpecTest, LineThatIsNotUtf8IsNamed) {
+  const absl::Status status = Read("preset: \"shoes\"\nname: \"caf\xe9\"\n").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("spec:2: is not UTF-8 at byte 11"));
+}
+
+TEST_F(ReadSpecTest, TypographicQuoteIsSaidToBeOne) {
+  const absl::Status status = Read("seed: 1\npreset: \xe2\x80\x9cshoes\xe2\x80\x9d\n").status();
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("spec:2:9: a character that is not ASCII stands outside of a text"));
+}
+
+TEST_F(ReadSpecTest, MissingFileIsNotFound) {
+  EXPECT_EQ(ReadSpec(dir_.File("none")).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(ResolveSpecTest, PresetFillsWhatIsUnsetAndZeroIsZero) {
+  const auto spec = Preset("shoes", {"step1.epochs=0"});
+  EXPECT_EQ(spec.step1().epochs(), 0u);
+  EXPECT_EQ(spec.step2().epochs(), 60u);
+  EXPECT_EQ(spec.backbone().arch(), "resnet50");
+}
+
+TEST(ResolveSpecTest, WithoutANameItIsShoes) {
+  EXPECT_EQ(ResolveSpec(v1::TrainingSpec())->preset(), "shoes");
+}
+
+TEST(ResolveSpecTest, UnknownPresetListsTheKnownOnes) {
+  v1::TrainingSpec spec;
+  spec.set_preset("boots");
+  EXPECT_THAT(std::string(ResolveSpec(spec).status().message()),
+              AllOf(HasSubstr("boots"), HasSubstr("shoes-resnet18")));
+}
+
+// What a preset leaves to the user: names and paths.
+bool IsTheUsers(const std::string& field) {
+  return field == "name" || field == "source_dataset" || field == "target_dataset" ||
+         field == "initial_weights" || field == "initial_version";
+}
+
+// Calls `visit` with the path of each field, whether it is set, and its text if it is one.
+template <typename Visit>
+void Walk(const Message& message, const std::string& prefix, Visit visit) {
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor* field = message.GetDescriptor()->field(i);
+    const std::string path = prefix + field->name();
+    const auto& reflection = *message.GetReflection();
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      Walk(reflection.GetMessage(message, field), path + ".", visit);
+      continue;
+    }
+    // Enums have no presence: set is anything but unspecified.
+    const bool set = field->has_presence() ? reflection.HasField(message, field)
+                                           : reflection.GetEnumValue(message, field) != 0;
+    visit(path, set,
+          field->cpp_type() == FieldDescriptor::CPPTYPE_STRING
+              ? reflection.GetString(message, field)
+              : std::string());
+  }
+}
+
+TEST(PresetsTest, EveryPresetIsCompleteWithoutPathsAndValid) {
+  EXPECT_THAT(PresetNames(), AllOf(Contains("shoes"), Contains("faces"), Contains("persons"),
+                                   Contains("shoes-release"), Contains("faces-release"),
+                                   Contains("persons-release"), Contains("demo")));
+  for (const std::string& name : PresetNames()) {
+    Walk(Preset(name), "", [&](const std::string& path, bool set, const std::string& text) {
+      EXPECT_EQ(set, !IsTheUsers(path)) << name << " " << path;
+      EXPECT_EQ(text.find('/'), std::string::npos) << name << " " << path;
+    });
+    EXPECT_THAT(SpecErrors(Preset(name, {"target_dataset=t", "source_dataset=s"})), IsEmpty())
+        << name;
+  }
+}
+
+TEST(PresetsTest, EmbeddingsHaveThePublishedLengths) {
+  const std::pair<const char*, uint32_t> lengths[] = {
+      {"shoes", 2048}, {"persons-release", 2048}, {"shoes-resnet18", 256}, {"demo", 128}};
+  for (const auto& [name, length] : lengths) {
+    const auto manifest = ManifestOf(Preset(name), {"boots"});
+    ASSERT_TRUE(manifest.ok()) << manifest.status();
+    EXPECT_EQ(manifest->embedding().dimension(), length) << name;
+  }
+}
+
+TEST(PresetsTest, HeadsAreAsWideAsTheirRecipeSays) {
+  EXPECT_EQ(ManifestOf(Preset("shoes"), {"boots"})->attribute_hidden(), 512u);
+  EXPECT_EQ(ManifestOf(Preset("shoes-release"), {"boots"})->attribute_hidden(), 128u);
+  EXPECT_EQ(ManifestOf(Preset("shoes"), {})->attribute_hidden(), 0u);
+}
+
+TEST(SpecErrorsTest, EveryNumberThatMakesNoSenseIsNamed) {
+  for (const char* assignment : {"step2.learning_rate=nan",
+                                 "step2.learning_rate=0",
+                                 "step2.learning_rate=-1",
+                                 "step2.learning_rate=inf",
+                                 "step2.batch_size=3",
+                                 "step1.encoder_rate_factor=0",
+                                 "step1.weight_decay=-0.1",
+                                 "step2.accumulate=0",
+                                 "loss.domain=nan",
+                                 "loss.margin=-1",
+                                 "loss.label_smoothing=1",
+                                 "loss.temperature=0",
+                                 "averaging.runs=17",
+                                 "averaging.start_share=1",
+                                 "validation.fraction=0.9",
+                                 "augmentation.flip=1.5",
+                                 "photo.height=8",
+                                 "sketch.width=4096",
+                                 "backbone.last_stage=5",
+                                 "embedding.dimension=5000",
+                                 "publish.min_improvement=2",
+                                 "max_unreadable=1",
+                                 "workers=1000",
+                                 "initial_version=0"}) {
+    const std::string field(assignment, std::string(assignment).find('='));
+    EXPECT_THAT(Errors({assignment}), ElementsAre(HasSubstr(field + ": must be"))) << assignment;
+  }
+}
+
+TEST(SpecErrorsTest, AllOfThemAreNamedAtOnce) {
+  EXPECT_THAT(Errors({"backbone.arch=vgg", "step2.learning_rate=nan", "publish.metric=f1"}),
+              ElementsAre(HasSubstr("backbone.arch"), HasSubstr("step2.learning_rate"),
+                          HasSubstr("publish.metric")));
+  const absl::Status status = ValidateSpec(Preset("shoes"));
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("target_dataset"));
+}
+
+TEST(SpecErrorsTest, GridsMatterOnlyWhereThereAreAny) {
+  EXPECT_THAT(Errors({"embedding.fine_grid=9"}), ::testing::IsEmpty());
+  EXPECT_THAT(Errors({"embedding.pooling=grid", "embedding.grid=4", "embedding.fine_grid=9"}),
+              ElementsAre(HasSubstr("embedding.fine_grid: must be from 0 to 8")));
+}
+
+// A job that was queued by a program that knew nothing of it.
+TEST(SpecErrorsTest, SpecWithoutAveragingIsOneRun) {
+  v1::TrainingSpec spec = Preset("shoes");
+  spec.set_target_dataset("t");
+  spec.clear_averaging();
+  EXPECT_THAT(SpecErrors(spec), ::testing::IsEmpty());
+}
+
+TEST(SpecErrorsTest, SpecWithoutPairFlipIfBothWaysIsTaken) {
+  v1::TrainingSpec spec = Preset("shoes-resnet18");
+  spec.set_target_dataset("t");
+  spec.mutable_augmentation()->clear_pair_flip_if_both_ways();
+  EXPECT_THAT(SpecErrors(spec), ::testing::IsEmpty());
+  EXPECT_FALSE(spec.augmentation().pair_flip_if_both_ways());
+}
+
+TEST(SpecErrorsTest, WhatCannotLearnIsRefused) {
+  EXPECT_THAT(Errors({"loss.identity=0", "loss.triplet=0"}),
+              ElementsAre(HasSubstr("nothing is learned")));
+  EXPECT_THAT(Errors({"source_dataset=s", "step1.images_per_identity=1"}),
+              ElementsAre(HasSubstr("step1.images_per_identity")));
+}
+
+TEST(SpecErrorsTest, FoldsAreTwoOrMoreAndTheFoldIsOneOfThem) {
+  EXPECT_THAT(Errors({"validation.folds=1"}), Contains(HasSubstr("validation.folds")));
+  EXPECT_THAT(Errors({"validation.folds=3", "validation.fold=3"}),
+              ElementsAre(HasSubstr("validation.fold:")));
+  EXPECT_THAT(Errors({"validation.folds=3", "validation.fold=2"}), IsEmpty());
+}
+
+TEST(SpecDigestTest, OneFieldMakesAnother) {
+  EXPECT_EQ(SpecDigest(Preset("demo")), SpecDigest(Preset("demo")));
+  EXPECT_NE(SpecDigest(Preset("demo")), SpecDigest(Preset("demo", {"seed=2"})));
+}
+
+}  // namespace
+}  // namespace s2p::testing

@@ -1,0 +1,109 @@
+// A labelled set of images in a folder: dataset.json and dataset.jsonl (docs/datasets.md). Or in
+// one file: trainer/data/packed_images.h.
+#ifndef S2P_TRAINER_DATA_SET_H_
+#define S2P_TRAINER_DATA_SET_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/image.h"
+#include "s2p/v1/checkpoint.pb.h"
+#include "s2p/v1/training.pb.h"
+#include "trainer/data/packed_images.h"
+
+namespace s2p {
+
+inline constexpr int kDataSetFormat = 1;
+
+// One line of dataset.jsonl.
+struct DataSetImage {
+  // Relative to the folder, inside it.
+  std::string path;
+  // Who or what is shown; the space of id labels.
+  std::string identity;
+  v1::Modality modality = v1::MODALITY_PHOTO;
+  // "train", "val" or "test".
+  std::string split;
+  // In the order of DataSet::attributes(); NaN where the line does not say. Empty if the data set
+  // has no attributes.
+  std::vector<float> attributes;
+};
+
+// Whether Open refuses a line whose image is not there.
+enum class ImageFiles { kMustExist, kMayBeMissing };
+
+// Immutable after Open. The images stay on disk.
+class DataSet {
+ public:
+  // NotFound if the folder or a file of it is missing; InvalidArgument naming file, line and field
+  // for wrong JSON, a path that leaves the folder, an unknown modality, split or attribute, a value
+  // outside [0, 1], or a path listed twice; FailedPrecondition for a newer format. That the images
+  // exist is checked too, unless `files` says otherwise; that they decode is not. The folder's
+  // owner may make symbolic links in it; they are followed. `folder` may also be a file that
+  // PackDataSet wrote; then as PackedImages::Read, too.
+  static absl::StatusOr<DataSet> Open(const std::string& folder,
+                                      ImageFiles files = ImageFiles::kMustExist);
+
+  const std::string& folder() const { return folder_; }
+  // `name` of dataset.json.
+  const std::string& name() const { return name_; }
+  const std::vector<std::string>& attributes() const { return attributes_; }
+  const std::vector<DataSetImage>& images() const { return images_; }
+  // Of dataset.jsonl, lower-case hex.
+  const std::string& sha256() const { return sha256_; }
+
+  // Set if it was opened from a packed file, whose images are at input size already.
+  const PackedImages* packed() const { return packed_.get(); }
+
+  // Decodes one image. NotFound or InvalidArgument naming the file; FailedPrecondition for a packed
+  // data set, which has no originals.
+  absl::StatusOr<Image> Read(const DataSetImage& image) const;
+
+ private:
+  DataSet() = default;
+  static absl::StatusOr<DataSet> OpenPacked(const std::string& path);
+  static absl::StatusOr<DataSet> Parse(const std::string& folder, const std::string& description,
+                                       const std::string& lines, ImageFiles files);
+  std::string folder_;
+  std::string name_;
+  std::vector<std::string> attributes_;
+  std::vector<DataSetImage> images_;
+  std::string sha256_;
+  std::shared_ptr<const PackedImages> packed_;
+};
+
+// What dataset.json says besides the attributes.
+struct DataSetDescription {
+  std::string name;
+  std::vector<std::string> attributes;
+  std::string source;
+  std::string licence;
+};
+
+// Makes an empty folder, and its parents, for a data set. FailedPrecondition if it has content.
+absl::Status CreateDataSetFolder(const std::string& folder);
+
+// Writes dataset.json and then dataset.jsonl (the images are there already). A dataset.jsonl that
+// was there is removed first and the new one appears whole, so a folder never opens half written.
+// InvalidArgument for text that is not UTF-8. An image has as many attributes as the description,
+// or none.
+absl::Status WriteDataSet(const std::string& folder, const DataSetDescription& description,
+                          const std::vector<DataSetImage>& images);
+
+// True if the identity belongs to the part held back for validation: a hash of its name falls into
+// the lowest `fraction`. Depends on nothing else, so it stays when the data grows and two models
+// can be compared on the same identities.
+bool IsValidationIdentity(const std::string& identity, double fraction);
+
+// True if the image is not trained on but measured on: it is of the split "val", or of "train" and
+// its identity is held back, by IsValidationIdentity or, with folds, because the same hash deals it
+// into fold number `fold`.
+bool IsHeldBack(const DataSetImage& image, const v1::TrainingSpec::ValidationSpec& validation);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_DATA_SET_H_

@@ -1,0 +1,155 @@
+#include "trainer/ihda/attribute_selection.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "trainer/data/data_set.h"
+#include "trainer/evaluation/checkpoint_evaluation.h"
+#include "trainer/ihda/ihda_trainer.h"
+
+namespace s2p {
+namespace {
+
+// A network after step 1 alone, on the CPU or wherever the spec trains.
+struct Trained {
+  v1::CheckpointManifest manifest;
+  std::shared_ptr<DualEncoder> networks;
+};
+
+absl::StatusOr<Trained> TrainStep1(const v1::TrainingSpec& spec, const std::string& what,
+                                   const AttributeSelectionOptions& options) {
+  IhdaTrainerOptions trainer_options;
+  trainer_options.threads = options.threads;
+  trainer_options.stop = options.stop;
+  if (options.on_progress) {
+    trainer_options.on_progress = [&](const v1::TrainingProgress& progress) {
+      options.on_progress(what, progress);
+    };
+  }
+  auto trainer = IhdaTrainer::Create(spec, trainer_options);
+  if (!trainer.ok()) return trainer.status();
+  if (absl::Status status = (*trainer)->Run(); !status.ok()) return status;
+  auto model = (*trainer)->Model({}, "");
+  if (!model.ok()) return model.status();
+  Checkpoint checkpoint{what, std::move(model->manifest), std::move(model->weights)};
+  auto networks = LoadNetworks(checkpoint, {spec.device(), options.threads});
+  if (!networks.ok()) return networks.status();
+  return Trained{std::move(checkpoint.manifest), *std::move(networks)};
+}
+
+std::vector<DataSetImage> TrainPhotos(const DataSet& data_set) {
+  std::vector<DataSetImage> photos;
+  for (const DataSetImage& image : data_set.images()) {
+    if (image.split == "train" && image.modality == v1::MODALITY_PHOTO) photos.push_back(image);
+  }
+  return photos;
+}
+
+absl::StatusOr<EmbeddingMatrix> Predict(const Trained& trained, const DataSet& data_set,
+                                        const std::vector<DataSetImage>& photos, int threads) {
+  const auto preprocessor = Preprocessor::Create(trained.manifest.photo());
+  if (!preprocessor.ok()) return preprocessor.status();
+  const auto prepared = PreparedImages::Load(data_set, photos, *preprocessor, std::max(1, threads));
+  if (!prepared.ok()) return prepared.status();
+  return PredictAttributes(*trained.networks, **prepared, v1::MODALITY_PHOTO);
+}
+
+// A source data set made of the target's photos and what was predicted for them.
+absl::Status WritePredicted(const std::string& folder, const DataSet& source, const DataSet& target,
+                            std::vector<DataSetImage> photos, const EmbeddingMatrix& predicted) {
+  if (absl::Status status = CreateDataSetFolder(folder); !status.ok()) return status;
+  std::error_code error;
+  const std::filesystem::path from = std::filesystem::absolute(target.folder(), error);
+  if (!error) std::filesystem::create_directory_symlink(from, folder + "/target", error);
+  if (error) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(folder, "/target: cannot be linked: ", error.message()));
+  }
+  for (size_t i = 0; i < photos.size(); ++i) {
+    photos[i].path = absl::StrCat("target/", photos[i].path);
+    photos[i].identity = absl::StrCat(i);
+    photos[i].attributes.clear();
+    for (const float probability : predicted.row(static_cast<int>(i))) {
+      photos[i].attributes.push_back(probability >= 0.5F ? 1 : 0);
+    }
+  }
+  DataSetDescription description;
+  description.name = "predicted attributes of " + target.name();
+  description.attributes = source.attributes();
+  description.source = "predicted by a network trained on " + source.name();
+  return WriteDataSet(folder, description, photos);
+}
+
+absl::Status CheckSpec(const v1::TrainingSpec& resolved) {
+  if (resolved.source_dataset().empty()) {
+    return absl::InvalidArgumentError("source_dataset: must be the folder with the attributes");
+  }
+  if (resolved.loss().attribute() * resolved.step1().attribute_factor() <= 0 ||
+      resolved.step1().epochs() == 0) {
+    return absl::InvalidArgumentError(
+        "loss.attribute, step1.attribute_factor and step1.epochs: must be above 0");
+  }
+  return absl::OkStatus();
+}
+
+// Step 1 on predictions: every photo is an identity of its own, and only attributes are learned.
+v1::TrainingSpec WayBack(v1::TrainingSpec there, const std::string& predicted) {
+  there.set_source_dataset(predicted);
+  there.mutable_step1()->set_images_per_identity(1);
+  there.mutable_loss()->set_identity(0);
+  there.mutable_loss()->set_triplet(0);
+  there.mutable_loss()->set_contrastive(0);
+  return there;
+}
+
+// Share of the rows for which this column is predicted.
+double ShareOf(const EmbeddingMatrix& predicted, size_t column) {
+  double positives = 0;
+  for (int row = 0; row < predicted.rows(); ++row) {
+    positives += predicted.row(row)[column] >= 0.5F ? 1 : 0;
+  }
+  return positives / std::max(1, predicted.rows());
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<SelectedAttribute>> SelectAttributes(
+    const v1::TrainingSpec& resolved, const AttributeSelectionOptions& options) {
+  if (absl::Status status = CheckSpec(resolved); !status.ok()) return status;
+  const auto source = DataSet::Open(resolved.source_dataset());
+  if (!source.ok()) return source.status();
+  const std::vector<std::string>& names = source->attributes();
+  if (names.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(source->folder(), ": has no attributes"));
+  }
+  const auto target = DataSet::Open(resolved.target_dataset());
+  if (!target.ok()) return target.status();
+
+  v1::TrainingSpec there = resolved;
+  there.mutable_step2()->set_epochs(0);
+  const auto on_source = TrainStep1(there, "source", options);
+  if (!on_source.ok()) return on_source.status();
+  const std::vector<DataSetImage> photos = TrainPhotos(*target);
+  const auto predicted = Predict(*on_source, *target, photos, options.threads);
+  if (!predicted.ok()) return predicted.status();
+  absl::Status status = WritePredicted(options.work_dir, *source, *target, photos, *predicted);
+  if (!status.ok()) return status;
+  const auto on_target = TrainStep1(WayBack(there, options.work_dir), "target", options);
+  if (!on_target.ok()) return on_target.status();
+  const auto accuracies = MeasureAttributes(*on_target->networks, on_target->manifest, *source,
+                                            TrainPhotos(*source), options.threads);
+  if (!accuracies.ok()) return accuracies.status();
+
+  std::vector<SelectedAttribute> selected;
+  for (const AttributeAccuracy& back : *accuracies) {
+    const auto column = std::find(names.begin(), names.end(), back.name) - names.begin();
+    selected.push_back({back, ShareOf(*predicted, static_cast<size_t>(column)),
+                        back.balanced_accuracy >= options.threshold});
+  }
+  return selected;
+}
+
+}  // namespace s2p

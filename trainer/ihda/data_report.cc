@@ -1,0 +1,137 @@
+#include "trainer/ihda/data_report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+
+namespace s2p {
+namespace {
+
+// An attribute with fewer positives (or negatives) than this share has little to teach.
+constexpr double kRare = 0.01;
+// So many times the photos of the median identity make one identity too loud.
+constexpr int64_t kLoud = 20;
+// Names in one sentence.
+constexpr size_t kShown = 5;
+
+std::string Some(const std::vector<std::string>& names) {
+  std::vector<std::string> shown(names.begin(), names.begin() + std::min(kShown, names.size()));
+  std::string text = absl::StrJoin(shown, ", ");
+  if (names.size() > kShown) absl::StrAppend(&text, " and ", names.size() - kShown, " more");
+  return text;
+}
+
+struct AttributeCount {
+  int64_t known = 0;
+  double positive = 0;
+};
+
+void ReportAttributes(const DataSet& source, const std::vector<const DataSetImage*>& photos,
+                      std::vector<std::string>& report) {
+  std::vector<AttributeCount> counts(source.attributes().size());
+  for (const DataSetImage* photo : photos) {
+    for (size_t i = 0; i < photo->attributes.size(); ++i) {
+      if (std::isnan(photo->attributes[i])) continue;
+      ++counts[i].known;
+      counts[i].positive += photo->attributes[i];
+    }
+  }
+  for (size_t i = 0; i < counts.size(); ++i) {
+    const std::string attribute = absl::StrCat("source attribute \"", source.attributes()[i], "\"");
+    const auto known = static_cast<double>(counts[i].known);
+    const double share = counts[i].known == 0 ? 0 : counts[i].positive / known;
+    if (counts[i].known == 0) {
+      report.push_back(absl::StrCat(attribute, " is known for no photo: nothing is learned of it"));
+    } else if (counts[i].positive == 0) {
+      report.push_back(absl::StrCat(attribute, " is never positive: its head learns a constant"));
+    } else if (counts[i].positive == known) {
+      report.push_back(absl::StrCat(attribute, " is always positive: its head learns a constant"));
+    } else if (share < kRare || share > 1 - kRare) {
+      report.push_back(absl::StrFormat("%s is unbalanced: positive for %.2f %% of %d photos",
+                                       attribute, 100 * share, counts[i].known));
+    }
+  }
+}
+
+void ReportSourceIdentities(const std::vector<const DataSetImage*>& photos,
+                            const v1::TrainingSpec& spec, std::vector<std::string>& report) {
+  std::map<std::string, int64_t> photos_of;
+  for (const DataSetImage* photo : photos) ++photos_of[photo->identity];
+  std::vector<int64_t> counts;
+  std::vector<std::string> loud;
+  int64_t alone = 0;
+  for (const auto& item : photos_of) {
+    counts.push_back(item.second);
+    alone += item.second == 1 ? 1 : 0;
+  }
+  if (counts.empty()) return;
+  std::nth_element(counts.begin(), counts.begin() + static_cast<int64_t>(counts.size()) / 2,
+                   counts.end());
+  const int64_t median = counts[counts.size() / 2];
+  for (const auto& [identity, count] : photos_of) {
+    if (count > kLoud * median) loud.push_back(absl::StrCat(identity, " (", count, ")"));
+  }
+  if (!loud.empty()) {
+    report.push_back(absl::StrCat("the source is unbalanced: the median identity has ", median,
+                                  " photos, but ", Some(loud)));
+  }
+  if (spec.step1().epochs() > 0 && spec.step1().images_per_identity() > 1 && alone > 0) {
+    report.push_back(absl::StrCat(alone, " of ", photos_of.size(), " source identities have one ",
+                                  "photo only: in step 1 it is its own positive"));
+  }
+}
+
+void ReportPairs(const DataSet& target, const v1::TrainingSpec& spec,
+                 std::vector<std::string>& report) {
+  struct Has {
+    bool photo = false, sketch = false;
+  };
+  std::map<std::string, Has> has;
+  for (const DataSetImage& image : target.images()) {
+    if (image.split != "train" || IsHeldBack(image, spec.validation())) continue;
+    (image.modality == v1::MODALITY_SKETCH ? has[image.identity].sketch
+                                           : has[image.identity].photo) = true;
+  }
+  std::vector<std::string> photo_only, sketch_only;
+  for (const auto& [identity, of] : has) {
+    if (!of.sketch) photo_only.push_back(identity);
+    if (!of.photo) sketch_only.push_back(identity);
+  }
+  for (const auto& [names, other] :
+       {std::pair(&sketch_only, "photo"), std::pair(&photo_only, "sketch")}) {
+    if (names->empty()) continue;
+    report.push_back(absl::StrCat(names->size(), " identities of the target have no ", other,
+                                  " to train with and are left out of step 2: ", Some(*names)));
+  }
+}
+
+// Frozen stages mean something only where training goes on from other weights.
+void ReportRandomStart(const v1::TrainingSpec& spec, std::vector<std::string>& report) {
+  if (spec.has_initial_version() || !spec.initial_weights().empty()) return;
+  if (spec.backbone().frozen_stages() == 0) return;
+  report.push_back(absl::StrCat("there are no initial_weights: the first ",
+                                spec.backbone().frozen_stages(),
+                                " stages stay random, because of backbone.frozen_stages"));
+}
+
+}  // namespace
+
+std::vector<std::string> ReportData(const OpenDataSets& data_sets, const v1::TrainingSpec& spec) {
+  std::vector<std::string> report;
+  ReportRandomStart(spec, report);
+  ReportPairs(data_sets.target, spec, report);
+  if (!data_sets.source) return report;
+  std::vector<const DataSetImage*> photos;
+  for (const DataSetImage& image : data_sets.source->images()) {
+    if (image.split == "train" && image.modality == v1::MODALITY_PHOTO) photos.push_back(&image);
+  }
+  ReportAttributes(*data_sets.source, photos, report);
+  ReportSourceIdentities(photos, spec, report);
+  return report;
+}
+
+}  // namespace s2p

@@ -1,0 +1,44 @@
+#include "trainer/ihda/first_weights.h"
+
+#include "absl/strings/str_cat.h"
+#include "model/backbone_weights.h"
+#include "model/checkpoint_store.h"
+#include "model/safetensors.h"
+#include "trainer/ihda/projection_init.h"
+
+namespace s2p {
+namespace {
+
+absl::Status LoadFile(const v1::TrainingSpec& spec, DualEncoder& encoder) {
+  const auto weights = ReadSafetensors(spec.initial_weights());
+  if (!weights.ok()) return weights.status();
+  const LaterStages later = spec.skip_unused_weights() ? LaterStages::kSkip : LaterStages::kRefuse;
+  const absl::Status status = LoadBackboneWeights(*weights, later, encoder);
+  if (status.ok()) return status;
+  return absl::Status(status.code(), absl::StrCat(spec.initial_weights(), ": ", status.message()));
+}
+
+absl::Status LoadVersion(const v1::TrainingSpec& spec, const std::string& checkpoint_root,
+                         DualEncoder& encoder) {
+  const auto checkpoint = CheckpointStore(checkpoint_root).Read(spec.initial_version());
+  if (!checkpoint.ok()) return checkpoint.status();
+  const absl::Status status = encoder.SetWeights(checkpoint->weights);
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(
+      absl::StrCat("initial_version ", spec.initial_version(),
+                   " is another network than the spec's: ", status.message()));
+}
+
+}  // namespace
+
+absl::Status LoadFirstWeights(const v1::TrainingSpec& spec, const std::string& checkpoint_root,
+                              const TrainingData& data, DualEncoder& encoder) {
+  if (spec.has_initial_weights() && !spec.initial_weights().empty()) {
+    const absl::Status status = LoadFile(spec, encoder);
+    return status.ok() ? InitializeProjection(data.photos, data.sketches, encoder) : status;
+  }
+  if (spec.has_initial_version()) return LoadVersion(spec, checkpoint_root, encoder);
+  return absl::OkStatus();
+}
+
+}  // namespace s2p

@@ -1,0 +1,136 @@
+#include "trainer/ihda/ihda_losses.h"
+
+#include <vector>
+
+#include "trainer/ihda/learning_rate.h"
+#include "trainer/ihda/losses.h"
+
+namespace s2p {
+namespace {
+
+bool IsRelease(const v1::TrainingSpec& spec) { return spec.recipe() == v1::RECIPE_RELEASE; }
+
+bool TripletCounts(const v1::TrainingSpec& spec, const v1::TrainingSpec::StepSpec& step,
+                   int epoch) {
+  return spec.loss().triplet() > 0 && epoch >= static_cast<int>(step.triplet_from_epoch());
+}
+
+void AddIdentity(const v1::TrainingSpec& spec, const Step2Batch& batch, const LossHeads& heads,
+                 LossSum& sum) {
+  const auto& weights = spec.loss();
+  if (weights.identity() == 0) return;
+  if (IsRelease(spec)) {
+    const torch::Tensor logits =
+        heads.identities(torch::cat({batch.photo.embedding, batch.sketch.embedding}));
+    sum.Add(
+        "identity", weights.identity(),
+        IdentityLoss(logits, torch::cat({batch.labels, batch.labels}), weights.label_smoothing()));
+    return;
+  }
+  for (const DualEncoderOutput* out : {&batch.photo, &batch.sketch}) {
+    sum.Add(
+        "identity", weights.identity(),
+        IdentityLoss(heads.identities(out->embedding), batch.labels, weights.label_smoothing()));
+  }
+}
+
+void AddTriplet(const v1::TrainingSpec& spec, const Step2Batch& batch, LossSum& sum) {
+  const auto& weights = spec.loss();
+  if (!IsRelease(spec)) {
+    sum.Add("triplet", weights.triplet(),
+            CrossModalTripletLoss(batch.sketch.embedding, batch.labels, batch.photo.embedding,
+                                  batch.labels, weights.margin()));
+    return;
+  }
+  const torch::Tensor labels = torch::cat({batch.labels, batch.labels});
+  sum.Add(
+      "triplet", weights.triplet(),
+      TripletLoss(torch::cat({batch.photo.stage3, batch.sketch.stage3}), labels, weights.margin()));
+  sum.Add("triplet", weights.triplet(),
+          TripletLoss(torch::cat({batch.photo.embedding, batch.sketch.embedding}), labels,
+                      weights.margin()));
+}
+
+void AddAttributes(const v1::TrainingSpec& spec, const Step2Batch& batch, const LossHeads& heads,
+                   LossSum& sum) {
+  const auto& weights = spec.loss();
+  const double of_source = weights.attribute() * spec.step2().attribute_factor();
+  if (of_source > 0 && batch.source.embedding.defined()) {
+    sum.Add("attribute", of_source,
+            AttributeLoss(heads.attributes(batch.source.embedding), batch.source_attributes,
+                          spec.recipe()));
+  }
+  if (weights.attribute_entropy() == 0 && weights.consistency() == 0) return;
+  const torch::Tensor photo = heads.attributes(batch.photo.embedding);
+  const torch::Tensor sketch = heads.attributes(batch.sketch.embedding);
+  for (const torch::Tensor& logits : {photo, sketch}) {
+    sum.Add("attribute_entropy", weights.attribute_entropy(),
+            AttributeEntropyLoss(logits, spec.recipe()));
+  }
+  sum.Add("consistency", weights.consistency(), ConsistencyLoss(photo, sketch, spec.recipe()));
+}
+
+void AddDomain(const v1::TrainingSpec& spec, const Step2Batch& batch, int64_t iteration,
+               const LossHeads& heads, LossSum& sum) {
+  if (spec.loss().domain() == 0 || !batch.source.embedding.defined()) return;
+  const torch::Tensor features =
+      torch::cat({batch.source.embedding, batch.photo.embedding, batch.sketch.embedding});
+  std::vector<int64_t> domains(batch.source.embedding.size(0), 0);
+  domains.insert(domains.end(), batch.photo.embedding.size(0), 1);
+  domains.insert(domains.end(), batch.sketch.embedding.size(0), 2);
+  sum.Add("domain", spec.loss().domain(),
+          DomainLoss(heads.domains(features, ReversalCoefficient(iteration)),
+                     torch::tensor(domains, torch::kLong).to(features.device()), spec.recipe()));
+}
+
+}  // namespace
+
+LossSum Step1Losses(const v1::TrainingSpec& spec, const Step1Batch& batch, int epoch,
+                    const LossHeads& heads) {
+  const auto& weights = spec.loss();
+  const DualEncoderOutput& out = batch.source;
+  LossSum sum;
+  if (weights.identity() > 0) {
+    sum.Add("identity", weights.identity(),
+            IdentityLoss(heads.identities(out.embedding), batch.labels, weights.label_smoothing()));
+  }
+  if (TripletCounts(spec, spec.step1(), epoch)) {
+    sum.Add("triplet", weights.triplet(),
+            TripletLoss(out.embedding, batch.labels, weights.margin()));
+    if (IsRelease(spec)) {
+      sum.Add("triplet", weights.triplet(),
+              TripletLoss(out.stage3, batch.labels, weights.margin()));
+    }
+  }
+  const double attribute = weights.attribute() * spec.step1().attribute_factor();
+  if (attribute > 0 && heads.attributes) {
+    sum.Add("attribute", attribute,
+            AttributeLoss(heads.attributes(out.embedding), batch.attributes, spec.recipe()));
+  }
+  if (weights.contrastive() > 0 && spec.step1().images_per_identity() >= 2) {
+    const auto stride = static_cast<int64_t>(spec.step1().images_per_identity());
+    const torch::Tensor features = heads.retrieval_feature(out.embedding);
+    sum.Add("contrastive", weights.contrastive(),
+            ContrastiveLoss(features.slice(0, 0, features.size(0), stride),
+                            features.slice(0, 1, features.size(0), stride), weights.temperature()));
+  }
+  return sum;
+}
+
+LossSum Step2Losses(const v1::TrainingSpec& spec, const Step2Batch& batch, int epoch,
+                    int64_t iteration, const LossHeads& heads) {
+  LossSum sum;
+  AddIdentity(spec, batch, heads, sum);
+  if (TripletCounts(spec, spec.step2(), epoch)) AddTriplet(spec, batch, sum);
+  if (heads.attributes) AddAttributes(spec, batch, heads, sum);
+  AddDomain(spec, batch, iteration, heads, sum);
+  if (spec.loss().contrastive() > 0) {
+    sum.Add(
+        "contrastive", spec.loss().contrastive(),
+        ContrastiveLoss(heads.retrieval_feature(batch.sketch.embedding),
+                        heads.retrieval_feature(batch.photo.embedding), spec.loss().temperature()));
+  }
+  return sum;
+}
+
+}  // namespace s2p

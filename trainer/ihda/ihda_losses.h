@@ -1,0 +1,61 @@
+// How the loss terms of IHDA add up in each of its two steps (Yang et al., IEEE TMM 2020, eq. 9):
+// which features each term sees, and with which weight.
+#ifndef S2P_TRAINER_IHDA_LOSSES_H_
+#define S2P_TRAINER_IHDA_LOSSES_H_
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <functional>
+
+#include "model/dual_encoder.h"
+#include "s2p/v1/training.pb.h"
+#include "trainer/ihda/loss_sum.h"
+
+namespace s2p {
+
+// What the terms ask of the networks, each a function of embeddings [n, d]. Functions, so that the
+// sums can be held against the reference program's with heads of a few numbers.
+struct LossHeads {
+  // -> [n, identities] logits.
+  std::function<torch::Tensor(const torch::Tensor&)> identities;
+  // -> [n, a] logits; empty: there are no attributes, and no term that needs them.
+  std::function<torch::Tensor(const torch::Tensor&)> attributes;
+  // -> [n, 3] logits of source, photo, sketch; the gradient comes back reversed and times the
+  // coefficient.
+  std::function<torch::Tensor(const torch::Tensor&, double coefficient)> domains;
+  // -> [n, d], each row of L2 norm 1.
+  std::function<torch::Tensor(const torch::Tensor&)> retrieval_feature;
+};
+
+// n source photos, `images_per_identity` of one identity one after the other.
+struct Step1Batch {
+  DualEncoderOutput source;
+  // [n] int64.
+  torch::Tensor labels;
+  // [n, a] in [0, 1] or NaN; undefined without attributes.
+  torch::Tensor attributes;
+};
+
+// Row i of photo, of sketch and of labels belong together.
+struct Step2Batch {
+  DualEncoderOutput photo, sketch;
+  torch::Tensor labels;
+  // Source photos and their attributes; undefined tensors without a source.
+  DualEncoderOutput source;
+  torch::Tensor source_attributes;
+};
+
+// Step 1: L_id + l1 L_tri + l2 L_att, and where contrastive is on, InfoNCE of the first two photos
+// of each identity. `epoch` from 0.
+LossSum Step1Losses(const v1::TrainingSpec& spec, const Step1Batch& batch, int epoch,
+                    const LossHeads& heads);
+
+// Step 2: L_id(t1, t2) + l1 L_tri(t1, t2) + l2 (L_att(s) + L_att(t1, t2) + L_con) + l3 L_d.
+// `iteration` counts the updates of the step from 1: the reversal's coefficient follows from it.
+LossSum Step2Losses(const v1::TrainingSpec& spec, const Step2Batch& batch, int epoch,
+                    int64_t iteration, const LossHeads& heads);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_IHDA_LOSSES_H_

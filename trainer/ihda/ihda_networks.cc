@@ -1,0 +1,197 @@
+#include "trainer/ihda/ihda_networks.h"
+
+#include <set>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "model/check.h"
+#include "model/torch_version.h"
+#include "trainer/ihda/gradient_reversal.h"
+#include "trainer/ihda/heads.h"
+#include "trainer/ihda/optimizer.h"
+
+namespace s2p {
+namespace {
+
+constexpr double kReleaseDropout = 0.7;
+
+std::vector<Backbone*> Backbones(DualEncoder& encoder) {
+  std::vector<Backbone*> backbones = {&encoder.photo_backbone()};
+  if (&encoder.sketch_backbone() != backbones[0]) backbones.push_back(&encoder.sketch_backbone());
+  return backbones;
+}
+
+void SetStatisticsFixed(torch::nn::Module& module) {
+  if (auto* norm = module.as<torch::nn::BatchNorm2d>()) norm->eval();
+  for (const auto& child : module.children()) SetStatisticsFixed(*child);
+}
+
+// Convolution weights in the memory format that their inputs have.
+void MakeChannelsLast(torch::nn::Module& module) {
+  for (torch::Tensor& parameter : module.parameters()) {
+    if (parameter.dim() == 4) {
+      parameter.set_data(parameter.data().contiguous(torch::MemoryFormat::ChannelsLast));
+    }
+  }
+}
+
+// Parameters of `group` that learn.
+void AddLearning(const std::vector<torch::Tensor>& parameters, std::vector<torch::Tensor>& group) {
+  for (const torch::Tensor& parameter : parameters) {
+    if (parameter.requires_grad()) group.push_back(parameter);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<IhdaNetworks>> IhdaNetworks::Create(
+    const v1::TrainingSpec& spec, const v1::CheckpointManifest& manifest, torch::Device device) {
+  auto encoder = DualEncoder::Create(manifest);
+  if (!encoder.ok()) return encoder.status();
+  try {
+    (*encoder)->to(device);
+    if (spec.channels_last()) MakeChannelsLast(**encoder);
+    return std::unique_ptr<IhdaNetworks>(new IhdaNetworks(spec, *std::move(encoder), device));
+  } catch (const std::exception& error) {
+    return TorchError(error, "networks");
+  }
+}
+
+IhdaNetworks::IhdaNetworks(const v1::TrainingSpec& spec, std::shared_ptr<DualEncoder> encoder,
+                           torch::Device device)
+    : spec_(spec), device_(device), encoder_(std::move(encoder)) {
+  domain_classifier_ = DomainClassifier(encoder_->dimension(), spec_.recipe());
+  domain_classifier_->to(device_);
+  for (Backbone* backbone : Backbones(*encoder_)) {
+    const auto stages = backbone->Stages();
+    for (size_t i = 0; i < spec_.backbone().frozen_stages() && i < stages.size(); ++i) {
+      for (torch::Tensor& parameter : stages[i]->parameters()) parameter.set_requires_grad(false);
+    }
+  }
+}
+
+const v1::TrainingSpec::StepSpec& IhdaNetworks::step_spec() const {
+  return ihda_step_ == 1 ? spec_.step1() : spec_.step2();
+}
+
+std::vector<torch::Tensor> IhdaNetworks::HeadParameters() const {
+  std::set<const void*> of_backbones;
+  for (Backbone* backbone : Backbones(*encoder_)) {
+    for (const torch::Tensor& parameter : backbone->parameters()) {
+      of_backbones.insert(parameter.unsafeGetTensorImpl());
+    }
+  }
+  std::vector<torch::Tensor> heads;
+  for (const torch::Tensor& parameter : encoder_->parameters()) {
+    if (of_backbones.count(parameter.unsafeGetTensorImpl()) == 0) heads.push_back(parameter);
+  }
+  for (const auto* classifier : {&domain_classifier_, &identity_classifier_}) {
+    const auto parameters = (*classifier)->parameters();
+    heads.insert(heads.end(), parameters.begin(), parameters.end());
+  }
+  return heads;
+}
+
+void IhdaNetworks::BeginStep(int ihda_step, int identities) {
+  S2P_CHECK(ihda_step == 1 || ihda_step == 2);
+  ihda_step_ = ihda_step;
+  const double dropout = spec_.recipe() == v1::RECIPE_RELEASE ? kReleaseDropout : 0;
+  identity_classifier_ = IdentityClassifier(encoder_->dimension(), identities, dropout);
+  identity_classifier_->to(device_);
+  if (ihda_step == 2) encoder_->CopyPhotoEncoderToSketchEncoder();
+
+  std::vector<torch::Tensor> heads, encoders;
+  AddLearning(HeadParameters(), heads);
+  for (Backbone* backbone : Backbones(*encoder_)) AddLearning(backbone->parameters(), encoders);
+  std::vector<torch::optim::OptimizerParamGroup> groups = {
+      torch::optim::OptimizerParamGroup(heads)};
+  if (!encoders.empty()) groups.emplace_back(encoders);
+  optimizer_ = MakeOptimizer(groups, step_spec(), spec_.recipe());
+}
+
+void IhdaNetworks::SetTraining() {
+  encoder_->train();
+  domain_classifier_->train();
+  identity_classifier_->train();
+  for (Backbone* backbone : Backbones(*encoder_)) {
+    if (spec_.backbone().frozen_statistics()) SetStatisticsFixed(*backbone);
+    const auto stages = backbone->Stages();
+    for (size_t i = 0; i < spec_.backbone().frozen_stages() && i < stages.size(); ++i) {
+      stages[i]->eval();
+    }
+  }
+}
+
+std::vector<DualEncoderOutput> IhdaNetworks::Forward(const std::vector<torch::Tensor>& parts,
+                                                     const std::vector<v1::Modality>& modalities) {
+  const Bf16Autocast autocast(spec_.precision() == v1::PRECISION_BF16, device_.type());
+  std::vector<DualEncoderOutput> outputs = encoder_->ForwardParts(parts, modalities);
+  for (DualEncoderOutput& output : outputs) {
+    output.stage3 = output.stage3.to(torch::kFloat32);
+    output.embedding = output.embedding.to(torch::kFloat32);
+  }
+  return outputs;
+}
+
+torch::Tensor IhdaNetworks::IdentityLogits(const torch::Tensor& embedding) {
+  return identity_classifier_->forward(encoder_->Neck(embedding));
+}
+
+torch::Tensor IhdaNetworks::DomainLogits(const torch::Tensor& embedding, double coefficient) {
+  return domain_classifier_->forward(ReverseGradient(embedding, coefficient));
+}
+
+void IhdaNetworks::Update(double learning_rate) {
+  auto& groups = optimizer_->param_groups();
+  for (size_t i = 0; i < groups.size(); ++i) {
+    groups[i].options().set_lr(i == 0 ? learning_rate
+                                      : learning_rate * step_spec().encoder_rate_factor());
+  }
+  if (const double most = step_spec().gradient_clip(); most > 0) {
+    std::vector<torch::Tensor> parameters;
+    for (const auto& group : groups) {
+      parameters.insert(parameters.end(), group.params().begin(), group.params().end());
+    }
+    torch::nn::utils::clip_grad_norm_(parameters, most);
+  }
+  optimizer_->step();
+  optimizer_->zero_grad();
+}
+
+std::string IhdaNetworks::Save() const {
+  torch::serialize::OutputArchive archive;
+  const auto add = [&archive](const char* name, const auto& part) {
+    torch::serialize::OutputArchive child(archive.compilation_unit());
+    part.save(child);
+    archive.write(name, child);
+  };
+  add("encoder", *encoder_);
+  add("domain_classifier", *domain_classifier_);
+  add("identity_classifier", *identity_classifier_);
+  add("optimizer", *optimizer_);
+  std::ostringstream bytes;
+  archive.save_to(bytes);
+  return std::move(bytes).str();
+}
+
+absl::Status IhdaNetworks::Load(const std::string& bytes) {
+  try {
+    torch::serialize::InputArchive archive;
+    archive.load_from(bytes.data(), bytes.size(), device_);
+    const auto read = [&archive](const char* name, auto& part) {
+      torch::serialize::InputArchive child;
+      archive.read(name, child);
+      part.load(child);
+    };
+    read("encoder", *encoder_);
+    read("domain_classifier", *domain_classifier_);
+    read("identity_classifier", *identity_classifier_);
+    read("optimizer", *optimizer_);
+    return absl::OkStatus();
+  } catch (const std::exception& error) {
+    return absl::DataLossError(TorchError(error, "saved state").message());
+  }
+}
+
+}  // namespace s2p

@@ -1,0 +1,226 @@
+#include "trainer/ihda/ihda_steps.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "trainer/data/random.h"
+#include "trainer/data/sampler.h"
+#include "trainer/ihda/ihda_losses.h"
+
+namespace s2p {
+namespace {
+
+// Streams of random numbers that a run's seed is split into.
+enum Stream : uint64_t { kSampling = 1, kSourceSampling = 2, kAugmentation = 3, kMirror = 4 };
+
+// Seeds of the images of one epoch, one after the other.
+class ItemSeeds {
+ public:
+  ItemSeeds(uint64_t seed, int ihda_step, int epoch)
+      : seed_(SeedOf(SeedOf(SeedOf(seed, kAugmentation), ihda_step), epoch)) {}
+  uint64_t Next() { return SeedOf(seed_, count_++); }
+
+ private:
+  const uint64_t seed_;
+  uint64_t count_ = 0;
+};
+
+torch::Tensor LabelsOf(const std::vector<int>& labels, const std::vector<int>& indices,
+                       torch::Device device) {
+  std::vector<int64_t> chosen;
+  for (const int index : indices) chosen.push_back(labels[index]);
+  return torch::tensor(chosen, torch::kLong).to(device);
+}
+
+// [n, a] of the source photos with these indices.
+torch::Tensor AttributesOf(const TrainingData& data, const std::vector<int>& indices,
+                           torch::Device device) {
+  const auto count =
+      static_cast<int64_t>(data.source_attributes.size() / data.source.labels.size());
+  torch::Tensor targets = torch::empty({static_cast<int64_t>(indices.size()), count});
+  float* out = targets.data_ptr<float>();
+  for (const int index : indices) {
+    out = std::copy_n(data.source_attributes.data() + index * count, count, out);
+  }
+  return targets.to(device);
+}
+
+LossHeads HeadsOf(IhdaNetworks& networks) {
+  LossHeads heads;
+  heads.identities = [&](const torch::Tensor& v) { return networks.IdentityLogits(v); };
+  if (networks.encoder().has_attributes()) {
+    heads.attributes = [&](const torch::Tensor& v) {
+      return networks.encoder().AttributeLogits(v);
+    };
+  }
+  heads.domains = [&](const torch::Tensor& v, double coefficient) {
+    return networks.DomainLogits(v, coefficient);
+  };
+  heads.retrieval_feature = [&](const torch::Tensor& v) {
+    return networks.encoder().RetrievalFeature(v);
+  };
+  return heads;
+}
+
+class Step1 : public IhdaStep {
+ public:
+  Step1(const v1::TrainingSpec& spec, const TrainingData& data, IdentitySampler sampler)
+      : spec_(spec), data_(data), sampler_(std::move(sampler)) {}
+
+  int number() const override { return 1; }
+  int identities() const override { return data_.source_identities; }
+
+  EpochPlan Plan(int epoch) const override {
+    EpochPlan plan;
+    ItemSeeds seeds(spec_.seed(), number(), epoch);
+    for (std::vector<int>& indices : sampler_.Epoch(epoch)) {
+      std::vector<LoadItem> items;
+      for (const int index : indices) {
+        items.push_back(
+            {data_.source.images.get(), index, v1::MODALITY_PHOTO, seeds.Next(), false, false});
+      }
+      plan.batches.push_back({std::move(items)});
+      plan.indices.push_back({std::move(indices)});
+    }
+    return plan;
+  }
+
+  LossSum Losses(const std::vector<torch::Tensor>& parts,
+                 const std::vector<std::vector<int>>& indices, int epoch, int64_t iteration,
+                 IhdaNetworks& networks) const override {
+    static_cast<void>(iteration);
+    Step1Batch batch;
+    batch.source = networks.Forward(parts, {v1::MODALITY_PHOTO})[0];
+    batch.labels = LabelsOf(data_.source.labels, indices[0], networks.device());
+    if (networks.encoder().has_attributes()) {
+      batch.attributes = AttributesOf(data_, indices[0], networks.device());
+    }
+    return Step1Losses(spec_, batch, epoch, HeadsOf(networks));
+  }
+
+ private:
+  const v1::TrainingSpec spec_;
+  const TrainingData& data_;
+  const IdentitySampler sampler_;
+};
+
+class Step2 : public IhdaStep {
+ public:
+  Step2(const v1::TrainingSpec& spec, const TrainingData& data, PairSampler pairs,
+        std::vector<IdentitySampler> source)
+      : spec_(spec), data_(data), pairs_(std::move(pairs)), source_(std::move(source)) {}
+
+  int number() const override { return 2; }
+  int identities() const override { return data_.target_identities; }
+
+  // Parts: photos, sketches, and source photos where there are any.
+  EpochPlan Plan(int epoch) const override {
+    EpochPlan plan;
+    ItemSeeds seeds(spec_.seed(), number(), epoch);
+    Random mirror(SeedOf(SeedOf(spec_.seed(), kMirror), epoch));
+    for (const std::vector<SampledPair>& pairs : pairs_.Epoch(epoch)) {
+      std::vector<LoadItem> photos, sketches;
+      std::vector<int> photo_indices, sketch_indices;
+      for (const SampledPair& pair : pairs) {
+        const bool flipped = mirror.Chance(data_.pair_flip);
+        photos.push_back({data_.photos.images.get(), pair.photo, v1::MODALITY_PHOTO, seeds.Next(),
+                          flipped, true});
+        sketches.push_back({data_.sketches.images.get(), pair.sketch, v1::MODALITY_SKETCH,
+                            seeds.Next(), flipped, true});
+        photo_indices.push_back(pair.photo);
+        sketch_indices.push_back(pair.sketch);
+      }
+      plan.batches.push_back({std::move(photos), std::move(sketches)});
+      plan.indices.push_back({std::move(photo_indices), std::move(sketch_indices)});
+    }
+    if (!source_.empty()) AddSource(epoch, seeds, plan);
+    return plan;
+  }
+
+  LossSum Losses(const std::vector<torch::Tensor>& parts,
+                 const std::vector<std::vector<int>>& indices, int epoch, int64_t iteration,
+                 IhdaNetworks& networks) const override {
+    const bool has_source = parts.size() > 2;
+    std::vector<v1::Modality> modalities = {v1::MODALITY_PHOTO, v1::MODALITY_SKETCH};
+    if (has_source) modalities.push_back(v1::MODALITY_PHOTO);
+    const std::vector<DualEncoderOutput> outputs = networks.Forward(parts, modalities);
+    Step2Batch batch;
+    batch.photo = outputs[0];
+    batch.sketch = outputs[1];
+    batch.labels = LabelsOf(data_.photos.labels, indices[0], networks.device());
+    if (has_source) {
+      batch.source = outputs[2];
+      if (networks.encoder().has_attributes()) {
+        batch.source_attributes = AttributesOf(data_, indices[2], networks.device());
+      }
+    }
+    return Step2Losses(spec_, batch, epoch, iteration, HeadsOf(networks));
+  }
+
+ private:
+  // Gives each batch its source photos; the source's epochs follow one another.
+  void AddSource(int epoch, ItemSeeds& seeds, EpochPlan& plan) const {
+    std::vector<std::vector<int>> batches;
+    for (int round = 0; batches.size() < plan.batches.size(); ++round) {
+      for (std::vector<int>& batch : source_[0].Epoch(epoch + round * 100'000)) {
+        batches.push_back(std::move(batch));
+      }
+    }
+    for (size_t b = 0; b < plan.batches.size(); ++b) {
+      std::vector<LoadItem> items;
+      for (const int index : batches[b]) {
+        items.push_back(
+            {data_.source.images.get(), index, v1::MODALITY_PHOTO, seeds.Next(), false, false});
+      }
+      plan.batches[b].push_back(std::move(items));
+      plan.indices[b].push_back(std::move(batches[b]));
+    }
+  }
+
+  const v1::TrainingSpec spec_;
+  const TrainingData& data_;
+  const PairSampler pairs_;
+  // One, or none without a source.
+  const std::vector<IdentitySampler> source_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep1(const v1::TrainingSpec& spec,
+                                                    const TrainingData& data) {
+  const int images = std::max(1, static_cast<int>(spec.step1().images_per_identity()));
+  const int identities = std::max(2, static_cast<int>(spec.step1().batch_size()) / images);
+  auto sampler = IdentitySampler::Create(data.source.labels, identities, images,
+                                         SeedOf(spec.seed(), kSourceSampling));
+  if (!sampler.ok()) return sampler.status();
+  return std::make_unique<Step1>(spec, data, *std::move(sampler));
+}
+
+absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec,
+                                                    const TrainingData& data) {
+  // Source photos cost a third of the time: they come along only where a loss looks at them.
+  const bool has_source =
+      data.source.images != nullptr &&
+      (spec.loss().attribute() * spec.step2().attribute_factor() > 0 || spec.loss().domain() > 0);
+  const auto batch = static_cast<int>(spec.step2().batch_size());
+  int source_images = 0;
+  if (has_source) {
+    source_images = static_cast<int>(spec.step2().source_images());
+    if (source_images == 0) source_images = std::max(2, batch / 3);
+  }
+  const int pairs = std::max(2, (batch - source_images) / 2);
+  auto sampler = PairSampler::Create(data.photos.labels, data.sketches.labels, pairs,
+                                     SeedOf(spec.seed(), kSampling));
+  if (!sampler.ok()) return sampler.status();
+  std::vector<IdentitySampler> source;
+  if (has_source) {
+    auto source_sampler =
+        IdentitySampler::Create(data.source.labels, source_images, /*images_per_identity=*/1,
+                                SeedOf(spec.seed(), kSourceSampling));
+    if (!source_sampler.ok()) return source_sampler.status();
+    source.push_back(*std::move(source_sampler));
+  }
+  return std::make_unique<Step2>(spec, data, *std::move(sampler), std::move(source));
+}
+
+}  // namespace s2p

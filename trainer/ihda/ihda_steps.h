@@ -1,0 +1,56 @@
+// The two steps of IHDA: which images make a batch, and which losses it has (Yang et al., IEEE TMM
+// 2020, section III and eq. 9).
+#ifndef S2P_TRAINER_IHDA_STEPS_H_
+#define S2P_TRAINER_IHDA_STEPS_H_
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "s2p/v1/training.pb.h"
+#include "trainer/data/batch_loader.h"
+#include "trainer/ihda/ihda_networks.h"
+#include "trainer/ihda/loss_sum.h"
+#include "trainer/ihda/training_data.h"
+
+namespace s2p {
+
+// The batches of one epoch, and the labels that go with them.
+struct EpochPlan {
+  // As BatchLoader takes them.
+  std::vector<BatchLoader::Parts> batches;
+  // [batch][part][image]: the images' numbers in their LabelledImages.
+  std::vector<std::vector<std::vector<int>>> indices;
+};
+
+// One of the two steps. Immutable: an epoch is a function of the seed and its number.
+class IhdaStep {
+ public:
+  virtual ~IhdaStep() = default;
+  // 1 or 2.
+  virtual int number() const = 0;
+  virtual int identities() const = 0;
+  virtual EpochPlan Plan(int epoch) const = 0;
+  // The losses of one batch; `parts` are its images on the networks' device, `indices` its entry of
+  // the plan, `iteration` the update of this run, from 1.
+  virtual LossSum Losses(const std::vector<torch::Tensor>& parts,
+                         const std::vector<std::vector<int>>& indices, int epoch, int64_t iteration,
+                         IhdaNetworks& networks) const = 0;
+};
+
+// Step 1 (source photos). `data` is borrowed and outlives it. InvalidArgument as the samplers'
+// Create.
+absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep1(const v1::TrainingSpec& spec,
+                                                    const TrainingData& data);
+
+// Step 2 (pairs of the target, and source photos where there are any and a loss term is on that
+// looks at them). Likewise.
+absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec,
+                                                    const TrainingData& data);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_IHDA_STEPS_H_

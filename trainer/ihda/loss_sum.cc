@@ -1,0 +1,63 @@
+#include "trainer/ihda/loss_sum.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "model/check.h"
+
+namespace s2p {
+
+void LossSum::Add(const char* name, double weight, const torch::Tensor& value) {
+  if (weight == 0) return;
+  for (Term& term : terms_) {
+    if (term.name != name) continue;
+    S2P_CHECK(term.weight == weight);
+    term.value = term.value + value;
+    return;
+  }
+  terms_.push_back({name, weight, value});
+}
+
+torch::Tensor LossSum::Total() const {
+  S2P_CHECK(!terms_.empty());
+  torch::Tensor total = terms_[0].weight * terms_[0].value;
+  for (size_t i = 1; i < terms_.size(); ++i) total = total + terms_[i].weight * terms_[i].value;
+  return total;
+}
+
+absl::Status LossSum::Read(std::vector<std::pair<std::string, double>>& values) const {
+  double total = 0;
+  for (const Term& term : terms_) {
+    const double value = term.value.item<double>();
+    if (!std::isfinite(value)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the loss term \"", term.name, "\" became ", value,
+                       ": lower the learning rate or set gradient_clip"));
+    }
+    values.emplace_back(term.name, value);
+    total += term.weight * value;
+  }
+  values.emplace_back("total", total);
+  return absl::OkStatus();
+}
+
+void LossMeans::Add(const std::vector<std::pair<std::string, double>>& values) {
+  for (const auto& [name, value] : values) {
+    Mean* mean = nullptr;
+    for (Mean& candidate : means_) {
+      if (candidate.name == name) mean = &candidate;
+    }
+    if (mean == nullptr) mean = &means_.emplace_back(Mean{name});
+    mean->sum += value;
+    ++mean->count;
+  }
+}
+
+std::vector<std::pair<std::string, double>> LossMeans::Take() {
+  std::vector<std::pair<std::string, double>> values;
+  for (const Mean& mean : means_) values.emplace_back(mean.name, mean.sum / mean.count);
+  means_.clear();
+  return values;
+}
+
+}  // namespace s2p

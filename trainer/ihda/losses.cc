@@ -1,0 +1,102 @@
+#include "trainer/ihda/losses.h"
+
+#include <cmath>
+#include <limits>
+
+#include "model/check.h"
+
+namespace s2p {
+namespace {
+
+namespace F = torch::nn::functional;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// [m, d], [n, d] -> [m, n].
+torch::Tensor SquaredDistances(const torch::Tensor& a, const torch::Tensor& b) {
+  return a.pow(2).sum(1, /*keepdim=*/true) + b.pow(2).sum(1).unsqueeze(0) -
+         2 * torch::matmul(a, b.t());
+}
+
+// Mean over anchors of the hinge of the hardest positive and negative. distances [m, n], same
+// [m, n] bool.
+torch::Tensor BatchHard(const torch::Tensor& distances, const torch::Tensor& same, double margin) {
+  const auto farthest_positive =
+      std::get<0>(distances.masked_fill(same.logical_not(), -kInfinity).max(1));
+  const auto nearest_negative = std::get<0>(distances.masked_fill(same, kInfinity).min(1));
+  return torch::relu(farthest_positive - nearest_negative + margin).mean();
+}
+
+}  // namespace
+
+torch::Tensor IdentityLoss(const torch::Tensor& logits, const torch::Tensor& labels,
+                           double smoothing) {
+  return F::cross_entropy(logits, labels, F::CrossEntropyFuncOptions().label_smoothing(smoothing));
+}
+
+torch::Tensor TripletLoss(const torch::Tensor& features, const torch::Tensor& labels,
+                          double margin) {
+  const auto distances = SquaredDistances(features, features).clamp_min(1e-12).sqrt();
+  return BatchHard(distances, labels.unsqueeze(1) == labels.unsqueeze(0), margin);
+}
+
+torch::Tensor CrossModalTripletLoss(const torch::Tensor& sketches,
+                                    const torch::Tensor& sketch_labels, const torch::Tensor& photos,
+                                    const torch::Tensor& photo_labels, double margin) {
+  return BatchHard(SquaredDistances(sketches, photos),
+                   sketch_labels.unsqueeze(1) == photo_labels.unsqueeze(0), margin);
+}
+
+torch::Tensor AttributeLoss(const torch::Tensor& logits, const torch::Tensor& targets,
+                            v1::Recipe recipe) {
+  const auto known = targets.isnan().logical_not();
+  const auto losses = F::binary_cross_entropy_with_logits(
+      logits, torch::where(known, targets, torch::zeros_like(targets)),
+      F::BinaryCrossEntropyWithLogitsFuncOptions().reduction(torch::kNone));
+  const auto sum = (losses * known.to(losses.scalar_type())).sum();
+  if (recipe != v1::RECIPE_RELEASE) return sum / logits.size(0);
+  return sum / known.sum().clamp_min(1);
+}
+
+torch::Tensor AttributeEntropyLoss(const torch::Tensor& logits, v1::Recipe recipe) {
+  const auto p = torch::sigmoid(logits);
+  const auto n = static_cast<double>(logits.size(0));
+  if (recipe != v1::RECIPE_RELEASE) return -(p * F::logsigmoid(logits)).sum() / n;
+  // One attribute has no entropy to share: log2 1 = 0.
+  const double scale = std::log2(static_cast<double>(std::max<int64_t>(2, logits.size(1))));
+  return -(p * torch::log2(p + 1e-6)).sum() / (n * scale);
+}
+
+torch::Tensor ConsistencyLoss(const torch::Tensor& photo_logits, const torch::Tensor& sketch_logits,
+                              v1::Recipe recipe) {
+  const auto difference = torch::sigmoid(photo_logits) - torch::sigmoid(sketch_logits);
+  if (recipe == v1::RECIPE_RELEASE) return difference.pow(2).mean();
+  // The root's slope at 0 is infinite; below 1e-12 the pair agrees and has none.
+  return difference.pow(2).sum(1).clamp_min(1e-24).sqrt().mean();
+}
+
+torch::Tensor DomainLoss(const torch::Tensor& logits, const torch::Tensor& domains,
+                         v1::Recipe recipe) {
+  if (recipe == v1::RECIPE_RELEASE) {
+    return -F::cross_entropy(torch::softmax(logits, 1), domains);
+  }
+  const auto losses =
+      F::cross_entropy(logits, domains, F::CrossEntropyFuncOptions().reduction(torch::kNone));
+  torch::Tensor sum = torch::zeros({}, losses.options());
+  for (int64_t domain = 0; domain < logits.size(1); ++domain) {
+    const auto mask = (domains == domain).to(losses.scalar_type());
+    sum = sum + (losses * mask).sum() / mask.sum().clamp_min(1);
+  }
+  return sum;
+}
+
+torch::Tensor ContrastiveLoss(const torch::Tensor& sketches, const torch::Tensor& photos,
+                              double temperature) {
+  S2P_CHECK(sketches.size(0) == photos.size(0));
+  const auto logits = torch::matmul(sketches, photos.t()) / temperature;
+  const auto labels =
+      torch::arange(logits.size(0), torch::TensorOptions(torch::kLong).device(logits.device()));
+  return (F::cross_entropy(logits, labels) + F::cross_entropy(logits.t(), labels)) / 2;
+}
+
+}  // namespace s2p

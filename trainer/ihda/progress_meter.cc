@@ -1,0 +1,54 @@
+#include "trainer/ihda/progress_meter.h"
+
+#include <algorithm>
+
+#include "absl/time/clock.h"
+
+namespace s2p {
+namespace {
+
+void SetLosses(const std::vector<std::pair<std::string, double>>& losses,
+               v1::TrainingProgress& progress) {
+  progress.clear_losses();
+  for (const auto& [name, value] : losses) {
+    v1::LossTerm& term = *progress.add_losses();
+    term.set_name(name);
+    term.set_value(value);
+  }
+}
+
+}  // namespace
+
+ProgressMeter::ProgressMeter() : begin_(absl::Now()) {}
+
+void ProgressMeter::Count(int64_t images,
+                          const std::vector<std::pair<std::string, double>>& losses) {
+  ++batches_;
+  images_ += images;
+  means_.Add(losses);
+  epoch_means_.Add(losses);
+}
+
+v1::TrainingProgress ProgressMeter::At(const BatchPosition& position) {
+  v1::TrainingProgress progress;
+  progress.set_ihda_step(static_cast<uint32_t>(position.ihda_step));
+  progress.set_epoch(static_cast<uint32_t>(position.epoch + 1));
+  progress.set_epochs(static_cast<uint32_t>(position.epochs));
+  progress.set_step(static_cast<uint32_t>(position.batch + 1));
+  progress.set_steps(static_cast<uint32_t>(position.batches));
+  SetLosses(means_.Take(), progress);
+  const double seconds = std::max(1e-6, absl::ToDoubleSeconds(absl::Now() - begin_));
+  progress.set_images_per_second(static_cast<double>(images_) / seconds);
+  const int64_t left = static_cast<int64_t>(position.epochs - position.epoch) * position.batches -
+                       position.batch - 1;
+  const auto done = static_cast<double>(std::max<int64_t>(1, batches_));
+  progress.mutable_eta()->set_seconds(
+      static_cast<int64_t>(static_cast<double>(left) * seconds / done));
+  return progress;
+}
+
+void ProgressMeter::EndEpoch(v1::TrainingProgress& progress) {
+  SetLosses(epoch_means_.Take(), progress);
+}
+
+}  // namespace s2p

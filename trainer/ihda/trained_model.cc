@@ -1,0 +1,38 @@
+#include "trainer/ihda/trained_model.h"
+
+#include "model/checkpoint.h"
+#include "trainer/ihda/build_text.h"
+#include "trainer/spec/training_spec.h"
+
+namespace s2p {
+
+absl::StatusOr<TrainedModel> MakeTrainedModel(const v1::TrainingSpec& spec,
+                                              const OpenDataSets& data_sets,
+                                              const v1::CheckpointManifest& manifest,
+                                              const std::vector<v1::Evaluation>& evaluations,
+                                              const std::string& job_id, DualEncoder& encoder) {
+  TrainedModel model;
+  model.manifest = manifest;
+  for (const v1::Evaluation& evaluation : evaluations) {
+    *model.manifest.add_evaluations() = evaluation;
+  }
+  v1::Provenance& provenance = *model.manifest.mutable_provenance();
+  provenance.set_job_id(job_id);
+  provenance.set_spec_sha256(SpecDigest(spec));
+  if (data_sets.source) provenance.set_source_dataset_sha256(data_sets.source->sha256());
+  provenance.set_target_dataset_sha256(data_sets.target.sha256());
+  provenance.set_parent_version(spec.initial_version());
+  provenance.set_seed(spec.seed());
+  provenance.set_build(BuildText());
+  // A copy on the CPU, so that the probe is computed there and what trains on stays where it is.
+  auto copy = DualEncoder::Create(manifest);
+  if (!copy.ok()) return copy.status();
+  model.weights = encoder.Weights();
+  absl::Status status = CheckFinite(model.weights);
+  if (status.ok()) status = (*copy)->SetWeights(model.weights);
+  if (status.ok()) status = FillGoldenProbe(**copy, model.manifest);
+  if (!status.ok()) return status;
+  return model;
+}
+
+}  // namespace s2p

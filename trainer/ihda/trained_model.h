@@ -1,0 +1,34 @@
+// What a training run has made.
+#ifndef S2P_TRAINER_TRAINED_MODEL_H_
+#define S2P_TRAINER_TRAINED_MODEL_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/dual_encoder.h"
+#include "model/safetensors.h"
+#include "s2p/v1/checkpoint.pb.h"
+#include "s2p/v1/training.pb.h"
+#include "trainer/ihda/training_data.h"
+
+namespace s2p {
+
+struct TrainedModel {
+  // Complete but for what CheckpointStore::Publish fills in.
+  v1::CheckpointManifest manifest;
+  TensorMap weights;
+};
+
+// Copies the encoder's weights as they are, and adds evaluations, provenance and golden probe to
+// `manifest`, which describes its networks. InvalidArgument naming the first tensor that is not
+// finite.
+absl::StatusOr<TrainedModel> MakeTrainedModel(const v1::TrainingSpec& spec,
+                                              const OpenDataSets& data_sets,
+                                              const v1::CheckpointManifest& manifest,
+                                              const std::vector<v1::Evaluation>& evaluations,
+                                              const std::string& job_id, DualEncoder& encoder);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_TRAINED_MODEL_H_

@@ -1,0 +1,225 @@
+#include "trainer/ihda/training_data.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "trainer/data/facing.h"
+
+namespace s2p {
+namespace {
+
+using ProgressSink = std::function<void(const std::string&, int64_t, int64_t)>;
+using MessageSink = std::function<void(const std::string&)>;
+
+// Numbers identities in order of appearance.
+class Numbering {
+ public:
+  int Of(const std::string& identity) {
+    return numbers_.emplace(identity, static_cast<int>(numbers_.size())).first->second;
+  }
+  int size() const { return static_cast<int>(numbers_.size()); }
+
+ private:
+  std::map<std::string, int> numbers_;
+};
+
+// Reads the parts of a run's data.
+class Loader {
+ public:
+  Loader(const v1::TrainingSpec& spec, const v1::CheckpointManifest& manifest, int threads,
+         const ProgressSink& progress, const MessageSink& message)
+      : spec_(spec),
+        manifest_(manifest),
+        threads_(threads),
+        progress_(progress),
+        message_(message) {}
+
+  // Removes from `images` what cannot be read.
+  absl::StatusOr<LabelledImages> Load(const DataSet& data_set, std::vector<DataSetImage>& images,
+                                      v1::Modality modality, Numbering& numbering,
+                                      const std::string& what) const {
+    const auto preprocessor = Preprocessor::Create(
+        modality == v1::MODALITY_SKETCH ? manifest_.sketch() : manifest_.photo());
+    if (!preprocessor.ok()) return preprocessor.status();
+    std::function<void(int64_t, int64_t)> sink;
+    if (progress_) sink = [&](int64_t done, int64_t total) { progress_(what, done, total); };
+    UnreadableImages unreadable;
+    unreadable.allowed_share = spec_.max_unreadable();
+    auto prepared =
+        PreparedImages::Load(data_set, images, *preprocessor, threads_, sink, &unreadable);
+    if (!prepared.ok()) {
+      return absl::Status(prepared.status().code(),
+                          absl::StrCat(what, ": ", prepared.status().message()));
+    }
+    const size_t asked = images.size();
+    for (auto i = unreadable.left_out.rbegin(); i != unreadable.left_out.rend(); ++i) {
+      images.erase(images.begin() + static_cast<int64_t>(*i));
+    }
+    if (!unreadable.left_out.empty() && message_) {
+      message_(
+          absl::StrCat(unreadable.left_out.size(), " of ", asked, " ", what,
+                       " cannot be read and are left out; the first: ", unreadable.first_error));
+    }
+    LabelledImages labelled;
+    labelled.images = *std::move(prepared);
+    for (const DataSetImage& image : images) {
+      labelled.labels.push_back(numbering.Of(image.identity));
+    }
+    return labelled;
+  }
+
+  absl::Status LoadSource(const DataSet& source, TrainingData& data) const {
+    std::vector<DataSetImage> photos;
+    for (const DataSetImage& image : source.images()) {
+      if (image.split == "train" && image.modality == v1::MODALITY_PHOTO) photos.push_back(image);
+    }
+    if (photos.empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(source.folder(), ": the source has no photo in the split \"train\""));
+    }
+    Numbering numbering;
+    auto loaded = Load(source, photos, v1::MODALITY_PHOTO, numbering, "source photos");
+    if (!loaded.ok()) return loaded.status();
+    data.source = *std::move(loaded);
+    data.source_identities = numbering.size();
+    for (const DataSetImage& photo : photos) {
+      std::vector<float> attributes = photo.attributes;
+      attributes.resize(source.attributes().size(), std::numeric_limits<float>::quiet_NaN());
+      data.source_attributes.insert(data.source_attributes.end(), attributes.begin(),
+                                    attributes.end());
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status LoadEvaluation(const DataSet& target, const std::vector<DataSetImage>& images,
+                              std::optional<EvaluationSet>& set) const {
+    bool has_photo = false, has_sketch = false;
+    for (const DataSetImage& image : images) {
+      (image.modality == v1::MODALITY_SKETCH ? has_sketch : has_photo) = true;
+    }
+    if (!has_photo || !has_sketch) return absl::OkStatus();
+    auto loaded = LoadEvaluationSet(target, images, manifest_, threads_, spec_.max_unreadable());
+    if (!loaded.ok()) return loaded.status();
+    set = *std::move(loaded);
+    return absl::OkStatus();
+  }
+
+ private:
+  const v1::TrainingSpec& spec_;
+  const v1::CheckpointManifest& manifest_;
+  const int threads_;
+  const ProgressSink& progress_;
+  const MessageSink& message_;
+};
+
+double PairFlip(const v1::TrainingSpec::AugmentationSpec& augmentation,
+                const LabelledImages& photos, const MessageSink& message) {
+  if (augmentation.pair_flip() == 0 || !augmentation.pair_flip_if_both_ways()) {
+    return augmentation.pair_flip();
+  }
+  const auto share =
+      MirroredShare(photos.labels, [&](int i) -> const Image& { return photos.images->image(i); });
+  const bool both_ways = share && *share >= kBothWaysShare;
+  if (message && share) {
+    const size_t looked_at = std::min<size_t>(photos.labels.size(), kMostToTellFacing);
+    message(absl::StrCat(std::lround(100 * *share), " % of ", looked_at,
+                         " target photos are closer to another one when mirrored: ",
+                         both_ways ? "they face both ways, and pairs are flipped"
+                                   : "they face one way, and pairs are not flipped"));
+  } else if (message) {
+    message(absl::StrCat(photos.labels.size(),
+                         " target photos are too few to tell which way they face: pairs are not "
+                         "flipped"));
+  }
+  return both_ways ? augmentation.pair_flip() : 0;
+}
+
+// The target's images by what they are for.
+struct TargetParts {
+  std::vector<DataSetImage> photos, sketches, validation, test;
+};
+
+absl::StatusOr<TargetParts> Divide(const DataSet& target,
+                                   const v1::TrainingSpec::ValidationSpec& validation) {
+  TargetParts parts;
+  std::set<std::string> with_photo, with_sketch;
+  for (const DataSetImage& image : target.images()) {
+    if (image.split == "test") {
+      parts.test.push_back(image);
+    } else if (IsHeldBack(image, validation)) {
+      parts.validation.push_back(image);
+    } else {
+      const bool is_sketch = image.modality == v1::MODALITY_SKETCH;
+      (is_sketch ? parts.sketches : parts.photos).push_back(image);
+      (is_sketch ? with_sketch : with_photo).insert(image.identity);
+    }
+  }
+  int pairs = 0;
+  for (const std::string& identity : with_sketch) {
+    pairs += static_cast<int>(with_photo.count(identity));
+  }
+  if (pairs < 2) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(target.folder(), ": ", pairs,
+                     " identities of the split \"train\" have both a photo and a sketch (after "
+                     "those held back for validation); at least 2 are needed"));
+  }
+  return parts;
+}
+
+}  // namespace
+
+const std::vector<std::string>& OpenDataSets::attributes() const {
+  static const auto& none = *new std::vector<std::string>();
+  return source ? source->attributes() : none;
+}
+
+absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec) {
+  const ImageFiles files =
+      spec.max_unreadable() > 0 ? ImageFiles::kMayBeMissing : ImageFiles::kMustExist;
+  auto target = DataSet::Open(spec.target_dataset(), files);
+  if (!target.ok()) return target.status();
+  OpenDataSets data_sets{std::nullopt, *std::move(target)};
+  if (!spec.source_dataset().empty()) {
+    auto source = DataSet::Open(spec.source_dataset(), files);
+    if (!source.ok()) return source.status();
+    data_sets.source = *std::move(source);
+  }
+  return data_sets;
+}
+
+absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
+                                              const v1::TrainingSpec& spec,
+                                              const v1::CheckpointManifest& manifest, int threads,
+                                              const ProgressSink& progress,
+                                              const MessageSink& message) {
+  const Loader loader(spec, manifest, threads, progress, message);
+  TrainingData data;
+  const DataSet& target = data_sets.target;
+  auto parts = Divide(target, spec.validation());
+  if (!parts.ok()) return parts.status();
+  if (data_sets.source) {
+    absl::Status status = loader.LoadSource(*data_sets.source, data);
+    if (!status.ok()) return status;
+  }
+  Numbering numbering;
+  auto photos = loader.Load(target, parts->photos, v1::MODALITY_PHOTO, numbering, "target photos");
+  if (!photos.ok()) return photos.status();
+  auto sketches = loader.Load(target, parts->sketches, v1::MODALITY_SKETCH, numbering, "sketches");
+  if (!sketches.ok()) return sketches.status();
+  data.photos = *std::move(photos);
+  data.sketches = *std::move(sketches);
+  data.target_identities = numbering.size();
+  data.pair_flip = PairFlip(spec.augmentation(), data.photos, message);
+  absl::Status status = loader.LoadEvaluation(target, parts->validation, data.validation);
+  if (status.ok()) status = loader.LoadEvaluation(target, parts->test, data.test);
+  if (!status.ok()) return status;
+  return data;
+}
+
+}  // namespace s2p

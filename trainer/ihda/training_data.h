@@ -1,0 +1,71 @@
+// The images, labels and attributes of a training run, in memory.
+#ifndef S2P_TRAINER_TRAINING_DATA_H_
+#define S2P_TRAINER_TRAINING_DATA_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "s2p/v1/checkpoint.pb.h"
+#include "s2p/v1/training.pb.h"
+#include "trainer/data/batch_loader.h"
+#include "trainer/data/data_set.h"
+#include "trainer/evaluation/evaluator.h"
+
+namespace s2p {
+
+// The data sets that a spec names, opened, no image read.
+struct OpenDataSets {
+  // Unset where the spec has no source.
+  std::optional<DataSet> source;
+  DataSet target;
+
+  // Of the source; empty without one.
+  const std::vector<std::string>& attributes() const;
+};
+
+// As DataSet::Open; images may be missing where the spec allows that some are unreadable.
+absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec);
+
+// Images of one modality with their identities as numbers from 0.
+struct LabelledImages {
+  std::shared_ptr<const PreparedImages> images;
+  std::vector<int> labels;
+};
+
+// Immutable.
+struct TrainingData {
+  // Photos of the source, and [photo][attribute] in {0, 1} or NaN; nothing without a source.
+  LabelledImages source;
+  int source_identities = 0;
+  std::vector<float> source_attributes;
+  // Train images of the target; labels of both modalities are of one numbering.
+  LabelledImages photos;
+  LabelledImages sketches;
+  int target_identities = 0;
+  // Probability of flipping photo and sketch of a pair: the spec's, or 0 where it asks for photos
+  // that face both ways and these do not.
+  double pair_flip = 0;
+  // Identities of the target's train split that are held back; unset if there are none.
+  std::optional<EvaluationSet> validation;
+  // The target's test split; unset if it has none.
+  std::optional<EvaluationSet> test;
+};
+
+// Decodes and prepares everything on `threads` threads. FailedPrecondition if the target has no
+// sketch/photo pair to train on; else as PreparedImages::Load, where max_unreadable of the spec
+// may be left out: `message` is told of them, and of which way the photos face. `progress` is told
+// what is being read, and (done, total).
+absl::StatusOr<TrainingData> LoadTrainingData(
+    const OpenDataSets& data_sets, const v1::TrainingSpec& spec,
+    const v1::CheckpointManifest& manifest, int threads,
+    const std::function<void(const std::string&, int64_t, int64_t)>& progress = {},
+    const std::function<void(const std::string&)>& message = {});
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_TRAINING_DATA_H_

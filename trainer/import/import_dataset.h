@@ -1,0 +1,70 @@
+// Brings published data sets, and folders of one's own, into the format of trainer/data/data_set.h.
+#ifndef S2P_TRAINER_IMPORT_DATASET_H_
+#define S2P_TRAINER_IMPORT_DATASET_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace s2p {
+
+struct ImportOptions {
+  // One of ImportFormats(). docs/datasets.md describes the layouts.
+  std::string format;
+  // Where the data set lies, as its authors lay it out. Only read.
+  std::string root;
+  // Folder to make, or an empty one.
+  std::string out;
+  // Fixes the split of formats that come without one (folder, pku-sketch). Ignored by the others.
+  uint64_t split_seed = 1;
+  // CSV with lines IDENTITY,train|val|test. iiitd must have one, the others must not.
+  std::string split_file;
+  // Folder with pairs.csv, further sketches of identities to train on. qmul-shoes may have one, the
+  // others must not.
+  std::string further_sketches;
+  // One of IdentityRules(): which part of a file's name is its identity, in format folder.
+  // docs/datasets.md describes them. The other formats take auto only.
+  std::string identity_from = "auto";
+};
+
+struct ImportSummary {
+  std::string name;
+  int64_t photos = 0;
+  int64_t sketches = 0;
+  int64_t train_identities = 0;
+  int64_t val_identities = 0;
+  int64_t test_identities = 0;
+  int64_t attributes = 0;
+  // Images that the format says not to use, as Market-1501's distractors.
+  int64_t left_out = 0;
+  // Files and folders that a system left behind, as .DS_Store. Only format folder counts them.
+  int64_t passed_over = 0;
+  int64_t photo_identities = 0;
+  int64_t sketch_identities = 0;
+  // What a person should know of how the folder was understood: sentences without a period.
+  std::vector<std::string> remarks;
+};
+
+// celeba, folder, iiitd, market-1501, pku-sketch, qmul-shoes, ut-zap50k.
+const std::vector<std::string>& ImportFormats();
+
+// auto, stem, prefix, folder.
+const std::vector<std::string>& IdentityRules();
+
+// Checks the whole layout, then copies the images to OUT/photo and OUT/sketch and describes them
+// (no hard links: editing the copy must not change the original). dataset.jsonl is written last, so
+// a folder whose import was killed does not open; after an error nothing is left. How many images
+// there are is checked only where the format's split depends on it (pku-sketch). `progress` is
+// called with (done, total) images. InvalidArgument for an unknown format or rule, or naming the
+// file, or file and line, that is not as the layout says (wrong name, not an image, without its
+// partner): of a folder the first ten, of a published data set the first; NotFound if a file or
+// folder of the layout is missing; FailedPrecondition if OUT has content; else as CarryOut.
+absl::StatusOr<ImportSummary> ImportDataset(
+    const ImportOptions& options, const std::function<void(int64_t, int64_t)>& progress = {});
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_IMPORT_DATASET_H_

@@ -1,0 +1,49 @@
+// One function per format of `import-dataset`: checks that a folder is laid out as the data set's
+// authors publish it, and plans the import. docs/datasets.md gives the layouts and their sources.
+// All of them return NotFound for a missing file or folder of the layout, and InvalidArgument
+// naming the first file, or file and line, that is not as the layout says. Nothing is written.
+#ifndef S2P_TRAINER_IMPORT_FORMATS_H_
+#define S2P_TRAINER_IMPORT_FORMATS_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "trainer/import/import_plan.h"
+
+namespace s2p {
+
+// Pairs: {train,test}/images/N.jpg and {train,test}/sketches/N.png. `further`, if not empty, holds
+// pairs.csv, whose columns "id" and "sketch" name further sketches of the numbers to train on.
+absl::StatusOr<Plan> PlanQmulShoes(const std::filesystem::path& root,
+                                   const std::filesystem::path& further);
+
+// A folder of one's own: photo/ and sketch/, or train/, val/ and test/ with these inside. Without
+// splits, a quarter of the identities, drawn by the seed, is for testing. `identity_from` as in
+// ImportOptions.
+absl::StatusOr<Plan> PlanFolder(const std::filesystem::path& root, uint64_t split_seed,
+                                const std::string& identity_from);
+
+// 200 persons, a sketch and two photos each. 150 of them are for training, drawn by the seed from
+// each of the five drawing styles; the plan has a note split.json that says which.
+absl::StatusOr<Plan> PlanPkuSketch(const std::filesystem::path& root, uint64_t split_seed);
+
+// Viewed sketches: photo/ and sketch/, or the three parts of the database with these inside.
+// `split_file` is CSV, IDENTITY,train|val|test, and lists every identity once.
+absl::StatusOr<Plan> PlanIiitd(const std::filesystem::path& root,
+                               const std::filesystem::path& split_file);
+
+// Photos only, with 8 attributes of each identity from market_attribute.mat.
+absl::StatusOr<Plan> PlanMarket1501(const std::filesystem::path& root);
+
+// Photos only, with the 30 attributes and the identities that the authors of IHDA use: shoes shown
+// in at least three images. All are for training.
+absl::StatusOr<Plan> PlanUtZap50k(const std::filesystem::path& root);
+
+// Photos only, with the attributes of list_attr_celeba.txt that are not colours.
+absl::StatusOr<Plan> PlanCelebA(const std::filesystem::path& root);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_IMPORT_FORMATS_H_

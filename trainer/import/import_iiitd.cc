@@ -1,0 +1,145 @@
+// The viewed sketches of the IIIT-D Sketch Database: photo/ and sketch/ with equal stems, directly
+// or in the three parts of the database. The parts FG-NET and LFW come with photo/photo.txt, the
+// names of photos that have to be fetched from those data sets and put beside it.
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "trainer/data/csv.h"
+#include "trainer/import/import_formats.h"
+
+namespace s2p {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kParts[] = {"FG-NET", "IIIT-D student and staff", "LFW"};
+
+struct Pair {
+  fs::path photo;
+  fs::path sketch;
+};
+
+// The stem in lower case, without the letter that tells photo (p1) and sketch (s1) of one person
+// apart in two of the parts. Names, in LFW, have no digit there.
+std::string IdentityOf(const fs::path& file, char letter) {
+  std::string stem = absl::AsciiStrToLower(file.stem().string());
+  if (stem.size() > 1 && stem[0] == letter && absl::ascii_isdigit(stem[1])) stem.erase(0, 1);
+  return stem;
+}
+
+absl::Status ReadFolder(const fs::path& folder, char letter, fs::path Pair::*side,
+                        std::map<std::string, Pair>& pairs) {
+  const auto files = List(folder);
+  if (!files.ok()) return files.status();
+  for (const fs::path& file : *files) {
+    if (file.filename() == "photo.txt") continue;
+    if (absl::Status status = CheckImage(file, ImageEndings()); !status.ok()) return status;
+    const std::string identity = IdentityOf(file, letter);
+    fs::path& slot = pairs[identity].*side;
+    if (!slot.empty()) {
+      return Offending(file, absl::StrCat("identity ", identity, " has also ", slot.string()));
+    }
+    slot = file;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadPart(const fs::path& folder, std::map<std::string, Pair>& pairs) {
+  absl::Status status = ReadFolder(folder / "photo", 'p', &Pair::photo, pairs);
+  if (!status.ok()) return status;
+  return ReadFolder(folder / "sketch", 's', &Pair::sketch, pairs);
+}
+
+absl::StatusOr<std::map<std::string, Pair>> ReadPairs(const fs::path& root) {
+  std::map<std::string, Pair> pairs;
+  bool has_parts = false;
+  for (const char* part : kParts) {
+    if (!IsFolder(root / part)) continue;
+    has_parts = true;
+    if (absl::Status status = ReadPart(root / part, pairs); !status.ok()) return status;
+  }
+  if (!has_parts) {
+    if (absl::Status status = ReadPart(root, pairs); !status.ok()) return status;
+  }
+  for (const auto& [identity, pair] : pairs) {
+    if (pair.sketch.empty()) {
+      return Offending(pair.photo, absl::StrCat("identity ", identity, " has no sketch"));
+    }
+    if (pair.photo.empty()) {
+      return Offending(pair.sketch, absl::StrCat("identity ", identity, " has no photo"));
+    }
+  }
+  if (pairs.empty()) return Offending(root, "has no pairs");
+  return pairs;
+}
+
+absl::StatusOr<std::map<std::string, std::string>> ReadSplits(
+    const fs::path& path, const std::map<std::string, Pair>& pairs) {
+  auto reader = CsvReader::Open(path.string());
+  if (!reader.ok()) return reader.status();
+  std::map<std::string, std::string> split_of;
+  std::map<std::string, int64_t> line_of;
+  std::vector<std::string> fields;
+  while (true) {
+    const auto more = reader->Next(&fields);
+    if (!more.ok()) return more.status();
+    if (!*more) break;
+    if (fields.size() != 2) {
+      return reader->Wrong(
+          absl::StrCat("has ", fields.size(), " fields, expected IDENTITY,train|val|test"));
+    }
+    const std::string identity(absl::StripAsciiWhitespace(fields[0]));
+    const std::string split(absl::StripAsciiWhitespace(fields[1]));
+    if (reader->line() == 1 && identity == "identity" && split == "split") continue;
+    if (split != "train" && split != "val" && split != "test") {
+      return reader->Wrong(absl::StrCat("split \"", split, "\" is not train, val or test"));
+    }
+    if (pairs.count(identity) == 0) {
+      return reader->Wrong(absl::StrCat("identity ", identity, " has no images"));
+    }
+    const auto [first, is_new] = line_of.emplace(identity, reader->line());
+    if (!is_new) {
+      return reader->Wrong(
+          absl::StrCat("identity ", identity, " is listed already in line ", first->second));
+    }
+    split_of.emplace(identity, split);
+  }
+  for (const auto& [identity, pair] : pairs) {
+    if (split_of.count(identity) == 0) {
+      return Offending(path, absl::StrCat("does not list identity ", identity, ", which has ",
+                                          pair.photo.string()));
+    }
+  }
+  return split_of;
+}
+
+}  // namespace
+
+absl::StatusOr<Plan> PlanIiitd(const fs::path& root, const fs::path& split_file) {
+  const auto pairs = ReadPairs(root);
+  if (!pairs.ok()) return pairs.status();
+  const auto splits = ReadSplits(split_file, *pairs);
+  if (!splits.ok()) return splits.status();
+  Plan plan;
+  plan.description.name = "iiitd-viewed";
+  plan.description.source =
+      "IIIT-D Viewed Sketch Database: H. S. Bhatt, S. Bharadwaj, R. Singh, M. Vatsa, \"Memetically "
+      "Optimized MCWLD for Matching Sketches With Digital Face Images\", IEEE Transactions on "
+      "Information Forensics and Security 2012";
+  plan.description.licence = "research use, by agreement with its authors; no redistribution";
+  for (const auto& [identity, pair] : *pairs) {
+    const std::string& split = splits->at(identity);
+    for (const auto& [file, modality] :
+         {std::pair{pair.photo, v1::MODALITY_PHOTO}, std::pair{pair.sketch, v1::MODALITY_SKETCH}}) {
+      const std::string name = identity + absl::AsciiStrToLower(file.extension().string());
+      plan.images.push_back(Planned(file, name, identity, modality, split));
+    }
+  }
+  return plan;
+}
+
+}  // namespace s2p

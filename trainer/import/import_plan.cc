@@ -1,0 +1,370 @@
+#include "trainer/import/import_plan.h"
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <set>
+#include <system_error>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "daemon/text_file.h"
+#include "model/file.h"
+#include "model/image.h"
+
+namespace s2p {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kNamedProblems = 10;
+constexpr uint64_t kMegabyte = 1000 * 1000;
+// NAME_MAX of the usual file systems.
+constexpr size_t kMostOfName = 255;
+
+// The words of a status without the path that Offending puts before them.
+absl::string_view Reason(const absl::Status& status, const fs::path& file) {
+  return absl::StripPrefix(status.message(), absl::StrCat(file.string(), ": "));
+}
+
+const char* FolderOf(v1::Modality modality) {
+  return modality == v1::MODALITY_PHOTO ? "photo" : "sketch";
+}
+
+// The letter without accent of a character that has one in U+00C0 to U+017F; else itself.
+char32_t PlainLatin(char32_t c) {
+  static constexpr char kLetters[] =
+      "aaaaaa.ceeeeiiii.nooooo..uuuuy..aaaaaa.ceeeeiiii.nooooo..uuuuy.y"
+      "aaaaaaccccccccdd..eeeeeeeeeegggggggghh..iiiiiiiii...jjkk.llllll."
+      "...nnnnnn...oooooo..rrrrrrsssssssstttt..uuuuuuuuuuuuwwyyyzzzzzz.";
+  if (c < 0xc0 || c >= 0x180 || kLetters[c - 0xc0] == '.') return c;
+  return static_cast<unsigned char>(kLetters[c - 0xc0]);
+}
+
+// The kana without the marks of voiced sounds; else the character itself.
+char32_t PlainKana(char32_t c) {
+  const char32_t shift = c >= 0x30a1 && c <= 0x30f4 ? 0x60 : 0;  // Katakana lie as hiragana do.
+  const char32_t kana = c - shift;
+  if (kana == 0x3094) return 0x3046 + shift;
+  if (kana >= 0x304b && kana <= 0x3062 && kana % 2 == 0) return c - 1;
+  if (kana >= 0x3064 && kana <= 0x3069 && kana % 2 == 1) return c - 1;
+  if (kana >= 0x306f && kana <= 0x307d) return c - (kana - 0x306f) % 3;
+  return c;
+}
+
+// What a character looks like without case and marks, as LookOf has it.
+void AppendLook(char32_t c, std::u32string& look) {
+  constexpr char32_t kVowels = 21, kEndings = 28;
+  if ((c >= 0x300 && c < 0x370) || c == 0x3099 || c == 0x309a) return;  // Marks of their own.
+  if (c >= 0xac00 && c < 0xd7a4) {  // A Korean syllable; macOS writes its letters.
+    const char32_t syllable = c - 0xac00;
+    look += 0x1100 + syllable / (kVowels * kEndings);
+    look += 0x1161 + syllable / kEndings % kVowels;
+    if (syllable % kEndings != 0) look += 0x11a7 + syllable % kEndings;
+    return;
+  }
+  if (c < 0x80) c = static_cast<unsigned char>(absl::ascii_tolower(static_cast<unsigned char>(c)));
+  if (c >= 0x410 && c < 0x430) c += 0x20;   // Russian capitals.
+  if (c == 0x401 || c == 0x451) c = 0x435;  // Yo is ye with a mark,
+  if (c == 0x439) c = 0x438;                // and short i is i with one.
+  look += PlainKana(PlainLatin(c));
+}
+
+absl::Status CopyImages(const Plan& plan, const fs::path& out,
+                        const std::function<void(int64_t, int64_t)>& progress) {
+  const auto total = static_cast<int64_t>(plan.images.size());
+  int64_t done = 0;
+  for (const PlannedImage& image : plan.images) {
+    const fs::path to = out / image.line.path;
+    std::error_code error;
+    fs::create_directories(to.parent_path(), error);
+    if (!error) fs::copy_file(image.from, to, error);
+    if (error == std::errc::file_exists) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(Shown(to.string()),
+                       ": is there already, as if the disk did not tell upper from lower case; "
+                       "rename the image, or import to another disk"));
+    }
+    if (error) return FileError(error.value(), Shown(to.string()), "copy");
+    if (progress) progress(++done, total);
+  }
+  return absl::OkStatus();
+}
+
+// Whether `path` is `folder` or below it; both canonical.
+bool IsInside(const fs::path& path, const fs::path& folder) {
+  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first ==
+         folder.end();
+}
+
+// `out` among the images would be an image folder itself when they are imported again.
+absl::Status CheckApart(const Plan& plan, const std::string& out) {
+  std::error_code error;
+  const fs::path target = fs::weakly_canonical(out, error);
+  if (error) return FileError(error.value(), Shown(out), "resolve");
+  std::set<fs::path> folders;
+  for (const PlannedImage& image : plan.images) folders.insert(image.from.parent_path());
+  for (const fs::path& folder : folders) {
+    const fs::path source = fs::weakly_canonical(folder, error);
+    if (!error && IsInside(target, source)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(Shown(out), ": lies in ", Shown(folder.string()),
+                       ", whose images are imported; name a folder elsewhere"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Nothing where the system does not say.
+absl::Status CheckRoom(const Plan& plan, const std::string& out) {
+  std::error_code error;
+  const fs::space_info space = fs::space(out, error);
+  if (error) return absl::OkStatus();
+  uint64_t needed = 0;
+  for (const PlannedImage& image : plan.images) {
+    const uint64_t size = fs::file_size(image.from, error);
+    if (!error) needed += size;
+  }
+  if (needed <= space.available) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      Shown(out), ": the images take ", needed / kMegabyte + 1, " MB, and the disk has ",
+      space.available / kMegabyte, " MB left; free some, or name a folder on another disk"));
+}
+
+absl::Status Write(const Plan& plan, const std::string& out,
+                   const std::function<void(int64_t, int64_t)>& progress) {
+  if (absl::Status status = CopyImages(plan, out, progress); !status.ok()) return status;
+  for (const auto& [name, content] : plan.notes) {
+    const std::string path = (fs::path(out) / name).string();
+    absl::Status status = WriteFileSynced(path, {absl::string_view(content)});
+    if (!status.ok()) return status;
+  }
+  std::vector<DataSetImage> lines;
+  lines.reserve(plan.images.size());
+  for (const PlannedImage& image : plan.images) lines.push_back(image.line);
+  return WriteDataSet(out, plan.description, lines);
+}
+
+}  // namespace
+
+std::string Shown(absl::string_view name) {
+  std::string shown;
+  while (!name.empty()) {
+    const size_t valid = ValidUtf8Length(name);
+    for (const char c : name.substr(0, valid)) {
+      if (absl::ascii_iscntrl(c)) {
+        absl::StrAppend(&shown, "\\x", absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
+      } else {
+        shown.push_back(c);
+      }
+    }
+    name.remove_prefix(valid);
+    if (name.empty()) break;
+    absl::StrAppend(&shown, "\\x",
+                    absl::Hex(static_cast<unsigned char>(name.front()), absl::kZeroPad2));
+    name.remove_prefix(1);
+  }
+  return shown;
+}
+
+absl::Status Offending(const fs::path& file, absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(Shown(file.string()), ": ", what));
+}
+
+bool IsFolder(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
+}
+
+bool IsLeftBehind(absl::string_view name) {
+  static constexpr absl::string_view kNames[] = {"thumbs.db",
+                                                 "ehthumbs.db",
+                                                 "desktop.ini",
+                                                 "picasa.ini",
+                                                 "icon\r",
+                                                 "__macosx",
+                                                 "@eadir",
+                                                 "#recycle",
+                                                 "$recycle.bin",
+                                                 "lost+found",
+                                                 "system volume information"};
+  const std::string lower = absl::AsciiStrToLower(name);
+  return absl::StartsWith(name, ".") ||
+         std::find(std::begin(kNames), std::end(kNames), lower) != std::end(kNames);
+}
+
+absl::StatusOr<std::vector<fs::path>> List(const fs::path& folder, int64_t* passed_over) {
+  std::error_code error;
+  const fs::file_type type = fs::status(folder, error).type();
+  if (type == fs::file_type::not_found) {
+    return absl::NotFoundError(absl::StrCat(Shown(folder.string()), ": there is no such folder"));
+  }
+  if (error) return FileError(error.value(), Shown(folder.string()), "look into");
+  if (type != fs::file_type::directory) return Offending(folder, "is not a folder");
+  std::vector<fs::path> entries;
+  fs::directory_iterator iterator(folder, error);
+  for (; !error && iterator != fs::directory_iterator(); iterator.increment(error)) {
+    if (!IsLeftBehind(iterator->path().filename().string())) {
+      entries.push_back(iterator->path());
+    } else if (passed_over != nullptr) {
+      ++*passed_over;
+    }
+  }
+  if (error) return FileError(error.value(), Shown(folder.string()), "list");
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+void Problems::Add(const absl::Status& status) {
+  if (!status.ok()) all_.push_back(status);
+}
+
+absl::Status Problems::status() const {
+  if (all_.size() <= 1) return all_.empty() ? absl::OkStatus() : all_.front();
+  std::string text = absl::StrCat(all_.size(), " files cannot be imported:");
+  for (size_t i = 0; i < std::min(all_.size(), kNamedProblems); ++i) {
+    absl::StrAppend(&text, "\n  ", all_[i].message());
+  }
+  if (all_.size() > kNamedProblems) {
+    absl::StrAppend(&text, "\n  and ", all_.size() - kNamedProblems, " more");
+  }
+  return absl::InvalidArgumentError(text);
+}
+
+const std::vector<std::string>& ImageEndings() {
+  static const auto* const endings = new std::vector<std::string>{".jpg", ".jpeg", ".png", ".webp"};
+  return *endings;
+}
+
+absl::Status CheckImage(const fs::path& file, const std::vector<std::string>& endings) {
+  if (IsFolder(file)) return Offending(file, "is a folder where an image is expected");
+  const std::string ending = absl::AsciiStrToLower(file.extension().string());
+  if (std::find(endings.begin(), endings.end(), ending) == endings.end()) {
+    return Offending(file,
+                     absl::StrCat("expected a file ending in ", absl::StrJoin(endings, " or ")));
+  }
+  auto opened = InputFile::Open(file.string());
+  if (!opened.ok()) return Offending(file, Reason(opened.status(), file));
+  const ImageLimits limits;
+  if (opened->size_bytes() > limits.max_bytes) {
+    return Offending(file, absl::StrCat("has ", opened->size_bytes(), " bytes; an image may have ",
+                                        limits.max_bytes, " (", limits.max_bytes >> 20,
+                                        " MiB): save it smaller"));
+  }
+  // The whole of it: metadata may fill megabytes, and only its end says that it was copied whole.
+  std::string bytes(opened->size_bytes(), '\0');
+  if (absl::Status status = opened->Read(bytes.data(), bytes.size()); !status.ok()) {
+    return Offending(file, Reason(status, file));
+  }
+  if (const auto header = ReadImageHeader(bytes, limits); !header.ok()) {
+    return Offending(file, header.status().message());
+  }
+  return absl::OkStatus();
+}
+
+PlannedImage Planned(const fs::path& file, const fs::path& path_inside, std::string identity,
+                     v1::Modality modality, std::string split) {
+  PlannedImage planned;
+  planned.from = file;
+  planned.line.path = (fs::path(FolderOf(modality)) / path_inside).generic_string();
+  planned.line.identity = std::move(identity);
+  planned.line.modality = modality;
+  planned.line.split = std::move(split);
+  return planned;
+}
+
+std::u32string LookOf(absl::string_view name) {
+  std::u32string look;
+  for (size_t i = 0; i < name.size();) {
+    const auto lead = static_cast<unsigned char>(name[i]);
+    const size_t length = lead < 0xc2 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    char32_t character = length == 1 ? lead : lead & (0x7fU >> length);
+    for (size_t k = 1; k < length && i + k < name.size(); ++k) {
+      character = character << 6 | (static_cast<unsigned char>(name[i + k]) & 0x3fU);
+    }
+    AppendLook(character, look);
+    i += length;
+  }
+  return look;
+}
+
+absl::Status CheckIdentities(const Plan& plan) {
+  std::map<std::string, std::string> split_of;
+  std::set<std::string> with_photo;
+  std::map<std::u32string, std::string> photo_of_look;
+  for (const PlannedImage& image : plan.images) {
+    const auto [found, is_new] = split_of.emplace(image.line.identity, image.line.split);
+    if (!is_new && found->second != image.line.split) {
+      return Offending(image.from, absl::StrCat("identity ", Shown(image.line.identity), " is in ",
+                                                found->second, " and in ", image.line.split));
+    }
+    if (image.line.modality != v1::MODALITY_PHOTO) continue;
+    with_photo.insert(image.line.identity);
+    photo_of_look.emplace(LookOf(image.line.identity), image.from.filename().string());
+  }
+  Problems problems;
+  for (const PlannedImage& image : plan.images) {
+    if (with_photo.count(image.line.identity) > 0) continue;
+    const auto alike = photo_of_look.find(LookOf(image.line.identity));
+    problems.Add(Offending(
+        image.from,
+        absl::StrCat("identity ", Shown(image.line.identity), " has no photo",
+                     alike == photo_of_look.end()
+                         ? ""
+                         : absl::StrCat("; photo ", Shown(alike->second),
+                                        " looks the same but is spelt with other characters"))));
+  }
+  return problems.status();
+}
+
+absl::Status CheckName(const PlannedImage& image) {
+  const std::string& path = image.line.path;
+  const std::string& identity = image.line.identity;
+  if (ValidUtf8Length(path) < path.size() || ValidUtf8Length(identity) < identity.size()) {
+    return Offending(image.from, "the name is not UTF-8: rename the file");
+  }
+  if (std::any_of(path.begin(), path.end(), absl::ascii_iscntrl)) {
+    return Offending(image.from, "the name has a control character: rename the file");
+  }
+  if (const size_t size = fs::path(path).filename().string().size(); size > kMostOfName) {
+    return Offending(image.from,
+                     absl::StrCat("the copy's name would have ", size, " bytes; at most ",
+                                  kMostOfName, " are possible: rename the file"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckNames(const Plan& plan) {
+  Problems problems;
+  for (const PlannedImage& image : plan.images) problems.Add(CheckName(image));
+  return problems.status();
+}
+
+absl::Status CarryOut(const Plan& plan, const std::string& out,
+                      const std::function<void(int64_t, int64_t)>& progress) {
+  const bool was_there = IsFolder(out);
+  absl::Status status = CheckApart(plan, out);
+  if (status.ok()) status = CreateDataSetFolder(out);
+  if (!status.ok()) return status;
+  status = CheckRoom(plan, out);
+  if (status.ok()) status = Write(plan, out, progress);
+  if (status.ok()) return status;
+  std::error_code ignored;
+  if (!was_there) {
+    fs::remove_all(out, ignored);
+    return status;
+  }
+  // It was empty, so all of its content is ours.
+  std::vector<fs::path> ours;
+  for (fs::directory_iterator entry(out, ignored); !ignored && entry != fs::directory_iterator();
+       entry.increment(ignored)) {
+    ours.push_back(entry->path());
+  }
+  for (const fs::path& path : ours) fs::remove_all(path, ignored);
+  return status;
+}
+
+}  // namespace s2p

@@ -1,0 +1,108 @@
+// What an import will copy. Each format makes a plan from a folder that it only reads; carrying it
+// out is the same for all of them.
+#ifndef S2P_TRAINER_IMPORT_PLAN_H_
+#define S2P_TRAINER_IMPORT_PLAN_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "s2p/v1/checkpoint.pb.h"
+#include "trainer/data/data_set.h"
+
+namespace s2p {
+
+// An image to copy, and its line.
+struct PlannedImage {
+  std::filesystem::path from;
+  DataSetImage line;
+};
+
+struct Plan {
+  DataSetDescription description;
+  std::vector<PlannedImage> images;
+  // Images in the folder that the format says not to use.
+  int64_t left_out = 0;
+  // Files and folders that systems leave behind, as List passes over. Only `folder` counts them.
+  int64_t passed_over = 0;
+  // What a person should know of how the folder was understood: sentences.
+  std::vector<std::string> remarks;
+  // Further files to write beside dataset.json: name and content.
+  std::vector<std::pair<std::string, std::string>> notes;
+};
+
+// A name as a message shows it: control characters and bytes that are not UTF-8 as \xNN.
+std::string Shown(absl::string_view name);
+
+// InvalidArgument "FILE: what", the file as Shown.
+absl::Status Offending(const std::filesystem::path& file, absl::string_view what);
+
+bool IsFolder(const std::filesystem::path& path);
+
+// Whether systems, cameras or archives leave files and folders of this name behind: hidden ones
+// (.DS_Store, ._a.jpg, .thumbnails), Thumbs.db, desktop.ini, __MACOSX, @eaDir and their like.
+bool IsLeftBehind(absl::string_view name);
+
+// What is in a folder, sorted by name so that "the first" means something, without what
+// IsLeftBehind; adds the number of those to `passed_over` if it is not null. NotFound if there is
+// no such folder; the system's error, naming it, if it cannot be listed.
+absl::StatusOr<std::vector<std::filesystem::path>> List(const std::filesystem::path& folder,
+                                                        int64_t* passed_over = nullptr);
+
+// Gathers what is wrong with files, so that one run names all of them. Thread-compatible.
+class Problems {
+ public:
+  // Passes over ok.
+  void Add(const absl::Status& status);
+  // ok without problems; the problem if there is one; else InvalidArgument with the first ten, a
+  // line each, and how many more there are.
+  absl::Status status() const;
+
+ private:
+  std::vector<absl::Status> all_;
+};
+
+// .jpg, .jpeg, .png and .webp.
+const std::vector<std::string>& ImageEndings();
+
+// InvalidArgument unless the file is a whole image within ImageLimits, as ReadImageHeader says, and
+// has one of the endings (lower case; the file's may be upper case).
+absl::Status CheckImage(const std::filesystem::path& file, const std::vector<std::string>& endings);
+
+// `path_inside` is below OUT/photo or OUT/sketch.
+PlannedImage Planned(const std::filesystem::path& file, const std::filesystem::path& path_inside,
+                     std::string identity, v1::Modality modality, std::string split);
+
+// InvalidArgument, naming files, for an identity in two splits or without a photo. An identity
+// whose name looks like that of a photo is told of it.
+absl::Status CheckIdentities(const Plan& plan);
+
+// InvalidArgument naming the file if a description or a copy cannot have its name: not UTF-8, with
+// control characters, or too long.
+absl::Status CheckName(const PlannedImage& image);
+// The same for all of a plan.
+absl::Status CheckNames(const Plan& plan);
+
+// Equal for names that people take for the same: without regard to the case of Latin and Russian
+// letters and to accents and the marks of kana, however they are encoded (macOS writes them, and
+// the letters of a Korean syllable, as characters of their own). `name` is UTF-8.
+std::u32string LookOf(absl::string_view name);
+
+// Copies the images to OUT/photo and OUT/sketch (no hard links: editing the copy must not change
+// the original), writes the notes and, last, the description. On failure nothing is left in `out`
+// but what was in it before.
+// FailedPrecondition if `out` has content; InvalidArgument if it lies in a folder of images to
+// import; ResourceExhausted, before anything is copied, if the images do not fit on its disk; the
+// system's error if it cannot be written.
+absl::Status CarryOut(const Plan& plan, const std::string& out,
+                      const std::function<void(int64_t, int64_t)>& progress);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_IMPORT_PLAN_H_

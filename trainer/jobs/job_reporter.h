@@ -1,0 +1,77 @@
+// What a job's run says, to everybody who listens.
+#ifndef S2P_TRAINER_JOB_REPORTER_H_
+#define S2P_TRAINER_JOB_REPORTER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "s2p/v1/training.pb.h"
+#include "trainer/jobs/job_store.h"
+#include "trainer/jobs/trainer_metrics.h"
+
+namespace s2p {
+
+struct JobReporterOptions {
+  // Between two events of progress; what comes in between is averaged into the next.
+  absl::Duration event_interval = absl::Milliseconds(250);
+  // The clock; tests have their own.
+  std::function<absl::Time()> now = absl::Now;
+  // Called after every event.
+  std::function<void()> on_event = [] {};
+};
+
+// Turns the progress of one job into events, its job.json, metrics and log lines. That an event
+// cannot be written (the disk is full) stops no training: it is logged once and left out. The store
+// and metrics are borrowed. Thread-compatible.
+class JobReporter {
+ public:
+  JobReporter(std::string job_id, JobStore* store, TrainerMetrics* metrics,
+              JobReporterOptions options);
+
+  // As JobCallbacks have them.
+  void OnProgress(const v1::TrainingProgress& progress);
+  void OnEpoch(const v1::TrainingProgress& progress,
+               const std::vector<v1::Evaluation>& evaluations);
+  void OnMessage(const std::string& message);
+
+  // The job's new state, which the store has already.
+  void OnState(v1::Job::State state, const std::string& message);
+
+ private:
+  // Sum and number of the values of each term since the last event, in the order they came.
+  struct TermSum {
+    std::string name;
+    double sum = 0;
+    int count = 0;
+  };
+
+  void Add(const v1::TrainingProgress& progress);
+  // latest_ with the means in it; begins a new window.
+  v1::TrainingProgress TakeWindow();
+  void Append(v1::Job::State state, const v1::TrainingProgress& progress,
+              const std::string& message, bool sync);
+  uint32_t ImagesOf(const v1::TrainingProgress& progress) const;
+
+  const std::string job_id_;
+  JobStore* const store_;
+  TrainerMetrics* const metrics_;
+  const JobReporterOptions options_;
+  uint32_t batch_size_[2] = {0, 0};
+  v1::TrainingProgress latest_;
+  std::vector<TermSum> sums_;
+  absl::Time last_event_ = absl::InfinitePast();
+  // End of the last update or epoch; what came before is not known at first.
+  absl::Time last_update_ = absl::InfinitePast();
+  // Null until the first event, and while they cannot be opened.
+  std::shared_ptr<JobEvents> events_;
+  bool cannot_write_ = false;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_JOB_REPORTER_H_

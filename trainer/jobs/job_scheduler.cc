@@ -1,0 +1,308 @@
+#include "trainer/jobs/job_scheduler.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "daemon/log.h"
+#include "trainer/data/data_set_digest.h"
+#include "trainer/jobs/job_file.h"
+
+namespace s2p {
+namespace {
+
+absl::Status HasEndedError(const v1::Job& job) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "job_id: ", job.job_id(), " has ended already: ", v1::Job::State_Name(job.state())));
+}
+
+// The state that a run's status leads to, where it is neither paused nor interrupted.
+v1::Job::State EndState(const absl::Status& status, bool cancelled) {
+  if (status.ok()) return v1::Job::STATE_SUCCEEDED;
+  return cancelled ? v1::Job::STATE_CANCELLED : v1::Job::STATE_FAILED;
+}
+
+void Finish(v1::Job& job, const absl::StatusOr<JobOutcome>& outcome, bool cancelled,
+            absl::Time now) {
+  job.set_state(EndState(outcome.status(), cancelled));
+  *job.mutable_ended_at() = ToProtoTime(now);
+  if (!outcome.ok()) {
+    job.set_reason(cancelled ? "cancelled" : ShownText(outcome.status().message()));
+    return;
+  }
+  job.set_reason(ShownText(outcome->reason));
+  job.set_published_version(outcome->published_version);
+  job.set_learning_curve_file(outcome->learning_curve_file);
+  if (outcome->evaluations.empty()) return;
+  *job.mutable_evaluations() = {outcome->evaluations.begin(), outcome->evaluations.end()};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<JobScheduler>> JobScheduler::Create(
+    const JobSchedulerOptions& options, JobStore* store, JobRunner* runner,
+    TrainerMetrics* metrics) {
+  if (options.max_running < 1 || options.max_running > 64) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("max_running: ", options.max_running, " is not in 1 to 64"));
+  }
+  if (options.retry_pause < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("retry_pause: is negative");
+  }
+  std::unique_ptr<JobScheduler> scheduler(new JobScheduler(options, store, runner, metrics));
+  scheduler->Recover();
+  return scheduler;
+}
+
+JobScheduler::~JobScheduler() { Stop(); }
+
+void JobScheduler::Recover() {
+  for (const auto& file : store_.All()) {
+    const v1::Job& job = file->job();
+    if (HasEnded(job.state())) continue;
+    const bool is_new = job.state() == v1::Job::STATE_QUEUED && !job.has_started_at();
+    {
+      absl::MutexLock lock(&mutex_);
+      queue_.emplace(is_new, job.job_id());
+    }
+    if (job.state() == v1::Job::STATE_QUEUED) continue;
+    const auto queue = [](v1::JobFile& changed) {
+      changed.mutable_job()->set_state(v1::Job::STATE_QUEUED);
+      changed.mutable_job()->clear_reason();
+    };
+    // Where the disk is full, what it says means the same at the next start.
+    if (!store_.Update(job.job_id(), queue).ok()) store_.Show(job.job_id(), queue);
+    ReporterOf(job.job_id())
+        .OnState(v1::Job::STATE_QUEUED, "goes on where the trainer was interrupted");
+  }
+}
+
+void JobScheduler::Start() {
+  for (int i = 0; i < options_.max_running; ++i) threads_.emplace_back([this] { Work(); });
+}
+
+absl::StatusOr<v1::Job> JobScheduler::Submit(const v1::TrainingSpec& spec,
+                                             const std::string& lineage) {
+  const absl::Status stopping = absl::UnavailableError("the trainer is shutting down");
+  if (stopping_) return stopping;
+  const auto resolved = runner_.Check(spec);
+  if (!resolved.ok()) return resolved.status();
+  if (stopping_) return stopping;
+  auto job = store_.Create(spec, *resolved, lineage);
+  if (!job.ok()) return job.status();
+  // Before it is queued, so that it is the first event.
+  ReporterOf(job->job_id()).OnState(v1::Job::STATE_QUEUED, "queued");
+  absl::MutexLock lock(&mutex_);
+  queue_.emplace(true, job->job_id());
+  return job;
+}
+
+void JobScheduler::Work() {
+  for (;;) {
+    std::string id;
+    std::shared_ptr<Active> active;
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto something = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return stopping_ || !queue_.empty();
+      };
+      mutex_.Await(absl::Condition(&something));
+      if (stopping_) return;
+      id = queue_.begin()->second;
+      queue_.erase(queue_.begin());
+      active = active_[id] = std::make_shared<Active>();
+    }
+    RunJob(id, *active);
+    {
+      absl::MutexLock lock(&mutex_);
+      active_.erase(id);
+    }
+    options_.reporter.on_event();
+  }
+}
+
+void JobScheduler::RunJob(const std::string& id, Active& active) {
+  JobReporter reporter = ReporterOf(id);
+  for (;;) {
+    const auto file = store_.GetFile(id);
+    if (!file.ok()) return;
+    // Asked for before a crash.
+    if ((*file)->cancel_requested()) active.cancel = true;
+    const auto outcome = Attempt(**file, active, reporter);
+    const bool cancelled = absl::IsCancelled(outcome.status()) && active.cancel;
+    if (absl::IsCancelled(outcome.status()) && !cancelled && stopping_) return;
+    if (!absl::IsResourceExhausted(outcome.status())) {
+      return End(id, outcome, cancelled, active, reporter);
+    }
+    Pause(id, outcome.status(), reporter);
+    if (!WaitToRetry(active, /*heed_cancel=*/true)) return;
+  }
+}
+
+absl::StatusOr<JobOutcome> JobScheduler::Attempt(const v1::JobFile& file, Active& active,
+                                                 JobReporter& reporter) {
+  if (active.cancel) return absl::CancelledError("before it began");
+  const std::string& id = file.job().job_id();
+  const bool goes_on = file.job().has_started_at();
+  const auto source = DataSetDigest(file.job().resolved_spec().source_dataset());
+  const auto target = DataSetDigest(file.job().resolved_spec().target_dataset());
+  absl::Status status = store_.Update(id, [&](v1::JobFile& changed) {
+    v1::Job& job = *changed.mutable_job();
+    job.set_state(v1::Job::STATE_RUNNING);
+    job.clear_reason();
+    if (!goes_on) *job.mutable_started_at() = ToProtoTime(options_.reporter.now());
+    // Taken before the data are read: a change in between is one too many, not one missed. Where
+    // they cannot be read the run says so, in better words.
+    changed.set_source_dataset_sha256(source.value_or(""));
+    changed.set_target_dataset_sha256(target.value_or(""));
+  });
+  if (!status.ok()) return status;
+  reporter.OnState(v1::Job::STATE_RUNNING, goes_on ? "goes on" : "begins");
+  JobCallbacks callbacks;
+  callbacks.on_progress = [&](const v1::TrainingProgress& progress) {
+    reporter.OnProgress(progress);
+  };
+  callbacks.on_epoch = [&](const v1::TrainingProgress& progress,
+                           const std::vector<v1::Evaluation>& evaluations) {
+    reporter.OnEpoch(progress, evaluations);
+  };
+  callbacks.on_message = [&](const std::string& message) { reporter.OnMessage(message); };
+  callbacks.stop = [&] { return stopping_ || active.cancel; };
+  callbacks.needed_versions = [this] { return store_.NeededVersions(); };
+  const auto job = store_.Get(id);
+  if (!job.ok()) return job.status();
+  return runner_.Run(*job, store_.FolderOf(id), callbacks);
+}
+
+void JobScheduler::End(const std::string& id, const absl::StatusOr<JobOutcome>& outcome,
+                       bool cancelled, Active& active, JobReporter& reporter) {
+  const auto finish = [&](v1::JobFile& file) {
+    Finish(*file.mutable_job(), outcome, cancelled, options_.reporter.now());
+  };
+  // Nobody sees the end before it is kept: a version may not be shown as published today and
+  // unknown after a crash.
+  absl::Status kept = store_.Update(id, finish);
+  while (absl::IsResourceExhausted(kept)) {
+    Pause(id, kept, reporter);
+    if (!WaitToRetry(active, /*heed_cancel=*/false)) return;
+    kept = store_.Update(id, finish);
+  }
+  if (!kept.ok()) {
+    LogError("the end of a job is not kept on disk", {{"job", id}, {"reason", kept}});
+    store_.Show(id, finish);
+  }
+  const v1::Job::State state = EndState(outcome.status(), cancelled);
+  if (state == v1::Job::STATE_FAILED) metrics_.CountPublished("failed");
+  if (outcome.ok()) {
+    metrics_.CountPublished(outcome->published_version != 0 ? "published" : "kept_back");
+  }
+  const auto job = store_.Get(id);
+  reporter.OnState(state, job.ok() ? job->reason() : "");
+}
+
+void JobScheduler::Pause(const std::string& id, const absl::Status& why, JobReporter& reporter) {
+  const auto pause = [&why](v1::JobFile& file) {
+    file.mutable_job()->set_state(v1::Job::STATE_PAUSED);
+    file.mutable_job()->set_reason(ShownText(why.message()));
+  };
+  // On a full disk it stays what it was there, which means the same at the next start.
+  if (!store_.Update(id, pause).ok()) store_.Show(id, pause);
+  reporter.OnState(v1::Job::STATE_PAUSED, std::string(why.message()));
+}
+
+// False: stopping.
+bool JobScheduler::WaitToRetry(Active& active, bool heed_cancel) {
+  absl::MutexLock lock(&mutex_);
+  const auto over = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return stopping_ || active.retry || (heed_cancel && active.cancel);
+  };
+  mutex_.AwaitWithTimeout(absl::Condition(&over), options_.retry_pause);
+  active.retry = false;
+  return !stopping_ || (heed_cancel && active.cancel);
+}
+
+absl::StatusOr<v1::Job> JobScheduler::Cancel(const std::string& id) {
+  std::shared_ptr<Active> active;
+  Place place;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const bool is_new : {false, true}) {
+      if (queue_.erase({is_new, id}) == 0) continue;
+      place = {is_new, id};
+      active_[id] = std::make_shared<Active>();
+    }
+    if (place.second.empty()) {
+      const auto found = active_.find(id);
+      if (found != active_.end()) active = found->second;
+    }
+  }
+  if (!place.second.empty()) return CancelQueued(id, place);
+  if (active != nullptr) return CancelActive(id, active);
+  const auto job = store_.Get(id);
+  if (!job.ok()) return job.status();
+  if (HasEnded(job->state())) return HasEndedError(*job);
+  return absl::UnavailableError(
+      absl::StrCat(id, ": is between two states, or the trainer is shutting down; try again"));
+}
+
+absl::StatusOr<v1::Job> JobScheduler::CancelQueued(const std::string& id, const Place& place) {
+  const absl::Status status = store_.Update(id, [this](v1::JobFile& file) {
+    Finish(*file.mutable_job(), absl::CancelledError(), /*cancelled=*/true,
+           options_.reporter.now());
+  });
+  if (status.ok()) ReporterOf(id).OnState(v1::Job::STATE_CANCELLED, "cancelled");
+  {
+    absl::MutexLock lock(&mutex_);
+    active_.erase(id);
+    if (!status.ok()) queue_.insert(place);
+  }
+  options_.reporter.on_event();
+  if (!status.ok()) return status;
+  return store_.Get(id);
+}
+
+absl::StatusOr<v1::Job> JobScheduler::CancelActive(const std::string& id,
+                                                   const std::shared_ptr<Active>& active) {
+  const absl::Status status = store_.Update(id, [](v1::JobFile& file) {
+    if (!HasEnded(file.job().state())) file.set_cancel_requested(true);
+  });
+  {
+    absl::MutexLock lock(&mutex_);
+    active->cancel = true;
+  }
+  if (!status.ok()) {
+    return absl::Status(status.code(),
+                        absl::StrCat("the job is being cancelled, but a crash now would start it "
+                                     "again: ",
+                                     status.message()));
+  }
+  const auto file = store_.GetFile(id);
+  if (!file.ok()) return file.status();
+  if (HasEnded((*file)->job().state()) && !(*file)->cancel_requested()) {
+    return HasEndedError((*file)->job());
+  }
+  return (*file)->job();
+}
+
+bool JobScheduler::IsUnderWay(const std::string& id) const {
+  absl::MutexLock lock(&mutex_);
+  return active_.count(id) > 0 || queue_.count({false, id}) > 0 || queue_.count({true, id}) > 0;
+}
+
+void JobScheduler::RetryPaused() {
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [id, active] : active_) active->retry = true;
+}
+
+void JobScheduler::RequestStop() {
+  absl::MutexLock lock(&mutex_);
+  stopping_ = true;
+}
+
+void JobScheduler::Stop() {
+  RequestStop();
+  for (std::thread& thread : threads_) {
+    if (thread.joinable()) thread.join();
+  }
+}
+
+}  // namespace s2p

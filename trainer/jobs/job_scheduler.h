@@ -1,0 +1,112 @@
+// Which job runs when.
+#ifndef S2P_TRAINER_JOB_SCHEDULER_H_
+#define S2P_TRAINER_JOB_SCHEDULER_H_
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "trainer/jobs/job_reporter.h"
+#include "trainer/jobs/job_runner.h"
+#include "trainer/jobs/job_store.h"
+#include "trainer/jobs/trainer_metrics.h"
+
+namespace s2p {
+
+struct JobSchedulerOptions {
+  // Jobs that run at one time, 1 to 64. They share the device: more than one is rarely faster.
+  int max_running = 1;
+  // How long a paused job waits before it is tried again.
+  absl::Duration retry_pause = absl::Seconds(30);
+  JobReporterOptions reporter;
+};
+
+// Runs the jobs of a store in the order they were submitted. How a run ends decides the job's
+// state: ok SUCCEEDED; Cancelled after Cancel CANCELLED; ResourceExhausted PAUSED, which keeps its
+// place and is tried again; anything else FAILED. What this object's end interrupts stays RUNNING
+// or PAUSED on disk, and goes on before all others at the next start, as it does after a crash.
+// Store, runner and metrics are borrowed. Thread-safe.
+class JobScheduler {
+ public:
+  // Queues what the store has left. InvalidArgument names a bad option.
+  static absl::StatusOr<std::unique_ptr<JobScheduler>> Create(const JobSchedulerOptions& options,
+                                                              JobStore* store, JobRunner* runner,
+                                                              TrainerMetrics* metrics);
+  // As Stop.
+  ~JobScheduler();
+
+  // Begins to run jobs. Call once.
+  void Start();
+
+  // Checks the spec and queues it: durable when this returns. As JobRunner::Check and
+  // JobStore::Create; Unavailable after RequestStop. `lineage` as in JobFile.
+  absl::StatusOr<v1::Job> Submit(const v1::TrainingSpec& spec, const std::string& lineage = "");
+
+  // Ends a queued job at once; a running one as soon as its run heeds it, which the returned job
+  // does not show yet. Durable either way. NotFound; FailedPrecondition if it has ended already.
+  absl::StatusOr<v1::Job> Cancel(const std::string& id);
+
+  // Whether the job's state or events may still change.
+  bool IsUnderWay(const std::string& id) const;
+
+  // Tries paused jobs at once.
+  void RetryPaused();
+
+  // Tells the runs to stop, without waiting.
+  void RequestStop();
+  // The same, and waits until they have. Idempotent.
+  void Stop();
+
+ private:
+  // A job that a thread deals with.
+  struct Active {
+    std::atomic<bool> cancel{false};
+    // Guarded by mutex_: the pause is over.
+    bool retry = false;
+  };
+  // First what a former process began, then by id.
+  using Place = std::pair<bool, std::string>;
+
+  JobScheduler(const JobSchedulerOptions& options, JobStore* store, JobRunner* runner,
+               TrainerMetrics* metrics)
+      : options_(options), store_(*store), runner_(*runner), metrics_(*metrics) {}
+  void Recover();
+  void Work();
+  void RunJob(const std::string& id, Active& active);
+  absl::StatusOr<JobOutcome> Attempt(const v1::JobFile& file, Active& active,
+                                     JobReporter& reporter);
+  void End(const std::string& id, const absl::StatusOr<JobOutcome>& outcome, bool cancelled,
+           Active& active, JobReporter& reporter);
+  void Pause(const std::string& id, const absl::Status& why, JobReporter& reporter);
+  bool WaitToRetry(Active& active, bool heed_cancel);
+  absl::StatusOr<v1::Job> CancelQueued(const std::string& id, const Place& place);
+  absl::StatusOr<v1::Job> CancelActive(const std::string& id,
+                                       const std::shared_ptr<Active>& active);
+  JobReporter ReporterOf(const std::string& id) const {
+    return JobReporter(id, &store_, &metrics_, options_.reporter);
+  }
+
+  const JobSchedulerOptions options_;
+  JobStore& store_;
+  JobRunner& runner_;
+  TrainerMetrics& metrics_;
+  std::atomic<bool> stopping_{false};
+  mutable absl::Mutex mutex_;
+  std::set<Place> queue_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::shared_ptr<Active>> active_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_JOB_SCHEDULER_H_

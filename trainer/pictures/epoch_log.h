@@ -1,0 +1,30 @@
+// What each epoch of a run came to, a line of JSON each.
+#ifndef S2P_TRAINER_EPOCH_LOG_H_
+#define S2P_TRAINER_EPOCH_LOG_H_
+
+#include <fstream>
+#include <string>
+
+#include "s2p/v1/training.pb.h"
+
+namespace s2p {
+
+// Appends to metrics.jsonl in the run's folder; trainer/pictures/learning_curve.h reads it. A run
+// that goes on from an earlier epoch writes that epoch's line again; the last one counts. Worth
+// less than training: what cannot be written is left out. One thread only.
+class EpochLog {
+ public:
+  explicit EpochLog(const std::string& folder) : file_(folder + "/metrics.jsonl", std::ios::app) {}
+  void Write(const v1::TrainingProgress& progress);
+
+ private:
+  std::ofstream file_;
+};
+
+// Draws what is logged in the folder as its learning_curve.png. The picture's path; empty if there
+// is nothing to draw, or no room to.
+std::string DrawEpochLog(const std::string& folder, const std::string& title);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_EPOCH_LOG_H_

@@ -1,0 +1,156 @@
+#include <google/protobuf/util/json_util.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "model/file.h"
+#include "trainer/evaluation/cross_validation.h"
+#include "trainer/evaluation/evaluator.h"
+#include "trainer/ihda/ihda_trainer.h"
+#include "trainer/ihda/run_digest.h"
+#include "trainer/program/command_spec.h"
+#include "trainer/program/commands.h"
+#include "trainer/program/evaluation_report.h"
+#include "trainer/program/training_display.h"
+#include "trainer/spec/training_spec.h"
+
+namespace s2p {
+namespace {
+
+constexpr uint64_t kMaxResultBytes = uint64_t{1} << 20;
+
+// Each split's spec.
+absl::StatusOr<std::vector<v1::TrainingSpec>> Splits(const CrossValidateOptions& options) {
+  if (options.targets.empty() == (options.folds == 0)) {
+    return absl::InvalidArgumentError(
+        "say what the splits are: --target DIR for each of them, or --folds K of one data set");
+  }
+  std::vector<v1::TrainingSpec> splits;
+  for (const std::string& target : options.targets) {
+    auto spec = SpecOf(options.spec);
+    if (!spec.ok()) return spec.status();
+    spec->set_target_dataset(target);
+    splits.push_back(*std::move(spec));
+  }
+  for (int fold = 0; fold < options.folds; ++fold) {
+    auto spec = SpecOf(options.spec);
+    if (!spec.ok()) return spec.status();
+    spec->mutable_validation()->set_folds(static_cast<uint32_t>(options.folds));
+    spec->mutable_validation()->set_fold(static_cast<uint32_t>(fold));
+    splits.push_back(*std::move(spec));
+  }
+  for (const v1::TrainingSpec& spec : splits) {
+    if (absl::Status status = ValidateSpec(spec); !status.ok()) return status;
+  }
+  return splits;
+}
+
+using Evaluations = std::vector<v1::Evaluation>;
+
+// What a finished split's file says; NotFound if it is not finished.
+absl::StatusOr<Evaluations> ReadResult(const std::string& path) {
+  const auto text = ReadWholeFile(path, kMaxResultBytes);
+  if (!text.ok()) return text.status();
+  v1::Job result;
+  if (!google::protobuf::util::JsonStringToMessage(*text, &result).ok()) {
+    return absl::DataLossError(absl::StrCat(path, ": is damaged; remove it to train again"));
+  }
+  return Evaluations(result.evaluations().begin(), result.evaluations().end());
+}
+
+absl::Status WriteResult(const std::string& path, const Evaluations& evaluations) {
+  v1::Job result;
+  for (const v1::Evaluation& evaluation : evaluations) *result.add_evaluations() = evaluation;
+  std::string text;
+  const auto status = google::protobuf::util::MessageToJsonString(result, &text);
+  if (!status.ok()) return absl::InternalError(absl::StrCat(path, ": ", status.ToString()));
+  const std::string temporary = path + ".tmp";
+  if (absl::Status written = WriteFileSynced(temporary, {absl::string_view(text)}); !written.ok()) {
+    return written;
+  }
+  if (std::rename(temporary.c_str(), path.c_str()) != 0) return FileError(errno, path, "rename");
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Evaluations> Train(const v1::TrainingSpec& spec, const std::string& state_file,
+                                  const CrossValidateOptions& options,
+                                  const std::function<bool()>& stop, TrainingDisplay& display) {
+  IhdaTrainerOptions trainer_options;
+  trainer_options.state_file = state_file;
+  trainer_options.threads = options.threads;
+  trainer_options.stop = stop;
+  trainer_options.on_loading = [&](const std::string& what, int64_t done, int64_t total) {
+    display.Loading(what, done, total);
+  };
+  trainer_options.on_progress = [&](const v1::TrainingProgress& p) { display.Update(p); };
+  auto trainer = IhdaTrainer::Create(spec, trainer_options);
+  if (!trainer.ok()) return trainer.status();
+  if (absl::Status status = (*trainer)->Run(); !status.ok()) return status;
+  return (*trainer)->EvaluateAll();
+}
+
+absl::StatusOr<Evaluations> Measure(const v1::TrainingSpec& spec,
+                                    const CrossValidateOptions& options,
+                                    const std::function<bool()>& stop, TrainingDisplay& display) {
+  const auto digest = RunDigest(spec);
+  if (!digest.ok()) return digest.status();
+  const auto folder = JobFolder(options.state_dir, absl::StrCat("run-", digest->substr(0, 12)));
+  if (!folder.ok()) return folder.status();
+  if (folder->empty()) return Train(spec, "", options, stop, display);
+  const std::string result_file = *folder + "/evaluations.json";
+  auto evaluations = ReadResult(result_file);
+  if (!absl::IsNotFound(evaluations.status())) return evaluations;
+  evaluations = Train(spec, *folder + "/resume", options, stop, display);
+  if (!evaluations.ok()) return evaluations;
+  if (absl::Status status = WriteResult(result_file, *evaluations); !status.ok()) return status;
+  return evaluations;
+}
+
+// Those of the split that is held back, in this direction.
+absl::StatusOr<v1::Evaluation> Find(const Evaluations& evaluations, const std::string& split,
+                                    const std::string& direction) {
+  for (const v1::Evaluation& evaluation : evaluations) {
+    if (evaluation.split() == split && evaluation.direction() == direction) return evaluation;
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("there is nothing to measure on: no pairs in \"", split, "\""));
+}
+
+}  // namespace
+
+absl::Status RunCrossValidate(const CrossValidateOptions& options,
+                              const std::function<bool()>& stop, bool terminal, std::ostream& out) {
+  const auto splits = Splits(options);
+  if (!splits.ok()) return splits.status();
+  const std::string held_back = options.folds > 0 ? "train-validation" : "test";
+  const char* const names[] = {kSketchToPhoto, kPhotoToSketch};
+  std::vector<DirectionResult> directions(2);
+  for (size_t i = 0; i < splits->size(); ++i) {
+    TrainingDisplay display(&out, terminal && !options.json);
+    const auto evaluations = Measure((*splits)[i], options, stop, display);
+    if (!evaluations.ok()) {
+      return absl::Status(evaluations.status().code(),
+                          absl::StrCat("split ", i + 1, " of ", splits->size(), ": ",
+                                       evaluations.status().message()));
+    }
+    for (size_t d = 0; d < 2; ++d) {
+      const auto evaluation = Find(*evaluations, held_back, names[d]);
+      if (!evaluation.ok()) return evaluation.status();
+      directions[d].splits.push_back(*evaluation);
+    }
+    if (options.json) continue;
+    const v1::Evaluation& measured = directions[0].splits.back();
+    out << absl::StrFormat("split %d of %d: %d queries, rank-1 %.1f %%, mAP %.1f %%\n", i + 1,
+                           splits->size(), measured.queries(), 100 * measured.rank1(),
+                           100 * measured.mean_average_precision())
+        << std::flush;
+  }
+  for (DirectionResult& direction : directions) direction.spread = SpreadOf(direction.splits);
+  out << (options.json ? CrossValidationJson(directions) : CrossValidationTable(directions));
+  return absl::OkStatus();
+}
+
+}  // namespace s2p

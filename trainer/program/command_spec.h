@@ -1,0 +1,21 @@
+// The spec that a command line describes, and the folder where its run is kept.
+#ifndef S2P_TRAINER_COMMAND_SPEC_H_
+#define S2P_TRAINER_COMMAND_SPEC_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "s2p/v1/training.pb.h"
+#include "trainer/program/commands.h"
+
+namespace s2p {
+
+// File, preset and overrides, resolved. InvalidArgument or NotFound naming file, flag or field.
+absl::StatusOr<v1::TrainingSpec> SpecOf(const SpecOptions& options);
+
+// <state_dir>/jobs/<id>, made; empty without a state folder.
+absl::StatusOr<std::string> JobFolder(const std::string& state_dir, const std::string& job_id);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_COMMAND_SPEC_H_

@@ -1,0 +1,137 @@
+// What `s2p-trainer` does, one function per command. Flags are declared in main.cc.
+#ifndef S2P_TRAINER_COMMANDS_H_
+#define S2P_TRAINER_COMMANDS_H_
+
+#include <cstdint>
+#include <functional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "daemon/log.h"
+#include "trainer/import/import_dataset.h"
+#include "trainer/jobs/trainer_server.h"
+#include "trainer/program/ihda_job_runner.h"
+
+namespace s2p {
+
+struct SpecOptions {
+  // Spec file; empty: the preset alone.
+  std::string file;
+  // Overrides the file's.
+  std::string preset;
+  // FIELD=VALUE, in order.
+  std::vector<std::string> set;
+  // Overrides the spec's.
+  std::string device;
+};
+
+struct RunOptions {
+  SpecOptions spec;
+  std::string checkpoint_root;
+  // Keeps what an interrupted run has reached; empty: nothing is kept.
+  std::string state_dir;
+  int32_t threads = 0;
+};
+// Trains, evaluates, publishes. Cancelled when `stop` ended it.
+absl::Status RunTraining(const RunOptions& options, const std::function<bool()>& stop,
+                         bool terminal, std::ostream& out);
+
+struct ServeOptions {
+  TrainerServerOptions server;
+  IhdaJobRunnerOptions runner;
+  LogOptions log;
+  // Files to write the bound addresses to; empty: none.
+  std::string address_file;
+  std::string http_address_file;
+  // Only ask the daemon at server.http whether it is alive.
+  bool health = false;
+  // How long calls may go on after SIGTERM.
+  absl::Duration drain = absl::Seconds(30);
+};
+// The daemon, until SIGINT or SIGTERM.
+absl::Status RunServe(const ServeOptions& options);
+
+struct EvaluateOptions {
+  // Folder of one version, as checkpoints/7. Or `baseline`.
+  std::string checkpoint;
+  // "edge-correlation".
+  std::string baseline;
+  std::string dataset;
+  std::string split = "test";
+  std::string direction = "sketch-to-photo";
+  std::string device = "auto";
+  int32_t threads = 0;
+  bool json = false;
+  // Also mINP, each query's rank and each attribute's accuracy.
+  bool details = false;
+  // PNG to write: `rows` queries with their top ten.
+  std::string picture;
+  // "worst" or "best".
+  std::string picture_of = "worst";
+  int32_t rows = 20;
+};
+absl::Status RunEvaluate(const EvaluateOptions& options, std::ostream& out);
+
+struct SynthesizeOptions {
+  std::string out;
+  int32_t identities = 800;
+  uint64_t seed = 1;
+  int32_t threads = 0;
+};
+absl::Status RunSynthesize(const SynthesizeOptions& options, bool terminal, std::ostream& out);
+
+absl::Status RunImport(const ImportOptions& options, bool terminal, std::ostream& out);
+
+struct ImportCheckpointOptions {
+  std::string preset;
+  // What tools/convert_weights.py wrote.
+  std::string in;
+  std::string checkpoint_root;
+  // Names of the attributes in the model's order.
+  std::vector<std::string> attributes;
+};
+absl::Status RunImportCheckpoint(const ImportCheckpointOptions& options, std::ostream& out);
+
+struct CrossValidateOptions {
+  SpecOptions spec;
+  // Data sets, one for each split: trained on "train", measured on "test". Or none of them and
+  // `folds`.
+  std::vector<std::string> targets;
+  // The spec's target divided into so many folds of its identities; each is held back once.
+  int32_t folds = 0;
+  // Keeps finished splits and what an interrupted one has reached; empty: nothing is kept.
+  std::string state_dir;
+  int32_t threads = 0;
+  bool json = false;
+};
+// Cancelled when `stop` ended it.
+absl::Status RunCrossValidate(const CrossValidateOptions& options,
+                              const std::function<bool()>& stop, bool terminal, std::ostream& out);
+
+struct SelectAttributesOptions {
+  SpecOptions spec;
+  // Folder for what is trained on; must be empty or not there.
+  std::string work_dir;
+  // An attribute is kept when its balanced accuracy back on the source is at least this.
+  double threshold = 0.6;
+  int32_t threads = 0;
+  bool json = false;
+};
+absl::Status RunSelectAttributes(const SelectAttributesOptions& options,
+                                 const std::function<bool()>& stop, bool terminal,
+                                 std::ostream& out);
+
+struct PackOptions {
+  SpecOptions spec;
+  std::string dataset;
+  std::string out;
+  int32_t threads = 0;
+};
+absl::Status RunPack(const PackOptions& options, bool terminal, std::ostream& out);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_COMMANDS_H_

@@ -1,0 +1,41 @@
+// What was measured, for people and for programs.
+#ifndef S2P_TRAINER_EVALUATION_REPORT_H_
+#define S2P_TRAINER_EVALUATION_REPORT_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "trainer/evaluation/attribute_accuracy.h"
+#include "trainer/evaluation/cross_validation.h"
+#include "trainer/evaluation/evaluator.h"
+#include "trainer/ihda/attribute_selection.h"
+
+namespace s2p {
+
+// All JSON is one object on one line; fractions are from 0 to 1.
+
+// {"queries","gallery","unmatched","rank1","rank5","rank10","rank20","mAP"}; with `details` also
+// "mINP" and "ranks": [{"path","identity","rank"}], rank null where the gallery has no true match.
+// "attributes": [{"name","known","positives","accuracy","balancedAccuracy"}] where there are any.
+std::string EvaluationJson(const std::optional<EvaluationResult>& retrieval,
+                           const std::vector<AttributeAccuracy>& attributes, bool details);
+std::string AttributeTable(const std::vector<AttributeAccuracy>& attributes);
+
+// The evaluations of one direction, one for each split, and what they come to.
+struct DirectionResult {
+  std::vector<v1::Evaluation> splits;
+  EvaluationSpread spread;
+};
+// {"splits": [{DIRECTION: {"rank1",…,"mINP","queries"}}], "mean": {DIRECTION: {…}}, "deviation"}.
+std::string CrossValidationJson(const std::vector<DirectionResult>& directions);
+// "mean ± standard deviation", a line for each direction.
+std::string CrossValidationTable(const std::vector<DirectionResult>& directions);
+
+// {"attributes": [{"name","accuracy","balancedAccuracy","predictedShare","kept"}]}.
+std::string AttributeSelectionJson(const std::vector<SelectedAttribute>& attributes);
+std::string AttributeSelectionTable(const std::vector<SelectedAttribute>& attributes);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_EVALUATION_REPORT_H_

@@ -1,0 +1,60 @@
+// The training daemon's jobs, done with LibTorch.
+#ifndef S2P_TRAINER_IHDA_JOB_RUNNER_H_
+#define S2P_TRAINER_IHDA_JOB_RUNNER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "model/checkpoint_store.h"
+#include "trainer/ihda/ihda_trainer.h"
+#include "trainer/jobs/job_runner.h"
+
+namespace s2p {
+
+struct IhdaJobRunnerOptions {
+  // Where models are published.
+  std::string checkpoint_root;
+  // Paths of a spec are relative to this folder, or absolute and inside it.
+  std::string data_root;
+  // Wins over the spec's; empty: the spec's.
+  std::string device;
+  // Of LibTorch's CPU kernels and of decoding; 0: one per core.
+  int threads = 0;
+  // Versions that stay in the store; older ones are removed after a publish, but never the newest
+  // nor one that a job starts from. 0: all stay.
+  int64_t keep_last = 0;
+};
+
+// In a job's folder: `resume` (trainer/ihda/resume_state.h; removed when the job has succeeded),
+// `metrics.jsonl` (a TrainingProgress per epoch), `learning_curve.png`. Thread-safe.
+class IhdaJobRunner : public JobRunner {
+ public:
+  // Makes the store's folder. PermissionDenied naming it if it cannot be written; NotFound if there
+  // is no data root; InvalidArgument for a device that is not there.
+  static absl::StatusOr<std::unique_ptr<IhdaJobRunner>> Create(const IhdaJobRunnerOptions& options);
+
+  absl::StatusOr<v1::TrainingSpec> Check(const v1::TrainingSpec& spec) override;
+  absl::StatusOr<JobOutcome> Run(const v1::Job& job, const std::string& folder,
+                                 const JobCallbacks& callbacks) override;
+
+ private:
+  explicit IhdaJobRunner(const IhdaJobRunnerOptions& options)
+      : options_(options), store_(options.checkpoint_root) {}
+
+  absl::StatusOr<JobOutcome> TrainAndPublish(const v1::Job& job, const std::string& folder,
+                                             const JobCallbacks& callbacks);
+  // A network that has been trained to its end.
+  absl::StatusOr<std::unique_ptr<IhdaTrainer>> Train(const v1::Job& job, const std::string& folder,
+                                                     const JobCallbacks& callbacks);
+  absl::StatusOr<JobOutcome> Publish(const v1::Job& job, const std::string& folder,
+                                     const JobCallbacks& callbacks, IhdaTrainer& trainer);
+
+  const IhdaJobRunnerOptions options_;
+  const CheckpointStore store_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_IHDA_JOB_RUNNER_H_

@@ -1,0 +1,93 @@
+#include "trainer/program/publisher.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "trainer/data/data_set.h"
+#include "trainer/evaluation/checkpoint_evaluation.h"
+#include "trainer/evaluation/evaluator.h"
+
+namespace s2p {
+namespace {
+
+double Metric(const v1::Evaluation& evaluation, const std::string& name) {
+  if (name == "rank5") return evaluation.rank5();
+  if (name == "rank10") return evaluation.rank10();
+  if (name == "mAP") return evaluation.mean_average_precision();
+  return evaluation.rank1();
+}
+
+absl::StatusOr<double> ValidationMetric(const TrainedModel& model, const std::string& name) {
+  for (const v1::Evaluation& evaluation : model.manifest.evaluations()) {
+    if (evaluation.split() == "train-validation" && evaluation.direction() == kSketchToPhoto) {
+      return Metric(evaluation, name);
+    }
+  }
+  return absl::FailedPreconditionError(
+      "publish.policy IF_BETTER has nothing to compare on: set validation.fraction above 0");
+}
+
+// The newest version and its metric on the same identities; NotFound if there is none.
+absl::StatusOr<v1::Comparison> NewestVersion(const v1::TrainingSpec& resolved,
+                                             const CheckpointStore& store) {
+  const auto newest = store.NewestVersion();
+  if (!newest.ok()) return newest.status();
+  const auto checkpoint = store.Read(*newest);
+  if (!checkpoint.ok()) return checkpoint.status();
+  const auto target = DataSet::Open(resolved.target_dataset(), ImageFiles::kMayBeMissing);
+  if (!target.ok()) return target.status();
+  std::vector<DataSetImage> images;
+  for (const DataSetImage& image : target->images()) {
+    if (IsHeldBack(image, resolved.validation())) images.push_back(image);
+  }
+  const auto result = EvaluateCheckpoint(*checkpoint, *target, images, kSketchToPhoto,
+                                         {resolved.device(), 0, resolved.max_unreadable()});
+  if (!result.ok()) return result.status();
+  v1::Comparison comparison;
+  comparison.set_metric(resolved.publish().metric());
+  comparison.set_published_version(*newest);
+  comparison.set_published(Metric(result->evaluation, resolved.publish().metric()));
+  return comparison;
+}
+
+absl::StatusOr<PublishOutcome> Publish(const v1::CheckpointManifest& manifest,
+                                       const TensorMap& weights, const CheckpointStore& store,
+                                       const std::string& why) {
+  const auto version = store.Publish(manifest, weights);
+  if (!version.ok()) return version.status();
+  return PublishOutcome{*version, absl::StrCat("published as version ", *version, why)};
+}
+
+}  // namespace
+
+absl::StatusOr<PublishOutcome> PublishModel(const v1::TrainingSpec& resolved,
+                                            const TrainedModel& model,
+                                            const CheckpointStore& store) {
+  using PublishSpec = v1::TrainingSpec::PublishSpec;
+  const PublishSpec& publish = resolved.publish();
+  if (publish.policy() == PublishSpec::POLICY_NEVER) {
+    return PublishOutcome{0, "not published: publish.policy is NEVER"};
+  }
+  if (publish.policy() != PublishSpec::POLICY_IF_BETTER) {
+    return Publish(model.manifest, model.weights, store, "");
+  }
+  const auto candidate = ValidationMetric(model, publish.metric());
+  if (!candidate.ok()) return candidate.status();
+  auto comparison = NewestVersion(resolved, store);
+  if (absl::IsNotFound(comparison.status())) {
+    return Publish(model.manifest, model.weights, store, ": the first one");
+  }
+  if (!comparison.ok()) return comparison.status();
+  comparison->set_candidate(*candidate);
+  const double published = comparison->published();
+  const std::string numbers =
+      absl::StrFormat("%s %.4f against %.4f of version %d", publish.metric(), *candidate, published,
+                      comparison->published_version());
+  if (*candidate <= published || *candidate < published + publish.min_improvement()) {
+    return PublishOutcome{0, absl::StrCat("not published: ", numbers)};
+  }
+  v1::CheckpointManifest manifest = model.manifest;
+  *manifest.mutable_provenance()->mutable_comparison() = *std::move(comparison);
+  return Publish(manifest, model.weights, store, absl::StrCat(": ", numbers));
+}
+
+}  // namespace s2p

@@ -1,0 +1,99 @@
+#include "trainer/program/training_display.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+
+namespace s2p {
+namespace {
+
+constexpr absl::Duration kDrawEvery = absl::Milliseconds(200);
+constexpr int kBarWidth = 20;
+
+std::string Bar(int64_t done, int64_t total) {
+  const auto filled = static_cast<int>(kBarWidth * done / std::max<int64_t>(1, total));
+  return absl::StrCat("[", std::string(filled, '#'), std::string(kBarWidth - filled, '.'), "]");
+}
+
+std::string Position(const v1::TrainingProgress& progress) {
+  return absl::StrFormat("step %d, epoch %d/%d", progress.ihda_step(), progress.epoch(),
+                         progress.epochs());
+}
+
+std::string TimeLeft(const v1::TrainingProgress& progress) {
+  return absl::FormatDuration(absl::Seconds(progress.eta().seconds()));
+}
+
+}  // namespace
+
+TrainingDisplay::TrainingDisplay(std::ostream* out, bool moving)
+    : out_(out), moving_(moving), next_draw_(absl::InfinitePast()) {}
+
+TrainingDisplay::~TrainingDisplay() { Erase(); }
+
+void TrainingDisplay::Draw(const std::string& line) {
+  const absl::Time now = absl::Now();
+  if (!moving_ || now < next_draw_) return;
+  next_draw_ = now + kDrawEvery;
+  *out_ << "\r" << line << "\033[K" << std::flush;
+  drawn_ = true;
+}
+
+void TrainingDisplay::Erase() {
+  if (drawn_) *out_ << "\r\033[K" << std::flush;
+  drawn_ = false;
+}
+
+void TrainingDisplay::Loading(const std::string& what, int64_t done, int64_t total) {
+  Draw(absl::StrFormat("reading %s %s %d/%d", what, Bar(done, total), done, total));
+  if (done == total) Erase();
+}
+
+void TrainingDisplay::Update(const v1::TrainingProgress& progress) {
+  std::string losses;
+  for (const v1::LossTerm& term : progress.losses()) {
+    absl::StrAppendFormat(&losses, "  %s %.3f", term.name(), term.value());
+    const auto known = std::find_if(means_.begin(), means_.end(),
+                                    [&](const Mean& mean) { return mean.name == term.name(); });
+    Mean& mean = known == means_.end() ? means_.emplace_back(Mean{term.name()}) : *known;
+    mean.sum += term.value();
+    ++mean.count;
+  }
+  Draw(absl::StrFormat("%s %s %d/%d%s  %.0f images/s  %s left", Position(progress),
+                       Bar(progress.step(), progress.steps()), progress.step(), progress.steps(),
+                       losses, progress.images_per_second(), TimeLeft(progress)));
+}
+
+void TrainingDisplay::Epoch(const v1::TrainingProgress& progress) {
+  Erase();
+  *out_ << Position(progress) << ":";
+  for (const Mean& mean : means_) {
+    *out_ << absl::StrFormat("  %s %.3f", mean.name, mean.sum / mean.count);
+  }
+  if (progress.has_rank1()) {
+    *out_ << absl::StrFormat("  validation rank-1 %.1f %%", 100 * progress.rank1());
+  }
+  *out_ << absl::StrFormat("  %.0f images/s, %s left\n", progress.images_per_second(),
+                           TimeLeft(progress))
+        << std::flush;
+  means_.clear();
+}
+
+std::string EvaluationTable(const std::vector<v1::Evaluation>& evaluations) {
+  std::string table =
+      absl::StrFormat("%-34s %7s %7s %7s %7s %7s %7s %7s %7s\n", "", "queries", "gallery", "rank-1",
+                      "rank-5", "rank-10", "rank-20", "mAP", "mINP");
+  for (const v1::Evaluation& evaluation : evaluations) {
+    absl::StrAppendFormat(&table, "%-34s %7d %7d %6.1f%% %6.1f%% %6.1f%% %6.1f%% %6.1f%% %6.1f%%\n",
+                          absl::StrCat(evaluation.split(), ", ", evaluation.direction()),
+                          evaluation.queries(), evaluation.gallery(), 100 * evaluation.rank1(),
+                          100 * evaluation.rank5(), 100 * evaluation.rank10(),
+                          100 * evaluation.rank20(), 100 * evaluation.mean_average_precision(),
+                          100 * evaluation.mean_inverse_negative_penalty());
+  }
+  return table;
+}
+
+}  // namespace s2p

@@ -1,0 +1,22 @@
+// The presets of trainer/spec/presets, compiled in: no file is needed where the program runs.
+#ifndef S2P_TRAINER_PRESETS_H_
+#define S2P_TRAINER_PRESETS_H_
+
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+namespace s2p {
+
+struct Preset {
+  absl::string_view name;
+  // A v1.TrainingSpec in protobuf's text format.
+  absl::string_view textproto;
+};
+
+// By name. Written by trainer/CMakeLists.txt from trainer/spec/presets/*.textproto.
+const std::vector<Preset>& Presets();
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_PRESETS_H_

@@ -1,0 +1,161 @@
+#include <cmath>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "trainer/spec/training_spec.h"
+
+namespace s2p {
+namespace {
+
+// Collects "field: what it must be".
+class Errors {
+ public:
+  void Require(bool holds, absl::string_view field, absl::string_view what) {
+    if (!holds) texts_.push_back(absl::StrCat(field, ": must be ", what));
+  }
+  void Range(double value, double low, double high, absl::string_view field) {
+    // Written so that NaN fails.
+    Require(value >= low && value <= high, field, absl::StrCat("from ", low, " to ", high));
+  }
+  std::vector<std::string> Take() { return std::move(texts_); }
+
+ private:
+  std::vector<std::string> texts_;
+};
+
+bool IsDevice(absl::string_view device) {
+  int number = 0;
+  return device.empty() || device == "auto" || device == "cpu" ||
+         (absl::ConsumePrefix(&device, "cuda:") && absl::SimpleAtoi(device, &number) &&
+          number >= 0);
+}
+
+void CheckBackbone(const v1::TrainingSpec::BackboneSpec& backbone, Errors& errors) {
+  const std::string& arch = backbone.arch();
+  errors.Require(arch == "resnet18" || arch == "resnet34" || arch == "resnet50" ||
+                     arch == "se_resnext50_32x4d",
+                 "backbone.arch", "resnet18, resnet34, resnet50 or se_resnext50_32x4d");
+  errors.Range(backbone.last_stage(), 3, 4, "backbone.last_stage");
+  errors.Range(backbone.last_stride(), 1, 2, "backbone.last_stride");
+  errors.Range(backbone.frozen_stages(), 0, 5, "backbone.frozen_stages");
+}
+
+void CheckEmbedding(const v1::TrainingSpec::EmbeddingSpec& embedding, Errors& errors) {
+  errors.Require(embedding.pooling() != v1::POOLING_UNSPECIFIED, "embedding.pooling",
+                 "GLOBAL or GRID");
+  if (embedding.pooling() == v1::POOLING_GRID) {
+    errors.Range(embedding.grid(), 1, 8, "embedding.grid");
+    errors.Range(embedding.fine_grid(), 0, 8, "embedding.fine_grid");
+  }
+  errors.Range(embedding.dimension(), 0, 4096, "embedding.dimension");
+  errors.Require(embedding.neck() != v1::NECK_UNSPECIFIED, "embedding.neck", "NONE or BATCH_NORM");
+  errors.Require(embedding.retrieval_feature() == v1::RETRIEVAL_FEATURE_POOLED ||
+                     (embedding.retrieval_feature() == v1::RETRIEVAL_FEATURE_NECK &&
+                      embedding.neck() == v1::NECK_BATCH_NORM),
+                 "embedding.retrieval_feature", "POOLED, or NECK together with neck BATCH_NORM");
+}
+
+void CheckInput(const v1::TrainingSpec::InputSpec& input, const std::string& name, Errors& errors) {
+  errors.Range(input.height(), 16, 1024, name + ".height");
+  errors.Range(input.width(), 16, 1024, name + ".width");
+  errors.Range(input.thicken(), 0, 8, name + ".thicken");
+  errors.Require(input.filter() != v1::RESIZE_FILTER_UNSPECIFIED, name + ".filter",
+                 "BILINEAR or LANCZOS");
+}
+
+void CheckStep(const v1::TrainingSpec::StepSpec& step, const std::string& name, Errors& errors) {
+  errors.Range(step.epochs(), 0, 100000, name + ".epochs");
+  if (step.epochs() == 0) return;
+  errors.Range(step.batch_size(), 4, 4096, name + ".batch_size");
+  errors.Require(step.learning_rate() > 0 && step.learning_rate() <= 1, name + ".learning_rate",
+                 "above 0 and at most 1");
+  errors.Range(step.warmup_epochs(), 0, 100000, name + ".warmup_epochs");
+  errors.Require(step.encoder_rate_factor() > 0 && step.encoder_rate_factor() <= 1,
+                 name + ".encoder_rate_factor", "above 0 and at most 1");
+  errors.Range(step.weight_decay(), 0, 1, name + ".weight_decay");
+  errors.Range(step.gradient_clip(), 0, 1e6, name + ".gradient_clip");
+  errors.Range(step.decay(), 0, 10, name + ".decay");
+  errors.Range(step.attribute_factor(), 0, 1000, name + ".attribute_factor");
+  errors.Range(step.accumulate(), 1, 1024, name + ".accumulate");
+  errors.Require(step.source_images() == 0 || step.source_images() + 4 <= step.batch_size(),
+                 name + ".source_images", "0, or leave 4 images of the batch for pairs");
+}
+
+void CheckLoss(const v1::TrainingSpec& spec, Errors& errors) {
+  const auto& loss = spec.loss();
+  const std::pair<const char*, double> weights[] = {
+      {"identity", loss.identity()},       {"triplet", loss.triplet()},
+      {"attribute", loss.attribute()},     {"attribute_entropy", loss.attribute_entropy()},
+      {"consistency", loss.consistency()}, {"domain", loss.domain()},
+      {"contrastive", loss.contrastive()}, {"margin", loss.margin()}};
+  for (const auto& [name, value] : weights) {
+    errors.Range(value, 0, 1000, absl::StrCat("loss.", name));
+  }
+  errors.Require(loss.label_smoothing() >= 0 && loss.label_smoothing() < 1, "loss.label_smoothing",
+                 "at least 0 and below 1");
+  errors.Require(loss.temperature() > 0 && loss.temperature() <= 10, "loss.temperature",
+                 "above 0 and at most 10");
+  errors.Require(spec.step2().epochs() == 0 || loss.identity() > 0 || loss.triplet() > 0 ||
+                     loss.contrastive() > 0,
+                 "loss", "above 0 in identity, triplet or contrastive, or nothing is learned");
+  errors.Require(spec.step1().epochs() == 0 || spec.source_dataset().empty() ||
+                     loss.triplet() == 0 || spec.step1().images_per_identity() >= 2,
+                 "step1.images_per_identity",
+                 "at least 2 with the triplet loss, whose positive is another image");
+}
+
+void CheckAugmentation(const v1::TrainingSpec::AugmentationSpec& augmentation, Errors& errors) {
+  errors.Range(augmentation.crop_padding(), 0, 0.5, "augmentation.crop_padding");
+  errors.Range(augmentation.rotation_degrees(), 0, 180, "augmentation.rotation_degrees");
+  errors.Range(augmentation.color_jitter(), 0, 1, "augmentation.color_jitter");
+  errors.Range(augmentation.flip(), 0, 1, "augmentation.flip");
+  errors.Range(augmentation.pair_flip(), 0, 1, "augmentation.pair_flip");
+  errors.Range(augmentation.erase(), 0, 1, "augmentation.erase");
+  errors.Range(augmentation.scale(), 0, 0.9, "augmentation.scale");
+  errors.Range(augmentation.warp(), 0, 0.5, "augmentation.warp");
+}
+
+void CheckPublish(const v1::TrainingSpec::PublishSpec& publish, Errors& errors) {
+  errors.Require(publish.policy() != v1::TrainingSpec::PublishSpec::POLICY_UNSPECIFIED,
+                 "publish.policy", "ALWAYS, IF_BETTER or NEVER");
+  errors.Range(publish.min_improvement(), 0, 1, "publish.min_improvement");
+  const std::string& metric = publish.metric();
+  errors.Require(metric == "rank1" || metric == "rank5" || metric == "rank10" || metric == "mAP",
+                 "publish.metric", "rank1, rank5, rank10 or mAP");
+}
+
+}  // namespace
+
+std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved) {
+  Errors errors;
+  errors.Require(!resolved.target_dataset().empty(), "target_dataset",
+                 "the folder of a data set with sketch/photo pairs");
+  CheckBackbone(resolved.backbone(), errors);
+  CheckEmbedding(resolved.embedding(), errors);
+  CheckInput(resolved.photo(), "photo", errors);
+  CheckInput(resolved.sketch(), "sketch", errors);
+  CheckStep(resolved.step1(), "step1", errors);
+  CheckStep(resolved.step2(), "step2", errors);
+  CheckLoss(resolved, errors);
+  CheckAugmentation(resolved.augmentation(), errors);
+  errors.Range(resolved.averaging().runs(), 0, 16, "averaging.runs");
+  errors.Require(resolved.averaging().start_share() >= 0 && resolved.averaging().start_share() < 1,
+                 "averaging.start_share", "at least 0 and below 1");
+  errors.Range(resolved.validation().fraction(), 0, 0.5, "validation.fraction");
+  errors.Require(resolved.validation().folds() != 1 && resolved.validation().folds() <= 100,
+                 "validation.folds", "0 (none), or 2 to 100");
+  errors.Require(resolved.validation().folds() == 0 ||
+                     resolved.validation().fold() < resolved.validation().folds(),
+                 "validation.fold", "below validation.folds");
+  CheckPublish(resolved.publish(), errors);
+  errors.Require(IsDevice(resolved.device()), "device", "auto, cpu or cuda:N");
+  errors.Range(resolved.workers(), 0, 256, "workers");
+  errors.Range(resolved.max_unreadable(), 0, 0.5, "max_unreadable");
+  errors.Require(!resolved.has_initial_version() || resolved.initial_version() > 0,
+                 "initial_version", "1 or more");
+  return errors.Take();
+}
+
+}  // namespace s2p

@@ -1,0 +1,47 @@
+// The spec of a training run: reading it, filling it in, checking it.
+#ifndef S2P_TRAINER_TRAINING_SPEC_H_
+#define S2P_TRAINER_TRAINING_SPEC_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "s2p/v1/checkpoint.pb.h"
+#include "s2p/v1/training.pb.h"
+
+namespace s2p {
+
+// Reads a file in protobuf's text format, or in JSON when it begins with "{", as ReadTextFile does.
+// InvalidArgument naming file, line and what is wrong there.
+absl::StatusOr<v1::TrainingSpec> ReadSpec(const std::string& path);
+
+// Sets one field from "step2.epochs=5". Enum values may be written without their prefix
+// ("recipe=release"). InvalidArgument naming the field and what it takes.
+absl::Status SetField(absl::string_view assignment, v1::TrainingSpec& spec);
+
+// The presets that are compiled in (trainer/spec/presets), by name.
+std::vector<std::string> PresetNames();
+
+// The spec with every unset field taken from its preset ("shoes" if it names none).
+// InvalidArgument for an unknown preset.
+absl::StatusOr<v1::TrainingSpec> ResolveSpec(const v1::TrainingSpec& spec);
+
+// What is wrong with a resolved spec, one "field: what it must be" each; empty if nothing is. Looks
+// at the spec alone: whether data and weights are there is found out when they are opened.
+std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved);
+// The same as one InvalidArgument.
+absl::Status ValidateSpec(const v1::TrainingSpec& resolved);
+
+// The model that a resolved, valid spec describes: backbone, embedding, preprocessing and
+// attributes of the manifest. InvalidArgument as PooledDimension.
+absl::StatusOr<v1::CheckpointManifest> ManifestOf(const v1::TrainingSpec& resolved,
+                                                  const std::vector<std::string>& attributes);
+
+// Lower-case hex SHA-256 of the spec's binary form in deterministic order.
+std::string SpecDigest(const v1::TrainingSpec& spec);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_TRAINING_SPEC_H_
