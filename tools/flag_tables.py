@@ -17,10 +17,10 @@ COMMANDS = ("s2p-server", "s2p-server backup", "s2p-server check", "s2p-server r
 COMMON = {"--help", "--version", "--config"}
 HEAD = """# Flags
 
-Of the programs that run for long, and of what looks after their folders: written by tools/flag_tables.py
-from what `--help` says. Each flag can also stand in the environment (`--max-batch` is `S2P_MAX_BATCH`) or
-in the TOML file that `--config` names (`max-batch = 16`). The command line wins over the environment, and
-that over the file.
+Flags of the long-running programs and of the commands that maintain their folders, written by
+tools/flag_tables.py from what `--help` says. Each flag can also stand in the environment (`--max-batch` is
+`S2P_MAX_BATCH`) or in the TOML file that `--config` names (`max-batch = 16`). The command line wins over the
+environment, and that over the file.
 
 Addresses (`--server`, `--trainer`, `--listen`, `--http`) are checked for their form when a program starts, and
 an empty one is refused. The word after a flag is its value unless it begins with `--`, which is taken for a
