@@ -44,6 +44,8 @@ test_packages=(
   python3-grpcio python3-protobuf
   # Tests of the drawing page
   chromium
+  # A test makes a locale with a decimal comma
+  locales
   # The picture of the rooms in docs/architecture.md
   graphviz
 )

@@ -22,9 +22,9 @@ fi
 
 tools/build.sh ci
 
-# Without it the tests of the drawing page are skipped, and counted so.
+# Without playwright-core and acorn the tests of the drawing page are skipped, and counted so.
 npm ci --prefix tests/web --no-audit --no-fund --loglevel=error ||
-  echo "test: npm cannot fetch playwright-core, so the drawing page is not tested" >&2
+  echo "test: npm cannot fetch playwright-core and acorn, so the drawing page is not tested" >&2
 
 # Every test but those that take minutes or measure speed: see docs/architecture.md for these.
 # LibTorch's and FAISS's thread pools would fight over the cores that two tests already share.

@@ -27,8 +27,9 @@ def missing():
         return "node is not installed: tools/setup.sh installs it"
     if not os.path.exists(CHROMIUM):
         return CHROMIUM + " is not installed: tools/setup.sh installs it"
-    if not os.path.isdir(os.path.join(WEB, "node_modules/playwright-core")):
-        return "playwright-core is missing: npm ci --prefix tests/web"
+    for package in "playwright-core", "acorn":
+        if not os.path.isdir(os.path.join(WEB, "node_modules", package)):
+            return package + " is missing: npm ci --prefix tests/web"
     return None
 
 
