@@ -206,6 +206,9 @@ class Page(unittest.TestCase):
     def test_page_needs_nothing_that_browsers_of_2021_lack(self):
         self.node([os.path.join(WEB, "syntax_test.mjs")])
 
+    def test_page_passes_over_what_the_programs_pass_over(self):
+        self.node([os.path.join(WEB, "left_behind_test.mjs")])
+
     def test_erased_drawing_is_no_query(self):
         self.browse("erasedDrawingIsNoQuery")
 

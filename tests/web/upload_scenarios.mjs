@@ -40,11 +40,11 @@ const status = (page) => page.textContent('#upload-status');
 export const uploadScenarios = {
   async systemFilesOfAFolderArePassedOver(page, gateway, context) {
     const ids = await openOperator(page, gateway);
-    const folder = folderOf({ 'shoes/IMG_2.jpeg': JPEG, 'shoes/._IMG_2.jpeg': 'x', 'shoes/.DS_Store': 'x', 'shoes/Thumbs.db': 'x', 'shoes/Desktop.ini': 'x',
+    const folder = folderOf({ 'shoes/IMG_2.jpeg': JPEG, 'shoes/._IMG_2.jpeg': 'x', 'shoes/.DS_Store': 'x', 'shoes/Thumbs.db': 'x', 'shoes/Desktop.ini': 'x', 'shoes/Icon\r': 'x', 'shoes/#recycle/a.jpg': JPEG, 'shoes/$RECYCLE.BIN/a.jpg': JPEG,
       'shoes/@eaDir/IMG_2.jpeg': JPEG, 'shoes/.thumbnails/a.jpg': JPEG, 'shoes/red/a.jpg': JPEG, 'shoes/b.jpg.crdownload': JPEG,
       '__MACOSX/shoes/IMG_2.jpeg': 'x' });
     await dropPaths(page, context, [join(folder, 'shoes'), join(folder, '__MACOSX')]);
-    await expectText(page, '#upload-status', 'Done: 2 added, 8 hidden or system files passed over');
+    await expectText(page, '#upload-status', 'Done: 2 added, 11 hidden or system files passed over');
     assert.deepEqual(ids.sort(), ['shoes/IMG_2', 'shoes/red/a']);
     assert.equal(await page.locator('.failures li').count(), 0);
     await shot(page, 'passed_over');

@@ -1,7 +1,8 @@
 /** @typedef {{file: File, path: string}} NamedFile path from the dropped folder on, with its name */
 
-// What programs, not people, put into folders. client/photo_files.cc has the same rule.
-const LEFT_BEHIND = ['__macosx', '@eadir', 'thumbs.db', 'ehthumbs.db', 'desktop.ini'];
+// What programs, not people, put into folders. client/photo_files.cc has the same rule, and trainer/import/import_plan.cc the same names.
+const LEFT_BEHIND = ['thumbs.db', 'ehthumbs.db', 'desktop.ini', 'picasa.ini', 'icon\r', '__macosx', '@eadir', '#recycle', '$recycle.bin',
+  'lost+found', 'system volume information'];
 // Still being copied or downloaded.
 const PARTIAL = /\.(part|partial|filepart|crdownload|download|tmp)$/i;
 const MAX_ID_BYTES = 256;

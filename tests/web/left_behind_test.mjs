@@ -1,0 +1,19 @@
+// usage: left_behind_test.mjs     the page, s2p and s2p-trainer pass over the same names of files
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+
+const ROOT = new URL('../../', import.meta.url);
+
+/** The quoted texts between `start` and `end` in a source file. */
+function namesIn(path, start, end) {
+  const text = readFileSync(new URL(path, ROOT), 'utf8');
+  const at = text.indexOf(start);
+  assert.ok(at >= 0, `${path} has ${start}`);
+  const list = text.slice(at + start.length, text.indexOf(end, at));
+  return [...list.matchAll(/'([^']*)'|"([^"]*)"/g)].map(([, single, double]) => single || double).sort();
+}
+
+const page = namesIn('client/web/page/dropped_files.js', 'LEFT_BEHIND = [', ']');
+assert.ok(page.includes('thumbs.db'));
+assert.deepEqual(page, namesIn('client/photo_files.cc', 'kLeftBehind[] = {', '}'));
+assert.deepEqual(page, namesIn('trainer/import/import_plan.cc', 'kNames[] = {"thumbs.db"', '}').concat('thumbs.db').sort());
