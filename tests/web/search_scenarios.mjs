@@ -67,7 +67,7 @@ export const searchScenarios = {
     await drop(page, '#paper', [{ name: 'contract.png', bytes: btoa('%PDF-1.7 and so on') }]);
     await expectText(page, '.note.bad', '"contract.png" has the format PDF. Save it as JPEG, PNG or WebP.');
     await drop(page, '#paper', [{ name: 'notes.png', bytes: btoa('To do: and so on') }]);
-    await expectText(page, '.note.bad', '"notes.png" is no JPEG, PNG or WebP picture');
+    await expectText(page, '.note.bad', '"notes.png" is not a JPEG, PNG or WebP picture');
     await drop(page, '#paper', [{ name: 'half.jpg', bytes: readFileSync(photoFiles()[0]).subarray(0, 60).toString('base64') }]);
     await expectText(page, '.note.bad', '"half.jpg" is damaged');
     await drop(page, '#paper', [{ name: 'huge.png', size: 50e6 }]);

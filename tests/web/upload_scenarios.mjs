@@ -101,7 +101,7 @@ export const uploadScenarios = {
   async fileBeyondTheLimitIsNamedWithTheNumber(page, gateway) {
     const ids = await openOperator(page, gateway);
     await drop(page, '.drop-zone', [{ name: 'big.jpg', size: 1572864 }, { name: 'empty.jpg', bytes: '' }]);
-    await expectText(page, '.failures', 'big.jpg is too large: it has 1.5 MiB, at most 1 MiB are taken');
+    await expectText(page, '.failures', 'big.jpg is too large: it has 1.5 MiB, the limit is 1 MiB');
     await expectText(page, '.failures', 'empty.jpg is empty');
     assert.deepEqual(ids, []);
   },

@@ -64,7 +64,7 @@ export function faultOf({ file, path }, maxBytes) {
   if (idBytes > MAX_ID_BYTES) return `has a name of ${idBytes} bytes with its folders: at most ${MAX_ID_BYTES}`;
   if (file.size === 0) return 'is empty';
   const mebibytes = (count) => (count / 1048576).toFixed(1).replace('.0', '');
-  if (file.size > maxBytes) return `is too large: it has ${mebibytes(file.size)} MiB, at most ${mebibytes(maxBytes)} MiB are taken`;
+  if (file.size > maxBytes) return `is too large: it has ${mebibytes(file.size)} MiB, the limit is ${mebibytes(maxBytes)} MiB`;
   return '';
 }
 

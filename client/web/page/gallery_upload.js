@@ -90,7 +90,7 @@ export class GalleryUpload {
   }
 
   failWith(path, error) {
-    // Whoever is logged out is so for every file that follows.
+    // If logged out, every remaining file would fail the same way.
     if (error.code === 'UNAUTHENTICATED') {
       this.refusal = sentenceOf(error);
       this.unsent += 1 + this.queue.length;

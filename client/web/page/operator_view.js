@@ -4,7 +4,7 @@ import { ModelPanel } from './model_panel.js';
 import { call, sentenceOf } from './gateway.js';
 import { el } from './dom.js';
 
-/** Of a tab, so that a reload opens it again; the first one needs none. */
+/** The tab's URL fragment, so a reload reopens it. The first tab needs none. */
 const fragmentOf = (name) => ({ Model: '#model', 'Training jobs': '#training' }[name] || '');
 
 /** What operators see: gallery, model, training jobs; a login where the gateway asks for one. */

@@ -16,7 +16,7 @@ export async function readPicture(file) {
   const kind = kindOf(head);
   if (!kind) {
     const other = otherKind(head);
-    throw new Error(other ? `${name} has the format ${other}. Save it as JPEG, PNG or WebP.` : `${name} is no JPEG, PNG or WebP picture.`);
+    throw new Error(other ? `${name} has the format ${other}. Save it as JPEG, PNG or WebP.` : `${name} is not a JPEG, PNG or WebP picture.`);
   }
   const picture = await pictureFrom(file.slice(0, file.size, kind)).catch(() => null);
   if (!picture) throw new Error(`${name} is damaged: it cannot be read as a picture.`);
@@ -51,7 +51,7 @@ function kindOf(head) {
   return text.startsWith('RIFF') && text.slice(8) === 'WEBP' ? 'image/webp' : '';
 }
 
-/** @param {Uint8Array} head first bytes @returns {string} what people bring as pictures; empty if unknown */
+/** @param {Uint8Array} head first bytes @returns {string} the name of a common unsupported format; empty if unknown */
 function otherKind(head) {
   const text = String.fromCharCode(...head);
   if (text.slice(4, 8) === 'ftyp') {

@@ -24,7 +24,7 @@ export class SearchView {
     // The fragment of the address as this view wrote or read it last.
     this.written = '';
     this.linkTimer = 0;
-    // Of the link that is being opened; a change meanwhile counts more.
+    // Identifies the link being opened; any later change cancels it.
     this.turn = 0;
     const query = () => this.query;
     this.board = new CanvasBoard(byId('board'), this.query.drawing);
@@ -162,7 +162,7 @@ export class SearchView {
       this.showState(this.idleWords());
     } else {
       this.grid.setStale();
-      this.showState(`${sentenceOf(error)}${error.passing ? ' The search is repeated until it succeeds.' : ''}`, { bad: true,
+      this.showState(`${sentenceOf(error)}${error.passing ? ' Retrying.' : ''}`, { bad: true,
         more: error.requestId ? `Request ${error.requestId}` : '' });
     }
   }
@@ -170,7 +170,7 @@ export class SearchView {
   idleWords() {
     const { query } = this;
     if (query.drawings.some((d) => !d.empty)) return 'This is too little to search by. Draw more of it.';
-    if (query.liked.size) return 'Draw something, or choose a photo that it is like: what it is not like is too little to search by.';
+    if (query.liked.size) return 'Draw something, or mark a photo "More like". "Not like" alone is not enough to search.';
     return 'Draw something, and the photos that look like it come here.';
   }
 
@@ -222,7 +222,7 @@ export class SearchView {
     if (this.written !== location.hash.slice(1)) this.linkTimer = setTimeout(() => this.writeLink(), LINK_AGAIN_MS);
   }
 
-  /** Of this view, with the search in it. */
+  /** The path of this view, including the search. */
   get path() { return this.written ? `/#${this.written}` : '/'; }
 
   /** Shows what the address says, unless this view wrote it. */
