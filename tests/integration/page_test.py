@@ -218,6 +218,12 @@ class Page(unittest.TestCase):
     def test_erased_part_is_searched_with_the_rest(self):
         self.browse("erasedPartIsSearchedWithTheRest")
 
+    def test_results_are_stale_once_the_query_has_changed(self):
+        self.browse("resultsAreStaleOnceTheQueryHasChanged")
+
+    def test_later_change_cancels_a_link_that_is_being_opened(self):
+        self.browse("laterChangeCancelsALinkThatIsBeingOpened")
+
     def test_removed_example_is_no_query(self):
         self.browse("removedExampleIsNoQuery")
 

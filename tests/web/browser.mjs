@@ -90,6 +90,19 @@ async function reported(page, wanted, wait) {
   try { return await wait(); } finally { clearInterval(news); }
 }
 
+/** Makes the page's time stand still until a scenario advances it. */
+export async function stopClock(page) {
+  await page.clock.install();
+  await page.clock.pauseAt(Date.now() + 60000);
+}
+
+/** Waits until what the page does without waiting for time, such as to search, has made its requests. */
+export const requestsMade = (page) => page.evaluate(async () => {
+  // A search packs its pictures before it is sent.
+  for (let i = 0; i < 3; i += 1) await new Promise((done) => { document.getElementById('board').toBlob(done); });
+  await fetch('/api/model');
+});
+
 /** Waits until the photo is the first of the results. */
 export async function expectFirst(page, id) {
   await until(page, (wanted) => {

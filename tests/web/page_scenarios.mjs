@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
-import { draw, drop, expectText, line, shot, until } from './browser.mjs';
+import { draw, drop, expectText, line, requestsMade, shot, stopClock, until } from './browser.mjs';
 import { refusal } from './gateway_double.mjs';
 
 const LINE = [[0.2, 0.5], [0.8, 0.5]];
@@ -31,13 +31,20 @@ const picture = (page, paint) => page.evaluate(async (source) => {
 const upload = async (page, paint) => page.setInputFiles('#upload-file', { name: `${paint}.png`, mimeType: 'image/png',
   buffer: Buffer.from(await picture(page, paint), 'base64') });
 
-/** Waits until the page says that there is nothing to search by, and checks that nothing is shown or asked for. */
-async function expectNothing(page, gateway, words = 'Draw something, and the photos') {
+/** Waits until the page says that there is nothing to search by, and checks that it shows no photos. */
+async function expectNothing(page, words = 'Draw something, and the photos') {
   await expectText(page, '#search-state', words);
-  const asked = gateway.searches.length;
   assert.equal(await cards(page), 0);
-  await page.evaluate(() => fetch('/api/model'));
-  assert.equal(gateway.searches.length, asked, 'nothing is searched with');
+}
+
+/** Acts, and checks that the page then has nothing to search by and has not searched. */
+async function expectNoSearch(page, gateway, act, words) {
+  await requestsMade(page);
+  const before = gateway.searches.length;
+  await act();
+  await expectNothing(page, words);
+  await requestsMade(page);
+  assert.equal(gateway.searches.length, before, 'nothing is searched with');
 }
 
 async function eraseAll(page) {
@@ -67,6 +74,7 @@ async function survive(page, gateway, acts) {
   for (const act of acts) {
     gateway.searches.length = 0;
     await act();
+    // A change makes the results stale at once, also while the page pauses between two searches.
     await until(page, () => !document.getElementById('results').classList.contains('stale'));
     const before = await look(page, gateway);
     gateway.searches.length = 0;
@@ -82,36 +90,38 @@ export const pageScenarios = {
     await line(page, LINE);
     await found(page);
     await eraseAll(page);
-    await expectNothing(page, gateway);
+    await expectNothing(page);
     assert.ok(await page.isVisible('#paper-hint'));
     assert.ok(await page.isDisabled('#clear'));
     assert.equal(new URL(page.url()).hash, '');
     await shot(page, 'erased');
-    await page.reload();
-    await expectNothing(page, gateway);
+    await expectNoSearch(page, gateway, () => page.reload());
+    gateway.searches.length = 0;
     await line(page, LINE);
     await found(page);
+    assert.equal(gateway.searches.length, 1);
   },
 
   async nothingToSeeIsNoQuery(page, gateway) {
     await line(page, [[0.5, 0.5], [0.5, 0.5]]);
-    await expectNothing(page, gateway, 'too little to search by');
+    await expectNothing(page, 'too little to search by');
     await page.click('#undo');
-    await expectNothing(page, gateway);
+    await expectNothing(page);
     const box = await page.locator('#board').boundingBox();
     await page.mouse.move(box.x + 2, box.y + 200);
     await page.mouse.down();
     await page.mouse.move(box.x - 200, box.y + 100, { steps: 5 });
     await page.mouse.up();
     await page.click('#clear');
-    await expectNothing(page, gateway);
+    await expectNothing(page);
+    gateway.searches.length = 0;
     await page.fill('#top-k', '7');
     await page.locator('#top-k').blur();
-    await expectNothing(page, gateway);
+    await expectNothing(page);
     await line(page, LINE);
     await found(page);
-    await page.click('#undo');
-    await expectNothing(page, gateway);
+    assert.equal(gateway.searches.length, 1);
+    await expectNoSearch(page, gateway, () => page.click('#undo'));
   },
 
   async erasedPartIsSearchedWithTheRest(page, gateway) {
@@ -127,24 +137,53 @@ export const pageScenarios = {
     assert.equal(await cards(page), 3);
   },
 
+  async resultsAreStaleOnceTheQueryHasChanged(page, gateway) {
+    await stopClock(page);
+    await line(page, LINE);
+    await found(page);
+    await line(page, [[0.2, 0.2], [0.8, 0.2]]);
+    assert.ok(await page.evaluate(() => document.getElementById('results').classList.contains('stale')));
+    assert.equal(gateway.searches.length, 1);
+    await page.clock.runFor(100);
+    await until(page, () => !document.getElementById('results').classList.contains('stale'));
+    assert.equal(gateway.searches.length, 2);
+  },
+
+  async laterChangeCancelsALinkThatIsBeingOpened(page) {
+    await draw(page, 'cross');
+    await found(page);
+    const link = new URL(page.url()).hash;
+    await page.click('#new-search');
+    const empty = await page.evaluate(() => document.getElementById('board').toDataURL());
+    await page.evaluate((hash) => {
+      history.replaceState(null, '', `/${hash}`);
+      dispatchEvent(new HashChangeEvent('hashchange'));
+      history.replaceState(null, '', '/');
+      dispatchEvent(new HashChangeEvent('hashchange'));
+    }, link);
+    await page.evaluate(() => new Promise((done) => { setTimeout(done); }));
+    assert.equal(await page.evaluate(() => document.getElementById('board').toDataURL()), empty);
+  },
+
   async removedExampleIsNoQuery(page, gateway) {
     await line(page, LINE);
     await page.click('[aria-label="More like boot"]');
     await page.click('#clear');
     await found(page);
-    await page.click('[aria-label="Without boot"]');
-    await expectNothing(page, gateway);
+    await expectNoSearch(page, gateway, () => page.click('[aria-label="Without boot"]'));
     await line(page, LINE);
     await page.click('[aria-label="Not like boot"]');
-    await page.click('#clear');
-    await expectNothing(page, gateway, 'what it is not like is too little');
+    await found(page);
+    await until(page, () => !document.getElementById('results').classList.contains('stale'));
+    await expectNoSearch(page, gateway, () => page.click('#clear'), '"Not like" alone is not enough to search.');
   },
 
   async blankPicturesAreSaidToBeBlank(page, gateway) {
     for (const paint of ['white', 'black', 'transparent', 'white on transparent']) {
-      await upload(page, paint);
-      await expectText(page, '.note.bad', `"${paint}.png" is blank`);
-      await expectNothing(page, gateway);
+      await expectNoSearch(page, gateway, async () => {
+        await upload(page, paint);
+        await expectText(page, '.note.bad', `"${paint}.png" is blank`);
+      });
     }
     for (const paint of ['black on transparent', 'faint pencil']) {
       await upload(page, paint);

@@ -30,8 +30,10 @@ export class SearchSession {
     this.stop();
     if (this.query().empty) { this.tell({ kind: 'idle' }); return; }
     const wait = Math.max(0, this.lastStart + PAUSE_MS - this.changedAt);
-    if (wait === 0) this.start();
-    else this.timer = setTimeout(() => this.start(), wait);
+    if (wait === 0) { this.start(); return; }
+    // What is shown is of another query already.
+    this.tell({ kind: 'searching' });
+    this.timer = setTimeout(() => this.start(), wait);
   }
 
   /** Searches again with the same query, where there is one. */

@@ -227,26 +227,29 @@ export class SearchView {
 
   /** Shows what the address says, unless this view wrote it. */
   async enter() {
-    const fragment = location.hash.slice(1);
-    if (fragment === this.written) return;
     this.turn += 1;
     const { turn } = this;
+    const fragment = location.hash.slice(1);
+    if (fragment === this.written) return;
     let query = new SearchQuery();
     if (fragment.startsWith('q=')) {
       query = await fromFragment(fragment).catch(() => null);
+      if (turn !== this.turn) return;
       if (!query) note('This link is damaged: it holds no search.', { bad: true });
     }
-    if (turn !== this.turn) return;
     if (query) this.take(query);
     else this.writeLink();
   }
 
   /** @param {object} json of a search in the history */
   async takeUp(json) {
+    this.turn += 1;
+    const { turn } = this;
     try {
-      this.take(await SearchQuery.fromJSON(json));
+      const query = await SearchQuery.fromJSON(json);
+      if (turn === this.turn) this.take(query);
     } catch {
-      note('This search was kept by another version of the page and cannot be opened.', { bad: true });
+      if (turn === this.turn) note('This search was kept by another version of the page and cannot be opened.', { bad: true });
     }
   }
 
