@@ -335,3 +335,9 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     end_to_end_test.BIN, end_to_end_test.WORK = (os.path.abspath(path) for path in sys.argv[1:3])
     unittest.main(argv=[sys.argv[0]] + ["Page." + name for name in sys.argv[3:]])
+    def test_file_that_fails_after_waiting_ends_the_wait(self):
+        self.browse("fileThatFailsAfterWaitingEndsTheWait")
+
+    def test_stop_ends_the_pause_before_a_further_try(self):
+        self.browse("stopEndsThePauseBeforeAFurtherTry")
+

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { drop, expectText, shot } from './browser.mjs';
+import { drop, expectText, shot, stopClock } from './browser.mjs';
 import { refusal } from './gateway_double.mjs';
 
 const JPEG = Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 16, 0x4a, 0x46, 0x49, 0x46]);
@@ -148,6 +148,33 @@ export const uploadScenarios = {
     answer = () => ({ result: 'RESULT_ADDED' });
     await expectText(page, '#upload-status', 'Done: 1 added');
     assert.doesNotMatch(await status(page), /does not answer/);
+  },
+
+  async fileThatFailsAfterWaitingEndsTheWait(page, gateway) {
+    await openOperator(page, gateway);
+    await stopClock(page);
+    let answer = () => refusal(503, 'UNAVAILABLE', 'The server does not answer at the moment.');
+    const held = [];
+    gateway.on['PUT /api/photo'] = (url) => (url.searchParams.get('request').includes('"b"') ? new Promise((go) => { held.push(go); }) : answer());
+    await drop(page, '.drop-zone', [{ name: 'a.jpg', bytes: btoa('x') }, { name: 'b.jpg', bytes: btoa('y') }]);
+    await expectText(page, '#upload-status', 'They are sent again.');
+    answer = () => refusal(400, 'INVALID_ARGUMENT', 'This picture cannot be used: it is cut.');
+    await page.clock.runFor(1000);
+    await expectText(page, '.failures', 'it is cut');
+    await expectText(page, '#upload-status', '1 of 2: 1 failed');
+    assert.doesNotMatch(await status(page), /sent again/);
+    held[0]({ result: 'RESULT_ADDED' });
+    await expectText(page, '#upload-status', 'Done: 1 added, 1 failed');
+  },
+
+  async stopEndsThePauseBeforeAFurtherTry(page, gateway) {
+    await openOperator(page, gateway);
+    await stopClock(page);
+    gateway.on['PUT /api/photo'] = () => refusal(503, 'UNAVAILABLE', 'The server does not answer at the moment.');
+    await drop(page, '.drop-zone', [{ name: 'a.jpg', bytes: btoa('x') }]);
+    await expectText(page, '#upload-status', 'They are sent again.');
+    await page.click('text=Stop');
+    await expectText(page, '#upload-status', 'Stopped: ');
   },
 
   async oddIdsGoThroughThePage(page, gateway) {

@@ -82,6 +82,7 @@ export class GalleryUpload {
       } catch (error) {
         if (!this.stop.signal.aborted) this.failWith(next.path, error);
       }
+      this.waiting = '';
       this.ended += 1;
       this.show();
     }
@@ -114,7 +115,6 @@ export class GalleryUpload {
       try {
         const { result } = await call('PUT', url, { raw: file, signal: this.stop.signal, timeoutMs: 60000 });
         this.counts[result] = (this.counts[result] || 0) + 1;
-        this.waiting = '';
         return;
       } catch (error) {
         if (this.stop.signal.aborted) throw error;
@@ -123,9 +123,19 @@ export class GalleryUpload {
         if (!error.passing || Date.now() > giveUpAt) throw error;
         this.waiting = sentenceOf(error);
         this.show();
-        await new Promise((go) => { setTimeout(go, wait); });
+        await this.pause(Math.max(wait, error.retryAfter * 1000));
       }
     }
+  }
+
+  /** Ends early when the upload is stopped. */
+  pause(ms) {
+    const { signal } = this.stop;
+    return new Promise((go) => {
+      if (signal.aborted) { go(); return; }
+      const timer = setTimeout(go, ms);
+      signal.addEventListener('abort', () => { clearTimeout(timer); go(); }, { once: true });
+    });
   }
 
   fail(path, why) {
