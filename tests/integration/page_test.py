@@ -266,6 +266,24 @@ class Page(unittest.TestCase):
     def test_limit_is_not_tried_again(self):
         self.browse("limitIsNotTriedAgain")
 
+    def test_date_to_retry_after_is_waited_for(self):
+        self.browse("dateToRetryAfterIsWaitedFor")
+
+    def test_limit_of_a_proxy_is_not_taken_for_wrong_passwords(self):
+        self.browse("limitOfAProxyIsNotTakenForWrongPasswords")
+
+    def test_operator_view_that_is_left_at_once_stays_closed(self):
+        self.browse("operatorViewThatIsLeftAtOnceStaysClosed")
+
+    def test_address_that_may_not_change_is_loaded(self):
+        self.browse("addressThatMayNotChangeIsLoaded")
+
+    def test_late_failure_of_a_list_is_not_shown(self):
+        self.browse("lateFailureOfAListIsNotShown")
+
+    def test_photo_that_is_found_stays_when_the_server_is_back(self):
+        self.browse("photoThatIsFoundStaysWhenTheServerIsBack")
+
     def test_answer_that_never_comes_is_given_up(self):
         self.browse("answerThatNeverComesIsGivenUp")
 
@@ -283,6 +301,9 @@ class Page(unittest.TestCase):
 
     def test_stream_of_a_job_that_ends_is_said_and_resumed(self):
         self.browse("streamOfAJobThatEndsIsSaidAndResumed")
+
+    def test_events_that_cannot_be_followed_are_said(self):
+        self.browse("eventsThatCannotBeFollowedAreSaid")
 
     def test_job_that_is_gone_is_said_and_left_alone(self):
         self.browse("jobThatIsGoneIsSaidAndLeftAlone")
@@ -326,6 +347,12 @@ class Page(unittest.TestCase):
     def test_upload_says_that_it_waits_until_it_resumes(self):
         self.browse("uploadSaysThatItWaitsUntilItResumes")
 
+    def test_file_that_fails_after_waiting_ends_the_wait(self):
+        self.browse("fileThatFailsAfterWaitingEndsTheWait")
+
+    def test_stop_ends_the_pause_before_a_further_try(self):
+        self.browse("stopEndsThePauseBeforeAFurtherTry")
+
     def test_odd_ids_go_through_the_page(self):
         self.browse("oddIdsGoThroughThePage")
 
@@ -335,9 +362,3 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     end_to_end_test.BIN, end_to_end_test.WORK = (os.path.abspath(path) for path in sys.argv[1:3])
     unittest.main(argv=[sys.argv[0]] + ["Page." + name for name in sys.argv[3:]])
-    def test_file_that_fails_after_waiting_ends_the_wait(self):
-        self.browse("fileThatFailsAfterWaitingEndsTheWait")
-
-    def test_stop_ends_the_pause_before_a_further_try(self):
-        self.browse("stopEndsThePauseBeforeAFurtherTry")
-

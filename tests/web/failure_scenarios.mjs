@@ -1,6 +1,6 @@
 // What the page says when a call fails: one sentence, once, until it works again.
 import assert from 'node:assert/strict';
-import { draw, expectText, line, shot, until } from './browser.mjs';
+import { draw, expectText, line, requestsMade, shot, stopClock, until } from './browser.mjs';
 import { refusal } from './gateway_double.mjs';
 
 const LINE = [[0.2, 0.5], [0.8, 0.5]];
@@ -31,6 +31,8 @@ const FAILURES = [
   [refusal(503, 'UNAVAILABLE', 'The server does not answer at the moment.'), 'The server does not answer at the moment.', true],
   [refusal(504, 'DEADLINE_EXCEEDED', 'The server took too long.'), 'The server took too long.', true],
   [{ ...PROXY_PAGE, status: 413 }, 'That is too large for the server, or for a proxy before it.', false],
+  [{ ...PROXY_PAGE, status: 429 }, 'The server is busy. Try again in a moment.', true],
+  [{ ...PROXY_PAGE, status: 429, headers: { 'retry-after': new Date(Date.now() - 60000).toUTCString() } }, 'The server is busy.', true],
   [{ ...PROXY_PAGE, status: 502 }, 'The server does not answer at the moment.', true],
   [{ ...PROXY_PAGE, status: 504 }, 'The server took too long. Try again.', true],
   [{ ...PROXY_PAGE, status: 418 }, 'The server, or a proxy before it, answered with error 418.', false],
@@ -59,19 +61,106 @@ export const failureScenarios = {
 
   async limitIsNotTriedAgain(page, gateway) {
     gateway.on['POST /api/search'] = () => refusal(413, 'OUT_OF_RANGE', 'That is too large: at most 22 MiB.');
-    await page.clock.install();
+    await stopClock(page);
     await line(page, LINE);
     await expectOnce(page, 'at most 22 MiB');
     await page.clock.fastForward(60000);
-    await page.evaluate(() => fetch('/api/model'));
+    await requestsMade(page);
     assert.equal(gateway.searches.length, 1);
+  },
+
+  async dateToRetryAfterIsWaitedFor(page, gateway) {
+    const search = gateway.on['POST /api/search'];
+    await stopClock(page);
+    const date = new Date(await page.evaluate(() => Date.now()) + 20000).toUTCString();
+    gateway.on['POST /api/search'] = () => ({ ...PROXY_PAGE, status: 429, headers: { 'retry-after': date } });
+    await line(page, LINE);
+    await expectOnce(page, 'The server is busy.');
+    gateway.on['POST /api/search'] = search;
+    await page.clock.fastForward(15000);
+    await requestsMade(page);
+    assert.equal(gateway.searches.length, 1);
+    await page.clock.fastForward(6000);
+    await expectText(page, '#search-status', 'photos in');
+  },
+
+  async limitOfAProxyIsNotTakenForWrongPasswords(page, gateway) {
+    gateway.on['GET /api/session'] = () => ({ operator: false, loginRequired: true, trainer: false, maxBodyBytes: 1 });
+    gateway.on['POST /api/login'] = () => ({ ...PROXY_PAGE, status: 429 });
+    await page.click('[data-view="operator"]');
+    await page.fill('#password', 'open sesame');
+    await page.keyboard.press('Enter');
+    await expectText(page, '.login .wrong', 'The server is busy.');
+    gateway.on['POST /api/login'] = () => refusal(429, 'RESOURCE_EXHAUSTED', 'Wait.', { 'retry-after': '7' });
+    await page.keyboard.press('Enter');
+    await expectText(page, '.login .wrong', 'Too many wrong passwords: try again in 7 s.');
+  },
+
+  async operatorViewThatIsLeftAtOnceStaysClosed(page, gateway) {
+    let release;
+    gateway.on['GET /api/session'] = () => new Promise((answer) => { release = answer; });
+    const asked = page.waitForRequest('**/api/session');
+    await page.click('[data-view="operator"]');
+    await asked;
+    await page.click('[data-view="search"]');
+    const answered = page.waitForResponse('**/api/session');
+    release({ operator: true, loginRequired: false, trainer: false, maxBodyBytes: 1 });
+    await (await answered).finished();
+    await line(page, LINE);
+    await expectText(page, '#search-status', 'photos in');
+    assert.ok(!gateway.calls.includes('GET /api/gallery/stats'));
+  },
+
+  async addressThatMayNotChangeIsLoaded(page) {
+    await page.evaluate(() => { history.pushState = history.replaceState = () => { throw new DOMException('too often', 'SecurityError'); }; });
+    await page.click('[data-view="operator"]');
+    await page.waitForURL('**/operator');
+    await page.evaluate(() => { history.replaceState = () => { throw new DOMException('too often', 'SecurityError'); }; });
+    await page.click('#tab-model');
+    await until(page, () => document.querySelector('#tab-model[aria-selected="true"]'));
+  },
+
+  async lateFailureOfAListIsNotShown(page, gateway) {
+    let release;
+    gateway.on['GET /api/photos'] = () => new Promise((answer) => { release = () => answer(refusal(500, 'INTERNAL', 'The disk is full.')); });
+    const asked = page.waitForRequest('**/api/photos?*');
+    await page.click('[data-view="operator"]');
+    await asked;
+    await page.fill('#photo-id', 'boot');
+    await page.keyboard.press('Enter');
+    await page.locator('#gallery-list [data-photo="boot"]').waitFor();
+    const answered = page.waitForResponse('**/api/photos?*');
+    release();
+    await (await answered).finished();
+    await page.fill('#photo-id', 'cross');
+    await page.keyboard.press('Enter');
+    await page.locator('#gallery-list [data-photo="cross"]').waitFor();
+    assert.doesNotMatch(await readable(page), /The disk is full/);
+  },
+
+  async photoThatIsFoundStaysWhenTheServerIsBack(page, gateway) {
+    await stopClock(page);
+    gateway.on['GET /api/photos'] = () => refusal(503, 'UNAVAILABLE', 'The server does not answer at the moment.');
+    const answered = page.waitForResponse('**/api/photos?*');
+    await page.click('[data-view="operator"]');
+    await (await answered).finished();
+    await page.fill('#photo-id', 'boot');
+    await page.keyboard.press('Enter');
+    await page.locator('#gallery-list [data-photo="boot"]').waitFor();
+    const lists = gateway.calls.filter((name) => name === 'GET /api/photos').length;
+    const stats = page.waitForResponse('**/api/gallery/stats');
+    await page.clock.fastForward(6000);
+    await (await stats).finished();
+    await requestsMade(page);
+    assert.equal(gateway.calls.filter((name) => name === 'GET /api/photos').length, lists);
   },
 
   async answerThatNeverComesIsGivenUp(page, gateway) {
     gateway.on['POST /api/search'] = () => new Promise(() => {});
-    await page.clock.install();
+    await stopClock(page);
+    const asked = page.waitForRequest('**/api/search');
     await line(page, LINE);
-    await until(page, () => document.getElementById('results').classList.contains('stale'));
+    await asked;
     await page.clock.fastForward(14000);
     await expectOnce(page, 'The server took too long.');
   },
@@ -111,11 +200,11 @@ export const failureScenarios = {
 
   async listThatFailsAloneIsNotAskedForInHaste(page, gateway) {
     gateway.on['GET /api/photos'] = () => refusal(503, 'UNAVAILABLE', 'The server does not answer at the moment.');
-    await page.clock.install();
+    await stopClock(page);
     await page.click('[data-view="operator"]');
     await until(page, () => document.body.innerText.includes('embedded with model') || document.body.innerText.includes('does not answer'));
     const lists = () => gateway.calls.filter((name) => name === 'GET /api/photos').length;
-    for (let i = 0; i < 5; i += 1) await page.evaluate(() => fetch('/api/model'));
+    for (let i = 0; i < 5; i += 1) await requestsMade(page);
     assert.ok(lists() <= 2, `${lists()} times`);
     gateway.on['GET /api/photos'] = () => ({ photos: [], nextPageToken: '' });
     await page.clock.fastForward(6000);
@@ -156,6 +245,21 @@ export const failureScenarios = {
     fails = false;
     await until(page, () => !document.body.innerText.includes('does not answer') && document.querySelectorAll('.log li').length > 1);
     assert.deepEqual(asked.slice(0, 2), [1, 2]);
+  },
+
+  async eventsThatCannotBeFollowedAreSaid(page, gateway) {
+    const job = { jobId: 'job-1', state: 'STATE_RUNNING', spec: {}, publishedVersion: '0' };
+    gateway.on['GET /api/training/jobs'] = () => ({ jobs: [job] });
+    gateway.on['GET /api/training/job'] = () => job;
+    gateway.on['GET /api/training/job/watch'] = () => ({ status: 503, json: {} });
+    await page.click('[data-view="operator"]');
+    await page.click('#tab-training');
+    await page.click('tr[data-job] button');
+    await expectOnce(page, 'The events of this job cannot be followed at the moment. Retrying.');
+    const data = JSON.stringify({ event: '1', state: 'STATE_RUNNING', message: 'message 1' });
+    gateway.on['GET /api/training/job/watch'] = () => ({ contentType: 'text/event-stream', body: `id: 1\ndata: ${data}\n\n` });
+    await expectText(page, '.log', 'message 1');
+    assert.doesNotMatch(await readable(page), /cannot be followed/);
   },
 
   async jobThatIsGoneIsSaidAndLeftAlone(page, gateway) {

@@ -53,6 +53,7 @@ export class GalleryPanel {
       this.nextToken = page.nextPageToken;
       this.show(page.photos);
     } catch (error) {
+      if (asked !== this.asked) return;
       // The line above says that the server is away, and the list comes with the next stats.
       this.missed = Boolean(error.passing);
       if (this.missed) this.stats.textContent = sentenceOf(error);
@@ -63,6 +64,7 @@ export class GalleryPanel {
   async find(id) {
     if (!id) { this.refresh(); return; }
     const asked = ++this.asked;
+    this.missed = false;
     try {
       const photo = await call('GET', photoPath(id));
       if (asked !== this.asked) return;
@@ -70,6 +72,7 @@ export class GalleryPanel {
       this.tokens = [''];
       this.show([photo]);
     } catch (error) {
+      if (asked !== this.asked) return;
       note(error.status === 404 ? `There is no photo "${id}".` : sentenceOf(error), { bad: true });
     }
   }

@@ -1,9 +1,10 @@
 /** An error of the gateway, or of the way to it, in words for a person. */
 export class GatewayError extends Error {
-  /** @param {{status: number, code: string, sentence: string, requestId?: string, retryAfter?: number}} what */
-  constructor({ status, code, sentence, requestId = '', retryAfter = 0 }) {
+  /** @param {{status: number, code: string, sentence: string, requestId?: string, retryAfter?: number, ours?: boolean}} what
+   *    retryAfter in seconds; ours: the gateway itself said so, not something before it */
+  constructor({ status, code, sentence, requestId = '', retryAfter = 0, ours = false }) {
     super(sentence);
-    Object.assign(this, { status, code, sentence, requestId, retryAfter });
+    Object.assign(this, { status, code, sentence, requestId, retryAfter, ours });
   }
 
   /** @param {number} status of an answer that is not the gateway's */
@@ -40,6 +41,8 @@ const OWN_WORDS = {
   504: 'The server took too long. Try again.',
 };
 const UNREACHABLE = 'The server cannot be reached. Check the connection.';
+const UNFOLLOWED = 'The events of this job cannot be followed at the moment. Retrying.';
+const MAX_RETRY_AFTER_S = 3600;
 
 const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -51,16 +54,25 @@ function objectIn(text) {
   } catch { return null; }
 }
 
+/** @param {string|null} text of Retry-After: seconds or a date @returns {number} seconds from now; 0 for neither */
+function secondsOf(text) {
+  const seconds = /^\d+$/.test(text || '') ? Number(text) : Math.ceil((Date.parse(text || '') - Date.now()) / 1000);
+  return Math.min(MAX_RETRY_AFTER_S, Math.max(0, seconds || 0));
+}
+
 async function errorOf(response) {
   const { status, headers } = response;
   const answer = objectIn(await response.text());
   const told = answer && isObject(answer.error) ? answer.error : {};
+  const ours = Boolean(told.code);
   return new GatewayError({
     status,
+    ours,
     code: told.code || PROXY_CODES[status] || 'UNKNOWN',
     sentence: told.sentence || OWN_WORDS[status] || `The server, or a proxy before it, answered with error ${status}.`,
     requestId: told.requestId || headers.get('x-request-id') || '',
-    retryAfter: Number(headers.get('retry-after')) || 0,
+    // The gateway leaves the header out where trying again does not help; a proxy's limit always passes.
+    retryAfter: secondsOf(headers.get('retry-after')) || (status === 429 && !ours ? 1 : 0),
   });
 }
 
@@ -152,12 +164,15 @@ export function followJob(jobId, onMessage, onState) {
   let source = null;
   let timer = 0;
   let last = 0;
+  // Whether an event has come since the stream was opened.
+  let heard = false;
   const close = () => { clearTimeout(timer); if (source) source.close(); source = null; };
   const end = () => { ended = true; close(); document.removeEventListener('visibilitychange', turn); };
   // An EventSource does not say why it failed; the job's own call does.
   const explain = async () => {
     try {
       await call('GET', withRequest('/api/training/job', { jobId }));
+      if (!ended && !heard) onState('away', UNFOLLOWED);
     } catch (error) {
       if (ended) return;
       onState('away', sentenceOf(error));
@@ -168,10 +183,12 @@ export function followJob(jobId, onMessage, onState) {
   const turn = () => {
     if (ended || document.hidden) { close(); return; }
     if (source) return;
+    heard = false;
     source = new EventSource(withRequest('/api/training/job/watch', { jobId, fromEvent: String(last + 1) }));
     source.onmessage = (event) => {
       const message = objectIn(event.data);
       if (!message) return;
+      heard = true;
       onState('live', '');
       // A repetition says only that the job still lives.
       if (Number(message.event) <= last) return;

@@ -48,16 +48,28 @@ function route() {
   }
 }
 
+/** Goes to an address of this page; by loading it where the browser refuses, as Safari does after 100 changes in 30 s. */
+function go(path) {
+  try {
+    history.pushState(null, '', path);
+  } catch {
+    location.assign(path);
+    return;
+  }
+  route();
+}
+
 for (const link of document.querySelectorAll('[data-view]')) {
   link.addEventListener('click', (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    if (link.pathname !== location.pathname) {
-      // The search goes with the reader: it is in the address that is left, and in the one to come back to.
-      if (search) search.writeLink();
-      history.pushState(null, '', link.pathname === '/' && search ? search.path : link.pathname);
+    if (link.pathname === location.pathname) {
+      route();
+      return;
     }
-    route();
+    // The search goes with the reader: it is in the address that is left, and in the one to come back to.
+    if (search) search.writeLink();
+    go(link.pathname === '/' && search ? search.path : link.pathname);
   });
 }
 addEventListener('popstate', route);

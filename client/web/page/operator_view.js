@@ -7,18 +7,32 @@ import { el } from './dom.js';
 /** The tab's URL fragment, so a reload reopens it. The first tab needs none. */
 const fragmentOf = (name) => ({ Model: '#model', 'Training jobs': '#training' }[name] || '');
 
+/** Makes the address name the tab that is open. */
+function nameTab(name) {
+  // Safari refuses after 100 changes in 30 s: then a reload opens the tab that was named before.
+  try { history.replaceState(null, '', `/operator${fragmentOf(name)}`); } catch { /* the tab itself is open */ }
+}
+
 /** What operators see: gallery, model, training jobs; a login where the gateway asks for one. */
 export class OperatorView {
   /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
     this.panel = null;
+    // Identifies the opening under way; leaving, or opening again, cancels it.
+    this.turn = 0;
   }
 
   async enter() {
+    this.turn += 1;
+    const { turn } = this;
     try {
-      this.session = await call('GET', '/api/session');
+      const session = await call('GET', '/api/session');
+      if (turn !== this.turn) return;
+      this.session = session;
     } catch (error) {
+      if (turn !== this.turn) return;
+      this.leave();
       this.root.replaceChildren(el('div', { class: 'state bad' }, el('p', {}, sentenceOf(error)),
         el('button', { type: 'button', on: { click: () => this.enter() } }, 'Try again')));
       return;
@@ -28,11 +42,14 @@ export class OperatorView {
   }
 
   leave() {
+    this.turn += 1;
     if (this.panel) this.panel.leave();
     this.panel = null;
   }
 
   showLogin() {
+    this.leave();
+    const { turn } = this;
     const password = el('input', { type: 'password', id: 'password', autocomplete: 'current-password' });
     const wrong = el('p', { class: 'wrong', role: 'alert' });
     const form = el('form', { class: 'state login', on: { submit: async (event) => {
@@ -40,10 +57,10 @@ export class OperatorView {
       wrong.textContent = '';
       try {
         await call('POST', '/api/login', { json: { password: password.value } });
-        this.enter();
+        if (turn === this.turn) this.enter();
       } catch (error) {
         wrong.textContent = error.code === 'UNAUTHENTICATED' ? 'This password is wrong.'
-          : error.code === 'RESOURCE_EXHAUSTED' ? `Too many wrong passwords: try again in ${error.retryAfter || 60} s.` : sentenceOf(error);
+          : error.ours && error.code === 'RESOURCE_EXHAUSTED' ? `Too many wrong passwords: try again in ${error.retryAfter || 60} s.` : sentenceOf(error);
         password.select();
       }
     } } }, el('h1', {}, 'Operator'), el('label', {}, 'Password ', password), el('button', { class: 'main' }, 'Log in'), wrong);
@@ -56,7 +73,7 @@ export class OperatorView {
     if (this.session.trainer) panels['Training jobs'] = () => new JobsPanel();
     this.place = el('div', { role: 'tabpanel', class: 'panel' });
     const tabs = Object.keys(panels).map((name) => el('button', { type: 'button', role: 'tab', id: `tab-${name.split(' ')[0].toLowerCase()}`,
-      on: { click: () => { this.open(name, panels[name]); history.replaceState(null, '', `/operator${fragmentOf(name)}`); } } }, name));
+      on: { click: () => { this.open(name, panels[name]); nameTab(name); } } }, name));
     this.tabs = tabs;
     const logout = this.session.loginRequired && el('button', { type: 'button', class: 'quiet', on: { click: async () => {
       await call('POST', '/api/logout', { json: {} }).catch(() => {});
