@@ -127,6 +127,7 @@ export const uploadScenarios = {
     const ids = await openOperator(page, gateway);
     await page.selectOption('#on-conflict', 'ON_CONFLICT_REPLACE');
     await drop(page, '.drop-zone', [{ name: 'a.jpg', bytes: btoa('x') }, { name: 'a.png', bytes: btoa('y') }]);
+    await expectText(page, '#upload-status', 'Done: 1 added, 1 failed');
     await expectText(page, '.failures', 'a.png would have the id of a.jpg: rename one of them');
     assert.deepEqual(ids, ['a']);
   },
