@@ -84,7 +84,7 @@ struct GalleryTotals {
 class Gallery {
  public:
   // Locks the folder, opens or creates the catalogue, and sets orphaned blobs aside: photos that no
-  // item names move to photos/.orphans and are deleted kKeepOrphans later. FailedPrecondition,
+  // item names move to photos/.orphans and stay there. FailedPrecondition,
   // naming folder and process, if another process has it; if there is no catalogue, but there are
   // photos; if orphans are more than 1,000 and more than 1 % of the items; if the catalogue is of a
   // newer format. DataLoss if it is damaged. `slot` must outlive the gallery.

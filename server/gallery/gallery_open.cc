@@ -42,7 +42,9 @@ absl::StatusOr<std::unique_ptr<Catalogue>> OpenCatalogue(const std::string& path
   if (!absl::IsNotFound(catalogue.status())) return catalogue;
   const absl::StatusOr<bool> photos = blobs.HasAny();
   if (!photos.ok()) return photos.status();
-  if (*photos) {
+  const absl::StatusOr<int64_t> set_aside = OrphanedBlobs(&blobs).Count();
+  if (!set_aside.ok()) return set_aside.status();
+  if (*photos || *set_aside > 0) {
     return absl::FailedPreconditionError(absl::StrCat(
         catalogue.status().message(), ", but ", blobs.root(),
         " holds photos that it should name. Put it back with its gallery.db-wal, restore a backup "
@@ -65,8 +67,7 @@ absl::Status CheckOrphans(size_t orphans, int64_t items, const std::string& path
       photos, "/.orphans"));
 }
 
-// Leaves each blob that the catalogue names in its place and no other. Deletes none, except those
-// that were set aside long ago.
+// Leaves each blob that the catalogue names in its place and no other. Deletes none.
 absl::Status TidyBlobs(const GalleryOptions& options, const std::string& path,
                        const Catalogue& catalogue, const BlobStore& blobs, int64_t items,
                        GalleryFindings& findings) {
@@ -95,7 +96,7 @@ absl::Status TidyBlobs(const GalleryOptions& options, const std::string& path,
   for (const std::string& half : survey->half_written) {
     if (unlink(half.c_str()) != 0) return FileError(errno, half, "remove");
   }
-  const auto kept = orphaned.Expire(absl::Now());
+  const auto kept = orphaned.Count();
   if (!kept.ok()) return kept.status();
   findings.orphans_kept = *kept;
   return absl::OkStatus();

@@ -100,9 +100,9 @@ std::vector<DurableGallery::Planned> DurableGallery::Plan(
     }
     absl::Status status =
         CheckRow(current->model(), {MakeItem(item, digests[i]), item.embedding, item.attributes});
-    const bool is_new = earlier.count(item.photo_id) != 0;
+    const bool in_this_batch = earlier.count(item.photo_id) != 0;
     absl::StatusOr<std::shared_ptr<const GalleryItem>> existing =
-        is_new ? earlier[item.photo_id] : FindOrNull(*writer_, item.photo_id);
+        in_this_batch ? earlier[item.photo_id] : FindOrNull(*writer_, item.photo_id);
     if (status.ok()) status = existing.status();
     if (!status.ok()) {
       result = status;
@@ -110,7 +110,7 @@ std::vector<DurableGallery::Planned> DurableGallery::Plan(
     }
     result = Decide(existing->get(), item.photo_id, item.modality, item.metadata, digests[i],
                     item.on_conflict);
-    if (!is_new && LacksFile(result, existing->get())) result = AddResult::kReplaced;
+    if (!in_this_batch && LacksFile(result, existing->get())) result = AddResult::kReplaced;
     if (!result.ok() || (*result != AddResult::kAdded && *result != AddResult::kReplaced)) continue;
     planned.push_back({i, MakeItem(item, digests[i]), *existing});
     earlier[item.photo_id] = planned.back().item;

@@ -26,23 +26,30 @@ absl::Status Move(const std::string& from, const std::string& to) {
   return FileError(errno, from, absl::StrCat("move to ", to));
 }
 
+absl::Status Sync(const std::set<std::string>& folders) {
+  for (const std::string& folder : folders) {
+    if (absl::Status status = SyncDirectory(folder); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 OrphanedBlobs::OrphanedBlobs(const BlobStore* store)
     : store_(*store), root_(store->root() + "/.orphans") {}
 
-absl::StatusOr<std::vector<OrphanedBlobs::Day>> OrphanedBlobs::Days() const {
-  std::vector<Day> days;
+absl::StatusOr<std::vector<std::string>> OrphanedBlobs::Days() const {
+  std::vector<std::string> days;
   std::error_code error;
   for (fs::directory_iterator entry(root_, error); !error && entry != fs::directory_iterator();
        entry.increment(error)) {
     const std::string name = entry->path().filename().string();
-    absl::Time begin;
+    absl::Time day;
     std::string ignored;
     // A day has one spelling; what has another name is not ours.
-    if (!absl::ParseTime(kDayFormat, name, &begin, &ignored)) continue;
-    if (absl::FormatTime(kDayFormat, begin, absl::UTCTimeZone()) != name) continue;
-    days.push_back({entry->path().string(), begin});
+    if (!absl::ParseTime(kDayFormat, name, &day, &ignored)) continue;
+    if (absl::FormatTime(kDayFormat, day, absl::UTCTimeZone()) != name) continue;
+    days.push_back(entry->path().string());
   }
   if (error && error != std::errc::no_such_file_or_directory) {
     return FileError(error.value(), root_, "read folder");
@@ -51,11 +58,12 @@ absl::StatusOr<std::vector<OrphanedBlobs::Day>> OrphanedBlobs::Days() const {
 }
 
 absl::StatusOr<int64_t> OrphanedBlobs::BringBack(const IsReferenced& is_referenced) const {
-  const absl::StatusOr<std::vector<Day>> days = Days();
+  const absl::StatusOr<std::vector<std::string>> days = Days();
   if (!days.ok()) return days.status();
   int64_t moved = 0;
-  for (const Day& day : *days) {
-    const auto blobs = BlobStore::Open(day.path);
+  std::set<std::string> folders;
+  for (const std::string& day : *days) {
+    const auto blobs = BlobStore::Open(day);
     if (!blobs.ok()) return blobs.status();
     // Everything in a day is an orphan of it; those that are wanted are counted as such here.
     std::vector<std::string> wanted;
@@ -69,11 +77,15 @@ absl::StatusOr<int64_t> OrphanedBlobs::BringBack(const IsReferenced& is_referenc
     });
     if (!survey.ok()) return survey.status();
     for (const std::string& sha256 : wanted) {
-      absl::Status status = Move(blobs->PathOf(sha256), store_.PathOf(sha256));
+      const std::string to = store_.PathOf(sha256);
+      absl::Status status = Move(blobs->PathOf(sha256), to);
       if (!status.ok()) return status;
+      folders.insert(fs::path(to).parent_path().string());
       ++moved;
     }
   }
+  if (moved > 0) folders.insert(store_.root());
+  if (absl::Status status = Sync(folders); !status.ok()) return status;
   return moved;
 }
 
@@ -82,38 +94,29 @@ absl::StatusOr<std::string> OrphanedBlobs::SetAside(const std::vector<std::strin
   const auto day = BlobStore::Open(
       absl::StrCat(root_, "/", absl::FormatTime(kDayFormat, now, absl::UTCTimeZone())));
   if (!day.ok()) return day.status();
-  std::set<std::string> folders = {root_, day->root()};
+  std::set<std::string> folders = {store_.root(), root_, day->root()};
   for (const std::string& sha256 : digests) {
     const std::string to = day->PathOf(sha256);
     absl::Status status = Move(store_.PathOf(sha256), to);
     if (!status.ok()) return status;
     folders.insert(fs::path(to).parent_path().string());
   }
-  for (const std::string& folder : folders) {
-    absl::Status status = SyncDirectory(folder);
-    if (!status.ok()) return status;
-  }
+  if (absl::Status status = Sync(folders); !status.ok()) return status;
   return day->root();
 }
 
-absl::StatusOr<int64_t> OrphanedBlobs::Expire(absl::Time now) const {
-  const absl::StatusOr<std::vector<Day>> days = Days();
+absl::StatusOr<int64_t> OrphanedBlobs::Count() const {
+  const absl::StatusOr<std::vector<std::string>> days = Days();
   if (!days.ok()) return days.status();
-  int64_t left = 0;
-  for (const Day& day : *days) {
-    if (now - (day.begin + absl::Hours(24)) > kKeepOrphans) {
-      std::error_code error;
-      fs::remove_all(day.path, error);
-      if (error) return FileError(error.value(), day.path, "remove");
-      continue;
-    }
-    const auto blobs = BlobStore::Open(day.path);
+  int64_t count = 0;
+  for (const std::string& day : *days) {
+    const auto blobs = BlobStore::Open(day);
     if (!blobs.ok()) return blobs.status();
     const auto survey = blobs->Survey([](const std::string&) { return true; });
     if (!survey.ok()) return survey.status();
-    left += survey->referenced;
+    count += survey->referenced;
   }
-  return left;
+  return count;
 }
 
 }  // namespace s2p

@@ -60,7 +60,7 @@ class GalleryOpenTest : public GalleryTest {
   GalleryFindings findings_;
 };
 
-TEST_F(GalleryOpenTest, MissingCatalogueBesidePhotosIsRefusedAndNoPhotoGoes) {
+TEST_F(GalleryOpenTest, MissingCatalogueNextToPhotosIsRefusedAndNoPhotoGoes) {
   FillAndClose();
   const std::set<std::string> before = Files();
   fs::rename(Database(), dir_.File("gallery.db.bad"));
@@ -73,6 +73,17 @@ TEST_F(GalleryOpenTest, MissingCatalogueBesidePhotosIsRefusedAndNoPhotoGoes) {
   EXPECT_FALSE(fs::exists(Database()));
 }
 
+TEST_F(GalleryOpenTest, MissingCatalogueOfPhotosThatAreAllSetAsideIsRefused) {
+  Reopen();
+  WriteOrphans(1);
+  Close();
+  Reopen();
+  Close();
+  ASSERT_EQ(findings_.orphans_set_aside, 1);
+  fs::remove(Database());
+  EXPECT_EQ(OpenStatus().code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(GalleryOpenTest, CatalogueThatComesBackServesTheSamePhotos) {
   FillAndClose();
   fs::rename(Database(), dir_.File("gallery.db.bad"));
@@ -83,7 +94,7 @@ TEST_F(GalleryOpenTest, CatalogueThatComesBackServesTheSamePhotos) {
   EXPECT_EQ(*gallery_->ReadBlob(**gallery_->Get("b")), PhotoBytes(2));
 }
 
-TEST_F(GalleryOpenTest, EmptyCatalogueBesidePhotosIsRefused) {
+TEST_F(GalleryOpenTest, EmptyCatalogueNextToPhotosIsRefused) {
   FillAndClose();
   fs::resize_file(Database(), 0);
   const absl::Status status = OpenStatus();
@@ -284,18 +295,17 @@ TEST_F(OrphanedBlobsTest, BlobThatNobodyWantsStaysAside) {
   EXPECT_FALSE(store_.Has(sha256, 3));
 }
 
-TEST_F(OrphanedBlobsTest, DaysAreDeletedThirtyDaysAfterTheirEnd) {
-  ASSERT_TRUE(orphans_.SetAside({Write("abc")}, Day("2026-01-01 12:00")).ok());
-  EXPECT_EQ(*orphans_.Expire(Day("2026-02-01 00:00")), 1);
-  EXPECT_EQ(*orphans_.Expire(Day("2026-02-01 00:01")), 0);
-  EXPECT_EQ(*orphans_.BringBack(Wanted), 0);
+TEST_F(OrphanedBlobsTest, BlobsOfAllDaysAreCounted) {
+  ASSERT_TRUE(orphans_.SetAside({Write("abc")}, Day("1970-01-01 00:00")).ok());
+  ASSERT_TRUE(orphans_.SetAside({Write("def")}, Day("2026-01-31 00:00")).ok());
+  EXPECT_EQ(*orphans_.Count(), 2);
 }
 
-TEST_F(OrphanedBlobsTest, FolderThatIsNoDayIsNeverDeleted) {
-  const std::string mine = dir_.File("photos/.orphans/2026-1-1 mine");
-  fs::create_directories(mine);
-  EXPECT_TRUE(orphans_.Expire(absl::InfiniteFuture()).ok());
-  EXPECT_TRUE(fs::exists(mine));
+TEST_F(OrphanedBlobsTest, FolderThatIsNoDayIsNotCounted) {
+  const std::string mine = dir_.File("photos/.orphans/2026-1-1 mine/ab");
+  ASSERT_TRUE(fs::create_directories(mine));
+  std::ofstream(absl::StrCat(mine, "/ab", std::string(62, '0'))) << "mine";
+  EXPECT_EQ(*orphans_.Count(), 0);
 }
 
 TEST_F(OrphanedBlobsTest, ErrorOfTheQuestionEndsTheSearch) {
