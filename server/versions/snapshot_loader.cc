@@ -112,7 +112,11 @@ void SnapshotLoader::LookAtFiles(const std::vector<int64_t>& versions) {
       const bool serves_or_did = tried != attempted_.end() &&
                                  tried->second.status.state != VersionState::kFailed &&
                                  tried->second.status.state != VersionState::kPublished;
-      if (serves_or_did || seen_files_[version].last_look == look_) continue;
+      const Seen& seen = seen_files_[version];
+      // A look may last for hours, while a gallery is embedded.
+      const bool just_seen =
+          seen.last_look == look_ && options_.now() - seen.looked_at < options_.poll_interval;
+      if (serves_or_did || just_seen) continue;
     }
     // The store may be slow: nobody waits for it with the lock.
     std::string files = checkpoints_.FilesOf(version);
@@ -123,6 +127,7 @@ void SnapshotLoader::LookAtFiles(const std::vector<int64_t>& versions) {
       Seen& seen = seen_files_[version];
       const bool first = seen.last_look == 0;
       seen.last_look = look_;
+      seen.looked_at = options_.now();
       seen.looks = !first && seen.files == files ? seen.looks + 1 : 0;
       seen.files = std::move(files);
       is_new = seen.whole.ok() && !whole.ok();
@@ -151,7 +156,10 @@ int64_t SnapshotLoader::Choose(const std::vector<int64_t>& wanted, absl::Status*
   absl::MutexLock lock(&mutex_);
   for (int64_t version : wanted) {
     // Not tried, and nothing waits for it: what is older may serve meanwhile.
-    if (IsIncomplete(version)) continue;
+    if (IsIncomplete(version)) {
+      failure->Update(seen_files_.at(version).whole);
+      continue;
+    }
     const auto found = attempted_.find(version);
     if (found == attempted_.end() || found->second.status.failure.ok()) return version;
     const Attempted& attempted = found->second;

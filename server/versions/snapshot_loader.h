@@ -147,12 +147,13 @@ class SnapshotLoader {
     // Its files in the store before that attempt.
     std::string files;
   };
-  // A version's files in the store, as the looks found them.
+  // A version's files in the store, as the looks found them; a look that lasts long repeats this.
   struct Seen {
     std::string files;
     // Looks in a row that found the same, after the first.
     int looks = 0;
     int64_t last_look = 0;
+    absl::Time looked_at = absl::InfinitePast();
     // Unavailable while something is missing.
     absl::Status whole;
   };

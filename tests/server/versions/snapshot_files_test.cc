@@ -1,4 +1,5 @@
 // Versions whose files come into the store, or change there, while the loader looks.
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -97,6 +98,33 @@ TEST_F(SnapshotFilesTest, OlderVersionServesWhileTheNewestIsCopied) {
   Copy(2, kWeightsFileName);
   WaitFor(2, VersionState::kServing);
   EXPECT_FALSE(HasFailed(2));
+}
+
+// Version 3 is copied between the batches that embed the gallery with version 2.
+TEST_F(SnapshotFilesTest, VersionThatBecomesWholeDuringAnEmbeddingTakesOver) {
+  std::atomic<int64_t> calls{0};
+  // Every look finds that the poll interval is over.
+  options_.now = [&calls] { return absl::FromUnixMillis(++calls); };
+  Restart();
+  Copy(1, kManifestFileName);
+  Copy(1, kWeightsFileName);
+  loader_->Start();
+  WaitFor(1, VersionState::kServing);
+  MustAddMany(96);
+  Model model;
+  int batches = 0;
+  model.on_encode = [this, batches](absl::Span<const EncoderInput> inputs) mutable {
+    if (!IsPhoto(inputs.front())) return absl::OkStatus();
+    if (++batches == 1) Copy(3, kManifestFileName);
+    if (batches == 2) Copy(3, kWeightsFileName);
+    return absl::OkStatus();
+  };
+  SetModel(2, model);
+  Copy(2, kWeightsFileName);
+  Copy(2, kManifestFileName);
+  WaitFor(3, VersionState::kServing);
+  EXPECT_LT(embedded(2), 96);
+  loader_.reset();
 }
 
 TEST_F(SnapshotFilesTest, CopyThatWasBrokenOffFailsAndServesWhenItIsCopiedAgain) {
