@@ -7,7 +7,7 @@
 
 namespace s2p {
 
-// A name to be followed by nothing, as "GIF" or "HEIC, a HEIF format"; "unknown format" if the
+// A noun phrase that ends a message, as "GIF" or "HEIC, a HEIF format"; "unknown format" if the
 // first bytes tell nothing. Looks at 4 KiB at most. The view is of static memory. Thread-safe.
 absl::string_view ForeignFormat(absl::string_view bytes);
 

@@ -14,8 +14,9 @@ namespace s2p {
 
 // The pixels as stored, before orientation: `width` x `height` as ReadImageHeader found them, alpha
 // composited on white. InvalidArgument, saying what is wrong, for a picture that is damaged, ends
-// early or contradicts that size. Warnings that tell of lost pixels are errors; those that every
-// viewer passes over (stray bytes between segments, damaged metadata) are not. Thread-safe.
+// early or contradicts that size; ResourceExhausted if there is no memory to decode it. Warnings
+// that tell of lost pixels are errors; those that every viewer passes over (stray bytes between
+// segments, damaged metadata) are not. Thread-safe.
 absl::StatusOr<Image> DecodeJpeg(absl::string_view bytes, int width, int height);
 absl::StatusOr<Image> DecodePng(absl::string_view bytes, int width, int height);
 absl::StatusOr<Image> DecodeWebp(absl::string_view bytes, int width, int height);

@@ -119,7 +119,7 @@ absl::StatusOr<Stored> ReadJpeg(string_view bytes) {
       stored.height = Big16(body, 1);
       stored.width = Big16(body, 3);
       if (stored.height == 0)
-        return Bad("JPEG images with their height behind them (DNL) are not read");
+        return Bad("JPEG images that state their height after the scan (DNL) are not read");
       has_frame = true;
     } else if (marker == kApp1 && !has_exif && absl::StartsWith(body, kExif)) {
       stored.orientation = ExifOrientation(body.substr(kExif.size()));

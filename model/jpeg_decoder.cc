@@ -8,6 +8,7 @@
 #include <csetjmp>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -20,6 +21,7 @@ namespace {
 // Encoders write about ten scans. A file can repeat a scan of 61 bytes thousands of times, and each
 // one costs a pass over all pixels.
 constexpr int kMaxScans = 100;
+constexpr char kTooManyScans[] = "has more than 100 scans";
 // Encoders may pad a scan; data that are damaged leave far more behind, compared with the file.
 int MaxBytesAfterScan(size_t file_bytes) {
   return static_cast<int>(std::min<size_t>(4096, 64 + file_bytes / 16));
@@ -42,6 +44,7 @@ struct Decoder {
   // What the decoder has reached: the first scan, and the last row.
   bool in_scan;
   bool has_all_rows;
+  bool out_of_memory;
 };
 
 Decoder& DecoderOf(j_common_ptr jpeg) { return *static_cast<Decoder*>(jpeg->client_data); }
@@ -54,10 +57,11 @@ Decoder& DecoderOf(j_common_ptr jpeg) { return *static_cast<Decoder*>(jpeg->clie
 
 [[noreturn]] void OnError(j_common_ptr jpeg) {
   Decoder& decoder = DecoderOf(jpeg);
-  // Behind a whole picture without an end marker, cameras write trailers of their own.
+  // After a whole picture, some cameras write a trailer of their own instead of the end marker.
   if (decoder.has_all_rows) std::longjmp(decoder.escape, kOnlyTheTrailer);
   switch (jpeg->err->msg_code) {
     case JERR_OUT_OF_MEMORY:
+      decoder.out_of_memory = true;
       Fail(jpeg, "needs more memory to decode than there is");
     case JERR_BAD_PRECISION:
       Fail(jpeg, "does not have 8 bits a sample");
@@ -93,7 +97,7 @@ void OnMessage(j_common_ptr jpeg, int level) {
 
 void OnProgress(j_common_ptr jpeg) {
   if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number > kMaxScans) {
-    Fail(jpeg, "has more than 100 scans");
+    Fail(jpeg, kTooManyScans);
   }
 }
 
@@ -176,7 +180,9 @@ absl::StatusOr<Image> DecodeJpeg(absl::string_view bytes, int width, int height)
   const bool whole = Decode(*decoder, bytes, image, cmyk.data());
   jpeg_destroy_decompress(&decoder->jpeg);
   if (!whole) {
-    return absl::InvalidArgumentError(absl::StrCat("the JPEG image ", decoder->problem));
+    const std::string problem = absl::StrCat("the JPEG image ", decoder->problem);
+    return decoder->out_of_memory ? absl::ResourceExhaustedError(problem)
+                                  : absl::InvalidArgumentError(problem);
   }
   return image;
 }

@@ -1,6 +1,5 @@
 #include <png.h>
 
-#include <array>
 #include <csetjmp>
 #include <cstring>
 #include <vector>
@@ -38,7 +37,9 @@ void Read(png_structp png, png_bytep out, size_t size) {
   png_longjmp(png, 1);
 }
 
-// These change pixels. libpng's other warnings tell of metadata, or of bytes that nothing needs.
+// libpng tells its warnings apart by their text alone, as it does "Not enough image data"; tests
+// pin all three. These two change pixels. Its other warnings tell of metadata, or of bytes that
+// nothing needs.
 void OnWarning(png_structp png, png_const_charp message) {
   const string_view text = message;
   if (text == "IDAT: incorrect data check" || text == "tRNS: CRC error") {
@@ -66,7 +67,6 @@ void AskForRgb(png_structp png) {
 // What Decode needs beyond the picture; owned outside of the frame that longjmp leaves.
 struct Buffers {
   std::vector<uint8_t> rgba;
-  std::vector<png_bytep> rows;
 };
 
 // Everything between setjmp and longjmp: no object with a destructor lives here.

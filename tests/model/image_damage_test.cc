@@ -51,7 +51,8 @@ void ExpectEveryCutRefused(const std::string& jpeg) {
   const size_t start = FirstScan(jpeg) + 20;
   for (int part = 0; part < 32; ++part) {
     const size_t length = start + (jpeg.size() - 16 - start) * part / 32;
-    EXPECT_FALSE(DecodeImage(jpeg.substr(0, length) + kEndOfJpeg).ok()) << length;
+    SCOPED_TRACE(length);
+    ExpectRefused(jpeg.substr(0, length) + kEndOfJpeg, "the JPEG image");
   }
 }
 

@@ -173,7 +173,7 @@ TEST(ImageHeaderTest, SizesOfZeroAreRefused) {
   ExpectRefused(Png({0, 5, 8, 0}, {}), "width or height is 0");
   ExpectRefused(Png({5, 0, 8, 0}, {}), "width or height is 0");
   ExpectRefused(Jpeg(0, 8, 1), "width or height is 0");
-  ExpectRefused(Jpeg(8, 0, 1), "height behind them (DNL)");
+  ExpectRefused(Jpeg(8, 0, 1), "height after the scan (DNL)");
   ExpectRefused(WebP(RiffChunk("VP8 ", Bytes({0, 0, 0, 0x9D, 0x01, 0x2A, 0, 0, 7, 0}))),
                 "width or height is 0");
 }
