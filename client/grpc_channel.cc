@@ -22,7 +22,9 @@ namespace {
 // A request that does not fit is sent once. Servers take messages of 16 MiB unless told otherwise,
 // and what is too large the first time is too large again.
 constexpr int kRetryBufferBytes = 16 << 20;
-constexpr int kMaxMessageBytes = 64 << 20;
+// One more than a round number, which a server could have as its --max-message-bytes: TooLarge
+// tells by it which side refused a message.
+constexpr int kMaxMessageBytes = (64 << 20) + 1;
 // How long gRPC waits before it tries to connect again.
 constexpr int kFirstReconnectMs = 100;
 constexpr int kLastReconnectMs = 2000;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "client/grpc_channel.h"
 #include "tests/client/fake_search_server.h"
 
 namespace s2p {
@@ -139,6 +140,13 @@ TEST_F(SearchClientTest, RequestThatIsTooLargeIsRefusedWithBothNumbers) {
   const auto response = Connect()->Search(request);
   EXPECT_EQ(response.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(response.status().message(), HasSubstr("the server takes at most 4194304"));
+}
+
+TEST_F(SearchClientTest, ServersLimitOf64MiBIsTheServers) {
+  const absl::Status status = FromGrpc({grpc::StatusCode::RESOURCE_EXHAUSTED,
+                                        "Received message larger than max (70000000 vs. 67108864)"},
+                                       "x", "s2p-server");
+  EXPECT_THAT(status.message(), HasSubstr("the server takes at most 67108864"));
 }
 
 TEST_F(SearchClientTest, NothingToAddIsDone) { EXPECT_TRUE(Add(0).ok()); }
