@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
@@ -105,12 +104,7 @@ absl::Status ForwardedCall::StatusOf(const grpc::Status& status) const {
     return absl::InternalError(absl::StrCat(options.server, " refuses this gateway's key (",
                                             result.message(), "): set --api-key"));
   }
-  // A message beyond the server's limit (FromGrpc): it does not help to send it again.
-  if (absl::IsInvalidArgument(result) &&
-      absl::StrContains(result.message(), "the server takes at most")) {
-    return TooLargeError(result.message());
-  }
-  if (!absl::IsResourceExhausted(result)) return result;
+  if (!absl::IsResourceExhausted(result)) return WithServerLimits(result);
   const auto& trailers = context_.GetServerTrailingMetadata();
   const auto pushback = trailers.find(kPushbackKey);
   int64_t milliseconds = 0;

@@ -13,23 +13,25 @@ namespace {
 
 std::string CodeOf(absl::StatusCode code) { return absl::StatusCodeToString(code); }
 
-// "examples[0].image: no JPEG, PNG or WebP" without the name of the field, for pictures only.
-std::string OfPicture(absl::string_view message) {
+// What "examples[0].image: not a JPEG" says about a picture, without the name of the field; empty
+// for other messages.
+absl::string_view FaultOfPicture(absl::string_view message) {
   const std::pair<absl::string_view, absl::string_view> parts =
       absl::StrSplit(message, absl::MaxSplits(": ", 1));
-  if (parts.second.empty() || !absl::EndsWith(parts.first, "image")) return "";
-  return absl::StrCat("This picture cannot be used: ", parts.second,
-                      ". Take a JPEG, PNG or WebP file.");
+  return absl::EndsWith(parts.first, "image") ? parts.second : absl::string_view();
 }
 
 std::string InvalidSentence(absl::string_view message) {
-  const std::string of_picture = OfPicture(message);
-  if (!of_picture.empty()) return of_picture;
+  const absl::string_view fault = FaultOfPicture(message);
+  if (!fault.empty()) {
+    const bool is_foreign = absl::StartsWith(fault, "not a JPEG");
+    return absl::StrCat("This picture cannot be used: ", fault, ".",
+                        is_foreign ? " Take a JPEG, PNG or WebP file." : "");
+  }
   // The words of the JSON reader that follow are for programmers.
   if (absl::StartsWith(message, "the request is not JSON")) {
     return "The server does not understand this request. If a page sent it, reload the page: it "
-           "may "
-           "be older than the server.";
+           "may be older than the server.";
   }
   return absl::StrCat("That cannot be done: ", message, ".");
 }
@@ -46,6 +48,17 @@ std::string UnavailableSentence(absl::string_view message) {
 }  // namespace
 
 absl::Status TooLargeError(absl::string_view message) { return absl::OutOfRangeError(message); }
+
+absl::Status WithServerLimits(const absl::Status& status) {
+  if (!absl::IsInvalidArgument(status)) return status;
+  const absl::string_view message = status.message();
+  const absl::string_view fault = FaultOfPicture(message);
+  // The words of FromGrpc for a message, and of the server for an image in it.
+  const bool is_too_large =
+      absl::StrContains(message, "the server takes at most") ||
+      (absl::StartsWith(fault, "the image has ") && absl::StrContains(fault, " bytes; at most "));
+  return is_too_large ? TooLargeError(message) : status;
+}
 
 int HttpStatus(absl::StatusCode code) {
   switch (code) {
@@ -95,10 +108,11 @@ std::string Sentence(const absl::Status& status) {
     case absl::StatusCode::kAlreadyExists:
       return absl::StrCat("That is there already: ", message, ". Replace it, or take another id.");
     case absl::StatusCode::kOutOfRange:
-      return absl::StrCat("That is too large: ", message, ".");
+      return absl::StrCat("That is too large: ",
+                          FaultOfPicture(message).empty() ? message : FaultOfPicture(message), ".");
     case absl::StatusCode::kResourceExhausted:
       return RetryAfter(status).has_value()
-                 ? "Many people use the server at the moment. Try again in a moment."
+                 ? "The server is busy. Try again in a moment."
                  : absl::StrCat("The server has no room left: ", message, ".");
     case absl::StatusCode::kUnavailable:
       return UnavailableSentence(message);
@@ -118,7 +132,7 @@ std::string ErrorPage(const absl::Status& status) {
       "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Sketch to "
       "photo</title>\n<p>",
       absl::StrReplaceAll(sentence, {{"&", "&amp;"}, {"<", "&lt;"}, {"\"", "&quot;"}}),
-      "</p>\n<p><a href=\"/\">To the search</a></p></html>\n");
+      "</p>\n<p><a href=\"/\">Go to the search page</a></p></html>\n");
 }
 
 std::string ErrorBody(const absl::Status& status, absl::string_view request_id) {

@@ -12,6 +12,10 @@ namespace s2p {
 // An upload or a request beyond the gateway's own limit: OutOfRange, so that it becomes 413.
 absl::Status TooLargeError(absl::string_view message);
 
+// The server's InvalidArgument for a message or an image beyond its limit as a TooLargeError with
+// the same words: it does not help to send it again. Any other status as it is.
+absl::Status WithServerLimits(const absl::Status& status);
+
 // google.rpc.Code's mapping to HTTP, and 413 for OutOfRange.
 int HttpStatus(absl::StatusCode code);
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/web/http_error.h"
 #include "client/web/json_message.h"
 #include "client/web/routes.h"
 
@@ -101,7 +102,9 @@ absl::Status GetOriginal(Backend& backend, Exchange& exchange) {
     // Nobody will read the rest.
     stream->call.context().TryCancel();
     static_cast<void>(stream->Finish());
-    SetHeader(exchange, "Content-Type", stream->message.content_type());
+    // The headers of the GET; without a provider they would say that the length is 0.
+    exchange.response.set_chunked_content_provider(
+        stream->message.content_type(), [](size_t, httplib::DataSink&) { return false; });
     return absl::OkStatus();
   }
   exchange.response.set_chunked_content_provider(
@@ -137,8 +140,8 @@ absl::Status AddOne(Backend& backend, const v1::AddPhotoRequest& request, Exchan
   if (!status.ok()) return status;
   if (!answered) return absl::InternalError("the server said nothing about the photo");
   if (response.status().code() != 0) {
-    return absl::Status(static_cast<absl::StatusCode>(response.status().code()),
-                        response.status().message());
+    return WithServerLimits(absl::Status(static_cast<absl::StatusCode>(response.status().code()),
+                                         response.status().message()));
   }
   AnswerJson(exchange, response);
   return absl::OkStatus();

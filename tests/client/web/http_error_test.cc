@@ -28,6 +28,19 @@ TEST(HttpErrorTest, PictureThatIsNoneIsSaidWithoutTheField) {
       Sentence(absl::InvalidArgumentError("examples[3].image: not a JPEG, PNG or WebP image"));
   EXPECT_THAT(sentence, HasSubstr("This picture cannot be used: not a JPEG"));
   EXPECT_THAT(sentence, ::testing::Not(HasSubstr("examples")));
+  EXPECT_THAT(sentence, HasSubstr("Take a JPEG"));
+}
+
+TEST(HttpErrorTest, DamagedPictureGetsNoAdviceAboutFormats) {
+  EXPECT_EQ(Sentence(absl::InvalidArgumentError("image: the JPEG is cut")),
+            "This picture cannot be used: the JPEG is cut.");
+}
+
+TEST(HttpErrorTest, ImageBeyondTheServersLimitIsTooLarge) {
+  const absl::Status status = WithServerLimits(absl::InvalidArgumentError(
+      "examples[0].image: the image has 20 bytes; at most 10 are allowed"));
+  EXPECT_EQ(HttpStatus(status.code()), 413);
+  EXPECT_EQ(Sentence(status), "That is too large: the image has 20 bytes; at most 10 are allowed.");
 }
 
 TEST(HttpErrorTest, BusyAndFullAreTwoSentences) {

@@ -341,6 +341,18 @@ TEST_F(WebServerTest, MessageThatIsTooLargeForTheServerIs413WithTheNumber) {
   EXPECT_THAT(ErrorOf(answer)["sentence"].get<std::string>(), HasSubstr("at most 4194304"));
 }
 
+TEST_F(WebServerTest, ImageThatIsTooLargeForTheServerIs413WithTheNumber) {
+  Start();
+  const absl::Status refusal = absl::InvalidArgumentError(
+      "examples[0].image: the image has 20 bytes; at most 10 are allowed");
+  server_.RefuseNextPhoto(refusal);
+  const auto added = PutPhoto("hello");
+  EXPECT_EQ(added->status, 413) << added->body;
+  EXPECT_THAT(ErrorOf(added)["sentence"].get<std::string>(), HasSubstr("at most 10"));
+  server_.FailNextCall(refusal);
+  EXPECT_EQ(client_->Post("/api/search", kSearch, "application/json")->status, 413);
+}
+
 TEST_F(WebServerTest, LoginThatIsTooLongIsNotParsed) {
   Start();
   const auto answer = client_->Post("/api/login", std::string(1 << 20, '['), "application/json");
@@ -373,6 +385,8 @@ TEST_F(WebServerTest, HeadIsAGetWithoutItsBody) {
     EXPECT_THAT(head->body, IsEmpty()) << path;
     EXPECT_EQ(head->get_header_value("Content-Type"), get->get_header_value("Content-Type"));
     EXPECT_EQ(head->get_header_value("ETag"), get->get_header_value("ETag")) << path;
+    EXPECT_EQ(head->get_header_value("Content-Length"), get->get_header_value("Content-Length"))
+        << path;
   }
   EXPECT_EQ(client_->Head("/api/photo?id=none")->status, 404);
 }
