@@ -46,11 +46,11 @@ absl::StatusOr<v1::AddPhotoRequest> RequestFor(const PhotoFile& file, v1::Modali
 
 void PrintFailure(const std::string& path, const absl::Status& status, std::ostream& err) {
   // Some messages begin with the path.
-  if (!absl::StartsWith(status.message(), path)) err << Printable(path) << ": ";
+  if (!absl::StartsWith(status.message(), absl::StrCat(path, ":"))) err << Printable(path) << ": ";
   err << Printable(status.message()) << " (" << absl::StatusCodeToString(status.code()) << ")\n";
 }
 
-// What of the given folders was not taken, in one line each; nothing if all was.
+// Prints what was skipped in the given folders, one line per reason.
 void PrintPassedOver(const PhotoList& list, std::ostream& err) {
   if (list.passed_over > 0) {
     err << "passed over " << list.passed_over

@@ -142,7 +142,7 @@ int Exit(const CLI::App& app, const CLI::ParseError& error, const std::vector<st
   for (const std::string& word : words) {
     if (!IsNameWithADash(word, kind_of)) continue;
     std::cerr << "There is no flag " << Printable(word)
-              << "; a name that begins with - stands behind --, as in: s2p gallery rm -- -x\n";
+              << "; a name that begins with - goes after --, as in: s2p gallery rm -- -x\n";
     break;
   }
   return 2;

@@ -49,7 +49,7 @@ bool IsPassedOver(const fs::path& path) {
                                                "$recycle.bin",
                                                "lost+found",
                                                "system volume information"};
-  // Of what is still being copied or downloaded.
+  // Files that are still being copied or downloaded.
   constexpr absl::string_view kPartial[] = {".part",       ".partial",  ".filepart",
                                             ".crdownload", ".download", ".tmp"};
   const auto is_among = [](const auto& texts, const std::string& text) {

@@ -25,8 +25,8 @@ struct Proxy {
 // names that very text, and knows neither ranges nor "*".
 std::optional<Proxy> ProxyTo(absl::string_view host);
 
-// Loopback, a name of it, this machine's own name, and the addresses of its interfaces. Resolves no
-// name.
+// True for loopback addresses and names, this machine's own name, and the addresses of its
+// interfaces. Resolves no name.
 bool IsThisMachine(absl::string_view host);
 
 // Whether a list as no_proxy has it covers a host: names, with all below them ("example.org",

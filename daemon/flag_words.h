@@ -17,9 +17,8 @@ using FlagKinds = std::function<FlagKind(absl::string_view)>;
 
 // A sentence about the first slip among the words that follow the program's name, empty if there is
 // none: a flag whose value was forgotten, so that the next flag would be taken for it ("--server
-// --trainer HOST:PORT"), and a long flag with one dash ("-server"). What follows "=" or stands
-// behind
-// "--" is always a value.
+// --trainer HOST:PORT"), an empty one ("--server="), and a long flag with one dash ("-server").
+// Everything after "--" is a value.
 std::string MisplacedFlag(const std::vector<std::string>& words, const FlagKinds& kind_of);
 
 // Whether a flag, such as "--version", stands among the words as a flag, not as another one's

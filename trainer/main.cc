@@ -242,7 +242,7 @@ int Main(int argc, char** argv) {
   return 1;
 }
 
-// No command lets an exception out; of what comes all the same a person gets a sentence.
+// No command lets an exception out; if one escapes anyway, the user gets a sentence.
 int MainWithoutExceptions(int argc, char** argv) {
   try {
     return Main(argc, argv);

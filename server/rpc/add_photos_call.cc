@@ -45,8 +45,8 @@ grpc::ByteBuffer Serialize(const v1::AddPhotoResponse& response) {
 }
 
 // Reads, work and writes of the stream go on at the same time. The mutex guards what they share;
-// gRPC's operations are started outside of it. The call ends when the client has said its last
-// word (or something that cannot be read, or is gone) and every photo has its answer written (or
+// gRPC's operations are started outside of it. The call ends when the client has closed its
+// side (or something that cannot be read, or is gone) and every photo has its answer written (or
 // cannot have it any more).
 class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:

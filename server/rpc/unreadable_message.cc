@@ -6,13 +6,13 @@
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
+#include "daemon/text_file.h"
 
 namespace s2p {
 namespace {
 
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
-using google::protobuf::internal::IsStructurallyValidUTF8;
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
@@ -37,8 +37,7 @@ std::string FindBadText(absl::string_view bytes, const Descriptor& type, int nes
     in.Skip(static_cast<int>(size));
     const FieldDescriptor* field = type.FindFieldByNumber(WireFormatLite::GetTagFieldNumber(tag));
     if (field == nullptr) continue;
-    if (field->type() == FieldDescriptor::TYPE_STRING &&
-        !IsStructurallyValidUTF8(value.data(), static_cast<int>(value.size()))) {
+    if (field->type() == FieldDescriptor::TYPE_STRING && ValidUtf8Length(value) < value.size()) {
       return field->name();
     }
     if (field->type() != FieldDescriptor::TYPE_MESSAGE || nested == kMostNested) continue;

@@ -48,7 +48,7 @@ absl::StatusOr<bool> CsvReader::Next(std::vector<std::string>* fields) {
       if (absl::Status status = ReadQuoted(&rest, &field); !status.ok()) return status;
       if (rest.find_first_not_of(" \t") == absl::string_view::npos) return true;
       if (rest.front() != ',') {
-        return Wrong(absl::StrCat("field ", fields->size(), " goes on after its closing quote"));
+        return Wrong(absl::StrCat("field ", fields->size(), " has text after its closing quote"));
       }
     } else {
       const size_t comma = std::min(rest.find(','), rest.size());

@@ -65,7 +65,7 @@ std::string JsonMistake(absl::string_view text, size_t taken) {
   while ((static_cast<unsigned char>(text[start]) & 0xc0) == 0x80) ++start;
   absl::string_view near = text.substr(start, kShown);
   near = near.substr(0, std::min(near.find('\n', position - start), ValidUtf8Length(near)));
-  return absl::StrCat("not valid JSON", where, ", near: ", near);
+  return absl::StrCat("not valid JSON", where, ", near: ", absl::Utf8SafeCHexEscape(near));
 }
 
 // `where` begins every message: a file, or a file and a line.

@@ -261,7 +261,8 @@ void RemarkTwins(Plan& plan) {
                                         "are kept apart"));
   }
   if (twins > kNamed) {
-    plan.remarks.push_back(absl::StrCat("so are ", twins - kNamed, " more"));
+    plan.remarks.push_back(
+        absl::StrCat(twins - kNamed, " more groups of identities look the same"));
   }
 }
 

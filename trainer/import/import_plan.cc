@@ -118,7 +118,7 @@ absl::Status CheckApart(const Plan& plan, const std::string& out) {
   return absl::OkStatus();
 }
 
-// Nothing where the system does not say.
+// OK if the free space is unknown.
 absl::Status CheckRoom(const Plan& plan, const std::string& out) {
   std::error_code error;
   const fs::space_info space = fs::space(out, error);

@@ -79,8 +79,8 @@ absl::Status CheckImage(const std::filesystem::path& file, const std::vector<std
 PlannedImage Planned(const std::filesystem::path& file, const std::filesystem::path& path_inside,
                      std::string identity, v1::Modality modality, std::string split);
 
-// InvalidArgument, naming files, for an identity in two splits or without a photo. An identity
-// whose name looks like that of a photo is told of it.
+// InvalidArgument, naming files, for an identity in two splits or without a photo. The
+// message mentions a photo whose name looks the same.
 absl::Status CheckIdentities(const Plan& plan);
 
 // InvalidArgument naming the file if a description or a copy cannot have its name: not UTF-8, with

@@ -146,11 +146,12 @@ TEST_F(UnreadableRequestTest, TextThatIsNotUtf8IsInvalidArgument) {
   }
 }
 
-TEST_F(UnreadableRequestTest, CallWithoutARequestIsNotOk) {
+TEST_F(UnreadableRequestTest, CallWithoutARequestIsInvalidArgument) {
   Serve();
   for (const char* method : {"/s2p.v1.SearchService/Search", "/s2p.v1.GalleryService/GetPhoto",
                              "/s2p.v1.ModelService/SetServingVersion"}) {
-    EXPECT_FALSE(RawCall(channel_, method, {}).status.ok()) << method;
+    EXPECT_EQ(RawCall(channel_, method, {}).status.error_code(), grpc::StatusCode::INVALID_ARGUMENT)
+        << method;
   }
 }
 

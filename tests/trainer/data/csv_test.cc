@@ -97,7 +97,7 @@ TEST_F(CsvTest, QuoteInPlainFieldIsNamed) {
 }
 
 TEST_F(CsvTest, TextAfterClosingQuoteIsNamed) {
-  ExpectWrong("\"a\"b,c\n", "1: field 1 goes on after its closing quote");
+  ExpectWrong("\"a\"b,c\n", "1: field 1 has text after its closing quote");
 }
 
 TEST_F(CsvTest, QuoteNeverClosedIsNamedWhereItsRowBegins) {

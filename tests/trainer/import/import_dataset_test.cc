@@ -167,7 +167,7 @@ TEST_F(ImportDatasetTest, OutputAmongTheImagesIsRefused) {
   EXPECT_FALSE(std::filesystem::exists(Root("photo/out")));
 }
 
-TEST_F(ImportDatasetTest, OutputBesideTheImagesIsFine) {
+TEST_F(ImportDatasetTest, OutputNextToTheImagesIsFine) {
   options_ = {"folder", Root(), Root("data/out"), 1, ""};
   EXPECT_TRUE(ImportDataset(options_).ok());
 }
