@@ -95,7 +95,8 @@ uint32_t NextJpegMarker(string_view bytes, size_t& at) {
 
 // JPEG (ITU-T T.81, B.1): markers with lengths up to the first scan; the end is looked for behind.
 absl::StatusOr<Stored> ReadJpeg(string_view bytes) {
-  constexpr uint32_t kStartOfScan = 0xDA, kEndOfImage = 0xD9, kApp1 = 0xE1, kTem = 0x01;
+  constexpr uint32_t kStartOfScan = 0xDA, kStartOfImage = 0xD8, kEndOfImage = 0xD9, kApp1 = 0xE1,
+                     kTem = 0x01;
   constexpr string_view kEnd("\xFF\xD9", 2), kExif("Exif\0\0", 6);
   Stored stored;
   stored.format = ImageFormat::kJpeg;
@@ -104,6 +105,7 @@ absl::StatusOr<Stored> ReadJpeg(string_view bytes) {
   for (;;) {
     const uint32_t marker = NextJpegMarker(bytes, at);
     if (marker == 0 || marker == kEndOfImage) return Truncated("JPEG");
+    if (marker == kStartOfImage) return Bad("the JPEG image is damaged: a second one starts in it");
     if (marker == kTem || (marker >= 0xD0 && marker <= 0xD7)) continue;  // Without a body.
     if (at + 2 > bytes.size()) return Truncated("JPEG");
     const size_t length = Big16(bytes, at);

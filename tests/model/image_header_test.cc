@@ -220,6 +220,7 @@ TEST(ImageHeaderTest, DamagedJpegMarkersAreRefused) {
   const std::string frame =
       JpegSegment(0xC0, absl::StrCat(Bytes({8}), Big(4, 2), Big(4, 2), "...."));
   ExpectRefused(absl::StrCat(start, frame, frame), "more than one frame header");
+  ExpectRefused(absl::StrCat(start, Jpeg(8, 4, 1)), "a second one starts in it");
   ExpectRefused(absl::StrCat(start, JpegSegment(0xDA, "123"), Bytes({0xFF, 0xD9})),
                 "no frame header");
 }
