@@ -104,8 +104,8 @@ class StartUp(unittest.TestCase):
         self.assert_usage(["s2p-web"], "S2P_SERVER", S2P_SERVER="")
         self.assert_usage(["s2p-web"], "S2P_LISTEN", S2P_LISTEN="")
 
-    def test_name_that_begins_with_a_dash_is_told_where_it_stands(self):
-        self.assert_usage(["s2p", "gallery", "rm", "-x"], "stands behind --")
+    def test_name_that_begins_with_a_dash_gets_the_way_out(self):
+        self.assert_usage(["s2p", "gallery", "rm", "-x"], "goes after --")
         ended = run(["s2p", "--server", "127.0.0.1:1", "gallery", "rm", "--", "-x"])
         self.assertIn("no server answers at 127.0.0.1:1", ended.stderr)
 

@@ -65,7 +65,10 @@ std::string JsonMistake(absl::string_view text, size_t taken) {
   while ((static_cast<unsigned char>(text[start]) & 0xc0) == 0x80) ++start;
   absl::string_view near = text.substr(start, kShown);
   near = near.substr(0, std::min(near.find('\n', position - start), ValidUtf8Length(near)));
-  return absl::StrCat("not valid JSON", where, ", near: ", absl::Utf8SafeCHexEscape(near));
+  // Control characters could rewrite the terminal that shows this.
+  std::string shown(near);
+  std::replace_if(shown.begin(), shown.end(), absl::ascii_iscntrl, ' ');
+  return absl::StrCat("not valid JSON", where, ", near: ", shown);
 }
 
 // `where` begins every message: a file, or a file and a line.

@@ -82,7 +82,7 @@ export class SearchQuery {
   }
 }
 
-/** @param {SearchQuery} query @returns {string|null} what stands behind the # of a link; null if it would be too long. */
+/** @param {SearchQuery} query @returns {string|null} what follows the # of a link; null if it would be too long. */
 export function toFragment(query) {
   if (query.plain) return '';
   for (const side of PICTURE_SIDES) {

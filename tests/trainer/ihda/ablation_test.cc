@@ -11,7 +11,7 @@
 namespace s2p::testing {
 namespace {
 
-std::string Folder() { return std::string(S2P_SOURCE_DIR) + "/trainer/presets/ablation/"; }
+std::string Folder() { return std::string(S2P_SOURCE_DIR) + "/trainer/spec/presets/ablation/"; }
 
 v1::TrainingSpec Resolved(const std::string& name) {
   const auto spec = ReadSpec(Folder() + name + ".textproto");
