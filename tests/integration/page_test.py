@@ -82,7 +82,7 @@ class Page(unittest.TestCase):
                           "127.0.0.1:0", "--address-file", address_file, *flags)
 
     def browse(self, scenario, address=None, on_ready=None, **environment):
-        """Runs a scenario; one of the page alone without an address. It says what it waits for."""
+        """Runs a scenario; without an address a suite of the page alone. It says what it waits for."""
         url = ["http://%s/" % address] if address else []
         self.node([os.path.join(WEB, "scenarios.mjs"), scenario] + url, on_ready, **environment)
 
@@ -209,152 +209,14 @@ class Page(unittest.TestCase):
     def test_page_passes_over_what_the_programs_pass_over(self):
         self.node([os.path.join(WEB, "left_behind_test.mjs")])
 
-    def test_erased_drawing_is_no_query(self):
-        self.browse("erasedDrawingIsNoQuery")
+    def test_page_alone(self):
+        self.browse("page")
 
-    def test_nothing_to_see_is_no_query(self):
-        self.browse("nothingToSeeIsNoQuery")
+    def test_page_alone_when_calls_fail(self):
+        self.browse("failures")
 
-    def test_erased_part_is_searched_with_the_rest(self):
-        self.browse("erasedPartIsSearchedWithTheRest")
-
-    def test_results_are_stale_once_the_query_has_changed(self):
-        self.browse("resultsAreStaleOnceTheQueryHasChanged")
-
-    def test_later_change_cancels_a_link_that_is_being_opened(self):
-        self.browse("laterChangeCancelsALinkThatIsBeingOpened")
-
-    def test_removed_example_is_no_query(self):
-        self.browse("removedExampleIsNoQuery")
-
-    def test_blank_pictures_are_said_to_be_blank(self):
-        self.browse("blankPicturesAreSaidToBeBlank")
-
-    def test_reload_shows_drawings(self):
-        self.browse("reloadShowsDrawings")
-
-    def test_reload_shows_pictures_and_examples(self):
-        self.browse("reloadShowsPicturesAndExamples")
-
-    def test_reload_shows_filters(self):
-        self.browse("reloadShowsFilters")
-
-    def test_reload_shows_where_the_reader_went(self):
-        self.browse("reloadShowsWhereTheReaderWent")
-
-    def test_address_of_a_long_search_is_not_that_of_another(self):
-        self.browse("addressOfALongSearchIsNotThatOfAnother")
-
-    def test_back_and_forward_show_what_the_address_says(self):
-        self.browse("backAndForwardShowWhatTheAddressSays")
-
-    def test_damaged_link_keeps_the_drawing(self):
-        self.browse("damagedLinkKeepsTheDrawing")
-
-    def test_older_link_is_read(self):
-        self.browse("olderLinkIsRead")
-
-    def test_browser_of_2021(self):
-        self.browse("browserOf2021")
-
-    def test_dialogs_of_2021(self):
-        self.browse("dialogsOf2021")
-
-    def test_failed_search_is_said_once(self):
-        self.browse("failedSearchIsSaidOnce")
-
-    def test_limit_is_not_tried_again(self):
-        self.browse("limitIsNotTriedAgain")
-
-    def test_date_to_retry_after_is_waited_for(self):
-        self.browse("dateToRetryAfterIsWaitedFor")
-
-    def test_limit_of_a_proxy_is_not_taken_for_wrong_passwords(self):
-        self.browse("limitOfAProxyIsNotTakenForWrongPasswords")
-
-    def test_operator_view_that_is_left_at_once_stays_closed(self):
-        self.browse("operatorViewThatIsLeftAtOnceStaysClosed")
-
-    def test_address_that_may_not_change_is_loaded(self):
-        self.browse("addressThatMayNotChangeIsLoaded")
-
-    def test_late_failure_of_a_list_is_not_shown(self):
-        self.browse("lateFailureOfAListIsNotShown")
-
-    def test_photo_that_is_found_stays_when_the_server_is_back(self):
-        self.browse("photoThatIsFoundStaysWhenTheServerIsBack")
-
-    def test_answer_that_never_comes_is_given_up(self):
-        self.browse("answerThatNeverComesIsGivenUp")
-
-    def test_message_stays_while_the_search_is_repeated(self):
-        self.browse("messageStaysWhileTheSearchIsRepeated")
-
-    def test_operator_hears_of_a_server_that_is_away_once(self):
-        self.browse("operatorHearsOfAServerThatIsAwayOnce")
-
-    def test_list_that_fails_alone_is_not_asked_for_in_haste(self):
-        self.browse("listThatFailsAloneIsNotAskedForInHaste")
-
-    def test_same_note_is_shown_once(self):
-        self.browse("sameNoteIsShownOnce")
-
-    def test_stream_of_a_job_that_ends_is_said_and_resumed(self):
-        self.browse("streamOfAJobThatEndsIsSaidAndResumed")
-
-    def test_events_that_cannot_be_followed_are_said(self):
-        self.browse("eventsThatCannotBeFollowedAreSaid")
-
-    def test_job_that_is_gone_is_said_and_left_alone(self):
-        self.browse("jobThatIsGoneIsSaidAndLeftAlone")
-
-    def test_fields_that_are_no_json_are_said_in_our_words(self):
-        self.browse("fieldsThatAreNoJsonAreSaidInOurWords")
-
-    def test_photo_that_cannot_be_loaded_is_said(self):
-        self.browse("photoThatCannotBeLoadedIsSaid")
-
-    def test_system_files_of_a_folder_are_passed_over(self):
-        self.browse("systemFilesOfAFolderArePassedOver")
-
-    def test_system_files_among_files_are_passed_over(self):
-        self.browse("systemFilesAmongFilesArePassedOver")
-
-    def test_file_that_is_chosen_by_hand_is_taken(self):
-        self.browse("fileThatIsChosenByHandIsTaken")
-
-    def test_folder_with_nothing_in_it_is_said(self):
-        self.browse("folderWithNothingInItIsSaid")
-
-    def test_names_that_are_not_valid_are_named(self):
-        self.browse("namesThatAreNotValidAreNamed")
-
-    def test_file_beyond_the_limit_is_named_with_the_number(self):
-        self.browse("fileBeyondTheLimitIsNamedWithTheNumber")
-
-    def test_limit_of_the_server_is_said_once_in_its_words(self):
-        self.browse("limitOfTheServerIsSaidOnceInItsWords")
-
-    def test_other_formats_get_the_servers_sentence(self):
-        self.browse("otherFormatsGetTheServersSentence")
-
-    def test_two_files_of_one_id_do_not_replace_each_other(self):
-        self.browse("twoFilesOfOneIdDoNotReplaceEachOther")
-
-    def test_logged_out_is_said_once_for_all_files(self):
-        self.browse("loggedOutIsSaidOnceForAllFiles")
-
-    def test_upload_says_that_it_waits_until_it_resumes(self):
-        self.browse("uploadSaysThatItWaitsUntilItResumes")
-
-    def test_file_that_fails_after_waiting_ends_the_wait(self):
-        self.browse("fileThatFailsAfterWaitingEndsTheWait")
-
-    def test_stop_ends_the_pause_before_a_further_try(self):
-        self.browse("stopEndsThePauseBeforeAFurtherTry")
-
-    def test_odd_ids_go_through_the_page(self):
-        self.browse("oddIdsGoThroughThePage")
+    def test_page_alone_with_uploads(self):
+        self.browse("uploads")
 
 
 if __name__ == "__main__":

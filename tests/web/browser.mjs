@@ -14,11 +14,24 @@ export const SHAPES = {
   bars: [[[0.1, 0.2], [0.9, 0.2]], [[0.1, 0.4], [0.9, 0.4]], [[0.1, 0.6], [0.9, 0.6]], [[0.1, 0.8], [0.9, 0.8]]],
 };
 
-/** Runs `scenario` on a fresh page; fails on what the page logs as an error. `prepare` gets the context before the page opens. */
+// Started by the first scenario, since that takes longer than most scenarios.
+let browser = null;
+
+/** Ends the browser that the scenarios of this process share. */
+export async function closeBrowser() {
+  if (browser) await browser.close();
+  browser = null;
+}
+
+/**
+ * Runs `scenario` on a fresh page of a context of its own; fails on what the page logs as an error. `prepare` gets the context before the
+ * page opens.
+ */
 export async function withPage(url, { prepare = async () => {}, ...options }, scenario) {
-  const browser = await chromium.launch({ executablePath: process.env.S2P_CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox'], timeout: 0 });
+  browser ??= await chromium.launch({ executablePath: process.env.S2P_CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox'], timeout: 0 });
+  let context = null;
   try {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, acceptDownloads: true, ...options });
+    context = await browser.newContext({ viewport: { width: 1280, height: 860 }, acceptDownloads: true, ...options });
     context.setDefaultTimeout(0);
     await prepare(context);
     const page = await context.newPage();
@@ -32,7 +45,7 @@ export async function withPage(url, { prepare = async () => {}, ...options }, sc
     await scenario(page, context);
     assert.deepEqual(errors, []);
   } finally {
-    await browser.close();
+    if (context) await context.close();
   }
 }
 

@@ -5,7 +5,7 @@
 // the pen to its result. Fails if fewer than half of them come among the first five.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { expectText, shot, until, withPage } from './browser.mjs';
+import { closeBrowser, expectText, shot, until, withPage } from './browser.mjs';
 
 const [url, dataset, count] = process.argv.slice(2);
 const images = readFileSync(`${dataset}/dataset.jsonl`, 'utf8').trim().split('\n').map((text) => JSON.parse(text));
@@ -60,3 +60,4 @@ await withPage(url, {}, async (page) => {
   console.log(`${times.length} sketches: first result after ${at(0.5)} ms (median), ${at(0.95)} ms (p95)`);
   assert.ok(ranks.filter((rank) => rank >= 1 && rank <= 5).length * 2 >= ranks.length);
 });
+await closeBrowser();
