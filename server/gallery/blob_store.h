@@ -1,6 +1,6 @@
 // The original bytes of the gallery's items, named by what is in them.
-#ifndef S2P_SERVER_BLOB_STORE_H_
-#define S2P_SERVER_BLOB_STORE_H_
+#ifndef S2P_SERVER_GALLERY_BLOB_STORE_H_
+#define S2P_SERVER_GALLERY_BLOB_STORE_H_
 
 #include <cstdint>
 #include <functional>
@@ -72,4 +72,4 @@ class BlobStore {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_BLOB_STORE_H_
+#endif  // S2P_SERVER_GALLERY_BLOB_STORE_H_

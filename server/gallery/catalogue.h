@@ -1,6 +1,6 @@
 // The catalogue: what the gallery durably knows, in one SQLite file.
-#ifndef S2P_SERVER_CATALOGUE_H_
-#define S2P_SERVER_CATALOGUE_H_
+#ifndef S2P_SERVER_GALLERY_CATALOGUE_H_
+#define S2P_SERVER_GALLERY_CATALOGUE_H_
 
 #include <cstdint>
 #include <functional>
@@ -119,4 +119,4 @@ class Catalogue {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_CATALOGUE_H_
+#endif  // S2P_SERVER_GALLERY_CATALOGUE_H_

@@ -1,6 +1,6 @@
 // The catalogue's schema and statements. For catalogue.cc only.
-#ifndef S2P_SERVER_CATALOGUE_SQL_H_
-#define S2P_SERVER_CATALOGUE_SQL_H_
+#ifndef S2P_SERVER_GALLERY_CATALOGUE_SQL_H_
+#define S2P_SERVER_GALLERY_CATALOGUE_SQL_H_
 
 #include <cstdint>
 
@@ -102,4 +102,4 @@ inline constexpr char kDeletePin[] = "DELETE FROM pin";
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_CATALOGUE_SQL_H_
+#endif  // S2P_SERVER_GALLERY_CATALOGUE_SQL_H_

@@ -1,7 +1,7 @@
 // The gallery on disk and in memory, as one class. For the gallery's own files only: everybody else
 // has gallery.h.
-#ifndef S2P_SERVER_DURABLE_GALLERY_H_
-#define S2P_SERVER_DURABLE_GALLERY_H_
+#ifndef S2P_SERVER_GALLERY_DURABLE_GALLERY_H_
+#define S2P_SERVER_GALLERY_DURABLE_GALLERY_H_
 
 #include <atomic>
 #include <cstdint>
@@ -225,4 +225,4 @@ class DurableGallery::Recording {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_DURABLE_GALLERY_H_
+#endif  // S2P_SERVER_GALLERY_DURABLE_GALLERY_H_

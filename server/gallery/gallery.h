@@ -1,6 +1,6 @@
 // The gallery: the durable truth on disk, and the view of it that is being searched.
-#ifndef S2P_SERVER_GALLERY_H_
-#define S2P_SERVER_GALLERY_H_
+#ifndef S2P_SERVER_GALLERY_GALLERY_H_
+#define S2P_SERVER_GALLERY_GALLERY_H_
 
 #include <cstdint>
 #include <functional>
@@ -153,4 +153,4 @@ class Gallery {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_GALLERY_H_
+#endif  // S2P_SERVER_GALLERY_GALLERY_H_

@@ -1,6 +1,6 @@
 // The frozen part of a gallery view.
-#ifndef S2P_SERVER_GALLERY_BASE_H_
-#define S2P_SERVER_GALLERY_BASE_H_
+#ifndef S2P_SERVER_GALLERY_GALLERY_BASE_H_
+#define S2P_SERVER_GALLERY_GALLERY_BASE_H_
 
 #include <cstdint>
 #include <memory>
@@ -62,4 +62,4 @@ absl::Status CheckVectors(const GalleryViewModel& model, const std::string& phot
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_GALLERY_BASE_H_
+#endif  // S2P_SERVER_GALLERY_GALLERY_BASE_H_

@@ -1,6 +1,6 @@
 // Embeds stored items with a model that has not seen them.
-#ifndef S2P_SERVER_GALLERY_EMBEDDER_H_
-#define S2P_SERVER_GALLERY_EMBEDDER_H_
+#ifndef S2P_SERVER_GALLERY_GALLERY_EMBEDDER_H_
+#define S2P_SERVER_GALLERY_GALLERY_EMBEDDER_H_
 
 #include <cstdint>
 #include <functional>
@@ -47,4 +47,4 @@ class GalleryEmbedder {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_GALLERY_EMBEDDER_H_
+#endif  // S2P_SERVER_GALLERY_GALLERY_EMBEDDER_H_

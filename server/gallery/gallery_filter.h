@@ -1,6 +1,6 @@
 // Which items of a gallery pass a filter.
-#ifndef S2P_SERVER_GALLERY_FILTER_H_
-#define S2P_SERVER_GALLERY_FILTER_H_
+#ifndef S2P_SERVER_GALLERY_GALLERY_FILTER_H_
+#define S2P_SERVER_GALLERY_GALLERY_FILTER_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -72,4 +72,4 @@ class MetadataIndex {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_GALLERY_FILTER_H_
+#endif  // S2P_SERVER_GALLERY_GALLERY_FILTER_H_

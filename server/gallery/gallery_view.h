@@ -1,6 +1,6 @@
 // The gallery as one version of the model sees it, at one moment.
-#ifndef S2P_SERVER_GALLERY_VIEW_H_
-#define S2P_SERVER_GALLERY_VIEW_H_
+#ifndef S2P_SERVER_GALLERY_GALLERY_VIEW_H_
+#define S2P_SERVER_GALLERY_GALLERY_VIEW_H_
 
 #include <cstdint>
 #include <map>
@@ -98,4 +98,4 @@ class GalleryView {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_GALLERY_VIEW_H_
+#endif  // S2P_SERVER_GALLERY_GALLERY_VIEW_H_

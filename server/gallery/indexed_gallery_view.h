@@ -1,6 +1,6 @@
 // The gallery view that searches an index: a frozen base, a small tail, and what was removed.
-#ifndef S2P_SERVER_INDEXED_GALLERY_VIEW_H_
-#define S2P_SERVER_INDEXED_GALLERY_VIEW_H_
+#ifndef S2P_SERVER_GALLERY_INDEXED_GALLERY_VIEW_H_
+#define S2P_SERVER_GALLERY_INDEXED_GALLERY_VIEW_H_
 
 #include <cstdint>
 #include <memory>
@@ -128,4 +128,4 @@ absl::Status CheckRow(const GalleryViewModel& model, const GalleryRow& row);
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_INDEXED_GALLERY_VIEW_H_
+#endif  // S2P_SERVER_GALLERY_INDEXED_GALLERY_VIEW_H_

@@ -1,6 +1,6 @@
 // Blobs that no item names, kept until an operator deletes them.
-#ifndef S2P_SERVER_ORPHANED_BLOBS_H_
-#define S2P_SERVER_ORPHANED_BLOBS_H_
+#ifndef S2P_SERVER_GALLERY_ORPHANED_BLOBS_H_
+#define S2P_SERVER_GALLERY_ORPHANED_BLOBS_H_
 
 #include <cstdint>
 #include <string>
@@ -41,4 +41,4 @@ class OrphanedBlobs {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_ORPHANED_BLOBS_H_
+#endif  // S2P_SERVER_GALLERY_ORPHANED_BLOBS_H_

@@ -1,6 +1,6 @@
 // Frees what was retired, on a thread of its own.
-#ifndef S2P_SERVER_REAPER_H_
-#define S2P_SERVER_REAPER_H_
+#ifndef S2P_SERVER_GALLERY_REAPER_H_
+#define S2P_SERVER_GALLERY_REAPER_H_
 
 #include <memory>
 #include <thread>
@@ -57,4 +57,4 @@ class Reaper {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_REAPER_H_
+#endif  // S2P_SERVER_GALLERY_REAPER_H_

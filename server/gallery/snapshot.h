@@ -1,6 +1,6 @@
 // What a query is answered with: one version of the model and the gallery embedded with it.
-#ifndef S2P_SERVER_SNAPSHOT_H_
-#define S2P_SERVER_SNAPSHOT_H_
+#ifndef S2P_SERVER_GALLERY_SNAPSHOT_H_
+#define S2P_SERVER_GALLERY_SNAPSHOT_H_
 
 #include <cstdint>
 #include <memory>
@@ -53,4 +53,4 @@ class SnapshotSlot {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_SNAPSHOT_H_
+#endif  // S2P_SERVER_GALLERY_SNAPSHOT_H_

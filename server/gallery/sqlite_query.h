@@ -1,6 +1,6 @@
 // Prepared statements of the catalogue's database. For the catalogue's own files only.
-#ifndef S2P_SERVER_SQLITE_QUERY_H_
-#define S2P_SERVER_SQLITE_QUERY_H_
+#ifndef S2P_SERVER_GALLERY_SQLITE_QUERY_H_
+#define S2P_SERVER_GALLERY_SQLITE_QUERY_H_
 
 #include <cstdint>
 #include <map>
@@ -88,4 +88,4 @@ class SqliteQuery {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_SQLITE_QUERY_H_
+#endif  // S2P_SERVER_GALLERY_SQLITE_QUERY_H_

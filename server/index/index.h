@@ -1,6 +1,6 @@
 // Nearest neighbours among a fixed set of vectors.
-#ifndef S2P_SERVER_INDEX_H_
-#define S2P_SERVER_INDEX_H_
+#ifndef S2P_SERVER_INDEX_INDEX_H_
+#define S2P_SERVER_INDEX_INDEX_H_
 
 #include <cstdint>
 #include <memory>
@@ -63,4 +63,4 @@ float InnerProductTolerance(int dimension);
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_INDEX_H_
+#endif  // S2P_SERVER_INDEX_INDEX_H_

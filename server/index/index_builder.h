@@ -1,6 +1,6 @@
 // Which index a gallery of some size is searched with, and how it comes to be.
-#ifndef S2P_SERVER_INDEX_BUILDER_H_
-#define S2P_SERVER_INDEX_BUILDER_H_
+#ifndef S2P_SERVER_INDEX_INDEX_BUILDER_H_
+#define S2P_SERVER_INDEX_INDEX_BUILDER_H_
 
 #include <cstdint>
 #include <functional>
@@ -63,4 +63,4 @@ class IndexBuilder {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_INDEX_BUILDER_H_
+#endif  // S2P_SERVER_INDEX_INDEX_BUILDER_H_

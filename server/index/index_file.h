@@ -3,8 +3,8 @@
 //
 // Format 1: the 8 bytes "s2pindex", the format's number as a little-endian uint32, SHA-256 of the
 // rest as 64 lower-case hex digits, a line feed, and the rest: a serialised v1::IndexFile.
-#ifndef S2P_SERVER_INDEX_FILE_H_
-#define S2P_SERVER_INDEX_FILE_H_
+#ifndef S2P_SERVER_INDEX_INDEX_FILE_H_
+#define S2P_SERVER_INDEX_INDEX_FILE_H_
 
 #include <cstdint>
 #include <set>
@@ -42,4 +42,4 @@ class IndexFiles {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_INDEX_FILE_H_
+#endif  // S2P_SERVER_INDEX_INDEX_FILE_H_

@@ -1,6 +1,6 @@
 // FAISS's exceptions as statuses. For the index's own files only.
-#ifndef S2P_SERVER_INDEX_GUARD_H_
-#define S2P_SERVER_INDEX_GUARD_H_
+#ifndef S2P_SERVER_INDEX_INDEX_GUARD_H_
+#define S2P_SERVER_INDEX_INDEX_GUARD_H_
 
 #include <cstdint>
 #include <exception>
@@ -60,4 +60,4 @@ inline std::vector<std::vector<IndexMatch>> IndexMatchesOf(const std::vector<flo
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_INDEX_GUARD_H_
+#endif  // S2P_SERVER_INDEX_INDEX_GUARD_H_

@@ -1,6 +1,6 @@
 // An inverted-file index: the vectors are divided into lists, and a search visits the nearest few.
-#ifndef S2P_SERVER_INDEX_IVF_H_
-#define S2P_SERVER_INDEX_IVF_H_
+#ifndef S2P_SERVER_INDEX_INDEX_IVF_H_
+#define S2P_SERVER_INDEX_INDEX_IVF_H_
 
 #include <cstdint>
 #include <functional>
@@ -67,4 +67,4 @@ class IvfIndex : public Index {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_INDEX_IVF_H_
+#endif  // S2P_SERVER_INDEX_INDEX_IVF_H_

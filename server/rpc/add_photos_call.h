@@ -1,6 +1,6 @@
 // One AddPhotos stream.
-#ifndef S2P_SERVER_ADD_PHOTOS_CALL_H_
-#define S2P_SERVER_ADD_PHOTOS_CALL_H_
+#ifndef S2P_SERVER_RPC_ADD_PHOTOS_CALL_H_
+#define S2P_SERVER_RPC_ADD_PHOTOS_CALL_H_
 
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
@@ -20,4 +20,4 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartAddPhotos(
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_ADD_PHOTOS_CALL_H_
+#endif  // S2P_SERVER_RPC_ADD_PHOTOS_CALL_H_

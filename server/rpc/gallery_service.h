@@ -1,6 +1,6 @@
 // GalleryService of gallery.proto.
-#ifndef S2P_SERVER_GALLERY_SERVICE_H_
-#define S2P_SERVER_GALLERY_SERVICE_H_
+#ifndef S2P_SERVER_RPC_GALLERY_SERVICE_H_
+#define S2P_SERVER_RPC_GALLERY_SERVICE_H_
 
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "server/rpc/service_context.h"
@@ -45,4 +45,4 @@ class GalleryServiceImpl final : public GalleryCallbackService {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_GALLERY_SERVICE_H_
+#endif  // S2P_SERVER_RPC_GALLERY_SERVICE_H_

@@ -1,6 +1,6 @@
 // One GetPhoto stream.
-#ifndef S2P_SERVER_GET_PHOTO_CALL_H_
-#define S2P_SERVER_GET_PHOTO_CALL_H_
+#ifndef S2P_SERVER_RPC_GET_PHOTO_CALL_H_
+#define S2P_SERVER_RPC_GET_PHOTO_CALL_H_
 
 #include <grpcpp/support/server_callback.h>
 
@@ -16,4 +16,4 @@ grpc::ServerWriteReactor<v1::GetPhotoResponse>* StartGetPhoto(const ServiceConte
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_GET_PHOTO_CALL_H_
+#endif  // S2P_SERVER_RPC_GET_PHOTO_CALL_H_

@@ -1,6 +1,6 @@
 // The server's metrics, as numbers that the rest of the server sets. Names: docs/operations.md.
-#ifndef S2P_SERVER_METRICS_H_
-#define S2P_SERVER_METRICS_H_
+#ifndef S2P_SERVER_RPC_METRICS_H_
+#define S2P_SERVER_RPC_METRICS_H_
 
 #include <cstdint>
 #include <memory>
@@ -58,4 +58,4 @@ class Metrics {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_METRICS_H_
+#endif  // S2P_SERVER_RPC_METRICS_H_

@@ -1,6 +1,6 @@
 // ModelService of model.proto.
-#ifndef S2P_SERVER_MODEL_SERVICE_H_
-#define S2P_SERVER_MODEL_SERVICE_H_
+#ifndef S2P_SERVER_RPC_MODEL_SERVICE_H_
+#define S2P_SERVER_RPC_MODEL_SERVICE_H_
 
 #include "absl/time/time.h"
 #include "s2p/v1/model.grpc.pb.h"
@@ -37,4 +37,4 @@ class ModelServiceImpl final : public v1::ModelService::CallbackService {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_MODEL_SERVICE_H_
+#endif  // S2P_SERVER_RPC_MODEL_SERVICE_H_

@@ -1,6 +1,6 @@
 // Adds one photo: from its request to its outcome.
-#ifndef S2P_SERVER_PHOTO_ADDER_H_
-#define S2P_SERVER_PHOTO_ADDER_H_
+#ifndef S2P_SERVER_RPC_PHOTO_ADDER_H_
+#define S2P_SERVER_RPC_PHOTO_ADDER_H_
 
 #include "absl/status/statusor.h"
 #include "s2p/v1/gallery.pb.h"
@@ -17,4 +17,4 @@ v1::AddPhotoResponse AddPhoto(const ServiceContext& service, v1::AddPhotoRequest
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_PHOTO_ADDER_H_
+#endif  // S2P_SERVER_RPC_PHOTO_ADDER_H_

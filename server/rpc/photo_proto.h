@@ -1,6 +1,6 @@
 // A gallery item as the API shows it.
-#ifndef S2P_SERVER_PHOTO_PROTO_H_
-#define S2P_SERVER_PHOTO_PROTO_H_
+#ifndef S2P_SERVER_RPC_PHOTO_PROTO_H_
+#define S2P_SERVER_RPC_PHOTO_PROTO_H_
 
 #include "s2p/v1/gallery.pb.h"
 #include "server/gallery/gallery_view.h"
@@ -11,4 +11,4 @@ v1::Photo ToProto(const GalleryItem& item);
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_PHOTO_PROTO_H_
+#endif  // S2P_SERVER_RPC_PHOTO_PROTO_H_

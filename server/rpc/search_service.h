@@ -1,6 +1,6 @@
 // SearchService of search.proto.
-#ifndef S2P_SERVER_SEARCH_SERVICE_H_
-#define S2P_SERVER_SEARCH_SERVICE_H_
+#ifndef S2P_SERVER_RPC_SEARCH_SERVICE_H_
+#define S2P_SERVER_RPC_SEARCH_SERVICE_H_
 
 #include "s2p/v1/search.grpc.pb.h"
 #include "server/rpc/service_context.h"
@@ -24,4 +24,4 @@ class SearchServiceImpl final : public v1::SearchService::CallbackService {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_SEARCH_SERVICE_H_
+#endif  // S2P_SERVER_RPC_SEARCH_SERVICE_H_

@@ -1,6 +1,6 @@
 // s2p-server put together: gallery, loader, batcher, services, ports.
-#ifndef S2P_SERVER_SERVER_H_
-#define S2P_SERVER_SERVER_H_
+#ifndef S2P_SERVER_RPC_SERVER_H_
+#define S2P_SERVER_RPC_SERVER_H_
 
 #include <memory>
 #include <string>
@@ -71,4 +71,4 @@ class SearchServer {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_SERVER_H_
+#endif  // S2P_SERVER_RPC_SERVER_H_

@@ -1,6 +1,6 @@
 // What the services share.
-#ifndef S2P_SERVER_SERVICE_CONTEXT_H_
-#define S2P_SERVER_SERVICE_CONTEXT_H_
+#ifndef S2P_SERVER_RPC_SERVICE_CONTEXT_H_
+#define S2P_SERVER_RPC_SERVICE_CONTEXT_H_
 
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
@@ -60,4 +60,4 @@ grpc::ServerUnaryReactor* StartStorageCall(const ServiceContext& service,
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_SERVICE_CONTEXT_H_
+#endif  // S2P_SERVER_RPC_SERVICE_CONTEXT_H_

@@ -1,6 +1,6 @@
 // The WatchModelStatus streams of a server.
-#ifndef S2P_SERVER_WATCH_MODEL_CALL_H_
-#define S2P_SERVER_WATCH_MODEL_CALL_H_
+#ifndef S2P_SERVER_RPC_WATCH_MODEL_CALL_H_
+#define S2P_SERVER_RPC_WATCH_MODEL_CALL_H_
 
 #include <grpcpp/support/server_callback.h>
 
@@ -59,4 +59,4 @@ class WatchModelCalls {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_WATCH_MODEL_CALL_H_
+#endif  // S2P_SERVER_RPC_WATCH_MODEL_CALL_H_

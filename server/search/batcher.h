@@ -1,6 +1,6 @@
 // Between requests and the encoder: many small requests become few full batches.
-#ifndef S2P_SERVER_BATCHER_H_
-#define S2P_SERVER_BATCHER_H_
+#ifndef S2P_SERVER_SEARCH_BATCHER_H_
+#define S2P_SERVER_SEARCH_BATCHER_H_
 
 #include <deque>
 #include <functional>
@@ -142,4 +142,4 @@ class Batcher {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_BATCHER_H_
+#endif  // S2P_SERVER_SEARCH_BATCHER_H_

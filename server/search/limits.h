@@ -1,6 +1,6 @@
 // What one request may ask for. Every number is a flag of s2p-server.
-#ifndef S2P_SERVER_LIMITS_H_
-#define S2P_SERVER_LIMITS_H_
+#ifndef S2P_SERVER_SEARCH_LIMITS_H_
+#define S2P_SERVER_SEARCH_LIMITS_H_
 
 #include <cstdint>
 
@@ -30,4 +30,4 @@ struct Limits {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_LIMITS_H_
+#endif  // S2P_SERVER_SEARCH_LIMITS_H_

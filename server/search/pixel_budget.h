@@ -1,6 +1,6 @@
 // How much memory decoded images may take.
-#ifndef S2P_SERVER_PIXEL_BUDGET_H_
-#define S2P_SERVER_PIXEL_BUDGET_H_
+#ifndef S2P_SERVER_SEARCH_PIXEL_BUDGET_H_
+#define S2P_SERVER_SEARCH_PIXEL_BUDGET_H_
 
 #include <cstdint>
 #include <memory>
@@ -29,4 +29,4 @@ class PixelBudget {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_PIXEL_BUDGET_H_
+#endif  // S2P_SERVER_SEARCH_PIXEL_BUDGET_H_

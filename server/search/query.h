@@ -1,6 +1,6 @@
 // A search request, checked and in our own types.
-#ifndef S2P_SERVER_QUERY_H_
-#define S2P_SERVER_QUERY_H_
+#ifndef S2P_SERVER_SEARCH_QUERY_H_
+#define S2P_SERVER_SEARCH_QUERY_H_
 
 #include <cstdint>
 #include <optional>
@@ -54,4 +54,4 @@ absl::StatusOr<EmbeddingMatrix> FuseExamples(const Query& query, const Embedding
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_QUERY_H_
+#endif  // S2P_SERVER_SEARCH_QUERY_H_

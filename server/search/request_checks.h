@@ -1,7 +1,7 @@
 // Checks of what requests have in common, before any work is done. All give InvalidArgument naming
 // the field.
-#ifndef S2P_SERVER_REQUEST_CHECKS_H_
-#define S2P_SERVER_REQUEST_CHECKS_H_
+#ifndef S2P_SERVER_SEARCH_REQUEST_CHECKS_H_
+#define S2P_SERVER_SEARCH_REQUEST_CHECKS_H_
 
 #include <google/protobuf/map.h>
 
@@ -31,4 +31,4 @@ absl::StatusOr<v1::Modality> ParseModality(v1::Modality modality, absl::string_v
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_REQUEST_CHECKS_H_
+#endif  // S2P_SERVER_SEARCH_REQUEST_CHECKS_H_

@@ -1,6 +1,6 @@
 // Backups of a server's data folder: made while it serves, checked, and put back.
-#ifndef S2P_SERVER_BACKUP_H_
-#define S2P_SERVER_BACKUP_H_
+#ifndef S2P_SERVER_VERSIONS_BACKUP_H_
+#define S2P_SERVER_VERSIONS_BACKUP_H_
 
 #include <cstdint>
 #include <string>
@@ -42,4 +42,4 @@ absl::StatusOr<DataFolderReport> CheckDataFolder(const std::string& data_dir);
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_BACKUP_H_
+#endif  // S2P_SERVER_VERSIONS_BACKUP_H_

@@ -1,6 +1,6 @@
 // The server's own copies of published checkpoints.
-#ifndef S2P_SERVER_CHECKPOINT_ADOPTER_H_
-#define S2P_SERVER_CHECKPOINT_ADOPTER_H_
+#ifndef S2P_SERVER_VERSIONS_CHECKPOINT_ADOPTER_H_
+#define S2P_SERVER_VERSIONS_CHECKPOINT_ADOPTER_H_
 
 #include <cstdint>
 #include <map>
@@ -60,4 +60,4 @@ class CheckpointAdopter {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_CHECKPOINT_ADOPTER_H_
+#endif  // S2P_SERVER_VERSIONS_CHECKPOINT_ADOPTER_H_

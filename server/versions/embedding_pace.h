@@ -1,6 +1,6 @@
 // How much of the time the embedding of a gallery may take.
-#ifndef S2P_SERVER_EMBEDDING_PACE_H_
-#define S2P_SERVER_EMBEDDING_PACE_H_
+#ifndef S2P_SERVER_VERSIONS_EMBEDDING_PACE_H_
+#define S2P_SERVER_VERSIONS_EMBEDDING_PACE_H_
 
 #include <functional>
 #include <utility>
@@ -29,4 +29,4 @@ class EmbeddingPace {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_EMBEDDING_PACE_H_
+#endif  // S2P_SERVER_VERSIONS_EMBEDDING_PACE_H_

@@ -1,6 +1,6 @@
 // From published checkpoint to serving snapshot.
-#ifndef S2P_SERVER_SNAPSHOT_LOADER_H_
-#define S2P_SERVER_SNAPSHOT_LOADER_H_
+#ifndef S2P_SERVER_VERSIONS_SNAPSHOT_LOADER_H_
+#define S2P_SERVER_VERSIONS_SNAPSHOT_LOADER_H_
 
 #include <cstdint>
 #include <deque>
@@ -231,4 +231,4 @@ class SnapshotLoader {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_SNAPSHOT_LOADER_H_
+#endif  // S2P_SERVER_VERSIONS_SNAPSHOT_LOADER_H_

@@ -1,6 +1,6 @@
 // Random changes of a prepared image that leave who or what it shows the same.
-#ifndef S2P_TRAINER_AUGMENTATION_H_
-#define S2P_TRAINER_AUGMENTATION_H_
+#ifndef S2P_TRAINER_DATA_AUGMENTATION_H_
+#define S2P_TRAINER_DATA_AUGMENTATION_H_
 
 #include <cstdint>
 
@@ -30,4 +30,4 @@ Image Augment(const v1::TrainingSpec::AugmentationSpec& spec, const Augmentation
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_AUGMENTATION_H_
+#endif  // S2P_TRAINER_DATA_AUGMENTATION_H_

@@ -1,6 +1,6 @@
 // Decodes once, augments ahead: turns sampled indices into the floats of a batch.
-#ifndef S2P_TRAINER_BATCH_LOADER_H_
-#define S2P_TRAINER_BATCH_LOADER_H_
+#ifndef S2P_TRAINER_DATA_BATCH_LOADER_H_
+#define S2P_TRAINER_DATA_BATCH_LOADER_H_
 
 #include <cstdint>
 #include <functional>
@@ -93,4 +93,4 @@ class BatchLoader {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_BATCH_LOADER_H_
+#endif  // S2P_TRAINER_DATA_BATCH_LOADER_H_

@@ -1,7 +1,7 @@
 // A labelled set of images in a folder: dataset.json and dataset.jsonl (docs/datasets.md). Or in
 // one file: trainer/data/packed_images.h.
-#ifndef S2P_TRAINER_DATA_SET_H_
-#define S2P_TRAINER_DATA_SET_H_
+#ifndef S2P_TRAINER_DATA_DATA_SET_H_
+#define S2P_TRAINER_DATA_DATA_SET_H_
 
 #include <cstdint>
 #include <memory>
@@ -106,4 +106,4 @@ bool IsHeldBack(const DataSetImage& image, const v1::TrainingSpec::ValidationSpe
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_DATA_SET_H_
+#endif  // S2P_TRAINER_DATA_DATA_SET_H_

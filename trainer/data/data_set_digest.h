@@ -1,6 +1,6 @@
 // Which data a data set holds, as one number.
-#ifndef S2P_TRAINER_DATA_SET_DIGEST_H_
-#define S2P_TRAINER_DATA_SET_DIGEST_H_
+#ifndef S2P_TRAINER_DATA_DATA_SET_DIGEST_H_
+#define S2P_TRAINER_DATA_DATA_SET_DIGEST_H_
 
 #include <string>
 
@@ -14,4 +14,4 @@ absl::StatusOr<std::string> DataSetDigest(const std::string& folder);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_DATA_SET_DIGEST_H_
+#endif  // S2P_TRAINER_DATA_DATA_SET_DIGEST_H_

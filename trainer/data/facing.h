@@ -1,7 +1,7 @@
 // Whether photos show their things from both sides, which decides if mirroring them is practice for
 // what will be searched or a second task that nobody asks for.
-#ifndef S2P_TRAINER_FACING_H_
-#define S2P_TRAINER_FACING_H_
+#ifndef S2P_TRAINER_DATA_FACING_H_
+#define S2P_TRAINER_DATA_FACING_H_
 
 #include <optional>
 #include <vector>
@@ -29,4 +29,4 @@ inline constexpr double kBothWaysShare = 0.25;
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_FACING_H_
+#endif  // S2P_TRAINER_DATA_FACING_H_

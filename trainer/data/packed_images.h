@@ -5,8 +5,8 @@
 // "preprocessing.sketch" (U8: the text of the two files, and v1.Preprocessing as JSON); "photo" and
 // "sketch" (U8 [n, height, width, channels]; channels 1 where the images are grey, else 3), in the
 // order of the lines of that modality, each there where it has an image.
-#ifndef S2P_TRAINER_PACKED_IMAGES_H_
-#define S2P_TRAINER_PACKED_IMAGES_H_
+#ifndef S2P_TRAINER_DATA_PACKED_IMAGES_H_
+#define S2P_TRAINER_DATA_PACKED_IMAGES_H_
 
 #include <cstdint>
 #include <functional>
@@ -67,4 +67,4 @@ absl::Status PackDataSet(const DataSet& data_set, const v1::Preprocessing& photo
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_PACKED_IMAGES_H_
+#endif  // S2P_TRAINER_DATA_PACKED_IMAGES_H_

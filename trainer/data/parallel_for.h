@@ -1,6 +1,6 @@
 // A loop on several threads.
-#ifndef S2P_TRAINER_PARALLEL_FOR_H_
-#define S2P_TRAINER_PARALLEL_FOR_H_
+#ifndef S2P_TRAINER_DATA_PARALLEL_FOR_H_
+#define S2P_TRAINER_DATA_PARALLEL_FOR_H_
 
 #include <cstdint>
 #include <functional>
@@ -18,4 +18,4 @@ absl::Status ParallelFor(int64_t n, int threads, const std::function<absl::Statu
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_PARALLEL_FOR_H_
+#endif  // S2P_TRAINER_DATA_PARALLEL_FOR_H_

@@ -1,6 +1,6 @@
 // Random numbers that are the same on every machine and with every standard library.
-#ifndef S2P_TRAINER_RANDOM_H_
-#define S2P_TRAINER_RANDOM_H_
+#ifndef S2P_TRAINER_DATA_RANDOM_H_
+#define S2P_TRAINER_DATA_RANDOM_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -66,4 +66,4 @@ class Random {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_RANDOM_H_
+#endif  // S2P_TRAINER_DATA_RANDOM_H_

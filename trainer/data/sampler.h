@@ -1,6 +1,6 @@
 // Which images make up each batch.
-#ifndef S2P_TRAINER_SAMPLER_H_
-#define S2P_TRAINER_SAMPLER_H_
+#ifndef S2P_TRAINER_DATA_SAMPLER_H_
+#define S2P_TRAINER_DATA_SAMPLER_H_
 
 #include <cstdint>
 #include <string>
@@ -58,4 +58,4 @@ class PairSampler {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_SAMPLER_H_
+#endif  // S2P_TRAINER_DATA_SAMPLER_H_

@@ -1,6 +1,6 @@
 // How well attributes are predicted, one by one.
-#ifndef S2P_TRAINER_ATTRIBUTE_ACCURACY_H_
-#define S2P_TRAINER_ATTRIBUTE_ACCURACY_H_
+#ifndef S2P_TRAINER_EVALUATION_ATTRIBUTE_ACCURACY_H_
+#define S2P_TRAINER_EVALUATION_ATTRIBUTE_ACCURACY_H_
 
 #include <cstdint>
 #include <string>
@@ -29,4 +29,4 @@ std::vector<AttributeAccuracy> AttributeAccuracies(const EmbeddingMatrix& probab
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_ATTRIBUTE_ACCURACY_H_
+#endif  // S2P_TRAINER_EVALUATION_ATTRIBUTE_ACCURACY_H_

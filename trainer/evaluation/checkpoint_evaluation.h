@@ -1,6 +1,6 @@
 // Measuring a checkpoint on a data set, through its own preprocessing.
-#ifndef S2P_TRAINER_CHECKPOINT_EVALUATION_H_
-#define S2P_TRAINER_CHECKPOINT_EVALUATION_H_
+#ifndef S2P_TRAINER_EVALUATION_CHECKPOINT_EVALUATION_H_
+#define S2P_TRAINER_EVALUATION_CHECKPOINT_EVALUATION_H_
 
 #include <memory>
 #include <string>
@@ -45,4 +45,4 @@ absl::StatusOr<std::vector<AttributeAccuracy>> MeasureAttributes(
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_CHECKPOINT_EVALUATION_H_
+#endif  // S2P_TRAINER_EVALUATION_CHECKPOINT_EVALUATION_H_

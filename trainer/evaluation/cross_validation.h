@@ -1,6 +1,6 @@
 // One number of several splits.
-#ifndef S2P_TRAINER_CROSS_VALIDATION_H_
-#define S2P_TRAINER_CROSS_VALIDATION_H_
+#ifndef S2P_TRAINER_EVALUATION_CROSS_VALIDATION_H_
+#define S2P_TRAINER_EVALUATION_CROSS_VALIDATION_H_
 
 #include <vector>
 
@@ -21,4 +21,4 @@ EvaluationSpread SpreadOf(const std::vector<v1::Evaluation>& evaluations);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_CROSS_VALIDATION_H_
+#endif  // S2P_TRAINER_EVALUATION_CROSS_VALIDATION_H_

@@ -1,6 +1,6 @@
 // The baseline that needs no learning, and that every trained model has to beat.
-#ifndef S2P_TRAINER_EDGE_CORRELATION_H_
-#define S2P_TRAINER_EDGE_CORRELATION_H_
+#ifndef S2P_TRAINER_EVALUATION_EDGE_CORRELATION_H_
+#define S2P_TRAINER_EVALUATION_EDGE_CORRELATION_H_
 
 #include <string>
 
@@ -20,4 +20,4 @@ absl::StatusOr<v1::Evaluation> EvaluateEdgeCorrelation(const DataSet& data_set,
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_EDGE_CORRELATION_H_
+#endif  // S2P_TRAINER_EVALUATION_EDGE_CORRELATION_H_

@@ -1,6 +1,6 @@
 // How well a model finds the photo of a sketch, or the other way round.
-#ifndef S2P_TRAINER_EVALUATOR_H_
-#define S2P_TRAINER_EVALUATOR_H_
+#ifndef S2P_TRAINER_EVALUATION_EVALUATOR_H_
+#define S2P_TRAINER_EVALUATION_EVALUATOR_H_
 
 #include <torch/torch.h>
 
@@ -73,4 +73,4 @@ absl::StatusOr<EvaluationResult> Evaluate(DualEncoder& encoder, const Evaluation
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_EVALUATOR_H_
+#endif  // S2P_TRAINER_EVALUATION_EVALUATOR_H_

@@ -1,6 +1,6 @@
 // Images as a network takes them, without augmentation.
-#ifndef S2P_TRAINER_IMAGE_BATCH_H_
-#define S2P_TRAINER_IMAGE_BATCH_H_
+#ifndef S2P_TRAINER_EVALUATION_IMAGE_BATCH_H_
+#define S2P_TRAINER_EVALUATION_IMAGE_BATCH_H_
 
 #include <torch/torch.h>
 
@@ -18,4 +18,4 @@ torch::Tensor ToTensor(LoadedBatch& batch, torch::Device device, bool channels_l
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IMAGE_BATCH_H_
+#endif  // S2P_TRAINER_EVALUATION_IMAGE_BATCH_H_

@@ -1,6 +1,6 @@
 // How good a ranking is: CMC and mean average precision.
-#ifndef S2P_TRAINER_RETRIEVAL_METRICS_H_
-#define S2P_TRAINER_RETRIEVAL_METRICS_H_
+#ifndef S2P_TRAINER_EVALUATION_RETRIEVAL_METRICS_H_
+#define S2P_TRAINER_EVALUATION_RETRIEVAL_METRICS_H_
 
 #include <string>
 #include <vector>
@@ -52,4 +52,4 @@ void FillEvaluation(const RetrievalResult& result, int gallery_size, v1::Evaluat
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_RETRIEVAL_METRICS_H_
+#endif  // S2P_TRAINER_EVALUATION_RETRIEVAL_METRICS_H_

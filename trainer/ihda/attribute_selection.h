@@ -1,7 +1,7 @@
 // Which attributes are worth sharing between source and target (Yang et al., IEEE TMM 2020, Fig.
 // 4).
-#ifndef S2P_TRAINER_ATTRIBUTE_SELECTION_H_
-#define S2P_TRAINER_ATTRIBUTE_SELECTION_H_
+#ifndef S2P_TRAINER_IHDA_ATTRIBUTE_SELECTION_H_
+#define S2P_TRAINER_IHDA_ATTRIBUTE_SELECTION_H_
 
 #include <functional>
 #include <string>
@@ -44,4 +44,4 @@ absl::StatusOr<std::vector<SelectedAttribute>> SelectAttributes(
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_ATTRIBUTE_SELECTION_H_
+#endif  // S2P_TRAINER_IHDA_ATTRIBUTE_SELECTION_H_

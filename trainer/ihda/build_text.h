@@ -1,6 +1,6 @@
 // Which program wrote a checkpoint.
-#ifndef S2P_TRAINER_BUILD_TEXT_H_
-#define S2P_TRAINER_BUILD_TEXT_H_
+#ifndef S2P_TRAINER_IHDA_BUILD_TEXT_H_
+#define S2P_TRAINER_IHDA_BUILD_TEXT_H_
 
 #include <string>
 
@@ -11,4 +11,4 @@ std::string BuildText();
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_BUILD_TEXT_H_
+#endif  // S2P_TRAINER_IHDA_BUILD_TEXT_H_

@@ -1,6 +1,6 @@
 // What about the data and the start of a run a person should know before hours are spent on it.
-#ifndef S2P_TRAINER_DATA_REPORT_H_
-#define S2P_TRAINER_DATA_REPORT_H_
+#ifndef S2P_TRAINER_IHDA_DATA_REPORT_H_
+#define S2P_TRAINER_IHDA_DATA_REPORT_H_
 
 #include <string>
 #include <vector>
@@ -20,4 +20,4 @@ std::vector<std::string> ReportData(const OpenDataSets& data_sets, const v1::Tra
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_DATA_REPORT_H_
+#endif  // S2P_TRAINER_IHDA_DATA_REPORT_H_

@@ -1,6 +1,6 @@
 // The weights that training begins with.
-#ifndef S2P_TRAINER_FIRST_WEIGHTS_H_
-#define S2P_TRAINER_FIRST_WEIGHTS_H_
+#ifndef S2P_TRAINER_IHDA_FIRST_WEIGHTS_H_
+#define S2P_TRAINER_IHDA_FIRST_WEIGHTS_H_
 
 #include <string>
 
@@ -20,4 +20,4 @@ absl::Status LoadFirstWeights(const v1::TrainingSpec& spec, const std::string& c
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_FIRST_WEIGHTS_H_
+#endif  // S2P_TRAINER_IHDA_FIRST_WEIGHTS_H_

@@ -1,6 +1,6 @@
 // Classifiers that only training needs: identities (C_id) and domains (C_d).
-#ifndef S2P_TRAINER_HEADS_H_
-#define S2P_TRAINER_HEADS_H_
+#ifndef S2P_TRAINER_IHDA_HEADS_H_
+#define S2P_TRAINER_IHDA_HEADS_H_
 
 #include <torch/torch.h>
 
@@ -18,4 +18,4 @@ torch::nn::Sequential DomainClassifier(int dimension, v1::Recipe recipe);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_HEADS_H_
+#endif  // S2P_TRAINER_IHDA_HEADS_H_

@@ -1,7 +1,7 @@
 // How the loss terms of IHDA add up in each of its two steps (Yang et al., IEEE TMM 2020, eq. 9):
 // which features each term sees, and with which weight.
-#ifndef S2P_TRAINER_IHDA_LOSSES_H_
-#define S2P_TRAINER_IHDA_LOSSES_H_
+#ifndef S2P_TRAINER_IHDA_IHDA_LOSSES_H_
+#define S2P_TRAINER_IHDA_IHDA_LOSSES_H_
 
 #include <torch/torch.h>
 
@@ -58,4 +58,4 @@ LossSum Step2Losses(const v1::TrainingSpec& spec, const Step2Batch& batch, int e
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IHDA_LOSSES_H_
+#endif  // S2P_TRAINER_IHDA_IHDA_LOSSES_H_

@@ -1,7 +1,7 @@
 // Everything that learns: the dual encoder that will be served, and the classifiers and optimizers
 // that only training needs.
-#ifndef S2P_TRAINER_IHDA_NETWORKS_H_
-#define S2P_TRAINER_IHDA_NETWORKS_H_
+#ifndef S2P_TRAINER_IHDA_IHDA_NETWORKS_H_
+#define S2P_TRAINER_IHDA_IHDA_NETWORKS_H_
 
 #include <torch/torch.h>
 
@@ -70,4 +70,4 @@ class IhdaNetworks {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IHDA_NETWORKS_H_
+#endif  // S2P_TRAINER_IHDA_IHDA_NETWORKS_H_

@@ -1,7 +1,7 @@
 // The two steps of IHDA: which images make a batch, and which losses it has (Yang et al., IEEE TMM
 // 2020, section III and eq. 9).
-#ifndef S2P_TRAINER_IHDA_STEPS_H_
-#define S2P_TRAINER_IHDA_STEPS_H_
+#ifndef S2P_TRAINER_IHDA_IHDA_STEPS_H_
+#define S2P_TRAINER_IHDA_IHDA_STEPS_H_
 
 #include <torch/torch.h>
 
@@ -53,4 +53,4 @@ absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IHDA_STEPS_H_
+#endif  // S2P_TRAINER_IHDA_IHDA_STEPS_H_

@@ -1,6 +1,6 @@
 // One training run, from a spec to a model.
-#ifndef S2P_TRAINER_IHDA_TRAINER_H_
-#define S2P_TRAINER_IHDA_TRAINER_H_
+#ifndef S2P_TRAINER_IHDA_IHDA_TRAINER_H_
+#define S2P_TRAINER_IHDA_IHDA_TRAINER_H_
 
 #include <cstdint>
 #include <functional>
@@ -74,4 +74,4 @@ class IhdaTrainer {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IHDA_TRAINER_H_
+#endif  // S2P_TRAINER_IHDA_IHDA_TRAINER_H_

@@ -1,7 +1,7 @@
 // The rate of each update, and how strongly gradients are reversed: pure functions of where
 // training is, so that a resumed run goes on exactly as an uninterrupted one.
-#ifndef S2P_TRAINER_LEARNING_RATE_H_
-#define S2P_TRAINER_LEARNING_RATE_H_
+#ifndef S2P_TRAINER_IHDA_LEARNING_RATE_H_
+#define S2P_TRAINER_IHDA_LEARNING_RATE_H_
 
 #include <cstdint>
 
@@ -30,4 +30,4 @@ double ReversalCoefficient(int64_t iteration);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_LEARNING_RATE_H_
+#endif  // S2P_TRAINER_IHDA_LEARNING_RATE_H_

@@ -3,8 +3,8 @@
 // All return a scalar float32 tensor that is differentiable in its arguments. Where paper and
 // release differ, the functions have both forms by `recipe`; docs/training.md says what each does.
 // Labels are int64 class numbers.
-#ifndef S2P_TRAINER_LOSSES_H_
-#define S2P_TRAINER_LOSSES_H_
+#ifndef S2P_TRAINER_IHDA_LOSSES_H_
+#define S2P_TRAINER_IHDA_LOSSES_H_
 
 #include <torch/torch.h>
 
@@ -62,4 +62,4 @@ torch::Tensor ContrastiveLoss(const torch::Tensor& sketches, const torch::Tensor
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_LOSSES_H_
+#endif  // S2P_TRAINER_IHDA_LOSSES_H_

@@ -1,6 +1,6 @@
 // What a sketch and its photo differ in, taken out of features by a linear map.
-#ifndef S2P_TRAINER_PAIR_WHITENING_H_
-#define S2P_TRAINER_PAIR_WHITENING_H_
+#ifndef S2P_TRAINER_IHDA_PAIR_WHITENING_H_
+#define S2P_TRAINER_IHDA_PAIR_WHITENING_H_
 
 #include <torch/torch.h>
 
@@ -25,4 +25,4 @@ torch::Tensor PairWhitening(const torch::Tensor& differences, double shrinkage);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_PAIR_WHITENING_H_
+#endif  // S2P_TRAINER_IHDA_PAIR_WHITENING_H_

@@ -1,6 +1,6 @@
 // How far a run is, how fast it goes, and what its losses have been.
-#ifndef S2P_TRAINER_PROGRESS_METER_H_
-#define S2P_TRAINER_PROGRESS_METER_H_
+#ifndef S2P_TRAINER_IHDA_PROGRESS_METER_H_
+#define S2P_TRAINER_IHDA_PROGRESS_METER_H_
 
 #include <cstdint>
 #include <string>
@@ -44,4 +44,4 @@ class ProgressMeter {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_PROGRESS_METER_H_
+#endif  // S2P_TRAINER_IHDA_PROGRESS_METER_H_

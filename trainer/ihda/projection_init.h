@@ -1,6 +1,6 @@
 // A start for the projection that keeps what the pretrained features tell apart.
-#ifndef S2P_TRAINER_PROJECTION_INIT_H_
-#define S2P_TRAINER_PROJECTION_INIT_H_
+#ifndef S2P_TRAINER_IHDA_PROJECTION_INIT_H_
+#define S2P_TRAINER_IHDA_PROJECTION_INIT_H_
 
 #include "absl/status/status.h"
 #include "model/dual_encoder.h"
@@ -23,4 +23,4 @@ absl::Status InitializeProjection(const LabelledImages& photos, const LabelledIm
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_PROJECTION_INIT_H_
+#endif  // S2P_TRAINER_IHDA_PROJECTION_INIT_H_

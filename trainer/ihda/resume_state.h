@@ -1,6 +1,6 @@
 // Where a training run stands, in a file.
-#ifndef S2P_TRAINER_RESUME_STATE_H_
-#define S2P_TRAINER_RESUME_STATE_H_
+#ifndef S2P_TRAINER_IHDA_RESUME_STATE_H_
+#define S2P_TRAINER_IHDA_RESUME_STATE_H_
 
 #include <cstdint>
 #include <string>
@@ -38,4 +38,4 @@ absl::StatusOr<ResumeState> ReadResumeState(const std::string& path);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_RESUME_STATE_H_
+#endif  // S2P_TRAINER_IHDA_RESUME_STATE_H_

@@ -1,6 +1,6 @@
 // Which training run it is.
-#ifndef S2P_TRAINER_RUN_DIGEST_H_
-#define S2P_TRAINER_RUN_DIGEST_H_
+#ifndef S2P_TRAINER_IHDA_RUN_DIGEST_H_
+#define S2P_TRAINER_IHDA_RUN_DIGEST_H_
 
 #include <string>
 
@@ -19,4 +19,4 @@ absl::StatusOr<std::string> RunDigest(const v1::TrainingSpec& resolved);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_RUN_DIGEST_H_
+#endif  // S2P_TRAINER_IHDA_RUN_DIGEST_H_

@@ -1,6 +1,6 @@
 // What a training run has made.
-#ifndef S2P_TRAINER_TRAINED_MODEL_H_
-#define S2P_TRAINER_TRAINED_MODEL_H_
+#ifndef S2P_TRAINER_IHDA_TRAINED_MODEL_H_
+#define S2P_TRAINER_IHDA_TRAINED_MODEL_H_
 
 #include <string>
 #include <vector>
@@ -31,4 +31,4 @@ absl::StatusOr<TrainedModel> MakeTrainedModel(const v1::TrainingSpec& spec,
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_TRAINED_MODEL_H_
+#endif  // S2P_TRAINER_IHDA_TRAINED_MODEL_H_

@@ -1,6 +1,6 @@
 // The images, labels and attributes of a training run, in memory.
-#ifndef S2P_TRAINER_TRAINING_DATA_H_
-#define S2P_TRAINER_TRAINING_DATA_H_
+#ifndef S2P_TRAINER_IHDA_TRAINING_DATA_H_
+#define S2P_TRAINER_IHDA_TRAINING_DATA_H_
 
 #include <cstdint>
 #include <functional>
@@ -68,4 +68,4 @@ absl::StatusOr<TrainingData> LoadTrainingData(
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_TRAINING_DATA_H_
+#endif  // S2P_TRAINER_IHDA_TRAINING_DATA_H_

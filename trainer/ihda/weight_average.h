@@ -1,6 +1,6 @@
 // The mean of the weights that several runs end with.
-#ifndef S2P_TRAINER_WEIGHT_AVERAGE_H_
-#define S2P_TRAINER_WEIGHT_AVERAGE_H_
+#ifndef S2P_TRAINER_IHDA_WEIGHT_AVERAGE_H_
+#define S2P_TRAINER_IHDA_WEIGHT_AVERAGE_H_
 
 #include "model/safetensors.h"
 
@@ -32,4 +32,4 @@ class WeightAverage {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_WEIGHT_AVERAGE_H_
+#endif  // S2P_TRAINER_IHDA_WEIGHT_AVERAGE_H_

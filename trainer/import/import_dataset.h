@@ -1,6 +1,6 @@
 // Brings published data sets, and folders of one's own, into the format of trainer/data/data_set.h.
-#ifndef S2P_TRAINER_IMPORT_DATASET_H_
-#define S2P_TRAINER_IMPORT_DATASET_H_
+#ifndef S2P_TRAINER_IMPORT_IMPORT_DATASET_H_
+#define S2P_TRAINER_IMPORT_IMPORT_DATASET_H_
 
 #include <cstdint>
 #include <functional>
@@ -67,4 +67,4 @@ absl::StatusOr<ImportSummary> ImportDataset(
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IMPORT_DATASET_H_
+#endif  // S2P_TRAINER_IMPORT_IMPORT_DATASET_H_

@@ -2,8 +2,8 @@
 // authors publish it, and plans the import. docs/datasets.md gives the layouts and their sources.
 // All of them return NotFound for a missing file or folder of the layout, and InvalidArgument
 // naming the first file, or file and line, that is not as the layout says. Nothing is written.
-#ifndef S2P_TRAINER_IMPORT_FORMATS_H_
-#define S2P_TRAINER_IMPORT_FORMATS_H_
+#ifndef S2P_TRAINER_IMPORT_IMPORT_FORMATS_H_
+#define S2P_TRAINER_IMPORT_IMPORT_FORMATS_H_
 
 #include <cstdint>
 #include <filesystem>
@@ -46,4 +46,4 @@ absl::StatusOr<Plan> PlanCelebA(const std::filesystem::path& root);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IMPORT_FORMATS_H_
+#endif  // S2P_TRAINER_IMPORT_IMPORT_FORMATS_H_

@@ -1,7 +1,7 @@
 // The attributes of Market-1501's identities: market_attribute.mat, published with Y. Lin et al.,
 // "Improving Person Re-identification by Attribute and Identity Learning", 2019.
-#ifndef S2P_TRAINER_MARKET_ATTRIBUTES_H_
-#define S2P_TRAINER_MARKET_ATTRIBUTES_H_
+#ifndef S2P_TRAINER_IMPORT_MARKET_ATTRIBUTES_H_
+#define S2P_TRAINER_IMPORT_MARKET_ATTRIBUTES_H_
 
 #include <map>
 #include <string>
@@ -33,4 +33,4 @@ absl::StatusOr<MarketAttributes> ReadMarketAttributes(const std::string& path);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_MARKET_ATTRIBUTES_H_
+#endif  // S2P_TRAINER_IMPORT_MARKET_ATTRIBUTES_H_

@@ -1,6 +1,6 @@
 // Trains again when the data have changed.
-#ifndef S2P_TRAINER_DATA_SET_WATCH_H_
-#define S2P_TRAINER_DATA_SET_WATCH_H_
+#ifndef S2P_TRAINER_JOBS_DATA_SET_WATCH_H_
+#define S2P_TRAINER_JOBS_DATA_SET_WATCH_H_
 
 #include <map>
 #include <memory>
@@ -56,4 +56,4 @@ class DataSetWatch {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_DATA_SET_WATCH_H_
+#endif  // S2P_TRAINER_JOBS_DATA_SET_WATCH_H_

@@ -1,6 +1,6 @@
 // What has happened to a job, in the order it happened.
-#ifndef S2P_TRAINER_JOB_EVENTS_H_
-#define S2P_TRAINER_JOB_EVENTS_H_
+#ifndef S2P_TRAINER_JOBS_JOB_EVENTS_H_
+#define S2P_TRAINER_JOBS_JOB_EVENTS_H_
 
 #include <cstdint>
 #include <memory>
@@ -84,4 +84,4 @@ class JobEventReader {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_JOB_EVENTS_H_
+#endif  // S2P_TRAINER_JOBS_JOB_EVENTS_H_

@@ -1,6 +1,6 @@
 // A job on disk: its id, its folder's job.json.
-#ifndef S2P_TRAINER_JOB_FILE_H_
-#define S2P_TRAINER_JOB_FILE_H_
+#ifndef S2P_TRAINER_JOBS_JOB_FILE_H_
+#define S2P_TRAINER_JOBS_JOB_FILE_H_
 
 #include <google/protobuf/timestamp.pb.h>
 
@@ -47,4 +47,4 @@ absl::StatusOr<v1::JobFile> ReadJobFile(const std::string& folder, const std::st
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_JOB_FILE_H_
+#endif  // S2P_TRAINER_JOBS_JOB_FILE_H_

@@ -1,6 +1,6 @@
 // What a job's run says, to everybody who listens.
-#ifndef S2P_TRAINER_JOB_REPORTER_H_
-#define S2P_TRAINER_JOB_REPORTER_H_
+#ifndef S2P_TRAINER_JOBS_JOB_REPORTER_H_
+#define S2P_TRAINER_JOBS_JOB_REPORTER_H_
 
 #include <functional>
 #include <memory>
@@ -74,4 +74,4 @@ class JobReporter {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_JOB_REPORTER_H_
+#endif  // S2P_TRAINER_JOBS_JOB_REPORTER_H_

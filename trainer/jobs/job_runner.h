@@ -1,6 +1,6 @@
 // Who does a job's work. The daemon knows training only through this.
-#ifndef S2P_TRAINER_JOB_RUNNER_H_
-#define S2P_TRAINER_JOB_RUNNER_H_
+#ifndef S2P_TRAINER_JOBS_JOB_RUNNER_H_
+#define S2P_TRAINER_JOBS_JOB_RUNNER_H_
 
 #include <cstdint>
 #include <functional>
@@ -62,4 +62,4 @@ class JobRunner {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_JOB_RUNNER_H_
+#endif  // S2P_TRAINER_JOBS_JOB_RUNNER_H_

@@ -1,6 +1,6 @@
 // Which job runs when.
-#ifndef S2P_TRAINER_JOB_SCHEDULER_H_
-#define S2P_TRAINER_JOB_SCHEDULER_H_
+#ifndef S2P_TRAINER_JOBS_JOB_SCHEDULER_H_
+#define S2P_TRAINER_JOBS_JOB_SCHEDULER_H_
 
 #include <atomic>
 #include <map>
@@ -109,4 +109,4 @@ class JobScheduler {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_JOB_SCHEDULER_H_
+#endif  // S2P_TRAINER_JOBS_JOB_SCHEDULER_H_

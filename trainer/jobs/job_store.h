@@ -1,6 +1,6 @@
 // The jobs of one trainer, on disk and in memory.
-#ifndef S2P_TRAINER_JOB_STORE_H_
-#define S2P_TRAINER_JOB_STORE_H_
+#ifndef S2P_TRAINER_JOBS_JOB_STORE_H_
+#define S2P_TRAINER_JOBS_JOB_STORE_H_
 
 #include <cstdint>
 #include <functional>
@@ -98,4 +98,4 @@ class JobStore {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_JOB_STORE_H_
+#endif  // S2P_TRAINER_JOBS_JOB_STORE_H_

@@ -1,6 +1,6 @@
 // What one watcher of a job is told next.
-#ifndef S2P_TRAINER_JOB_WATCH_H_
-#define S2P_TRAINER_JOB_WATCH_H_
+#ifndef S2P_TRAINER_JOBS_JOB_WATCH_H_
+#define S2P_TRAINER_JOBS_JOB_WATCH_H_
 
 #include <cstdint>
 #include <functional>
@@ -56,4 +56,4 @@ class JobWatch {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_JOB_WATCH_H_
+#endif  // S2P_TRAINER_JOBS_JOB_WATCH_H_

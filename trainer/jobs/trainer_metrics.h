@@ -1,7 +1,7 @@
 // The trainer's metrics, as numbers that the rest of the daemon sets. Names:
 // docs/trainer_daemon.md.
-#ifndef S2P_TRAINER_TRAINER_METRICS_H_
-#define S2P_TRAINER_TRAINER_METRICS_H_
+#ifndef S2P_TRAINER_JOBS_TRAINER_METRICS_H_
+#define S2P_TRAINER_JOBS_TRAINER_METRICS_H_
 
 #include <cstdint>
 #include <map>
@@ -45,4 +45,4 @@ class TrainerMetrics {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_TRAINER_METRICS_H_
+#endif  // S2P_TRAINER_JOBS_TRAINER_METRICS_H_

@@ -1,6 +1,6 @@
 // s2p-trainer serve put together: jobs, scheduler, service, ports.
-#ifndef S2P_TRAINER_TRAINER_SERVER_H_
-#define S2P_TRAINER_TRAINER_SERVER_H_
+#ifndef S2P_TRAINER_JOBS_TRAINER_SERVER_H_
+#define S2P_TRAINER_JOBS_TRAINER_SERVER_H_
 
 #include <cstdint>
 #include <memory>
@@ -62,4 +62,4 @@ class TrainerServer {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_TRAINER_SERVER_H_
+#endif  // S2P_TRAINER_JOBS_TRAINER_SERVER_H_

@@ -1,6 +1,6 @@
 // TrainingService of training.proto.
-#ifndef S2P_TRAINER_TRAINING_SERVICE_H_
-#define S2P_TRAINER_TRAINING_SERVICE_H_
+#ifndef S2P_TRAINER_JOBS_TRAINING_SERVICE_H_
+#define S2P_TRAINER_JOBS_TRAINING_SERVICE_H_
 
 #include <functional>
 
@@ -51,4 +51,4 @@ class TrainingServiceImpl final : public v1::TrainingService::CallbackService {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_TRAINING_SERVICE_H_
+#endif  // S2P_TRAINER_JOBS_TRAINING_SERVICE_H_

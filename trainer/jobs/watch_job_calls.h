@@ -1,6 +1,6 @@
 // The WatchJob streams of a trainer.
-#ifndef S2P_TRAINER_WATCH_JOB_CALLS_H_
-#define S2P_TRAINER_WATCH_JOB_CALLS_H_
+#ifndef S2P_TRAINER_JOBS_WATCH_JOB_CALLS_H_
+#define S2P_TRAINER_JOBS_WATCH_JOB_CALLS_H_
 
 #include <grpcpp/support/server_callback.h>
 
@@ -68,4 +68,4 @@ class WatchJobCalls {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_WATCH_JOB_CALLS_H_
+#endif  // S2P_TRAINER_JOBS_WATCH_JOB_CALLS_H_

@@ -1,6 +1,6 @@
 // A white sheet to draw charts and pictures on.
-#ifndef S2P_TRAINER_CANVAS_H_
-#define S2P_TRAINER_CANVAS_H_
+#ifndef S2P_TRAINER_PICTURES_CANVAS_H_
+#define S2P_TRAINER_PICTURES_CANVAS_H_
 
 #include <cstdint>
 #include <memory>
@@ -90,4 +90,4 @@ absl::Status WritePicture(const Image& image, const std::string& path);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_CANVAS_H_
+#endif  // S2P_TRAINER_PICTURES_CANVAS_H_

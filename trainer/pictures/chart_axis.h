@@ -1,6 +1,6 @@
 // The scales of a chart: where a value lies, and which values are marked.
-#ifndef S2P_TRAINER_CHART_AXIS_H_
-#define S2P_TRAINER_CHART_AXIS_H_
+#ifndef S2P_TRAINER_PICTURES_CHART_AXIS_H_
+#define S2P_TRAINER_PICTURES_CHART_AXIS_H_
 
 #include <string>
 #include <vector>
@@ -41,4 +41,4 @@ double RoundUp125(double value);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_CHART_AXIS_H_
+#endif  // S2P_TRAINER_PICTURES_CHART_AXIS_H_

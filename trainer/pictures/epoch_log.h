@@ -1,6 +1,6 @@
 // What each epoch of a run came to, a line of JSON each.
-#ifndef S2P_TRAINER_EPOCH_LOG_H_
-#define S2P_TRAINER_EPOCH_LOG_H_
+#ifndef S2P_TRAINER_PICTURES_EPOCH_LOG_H_
+#define S2P_TRAINER_PICTURES_EPOCH_LOG_H_
 
 #include <fstream>
 #include <string>
@@ -27,4 +27,4 @@ std::string DrawEpochLog(const std::string& folder, const std::string& title);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_EPOCH_LOG_H_
+#endif  // S2P_TRAINER_PICTURES_EPOCH_LOG_H_

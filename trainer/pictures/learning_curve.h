@@ -1,6 +1,6 @@
 // The learning curve of a run: its losses, rank-1 and mAP over the epochs, as a picture.
-#ifndef S2P_TRAINER_LEARNING_CURVE_H_
-#define S2P_TRAINER_LEARNING_CURVE_H_
+#ifndef S2P_TRAINER_PICTURES_LEARNING_CURVE_H_
+#define S2P_TRAINER_PICTURES_LEARNING_CURVE_H_
 
 #include <optional>
 #include <string>
@@ -67,4 +67,4 @@ absl::Status WriteLearningCurve(const std::vector<EpochPoint>& points, const std
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_LEARNING_CURVE_H_
+#endif  // S2P_TRAINER_PICTURES_LEARNING_CURVE_H_

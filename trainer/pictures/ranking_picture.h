@@ -1,6 +1,6 @@
 // A picture of what a model finds: each query beside its best matches.
-#ifndef S2P_TRAINER_RANKING_PICTURE_H_
-#define S2P_TRAINER_RANKING_PICTURE_H_
+#ifndef S2P_TRAINER_PICTURES_RANKING_PICTURE_H_
+#define S2P_TRAINER_PICTURES_RANKING_PICTURE_H_
 
 #include <cstddef>
 #include <string>
@@ -56,4 +56,4 @@ absl::Status WriteRankingPicture(const std::vector<RankedQuery>& queries, const 
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_RANKING_PICTURE_H_
+#endif  // S2P_TRAINER_PICTURES_RANKING_PICTURE_H_

@@ -1,6 +1,6 @@
 // The spec that a command line describes, and the folder where its run is kept.
-#ifndef S2P_TRAINER_COMMAND_SPEC_H_
-#define S2P_TRAINER_COMMAND_SPEC_H_
+#ifndef S2P_TRAINER_PROGRAM_COMMAND_SPEC_H_
+#define S2P_TRAINER_PROGRAM_COMMAND_SPEC_H_
 
 #include <string>
 
@@ -18,4 +18,4 @@ absl::StatusOr<std::string> JobFolder(const std::string& state_dir, const std::s
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_COMMAND_SPEC_H_
+#endif  // S2P_TRAINER_PROGRAM_COMMAND_SPEC_H_

@@ -1,6 +1,6 @@
 // What `s2p-trainer` does, one function per command. Flags are declared in main.cc.
-#ifndef S2P_TRAINER_COMMANDS_H_
-#define S2P_TRAINER_COMMANDS_H_
+#ifndef S2P_TRAINER_PROGRAM_COMMANDS_H_
+#define S2P_TRAINER_PROGRAM_COMMANDS_H_
 
 #include <cstdint>
 #include <functional>
@@ -134,4 +134,4 @@ absl::Status RunPack(const PackOptions& options, bool terminal, std::ostream& ou
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_COMMANDS_H_
+#endif  // S2P_TRAINER_PROGRAM_COMMANDS_H_

@@ -1,6 +1,6 @@
 // What was measured, for people and for programs.
-#ifndef S2P_TRAINER_EVALUATION_REPORT_H_
-#define S2P_TRAINER_EVALUATION_REPORT_H_
+#ifndef S2P_TRAINER_PROGRAM_EVALUATION_REPORT_H_
+#define S2P_TRAINER_PROGRAM_EVALUATION_REPORT_H_
 
 #include <optional>
 #include <string>
@@ -38,4 +38,4 @@ std::string AttributeSelectionTable(const std::vector<SelectedAttribute>& attrib
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_EVALUATION_REPORT_H_
+#endif  // S2P_TRAINER_PROGRAM_EVALUATION_REPORT_H_

@@ -1,6 +1,6 @@
 // The training daemon's jobs, done with LibTorch.
-#ifndef S2P_TRAINER_IHDA_JOB_RUNNER_H_
-#define S2P_TRAINER_IHDA_JOB_RUNNER_H_
+#ifndef S2P_TRAINER_PROGRAM_IHDA_JOB_RUNNER_H_
+#define S2P_TRAINER_PROGRAM_IHDA_JOB_RUNNER_H_
 
 #include <cstdint>
 #include <memory>
@@ -57,4 +57,4 @@ class IhdaJobRunner : public JobRunner {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IHDA_JOB_RUNNER_H_
+#endif  // S2P_TRAINER_PROGRAM_IHDA_JOB_RUNNER_H_

@@ -1,6 +1,6 @@
 // Whether a trained model is published.
-#ifndef S2P_TRAINER_PUBLISHER_H_
-#define S2P_TRAINER_PUBLISHER_H_
+#ifndef S2P_TRAINER_PROGRAM_PUBLISHER_H_
+#define S2P_TRAINER_PROGRAM_PUBLISHER_H_
 
 #include <cstdint>
 #include <string>
@@ -30,4 +30,4 @@ absl::StatusOr<PublishOutcome> PublishModel(const v1::TrainingSpec& resolved,
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_PUBLISHER_H_
+#endif  // S2P_TRAINER_PROGRAM_PUBLISHER_H_

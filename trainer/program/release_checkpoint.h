@@ -1,6 +1,6 @@
 // A model as the authors of IHDA released theirs, turned into one of ours.
-#ifndef S2P_TRAINER_RELEASE_CHECKPOINT_H_
-#define S2P_TRAINER_RELEASE_CHECKPOINT_H_
+#ifndef S2P_TRAINER_PROGRAM_RELEASE_CHECKPOINT_H_
+#define S2P_TRAINER_PROGRAM_RELEASE_CHECKPOINT_H_
 
 #include <string>
 #include <vector>
@@ -30,4 +30,4 @@ absl::StatusOr<TrainedModel> ModelOfRelease(const TensorMap& weights,
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_RELEASE_CHECKPOINT_H_
+#endif  // S2P_TRAINER_PROGRAM_RELEASE_CHECKPOINT_H_

@@ -1,6 +1,6 @@
 // What a person sees while a training run goes on.
-#ifndef S2P_TRAINER_TRAINING_DISPLAY_H_
-#define S2P_TRAINER_TRAINING_DISPLAY_H_
+#ifndef S2P_TRAINER_PROGRAM_TRAINING_DISPLAY_H_
+#define S2P_TRAINER_PROGRAM_TRAINING_DISPLAY_H_
 
 #include <cstdint>
 #include <ostream>
@@ -47,4 +47,4 @@ std::string EvaluationTable(const std::vector<v1::Evaluation>& evaluations);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_TRAINING_DISPLAY_H_
+#endif  // S2P_TRAINER_PROGRAM_TRAINING_DISPLAY_H_

@@ -1,6 +1,6 @@
 // A procedural shoe as flat parts and lines, which photos colour and sketches trace.
-#ifndef S2P_TRAINER_SHOE_DRAWING_H_
-#define S2P_TRAINER_SHOE_DRAWING_H_
+#ifndef S2P_TRAINER_SHOES_SHOE_DRAWING_H_
+#define S2P_TRAINER_SHOES_SHOE_DRAWING_H_
 
 #include <vector>
 
@@ -70,4 +70,4 @@ void DrawBuckle(ShoePoint centre, double size, double tilt, ShoeDrawing& drawing
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_SHOE_DRAWING_H_
+#endif  // S2P_TRAINER_SHOES_SHOE_DRAWING_H_

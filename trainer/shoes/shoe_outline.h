@@ -1,6 +1,6 @@
 // The curves that a procedural shoe is drawn along.
-#ifndef S2P_TRAINER_SHOE_OUTLINE_H_
-#define S2P_TRAINER_SHOE_OUTLINE_H_
+#ifndef S2P_TRAINER_SHOES_SHOE_OUTLINE_H_
+#define S2P_TRAINER_SHOES_SHOE_OUTLINE_H_
 
 #include <vector>
 
@@ -75,4 +75,4 @@ class ShoeOutline {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_SHOE_OUTLINE_H_
+#endif  // S2P_TRAINER_SHOES_SHOE_OUTLINE_H_

@@ -1,6 +1,6 @@
 // What a procedural shoe is made of: never part of its identity.
-#ifndef S2P_TRAINER_SHOE_PALETTE_H_
-#define S2P_TRAINER_SHOE_PALETTE_H_
+#ifndef S2P_TRAINER_SHOES_SHOE_PALETTE_H_
+#define S2P_TRAINER_SHOES_SHOE_PALETTE_H_
 
 #include <array>
 
@@ -39,4 +39,4 @@ class ShoePalette {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_SHOE_PALETTE_H_
+#endif  // S2P_TRAINER_SHOES_SHOE_PALETTE_H_

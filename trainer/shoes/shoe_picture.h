@@ -1,6 +1,6 @@
 // Pictures of procedural shoes.
-#ifndef S2P_TRAINER_SHOE_PICTURE_H_
-#define S2P_TRAINER_SHOE_PICTURE_H_
+#ifndef S2P_TRAINER_SHOES_SHOE_PICTURE_H_
+#define S2P_TRAINER_SHOES_SHOE_PICTURE_H_
 
 #include <cstdint>
 
@@ -29,4 +29,4 @@ absl::StatusOr<Image> SketchShoe(const ShoeShape& shape, uint64_t seed);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_SHOE_PICTURE_H_
+#endif  // S2P_TRAINER_SHOES_SHOE_PICTURE_H_

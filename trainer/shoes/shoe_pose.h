@@ -1,6 +1,6 @@
 // How a procedural shoe stands in the picture.
-#ifndef S2P_TRAINER_SHOE_POSE_H_
-#define S2P_TRAINER_SHOE_POSE_H_
+#ifndef S2P_TRAINER_SHOES_SHOE_POSE_H_
+#define S2P_TRAINER_SHOES_SHOE_POSE_H_
 
 #include "trainer/data/random.h"
 #include "trainer/shoes/shoe_drawing.h"
@@ -42,4 +42,4 @@ class ShoePlacement {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_SHOE_POSE_H_
+#endif  // S2P_TRAINER_SHOES_SHOE_POSE_H_

@@ -1,6 +1,6 @@
 // What tells one procedural shoe from another.
-#ifndef S2P_TRAINER_SHOE_SHAPE_H_
-#define S2P_TRAINER_SHOE_SHAPE_H_
+#ifndef S2P_TRAINER_SHOES_SHOE_SHAPE_H_
+#define S2P_TRAINER_SHOES_SHOE_SHAPE_H_
 
 #include <string>
 #include <vector>
@@ -117,4 +117,4 @@ std::vector<float> AttributesOf(const ShoeShape& shape);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_SHOE_SHAPE_H_
+#endif  // S2P_TRAINER_SHOES_SHOE_SHAPE_H_

@@ -1,7 +1,7 @@
 // A procedural data set in the shape of IHDA's problem: a rich source domain of shoe photos with
 // attributes, and a target domain of sketch/photo pairs.
-#ifndef S2P_TRAINER_SYNTHETIC_SHOES_H_
-#define S2P_TRAINER_SYNTHETIC_SHOES_H_
+#ifndef S2P_TRAINER_SHOES_SYNTHETIC_SHOES_H_
+#define S2P_TRAINER_SHOES_SYNTHETIC_SHOES_H_
 
 #include <cstdint>
 #include <functional>
@@ -39,4 +39,4 @@ const std::vector<std::string>& SyntheticShoeAttributes();
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_SYNTHETIC_SHOES_H_
+#endif  // S2P_TRAINER_SHOES_SYNTHETIC_SHOES_H_

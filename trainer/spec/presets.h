@@ -1,6 +1,6 @@
 // The presets of trainer/spec/presets, compiled in: no file is needed where the program runs.
-#ifndef S2P_TRAINER_PRESETS_H_
-#define S2P_TRAINER_PRESETS_H_
+#ifndef S2P_TRAINER_SPEC_PRESETS_H_
+#define S2P_TRAINER_SPEC_PRESETS_H_
 
 #include <vector>
 
@@ -19,4 +19,4 @@ const std::vector<Preset>& Presets();
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_PRESETS_H_
+#endif  // S2P_TRAINER_SPEC_PRESETS_H_

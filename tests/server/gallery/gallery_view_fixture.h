@@ -1,6 +1,6 @@
 // A gallery view, and a plain list of what must be in it.
-#ifndef S2P_TESTS_SERVER_GALLERY_VIEW_FIXTURE_H_
-#define S2P_TESTS_SERVER_GALLERY_VIEW_FIXTURE_H_
+#ifndef S2P_TESTS_SERVER_GALLERY_GALLERY_VIEW_FIXTURE_H_
+#define S2P_TESTS_SERVER_GALLERY_GALLERY_VIEW_FIXTURE_H_
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -130,4 +130,4 @@ class GalleryViewTest : public ::testing::Test {
 
 }  // namespace s2p::testing
 
-#endif  // S2P_TESTS_SERVER_GALLERY_VIEW_FIXTURE_H_
+#endif  // S2P_TESTS_SERVER_GALLERY_GALLERY_VIEW_FIXTURE_H_

@@ -1,6 +1,6 @@
 // A whole server on free ports, with a real gallery and a fake encoder, and stubs to call it.
-#ifndef S2P_TESTS_SERVER_SERVER_FIXTURE_H_
-#define S2P_TESTS_SERVER_SERVER_FIXTURE_H_
+#ifndef S2P_TESTS_SERVER_RPC_SERVER_FIXTURE_H_
+#define S2P_TESTS_SERVER_RPC_SERVER_FIXTURE_H_
 
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
@@ -125,4 +125,4 @@ class ServerTest : public ::testing::Test {
 
 }  // namespace s2p::testing
 
-#endif  // S2P_TESTS_SERVER_SERVER_FIXTURE_H_
+#endif  // S2P_TESTS_SERVER_RPC_SERVER_FIXTURE_H_

@@ -1,6 +1,6 @@
 // A batcher with a fake encoder that can be stopped in the middle of a batch.
-#ifndef S2P_TESTS_SERVER_BATCHER_FIXTURE_H_
-#define S2P_TESTS_SERVER_BATCHER_FIXTURE_H_
+#ifndef S2P_TESTS_SERVER_SEARCH_BATCHER_FIXTURE_H_
+#define S2P_TESTS_SERVER_SEARCH_BATCHER_FIXTURE_H_
 
 #include <atomic>
 #include <memory>
@@ -93,4 +93,4 @@ class BatcherTest : public ::testing::Test {
 
 }  // namespace s2p::testing
 
-#endif  // S2P_TESTS_SERVER_BATCHER_FIXTURE_H_
+#endif  // S2P_TESTS_SERVER_SEARCH_BATCHER_FIXTURE_H_

@@ -1,6 +1,6 @@
 // A gallery, a store and a loader, whose models can be made to fail or to be watched.
-#ifndef S2P_TESTS_SERVER_SWAP_FIXTURE_H_
-#define S2P_TESTS_SERVER_SWAP_FIXTURE_H_
+#ifndef S2P_TESTS_SERVER_VERSIONS_SWAP_FIXTURE_H_
+#define S2P_TESTS_SERVER_VERSIONS_SWAP_FIXTURE_H_
 
 #include <functional>
 #include <map>
@@ -178,4 +178,4 @@ class SwapTest : public ::testing::Test {
 
 }  // namespace s2p::testing
 
-#endif  // S2P_TESTS_SERVER_SWAP_FIXTURE_H_
+#endif  // S2P_TESTS_SERVER_VERSIONS_SWAP_FIXTURE_H_

@@ -1,6 +1,6 @@
 // A checkpoint that the store takes, for servers whose encoder is a fake.
-#ifndef S2P_TESTS_SERVER_TINY_CHECKPOINT_H_
-#define S2P_TESTS_SERVER_TINY_CHECKPOINT_H_
+#ifndef S2P_TESTS_SERVER_VERSIONS_TINY_CHECKPOINT_H_
+#define S2P_TESTS_SERVER_VERSIONS_TINY_CHECKPOINT_H_
 
 #include <gtest/gtest.h>
 
@@ -42,4 +42,4 @@ inline int64_t PublishTinyCheckpoint(const CheckpointStore& store) {
 
 }  // namespace s2p::testing
 
-#endif  // S2P_TESTS_SERVER_TINY_CHECKPOINT_H_
+#endif  // S2P_TESTS_SERVER_VERSIONS_TINY_CHECKPOINT_H_

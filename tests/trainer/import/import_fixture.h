@@ -1,6 +1,6 @@
 // Small trees in the layouts of published data sets.
-#ifndef S2P_TESTS_TRAINER_IMPORT_FIXTURE_H_
-#define S2P_TESTS_TRAINER_IMPORT_FIXTURE_H_
+#ifndef S2P_TESTS_TRAINER_IMPORT_IMPORT_FIXTURE_H_
+#define S2P_TESTS_TRAINER_IMPORT_IMPORT_FIXTURE_H_
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -108,4 +108,4 @@ class ImportTest : public ::testing::Test {
 
 }  // namespace s2p::testing
 
-#endif  // S2P_TESTS_TRAINER_IMPORT_FIXTURE_H_
+#endif  // S2P_TESTS_TRAINER_IMPORT_IMPORT_FIXTURE_H_

@@ -1,6 +1,6 @@
 // market_attribute.mat as it is published, and everything that could be wrong with it.
-#ifndef S2P_TESTS_TRAINER_MARKET_MAT_H_
-#define S2P_TESTS_TRAINER_MARKET_MAT_H_
+#ifndef S2P_TESTS_TRAINER_IMPORT_MARKET_MAT_H_
+#define S2P_TESTS_TRAINER_IMPORT_MARKET_MAT_H_
 
 #include <gtest/gtest.h>
 #include <matio.h>
@@ -98,4 +98,4 @@ inline void WriteMarketMat(const std::string& path, const MarketMat& mat) {
 
 }  // namespace s2p::testing
 
-#endif  // S2P_TESTS_TRAINER_MARKET_MAT_H_
+#endif  // S2P_TESTS_TRAINER_IMPORT_MARKET_MAT_H_

@@ -1,6 +1,6 @@
 // A runner whose runs a test steps by hand.
-#ifndef S2P_TESTS_TRAINER_FAKE_JOB_RUNNER_H_
-#define S2P_TESTS_TRAINER_FAKE_JOB_RUNNER_H_
+#ifndef S2P_TESTS_TRAINER_JOBS_FAKE_JOB_RUNNER_H_
+#define S2P_TESTS_TRAINER_JOBS_FAKE_JOB_RUNNER_H_
 
 #include <deque>
 #include <functional>
@@ -172,4 +172,4 @@ class FakeJobRunner : public JobRunner {
 
 }  // namespace s2p::testing
 
-#endif  // S2P_TESTS_TRAINER_FAKE_JOB_RUNNER_H_
+#endif  // S2P_TESTS_TRAINER_JOBS_FAKE_JOB_RUNNER_H_

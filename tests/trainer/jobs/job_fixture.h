@@ -1,7 +1,7 @@
 // A store and a scheduler with a runner that is stepped by hand; they can be closed and opened anew
 // on the same folder.
-#ifndef S2P_TESTS_TRAINER_JOB_FIXTURE_H_
-#define S2P_TESTS_TRAINER_JOB_FIXTURE_H_
+#ifndef S2P_TESTS_TRAINER_JOBS_JOB_FIXTURE_H_
+#define S2P_TESTS_TRAINER_JOBS_JOB_FIXTURE_H_
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -91,4 +91,4 @@ class JobFixture : public ::testing::Test {
 
 }  // namespace s2p::testing
 
-#endif  // S2P_TESTS_TRAINER_JOB_FIXTURE_H_
+#endif  // S2P_TESTS_TRAINER_JOBS_JOB_FIXTURE_H_

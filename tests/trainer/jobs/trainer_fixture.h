@@ -1,6 +1,6 @@
 // A whole trainer on free ports, with a runner that is stepped by hand, and a stub to call it.
-#ifndef S2P_TESTS_TRAINER_TRAINER_FIXTURE_H_
-#define S2P_TESTS_TRAINER_TRAINER_FIXTURE_H_
+#ifndef S2P_TESTS_TRAINER_JOBS_TRAINER_FIXTURE_H_
+#define S2P_TESTS_TRAINER_JOBS_TRAINER_FIXTURE_H_
 
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
@@ -132,4 +132,4 @@ class TrainerTest : public ::testing::Test {
 
 }  // namespace s2p::testing
 
-#endif  // S2P_TESTS_TRAINER_TRAINER_FIXTURE_H_
+#endif  // S2P_TESTS_TRAINER_JOBS_TRAINER_FIXTURE_H_

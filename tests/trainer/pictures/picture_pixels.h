@@ -1,6 +1,6 @@
 // Looking at single pixels of a picture.
-#ifndef S2P_TESTS_TRAINER_PICTURE_PIXELS_H_
-#define S2P_TESTS_TRAINER_PICTURE_PIXELS_H_
+#ifndef S2P_TESTS_TRAINER_PICTURES_PICTURE_PIXELS_H_
+#define S2P_TESTS_TRAINER_PICTURES_PICTURE_PIXELS_H_
 
 #include <ostream>
 
@@ -42,4 +42,4 @@ inline int RowOf(const Image& image, const CanvasBox& box, double x, Color color
 }  // namespace testing
 }  // namespace s2p
 
-#endif  // S2P_TESTS_TRAINER_PICTURE_PIXELS_H_
+#endif  // S2P_TESTS_TRAINER_PICTURES_PICTURE_PIXELS_H_
