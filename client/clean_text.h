@@ -21,11 +21,6 @@ absl::Status CheckText(absl::string_view text, absl::string_view what);
 // The same for the id of a photo, which has 1 to kMaxPhotoIdBytes bytes.
 absl::Status CheckPhotoId(absl::string_view id, absl::string_view what);
 
-// What a terminal can show: control characters, those that change the direction of writing, and
-// bytes that are not UTF-8 stand as "\n", "\x1b" or "\u202e", so that what others named cannot
-// steer it.
-std::string Printable(absl::string_view text);
-
 }  // namespace s2p
 
 #endif  // S2P_CLIENT_CLEAN_TEXT_H_

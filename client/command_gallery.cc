@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "base/utf8.h"
 #include "client/arguments.h"
 #include "client/clean_text.h"
 #include "client/commands.h"

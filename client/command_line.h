@@ -11,8 +11,8 @@
 
 #include "absl/status/status.h"
 #include "client/commands.h"
-#include "client/search_client.h"
-#include "client/training_client.h"
+#include "client/connection/search_client.h"
+#include "client/connection/training_client.h"
 
 namespace s2p {
 

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
-#include "client/clean_text.h"
+#include "base/utf8.h"
 #include "client/commands.h"
 #include "client/report.h"
 

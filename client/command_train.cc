@@ -3,10 +3,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "base/message_text.h"
+#include "base/utf8.h"
 #include "client/clean_text.h"
 #include "client/commands.h"
 #include "client/report.h"
-#include "client/spec_file.h"
 #include "client/watch_display.h"
 
 namespace s2p {
@@ -63,14 +64,15 @@ absl::Status EndOf(const v1::Job& job, bool json, std::ostream& out) {
 
 absl::Status RunTrainSubmit(const TrainingClient& client, const TrainSubmitOptions& options,
                             std::ostream& out, std::ostream& err) {
-  auto spec = ReadSpecFile(options.spec);
-  if (!spec.ok()) return spec.status();
+  v1::TrainingSpec spec;
+  absl::Status read = ReadMessageFile(options.spec, spec);
+  if (!read.ok()) return read;
   for (const std::string& assignment : options.set) {
-    if (absl::Status status = SetSpecField(assignment, *spec); !status.ok()) {
+    if (absl::Status status = SetMessageField(assignment, spec); !status.ok()) {
       return absl::Status(status.code(), absl::StrCat("--set ", status.message()));
     }
   }
-  const auto response = client.SubmitJob(*spec);
+  const auto response = client.SubmitJob(spec);
   if (!response.ok()) return response.status();
   if (options.json) {
     out << ToJson(*response, /*compact=*/options.watch);

@@ -6,8 +6,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/text_file.h"
 #include "client/clean_text.h"
-#include "daemon/text_file.h"
 
 namespace s2p {
 namespace {

@@ -11,13 +11,13 @@
 #include <string>
 #include <vector>
 
-#include "client/clean_text.h"
+#include "base/flag_words.h"
+#include "base/standard_streams.h"
+#include "base/text_file.h"
+#include "base/utf8.h"
 #include "client/colour.h"
 #include "client/command_line.h"
-#include "client/server_address.h"
-#include "daemon/flag_words.h"
-#include "daemon/standard_streams.h"
-#include "daemon/text_file.h"
+#include "client/connection/server_address.h"
 
 namespace s2p {
 namespace {
@@ -100,7 +100,7 @@ bool IsServerEmpty(const CLI::App& app) {
   return server != nullptr && *server == '\0' && app.get_option("--server")->count() == 0;
 }
 
-// What `word` is among the flags of `app` and of all commands below it.
+// Looks `word` up among the flags of `app` and of all its commands.
 FlagKind KindOf(const CLI::App& app, absl::string_view word) {
   for (const CLI::Option* option : app.get_options()) {
     if (word.empty() || word[0] != '-' || !option->check_name(std::string(word))) continue;

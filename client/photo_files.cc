@@ -11,9 +11,9 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/left_behind.h"
 #include "client/arguments.h"
 #include "client/clean_text.h"
 #include "client/labelled_set.h"
@@ -33,31 +33,6 @@ struct FoundFile {
 bool HasImageExtension(const fs::path& path) {
   const std::string extension = absl::AsciiStrToLower(path.extension().string());
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png" || extension == ".webp";
-}
-
-// Whether a program, not a person, put this entry into a folder. IsLeftBehind of
-// trainer/import/import_plan.cc has the same names.
-bool IsPassedOver(const fs::path& path) {
-  constexpr absl::string_view kLeftBehind[] = {"thumbs.db",
-                                               "ehthumbs.db",
-                                               "desktop.ini",
-                                               "picasa.ini",
-                                               "icon\r",
-                                               "__macosx",
-                                               "@eadir",
-                                               "#recycle",
-                                               "$recycle.bin",
-                                               "lost+found",
-                                               "system volume information"};
-  // Files that are still being copied or downloaded.
-  constexpr absl::string_view kPartial[] = {".part",       ".partial",  ".filepart",
-                                            ".crdownload", ".download", ".tmp"};
-  const auto is_among = [](const auto& texts, const std::string& text) {
-    return std::find(std::begin(texts), std::end(texts), text) != std::end(texts);
-  };
-  const std::string name = absl::AsciiStrToLower(path.filename().string());
-  return absl::StartsWith(name, ".") || is_among(kLeftBehind, name) ||
-         is_among(kPartial, fs::path(name).extension().string());
 }
 
 // The images below one given folder.
@@ -89,7 +64,7 @@ class FolderWalk {
 
   void Look(const fs::directory_entry& entry, std::vector<fs::path>& folders) {
     std::error_code error;
-    if (IsPassedOver(entry.path())) {
+    if (IsLeftBehind(entry.path().filename().string())) {
       ++list_.passed_over;
     } else if (entry.is_directory(error)) {
       if (entry.is_symlink(error)) {

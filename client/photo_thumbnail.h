@@ -5,8 +5,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "client/connection/search_client.h"
 #include "client/montage.h"
-#include "client/search_client.h"
 #include "s2p/v1/search.pb.h"
 
 namespace s2p {

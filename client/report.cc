@@ -9,7 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "client/clean_text.h"
+#include "base/utf8.h"
 #include "client/colour.h"
 
 namespace s2p {

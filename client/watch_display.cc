@@ -6,8 +6,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/clean_text.h"
-#include "client/training_client.h"
+#include "base/utf8.h"
+#include "client/connection/training_client.h"
 
 namespace s2p {
 namespace {

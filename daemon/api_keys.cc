@@ -9,7 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "daemon/text_file.h"
+#include "base/text_file.h"
 
 namespace s2p {
 namespace {

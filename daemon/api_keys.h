@@ -15,7 +15,7 @@ namespace s2p {
 // The set of accepted keys; any of them opens every method. Immutable. Keeps only digests, so a
 // core dump holds no key.
 //
-// File: text (daemon/text_file.h) with one key a line, at least 16 printable ASCII characters
+// File: text (base/text_file.h) with one key a line, at least 16 printable ASCII characters
 // without spaces; blank lines and those that start with # are skipped. Several keys make rotation
 // possible: add the new one, move the callers, drop the old one. What follows a space on a line is
 // refused, so that roles can stand there in a later version without changing what today's files

@@ -5,9 +5,9 @@
 #include <openssl/x509.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/text_file.h"
 #include "daemon/listen_address.h"
 #include "daemon/options.h"
-#include "daemon/text_file.h"
 
 namespace s2p {
 namespace {

@@ -12,8 +12,8 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "daemon/flag_words.h"
-#include "daemon/text_file.h"
+#include "base/flag_words.h"
+#include "base/text_file.h"
 #include "daemon/toml.h"
 
 namespace s2p {

@@ -38,7 +38,7 @@ class Flag {
   // Numbers, bytes and durations (in seconds) outside [low, high] are refused.
   Flag& Range(double low, double high);
   // Texts that `check` has an error for are refused with its words: for an address, which would
-  // else fail only when it is used. The default is not checked.
+  // otherwise fail only when it is used. The default is not checked.
   Flag& Check(std::function<absl::Status(const std::string&)> check);
 
  private:

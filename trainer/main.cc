@@ -8,12 +8,12 @@
 #include <new>
 #include <string>
 
+#include "base/standard_streams.h"
 #include "daemon/freed_memory.h"
 #include "daemon/listen_address.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/shutdown.h"
-#include "daemon/standard_streams.h"
 #include "daemon/wait_policy.h"
 #include "model/blas.h"
 #include "trainer/program/commands.h"

@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "client/grpc_channel.h"
+#include "client/connection/grpc_channel.h"
 #include "client/web/http_error.h"
 #include "daemon/retry_after.h"
 

@@ -13,8 +13,8 @@ namespace {
 
 std::string CodeOf(absl::StatusCode code) { return absl::StatusCodeToString(code); }
 
-// What "examples[0].image: not a JPEG" says about a picture, without the name of the field; empty
-// for other messages.
+// The fault of a picture in a message such as "examples[0].image: not a JPEG", without the name of
+// the field; empty for other messages.
 absl::string_view FaultOfPicture(absl::string_view message) {
   const std::pair<absl::string_view, absl::string_view> parts =
       absl::StrSplit(message, absl::MaxSplits(": ", 1));

@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/utf8.h"
 #include "client/report.h"
-#include "daemon/text_file.h"
 
 namespace s2p {
 namespace {
@@ -21,7 +21,7 @@ absl::Status ReadRequest(const Exchange& exchange, google::protobuf::Message& re
   absl::ConsumePrefix(&json, kByteOrderMark);
   if (json.empty()) return absl::OkStatus();
   const std::string& type = request.GetDescriptor()->name();
-  if (ValidUtf8Length(json) < json.size()) {
+  if (!IsUtf8(json)) {
     return absl::InvalidArgumentError(absl::StrCat("the request is not JSON of a ", type, ": byte ",
                                                    ValidUtf8Length(json) + 1, " is not UTF-8"));
   }

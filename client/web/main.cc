@@ -2,7 +2,8 @@
 #include <iostream>
 #include <string>
 
-#include "client/server_address.h"
+#include "base/standard_streams.h"
+#include "client/connection/server_address.h"
 #include "client/web/operator_sessions.h"
 #include "client/web/web_server.h"
 #include "daemon/address_file.h"
@@ -11,7 +12,6 @@
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/shutdown.h"
-#include "daemon/standard_streams.h"
 
 namespace s2p {
 namespace {

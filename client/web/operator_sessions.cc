@@ -10,8 +10,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/text_file.h"
 #include "daemon/retry_after.h"
-#include "daemon/text_file.h"
 
 namespace s2p {
 namespace {

@@ -45,7 +45,7 @@ class OperatorSessions {
   std::deque<absl::Time> failures_ ABSL_GUARDED_BY(mutex_);
 };
 
-// The password in the first line of a text file (daemon/text_file.h), without blanks at its end.
+// The password in the first line of a text file (base/text_file.h), without blanks at its end.
 // NotFound or InvalidArgument names the file; FailedPrecondition if others than its owner's group
 // can read it.
 absl::StatusOr<std::string> ReadPasswordFile(const std::string& path);

@@ -13,11 +13,11 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "base/utf8.h"
 #include "client/web/http_error.h"
 #include "client/web/request_guard.h"
 #include "daemon/log.h"
 #include "daemon/retry_after.h"
-#include "daemon/text_file.h"
 
 namespace s2p {
 namespace {
@@ -79,13 +79,15 @@ absl::Status LibraryError(int status) {
       return TooLargeError("the request has more bytes than can be read");
     case 414:
       return TooLargeError(
-          "the address has more than 8192 bytes; send the request as the body of POST "
-          "/api/photos/list or POST /api/photo");
+          absl::StrCat("the address has more than ", CPPHTTPLIB_REQUEST_URI_MAX_LENGTH,
+                       " bytes; send the request as the body of POST /api/photos/list or POST "
+                       "/api/photo"));
     case 416:
       return absl::InvalidArgumentError("the header Range names no part that can be sent");
     default:
-      return absl::InvalidArgumentError(
-          "this is not an HTTP request that can be read; no header may have more than 8192 bytes");
+      return absl::InvalidArgumentError(absl::StrCat(
+          "this is not an HTTP request that can be read; no header may have more than ",
+          CPPHTTPLIB_HEADER_MAX_LENGTH, " bytes"));
   }
 }
 
@@ -176,7 +178,7 @@ bool Router::LeadToRoute(Exchange& exchange) const {
 
 absl::Status Router::CheckParameters(const httplib::Request& request) {
   for (const auto& [name, value] : request.params) {
-    if (ValidUtf8Length(value) == value.size()) continue;
+    if (IsUtf8(value)) continue;
     return absl::InvalidArgumentError(
         absl::StrCat("the parameter '", absl::CHexEscape(name), "' of the address is not UTF-8"));
   }

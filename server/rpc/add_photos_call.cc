@@ -46,8 +46,8 @@ grpc::ByteBuffer Serialize(const v1::AddPhotoResponse& response) {
 
 // Reads, work and writes of the stream go on at the same time. The mutex guards what they share;
 // gRPC's operations are started outside of it. The call ends when the client has closed its
-// side (or something that cannot be read, or is gone) and every photo has its answer written (or
-// cannot have it any more).
+// side, has sent something that cannot be read, or is gone, and every photo has its answer written
+// (or can no longer have it).
 class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   AddPhotosCall(const ServiceContext& service, grpc::CallbackServerContext* context)

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
-#include "daemon/text_file.h"
+#include "base/utf8.h"
 
 namespace s2p {
 namespace {
@@ -37,7 +37,7 @@ std::string FindBadText(absl::string_view bytes, const Descriptor& type, int nes
     in.Skip(static_cast<int>(size));
     const FieldDescriptor* field = type.FindFieldByNumber(WireFormatLite::GetTagFieldNumber(tag));
     if (field == nullptr) continue;
-    if (field->type() == FieldDescriptor::TYPE_STRING && ValidUtf8Length(value) < value.size()) {
+    if (field->type() == FieldDescriptor::TYPE_STRING && !IsUtf8(value)) {
       return field->name();
     }
     if (field->type() != FieldDescriptor::TYPE_MESSAGE || nested == kMostNested) continue;

@@ -3,33 +3,12 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "base/utf8.h"
 
 namespace s2p {
 namespace {
 
-// Well-formed UTF-8 (Unicode 15, table 3-7) without control characters.
-bool IsCleanText(absl::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto byte = [&](size_t at) { return static_cast<unsigned char>(text[at]); };
-    const unsigned char first = byte(i);
-    if (first < 0x20 || first == 0x7F) return false;
-    const size_t length = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-    if ((first >= 0x80 && first < 0xC2) || first > 0xF4 || i + length > text.size()) return false;
-    for (size_t k = 1; k < length; ++k) {
-      if ((byte(i + k) & 0xC0) != 0x80) return false;
-    }
-    if (length > 1) {
-      const unsigned char second = byte(i + 1);
-      if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
-          (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F) ||
-          (first == 0xC2 && second < 0xA0)) {
-        return false;  // Too long, a surrogate, beyond the last, or a C1 control.
-      }
-    }
-    i += length;
-  }
-  return true;
-}
+bool IsCleanText(absl::string_view text) { return IsUtf8(text) && !HasControlCharacter(text); }
 
 absl::Status CheckPair(const std::string& key, const std::string& value, absl::string_view field,
                        const Limits& limits) {

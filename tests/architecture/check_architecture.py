@@ -14,24 +14,23 @@ import os
 import re
 import sys
 
-ROOMS = ("proto", "daemon", "model", "trainer", "server", "client", "tests")
+ROOMS = ("base", "proto", "daemon", "model", "trainer", "server", "client", "tests")
 
 # What each room may include and link, apart from itself. A pattern is a path in the tree; the more
 # special rule of `FILE_ARROWS` wins.
 ARROWS = {
+    "base": [],
     "proto": [],
-    "daemon": [],
+    "daemon": ["base/*"],
     "model": ["s2p/v1/checkpoint.pb.h"],
-    "trainer": ["s2p/v1/*", "model/*", "daemon/*"],
-    "server": ["s2p/v1/*", "model/*", "daemon/*"],
-    # A spec, a data set or a key reads the same in the command line as in the programs it talks to.
-    # Every program starts alike.
-    "client": ["s2p/v1/*", "daemon/text_file.h", "daemon/flag_words.h", "daemon/standard_streams.h"],
+    "trainer": ["s2p/v1/*", "base/*", "model/*", "daemon/*"],
+    "server": ["s2p/v1/*", "base/*", "model/*", "daemon/*"],
+    "client": ["s2p/v1/*", "base/*"],
     "tests": ["*"],
 }
 FILE_ARROWS = {
     # The gateway runs for ever, so it needs what every such program needs; and the client's stub.
-    "client/web/*": ["s2p/v1/*", "daemon/*", "client/*"],
+    "client/web/*": ["s2p/v1/*", "base/*", "daemon/*", "client/*"],
 }
 
 # Rooms inside a room, and which of its neighbours each may know: no room is its own neighbour's
@@ -61,10 +60,10 @@ OUTSIDE_INNER_ROOMS = {"main.cc", "CMakeLists.txt"}
 
 # The room of each target that our CMake files define, apart from s2p::NAME with NAME = room or
 # room_something.
-TARGET_ROOMS = {"image": "model", "checkpoint": "model", "text": "daemon", "start": "daemon"}
+TARGET_ROOMS = {"image": "model", "checkpoint": "model"}
 # The targets that a room may link of another, where it may not link all of them. A rule of
 # `FILE_ARROWS` wins.
-ROOM_TARGETS = {("model", "proto"): {"proto_checkpoint"}, ("client", "daemon"): {"text", "start"}}
+ROOM_TARGETS = {("model", "proto"): {"proto_checkpoint"}}
 
 # includes: how the header of the library begins. targets: how its CMake target begins. files: who
 # may include it. headers: which of these may be headers, so that its types cross a file's border.
@@ -95,7 +94,7 @@ LIBRARIES = {
     "gRPC": Library(
         ["grpcpp/", "grpc/", "grpc++/"], ["grpc"],
         ["server/rpc/*", "server/main.cc", "trainer/jobs/*", "trainer/main.cc",
-         "client/search_client.*", "client/training_client.*", "client/grpc_channel.*",
+         "client/connection/search_client.*", "client/connection/training_client.*", "client/connection/grpc_channel.*",
          "client/web/*", "daemon/credentials.*", "daemon/tls*", "daemon/grpc_*",
          "daemon/api_keys.*"],
         ["server/*", "trainer/*", "client/*", "daemon/*"],
@@ -317,7 +316,7 @@ def dot(arrows):
         lines.append("  }")
     for start, end in sorted(arrows):
         # Nearly every room stands on these; pale arrows keep the others readable.
-        pale = " [color=\"#cccccc\"]" if end in ("proto", "model", "daemon") else ""
+        pale = " [color=\"#cccccc\"]" if end in ("base", "proto", "model", "daemon") else ""
         lines.append("  \"%s\" -> \"%s\"%s;" % (start, end, pale))
     return "\n".join(lines + ["}"])
 

@@ -46,25 +46,5 @@ TEST(CleanTextTest, IdHasOneTo256Bytes) {
   }
 }
 
-TEST(CleanTextTest, WhatSteersATerminalIsEscaped) {
-  EXPECT_EQ(Printable("a\033[2Jb\n\r\t"), "a\\x1b[2Jb\\n\\r\\t");
-  EXPECT_EQ(Printable("\xC2\x9B"
-                      "31m"),
-            "\\u009b31m");
-  EXPECT_EQ(Printable("gpj.\xE2\x80\xAE"
-                      "exe"),
-            "gpj.\\u202eexe");
-}
-
-TEST(CleanTextTest, WhatCanBeShownIsShown) {
-  for (const char* text : {"caf\xC3\xA9", "\xF0\x9F\x91\x9F", "\xE9\x9E\x8B", "C:\\new\\x1b"}) {
-    EXPECT_EQ(Printable(text), text);
-  }
-}
-
-TEST(CleanTextTest, BytesThatAreNotUtf8AreShownOneByOne) {
-  EXPECT_EQ(Printable("caf\xE9s \xFF\xC3"), "caf\\xe9s \\xff\\xc3");
-}
-
 }  // namespace
 }  // namespace s2p

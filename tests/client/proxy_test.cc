@@ -1,4 +1,4 @@
-#include "client/proxy.h"
+#include "client/connection/proxy.h"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>

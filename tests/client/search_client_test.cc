@@ -1,4 +1,4 @@
-#include "client/search_client.h"
+#include "client/connection/search_client.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "client/grpc_channel.h"
+#include "client/connection/grpc_channel.h"
 #include "tests/client/fake_search_server.h"
 
 namespace s2p {

@@ -1,4 +1,4 @@
-#include "client/training_client.h"
+#include "client/connection/training_client.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -19,12 +19,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "base/message_text.h"
+#include "base/text_file.h"
 #include "client/labelled_set.h"
-#include "client/spec_file.h"
 #include "client/web/operator_sessions.h"
 #include "daemon/api_keys.h"
 #include "daemon/options.h"
-#include "daemon/text_file.h"
 #include "tests/testing/temp_dir.h"
 #include "trainer/data/csv.h"
 #include "trainer/data/data_set.h"
@@ -68,8 +68,9 @@ What ReadTrainerSpec(const std::string& path) {
 }
 
 What ReadClientSpec(const std::string& path) {
-  const auto spec = ReadSpecFile(path);
-  return spec.ok() ? What(spec->ShortDebugString()) : What(spec.status());
+  v1::TrainingSpec spec;
+  const absl::Status status = ReadMessageFile(path, spec);
+  return status.ok() ? What(spec.ShortDebugString()) : What(status);
 }
 
 What ReadTrainerDataSet(const std::string& path) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "base/message_text.h"
 #include "tests/testing/temp_dir.h"
 #include "trainer/ihda/ihda_trainer.h"
 #include "trainer/shoes/synthetic_shoes.h"
@@ -44,13 +45,13 @@ class TinyRunTest : public ::testing::Test {
           std::string("step1.images_per_identity=2"), std::string("loss.identity=1"),
           std::string("loss.triplet=1"), std::string("workers=1"),
           std::string("validation.fraction=0.3")}) {
-      EXPECT_TRUE(SetField(field, spec).ok()) << field;
+      EXPECT_TRUE(SetMessageField(field, spec).ok()) << field;
     }
     return spec;
   }
   static v1::TrainingSpec With(v1::TrainingSpec spec, const std::vector<std::string>& fields) {
     for (const std::string& field : fields) {
-      const absl::Status status = SetField(field, spec);
+      const absl::Status status = SetMessageField(field, spec);
       EXPECT_TRUE(status.ok()) << status;
     }
     return spec;

@@ -1,4 +1,4 @@
-// usage: left_behind_test.mjs     the page, s2p and s2p-trainer pass over the same names of files
+// usage: left_behind_test.mjs     the page passes over the same names of files as the programs
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 
@@ -15,5 +15,4 @@ function namesIn(path, start, end) {
 
 const page = namesIn('client/web/page/dropped_files.js', 'LEFT_BEHIND = [', ']');
 assert.ok(page.includes('thumbs.db'));
-assert.deepEqual(page, namesIn('client/photo_files.cc', 'kLeftBehind[] = {', '}'));
-assert.deepEqual(page, namesIn('trainer/import/import_plan.cc', 'kNames[] = {"thumbs.db"', '}').concat('thumbs.db').sort());
+assert.deepEqual(page, namesIn('base/left_behind.cc', 'kNames[] = {', '}'));

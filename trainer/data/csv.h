@@ -1,6 +1,6 @@
 // Comma-separated values as RFC 4180 has them.
-#ifndef S2P_TRAINER_CSV_H_
-#define S2P_TRAINER_CSV_H_
+#ifndef S2P_TRAINER_DATA_CSV_H_
+#define S2P_TRAINER_DATA_CSV_H_
 
 #include <cstdint>
 #include <string>
@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "daemon/text_file.h"
+#include "base/text_file.h"
 
 namespace s2p {
 
@@ -43,4 +43,4 @@ class CsvReader {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_CSV_H_
+#endif  // S2P_TRAINER_DATA_CSV_H_

@@ -16,7 +16,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "daemon/text_file.h"
+#include "base/text_file.h"
+#include "base/utf8.h"
 #include "model/check.h"
 #include "model/checkpoint.h"
 #include "model/file.h"
@@ -65,10 +66,7 @@ std::string JsonMistake(absl::string_view text, size_t taken) {
   while ((static_cast<unsigned char>(text[start]) & 0xc0) == 0x80) ++start;
   absl::string_view near = text.substr(start, kShown);
   near = near.substr(0, std::min(near.find('\n', position - start), ValidUtf8Length(near)));
-  // Control characters could rewrite the terminal that shows this.
-  std::string shown(near);
-  std::replace_if(shown.begin(), shown.end(), absl::ascii_iscntrl, ' ');
-  return absl::StrCat("not valid JSON", where, ", near: ", shown);
+  return absl::StrCat("not valid JSON", where, ", near: ", Printable(near));
 }
 
 // `where` begins every message: a file, or a file and a line.
@@ -284,7 +282,7 @@ Json LineOf(const DataSetImage& image, const std::vector<std::string>& attribute
 // What JSON could not hold, named; empty if nothing.
 std::string NotUtf8(const DataSetDescription& description,
                     const std::vector<DataSetImage>& images) {
-  const auto is_wrong = [](const std::string& text) { return ValidUtf8Length(text) < text.size(); };
+  const auto is_wrong = [](const std::string& text) { return !IsUtf8(text); };
   for (const std::string* text : {&description.name, &description.source, &description.licence}) {
     if (is_wrong(*text)) return absl::CHexEscape(*text);
   }

@@ -11,7 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "daemon/text_file.h"
+#include "base/text_file.h"
 #include "trainer/import/colour_attributes.h"
 #include "trainer/import/import_formats.h"
 

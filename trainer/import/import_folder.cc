@@ -11,6 +11,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/utf8.h"
 #include "trainer/data/random.h"
 #include "trainer/import/import_formats.h"
 
@@ -77,10 +78,10 @@ class FolderReader {
     if (!entries.ok()) return entries.status();
     std::string names;
     for (size_t i = 0; i < std::min(entries->size(), kNamed); ++i) {
-      absl::StrAppend(&names, i == 0 ? "" : ", ", Shown((*entries)[i].filename().string()));
+      absl::StrAppend(&names, i == 0 ? "" : ", ", Printable((*entries)[i].filename().string()));
     }
     return absl::NotFoundError(
-        absl::StrCat(Shown((folder / "photo").string()), ": there is no such folder, but ",
+        absl::StrCat(Printable((folder / "photo").string()), ": there is no such folder, but ",
                      names.empty() ? "nothing" : names, entries->size() > kNamed ? " and more" : "",
                      "; photos are expected in photo/, sketches in sketch/"));
   }
@@ -176,9 +177,9 @@ class FolderReader {
         ++groups;
       }
       if (example == nullptr) continue;
-      const std::string names =
-          absl::StrCat(photos, " photos whose names agree up to the first _, as ",
-                       Shown(*example->begin()), " and ", Shown(*example->rbegin()), ", are of ");
+      const std::string names = absl::StrCat(
+          photos, " photos whose names agree up to the first _, as ", Printable(*example->begin()),
+          " and ", Printable(*example->rbegin()), ", are of ");
       plan_.remarks.push_back(
           one ? absl::StrCat(names, groups, groups == 1 ? " identity" : " identities",
                              "; --identity-from stem keeps them apart")
@@ -255,8 +256,8 @@ void RemarkTwins(Plan& plan) {
   size_t twins = 0;
   for (const auto& [look, identities] : of_look) {
     if (identities.size() < 2 || ++twins > kNamed) continue;
-    plan.remarks.push_back(absl::StrCat("identities ", Shown(*identities.begin()), " and ",
-                                        Shown(*identities.rbegin()),
+    plan.remarks.push_back(absl::StrCat("identities ", Printable(*identities.begin()), " and ",
+                                        Printable(*identities.rbegin()),
                                         " look the same but are spelt with other characters: they "
                                         "are kept apart"));
   }
@@ -268,7 +269,7 @@ void RemarkTwins(Plan& plan) {
 
 std::string NameOf(const fs::path& root) {
   const fs::path name = root.filename().empty() ? root.parent_path().filename() : root.filename();
-  return name.empty() || name == "." ? "folder" : Shown(name.string());
+  return name.empty() || name == "." ? "folder" : Printable(name.string());
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "daemon/text_file.h"
+#include "base/text_file.h"
 #include "trainer/data/random.h"
 #include "trainer/import/import_formats.h"
 

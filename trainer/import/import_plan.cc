@@ -11,7 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
-#include "daemon/text_file.h"
+#include "base/left_behind.h"
+#include "base/utf8.h"
 #include "model/file.h"
 #include "model/image.h"
 
@@ -84,11 +85,11 @@ absl::Status CopyImages(const Plan& plan, const fs::path& out,
     if (!error) fs::copy_file(image.from, to, error);
     if (error == std::errc::file_exists) {
       return absl::FailedPreconditionError(
-          absl::StrCat(Shown(to.string()),
+          absl::StrCat(Printable(to.string()),
                        ": is there already, as if the disk did not tell upper from lower case; "
                        "rename the image, or import to another disk"));
     }
-    if (error) return FileError(error.value(), Shown(to.string()), "copy");
+    if (error) return FileError(error.value(), Printable(to.string()), "copy");
     if (progress) progress(++done, total);
   }
   return absl::OkStatus();
@@ -104,14 +105,14 @@ bool IsInside(const fs::path& path, const fs::path& folder) {
 absl::Status CheckApart(const Plan& plan, const std::string& out) {
   std::error_code error;
   const fs::path target = fs::weakly_canonical(out, error);
-  if (error) return FileError(error.value(), Shown(out), "resolve");
+  if (error) return FileError(error.value(), Printable(out), "resolve");
   std::set<fs::path> folders;
   for (const PlannedImage& image : plan.images) folders.insert(image.from.parent_path());
   for (const fs::path& folder : folders) {
     const fs::path source = fs::weakly_canonical(folder, error);
     if (!error && IsInside(target, source)) {
       return absl::InvalidArgumentError(
-          absl::StrCat(Shown(out), ": lies in ", Shown(folder.string()),
+          absl::StrCat(Printable(out), ": lies in ", Printable(folder.string()),
                        ", whose images are imported; name a folder elsewhere"));
     }
   }
@@ -130,7 +131,7 @@ absl::Status CheckRoom(const Plan& plan, const std::string& out) {
   }
   if (needed <= space.available) return absl::OkStatus();
   return absl::ResourceExhaustedError(absl::StrCat(
-      Shown(out), ": the images take ", needed / kMegabyte + 1, " MB, and the disk has ",
+      Printable(out), ": the images take ", needed / kMegabyte + 1, " MB, and the disk has ",
       space.available / kMegabyte, " MB left; free some, or name a folder on another disk"));
 }
 
@@ -150,28 +151,8 @@ absl::Status Write(const Plan& plan, const std::string& out,
 
 }  // namespace
 
-std::string Shown(absl::string_view name) {
-  std::string shown;
-  while (!name.empty()) {
-    const size_t valid = ValidUtf8Length(name);
-    for (const char c : name.substr(0, valid)) {
-      if (absl::ascii_iscntrl(c)) {
-        absl::StrAppend(&shown, "\\x", absl::Hex(static_cast<unsigned char>(c), absl::kZeroPad2));
-      } else {
-        shown.push_back(c);
-      }
-    }
-    name.remove_prefix(valid);
-    if (name.empty()) break;
-    absl::StrAppend(&shown, "\\x",
-                    absl::Hex(static_cast<unsigned char>(name.front()), absl::kZeroPad2));
-    name.remove_prefix(1);
-  }
-  return shown;
-}
-
 absl::Status Offending(const fs::path& file, absl::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat(Shown(file.string()), ": ", what));
+  return absl::InvalidArgumentError(absl::StrCat(Printable(file.string()), ": ", what));
 }
 
 bool IsFolder(const fs::path& path) {
@@ -179,30 +160,14 @@ bool IsFolder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
-bool IsLeftBehind(absl::string_view name) {
-  static constexpr absl::string_view kNames[] = {"thumbs.db",
-                                                 "ehthumbs.db",
-                                                 "desktop.ini",
-                                                 "picasa.ini",
-                                                 "icon\r",
-                                                 "__macosx",
-                                                 "@eadir",
-                                                 "#recycle",
-                                                 "$recycle.bin",
-                                                 "lost+found",
-                                                 "system volume information"};
-  const std::string lower = absl::AsciiStrToLower(name);
-  return absl::StartsWith(name, ".") ||
-         std::find(std::begin(kNames), std::end(kNames), lower) != std::end(kNames);
-}
-
 absl::StatusOr<std::vector<fs::path>> List(const fs::path& folder, int64_t* passed_over) {
   std::error_code error;
   const fs::file_type type = fs::status(folder, error).type();
   if (type == fs::file_type::not_found) {
-    return absl::NotFoundError(absl::StrCat(Shown(folder.string()), ": there is no such folder"));
+    return absl::NotFoundError(
+        absl::StrCat(Printable(folder.string()), ": there is no such folder"));
   }
-  if (error) return FileError(error.value(), Shown(folder.string()), "look into");
+  if (error) return FileError(error.value(), Printable(folder.string()), "look into");
   if (type != fs::file_type::directory) return Offending(folder, "is not a folder");
   std::vector<fs::path> entries;
   fs::directory_iterator iterator(folder, error);
@@ -213,7 +178,7 @@ absl::StatusOr<std::vector<fs::path>> List(const fs::path& folder, int64_t* pass
       ++*passed_over;
     }
   }
-  if (error) return FileError(error.value(), Shown(folder.string()), "list");
+  if (error) return FileError(error.value(), Printable(folder.string()), "list");
   std::sort(entries.begin(), entries.end());
   return entries;
 }
@@ -279,14 +244,9 @@ PlannedImage Planned(const fs::path& file, const fs::path& path_inside, std::str
 std::u32string LookOf(absl::string_view name) {
   std::u32string look;
   for (size_t i = 0; i < name.size();) {
-    const auto lead = static_cast<unsigned char>(name[i]);
-    const size_t length = lead < 0xc2 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    char32_t character = length == 1 ? lead : lead & (0x7fU >> length);
-    for (size_t k = 1; k < length && i + k < name.size(); ++k) {
-      character = character << 6 | (static_cast<unsigned char>(name[i + k]) & 0x3fU);
-    }
-    AppendLook(character, look);
-    i += length;
+    const Utf8Character character = FirstCharacter(name.substr(i));
+    AppendLook(character.code, look);
+    i += std::max<size_t>(character.bytes, 1);
   }
   return look;
 }
@@ -298,8 +258,9 @@ absl::Status CheckIdentities(const Plan& plan) {
   for (const PlannedImage& image : plan.images) {
     const auto [found, is_new] = split_of.emplace(image.line.identity, image.line.split);
     if (!is_new && found->second != image.line.split) {
-      return Offending(image.from, absl::StrCat("identity ", Shown(image.line.identity), " is in ",
-                                                found->second, " and in ", image.line.split));
+      return Offending(image.from,
+                       absl::StrCat("identity ", Printable(image.line.identity), " is in ",
+                                    found->second, " and in ", image.line.split));
     }
     if (image.line.modality != v1::MODALITY_PHOTO) continue;
     with_photo.insert(image.line.identity);
@@ -311,10 +272,10 @@ absl::Status CheckIdentities(const Plan& plan) {
     const auto alike = photo_of_look.find(LookOf(image.line.identity));
     problems.Add(Offending(
         image.from,
-        absl::StrCat("identity ", Shown(image.line.identity), " has no photo",
+        absl::StrCat("identity ", Printable(image.line.identity), " has no photo",
                      alike == photo_of_look.end()
                          ? ""
-                         : absl::StrCat("; photo ", Shown(alike->second),
+                         : absl::StrCat("; photo ", Printable(alike->second),
                                         " looks the same but is spelt with other characters"))));
   }
   return problems.status();
@@ -323,7 +284,7 @@ absl::Status CheckIdentities(const Plan& plan) {
 absl::Status CheckName(const PlannedImage& image) {
   const std::string& path = image.line.path;
   const std::string& identity = image.line.identity;
-  if (ValidUtf8Length(path) < path.size() || ValidUtf8Length(identity) < identity.size()) {
+  if (!IsUtf8(path) || !IsUtf8(identity)) {
     return Offending(image.from, "the name is not UTF-8: rename the file");
   }
   if (std::any_of(path.begin(), path.end(), absl::ascii_iscntrl)) {

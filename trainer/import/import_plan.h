@@ -1,7 +1,7 @@
 // What an import will copy. Each format makes a plan from a folder that it only reads; carrying it
 // out is the same for all of them.
-#ifndef S2P_TRAINER_IMPORT_PLAN_H_
-#define S2P_TRAINER_IMPORT_PLAN_H_
+#ifndef S2P_TRAINER_IMPORT_IMPORT_PLAN_H_
+#define S2P_TRAINER_IMPORT_IMPORT_PLAN_H_
 
 #include <cstdint>
 #include <filesystem>
@@ -37,19 +37,12 @@ struct Plan {
   std::vector<std::pair<std::string, std::string>> notes;
 };
 
-// A name as a message shows it: control characters and bytes that are not UTF-8 as \xNN.
-std::string Shown(absl::string_view name);
-
-// InvalidArgument "FILE: what", the file as Shown.
+// InvalidArgument "FILE: what", the file as Printable.
 absl::Status Offending(const std::filesystem::path& file, absl::string_view what);
 
 bool IsFolder(const std::filesystem::path& path);
 
-// Whether systems, cameras or archives leave files and folders of this name behind: hidden ones
-// (.DS_Store, ._a.jpg, .thumbnails), Thumbs.db, desktop.ini, __MACOSX, @eaDir and their like.
-bool IsLeftBehind(absl::string_view name);
-
-// What is in a folder, sorted by name so that "the first" means something, without what
+// The content of a folder, sorted by name so that "the first" means something, without what
 // IsLeftBehind; adds the number of those to `passed_over` if it is not null. NotFound if there is
 // no such folder; the system's error, naming it, if it cannot be listed.
 absl::StatusOr<std::vector<std::filesystem::path>> List(const std::filesystem::path& folder,
@@ -105,4 +98,4 @@ absl::Status CarryOut(const Plan& plan, const std::string& out,
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IMPORT_PLAN_H_
+#endif  // S2P_TRAINER_IMPORT_IMPORT_PLAN_H_

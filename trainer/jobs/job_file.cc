@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/civil_time.h"
+#include "base/utf8.h"
 #include "model/file.h"
 
 namespace s2p {
@@ -66,24 +67,6 @@ absl::Status CheckFormat(const std::string& path, const std::string& json) {
   return absl::OkStatus();
 }
 
-// How many bytes the UTF-8 character takes that `text` begins with; 0 if it is none.
-size_t CharacterLength(absl::string_view text) {
-  const auto byte = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  // Overlong forms, surrogates, and what is beyond Unicode.
-  if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f) ||
-      (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f)) {
-    return 0;
-  }
-  return length;
-}
-
 }  // namespace
 
 std::string NewJobId(absl::Time now, absl::string_view last_id) {
@@ -129,7 +112,7 @@ std::string ShownText(absl::string_view text) {
   text = text.substr(0, kMostTextBytes);
   std::string shown;
   while (!text.empty()) {
-    const size_t length = CharacterLength(text);
+    const size_t length = FirstCharacter(text).bytes;
     if (length == 0) {
       shown += '?';
     } else {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/message_text.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {
@@ -17,7 +18,7 @@ absl::StatusOr<v1::TrainingSpec> SpecOf(const SpecOptions& options) {
   }
   if (!options.preset.empty()) spec.set_preset(options.preset);
   for (const std::string& assignment : options.set) {
-    if (absl::Status status = SetField(assignment, spec); !status.ok()) {
+    if (absl::Status status = SetMessageField(assignment, spec); !status.ok()) {
       return absl::Status(status.code(), absl::StrCat("--set ", status.message()));
     }
   }

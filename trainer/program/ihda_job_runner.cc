@@ -14,9 +14,9 @@
 #include "model/encoder.h"
 #include "model/file.h"
 #include "trainer/ihda/ihda_trainer.h"
-#include "trainer/ihda/spec_check.h"
 #include "trainer/pictures/epoch_log.h"
 #include "trainer/program/publisher.h"
+#include "trainer/program/spec_check.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {

@@ -1,6 +1,6 @@
 // The spec of a training run: reading it, filling it in, checking it.
-#ifndef S2P_TRAINER_TRAINING_SPEC_H_
-#define S2P_TRAINER_TRAINING_SPEC_H_
+#ifndef S2P_TRAINER_SPEC_TRAINING_SPEC_H_
+#define S2P_TRAINER_SPEC_TRAINING_SPEC_H_
 
 #include <string>
 #include <vector>
@@ -13,13 +13,8 @@
 
 namespace s2p {
 
-// Reads a file in protobuf's text format, or in JSON when it begins with "{", as ReadTextFile does.
-// InvalidArgument naming file, line and what is wrong there.
+// Reads a file as ReadMessageFile does.
 absl::StatusOr<v1::TrainingSpec> ReadSpec(const std::string& path);
-
-// Sets one field from "step2.epochs=5". Enum values may be written without their prefix
-// ("recipe=release"). InvalidArgument naming the field and what it takes.
-absl::Status SetField(absl::string_view assignment, v1::TrainingSpec& spec);
 
 // The presets that are compiled in (trainer/spec/presets), by name.
 std::vector<std::string> PresetNames();
@@ -44,4 +39,4 @@ std::string SpecDigest(const v1::TrainingSpec& spec);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_TRAINING_SPEC_H_
+#endif  // S2P_TRAINER_SPEC_TRAINING_SPEC_H_

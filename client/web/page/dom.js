@@ -26,7 +26,7 @@ export const byId = (id) => document.getElementById(id);
 /** Shows a passing note. @param {string} text @param {{bad?: boolean, action?: string, run?: Function}} [options] */
 export function note(text, { bad = false, action = '', run = null } = {}) {
   const box = byId('notes');
-  // What is said already is not said twice.
+  // A message that is shown already is not repeated.
   for (const old of [...box.children]) if (old.firstChild.textContent === text) old.remove();
   const line = el('div', { class: bad ? 'note bad' : 'note' }, el('span', {}, text),
     action && el('button', { class: 'small', type: 'button', on: { click: () => { line.remove(); run(); } } }, action),

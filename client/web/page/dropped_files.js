@@ -1,9 +1,9 @@
 /** @typedef {{file: File, path: string}} NamedFile path from the dropped folder on, with its name */
 
-// What programs, not people, put into folders. client/photo_files.cc has the same rule, and trainer/import/import_plan.cc the same names.
+// Names that programs, not people, leave in folders. base/left_behind.cc has the same ones, and a test compares them.
 const LEFT_BEHIND = ['thumbs.db', 'ehthumbs.db', 'desktop.ini', 'picasa.ini', 'icon\r', '__macosx', '@eadir', '#recycle', '$recycle.bin',
   'lost+found', 'system volume information'];
-// Still being copied or downloaded.
+// Endings of files that are still being copied or downloaded.
 const PARTIAL = /\.(part|partial|filepart|crdownload|download|tmp)$/i;
 const MAX_ID_BYTES = 256;
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "base/message_text.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p::testing {
@@ -71,7 +72,7 @@ TEST(AblationTest, EachRowDiffersFromTheFullOneInWhatItNamesAndThatIsOff) {
     EXPECT_EQ(ChangedFields(full, row), fields) << name;
     for (const std::string& field : fields) {
       v1::TrainingSpec off = row;
-      ASSERT_TRUE(SetField(field + "=0", off).ok()) << field;
+      ASSERT_TRUE(SetMessageField(field + "=0", off).ok()) << field;
       EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(off, row)) << field;
     }
   }

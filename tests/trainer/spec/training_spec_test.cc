@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "base/message_text.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p::testing {
@@ -22,7 +23,7 @@ using ::testing::IsEmpty;
 v1::TrainingSpec Set(const std::vector<std::string>& assignments) {
   v1::TrainingSpec spec;
   for (const std::string& assignment : assignments) {
-    const absl::Status status = SetField(assignment, spec);
+    const absl::Status status = SetMessageField(assignment, spec);
     EXPECT_TRUE(status.ok()) << status;
   }
   return spec;
@@ -30,7 +31,7 @@ v1::TrainingSpec Set(const std::vector<std::string>& assignments) {
 
 std::string Refusal(const std::string& assignment) {
   v1::TrainingSpec spec;
-  const absl::Status status = SetField(assignment, spec);
+  const absl::Status status = SetMessageField(assignment, spec);
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << assignment;
   return std::string(status.message());
 }

@@ -1,4 +1,4 @@
-#include "daemon/text_file.h"
+#include "base/text_file.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -102,11 +102,6 @@ TEST(PlainTextTest, OverlongSurrogateCutAndTooLargeCharactersAreRefused) {
                             "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\x80", "\xe2\x82", "\xff"}) {
     EXPECT_THAT(Refusal(bytes), HasSubstr("is not UTF-8 at byte 1 of the line"));
   }
-}
-
-TEST(ValidUtf8LengthTest, EndsBeforeTheFirstWrongByte) {
-  EXPECT_EQ(ValidUtf8Length("caf\xc3\xa9"), 5U);
-  EXPECT_EQ(ValidUtf8Length("caf\xe9.jpg"), 3U);
 }
 
 class TextFileTest : public ::testing::Test {

@@ -1,6 +1,6 @@
 // Slips on a command line that its parser would take at their word.
-#ifndef S2P_DAEMON_FLAG_WORDS_H_
-#define S2P_DAEMON_FLAG_WORDS_H_
+#ifndef S2P_BASE_FLAG_WORDS_H_
+#define S2P_BASE_FLAG_WORDS_H_
 
 #include <functional>
 #include <string>
@@ -12,7 +12,7 @@ namespace s2p {
 
 enum class FlagKind { kUnknown, kSwitch, kTakesValue };
 
-// What a word with its dashes ("--server", "-k") is to the program.
+// Tells what a word with its dashes ("--server", "-k") means to the program.
 using FlagKinds = std::function<FlagKind(absl::string_view)>;
 
 // A sentence about the first slip among the words that follow the program's name, empty if there is
@@ -28,4 +28,4 @@ bool HasFlag(const std::vector<std::string>& words, absl::string_view flag,
 
 }  // namespace s2p
 
-#endif  // S2P_DAEMON_FLAG_WORDS_H_
+#endif  // S2P_BASE_FLAG_WORDS_H_

@@ -1,6 +1,6 @@
 // What the clients of all our services have in common: the channel, the key, the words of errors.
-#ifndef S2P_CLIENT_GRPC_CHANNEL_H_
-#define S2P_CLIENT_GRPC_CHANNEL_H_
+#ifndef S2P_CLIENT_CONNECTION_GRPC_CHANNEL_H_
+#define S2P_CLIENT_CONNECTION_GRPC_CHANNEL_H_
 
 #include <grpcpp/grpcpp.h>
 
@@ -15,7 +15,7 @@
 namespace s2p {
 
 // Does not connect yet. `service_config` is gRPC's JSON and says which calls are repeated, if
-// `options.retry`. Between programs on one machine there is no proxy (client/proxy.h).
+// `options.retry`. Between programs on one machine there is no proxy (client/connection/proxy.h).
 // InvalidArgument for a server that is no ServerAddress and a key that is no text; NotFound or
 // InvalidArgument for the TLS files.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options,
@@ -44,4 +44,4 @@ absl::StatusOr<Response> Unary(const ClientOptions& options, absl::string_view p
 
 }  // namespace s2p
 
-#endif  // S2P_CLIENT_GRPC_CHANNEL_H_
+#endif  // S2P_CLIENT_CONNECTION_GRPC_CHANNEL_H_

@@ -1,9 +1,10 @@
-#include "client/spec_file.h"
+#include "base/message_text.h"
 
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 #include <google/protobuf/util/json_util.h>
 
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -13,22 +14,22 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "client/clean_text.h"
-#include "daemon/text_file.h"
+#include "base/text_file.h"
+#include "base/utf8.h"
 
 namespace s2p {
 namespace {
 
 namespace pb = google::protobuf;
 
-constexpr uint64_t kMaxSpecBytes = 1 << 20;
+constexpr uint64_t kMaxFileBytes = 1 << 20;
 
-// What word processors and web pages make of a quote or a blank.
+// Word processors and web pages turn quotes and blanks into characters like these.
 constexpr absl::string_view kNotAscii =
     "a character that is not ASCII stands outside of a text in \"quotes\"; is it a typographic "
     "quote or blank?";
 
-// The parser goes on after an error; the first one is the cause.
+// The parser continues after an error; the first one is the cause.
 class FirstError : public pb::io::ErrorCollector {
  public:
   void AddError(int line, pb::io::ColumnNumber column, const std::string& message) override {
@@ -84,7 +85,10 @@ absl::Status SetValue(const std::string& text, pb::Message& message,
   constexpr char kWhole[] = "a whole number of 0 or more";
   switch (field.cpp_type()) {
     case pb::FieldDescriptor::CPPTYPE_STRING:
-      if (absl::Status status = CheckText(text, "the value"); !status.ok()) return status;
+      if (!IsUtf8(text)) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("\"", Printable(text), "\" must be UTF-8; rename the file or folder"));
+      }
       message.GetReflection()->SetString(&message, &field, text);
       return absl::OkStatus();
     case pb::FieldDescriptor::CPPTYPE_BOOL:
@@ -112,31 +116,35 @@ std::string FieldNames(const pb::Descriptor& type) {
 
 }  // namespace
 
-absl::StatusOr<v1::TrainingSpec> ReadSpecFile(const std::string& path) {
-  const auto text = ReadTextFile(path, kMaxSpecBytes);
-  if (!text.ok()) return text.status();
-  v1::TrainingSpec spec;
-  if (absl::StartsWith(absl::StripLeadingAsciiWhitespace(*text), "{")) {
-    const auto status = pb::util::JsonStringToMessage(*text, &spec);
-    if (status.ok()) return spec;
-    const std::string why(status.message().data(), status.message().size());
-    return absl::InvalidArgumentError(absl::StrCat(path, ": ", why));
-  }
+absl::Status ParseMessageText(const std::string& text, absl::string_view where,
+                              pb::Message& message) {
   FirstError error;
   pb::TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);
-  if (parser.ParseFromString(*text, &spec)) return spec;
-  return absl::InvalidArgumentError(absl::StrCat(path, ":", error.text));
+  if (parser.ParseFromString(text, &message)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(where, ":", error.text));
 }
 
-absl::Status SetSpecField(absl::string_view assignment, v1::TrainingSpec& spec) {
+absl::Status ReadMessageFile(const std::string& path, pb::Message& message) {
+  const auto text = ReadTextFile(path, kMaxFileBytes);
+  if (!text.ok()) return text.status();
+  if (!absl::StartsWith(absl::StripLeadingAsciiWhitespace(*text), "{")) {
+    return ParseMessageText(*text, path, message);
+  }
+  const auto status = pb::util::JsonStringToMessage(*text, &message);
+  if (status.ok()) return absl::OkStatus();
+  const std::string why(status.message().data(), status.message().size());
+  return absl::InvalidArgumentError(absl::StrCat(path, ": ", why));
+}
+
+absl::Status SetMessageField(absl::string_view assignment, pb::Message& root) {
   const std::pair<absl::string_view, absl::string_view> parts =
       absl::StrSplit(assignment, absl::MaxSplits('=', 1));
   if (!absl::StrContains(assignment, '=')) {
     return absl::InvalidArgumentError(absl::StrCat(assignment, ": expected FIELD=VALUE"));
   }
   const std::string path(parts.first);
-  pb::Message* message = &spec;
+  pb::Message* message = &root;
   const pb::FieldDescriptor* field = nullptr;
   for (const absl::string_view name : absl::StrSplit(path, '.')) {
     if (field != nullptr) {

@@ -1,4 +1,4 @@
-#include "client/server_address.h"
+#include "client/connection/server_address.h"
 
 #include <algorithm>
 #include <initializer_list>
@@ -8,7 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "client/clean_text.h"
+#include "base/utf8.h"
 
 namespace s2p {
 namespace {

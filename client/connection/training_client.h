@@ -1,6 +1,6 @@
 // The connection to the training daemon: its RPCs as functions that return absl::Status.
-#ifndef S2P_CLIENT_TRAINING_CLIENT_H_
-#define S2P_CLIENT_TRAINING_CLIENT_H_
+#ifndef S2P_CLIENT_CONNECTION_TRAINING_CLIENT_H_
+#define S2P_CLIENT_CONNECTION_TRAINING_CLIENT_H_
 
 #include <cstdint>
 #include <functional>
@@ -53,4 +53,4 @@ class TrainingClient {
 
 }  // namespace s2p
 
-#endif  // S2P_CLIENT_TRAINING_CLIENT_H_
+#endif  // S2P_CLIENT_CONNECTION_TRAINING_CLIENT_H_

@@ -1,4 +1,4 @@
-#include "daemon/text_file.h"
+#include "base/text_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/utf8.h"
 
 namespace s2p {
 namespace {
@@ -58,24 +59,7 @@ absl::StatusOr<std::string> ReadBytes(const std::string& path, uint64_t max_byte
   }
 }
 
-// The length of the well-formed character (Unicode 15, table 3-7) that `text` begins with; 0 if
-// there is none.
-size_t CharacterLength(absl::string_view text) {
-  const auto byte = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return 1;
-  const size_t length = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
-  const unsigned char least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-  const unsigned char most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-  if (byte(1) < least || byte(1) > most) return 0;
-  for (size_t i = 2; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  return length;
-}
-
-// What the first bytes say of another encoding; null if they say nothing.
+// The encoding that the first bytes tell, if it is not UTF-8; null if they tell nothing.
 const char* OtherEncoding(absl::string_view bytes) {
   using absl::string_view;
   if (absl::StartsWith(bytes, string_view("\xff\xfe\0\0", 4))) return "UTF-32";
@@ -116,16 +100,6 @@ void DropByteOrderMarks(std::string& text) {
 }
 
 }  // namespace
-
-size_t ValidUtf8Length(absl::string_view bytes) {
-  size_t length = 0;
-  while (length < bytes.size()) {
-    const size_t character = CharacterLength(bytes.substr(length));
-    if (character == 0) break;
-    length += character;
-  }
-  return length;
-}
 
 absl::StatusOr<std::string> PlainText(absl::string_view bytes, absl::string_view path) {
   const auto wrong = [path](int64_t line, absl::string_view what) {

@@ -1,6 +1,6 @@
 // The standard streams of a process, which whoever starts it may have closed.
-#ifndef S2P_DAEMON_STANDARD_STREAMS_H_
-#define S2P_DAEMON_STANDARD_STREAMS_H_
+#ifndef S2P_BASE_STANDARD_STREAMS_H_
+#define S2P_BASE_STANDARD_STREAMS_H_
 
 namespace s2p {
 
@@ -12,4 +12,4 @@ void OpenStandardStreams();
 
 }  // namespace s2p
 
-#endif  // S2P_DAEMON_STANDARD_STREAMS_H_
+#endif  // S2P_BASE_STANDARD_STREAMS_H_

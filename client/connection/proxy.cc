@@ -1,4 +1,4 @@
-#include "client/proxy.h"
+#include "client/connection/proxy.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -69,7 +69,7 @@ bool IsInRange(absl::string_view range, const Number& number) {
 
 bool IsLoopback(const Number& number) {
   static const Number v4 = *NumberOf("127.0.0.0"), v6 = *NumberOf("::1");
-  // What stands for every address reaches this machine.
+  // The address that stands for all of them reaches this machine.
   static const Number any4 = *NumberOf("0.0.0.0"), any6 = *NumberOf("::");
   return HaveEqualBits(number, v4, kMappedBits + 8) || number == v6 || number == any4 ||
          number == any6;

@@ -1,4 +1,4 @@
-#include "daemon/standard_streams.h"
+#include "base/standard_streams.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

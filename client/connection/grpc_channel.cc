@@ -1,4 +1,4 @@
-#include "client/grpc_channel.h"
+#include "client/connection/grpc_channel.h"
 
 #include <cstdint>
 #include <optional>
@@ -11,10 +11,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
-#include "client/clean_text.h"
-#include "client/proxy.h"
-#include "client/server_address.h"
-#include "daemon/text_file.h"
+#include "base/text_file.h"
+#include "base/utf8.h"
+#include "client/connection/proxy.h"
+#include "client/connection/server_address.h"
 
 namespace s2p {
 namespace {
@@ -68,7 +68,7 @@ absl::Status CheckApiKey(const std::string& key) {
   return absl::OkStatus();
 }
 
-// What to look at when no connection is made; empty without a proxy.
+// A hint for when no connection is made: names the proxy; empty without one.
 std::string ProxyText(const std::string& server) {
   const auto address = ParseServerAddress(server);
   const auto proxy = address.ok() ? ProxyTo(address->host) : std::nullopt;

@@ -1,4 +1,4 @@
-#include "daemon/flag_words.h"
+#include "base/flag_words.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "trainer/ihda/spec_check.h"
+#include "trainer/program/spec_check.h"
 
 #include <algorithm>
 #include <filesystem>

@@ -1,6 +1,6 @@
 // The connection to s2p-server: its RPCs as functions that return absl::Status.
-#ifndef S2P_CLIENT_SEARCH_CLIENT_H_
-#define S2P_CLIENT_SEARCH_CLIENT_H_
+#ifndef S2P_CLIENT_CONNECTION_SEARCH_CLIENT_H_
+#define S2P_CLIENT_CONNECTION_SEARCH_CLIENT_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -83,4 +83,4 @@ class SearchClient {
 
 }  // namespace s2p
 
-#endif  // S2P_CLIENT_SEARCH_CLIENT_H_
+#endif  // S2P_CLIENT_CONNECTION_SEARCH_CLIENT_H_

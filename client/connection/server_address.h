@@ -1,6 +1,6 @@
 // Where a server is, as people write it.
-#ifndef S2P_CLIENT_SERVER_ADDRESS_H_
-#define S2P_CLIENT_SERVER_ADDRESS_H_
+#ifndef S2P_CLIENT_CONNECTION_SERVER_ADDRESS_H_
+#define S2P_CLIENT_CONNECTION_SERVER_ADDRESS_H_
 
 #include <cstdint>
 #include <string>
@@ -29,4 +29,4 @@ absl::Status CheckServerAddress(const std::string& text);
 
 }  // namespace s2p
 
-#endif  // S2P_CLIENT_SERVER_ADDRESS_H_
+#endif  // S2P_CLIENT_CONNECTION_SERVER_ADDRESS_H_

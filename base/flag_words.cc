@@ -1,4 +1,4 @@
-#include "daemon/flag_words.h"
+#include "base/flag_words.h"
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"

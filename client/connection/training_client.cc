@@ -1,4 +1,4 @@
-#include "client/training_client.h"
+#include "client/connection/training_client.h"
 
 #include <grpcpp/grpcpp.h>
 
@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "client/grpc_channel.h"
+#include "client/connection/grpc_channel.h"
 #include "s2p/v1/training.grpc.pb.h"
 
 namespace s2p {

@@ -1,6 +1,6 @@
 // Text that people edit, read the same way by every program: specs, configuration, lists, keys.
-#ifndef S2P_DAEMON_TEXT_FILE_H_
-#define S2P_DAEMON_TEXT_FILE_H_
+#ifndef S2P_BASE_TEXT_FILE_H_
+#define S2P_BASE_TEXT_FILE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -14,9 +14,6 @@ namespace s2p {
 
 // 256 MiB; the largest text file of a published data set has 25 MiB.
 inline constexpr uint64_t kMaxTextBytes = uint64_t{1} << 28;
-
-// The length of the longest prefix that is well-formed UTF-8; bytes.size() if all of it is.
-size_t ValidUtf8Length(absl::string_view bytes);
 
 // The text in `bytes` as every reader of ours takes it: UTF-8 whose lines end in "\n". Byte order
 // marks at the start of a line are dropped ("cat a b" leaves one in the middle), "\r\n" and a lone
@@ -63,4 +60,4 @@ class TextFile {
 
 }  // namespace s2p
 
-#endif  // S2P_DAEMON_TEXT_FILE_H_
+#endif  // S2P_BASE_TEXT_FILE_H_

@@ -1,6 +1,6 @@
 // The HTTP proxy that the environment puts between us and a server.
-#ifndef S2P_CLIENT_PROXY_H_
-#define S2P_CLIENT_PROXY_H_
+#ifndef S2P_CLIENT_CONNECTION_PROXY_H_
+#define S2P_CLIENT_CONNECTION_PROXY_H_
 
 #include <optional>
 #include <string>
@@ -36,4 +36,4 @@ bool IsCoveredBy(absl::string_view no_proxy, absl::string_view host);
 
 }  // namespace s2p
 
-#endif  // S2P_CLIENT_PROXY_H_
+#endif  // S2P_CLIENT_CONNECTION_PROXY_H_

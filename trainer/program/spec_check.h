@@ -1,6 +1,6 @@
 // Whether a spec can be run here: its paths, its data, its device.
-#ifndef S2P_TRAINER_SPEC_CHECK_H_
-#define S2P_TRAINER_SPEC_CHECK_H_
+#ifndef S2P_TRAINER_PROGRAM_SPEC_CHECK_H_
+#define S2P_TRAINER_PROGRAM_SPEC_CHECK_H_
 
 #include <string>
 #include <vector>
@@ -23,4 +23,4 @@ std::vector<std::string> RunErrors(const v1::TrainingSpec& resolved, const Check
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_SPEC_CHECK_H_
+#endif  // S2P_TRAINER_PROGRAM_SPEC_CHECK_H_

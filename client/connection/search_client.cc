@@ -1,4 +1,4 @@
-#include "client/search_client.h"
+#include "client/connection/search_client.h"
 
 #include <grpcpp/grpcpp.h>
 
@@ -10,7 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
-#include "client/grpc_channel.h"
+#include "client/connection/grpc_channel.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "s2p/v1/model.grpc.pb.h"
 #include "s2p/v1/search.grpc.pb.h"

@@ -1,0 +1,39 @@
+// UTF-8 text (Unicode 15, table 3-7): what is well-formed, and what is safe to show.
+#ifndef S2P_BASE_UTF8_H_
+#define S2P_BASE_UTF8_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace s2p {
+
+// The functions below are thread-safe.
+
+struct Utf8Character {
+  // 1 to 4; 0 if the text does not begin with a well-formed character.
+  size_t bytes = 0;
+  char32_t code = 0;
+};
+
+// The character that a text begins with. Requires a text that is not empty.
+Utf8Character FirstCharacter(absl::string_view text);
+
+// The length of the longest prefix that is well-formed; text.size() if all of it is.
+size_t ValidUtf8Length(absl::string_view text);
+
+bool IsUtf8(absl::string_view text);
+
+// Whether a text that is UTF-8 has a control character, U+0000 to U+001F or U+007F to U+009F.
+bool HasControlCharacter(absl::string_view text);
+
+// The text for a terminal or a message: control characters, those that change the direction of
+// writing, and bytes that are not UTF-8 become "\n", "\x1b" or "\u202e", so a name cannot steer the
+// terminal that shows it.
+std::string Printable(absl::string_view text);
+
+}  // namespace s2p
+
+#endif  // S2P_BASE_UTF8_H_
