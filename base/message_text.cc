@@ -14,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/status_macros.h"
 #include "base/text_file.h"
 #include "base/utf8.h"
 
@@ -126,12 +127,11 @@ absl::Status ParseMessageText(const std::string& text, absl::string_view where,
 }
 
 absl::Status ReadMessageFile(const std::string& path, pb::Message& message) {
-  const auto text = ReadTextFile(path, kMaxFileBytes);
-  if (!text.ok()) return text.status();
-  if (!absl::StartsWith(absl::StripLeadingAsciiWhitespace(*text), "{")) {
-    return ParseMessageText(*text, path, message);
+  S2P_ASSIGN_OR_RETURN(const auto text, ReadTextFile(path, kMaxFileBytes));
+  if (!absl::StartsWith(absl::StripLeadingAsciiWhitespace(text), "{")) {
+    return ParseMessageText(text, path, message);
   }
-  const auto status = pb::util::JsonStringToMessage(*text, &message);
+  const auto status = pb::util::JsonStringToMessage(text, &message);
   if (status.ok()) return absl::OkStatus();
   const std::string why(status.message().data(), status.message().size());
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", why));

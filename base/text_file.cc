@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/status_macros.h"
 #include "base/utf8.h"
 
 namespace s2p {
@@ -124,9 +125,8 @@ absl::StatusOr<std::string> PlainText(absl::string_view bytes, absl::string_view
 }
 
 absl::StatusOr<std::string> ReadTextFile(const std::string& path, uint64_t max_bytes) {
-  const auto bytes = ReadBytes(path, max_bytes);
-  if (!bytes.ok()) return bytes.status();
-  return PlainText(*bytes, path);
+  S2P_ASSIGN_OR_RETURN(const auto bytes, ReadBytes(path, max_bytes));
+  return PlainText(bytes, path);
 }
 
 absl::StatusOr<std::string> ReadPemFile(const std::string& path) {
@@ -149,15 +149,13 @@ TextFile::TextFile(std::string path, std::string text)
     : path_(std::move(path)), text_(std::move(text)) {}
 
 absl::StatusOr<TextFile> TextFile::Read(const std::string& path, uint64_t max_bytes) {
-  auto text = ReadTextFile(path, max_bytes);
-  if (!text.ok()) return text.status();
-  return TextFile(path, *std::move(text));
+  S2P_ASSIGN_OR_RETURN(auto text, ReadTextFile(path, max_bytes));
+  return TextFile(path, std::move(text));
 }
 
 absl::StatusOr<TextFile> TextFile::Parse(absl::string_view bytes, const std::string& path) {
-  auto text = PlainText(bytes, path);
-  if (!text.ok()) return text.status();
-  return TextFile(path, *std::move(text));
+  S2P_ASSIGN_OR_RETURN(auto text, PlainText(bytes, path));
+  return TextFile(path, std::move(text));
 }
 
 bool TextFile::Next(absl::string_view* line) {

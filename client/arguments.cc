@@ -8,6 +8,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "client/clean_text.h"
 
 namespace s2p {
@@ -25,7 +26,7 @@ absl::StatusOr<std::pair<std::string, std::string>> ParsePair(absl::string_view 
   if (equals == absl::string_view::npos || equals == 0) {
     return absl::InvalidArgumentError(absl::StrCat(flag, " ", text, ": expected KEY=VALUE"));
   }
-  if (absl::Status status = CheckText(text, flag); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckText(text, flag));
   return std::pair(std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)));
 }
 
@@ -37,7 +38,7 @@ absl::StatusOr<v1::AttributeRange> ParseAttributeRange(absl::string_view text) {
   const absl::string_view range = text.substr(colon + 1);
   const size_t dots = range.find("..");
   if (dots == absl::string_view::npos) return wrong;
-  if (absl::Status status = CheckText(text, "--attribute"); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckText(text, "--attribute"));
   v1::AttributeRange result;
   result.set_name(std::string(text.substr(0, colon)));
   float bound = 0;
@@ -56,14 +57,12 @@ absl::StatusOr<v1::Filter> ParseFilter(const std::vector<std::string>& metadata,
                                        const std::vector<std::string>& attributes) {
   v1::Filter filter;
   for (const std::string& text : metadata) {
-    auto pair = ParsePair(text, "--filter");
-    if (!pair.ok()) return pair.status();
-    (*filter.mutable_metadata())[pair->first] = pair->second;
+    S2P_ASSIGN_OR_RETURN(auto pair, ParsePair(text, "--filter"));
+    (*filter.mutable_metadata())[pair.first] = pair.second;
   }
   for (const std::string& text : attributes) {
-    auto range = ParseAttributeRange(text);
-    if (!range.ok()) return range.status();
-    *filter.add_attributes() = *std::move(range);
+    S2P_ASSIGN_OR_RETURN(auto range, ParseAttributeRange(text));
+    *filter.add_attributes() = std::move(range);
   }
   return filter;
 }

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/status_macros.h"
 #include "client/arguments.h"
 #include "client/commands.h"
 #include "client/load_test.h"
@@ -60,9 +61,8 @@ void PrintHistogram(const std::vector<LatencyBucket>& histogram, std::ostream& o
 absl::Status RunBench(const SearchClient& client, const BenchOptions& options, std::ostream& out) {
   std::vector<v1::SearchRequest> requests;
   for (const std::string& path : options.sketches) {
-    auto bytes = ReadImageFile(path);
-    if (!bytes.ok()) return bytes.status();
-    requests.emplace_back().add_examples()->set_image(*std::move(bytes));
+    S2P_ASSIGN_OR_RETURN(auto bytes, ReadImageFile(path));
+    requests.emplace_back().add_examples()->set_image(std::move(bytes));
     requests.back().set_top_k(options.k);
   }
   if (requests.empty()) return absl::InvalidArgumentError("give the sketches to search with");

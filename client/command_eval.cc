@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "client/arguments.h"
 #include "client/commands.h"
 #include "client/labelled_set.h"
@@ -45,14 +46,13 @@ absl::StatusOr<LabelledGallery> ReadGallery(const SearchClient& client, const st
   request.set_page_size(1000);
   request.mutable_filter()->set_modality(modality);
   do {
-    auto page = client.ListPhotos(request);
-    if (!page.ok()) return page.status();
-    for (const v1::Photo& photo : page->photos()) {
+    S2P_ASSIGN_OR_RETURN(auto page, client.ListPhotos(request));
+    for (const v1::Photo& photo : page.photos()) {
       ++gallery.items;
       std::string identity;
       if (Shows(photo.metadata(), data_set, identity)) ++gallery.items_of_identity[identity];
     }
-    request.set_page_token(page->next_page_token());
+    request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
   if (gallery.items_of_identity.empty()) {
     return absl::FailedPreconditionError(
@@ -93,10 +93,9 @@ absl::StatusOr<MontageRow> DrawnRow(const SearchClient& client, const std::strin
   row.query.image = query;
   row.query.first_line = name;
   for (int i = 0; i < std::min(kShown, response.matches_size()); ++i) {
-    auto cell = MatchCell(client, response.matches(i));
-    if (!cell.ok()) return cell.status();
-    cell->correct = ranking[i].is_match;
-    row.matches.push_back(*std::move(cell));
+    S2P_ASSIGN_OR_RETURN(auto cell, MatchCell(client, response.matches(i)));
+    cell.correct = ranking[i].is_match;
+    row.matches.push_back(std::move(cell));
   }
   return row;
 }
@@ -152,50 +151,45 @@ absl::Status RunEval(const SearchClient& client, const EvalOptions& options, std
     return absl::InvalidArgumentError(absl::StrCat(
         "--direction ", options.direction, ": expected sketch-to-photo or photo-to-sketch"));
   }
-  const auto set = ReadLabelledSet(options.dataset, options.split);
-  if (!set.ok()) return set.status();
-  const auto queries = Queries(*set, query);
-  if (!queries.ok()) return queries.status();
-  const auto gallery = ReadGallery(client, set->name, wanted);
-  if (!gallery.ok()) return gallery.status();
-  const uint32_t top_k = std::min<uint32_t>(kMostMatches, static_cast<uint32_t>(gallery->items));
+  S2P_ASSIGN_OR_RETURN(const auto set, ReadLabelledSet(options.dataset, options.split));
+  S2P_ASSIGN_OR_RETURN(const auto queries, Queries(set, query));
+  S2P_ASSIGN_OR_RETURN(const auto gallery, ReadGallery(client, set.name, wanted));
+  const uint32_t top_k = std::min<uint32_t>(kMostMatches, static_cast<uint32_t>(gallery.items));
 
-  const size_t rows = std::max<size_t>(1, std::min<size_t>(options.montage_rows, queries->size()));
+  const size_t rows = std::max<size_t>(1, std::min<size_t>(options.montage_rows, queries.size()));
   std::vector<MontageRow> drawn;
   RankingScore score;
   const absl::Time begin = absl::Now();
   {
-    Progress progress("searching", queries->size());
-    for (size_t i = 0; i < queries->size(); ++i) {
-      const LabelledImage& image = (*queries)[i];
-      const auto bytes = ReadImageFile(absl::StrCat(set->folder, "/", image.path));
-      if (!bytes.ok()) return bytes.status();
-      const auto response = SearchFor(client, *bytes, query, wanted, top_k);
+    Progress progress("searching", queries.size());
+    for (size_t i = 0; i < queries.size(); ++i) {
+      const LabelledImage& image = queries[i];
+      S2P_ASSIGN_OR_RETURN(const auto bytes,
+                           ReadImageFile(absl::StrCat(set.folder, "/", image.path)));
+      const auto response = SearchFor(client, bytes, query, wanted, top_k);
       if (!response.ok()) {
         return absl::Status(response.status().code(),
                             absl::StrCat(image.path, ": ", response.status().message()));
       }
-      const auto ranking = ToRanking(*response, set->name, image.identity);
-      const auto matches = gallery->items_of_identity.find(image.identity);
-      score.Add(ranking, matches == gallery->items_of_identity.end() ? 0 : matches->second);
-      if (!options.montage.empty() && i == drawn.size() * queries->size() / rows &&
+      const auto ranking = ToRanking(*response, set.name, image.identity);
+      const auto matches = gallery.items_of_identity.find(image.identity);
+      score.Add(ranking, matches == gallery.items_of_identity.end() ? 0 : matches->second);
+      if (!options.montage.empty() && i == drawn.size() * queries.size() / rows &&
           drawn.size() < rows) {
-        auto row = DrawnRow(client, *bytes, image.path, *response, ranking);
-        if (!row.ok()) return row.status();
-        drawn.push_back(*std::move(row));
+        S2P_ASSIGN_OR_RETURN(auto row, DrawnRow(client, bytes, image.path, *response, ranking));
+        drawn.push_back(std::move(row));
       }
       progress.Advance();
     }
   }
   if (!options.montage.empty()) {
-    const auto png = DrawMontage(drawn);
-    if (!png.ok()) return png.status();
-    if (absl::Status status = WriteFile(options.montage, *png); !status.ok()) return status;
+    S2P_ASSIGN_OR_RETURN(const auto png, DrawMontage(drawn));
+    S2P_RETURN_IF_ERROR(WriteFile(options.montage, png));
   }
   if (options.json) {
-    out << ScoreJson(score, gallery->items);
+    out << ScoreJson(score, gallery.items);
   } else {
-    PrintScore(score, gallery->items, absl::Now() - begin, out);
+    PrintScore(score, gallery.items, absl::Now() - begin, out);
   }
   return absl::OkStatus();
 }

@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "base/utf8.h"
 #include "client/arguments.h"
 #include "client/clean_text.h"
@@ -34,11 +35,10 @@ absl::StatusOr<v1::Modality> ParseModality(const std::string& text) {
 
 absl::StatusOr<v1::AddPhotoRequest> RequestFor(const PhotoFile& file, v1::Modality modality,
                                                v1::OnConflict on_conflict) {
-  auto bytes = ReadImageFile(file.path);
-  if (!bytes.ok()) return bytes.status();
+  S2P_ASSIGN_OR_RETURN(auto bytes, ReadImageFile(file.path));
   v1::AddPhotoRequest request;
   request.set_photo_id(file.photo_id);
-  request.set_image(*std::move(bytes));
+  request.set_image(std::move(bytes));
   request.set_modality(modality);
   request.mutable_metadata()->insert(file.metadata.begin(), file.metadata.end());
   request.set_on_conflict(on_conflict);
@@ -86,17 +86,14 @@ void PrintCounts(const AddCounts& counts, absl::Duration took, std::ostream& out
 
 absl::Status RunGalleryAdd(const SearchClient& client, const GalleryAddOptions& options,
                            std::ostream& out, std::ostream& err) {
-  const auto on_conflict = ParseOnConflict(options.on_conflict);
-  if (!on_conflict.ok()) return on_conflict.status();
-  const auto modality = ParseModality(options.modality);
-  if (!modality.ok()) return modality.status();
-  const auto list = ListPhotoFiles(options);
-  if (!list.ok()) return list.status();
-  const std::vector<PhotoFile>& files = list->files;
+  S2P_ASSIGN_OR_RETURN(const auto on_conflict, ParseOnConflict(options.on_conflict));
+  S2P_ASSIGN_OR_RETURN(const auto modality, ParseModality(options.modality));
+  S2P_ASSIGN_OR_RETURN(const auto list, ListPhotoFiles(options));
+  const std::vector<PhotoFile>& files = list.files;
 
-  PrintPassedOver(*list, err);
-  AddCounts counts = {list->refused.size()};
-  for (const RefusedFile& refused : list->refused) PrintFailure(refused.path, refused.why, err);
+  PrintPassedOver(list, err);
+  AddCounts counts = {list.refused.size()};
+  for (const RefusedFile& refused : list.refused) PrintFailure(refused.path, refused.why, err);
   const absl::Time begin = absl::Now();
   absl::Status status;
   {
@@ -115,8 +112,8 @@ absl::Status RunGalleryAdd(const SearchClient& client, const GalleryAddOptions& 
       progress.Advance();
     };
     status = client.AddPhotos(
-        files.size(),
-        [&](size_t index) { return RequestFor(files[index], *modality, *on_conflict); }, sink,
+        files.size(), [&](size_t index) { return RequestFor(files[index], modality, on_conflict); },
+        sink,
         [&](const absl::Status& why) {
           progress.Hide();
           err << "the connection broke, trying again: " << Printable(why.message()) << '\n';
@@ -125,7 +122,7 @@ absl::Status RunGalleryAdd(const SearchClient& client, const GalleryAddOptions& 
   if (!options.json) PrintCounts(counts, absl::Now() - begin, out);
   if (!status.ok()) return status;
   if (counts[0] > 0) {
-    return absl::UnknownError(absl::StrCat(counts[0], " of ", files.size() + list->refused.size(),
+    return absl::UnknownError(absl::StrCat(counts[0], " of ", files.size() + list.refused.size(),
                                            " photos were not added"));
   }
   return absl::OkStatus();
@@ -133,18 +130,16 @@ absl::Status RunGalleryAdd(const SearchClient& client, const GalleryAddOptions& 
 
 absl::Status RunGalleryList(const SearchClient& client, const GalleryListOptions& options,
                             std::ostream& out) {
-  auto filter = ParseFilter(options.filters, {});
-  if (!filter.ok()) return filter.status();
+  S2P_ASSIGN_OR_RETURN(auto filter, ParseFilter(options.filters, {}));
   v1::ListPhotosRequest request;
-  *request.mutable_filter() = *std::move(filter);
+  *request.mutable_filter() = std::move(filter);
   v1::ListPhotosResponse all;
   do {
     const uint32_t left = options.limit == 0 ? 1000 : options.limit - all.photos_size();
     request.set_page_size(std::min<uint32_t>(left, 1000));
-    auto page = client.ListPhotos(request);
-    if (!page.ok()) return page.status();
-    all.mutable_photos()->MergeFrom(page->photos());
-    request.set_page_token(page->next_page_token());
+    S2P_ASSIGN_OR_RETURN(auto page, client.ListPhotos(request));
+    all.mutable_photos()->MergeFrom(page.photos());
+    request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty() &&
            (options.limit == 0 || static_cast<uint32_t>(all.photos_size()) < options.limit));
   all.set_next_page_token(request.page_token());
@@ -166,7 +161,7 @@ absl::Status RunGalleryList(const SearchClient& client, const GalleryListOptions
 
 absl::Status RunGalleryGet(const SearchClient& client, const GalleryGetOptions& options,
                            std::ostream& out) {
-  if (absl::Status s = CheckPhotoId(options.photo_id, "ID"); !s.ok()) return s;
+  S2P_RETURN_IF_ERROR(CheckPhotoId(options.photo_id, "ID"));
   v1::GetPhotoRequest request;
   request.set_photo_id(options.photo_id);
   if (options.rendition != "original" && options.rendition != "thumbnail") {
@@ -209,7 +204,7 @@ absl::Status RunGalleryRemove(const SearchClient& client, const std::vector<std:
                               bool json, std::ostream& out) {
   constexpr size_t kMostPerCall = 1000;
   for (const std::string& id : photo_ids) {
-    if (absl::Status s = CheckPhotoId(id, "ID"); !s.ok()) return s;
+    S2P_RETURN_IF_ERROR(CheckPhotoId(id, "ID"));
   }
   v1::DeletePhotosResponse all;
   for (size_t begin = 0; begin < photo_ids.size(); begin += kMostPerCall) {
@@ -217,10 +212,9 @@ absl::Status RunGalleryRemove(const SearchClient& client, const std::vector<std:
     for (size_t i = begin; i < std::min(begin + kMostPerCall, photo_ids.size()); ++i) {
       request.add_photo_ids(photo_ids[i]);
     }
-    auto response = client.DeletePhotos(request);
-    if (!response.ok()) return response.status();
-    all.set_deleted_count(all.deleted_count() + response->deleted_count());
-    all.mutable_missing_photo_ids()->MergeFrom(response->missing_photo_ids());
+    S2P_ASSIGN_OR_RETURN(auto response, client.DeletePhotos(request));
+    all.set_deleted_count(all.deleted_count() + response.deleted_count());
+    all.mutable_missing_photo_ids()->MergeFrom(response.missing_photo_ids());
   }
   if (json) {
     out << ToJson(all);
@@ -233,20 +227,19 @@ absl::Status RunGalleryRemove(const SearchClient& client, const std::vector<std:
 }
 
 absl::Status RunGalleryStats(const SearchClient& client, bool json, std::ostream& out) {
-  auto stats = client.GetGalleryStats();
-  if (!stats.ok()) return stats.status();
+  S2P_ASSIGN_OR_RETURN(auto stats, client.GetGalleryStats());
   if (json) {
-    out << ToJson(*stats);
+    out << ToJson(stats);
     return absl::OkStatus();
   }
-  PrintTable({{"photos", absl::StrCat(stats->photo_count())},
-              {"sketches", absl::StrCat(stats->sketch_count())},
-              {"bytes", absl::StrCat(stats->total_bytes())},
+  PrintTable({{"photos", absl::StrCat(stats.photo_count())},
+              {"sketches", absl::StrCat(stats.sketch_count())},
+              {"bytes", absl::StrCat(stats.total_bytes())},
               {"model version",
-               stats->model_version() == 0 ? "none yet" : absl::StrCat(stats->model_version())},
-              {"dimension", absl::StrCat(stats->dimension())},
-              {"index", Printable(stats->index_kind())},
-              {"index recall", absl::StrFormat("%.3f", stats->index_recall())}},
+               stats.model_version() == 0 ? "none yet" : absl::StrCat(stats.model_version())},
+              {"dimension", absl::StrCat(stats.dimension())},
+              {"index", Printable(stats.index_kind())},
+              {"index recall", absl::StrFormat("%.3f", stats.index_recall())}},
              out);
   return absl::OkStatus();
 }

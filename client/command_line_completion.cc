@@ -3,6 +3,7 @@
 #include <iostream>
 #include <memory>
 
+#include "base/status_macros.h"
 #include "client/command_line.h"
 #include "client/completion.h"
 
@@ -50,9 +51,8 @@ void AddCompletionCommand(CLI::App& app, Command& command) {
     command.local = [&app, shell] {
       CompletionCommand program = TreeOf(app);
       program.name = "s2p";
-      auto script = CompletionScript(program, *shell);
-      if (!script.ok()) return script.status();
-      std::cout << *script;
+      S2P_ASSIGN_OR_RETURN(auto script, CompletionScript(program, *shell));
+      std::cout << script;
       return absl::OkStatus();
     };
   });

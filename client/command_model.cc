@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "base/status_macros.h"
 #include "base/utf8.h"
 #include "client/commands.h"
 #include "client/report.h"
@@ -54,13 +55,12 @@ std::string ServingText(const v1::GetModelStatusResponse& status) {
 
 absl::Status SetServingVersion(const SearchClient& client, std::optional<int64_t> version,
                                bool json, std::ostream& out) {
-  auto response = client.SetServingVersion(version);
-  if (!response.ok()) return response.status();
+  S2P_ASSIGN_OR_RETURN(auto response, client.SetServingVersion(version));
   if (json) {
-    out << ToJson(*response);
+    out << ToJson(response);
   } else {
     // The server turns to it after it has answered.
-    out << PinText(response->status()) << "; now " << ServingText(response->status()) << '\n';
+    out << PinText(response.status()) << "; now " << ServingText(response.status()) << '\n';
   }
   return absl::OkStatus();
 }
@@ -121,15 +121,14 @@ absl::Status RunModelWatch(const SearchClient& client, bool json, std::ostream& 
 }
 
 absl::Status RunModelStatus(const SearchClient& client, bool json, std::ostream& out) {
-  auto status = client.GetModelStatus();
-  if (!status.ok()) return status.status();
+  S2P_ASSIGN_OR_RETURN(auto status, client.GetModelStatus());
   if (json) {
-    out << ToJson(*status);
+    out << ToJson(status);
     return absl::OkStatus();
   }
   std::vector<std::vector<std::string>> rows = {
       {">version", "state", "network", ">dimension", "created", "evaluation"}};
-  for (const v1::ModelVersion& version : status->versions()) {
+  for (const v1::ModelVersion& version : status.versions()) {
     rows.push_back(
         {absl::StrCat(version.version()), StateText(version), Printable(version.arch()),
          absl::StrCat(version.dimension()),
@@ -138,15 +137,15 @@ absl::Status RunModelStatus(const SearchClient& client, bool json, std::ostream&
          EvaluationText(version)});
   }
   PrintTable(rows, out);
-  for (const v1::ModelVersion& version : status->versions()) {
+  for (const v1::ModelVersion& version : status.versions()) {
     if (version.failure().empty()) continue;
     out << "version " << version.version() << ": " << Printable(version.failure()) << '\n';
   }
-  if (status->serving_version() == 0) {
+  if (status.serving_version() == 0) {
     out << "no model serves yet\n";
   } else {
-    out << "version " << status->serving_version() << " serves on " << status->device()
-        << (status->has_pinned_version() ? " (pinned)" : "") << '\n';
+    out << "version " << status.serving_version() << " serves on " << status.device()
+        << (status.has_pinned_version() ? " (pinned)" : "") << '\n';
   }
   return absl::OkStatus();
 }

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/status_macros.h"
 #include "base/utf8.h"
 #include "client/arguments.h"
 #include "client/clean_text.h"
@@ -18,10 +19,9 @@ namespace {
 absl::Status AddImages(const std::vector<std::string>& paths, float weight,
                        v1::SearchRequest& request) {
   for (const std::string& path : paths) {
-    auto bytes = ReadImageFile(path);
-    if (!bytes.ok()) return bytes.status();
+    S2P_ASSIGN_OR_RETURN(auto bytes, ReadImageFile(path));
     v1::Example& example = *request.add_examples();
-    example.set_image(*std::move(bytes));
+    example.set_image(std::move(bytes));
     if (weight != 1) example.set_weight(weight);
   }
   return absl::OkStatus();
@@ -32,17 +32,16 @@ absl::StatusOr<v1::SearchRequest> BuildRequest(const SearchOptions& options) {
   if (options.sketches.empty() && options.like.empty()) {
     return absl::InvalidArgumentError("nothing to search for: give a SKETCH or --like ID");
   }
-  if (absl::Status s = AddImages(options.sketches, 1, request); !s.ok()) return s;
-  if (absl::Status s = AddImages(options.not_sketches, -1, request); !s.ok()) return s;
+  S2P_RETURN_IF_ERROR(AddImages(options.sketches, 1, request));
+  S2P_RETURN_IF_ERROR(AddImages(options.not_sketches, -1, request));
   for (const std::string& photo_id : options.like) {
-    if (absl::Status s = CheckPhotoId(photo_id, "--like"); !s.ok()) return s;
+    S2P_RETURN_IF_ERROR(CheckPhotoId(photo_id, "--like"));
     request.add_examples()->set_photo_id(photo_id);
   }
   request.set_top_k(options.k);
   if (options.min_score) request.set_min_score(*options.min_score);
-  auto filter = ParseFilter(options.filters, options.attributes);
-  if (!filter.ok()) return filter.status();
-  *request.mutable_filter() = *std::move(filter);
+  S2P_ASSIGN_OR_RETURN(auto filter, ParseFilter(options.filters, options.attributes));
+  *request.mutable_filter() = std::move(filter);
   request.set_with_attributes(true);
   return request;
 }
@@ -82,36 +81,30 @@ absl::Status WriteMontage(const SearchClient& client, const SearchOptions& optio
     row.query.image = request.examples(0).image();
     row.query.first_line = "sketch";
   } else {
-    auto thumbnail = FetchThumbnail(client, options.like[0]);
-    if (!thumbnail.ok()) return thumbnail.status();
-    row.query.image = *std::move(thumbnail);
+    S2P_ASSIGN_OR_RETURN(row.query.image, FetchThumbnail(client, options.like[0]));
     row.query.first_line = absl::StrCat("like ", options.like[0]);
   }
   for (const v1::Match& match : response.matches()) {
-    auto cell = MatchCell(client, match);
-    if (!cell.ok()) return cell.status();
-    row.matches.push_back(*std::move(cell));
+    S2P_ASSIGN_OR_RETURN(auto cell, MatchCell(client, match));
+    row.matches.push_back(std::move(cell));
   }
-  auto png = DrawMontage({row});
-  if (!png.ok()) return png.status();
-  return WriteFile(options.montage, *png);
+  S2P_ASSIGN_OR_RETURN(auto png, DrawMontage({row}));
+  return WriteFile(options.montage, png);
 }
 
 }  // namespace
 
 absl::Status RunSearch(const SearchClient& client, const SearchOptions& options,
                        std::ostream& out) {
-  auto request = BuildRequest(options);
-  if (!request.ok()) return request.status();
-  auto response = client.Search(*request);
-  if (!response.ok()) return response.status();
+  S2P_ASSIGN_OR_RETURN(auto request, BuildRequest(options));
+  S2P_ASSIGN_OR_RETURN(auto response, client.Search(request));
   if (!options.montage.empty()) {
-    if (absl::Status s = WriteMontage(client, options, *request, *response); !s.ok()) return s;
+    S2P_RETURN_IF_ERROR(WriteMontage(client, options, request, response));
   }
   if (options.json) {
-    out << ToJson(*response);
+    out << ToJson(response);
   } else {
-    PrintMatches(*response, out);
+    PrintMatches(response, out);
   }
   return absl::OkStatus();
 }

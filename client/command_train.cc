@@ -4,6 +4,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "base/message_text.h"
+#include "base/status_macros.h"
 #include "base/utf8.h"
 #include "client/clean_text.h"
 #include "client/commands.h"
@@ -65,24 +66,22 @@ absl::Status EndOf(const v1::Job& job, bool json, std::ostream& out) {
 absl::Status RunTrainSubmit(const TrainingClient& client, const TrainSubmitOptions& options,
                             std::ostream& out, std::ostream& err) {
   v1::TrainingSpec spec;
-  absl::Status read = ReadMessageFile(options.spec, spec);
-  if (!read.ok()) return read;
+  S2P_RETURN_IF_ERROR(ReadMessageFile(options.spec, spec));
   for (const std::string& assignment : options.set) {
     if (absl::Status status = SetMessageField(assignment, spec); !status.ok()) {
       return absl::Status(status.code(), absl::StrCat("--set ", status.message()));
     }
   }
-  const auto response = client.SubmitJob(spec);
-  if (!response.ok()) return response.status();
+  S2P_ASSIGN_OR_RETURN(const auto response, client.SubmitJob(spec));
   if (options.json) {
-    out << ToJson(*response, /*compact=*/options.watch);
+    out << ToJson(response, /*compact=*/options.watch);
   } else {
-    out << Printable(response->job().job_id()) << '\n';
+    out << Printable(response.job().job_id()) << '\n';
   }
   out.flush();
   if (!options.watch) return absl::OkStatus();
   TrainWatchOptions watch = options.watch_options;
-  watch.job_id = response->job().job_id();
+  watch.job_id = response.job().job_id();
   watch.json = options.json;
   return RunTrainWatch(client, watch, out, err);
 }
@@ -94,11 +93,10 @@ absl::Status RunTrainList(const TrainingClient& client, const TrainListOptions& 
   do {
     const uint32_t left = options.limit - static_cast<uint32_t>(all.jobs_size());
     request.set_page_size(options.limit == 0 ? kPageSize : std::min(kPageSize, left));
-    auto page = client.ListJobs(request);
-    if (!page.ok()) return page.status();
-    all.mutable_jobs()->MergeFrom(page->jobs());
-    all.set_next_page_token(page->next_page_token());
-    request.set_page_token(page->next_page_token());
+    S2P_ASSIGN_OR_RETURN(auto page, client.ListJobs(request));
+    all.mutable_jobs()->MergeFrom(page.jobs());
+    all.set_next_page_token(page.next_page_token());
+    request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty() &&
            (options.limit == 0 || static_cast<uint32_t>(all.jobs_size()) < options.limit));
   if (options.json) {
@@ -122,14 +120,13 @@ absl::Status RunTrainList(const TrainingClient& client, const TrainListOptions& 
 
 absl::Status RunTrainGet(const TrainingClient& client, const std::string& job_id, bool json,
                          std::ostream& out) {
-  if (absl::Status status = CheckText(job_id, "ID"); !status.ok()) return status;
-  const auto response = client.GetJob(job_id);
-  if (!response.ok()) return response.status();
+  S2P_RETURN_IF_ERROR(CheckText(job_id, "ID"));
+  S2P_ASSIGN_OR_RETURN(const auto response, client.GetJob(job_id));
   if (json) {
-    out << ToJson(*response);
+    out << ToJson(response);
     return absl::OkStatus();
   }
-  const v1::Job& job = response->job();
+  const v1::Job& job = response.job();
   std::vector<std::vector<std::string>> rows = {{"job", Printable(job.job_id())}};
   const auto add = [&rows](const char* name, const std::string& value) {
     if (!value.empty()) rows.push_back({name, value});
@@ -154,21 +151,20 @@ absl::Status RunTrainGet(const TrainingClient& client, const std::string& job_id
 
 absl::Status RunTrainCancel(const TrainingClient& client, const std::string& job_id, bool json,
                             std::ostream& out) {
-  if (absl::Status status = CheckText(job_id, "ID"); !status.ok()) return status;
-  const auto response = client.CancelJob(job_id);
-  if (!response.ok()) return response.status();
+  S2P_RETURN_IF_ERROR(CheckText(job_id, "ID"));
+  S2P_ASSIGN_OR_RETURN(const auto response, client.CancelJob(job_id));
   if (json) {
-    out << ToJson(*response);
+    out << ToJson(response);
     return absl::OkStatus();
   }
   out << "job " << Printable(job_id)
-      << (JobHasEnded(response->job().state()) ? " was cancelled\n" : " is being cancelled\n");
+      << (JobHasEnded(response.job().state()) ? " was cancelled\n" : " is being cancelled\n");
   return absl::OkStatus();
 }
 
 absl::Status RunTrainWatch(const TrainingClient& client, const TrainWatchOptions& options,
                            std::ostream& out, std::ostream& err) {
-  if (absl::Status status = CheckText(options.job_id, "ID"); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckText(options.job_id, "ID"));
   WatchDisplayOptions display_options;
   display_options.live = options.live && !options.json;
   display_options.columns = options.columns;

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/status_macros.h"
 #include "base/text_file.h"
 #include "client/clean_text.h"
 
@@ -31,8 +32,7 @@ absl::StatusOr<std::string> StringField(const Json& line, const char* name,
     return absl::InvalidArgumentError(absl::StrCat(where, ": \"", name, "\" must be text"));
   }
   auto text = field->get<std::string>();
-  absl::Status status = CheckText(text, absl::StrCat(where, ": \"", name, "\""));
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckText(text, absl::StrCat(where, ": \"", name, "\"")));
   return text;
 }
 
@@ -52,9 +52,8 @@ absl::Status AddLine(const std::string& text, const std::string& where, Labelled
   for (const auto& [name, value] :
        {std::pair("path", &image.path), std::pair("identity", &image.identity),
         std::pair("modality", &modality), std::pair("split", &split)}) {
-    auto field = StringField(line, name, where);
-    if (!field.ok()) return field.status();
-    *value = *std::move(field);
+    S2P_ASSIGN_OR_RETURN(auto field, StringField(line, name, where));
+    *value = std::move(field);
   }
   if (LeavesFolder(image.path)) {
     return absl::InvalidArgumentError(
@@ -84,9 +83,7 @@ absl::Status ReadName(const std::string& folder, LabelledSet& set) {
     return absl::FailedPreconditionError(absl::StrCat(path, ": format ", format->get<int64_t>(),
                                                       " is newer than this program's, ", kFormat));
   }
-  auto name = StringField(about, "name", path);
-  if (!name.ok()) return name.status();
-  set.name = *std::move(name);
+  S2P_ASSIGN_OR_RETURN(set.name, StringField(about, "name", path));
   return absl::OkStatus();
 }
 
@@ -96,14 +93,14 @@ absl::StatusOr<LabelledSet> ReadLabelledSet(const std::string& folder, const std
   LabelledSet set;
   set.folder = folder;
   set.split = split;
-  if (absl::Status status = ReadName(folder, set); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(ReadName(folder, set));
   const std::string path = absl::StrCat(folder, "/dataset.jsonl");
   auto file = TextFile::Read(path, kMaxBytes);
   if (!file.ok()) return Unreadable(file.status(), path);
   absl::string_view line;
   while (file->NextFilled(&line)) {
     const std::string where = absl::StrCat(path, ":", file->line());
-    if (absl::Status status = AddLine(std::string(line), where, set); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(AddLine(std::string(line), where, set));
   }
   if (set.images.empty()) {
     return absl::FailedPreconditionError(

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/left_behind.h"
+#include "base/status_macros.h"
 #include "client/arguments.h"
 #include "client/clean_text.h"
 #include "client/labelled_set.h"
@@ -114,16 +115,14 @@ absl::StatusOr<std::vector<FoundFile>> FindFiles(const std::vector<std::string>&
 }
 
 absl::StatusOr<std::vector<FoundFile>> FilesOfDataSet(const GalleryAddOptions& options) {
-  auto set = ReadLabelledSet(options.dataset, options.split);
-  if (!set.ok()) return set.status();
+  S2P_ASSIGN_OR_RETURN(auto set, ReadLabelledSet(options.dataset, options.split));
   const auto wanted = options.modality == "sketch" ? v1::MODALITY_SKETCH : v1::MODALITY_PHOTO;
   std::vector<FoundFile> files;
-  for (const LabelledImage& image : set->images) {
+  for (const LabelledImage& image : set.images) {
     if (image.modality != wanted) continue;
-    files.push_back(
-        {absl::StrCat(set->folder, "/", image.path),
-         image.path,
-         {{"identity", image.identity}, {"dataset", set->name}, {"split", set->split}}});
+    files.push_back({absl::StrCat(set.folder, "/", image.path),
+                     image.path,
+                     {{"identity", image.identity}, {"dataset", set.name}, {"split", set.split}}});
   }
   if (files.empty()) {
     return absl::NotFoundError(absl::StrCat(options.dataset, ": no ", options.modality,
@@ -140,10 +139,9 @@ absl::StatusOr<std::string> IdOf(const FoundFile& file, const std::string& id_fr
     if (status.ok()) return id;
     return absl::Status(status.code(), absl::StrCat(status.message(), kWayOut));
   }
-  auto bytes = ReadImageFile(file.path);
-  if (!bytes.ok()) return bytes.status();
+  S2P_ASSIGN_OR_RETURN(auto bytes, ReadImageFile(file.path));
   unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(bytes->data()), bytes->size(), digest);
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest);
   return absl::BytesToHexString(
       absl::string_view(reinterpret_cast<const char*>(digest), sizeof(digest)));
 }
@@ -182,15 +180,13 @@ absl::StatusOr<PhotoList> ListPhotoFiles(const GalleryAddOptions& options) {
   }
   std::map<std::string, std::string> metadata;
   for (const std::string& text : options.metadata) {
-    auto pair = ParsePair(text, "--metadata");
-    if (!pair.ok()) return pair.status();
-    metadata[pair->first] = pair->second;
+    S2P_ASSIGN_OR_RETURN(auto pair, ParsePair(text, "--metadata"));
+    metadata[pair.first] = pair.second;
   }
   PhotoList list;
-  auto found = options.dataset.empty() ? FindFiles(options.paths, list) : FilesOfDataSet(options);
-  if (!found.ok()) return found.status();
-  absl::Status status = NameFiles(*std::move(found), id_from, list);
-  if (!status.ok()) return status;
+  S2P_ASSIGN_OR_RETURN(auto found, options.dataset.empty() ? FindFiles(options.paths, list)
+                                                           : FilesOfDataSet(options));
+  S2P_RETURN_IF_ERROR(NameFiles(std::move(found), id_from, list));
   for (PhotoFile& file : list.files) {
     for (const auto& [key, value] : metadata) file.metadata[key] = value;
   }

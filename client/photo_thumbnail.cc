@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "base/status_macros.h"
 
 namespace s2p {
 
@@ -12,19 +13,17 @@ absl::StatusOr<std::string> FetchThumbnail(const SearchClient& client,
   request.set_photo_id(photo_id);
   request.set_rendition(v1::RENDITION_THUMBNAIL);
   std::string bytes;
-  absl::Status status = client.GetPhoto(request, [&bytes](const v1::GetPhotoResponse& response) {
+  S2P_RETURN_IF_ERROR(client.GetPhoto(request, [&bytes](const v1::GetPhotoResponse& response) {
     bytes += response.chunk();
     return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
+  }));
   return bytes;
 }
 
 absl::StatusOr<MontageCell> MatchCell(const SearchClient& client, const v1::Match& match) {
-  auto thumbnail = FetchThumbnail(client, match.photo_id());
-  if (!thumbnail.ok()) return thumbnail.status();
+  S2P_ASSIGN_OR_RETURN(auto thumbnail, FetchThumbnail(client, match.photo_id()));
   MontageCell cell;
-  cell.image = *std::move(thumbnail);
+  cell.image = std::move(thumbnail);
   cell.first_line = absl::StrFormat("%d    %.3f", match.rank(), match.score());
   cell.second_line = match.photo_id();
   return cell;

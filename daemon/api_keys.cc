@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "base/text_file.h"
 
 namespace s2p {
@@ -42,21 +43,20 @@ absl::StatusOr<ApiKeys> ApiKeys::Read(const std::string& path) {
 }
 
 absl::StatusOr<ApiKeys> ApiKeys::Parse(absl::string_view contents, const std::string& path) {
-  auto file = TextFile::Parse(contents, path);
-  if (!file.ok()) return file.status();
+  S2P_ASSIGN_OR_RETURN(auto file, TextFile::Parse(contents, path));
   std::vector<Digest> digests;
   absl::string_view line;
-  while (file->NextFilled(&line)) {
+  while (file.NextFilled(&line)) {
     if (line.front() == '#') continue;
     for (char c : line) {
       if (!absl::ascii_isgraph(c)) {
-        return file->Wrong("a key is printable ASCII without spaces, one key a line");
+        return file.Wrong("a key is printable ASCII without spaces, one key a line");
       }
     }
     if (line.size() < kMinKeyLength) {
-      return file->Wrong(absl::StrCat("a key of ", line.size(),
-                                      " characters can be guessed; at least ", kMinKeyLength,
-                                      " are needed"));
+      return file.Wrong(absl::StrCat("a key of ", line.size(),
+                                     " characters can be guessed; at least ", kMinKeyLength,
+                                     " are needed"));
     }
     digests.push_back(DigestOf(line));
   }

@@ -5,6 +5,7 @@
 #include <openssl/x509.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "base/text_file.h"
 #include "daemon/listen_address.h"
 #include "daemon/options.h"
@@ -73,17 +74,13 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
   if (!status.ok()) return status;
   if (!has_tls) return grpc::InsecureServerCredentials();
 
-  absl::StatusOr<std::string> cert = ReadPem("tls-cert", options.tls_cert);
-  if (!cert.ok()) return cert.status();
-  absl::StatusOr<std::string> key = ReadPem("tls-key", options.tls_key);
-  if (!key.ok()) return key.status();
-  if (status = CheckPair(*cert, *key, options); !status.ok()) return status;
+  S2P_ASSIGN_OR_RETURN(std::string cert, ReadPem("tls-cert", options.tls_cert));
+  S2P_ASSIGN_OR_RETURN(std::string key, ReadPem("tls-key", options.tls_key));
+  if (status = CheckPair(cert, key, options); !status.ok()) return status;
   grpc::SslServerCredentialsOptions ssl;
-  ssl.pem_key_cert_pairs.push_back({*std::move(key), *std::move(cert)});
+  ssl.pem_key_cert_pairs.push_back({std::move(key), std::move(cert)});
   if (!options.tls_client_ca.empty()) {
-    absl::StatusOr<std::string> authority = ReadPem("tls-client-ca", options.tls_client_ca);
-    if (!authority.ok()) return authority.status();
-    ssl.pem_root_certs = *std::move(authority);
+    S2P_ASSIGN_OR_RETURN(ssl.pem_root_certs, ReadPem("tls-client-ca", options.tls_client_ca));
     ssl.client_certificate_request = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
   }
   return grpc::SslServerCredentials(ssl);

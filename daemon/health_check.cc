@@ -3,6 +3,7 @@
 #include <httplib.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "daemon/listen_address.h"
 
 namespace s2p {
@@ -19,12 +20,11 @@ std::string Reachable(const std::string& host) {
 }  // namespace
 
 absl::Status CheckHealth(const std::string& http_address) {
-  const auto address = ParseListenAddress(http_address);
-  if (!address.ok()) return address.status();
-  if (address->port == 0) {
+  S2P_ASSIGN_OR_RETURN(const auto address, ParseListenAddress(http_address));
+  if (address.port == 0) {
     return absl::InvalidArgumentError(absl::StrCat("http: ", http_address, " has no port to ask"));
   }
-  httplib::Client client(Reachable(address->host), address->port);
+  httplib::Client client(Reachable(address.host), address.port);
   client.set_connection_timeout(kPatienceSeconds);
   client.set_read_timeout(kPatienceSeconds);
   const auto answer = client.Get("/healthz");

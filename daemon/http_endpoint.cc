@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "daemon/http_listener.h"
 
 namespace s2p {
@@ -57,10 +58,9 @@ absl::StatusOr<std::unique_ptr<HttpEndpoint>> HttpEndpoint::Start(HttpEndpointOp
   server.set_payload_max_length(kMaxBodyBytes);
   // An idle connection that is kept holds one of the few threads.
   server.set_keep_alive_max_count(1);
-  const absl::StatusOr<ListenAddress> address = BindHttp(options.listen, server);
-  if (!address.ok()) return address.status();
-  impl->port = address->port;
-  impl->address = address->ToString();
+  S2P_ASSIGN_OR_RETURN(const ListenAddress address, BindHttp(options.listen, server));
+  impl->port = address.port;
+  impl->address = address.ToString();
   Impl* raw = impl.get();
   impl->thread = std::thread([raw] { raw->server.listen_after_bind(); });
   // Stop has no effect before the loop runs, so nobody may have the object until then.

@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/status_macros.h"
 
 namespace s2p {
 namespace {
@@ -76,9 +77,8 @@ absl::Status CheckGrpcListen(const std::string& address) {
 
 absl::Status CheckListenAddress(absl::string_view address, bool has_tls, bool allow_insecure) {
   if (absl::StartsWith(address, kUnixScheme)) return CheckGrpcListen(std::string(address));
-  absl::StatusOr<ListenAddress> parsed = ParseListenAddress(address);
-  if (!parsed.ok()) return parsed.status();
-  if (has_tls || allow_insecure || parsed->is_loopback()) return absl::OkStatus();
+  S2P_ASSIGN_OR_RETURN(ListenAddress parsed, ParseListenAddress(address));
+  if (has_tls || allow_insecure || parsed.is_loopback()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("listening on ", address,
                    " would let others in without protection: give --tls-cert and --tls-key, or say "

@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/flag_words.h"
+#include "base/status_macros.h"
 #include "base/text_file.h"
 #include "daemon/toml.h"
 
@@ -119,15 +120,14 @@ absl::StatusOr<std::map<std::string, Given>> Options::Impl::ReadConfig(
     return absl::Status(text.status().code(),
                         absl::StrCat("--config: cannot read ", text.status().message()));
   }
-  absl::StatusOr<std::vector<TomlEntry>> entries = ParseToml(*text, path);
-  if (!entries.ok()) return entries.status();
+  S2P_ASSIGN_OR_RETURN(std::vector<TomlEntry> entries, ParseToml(*text, path));
 
   std::map<std::string, Given> given;
   // A table's value is nearer to the command than one at the top of the file.
-  std::stable_sort(entries->begin(), entries->end(), [](const TomlEntry& a, const TomlEntry& b) {
+  std::stable_sort(entries.begin(), entries.end(), [](const TomlEntry& a, const TomlEntry& b) {
     return a.table.empty() && !b.table.empty();
   });
-  for (const TomlEntry& entry : *entries) {
+  for (const TomlEntry& entry : entries) {
     const std::string key = absl::StrReplaceAll(entry.key, {{"_", "-"}});
     const std::string where = absl::StrCat(path, ":", entry.line);
     const Options* table = FindCommand(entry.table.empty() ? command : entry.table);

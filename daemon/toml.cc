@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "base/status_macros.h"
 
 namespace s2p {
 namespace {
@@ -36,7 +37,7 @@ class Reader {
         TomlEntry entry;
         entry.table = table;
         entry.line = line_;
-        if (absl::Status status = ReadEntry(&entry); !status.ok()) return status;
+        S2P_RETURN_IF_ERROR(ReadEntry(&entry));
         if (!seen.emplace(entry.table, entry.key).second) {
           return Error("key '", entry.key, "' is given twice");
         }
@@ -103,7 +104,7 @@ class Reader {
     while (true) {
       SkipBlank(/*newlines=*/true);
       if (Take(']')) return absl::OkStatus();
-      if (absl::Status status = ReadValue(&entry->values); !status.ok()) return status;
+      S2P_RETURN_IF_ERROR(ReadValue(&entry->values));
       SkipBlank(/*newlines=*/true);
       if (!Take(',') && Peek() != ']')
         return Error("expected ',' or ']' in the array of '", *key, "'");

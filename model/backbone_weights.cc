@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "base/status_macros.h"
 #include "model/torch_tensors.h"
 #include "model/torch_version.h"
 
@@ -75,12 +76,11 @@ absl::StatusOr<std::map<std::string, const TensorBytes*>> MatchBackbone(
 absl::Status LoadBackboneWeights(const TensorMap& weights, LaterStages later_stages,
                                  DualEncoder& encoder) {
   std::map<std::string, torch::Tensor> targets = NamedTensors(encoder.photo_backbone());
-  auto matched = MatchBackbone(weights, targets, later_stages);
-  if (!matched.ok()) return matched.status();
+  S2P_ASSIGN_OR_RETURN(auto matched, MatchBackbone(weights, targets, later_stages));
   try {
     torch::NoGradGuard no_grad;
     for (auto& [name, tensor] : targets) {
-      const TensorBytes* bytes = matched->at(name);
+      const TensorBytes* bytes = matched.at(name);
       if (bytes == nullptr) {
         tensor.zero_();
       } else {

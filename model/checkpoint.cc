@@ -12,6 +12,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 #include "model/file.h"
 
@@ -98,11 +99,10 @@ absl::Status HashDiffers(const std::string& path, absl::string_view got, absl::s
 
 // Reads the weights once, so that what was hashed is what is parsed.
 absl::StatusOr<TensorMap> ReadWeights(const std::string& path, const v1::CheckpointFile& file) {
-  absl::StatusOr<std::string> bytes = ReadWholeFile(path, file.bytes());
-  if (!bytes.ok()) return bytes.status();
-  const std::string sha256 = Sha256(*bytes);
+  S2P_ASSIGN_OR_RETURN(std::string bytes, ReadWholeFile(path, file.bytes()));
+  const std::string sha256 = Sha256(bytes);
   if (sha256 != file.sha256()) return HashDiffers(path, sha256, file.sha256());
-  absl::StatusOr<TensorMap> weights = ParseSafetensors(*bytes);
+  absl::StatusOr<TensorMap> weights = ParseSafetensors(bytes);
   if (!weights.ok()) return Damaged(path, weights.status().message());
   absl::Status status = CheckFinite(*weights);
   if (!status.ok()) return Damaged(path, status.message());
@@ -163,17 +163,15 @@ bool AllFinite(const TensorBytes& tensor) {
 
 absl::StatusOr<v1::CheckpointManifest> ReadManifest(const std::string& directory) {
   const std::string path = absl::StrCat(directory, "/", kManifestFileName);
-  absl::StatusOr<std::string> json = ReadWholeFile(path, kMaxManifestBytes);
-  if (!json.ok()) return json.status();
-  absl::StatusOr<uint32_t> format = FormatVersion(path, *json);
-  if (!format.ok()) return format.status();
-  if (*format > kCheckpointFormatVersion) {
-    return absl::FailedPreconditionError(absl::StrCat(path, ": formatVersion: ", *format,
+  S2P_ASSIGN_OR_RETURN(std::string json, ReadWholeFile(path, kMaxManifestBytes));
+  S2P_ASSIGN_OR_RETURN(uint32_t format, FormatVersion(path, json));
+  if (format > kCheckpointFormatVersion) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": formatVersion: ", format,
                                                       " is newer than this program, which reads ",
                                                       kCheckpointFormatVersion));
   }
   v1::CheckpointManifest manifest;
-  const auto parsed = google::protobuf::util::JsonStringToMessage(*json, &manifest);
+  const auto parsed = google::protobuf::util::JsonStringToMessage(json, &manifest);
   if (!parsed.ok()) return Damaged(path, Excerpt(std::string(parsed.message())));
   if (manifest.version() < 1) return Damaged(path, "version: not a number from 1 on");
   absl::Status status = ValidateManifest(manifest);
@@ -184,27 +182,22 @@ absl::StatusOr<v1::CheckpointManifest> ReadManifest(const std::string& directory
 }
 
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& directory) {
-  absl::StatusOr<v1::CheckpointManifest> manifest = ReadManifest(directory);
-  if (!manifest.ok()) return manifest.status();
-  for (const v1::CheckpointFile& file : manifest->files()) {
-    absl::Status status = CheckSize(absl::StrCat(directory, "/", file.name()), file.bytes());
-    if (!status.ok()) return status;
+  S2P_ASSIGN_OR_RETURN(v1::CheckpointManifest manifest, ReadManifest(directory));
+  for (const v1::CheckpointFile& file : manifest.files()) {
+    S2P_RETURN_IF_ERROR(CheckSize(absl::StrCat(directory, "/", file.name()), file.bytes()));
   }
   Checkpoint checkpoint;
   checkpoint.directory = directory;
-  for (const v1::CheckpointFile& file : manifest->files()) {
+  for (const v1::CheckpointFile& file : manifest.files()) {
     const std::string path = absl::StrCat(directory, "/", file.name());
     if (file.name() == kWeightsFileName) {
-      absl::StatusOr<TensorMap> weights = ReadWeights(path, file);
-      if (!weights.ok()) return weights.status();
-      checkpoint.weights = *std::move(weights);
+      S2P_ASSIGN_OR_RETURN(checkpoint.weights, ReadWeights(path, file));
       continue;
     }
-    absl::StatusOr<std::string> sha256 = Sha256OfFile(path);
-    if (!sha256.ok()) return sha256.status();
-    if (*sha256 != file.sha256()) return HashDiffers(path, *sha256, file.sha256());
+    S2P_ASSIGN_OR_RETURN(std::string sha256, Sha256OfFile(path));
+    if (sha256 != file.sha256()) return HashDiffers(path, sha256, file.sha256());
   }
-  checkpoint.manifest = *std::move(manifest);
+  checkpoint.manifest = std::move(manifest);
   return checkpoint;
 }
 
@@ -227,14 +220,12 @@ std::string Sha256(absl::Span<const absl::string_view> pieces) {
 }
 
 absl::StatusOr<std::string> Sha256OfFile(const std::string& path) {
-  absl::StatusOr<InputFile> file = InputFile::Open(path);
-  if (!file.ok()) return file.status();
+  S2P_ASSIGN_OR_RETURN(InputFile file, InputFile::Open(path));
   Hasher hasher;
   std::string piece;
-  for (uint64_t left = file->size_bytes(); left > 0; left -= piece.size()) {
+  for (uint64_t left = file.size_bytes(); left > 0; left -= piece.size()) {
     piece.resize(std::min<uint64_t>(left, uint64_t{1} << 20));
-    absl::Status status = file->Read(&piece[0], piece.size());
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(file.Read(&piece[0], piece.size()));
     hasher.Add(piece);
   }
   return hasher.Hex();

@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 #include "model/file.h"
 
@@ -133,18 +134,15 @@ absl::Status CreateRoot(const std::string& root) {
 absl::Status WriteWeights(const std::string& folder, const TensorMap& weights,
                           v1::CheckpointManifest& manifest) {
   const std::string path = absl::StrCat(folder, "/", kWeightsFileName);
-  absl::Status status = WriteSafetensors(path, weights);
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(WriteSafetensors(path, weights));
   // Hashes what the disk gives back: a write that went wrong in silence must not be published.
-  absl::StatusOr<InputFile> file = InputFile::Open(path);
-  if (!file.ok()) return file.status();
-  absl::StatusOr<std::string> sha256 = Sha256OfFile(path);
-  if (!sha256.ok()) return sha256.status();
+  S2P_ASSIGN_OR_RETURN(InputFile file, InputFile::Open(path));
+  S2P_ASSIGN_OR_RETURN(std::string sha256, Sha256OfFile(path));
   manifest.clear_files();
   v1::CheckpointFile* entry = manifest.add_files();
   entry->set_name(kWeightsFileName);
-  entry->set_bytes(file->size_bytes());
-  entry->set_sha256(*sha256);
+  entry->set_bytes(file.size_bytes());
+  entry->set_sha256(sha256);
   return absl::OkStatus();
 }
 
@@ -168,23 +166,21 @@ std::string CheckpointStore::DirectoryOf(int64_t version) const {
 
 absl::StatusOr<std::vector<int64_t>> CheckpointStore::Versions() const {
   std::vector<int64_t> versions;
-  absl::Status status = ForEachEntry(root_, [&](const fs::directory_entry& entry) {
+  S2P_RETURN_IF_ERROR(ForEachEntry(root_, [&](const fs::directory_entry& entry) {
     const int64_t version = VersionOfName(entry.path().filename().string());
     std::error_code error;
     if (version != 0 && entry.is_directory(error)) versions.push_back(version);
-  });
-  if (!status.ok()) return status;
+  }));
   std::sort(versions.begin(), versions.end());
   return versions;
 }
 
 absl::StatusOr<int64_t> CheckpointStore::NewestVersion() const {
-  absl::StatusOr<std::vector<int64_t>> versions = Versions();
-  if (!versions.ok()) return versions.status();
-  if (versions->empty()) {
+  S2P_ASSIGN_OR_RETURN(std::vector<int64_t> versions, Versions());
+  if (versions.empty()) {
     return absl::NotFoundError(absl::StrCat(root_, ": no checkpoint is published here"));
   }
-  return versions->back();
+  return versions.back();
 }
 
 absl::StatusOr<Checkpoint> CheckpointStore::Read(int64_t version) const {
@@ -204,17 +200,15 @@ absl::StatusOr<int64_t> CheckpointStore::Publish(v1::CheckpointManifest manifest
   if (status.ok()) status = CreateRoot(root_);
   if (!status.ok()) return status;
   SweepAbandoned(root_);
-  absl::StatusOr<std::string> path = MakeTemporaryFolder(root_);
-  if (!path.ok()) return path.status();
-  TemporaryFolder folder(*path);
+  S2P_ASSIGN_OR_RETURN(std::string path, MakeTemporaryFolder(root_));
+  TemporaryFolder folder(path);
   manifest.set_format_version(kCheckpointFormatVersion);
   *manifest.mutable_created_at() = google::protobuf::util::TimeUtil::GetCurrentTime();
   status = WriteWeights(folder.path(), weights, manifest);
   if (!status.ok()) return status;
 
-  absl::StatusOr<std::vector<int64_t>> versions = Versions();
-  if (!versions.ok()) return versions.status();
-  int64_t version = versions->empty() ? 0 : versions->back();
+  S2P_ASSIGN_OR_RETURN(std::vector<int64_t> versions, Versions());
+  int64_t version = versions.empty() ? 0 : versions.back();
   for (int taken = EEXIST; taken != 0;) {
     if (version == std::numeric_limits<int64_t>::max()) {
       return absl::ResourceExhaustedError(absl::StrCat(root_, ": no version number is left"));
@@ -233,9 +227,8 @@ absl::StatusOr<int64_t> CheckpointStore::Publish(v1::CheckpointManifest manifest
 }
 
 absl::StatusOr<int64_t> CheckpointStore::VersionOfJob(const std::string& job_id) const {
-  const auto versions = Versions();
-  if (!versions.ok()) return versions.status();
-  for (auto version = versions->rbegin(); version != versions->rend(); ++version) {
+  S2P_ASSIGN_OR_RETURN(const auto versions, Versions());
+  for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
     const auto manifest = ReadManifest(DirectoryOf(*version));
     if (manifest.ok() && manifest->provenance().job_id() == job_id) return *version;
   }
@@ -244,16 +237,14 @@ absl::StatusOr<int64_t> CheckpointStore::VersionOfJob(const std::string& job_id)
 
 absl::Status CheckpointStore::Prune(int64_t keep_last, const std::vector<int64_t>& needed) const {
   S2P_CHECK(keep_last >= 1);
-  const auto versions = Versions();
-  if (!versions.ok()) return versions.status();
-  const auto count = static_cast<int64_t>(versions->size());
+  S2P_ASSIGN_OR_RETURN(const auto versions, Versions());
+  const auto count = static_cast<int64_t>(versions.size());
   for (int64_t i = 0; i + keep_last < count; ++i) {
-    const int64_t version = (*versions)[static_cast<size_t>(i)];
+    const int64_t version = versions[static_cast<size_t>(i)];
     if (std::find(needed.begin(), needed.end(), version) != needed.end()) continue;
     // A temporary folder of its own: the rename needs a name that nobody has.
-    absl::StatusOr<std::string> path = MakeTemporaryFolder(root_);
-    if (!path.ok()) return path.status();
-    const TemporaryFolder folder(*path);
+    S2P_ASSIGN_OR_RETURN(std::string path, MakeTemporaryFolder(root_));
+    const TemporaryFolder folder(path);
     const std::string target = folder.path() + "/removed";
     if (rename(DirectoryOf(version).c_str(), target.c_str()) != 0) {
       return FileError(errno, DirectoryOf(version), "remove");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 #include "model/torch_tensors.h"
 #include "model/torch_version.h"
@@ -77,10 +78,8 @@ struct DualEncoder::Networks {
 
 absl::StatusOr<std::shared_ptr<DualEncoder>> DualEncoder::Create(
     const v1::CheckpointManifest& manifest) {
-  absl::Status status = ValidateManifest(manifest);
-  if (!status.ok()) return status;
-  absl::StatusOr<int> pooled = PooledDimension(manifest.backbone(), manifest.embedding());
-  if (!pooled.ok()) return pooled.status();
+  S2P_RETURN_IF_ERROR(ValidateManifest(manifest));
+  S2P_ASSIGN_OR_RETURN(int pooled, PooledDimension(manifest.backbone(), manifest.embedding()));
   absl::StatusOr<std::shared_ptr<Backbone>> photo = CreateBackbone(manifest.backbone());
   if (!photo.ok()) return photo.status();
   absl::StatusOr<std::shared_ptr<Backbone>> sketch = photo;
@@ -94,7 +93,7 @@ absl::StatusOr<std::shared_ptr<DualEncoder>> DualEncoder::Create(
     networks->photo = *std::move(photo);
     networks->sketch = *std::move(sketch);
     if (manifest.embedding().projection()) {
-      networks->projection = std::make_shared<Projection>(*pooled, dimension);
+      networks->projection = std::make_shared<Projection>(pooled, dimension);
     }
     if (manifest.embedding().neck() == v1::NECK_BATCH_NORM) {
       networks->neck = torch::nn::BatchNorm1d(dimension);

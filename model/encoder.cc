@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 #include "model/dual_encoder.h"
 #include "model/frozen_backbone.h"
@@ -81,19 +82,15 @@ class TorchEncoder final : public Encoder {
  public:
   static absl::StatusOr<std::unique_ptr<TorchEncoder>> Create(
       const v1::CheckpointManifest& manifest, const TensorMap& weights, torch::Device device) {
-    absl::StatusOr<Preprocessor> photo = Preprocessor::Create(manifest.photo());
-    if (!photo.ok()) return photo.status();
-    absl::StatusOr<Preprocessor> sketch = Preprocessor::Create(manifest.sketch());
-    if (!sketch.ok()) return sketch.status();
-    absl::StatusOr<std::shared_ptr<DualEncoder>> networks = DualEncoder::Create(manifest);
-    if (!networks.ok()) return networks.status();
-    absl::Status status = (*networks)->SetWeights(weights);
-    if (!status.ok()) return status;
-    (*networks)->eval();
-    for (torch::Tensor& parameter : (*networks)->parameters()) parameter.set_requires_grad(false);
-    (*networks)->to(device);
+    S2P_ASSIGN_OR_RETURN(Preprocessor photo, Preprocessor::Create(manifest.photo()));
+    S2P_ASSIGN_OR_RETURN(Preprocessor sketch, Preprocessor::Create(manifest.sketch()));
+    S2P_ASSIGN_OR_RETURN(std::shared_ptr<DualEncoder> networks, DualEncoder::Create(manifest));
+    S2P_RETURN_IF_ERROR(networks->SetWeights(weights));
+    networks->eval();
+    for (torch::Tensor& parameter : networks->parameters()) parameter.set_requires_grad(false);
+    networks->to(device);
     return std::unique_ptr<TorchEncoder>(
-        new TorchEncoder(manifest, *photo, *sketch, *std::move(networks), device));
+        new TorchEncoder(manifest, photo, sketch, std::move(networks), device));
   }
 
   // From now on computes with folded networks, in the fastest layout. InvalidArgument for options
@@ -101,17 +98,15 @@ class TorchEncoder final : public Encoder {
   absl::Status Freeze(const EncoderOptions& options, bool shared) {
     const c10::InferenceMode inference;
     const FoldedNetwork photo = networks_->photo_backbone().Folded();
-    const auto type = TypeOf(options.precision, device_);
-    if (!type.ok()) return type.status();
-    const auto layout =
-        ChooseLayout(photo, options.layout, *type, photo_.height(), photo_.width(), device_);
-    if (!layout.ok()) return layout.status();
-    photo_backbone_ = std::make_shared<const FrozenBackbone>(photo, *layout, *type, device_);
+    S2P_ASSIGN_OR_RETURN(const auto type, TypeOf(options.precision, device_));
+    S2P_ASSIGN_OR_RETURN(const auto layout, ChooseLayout(photo, options.layout, type,
+                                                         photo_.height(), photo_.width(), device_));
+    photo_backbone_ = std::make_shared<const FrozenBackbone>(photo, layout, type, device_);
     sketch_backbone_ = shared ? photo_backbone_
                               : std::make_shared<const FrozenBackbone>(
-                                    networks_->sketch_backbone().Folded(), *layout, *type, device_);
+                                    networks_->sketch_backbone().Folded(), layout, type, device_);
     networks_->ReleaseBackbones();
-    description_ = absl::StrCat(NameOf(*layout), ", ", options.precision);
+    description_ = absl::StrCat(NameOf(layout), ", ", options.precision);
     return absl::OkStatus();
   }
 
@@ -133,8 +128,7 @@ class TorchEncoder final : public Encoder {
   }
 
   absl::StatusOr<Encoding> Encode(absl::Span<const EncoderInput> inputs) const override {
-    absl::Status status = CheckInputs(inputs);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(CheckInputs(inputs));
     try {
       // A thread takes over the process's number of threads when it first computes.
       thread_local const bool initialised = (at::init_num_threads(), true);
@@ -145,8 +139,7 @@ class TorchEncoder final : public Encoder {
       encoding.embeddings = EmbeddingMatrix(n, dimension());
       encoding.attributes = EmbeddingMatrix(n, static_cast<int>(attributes_.size()));
       for (const Group& group : GroupByModality(inputs)) EncodeGroup(inputs, group, encoding);
-      status = NormalizeRows(encoding.embeddings);
-      if (!status.ok()) return status;
+      S2P_RETURN_IF_ERROR(NormalizeRows(encoding.embeddings));
       return encoding;
     } catch (const std::exception& error) {
       return TorchError(error, "encode");
@@ -264,14 +257,12 @@ absl::Status CheckGoldenProbe(const Encoder& encoder, const v1::GoldenProbe& pro
     return absl::DataLossError(absl::StrCat("golden_probe.min_cosine_", half ? "half" : "fp32",
                                             ": ", min_cosine, " is not in [0.9, 1]"));
   }
-  absl::StatusOr<Encoding> encoding = EncodeProbe(encoder);
-  if (!encoding.ok()) return encoding.status();
-  absl::Status status =
-      CheckProbeVector("golden_probe.photo", {probe.photo().begin(), probe.photo().end()},
-                       encoding->embeddings.row(0), min_cosine);
-  if (!status.ok()) return status;
+  S2P_ASSIGN_OR_RETURN(Encoding encoding, EncodeProbe(encoder));
+  S2P_RETURN_IF_ERROR(CheckProbeVector("golden_probe.photo",
+                                       {probe.photo().begin(), probe.photo().end()},
+                                       encoding.embeddings.row(0), min_cosine));
   return CheckProbeVector("golden_probe.sketch", {probe.sketch().begin(), probe.sketch().end()},
-                          encoding->embeddings.row(1), min_cosine);
+                          encoding.embeddings.row(1), min_cosine);
 }
 
 // Where the checkpoint lies, before what is wrong with it.
@@ -286,13 +277,12 @@ absl::Status At(const Checkpoint& checkpoint, const char* file, const absl::Stat
 absl::Status CheckDevice(const std::string& device) { return SelectDevice(device).status(); }
 
 absl::Status CheckEncoderOptions(const EncoderOptions& options) {
-  const auto device = SelectDevice(options.device);
-  if (!device.ok()) return device.status();
+  S2P_ASSIGN_OR_RETURN(const auto device, SelectDevice(options.device));
   if (options.layout != "auto" && !LayoutOf(options.layout)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "layout: '", options.layout, "' is neither auto, contiguous, channels_last nor onednn"));
   }
-  return TypeOf(options.precision, *device).status();
+  return TypeOf(options.precision, device).status();
 }
 
 absl::StatusOr<std::unique_ptr<const Encoder>> LoadEncoder(const Checkpoint& checkpoint,
@@ -303,9 +293,8 @@ absl::StatusOr<std::unique_ptr<const Encoder>> LoadEncoder(const Checkpoint& che
   try {
     if (options.threads > 0) at::set_num_threads(options.threads);
     UseFullFloat32();
-    absl::StatusOr<torch::Device> device = SelectDevice(options.device);
-    if (!device.ok()) return device.status();
-    auto encoder = TorchEncoder::Create(checkpoint.manifest, checkpoint.weights, *device);
+    S2P_ASSIGN_OR_RETURN(torch::Device device, SelectDevice(options.device));
+    auto encoder = TorchEncoder::Create(checkpoint.manifest, checkpoint.weights, device);
     if (!encoder.ok()) return At(checkpoint, kWeightsFileName, encoder.status());
     absl::Status status = (*encoder)->Freeze(options, checkpoint.manifest.backbone().shared());
     if (!status.ok()) return status;
@@ -334,13 +323,12 @@ absl::Status FillGoldenProbe(DualEncoder& encoder, v1::CheckpointManifest& manif
       generator.set_state(random_state);
     }
     if (!frozen.ok()) return frozen.status();
-    absl::StatusOr<Encoding> encoding = EncodeProbe(**frozen);
-    if (!encoding.ok()) return encoding.status();
+    S2P_ASSIGN_OR_RETURN(Encoding encoding, EncodeProbe(**frozen));
     v1::GoldenProbe& probe = *manifest.mutable_golden_probe();
     probe.Clear();
     probe.set_image(kProbeImage);
-    for (float value : encoding->embeddings.row(0)) probe.add_photo(value);
-    for (float value : encoding->embeddings.row(1)) probe.add_sketch(value);
+    for (float value : encoding.embeddings.row(0)) probe.add_photo(value);
+    for (float value : encoding.embeddings.row(1)) probe.add_sketch(value);
     probe.set_min_cosine_fp32(kMinCosineFp32);
     probe.set_min_cosine_half(kMinCosineHalf);
     return absl::OkStatus();

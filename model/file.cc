@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 
 namespace s2p {
 namespace {
@@ -73,15 +74,13 @@ absl::Status InputFile::Read(char* out, size_t size) {
 }
 
 absl::StatusOr<std::string> ReadWholeFile(const std::string& path, uint64_t max_bytes) {
-  absl::StatusOr<InputFile> file = InputFile::Open(path);
-  if (!file.ok()) return file.status();
-  if (file->size_bytes() > max_bytes) {
-    return absl::DataLossError(absl::StrCat(path, ": ", file->size_bytes(),
+  S2P_ASSIGN_OR_RETURN(InputFile file, InputFile::Open(path));
+  if (file.size_bytes() > max_bytes) {
+    return absl::DataLossError(absl::StrCat(path, ": ", file.size_bytes(),
                                             " bytes, which is above the limit of ", max_bytes));
   }
-  std::string bytes(file->size_bytes(), '\0');
-  absl::Status status = file->Read(&bytes[0], bytes.size());
-  if (!status.ok()) return status;
+  std::string bytes(file.size_bytes(), '\0');
+  S2P_RETURN_IF_ERROR(file.Read(&bytes[0], bytes.size()));
   return bytes;
 }
 

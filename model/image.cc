@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 #include "model/image_decoders.h"
 
@@ -79,14 +80,12 @@ Image::Image(int width, int height, uint8_t fill)
 }
 
 absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const ImageLimits& limits) {
-  const auto header = ReadImageHeader(bytes, limits);
-  if (!header.ok()) return header.status();
-  const bool swapped = header->orientation >= 5;
-  const int width = swapped ? header->height : header->width;
-  const int height = swapped ? header->width : header->height;
-  auto stored = DecodeStored(header->format, bytes, width, height);
-  if (!stored.ok()) return stored.status();
-  return Orient(*std::move(stored), header->orientation);
+  S2P_ASSIGN_OR_RETURN(const auto header, ReadImageHeader(bytes, limits));
+  const bool swapped = header.orientation >= 5;
+  const int width = swapped ? header.height : header.width;
+  const int height = swapped ? header.width : header.height;
+  S2P_ASSIGN_OR_RETURN(auto stored, DecodeStored(header.format, bytes, width, height));
+  return Orient(std::move(stored), header.orientation);
 }
 
 absl::StatusOr<std::string> EncodePng(const Image& image) { return Encode(image, ".png", {}); }

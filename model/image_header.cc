@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/foreign_format.h"
 #include "model/image.h"
 
@@ -117,7 +118,7 @@ absl::StatusOr<Stored> ReadJpeg(string_view bytes) {
     if (IsStartOfFrame(marker)) {
       if (body.size() < 6) return Bad("the JPEG image is damaged: its frame header is too short");
       if (has_frame) return Bad("the JPEG image has more than one frame header");
-      if (absl::Status kind = CheckJpegKind(marker, Byte(body, 0)); !kind.ok()) return kind;
+      S2P_RETURN_IF_ERROR(CheckJpegKind(marker, Byte(body, 0)));
       stored.height = Big16(body, 1);
       stored.width = Big16(body, 3);
       if (stored.height == 0)
@@ -223,7 +224,7 @@ absl::StatusOr<Stored> ReadWebP(string_view bytes) {
       canvas.height = Little24(body, 7) + 1;
       has_canvas = true;
     } else if ((name == "VP8 " || name == "VP8L") && !has_stream) {
-      if (absl::Status status = ReadWebPStream(name, body, stored); !status.ok()) return status;
+      S2P_RETURN_IF_ERROR(ReadWebPStream(name, body, stored));
       has_stream = true;
     } else if (name == "EXIF") {
       constexpr string_view kPrefix("Exif\0\0", 6);
@@ -268,24 +269,23 @@ absl::StatusOr<ImageHeader> ReadImageHeader(string_view bytes, const ImageLimits
     return Bad(absl::StrCat("the image has ", bytes.size(), " bytes; at most ", limits.max_bytes,
                             " are allowed"));
   }
-  const absl::StatusOr<Stored> stored = ReadStored(bytes);
-  if (!stored.ok()) return stored.status();
-  if (stored->width == 0 || stored->height == 0) return Bad("the image's width or height is 0");
+  S2P_ASSIGN_OR_RETURN(const Stored stored, ReadStored(bytes));
+  if (stored.width == 0 || stored.height == 0) return Bad("the image's width or height is 0");
   // Both are below 2^32, so the product fits.
-  const uint64_t pixels = uint64_t{stored->width} * stored->height;
+  const uint64_t pixels = uint64_t{stored.width} * stored.height;
   if (pixels > static_cast<uint64_t>(limits.max_pixels)) {
-    return Bad(absl::StrCat("the image is ", stored->width, " x ", stored->height,
+    return Bad(absl::StrCat("the image is ", stored.width, " x ", stored.height,
                             " pixels; at most ", limits.max_pixels, " pixels are allowed"));
   }
-  if (std::max(stored->width, stored->height) > kMaxSidePixels) {
-    return Bad(absl::StrCat("the image is ", stored->width, " x ", stored->height,
+  if (std::max(stored.width, stored.height) > kMaxSidePixels) {
+    return Bad(absl::StrCat("the image is ", stored.width, " x ", stored.height,
                             " pixels; at most ", kMaxSidePixels, " pixels a side are allowed"));
   }
   ImageHeader header;
-  header.format = stored->format;
-  header.orientation = stored->orientation;
-  header.width = static_cast<int>(stored->width);
-  header.height = static_cast<int>(stored->height);
+  header.format = stored.format;
+  header.orientation = stored.orientation;
+  header.width = static_cast<int>(stored.width);
+  header.height = static_cast<int>(stored.height);
   if (header.orientation >= 5) std::swap(header.width, header.height);
   return header;
 }

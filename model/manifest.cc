@@ -3,6 +3,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/checkpoint.h"
 
 namespace s2p {
@@ -36,8 +37,7 @@ int ChannelsOf(const v1::Backbone& backbone) {
 }
 
 absl::Status CheckBackbone(const v1::Backbone& backbone) {
-  absl::Status status = CheckRange("backbone.last_stage", backbone.last_stage(), 3, 4);
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckRange("backbone.last_stage", backbone.last_stage(), 3, 4));
   if (ChannelsOf(backbone) == 0) {
     return Invalid("backbone.arch", absl::StrCat("'", backbone.arch(),
                                                  "' is none of resnet18, resnet34, resnet50, "
@@ -48,13 +48,11 @@ absl::Status CheckBackbone(const v1::Backbone& backbone) {
 }
 
 absl::Status CheckEmbedding(const v1::Backbone& backbone, const v1::Embedding& embedding) {
-  absl::StatusOr<int> pooled = PooledDimension(backbone, embedding);
-  if (!pooled.ok()) return pooled.status();
-  absl::Status status = CheckRange("embedding.dimension", embedding.dimension(), 1, kMaxDimension);
-  if (!status.ok()) return status;
-  if (!embedding.projection() && embedding.dimension() != static_cast<uint32_t>(*pooled)) {
+  S2P_ASSIGN_OR_RETURN(int pooled, PooledDimension(backbone, embedding));
+  S2P_RETURN_IF_ERROR(CheckRange("embedding.dimension", embedding.dimension(), 1, kMaxDimension));
+  if (!embedding.projection() && embedding.dimension() != static_cast<uint32_t>(pooled)) {
     return Invalid("embedding.dimension",
-                   absl::StrCat(embedding.dimension(), ", but the pooled vector has ", *pooled,
+                   absl::StrCat(embedding.dimension(), ", but the pooled vector has ", pooled,
                                 " values and there is no projection"));
   }
   if (embedding.neck() != v1::NECK_NONE && embedding.neck() != v1::NECK_BATCH_NORM) {

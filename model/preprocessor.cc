@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 
 namespace s2p {
@@ -134,7 +135,7 @@ absl::StatusOr<Preprocessor> Preprocessor::Create(const v1::Preprocessing& prepr
       preprocessing.filter() != v1::RESIZE_FILTER_LANCZOS) {
     return Wrong("filter", "must be RESIZE_FILTER_BILINEAR or RESIZE_FILTER_LANCZOS");
   }
-  if (absl::Status status = CheckStatistics(preprocessing); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckStatistics(preprocessing));
   return Preprocessor(preprocessing);
 }
 

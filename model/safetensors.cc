@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 #include "model/file.h"
 
@@ -265,11 +266,9 @@ absl::StatusOr<std::vector<Entry>> ParseHeader(absl::string_view header, uint64_
     return absl::DataLossError(reader.error());
   }
   for (Entry& entry : reader.entries()) {
-    absl::Status status = CheckEntry(entry);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(CheckEntry(entry));
   }
-  absl::Status status = CheckRanges(reader.entries(), data_bytes);
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckRanges(reader.entries(), data_bytes));
   return std::move(reader.entries());
 }
 
@@ -328,14 +327,12 @@ absl::string_view NameOf(TensorType type) { return RowOf(type).name; }
 
 absl::StatusOr<TensorMap> ParseSafetensors(absl::string_view bytes,
                                            const SafetensorsLimits& limits) {
-  absl::StatusOr<uint64_t> length = HeaderLength(bytes, bytes.size(), limits);
-  if (!length.ok()) return length.status();
-  const absl::string_view data = bytes.substr(kLengthBytes + *length);
-  absl::StatusOr<std::vector<Entry>> entries =
-      ParseHeader(bytes.substr(kLengthBytes, *length), data.size());
-  if (!entries.ok()) return entries.status();
+  S2P_ASSIGN_OR_RETURN(uint64_t length, HeaderLength(bytes, bytes.size(), limits));
+  const absl::string_view data = bytes.substr(kLengthBytes + length);
+  S2P_ASSIGN_OR_RETURN(std::vector<Entry> entries,
+                       ParseHeader(bytes.substr(kLengthBytes, length), data.size()));
   TensorMap tensors;
-  for (const Entry& entry : *entries) {
+  for (const Entry& entry : entries) {
     TensorBytes& tensor = tensors[entry.name] = EmptyTensorOf(entry);
     tensor.bytes.assign(data.data() + entry.begin(), entry.end() - entry.begin());
   }
@@ -344,26 +341,22 @@ absl::StatusOr<TensorMap> ParseSafetensors(absl::string_view bytes,
 
 absl::StatusOr<TensorMap> ReadSafetensors(const std::string& path,
                                           const SafetensorsLimits& limits) {
-  absl::StatusOr<InputFile> file = InputFile::Open(path);
-  if (!file.ok()) return file.status();
-  std::string first_bytes(std::min<uint64_t>(kLengthBytes, file->size_bytes()), '\0');
-  absl::Status status = file->Read(&first_bytes[0], first_bytes.size());
-  if (!status.ok()) return status;
-  absl::StatusOr<uint64_t> length = HeaderLength(first_bytes, file->size_bytes(), limits);
+  S2P_ASSIGN_OR_RETURN(InputFile file, InputFile::Open(path));
+  std::string first_bytes(std::min<uint64_t>(kLengthBytes, file.size_bytes()), '\0');
+  S2P_RETURN_IF_ERROR(file.Read(&first_bytes[0], first_bytes.size()));
+  absl::StatusOr<uint64_t> length = HeaderLength(first_bytes, file.size_bytes(), limits);
   if (!length.ok()) return InFile(path, length.status());
   std::string header(*length, '\0');
-  status = file->Read(&header[0], header.size());
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(file.Read(&header[0], header.size()));
   absl::StatusOr<std::vector<Entry>> entries =
-      ParseHeader(header, file->size_bytes() - kLengthBytes - *length);
+      ParseHeader(header, file.size_bytes() - kLengthBytes - *length);
   if (!entries.ok()) return InFile(path, entries.status());
   TensorMap tensors;
   // The entries are in the order of their data and leave no gaps, so reading goes straight on.
   for (const Entry& entry : *entries) {
     TensorBytes& tensor = tensors[entry.name] = EmptyTensorOf(entry);
     tensor.bytes.resize(entry.end() - entry.begin());
-    status = file->Read(&tensor.bytes[0], tensor.bytes.size());
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(file.Read(&tensor.bytes[0], tensor.bytes.size()));
   }
   return tensors;
 }

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 
 namespace s2p {
 namespace {
@@ -65,8 +66,7 @@ absl::Status Check(const Strokes& strokes, const StrokeLimits& limits) {
   }
   const int side = std::max(strokes.width, strokes.height);
   for (size_t i = 0; i < strokes.strokes.size(); ++i) {
-    absl::Status status = CheckStroke(strokes.strokes[i], side, absl::StrCat("strokes[", i, "]"));
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(CheckStroke(strokes.strokes[i], side, absl::StrCat("strokes[", i, "]")));
   }
   return absl::OkStatus();
 }
@@ -159,7 +159,7 @@ bool DrawStroke(const Stroke& stroke, int side, double scale, Raster& raster) {
 }  // namespace
 
 absl::StatusOr<Image> RasterizeStrokes(const Strokes& strokes, const StrokeLimits& limits) {
-  if (absl::Status status = Check(strokes, limits); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(Check(strokes, limits));
   const int side = std::max(strokes.width, strokes.height);
   const double scale = std::min(1.0, static_cast<double>(kMaxRasterPixels) / side);
   const auto pixels = [scale](int length) {

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/standard_streams.h"
+#include "base/status_macros.h"
 #include "daemon/address_file.h"
 #include "daemon/health_check.h"
 #include "daemon/listen_address.h"
@@ -141,21 +142,19 @@ absl::Status Serve(Flags& flags) {
         "the reference BLAS makes networks a hundred times slower: install libopenblas0-openmp",
         {{"file", blas}});
   }
-  auto shutdown = Shutdown::Install();
-  if (!shutdown.ok()) return shutdown.status();
+  S2P_ASSIGN_OR_RETURN(auto shutdown, Shutdown::Install());
   flags.server.version = S2P_VERSION;
   flags.server.load_encoder = [encoder_options = flags.encoder](const Checkpoint& checkpoint) {
     return LoadEncoder(checkpoint, encoder_options);
   };
-  auto server = SearchServer::Start(flags.server);
-  if (!server.ok()) return server.status();
-  status = WriteAddress(flags.address_file, (*server)->address());
-  if (status.ok()) status = WriteAddress(flags.http_address_file, (*server)->http_address());
+  S2P_ASSIGN_OR_RETURN(auto server, SearchServer::Start(flags.server));
+  status = WriteAddress(flags.address_file, server->address());
+  if (status.ok()) status = WriteAddress(flags.http_address_file, server->http_address());
   if (!status.ok()) return status;
-  LogInfo("listening", {{"grpc", (*server)->address()}, {"http", (*server)->http_address()}});
-  (*shutdown)->Wait();
+  LogInfo("listening", {{"grpc", server->address()}, {"http", server->http_address()}});
+  shutdown->Wait();
   LogInfo("draining", {{"at_most", flags.drain}});
-  (*server)->Shutdown(flags.drain);
+  server->Shutdown(flags.drain);
   LogInfo("ended");
   return absl::OkStatus();
 }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/standard_streams.h"
+#include "base/status_macros.h"
 #include "daemon/freed_memory.h"
 #include "daemon/listen_address.h"
 #include "daemon/log.h"
@@ -174,9 +175,8 @@ void AddImportCheckpoint(Options& options, ImportCheckpointOptions& import) {
 // What trains can be stopped by a signal, and says where it can go on.
 using Stop = std::function<bool()>;
 absl::Status WithSignals(const std::function<absl::Status(const Stop&)>& command) {
-  auto shutdown = Shutdown::Install();
-  if (!shutdown.ok()) return shutdown.status();
-  return command([&shutdown] { return (*shutdown)->requested(); });
+  S2P_ASSIGN_OR_RETURN(auto shutdown, Shutdown::Install());
+  return command([&shutdown] { return shutdown->requested(); });
 }
 
 int Main(int argc, char** argv) {

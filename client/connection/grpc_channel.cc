@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "base/text_file.h"
 #include "base/utf8.h"
 #include "client/connection/proxy.h"
@@ -51,9 +52,8 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
                                     std::pair(&options.tls_cert, &tls.pem_cert_chain),
                                     std::pair(&options.tls_key, &tls.pem_private_key)}) {
     if (path->empty()) continue;
-    auto pem = ReadPemFile(*path);
-    if (!pem.ok()) return pem.status();
-    *field = *std::move(pem);
+    S2P_ASSIGN_OR_RETURN(auto pem, ReadPemFile(*path));
+    *field = std::move(pem);
   }
   return grpc::SslCredentials(tls);
 }
@@ -105,11 +105,9 @@ std::optional<absl::Status> TooLarge(const grpc::Status& status, absl::string_vi
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options,
                                                            const char* service_config) {
-  const auto address = ParseServerAddress(options.server);
-  if (!address.ok()) return address.status();
-  if (absl::Status status = CheckApiKey(options.api_key); !status.ok()) return status;
-  auto credentials = Credentials(options);
-  if (!credentials.ok()) return credentials.status();
+  S2P_ASSIGN_OR_RETURN(const auto address, ParseServerAddress(options.server));
+  S2P_RETURN_IF_ERROR(CheckApiKey(options.api_key));
+  S2P_ASSIGN_OR_RETURN(auto credentials, Credentials(options));
   grpc::ChannelArguments arguments;
   if (options.retry) arguments.SetServiceConfigJSON(service_config);
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, options.retry ? 1 : 0);
@@ -120,9 +118,9 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& 
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLastReconnectMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, ProxyTo(address->host) ? 1 : 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, ProxyTo(address.host) ? 1 : 0);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  return grpc::CreateCustomChannel(options.server, *credentials, arguments);
+  return grpc::CreateCustomChannel(options.server, credentials, arguments);
 }
 
 void Prepare(const ClientOptions& options, bool with_deadline, grpc::ClientContext& context) {

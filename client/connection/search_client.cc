@@ -10,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "client/connection/grpc_channel.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "s2p/v1/model.grpc.pb.h"
@@ -168,9 +169,8 @@ SearchClient::SearchClient(ClientOptions options, std::unique_ptr<Stubs> stubs)
 SearchClient::~SearchClient() = default;
 
 absl::StatusOr<std::unique_ptr<SearchClient>> SearchClient::Create(const ClientOptions& options) {
-  const auto made = MakeChannel(options, kServiceConfig);
-  if (!made.ok()) return made.status();
-  const std::shared_ptr<grpc::Channel>& channel = *made;
+  S2P_ASSIGN_OR_RETURN(const auto made, MakeChannel(options, kServiceConfig));
+  const std::shared_ptr<grpc::Channel>& channel = made;
   auto stubs = std::make_unique<Stubs>();
   stubs->search = v1::SearchService::NewStub(channel);
   stubs->gallery = v1::GalleryService::NewStub(channel);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "client/connection/grpc_channel.h"
 #include "s2p/v1/training.grpc.pb.h"
 
@@ -93,10 +94,9 @@ TrainingClient::~TrainingClient() = default;
 
 absl::StatusOr<std::unique_ptr<TrainingClient>> TrainingClient::Create(
     const ClientOptions& options) {
-  auto channel = MakeChannel(options, kServiceConfig);
-  if (!channel.ok()) return channel.status();
+  S2P_ASSIGN_OR_RETURN(auto channel, MakeChannel(options, kServiceConfig));
   auto connection = std::make_unique<Connection>();
-  connection->channel = *std::move(channel);
+  connection->channel = std::move(channel);
   connection->stub = v1::TrainingService::NewStub(connection->channel);
   return std::unique_ptr<TrainingClient>(new TrainingClient(options, std::move(connection)));
 }

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "client/connection/grpc_channel.h"
 #include "client/web/http_error.h"
 #include "daemon/retry_after.h"
@@ -29,15 +30,13 @@ absl::StatusOr<std::unique_ptr<Backend>> Backend::Create(ClientOptions server,
   server.retry = false;
   if (trainer.has_value()) trainer->retry = false;
   auto backend = std::unique_ptr<Backend>(new Backend(std::move(server), std::move(trainer)));
-  const auto to_server = ChannelTo(backend->server_);
-  if (!to_server.ok()) return to_server.status();
-  backend->search_ = v1::SearchService::NewStub(*to_server);
-  backend->gallery_ = v1::GalleryService::NewStub(*to_server);
-  backend->model_ = v1::ModelService::NewStub(*to_server);
+  S2P_ASSIGN_OR_RETURN(const auto to_server, ChannelTo(backend->server_));
+  backend->search_ = v1::SearchService::NewStub(to_server);
+  backend->gallery_ = v1::GalleryService::NewStub(to_server);
+  backend->model_ = v1::ModelService::NewStub(to_server);
   if (backend->trainer_.has_value()) {
-    const auto to_trainer = ChannelTo(*backend->trainer_);
-    if (!to_trainer.ok()) return to_trainer.status();
-    backend->training_ = v1::TrainingService::NewStub(*to_trainer);
+    S2P_ASSIGN_OR_RETURN(const auto to_trainer, ChannelTo(*backend->trainer_));
+    backend->training_ = v1::TrainingService::NewStub(to_trainer);
   }
   return backend;
 }

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/standard_streams.h"
+#include "base/status_macros.h"
 #include "client/connection/server_address.h"
 #include "client/web/operator_sessions.h"
 #include "client/web/web_server.h"
@@ -71,12 +72,9 @@ void AddFlags(Options& options, Flags& flags) {
 }
 
 absl::Status Serve(Flags& flags) {
-  absl::Status status = ConfigureLog(flags.log);
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(ConfigureLog(flags.log));
   if (!flags.password_file.empty()) {
-    auto password = ReadPasswordFile(flags.password_file);
-    if (!password.ok()) return password.status();
-    flags.web.operator_password = *std::move(password);
+    S2P_ASSIGN_OR_RETURN(flags.web.operator_password, ReadPasswordFile(flags.password_file));
   }
   flags.web.server = flags.connection;
   if (!flags.trainer.empty()) {
@@ -84,15 +82,12 @@ absl::Status Serve(Flags& flags) {
     flags.web.trainer->server = flags.trainer;
   }
   flags.web.version = S2P_VERSION;
-  auto shutdown = Shutdown::Install();
-  if (!shutdown.ok()) return shutdown.status();
-  auto web = WebServer::Start(flags.web);
-  if (!web.ok()) return web.status();
-  status = WriteAddress(flags.address_file, (*web)->address());
-  if (!status.ok()) return status;
-  LogInfo("listening", {{"http", (*web)->address()}, {"server", flags.connection.server}});
-  (*shutdown)->Wait();
-  (*web)->Stop();
+  S2P_ASSIGN_OR_RETURN(auto shutdown, Shutdown::Install());
+  S2P_ASSIGN_OR_RETURN(auto web, WebServer::Start(flags.web));
+  S2P_RETURN_IF_ERROR(WriteAddress(flags.address_file, web->address()));
+  LogInfo("listening", {{"http", web->address()}, {"server", flags.connection.server}});
+  shutdown->Wait();
+  web->Stop();
   LogInfo("ended");
   return absl::OkStatus();
 }

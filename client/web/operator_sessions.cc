@@ -10,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "base/text_file.h"
 #include "daemon/retry_after.h"
 
@@ -75,12 +76,11 @@ bool OperatorSessions::IsOperator(absl::string_view token) const {
 }
 
 absl::StatusOr<std::string> ReadPasswordFile(const std::string& path) {
-  auto file = TextFile::Read(path);
-  if (!file.ok()) return file.status();
+  S2P_ASSIGN_OR_RETURN(auto file, TextFile::Read(path));
   absl::string_view line;
   std::string password;
   // A blank at the end is the editor's rather than the password's.
-  if (file->Next(&line)) password = std::string(absl::StripTrailingAsciiWhitespace(line));
+  if (file.Next(&line)) password = std::string(absl::StripTrailingAsciiWhitespace(line));
   struct stat status = {};
   if (stat(path.c_str(), &status) == 0 && (status.st_mode & S_IROTH) != 0) {
     return absl::FailedPreconditionError(

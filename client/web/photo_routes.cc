@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "client/web/http_error.h"
 #include "client/web/json_message.h"
 #include "client/web/routes.h"
@@ -44,30 +45,26 @@ absl::StatusOr<v1::Photo> Facts(Backend& backend, const Exchange& exchange) {
   PhotoStream stream(backend, exchange, v1::RENDITION_NONE);
   v1::Photo photo;
   if (stream.Read()) photo = stream.message.photo();
-  const absl::Status status = stream.Finish();
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(stream.Finish());
   return photo;
 }
 
 absl::Status GetFacts(Backend& backend, Exchange& exchange) {
-  const auto photo = Facts(backend, exchange);
-  if (!photo.ok()) return photo.status();
-  AnswerJson(exchange, *photo);
+  S2P_ASSIGN_OR_RETURN(const auto photo, Facts(backend, exchange));
+  AnswerJson(exchange, photo);
   return absl::OkStatus();
 }
 
 // The browser shows the same picture already: its bytes need not come.
 absl::StatusOr<bool> IsUnchanged(Backend& backend, Exchange& exchange, const char* kind) {
   if (!exchange.request.has_header("If-None-Match")) return false;
-  const auto photo = Facts(backend, exchange);
-  if (!photo.ok()) return photo.status();
-  return AnswerUnchanged(exchange, absl::StrCat(photo->sha256(), kind));
+  S2P_ASSIGN_OR_RETURN(const auto photo, Facts(backend, exchange));
+  return AnswerUnchanged(exchange, absl::StrCat(photo.sha256(), kind));
 }
 
 absl::Status GetThumbnail(Backend& backend, Exchange& exchange) {
-  const auto unchanged = IsUnchanged(backend, exchange, "-t");
-  if (!unchanged.ok()) return unchanged.status();
-  if (!*unchanged) {
+  S2P_ASSIGN_OR_RETURN(const auto unchanged, IsUnchanged(backend, exchange, "-t"));
+  if (!unchanged) {
     PhotoStream stream(backend, exchange, v1::RENDITION_THUMBNAIL);
     std::string bytes, type, sha256;
     while (stream.Read()) {
@@ -75,8 +72,7 @@ absl::Status GetThumbnail(Backend& backend, Exchange& exchange) {
       if (type.empty()) type = stream.message.content_type();
       bytes += stream.message.chunk();
     }
-    const absl::Status status = stream.Finish();
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(stream.Finish());
     SetHeader(exchange, "ETag", absl::StrCat("\"", sha256, "-t\""));
     Answer(exchange, std::move(bytes), type);
   }
@@ -86,10 +82,9 @@ absl::Status GetThumbnail(Backend& backend, Exchange& exchange) {
 
 // Goes on to the browser as it comes, so that one original does not lie in memory whole.
 absl::Status GetOriginal(Backend& backend, Exchange& exchange) {
-  const auto unchanged = IsUnchanged(backend, exchange, "");
-  if (!unchanged.ok()) return unchanged.status();
+  S2P_ASSIGN_OR_RETURN(const auto unchanged, IsUnchanged(backend, exchange, ""));
   SetHeader(exchange, "Cache-Control", kOriginalCaching);
-  if (*unchanged) return absl::OkStatus();
+  if (unchanged) return absl::OkStatus();
   exchange.timeout = std::max(exchange.timeout, kOriginalTimeout);
   auto stream = std::make_shared<PhotoStream>(backend, exchange, v1::RENDITION_ORIGINAL);
   if (!stream->Read()) {
@@ -136,8 +131,7 @@ absl::Status AddOne(Backend& backend, const v1::AddPhotoRequest& request, Exchan
   v1::AddPhotoResponse further;
   while (stream->Read(&further)) {
   }
-  const absl::Status status = call.StatusOf(stream->Finish());
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(call.StatusOf(stream->Finish()));
   if (!answered) return absl::InternalError("the server said nothing about the photo");
   if (response.status().code() != 0) {
     return WithServerLimits(absl::Status(static_cast<absl::StatusCode>(response.status().code()),
@@ -152,8 +146,7 @@ absl::Status PutPhoto(Backend& backend, Exchange& exchange) {
   v1::AddPhotoRequest request;
   std::string bytes;
   bytes.swap(exchange.body);
-  const absl::Status status = ReadRequest(exchange, request);
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(ReadRequest(exchange, request));
   request.set_image(std::move(bytes));
   return AddOne(backend, request, exchange);
 }
@@ -161,8 +154,7 @@ absl::Status PutPhoto(Backend& backend, Exchange& exchange) {
 // The body is the whole request, for metadata that is too long for a URL.
 absl::Status PostPhoto(Backend& backend, Exchange& exchange) {
   v1::AddPhotoRequest request;
-  const absl::Status status = ReadRequest(exchange, request);
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(ReadRequest(exchange, request));
   return AddOne(backend, request, exchange);
 }
 

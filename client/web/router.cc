@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "base/utf8.h"
 #include "client/web/http_error.h"
 #include "client/web/request_guard.h"
@@ -190,11 +191,9 @@ absl::Status Router::Dispatch(const Route& route, Exchange& exchange,
   // Also of a request that is refused: else the browser, still sending, does not hear why.
   absl::StatusOr<std::string> body = std::string();
   if (reader != nullptr && HasBody(exchange.request)) body = ReadBody(exchange.request, *reader);
-  const absl::Status allowed = CheckAccess(route.access, exchange.request);
-  if (!allowed.ok()) return allowed;
+  S2P_RETURN_IF_ERROR(CheckAccess(route.access, exchange.request));
   if (!body.ok()) return body.status();
-  const absl::Status readable = CheckParameters(exchange.request);
-  if (!readable.ok()) return readable;
+  S2P_RETURN_IF_ERROR(CheckParameters(exchange.request));
   exchange.body = *std::move(body);
   return route.handler(exchange);
 }

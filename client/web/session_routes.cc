@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "client/web/http_error.h"
 #include "client/web/routes.h"
 
@@ -33,9 +34,8 @@ absl::Status Login(OperatorSessions& sessions, Exchange& exchange) {
     return absl::InvalidArgumentError("password: the body is not JSON with a password");
   }
   if (sessions.login_required()) {
-    const auto token = sessions.Login(json["password"].get<std::string>());
-    if (!token.ok()) return token.status();
-    SetToken(exchange, *token, "");
+    S2P_ASSIGN_OR_RETURN(const auto token, sessions.Login(json["password"].get<std::string>()));
+    SetToken(exchange, token, "");
   }
   AnswerNothing(exchange);
   return absl::OkStatus();

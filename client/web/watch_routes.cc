@@ -5,6 +5,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "client/report.h"
 #include "client/web/json_message.h"
 #include "client/web/routes.h"
@@ -58,9 +59,8 @@ absl::Status WatchJob(Backend& backend, EventStreams& streams, Exchange& exchang
   if (absl::SimpleAtoi(exchange.request.get_header_value("Last-Event-ID"), &last) && last > 0) {
     request.set_from_event(last + 1);
   }
-  auto place = streams.Open();
-  if (!place.ok()) return place.status();
-  auto watch = std::make_shared<JobWatch>(backend, exchange, request, *std::move(place));
+  S2P_ASSIGN_OR_RETURN(auto place, streams.Open());
+  auto watch = std::make_shared<JobWatch>(backend, exchange, request, std::move(place));
   if (!watch->reader->Read(&watch->message)) {
     status = watch->call.StatusOf(watch->reader->Finish());
     return status.ok() ? absl::NotFoundError("there are no further events") : status;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "client/web/backend.h"
 #include "client/web/event_streams.h"
 #include "client/web/metrics.h"
@@ -58,13 +59,11 @@ struct WebServer::Impl {
 };
 
 absl::StatusOr<std::unique_ptr<WebServer>> WebServer::Start(WebServerOptions options) {
-  const absl::Status status = CheckOptions(options);
-  if (!status.ok()) return status;
-  auto backend = Backend::Create(options.server, options.trainer);
-  if (!backend.ok()) return backend.status();
+  S2P_RETURN_IF_ERROR(CheckOptions(options));
+  S2P_ASSIGN_OR_RETURN(auto backend, Backend::Create(options.server, options.trainer));
   auto impl = std::make_unique<Impl>(std::move(options));
   Impl& self = *impl;
-  self.backend = *std::move(backend);
+  self.backend = std::move(backend);
   AddApiRoutes(*self.backend, self.router);
   AddPhotoRoutes(*self.backend, self.router);
   AddWatchRoutes(*self.backend, self.streams, self.router);
@@ -82,9 +81,8 @@ absl::StatusOr<std::unique_ptr<WebServer>> WebServer::Start(WebServerOptions opt
   // One request per connection: an idle one would hold a thread, and what is left of a request that
   // was refused cannot be taken for the next one.
   self.http.set_keep_alive_max_count(1);
-  auto address = BindHttp(self.options.listen, self.http);
-  if (!address.ok()) return address.status();
-  self.address = address->ToString();
+  S2P_ASSIGN_OR_RETURN(auto address, BindHttp(self.options.listen, self.http));
+  self.address = address.ToString();
   self.thread = std::thread([&self] { self.http.listen_after_bind(); });
   // Stop has no effect before the loop runs, so nobody may have the object until then.
   while (!self.http.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));

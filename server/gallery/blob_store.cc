@@ -14,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 #include "model/checkpoint.h"
 #include "model/file.h"
@@ -83,20 +84,16 @@ absl::Status BlobStore::Write(absl::Span<const Blob> blobs) const {
   for (const Blob& blob : blobs) {
     const std::string path = PathOf(blob.sha256);
     const std::string folder = absl::StrCat(root_, "/", blob.sha256.substr(0, kFolderDigits));
-    absl::StatusOr<bool> made = MakeFolder(folder);
-    if (!made.ok()) return made.status();
-    if (*made) {
-      absl::Status status = SyncDirectory(root_);
-      if (!status.ok()) return status;
+    S2P_ASSIGN_OR_RETURN(bool made, MakeFolder(folder));
+    if (made) {
+      S2P_RETURN_IF_ERROR(SyncDirectory(root_));
     }
     folders.insert(folder);
     if (Read(std::string(blob.sha256), blob.bytes.size()).ok()) continue;
-    absl::Status status = WriteUnderName(blob, path);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(WriteUnderName(blob, path));
   }
   for (const std::string& folder : folders) {
-    absl::Status status = SyncDirectory(folder);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(SyncDirectory(folder));
   }
   return absl::OkStatus();
 }
@@ -147,8 +144,7 @@ absl::Status BlobStore::ForEachFile(
       const std::string name = entry->path().filename().string();
       std::error_code ignored;
       if (!absl::StartsWith(name, aa) || !entry->is_regular_file(ignored)) continue;
-      absl::Status status = visit(name, entry->path().string());
-      if (!status.ok()) return status;
+      S2P_RETURN_IF_ERROR(visit(name, entry->path().string()));
     }
     if (error) return FileError(error.value(), folder->path().string(), "read folder");
   }
@@ -166,19 +162,17 @@ absl::StatusOr<bool> BlobStore::HasAny() const {
 
 absl::StatusOr<BlobSurvey> BlobStore::Survey(const IsReferenced& is_referenced) const {
   BlobSurvey survey;
-  const absl::Status status = ForEachFile([&](const std::string& name, const std::string& path) {
+  S2P_RETURN_IF_ERROR(ForEachFile([&](const std::string& name, const std::string& path) {
     if (IsHalfWritten(name)) survey.half_written.push_back(path);
     if (!IsHex(name, kSha256Digits)) return absl::OkStatus();
-    const absl::StatusOr<bool> referenced = is_referenced(name);
-    if (!referenced.ok()) return referenced.status();
-    if (*referenced) {
+    S2P_ASSIGN_OR_RETURN(const bool referenced, is_referenced(name));
+    if (referenced) {
       ++survey.referenced;
     } else {
       survey.orphans.push_back(name);
     }
     return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
+  }));
   return survey;
 }
 

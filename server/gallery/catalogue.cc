@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 #include "model/file.h"
 #include "server/gallery/catalogue_sql.h"
@@ -41,9 +42,8 @@ class SqliteTransaction final : public Catalogue::Transaction {
 
 absl::StatusOr<int64_t> Pragma(SqliteConnection* connection, const char* sql) {
   SqliteQuery query(connection, sql);
-  absl::StatusOr<bool> row = query.Next();
-  if (!row.ok()) return row.status();
-  return *row ? query.Integer(0) : 0;
+  S2P_ASSIGN_OR_RETURN(bool row, query.Next());
+  return row ? query.Integer(0) : 0;
 }
 
 // NotFound if the file is missing or has no bytes.
@@ -82,9 +82,8 @@ class SqliteCatalogue final : public Catalogue {
 
   absl::Status Configure() {
     SqliteQuery query(connection(), "PRAGMA journal_mode = WAL");
-    absl::StatusOr<bool> row = query.Next();
-    if (!row.ok()) return row.status();
-    if (!*row || query.Text(0) != "wal") {
+    S2P_ASSIGN_OR_RETURN(bool row, query.Next());
+    if (!row || query.Text(0) != "wal") {
       return absl::FailedPreconditionError(
           absl::StrCat(connection_->path(),
                        ": the file system does not allow a write-ahead log; use a local one"));
@@ -95,22 +94,20 @@ class SqliteCatalogue final : public Catalogue {
   // Whether the database is a catalogue that this program reads. NotFound if there is nothing in
   // it; FailedPrecondition as Catalogue::Open. Changes nothing.
   absl::Status Identify() {
-    absl::StatusOr<int64_t> application = Pragma(connection(), "PRAGMA application_id");
-    if (!application.ok()) return application.status();
-    absl::StatusOr<int64_t> format = Pragma(connection(), "PRAGMA user_version");
-    if (!format.ok()) return format.status();
-    absl::StatusOr<int64_t> tables = Pragma(connection(), "SELECT COUNT(*) FROM sqlite_master");
-    if (!tables.ok()) return tables.status();
-    if (*application == 0 && *format == 0 && *tables == 0) {
+    S2P_ASSIGN_OR_RETURN(int64_t application, Pragma(connection(), "PRAGMA application_id"));
+    S2P_ASSIGN_OR_RETURN(int64_t format, Pragma(connection(), "PRAGMA user_version"));
+    S2P_ASSIGN_OR_RETURN(int64_t tables,
+                         Pragma(connection(), "SELECT COUNT(*) FROM sqlite_master"));
+    if (application == 0 && format == 0 && tables == 0) {
       return absl::NotFoundError(absl::StrCat(connection_->path(), ": is empty"));
     }
-    if (*application != kApplicationId || *format < 1) {
+    if (application != kApplicationId || format < 1) {
       return absl::FailedPreconditionError(
           absl::StrCat(connection_->path(), ": is not a gallery's catalogue"));
     }
-    if (*format > kCatalogueFormatVersion) {
+    if (format > kCatalogueFormatVersion) {
       return absl::FailedPreconditionError(
-          absl::StrCat(connection_->path(), ": format version ", *format,
+          absl::StrCat(connection_->path(), ": format version ", format,
                        " is newer than this program, which reads ", kCatalogueFormatVersion));
     }
     return absl::OkStatus();
@@ -118,55 +115,48 @@ class SqliteCatalogue final : public Catalogue {
 
   absl::Status CheckPages() {
     SqliteQuery check(connection(), "PRAGMA quick_check(1)");
-    absl::StatusOr<bool> row = check.Next();
-    if (!row.ok()) return row.status();
-    if (*row && check.Text(0) == "ok") return absl::OkStatus();
+    S2P_ASSIGN_OR_RETURN(bool row, check.Next());
+    if (row && check.Text(0) == "ok") return absl::OkStatus();
     return absl::DataLossError(absl::StrCat(connection_->path(), ": damaged: ", check.Text(0)));
   }
 
   absl::StatusOr<std::unique_ptr<Transaction>> Begin() override {
     S2P_CHECK(!connection_->in_transaction());
-    absl::Status status = connection_->Execute("BEGIN IMMEDIATE");
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(connection_->Execute("BEGIN IMMEDIATE"));
     return std::unique_ptr<Transaction>(std::make_unique<SqliteTransaction>(connection()));
   }
 
   absl::StatusOr<int64_t> Insert(const GalleryItem& item) override {
     int64_t key = 0;
-    absl::Status status = Atomically([&] {
+    S2P_RETURN_IF_ERROR(Atomically([&] {
       SqliteQuery insert(connection(), kInsertItem);
       insert.Bind(item.photo_id).Bind(static_cast<int64_t>(item.modality)).Bind(item.sha256);
       insert.Bind(static_cast<int64_t>(item.bytes)).Bind(item.content_type);
       insert.Bind(static_cast<int64_t>(item.width)).Bind(static_cast<int64_t>(item.height));
       insert.Bind(absl::ToUnixMicros(item.created_at));
-      absl::Status inserted = insert.Run();
-      if (!inserted.ok()) return inserted;
+      S2P_RETURN_IF_ERROR(insert.Run());
       if (connection_->changes() == 0) {
         return absl::AlreadyExistsError(absl::StrCat("photo_id '", item.photo_id, "'"));
       }
       key = connection_->last_insert_key();
       return InsertMetadata(key, item.metadata);
-    });
-    if (!status.ok()) return status;
+    }));
     return key;
   }
 
   absl::StatusOr<bool> Remove(const std::string& photo_id) override {
     SqliteQuery remove(connection(), kDeleteItem);
-    absl::Status status = remove.Bind(photo_id).Run();
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(remove.Bind(photo_id).Run());
     return connection_->changes() > 0;
   }
 
   absl::Status SetMetadata(const std::string& photo_id,
                            const std::map<std::string, std::string>& metadata) override {
     return Atomically([&] {
-      absl::StatusOr<CatalogueItem> found = Find(photo_id);
-      if (!found.ok()) return found.status();
+      S2P_ASSIGN_OR_RETURN(CatalogueItem found, Find(photo_id));
       SqliteQuery remove(connection(), kDeleteMetadata);
-      absl::Status removed = remove.Bind(found->key).Run();
-      if (!removed.ok()) return removed;
-      return InsertMetadata(found->key, metadata);
+      S2P_RETURN_IF_ERROR(remove.Bind(found.key).Run());
+      return InsertMetadata(found.key, metadata);
     });
   }
 
@@ -179,9 +169,8 @@ class SqliteCatalogue final : public Catalogue {
 
   absl::StatusOr<CatalogueItem> Find(const std::string& photo_id) const override {
     SqliteQuery find(connection(), kFindItem);
-    absl::StatusOr<bool> row = find.Bind(photo_id).Next();
-    if (!row.ok()) return row.status();
-    if (!*row) return absl::NotFoundError(absl::StrCat("photo_id '", photo_id, "'"));
+    S2P_ASSIGN_OR_RETURN(bool row, find.Bind(photo_id).Next());
+    if (!row) return absl::NotFoundError(absl::StrCat("photo_id '", photo_id, "'"));
     return ReadItem(find);
   }
 
@@ -202,20 +191,17 @@ class SqliteCatalogue final : public Catalogue {
 
   absl::StatusOr<int64_t> CountWithoutEmbedding(int64_t version) const override {
     SqliteQuery count(connection(), kCountWithoutEmbedding);
-    absl::StatusOr<bool> row = count.Bind(version).Next();
-    if (!row.ok()) return row.status();
+    S2P_ASSIGN_OR_RETURN(bool row, count.Bind(version).Next());
     return count.Integer(0);
   }
 
   absl::StatusOr<std::optional<CatalogueEmbedding>> FindEmbedding(int64_t key,
                                                                   int64_t version) const override {
     SqliteQuery find(connection(), kFindEmbedding);
-    absl::StatusOr<bool> row = find.Bind(key).Bind(version).Next();
-    if (!row.ok()) return row.status();
-    if (!*row) return std::optional<CatalogueEmbedding>();
-    absl::StatusOr<CatalogueEmbedding> embedding = ReadEmbedding(find, 0);
-    if (!embedding.ok()) return embedding.status();
-    return std::optional<CatalogueEmbedding>(*std::move(embedding));
+    S2P_ASSIGN_OR_RETURN(bool row, find.Bind(key).Bind(version).Next());
+    if (!row) return std::optional<CatalogueEmbedding>();
+    S2P_ASSIGN_OR_RETURN(CatalogueEmbedding embedding, ReadEmbedding(find, 0));
+    return std::optional<CatalogueEmbedding>(std::move(embedding));
   }
 
   absl::Status ForEachEmbedding(
@@ -224,8 +210,7 @@ class SqliteCatalogue final : public Catalogue {
     // A transaction that only reads: all its statements see one commit.
     const bool own = !connection_->in_transaction();
     if (own) {
-      absl::Status status = connection_->Execute("BEGIN");
-      if (!status.ok()) return status;
+      S2P_RETURN_IF_ERROR(connection_->Execute("BEGIN"));
     }
     absl::Status status = VisitEmbeddings(version, count, visit);
     if (own) status.Update(connection_->Execute("COMMIT"));
@@ -239,15 +224,13 @@ class SqliteCatalogue final : public Catalogue {
 
   absl::StatusOr<int64_t> CountBlobs() const override {
     SqliteQuery count(connection(), kCountBlobs);
-    absl::StatusOr<bool> row = count.Next();
-    if (!row.ok()) return row.status();
+    S2P_ASSIGN_OR_RETURN(bool row, count.Next());
     return count.Integer(0);
   }
 
   absl::StatusOr<CatalogueTotals> Totals() const override {
     SqliteQuery query(connection(), kTotals);
-    absl::StatusOr<bool> row = query.Bind(static_cast<int64_t>(v1::MODALITY_SKETCH)).Next();
-    if (!row.ok()) return row.status();
+    S2P_ASSIGN_OR_RETURN(bool row, query.Bind(static_cast<int64_t>(v1::MODALITY_SKETCH)).Next());
     CatalogueTotals totals;
     totals.sketches = query.Integer(1);
     totals.photos = query.Integer(0) - totals.sketches;
@@ -258,8 +241,7 @@ class SqliteCatalogue final : public Catalogue {
   absl::Status NoteServing(int64_t version, int keep_versions) override {
     return Atomically([&] {
       SqliteQuery note(connection(), kNoteServed);
-      absl::Status status = note.Bind(version).Run();
-      if (!status.ok()) return status;
+      S2P_RETURN_IF_ERROR(note.Bind(version).Run());
       SqliteQuery forget(connection(), kForgetServed);
       return forget.Bind(static_cast<int64_t>(keep_versions)).Run();
     });
@@ -269,13 +251,11 @@ class SqliteCatalogue final : public Catalogue {
     int64_t last = 0;
     {
       SqliteQuery query(connection(), kLastEmbedding);
-      absl::StatusOr<bool> found = query.Next();
-      if (!found.ok()) return found.status();
+      S2P_ASSIGN_OR_RETURN(bool found, query.Next());
       last = query.Integer(0);
     }
     const int64_t end = last - after > limit ? after + limit : last;
-    absl::Status status = SqliteQuery(connection(), kDropRetired).Bind(after).Bind(end).Run();
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(SqliteQuery(connection(), kDropRetired).Bind(after).Bind(end).Run());
     return end < last ? end : 0;
   }
 
@@ -283,18 +263,16 @@ class SqliteCatalogue final : public Catalogue {
     SqliteQuery query(connection(), kSelectServed);
     std::set<int64_t> versions;
     for (;;) {
-      absl::StatusOr<bool> row = query.Next();
-      if (!row.ok()) return row.status();
-      if (!*row) return versions;
+      S2P_ASSIGN_OR_RETURN(bool row, query.Next());
+      if (!row) return versions;
       versions.insert(query.Integer(0));
     }
   }
 
   absl::StatusOr<std::optional<int64_t>> PinnedVersion() const override {
     SqliteQuery query(connection(), kSelectPin);
-    absl::StatusOr<bool> row = query.Next();
-    if (!row.ok()) return row.status();
-    if (!*row) return std::optional<int64_t>();
+    S2P_ASSIGN_OR_RETURN(bool row, query.Next());
+    if (!row) return std::optional<int64_t>();
     return std::optional<int64_t>(query.Integer(0));
   }
 
@@ -305,8 +283,7 @@ class SqliteCatalogue final : public Catalogue {
 
   absl::Status CreateSchema() {
     return Atomically([this] {
-      absl::Status status = connection_->Execute(kSchema);
-      if (!status.ok()) return status;
+      S2P_RETURN_IF_ERROR(connection_->Execute(kSchema));
       const std::string marks = absl::StrCat("PRAGMA application_id = ", kApplicationId,
                                              "; PRAGMA user_version = ", kCatalogueFormatVersion);
       return connection_->Execute(marks.c_str());
@@ -319,29 +296,24 @@ class SqliteCatalogue final : public Catalogue {
   // In the transaction that is open, else in one of its own.
   absl::Status Atomically(const std::function<absl::Status()>& work) {
     if (connection_->in_transaction()) return work();
-    absl::StatusOr<std::unique_ptr<Transaction>> transaction = Begin();
-    if (!transaction.ok()) return transaction.status();
-    absl::Status status = work();
-    if (!status.ok()) return status;
-    return (*transaction)->Commit();
+    S2P_ASSIGN_OR_RETURN(std::unique_ptr<Transaction> transaction, Begin());
+    S2P_RETURN_IF_ERROR(work());
+    return transaction->Commit();
   }
 
   absl::Status InsertMetadata(int64_t key, const std::map<std::string, std::string>& metadata) {
     for (const auto& [name, value] : metadata) {
       SqliteQuery insert(connection(), kInsertMetadata);
-      absl::Status status = insert.Bind(key).Bind(name).Bind(value).Run();
-      if (!status.ok()) return status;
+      S2P_RETURN_IF_ERROR(insert.Bind(key).Bind(name).Bind(value).Run());
     }
     return absl::OkStatus();
   }
 
   // In the query's row: the embedding at `column`, the attributes behind it.
   static absl::StatusOr<CatalogueEmbedding> ReadEmbedding(const SqliteQuery& query, int column) {
-    absl::StatusOr<std::vector<float>> embedding = query.Floats(column);
-    if (!embedding.ok()) return embedding.status();
-    absl::StatusOr<std::vector<float>> attributes = query.Floats(column + 1);
-    if (!attributes.ok()) return attributes.status();
-    return CatalogueEmbedding{*std::move(embedding), *std::move(attributes)};
+    S2P_ASSIGN_OR_RETURN(std::vector<float> embedding, query.Floats(column));
+    S2P_ASSIGN_OR_RETURN(std::vector<float> attributes, query.Floats(column + 1));
+    return CatalogueEmbedding{std::move(embedding), std::move(attributes)};
   }
 
   absl::Status VisitEmbeddings(
@@ -356,12 +328,9 @@ class SqliteCatalogue final : public Catalogue {
     for (;;) {
       row = list.Next();
       if (!row.ok() || !*row) return row.status();
-      absl::StatusOr<CatalogueItem> item = ReadItem(list);
-      if (!item.ok()) return item.status();
-      absl::StatusOr<CatalogueEmbedding> embedding = ReadEmbedding(list, kItemColumns);
-      if (!embedding.ok()) return embedding.status();
-      absl::Status status = visit(*std::move(item), *std::move(embedding));
-      if (!status.ok()) return status;
+      S2P_ASSIGN_OR_RETURN(CatalogueItem item, ReadItem(list));
+      S2P_ASSIGN_OR_RETURN(CatalogueEmbedding embedding, ReadEmbedding(list, kItemColumns));
+      S2P_RETURN_IF_ERROR(visit(std::move(item), std::move(embedding)));
     }
   }
 
@@ -381,9 +350,8 @@ class SqliteCatalogue final : public Catalogue {
     SqliteQuery metadata(connection(), kSelectMetadata);
     metadata.Bind(result.key);
     for (;;) {
-      absl::StatusOr<bool> row = metadata.Next();
-      if (!row.ok()) return row.status();
-      if (!*row) break;
+      S2P_ASSIGN_OR_RETURN(bool row, metadata.Next());
+      if (!row) break;
       item->metadata.emplace(metadata.Text(0), metadata.Text(1));
     }
     result.item = std::move(item);
@@ -393,12 +361,10 @@ class SqliteCatalogue final : public Catalogue {
   absl::StatusOr<std::vector<CatalogueItem>> ReadItems(SqliteQuery* query) const {
     std::vector<CatalogueItem> items;
     for (;;) {
-      absl::StatusOr<bool> row = query->Next();
-      if (!row.ok()) return row.status();
-      if (!*row) return items;
-      absl::StatusOr<CatalogueItem> item = ReadItem(*query);
-      if (!item.ok()) return item.status();
-      items.push_back(*std::move(item));
+      S2P_ASSIGN_OR_RETURN(bool row, query->Next());
+      if (!row) return items;
+      S2P_ASSIGN_OR_RETURN(CatalogueItem item, ReadItem(*query));
+      items.push_back(std::move(item));
     }
   }
 
@@ -412,10 +378,9 @@ absl::StatusOr<std::unique_ptr<Catalogue>> Catalogue::Open(const std::string& pa
   absl::Status status = CheckFile(path);
   if (absl::IsNotFound(status) && if_missing == IfMissing::kCreate) status = CheckNoLog(path);
   if (!status.ok()) return status;
-  absl::StatusOr<std::unique_ptr<SqliteConnection>> connection =
-      SqliteConnection::Open(path, if_missing == IfMissing::kCreate);
-  if (!connection.ok()) return connection.status();
-  auto catalogue = std::make_unique<SqliteCatalogue>(*std::move(connection));
+  S2P_ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> connection,
+                       SqliteConnection::Open(path, if_missing == IfMissing::kCreate));
+  auto catalogue = std::make_unique<SqliteCatalogue>(std::move(connection));
   status = catalogue->Identify();
   const bool create = absl::IsNotFound(status) && if_missing == IfMissing::kCreate;
   if (create || status.ok()) status = catalogue->Configure();
@@ -425,10 +390,9 @@ absl::StatusOr<std::unique_ptr<Catalogue>> Catalogue::Open(const std::string& pa
 }
 
 absl::StatusOr<std::unique_ptr<Catalogue>> Catalogue::OpenReader(const std::string& path) {
-  absl::StatusOr<std::unique_ptr<SqliteConnection>> connection =
-      SqliteConnection::Open(path, /*create=*/false);
-  if (!connection.ok()) return connection.status();
-  auto catalogue = std::make_unique<SqliteCatalogue>(*std::move(connection));
+  S2P_ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> connection,
+                       SqliteConnection::Open(path, /*create=*/false));
+  auto catalogue = std::make_unique<SqliteCatalogue>(std::move(connection));
   absl::Status status = catalogue->Identify();
   if (status.ok()) status = catalogue->Configure();
   if (!status.ok()) return status;

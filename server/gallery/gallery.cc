@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "server/gallery/durable_gallery.h"
 
 namespace s2p {
@@ -32,9 +33,7 @@ absl::Status DurableGallery::Init() {
   index.interrupted = [this, also = options_.index.interrupted] {
     return stopping_ || (also && also());
   };
-  auto builder = IndexBuilder::Create(std::move(index));
-  if (!builder.ok()) return builder.status();
-  index_builder_ = *std::move(builder);
+  S2P_ASSIGN_OR_RETURN(index_builder_, IndexBuilder::Create(std::move(index)));
   compactor_ = std::thread([this] { CompactWhenNeeded(); });
   return absl::OkStatus();
 }
@@ -58,9 +57,8 @@ void DurableGallery::Publish(std::shared_ptr<const IndexedGalleryView> view,
 absl::StatusOr<std::shared_ptr<const GalleryItem>> DurableGallery::Get(
     const std::string& photo_id) const {
   absl::MutexLock lock(&read_mutex_);
-  absl::StatusOr<CatalogueItem> found = reader_->Find(photo_id);
-  if (!found.ok()) return found.status();
-  return found->item;
+  S2P_ASSIGN_OR_RETURN(CatalogueItem found, reader_->Find(photo_id));
+  return found.item;
 }
 
 absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> DurableGallery::List(
@@ -72,8 +70,7 @@ absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> DurableGallery::
           "filter.attributes: no model serves yet, so that nothing is known of attributes");
     }
     // For an unknown name, even if no item comes to be looked at.
-    absl::Status known = current->AttributesPass("", filter.attributes).status();
-    if (!known.ok()) return known;
+    S2P_RETURN_IF_ERROR(current->AttributesPass("", filter.attributes).status());
   }
   std::vector<std::shared_ptr<const GalleryItem>> items;
   std::string cursor = after;
@@ -90,10 +87,9 @@ absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> DurableGallery::
       if (static_cast<int>(items.size()) == limit) break;
       if (!ItemPasses(*entry.item, filter)) continue;
       if (!filter.attributes.empty()) {
-        absl::StatusOr<bool> passes =
-            current->AttributesPass(entry.item->photo_id, filter.attributes);
-        if (!passes.ok()) return passes.status();
-        if (!*passes) continue;
+        S2P_ASSIGN_OR_RETURN(bool passes,
+                             current->AttributesPass(entry.item->photo_id, filter.attributes));
+        if (!passes) continue;
       }
       items.push_back(std::move(entry.item));
     }
@@ -105,10 +101,9 @@ absl::StatusOr<std::string> DurableGallery::ReadBlob(const GalleryItem& item) co
   absl::StatusOr<std::string> bytes = blobs_.Read(item.sha256, item.bytes);
   if (!absl::IsNotFound(bytes.status())) return bytes;
   absl::MutexLock lock(&read_mutex_);
-  const absl::StatusOr<bool> named = reader_->HasBlob(item.sha256);
-  if (!named.ok()) return named.status();
+  S2P_ASSIGN_OR_RETURN(const bool named, reader_->HasBlob(item.sha256));
   // Deleted since the item was looked up.
-  if (!*named) return absl::NotFoundError(absl::StrCat("photo_id '", item.photo_id, "'"));
+  if (!named) return absl::NotFoundError(absl::StrCat("photo_id '", item.photo_id, "'"));
   return absl::DataLossError(absl::StrCat("photo_id '", item.photo_id,
                                           "': its file is missing: ", bytes.status().message()));
 }

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "server/gallery/durable_gallery.h"
 
 namespace s2p {
@@ -23,13 +24,11 @@ constexpr int64_t kDroppedAtOnce = 2048;
 
 absl::Status DurableGallery::StoreLocked(int64_t version,
                                          const std::vector<EmbeddedItem>& embedded) {
-  absl::StatusOr<std::unique_ptr<Catalogue::Transaction>> transaction = writer_->Begin();
-  if (!transaction.ok()) return transaction.status();
+  S2P_ASSIGN_OR_RETURN(std::unique_ptr<Catalogue::Transaction> transaction, writer_->Begin());
   for (const EmbeddedItem& item : embedded) {
-    absl::Status status = writer_->PutEmbedding(item.key, version, item.embedding);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(writer_->PutEmbedding(item.key, version, item.embedding));
   }
-  return (*transaction)->Commit();
+  return transaction->Commit();
 }
 
 void DurableGallery::NoteServing(int64_t version, bool resumed) {
@@ -52,16 +51,14 @@ absl::Status DurableGallery::DropRetired() {
     absl::MutexLock lock(&write_mutex_);
     if (encoder_ == nullptr || unnoted_version_ != 0) return absl::OkStatus();
     if (after == 0) {
-      absl::StatusOr<std::set<int64_t>> kept = writer_->ServedVersions();
-      if (!kept.ok()) return kept.status();
+      S2P_ASSIGN_OR_RETURN(std::set<int64_t> kept, writer_->ServedVersions());
       // What serves may not have been noted: the disk was full.
-      if (kept->count(encoder_->version()) == 0) return absl::OkStatus();
-      index_builder_->Keep(*kept);
+      if (kept.count(encoder_->version()) == 0) return absl::OkStatus();
+      index_builder_->Keep(kept);
     }
-    absl::StatusOr<int64_t> next = writer_->DropRetired(after, kDroppedAtOnce);
-    if (!next.ok()) return next.status();
-    if (*next == 0) return absl::OkStatus();
-    after = *next;
+    S2P_ASSIGN_OR_RETURN(int64_t next, writer_->DropRetired(after, kDroppedAtOnce));
+    if (next == 0) return absl::OkStatus();
+    after = next;
   }
 }
 
@@ -85,15 +82,12 @@ class DurableGallery::Activation {
         embedder_(encoder_.get(), &gallery->blobs_, gallery->options_.image_limits) {}
 
   absl::Status Run() {
-    absl::StatusOr<int64_t> total = gallery_->CountWithoutEmbedding(version_);
-    if (!total.ok()) return total.status();
-    total_ = *total;
+    S2P_ASSIGN_OR_RETURN(total_, gallery_->CountWithoutEmbedding(version_));
     if (progress_) progress_(0, total_);
     batch_begin_ = absl::Now();
     for (int pass = 1; pass <= kPatientPasses; ++pass) {
-      absl::StatusOr<size_t> embedded = EmbedMissing();
-      if (!embedded.ok()) return embedded.status();
-      if (*embedded <= kLastBatch) break;
+      S2P_ASSIGN_OR_RETURN(size_t embedded, EmbedMissing());
+      if (embedded <= kLastBatch) break;
     }
     patient_ = false;
 
@@ -108,10 +102,10 @@ class DurableGallery::Activation {
       if (after_batch_) status = after_batch_(absl::ZeroDuration());
       if (!status.ok()) return status;
       // Who adds as fast as the encoder embeds waits longer every time.
-      auto left = TrySwap(**view, recording, kLastBatch << std::min(round, 10));
-      if (!left.ok()) return left.status();
-      if (left->empty()) return absl::OkStatus();
-      view = CaughtUp(**view, *left);
+      S2P_ASSIGN_OR_RETURN(auto left,
+                           TrySwap(**view, recording, kLastBatch << std::min(round, 10)));
+      if (left.empty()) return absl::OkStatus();
+      view = CaughtUp(**view, left);
     }
     return view.status();
   }
@@ -136,8 +130,7 @@ class DurableGallery::Activation {
       if (!page.ok()) return page.status();
       if (page->empty()) return static_cast<size_t>(done_ - before);
       after = page->back().item->photo_id;
-      absl::Status status = embedder_.Embed(*page, store, leave_out);
-      if (!status.ok()) return status;
+      S2P_RETURN_IF_ERROR(embedder_.Embed(*page, store, leave_out));
     }
   }
 
@@ -172,26 +165,22 @@ class DurableGallery::Activation {
   absl::StatusOr<View> LoadView() const {
     const std::string path = absl::StrCat(gallery_->options_.data_dir, "/gallery.db");
     // A connection of its own: this takes seconds, and nobody should wait for it.
-    auto catalogue = Catalogue::OpenReader(path);
-    if (!catalogue.ok()) return catalogue.status();
+    S2P_ASSIGN_OR_RETURN(auto catalogue, Catalogue::OpenReader(path));
     const GalleryViewModel model{version_, encoder_->dimension(), encoder_->attributes()};
     std::optional<GalleryBaseBuilder> builder;
-    absl::Status status = (*catalogue)
-                              ->ForEachEmbedding(
-                                  version_, [&](int64_t count) { builder.emplace(model, count); },
-                                  [&](CatalogueItem item, CatalogueEmbedding embedding) {
-                                    return builder->Add(std::move(item.item), embedding.embedding,
-                                                        embedding.attributes);
-                                  });
-    catalogue->reset();
+    absl::Status status = (catalogue)->ForEachEmbedding(
+        version_, [&](int64_t count) { builder.emplace(model, count); },
+        [&](CatalogueItem item, CatalogueEmbedding embedding) {
+          return builder->Add(std::move(item.item), embedding.embedding, embedding.attributes);
+        });
+    catalogue.reset();
     if (absl::IsInvalidArgument(status)) {
       return absl::DataLossError(
           absl::StrCat(path, ": version ", version_, ": ", status.message()));
     }
     if (!status.ok()) return status;
-    auto base = builder->Build(*gallery_->index_builder_, nullptr);
-    if (!base.ok()) return base.status();
-    return std::make_shared<const IndexedGalleryView>(*std::move(base));
+    S2P_ASSIGN_OR_RETURN(auto base, builder->Build(*gallery_->index_builder_, nullptr));
+    return std::make_shared<const IndexedGalleryView>(std::move(base));
   }
 
   // What the catalogue says now of items that were written since the view was read.
@@ -210,11 +199,10 @@ class DurableGallery::Activation {
         changes.removed.push_back(photo_id);
         continue;
       }
-      auto embedding = catalogue.FindEmbedding(item->key, version_);
-      if (!embedding.ok()) return embedding.status();
-      if (embedding->has_value()) {
-        changes.upserted.push_back({std::move(item->item), std::move((*embedding)->embedding),
-                                    std::move((*embedding)->attributes)});
+      S2P_ASSIGN_OR_RETURN(auto embedding, catalogue.FindEmbedding(item->key, version_));
+      if (embedding.has_value()) {
+        changes.upserted.push_back({std::move(item->item), std::move(embedding->embedding),
+                                    std::move(embedding->attributes)});
       } else {
         changes.missing.push_back(*std::move(item));
       }
@@ -228,7 +216,7 @@ class DurableGallery::Activation {
       const std::function<absl::Status(const std::vector<EmbeddedItem>&)>& store) {
     std::map<int64_t, std::shared_ptr<const GalleryItem>> missing;
     for (const CatalogueItem& item : changes.missing) missing[item.key] = item.item;
-    absl::Status status = embedder_.Embed(
+    S2P_RETURN_IF_ERROR(embedder_.Embed(
         changes.missing,
         [&](const std::vector<EmbeddedItem>& embedded) {
           for (const EmbeddedItem& item : embedded) {
@@ -240,8 +228,7 @@ class DurableGallery::Activation {
         [&](const CatalogueItem& item, const absl::Status& reason) {
           LeaveOut(item, reason);
           changes.removed.push_back(item.item->photo_id);
-        });
-    if (!status.ok()) return status;
+        }));
     return view.With(std::move(changes.upserted), changes.removed);
   }
 
@@ -265,20 +252,19 @@ class DurableGallery::Activation {
     absl::MutexLock lock(&gallery_->write_mutex_);
     std::vector<std::string> ids = recording.Take();
     if (ids.size() > most * kLookedUpPerEmbedded) return ids;
-    absl::StatusOr<Changes> changes = FindChanges(*gallery_->writer_, ids);
-    if (!changes.ok()) return changes.status();
-    if (changes->missing.size() > most) return ids;
-    absl::StatusOr<View> last =
-        Apply(view, *std::move(changes), [this](const std::vector<EmbeddedItem>& embedded) {
+    S2P_ASSIGN_OR_RETURN(Changes changes, FindChanges(*gallery_->writer_, ids));
+    if (changes.missing.size() > most) return ids;
+    S2P_ASSIGN_OR_RETURN(
+        View last,
+        Apply(view, std::move(changes), [this](const std::vector<EmbeddedItem>& embedded) {
           absl::Status status = gallery_->StoreLocked(version_, embedded);
           if (status.ok()) Count(embedded.size());
           return status;
-        });
-    if (!last.ok()) return last.status();
-    const bool resumed = gallery_->encoder_ == nullptr && !embedded_any_ && (*last)->size() > 0;
+        }));
+    const bool resumed = gallery_->encoder_ == nullptr && !embedded_any_ && last->size() > 0;
     gallery_->NoteServing(version_, resumed);
     gallery_->encoder_ = encoder_;
-    gallery_->Publish(*std::move(last), &retired);
+    gallery_->Publish(std::move(last), &retired);
     return std::vector<std::string>();
   }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 
 namespace s2p {
@@ -57,8 +58,7 @@ GalleryBaseBuilder::GalleryBaseBuilder(GalleryViewModel model, int64_t most)
 absl::Status GalleryBaseBuilder::Add(std::shared_ptr<const GalleryItem> item,
                                      absl::Span<const float> embedding,
                                      absl::Span<const float> attributes) {
-  absl::Status status = CheckVectors(base_->model, item->photo_id, embedding, attributes);
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckVectors(base_->model, item->photo_id, embedding, attributes));
   if (base_->size() == embeddings_.rows()) {
     return absl::ResourceExhaustedError(
         absl::StrCat("more than the ", embeddings_.rows(), " rows that there is room for"));
@@ -77,9 +77,8 @@ absl::StatusOr<std::shared_ptr<const GalleryBase>> GalleryBaseBuilder::Build(
   embeddings_.Truncate(rows);
   base_->attributes.Truncate(rows);
   base_->metadata = MetadataIndex(base_->items);
-  auto index = index_builder.Build(base_->model.version, std::move(embeddings_), previous);
-  if (!index.ok()) return index.status();
-  base_->index = *std::move(index);
+  S2P_ASSIGN_OR_RETURN(base_->index,
+                       index_builder.Build(base_->model.version, std::move(embeddings_), previous));
   return std::shared_ptr<const GalleryBase>(std::move(base_));
 }
 

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "daemon/thread_priority.h"
 #include "server/gallery/durable_gallery.h"
 
@@ -59,9 +60,8 @@ absl::Status DurableGallery::Compact() {
       if (current->base() != begin->base()) return absl::AbortedError("another version serves");
       ids = recording.Take();
       if (ids.size() <= most) {
-        auto last = (*compacted)->CaughtUpWith(*current, ids);
-        if (!last.ok()) return last.status();
-        Publish(*std::move(last), &retired);
+        S2P_ASSIGN_OR_RETURN(auto last, (*compacted)->CaughtUpWith(*current, ids));
+        Publish(std::move(last), &retired);
         return absl::OkStatus();
       }
     }

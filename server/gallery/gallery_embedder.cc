@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "server/gallery/indexed_gallery_view.h"
 
 namespace s2p {
@@ -15,9 +16,8 @@ constexpr int64_t kMaxBatchPixels = 16'000'000;
 }  // namespace
 
 absl::StatusOr<Image> GalleryEmbedder::ReadImage(const GalleryItem& item) const {
-  absl::StatusOr<std::string> bytes = blobs_->Read(item.sha256, item.bytes);
-  if (!bytes.ok()) return bytes.status();
-  return DecodeImage(*bytes, limits_);
+  S2P_ASSIGN_OR_RETURN(std::string bytes, blobs_->Read(item.sha256, item.bytes));
+  return DecodeImage(bytes, limits_);
 }
 
 absl::StatusOr<std::vector<EmbeddedItem>> GalleryEmbedder::Encode(
@@ -26,9 +26,8 @@ absl::StatusOr<std::vector<EmbeddedItem>> GalleryEmbedder::Encode(
   for (size_t i = 0; i < items.size(); ++i) {
     inputs.push_back({&images[i], items[i].item->modality});
   }
-  absl::StatusOr<Encoding> encoding = encoder_->Encode(inputs);
-  if (!encoding.ok()) return encoding.status();
-  const Encoding& result = *encoding;
+  S2P_ASSIGN_OR_RETURN(Encoding encoding, encoder_->Encode(inputs));
+  const Encoding& result = encoding;
   const GalleryViewModel model{encoder_->version(), encoder_->dimension(), encoder_->attributes()};
   std::vector<EmbeddedItem> embedded;
   for (size_t i = 0; i < items.size(); ++i) {
@@ -88,8 +87,7 @@ absl::Status GalleryEmbedder::Embed(
     batch.push_back(item);
     images.push_back(*std::move(image));
     if (batch.size() < kMaxBatch && pixels < kMaxBatchPixels) continue;
-    absl::Status status = flush();
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(flush());
   }
   return batch.empty() ? absl::OkStatus() : flush();
 }

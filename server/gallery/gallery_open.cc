@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "model/file.h"
 #include "server/gallery/durable_gallery.h"
 #include "server/gallery/orphaned_blobs.h"
@@ -40,11 +41,9 @@ absl::StatusOr<std::unique_ptr<Catalogue>> OpenCatalogue(const std::string& path
                      "'s2p-server restore'"));
   }
   if (!absl::IsNotFound(catalogue.status())) return catalogue;
-  const absl::StatusOr<bool> photos = blobs.HasAny();
-  if (!photos.ok()) return photos.status();
-  const absl::StatusOr<int64_t> set_aside = OrphanedBlobs(&blobs).Count();
-  if (!set_aside.ok()) return set_aside.status();
-  if (*photos || *set_aside > 0) {
+  S2P_ASSIGN_OR_RETURN(const bool photos, blobs.HasAny());
+  S2P_ASSIGN_OR_RETURN(const int64_t set_aside, OrphanedBlobs(&blobs).Count());
+  if (photos || set_aside > 0) {
     return absl::FailedPreconditionError(absl::StrCat(
         catalogue.status().message(), ", but ", blobs.root(),
         " holds photos that it should name. Put it back with its gallery.db-wal, restore a backup "
@@ -75,30 +74,22 @@ absl::Status TidyBlobs(const GalleryOptions& options, const std::string& path,
     return catalogue.HasBlob(sha256);
   };
   const OrphanedBlobs orphaned(&blobs);
-  const auto brought_back = orphaned.BringBack(is_referenced);
-  if (!brought_back.ok()) return brought_back.status();
-  findings.brought_back = *brought_back;
-  const auto survey = blobs.Survey(is_referenced);
-  if (!survey.ok()) return survey.status();
-  const auto named = catalogue.CountBlobs();
-  if (!named.ok()) return named.status();
-  findings.missing = *named - survey->referenced;
+  S2P_ASSIGN_OR_RETURN(findings.brought_back, orphaned.BringBack(is_referenced));
+  S2P_ASSIGN_OR_RETURN(const auto survey, blobs.Survey(is_referenced));
+  S2P_ASSIGN_OR_RETURN(const auto named, catalogue.CountBlobs());
+  findings.missing = named - survey.referenced;
   if (!options.set_aside_orphans) {
-    absl::Status status = CheckOrphans(survey->orphans.size(), items, path, blobs.root());
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(CheckOrphans(survey.orphans.size(), items, path, blobs.root()));
   }
-  if (!survey->orphans.empty()) {
-    const auto folder = orphaned.SetAside(survey->orphans, absl::Now());
-    if (!folder.ok()) return folder.status();
-    findings.orphans_set_aside = static_cast<int64_t>(survey->orphans.size());
-    findings.orphan_folder = *folder;
+  if (!survey.orphans.empty()) {
+    S2P_ASSIGN_OR_RETURN(const auto folder, orphaned.SetAside(survey.orphans, absl::Now()));
+    findings.orphans_set_aside = static_cast<int64_t>(survey.orphans.size());
+    findings.orphan_folder = folder;
   }
-  for (const std::string& half : survey->half_written) {
+  for (const std::string& half : survey.half_written) {
     if (unlink(half.c_str()) != 0) return FileError(errno, half, "remove");
   }
-  const auto kept = orphaned.Count();
-  if (!kept.ok()) return kept.status();
-  findings.orphans_kept = *kept;
+  S2P_ASSIGN_OR_RETURN(findings.orphans_kept, orphaned.Count());
   return absl::OkStatus();
 }
 
@@ -106,34 +97,24 @@ absl::Status TidyBlobs(const GalleryOptions& options, const std::string& path,
 
 absl::StatusOr<std::unique_ptr<Gallery>> Gallery::Open(const GalleryOptions& options,
                                                        SnapshotSlot* slot) {
-  absl::Status status = CheckOptions(options);
-  if (!status.ok()) return status;
-  auto lock = FolderLock::Acquire(options.data_dir);
-  if (!lock.ok()) return lock.status();
-  auto blobs = BlobStore::Open(absl::StrCat(options.data_dir, "/photos"));
-  if (!blobs.ok()) return blobs.status();
+  S2P_RETURN_IF_ERROR(CheckOptions(options));
+  S2P_ASSIGN_OR_RETURN(auto lock, FolderLock::Acquire(options.data_dir));
+  S2P_ASSIGN_OR_RETURN(auto blobs, BlobStore::Open(absl::StrCat(options.data_dir, "/photos")));
   GalleryFindings findings;
   const std::string path = absl::StrCat(options.data_dir, "/gallery.db");
-  auto writer = OpenCatalogue(path, *blobs, &findings.created);
-  if (!writer.ok()) return writer.status();
-  auto reader = Catalogue::OpenReader(path);
-  if (!reader.ok()) return reader.status();
-  status = SyncDirectory(options.data_dir);
-  if (!status.ok()) return status;
-  absl::StatusOr<CatalogueTotals> counted = (*reader)->Totals();
-  if (!counted.ok()) return counted.status();
-  status =
-      TidyBlobs(options, path, **reader, *blobs, counted->photos + counted->sketches, findings);
-  if (!status.ok()) return status;
+  S2P_ASSIGN_OR_RETURN(auto writer, OpenCatalogue(path, blobs, &findings.created));
+  S2P_ASSIGN_OR_RETURN(auto reader, Catalogue::OpenReader(path));
+  S2P_RETURN_IF_ERROR(SyncDirectory(options.data_dir));
+  S2P_ASSIGN_OR_RETURN(CatalogueTotals counted, reader->Totals());
+  S2P_RETURN_IF_ERROR(
+      TidyBlobs(options, path, *reader, blobs, counted.photos + counted.sketches, findings));
   GalleryTotals totals;
-  totals.photos = static_cast<uint64_t>(counted->photos);
-  totals.sketches = static_cast<uint64_t>(counted->sketches);
-  totals.bytes = static_cast<uint64_t>(counted->bytes);
-  auto gallery =
-      std::make_unique<DurableGallery>(options, slot, *std::move(lock), *std::move(blobs),
-                                       *std::move(writer), *std::move(reader), totals);
-  status = gallery->Init();
-  if (!status.ok()) return status;
+  totals.photos = static_cast<uint64_t>(counted.photos);
+  totals.sketches = static_cast<uint64_t>(counted.sketches);
+  totals.bytes = static_cast<uint64_t>(counted.bytes);
+  auto gallery = std::make_unique<DurableGallery>(options, slot, std::move(lock), std::move(blobs),
+                                                  std::move(writer), std::move(reader), totals);
+  S2P_RETURN_IF_ERROR(gallery->Init());
   if (options.on_open) options.on_open(findings);
   return std::unique_ptr<Gallery>(std::move(gallery));
 }

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 #include "model/checkpoint.h"
 #include "server/gallery/durable_gallery.h"
@@ -120,12 +121,10 @@ std::vector<DurableGallery::Planned> DurableGallery::Plan(
 
 absl::Status DurableGallery::InsertPlanned(const Planned& planned, const NewItem& item) {
   if (planned.replaced != nullptr) {
-    absl::StatusOr<bool> removed = writer_->Remove(item.photo_id);
-    if (!removed.ok()) return removed.status();
+    S2P_ASSIGN_OR_RETURN(bool removed, writer_->Remove(item.photo_id));
   }
-  absl::StatusOr<int64_t> key = writer_->Insert(*planned.item);
-  if (!key.ok()) return key.status();
-  return writer_->PutEmbedding(*key, item.version, {item.embedding, item.attributes});
+  S2P_ASSIGN_OR_RETURN(int64_t key, writer_->Insert(*planned.item));
+  return writer_->PutEmbedding(key, item.version, {item.embedding, item.attributes});
 }
 
 absl::Status DurableGallery::WritePlanned(const std::vector<Planned>& planned,
@@ -135,26 +134,21 @@ absl::Status DurableGallery::WritePlanned(const std::vector<Planned>& planned,
   for (const Planned& plan : planned) {
     blobs.push_back({plan.item->sha256, (*items)[plan.position].bytes});
   }
-  absl::Status status = blobs_.Write(blobs);
-  if (!status.ok()) return status;
-  absl::StatusOr<std::unique_ptr<Catalogue::Transaction>> transaction = writer_->Begin();
-  if (!transaction.ok()) return transaction.status();
+  S2P_RETURN_IF_ERROR(blobs_.Write(blobs));
+  S2P_ASSIGN_OR_RETURN(std::unique_ptr<Catalogue::Transaction> transaction, writer_->Begin());
   // The last item under an id is the one that stays.
   std::map<std::string, GalleryRow> rows;
   for (const Planned& plan : planned) {
     NewItem& item = (*items)[plan.position];
-    status = InsertPlanned(plan, item);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(InsertPlanned(plan, item));
     rows[item.photo_id] = {plan.item, std::move(item.embedding), std::move(item.attributes)};
   }
   std::vector<GalleryRow> upserted;
   for (auto& [photo_id, row] : rows) upserted.push_back(std::move(row));
   // Before the commit: a view that cannot be made fails the write.
-  auto next = view()->With(std::move(upserted), {});
-  if (!next.ok()) return next.status();
-  status = (*transaction)->Commit();
-  if (!status.ok()) return status;
-  Publish(*std::move(next), retired);
+  S2P_ASSIGN_OR_RETURN(auto next, view()->With(std::move(upserted), {}));
+  S2P_RETURN_IF_ERROR(transaction->Commit());
+  Publish(std::move(next), retired);
   return absl::OkStatus();
 }
 
@@ -244,28 +238,22 @@ void DurableGallery::RemoveUnreferenced(const std::set<std::string>& digests) {
 absl::StatusOr<std::vector<bool>> DurableGallery::Delete(absl::Span<const std::string> photo_ids) {
   std::shared_ptr<const Snapshot> retired;
   absl::MutexLock lock(&write_mutex_);
-  absl::StatusOr<std::unique_ptr<Catalogue::Transaction>> transaction = writer_->Begin();
-  if (!transaction.ok()) return transaction.status();
+  S2P_ASSIGN_OR_RETURN(std::unique_ptr<Catalogue::Transaction> transaction, writer_->Begin());
   std::vector<bool> there;
   std::vector<std::shared_ptr<const GalleryItem>> deleted;
   for (const std::string& photo_id : photo_ids) {
-    auto item = FindOrNull(*writer_, photo_id);
-    if (!item.ok()) return item.status();
-    there.push_back(*item != nullptr);
-    if (*item == nullptr) continue;
-    absl::StatusOr<bool> removed = writer_->Remove(photo_id);
-    if (!removed.ok()) return removed.status();
-    deleted.push_back(*std::move(item));
+    S2P_ASSIGN_OR_RETURN(auto item, FindOrNull(*writer_, photo_id));
+    there.push_back(item != nullptr);
+    if (item == nullptr) continue;
+    S2P_ASSIGN_OR_RETURN(bool removed, writer_->Remove(photo_id));
+    deleted.push_back(std::move(item));
   }
   if (deleted.empty()) return there;
   std::shared_ptr<const IndexedGalleryView> next = view();
   if (next != nullptr) {
-    auto without = next->With({}, photo_ids);
-    if (!without.ok()) return without.status();
-    next = *std::move(without);
+    S2P_ASSIGN_OR_RETURN(next, next->With({}, photo_ids));
   }
-  absl::Status status = (*transaction)->Commit();
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(transaction->Commit());
   if (next != nullptr) Publish(std::move(next), &retired);
   std::set<std::string> unused;
   for (const auto& item : deleted) {
@@ -281,32 +269,26 @@ absl::StatusOr<std::shared_ptr<const GalleryItem>> DurableGallery::UpdateMetadat
     const std::string& photo_id, const std::map<std::string, std::string>& metadata) {
   std::shared_ptr<const Snapshot> retired;
   absl::MutexLock lock(&write_mutex_);
-  absl::StatusOr<std::unique_ptr<Catalogue::Transaction>> transaction = writer_->Begin();
-  if (!transaction.ok()) return transaction.status();
-  absl::Status status = writer_->SetMetadata(photo_id, metadata);
-  if (!status.ok()) return status;
-  absl::StatusOr<CatalogueItem> item = writer_->Find(photo_id);
-  if (!item.ok()) return item.status();
+  S2P_ASSIGN_OR_RETURN(std::unique_ptr<Catalogue::Transaction> transaction, writer_->Begin());
+  S2P_RETURN_IF_ERROR(writer_->SetMetadata(photo_id, metadata));
+  S2P_ASSIGN_OR_RETURN(CatalogueItem item, writer_->Find(photo_id));
   std::shared_ptr<const IndexedGalleryView> next = view();
   // An item that could not be embedded is in no view.
   if (next != nullptr && next->Find(photo_id) != nullptr) {
     const absl::Span<const float> embedding = *next->EmbeddingOf(photo_id);
     const absl::Span<const float> attributes = *next->AttributesOf(photo_id);
     GalleryRow row{
-        item->item, {embedding.begin(), embedding.end()}, {attributes.begin(), attributes.end()}};
+        item.item, {embedding.begin(), embedding.end()}, {attributes.begin(), attributes.end()}};
     std::vector<GalleryRow> rows;
     rows.push_back(std::move(row));
-    auto with = next->With(std::move(rows), {});
-    if (!with.ok()) return with.status();
-    next = *std::move(with);
+    S2P_ASSIGN_OR_RETURN(next, next->With(std::move(rows), {}));
   } else {
     next = nullptr;
   }
-  status = (*transaction)->Commit();
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(transaction->Commit());
   Record(photo_id);
   if (next != nullptr) Publish(std::move(next), &retired);
-  return item->item;
+  return item.item;
 }
 
 }  // namespace s2p

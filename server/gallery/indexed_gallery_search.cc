@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 #include "server/gallery/indexed_gallery_view.h"
 
@@ -118,17 +119,17 @@ std::vector<int32_t> IndexedGalleryView::PassingRows(const GalleryPredicate& pre
 
 absl::StatusOr<IndexedGalleryView::Plan> IndexedGalleryView::MakePlan(
     const GallerySearchOptions& options) const {
-  absl::StatusOr<GalleryPredicate> predicate = GalleryPredicate::Create(model(), options.filter);
-  if (!predicate.ok()) return predicate.status();
-  Plan plan{*predicate, 0, {}};
+  S2P_ASSIGN_OR_RETURN(GalleryPredicate predicate,
+                       GalleryPredicate::Create(model(), options.filter));
+  Plan plan{predicate, 0, {}};
   const int64_t live = base_->size() - removed_count_;
   double share =
       static_cast<double>(live) / static_cast<double>(std::max<int64_t>(base_->size(), 1));
-  if (!predicate->passes_all()) {
+  if (!predicate.passes_all()) {
     const auto candidates = base_->metadata.FewestRows(options.filter.metadata);
     const bool few =
         candidates && static_cast<int64_t>(candidates->size()) <= base_->size() / kScannedShare;
-    share = few ? 0 : SampledShare(*predicate);
+    share = few ? 0 : SampledShare(predicate);
   }
   const bool scan = live <= kMaxScannedRows || share * kScannedShare < 1;
   if (!scan) {
@@ -137,7 +138,7 @@ absl::StatusOr<IndexedGalleryView::Plan> IndexedGalleryView::MakePlan(
     if (plan.fetch <= MaxFetch(base_->size())) return plan;
     plan.fetch = 0;
   }
-  plan.rows = PassingRows(*predicate);
+  plan.rows = PassingRows(predicate);
   return plan;
 }
 
@@ -169,9 +170,8 @@ absl::StatusOr<std::vector<GalleryMatch>> IndexedGalleryView::Answer(
   for (int64_t effort = 1; plan.fetch > 0; effort *= 4) {
     if (fetch * effort > MaxFetch(base_->size())) break;
     if (effort > 1) {
-      auto further = base_->index->Search(one, fetch * effort, effort);
-      if (!further.ok()) return further.status();
-      found = std::move(further->front());
+      S2P_ASSIGN_OR_RETURN(auto further, base_->index->Search(one, fetch * effort, effort));
+      found = std::move(further.front());
     }
     BestMatches best(query, options);
     // Before the tail, whose rows say nothing about those of the base that were not found.
@@ -201,10 +201,9 @@ absl::StatusOr<std::vector<std::vector<IndexMatch>>> IndexedGalleryView::SearchT
     const absl::Span<const float> query = queries.row(static_cast<int>(through_index[j]));
     std::copy(query.begin(), query.end(), together.row(static_cast<int>(j)).begin());
   }
-  auto searched = base_->index->Search(together, fetch);
-  if (!searched.ok()) return searched.status();
+  S2P_ASSIGN_OR_RETURN(auto searched, base_->index->Search(together, fetch));
   for (size_t j = 0; j < through_index.size(); ++j) {
-    found[through_index[j]] = std::move((*searched)[j]);
+    found[through_index[j]] = std::move(searched[j]);
   }
   return found;
 }
@@ -219,19 +218,16 @@ absl::StatusOr<std::vector<std::vector<GalleryMatch>>> IndexedGalleryView::Searc
   std::vector<Plan> plans;
   int64_t fetch = 0;
   for (const GallerySearchOptions& option : options) {
-    absl::StatusOr<Plan> plan = MakePlan(option);
-    if (!plan.ok()) return plan.status();
-    fetch = std::max(fetch, plan->fetch);
-    plans.push_back(*std::move(plan));
+    S2P_ASSIGN_OR_RETURN(Plan plan, MakePlan(option));
+    fetch = std::max(fetch, plan.fetch);
+    plans.push_back(std::move(plan));
   }
-  auto found = SearchTogether(queries, plans, fetch);
-  if (!found.ok()) return found.status();
+  S2P_ASSIGN_OR_RETURN(auto found, SearchTogether(queries, plans, fetch));
   std::vector<std::vector<GalleryMatch>> results;
   for (size_t i = 0; i < plans.size(); ++i) {
-    auto answer = Answer(queries.row(static_cast<int>(i)), options[i], plans[i], fetch,
-                         std::move((*found)[i]));
-    if (!answer.ok()) return answer.status();
-    results.push_back(*std::move(answer));
+    S2P_ASSIGN_OR_RETURN(auto answer, Answer(queries.row(static_cast<int>(i)), options[i], plans[i],
+                                             fetch, std::move(found[i])));
+    results.push_back(std::move(answer));
   }
   return results;
 }

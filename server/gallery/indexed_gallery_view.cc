@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 
 namespace s2p {
@@ -33,8 +34,7 @@ absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> IndexedGalleryView::Wi
     std::vector<GalleryRow> upserted, absl::Span<const std::string> removed) const {
   std::set<absl::string_view> gone(removed.begin(), removed.end());
   for (const GalleryRow& row : upserted) {
-    absl::Status status = CheckRow(model(), row);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(CheckRow(model(), row));
     S2P_CHECK(gone.count(row.item->photo_id) == 0);
   }
   auto view = std::make_shared<IndexedGalleryView>(base_);
@@ -79,9 +79,8 @@ absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> IndexedGalleryView::Co
   }
   for (; tail != tail_.end(); ++tail) add_tail(**tail);
   if (!status.ok()) return status;
-  auto base = builder.Build(index_builder, base_->index.get());
-  if (!base.ok()) return base.status();
-  return std::make_shared<const IndexedGalleryView>(*std::move(base));
+  S2P_ASSIGN_OR_RETURN(auto base, builder.Build(index_builder, base_->index.get()));
+  return std::make_shared<const IndexedGalleryView>(std::move(base));
 }
 
 absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> IndexedGalleryView::CaughtUpWith(
@@ -153,11 +152,10 @@ absl::StatusOr<bool> IndexedGalleryView::AttributesPass(
     absl::string_view photo_id, absl::Span<const AttributeBounds> bounds) const {
   GalleryFilter filter;
   filter.attributes.assign(bounds.begin(), bounds.end());
-  absl::StatusOr<GalleryPredicate> predicate = GalleryPredicate::Create(model(), filter);
-  if (!predicate.ok()) return predicate.status();
+  S2P_ASSIGN_OR_RETURN(GalleryPredicate predicate, GalleryPredicate::Create(model(), filter));
   absl::StatusOr<absl::Span<const float>> attributes = AttributesOf(photo_id);
   if (!attributes.ok()) return false;
-  return predicate->Passes(*Find(photo_id), *attributes);
+  return predicate.Passes(*Find(photo_id), *attributes);
 }
 
 }  // namespace s2p

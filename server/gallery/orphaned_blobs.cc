@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/file.h"
 
 namespace s2p {
@@ -28,7 +29,7 @@ absl::Status Move(const std::string& from, const std::string& to) {
 
 absl::Status Sync(const std::set<std::string>& folders) {
   for (const std::string& folder : folders) {
-    if (absl::Status status = SyncDirectory(folder); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(SyncDirectory(folder));
   }
   return absl::OkStatus();
 }
@@ -58,63 +59,56 @@ absl::StatusOr<std::vector<std::string>> OrphanedBlobs::Days() const {
 }
 
 absl::StatusOr<int64_t> OrphanedBlobs::BringBack(const IsReferenced& is_referenced) const {
-  const absl::StatusOr<std::vector<std::string>> days = Days();
-  if (!days.ok()) return days.status();
+  S2P_ASSIGN_OR_RETURN(const std::vector<std::string> days, Days());
   int64_t moved = 0;
   std::set<std::string> folders;
-  for (const std::string& day : *days) {
-    const auto blobs = BlobStore::Open(day);
-    if (!blobs.ok()) return blobs.status();
+  for (const std::string& day : days) {
+    S2P_ASSIGN_OR_RETURN(const auto blobs, BlobStore::Open(day));
     // Everything in a day is an orphan of it; those that are wanted are counted as such here.
     std::vector<std::string> wanted;
-    const auto survey = blobs->Survey([&](const std::string& sha256) -> absl::StatusOr<bool> {
-      const absl::StatusOr<bool> referenced = is_referenced(sha256);
-      std::error_code ignored;
-      if (referenced.ok() && *referenced && !fs::exists(store_.PathOf(sha256), ignored)) {
-        wanted.push_back(sha256);
-      }
-      return referenced;
-    });
-    if (!survey.ok()) return survey.status();
+    S2P_ASSIGN_OR_RETURN(
+        const auto survey, blobs.Survey([&](const std::string& sha256) -> absl::StatusOr<bool> {
+          const absl::StatusOr<bool> referenced = is_referenced(sha256);
+          std::error_code ignored;
+          if (referenced.ok() && *referenced && !fs::exists(store_.PathOf(sha256), ignored)) {
+            wanted.push_back(sha256);
+          }
+          return referenced;
+        }));
     for (const std::string& sha256 : wanted) {
       const std::string to = store_.PathOf(sha256);
-      absl::Status status = Move(blobs->PathOf(sha256), to);
-      if (!status.ok()) return status;
+      S2P_RETURN_IF_ERROR(Move(blobs.PathOf(sha256), to));
       folders.insert(fs::path(to).parent_path().string());
       ++moved;
     }
   }
   if (moved > 0) folders.insert(store_.root());
-  if (absl::Status status = Sync(folders); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(Sync(folders));
   return moved;
 }
 
 absl::StatusOr<std::string> OrphanedBlobs::SetAside(const std::vector<std::string>& digests,
                                                     absl::Time now) const {
-  const auto day = BlobStore::Open(
-      absl::StrCat(root_, "/", absl::FormatTime(kDayFormat, now, absl::UTCTimeZone())));
-  if (!day.ok()) return day.status();
-  std::set<std::string> folders = {store_.root(), root_, day->root()};
+  S2P_ASSIGN_OR_RETURN(const auto day,
+                       BlobStore::Open(absl::StrCat(
+                           root_, "/", absl::FormatTime(kDayFormat, now, absl::UTCTimeZone()))));
+  std::set<std::string> folders = {store_.root(), root_, day.root()};
   for (const std::string& sha256 : digests) {
-    const std::string to = day->PathOf(sha256);
-    absl::Status status = Move(store_.PathOf(sha256), to);
-    if (!status.ok()) return status;
+    const std::string to = day.PathOf(sha256);
+    S2P_RETURN_IF_ERROR(Move(store_.PathOf(sha256), to));
     folders.insert(fs::path(to).parent_path().string());
   }
-  if (absl::Status status = Sync(folders); !status.ok()) return status;
-  return day->root();
+  S2P_RETURN_IF_ERROR(Sync(folders));
+  return day.root();
 }
 
 absl::StatusOr<int64_t> OrphanedBlobs::Count() const {
-  const absl::StatusOr<std::vector<std::string>> days = Days();
-  if (!days.ok()) return days.status();
+  S2P_ASSIGN_OR_RETURN(const std::vector<std::string> days, Days());
   int64_t count = 0;
-  for (const std::string& day : *days) {
-    const auto blobs = BlobStore::Open(day);
-    if (!blobs.ok()) return blobs.status();
-    const auto survey = blobs->Survey([](const std::string&) { return true; });
-    if (!survey.ok()) return survey.status();
-    count += survey->referenced;
+  for (const std::string& day : days) {
+    S2P_ASSIGN_OR_RETURN(const auto blobs, BlobStore::Open(day));
+    S2P_ASSIGN_OR_RETURN(const auto survey, blobs.Survey([](const std::string&) { return true; }));
+    count += survey.referenced;
   }
   return count;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "base/status_macros.h"
 #include "model/check.h"
 #include "server/index/index_guard.h"
 
@@ -36,12 +37,11 @@ class ExactIndex final : public Index {
     if (n == 0 || found == 0) return std::vector<std::vector<IndexMatch>>(n);
     std::vector<float> scores(n * found);
     std::vector<int64_t> rows(scores.size());
-    absl::Status status = GuardIndex("search index", [&] {
+    S2P_RETURN_IF_ERROR(GuardIndex("search index", [&] {
       faiss::knn_inner_product(queries.data(), vectors_.data(),
                                static_cast<size_t>(vectors_.dimension()), n,
                                static_cast<size_t>(size()), found, scores.data(), rows.data());
-    });
-    if (!status.ok()) return status;
+    }));
     // FAISS leaves a place empty only for a score that is not a number.
     if (std::find(rows.begin(), rows.end(), -1) != rows.end()) {
       return absl::InternalError("search index: a score that is not a number");

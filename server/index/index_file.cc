@@ -10,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/status_macros.h"
 #include "model/checkpoint.h"
 #include "model/file.h"
 
@@ -67,8 +68,7 @@ absl::StatusOr<v1::IndexFile> Parse(absl::string_view bytes, int64_t version) {
   if (!file.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
     return absl::DataLossError("is not a message IndexFile");
   }
-  absl::Status status = CheckBody(file, version);
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckBody(file, version));
   return file;
 }
 
@@ -80,9 +80,8 @@ std::string IndexFiles::PathOf(int64_t version) const {
 
 absl::StatusOr<v1::IndexFile> IndexFiles::Read(int64_t version) const {
   const std::string path = PathOf(version);
-  absl::StatusOr<std::string> bytes = ReadWholeFile(path, kMaxBytes);
-  if (!bytes.ok()) return bytes.status();
-  absl::StatusOr<v1::IndexFile> file = Parse(*bytes, version);
+  S2P_ASSIGN_OR_RETURN(std::string bytes, ReadWholeFile(path, kMaxBytes));
+  absl::StatusOr<v1::IndexFile> file = Parse(bytes, version);
   if (file.ok()) return file;
   return absl::Status(file.status().code(), absl::StrCat(path, ": ", file.status().message()));
 }

@@ -17,6 +17,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 #include "server/index/index_guard.h"
 
@@ -157,9 +158,8 @@ class FaissIvfIndex final : public IvfIndex {
                        const std::vector<std::vector<IndexMatch>>& truth, double recall) {
     for (uint32_t probes = 1;; probes = std::min(probes * 2, static_cast<uint32_t>(ivf_->nlist))) {
       training_.set_probes(probes);
-      auto found = Search(queries, kMeasuredRank + kIndexFetchSlack);
-      if (!found.ok()) return found.status();
-      training_.set_recall(RecallOf(*found, truth));
+      S2P_ASSIGN_OR_RETURN(auto found, Search(queries, kMeasuredRank + kIndexFetchSlack));
+      training_.set_recall(RecallOf(found, truth));
       if (training_.recall() >= recall || probes == ivf_->nlist) return absl::OkStatus();
     }
   }
@@ -202,11 +202,10 @@ class FaissIvfIndex final : public IvfIndex {
     faiss::SearchParametersIVF parameters;
     parameters.nprobe = static_cast<size_t>(std::min(
         static_cast<int64_t>(ivf_->nlist), effort * static_cast<int64_t>(training_.probes())));
-    absl::Status status = GuardIndex("search index", [&] {
+    S2P_RETURN_IF_ERROR(GuardIndex("search index", [&] {
       ivf_->search(static_cast<int64_t>(n), queries.data(), static_cast<int64_t>(found),
                    scores.data(), rows.data(), &parameters);
-    });
-    if (!status.ok()) return status;
+    }));
     return IndexMatchesOf(scores, rows, n);
   }
 
@@ -301,23 +300,20 @@ class FaissIvfIndex final : public IvfIndex {
 absl::StatusOr<std::unique_ptr<FaissIvfIndex>> BuildFilled(const v1::IvfTraining& training,
                                                            EmbeddingMatrix&& vectors,
                                                            const IvfAssignment& known) {
-  auto ivf = Parse(training);
-  if (!ivf.ok()) return ivf.status();
-  if (vectors.dimension() != (*ivf)->d) {
-    return absl::DataLossError(absl::StrCat("read index: it is for vectors of ", (*ivf)->d,
+  S2P_ASSIGN_OR_RETURN(auto ivf, Parse(training));
+  if (vectors.dimension() != ivf->d) {
+    return absl::DataLossError(absl::StrCat("read index: it is for vectors of ", ivf->d,
                                             " values, not ", vectors.dimension()));
   }
-  auto index = std::make_unique<FaissIvfIndex>(training, *std::move(ivf));
-  absl::Status status = index->Fill(std::move(vectors), known);
-  if (!status.ok()) return status;
+  auto index = std::make_unique<FaissIvfIndex>(training, std::move(ivf));
+  S2P_RETURN_IF_ERROR(index->Fill(std::move(vectors), known));
   return index;
 }
 
 absl::StatusOr<v1::IvfTraining> TrainLists(const EmbeddingMatrix& vectors,
                                            const IvfTrainingOptions& options) {
-  auto made = MakeIvf(options.kind, vectors.dimension());
-  if (!made.ok()) return made.status();
-  faiss::IndexIVF& ivf = **made;
+  S2P_ASSIGN_OR_RETURN(auto made, MakeIvf(options.kind, vectors.dimension()));
+  faiss::IndexIVF& ivf = *made;
   S2P_CHECK(vectors.rows() >= static_cast<int64_t>(ivf.nlist));
   ivf.cp.max_points_per_centroid = kPointsPerList;
   // It would print a warning below its own minimum; the recall that is measured says more.
@@ -350,12 +346,11 @@ absl::StatusOr<std::vector<std::vector<IndexMatch>>> ExactMatches(const Embeddin
   const size_t k = static_cast<size_t>(std::min(kMeasuredRank, vectors.rows()));
   std::vector<float> scores(n * k);
   std::vector<int64_t> rows(scores.size());
-  absl::Status status = GuardIndex("measure index", [&] {
+  S2P_RETURN_IF_ERROR(GuardIndex("measure index", [&] {
     faiss::knn_inner_product(queries.data(), vectors.data(),
                              static_cast<size_t>(vectors.dimension()), n,
                              static_cast<size_t>(vectors.rows()), k, scores.data(), rows.data());
-  });
-  if (!status.ok()) return status;
+  }));
   return IndexMatchesOf(scores, rows, n);
 }
 
@@ -371,24 +366,19 @@ int64_t ListsOf(const std::string& ivf_kind) {
 absl::StatusOr<std::unique_ptr<const IvfIndex>> IvfIndex::Train(EmbeddingMatrix&& vectors,
                                                                 const IvfTrainingOptions& options) {
   PrepareFaiss();
-  auto training = TrainLists(vectors, options);
-  if (!training.ok()) return training.status();
+  S2P_ASSIGN_OR_RETURN(auto training, TrainLists(vectors, options));
   const EmbeddingMatrix queries = MixedRows(vectors);
-  auto truth = ExactMatches(queries, vectors);
-  if (!truth.ok()) return truth.status();
-  auto index = BuildFilled(*training, std::move(vectors), {});
-  if (!index.ok()) return index.status();
-  absl::Status status = (*index)->Measure(queries, *truth, options.recall);
-  if (!status.ok()) return status;
-  return std::unique_ptr<const IvfIndex>(*std::move(index));
+  S2P_ASSIGN_OR_RETURN(auto truth, ExactMatches(queries, vectors));
+  S2P_ASSIGN_OR_RETURN(auto index, BuildFilled(training, std::move(vectors), {}));
+  S2P_RETURN_IF_ERROR(index->Measure(queries, truth, options.recall));
+  return std::unique_ptr<const IvfIndex>(std::move(index));
 }
 
 absl::StatusOr<std::unique_ptr<const IvfIndex>> IvfIndex::Build(const v1::IvfTraining& training,
                                                                 EmbeddingMatrix&& vectors,
                                                                 const IvfAssignment& known) {
-  auto index = BuildFilled(training, std::move(vectors), known);
-  if (!index.ok()) return index.status();
-  return std::unique_ptr<const IvfIndex>(*std::move(index));
+  S2P_ASSIGN_OR_RETURN(auto index, BuildFilled(training, std::move(vectors), known));
+  return std::unique_ptr<const IvfIndex>(std::move(index));
 }
 
 }  // namespace s2p

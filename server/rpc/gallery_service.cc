@@ -6,6 +6,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "server/rpc/add_photos_call.h"
 #include "server/rpc/get_photo_call.h"
 #include "server/rpc/grpc_status.h"
@@ -25,9 +26,8 @@ absl::Status DeleteFrom(const ServiceContext& service, const v1::DeletePhotosReq
   }
   std::vector<std::string> photo_ids;
   for (int i = 0; i < request.photo_ids_size(); ++i) {
-    absl::Status status =
-        CheckPhotoId(request.photo_ids(i), absl::StrCat("photo_ids[", i, "]"), service.limits);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(
+        CheckPhotoId(request.photo_ids(i), absl::StrCat("photo_ids[", i, "]"), service.limits));
     photo_ids.push_back(request.photo_ids(i));
   }
   const auto deleted = service.gallery->Delete(photo_ids);
@@ -65,19 +65,18 @@ absl::Status List(const ServiceContext& service, const v1::ListPhotosRequest& re
     return BadField("page_size", absl::StrCat("must be 1 to ", service.limits.max_page_size,
                                               ", not ", page_size));
   }
-  auto filter = ParseFilter(request.filter(), service.limits);
-  if (!filter.ok()) return filter.status();
+  S2P_ASSIGN_OR_RETURN(auto filter, ParseFilter(request.filter(), service.limits));
   std::string after;
   if (!absl::WebSafeBase64Unescape(request.page_token(), &after)) {
     return BadField("page_token", "is not one that this server gave");
   }
   // One more than the page tells whether there is another.
-  const auto items = service.gallery->List(after, static_cast<int>(page_size) + 1, *filter);
-  if (!items.ok()) return items.status();
-  const size_t shown = std::min<size_t>(items->size(), page_size);
-  for (size_t i = 0; i < shown; ++i) *response.add_photos() = ToProto(*(*items)[i]);
-  if (items->size() > shown) {
-    response.set_next_page_token(absl::WebSafeBase64Escape((*items)[shown - 1]->photo_id));
+  S2P_ASSIGN_OR_RETURN(const auto items,
+                       service.gallery->List(after, static_cast<int>(page_size) + 1, filter));
+  const size_t shown = std::min<size_t>(items.size(), page_size);
+  for (size_t i = 0; i < shown; ++i) *response.add_photos() = ToProto(*items[i]);
+  if (items.size() > shown) {
+    response.set_next_page_token(absl::WebSafeBase64Escape(items[shown - 1]->photo_id));
   }
   return absl::OkStatus();
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "model/preprocessor.h"
 #include "server/rpc/photo_proto.h"
 #include "server/search/request_checks.h"
@@ -56,9 +57,8 @@ class GetPhotoCall : public grpc::ServerWriteReactor<v1::GetPhotoResponse> {
   }
 
   absl::Status Fill() {
-    const auto item = service_.gallery->Get(request_.photo_id());
-    if (!item.ok()) return item.status();
-    *response_.mutable_photo() = ToProto(**item);
+    S2P_ASSIGN_OR_RETURN(const auto item, service_.gallery->Get(request_.photo_id()));
+    *response_.mutable_photo() = ToProto(*item);
     switch (request_.rendition()) {
       case v1::RENDITION_UNSPECIFIED:
       case v1::RENDITION_NONE:
@@ -69,11 +69,11 @@ class GetPhotoCall : public grpc::ServerWriteReactor<v1::GetPhotoResponse> {
       default:
         return BadField("rendition", "is unknown");
     }
-    auto bytes = service_.gallery->ReadBlob(**item);
+    auto bytes = service_.gallery->ReadBlob(*item);
     if (!bytes.ok()) return bytes.status();
-    response_.set_content_type((*item)->content_type);
+    response_.set_content_type(item->content_type);
     if (request_.rendition() == v1::RENDITION_THUMBNAIL) {
-      const auto share = service_.pixels->Take(int64_t{(*item)->width} * (*item)->height);
+      const auto share = service_.pixels->Take(int64_t{item->width} * item->height);
       const auto image = DecodeImage(*bytes, service_.limits.image);
       if (!image.ok()) return absl::DataLossError(image.status().message());
       bytes = EncodeJpeg(Shrink(*image));

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "base/status_macros.h"
 #include "server/rpc/model_status_proto.h"
 
 namespace s2p {
@@ -21,8 +22,7 @@ grpc::ServerUnaryReactor* ModelServiceImpl::SetServingVersion(
   return StartStorageCall(service_, context, "SetServingVersion", [this, request, response] {
     std::optional<int64_t> version;
     if (request->has_version()) version = request->version();
-    absl::Status status = service_.loader->SetServingVersion(version);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(service_.loader->SetServingVersion(version));
     *response->mutable_status() = ToProto(service_.loader->Status());
     return absl::OkStatus();
   });

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "base/status_macros.h"
 #include "model/checkpoint.h"
 #include "server/rpc/grpc_status.h"
 #include "server/search/request_checks.h"
@@ -48,16 +49,15 @@ absl::StatusOr<NewItem> ParseItem(v1::AddPhotoRequest request, const Limits& lim
   absl::Status status = CheckPhotoId(request.photo_id(), "photo_id", limits);
   if (status.ok()) status = CheckMetadata(request.metadata(), "metadata", limits);
   if (!status.ok()) return status;
-  const auto modality = ParseModality(request.modality(), "modality", v1::MODALITY_PHOTO);
-  if (!modality.ok()) return modality.status();
-  const auto on_conflict = ParseOnConflict(request.on_conflict());
-  if (!on_conflict.ok()) return on_conflict.status();
+  S2P_ASSIGN_OR_RETURN(const auto modality,
+                       ParseModality(request.modality(), "modality", v1::MODALITY_PHOTO));
+  S2P_ASSIGN_OR_RETURN(const auto on_conflict, ParseOnConflict(request.on_conflict()));
   const auto header = ReadImageHeader(request.image(), limits.image);
   if (!header.ok()) return BadField("image", header.status().message());
   item.photo_id = request.photo_id();
-  item.modality = *modality;
+  item.modality = modality;
   item.metadata.insert(request.metadata().begin(), request.metadata().end());
-  item.on_conflict = *on_conflict;
+  item.on_conflict = on_conflict;
   item.header = *header;
   item.bytes = std::move(*request.mutable_image());
   return item;
@@ -80,8 +80,7 @@ absl::Status Embed(const ServiceContext& service, const std::function<bool()>& c
     result = std::move(batch);
     finished.Notify();
   };
-  absl::Status status = service.batcher->Submit(std::move(request));
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(service.batcher->Submit(std::move(request)));
   finished.WaitForNotification();
   if (!result.ok()) return result.status();
   const auto embedding = result->encoding.embeddings.row(0);
@@ -94,16 +93,14 @@ absl::Status Embed(const ServiceContext& service, const std::function<bool()>& c
 
 absl::StatusOr<AddResult> Add(const ServiceContext& service, v1::AddPhotoRequest request,
                               const std::function<bool()>& cancelled) {
-  auto item = ParseItem(std::move(request), service.limits);
-  if (!item.ok()) return item.status();
-  const auto found = service.gallery->Check(item->photo_id, item->modality, item->metadata,
-                                            Sha256(item->bytes), item->on_conflict);
-  if (!found.ok()) return found.status();
-  if (*found == AddResult::kUnchanged || *found == AddResult::kSkipped) return *found;
+  S2P_ASSIGN_OR_RETURN(auto item, ParseItem(std::move(request), service.limits));
+  S2P_ASSIGN_OR_RETURN(const auto found,
+                       service.gallery->Check(item.photo_id, item.modality, item.metadata,
+                                              Sha256(item.bytes), item.on_conflict));
+  if (found == AddResult::kUnchanged || found == AddResult::kSkipped) return found;
   for (int attempt = 1;; ++attempt) {
-    absl::Status status = Embed(service, cancelled, *item);
-    if (!status.ok()) return status;
-    std::vector<NewItem> items(1, *item);
+    S2P_RETURN_IF_ERROR(Embed(service, cancelled, item));
+    std::vector<NewItem> items(1, item);
     auto added = service.gallery->Add(std::move(items)).front();
     if (!absl::IsAborted(added.status()) || attempt == kMostEmbeddings) return added;
   }

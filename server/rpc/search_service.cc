@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "server/search/query.h"
 
 namespace s2p {
@@ -59,9 +60,7 @@ class SearchCall : public grpc::ServerUnaryReactor {
   bool is_cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
   absl::Status Check() {
-    auto query = ParseQuery(*request_, service_.limits);
-    if (!query.ok()) return query.status();
-    query_ = *std::move(query);
+    S2P_ASSIGN_OR_RETURN(query_, ParseQuery(*request_, service_.limits));
     record_.search->top_k = query_.search.top_k;
     record_.search->filtered = !query_.search.filter.empty();
     if (service_.slot->Get() == nullptr) return absl::UnavailableError("no model serves yet");

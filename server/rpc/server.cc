@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "daemon/api_keys.h"
 #include "daemon/grpc_health.h"
 #include "daemon/grpc_request_guard.h"
@@ -133,9 +134,7 @@ class Server final : public SearchServer {
 absl::Status Server::Init() {
   // Everything that can be wrong with the options first, then the folder, then the ports.
   if (!options_.credentials.api_key_file.empty()) {
-    auto keys = ApiKeys::Read(options_.credentials.api_key_file);
-    if (!keys.ok()) return keys.status();
-    keys_ = *std::move(keys);
+    S2P_ASSIGN_OR_RETURN(keys_, ApiKeys::Read(options_.credentials.api_key_file));
   }
   absl::Status status = OpenGallery();
   if (status.ok()) status = StartPipeline();
@@ -166,9 +165,8 @@ absl::Status Server::OpenGallery() {
       LogWarning("could not compact the gallery's index", {{"reason", status}});
     }
   };
-  auto gallery = Gallery::Open(gallery_options, &slot_);
-  if (!gallery.ok()) return gallery.status();
-  gallery_ = *std::move(gallery);
+  S2P_ASSIGN_OR_RETURN(auto gallery, Gallery::Open(gallery_options, &slot_));
+  gallery_ = std::move(gallery);
 
   SnapshotLoaderOptions loader_options;
   loader_options.checkpoint_root = options_.checkpoint_root;
@@ -190,9 +188,7 @@ absl::Status Server::OpenGallery() {
   loader_options.on_damaged = [](const std::string& photo_id, const absl::Status& why) {
     LogWarning("left a photo out of the gallery", {{"photo_id", photo_id}, {"reason", why}});
   };
-  auto loader = SnapshotLoader::Create(std::move(loader_options), gallery_.get());
-  if (!loader.ok()) return loader.status();
-  loader_ = *std::move(loader);
+  S2P_ASSIGN_OR_RETURN(loader_, SnapshotLoader::Create(std::move(loader_options), gallery_.get()));
   return absl::OkStatus();
 }
 
@@ -225,9 +221,8 @@ absl::Status Server::StartPipeline() {
     }
     if (report.queries > 0) metrics_.ObserveStage(Stage::kSearch, report.search_time);
   };
-  auto batcher = Batcher::Create(batcher_options, &slot_);
-  if (!batcher.ok()) return batcher.status();
-  batcher_ = *std::move(batcher);
+  S2P_ASSIGN_OR_RETURN(auto batcher, Batcher::Create(batcher_options, &slot_));
+  batcher_ = std::move(batcher);
   const int decoders = options_.decode_threads > 0
                            ? options_.decode_threads
                            : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
@@ -251,10 +246,9 @@ absl::Status Server::StartPipeline() {
 }
 
 absl::Status Server::StartGrpc() {
-  auto address = ParseListenAddress(options_.listen);
-  if (!address.ok()) return address.status();
-  const auto credentials = MakeServerCredentials(options_.listen, options_.credentials);
-  if (!credentials.ok()) return credentials.status();
+  S2P_ASSIGN_OR_RETURN(auto address, ParseListenAddress(options_.listen));
+  S2P_ASSIGN_OR_RETURN(const auto credentials,
+                       MakeServerCredentials(options_.listen, options_.credentials));
   search_ = std::make_unique<SearchServiceImpl>(&context_);
   gallery_service_ = std::make_unique<GalleryServiceImpl>(&context_);
   model_service_ = std::make_unique<ModelServiceImpl>(&context_);
@@ -268,7 +262,7 @@ absl::Status Server::StartGrpc() {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kShortestPingIntervalMs);
   builder.SetMaxReceiveMessageSize(MostMessageBytes(options_.max_message_bytes, options_.limits));
-  builder.AddListeningPort(address->ToString(), *credentials, &port);
+  builder.AddListeningPort(address.ToString(), credentials, &port);
   builder.RegisterService(search_.get());
   builder.RegisterService(gallery_service_.get());
   builder.RegisterService(model_service_.get());
@@ -283,8 +277,8 @@ absl::Status Server::StartGrpc() {
         "--listen ", options_.listen,
         ": cannot listen there; is another server running? Choose another address or port"));
   }
-  address->port = static_cast<uint16_t>(port);
-  address_ = address->ToString();
+  address.port = static_cast<uint16_t>(port);
+  address_ = address.ToString();
   return absl::OkStatus();
 }
 
@@ -299,9 +293,7 @@ absl::Status Server::StartHttp() {
     return metrics_.Text();
   };
   http_options.ready = [this] { return ready(); };
-  auto http = HttpEndpoint::Start(std::move(http_options));
-  if (!http.ok()) return http.status();
-  http_ = *std::move(http);
+  S2P_ASSIGN_OR_RETURN(http_, HttpEndpoint::Start(std::move(http_options)));
   return absl::OkStatus();
 }
 
@@ -371,7 +363,7 @@ void Server::Shutdown(absl::Duration drain) {
 
 absl::StatusOr<std::unique_ptr<SearchServer>> SearchServer::Start(const ServerOptions& options) {
   auto server = std::make_unique<Server>(options);
-  if (absl::Status status = server->Init(); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(server->Init());
   return std::unique_ptr<SearchServer>(std::move(server));
 }
 

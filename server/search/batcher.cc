@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "daemon/retry_after.h"
 #include "model/check.h"
 
@@ -95,10 +96,9 @@ absl::Status Search(const GalleryView& gallery, absl::Span<InBatch* const> searc
     std::copy_n(query.data(), query.dimension(), queries.row(static_cast<int>(i)).begin());
     options.push_back(searching[i]->request->search);
   }
-  auto matches = gallery.Search(queries, options);
-  if (!matches.ok()) return matches.status();
+  S2P_ASSIGN_OR_RETURN(auto matches, gallery.Search(queries, options));
   for (size_t i = 0; i < searching.size(); ++i) {
-    searching[i]->result->matches = std::move((*matches)[i]);
+    searching[i]->result->matches = std::move(matches[i]);
   }
   return absl::OkStatus();
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "server/search/request_checks.h"
 
 namespace s2p {
@@ -61,15 +62,13 @@ absl::StatusOr<QueryExample> ParseExample(const v1::Example& example, const std:
       break;
     }
     case v1::Example::kStrokes: {
-      absl::Status status = CheckStrokeCounts(example.strokes(), limits, field + ".strokes");
-      if (!status.ok()) return status;
+      S2P_RETURN_IF_ERROR(CheckStrokeCounts(example.strokes(), limits, field + ".strokes"));
       pixels += kStrokePixels;
       parsed.strokes = FromProto(example.strokes());
       break;
     }
     case v1::Example::kPhotoId: {
-      absl::Status status = CheckPhotoId(example.photo_id(), field + ".photo_id", limits);
-      if (!status.ok()) return status;
+      S2P_RETURN_IF_ERROR(CheckPhotoId(example.photo_id(), field + ".photo_id", limits));
       parsed.photo_id = example.photo_id();
       fallback = v1::MODALITY_UNSPECIFIED;
       break;
@@ -77,9 +76,8 @@ absl::StatusOr<QueryExample> ParseExample(const v1::Example& example, const std:
     default:
       return BadField(field, "needs one of image, strokes and photo_id");
   }
-  const auto modality = ParseModality(example.modality(), field + ".modality", fallback);
-  if (!modality.ok()) return modality.status();
-  parsed.modality = *modality;
+  S2P_ASSIGN_OR_RETURN(parsed.modality,
+                       ParseModality(example.modality(), field + ".modality", fallback));
   return parsed;
 }
 
@@ -106,15 +104,13 @@ absl::StatusOr<Query> ParseQuery(const v1::SearchRequest& request, const Limits&
     }
     query.search.min_score = request.min_score();
   }
-  auto filter = ParseFilter(request.filter(), limits);
-  if (!filter.ok()) return filter.status();
-  query.search.filter = *std::move(filter);
+  S2P_ASSIGN_OR_RETURN(query.search.filter, ParseFilter(request.filter(), limits));
   query.with_attributes = request.with_attributes();
   for (int i = 0; i < request.examples_size(); ++i) {
-    auto example =
-        ParseExample(request.examples(i), absl::StrCat("examples[", i, "]"), limits, query.pixels);
-    if (!example.ok()) return example.status();
-    query.examples.push_back(*std::move(example));
+    S2P_ASSIGN_OR_RETURN(
+        auto example,
+        ParseExample(request.examples(i), absl::StrCat("examples[", i, "]"), limits, query.pixels));
+    query.examples.push_back(std::move(example));
   }
   return query;
 }

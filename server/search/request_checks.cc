@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "base/utf8.h"
 
 namespace s2p {
@@ -65,14 +66,13 @@ absl::Status CheckMetadata(const google::protobuf::Map<std::string, std::string>
                                         limits.max_metadata_pairs, " are allowed"));
   }
   for (const auto& [key, value] : metadata) {
-    if (absl::Status status = CheckPair(key, value, field, limits); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(CheckPair(key, value, field, limits));
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<GalleryFilter> ParseFilter(const v1::Filter& filter, const Limits& limits) {
-  absl::Status status = CheckMetadata(filter.metadata(), "filter.metadata", limits);
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckMetadata(filter.metadata(), "filter.metadata", limits));
   GalleryFilter parsed;
   parsed.metadata.insert(filter.metadata().begin(), filter.metadata().end());
   if (filter.attributes_size() > static_cast<int>(limits.max_metadata_pairs)) {
@@ -80,14 +80,11 @@ absl::StatusOr<GalleryFilter> ParseFilter(const v1::Filter& filter, const Limits
                     absl::StrCat("at most ", limits.max_metadata_pairs, " are allowed"));
   }
   for (int i = 0; i < filter.attributes_size(); ++i) {
-    auto bounds = ParseRange(filter.attributes(i), i);
-    if (!bounds.ok()) return bounds.status();
-    parsed.attributes.push_back(*std::move(bounds));
+    S2P_ASSIGN_OR_RETURN(auto bounds, ParseRange(filter.attributes(i), i));
+    parsed.attributes.push_back(std::move(bounds));
   }
-  const auto modality =
-      ParseModality(filter.modality(), "filter.modality", v1::MODALITY_UNSPECIFIED);
-  if (!modality.ok()) return modality.status();
-  parsed.modality = *modality;
+  S2P_ASSIGN_OR_RETURN(parsed.modality, ParseModality(filter.modality(), "filter.modality",
+                                                      v1::MODALITY_UNSPECIFIED));
   if (filter.exclude_photo_ids_size() > static_cast<int>(limits.max_ids)) {
     return BadField("filter.exclude_photo_ids",
                     absl::StrCat("at most ", limits.max_ids, " are allowed"));

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "daemon/folder_lock.h"
 #include "model/file.h"
 #include "server/gallery/blob_store.h"
@@ -36,14 +37,12 @@ absl::Status ForEachItem(const Catalogue& catalogue,
                          const std::function<absl::Status(const GalleryItem&)>& visit) {
   std::string after;
   for (;;) {
-    const auto page = catalogue.List(after, kPage);
-    if (!page.ok()) return page.status();
-    for (const CatalogueItem& found : *page) {
-      const absl::Status status = visit(*found.item);
-      if (!status.ok()) return status;
+    S2P_ASSIGN_OR_RETURN(const auto page, catalogue.List(after, kPage));
+    for (const CatalogueItem& found : page) {
+      S2P_RETURN_IF_ERROR(visit(*found.item));
       after = found.item->photo_id;
     }
-    if (page->size() < static_cast<size_t>(kPage)) return absl::OkStatus();
+    if (page.size() < static_cast<size_t>(kPage)) return absl::OkStatus();
   }
 }
 
@@ -66,8 +65,7 @@ class UnfinishedFolder {
   std::string path() const { return final_ + ".unfinished"; }
   // Takes the place of an empty folder.
   absl::Status Finish() const {
-    absl::Status status = SyncDirectory(path());
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(SyncDirectory(path()));
     std::error_code error;
     fs::rename(path(), final_, error);
     if (error) return FileError(error.value(), final_, "rename");
@@ -89,9 +87,8 @@ absl::Status CopyPhotos(const Catalogue& catalogue, const BlobStore& from, const
     ++report.items;
     report.bytes += item.bytes;
     if (copied.count(item.sha256) > 0) return absl::OkStatus();
-    const auto bytes = from.Read(item.sha256, item.bytes);
-    if (!bytes.ok()) return bytes.status();
-    absl::Status status = to.Write({{item.sha256, *bytes}});
+    S2P_ASSIGN_OR_RETURN(const auto bytes, from.Read(item.sha256, item.bytes));
+    absl::Status status = to.Write({{item.sha256, bytes}});
     if (status.ok()) copied.insert(item.sha256);
     return status;
   });
@@ -100,19 +97,16 @@ absl::Status CopyPhotos(const Catalogue& catalogue, const BlobStore& from, const
 // Catalogue and photos of one commit. Nobody writes to a backup, so what it lacks is lost.
 absl::Status CopyGallery(const std::string& from, const std::string& to, bool is_backup,
                          DataFolderReport& report) {
-  const auto photos = BlobStore::Open(PhotosOf(from));
-  if (!photos.ok()) return photos.status();
-  const auto copies = BlobStore::Open(PhotosOf(to));
-  if (!copies.ok()) return copies.status();
+  S2P_ASSIGN_OR_RETURN(const auto photos, BlobStore::Open(PhotosOf(from)));
+  S2P_ASSIGN_OR_RETURN(const auto copies, BlobStore::Open(PhotosOf(to)));
   std::set<std::string> copied;
   absl::Status status, first;
   bool always_same = true;
   for (int copy = 0; copy < kMaxCopies; ++copy) {
     status = Catalogue::Copy(CatalogueOf(from), CatalogueOf(to));
     if (!status.ok()) return status;
-    const auto catalogue = Catalogue::OpenReader(CatalogueOf(to));
-    if (!catalogue.ok()) return catalogue.status();
-    status = CopyPhotos(**catalogue, *photos, *copies, copied, report);
+    S2P_ASSIGN_OR_RETURN(const auto catalogue, Catalogue::OpenReader(CatalogueOf(to)));
+    status = CopyPhotos(*catalogue, photos, copies, copied, report);
     if (is_backup || !absl::IsNotFound(status)) break;
     if (copy == 0) first = status;
     always_same = always_same && status == first;
@@ -127,24 +121,21 @@ absl::Status CopyGallery(const std::string& from, const std::string& to, bool is
   }
   if (!status.ok()) return status;
   // What earlier copies of the catalogue named.
-  const auto catalogue = Catalogue::OpenReader(CatalogueOf(to));
-  if (!catalogue.ok()) return catalogue.status();
-  const auto survey =
-      copies->Survey([&](const std::string& sha256) { return (*catalogue)->HasBlob(sha256); });
-  if (!survey.ok()) return survey.status();
-  for (const std::string& surplus : survey->orphans) status.Update(copies->Remove(surplus));
+  S2P_ASSIGN_OR_RETURN(const auto catalogue, Catalogue::OpenReader(CatalogueOf(to)));
+  S2P_ASSIGN_OR_RETURN(const auto survey, copies.Survey([&](const std::string& sha256) {
+    return catalogue->HasBlob(sha256);
+  }));
+  for (const std::string& surplus : survey.orphans) status.Update(copies.Remove(surplus));
   return status;
 }
 
 // The adopted checkpoints: those that the gallery is embedded with, so that it serves at once.
 absl::Status CopyCheckpoints(const std::string& from, const std::string& to,
                              DataFolderReport& report) {
-  const auto catalogue = Catalogue::OpenReader(CatalogueOf(to));
-  if (!catalogue.ok()) return catalogue.status();
-  const auto served = (*catalogue)->ServedVersions();
-  if (!served.ok()) return served.status();
+  S2P_ASSIGN_OR_RETURN(const auto catalogue, Catalogue::OpenReader(CatalogueOf(to)));
+  S2P_ASSIGN_OR_RETURN(const auto served, catalogue->ServedVersions());
   const CheckpointAdopter adopter(from + "/models", to);
-  for (const int64_t version : *served) {
+  for (const int64_t version : served) {
     const auto checkpoint = adopter.Adopt(version);
     // Pruned after it had served: then the store has it, or nobody.
     if (absl::IsNotFound(checkpoint.status())) continue;
@@ -156,12 +147,11 @@ absl::Status CopyCheckpoints(const std::string& from, const std::string& to,
 
 absl::StatusOr<DataFolderReport> CopyDataFolder(const std::string& from, const std::string& to,
                                                 bool is_backup) {
-  auto folder = UnfinishedFolder::Create(to);
-  if (!folder.ok()) return folder.status();
+  S2P_ASSIGN_OR_RETURN(auto folder, UnfinishedFolder::Create(to));
   DataFolderReport report;
-  absl::Status status = CopyGallery(from, (*folder)->path(), is_backup, report);
-  if (status.ok()) status = CopyCheckpoints(from, (*folder)->path(), report);
-  if (status.ok()) status = (*folder)->Finish();
+  absl::Status status = CopyGallery(from, folder->path(), is_backup, report);
+  if (status.ok()) status = CopyCheckpoints(from, folder->path(), report);
+  if (status.ok()) status = folder->Finish();
   if (!status.ok()) return status;
   return report;
 }
@@ -174,8 +164,7 @@ bool IsEmptyOrMissing(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<DataFolderReport> BackUp(const std::string& data_dir, const std::string& out) {
-  const absl::Status status = CheckGallery(data_dir);
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckGallery(data_dir));
   if (!IsEmptyOrMissing(out)) {
     return absl::AlreadyExistsError(absl::StrCat(out, ": is there already; name a new folder"));
   }
@@ -184,8 +173,7 @@ absl::StatusOr<DataFolderReport> BackUp(const std::string& data_dir, const std::
 
 absl::StatusOr<DataFolderReport> RestoreBackup(const std::string& backup,
                                                const std::string& data_dir) {
-  const absl::Status status = CheckGallery(backup);
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckGallery(backup));
   if (!IsEmptyOrMissing(data_dir)) {
     return absl::FailedPreconditionError(
         absl::StrCat(data_dir, ": is not empty; restore into a new folder, then serve that"));
@@ -194,26 +182,22 @@ absl::StatusOr<DataFolderReport> RestoreBackup(const std::string& backup,
 }
 
 absl::StatusOr<DataFolderReport> CheckDataFolder(const std::string& data_dir) {
-  absl::Status status = CheckGallery(data_dir);
-  if (!status.ok()) return status;
-  const auto lock = FolderLock::Acquire(data_dir);
-  if (!lock.ok()) return lock.status();
-  const auto catalogue = Catalogue::Open(CatalogueOf(data_dir), Catalogue::IfMissing::kFail);
-  if (!catalogue.ok()) return catalogue.status();
-  const auto photos = BlobStore::Open(PhotosOf(data_dir));
-  if (!photos.ok()) return photos.status();
+  S2P_RETURN_IF_ERROR(CheckGallery(data_dir));
+  S2P_ASSIGN_OR_RETURN(const auto lock, FolderLock::Acquire(data_dir));
+  S2P_ASSIGN_OR_RETURN(const auto catalogue,
+                       Catalogue::Open(CatalogueOf(data_dir), Catalogue::IfMissing::kFail));
+  S2P_ASSIGN_OR_RETURN(const auto photos, BlobStore::Open(PhotosOf(data_dir)));
   DataFolderReport report;
-  status = ForEachItem(**catalogue, [&](const GalleryItem& item) {
+  S2P_RETURN_IF_ERROR(ForEachItem(*catalogue, [&](const GalleryItem& item) {
     ++report.items;
     report.bytes += item.bytes;
-    const auto bytes = photos->Read(item.sha256, item.bytes);
+    const auto bytes = photos.Read(item.sha256, item.bytes);
     if (!bytes.ok()) {
       report.problems.push_back(
           absl::StrCat("photo '", item.photo_id, "': ", bytes.status().message()));
     }
     return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
+  }));
   const CheckpointStore models(data_dir + "/models");
   const auto versions = models.Versions();
   if (!versions.ok() && !absl::IsNotFound(versions.status())) return versions.status();

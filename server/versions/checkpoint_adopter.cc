@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/status_macros.h"
 #include "model/file.h"
 
 namespace s2p {
@@ -21,10 +22,9 @@ constexpr char kTemporarySuffix[] = ".tmp";
 
 // `to` must not be there. DataLoss if `from` is not of the size that it should be.
 absl::Status CopyFileSynced(const std::string& from, const std::string& to, uint64_t size_bytes) {
-  absl::StatusOr<InputFile> file = InputFile::Open(from);
-  if (!file.ok()) return file.status();
-  if (file->size_bytes() != size_bytes) {
-    return absl::DataLossError(absl::StrCat(from, ": size: ", file->size_bytes(),
+  S2P_ASSIGN_OR_RETURN(InputFile file, InputFile::Open(from));
+  if (file.size_bytes() != size_bytes) {
+    return absl::DataLossError(absl::StrCat(from, ": size: ", file.size_bytes(),
                                             " bytes, but the manifest says ", size_bytes));
   }
   std::error_code error;
@@ -47,8 +47,7 @@ void RemoveTree(const std::string& path) {
 // The manifest and the files that it lists, synced; what `to` held before is gone. NotFound if
 // there is no manifest.
 absl::Status CopyCheckpoint(const std::string& from, const std::string& to) {
-  absl::StatusOr<v1::CheckpointManifest> manifest = ReadManifest(from);
-  if (!manifest.ok()) return manifest.status();
+  S2P_ASSIGN_OR_RETURN(v1::CheckpointManifest manifest, ReadManifest(from));
   RemoveTree(to);
   absl::Status status = MakeFolders(to);
   if (!status.ok()) return status;
@@ -57,7 +56,7 @@ absl::Status CopyCheckpoint(const std::string& from, const std::string& to) {
   const uintmax_t size = fs::file_size(manifest_path, error);
   if (error) return FileError(error.value(), manifest_path, "size");
   status = CopyFileSynced(manifest_path, absl::StrCat(to, "/", kManifestFileName), size);
-  for (const v1::CheckpointFile& file : manifest->files()) {
+  for (const v1::CheckpointFile& file : manifest.files()) {
     if (!status.ok()) return status;
     status = CopyFileSynced(absl::StrCat(from, "/", file.name()),
                             absl::StrCat(to, "/", file.name()), file.bytes());
@@ -77,9 +76,8 @@ absl::StatusOr<std::vector<int64_t>> VersionsOrNone(const CheckpointStore& store
 }  // namespace
 
 absl::StatusOr<std::set<int64_t>> CheckpointAdopter::Versions() const {
-  absl::StatusOr<std::vector<int64_t>> copies = VersionsOrNone(adopted_);
-  if (!copies.ok()) return copies.status();
-  std::set<int64_t> versions(copies->begin(), copies->end());
+  S2P_ASSIGN_OR_RETURN(std::vector<int64_t> copies, VersionsOrNone(adopted_));
+  std::set<int64_t> versions(copies.begin(), copies.end());
   absl::StatusOr<std::vector<int64_t>> published = VersionsOrNone(store_);
   if (published.ok()) versions.insert(published->begin(), published->end());
   if (versions.empty() && !published.ok()) return published.status();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "daemon/thread_priority.h"
 
 namespace s2p {
@@ -47,8 +48,7 @@ absl::Status CheckOptions(const SnapshotLoaderOptions& options) {
 
 absl::StatusOr<std::unique_ptr<SnapshotLoader>> SnapshotLoader::Create(
     SnapshotLoaderOptions options, Gallery* gallery) {
-  absl::Status status = CheckOptions(options);
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckOptions(options));
   return std::unique_ptr<SnapshotLoader>(new SnapshotLoader(std::move(options), gallery));
 }
 
@@ -61,30 +61,28 @@ SnapshotLoader::SnapshotLoader(SnapshotLoaderOptions options, Gallery* gallery)
 SnapshotLoader::~SnapshotLoader() { Stop(); }
 
 absl::StatusOr<std::vector<int64_t>> SnapshotLoader::Wanted() {
-  absl::StatusOr<std::optional<int64_t>> pinned = gallery_->PinnedVersion();
-  if (!pinned.ok()) return pinned.status();
-  absl::StatusOr<std::set<int64_t>> versions = checkpoints_.Versions();
-  if (!versions.ok()) return versions.status();
+  S2P_ASSIGN_OR_RETURN(std::optional<int64_t> pinned, gallery_->PinnedVersion());
+  S2P_ASSIGN_OR_RETURN(std::set<int64_t> versions, checkpoints_.Versions());
   int64_t serving = 0;
   bool changed = false;
   {
     absl::MutexLock lock(&mutex_);
     serving = serving_version_;
-    changed = seen_ != *versions;
-    seen_ = *versions;
+    changed = seen_ != versions;
+    seen_ = versions;
   }
   if (changed && options_.on_status) options_.on_status();
   std::vector<int64_t> best_first;
-  for (auto version = versions->rbegin(); version != versions->rend(); ++version) {
+  for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
     // A pin rolls back: what is newer is not wanted, whatever happens to the pinned version. What
     // is older is better than nothing.
-    const bool wanted = pinned->has_value()
-                            ? *version == **pinned || (serving == 0 && *version < **pinned)
+    const bool wanted = pinned.has_value()
+                            ? *version == *pinned || (serving == 0 && *version < *pinned)
                             : *version > serving;
     if (wanted && *version != serving) best_first.push_back(*version);
   }
-  if (serving == 0 && best_first.empty() && !versions->empty()) {
-    return absl::NotFoundError(absl::StrCat(checkpoints_.store().root(), ": version ", **pinned,
+  if (serving == 0 && best_first.empty() && !versions.empty()) {
+    return absl::NotFoundError(absl::StrCat(checkpoints_.store().root(), ": version ", *pinned,
                                             " is pinned, but it is not there"));
   }
   if (serving == 0) PutEmbeddedFirst(&best_first);
@@ -257,13 +255,11 @@ absl::Status SnapshotLoader::Serve(int64_t version) {
   // From the second version on somebody is answered meanwhile, and should not wait for this.
   if (IsBackground()) LowerThreadPriority();
   Note(version, VersionState::kLoading);
-  absl::StatusOr<Checkpoint> checkpoint = checkpoints_.Adopt(version);
-  if (!checkpoint.ok()) return checkpoint.status();
-  absl::StatusOr<std::unique_ptr<const Encoder>> loaded = options_.load_encoder(*checkpoint);
-  if (!loaded.ok()) return loaded.status();
+  S2P_ASSIGN_OR_RETURN(Checkpoint checkpoint, checkpoints_.Adopt(version));
+  S2P_ASSIGN_OR_RETURN(std::unique_ptr<const Encoder> loaded, options_.load_encoder(checkpoint));
   // The encoder has its own copy; embedding a gallery may take long.
-  checkpoint->weights.clear();
-  const std::shared_ptr<const Encoder> encoder = *std::move(loaded);
+  checkpoint.weights.clear();
+  const std::shared_ptr<const Encoder> encoder = std::move(loaded);
   if (encoder->version() != version) {
     return absl::InternalError(absl::StrCat("the encoder says that it is version ",
                                             encoder->version(), " instead of ", version));
@@ -311,14 +307,12 @@ absl::Status SnapshotLoader::SetServingVersion(std::optional<int64_t> version) {
   {
     absl::MutexLock one_at_a_time(&pin_mutex_);
     if (version) {
-      absl::StatusOr<std::set<int64_t>> versions = checkpoints_.Versions();
-      if (!versions.ok()) return versions.status();
-      if (versions->count(*version) == 0) {
+      S2P_ASSIGN_OR_RETURN(std::set<int64_t> versions, checkpoints_.Versions());
+      if (versions.count(*version) == 0) {
         return absl::NotFoundError(absl::StrCat("version: ", *version, " is not known"));
       }
     }
-    absl::Status status = gallery_->SetPinnedVersion(version);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(gallery_->SetPinnedVersion(version));
     absl::MutexLock lock(&mutex_);
     if (version) {
       // Whoever asks for it by name may have mended what was wrong.

@@ -22,7 +22,7 @@ ARROWS = {
     "base": [],
     "proto": [],
     "daemon": ["base/*"],
-    "model": ["s2p/v1/checkpoint.pb.h"],
+    "model": ["s2p/v1/checkpoint.pb.h", "base/*"],
     "trainer": ["s2p/v1/*", "base/*", "model/*", "daemon/*"],
     "server": ["s2p/v1/*", "base/*", "model/*", "daemon/*"],
     "client": ["s2p/v1/*", "base/*"],

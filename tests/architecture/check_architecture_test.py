@@ -148,7 +148,7 @@ class CheckArchitectureTest(unittest.TestCase):
                 ("client/CMakeLists.txt", "s2p::daemon"), ("server/CMakeLists.txt", "s2p::client"),
                 ("server/CMakeLists.txt", "s2p::trainer_core"),
                 ("trainer/CMakeLists.txt", "s2p::server_gallery"),
-                ("client/CMakeLists.txt", "s2p::daemon_grpc"), ("model/CMakeLists.txt", "s2p::base"), ("base/CMakeLists.txt", "s2p::proto"),
+                ("client/CMakeLists.txt", "s2p::daemon_grpc"), ("model/CMakeLists.txt", "s2p::daemon"), ("base/CMakeLists.txt", "s2p::proto"),
                 ("model/CMakeLists.txt", "s2p::proto"), ("model/CMakeLists.txt", "s2p_proto"),
                 ("daemon/CMakeLists.txt", "s2p::checkpoint"),
                 ("proto/CMakeLists.txt", "s2p::daemon"), ("model/CMakeLists.txt", "s2p::elsewhere"),
@@ -167,7 +167,7 @@ class CheckArchitectureTest(unittest.TestCase):
                                                           "s2p::daemon"),
                 ("server/CMakeLists.txt", "s2p::model"), ("trainer/CMakeLists.txt", "s2p::image"),
                 ("model/CMakeLists.txt", "s2p::proto_checkpoint"),
-                ("client/CMakeLists.txt", "s2p::base"), ("trainer/CMakeLists.txt", "s2p::base_message"),
+                ("client/CMakeLists.txt", "s2p::base"), ("model/CMakeLists.txt", "s2p::base"), ("trainer/CMakeLists.txt", "s2p::base_message"),
                 ("tests/server/CMakeLists.txt", "s2p::trainer_core"),
                 ("server/CMakeLists.txt", "faiss"), ("daemon/CMakeLists.txt", "CLI11::CLI11")):
             self.assert_link(path, target, refused=False)

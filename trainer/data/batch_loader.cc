@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 #include "trainer/data/augmentation.h"
 #include "trainer/data/parallel_for.h"
@@ -70,8 +71,7 @@ absl::StatusOr<std::shared_ptr<const PreparedImages>> PreparedImages::Load(
   prepared->images_.resize(images.size());
   if (const PackedImages* packed = data_set.packed(); packed != nullptr) {
     for (size_t i = 0; i < images.size(); ++i) {
-      absl::Status status = packed->CheckPreprocessing(images[i].modality, preprocessor.spec());
-      if (!status.ok()) return status;
+      S2P_RETURN_IF_ERROR(packed->CheckPreprocessing(images[i].modality, preprocessor.spec()));
       prepared->images_[i] = packed->Prepared(images[i]);
     }
     if (progress) {
@@ -80,7 +80,7 @@ absl::StatusOr<std::shared_ptr<const PreparedImages>> PreparedImages::Load(
     return prepared;
   }
   std::vector<absl::Status> failures(images.size());
-  const absl::Status status = ParallelFor(
+  S2P_RETURN_IF_ERROR(ParallelFor(
       static_cast<int64_t>(images.size()), std::max(1, threads),
       [&](int64_t i) {
         const auto index = static_cast<size_t>(i);
@@ -90,10 +90,9 @@ absl::StatusOr<std::shared_ptr<const PreparedImages>> PreparedImages::Load(
         failures[index] = image.status();
         return absl::OkStatus();
       },
-      progress);
-  if (!status.ok()) return status;
+      progress));
   if (unreadable == nullptr) return prepared;
-  if (absl::Status left_out = LeaveOut(failures, *unreadable); !left_out.ok()) return left_out;
+  S2P_RETURN_IF_ERROR(LeaveOut(failures, *unreadable));
   size_t kept = 0;
   for (size_t i = 0; i < images.size(); ++i) {
     if (!failures[i].ok()) continue;

@@ -5,13 +5,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/status_macros.h"
 
 namespace s2p {
 
 absl::StatusOr<CsvReader> CsvReader::Open(const std::string& path) {
-  auto file = TextFile::Read(path);
-  if (!file.ok()) return file.status();
-  return CsvReader(*std::move(file));
+  S2P_ASSIGN_OR_RETURN(auto file, TextFile::Read(path));
+  return CsvReader(std::move(file));
 }
 
 absl::Status CsvReader::Wrong(absl::string_view what) const {
@@ -45,7 +45,7 @@ absl::StatusOr<bool> CsvReader::Next(std::vector<std::string>* fields) {
   while (true) {
     std::string& field = fields->emplace_back();
     if (absl::ConsumePrefix(&rest, "\"")) {
-      if (absl::Status status = ReadQuoted(&rest, &field); !status.ok()) return status;
+      S2P_RETURN_IF_ERROR(ReadQuoted(&rest, &field));
       if (rest.find_first_not_of(" \t") == absl::string_view::npos) return true;
       if (rest.front() != ',') {
         return Wrong(absl::StrCat("field ", fields->size(), " has text after its closing quote"));

@@ -16,6 +16,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/status_macros.h"
 #include "base/text_file.h"
 #include "base/utf8.h"
 #include "model/check.h"
@@ -125,16 +126,13 @@ absl::Status CheckFormat(const Reader& reader, const std::string& path, const Js
 
 absl::StatusOr<Header> ParseHeader(absl::string_view text, const std::string& path) {
   const Reader reader(path);
-  const auto plain = PlainText(text, path);
-  if (!plain.ok()) return plain.status();
-  const auto json = reader.Parse(*plain);
-  if (!json.ok()) return json.status();
-  if (absl::Status status = CheckFormat(reader, path, *json); !status.ok()) return status;
-  auto name = reader.String(*json, "name");
-  if (!name.ok()) return name.status();
-  Header header{*std::move(name), {}};
-  const auto attributes = json->find("attributes");
-  if (attributes == json->end()) return header;
+  S2P_ASSIGN_OR_RETURN(const auto plain, PlainText(text, path));
+  S2P_ASSIGN_OR_RETURN(const auto json, reader.Parse(plain));
+  S2P_RETURN_IF_ERROR(CheckFormat(reader, path, json));
+  S2P_ASSIGN_OR_RETURN(auto name, reader.String(json, "name"));
+  Header header{std::move(name), {}};
+  const auto attributes = json.find("attributes");
+  if (attributes == json.end()) return header;
   if (!attributes->is_array()) return reader.Wrong("\"attributes\" is not an array");
   for (const Json& attribute : *attributes) {
     if (!attribute.is_string() || attribute.get_ref<const std::string&>().empty()) {
@@ -174,20 +172,18 @@ class LineReader {
   }
 
   absl::StatusOr<std::vector<DataSetImage>> Read(absl::string_view text) {
-    auto file = TextFile::Parse(text, lines_path_);
-    if (!file.ok()) return file.status();
+    S2P_ASSIGN_OR_RETURN(auto file, TextFile::Parse(text, lines_path_));
     std::vector<DataSetImage> images;
     absl::string_view line;
-    while (file->NextFilled(&line)) {
-      const Reader reader(absl::StrCat(lines_path_, ":", file->line()));
+    while (file.NextFilled(&line)) {
+      const Reader reader(absl::StrCat(lines_path_, ":", file.line()));
       if (line.size() > kMaxLineBytes) return reader.Wrong("longer than ", kMaxLineBytes, " bytes");
-      auto image = ReadLine(reader, line);
-      if (!image.ok()) return image.status();
-      const auto [first, is_new] = line_of_path_.emplace(image->path, file->line());
+      S2P_ASSIGN_OR_RETURN(auto image, ReadLine(reader, line));
+      const auto [first, is_new] = line_of_path_.emplace(image.path, file.line());
       if (!is_new) {
-        return reader.Wrong("\"path\" ", image->path, " is listed already in line ", first->second);
+        return reader.Wrong("\"path\" ", image.path, " is listed already in line ", first->second);
       }
-      images.push_back(*std::move(image));
+      images.push_back(std::move(image));
     }
     if (images.empty()) {
       return absl::InvalidArgumentError(absl::StrCat(lines_path_, ": lists no image"));
@@ -197,9 +193,8 @@ class LineReader {
 
  private:
   absl::StatusOr<DataSetImage> ReadLine(const Reader& reader, absl::string_view line) {
-    const auto json = reader.Parse(line);
-    if (!json.ok()) return json.status();
-    for (const auto& item : json->items()) {
+    S2P_ASSIGN_OR_RETURN(const auto json, reader.Parse(line));
+    for (const auto& item : json.items()) {
       if (item.key() != "path" && item.key() != "identity" && item.key() != "modality" &&
           item.key() != "split" && item.key() != "attributes") {
         return reader.Wrong("unknown field \"", item.key(), "\"");
@@ -209,21 +204,19 @@ class LineReader {
     for (const auto& [field, target] :
          {std::pair{"path", &image.path}, std::pair{"identity", &image.identity},
           std::pair{"split", &image.split}}) {
-      auto value = reader.String(*json, field);
-      if (!value.ok()) return value.status();
-      *target = *std::move(value);
+      S2P_ASSIGN_OR_RETURN(auto value, reader.String(json, field));
+      *target = std::move(value);
     }
-    auto modality = reader.String(*json, "modality");
-    if (!modality.ok()) return modality.status();
-    if (*modality != "photo" && *modality != "sketch") {
-      return reader.Wrong("\"modality\" is \"", *modality, "\", not photo or sketch");
+    S2P_ASSIGN_OR_RETURN(auto modality, reader.String(json, "modality"));
+    if (modality != "photo" && modality != "sketch") {
+      return reader.Wrong("\"modality\" is \"", modality, "\", not photo or sketch");
     }
-    image.modality = *modality == "photo" ? v1::MODALITY_PHOTO : v1::MODALITY_SKETCH;
+    image.modality = modality == "photo" ? v1::MODALITY_PHOTO : v1::MODALITY_SKETCH;
     if (image.split != "train" && image.split != "val" && image.split != "test") {
       return reader.Wrong("\"split\" is \"", image.split, "\", not train, val or test");
     }
-    if (absl::Status status = ReadAttributes(reader, *json, image); !status.ok()) return status;
-    if (absl::Status status = CheckPath(reader, image.path); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(ReadAttributes(reader, json, image));
+    S2P_RETURN_IF_ERROR(CheckPath(reader, image.path));
     std::error_code error;
     if (files_ == ImageFiles::kMustExist &&
         !fs::is_regular_file(fs::path(folder_) / image.path, error)) {
@@ -314,36 +307,29 @@ absl::StatusOr<DataSet> DataSet::Open(const std::string& folder, ImageFiles file
     return absl::NotFoundError(absl::StrCat(folder, ": there is no such folder"));
   }
   const std::string header_path = Join(folder, kDescriptionFileName);
-  const auto text = ReadLimited(header_path, kMaxDescriptionBytes);
-  if (!text.ok()) return text.status();
-  const auto lines = ReadLimited(Join(folder, kLinesFileName), kMaxLinesBytes);
-  if (!lines.ok()) return lines.status();
-  return Parse(folder, *text, *lines, files);
+  S2P_ASSIGN_OR_RETURN(const auto text, ReadLimited(header_path, kMaxDescriptionBytes));
+  S2P_ASSIGN_OR_RETURN(const auto lines, ReadLimited(Join(folder, kLinesFileName), kMaxLinesBytes));
+  return Parse(folder, text, lines, files);
 }
 
 absl::StatusOr<DataSet> DataSet::OpenPacked(const std::string& path) {
-  auto packed = PackedImages::Read(path);
-  if (!packed.ok()) return packed.status();
-  auto data_set =
-      Parse(path, (*packed)->description(), (*packed)->lines(), ImageFiles::kMayBeMissing);
-  if (!data_set.ok()) return data_set.status();
-  absl::Status status = (*packed)->IndexLines(data_set->images_);
-  if (!status.ok()) return status;
-  data_set->packed_ = *std::move(packed);
+  S2P_ASSIGN_OR_RETURN(auto packed, PackedImages::Read(path));
+  S2P_ASSIGN_OR_RETURN(auto data_set, Parse(path, packed->description(), packed->lines(),
+                                            ImageFiles::kMayBeMissing));
+  S2P_RETURN_IF_ERROR(packed->IndexLines(data_set.images_));
+  data_set.packed_ = std::move(packed);
   return data_set;
 }
 
 absl::StatusOr<DataSet> DataSet::Parse(const std::string& folder, const std::string& description,
                                        const std::string& lines, ImageFiles files) {
-  auto header = ParseHeader(description, Join(folder, kDescriptionFileName));
-  if (!header.ok()) return header.status();
-  auto images = LineReader(folder, header->attributes, files).Read(lines);
-  if (!images.ok()) return images.status();
+  S2P_ASSIGN_OR_RETURN(auto header, ParseHeader(description, Join(folder, kDescriptionFileName)));
+  S2P_ASSIGN_OR_RETURN(auto images, LineReader(folder, header.attributes, files).Read(lines));
   DataSet data_set;
   data_set.folder_ = folder;
-  data_set.name_ = std::move(header->name);
-  data_set.attributes_ = std::move(header->attributes);
-  data_set.images_ = *std::move(images);
+  data_set.name_ = std::move(header.name);
+  data_set.attributes_ = std::move(header.attributes);
+  data_set.images_ = std::move(images);
   data_set.sha256_ = Sha256(lines);
   return data_set;
 }
@@ -355,9 +341,8 @@ absl::StatusOr<Image> DataSet::Read(const DataSetImage& image) const {
   }
   const std::string path = Join(folder_, image.path);
   const ImageLimits limits;
-  const auto bytes = ReadLimited(path, limits.max_bytes);
-  if (!bytes.ok()) return bytes.status();
-  auto decoded = DecodeImage(*bytes, limits);
+  S2P_ASSIGN_OR_RETURN(const auto bytes, ReadLimited(path, limits.max_bytes));
+  auto decoded = DecodeImage(bytes, limits);
   if (!decoded.ok()) {
     return absl::Status(decoded.status().code(),
                         absl::StrCat(path, ": ", decoded.status().message()));

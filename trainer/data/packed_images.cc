@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 #include "model/file.h"
 #include "model/preprocessor.h"
@@ -83,29 +84,26 @@ TensorBytes Pixels(const PreparedImages& images, const v1::Preprocessing& prepro
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<PackedImages>> PackedImages::Read(const std::string& path) {
-  auto tensors = ReadSafetensors(path);
-  if (!tensors.ok()) return tensors.status();
-  if (absl::Status status = CheckFormat(*tensors, path); !status.ok()) return status;
+  S2P_ASSIGN_OR_RETURN(auto tensors, ReadSafetensors(path));
+  S2P_RETURN_IF_ERROR(CheckFormat(tensors, path));
   std::shared_ptr<PackedImages> packed(new PackedImages());
   packed->path_ = path;
   for (const auto& [name, text] :
        {std::pair(kDescription, &packed->description_), std::pair(kLines, &packed->lines_)}) {
-    auto read = ReadText(*tensors, name, path);
-    if (!read.ok()) return read.status();
-    *text = *std::move(read);
+    S2P_ASSIGN_OR_RETURN(auto read, ReadText(tensors, name, path));
+    *text = std::move(read);
   }
   for (const auto& [modality, part] : {std::pair(v1::MODALITY_PHOTO, &packed->photo_),
                                        std::pair(v1::MODALITY_SKETCH, &packed->sketch_)}) {
     const std::string name = absl::StrCat("preprocessing.", NameOf(modality));
-    const auto text = ReadText(*tensors, name, path);
-    if (!text.ok()) return text.status();
-    if (!google::protobuf::util::JsonStringToMessage(*text, &part->preprocessing).ok() ||
+    S2P_ASSIGN_OR_RETURN(const auto text, ReadText(tensors, name, path));
+    if (!google::protobuf::util::JsonStringToMessage(text, &part->preprocessing).ok() ||
         !Preprocessor::Create(part->preprocessing).ok()) {
       return absl::DataLossError(absl::StrCat(path, ": tensor '", name, "': makes no sense"));
     }
-    const auto pixels = tensors->find(NameOf(modality));
+    const auto pixels = tensors.find(NameOf(modality));
     const v1::Preprocessing& p = part->preprocessing;
-    if (pixels == tensors->end()) {
+    if (pixels == tensors.end()) {
       part->pixels.shape = {0, p.height(), p.width(), p.grey() ? 1 : Image::kChannels};
       continue;
     }
@@ -182,9 +180,9 @@ absl::Status PackDataSet(const DataSet& data_set, const v1::Preprocessing& photo
   tensors[kFormat] = {
       TensorType::kI64, {}, std::string(reinterpret_cast<const char*>(&format), sizeof(format))};
   for (const char* name : {kDescription, kLines}) {
-    const auto text = ReadWholeFile(absl::StrCat(data_set.folder(), "/", name), uint64_t{1} << 32);
-    if (!text.ok()) return text.status();
-    tensors[name] = Text(*text);
+    S2P_ASSIGN_OR_RETURN(const auto text, ReadWholeFile(absl::StrCat(data_set.folder(), "/", name),
+                                                        uint64_t{1} << 32));
+    tensors[name] = Text(text);
   }
   int64_t done_before = 0;
   for (const auto& [modality, preprocessing] :
@@ -199,16 +197,15 @@ absl::Status PackDataSet(const DataSet& data_set, const v1::Preprocessing& photo
       if (image.modality == modality) images.push_back(image);
     }
     if (images.empty()) continue;
-    const auto preprocessor = Preprocessor::Create(*preprocessing);
-    if (!preprocessor.ok()) return preprocessor.status();
+    S2P_ASSIGN_OR_RETURN(const auto preprocessor, Preprocessor::Create(*preprocessing));
     const auto total = static_cast<int64_t>(data_set.images().size());
-    const auto prepared =
-        PreparedImages::Load(data_set, images, *preprocessor, threads, [&](int64_t done, int64_t) {
+    S2P_ASSIGN_OR_RETURN(
+        const auto prepared,
+        PreparedImages::Load(data_set, images, preprocessor, threads, [&](int64_t done, int64_t) {
           if (progress) progress(done_before + done, total);
-        });
-    if (!prepared.ok()) return prepared.status();
+        }));
     done_before += static_cast<int64_t>(images.size());
-    tensors[NameOf(modality)] = Pixels(**prepared, *preprocessing);
+    tensors[NameOf(modality)] = Pixels(*prepared, *preprocessing);
   }
   const std::string temporary = path + ".tmp";
   absl::Status status = WriteSafetensors(temporary, tensors);

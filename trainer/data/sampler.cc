@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "trainer/data/random.h"
 
 namespace s2p {
@@ -46,17 +47,16 @@ absl::StatusOr<IdentitySampler> IdentitySampler::Create(std::vector<int> labels,
                                                    " identities with ", images_per_identity,
                                                    " images each: both must be at least 1"));
   }
-  auto groups = GroupByLabel(labels);
-  if (!groups.ok()) return groups.status();
-  groups->erase(std::remove_if(groups->begin(), groups->end(),
-                               [](const std::vector<int>& group) { return group.empty(); }),
-                groups->end());
-  if (groups->size() < 2) {
+  S2P_ASSIGN_OR_RETURN(auto groups, GroupByLabel(labels));
+  groups.erase(std::remove_if(groups.begin(), groups.end(),
+                              [](const std::vector<int>& group) { return group.empty(); }),
+               groups.end());
+  if (groups.size() < 2) {
     return absl::InvalidArgumentError(
-        absl::StrCat("sampling needs two identities, there are ", groups->size()));
+        absl::StrCat("sampling needs two identities, there are ", groups.size()));
   }
   IdentitySampler sampler;
-  sampler.images_of_ = *std::move(groups);
+  sampler.images_of_ = std::move(groups);
   sampler.identities_per_batch_ = identities_per_batch;
   sampler.images_per_identity_ = images_per_identity;
   sampler.seed_ = seed;
@@ -89,15 +89,13 @@ absl::StatusOr<PairSampler> PairSampler::Create(std::vector<int> photo_labels,
     return absl::InvalidArgumentError(
         absl::StrCat("batches of ", pairs_per_batch, " pairs: there must be at least 2"));
   }
-  auto photos = GroupByLabel(photo_labels);
-  if (!photos.ok()) return photos.status();
-  auto sketches = GroupByLabel(sketch_labels);
-  if (!sketches.ok()) return sketches.status();
+  S2P_ASSIGN_OR_RETURN(auto photos, GroupByLabel(photo_labels));
+  S2P_ASSIGN_OR_RETURN(auto sketches, GroupByLabel(sketch_labels));
   PairSampler sampler;
-  for (size_t label = 0; label < std::min(photos->size(), sketches->size()); ++label) {
-    if ((*photos)[label].empty() || (*sketches)[label].empty()) continue;
-    sampler.photos_of_.push_back(std::move((*photos)[label]));
-    sampler.sketches_of_.push_back(std::move((*sketches)[label]));
+  for (size_t label = 0; label < std::min(photos.size(), sketches.size()); ++label) {
+    if (photos[label].empty() || sketches[label].empty()) continue;
+    sampler.photos_of_.push_back(std::move(photos[label]));
+    sampler.sketches_of_.push_back(std::move(sketches[label]));
   }
   if (sampler.photos_of_.empty()) {
     return absl::InvalidArgumentError("no identity has both a photo and a sketch");

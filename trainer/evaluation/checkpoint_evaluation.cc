@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/torch_device.h"
 #include "model/torch_version.h"
 
@@ -43,18 +44,16 @@ SharedAttributes SharedBy(const v1::CheckpointManifest& manifest, const DataSet&
 
 absl::StatusOr<std::shared_ptr<DualEncoder>> LoadNetworks(
     const Checkpoint& checkpoint, const CheckpointEvaluationOptions& options) {
-  const auto device = SelectDevice(options.device);
-  if (!device.ok()) return device.status();
+  S2P_ASSIGN_OR_RETURN(const auto device, SelectDevice(options.device));
   at::set_num_threads(Threads(options.threads));
   UseFullFloat32();
-  auto encoder = DualEncoder::Create(checkpoint.manifest);
-  if (!encoder.ok()) return encoder.status();
-  if (absl::Status status = (*encoder)->SetWeights(checkpoint.weights); !status.ok()) {
+  S2P_ASSIGN_OR_RETURN(auto encoder, DualEncoder::Create(checkpoint.manifest));
+  if (absl::Status status = encoder->SetWeights(checkpoint.weights); !status.ok()) {
     return absl::Status(status.code(), absl::StrCat(checkpoint.directory, "/", kWeightsFileName,
                                                     ": ", status.message()));
   }
   try {
-    (*encoder)->to(*device);
+    encoder->to(device);
   } catch (const std::exception& error) {
     return TorchError(error, "networks");
   }
@@ -66,14 +65,12 @@ absl::StatusOr<EvaluationResult> EvaluateCheckpoint(const Checkpoint& checkpoint
                                                     const std::vector<DataSetImage>& images,
                                                     const std::string& direction,
                                                     const CheckpointEvaluationOptions& options) {
-  const auto encoder = LoadNetworks(checkpoint, options);
-  if (!encoder.ok()) return encoder.status();
-  const auto set = LoadEvaluationSet(data_set, images, checkpoint.manifest,
-                                     Threads(options.threads), options.max_unreadable);
-  if (!set.ok()) return set.status();
-  auto result = Evaluate(**encoder, *set, direction);
-  if (!result.ok()) return result.status();
-  result->evaluation.set_dataset(data_set.name());
+  S2P_ASSIGN_OR_RETURN(const auto encoder, LoadNetworks(checkpoint, options));
+  S2P_ASSIGN_OR_RETURN(const auto set,
+                       LoadEvaluationSet(data_set, images, checkpoint.manifest,
+                                         Threads(options.threads), options.max_unreadable));
+  S2P_ASSIGN_OR_RETURN(auto result, Evaluate(*encoder, set, direction));
+  result.evaluation.set_dataset(data_set.name());
   return result;
 }
 
@@ -93,16 +90,15 @@ absl::StatusOr<std::vector<AttributeAccuracy>> MeasureAttributes(
     for (const size_t column : shared.of_data_set) values.push_back(image.attributes[column]);
   }
   if (photos.empty()) return std::vector<AttributeAccuracy>();
-  const auto preprocessor = Preprocessor::Create(manifest.photo());
-  if (!preprocessor.ok()) return preprocessor.status();
-  const auto prepared = PreparedImages::Load(data_set, photos, *preprocessor, Threads(threads));
-  if (!prepared.ok()) return prepared.status();
-  const auto predicted = PredictAttributes(encoder, **prepared, v1::MODALITY_PHOTO);
-  if (!predicted.ok()) return predicted.status();
-  EmbeddingMatrix probabilities(predicted->rows(), static_cast<int>(shared.names.size()));
-  for (int row = 0; row < predicted->rows(); ++row) {
+  S2P_ASSIGN_OR_RETURN(const auto preprocessor, Preprocessor::Create(manifest.photo()));
+  S2P_ASSIGN_OR_RETURN(const auto prepared,
+                       PreparedImages::Load(data_set, photos, preprocessor, Threads(threads)));
+  S2P_ASSIGN_OR_RETURN(const auto predicted,
+                       PredictAttributes(encoder, *prepared, v1::MODALITY_PHOTO));
+  EmbeddingMatrix probabilities(predicted.rows(), static_cast<int>(shared.names.size()));
+  for (int row = 0; row < predicted.rows(); ++row) {
     for (size_t i = 0; i < shared.of_model.size(); ++i) {
-      probabilities.row(row)[i] = predicted->row(row)[shared.of_model[i]];
+      probabilities.row(row)[i] = predicted.row(row)[shared.of_model[i]];
     }
   }
   return AttributeAccuracies(probabilities, values, shared.names);

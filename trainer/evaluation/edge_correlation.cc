@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/embedding.h"
 #include "model/preprocessor.h"
 #include "trainer/evaluation/retrieval_metrics.h"
@@ -43,8 +44,8 @@ struct InkRows {
 
 absl::StatusOr<InkRows> ReadInk(const DataSet& data_set, const std::string& split,
                                 v1::Modality modality, int side) {
-  const auto preprocessor = Preprocessor::Create(InkPreprocessing(modality, side));
-  if (!preprocessor.ok()) return preprocessor.status();
+  S2P_ASSIGN_OR_RETURN(const auto preprocessor,
+                       Preprocessor::Create(InkPreprocessing(modality, side)));
   std::vector<const DataSetImage*> images;
   for (const DataSetImage& image : data_set.images()) {
     if (image.split == split && image.modality == modality) images.push_back(&image);
@@ -56,9 +57,8 @@ absl::StatusOr<InkRows> ReadInk(const DataSet& data_set, const std::string& spli
   InkRows ink;
   ink.rows = EmbeddingMatrix(static_cast<int>(images.size()), side * side);
   for (size_t i = 0; i < images.size(); ++i) {
-    const auto image = data_set.Read(*images[i]);
-    if (!image.ok()) return image.status();
-    FillRow(preprocessor->Prepare(*image), ink.rows.row(static_cast<int>(i)));
+    S2P_ASSIGN_OR_RETURN(const auto image, data_set.Read(*images[i]));
+    FillRow(preprocessor.Prepare(image), ink.rows.row(static_cast<int>(i)));
     ink.identities.push_back(images[i]->identity);
   }
   return ink;
@@ -69,13 +69,11 @@ absl::StatusOr<InkRows> ReadInk(const DataSet& data_set, const std::string& spli
 absl::StatusOr<v1::Evaluation> EvaluateEdgeCorrelation(const DataSet& data_set,
                                                        const std::string& split,
                                                        const std::string& direction, int side) {
-  auto photos = ReadInk(data_set, split, v1::MODALITY_PHOTO, side);
-  if (!photos.ok()) return photos.status();
-  auto sketches = ReadInk(data_set, split, v1::MODALITY_SKETCH, side);
-  if (!sketches.ok()) return sketches.status();
+  S2P_ASSIGN_OR_RETURN(auto photos, ReadInk(data_set, split, v1::MODALITY_PHOTO, side));
+  S2P_ASSIGN_OR_RETURN(auto sketches, ReadInk(data_set, split, v1::MODALITY_SKETCH, side));
   const bool from_sketches = direction == "sketch-to-photo";
-  const InkRows& queries = from_sketches ? *sketches : *photos;
-  const InkRows& gallery = from_sketches ? *photos : *sketches;
+  const InkRows& queries = from_sketches ? sketches : photos;
+  const InkRows& gallery = from_sketches ? photos : sketches;
 
   v1::Evaluation evaluation;
   evaluation.set_dataset(data_set.name());

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/torch_version.h"
 #include "trainer/evaluation/image_batch.h"
 #include "trainer/evaluation/retrieval_metrics.h"
@@ -24,13 +25,12 @@ struct Loaded {
 absl::StatusOr<Loaded> Load(const DataSet& data_set, const std::vector<DataSetImage>& images,
                             const v1::Preprocessing& preprocessing, int threads,
                             double max_unreadable) {
-  const auto preprocessor = Preprocessor::Create(preprocessing);
-  if (!preprocessor.ok()) return preprocessor.status();
+  S2P_ASSIGN_OR_RETURN(const auto preprocessor, Preprocessor::Create(preprocessing));
   UnreadableImages unreadable;
   unreadable.allowed_share = max_unreadable;
-  auto prepared = PreparedImages::Load(data_set, images, *preprocessor, threads, {}, &unreadable);
-  if (!prepared.ok()) return prepared.status();
-  Loaded loaded{*std::move(prepared), {}, {}};
+  S2P_ASSIGN_OR_RETURN(auto prepared, PreparedImages::Load(data_set, images, preprocessor, threads,
+                                                           {}, &unreadable));
+  Loaded loaded{std::move(prepared), {}, {}};
   for (size_t i = 0; i < images.size(); ++i) {
     if (std::binary_search(unreadable.left_out.begin(), unreadable.left_out.end(), i)) continue;
     loaded.paths.push_back(images[i].path);
@@ -91,16 +91,16 @@ absl::StatusOr<EvaluationSet> LoadEvaluationSet(const DataSet& data_set,
     return absl::FailedPreconditionError(absl::StrCat(
         data_set.folder(), ": no ", photos.empty() ? "photo" : "sketch", " to evaluate with"));
   }
-  auto photo = Load(data_set, photos, manifest.photo(), threads, max_unreadable);
-  if (!photo.ok()) return photo.status();
-  auto sketch = Load(data_set, sketches, manifest.sketch(), threads, max_unreadable);
-  if (!sketch.ok()) return sketch.status();
-  return EvaluationSet{photo->images,
-                       sketch->images,
-                       std::move(photo->paths),
-                       std::move(sketch->paths),
-                       std::move(photo->identities),
-                       std::move(sketch->identities)};
+  S2P_ASSIGN_OR_RETURN(auto photo,
+                       Load(data_set, photos, manifest.photo(), threads, max_unreadable));
+  S2P_ASSIGN_OR_RETURN(auto sketch,
+                       Load(data_set, sketches, manifest.sketch(), threads, max_unreadable));
+  return EvaluationSet{photo.images,
+                       sketch.images,
+                       std::move(photo.paths),
+                       std::move(sketch.paths),
+                       std::move(photo.identities),
+                       std::move(sketch.identities)};
 }
 
 absl::StatusOr<EmbeddingMatrix> Embed(DualEncoder& encoder, const PreparedImages& images,
@@ -126,14 +126,12 @@ absl::StatusOr<EvaluationResult> Evaluate(DualEncoder& encoder, const Evaluation
     return absl::InvalidArgumentError(absl::StrCat("direction ", direction, ": expected ",
                                                    kSketchToPhoto, " or ", kPhotoToSketch));
   }
-  const auto photos = Embed(encoder, *set.photos, v1::MODALITY_PHOTO);
-  if (!photos.ok()) return photos.status();
-  const auto sketches = Embed(encoder, *set.sketches, v1::MODALITY_SKETCH);
-  if (!sketches.ok()) return sketches.status();
+  S2P_ASSIGN_OR_RETURN(const auto photos, Embed(encoder, *set.photos, v1::MODALITY_PHOTO));
+  S2P_ASSIGN_OR_RETURN(const auto sketches, Embed(encoder, *set.sketches, v1::MODALITY_SKETCH));
   const bool by_sketch = direction == kSketchToPhoto;
-  const EmbeddingMatrix& gallery = by_sketch ? *photos : *sketches;
+  const EmbeddingMatrix& gallery = by_sketch ? photos : sketches;
   const RetrievalResult retrieval = EvaluateRetrieval(
-      by_sketch ? *sketches : *photos, by_sketch ? set.sketch_identities : set.photo_identities,
+      by_sketch ? sketches : photos, by_sketch ? set.sketch_identities : set.photo_identities,
       gallery, by_sketch ? set.photo_identities : set.sketch_identities);
   EvaluationResult result;
   result.evaluation.set_direction(direction);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "trainer/data/data_set.h"
 #include "trainer/evaluation/checkpoint_evaluation.h"
 #include "trainer/ihda/ihda_trainer.h"
@@ -29,15 +30,12 @@ absl::StatusOr<Trained> TrainStep1(const v1::TrainingSpec& spec, const std::stri
       options.on_progress(what, progress);
     };
   }
-  auto trainer = IhdaTrainer::Create(spec, trainer_options);
-  if (!trainer.ok()) return trainer.status();
-  if (absl::Status status = (*trainer)->Run(); !status.ok()) return status;
-  auto model = (*trainer)->Model({}, "");
-  if (!model.ok()) return model.status();
-  Checkpoint checkpoint{what, std::move(model->manifest), std::move(model->weights)};
-  auto networks = LoadNetworks(checkpoint, {spec.device(), options.threads});
-  if (!networks.ok()) return networks.status();
-  return Trained{std::move(checkpoint.manifest), *std::move(networks)};
+  S2P_ASSIGN_OR_RETURN(auto trainer, IhdaTrainer::Create(spec, trainer_options));
+  S2P_RETURN_IF_ERROR(trainer->Run());
+  S2P_ASSIGN_OR_RETURN(auto model, trainer->Model({}, ""));
+  Checkpoint checkpoint{what, std::move(model.manifest), std::move(model.weights)};
+  S2P_ASSIGN_OR_RETURN(auto networks, LoadNetworks(checkpoint, {spec.device(), options.threads}));
+  return Trained{std::move(checkpoint.manifest), std::move(networks)};
 }
 
 std::vector<DataSetImage> TrainPhotos(const DataSet& data_set) {
@@ -50,17 +48,16 @@ std::vector<DataSetImage> TrainPhotos(const DataSet& data_set) {
 
 absl::StatusOr<EmbeddingMatrix> Predict(const Trained& trained, const DataSet& data_set,
                                         const std::vector<DataSetImage>& photos, int threads) {
-  const auto preprocessor = Preprocessor::Create(trained.manifest.photo());
-  if (!preprocessor.ok()) return preprocessor.status();
-  const auto prepared = PreparedImages::Load(data_set, photos, *preprocessor, std::max(1, threads));
-  if (!prepared.ok()) return prepared.status();
-  return PredictAttributes(*trained.networks, **prepared, v1::MODALITY_PHOTO);
+  S2P_ASSIGN_OR_RETURN(const auto preprocessor, Preprocessor::Create(trained.manifest.photo()));
+  S2P_ASSIGN_OR_RETURN(const auto prepared,
+                       PreparedImages::Load(data_set, photos, preprocessor, std::max(1, threads)));
+  return PredictAttributes(*trained.networks, *prepared, v1::MODALITY_PHOTO);
 }
 
 // A source data set made of the target's photos and what was predicted for them.
 absl::Status WritePredicted(const std::string& folder, const DataSet& source, const DataSet& target,
                             std::vector<DataSetImage> photos, const EmbeddingMatrix& predicted) {
-  if (absl::Status status = CreateDataSetFolder(folder); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CreateDataSetFolder(folder));
   std::error_code error;
   const std::filesystem::path from = std::filesystem::absolute(target.folder(), error);
   if (!error) std::filesystem::create_directory_symlink(from, folder + "/target", error);
@@ -118,35 +115,30 @@ double ShareOf(const EmbeddingMatrix& predicted, size_t column) {
 
 absl::StatusOr<std::vector<SelectedAttribute>> SelectAttributes(
     const v1::TrainingSpec& resolved, const AttributeSelectionOptions& options) {
-  if (absl::Status status = CheckSpec(resolved); !status.ok()) return status;
-  const auto source = DataSet::Open(resolved.source_dataset());
-  if (!source.ok()) return source.status();
-  const std::vector<std::string>& names = source->attributes();
+  S2P_RETURN_IF_ERROR(CheckSpec(resolved));
+  S2P_ASSIGN_OR_RETURN(const auto source, DataSet::Open(resolved.source_dataset()));
+  const std::vector<std::string>& names = source.attributes();
   if (names.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat(source->folder(), ": has no attributes"));
+    return absl::FailedPreconditionError(absl::StrCat(source.folder(), ": has no attributes"));
   }
-  const auto target = DataSet::Open(resolved.target_dataset());
-  if (!target.ok()) return target.status();
+  S2P_ASSIGN_OR_RETURN(const auto target, DataSet::Open(resolved.target_dataset()));
 
   v1::TrainingSpec there = resolved;
   there.mutable_step2()->set_epochs(0);
-  const auto on_source = TrainStep1(there, "source", options);
-  if (!on_source.ok()) return on_source.status();
-  const std::vector<DataSetImage> photos = TrainPhotos(*target);
-  const auto predicted = Predict(*on_source, *target, photos, options.threads);
-  if (!predicted.ok()) return predicted.status();
-  absl::Status status = WritePredicted(options.work_dir, *source, *target, photos, *predicted);
-  if (!status.ok()) return status;
+  S2P_ASSIGN_OR_RETURN(const auto on_source, TrainStep1(there, "source", options));
+  const std::vector<DataSetImage> photos = TrainPhotos(target);
+  S2P_ASSIGN_OR_RETURN(const auto predicted, Predict(on_source, target, photos, options.threads));
+  S2P_RETURN_IF_ERROR(WritePredicted(options.work_dir, source, target, photos, predicted));
   const auto on_target = TrainStep1(WayBack(there, options.work_dir), "target", options);
   if (!on_target.ok()) return on_target.status();
-  const auto accuracies = MeasureAttributes(*on_target->networks, on_target->manifest, *source,
-                                            TrainPhotos(*source), options.threads);
-  if (!accuracies.ok()) return accuracies.status();
+  S2P_ASSIGN_OR_RETURN(const auto accuracies,
+                       MeasureAttributes(*on_target->networks, on_target->manifest, source,
+                                         TrainPhotos(source), options.threads));
 
   std::vector<SelectedAttribute> selected;
-  for (const AttributeAccuracy& back : *accuracies) {
+  for (const AttributeAccuracy& back : accuracies) {
     const auto column = std::find(names.begin(), names.end(), back.name) - names.begin();
-    selected.push_back({back, ShareOf(*predicted, static_cast<size_t>(column)),
+    selected.push_back({back, ShareOf(predicted, static_cast<size_t>(column)),
                         back.balanced_accuracy >= options.threshold});
   }
   return selected;

@@ -1,6 +1,7 @@
 #include "trainer/ihda/first_weights.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/backbone_weights.h"
 #include "model/checkpoint_store.h"
 #include "model/safetensors.h"
@@ -10,19 +11,18 @@ namespace s2p {
 namespace {
 
 absl::Status LoadFile(const v1::TrainingSpec& spec, DualEncoder& encoder) {
-  const auto weights = ReadSafetensors(spec.initial_weights());
-  if (!weights.ok()) return weights.status();
+  S2P_ASSIGN_OR_RETURN(const auto weights, ReadSafetensors(spec.initial_weights()));
   const LaterStages later = spec.skip_unused_weights() ? LaterStages::kSkip : LaterStages::kRefuse;
-  const absl::Status status = LoadBackboneWeights(*weights, later, encoder);
+  const absl::Status status = LoadBackboneWeights(weights, later, encoder);
   if (status.ok()) return status;
   return absl::Status(status.code(), absl::StrCat(spec.initial_weights(), ": ", status.message()));
 }
 
 absl::Status LoadVersion(const v1::TrainingSpec& spec, const std::string& checkpoint_root,
                          DualEncoder& encoder) {
-  const auto checkpoint = CheckpointStore(checkpoint_root).Read(spec.initial_version());
-  if (!checkpoint.ok()) return checkpoint.status();
-  const absl::Status status = encoder.SetWeights(checkpoint->weights);
+  S2P_ASSIGN_OR_RETURN(const auto checkpoint,
+                       CheckpointStore(checkpoint_root).Read(spec.initial_version()));
+  const absl::Status status = encoder.SetWeights(checkpoint.weights);
   if (status.ok()) return status;
   return absl::InvalidArgumentError(
       absl::StrCat("initial_version ", spec.initial_version(),

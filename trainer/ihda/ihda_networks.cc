@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 #include "model/torch_version.h"
 #include "trainer/ihda/gradient_reversal.h"
@@ -47,12 +48,11 @@ void AddLearning(const std::vector<torch::Tensor>& parameters, std::vector<torch
 
 absl::StatusOr<std::unique_ptr<IhdaNetworks>> IhdaNetworks::Create(
     const v1::TrainingSpec& spec, const v1::CheckpointManifest& manifest, torch::Device device) {
-  auto encoder = DualEncoder::Create(manifest);
-  if (!encoder.ok()) return encoder.status();
+  S2P_ASSIGN_OR_RETURN(auto encoder, DualEncoder::Create(manifest));
   try {
-    (*encoder)->to(device);
-    if (spec.channels_last()) MakeChannelsLast(**encoder);
-    return std::unique_ptr<IhdaNetworks>(new IhdaNetworks(spec, *std::move(encoder), device));
+    encoder->to(device);
+    if (spec.channels_last()) MakeChannelsLast(*encoder);
+    return std::unique_ptr<IhdaNetworks>(new IhdaNetworks(spec, std::move(encoder), device));
   } catch (const std::exception& error) {
     return TorchError(error, "networks");
   }

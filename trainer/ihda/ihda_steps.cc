@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/status_macros.h"
 #include "trainer/data/random.h"
 #include "trainer/data/sampler.h"
 #include "trainer/ihda/ihda_losses.h"
@@ -190,10 +191,9 @@ absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep1(const v1::TrainingSpec& spec
                                                     const TrainingData& data) {
   const int images = std::max(1, static_cast<int>(spec.step1().images_per_identity()));
   const int identities = std::max(2, static_cast<int>(spec.step1().batch_size()) / images);
-  auto sampler = IdentitySampler::Create(data.source.labels, identities, images,
-                                         SeedOf(spec.seed(), kSourceSampling));
-  if (!sampler.ok()) return sampler.status();
-  return std::make_unique<Step1>(spec, data, *std::move(sampler));
+  S2P_ASSIGN_OR_RETURN(auto sampler, IdentitySampler::Create(data.source.labels, identities, images,
+                                                             SeedOf(spec.seed(), kSourceSampling)));
+  return std::make_unique<Step1>(spec, data, std::move(sampler));
 }
 
 absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec,
@@ -209,18 +209,17 @@ absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec
     if (source_images == 0) source_images = std::max(2, batch / 3);
   }
   const int pairs = std::max(2, (batch - source_images) / 2);
-  auto sampler = PairSampler::Create(data.photos.labels, data.sketches.labels, pairs,
-                                     SeedOf(spec.seed(), kSampling));
-  if (!sampler.ok()) return sampler.status();
+  S2P_ASSIGN_OR_RETURN(auto sampler, PairSampler::Create(data.photos.labels, data.sketches.labels,
+                                                         pairs, SeedOf(spec.seed(), kSampling)));
   std::vector<IdentitySampler> source;
   if (has_source) {
-    auto source_sampler =
+    S2P_ASSIGN_OR_RETURN(
+        auto source_sampler,
         IdentitySampler::Create(data.source.labels, source_images, /*images_per_identity=*/1,
-                                SeedOf(spec.seed(), kSourceSampling));
-    if (!source_sampler.ok()) return source_sampler.status();
-    source.push_back(*std::move(source_sampler));
+                                SeedOf(spec.seed(), kSourceSampling)));
+    source.push_back(std::move(source_sampler));
   }
-  return std::make_unique<Step2>(spec, data, *std::move(sampler), std::move(source));
+  return std::make_unique<Step2>(spec, data, std::move(sampler), std::move(source));
 }
 
 }  // namespace s2p

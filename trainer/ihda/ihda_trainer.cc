@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/checkpoint.h"
 #include "model/torch_device.h"
 #include "model/torch_version.h"
@@ -109,11 +110,11 @@ class Trainer : public IhdaTrainer {
 };
 
 absl::Status Trainer::Init() {
-  if (absl::Status status = ValidateSpec(spec_); !status.ok()) return status;
-  const auto device = SelectDevice(spec_.device().empty() ? "auto" : spec_.device());
-  if (!device.ok()) return device.status();
+  S2P_RETURN_IF_ERROR(ValidateSpec(spec_));
+  S2P_ASSIGN_OR_RETURN(const auto device,
+                       SelectDevice(spec_.device().empty() ? "auto" : spec_.device()));
   if (spec_.precision() == v1::PRECISION_BF16) {
-    if (absl::Status status = CheckBf16(*device); !status.ok()) {
+    if (absl::Status status = CheckBf16(device); !status.ok()) {
       return absl::Status(status.code(), absl::StrCat("precision: ", status.message()));
     }
   }
@@ -122,26 +123,18 @@ absl::Status Trainer::Init() {
                  : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   at::set_num_threads(threads_);
   UseFullFloat32();
-  auto data_sets = OpenTrainingDataSets(spec_);
-  if (!data_sets.ok()) return data_sets.status();
-  data_sets_ = *std::move(data_sets);
+  S2P_ASSIGN_OR_RETURN(data_sets_, OpenTrainingDataSets(spec_));
   run_digest_ = RunDigest(spec_, *data_sets_);
-  auto manifest = ManifestOf(spec_, data_sets_->attributes());
-  if (!manifest.ok()) return manifest.status();
-  manifest_ = *std::move(manifest);
+  S2P_ASSIGN_OR_RETURN(manifest_, ManifestOf(spec_, data_sets_->attributes()));
   if (options_.on_message) {
     for (const std::string& sentence : ReportData(*data_sets_, spec_)) {
       options_.on_message(sentence);
     }
   }
-  auto data = LoadTrainingData(*data_sets_, spec_, manifest_, threads_, options_.on_loading,
-                               options_.on_message);
-  if (!data.ok()) return data.status();
-  data_ = *std::move(data);
+  S2P_ASSIGN_OR_RETURN(data_, LoadTrainingData(*data_sets_, spec_, manifest_, threads_,
+                                               options_.on_loading, options_.on_message));
   torch::manual_seed(SeedOf(spec_.seed(), kTorchStream));
-  auto networks = IhdaNetworks::Create(spec_, manifest_, *device);
-  if (!networks.ok()) return networks.status();
-  networks_ = *std::move(networks);
+  S2P_ASSIGN_OR_RETURN(networks_, IhdaNetworks::Create(spec_, manifest_, device));
   if (data_.source.images == nullptr || spec_.step1().epochs() == 0) ihda_step_ = 2;
   std::error_code error;
   if (!options_.state_file.empty() && std::filesystem::exists(options_.state_file, error)) {
@@ -151,25 +144,23 @@ absl::Status Trainer::Init() {
 }
 
 absl::Status Trainer::Resume() {
-  auto state = ReadResumeState(options_.state_file);
-  if (!state.ok()) return state.status();
-  if (state->run_digest != run_digest_) {
+  S2P_ASSIGN_OR_RETURN(auto state, ReadResumeState(options_.state_file));
+  if (state.run_digest != run_digest_) {
     return absl::FailedPreconditionError(
         absl::StrCat(options_.state_file,
                      ": is of another run: the spec or the data has changed since. Use another "
                      "state folder, or remove the file to begin anew"));
   }
-  ihda_step_ = state->ihda_step;
-  epochs_done_ = state->epochs_done;
-  iteration_ = state->iteration;
+  ihda_step_ = state.ihda_step;
+  epochs_done_ = state.epochs_done;
+  iteration_ = state.iteration;
   networks_->BeginStep(ihda_step_,
                        ihda_step_ == 1 ? data_.source_identities : data_.target_identities);
-  if (absl::Status status = networks_->Load(state->networks); !status.ok()) return status;
-  start_ = std::move(state->start);
-  if (state->runs_ended > 0) {
-    auto sum = ParseSafetensors(state->sum);
-    if (!sum.ok()) return sum.status();
-    ended_ = WeightAverage::FromSum(*std::move(sum), state->runs_ended);
+  S2P_RETURN_IF_ERROR(networks_->Load(state.networks));
+  start_ = std::move(state.start);
+  if (state.runs_ended > 0) {
+    S2P_ASSIGN_OR_RETURN(auto sum, ParseSafetensors(state.sum));
+    ended_ = WeightAverage::FromSum(std::move(sum), state.runs_ended);
   }
   resumed_ = true;
   return absl::OkStatus();
@@ -179,9 +170,8 @@ absl::Status Trainer::Run() {
   meter_.emplace();
   try {
     if (ihda_step_ == 1) {
-      auto step = MakeStep1(spec_, data_);
-      if (!step.ok()) return step.status();
-      if (absl::Status status = RunStep(**step, /*run=*/0); !status.ok()) return status;
+      S2P_ASSIGN_OR_RETURN(auto step, MakeStep1(spec_, data_));
+      S2P_RETURN_IF_ERROR(RunStep(*step, /*run=*/0));
       ihda_step_ = 2;
       epochs_done_ = 0;
     }
@@ -198,9 +188,8 @@ absl::Status Trainer::Run() {
 absl::Status Trainer::RunStep2() {
   const auto epochs = static_cast<int>(spec_.step2().epochs());
   for (int run = epochs == 0 ? 0 : epochs_done_ / epochs; run < runs(2); ++run) {
-    auto step = MakeStep2(SpecOfRun(spec_, run), data_);
-    if (!step.ok()) return step.status();
-    if (absl::Status status = RunStep(**step, run); !status.ok()) return status;
+    S2P_ASSIGN_OR_RETURN(auto step, MakeStep2(SpecOfRun(spec_, run), data_));
+    S2P_RETURN_IF_ERROR(RunStep(*step, run));
   }
   return ended_.count() > 0 ? TakeAverage() : absl::OkStatus();
 }
@@ -211,12 +200,12 @@ absl::Status Trainer::RunStep(const IhdaStep& step, int run) {
   const uint64_t seed = SeedOf(SeedOf(SpecOfRun(spec_, run).seed(), kTorchStream), step.number());
   if (epochs_done_ == run * epochs) {
     torch::manual_seed(seed);
-    if (absl::Status status = BeginRun(step); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(BeginRun(step));
   }
   for (int epoch = epochs_done_ - run * epochs; epoch < epochs; ++epoch) {
     // Dropout draws from torch's own numbers: begin each epoch at a known place.
     torch::manual_seed(SeedOf(seed, epoch + 1));
-    if (absl::Status status = RunEpoch(step, epoch); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(RunEpoch(step, epoch));
   }
   return absl::OkStatus();
 }
@@ -232,7 +221,7 @@ absl::Status Trainer::BeginRun(const IhdaStep& step) {
 }
 
 absl::Status Trainer::TakeAverage() {
-  if (absl::Status status = networks_->Load(start_); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(networks_->Load(start_));
   return networks_->encoder().SetWeights(
       ended_.Mean(networks_->encoder().Weights(), spec_.averaging().start_share()));
 }
@@ -251,8 +240,7 @@ absl::Status Trainer::RunEpoch(const IhdaStep& step, int epoch) {
                                                "; whole epochs are kept"));
     }
     std::vector<LoadedBatch> parts = loader.Next();
-    absl::Status status = Accumulate(step, plan.indices[number], parts, epoch, number, count);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(Accumulate(step, plan.indices[number], parts, epoch, number, count));
     const double rate =
         LearningRate(step_spec(step.number()), spec_.recipe(), step.number(), epoch, number, count);
     const auto group = static_cast<int>(step_spec(step.number()).accumulate());
@@ -334,16 +322,15 @@ absl::Status Trainer::EndEpoch(const IhdaStep& step, int epoch, v1::TrainingProg
   }
   meter_->EndEpoch(progress);
   if (!options_.state_file.empty()) {
-    const absl::Status status = WriteResumeState(options_.state_file, State());
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(WriteResumeState(options_.state_file, State()));
   }
   std::vector<v1::Evaluation> evaluations;
   const auto every = static_cast<int>(spec_.validation().every_epochs());
   if (data_.validation && step.number() == 2 && every > 0 && epochs_done_ % every == 0) {
-    auto result = Evaluate(networks_->encoder(), *data_.validation, kSketchToPhoto);
-    if (!result.ok()) return result.status();
-    last_validation_ = result->evaluation;
-    evaluations.push_back(result->evaluation);
+    S2P_ASSIGN_OR_RETURN(auto result,
+                         Evaluate(networks_->encoder(), *data_.validation, kSketchToPhoto));
+    last_validation_ = result.evaluation;
+    evaluations.push_back(result.evaluation);
     progress.set_rank1(last_validation_->rank1());
     progress.set_mean_average_precision(last_validation_->mean_average_precision());
   }
@@ -354,11 +341,10 @@ absl::Status Trainer::EndEpoch(const IhdaStep& step, int epoch, v1::TrainingProg
 absl::Status Trainer::EvaluateOn(const EvaluationSet& set, const std::string& split,
                                  std::vector<v1::Evaluation>& evaluations) {
   for (const char* direction : {kSketchToPhoto, kPhotoToSketch}) {
-    auto result = Evaluate(networks_->encoder(), set, direction);
-    if (!result.ok()) return result.status();
-    result->evaluation.set_dataset(data_sets_->target.name());
-    result->evaluation.set_split(split);
-    evaluations.push_back(result->evaluation);
+    S2P_ASSIGN_OR_RETURN(auto result, Evaluate(networks_->encoder(), set, direction));
+    result.evaluation.set_dataset(data_sets_->target.name());
+    result.evaluation.set_split(split);
+    evaluations.push_back(result.evaluation);
   }
   return absl::OkStatus();
 }
@@ -388,7 +374,7 @@ absl::StatusOr<std::unique_ptr<IhdaTrainer>> IhdaTrainer::Create(
     const v1::TrainingSpec& resolved, const IhdaTrainerOptions& options) {
   auto trainer = std::make_unique<Trainer>(resolved, options);
   try {
-    if (absl::Status status = trainer->Init(); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(trainer->Init());
   } catch (const std::exception& error) {
     return TorchError(error, "training");
   }

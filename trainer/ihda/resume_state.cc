@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/checkpoint.h"
 #include "model/file.h"
 
@@ -53,11 +54,10 @@ absl::Status WriteResumeState(const std::string& path, const ResumeState& state)
 }
 
 absl::StatusOr<ResumeState> ReadResumeState(const std::string& path) {
-  auto content = ReadWholeFile(path, kMaxBytes);
-  if (!content.ok()) return content.status();
-  const size_t end = content->find('\n');
+  S2P_ASSIGN_OR_RETURN(auto content, ReadWholeFile(path, kMaxBytes));
+  const size_t end = content.find('\n');
   if (end == std::string::npos) return Damaged(path, "has no header");
-  const Json header = Json::parse(content->substr(0, end), nullptr, /*allow_exceptions=*/false);
+  const Json header = Json::parse(content.substr(0, end), nullptr, /*allow_exceptions=*/false);
   if (!header.is_object()) return Damaged(path, "the header is not JSON");
   ResumeState state;
   try {
@@ -70,7 +70,7 @@ absl::StatusOr<ResumeState> ReadResumeState(const std::string& path) {
     state.ihda_step = header.at("step").get<int>();
     state.epochs_done = header.at("epochsDone").get<int>();
     state.iteration = header.at("iteration").get<int64_t>();
-    const absl::string_view payload = absl::string_view(*content).substr(end + 1);
+    const absl::string_view payload = absl::string_view(content).substr(end + 1);
     const auto networks = header.at("bytes").get<uint64_t>();
     const auto start = header.value("startBytes", uint64_t{0});
     const auto sum = header.value("sumBytes", uint64_t{0});

@@ -1,6 +1,7 @@
 #include "trainer/ihda/run_digest.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/checkpoint.h"
 #include "trainer/spec/training_spec.h"
 
@@ -21,9 +22,8 @@ std::string RunDigest(const v1::TrainingSpec& resolved, const OpenDataSets& data
 }
 
 absl::StatusOr<std::string> RunDigest(const v1::TrainingSpec& resolved) {
-  const auto data_sets = OpenTrainingDataSets(resolved);
-  if (!data_sets.ok()) return data_sets.status();
-  return RunDigest(resolved, *data_sets);
+  S2P_ASSIGN_OR_RETURN(const auto data_sets, OpenTrainingDataSets(resolved));
+  return RunDigest(resolved, data_sets);
 }
 
 }  // namespace s2p

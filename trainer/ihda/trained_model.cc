@@ -1,5 +1,6 @@
 #include "trainer/ihda/trained_model.h"
 
+#include "base/status_macros.h"
 #include "model/checkpoint.h"
 #include "trainer/ihda/build_text.h"
 #include "trainer/spec/training_spec.h"
@@ -25,12 +26,11 @@ absl::StatusOr<TrainedModel> MakeTrainedModel(const v1::TrainingSpec& spec,
   provenance.set_seed(spec.seed());
   provenance.set_build(BuildText());
   // A copy on the CPU, so that the probe is computed there and what trains on stays where it is.
-  auto copy = DualEncoder::Create(manifest);
-  if (!copy.ok()) return copy.status();
+  S2P_ASSIGN_OR_RETURN(auto copy, DualEncoder::Create(manifest));
   model.weights = encoder.Weights();
   absl::Status status = CheckFinite(model.weights);
-  if (status.ok()) status = (*copy)->SetWeights(model.weights);
-  if (status.ok()) status = FillGoldenProbe(**copy, model.manifest);
+  if (status.ok()) status = copy->SetWeights(model.weights);
+  if (status.ok()) status = FillGoldenProbe(*copy, model.manifest);
   if (!status.ok()) return status;
   return model;
 }

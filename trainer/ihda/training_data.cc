@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "trainer/data/facing.h"
 
 namespace s2p {
@@ -43,15 +44,15 @@ class Loader {
   absl::StatusOr<LabelledImages> Load(const DataSet& data_set, std::vector<DataSetImage>& images,
                                       v1::Modality modality, Numbering& numbering,
                                       const std::string& what) const {
-    const auto preprocessor = Preprocessor::Create(
-        modality == v1::MODALITY_SKETCH ? manifest_.sketch() : manifest_.photo());
-    if (!preprocessor.ok()) return preprocessor.status();
+    S2P_ASSIGN_OR_RETURN(const auto preprocessor,
+                         Preprocessor::Create(modality == v1::MODALITY_SKETCH ? manifest_.sketch()
+                                                                              : manifest_.photo()));
     std::function<void(int64_t, int64_t)> sink;
     if (progress_) sink = [&](int64_t done, int64_t total) { progress_(what, done, total); };
     UnreadableImages unreadable;
     unreadable.allowed_share = spec_.max_unreadable();
     auto prepared =
-        PreparedImages::Load(data_set, images, *preprocessor, threads_, sink, &unreadable);
+        PreparedImages::Load(data_set, images, preprocessor, threads_, sink, &unreadable);
     if (!prepared.ok()) {
       return absl::Status(prepared.status().code(),
                           absl::StrCat(what, ": ", prepared.status().message()));
@@ -83,9 +84,8 @@ class Loader {
           absl::StrCat(source.folder(), ": the source has no photo in the split \"train\""));
     }
     Numbering numbering;
-    auto loaded = Load(source, photos, v1::MODALITY_PHOTO, numbering, "source photos");
-    if (!loaded.ok()) return loaded.status();
-    data.source = *std::move(loaded);
+    S2P_ASSIGN_OR_RETURN(data.source,
+                         Load(source, photos, v1::MODALITY_PHOTO, numbering, "source photos"));
     data.source_identities = numbering.size();
     for (const DataSetImage& photo : photos) {
       std::vector<float> attributes = photo.attributes;
@@ -103,9 +103,8 @@ class Loader {
       (image.modality == v1::MODALITY_SKETCH ? has_sketch : has_photo) = true;
     }
     if (!has_photo || !has_sketch) return absl::OkStatus();
-    auto loaded = LoadEvaluationSet(target, images, manifest_, threads_, spec_.max_unreadable());
-    if (!loaded.ok()) return loaded.status();
-    set = *std::move(loaded);
+    S2P_ASSIGN_OR_RETURN(
+        set, LoadEvaluationSet(target, images, manifest_, threads_, spec_.max_unreadable()));
     return absl::OkStatus();
   }
 
@@ -182,13 +181,10 @@ const std::vector<std::string>& OpenDataSets::attributes() const {
 absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec) {
   const ImageFiles files =
       spec.max_unreadable() > 0 ? ImageFiles::kMayBeMissing : ImageFiles::kMustExist;
-  auto target = DataSet::Open(spec.target_dataset(), files);
-  if (!target.ok()) return target.status();
-  OpenDataSets data_sets{std::nullopt, *std::move(target)};
+  S2P_ASSIGN_OR_RETURN(auto target, DataSet::Open(spec.target_dataset(), files));
+  OpenDataSets data_sets{std::nullopt, std::move(target)};
   if (!spec.source_dataset().empty()) {
-    auto source = DataSet::Open(spec.source_dataset(), files);
-    if (!source.ok()) return source.status();
-    data_sets.source = *std::move(source);
+    S2P_ASSIGN_OR_RETURN(data_sets.source, DataSet::Open(spec.source_dataset(), files));
   }
   return data_sets;
 }
@@ -201,23 +197,21 @@ absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
   const Loader loader(spec, manifest, threads, progress, message);
   TrainingData data;
   const DataSet& target = data_sets.target;
-  auto parts = Divide(target, spec.validation());
-  if (!parts.ok()) return parts.status();
+  S2P_ASSIGN_OR_RETURN(auto parts, Divide(target, spec.validation()));
   if (data_sets.source) {
-    absl::Status status = loader.LoadSource(*data_sets.source, data);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(loader.LoadSource(*data_sets.source, data));
   }
   Numbering numbering;
-  auto photos = loader.Load(target, parts->photos, v1::MODALITY_PHOTO, numbering, "target photos");
-  if (!photos.ok()) return photos.status();
-  auto sketches = loader.Load(target, parts->sketches, v1::MODALITY_SKETCH, numbering, "sketches");
-  if (!sketches.ok()) return sketches.status();
-  data.photos = *std::move(photos);
-  data.sketches = *std::move(sketches);
+  S2P_ASSIGN_OR_RETURN(auto photos, loader.Load(target, parts.photos, v1::MODALITY_PHOTO, numbering,
+                                                "target photos"));
+  S2P_ASSIGN_OR_RETURN(auto sketches, loader.Load(target, parts.sketches, v1::MODALITY_SKETCH,
+                                                  numbering, "sketches"));
+  data.photos = std::move(photos);
+  data.sketches = std::move(sketches);
   data.target_identities = numbering.size();
   data.pair_flip = PairFlip(spec.augmentation(), data.photos, message);
-  absl::Status status = loader.LoadEvaluation(target, parts->validation, data.validation);
-  if (status.ok()) status = loader.LoadEvaluation(target, parts->test, data.test);
+  absl::Status status = loader.LoadEvaluation(target, parts.validation, data.validation);
+  if (status.ok()) status = loader.LoadEvaluation(target, parts.test, data.test);
   if (!status.ok()) return status;
   return data;
 }

@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/status_macros.h"
 #include "base/text_file.h"
 #include "trainer/import/colour_attributes.h"
 #include "trainer/import/import_formats.h"
@@ -71,22 +72,20 @@ absl::Status ReadHeader(TextFile& file, int64_t* count, std::vector<std::string>
 }
 
 absl::StatusOr<AttributeTable> ReadAttributes(const fs::path& path) {
-  auto file = TextFile::Read(path.string());
-  if (!file.ok()) return file.status();
+  S2P_ASSIGN_OR_RETURN(auto file, TextFile::Read(path.string()));
   AttributeTable table;
   int64_t count = 0;
   std::vector<size_t> kept;
-  absl::Status status = ReadHeader(*file, &count, &table.names, &kept);
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(ReadHeader(file, &count, &table.names, &kept));
   absl::string_view line;
-  while (file->NextFilled(&line)) {
+  while (file.NextFilled(&line)) {
     const std::vector<absl::string_view> words = Words(line);
     if (words.size() != kAttributes + 1 || !IsFileName(words[0])) {
-      return file->Wrong(absl::StrCat("expected NNNNNN.jpg and ", kAttributes, " times 1 or -1"));
+      return file.Wrong(absl::StrCat("expected NNNNNN.jpg and ", kAttributes, " times 1 or -1"));
     }
     for (size_t i = 1; i < words.size(); ++i) {
       if (words[i] != "1" && words[i] != "-1") {
-        return file->Wrong(absl::StrCat("value ", i, " is \"", words[i], "\", not 1 or -1"));
+        return file.Wrong(absl::StrCat("value ", i, " is \"", words[i], "\", not 1 or -1"));
       }
     }
     std::vector<float> values;
@@ -103,17 +102,16 @@ absl::StatusOr<AttributeTable> ReadAttributes(const fs::path& path) {
 // A file of lines FILE VALUE, where `check` says whether a value is one.
 absl::StatusOr<std::unordered_map<std::string, std::string>> ReadColumn(
     const fs::path& path, bool (*check)(absl::string_view), absl::string_view expected) {
-  auto file = TextFile::Read(path.string());
-  if (!file.ok()) return file.status();
+  S2P_ASSIGN_OR_RETURN(auto file, TextFile::Read(path.string()));
   std::unordered_map<std::string, std::string> value_of;
   absl::string_view line;
-  while (file->NextFilled(&line)) {
+  while (file.NextFilled(&line)) {
     const std::vector<absl::string_view> words = Words(line);
     if (words.size() != 2 || !IsFileName(words[0]) || !check(words[1])) {
-      return file->Wrong(absl::StrCat("expected NNNNNN.jpg and ", expected));
+      return file.Wrong(absl::StrCat("expected NNNNNN.jpg and ", expected));
     }
     if (!value_of.emplace(std::string(words[0]), std::string(words[1])).second) {
-      return file->Wrong(absl::StrCat(words[0], " is listed twice"));
+      return file.Wrong(absl::StrCat(words[0], " is listed twice"));
     }
   }
   return value_of;
@@ -132,21 +130,20 @@ const char* SplitOf(const std::string& partition) {
 // That the folder has exactly the images that are listed.
 absl::Status CheckImages(const fs::path& folder, const AttributeTable& table,
                          const fs::path& table_path) {
-  const auto files = List(folder);
-  if (!files.ok()) return files.status();
+  S2P_ASSIGN_OR_RETURN(const auto files, List(folder));
   std::vector<std::string> listed;
   for (const auto& [name, values] : table.rows) listed.push_back(name);
   std::sort(listed.begin(), listed.end());
   const auto twice = std::adjacent_find(listed.begin(), listed.end());
   if (twice != listed.end()) return Offending(table_path, *twice + " is listed twice");
-  for (const fs::path& file : *files) {
-    if (absl::Status status = CheckImage(file, {".jpg"}); !status.ok()) return status;
+  for (const fs::path& file : files) {
+    S2P_RETURN_IF_ERROR(CheckImage(file, {".jpg"}));
     if (!std::binary_search(listed.begin(), listed.end(), file.filename().string())) {
       return Offending(file, absl::StrCat("is not listed in ", table_path.string()));
     }
   }
   for (const std::string& name : listed) {
-    if (!std::binary_search(files->begin(), files->end(), folder / name)) {
+    if (!std::binary_search(files.begin(), files.end(), folder / name)) {
       return Offending(table_path, absl::StrCat(name, " is listed but not in ", folder.string()));
     }
   }
@@ -160,13 +157,11 @@ absl::StatusOr<Plan> PlanCelebA(const fs::path& root) {
   const fs::path identity_path = Find(root, "Anno", "identity_CelebA.txt");
   const fs::path partition_path = Find(root, "Eval", "list_eval_partition.txt");
   const fs::path folder = Find(root, "Img", "img_align_celeba");
-  auto table = ReadAttributes(attribute_path);
-  if (!table.ok()) return table.status();
-  const auto identities = ReadColumn(identity_path, IsIdentity, "the number of an identity");
-  if (!identities.ok()) return identities.status();
-  const auto partitions = ReadColumn(partition_path, IsPartition, "0, 1 or 2");
-  if (!partitions.ok()) return partitions.status();
-  absl::Status status = CheckImages(folder, *table, attribute_path);
+  S2P_ASSIGN_OR_RETURN(auto table, ReadAttributes(attribute_path));
+  S2P_ASSIGN_OR_RETURN(const auto identities,
+                       ReadColumn(identity_path, IsIdentity, "the number of an identity"));
+  S2P_ASSIGN_OR_RETURN(const auto partitions, ReadColumn(partition_path, IsPartition, "0, 1 or 2"));
+  absl::Status status = CheckImages(folder, table, attribute_path);
   if (!status.ok()) return status;
 
   Plan plan;
@@ -176,12 +171,12 @@ absl::StatusOr<Plan> PlanCelebA(const fs::path& root) {
       "ICCV "
       "2015";
   plan.description.licence = "non-commercial research use only; no redistribution";
-  plan.description.attributes = std::move(table->names);
-  for (auto& [name, values] : table->rows) {
-    const auto identity = identities->find(name);
-    if (identity == identities->end()) return Offending(identity_path, "does not list " + name);
-    const auto partition = partitions->find(name);
-    if (partition == partitions->end()) return Offending(partition_path, "does not list " + name);
+  plan.description.attributes = std::move(table.names);
+  for (auto& [name, values] : table.rows) {
+    const auto identity = identities.find(name);
+    if (identity == identities.end()) return Offending(identity_path, "does not list " + name);
+    const auto partition = partitions.find(name);
+    if (partition == partitions.end()) return Offending(partition_path, "does not list " + name);
     plan.images.push_back(Planned(folder / name, name, identity->second, v1::MODALITY_PHOTO,
                                   SplitOf(partition->second)));
     plan.images.back().line.attributes = std::move(values);

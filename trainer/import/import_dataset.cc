@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/status_macros.h"
 #include "trainer/import/import_formats.h"
 #include "trainer/import/import_plan.h"
 
@@ -112,11 +113,10 @@ const std::vector<std::string>& IdentityRules() {
 absl::StatusOr<ImportSummary> ImportDataset(const ImportOptions& options,
                                             const std::function<void(int64_t, int64_t)>& progress) {
   // The layout first, so that a wrong root leaves no folder behind.
-  const auto plan = MakePlan(options);
-  if (!plan.ok()) return plan.status();
-  if (absl::Status status = CheckNames(*plan); !status.ok()) return status;
-  if (absl::Status status = CarryOut(*plan, options.out, progress); !status.ok()) return status;
-  return Summarise(*plan);
+  S2P_ASSIGN_OR_RETURN(const auto plan, MakePlan(options));
+  S2P_RETURN_IF_ERROR(CheckNames(plan));
+  S2P_RETURN_IF_ERROR(CarryOut(plan, options.out, progress));
+  return Summarise(plan);
 }
 
 }  // namespace s2p

@@ -11,6 +11,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "base/utf8.h"
 #include "trainer/data/random.h"
 #include "trainer/import/import_formats.h"
@@ -74,32 +75,29 @@ class FolderReader {
   // Says what the folder has instead.
   static absl::Status NoPhotos(const fs::path& folder) {
     constexpr size_t kNamed = 5;
-    const auto entries = List(folder);
-    if (!entries.ok()) return entries.status();
+    S2P_ASSIGN_OR_RETURN(const auto entries, List(folder));
     std::string names;
-    for (size_t i = 0; i < std::min(entries->size(), kNamed); ++i) {
-      absl::StrAppend(&names, i == 0 ? "" : ", ", Printable((*entries)[i].filename().string()));
+    for (size_t i = 0; i < std::min(entries.size(), kNamed); ++i) {
+      absl::StrAppend(&names, i == 0 ? "" : ", ", Printable(entries[i].filename().string()));
     }
     return absl::NotFoundError(
         absl::StrCat(Printable((folder / "photo").string()), ": there is no such folder, but ",
-                     names.empty() ? "nothing" : names, entries->size() > kNamed ? " and more" : "",
+                     names.empty() ? "nothing" : names, entries.size() > kNamed ? " and more" : "",
                      "; photos are expected in photo/, sketches in sketch/"));
   }
 
   absl::Status AddModality(const fs::path& folder, v1::Modality modality,
                            const std::string& split) {
-    const auto entries = List(folder, &plan_.passed_over);
-    if (!entries.ok()) return entries.status();
-    for (const fs::path& entry : *entries) {
+    S2P_ASSIGN_OR_RETURN(const auto entries, List(folder, &plan_.passed_over));
+    for (const fs::path& entry : entries) {
       const fs::path name = entry.filename();
       if (!IsFolder(entry)) {
         AddLoose(entry, modality, split);
         continue;
       }
       if (modality == v1::MODALITY_PHOTO) folders_.insert(name.string());
-      const auto files = List(entry, &plan_.passed_over);
-      if (!files.ok()) return files.status();
-      for (const fs::path& file : *files) {
+      S2P_ASSIGN_OR_RETURN(const auto files, List(entry, &plan_.passed_over));
+      for (const fs::path& file : files) {
         AddImage(file, name / file.filename(), name.string(), modality, split);
       }
     }
@@ -284,15 +282,15 @@ absl::StatusOr<Plan> PlanFolder(const fs::path& root, uint64_t split_seed,
   for (const char* split : {"train", "val", "test"}) {
     if (!IsFolder(root / split)) continue;
     has_splits = true;
-    if (absl::Status status = reader.AddSplit(root / split, split); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(reader.AddSplit(root / split, split));
   }
   if (!has_splits) {
-    if (absl::Status status = reader.AddSplit(root, "train"); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(reader.AddSplit(root, "train"));
   }
-  if (absl::Status status = reader.Finish(); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(reader.Finish());
   if (plan.images.empty()) return Offending(root, "has no images");
   if (!has_splits) SplitByIdentity(split_seed, plan);
-  if (absl::Status status = CheckIdentities(plan); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckIdentities(plan));
   RemarkTwins(plan);
   return plan;
 }

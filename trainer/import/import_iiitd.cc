@@ -8,6 +8,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "trainer/data/csv.h"
 #include "trainer/import/import_formats.h"
 
@@ -33,11 +34,10 @@ std::string IdentityOf(const fs::path& file, char letter) {
 
 absl::Status ReadFolder(const fs::path& folder, char letter, fs::path Pair::*side,
                         std::map<std::string, Pair>& pairs) {
-  const auto files = List(folder);
-  if (!files.ok()) return files.status();
-  for (const fs::path& file : *files) {
+  S2P_ASSIGN_OR_RETURN(const auto files, List(folder));
+  for (const fs::path& file : files) {
     if (file.filename() == "photo.txt") continue;
-    if (absl::Status status = CheckImage(file, ImageEndings()); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(CheckImage(file, ImageEndings()));
     const std::string identity = IdentityOf(file, letter);
     fs::path& slot = pairs[identity].*side;
     if (!slot.empty()) {
@@ -49,8 +49,7 @@ absl::Status ReadFolder(const fs::path& folder, char letter, fs::path Pair::*sid
 }
 
 absl::Status ReadPart(const fs::path& folder, std::map<std::string, Pair>& pairs) {
-  absl::Status status = ReadFolder(folder / "photo", 'p', &Pair::photo, pairs);
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(ReadFolder(folder / "photo", 'p', &Pair::photo, pairs));
   return ReadFolder(folder / "sketch", 's', &Pair::sketch, pairs);
 }
 
@@ -60,10 +59,10 @@ absl::StatusOr<std::map<std::string, Pair>> ReadPairs(const fs::path& root) {
   for (const char* part : kParts) {
     if (!IsFolder(root / part)) continue;
     has_parts = true;
-    if (absl::Status status = ReadPart(root / part, pairs); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(ReadPart(root / part, pairs));
   }
   if (!has_parts) {
-    if (absl::Status status = ReadPart(root, pairs); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(ReadPart(root, pairs));
   }
   for (const auto& [identity, pair] : pairs) {
     if (pair.sketch.empty()) {
@@ -79,31 +78,29 @@ absl::StatusOr<std::map<std::string, Pair>> ReadPairs(const fs::path& root) {
 
 absl::StatusOr<std::map<std::string, std::string>> ReadSplits(
     const fs::path& path, const std::map<std::string, Pair>& pairs) {
-  auto reader = CsvReader::Open(path.string());
-  if (!reader.ok()) return reader.status();
+  S2P_ASSIGN_OR_RETURN(auto reader, CsvReader::Open(path.string()));
   std::map<std::string, std::string> split_of;
   std::map<std::string, int64_t> line_of;
   std::vector<std::string> fields;
   while (true) {
-    const auto more = reader->Next(&fields);
-    if (!more.ok()) return more.status();
-    if (!*more) break;
+    S2P_ASSIGN_OR_RETURN(const auto more, reader.Next(&fields));
+    if (!more) break;
     if (fields.size() != 2) {
-      return reader->Wrong(
+      return reader.Wrong(
           absl::StrCat("has ", fields.size(), " fields, expected IDENTITY,train|val|test"));
     }
     const std::string identity(absl::StripAsciiWhitespace(fields[0]));
     const std::string split(absl::StripAsciiWhitespace(fields[1]));
-    if (reader->line() == 1 && identity == "identity" && split == "split") continue;
+    if (reader.line() == 1 && identity == "identity" && split == "split") continue;
     if (split != "train" && split != "val" && split != "test") {
-      return reader->Wrong(absl::StrCat("split \"", split, "\" is not train, val or test"));
+      return reader.Wrong(absl::StrCat("split \"", split, "\" is not train, val or test"));
     }
     if (pairs.count(identity) == 0) {
-      return reader->Wrong(absl::StrCat("identity ", identity, " has no images"));
+      return reader.Wrong(absl::StrCat("identity ", identity, " has no images"));
     }
-    const auto [first, is_new] = line_of.emplace(identity, reader->line());
+    const auto [first, is_new] = line_of.emplace(identity, reader.line());
     if (!is_new) {
-      return reader->Wrong(
+      return reader.Wrong(
           absl::StrCat("identity ", identity, " is listed already in line ", first->second));
     }
     split_of.emplace(identity, split);
@@ -120,10 +117,8 @@ absl::StatusOr<std::map<std::string, std::string>> ReadSplits(
 }  // namespace
 
 absl::StatusOr<Plan> PlanIiitd(const fs::path& root, const fs::path& split_file) {
-  const auto pairs = ReadPairs(root);
-  if (!pairs.ok()) return pairs.status();
-  const auto splits = ReadSplits(split_file, *pairs);
-  if (!splits.ok()) return splits.status();
+  S2P_ASSIGN_OR_RETURN(const auto pairs, ReadPairs(root));
+  S2P_ASSIGN_OR_RETURN(const auto splits, ReadSplits(split_file, pairs));
   Plan plan;
   plan.description.name = "iiitd-viewed";
   plan.description.source =
@@ -131,8 +126,8 @@ absl::StatusOr<Plan> PlanIiitd(const fs::path& root, const fs::path& split_file)
       "Optimized MCWLD for Matching Sketches With Digital Face Images\", IEEE Transactions on "
       "Information Forensics and Security 2012";
   plan.description.licence = "research use, by agreement with its authors; no redistribution";
-  for (const auto& [identity, pair] : *pairs) {
-    const std::string& split = splits->at(identity);
+  for (const auto& [identity, pair] : pairs) {
+    const std::string& split = splits.at(identity);
     for (const auto& [file, modality] :
          {std::pair{pair.photo, v1::MODALITY_PHOTO}, std::pair{pair.sketch, v1::MODALITY_SKETCH}}) {
       const std::string name = identity + absl::AsciiStrToLower(file.extension().string());

@@ -10,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/status_macros.h"
 #include "trainer/import/import_formats.h"
 #include "trainer/import/market_attributes.h"
 
@@ -47,10 +48,9 @@ std::string IdentityOf(const fs::path& file) {
 
 absl::Status AddFolder(const fs::path& root, const char* folder, const char* split,
                        const MarketAttributes::ById& attributes, Plan& plan) {
-  const auto files = List(root / folder);
-  if (!files.ok()) return files.status();
-  for (const fs::path& file : *files) {
-    if (absl::Status status = CheckImage(file, {".jpg"}); !status.ok()) return status;
+  S2P_ASSIGN_OR_RETURN(const auto files, List(root / folder));
+  for (const fs::path& file : files) {
+    S2P_RETURN_IF_ERROR(CheckImage(file, {".jpg"}));
     const std::string identity = IdentityOf(file);
     if (identity.empty()) {
       return Offending(file, "expected a name ID_cCsS_FRAME_BOX.jpg, as 0002_c1s1_000451_03.jpg");
@@ -74,10 +74,8 @@ absl::Status AddFolder(const fs::path& root, const char* folder, const char* spl
 }  // namespace
 
 absl::StatusOr<Plan> PlanMarket1501(const fs::path& root) {
-  const auto path = FindAttributes(root);
-  if (!path.ok()) return path.status();
-  auto attributes = ReadMarketAttributes(path->string());
-  if (!attributes.ok()) return attributes.status();
+  S2P_ASSIGN_OR_RETURN(const auto path, FindAttributes(root));
+  S2P_ASSIGN_OR_RETURN(auto attributes, ReadMarketAttributes(path.string()));
   Plan plan;
   plan.description.name = "market-1501";
   plan.description.source =
@@ -85,18 +83,17 @@ absl::StatusOr<Plan> PlanMarket1501(const fs::path& root) {
       "Re-identification: A Benchmark\", ICCV 2015; attributes: Y. Lin et al., \"Improving Person "
       "Re-identification by Attribute and Identity Learning\", Pattern Recognition 2019";
   plan.description.licence = "research use; no right to redistribute was found";
-  plan.description.attributes = std::move(attributes->names);
+  plan.description.attributes = std::move(attributes.names);
   const std::tuple<const char*, const char*, const MarketAttributes::ById&> parts[] = {
-      {"bounding_box_train", "train", attributes->train},
-      {"bounding_box_test", "test", attributes->test},
-      {"query", "test", attributes->test},
+      {"bounding_box_train", "train", attributes.train},
+      {"bounding_box_test", "test", attributes.test},
+      {"query", "test", attributes.test},
   };
   for (const auto& [folder, split, by_id] : parts) {
-    absl::Status status = AddFolder(root, folder, split, by_id, plan);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(AddFolder(root, folder, split, by_id, plan));
   }
   if (plan.images.empty()) return Offending(root, "has no images of persons");
-  if (absl::Status status = CheckIdentities(plan); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckIdentities(plan));
   return plan;
 }
 

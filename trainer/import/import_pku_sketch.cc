@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/status_macros.h"
 #include "base/text_file.h"
 #include "trainer/data/random.h"
 #include "trainer/import/import_formats.h"
@@ -52,13 +53,12 @@ absl::StatusOr<Style> ReadStyle(const fs::path& path) {
       !ParseId(parts[1], &count)) {
     return Offending(path, "expected a name STYLE_COUNT.txt, as a_46.txt");
   }
-  auto file = TextFile::Read(path.string());
-  if (!file.ok()) return file.status();
+  S2P_ASSIGN_OR_RETURN(auto file, TextFile::Read(path.string()));
   Style style{parts[0], path, {}};
   absl::string_view line;
-  while (file->NextFilled(&line)) {
+  while (file.NextFilled(&line)) {
     int id = 0;
-    if (!ParseId(line, &id)) return file->Wrong("expected a line with the id of one person");
+    if (!ParseId(line, &id)) return file.Wrong("expected a line with the id of one person");
     style.ids.push_back(id);
   }
   if (style.ids.size() != static_cast<size_t>(count)) {
@@ -71,23 +71,21 @@ absl::StatusOr<Style> ReadStyle(const fs::path& path) {
 }
 
 absl::StatusOr<std::vector<Style>> ReadStyles(const fs::path& folder) {
-  const auto files = List(folder);
-  if (!files.ok()) return files.status();
+  S2P_ASSIGN_OR_RETURN(const auto files, List(folder));
   std::vector<Style> styles;
   std::map<int, fs::path> style_of;
   size_t persons = 0;
-  for (const fs::path& path : *files) {
-    auto style = ReadStyle(path);
-    if (!style.ok()) return style.status();
-    for (const int id : style->ids) {
+  for (const fs::path& path : files) {
+    S2P_ASSIGN_OR_RETURN(auto style, ReadStyle(path));
+    for (const int id : style.ids) {
       const auto [found, is_new] = style_of.emplace(id, path);
       if (!is_new) {
         return Offending(path, absl::StrCat("person ", id, " is listed already in ",
                                             found->second.filename().string()));
       }
     }
-    persons += style->ids.size();
-    styles.push_back(*std::move(style));
+    persons += style.ids.size();
+    styles.push_back(std::move(style));
   }
   if (styles.size() != kTrainOfStyle.size()) {
     return Offending(folder, absl::StrCat("has ", styles.size(), " style files, expected ",
@@ -109,10 +107,9 @@ absl::StatusOr<std::vector<Style>> ReadStyles(const fs::path& folder) {
 }
 
 absl::Status ReadSketches(const fs::path& folder, std::map<int, Person>& persons) {
-  const auto files = List(folder);
-  if (!files.ok()) return files.status();
-  for (const fs::path& file : *files) {
-    if (absl::Status status = CheckImage(file, {".jpg"}); !status.ok()) return status;
+  S2P_ASSIGN_OR_RETURN(const auto files, List(folder));
+  for (const fs::path& file : files) {
+    S2P_RETURN_IF_ERROR(CheckImage(file, {".jpg"}));
     int id = 0;
     if (!ParseId(file.stem().string(), &id)) {
       return Offending(file, "expected a name ID.jpg, as 1.jpg");
@@ -124,10 +121,9 @@ absl::Status ReadSketches(const fs::path& folder, std::map<int, Person>& persons
 }
 
 absl::Status ReadPhotos(const fs::path& folder, std::map<int, Person>& persons) {
-  const auto files = List(folder);
-  if (!files.ok()) return files.status();
-  for (const fs::path& file : *files) {
-    if (absl::Status status = CheckImage(file, {".jpg"}); !status.ok()) return status;
+  S2P_ASSIGN_OR_RETURN(const auto files, List(folder));
+  for (const fs::path& file : files) {
+    S2P_RETURN_IF_ERROR(CheckImage(file, {".jpg"}));
     const std::vector<std::string> parts = absl::StrSplit(file.stem().string(), '_');
     int id = 0;
     const auto is_number = [](const std::string& part) {
@@ -174,11 +170,10 @@ void AddPerson(int id, const Person& person, const std::string& split, Plan& pla
 }  // namespace
 
 absl::StatusOr<Plan> PlanPkuSketch(const fs::path& root, uint64_t split_seed) {
-  auto styles = ReadStyles(root / "styleAnnotation");
-  if (!styles.ok()) return styles.status();
+  S2P_ASSIGN_OR_RETURN(auto styles, ReadStyles(root / "styleAnnotation"));
   std::map<int, Person> persons;
-  if (absl::Status status = ReadSketches(root / "sketch", persons); !status.ok()) return status;
-  if (absl::Status status = ReadPhotos(root / "photo", persons); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(ReadSketches(root / "sketch", persons));
+  S2P_RETURN_IF_ERROR(ReadPhotos(root / "photo", persons));
   // What is left in here is of no style.
   std::map<int, Person> unknown = persons;
 
@@ -190,15 +185,15 @@ absl::StatusOr<Plan> PlanPkuSketch(const fs::path& root, uint64_t split_seed) {
       "Feature Learning for Sketch Re-identification\", ACM Multimedia 2018";
   plan.description.licence = "research use, by agreement with its authors; no redistribution";
   std::vector<std::string> noted;
-  for (size_t i = 0; i < styles->size(); ++i) {
-    Style& style = (*styles)[i];
+  for (size_t i = 0; i < styles.size(); ++i) {
+    Style& style = styles[i];
     Random(SeedOf(split_seed, i)).Shuffle(style.ids);
     const auto first_test = style.ids.begin() + static_cast<int64_t>(kTrainOfStyle[i]);
     std::sort(style.ids.begin(), first_test);
     std::sort(first_test, style.ids.end());
     for (auto id = style.ids.begin(); id != style.ids.end(); ++id) {
       const Person& person = persons[*id];
-      if (absl::Status status = CheckPerson(root, *id, person); !status.ok()) return status;
+      S2P_RETURN_IF_ERROR(CheckPerson(root, *id, person));
       AddPerson(*id, person, id < first_test ? "train" : "test", plan);
       unknown.erase(*id);
     }

@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "base/left_behind.h"
+#include "base/status_macros.h"
 #include "base/utf8.h"
 #include "model/file.h"
 #include "model/image.h"
@@ -137,11 +138,10 @@ absl::Status CheckRoom(const Plan& plan, const std::string& out) {
 
 absl::Status Write(const Plan& plan, const std::string& out,
                    const std::function<void(int64_t, int64_t)>& progress) {
-  if (absl::Status status = CopyImages(plan, out, progress); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CopyImages(plan, out, progress));
   for (const auto& [name, content] : plan.notes) {
     const std::string path = (fs::path(out) / name).string();
-    absl::Status status = WriteFileSynced(path, {absl::string_view(content)});
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(WriteFileSynced(path, {absl::string_view(content)}));
   }
   std::vector<DataSetImage> lines;
   lines.reserve(plan.images.size());

@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/status_macros.h"
 #include "trainer/data/csv.h"
 #include "trainer/import/colour_attributes.h"
 #include "trainer/import/import_formats.h"
@@ -50,9 +51,8 @@ bool IsCid(absl::string_view text, char separator) {
 
 absl::Status ReadHeader(CsvReader& reader, Table& table) {
   std::vector<std::string> fields;
-  const auto more = reader.Next(&fields);
-  if (!more.ok()) return more.status();
-  if (!*more) return Offending(reader.path(), "is empty");
+  S2P_ASSIGN_OR_RETURN(const auto more, reader.Next(&fields));
+  if (!more) return Offending(reader.path(), "is empty");
   if (fields[0] != "CID" || fields.size() != kColumns + 1) {
     return reader.Wrong(absl::StrCat("has ", fields.size(), " columns beginning with ", fields[0],
                                      ", expected CID and ", kColumns, " more"));
@@ -76,28 +76,25 @@ absl::Status ReadHeader(CsvReader& reader, Table& table) {
 }
 
 absl::StatusOr<Table> ReadTable(const fs::path& path) {
-  auto reader = CsvReader::Open(path.string());
-  if (!reader.ok()) return reader.status();
+  S2P_ASSIGN_OR_RETURN(auto reader, CsvReader::Open(path.string()));
   Table table;
   table.path = path.string();
-  if (absl::Status status = ReadHeader(*reader, table); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(ReadHeader(reader, table));
   std::vector<std::string> fields;
   while (true) {
-    const auto more = reader->Next(&fields);
-    if (!more.ok()) return more.status();
-    if (!*more) break;
+    S2P_ASSIGN_OR_RETURN(const auto more, reader.Next(&fields));
+    if (!more) break;
     if (fields.size() != kColumns + 1) {
-      return reader->Wrong(
-          absl::StrCat("has ", fields.size(), " columns, expected ", kColumns + 1));
+      return reader.Wrong(absl::StrCat("has ", fields.size(), " columns, expected ", kColumns + 1));
     }
     if (!IsCid(fields[0], '-')) {
-      return reader->Wrong(absl::StrCat("CID \"", fields[0], "\" is not as 100627-72"));
+      return reader.Wrong(absl::StrCat("CID \"", fields[0], "\" is not as 100627-72"));
     }
     Row row;
-    row.line = reader->line();
+    row.line = reader.line();
     for (size_t i = 1; i < fields.size(); ++i) {
       if (fields[i] != "0" && fields[i] != "1") {
-        return reader->Wrong(
+        return reader.Wrong(
             absl::StrCat("column ", i + 1, " is \"", fields[i], "\", expected 0 or 1"));
       }
     }
@@ -108,7 +105,7 @@ absl::StatusOr<Table> ReadTable(const fs::path& path) {
     }
     const auto [first, is_new] = table.rows.emplace(fields[0], std::move(row));
     if (!is_new) {
-      return reader->Wrong(
+      return reader.Wrong(
           absl::StrCat("CID ", fields[0], " is listed already in line ", first->second.line));
     }
     table.cids.push_back(fields[0]);
@@ -117,7 +114,7 @@ absl::StatusOr<Table> ReadTable(const fs::path& path) {
 }
 
 absl::Status AddImage(const fs::path& file, Table& table) {
-  if (absl::Status status = CheckImage(file, {".jpg"}); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckImage(file, {".jpg"}));
   const std::string stem = file.stem().string();
   if (!IsCid(stem, '.')) {
     return Offending(file, "expected a name SHOE.COLOUR.jpg, as 100627.72.jpg");
@@ -138,14 +135,12 @@ absl::Status AddImage(const fs::path& file, Table& table) {
 // Exactly `depth` folders deep: category, subcategory, brand. Brands are not compared with
 // anything: the published archives write a period at the end of one as %2E.
 absl::Status AddImages(const fs::path& folder, int depth, Table& table) {
-  const auto entries = List(folder);
-  if (!entries.ok()) return entries.status();
-  for (const fs::path& entry : *entries) {
+  S2P_ASSIGN_OR_RETURN(const auto entries, List(folder));
+  for (const fs::path& entry : entries) {
     if ((depth > 0) != IsFolder(entry)) {
       return Offending(entry, "expected CATEGORY/SUBCATEGORY/BRAND/SHOE.COLOUR.jpg");
     }
-    absl::Status status = depth > 0 ? AddImages(entry, depth - 1, table) : AddImage(entry, table);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(depth > 0 ? AddImages(entry, depth - 1, table) : AddImage(entry, table));
   }
   return absl::OkStatus();
 }
@@ -153,11 +148,10 @@ absl::Status AddImages(const fs::path& folder, int depth, Table& table) {
 }  // namespace
 
 absl::StatusOr<Plan> PlanUtZap50k(const fs::path& root) {
-  auto table = ReadTable(root / "ut-zap50k-data" / "meta-data-bin.csv");
-  if (!table.ok()) return table.status();
+  S2P_ASSIGN_OR_RETURN(auto table, ReadTable(root / "ut-zap50k-data" / "meta-data-bin.csv"));
   fs::path folder = root / "ut-zap50k-images-square";
   if (!IsFolder(folder) && IsFolder(root / "ut-zap50k-images")) folder = root / "ut-zap50k-images";
-  if (absl::Status status = AddImages(folder, 3, *table); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(AddImages(folder, 3, table));
 
   Plan plan;
   plan.description.name = "ut-zap50k";
@@ -166,19 +160,19 @@ absl::StatusOr<Plan> PlanUtZap50k(const fs::path& root) {
       "CVPR "
       "2014";
   plan.description.licence = "academic, non-commercial use only";
-  plan.description.attributes = table->attributes;
+  plan.description.attributes = table.attributes;
   const auto shoe_of = [](const std::string& cid) { return cid.substr(0, cid.find('-')); };
   std::map<std::string, size_t> images_of;
-  for (const std::string& cid : table->cids) {
-    const Row& row = table->rows[cid];
+  for (const std::string& cid : table.cids) {
+    const Row& row = table.rows[cid];
     if (row.image.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(table->path, ":", row.line, ": CID ", cid,
+      return absl::InvalidArgumentError(absl::StrCat(table.path, ":", row.line, ": CID ", cid,
                                                      " has no image below ", folder.string()));
     }
     ++images_of[shoe_of(cid)];
   }
-  for (const std::string& cid : table->cids) {
-    Row& row = table->rows[cid];
+  for (const std::string& cid : table.cids) {
+    Row& row = table.rows[cid];
     const std::string shoe = shoe_of(cid);
     if (images_of[shoe] < kMinImages) {
       ++plan.left_out;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/file.h"
 #include "trainer/import/colour_attributes.h"
 #include "trainer/import/import_plan.h"
@@ -131,26 +132,23 @@ absl::StatusOr<matvar_t*> MatReader::Field(matvar_t* parent, const char* name) c
 }
 
 absl::StatusOr<matvar_t*> MatReader::Struct(matvar_t* parent, const char* name) const {
-  const auto field = Field(parent, name);
-  if (!field.ok()) return field.status();
-  if (!IsStruct(**field)) {
+  S2P_ASSIGN_OR_RETURN(const auto field, Field(parent, name));
+  if (!IsStruct(*field)) {
     return Wrong(absl::StrCat("field ", name, " is not a struct of one element"));
   }
-  return *field;
+  return field;
 }
 
 absl::StatusOr<std::vector<std::string>> MatReader::ReadIds(matvar_t* part,
                                                             const std::string& name) const {
-  const auto field = Field(part, "image_index");
-  if (!field.ok()) return field.status();
-  const size_t count = Length(**field);
-  if ((*field)->class_type != MAT_C_CELL || count == 0 ||
-      (*field)->nbytes < count * sizeof(matvar_t*)) {
+  S2P_ASSIGN_OR_RETURN(const auto field, Field(part, "image_index"));
+  const size_t count = Length(*field);
+  if (field->class_type != MAT_C_CELL || count == 0 || field->nbytes < count * sizeof(matvar_t*)) {
     return Wrong(name + ".image_index is not a row of cells");
   }
   std::vector<std::string> ids;
   for (size_t i = 0; i < count; ++i) {
-    const matvar_t* cell = Mat_VarGetCell(*field, static_cast<int>(i));
+    const matvar_t* cell = Mat_VarGetCell(field, static_cast<int>(i));
     const bool is_text = cell != nullptr && cell->class_type == MAT_C_CHAR &&
                          DenseLength(*cell) == 4 && GetterOf(*cell) != nullptr;
     std::string id;
@@ -168,15 +166,14 @@ absl::StatusOr<std::vector<std::string>> MatReader::ReadIds(matvar_t* part,
 
 absl::StatusOr<std::vector<bool>> MatReader::ReadOnes(matvar_t* part, const std::string& name,
                                                       const char* field, size_t count) const {
-  const auto variable = Field(part, field);
-  if (!variable.ok()) return variable.status();
-  const Getter get = GetterOf(**variable);
-  if (get == nullptr || DenseLength(**variable) != count) {
+  S2P_ASSIGN_OR_RETURN(const auto variable, Field(part, field));
+  const Getter get = GetterOf(*variable);
+  if (get == nullptr || DenseLength(*variable) != count) {
     return Wrong(absl::StrCat(name, ".", field, " is not a row of ", count, " numbers"));
   }
   std::vector<bool> ones;
   for (size_t i = 0; i < count; ++i) {
-    const double value = get(**variable, i);
+    const double value = get(*variable, i);
     if (value != 1 && value != 2) {
       return Wrong(absl::StrCat(name, ".", field, "(", i + 1, ") is ", value, ", not 1 or 2"));
     }
@@ -186,34 +183,31 @@ absl::StatusOr<std::vector<bool>> MatReader::ReadOnes(matvar_t* part, const std:
 }
 
 absl::StatusOr<ById> MatReader::ReadPart(matvar_t* part, const std::string& name) const {
-  const auto ids = ReadIds(part, name);
-  if (!ids.ok()) return ids.status();
+  S2P_ASSIGN_OR_RETURN(const auto ids, ReadIds(part, name));
   ById attributes;
-  for (const std::string& id : *ids) {
+  for (const std::string& id : ids) {
     if (!attributes.emplace(id, std::vector<float>()).second) {
       return Wrong(absl::StrCat(name, ".image_index has ", id, " twice"));
     }
   }
   for (const Attribute& attribute : kAttributes) {
     if (IsColourAttribute("market-1501", attribute.field)) continue;
-    auto ones = ReadOnes(part, name, attribute.field, ids->size());
-    if (!ones.ok()) return ones.status();
+    S2P_ASSIGN_OR_RETURN(auto ones, ReadOnes(part, name, attribute.field, ids.size()));
     if (attribute.second_field != nullptr) {
-      const auto second = ReadOnes(part, name, attribute.second_field, ids->size());
-      if (!second.ok()) return second.status();
-      for (size_t i = 0; i < ids->size(); ++i) (*ones)[i] = (*ones)[i] && (*second)[i];
+      S2P_ASSIGN_OR_RETURN(const auto second,
+                           ReadOnes(part, name, attribute.second_field, ids.size()));
+      for (size_t i = 0; i < ids.size(); ++i) ones[i] = ones[i] && second[i];
     }
-    for (size_t i = 0; i < ids->size(); ++i) {
-      attributes[(*ids)[i]].push_back((*ones)[i] ? 1.0f : 0.0f);
+    for (size_t i = 0; i < ids.size(); ++i) {
+      attributes[ids[i]].push_back(ones[i] ? 1.0f : 0.0f);
     }
   }
   return attributes;
 }
 
 absl::StatusOr<MarketAttributes> MatReader::Read() const {
-  auto opened = InputFile::Open(path_);
-  if (!opened.ok()) return opened.status();
-  if (opened->size_bytes() > kMaxMatBytes) {
+  S2P_ASSIGN_OR_RETURN(auto opened, InputFile::Open(path_));
+  if (opened.size_bytes() > kMaxMatBytes) {
     return Wrong(absl::StrCat("larger than ", kMaxMatBytes, " bytes"));
   }
   const std::unique_ptr<mat_t, int (*)(mat_t*)> file(Mat_Open(path_.c_str(), MAT_ACC_RDONLY),
@@ -234,11 +228,9 @@ absl::StatusOr<MarketAttributes> MatReader::Read() const {
   }
   for (const auto& [name, by_id] :
        {std::pair{"train", &attributes.train}, std::pair{"test", &attributes.test}}) {
-    const auto part = Struct(root.get(), name);
-    if (!part.ok()) return part.status();
-    auto values = ReadPart(*part, name);
-    if (!values.ok()) return values.status();
-    *by_id = *std::move(values);
+    S2P_ASSIGN_OR_RETURN(const auto part, Struct(root.get(), name));
+    S2P_ASSIGN_OR_RETURN(auto values, ReadPart(part, name));
+    *by_id = std::move(values);
   }
   return attributes;
 }

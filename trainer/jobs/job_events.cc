@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/file.h"
 #include "trainer/jobs/job_file.h"
 
@@ -54,8 +55,7 @@ absl::StatusOr<Whole> FindWhole(int descriptor, const std::string& path, int64_t
   int64_t offset = 0;
   while (offset < size) {
     const size_t before = buffer.size();
-    absl::Status status = ReadChunk(descriptor, path, offset, size, buffer);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(ReadChunk(descriptor, path, offset, size, buffer));
     offset += static_cast<int64_t>(buffer.size() - before);
     size_t begin = 0;
     for (size_t end; (end = buffer.find('\n', begin)) != std::string::npos; begin = end + 1) {
@@ -171,17 +171,15 @@ absl::StatusOr<std::optional<std::string>> JobEventReader::NextLine() {
       if (descriptor_ < 0) return FileError(errno, events_->path(), "open");
     }
     const size_t before = buffer_.size();
-    absl::Status status = ReadChunk(descriptor_, events_->path(), offset_bytes_, size, buffer_);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(ReadChunk(descriptor_, events_->path(), offset_bytes_, size, buffer_));
     offset_bytes_ += static_cast<int64_t>(buffer_.size() - before);
   }
 }
 
 absl::StatusOr<std::optional<v1::WatchJobResponse>> JobEventReader::Next() {
   for (;;) {
-    const auto line = NextLine();
-    if (!line.ok()) return line.status();
-    if (!line->has_value()) return std::optional<v1::WatchJobResponse>();
+    S2P_ASSIGN_OR_RETURN(const auto line, NextLine());
+    if (!line.has_value()) return std::optional<v1::WatchJobResponse>();
     const int64_t number = next_event_++;
     if (skip_ > 0) {
       --skip_;
@@ -190,7 +188,7 @@ absl::StatusOr<std::optional<v1::WatchJobResponse>> JobEventReader::Next() {
     v1::WatchJobResponse event;
     google::protobuf::util::JsonParseOptions options;
     options.ignore_unknown_fields = true;
-    const auto parsed = google::protobuf::util::JsonStringToMessage(**line, &event, options);
+    const auto parsed = google::protobuf::util::JsonStringToMessage(*line, &event, options);
     if (!parsed.ok() || event.event() != number) {
       return absl::DataLossError(
           absl::StrCat(events_->path(), ": event ", number, " is damaged: ", parsed.ToString()));

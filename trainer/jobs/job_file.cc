@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/civil_time.h"
+#include "base/status_macros.h"
 #include "base/utf8.h"
 #include "model/file.h"
 
@@ -146,13 +147,12 @@ absl::Status WriteJobFile(const std::string& folder, const v1::JobFile& file) {
 
 absl::StatusOr<v1::JobFile> ReadJobFile(const std::string& folder, const std::string& id) {
   const std::string path = absl::StrCat(folder, "/job.json");
-  const auto json = ReadWholeFile(path, kMostFileBytes);
-  if (!json.ok()) return json.status();
-  if (absl::Status status = CheckFormat(path, *json); !status.ok()) return status;
+  S2P_ASSIGN_OR_RETURN(const auto json, ReadWholeFile(path, kMostFileBytes));
+  S2P_RETURN_IF_ERROR(CheckFormat(path, json));
   v1::JobFile file;
   // A field that this program does not know could change what is trained, so it is no less an error
   // than a broken one.
-  const auto parsed = google::protobuf::util::JsonStringToMessage(*json, &file);
+  const auto parsed = google::protobuf::util::JsonStringToMessage(json, &file);
   if (!parsed.ok()) return Damaged(path, parsed.ToString());
   const v1::Job& job = file.job();
   if (job.job_id() != id) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "daemon/log.h"
 #include "trainer/data/data_set_digest.h"
 #include "trainer/jobs/job_file.h"
@@ -84,15 +85,13 @@ absl::StatusOr<v1::Job> JobScheduler::Submit(const v1::TrainingSpec& spec,
                                              const std::string& lineage) {
   const absl::Status stopping = absl::UnavailableError("the trainer is shutting down");
   if (stopping_) return stopping;
-  const auto resolved = runner_.Check(spec);
-  if (!resolved.ok()) return resolved.status();
+  S2P_ASSIGN_OR_RETURN(const auto resolved, runner_.Check(spec));
   if (stopping_) return stopping;
-  auto job = store_.Create(spec, *resolved, lineage);
-  if (!job.ok()) return job.status();
+  S2P_ASSIGN_OR_RETURN(auto job, store_.Create(spec, resolved, lineage));
   // Before it is queued, so that it is the first event.
-  ReporterOf(job->job_id()).OnState(v1::Job::STATE_QUEUED, "queued");
+  ReporterOf(job.job_id()).OnState(v1::Job::STATE_QUEUED, "queued");
   absl::MutexLock lock(&mutex_);
-  queue_.emplace(true, job->job_id());
+  queue_.emplace(true, job.job_id());
   return job;
 }
 
@@ -145,7 +144,7 @@ absl::StatusOr<JobOutcome> JobScheduler::Attempt(const v1::JobFile& file, Active
   const bool goes_on = file.job().has_started_at();
   const auto source = DataSetDigest(file.job().resolved_spec().source_dataset());
   const auto target = DataSetDigest(file.job().resolved_spec().target_dataset());
-  absl::Status status = store_.Update(id, [&](v1::JobFile& changed) {
+  S2P_RETURN_IF_ERROR(store_.Update(id, [&](v1::JobFile& changed) {
     v1::Job& job = *changed.mutable_job();
     job.set_state(v1::Job::STATE_RUNNING);
     job.clear_reason();
@@ -154,8 +153,7 @@ absl::StatusOr<JobOutcome> JobScheduler::Attempt(const v1::JobFile& file, Active
     // they cannot be read the run says so, in better words.
     changed.set_source_dataset_sha256(source.value_or(""));
     changed.set_target_dataset_sha256(target.value_or(""));
-  });
-  if (!status.ok()) return status;
+  }));
   reporter.OnState(v1::Job::STATE_RUNNING, goes_on ? "goes on" : "begins");
   JobCallbacks callbacks;
   callbacks.on_progress = [&](const v1::TrainingProgress& progress) {
@@ -168,9 +166,8 @@ absl::StatusOr<JobOutcome> JobScheduler::Attempt(const v1::JobFile& file, Active
   callbacks.on_message = [&](const std::string& message) { reporter.OnMessage(message); };
   callbacks.stop = [&] { return stopping_ || active.cancel; };
   callbacks.needed_versions = [this] { return store_.NeededVersions(); };
-  const auto job = store_.Get(id);
-  if (!job.ok()) return job.status();
-  return runner_.Run(*job, store_.FolderOf(id), callbacks);
+  S2P_ASSIGN_OR_RETURN(const auto job, store_.Get(id));
+  return runner_.Run(job, store_.FolderOf(id), callbacks);
 }
 
 void JobScheduler::End(const std::string& id, const absl::StatusOr<JobOutcome>& outcome,
@@ -237,9 +234,8 @@ absl::StatusOr<v1::Job> JobScheduler::Cancel(const std::string& id) {
   }
   if (!place.second.empty()) return CancelQueued(id, place);
   if (active != nullptr) return CancelActive(id, active);
-  const auto job = store_.Get(id);
-  if (!job.ok()) return job.status();
-  if (HasEnded(job->state())) return HasEndedError(*job);
+  S2P_ASSIGN_OR_RETURN(const auto job, store_.Get(id));
+  if (HasEnded(job.state())) return HasEndedError(job);
   return absl::UnavailableError(
       absl::StrCat(id, ": is between two states, or the trainer is shutting down; try again"));
 }
@@ -275,12 +271,11 @@ absl::StatusOr<v1::Job> JobScheduler::CancelActive(const std::string& id,
                                      "again: ",
                                      status.message()));
   }
-  const auto file = store_.GetFile(id);
-  if (!file.ok()) return file.status();
-  if (HasEnded((*file)->job().state()) && !(*file)->cancel_requested()) {
-    return HasEndedError((*file)->job());
+  S2P_ASSIGN_OR_RETURN(const auto file, store_.GetFile(id));
+  if (HasEnded(file->job().state()) && !file->cancel_requested()) {
+    return HasEndedError(file->job());
   }
-  return (*file)->job();
+  return file->job();
 }
 
 bool JobScheduler::IsUnderWay(const std::string& id) const {

@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "daemon/log.h"
 #include "model/file.h"
 #include "trainer/jobs/job_file.h"
@@ -43,9 +44,8 @@ std::shared_ptr<const v1::JobFile> Unreadable(const std::string& id, const absl:
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<JobStore>> JobStore::Open(const std::string& state_dir) {
-  auto lock = FolderLock::Acquire(state_dir);
-  if (!lock.ok()) return lock.status();
-  std::unique_ptr<JobStore> store(new JobStore(state_dir, *std::move(lock)));
+  S2P_ASSIGN_OR_RETURN(auto lock, FolderLock::Acquire(state_dir));
+  std::unique_ptr<JobStore> store(new JobStore(state_dir, std::move(lock)));
   std::error_code error;
   fs::create_directories(store->jobs_dir_, error);
   if (error) return FileError(error.value(), store->jobs_dir_, "create folder");
@@ -143,9 +143,8 @@ absl::StatusOr<std::shared_ptr<const v1::JobFile>> JobStore::GetFile(const std::
 }
 
 absl::StatusOr<v1::Job> JobStore::Get(const std::string& id) const {
-  const auto file = GetFile(id);
-  if (!file.ok()) return file.status();
-  return (*file)->job();
+  S2P_ASSIGN_OR_RETURN(const auto file, GetFile(id));
+  return file->job();
 }
 
 absl::StatusOr<JobPage> JobStore::List(size_t page_size, const std::string& page_token) const {
@@ -220,7 +219,7 @@ absl::Status JobStore::Update(const std::string& id,
   absl::MutexLock changing(&entry->changing);
   auto file = std::make_shared<v1::JobFile>(**GetFile(id));
   change(*file);
-  if (absl::Status status = WriteJobFile(FolderOf(id), *file); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(WriteJobFile(FolderOf(id), *file));
   absl::MutexLock lock(&mutex_);
   entry->file = std::move(file);
   return absl::OkStatus();
@@ -244,10 +243,9 @@ absl::StatusOr<std::shared_ptr<JobEvents>> JobStore::Events(const std::string& i
     absl::MutexLock lock(&mutex_);
     if (auto events = entry->events.lock()) return events;
   }
-  auto events = JobEvents::Open(FolderOf(id) + "/events.jsonl");
-  if (!events.ok()) return events.status();
+  S2P_ASSIGN_OR_RETURN(auto events, JobEvents::Open(FolderOf(id) + "/events.jsonl"));
   absl::MutexLock lock(&mutex_);
-  entry->events = *events;
+  entry->events = events;
   return events;
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/status_macros.h"
 #include "trainer/jobs/job_file.h"
 
 namespace s2p {
@@ -9,10 +10,9 @@ namespace s2p {
 absl::StatusOr<std::unique_ptr<JobWatch>> JobWatch::Create(
     JobStore* store, std::function<bool(const std::string&)> is_under_way,
     const std::string& job_id, int64_t from_event, absl::Duration heartbeat) {
-  auto events = store->Events(job_id);
-  if (!events.ok()) return events.status();
+  S2P_ASSIGN_OR_RETURN(auto events, store->Events(job_id));
   return std::unique_ptr<JobWatch>(new JobWatch(store, std::move(is_under_way), job_id,
-                                                *std::move(events), from_event, heartbeat));
+                                                std::move(events), from_event, heartbeat));
 }
 
 JobWatch::JobWatch(JobStore* store, std::function<bool(const std::string&)> is_under_way,
@@ -27,20 +27,18 @@ JobWatch::JobWatch(JobStore* store, std::function<bool(const std::string&)> is_u
 
 absl::StatusOr<JobWatch::Next> JobWatch::Say(absl::Time now) {
   // Before the events are read: what was said before the end is then there to be read.
-  const auto job = store_->Get(job_id_);
-  if (!job.ok()) return job.status();
-  const bool has_ended = HasEnded(job->state()) && !is_under_way_(job_id_);
-  auto event = reader_.Next();
-  if (!event.ok()) return event.status();
-  if (event->has_value()) return Speak(**std::move(event), now);
+  S2P_ASSIGN_OR_RETURN(const auto job, store_->Get(job_id_));
+  const bool has_ended = HasEnded(job.state()) && !is_under_way_(job_id_);
+  S2P_ASSIGN_OR_RETURN(auto event, reader_.Next());
+  if (event.has_value()) return Speak(*std::move(event), now);
   if (has_ended) {
-    if (last_ && last_->state() == job->state()) return Next{std::nullopt, true};
+    if (last_ && last_->state() == job.state()) return Next{std::nullopt, true};
     // The event of its end was lost in a crash or on a full disk, or is before where we began.
-    return Speak(Now(*job), now);
+    return Speak(Now(job), now);
   }
   if (last_said_ == absl::InfinitePast()) last_said_ = now;
   if (now < next_heartbeat()) return Next{};
-  v1::WatchJobResponse beat = last_ ? *last_ : Now(*job);
+  v1::WatchJobResponse beat = last_ ? *last_ : Now(job);
   beat.clear_message();
   last_said_ = now;
   return Next{std::move(beat)};

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "daemon/api_keys.h"
 #include "daemon/grpc_health.h"
 #include "daemon/grpc_request_guard.h"
@@ -89,9 +90,7 @@ absl::Status Server::Init() {
   absl::Status status = CheckOptions();
   if (!status.ok()) return status;
   if (!options_.credentials.api_key_file.empty()) {
-    auto keys = ApiKeys::Read(options_.credentials.api_key_file);
-    if (!keys.ok()) return keys.status();
-    keys_ = *std::move(keys);
+    S2P_ASSIGN_OR_RETURN(keys_, ApiKeys::Read(options_.credentials.api_key_file));
   }
   status = OpenJobs();
   if (status.ok()) status = StartGrpc();
@@ -119,18 +118,15 @@ absl::Status Server::CheckOptions() const {
 }
 
 absl::Status Server::OpenJobs() {
-  auto store = JobStore::Open(options_.state_dir);
-  if (!store.ok()) return store.status();
-  store_ = *std::move(store);
+  S2P_ASSIGN_OR_RETURN(store_, JobStore::Open(options_.state_dir));
   JobSchedulerOptions scheduler_options;
   scheduler_options.max_running = options_.max_running;
   scheduler_options.retry_pause = options_.retry_pause;
   scheduler_options.reporter.on_event = [this] {
     if (WatchJobCalls* watches = wakes_) watches->Wake();
   };
-  auto scheduler = JobScheduler::Create(scheduler_options, store_.get(), runner_, &metrics_);
-  if (!scheduler.ok()) return scheduler.status();
-  scheduler_ = *std::move(scheduler);
+  S2P_ASSIGN_OR_RETURN(scheduler_,
+                       JobScheduler::Create(scheduler_options, store_.get(), runner_, &metrics_));
   WatchJobOptions watch_options;
   watch_options.heartbeat = options_.heartbeat;
   watch_options.max_watchers = static_cast<size_t>(options_.max_watchers);
@@ -143,10 +139,9 @@ absl::Status Server::OpenJobs() {
 }
 
 absl::Status Server::StartGrpc() {
-  auto address = ParseListenAddress(options_.listen);
-  if (!address.ok()) return address.status();
-  const auto credentials = MakeServerCredentials(options_.listen, options_.credentials);
-  if (!credentials.ok()) return credentials.status();
+  S2P_ASSIGN_OR_RETURN(auto address, ParseListenAddress(options_.listen));
+  S2P_ASSIGN_OR_RETURN(const auto credentials,
+                       MakeServerCredentials(options_.listen, options_.credentials));
   TrainingServiceContext context;
   context.keys = keys_ ? &*keys_ : nullptr;
   context.store = store_.get();
@@ -164,7 +159,7 @@ absl::Status Server::StartGrpc() {
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kShortestPingIntervalMs);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
-  builder.AddListeningPort(address->ToString(), *credentials, &port);
+  builder.AddListeningPort(address.ToString(), credentials, &port);
   builder.RegisterService(service_.get());
   builder.RegisterService(&health_);
   AnswerUnreadableRequests({v1::TrainingService::service_full_name()}, &builder);
@@ -174,8 +169,8 @@ absl::Status Server::StartGrpc() {
         "--listen ", options_.listen,
         ": cannot listen there; is another trainer running? Choose another address or port"));
   }
-  address->port = static_cast<uint16_t>(port);
-  address_ = address->ToString();
+  address.port = static_cast<uint16_t>(port);
+  address_ = address.ToString();
   return absl::OkStatus();
 }
 
@@ -188,9 +183,7 @@ absl::Status Server::StartHttp() {
     return metrics_.Text();
   };
   http_options.ready = [this] { return ready(); };
-  auto http = HttpEndpoint::Start(std::move(http_options));
-  if (!http.ok()) return http.status();
-  http_ = *std::move(http);
+  S2P_ASSIGN_OR_RETURN(http_, HttpEndpoint::Start(std::move(http_options)));
   return absl::OkStatus();
 }
 
@@ -225,7 +218,7 @@ void Server::Shutdown(absl::Duration drain) {
 absl::StatusOr<std::unique_ptr<TrainerServer>> TrainerServer::Start(
     const TrainerServerOptions& options, JobRunner* runner) {
   auto server = std::make_unique<Server>(options, runner);
-  if (absl::Status status = server->Init(); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(server->Init());
   return std::unique_ptr<TrainerServer>(std::move(server));
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "daemon/credentials.h"
 #include "daemon/grpc_status.h"
 
@@ -90,10 +91,9 @@ grpc::ServerUnaryReactor* TrainingServiceImpl::ListJobs(grpc::CallbackServerCont
       return absl::InvalidArgumentError(
           absl::StrCat("page_size: ", page_size, " is not in 1 to ", kMaxPageSize));
     }
-    auto page = trainer_.store->List(page_size, request->page_token());
-    if (!page.ok()) return page.status();
-    for (v1::Job& job : page->jobs) *response->add_jobs() = std::move(job);
-    response->set_next_page_token(page->next_page_token);
+    S2P_ASSIGN_OR_RETURN(auto page, trainer_.store->List(page_size, request->page_token()));
+    for (v1::Job& job : page.jobs) *response->add_jobs() = std::move(job);
+    response->set_next_page_token(page.next_page_token);
     return absl::OkStatus();
   });
 }

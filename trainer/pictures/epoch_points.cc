@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/status_macros.h"
 #include "model/file.h"
 #include "trainer/pictures/learning_curve.h"
 
@@ -34,9 +35,8 @@ EpochPoint EpochPointOf(const v1::TrainingProgress& progress) {
 }
 
 absl::StatusOr<std::vector<EpochPoint>> ReadEpochPoints(const std::string& path) {
-  const auto text = ReadWholeFile(path, kMaxLogBytes);
-  if (!text.ok()) return text.status();
-  std::vector<absl::string_view> lines = absl::StrSplit(*text, '\n');
+  S2P_ASSIGN_OR_RETURN(const auto text, ReadWholeFile(path, kMaxLogBytes));
+  std::vector<absl::string_view> lines = absl::StrSplit(text, '\n');
   lines.pop_back();  // What follows the last line's end: nothing, or a torn line.
   google::protobuf::util::JsonParseOptions options;
   options.ignore_unknown_fields = true;

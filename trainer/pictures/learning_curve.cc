@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/status_macros.h"
 #include "trainer/pictures/chart_axis.h"
 
 namespace s2p {
@@ -354,17 +355,15 @@ bool UsesLogScale(const std::vector<EpochPoint>& points) { return IsLogarithmic(
 
 absl::StatusOr<Image> DrawLearningCurve(const std::vector<EpochPoint>& points,
                                         const std::string& title) {
-  auto canvas = Canvas::Create(kLearningCurveWidth, kLearningCurveHeight);
-  if (!canvas.ok()) return canvas.status();
-  CurveDrawing(points, *canvas).DrawAll(title);
-  return canvas->Finish();
+  S2P_ASSIGN_OR_RETURN(auto canvas, Canvas::Create(kLearningCurveWidth, kLearningCurveHeight));
+  CurveDrawing(points, canvas).DrawAll(title);
+  return canvas.Finish();
 }
 
 absl::Status WriteLearningCurve(const std::vector<EpochPoint>& points, const std::string& title,
                                 const std::string& path) {
-  const auto picture = DrawLearningCurve(points, title);
-  if (!picture.ok()) return picture.status();
-  return WritePicture(*picture, path);
+  S2P_ASSIGN_OR_RETURN(const auto picture, DrawLearningCurve(points, title));
+  return WritePicture(picture, path);
 }
 
 }  // namespace s2p

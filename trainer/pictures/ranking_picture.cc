@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 
 namespace s2p {
@@ -152,17 +153,17 @@ absl::StatusOr<Image> DrawRankingPicture(const std::vector<RankedQuery>& queries
   const double height =
       kHeaderHeight +
       (queries.empty() ? kEmptyHeight : row_height * static_cast<double>(queries.size()));
-  auto canvas = Canvas::Create(static_cast<int>(Width()), static_cast<int>(height));
-  if (!canvas.ok()) return canvas.status();
-  DrawHeader(title, *canvas);
+  S2P_ASSIGN_OR_RETURN(auto canvas,
+                       Canvas::Create(static_cast<int>(Width()), static_cast<int>(height)));
+  DrawHeader(title, canvas);
   if (queries.empty()) {
-    canvas->DrawText("no query", {Width() / 2, kHeaderHeight + kEmptyHeight / 2}, kRankSize,
-                     kGreyInk, TextAlign::kCenter);
+    canvas.DrawText("no query", {Width() / 2, kHeaderHeight + kEmptyHeight / 2}, kRankSize,
+                    kGreyInk, TextAlign::kCenter);
   }
   for (size_t i = 0; i < queries.size(); ++i) {
-    DrawRow(queries[i], kHeaderHeight + row_height * static_cast<double>(i), cell_height, *canvas);
+    DrawRow(queries[i], kHeaderHeight + row_height * static_cast<double>(i), cell_height, canvas);
   }
-  return canvas->Finish();
+  return canvas.Finish();
 }
 
 absl::Status WriteRankingPicture(const std::vector<RankedQuery>& queries, const std::string& title,

@@ -1,4 +1,5 @@
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/checkpoint.h"
 #include "model/checkpoint_store.h"
 #include "model/safetensors.h"
@@ -8,23 +9,19 @@
 namespace s2p {
 
 absl::Status RunImportCheckpoint(const ImportCheckpointOptions& options, std::ostream& out) {
-  const auto spec = ReleaseSpec(options.preset);
-  if (!spec.ok()) return spec.status();
-  const auto weights = ReadSafetensors(options.in);
-  if (!weights.ok()) return weights.status();
-  const auto digest = Sha256OfFile(options.in);
-  if (!digest.ok()) return digest.status();
-  auto model = ModelOfRelease(*weights, *spec, options.attributes);
+  S2P_ASSIGN_OR_RETURN(const auto spec, ReleaseSpec(options.preset));
+  S2P_ASSIGN_OR_RETURN(const auto weights, ReadSafetensors(options.in));
+  S2P_ASSIGN_OR_RETURN(const auto digest, Sha256OfFile(options.in));
+  auto model = ModelOfRelease(weights, spec, options.attributes);
   if (!model.ok()) {
     return absl::Status(model.status().code(),
                         absl::StrCat(options.in, ": ", model.status().message()));
   }
-  model->manifest.mutable_provenance()->set_job_id(absl::StrCat("import-", digest->substr(0, 12)));
+  model->manifest.mutable_provenance()->set_job_id(absl::StrCat("import-", digest.substr(0, 12)));
   const CheckpointStore store(options.checkpoint_root);
-  const auto version = store.Publish(model->manifest, model->weights);
-  if (!version.ok()) return version.status();
-  out << options.in << ": as " << spec->preset() << " with " << model->manifest.attributes_size()
-      << " attributes, published as version " << *version << " in " << store.DirectoryOf(*version)
+  S2P_ASSIGN_OR_RETURN(const auto version, store.Publish(model->manifest, model->weights));
+  out << options.in << ": as " << spec.preset() << " with " << model->manifest.attributes_size()
+      << " attributes, published as version " << version << " in " << store.DirectoryOf(version)
       << '\n';
   return absl::OkStatus();
 }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/status_macros.h"
 #include "model/file.h"
 #include "trainer/evaluation/cross_validation.h"
 #include "trainer/evaluation/evaluator.h"
@@ -30,20 +31,18 @@ absl::StatusOr<std::vector<v1::TrainingSpec>> Splits(const CrossValidateOptions&
   }
   std::vector<v1::TrainingSpec> splits;
   for (const std::string& target : options.targets) {
-    auto spec = SpecOf(options.spec);
-    if (!spec.ok()) return spec.status();
-    spec->set_target_dataset(target);
-    splits.push_back(*std::move(spec));
+    S2P_ASSIGN_OR_RETURN(auto spec, SpecOf(options.spec));
+    spec.set_target_dataset(target);
+    splits.push_back(std::move(spec));
   }
   for (int fold = 0; fold < options.folds; ++fold) {
-    auto spec = SpecOf(options.spec);
-    if (!spec.ok()) return spec.status();
-    spec->mutable_validation()->set_folds(static_cast<uint32_t>(options.folds));
-    spec->mutable_validation()->set_fold(static_cast<uint32_t>(fold));
-    splits.push_back(*std::move(spec));
+    S2P_ASSIGN_OR_RETURN(auto spec, SpecOf(options.spec));
+    spec.mutable_validation()->set_folds(static_cast<uint32_t>(options.folds));
+    spec.mutable_validation()->set_fold(static_cast<uint32_t>(fold));
+    splits.push_back(std::move(spec));
   }
   for (const v1::TrainingSpec& spec : splits) {
-    if (absl::Status status = ValidateSpec(spec); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(ValidateSpec(spec));
   }
   return splits;
 }
@@ -52,10 +51,9 @@ using Evaluations = std::vector<v1::Evaluation>;
 
 // What a finished split's file says; NotFound if it is not finished.
 absl::StatusOr<Evaluations> ReadResult(const std::string& path) {
-  const auto text = ReadWholeFile(path, kMaxResultBytes);
-  if (!text.ok()) return text.status();
+  S2P_ASSIGN_OR_RETURN(const auto text, ReadWholeFile(path, kMaxResultBytes));
   v1::Job result;
-  if (!google::protobuf::util::JsonStringToMessage(*text, &result).ok()) {
+  if (!google::protobuf::util::JsonStringToMessage(text, &result).ok()) {
     return absl::DataLossError(absl::StrCat(path, ": is damaged; remove it to train again"));
   }
   return Evaluations(result.evaluations().begin(), result.evaluations().end());
@@ -86,26 +84,24 @@ absl::StatusOr<Evaluations> Train(const v1::TrainingSpec& spec, const std::strin
     display.Loading(what, done, total);
   };
   trainer_options.on_progress = [&](const v1::TrainingProgress& p) { display.Update(p); };
-  auto trainer = IhdaTrainer::Create(spec, trainer_options);
-  if (!trainer.ok()) return trainer.status();
-  if (absl::Status status = (*trainer)->Run(); !status.ok()) return status;
-  return (*trainer)->EvaluateAll();
+  S2P_ASSIGN_OR_RETURN(auto trainer, IhdaTrainer::Create(spec, trainer_options));
+  S2P_RETURN_IF_ERROR(trainer->Run());
+  return trainer->EvaluateAll();
 }
 
 absl::StatusOr<Evaluations> Measure(const v1::TrainingSpec& spec,
                                     const CrossValidateOptions& options,
                                     const std::function<bool()>& stop, TrainingDisplay& display) {
-  const auto digest = RunDigest(spec);
-  if (!digest.ok()) return digest.status();
-  const auto folder = JobFolder(options.state_dir, absl::StrCat("run-", digest->substr(0, 12)));
-  if (!folder.ok()) return folder.status();
-  if (folder->empty()) return Train(spec, "", options, stop, display);
-  const std::string result_file = *folder + "/evaluations.json";
+  S2P_ASSIGN_OR_RETURN(const auto digest, RunDigest(spec));
+  S2P_ASSIGN_OR_RETURN(const auto folder,
+                       JobFolder(options.state_dir, absl::StrCat("run-", digest.substr(0, 12))));
+  if (folder.empty()) return Train(spec, "", options, stop, display);
+  const std::string result_file = folder + "/evaluations.json";
   auto evaluations = ReadResult(result_file);
   if (!absl::IsNotFound(evaluations.status())) return evaluations;
-  evaluations = Train(spec, *folder + "/resume", options, stop, display);
+  evaluations = Train(spec, folder + "/resume", options, stop, display);
   if (!evaluations.ok()) return evaluations;
-  if (absl::Status status = WriteResult(result_file, *evaluations); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(WriteResult(result_file, *evaluations));
   return evaluations;
 }
 
@@ -123,28 +119,26 @@ absl::StatusOr<v1::Evaluation> Find(const Evaluations& evaluations, const std::s
 
 absl::Status RunCrossValidate(const CrossValidateOptions& options,
                               const std::function<bool()>& stop, bool terminal, std::ostream& out) {
-  const auto splits = Splits(options);
-  if (!splits.ok()) return splits.status();
+  S2P_ASSIGN_OR_RETURN(const auto splits, Splits(options));
   const std::string held_back = options.folds > 0 ? "train-validation" : "test";
   const char* const names[] = {kSketchToPhoto, kPhotoToSketch};
   std::vector<DirectionResult> directions(2);
-  for (size_t i = 0; i < splits->size(); ++i) {
+  for (size_t i = 0; i < splits.size(); ++i) {
     TrainingDisplay display(&out, terminal && !options.json);
-    const auto evaluations = Measure((*splits)[i], options, stop, display);
+    const auto evaluations = Measure(splits[i], options, stop, display);
     if (!evaluations.ok()) {
       return absl::Status(evaluations.status().code(),
-                          absl::StrCat("split ", i + 1, " of ", splits->size(), ": ",
+                          absl::StrCat("split ", i + 1, " of ", splits.size(), ": ",
                                        evaluations.status().message()));
     }
     for (size_t d = 0; d < 2; ++d) {
-      const auto evaluation = Find(*evaluations, held_back, names[d]);
-      if (!evaluation.ok()) return evaluation.status();
-      directions[d].splits.push_back(*evaluation);
+      S2P_ASSIGN_OR_RETURN(const auto evaluation, Find(*evaluations, held_back, names[d]));
+      directions[d].splits.push_back(evaluation);
     }
     if (options.json) continue;
     const v1::Evaluation& measured = directions[0].splits.back();
     out << absl::StrFormat("split %d of %d: %d queries, rank-1 %.1f %%, mAP %.1f %%\n", i + 1,
-                           splits->size(), measured.queries(), 100 * measured.rank1(),
+                           splits.size(), measured.queries(), 100 * measured.rank1(),
                            100 * measured.mean_average_precision())
         << std::flush;
   }

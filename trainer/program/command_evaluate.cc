@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/status_macros.h"
 #include "model/checkpoint.h"
 #include "trainer/data/data_set.h"
 #include "trainer/evaluation/checkpoint_evaluation.h"
@@ -32,36 +33,30 @@ bool HasBothModalities(const std::vector<DataSetImage>& images) {
 
 absl::StatusOr<Measured> MeasureCheckpoint(const EvaluateOptions& options,
                                            const DataSet& data_set) {
-  const auto images = ImagesOfSplit(data_set, options.split);
-  if (!images.ok()) return images.status();
-  const auto checkpoint = ReadCheckpoint(options.checkpoint);
-  if (!checkpoint.ok()) return checkpoint.status();
-  const auto network = LoadNetworks(*checkpoint, {options.device, options.threads});
-  if (!network.ok()) return network.status();
+  S2P_ASSIGN_OR_RETURN(const auto images, ImagesOfSplit(data_set, options.split));
+  S2P_ASSIGN_OR_RETURN(const auto checkpoint, ReadCheckpoint(options.checkpoint));
+  S2P_ASSIGN_OR_RETURN(const auto network,
+                       LoadNetworks(checkpoint, {options.device, options.threads}));
   Measured measured;
-  const bool searchable = HasBothModalities(*images);
+  const bool searchable = HasBothModalities(images);
   if (options.details || !searchable) {
-    auto attributes =
-        MeasureAttributes(**network, checkpoint->manifest, data_set, *images, options.threads);
-    if (!attributes.ok()) return attributes.status();
-    measured.attributes = *std::move(attributes);
+    S2P_ASSIGN_OR_RETURN(measured.attributes, MeasureAttributes(*network, checkpoint.manifest,
+                                                                data_set, images, options.threads));
   }
   if (!searchable && !measured.attributes.empty()) return measured;
-  const auto set = LoadEvaluationSet(data_set, *images, checkpoint->manifest, options.threads);
-  if (!set.ok()) return set.status();
-  auto result = Evaluate(**network, *set, options.direction);
-  if (!result.ok()) return result.status();
-  measured.retrieval = *std::move(result);
+  S2P_ASSIGN_OR_RETURN(const auto set,
+                       LoadEvaluationSet(data_set, images, checkpoint.manifest, options.threads));
+  S2P_ASSIGN_OR_RETURN(measured.retrieval, Evaluate(*network, set, options.direction));
   return measured;
 }
 
 absl::StatusOr<Measured> Measure(const EvaluateOptions& options, const DataSet& data_set) {
   if (options.baseline.empty()) return MeasureCheckpoint(options, data_set);
-  auto evaluation = EvaluateEdgeCorrelation(data_set, options.split, options.direction);
-  if (!evaluation.ok()) return evaluation.status();
+  S2P_ASSIGN_OR_RETURN(auto evaluation,
+                       EvaluateEdgeCorrelation(data_set, options.split, options.direction));
   Measured measured;
   measured.retrieval.emplace();
-  measured.retrieval->evaluation = *std::move(evaluation);
+  measured.retrieval->evaluation = std::move(evaluation);
   return measured;
 }
 
@@ -78,15 +73,12 @@ absl::Status WritePictureOf(const EvaluationResult& result, const EvaluateOption
   for (const size_t q : ChooseRows(result.first_match_rank, result.margin,
                                    static_cast<size_t>(options.rows), order)) {
     RankedQuery row;
-    auto query = read(result.query_paths[q]);
-    if (!query.ok()) return query.status();
-    row.query = *std::move(query);
+    S2P_ASSIGN_OR_RETURN(row.query, read(result.query_paths[q]));
     row.true_rank = result.first_match_rank[q];
     row.caption = result.query_identities[q];
     for (const int match : result.top[q]) {
-      auto image = read(result.gallery_paths[match]);
-      if (!image.ok()) return image.status();
-      row.top.push_back(*std::move(image));
+      S2P_ASSIGN_OR_RETURN(auto image, read(result.gallery_paths[match]));
+      row.top.push_back(std::move(image));
       row.hit.push_back(result.gallery_identities[match] == result.query_identities[q]);
     }
     rows.push_back(std::move(row));
@@ -108,9 +100,8 @@ absl::Status RunEvaluate(const EvaluateOptions& options, std::ostream& out) {
   if (!options.baseline.empty() && (options.details || !options.picture.empty())) {
     return absl::InvalidArgumentError("--details and --picture are for checkpoints");
   }
-  const auto data_set = DataSet::Open(options.dataset);
-  if (!data_set.ok()) return data_set.status();
-  auto measured = Measure(options, *data_set);
+  S2P_ASSIGN_OR_RETURN(const auto data_set, DataSet::Open(options.dataset));
+  auto measured = Measure(options, data_set);
   if (!measured.ok()) return measured.status();
   if (measured->retrieval) measured->retrieval->evaluation.set_split(options.split);
   if (options.json) {
@@ -123,7 +114,7 @@ absl::Status RunEvaluate(const EvaluateOptions& options, std::ostream& out) {
   if (!measured->retrieval) {
     return absl::InvalidArgumentError("--picture: the split has no sketch to search with");
   }
-  return WritePictureOf(*measured->retrieval, options, *data_set);
+  return WritePictureOf(*measured->retrieval, options, data_set);
 }
 
 }  // namespace s2p

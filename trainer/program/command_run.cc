@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "daemon/folder_lock.h"
 #include "model/checkpoint_store.h"
 #include "model/file.h"
@@ -42,20 +43,17 @@ absl::Status WriteSpec(const v1::TrainingSpec& spec, const std::string& folder) 
 
 absl::Status Finish(IhdaTrainer& trainer, const v1::TrainingSpec& spec, const std::string& job_id,
                     const std::string& checkpoint_root, std::ostream& out) {
-  const auto evaluations = trainer.EvaluateAll();
-  if (!evaluations.ok()) return evaluations.status();
-  if (!evaluations->empty()) out << EvaluationTable(*evaluations);
-  const auto model = trainer.Model(*evaluations, job_id);
-  if (!model.ok()) return model.status();
+  S2P_ASSIGN_OR_RETURN(const auto evaluations, trainer.EvaluateAll());
+  if (!evaluations.empty()) out << EvaluationTable(evaluations);
+  S2P_ASSIGN_OR_RETURN(const auto model, trainer.Model(evaluations, job_id));
   if (checkpoint_root.empty()) {
     out << "not published: no --checkpoint-root\n";
     return absl::OkStatus();
   }
   const CheckpointStore store(checkpoint_root);
-  const auto outcome = PublishModel(spec, *model, store);
-  if (!outcome.ok()) return outcome.status();
-  out << outcome->reason;
-  if (outcome->version != 0) out << " in " << store.DirectoryOf(outcome->version);
+  S2P_ASSIGN_OR_RETURN(const auto outcome, PublishModel(spec, model, store));
+  out << outcome.reason;
+  if (outcome.version != 0) out << " in " << store.DirectoryOf(outcome.version);
   out << '\n';
   return absl::OkStatus();
 }
@@ -90,21 +88,16 @@ absl::Status CheckCanPublish(const std::string& checkpoint_root) {
 
 absl::Status RunTraining(const RunOptions& options, const std::function<bool()>& stop,
                          bool terminal, std::ostream& out) {
-  const auto spec = SpecOf(options.spec);
-  if (!spec.ok()) return spec.status();
-  if (absl::Status status = ValidateSpec(*spec); !status.ok()) return status;
-  if (absl::Status status = CheckCanPublish(options.checkpoint_root); !status.ok()) return status;
-  const auto digest = RunDigest(*spec);
-  if (!digest.ok()) return digest.status();
-  const std::string job_id = absl::StrCat("run-", digest->substr(0, 12));
-  const auto folder = JobFolder(options.state_dir, job_id);
-  if (!folder.ok()) return folder.status();
+  S2P_ASSIGN_OR_RETURN(const auto spec, SpecOf(options.spec));
+  S2P_RETURN_IF_ERROR(ValidateSpec(spec));
+  S2P_RETURN_IF_ERROR(CheckCanPublish(options.checkpoint_root));
+  S2P_ASSIGN_OR_RETURN(const auto digest, RunDigest(spec));
+  const std::string job_id = absl::StrCat("run-", digest.substr(0, 12));
+  S2P_ASSIGN_OR_RETURN(const auto folder, JobFolder(options.state_dir, job_id));
 
   std::unique_ptr<FolderLock> lock;
-  if (!folder->empty()) {
-    auto locked = FolderLock::Acquire(*folder);
-    if (!locked.ok()) return locked.status();
-    lock = *std::move(locked);
+  if (!folder.empty()) {
+    S2P_ASSIGN_OR_RETURN(lock, FolderLock::Acquire(folder));
   }
 
   TrainingDisplay display(&out, terminal);
@@ -113,31 +106,30 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
   trainer_options.checkpoint_root = options.checkpoint_root;
   trainer_options.threads = options.threads;
   trainer_options.stop = stop;
-  if (!folder->empty()) {
-    if (absl::Status status = WriteSpec(*spec, *folder); !status.ok()) return status;
-    trainer_options.state_file = *folder + "/resume";
-    log = std::make_unique<EpochLog>(*folder);
+  if (!folder.empty()) {
+    S2P_RETURN_IF_ERROR(WriteSpec(spec, folder));
+    trainer_options.state_file = folder + "/resume";
+    log = std::make_unique<EpochLog>(folder);
   }
   ShowOn(display, log.get(), out, trainer_options);
 
   const absl::Time begin = absl::Now();
-  auto trainer = IhdaTrainer::Create(*spec, trainer_options);
-  if (!trainer.ok()) return trainer.status();
-  if ((*trainer)->resumed()) out << "goes on where it was interrupted\n";
-  absl::Status status = (*trainer)->Run();
-  if (absl::IsCancelled(status) && !folder->empty()) {
+  S2P_ASSIGN_OR_RETURN(auto trainer, IhdaTrainer::Create(spec, trainer_options));
+  if (trainer->resumed()) out << "goes on where it was interrupted\n";
+  absl::Status status = trainer->Run();
+  if (absl::IsCancelled(status) && !folder.empty()) {
     return absl::CancelledError(
-        absl::StrCat(status.message(), " in ", *folder, "; run the same command again to go on"));
+        absl::StrCat(status.message(), " in ", folder, "; run the same command again to go on"));
   }
   if (!status.ok()) return status;
   out << absl::StrFormat("trained in %s\n",
                          absl::FormatDuration(absl::Trunc(absl::Now() - begin, absl::Seconds(1))));
-  if (!folder->empty()) {
-    const std::string curve = DrawEpochLog(*folder, spec->name().empty() ? job_id : spec->name());
+  if (!folder.empty()) {
+    const std::string curve = DrawEpochLog(folder, spec.name().empty() ? job_id : spec.name());
     if (!curve.empty()) out << "learning curve: " << curve << '\n';
   }
-  status = Finish(**trainer, *spec, job_id, options.checkpoint_root, out);
-  if (status.ok()) (*trainer)->ForgetState();
+  status = Finish(*trainer, spec, job_id, options.checkpoint_root, out);
+  if (status.ok()) trainer->ForgetState();
   return status;
 }
 

@@ -1,3 +1,4 @@
+#include "base/status_macros.h"
 #include "trainer/ihda/attribute_selection.h"
 #include "trainer/program/command_spec.h"
 #include "trainer/program/commands.h"
@@ -9,9 +10,8 @@ namespace s2p {
 absl::Status RunSelectAttributes(const SelectAttributesOptions& options,
                                  const std::function<bool()>& stop, bool terminal,
                                  std::ostream& out) {
-  const auto spec = SpecOf(options.spec);
-  if (!spec.ok()) return spec.status();
-  if (absl::Status status = ValidateSpec(*spec); !status.ok()) return status;
+  S2P_ASSIGN_OR_RETURN(const auto spec, SpecOf(options.spec));
+  S2P_RETURN_IF_ERROR(ValidateSpec(spec));
   TrainingDisplay display(&out, terminal && !options.json);
   AttributeSelectionOptions selection;
   selection.work_dir = options.work_dir;
@@ -21,9 +21,8 @@ absl::Status RunSelectAttributes(const SelectAttributesOptions& options,
   selection.on_progress = [&](const std::string&, const v1::TrainingProgress& progress) {
     display.Update(progress);
   };
-  const auto selected = SelectAttributes(*spec, selection);
-  if (!selected.ok()) return selected.status();
-  out << (options.json ? AttributeSelectionJson(*selected) : AttributeSelectionTable(*selected));
+  S2P_ASSIGN_OR_RETURN(const auto selected, SelectAttributes(spec, selection));
+  out << (options.json ? AttributeSelectionJson(selected) : AttributeSelectionTable(selected));
   return absl::OkStatus();
 }
 

@@ -1,4 +1,5 @@
 
+#include "base/status_macros.h"
 #include "daemon/address_file.h"
 #include "daemon/health_check.h"
 #include "daemon/log.h"
@@ -11,20 +12,17 @@ namespace s2p {
 
 absl::Status RunServe(const ServeOptions& options) {
   if (options.health) return CheckHealth(options.server.http);
-  if (absl::Status status = ConfigureLog(options.log); !status.ok()) return status;
-  auto shutdown = Shutdown::Install();
-  if (!shutdown.ok()) return shutdown.status();
-  auto runner = IhdaJobRunner::Create(options.runner);
-  if (!runner.ok()) return runner.status();
-  auto server = TrainerServer::Start(options.server, runner->get());
-  if (!server.ok()) return server.status();
-  absl::Status status = WriteAddress(options.address_file, (*server)->address());
-  if (status.ok()) status = WriteAddress(options.http_address_file, (*server)->http_address());
+  S2P_RETURN_IF_ERROR(ConfigureLog(options.log));
+  S2P_ASSIGN_OR_RETURN(auto shutdown, Shutdown::Install());
+  S2P_ASSIGN_OR_RETURN(auto runner, IhdaJobRunner::Create(options.runner));
+  S2P_ASSIGN_OR_RETURN(auto server, TrainerServer::Start(options.server, runner.get()));
+  absl::Status status = WriteAddress(options.address_file, server->address());
+  if (status.ok()) status = WriteAddress(options.http_address_file, server->http_address());
   if (!status.ok()) return status;
-  LogInfo("listening", {{"grpc", (*server)->address()}, {"http", (*server)->http_address()}});
-  (*shutdown)->Wait();
+  LogInfo("listening", {{"grpc", server->address()}, {"http", server->http_address()}});
+  shutdown->Wait();
   LogInfo("draining", {{"at_most", options.drain}});
-  (*server)->Shutdown(options.drain);
+  server->Shutdown(options.drain);
   LogInfo("ended");
   return absl::OkStatus();
 }

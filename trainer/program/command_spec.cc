@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/message_text.h"
+#include "base/status_macros.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {
@@ -12,9 +13,7 @@ namespace s2p {
 absl::StatusOr<v1::TrainingSpec> SpecOf(const SpecOptions& options) {
   v1::TrainingSpec spec;
   if (!options.file.empty()) {
-    auto read = ReadSpec(options.file);
-    if (!read.ok()) return read.status();
-    spec = *std::move(read);
+    S2P_ASSIGN_OR_RETURN(spec, ReadSpec(options.file));
   }
   if (!options.preset.empty()) spec.set_preset(options.preset);
   for (const std::string& assignment : options.set) {

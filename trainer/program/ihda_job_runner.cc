@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/status_macros.h"
 #include "daemon/freed_memory.h"
 #include "daemon/log.h"
 #include "model/encoder.h"
@@ -49,18 +50,17 @@ absl::StatusOr<std::unique_ptr<IhdaJobRunner>> IhdaJobRunner::Create(
     return FileError(errno, options.checkpoint_root, "models cannot be published here");
   }
   if (!options.device.empty()) {
-    if (absl::Status status = CheckDevice(options.device); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(CheckDevice(options.device));
   }
   return std::unique_ptr<IhdaJobRunner>(new IhdaJobRunner(options));
 }
 
 absl::StatusOr<v1::TrainingSpec> IhdaJobRunner::Check(const v1::TrainingSpec& spec) {
-  auto resolved = ResolveSpec(spec);
-  if (!resolved.ok()) return resolved.status();
-  if (!options_.device.empty()) resolved->set_device(options_.device);
-  std::vector<std::string> errors = SpecErrors(*resolved);
-  ConfinePaths(options_.data_root, *resolved, errors);
-  for (std::string& error : RunErrors(*resolved, store_)) {
+  S2P_ASSIGN_OR_RETURN(auto resolved, ResolveSpec(spec));
+  if (!options_.device.empty()) resolved.set_device(options_.device);
+  std::vector<std::string> errors = SpecErrors(resolved);
+  ConfinePaths(options_.data_root, resolved, errors);
+  for (std::string& error : RunErrors(resolved, store_)) {
     // A field that is wrong by itself is named once.
     const std::string field = error.substr(0, error.find(':') + 1);
     const bool named = std::any_of(errors.begin(), errors.end(), [&](const std::string& other) {
@@ -98,9 +98,8 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::Run(const v1::Job& job, const std::str
 absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
                                                           const std::string& folder,
                                                           const JobCallbacks& callbacks) {
-  auto trained = Train(job, folder, callbacks);
-  if (!trained.ok()) return trained.status();
-  return Publish(job, folder, callbacks, **trained);
+  S2P_ASSIGN_OR_RETURN(auto trained, Train(job, folder, callbacks));
+  return Publish(job, folder, callbacks, *trained);
 }
 
 absl::StatusOr<std::unique_ptr<IhdaTrainer>> IhdaJobRunner::Train(const v1::Job& job,
@@ -124,7 +123,7 @@ absl::StatusOr<std::unique_ptr<IhdaTrainer>> IhdaJobRunner::Train(const v1::Job&
   auto trainer = IhdaTrainer::Create(job.resolved_spec(), options);
   if (!trainer.ok()) return OfMemory(trainer.status());
   if ((*trainer)->resumed()) callbacks.on_message("goes on where it was interrupted");
-  if (absl::Status status = (*trainer)->Run(); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR((*trainer)->Run());
   if (callbacks.stop()) return absl::CancelledError("stopped before it was evaluated");
   return trainer;
 }
@@ -140,11 +139,10 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::Publish(const v1::Job& job, const std:
   const auto model = trainer.Model(outcome.evaluations, job.job_id());
   if (!model.ok()) return OfMemory(model.status());
   callbacks.on_message("publishing");
-  const auto result = PublishModel(job.resolved_spec(), *model, store_);
-  if (!result.ok()) return result.status();
-  outcome.published_version = result->version;
-  outcome.reason = result->reason;
-  if (result->version != 0 && options_.keep_last > 0) {
+  S2P_ASSIGN_OR_RETURN(const auto result, PublishModel(job.resolved_spec(), *model, store_));
+  outcome.published_version = result.version;
+  outcome.reason = result.reason;
+  if (result.version != 0 && options_.keep_last > 0) {
     const absl::Status pruned = store_.Prune(options_.keep_last, callbacks.needed_versions());
     if (!pruned.ok()) callbacks.on_message(absl::StrCat("not pruned: ", pruned.message()));
   }

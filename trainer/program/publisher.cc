@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/status_macros.h"
 #include "trainer/data/data_set.h"
 #include "trainer/evaluation/checkpoint_evaluation.h"
 #include "trainer/evaluation/evaluator.h"
@@ -29,32 +30,29 @@ absl::StatusOr<double> ValidationMetric(const TrainedModel& model, const std::st
 // The newest version and its metric on the same identities; NotFound if there is none.
 absl::StatusOr<v1::Comparison> NewestVersion(const v1::TrainingSpec& resolved,
                                              const CheckpointStore& store) {
-  const auto newest = store.NewestVersion();
-  if (!newest.ok()) return newest.status();
-  const auto checkpoint = store.Read(*newest);
-  if (!checkpoint.ok()) return checkpoint.status();
-  const auto target = DataSet::Open(resolved.target_dataset(), ImageFiles::kMayBeMissing);
-  if (!target.ok()) return target.status();
+  S2P_ASSIGN_OR_RETURN(const auto newest, store.NewestVersion());
+  S2P_ASSIGN_OR_RETURN(const auto checkpoint, store.Read(newest));
+  S2P_ASSIGN_OR_RETURN(const auto target,
+                       DataSet::Open(resolved.target_dataset(), ImageFiles::kMayBeMissing));
   std::vector<DataSetImage> images;
-  for (const DataSetImage& image : target->images()) {
+  for (const DataSetImage& image : target.images()) {
     if (IsHeldBack(image, resolved.validation())) images.push_back(image);
   }
-  const auto result = EvaluateCheckpoint(*checkpoint, *target, images, kSketchToPhoto,
-                                         {resolved.device(), 0, resolved.max_unreadable()});
-  if (!result.ok()) return result.status();
+  S2P_ASSIGN_OR_RETURN(const auto result,
+                       EvaluateCheckpoint(checkpoint, target, images, kSketchToPhoto,
+                                          {resolved.device(), 0, resolved.max_unreadable()}));
   v1::Comparison comparison;
   comparison.set_metric(resolved.publish().metric());
-  comparison.set_published_version(*newest);
-  comparison.set_published(Metric(result->evaluation, resolved.publish().metric()));
+  comparison.set_published_version(newest);
+  comparison.set_published(Metric(result.evaluation, resolved.publish().metric()));
   return comparison;
 }
 
 absl::StatusOr<PublishOutcome> Publish(const v1::CheckpointManifest& manifest,
                                        const TensorMap& weights, const CheckpointStore& store,
                                        const std::string& why) {
-  const auto version = store.Publish(manifest, weights);
-  if (!version.ok()) return version.status();
-  return PublishOutcome{*version, absl::StrCat("published as version ", *version, why)};
+  S2P_ASSIGN_OR_RETURN(const auto version, store.Publish(manifest, weights));
+  return PublishOutcome{version, absl::StrCat("published as version ", version, why)};
 }
 
 }  // namespace
@@ -70,19 +68,18 @@ absl::StatusOr<PublishOutcome> PublishModel(const v1::TrainingSpec& resolved,
   if (publish.policy() != PublishSpec::POLICY_IF_BETTER) {
     return Publish(model.manifest, model.weights, store, "");
   }
-  const auto candidate = ValidationMetric(model, publish.metric());
-  if (!candidate.ok()) return candidate.status();
+  S2P_ASSIGN_OR_RETURN(const auto candidate, ValidationMetric(model, publish.metric()));
   auto comparison = NewestVersion(resolved, store);
   if (absl::IsNotFound(comparison.status())) {
     return Publish(model.manifest, model.weights, store, ": the first one");
   }
   if (!comparison.ok()) return comparison.status();
-  comparison->set_candidate(*candidate);
+  comparison->set_candidate(candidate);
   const double published = comparison->published();
   const std::string numbers =
-      absl::StrFormat("%s %.4f against %.4f of version %d", publish.metric(), *candidate, published,
+      absl::StrFormat("%s %.4f against %.4f of version %d", publish.metric(), candidate, published,
                       comparison->published_version());
-  if (*candidate <= published || *candidate < published + publish.min_improvement()) {
+  if (candidate <= published || candidate < published + publish.min_improvement()) {
     return PublishOutcome{0, absl::StrCat("not published: ", numbers)};
   }
   v1::CheckpointManifest manifest = model.manifest;

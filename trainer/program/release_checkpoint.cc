@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "base/status_macros.h"
 #include "model/checkpoint.h"
 #include "model/dual_encoder.h"
 #include "trainer/ihda/build_text.h"
@@ -139,22 +140,18 @@ absl::StatusOr<v1::TrainingSpec> ReleaseSpec(const std::string& preset) {
 absl::StatusOr<TrainedModel> ModelOfRelease(const TensorMap& weights,
                                             const v1::TrainingSpec& release_spec,
                                             const std::vector<std::string>& attributes) {
-  auto renamed = Rename(weights);
-  if (!renamed.ok()) return renamed.status();
-  const auto names = AttributeNames(*renamed, attributes);
-  if (!names.ok()) return names.status();
-  auto manifest = ManifestOf(release_spec, *names);
-  if (!manifest.ok()) return manifest.status();
-  auto encoder = DualEncoder::Create(*manifest);
-  if (!encoder.ok()) return encoder.status();
-  absl::Status status = Complete((*encoder)->Weights(), *renamed);
-  if (status.ok()) status = CheckFinite(*renamed);
-  if (status.ok()) status = (*encoder)->SetWeights(*renamed);
+  S2P_ASSIGN_OR_RETURN(auto renamed, Rename(weights));
+  S2P_ASSIGN_OR_RETURN(const auto names, AttributeNames(renamed, attributes));
+  S2P_ASSIGN_OR_RETURN(auto manifest, ManifestOf(release_spec, names));
+  S2P_ASSIGN_OR_RETURN(auto encoder, DualEncoder::Create(manifest));
+  absl::Status status = Complete(encoder->Weights(), renamed);
+  if (status.ok()) status = CheckFinite(renamed);
+  if (status.ok()) status = encoder->SetWeights(renamed);
   if (!status.ok()) return absl::InvalidArgumentError(status.message());
-  TrainedModel model{*std::move(manifest), *std::move(renamed)};
+  TrainedModel model{std::move(manifest), std::move(renamed)};
   model.manifest.mutable_provenance()->set_build(BuildText());
   model.manifest.mutable_provenance()->set_spec_sha256(SpecDigest(release_spec));
-  status = FillGoldenProbe(**encoder, model.manifest);
+  status = FillGoldenProbe(*encoder, model.manifest);
   if (!status.ok()) return status;
   return model;
 }

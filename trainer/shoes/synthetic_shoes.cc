@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/status_macros.h"
 #include "model/file.h"
 #include "trainer/data/data_set.h"
 #include "trainer/data/parallel_for.h"
@@ -88,17 +89,17 @@ Plan MakePlan(const SyntheticShoesOptions& options) {
 }
 
 absl::Status Draw(const PlannedPicture& picture, const ShoeShape& shape, const std::string& out) {
-  const auto image = picture.sketch ? SketchShoe(shape, picture.seed)
-                                    : PhotographShoe(shape, picture.style, picture.seed);
-  if (!image.ok()) return image.status();
+  S2P_ASSIGN_OR_RETURN(const auto image, picture.sketch
+                                             ? SketchShoe(shape, picture.seed)
+                                             : PhotographShoe(shape, picture.style, picture.seed));
   constexpr int kJpegQuality = 92;
-  const auto bytes = picture.sketch ? EncodePng(*image) : EncodeJpeg(*image, kJpegQuality);
-  if (!bytes.ok()) return bytes.status();
-  return WriteFileSynced((fs::path(out) / picture.path).string(), {absl::string_view(*bytes)});
+  S2P_ASSIGN_OR_RETURN(const auto bytes,
+                       picture.sketch ? EncodePng(image) : EncodeJpeg(image, kJpegQuality));
+  return WriteFileSynced((fs::path(out) / picture.path).string(), {absl::string_view(bytes)});
 }
 
 absl::Status MakeFolders(const std::string& out) {
-  if (absl::Status status = CreateDataSetFolder(out); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CreateDataSetFolder(out));
   for (const char* name : {"source/photo", "target/photo", "target/sketch"}) {
     const fs::path folder = fs::path(out) / name;
     std::error_code error;
@@ -128,16 +129,15 @@ absl::Status Synthesize(const SyntheticShoesOptions& options,
   if (options.threads < 0) {
     return absl::InvalidArgumentError(absl::StrCat("threads is ", options.threads, ", below 0"));
   }
-  if (absl::Status status = MakeFolders(options.out); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(MakeFolders(options.out));
   const Plan plan = MakePlan(options);
-  const absl::Status drawn = ParallelFor(
+  S2P_RETURN_IF_ERROR(ParallelFor(
       static_cast<int64_t>(plan.pictures.size()), options.threads,
       [&](int64_t i) {
         const PlannedPicture& picture = plan.pictures[static_cast<size_t>(i)];
         return Draw(picture, plan.shoes[static_cast<size_t>(picture.shoe)], options.out);
       },
-      progress);
-  if (!drawn.ok()) return drawn;
+      progress));
   DataSetDescription source = Describe(options, "source");
   source.attributes = SyntheticShoeAttributes();
   const std::string folder = options.out;

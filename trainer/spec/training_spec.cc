@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/message_text.h"
+#include "base/status_macros.h"
 #include "model/checkpoint.h"
 #include "trainer/spec/presets.h"
 
@@ -23,7 +24,7 @@ constexpr uint32_t kReleaseHidden = 128;
 
 absl::StatusOr<v1::TrainingSpec> ReadSpec(const std::string& path) {
   v1::TrainingSpec spec;
-  if (absl::Status status = ReadMessageFile(path, spec); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(ReadMessageFile(path, spec));
   return spec;
 }
 
@@ -38,9 +39,8 @@ absl::StatusOr<v1::TrainingSpec> ResolveSpec(const v1::TrainingSpec& spec) {
   for (const Preset& preset : Presets()) {
     if (name != preset.name) continue;
     v1::TrainingSpec resolved;
-    absl::Status status =
-        ParseMessageText(std::string(preset.textproto), absl::StrCat("preset ", name), resolved);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(
+        ParseMessageText(std::string(preset.textproto), absl::StrCat("preset ", name), resolved));
     resolved.MergeFrom(spec);
     resolved.set_preset(name);
     return resolved;
@@ -93,11 +93,10 @@ absl::StatusOr<v1::CheckpointManifest> ManifestOf(const v1::TrainingSpec& resolv
   }
   embedding.set_neck(resolved.embedding().neck());
   embedding.set_retrieval_feature(resolved.embedding().retrieval_feature());
-  const auto pooled = PooledDimension(backbone, embedding);
-  if (!pooled.ok()) return pooled.status();
+  S2P_ASSIGN_OR_RETURN(const auto pooled, PooledDimension(backbone, embedding));
   embedding.set_projection(resolved.embedding().dimension() > 0);
   embedding.set_dimension(embedding.projection() ? resolved.embedding().dimension()
-                                                 : static_cast<uint32_t>(*pooled));
+                                                 : static_cast<uint32_t>(pooled));
   *manifest.mutable_photo() = PreprocessingOf(resolved.photo());
   *manifest.mutable_sketch() = PreprocessingOf(resolved.sketch());
   for (const std::string& attribute : attributes) manifest.add_attributes(attribute);
