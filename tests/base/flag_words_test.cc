@@ -6,9 +6,9 @@
 namespace s2p {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-using ::testing::StartsWith;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
 
 FlagKind KindOf(absl::string_view word) {
   if (word == "--server" || word == "--trainer" || word == "-k") return FlagKind::kTakesValue;

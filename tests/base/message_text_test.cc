@@ -7,21 +7,25 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "base/status_macros.h"
 #include "s2p/v1/training.pb.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-using ::testing::StartsWith;
+using test::IsOk;
+using test::StatusIs;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
 
-class MessageFileTest : public ::testing::Test {
+class MessageFileTest : public testing::Test {
  protected:
   absl::StatusOr<v1::TrainingSpec> ReadFile(const std::string& path) {
     v1::TrainingSpec spec;
-    if (absl::Status status = ReadMessageFile(path, spec); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(ReadMessageFile(path, spec));
     return spec;
   }
   absl::StatusOr<v1::TrainingSpec> Read(const std::string& text) {
@@ -31,18 +35,18 @@ class MessageFileTest : public ::testing::Test {
   // The message of the refusal.
   std::string Refused(const std::string& text) {
     const auto spec = Read(text);
-    EXPECT_EQ(spec.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(spec, StatusIs(absl::StatusCode::kInvalidArgument));
     return std::string(spec.status().message());
   }
 
-  testing::TempDir dir_;
+  test::TempDir dir_;
   const std::string path_ = dir_.File("job.spec");
 };
 
 TEST_F(MessageFileTest, TextFormatIsRead) {
   const auto spec =
       Read("# a comment\npreset: \"shoes\"\nstep2 { epochs: 5 }\nrecipe: RECIPE_PAPER");
-  ASSERT_TRUE(spec.ok()) << spec.status();
+  ASSERT_THAT(spec, IsOk());
   EXPECT_EQ(spec->preset(), "shoes");
   EXPECT_EQ(spec->step2().epochs(), 5u);
   EXPECT_FALSE(spec->step2().has_batch_size());
@@ -56,7 +60,7 @@ TEST_F(MessageFileTest, TypographicQuoteIsSaidToBeOne) {
 TEST_F(MessageFileTest, JsonIsReadWhateverSpaceItBeginsWith) {
   const auto spec =
       Read("\n  {\"preset\": \"faces\", \"step2\": {\"epochs\": 5, \"batchSize\": 8}}");
-  ASSERT_TRUE(spec.ok()) << spec.status();
+  ASSERT_THAT(spec, IsOk());
   EXPECT_EQ(spec->preset(), "faces");
   EXPECT_EQ(spec->step2().batch_size(), 8u);
 }
@@ -73,15 +77,14 @@ TEST_F(MessageFileTest, MistakeInTheJsonIsNamed) {
 
 TEST_F(MessageFileTest, FileThatIsNotThereIsNamed) {
   const auto spec = ReadFile(dir_.File("none"));
-  EXPECT_EQ(spec.status().code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(std::string(spec.status().message()), HasSubstr(dir_.File("none")));
+  EXPECT_THAT(spec, StatusIs(absl::StatusCode::kNotFound, HasSubstr(dir_.File("none"))));
 }
 
-class SetMessageFieldTest : public ::testing::Test {
+class SetMessageFieldTest : public testing::Test {
  protected:
   std::string Refused(const std::string& assignment) {
     const absl::Status status = SetMessageField(assignment, spec_);
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << assignment;
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument)) << assignment;
     return std::string(status.message());
   }
   v1::TrainingSpec spec_;
@@ -92,7 +95,7 @@ TEST_F(SetMessageFieldTest, EveryKindOfFieldIsSet) {
        {"name=a=b", "step2.epochs=0", "step2.learning_rate=1e-3", "seed=18446744073709551615",
         "initial_version=7", "backbone.shared=true", "recipe=release",
         "publish.policy=POLICY_NEVER", "embedding.pooling=Grid"}) {
-    EXPECT_TRUE(SetMessageField(assignment, spec_).ok()) << assignment;
+    EXPECT_THAT(SetMessageField(assignment, spec_), IsOk()) << assignment;
   }
   EXPECT_EQ(spec_.name(), "a=b");
   EXPECT_TRUE(spec_.step2().has_epochs());
@@ -107,8 +110,8 @@ TEST_F(SetMessageFieldTest, EveryKindOfFieldIsSet) {
 }
 
 TEST_F(SetMessageFieldTest, LaterAssignmentWins) {
-  ASSERT_TRUE(SetMessageField("step2.epochs=5", spec_).ok());
-  ASSERT_TRUE(SetMessageField("step2.epochs=6", spec_).ok());
+  ASSERT_THAT(SetMessageField("step2.epochs=5", spec_), IsOk());
+  ASSERT_THAT(SetMessageField("step2.epochs=6", spec_), IsOk());
   EXPECT_EQ(spec_.step2().epochs(), 6u);
 }
 

@@ -11,14 +11,15 @@
 #include <utility>
 #include <vector>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::Not;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
 
 #define BOM "\xef\xbb\xbf"
 
@@ -30,7 +31,7 @@ std::string Plain(const std::string& bytes) {
 // The words that `bytes` are refused with.
 std::string Refusal(const std::string& bytes) {
   const absl::Status status = PlainText(bytes, "f.txt").status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument));
   return std::string(status.message());
 }
 
@@ -104,7 +105,7 @@ TEST(PlainTextTest, OverlongSurrogateCutAndTooLargeCharactersAreRefused) {
   }
 }
 
-class TextFileTest : public ::testing::Test {
+class TextFileTest : public testing::Test {
  protected:
   std::string Write(const std::string& bytes) {
     std::ofstream(path_, std::ios::binary) << bytes;
@@ -117,7 +118,7 @@ class TextFileTest : public ::testing::Test {
 
 TEST_F(TextFileTest, LinesAreNumberedAndLastNeedsNoEnd) {
   auto file = TextFile::Read(Write("a \r\n\r\n b"));
-  ASSERT_TRUE(file.ok()) << file.status();
+  ASSERT_THAT(file, IsOk());
   absl::string_view line;
   std::vector<std::string> lines;
   while (file->Next(&line)) lines.emplace_back(line);
@@ -127,7 +128,7 @@ TEST_F(TextFileTest, LinesAreNumberedAndLastNeedsNoEnd) {
 
 TEST_F(TextFileTest, FilledLinesAreStrippedAndKeepTheirNumbers) {
   auto file = TextFile::Read(Write("\n \t\n\r\n  a b \t\n\n"));
-  ASSERT_TRUE(file.ok()) << file.status();
+  ASSERT_THAT(file, IsOk());
   absl::string_view line;
   ASSERT_TRUE(file->NextFilled(&line));
   EXPECT_EQ(line, "a b");
@@ -137,21 +138,20 @@ TEST_F(TextFileTest, FilledLinesAreStrippedAndKeepTheirNumbers) {
 
 TEST_F(TextFileTest, MissingFileIsNotFound) {
   const absl::Status status = ReadTextFile(dir_.File("none")).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr("/none: open"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, HasSubstr("/none: open")));
 }
 
 TEST_F(TextFileTest, FolderIsNoTextFile) {
   const absl::Status status = ReadTextFile(dir_.path()).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr("is a folder, not a file"));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("is a folder, not a file")));
 }
 
 TEST_F(TextFileTest, LimitIsTheLastSizeThatIsRead) {
   EXPECT_EQ(*ReadTextFile(Write("12345"), 5), "12345");
   const absl::Status status = ReadTextFile(path_, 4).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr("t.txt: has more than 4 bytes"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                               HasSubstr("t.txt: has more than 4 bytes")));
 }
 
 TEST_F(TextFileTest, PipeIsReadToItsEnd) {
@@ -184,10 +184,9 @@ TEST_F(TextFileTest, FileWithoutPemIsNamedForWhatItIs) {
       {Wide(kPem, 2, true), "t.txt:1: the text is UTF-16"}};
   for (const auto& [bytes, words] : wrong) {
     const absl::Status status = ReadPemFile(Write(bytes)).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
-    EXPECT_THAT(std::string(status.message()), HasSubstr(words));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(words)));
   }
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

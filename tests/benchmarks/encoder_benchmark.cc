@@ -19,8 +19,8 @@
 namespace s2p {
 namespace {
 
-using testing::Median;
-using testing::SecondsOf;
+using test::Median;
+using test::SecondsOf;
 
 constexpr int kPixels = 96;
 

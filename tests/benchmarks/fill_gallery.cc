@@ -16,6 +16,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/status_macros.h"
 #include "model/checkpoint.h"
 #include "server/gallery/gallery.h"
 #include "tests/server/random_units.h"
@@ -50,20 +51,17 @@ absl::StatusOr<std::vector<Picture>> ReadPictures(char** begin, char** end) {
 
 absl::Status Fill(const std::string& checkpoint, const std::string& data_dir, int count,
                   const std::vector<Picture>& pictures) {
-  auto manifest = ReadManifest(checkpoint);
-  if (!manifest.ok()) return manifest.status();
+  S2P_ASSIGN_OR_RETURN(auto manifest, ReadManifest(checkpoint));
   FakeEncoderOptions encoder;
-  encoder.version = manifest->version();
-  encoder.dimension = static_cast<int>(manifest->embedding().dimension());
-  encoder.attributes = {manifest->attributes().begin(), manifest->attributes().end()};
+  encoder.version = manifest.version();
+  encoder.dimension = static_cast<int>(manifest.embedding().dimension());
+  encoder.attributes = {manifest.attributes().begin(), manifest.attributes().end()};
   SnapshotSlot slot;
   GalleryOptions options;
   options.data_dir = data_dir;
-  auto gallery = Gallery::Open(options, &slot);
-  if (!gallery.ok()) return gallery.status();
-  absl::Status status = (*gallery)->Activate(std::make_shared<FakeEncoder>(encoder));
-  if (!status.ok()) return status;
-  const EmbeddingMatrix vectors = testing::ClusteredUnits(count, encoder.dimension, kClusters, 1);
+  S2P_ASSIGN_OR_RETURN(auto gallery, Gallery::Open(options, &slot));
+  S2P_RETURN_IF_ERROR(gallery->Activate(std::make_shared<FakeEncoder>(encoder)));
+  const EmbeddingMatrix vectors = test::ClusteredUnits(count, encoder.dimension, kClusters, 1);
   std::mt19937 random(1);
   std::uniform_real_distribution<float> uniform(0, 1);
   for (int begin = 0; begin < count; begin += kTogether) {
@@ -83,7 +81,7 @@ absl::Status Fill(const std::string& checkpoint, const std::string& data_dir, in
       }
       items.push_back(std::move(item));
     }
-    for (const auto& result : (*gallery)->Add(std::move(items))) {
+    for (const auto& result : gallery->Add(std::move(items))) {
       if (!result.ok()) return result.status();
     }
   }

@@ -27,8 +27,8 @@
 namespace s2p {
 namespace {
 
-using testing::Median;
-using testing::SecondsOf;
+using test::Median;
+using test::SecondsOf;
 
 constexpr int kTopK = 10;
 constexpr int kClusters = 2000;
@@ -53,7 +53,7 @@ std::shared_ptr<const IndexedGalleryView> MakeView(const EmbeddingMatrix& vector
     item->metadata = {{"share", absl::StrCat(row % 100)}};
     S2P_CHECK(builder.Add(std::move(item), vectors.row(row), {}).ok());
   }
-  const auto index_builder = testing::MakeIndexBuilder(kind);
+  const auto index_builder = test::MakeIndexBuilder(kind);
   auto base = builder.Build(*index_builder, nullptr);
   S2P_CHECK(base.ok());
   return std::make_shared<const IndexedGalleryView>(*std::move(base));
@@ -62,7 +62,7 @@ std::shared_ptr<const IndexedGalleryView> MakeView(const EmbeddingMatrix& vector
 // 100,000 x 512 in a view and in FAISS.
 struct Exact {
   Exact()
-      : vectors(testing::ClusteredUnits(100'000, 512, kClusters, 1)),
+      : vectors(test::ClusteredUnits(100'000, 512, kClusters, 1)),
         view(MakeView(vectors, "Flat")),
         flat(vectors.dimension()) {
     flat.add(vectors.rows(), vectors.data());
@@ -87,7 +87,7 @@ Exact& TheExact() {
 
 // In the same heaps.
 EmbeddingMatrix Queries(int count, int dimension, uint32_t seed) {
-  return testing::ClusteredUnits(count, dimension, kClusters, 1, seed);
+  return test::ClusteredUnits(count, dimension, kClusters, 1, seed);
 }
 
 // The better of FAISS's two ways to compare.
@@ -158,7 +158,7 @@ void IvfSearch(benchmark::State& state) {
   std::vector<std::set<int64_t>> truth(kQueries);
   const EmbeddingMatrix queries = Queries(kQueries, kDimension, 77);
   {
-    const EmbeddingMatrix vectors = testing::ClusteredUnits(kRows, kDimension, kClusters, 1);
+    const EmbeddingMatrix vectors = test::ClusteredUnits(kRows, kDimension, kClusters, 1);
     std::vector<float> scores(kQueries * kTopK);
     std::vector<int64_t> rows(scores.size());
     faiss::knn_inner_product(queries.data(), vectors.data(), kDimension, kQueries, kRows, kTopK,

@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "model/checkpoint_store.h"
 #include "model/encoder.h"
 #include "server/gallery/gallery.h"
@@ -63,12 +64,11 @@ class Decoded {
 absl::Status SearchBatch(const Snapshot& snapshot, const std::vector<Image>& images) {
   std::vector<EncoderInput> inputs;
   for (const Image& image : images) inputs.push_back({&image, v1::MODALITY_SKETCH});
-  const auto encoding = snapshot.encoder->Encode(inputs);
-  if (!encoding.ok()) return encoding.status();
+  S2P_ASSIGN_OR_RETURN(const auto encoding, snapshot.encoder->Encode(inputs));
   GallerySearchOptions options;
   options.top_k = kTopK;
   const std::vector<GallerySearchOptions> all(images.size(), options);
-  return snapshot.gallery->Search(encoding->embeddings, all).status();
+  return snapshot.gallery->Search(encoding.embeddings, all).status();
 }
 
 absl::StatusOr<double> Measure(const Snapshot& snapshot, const std::vector<std::string>& sketches,
@@ -103,19 +103,14 @@ absl::StatusOr<double> Measure(const Snapshot& snapshot, const std::vector<std::
 absl::StatusOr<double> Run(const std::string& root, const std::string& data_dir, double seconds,
                            const std::vector<std::string>& sketches) {
   const CheckpointStore store(root);
-  const auto version = store.NewestVersion();
-  if (!version.ok()) return version.status();
-  const auto checkpoint = store.Read(*version);
-  if (!checkpoint.ok()) return checkpoint.status();
-  auto encoder = LoadEncoder(*checkpoint);
-  if (!encoder.ok()) return encoder.status();
+  S2P_ASSIGN_OR_RETURN(const auto version, store.NewestVersion());
+  S2P_ASSIGN_OR_RETURN(const auto checkpoint, store.Read(version));
+  S2P_ASSIGN_OR_RETURN(auto encoder, LoadEncoder(checkpoint));
   SnapshotSlot slot;
   GalleryOptions options;
   options.data_dir = data_dir;
-  auto gallery = Gallery::Open(options, &slot);
-  if (!gallery.ok()) return gallery.status();
-  absl::Status status = (*gallery)->Activate(std::shared_ptr<const Encoder>(*std::move(encoder)));
-  if (!status.ok()) return status;
+  S2P_ASSIGN_OR_RETURN(auto gallery, Gallery::Open(options, &slot));
+  S2P_RETURN_IF_ERROR(gallery->Activate(std::shared_ptr<const Encoder>(std::move(encoder))));
   return Measure(*slot.Get(), sketches, absl::Seconds(seconds));
 }
 

@@ -9,7 +9,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 template <typename Function>
 double SecondsOf(const Function& function) {
@@ -25,6 +25,6 @@ inline double Median(std::vector<double> values) {
   return *middle;
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_BENCHMARKS_TIMING_H_

@@ -3,16 +3,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::HasSubstr;
+using test::IsOk;
+using test::StatusIs;
+using testing::HasSubstr;
 
 TEST(ArgumentsTest, PairSplitsAtTheFirstEqualsSign) {
   const auto pair = ParsePair("url=a=b", "--metadata");
-  ASSERT_TRUE(pair.ok());
+  ASSERT_THAT(pair, IsOk());
   EXPECT_EQ(pair->first, "url");
   EXPECT_EQ(pair->second, "a=b");
 }
@@ -20,8 +23,7 @@ TEST(ArgumentsTest, PairSplitsAtTheFirstEqualsSign) {
 TEST(ArgumentsTest, PairWithoutKeyNamesTheFlag) {
   for (const char* text : {"", "=x", "x"}) {
     const auto pair = ParsePair(text, "--filter");
-    EXPECT_EQ(pair.status().code(), absl::StatusCode::kInvalidArgument) << text;
-    EXPECT_THAT(std::string(pair.status().message()), HasSubstr("--filter"));
+    EXPECT_THAT(pair, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--filter"))) << text;
   }
 }
 
@@ -36,7 +38,7 @@ TEST(ArgumentsTest, TextThatIsNotUtf8NamesTheFlag) {
 
 TEST(ArgumentsTest, AttributeRangeHasBothBounds) {
   const auto range = ParseAttributeRange("high:heel:0.25..0.5");
-  ASSERT_TRUE(range.ok());
+  ASSERT_THAT(range, IsOk());
   EXPECT_EQ(range->name(), "high:heel");
   EXPECT_FLOAT_EQ(range->min(), 0.25F);
   EXPECT_FLOAT_EQ(range->max(), 0.5F);
@@ -49,35 +51,32 @@ TEST(ArgumentsTest, AttributeRangeMayBeOpen) {
 
 TEST(ArgumentsTest, BadAttributeRangeIsRefused) {
   for (const char* text : {"boots", "boots:0.5", ":0..1", "boots:a..1", "boots:0..nan"}) {
-    EXPECT_EQ(ParseAttributeRange(text).status().code(), absl::StatusCode::kInvalidArgument)
-        << text;
+    EXPECT_THAT(ParseAttributeRange(text), StatusIs(absl::StatusCode::kInvalidArgument)) << text;
   }
 }
 
 TEST(ArgumentsTest, FileThatIsNoImageFileIsNamed) {
-  testing::TempDir dir;
+  test::TempDir dir;
   const std::string empty = dir.path() + "/empty.png", large = dir.path() + "/large.png";
-  ASSERT_TRUE(WriteFile(empty, "").ok());
-  ASSERT_TRUE(WriteFile(large, "123456").ok());
-  EXPECT_EQ(ReadImageFile(dir.path() + "/none.png").status().code(), absl::StatusCode::kNotFound);
+  ASSERT_THAT(WriteFile(empty, ""), IsOk());
+  ASSERT_THAT(WriteFile(large, "123456"), IsOk());
+  EXPECT_THAT(ReadImageFile(dir.path() + "/none.png"), StatusIs(absl::StatusCode::kNotFound));
   for (const std::string& path : {empty, large, dir.path()}) {
     const auto bytes = ReadImageFile(path, /*max_bytes=*/5);
-    EXPECT_EQ(bytes.status().code(), absl::StatusCode::kFailedPrecondition);
-    EXPECT_THAT(std::string(bytes.status().message()), HasSubstr(path));
+    EXPECT_THAT(bytes, StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(path)));
   }
 }
 
 TEST(ArgumentsTest, WrittenFileReadsBack) {
-  testing::TempDir dir;
+  test::TempDir dir;
   const std::string path = dir.path() + "/x";
-  ASSERT_TRUE(WriteFile(path, std::string("a\0b", 3)).ok());
+  ASSERT_THAT(WriteFile(path, std::string("a\0b", 3)), IsOk());
   EXPECT_EQ(*ReadImageFile(path), std::string("a\0b", 3));
 }
 
 TEST(ArgumentsTest, FileThatCannotBeWrittenIsNamed) {
   const absl::Status status = WriteFile("/nowhere/x.png", "a");
-  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("/nowhere/x.png"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, HasSubstr("/nowhere/x.png")));
 }
 
 }  // namespace

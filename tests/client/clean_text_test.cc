@@ -3,24 +3,28 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/testing/status_matchers.h"
+
 namespace s2p {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-using ::testing::StartsWith;
+using test::IsOk;
+using test::StatusIs;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
 
 TEST(CleanTextTest, NamesThatAShellOrAUrlGivesMeaningAreClean) {
   for (const char* text : {"it's \"it\"", "a#1%20?b&c", "-f", " a ", "\xF0\x9F\x91\x9F",
                            "e\xCC\x81t\xC3\xA9", "..", "\xC2\xA0"}) {
-    EXPECT_TRUE(CheckText(text, "x").ok()) << text;
+    EXPECT_THAT(CheckText(text, "x"), IsOk()) << text;
   }
 }
 
 TEST(CleanTextTest, BytesThatAreNotUtf8AreShownEscapedUnderTheirName) {
   const absl::Status status = CheckText("caf\xE9.jpg", "--filter");
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(status.message(), "--filter: \"caf\\xe9.jpg\" is not UTF-8 text");
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                               "--filter: \"caf\\xe9.jpg\" is not UTF-8 text"));
 }
 
 TEST(CleanTextTest, TruncatedOverlongAndSurrogateSequencesAreNotUtf8) {
@@ -38,7 +42,7 @@ TEST(CleanTextTest, ControlCharacterIsRefused) {
 }
 
 TEST(CleanTextTest, IdHasOneTo256Bytes) {
-  EXPECT_TRUE(CheckPhotoId(std::string(256, 'a'), "ID").ok());
+  EXPECT_THAT(CheckPhotoId(std::string(256, 'a'), "ID"), IsOk());
   for (size_t size : {size_t{0}, size_t{257}}) {
     const absl::Status status = CheckPhotoId(std::string(size, 'a'), "ID");
     EXPECT_THAT(std::string(status.message()),

@@ -10,17 +10,20 @@
 #include "client/arguments.h"
 #include "model/image.h"
 #include "tests/client/fake_search_server.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
+using test::IsOk;
+using test::StatusIs;
+using testing::ElementsAre;
+using testing::HasSubstr;
 
 // A data set whose sketch of identity i has the bytes of its photo, so that the fake server finds
 // it; the gallery is empty.
-class CommandsTest : public ::testing::Test {
+class CommandsTest : public testing::Test {
  protected:
   CommandsTest() {
     ClientOptions options;
@@ -42,7 +45,7 @@ class CommandsTest : public ::testing::Test {
   }
 
   void Write(const std::string& name, const std::string& bytes) {
-    ASSERT_TRUE(WriteFile(dir_.File(name), bytes).ok());
+    ASSERT_THAT(WriteFile(dir_.File(name), bytes), IsOk());
   }
   absl::Status AddDataSet() {
     GalleryAddOptions options;
@@ -56,17 +59,17 @@ class CommandsTest : public ::testing::Test {
     return RunEval(*client_, options, out_);
   }
 
-  testing::FakeSearchServer server_;
+  test::FakeSearchServer server_;
   std::unique_ptr<SearchClient> client_;
-  testing::TempDir dir_;
+  test::TempDir dir_;
   std::ostringstream out_, err_;
 };
 
 TEST_F(CommandsTest, AddSaysHowManyWereAdded) {
-  ASSERT_TRUE(AddDataSet().ok());
+  ASSERT_THAT(AddDataSet(), IsOk());
   EXPECT_THAT(server_.photo_ids(), ElementsAre("0", "1", "2"));
   EXPECT_THAT(out_.str(), HasSubstr("3 added in "));
-  ASSERT_TRUE(AddDataSet().ok());
+  ASSERT_THAT(AddDataSet(), IsOk());
   EXPECT_THAT(out_.str(), HasSubstr("0 added, 3 unchanged in "));
 }
 
@@ -97,7 +100,7 @@ TEST_F(CommandsTest, AddSaysHowManyWerePassedOver) {
   for (const char* name : {"in/a.jpg", "in/._a.jpg", "in/Thumbs.db"}) Write(name, "x");
   GalleryAddOptions options;
   options.paths = {dir_.File("in")};
-  ASSERT_TRUE(RunGalleryAdd(*client_, options, out_, err_).ok());
+  ASSERT_THAT(RunGalleryAdd(*client_, options, out_, err_), IsOk());
   EXPECT_EQ(err_.str(),
             "passed over 3 hidden, system or half-copied files and folders; name one to add it\n");
 }
@@ -115,7 +118,7 @@ TEST_F(CommandsTest, IdThatTheServerWouldRefuseIsRefusedFirst) {
 }
 
 TEST_F(CommandsTest, SearchSendsWhatWasAsked) {
-  ASSERT_TRUE(AddDataSet().ok());
+  ASSERT_THAT(AddDataSet(), IsOk());
   SearchOptions options;
   options.sketches = {dir_.File("sketch/1.png")};
   options.not_sketches = {dir_.File("sketch/2.png")};
@@ -124,7 +127,7 @@ TEST_F(CommandsTest, SearchSendsWhatWasAsked) {
   options.filters = {"identity=1"};
   options.attributes = {"boots:0.5..1"};
   options.min_score = 0.25F;
-  ASSERT_TRUE(RunSearch(*client_, options, out_).ok());
+  ASSERT_THAT(RunSearch(*client_, options, out_), IsOk());
   const v1::SearchRequest request = server_.last_search();
   ASSERT_EQ(request.examples_size(), 3);
   EXPECT_EQ(request.examples(1).weight(), -1);
@@ -136,101 +139,100 @@ TEST_F(CommandsTest, SearchSendsWhatWasAsked) {
 }
 
 TEST_F(CommandsTest, SearchPrintsTheMatchesBestFirst) {
-  ASSERT_TRUE(AddDataSet().ok());
+  ASSERT_THAT(AddDataSet(), IsOk());
   SearchOptions options;
   options.sketches = {dir_.File("sketch/1.png")};
   out_.str("");
-  ASSERT_TRUE(RunSearch(*client_, options, out_).ok());
+  ASSERT_THAT(RunSearch(*client_, options, out_), IsOk());
   EXPECT_THAT(out_.str(), HasSubstr("   1  1.0000  1      dataset=shoes identity=1 split=test\n"));
   EXPECT_THAT(out_.str(), HasSubstr("model version 7"));
 }
 
 TEST_F(CommandsTest, MontageIsAnImage) {
-  ASSERT_TRUE(AddDataSet().ok());
+  ASSERT_THAT(AddDataSet(), IsOk());
   SearchOptions options;
   options.sketches = {dir_.File("sketch/1.png")};
   options.montage = dir_.File("out.png");
-  ASSERT_TRUE(RunSearch(*client_, options, out_).ok());
-  EXPECT_TRUE(DecodeImage(*ReadImageFile(options.montage)).ok());
+  ASSERT_THAT(RunSearch(*client_, options, out_), IsOk());
+  EXPECT_THAT(DecodeImage(*ReadImageFile(options.montage)), IsOk());
 }
 
 TEST_F(CommandsTest, SearchForNothingIsRefused) {
-  EXPECT_EQ(RunSearch(*client_, {}, out_).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(RunSearch(*client_, {}, out_), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 TEST_F(CommandsTest, ListTurnsThePages) {
-  ASSERT_TRUE(AddDataSet().ok());
+  ASSERT_THAT(AddDataSet(), IsOk());
   out_.str("");
-  ASSERT_TRUE(RunGalleryList(*client_, {}, out_).ok());
+  ASSERT_THAT(RunGalleryList(*client_, {}, out_), IsOk());
   EXPECT_THAT(out_.str(), HasSubstr("\n2 "));
 }
 
 TEST_F(CommandsTest, OriginalIsWrittenWhole) {
-  ASSERT_TRUE(AddDataSet().ok());
+  ASSERT_THAT(AddDataSet(), IsOk());
   GalleryGetOptions options;
   options.photo_id = "2";
   options.out_file = dir_.File("got.png");
-  ASSERT_TRUE(RunGalleryGet(*client_, options, out_).ok());
+  ASSERT_THAT(RunGalleryGet(*client_, options, out_), IsOk());
   EXPECT_EQ(*ReadImageFile(options.out_file), *ReadImageFile(dir_.File("photo/2.png")));
 }
 
 TEST_F(CommandsTest, MissingPhotoIsNamedAfterTheOthersAreDeleted) {
-  ASSERT_TRUE(AddDataSet().ok());
+  ASSERT_THAT(AddDataSet(), IsOk());
   const absl::Status status = RunGalleryRemove(*client_, {"0", "none"}, /*json=*/false, out_);
-  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("none"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, HasSubstr("none")));
   EXPECT_THAT(server_.photo_ids(), ElementsAre("1", "2"));
 }
 
 TEST_F(CommandsTest, VersionShowsHowWellItIsSearchedBySketch) {
-  ASSERT_TRUE(RunModelStatus(*client_, /*json=*/false, out_).ok());
+  ASSERT_THAT(RunModelStatus(*client_, /*json=*/false, out_), IsOk());
   EXPECT_THAT(out_.str(), HasSubstr("rank-1 75.0 %"));
 }
 
 TEST_F(CommandsTest, FailedVersionTellsWhy) {
-  ASSERT_TRUE(RunModelStatus(*client_, /*json=*/false, out_).ok());
+  ASSERT_THAT(RunModelStatus(*client_, /*json=*/false, out_), IsOk());
   EXPECT_THAT(out_.str(), HasSubstr("version 8: weights.safetensors: sha256 differs"));
   EXPECT_THAT(out_.str(), HasSubstr("version 7 serves on cpu"));
 }
 
 TEST_F(CommandsTest, EvalOfAPerfectServerIsOne) {
-  ASSERT_TRUE(AddDataSet().ok());
-  ASSERT_TRUE(Eval().ok());
+  ASSERT_THAT(AddDataSet(), IsOk());
+  ASSERT_THAT(Eval(), IsOk());
   EXPECT_EQ(out_.str(),
             "{\"queries\":3,\"gallery\":3,\"unmatched\":0,\"rank1\":1.0,\"rank5\":1.0,"
             "\"rank10\":1.0,\"rank20\":1.0,\"mAP\":1.0}\n");
 }
 
 TEST_F(CommandsTest, EvalCountsWhatTheServerGetsWrong) {
-  ASSERT_TRUE(AddDataSet().ok());
+  ASSERT_THAT(AddDataSet(), IsOk());
   Write("sketch/2.png", *EncodePng(Image(8, 8, 200)));  // Like no photo: its own comes last.
-  ASSERT_TRUE(Eval().ok());
+  ASSERT_THAT(Eval(), IsOk());
   EXPECT_THAT(out_.str(), HasSubstr("\"rank1\":0.6666"));
   EXPECT_THAT(out_.str(), HasSubstr("\"rank5\":1.0"));
 }
 
 TEST_F(CommandsTest, QueryWhosePhotoIsNotThereIsUnmatched) {
-  ASSERT_TRUE(AddDataSet().ok());
-  ASSERT_TRUE(RunGalleryRemove(*client_, {"0"}, /*json=*/false, out_).ok());
-  ASSERT_TRUE(Eval().ok());
+  ASSERT_THAT(AddDataSet(), IsOk());
+  ASSERT_THAT(RunGalleryRemove(*client_, {"0"}, /*json=*/false, out_), IsOk());
+  ASSERT_THAT(Eval(), IsOk());
   EXPECT_THAT(out_.str(), HasSubstr("{\"queries\":2,\"gallery\":2,\"unmatched\":1,"));
 }
 
 TEST_F(CommandsTest, EvalOfAGalleryWithoutTheDataSetIsRefused) {
   const absl::Status status = Eval();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("gallery add --dataset"));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("gallery add --dataset")));
 }
 
 TEST_F(CommandsTest, EvalDrawsTheRowsAskedFor) {
-  ASSERT_TRUE(AddDataSet().ok());
+  ASSERT_THAT(AddDataSet(), IsOk());
   EvalOptions options;
   options.montage = dir_.File("out.png");
   options.montage_rows = 1;
-  ASSERT_TRUE(Eval(options).ok());
+  ASSERT_THAT(Eval(options), IsOk());
   const int one = DecodeImage(*ReadImageFile(options.montage))->height();
   options.montage_rows = 2;
-  ASSERT_TRUE(Eval(options).ok());
+  ASSERT_THAT(Eval(options), IsOk());
   EXPECT_GT(DecodeImage(*ReadImageFile(options.montage))->height(), one + 100);
 }
 

@@ -8,16 +8,18 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::Contains;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::Not;
+using test::StatusIs;
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
 
 CompletionCommand Program() {
   CompletionCommand add{"add", {{"--split", true, {}}, {"--id-from", true, {"stem", "path"}}}, {}};
@@ -25,7 +27,7 @@ CompletionCommand Program() {
   return {"s2p", {{"--server", true, {}}}, {gallery, {"search", {{"--json", false, {}}}, {}}}};
 }
 
-class CompletionTest : public ::testing::Test {
+class CompletionTest : public testing::Test {
  protected:
   // What bash offers for the last of the words.
   std::vector<std::string> Offered(const std::string& words) {
@@ -42,7 +44,7 @@ class CompletionTest : public ::testing::Test {
     return absl::StrSplit(output, '\n', absl::SkipEmpty());
   }
 
-  testing::TempDir dir_;
+  test::TempDir dir_;
 };
 
 TEST_F(CompletionTest, CommandsAndFlagsOfTheProgramAreOffered) {
@@ -78,8 +80,8 @@ TEST_F(CompletionTest, ScriptOfZshLoadsWhatBashHasBuiltIn) {
 
 TEST_F(CompletionTest, OtherShellsAreNamedInTheError) {
   const absl::Status status = CompletionScript(Program(), "fish").status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(status.message(), HasSubstr("'fish' is neither bash nor zsh"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                               HasSubstr("'fish' is neither bash nor zsh")));
 }
 
 }  // namespace

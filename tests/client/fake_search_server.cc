@@ -5,11 +5,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "s2p/v1/model.grpc.pb.h"
 #include "s2p/v1/search.grpc.pb.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 struct StoredPhoto {
@@ -49,7 +50,7 @@ class FakeSearch : public v1::SearchService::Service {
   explicit FakeSearch(State& state) : state_(state) {}
   grpc::Status Search(grpc::ServerContext* context, const v1::SearchRequest* request,
                       v1::SearchResponse* response) override {
-    if (auto status = state_.Admit(*context); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(state_.Admit(*context));
     absl::MutexLock lock(&state_.mutex);
     state_.last_search = *request;
     for (const bool equal : {true, false}) {
@@ -78,7 +79,7 @@ class FakeGallery : public v1::GalleryService::Service {
   grpc::Status AddPhotos(
       grpc::ServerContext* context,
       grpc::ServerReaderWriter<v1::AddPhotoResponse, v1::AddPhotoRequest>* stream) override {
-    if (auto status = state_.Admit(*context); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(state_.Admit(*context));
     int break_after = -1;
     {
       absl::MutexLock lock(&state_.mutex);
@@ -111,7 +112,7 @@ class FakeGallery : public v1::GalleryService::Service {
 
   grpc::Status DeletePhotos(grpc::ServerContext* context, const v1::DeletePhotosRequest* request,
                             v1::DeletePhotosResponse* response) override {
-    if (auto status = state_.Admit(*context); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(state_.Admit(*context));
     absl::MutexLock lock(&state_.mutex);
     for (const std::string& id : request->photo_ids()) {
       if (state_.photos.erase(id) > 0) {
@@ -125,7 +126,7 @@ class FakeGallery : public v1::GalleryService::Service {
 
   grpc::Status GetPhoto(grpc::ServerContext* context, const v1::GetPhotoRequest* request,
                         grpc::ServerWriter<v1::GetPhotoResponse>* writer) override {
-    if (auto status = state_.Admit(*context); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(state_.Admit(*context));
     absl::MutexLock lock(&state_.mutex);
     const auto found = state_.photos.find(request->photo_id());
     if (found == state_.photos.end()) return {grpc::StatusCode::NOT_FOUND, "photo_id: unknown"};
@@ -147,7 +148,7 @@ class FakeGallery : public v1::GalleryService::Service {
 
   grpc::Status ListPhotos(grpc::ServerContext* context, const v1::ListPhotosRequest* request,
                           v1::ListPhotosResponse* response) override {
-    if (auto status = state_.Admit(*context); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(state_.Admit(*context));
     // Short pages, whatever was asked, so that the client has to turn them.
     constexpr int kPage = 2;
     absl::MutexLock lock(&state_.mutex);
@@ -163,7 +164,7 @@ class FakeGallery : public v1::GalleryService::Service {
 
   grpc::Status GetGalleryStats(grpc::ServerContext* context, const v1::GetGalleryStatsRequest*,
                                v1::GetGalleryStatsResponse* response) override {
-    if (auto status = state_.Admit(*context); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(state_.Admit(*context));
     absl::MutexLock lock(&state_.mutex);
     response->set_photo_count(state_.photos.size());
     return grpc::Status::OK;
@@ -214,7 +215,7 @@ class FakeModel : public v1::ModelService::Service {
   grpc::Status SetServingVersion(grpc::ServerContext* context,
                                  const v1::SetServingVersionRequest* request,
                                  v1::SetServingVersionResponse* response) override {
-    if (auto status = state_.Admit(*context); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(state_.Admit(*context));
     if (request->has_version() && request->version() != 7 && request->version() != 8) {
       return {grpc::StatusCode::NOT_FOUND,
               absl::StrCat("version: ", request->version(), " is not known")};
@@ -229,7 +230,7 @@ class FakeModel : public v1::ModelService::Service {
 
   grpc::Status WatchModelStatus(grpc::ServerContext* context, const v1::WatchModelStatusRequest*,
                                 grpc::ServerWriter<v1::WatchModelStatusResponse>* writer) override {
-    if (auto status = state_.Admit(*context); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(state_.Admit(*context));
     std::vector<v1::GetModelStatusResponse> watch;
     {
       absl::MutexLock lock(&state_.mutex);
@@ -337,4 +338,4 @@ int FakeSearchServer::streams() const {
   return services_->state.streams;
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test

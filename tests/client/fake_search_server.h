@@ -15,7 +15,7 @@
 #include "s2p/v1/model.pb.h"
 #include "s2p/v1/search.pb.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 // Serves on a free loopback port. Keeps photos in memory and answers every search with all of them,
 // those whose bytes equal the query's first, in order of their ids. An added photo of the bytes
@@ -51,6 +51,6 @@ class FakeSearchServer {
   std::string address_;
 };
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_CLIENT_FAKE_SEARCH_SERVER_H_

@@ -10,9 +10,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "base/status_macros.h"
 #include "s2p/v1/training.grpc.pb.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 grpc::Status NoSuchJob(const std::string& job_id) {
@@ -24,7 +25,7 @@ grpc::Status NoSuchJob(const std::string& job_id) {
 struct FakeTrainingServer::Service : public v1::TrainingService::Service {
   grpc::Status SubmitJob(grpc::ServerContext* context, const v1::SubmitJobRequest* request,
                          v1::SubmitJobResponse* response) override {
-    if (auto status = Admit(*context); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(Admit(*context));
     absl::MutexLock lock(&mutex);
     ++submits;
     last_spec = request->spec();
@@ -39,7 +40,7 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
 
   grpc::Status GetJob(grpc::ServerContext* context, const v1::GetJobRequest* request,
                       v1::GetJobResponse* response) override {
-    if (auto status = Admit(*context); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(Admit(*context));
     absl::MutexLock lock(&mutex);
     const v1::Job* job = Find(request->job_id());
     if (job == nullptr) return NoSuchJob(request->job_id());
@@ -49,7 +50,7 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
 
   grpc::Status ListJobs(grpc::ServerContext* context, const v1::ListJobsRequest* request,
                         v1::ListJobsResponse* response) override {
-    if (auto status = Admit(*context); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(Admit(*context));
     // Short pages, whatever was asked, so that the client has to turn them.
     constexpr size_t kPage = 2;
     absl::MutexLock lock(&mutex);
@@ -65,7 +66,7 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
 
   grpc::Status CancelJob(grpc::ServerContext* context, const v1::CancelJobRequest* request,
                          v1::CancelJobResponse* response) override {
-    if (auto status = Admit(*context); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(Admit(*context));
     absl::MutexLock lock(&mutex);
     v1::Job* job = Find(request->job_id());
     if (job == nullptr) return NoSuchJob(request->job_id());
@@ -80,7 +81,7 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
 
   grpc::Status WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
                         grpc::ServerWriter<v1::WatchJobResponse>* writer) override {
-    if (auto status = Admit(*context); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(Admit(*context));
     std::vector<v1::WatchJobResponse> to_send;
     int break_after = -1;
     absl::StatusCode code;
@@ -214,4 +215,4 @@ std::vector<int64_t> FakeTrainingServer::watched_from() const {
   return service_->watched_from;
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "s2p/v1/training.pb.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 // Serves on a free loopback port. Jobs are what the test says they are; a submitted one gets the id
 // "job-N" and stays queued. Thread-safe.
@@ -50,6 +50,6 @@ class FakeTrainingServer {
   std::string address_;
 };
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_CLIENT_FAKE_TRAINING_SERVER_H_

@@ -4,18 +4,21 @@
 #include <gtest/gtest.h>
 
 #include "client/arguments.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::HasSubstr;
+using test::IsOk;
+using test::StatusIs;
+using testing::HasSubstr;
 
-class LabelledSetTest : public ::testing::Test {
+class LabelledSetTest : public testing::Test {
  protected:
   void Write(const std::string& about, const std::string& lines) {
-    ASSERT_TRUE(WriteFile(dir_.path() + "/dataset.json", about).ok());
-    ASSERT_TRUE(WriteFile(dir_.path() + "/dataset.jsonl", lines).ok());
+    ASSERT_THAT(WriteFile(dir_.path() + "/dataset.json", about), IsOk());
+    ASSERT_THAT(WriteFile(dir_.path() + "/dataset.jsonl", lines), IsOk());
   }
   absl::Status Read(const std::string& line) {
     Write(kAbout, kGood + line + "\n");
@@ -26,14 +29,14 @@ class LabelledSetTest : public ::testing::Test {
   const std::string kGood =
       R"({"path":"photo/1.jpg","identity":"1","modality":"photo","split":"test"})"
       "\n";
-  testing::TempDir dir_;
+  test::TempDir dir_;
 };
 
 TEST_F(LabelledSetTest, GivesTheImagesOfTheSplit) {
   Write(kAbout, kGood + R"({"path":"s.png","identity":"2","modality":"sketch","split":"train"})"
                         "\n\n");
   const auto set = ReadLabelledSet(dir_.path(), "train");
-  ASSERT_TRUE(set.ok()) << set.status();
+  ASSERT_THAT(set, IsOk());
   EXPECT_EQ(set->name, "shoes");
   ASSERT_EQ(set->images.size(), 1u);
   EXPECT_EQ(set->images[0].path, "s.png");
@@ -48,34 +51,35 @@ TEST_F(LabelledSetTest, BadLineIsNamedByItsNumber) {
                            R"({"path":"../a","identity":"1","modality":"photo","split":"test"})",
                            R"({"path":"/a","identity":"1","modality":"photo","split":"test"})"}) {
     const absl::Status status = Read(line);
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << line;
-    EXPECT_THAT(std::string(status.message()), HasSubstr("dataset.jsonl:2: ")) << line;
+    EXPECT_THAT(status,
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("dataset.jsonl:2: ")))
+        << line;
   }
 }
 
 TEST_F(LabelledSetTest, IdentityWithAControlCharacterIsNamedByItsLine) {
   const absl::Status status =
       Read(R"({"path":"a","identity":"a\u001b","modality":"photo","split":"test"})");
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()),
-              HasSubstr("dataset.jsonl:2: \"identity\": \"a\\x1b\" has a control character"));
+  EXPECT_THAT(
+      status,
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               HasSubstr("dataset.jsonl:2: \"identity\": \"a\\x1b\" has a control character")));
 }
 
 TEST_F(LabelledSetTest, SplitWithoutImagesIsRefused) {
   Write(kAbout, kGood);
   const auto set = ReadLabelledSet(dir_.path(), "val");
-  EXPECT_EQ(set.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(set.status().message()), HasSubstr("\"val\""));
+  EXPECT_THAT(set, StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("\"val\"")));
 }
 
 TEST_F(LabelledSetTest, NewerFormatIsRefused) {
   Write(R"({"format":2,"name":"shoes"})", kGood);
-  EXPECT_EQ(ReadLabelledSet(dir_.path(), "test").status().code(),
-            absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(ReadLabelledSet(dir_.path(), "test"),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 TEST_F(LabelledSetTest, FolderWithoutDataSetIsNotFound) {
-  EXPECT_EQ(ReadLabelledSet(dir_.path(), "test").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(ReadLabelledSet(dir_.path(), "test"), StatusIs(absl::StatusCode::kNotFound));
 }
 
 }  // namespace

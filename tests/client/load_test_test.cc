@@ -8,8 +8,8 @@
 namespace s2p {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::Pair;
+using testing::ElementsAre;
+using testing::Pair;
 
 LoadTestOptions Short(int concurrency, double rate = 0) {
   LoadTestOptions options;

@@ -11,11 +11,14 @@
 
 #include "client/commands.h"
 #include "tests/client/fake_search_server.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::HasSubstr;
+using test::IsOk;
+using test::StatusIs;
+using testing::HasSubstr;
 using State = v1::ModelVersion;
 
 // Version 1 serves; version 2 is in `state`.
@@ -31,7 +34,7 @@ v1::GetModelStatusResponse Status(State::State state) {
   return status;
 }
 
-class ModelCommandTest : public ::testing::Test {
+class ModelCommandTest : public testing::Test {
  protected:
   ModelCommandTest() {
     ClientOptions options;
@@ -43,37 +46,36 @@ class ModelCommandTest : public ::testing::Test {
                     bool json = false) {
     server_.SetWatches(std::move(watches));
     const absl::Status status = RunModelWatch(*client_, json, out_);
-    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition));
     return out_.str();
   }
 
-  testing::FakeSearchServer server_;
+  test::FakeSearchServer server_;
   std::unique_ptr<SearchClient> client_;
   std::ostringstream out_;
 };
 
 TEST_F(ModelCommandTest, PinSaysWhatIsPinnedAndWhatServesNow) {
-  ASSERT_TRUE(RunModelPin(*client_, 8, /*json=*/false, out_).ok());
+  ASSERT_THAT(RunModelPin(*client_, 8, /*json=*/false, out_), IsOk());
   EXPECT_EQ(out_.str(), "version 8 is pinned; now version 7 serves\n");
 }
 
 TEST_F(ModelCommandTest, UnknownVersionIsNotFound) {
   const absl::Status status = RunModelPin(*client_, 9, /*json=*/false, out_);
-  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("version: 9"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, HasSubstr("version: 9")));
   EXPECT_EQ(out_.str(), "");
 }
 
 TEST_F(ModelCommandTest, FollowTakesThePinAway) {
-  ASSERT_TRUE(RunModelPin(*client_, 7, /*json=*/false, out_).ok());
+  ASSERT_THAT(RunModelPin(*client_, 7, /*json=*/false, out_), IsOk());
   out_.str("");
-  ASSERT_TRUE(RunModelFollow(*client_, /*json=*/false, out_).ok());
+  ASSERT_THAT(RunModelFollow(*client_, /*json=*/false, out_), IsOk());
   EXPECT_EQ(out_.str(), "the newest version is followed; now version 7 serves\n");
   EXPECT_FALSE(client_->GetModelStatus()->has_pinned_version());
 }
 
 TEST_F(ModelCommandTest, JsonIsTheReply) {
-  ASSERT_TRUE(RunModelPin(*client_, 7, /*json=*/true, out_).ok());
+  ASSERT_THAT(RunModelPin(*client_, 7, /*json=*/true, out_), IsOk());
   EXPECT_THAT(out_.str(), HasSubstr("\"pinnedVersion\": \"7\""));
 }
 
@@ -121,7 +123,7 @@ TEST_F(ModelCommandTest, WatchAsJsonIsALineEach) {
 TEST_F(ModelCommandTest, WatchEndsWhenNobodyReads) {
   server_.SetWatches({{Status(State::STATE_PUBLISHED)}});
   out_.setstate(std::ios::failbit);
-  EXPECT_EQ(RunModelWatch(*client_, /*json=*/false, out_).code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(RunModelWatch(*client_, /*json=*/false, out_), StatusIs(absl::StatusCode::kDataLoss));
 }
 
 }  // namespace

@@ -6,11 +6,14 @@
 #include <algorithm>
 
 #include "model/image.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::HasSubstr;
+using test::IsOk;
+using test::StatusIs;
+using testing::HasSubstr;
 
 std::string Png(uint8_t grey, int width = 20, int height = 10) {
   return *EncodePng(Image(width, height, grey));
@@ -18,7 +21,7 @@ std::string Png(uint8_t grey, int width = 20, int height = 10) {
 
 Image Draw(const std::vector<MontageRow>& rows) {
   const auto png = DrawMontage(rows);
-  EXPECT_TRUE(png.ok()) << png.status();
+  EXPECT_THAT(png, IsOk());
   return *DecodeImage(*png);
 }
 
@@ -55,8 +58,7 @@ TEST(MontageTest, EachMatchAddsAColumnAndEachQueryARow) {
 
 TEST(MontageTest, ImageThatCannotBeDecodedIsNamed) {
   const auto png = DrawMontage({{{Png(0)}, {{Png(0)}, {"no image"}}}});
-  EXPECT_EQ(png.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(png.status().message()), HasSubstr("row 1, match 2"));
+  EXPECT_THAT(png, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("row 1, match 2")));
 }
 
 TEST(MontageTest, ImageOfAnAbsurdSizeIsNamedInOurWords) {
@@ -66,12 +68,12 @@ TEST(MontageTest, ImageOfAnAbsurdSizeIsNamedInOurWords) {
       "\0\0\0\0IDAT\x35\xaf\x06\x1e",
       45);
   const auto png = DrawMontage({{{huge}, {}}});
-  EXPECT_EQ(png.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(png.status().message(), "row 1, query: the image cannot be decoded");
+  EXPECT_THAT(png, StatusIs(absl::StatusCode::kInvalidArgument,
+                            "row 1, query: the image cannot be decoded"));
 }
 
 TEST(MontageTest, NoRowsIsRefused) {
-  EXPECT_EQ(DrawMontage({}).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(DrawMontage({}), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 }  // namespace

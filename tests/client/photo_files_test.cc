@@ -6,25 +6,28 @@
 #include <filesystem>
 
 #include "client/arguments.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
+using test::IsOk;
+using test::StatusIs;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
 
-class PhotoFilesTest : public ::testing::Test {
+class PhotoFilesTest : public testing::Test {
  protected:
   void Write(const std::string& name, const std::string& bytes = "x") {
     std::filesystem::create_directories(std::filesystem::path(Path(name)).parent_path());
-    ASSERT_TRUE(WriteFile(Path(name), bytes).ok());
+    ASSERT_THAT(WriteFile(Path(name), bytes), IsOk());
   }
   std::string Path(const std::string& name) const { return dir_.path() + "/" + name; }
   PhotoList List() const {
     auto list = ListPhotoFiles(options_);
-    EXPECT_TRUE(list.ok()) << list.status();
+    EXPECT_THAT(list, IsOk());
     return list.ok() ? *std::move(list) : PhotoList();
   }
   std::vector<std::string> Ids() const {
@@ -33,7 +36,7 @@ class PhotoFilesTest : public ::testing::Test {
     return ids;
   }
 
-  testing::TempDir dir_;
+  test::TempDir dir_;
   std::error_code ignored_;
   GalleryAddOptions options_;
 };
@@ -53,8 +56,7 @@ TEST_F(PhotoFilesTest, SameStemTwiceIsRefusedNamingBoth) {
   Write("b/1.jpg");
   options_.paths = {Path("a/1.jpg"), Path("b/1.jpg")};
   const auto files = ListPhotoFiles(options_);
-  EXPECT_EQ(files.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(files.status().message()), HasSubstr(Path("a/1.jpg")));
+  EXPECT_THAT(files, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(Path("a/1.jpg"))));
   EXPECT_THAT(std::string(files.status().message()), HasSubstr(Path("b/1.jpg")));
 }
 
@@ -85,10 +87,10 @@ TEST_F(PhotoFilesTest, DataSetGivesPhotosOfTheSplitWithTheirIdentity) {
 }
 
 TEST_F(PhotoFilesTest, NothingOrBothToAddIsRefused) {
-  EXPECT_EQ(ListPhotoFiles(options_).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(ListPhotoFiles(options_), StatusIs(absl::StatusCode::kInvalidArgument));
   options_.paths = {"a"};
   options_.dataset = "b";
-  EXPECT_EQ(ListPhotoFiles(options_).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(ListPhotoFiles(options_), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 TEST_F(PhotoFilesTest, NameThatIsNotUtf8IsRefusedAloneWithTheWayOut) {
@@ -145,8 +147,8 @@ TEST_F(PhotoFilesTest, MetadataThatTheServerWouldRefuseIsRefusedFirst) {
   options_.paths = {Path("a.jpg")};
   options_.metadata = {"shop=caf\xE9"};
   const absl::Status status = ListPhotoFiles(options_).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(status.message(), "--metadata: \"shop=caf\\xe9\" is not UTF-8 text");
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                               "--metadata: \"shop=caf\\xe9\" is not UTF-8 text"));
 }
 
 TEST_F(PhotoFilesTest, WhatProgramsLeaveInFoldersIsPassedOver) {
@@ -213,9 +215,9 @@ TEST_F(PhotoFilesTest, NamesThatDifferInTheCaseOfTheExtensionAreNamed) {
   Write("in/IMG.jpg");
   options_.paths = {Path("in")};
   const absl::Status status = ListPhotoFiles(options_).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr("IMG.JPG"), HasSubstr("IMG.jpg"), HasSubstr("--id-from path")));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                               AllOf(HasSubstr("IMG.JPG"), HasSubstr("IMG.jpg"),
+                                     HasSubstr("--id-from path"))));
   options_.id_from = "path";
   EXPECT_THAT(Ids(), ElementsAre("IMG.JPG", "IMG.jpg"));
 }
@@ -231,7 +233,7 @@ TEST_F(PhotoFilesTest, UnreadableFileHasNoDigestAndIsRefusedAlone) {
 
 TEST_F(PhotoFilesTest, MissingFileIsNotFound) {
   options_.paths = {Path("none.jpg")};
-  EXPECT_EQ(ListPhotoFiles(options_).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(ListPhotoFiles(options_), StatusIs(absl::StatusCode::kNotFound));
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 namespace s2p {
 namespace {
 
-class ProxyTest : public ::testing::Test {
+class ProxyTest : public testing::Test {
  protected:
   ProxyTest() { Clear(); }
   ~ProxyTest() override { Clear(); }
@@ -78,7 +78,7 @@ struct Case {
   bool is_covered;
 };
 
-class NoProxyTest : public ::testing::TestWithParam<Case> {};
+class NoProxyTest : public testing::TestWithParam<Case> {};
 
 TEST_P(NoProxyTest, CoversWhatItSays) {
   EXPECT_EQ(IsCoveredBy(GetParam().list, GetParam().host), GetParam().is_covered)
@@ -87,7 +87,7 @@ TEST_P(NoProxyTest, CoversWhatItSays) {
 
 INSTANTIATE_TEST_SUITE_P(
     Names, NoProxyTest,
-    ::testing::Values(
+    testing::Values(
         Case{"", "example.org", false}, Case{"*", "example.org", true}, Case{"*", "10.0.0.1", true},
         Case{"example.org", "example.org", true}, Case{"EXAMPLE.org.", "example.ORG", true},
         Case{"example.org", "a.example.org", true}, Case{"example.org", "anexample.org", false},
@@ -98,16 +98,17 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Numbers, NoProxyTest,
-    ::testing::Values(
-        Case{"10.0.0.1", "10.0.0.1", true}, Case{"10.0.0.1", "10.0.0.11", false},
-        Case{"0.0.1", "10.0.0.1", false}, Case{"10.0.0.0/8", "10.200.3.4", true},
-        Case{"10.0.0.0/8", "11.0.0.1", false}, Case{"192.168.128.0/17", "192.168.127.1", false},
-        Case{"192.168.128.0/17", "192.168.129.1", true}, Case{"0.0.0.0/0", "8.8.8.8", true},
-        Case{"0.0.0.0/0", "fd00::1", false}, Case{"10.0.0.0/33", "10.0.0.1", false},
-        Case{"10.0.0.0/-1", "10.0.0.1", false}, Case{"10.0.0.0/x", "10.0.0.1", false},
-        Case{"10.0.0.0/8", "ten.example", false}, Case{"fd00::/8", "fd12::1", true},
-        Case{"fd00::/8", "fe12::1", false}, Case{"[fd00::1]", "fd00::1", true},
-        Case{"[fd00::1]:80", "fd00:0::1", true}, Case{"10.0.0.0/8", "::ffff:10.0.0.1", true}));
+    testing::Values(Case{"10.0.0.1", "10.0.0.1", true}, Case{"10.0.0.1", "10.0.0.11", false},
+                    Case{"0.0.1", "10.0.0.1", false}, Case{"10.0.0.0/8", "10.200.3.4", true},
+                    Case{"10.0.0.0/8", "11.0.0.1", false},
+                    Case{"192.168.128.0/17", "192.168.127.1", false},
+                    Case{"192.168.128.0/17", "192.168.129.1", true},
+                    Case{"0.0.0.0/0", "8.8.8.8", true}, Case{"0.0.0.0/0", "fd00::1", false},
+                    Case{"10.0.0.0/33", "10.0.0.1", false}, Case{"10.0.0.0/-1", "10.0.0.1", false},
+                    Case{"10.0.0.0/x", "10.0.0.1", false}, Case{"10.0.0.0/8", "ten.example", false},
+                    Case{"fd00::/8", "fd12::1", true}, Case{"fd00::/8", "fe12::1", false},
+                    Case{"[fd00::1]", "fd00::1", true}, Case{"[fd00::1]:80", "fd00:0::1", true},
+                    Case{"10.0.0.0/8", "::ffff:10.0.0.1", true}));
 
 }  // namespace
 }  // namespace s2p

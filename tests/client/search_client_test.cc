@@ -10,16 +10,19 @@
 #include "absl/strings/str_cat.h"
 #include "client/connection/grpc_channel.h"
 #include "tests/client/fake_search_server.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::Not;
+using test::IsOk;
+using test::StatusIs;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
 
-class SearchClientTest : public ::testing::Test {
+class SearchClientTest : public testing::Test {
  protected:
   std::unique_ptr<SearchClient> Connect(const std::string& api_key = "") {
     ClientOptions options;
@@ -47,7 +50,7 @@ class SearchClientTest : public ::testing::Test {
         [this](const absl::Status& why) { breaks_.push_back(why); });
   }
 
-  testing::FakeSearchServer server_;
+  test::FakeSearchServer server_;
   // Those that are not "x".
   std::map<size_t, std::string> images_;
   std::vector<AddOutcome> outcomes_;
@@ -55,24 +58,24 @@ class SearchClientTest : public ::testing::Test {
 };
 
 TEST_F(SearchClientTest, EveryPhotoHasItsOutcomeInOrder) {
-  ASSERT_TRUE(Add(5).ok());
+  ASSERT_THAT(Add(5), IsOk());
   ASSERT_EQ(outcomes_.size(), 5u);
   EXPECT_EQ(outcomes_[4].response.photo_id(), "4");
   EXPECT_EQ(server_.photo_ids().size(), 5u);
 }
 
 TEST_F(SearchClientTest, PhotoThatCannotBeReadFailsAloneAndInItsPlace) {
-  ASSERT_TRUE(Add(5, {0, 3, 4}).ok());
+  ASSERT_THAT(Add(5, {0, 3, 4}), IsOk());
   ASSERT_EQ(outcomes_.size(), 5u);
-  EXPECT_EQ(outcomes_[0].status.code(), absl::StatusCode::kNotFound);
-  EXPECT_TRUE(outcomes_[1].status.ok());
-  EXPECT_EQ(outcomes_[3].status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(outcomes_[0].status, StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(outcomes_[1].status, IsOk());
+  EXPECT_THAT(outcomes_[3].status, StatusIs(absl::StatusCode::kNotFound));
   EXPECT_THAT(server_.photo_ids(), ElementsAre("1", "2"));
 }
 
 TEST_F(SearchClientTest, BrokenStreamGoesOnWhereTheAnswersStopped) {
   server_.BreakNextStreamAfter(2);
-  ASSERT_TRUE(Add(5).ok());
+  ASSERT_THAT(Add(5), IsOk());
   EXPECT_EQ(outcomes_.size(), 5u);
   EXPECT_EQ(server_.streams(), 2);
   ASSERT_EQ(breaks_.size(), 1u);
@@ -83,7 +86,7 @@ TEST_F(SearchClientTest, ServerThatIsAwayForAWhileIsWaitedFor) {
   server_.BreakNextStreamAfter(2);
   server_.BreakNextStreamAfter(0);
   server_.BreakNextStreamAfter(0);
-  ASSERT_TRUE(Add(5).ok());
+  ASSERT_THAT(Add(5), IsOk());
   EXPECT_EQ(outcomes_.size(), 5u);
   EXPECT_EQ(server_.streams(), 4);
   // gRPC itself repeats a stream that breaks before anything came of it.
@@ -93,23 +96,22 @@ TEST_F(SearchClientTest, ServerThatIsAwayForAWhileIsWaitedFor) {
 
 TEST_F(SearchClientTest, PhotoThatAStoppingServerRefusesIsSentAgain) {
   server_.RefuseNextPhoto(absl::UnavailableError("the server is shutting down"), 3);
-  ASSERT_TRUE(Add(5).ok());
+  ASSERT_THAT(Add(5), IsOk());
   EXPECT_EQ(outcomes_.size(), 5u);
-  for (const AddOutcome& outcome : outcomes_) EXPECT_TRUE(outcome.status.ok());
+  for (const AddOutcome& outcome : outcomes_) EXPECT_THAT(outcome.status, IsOk());
   EXPECT_EQ(breaks_.size(), 1u);
 }
 
 TEST_F(SearchClientTest, StreamThatGetsNowhereFails) {
   server_.FailNextCall(absl::FailedPreconditionError("not now"));
   const absl::Status status = Add(2);
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(status.message(), "not now");
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, "not now"));
   EXPECT_TRUE(outcomes_.empty());
 }
 
 TEST_F(SearchClientTest, MessageThatTheServerCannotReadFailsAloneInItsPlace) {
   images_ = {{1, "garbled"}, {4, "garbled"}};
-  ASSERT_TRUE(Add(6).ok());
+  ASSERT_THAT(Add(6), IsOk());
   ASSERT_EQ(outcomes_.size(), 6u);
   for (size_t i = 0; i < 6; ++i) EXPECT_EQ(outcomes_[i].status.ok(), i != 1 && i != 4) << i;
   EXPECT_THAT(outcomes_[1].status.message(), HasSubstr("cannot be read"));
@@ -118,18 +120,19 @@ TEST_F(SearchClientTest, MessageThatTheServerCannotReadFailsAloneInItsPlace) {
 
 TEST_F(SearchClientTest, MessageThatIsTooLargeFailsAloneWithBothNumbers) {
   images_ = {{2, std::string(5 << 20, 'x')}};
-  ASSERT_TRUE(Add(5).ok());
+  ASSERT_THAT(Add(5), IsOk());
   ASSERT_EQ(outcomes_.size(), 5u);
-  EXPECT_EQ(outcomes_[2].status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(
-      outcomes_[2].status.message(),
-      "the request has 5242888 bytes; the server takes at most 4194304 (--max-message-bytes)");
+  EXPECT_THAT(
+      outcomes_[2].status,
+      StatusIs(
+          absl::StatusCode::kInvalidArgument,
+          "the request has 5242888 bytes; the server takes at most 4194304 (--max-message-bytes)"));
   EXPECT_THAT(server_.photo_ids(), ElementsAre("0", "1", "3", "4"));
 }
 
 TEST_F(SearchClientTest, StreamOfNothingButUnreadableMessagesEnds) {
   images_ = {{0, "garbled"}, {1, "garbled"}, {2, "garbled"}};
-  ASSERT_TRUE(Add(3).ok());
+  ASSERT_THAT(Add(3), IsOk());
   EXPECT_EQ(outcomes_.size(), 3u);
   EXPECT_LE(server_.streams(), 6);
 }
@@ -138,8 +141,8 @@ TEST_F(SearchClientTest, RequestThatIsTooLargeIsRefusedWithBothNumbers) {
   v1::SearchRequest request;
   request.add_examples()->set_image(std::string(5 << 20, 'x'));
   const auto response = Connect()->Search(request);
-  EXPECT_EQ(response.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(response.status().message(), HasSubstr("the server takes at most 4194304"));
+  EXPECT_THAT(response, StatusIs(absl::StatusCode::kInvalidArgument,
+                                 HasSubstr("the server takes at most 4194304")));
 }
 
 TEST_F(SearchClientTest, ServersLimitOf64MiBIsTheServers) {
@@ -149,33 +152,32 @@ TEST_F(SearchClientTest, ServersLimitOf64MiBIsTheServers) {
   EXPECT_THAT(status.message(), HasSubstr("the server takes at most 67108864"));
 }
 
-TEST_F(SearchClientTest, NothingToAddIsDone) { EXPECT_TRUE(Add(0).ok()); }
+TEST_F(SearchClientTest, NothingToAddIsDone) { EXPECT_THAT(Add(0), IsOk()); }
 
 TEST_F(SearchClientTest, BusyServerIsAskedAgain) {
   server_.FailNextCall(absl::ResourceExhaustedError("full"));
-  EXPECT_TRUE(Connect()->GetGalleryStats().ok());
+  EXPECT_THAT(Connect()->GetGalleryStats(), IsOk());
 }
 
 TEST_F(SearchClientTest, ErrorKeepsCodeAndWords) {
   server_.FailNextCall(absl::InvalidArgumentError("top_k: must be 1 to 1000"));
   const auto response = Connect()->Search(v1::SearchRequest());
-  EXPECT_EQ(response.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(response.status().message(), "top_k: must be 1 to 1000");
+  EXPECT_THAT(response, StatusIs(absl::StatusCode::kInvalidArgument, "top_k: must be 1 to 1000"));
 }
 
 TEST_F(SearchClientTest, KeyIsSentWithEveryCall) {
   server_.RequireKey("secret");
-  EXPECT_EQ(Connect()->GetGalleryStats().status().code(), absl::StatusCode::kUnauthenticated);
-  EXPECT_TRUE(Connect("secret")->GetGalleryStats().ok());
+  EXPECT_THAT(Connect()->GetGalleryStats(), StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_THAT(Connect("secret")->GetGalleryStats(), IsOk());
 }
 
 TEST_F(SearchClientTest, SinkEndsAStreamOfChunks) {
-  ASSERT_TRUE(Add(1).ok());
+  ASSERT_THAT(Add(1), IsOk());
   v1::GetPhotoRequest request;
   request.set_photo_id("0");
   const absl::Status status = Connect()->GetPhoto(
       request, [](const v1::GetPhotoResponse&) { return absl::AbortedError("enough"); });
-  EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kAborted));
 }
 
 TEST(SearchClientAloneTest, AddingToNoServerFailsAtOnce) {
@@ -192,31 +194,29 @@ TEST(SearchClientAloneTest, AddingToNoServerFailsAtOnce) {
       },
       [](const AddOutcome& outcome) { EXPECT_EQ(outcome.index, 0u); },
       [](const absl::Status&) { FAIL(); });
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(status.message(), HasSubstr("127.0.0.1:1"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("127.0.0.1:1")));
 }
 
 TEST(SearchClientAloneTest, ServerThatIsNotThereIsNamed) {
   ClientOptions options;
   options.server = "127.0.0.1:1";
   const auto stats = (*SearchClient::Create(options))->GetGalleryStats();
-  EXPECT_EQ(stats.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(stats.status().message()), HasSubstr("127.0.0.1:1"));
+  EXPECT_THAT(stats, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("127.0.0.1:1")));
   EXPECT_THAT(std::string(stats.status().message()), HasSubstr("--server"));
 }
 
 // Nothing answers at the proxy.
-class BehindProxyTest : public ::testing::Test {
+class BehindProxyTest : public testing::Test {
  protected:
   BehindProxyTest() { setenv("http_proxy", "http://me:secret@127.0.0.1:1", 1); }
   ~BehindProxyTest() override { unsetenv("http_proxy"); }
 };
 
 TEST_F(BehindProxyTest, ServerOnThisMachineIsReachedDirectly) {
-  testing::FakeSearchServer server;
+  test::FakeSearchServer server;
   ClientOptions options;
   options.server = server.address();
-  EXPECT_TRUE((*SearchClient::Create(options))->GetGalleryStats().ok());
+  EXPECT_THAT((*SearchClient::Create(options))->GetGalleryStats(), IsOk());
 }
 
 TEST_F(BehindProxyTest, FailureElsewhereNamesTheProxyWithoutItsPassword) {
@@ -224,7 +224,7 @@ TEST_F(BehindProxyTest, FailureElsewhereNamesTheProxyWithoutItsPassword) {
   options.server = "search.invalid:50051";
   options.retry = false;
   const auto stats = (*SearchClient::Create(options))->GetGalleryStats();
-  EXPECT_EQ(stats.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(stats, StatusIs(absl::StatusCode::kUnavailable));
   const std::string message(stats.status().message());
   EXPECT_THAT(message, HasSubstr("the proxy http://127.0.0.1:1 of http_proxy"));
   EXPECT_THAT(message, HasSubstr("add search.invalid to no_proxy"));
@@ -235,8 +235,8 @@ TEST(SearchClientAloneTest, ServerThatIsNoAddressIsRefusedAtOnce) {
   ClientOptions options;
   options.server = "--trainer";
   const absl::Status status = SearchClient::Create(options).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(status.message(), HasSubstr("'--trainer' is no address of a server"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                               HasSubstr("'--trainer' is no address of a server")));
 }
 
 TEST(SearchClientAloneTest, KeyThatHttpDoesNotTakeIsRefusedAndNotShown) {
@@ -247,8 +247,8 @@ TEST(SearchClientAloneTest, KeyThatHttpDoesNotTakeIsRefusedAndNotShown) {
                           "two keys"}) {
     options.api_key = key;
     const absl::Status status = SearchClient::Create(options).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(status.message(), AllOf(HasSubstr("--api-key"), Not(HasSubstr("cret"))));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                                 AllOf(HasSubstr("--api-key"), Not(HasSubstr("cret")))));
   }
 }
 
@@ -256,14 +256,13 @@ TEST(SearchClientAloneTest, MissingCertificateFileIsNamed) {
   ClientOptions options;
   options.tls_ca = "/nowhere/ca.pem";
   const auto client = SearchClient::Create(options);
-  EXPECT_EQ(client.status().code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(std::string(client.status().message()), HasSubstr("/nowhere/ca.pem"));
+  EXPECT_THAT(client, StatusIs(absl::StatusCode::kNotFound, HasSubstr("/nowhere/ca.pem")));
 }
 
 TEST(SearchClientAloneTest, CertificateWithoutKeyIsRefused) {
   ClientOptions options;
   options.tls_cert = "cert.pem";
-  EXPECT_EQ(SearchClient::Create(options).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(SearchClient::Create(options), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 }  // namespace

@@ -3,11 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/testing/status_matchers.h"
+
 namespace s2p {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::HasSubstr;
+using test::IsOk;
+using test::StatusIs;
+using testing::AllOf;
+using testing::HasSubstr;
 
 struct Good {
   const char* text;
@@ -15,26 +19,25 @@ struct Good {
   int port;
 };
 
-class GoodAddressTest : public ::testing::TestWithParam<Good> {};
+class GoodAddressTest : public testing::TestWithParam<Good> {};
 
 TEST_P(GoodAddressTest, IsRead) {
   const auto address = ParseServerAddress(GetParam().text);
-  ASSERT_TRUE(address.ok()) << address.status();
+  ASSERT_THAT(address, IsOk());
   EXPECT_EQ(address->host, GetParam().host);
   EXPECT_EQ(address->port, GetParam().port);
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Addresses, GoodAddressTest,
-    ::testing::Values(Good{"127.0.0.1:50051", "127.0.0.1", 50051}, Good{"[::1]:1", "::1", 1},
-                      Good{"search.example.org:65535", "search.example.org", 65535},
-                      Good{"my_server:1", "my_server", 1},
-                      Good{"dns:///search:50051", "search", 50051},
-                      Good{"dns://8.8.8.8/search:50051", "search", 50051},
-                      Good{"dns:search:50051", "search", 50051}, Good{"unix:/run/s2p.sock", "", 0},
-                      Good{"unix:///run/s2p.sock", "", 0},
-                      Good{"ipv4:10.0.0.1:1,10.0.0.2:1", "", 0},
-                      Good{"[fe80::1%eth0]:80", "fe80::1%eth0", 80}));
+    testing::Values(Good{"127.0.0.1:50051", "127.0.0.1", 50051}, Good{"[::1]:1", "::1", 1},
+                    Good{"search.example.org:65535", "search.example.org", 65535},
+                    Good{"my_server:1", "my_server", 1},
+                    Good{"dns:///search:50051", "search", 50051},
+                    Good{"dns://8.8.8.8/search:50051", "search", 50051},
+                    Good{"dns:search:50051", "search", 50051}, Good{"unix:/run/s2p.sock", "", 0},
+                    Good{"unix:///run/s2p.sock", "", 0}, Good{"ipv4:10.0.0.1:1,10.0.0.2:1", "", 0},
+                    Good{"[fe80::1%eth0]:80", "fe80::1%eth0", 80}));
 
 TEST(ServerAddressTest, BadAddressIsQuoted) {
   for (const char* text :
@@ -42,8 +45,9 @@ TEST(ServerAddressTest, BadAddressIsQuoted) {
         "host:70000", "host:-1",   "host:+1",  "host:http", "host: 50051", " host:1", "host:1 ",
         "::1:80",     "a/b:80",    "a host:1", "-h:1",      "unix:",       "dns:",    "dns:///"}) {
     const absl::Status status = CheckServerAddress(text);
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
-    EXPECT_THAT(std::string(status.message()), HasSubstr("'" + std::string(text) + "'"));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                                 HasSubstr("'" + std::string(text) + "'")))
+        << text;
   }
 }
 

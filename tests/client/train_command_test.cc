@@ -9,24 +9,27 @@
 #include "client/arguments.h"
 #include "client/commands.h"
 #include "tests/client/fake_training_server.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::Not;
-using ::testing::StartsWith;
+using test::IsOk;
+using test::StatusIs;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
 
-class TrainCommandTest : public ::testing::Test {
+class TrainCommandTest : public testing::Test {
  protected:
   TrainCommandTest() {
     ClientOptions options;
     options.server = server_.address();
     client_ = *TrainingClient::Create(options);
-    EXPECT_TRUE(WriteFile(spec_, "preset: \"shoes\"\nname: \"autumn\"\n").ok());
+    EXPECT_THAT(WriteFile(spec_, "preset: \"shoes\"\nname: \"autumn\"\n"), IsOk());
   }
 
   v1::Job AddJob(const std::string& id, v1::Job::State state = v1::Job::STATE_RUNNING) {
@@ -68,13 +71,13 @@ class TrainCommandTest : public ::testing::Test {
   static Message Parse(const std::string& json) {
     Message message;
     const auto status = google::protobuf::util::JsonStringToMessage(json, &message);
-    EXPECT_TRUE(status.ok()) << json;
+    EXPECT_THAT(status, IsOk()) << json;
     return message;
   }
 
-  testing::FakeTrainingServer server_;
+  test::FakeTrainingServer server_;
   std::unique_ptr<TrainingClient> client_;
-  testing::TempDir dir_;
+  test::TempDir dir_;
   const std::string spec_ = dir_.File("job.textproto");
   std::ostringstream out_, err_;
 };
@@ -83,7 +86,7 @@ TEST_F(TrainCommandTest, SubmitPrintsTheIdAndSendsTheSpec) {
   TrainSubmitOptions options;
   options.spec = spec_;
   options.set = {"step2.epochs=5", "name=winter"};
-  ASSERT_TRUE(RunTrainSubmit(*client_, options, out_, err_).ok());
+  ASSERT_THAT(RunTrainSubmit(*client_, options, out_, err_), IsOk());
   EXPECT_EQ(out_.str(), "job-1\n");
   const v1::TrainingSpec spec = server_.last_spec();
   EXPECT_EQ(spec.preset(), "shoes");
@@ -96,7 +99,7 @@ TEST_F(TrainCommandTest, SubmitPrintsTheReplyAsJson) {
   TrainSubmitOptions options;
   options.spec = spec_;
   options.json = true;
-  ASSERT_TRUE(RunTrainSubmit(*client_, options, out_, err_).ok());
+  ASSERT_THAT(RunTrainSubmit(*client_, options, out_, err_), IsOk());
   const auto response = Parse<v1::SubmitJobResponse>(out_.str());
   EXPECT_EQ(response.job().job_id(), "job-1");
   EXPECT_EQ(response.job().spec().name(), "autumn");
@@ -116,8 +119,8 @@ TEST_F(TrainCommandTest, WhatTheTrainerRefusesIsToldInItsWords) {
   TrainSubmitOptions options;
   options.spec = spec_;
   const absl::Status status = RunTrainSubmit(*client_, options, out_, err_);
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(status.message(), "source_dataset: there is no folder x");
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kInvalidArgument, "source_dataset: there is no folder x"));
   EXPECT_EQ(out_.str(), "");
 }
 
@@ -129,13 +132,13 @@ TEST_F(TrainCommandTest, SubmitGoesOnWatching) {
   TrainSubmitOptions options;
   options.spec = spec_;
   options.watch = true;
-  ASSERT_TRUE(RunTrainSubmit(*client_, options, out_, err_).ok());
+  ASSERT_THAT(RunTrainSubmit(*client_, options, out_, err_), IsOk());
   EXPECT_THAT(out_.str(), StartsWith("job-1\nrunning\nstep 1 epoch 1/2"));
 }
 
 TEST_F(TrainCommandTest, ListTurnsThePagesNewestFirst) {
   for (const char* id : {"a", "b", "c", "d", "e"}) AddJob(id);
-  ASSERT_TRUE(RunTrainList(*client_, {}, out_).ok());
+  ASSERT_THAT(RunTrainList(*client_, {}, out_), IsOk());
   std::vector<std::string> ids;
   for (const absl::string_view line : absl::StrSplit(out_.str(), '\n', absl::SkipEmpty())) {
     ids.emplace_back(line.substr(0, line.find(' ')));
@@ -145,7 +148,7 @@ TEST_F(TrainCommandTest, ListTurnsThePagesNewestFirst) {
 
 TEST_F(TrainCommandTest, ListShowsWhatAJobIsAt) {
   AddJob("a", v1::Job::STATE_SUCCEEDED);
-  ASSERT_TRUE(RunTrainList(*client_, {}, out_).ok());
+  ASSERT_THAT(RunTrainList(*client_, {}, out_), IsOk());
   EXPECT_THAT(out_.str(), HasSubstr("a    name of a  succeeded  step 2 epoch 3/9  50.0 %        7  "
                                     "2001-09-0"));
 }
@@ -155,20 +158,20 @@ TEST_F(TrainCommandTest, ListStopsAtItsLimit) {
   TrainListOptions options;
   options.limit = 2;
   options.json = true;
-  ASSERT_TRUE(RunTrainList(*client_, options, out_).ok());
+  ASSERT_THAT(RunTrainList(*client_, options, out_), IsOk());
   const auto response = Parse<v1::ListJobsResponse>(out_.str());
   EXPECT_EQ(response.jobs_size(), 2);
   EXPECT_EQ(response.next_page_token(), "2");
 }
 
 TEST_F(TrainCommandTest, WithoutJobsTheListSaysSo) {
-  ASSERT_TRUE(RunTrainList(*client_, {}, out_).ok());
+  ASSERT_THAT(RunTrainList(*client_, {}, out_), IsOk());
   EXPECT_EQ(out_.str(), "no job yet\n");
 }
 
 TEST_F(TrainCommandTest, WatchedSuccessIsASuccess) {
   AddEvents(AddJob("a", v1::Job::STATE_SUCCEEDED));
-  ASSERT_TRUE(Watch("a").ok());
+  ASSERT_THAT(Watch("a"), IsOk());
   EXPECT_EQ(out_.str(),
             "running\nstep 1 epoch 1/2\nstep 1 epoch 2/2\n"
             "job a succeeded; version 7 was published\n");
@@ -177,20 +180,18 @@ TEST_F(TrainCommandTest, WatchedSuccessIsASuccess) {
 TEST_F(TrainCommandTest, WatchedFailureTellsWhy) {
   AddEvents(AddJob("a", v1::Job::STATE_FAILED));
   const absl::Status status = Watch("a");
-  EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
-  EXPECT_EQ(status.message(), "job a failed: the loss is NaN");
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kAborted, "job a failed: the loss is NaN"));
 }
 
 TEST_F(TrainCommandTest, WatchedCancellationIsNoSuccess) {
   AddEvents(AddJob("a", v1::Job::STATE_CANCELLED));
   const absl::Status status = Watch("a");
-  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
-  EXPECT_EQ(status.message(), "job a was cancelled");
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled, "job a was cancelled"));
 }
 
 TEST_F(TrainCommandTest, WatchPrintsEachEventAsALineOfJson) {
   AddEvents(AddJob("a", v1::Job::STATE_SUCCEEDED));
-  ASSERT_TRUE(Watch("a", /*json=*/true).ok());
+  ASSERT_THAT(Watch("a", /*json=*/true), IsOk());
   const std::vector<std::string> lines = absl::StrSplit(out_.str(), '\n', absl::SkipEmpty());
   ASSERT_EQ(lines.size(), 3u);
   for (size_t i = 0; i < lines.size(); ++i) {
@@ -201,7 +202,7 @@ TEST_F(TrainCommandTest, WatchPrintsEachEventAsALineOfJson) {
 TEST_F(TrainCommandTest, BrokenWatchSaysSoAndMissesNothing) {
   AddEvents(AddJob("a", v1::Job::STATE_SUCCEEDED));
   server_.BreakWatches({1});
-  ASSERT_TRUE(Watch("a").ok());
+  ASSERT_THAT(Watch("a"), IsOk());
   EXPECT_THAT(out_.str(), HasSubstr("the connection broke (going away); going on with event 2\n"));
   EXPECT_THAT(out_.str(), HasSubstr("step 1 epoch 2/2\n"));
   EXPECT_THAT(server_.watched_from(), ElementsAre(1, 2));
@@ -210,7 +211,7 @@ TEST_F(TrainCommandTest, BrokenWatchSaysSoAndMissesNothing) {
 TEST_F(TrainCommandTest, BrokenWatchLeavesTheJsonClean) {
   AddEvents(AddJob("a", v1::Job::STATE_SUCCEEDED));
   server_.BreakWatches({1});
-  ASSERT_TRUE(Watch("a", /*json=*/true).ok());
+  ASSERT_THAT(Watch("a", /*json=*/true), IsOk());
   EXPECT_THAT(out_.str(), Not(HasSubstr("broke")));
   EXPECT_THAT(err_.str(), HasSubstr("going on with event 2"));
 }
@@ -218,7 +219,7 @@ TEST_F(TrainCommandTest, BrokenWatchLeavesTheJsonClean) {
 TEST_F(TrainCommandTest, ClosedOutputEndsTheWatch) {
   AddEvents(AddJob("a", v1::Job::STATE_SUCCEEDED));
   out_.setstate(std::ios::badbit);
-  EXPECT_EQ(Watch("a").code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(Watch("a"), StatusIs(absl::StatusCode::kDataLoss));
 }
 
 TEST_F(TrainCommandTest, WatchOfAnUnknownJobIsNotFound) {
@@ -228,16 +229,15 @@ TEST_F(TrainCommandTest, WatchOfAnUnknownJobIsNotFound) {
 
 TEST_F(TrainCommandTest, CancelEndsAJobOnce) {
   AddJob("a");
-  ASSERT_TRUE(RunTrainCancel(*client_, "a", /*json=*/false, out_).ok());
+  ASSERT_THAT(RunTrainCancel(*client_, "a", /*json=*/false, out_), IsOk());
   EXPECT_EQ(out_.str(), "job a was cancelled\n");
   const absl::Status again = RunTrainCancel(*client_, "a", /*json=*/false, out_);
-  EXPECT_EQ(again.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(again.message(), "job a has ended already");
+  EXPECT_THAT(again, StatusIs(absl::StatusCode::kFailedPrecondition, "job a has ended already"));
 }
 
 TEST_F(TrainCommandTest, CancelPrintsTheReplyAsJson) {
   AddJob("a");
-  ASSERT_TRUE(RunTrainCancel(*client_, "a", /*json=*/true, out_).ok());
+  ASSERT_THAT(RunTrainCancel(*client_, "a", /*json=*/true, out_), IsOk());
   EXPECT_EQ(Parse<v1::CancelJobResponse>(out_.str()).job().state(), v1::Job::STATE_CANCELLED);
 }
 
@@ -254,7 +254,7 @@ TEST_F(TrainCommandTest, GetShowsWhatIsKnownAndNothingElse) {
   evaluation.set_rank1(0.5);
   evaluation.set_mean_average_precision(0.25);
   server_.AddJob(job);
-  ASSERT_TRUE(RunTrainGet(*client_, "a", /*json=*/false, out_).ok());
+  ASSERT_THAT(RunTrainGet(*client_, "a", /*json=*/false, out_), IsOk());
   EXPECT_THAT(out_.str(), HasSubstr("job         a\n"));
   EXPECT_THAT(out_.str(), HasSubstr("version     7\n"));
   EXPECT_THAT(out_.str(), HasSubstr("curve       /state/jobs/a/curve.png\n"));
@@ -266,12 +266,13 @@ TEST_F(TrainCommandTest, GetShowsWhatIsKnownAndNothingElse) {
 
 TEST_F(TrainCommandTest, GetPrintsTheReplyAsJson) {
   AddJob("a");
-  ASSERT_TRUE(RunTrainGet(*client_, "a", /*json=*/true, out_).ok());
+  ASSERT_THAT(RunTrainGet(*client_, "a", /*json=*/true, out_), IsOk());
   EXPECT_EQ(Parse<v1::GetJobResponse>(out_.str()).job().progress().epoch(), 3u);
 }
 
 TEST_F(TrainCommandTest, GetOfAnUnknownJobIsNotFound) {
-  EXPECT_EQ(RunTrainGet(*client_, "b", /*json=*/false, out_).code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(RunTrainGet(*client_, "b", /*json=*/false, out_),
+              StatusIs(absl::StatusCode::kNotFound));
 }
 
 }  // namespace

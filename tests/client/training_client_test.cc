@@ -6,15 +6,18 @@
 #include <vector>
 
 #include "tests/client/fake_training_server.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
+using test::IsOk;
+using test::StatusIs;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
 
-class TrainingClientTest : public ::testing::Test {
+class TrainingClientTest : public testing::Test {
  protected:
   TrainingClientTest() {
     v1::Job job;
@@ -55,7 +58,7 @@ class TrainingClientTest : public ::testing::Test {
         [this](const absl::Status&, int64_t next) { breaks_.push_back(next); });
   }
 
-  testing::FakeTrainingServer server_;
+  test::FakeTrainingServer server_;
   int64_t stop_at_ = -1;
   absl::Duration timeout_ = absl::Seconds(30);
   std::vector<int64_t> events_, breaks_;
@@ -63,26 +66,26 @@ class TrainingClientTest : public ::testing::Test {
 
 TEST_F(TrainingClientTest, WatchEndsWithTheJob) {
   HasEvents(3);
-  ASSERT_TRUE(Watch().ok());
+  ASSERT_THAT(Watch(), IsOk());
   EXPECT_THAT(events_, ElementsAre(1, 2, 3, 4));
   EXPECT_THAT(breaks_, IsEmpty());
 }
 
 TEST_F(TrainingClientTest, WatchOfAFailedJobIsASuccess) {
   HasEvents(1, v1::Job::STATE_FAILED);
-  EXPECT_TRUE(Watch().ok());
+  EXPECT_THAT(Watch(), IsOk());
 }
 
 TEST_F(TrainingClientTest, WatchBeginsWhereItWasAskedTo) {
   HasEvents(3);
-  ASSERT_TRUE(Watch(3).ok());
+  ASSERT_THAT(Watch(3), IsOk());
   EXPECT_THAT(events_, ElementsAre(3, 4));
 }
 
 TEST_F(TrainingClientTest, BrokenWatchGoesOnWithTheNextEvent) {
   HasEvents(5);
   server_.BreakWatches({2, 1, 2});
-  ASSERT_TRUE(Watch().ok());
+  ASSERT_THAT(Watch(), IsOk());
   EXPECT_THAT(events_, ElementsAre(1, 2, 3, 4, 5, 6));
   EXPECT_THAT(breaks_, ElementsAre(3, 4, 6));
 }
@@ -90,14 +93,14 @@ TEST_F(TrainingClientTest, BrokenWatchGoesOnWithTheNextEvent) {
 TEST_F(TrainingClientTest, StreamThatTheServerCancelsIsABreak) {
   HasEvents(3);
   server_.BreakWatches({2}, absl::StatusCode::kCancelled);
-  ASSERT_TRUE(Watch().ok());
+  ASSERT_THAT(Watch(), IsOk());
   EXPECT_THAT(events_, ElementsAre(1, 2, 3, 4));
 }
 
 TEST_F(TrainingClientTest, DamagedEventsAreNoBreak) {
   HasEvents(3);
   server_.BreakWatches({2}, absl::StatusCode::kDataLoss);
-  EXPECT_EQ(Watch().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(Watch(), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_THAT(breaks_, IsEmpty());
 }
 
@@ -105,7 +108,7 @@ TEST_F(TrainingClientTest, EventThatComesAgainIsLeftOut) {
   HasEvents(3);
   server_.RepeatEvents();
   server_.BreakWatches({2});
-  ASSERT_TRUE(Watch().ok());
+  ASSERT_THAT(Watch(), IsOk());
   EXPECT_THAT(events_, ElementsAre(1, 2, 3, 4));
 }
 
@@ -117,19 +120,19 @@ TEST_F(TrainingClientTest, HeartbeatsAreLeftOut) {
                {2, v1::Job::STATE_RUNNING},
                {2, v1::Job::STATE_RUNNING},
                {3, v1::Job::STATE_SUCCEEDED}});
-  ASSERT_TRUE(Watch().ok());
+  ASSERT_THAT(Watch(), IsOk());
   EXPECT_THAT(events_, ElementsAre(0, 1, 2, 3));
 }
 
 TEST_F(TrainingClientTest, EndWhoseEventWasLostIsAnEnd) {
   HasNumbered({{1, v1::Job::STATE_RUNNING}, {1, v1::Job::STATE_SUCCEEDED}});
-  ASSERT_TRUE(Watch().ok());
+  ASSERT_THAT(Watch(), IsOk());
   EXPECT_THAT(events_, ElementsAre(1, 1));
 }
 
 TEST_F(TrainingClientTest, WatchFromBeyondTheEndTellsTheEnd) {
   HasNumbered({{3, v1::Job::STATE_SUCCEEDED}});
-  ASSERT_TRUE(Watch(9).ok());
+  ASSERT_THAT(Watch(9), IsOk());
   EXPECT_THAT(events_, ElementsAre(3));
 }
 
@@ -144,7 +147,7 @@ TEST_F(TrainingClientTest, WatchSurvivesARestart) {
         return absl::OkStatus();
       },
       [this](const absl::Status&, int64_t) { server_.Restart(); });
-  ASSERT_TRUE(status.ok()) << status;
+  ASSERT_THAT(status, IsOk());
   EXPECT_THAT(events_, ElementsAre(1, 2, 3, 4));
 }
 
@@ -154,8 +157,8 @@ TEST_F(TrainingClientTest, WatchThatGetsNowhereFails) {
   server_.AddEvent("a", event);
   timeout_ = absl::Milliseconds(50);
   const absl::Status status = Watch();
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(status.message(), "the events ended before the job did");
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kUnavailable, "the events ended before the job did"));
   EXPECT_THAT(events_, ElementsAre(1));
   EXPECT_THAT(breaks_, ElementsAre(2));
   EXPECT_GT(server_.watched_from().size(), 1u);
@@ -165,44 +168,41 @@ TEST_F(TrainingClientTest, WatchThatGetsNowhereFails) {
 TEST_F(TrainingClientTest, SinkEndsTheWatch) {
   HasEvents(5);
   stop_at_ = 2;
-  EXPECT_EQ(Watch().code(), absl::StatusCode::kAborted);
+  EXPECT_THAT(Watch(), StatusIs(absl::StatusCode::kAborted));
   EXPECT_THAT(events_, ElementsAre(1, 2));
 }
 
 TEST_F(TrainingClientTest, JobThatIsNotThereIsNotWatched) {
   const absl::Status status = Watch(0, "b");
-  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(status.message(), "job_id: there is no job b");
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, "job_id: there is no job b"));
 }
 
 TEST_F(TrainingClientTest, SubmitIsRepeatedOnlyWhenTheDaemonIsBusy) {
   server_.FailNextCall(absl::ResourceExhaustedError("the queue is full"));
-  EXPECT_TRUE(Connect()->SubmitJob(v1::TrainingSpec()).ok());
+  EXPECT_THAT(Connect()->SubmitJob(v1::TrainingSpec()), IsOk());
   server_.FailNextCall(absl::UnavailableError("draining"));
-  EXPECT_EQ(Connect()->SubmitJob(v1::TrainingSpec()).status().code(),
-            absl::StatusCode::kUnavailable);
+  EXPECT_THAT(Connect()->SubmitJob(v1::TrainingSpec()), StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_EQ(server_.submits(), 1);
 }
 
 TEST_F(TrainingClientTest, ReadsAreRepeated) {
   server_.FailNextCall(absl::UnavailableError("draining"));
-  EXPECT_TRUE(Connect()->GetJob("a").ok());
+  EXPECT_THAT(Connect()->GetJob("a"), IsOk());
 }
 
 TEST_F(TrainingClientTest, KeyIsSentWithEveryCall) {
   HasEvents(1);
   server_.RequireKey("secret");
-  EXPECT_EQ(Connect()->GetJob("a").status().code(), absl::StatusCode::kUnauthenticated);
-  EXPECT_EQ(Watch().code(), absl::StatusCode::kUnauthenticated);
-  EXPECT_TRUE(Connect("secret")->GetJob("a").ok());
+  EXPECT_THAT(Connect()->GetJob("a"), StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_THAT(Watch(), StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_THAT(Connect("secret")->GetJob("a"), IsOk());
 }
 
 TEST(TrainingClientAloneTest, DaemonThatIsNotThereIsNamedWithItsProgram) {
   ClientOptions options;
   options.server = "127.0.0.1:1";
   const auto job = (*TrainingClient::Create(options))->GetJob("a");
-  EXPECT_EQ(job.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(job.status().message()), HasSubstr("127.0.0.1:1"));
+  EXPECT_THAT(job, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("127.0.0.1:1")));
   EXPECT_THAT(std::string(job.status().message()), HasSubstr("s2p-trainer serve"));
 }
 

@@ -8,10 +8,10 @@
 namespace s2p {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::Not;
+using testing::HasSubstr;
+using testing::Not;
 
-class WatchDisplayTest : public ::testing::Test {
+class WatchDisplayTest : public testing::Test {
  protected:
   WatchDisplayOptions Live(int columns = 200) {
     WatchDisplayOptions options;

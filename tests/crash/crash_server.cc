@@ -10,7 +10,7 @@
 #include "server/rpc/server.h"
 #include "tests/testing/fake_encoder.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 // So that an embedding lasts long enough to be killed in.
@@ -54,6 +54,6 @@ int Serve(char** argv) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
-int main(int argc, char** argv) { return argc == 5 ? s2p::testing::Serve(argv) : 2; }
+int main(int argc, char** argv) { return argc == 5 ? s2p::test::Serve(argv) : 2; }

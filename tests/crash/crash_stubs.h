@@ -13,7 +13,7 @@
 #include "s2p/v1/model.grpc.pb.h"
 #include "s2p/v1/search.grpc.pb.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 struct Stubs {
   explicit Stubs(const std::string& address) {
@@ -34,6 +34,6 @@ inline int FromEnvironment(const char* name, int otherwise) {
   return text != nullptr && absl::SimpleAtoi(text, &value) ? value : otherwise;
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_CRASH_CRASH_STUBS_H_

@@ -18,7 +18,7 @@
 #include "s2p/v1/gallery.pb.h"
 #include "tests/server/gallery_fixture.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 // A picture's seed and a note in the metadata; no content: the id is absent.
 struct Content {
@@ -127,6 +127,6 @@ inline v1::AddPhotoRequest AddRequest(const std::string& id, const Content& cont
   return request;
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_CRASH_CRASH_TRUTH_H_

@@ -22,10 +22,11 @@
 #include "tests/crash/crash_truth.h"
 #include "tests/server/gallery_fixture.h"
 #include "tests/server/versions/tiny_checkpoint.h"
+#include "tests/testing/status_matchers.h"
 
 extern char** environ;
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 constexpr int kWriters = 3;
@@ -33,7 +34,7 @@ constexpr int kIdsOfAWriter = 60;
 // Deleted and added again together: more than a compaction needs.
 constexpr int kBulk = 1000;
 
-class ServerCrashTest : public ::testing::Test {
+class ServerCrashTest : public testing::Test {
  protected:
   ServerCrashTest()
       : store_(dir_.File("checkpoints")),
@@ -221,7 +222,7 @@ class ServerCrashTest : public ::testing::Test {
       grpc::ClientContext context;
       v1::ListPhotosResponse response;
       const grpc::Status status = stubs_->gallery->ListPhotos(&context, request, &response);
-      EXPECT_TRUE(status.ok()) << status.error_message();
+      EXPECT_THAT(status, IsOk()) << status.error_message();
       if (!status.ok()) break;
       for (const v1::Photo& photo : response.photos()) {
         digests_.insert(photo.sha256());
@@ -252,7 +253,7 @@ class ServerCrashTest : public ::testing::Test {
     }
     grpc::ClientContext context;
     v1::GetGalleryStatsResponse stats;
-    ASSERT_TRUE(stubs_->gallery->GetGalleryStats(&context, {}, &stats).ok());
+    ASSERT_THAT(stubs_->gallery->GetGalleryStats(&context, {}, &stats), IsOk());
     EXPECT_EQ(stats.photo_count(), listed.size());
     for (int i = 0; i < 40 && !listed.empty(); ++i) {
       CheckFound(*std::next(listed.begin(), static_cast<long>(random_() % listed.size())));
@@ -283,7 +284,7 @@ class ServerCrashTest : public ::testing::Test {
     request.mutable_examples(0)->set_modality(v1::MODALITY_PHOTO);
     grpc::ClientContext context;
     v1::SearchResponse response;
-    ASSERT_TRUE(stubs_->search->Search(&context, request, &response).ok());
+    ASSERT_THAT(stubs_->search->Search(&context, request, &response), IsOk());
     bool found = false;
     for (const v1::Match& match : response.matches()) {
       found |= match.photo_id() == photo.first && match.score() > 0.99999f;
@@ -296,7 +297,7 @@ class ServerCrashTest : public ::testing::Test {
     auto reader = stubs_->gallery->GetPhoto(&get_context, get);
     std::string bytes;
     for (v1::GetPhotoResponse part; reader->Read(&part);) bytes += part.chunk();
-    EXPECT_TRUE(reader->Finish().ok());
+    EXPECT_THAT(reader->Finish(), IsOk());
     EXPECT_EQ(bytes, PhotoBytes(photo.second->seed));
   }
 
@@ -400,4 +401,4 @@ TEST_F(ServerCrashTest, NothingThatWasAnsweredIsLost) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

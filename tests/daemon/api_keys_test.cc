@@ -8,18 +8,20 @@
 #include <fstream>
 #include <string>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::Not;
+using test::IsOk;
+using testing::HasSubstr;
+using testing::Not;
 
 constexpr char kKey[] = "0123456789abcdef";
 constexpr char kOtherKey[] = "fedcba9876543210";
 
-class ApiKeysTest : public ::testing::Test {
+class ApiKeysTest : public testing::Test {
  protected:
   std::string Write(const std::string& contents, mode_t mode = 0600) {
     const std::string path = dir_.File("keys");
@@ -39,19 +41,19 @@ class ApiKeysTest : public ::testing::Test {
     EXPECT_THAT(std::string(status.message()), HasSubstr(words));
   }
 
-  testing::TempDir dir_;
+  test::TempDir dir_;
 };
 
 TEST_F(ApiKeysTest, ReadKeyIsAccepted) {
   absl::StatusOr<ApiKeys> keys = ApiKeys::Read(Write(std::string(kKey) + "\n"));
-  ASSERT_TRUE(keys.ok()) << keys.status();
-  EXPECT_TRUE(keys->Authorize(std::string("Bearer ") + kKey).ok());
+  ASSERT_THAT(keys, IsOk());
+  EXPECT_THAT(keys->Authorize(std::string("Bearer ") + kKey), IsOk());
 }
 
 TEST_F(ApiKeysTest, EveryKeyOfTheFileIsAccepted) {
   const std::string contents = std::string("# rotation\n\n") + kKey + "\r\n  " + kOtherKey + "  \n";
-  EXPECT_TRUE(Authorize(contents, std::string("Bearer ") + kKey).ok());
-  EXPECT_TRUE(Authorize(contents, std::string("bearer ") + kOtherKey).ok());
+  EXPECT_THAT(Authorize(contents, std::string("Bearer ") + kKey), IsOk());
+  EXPECT_THAT(Authorize(contents, std::string("bearer ") + kOtherKey), IsOk());
   EXPECT_EQ(ApiKeys::Parse(contents, "keys")->size(), 2U);
 }
 
@@ -91,7 +93,7 @@ TEST_F(ApiKeysTest, FileThatEveryoneReadsIsPermissionDenied) {
 }
 
 TEST_F(ApiKeysTest, FileThatTheGroupReadsIsFine) {
-  EXPECT_TRUE(ApiKeys::Read(Write(kKey, 0640)).ok());
+  EXPECT_THAT(ApiKeys::Read(Write(kKey, 0640)), IsOk());
 }
 
 TEST_F(ApiKeysTest, EmptyFileIsNotEveryone) {

@@ -6,12 +6,14 @@
 #include <fstream>
 #include <string>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::HasSubstr;
+using test::IsOk;
+using testing::HasSubstr;
 
 constexpr char kKeys[] = "0123456789abcdef\n";
 
@@ -21,7 +23,7 @@ void ExpectError(const absl::Status& status, absl::StatusCode code, const std::s
 }
 
 TEST(CredentialsTest, PlainTextIsForLoopback) {
-  EXPECT_TRUE(MakeServerCredentials("127.0.0.1:0", {}).ok());
+  EXPECT_THAT(MakeServerCredentials("127.0.0.1:0", {}), IsOk());
 }
 
 TEST(CredentialsTest, PlainTextBeyondLoopbackIsRefused) {
@@ -32,7 +34,7 @@ TEST(CredentialsTest, PlainTextBeyondLoopbackIsRefused) {
 TEST(CredentialsTest, InsecureOpensAllInterfaces) {
   CredentialOptions options;
   options.insecure = true;
-  EXPECT_TRUE(MakeServerCredentials("0.0.0.0:0", options).ok());
+  EXPECT_THAT(MakeServerCredentials("0.0.0.0:0", options), IsOk());
 }
 
 TEST(CredentialsTest, CertificateWithoutKeyIsRefused) {
@@ -50,7 +52,7 @@ TEST(CredentialsTest, ClientAuthorityWithoutTlsIsRefused) {
 }
 
 TEST(CredentialsTest, MissingCertificateFileIsNotFound) {
-  testing::TempDir dir;
+  test::TempDir dir;
   CredentialOptions options;
   options.tls_cert = dir.File("cert.pem");
   options.tls_key = dir.File("key.pem");
@@ -59,7 +61,7 @@ TEST(CredentialsTest, MissingCertificateFileIsNotFound) {
 }
 
 TEST(CredentialsTest, FileThatIsNoCertificateIsInvalid) {
-  testing::TempDir dir;
+  test::TempDir dir;
   CredentialOptions options;
   options.tls_cert = dir.File("cert.pem");
   options.tls_key = options.tls_cert;
@@ -70,12 +72,12 @@ TEST(CredentialsTest, FileThatIsNoCertificateIsInvalid) {
 }
 
 TEST(AuthorizeCallTest, WithoutKeysEveryCallIsFine) {
-  EXPECT_TRUE(AuthorizeCall(nullptr, {}).ok());
+  EXPECT_THAT(AuthorizeCall(nullptr, {}), IsOk());
 }
 
 TEST(AuthorizeCallTest, CallWithAKeyIsFine) {
   const ApiKeys keys = *ApiKeys::Parse(kKeys, "keys");
-  EXPECT_TRUE(AuthorizeCall(&keys, {{"authorization", "Bearer 0123456789abcdef"}}).ok());
+  EXPECT_THAT(AuthorizeCall(&keys, {{"authorization", "Bearer 0123456789abcdef"}}), IsOk());
 }
 
 TEST(AuthorizeCallTest, CallWithoutHeaderIsUnauthenticated) {

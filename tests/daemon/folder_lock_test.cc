@@ -5,36 +5,39 @@
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::HasSubstr;
+using test::IsOk;
+using test::StatusIs;
+using testing::HasSubstr;
 
 TEST(FolderLockTest, MissingFolderIsCreated) {
-  testing::TempDir dir;
-  EXPECT_TRUE(FolderLock::Acquire(dir.File("a/b")).ok());
+  test::TempDir dir;
+  EXPECT_THAT(FolderLock::Acquire(dir.File("a/b")), IsOk());
 }
 
 TEST(FolderLockTest, SecondLockNamesFolderAndProcess) {
-  testing::TempDir dir;
+  test::TempDir dir;
   const auto first = FolderLock::Acquire(dir.path());
-  ASSERT_TRUE(first.ok());
+  ASSERT_THAT(first, IsOk());
   const absl::Status status = FolderLock::Acquire(dir.path()).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.message(),
-              HasSubstr(absl::StrCat(dir.path(), ": in use by process ", getpid(), ";")));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr(absl::StrCat(dir.path(), ": in use by process ", getpid(), ";"))));
 }
 
 TEST(FolderLockTest, FolderIsFreeAgainAfterwards) {
-  testing::TempDir dir;
-  { ASSERT_TRUE(FolderLock::Acquire(dir.path()).ok()); }
-  EXPECT_TRUE(FolderLock::Acquire(dir.path()).ok());
+  test::TempDir dir;
+  { ASSERT_THAT(FolderLock::Acquire(dir.path()), IsOk()); }
+  EXPECT_THAT(FolderLock::Acquire(dir.path()), IsOk());
 }
 
 TEST(FolderLockTest, FileInPlaceOfTheFolderIsAnError) {
-  testing::TempDir dir;
+  test::TempDir dir;
   const auto lock = FolderLock::Acquire(dir.path());
   const absl::Status status = FolderLock::Acquire(dir.File("lock/data")).status();
   EXPECT_FALSE(status.ok());

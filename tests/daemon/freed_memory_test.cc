@@ -49,7 +49,7 @@ long ResidentBytes() {
 }
 
 // Each in a process of its own: it is of the whole process.
-class FreedMemoryTest : public ::testing::Test {
+class FreedMemoryTest : public testing::Test {
  protected:
   void SetUp() override {
     if (kOwnMalloc) GTEST_SKIP() << "the sanitizer has its own malloc";
@@ -66,7 +66,7 @@ TEST_F(FreedMemoryDeathTest, ALargeBlockIsUsedAgain) {
         FaultsOfOneRound();
         Expect(FaultsOfOneRound() < 100, "the second block came from the system");
       },
-      ::testing::ExitedWithCode(0), "");
+      testing::ExitedWithCode(0), "");
 }
 
 TEST_F(FreedMemoryDeathTest, WithoutItTheSystemGivesItEachTime) {
@@ -75,7 +75,7 @@ TEST_F(FreedMemoryDeathTest, WithoutItTheSystemGivesItEachTime) {
         FaultsOfOneRound();
         Expect(FaultsOfOneRound() > 20, "the second block was there already");
       },
-      ::testing::ExitedWithCode(0), "");
+      testing::ExitedWithCode(0), "");
 }
 
 TEST_F(FreedMemoryDeathTest, WhatIsKeptCanBeReturned) {
@@ -87,7 +87,7 @@ TEST_F(FreedMemoryDeathTest, WhatIsKeptCanBeReturned) {
         ReturnFreedMemory();
         Expect(kept - ResidentBytes() > static_cast<long>(kBlock / 2), "it is still resident");
       },
-      ::testing::ExitedWithCode(0), "");
+      testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

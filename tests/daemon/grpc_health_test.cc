@@ -7,10 +7,10 @@
 
 #include "tests/testing/raw_call.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
+using testing::ElementsAre;
 
 constexpr char kServing[] = "\x08\x01";
 constexpr char kNotServing[] = "\x08\x02";
@@ -53,7 +53,7 @@ class WatchClient {
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
 };
 
-class HealthServiceTest : public ::testing::Test {
+class HealthServiceTest : public testing::Test {
  protected:
   HealthServiceTest() {
     int port = 0;
@@ -156,4 +156,4 @@ TEST_F(HealthServiceTest, WatchersThatLeaveDoNotHoldTheServerUp) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

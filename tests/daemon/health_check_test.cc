@@ -5,29 +5,32 @@
 
 #include "absl/strings/str_cat.h"
 #include "daemon/http_endpoint.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::HasSubstr;
+using test::IsOk;
+using test::StatusIs;
+using testing::HasSubstr;
 
 std::unique_ptr<HttpEndpoint> MustStart(const std::string& listen) {
   HttpEndpointOptions options;
   options.listen = listen;
   auto endpoint = HttpEndpoint::Start(std::move(options));
-  EXPECT_TRUE(endpoint.ok()) << endpoint.status();
+  EXPECT_THAT(endpoint, IsOk());
   return *std::move(endpoint);
 }
 
 TEST(HealthCheckTest, ProcessThatAnswersIsAlive) {
   const auto endpoint = MustStart("127.0.0.1:0");
-  EXPECT_TRUE(CheckHealth(endpoint->address()).ok());
+  EXPECT_THAT(CheckHealth(endpoint->address()), IsOk());
 }
 
 TEST(HealthCheckTest, WhoListensEverywhereIsAskedThroughLoopback) {
   const auto endpoint = MustStart("0.0.0.0:0");
-  EXPECT_TRUE(CheckHealth(absl::StrCat("0.0.0.0:", endpoint->port())).ok());
-  EXPECT_TRUE(CheckHealth(absl::StrCat(":", endpoint->port())).ok());
+  EXPECT_THAT(CheckHealth(absl::StrCat("0.0.0.0:", endpoint->port())), IsOk());
+  EXPECT_THAT(CheckHealth(absl::StrCat(":", endpoint->port())), IsOk());
 }
 
 TEST(HealthCheckTest, ProcessThatIsGoneIsNamed) {
@@ -37,13 +40,12 @@ TEST(HealthCheckTest, ProcessThatIsGoneIsNamed) {
     address = endpoint->address();
   }
   const absl::Status status = CheckHealth(address);
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(status.message(), HasSubstr(address));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable, HasSubstr(address)));
 }
 
 TEST(HealthCheckTest, PortThatCannotBeKnownIsInvalid) {
-  EXPECT_EQ(CheckHealth("127.0.0.1:0").code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(CheckHealth("nonsense").code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(CheckHealth("127.0.0.1:0"), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(CheckHealth("nonsense"), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 }  // namespace

@@ -13,13 +13,16 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::EndsWith;
-using ::testing::HasSubstr;
-using ::testing::StartsWith;
+using test::IsOk;
+using test::StatusIs;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
 
 // Sends `request` over a plain socket and returns all that comes back; empty if nobody listens.
 std::string Exchange(int port, const std::string& request) {
@@ -49,7 +52,7 @@ std::string Get(const HttpEndpoint& endpoint, const std::string& path) {
 std::unique_ptr<HttpEndpoint> MustStart(HttpEndpointOptions options = {}) {
   options.listen = "127.0.0.1:0";
   absl::StatusOr<std::unique_ptr<HttpEndpoint>> endpoint = HttpEndpoint::Start(std::move(options));
-  EXPECT_TRUE(endpoint.ok()) << endpoint.status();
+  EXPECT_THAT(endpoint, IsOk());
   return *std::move(endpoint);
 }
 
@@ -101,8 +104,7 @@ TEST(HttpEndpointTest, TakenPortIsUnavailable) {
   HttpEndpointOptions options;
   options.listen = endpoint->address();
   absl::Status status = HttpEndpoint::Start(options).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(status.message()), HasSubstr(endpoint->address()));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable, HasSubstr(endpoint->address())));
   EXPECT_THAT(std::string(status.message()), HasSubstr("another program has this port"));
 }
 
@@ -110,24 +112,21 @@ TEST(HttpEndpointTest, ForeignAddressIsUnavailable) {
   HttpEndpointOptions options;
   options.listen = "192.0.2.1:0";  // Reserved for documentation: no machine has it.
   absl::Status status = HttpEndpoint::Start(options).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("192.0.2.1:0"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("192.0.2.1:0")));
 }
 
 TEST(HttpEndpointTest, BadAddressIsInvalid) {
   HttpEndpointOptions options;
   options.listen = "nonsense";
   absl::Status status = HttpEndpoint::Start(options).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("'nonsense'"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("'nonsense'")));
 }
 
 TEST(HttpEndpointTest, ZeroThreadsAreInvalid) {
   HttpEndpointOptions options;
   options.threads = 0;
   absl::Status status = HttpEndpoint::Start(options).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("between 1 and 64"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("between 1 and 64")));
 }
 
 TEST(HttpEndpointTest, StopFreesThePort) {
@@ -138,7 +137,7 @@ TEST(HttpEndpointTest, StopFreesThePort) {
   EXPECT_EQ(Get(*endpoint, "/healthz"), "");
   HttpEndpointOptions options;
   options.listen = address;
-  EXPECT_TRUE(HttpEndpoint::Start(options).ok());
+  EXPECT_THAT(HttpEndpoint::Start(options), IsOk());
 }
 
 TEST(HttpEndpointTest, SeveralCallersAreAnsweredAtOnce) {

@@ -5,15 +5,19 @@
 
 #include <string>
 
+#include "tests/testing/status_matchers.h"
+
 namespace s2p {
 namespace {
 
-using ::testing::HasSubstr;
+using test::IsOk;
+using test::StatusIs;
+using testing::HasSubstr;
 
 TEST(ListenAddressTest, TextSurvivesARoundTrip) {
   for (const char* text : {"127.0.0.1:50051", "[::1]:0", "0.0.0.0:65535", "search.local:8080"}) {
     absl::StatusOr<ListenAddress> address = ParseListenAddress(text);
-    ASSERT_TRUE(address.ok()) << address.status();
+    ASSERT_THAT(address, IsOk());
     EXPECT_EQ(address->ToString(), text);
   }
 }
@@ -27,8 +31,9 @@ TEST(ListenAddressTest, BadTextIsQuotedInTheError) {
   for (const char* text : {"", "127.0.0.1", "host:", "host:70000", "host:-1", "host:http", "::1:80",
                            "a host:80", "a/b:80"}) {
     absl::Status status = ParseListenAddress(text).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
-    EXPECT_THAT(std::string(status.message()), HasSubstr("'" + std::string(text) + "'"));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                                 HasSubstr("'" + std::string(text) + "'")))
+        << text;
   }
 }
 
@@ -37,7 +42,7 @@ struct Rule {
   bool open_needs_protection;
 };
 
-class LoopbackRuleTest : public ::testing::TestWithParam<Rule> {};
+class LoopbackRuleTest : public testing::TestWithParam<Rule> {};
 
 TEST_P(LoopbackRuleTest, PlainTextIsOnlyForLoopback) {
   absl::Status status = CheckListenAddress(GetParam().address, false, false);
@@ -49,43 +54,43 @@ TEST_P(LoopbackRuleTest, PlainTextIsOnlyForLoopback) {
 }
 
 TEST_P(LoopbackRuleTest, TlsIsForEveryAddress) {
-  EXPECT_TRUE(CheckListenAddress(GetParam().address, /*has_tls=*/true, false).ok());
+  EXPECT_THAT(CheckListenAddress(GetParam().address, /*has_tls=*/true, false), IsOk());
 }
 
 TEST_P(LoopbackRuleTest, InsecureIsForEveryAddress) {
-  EXPECT_TRUE(CheckListenAddress(GetParam().address, false, /*allow_insecure=*/true).ok());
+  EXPECT_THAT(CheckListenAddress(GetParam().address, false, /*allow_insecure=*/true), IsOk());
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Addresses, LoopbackRuleTest,
-    ::testing::Values(Rule{"127.0.0.1:0", false}, Rule{"127.255.3.4:1", false},
-                      Rule{"localhost:1", false}, Rule{"[::1]:1", false},
-                      Rule{"unix:/run/s2p.sock", false}, Rule{"0.0.0.0:1", true}, Rule{":1", true},
-                      Rule{"*:1", true}, Rule{"[::]:1", true}, Rule{"192.168.0.7:1", true},
-                      Rule{"[fe80::1]:1", true}, Rule{"127.example.org:1", true},
-                      Rule{"127.0.0.1.example.org:1", true}, Rule{"localhost.example.org:1", true},
-                      Rule{"1.127.0.1:1", true}));
+INSTANTIATE_TEST_SUITE_P(Addresses, LoopbackRuleTest,
+                         testing::Values(Rule{"127.0.0.1:0", false}, Rule{"127.255.3.4:1", false},
+                                         Rule{"localhost:1", false}, Rule{"[::1]:1", false},
+                                         Rule{"unix:/run/s2p.sock", false}, Rule{"0.0.0.0:1", true},
+                                         Rule{":1", true}, Rule{"*:1", true}, Rule{"[::]:1", true},
+                                         Rule{"192.168.0.7:1", true}, Rule{"[fe80::1]:1", true},
+                                         Rule{"127.example.org:1", true},
+                                         Rule{"127.0.0.1.example.org:1", true},
+                                         Rule{"localhost.example.org:1", true},
+                                         Rule{"1.127.0.1:1", true}));
 
 TEST(ListenAddressTest, FormIsCheckedBeforeAnythingListens) {
   for (const char* text : {"0.0.0.0:50051", "127.0.0.1:0", ":1"}) {
-    EXPECT_TRUE(CheckGrpcListen(text).ok()) << text;
-    EXPECT_TRUE(CheckHttpListen(text).ok()) << text;
+    EXPECT_THAT(CheckGrpcListen(text), IsOk()) << text;
+    EXPECT_THAT(CheckHttpListen(text), IsOk()) << text;
   }
   for (const char* text : {"", "--http", "127.0.0.1:70000", "127.0.0.1:1 ", "unix:"}) {
-    EXPECT_EQ(CheckGrpcListen(text).code(), absl::StatusCode::kInvalidArgument) << text;
-    EXPECT_EQ(CheckHttpListen(text).code(), absl::StatusCode::kInvalidArgument) << text;
+    EXPECT_THAT(CheckGrpcListen(text), StatusIs(absl::StatusCode::kInvalidArgument)) << text;
+    EXPECT_THAT(CheckHttpListen(text), StatusIs(absl::StatusCode::kInvalidArgument)) << text;
   }
 }
 
 TEST(ListenAddressTest, OnlyGrpcListensOnASocketInTheFileSystem) {
-  EXPECT_TRUE(CheckGrpcListen("unix:/run/s2p.sock").ok());
+  EXPECT_THAT(CheckGrpcListen("unix:/run/s2p.sock"), IsOk());
   EXPECT_FALSE(CheckHttpListen("unix:/run/s2p.sock").ok());
 }
 
 TEST(ListenAddressTest, UnixSocketWithoutPathIsRefused) {
   absl::Status status = CheckListenAddress("unix:", true, true);
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("unix:PATH"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("unix:PATH")));
 }
 
 }  // namespace

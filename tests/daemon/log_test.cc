@@ -11,23 +11,26 @@
 #include <vector>
 
 #include "absl/strings/str_split.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::ContainsRegex;
-using ::testing::EndsWith;
-using ::testing::HasSubstr;
+using test::IsOk;
+using test::StatusIs;
+using testing::ContainsRegex;
+using testing::EndsWith;
+using testing::HasSubstr;
 
-class LogTest : public ::testing::Test {
+class LogTest : public testing::Test {
  protected:
-  ~LogTest() override { EXPECT_TRUE(ConfigureLog(LogOptions()).ok()); }
+  ~LogTest() override { EXPECT_THAT(ConfigureLog(LogOptions()), IsOk()); }
 
   void Configure(const std::string& format, const std::string& level = "info") {
     LogOptions options;
     options.format = format;
     options.level = level;
-    ASSERT_TRUE(ConfigureLog(options, &out_).ok());
+    ASSERT_THAT(ConfigureLog(options, &out_), IsOk());
   }
 
   // The only line so far, read by a JSON reader that is not ours.
@@ -116,16 +119,14 @@ TEST_F(LogTest, UnknownFormatIsInvalid) {
   LogOptions options;
   options.format = "xml";
   absl::Status status = ConfigureLog(options, &out_);
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("'xml'"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("'xml'")));
 }
 
 TEST_F(LogTest, UnknownLevelIsInvalid) {
   LogOptions options;
   options.level = "loud";
   absl::Status status = ConfigureLog(options, &out_);
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("'loud'"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("'loud'")));
 }
 
 }  // namespace

@@ -10,16 +10,18 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::Pair;
+using test::StatusIs;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
 
-class OptionsTest : public ::testing::Test {
+class OptionsTest : public testing::Test {
  protected:
   OptionsTest() : options_("prog", "A program", "1.2.3") {
     options_.Add("max-batch", &max_batch_, "images in one pass").Range(1, 32);
@@ -59,7 +61,7 @@ class OptionsTest : public ::testing::Test {
     EXPECT_EQ(out_.str(), "");
   }
 
-  testing::TempDir dir_;
+  test::TempDir dir_;
   std::vector<std::string> environment_;
   uint32_t max_batch_ = 32;
   absl::Duration delay_ = absl::Milliseconds(2);
@@ -332,8 +334,9 @@ TEST(FlagValuesTest, DurationsAreRead) {
 TEST(FlagValuesTest, BadDurationsAreRefused) {
   for (const char* text : {"", "5", "-1s", "inf", "1 fortnight"}) {
     absl::Status status = ParseDuration(text).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
-    EXPECT_THAT(std::string(status.message()), HasSubstr("a duration such as"));
+    EXPECT_THAT(status,
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("a duration such as")))
+        << text;
   }
 }
 
@@ -347,8 +350,8 @@ TEST(FlagValuesTest, SizesAreRead) {
 TEST(FlagValuesTest, BadSizesAreRefused) {
   for (const char* text : {"", "-1", "MiB", "1mib", "1.5", "1e3", "99999999TiB", "1.2.3kB"}) {
     absl::Status status = ParseBytes(text).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
-    EXPECT_THAT(std::string(status.message()), HasSubstr("a size such as"));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("a size such as")))
+        << text;
   }
 }
 

@@ -3,14 +3,16 @@
 #include <gtest/gtest.h>
 
 #include "daemon/drain_estimate.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
+using test::StatusIs;
+
 TEST(RetryAfterTest, BusyStatusTellsWhenToComeBack) {
   const absl::Status status = BusyError("full", absl::Milliseconds(340));
-  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(status.message(), "full");
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted, "full"));
   EXPECT_EQ(RetryAfter(status), absl::Milliseconds(340));
 }
 

@@ -10,16 +10,19 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
+using test::IsOk;
+using test::StatusIs;
+using testing::ElementsAre;
+using testing::HasSubstr;
 
 std::unique_ptr<Shutdown> MustInstall() {
   absl::StatusOr<std::unique_ptr<Shutdown>> shutdown = Shutdown::Install();
-  EXPECT_TRUE(shutdown.ok()) << shutdown.status();
+  EXPECT_THAT(shutdown, IsOk());
   return *std::move(shutdown);
 }
 
@@ -85,8 +88,8 @@ TEST(ShutdownTest, CallbackDoesNotRunWithoutRequest) {
 TEST(ShutdownTest, SecondOneInTheProcessIsRefused) {
   auto shutdown = MustInstall();
   absl::Status status = Shutdown::Install().status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("another Shutdown"));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("another Shutdown")));
 }
 
 TEST(ShutdownTest, DestroyingRestoresTheFormerHandlers) {
@@ -118,7 +121,7 @@ TEST(ShutdownDeathTest, SecondSignalEndsTheProcessDuringADrain) {
         draining.WaitForNotification();
         raise(SIGTERM);
       },
-      ::testing::KilledBySignal(SIGTERM), "");
+      testing::KilledBySignal(SIGTERM), "");
 }
 
 }  // namespace

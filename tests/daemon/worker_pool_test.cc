@@ -4,15 +4,16 @@
 
 #include "absl/synchronization/notification.h"
 #include "daemon/retry_after.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 TEST(WorkerPoolTest, JobsThatWaitAreRunAtStop) {
   int runs = 0;
   {
     WorkerPool pool(1, 10);
-    for (int i = 0; i < 5; ++i) ASSERT_TRUE(pool.Submit([&] { ++runs; }).ok());
+    for (int i = 0; i < 5; ++i) ASSERT_THAT(pool.Submit([&] { ++runs; }), IsOk());
   }
   EXPECT_EQ(runs, 5);
 }
@@ -20,15 +21,15 @@ TEST(WorkerPoolTest, JobsThatWaitAreRunAtStop) {
 TEST(WorkerPoolTest, FullQueueRefuses) {
   WorkerPool pool(1, 1);
   absl::Notification started, go_on;
-  ASSERT_TRUE(pool.Submit([&] {
-                    started.Notify();
-                    go_on.WaitForNotification();
-                  })
-                  .ok());
+  ASSERT_THAT(pool.Submit([&] {
+    started.Notify();
+    go_on.WaitForNotification();
+  }),
+              IsOk());
   started.WaitForNotification();
-  EXPECT_TRUE(pool.Submit([] {}).ok());
+  EXPECT_THAT(pool.Submit([] {}), IsOk());
   const absl::Status busy = pool.Submit([] {});
-  EXPECT_EQ(busy.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(busy, StatusIs(absl::StatusCode::kResourceExhausted));
   EXPECT_EQ(RetryAfter(busy), absl::Milliseconds(100));
   go_on.Notify();
 }
@@ -36,8 +37,8 @@ TEST(WorkerPoolTest, FullQueueRefuses) {
 TEST(WorkerPoolTest, StoppedPoolRefuses) {
   WorkerPool pool(1, 1);
   pool.Stop();
-  EXPECT_EQ(pool.Submit([] {}).code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(pool.Submit([] {}), StatusIs(absl::StatusCode::kUnavailable));
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

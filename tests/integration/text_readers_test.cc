@@ -20,20 +20,22 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "base/message_text.h"
+#include "base/status_macros.h"
 #include "base/text_file.h"
 #include "client/labelled_set.h"
 #include "client/web/operator_sessions.h"
 #include "daemon/api_keys.h"
 #include "daemon/options.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 #include "trainer/data/csv.h"
 #include "trainer/data/data_set.h"
 #include "trainer/spec/training_spec.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 using What = absl::StatusOr<std::string>;
 
 constexpr char kAbout[] = "{\"format\": 1,\n \"name\": \"shoes\"}\n";
@@ -74,19 +76,17 @@ What ReadClientSpec(const std::string& path) {
 }
 
 What ReadTrainerDataSet(const std::string& path) {
-  const auto set = DataSet::Open(FolderOf(path), ImageFiles::kMayBeMissing);
-  if (!set.ok()) return set.status();
-  return absl::StrCat(set->name(), " ",
-                      absl::StrJoin(set->images(), " ", [](std::string* out, const auto& image) {
+  S2P_ASSIGN_OR_RETURN(const auto set, DataSet::Open(FolderOf(path), ImageFiles::kMayBeMissing));
+  return absl::StrCat(set.name(), " ",
+                      absl::StrJoin(set.images(), " ", [](std::string* out, const auto& image) {
                         absl::StrAppend(out, image.path, "=", image.identity);
                       }));
 }
 
 What ReadClientDataSet(const std::string& path) {
-  const auto set = ReadLabelledSet(FolderOf(path), "train");
-  if (!set.ok()) return set.status();
-  return absl::StrCat(set->name, " ",
-                      absl::StrJoin(set->images, " ", [](std::string* out, const auto& image) {
+  S2P_ASSIGN_OR_RETURN(const auto set, ReadLabelledSet(FolderOf(path), "train"));
+  return absl::StrCat(set.name, " ",
+                      absl::StrJoin(set.images, " ", [](std::string* out, const auto& image) {
                         absl::StrAppend(out, image.path, "=", image.identity);
                       }));
 }
@@ -114,18 +114,16 @@ What ReadClientConfig(const std::string& path) {
 }
 
 What ReadKeys(const std::string& path) {
-  const auto keys = ApiKeys::Read(path);
-  if (!keys.ok()) return keys.status();
-  return absl::StrCat(keys->size(), " keys ", keys->Authorize("Bearer 0123456789abcdef").ok(),
-                      keys->Authorize("Bearer fedcba9876543210").ok());
+  S2P_ASSIGN_OR_RETURN(const auto keys, ApiKeys::Read(path));
+  return absl::StrCat(keys.size(), " keys ", keys.Authorize("Bearer 0123456789abcdef").ok(),
+                      keys.Authorize("Bearer fedcba9876543210").ok());
 }
 
 What ReadTable(const std::string& path) {
-  auto reader = CsvReader::Open(path);
-  if (!reader.ok()) return reader.status();
+  S2P_ASSIGN_OR_RETURN(auto reader, CsvReader::Open(path));
   std::vector<std::string> row;
   std::string all;
-  for (auto more = reader->Next(&row); !more.ok() || *more; more = reader->Next(&row)) {
+  for (auto more = reader.Next(&row); !more.ok() || *more; more = reader.Next(&row)) {
     if (!more.ok()) return more.status();
     absl::StrAppend(&all, absl::StrJoin(row, "|"), "/");
   }
@@ -133,11 +131,10 @@ What ReadTable(const std::string& path) {
 }
 
 What ReadList(const std::string& path) {
-  auto file = TextFile::Read(path);
-  if (!file.ok()) return file.status();
+  S2P_ASSIGN_OR_RETURN(auto file, TextFile::Read(path));
   absl::string_view line;
   std::string all;
-  while (file->NextFilled(&line)) absl::StrAppend(&all, line, "/");
+  while (file.NextFilled(&line)) absl::StrAppend(&all, line, "/");
   return all;
 }
 
@@ -175,7 +172,7 @@ std::string Utf16(const std::string& text) {
   return wide;
 }
 
-class TextReadersTest : public ::testing::TestWithParam<TextReader> {
+class TextReadersTest : public testing::TestWithParam<TextReader> {
  protected:
   What Read(const std::string& bytes) {
     for (const auto& [name, text] : GetParam().beside) Write(name, text);
@@ -184,9 +181,8 @@ class TextReadersTest : public ::testing::TestWithParam<TextReader> {
   }
   void ExpectRefusal(const std::string& bytes, const std::string& words) {
     const What what = Read(bytes);
-    EXPECT_EQ(what.status().code(), absl::StatusCode::kInvalidArgument) << what.status();
-    EXPECT_THAT(std::string(what.status().message()),
-                HasSubstr(absl::StrCat(dir_.File(GetParam().file), words)));
+    EXPECT_THAT(what, StatusIs(absl::StatusCode::kInvalidArgument,
+                               HasSubstr(absl::StrCat(dir_.File(GetParam().file), words))));
   }
   const std::string& text() const { return GetParam().text; }
 
@@ -200,7 +196,7 @@ class TextReadersTest : public ::testing::TestWithParam<TextReader> {
 
 TEST_P(TextReadersTest, WhatEditorsLeaveBehindChangesNothing) {
   const What plain = Read(text());
-  ASSERT_TRUE(plain.ok()) << plain.status();
+  ASSERT_THAT(plain, IsOk());
   const auto with_ends = [&](const char* end) {
     return absl::StrReplaceAll(text(), {{"\n", end}});
   };
@@ -218,7 +214,7 @@ TEST_P(TextReadersTest, WhatEditorsLeaveBehindChangesNothing) {
   };
   for (const auto& [name, bytes] : variants) {
     const What what = Read(bytes);
-    EXPECT_TRUE(what.ok()) << name << ": " << what.status();
+    EXPECT_THAT(what, IsOk()) << name << ": " << what.status();
     if (what.ok()) {
       EXPECT_EQ(*what, *plain) << name;
     }
@@ -241,8 +237,8 @@ TEST_P(TextReadersTest, LineWithANulIsNamed) {
                 absl::StrCat(":", lines + 2, ": is not text but has a NUL at byte 3"));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, TextReadersTest, ::testing::ValuesIn(Readers()),
+INSTANTIATE_TEST_SUITE_P(All, TextReadersTest, testing::ValuesIn(Readers()),
                          [](const auto& reader) { return reader.param.name; });
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

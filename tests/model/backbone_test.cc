@@ -13,13 +13,16 @@
 #include "model/torch_tensors.h"
 #include "tests/model/golden_weights.h"
 #include "tests/testing/golden.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
-using testing::ExpectClose;
-using testing::GoldenInputTensor;
-using ::testing::HasSubstr;
+using test::ExpectClose;
+using test::GoldenInputTensor;
+using test::IsOk;
+using test::StatusIs;
+using testing::HasSubstr;
 
 v1::Backbone Spec(const std::string& arch, uint32_t last_stage = 4, uint32_t last_stride = 1) {
   v1::Backbone spec;
@@ -31,7 +34,7 @@ v1::Backbone Spec(const std::string& arch, uint32_t last_stage = 4, uint32_t las
 
 std::shared_ptr<Backbone> Create(const v1::Backbone& spec) {
   auto backbone = CreateBackbone(spec);
-  EXPECT_TRUE(backbone.ok()) << backbone.status();
+  EXPECT_THAT(backbone, IsOk());
   return *std::move(backbone);
 }
 
@@ -65,11 +68,11 @@ std::vector<Key> ReadKeys(const std::string& path) {
   return keys;
 }
 
-class BackboneGoldenTest : public ::testing::TestWithParam<std::string> {
+class BackboneGoldenTest : public testing::TestWithParam<std::string> {
  protected:
   std::shared_ptr<Backbone> Filled() {
     auto backbone = Create(Spec(GetParam()));
-    testing::FillModule(*backbone);
+    test::FillModule(*backbone);
     backbone->eval();
     return backbone;
   }
@@ -111,7 +114,7 @@ TEST_P(BackboneGoldenTest, KeysShapesAndSumsAreThoseOfPublishedWeights) {
 TEST_P(BackboneGoldenTest, FeaturesAreTheReferenceProgramsInFloat32) {
   S2P_GOLDEN_OR_SKIP(path, "backbone.safetensors");
   const auto golden = ReadSafetensors(path);
-  ASSERT_TRUE(golden.ok()) << golden.status();
+  ASSERT_THAT(golden, IsOk());
   const auto backbone = Filled();
   Compare(*backbone, *golden, "96x96", GoldenInputTensor("input_2x3x96x96", {2, 3, 96, 96}), "",
           1e-4, 1e-8);
@@ -122,7 +125,7 @@ TEST_P(BackboneGoldenTest, FeaturesAreTheReferenceProgramsInFloat32) {
 TEST_P(BackboneGoldenTest, FeaturesAreTheReferenceProgramsInFloat64) {
   S2P_GOLDEN_OR_SKIP(path, "backbone.safetensors");
   const auto golden = ReadSafetensors(path);
-  ASSERT_TRUE(golden.ok()) << golden.status();
+  ASSERT_THAT(golden, IsOk());
   const auto backbone = Filled();
   backbone->to(torch::kFloat64);
   const torch::Tensor input = GoldenInputTensor("input_2x3x128x64", {2, 3, 128, 64});
@@ -130,13 +133,13 @@ TEST_P(BackboneGoldenTest, FeaturesAreTheReferenceProgramsInFloat64) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, BackboneGoldenTest,
-                         ::testing::Values("resnet18", "resnet50", "se_resnext50_32x4d"),
+                         testing::Values("resnet18", "resnet50", "se_resnext50_32x4d"),
                          [](const auto& arch) { return arch.param; });
 
 TEST(GoldenRuleTest, InputsBeginAsTheGoldenFileSays) {
   S2P_GOLDEN_OR_SKIP(path, "backbone.safetensors");
   const auto golden = ReadSafetensors(path);
-  ASSERT_TRUE(golden.ok()) << golden.status();
+  ASSERT_THAT(golden, IsOk());
   for (const char* name : {"input_2x3x96x96", "input_2x3x128x64"}) {
     const torch::Tensor want = ToTorch(golden->at(std::string(name) + ".head"));
     EXPECT_TRUE(GoldenInputTensor(name, {16}).equal(want)) << name;
@@ -150,7 +153,7 @@ TEST(BackboneTest, NumbersOfParametersAreThePublishedOnes) {
   EXPECT_EQ(CountParameters(*Create(Spec("resnet50"))), 23'508'032);
 }
 
-class BackboneShapeTest : public ::testing::Test {
+class BackboneShapeTest : public testing::Test {
  protected:
   FeatureMaps Forward(const v1::Backbone& spec) {
     torch::NoGradGuard no_grad;
@@ -183,7 +186,7 @@ TEST_F(BackboneShapeTest, NetworkMayEndAfterStageThree) {
 }
 
 TEST(BackboneTest, StrideDoesNotMatterWhereStageFourIsMissing) {
-  EXPECT_TRUE(CreateBackbone(Spec("resnet18", 3, 0)).ok());
+  EXPECT_THAT(CreateBackbone(Spec("resnet18", 3, 0)), IsOk());
 }
 
 TEST(BackboneTest, StagesAreTheStemAndEachStageInOrder) {
@@ -213,8 +216,7 @@ TEST(BackboneTest, BadSpecsAreInvalidArgumentNamingTheField) {
       {Spec("resnet18", 4, 3), "backbone.last_stride: 3"}};
   for (const auto& [spec, field] : bad) {
     const absl::Status status = CreateBackbone(spec).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << field;
-    EXPECT_THAT(std::string(status.message()), HasSubstr(field));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(field))) << field;
   }
 }
 

@@ -7,7 +7,7 @@
 #include "model/safetensors.h"
 #include "s2p/v1/checkpoint.pb.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 inline v1::Preprocessing SmallPreprocessing() {
   v1::Preprocessing preprocessing;
@@ -52,6 +52,6 @@ inline TensorMap SmallWeights() {
   return weights;
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_MODEL_CHECKPOINT_FIXTURE_H_

@@ -11,16 +11,19 @@
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint_store.h"
 #include "model/file.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
-class CheckpointFormatTest : public ::testing::Test {
+using test::IsOk;
+
+class CheckpointFormatTest : public testing::Test {
  protected:
   void SetUp() override {
     const auto text = ReadWholeFile(S2P_SOURCE_DIR "/docs/checkpoint_format.md", 1 << 20);
-    ASSERT_TRUE(text.ok()) << text.status();
+    ASSERT_THAT(text, IsOk());
     text_ = *text;
     weights_ = Undump(Block("hexdump"));
     manifest_ = Block("json");
@@ -61,7 +64,7 @@ class CheckpointFormatTest : public ::testing::Test {
     return bytes;
   }
 
-  testing::TempDir dir_;
+  test::TempDir dir_;
   const CheckpointStore store_{dir_.path()};
   std::string text_;
   std::string weights_;
@@ -70,7 +73,7 @@ class CheckpointFormatTest : public ::testing::Test {
 
 TEST_F(CheckpointFormatTest, WorkedExampleIsRead) {
   const auto checkpoint = store_.Read(12);
-  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  ASSERT_THAT(checkpoint, IsOk());
   const TensorBytes& counter = checkpoint->weights.at("neck.num_batches_tracked");
   EXPECT_EQ(counter.bytes, std::string("\3\0\0\0\0\0\0\0", 8));
   const TensorBytes& bias = checkpoint->weights.at("projection.photo_bias");
@@ -80,15 +83,15 @@ TEST_F(CheckpointFormatTest, WorkedExampleIsRead) {
 
 TEST_F(CheckpointFormatTest, WorkedExampleIsWhatIsWritten) {
   const auto checkpoint = store_.Read(12);
-  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  ASSERT_THAT(checkpoint, IsOk());
   const CheckpointStore other(dir_.File("other"));
   std::filesystem::create_directories(other.DirectoryOf(11));
   ASSERT_EQ(other.Publish(checkpoint->manifest, checkpoint->weights).value_or(0), 12);
   const auto weights = ReadWholeFile(other.DirectoryOf(12) + "/weights.safetensors", 1 << 20);
-  ASSERT_TRUE(weights.ok()) << weights.status();
+  ASSERT_THAT(weights, IsOk());
   EXPECT_TRUE(*weights == weights_);
   const auto manifest = ReadWholeFile(other.DirectoryOf(12) + "/manifest.json", 1 << 20);
-  ASSERT_TRUE(manifest.ok()) << manifest.status();
+  ASSERT_THAT(manifest, IsOk());
   nlohmann::json written = nlohmann::json::parse(*manifest);
   const nlohmann::json documented = nlohmann::json::parse(manifest_);
   written["createdAt"] = documented["createdAt"];

@@ -18,28 +18,31 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/model/checkpoint_fixture.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using testing::SmallManifest;
-using testing::SmallWeights;
+using test::IsOk;
+using test::SmallManifest;
+using test::SmallWeights;
+using test::StatusIs;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
 
-class CheckpointStoreTest : public ::testing::Test {
+class CheckpointStoreTest : public testing::Test {
  protected:
   int64_t Publish() {
     const auto version = store_.Publish(SmallManifest(), SmallWeights());
-    EXPECT_TRUE(version.ok()) << version.status();
+    EXPECT_THAT(version, IsOk());
     return version.value_or(0);
   }
   std::vector<int64_t> Versions() {
     const auto versions = store_.Versions();
-    EXPECT_TRUE(versions.ok()) << versions.status();
+    EXPECT_THAT(versions, IsOk());
     return versions.value_or(std::vector<int64_t>());
   }
   // Names of the root that are no versions.
@@ -52,21 +55,21 @@ class CheckpointStoreTest : public ::testing::Test {
   }
   void MakeFolder(const std::string& name) { fs::create_directories(dir_.File("store/" + name)); }
 
-  testing::TempDir dir_;
+  test::TempDir dir_;
   const CheckpointStore store_{dir_.File("store")};
 };
 
 TEST_F(CheckpointStoreTest, RootThatIsNotThereIsNotFound) {
-  EXPECT_EQ(store_.Versions().status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(store_.NewestVersion().status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(store_.Versions(), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(store_.NewestVersion(), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(CheckpointStoreTest, EmptyRootHasNoVersions) {
   MakeFolder("");
   EXPECT_THAT(Versions(), IsEmpty());
   const absl::Status status = store_.NewestVersion().status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(status.message(), HasSubstr("no checkpoint is published here"));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("no checkpoint is published here")));
 }
 
 TEST_F(CheckpointStoreTest, VersionsCountFromOne) {
@@ -79,7 +82,7 @@ TEST_F(CheckpointStoreTest, VersionsCountFromOne) {
 TEST_F(CheckpointStoreTest, PublishedCheckpointIsRead) {
   const int64_t version = Publish();
   const auto checkpoint = store_.Read(version);
-  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  ASSERT_THAT(checkpoint, IsOk());
   EXPECT_EQ(checkpoint->manifest.version(), version);
   EXPECT_EQ(checkpoint->manifest.files_size(), 1);
 }
@@ -136,7 +139,7 @@ TEST_F(CheckpointStoreTest, FileWithTheNextNumberIsSteppedOver) {
 TEST_F(CheckpointStoreTest, LastNumberIsTheLast) {
   MakeFolder(absl::StrCat(std::numeric_limits<int64_t>::max()));
   const absl::Status status = store_.Publish(SmallManifest(), SmallWeights()).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted));
   EXPECT_THAT(Leftovers(), IsEmpty());
 }
 
@@ -144,21 +147,20 @@ TEST_F(CheckpointStoreTest, FolderOfAnotherVersionIsDataLoss) {
   Publish();
   fs::rename(store_.DirectoryOf(1), store_.DirectoryOf(4));
   const absl::Status status = store_.Read(4).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(status.message(), HasSubstr("manifest.json: version: 1, but the folder is 4"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss,
+                               HasSubstr("manifest.json: version: 1, but the folder is 4")));
 }
 
 TEST_F(CheckpointStoreTest, ReadingAVersionThatIsNotThereIsNotFound) {
   Publish();
-  EXPECT_EQ(store_.Read(2).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(store_.Read(2), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(CheckpointStoreTest, InvalidManifestIsRefusedBeforeAnythingIsWritten) {
   v1::CheckpointManifest manifest = SmallManifest();
   manifest.mutable_backbone()->set_arch("vgg");
   const absl::Status status = store_.Publish(manifest, SmallWeights()).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(status.message(), HasSubstr("backbone.arch"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("backbone.arch")));
   EXPECT_FALSE(fs::exists(store_.root()));
 }
 
@@ -166,8 +168,7 @@ TEST_F(CheckpointStoreTest, WeightsThatAreNotFiniteAreNotPublished) {
   TensorMap weights = SmallWeights();
   weights["w"] = TensorBytes{TensorType::kF32, {1}, std::string("\0\0\x80\x7F", 4)};
   const absl::Status status = store_.Publish(SmallManifest(), weights).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(status.message(), HasSubstr("tensor 'w'"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("tensor 'w'")));
 }
 
 TEST_F(CheckpointStoreTest, AbandonedFoldersAreSweptAndFreshOnesAreNot) {
@@ -180,7 +181,7 @@ TEST_F(CheckpointStoreTest, AbandonedFoldersAreSweptAndFreshOnesAreNot) {
                         fs::file_time_type::clock::now() - std::chrono::hours(25));
   }
   Publish();
-  EXPECT_THAT(Leftovers(), ::testing::UnorderedElementsAre(".4567.tmp", ".backup", ".backup.tmp"));
+  EXPECT_THAT(Leftovers(), testing::UnorderedElementsAre(".4567.tmp", ".backup", ".backup.tmp"));
 }
 
 TEST_F(CheckpointStoreTest, RootThatIsAFileIsAnError) {
@@ -205,7 +206,7 @@ TEST_F(CheckpointStoreTest, WritersAtOnceTakeDifferentNumbers) {
   for (std::thread& writer : writers) writer.join();
   std::sort(got.begin(), got.end());
   for (int i = 0; i < kWriters * kEach; ++i) EXPECT_EQ(got[i], i + 1);
-  for (int64_t version : got) EXPECT_TRUE(store_.Read(version).ok()) << version;
+  for (int64_t version : got) EXPECT_THAT(store_.Read(version), IsOk()) << version;
   EXPECT_THAT(Leftovers(), IsEmpty());
 }
 
@@ -220,7 +221,7 @@ TEST_F(CheckpointStoreTest, ReaderNeverSeesHalfACheckpoint) {
   do {
     newest = store_.NewestVersion().value();
     const auto checkpoint = store_.Read(newest);
-    EXPECT_TRUE(checkpoint.ok()) << checkpoint.status();
+    EXPECT_THAT(checkpoint, IsOk());
   } while (!done);
   writer.join();
   EXPECT_EQ(store_.NewestVersion().value(), 11);
@@ -247,7 +248,7 @@ TEST_F(CheckpointStoreTest, KilledWriterLeavesWholeCheckpointsOnly) {
   close(ready[1]);
   const std::vector<int64_t> versions = Versions();
   EXPECT_GE(versions.size(), 4u);
-  for (int64_t version : versions) EXPECT_TRUE(store_.Read(version).ok()) << version;
+  for (int64_t version : versions) EXPECT_THAT(store_.Read(version), IsOk()) << version;
   EXPECT_EQ(Publish(), versions.back() + 1);
 }
 

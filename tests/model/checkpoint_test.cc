@@ -13,15 +13,18 @@
 #include "model/checkpoint_store.h"
 #include "model/file.h"
 #include "tests/model/checkpoint_fixture.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-using testing::SmallManifest;
-using testing::SmallWeights;
+using test::IsOk;
+using test::SmallManifest;
+using test::SmallWeights;
+using test::StatusIs;
+using testing::AllOf;
+using testing::HasSubstr;
 
 TEST(Sha256Test, IsThatOfTheStandard) {
   EXPECT_EQ(Sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
@@ -38,8 +41,8 @@ TEST(CheckFiniteTest, NamesTheTensorWhateverItsType) {
     TensorMap tensors = SmallWeights();
     tensors["odd"] = TensorBytes{type, {1}, bytes};
     const absl::Status status = CheckFinite(tensors);
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << NameOf(type);
-    EXPECT_THAT(status.message(), HasSubstr("tensor 'odd'")) << NameOf(type);
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("tensor 'odd'")))
+        << NameOf(type);
   }
 }
 
@@ -49,21 +52,21 @@ TEST(CheckFiniteTest, LastOfManyValuesCounts) {
   bytes[399] = '\x7F';
   EXPECT_FALSE(CheckFinite({{"w", TensorBytes{TensorType::kF32, {100}, bytes}}}).ok());
   bytes[399] = '\x7E';
-  EXPECT_TRUE(CheckFinite({{"w", TensorBytes{TensorType::kF32, {100}, bytes}}}).ok());
+  EXPECT_THAT(CheckFinite({{"w", TensorBytes{TensorType::kF32, {100}, bytes}}}), IsOk());
 }
 
 TEST(CheckFiniteTest, WholeNumbersAreAlwaysFinite) {
-  EXPECT_TRUE(
-      CheckFinite({{"n", TensorBytes{TensorType::kI64, {1}, std::string(8, '\xFF')}}}).ok());
+  EXPECT_THAT(CheckFinite({{"n", TensorBytes{TensorType::kI64, {1}, std::string(8, '\xFF')}}}),
+              IsOk());
 }
 
 // A published checkpoint, to be damaged.
-class CheckpointTest : public ::testing::Test {
+class CheckpointTest : public testing::Test {
  protected:
   void SetUp() override {
     const CheckpointStore store(dir_.path());
     const auto version = store.Publish(SmallManifest(), SmallWeights());
-    ASSERT_TRUE(version.ok()) << version.status();
+    ASSERT_THAT(version, IsOk());
     folder_ = store.DirectoryOf(*version);
   }
 
@@ -96,17 +99,17 @@ class CheckpointTest : public ::testing::Test {
   // Fails unless the checkpoint is refused as DataLoss; the message.
   std::string Damage() {
     const absl::Status status = ReadCheckpoint(folder_).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss));
     return std::string(status.message());
   }
 
-  testing::TempDir dir_;
+  test::TempDir dir_;
   std::string folder_;
 };
 
 TEST_F(CheckpointTest, ReadsWhatWasPublished) {
   const auto checkpoint = ReadCheckpoint(folder_);
-  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  ASSERT_THAT(checkpoint, IsOk());
   EXPECT_EQ(checkpoint->directory, folder_);
   EXPECT_EQ(checkpoint->manifest.format_version(), kCheckpointFormatVersion);
   EXPECT_EQ(checkpoint->manifest.version(), 1);
@@ -123,8 +126,8 @@ TEST_F(CheckpointTest, ReadsWhatWasPublished) {
 
 TEST_F(CheckpointTest, FolderWithoutManifestIsNotFound) {
   std::filesystem::remove(Path(kManifestFileName));
-  EXPECT_EQ(ReadCheckpoint(folder_).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(ReadCheckpoint(folder_ + "0").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(ReadCheckpoint(folder_), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(ReadCheckpoint(folder_ + "0"), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(CheckpointTest, EveryFlippedByteOfTheWeightsIsDataLoss) {
@@ -134,7 +137,7 @@ TEST_F(CheckpointTest, EveryFlippedByteOfTheWeightsIsDataLoss) {
     EXPECT_THAT(Damage(), AllOf(HasSubstr(Path(kWeightsFileName)), HasSubstr("sha256: ")));
     FlipByte(kWeightsFileName, i);
   }
-  EXPECT_TRUE(ReadCheckpoint(folder_).ok());
+  EXPECT_THAT(ReadCheckpoint(folder_), IsOk());
 }
 
 TEST_F(CheckpointTest, ShortAndLongWeightsAreDataLoss) {
@@ -175,9 +178,9 @@ TEST_F(CheckpointTest, EveryTruncationOfTheManifestIsDataLoss) {
 TEST_F(CheckpointTest, NewerFormatIsFailedPrecondition) {
   Replace("\"formatVersion\": 1,", "\"formatVersion\": 2, \"aFieldOfTheFuture\": [],");
   const absl::Status status = ReadCheckpoint(folder_).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.message(), AllOf(HasSubstr(Path(kManifestFileName)),
-                                      HasSubstr("formatVersion: 2 is newer than this program")));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition,
+                               AllOf(HasSubstr(Path(kManifestFileName)),
+                                     HasSubstr("formatVersion: 2 is newer than this program"))));
 }
 
 TEST_F(CheckpointTest, FormatThatIsNoNumberIsDataLoss) {
@@ -222,7 +225,7 @@ TEST_F(CheckpointTest, OtherFilesAreVerifiedToo) {
   Replace("\"files\": [",
           absl::StrCat("\"files\": [{\"name\": \"notes.txt\", \"bytes\": \"3\", \"sha256\": \"",
                        Sha256("abc"), "\"},"));
-  EXPECT_TRUE(ReadCheckpoint(folder_).ok());
+  EXPECT_THAT(ReadCheckpoint(folder_), IsOk());
   Write("notes.txt", "abd");
   EXPECT_THAT(Damage(), AllOf(HasSubstr("notes.txt"), HasSubstr("sha256: ")));
 }
@@ -243,7 +246,7 @@ TEST_F(CheckpointTest, FileEntriesThatMakeNoSenseAreNamed) {
 TEST_F(CheckpointTest, FolderInPlaceOfTheWeightsIsRefused) {
   std::filesystem::remove(Path(kWeightsFileName));
   std::filesystem::create_directory(Path(kWeightsFileName));
-  EXPECT_EQ(ReadCheckpoint(folder_).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(ReadCheckpoint(folder_), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 TEST_F(CheckpointTest, AnOverlongManifestIsDataLossBeforeItIsRead) {
@@ -254,7 +257,7 @@ TEST_F(CheckpointTest, AnOverlongManifestIsDataLossBeforeItIsRead) {
 TEST_F(CheckpointTest, ManifestAloneNeedsNoWeights) {
   std::filesystem::remove(Path(kWeightsFileName));
   const auto manifest = ReadManifest(folder_);
-  ASSERT_TRUE(manifest.ok()) << manifest.status();
+  ASSERT_THAT(manifest, IsOk());
   EXPECT_EQ(manifest->attributes(0), "boots");
 }
 

@@ -11,15 +11,18 @@
 #include "tests/model/golden_weights.h"
 #include "tests/model/small_network.h"
 #include "tests/testing/golden.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
-using testing::CreateNetwork;
-using testing::ExpectClose;
-using testing::GoldenInputTensor;
-using ::testing::HasSubstr;
-using testing::NetworkManifest;
+using test::CreateNetwork;
+using test::ExpectClose;
+using test::GoldenInputTensor;
+using test::IsOk;
+using test::NetworkManifest;
+using test::StatusIs;
+using testing::HasSubstr;
 using v1::CheckpointManifest;
 using v1::MODALITY_PHOTO;
 using v1::MODALITY_SKETCH;
@@ -46,7 +49,7 @@ TEST(DualEncoderTest, WeightsHaveTheNamesOfTheFormat) {
 }
 
 TEST(DualEncoderTest, WhatTheManifestLeavesOutIsNotThere) {
-  CheckpointManifest manifest = testing::SmallManifest();
+  CheckpointManifest manifest = test::SmallManifest();
   manifest.mutable_embedding()->set_projection(false);
   manifest.mutable_embedding()->set_dimension(256);
   manifest.clear_attributes();
@@ -73,8 +76,8 @@ TEST(DualEncoderTest, ManifestThatMakesNoSenseIsInvalidArgumentNamingTheField) {
   CheckpointManifest manifest = NetworkManifest();
   manifest.mutable_embedding()->set_projection(false);
   const absl::Status status = DualEncoder::Create(manifest).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("embedding.dimension"));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("embedding.dimension")));
 }
 
 TEST(DualEncoderTest, OutputsHaveTheShapesPromised) {
@@ -93,7 +96,7 @@ TEST(DualEncoderTest, ProjectionIsOneMatrixAndABiasPerModality) {
   CheckpointManifest manifest = NetworkManifest();
   manifest.mutable_backbone()->set_shared(true);
   const auto network = CreateNetwork(manifest);
-  testing::FillModule(*network);
+  test::FillModule(*network);
   network->eval();
   const auto tensors = NamedTensors(*network);
   const torch::Tensor projected =
@@ -106,7 +109,7 @@ TEST(DualEncoderTest, ProjectionIsOneMatrixAndABiasPerModality) {
 
 TEST(DualEncoderTest, GridPoolingKeepsWhereThingsAreChannelByChannel) {
   torch::NoGradGuard no_grad;
-  CheckpointManifest manifest = testing::SmallManifest();
+  CheckpointManifest manifest = test::SmallManifest();
   manifest.mutable_embedding()->set_pooling(v1::POOLING_GRID);
   manifest.mutable_embedding()->set_grid(2);
   const auto network = CreateNetwork(manifest);
@@ -128,7 +131,7 @@ TEST(DualEncoderTest, GridPoolingKeepsWhereThingsAreChannelByChannel) {
 
 TEST(DualEncoderTest, FineGridFollowsTheGridAndIsOfTheStageBefore) {
   torch::NoGradGuard no_grad;
-  CheckpointManifest manifest = testing::SmallManifest();
+  CheckpointManifest manifest = test::SmallManifest();
   manifest.mutable_embedding()->set_pooling(v1::POOLING_GRID);
   manifest.mutable_embedding()->set_grid(1);
   manifest.mutable_embedding()->set_fine_grid(2);
@@ -152,7 +155,7 @@ TEST(DualEncoderTest, RetrievalFeatureIsTheEmbeddingOrTheNecksOutputOfNormOne) {
   for (v1::RetrievalFeature feature : {v1::RETRIEVAL_FEATURE_NECK, v1::RETRIEVAL_FEATURE_POOLED}) {
     manifest.mutable_embedding()->set_retrieval_feature(feature);
     const auto network = CreateNetwork(manifest);
-    testing::FillModule(*network);
+    test::FillModule(*network);
     network->eval();
     const torch::Tensor raw =
         feature == v1::RETRIEVAL_FEATURE_NECK ? network->Neck(embedding) : embedding;
@@ -187,7 +190,7 @@ TEST(DualEncoderTest, GradientsReachEveryTrainedParameter) {
 TEST(DualEncoderTest, CopyMakesTheEncodersEqualAndKeepsThemApart) {
   torch::NoGradGuard no_grad;
   const auto network = CreateNetwork(NetworkManifest());
-  testing::FillModule(*network);
+  test::FillModule(*network);
   network->eval();
   const auto forward = [&](v1::Modality modality) { return network->Pooled(Images(), modality); };
   ASSERT_FALSE(forward(MODALITY_PHOTO).equal(forward(MODALITY_SKETCH)));
@@ -203,7 +206,7 @@ TEST(DualEncoderTest, CopyMakesTheEncodersEqualAndKeepsThemApart) {
 constexpr char kHeads[] = "heads.safetensors";
 
 // The release's heads on 2048 features: neck and attribute head under our names.
-class HeadsGoldenTest : public ::testing::Test {
+class HeadsGoldenTest : public testing::Test {
  protected:
   // Filled as the release's modules of the prefixes given.
   static std::shared_ptr<DualEncoder> Heads(int attribute_hidden) {
@@ -218,9 +221,9 @@ class HeadsGoldenTest : public ::testing::Test {
     for (auto& [name, tensor] : NamedTensors(*network)) {
       absl::string_view rest = name;
       if (absl::ConsumePrefix(&rest, "neck.")) {
-        tensor.copy_(testing::GoldenTensor("bottleneck." + std::string(rest), tensor));
+        tensor.copy_(test::GoldenTensor("bottleneck." + std::string(rest), tensor));
       } else if (absl::ConsumePrefix(&rest, "attribute_head.")) {
-        tensor.copy_(testing::GoldenTensor("attribute_net." + std::string(rest), tensor));
+        tensor.copy_(test::GoldenTensor("attribute_net." + std::string(rest), tensor));
       }
     }
     network->eval();
@@ -232,7 +235,7 @@ class HeadsGoldenTest : public ::testing::Test {
 TEST_F(HeadsGoldenTest, NeckAndRetrievalFeatureAreTheReferenceProgramsInEvaluation) {
   S2P_GOLDEN_OR_SKIP(path, "heads.safetensors");
   const auto golden = ReadSafetensors(path);
-  ASSERT_TRUE(golden.ok()) << golden.status();
+  ASSERT_THAT(golden, IsOk());
   torch::NoGradGuard no_grad;
   const auto network = Heads(128);
   ExpectClose(network->Neck(Features()), ToTorch(golden->at("c_net.eval.feat")), 1e-4, 1e-8, "feat",
@@ -244,7 +247,7 @@ TEST_F(HeadsGoldenTest, NeckAndRetrievalFeatureAreTheReferenceProgramsInEvaluati
 TEST_F(HeadsGoldenTest, NeckMovesItsStatisticsAsTheReferenceProgramsInTraining) {
   S2P_GOLDEN_OR_SKIP(path, "heads.safetensors");
   const auto golden = ReadSafetensors(path);
-  ASSERT_TRUE(golden.ok()) << golden.status();
+  ASSERT_THAT(golden, IsOk());
   torch::NoGradGuard no_grad;
   const auto network = Heads(128);
   network->train();
@@ -258,7 +261,7 @@ TEST_F(HeadsGoldenTest, NeckMovesItsStatisticsAsTheReferenceProgramsInTraining) 
 TEST_F(HeadsGoldenTest, AttributeHeadIsTheReferenceProgramsOfEitherWidth) {
   S2P_GOLDEN_OR_SKIP(path, "heads.safetensors");
   const auto golden = ReadSafetensors(path);
-  ASSERT_TRUE(golden.ok()) << golden.status();
+  ASSERT_THAT(golden, IsOk());
   torch::NoGradGuard no_grad;
   for (int width : {128, 512}) {
     const auto network = Heads(width);

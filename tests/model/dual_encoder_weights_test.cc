@@ -10,15 +10,18 @@
 #include "model/torch_tensors.h"
 #include "tests/model/golden_weights.h"
 #include "tests/model/small_network.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::AllOf;
-using testing::CreateNetwork;
-using testing::GoldenInputTensor;
-using ::testing::HasSubstr;
-using testing::NetworkManifest;
+using test::CreateNetwork;
+using test::GoldenInputTensor;
+using test::IsOk;
+using test::NetworkManifest;
+using test::StatusIs;
+using testing::AllOf;
+using testing::HasSubstr;
 using v1::MODALITY_SKETCH;
 
 torch::Tensor Images() { return GoldenInputTensor("images", {2, 3, 64, 48}); }
@@ -27,7 +30,7 @@ bool SameWeights(const DualEncoder& a, const DualEncoder& b) {
   return SerializeSafetensors(a.Weights()) == SerializeSafetensors(b.Weights());
 }
 
-class SetWeightsTest : public ::testing::Test {
+class SetWeightsTest : public testing::Test {
  protected:
   // Fails unless the weights, damaged so, are refused and leave the network as it was.
   std::string Refusal(const std::function<void(TensorMap&)>& damage) {
@@ -35,7 +38,7 @@ class SetWeightsTest : public ::testing::Test {
     damage(weights);
     const std::string before = SerializeSafetensors(network_->Weights());
     const absl::Status status = network_->SetWeights(weights);
-    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss));
     EXPECT_TRUE(SerializeSafetensors(network_->Weights()) == before);
     return std::string(status.message());
   }
@@ -47,9 +50,9 @@ TEST_F(SetWeightsTest, RoundTripThroughAFileGivesTheSameNetwork) {
   const auto other = CreateNetwork(NetworkManifest(), 2);
   ASSERT_FALSE(SameWeights(*network_, *other));
   const auto weights = ParseSafetensors(SerializeSafetensors(other->Weights()));
-  ASSERT_TRUE(weights.ok()) << weights.status();
+  ASSERT_THAT(weights, IsOk());
   const absl::Status status = network_->SetWeights(*weights);
-  ASSERT_TRUE(status.ok()) << status;
+  ASSERT_THAT(status, IsOk());
   EXPECT_TRUE(SameWeights(*network_, *other));
   network_->eval();
   other->eval();
@@ -83,14 +86,14 @@ TEST_F(SetWeightsTest, TensorOfAnotherTypeIsNamed) {
 }
 
 // Published weights of a ResNet-18, to be loaded into an encoder that ends at stage 3.
-class LoadBackboneWeightsTest : public ::testing::Test {
+class LoadBackboneWeightsTest : public testing::Test {
  protected:
   static TensorMap Published() {
     v1::Backbone spec = NetworkManifest().backbone();
     spec.set_last_stage(4);
     auto backbone = CreateBackbone(spec);
-    EXPECT_TRUE(backbone.ok()) << backbone.status();
-    testing::FillModule(**backbone);
+    EXPECT_THAT(backbone, IsOk());
+    test::FillModule(**backbone);
     TensorMap weights;
     for (const auto& [name, tensor] : NamedTensors(**backbone))
       weights[name] = ToTensorBytes(tensor);
@@ -101,13 +104,13 @@ class LoadBackboneWeightsTest : public ::testing::Test {
   void ExpectLoaded() {
     const auto sketch = NamedTensors(network_->sketch_backbone());
     for (const auto& [name, tensor] : NamedTensors(network_->photo_backbone())) {
-      EXPECT_TRUE(tensor.equal(testing::GoldenTensor(name, tensor))) << name;
+      EXPECT_TRUE(tensor.equal(test::GoldenTensor(name, tensor))) << name;
       EXPECT_TRUE(tensor.equal(sketch.at(name))) << name;
     }
   }
   std::string Refusal(const TensorMap& weights) {
     const absl::Status status = LoadBackboneWeights(weights, LaterStages::kSkip, *network_);
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument));
     return std::string(status.message());
   }
   const std::shared_ptr<DualEncoder> network_ = CreateNetwork(NetworkManifest());
@@ -115,22 +118,21 @@ class LoadBackboneWeightsTest : public ::testing::Test {
 
 TEST_F(LoadBackboneWeightsTest, FillsBothEncodersAndSkipsClassifierAndLaterStages) {
   const absl::Status status = LoadBackboneWeights(Published(), LaterStages::kSkip, *network_);
-  ASSERT_TRUE(status.ok()) << status;
+  ASSERT_THAT(status, IsOk());
   ExpectLoaded();
 }
 
 TEST_F(LoadBackboneWeightsTest, StagesThatTheNetworkHasNotAreRefusedUnlessSaidOtherwise) {
   const absl::Status status = LoadBackboneWeights(Published(), LaterStages::kRefuse, *network_);
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr("layer4.0."), HasSubstr("skip_unused_weights")));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                               AllOf(HasSubstr("layer4.0."), HasSubstr("skip_unused_weights"))));
 }
 
 TEST_F(LoadBackboneWeightsTest, PrefixesOfTrainingProgramsAreStripped) {
   TensorMap prefixed;
   for (auto& [name, tensor] : Published()) prefixed["module.base." + name] = tensor;
   const absl::Status status = LoadBackboneWeights(prefixed, LaterStages::kSkip, *network_);
-  ASSERT_TRUE(status.ok()) << status;
+  ASSERT_THAT(status, IsOk());
   ExpectLoaded();
 }
 
@@ -139,7 +141,7 @@ TEST_F(LoadBackboneWeightsTest, MissingCounterIsZero) {
   TensorMap weights = Published();
   weights.erase("bn1.num_batches_tracked");
   const absl::Status status = LoadBackboneWeights(weights, LaterStages::kSkip, *network_);
-  ASSERT_TRUE(status.ok()) << status;
+  ASSERT_THAT(status, IsOk());
   ExpectLoaded();
 }
 
@@ -149,7 +151,7 @@ TEST_F(LoadBackboneWeightsTest, HalfPrecisionIsWidened) {
   bias = ToTensorBytes(torch::full({64}, 0.375).to(torch::kFloat16));
   ASSERT_EQ(bias.type, TensorType::kF16);
   const absl::Status status = LoadBackboneWeights(weights, LaterStages::kSkip, *network_);
-  ASSERT_TRUE(status.ok()) << status;
+  ASSERT_THAT(status, IsOk());
   EXPECT_TRUE(
       NamedTensors(network_->photo_backbone()).at("bn1.bias").equal(torch::full({64}, 0.375)));
 }
@@ -204,7 +206,7 @@ TEST(TensorBytesTest, BytesAreRowMajorWhateverTheStrides) {
   const torch::Tensor tensor = torch::tensor({1.f, 2.f, 3.f, 4.f}).reshape({2, 2}).t();
   float values[4];
   std::memcpy(values, ToTensorBytes(tensor).bytes.data(), sizeof(values));
-  EXPECT_THAT(values, ::testing::ElementsAre(1, 3, 2, 4));
+  EXPECT_THAT(values, testing::ElementsAre(1, 3, 2, 4));
 }
 
 TEST(TensorBytesTest, EmptyTensorsAndScalarsCross) {

@@ -14,8 +14,9 @@
 #include "model/preprocessor.h"
 #include "tests/model/golden_weights.h"
 #include "tests/model/small_network.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 // Pixels that depend on the number, of sizes that do, too.
 inline Image Picture(int number) {
@@ -30,7 +31,7 @@ inline Image Picture(int number) {
   return image;
 }
 
-class EncoderTest : public ::testing::Test {
+class EncoderTest : public testing::Test {
  protected:
   explicit EncoderTest(const v1::CheckpointManifest& manifest = NetworkManifest()) {
     network_ = CreateNetwork(manifest);
@@ -39,7 +40,7 @@ class EncoderTest : public ::testing::Test {
     checkpoint_.manifest = manifest;
     checkpoint_.weights = network_->Weights();
     const absl::Status status = FillGoldenProbe(*network_, checkpoint_.manifest);
-    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_THAT(status, IsOk());
     for (int i = 0; i < 6; ++i) pictures_.push_back(Picture(i));
   }
 
@@ -47,7 +48,7 @@ class EncoderTest : public ::testing::Test {
     EncoderOptions options;
     options.device = "cpu";
     auto encoder = LoadEncoder(checkpoint_, options);
-    EXPECT_TRUE(encoder.ok()) << encoder.status();
+    EXPECT_THAT(encoder, IsOk());
     return *std::move(encoder);
   }
   absl::Status LoadError(const EncoderOptions& options = {"cpu", 0}) {
@@ -59,7 +60,7 @@ class EncoderTest : public ::testing::Test {
   }
   static Encoding Encode(const Encoder& encoder, const std::vector<EncoderInput>& inputs) {
     auto encoding = encoder.Encode(inputs);
-    EXPECT_TRUE(encoding.ok()) << encoding.status();
+    EXPECT_THAT(encoding, IsOk());
     return *std::move(encoding);
   }
   // What training computes for this picture: the networks one by one, no Encoder.
@@ -88,6 +89,6 @@ class EncoderTest : public ::testing::Test {
   std::vector<Image> pictures_;
 };
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_MODEL_ENCODER_FIXTURE_H_

@@ -7,16 +7,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/model/encoder_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::Each;
-using ::testing::ElementsAre;
-using ::testing::Ge;
-using ::testing::HasSubstr;
-using ::testing::Le;
+using testing::AllOf;
+using testing::Each;
+using testing::ElementsAre;
+using testing::Ge;
+using testing::HasSubstr;
+using testing::Le;
 using v1::CheckpointManifest;
 using v1::MODALITY_PHOTO;
 using v1::MODALITY_SKETCH;
@@ -96,16 +97,15 @@ TEST_F(EncoderTest, EmptyImageIsInvalidArgumentNamingItsPlace) {
   for (const Image* image : {&empty, static_cast<const Image*>(nullptr)}) {
     const absl::Status status =
         encoder->Encode({Input(0), EncoderInput{image, MODALITY_PHOTO}}).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(std::string(status.message()), HasSubstr("inputs[1].image"));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("inputs[1].image")));
   }
 }
 
 TEST_F(EncoderTest, UnknownModalityIsInvalidArgumentNamingItsPlace) {
   const absl::Status status =
       Load()->Encode({EncoderInput{&pictures_[0], v1::MODALITY_UNSPECIFIED}}).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("inputs[0].modality"));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("inputs[0].modality")));
 }
 
 TEST_F(EncoderTest, ModelWithoutAttributesGivesNone) {
@@ -113,7 +113,7 @@ TEST_F(EncoderTest, ModelWithoutAttributesGivesNone) {
   checkpoint_.manifest.clear_attribute_hidden();
   network_ = CreateNetwork(checkpoint_.manifest);
   checkpoint_.weights = network_->Weights();
-  ASSERT_TRUE(FillGoldenProbe(*network_, checkpoint_.manifest).ok());
+  ASSERT_THAT(FillGoldenProbe(*network_, checkpoint_.manifest), IsOk());
   const auto encoder = Load();
   EXPECT_TRUE(encoder->attributes().empty());
   EXPECT_EQ(Encode(*encoder, {Input(0)}).attributes.dimension(), 0);
@@ -143,14 +143,15 @@ TEST_F(LoadEncoderTest, DevicesThatAreNotThereAreInvalidArgument) {
   for (const char* device : {"", "tpu", "CPU", "cuda", "cuda:", "cuda:-1", "cuda:x", "cuda:999",
                              "cuda:00", "cuda:99999999999"}) {
     const absl::Status status = LoadError({device, 0});
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << device;
-    EXPECT_THAT(std::string(status.message()), HasSubstr(absl::StrCat("device: "))) << device;
+    EXPECT_THAT(status,
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(absl::StrCat("device: "))))
+        << device;
   }
 }
 
 TEST_F(LoadEncoderTest, AutomaticDeviceIsAGpuWhereThereIsOne) {
   const auto encoder = LoadEncoder(checkpoint_, {"auto", 0});
-  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  ASSERT_THAT(encoder, IsOk());
   EXPECT_EQ((*encoder)->device(), torch::cuda::is_available() ? "cuda:0" : "cpu");
 }
 
@@ -160,7 +161,7 @@ TEST_F(LoadEncoderTest, EveryLayoutGivesTheNetworksEmbeddings) {
     EncoderOptions options{"cpu", 0};
     options.layout = layout;
     const auto encoder = LoadEncoder(checkpoint_, options);
-    ASSERT_TRUE(encoder.ok()) << encoder.status();
+    ASSERT_THAT(encoder, IsOk());
     EXPECT_EQ((*encoder)->description(), absl::StrCat(layout, ", fp32"));
     const Encoding encoding = Encode(**encoder, {Input(0), Input(1), Input(2)});
     for (int i = 0; i < 3; ++i) {
@@ -187,7 +188,7 @@ TEST_F(FineGridEncoderTest, EveryLayoutGivesTheTrainersEmbeddings) {
     EncoderOptions options{"cpu", 0};
     options.layout = layout;
     const auto encoder = LoadEncoder(checkpoint_, options);
-    ASSERT_TRUE(encoder.ok()) << encoder.status();
+    ASSERT_THAT(encoder, IsOk());
     const Encoding encoding = Encode(**encoder, {Input(0), Input(1)});
     for (int i = 0; i < 2; ++i) {
       ExpectSameRow(encoding.embeddings.row(i), TrainersOutput(i).first, 1e-5, layout);
@@ -197,7 +198,7 @@ TEST_F(FineGridEncoderTest, EveryLayoutGivesTheTrainersEmbeddings) {
 
 TEST_F(LoadEncoderTest, UnknownLayoutOrPrecisionIsInvalidArgumentByName) {
   EncoderOptions options{"cpu", 0};
-  EXPECT_TRUE(CheckEncoderOptions(options).ok());
+  EXPECT_THAT(CheckEncoderOptions(options), IsOk());
   options.layout = "nhwc";
   EXPECT_THAT(LoadError(options).message(), HasSubstr("'nhwc'"));
   EXPECT_THAT(CheckEncoderOptions(options).message(), HasSubstr("'nhwc'"));
@@ -206,34 +207,32 @@ TEST_F(LoadEncoderTest, UnknownLayoutOrPrecisionIsInvalidArgumentByName) {
   EXPECT_THAT(LoadError(options).message(), HasSubstr("'int4'"));
   options.precision = "half";
   const absl::Status status = LoadError(options);
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(status.message(), HasSubstr("needs a GPU"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("needs a GPU")));
   EXPECT_EQ(CheckEncoderOptions(options), status);
 }
 
 TEST_F(LoadEncoderTest, ThreadsAreSetForTheProcess) {
-  ASSERT_TRUE(LoadError({"cpu", 1}).ok());
+  ASSERT_THAT(LoadError({"cpu", 1}), IsOk());
   EXPECT_EQ(at::get_num_threads(), 1);
   const absl::Status status = LoadError({"cpu", -1});
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("threads: -1"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("threads: -1")));
 }
 
 TEST_F(LoadEncoderTest, WeightsThatDoNotFitAreDataLossNamingFileAndTensor) {
   checkpoint_.directory = "store/7";
   checkpoint_.weights.erase("neck.running_mean");
   const absl::Status status = LoadError();
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(status.message()),
-              HasSubstr("store/7/weights.safetensors: tensor 'neck.running_mean': missing"));
+  EXPECT_THAT(
+      status,
+      StatusIs(absl::StatusCode::kDataLoss,
+               HasSubstr("store/7/weights.safetensors: tensor 'neck.running_mean': missing")));
 }
 
 TEST_F(LoadEncoderTest, ManifestThatMakesNoSenseIsInvalidArgumentNamingTheField) {
   checkpoint_.manifest.mutable_sketch()->clear_mean();
   const absl::Status status = LoadError();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("mean"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("mean")));
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/model/image_bytes.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 // The start of a file of the ISO base media format: its own brand, and those it is compatible with.
@@ -31,9 +31,9 @@ TEST(ForeignFormatTest, MarkupIsNamedWhateverStandsBeforeIt) {
 TEST(ForeignFormatTest, ErrorPagesAreNamed) {
   for (const char* html : {"<!DOCTYPE html><svg/>", "\xEF\xBB\xBF\r\n<HTML>", "<html><body>502",
                            "<!-- cached --><!doctype HTML>"}) {
-    EXPECT_THAT(std::string(ForeignFormat(html)), ::testing::StartsWith("HTML")) << html;
+    EXPECT_THAT(std::string(ForeignFormat(html)), testing::StartsWith("HTML")) << html;
   }
-  EXPECT_THAT(std::string(ForeignFormat("{\"error\": 404}")), ::testing::StartsWith("JSON"));
+  EXPECT_THAT(std::string(ForeignFormat("{\"error\": 404}")), testing::StartsWith("JSON"));
   EXPECT_EQ(ForeignFormat("<?xml version='1.0'?><Error><Code>NoSuchKey"), "XML");
   EXPECT_EQ(ForeignFormat("error code: 502"), "text");
 }
@@ -76,9 +76,9 @@ TEST(ForeignFormatTest, BinaryFormatsAreNamedByTheirSignature) {
 
 TEST(ForeignFormatTest, FilesOfAMacAreNamed) {
   EXPECT_THAT(std::string(ForeignFormat(Bytes({0, 5, 0x16, 7, 0, 2, 0, 0}))),
-              ::testing::StartsWith("AppleDouble"));
+              testing::StartsWith("AppleDouble"));
   EXPECT_THAT(std::string(ForeignFormat(absl::StrCat(Bytes({0, 0, 0, 1}), "Bud1"))),
-              ::testing::HasSubstr(".DS_Store"));
+              testing::HasSubstr(".DS_Store"));
 }
 
 TEST(ForeignFormatTest, TextThatBeginsLikeABitmapIsText) {
@@ -87,7 +87,7 @@ TEST(ForeignFormatTest, TextThatBeginsLikeABitmapIsText) {
 
 TEST(ForeignFormatTest, ZerosSayThatTheFileWasNotWritten) {
   EXPECT_THAT(std::string(ForeignFormat(std::string(10'000, '\0'))),
-              ::testing::StartsWith("nothing but zeros"));
+              testing::StartsWith("nothing but zeros"));
 }
 
 TEST(ForeignFormatTest, PicturesBehindOtherBytesAreRecognised) {
@@ -108,4 +108,4 @@ TEST(ForeignFormatTest, ShortFilesAreRead) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -6,9 +6,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/backbone.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
+
+using test::IsOk;
 
 std::shared_ptr<Backbone> MakeBackbone(const std::string& arch, int last_stage = 4) {
   v1::Backbone spec;
@@ -17,7 +20,7 @@ std::shared_ptr<Backbone> MakeBackbone(const std::string& arch, int last_stage =
   spec.set_last_stride(1);
   torch::manual_seed(3);
   auto backbone = CreateBackbone(spec);
-  EXPECT_TRUE(backbone.ok()) << backbone.status();
+  EXPECT_THAT(backbone, IsOk());
   return *std::move(backbone);
 }
 
@@ -42,7 +45,7 @@ double LargestError(const torch::Tensor& got, const torch::Tensor& want) {
 }
 
 class FrozenBackboneTest
-    : public ::testing::TestWithParam<std::tuple<std::string, int, TensorLayout>> {};
+    : public testing::TestWithParam<std::tuple<std::string, int, TensorLayout>> {};
 
 TEST_P(FrozenBackboneTest, ComputesWhatTheNetworkComputes) {
   const auto& [arch, last_stage, layout] = GetParam();
@@ -69,10 +72,10 @@ TEST_P(FrozenBackboneTest, ComputesWhatTheNetworkComputes) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, FrozenBackboneTest,
-    ::testing::Combine(::testing::Values("resnet18", "resnet34", "resnet50", "se_resnext50_32x4d"),
-                       ::testing::Values(3, 4),
-                       ::testing::Values(TensorLayout::kContiguous, TensorLayout::kChannelsLast,
-                                         TensorLayout::kOneDnn)),
+    testing::Combine(testing::Values("resnet18", "resnet34", "resnet50", "se_resnext50_32x4d"),
+                     testing::Values(3, 4),
+                     testing::Values(TensorLayout::kContiguous, TensorLayout::kChannelsLast,
+                                     TensorLayout::kOneDnn)),
     [](const auto& test) {
       return absl::StrCat(std::get<0>(test.param), "_stage", std::get<1>(test.param), "_",
                           NameOf(std::get<2>(test.param)));

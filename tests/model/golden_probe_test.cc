@@ -13,11 +13,12 @@
 #include "model/encoder.h"
 #include "model/safetensors.h"
 #include "tests/model/encoder_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 using v1::MODALITY_PHOTO;
 using v1::MODALITY_SKETCH;
 
@@ -27,8 +28,9 @@ class GoldenProbeTest : public EncoderTest {
   void ExpectRefused(const std::string& field) {
     checkpoint_.directory = "store/7";
     const absl::Status status = LoadError();
-    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << field;
-    EXPECT_THAT(std::string(status.message()), HasSubstr("store/7/manifest.json: " + field));
+    EXPECT_THAT(status,
+                StatusIs(absl::StatusCode::kDataLoss, HasSubstr("store/7/manifest.json: " + field)))
+        << field;
   }
   v1::GoldenProbe& probe() { return *checkpoint_.manifest.mutable_golden_probe(); }
 };
@@ -44,7 +46,7 @@ TEST_F(GoldenProbeTest, EmbeddingThatDiffersIsDataLossNamingTheModality) {
 
 TEST_F(GoldenProbeTest, RoundingPasses) {
   probe().set_photo(0, probe().photo(0) + 1e-6f);
-  EXPECT_TRUE(LoadError().ok()) << LoadError();
+  EXPECT_THAT(LoadError(), IsOk());
 }
 
 TEST_F(GoldenProbeTest, WeightsThatDifferAreDataLoss) {
@@ -91,7 +93,7 @@ TEST_F(GoldenProbeTest, FillingItLeavesNetworkAndRandomNumbersAlone) {
   const torch::Tensor expected = torch::rand({4});
   torch::manual_seed(5);
   v1::CheckpointManifest manifest = NetworkManifest();
-  ASSERT_TRUE(FillGoldenProbe(*network_, manifest).ok());
+  ASSERT_THAT(FillGoldenProbe(*network_, manifest), IsOk());
   EXPECT_TRUE(torch::rand({4}).equal(expected));
   EXPECT_TRUE(network_->is_training());
   EXPECT_TRUE(SerializeSafetensors(network_->Weights()) == before);
@@ -99,8 +101,8 @@ TEST_F(GoldenProbeTest, FillingItLeavesNetworkAndRandomNumbersAlone) {
 
 TEST_F(GoldenProbeTest, FillingItTwiceGivesTheSame) {
   v1::CheckpointManifest manifest = NetworkManifest();
-  ASSERT_TRUE(FillGoldenProbe(*network_, manifest).ok());
-  ASSERT_TRUE(FillGoldenProbe(*network_, manifest).ok());
+  ASSERT_THAT(FillGoldenProbe(*network_, manifest), IsOk());
+  ASSERT_THAT(FillGoldenProbe(*network_, manifest), IsOk());
   EXPECT_EQ(manifest.golden_probe().photo_size(), 8);
   EXPECT_EQ(manifest.golden_probe().min_cosine_fp32(), 0.9999);
   EXPECT_EQ(manifest.golden_probe().min_cosine_half(), 0.999);
@@ -122,4 +124,4 @@ TEST(ProbeImageTest, PixelsAreThoseOfTheFirstRelease) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

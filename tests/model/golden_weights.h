@@ -14,7 +14,7 @@
 #include "tests/testing/golden_report.h"
 #include "tests/testing/golden_rule.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 // What the rule gives an entry of this name, shape and type.
 inline torch::Tensor GoldenTensor(const std::string& name, const torch::Tensor& like) {
@@ -52,6 +52,6 @@ inline void ExpectClose(const torch::Tensor& got, const torch::Tensor& want, dou
   EXPECT_LE(difference, relative * scale + absolute) << what;
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_MODEL_GOLDEN_WEIGHTS_H_

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 inline std::string Little(uint32_t value, int bytes) {
   std::string text;
@@ -132,6 +132,6 @@ inline std::string WebPLosslessHeader(uint32_t width, uint32_t height) {
                    absl::StrCat(Bytes({0x2F}), Little((height - 1) << 14 | (width - 1), 4)));
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_MODEL_IMAGE_BYTES_H_

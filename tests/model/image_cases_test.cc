@@ -10,11 +10,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/image.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 std::string Load(const std::string& name) {
   std::ifstream file(absl::StrCat(S2P_SOURCE_DIR, "/tests/data/images/", name), std::ios::binary);
@@ -24,7 +25,7 @@ std::string Load(const std::string& name) {
 
 Image Decode(const std::string& name) {
   const auto image = DecodeImage(Load(name));
-  EXPECT_TRUE(image.ok()) << name << ": " << image.status();
+  EXPECT_THAT(image, IsOk()) << name << ": " << image.status();
   return image.ok() ? *image : Image(1, 1);
 }
 
@@ -59,7 +60,7 @@ struct Shown {
 
 void PrintTo(const Shown& shown, std::ostream* out) { *out << shown.file; }
 
-class ImageCasesShownTest : public ::testing::TestWithParam<Shown> {};
+class ImageCasesShownTest : public testing::TestWithParam<Shown> {};
 
 TEST_P(ImageCasesShownTest, LooksLikeItsReference) {
   const Image reference = Decode(GetParam().like);
@@ -70,7 +71,7 @@ TEST_P(ImageCasesShownTest, LooksLikeItsReference) {
 constexpr char kPicture[] = "exif_1.png";
 INSTANTIATE_TEST_SUITE_P(
     Jpeg, ImageCasesShownTest,
-    ::testing::Values(
+    testing::Values(
         Shown{"cmyk_adobe.jpg", kPicture, 12}, Shown{"ycck_adobe2.jpg", kPicture, 12},
         Shown{"gray.jpg", kPicture, 6, true}, Shown{"progressive.jpg", kPicture, 6},
         Shown{"trailing_garbage.jpg", kPicture, 6}, Shown{"mpo_second_image.jpg", kPicture, 6},
@@ -83,23 +84,23 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Png, ImageCasesShownTest,
-    ::testing::Values(Shown{"png_c0_d16_i0.png", "png_c0_d8_i0.png", 1},
-                      Shown{"png_c2_d16_i0.png", "png_c2_d8_i0.png", 1},
-                      Shown{"png_c6_d16_i0.png", "png_c6_d8_i0.png", 1},
-                      Shown{"png_c4_d16_i0.png", "png_c4_d8_i0.png", 1},
-                      Shown{"png_trailing.png", kPicture, 0.01},
-                      Shown{"png_empty_idat.png", kPicture, 0.01},
-                      Shown{"png_idat_split_1_byte.png", kPicture, 0.01},
-                      Shown{"apng.png", kPicture, 0.01},
-                      Shown{"png_bad_ancillary_crc.png", kPicture, 0.01},
-                      Shown{"trns_rgb16_black_ground.png", "trns_rgb8_black_ground.png", 1},
-                      Shown{"trns_palette.png", "trns_rgb8_black_ground.png", 0.01},
-                      Shown{"trns_gray8_black_ground.png", "trns_rgb8_black_ground.png", 5, true}));
+    testing::Values(Shown{"png_c0_d16_i0.png", "png_c0_d8_i0.png", 1},
+                    Shown{"png_c2_d16_i0.png", "png_c2_d8_i0.png", 1},
+                    Shown{"png_c6_d16_i0.png", "png_c6_d8_i0.png", 1},
+                    Shown{"png_c4_d16_i0.png", "png_c4_d8_i0.png", 1},
+                    Shown{"png_trailing.png", kPicture, 0.01},
+                    Shown{"png_empty_idat.png", kPicture, 0.01},
+                    Shown{"png_idat_split_1_byte.png", kPicture, 0.01},
+                    Shown{"apng.png", kPicture, 0.01},
+                    Shown{"png_bad_ancillary_crc.png", kPicture, 0.01},
+                    Shown{"trns_rgb16_black_ground.png", "trns_rgb8_black_ground.png", 1},
+                    Shown{"trns_palette.png", "trns_rgb8_black_ground.png", 0.01},
+                    Shown{"trns_gray8_black_ground.png", "trns_rgb8_black_ground.png", 5, true}));
 
 INSTANTIATE_TEST_SUITE_P(WebP, ImageCasesShownTest,
-                         ::testing::Values(Shown{"icc.webp", kPicture, 6},
-                                           Shown{"webp_trailing.webp", kPicture, 6},
-                                           Shown{"lossy_alpha.webp", "lossless_alpha.webp", 9}));
+                         testing::Values(Shown{"icc.webp", kPicture, 6},
+                                         Shown{"webp_trailing.webp", kPicture, 6},
+                                         Shown{"lossy_alpha.webp", "lossless_alpha.webp", 9}));
 
 TEST(ImageCasesTest, EveryOrientationLooksAlikeInEachFormat) {
   const Image reference = Decode(kPicture);
@@ -140,17 +141,16 @@ struct Refused {
 
 void PrintTo(const Refused& refused, std::ostream* out) { *out << refused.file; }
 
-class ImageCasesRefusedTest : public ::testing::TestWithParam<Refused> {};
+class ImageCasesRefusedTest : public testing::TestWithParam<Refused> {};
 
 TEST_P(ImageCasesRefusedTest, SaysWhatItIs) {
   const auto image = DecodeImage(Load(GetParam().file));
-  EXPECT_EQ(image.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(image.status().message()), HasSubstr(GetParam().words));
+  EXPECT_THAT(image, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(GetParam().words)));
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Damaged, ImageCasesRefusedTest,
-    ::testing::Values(
+    testing::Values(
         Refused{"cut_in_half.jpg", "ends early"}, Refused{"missing_eoi.jpg", "ends early"},
         Refused{"twelve_bit.jpg", "12 bits a sample"},
         Refused{"lossless_sof3.jpg", "lossless JPEG"},
@@ -163,15 +163,15 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     OtherFormats, ImageCasesRefusedTest,
-    ::testing::Values(Refused{"is_gif.jpg", "(GIF)"}, Refused{"is_bmp.png", "(BMP)"},
-                      Refused{"is_tiff.jpg", "(TIFF"}, Refused{"is_pdf.jpg", "(PDF)"},
-                      Refused{"is_ico.png", "(Windows icon)"}, Refused{"is_svg.png", "(SVG)"},
-                      Refused{"is_html.jpg", "(HTML"}, Refused{"is_text.jpg", "(text)"},
-                      Refused{"is_jxl.jpg", "(JPEG XL)"},
-                      Refused{"is_jp2_codestream.jpg", "(JPEG 2000)"},
-                      Refused{"is_git_lfs_pointer.jpg", "(Git LFS pointer"},
-                      Refused{"is_mp4.jpg", "(MP4 video)"}, Refused{"is_heic.jpg", "(HEIC"},
-                      Refused{"is_avif.jpg", "(AVIF"}));
+    testing::Values(Refused{"is_gif.jpg", "(GIF)"}, Refused{"is_bmp.png", "(BMP)"},
+                    Refused{"is_tiff.jpg", "(TIFF"}, Refused{"is_pdf.jpg", "(PDF)"},
+                    Refused{"is_ico.png", "(Windows icon)"}, Refused{"is_svg.png", "(SVG)"},
+                    Refused{"is_html.jpg", "(HTML"}, Refused{"is_text.jpg", "(text)"},
+                    Refused{"is_jxl.jpg", "(JPEG XL)"},
+                    Refused{"is_jp2_codestream.jpg", "(JPEG 2000)"},
+                    Refused{"is_git_lfs_pointer.jpg", "(Git LFS pointer"},
+                    Refused{"is_mp4.jpg", "(MP4 video)"}, Refused{"is_heic.jpg", "(HEIC"},
+                    Refused{"is_avif.jpg", "(AVIF"}));
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -9,11 +9,12 @@
 #include "absl/strings/str_cat.h"
 #include "model/image.h"
 #include "tests/model/image_bytes.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 const std::string kEndOfJpeg = Bytes({0xFF, 0xD9});
 
@@ -33,21 +34,20 @@ size_t FirstScan(const std::string& jpeg) { return jpeg.find(Bytes({0xFF, 0xDA})
 
 void ExpectRefused(const std::string& bytes, const std::string& words = "") {
   const auto image = DecodeImage(bytes);
-  EXPECT_EQ(image.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(image.status().message()), HasSubstr(words));
+  EXPECT_THAT(image, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(words)));
 }
 
 void ExpectShown(const std::string& bytes, const std::string& like) {
   const auto image = DecodeImage(bytes);
-  ASSERT_TRUE(image.ok()) << image.status();
+  ASSERT_THAT(image, IsOk());
   const auto reference = DecodeImage(like);
-  ASSERT_TRUE(reference.ok()) << reference.status();
+  ASSERT_THAT(reference, IsOk());
   EXPECT_TRUE(image->pixels() == reference->pixels());
 }
 
 // Cut anywhere in its scans, and closed with an end marker.
 void ExpectEveryCutRefused(const std::string& jpeg) {
-  ASSERT_TRUE(DecodeImage(jpeg).ok());
+  ASSERT_THAT(DecodeImage(jpeg), IsOk());
   const size_t start = FirstScan(jpeg) + 20;
   for (int part = 0; part < 32; ++part) {
     const size_t length = start + (jpeg.size() - 16 - start) * part / 32;
@@ -179,7 +179,7 @@ TEST(ImageDamageTest, PngWithMorePixelsThanItNeedsIsShown) {
 
 TEST(ImageDamageTest, PngWithADamagedTransparentColourIsRefused) {
   std::string key = PngChunk("tRNS", Big(7, 2));
-  ASSERT_TRUE(DecodeImage(GreyPng(kStream, key)).ok());
+  ASSERT_THAT(DecodeImage(GreyPng(kStream, key)), IsOk());
   key.back() = static_cast<char>(key.back() ^ 1);
   ExpectRefused(GreyPng(kStream, key), "damaged");
 }
@@ -197,8 +197,8 @@ TEST(ImageDamageTest, PngMetadataMayBeLargeOrDamaged) {
 TEST(ImageDamageTest, PaletteEntriesThatAreNotThereAreBlack) {
   const std::string palette = PngChunk("PLTE", Bytes({9, 8, 7}));
   const auto image = DecodeImage(Png({2, 1, 8, 3}, {Bytes({0, 200})}, palette));
-  ASSERT_TRUE(image.ok()) << image.status();
-  EXPECT_THAT(image->pixels(), ::testing::ElementsAre(9, 8, 7, 0, 0, 0));
+  ASSERT_THAT(image, IsOk());
+  EXPECT_THAT(image->pixels(), testing::ElementsAre(9, 8, 7, 0, 0, 0));
 }
 
 // One sample has the transparent colour, the other differs in the lowest bit that the depth has.
@@ -214,10 +214,9 @@ TEST(ImageDamageTest, TransparentGreyIsExactAtEveryDepth) {
     const std::string key = PngChunk("tRNS", Big(1, 2));
     // The row begins with the key at every depth but 1, where the first pixel is the ink.
     const auto image = DecodeImage(Png({2, 1, c.depth, 0}, {c.row}, key));
-    ASSERT_TRUE(image.ok()) << image.status();
+    ASSERT_THAT(image, IsOk());
     const int first = c.depth == 1 ? c.ink : 255, second = c.depth == 1 ? 255 : c.ink;
-    EXPECT_THAT(image->pixels(),
-                ::testing::ElementsAre(first, first, first, second, second, second))
+    EXPECT_THAT(image->pixels(), testing::ElementsAre(first, first, first, second, second, second))
         << c.depth;
   }
 }
@@ -226,8 +225,8 @@ TEST(ImageDamageTest, TransparentColourIsExactInSixteenBits) {
   const std::string key = PngChunk("tRNS", Bytes({0, 0, 0, 0, 0, 0}));
   const auto image =
       DecodeImage(Png({2, 1, 16, 2}, {Bytes({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1})}, key));
-  ASSERT_TRUE(image.ok()) << image.status();
-  EXPECT_THAT(image->pixels(), ::testing::ElementsAre(255, 255, 255, 0, 0, 0));
+  ASSERT_THAT(image, IsOk());
+  EXPECT_THAT(image->pixels(), testing::ElementsAre(255, 255, 255, 0, 0, 0));
 }
 
 TEST(ImageDamageTest, OrientationBehindThePixelsOfAPngIsIgnored) {
@@ -247,4 +246,4 @@ TEST(ImageDamageTest, WebPWhosePictureIsShorterThanItsChunkIsRefused) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -4,8 +4,9 @@
 #include <opencv2/imgcodecs.hpp>
 
 #include "model/image.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 std::string Encode(const char* extension, const cv::Mat& mat, std::vector<int> parameters = {}) {
@@ -16,7 +17,7 @@ std::string Encode(const char* extension, const cv::Mat& mat, std::vector<int> p
 
 Image Decode(const std::string& bytes) {
   const auto image = DecodeImage(bytes);
-  EXPECT_TRUE(image.ok()) << image.status();
+  EXPECT_THAT(image, IsOk());
   return image.ok() ? *image : Image(1, 1);
 }
 
@@ -25,7 +26,7 @@ std::vector<int> Pixel(const Image& image, int x, int y) {
   return {pixel[0], pixel[1], pixel[2]};
 }
 
-using ::testing::ElementsAre;
+using testing::ElementsAre;
 
 TEST(ImageDecodeTest, PngRoundTripIsExact) {
   Image image(5, 3);
@@ -87,7 +88,7 @@ TEST(ImageDecodeTest, AllOrientationsAreHonoured) {
                                 static_cast<char>(length & 0xFF) + exif;
     const std::string bytes = jpeg.substr(0, 2) + segment + jpeg.substr(2);
     const auto header = ReadImageHeader(bytes);
-    ASSERT_TRUE(header.ok()) << header.status();
+    ASSERT_THAT(header, IsOk());
     EXPECT_EQ(header->orientation, orientation);
     const Image image = Decode(bytes);
     EXPECT_EQ(image.width(), orientation >= 5 ? 24 : 16);
@@ -111,7 +112,7 @@ TEST(ImageDecodeTest, EveryTruncationIsRefused) {
     const std::string whole = Encode(extension, noise);
     for (int part = 0; part < 16; ++part) {
       const auto image = DecodeImage(absl::string_view(whole).substr(0, whole.size() * part / 16));
-      EXPECT_EQ(image.status().code(), absl::StatusCode::kInvalidArgument) << extension << part;
+      EXPECT_THAT(image, StatusIs(absl::StatusCode::kInvalidArgument)) << extension << part;
     }
   }
 }
@@ -134,7 +135,7 @@ TEST(ImageDecodeTest, DamagedBytesNeverCrash) {
       const auto header = ReadImageHeader(damaged, limits);
       const auto image = DecodeImage(damaged, limits);
       if (!image.ok()) continue;
-      ASSERT_TRUE(header.ok());
+      ASSERT_THAT(header, IsOk());
       EXPECT_EQ(image->width(), header->width);
       EXPECT_EQ(image->height(), header->height);
     }
@@ -142,4 +143,4 @@ TEST(ImageDecodeTest, DamagedBytesNeverCrash) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -7,39 +7,41 @@
 #include "absl/strings/str_cat.h"
 #include "model/image.h"
 #include "tests/model/image_bytes.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
-using testing::Big;
-using testing::Bytes;
-using testing::ExifTiff;
-using ::testing::HasSubstr;
-using testing::Jpeg;
-using testing::JpegExif;
-using testing::JpegSegment;
-using testing::kPngSignature;
-using testing::Little;
-using testing::Png;
-using testing::PngChunk;
-using testing::PngHeader;
-using testing::RiffChunk;
-using testing::WebP;
-using testing::WebPCanvas;
-using testing::WebPLosslessHeader;
+using test::Big;
+using test::Bytes;
+using test::ExifTiff;
+using test::IsOk;
+using test::Jpeg;
+using test::JpegExif;
+using test::JpegSegment;
+using test::kPngSignature;
+using test::Little;
+using test::Png;
+using test::PngChunk;
+using test::PngHeader;
+using test::RiffChunk;
+using test::StatusIs;
+using test::WebP;
+using test::WebPCanvas;
+using test::WebPLosslessHeader;
+using testing::HasSubstr;
 
 void ExpectRefused(const std::string& bytes, const std::string& words,
                    const ImageLimits& limits = {}) {
   const auto header = ReadImageHeader(bytes, limits);
   ASSERT_FALSE(header.ok()) << "expected: " << words;
-  EXPECT_EQ(header.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(header.status().message()), HasSubstr(words));
+  EXPECT_THAT(header, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(words)));
 }
 
 void ExpectHeader(const std::string& bytes, ImageFormat format, int width, int height,
                   int orientation = 1) {
   const auto header = ReadImageHeader(bytes);
-  ASSERT_TRUE(header.ok()) << header.status();
+  ASSERT_THAT(header, IsOk());
   EXPECT_EQ(header->format, format);
   EXPECT_EQ(header->width, width);
   EXPECT_EQ(header->height, height);
@@ -144,7 +146,7 @@ TEST(ImageHeaderTest, TooManyBytesAreRefused) {
   const std::string png = SmallPng();
   ImageLimits limits;
   limits.max_bytes = png.size();
-  EXPECT_TRUE(ReadImageHeader(png, limits).ok());
+  EXPECT_THAT(ReadImageHeader(png, limits), IsOk());
   limits.max_bytes = png.size() - 1;
   ExpectRefused(png, absl::StrCat("at most ", png.size() - 1, " are allowed"), limits);
 }
@@ -152,7 +154,7 @@ TEST(ImageHeaderTest, TooManyBytesAreRefused) {
 TEST(ImageHeaderTest, PixelsAreAllowedUpToTheLimit) {
   ImageLimits limits;
   limits.max_pixels = 6;
-  EXPECT_TRUE(ReadImageHeader(SmallPng(), limits).ok());
+  EXPECT_THAT(ReadImageHeader(SmallPng(), limits), IsOk());
   limits.max_pixels = 5;
   ExpectRefused(SmallPng(), "3 x 2 pixels; at most 5 pixels are allowed", limits);
 }
@@ -166,7 +168,7 @@ TEST(ImageHeaderTest, HugeSizesAreRefusedInEachFormat) {
 
 TEST(ImageHeaderTest, OverlongSideIsRefusedThoughThePixelsAreFew) {
   ExpectRefused(Png({65'536, 1, 1, 0}, {std::string(8192, '\0')}), "at most 65535 pixels a side");
-  EXPECT_TRUE(ReadImageHeader(Png({65'535, 1, 1, 0}, {std::string(8192, '\0')})).ok());
+  EXPECT_THAT(ReadImageHeader(Png({65'535, 1, 1, 0}, {std::string(8192, '\0')})), IsOk());
 }
 
 TEST(ImageHeaderTest, SizesOfZeroAreRefused) {
@@ -182,10 +184,10 @@ TEST(ImageHeaderTest, EveryPrefixIsRefused) {
   const std::string webp = WebP(absl::StrCat(WebPCanvas(300, 7, 8), WebPLosslessHeader(300, 7),
                                              RiffChunk("EXIF", ExifTiff(5))));
   for (const std::string& whole : {SmallPng(), JpegWith(JpegExif(ExifTiff(6))), webp}) {
-    ASSERT_TRUE(ReadImageHeader(whole).ok());
+    ASSERT_THAT(ReadImageHeader(whole), IsOk());
     for (size_t length = 0; length < whole.size(); ++length) {
       const auto header = ReadImageHeader(whole.substr(0, length));
-      EXPECT_EQ(header.status().code(), absl::StatusCode::kInvalidArgument) << length;
+      EXPECT_THAT(header, StatusIs(absl::StatusCode::kInvalidArgument)) << length;
     }
   }
 }
@@ -269,7 +271,7 @@ TEST(ImageHeaderTest, RandomChangesGiveAHeaderOrAnError) {
     if (random() % 8 == 0) bytes.resize(random() % bytes.size());
     const auto header = ReadImageHeader(bytes);
     if (!header.ok()) {
-      ASSERT_EQ(header.status().code(), absl::StatusCode::kInvalidArgument);
+      ASSERT_THAT(header, StatusIs(absl::StatusCode::kInvalidArgument));
       ASSERT_FALSE(header.status().message().empty());
       continue;
     }

@@ -8,12 +8,15 @@
 
 #include "model/checkpoint.h"
 #include "tests/model/checkpoint_fixture.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
-using testing::SmallManifest;
-using ::testing::StartsWith;
+using test::IsOk;
+using test::SmallManifest;
+using test::StatusIs;
+using testing::StartsWith;
 using v1::CheckpointManifest;
 
 // A mistake, and how the message that refuses it begins.
@@ -109,28 +112,27 @@ const Mistake kMistakes[] = {
      }},
 };
 
-class ManifestMistakeTest : public ::testing::TestWithParam<Mistake> {};
+class ManifestMistakeTest : public testing::TestWithParam<Mistake> {};
 
 TEST_P(ManifestMistakeTest, IsInvalidArgumentNamingTheField) {
   CheckpointManifest manifest = SmallManifest();
   GetParam().make(manifest);
   const absl::Status status = ValidateManifest(manifest);
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), StartsWith(GetParam().field));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, StartsWith(GetParam().field)));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ManifestMistakeTest, ::testing::ValuesIn(kMistakes),
+INSTANTIATE_TEST_SUITE_P(All, ManifestMistakeTest, testing::ValuesIn(kMistakes),
                          [](const auto& mistake) { return mistake.param.name; });
 
 TEST(ManifestTest, AValidOnePasses) {
   const absl::Status status = ValidateManifest(SmallManifest());
-  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_THAT(status, IsOk());
 }
 
 TEST(ManifestTest, StrideOfAStageThatIsNotThereDoesNotMatter) {
   CheckpointManifest manifest = SmallManifest();
   manifest.mutable_backbone()->clear_last_stride();
-  EXPECT_TRUE(ValidateManifest(manifest).ok());
+  EXPECT_THAT(ValidateManifest(manifest), IsOk());
 }
 
 struct Pooled {
@@ -155,7 +157,7 @@ TEST(PooledDimensionTest, IsChannelsTimesCells) {
     embedding.set_grid(pooled.grid);
     embedding.set_fine_grid(pooled.fine_grid);
     const auto dimension = PooledDimension(backbone, embedding);
-    ASSERT_TRUE(dimension.ok()) << dimension.status();
+    ASSERT_THAT(dimension, IsOk());
     EXPECT_EQ(*dimension, pooled.dimension) << pooled.arch << " to stage " << pooled.stage;
   }
 }

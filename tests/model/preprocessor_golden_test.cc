@@ -8,12 +8,13 @@
 #include "model/safetensors.h"
 #include "tests/testing/golden.h"
 #include "tests/testing/golden_report.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 // The reference's own stages, on its images: a photo, a sketch, a grey image, one with alpha.
-class PreprocessorGoldenTest : public ::testing::Test {
+class PreprocessorGoldenTest : public testing::Test {
  protected:
   // U8 [h, w, 3], [h, w, 4] (alpha is ignored, as Pillow's convert does) or [h, w].
   Image Load(const std::string& name) const {
@@ -47,7 +48,7 @@ class PreprocessorGoldenTest : public ::testing::Test {
   double TensorDifference(const std::string& image, const v1::Preprocessing& steps,
                           const std::string& name) const {
     const auto preprocessor = Preprocessor::Create(steps);
-    EXPECT_TRUE(preprocessor.ok()) << preprocessor.status();
+    EXPECT_THAT(preprocessor, IsOk());
     std::vector<float> got(preprocessor->size()), want(got.size());
     preprocessor->Apply(Load(image), absl::MakeSpan(got));
     const std::string& bytes = golden_.at(name).bytes;
@@ -75,7 +76,7 @@ class PreprocessorGoldenTest : public ::testing::Test {
     std::string path = GoldenPath("preprocess.safetensors");
     if (path.empty()) path = GoldenPath("preprocess_small.safetensors");
     auto read = ReadSafetensors(path);
-    ASSERT_TRUE(read.ok()) << read.status();
+    ASSERT_THAT(read, IsOk());
     golden_ = *std::move(read);
   }
   bool Has(const std::string& name) const { return golden_.count(name) > 0; }
@@ -142,4 +143,4 @@ TEST_F(PreprocessorGoldenTest, TensorsAreTheReferenceProgramsFromImageToInput) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -10,13 +10,16 @@
 #include "absl/strings/str_replace.h"
 #include "model/file.h"
 #include "tests/testing/golden.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
+using test::IsOk;
+using test::StatusIs;
+using testing::ElementsAre;
+using testing::HasSubstr;
 
 TensorBytes Tensor(TensorType type, std::vector<int64_t> shape, std::string bytes) {
   return TensorBytes{type, std::move(shape), std::move(bytes)};
@@ -45,7 +48,7 @@ std::string File(const std::string& header, const std::string& data) {
 std::string ErrorOf(const std::string& bytes, const SafetensorsLimits& limits = {}) {
   const absl::Status status = ParseSafetensors(bytes, limits).status();
   if (status.ok()) return "";
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss));
   return std::string(status.message());
 }
 
@@ -66,7 +69,7 @@ TEST(SafetensorsTest, RoundTripKeepsEveryType) {
         Tensor(type, {1, 3}, std::string(3 * SizeOf(type), 'x'));
   }
   const auto read = ParseSafetensors(SerializeSafetensors(tensors));
-  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_THAT(read, IsOk());
   ExpectSame(*read, tensors);
 }
 
@@ -75,20 +78,20 @@ TEST(SafetensorsTest, RoundTripKeepsScalarsAndEmptyTensors) {
                              {"none", Tensor(TensorType::kF32, {0, 7}, "")},
                              {"neither", Tensor(TensorType::kF64, {7, 0}, "")}};
   const auto read = ParseSafetensors(SerializeSafetensors(tensors));
-  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_THAT(read, IsOk());
   ExpectSame(*read, tensors);
 }
 
 TEST(SafetensorsTest, RoundTripKeepsNamesThatJsonMustEscape) {
   const TensorMap tensors = {{"a\"b\\c\n\xC3\xA9", Tensor(TensorType::kU8, {1}, "x")}};
   const auto read = ParseSafetensors(SerializeSafetensors(tensors));
-  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_THAT(read, IsOk());
   ExpectSame(*read, tensors);
 }
 
 TEST(SafetensorsTest, RoundTripOfNothing) {
   const auto read = ParseSafetensors(SerializeSafetensors({}));
-  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_THAT(read, IsOk());
   EXPECT_TRUE(read->empty());
 }
 
@@ -106,7 +109,7 @@ TEST(SafetensorsTest, MetadataIsSkipped) {
       File(R"({"__metadata__":{"format":"pt","w":"x"},"w":{"dtype":"F32","shape":[1],)"
            R"("data_offsets":[0,4]}})",
            "abcd"));
-  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_THAT(read, IsOk());
   ExpectSame(*read, {{"w", Tensor(TensorType::kF32, {1}, "abcd")}});
 }
 
@@ -114,7 +117,7 @@ TEST(SafetensorsTest, FieldsAndTensorsMayStandInAnyOrder) {
   const auto read = ParseSafetensors(File(R"({"z":{"data_offsets":[1,2],"shape":[1],"dtype":"U8"},)"
                                           R"("y":{"shape":[],"dtype":"U8","data_offsets":[0,1]}})",
                                           "yz"));
-  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_THAT(read, IsOk());
   ExpectSame(*read,
              {{"y", Tensor(TensorType::kU8, {}, "y")}, {"z", Tensor(TensorType::kU8, {1}, "z")}});
 }
@@ -275,21 +278,21 @@ TEST(SafetensorsTest, ControlCharactersOfANameDoNotReachTheMessage) {
   EXPECT_EQ(message.find('\x1b'), std::string::npos);
 }
 
-class SafetensorsFileTest : public ::testing::Test {
+class SafetensorsFileTest : public testing::Test {
  protected:
   absl::Status ReadBytes(const std::string& bytes) {
     std::ofstream(path_, std::ios::binary) << bytes;
     return ReadSafetensors(path_).status();
   }
-  testing::TempDir dir_;
+  test::TempDir dir_;
   const std::string path_ = dir_.File("w.safetensors");
 };
 
 TEST_F(SafetensorsFileTest, RoundTrip) {
-  ASSERT_TRUE(WriteSafetensors(path_, Example()).ok());
+  ASSERT_THAT(WriteSafetensors(path_, Example()), IsOk());
   EXPECT_EQ(ReadWholeFile(path_, 1 << 20).value(), SerializeSafetensors(Example()));
   const auto read = ReadSafetensors(path_);
-  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_THAT(read, IsOk());
   ExpectSame(*read, Example());
 }
 
@@ -297,19 +300,18 @@ TEST_F(SafetensorsFileTest, EveryTruncationIsDataLossThatNamesTheFile) {
   const std::string bytes = SerializeSafetensors(Example());
   for (size_t size = 0; size < bytes.size(); size += 5) {
     const absl::Status status = ReadBytes(bytes.substr(0, size));
-    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << size;
-    EXPECT_THAT(status.message(), HasSubstr(path_));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss, HasSubstr(path_))) << size;
   }
 }
 
 TEST_F(SafetensorsFileTest, MissingFileIsNotFound) {
-  EXPECT_EQ(ReadSafetensors(path_).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(ReadSafetensors(path_), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST(SafetensorsGoldenTest, ReadsAFileOfAnotherProgram) {
   S2P_GOLDEN_OR_SKIP(path, "trajectory.safetensors");
   const auto read = ReadSafetensors(path);
-  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_THAT(read, IsOk());
   ASSERT_EQ(read->count("y"), 1u);
   EXPECT_EQ(read->at("y").type, TensorType::kI64);
   EXPECT_THAT(read->at("y").shape, ElementsAre(12));

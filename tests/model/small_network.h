@@ -9,8 +9,9 @@
 
 #include "model/dual_encoder.h"
 #include "tests/model/checkpoint_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 // SmallManifest with everything that a network can have: own encoders, a projection to 8 values, a
 // neck that is served, three attributes.
@@ -31,10 +32,10 @@ inline std::shared_ptr<DualEncoder> CreateNetwork(const v1::CheckpointManifest& 
                                                   uint64_t seed = 1) {
   torch::manual_seed(seed);
   auto network = DualEncoder::Create(manifest);
-  EXPECT_TRUE(network.ok()) << network.status();
+  EXPECT_THAT(network, IsOk());
   return *std::move(network);
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_MODEL_SMALL_NETWORK_H_

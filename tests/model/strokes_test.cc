@@ -6,10 +6,12 @@
 #include <cmath>
 #include <functional>
 
-namespace s2p::testing {
+#include "tests/testing/status_matchers.h"
+
+namespace s2p::test {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 Strokes Line(std::vector<StrokePoint> points, float width = 4, int canvas = 100) {
   return {canvas, canvas, {{std::move(points), width}}};
@@ -17,7 +19,7 @@ Strokes Line(std::vector<StrokePoint> points, float width = 4, int canvas = 100)
 
 Image Draw(const Strokes& strokes) {
   const auto image = RasterizeStrokes(strokes);
-  EXPECT_TRUE(image.ok()) << image.status();
+  EXPECT_THAT(image, IsOk());
   return image.ok() ? *image : Image(1, 1);
 }
 
@@ -88,8 +90,7 @@ TEST(StrokesTest, BadFieldsAreNamed) {
     Strokes strokes = Line({{1, 1}, {2, 2}});
     spoil(strokes);
     const auto image = RasterizeStrokes(strokes);
-    EXPECT_EQ(image.status().code(), absl::StatusCode::kInvalidArgument) << field;
-    EXPECT_THAT(std::string(image.status().message()), HasSubstr(field));
+    EXPECT_THAT(image, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(field))) << field;
   };
   refused([](Strokes& s) { s.width = 0; }, "width");
   refused([](Strokes& s) { s.height = 10001; }, "height");
@@ -108,9 +109,8 @@ TEST(StrokesTest, MoreInkThanADrawingCanHaveIsRefused) {
     strokes.strokes[0].points.push_back({static_cast<float>(i % 2 * 100), 50});
   }
   const auto image = RasterizeStrokes(strokes);
-  EXPECT_EQ(image.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(image.status().message()), HasSubstr("ink"));
+  EXPECT_THAT(image, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("ink")));
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -10,9 +10,13 @@
 
 #include "model/blas.h"
 #include "model/torch_device.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
+
+using test::IsOk;
+using test::StatusIs;
 
 TEST(TorchErrorTest, TellsTheFirstLineWithoutTheStack) {
   absl::Status status;
@@ -21,7 +25,7 @@ TEST(TorchErrorTest, TellsTheFirstLineWithoutTheStack) {
   } catch (const std::exception& error) {
     status = TorchError(error, "encode");
   }
-  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInternal));
   const std::string message(status.message());
   EXPECT_EQ(message.rfind("encode: ", 0), 0u) << message;
   EXPECT_GT(message.size(), std::string("encode: ").size());
@@ -29,8 +33,8 @@ TEST(TorchErrorTest, TellsTheFirstLineWithoutTheStack) {
 }
 
 TEST(TorchErrorTest, NoMemoryIsResourceExhausted) {
-  EXPECT_EQ(TorchError(std::bad_alloc(), "load").code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(TorchError(std::runtime_error("odd"), "load").code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(TorchError(std::bad_alloc(), "load"), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(TorchError(std::runtime_error("odd"), "load"), StatusIs(absl::StatusCode::kInternal));
 }
 
 TEST(TorchErrorTest, WhatTheCpuAllocatorThrowsIsResourceExhausted) {
@@ -40,7 +44,7 @@ TEST(TorchErrorTest, WhatTheCpuAllocatorThrowsIsResourceExhausted) {
   } catch (const std::exception& error) {
     status = TorchError(error, "load");
   }
-  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted));
 }
 
 TEST(Bf16AutocastTest, ProductsAreBfloat16WhileItLives) {
@@ -66,7 +70,7 @@ TEST(Bf16AutocastTest, AnInnerOneLeavesTheOuterOneOn) {
 }
 
 TEST(CheckBf16Test, GpusAreNotAsked) {
-  EXPECT_TRUE(CheckBf16(torch::Device(torch::kCUDA, 0)).ok());
+  EXPECT_THAT(CheckBf16(torch::Device(torch::kCUDA, 0)), IsOk());
 }
 
 TEST(CheckBf16Test, CpuNeedsTheInstructions) {
@@ -75,9 +79,9 @@ TEST(CheckBf16Test, CpuNeedsTheInstructions) {
   if (text.find("flags") == std::string::npos) GTEST_SKIP() << "/proc/cpuinfo names no flags";
   const absl::Status status = CheckBf16(torch::kCPU);
   if (text.find(" avx512_bf16") != std::string::npos) {
-    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_THAT(status, IsOk());
   } else {
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument));
     EXPECT_NE(std::string(status.message()).find("use a GPU, or FP32"), std::string::npos);
   }
 }

@@ -17,9 +17,10 @@
 #include "server/gallery/gallery.h"
 #include "server/gallery/snapshot.h"
 #include "tests/testing/fake_encoder.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 // 8 x 8 pixels that `seed` decides.
 inline Image PhotoImage(uint32_t seed) {
@@ -58,7 +59,7 @@ inline NewItem MakeNewItem(const std::string& photo_id, uint32_t seed, const Enc
   return item;
 }
 
-class GalleryTest : public ::testing::Test {
+class GalleryTest : public testing::Test {
  protected:
   GalleryTest() { options_.data_dir = dir_.File("data"); }
 
@@ -67,11 +68,11 @@ class GalleryTest : public ::testing::Test {
     gallery_.reset();
     slot_.Set(nullptr);
     auto opened = Gallery::Open(options_, &slot_);
-    ASSERT_TRUE(opened.ok()) << opened.status();
+    ASSERT_THAT(opened, IsOk());
     gallery_ = *std::move(opened);
     encoder_ = std::make_shared<FakeEncoder>(version);
     const absl::Status activated = gallery_->Activate(encoder_);
-    ASSERT_TRUE(activated.ok()) << activated;
+    ASSERT_THAT(activated, IsOk());
   }
 
   NewItem Item(const std::string& photo_id, uint32_t seed,
@@ -87,7 +88,7 @@ class GalleryTest : public ::testing::Test {
   }
   void MustAdd(const std::string& photo_id, uint32_t seed) {
     const absl::StatusOr<AddResult> result = Add(Item(photo_id, seed));
-    ASSERT_TRUE(result.ok()) << result.status();
+    ASSERT_THAT(result, IsOk());
     ASSERT_EQ(*result, AddResult::kAdded);
   }
 
@@ -106,7 +107,7 @@ class GalleryTest : public ::testing::Test {
                                const GalleryFilter& filter = {}) const {
     std::vector<std::string> ids;
     const auto items = gallery_->List(after, limit, filter);
-    EXPECT_TRUE(items.ok()) << items.status();
+    EXPECT_THAT(items, IsOk());
     if (!items.ok()) return ids;
     for (const auto& item : *items) ids.push_back(item->photo_id);
     return ids;
@@ -123,6 +124,6 @@ class GalleryTest : public ::testing::Test {
   std::unique_ptr<Gallery> gallery_;
 };
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_SERVER_GALLERY_FIXTURE_H_

@@ -7,7 +7,7 @@
 
 #include "model/embedding.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 // Evenly spread over the sphere.
 inline EmbeddingMatrix RandomUnits(int rows, int dimension, uint32_t seed) {
@@ -35,6 +35,6 @@ inline EmbeddingMatrix ClusteredUnits(int rows, int dimension, int clusters, uin
   return matrix;
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_SERVER_RANDOM_UNITS_H_

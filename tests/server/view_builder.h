@@ -8,11 +8,12 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/status_macros.h"
 #include "server/gallery/gallery_base.h"
 #include "server/gallery/indexed_gallery_view.h"
 #include "server/index/index_builder.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 inline std::unique_ptr<const IndexBuilder> MakeIndexBuilder(const std::string& kind = "Flat") {
   IndexBuilderOptions options;
@@ -28,14 +29,12 @@ inline absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> BuildView(
   });
   GalleryBaseBuilder base(model, static_cast<int64_t>(rows.size()));
   for (const GalleryRow& row : rows) {
-    absl::Status status = base.Add(row.item, row.embedding, row.attributes);
-    if (!status.ok()) return status;
+    S2P_RETURN_IF_ERROR(base.Add(row.item, row.embedding, row.attributes));
   }
-  auto built = base.Build(builder, nullptr);
-  if (!built.ok()) return built.status();
-  return std::make_shared<const IndexedGalleryView>(*std::move(built));
+  S2P_ASSIGN_OR_RETURN(auto built, base.Build(builder, nullptr));
+  return std::make_shared<const IndexedGalleryView>(std::move(built));
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_SERVER_VIEW_BUILDER_H_

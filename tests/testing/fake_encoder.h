@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/check.h"
 #include "model/encoder.h"
 
@@ -45,8 +46,7 @@ class FakeEncoder final : public Encoder {
 
   absl::StatusOr<Encoding> Encode(absl::Span<const EncoderInput> inputs) const override {
     if (options_.on_encode) {
-      absl::Status status = options_.on_encode(inputs);
-      if (!status.ok()) return status;
+      S2P_RETURN_IF_ERROR(options_.on_encode(inputs));
     }
     const int n = static_cast<int>(inputs.size());
     Encoding encoding;

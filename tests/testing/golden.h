@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <string>
 
-namespace s2p::testing {
+namespace s2p::test {
 
 // The path of the golden file `name`: in tests/data/golden, else in the folder that the environment
 // variable S2P_GOLDEN_DIR names, else in shared/golden beside the project. Empty if it is in none.
@@ -31,12 +31,12 @@ inline std::string SharedPath(const std::string& name) {
   return fs::exists(path) ? path.string() : std::string();
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 // Declares `variable`, the path of the golden file `name`; skips the test, saying why, where the
 // file is missing. For the body of a TEST only, because it returns.
 #define S2P_GOLDEN_OR_SKIP(variable, name)                                            \
-  const std::string variable = ::s2p::testing::GoldenPath(name);                      \
+  const std::string variable = ::s2p::test::GoldenPath(name);                         \
   if (variable.empty()) {                                                             \
     GTEST_SKIP() << "golden file " << (name)                                          \
                  << " is missing: set S2P_GOLDEN_DIR to the folder that contains it"; \

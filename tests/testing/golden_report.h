@@ -6,7 +6,7 @@
 #include <fstream>
 #include <string>
 
-namespace s2p::testing {
+namespace s2p::test {
 
 // Appends "FILE<tab>TENSOR<tab>ERROR<tab>TOLERANCE" to the file that the environment variable
 // S2P_GOLDEN_REPORT names, if any: tools/golden_table.py makes a table of it. `error` and
@@ -19,6 +19,6 @@ inline void RecordGolden(const std::string& file, const std::string& tensor, dou
       << file << '\t' << tensor << '\t' << error << '\t' << tolerance << '\n';
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_TESTING_GOLDEN_REPORT_H_

@@ -13,7 +13,7 @@
 #include "model/check.h"
 #include "model/safetensors.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 // The numbers of one name, each in [0, 1): splitmix64 begun at the name's 64-bit FNV-1a hash.
 class GoldenSequence {
@@ -64,6 +64,6 @@ inline void FillByGoldenRule(absl::string_view name, TensorBytes& tensor) {
   }
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_TESTING_GOLDEN_RULE_H_

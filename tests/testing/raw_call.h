@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace s2p::testing {
+namespace s2p::test {
 
 struct RawReplies {
   std::vector<std::string> messages;
@@ -76,6 +76,6 @@ inline std::string Health(const std::shared_ptr<grpc::Channel>& channel,
   return replies.messages[0] == "\x08\x02" ? "NOT_SERVING" : "no answer of the protocol";
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_TESTING_RAW_CALL_H_

@@ -10,14 +10,14 @@
 #include <string>
 #include <system_error>
 
-namespace s2p::testing {
+namespace s2p::test {
 
 // A new, empty folder with a unique name, removed with everything in it at the end of the object's
 // life. Neither copied nor moved. Thread-compatible.
 class TempDir {
  public:
   TempDir() {
-    path_ = ::testing::TempDir() + "s2p_XXXXXX";
+    path_ = testing::TempDir() + "s2p_XXXXXX";
     if (mkdtemp(path_.data()) == nullptr) {
       ADD_FAILURE() << "cannot make the folder " << path_;
       std::abort();
@@ -39,6 +39,6 @@ class TempDir {
   std::string path_;
 };
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_TESTING_TEMP_DIR_H_

@@ -13,13 +13,14 @@
 #include "absl/strings/str_cat.h"
 #include "model/preprocessor.h"
 #include "tests/model/image_bytes.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 #include "trainer/data/batch_loader.h"
 #include "trainer/data/data_set.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
-class DrawnImagesTest : public ::testing::Test {
+class DrawnImagesTest : public testing::Test {
  protected:
   static constexpr int kWidth = 24, kHeight = 20;
 
@@ -56,7 +57,7 @@ class DrawnImagesTest : public ::testing::Test {
       line.split = "train";
       lines.push_back(line);
     }
-    ASSERT_TRUE(WriteDataSet(dir_.path(), {"drawn", {}, "", ""}, lines).ok());
+    ASSERT_THAT(WriteDataSet(dir_.path(), {"drawn", {}, "", ""}, lines), IsOk());
   }
   void Break(int i) { std::ofstream(dir_.File(Name(i)), std::ios::trunc) << "no picture"; }
   absl::StatusOr<DataSet> Open() const { return DataSet::Open(dir_.path()); }
@@ -75,9 +76,9 @@ class DrawnImagesTest : public ::testing::Test {
   std::shared_ptr<const PreparedImages> Load(int count) {
     Write(count);
     const auto data_set = Open();
-    EXPECT_TRUE(data_set.ok()) << data_set.status();
+    EXPECT_THAT(data_set, IsOk());
     auto images = PreparedImages::Load(*data_set, data_set->images(), Preprocessing(), 2);
-    EXPECT_TRUE(images.ok()) << images.status();
+    EXPECT_THAT(images, IsOk());
     return *std::move(images);
   }
   static v1::TrainingSpec::AugmentationSpec Everything() {
@@ -95,6 +96,6 @@ class DrawnImagesTest : public ::testing::Test {
   TempDir dir_;
 };
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_TRAINER_DRAWN_IMAGES_H_

@@ -12,8 +12,9 @@
 #include "model/torch_tensors.h"
 #include "tests/testing/golden.h"
 #include "tests/testing/golden_report.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 class GoldenTensors {
  public:
@@ -21,7 +22,7 @@ class GoldenTensors {
   explicit GoldenTensors(const std::string& path)
       : file_(std::filesystem::path(path).filename().string()) {
     auto read = ReadSafetensors(path);
-    EXPECT_TRUE(read.ok()) << read.status();
+    EXPECT_THAT(read, IsOk());
     if (read.ok()) tensors_ = *std::move(read);
   }
 
@@ -62,6 +63,6 @@ class GoldenTensors {
   TensorMap tensors_;
 };
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_TRAINER_GOLDEN_TENSORS_H_

@@ -8,15 +8,17 @@
 #include <string>
 
 #include "base/message_text.h"
+#include "base/status_macros.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 #include "trainer/ihda/ihda_trainer.h"
 #include "trainer/shoes/synthetic_shoes.h"
 #include "trainer/spec/training_spec.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 // Makes the data once for all tests of a suite.
-class TinyRunTest : public ::testing::Test {
+class TinyRunTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     data_ = std::make_unique<TempDir>();
@@ -24,7 +26,7 @@ class TinyRunTest : public ::testing::Test {
     options.out = data_->File("shoes");
     options.identities = 16;
     options.seed = 3;
-    ASSERT_TRUE(Synthesize(options).ok());
+    ASSERT_THAT(Synthesize(options), IsOk());
   }
   static void TearDownTestSuite() { data_.reset(); }
 
@@ -45,14 +47,14 @@ class TinyRunTest : public ::testing::Test {
           std::string("step1.images_per_identity=2"), std::string("loss.identity=1"),
           std::string("loss.triplet=1"), std::string("workers=1"),
           std::string("validation.fraction=0.3")}) {
-      EXPECT_TRUE(SetMessageField(field, spec).ok()) << field;
+      EXPECT_THAT(SetMessageField(field, spec), IsOk()) << field;
     }
     return spec;
   }
   static v1::TrainingSpec With(v1::TrainingSpec spec, const std::vector<std::string>& fields) {
     for (const std::string& field : fields) {
       const absl::Status status = SetMessageField(field, spec);
-      EXPECT_TRUE(status.ok()) << status;
+      EXPECT_THAT(status, IsOk());
     }
     return spec;
   }
@@ -60,19 +62,18 @@ class TinyRunTest : public ::testing::Test {
   absl::StatusOr<std::unique_ptr<IhdaTrainer>> Create(const v1::TrainingSpec& spec,
                                                       IhdaTrainerOptions options = {}) {
     options.threads = 1;
-    const auto resolved = ResolveSpec(spec);
-    if (!resolved.ok()) return resolved.status();
-    return IhdaTrainer::Create(*resolved, options);
+    S2P_ASSIGN_OR_RETURN(const auto resolved, ResolveSpec(spec));
+    return IhdaTrainer::Create(resolved, options);
   }
   // The weights after a whole run.
   TensorMap Train(const v1::TrainingSpec& spec, const IhdaTrainerOptions& options = {}) {
     auto trainer = Create(spec, options);
-    EXPECT_TRUE(trainer.ok()) << trainer.status();
+    EXPECT_THAT(trainer, IsOk());
     if (!trainer.ok()) return {};
     const absl::Status status = (*trainer)->Run();
-    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_THAT(status, IsOk());
     const auto model = (*trainer)->Model({}, "job");
-    EXPECT_TRUE(model.ok()) << model.status();
+    EXPECT_THAT(model, IsOk());
     return model.ok() ? model->weights : TensorMap();
   }
 
@@ -93,6 +94,6 @@ inline std::vector<std::string> Differences(const TensorMap& a, const TensorMap&
   return names;
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_TRAINER_TINY_RUN_H_

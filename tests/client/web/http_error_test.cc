@@ -10,7 +10,7 @@
 namespace s2p {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 TEST(HttpErrorTest, StatusIsThatOfTheCode) {
   EXPECT_EQ(HttpStatus(absl::StatusCode::kInvalidArgument), 400);
@@ -27,7 +27,7 @@ TEST(HttpErrorTest, PictureThatIsNoneIsSaidWithoutTheField) {
   const std::string sentence =
       Sentence(absl::InvalidArgumentError("examples[3].image: not a JPEG, PNG or WebP image"));
   EXPECT_THAT(sentence, HasSubstr("This picture cannot be used: not a JPEG"));
-  EXPECT_THAT(sentence, ::testing::Not(HasSubstr("examples")));
+  EXPECT_THAT(sentence, testing::Not(HasSubstr("examples")));
   EXPECT_THAT(sentence, HasSubstr("Take a JPEG"));
 }
 
@@ -58,7 +58,7 @@ TEST(HttpErrorTest, NoModelAndNoServerAreTwoSentences) {
 TEST(HttpErrorTest, WordsOfTheJsonReaderAreForProgrammers) {
   const absl::Status status =
       absl::InvalidArgumentError("the request is not JSON of a SearchRequest: Expected : between");
-  EXPECT_THAT(Sentence(status), ::testing::Not(HasSubstr("Expected")));
+  EXPECT_THAT(Sentence(status), testing::Not(HasSubstr("Expected")));
   EXPECT_THAT(ErrorBody(status, "r1"), HasSubstr("Expected"));
 }
 

@@ -7,18 +7,21 @@
 #include <fstream>
 
 #include "daemon/retry_after.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::HasSubstr;
+using test::IsOk;
+using test::StatusIs;
+using testing::HasSubstr;
 
-class OperatorSessionsTest : public ::testing::Test {
+class OperatorSessionsTest : public testing::Test {
  protected:
   std::string MustLogin() {
     const auto token = sessions_.Login("open sesame");
-    EXPECT_TRUE(token.ok()) << token.status();
+    EXPECT_THAT(token, IsOk());
     return token.value_or("");
   }
 
@@ -56,15 +59,15 @@ TEST_F(OperatorSessionsTest, LogoutEndsOneSession) {
 }
 
 TEST_F(OperatorSessionsTest, WrongPasswordIsUnauthenticated) {
-  EXPECT_EQ(sessions_.Login("open sesam").status().code(), absl::StatusCode::kUnauthenticated);
-  EXPECT_EQ(sessions_.Login("").status().code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_THAT(sessions_.Login("open sesam"), StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_THAT(sessions_.Login(""), StatusIs(absl::StatusCode::kUnauthenticated));
 }
 
 TEST_F(OperatorSessionsTest, AfterTenWrongOnesTheRightOneWaitsToo) {
   for (int i = 0; i < 10; ++i) sessions_.Login("guess").IgnoreError();
   now_ += absl::Seconds(20);
   const absl::Status status = sessions_.Login("open sesame").status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted));
   EXPECT_EQ(RetryAfter(status), absl::Seconds(40));
   now_ += absl::Seconds(40);
   MustLogin();
@@ -83,7 +86,7 @@ TEST_F(OperatorSessionsTest, OldestOfTooManySessionsGoes) {
   EXPECT_TRUE(sessions_.IsOperator(last));
 }
 
-class PasswordFileTest : public ::testing::Test {
+class PasswordFileTest : public testing::Test {
  protected:
   std::string Write(const std::string& text, mode_t mode) {
     const std::string path = dir_.path() + "/password";
@@ -91,7 +94,7 @@ class PasswordFileTest : public ::testing::Test {
     chmod(path.c_str(), mode);
     return path;
   }
-  testing::TempDir dir_;
+  test::TempDir dir_;
 };
 
 TEST_F(PasswordFileTest, FirstLineIsThePassword) {
@@ -100,19 +103,17 @@ TEST_F(PasswordFileTest, FirstLineIsThePassword) {
 
 TEST_F(PasswordFileTest, ShortOneIsRefused) {
   const auto password = ReadPasswordFile(Write("sesame\n", 0600));
-  EXPECT_EQ(password.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(password.status().message()), HasSubstr("8 characters"));
+  EXPECT_THAT(password, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("8 characters")));
 }
 
 TEST_F(PasswordFileTest, FileThatEverybodyReadsIsRefused) {
-  EXPECT_EQ(ReadPasswordFile(Write("open sesame\n", 0644)).status().code(),
-            absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(ReadPasswordFile(Write("open sesame\n", 0644)),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 TEST_F(PasswordFileTest, MissingFileIsNamed) {
   const auto password = ReadPasswordFile(dir_.path() + "/nothing");
-  EXPECT_EQ(password.status().code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(std::string(password.status().message()), HasSubstr("/nothing"));
+  EXPECT_THAT(password, StatusIs(absl::StatusCode::kNotFound, HasSubstr("/nothing")));
 }
 
 }  // namespace

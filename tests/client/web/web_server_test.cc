@@ -16,24 +16,27 @@
 #include "s2p/v1/search.grpc.pb.h"
 #include "tests/client/fake_search_server.h"
 #include "tests/client/fake_training_server.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::StartsWith;
+using test::IsOk;
+using test::StatusIs;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
 
 constexpr char kPhoto[] = "/api/photo?request=%7B%22photoId%22%3A%22a%2F1%22%7D";
 constexpr char kSearch[] = R"({"examples":[{"image":"aGVsbG8="}],"topK":3})";
 
-class WebServerTest : public ::testing::Test {
+class WebServerTest : public testing::Test {
  protected:
   void Start() {
     options_.listen = "127.0.0.1:0";
     if (options_.server.server == kDefaultServer) options_.server.server = server_.address();
     auto web = WebServer::Start(options_);
-    ASSERT_TRUE(web.ok()) << web.status();
+    ASSERT_THAT(web, IsOk());
     web_ = *std::move(web);
     client_ = std::make_unique<httplib::Client>("http://" + web_->address());
     origin_ = {{"Origin", "http://" + web_->address()}};
@@ -46,7 +49,7 @@ class WebServerTest : public ::testing::Test {
     return nlohmann::json::parse(answer->body).at("error");
   }
 
-  testing::FakeSearchServer server_;
+  test::FakeSearchServer server_;
   WebServerOptions options_;
   std::unique_ptr<WebServer> web_;
   std::unique_ptr<httplib::Client> client_;
@@ -123,7 +126,7 @@ TEST_F(WebServerTest, KeyStaysBehindTheGateway) {
   Start();
   const auto answer = client_->Get("/api/gallery/stats");
   EXPECT_EQ(answer->status, 200);
-  EXPECT_THAT(client_->Get("/")->body, ::testing::Not(HasSubstr("secret")));
+  EXPECT_THAT(client_->Get("/")->body, testing::Not(HasSubstr("secret")));
 }
 
 TEST_F(WebServerTest, ChangeThatAnotherPageAsksForIsRefused) {
@@ -420,7 +423,7 @@ TEST_F(WebServerTest, PersonIsAnsweredWithAPageAndAProgramWithJson) {
   const auto page = client_->Get("/", person);
   EXPECT_EQ(page->status, 403);
   EXPECT_THAT(page->get_header_value("Content-Type"), StartsWith("text/html"));
-  EXPECT_THAT(page->body, AllOf(HasSubstr("--host-name &lt;b>"), ::testing::Not(HasSubstr("<b>"))));
+  EXPECT_THAT(page->body, AllOf(HasSubstr("--host-name &lt;b>"), testing::Not(HasSubstr("<b>"))));
   EXPECT_THAT(client_->Get("/nothing", {{"Accept", "text/html"}})->body, HasSubstr("no such page"));
   EXPECT_EQ(ErrorOf(client_->Get("/nothing"))["code"], "NOT_FOUND");
 }
@@ -473,15 +476,13 @@ TEST_F(WebServerTest, TakenPortIsNamed) {
   WebServerOptions second = options_;
   second.listen = web_->address();
   const auto web = WebServer::Start(second);
-  EXPECT_EQ(web.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(web.status().message()), HasSubstr(web_->address()));
+  EXPECT_THAT(web, StatusIs(absl::StatusCode::kUnavailable, HasSubstr(web_->address())));
 }
 
 TEST_F(WebServerTest, BeyondLoopbackNeedsInsecure) {
   options_.listen = "0.0.0.0:0";
   const auto web = WebServer::Start(options_);
-  EXPECT_EQ(web.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(web.status().message()), HasSubstr("--insecure"));
+  EXPECT_THAT(web, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--insecure")));
 }
 
 class WebTrainerTest : public WebServerTest {
@@ -490,7 +491,7 @@ class WebTrainerTest : public WebServerTest {
     options_.trainer = ClientOptions();
     options_.trainer->server = trainer_.address();
   }
-  testing::FakeTrainingServer trainer_;
+  test::FakeTrainingServer trainer_;
 };
 
 TEST_F(WebTrainerTest, SubmittedJobIsListed) {
@@ -518,7 +519,7 @@ TEST_F(WebTrainerTest, EventsOfAJobComeAsAStreamFromTheOneAskedFor) {
   EXPECT_THAT(stream->get_header_value("Content-Type"), StartsWith("text/event-stream"));
   EXPECT_THAT(stream->body, StartsWith("id: 2\ndata: {"));
   EXPECT_THAT(stream->body, HasSubstr("\n\nid: 3\n"));
-  EXPECT_THAT(stream->body, ::testing::EndsWith("event: end\ndata: {}\n\n"));
+  EXPECT_THAT(stream->body, testing::EndsWith("event: end\ndata: {}\n\n"));
 }
 
 TEST_F(WebTrainerTest, WatchOfNoJobIs404) {

@@ -8,17 +8,20 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
+using test::IsOk;
+using test::StatusIs;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
 
-class BlobStoreTest : public ::testing::Test {
+class BlobStoreTest : public testing::Test {
  protected:
   BlobStoreTest() : store_(*BlobStore::Open(root_)) {}
 
@@ -26,7 +29,7 @@ class BlobStoreTest : public ::testing::Test {
   std::string Write(const std::string& bytes) {
     const std::string sha256 = Sha256(bytes);
     const absl::Status status = store_.Write({{sha256, bytes}});
-    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_THAT(status, IsOk());
     return sha256;
   }
   std::string PathOf(const std::string& sha256) const {
@@ -36,7 +39,7 @@ class BlobStoreTest : public ::testing::Test {
     std::ofstream(path, std::ios::trunc) << bytes;
   }
 
-  testing::TempDir dir_;
+  test::TempDir dir_;
   const std::string root_ = dir_.File("photos");
   BlobStore store_;
 };
@@ -53,23 +56,23 @@ TEST_F(BlobStoreTest, FileIsNamedByItsDigest) {
 }
 
 TEST_F(BlobStoreTest, MissingBlobIsNotFound) {
-  EXPECT_EQ(store_.Read(Sha256("x"), 1).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(store_.Read(Sha256("x"), 1), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(BlobStoreTest, FlippedByteIsDataLoss) {
   const std::string sha256 = Write("abc");
   Overwrite(PathOf(sha256), "abd");
   const absl::Status status = store_.Read(sha256, 3).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(status.message(), HasSubstr(PathOf(sha256) + ": sha256"));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr(PathOf(sha256) + ": sha256")));
 }
 
 TEST_F(BlobStoreTest, ShortAndLongFilesAreDataLoss) {
   const std::string sha256 = Write("abc");
   Overwrite(PathOf(sha256), "ab");
-  EXPECT_EQ(store_.Read(sha256, 3).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(store_.Read(sha256, 3), StatusIs(absl::StatusCode::kDataLoss));
   Overwrite(PathOf(sha256), "abcd");
-  EXPECT_EQ(store_.Read(sha256, 3).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(store_.Read(sha256, 3), StatusIs(absl::StatusCode::kDataLoss));
 }
 
 TEST_F(BlobStoreTest, WritingAgainReplacesADamagedBlob) {
@@ -88,9 +91,9 @@ TEST_F(BlobStoreTest, WritingAgainLeavesAWholeBlobAlone) {
 
 TEST_F(BlobStoreTest, RemovedBlobIsGoneAndMayBeRemovedAgain) {
   const std::string sha256 = Write("abc");
-  EXPECT_TRUE(store_.Remove(sha256).ok());
-  EXPECT_EQ(store_.Read(sha256, 3).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_TRUE(store_.Remove(sha256).ok());
+  EXPECT_THAT(store_.Remove(sha256), IsOk());
+  EXPECT_THAT(store_.Read(sha256, 3), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(store_.Remove(sha256), IsOk());
 }
 
 TEST_F(BlobStoreTest, SurveyTellsOrphansAndHalfWrittenFilesAndChangesNothing) {
@@ -99,7 +102,7 @@ TEST_F(BlobStoreTest, SurveyTellsOrphansAndHalfWrittenFilesAndChangesNothing) {
   const std::string half = PathOf(kept) + ".tmp";
   Overwrite(half, "ke");
   const auto survey = store_.Survey([&](const std::string& sha256) { return sha256 == kept; });
-  ASSERT_TRUE(survey.ok()) << survey.status();
+  ASSERT_THAT(survey, IsOk());
   EXPECT_EQ(survey->referenced, 1);
   EXPECT_THAT(survey->orphans, ElementsAre(orphan));
   EXPECT_THAT(survey->half_written, ElementsAre(half));
@@ -115,7 +118,7 @@ TEST_F(BlobStoreTest, FilesOfOthersAreInNoSurvey) {
   Overwrite(dir_.File("photos/README"), "not ours");
   Overwrite(dir_.File("photos/aa"), "a file with the name of a folder");
   const auto survey = store_.Survey([](const std::string&) { return false; });
-  ASSERT_TRUE(survey.ok()) << survey.status();
+  ASSERT_THAT(survey, IsOk());
   EXPECT_THAT(survey->orphans, IsEmpty());
   EXPECT_FALSE(*store_.HasAny());
 }

@@ -8,23 +8,26 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
+using test::IsOk;
+using test::StatusIs;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
 
-class CatalogueTest : public ::testing::Test {
+class CatalogueTest : public testing::Test {
  protected:
   CatalogueTest() { Reopen(); }
 
   void Reopen() {
     catalogue_.reset();
     auto opened = Catalogue::Open(path_);
-    ASSERT_TRUE(opened.ok()) << opened.status();
+    ASSERT_THAT(opened, IsOk());
     catalogue_ = *std::move(opened);
   }
   absl::Status OpenStatus() {
@@ -44,7 +47,7 @@ class CatalogueTest : public ::testing::Test {
   }
   int64_t MustInsert(const std::string& photo_id) {
     const auto key = catalogue_->Insert(Item(photo_id));
-    EXPECT_TRUE(key.ok()) << key.status();
+    EXPECT_THAT(key, IsOk());
     return *key;
   }
   std::vector<std::string> Missing(int64_t version) const {
@@ -64,7 +67,7 @@ class CatalogueTest : public ::testing::Test {
     sqlite3_close(database);
   }
 
-  testing::TempDir dir_;
+  test::TempDir dir_;
   const std::string path_ = dir_.File("gallery.db");
   std::unique_ptr<Catalogue> catalogue_;
 };
@@ -73,10 +76,10 @@ TEST_F(CatalogueTest, ItemComesBackAsItWasInserted) {
   GalleryItem item = Item("a");
   item.modality = v1::MODALITY_SKETCH;
   item.metadata = {{"k", "v"}, {"\xC3\xA4", ""}};
-  ASSERT_TRUE(catalogue_->Insert(item).ok());
+  ASSERT_THAT(catalogue_->Insert(item), IsOk());
   Reopen();
   const auto found = catalogue_->Find("a");
-  ASSERT_TRUE(found.ok()) << found.status();
+  ASSERT_THAT(found, IsOk());
   EXPECT_EQ(found->item->modality, item.modality);
   EXPECT_EQ(found->item->metadata, item.metadata);
   EXPECT_EQ(found->item->sha256, item.sha256);
@@ -90,8 +93,7 @@ TEST_F(CatalogueTest, ItemComesBackAsItWasInserted) {
 TEST_F(CatalogueTest, SecondItemOfOneIdAlreadyExists) {
   MustInsert("a");
   const absl::Status status = catalogue_->Insert(Item("a")).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists);
-  EXPECT_THAT(status.message(), HasSubstr("'a'"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("'a'")));
 }
 
 TEST_F(CatalogueTest, KeyIsNeverUsedAgain) {
@@ -102,20 +104,19 @@ TEST_F(CatalogueTest, KeyIsNeverUsedAgain) {
 
 TEST_F(CatalogueTest, RemovedItemTakesMetadataAndEmbeddingsWithIt) {
   const int64_t key = MustInsert("a");
-  ASSERT_TRUE(catalogue_->SetMetadata("a", {{"k", "v"}}).ok());
-  ASSERT_TRUE(catalogue_->PutEmbedding(key, 1, {{1, 2}, {3}}).ok());
+  ASSERT_THAT(catalogue_->SetMetadata("a", {{"k", "v"}}), IsOk());
+  ASSERT_THAT(catalogue_->PutEmbedding(key, 1, {{1, 2}, {3}}), IsOk());
   EXPECT_TRUE(*catalogue_->Remove("a"));
   EXPECT_FALSE(*catalogue_->Remove("a"));
-  EXPECT_EQ(catalogue_->Find("a").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(catalogue_->Find("a"), StatusIs(absl::StatusCode::kNotFound));
   int visited = 0;
-  ASSERT_TRUE(catalogue_
-                  ->ForEachEmbedding(
-                      1, [](int64_t) {},
-                      [&](CatalogueItem, CatalogueEmbedding) {
-                        ++visited;
-                        return absl::OkStatus();
-                      })
-                  .ok());
+  ASSERT_THAT(catalogue_->ForEachEmbedding(
+                  1, [](int64_t) {},
+                  [&](CatalogueItem, CatalogueEmbedding) {
+                    ++visited;
+                    return absl::OkStatus();
+                  }),
+              IsOk());
   EXPECT_EQ(visited, 0);
 }
 
@@ -123,24 +124,23 @@ TEST_F(CatalogueTest, EmbeddingOfAnItemThatIsGoneIsDropped) {
   const int64_t key = MustInsert("a");
   ASSERT_TRUE(*catalogue_->Remove("a"));
   MustInsert("a");
-  EXPECT_TRUE(catalogue_->PutEmbedding(key, 1, {{1}, {}}).ok());
+  EXPECT_THAT(catalogue_->PutEmbedding(key, 1, {{1}, {}}), IsOk());
   EXPECT_THAT(Missing(1), ElementsAre("a"));
 }
 
 TEST_F(CatalogueTest, EmbeddingComesBackAsItWasPut) {
-  ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("b"), 1, {{0.1f, -2.5f}, {0.25f}}).ok());
-  ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("a"), 1, {{1e-38f, 3}, {}}).ok());
+  ASSERT_THAT(catalogue_->PutEmbedding(MustInsert("b"), 1, {{0.1f, -2.5f}, {0.25f}}), IsOk());
+  ASSERT_THAT(catalogue_->PutEmbedding(MustInsert("a"), 1, {{1e-38f, 3}, {}}), IsOk());
   std::vector<std::string> ids;
   std::vector<CatalogueEmbedding> embeddings;
-  ASSERT_TRUE(catalogue_
-                  ->ForEachEmbedding(
-                      1, [](int64_t) {},
-                      [&](CatalogueItem item, CatalogueEmbedding embedding) {
-                        ids.push_back(item.item->photo_id);
-                        embeddings.push_back(std::move(embedding));
-                        return absl::OkStatus();
-                      })
-                  .ok());
+  ASSERT_THAT(catalogue_->ForEachEmbedding(
+                  1, [](int64_t) {},
+                  [&](CatalogueItem item, CatalogueEmbedding embedding) {
+                    ids.push_back(item.item->photo_id);
+                    embeddings.push_back(std::move(embedding));
+                    return absl::OkStatus();
+                  }),
+              IsOk());
   EXPECT_THAT(ids, ElementsAre("a", "b"));
   EXPECT_THAT(embeddings[0].embedding, ElementsAre(1e-38f, 3));
   EXPECT_THAT(embeddings[0].attributes, IsEmpty());
@@ -149,7 +149,7 @@ TEST_F(CatalogueTest, EmbeddingComesBackAsItWasPut) {
 }
 
 TEST_F(CatalogueTest, ItemsWithoutAnEmbeddingArePerVersion) {
-  ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("a"), 1, {{1}, {}}).ok());
+  ASSERT_THAT(catalogue_->PutEmbedding(MustInsert("a"), 1, {{1}, {}}), IsOk());
   MustInsert("b");
   EXPECT_THAT(Missing(1), ElementsAre("b"));
   EXPECT_THAT(Missing(2), ElementsAre("a", "b"));
@@ -165,36 +165,36 @@ TEST_F(CatalogueTest, ListPagesByByteOrderOfTheId) {
 TEST_F(CatalogueTest, TransactionThatDiesLeavesNothing) {
   {
     const auto transaction = catalogue_->Begin();
-    ASSERT_TRUE(transaction.ok());
+    ASSERT_THAT(transaction, IsOk());
     MustInsert("a");
   }
-  EXPECT_EQ(catalogue_->Find("a").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(catalogue_->Find("a"), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(CatalogueTest, ReaderSeesTheLastCommitAndDoesNotWait) {
   const auto reader = Catalogue::OpenReader(path_);
-  ASSERT_TRUE(reader.ok()) << reader.status();
+  ASSERT_THAT(reader, IsOk());
   const auto transaction = catalogue_->Begin();
   MustInsert("a");
   EXPECT_THAT(*(*reader)->List("", 10), IsEmpty());
-  ASSERT_TRUE((*transaction)->Commit().ok());
+  ASSERT_THAT((*transaction)->Commit(), IsOk());
   EXPECT_THAT(IdsOf(*(*reader)->List("", 10)), ElementsAre("a"));
 }
 
 TEST_F(CatalogueTest, MetadataIsReplacedAsAWhole) {
   MustInsert("a");
-  ASSERT_TRUE(catalogue_->SetMetadata("a", {{"x", "1"}, {"y", "2"}}).ok());
-  ASSERT_TRUE(catalogue_->SetMetadata("a", {{"y", "3"}}).ok());
+  ASSERT_THAT(catalogue_->SetMetadata("a", {{"x", "1"}, {"y", "2"}}), IsOk());
+  ASSERT_THAT(catalogue_->SetMetadata("a", {{"y", "3"}}), IsOk());
   EXPECT_EQ(catalogue_->Find("a")->item->metadata,
             (std::map<std::string, std::string>{{"y", "3"}}));
-  EXPECT_EQ(catalogue_->SetMetadata("b", {}).code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(catalogue_->SetMetadata("b", {}), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(CatalogueTest, TotalsCountByModality) {
   MustInsert("a");
   GalleryItem sketch = Item("b");
   sketch.modality = v1::MODALITY_SKETCH;
-  ASSERT_TRUE(catalogue_->Insert(sketch).ok());
+  ASSERT_THAT(catalogue_->Insert(sketch), IsOk());
   const auto totals = catalogue_->Totals();
   EXPECT_EQ(totals->photos, 1);
   EXPECT_EQ(totals->sketches, 1);
@@ -204,12 +204,12 @@ TEST_F(CatalogueTest, TotalsCountByModality) {
 TEST_F(CatalogueTest, EmbeddingsOfTheVersionsThatServedLastAreKept) {
   const int64_t key = MustInsert("a");
   for (int64_t version : {1, 2, 3}) {
-    ASSERT_TRUE(catalogue_->PutEmbedding(key, version, {{1}, {}}).ok());
+    ASSERT_THAT(catalogue_->PutEmbedding(key, version, {{1}, {}}), IsOk());
   }
   // 1 serves again after 2: a roll back.
-  for (int64_t version : {1, 2, 1}) ASSERT_TRUE(catalogue_->NoteServing(version, 2).ok());
-  ASSERT_TRUE(catalogue_->PutEmbedding(key, 3, {{1}, {}}).ok());
-  ASSERT_TRUE(catalogue_->NoteServing(3, 2).ok());
+  for (int64_t version : {1, 2, 1}) ASSERT_THAT(catalogue_->NoteServing(version, 2), IsOk());
+  ASSERT_THAT(catalogue_->PutEmbedding(key, 3, {{1}, {}}), IsOk());
+  ASSERT_THAT(catalogue_->NoteServing(3, 2), IsOk());
   ASSERT_EQ(*catalogue_->DropRetired(0, 100), 0);
   EXPECT_THAT(Missing(1), IsEmpty());
   EXPECT_THAT(Missing(2), ElementsAre("a"));
@@ -218,9 +218,9 @@ TEST_F(CatalogueTest, EmbeddingsOfTheVersionsThatServedLastAreKept) {
 
 TEST_F(CatalogueTest, RetiredEmbeddingsAreDroppedAFewAtATime) {
   for (const char* id : {"a", "b", "c"}) {
-    ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert(id), 1, {{1}, {}}).ok());
+    ASSERT_THAT(catalogue_->PutEmbedding(MustInsert(id), 1, {{1}, {}}), IsOk());
   }
-  ASSERT_TRUE(catalogue_->NoteServing(2, 1).ok());
+  ASSERT_THAT(catalogue_->NoteServing(2, 1), IsOk());
   EXPECT_EQ(*catalogue_->DropRetired(0, 2), 2);
   EXPECT_THAT(Missing(1), ElementsAre("a", "b"));
   EXPECT_EQ(*catalogue_->DropRetired(2, 2), 0);
@@ -231,23 +231,22 @@ TEST_F(CatalogueTest, RetiredEmbeddingsAreDroppedAFewAtATime) {
 TEST_F(CatalogueTest, NewerFormatIsRefused) {
   Execute("PRAGMA user_version = 99");
   const absl::Status status = OpenStatus();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.message(), HasSubstr(path_ + ": format version 99 is newer"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition,
+                               HasSubstr(path_ + ": format version 99 is newer")));
 }
 
 TEST_F(CatalogueTest, DatabaseOfAnotherProgramIsRefused) {
   Execute("PRAGMA application_id = 1");
   const absl::Status status = OpenStatus();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.message(), HasSubstr("is not a gallery's catalogue"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition,
+                               HasSubstr("is not a gallery's catalogue")));
 }
 
 TEST_F(CatalogueTest, FileThatIsNoDatabaseIsDataLoss) {
   catalogue_.reset();
   std::ofstream(path_, std::ios::trunc) << std::string(8192, 'x');
   const absl::Status status = OpenStatus();
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(status.message(), HasSubstr(path_));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss, HasSubstr(path_)));
 }
 
 TEST_F(CatalogueTest, DatabaseOfAnotherProgramIsNotTurnedIntoOneWithALog) {
@@ -276,7 +275,7 @@ TEST_F(CatalogueTest, BlobsAreCountedOnceEach) {
   MustInsert("b");
   GalleryItem same = Item("c");
   same.sha256 = Item("a").sha256;
-  ASSERT_TRUE(catalogue_->Insert(same).ok());
+  ASSERT_THAT(catalogue_->Insert(same), IsOk());
   EXPECT_EQ(*catalogue_->CountBlobs(), 2);
 }
 
@@ -288,19 +287,19 @@ TEST_F(CatalogueTest, OverwrittenPagesAreDataLoss) {
   file.seekp(4096);
   file << std::string(size - 4096, '\xEE');
   file.close();
-  EXPECT_EQ(OpenStatus().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(OpenStatus(), StatusIs(absl::StatusCode::kDataLoss));
 }
 
 TEST_F(CatalogueTest, TruncatedFileIsDataLoss) {
   for (int i = 0; i < 500; ++i) MustInsert(absl::StrCat("photo ", i));
   catalogue_.reset();
   std::filesystem::resize_file(path_, 4096);
-  EXPECT_EQ(OpenStatus().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(OpenStatus(), StatusIs(absl::StatusCode::kDataLoss));
 }
 
 TEST_F(CatalogueTest, OneEmbeddingIsFoundByKeyAndVersion) {
   const int64_t key = MustInsert("a");
-  ASSERT_TRUE(catalogue_->PutEmbedding(key, 1, {{0.5f, -1}, {0.25f}}).ok());
+  ASSERT_THAT(catalogue_->PutEmbedding(key, 1, {{0.5f, -1}, {0.25f}}), IsOk());
   const auto found = catalogue_->FindEmbedding(key, 1);
   ASSERT_TRUE(found.ok() && found->has_value()) << found.status();
   EXPECT_THAT((*found)->embedding, ElementsAre(0.5f, -1));
@@ -310,36 +309,34 @@ TEST_F(CatalogueTest, OneEmbeddingIsFoundByKeyAndVersion) {
 }
 
 TEST_F(CatalogueTest, EmbeddingsAreCountedBeforeTheyAreVisited) {
-  ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("a"), 1, {{1}, {}}).ok());
-  ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("b"), 1, {{1}, {}}).ok());
-  ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("c"), 2, {{1}, {}}).ok());
+  ASSERT_THAT(catalogue_->PutEmbedding(MustInsert("a"), 1, {{1}, {}}), IsOk());
+  ASSERT_THAT(catalogue_->PutEmbedding(MustInsert("b"), 1, {{1}, {}}), IsOk());
+  ASSERT_THAT(catalogue_->PutEmbedding(MustInsert("c"), 2, {{1}, {}}), IsOk());
   int64_t counted = -1, visited = 0;
-  ASSERT_TRUE(catalogue_
-                  ->ForEachEmbedding(
-                      1, [&](int64_t count) { counted = count; },
-                      [&](CatalogueItem, CatalogueEmbedding) {
-                        EXPECT_EQ(counted, 2);
-                        ++visited;
-                        return absl::OkStatus();
-                      })
-                  .ok());
+  ASSERT_THAT(catalogue_->ForEachEmbedding(
+                  1, [&](int64_t count) { counted = count; },
+                  [&](CatalogueItem, CatalogueEmbedding) {
+                    EXPECT_EQ(counted, 2);
+                    ++visited;
+                    return absl::OkStatus();
+                  }),
+              IsOk());
   EXPECT_EQ(visited, 2);
 }
 
 TEST_F(CatalogueTest, VersionsThatServedLastAreTold) {
-  for (int64_t version : {1, 2, 1, 3}) ASSERT_TRUE(catalogue_->NoteServing(version, 2).ok());
+  for (int64_t version : {1, 2, 1, 3}) ASSERT_THAT(catalogue_->NoteServing(version, 2), IsOk());
   EXPECT_EQ(*catalogue_->ServedVersions(), (std::set<int64_t>{1, 3}));
 }
 
 TEST_F(CatalogueTest, VectorOfAnOddLengthIsDataLoss) {
-  ASSERT_TRUE(catalogue_->PutEmbedding(MustInsert("a"), 1, {{1}, {}}).ok());
+  ASSERT_THAT(catalogue_->PutEmbedding(MustInsert("a"), 1, {{1}, {}}), IsOk());
   Execute("UPDATE embeddings SET embedding = x'010203'");
   const absl::Status status = catalogue_->ForEachEmbedding(
       1, [](int64_t) {}, [](CatalogueItem, CatalogueEmbedding) { return absl::OkStatus(); });
-  EXPECT_EQ(catalogue_->FindEmbedding(catalogue_->Find("a")->key, 1).status().code(),
-            absl::StatusCode::kDataLoss);
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(status.message(), HasSubstr("a vector of 3 bytes"));
+  EXPECT_THAT(catalogue_->FindEmbedding(catalogue_->Find("a")->key, 1),
+              StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("a vector of 3 bytes")));
 }
 
 }  // namespace

@@ -1,13 +1,14 @@
 #include "absl/strings/str_format.h"
 #include "tests/server/gallery_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::Each;
-using ::testing::ElementsAre;
-using ::testing::Gt;
-using ::testing::SizeIs;
+using testing::Each;
+using testing::ElementsAre;
+using testing::Gt;
+using testing::SizeIs;
 
 class GalleryActivateTest : public GalleryTest {
  protected:
@@ -18,7 +19,7 @@ class GalleryActivateTest : public GalleryTest {
       ++added_;
       items.push_back(Item(absl::StrFormat("%05d", 99999 - added_), static_cast<uint32_t>(added_)));
     }
-    for (const auto& result : gallery_->Add(std::move(items))) ASSERT_TRUE(result.ok());
+    for (const auto& result : gallery_->Add(std::move(items))) ASSERT_THAT(result, IsOk());
   }
   absl::Status Activate(int64_t version,
                         const std::function<absl::Status(absl::Duration)>& after_batch) {
@@ -31,11 +32,13 @@ TEST_F(GalleryActivateTest, ItemsThatKeepComingDoNotPutOffTheSwap) {
   Reopen();
   AddSome(1);
   int batches = 0;
-  ASSERT_TRUE(Activate(2, [&](absl::Duration) {
-                ++batches;
-                AddSome(1);
-                return absl::OkStatus();
-              }).ok());
+  ASSERT_THAT(Activate(2,
+                       [&](absl::Duration) {
+                         ++batches;
+                         AddSome(1);
+                         return absl::OkStatus();
+                       }),
+              IsOk());
   EXPECT_EQ(slot_.Get()->version, 2);
   EXPECT_EQ(slot_.Get()->gallery->size(), 1 + batches);
 }
@@ -45,11 +48,13 @@ TEST_F(GalleryActivateTest, AfterAFewPassesNobodyIsAskedToWait) {
   AddSome(40);
   std::vector<absl::Duration> took;
   // Passes of two batches, each of which finds forty new items.
-  ASSERT_TRUE(Activate(2, [&](absl::Duration batch) {
-                took.push_back(batch);
-                if (took.size() <= 5 && took.size() % 2 == 1) AddSome(40);
-                return absl::OkStatus();
-              }).ok());
+  ASSERT_THAT(Activate(2,
+                       [&](absl::Duration batch) {
+                         took.push_back(batch);
+                         if (took.size() <= 5 && took.size() % 2 == 1) AddSome(40);
+                         return absl::OkStatus();
+                       }),
+              IsOk());
   ASSERT_GE(took.size(), 8u);
   EXPECT_THAT(std::vector<absl::Duration>(took.begin(), took.begin() + 6),
               Each(Gt(absl::ZeroDuration())));
@@ -65,15 +70,14 @@ TEST_F(GalleryActivateTest, InterruptedActivationPublishesNothingAndKeepsWhatIsD
   EXPECT_EQ(Activate(2, [&](absl::Duration) { return stop; }), stop);
   EXPECT_EQ(slot_.Get()->version, 1);
   std::vector<int64_t> totals;
-  ASSERT_TRUE(gallery_
-                  ->Activate(std::make_shared<FakeEncoder>(2),
-                             [&](int64_t done, int64_t total) {
-                               if (done == 0) totals.push_back(total);
-                             })
-                  .ok());
+  ASSERT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(2),
+                                 [&](int64_t done, int64_t total) {
+                                   if (done == 0) totals.push_back(total);
+                                 }),
+              IsOk());
   EXPECT_THAT(totals, ElementsAre(8));
   EXPECT_EQ(slot_.Get()->version, 2);
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

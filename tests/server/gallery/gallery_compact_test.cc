@@ -7,18 +7,21 @@
 #include "absl/synchronization/notification.h"
 #include "server/gallery/indexed_gallery_view.h"
 #include "tests/server/gallery_fixture.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::ElementsAre;
-using testing::GalleryTest;
+using test::GalleryTest;
+using test::IsOk;
+using test::StatusIs;
+using testing::ElementsAre;
 
 class GalleryCompactTest : public GalleryTest {
  protected:
   GalleryCompactTest() {
     options_.on_compaction = [this](const absl::Status& status, absl::Duration) {
-      EXPECT_TRUE(status.ok()) << status;
+      EXPECT_THAT(status, IsOk());
       absl::MutexLock lock(&mutex_);
       ++compactions_;
     };
@@ -31,7 +34,7 @@ class GalleryCompactTest : public GalleryTest {
       items.push_back(Item(absl::StrFormat("p%05d", seed), seed));
     }
     for (const auto& result : gallery_->Add(std::move(items))) {
-      ASSERT_TRUE(result.ok()) << result.status();
+      ASSERT_THAT(result, IsOk());
     }
   }
   void WaitForCompactions(int count) {
@@ -66,7 +69,7 @@ TEST_F(GalleryCompactTest, RemovedRowsAreGoneFromTheNewBase) {
   const int64_t tail = pending();
   std::vector<std::string> ids;
   for (int i = 0; i < 1025; ++i) ids.push_back(absl::StrFormat("p%05d", i));
-  ASSERT_TRUE(gallery_->Delete(ids).ok());
+  ASSERT_THAT(gallery_->Delete(ids), IsOk());
   WaitForCompactions(2);
   EXPECT_LE(pending(), tail);
   EXPECT_EQ(slot_.Get()->gallery->size(), 2000 - 1025);
@@ -90,7 +93,7 @@ TEST_F(GalleryCompactTest, TrainedIndexIsUsedAgainAfterARestart) {
 TEST_F(GalleryCompactTest, FailedCompactionLeavesWhatServes) {
   absl::Notification failed;
   options_.on_compaction = [&failed](const absl::Status& status, absl::Duration) {
-    EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled));
     if (!failed.HasBeenNotified()) failed.Notify();
   };
   options_.index.kind = "IVF16,Flat";
@@ -119,20 +122,20 @@ TEST_F(GalleryCompactTest, NothingWrittenDuringCompactionOrActivationIsLost) {
       while (!stop) {
         const std::string id = absl::StrFormat("w%d-%03d", w, random() % 600);
         if (random() % 3 == 0) {
-          ASSERT_TRUE(gallery_->Delete({id}).ok());
+          ASSERT_THAT(gallery_->Delete({id}), IsOk());
           written[static_cast<size_t>(w)].erase(id);
           continue;
         }
         const uint32_t seed = 100000 + random() % 100000;
         const auto serving = slot_.Get()->encoder;
-        NewItem item = testing::MakeNewItem(id, seed, *serving);
+        NewItem item = test::MakeNewItem(id, seed, *serving);
         item.on_conflict = OnConflict::kReplace;
         std::vector<NewItem> items;
         items.push_back(std::move(item));
         const auto result = gallery_->Add(std::move(items)).front();
         // Another version has begun to serve in between.
         if (absl::IsAborted(result.status())) continue;
-        ASSERT_TRUE(result.ok()) << result.status();
+        ASSERT_THAT(result, IsOk());
         written[static_cast<size_t>(w)][id] = seed;
       }
     });
@@ -141,9 +144,9 @@ TEST_F(GalleryCompactTest, NothingWrittenDuringCompactionOrActivationIsLost) {
     // Each batch of deletes makes a compaction due.
     std::vector<std::string> ids;
     for (int i = 0; i < 1100; ++i) ids.push_back(absl::StrFormat("p%05d", i));
-    ASSERT_TRUE(gallery_->Delete(ids).ok());
+    ASSERT_THAT(gallery_->Delete(ids), IsOk());
     encoder_ = std::make_shared<FakeEncoder>(version);
-    ASSERT_TRUE(gallery_->Activate(encoder_).ok());
+    ASSERT_THAT(gallery_->Activate(encoder_), IsOk());
     AddMany(0, 1100);
     WaitForCompactions(static_cast<int>(version) - 1);
   }
@@ -156,8 +159,8 @@ TEST_F(GalleryCompactTest, NothingWrittenDuringCompactionOrActivationIsLost) {
     expected += mine.size();
     for (const auto& [id, seed] : mine) {
       const auto embedding = snapshot->gallery->EmbeddingOf(id);
-      ASSERT_TRUE(embedding.ok()) << id;
-      const NewItem item = testing::MakeNewItem(id, seed, *snapshot->encoder);
+      ASSERT_THAT(embedding, IsOk()) << id;
+      const NewItem item = test::MakeNewItem(id, seed, *snapshot->encoder);
       ASSERT_EQ(*embedding, absl::MakeConstSpan(item.embedding)) << id;
     }
   }

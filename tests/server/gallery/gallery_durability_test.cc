@@ -13,8 +13,9 @@
 
 #include "absl/synchronization/notification.h"
 #include "tests/server/gallery_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 using GalleryDurabilityTest = GalleryTest;
@@ -41,8 +42,8 @@ int AddForEver(const GalleryOptions& options, int pipe) {
 
 // The parameter: after how many answers the process is killed, in the middle of the next write. One
 // a test, so that this process has no thread when it forks.
-class GalleryCrashTest : public GalleryTest, public ::testing::WithParamInterface<int> {};
-INSTANTIATE_TEST_SUITE_P(Answers, GalleryCrashTest, ::testing::Values(1, 4, 11, 26));
+class GalleryCrashTest : public GalleryTest, public testing::WithParamInterface<int> {};
+INSTANTIATE_TEST_SUITE_P(Answers, GalleryCrashTest, testing::Values(1, 4, 11, 26));
 
 TEST_P(GalleryCrashTest, AnsweredWritesSurviveKillAtAnyMoment) {
   std::set<int32_t> there;
@@ -81,7 +82,7 @@ TEST_P(GalleryCrashTest, AnsweredWritesSurviveKillAtAnyMoment) {
     if (i == *there.rbegin() && i % 3 == 0) continue;
     EXPECT_EQ(std::count(listed.begin(), listed.end(), id), 1) << id;
     const auto item = gallery_->Get(id);
-    ASSERT_TRUE(item.ok()) << id << ": " << item.status();
+    ASSERT_THAT(item, IsOk()) << id << ": " << item.status();
     EXPECT_EQ(*gallery_->ReadBlob(**item), PhotoBytes(static_cast<uint32_t>(i)));
     EXPECT_EQ(Search(static_cast<uint32_t>(i), 1).front(), id);
   }
@@ -118,9 +119,9 @@ TEST_F(GalleryDurabilityTest, FullDiskForTheBlobRefusesTheWriteAndChangesNothing
     FileSizeLimit limit(16);
     status = Add(Item("b", 2)).status();
   }
-  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
-  EXPECT_THAT(Ids(), ::testing::ElementsAre("a"));
-  EXPECT_THAT(Search(2), ::testing::ElementsAre("a"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(Ids(), testing::ElementsAre("a"));
+  EXPECT_THAT(Search(2), testing::ElementsAre("a"));
   EXPECT_FALSE(std::filesystem::exists(BlobPath(2)));
   EXPECT_EQ(gallery_->Totals().photos, 1u);
   MustAdd("b", 2);
@@ -134,15 +135,15 @@ TEST_F(GalleryDurabilityTest, FullDiskForTheCatalogueRefusesTheWriteAndReadsGoOn
     // The blob fits, the log of the catalogue does not grow any more.
     FileSizeLimit limit(std::filesystem::file_size(options_.data_dir + "/gallery.db-wal"));
     status = Add(Item("b", 2)).status();
-    EXPECT_TRUE(gallery_->Get("a").ok());
-    EXPECT_THAT(Search(1), ::testing::ElementsAre("a"));
+    EXPECT_THAT(gallery_->Get("a"), IsOk());
+    EXPECT_THAT(Search(1), testing::ElementsAre("a"));
   }
-  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
-  EXPECT_THAT(Ids(), ::testing::ElementsAre("a"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(Ids(), testing::ElementsAre("a"));
   EXPECT_FALSE(std::filesystem::exists(BlobPath(2)));
   MustAdd("b", 2);
   Reopen();
-  EXPECT_THAT(Ids(), ::testing::ElementsAre("a", "b"));
+  EXPECT_THAT(Ids(), testing::ElementsAre("a", "b"));
 }
 
 TEST_F(GalleryDurabilityTest, WritersReadersAndASwapAtOnceAgreeInTheEnd) {
@@ -157,9 +158,9 @@ TEST_F(GalleryDurabilityTest, WritersReadersAndASwapAtOnceAgreeInTheEnd) {
       while (writing) {
         const std::vector<std::string> found = Search(9999, 3);
         EXPECT_EQ(found.front(), "anchor");
-        EXPECT_TRUE(gallery_->Get("anchor").ok());
+        EXPECT_THAT(gallery_->Get("anchor"), IsOk());
         EXPECT_GE(gallery_->Totals().photos, 1u);
-        EXPECT_TRUE(gallery_->List("", 5, {}).ok());
+        EXPECT_THAT(gallery_->List("", 5, {}), IsOk());
       }
     });
   }
@@ -174,19 +175,19 @@ TEST_F(GalleryDurabilityTest, WritersReadersAndASwapAtOnceAgreeInTheEnd) {
           items.push_back(MakeNewItem(id, w * 1000 + i, *slot_.Get()->encoder));
           const auto result = gallery_->Add(std::move(items)).front();
           if (absl::IsAborted(result.status())) continue;
-          EXPECT_TRUE(result.ok()) << result.status();
+          EXPECT_THAT(result, IsOk());
           break;
         }
         if (i % 4 == 0) {
-          EXPECT_TRUE(gallery_->Delete({id}).ok());
+          EXPECT_THAT(gallery_->Delete({id}), IsOk());
         }
         if (i % 4 == 1) {
-          EXPECT_TRUE(gallery_->UpdateMetadata(id, {{"i", absl::StrCat(i)}}).ok());
+          EXPECT_THAT(gallery_->UpdateMetadata(id, {{"i", absl::StrCat(i)}}), IsOk());
         }
       }
     });
   }
-  EXPECT_TRUE(gallery_->Activate(std::make_shared<FakeEncoder>(2)).ok());
+  EXPECT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(2)), IsOk());
   for (std::thread& writer : writers) writer.join();
   writing = false;
   for (std::thread& reader : readers) reader.join();
@@ -213,4 +214,4 @@ TEST_F(GalleryTest, RepetitionOfAPhotoThatCouldNotBeStoredIsNoSuccess) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -5,16 +5,17 @@
 
 #include "server/gallery/orphaned_blobs.h"
 #include "tests/server/gallery_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::AllOf;
-using ::testing::ElementsAre;
-using ::testing::EndsWith;
-using ::testing::HasSubstr;
-using ::testing::StartsWith;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
 
 class GalleryOpenTest : public GalleryTest {
  protected:
@@ -65,10 +66,9 @@ TEST_F(GalleryOpenTest, MissingCatalogueNextToPhotosIsRefusedAndNoPhotoGoes) {
   const std::set<std::string> before = Files();
   fs::rename(Database(), dir_.File("gallery.db.bad"));
   const absl::Status status = OpenStatus();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()),
-              AllOf(StartsWith(Database() + ": is missing"), HasSubstr(Photos()),
-                    HasSubstr("s2p-server restore")));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition,
+                               AllOf(StartsWith(Database() + ": is missing"), HasSubstr(Photos()),
+                                     HasSubstr("s2p-server restore"))));
   EXPECT_EQ(Files(), before);
   EXPECT_FALSE(fs::exists(Database()));
 }
@@ -81,7 +81,7 @@ TEST_F(GalleryOpenTest, MissingCatalogueOfPhotosThatAreAllSetAsideIsRefused) {
   Close();
   ASSERT_EQ(findings_.orphans_set_aside, 1);
   fs::remove(Database());
-  EXPECT_EQ(OpenStatus().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(OpenStatus(), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 TEST_F(GalleryOpenTest, CatalogueThatComesBackServesTheSamePhotos) {
@@ -98,8 +98,8 @@ TEST_F(GalleryOpenTest, EmptyCatalogueNextToPhotosIsRefused) {
   FillAndClose();
   fs::resize_file(Database(), 0);
   const absl::Status status = OpenStatus();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), StartsWith(Database() + ": is empty"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition,
+                               StartsWith(Database() + ": is empty")));
   EXPECT_EQ(Files().size(), 3u);
 }
 
@@ -107,7 +107,7 @@ TEST_F(GalleryOpenTest, LinkToACatalogueThatIsNotMountedIsRefused) {
   FillAndClose();
   fs::remove(Database());
   fs::create_symlink(dir_.File("not/mounted/gallery.db"), Database());
-  EXPECT_EQ(OpenStatus().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(OpenStatus(), StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_EQ(Files().size(), 3u);
 }
 
@@ -119,8 +119,7 @@ TEST_F(GalleryOpenTest, YoungCatalogueCopiedWithoutItsLogIsRefused) {
   Close();
   fs::rename(dir_.File("copy"), Database());
   const absl::Status status = OpenStatus();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("gallery.db-wal"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("gallery.db-wal")));
   EXPECT_EQ(Files().size(), 1u);
 }
 
@@ -150,8 +149,8 @@ TEST_F(GalleryOpenTest, LogWithoutItsCatalogueIsKept) {
   fs::remove(Database());
   std::ofstream(Database() + "-wal") << "the last writes";
   const absl::Status status = OpenStatus();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr(Database() + "-wal"));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(Database() + "-wal")));
   EXPECT_TRUE(fs::exists(Database() + "-wal"));
 }
 
@@ -159,9 +158,8 @@ TEST_F(GalleryOpenTest, FileThatIsNoDatabaseIsDataLossWithTheWayOut) {
   FillAndClose();
   std::ofstream(Database(), std::ios::trunc) << std::string(8192, 'x');
   const absl::Status status = OpenStatus();
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr(Database()), HasSubstr("s2p-server restore")));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss,
+                               AllOf(HasSubstr(Database()), HasSubstr("s2p-server restore"))));
   EXPECT_EQ(Files().size(), 3u);
 }
 
@@ -206,10 +204,9 @@ TEST_F(GalleryOpenTest, MoreOrphansThanACrashLeavesAreRefusedAndStay) {
   FillAndClose();
   WriteOrphans(1001);
   const absl::Status status = OpenStatus();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()),
-              AllOf(StartsWith(Photos() + ": 1001 photos"), HasSubstr("which has 3"),
-                    HasSubstr("--set-aside-orphans")));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition,
+                               AllOf(StartsWith(Photos() + ": 1001 photos"),
+                                     HasSubstr("which has 3"), HasSubstr("--set-aside-orphans"))));
   EXPECT_EQ(Files().size(), 1004u);
   EXPECT_FALSE(fs::exists(Photos() + "/.orphans"));
 }
@@ -217,7 +214,7 @@ TEST_F(GalleryOpenTest, MoreOrphansThanACrashLeavesAreRefusedAndStay) {
 TEST_F(GalleryOpenTest, ThousandOrphansAreSetAsideWithoutAFlag) {
   FillAndClose();
   WriteOrphans(1000);
-  EXPECT_TRUE(OpenStatus().ok());
+  EXPECT_THAT(OpenStatus(), IsOk());
   EXPECT_EQ(findings_.orphans_set_aside, 1000);
 }
 
@@ -225,7 +222,7 @@ TEST_F(GalleryOpenTest, FlagSetsAnyNumberOfOrphansAside) {
   FillAndClose();
   WriteOrphans(1001);
   options_.set_aside_orphans = true;
-  EXPECT_TRUE(OpenStatus().ok());
+  EXPECT_THAT(OpenStatus(), IsOk());
   EXPECT_EQ(findings_.orphans_set_aside, 1001);
   EXPECT_EQ(Files().size(), 1004u);
 }
@@ -244,8 +241,8 @@ TEST_F(GalleryOpenTest, MissingPhotoIsDataLossAndTheSamePhotoAddedAgainReplacesI
   fs::remove(BlobPath(2));
   Reopen();
   const absl::Status status = gallery_->ReadBlob(**gallery_->Get("b")).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("'b'"), HasSubstr(BlobPath(2))));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss,
+                               AllOf(HasSubstr("'b'"), HasSubstr(BlobPath(2)))));
   EXPECT_EQ(*Add(Item("b", 2)), AddResult::kReplaced);
   EXPECT_EQ(*gallery_->ReadBlob(**gallery_->Get("b")), PhotoBytes(2));
   EXPECT_EQ(*Add(Item("b", 2)), AddResult::kUnchanged);
@@ -255,15 +252,15 @@ TEST_F(GalleryOpenTest, PhotoOfADeletedItemIsNotFound) {
   Reopen();
   MustAdd("a", 1);
   const auto item = *gallery_->Get("a");
-  ASSERT_TRUE(gallery_->Delete({"a"}).ok());
-  EXPECT_EQ(gallery_->ReadBlob(*item).status().code(), absl::StatusCode::kNotFound);
+  ASSERT_THAT(gallery_->Delete({"a"}), IsOk());
+  EXPECT_THAT(gallery_->ReadBlob(*item), StatusIs(absl::StatusCode::kNotFound));
 }
 
-class OrphanedBlobsTest : public ::testing::Test {
+class OrphanedBlobsTest : public testing::Test {
  protected:
   std::string Write(const std::string& bytes) const {
     const std::string sha256 = Sha256(bytes);
-    EXPECT_TRUE(store_.Write({{sha256, bytes}}).ok());
+    EXPECT_THAT(store_.Write({{sha256, bytes}}), IsOk());
     return sha256;
   }
   static absl::Time Day(const std::string& day) {
@@ -290,14 +287,14 @@ TEST_F(OrphanedBlobsTest, BlobIsSetAsideUnderItsDayAndBroughtBackWithItsBytes) {
 
 TEST_F(OrphanedBlobsTest, BlobThatNobodyWantsStaysAside) {
   const std::string sha256 = Write("abc");
-  ASSERT_TRUE(orphans_.SetAside({sha256}, Day("2026-01-31 00:00")).ok());
+  ASSERT_THAT(orphans_.SetAside({sha256}, Day("2026-01-31 00:00")), IsOk());
   EXPECT_EQ(*orphans_.BringBack([](const std::string&) { return false; }), 0);
   EXPECT_FALSE(store_.Has(sha256, 3));
 }
 
 TEST_F(OrphanedBlobsTest, BlobsOfAllDaysAreCounted) {
-  ASSERT_TRUE(orphans_.SetAside({Write("abc")}, Day("1970-01-01 00:00")).ok());
-  ASSERT_TRUE(orphans_.SetAside({Write("def")}, Day("2026-01-31 00:00")).ok());
+  ASSERT_THAT(orphans_.SetAside({Write("abc")}, Day("1970-01-01 00:00")), IsOk());
+  ASSERT_THAT(orphans_.SetAside({Write("def")}, Day("2026-01-31 00:00")), IsOk());
   EXPECT_EQ(*orphans_.Count(), 2);
 }
 
@@ -309,11 +306,11 @@ TEST_F(OrphanedBlobsTest, FolderThatIsNoDayIsNotCounted) {
 }
 
 TEST_F(OrphanedBlobsTest, ErrorOfTheQuestionEndsTheSearch) {
-  ASSERT_TRUE(orphans_.SetAside({Write("abc")}, Day("2026-01-31 00:00")).ok());
+  ASSERT_THAT(orphans_.SetAside({Write("abc")}, Day("2026-01-31 00:00")), IsOk());
   const auto brought = orphans_.BringBack(
       [](const std::string&) -> absl::StatusOr<bool> { return absl::InternalError("no idea"); });
   EXPECT_EQ(brought.status().message(), "no idea");
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -4,14 +4,15 @@
 #include <fstream>
 
 #include "tests/server/gallery_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
 
 TEST_F(GalleryTest, AddedPhotoIsFoundFirst) {
   Reopen();
@@ -33,9 +34,9 @@ TEST_F(GalleryTest, ItemComesBackAsItWasAdded) {
   NewItem item = Item("a", 1);
   item.modality = v1::MODALITY_SKETCH;
   item.metadata = {{"colour", "red"}, {"empty", ""}};
-  ASSERT_TRUE(Add(item).ok());
+  ASSERT_THAT(Add(item), IsOk());
   const auto found = gallery_->Get("a");
-  ASSERT_TRUE(found.ok()) << found.status();
+  ASSERT_THAT(found, IsOk());
   EXPECT_EQ((*found)->modality, v1::MODALITY_SKETCH);
   EXPECT_EQ((*found)->metadata, item.metadata);
   EXPECT_EQ((*found)->sha256, Sha256(item.bytes));
@@ -63,8 +64,8 @@ TEST_F(GalleryTest, OtherBytesUnderOneIdFail) {
   Reopen();
   MustAdd("a", 1);
   const absl::Status status = Add(Item("a", 2)).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists);
-  EXPECT_THAT(status.message(), HasSubstr("photo_id 'a' is there already with other bytes"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kAlreadyExists,
+                               HasSubstr("photo_id 'a' is there already with other bytes")));
   EXPECT_EQ((*gallery_->Get("a"))->sha256, Sha256(PhotoBytes(1)));
 }
 
@@ -74,8 +75,7 @@ TEST_F(GalleryTest, OtherMetadataUnderOneIdFails) {
   NewItem other = Item("a", 1);
   other.metadata = {{"k", "v"}};
   const absl::Status status = Add(other).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists);
-  EXPECT_THAT(status.message(), HasSubstr("other metadata"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("other metadata")));
 }
 
 TEST_F(GalleryTest, ReplacePutsTheNewBytesInPlaceOfTheOld) {
@@ -107,8 +107,7 @@ TEST_F(GalleryTest, CheckSaysWhatAddWouldDo) {
   EXPECT_EQ(*check("b", same, OnConflict::kFail), AddResult::kAdded);
   EXPECT_EQ(*check("a", "other", OnConflict::kReplace), AddResult::kReplaced);
   EXPECT_EQ(*check("a", "other", OnConflict::kSkip), AddResult::kSkipped);
-  EXPECT_EQ(check("a", "other", OnConflict::kFail).status().code(),
-            absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(check("a", "other", OnConflict::kFail), StatusIs(absl::StatusCode::kAlreadyExists));
 }
 
 TEST_F(GalleryTest, BadItemFailsAlone) {
@@ -119,9 +118,9 @@ TEST_F(GalleryTest, BadItemFailsAlone) {
   items.back().embedding.pop_back();
   items.push_back(Item("c", 3));
   const auto results = gallery_->Add(std::move(items));
-  EXPECT_TRUE(results[0].ok());
-  EXPECT_EQ(results[1].status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_TRUE(results[2].ok());
+  EXPECT_THAT(results[0], IsOk());
+  EXPECT_THAT(results[1], StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(results[2], IsOk());
   EXPECT_THAT(Ids(), ElementsAre("a", "c"));
 }
 
@@ -143,8 +142,7 @@ TEST_F(GalleryTest, EmbeddingOfAnotherVersionIsAborted) {
   const NewItem old = Item("a", 1);
   Reopen(2);
   const absl::Status status = Add(old).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
-  EXPECT_THAT(status.message(), HasSubstr("version 2 serves now"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kAborted, HasSubstr("version 2 serves now")));
   EXPECT_THAT(Ids(), IsEmpty());
 }
 
@@ -154,7 +152,7 @@ TEST_F(GalleryTest, AddBeforeTheFirstModelIsUnavailable) {
   gallery_.reset();
   slot_.Set(nullptr);
   gallery_ = *Gallery::Open(options_, &slot_);
-  EXPECT_EQ(Add(item).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(Add(item), StatusIs(absl::StatusCode::kUnavailable));
 }
 
 TEST_F(GalleryTest, DeletedPhotoIsNeverReturnedAgain) {
@@ -163,7 +161,7 @@ TEST_F(GalleryTest, DeletedPhotoIsNeverReturnedAgain) {
   MustAdd("b", 2);
   EXPECT_THAT(*gallery_->Delete({"a", "missing", "a"}), ElementsAre(true, false, false));
   EXPECT_THAT(Search(1), ElementsAre("b"));
-  EXPECT_EQ(gallery_->Get("a").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(gallery_->Get("a"), StatusIs(absl::StatusCode::kNotFound));
   EXPECT_FALSE(fs::exists(BlobPath(1)));
   Reopen();
   EXPECT_THAT(Search(1), ElementsAre("b"));
@@ -174,14 +172,14 @@ TEST_F(GalleryTest, BlobStaysWhileAnotherItemHasTheSameBytes) {
   Reopen();
   MustAdd("a", 1);
   MustAdd("b", 1);
-  ASSERT_TRUE(gallery_->Delete({"a"}).ok());
+  ASSERT_THAT(gallery_->Delete({"a"}), IsOk());
   EXPECT_EQ(*gallery_->ReadBlob(**gallery_->Get("b")), PhotoBytes(1));
 }
 
 TEST_F(GalleryTest, NewMetadataIsSearchedAtOnceAndKept) {
   Reopen();
   MustAdd("a", 1);
-  ASSERT_TRUE(gallery_->UpdateMetadata("a", {{"k", "new"}}).ok());
+  ASSERT_THAT(gallery_->UpdateMetadata("a", {{"k", "new"}}), IsOk());
   EXPECT_EQ(slot_.Get()->gallery->Find("a")->metadata.at("k"), "new");
   Reopen();
   EXPECT_EQ((*gallery_->Get("a"))->metadata.at("k"), "new");
@@ -190,7 +188,7 @@ TEST_F(GalleryTest, NewMetadataIsSearchedAtOnceAndKept) {
 
 TEST_F(GalleryTest, MetadataOfAnUnknownIdIsNotFound) {
   Reopen();
-  EXPECT_EQ(gallery_->UpdateMetadata("a", {}).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(gallery_->UpdateMetadata("a", {}), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(GalleryTest, ListPagesInOrderOfId) {
@@ -204,7 +202,7 @@ TEST_F(GalleryTest, ListFiltersByMetadataAndAttributes) {
   Reopen();
   NewItem item = Item("a", 1);
   item.metadata = {{"k", "v"}};
-  ASSERT_TRUE(Add(item).ok());
+  ASSERT_THAT(Add(item), IsOk());
   MustAdd("b", 2);
   GalleryFilter metadata;
   metadata.metadata = {{"k", "v"}};
@@ -214,8 +212,7 @@ TEST_F(GalleryTest, ListFiltersByMetadataAndAttributes) {
   attribute.attributes = {{"red", red, red}};
   EXPECT_THAT(Ids("", 10, attribute), ElementsAre("b"));
   attribute.attributes = {{"smell", 0, 1}};
-  EXPECT_EQ(gallery_->List("", 10, attribute).status().code(),
-            absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(gallery_->List("", 10, attribute), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 TEST_F(GalleryTest, NewerModelAtTheNextStartEmbedsEverythingAgain) {
@@ -247,12 +244,11 @@ TEST_F(GalleryTest, EmbeddingsOfVersionsLongRetiredAreDropped) {
   MustAdd("a", 1);
   Reopen(2);
   Reopen(3);
-  ASSERT_TRUE(gallery_->DropRetired().ok());
+  ASSERT_THAT(gallery_->DropRetired(), IsOk());
   int64_t total = -1;
-  ASSERT_TRUE(
-      gallery_
-          ->Activate(std::make_shared<FakeEncoder>(1), [&](int64_t, int64_t all) { total = all; })
-          .ok());
+  ASSERT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(1),
+                                 [&](int64_t, int64_t all) { total = all; }),
+              IsOk());
   EXPECT_EQ(total, 1);
 }
 
@@ -269,12 +265,11 @@ TEST_F(GalleryTest, InterruptedEmbeddingResumes) {
   EXPECT_EQ(gallery_->Activate(encoder).message(), "device lost");
   EXPECT_EQ(slot_.Get()->version, 1);
   int64_t left = -1;
-  ASSERT_TRUE(gallery_
-                  ->Activate(encoder,
-                             [&](int64_t done, int64_t total) {
-                               if (done == 0) left = total;
-                             })
-                  .ok());
+  ASSERT_THAT(gallery_->Activate(encoder,
+                                 [&](int64_t done, int64_t total) {
+                                   if (done == 0) left = total;
+                                 }),
+              IsOk());
   EXPECT_EQ(left, 50 - 32);
   EXPECT_EQ(slot_.Get()->gallery->size(), 50);
 }
@@ -286,18 +281,17 @@ TEST_F(GalleryTest, DamagedPhotoIsReportedAndLeftOutNotDeleted) {
   std::ofstream(BlobPath(1), std::ios::in | std::ios::out) << "X";
   std::vector<std::string> damaged;
   absl::Status reason;
-  ASSERT_TRUE(gallery_
-                  ->Activate(std::make_shared<FakeEncoder>(2), {},
-                             [&](const std::string& id, const absl::Status& status) {
-                               damaged.push_back(id);
-                               reason = status;
-                             })
-                  .ok());
+  ASSERT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(2), {},
+                                 [&](const std::string& id, const absl::Status& status) {
+                                   damaged.push_back(id);
+                                   reason = status;
+                                 }),
+              IsOk());
   EXPECT_THAT(damaged, ElementsAre("a"));
-  EXPECT_EQ(reason.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(reason, StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_THAT(Search(1), ElementsAre("b"));
   EXPECT_THAT(Ids(), ElementsAre("a", "b"));
-  EXPECT_EQ(gallery_->ReadBlob(**gallery_->Get("a")).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(gallery_->ReadBlob(**gallery_->Get("a")), StatusIs(absl::StatusCode::kDataLoss));
 }
 
 TEST_F(GalleryTest, PhotoThatTheEncoderRefusesDoesNotTakeOthersWithIt) {
@@ -312,7 +306,7 @@ TEST_F(GalleryTest, PhotoThatTheEncoderRefusesDoesNotTakeOthersWithIt) {
     }
     return absl::OkStatus();
   };
-  ASSERT_TRUE(gallery_->Activate(std::make_shared<FakeEncoder>(options)).ok());
+  ASSERT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(options)), IsOk());
   EXPECT_EQ(slot_.Get()->gallery->size(), 2);
   EXPECT_EQ(slot_.Get()->gallery->Find("p1"), nullptr);
 }
@@ -328,7 +322,7 @@ TEST_F(GalleryTest, PhotoAddedWhileANewVersionEmbedsIsInIt) {
     added = true;
     return absl::OkStatus();
   };
-  ASSERT_TRUE(gallery_->Activate(std::make_shared<FakeEncoder>(options)).ok());
+  ASSERT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(options)), IsOk());
   EXPECT_EQ(slot_.Get()->version, 2);
   EXPECT_EQ(Search(2).front(), "b");
   EXPECT_EQ(slot_.Get()->gallery->size(), 2);
@@ -338,17 +332,17 @@ TEST_F(GalleryTest, SecondGalleryOnOneFolderIsRefused) {
   Reopen();
   SnapshotSlot slot;
   const absl::Status status = Gallery::Open(options_, &slot).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.message(), HasSubstr(options_.data_dir + ": in use by process"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition,
+                               HasSubstr(options_.data_dir + ": in use by process")));
 }
 
 TEST_F(GalleryTest, PinSurvivesReopening) {
   Reopen();
   EXPECT_EQ(*gallery_->PinnedVersion(), std::nullopt);
-  ASSERT_TRUE(gallery_->SetPinnedVersion(7).ok());
+  ASSERT_THAT(gallery_->SetPinnedVersion(7), IsOk());
   Reopen();
   EXPECT_EQ(*gallery_->PinnedVersion(), 7);
-  ASSERT_TRUE(gallery_->SetPinnedVersion(std::nullopt).ok());
+  ASSERT_THAT(gallery_->SetPinnedVersion(std::nullopt), IsOk());
   EXPECT_EQ(*gallery_->PinnedVersion(), std::nullopt);
 }
 
@@ -358,4 +352,4 @@ TEST_F(GalleryTest, BadOptionIsNamed) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -1,10 +1,11 @@
 // Searches of a gallery view under filters, and with an approximate index.
 #include "tests/server/gallery/gallery_view_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 class GalleryViewFilterTest : public GalleryViewTest {};
 class ApproximateViewTest : public GalleryViewTest {};
@@ -161,9 +162,8 @@ TEST_F(GalleryViewFilterTest, UnknownAttributeIsAFailedPrecondition) {
   GallerySearchOptions options;
   options.filter.attributes = {{"heel", 0, 1}};
   const auto status = view_->Search(EmbeddingMatrix(1, kDimension), {&options, 1}).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.message(), HasSubstr("'heel'"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("'heel'")));
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

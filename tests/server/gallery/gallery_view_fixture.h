@@ -15,12 +15,13 @@
 #include "absl/strings/str_format.h"
 #include "server/gallery/indexed_gallery_view.h"
 #include "tests/server/view_builder.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 inline constexpr int kDimension = 24;
 
-class GalleryViewTest : public ::testing::Test {
+class GalleryViewTest : public testing::Test {
  protected:
   std::vector<float> RandomUnit() {
     std::normal_distribution<float> normal;
@@ -108,7 +109,7 @@ class GalleryViewTest : public ::testing::Test {
     }
     const std::vector<GallerySearchOptions> all(static_cast<size_t>(batch), options);
     const auto results = view_->Search(queries, all);
-    ASSERT_TRUE(results.ok()) << results.status();
+    ASSERT_THAT(results, IsOk());
     const EmbeddingMatrix& const_queries = queries;
     for (int i = 0; i < batch; ++i) {
       EXPECT_EQ(Lines((*results)[static_cast<size_t>(i)]),
@@ -128,6 +129,6 @@ class GalleryViewTest : public ::testing::Test {
   std::vector<GalleryRow> truth_;
 };
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_SERVER_GALLERY_GALLERY_VIEW_FIXTURE_H_

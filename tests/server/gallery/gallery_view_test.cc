@@ -10,13 +10,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "tests/server/gallery/gallery_view_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
 
 TEST_F(GalleryViewTest, RankingIsThatOfAPlainLoop) {
   Build(6000);
@@ -90,7 +91,7 @@ TEST_F(GalleryViewTest, EachQueryOfABatchHasItsOwnOptions) {
   options[1].filter.metadata = {{"last", "7"}};
   options[2].top_k = 700;
   const auto results = view_->Search(queries, options);
-  ASSERT_TRUE(results.ok()) << results.status();
+  ASSERT_THAT(results, IsOk());
   const EmbeddingMatrix& const_queries = queries;
   for (int i = 0; i < 3; ++i) {
     const size_t at = static_cast<size_t>(i);
@@ -141,15 +142,15 @@ TEST_F(GalleryViewTest, EmptyGalleryFindsNothing) {
   Build(0);
   const GallerySearchOptions options;
   const auto results = view_->Search(EmbeddingMatrix(1, kDimension), {&options, 1});
-  ASSERT_TRUE(results.ok());
+  ASSERT_THAT(results, IsOk());
   EXPECT_THAT(results->front(), IsEmpty());
 }
 
 TEST_F(GalleryViewTest, QueryOfAnotherDimensionIsInvalid) {
   Build(3);
   const GallerySearchOptions options;
-  EXPECT_EQ(view_->Search(EmbeddingMatrix(1, kDimension + 1), {&options, 1}).status().code(),
-            absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(view_->Search(EmbeddingMatrix(1, kDimension + 1), {&options, 1}),
+              StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 TEST_F(GalleryViewTest, UpsertTakesThePlaceOfTheOldRow) {
@@ -168,7 +169,7 @@ TEST_F(GalleryViewTest, RemovedRowIsNotFoundAndMayComeBack) {
   Build(3);
   view_ = *view_->With({}, {"p000001", "never there"});
   EXPECT_EQ(view_->Find("p000001"), nullptr);
-  EXPECT_EQ(view_->EmbeddingOf("p000001").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(view_->EmbeddingOf("p000001"), StatusIs(absl::StatusCode::kNotFound));
   EXPECT_EQ(view_->size(), 2);
   view_ = *view_->With({Row("p000001", RandomUnit())}, {});
   EXPECT_NE(view_->Find("p000001"), nullptr);
@@ -189,10 +190,10 @@ TEST_F(GalleryViewTest, VectorThatIsNotAUnitVectorIsRefused) {
   std::vector<float> vector = RandomUnit();
   vector[0] = std::numeric_limits<float>::quiet_NaN();
   const auto status = BuildView(model_, {Row("a", vector)}, *builder_).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(status.message(), HasSubstr("photo_id 'a': embedding: its norm is not 1"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                               HasSubstr("photo_id 'a': embedding: its norm is not 1")));
   EXPECT_FALSE(BuildView(model_, {Row("a", std::vector<float>(kDimension))}, *builder_).ok());
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

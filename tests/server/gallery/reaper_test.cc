@@ -7,7 +7,7 @@
 #include "absl/synchronization/notification.h"
 #include "server/gallery/snapshot.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 // Says where it died.
@@ -22,7 +22,7 @@ struct Mortal {
   const SnapshotSlot* slot = nullptr;
 };
 
-class ReaperTest : public ::testing::Test {
+class ReaperTest : public testing::Test {
  protected:
   std::shared_ptr<const Mortal> Make(const SnapshotSlot* slot = nullptr) {
     return std::shared_ptr<const Mortal>(new Mortal{&died_on_, &dead_, slot});
@@ -91,4 +91,4 @@ TEST_F(ReaperTest, ReplacedSnapshotDiesOnNoRequestsThreadAndUnderNoLock) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

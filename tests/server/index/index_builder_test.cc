@@ -7,16 +7,19 @@
 #include <fstream>
 
 #include "tests/server/random_units.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
-using testing::ClusteredUnits;
-using ::testing::HasSubstr;
-using ::testing::SizeIs;
+using test::ClusteredUnits;
+using test::IsOk;
+using test::StatusIs;
+using testing::HasSubstr;
+using testing::SizeIs;
 
-class IndexBuilderTest : public ::testing::Test {
+class IndexBuilderTest : public testing::Test {
  protected:
   IndexBuilderTest() {
     options_.kind = "IVF16,Flat";
@@ -27,11 +30,11 @@ class IndexBuilderTest : public ::testing::Test {
   absl::StatusOr<std::unique_ptr<const Index>> Build(int rows, const Index* previous = nullptr,
                                                      int64_t version = 1) {
     const auto builder = IndexBuilder::Create(options_);
-    EXPECT_TRUE(builder.ok()) << builder.status();
+    EXPECT_THAT(builder, IsOk());
     return (*builder)->Build(version, ClusteredUnits(rows, 16, 10, 5), previous);
   }
 
-  testing::TempDir dir_;
+  test::TempDir dir_;
   IndexBuilderOptions options_;
   bool forbid_training_ = false;
   std::vector<absl::Status> errors_;
@@ -58,10 +61,10 @@ TEST_F(IndexBuilderTest, AutoIsExactForAFewAndApproximateForMany) {
 }
 
 TEST_F(IndexBuilderTest, WhatWasTrainedIsNotTrainedAgain) {
-  ASSERT_TRUE(Build(500).ok());
+  ASSERT_THAT(Build(500), IsOk());
   forbid_training_ = true;
   const auto index = Build(600);
-  ASSERT_TRUE(index.ok()) << index.status();
+  ASSERT_THAT(index, IsOk());
   EXPECT_EQ((*index)->kind(), "IVF16,Flat");
   EXPECT_EQ((*index)->size(), 600);
 }
@@ -70,44 +73,44 @@ TEST_F(IndexBuilderTest, CompactionUsesTheTrainingOfTheIndexBefore) {
   options_.directory.clear();
   const auto index = Build(500);
   forbid_training_ = true;
-  EXPECT_TRUE(Build(600, index->get()).ok());
-  EXPECT_EQ(Build(600).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_THAT(Build(600, index->get()), IsOk());
+  EXPECT_THAT(Build(600), StatusIs(absl::StatusCode::kCancelled));
 }
 
 TEST_F(IndexBuilderTest, GalleryThatHasGrownFourfoldIsTrainedAgain) {
-  ASSERT_TRUE(Build(500).ok());
+  ASSERT_THAT(Build(500), IsOk());
   forbid_training_ = true;
-  EXPECT_TRUE(Build(2000).ok());
-  EXPECT_EQ(Build(2001).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_THAT(Build(2000), IsOk());
+  EXPECT_THAT(Build(2001), StatusIs(absl::StatusCode::kCancelled));
 }
 
 TEST_F(IndexBuilderTest, AnotherKindOrRecallOrVersionIsTrainedAgain) {
-  ASSERT_TRUE(Build(500).ok());
+  ASSERT_THAT(Build(500), IsOk());
   forbid_training_ = true;
-  EXPECT_EQ(Build(500, nullptr, 2).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_THAT(Build(500, nullptr, 2), StatusIs(absl::StatusCode::kCancelled));
   options_.recall = 0.5;
-  EXPECT_EQ(Build(500).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_THAT(Build(500), StatusIs(absl::StatusCode::kCancelled));
   options_.recall = 0.95;
   options_.kind = "IVF8,Flat";
-  EXPECT_EQ(Build(500).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_THAT(Build(500), StatusIs(absl::StatusCode::kCancelled));
 }
 
 TEST_F(IndexBuilderTest, DamagedFileIsToldAndTrainedAgain) {
-  ASSERT_TRUE(Build(500).ok());
+  ASSERT_THAT(Build(500), IsOk());
   std::filesystem::resize_file(dir_.File("index/1.index"), 100);
   const auto index = Build(500);
-  ASSERT_TRUE(index.ok()) << index.status();
+  ASSERT_THAT(index, IsOk());
   EXPECT_EQ((*index)->kind(), "IVF16,Flat");
   ASSERT_THAT(errors_, SizeIs(1));
   EXPECT_THAT(errors_[0].message(), HasSubstr("1.index"));
   // It was written anew.
   forbid_training_ = true;
-  EXPECT_TRUE(Build(500).ok());
+  EXPECT_THAT(Build(500), IsOk());
 }
 
 TEST_F(IndexBuilderTest, FolderThatCannotBeWrittenIsToldAndTheIndexBuilt) {
   std::ofstream(dir_.File("index")) << "in the way";
-  EXPECT_TRUE(Build(500).ok());
+  EXPECT_THAT(Build(500), IsOk());
   ASSERT_FALSE(errors_.empty());
   EXPECT_THAT(errors_.back().message(), HasSubstr(dir_.File("index")));
 }
@@ -118,7 +121,7 @@ TEST_F(IndexBuilderTest, KindThatDoesNotSuitTheGalleryIsToldAndSearchedExactly) 
     options_.kind = kind;
     errors_.clear();
     const auto index = Build(100);
-    ASSERT_TRUE(index.ok()) << index.status();
+    ASSERT_THAT(index, IsOk());
     EXPECT_EQ((*index)->kind(), "Flat");
     EXPECT_EQ((*index)->size(), 100);
     ASSERT_FALSE(errors_.empty());

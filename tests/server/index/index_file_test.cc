@@ -8,15 +8,18 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
 
 using ::google::protobuf::util::MessageDifferencer;
-using ::testing::HasSubstr;
+using test::IsOk;
+using test::StatusIs;
+using testing::HasSubstr;
 
-class IndexFileTest : public ::testing::Test {
+class IndexFileTest : public testing::Test {
  protected:
   IndexFileTest() {
     file_.set_model_version(3);
@@ -27,7 +30,7 @@ class IndexFileTest : public ::testing::Test {
     for (uint32_t list : {0u, 3u, 1u}) file_.add_lists(list);
   }
   std::string path() const { return dir_.File("index/3.index"); }
-  void Write() { ASSERT_TRUE(files_.Write(file_).ok()); }
+  void Write() { ASSERT_THAT(files_.Write(file_), IsOk()); }
   std::string Bytes() const {
     std::ifstream in(path(), std::ios::binary);
     std::ostringstream bytes;
@@ -39,12 +42,11 @@ class IndexFileTest : public ::testing::Test {
   }
   void ExpectDataLoss(const std::string& words) const {
     const absl::Status status = files_.Read(3).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
-    EXPECT_THAT(status.message(), HasSubstr(path()));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss, HasSubstr(path())));
     EXPECT_THAT(status.message(), HasSubstr(words));
   }
 
-  testing::TempDir dir_;
+  test::TempDir dir_;
   const IndexFiles files_{dir_.File("index")};
   v1::IndexFile file_;
 };
@@ -52,7 +54,7 @@ class IndexFileTest : public ::testing::Test {
 TEST_F(IndexFileTest, ReadsWhatWasWritten) {
   Write();
   const auto read = files_.Read(3);
-  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_THAT(read, IsOk());
   EXPECT_TRUE(MessageDifferencer::Equals(*read, file_));
 }
 
@@ -65,7 +67,7 @@ TEST_F(IndexFileTest, SecondWriteTakesThePlaceOfTheFirst) {
 }
 
 TEST_F(IndexFileTest, MissingFileIsNotFound) {
-  EXPECT_EQ(files_.Read(3).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(files_.Read(3), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(IndexFileTest, TruncationAnywhereIsDataLoss) {
@@ -73,7 +75,7 @@ TEST_F(IndexFileTest, TruncationAnywhereIsDataLoss) {
   const std::string bytes = Bytes();
   for (size_t size = 0; size < bytes.size(); ++size) {
     Replace(bytes.substr(0, size));
-    ASSERT_EQ(files_.Read(3).status().code(), absl::StatusCode::kDataLoss) << size;
+    ASSERT_THAT(files_.Read(3), StatusIs(absl::StatusCode::kDataLoss)) << size;
   }
 }
 
@@ -102,8 +104,7 @@ TEST_F(IndexFileTest, NewerFormatIsRefusedWithItsNumber) {
   bytes[8] = 2;
   Replace(bytes);
   const absl::Status status = files_.Read(3).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.message(), HasSubstr("format 2"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("format 2")));
 }
 
 TEST_F(IndexFileTest, FileOfAnotherVersionIsDataLoss) {
@@ -132,8 +133,8 @@ TEST_F(IndexFileTest, OnlyTheVersionsThatAreKeptStay) {
   Replace(Bytes());
   std::ofstream(dir_.File("index/notes.txt")) << "somebody's";
   files_.Keep({4, 9});
-  EXPECT_EQ(files_.Read(3).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_TRUE(files_.Read(4).ok());
+  EXPECT_THAT(files_.Read(3), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(files_.Read(4), IsOk());
   EXPECT_TRUE(std::filesystem::exists(dir_.File("index/notes.txt")));
 }
 

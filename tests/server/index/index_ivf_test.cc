@@ -4,12 +4,15 @@
 #include <gtest/gtest.h>
 
 #include "tests/server/random_units.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
-using testing::ClusteredUnits;
-using ::testing::HasSubstr;
+using test::ClusteredUnits;
+using test::IsOk;
+using test::StatusIs;
+using testing::HasSubstr;
 
 constexpr int kDimension = 32;
 
@@ -17,7 +20,7 @@ EmbeddingMatrix Vectors(int rows = 4000) { return ClusteredUnits(rows, kDimensio
 
 std::unique_ptr<const IvfIndex> Trained(const std::string& kind, double recall = 0.95) {
   auto index = IvfIndex::Train(Vectors(), {kind, recall, {}});
-  EXPECT_TRUE(index.ok()) << index.status();
+  EXPECT_THAT(index, IsOk());
   return *std::move(index);
 }
 
@@ -45,7 +48,7 @@ TEST(IvfIndexTest, MoreEffortLooksInMoreLists) {
   // One list is enough for nearly nothing.
   const auto index = Trained("IVF64,Flat", 0.01);
   EXPECT_EQ(index->training().probes(), 1u);
-  const EmbeddingMatrix queries = testing::RandomUnits(20, kDimension, 3);
+  const EmbeddingMatrix queries = test::RandomUnits(20, kDimension, 3);
   const auto truth = Index::BuildExact(Vectors())->Search(queries, 50);
   const auto little = index->Search(queries, 50);
   const auto all = index->Search(queries, 50, 64);
@@ -71,7 +74,7 @@ TEST(IvfIndexTest, IsTheSameFromItsTrainingAndItsAssignment) {
   const auto index = Trained("IVF64,Flat");
   EmbeddingMatrix vectors = Vectors();
   const auto again = IvfIndex::Build(index->training(), std::move(vectors), index->assignment());
-  ASSERT_TRUE(again.ok()) << again.status();
+  ASSERT_THAT(again, IsOk());
   EXPECT_EQ((*again)->assignment(), index->assignment());
   EXPECT_EQ((*again)->recall(), index->recall());
   // And without being told where each vector belongs.
@@ -96,7 +99,7 @@ TEST(IvfIndexTest, AssignmentToAListThatIsNotThereIsFoundAgain) {
   for (auto& [digest, list] : wrong) list = 64;
   EmbeddingMatrix vectors = Vectors();
   const auto built = IvfIndex::Build(index->training(), std::move(vectors), wrong);
-  ASSERT_TRUE(built.ok()) << built.status();
+  ASSERT_THAT(built, IsOk());
   EXPECT_EQ((*built)->assignment(), index->assignment());
 }
 
@@ -107,7 +110,7 @@ TEST(IvfIndexTest, TruncatedTrainingIsDataLossAndLeavesTheVectors) {
     training.set_faiss_index(whole.substr(0, size));
     EmbeddingMatrix vectors = Vectors();
     const auto built = IvfIndex::Build(training, std::move(vectors), {});
-    EXPECT_EQ(built.status().code(), absl::StatusCode::kDataLoss) << size;
+    EXPECT_THAT(built, StatusIs(absl::StatusCode::kDataLoss)) << size;
     EXPECT_EQ(vectors.rows(), 4000);
   }
 }
@@ -116,8 +119,7 @@ TEST(IvfIndexTest, TrainingForAnotherDimensionIsDataLoss) {
   const auto index = Trained("IVF16,Flat");
   EmbeddingMatrix vectors = ClusteredUnits(100, kDimension + 1, 4, 1);
   const auto built = IvfIndex::Build(index->training(), std::move(vectors), {});
-  EXPECT_EQ(built.status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(built.status().message(), HasSubstr("32 values, not 33"));
+  EXPECT_THAT(built, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("32 values, not 33")));
 }
 
 TEST(IvfIndexTest, ProbesBeyondTheListsAreDataLoss) {
@@ -125,19 +127,19 @@ TEST(IvfIndexTest, ProbesBeyondTheListsAreDataLoss) {
   for (uint32_t probes : {0u, 17u, 4000000000u}) {
     training.set_probes(probes);
     EmbeddingMatrix vectors = Vectors();
-    EXPECT_EQ(IvfIndex::Build(training, std::move(vectors), {}).status().code(),
-              absl::StatusCode::kDataLoss);
+    EXPECT_THAT(IvfIndex::Build(training, std::move(vectors), {}),
+                StatusIs(absl::StatusCode::kDataLoss));
   }
 }
 
 TEST(IvfIndexTest, InterruptedTrainingIsCancelled) {
-  EXPECT_EQ(IvfIndex::Train(Vectors(), {"IVF64,Flat", 0.95, [] { return true; }}).status().code(),
-            absl::StatusCode::kCancelled);
+  EXPECT_THAT(IvfIndex::Train(Vectors(), {"IVF64,Flat", 0.95, [] { return true; }}),
+              StatusIs(absl::StatusCode::kCancelled));
 }
 
 TEST(IvfKindTest, InvertedFilesWithSingleCodesAreTaken) {
   for (const char* kind : {"IVF64,Flat", "IVF1024,SQ8", "IVF100,PQ16", "IVF256_HNSW32,Flat"}) {
-    EXPECT_TRUE(CheckIvfKind(kind).ok()) << kind << ": " << CheckIvfKind(kind);
+    EXPECT_THAT(CheckIvfKind(kind), IsOk()) << kind << ": " << CheckIvfKind(kind);
   }
   EXPECT_EQ(ListsOf("IVF1024,SQ8"), 1024);
 }
@@ -146,8 +148,7 @@ TEST(IvfKindTest, OtherKindsAreRefusedByName) {
   for (const char* kind : {"Flat", "HNSW32", "IVF", "IVFx,Flat", "IVF64,PQ16x4fs",
                            "IVF64,PQ16,RFlat", "PCA64,IVF64,Flat", ""}) {
     const absl::Status status = CheckIvfKind(kind);
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << kind;
-    EXPECT_THAT(status.message(), HasSubstr(kind));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(kind))) << kind;
   }
 }
 

@@ -11,9 +11,9 @@
 namespace s2p {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
-using testing::RandomUnits;
+using test::RandomUnits;
+using testing::ElementsAre;
+using testing::IsEmpty;
 
 std::vector<int64_t> RowsOf(const std::vector<IndexMatch>& matches) {
   std::vector<int64_t> rows;

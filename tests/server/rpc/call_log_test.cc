@@ -6,22 +6,24 @@
 #include <sstream>
 
 #include "daemon/log.h"
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::Not;
+using test::IsOk;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
 
-class CallLogTest : public ::testing::Test {
+class CallLogTest : public testing::Test {
  protected:
-  ~CallLogTest() override { EXPECT_TRUE(ConfigureLog(LogOptions()).ok()); }
+  ~CallLogTest() override { EXPECT_THAT(ConfigureLog(LogOptions()), IsOk()); }
   void Start(CallLogOptions options = {}, const std::string& level = "info") {
     LogOptions log_options;
     log_options.level = level;
-    ASSERT_TRUE(ConfigureLog(log_options, &out_).ok());
+    ASSERT_THAT(ConfigureLog(log_options, &out_), IsOk());
     log_ = std::make_unique<CallLog>(options);
   }
   // A search that ended `took` after its begin.

@@ -2,12 +2,13 @@
 #include <thread>
 
 #include "tests/server/rpc/server_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
+using testing::ElementsAre;
+using testing::HasSubstr;
 using Response = v1::AddPhotoResponse;
 
 class GalleryServiceTest : public ServerTest {
@@ -19,7 +20,7 @@ class GalleryServiceTest : public ServerTest {
     do {
       grpc::ClientContext context;
       v1::ListPhotosResponse response;
-      EXPECT_TRUE(gallery_->ListPhotos(&context, request, &response).ok());
+      EXPECT_THAT(gallery_->ListPhotos(&context, request, &response), IsOk());
       EXPECT_LE(response.photos_size(), static_cast<int>(page_size));
       for (const v1::Photo& photo : response.photos()) ids.push_back(photo.photo_id());
       request.set_page_token(response.next_page_token());
@@ -80,7 +81,7 @@ TEST_F(GalleryServiceTest, LastOfTheStreamWins) {
   Add(requests);
   v1::Photo photo;
   std::string bytes;
-  ASSERT_TRUE(Get("same", v1::RENDITION_ORIGINAL, &photo, &bytes).ok());
+  ASSERT_THAT(Get("same", v1::RENDITION_ORIGINAL, &photo, &bytes), IsOk());
   EXPECT_EQ(bytes, PhotoBytes(19));
 }
 
@@ -131,12 +132,12 @@ TEST_F(GalleryServiceTest, DeletedPhotoIsGoneAndMissingOnesAreNamed) {
   request.add_photo_ids("p1");
   request.add_photo_ids("none");
   v1::DeletePhotosResponse response;
-  ASSERT_TRUE(gallery_->DeletePhotos(&context, request, &response).ok());
+  ASSERT_THAT(gallery_->DeletePhotos(&context, request, &response), IsOk());
   EXPECT_EQ(response.deleted_count(), 1u);
   EXPECT_THAT(response.missing_photo_ids(), ElementsAre("none"));
   EXPECT_THAT(ListAll(10), ElementsAre("p0", "p2"));
   v1::SearchResponse found;
-  ASSERT_TRUE(Search(SketchOf(1), &found).ok());
+  ASSERT_THAT(Search(SketchOf(1), &found), IsOk());
   EXPECT_EQ(found.matches_size(), 2);
 }
 
@@ -179,9 +180,9 @@ TEST_F(GalleryServiceTest, ThumbnailIsASmallJpeg) {
   Add({large});
   v1::Photo photo;
   std::string bytes;
-  ASSERT_TRUE(Get("large", v1::RENDITION_THUMBNAIL, &photo, &bytes).ok());
+  ASSERT_THAT(Get("large", v1::RENDITION_THUMBNAIL, &photo, &bytes), IsOk());
   const auto header = ReadImageHeader(bytes);
-  ASSERT_TRUE(header.ok());
+  ASSERT_THAT(header, IsOk());
   EXPECT_EQ(header->format, ImageFormat::kJpeg);
   EXPECT_EQ(header->width, 256);
   EXPECT_EQ(header->height, 128);
@@ -203,7 +204,7 @@ TEST_F(GalleryServiceTest, LargeOriginalComesInChunks) {
   ASSERT_EQ(Add({request})[0].status().code(), 0);
   v1::Photo photo;
   std::string bytes;
-  ASSERT_TRUE(Get("noise", v1::RENDITION_ORIGINAL, &photo, &bytes).ok());
+  ASSERT_THAT(Get("noise", v1::RENDITION_ORIGINAL, &photo, &bytes), IsOk());
   EXPECT_EQ(bytes, request.image());
 }
 
@@ -223,11 +224,11 @@ TEST_F(GalleryServiceTest, MetadataIsReplacedAndSearchable) {
   request.set_photo_id("p0");
   (*request.mutable_metadata())["shop"] = "x";
   v1::UpdatePhotoMetadataResponse response;
-  ASSERT_TRUE(gallery_->UpdatePhotoMetadata(&context, request, &response).ok());
+  ASSERT_THAT(gallery_->UpdatePhotoMetadata(&context, request, &response), IsOk());
   v1::SearchRequest search = SketchOf(1);
   (*search.mutable_filter()->mutable_metadata())["shop"] = "x";
   v1::SearchResponse found;
-  ASSERT_TRUE(Search(search, &found).ok());
+  ASSERT_THAT(Search(search, &found), IsOk());
   ASSERT_EQ(found.matches_size(), 1);
   EXPECT_EQ(found.matches(0).photo_id(), "p0");
 }
@@ -240,7 +241,7 @@ TEST_F(GalleryServiceTest, StatsCountPhotosAndSketches) {
   Add({sketch});
   grpc::ClientContext context;
   v1::GetGalleryStatsResponse stats;
-  ASSERT_TRUE(gallery_->GetGalleryStats(&context, {}, &stats).ok());
+  ASSERT_THAT(gallery_->GetGalleryStats(&context, {}, &stats), IsOk());
   EXPECT_EQ(stats.photo_count(), 2u);
   EXPECT_EQ(stats.sketch_count(), 1u);
   EXPECT_EQ(stats.model_version(), 1);
@@ -259,7 +260,7 @@ TEST_F(GalleryServiceTest, WritersReadersAndSearchesGoTogether) {
         const uint32_t seed = 1000 * (t + 1) + i;
         Add({Photo(absl::StrCat("t", t, "-", i), seed)});
         v1::SearchResponse found;
-        EXPECT_TRUE(Search(SketchOf(seed), &found).ok());
+        EXPECT_THAT(Search(SketchOf(seed), &found), IsOk());
         EXPECT_EQ(found.matches(0).photo_id(), absl::StrCat("t", t, "-", i))
             << "an answered write is searchable";
       }
@@ -270,4 +271,4 @@ TEST_F(GalleryServiceTest, WritersReadersAndSearchesGoTogether) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -7,11 +7,12 @@
 
 #include "absl/synchronization/notification.h"
 #include "tests/server/rpc/server_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 class ModelServiceTest : public ServerTest {
  protected:
@@ -65,7 +66,7 @@ TEST_F(ModelServiceTest, WatchTellsOfANewVersionUntilItServes) {
   EXPECT_EQ(status.versions(0).state(), v1::ModelVersion::STATE_SERVING);
   EXPECT_EQ(status.versions(1).state(), v1::ModelVersion::STATE_RETIRED);
   v1::SearchResponse response;
-  ASSERT_TRUE(Search(SketchOf(1), &response).ok());
+  ASSERT_THAT(Search(SketchOf(1), &response), IsOk());
   EXPECT_EQ(response.model_version(), 2);
 }
 
@@ -109,7 +110,7 @@ TEST_F(ModelServiceTest, VersionThatFailsIsToldAndTheOldOneAnswers) {
   EXPECT_THAT(status.versions(0).failure(), HasSubstr("the probe differs"));
   EXPECT_EQ(status.serving_version(), 1);
   v1::SearchResponse response;
-  ASSERT_TRUE(Search(SketchOf(1), &response).ok());
+  ASSERT_THAT(Search(SketchOf(1), &response), IsOk());
   EXPECT_EQ(response.model_version(), 1);
 }
 
@@ -160,11 +161,11 @@ TEST_F(ModelServiceTest, PinRollsBackAndAnswersFromThePinnedVersion) {
   PublishTinyCheckpoint(store_);
   watch.UntilServing(2);
   v1::SetServingVersionResponse response;
-  ASSERT_TRUE(SetServingVersion(1, &response).ok());
+  ASSERT_THAT(SetServingVersion(1, &response), IsOk());
   EXPECT_EQ(response.status().pinned_version(), 1);
   watch.UntilServing(1);
   v1::SearchResponse found;
-  ASSERT_TRUE(Search(SketchOf(3), &found).ok());
+  ASSERT_THAT(Search(SketchOf(3), &found), IsOk());
   EXPECT_EQ(found.model_version(), 1);
   EXPECT_EQ(found.matches(0).photo_id(), "p3");
 }
@@ -172,7 +173,7 @@ TEST_F(ModelServiceTest, PinRollsBackAndAnswersFromThePinnedVersion) {
 TEST_F(ModelServiceTest, PinSurvivesARestart) {
   PublishTinyCheckpoint(store_);
   Serve();
-  ASSERT_TRUE(SetServingVersion(1).ok());
+  ASSERT_THAT(SetServingVersion(1), IsOk());
   server_.reset();
   Start();
   WaitUntilReady();
@@ -184,10 +185,10 @@ TEST_F(ModelServiceTest, PinSurvivesARestart) {
 TEST_F(ModelServiceTest, WithoutAVersionTheNewestIsFollowed) {
   PublishTinyCheckpoint(store_);
   Serve();
-  ASSERT_TRUE(SetServingVersion(1).ok());
+  ASSERT_THAT(SetServingVersion(1), IsOk());
   Watch watch(*model_);
   watch.UntilServing(1);
-  ASSERT_TRUE(SetServingVersion(std::nullopt).ok());
+  ASSERT_THAT(SetServingVersion(std::nullopt), IsOk());
   EXPECT_FALSE(watch.UntilServing(2).has_pinned_version());
 }
 
@@ -199,4 +200,4 @@ TEST_F(ModelServiceTest, UnknownVersionIsNotFound) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -15,14 +15,15 @@
 #include "daemon/log.h"
 #include "server/rpc/metrics.h"
 #include "tests/server/rpc/server_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::Each;
-using ::testing::HasSubstr;
-using ::testing::SizeIs;
+using testing::AllOf;
+using testing::Each;
+using testing::HasSubstr;
+using testing::SizeIs;
 
 // Prometheus's text format, as far as it matters here.
 struct Scrape {
@@ -110,7 +111,7 @@ class ObservabilityTest : public ServerTest {
  protected:
   ~ObservabilityTest() override {
     server_.reset();
-    EXPECT_TRUE(ConfigureLog(LogOptions()).ok());
+    EXPECT_THAT(ConfigureLog(LogOptions()), IsOk());
   }
   // The id that the trailing metadata of a finished call carries.
   static std::string IdOf(const grpc::ClientContext& context) {
@@ -147,7 +148,7 @@ class ObservabilityTest : public ServerTest {
 TEST_F(ObservabilityTest, ServerThatHasWorkedShowsEveryMetricOfTheDesign) {
   Serve();
   MustAdd(1);
-  ASSERT_TRUE(Search(SketchOf(1)).ok());
+  ASSERT_THAT(Search(SketchOf(1)), IsOk());
   const Scrape scrape = ScrapeServer();
   for (const char* name :
        {"s2p_requests_total", "s2p_request_seconds", "s2p_stage_seconds", "s2p_batch_size",
@@ -190,7 +191,7 @@ TEST_F(ObservabilityTest, CallsAreCountedByTheirCodes) {
   grpc::ClientContext patient;
   patient.set_deadline(std::chrono::system_clock::now() + std::chrono::hours(1));
   v1::SearchResponse response;
-  ASSERT_TRUE(search_->Search(&patient, SketchOf(1), &response).ok());
+  ASSERT_THAT(search_->Search(&patient, SketchOf(1), &response), IsOk());
   EXPECT_EQ(Search(v1::SearchRequest()).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(Search(v1::SearchRequest()).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(Search(SketchOf(1)).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
@@ -305,7 +306,7 @@ TEST_F(ObservabilityTest, CallerWithoutAKeyGetsItsRequestIdToo) {
 
 TEST_F(ObservabilityTest, SlowSearchIsInTheLogWithItsIdAndStages) {
   std::ostringstream log;
-  ASSERT_TRUE(ConfigureLog(LogOptions(), &log).ok());
+  ASSERT_THAT(ConfigureLog(LogOptions(), &log), IsOk());
   options_.slow_query = absl::Nanoseconds(1);
   Serve();
   grpc::ClientContext context;
@@ -313,7 +314,7 @@ TEST_F(ObservabilityTest, SlowSearchIsInTheLogWithItsIdAndStages) {
   v1::SearchRequest request = SketchOf(1);
   request.set_top_k(7);
   v1::SearchResponse response;
-  ASSERT_TRUE(search_->Search(&context, request, &response).ok());
+  ASSERT_THAT(search_->Search(&context, request, &response), IsOk());
   server_.reset();
   EXPECT_THAT(log.str(), AllOf(HasSubstr("slow call"), HasSubstr("slow-one"), HasSubstr("top_k=7"),
                                HasSubstr("images=1"), HasSubstr("version=1"),
@@ -322,7 +323,7 @@ TEST_F(ObservabilityTest, SlowSearchIsInTheLogWithItsIdAndStages) {
 
 TEST_F(ObservabilityTest, FailureOfOursIsInTheLogWithItsId) {
   std::ostringstream log;
-  ASSERT_TRUE(ConfigureLog(LogOptions(), &log).ok());
+  ASSERT_THAT(ConfigureLog(LogOptions(), &log), IsOk());
   on_encode_ = [](absl::Span<const EncoderInput>) { return absl::InternalError("burnt out"); };
   Serve();
   grpc::ClientContext context;
@@ -336,4 +337,4 @@ TEST_F(ObservabilityTest, FailureOfOursIsInTheLogWithItsId) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -6,13 +6,14 @@
 
 #include "absl/synchronization/notification.h"
 #include "tests/server/rpc/server_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::Contains;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
 using SearchServiceTest = ServerTest;
 
 std::vector<std::string> Ids(const v1::SearchResponse& response) {
@@ -25,7 +26,7 @@ TEST_F(SearchServiceTest, MatchesAreRankedWithScoreAndVersion) {
   Serve();
   MustAdd(20);
   v1::SearchResponse response;
-  ASSERT_TRUE(Search(SketchOf(7), &response).ok());
+  ASSERT_THAT(Search(SketchOf(7), &response), IsOk());
   ASSERT_EQ(response.matches_size(), 10);
   EXPECT_EQ(response.matches(0).photo_id(), "p7");
   for (int i = 0; i < 10; ++i) {
@@ -78,14 +79,14 @@ TEST_F(SearchServiceTest, StrokesAndPhotoIdsAreExamplesToo) {
   v1::SearchRequest request;
   request.add_examples()->set_photo_id("p3");
   v1::SearchResponse response;
-  ASSERT_TRUE(Search(request, &response).ok());
+  ASSERT_THAT(Search(request, &response), IsOk());
   EXPECT_EQ(response.matches(0).photo_id(), "p3");
   EXPECT_NEAR(response.matches(0).score(), 1, 1e-6);
   v1::Strokes* strokes = request.mutable_examples(0)->mutable_strokes();
   strokes->set_width(50);
   strokes->set_height(40);
   strokes->add_strokes()->add_points()->set_x(10);
-  EXPECT_TRUE(Search(request, &response).ok());
+  EXPECT_THAT(Search(request, &response), IsOk());
 }
 
 TEST_F(SearchServiceTest, FilterAndExclusionLeaveOut) {
@@ -96,12 +97,12 @@ TEST_F(SearchServiceTest, FilterAndExclusionLeaveOut) {
   v1::SearchRequest request = SketchOf(2);
   v1::SearchResponse response;
   (*request.mutable_filter()->mutable_metadata())["colour"] = "red";
-  ASSERT_TRUE(Search(request, &response).ok());
+  ASSERT_THAT(Search(request, &response), IsOk());
   EXPECT_THAT(Ids(response), ElementsAre("red"));
   EXPECT_EQ(response.matches(0).metadata().at("colour"), "red");
   request.clear_filter();
   request.mutable_filter()->add_exclude_photo_ids("blue");
-  ASSERT_TRUE(Search(request, &response).ok());
+  ASSERT_THAT(Search(request, &response), IsOk());
   EXPECT_THAT(Ids(response), ElementsAre("red"));
 }
 
@@ -111,7 +112,7 @@ TEST_F(SearchServiceTest, MinScoreLeavesOutWhatIsWorse) {
   v1::SearchRequest request = SketchOf(4);
   request.set_min_score(0.95F);
   v1::SearchResponse response;
-  ASSERT_TRUE(Search(request, &response).ok());
+  ASSERT_THAT(Search(request, &response), IsOk());
   ASSERT_GE(response.matches_size(), 1);
   for (const v1::Match& match : response.matches()) EXPECT_GE(match.score(), 0.95F);
 }
@@ -121,10 +122,10 @@ TEST_F(SearchServiceTest, AttributesComeWhenAskedFor) {
   MustAdd(2);
   v1::SearchRequest request = SketchOf(1);
   v1::SearchResponse response;
-  ASSERT_TRUE(Search(request, &response).ok());
+  ASSERT_THAT(Search(request, &response), IsOk());
   EXPECT_EQ(response.query_attributes_size(), 0);
   request.set_with_attributes(true);
-  ASSERT_TRUE(Search(request, &response).ok());
+  ASSERT_THAT(Search(request, &response), IsOk());
   ASSERT_EQ(response.query_attributes_size(), 3);
   EXPECT_EQ(response.query_attributes(0).name(), "red");
   EXPECT_EQ(response.matches(0).attributes_size(), 3);
@@ -182,7 +183,7 @@ TEST_F(SearchServiceTest, FullQueueSaysWhenToComeBack) {
   options_.batcher.max_batch = 1;
   Serve();
   hold = true;
-  std::thread first([this] { EXPECT_TRUE(Search(SketchOf(1)).ok()); });
+  std::thread first([this] { EXPECT_THAT(Search(SketchOf(1)), IsOk()); });
   encoding.WaitForNotification();
   // One more waits; of those after it, each is refused at once.
   std::thread second([this] { Search(SketchOf(2)); });
@@ -222,7 +223,7 @@ TEST_F(SearchServiceTest, LateSearchIsNotComputed) {
   };
   Serve();
   hold = true;
-  std::thread first([this] { EXPECT_TRUE(Search(SketchOf(1)).ok()); });
+  std::thread first([this] { EXPECT_THAT(Search(SketchOf(1)), IsOk()); });
   encoding.WaitForNotification();
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(20));
@@ -255,8 +256,8 @@ TEST_F(SearchServiceTest, KeyIsAskedForOnEveryService) {
   grpc::ClientContext with;
   with.AddMetadata("authorization", "Bearer correct-horse-battery-staple");
   v1::SearchResponse response;
-  EXPECT_TRUE(search_->Search(&with, SketchOf(1), &response).ok());
+  EXPECT_THAT(search_->Search(&with, SketchOf(1), &response), IsOk());
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -18,10 +18,11 @@
 #include "server/rpc/server.h"
 #include "tests/server/gallery_fixture.h"
 #include "tests/server/versions/tiny_checkpoint.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
-class ServerTest : public ::testing::Test {
+class ServerTest : public testing::Test {
  protected:
   ServerTest() : store_(dir_.File("checkpoints")) {
     options_.checkpoint_root = store_.root();
@@ -46,7 +47,7 @@ class ServerTest : public ::testing::Test {
   // Starts a server, without waiting for a model.
   void Start() {
     auto server = SearchServer::Start(options_);
-    ASSERT_TRUE(server.ok()) << server.status();
+    ASSERT_THAT(server, IsOk());
     server_ = *std::move(server);
     auto channel = grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials());
     search_ = v1::SearchService::NewStub(channel);
@@ -80,7 +81,7 @@ class ServerTest : public ::testing::Test {
     std::vector<v1::AddPhotoResponse> responses;
     v1::AddPhotoResponse response;
     while (stream->Read(&response)) responses.push_back(response);
-    EXPECT_TRUE(stream->Finish().ok());
+    EXPECT_THAT(stream->Finish(), IsOk());
     EXPECT_EQ(responses.size(), requests.size());
     for (size_t i = 0; i < responses.size() && i < requests.size(); ++i) {
       EXPECT_EQ(responses[i].photo_id(), requests[i].photo_id());
@@ -109,7 +110,7 @@ class ServerTest : public ::testing::Test {
                      const std::string& words) {
     const grpc::Status status = Search(request);
     EXPECT_EQ(status.error_code(), code) << status.error_message();
-    EXPECT_THAT(status.error_message(), ::testing::HasSubstr(words));
+    EXPECT_THAT(status.error_message(), testing::HasSubstr(words));
   }
 
   TempDir dir_;
@@ -123,6 +124,6 @@ class ServerTest : public ::testing::Test {
   std::unique_ptr<v1::ModelService::Stub> model_;
 };
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_SERVER_RPC_SERVER_FIXTURE_H_

@@ -9,26 +9,27 @@
 #include "server/rpc/grpc_status.h"
 #include "tests/server/rpc/server_fixture.h"
 #include "tests/testing/raw_call.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::HasSubstr;
+using testing::AllOf;
+using testing::HasSubstr;
 
 TEST_F(ServerTest, ServesAModelThatIsPublishedLater) {
   Start();
   EXPECT_FALSE(server_->ready());
   PublishTinyCheckpoint(store_);
   WaitUntilReady();
-  EXPECT_TRUE(Search(SketchOf(1)).ok());
+  EXPECT_THAT(Search(SketchOf(1)), IsOk());
 }
 
 TEST_F(ServerTest, SecondServerOnTheFolderIsRefused) {
   Serve();
   const auto second = SearchServer::Start(options_);
-  EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr(options_.data_dir));
+  EXPECT_THAT(second,
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(options_.data_dir)));
 }
 
 TEST_F(ServerTest, TakenPortIsNamed) {
@@ -36,13 +37,12 @@ TEST_F(ServerTest, TakenPortIsNamed) {
   options_.data_dir = dir_.File("other");
   options_.listen = server_->address();
   const auto grpc_port = SearchServer::Start(options_);
-  EXPECT_EQ(grpc_port.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(grpc_port.status().message()), HasSubstr(server_->address()));
+  EXPECT_THAT(grpc_port, StatusIs(absl::StatusCode::kUnavailable, HasSubstr(server_->address())));
   options_.listen = "127.0.0.1:0";
   options_.http = server_->http_address();
   const auto http_port = SearchServer::Start(options_);
-  EXPECT_EQ(http_port.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(http_port.status().message()), HasSubstr(server_->http_address()));
+  EXPECT_THAT(http_port,
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr(server_->http_address())));
 }
 
 TEST_F(ServerTest, GalleryIsThereAfterARestart) {
@@ -52,7 +52,7 @@ TEST_F(ServerTest, GalleryIsThereAfterARestart) {
   Start();
   WaitUntilReady();
   v1::SearchResponse response;
-  ASSERT_TRUE(Search(SketchOf(3), &response).ok());
+  ASSERT_THAT(Search(SketchOf(3), &response), IsOk());
   EXPECT_EQ(response.matches(0).photo_id(), "p3");
 }
 
@@ -66,7 +66,7 @@ TEST_F(ServerTest, NewerModelServesTheSameGalleryAfterARestart) {
   v1::SearchResponse response;
   // Until the gallery is embedded with it, the older one serves.
   do {
-    ASSERT_TRUE(Search(SketchOf(3), &response).ok());
+    ASSERT_THAT(Search(SketchOf(3), &response), IsOk());
     EXPECT_EQ(response.matches(0).photo_id(), "p3");
   } while (response.model_version() != 2);
 }
@@ -86,14 +86,14 @@ TEST_F(ServerTest, DrainLetsASearchEnd) {
   go_on.Notify();
   drainer.join();
   searcher.join();
-  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_THAT(status, IsOk()) << status.error_message();
 }
 
 TEST_F(ServerTest, StatusShowsWhatServes) {
   Serve();
   grpc::ClientContext context;
   v1::GetModelStatusResponse status;
-  ASSERT_TRUE(model_->GetModelStatus(&context, {}, &status).ok());
+  ASSERT_THAT(model_->GetModelStatus(&context, {}, &status), IsOk());
   EXPECT_EQ(status.serving_version(), 1);
   EXPECT_EQ(status.device(), "cpu");
   ASSERT_EQ(status.versions_size(), 1);
@@ -125,10 +125,10 @@ TEST_F(ServerTest, PhotosThatAreMissingAtTheStartAreInTheLog) {
   server_.reset();
   std::filesystem::remove_all(options_.data_dir + "/photos");
   std::ostringstream log;
-  ASSERT_TRUE(ConfigureLog(LogOptions(), &log).ok());
+  ASSERT_THAT(ConfigureLog(LogOptions(), &log), IsOk());
   Start();
   server_.reset();
-  ASSERT_TRUE(ConfigureLog(LogOptions()).ok());
+  ASSERT_THAT(ConfigureLog(LogOptions()), IsOk());
   EXPECT_THAT(log.str(), AllOf(HasSubstr("photos of the gallery are missing"),
                                HasSubstr("photos=2"), HasSubstr(options_.data_dir)));
 }
@@ -139,22 +139,21 @@ TEST_F(ServerTest, GalleryWithoutItsCatalogueIsRefused) {
   server_.reset();
   std::filesystem::remove(options_.data_dir + "/gallery.db");
   const absl::Status status = SearchServer::Start(options_).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("gallery.db: is missing"));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("gallery.db: is missing")));
 }
 
 TEST_F(ServerTest, BadKeyFileIsNamed) {
   options_.credentials.api_key_file = dir_.File("none");
   const auto server = SearchServer::Start(options_);
-  EXPECT_EQ(server.status().code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(std::string(server.status().message()), HasSubstr(dir_.File("none")));
+  EXPECT_THAT(server, StatusIs(absl::StatusCode::kNotFound, HasSubstr(dir_.File("none"))));
 }
 
 TEST_F(ServerTest, ListeningForEverybodyNeedsADecision) {
   options_.listen = "0.0.0.0:0";
-  EXPECT_EQ(SearchServer::Start(options_).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(SearchServer::Start(options_), StatusIs(absl::StatusCode::kInvalidArgument));
   options_.credentials.insecure = true;
-  EXPECT_TRUE(SearchServer::Start(options_).ok());
+  EXPECT_THAT(SearchServer::Start(options_), IsOk());
 }
 
 TEST(GrpcStatusTest, CodesAreTheSameOnBothSides) {
@@ -167,4 +166,4 @@ TEST(GrpcStatusTest, CodesAreTheSameOnBothSides) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -11,8 +11,9 @@
 #include "server/rpc/photo_adder.h"
 #include "server/search/batcher.h"
 #include "tests/server/versions/swap_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 constexpr int64_t kVersions = 20;
@@ -130,10 +131,10 @@ class SwapUnderLoadTest : public SwapTest {
         done.Notify();
       };
       const absl::Status submitted = batcher_->Submit(std::move(request));
-      EXPECT_TRUE(submitted.ok()) << submitted;
+      EXPECT_THAT(submitted, IsOk());
       if (!submitted.ok()) return;
       done.WaitForNotification();
-      EXPECT_TRUE(result.ok()) << result.status();
+      EXPECT_THAT(result, IsOk());
       if (!result.ok()) return;
       CheckAnswer(*result, wanted, gone);
     }
@@ -150,7 +151,7 @@ class SwapUnderLoadTest : public SwapTest {
     GallerySearchOptions search;
     search.top_k = 5;
     const auto found = snapshot.gallery->Search(result.encoding.embeddings, {&search, 1});
-    ASSERT_TRUE(found.ok()) << found.status();
+    ASSERT_THAT(found, IsOk());
     const std::vector<GalleryMatch>& matches = found->front();
     // One that stays, and was acknowledged before the search, is found.
     ASSERT_FALSE(matches.empty());
@@ -237,4 +238,4 @@ TEST_F(SwapUnderLoadTest, TwentyVersionsWithoutOneWrongAnswer) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

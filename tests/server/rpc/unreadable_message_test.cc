@@ -8,16 +8,17 @@
 
 #include "tests/server/rpc/server_fixture.h"
 #include "tests/testing/raw_call.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::AllOf;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::SizeIs;
-using ::testing::StartsWith;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
+using testing::StartsWith;
 
 // The end of a group that never began.
 constexpr char kNoMessage[] = "\xFF\xFF\xFF";
@@ -62,7 +63,7 @@ class UnreadableRequestTest : public ServerTest {
   std::vector<std::string> Ids() {
     grpc::ClientContext context;
     v1::ListPhotosResponse response;
-    EXPECT_TRUE(gallery_->ListPhotos(&context, {}, &response).ok());
+    EXPECT_THAT(gallery_->ListPhotos(&context, {}, &response), IsOk());
     std::vector<std::string> ids;
     for (const v1::Photo& photo : response.photos()) ids.push_back(photo.photo_id());
     return ids;
@@ -103,13 +104,13 @@ TEST_F(UnreadableRequestTest, ManyPhotosBeforeItAreAllAnswered) {
 
 TEST_F(UnreadableRequestTest, StreamWithoutAMessageIsOk) {
   Serve();
-  EXPECT_TRUE(RawCall(channel_, kAddPhotos, {}).status.ok());
+  EXPECT_THAT(RawCall(channel_, kAddPhotos, {}).status, IsOk());
 }
 
 TEST_F(UnreadableRequestTest, EmptyMessageIsAPhotoWithoutAnId) {
   Serve();
   const RawReplies replies = RawCall(channel_, kAddPhotos, {""});
-  EXPECT_TRUE(replies.status.ok());
+  EXPECT_THAT(replies.status, IsOk());
   ASSERT_THAT(replies.messages, SizeIs(1));
   EXPECT_THAT(replies.messages[0], HasSubstr("photo_id"));
 }
@@ -179,7 +180,7 @@ TEST_F(UnreadableRequestTest, ImageThatTheLimitsAllowIsNotTooLargeForAMessage) {
   v1::AddPhotoRequest large = Photo("a", 1);
   large.mutable_image()->append(size_t{1} << 20, '\0');
   const RawReplies replies = RawCall(channel_, kAddPhotos, {large.SerializeAsString()});
-  EXPECT_TRUE(replies.status.ok()) << replies.status.error_message();
+  EXPECT_THAT(replies.status, IsOk()) << replies.status.error_message();
   EXPECT_THAT(replies.messages, SizeIs(1));
 }
 
@@ -195,4 +196,4 @@ TEST_F(UnreadableRequestTest, ImageAboveTheLimitIsToldTheLimitAndTheOthersAreAdd
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

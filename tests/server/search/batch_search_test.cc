@@ -3,11 +3,12 @@
 #include "server/gallery/indexed_gallery_view.h"
 #include "tests/server/search/batcher_fixture.h"
 #include "tests/server/view_builder.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
+using testing::ElementsAre;
 
 // A gallery of one photo a seed, that counts how often it is searched.
 class CountingView final : public GalleryView {
@@ -75,9 +76,9 @@ class BatchSearchTest : public BatcherTest {
 
 TEST_F(BatchSearchTest, QueriesOfABatchAreSearchedTogetherAndAnsweredEach) {
   Answer three, seven, no_search;
-  ASSERT_TRUE(batcher_->Submit(Search(three, 3)).ok());
-  ASSERT_TRUE(Submit(no_search).ok());
-  ASSERT_TRUE(batcher_->Submit(Search(seven, 7)).ok());
+  ASSERT_THAT(batcher_->Submit(Search(three, 3)), IsOk());
+  ASSERT_THAT(Submit(no_search), IsOk());
+  ASSERT_THAT(batcher_->Submit(Search(seven, 7)), IsOk());
   batcher_->Stop();
   EXPECT_THAT(view_->batches, ElementsAre(2));
   ASSERT_TRUE(three.result.ok() && seven.result.ok() && no_search.result.ok());
@@ -90,11 +91,11 @@ TEST_F(BatchSearchTest, SearchThatTheGalleryRefusesFailsAlone) {
   Answer good, refused;
   BatchRequest request = Search(refused, 3);
   request.search.filter.attributes = {{"heel", 0, 1}};
-  ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
-  ASSERT_TRUE(batcher_->Submit(Search(good, 5)).ok());
+  ASSERT_THAT(batcher_->Submit(std::move(request)), IsOk());
+  ASSERT_THAT(batcher_->Submit(Search(good, 5)), IsOk());
   batcher_->Stop();
-  EXPECT_EQ(refused.result.status().code(), absl::StatusCode::kFailedPrecondition);
-  ASSERT_TRUE(good.result.ok()) << good.result.status();
+  EXPECT_THAT(refused.result, StatusIs(absl::StatusCode::kFailedPrecondition));
+  ASSERT_THAT(good.result, IsOk());
   EXPECT_EQ(good.result->matches.at(0).item->photo_id, "photo5");
 }
 
@@ -104,13 +105,13 @@ TEST_F(BatchSearchTest, QueryThatCannotBeMadeFailsAlone) {
   request.query = [](const EmbeddingMatrix&, const GalleryView&) {
     return absl::StatusOr<EmbeddingMatrix>(absl::NotFoundError("no such photo"));
   };
-  ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
-  ASSERT_TRUE(batcher_->Submit(Search(good, 5)).ok());
+  ASSERT_THAT(batcher_->Submit(std::move(request)), IsOk());
+  ASSERT_THAT(batcher_->Submit(Search(good, 5)), IsOk());
   batcher_->Stop();
   EXPECT_EQ(refused.result.status(), absl::NotFoundError("no such photo"));
-  ASSERT_TRUE(good.result.ok()) << good.result.status();
+  ASSERT_THAT(good.result, IsOk());
   EXPECT_EQ(good.result->matches.at(0).item->photo_id, "photo5");
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

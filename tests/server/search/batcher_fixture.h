@@ -13,7 +13,7 @@
 #include "tests/server/gallery_fixture.h"
 #include "tests/testing/fake_encoder.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 using Priority = BatchRequest::Priority;
 
@@ -24,7 +24,7 @@ struct Answer {
 };
 
 // A batcher whose encoder can be stopped in the middle of a batch.
-class BatcherTest : public ::testing::Test {
+class BatcherTest : public testing::Test {
  protected:
   void Serve(int64_t version) {
     FakeEncoderOptions options;
@@ -91,6 +91,6 @@ class BatcherTest : public ::testing::Test {
   std::unique_ptr<Batcher> batcher_;
 };
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_SERVER_SEARCH_BATCHER_FIXTURE_H_

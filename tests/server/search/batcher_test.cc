@@ -10,18 +10,19 @@
 #include "absl/synchronization/notification.h"
 #include "daemon/retry_after.h"
 #include "tests/server/search/batcher_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
+using testing::ElementsAre;
 
 TEST_F(BatcherTest, RequestsShareABatchAndGetTheirOwnRows) {
   Serve(1);
   Start(Patient(3));
   Answer one, two;
-  ASSERT_TRUE(Submit(one, 1).ok());
-  ASSERT_TRUE(Submit(two, 2).ok());
+  ASSERT_THAT(Submit(one, 1), IsOk());
+  ASSERT_THAT(Submit(two, 2), IsOk());
   one.done.WaitForNotification();
   two.done.WaitForNotification();
   EXPECT_THAT(sizes(), ElementsAre(3));
@@ -30,7 +31,7 @@ TEST_F(BatcherTest, RequestsShareABatchAndGetTheirOwnRows) {
   EXPECT_EQ(two.result->encoding.embeddings.rows(), 2);
   const Encoding alone = EncodeImage(FakeEncoder(1), PhotoImage(801));
   EXPECT_THAT(two.result->encoding.embeddings.row(1),
-              ::testing::ElementsAreArray(alone.embeddings.row(0)));
+              testing::ElementsAreArray(alone.embeddings.row(0)));
 }
 
 TEST_F(BatcherTest, WithoutDelayNothingWaits) {
@@ -39,9 +40,9 @@ TEST_F(BatcherTest, WithoutDelayNothingWaits) {
   options.max_delay = absl::ZeroDuration();
   Start(options);
   Answer answer;
-  ASSERT_TRUE(Submit(answer).ok());
+  ASSERT_THAT(Submit(answer), IsOk());
   answer.done.WaitForNotification();
-  EXPECT_TRUE(answer.result.ok());
+  EXPECT_THAT(answer.result, IsOk());
 }
 
 TEST_F(BatcherTest, FullQueueRefusesAndNeverAnswers) {
@@ -50,14 +51,14 @@ TEST_F(BatcherTest, FullQueueRefusesAndNeverAnswers) {
   options.max_queue = 2;
   Start(options);
   Answer one, two, refused;
-  ASSERT_TRUE(Submit(one).ok());
-  ASSERT_TRUE(Submit(two).ok());
+  ASSERT_THAT(Submit(one), IsOk());
+  ASSERT_THAT(Submit(two), IsOk());
   const absl::Status status = Submit(refused);
-  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(status.message(), ::testing::HasSubstr("2 images wait"));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kResourceExhausted, testing::HasSubstr("2 images wait")));
   EXPECT_TRUE(RetryAfter(status).has_value());
   batcher_->Stop();
-  EXPECT_TRUE(one.result.ok());
+  EXPECT_THAT(one.result, IsOk());
   EXPECT_FALSE(refused.done.HasBeenNotified());
 }
 
@@ -69,10 +70,10 @@ TEST_F(BatcherTest, LiveRequestsGoFirst) {
   options.max_delay = absl::ZeroDuration();
   Start(options);
   Answer first, background, live;
-  ASSERT_TRUE(Submit(first).ok());
+  ASSERT_THAT(Submit(first), IsOk());
   holding_.WaitForNotification();
-  ASSERT_TRUE(Submit(background, 1, Priority::kBackground).ok());
-  ASSERT_TRUE(Submit(live).ok());
+  ASSERT_THAT(Submit(background, 1, Priority::kBackground), IsOk());
+  ASSERT_THAT(Submit(live), IsOk());
   bool live_was_first = false;
   go_on_.Notify();
   live.done.WaitForNotification();
@@ -90,7 +91,7 @@ TEST_F(BatcherTest, AddThatHasWaitedForLongGoesBeforeSearches) {
   options.max_background_wait = absl::ZeroDuration();
   Start(options);
   Answer first, background, live, later;
-  ASSERT_TRUE(Submit(first).ok());
+  ASSERT_THAT(Submit(first), IsOk());
   holding_.WaitForNotification();
   std::vector<std::string> order;
   const auto submit = [&](const char* name, Answer& answer, Priority priority) {
@@ -102,7 +103,7 @@ TEST_F(BatcherTest, AddThatHasWaitedForLongGoesBeforeSearches) {
       answer.result = std::move(result);
       answer.done.Notify();
     };
-    ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
+    ASSERT_THAT(batcher_->Submit(std::move(request)), IsOk());
   };
   submit("live", live, Priority::kLive);
   submit("later", later, Priority::kLive);
@@ -118,9 +119,9 @@ TEST_F(BatcherTest, LateRequestCostsNoCompute) {
   Answer answer;
   BatchRequest request = Request(answer, 1);
   request.deadline = absl::InfinitePast();
-  ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
+  ASSERT_THAT(batcher_->Submit(std::move(request)), IsOk());
   batcher_->Stop();
-  EXPECT_EQ(answer.result.status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(answer.result, StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_THAT(sizes(), ElementsAre());
 }
 
@@ -130,11 +131,11 @@ TEST_F(BatcherTest, CancelledRequestCostsNoComputeAndOthersGoOn) {
   Answer cancelled, other;
   BatchRequest request = Request(cancelled, 1);
   request.cancelled = [] { return true; };
-  ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
-  ASSERT_TRUE(Submit(other).ok());
+  ASSERT_THAT(batcher_->Submit(std::move(request)), IsOk());
+  ASSERT_THAT(Submit(other), IsOk());
   batcher_->Stop();
-  EXPECT_EQ(cancelled.result.status().code(), absl::StatusCode::kCancelled);
-  EXPECT_TRUE(other.result.ok());
+  EXPECT_THAT(cancelled.result, StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(other.result, IsOk());
   EXPECT_THAT(sizes(), ElementsAre(1));
 }
 
@@ -142,11 +143,11 @@ TEST_F(BatcherTest, OneBadImageFailsItsOwnRequestAlone) {
   Serve(1);
   Start(Patient());
   Answer bad, good;
-  ASSERT_TRUE(batcher_->Submit(Request(bad, 1, kBadWidth)).ok());
-  ASSERT_TRUE(Submit(good).ok());
+  ASSERT_THAT(batcher_->Submit(Request(bad, 1, kBadWidth)), IsOk());
+  ASSERT_THAT(Submit(good), IsOk());
   batcher_->Stop();
-  EXPECT_EQ(bad.result.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_TRUE(good.result.ok());
+  EXPECT_THAT(bad.result, StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(good.result, IsOk());
 }
 
 TEST_F(BatcherTest, ABatchKeepsTheSnapshotItBeganWith) {
@@ -156,10 +157,10 @@ TEST_F(BatcherTest, ABatchKeepsTheSnapshotItBeganWith) {
   options.max_delay = absl::ZeroDuration();
   Start(options);
   Answer before, after;
-  ASSERT_TRUE(Submit(before).ok());
+  ASSERT_THAT(Submit(before), IsOk());
   holding_.WaitForNotification();
   Serve(2);
-  ASSERT_TRUE(Submit(after).ok());
+  ASSERT_THAT(Submit(after), IsOk());
   go_on_.Notify();
   after.done.WaitForNotification();
   before.done.WaitForNotification();
@@ -170,18 +171,18 @@ TEST_F(BatcherTest, ABatchKeepsTheSnapshotItBeganWith) {
 TEST_F(BatcherTest, WithoutAModelRequestsAreUnavailable) {
   Start(Patient());
   Answer answer;
-  ASSERT_TRUE(Submit(answer).ok());
+  ASSERT_THAT(Submit(answer), IsOk());
   batcher_->Stop();
-  EXPECT_EQ(answer.result.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(answer.result, StatusIs(absl::StatusCode::kUnavailable));
 }
 
 TEST_F(BatcherTest, RequestWithoutImagesGetsTheSnapshot) {
   Serve(5);
   Start(Patient());
   Answer answer;
-  ASSERT_TRUE(Submit(answer, 0).ok());
+  ASSERT_THAT(Submit(answer, 0), IsOk());
   batcher_->Stop();
-  ASSERT_TRUE(answer.result.ok());
+  ASSERT_THAT(answer.result, IsOk());
   EXPECT_EQ(answer.result->snapshot->version, 5);
   EXPECT_EQ(answer.result->encoding.embeddings.rows(), 0);
 }
@@ -190,7 +191,7 @@ TEST_F(BatcherTest, RequestLargerThanABatchIsABatchByItself) {
   Serve(1);
   Start(Patient(2));
   Answer large;
-  ASSERT_TRUE(Submit(large, 5).ok());
+  ASSERT_THAT(Submit(large, 5), IsOk());
   large.done.WaitForNotification();
   EXPECT_THAT(sizes(), ElementsAre(5));
 }
@@ -200,7 +201,7 @@ TEST_F(BatcherTest, StoppedBatcherRefuses) {
   Start(Patient());
   batcher_->Stop();
   Answer answer;
-  EXPECT_EQ(Submit(answer).code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(Submit(answer), StatusIs(absl::StatusCode::kUnavailable));
 }
 
 TEST_F(BatcherTest, ManyThreadsEachGetTheirOwnAnswer) {
@@ -218,7 +219,7 @@ TEST_F(BatcherTest, ManyThreadsEachGetTheirOwnAnswer) {
         BatchRequest request = Request(answer, 0);
         request.images.push_back(PhotoImage(1000 * t + i));
         request.modalities.push_back(v1::MODALITY_SKETCH);
-        ASSERT_TRUE(batcher_->Submit(std::move(request)).ok());
+        ASSERT_THAT(batcher_->Submit(std::move(request)), IsOk());
         answer.done.WaitForNotification();
         const Encoding alone =
             EncodeImage(FakeEncoder(1), PhotoImage(1000 * t + i), v1::MODALITY_SKETCH);
@@ -239,10 +240,9 @@ TEST(BatcherOptionsTest, BadOptionIsNamed) {
     options.max_batch = batch;
     options.max_queue = queue;
     const auto batcher = Batcher::Create(options, &slot);
-    EXPECT_EQ(batcher.status().code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(std::string(batcher.status().message()), ::testing::HasSubstr(name));
+    EXPECT_THAT(batcher, StatusIs(absl::StatusCode::kInvalidArgument, testing::HasSubstr(name)));
   }
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -6,7 +6,7 @@
 
 #include "absl/synchronization/notification.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 TEST(PixelBudgetTest, TakerWaitsUntilEnoughIsGivenBack) {
@@ -31,4 +31,4 @@ TEST(PixelBudgetTest, MoreThanAllIsAll) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

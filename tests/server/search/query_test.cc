@@ -7,20 +7,20 @@
 #include <limits>
 
 #include "tests/server/gallery_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
-class QueryTest : public ::testing::Test {
+class QueryTest : public testing::Test {
  protected:
   QueryTest() { request_.add_examples()->set_image(PhotoBytes(1)); }
 
   void ExpectRefused(const std::string& field) {
     const auto query = ParseQuery(request_, limits_);
-    EXPECT_EQ(query.status().code(), absl::StatusCode::kInvalidArgument) << field;
-    EXPECT_THAT(std::string(query.status().message()), HasSubstr(field));
+    EXPECT_THAT(query, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(field))) << field;
   }
   v1::Strokes* AddStrokes() {
     v1::Strokes* strokes = request_.mutable_examples(0)->mutable_strokes();
@@ -36,7 +36,7 @@ class QueryTest : public ::testing::Test {
 
 TEST_F(QueryTest, DefaultsAreTheApis) {
   const auto query = ParseQuery(request_, limits_);
-  ASSERT_TRUE(query.ok()) << query.status();
+  ASSERT_THAT(query, IsOk());
   EXPECT_EQ(query->search.top_k, 10);
   EXPECT_LE(query->search.min_score, -1);
   EXPECT_EQ(query->examples[0].modality, v1::MODALITY_SKETCH);
@@ -97,11 +97,10 @@ TEST_F(QueryTest, TooManyStrokesAreRefused) {
 TEST_F(QueryTest, BadStrokeIsNamedWhenItIsDrawn) {
   AddStrokes()->mutable_strokes(0)->mutable_points(0)->set_y(std::nanf(""));
   const auto query = ParseQuery(request_, limits_);
-  ASSERT_TRUE(query.ok());
+  ASSERT_THAT(query, IsOk());
   const auto images = DecodeExamples(*query, limits_);
-  EXPECT_EQ(images.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(images.status().message()),
-              HasSubstr("examples[0].strokes: strokes[0].points[0].y"));
+  EXPECT_THAT(images, StatusIs(absl::StatusCode::kInvalidArgument,
+                               HasSubstr("examples[0].strokes: strokes[0].points[0].y")));
 }
 
 TEST_F(QueryTest, PhotoIdWithControlCharacterIsRefused) {
@@ -130,7 +129,7 @@ class FuseTest : public GalleryTest {
  protected:
   FuseTest() {
     Reopen();
-    for (auto& outcome : gallery_->Add({Item("a", 1), Item("b", 2)})) EXPECT_TRUE(outcome.ok());
+    for (auto& outcome : gallery_->Add({Item("a", 1), Item("b", 2)})) EXPECT_THAT(outcome, IsOk());
   }
   absl::StatusOr<EmbeddingMatrix> Fuse(const std::vector<std::pair<std::string, float>>& items,
                                        v1::Modality modality = v1::MODALITY_UNSPECIFIED) {
@@ -151,7 +150,7 @@ class FuseTest : public GalleryTest {
 
 TEST_F(FuseTest, SumIsWeightedAndOfUnitLength) {
   const auto fused = Fuse({{"a", 2}, {"b", -1}});
-  ASSERT_TRUE(fused.ok()) << fused.status();
+  ASSERT_THAT(fused, IsOk());
   const auto a = EmbeddingOf("a"), b = EmbeddingOf("b");
   double norm = 0;
   for (size_t k = 0; k < a.size(); ++k) norm += std::pow(2 * a[k] - b[k], 2);
@@ -162,21 +161,18 @@ TEST_F(FuseTest, SumIsWeightedAndOfUnitLength) {
 
 TEST_F(FuseTest, ExamplesThatCancelOutAreRefused) {
   const auto fused = Fuse({{"a", 1}, {"a", -1}});
-  EXPECT_EQ(fused.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(fused.status().message()), HasSubstr("examples"));
+  EXPECT_THAT(fused, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("examples")));
 }
 
 TEST_F(FuseTest, UnknownItemIsNotFound) {
   const auto fused = Fuse({{"a", 1}, {"none", 1}});
-  EXPECT_EQ(fused.status().code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(std::string(fused.status().message()), HasSubstr("examples[1].photo_id"));
+  EXPECT_THAT(fused, StatusIs(absl::StatusCode::kNotFound, HasSubstr("examples[1].photo_id")));
 }
 
 TEST_F(FuseTest, AnotherModalityThanTheItemsIsRefused) {
-  EXPECT_TRUE(Fuse({{"a", 1}}, v1::MODALITY_PHOTO).ok());
-  EXPECT_EQ(Fuse({{"a", 1}}, v1::MODALITY_SKETCH).status().code(),
-            absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(Fuse({{"a", 1}}, v1::MODALITY_PHOTO), IsOk());
+  EXPECT_THAT(Fuse({{"a", 1}}, v1::MODALITY_SKETCH), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -6,13 +6,14 @@
 #include <thread>
 
 #include "tests/server/gallery_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
 
 class BackupTest : public GalleryTest {
  protected:
@@ -31,13 +32,13 @@ class BackupTest : public GalleryTest {
 
 TEST_F(BackupTest, RestoredGalleryAnswersTheSame) {
   for (int i = 0; i < 20; ++i) MustAdd(absl::StrCat("p", i), static_cast<uint32_t>(i));
-  ASSERT_TRUE(gallery_->Delete({"p3"}).ok());
+  ASSERT_THAT(gallery_->Delete({"p3"}), IsOk());
   const std::vector<std::string> before = Search(7, 19);
   const auto backup = BackUp(options_.data_dir, backup_);
-  ASSERT_TRUE(backup.ok()) << backup.status();
+  ASSERT_THAT(backup, IsOk());
   EXPECT_EQ(backup->items, 19);
   const auto restored = RestoreBackup(backup_, restored_);
-  ASSERT_TRUE(restored.ok()) << restored.status();
+  ASSERT_THAT(restored, IsOk());
   EXPECT_EQ(restored->bytes, backup->bytes);
   Serve(restored_);
   EXPECT_EQ(Search(7, 19), before);
@@ -59,9 +60,9 @@ TEST_F(BackupTest, WhatWasAnsweredBeforeIsInItThoughWritesGoOn) {
   const auto backup = BackUp(options_.data_dir, backup_);
   ended = true;
   writer.join();
-  ASSERT_TRUE(backup.ok()) << backup.status();
+  ASSERT_THAT(backup, IsOk());
   const auto check = CheckDataFolder(backup_);
-  ASSERT_TRUE(check.ok()) << check.status();
+  ASSERT_THAT(check, IsOk());
   EXPECT_THAT(check->problems, IsEmpty());
   EXPECT_EQ(check->items, backup->items);
   Serve(backup_);
@@ -73,7 +74,7 @@ TEST_F(BackupTest, WhatWasAnsweredBeforeIsInItThoughWritesGoOn) {
 
 TEST_F(BackupTest, PhotosThatNobodyNamesAreNotInIt) {
   MustAdd("a", 1);
-  ASSERT_TRUE(BackUp(options_.data_dir, backup_).ok());
+  ASSERT_THAT(BackUp(options_.data_dir, backup_), IsOk());
   int files = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(backup_ + "/photos")) {
     files += entry.is_regular_file() ? 1 : 0;
@@ -85,8 +86,7 @@ TEST_F(BackupTest, FolderThatIsThereIsNotOverwritten) {
   std::filesystem::create_directory(backup_);
   std::ofstream(backup_ + "/mine") << "keep me";
   const auto backup = BackUp(options_.data_dir, backup_);
-  EXPECT_EQ(backup.status().code(), absl::StatusCode::kAlreadyExists);
-  EXPECT_THAT(std::string(backup.status().message()), HasSubstr(backup_));
+  EXPECT_THAT(backup, StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr(backup_)));
   EXPECT_TRUE(std::filesystem::exists(backup_ + "/mine"));
 }
 
@@ -94,8 +94,7 @@ TEST_F(BackupTest, DamagedPhotoIsNamedAndNothingIsLeft) {
   MustAdd("a", 1);
   Damage(BlobPath(1));
   const auto backup = BackUp(options_.data_dir, backup_);
-  EXPECT_EQ(backup.status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(backup.status().message()), HasSubstr(Sha256(PhotoBytes(1))));
+  EXPECT_THAT(backup, StatusIs(absl::StatusCode::kDataLoss, HasSubstr(Sha256(PhotoBytes(1)))));
   EXPECT_FALSE(std::filesystem::exists(backup_));
   EXPECT_FALSE(std::filesystem::exists(backup_ + ".unfinished"));
 }
@@ -104,32 +103,31 @@ TEST_F(BackupTest, MissingPhotoIsNamedAndNothingIsLeft) {
   MustAdd("a", 1);
   std::filesystem::remove(BlobPath(1));
   const auto backup = BackUp(options_.data_dir, backup_);
-  EXPECT_EQ(backup.status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(backup.status().message()), HasSubstr(BlobPath(1)));
+  EXPECT_THAT(backup, StatusIs(absl::StatusCode::kDataLoss, HasSubstr(BlobPath(1))));
   EXPECT_FALSE(std::filesystem::exists(backup_));
 }
 
 TEST_F(BackupTest, BackupThatLacksAPhotoIsNotRestored) {
   MustAdd("a", 1);
-  ASSERT_TRUE(BackUp(options_.data_dir, backup_).ok());
+  ASSERT_THAT(BackUp(options_.data_dir, backup_), IsOk());
   std::filesystem::remove_all(backup_ + "/photos");
   const auto restored = RestoreBackup(backup_, restored_);
-  EXPECT_EQ(restored.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(restored, StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_FALSE(std::filesystem::exists(restored_));
 }
 
 TEST_F(BackupTest, GalleryIsNotRestoredOver) {
   MustAdd("a", 1);
-  ASSERT_TRUE(BackUp(options_.data_dir, backup_).ok());
-  EXPECT_EQ(RestoreBackup(backup_, options_.data_dir).status().code(),
-            absl::StatusCode::kFailedPrecondition);
+  ASSERT_THAT(BackUp(options_.data_dir, backup_), IsOk());
+  EXPECT_THAT(RestoreBackup(backup_, options_.data_dir),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 TEST_F(BackupTest, FolderWithoutAGalleryIsNotFound) {
   const std::string nothing = dir_.File("nothing");
-  EXPECT_EQ(BackUp(nothing, backup_).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(RestoreBackup(nothing, restored_).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(CheckDataFolder(nothing).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(BackUp(nothing, backup_), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(RestoreBackup(nothing, restored_), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(CheckDataFolder(nothing), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(BackupTest, CheckNamesEachDamagedAndMissingPhoto) {
@@ -138,7 +136,7 @@ TEST_F(BackupTest, CheckNamesEachDamagedAndMissingPhoto) {
   std::filesystem::remove(BlobPath(2));
   gallery_.reset();
   const auto report = CheckDataFolder(options_.data_dir);
-  ASSERT_TRUE(report.ok()) << report.status();
+  ASSERT_THAT(report, IsOk());
   EXPECT_EQ(report->items, 3);
   EXPECT_THAT(report->problems, ElementsAre(HasSubstr("photo 'p1': "), HasSubstr("photo 'p2': ")));
 }
@@ -147,7 +145,7 @@ TEST_F(BackupTest, CheckOfAnEmptyCatalogueIsNotFoundAndCreatesNone) {
   MustAdd("a", 1);
   gallery_.reset();
   std::filesystem::resize_file(options_.data_dir + "/gallery.db", 0);
-  EXPECT_EQ(CheckDataFolder(options_.data_dir).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(CheckDataFolder(options_.data_dir), StatusIs(absl::StatusCode::kNotFound));
   EXPECT_EQ(std::filesystem::file_size(options_.data_dir + "/gallery.db"), 0u);
 }
 
@@ -157,25 +155,25 @@ TEST_F(BackupTest, OrphansThatAreSetAsideAreNotInIt) {
   std::filesystem::create_directories(std::filesystem::path(BlobPath(2)).parent_path());
   std::ofstream(BlobPath(2)) << PhotoBytes(2);
   Reopen();
-  ASSERT_TRUE(BackUp(options_.data_dir, backup_).ok());
+  ASSERT_THAT(BackUp(options_.data_dir, backup_), IsOk());
   EXPECT_FALSE(std::filesystem::exists(backup_ + "/photos/.orphans"));
 }
 
 TEST_F(BackupTest, RestoredBackupTakesThePlaceOfALostCatalogue) {
   MustAdd("a", 1);
-  ASSERT_TRUE(BackUp(options_.data_dir, backup_).ok());
+  ASSERT_THAT(BackUp(options_.data_dir, backup_), IsOk());
   gallery_.reset();
   std::filesystem::remove(options_.data_dir + "/gallery.db");
-  ASSERT_EQ(Gallery::Open(options_, &slot_).status().code(), absl::StatusCode::kFailedPrecondition);
-  ASSERT_TRUE(RestoreBackup(backup_, restored_).ok());
+  ASSERT_THAT(Gallery::Open(options_, &slot_), StatusIs(absl::StatusCode::kFailedPrecondition));
+  ASSERT_THAT(RestoreBackup(backup_, restored_), IsOk());
   Serve(restored_);
   EXPECT_THAT(Ids(), ElementsAre("a"));
 }
 
 TEST_F(BackupTest, FolderThatIsServedIsNotChecked) {
   const auto report = CheckDataFolder(options_.data_dir);
-  EXPECT_EQ(report.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(report, StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 TEST(EmbeddingPaceTest, WhileSearchesWaitTheRestOfTheTimeIsTheirs) {
@@ -23,4 +23,4 @@ TEST(EmbeddingPaceTest, WithoutSearchesThereIsNoPause) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

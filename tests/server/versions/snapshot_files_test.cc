@@ -7,12 +7,13 @@
 
 #include "model/file.h"
 #include "tests/server/versions/swap_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 class SnapshotFilesTest : public SwapTest {
  protected:
@@ -76,7 +77,7 @@ TEST_F(SnapshotFilesTest, FolderThatIsCopiedInPlaceServesWhenItIsWholeAndNeverFa
   Copy(1, kWeightsFileName);
   WaitFor(1, VersionState::kServing);
   EXPECT_FALSE(HasFailed(1));
-  EXPECT_TRUE(StatusOf(1).failure.ok());
+  EXPECT_THAT(StatusOf(1).failure, IsOk());
 }
 
 TEST_F(SnapshotFilesTest, EmptyFolderIsNotWholeYet) {
@@ -144,7 +145,7 @@ TEST_F(SnapshotFilesTest, PinnedVersionThatIsCopiedServesWhenItIsWhole) {
   Copy(2, kManifestFileName);
   loader_->Start();
   WaitFor(1, VersionState::kServing);
-  ASSERT_TRUE(loader_->SetServingVersion(2).ok());
+  ASSERT_THAT(loader_->SetServingVersion(2), IsOk());
   Copy(2, kWeightsFileName);
   WaitFor(2, VersionState::kServing);
 }
@@ -152,29 +153,29 @@ TEST_F(SnapshotFilesTest, PinnedVersionThatIsCopiedServesWhenItIsWhole) {
 TEST_F(SnapshotFilesTest, DamagedVersionIsTriedAgainOnlyWhenItsFilesChange) {
   Copy(1, kManifestFileName);
   Write(1, kWeightsFileName, std::string(SourceBytes(1, kWeightsFileName).size(), 'x'));
-  EXPECT_EQ(loader_->Load().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(loader_->Load(), StatusIs(absl::StatusCode::kDataLoss));
   const size_t tried = HistoryOf(1).size();
-  EXPECT_EQ(loader_->Load().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(loader_->Load(), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_EQ(HistoryOf(1).size(), tried);
   Copy(1, kWeightsFileName);
-  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 1);
 }
 
 TEST_F(SnapshotFilesTest, FileThatShrinksToItsSizeIsRead) {
   Copy(1, kManifestFileName);
   Write(1, kWeightsFileName, SourceBytes(1, kWeightsFileName) + "the end of what was there before");
-  EXPECT_EQ(loader_->Load().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(loader_->Load(), StatusIs(absl::StatusCode::kDataLoss));
   Copy(1, kWeightsFileName);
-  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_THAT(loader_->Load(), IsOk());
 }
 
 TEST_F(SnapshotFilesTest, HalfAManifestIsReadAgainWhenItIsWhole) {
   CopyHalf(1, kManifestFileName);
   Copy(1, kWeightsFileName);
-  EXPECT_EQ(loader_->Load().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(loader_->Load(), StatusIs(absl::StatusCode::kDataLoss));
   Copy(1, kManifestFileName);
-  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_THAT(loader_->Load(), IsOk());
 }
 
 TEST_F(SnapshotFilesTest, OtherBytesOfTheSameSizeAndTimeAreAChange) {
@@ -184,7 +185,7 @@ TEST_F(SnapshotFilesTest, OtherBytesOfTheSameSizeAndTimeAreAChange) {
   EXPECT_FALSE(loader_->Load().ok());
   Copy(1, kWeightsFileName);
   fs::last_write_time(PathOf(1, kWeightsFileName), time);
-  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_THAT(loader_->Load(), IsOk());
 }
 
 TEST_F(SnapshotFilesTest, GrowthOfAFileThatIsRenamedLaterIsAChange) {
@@ -194,14 +195,14 @@ TEST_F(SnapshotFilesTest, GrowthOfAFileThatIsRenamedLaterIsAChange) {
   const std::string before = adopter.FilesOf(1);
   Write(1, ".weights.safetensors.Xa1b2c", "some more");
   EXPECT_NE(adopter.FilesOf(1), before);
-  EXPECT_EQ(adopter.CheckWhole(1).code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(adopter.CheckWhole(1), StatusIs(absl::StatusCode::kUnavailable));
 }
 
 TEST_F(SnapshotFilesTest, AdoptedVersionIsWholeWhateverTheStoreHolds) {
   const CheckpointAdopter adopter(store_.root(), options_.data_dir);
   Serve();
   fs::resize_file(PathOf(1, kWeightsFileName), 5);
-  EXPECT_TRUE(adopter.CheckWhole(1).ok());
+  EXPECT_THAT(adopter.CheckWhole(1), IsOk());
 }
 
 TEST_F(SnapshotFilesTest, StatusShowsTheManifestThatWasReadLast) {
@@ -215,9 +216,9 @@ TEST_F(SnapshotFilesTest, StatusShowsTheManifestThatWasReadLast) {
   manifest[stride + 14] = '1';
   Write(1, kManifestFileName, manifest);
   Copy(1, kWeightsFileName);
-  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(StatusOf(1).manifest->backbone().last_stride(), 1u);
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

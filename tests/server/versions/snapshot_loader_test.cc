@@ -6,18 +6,19 @@
 #include "absl/synchronization/notification.h"
 #include "tests/server/gallery_fixture.h"
 #include "tests/server/versions/tiny_checkpoint.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
 
 // A store, a gallery, and a loader whose encoders are fakes of the
 // checkpoint's version.
-class SnapshotLoaderTest : public ::testing::Test {
+class SnapshotLoaderTest : public testing::Test {
  protected:
   SnapshotLoaderTest() : store_(dir_.File("checkpoints")) {
     gallery_options_.data_dir = dir_.File("data");
@@ -85,7 +86,7 @@ class SnapshotLoaderTest : public ::testing::Test {
 TEST_F(SnapshotLoaderTest, NewestVersionServes) {
   Publish();
   Publish();
-  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 2);
   EXPECT_THAT(loaded_, ElementsAre(2));
   EXPECT_EQ(StatusOf(2).state, VersionState::kServing);
@@ -108,24 +109,24 @@ TEST_F(SnapshotLoaderTest, StatusHasNewestFirstWithTheirManifests) {
 
 TEST_F(SnapshotLoaderTest, EmptyStoreIsNotFound) {
   const absl::Status status = loader_->Load();
-  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(status.message(), HasSubstr(store_.root() + ": no checkpoint is published here"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound,
+                               HasSubstr(store_.root() + ": no checkpoint is published here")));
   EXPECT_THAT(loader_->Status().versions, IsEmpty());
 }
 
 TEST_F(SnapshotLoaderTest, AdoptedCopyIsWhatIsLoaded) {
   Publish();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(loaded_from_, options_.data_dir + "/models/1");
   EXPECT_EQ(*Sha256OfFile(AdoptedWeightsOf(1)), *Sha256OfFile(WeightsOf(1)));
 }
 
 TEST_F(SnapshotLoaderTest, AdoptedCopyServesWhenTheStoreIsGone) {
   Publish();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   fs::remove_all(store_.root());
   Restart();
-  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 1);
 }
 
@@ -133,12 +134,11 @@ TEST_F(SnapshotLoaderTest, DamagedVersionFailsWithTheReasonAndTheOlderOneServes)
   Publish();
   Publish();
   FlipLastByte(WeightsOf(2));
-  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 1);
   const VersionStatus failed = StatusOf(2);
   EXPECT_EQ(failed.state, VersionState::kFailed);
-  EXPECT_EQ(failed.failure.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(failed.failure.message(), HasSubstr("sha256"));
+  EXPECT_THAT(failed.failure, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("sha256")));
   EXPECT_FALSE(fs::exists(AdoptedWeightsOf(2)));
 }
 
@@ -146,42 +146,41 @@ TEST_F(SnapshotLoaderTest, ShortFileFailsBeforeItIsCopied) {
   Publish();
   fs::resize_file(WeightsOf(1), 5);
   const absl::Status status = loader_->Load();
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(status.message(), HasSubstr(WeightsOf(1) + ": size: 5 bytes"));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr(WeightsOf(1) + ": size: 5 bytes")));
 }
 
 TEST_F(SnapshotLoaderTest, MissingWeightsAreDataLoss) {
   Publish();
   fs::remove(WeightsOf(1));
-  EXPECT_EQ(loader_->Load().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(loader_->Load(), StatusIs(absl::StatusCode::kDataLoss));
 }
 
 TEST_F(SnapshotLoaderTest, FolderOfAnotherVersionIsDataLoss) {
   Publish();
   fs::rename(store_.DirectoryOf(1), store_.DirectoryOf(4));
   const absl::Status status = loader_->Load();
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(status.message(), HasSubstr("version: 1, but the folder is 4"));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("version: 1, but the folder is 4")));
 }
 
 TEST_F(SnapshotLoaderTest, DamagedAdoptedCopyIsCopiedAgain) {
   Publish();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   FlipLastByte(AdoptedWeightsOf(1));
   Restart();
-  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(*Sha256OfFile(AdoptedWeightsOf(1)), *Sha256OfFile(WeightsOf(1)));
 }
 
 TEST_F(SnapshotLoaderTest, DamagedAdoptedCopyWithoutAStoreIsTheReason) {
   Publish();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   FlipLastByte(AdoptedWeightsOf(1));
   fs::remove_all(store_.root());
   Restart();
   const absl::Status status = loader_->Load();
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(status.message(), HasSubstr("models/1"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("models/1")));
 }
 
 TEST_F(SnapshotLoaderTest, EncoderThatCannotBeMadeFailsItsVersionOnly) {
@@ -189,7 +188,7 @@ TEST_F(SnapshotLoaderTest, EncoderThatCannotBeMadeFailsItsVersionOnly) {
   Publish();
   failing_version_ = 2;
   load_failure_ = absl::DataLossError("weights.safetensors: tensor 'w': wrong shape");
-  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 1);
   EXPECT_EQ(StatusOf(2).failure, load_failure_);
 }
@@ -209,9 +208,9 @@ TEST_F(SnapshotLoaderTest, FinalFailureIsNotTriedAgainButAPassingOneIs) {
 
 TEST_F(SnapshotLoaderTest, PinnedVersionServesAlsoAfterARestart) {
   for (int i = 0; i < 3; ++i) Publish();
-  ASSERT_TRUE(gallery_->SetPinnedVersion(2).ok());
+  ASSERT_THAT(gallery_->SetPinnedVersion(2), IsOk());
   Restart();
-  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 2);
   EXPECT_EQ(loader_->Status().pinned_version, 2);
 }
@@ -220,17 +219,17 @@ TEST_F(SnapshotLoaderTest, NothingNewerThanThePinServes) {
   Publish();
   Publish();
   FlipLastByte(WeightsOf(1));
-  ASSERT_TRUE(gallery_->SetPinnedVersion(1).ok());
-  EXPECT_EQ(loader_->Load().code(), absl::StatusCode::kDataLoss);
+  ASSERT_THAT(gallery_->SetPinnedVersion(1), IsOk());
+  EXPECT_THAT(loader_->Load(), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_EQ(ServingVersion(), 0);
 }
 
 TEST_F(SnapshotLoaderTest, GalleryIsEmbeddedWithTheNewVersion) {
   Publish();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   std::vector<NewItem> items;
   items.push_back(MakeNewItem("a", 1, *slot_.Get()->encoder));
-  ASSERT_TRUE(gallery_->Add(std::move(items)).front().ok());
+  ASSERT_THAT(gallery_->Add(std::move(items)).front(), IsOk());
   Publish();
   std::vector<double> progress;
   options_.on_change = [&](const VersionStatus& status) {
@@ -238,7 +237,7 @@ TEST_F(SnapshotLoaderTest, GalleryIsEmbeddedWithTheNewVersion) {
     progress.push_back(status.progress);
   };
   Restart();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(slot_.Get()->gallery->version(), 2);
   EXPECT_EQ(slot_.Get()->gallery->size(), 1);
   EXPECT_EQ(progress.front(), 0);
@@ -249,15 +248,15 @@ TEST_F(SnapshotLoaderTest, OldCopiesAreRemovedButThePinnedAndTheServingOneStay) 
   for (int i = 0; i < 4; ++i) {
     Publish();
     Restart();
-    ASSERT_TRUE(loader_->Load().ok());
+    ASSERT_THAT(loader_->Load(), IsOk());
   }
   EXPECT_FALSE(fs::exists(AdoptedWeightsOf(1)));
   EXPECT_FALSE(fs::exists(AdoptedWeightsOf(2)));
   EXPECT_TRUE(fs::exists(AdoptedWeightsOf(3)));
   EXPECT_TRUE(fs::exists(AdoptedWeightsOf(4)));
-  ASSERT_TRUE(gallery_->SetPinnedVersion(1).ok());
+  ASSERT_THAT(gallery_->SetPinnedVersion(1), IsOk());
   Restart();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_TRUE(fs::exists(AdoptedWeightsOf(1)));
 }
 
@@ -265,7 +264,7 @@ TEST_F(SnapshotLoaderTest, LeftoverOfAnInterruptedCopyIsRemoved) {
   Publish();
   const std::string leftover = options_.data_dir + "/models/.9.tmp";
   fs::create_directories(leftover);
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_FALSE(fs::exists(leftover));
 }
 
@@ -301,4 +300,4 @@ TEST_F(SnapshotLoaderTest, BadOptionIsNamed) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

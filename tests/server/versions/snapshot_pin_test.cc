@@ -3,12 +3,13 @@
 #include <utility>
 
 #include "tests/server/versions/swap_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
+using testing::ElementsAre;
+using testing::HasSubstr;
 
 class SnapshotPinTest : public SwapTest {
  protected:
@@ -23,7 +24,7 @@ class SnapshotPinTest : public SwapTest {
   }
   void Pin(std::optional<int64_t> version) {
     const absl::Status status = loader_->SetServingVersion(version);
-    ASSERT_TRUE(status.ok()) << status;
+    ASSERT_THAT(status, IsOk());
   }
 };
 
@@ -34,7 +35,7 @@ TEST_F(SnapshotPinTest, RollBackEmbedsOnlyWhatWasAddedSince) {
   MustAdd("new", 1);
   const int before = embedded(1);
   Pin(1);
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 1);
   EXPECT_EQ(Best(1), "new");
   // One by the roll back, one by this test's search.
@@ -46,8 +47,7 @@ TEST_F(SnapshotPinTest, RollBackEmbedsOnlyWhatWasAddedSince) {
 TEST_F(SnapshotPinTest, UnknownVersionIsNotFoundAndChangesNothing) {
   Serve();
   const absl::Status status = loader_->SetServingVersion(7);
-  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("version: 7"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, HasSubstr("version: 7")));
   EXPECT_EQ(loader_->Status().pinned_version, std::nullopt);
 }
 
@@ -57,7 +57,7 @@ TEST_F(SnapshotPinTest, PinIsDurableBeforeAnybodyTurnsToIt) {
   Pin(1);
   EXPECT_EQ(ServingVersion(), 2);
   Restart();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 1);
 }
 
@@ -65,7 +65,7 @@ TEST_F(SnapshotPinTest, NewerVersionDoesNotMoveThePin) {
   Serve();
   Pin(1);
   Publish();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 1);
   EXPECT_EQ(StatusOf(2).state, VersionState::kPublished);
 }
@@ -75,9 +75,9 @@ TEST_F(SnapshotPinTest, WithoutThePinTheNewestIsFollowedAgain) {
   Pin(1);
   Publish();
   Publish();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   Pin(std::nullopt);
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 3);
   EXPECT_EQ(loader_->Status().pinned_version, std::nullopt);
 }
@@ -87,7 +87,7 @@ TEST_F(SnapshotPinTest, PinnedVersionMayBeNewerThanWhatServes) {
   Publish();
   Publish();
   Pin(2);
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 2);
 }
 
@@ -109,7 +109,7 @@ TEST_F(SnapshotPinTest, PinLeavesTheVersionThatIsBeingEmbedded) {
   MustAddMany(40);
   SetModel(2, OnPhotos([this] { Pin(1); }));
   Publish();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 1);
   EXPECT_EQ(StatusOf(2).state, VersionState::kPublished);
   EXPECT_EQ(embedded(2), 32);
@@ -121,7 +121,7 @@ TEST_F(SnapshotPinTest, PinnedVersionIsNotSupersededByANewerOne) {
   SetModel(2, OnPhotos([this] { Publish(); }));
   Publish();
   Pin(2);
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 2);
 }
 
@@ -132,7 +132,7 @@ TEST_F(SnapshotPinTest, PinnedVersionThatFailsLeavesTheOldOneServing) {
   model.load = absl::DataLossError("probe");
   SetModel(2, model);
   Pin(2);
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 3);
   EXPECT_THAT(loaded(), ElementsAre(3, 2));
   EXPECT_EQ(StatusOf(2).state, VersionState::kFailed);
@@ -144,10 +144,10 @@ TEST_F(SnapshotPinTest, VersionThatFailedForGoodIsTriedAgainWhenItIsAskedFor) {
   model.load = absl::DataLossError("probe");
   SetModel(2, model);
   Publish();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   SetModel(2, {});
   Pin(2);
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 2);
 }
 
@@ -160,12 +160,12 @@ TEST_F(SnapshotPinTest, CopyThatServedBeforeIsKeptForRollingBack) {
   for (int64_t version : {3, 4}) {
     SetModel(version, model);
     Publish();
-    ASSERT_TRUE(loader_->Load().ok());
+    ASSERT_THAT(loader_->Load(), IsOk());
   }
   Serve();
   Pin(2);
   std::filesystem::remove_all(store_.root());
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 2);
 }
 
@@ -181,4 +181,4 @@ TEST_F(SnapshotPinTest, EveryChangeOfTheStatusIsTold) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -4,13 +4,14 @@
 #include <utility>
 
 #include "tests/server/versions/swap_fixture.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::Pair;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
 
 using SnapshotSwapTest = SwapTest;
 
@@ -78,7 +79,7 @@ TEST_F(SnapshotSwapTest, OldVersionServesWhileTheNewOneIsWarmedUpAndEmbeds) {
   };
   SetModel(2, model);
   Publish();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   ASSERT_GE(answers.size(), 2u);
   for (const auto& answer : answers) EXPECT_THAT(answer, Pair(1, "a"));
 }
@@ -91,7 +92,7 @@ TEST_F(SnapshotSwapTest, WhatIsAddedAndDeletedMeanwhileIsCaughtUpWith) {
   model.on_encode = OnFirstPhotos([this] {
     MustAdd("c", 3);
     const std::vector<std::string> deleted = {"a"};
-    ASSERT_TRUE(gallery_->Delete(deleted).ok());
+    ASSERT_THAT(gallery_->Delete(deleted), IsOk());
   });
   SetModel(2, model);
   Serve();
@@ -106,7 +107,7 @@ TEST_F(SnapshotSwapTest, VersionThatCannotBeLoadedLeavesTheOldOneServing) {
   model.load = absl::DataLossError("weights.safetensors: probe differs");
   SetModel(2, model);
   Publish();
-  EXPECT_TRUE(loader_->Load().ok());
+  EXPECT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 1);
   EXPECT_EQ(StatusOf(2).state, VersionState::kFailed);
   EXPECT_EQ(StatusOf(2).failure, model.load);
@@ -119,7 +120,7 @@ TEST_F(SnapshotSwapTest, FinalFailureIsToldOnceAndNotTriedAgain) {
   model.load = absl::DataLossError("probe");
   SetModel(2, model);
   Publish();
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(loader_->Load().ok());
+  for (int i = 0; i < 3; ++i) ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_THAT(loaded(), ElementsAre(1, 2));
   EXPECT_EQ(HistoryOf(2).size(), 2u);  // Loading, failed.
 }
@@ -130,10 +131,10 @@ TEST_F(SnapshotSwapTest, FailureThatMayPassIsTriedAgain) {
   model.load = absl::ResourceExhaustedError("out of device memory");
   SetModel(2, model);
   Publish();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 1);
   SetModel(2, {});
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 2);
 }
 
@@ -145,7 +146,7 @@ TEST_F(SnapshotSwapTest, FailureInTheWarmUpLeavesTheOldOneServing) {
   };
   SetModel(2, model);
   Publish();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 1);
   EXPECT_THAT(std::string(StatusOf(2).failure.message()), HasSubstr("no kernel"));
 }
@@ -159,7 +160,7 @@ TEST_F(SnapshotSwapTest, FailureInTheEmbeddingLeavesTheOldOneServing) {
   };
   SetModel(2, model);
   Publish();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 1);
   EXPECT_EQ(Best(1), "a");
   EXPECT_EQ(StatusOf(2).state, VersionState::kFailed);
@@ -168,7 +169,7 @@ TEST_F(SnapshotSwapTest, FailureInTheEmbeddingLeavesTheOldOneServing) {
 TEST_F(SnapshotSwapTest, OfABurstOnlyTheNewestIsWorkedOn) {
   Serve();
   for (int i = 0; i < 3; ++i) Publish();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 4);
   EXPECT_THAT(loaded(), ElementsAre(1, 4));
 }
@@ -180,7 +181,7 @@ TEST_F(SnapshotSwapTest, NextNewestServesIfTheNewestIsDamaged) {
   Model model;
   model.load = absl::DataLossError("probe");
   SetModel(3, model);
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 2);
 }
 
@@ -191,7 +192,7 @@ TEST_F(SnapshotSwapTest, NothingIsEmbeddedForAnOlderVersionWhileTheNewestMayReco
   Model model;
   model.load = absl::ResourceExhaustedError("out of device memory");
   SetModel(3, model);
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 1);
   EXPECT_THAT(loaded(), ElementsAre(1, 3));
 }
@@ -203,10 +204,10 @@ TEST_F(SnapshotSwapTest, NewerVersionSupersedesTheOneThatIsBeingEmbedded) {
   model.on_encode = OnFirstPhotos([this] { Publish(); });
   SetModel(2, model);
   Publish();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 3);
   EXPECT_EQ(StatusOf(2).state, VersionState::kPublished);
-  for (const VersionStatus& status : HistoryOf(2)) EXPECT_TRUE(status.failure.ok());
+  for (const VersionStatus& status : HistoryOf(2)) EXPECT_THAT(status.failure, IsOk());
 }
 
 TEST_F(SnapshotSwapTest, SupersededVersionServesIfTheNewerOneIsDamaged) {
@@ -219,7 +220,7 @@ TEST_F(SnapshotSwapTest, SupersededVersionServesIfTheNewerOneIsDamaged) {
   model.on_encode = OnFirstPhotos([this] { Publish(); });
   SetModel(2, model);
   Publish();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 2);
   EXPECT_THAT(loaded(), ElementsAre(1, 2, 3, 2));
   // The batch that was done before is not done again.
@@ -237,7 +238,7 @@ TEST_F(SnapshotSwapTest, WhileNothingServesNoNewerVersionSupersedes) {
   lost.load = absl::DataLossError("lost");
   SetModel(1, lost);
   Restart();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(HistoryOf(2).back().state, VersionState::kRetired);
   EXPECT_EQ(ServingVersion(), 3);
 }
@@ -251,7 +252,7 @@ TEST_F(SnapshotSwapTest, AfterARestartWhatIsEmbeddedServesUntilTheNewerVersionIs
   SetModel(2, model);
   Publish();
   Restart();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_THAT(serving, ElementsAre(1));
   EXPECT_EQ(ServingVersion(), 2);
 }
@@ -261,7 +262,7 @@ TEST_F(SnapshotSwapTest, AfterARestartOnlyTheNewestOfThoseEmbeddedIsLoaded) {
   MustAdd("a", 1);
   Serve();
   Restart();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_THAT(loaded(), ElementsAre(2));
 }
 
@@ -272,14 +273,14 @@ TEST_F(SnapshotSwapTest, StopInterruptsTheEmbeddingWhichResumesAfterARestart) {
   model.on_encode = OnFirstPhotos([this] { loader_->Stop(); });
   SetModel(2, model);
   Publish();
-  EXPECT_EQ(loader_->Load().code(), absl::StatusCode::kCancelled);
+  EXPECT_THAT(loader_->Load(), StatusIs(absl::StatusCode::kCancelled));
   EXPECT_EQ(ServingVersion(), 1);
   EXPECT_EQ(StatusOf(2).state, VersionState::kPublished);
   const int done = embedded(2);
   EXPECT_LT(done, 40);
   SetModel(2, {});
   Restart();
-  ASSERT_TRUE(loader_->Load().ok());
+  ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 2);
   EXPECT_EQ(embedded(2), 40 - done);
 }
@@ -354,7 +355,7 @@ TEST_F(SnapshotSwapTest, WorkThatIsCancelledIsNoFailure) {
   model.load = absl::CancelledError("the server is ending");
   SetModel(2, model);
   Publish();
-  EXPECT_EQ(loader_->Load().code(), absl::StatusCode::kCancelled);
+  EXPECT_THAT(loader_->Load(), StatusIs(absl::StatusCode::kCancelled));
   EXPECT_EQ(StatusOf(2).state, VersionState::kPublished);
   EXPECT_EQ(ServingVersion(), 1);
 }
@@ -374,4 +375,4 @@ TEST_F(SnapshotSwapTest, BadOptionsOfTheSwapAreNamed) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -14,13 +14,14 @@
 #include "server/versions/snapshot_loader.h"
 #include "tests/server/gallery_fixture.h"
 #include "tests/server/versions/tiny_checkpoint.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 // Photos are 8 x 8 pixels, which tells them from what an encoder is warmed up with.
 inline bool IsPhoto(const EncoderInput& input) { return input.image->width() == 8; }
 
-class SwapTest : public ::testing::Test {
+class SwapTest : public testing::Test {
  protected:
   struct Model {
     // Of the factory.
@@ -64,7 +65,7 @@ class SwapTest : public ::testing::Test {
   // Publishes a version and has it served.
   void Serve() {
     Publish();
-    ASSERT_TRUE(loader_->Load().ok());
+    ASSERT_THAT(loader_->Load(), IsOk());
     ASSERT_EQ(ServingVersion(), loader_->Status().versions.front().version);
   }
   // Before the version is loaded.
@@ -77,7 +78,7 @@ class SwapTest : public ::testing::Test {
     std::vector<NewItem> items;
     items.push_back(MakeNewItem(photo_id, seed, *slot_.Get()->encoder));
     const auto added = gallery_->Add(std::move(items)).front();
-    ASSERT_TRUE(added.ok()) << added.status();
+    ASSERT_THAT(added, IsOk());
   }
   void MustAddMany(int count) {
     std::vector<NewItem> items;
@@ -85,7 +86,7 @@ class SwapTest : public ::testing::Test {
       items.push_back(MakeNewItem(absl::StrCat("many", i), static_cast<uint32_t>(1000 + i),
                                   *slot_.Get()->encoder));
     }
-    for (const auto& added : gallery_->Add(std::move(items))) ASSERT_TRUE(added.ok());
+    for (const auto& added : gallery_->Add(std::move(items))) ASSERT_THAT(added, IsOk());
   }
   // The best match of the photo of `seed`; empty if nothing is there.
   std::string Best(uint32_t seed) const {
@@ -176,6 +177,6 @@ class SwapTest : public ::testing::Test {
   }
 };
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_SERVER_VERSIONS_SWAP_FIXTURE_H_

@@ -7,8 +7,9 @@
 #include <string>
 
 #include "model/checkpoint_store.h"
+#include "tests/testing/status_matchers.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 inline v1::CheckpointManifest ValidManifest() {
   v1::CheckpointManifest manifest;
@@ -36,10 +37,10 @@ inline v1::CheckpointManifest ValidManifest() {
 inline int64_t PublishTinyCheckpoint(const CheckpointStore& store) {
   const TensorMap weights = {{"w", {TensorType::kF32, {2}, std::string(8, '\0')}}};
   const auto version = store.Publish(ValidManifest(), weights);
-  EXPECT_TRUE(version.ok()) << version.status();
+  EXPECT_THAT(version, IsOk());
   return *version;
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_SERVER_VERSIONS_TINY_CHECKPOINT_H_

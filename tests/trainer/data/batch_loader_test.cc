@@ -6,15 +6,16 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/drawn_images.h"
 #include "trainer/data/augmentation.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
 
 using BatchLoaderTest = DrawnImagesTest;
 
@@ -89,8 +90,7 @@ TEST_F(BatchLoaderTest, FirstBrokenImageIsNamedWhateverTheThreads) {
   Break(5);
   for (const int threads : {1, 4}) {
     const auto images = PreparedImages::Load(*Open(), Open()->images(), Preprocessing(), threads);
-    EXPECT_EQ(images.status().code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(std::string(images.status().message()), HasSubstr(Name(2)));
+    EXPECT_THAT(images, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(Name(2))));
   }
 }
 
@@ -102,7 +102,7 @@ TEST_F(BatchLoaderTest, AllowedShareIsLeftOutAndTheOthersKeepTheirOrder) {
   unreadable.allowed_share = 0.25;
   const auto images =
       PreparedImages::Load(*Open(), Open()->images(), Preprocessing(), 2, {}, &unreadable);
-  ASSERT_TRUE(images.ok()) << images.status();
+  ASSERT_THAT(images, IsOk());
   EXPECT_THAT(unreadable.left_out, ElementsAre(2u, 5u));
   EXPECT_THAT(unreadable.first_error, HasSubstr(Name(2)));
   ASSERT_EQ((*images)->size(), 6);
@@ -190,8 +190,8 @@ TEST_F(AugmentTest, OutsideASketchIsWhiteAndOutsideAPhotoIsItsEdge) {
   const Image photo = With("crop_padding", 0.5, {3, v1::MODALITY_PHOTO}, grey);
   EXPECT_TRUE(Same(photo, grey));
   const Image sketch = With("crop_padding", 0.5, {3, v1::MODALITY_SKETCH}, grey);
-  EXPECT_THAT(sketch.pixels(), ::testing::Contains(255));
+  EXPECT_THAT(sketch.pixels(), testing::Contains(255));
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

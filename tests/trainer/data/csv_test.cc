@@ -7,37 +7,36 @@
 #include <string>
 #include <vector>
 
+#include "base/status_macros.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
 using Row = std::vector<std::string>;
 
-class CsvTest : public ::testing::Test {
+class CsvTest : public testing::Test {
  protected:
   absl::StatusOr<std::vector<Row>> Parse(const std::string& text) {
     std::ofstream(dir_.File("t.csv"), std::ios::binary) << text;
-    auto reader = CsvReader::Open(dir_.File("t.csv"));
-    if (!reader.ok()) return reader.status();
+    S2P_ASSIGN_OR_RETURN(auto reader, CsvReader::Open(dir_.File("t.csv")));
     std::vector<Row> rows;
     lines_.clear();
     Row row;
     while (true) {
-      const auto more = reader->Next(&row);
-      if (!more.ok()) return more.status();
-      if (!*more) return rows;
+      S2P_ASSIGN_OR_RETURN(const auto more, reader.Next(&row));
+      if (!more) return rows;
       rows.push_back(row);
-      lines_.push_back(reader->line());
+      lines_.push_back(reader.line());
     }
   }
   void ExpectWrong(const std::string& text, const std::string& words) {
     const absl::Status status = Parse(text).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
-    EXPECT_THAT(std::string(status.message()), HasSubstr("t.csv:" + words));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("t.csv:" + words)));
   }
 
   TempDir dir_;
@@ -111,4 +110,4 @@ TEST_F(CsvTest, MissingFileIsNotFound) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -8,14 +8,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/model/image_bytes.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-using ::testing::Not;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
 
 constexpr char kHeader[] = R"({"format": 1, "name": "mine", "attributes": ["boots", "laces"]})";
 constexpr char kPhoto[] =
@@ -23,7 +24,7 @@ constexpr char kPhoto[] =
 constexpr char kSketch[] =
     R"({"path":"sketch/1.jpg","identity":"1","modality":"sketch","split":"test"})";
 
-class DataSetTest : public ::testing::Test {
+class DataSetTest : public testing::Test {
  protected:
   void SetUp() override {
     std::filesystem::create_directories(dir_.File("photo"));
@@ -43,8 +44,9 @@ class DataSetTest : public ::testing::Test {
   // The words of a refusal of a second line.
   std::string Refusal(const std::string& line) {
     const auto data_set = Open(absl::StrCat(kPhoto, "\n", line, "\n"));
-    EXPECT_EQ(data_set.status().code(), absl::StatusCode::kInvalidArgument) << line;
-    EXPECT_THAT(std::string(data_set.status().message()), HasSubstr("dataset.jsonl:2: ")) << line;
+    EXPECT_THAT(data_set,
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("dataset.jsonl:2: ")))
+        << line;
     return std::string(data_set.status().message());
   }
   TempDir dir_;
@@ -52,7 +54,7 @@ class DataSetTest : public ::testing::Test {
 
 TEST_F(DataSetTest, LinesAreImagesInTheirOrder) {
   const auto data_set = Open(absl::StrCat(kPhoto, "\n", kSketch, "\n"));
-  ASSERT_TRUE(data_set.ok()) << data_set.status();
+  ASSERT_THAT(data_set, IsOk());
   EXPECT_EQ(data_set->name(), "mine");
   ASSERT_EQ(data_set->images().size(), 2u);
   EXPECT_EQ(data_set->images()[0].attributes[0], 1);
@@ -63,7 +65,7 @@ TEST_F(DataSetTest, LinesAreImagesInTheirOrder) {
 
 TEST_F(DataSetTest, ByteOrderMarkBlankLinesAndCarriageReturnsAreNoMatter) {
   const auto data_set = Open(absl::StrCat("\xef\xbb\xbf", kPhoto, "\r\n\r\n", kSketch));
-  ASSERT_TRUE(data_set.ok()) << data_set.status();
+  ASSERT_THAT(data_set, IsOk());
   EXPECT_EQ(data_set->images().size(), 2u);
 }
 
@@ -131,12 +133,12 @@ TEST_F(DataSetTest, MissingImagesAreNoMatterWhereTheyMayBeMissing) {
   std::filesystem::remove(dir_.File("sketch/1.jpg"));
   const std::string lines = absl::StrCat(kPhoto, "\n", kSketch);
   EXPECT_FALSE(Open(lines).ok());
-  EXPECT_TRUE(Open(lines, ImageFiles::kMayBeMissing).ok());
+  EXPECT_THAT(Open(lines, ImageFiles::kMayBeMissing), IsOk());
 }
 
 TEST_F(DataSetTest, NewerFormatIsRefusedAndAWrongHeaderNamed) {
   Write("dataset.json", R"({"format": 2, "name": "mine"})");
-  EXPECT_EQ(Open(kPhoto).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Open(kPhoto), StatusIs(absl::StatusCode::kFailedPrecondition));
   Write("dataset.json", R"({"format": 1})");
   EXPECT_THAT(std::string(Open(kPhoto).status().message()),
               AllOf(HasSubstr("dataset.json"), HasSubstr("\"name\" is missing")));
@@ -145,37 +147,36 @@ TEST_F(DataSetTest, NewerFormatIsRefusedAndAWrongHeaderNamed) {
 }
 
 TEST_F(DataSetTest, EmptyListAndMissingFilesAreSaid) {
-  EXPECT_EQ(Open("").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(Open(""), StatusIs(absl::StatusCode::kInvalidArgument));
   std::filesystem::remove(dir_.File("dataset.jsonl"));
-  EXPECT_EQ(DataSet::Open(dir_.path()).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(DataSet::Open(dir_.File("none")).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(DataSet::Open(dir_.path()), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(DataSet::Open(dir_.File("none")), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(DataSetTest, BrokenImageIsNamedWhenItIsRead) {
   const auto data_set = Open(kPhoto);
-  ASSERT_TRUE(data_set.ok());
-  EXPECT_TRUE(data_set->Read(data_set->images()[0]).ok());
+  ASSERT_THAT(data_set, IsOk());
+  EXPECT_THAT(data_set->Read(data_set->images()[0]), IsOk());
   Write("photo/1.jpg", "no picture");
   const auto read = data_set->Read(data_set->images()[0]);
-  EXPECT_EQ(read.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(read.status().message()), HasSubstr("photo/1.jpg"));
+  EXPECT_THAT(read, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("photo/1.jpg")));
 }
 
 TEST_F(DataSetTest, WhatIsWrittenIsRead) {
   const auto data_set = Open(absl::StrCat(kPhoto, "\n", kSketch));
-  ASSERT_TRUE(
-      WriteDataSet(dir_.path(), {"again", data_set->attributes(), "", ""}, data_set->images())
-          .ok());
+  ASSERT_THAT(
+      WriteDataSet(dir_.path(), {"again", data_set->attributes(), "", ""}, data_set->images()),
+      IsOk());
   const auto again = DataSet::Open(dir_.path());
-  ASSERT_TRUE(again.ok()) << again.status();
+  ASSERT_THAT(again, IsOk());
   EXPECT_EQ(again->name(), "again");
   EXPECT_EQ(again->images()[0].attributes[0], 1);
   EXPECT_TRUE(std::isnan(again->images()[0].attributes[1]));
 }
 
 TEST_F(DataSetTest, FolderWithContentIsNotMadeADataSet) {
-  EXPECT_EQ(CreateDataSetFolder(dir_.path()).code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_TRUE(CreateDataSetFolder(dir_.File("new/folder")).ok());
+  EXPECT_THAT(CreateDataSetFolder(dir_.path()), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(CreateDataSetFolder(dir_.File("new/folder")), IsOk());
 }
 
 TEST(ValidationIdentityTest, ShareIsNearTheFractionAndGrowsWithIt) {
@@ -201,4 +202,4 @@ TEST(ValidationIdentityTest, MembershipIsForEver) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 // A dark shoe on white: a sole, and a shaft at the heel, which is on the right. Sizes depend on the
@@ -109,4 +109,4 @@ TEST(MirroredShareTest, OfManyPhotosAThousandAreLookedAtEvenlySpread) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -5,14 +5,15 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data/batch_loader.h"
 #include "trainer/data/data_set.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 class PackedImagesTest : public TinyRunTest {
  protected:
@@ -20,18 +21,18 @@ class PackedImagesTest : public TinyRunTest {
     manifest_ = *ManifestOf(*ResolveSpec(Spec()), {});
     file_ = dir_.File("target.safetensors");
     const auto data_set = DataSet::Open(Target());
-    ASSERT_TRUE(data_set.ok()) << data_set.status();
+    ASSERT_THAT(data_set, IsOk());
     const absl::Status status =
         PackDataSet(*data_set, manifest_.photo(), manifest_.sketch(), 2, file_);
-    ASSERT_TRUE(status.ok()) << status;
+    ASSERT_THAT(status, IsOk());
   }
   // Opens the file with one tensor changed.
   template <typename Change>
   absl::Status Changed(Change change) {
     auto tensors = ReadSafetensors(file_);
-    EXPECT_TRUE(tensors.ok()) << tensors.status();
+    EXPECT_THAT(tensors, IsOk());
     change(*tensors);
-    EXPECT_TRUE(WriteSafetensors(file_, *tensors).ok());
+    EXPECT_THAT(WriteSafetensors(file_, *tensors), IsOk());
     return DataSet::Open(file_).status();
   }
 
@@ -41,7 +42,7 @@ class PackedImagesTest : public TinyRunTest {
 
 TEST_F(PackedImagesTest, DataSetIsTheFoldersWithItsDigest) {
   const auto packed = DataSet::Open(file_), folder = DataSet::Open(Target());
-  ASSERT_TRUE(packed.ok()) << packed.status();
+  ASSERT_THAT(packed, IsOk());
   EXPECT_EQ(packed->sha256(), folder->sha256());
   EXPECT_EQ(packed->name(), folder->name());
   ASSERT_EQ(packed->images().size(), folder->images().size());
@@ -57,7 +58,7 @@ TEST_F(PackedImagesTest, ImagesAreThosePreparedFromTheFolderInAnyOrder) {
   const auto preprocessor = Preprocessor::Create(manifest_.photo());
   const auto a = PreparedImages::Load(*packed, photos, *preprocessor, 1);
   const auto b = PreparedImages::Load(*folder, photos, *preprocessor, 1);
-  ASSERT_TRUE(a.ok()) << a.status();
+  ASSERT_THAT(a, IsOk());
   for (int i = 0; i < (*b)->size(); ++i) {
     EXPECT_EQ((*a)->image(i).pixels(), (*b)->image(i).pixels()) << photos[i].path;
   }
@@ -71,23 +72,21 @@ TEST_F(PackedImagesTest, GreyImagesTakeOneByteAPixel) {
 TEST_F(PackedImagesTest, ThereAreNoOriginals) {
   const auto packed = DataSet::Open(file_);
   const auto read = packed->Read(packed->images()[0]);
-  EXPECT_EQ(read.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(read.status().message()), HasSubstr("is packed"));
+  EXPECT_THAT(read, StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("is packed")));
 }
 
 TEST_F(PackedImagesTest, PackingTwiceIsRefused) {
   const auto packed = DataSet::Open(file_);
   const absl::Status status =
       PackDataSet(*packed, manifest_.photo(), manifest_.sketch(), 1, dir_.File("again"));
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_FALSE(std::filesystem::exists(dir_.File("again")));
 }
 
 TEST_F(PackedImagesTest, TruncatedFileIsDataLossNamingIt) {
   std::filesystem::resize_file(file_, std::filesystem::file_size(file_) - 1);
   const absl::Status status = DataSet::Open(file_).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(status.message()), HasSubstr(file_));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss, HasSubstr(file_)));
 }
 
 TEST_F(PackedImagesTest, WhatIsMissingOrWrongIsNamed) {
@@ -116,9 +115,9 @@ TEST_F(PackedImagesTest, WhatIsMissingOrWrongIsNamed) {
 
 TEST_F(PackedImagesTest, NewerFormatIsRefused) {
   const absl::Status status = Changed([](TensorMap& t) { t.at("format").bytes[0] = 2; });
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("format 2 is newer"));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("format 2 is newer")));
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

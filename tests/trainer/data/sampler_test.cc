@@ -5,10 +5,12 @@
 #include <map>
 #include <set>
 
-namespace s2p::testing {
+#include "tests/testing/status_matchers.h"
+
+namespace s2p::test {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 // Image i has the label i / images.
 std::vector<int> Labels(int identities, int images) {
@@ -19,7 +21,7 @@ std::vector<int> Labels(int identities, int images) {
 
 TEST(IdentitySamplerTest, BatchHasEachOfItsIdentitiesImagesSideBySide) {
   const auto sampler = IdentitySampler::Create(Labels(6, 5), 3, 4, 1);
-  ASSERT_TRUE(sampler.ok()) << sampler.status();
+  ASSERT_THAT(sampler, IsOk());
   for (const std::vector<int>& batch : sampler->Epoch(0)) {
     ASSERT_EQ(batch.size(), 12u);
     std::set<int> identities;
@@ -69,12 +71,12 @@ TEST(IdentitySamplerTest, EpochIsAFunctionOfSeedAndNumber) {
 
 TEST(IdentitySamplerTest, OneIdentityIsRefused) {
   const auto sampler = IdentitySampler::Create(Labels(1, 5), 2, 2, 1);
-  EXPECT_EQ(sampler.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(sampler, StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 TEST(PairSamplerTest, PairsAreOfOneIdentityAndDistinctInABatch) {
   const auto sampler = PairSampler::Create(Labels(6, 2), Labels(6, 1), 3, 1);
-  ASSERT_TRUE(sampler.ok()) << sampler.status();
+  ASSERT_THAT(sampler, IsOk());
   std::set<int> sketches;
   for (const std::vector<SampledPair>& batch : sampler->Epoch(0)) {
     std::set<int> identities;
@@ -100,18 +102,18 @@ TEST(PairSamplerTest, EveryPhotoOfAnIdentityHasItsTurn) {
 
 TEST(PairSamplerTest, IdentityOfOneModalityIsLeftOut) {
   const auto sampler = PairSampler::Create({0, 1, 2}, {0, 1, 3}, 2, 1);
-  ASSERT_TRUE(sampler.ok()) << sampler.status();
+  ASSERT_THAT(sampler, IsOk());
   for (const auto& batch : sampler->Epoch(0)) {
     for (const SampledPair& pair : batch) EXPECT_LE(pair.sketch, 1);
   }
 }
 
 TEST(PairSamplerTest, NothingToPairIsRefused) {
-  EXPECT_EQ(PairSampler::Create({0, 1}, {2, 3}, 2, 1).status().code(),
-            absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(PairSampler::Create({0, 1}, {0, 1}, 1, 1).status().code(),
-            absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(PairSampler::Create({0, 1}, {2, 3}, 2, 1),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(PairSampler::Create({0, 1}, {0, 1}, 1, 1),
+              StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

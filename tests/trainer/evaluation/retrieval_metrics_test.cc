@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/trainer/golden_tensors.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 EmbeddingMatrix Scores(const std::vector<std::vector<float>>& rows) {
@@ -17,7 +17,7 @@ EmbeddingMatrix Scores(const std::vector<std::vector<float>>& rows) {
   return scores;
 }
 
-class RetrievalMetricsGoldenTest : public ::testing::Test {
+class RetrievalMetricsGoldenTest : public testing::Test {
  protected:
   void SetUp() override {
     S2P_GOLDEN_OR_SKIP(path, "metrics.safetensors");
@@ -105,7 +105,7 @@ TEST(RetrievalMetricsTest, TopIsBestFirstAndATieShowsTheFalseOneFirst) {
 TEST(RetrievalMetricsTest, MarginIsOverTheBestOtherImage) {
   const auto result = EvaluateScores(Scores({{0.5F, 0.75F, 0.25F}, {0.5F, 0.25F, 0}, {1, 0, 0}}),
                                      {"a", "a", "none"}, {"a", "b", "a"});
-  EXPECT_THAT(result.margin, ::testing::ElementsAre(-0.25F, 0.25F, 0));
+  EXPECT_THAT(result.margin, testing::ElementsAre(-0.25F, 0.25F, 0));
 }
 
 TEST(RetrievalMetricsTest, TopHasTenAtMost) {
@@ -147,4 +147,4 @@ TEST(RetrievalMetricsTest, NothingToSearchInMatchesNothing) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

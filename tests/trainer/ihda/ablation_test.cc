@@ -7,18 +7,19 @@
 #include <set>
 
 #include "base/message_text.h"
+#include "tests/testing/status_matchers.h"
 #include "trainer/spec/training_spec.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 std::string Folder() { return std::string(S2P_SOURCE_DIR) + "/trainer/spec/presets/ablation/"; }
 
 v1::TrainingSpec Resolved(const std::string& name) {
   const auto spec = ReadSpec(Folder() + name + ".textproto");
-  EXPECT_TRUE(spec.ok()) << spec.status();
+  EXPECT_THAT(spec, IsOk());
   auto resolved = ResolveSpec(*spec);
-  EXPECT_TRUE(resolved.ok()) << resolved.status();
+  EXPECT_THAT(resolved, IsOk());
   return *std::move(resolved);
 }
 
@@ -72,7 +73,7 @@ TEST(AblationTest, EachRowDiffersFromTheFullOneInWhatItNamesAndThatIsOff) {
     EXPECT_EQ(ChangedFields(full, row), fields) << name;
     for (const std::string& field : fields) {
       v1::TrainingSpec off = row;
-      ASSERT_TRUE(SetMessageField(field + "=0", off).ok()) << field;
+      ASSERT_THAT(SetMessageField(field + "=0", off), IsOk()) << field;
       EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(off, row)) << field;
     }
   }
@@ -85,7 +86,7 @@ TEST(AblationTest, EveryShippedRowIsTestedAndValid) {
     v1::TrainingSpec spec = Resolved(entry.path().stem().string());
     spec.set_target_dataset("target");
     spec.set_source_dataset("source");
-    EXPECT_THAT(SpecErrors(spec), ::testing::IsEmpty()) << entry.path();
+    EXPECT_THAT(SpecErrors(spec), testing::IsEmpty()) << entry.path();
   }
   std::set<std::string> tested;
   for (const auto& row : Rows()) tested.insert(row.first);
@@ -100,4 +101,4 @@ TEST(AblationTest, FullIsThePresetItself) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -4,15 +4,16 @@
 
 #include <filesystem>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data/data_set.h"
 #include "trainer/evaluation/attribute_accuracy.h"
 #include "trainer/evaluation/cross_validation.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 TEST(AttributeAccuracyTest, CountsSidesOfAHalfAndLeavesUnknownOut) {
   const float nan = std::nanf("");
@@ -72,7 +73,7 @@ TEST_F(AttributeSelectionTest, EveryAttributeIsMeasuredBackOnTheSource) {
     trained.insert(what);
   };
   const auto selected = SelectAttributes(*ResolveSpec(Spec()), options);
-  ASSERT_TRUE(selected.ok()) << selected.status();
+  ASSERT_THAT(selected, IsOk());
   const auto source = DataSet::Open(Source());
   ASSERT_EQ(selected->size(), source->attributes().size());
   for (size_t i = 0; i < selected->size(); ++i) {
@@ -82,7 +83,7 @@ TEST_F(AttributeSelectionTest, EveryAttributeIsMeasuredBackOnTheSource) {
     EXPECT_EQ(attribute.kept, attribute.back.balanced_accuracy >= 0.6);
   }
   EXPECT_EQ(trained, (std::set<std::string>{"source", "target"}));
-  EXPECT_TRUE(DataSet::Open(options.work_dir).ok()) << "what it was trained on can be looked at";
+  EXPECT_THAT(DataSet::Open(options.work_dir), IsOk()) << "what it was trained on can be looked at";
 }
 
 TEST_F(AttributeSelectionTest, WithoutSourceOrTermItSaysWhatIsMissing) {
@@ -90,7 +91,7 @@ TEST_F(AttributeSelectionTest, WithoutSourceOrTermItSaysWhatIsMissing) {
   options.work_dir = dir_.File("predicted");
   const auto message = [&](const std::vector<std::string>& fields) {
     const auto selected = SelectAttributes(*ResolveSpec(With(Spec(), fields)), options);
-    EXPECT_EQ(selected.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(selected, StatusIs(absl::StatusCode::kInvalidArgument));
     return std::string(selected.status().message());
   };
   EXPECT_THAT(message({"source_dataset="}), HasSubstr("source_dataset"));
@@ -99,4 +100,4 @@ TEST_F(AttributeSelectionTest, WithoutSourceOrTermItSaysWhatIsMissing) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -9,15 +9,16 @@
 #include <utility>
 
 #include "model/torch_device.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/ihda/ihda_networks.h"
 #include "trainer/spec/training_spec.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
+using testing::HasSubstr;
+using testing::IsEmpty;
 
 class Bf16Test : public TinyRunTest {
  protected:
@@ -31,7 +32,7 @@ class Bf16Test : public TinyRunTest {
     };
     options.stop = [&] { return !values.empty(); };
     auto trainer = Create(With(spec, {"step1.epochs=0"}), options);
-    EXPECT_TRUE(trainer.ok()) << trainer.status();
+    EXPECT_THAT(trainer, IsOk());
     EXPECT_TRUE(absl::IsCancelled((*trainer)->Run()));
     return values;
   }
@@ -41,18 +42,18 @@ TEST_F(Bf16Test, IsRefusedWhereItWouldBeSlow) {
   const auto trainer = Create(Bf16());
   EXPECT_EQ(trainer.ok(), CheckBf16(torch::kCPU).ok()) << trainer.status();
   if (trainer.ok()) return;
-  EXPECT_EQ(trainer.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(trainer.status().message()), HasSubstr("precision: BF16 on a CPU needs"));
+  EXPECT_THAT(trainer, StatusIs(absl::StatusCode::kInvalidArgument,
+                                HasSubstr("precision: BF16 on a CPU needs")));
 }
 
 // On any CPU, slow or not.
 TEST_F(Bf16Test, EncodersComputeInBfloat16AndGiveFloat32) {
   const auto networks = [](const v1::TrainingSpec& spec) {
     const auto resolved = ResolveSpec(spec);
-    EXPECT_TRUE(resolved.ok()) << resolved.status();
+    EXPECT_THAT(resolved, IsOk());
     torch::manual_seed(1);
     auto made = IhdaNetworks::Create(*resolved, *ManifestOf(*resolved, {}), torch::kCPU);
-    EXPECT_TRUE(made.ok()) << made.status();
+    EXPECT_THAT(made, IsOk());
     return *std::move(made);
   };
   torch::manual_seed(2);
@@ -88,10 +89,10 @@ TEST_F(Bf16Test, ResumesToTheSameBits) {
   int epochs = 0;
   options.on_epoch = [&](const auto&, const auto&) { ++epochs; };
   options.stop = [&] { return epochs == 3; };
-  EXPECT_EQ((*Create(Bf16(), options))->Run().code(), absl::StatusCode::kCancelled);
+  EXPECT_THAT((*Create(Bf16(), options))->Run(), StatusIs(absl::StatusCode::kCancelled));
   options.stop = [] { return false; };
   EXPECT_THAT(Differences(whole, Train(Bf16(), options)), IsEmpty());
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -6,11 +6,11 @@
 #include "tests/trainer/golden_tensors.h"
 #include "trainer/ihda/heads.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 // The classifiers that only training needs, filled under the names of the release's modules.
-class HeadsGoldenTest : public ::testing::Test {
+class HeadsGoldenTest : public testing::Test {
  protected:
   void SetUp() override {
     S2P_GOLDEN_OR_SKIP(path, "heads.safetensors");
@@ -84,4 +84,4 @@ TEST_F(HeadsGoldenTest, IdentityClassifierBeginsNearZero) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -3,15 +3,16 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/golden_tensors.h"
 #include "trainer/ihda/gradient_reversal.h"
 #include "trainer/ihda/learning_rate.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 // The sums of both steps against the reference program's, with linear heads on feat2 in float64.
-class IhdaLossesGoldenTest : public ::testing::Test {
+class IhdaLossesGoldenTest : public testing::Test {
  protected:
   void SetUp() override {
     S2P_GOLDEN_OR_SKIP(path, "losses.safetensors");
@@ -140,14 +141,14 @@ TEST_F(IhdaLossesGoldenTest, Step2WithAFullReversal) {
 // Which terms a sum has.
 std::vector<std::string> Terms(const LossSum& sum) {
   std::vector<std::pair<std::string, double>> values;
-  EXPECT_TRUE(sum.Read(values).ok());
+  EXPECT_THAT(sum.Read(values), IsOk());
   std::vector<std::string> names;
   for (const auto& value : values) names.push_back(value.first);
   names.pop_back();  // "total"
   return names;
 }
 
-class IhdaLossesTest : public ::testing::Test {
+class IhdaLossesTest : public testing::Test {
  protected:
   static DualEncoderOutput Features(uint64_t seed) {
     torch::manual_seed(seed);
@@ -240,4 +241,4 @@ TEST_F(IhdaLossesTest, TripletWaitsForItsEpochInEachStep) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -9,17 +9,18 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/torch_tensors.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data/data_set.h"
 #include "trainer/data/packed_images.h"
 #include "trainer/ihda/resume_state.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
 using IhdaOptionsTest = TinyRunTest;
 
 // Largest difference of any value.
@@ -56,7 +57,7 @@ TEST_F(IhdaOptionsTest, AccumulationResumesToTheSameBits) {
   int epochs = 0;
   options.on_epoch = [&](const auto&, const auto&) { ++epochs; };
   options.stop = [&] { return epochs == 3; };
-  EXPECT_EQ((*Create(spec, options))->Run().code(), absl::StatusCode::kCancelled);
+  EXPECT_THAT((*Create(spec, options))->Run(), StatusIs(absl::StatusCode::kCancelled));
   options.stop = [] { return false; };
   EXPECT_THAT(Differences(whole, Train(spec, options)), IsEmpty());
 }
@@ -73,14 +74,14 @@ TEST_F(IhdaOptionsTest, ChannelsLastLearnsTheSame) {
 
 TEST_F(IhdaOptionsTest, PackedDataGivesTheSameBits) {
   const auto resolved = ResolveSpec(Spec());
-  ASSERT_TRUE(resolved.ok());
+  ASSERT_THAT(resolved, IsOk());
   const auto pack = [&](const std::string& folder, const std::string& file) {
     const auto data_set = DataSet::Open(folder);
-    ASSERT_TRUE(data_set.ok()) << data_set.status();
+    ASSERT_THAT(data_set, IsOk());
     const auto manifest = ManifestOf(*resolved, {});
     const absl::Status status =
         PackDataSet(*data_set, manifest->photo(), manifest->sketch(), 1, dir_.File(file));
-    ASSERT_TRUE(status.ok()) << status;
+    ASSERT_THAT(status, IsOk());
   };
   pack(Source(), "source.safetensors");
   pack(Target(), "target.safetensors");
@@ -93,18 +94,17 @@ TEST_F(IhdaOptionsTest, DataPackedForAnotherInputIsRefusedSayingWhatDiffers) {
   const auto data_set = DataSet::Open(Target());
   const auto manifest = ManifestOf(*ResolveSpec(Spec()), {});
   const std::string file = dir_.File("target.safetensors");
-  ASSERT_TRUE(PackDataSet(*data_set, manifest->photo(), manifest->sketch(), 1, file).ok());
+  ASSERT_THAT(PackDataSet(*data_set, manifest->photo(), manifest->sketch(), 1, file), IsOk());
   const auto trainer =
       Create(With(Spec(), {"target_dataset=" + file, "photo.height=48", "source_dataset="}));
-  EXPECT_EQ(trainer.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(trainer.status().message()),
-              AllOf(HasSubstr(file), HasSubstr("32 x 32"), HasSubstr("48 x 32"),
-                    HasSubstr("pack the data set anew")));
+  EXPECT_THAT(trainer, StatusIs(absl::StatusCode::kFailedPrecondition,
+                                AllOf(HasSubstr(file), HasSubstr("32 x 32"), HasSubstr("48 x 32"),
+                                      HasSubstr("pack the data set anew"))));
 }
 
 TEST_F(IhdaOptionsTest, EachIdentityIsHeldBackInOneFold) {
   const auto target = DataSet::Open(Target());
-  ASSERT_TRUE(target.ok());
+  ASSERT_THAT(target, IsOk());
   for (const DataSetImage& image : target->images()) {
     int held_back = 0;
     for (uint32_t fold = 0; fold < 3; ++fold) {
@@ -124,12 +124,12 @@ TEST_F(IhdaOptionsTest, LossThatIsNotFiniteLeavesTheNetworksBeforeIt) {
                                   "step1.warmup_epochs=0", "loss.attribute=1000", "step1.epochs=40",
                                   "step1.cosine=false", "backbone.frozen_statistics=true"});
   const absl::Status status = (*Create(spec, options))->Run();
-  ASSERT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
-  EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr("step 1, epoch "), HasSubstr("update "),
-                    HasSubstr("the loss term \""), HasSubstr(options.state_file + ".failed")));
+  ASSERT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                               AllOf(HasSubstr("step 1, epoch "), HasSubstr("update "),
+                                     HasSubstr("the loss term \""),
+                                     HasSubstr(options.state_file + ".failed"))));
   const auto state = ReadResumeState(options.state_file + ".failed");
-  ASSERT_TRUE(state.ok()) << state.status();
+  ASSERT_THAT(state, IsOk());
   EXPECT_EQ(state->ihda_step, 1);
 }
 
@@ -138,28 +138,28 @@ TEST_F(IhdaOptionsTest, DataIsReportedBeforeTraining) {
   const std::string folder = dir_.File("source");
   std::filesystem::copy(Source(), folder, std::filesystem::copy_options::recursive);
   auto source = DataSet::Open(folder);
-  ASSERT_TRUE(source.ok());
+  ASSERT_THAT(source, IsOk());
   DataSetDescription description{"odd", source->attributes(), "", ""};
   std::vector<DataSetImage> images = source->images();
   for (DataSetImage& image : images) image.attributes[0] = 0;
-  ASSERT_TRUE(WriteDataSet(folder, description, images).ok());
+  ASSERT_THAT(WriteDataSet(folder, description, images), IsOk());
   std::vector<std::string> said;
   IhdaTrainerOptions options;
   options.on_message = [&](const std::string& sentence) { said.push_back(sentence); };
-  ASSERT_TRUE(Create(With(Spec(), {"source_dataset=" + folder}), options).ok());
-  EXPECT_THAT(said, ::testing::Contains(
-                        HasSubstr("\"" + source->attributes()[0] + "\" is never positive")));
+  ASSERT_THAT(Create(With(Spec(), {"source_dataset=" + folder}), options), IsOk());
+  EXPECT_THAT(
+      said, testing::Contains(HasSubstr("\"" + source->attributes()[0] + "\" is never positive")));
 }
 
 TEST_F(IhdaOptionsTest, FrozenStagesAreReportedWhereTheyStayRandom) {
   std::vector<std::string> said;
   IhdaTrainerOptions options;
   options.on_message = [&](const std::string& sentence) { said.push_back(sentence); };
-  ASSERT_TRUE(Create(Spec(), options).ok());
-  EXPECT_THAT(said, ::testing::Not(::testing::Contains(HasSubstr("stay random"))));
-  ASSERT_TRUE(Create(With(Spec(), {"backbone.frozen_stages=2"}), options).ok());
-  EXPECT_THAT(said, ::testing::Contains(HasSubstr("the first 2 stages stay random")));
+  ASSERT_THAT(Create(Spec(), options), IsOk());
+  EXPECT_THAT(said, testing::Not(testing::Contains(HasSubstr("stay random"))));
+  ASSERT_THAT(Create(With(Spec(), {"backbone.frozen_stages=2"}), options), IsOk());
+  EXPECT_THAT(said, testing::Contains(HasSubstr("the first 2 stages stay random")));
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -11,17 +11,18 @@
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint_store.h"
 #include "model/encoder.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data/data_set.h"
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/ihda/weight_average.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
 using IhdaTrainerTest = TinyRunTest;
 
 TEST_F(IhdaTrainerTest, SameSpecGivesTheSameBits) {
@@ -37,9 +38,9 @@ TEST_F(IhdaTrainerTest, AnotherSeedGivesOtherWeights) {
 }
 
 // Stops the run before each epoch but the first, and resumes it in a new trainer each time.
-class InterruptedTrainerTest : public TinyRunTest, public ::testing::WithParamInterface<int> {};
+class InterruptedTrainerTest : public TinyRunTest, public testing::WithParamInterface<int> {};
 
-INSTANTIATE_TEST_SUITE_P(Runs, InterruptedTrainerTest, ::testing::Values(1, 3));
+INSTANTIATE_TEST_SUITE_P(Runs, InterruptedTrainerTest, testing::Values(1, 3));
 
 TEST_P(InterruptedTrainerTest, EndsWithTheSameBits) {
   const v1::TrainingSpec spec =
@@ -63,7 +64,7 @@ TEST_P(InterruptedTrainerTest, EndsWithTheSameBits) {
     EXPECT_EQ(trainer->resumed(), run > 0);
     status = trainer->Run();
   }
-  ASSERT_TRUE(status.ok()) << status;
+  ASSERT_THAT(status, IsOk());
   EXPECT_EQ(epochs, 2 + 2 * GetParam()) << "no epoch is trained twice";
   EXPECT_THAT(Differences(whole, trainer->Model({}, "job")->weights), IsEmpty());
 }
@@ -114,7 +115,7 @@ TEST_F(IhdaTrainerTest, EpochsOfAllRunsAreCounted) {
     epochs.push_back(progress.epoch());
   };
   Train(With(Spec(), {"step1.epochs=0", "averaging.runs=3"}), options);
-  EXPECT_THAT(epochs, ::testing::ElementsAre(1, 2, 3, 4, 5, 6));
+  EXPECT_THAT(epochs, testing::ElementsAre(1, 2, 3, 4, 5, 6));
 }
 
 TEST_F(IhdaTrainerTest, StopInTheMiddleOfAnEpochIsCancelledAndKeepsWholeEpochs) {
@@ -125,7 +126,7 @@ TEST_F(IhdaTrainerTest, StopInTheMiddleOfAnEpochIsCancelledAndKeepsWholeEpochs) 
   options.on_progress = [&](const v1::TrainingProgress&) { ++updates; };
   options.stop = [&] { return updates == 4; };
   const absl::Status status = (*Create(Spec(), options))->Run();
-  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled));
   options.stop = [] { return false; };
   EXPECT_THAT(Differences(whole, Train(Spec(), options)), IsEmpty());
 }
@@ -135,8 +136,8 @@ TEST_F(IhdaTrainerTest, StateOfAnotherRunIsRefused) {
   options.state_file = dir_.File("resume");
   Train(Spec(), options);
   const auto other = Create(With(Spec(), {"seed=2"}), options);
-  EXPECT_EQ(other.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(other.status().message()), HasSubstr(options.state_file));
+  EXPECT_THAT(other,
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(options.state_file)));
 }
 
 TEST_F(IhdaTrainerTest, DamagedStateIsDataLoss) {
@@ -145,14 +146,14 @@ TEST_F(IhdaTrainerTest, DamagedStateIsDataLoss) {
   Train(Spec(), options);
   std::filesystem::resize_file(options.state_file,
                                std::filesystem::file_size(options.state_file) - 1);
-  EXPECT_EQ(Create(Spec(), options).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(Create(Spec(), options), StatusIs(absl::StatusCode::kDataLoss));
 }
 
 TEST_F(IhdaTrainerTest, ForgottenStateIsGone) {
   IhdaTrainerOptions options;
   options.state_file = dir_.File("resume");
   auto trainer = *Create(Spec(), options);
-  ASSERT_TRUE(trainer->Run().ok());
+  ASSERT_THAT(trainer->Run(), IsOk());
   EXPECT_TRUE(std::filesystem::exists(options.state_file));
   trainer->ForgetState();
   EXPECT_FALSE(std::filesystem::exists(options.state_file));
@@ -167,8 +168,8 @@ TEST_F(IhdaTrainerTest, WithoutASourceOnlyStep2IsTrained) {
     for (const v1::LossTerm& term : progress.losses()) terms.insert(term.name());
   };
   Train(With(Spec(), {"source_dataset="}), options);
-  EXPECT_THAT(steps, ::testing::ElementsAre(2u));
-  EXPECT_THAT(terms, ::testing::ElementsAre("contrastive", "identity", "total", "triplet"));
+  EXPECT_THAT(steps, testing::ElementsAre(2u));
+  EXPECT_THAT(terms, testing::ElementsAre("contrastive", "identity", "total", "triplet"));
 }
 
 TEST_F(IhdaTrainerTest, EveryTermIsNamedAndEachCanBeOff) {
@@ -204,7 +205,7 @@ TEST_F(IhdaTrainerTest, FrozenStagesStayAsTheyAre) {
       With(Spec(), {"backbone.frozen_stages=2", "backbone.frozen_statistics=true"});
   auto trainer = *Create(spec);
   const TensorMap before = trainer->Model({}, "job")->weights;
-  ASSERT_TRUE(trainer->Run().ok());
+  ASSERT_THAT(trainer->Run(), IsOk());
   const auto changed = Differences(before, trainer->Model({}, "job")->weights);
   EXPECT_FALSE(changed.empty());
   for (const std::string& name : changed) {
@@ -231,37 +232,36 @@ TEST_F(IhdaTrainerTest, LossThatIsNotFiniteStopsWithTermStepAndEpoch) {
     }
     weights[name.substr(std::string("encoder.").size())] = tensor;
   }
-  ASSERT_TRUE(WriteSafetensors(dir_.File("w.safetensors"), weights).ok());
+  ASSERT_THAT(WriteSafetensors(dir_.File("w.safetensors"), weights), IsOk());
   auto trainer = Create(With(Spec(), {"initial_weights=" + dir_.File("w.safetensors"),
                                       "embedding.dimension=0", "source_dataset="}));
-  ASSERT_TRUE(trainer.ok()) << trainer.status();
+  ASSERT_THAT(trainer, IsOk());
   const absl::Status status = (*trainer)->Run();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr("step 2, epoch 1, update 1"), HasSubstr("\"identity\"")));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("step 2, epoch 1, update 1"), HasSubstr("\"identity\""))));
 }
 
 TEST_F(IhdaTrainerTest, WrongSpecIsRefusedBeforeAnythingIsRead) {
   const auto trainer = Create(With(Spec(), {"backbone.arch=vgg16", "step2.learning_rate=-1"}));
-  EXPECT_EQ(trainer.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(trainer.status().message()),
-              AllOf(HasSubstr("backbone.arch"), HasSubstr("step2.learning_rate")));
+  EXPECT_THAT(trainer,
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("backbone.arch"), HasSubstr("step2.learning_rate"))));
 }
 
 TEST_F(IhdaTrainerTest, WeightFileOfAnotherNetworkIsNamed) {
-  ASSERT_TRUE(WriteSafetensors(dir_.File("w"), {{"x", {TensorType::kF32, {1}, "abcd"}}}).ok());
+  ASSERT_THAT(WriteSafetensors(dir_.File("w"), {{"x", {TensorType::kF32, {1}, "abcd"}}}), IsOk());
   const auto trainer = Create(With(Spec(), {"initial_weights=" + dir_.File("w")}));
-  EXPECT_EQ(trainer.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(trainer.status().message()),
-              AllOf(HasSubstr(dir_.File("w")), HasSubstr("'x'")));
+  EXPECT_THAT(trainer, StatusIs(absl::StatusCode::kInvalidArgument,
+                                AllOf(HasSubstr(dir_.File("w")), HasSubstr("'x'"))));
 }
 
 TEST_F(IhdaTrainerTest, TrainingGoesOnFromAPublishedVersion) {
   const CheckpointStore store(dir_.File("store"));
   auto first = *Create(Spec());
-  ASSERT_TRUE(first->Run().ok());
+  ASSERT_THAT(first->Run(), IsOk());
   const auto model = *first->Model({}, "job");
-  ASSERT_TRUE(store.Publish(model.manifest, model.weights).ok());
+  ASSERT_THAT(store.Publish(model.manifest, model.weights), IsOk());
   IhdaTrainerOptions options;
   options.checkpoint_root = store.root();
   auto second = *Create(With(Spec(), {"initial_version=1"}), options);
@@ -274,20 +274,20 @@ TEST_F(IhdaTrainerTest, TrainingGoesOnFromAPublishedVersion) {
 // trained, in memory.
 TEST_F(IhdaTrainerTest, ServedEmbeddingEqualsTheTrainers) {
   auto trainer = *Create(Spec());
-  ASSERT_TRUE(trainer->Run().ok());
+  ASSERT_THAT(trainer->Run(), IsOk());
   const auto evaluations = trainer->EvaluateAll();
-  ASSERT_TRUE(evaluations.ok());
+  ASSERT_THAT(evaluations, IsOk());
   const auto model = *trainer->Model(*evaluations, "job");
   const CheckpointStore store(dir_.File("store"));
-  ASSERT_TRUE(store.Publish(model.manifest, model.weights).ok());
+  ASSERT_THAT(store.Publish(model.manifest, model.weights), IsOk());
   const Checkpoint checkpoint = *store.Read(1);
   EncoderOptions encoder_options;
   encoder_options.device = "cpu";
   const auto served = LoadEncoder(checkpoint, encoder_options);
-  ASSERT_TRUE(served.ok()) << served.status();
+  ASSERT_THAT(served, IsOk());
 
   const auto networks = *DualEncoder::Create(model.manifest);
-  ASSERT_TRUE(networks->SetWeights(model.weights).ok());
+  ASSERT_THAT(networks->SetWeights(model.weights), IsOk());
   const DataSet target = *DataSet::Open(Target());
   const auto images = *ImagesOfSplit(target, "test");
   const auto set = *LoadEvaluationSet(target, images, model.manifest, 1);
@@ -322,4 +322,4 @@ TEST_F(IhdaTrainerTest, ManifestSaysWhereTheModelComesFrom) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -9,9 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "tests/testing/golden.h"
 #include "tests/testing/golden_report.h"
+#include "tests/testing/status_matchers.h"
 #include "trainer/spec/training_spec.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 v1::TrainingSpec::StepSpec Spec(double rate, uint32_t warmup, double decay, uint32_t decay_from) {
@@ -28,7 +29,7 @@ v1::TrainingSpec Preset(const std::string& name) {
   v1::TrainingSpec spec;
   spec.set_preset(name);
   auto resolved = ResolveSpec(spec);
-  EXPECT_TRUE(resolved.ok()) << resolved.status();
+  EXPECT_THAT(resolved, IsOk());
   return *std::move(resolved);
 }
 
@@ -95,4 +96,4 @@ TEST(LearningRateTest, ReversalBeginsAtNothingAndEndsBelowOne) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

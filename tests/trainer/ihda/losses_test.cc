@@ -10,7 +10,7 @@
 #include "trainer/ihda/gradient_reversal.h"
 #include "trainer/ihda/learning_rate.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 constexpr v1::Recipe kPaper = v1::RECIPE_PAPER, kRelease = v1::RECIPE_RELEASE;
@@ -21,7 +21,7 @@ torch::Tensor F64(std::initializer_list<double> values) {
 
 // Compares value and gradients with the file's entries under `prefix`. The reference was computed
 // in float64, and so is this.
-class LossesGoldenTest : public ::testing::Test {
+class LossesGoldenTest : public testing::Test {
  protected:
   void SetUp() override {
     S2P_GOLDEN_OR_SKIP(path, "losses.safetensors");
@@ -229,4 +229,4 @@ TEST(LossesTest, GradientsAreThoseOfTheValues) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -6,7 +6,7 @@
 #include "tests/model/golden_weights.h"
 #include "tests/trainer/golden_tensors.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 // fc1 without bias, batch norm, LeakyReLU, fc2: the file's network.
@@ -23,7 +23,7 @@ struct Net : torch::nn::Module {
   torch::nn::Linear fc2;
 };
 
-class OptimizerGoldenTest : public ::testing::TestWithParam<std::string> {};
+class OptimizerGoldenTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(OptimizerGoldenTest, FiveUpdatesAreTheReferencePrograms) {
   S2P_GOLDEN_OR_SKIP(path, "trajectory.safetensors");
@@ -66,7 +66,7 @@ TEST_P(OptimizerGoldenTest, FiveUpdatesAreTheReferencePrograms) {
   golden.ExpectNear(net.Forward(x), GetParam() + "/eval_logits.f64", 1e-7);
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, OptimizerGoldenTest, ::testing::Values("const", "warm"),
+INSTANTIATE_TEST_SUITE_P(Golden, OptimizerGoldenTest, testing::Values("const", "warm"),
                          [](const auto& mode) { return mode.param; });
 
 TEST(OptimizerTest, PaperHasAdamsOwnMomentaAndDecayMakesItAdamW) {
@@ -85,4 +85,4 @@ TEST(OptimizerTest, PaperHasAdamsOwnMomentaAndDecayMakesItAdamW) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -9,17 +9,18 @@
 #include <vector>
 
 #include "tests/model/image_bytes.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data/data_set.h"
 #include "trainer/data/facing.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::Contains;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::Not;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
 
 void WriteMirrored(const Image& image, const std::string& path) {
   PngLayout layout;
@@ -44,7 +45,7 @@ void WriteMirrored(const Image& image, const std::string& path) {
 void CopyTrainingPart(const std::string& from, const std::string& to, size_t identities,
                       bool mirror) {
   const auto data_set = DataSet::Open(from);
-  ASSERT_TRUE(data_set.ok()) << data_set.status();
+  ASSERT_THAT(data_set, IsOk());
   std::set<std::string> names;
   for (const DataSetImage& image : data_set->images()) {
     if (image.split == "train") names.insert(image.identity);
@@ -59,14 +60,14 @@ void CopyTrainingPart(const std::string& from, const std::string& to, size_t ide
     std::filesystem::create_directories(path.parent_path());
     if (mirror && number % 2 == 0) {
       const auto pixels = data_set->Read(image);
-      ASSERT_TRUE(pixels.ok()) << pixels.status();
+      ASSERT_THAT(pixels, IsOk());
       WriteMirrored(*pixels, path);
     } else {
       std::filesystem::copy_file(std::filesystem::path(from) / image.path, path);
     }
     kept.push_back(image);
   }
-  ASSERT_TRUE(WriteDataSet(to, {"copied", {}, "", ""}, kept).ok());
+  ASSERT_THAT(WriteDataSet(to, {"copied", {}, "", ""}, kept), IsOk());
 }
 
 class PairFlipTest : public TinyRunTest {
@@ -112,4 +113,4 @@ TEST_F(PairFlipTest, TooFewPhotosAreNotFlippedAndSayNothing) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <vector>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/drawn_images.h"
 #include "trainer/evaluation/image_batch.h"
 #include "trainer/ihda/pair_whitening.h"
@@ -13,7 +14,9 @@
 namespace s2p {
 namespace {
 
-class ProjectionInitTest : public testing::DrawnImagesTest {
+using test::IsOk;
+
+class ProjectionInitTest : public test::DrawnImagesTest {
  protected:
   void SetUp() override {
     v1::TrainingSpec spec;
@@ -22,12 +25,12 @@ class ProjectionInitTest : public testing::DrawnImagesTest {
     spec.mutable_embedding()->set_pooling(v1::POOLING_GLOBAL);
     spec.mutable_embedding()->set_dimension(kDimension);
     const auto resolved = ResolveSpec(spec);
-    ASSERT_TRUE(resolved.ok()) << resolved.status();
+    ASSERT_THAT(resolved, IsOk());
     const auto manifest = ManifestOf(*resolved, {});
-    ASSERT_TRUE(manifest.ok()) << manifest.status();
+    ASSERT_THAT(manifest, IsOk());
     torch::manual_seed(1);
     auto encoder = DualEncoder::Create(*manifest);
-    ASSERT_TRUE(encoder.ok()) << encoder.status();
+    ASSERT_THAT(encoder, IsOk());
     encoder_ = *std::move(encoder);
   }
 
@@ -35,7 +38,7 @@ class ProjectionInitTest : public testing::DrawnImagesTest {
   torch::Tensor AxesProducts(int count) {
     const LabelledImages images{Load(count), Numbers(count)};
     const absl::Status status = InitializeProjection(images, images, *encoder_);
-    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_THAT(status, IsOk());
     torch::NoGradGuard no_grad;
     const torch::Tensor axes = encoder_->named_parameters()["projection.weight"];
     return torch::matmul(axes, axes.t());
@@ -67,7 +70,7 @@ TEST_F(ProjectionInitTest, PairsComeCloserThanByPrincipalComponentsAlone) {
   std::iota(sketches.labels.begin(), sketches.labels.begin() + kPairs, kSameBrightness);
   const auto spread = [&](const LabelledImages& second) {
     const absl::Status status = InitializeProjection(photos, second, *encoder_);
-    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_THAT(status, IsOk());
     torch::NoGradGuard no_grad;
     encoder_->eval();
     const torch::Tensor batch = NormalizedBatch(*images, 0, kCount);

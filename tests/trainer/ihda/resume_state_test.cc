@@ -10,19 +10,20 @@
 #include "absl/strings/str_replace.h"
 #include "model/checkpoint.h"
 #include "model/file.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
-class ResumeStateTest : public ::testing::Test {
+class ResumeStateTest : public testing::Test {
  protected:
   void Write() {
-    ASSERT_TRUE(
-        WriteResumeState(path_, {"digest", 2, 7, 123, std::string("a\0\nb", 4), "start", 1, "sum"})
-            .ok());
+    ASSERT_THAT(
+        WriteResumeState(path_, {"digest", 2, 7, 123, std::string("a\0\nb", 4), "start", 1, "sum"}),
+        IsOk());
   }
   std::string Bytes() const { return *ReadWholeFile(path_, 1 << 20); }
   void Replace(const std::string& bytes) {
@@ -38,7 +39,7 @@ class ResumeStateTest : public ::testing::Test {
 TEST_F(ResumeStateTest, ReadsWhatWasWritten) {
   Write();
   const auto state = ReadResumeState(path_);
-  ASSERT_TRUE(state.ok()) << state.status();
+  ASSERT_THAT(state, IsOk());
   EXPECT_EQ(state->run_digest, "digest");
   EXPECT_EQ(state->ihda_step, 2);
   EXPECT_EQ(state->epochs_done, 7);
@@ -55,7 +56,7 @@ TEST_F(ResumeStateTest, FormatOneHasOnlyTheNetworks) {
       "\"bytes\":4,\"sha256\":\"" +
       Sha256("nets") + "\"}\nnets");
   const auto state = ReadResumeState(path_);
-  ASSERT_TRUE(state.ok()) << state.status();
+  ASSERT_THAT(state, IsOk());
   EXPECT_EQ(state->networks, "nets");
   EXPECT_EQ(state->start + state->sum, "");
 }
@@ -66,8 +67,8 @@ TEST_F(ResumeStateTest, SizesThatDoNotAddUpAreDataLoss) {
       Write();
       Replace(absl::StrReplaceAll(Bytes(), {{field, absl::StrCat(field, added)}}));
       const absl::Status status = ReadResumeState(path_).status();
-      EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << field << added;
-      EXPECT_THAT(std::string(status.message()), HasSubstr("another size")) << field << added;
+      EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("another size")))
+          << field << added;
     }
   }
 }
@@ -98,8 +99,7 @@ TEST_F(ResumeStateTest, FlippedByteIsDataLoss) {
   bytes.back() = static_cast<char>(bytes.back() ^ 1);
   Replace(bytes);
   const auto state = ReadResumeState(path_);
-  EXPECT_EQ(state.status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(state.status().message()), HasSubstr("SHA-256"));
+  EXPECT_THAT(state, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("SHA-256")));
 }
 
 TEST_F(ResumeStateTest, NewerFormatIsRefused) {
@@ -117,4 +117,4 @@ TEST_F(ResumeStateTest, FolderThatIsNotThereIsNamed) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -1,14 +1,15 @@
 #include <string>
 #include <vector>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/import/import_fixture.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::Contains;
-using ::testing::ElementsAre;
-using ::testing::Not;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::Not;
 
 // The names as published, in their order.
 constexpr char kNames[] =
@@ -45,7 +46,7 @@ class ImportCelebATest : public ImportTest {
 
 TEST_F(ImportCelebATest, FacesIdentitiesAndPartitionsAreImported) {
   const auto summary = Import("celeba");
-  ASSERT_TRUE(summary.ok()) << summary.status();
+  ASSERT_THAT(summary, IsOk());
   EXPECT_EQ(summary->photos, 4);
   EXPECT_EQ(summary->sketches, 0);
   EXPECT_EQ(summary->attributes, 34);
@@ -58,7 +59,7 @@ TEST_F(ImportCelebATest, FacesIdentitiesAndPartitionsAreImported) {
 TEST_F(ImportCelebATest, ValuesBelongToTheirAttribute) {
   // The third value of the second image: Attractive.
   Replace(kAttributes, "000002.jpg -1 -1 -1", "000002.jpg -1 -1  1");
-  ASSERT_TRUE(Import("celeba").ok());
+  ASSERT_THAT(Import("celeba"), IsOk());
   const auto values = AttributesOf(Open(), "photo/000002.jpg");
   ASSERT_EQ(values.size(), 34u);
   for (const auto& [name, value] : values) {
@@ -67,7 +68,7 @@ TEST_F(ImportCelebATest, ValuesBelongToTheirAttribute) {
 }
 
 TEST_F(ImportCelebATest, ColoursAreLeftOut) {
-  ASSERT_TRUE(Import("celeba").ok());
+  ASSERT_THAT(Import("celeba"), IsOk());
   const std::vector<std::string> names = Open().attributes();
   for (const char* colour :
        {"Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair", "Pale_Skin", "Rosy_Cheeks"}) {
@@ -81,7 +82,7 @@ TEST_F(ImportCelebATest, OneFolderForAllIsTakenToo) {
   Rename("Anno/identity_CelebA.txt", "identity_CelebA.txt");
   Rename("Eval/list_eval_partition.txt", "list_eval_partition.txt");
   const auto summary = Import("celeba");
-  ASSERT_TRUE(summary.ok()) << summary.status();
+  ASSERT_THAT(summary, IsOk());
   EXPECT_EQ(summary->photos, 4);
 }
 
@@ -166,4 +167,4 @@ TEST_F(ImportCelebATest, MissingFolderIsNotFound) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

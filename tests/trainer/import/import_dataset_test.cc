@@ -7,15 +7,16 @@
 #include <vector>
 
 #include "model/image.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/import/import_fixture.h"
 #include "trainer/data/random.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
 
 // Pixels that no encoder makes small.
 Image Noise(int width, int height) {
@@ -80,7 +81,7 @@ TEST_F(ImportDatasetTest, SplitFileForAnotherFormatIsRefused) {
 
 TEST_F(ImportDatasetTest, FolderWithContentIsLeftAsItIs) {
   Write("../out/keep.txt", "mine");
-  EXPECT_EQ(Import("folder").status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Import("folder"), StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_EQ(Read(Out("keep.txt")), "mine");
   EXPECT_FALSE(std::filesystem::exists(Out("photo")));
 }
@@ -89,7 +90,7 @@ TEST_F(ImportDatasetTest, ProgressCountsImages) {
   std::vector<std::pair<int64_t, int64_t>> seen;
   options_ = {"folder", Root(), Out(), 1, ""};
   const auto progress = [&](int64_t done, int64_t total) { seen.emplace_back(done, total); };
-  ASSERT_TRUE(ImportDataset(options_, progress).ok());
+  ASSERT_THAT(ImportDataset(options_, progress), IsOk());
   EXPECT_THAT(seen, ElementsAre(std::pair{1, 2}, std::pair{2, 2}));
 }
 
@@ -119,10 +120,11 @@ TEST_F(ImportDatasetTest, NamesThatCannotBeDescribedAreAllNamedBeforeAnythingIsC
   options_ = {"folder", Root(), Out(), 1, ""};
   int64_t copied = 0;
   const absl::Status status = ImportDataset(options_, [&](int64_t, int64_t) { ++copied; }).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr("photo/caf\\xe9.jpg: the name is not UTF-8: rename the file"),
-                    HasSubstr("photo/two\\x0alines.jpg: the name has a control character")));
+  EXPECT_THAT(
+      status,
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("photo/caf\\xe9.jpg: the name is not UTF-8: rename the file"),
+                     HasSubstr("photo/two\\x0alines.jpg: the name has a control character"))));
   EXPECT_EQ(copied, 0);
 }
 
@@ -130,7 +132,7 @@ TEST_F(ImportDatasetTest, FolderWhoseOwnNameIsNotUtf8IsImportedUnderAnother) {
   Rename("photo", "caf\xe9/photo");
   options_ = {"folder", Root("caf\xe9"), Out(), 1, ""};
   const auto summary = ImportDataset(options_);
-  ASSERT_TRUE(summary.ok()) << summary.status();
+  ASSERT_THAT(summary, IsOk());
   EXPECT_EQ(Open().name(), "caf\\xe9");
 }
 
@@ -140,14 +142,14 @@ TEST_F(ImportDatasetTest, ImageAboveAMegabyteIsImported) {
     Write("photo/" + name, bytes);
   }
   const auto summary = Import("folder");
-  ASSERT_TRUE(summary.ok()) << summary.status();
+  ASSERT_THAT(summary, IsOk());
   EXPECT_EQ(summary->photos, 7);
 }
 
 TEST_F(ImportDatasetTest, ImageIsImportedUpToTheLimitAndTheMessageSaysIt) {
   const size_t limit = ImageLimits().max_bytes;
   Write("photo/large.jpg", JpegOfSize(limit));
-  EXPECT_TRUE(Import("folder").ok());
+  EXPECT_THAT(Import("folder"), IsOk());
   std::filesystem::remove_all(Out());
   Write("photo/large.jpg", JpegOfSize(limit + 1));
   ExpectWrong("folder", "photo/large.jpg: has 10485761 bytes; an image may have 10485760 (10 MiB)");
@@ -162,14 +164,14 @@ TEST_F(ImportDatasetTest, LargeImageThatIsCutIsNamed) {
 TEST_F(ImportDatasetTest, OutputAmongTheImagesIsRefused) {
   options_ = {"folder", Root(), Root("photo/out"), 1, ""};
   const absl::Status status = ImportDataset(options_).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("photo/out: lies in "));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("photo/out: lies in ")));
   EXPECT_FALSE(std::filesystem::exists(Root("photo/out")));
 }
 
 TEST_F(ImportDatasetTest, OutputNextToTheImagesIsFine) {
   options_ = {"folder", Root(), Root("data/out"), 1, ""};
-  EXPECT_TRUE(ImportDataset(options_).ok());
+  EXPECT_THAT(ImportDataset(options_), IsOk());
 }
 
 TEST_F(ImportDatasetTest, DiskThatTakesTwinsForOneIsNamed) {
@@ -179,8 +181,8 @@ TEST_F(ImportDatasetTest, DiskThatTakesTwinsForOneIsNamed) {
     if (done == 1) std::filesystem::copy_file(Out("photo/1.jpg"), Out("photo/2.jpg"));
   };
   const absl::Status status = ImportDataset(options_, take_name).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("photo/2.jpg: is there already"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition,
+                               HasSubstr("photo/2.jpg: is there already")));
 }
 
 TEST_F(ImportDatasetTest, FolderThatMayNotBeReadIsNamed) {
@@ -196,4 +198,4 @@ TEST_F(ImportDatasetTest, RuleForAPublishedFormatIsRefused) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -17,10 +17,10 @@
 #include "trainer/data/data_set.h"
 #include "trainer/import/import_dataset.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 // A test's root folder, what is imported from it, and what went wrong.
-class ImportTest : public ::testing::Test {
+class ImportTest : public testing::Test {
  protected:
   std::string Root(const std::string& path = "") const { return dir_.File("root") + "/" + path; }
   std::string Out(const std::string& path = "") const {
@@ -65,7 +65,7 @@ class ImportTest : public ::testing::Test {
                    absl::StatusCode code = absl::StatusCode::kInvalidArgument) {
     const absl::Status status = Import(format).status();
     EXPECT_EQ(status.code(), code) << status;
-    EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr(words));
+    EXPECT_THAT(std::string(status.message()), testing::HasSubstr(words));
     EXPECT_FALSE(std::filesystem::exists(Out()));
   }
   void ExpectMissing(const std::string& format, const std::string& words) {
@@ -106,6 +106,6 @@ class ImportTest : public ::testing::Test {
   ImportOptions options_;
 };
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_TRAINER_IMPORT_IMPORT_FIXTURE_H_

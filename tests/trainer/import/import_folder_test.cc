@@ -4,18 +4,19 @@
 #include <utility>
 #include <vector>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/import/import_fixture.h"
 #include "trainer/import/import_plan.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::Contains;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::Not;
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
 
 class ImportFolderTest : public ImportTest {
  protected:
@@ -28,7 +29,7 @@ class ImportFolderTest : public ImportTest {
   // Of everything that Import takes.
   std::set<std::string> Identities() {
     const auto summary = Import("folder");
-    EXPECT_TRUE(summary.ok()) << summary.status();
+    EXPECT_THAT(summary, IsOk());
     std::set<std::string> all;
     if (!summary.ok()) return all;
     remarks_ = summary->remarks;
@@ -64,7 +65,7 @@ TEST_F(ImportFolderTest, SketchesOfOnePhotoAreNumberedAfterIt) {
 TEST_F(ImportFolderTest, LongestNameOfAPhotoWins) {
   WritePhotos({"boot", "boot-red"});
   WriteSketches({"boot-red-1"});
-  ASSERT_TRUE(Import("folder").ok());
+  ASSERT_THAT(Import("folder"), IsOk());
   const DataSet data_set = Open();
   EXPECT_EQ(data_set.images()[2].identity, "boot-red");
 }
@@ -129,7 +130,7 @@ TEST_F(ImportFolderTest, PhotosAndSketchesAreCountedByIdentity) {
   WritePhotos({"boot_1", "boot_2", "clog"});
   WriteSketches({"clog", "clog_2"});
   const auto summary = Import("folder");
-  ASSERT_TRUE(summary.ok()) << summary.status();
+  ASSERT_THAT(summary, IsOk());
   EXPECT_EQ(summary->photo_identities, 2);
   EXPECT_EQ(summary->sketch_identities, 1);
 }
@@ -142,7 +143,7 @@ TEST_F(ImportFolderTest, WhatSystemsLeaveBehindIsPassedOverAndCounted) {
     Write(path, "no image");
   }
   const auto summary = Import("folder");
-  ASSERT_TRUE(summary.ok()) << summary.status();
+  ASSERT_THAT(summary, IsOk());
   EXPECT_EQ(summary->photos, 2);
   EXPECT_EQ(summary->passed_over, 8);
 }
@@ -179,7 +180,7 @@ TEST_F(ImportFolderTest, LinkedFileIsFollowedAndItsBytesCopied) {
   WriteJpg("elsewhere/1.jpg");
   std::filesystem::create_directories(Root("photo"));
   std::filesystem::create_symlink(Root("elsewhere/1.jpg"), Root("photo/2.jpg"));
-  ASSERT_TRUE(Import("folder").ok());
+  ASSERT_THAT(Import("folder"), IsOk());
   EXPECT_FALSE(std::filesystem::is_symlink(Out("photo/2.jpg")));
   EXPECT_EQ(Read(Out("photo/2.jpg")), Jpeg(1, 1, 3));
 }
@@ -243,7 +244,7 @@ TEST_F(ImportFolderTest, IdentityIsTheNameUpToTheFirstUnderscore) {
   WritePng("train/sketch/boot.png");
   WritePng("test/photo/clog.png");
   const auto summary = Import("folder");
-  ASSERT_TRUE(summary.ok()) << summary.status();
+  ASSERT_THAT(summary, IsOk());
   EXPECT_EQ(summary->name, "root");
   EXPECT_EQ(summary->photos, 3);
   EXPECT_EQ(summary->sketches, 1);
@@ -256,7 +257,7 @@ TEST_F(ImportFolderTest, FolderNamesAnIdentity) {
   WriteJpg("val/photo/red_boot/1.jpg");
   WriteJpg("val/sketch/red_boot/1.jpg");
   const auto summary = Import("folder");
-  ASSERT_TRUE(summary.ok()) << summary.status();
+  ASSERT_THAT(summary, IsOk());
   EXPECT_EQ(summary->val_identities, 1);
   EXPECT_EQ(summary->train_identities, 0);
   EXPECT_THAT(IdentitiesOf(Open(), "val"), ElementsAre("red_boot"));
@@ -268,7 +269,7 @@ TEST_F(ImportFolderTest, WithoutSplitsAQuarterIsForTesting) {
     WriteJpg("sketch/" + std::to_string(i) + ".jpg");
   }
   const auto summary = Import("folder");
-  ASSERT_TRUE(summary.ok()) << summary.status();
+  ASSERT_THAT(summary, IsOk());
   EXPECT_EQ(summary->train_identities, 6);
   EXPECT_EQ(summary->test_identities, 2);
 }
@@ -278,7 +279,7 @@ TEST_F(ImportFolderTest, SplitIsAFunctionOfTheSeed) {
   std::vector<std::set<std::string>> tests;
   for (const uint64_t seed : {7, 7, 8}) {
     options_.split_seed = seed;
-    ASSERT_TRUE(Import("folder").ok());
+    ASSERT_THAT(Import("folder"), IsOk());
     tests.push_back(IdentitiesOf(Open(), "test"));
     std::filesystem::remove_all(Out());
   }
@@ -317,4 +318,4 @@ TEST_F(ImportFolderTest, EmptyFolderHasNoImages) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

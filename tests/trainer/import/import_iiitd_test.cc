@@ -1,9 +1,10 @@
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/import/import_fixture.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
+using testing::ElementsAre;
 
 class ImportIiitdTest : public ImportTest {
  protected:
@@ -22,7 +23,7 @@ class ImportIiitdTest : public ImportTest {
 
 TEST_F(ImportIiitdTest, SplitFileDecides) {
   const auto summary = Import("iiitd");
-  ASSERT_TRUE(summary.ok()) << summary.status();
+  ASSERT_THAT(summary, IsOk());
   EXPECT_EQ(summary->photos, 3);
   EXPECT_EQ(summary->sketches, 3);
   EXPECT_EQ(summary->train_identities, 1);
@@ -36,7 +37,7 @@ TEST_F(ImportIiitdTest, SplitFileDecides) {
 
 TEST_F(ImportIiitdTest, SplitFileMayHaveAHeader) {
   WriteSplit("identity,split\r\na,train\r\nb,train\r\nc,test\r\n");
-  EXPECT_TRUE(Import("iiitd").ok());
+  EXPECT_THAT(Import("iiitd"), IsOk());
 }
 
 TEST_F(ImportIiitdTest, PartsOfTheDatabaseAreOneDataSet) {
@@ -51,7 +52,7 @@ TEST_F(ImportIiitdTest, PartsOfTheDatabaseAreOneDataSet) {
   WriteJpg("IIIT-D student and staff/sketch/s7.jpg");
   WriteSplit("001a43a,train\n7,test\nsally_ride_0001,train\n");
   const auto summary = Import("iiitd");
-  ASSERT_TRUE(summary.ok()) << summary.status();
+  ASSERT_THAT(summary, IsOk());
   EXPECT_THAT(IdentitiesOf(Open(), "train"), ElementsAre("001a43a", "sally_ride_0001"));
 }
 
@@ -111,4 +112,4 @@ TEST_F(ImportIiitdTest, MissingFolderIsNotFound) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

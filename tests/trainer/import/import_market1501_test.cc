@@ -1,10 +1,11 @@
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/import/import_fixture.h"
 #include "tests/trainer/import/market_mat.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
+using testing::ElementsAre;
 
 // Train identities 2 and 7, test identity 1; all fields are 1 unless a test sets them.
 class ImportMarket1501Test : public ImportTest {
@@ -27,7 +28,7 @@ class ImportMarket1501Test : public ImportTest {
 
 TEST_F(ImportMarket1501Test, PersonsAreImported) {
   const auto summary = Import("market-1501");
-  ASSERT_TRUE(summary.ok()) << summary.status();
+  ASSERT_THAT(summary, IsOk());
   EXPECT_EQ(summary->photos, 5);
   EXPECT_EQ(summary->sketches, 0);
   EXPECT_EQ(summary->left_out, 2);
@@ -38,7 +39,7 @@ TEST_F(ImportMarket1501Test, PersonsAreImported) {
 }
 
 TEST_F(ImportMarket1501Test, AttributesAreThoseOfTheAuthorsOfIhda) {
-  ASSERT_TRUE(Import("market-1501").ok());
+  ASSERT_THAT(Import("market-1501"), IsOk());
   EXPECT_THAT(Open().attributes(),
               ElementsAre("male", "short_hair", "long_sleeves", "long_lower_clothing", "dress",
                           "no_hat", "no_backpack", "no_bag"));
@@ -48,7 +49,7 @@ TEST_F(ImportMarket1501Test, OneIsOneAndTwoIsZero) {
   mat_.train.fields["gender"] = {2, 1};
   mat_.train.fields["hat"] = {1, 2};
   WriteMat();
-  ASSERT_TRUE(Import("market-1501").ok());
+  ASSERT_THAT(Import("market-1501"), IsOk());
   const DataSet data_set = Open();
   auto values = AttributesOf(data_set, "photo/bounding_box_train/0002_c2s1_000301_01.jpg");
   EXPECT_EQ(values["male"], 0);
@@ -62,7 +63,7 @@ TEST_F(ImportMarket1501Test, BagAndHandbagAreOneAttribute) {
   mat_.train.fields["bag"] = {2, 1};
   mat_.train.fields["handbag"] = {1, 1};
   WriteMat();
-  ASSERT_TRUE(Import("market-1501").ok());
+  ASSERT_THAT(Import("market-1501"), IsOk());
   const DataSet data_set = Open();
   EXPECT_EQ(AttributesOf(data_set, "photo/bounding_box_train/0002_c1s1_000451_03.jpg")["no_bag"],
             0);
@@ -72,7 +73,7 @@ TEST_F(ImportMarket1501Test, BagAndHandbagAreOneAttribute) {
 
 TEST_F(ImportMarket1501Test, AttributeFileMayLieInItsOwnFolder) {
   Rename("market_attribute.mat", "attribute/market_attribute.mat");
-  EXPECT_TRUE(Import("market-1501").ok());
+  EXPECT_THAT(Import("market-1501"), IsOk());
 }
 
 TEST_F(ImportMarket1501Test, NameOfAnotherFormIsNamed) {
@@ -97,4 +98,4 @@ TEST_F(ImportMarket1501Test, MissingAttributeFileIsNotFound) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -2,12 +2,13 @@
 #include <utility>
 #include <vector>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/import/import_fixture.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
+using testing::ElementsAre;
 
 constexpr int kPersons = 200;
 const std::vector<std::pair<std::string, int>>& Styles() {
@@ -40,14 +41,14 @@ class ImportPkuSketchTest : public ImportTest {
     std::filesystem::remove_all(Out());
     options_.split_seed = seed;
     const auto summary = Import("pku-sketch");
-    EXPECT_TRUE(summary.ok()) << summary.status();
+    EXPECT_THAT(summary, IsOk());
     return IdentitiesOf(Open(), "test");
   }
 };
 
 TEST_F(ImportPkuSketchTest, HundredAndFiftyPersonsAreToTrainOn) {
   const auto summary = Import("pku-sketch");
-  ASSERT_TRUE(summary.ok()) << summary.status();
+  ASSERT_THAT(summary, IsOk());
   EXPECT_EQ(summary->photos, 400);
   EXPECT_EQ(summary->sketches, 200);
   EXPECT_EQ(summary->train_identities, 150);
@@ -58,7 +59,7 @@ TEST_F(ImportPkuSketchTest, HundredAndFiftyPersonsAreToTrainOn) {
 }
 
 TEST_F(ImportPkuSketchTest, EachStyleGivesItsShare) {
-  ASSERT_TRUE(Import("pku-sketch").ok());
+  ASSERT_THAT(Import("pku-sketch"), IsOk());
   const std::set<std::string> train = IdentitiesOf(Open(), "train");
   std::vector<int> shares;
   int id = 0;
@@ -87,7 +88,7 @@ TEST_F(ImportPkuSketchTest, OrderOfTheLinesDoesNotMatter) {
 
 TEST_F(ImportPkuSketchTest, SplitIsWrittenDown) {
   options_.split_seed = 9007199254740993u;
-  ASSERT_TRUE(Import("pku-sketch").ok());
+  ASSERT_THAT(Import("pku-sketch"), IsOk());
   const auto note = nlohmann::json::parse(Read(Out("split.json")));
   EXPECT_EQ(note["seed"], "9007199254740993");
   std::set<std::string> train, test;
@@ -177,4 +178,4 @@ TEST_F(ImportPkuSketchTest, MissingFolderIsNotFound) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -1,12 +1,13 @@
 #include <string>
 #include <vector>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/import/import_fixture.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
+using testing::ElementsAre;
 
 // Shoes 1, 2 and 10 to train on, 3 to test on.
 class ImportQmulShoesTest : public ImportTest {
@@ -23,7 +24,7 @@ class ImportQmulShoesTest : public ImportTest {
 
 TEST_F(ImportQmulShoesTest, PairsAndTheirSplitsAreImported) {
   const auto summary = Import("qmul-shoes");
-  ASSERT_TRUE(summary.ok()) << summary.status();
+  ASSERT_THAT(summary, IsOk());
   EXPECT_EQ(summary->name, "qmul-shoes-v1");
   EXPECT_EQ(summary->photos, 4);
   EXPECT_EQ(summary->sketches, 4);
@@ -35,7 +36,7 @@ TEST_F(ImportQmulShoesTest, PairsAndTheirSplitsAreImported) {
 }
 
 TEST_F(ImportQmulShoesTest, NumbersKeepTheirOwnOrder) {
-  ASSERT_TRUE(Import("qmul-shoes").ok());
+  ASSERT_THAT(Import("qmul-shoes"), IsOk());
   const DataSet data_set = Open();
   std::vector<std::string> paths;
   for (const DataSetImage& image : data_set.images()) paths.push_back(image.path);
@@ -44,7 +45,7 @@ TEST_F(ImportQmulShoesTest, NumbersKeepTheirOwnOrder) {
 }
 
 TEST_F(ImportQmulShoesTest, ImagesAreCopiedByteForByte) {
-  ASSERT_TRUE(Import("qmul-shoes").ok());
+  ASSERT_THAT(Import("qmul-shoes"), IsOk());
   EXPECT_EQ(Read(Out("sketch/2.png")), Read(Root("train/sketches/2.png")));
 }
 
@@ -86,7 +87,7 @@ TEST_F(ImportQmulShoesTest, MissingFolderIsNotFound) {
 TEST_F(ImportQmulShoesTest, LeftoversOfFileManagersArePassedOver) {
   Write("train/images/.DS_Store", "x");
   Write("train/images/Thumbs.db", "x");
-  EXPECT_TRUE(Import("qmul-shoes").ok());
+  EXPECT_THAT(Import("qmul-shoes"), IsOk());
 }
 
 class ImportFurtherSketchesTest : public ImportQmulShoesTest {
@@ -105,7 +106,7 @@ class ImportFurtherSketchesTest : public ImportQmulShoesTest {
 
 TEST_F(ImportFurtherSketchesTest, TheyAreOfTheirIdentityAndToTrainOn) {
   const auto summary = Import("qmul-shoes");
-  ASSERT_TRUE(summary.ok()) << summary.status();
+  ASSERT_THAT(summary, IsOk());
   EXPECT_EQ(summary->sketches, 6);
   const DataSet data_set = Open();
   int further = 0;
@@ -157,4 +158,4 @@ TEST_F(ImportFurtherSketchesTest, OtherFormatsTakeNone) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

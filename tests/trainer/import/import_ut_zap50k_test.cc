@@ -2,12 +2,13 @@
 #include <string>
 #include <vector>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/import/import_fixture.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
+using testing::ElementsAre;
 
 constexpr char kCsv[] = "ut-zap50k-data/meta-data-bin.csv";
 constexpr int kColumns = 151;
@@ -41,7 +42,7 @@ class ImportUtZap50kTest : public ImportTest {
 
 TEST_F(ImportUtZap50kTest, ShoesWithThreeImagesAreImported) {
   const auto summary = Import("ut-zap50k");
-  ASSERT_TRUE(summary.ok()) << summary.status();
+  ASSERT_THAT(summary, IsOk());
   EXPECT_EQ(summary->photos, 3);
   EXPECT_EQ(summary->left_out, 1);
   EXPECT_EQ(summary->train_identities, 1);
@@ -50,7 +51,7 @@ TEST_F(ImportUtZap50kTest, ShoesWithThreeImagesAreImported) {
 }
 
 TEST_F(ImportUtZap50kTest, ThirtyColumnsAreAttributes) {
-  ASSERT_TRUE(Import("ut-zap50k").ok());
+  ASSERT_THAT(Import("ut-zap50k"), IsOk());
   const DataSet data_set = Open();
   std::vector<std::string> expected = {"Category.Shoes", "Category.Boots", "Category.Sandals",
                                        "Category.Slippers"};
@@ -61,7 +62,7 @@ TEST_F(ImportUtZap50kTest, ThirtyColumnsAreAttributes) {
 }
 
 TEST_F(ImportUtZap50kTest, ValuesBelongToTheirAttribute) {
-  ASSERT_TRUE(Import("ut-zap50k").ok());
+  ASSERT_THAT(Import("ut-zap50k"), IsOk());
   const DataSet data_set = Open();
   const auto ones = [&](const std::string& path) {
     std::vector<std::string> names;
@@ -79,7 +80,7 @@ TEST_F(ImportUtZap50kTest, ValuesBelongToTheirAttribute) {
 
 TEST_F(ImportUtZap50kTest, TheOtherArchiveOfImagesIsTakenToo) {
   Rename("ut-zap50k-images-square", "ut-zap50k-images");
-  EXPECT_TRUE(Import("ut-zap50k").ok());
+  EXPECT_THAT(Import("ut-zap50k"), IsOk());
 }
 
 TEST_F(ImportUtZap50kTest, TooFewColumnsAreNamed) {
@@ -158,4 +159,4 @@ TEST_F(ImportUtZap50kTest, MissingImagesAreNotFound) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

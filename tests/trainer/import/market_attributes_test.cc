@@ -7,19 +7,20 @@
 #include <iterator>
 #include <string>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/trainer/import/market_mat.h"
 #include "trainer/import/colour_attributes.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::Each;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::SizeIs;
+using testing::Each;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
 
-class MarketAttributesTest : public ::testing::Test {
+class MarketAttributesTest : public testing::Test {
  protected:
   absl::StatusOr<MarketAttributes> Read() {
     WriteMarketMat(path_, mat_);
@@ -44,8 +45,8 @@ class MarketAttributesTest : public ::testing::Test {
   }
   void ExpectWrong(const std::string& words) {
     const absl::Status status = Read().status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
-    EXPECT_THAT(std::string(status.message()), HasSubstr("market_attribute.mat: " + words));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                                 HasSubstr("market_attribute.mat: " + words)));
   }
 
   TempDir dir_;
@@ -55,7 +56,7 @@ class MarketAttributesTest : public ::testing::Test {
 
 TEST_F(MarketAttributesTest, EachIdentityHasEightValues) {
   const auto attributes = Read();
-  ASSERT_TRUE(attributes.ok()) << attributes.status();
+  ASSERT_THAT(attributes, IsOk());
   EXPECT_THAT(attributes->names, SizeIs(8));
   EXPECT_THAT(attributes->train, SizeIs(3));
   EXPECT_THAT(attributes->test, SizeIs(1));
@@ -67,8 +68,8 @@ TEST_F(MarketAttributesTest, CompressedFileIsTheSame) {
   const auto plain = Read();
   mat_.compression = MAT_COMPRESSION_ZLIB;
   const auto compressed = Read();
-  ASSERT_TRUE(plain.ok()) << plain.status();
-  ASSERT_TRUE(compressed.ok()) << compressed.status();
+  ASSERT_THAT(plain, IsOk());
+  ASSERT_THAT(compressed, IsOk());
   EXPECT_EQ(plain->train, compressed->train);
   EXPECT_EQ(plain->train.at("0007")[2], 0);
 }
@@ -77,14 +78,14 @@ TEST_F(MarketAttributesTest, NumbersMayBeBytes) {
   mat_.bytes = true;
   mat_.test.fields["clothes"] = {2};
   const auto attributes = Read();
-  ASSERT_TRUE(attributes.ok()) << attributes.status();
+  ASSERT_THAT(attributes, IsOk());
   EXPECT_EQ(attributes->test.at("0001")[4], 0);
 }
 
 TEST_F(MarketAttributesTest, AgeAndColoursMayHaveAnyValue) {
   mat_.train.fields["age"] = {4, 3, 2};
   mat_.train.fields["upred"] = {9, 9, 9};
-  EXPECT_TRUE(Read().ok());
+  EXPECT_THAT(Read(), IsOk());
 }
 
 TEST_F(MarketAttributesTest, ValueOutsideIsNamed) {
@@ -124,14 +125,14 @@ TEST_F(MarketAttributesTest, AnotherVariableIsNamed) {
 
 TEST_F(MarketAttributesTest, TextIsNoMatFile) {
   const absl::Status status = ReadBytes(std::string(500, 'x')).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("is not a MATLAB 5.0 MAT-file"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                               HasSubstr("is not a MATLAB 5.0 MAT-file")));
 }
 
 TEST_F(MarketAttributesTest, HugeFileIsRefused) {
   const absl::Status status = ReadBytes(std::string(5 << 20, '\0')).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("larger than 4194304 bytes"));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("larger than 4194304 bytes")));
 }
 
 TEST_F(MarketAttributesTest, MissingFileIsNotFound) {
@@ -148,7 +149,7 @@ void ExpectSound(const absl::StatusOr<MarketAttributes>& attributes) {
     for (const auto& [id, values] : *part) {
       EXPECT_THAT(id, SizeIs(4));
       EXPECT_THAT(values, SizeIs(8));
-      EXPECT_THAT(values, Each(::testing::AnyOf(0, 1)));
+      EXPECT_THAT(values, Each(testing::AnyOf(0, 1)));
     }
   }
 }
@@ -171,4 +172,4 @@ TEST_F(MarketAttributesTest, AnyFlippedByteIsHarmless) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

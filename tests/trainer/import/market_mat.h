@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace s2p::testing {
+namespace s2p::test {
 
 struct MarketMat {
   struct Part {
@@ -96,6 +96,6 @@ inline void WriteMarketMat(const std::string& path, const MarketMat& mat) {
   Mat_VarFree(root);
 }
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_TRAINER_IMPORT_MARKET_MAT_H_

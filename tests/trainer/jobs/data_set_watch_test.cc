@@ -6,13 +6,14 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/jobs/job_fixture.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
+using testing::IsEmpty;
+using testing::SizeIs;
 
 class DataSetWatchTest : public JobFixture {
  protected:
@@ -42,7 +43,7 @@ class DataSetWatchTest : public JobFixture {
   // A job that ends so.
   std::string Train(const absl::StatusOr<JobOutcome>& outcome) {
     const auto job = scheduler_->Submit(Spec());
-    EXPECT_TRUE(job.ok());
+    EXPECT_THAT(job, IsOk());
     End(job->job_id(), outcome);
     return job->job_id();
   }
@@ -78,7 +79,7 @@ TEST_F(DataSetWatchTest, ChangeThatHasSettledIsTrainedOnFromTheLastVersion) {
   SetData("target", "t2");
   const std::string id = Follower();
   const auto file = store_->GetFile(id);
-  ASSERT_TRUE(file.ok());
+  ASSERT_THAT(file, IsOk());
   EXPECT_EQ((*file)->lineage(), first);
   const v1::TrainingSpec& spec = (*file)->job().spec();
   EXPECT_EQ(spec.initial_version(), 4);
@@ -190,7 +191,7 @@ TEST_F(DataSetWatchTest, CancelledJobEndsTheWatch) {
   SetData("target", "t2");
   const std::string id = Follower();
   runner_.NextRun();
-  ASSERT_TRUE(scheduler_->Cancel(id).ok());
+  ASSERT_THAT(scheduler_->Cancel(id), IsOk());
   WaitForEnd(id, v1::Job::STATE_CANCELLED);
   SetData("target", "t3");
   ExpectNothing();
@@ -224,4 +225,4 @@ TEST_F(DataSetWatchTest, SpecWithoutWatchIsLeftAlone) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -14,7 +14,7 @@
 #include "absl/synchronization/notification.h"
 #include "trainer/jobs/job_runner.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 inline JobOutcome Published(int64_t version) {
   JobOutcome outcome;
@@ -170,6 +170,6 @@ class FakeJobRunner : public JobRunner {
   int ends_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_TRAINER_JOBS_FAKE_JOB_RUNNER_H_

@@ -8,10 +8,11 @@
 #include <set>
 
 #include "absl/strings/str_split.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 #include "trainer/jobs/job_store.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 // Creates jobs with events until it is killed, and says each one's id when it is acknowledged.
@@ -63,12 +64,12 @@ TEST(JobCrashTest, EveryAcknowledgedJobIsThereAndWhole) {
     ASSERT_GE(ids.size(), round);
     acknowledged.insert(ids.begin(), ids.end());
     const auto store = JobStore::Open(dir.path());
-    ASSERT_TRUE(store.ok()) << store.status();
+    ASSERT_THAT(store, IsOk());
     for (const std::string& id : acknowledged) {
       const auto job = (*store)->Get(id);
-      ASSERT_TRUE(job.ok()) << job.status();
+      ASSERT_THAT(job, IsOk());
       EXPECT_NE(job->state(), v1::Job::STATE_FAILED) << job->reason();
-      EXPECT_TRUE((*store)->Events(id).ok());
+      EXPECT_THAT((*store)->Events(id), IsOk());
     }
     // The one that was being made may be there too; it is whole then.
     for (const auto& file : (*store)->All()) {
@@ -79,4 +80,4 @@ TEST(JobCrashTest, EveryAcknowledgedJobIsThereAndWhole) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -5,28 +5,29 @@
 #include <filesystem>
 #include <thread>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/jobs/job_fixture.h"
 #include "trainer/jobs/job_file.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::Each;
-using ::testing::ElementsAre;
-using ::testing::Pair;
-using ::testing::SizeIs;
+using testing::Each;
+using testing::ElementsAre;
+using testing::Pair;
+using testing::SizeIs;
 
 class JobDurabilityTest : public JobFixture {};
 
 TEST_F(JobDurabilityTest, CancelOfARunningJobOutlivesACrash) {
   const std::string id = Submit();
   auto run = runner_.NextRun();
-  run->Do([&](const JobCallbacks&) { EXPECT_TRUE(scheduler_->Cancel(id).ok()); });
+  run->Do([&](const JobCallbacks&) { EXPECT_THAT(scheduler_->Cancel(id), IsOk()); });
   WaitForEnd(id, v1::Job::STATE_CANCELLED);
   // As if the process had died before the run heeded.
-  ASSERT_TRUE(
-      store_->Update(id, [](v1::JobFile& f) { f.mutable_job()->set_state(v1::Job::STATE_RUNNING); })
-          .ok());
+  ASSERT_THAT(store_->Update(
+                  id, [](v1::JobFile& f) { f.mutable_job()->set_state(v1::Job::STATE_RUNNING); }),
+              IsOk());
   Close();
   Open();
   WaitForEnd(id, v1::Job::STATE_CANCELLED);
@@ -63,7 +64,7 @@ TEST_F(JobDurabilityTest, PausedJobCanBeCancelled) {
   const std::string id = Submit();
   runner_.NextRun()->End(absl::ResourceExhaustedError("full"));
   WaitFor(id, v1::Job::STATE_PAUSED);
-  ASSERT_TRUE(scheduler_->Cancel(id).ok());
+  ASSERT_THAT(scheduler_->Cancel(id), IsOk());
   WaitForEnd(id, v1::Job::STATE_CANCELLED);
 }
 
@@ -96,7 +97,7 @@ TEST_F(JobDurabilityTest, StopLeavesTheRunningJobRunningOnDisk) {
   runner_.NextRun();
   scheduler_->Stop();
   EXPECT_EQ(ReadJobFile(store_->FolderOf(id), id)->job().state(), v1::Job::STATE_RUNNING);
-  EXPECT_EQ(scheduler_->Submit({}).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(scheduler_->Submit({}), StatusIs(absl::StatusCode::kUnavailable));
 }
 
 TEST_F(JobDurabilityTest, EndIsShownOnlyWhenItIsKept) {
@@ -128,7 +129,7 @@ TEST_F(JobDurabilityTest, TwoHundredJobsOfFourThreadsRunOnceEach) {
   Open();
   EXPECT_THAT(store_->Counts(), ElementsAre(Pair(v1::Job::STATE_SUCCEEDED, 200)));
   EXPECT_THAT(runner_.counts(), SizeIs(200));
-  EXPECT_THAT(runner_.counts(), Each(Pair(::testing::_, 1)));
+  EXPECT_THAT(runner_.counts(), Each(Pair(testing::_, 1)));
 }
 
 TEST_F(JobDurabilityTest, CancelsThatRaceWithStartsAndEndsLeaveOneEnd) {
@@ -155,4 +156,4 @@ TEST_F(JobDurabilityTest, CancelsThatRaceWithStartsAndEndsLeaveOneEnd) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

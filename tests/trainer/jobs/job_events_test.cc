@@ -10,28 +10,29 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
 
-class JobEventsTest : public ::testing::Test {
+class JobEventsTest : public testing::Test {
  protected:
   JobEventsTest() { Reopen(); }
   void Reopen() {
     auto events = JobEvents::Open(path_);
-    ASSERT_TRUE(events.ok()) << events.status();
+    ASSERT_THAT(events, IsOk());
     events_ = *std::move(events);
   }
   void Append(const std::string& message) {
     v1::WatchJobResponse event;
     event.set_state(v1::Job::STATE_RUNNING);
     event.set_message(message);
-    ASSERT_TRUE(events_->Append(event, /*sync=*/false).ok());
+    ASSERT_THAT(events_->Append(event, /*sync=*/false), IsOk());
   }
   // Number and message of each event from there on.
   std::vector<std::string> Read(int64_t from_event) {
@@ -39,7 +40,7 @@ class JobEventsTest : public ::testing::Test {
     std::vector<std::string> texts;
     for (;;) {
       const auto event = reader.Next();
-      EXPECT_TRUE(event.ok()) << event.status();
+      EXPECT_THAT(event, IsOk());
       if (!event.ok() || !event->has_value()) return texts;
       texts.push_back(absl::StrCat((*event)->event(), " ", (*event)->message()));
     }
@@ -119,8 +120,8 @@ TEST_F(JobEventsTest, DamagedEventIsNamed) {
   Write(text);
   JobEventReader reader(events_, 1);
   const absl::Status status = reader.Next().status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(status.message(), HasSubstr(path_ + ": event 1 is damaged"));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr(path_ + ": event 1 is damaged")));
 }
 
 TEST_F(JobEventsTest, ManyEventsAreReadInPieces) {
@@ -141,19 +142,19 @@ TEST_F(JobEventsTest, FolderThatIsGoneUsesUpNoNumber) {
   TempDir other;
   std::filesystem::create_directory(other.File("job"));
   auto events = JobEvents::Open(other.File("job/events.jsonl"));
-  ASSERT_TRUE(events.ok());
+  ASSERT_THAT(events, IsOk());
   std::filesystem::remove(other.File("job"));
-  EXPECT_EQ((*events)->Append({}, true).code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT((*events)->Append({}, true), StatusIs(absl::StatusCode::kNotFound));
   EXPECT_EQ((*events)->last_event(), 0);
   std::filesystem::create_directory(other.File("job"));
-  EXPECT_TRUE((*events)->Append({}, true).ok());
+  EXPECT_THAT((*events)->Append({}, true), IsOk());
   EXPECT_EQ((*events)->last_event(), 1);
 }
 
 TEST_F(JobEventsTest, FullDiskUsesUpNoNumber) {
   const auto full = JobEvents::Open("/dev/full");
-  ASSERT_TRUE(full.ok()) << full.status();
-  EXPECT_EQ((*full)->Append({}, false).code(), absl::StatusCode::kResourceExhausted);
+  ASSERT_THAT(full, IsOk());
+  EXPECT_THAT((*full)->Append({}, false), StatusIs(absl::StatusCode::kResourceExhausted));
   EXPECT_EQ((*full)->last_event(), 0);
 }
 
@@ -164,7 +165,7 @@ TEST_F(JobEventsTest, ReaderBesideAWriterSeesWholeEventsInOrder) {
   JobEventReader reader(events_, 1);
   for (int64_t number = 1; number <= 300;) {
     const auto event = reader.Next();
-    ASSERT_TRUE(event.ok()) << event.status();
+    ASSERT_THAT(event, IsOk());
     if (!event->has_value()) continue;
     ASSERT_EQ((*event)->event(), number++);
   }
@@ -172,4 +173,4 @@ TEST_F(JobEventsTest, ReaderBesideAWriterSeesWholeEventsInOrder) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

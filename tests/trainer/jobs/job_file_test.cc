@@ -7,13 +7,14 @@
 #include <sstream>
 
 #include "absl/strings/str_replace.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::StartsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
 
 constexpr char kId[] = "20261123-205501-031337-3fa9c1d2";
 
@@ -30,7 +31,7 @@ v1::JobFile SmallFile() {
   return file;
 }
 
-class JobFileTest : public ::testing::Test {
+class JobFileTest : public testing::Test {
  protected:
   std::string Text() {
     std::ifstream file(dir_.File("job.json"));
@@ -41,7 +42,7 @@ class JobFileTest : public ::testing::Test {
   void Write(const std::string& text) { std::ofstream(dir_.File("job.json")) << text; }
   // The status of reading what Write made of a good file.
   absl::Status ReadWith(const std::string& from, const std::string& to) {
-    EXPECT_TRUE(WriteJobFile(dir_.path(), SmallFile()).ok());
+    EXPECT_THAT(WriteJobFile(dir_.path(), SmallFile()), IsOk());
     EXPECT_THAT(Text(), HasSubstr(from));
     Write(absl::StrReplaceAll(Text(), {{from, to}}));
     return ReadJobFile(dir_.path(), kId).status();
@@ -50,38 +51,37 @@ class JobFileTest : public ::testing::Test {
 };
 
 TEST_F(JobFileTest, WhatIsWrittenIsRead) {
-  ASSERT_TRUE(WriteJobFile(dir_.path(), SmallFile()).ok());
+  ASSERT_THAT(WriteJobFile(dir_.path(), SmallFile()), IsOk());
   const auto file = ReadJobFile(dir_.path(), kId);
-  ASSERT_TRUE(file.ok()) << file.status();
+  ASSERT_THAT(file, IsOk());
   EXPECT_EQ(file->SerializeAsString(), SmallFile().SerializeAsString());
 }
 
 TEST_F(JobFileTest, MissingFileIsNotFound) {
-  EXPECT_EQ(ReadJobFile(dir_.path(), kId).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(ReadJobFile(dir_.path(), kId), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(JobFileTest, EveryTruncationIsDataLossNamingTheFile) {
-  ASSERT_TRUE(WriteJobFile(dir_.path(), SmallFile()).ok());
+  ASSERT_THAT(WriteJobFile(dir_.path(), SmallFile()), IsOk());
   const std::string text = Text();
   // Without the last brace; the line feed after it does not matter.
   for (size_t length = 0; length < text.rfind('}'); ++length) {
     Write(text.substr(0, length));
     const absl::Status status = ReadJobFile(dir_.path(), kId).status();
-    ASSERT_EQ(status.code(), absl::StatusCode::kDataLoss) << length << ": " << status;
-    ASSERT_THAT(status.message(), HasSubstr(dir_.File("job.json")));
+    ASSERT_THAT(status, StatusIs(absl::StatusCode::kDataLoss, HasSubstr(dir_.File("job.json"))))
+        << length << ": " << status;
   }
 }
 
 TEST_F(JobFileTest, NewerFormatIsRefusedWhateverElseItSays) {
   const absl::Status status = ReadWith("\"format\": 1,", "\"format\": 2, \"job2\": [],");
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.message(), HasSubstr("format 2 is newer than this program"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition,
+                               HasSubstr("format 2 is newer than this program")));
 }
 
 TEST_F(JobFileTest, FormatZeroIsDataLoss) {
   const absl::Status status = ReadWith("\"format\": 1,", "\"format\": 0,");
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(status.message(), HasSubstr("format"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("format")));
 }
 
 TEST_F(JobFileTest, JobOfAnotherFolderIsDataLoss) {
@@ -90,18 +90,16 @@ TEST_F(JobFileTest, JobOfAnotherFolderIsDataLoss) {
 
 TEST_F(JobFileTest, UnknownStateIsDataLoss) {
   const absl::Status status = ReadWith("\"STATE_QUEUED\"", "77");
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(status.message(), HasSubstr("state"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("state")));
 }
 
 TEST_F(JobFileTest, UnknownFieldIsDataLoss) {
   const absl::Status status = ReadWith("\"seed\"", "\"sead\"");
-  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(status.message(), HasSubstr("sead"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("sead")));
 }
 
 TEST_F(JobFileTest, FailedWriteLeavesTheOldFile) {
-  ASSERT_TRUE(WriteJobFile(dir_.path(), SmallFile()).ok());
+  ASSERT_THAT(WriteJobFile(dir_.path(), SmallFile()), IsOk());
   // A folder in the place of the temporary file stands for a disk that refuses.
   std::filesystem::create_directory(dir_.File(".job.json.tmp"));
   v1::JobFile other = SmallFile();
@@ -143,4 +141,4 @@ TEST(ShownTextTest, KeepsUtf8AndReplacesTheRest) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

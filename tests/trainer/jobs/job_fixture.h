@@ -12,13 +12,14 @@
 #include <utility>
 #include <vector>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/trainer/jobs/fake_job_runner.h"
 #include "trainer/jobs/job_scheduler.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
-class JobFixture : public ::testing::Test {
+class JobFixture : public testing::Test {
  protected:
   JobFixture() {
     options_.retry_pause = absl::InfiniteDuration();
@@ -34,10 +35,10 @@ class JobFixture : public ::testing::Test {
   // As a process that begins, and one that ends.
   void Open() {
     auto store = JobStore::Open(dir_.path());
-    ASSERT_TRUE(store.ok()) << store.status();
+    ASSERT_THAT(store, IsOk());
     store_ = *std::move(store);
     auto scheduler = JobScheduler::Create(options_, store_.get(), &runner_, &metrics_);
-    ASSERT_TRUE(scheduler.ok()) << scheduler.status();
+    ASSERT_THAT(scheduler, IsOk());
     scheduler_ = *std::move(scheduler);
     scheduler_->Start();
   }
@@ -50,7 +51,7 @@ class JobFixture : public ::testing::Test {
     v1::TrainingSpec spec;
     spec.set_name(name);
     const auto job = scheduler_->Submit(spec);
-    EXPECT_TRUE(job.ok()) << job.status();
+    EXPECT_THAT(job, IsOk());
     return job.ok() ? job->job_id() : "";
   }
   v1::Job::State StateOf(const std::string& id) { return store_->Get(id)->state(); }
@@ -89,6 +90,6 @@ class JobFixture : public ::testing::Test {
   std::unique_ptr<JobScheduler> scheduler_;
 };
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_TRAINER_JOBS_JOB_FIXTURE_H_

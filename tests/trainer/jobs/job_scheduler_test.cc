@@ -6,15 +6,16 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/jobs/job_fixture.h"
 #include "trainer/jobs/job_file.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::SizeIs;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::SizeIs;
 
 class JobSchedulerTest : public JobFixture {};
 
@@ -54,8 +55,8 @@ TEST_F(JobSchedulerTest, CancelledThatNobodyAskedForIsAFailure) {
 TEST_F(JobSchedulerTest, SpecThatIsRefusedLeavesNoJob) {
   runner_.RefuseSpecs(absl::InvalidArgumentError("step2.epochs: x; loss.domain: y"));
   const absl::Status status = scheduler_->Submit({}).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(status.message(), HasSubstr("step2.epochs: x; loss.domain: y"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                               HasSubstr("step2.epochs: x; loss.domain: y")));
   EXPECT_TRUE(store_->All().empty());
 }
 
@@ -90,8 +91,7 @@ TEST_F(JobSchedulerTest, OptionsOutsideTheirRangeAreNamed) {
     options_.max_running = max_running;
     const absl::Status status =
         JobScheduler::Create(options_, store_.get(), &runner_, &metrics_).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(status.message(), HasSubstr("max_running"));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("max_running")));
   }
 }
 
@@ -100,7 +100,7 @@ TEST_F(JobSchedulerTest, QueuedJobIsCancelledAtOnceAndNeverRuns) {
   auto run = runner_.NextRun();
   const std::string id = Submit();
   const auto job = scheduler_->Cancel(id);
-  ASSERT_TRUE(job.ok()) << job.status();
+  ASSERT_THAT(job, IsOk());
   EXPECT_EQ(job->state(), v1::Job::STATE_CANCELLED);
   EXPECT_FALSE(scheduler_->IsUnderWay(id));
   EXPECT_THAT(StatesTold(id), ElementsAre("QUEUED", "CANCELLED"));
@@ -112,7 +112,7 @@ TEST_F(JobSchedulerTest, QueuedJobIsCancelledAtOnceAndNeverRuns) {
 TEST_F(JobSchedulerTest, RunningJobIsCancelledWhenItsRunHeeds) {
   const std::string id = Submit();
   auto run = runner_.NextRun();
-  ASSERT_TRUE(scheduler_->Cancel(id).ok());
+  ASSERT_THAT(scheduler_->Cancel(id), IsOk());
   EXPECT_EQ(WaitForEnd(id, v1::Job::STATE_CANCELLED).reason(), "cancelled");
   EXPECT_THAT(StatesTold(id), ElementsAre("QUEUED", "RUNNING", "CANCELLED"));
 }
@@ -121,7 +121,7 @@ TEST_F(JobSchedulerTest, RunThatPublishedBeforeItHeededIsSucceeded) {
   const std::string id = Submit();
   auto run = runner_.NextRun();
   run->Do([&](const JobCallbacks&) {
-    EXPECT_TRUE(scheduler_->Cancel(id).ok());
+    EXPECT_THAT(scheduler_->Cancel(id), IsOk());
     run->End(Published(1));
   });
   EXPECT_EQ(WaitForEnd(id, v1::Job::STATE_SUCCEEDED).published_version(), 1);
@@ -132,9 +132,9 @@ TEST_F(JobSchedulerTest, EndedAndUnknownJobsCannotBeCancelled) {
   runner_.NextRun()->End(Published(1));
   WaitForEnd(id, v1::Job::STATE_SUCCEEDED);
   const absl::Status status = scheduler_->Cancel(id).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.message(), HasSubstr("STATE_SUCCEEDED"));
-  EXPECT_EQ(scheduler_->Cancel("x").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("STATE_SUCCEEDED")));
+  EXPECT_THAT(scheduler_->Cancel("x"), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(JobSchedulerTest, ProgressBetweenEventsIsAveragedIntoTheNext) {
@@ -185,7 +185,7 @@ TEST_F(JobSchedulerTest, RunKnowsTheVersionsThatJobsNeed) {
   auto run = runner_.NextRun();
   v1::TrainingSpec spec;
   spec.set_initial_version(5);
-  ASSERT_TRUE(scheduler_->Submit(spec).ok());
+  ASSERT_THAT(scheduler_->Submit(spec), IsOk());
   run->Do([](const JobCallbacks& callbacks) {
     EXPECT_THAT(callbacks.needed_versions(), ElementsAre(5));
   });
@@ -210,7 +210,7 @@ TEST_F(JobSchedulerTest, DigestsAreThoseOfTheDataAtItsBegin) {
   v1::TrainingSpec spec;
   spec.set_target_dataset(dir_.File("set"));
   const auto job = scheduler_->Submit(spec);
-  ASSERT_TRUE(job.ok());
+  ASSERT_THAT(job, IsOk());
   runner_.NextRun();
   const auto file = store_->GetFile(job->job_id());
   EXPECT_EQ((*file)->target_dataset_sha256(),
@@ -219,4 +219,4 @@ TEST_F(JobSchedulerTest, DigestsAreThoseOfTheDataAtItsBegin) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -7,36 +7,37 @@
 #include <fstream>
 #include <thread>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::Pair;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Pair;
 
-class JobStoreTest : public ::testing::Test {
+class JobStoreTest : public testing::Test {
  protected:
   JobStoreTest() { Reopen(); }
   void Reopen() {
     store_.reset();
     auto store = JobStore::Open(dir_.path());
-    ASSERT_TRUE(store.ok()) << store.status();
+    ASSERT_THAT(store, IsOk());
     store_ = *std::move(store);
   }
   std::string Create(const std::string& name = "") {
     v1::TrainingSpec spec;
     spec.set_name(name);
     const auto job = store_->Create(spec, spec);
-    EXPECT_TRUE(job.ok()) << job.status();
+    EXPECT_THAT(job, IsOk());
     return job->job_id();
   }
   void SetState(const std::string& id, v1::Job::State state) {
-    ASSERT_TRUE(
-        store_->Update(id, [state](v1::JobFile& file) { file.mutable_job()->set_state(state); })
-            .ok());
+    ASSERT_THAT(
+        store_->Update(id, [state](v1::JobFile& file) { file.mutable_job()->set_state(state); }),
+        IsOk());
   }
   void Overwrite(const std::string& id, const std::string& text) {
     std::ofstream(store_->FolderOf(id) + "/job.json") << text;
@@ -55,7 +56,7 @@ TEST_F(JobStoreTest, NewJobIsQueuedAndThereAfterReopening) {
   const std::string id = Create("a");
   Reopen();
   const auto job = store_->Get(id);
-  ASSERT_TRUE(job.ok());
+  ASSERT_THAT(job, IsOk());
   EXPECT_EQ(job->state(), v1::Job::STATE_QUEUED);
   EXPECT_EQ(job->spec().name(), "a");
   EXPECT_GT(job->created_at().seconds(), 0);
@@ -63,29 +64,29 @@ TEST_F(JobStoreTest, NewJobIsQueuedAndThereAfterReopening) {
 
 TEST_F(JobStoreTest, UnknownJobIsNotFound) {
   const absl::Status status = store_->Get("../x").status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(status.message(), HasSubstr("job_id: there is no job \"../x\""));
-  EXPECT_EQ(store_->Update("x", [](v1::JobFile&) {}).code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(store_->Events("x").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("job_id: there is no job \"../x\"")));
+  EXPECT_THAT(store_->Update("x", [](v1::JobFile&) {}), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(store_->Events("x"), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(JobStoreTest, SecondStoreOnTheFolderIsRefused) {
   const absl::Status status = JobStore::Open(dir_.path()).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(status.message(), HasSubstr(dir_.path() + ": in use"));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(dir_.path() + ": in use")));
 }
 
 TEST_F(JobStoreTest, PagesGoFromNewestToOldest) {
   for (const char* name : {"a", "b", "c", "d", "e"}) Create(name);
   auto page = store_->List(2, "");
-  ASSERT_TRUE(page.ok());
+  ASSERT_THAT(page, IsOk());
   EXPECT_THAT(Names(*page), ElementsAre("e", "d"));
   Create("f");  // What comes later is not in later pages.
   page = store_->List(2, page->next_page_token);
-  ASSERT_TRUE(page.ok());
+  ASSERT_THAT(page, IsOk());
   EXPECT_THAT(Names(*page), ElementsAre("c", "b"));
   page = store_->List(2, page->next_page_token);
-  ASSERT_TRUE(page.ok());
+  ASSERT_THAT(page, IsOk());
   EXPECT_THAT(Names(*page), ElementsAre("a"));
   EXPECT_EQ(page->next_page_token, "");
 }
@@ -98,21 +99,22 @@ TEST_F(JobStoreTest, LastPageThatIsFullHasNoToken) {
 
 TEST_F(JobStoreTest, EmptyStoreHasAnEmptyPage) {
   const auto page = store_->List(2, "");
-  ASSERT_TRUE(page.ok());
+  ASSERT_THAT(page, IsOk());
   EXPECT_THAT(page->jobs, IsEmpty());
 }
 
 TEST_F(JobStoreTest, TokenThatListHasNotGivenIsInvalid) {
   for (const char* token : {"x", "!", "MjAyNg", "20261123-205501-031337-3fa9c1d2"}) {
     const absl::Status status = store_->List(2, token).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << token;
-    EXPECT_THAT(status.message(), HasSubstr("page_token"));
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("page_token")))
+        << token;
   }
 }
 
 TEST_F(JobStoreTest, UpdateIsKeptAndShowIsNot) {
   const std::string id = Create();
-  ASSERT_TRUE(store_->Update(id, [](v1::JobFile& file) { file.set_cancel_requested(true); }).ok());
+  ASSERT_THAT(store_->Update(id, [](v1::JobFile& file) { file.set_cancel_requested(true); }),
+              IsOk());
   store_->Show(id, [](v1::JobFile& file) { file.mutable_job()->set_reason("shown"); });
   EXPECT_EQ(store_->Get(id)->reason(), "shown");
   Reopen();
@@ -133,10 +135,11 @@ TEST_F(JobStoreTest, DamagedJobIsShownAsFailedAndLeftAsItIs) {
   Overwrite(bad, "{\"format\": 1, \"job\": ");
   Reopen();
   const auto job = store_->Get(bad);
-  ASSERT_TRUE(job.ok());
+  ASSERT_THAT(job, IsOk());
   EXPECT_EQ(job->state(), v1::Job::STATE_FAILED);
   EXPECT_THAT(job->reason(), HasSubstr(bad + "/job.json: "));
-  EXPECT_EQ(store_->Update(bad, [](v1::JobFile&) {}).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(store_->Update(bad, [](v1::JobFile&) {}),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_EQ(std::filesystem::file_size(store_->FolderOf(bad) + "/job.json"), 21u);
   EXPECT_EQ(store_->Get(good)->state(), v1::Job::STATE_QUEUED);
 }
@@ -161,7 +164,7 @@ TEST_F(JobStoreTest, JobThatWasNeverAcknowledgedIsSweptOut) {
   std::filesystem::rename(store_->FolderOf(id) + "/job.json",
                           store_->FolderOf(id) + "/.job.json.tmp");
   Reopen();
-  EXPECT_EQ(store_->Get(id).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(store_->Get(id), StatusIs(absl::StatusCode::kNotFound));
   EXPECT_FALSE(std::filesystem::exists(store_->FolderOf(id)));
 }
 
@@ -208,13 +211,12 @@ TEST_F(JobStoreTest, NeededVersionsAreThoseOfTheNextRetrainingToo) {
   for (const int64_t version : {4, 6, 0}) {
     const std::string id = store_->Create(spec, spec, lineage)->job_id();
     if (lineage.empty()) lineage = id;
-    ASSERT_TRUE(store_
-                    ->Update(id,
-                             [version](v1::JobFile& file) {
-                               file.mutable_job()->set_state(v1::Job::STATE_SUCCEEDED);
-                               file.mutable_job()->set_published_version(version);
-                             })
-                    .ok());
+    ASSERT_THAT(store_->Update(id,
+                               [version](v1::JobFile& file) {
+                                 file.mutable_job()->set_state(v1::Job::STATE_SUCCEEDED);
+                                 file.mutable_job()->set_published_version(version);
+                               }),
+                IsOk());
   }
   EXPECT_THAT(store_->NeededVersions(), ElementsAre(6));
 }
@@ -223,7 +225,7 @@ TEST_F(JobStoreTest, EventsAreOpenOnlyWhileTheyAreInUse) {
   const std::string id = Create();
   auto events = *store_->Events(id);
   EXPECT_EQ(*store_->Events(id), events);
-  ASSERT_TRUE(events->Append({}, false).ok());
+  ASSERT_THAT(events->Append({}, false), IsOk());
   const std::weak_ptr<JobEvents> gone = events;
   events.reset();
   EXPECT_TRUE(gone.expired());
@@ -252,4 +254,4 @@ TEST_F(JobStoreTest, ThreadsCreateJobsOfTheirOwn) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

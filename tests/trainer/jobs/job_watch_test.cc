@@ -7,14 +7,15 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
-class JobWatchTest : public ::testing::Test {
+class JobWatchTest : public testing::Test {
  protected:
   JobWatchTest() {
     store_ = *JobStore::Open(dir_.path());
@@ -24,7 +25,7 @@ class JobWatchTest : public ::testing::Test {
     auto watch = JobWatch::Create(
         store_.get(), [this](const std::string&) { return under_way_; }, id_, from_event,
         absl::Seconds(1));
-    ASSERT_TRUE(watch.ok()) << watch.status();
+    ASSERT_THAT(watch, IsOk());
     watch_ = *std::move(watch);
   }
   void Happen(v1::Job::State state, const std::string& message) {
@@ -32,21 +33,20 @@ class JobWatchTest : public ::testing::Test {
     event.set_state(state);
     event.set_message(message);
     event.mutable_progress()->set_epoch(3);
-    ASSERT_TRUE((*store_->Events(id_))->Append(event, false).ok());
+    ASSERT_THAT((*store_->Events(id_))->Append(event, false), IsOk());
   }
   void SetState(v1::Job::State state) {
-    ASSERT_TRUE(store_
-                    ->Update(id_,
-                             [state](v1::JobFile& file) {
-                               file.mutable_job()->set_state(state);
-                               file.mutable_job()->set_reason("why");
-                             })
-                    .ok());
+    ASSERT_THAT(store_->Update(id_,
+                               [state](v1::JobFile& file) {
+                                 file.mutable_job()->set_state(state);
+                                 file.mutable_job()->set_reason("why");
+                               }),
+                IsOk());
   }
   // "2 RUNNING message", "-" for nothing, "end".
   std::string Say() {
     const auto next = watch_->Say(now_);
-    EXPECT_TRUE(next.ok()) << next.status();
+    EXPECT_THAT(next, IsOk());
     if (next->ended) return "end";
     if (!next->response) return "-";
     return absl::StrCat(next->response->event(), " ",
@@ -147,9 +147,9 @@ TEST_F(JobWatchTest, DamagedJobIsSaidToHaveFailed) {
 }
 
 TEST_F(JobWatchTest, UnknownJobIsNotFound) {
-  EXPECT_EQ(JobWatch::Create(store_.get(), nullptr, "x", 0, absl::Seconds(1)).status().code(),
-            absl::StatusCode::kNotFound);
+  EXPECT_THAT(JobWatch::Create(store_.get(), nullptr, "x", 0, absl::Seconds(1)),
+              StatusIs(absl::StatusCode::kNotFound));
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -13,11 +13,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "s2p/v1/training.grpc.pb.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/trainer/jobs/fake_job_runner.h"
 #include "trainer/jobs/trainer_server.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 
 // One WatchJob stream.
 class Watching {
@@ -49,7 +50,7 @@ class Watching {
   std::unique_ptr<grpc::ClientReader<v1::WatchJobResponse>> stream_;
 };
 
-class TrainerTest : public ::testing::Test {
+class TrainerTest : public testing::Test {
  protected:
   TrainerTest() {
     options_.state_dir = dir_.File("state");
@@ -63,7 +64,7 @@ class TrainerTest : public ::testing::Test {
 
   void Start() {
     auto server = TrainerServer::Start(options_, &runner_);
-    ASSERT_TRUE(server.ok()) << server.status();
+    ASSERT_THAT(server, IsOk());
     server_ = *std::move(server);
     Connect();
   }
@@ -84,7 +85,7 @@ class TrainerTest : public ::testing::Test {
     request.mutable_spec()->set_name(name);
     v1::Job job;
     const grpc::Status status = Submit(request, &job);
-    EXPECT_TRUE(status.ok()) << status.error_message();
+    EXPECT_THAT(status, IsOk()) << status.error_message();
     return job.job_id();
   }
   grpc::Status Get(const std::string& id, v1::Job* job) {
@@ -120,7 +121,7 @@ class TrainerTest : public ::testing::Test {
   static void ExpectError(const grpc::Status& status, grpc::StatusCode code,
                           const std::string& words) {
     EXPECT_EQ(status.error_code(), code) << status.error_message();
-    EXPECT_THAT(status.error_message(), ::testing::HasSubstr(words));
+    EXPECT_THAT(status.error_message(), testing::HasSubstr(words));
   }
 
   TempDir dir_;
@@ -130,6 +131,6 @@ class TrainerTest : public ::testing::Test {
   std::unique_ptr<v1::TrainingService::Stub> stub_;
 };
 
-}  // namespace s2p::testing
+}  // namespace s2p::test
 
 #endif  // S2P_TESTS_TRAINER_JOBS_TRAINER_FIXTURE_H_

@@ -15,15 +15,16 @@
 
 #include "absl/strings/numbers.h"
 #include "tests/testing/raw_call.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/jobs/trainer_fixture.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::StartsWith;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
 
 // All that the HTTP endpoint answers.
 std::string HttpGet(const std::string& address, const std::string& path) {
@@ -64,7 +65,7 @@ std::string CallEmpty(const std::string& address, const std::string& method) {
   queue.Next(&tag, &ok);
   if (!status.ok()) return absl::StrCat("code ", status.error_code());
   std::vector<grpc::Slice> slices;
-  EXPECT_TRUE(response.Dump(&slices).ok());
+  EXPECT_THAT(response.Dump(&slices), IsOk());
   std::string bytes;
   for (const grpc::Slice& slice : slices) {
     bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
@@ -118,7 +119,7 @@ TEST_F(TrainerServerTest, BeyondLoopbackNeedsTlsOrInsecure) {
   options_.listen = "0.0.0.0:0";
   ExpectRefused(absl::StatusCode::kInvalidArgument, "--insecure");
   options_.credentials.insecure = true;
-  EXPECT_TRUE(TrainerServer::Start(options_, &runner_).ok());
+  EXPECT_THAT(TrainerServer::Start(options_, &runner_), IsOk());
 }
 
 TEST_F(TrainerServerTest, EveryMethodAsksForTheKey) {
@@ -140,7 +141,7 @@ TEST_F(TrainerServerTest, EveryMethodAsksForTheKey) {
 
   grpc::ClientContext context;
   context.AddMetadata("authorization", "Bearer 0123456789abcdef");
-  EXPECT_TRUE(stub_->ListJobs(&context, {}, &list).ok());
+  EXPECT_THAT(stub_->ListJobs(&context, {}, &list), IsOk());
 }
 
 TEST_F(TrainerServerTest, HealthAndReflectionAnswer) {
@@ -211,10 +212,10 @@ TEST_F(TrainerServerTest, EveryMetricHasAHelpText) {
   }
   EXPECT_EQ(helped, typed);
   // Those that have no value yet are not shown.
-  EXPECT_THAT(
-      typed, ::testing::IsSupersetOf({"s2p_train_jobs", "s2p_train_epoch", "s2p_train_step_seconds",
-                                      "s2p_train_images_total", "s2p_train_rank1", "s2p_train_map",
-                                      "s2p_train_published_total", "s2p_build_info"}));
+  EXPECT_THAT(typed,
+              testing::IsSupersetOf({"s2p_train_jobs", "s2p_train_epoch", "s2p_train_step_seconds",
+                                     "s2p_train_images_total", "s2p_train_rank1", "s2p_train_map",
+                                     "s2p_train_published_total", "s2p_build_info"}));
 }
 
 TEST_F(TrainerServerTest, RunningJobGoesOnAfterARestart) {
@@ -253,7 +254,7 @@ TEST_F(TrainerServerTest, WatchersBeyondTheLimitAreRefused) {
   ExpectError(second->Finish(), grpc::StatusCode::RESOURCE_EXHAUSTED, "1 clients watch");
   run->End(Published(1));
   first->All();
-  EXPECT_TRUE(first->Finish().ok());
+  EXPECT_THAT(first->Finish(), IsOk());
 }
 
 TEST_F(TrainerServerTest, ShutdownEndsStreamsAndRefusesJobs) {
@@ -295,7 +296,7 @@ TEST_F(TrainerServerTest, ChangedDataAreTrainedOnAgain) {
   request.mutable_spec()->set_target_dataset(dir_.File("set"));
   request.mutable_spec()->set_watch(true);
   v1::Job job;
-  ASSERT_TRUE(Submit(request, &job).ok());
+  ASSERT_THAT(Submit(request, &job), IsOk());
   runner_.NextRun()->End(Published(6));
   EXPECT_EQ(LastWord(job.job_id()), "3 SUCCEEDED published");
   std::ofstream(dir_.File("set/dataset.jsonl")) << "2";
@@ -303,4 +304,4 @@ TEST_F(TrainerServerTest, ChangedDataAreTrainedOnAgain) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -3,15 +3,16 @@
 #include <set>
 #include <thread>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/jobs/trainer_fixture.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
-using ::testing::SizeIs;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
 
 class TrainingServiceTest : public TrainerTest {
  protected:
@@ -22,14 +23,14 @@ class TrainingServiceTest : public TrainerTest {
 TEST_F(TrainingServiceTest, JobGoesFromSubmitToItsOutcome) {
   const std::string id = MustSubmit("shoes");
   auto run = runner_.NextRun();
-  ASSERT_TRUE(Get(id, &job_).ok());
+  ASSERT_THAT(Get(id, &job_), IsOk());
   EXPECT_EQ(job_.state(), v1::Job::STATE_RUNNING);
   EXPECT_EQ(job_.spec().name(), "shoes");
   EXPECT_FALSE(job_.spec().has_seed());
   EXPECT_EQ(job_.resolved_spec().seed(), 7u);
   run->End(Published(5));
   EXPECT_EQ(LastWord(id), "3 SUCCEEDED published");
-  ASSERT_TRUE(Get(id, &job_).ok());
+  ASSERT_THAT(Get(id, &job_), IsOk());
   EXPECT_EQ(job_.published_version(), 5);
 }
 
@@ -40,7 +41,7 @@ TEST_F(TrainingServiceTest, RefusedSpecSaysWhatTheRunnerFoundAndLeavesNoJob) {
   ExpectError(Submit(request, &job_), grpc::StatusCode::INVALID_ARGUMENT,
               "step2.epochs: x; loss.domain: y");
   v1::ListJobsResponse list;
-  ASSERT_TRUE(List({}, &list).ok());
+  ASSERT_THAT(List({}, &list), IsOk());
   EXPECT_THAT(list.jobs(), IsEmpty());
 }
 
@@ -67,7 +68,7 @@ TEST_F(TrainingServiceTest, ListGoesThroughAllPagesNewestFirst) {
   int pages = 0;
   do {
     v1::ListJobsResponse response;
-    ASSERT_TRUE(List(request, &response).ok());
+    ASSERT_THAT(List(request, &response), IsOk());
     for (const v1::Job& job : response.jobs()) names.push_back(job.spec().name());
     request.set_page_token(response.next_page_token());
     ++pages;
@@ -85,7 +86,7 @@ TEST_F(TrainingServiceTest, PageSizesAndTokensOutsideTheirRangeAreNamed) {
   }
   v1::ListJobsRequest request;
   request.set_page_size(1000);
-  EXPECT_TRUE(List(request, &response).ok());
+  EXPECT_THAT(List(request, &response), IsOk());
   request.set_page_token("x");
   ExpectError(List(request, &response), grpc::StatusCode::INVALID_ARGUMENT, "page_token");
 }
@@ -93,23 +94,23 @@ TEST_F(TrainingServiceTest, PageSizesAndTokensOutsideTheirRangeAreNamed) {
 TEST_F(TrainingServiceTest, PageOfLargeJobsIsCutBelowWhatAClientTakes) {
   v1::SubmitJobRequest request;
   request.mutable_spec()->set_name(std::string(60'000, 'x'));
-  for (int i = 0; i < 40; ++i) ASSERT_TRUE(Submit(request, &job_).ok());
+  for (int i = 0; i < 40; ++i) ASSERT_THAT(Submit(request, &job_), IsOk());
   v1::ListJobsResponse first, second;
-  ASSERT_TRUE(List({}, &first).ok());
+  ASSERT_THAT(List({}, &first), IsOk());
   EXPECT_LE(first.ByteSizeLong(), size_t{3} << 20);
   EXPECT_LT(first.jobs_size(), 40);
   v1::ListJobsRequest rest;
   rest.set_page_token(first.next_page_token());
-  ASSERT_TRUE(List(rest, &second).ok());
+  ASSERT_THAT(List(rest, &second), IsOk());
   EXPECT_GT(first.jobs(first.jobs_size() - 1).job_id(), second.jobs(0).job_id());
 }
 
 TEST_F(TrainingServiceTest, CancelEndsQueuedAndRunningJobs) {
   const std::string running = MustSubmit(), queued = MustSubmit();
   runner_.NextRun();
-  ASSERT_TRUE(Cancel(queued, &job_).ok());
+  ASSERT_THAT(Cancel(queued, &job_), IsOk());
   EXPECT_EQ(job_.state(), v1::Job::STATE_CANCELLED);
-  ASSERT_TRUE(Cancel(running, &job_).ok());
+  ASSERT_THAT(Cancel(running, &job_), IsOk());
   EXPECT_THAT(LastWord(running), HasSubstr("CANCELLED"));
   ExpectError(Cancel(running, &job_), grpc::StatusCode::FAILED_PRECONDITION, "has ended already");
 }
@@ -126,7 +127,7 @@ TEST_F(TrainingServiceTest, WatchReplaysThenFollows) {
   EXPECT_EQ(watch->Next(), "4 RUNNING evaluates");
   run->End(Published(1));
   EXPECT_THAT(watch->All(), ElementsAre("5 SUCCEEDED published"));
-  EXPECT_TRUE(watch->Finish().ok());
+  EXPECT_THAT(watch->Finish(), IsOk());
 }
 
 TEST_F(TrainingServiceTest, WatchBeginsAtTheEventAskedFor) {
@@ -152,7 +153,7 @@ TEST_F(TrainingServiceTest, ManyWatchersSeeTheSame) {
   run->End(Published(1));
   for (auto& watch : watches) {
     EXPECT_THAT(watch->All(), ElementsAre("2 RUNNING begins", "3 SUCCEEDED published"));
-    EXPECT_TRUE(watch->Finish().ok());
+    EXPECT_THAT(watch->Finish(), IsOk());
   }
 }
 
@@ -202,4 +203,4 @@ TEST_F(TrainingServiceTest, SubmitsOfFourClientsRunOnceEach) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

@@ -6,7 +6,7 @@
 namespace s2p {
 namespace {
 
-using ::testing::ElementsAre;
+using testing::ElementsAre;
 
 std::vector<std::string> Labels(const ChartAxis& axis) {
   std::vector<std::string> labels;

@@ -9,18 +9,21 @@
 #include <limits>
 
 #include "model/file.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/trainer/pictures/picture_pixels.h"
 
 namespace s2p {
 namespace {
 
-using testing::CountPixels;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::Pair;
-using testing::PixelAt;
-using testing::RowOf;
+using test::CountPixels;
+using test::IsOk;
+using test::PixelAt;
+using test::RowOf;
+using test::StatusIs;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
@@ -51,7 +54,7 @@ int IdentityRow(const Image& image, int i, int n) {
 
 Image Draw(const std::vector<EpochPoint>& points) {
   auto image = DrawLearningCurve(points, "run");
-  EXPECT_TRUE(image.ok()) << image.status();
+  EXPECT_THAT(image, IsOk());
   return *std::move(image);
 }
 
@@ -173,28 +176,27 @@ TEST(LearningCurveTest, SameTermHasTheSameColourAndOthersDiffer) {
 }
 
 TEST(LearningCurveTest, WritesAPngAndNothingBesides) {
-  const testing::TempDir dir;
+  const test::TempDir dir;
   const std::string path = dir.File("curve.png");
-  ASSERT_TRUE(WriteLearningCurve({}, "run", path).ok());
-  ASSERT_TRUE(WriteLearningCurve(Identity({2, 1}), "run", path).ok());
+  ASSERT_THAT(WriteLearningCurve({}, "run", path), IsOk());
+  ASSERT_THAT(WriteLearningCurve(Identity({2, 1}), "run", path), IsOk());
   const auto image = DecodeImage(*ReadWholeFile(path, 1 << 24));
-  ASSERT_TRUE(image.ok()) << image.status();
+  ASSERT_THAT(image, IsOk());
   EXPECT_EQ(image->pixels(), Draw(Identity({2, 1})).pixels());
   EXPECT_FALSE(std::filesystem::exists(path + ".tmp"));
 }
 
 TEST(LearningCurveTest, UnwritablePathIsNamed) {
-  const testing::TempDir dir;
+  const test::TempDir dir;
   const absl::Status missing = WriteLearningCurve({}, "", dir.File("no/curve.png"));
-  EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(std::string(missing.message()), HasSubstr(dir.File("no/curve.png")));
+  EXPECT_THAT(missing, StatusIs(absl::StatusCode::kNotFound, HasSubstr(dir.File("no/curve.png"))));
   std::filesystem::create_directories(dir.File("folder.png/in"));
   const absl::Status folder = WriteLearningCurve({}, "", dir.File("folder.png"));
   EXPECT_THAT(std::string(folder.message()), HasSubstr(dir.File("folder.png") + ": rename"));
   EXPECT_FALSE(std::filesystem::exists(dir.File("folder.png.tmp")));
 }
 
-class ReadEpochPointsTest : public ::testing::Test {
+class ReadEpochPointsTest : public testing::Test {
  protected:
   absl::StatusOr<std::vector<EpochPoint>> Read(const std::string& text) {
     std::ofstream(path_) << text;
@@ -212,7 +214,7 @@ class ReadEpochPointsTest : public ::testing::Test {
     return places;
   }
 
-  testing::TempDir dir_;
+  test::TempDir dir_;
   const std::string path_ = dir_.File("metrics.jsonl");
 };
 
@@ -221,7 +223,7 @@ TEST_F(ReadEpochPointsTest, EveryFieldIsRead) {
       R"({"ihdaStep":2,"epoch":3,"losses":[{"name":"identity","value":1.5},)"
       R"({"name":"triplet","value":"NaN"}],"learningRate":0.25,"rank1":0.5,"mAP":0.75,"new":1})"
       "\n");
-  ASSERT_TRUE(points.ok()) << points.status();
+  ASSERT_THAT(points, IsOk());
   ASSERT_EQ(points->size(), 1u);
   const EpochPoint& point = points->front();
   EXPECT_EQ(point.ihda_step, 2);
@@ -243,14 +245,14 @@ TEST_F(ReadEpochPointsTest, TornLastLineIsLeftOut) {
   const std::string text = Line(1, 1) + Line(1, 2);
   for (size_t cut = 0; cut < Line(1, 2).size(); ++cut) {
     const auto points = Read(text.substr(0, Line(1, 1).size() + cut));
-    ASSERT_TRUE(points.ok()) << points.status();
+    ASSERT_THAT(points, IsOk());
     EXPECT_THAT(Places(*points), ElementsAre("1.1")) << "cut at " << cut;
   }
 }
 
 TEST_F(ReadEpochPointsTest, TornLineInTheMiddleCostsThatLineAlone) {
   const auto points = Read(Line(1, 1) + "{\"ihdaStep\":1,\"epo" + Line(1, 2) + Line(1, 3));
-  ASSERT_TRUE(points.ok()) << points.status();
+  ASSERT_THAT(points, IsOk());
   EXPECT_THAT(Places(*points), ElementsAre("1.1", "1.3"));
 }
 
@@ -263,13 +265,12 @@ TEST_F(ReadEpochPointsTest, EmptyLogHasNoPoints) { EXPECT_TRUE(Read("")->empty()
 
 TEST_F(ReadEpochPointsTest, FileThatIsNoLogIsDataLoss) {
   const auto points = Read("hello\nworld\n");
-  EXPECT_EQ(points.status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(points.status().message()), HasSubstr("none of its 2 lines"));
+  EXPECT_THAT(points, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("none of its 2 lines")));
   EXPECT_THAT(std::string(points.status().message()), HasSubstr(path_));
 }
 
 TEST_F(ReadEpochPointsTest, MissingFileIsNotFound) {
-  EXPECT_EQ(ReadEpochPoints(dir_.File("none")).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(ReadEpochPoints(dir_.File("none")), StatusIs(absl::StatusCode::kNotFound));
 }
 
 }  // namespace

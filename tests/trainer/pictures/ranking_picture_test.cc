@@ -6,16 +6,19 @@
 #include <filesystem>
 
 #include "model/file.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/trainer/pictures/picture_pixels.h"
 
 namespace s2p {
 namespace {
 
-using testing::CountPixels;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
+using test::CountPixels;
+using test::IsOk;
+using test::StatusIs;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
 
 constexpr Color kMissedInk = {190, 40, 40};
 
@@ -35,7 +38,7 @@ RankedQuery Query(int hit, int true_rank) {
 
 Image Draw(const std::vector<RankedQuery>& queries) {
   auto image = DrawRankingPicture(queries, "a title");
-  EXPECT_TRUE(image.ok()) << image.status();
+  EXPECT_THAT(image, IsOk());
   return *std::move(image);
 }
 
@@ -89,8 +92,8 @@ TEST(RankingPictureTest, MissesHaveThinGreyFrames) {
   const Image image = Draw({Query(-1, 37)});
   EXPECT_EQ(CountPixels(image, Rows(image), kHitColor), 0);
   const int column = ColumnOf(image, 105);
-  EXPECT_EQ(testing::PixelAt(image, column - 1, 120), kMissColor);
-  EXPECT_EQ(testing::PixelAt(image, column - 2, 120), Grey(255));
+  EXPECT_EQ(test::PixelAt(image, column - 1, 120), kMissColor);
+  EXPECT_EQ(test::PixelAt(image, column - 2, 120), Grey(255));
 }
 
 TEST(RankingPictureTest, RankIsWrittenOnlyWhereNoHitIsShown) {
@@ -146,14 +149,13 @@ TEST(RankingPictureTest, UnequalListsAreRefusedNamingTheQuery) {
   RankedQuery query = Query(0, 1);
   query.hit.pop_back();
   const auto image = DrawRankingPicture({Query(0, 1), query}, "");
-  EXPECT_EQ(image.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(image.status().message()), HasSubstr("query 2: 10 matches, but 9"));
+  EXPECT_THAT(
+      image, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("query 2: 10 matches, but 9")));
 }
 
 TEST(RankingPictureTest, TooManyRowsAreRefused) {
   const auto image = DrawRankingPicture(std::vector<RankedQuery>(101), "");
-  EXPECT_EQ(image.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(image.status().message()), HasSubstr("at most 100"));
+  EXPECT_THAT(image, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("at most 100")));
 }
 
 TEST(RankingPictureTest, FortyTallRowsFit) {
@@ -185,24 +187,23 @@ TEST(ChooseRowsTest, NoneOfNoneIsNone) {
 }
 
 TEST(WriteRankingPictureTest, WritesWhatIsDrawn) {
-  const testing::TempDir dir;
+  const test::TempDir dir;
   const std::vector<RankedQuery> queries = {Query(-1, 50), Query(2, 3)};
-  ASSERT_TRUE(WriteRankingPicture(queries, "a title", dir.File("top.png")).ok());
+  ASSERT_THAT(WriteRankingPicture(queries, "a title", dir.File("top.png")), IsOk());
   const auto image = DecodeImage(*ReadWholeFile(dir.File("top.png"), 1 << 24));
-  ASSERT_TRUE(image.ok()) << image.status();
+  ASSERT_THAT(image, IsOk());
   EXPECT_EQ(image->pixels(), Draw(queries).pixels());
   EXPECT_FALSE(std::filesystem::exists(dir.File("top.png.tmp")));
 }
 
 TEST(WriteRankingPictureTest, UnwritablePathIsNamed) {
-  const testing::TempDir dir;
+  const test::TempDir dir;
   const absl::Status status = WriteRankingPicture({Query(0, 1)}, "", dir.File("no/top.png"));
-  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(std::string(status.message()), HasSubstr(dir.File("no/top.png")));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, HasSubstr(dir.File("no/top.png"))));
 }
 
 TEST(WriteRankingPictureTest, QueriesThatCannotBeDrawnLeaveNoFile) {
-  const testing::TempDir dir;
+  const test::TempDir dir;
   RankedQuery query = Query(0, 1);
   query.hit.clear();
   const absl::Status status = WriteRankingPicture({query}, "", dir.File("top.png"));
@@ -212,7 +213,7 @@ TEST(WriteRankingPictureTest, QueriesThatCannotBeDrawnLeaveNoFile) {
 
 TEST(CanvasTest, AbsurdSizesAreRefused) {
   for (const auto& [width, height] : {std::pair(0, 10), std::pair(10, -1), std::pair(10, 16385)}) {
-    EXPECT_EQ(Canvas::Create(width, height).status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(Canvas::Create(width, height), StatusIs(absl::StatusCode::kInvalidArgument));
   }
 }
 
@@ -223,17 +224,17 @@ TEST(CanvasTest, WhatIsOutsideIsCutOff) {
   canvas.DrawTextUpwards("far away", {300, -40}, 10, {1, 2, 3});
   canvas.DrawLine({-100, 10}, {100, 10}, 2, {9, 9, 9});
   const auto image = canvas.Finish();
-  ASSERT_TRUE(image.ok()) << image.status();
-  EXPECT_EQ(testing::PixelAt(*image, 19, 19), Grey(7));
-  EXPECT_EQ(testing::PixelAt(*image, 14, 14), Grey(255));
-  EXPECT_EQ(testing::PixelAt(*image, 5, 10), Grey(9));
+  ASSERT_THAT(image, IsOk());
+  EXPECT_EQ(test::PixelAt(*image, 19, 19), Grey(7));
+  EXPECT_EQ(test::PixelAt(*image, 14, 14), Grey(255));
+  EXPECT_EQ(test::PixelAt(*image, 5, 10), Grey(9));
 }
 
 TEST(CanvasTest, LongTextIsCut) {
   EXPECT_EQ(Canvas::CutToWidth("abc", 10, 200), "abc");
   const std::string cut = Canvas::CutToWidth(std::string(100, 'w'), 10, 120);
   EXPECT_LE(Canvas::TextWidth(cut, 10), 120);
-  EXPECT_THAT(cut, ::testing::EndsWith("w.."));
+  EXPECT_THAT(cut, testing::EndsWith("w.."));
 }
 
 TEST(CanvasTest, LettersBeyondAsciiAreMarked) {

@@ -7,16 +7,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint_store.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data/data_set.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::Not;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
 
 class IhdaJobRunnerTest : public TinyRunTest {
  protected:
@@ -26,7 +27,7 @@ class IhdaJobRunnerTest : public TinyRunTest {
     options.data_root = std::filesystem::path(Source()).parent_path().string();
     options.threads = 1;
     auto runner = IhdaJobRunner::Create(options);
-    ASSERT_TRUE(runner.ok()) << runner.status();
+    ASSERT_THAT(runner, IsOk());
     runner_ = *std::move(runner);
   }
   // As a user writes it: paths relative to the data root.
@@ -35,7 +36,7 @@ class IhdaJobRunnerTest : public TinyRunTest {
   }
   std::string Refusal(const std::vector<std::string>& fields) {
     const auto checked = runner_->Check(Relative(fields));
-    EXPECT_EQ(checked.status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(checked, StatusIs(absl::StatusCode::kInvalidArgument));
     return std::string(checked.status().message());
   }
   v1::Job Job(const std::string& id, const std::vector<std::string>& fields = {}) {
@@ -43,7 +44,7 @@ class IhdaJobRunnerTest : public TinyRunTest {
     job.set_job_id(id);
     *job.mutable_spec() = Relative(fields);
     const auto checked = runner_->Check(job.spec());
-    EXPECT_TRUE(checked.ok()) << checked.status();
+    EXPECT_THAT(checked, IsOk());
     *job.mutable_resolved_spec() = *checked;
     return job;
   }
@@ -68,8 +69,8 @@ class IhdaJobRunnerTest : public TinyRunTest {
 
 TEST_F(IhdaJobRunnerTest, CheckedSpecIsWholeAndItsPathsOpen) {
   const auto checked = runner_->Check(Relative());
-  ASSERT_TRUE(checked.ok()) << checked.status();
-  EXPECT_TRUE(DataSet::Open(checked->target_dataset()).ok());
+  ASSERT_THAT(checked, IsOk());
+  EXPECT_THAT(DataSet::Open(checked->target_dataset()), IsOk());
   EXPECT_EQ(checked->preset(), "demo");
   EXPECT_GT(checked->loss().temperature(), 0);
 }
@@ -108,7 +109,7 @@ TEST_F(IhdaJobRunnerTest, OneIdentityIsRefused) {
   for (DataSetImage& image : images) {
     image.split = image.identity == images[0].identity ? "train" : "test";
   }
-  ASSERT_TRUE(WriteDataSet(folder, {"one", {}, "", ""}, images).ok());
+  ASSERT_THAT(WriteDataSet(folder, {"one", {}, "", ""}, images), IsOk());
   EXPECT_THAT(Refusal({"target_dataset=one", "validation.fraction=0"}),
               HasSubstr("1 identities have a photo and a sketch"));
   std::filesystem::remove_all(folder);
@@ -128,7 +129,7 @@ TEST_F(IhdaJobRunnerTest, WeightsAndVersionsThatAreNotThereAreNamed) {
 
 TEST_F(IhdaJobRunnerTest, JobIsTrainedPublishedAndDrawn) {
   const auto outcome = Run(Job("one"));
-  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  ASSERT_THAT(outcome, IsOk());
   EXPECT_EQ(outcome->published_version, 1);
   EXPECT_EQ(outcome->evaluations.size(), 4u) << "validation and test, both directions";
   EXPECT_TRUE(std::filesystem::exists(outcome->learning_curve_file));
@@ -140,25 +141,24 @@ TEST_F(IhdaJobRunnerTest, JobIsTrainedPublishedAndDrawn) {
 TEST_F(IhdaJobRunnerTest, JobThatHasPublishedIsNotRunAgain) {
   const v1::Job job = Job("one");
   const auto first = Run(job);
-  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_THAT(first, IsOk());
   messages_.clear();
   const auto again = Run(job);
-  ASSERT_TRUE(again.ok()) << again.status();
+  ASSERT_THAT(again, IsOk());
   EXPECT_EQ(again->published_version, 1);
   EXPECT_EQ(again->evaluations.size(), first->evaluations.size());
-  EXPECT_THAT(messages_, Not(::testing::Contains("reading the data")));
+  EXPECT_THAT(messages_, Not(testing::Contains("reading the data")));
   EXPECT_THAT(*Store().Versions(), ElementsAre(1));
 }
 
 TEST_F(IhdaJobRunnerTest, StoppedJobGoesOnWithItsLastEpochAndEndsWithTheSameBits) {
   const v1::Job whole = Job("whole"), stopped = Job("stopped");
-  ASSERT_TRUE(Run(whole).ok());
+  ASSERT_THAT(Run(whole), IsOk());
   stop_ = true;
-  EXPECT_EQ(Run(stopped).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_THAT(Run(stopped), StatusIs(absl::StatusCode::kCancelled));
   stop_ = false;
-  ASSERT_TRUE(Run(stopped).ok());
-  EXPECT_THAT(Differences(Store().Read(1)->weights, Store().Read(2)->weights),
-              ::testing::IsEmpty());
+  ASSERT_THAT(Run(stopped), IsOk());
+  EXPECT_THAT(Differences(Store().Read(1)->weights, Store().Read(2)->weights), testing::IsEmpty());
 }
 
 TEST_F(IhdaJobRunnerTest, PruningKeepsTheNewestAndWhatIsNeeded) {
@@ -167,18 +167,18 @@ TEST_F(IhdaJobRunnerTest, PruningKeepsTheNewestAndWhatIsNeeded) {
   Open(options);
   needed_ = {1};
   const std::vector<std::string> quick = {"step1.epochs=0", "step2.epochs=1"};
-  for (const char* id : {"a", "b", "c", "d"}) ASSERT_TRUE(Run(Job(id, quick)).ok());
+  for (const char* id : {"a", "b", "c", "d"}) ASSERT_THAT(Run(Job(id, quick)), IsOk());
   EXPECT_THAT(*Store().Versions(), ElementsAre(1, 3, 4));
 }
 
 TEST_F(IhdaJobRunnerTest, PublishedOverAWorseOneBothNumbersAreKept) {
   const std::vector<std::string> quick = {"step1.epochs=0", "step2.epochs=1"};
-  ASSERT_TRUE(Run(Job("first", quick)).ok());
+  ASSERT_THAT(Run(Job("first", quick)), IsOk());
   // Better by any amount, also by none: the margin is what a fraction can never reach.
   const auto kept_back =
       Run(Job("second", {"step1.epochs=0", "step2.epochs=1", "publish.policy=if_better",
                          "publish.min_improvement=1"}));
-  ASSERT_TRUE(kept_back.ok()) << kept_back.status();
+  ASSERT_THAT(kept_back, IsOk());
   EXPECT_EQ(kept_back->published_version, 0);
   EXPECT_THAT(kept_back->reason, HasSubstr("of version 1"));
   EXPECT_THAT(*Store().Versions(), ElementsAre(1));
@@ -194,8 +194,8 @@ TEST_F(IhdaJobRunnerTest, BrokenImagesAreLeftOutUpToTheStatedShare) {
   std::filesystem::remove(folder + "/" + source->images()[0].path);
   std::ofstream(folder + "/" + source->images()[1].path, std::ios::trunc) << "no image";
   const auto outcome = Run(job);
-  EXPECT_TRUE(outcome.ok()) << outcome.status();
-  EXPECT_THAT(messages_, ::testing::Contains(HasSubstr("2 of 48 source photos cannot be read")));
+  EXPECT_THAT(outcome, IsOk());
+  EXPECT_THAT(messages_, testing::Contains(HasSubstr("2 of 48 source photos cannot be read")));
   const auto refused = Run(strict);
   EXPECT_THAT(std::string(refused.status().message()), HasSubstr(source->images()[0].path));
   std::filesystem::remove_all(folder);
@@ -219,7 +219,7 @@ TEST(IhdaJobRunnerOptionsTest, RootsThatCannotBeUsedAreNamed) {
   IhdaJobRunnerOptions options;
   options.checkpoint_root = dir.File("checkpoints");
   options.data_root = dir.File("nothing");
-  EXPECT_EQ(IhdaJobRunner::Create(options).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(IhdaJobRunner::Create(options), StatusIs(absl::StatusCode::kNotFound));
   options.data_root = dir.path();
   std::ofstream(dir.File("file")) << "";
   options.checkpoint_root = dir.File("file/checkpoints");
@@ -229,4 +229,4 @@ TEST(IhdaJobRunnerOptionsTest, RootsThatCannotBeUsedAreNamed) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

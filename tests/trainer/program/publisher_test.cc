@@ -2,12 +2,13 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 class PublisherTest : public TinyRunTest {
  protected:
@@ -29,7 +30,7 @@ class PublisherTest : public TinyRunTest {
 
 TEST_F(PublisherTest, NeverPublishesNothing) {
   const auto outcome = Publish({"publish.policy=never"}, 1);
-  ASSERT_TRUE(outcome.ok());
+  ASSERT_THAT(outcome, IsOk());
   EXPECT_EQ(outcome->version, 0);
   EXPECT_FALSE(store_.Versions().ok());
 }
@@ -41,14 +42,14 @@ TEST_F(PublisherTest, AlwaysPublishesEachTime) {
 
 TEST_F(PublisherTest, FirstIsBetterThanNothing) {
   const auto outcome = Publish({"publish.policy=if_better"}, 0);
-  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  ASSERT_THAT(outcome, IsOk());
   EXPECT_EQ(outcome->version, 1);
 }
 
 TEST_F(PublisherTest, OnlyABetterOneFollows) {
   ASSERT_EQ(Publish({}, 0)->version, 1);
   const auto worse = Publish({"publish.policy=if_better"}, 0);
-  ASSERT_TRUE(worse.ok()) << worse.status();
+  ASSERT_THAT(worse, IsOk());
   EXPECT_EQ(worse->version, 0);
   EXPECT_THAT(worse->reason, HasSubstr("rank1"));
   EXPECT_EQ(Publish({"publish.policy=if_better"}, 1)->version, 2);
@@ -64,9 +65,9 @@ TEST_F(PublisherTest, WithoutValidationThereIsNothingToCompareOn) {
   const v1::TrainingSpec spec = With(Spec(), {"publish.policy=if_better", "validation.fraction=0"});
   auto trainer = *Create(spec);
   const auto outcome = PublishModel(*ResolveSpec(spec), *trainer->Model({}, "job"), store_);
-  EXPECT_EQ(outcome.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(outcome.status().message()), HasSubstr("validation.fraction"));
+  EXPECT_THAT(outcome,
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("validation.fraction")));
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

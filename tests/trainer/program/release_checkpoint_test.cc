@@ -11,13 +11,14 @@
 #include "model/checkpoint_store.h"
 #include "model/encoder.h"
 #include "tests/model/golden_weights.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/trainer/golden_tensors.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
-using ::testing::HasSubstr;
+using testing::HasSubstr;
 
 // The tensors of one of the files keys_*.txt, filled by the rule under their own names, each with
 // `prefix` before it.
@@ -58,7 +59,7 @@ const TensorMap& Released() {
 
 v1::TrainingSpec Spec(const std::string& preset) {
   auto spec = ReleaseSpec(preset);
-  EXPECT_TRUE(spec.ok()) << spec.status();
+  EXPECT_THAT(spec, IsOk());
   return *std::move(spec);
 }
 
@@ -68,15 +69,15 @@ absl::StatusOr<TrainedModel> Import(const TensorMap& weights, const std::string&
 
 std::shared_ptr<DualEncoder> NetworkOf(const TrainedModel& model) {
   auto network = DualEncoder::Create(model.manifest);
-  EXPECT_TRUE(network.ok()) << network.status();
-  EXPECT_TRUE((*network)->SetWeights(model.weights).ok());
+  EXPECT_THAT(network, IsOk());
+  EXPECT_THAT((*network)->SetWeights(model.weights), IsOk());
   (*network)->eval();
   return *std::move(network);
 }
 
 std::string Refusal(const TensorMap& weights) {
   const auto model = Import(weights);
-  EXPECT_EQ(model.status().code(), absl::StatusCode::kInvalidArgument) << model.status();
+  EXPECT_THAT(model, StatusIs(absl::StatusCode::kInvalidArgument));
   return std::string(model.status().message());
 }
 
@@ -84,7 +85,7 @@ TEST(ReleaseCheckpointGoldenTest, EmbeddingsOfBothModalitiesAreTheReferenceProgr
   S2P_GOLDEN_OR_SKIP(path, "backbone.safetensors");
   const GoldenTensors golden(path);
   const auto model = Import(Released());
-  ASSERT_TRUE(model.ok()) << model.status();
+  ASSERT_THAT(model, IsOk());
   const auto network = NetworkOf(*model);
   torch::NoGradGuard no_grad;
   const torch::Tensor input = GoldenInputTensor("input_2x3x96x96", {2, 3, 96, 96});
@@ -99,7 +100,7 @@ TEST(ReleaseCheckpointGoldenTest, PersonsAreComparedBehindTheReferenceProgramsNe
   S2P_GOLDEN_OR_SKIP(path, "heads.safetensors");
   const GoldenTensors golden(path);
   const auto model = Import(Released(), "persons");
-  ASSERT_TRUE(model.ok()) << model.status();
+  ASSERT_THAT(model, IsOk());
   const auto network = NetworkOf(*model);
   torch::NoGradGuard no_grad;
   const torch::Tensor features = GoldenInputTensor("heads.feat_6x2048", {6, 2048});
@@ -113,14 +114,14 @@ TEST(ReleaseCheckpointGoldenTest, PublishedModelServesTheEmbeddingOfTheReference
   const GoldenTensors golden(path);
   TempDir dir;
   const auto model = Import(Released());
-  ASSERT_TRUE(model.ok()) << model.status();
+  ASSERT_THAT(model, IsOk());
   const CheckpointStore store(dir.path() + "/checkpoints");
   const auto version = store.Publish(model->manifest, model->weights);
-  ASSERT_TRUE(version.ok()) << version.status();
+  ASSERT_THAT(version, IsOk());
   const auto checkpoint = store.Read(*version);
-  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status();
+  ASSERT_THAT(checkpoint, IsOk());
   const auto encoder = LoadEncoder(*checkpoint, {"cpu", 0});
-  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  ASSERT_THAT(encoder, IsOk());
 
   const torch::Tensor pixels = golden["photo/src"].contiguous();
   Image image(static_cast<int>(pixels.size(1)), static_cast<int>(pixels.size(0)));
@@ -129,7 +130,7 @@ TEST(ReleaseCheckpointGoldenTest, PublishedModelServesTheEmbeddingOfTheReference
   }
   const EncoderInput input{&image, v1::MODALITY_PHOTO};
   const auto served = (*encoder)->Encode({&input, 1});
-  ASSERT_TRUE(served.ok()) << served.status();
+  ASSERT_THAT(served, IsOk());
 
   torch::NoGradGuard no_grad;
   const auto network = NetworkOf(*model);
@@ -145,7 +146,7 @@ TEST(ReleaseCheckpointGoldenTest, PublishedModelServesTheEmbeddingOfTheReference
 
 TEST(ReleaseCheckpointTest, PrefixOfSeveralGpusAndMissingCountersAreNoMatter) {
   const auto plain = Import(Released());
-  ASSERT_TRUE(plain.ok()) << plain.status();
+  ASSERT_THAT(plain, IsOk());
   TensorMap wrapped;
   for (const auto& [name, tensor] : Released()) {
     if (absl::StrContains(name, "num_batches_tracked")) continue;
@@ -153,7 +154,7 @@ TEST(ReleaseCheckpointTest, PrefixOfSeveralGpusAndMissingCountersAreNoMatter) {
     wrapped[absl::StrCat(name.substr(0, dot), "module.", name.substr(dot))] = tensor;
   }
   const auto model = Import(wrapped);
-  ASSERT_TRUE(model.ok()) << model.status();
+  ASSERT_THAT(model, IsOk());
   EXPECT_TRUE(SerializeSafetensors(model->weights) == SerializeSafetensors(plain->weights));
 }
 
@@ -162,7 +163,7 @@ TEST(ReleaseCheckpointTest, SecondNetworkIsTheSketches) {
   TensorBytes& first = weights.at("Embed_net_2.base.layer0.conv1.weight");
   first.bytes.assign(first.bytes.size(), '\0');
   const auto model = Import(weights);
-  ASSERT_TRUE(model.ok()) << model.status();
+  ASSERT_THAT(model, IsOk());
   EXPECT_EQ(model->weights.at("sketch_encoder.layer0.conv1.weight").bytes, first.bytes);
   EXPECT_NE(model->weights.at("photo_encoder.layer0.conv1.weight").bytes, first.bytes);
 }
@@ -170,7 +171,7 @@ TEST(ReleaseCheckpointTest, SecondNetworkIsTheSketches) {
 TEST(ReleaseCheckpointTest, DomainNetworkIsOptional) {
   TensorMap weights = Released();
   weights.erase(weights.lower_bound("D_net."), weights.lower_bound("D_net/"));
-  EXPECT_TRUE(Import(weights).ok());
+  EXPECT_THAT(Import(weights), IsOk());
 }
 
 TEST(ReleaseCheckpointTest, WhatIsMissingSurplusOrOfAnotherShapeIsNamedAsTheFileCallsIt) {
@@ -200,7 +201,7 @@ TEST(ReleaseCheckpointTest, NanIsRefused) {
 TEST(ReleaseCheckpointTest, AttributesHaveTheGivenNamesAndTheirNumberMustFit) {
   const auto named =
       ModelOfRelease(Released(), Spec("shoes"), {"a", "b", "c", "d", "e", "f", "g", "h"});
-  ASSERT_TRUE(named.ok()) << named.status();
+  ASSERT_THAT(named, IsOk());
   EXPECT_EQ(named->manifest.attributes(7), "h");
   const auto wrong = ModelOfRelease(Released(), Spec("shoes"), {"a"});
   EXPECT_THAT(std::string(wrong.status().message()), HasSubstr("has 8 attributes, but 1"));
@@ -208,9 +209,8 @@ TEST(ReleaseCheckpointTest, AttributesHaveTheGivenNamesAndTheirNumberMustFit) {
 
 TEST(ReleaseCheckpointTest, PresetWithoutReleasedModelsIsRefusedNamingThoseWith) {
   const auto spec = ReleaseSpec("demo");
-  EXPECT_EQ(spec.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(spec.status().message()), HasSubstr("persons-release"));
+  EXPECT_THAT(spec, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("persons-release")));
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test

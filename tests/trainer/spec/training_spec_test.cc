@@ -7,24 +7,25 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/message_text.h"
+#include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
-namespace s2p::testing {
+namespace s2p::test {
 namespace {
 
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
-using ::testing::AllOf;
-using ::testing::Contains;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
 
 v1::TrainingSpec Set(const std::vector<std::string>& assignments) {
   v1::TrainingSpec spec;
   for (const std::string& assignment : assignments) {
     const absl::Status status = SetMessageField(assignment, spec);
-    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_THAT(status, IsOk());
   }
   return spec;
 }
@@ -32,7 +33,7 @@ v1::TrainingSpec Set(const std::vector<std::string>& assignments) {
 std::string Refusal(const std::string& assignment) {
   v1::TrainingSpec spec;
   const absl::Status status = SetMessageField(assignment, spec);
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << assignment;
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument)) << assignment;
   return std::string(status.message());
 }
 
@@ -40,7 +41,7 @@ v1::TrainingSpec Preset(const std::string& name, const std::vector<std::string>&
   v1::TrainingSpec spec = Set(fields);
   spec.set_preset(name);
   auto resolved = ResolveSpec(spec);
-  EXPECT_TRUE(resolved.ok()) << resolved.status();
+  EXPECT_THAT(resolved, IsOk());
   return *std::move(resolved);
 }
 
@@ -99,7 +100,7 @@ TEST(SetFieldTest, WhatIsNoValueIsRefusedNamingTheFieldAndWhatItTakes) {
   }
 }
 
-class ReadSpecTest : public ::testing::Test {
+class ReadSpecTest : public testing::Test {
  protected:
   absl::StatusOr<v1::TrainingSpec> Read(const std::string& text) {
     std::ofstream(dir_.File("spec")) << text;
@@ -111,33 +112,32 @@ class ReadSpecTest : public ::testing::Test {
 TEST_F(ReadSpecTest, TextAndJsonSayTheSame) {
   const auto text = Read("preset: \"demo\" step2 { epochs: 3 }");
   const auto json = Read("  {\"preset\": \"demo\", \"step2\": {\"epochs\": 3}}");
-  ASSERT_TRUE(text.ok()) << text.status();
-  ASSERT_TRUE(json.ok()) << json.status();
+  ASSERT_THAT(text, IsOk());
+  ASSERT_THAT(json, IsOk());
   EXPECT_EQ(SpecDigest(*text), SpecDigest(*json));
 }
 
 TEST_F(ReadSpecTest, MistakeIsNamedByFileAndLine) {
   const auto spec = Read("preset: \"demo\"\nstep2 { epoch: 3 }\n");
-  EXPECT_EQ(spec.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(spec.status().message()),
-              AllOf(HasSubstr(dir_.File("spec")), HasSubstr("2"), HasSubstr("epoch")));
-  EXPECT_EQ(Read("{\"step2\": {\"epoch\": 3}}").status().code(),
-            absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(spec,
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr(dir_.File("spec")), HasSubstr("2"), HasSubstr("epoch"))));
+  EXPECT_THAT(Read("{\"step2\": {\"epoch\": 3}}"), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 TEST_F(ReadSpecTest, ByteOrderMarkAndCarriageReturnsAreNoText) {
   for (const char* text : {"\xef\xbb\xbfpreset: \"shoes\"\r\nseed: 5\r\n",
                            "\xef\xbb\xbf{\"preset\": \"shoes\",\r\n\"seed\": 5}\r\n"}) {
     const auto spec = Read(text);
-    ASSERT_TRUE(spec.ok()) << spec.status();
+    ASSERT_THAT(spec, IsOk());
     EXPECT_EQ(spec->seed(), 5u);
   }
 }
 
 TEST_F(ReadSpecTest, LineThatIsNotUtf8IsNamed) {
   const absl::Status status = Read("preset: \"shoes\"\nname: \"caf\xe9\"\n").status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("spec:2: is not UTF-8 at byte 11"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                               HasSubstr("spec:2: is not UTF-8 at byte 11")));
 }
 
 TEST_F(ReadSpecTest, TypographicQuoteIsSaidToBeOne) {
@@ -147,7 +147,7 @@ TEST_F(ReadSpecTest, TypographicQuoteIsSaidToBeOne) {
 }
 
 TEST_F(ReadSpecTest, MissingFileIsNotFound) {
-  EXPECT_EQ(ReadSpec(dir_.File("none")).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(ReadSpec(dir_.File("none")), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST(ResolveSpecTest, PresetFillsWhatIsUnsetAndZeroIsZero) {
@@ -214,7 +214,7 @@ TEST(PresetsTest, EmbeddingsHaveThePublishedLengths) {
       {"shoes", 2048}, {"persons-release", 2048}, {"shoes-resnet18", 256}, {"demo", 128}};
   for (const auto& [name, length] : lengths) {
     const auto manifest = ManifestOf(Preset(name), {"boots"});
-    ASSERT_TRUE(manifest.ok()) << manifest.status();
+    ASSERT_THAT(manifest, IsOk());
     EXPECT_EQ(manifest->embedding().dimension(), length) << name;
   }
 }
@@ -260,12 +260,11 @@ TEST(SpecErrorsTest, AllOfThemAreNamedAtOnce) {
               ElementsAre(HasSubstr("backbone.arch"), HasSubstr("step2.learning_rate"),
                           HasSubstr("publish.metric")));
   const absl::Status status = ValidateSpec(Preset("shoes"));
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("target_dataset"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("target_dataset")));
 }
 
 TEST(SpecErrorsTest, GridsMatterOnlyWhereThereAreAny) {
-  EXPECT_THAT(Errors({"embedding.fine_grid=9"}), ::testing::IsEmpty());
+  EXPECT_THAT(Errors({"embedding.fine_grid=9"}), testing::IsEmpty());
   EXPECT_THAT(Errors({"embedding.pooling=grid", "embedding.grid=4", "embedding.fine_grid=9"}),
               ElementsAre(HasSubstr("embedding.fine_grid: must be from 0 to 8")));
 }
@@ -275,14 +274,14 @@ TEST(SpecErrorsTest, SpecWithoutAveragingIsOneRun) {
   v1::TrainingSpec spec = Preset("shoes");
   spec.set_target_dataset("t");
   spec.clear_averaging();
-  EXPECT_THAT(SpecErrors(spec), ::testing::IsEmpty());
+  EXPECT_THAT(SpecErrors(spec), testing::IsEmpty());
 }
 
 TEST(SpecErrorsTest, SpecWithoutPairFlipIfBothWaysIsTaken) {
   v1::TrainingSpec spec = Preset("shoes-resnet18");
   spec.set_target_dataset("t");
   spec.mutable_augmentation()->clear_pair_flip_if_both_ways();
-  EXPECT_THAT(SpecErrors(spec), ::testing::IsEmpty());
+  EXPECT_THAT(SpecErrors(spec), testing::IsEmpty());
   EXPECT_FALSE(spec.augmentation().pair_flip_if_both_ways());
 }
 
@@ -306,4 +305,4 @@ TEST(SpecDigestTest, OneFieldMakesAnother) {
 }
 
 }  // namespace
-}  // namespace s2p::testing
+}  // namespace s2p::test
