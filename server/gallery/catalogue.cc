@@ -128,7 +128,7 @@ class SqliteCatalogue final : public Catalogue {
 
   absl::StatusOr<int64_t> Insert(const GalleryItem& item) override {
     int64_t key = 0;
-    S2P_RETURN_IF_ERROR(Atomically([&] {
+    const absl::Status inserted = Atomically([&] {
       SqliteQuery insert(connection(), kInsertItem);
       insert.Bind(item.photo_id).Bind(static_cast<int64_t>(item.modality)).Bind(item.sha256);
       insert.Bind(static_cast<int64_t>(item.bytes)).Bind(item.content_type);
@@ -140,7 +140,8 @@ class SqliteCatalogue final : public Catalogue {
       }
       key = connection_->last_insert_key();
       return InsertMetadata(key, item.metadata);
-    }));
+    });
+    S2P_RETURN_IF_ERROR(inserted);
     return key;
   }
 
@@ -191,7 +192,7 @@ class SqliteCatalogue final : public Catalogue {
 
   absl::StatusOr<int64_t> CountWithoutEmbedding(int64_t version) const override {
     SqliteQuery count(connection(), kCountWithoutEmbedding);
-    S2P_ASSIGN_OR_RETURN(bool row, count.Bind(version).Next());
+    S2P_RETURN_IF_ERROR(count.Bind(version).Next().status());
     return count.Integer(0);
   }
 
@@ -224,13 +225,13 @@ class SqliteCatalogue final : public Catalogue {
 
   absl::StatusOr<int64_t> CountBlobs() const override {
     SqliteQuery count(connection(), kCountBlobs);
-    S2P_ASSIGN_OR_RETURN(bool row, count.Next());
+    S2P_RETURN_IF_ERROR(count.Next().status());
     return count.Integer(0);
   }
 
   absl::StatusOr<CatalogueTotals> Totals() const override {
     SqliteQuery query(connection(), kTotals);
-    S2P_ASSIGN_OR_RETURN(bool row, query.Bind(static_cast<int64_t>(v1::MODALITY_SKETCH)).Next());
+    S2P_RETURN_IF_ERROR(query.Bind(static_cast<int64_t>(v1::MODALITY_SKETCH)).Next().status());
     CatalogueTotals totals;
     totals.sketches = query.Integer(1);
     totals.photos = query.Integer(0) - totals.sketches;
@@ -251,7 +252,7 @@ class SqliteCatalogue final : public Catalogue {
     int64_t last = 0;
     {
       SqliteQuery query(connection(), kLastEmbedding);
-      S2P_ASSIGN_OR_RETURN(bool found, query.Next());
+      S2P_RETURN_IF_ERROR(query.Next().status());
       last = query.Integer(0);
     }
     const int64_t end = last - after > limit ? after + limit : last;

@@ -121,7 +121,7 @@ std::vector<DurableGallery::Planned> DurableGallery::Plan(
 
 absl::Status DurableGallery::InsertPlanned(const Planned& planned, const NewItem& item) {
   if (planned.replaced != nullptr) {
-    S2P_ASSIGN_OR_RETURN(bool removed, writer_->Remove(item.photo_id));
+    S2P_RETURN_IF_ERROR(writer_->Remove(item.photo_id).status());
   }
   S2P_ASSIGN_OR_RETURN(int64_t key, writer_->Insert(*planned.item));
   return writer_->PutEmbedding(key, item.version, {item.embedding, item.attributes});
@@ -245,7 +245,7 @@ absl::StatusOr<std::vector<bool>> DurableGallery::Delete(absl::Span<const std::s
     S2P_ASSIGN_OR_RETURN(auto item, FindOrNull(*writer_, photo_id));
     there.push_back(item != nullptr);
     if (item == nullptr) continue;
-    S2P_ASSIGN_OR_RETURN(bool removed, writer_->Remove(photo_id));
+    S2P_RETURN_IF_ERROR(writer_->Remove(photo_id).status());
     deleted.push_back(std::move(item));
   }
   if (deleted.empty()) return there;

@@ -6,7 +6,6 @@
 #include <system_error>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -52,7 +51,7 @@ absl::Status CheckBody(const v1::IndexFile& file, int64_t version) {
 }
 
 absl::StatusOr<v1::IndexFile> Parse(absl::string_view bytes, int64_t version) {
-  if (bytes.size() < kHeaderBytes || !absl::StartsWith(bytes, kMagic)) {
+  if (bytes.size() < kHeaderBytes || bytes.substr(0, kMagic.size()) != kMagic) {
     return absl::DataLossError("is not an index file");
   }
   const uint32_t format = ReadLittleEndian(bytes.substr(kMagic.size()));
