@@ -2,9 +2,7 @@
 
 #include <google/protobuf/struct.pb.h>
 #include <google/protobuf/util/json_util.h>
-#include <openssl/evp.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <set>
@@ -15,6 +13,7 @@
 #include "base/status_macros.h"
 #include "model/check.h"
 #include "model/file.h"
+#include "model/sha256.h"
 
 namespace s2p {
 namespace {
@@ -109,30 +108,6 @@ absl::StatusOr<TensorMap> ReadWeights(const std::string& path, const v1::Checkpo
   return weights;
 }
 
-// SHA-256 in pieces. OpenSSL fails here only when it cannot allocate a few bytes.
-class Hasher {
- public:
-  Hasher() : context_(EVP_MD_CTX_new()) {
-    S2P_CHECK(context_ != nullptr && EVP_DigestInit_ex(context_, EVP_sha256(), nullptr) == 1);
-  }
-  Hasher(const Hasher&) = delete;
-  Hasher& operator=(const Hasher&) = delete;
-  ~Hasher() { EVP_MD_CTX_free(context_); }
-
-  void Add(absl::string_view bytes) {
-    S2P_CHECK(EVP_DigestUpdate(context_, bytes.data(), bytes.size()) == 1);
-  }
-  std::string Hex() {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int size = 0;
-    S2P_CHECK(EVP_DigestFinal_ex(context_, digest, &size) == 1);
-    return absl::BytesToHexString(absl::string_view(reinterpret_cast<char*>(digest), size));
-  }
-
- private:
-  EVP_MD_CTX* context_;
-};
-
 // True if the exponent bits of no element are all ones.
 template <typename Word>
 bool AllFinite(absl::string_view bytes, Word exponent) {
@@ -209,26 +184,6 @@ absl::Status CheckFinite(const TensorMap& tensors) {
     }
   }
   return absl::OkStatus();
-}
-
-std::string Sha256(absl::string_view bytes) { return Sha256(absl::MakeConstSpan(&bytes, 1)); }
-
-std::string Sha256(absl::Span<const absl::string_view> pieces) {
-  Hasher hasher;
-  for (const absl::string_view piece : pieces) hasher.Add(piece);
-  return hasher.Hex();
-}
-
-absl::StatusOr<std::string> Sha256OfFile(const std::string& path) {
-  S2P_ASSIGN_OR_RETURN(InputFile file, InputFile::Open(path));
-  Hasher hasher;
-  std::string piece;
-  for (uint64_t left = file.size_bytes(); left > 0; left -= piece.size()) {
-    piece.resize(std::min<uint64_t>(left, uint64_t{1} << 20));
-    S2P_RETURN_IF_ERROR(file.Read(&piece[0], piece.size()));
-    hasher.Add(piece);
-  }
-  return hasher.Hex();
 }
 
 }  // namespace s2p

@@ -8,7 +8,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "model/safetensors.h"
 #include "s2p/v1/checkpoint.pb.h"
 
@@ -44,11 +43,6 @@ absl::StatusOr<int> PooledDimension(const v1::Backbone& backbone, const v1::Embe
 
 // InvalidArgument naming the first tensor that holds a NaN or an infinity.
 absl::Status CheckFinite(const TensorMap& tensors);
-
-// Lower-case hex SHA-256, of the pieces one after the other.
-std::string Sha256(absl::string_view bytes);
-std::string Sha256(absl::Span<const absl::string_view> pieces);
-absl::StatusOr<std::string> Sha256OfFile(const std::string& path);
 
 }  // namespace s2p
 

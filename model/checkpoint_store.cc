@@ -25,6 +25,7 @@
 #include "base/status_macros.h"
 #include "model/check.h"
 #include "model/file.h"
+#include "model/sha256.h"
 
 namespace s2p {
 namespace {

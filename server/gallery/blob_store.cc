@@ -16,8 +16,8 @@
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "model/check.h"
-#include "model/checkpoint.h"
 #include "model/file.h"
+#include "model/sha256.h"
 
 namespace s2p {
 namespace {

@@ -5,7 +5,7 @@
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "model/check.h"
-#include "model/checkpoint.h"
+#include "model/sha256.h"
 #include "server/gallery/durable_gallery.h"
 
 namespace s2p {

@@ -7,11 +7,12 @@
 #include <vector>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
-#include "model/checkpoint.h"
 #include "model/file.h"
+#include "model/sha256.h"
 
 namespace s2p {
 namespace {

@@ -12,6 +12,7 @@
 #include "absl/strings/str_replace.h"
 #include "model/checkpoint_store.h"
 #include "model/file.h"
+#include "model/sha256.h"
 #include "tests/model/checkpoint_fixture.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
@@ -25,11 +26,6 @@ using test::SmallWeights;
 using test::StatusIs;
 using testing::AllOf;
 using testing::HasSubstr;
-
-TEST(Sha256Test, IsThatOfTheStandard) {
-  EXPECT_EQ(Sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(Sha256(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-}
 
 TEST(CheckFiniteTest, NamesTheTensorWhateverItsType) {
   const std::pair<TensorType, std::string> infinities[] = {

@@ -12,6 +12,7 @@
 #include "model/dual_encoder.h"
 #include "model/encoder.h"
 #include "model/safetensors.h"
+#include "model/sha256.h"
 #include "tests/model/encoder_fixture.h"
 #include "tests/testing/status_matchers.h"
 

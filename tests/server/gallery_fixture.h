@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "model/checkpoint.h"
 #include "model/image.h"
+#include "model/sha256.h"
 #include "server/gallery/gallery.h"
 #include "server/gallery/snapshot.h"
 #include "tests/testing/fake_encoder.h"

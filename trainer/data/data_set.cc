@@ -20,8 +20,8 @@
 #include "base/text_file.h"
 #include "base/utf8.h"
 #include "model/check.h"
-#include "model/checkpoint.h"
 #include "model/file.h"
+#include "model/sha256.h"
 #include "trainer/data/random.h"
 
 namespace s2p {

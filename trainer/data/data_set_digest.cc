@@ -4,7 +4,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
-#include "model/checkpoint.h"
+#include "model/sha256.h"
 
 namespace s2p {
 

@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "model/checkpoint.h"
 #include "model/file.h"
+#include "model/sha256.h"
 
 namespace s2p {
 namespace {

@@ -1,8 +1,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "model/checkpoint.h"
 #include "model/checkpoint_store.h"
 #include "model/safetensors.h"
+#include "model/sha256.h"
 #include "trainer/program/commands.h"
 #include "trainer/program/release_checkpoint.h"
 

@@ -10,6 +10,7 @@
 #include "base/message_text.h"
 #include "base/status_macros.h"
 #include "model/checkpoint.h"
+#include "model/sha256.h"
 #include "trainer/spec/presets.h"
 
 namespace s2p {
