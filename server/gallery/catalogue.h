@@ -1,4 +1,4 @@
-// The catalogue: what the gallery durably knows, in one SQLite file.
+// The catalogue: the gallery's durable records, in one SQLite file.
 #ifndef S2P_SERVER_GALLERY_CATALOGUE_H_
 #define S2P_SERVER_GALLERY_CATALOGUE_H_
 
@@ -18,103 +18,113 @@
 
 namespace s2p {
 
+class SqliteConnection;
+
 inline constexpr int kCatalogueFormatVersion = 1;
 
-// An item and the key of its row. A key names one item for ever: an id that is deleted or replaced
-// gets a new one, so that an embedding computed meanwhile cannot land on other bytes.
+// An item and the key of its row. A key is never reused: an id that is deleted or replaced gets a
+// new key, so that an embedding computed in the meantime cannot be stored for other bytes.
 struct CatalogueItem {
   int64_t key = 0;
   std::shared_ptr<const GalleryItem> item;
 };
 
-// What one version of the model made of one item.
+// The output of one version of the model for one item.
 struct CatalogueEmbedding {
   std::vector<float> embedding;
   std::vector<float> attributes;
 };
 
-struct CatalogueTotals {
-  int64_t photos = 0;
-  int64_t sketches = 0;
-  int64_t bytes = 0;
-};
-
-// One connection. A write is one transaction, durable when it returns, or the calls between Begin
-// and Commit are. Readers on connections of their own see the last commit and never wait for a
-// writer (WAL). Any call: ResourceExhausted when the disk is full, DataLoss if the file is damaged,
-// Internal for what else SQLite says; nothing has changed then. One thread at a time.
+// One connection. Each write is a transaction, durable when it returns; Begin and Commit join
+// several writes into one. Readers with their own connection see the last commit and never wait for
+// a writer (WAL). Any call may fail with ResourceExhausted (the disk is full), DataLoss (the file
+// is damaged) or Internal (other SQLite errors), and has then changed nothing. Thread-compatible.
 class Catalogue {
  public:
   enum class IfMissing { kCreate, kFail };
-  // Opens a catalogue and reads it whole to check it. Where the file is missing or empty, or has no
-  // table, it creates one or returns NotFound. FailedPrecondition if the format is newer than this
-  // program, if the database is another program's, or if only the log of a catalogue is there.
+  // Opens a catalogue and checks the whole file. If the file is missing, empty or has no tables,
+  // creates a catalogue or returns NotFound. FailedPrecondition if the format is newer than this
+  // program, the database belongs to another program, or only the catalogue's log exists.
   static absl::StatusOr<std::unique_ptr<Catalogue>> Open(const std::string& path,
                                                          IfMissing if_missing = IfMissing::kCreate);
-  // One more connection to a catalogue that is open already: for reads, and not checked again.
+  // Opens another connection to a catalogue that is already open: for reading, without the check.
   static absl::StatusOr<std::unique_ptr<Catalogue>> OpenReader(const std::string& path);
-  // Copies one commit of a catalogue, which another process may be writing, to a file that replaces
-  // what was there, synced.
+  // Copies one commit of a catalogue, which another process may be writing, to `to`, replacing any
+  // file there. The copy is synced.
   static absl::Status Copy(const std::string& from, const std::string& to);
-  virtual ~Catalogue() = default;
+  ~Catalogue();
 
-  // Rolls back when it dies before Commit.
+  // Rolls back if destroyed before Commit. Must not outlive the catalogue.
   class Transaction {
    public:
-    virtual ~Transaction() = default;
-    virtual absl::Status Commit() = 0;
+    ~Transaction();
+    absl::Status Commit();
+
+   private:
+    friend class Catalogue;
+    explicit Transaction(SqliteConnection* connection) : connection_(connection) {}
+
+    SqliteConnection* const connection_;
+    bool committed_ = false;
   };
-  // The transaction must die before the catalogue. Requires that none is open.
-  virtual absl::StatusOr<std::unique_ptr<Transaction>> Begin() = 0;
+  // Requires that no transaction is open.
+  absl::StatusOr<std::unique_ptr<Transaction>> Begin();
 
-  // Adds an item, whose id must not be there, and returns its key. AlreadyExists.
-  virtual absl::StatusOr<int64_t> Insert(const GalleryItem& item) = 0;
-  // Removes the item with its metadata and embeddings. False if there is none.
-  virtual absl::StatusOr<bool> Remove(const std::string& photo_id) = 0;
+  // Adds an item and returns its key. AlreadyExists if the id is taken.
+  absl::StatusOr<int64_t> Insert(const GalleryItem& item);
+  // Removes the item with its metadata and embeddings. False if there is no such item.
+  absl::StatusOr<bool> Remove(const std::string& photo_id);
   // NotFound.
-  virtual absl::Status SetMetadata(const std::string& photo_id,
-                                   const std::map<std::string, std::string>& metadata) = 0;
-  // Replaces. Does nothing if the item is gone.
-  virtual absl::Status PutEmbedding(int64_t key, int64_t version,
-                                    const CatalogueEmbedding& embedding) = 0;
+  absl::Status SetMetadata(const std::string& photo_id,
+                           const std::map<std::string, std::string>& metadata);
+  // Stores or replaces. Does nothing if the item no longer exists.
+  absl::Status PutEmbedding(int64_t key, int64_t version, const CatalogueEmbedding& embedding);
 
   // NotFound.
-  virtual absl::StatusOr<CatalogueItem> Find(const std::string& photo_id) const = 0;
+  absl::StatusOr<CatalogueItem> Find(const std::string& photo_id) const;
   // Items with photo_id > after, ascending by photo_id, at most `limit`.
-  virtual absl::StatusOr<std::vector<CatalogueItem>> List(const std::string& after,
-                                                          int limit) const = 0;
-  // The same of those that have no embedding of `version`.
-  virtual absl::StatusOr<std::vector<CatalogueItem>> ListWithoutEmbedding(int64_t version,
-                                                                          const std::string& after,
-                                                                          int limit) const = 0;
-  virtual absl::StatusOr<int64_t> CountWithoutEmbedding(int64_t version) const = 0;
-  // What `version` made of the item; nullopt if nothing yet, or if the item is gone. DataLoss if a
-  // stored vector is not a whole number of floats.
-  virtual absl::StatusOr<std::optional<CatalogueEmbedding>> FindEmbedding(
-      int64_t key, int64_t version) const = 0;
-  // Every item that has an embedding of `version`, ascending by photo_id, as of one commit; `count`
-  // is called before the first, with their number. Stops at the first status that is not OK and
+  absl::StatusOr<std::vector<CatalogueItem>> List(const std::string& after, int limit) const;
+  // As List, but only items without an embedding of `version`.
+  absl::StatusOr<std::vector<CatalogueItem>> ListWithoutEmbedding(int64_t version,
+                                                                  const std::string& after,
+                                                                  int limit) const;
+  absl::StatusOr<int64_t> CountWithoutEmbedding(int64_t version) const;
+  // The item's embedding of `version`; nullopt if there is none or the item no longer exists.
+  // DataLoss if a stored vector is not a whole number of floats.
+  absl::StatusOr<std::optional<CatalogueEmbedding>> FindEmbedding(int64_t key,
+                                                                  int64_t version) const;
+  // Calls `count` with the number of items that have an embedding of `version`, then `visit` with
+  // each, ascending by photo_id, all as of one commit. Stops at the first error of `visit` and
   // returns it. DataLoss as FindEmbedding.
-  virtual absl::Status ForEachEmbedding(
+  absl::Status ForEachEmbedding(
       int64_t version, const std::function<void(int64_t)>& count,
-      const std::function<absl::Status(CatalogueItem, CatalogueEmbedding)>& visit) const = 0;
-  virtual absl::StatusOr<bool> HasBlob(const std::string& sha256) const = 0;
-  // Different blobs that the items have.
-  virtual absl::StatusOr<int64_t> CountBlobs() const = 0;
-  virtual absl::StatusOr<CatalogueTotals> Totals() const = 0;
+      const std::function<absl::Status(CatalogueItem, CatalogueEmbedding)>& visit) const;
+  absl::StatusOr<bool> HasBlob(const std::string& sha256) const;
+  // The number of distinct blobs that the items name.
+  absl::StatusOr<int64_t> CountBlobs() const;
+  absl::StatusOr<GalleryTotals> Totals() const;
 
-  // Notes that `version` serves from now on, and forgets all but the `keep_versions` that served
-  // last.
-  virtual absl::Status NoteServing(int64_t version, int keep_versions) = 0;
-  // Drops embeddings of versions that are not among those, looking at `limit` rows behind row
-  // `after` (0: from the first), so that other writes need not wait for all of them. The row to go
-  // on behind; 0 after the last.
-  virtual absl::StatusOr<int64_t> DropRetired(int64_t after, int64_t limit) = 0;
-  // Those that served last, whose embeddings are kept.
-  virtual absl::StatusOr<std::set<int64_t>> ServedVersions() const = 0;
-  // The version that an operator chose; none: the newest is followed.
-  virtual absl::StatusOr<std::optional<int64_t>> PinnedVersion() const = 0;
-  virtual absl::Status SetPinnedVersion(std::optional<int64_t> version) = 0;
+  // Records that `version` now serves, and forgets all but the last `keep_versions` that served.
+  absl::Status NoteServing(int64_t version, int keep_versions);
+  // Drops embeddings of versions that are not in ServedVersions, looking at `limit` rows after row
+  // `after` (0: from the first), so that other writes need not wait for all of them. Returns the
+  // row to continue after; 0 after the last.
+  absl::StatusOr<int64_t> DropRetired(int64_t after, int64_t limit);
+  // The last versions that served, whose embeddings are kept.
+  absl::StatusOr<std::set<int64_t>> ServedVersions() const;
+  // The version that an operator chose; nullopt to follow the newest.
+  absl::StatusOr<std::optional<int64_t>> PinnedVersion() const;
+  absl::Status SetPinnedVersion(std::optional<int64_t> version);
+
+ private:
+  explicit Catalogue(std::unique_ptr<SqliteConnection> connection);
+
+  SqliteConnection* connection() const { return connection_.get(); }
+  absl::Status CreateSchema();
+  // Runs `work` in the open transaction, or else in one of its own.
+  absl::Status Atomically(const std::function<absl::Status()>& work);
+
+  const std::unique_ptr<SqliteConnection> connection_;
 };
 
 }  // namespace s2p

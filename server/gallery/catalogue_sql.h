@@ -6,10 +6,10 @@
 
 namespace s2p {
 
-// "s2pg": tells our database from another program's.
+// "s2pg": distinguishes our database from another program's.
 inline constexpr int64_t kApplicationId = 0x73327067;
 
-// AUTOINCREMENT, because a key may never come again. Texts compare by byte, as std::string does.
+// AUTOINCREMENT, because a key must never be reused. Texts compare by byte, as std::string does.
 // Embeddings are little-endian float32, as everywhere that this program runs.
 inline constexpr char kSchema[] = R"sql(
 CREATE TABLE items (

@@ -72,12 +72,6 @@ struct GalleryOptions {
   std::function<void(const absl::Status&, absl::Duration)> on_compaction;
 };
 
-struct GalleryTotals {
-  uint64_t photos = 0;
-  uint64_t sketches = 0;
-  uint64_t bytes = 0;
-};
-
 // Owns <data_dir>: one process at a time. A write is durable and in the slot's snapshot when the
 // call returns; a failed write has changed nothing. Thread-safe; writes take turns, searches never
 // wait for them.

@@ -105,13 +105,9 @@ absl::StatusOr<std::unique_ptr<Gallery>> Gallery::Open(const GalleryOptions& opt
   S2P_ASSIGN_OR_RETURN(auto writer, OpenCatalogue(path, blobs, &findings.created));
   S2P_ASSIGN_OR_RETURN(auto reader, Catalogue::OpenReader(path));
   S2P_RETURN_IF_ERROR(SyncDirectory(options.data_dir));
-  S2P_ASSIGN_OR_RETURN(CatalogueTotals counted, reader->Totals());
-  S2P_RETURN_IF_ERROR(
-      TidyBlobs(options, path, *reader, blobs, counted.photos + counted.sketches, findings));
-  GalleryTotals totals;
-  totals.photos = static_cast<uint64_t>(counted.photos);
-  totals.sketches = static_cast<uint64_t>(counted.sketches);
-  totals.bytes = static_cast<uint64_t>(counted.bytes);
+  S2P_ASSIGN_OR_RETURN(const GalleryTotals totals, reader->Totals());
+  S2P_RETURN_IF_ERROR(TidyBlobs(options, path, *reader, blobs,
+                                static_cast<int64_t>(totals.photos + totals.sketches), findings));
   auto gallery = std::make_unique<DurableGallery>(options, slot, std::move(lock), std::move(blobs),
                                                   std::move(writer), std::move(reader), totals);
   S2P_RETURN_IF_ERROR(gallery->Init());

@@ -34,6 +34,13 @@ struct GalleryItem {
   absl::Time created_at;
 };
 
+// Items of a gallery by kind, and the size of their original bytes.
+struct GalleryTotals {
+  uint64_t photos = 0;
+  uint64_t sketches = 0;
+  uint64_t bytes = 0;
+};
+
 // Bounds on one predicted attribute, both inclusive.
 struct AttributeBounds {
   std::string name;

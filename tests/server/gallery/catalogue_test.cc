@@ -196,9 +196,9 @@ TEST_F(CatalogueTest, TotalsCountByModality) {
   sketch.modality = v1::MODALITY_SKETCH;
   ASSERT_THAT(catalogue_->Insert(sketch), IsOk());
   const auto totals = catalogue_->Totals();
-  EXPECT_EQ(totals->photos, 1);
-  EXPECT_EQ(totals->sketches, 1);
-  EXPECT_EQ(totals->bytes, 20);
+  EXPECT_EQ(totals->photos, 1u);
+  EXPECT_EQ(totals->sketches, 1u);
+  EXPECT_EQ(totals->bytes, 20u);
 }
 
 TEST_F(CatalogueTest, EmbeddingsOfTheVersionsThatServedLastAreKept) {
