@@ -289,6 +289,14 @@ absl::StatusOr<CatalogueItem> Catalogue::Find(const std::string& photo_id) const
   return ReadItem(connection(), find);
 }
 
+absl::StatusOr<std::shared_ptr<const GalleryItem>> Catalogue::FindOrNull(
+    const std::string& photo_id) const {
+  absl::StatusOr<CatalogueItem> found = Find(photo_id);
+  if (found.ok()) return found->item;
+  if (absl::IsNotFound(found.status())) return std::shared_ptr<const GalleryItem>();
+  return found.status();
+}
+
 absl::StatusOr<std::vector<CatalogueItem>> Catalogue::List(const std::string& after,
                                                            int limit) const {
   SqliteQuery list(connection(), kListItems);

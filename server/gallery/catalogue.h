@@ -82,6 +82,8 @@ class Catalogue {
 
   // NotFound.
   absl::StatusOr<CatalogueItem> Find(const std::string& photo_id) const;
+  // Null if there is no such item.
+  absl::StatusOr<std::shared_ptr<const GalleryItem>> FindOrNull(const std::string& photo_id) const;
   // Items with photo_id > after, ascending by photo_id, at most `limit`.
   absl::StatusOr<std::vector<CatalogueItem>> List(const std::string& after, int limit) const;
   // As List, but only items without an embedding of `version`.

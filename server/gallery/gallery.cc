@@ -2,92 +2,137 @@
 
 #include <utility>
 
+#include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "server/gallery/durable_gallery.h"
+#include "server/gallery/gallery_filter.h"
 
 namespace s2p {
-DurableGallery::DurableGallery(GalleryOptions options, SnapshotSlot* slot,
-                               std::unique_ptr<FolderLock> lock, BlobStore blobs,
-                               std::unique_ptr<Catalogue> writer, std::unique_ptr<Catalogue> reader,
-                               GalleryTotals totals)
-    : options_(std::move(options)),
-      slot_(slot),
-      lock_(std::move(lock)),
-      blobs_(std::move(blobs)),
-      writer_(std::move(writer)),
-      reader_(std::move(reader)),
-      totals_(totals) {}
+namespace {
 
-DurableGallery::~DurableGallery() {
-  {
-    absl::MutexLock lock(&state_mutex_);
-    stopping_ = true;
+absl::Status CheckOptions(const GalleryOptions& options) {
+  if (options.data_dir.empty()) return absl::InvalidArgumentError("data_dir: empty");
+  if (options.keep_versions < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("keep_versions: ", options.keep_versions, " is below 1"));
   }
-  if (compactor_.joinable()) compactor_.join();
-}
-
-absl::Status DurableGallery::Init() {
-  IndexBuilderOptions index = options_.index;
-  index.directory = absl::StrCat(options_.data_dir, "/index");
-  index.interrupted = [this, also = options_.index.interrupted] {
-    return stopping_ || (also && also());
-  };
-  S2P_ASSIGN_OR_RETURN(index_builder_, IndexBuilder::Create(std::move(index)));
-  compactor_ = std::thread([this] { CompactWhenNeeded(); });
   return absl::OkStatus();
 }
 
-void DurableGallery::Publish(std::shared_ptr<const IndexedGalleryView> view,
-                             std::shared_ptr<const Snapshot>* retired) {
-  // A list or a write may hold it for longer than any snapshot.
-  view = slot_->Guard(std::move(view));
-  auto snapshot = std::make_shared<Snapshot>();
-  snapshot->version = view->version();
-  snapshot->encoder = encoder_;
-  snapshot->gallery = view;
-  {
-    absl::MutexLock lock(&state_mutex_);
-    // The old view lives on in the old snapshot.
-    view_ = std::move(view);
-  }
-  *retired = slot_->Set(std::move(snapshot));
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Gallery>> Gallery::Open(const GalleryOptions& options,
+                                                       SnapshotSlot* slot) {
+  S2P_RETURN_IF_ERROR(CheckOptions(options));
+  S2P_ASSIGN_OR_RETURN(auto folder,
+                       GalleryFolder::Open(options.data_dir, options.set_aside_orphans));
+  const GalleryFindings findings = folder.findings;
+  auto gallery = absl::WrapUnique(new Gallery(options, slot, std::move(folder)));
+  S2P_RETURN_IF_ERROR(gallery->StartIndexing());
+  if (options.on_open) options.on_open(findings);
+  return gallery;
 }
 
-absl::StatusOr<std::shared_ptr<const GalleryItem>> DurableGallery::Get(
-    const std::string& photo_id) const {
-  absl::MutexLock lock(&read_mutex_);
-  S2P_ASSIGN_OR_RETURN(CatalogueItem found, reader_->Find(photo_id));
-  return found.item;
+Gallery::Gallery(const GalleryOptions& options, SnapshotSlot* slot, GalleryFolder folder)
+    : options_(options),
+      lock_(std::move(folder.lock)),
+      catalogue_(std::move(folder.catalogue)),
+      blobs_(std::move(folder.blobs)),
+      reader_(std::move(folder.reader)),
+      serving_(slot, folder.totals),
+      writer_(std::move(folder.writer), &blobs_, &serving_, &log_),
+      adds_([this](absl::Span<const NewItem* const> items) { return writer_.Add(items); }),
+      kept_(options.keep_versions) {}
+
+absl::Status Gallery::StartIndexing() {
+  IndexBuilderOptions index = options_.index;
+  index.directory = absl::StrCat(options_.data_dir, "/index");
+  index.interrupted = [this] {
+    return serving_.closed() || (options_.index.interrupted && options_.index.interrupted());
+  };
+  S2P_ASSIGN_OR_RETURN(indexes_, IndexBuilder::Create(std::move(index)));
+  compactor_ = std::make_unique<Compactor>(&serving_, &writer_, &log_, indexes_.get(),
+                                           options_.on_compaction);
+  return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> DurableGallery::List(
+absl::Status Gallery::Activate(std::shared_ptr<const Encoder> encoder,
+                               const ActivationCallbacks& callbacks) {
+  absl::MutexLock one_at_a_time(&activation_mutex_);
+  ActivationParts parts;
+  parts.catalogue = catalogue_;
+  parts.image_limits = options_.image_limits;
+  parts.blobs = &blobs_;
+  parts.indexes = indexes_.get();
+  parts.reader = &reader_;
+  parts.writer = &writer_;
+  parts.log = &log_;
+  parts.serving = &serving_;
+  parts.kept = &kept_;
+  return Activation(parts, std::move(encoder), callbacks).Run();
+}
+
+absl::Status Gallery::DropRetired() {
+  absl::MutexLock one_at_a_time(&activation_mutex_);
+  return kept_.DropRetired(serving_.version(), writer_, *indexes_);
+}
+
+absl::StatusOr<int64_t> Gallery::CountWithoutEmbedding(int64_t version) const {
+  return reader_.Read(
+      [&](const Catalogue& catalogue) { return catalogue.CountWithoutEmbedding(version); });
+}
+
+std::vector<absl::StatusOr<AddResult>> Gallery::Add(absl::Span<const NewItem> items) {
+  return adds_.Add(items);
+}
+
+absl::StatusOr<AddResult> Gallery::Check(const NewItem& item) const {
+  S2P_ASSIGN_OR_RETURN(const auto existing, reader_.Read([&](const Catalogue& catalogue) {
+    return catalogue.FindOrNull(item.photo_id);
+  }));
+  return DecideAdd(item, existing.get(), &blobs_);
+}
+
+absl::StatusOr<std::vector<bool>> Gallery::Delete(absl::Span<const std::string> photo_ids) {
+  return writer_.Delete(photo_ids);
+}
+
+absl::StatusOr<std::shared_ptr<const GalleryItem>> Gallery::UpdateMetadata(
+    const std::string& photo_id, const std::map<std::string, std::string>& metadata) {
+  return writer_.UpdateMetadata(photo_id, metadata);
+}
+
+absl::StatusOr<std::shared_ptr<const GalleryItem>> Gallery::Get(const std::string& photo_id) const {
+  S2P_ASSIGN_OR_RETURN(auto found, reader_.Read([&](const Catalogue& catalogue) {
+    return catalogue.Find(photo_id);
+  }));
+  return std::move(found.item);
+}
+
+absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> Gallery::List(
     const std::string& after, int limit, const GalleryFilter& filter) const {
-  const std::shared_ptr<const IndexedGalleryView> current = view();
+  const std::shared_ptr<const IndexedGalleryView> current = serving_.view();
   if (!filter.attributes.empty()) {
     if (current == nullptr) {
       return absl::FailedPreconditionError(
-          "filter.attributes: no model serves yet, so that nothing is known of attributes");
+          "filter.attributes: no model serves yet, so attributes are unknown");
     }
-    // For an unknown name, even if no item comes to be looked at.
+    // Refuses an unknown name even if no item is looked at.
     S2P_RETURN_IF_ERROR(current->AttributesPass("", filter.attributes).status());
   }
   std::vector<std::shared_ptr<const GalleryItem>> items;
   std::string cursor = after;
   while (static_cast<int>(items.size()) < limit) {
-    absl::StatusOr<std::vector<CatalogueItem>> page;
-    {
-      absl::MutexLock lock(&read_mutex_);
-      page = reader_->List(cursor, kCataloguePageSize);
-    }
-    if (!page.ok()) return page.status();
-    if (page->empty()) break;
-    cursor = page->back().item->photo_id;
-    for (CatalogueItem& entry : *page) {
+    S2P_ASSIGN_OR_RETURN(auto page, reader_.Read([&](const Catalogue& catalogue) {
+      return catalogue.List(cursor, kCataloguePageSize);
+    }));
+    if (page.empty()) break;
+    cursor = page.back().item->photo_id;
+    for (CatalogueItem& entry : page) {
       if (static_cast<int>(items.size()) == limit) break;
       if (!ItemPasses(*entry.item, filter)) continue;
       if (!filter.attributes.empty()) {
-        S2P_ASSIGN_OR_RETURN(bool passes,
+        S2P_ASSIGN_OR_RETURN(const bool passes,
                              current->AttributesPass(entry.item->photo_id, filter.attributes));
         if (!passes) continue;
       }
@@ -97,15 +142,27 @@ absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> DurableGallery::
   return items;
 }
 
-absl::StatusOr<std::string> DurableGallery::ReadBlob(const GalleryItem& item) const {
+absl::StatusOr<std::string> Gallery::ReadBlob(const GalleryItem& item) const {
   absl::StatusOr<std::string> bytes = blobs_.Read(item.sha256, item.bytes);
   if (!absl::IsNotFound(bytes.status())) return bytes;
-  absl::MutexLock lock(&read_mutex_);
-  S2P_ASSIGN_OR_RETURN(const bool named, reader_->HasBlob(item.sha256));
-  // Deleted since the item was looked up.
+  S2P_ASSIGN_OR_RETURN(const bool named, reader_.Read([&](const Catalogue& catalogue) {
+    return catalogue.HasBlob(item.sha256);
+  }));
+  // The item was deleted after it was looked up.
   if (!named) return absl::NotFoundError(absl::StrCat("photo_id '", item.photo_id, "'"));
   return absl::DataLossError(absl::StrCat("photo_id '", item.photo_id,
                                           "': its file is missing: ", bytes.status().message()));
+}
+
+GalleryTotals Gallery::Totals() const { return serving_.totals(); }
+
+absl::StatusOr<std::optional<int64_t>> Gallery::PinnedVersion() const {
+  return reader_.Read([](const Catalogue& catalogue) { return catalogue.PinnedVersion(); });
+}
+
+absl::Status Gallery::SetPinnedVersion(std::optional<int64_t> version) {
+  return writer_.Exclusively(
+      [&](Catalogue& catalogue) { return catalogue.SetPinnedVersion(version); });
 }
 
 }  // namespace s2p

@@ -60,6 +60,7 @@ absl::StatusOr<NewItem> ParseItem(v1::AddPhotoRequest request, const Limits& lim
   item.on_conflict = on_conflict;
   item.header = *header;
   item.bytes = std::move(*request.mutable_image());
+  item.sha256 = Sha256(item.bytes);
   return item;
 }
 
@@ -94,14 +95,11 @@ absl::Status Embed(const ServiceContext& service, const std::function<bool()>& c
 absl::StatusOr<AddResult> Add(const ServiceContext& service, v1::AddPhotoRequest request,
                               const std::function<bool()>& cancelled) {
   S2P_ASSIGN_OR_RETURN(auto item, ParseItem(std::move(request), service.limits));
-  S2P_ASSIGN_OR_RETURN(const auto found,
-                       service.gallery->Check(item.photo_id, item.modality, item.metadata,
-                                              Sha256(item.bytes), item.on_conflict));
+  S2P_ASSIGN_OR_RETURN(const auto found, service.gallery->Check(item));
   if (found == AddResult::kUnchanged || found == AddResult::kSkipped) return found;
   for (int attempt = 1;; ++attempt) {
     S2P_RETURN_IF_ERROR(Embed(service, cancelled, item));
-    std::vector<NewItem> items(1, item);
-    auto added = service.gallery->Add(std::move(items)).front();
+    const auto added = service.gallery->Add({&item, 1}).front();
     if (!absl::IsAborted(added.status()) || attempt == kMostEmbeddings) return added;
   }
 }

@@ -296,14 +296,16 @@ absl::Status SnapshotLoader::WarmUp(const Encoder& encoder) {
 absl::Status SnapshotLoader::Embed(const std::shared_ptr<const Encoder>& encoder) {
   const int64_t version = encoder->version();
   const absl::Time begin = options_.now();
-  const auto progress = [&](int64_t done, int64_t total) {
+  ActivationCallbacks callbacks;
+  callbacks.progress = [&](int64_t done, int64_t total) {
     const double ratio = total == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total);
     const absl::Duration eta =
         ratio > 0 ? (options_.now() - begin) * (1 / ratio - 1) : absl::InfiniteDuration();
     Note(version, VersionState::kEmbedding, ratio, eta);
   };
-  return gallery_->Activate(encoder, progress, options_.on_damaged,
-                            [this, version](absl::Duration took) { return Pause(version, took); });
+  callbacks.on_damaged = options_.on_damaged;
+  callbacks.after_batch = [this, version](absl::Duration took) { return Pause(version, took); };
+  return gallery_->Activate(encoder, callbacks);
 }
 
 absl::Status SnapshotLoader::SetServingVersion(std::optional<int64_t> version) {

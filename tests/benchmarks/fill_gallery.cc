@@ -18,6 +18,7 @@
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "model/checkpoint.h"
+#include "model/sha256.h"
 #include "server/gallery/gallery.h"
 #include "tests/server/random_units.h"
 #include "tests/testing/fake_encoder.h"
@@ -31,6 +32,7 @@ constexpr int kClusters = 2000;
 // An image file's bytes and header.
 struct Picture {
   std::string bytes;
+  std::string sha256;
   ImageHeader header;
 };
 
@@ -44,7 +46,7 @@ absl::StatusOr<std::vector<Picture>> ReadPictures(char** begin, char** end) {
     if (!header.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(*begin, ": ", header.status().message()));
     }
-    pictures.push_back({bytes.str(), *header});
+    pictures.push_back({bytes.str(), Sha256(bytes.str()), *header});
   }
   return pictures;
 }
@@ -72,6 +74,7 @@ absl::Status Fill(const std::string& checkpoint, const std::string& data_dir, in
       item.photo_id = absl::StrFormat("photo%08d", i);
       item.metadata = {{"share", absl::StrCat(i % 100)}};
       item.bytes = picture.bytes;
+      item.sha256 = picture.sha256;
       item.header = picture.header;
       item.version = encoder.version;
       const auto row = vectors.row(i);
@@ -81,7 +84,7 @@ absl::Status Fill(const std::string& checkpoint, const std::string& data_dir, in
       }
       items.push_back(std::move(item));
     }
-    for (const auto& result : gallery->Add(std::move(items))) {
+    for (const auto& result : gallery->Add(items)) {
       if (!result.ok()) return result.status();
     }
   }

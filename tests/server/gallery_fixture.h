@@ -37,7 +37,7 @@ inline Image PhotoImage(uint32_t seed) {
 
 inline std::string PhotoBytes(uint32_t seed) { return *EncodePng(PhotoImage(seed)); }
 
-// Of one image, by `encoder`.
+// Encodes one image.
 inline Encoding EncodeImage(const Encoder& encoder, const Image& image,
                             v1::Modality modality = v1::MODALITY_PHOTO) {
   const EncoderInput input{&image, modality};
@@ -49,6 +49,7 @@ inline NewItem MakeNewItem(const std::string& photo_id, uint32_t seed, const Enc
   NewItem item;
   item.photo_id = photo_id;
   item.bytes = PhotoBytes(seed);
+  item.sha256 = Sha256(item.bytes);
   item.header = *ReadImageHeader(item.bytes);
   item.version = encoder.version();
   const Encoding encoding = EncodeImage(encoder, PhotoImage(seed));
@@ -81,11 +82,7 @@ class GalleryTest : public testing::Test {
     item.on_conflict = on_conflict;
     return item;
   }
-  absl::StatusOr<AddResult> Add(NewItem item) {
-    std::vector<NewItem> items;
-    items.push_back(std::move(item));
-    return gallery_->Add(std::move(items)).front();
-  }
+  absl::StatusOr<AddResult> Add(const NewItem& item) { return gallery_->Add({&item, 1}).front(); }
   void MustAdd(const std::string& photo_id, uint32_t seed) {
     const absl::StatusOr<AddResult> result = Add(Item(photo_id, seed));
     ASSERT_THAT(result, IsOk());

@@ -19,11 +19,13 @@ class GalleryActivateTest : public GalleryTest {
       ++added_;
       items.push_back(Item(absl::StrFormat("%05d", 99999 - added_), static_cast<uint32_t>(added_)));
     }
-    for (const auto& result : gallery_->Add(std::move(items))) ASSERT_THAT(result, IsOk());
+    for (const auto& result : gallery_->Add(items)) ASSERT_THAT(result, IsOk());
   }
   absl::Status Activate(int64_t version,
                         const std::function<absl::Status(absl::Duration)>& after_batch) {
-    return gallery_->Activate(std::make_shared<FakeEncoder>(version), {}, {}, after_batch);
+    ActivationCallbacks callbacks;
+    callbacks.after_batch = after_batch;
+    return gallery_->Activate(std::make_shared<FakeEncoder>(version), callbacks);
   }
   int added_ = 0;
 };
@@ -70,11 +72,11 @@ TEST_F(GalleryActivateTest, InterruptedActivationPublishesNothingAndKeepsWhatIsD
   EXPECT_EQ(Activate(2, [&](absl::Duration) { return stop; }), stop);
   EXPECT_EQ(slot_.Get()->version, 1);
   std::vector<int64_t> totals;
-  ASSERT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(2),
-                                 [&](int64_t done, int64_t total) {
-                                   if (done == 0) totals.push_back(total);
-                                 }),
-              IsOk());
+  ActivationCallbacks callbacks;
+  callbacks.progress = [&](int64_t done, int64_t total) {
+    if (done == 0) totals.push_back(total);
+  };
+  ASSERT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(2), callbacks), IsOk());
   EXPECT_THAT(totals, ElementsAre(8));
   EXPECT_EQ(slot_.Get()->version, 2);
 }

@@ -33,7 +33,7 @@ class GalleryCompactTest : public GalleryTest {
     for (uint32_t seed = begin; seed < end; ++seed) {
       items.push_back(Item(absl::StrFormat("p%05d", seed), seed));
     }
-    for (const auto& result : gallery_->Add(std::move(items))) {
+    for (const auto& result : gallery_->Add(items)) {
       ASSERT_THAT(result, IsOk());
     }
   }
@@ -130,9 +130,7 @@ TEST_F(GalleryCompactTest, NothingWrittenDuringCompactionOrActivationIsLost) {
         const auto serving = slot_.Get()->encoder;
         NewItem item = test::MakeNewItem(id, seed, *serving);
         item.on_conflict = OnConflict::kReplace;
-        std::vector<NewItem> items;
-        items.push_back(std::move(item));
-        const auto result = gallery_->Add(std::move(items)).front();
+        const auto result = gallery_->Add({&item, 1}).front();
         // Another version has begun to serve in between.
         if (absl::IsAborted(result.status())) continue;
         ASSERT_THAT(result, IsOk());

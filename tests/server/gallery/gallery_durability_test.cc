@@ -29,9 +29,8 @@ int AddForEver(const GalleryOptions& options, int pipe) {
   const auto encoder = std::make_shared<FakeEncoder>(1);
   if (!(*gallery)->Activate(encoder).ok()) return 2;
   for (int32_t i = 1;; ++i) {
-    std::vector<NewItem> items;
-    items.push_back(MakeNewItem(absl::StrCat("p", i), static_cast<uint32_t>(i), *encoder));
-    if (!(*gallery)->Add(std::move(items)).front().ok()) return 3;
+    const NewItem item = MakeNewItem(absl::StrCat("p", i), static_cast<uint32_t>(i), *encoder);
+    if (!(*gallery)->Add({&item, 1}).front().ok()) return 3;
     if (write(pipe, &i, sizeof(i)) != sizeof(i)) return 4;
     if (i % 3 != 0) continue;
     if (!(*gallery)->Delete({absl::StrCat("p", i)}).ok()) return 5;
@@ -171,9 +170,8 @@ TEST_F(GalleryDurabilityTest, WritersReadersAndASwapAtOnceAgreeInTheEnd) {
         const std::string id = absl::StrCat("w", w, "-", i);
         // The version changes underneath: as the service does, embed again when refused.
         for (;;) {
-          std::vector<NewItem> items;
-          items.push_back(MakeNewItem(id, w * 1000 + i, *slot_.Get()->encoder));
-          const auto result = gallery_->Add(std::move(items)).front();
+          const NewItem item = MakeNewItem(id, w * 1000 + i, *slot_.Get()->encoder);
+          const auto result = gallery_->Add({&item, 1}).front();
           if (absl::IsAborted(result.status())) continue;
           EXPECT_THAT(result, IsOk());
           break;
@@ -209,7 +207,7 @@ TEST_F(GalleryTest, RepetitionOfAPhotoThatCouldNotBeStoredIsNoSuccess) {
   std::vector<NewItem> items;
   items.push_back(Item("a", 1));
   items.push_back(Item("a", 1));
-  for (const auto& result : gallery_->Add(std::move(items))) EXPECT_FALSE(result.ok());
+  for (const auto& result : gallery_->Add(items)) EXPECT_FALSE(result.ok());
   EXPECT_EQ(gallery_->Totals().photos, 0u);
 }
 

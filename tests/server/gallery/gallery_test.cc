@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <type_traits>
 
 #include "tests/server/gallery_fixture.h"
 #include "tests/testing/status_matchers.h"
@@ -64,8 +65,9 @@ TEST_F(GalleryTest, OtherBytesUnderOneIdFail) {
   Reopen();
   MustAdd("a", 1);
   const absl::Status status = Add(Item("a", 2)).status();
-  EXPECT_THAT(status, StatusIs(absl::StatusCode::kAlreadyExists,
-                               HasSubstr("photo_id 'a' is there already with other bytes")));
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kAlreadyExists,
+                       HasSubstr("photo_id 'a' is already in the gallery with other bytes")));
   EXPECT_EQ((*gallery_->Get("a"))->sha256, Sha256(PhotoBytes(1)));
 }
 
@@ -101,7 +103,11 @@ TEST_F(GalleryTest, CheckSaysWhatAddWouldDo) {
   MustAdd("a", 1);
   const std::string same = Sha256(PhotoBytes(1));
   const auto check = [&](const std::string& id, const std::string& sha256, OnConflict conflict) {
-    return gallery_->Check(id, v1::MODALITY_PHOTO, {}, sha256, conflict);
+    NewItem item;
+    item.photo_id = id;
+    item.sha256 = sha256;
+    item.on_conflict = conflict;
+    return gallery_->Check(item);
   };
   EXPECT_EQ(*check("a", same, OnConflict::kFail), AddResult::kUnchanged);
   EXPECT_EQ(*check("b", same, OnConflict::kFail), AddResult::kAdded);
@@ -117,7 +123,7 @@ TEST_F(GalleryTest, BadItemFailsAlone) {
   items.push_back(Item("b", 2));
   items.back().embedding.pop_back();
   items.push_back(Item("c", 3));
-  const auto results = gallery_->Add(std::move(items));
+  const auto results = gallery_->Add(items);
   EXPECT_THAT(results[0], IsOk());
   EXPECT_THAT(results[1], StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(results[2], IsOk());
@@ -129,7 +135,7 @@ TEST_F(GalleryTest, OneCallMayReplaceItsOwnItem) {
   std::vector<NewItem> items;
   items.push_back(Item("a", 1));
   items.push_back(Item("a", 2, OnConflict::kReplace));
-  const auto results = gallery_->Add(std::move(items));
+  const auto results = gallery_->Add(items);
   EXPECT_EQ(*results[0], AddResult::kAdded);
   EXPECT_EQ(*results[1], AddResult::kReplaced);
   EXPECT_EQ((*gallery_->Get("a"))->sha256, Sha256(PhotoBytes(2)));
@@ -144,6 +150,32 @@ TEST_F(GalleryTest, EmbeddingOfAnotherVersionIsAborted) {
   const absl::Status status = Add(old).status();
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kAborted, HasSubstr("version 2 serves now")));
   EXPECT_THAT(Ids(), IsEmpty());
+}
+
+static_assert(!std::is_copy_constructible_v<NewItem> && !std::is_copy_assignable_v<NewItem>);
+
+TEST_F(GalleryTest, AbortedItemIsEmbeddedAgainAndAddedWithTheSameBytes) {
+  Reopen(1);
+  NewItem item = Item("a", 1);
+  const char* const bytes = item.bytes.data();
+  Reopen(2);
+  ASSERT_THAT(Add(item), StatusIs(absl::StatusCode::kAborted));
+  NewItem again = Item("a", 1);
+  item.version = again.version;
+  item.embedding = std::move(again.embedding);
+  item.attributes = std::move(again.attributes);
+  EXPECT_THAT(Add(item), IsOk());
+  EXPECT_EQ(item.bytes.data(), bytes);
+  EXPECT_EQ(*gallery_->ReadBlob(**gallery_->Get("a")), PhotoBytes(1));
+}
+
+TEST_F(GalleryTest, DigestOfTheCallerIsUsedAndTheBytesAreNotHashed) {
+  Reopen();
+  NewItem item = Item("a", 1);
+  item.sha256 = Sha256("other bytes");
+  EXPECT_THAT(Add(item), IsOk());
+  EXPECT_EQ((*gallery_->Get("a"))->sha256, item.sha256);
+  EXPECT_THAT(gallery_->ReadBlob(**gallery_->Get("a")), StatusIs(absl::StatusCode::kDataLoss));
 }
 
 TEST_F(GalleryTest, AddBeforeTheFirstModelIsUnavailable) {
@@ -230,10 +262,9 @@ TEST_F(GalleryTest, RollBackEmbedsOnlyWhatCameSince) {
   Reopen(2);
   MustAdd("b", 2);
   int64_t embedded = -1;
-  gallery_
-      ->Activate(std::make_shared<FakeEncoder>(1),
-                 [&](int64_t, int64_t total) { embedded = total; })
-      .IgnoreError();
+  ActivationCallbacks callbacks;
+  callbacks.progress = [&](int64_t, int64_t total) { embedded = total; };
+  ASSERT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(1), callbacks), IsOk());
   EXPECT_EQ(embedded, 1);
   EXPECT_EQ(slot_.Get()->version, 1);
   EXPECT_EQ(Search(2).front(), "b");
@@ -246,9 +277,9 @@ TEST_F(GalleryTest, EmbeddingsOfVersionsLongRetiredAreDropped) {
   Reopen(3);
   ASSERT_THAT(gallery_->DropRetired(), IsOk());
   int64_t total = -1;
-  ASSERT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(1),
-                                 [&](int64_t, int64_t all) { total = all; }),
-              IsOk());
+  ActivationCallbacks callbacks;
+  callbacks.progress = [&](int64_t, int64_t all) { total = all; };
+  ASSERT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(1), callbacks), IsOk());
   EXPECT_EQ(total, 1);
 }
 
@@ -265,11 +296,11 @@ TEST_F(GalleryTest, InterruptedEmbeddingResumes) {
   EXPECT_EQ(gallery_->Activate(encoder).message(), "device lost");
   EXPECT_EQ(slot_.Get()->version, 1);
   int64_t left = -1;
-  ASSERT_THAT(gallery_->Activate(encoder,
-                                 [&](int64_t done, int64_t total) {
-                                   if (done == 0) left = total;
-                                 }),
-              IsOk());
+  ActivationCallbacks callbacks;
+  callbacks.progress = [&](int64_t done, int64_t total) {
+    if (done == 0) left = total;
+  };
+  ASSERT_THAT(gallery_->Activate(encoder, callbacks), IsOk());
   EXPECT_EQ(left, 50 - 32);
   EXPECT_EQ(slot_.Get()->gallery->size(), 50);
 }
@@ -281,12 +312,12 @@ TEST_F(GalleryTest, DamagedPhotoIsReportedAndLeftOutNotDeleted) {
   std::ofstream(BlobPath(1), std::ios::in | std::ios::out) << "X";
   std::vector<std::string> damaged;
   absl::Status reason;
-  ASSERT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(2), {},
-                                 [&](const std::string& id, const absl::Status& status) {
-                                   damaged.push_back(id);
-                                   reason = status;
-                                 }),
-              IsOk());
+  ActivationCallbacks callbacks;
+  callbacks.on_damaged = [&](const std::string& id, const absl::Status& status) {
+    damaged.push_back(id);
+    reason = status;
+  };
+  ASSERT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(2), callbacks), IsOk());
   EXPECT_THAT(damaged, ElementsAre("a"));
   EXPECT_THAT(reason, StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_THAT(Search(1), ElementsAre("b"));

@@ -227,9 +227,8 @@ TEST_F(SnapshotLoaderTest, NothingNewerThanThePinServes) {
 TEST_F(SnapshotLoaderTest, GalleryIsEmbeddedWithTheNewVersion) {
   Publish();
   ASSERT_THAT(loader_->Load(), IsOk());
-  std::vector<NewItem> items;
-  items.push_back(MakeNewItem("a", 1, *slot_.Get()->encoder));
-  ASSERT_THAT(gallery_->Add(std::move(items)).front(), IsOk());
+  const NewItem item = MakeNewItem("a", 1, *slot_.Get()->encoder);
+  ASSERT_THAT(gallery_->Add({&item, 1}).front(), IsOk());
   Publish();
   std::vector<double> progress;
   options_.on_change = [&](const VersionStatus& status) {

@@ -75,9 +75,8 @@ class SwapTest : public testing::Test {
   }
 
   void MustAdd(const std::string& photo_id, uint32_t seed) {
-    std::vector<NewItem> items;
-    items.push_back(MakeNewItem(photo_id, seed, *slot_.Get()->encoder));
-    const auto added = gallery_->Add(std::move(items)).front();
+    const NewItem item = MakeNewItem(photo_id, seed, *slot_.Get()->encoder);
+    const auto added = gallery_->Add({&item, 1}).front();
     ASSERT_THAT(added, IsOk());
   }
   void MustAddMany(int count) {
@@ -86,7 +85,7 @@ class SwapTest : public testing::Test {
       items.push_back(MakeNewItem(absl::StrCat("many", i), static_cast<uint32_t>(1000 + i),
                                   *slot_.Get()->encoder));
     }
-    for (const auto& added : gallery_->Add(std::move(items))) ASSERT_THAT(added, IsOk());
+    for (const auto& added : gallery_->Add(items)) ASSERT_THAT(added, IsOk());
   }
   // The best match of the photo of `seed`; empty if nothing is there.
   std::string Best(uint32_t seed) const {

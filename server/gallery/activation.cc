@@ -1,0 +1,204 @@
+#include "server/gallery/activation.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/status_macros.h"
+#include "server/gallery/gallery_base.h"
+
+namespace s2p {
+namespace {
+
+// Items that are embedded while writers wait, in the first attempt.
+constexpr size_t kLastBatch = 32;
+// Passes over the missing items that leave room for searches, before the final, unthrottled one.
+constexpr int kPatientPasses = 3;
+// Written items that are looked up while writers wait, for each one that may have to be embedded:
+// looking up is that much cheaper.
+constexpr size_t kLookedUpPerEmbedded = 32;
+
+}  // namespace
+
+Activation::Activation(const ActivationParts& parts, std::shared_ptr<const Encoder> encoder,
+                       const ActivationCallbacks& callbacks)
+    : parts_(parts),
+      encoder_(std::move(encoder)),
+      version_(encoder_->version()),
+      callbacks_(callbacks),
+      embedder_(encoder_.get(), parts.blobs, parts.image_limits) {}
+
+absl::Status Activation::Run() {
+  S2P_ASSIGN_OR_RETURN(total_, parts_.reader->Read([this](const Catalogue& catalogue) {
+    return catalogue.CountWithoutEmbedding(version_);
+  }));
+  if (callbacks_.progress) callbacks_.progress(0, total_);
+  batch_start_ = absl::Now();
+  for (int pass = 1; pass <= kPatientPasses; ++pass) {
+    S2P_ASSIGN_OR_RETURN(const size_t embedded, EmbedMissing());
+    if (embedded <= kLastBatch) break;
+  }
+  patient_ = false;
+
+  WriteLog::Reader written(parts_.log);
+  S2P_RETURN_IF_ERROR(EmbedMissing().status());
+  S2P_ASSIGN_OR_RETURN(View view, LoadView());
+  for (int round = 0;; ++round) {
+    if (callbacks_.after_batch) {
+      S2P_RETURN_IF_ERROR(callbacks_.after_batch(absl::ZeroDuration()));
+    }
+    // Writers who add as fast as the encoder embeds wait longer every time.
+    S2P_ASSIGN_OR_RETURN(const auto left,
+                         TrySwap(*view, written, kLastBatch << std::min(round, 10)));
+    if (left.empty()) return absl::OkStatus();
+    S2P_ASSIGN_OR_RETURN(view, CaughtUp(*view, left));
+  }
+}
+
+absl::StatusOr<size_t> Activation::EmbedMissing() {
+  const int64_t before = done_;
+  const Store store = [this](const auto& embedded) { return StoreBatch(embedded); };
+  const auto leave_out = [this](const CatalogueItem& item, const absl::Status& reason) {
+    LeaveOut(item, reason);
+  };
+  std::string after;
+  for (;;) {
+    S2P_ASSIGN_OR_RETURN(const auto page, parts_.reader->Read([&](const Catalogue& catalogue) {
+      return catalogue.ListWithoutEmbedding(version_, after, kCataloguePageSize);
+    }));
+    if (page.empty()) return static_cast<size_t>(done_ - before);
+    after = page.back().item->photo_id;
+    S2P_RETURN_IF_ERROR(embedder_.Embed(page, store, leave_out));
+  }
+}
+
+absl::Status Activation::StoreBatch(const std::vector<EmbeddedItem>& embedded) {
+  S2P_RETURN_IF_ERROR(parts_.writer->Exclusively(
+      [&](Catalogue& catalogue) { return PutEmbeddings(catalogue, embedded); }));
+  CountDone(embedded.size());
+  absl::Status status;
+  if (callbacks_.after_batch) {
+    status = callbacks_.after_batch(patient_ ? absl::Now() - batch_start_ : absl::ZeroDuration());
+  }
+  batch_start_ = absl::Now();
+  return status;
+}
+
+absl::Status Activation::PutEmbeddings(Catalogue& catalogue,
+                                       const std::vector<EmbeddedItem>& embedded) {
+  S2P_ASSIGN_OR_RETURN(const auto transaction, catalogue.Begin());
+  for (const EmbeddedItem& item : embedded) {
+    S2P_RETURN_IF_ERROR(catalogue.PutEmbedding(item.key, version_, item.embedding));
+  }
+  return transaction->Commit();
+}
+
+void Activation::CountDone(size_t embedded) {
+  embedded_any_ |= embedded > 0;
+  done_ += static_cast<int64_t>(embedded);
+  if (callbacks_.progress) callbacks_.progress(done_, std::max(done_, total_));
+}
+
+void Activation::LeaveOut(const CatalogueItem& item, const absl::Status& reason) {
+  if (!damaged_.insert(item.key).second) return;
+  ++done_;
+  if (callbacks_.on_damaged) callbacks_.on_damaged(item.item->photo_id, reason);
+}
+
+absl::StatusOr<Activation::View> Activation::LoadView() const {
+  const GalleryViewModel model{version_, encoder_->dimension(), encoder_->attributes()};
+  std::optional<GalleryBaseBuilder> builder;
+  {
+    // A connection of its own: this takes seconds, and nobody should wait for it.
+    S2P_ASSIGN_OR_RETURN(const auto catalogue, Catalogue::OpenReader(parts_.catalogue));
+    const absl::Status status = catalogue->ForEachEmbedding(
+        version_, [&](int64_t count) { builder.emplace(model, count); },
+        [&](CatalogueItem item, CatalogueEmbedding embedding) {
+          return builder->Add(std::move(item.item), embedding.embedding, embedding.attributes);
+        });
+    if (absl::IsInvalidArgument(status)) {
+      return absl::DataLossError(
+          absl::StrCat(parts_.catalogue, ": version ", version_, ": ", status.message()));
+    }
+    if (!status.ok()) return status;
+  }
+  S2P_ASSIGN_OR_RETURN(auto base, builder->Build(*parts_.indexes, nullptr));
+  return std::make_shared<const IndexedGalleryView>(std::move(base));
+}
+
+absl::StatusOr<Activation::Changes> Activation::FindChanges(
+    const Catalogue& catalogue, absl::Span<const std::string> ids) const {
+  Changes changes;
+  for (const std::string& photo_id : ids) {
+    absl::StatusOr<CatalogueItem> item = catalogue.Find(photo_id);
+    if (!item.ok() && !absl::IsNotFound(item.status())) return item.status();
+    if (!item.ok() || damaged_.count(item->key) > 0) {
+      changes.removed.push_back(photo_id);
+      continue;
+    }
+    S2P_ASSIGN_OR_RETURN(auto embedding, catalogue.FindEmbedding(item->key, version_));
+    if (embedding.has_value()) {
+      changes.upserted.push_back({std::move(item->item), std::move(embedding->embedding),
+                                  std::move(embedding->attributes)});
+    } else {
+      changes.missing.push_back(*std::move(item));
+    }
+  }
+  return changes;
+}
+
+absl::StatusOr<Activation::View> Activation::Apply(const IndexedGalleryView& view, Changes changes,
+                                                   const Store& store) {
+  std::map<int64_t, std::shared_ptr<const GalleryItem>> missing;
+  for (const CatalogueItem& item : changes.missing) missing[item.key] = item.item;
+  S2P_RETURN_IF_ERROR(embedder_.Embed(
+      changes.missing,
+      [&](const std::vector<EmbeddedItem>& embedded) {
+        for (const EmbeddedItem& item : embedded) {
+          changes.upserted.push_back(
+              {missing[item.key], item.embedding.embedding, item.embedding.attributes});
+        }
+        return store(embedded);
+      },
+      [&](const CatalogueItem& item, const absl::Status& reason) {
+        LeaveOut(item, reason);
+        changes.removed.push_back(item.item->photo_id);
+      }));
+  return view.With(std::move(changes.upserted), changes.removed);
+}
+
+absl::StatusOr<Activation::View> Activation::CaughtUp(const IndexedGalleryView& view,
+                                                      absl::Span<const std::string> ids) {
+  S2P_ASSIGN_OR_RETURN(auto changes, parts_.reader->Read([&](const Catalogue& catalogue) {
+    return FindChanges(catalogue, ids);
+  }));
+  return Apply(view, std::move(changes),
+               [this](const auto& embedded) { return StoreBatch(embedded); });
+}
+
+absl::StatusOr<std::vector<std::string>> Activation::TrySwap(const IndexedGalleryView& view,
+                                                             WriteLog::Reader& written,
+                                                             size_t most) {
+  using Left = absl::StatusOr<std::vector<std::string>>;
+  return parts_.writer->Exclusively([&](Catalogue& catalogue) -> Left {
+    std::vector<std::string> ids = written.Take();
+    if (ids.size() > most * kLookedUpPerEmbedded) return ids;
+    S2P_ASSIGN_OR_RETURN(Changes changes, FindChanges(catalogue, ids));
+    if (changes.missing.size() > most) return ids;
+    S2P_ASSIGN_OR_RETURN(View last,
+                         Apply(view, std::move(changes), [&](const auto& embedded) -> absl::Status {
+                           S2P_RETURN_IF_ERROR(PutEmbeddings(catalogue, embedded));
+                           CountDone(embedded.size());
+                           return absl::OkStatus();
+                         }));
+    const bool resumed = parts_.serving->version() == 0 && !embedded_any_ && last->size() > 0;
+    parts_.kept->NoteServing(version_, resumed, catalogue);
+    parts_.serving->Publish(encoder_, std::move(last));
+    return std::vector<std::string>();
+  });
+}
+
+}  // namespace s2p

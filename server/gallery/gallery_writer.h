@@ -1,0 +1,83 @@
+// What changes the gallery.
+#ifndef S2P_SERVER_GALLERY_GALLERY_WRITER_H_
+#define S2P_SERVER_GALLERY_GALLERY_WRITER_H_
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "server/gallery/blob_store.h"
+#include "server/gallery/catalogue.h"
+#include "server/gallery/new_item.h"
+#include "server/gallery/serving_view.h"
+#include "server/gallery/write_log.h"
+
+namespace s2p {
+
+// Writes decide, store blobs, write the catalogue in one transaction, make the next view, commit
+// and publish, in this order, so that a failure at any step has changed nothing. A write is
+// durable, searched and recorded in the log when it returns. Thread-safe: writes take turns.
+class GalleryWriter {
+ public:
+  // Borrows all but the catalogue.
+  GalleryWriter(std::unique_ptr<Catalogue> catalogue, const BlobStore* blobs, ServingView* serving,
+                WriteLog* log);
+
+  // Gallery::Add of the items, in one transaction.
+  std::vector<absl::StatusOr<AddResult>> Add(absl::Span<const NewItem* const> items);
+  // As Gallery's.
+  absl::StatusOr<std::vector<bool>> Delete(absl::Span<const std::string> photo_ids);
+  absl::StatusOr<std::shared_ptr<const GalleryItem>> UpdateMetadata(
+      const std::string& photo_id, const std::map<std::string, std::string>& metadata);
+
+  // Returns what `work` returns, and lets nobody else write meanwhile: the catalogue that `work`
+  // gets, the log and the serving view agree, and what `work` publishes misses no write. `work`
+  // must be short and must not keep the reference.
+  template <typename Work>
+  auto Exclusively(const Work& work) {
+    absl::MutexLock lock(&mutex_);
+    return work(*catalogue_);
+  }
+
+ private:
+  // An item that is to be written.
+  struct Planned {
+    size_t position;
+    const NewItem* source;
+    std::shared_ptr<const GalleryItem> item;
+    // Null if the id is new.
+    std::shared_ptr<const GalleryItem> replaced;
+  };
+  struct Plan {
+    // One for each item: the outcome if all that is planned is written.
+    std::vector<absl::StatusOr<AddResult>> results;
+    std::vector<Planned> planned;
+  };
+
+  Plan MakePlan(absl::Span<const NewItem* const> items) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Write(absl::Span<const Planned> planned) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Insert(const Planned& planned) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Removes the blobs that no item names any more. One that cannot be removed becomes an orphan,
+  // which the next start sets aside.
+  void RemoveUnreferenced(const std::set<std::string>& digests)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const BlobStore& blobs_;
+  ServingView& serving_;
+  WriteLog& log_;
+
+  absl::Mutex mutex_;
+  const std::unique_ptr<Catalogue> catalogue_ ABSL_PT_GUARDED_BY(mutex_);
+};
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_GALLERY_GALLERY_WRITER_H_
