@@ -37,14 +37,14 @@ bool IsHalfWritten(absl::string_view name) {
   return absl::ConsumeSuffix(&name, kTemporarySuffix) && IsHex(name, kSha256Digits);
 }
 
-// True if the folder was made, false if it was there.
+// True if the folder was created, false if it existed.
 absl::StatusOr<bool> MakeFolder(const std::string& path) {
   if (mkdir(path.c_str(), 0755) == 0) return true;
   if (errno == EEXIST) return false;
   return FileError(errno, path, "create folder");
 }
 
-// A file size limit (EFBIG, out of range) is a full disk to whoever has to act on it.
+// A file size limit (EFBIG, out of range) is reported as a full disk: the remedy is the same.
 absl::Status AsDiskFull(const absl::Status& status) {
   if (!absl::IsOutOfRange(status)) return status;
   return absl::ResourceExhaustedError(status.message());
@@ -78,8 +78,8 @@ std::string BlobStore::PathOf(absl::string_view sha256) const {
 }
 
 absl::Status BlobStore::Write(absl::Span<const Blob> blobs) const {
-  // Each folder is synced once, after the last rename in it; and also where nothing was written,
-  // because a crash may have come between an earlier rename and its sync.
+  // Each folder is synced once, after the last rename in it, even if nothing was written there: a
+  // crash may have come between an earlier rename and its sync.
   std::set<std::string> folders;
   for (const Blob& blob : blobs) {
     const std::string path = PathOf(blob.sha256);
@@ -135,7 +135,7 @@ absl::Status BlobStore::ForEachFile(
     const std::string aa = folder->path().filename().string();
     if (!IsHex(aa, kFolderDigits)) continue;
     fs::directory_iterator entry(folder->path(), error);
-    // A file that has the name of a folder is not ours.
+    // A file with the name of one of our folders is not ours.
     if (error == std::errc::not_a_directory) {
       error.clear();
       continue;

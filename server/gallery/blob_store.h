@@ -1,4 +1,4 @@
-// The original bytes of the gallery's items, named by what is in them.
+// The original bytes of the gallery's items, each file named by its digest.
 #ifndef S2P_SERVER_GALLERY_BLOB_STORE_H_
 #define S2P_SERVER_GALLERY_BLOB_STORE_H_
 
@@ -21,22 +21,22 @@ struct Blob {
   absl::string_view bytes;
 };
 
-// Every blob of a store, as one walk found it.
+// What one walk over a store found.
 struct BlobSurvey {
-  // Blobs that are referenced.
+  // The number of blobs that are referenced.
   int64_t referenced = 0;
-  // Digests of those that are not.
+  // Digests of the blobs that are not.
   std::vector<std::string> orphans;
-  // Paths of the files that a crash cut off in the middle of Write.
+  // Paths of the files that a crash left half written.
   std::vector<std::string> half_written;
 };
 
-// True if `sha256` is needed; an error ends the walk that asks.
+// True if `sha256` is needed. An error ends the walk.
 using IsReferenced = std::function<absl::StatusOr<bool>(const std::string& sha256)>;
 
-// <root>/<aa>/<sha256>, aa being the first two digits. A file under its final name is whole and on
-// the disk. Any other file in the folder is somebody else's and stays. Holds only the path.
-// Thread-safe, except that nobody may write during Survey.
+// <root>/<aa>/<sha256>, aa being the first two digits. A file under its final name is whole and
+// synced. Other files in the folder are not ours and stay. Holds only the path. Thread-safe, except
+// that nobody may write during Survey.
 class BlobStore {
  public:
   // Creates the folder if it is missing.
@@ -46,17 +46,17 @@ class BlobStore {
   // <root>/<aa>/<sha256>. The digest must be 64 lower-case hex digits.
   std::string PathOf(absl::string_view sha256) const;
 
-  // Durable when it returns. A blob that is there already and whole is not written again; a damaged
-  // one is replaced. ResourceExhausted when the disk is full; some may be stored then.
+  // Durable when it returns. A blob that is already stored and whole is not written again; a
+  // damaged one is replaced. ResourceExhausted when the disk is full; some blobs may be stored
+  // then.
   absl::Status Write(absl::Span<const Blob> blobs) const;
-  // NotFound; DataLoss if the bytes do not have that hash (any more) or that size.
+  // NotFound; DataLoss if the bytes do not have that digest or that size.
   absl::StatusOr<std::string> Read(const std::string& sha256, uint64_t size_bytes) const;
-  // Not an error if it is not there. Not durable: a blob that comes back after a crash is an
-  // orphan.
+  // Removing a missing blob is OK. Not durable: a blob that a crash brings back is an orphan.
   absl::Status Remove(const std::string& sha256) const;
-  // True if a file of that name and size is there. Its bytes are not read.
+  // True if a file of that name and size exists. Its bytes are not read.
   bool Has(const std::string& sha256, uint64_t size_bytes) const;
-  // True if at least one blob is there.
+  // True if there is at least one blob.
   absl::StatusOr<bool> HasAny() const;
   // Walks the whole store and changes nothing.
   absl::StatusOr<BlobSurvey> Survey(const IsReferenced& is_referenced) const;

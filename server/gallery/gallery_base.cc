@@ -11,7 +11,7 @@
 namespace s2p {
 namespace {
 
-// Rounding leaves unit vectors much closer to 1.
+// Rounding keeps unit vectors much closer to 1.
 constexpr double kNormTolerance = 1e-3;
 
 }  // namespace
@@ -27,7 +27,7 @@ absl::Status CheckVectors(const GalleryViewModel& model, const std::string& phot
   }
   double squares = 0;
   for (float value : embedding) squares += static_cast<double>(value) * value;
-  // Written so that a NaN is refused too.
+  // Written like this so that NaN is refused too.
   if (!(std::abs(std::sqrt(squares) - 1) <= kNormTolerance)) {
     return bad("embedding: its norm is not 1");
   }
@@ -61,7 +61,7 @@ absl::Status GalleryBaseBuilder::Add(std::shared_ptr<const GalleryItem> item,
   S2P_RETURN_IF_ERROR(CheckVectors(base_->model, item->photo_id, embedding, attributes));
   if (base_->size() == embeddings_.rows()) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("more than the ", embeddings_.rows(), " rows that there is room for"));
+        absl::StrCat("more than the ", embeddings_.rows(), " rows that were reserved"));
   }
   S2P_CHECK(base_->items.empty() || base_->items.back()->photo_id < item->photo_id);
   const int row = static_cast<int>(base_->size());

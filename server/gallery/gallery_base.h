@@ -18,14 +18,14 @@
 
 namespace s2p {
 
-// Rows ascending by photo_id, so that a lookup is a binary search. Immutable once shared.
+// Rows ascend by photo_id, so a lookup is a binary search. Immutable once shared.
 struct GalleryBase {
   GalleryViewModel model;
   std::vector<std::shared_ptr<const GalleryItem>> items;
   // n x a, by row.
   EmbeddingMatrix attributes;
   MetadataIndex metadata;
-  // Never null; its rows are these.
+  // Never null; row i of the index is items[i].
   std::unique_ptr<const Index> index;
 
   int64_t size() const { return static_cast<int64_t>(items.size()); }
@@ -33,21 +33,21 @@ struct GalleryBase {
   absl::Span<const float> attributes_of(int64_t row) const {
     return attributes.row(static_cast<int>(row));
   }
-  // -1 if it is not there.
+  // -1 if there is no such item.
   int64_t RowOf(absl::string_view photo_id) const;
 };
 
-// Collects the rows of a base one by one, so that none is in memory twice. Thread-compatible.
+// Collects the rows of a base one by one, so none is in memory twice. Thread-compatible.
 class GalleryBaseBuilder {
  public:
-  // Makes room for `most` rows.
+  // Reserves room for `most` rows.
   GalleryBaseBuilder(GalleryViewModel model, int64_t most);
 
-  // Requires ids that rise. ResourceExhausted beyond `most`; InvalidArgument, naming the id, if the
-  // vectors do not have the model's lengths or the embedding is not of norm 1.
+  // Requires ascending ids. ResourceExhausted beyond `most`; InvalidArgument, naming the id, if a
+  // vector does not have the model's length or the embedding's norm is not 1.
   absl::Status Add(std::shared_ptr<const GalleryItem> item, absl::Span<const float> embedding,
                    absl::Span<const float> attributes);
-  // Leaves nothing behind. `previous` as IndexBuilder::Build, whose errors it returns.
+  // Leaves the builder empty. `previous` and errors as IndexBuilder::Build.
   absl::StatusOr<std::shared_ptr<const GalleryBase>> Build(const IndexBuilder& index_builder,
                                                            const Index* previous);
 

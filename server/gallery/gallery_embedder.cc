@@ -60,7 +60,7 @@ absl::Status GalleryEmbedder::Embed(
     } else if (!absl::IsInvalidArgument(together.status())) {
       return together.status();
     } else {
-      // One of them is at fault, and must not take the others with it.
+      // One of them is at fault; the others must not fail with it.
       for (size_t i = 0; i < batch.size(); ++i) {
         auto alone = Encode({&batch[i], 1}, {&images[i], 1});
         if (alone.ok()) {

@@ -1,4 +1,4 @@
-// Embeds stored items with a model that has not seen them.
+// Embeds stored items with another version of the model.
 #ifndef S2P_SERVER_GALLERY_GALLERY_EMBEDDER_H_
 #define S2P_SERVER_GALLERY_GALLERY_EMBEDDER_H_
 
@@ -20,16 +20,17 @@ struct EmbeddedItem {
   CatalogueEmbedding embedding;
 };
 
-// Reads blobs, decodes, encodes: in batches that are bounded by count and by pixels, because one
-// photo may be 120 MB once it is decoded. Borrows all three. One thread at a time.
+// Reads, decodes and encodes blobs in batches that are limited by count and by pixels, because one
+// photo may take 120 MB once it is decoded. Thread-compatible.
 class GalleryEmbedder {
  public:
+  // `encoder` and `blobs` must outlive it.
   GalleryEmbedder(const Encoder* encoder, const BlobStore* blobs, const ImageLimits& limits)
       : encoder_(encoder), blobs_(blobs), limits_(limits) {}
 
-  // Calls `store` with every batch that is done, and `damaged` for an item whose bytes are not what
-  // was added or which the encoder refuses. Stops at the first failure of the encoder itself or of
-  // `store`, and returns it; Internal if the encoder's vectors are not what it promises.
+  // Calls `store` with each finished batch, and `damaged` for an item whose bytes are damaged or
+  // which the encoder refuses. Stops at the first other failure of the encoder or of `store` and
+  // returns it; Internal if the encoder's vectors do not have the promised form.
   absl::Status Embed(
       absl::Span<const CatalogueItem> items,
       const std::function<absl::Status(const std::vector<EmbeddedItem>&)>& store,

@@ -47,7 +47,7 @@ MetadataIndex::MetadataIndex(absl::Span<const std::shared_ptr<const GalleryItem>
     }
   }
   for (auto& [name, rows] : by_name_) {
-    // Each value is looked up once: the order is of pairs, not of look-ups.
+    // Sorts pairs, so that each value is looked up only once.
     std::vector<std::pair<const std::string*, int32_t>> values;
     values.reserve(rows.size());
     for (int32_t row : rows) {

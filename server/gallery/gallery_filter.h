@@ -1,4 +1,4 @@
-// Which items of a gallery pass a filter.
+// Decides which items of a gallery pass a filter.
 #ifndef S2P_SERVER_GALLERY_GALLERY_FILTER_H_
 #define S2P_SERVER_GALLERY_GALLERY_FILTER_H_
 
@@ -16,20 +16,20 @@
 
 namespace s2p {
 
-// What all rows of a view have in common.
+// The model that made all rows of a view.
 struct GalleryViewModel {
   int64_t version = 0;
   int dimension = 0;
   std::vector<std::string> attributes;
 };
 
-// True if all conditions that do not concern attributes hold.
+// True if all conditions hold that do not concern attributes.
 bool ItemPasses(const GalleryItem& item, const GalleryFilter& filter);
 
-// A filter whose attribute names have become columns. Borrows the filter. Immutable.
+// A filter with its attribute names resolved to columns. Borrows the filter. Immutable.
 class GalleryPredicate {
  public:
-  // FailedPrecondition if the filter names an attribute that the model has not.
+  // FailedPrecondition if the filter names an attribute that the model lacks.
   static absl::StatusOr<GalleryPredicate> Create(const GalleryViewModel& model,
                                                  const GalleryFilter& filter);
 
@@ -50,15 +50,15 @@ class GalleryPredicate {
   std::vector<Column> columns_;
 };
 
-// The rows that have some value under some name of their metadata: for each name, its rows ordered
-// by value, four bytes a row. Immutable.
+// Finds the rows with a given value of a metadata name: for each name, its rows ordered by value,
+// four bytes a row. Immutable.
 class MetadataIndex {
  public:
   MetadataIndex() = default;
-  // `items` by row; they must outlive the index and not change.
+  // `items` by row; they must outlive the index unchanged.
   explicit MetadataIndex(absl::Span<const std::shared_ptr<const GalleryItem>> items);
 
-  // The rows of the condition of `metadata` that fewest rows meet, ascending; nullopt if there is
+  // The rows that meet the most selective condition of `metadata`, ascending; nullopt if there is
   // no condition. Valid as long as the index.
   std::optional<absl::Span<const int32_t>> FewestRows(
       const std::map<std::string, std::string>& metadata) const;

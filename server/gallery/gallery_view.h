@@ -18,17 +18,16 @@
 
 namespace s2p {
 
-// What is known about one photo or sketch of the gallery, apart from its pixels and embeddings.
-// Immutable once shared.
+// The record of one photo or sketch, without its pixels and embeddings. Immutable once shared.
 struct GalleryItem {
   std::string photo_id;
   v1::Modality modality = v1::MODALITY_PHOTO;
   std::map<std::string, std::string> metadata;
-  // Of the original bytes, lower-case hex: names the blob.
+  // Sha256 of the original bytes; names the blob.
   std::string sha256;
   uint64_t bytes = 0;
   std::string content_type;
-  // In pixels, as shown.
+  // In pixels, upright.
   int width = 0;
   int height = 0;
   absl::Time created_at;
@@ -48,7 +47,7 @@ struct AttributeBounds {
   float max = 1;
 };
 
-// All conditions must hold; a default one lets everything pass.
+// All conditions must hold; a default filter passes everything.
 struct GalleryFilter {
   std::map<std::string, std::string> metadata;
   std::vector<AttributeBounds> attributes;
@@ -71,7 +70,7 @@ struct GalleryMatch {
 
 struct GallerySearchOptions {
   int top_k = 10;
-  // Matches below are left out; at most -1 means no limit.
+  // Matches below this score are left out; -1 or less means no limit.
   float min_score = -1;
   GalleryFilter filter;
 };
@@ -81,17 +80,17 @@ class GalleryView {
  public:
   virtual ~GalleryView() = default;
 
-  // Of the model that embedded every item in it.
+  // The version of the model that embedded every item in the view.
   virtual int64_t version() const = 0;
   virtual int dimension() const = 0;
   virtual const std::vector<std::string>& attributes() const = 0;
   virtual int64_t size() const = 0;
-  // FAISS's factory string of what is searched.
+  // FAISS's factory string of the index.
   virtual std::string index_kind() const { return "Flat"; }
-  // Share of the true 10 best that a search finds, as measured; 1 for an exact index.
+  // Measured share of the true 10 best items that a search finds; 1 for an exact index.
   virtual double index_recall() const { return 1; }
 
-  // Best matches of each query row, by falling score, ties by photo_id; as many as `top_k` when so
+  // Best matches of each query row, by descending score, ties by photo_id; `top_k` of them if that
   // many pass the filter. `options` has one entry per row. FailedPrecondition if a filter names an
   // attribute that this version lacks; InvalidArgument if the dimension is wrong.
   virtual absl::StatusOr<std::vector<std::vector<GalleryMatch>>> Search(

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr char kDayFormat[] = "%Y-%m-%d";
 
-// Renames a file into a folder that is made if it is missing.
+// Renames a file into a folder, which is created if it is missing.
 absl::Status Move(const std::string& from, const std::string& to) {
   const fs::path folder = fs::path(to).parent_path();
   std::error_code error;
@@ -47,7 +47,7 @@ absl::StatusOr<std::vector<std::string>> OrphanedBlobs::Days() const {
     const std::string name = entry->path().filename().string();
     absl::Time day;
     std::string ignored;
-    // A day has one spelling; what has another name is not ours.
+    // Folders with other names are not ours.
     if (!absl::ParseTime(kDayFormat, name, &day, &ignored)) continue;
     if (absl::FormatTime(kDayFormat, day, absl::UTCTimeZone()) != name) continue;
     days.push_back(entry->path().string());
@@ -64,7 +64,7 @@ absl::StatusOr<int64_t> OrphanedBlobs::BringBack(const IsReferenced& is_referenc
   std::set<std::string> folders;
   for (const std::string& day : days) {
     S2P_ASSIGN_OR_RETURN(const auto blobs, BlobStore::Open(day));
-    // Everything in a day is an orphan of it; those that are wanted are counted as such here.
+    // Every blob in a day's folder is set aside; `referenced` counts those that are wanted again.
     std::vector<std::string> wanted;
     S2P_ASSIGN_OR_RETURN(
         const auto survey, blobs.Survey([&](const std::string& sha256) -> absl::StatusOr<bool> {

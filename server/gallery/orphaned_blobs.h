@@ -14,25 +14,25 @@
 namespace s2p {
 
 // <root>/.orphans/<day>/<aa>/<sha256>, <root> being a blob store's folder and <day> the UTC date on
-// which the blob was set aside, as 2026-01-31. Every <day> has the form of the store. Nothing is
-// ever deleted, because no clock and no catalogue can be trusted to say that a photo is not wanted:
-// when a lost catalogue comes back, BringBack returns its photos. `store` must outlive it.
-// Thread-compatible; for the time before the store is written to.
+// which the blob was set aside, as 2026-01-31. Every <day> has the layout of the store. Nothing is
+// ever deleted, because neither clock nor catalogue can be trusted to tell that a photo is
+// unwanted: when a lost catalogue is restored, BringBack returns its photos. `store` must outlive
+// it, and nobody may write to it meanwhile. Thread-compatible.
 class OrphanedBlobs {
  public:
   explicit OrphanedBlobs(const BlobStore* store);
 
-  // Moves back, durably, each blob for which `is_referenced` is true and that the store lacks;
+  // Durably moves back each blob for which `is_referenced` is true and that the store lacks;
   // returns how many.
   absl::StatusOr<int64_t> BringBack(const IsReferenced& is_referenced) const;
-  // Moves blobs out of the store, durably; returns the day's folder. NotFound if one is not there.
+  // Durably moves blobs out of the store; returns the day's folder. NotFound if one is missing.
   absl::StatusOr<std::string> SetAside(const std::vector<std::string>& digests,
                                        absl::Time now) const;
-  // How many blobs are set aside.
+  // The number of blobs that are set aside.
   absl::StatusOr<int64_t> Count() const;
 
  private:
-  // Paths of the folders of all days.
+  // Paths of all days' folders.
   absl::StatusOr<std::vector<std::string>> Days() const;
 
   const BlobStore& store_;

@@ -3,7 +3,7 @@
 namespace s2p {
 
 void Reaper::Queue::Take(std::shared_ptr<const void> object) {
-  // If the thread has ended, `object` dies with the call, after the lock.
+  // If the thread has ended, `object` dies at the end of the call, after the lock.
   absl::MutexLock lock(&mutex_);
   if (ended_) return;
   waiting_.push_back(std::move(object));
@@ -12,7 +12,7 @@ void Reaper::Queue::Take(std::shared_ptr<const void> object) {
 
 void Reaper::Queue::Work() {
   for (;;) {
-    // Dies at the end of the round, without the lock: what dies may own guarded pointers itself.
+    // Dies at the end of the round, after the lock: the objects may own guarded pointers.
     std::vector<std::shared_ptr<const void>> retired;
     absl::MutexLock lock(&mutex_);
     const auto something = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

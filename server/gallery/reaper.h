@@ -1,4 +1,4 @@
-// Frees what was retired, on a thread of its own.
+// Frees retired objects on a thread of its own.
 #ifndef S2P_SERVER_GALLERY_REAPER_H_
 #define S2P_SERVER_GALLERY_REAPER_H_
 
@@ -12,16 +12,17 @@
 
 namespace s2p {
 
-// A retired model or gallery view takes long to free, and nobody knows who drops it last: a batch,
-// a request, a writer under its lock. A guarded pointer hands the object to the reaper's thread
-// then, whoever that is. The thread starts with the first of them. Thread-safe.
+// A retired model or gallery view takes long to free, and its last owner may be anyone: a batch, a
+// request, a writer under its lock. When the last copy of a guarded pointer goes, the object moves
+// to the reaper's thread and dies there. The thread starts with the first such object. Thread-safe.
 class Reaper {
  public:
   Reaper() : queue_(std::make_shared<Queue>()) {}
-  // Frees what was handed over. An object that is dropped later is freed by who drops it.
+  // Frees everything that was handed over. An object that is dropped later is freed by its last
+  // owner.
   ~Reaper() { queue_->Stop(); }
 
-  // The same object; its other owners, if there are any, should drop it before the returned one.
+  // Returns a guarded pointer to the object. Other owners should drop theirs first.
   template <typename T>
   std::shared_ptr<const T> Guard(std::shared_ptr<const T> object) const {
     if (object == nullptr) return nullptr;
@@ -33,11 +34,11 @@ class Reaper {
   }
 
  private:
-  // Outlives the reaper for as long as a guarded pointer does.
+  // Shared with the guarded pointers, which may outlive the reaper.
   class Queue {
    public:
     void Take(std::shared_ptr<const void> object);
-    // Returns when nothing waits any more, and the thread has ended.
+    // Returns when nothing is waiting and the thread has ended.
     void Stop();
 
    private:
@@ -46,7 +47,7 @@ class Reaper {
     absl::Mutex mutex_;
     std::vector<std::shared_ptr<const void>> waiting_ ABSL_GUARDED_BY(mutex_);
     bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-    // The thread has ended, or will never start.
+    // The thread has ended or will never start.
     bool ended_ ABSL_GUARDED_BY(mutex_) = false;
     // Started under the lock, joined by Stop.
     std::thread thread_;

@@ -1,4 +1,4 @@
-// What a query is answered with: one version of the model and the gallery embedded with it.
+// One version of the model and the gallery embedded with it: what answers a query.
 #ifndef S2P_SERVER_GALLERY_SNAPSHOT_H_
 #define S2P_SERVER_GALLERY_SNAPSHOT_H_
 
@@ -14,31 +14,34 @@
 
 namespace s2p {
 
-// Encoder and view are always of the same version. Immutable; held by shared_ptr for as long as a
-// batch needs it, so that a swap never pulls anything away from under a query.
+// Encoder and view always have the same version. A batch holds the shared_ptr while it runs, so a
+// swap never takes anything away from a query. Immutable.
 struct Snapshot {
   int64_t version = 0;
   std::shared_ptr<const Encoder> encoder;
   std::shared_ptr<const GalleryView> gallery;
 };
 
-// The slot that holds the snapshot being served. Thread-safe; Get is a pointer copy under a lock
-// that is never held for work. Not std::atomic<shared_ptr>: that is C++20.
+// Holds the snapshot that is being served. Get copies a pointer under a lock that is never held for
+// work. (std::atomic<shared_ptr> is C++20.) Thread-safe.
+//
+//   const std::shared_ptr<const Snapshot> snapshot = slot.Get();  // once a batch
+//   if (snapshot != nullptr) snapshot->encoder->Encode(...);      // swaps cannot disturb this
 class SnapshotSlot {
  public:
-  // Null before the first model. Whoever drops it last, the slot's reaper frees it.
+  // Null before the first model. The slot's reaper frees it, whoever drops it last.
   std::shared_ptr<const Snapshot> Get() const {
     absl::MutexLock lock(&mutex_);
     return snapshot_;
   }
-  // Returns the one replaced, so that it never dies under the lock.
+  // Returns the replaced snapshot, so that it never dies under the lock.
   std::shared_ptr<const Snapshot> Set(std::shared_ptr<const Snapshot> snapshot) {
     snapshot = reaper_.Guard(std::move(snapshot));
     absl::MutexLock lock(&mutex_);
     snapshot_.swap(snapshot);
     return snapshot;
   }
-  // For a part of a snapshot that is held apart from it, too.
+  // Guards a part of a snapshot that is also held on its own.
   template <typename T>
   std::shared_ptr<const T> Guard(std::shared_ptr<const T> part) const {
     return reaper_.Guard(std::move(part));

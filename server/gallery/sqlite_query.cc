@@ -12,11 +12,11 @@
 namespace s2p {
 namespace {
 
-// How long a connection waits for another of this process at the rare moments when they exclude
-// each other, as the recovery of a write-ahead log.
+// How long a connection waits for another one at the rare moments when they exclude each other,
+// such as the recovery of a write-ahead log.
 constexpr int kBusyTimeoutMilliseconds = 10'000;
 
-// SQLite knows a full disk (ENOSPC), but not a quota or a limit on the size of files.
+// SQLite recognises a full disk (ENOSPC), but not a quota or a file size limit.
 bool IsDiskFull(int result_code, int error_number) {
   const int primary = result_code & 0xff;
   if (primary == SQLITE_FULL) return true;
@@ -34,7 +34,7 @@ absl::StatusOr<std::unique_ptr<SqliteConnection>> SqliteConnection::Open(const s
   if (database == nullptr) {
     return absl::ResourceExhaustedError(absl::StrCat(path, ": open: out of memory"));
   }
-  // Even a connection that failed must be closed.
+  // Even a connection that failed to open must be closed.
   std::unique_ptr<SqliteConnection> connection(new SqliteConnection(database, path));
   if (code != SQLITE_OK) return connection->ToStatus(code, "open");
   sqlite3_extended_result_codes(database, 1);
@@ -48,7 +48,8 @@ SqliteConnection::~SqliteConnection() {
 }
 
 absl::Status SqliteConnection::ToStatus(int result_code, absl::string_view what) const {
-  // Read first: what follows may change it. (sqlite3_system_errno is not set by a failed commit.)
+  // Read first, because later calls may change it. (A failed commit does not set
+  // sqlite3_system_errno.)
   const int error_number = errno;
   if (result_code == SQLITE_OK) return absl::OkStatus();
   const std::string message =
@@ -107,7 +108,7 @@ SqliteQuery::SqliteQuery(SqliteConnection* connection, const char* sql)
 
 SqliteQuery::~SqliteQuery() {
   if (statement_ == nullptr) return;
-  // The error of the last step, which Next has reported, comes out once more: not an error here.
+  // Reports the error of the last step again, which Next has already returned.
   sqlite3_reset(statement_);
   sqlite3_clear_bindings(statement_);
 }
@@ -122,7 +123,7 @@ SqliteQuery& SqliteQuery::Bind(int64_t value) {
 }
 
 SqliteQuery& SqliteQuery::Bind(absl::string_view text) {
-  // A null pointer would bind NULL, not the empty text.
+  // A null pointer would bind NULL instead of the empty text.
   const char* const bytes = text.empty() ? "" : text.data();
   if (statement_ != nullptr) {
     Note(sqlite3_bind_text64(statement_, ++parameters_, bytes, text.size(), SQLITE_STATIC,

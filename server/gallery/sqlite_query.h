@@ -1,4 +1,4 @@
-// Prepared statements of the catalogue's database. For the catalogue's own files only.
+// Prepared statements of the catalogue's database. For catalogue.cc only.
 #ifndef S2P_SERVER_GALLERY_SQLITE_QUERY_H_
 #define S2P_SERVER_GALLERY_SQLITE_QUERY_H_
 
@@ -18,23 +18,23 @@ struct sqlite3_stmt;
 
 namespace s2p {
 
-// A database that is open. One thread at a time.
+// An open database. Thread-compatible.
 class SqliteConnection {
  public:
-  // Creates the file if `create`; else it must be there.
+  // Creates the file if `create`; else the file must exist.
   static absl::StatusOr<std::unique_ptr<SqliteConnection>> Open(const std::string& path,
                                                                 bool create);
   ~SqliteConnection();
   SqliteConnection(const SqliteConnection&) = delete;
   SqliteConnection& operator=(const SqliteConnection&) = delete;
 
-  // OK, or what SQLite's result code means to a caller: ResourceExhausted for a full disk, DataLoss
-  // for a damaged file, PermissionDenied for one that cannot be written, else Internal.
+  // Translates SQLite's result code: OK, ResourceExhausted for a full disk, DataLoss for a damaged
+  // file, PermissionDenied for one that cannot be written, else Internal.
   absl::Status ToStatus(int result_code, absl::string_view what) const;
-  // Statements without parameters or results, separated by semicolons.
+  // Runs statements without parameters or results, separated by semicolons.
   absl::Status Execute(const char* sql);
   bool in_transaction() const;
-  // Rows that the last INSERT, UPDATE or DELETE changed.
+  // The number of rows that the last INSERT, UPDATE or DELETE changed.
   int64_t changes() const;
   int64_t last_insert_key() const;
   const std::string& path() const { return path_; }
@@ -43,7 +43,7 @@ class SqliteConnection {
   friend class SqliteQuery;
   SqliteConnection(sqlite3* database, std::string path)
       : database_(database), path_(std::move(path)) {}
-  // Prepared on first use, then kept.
+  // Prepares a statement on first use, then keeps it.
   absl::StatusOr<sqlite3_stmt*> Prepared(const char* sql);
 
   sqlite3* const database_;
@@ -51,8 +51,9 @@ class SqliteConnection {
   std::map<std::string, sqlite3_stmt*> statements_;
 };
 
-// One run of a statement: bind the parameters in order, then Run, or Next for as long as there are
-// rows. The first error is kept and comes out of Next. Two runs of one statement may not overlap.
+// One run of a statement: bind the parameters in order, then call Run, or Next while there are
+// rows. The first error is kept until Next or Run returns it. Runs of one statement must not
+// overlap. Thread-compatible.
 class SqliteQuery {
  public:
   SqliteQuery(SqliteConnection* connection, const char* sql);
@@ -60,17 +61,17 @@ class SqliteQuery {
   SqliteQuery(const SqliteQuery&) = delete;
   SqliteQuery& operator=(const SqliteQuery&) = delete;
 
-  // Texts and floats are borrowed until the query dies.
+  // Texts and floats are borrowed for the life of the query.
   SqliteQuery& Bind(int64_t value);
   SqliteQuery& Bind(absl::string_view text);
   SqliteQuery& BindFloats(absl::Span<const float> values);
 
-  // True: a row is there to be read. False: no more.
+  // True if there is a row to read; false after the last.
   absl::StatusOr<bool> Next();
-  // For statements without results.
+  // Runs a statement without results.
   absl::Status Run();
 
-  // Of the row; valid until the next call of Next.
+  // Values of the current row.
   int64_t Integer(int column) const;
   std::string Text(int column) const;
   // DataLoss if the blob is not a whole number of floats.
