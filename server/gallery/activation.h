@@ -1,4 +1,4 @@
-// How a version of the model comes to serve the gallery.
+// Makes a version of the model serve the gallery.
 #ifndef S2P_SERVER_GALLERY_ACTIVATION_H_
 #define S2P_SERVER_GALLERY_ACTIVATION_H_
 
@@ -29,7 +29,7 @@
 
 namespace s2p {
 
-// What an activation reports while it runs; each may be empty. Called on the thread that activates.
+// Reports of a running activation. Each may be empty; all are called on the thread that activates.
 struct ActivationCallbacks {
   // Items embedded so far, and in all. Called after each batch, so it must be quick.
   std::function<void(int64_t done, int64_t total)> progress;

@@ -21,7 +21,7 @@ struct Blob {
   absl::string_view bytes;
 };
 
-// What one walk over a store found.
+// The findings of one walk over a store.
 struct BlobSurvey {
   // The number of blobs that are referenced.
   int64_t referenced = 0;

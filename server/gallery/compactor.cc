@@ -39,7 +39,7 @@ void Compactor::Run() {
     const absl::Status status = Compact();
     if (serving_.closed()) return;
     if (absl::IsAborted(status)) continue;
-    // What failed once may fail again, so the next attempt waits for twice the gain.
+    // A failed compaction may fail again, so the next attempt waits for twice the gain.
     min_pending = status.ok() ? 0 : serving_.view()->pending() * 2;
     if (report_) report_(status, absl::Now() - start);
   }

@@ -1,4 +1,4 @@
-// What changes the gallery.
+// Changes the gallery.
 #ifndef S2P_SERVER_GALLERY_GALLERY_WRITER_H_
 #define S2P_SERVER_GALLERY_GALLERY_WRITER_H_
 

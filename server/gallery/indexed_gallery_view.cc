@@ -174,7 +174,7 @@ absl::StatusOr<bool> IndexedGalleryView::AttributesPass(
   return predicate.Passes(*Find(photo_id), *attributes);
 }
 
-// How Search works.
+// The search.
 //
 // The index's scores are rounded, differently in every batch. It is therefore asked for a few more
 // rows than are wanted, and the scores of the rows it finds are computed again exactly. The answer

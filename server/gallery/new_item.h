@@ -15,7 +15,7 @@
 
 namespace s2p {
 
-// What to do if the id is taken by an item with other bytes, modality or metadata.
+// The action if the id is taken by an item with other bytes, modality or metadata.
 enum class OnConflict { kFail, kReplace, kSkip };
 enum class AddResult { kAdded, kReplaced, kUnchanged, kSkipped };
 

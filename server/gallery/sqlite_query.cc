@@ -12,8 +12,8 @@
 namespace s2p {
 namespace {
 
-// How long a connection waits for another one at the rare moments when they exclude each other,
-// such as the recovery of a write-ahead log.
+// The time that a connection waits for another one at the rare moments when they exclude each
+// other, such as the recovery of a write-ahead log.
 constexpr int kBusyTimeoutMilliseconds = 10'000;
 
 // SQLite recognises a full disk (ENOSPC), but not a quota or a file size limit.
