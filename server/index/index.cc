@@ -13,7 +13,7 @@
 namespace s2p {
 namespace {
 
-// What faiss::IndexFlatIP does, on vectors of ours: that class would copy them.
+// Does what faiss::IndexFlatIP does, without copying the vectors.
 class ExactIndex final : public Index {
  public:
   explicit ExactIndex(EmbeddingMatrix vectors) : vectors_(std::move(vectors)) {}
@@ -42,7 +42,7 @@ class ExactIndex final : public Index {
                                static_cast<size_t>(vectors_.dimension()), n,
                                static_cast<size_t>(size()), found, scores.data(), rows.data());
     }));
-    // FAISS leaves a place empty only for a score that is not a number.
+    // FAISS leaves a place empty only if a score is not a number.
     if (std::find(rows.begin(), rows.end(), -1) != rows.end()) {
       return absl::InternalError("search index: a score that is not a number");
     }

@@ -10,12 +10,12 @@
 namespace s2p {
 namespace {
 
-// Below this an exact search of one query takes about as long as drawing a stroke's answer.
+// Below this an exact search is no slower than drawing its results on the page.
 constexpr int64_t kAutoMinRows = 100'000;
-// A training serves until the gallery is so many times larger.
+// A training is reused until the gallery is this many times larger.
 constexpr uint64_t kMaxGrowth = 4;
 
-// The power of two next to 4 sqrt(n), which balances finding the lists with scanning them.
+// The power of two nearest to 4 sqrt(n), which balances finding the lists with scanning them.
 std::string AutoKind(int64_t rows) {
   const double lists = 4 * std::sqrt(static_cast<double>(rows));
   return absl::StrCat("IVF", int64_t{1} << std::lround(std::log2(lists)), ",Flat");
@@ -63,7 +63,8 @@ std::string IndexBuilder::KindFor(int64_t rows) const {
 
 bool IndexBuilder::Suits(const v1::IvfTraining& training, const std::string& kind,
                          const EmbeddingMatrix& vectors) const {
-  // "auto" asks for other lists as the gallery grows, which is no reason yet to train again.
+  // "auto" names another number of lists as the gallery grows, which alone is no reason to train
+  // again.
   const bool same_kind =
       training.kind() == kind ||
       (options_.kind == "auto" &&
@@ -95,7 +96,7 @@ absl::StatusOr<std::unique_ptr<const Index>> IndexBuilder::Build(int64_t version
     index = IvfIndex::Train(std::move(vectors), {kind, options_.recall, options_.interrupted});
   }
   if (absl::IsInvalidArgument(index.status())) {
-    // A kind that does not suit the gallery must not keep a model from serving.
+    // A kind that does not fit the gallery must not keep a model from serving.
     ReportFileError(index.status());
     return Index::BuildExact(std::move(vectors));
   }

@@ -1,4 +1,4 @@
-// Which index a gallery of some size is searched with, and how it comes to be.
+// Chooses and builds the index for a gallery.
 #ifndef S2P_SERVER_INDEX_INDEX_BUILDER_H_
 #define S2P_SERVER_INDEX_INDEX_BUILDER_H_
 
@@ -18,30 +18,31 @@
 namespace s2p {
 
 struct IndexBuilderOptions {
-  // "Flat": exact. A FAISS factory string that begins with IVF: approximate, from as many vectors
-  // on as it has lists. "auto": exact below 100,000 vectors, then IVF with about 4 sqrt(n) lists.
+  // "Flat": exact. A FAISS factory string that begins with IVF: approximate, once there are as many
+  // vectors as lists. "auto": exact below 100,000 vectors, then IVF with about 4 sqrt(n) lists.
   std::string kind = "Flat";
-  // As IvfTrainingOptions has it.
+  // As in IvfTrainingOptions.
   double recall = 0.95;
-  // Folder of what was trained; empty: it is trained again at every start.
+  // Folder for trained indexes; empty: train again at every start.
   std::string directory;
-  // Asked while an index is trained; if true, Build ends with Cancelled. May be empty.
+  // Optional: asked while an index is trained; if true, Build ends with Cancelled.
   std::function<bool()> interrupted;
-  // Optional: called with what is wrong with a file of trained indexes, which is then ignored; with
-  // why it could not be written; or with why the kind cannot be trained on the gallery, which is
-  // then searched exactly.
+  // Optional: called with the reason if a file of a trained index is unusable (it is ignored) or
+  // could not be written, or if the kind cannot be trained on the gallery (which is then searched
+  // exactly).
   std::function<void(const absl::Status&)> on_file_error;
 };
 
-// Builds indexes for the gallery's views. Thread-safe, but for one version at a time.
+// Builds indexes for the gallery's views. Thread-safe, for one version at a time.
 class IndexBuilder {
  public:
   // InvalidArgument naming a bad option.
   static absl::StatusOr<std::unique_ptr<const IndexBuilder>> Create(IndexBuilderOptions options);
 
-  // Of the vectors that `version` of the model made. Training is costly, so that of `previous` (of
-  // the same version; may be null) is used again, else that of the file, until there are four times
-  // as many vectors as when it was made. Cancelled; ResourceExhausted when memory is out.
+  // Builds an index of the vectors that `version` of the model made. Training is costly, so the
+  // training of `previous` (of the same version; may be null) or of the file is reused until there
+  // are four times as many vectors as when it was made. Cancelled; ResourceExhausted when out of
+  // memory.
   absl::StatusOr<std::unique_ptr<const Index>> Build(int64_t version, EmbeddingMatrix vectors,
                                                      const Index* previous) const;
 
@@ -50,7 +51,7 @@ class IndexBuilder {
 
  private:
   explicit IndexBuilder(IndexBuilderOptions options);
-  // The kind for so many vectors: "Flat", or one of IVF.
+  // The kind for this many vectors: "Flat", or one of IVF.
   std::string KindFor(int64_t rows) const;
   bool Suits(const v1::IvfTraining& training, const std::string& kind,
              const EmbeddingMatrix& vectors) const;

@@ -21,7 +21,7 @@ constexpr absl::string_view kMagic = "s2pindex";
 constexpr absl::string_view kSuffix = ".index";
 constexpr size_t kDigestBytes = 64;
 constexpr size_t kHeaderBytes = kMagic.size() + sizeof(uint32_t) + kDigestBytes + 1;
-// What a protobuf message may be at most.
+// The largest protobuf message.
 constexpr uint64_t kMaxBytes = uint64_t{1} << 31;
 
 std::string LittleEndian(uint32_t value) {
@@ -38,10 +38,10 @@ uint32_t ReadLittleEndian(absl::string_view bytes) {
 
 absl::Status CheckBody(const v1::IndexFile& file, int64_t version) {
   if (file.model_version() != version) {
-    return absl::DataLossError(absl::StrCat("is of version ", file.model_version()));
+    return absl::DataLossError(absl::StrCat("belongs to version ", file.model_version()));
   }
   if (file.digests_size() != file.lists_size()) {
-    return absl::DataLossError("digests and lists are not as many");
+    return absl::DataLossError("digests and lists differ in number");
   }
   for (int i = 1; i < file.digests_size(); ++i) {
     if (file.digests(i) < file.digests(i - 1)) {
@@ -60,7 +60,7 @@ absl::StatusOr<v1::IndexFile> Parse(absl::string_view bytes, int64_t version) {
     return absl::FailedPreconditionError(absl::StrCat(
         "is of format ", format, ", but this program knows only up to ", kIndexFileFormat));
   }
-  if (format < 1) return absl::DataLossError("is of no format");
+  if (format < 1) return absl::DataLossError("has no format version");
   const absl::string_view digest = bytes.substr(kMagic.size() + sizeof(uint32_t), kDigestBytes + 1);
   const absl::string_view body = bytes.substr(kHeaderBytes);
   if (digest != Sha256(body) + "\n") return absl::DataLossError("the checksum differs");

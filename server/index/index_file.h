@@ -1,5 +1,4 @@
-// <data_dir>/index/<version>.index: what training an index made, so that a start need not repeat
-// it.
+// <data_dir>/index/<version>.index: a trained index, so that a start need not train again.
 //
 // Format 1: the 8 bytes "s2pindex", the format's number as a little-endian uint32, SHA-256 of the
 // rest as 64 lower-case hex digits, a line feed, and the rest: a serialised v1::IndexFile.
@@ -19,22 +18,22 @@ namespace s2p {
 
 inline constexpr uint32_t kIndexFileFormat = 1;
 
-// A cache: whatever is wrong with it, it can be made again. Thread-safe.
+// A cache: anything in it can be made again. Thread-safe.
 class IndexFiles {
  public:
   // Does not touch the disk.
   explicit IndexFiles(std::string directory) : directory_(std::move(directory)) {}
 
-  // NotFound; FailedPrecondition for a newer format; DataLoss naming file and fault for one that is
-  // truncated, damaged, or of another version.
+  // NotFound; FailedPrecondition if the format is newer; DataLoss, naming file and fault, if the
+  // file is truncated, damaged, or of another version.
   absl::StatusOr<v1::IndexFile> Read(int64_t version) const;
-  // Whole or not at all. Makes the folder. ResourceExhausted when the disk is full.
+  // Writes the whole file or nothing. Creates the folder. ResourceExhausted when the disk is full.
   absl::Status Write(const v1::IndexFile& file) const;
-  // Removes the files of all other versions, as far as it can. What else is there stays.
+  // Removes the files of all other versions, as far as it can. Other files stay.
   void Keep(const std::set<int64_t>& versions) const;
 
  private:
-  // A folder that nobody else may write; two writes of one version take turns.
+  // Writes take turns, because two of one version share a temporary file.
   mutable absl::Mutex write_mutex_;
   std::string PathOf(int64_t version) const;
   const std::string directory_;

@@ -10,7 +10,7 @@ namespace {
 
 thread_local const std::function<bool()>* interrupted_here = nullptr;
 
-// FAISS asks one callback for the whole process, on whichever thread computes.
+// FAISS has one callback for the whole process, and calls it on the thread that computes.
 class AskThread final : public faiss::InterruptCallback {
  public:
   bool want_interrupt() override {
@@ -23,9 +23,9 @@ class AskThread final : public faiss::InterruptCallback {
 void PrepareFaiss() {
   static std::once_flag once;
   std::call_once(once, [] {
-    // Below this many queries FAISS compares them one by one instead of by a matrix product, which
-    // is never faster: on one thread and 100,000 x 256 rows, 8 queries took 162 ms so and 18 ms by
-    // a product, one query 19 ms and 17 ms.
+    // Below this many queries FAISS compares one by one instead of by a matrix product, which is
+    // never faster: on one thread and 100,000 x 256 rows, 8 queries took 162 ms one by one and 18
+    // ms as a product; one query took 19 ms and 17 ms.
     faiss::distance_compute_blas_threshold = 1;
     faiss::InterruptCallback::instance.reset(new AskThread);
   });

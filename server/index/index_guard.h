@@ -1,4 +1,4 @@
-// FAISS's exceptions as statuses. For the index's own files only.
+// Turns FAISS's exceptions into statuses. For the files of this room only.
 #ifndef S2P_SERVER_INDEX_INDEX_GUARD_H_
 #define S2P_SERVER_INDEX_INDEX_GUARD_H_
 
@@ -15,13 +15,12 @@
 
 namespace s2p {
 
-// Sets FAISS's globals, the first time that it is called: once before any thread searches, since
-// searches read them without a lock. Thread-safe among its own calls.
+// Sets FAISS's globals in the first call, which must come before any search: searches read them
+// without a lock. Thread-safe.
 void PrepareFaiss();
 
-// While it lives, what FAISS trains or searches on this thread ends with an exception as soon as
-// `interrupted` (empty: never), which must outlive it, says so. PrepareFaiss must have been called.
-// One thread only.
+// During its life, FAISS ends training and searching on this thread with an exception as soon as
+// `interrupted` (borrowed; empty: never) returns true. Requires PrepareFaiss. One thread only.
 class FaissInterrupt {
  public:
   explicit FaissInterrupt(const std::function<bool()>& interrupted);
@@ -30,7 +29,7 @@ class FaissInterrupt {
   FaissInterrupt& operator=(const FaissInterrupt&) = delete;
 };
 
-// Runs `work`, whose exceptions become a status: nothing of FAISS leaves the index.
+// Runs `work` and turns its exceptions into a status, so that none leaves the index.
 template <typename Work>
 absl::Status GuardIndex(const char* what, const Work& work) {
   try {
@@ -43,7 +42,7 @@ absl::Status GuardIndex(const char* what, const Work& work) {
   }
 }
 
-// FAISS's answer to n queries, k places each, in our form. -1, which it fills up with, ends a list.
+// Converts FAISS's answer to n queries, with k places each. FAISS fills unused places with -1.
 inline std::vector<std::vector<IndexMatch>> IndexMatchesOf(const std::vector<float>& scores,
                                                            const std::vector<int64_t>& rows,
                                                            size_t queries) {

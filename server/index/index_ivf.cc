@@ -24,15 +24,15 @@
 namespace s2p {
 namespace {
 
-// Of the training: more points make better centres, and cost as much more time.
+// Training points per list; more give better centres at proportional cost.
 constexpr int kPointsPerList = 64;
-// Of the measurement.
+// The measurement of recall.
 constexpr int kMeasuredQueries = 256;
 constexpr int kMeasuredRank = 10;
 constexpr float kQueryCosine = 0.7f;
-// Rows that are assigned to their lists, and encoded, at one time.
+// Rows that are assigned to lists and encoded at a time.
 constexpr int64_t kBlockRows = 16384;
-// Divisible by what product quantisers divide by.
+// Divisible by the usual numbers of product quantisers.
 constexpr int kAnyDimension = 3840;
 
 uint64_t RowDigest(absl::Span<const float> row) {
@@ -77,7 +77,7 @@ absl::StatusOr<std::unique_ptr<faiss::IndexIVF>> MakeIvf(const std::string& kind
   return std::unique_ptr<faiss::IndexIVF>(ivf);
 }
 
-// The trained index without vectors that `training` holds.
+// Reads the trained index without vectors from `training`.
 absl::StatusOr<std::unique_ptr<faiss::IndexIVF>> Parse(const v1::IvfTraining& training) {
   faiss::VectorIOReader reader;
   reader.data.assign(training.faiss_index().begin(), training.faiss_index().end());
@@ -91,7 +91,7 @@ absl::StatusOr<std::unique_ptr<faiss::IndexIVF>> Parse(const v1::IvfTraining& tr
   if (!ivf->is_trained || ivf->ntotal != 0 || ivf->metric_type != faiss::METRIC_INNER_PRODUCT ||
       static_cast<uint32_t>(ivf->d) != training.dimension() || training.probes() < 1 ||
       training.probes() > ivf->nlist) {
-    return absl::DataLossError("read index: it is not what training makes");
+    return absl::DataLossError("read index: it does not come from training");
   }
   index.release();
   return std::unique_ptr<faiss::IndexIVF>(ivf);
@@ -113,9 +113,8 @@ void AddScaled(absl::Span<const float> from, float factor, absl::Span<float> to)
   for (size_t k = 0; k < to.size(); ++k) to[k] += factor * from[k];
 }
 
-// Rows of `vectors`, evenly spread, each with as much of another row and as much noise as leaves it
-// a cosine similarity of about kQueryCosine to the row: it lies between the lists, as a sketch
-// does.
+// Makes queries from evenly spread rows of `vectors`, each mixed with another row and noise to a
+// cosine similarity of about kQueryCosine: like a sketch, it lies between the lists.
 EmbeddingMatrix MixedRows(const EmbeddingMatrix& vectors) {
   const int count = std::min(kMeasuredQueries, vectors.rows());
   EmbeddingMatrix queries(count, vectors.dimension());
@@ -141,19 +140,19 @@ class FaissIvfIndex final : public IvfIndex {
   FaissIvfIndex(v1::IvfTraining training, std::unique_ptr<faiss::IndexIVF> ivf)
       : training_(std::move(training)),
         ivf_(std::move(ivf)),
-        // Not a class derived from it, which has other codes.
+        // Not a derived class, which has other codes.
         flat_(typeid(*ivf_) == typeid(faiss::IndexIVFFlat)) {}
 
   absl::Status Fill(EmbeddingMatrix vectors, const IvfAssignment& known) {
     return GuardIndex("build index", [&] {
       FindLists(vectors, known);
       FillLists(vectors);
-      // Codes that lose something are no vectors.
+      // Lossy codes are not vectors.
       if (!flat_) vectors_ = std::move(vectors);
     });
   }
 
-  // Raises the probes until the recall is reached.
+  // Raises the number of visited lists until the recall is reached.
   absl::Status Measure(const EmbeddingMatrix& queries,
                        const std::vector<std::vector<IndexMatch>>& truth, double recall) {
     for (uint32_t probes = 1;; probes = std::min(probes * 2, static_cast<uint32_t>(ivf_->nlist))) {
@@ -249,15 +248,15 @@ class FaissIvfIndex final : public IvfIndex {
       }
       ivf_->quantizer->assign(static_cast<int64_t>(count), block.data(), labels.data());
       for (size_t i = 0; i < count; ++i) {
-        // -1 is a vector that is not a number: no query finds it, so that any list will do.
+        // -1 marks a vector with a NaN: no query finds it, so any list will do.
         lists_[static_cast<size_t>(unknown[begin + i])] =
             static_cast<uint32_t>(std::max<int64_t>(labels[i], 0));
       }
     }
   }
 
-  // List by list, each made as long as it will be: adding row by row would let each grow, and take
-  // up to twice the memory.
+  // Reserves each list's final length first: letting the lists grow row by row would take up to
+  // twice the memory.
   void FillLists(const EmbeddingMatrix& vectors) {
     std::vector<std::vector<int>> rows(ivf_->nlist);
     offsets_.resize(lists_.size());
@@ -290,7 +289,7 @@ class FaissIvfIndex final : public IvfIndex {
   v1::IvfTraining training_;
   const std::unique_ptr<faiss::IndexIVF> ivf_;
   const bool flat_;
-  // By row: its list, and its place in it.
+  // By row: its list and its place in the list.
   std::vector<uint32_t> lists_;
   std::vector<uint32_t> offsets_;
   // Empty if the lists hold the vectors themselves.
@@ -316,7 +315,7 @@ absl::StatusOr<v1::IvfTraining> TrainLists(const EmbeddingMatrix& vectors,
   faiss::IndexIVF& ivf = *made;
   S2P_CHECK(vectors.rows() >= static_cast<int64_t>(ivf.nlist));
   ivf.cp.max_points_per_centroid = kPointsPerList;
-  // It would print a warning below its own minimum; the recall that is measured says more.
+  // FAISS would print a warning below its own minimum; the measured recall says more.
   ivf.cp.min_points_per_centroid = 1;
   if (auto* product = dynamic_cast<faiss::IndexIVFPQ*>(&ivf)) {
     product->pq.cp.min_points_per_centroid = 1;
@@ -339,7 +338,7 @@ absl::StatusOr<v1::IvfTraining> TrainLists(const EmbeddingMatrix& vectors,
   return status;
 }
 
-// What an exact search of `vectors` finds.
+// The results of an exact search of `vectors`.
 absl::StatusOr<std::vector<std::vector<IndexMatch>>> ExactMatches(const EmbeddingMatrix& queries,
                                                                   const EmbeddingMatrix& vectors) {
   const size_t n = static_cast<size_t>(queries.rows());

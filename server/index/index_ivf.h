@@ -1,4 +1,5 @@
-// An inverted-file index: the vectors are divided into lists, and a search visits the nearest few.
+// An inverted-file index: vectors are divided into lists, and a search visits the nearest few
+// lists.
 #ifndef S2P_SERVER_INDEX_INDEX_IVF_H_
 #define S2P_SERVER_INDEX_INDEX_IVF_H_
 
@@ -18,50 +19,50 @@
 
 namespace s2p {
 
-// OK if FAISS makes an inverted-file index of the factory string, with codes that stand one by one
-// in their lists: not of fast-scan kinds, nor of refined or transformed ones, which would gain
-// nothing (scores are recomputed exactly in any case). InvalidArgument, saying what is wrong.
+// OK if FAISS makes an inverted-file index with single codes from the factory string. Fast-scan,
+// refined and transformed kinds are refused; they would gain nothing, because scores are recomputed
+// exactly anyway. InvalidArgument says what is wrong.
 absl::Status CheckIvfKind(const std::string& kind);
 
-// How many lists such a string asks for; it needs as many vectors to train.
+// The number of lists in such a string; training needs at least as many vectors.
 int64_t ListsOf(const std::string& ivf_kind);
 
 struct IvfTrainingOptions {
-  // As CheckIvfKind has it.
+  // A string that CheckIvfKind accepts.
   std::string kind;
-  // Of the 10 true best rows, the share that a search is to find: the number of lists that it
-  // visits is raised until it does. In (0, 1].
+  // The share of the 10 true best rows that a search should find, in (0, 1]: the number of visited
+  // lists is raised until it does.
   double recall = 0.95;
-  // Asked now and then; if true, training ends with Cancelled. May be empty.
+  // Optional: asked now and then; if true, training ends with Cancelled.
   std::function<bool()> interrupted;
 };
 
-// The list of each vector, by a digest of the vector; ascending by digest. A vector's list is a
-// function of the vector and the training, so what was once found stays right. (Two vectors with
-// one digest would at worst cost recall.)
+// The list of each vector, by a digest of the vector; ascending by digest. A vector's list depends
+// only on the vector and the training, so it never changes. (Two vectors with one digest would at
+// worst cost recall.)
 using IvfAssignment = std::vector<std::pair<uint64_t, uint32_t>>;
 
-// FAISS's IndexIVF (Jégou et al., PAMI 2011). Takes its vectors over: unless the kind compresses
-// them, they live in the lists alone. Immutable; thread-safe.
+// FAISS's IndexIVF (Jégou et al., PAMI 2011). Owns its vectors; unless the kind compresses them,
+// only the lists hold them. Immutable.
 class IvfIndex : public Index {
  public:
   // Finds the lists' centres by spherical k-means over at most 64 vectors a list, then measures
-  // recall@10 on 256 rows mixed with another row and with noise, of cosine similarity 0.7 to the
-  // row: about what a sketch has to its photo, and between the lists as a sketch is. Requires at
+  // recall@10 with 256 rows that are mixed with another row and noise to a cosine similarity of
+  // 0.7: about that of a sketch and its photo, and between the lists like a sketch. Requires at
   // least ListsOf(kind) rows, of norm 1. About a minute for 1,000,000 x 256. InvalidArgument if the
-  // kind does not fit the dimension or so few rows: then the vectors are still the caller's.
-  // Cancelled; ResourceExhausted when memory is out.
+  // kind does not fit the dimension or the number of rows; the vectors then stay the caller's.
+  // Cancelled; ResourceExhausted when out of memory.
   static absl::StatusOr<std::unique_ptr<const IvfIndex>> Train(EmbeddingMatrix&& vectors,
                                                                const IvfTrainingOptions& options);
-  // Divides other vectors of the same origin among the lists that were found before; those in
-  // `known` need no computing. DataLoss if `training` is not what an index of this dimension has:
-  // then the vectors are still the caller's.
+  // Divides other vectors of the same origin among the lists of an earlier training; those in
+  // `known` are not computed again. DataLoss if `training` does not fit an index of this dimension;
+  // the vectors then stay the caller's.
   static absl::StatusOr<std::unique_ptr<const IvfIndex>> Build(const v1::IvfTraining& training,
                                                                EmbeddingMatrix&& vectors,
                                                                const IvfAssignment& known);
 
   virtual const v1::IvfTraining& training() const = 0;
-  // Of all its rows.
+  // The lists of all rows.
   virtual IvfAssignment assignment() const = 0;
 };
 

@@ -111,13 +111,13 @@ TEST_F(IndexFileTest, FileOfAnotherVersionIsDataLoss) {
   file_.set_model_version(4);
   Write();
   std::filesystem::rename(dir_.File("index/4.index"), path());
-  ExpectDataLoss("is of version 4");
+  ExpectDataLoss("belongs to version 4");
 }
 
 TEST_F(IndexFileTest, DigestsWithoutListsAreDataLoss) {
   file_.add_digests(11);
   Write();
-  ExpectDataLoss("not as many");
+  ExpectDataLoss("differ in number");
 }
 
 TEST_F(IndexFileTest, DigestsOutOfOrderAreDataLoss) {
