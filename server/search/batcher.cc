@@ -12,13 +12,13 @@
 namespace s2p {
 namespace {
 
-// A request without images still takes a place.
+// A request without images still takes one place.
 int PlacesOf(const BatchRequest& request) {
   return std::max(1, static_cast<int>(request.images.size()));
 }
 
-// Why the request is not worth computing any more; OK if it is.
-absl::Status GivenUp(const BatchRequest& request, absl::Time now) {
+// OK unless the request is no longer worth computing.
+absl::Status CheckWanted(const BatchRequest& request, absl::Time now) {
   if (request.cancelled && request.cancelled()) return absl::CancelledError("cancelled");
   if (request.deadline <= now) {
     return absl::DeadlineExceededError("the deadline passed before the request was computed");
@@ -26,10 +26,10 @@ absl::Status GivenUp(const BatchRequest& request, absl::Time now) {
   return absl::OkStatus();
 }
 
-EmbeddingMatrix Rows(const EmbeddingMatrix& matrix, int begin, int count) {
+EmbeddingMatrix Rows(const EmbeddingMatrix& matrix, int first, int count) {
   EmbeddingMatrix rows(count, matrix.dimension());
   for (int i = 0; i < count; ++i) {
-    const auto from = matrix.row(begin + i);
+    const auto from = matrix.row(first + i);
     std::copy(from.begin(), from.end(), rows.row(i).begin());
   }
   return rows;
@@ -47,18 +47,18 @@ absl::StatusOr<Encoding> Encode(const Encoder& encoder,
   return encoder.Encode(inputs);
 }
 
-// One request of the batch under way.
-struct InBatch {
+// One request of the batch that runs.
+struct Entry {
   BatchRequest* request;
   absl::StatusOr<BatchResult> result;
-  // One row if it searches.
+  // The query vector: one row if the request searches, else none.
   EmbeddingMatrix query;
 };
 
-// Gives each request its rows of the encoding, or why it has none.
-void EncodeAll(const Encoder& encoder, std::vector<InBatch>& batch, BatchReport& report) {
+// Gives each request its rows of the encoding, or its error.
+void EncodeAll(const Encoder& encoder, std::vector<Entry>& batch, BatchReport& report) {
   std::vector<const BatchRequest*> requests;
-  for (const InBatch& one : batch) requests.push_back(one.request);
+  for (const Entry& entry : batch) requests.push_back(entry.request);
   const auto encoding = Encode(encoder, requests);
   if (encoding.ok()) {
     report.images = encoding->embeddings.rows();
@@ -66,29 +66,29 @@ void EncodeAll(const Encoder& encoder, std::vector<InBatch>& batch, BatchReport&
     report.encode_time = encoding->encode_time;
   }
   int row = 0;
-  for (InBatch& one : batch) {
-    const int count = static_cast<int>(one.request->images.size());
+  for (Entry& entry : batch) {
+    const int count = static_cast<int>(entry.request->images.size());
     if (encoding.ok()) {
-      Encoding& own = one.result->encoding;
+      Encoding& own = entry.result->encoding;
       own.embeddings = Rows(encoding->embeddings, row, count);
       own.attributes = count == 0 ? EmbeddingMatrix() : Rows(encoding->attributes, row, count);
       own.preprocess_time = encoding->preprocess_time;
       own.encode_time = encoding->encode_time;
       row += count;
     } else if (batch.size() == 1) {
-      one.result = encoding.status();
+      entry.result = encoding.status();
     } else {
-      auto own = Encode(encoder, {one.request});
+      auto own = Encode(encoder, {entry.request});
       if (own.ok()) {
-        one.result->encoding = *std::move(own);
+        entry.result->encoding = *std::move(own);
       } else {
-        one.result = own.status();
+        entry.result = own.status();
       }
     }
   }
 }
 
-absl::Status Search(const GalleryView& gallery, absl::Span<InBatch* const> searching) {
+absl::Status Search(const GalleryView& gallery, absl::Span<Entry* const> searching) {
   EmbeddingMatrix queries(static_cast<int>(searching.size()), gallery.dimension());
   std::vector<GallerySearchOptions> options;
   for (size_t i = 0; i < searching.size(); ++i) {
@@ -103,32 +103,32 @@ absl::Status Search(const GalleryView& gallery, absl::Span<InBatch* const> searc
   return absl::OkStatus();
 }
 
-// Searches for each request that has a query and has not failed.
-void SearchAll(const GalleryView& gallery, std::vector<InBatch>& batch, BatchReport& report) {
-  const absl::Time begin = absl::Now();
-  std::vector<InBatch*> searching;
-  for (InBatch& one : batch) {
-    if (!one.request->query || !one.result.ok()) continue;
-    auto query = one.request->query(one.result->encoding.embeddings, gallery);
+// Searches for each request that has a query and no error.
+void SearchAll(const GalleryView& gallery, std::vector<Entry>& batch, BatchReport& report) {
+  const absl::Time start = absl::Now();
+  std::vector<Entry*> searching;
+  for (Entry& entry : batch) {
+    if (!entry.request->query || !entry.result.ok()) continue;
+    auto query = entry.request->query(entry.result->encoding.embeddings, gallery);
     if (query.ok()) {
       S2P_CHECK(query->rows() == 1 && query->dimension() == gallery.dimension());
-      one.query = *std::move(query);
-      searching.push_back(&one);
+      entry.query = *std::move(query);
+      searching.push_back(&entry);
     } else {
-      one.result = query.status();
+      entry.result = query.status();
     }
   }
   if (searching.empty()) return;
   if (absl::Status status = Search(gallery, searching); !status.ok()) {
-    for (InBatch* one : searching) {
-      if (searching.size() > 1) status = Search(gallery, {one});
-      if (!status.ok()) one->result = status;
+    for (Entry* entry : searching) {
+      if (searching.size() > 1) status = Search(gallery, {entry});
+      if (!status.ok()) entry->result = status;
     }
   }
   report.queries = static_cast<int>(searching.size());
-  report.search_time = absl::Now() - begin;
-  for (InBatch* one : searching) {
-    if (one->result.ok()) one->result->search_time = report.search_time;
+  report.search_time = absl::Now() - start;
+  for (Entry* entry : searching) {
+    if (entry->result.ok()) entry->result->search_time = report.search_time;
   }
 }
 
@@ -169,7 +169,7 @@ absl::Status Batcher::Submit(BatchRequest request) {
     return absl::OkStatus();
   }
   if (live_images_ + places > options_.max_queue) {
-    return BusyError(absl::StrCat("the queue is full: ", live_images_, " images wait already"),
+    return BusyError(absl::StrCat("the queue is full: ", live_images_, " images are waiting"),
                      drain_.For(live_images_, 1));
   }
   live_images_ += places;
@@ -240,12 +240,12 @@ int Batcher::TakeFrom(std::deque<Waiting>& queue, size_t most, int& images,
 }
 
 void Batcher::Execute(std::vector<Waiting> batch) {
-  const absl::Time begin = absl::Now();
+  const absl::Time start = absl::Now();
   const std::shared_ptr<const Snapshot> snapshot = slot_->Get();
-  std::vector<InBatch> alive;
+  std::vector<Entry> entries;
   int places = 0;
   for (Waiting& waiting : batch) {
-    absl::Status status = GivenUp(waiting.request, begin);
+    absl::Status status = CheckWanted(waiting.request, start);
     if (status.ok() && snapshot == nullptr) {
       status = absl::UnavailableError("no model serves yet");
     }
@@ -255,20 +255,20 @@ void Batcher::Execute(std::vector<Waiting> batch) {
     }
     BatchResult result;
     result.snapshot = snapshot;
-    result.queue_time = begin - waiting.since;
-    alive.push_back({&waiting.request, std::move(result), {}});
+    result.queue_time = start - waiting.since;
+    entries.push_back({&waiting.request, std::move(result), {}});
     places += PlacesOf(waiting.request);
   }
-  if (alive.empty()) return;
+  if (entries.empty()) return;
   BatchReport report;
-  EncodeAll(*snapshot->encoder, alive, report);
-  if (snapshot->gallery != nullptr) SearchAll(*snapshot->gallery, alive, report);
+  EncodeAll(*snapshot->encoder, entries, report);
+  if (snapshot->gallery != nullptr) SearchAll(*snapshot->gallery, entries, report);
   if (options_.on_batch && (report.images > 0 || report.queries > 0)) options_.on_batch(report);
   {
     absl::MutexLock lock(&mutex_);
-    drain_.Finished(places, absl::Now() - begin);
+    drain_.Finished(places, absl::Now() - start);
   }
-  for (InBatch& one : alive) one.request->done(std::move(one.result));
+  for (Entry& entry : entries) entry.request->done(std::move(entry.result));
 }
 
 }  // namespace s2p

@@ -1,4 +1,4 @@
-// Between requests and the encoder: many small requests become few full batches.
+// Joins many small requests into few full batches for the encoder.
 #ifndef S2P_SERVER_SEARCH_BATCHER_H_
 #define S2P_SERVER_SEARCH_BATCHER_H_
 
@@ -20,91 +20,91 @@
 
 namespace s2p {
 
-// What happened in one forward pass, for metrics.
+// One forward pass, for metrics.
 struct BatchReport {
   int images = 0;
   absl::Duration preprocess_time;
   absl::Duration encode_time;
-  // 0 where nobody searched.
+  // 0 if no request searched.
   int queries = 0;
   absl::Duration search_time;
 };
 
 struct BatcherOptions {
-  // Images a batch, in [1, 256]. A request with more is a batch by itself.
+  // Images per batch, in [1, 256]. A larger request gets a batch of its own.
   int max_batch = 32;
-  // Longest wait for a batch to fill once something is queued. 0: none. Infinite: until it is full
+  // Longest wait for a batch to fill once a request is queued. 0: none. Infinite: until it is full
   // or Stop is called (for tests).
   absl::Duration max_delay = absl::Milliseconds(2);
-  // Live requests waiting, counted in images, in [1, 100000]; beyond, they are refused.
+  // Live requests that may wait, counted in images, in [1, 100000]; more are refused.
   int max_queue = 256;
-  // A background request that has waited for so long has the next batch's first place, however many
-  // live ones wait: without it, searches without a pause would put off every add for ever.
+  // A background request that has waited this long goes first in the next batch, however many live
+  // ones wait. Otherwise uninterrupted searches would block every add.
   absl::Duration max_background_wait = absl::Seconds(1);
   // Optional: called after each batch, on the batch thread.
   std::function<void(const BatchReport&)> on_batch;
 };
 
-// What a request gets back: its rows of the batch, and the snapshot that the whole batch used.
+// The answer to a request: its rows of the batch, and the snapshot that the whole batch used.
 struct BatchResult {
   std::shared_ptr<const Snapshot> snapshot;
   // Rows in the order of the request's images; times are the whole batch's.
   Encoding encoding;
-  // Of the request's query, if it had one, in the snapshot's gallery.
+  // Matches of the request's query, if it has one, in the snapshot's gallery.
   std::vector<GalleryMatch> matches;
   absl::Duration queue_time;
-  // The whole batch's.
+  // For the whole batch.
   absl::Duration search_time;
 };
 
 // One request: images to embed with one snapshot, perhaps none, and perhaps a search.
 struct BatchRequest {
   enum class Priority {
-    // A person waits.
+    // Someone is waiting.
     kLive,
-    // Photos being added; run when no live request waits, or to fill up a batch.
+    // Photos being added; they run when no live request waits, or fill up a batch.
     kBackground
   };
 
   std::vector<Image> images;
-  // One each.
+  // One per image.
   std::vector<v1::Modality> modalities;
-  // Optional: makes the vector, of one row, that the snapshot's gallery is searched with, from the
-  // embeddings of the images. Its error is the request's.
+  // Optional: computes the query vector (one row) for the snapshot's gallery from the embeddings of
+  // the images. Its error becomes the request's.
   std::function<absl::StatusOr<EmbeddingMatrix>(const EmbeddingMatrix&, const GalleryView&)> query;
   GallerySearchOptions search;
   Priority priority = Priority::kLive;
-  // Dropped before it costs compute once this has passed, or `cancelled` (optional; called from
-  // another thread) says so.
+  // The request is dropped before it costs compute once this has passed or `cancelled` (optional;
+  // called on another thread) returns true.
   absl::Time deadline = absl::InfiniteFuture();
   std::function<bool()> cancelled;
-  // Called exactly once, on the batch thread; what it does delays the next batch. Unavailable
-  // before the first model; DeadlineExceeded, Cancelled; else as Encoder::Encode, `query` and
+  // Called exactly once, on the batch thread, so its work delays the next batch. Unavailable before
+  // the first model; DeadlineExceeded, Cancelled; else as Encoder::Encode, `query` and
   // GalleryView::Search.
   std::function<void(absl::StatusOr<BatchResult>)> done;
 };
 
 // Forms batches on a thread of its own: one forward pass for all images of a batch, one pass of the
 // index for all its queries (a matrix product, many times faster than one query after the other).
-// Each batch takes the slot's snapshot once, so no answer mixes versions. What fails for one
-// request is repeated for each by itself, so that it fails alone. Thread-safe.
+// Each batch takes the slot's snapshot once, so no answer mixes versions. If a batch fails, each
+// request is retried alone, so one bad request cannot fail the others. Thread-safe.
 class Batcher {
  public:
   // `slot` must outlive the batcher. InvalidArgument naming a bad option.
   static absl::StatusOr<std::unique_ptr<Batcher>> Create(const BatcherOptions& options,
                                                          const SnapshotSlot* slot);
-  // As Stop.
+  // Calls Stop.
   ~Batcher();
 
-  // Takes the request over, or returns why not and never calls `done`: BusyError when the queue is
-  // full, with about the time that it takes to empty (background requests are not counted: who
-  // sends them bounds them), Unavailable after Stop.
+  // Takes ownership of the request. On error, `done` is never called: BusyError if the queue is
+  // full, with the estimated time until it is empty (background requests are not counted; their
+  // senders limit them); Unavailable after Stop.
   absl::Status Submit(BatchRequest request);
 
-  // Live images that wait.
+  // Live images that are waiting.
   int queue_depth() const;
 
-  // Refuses new requests, finishes those that wait, ends the thread. Idempotent.
+  // Refuses new requests, finishes the waiting ones, and ends the thread. Idempotent.
   void Stop();
 
  private:
@@ -115,13 +115,13 @@ class Batcher {
 
   Batcher(const BatcherOptions& options, const SnapshotSlot* slot);
   void Run();
-  // Blocks until there is a batch; empty after Stop when nothing waits any more.
+  // Blocks until there is a batch. Empty after Stop, once nothing is waiting.
   std::vector<Waiting> NextBatch();
   bool BatchIsFull() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool IsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return live_.empty() && background_.empty();
   }
-  // Moves requests into the batch while they fit; the number of images taken. `most`: requests.
+  // Moves at most `most` requests into the batch while they fit; returns the number of images.
   int TakeFrom(std::deque<Waiting>& queue, size_t most, int& images, std::vector<Waiting>& batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Execute(std::vector<Waiting> batch);

@@ -1,4 +1,4 @@
-// What one request may ask for. Every number is a flag of s2p-server.
+// Limits on a request. Every number is a flag of s2p-server.
 #ifndef S2P_SERVER_SEARCH_LIMITS_H_
 #define S2P_SERVER_SEARCH_LIMITS_H_
 
@@ -17,14 +17,14 @@ struct Limits {
   uint32_t max_top_k = 1000;
   uint32_t max_examples = 16;
   uint32_t max_page_size = 1000;
-  // Of one item: pairs, bytes of a key, bytes of a value.
+  // Metadata of one item.
   uint32_t max_metadata_pairs = 64;
   uint32_t max_metadata_key_bytes = 64;
   uint32_t max_metadata_value_bytes = 1024;
   uint32_t max_photo_id_bytes = 256;
-  // Ids in one DeletePhotos, and in Filter.exclude_photo_ids.
+  // Ids in one DeletePhotos, or in Filter.exclude_photo_ids.
   uint32_t max_ids = 1000;
-  // Of a search whose client sets none.
+  // The deadline of a search whose client sets none.
   absl::Duration default_deadline = absl::Seconds(10);
 };
 

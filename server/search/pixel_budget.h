@@ -1,4 +1,4 @@
-// How much memory decoded images may take.
+// Limits the memory of decoded images.
 #ifndef S2P_SERVER_SEARCH_PIXEL_BUDGET_H_
 #define S2P_SERVER_SEARCH_PIXEL_BUDGET_H_
 
@@ -10,15 +10,15 @@
 
 namespace s2p {
 
-// Pixels that decoded images may take at one time, over all requests. Thread-safe.
+// The pixels that decoded images of all requests together may have at a time. Thread-safe.
 class PixelBudget {
  public:
-  // Part of the budget, given back when the last copy of the pointer is gone.
+  // Part of the budget, returned when the last copy of the pointer dies.
   using Share = std::shared_ptr<void>;
 
   explicit PixelBudget(int64_t pixels) : total_(pixels), left_(pixels) {}
 
-  // Blocks until `pixels` are free. More than the whole budget counts as all of it.
+  // Blocks until `pixels` are free. A request for more than the whole budget takes all of it.
   Share Take(int64_t pixels);
 
  private:

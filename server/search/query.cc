@@ -11,7 +11,7 @@
 namespace s2p {
 namespace {
 
-// The raster of strokes is at most this large.
+// Largest side of the raster that strokes are drawn on, in pixels.
 constexpr int64_t kStrokePixels = 512 * 512;
 
 absl::Status WithField(const absl::Status& status, const std::string& field) {
@@ -20,7 +20,7 @@ absl::Status WithField(const absl::Status& status, const std::string& field) {
 
 Strokes FromProto(const v1::Strokes& proto) {
   Strokes strokes;
-  // Beyond the int range they are out of every limit, too.
+  // Values beyond the range of int exceed every limit too.
   strokes.width = static_cast<int>(std::min<uint32_t>(proto.width(), 1u << 30));
   strokes.height = static_cast<int>(std::min<uint32_t>(proto.height(), 1u << 30));
   for (const v1::Stroke& stroke : proto.strokes()) {
@@ -98,7 +98,7 @@ absl::StatusOr<Query> ParseQuery(const v1::SearchRequest& request, const Limits&
     query.search.top_k = static_cast<int>(request.top_k());
   }
   if (request.has_min_score()) {
-    // Written so that NaN fails.
+    // Written like this so that NaN fails.
     if (!(request.min_score() >= -1 && request.min_score() <= 1)) {
       return BadField("min_score", "must be -1 to 1");
     }
@@ -156,7 +156,7 @@ absl::StatusOr<EmbeddingMatrix> FuseExamples(const Query& query, const Embedding
   EmbeddingMatrix fused(1, gallery.dimension());
   double squared_norm = 0;
   for (const double value : sum) squared_norm += value * value;
-  // Rounding leaves about 1e-7 where examples cancel out.
+  // Examples that cancel out leave about 1e-7 of rounding.
   if (!(std::sqrt(squared_norm) > 1e-5)) {
     return BadField("examples", "their weighted sum is zero: nothing is left to search for");
   }

@@ -23,19 +23,19 @@ struct QueryExample {
   absl::string_view image;
   std::optional<Strokes> strokes;
   std::string photo_id;
-  // Unspecified only for photo_id: the item's own.
+  // May be unspecified for photo_id: the item's own modality.
   v1::Modality modality = v1::MODALITY_SKETCH;
   float weight = 1;
 
   bool is_drawn() const { return photo_id.empty(); }
 };
 
-// Borrows the bytes of its request, which must outlive it.
+// A parsed SearchRequest, whose bytes it borrows. A value.
 struct Query {
   std::vector<QueryExample> examples;
   GallerySearchOptions search;
   bool with_attributes = false;
-  // That decoding its images takes.
+  // Pixels needed to decode all images.
   int64_t pixels = 0;
 };
 
@@ -43,12 +43,12 @@ struct Query {
 // field.
 absl::StatusOr<Query> ParseQuery(const v1::SearchRequest& request, const Limits& limits);
 
-// The images of the drawn examples, in order. InvalidArgument naming the field.
+// Decodes the images of the drawn examples, in order. InvalidArgument naming the field.
 absl::StatusOr<std::vector<Image>> DecodeExamples(const Query& query, const Limits& limits);
 
-// The unit vector of the weighted sum of the examples' embeddings: those of drawn examples are the
-// rows of `drawn`, in order, the others come from the gallery. NotFound for an unknown photo_id;
-// InvalidArgument if the modality given with it is not the item's, or if the sum is zero.
+// The weighted sum of the examples' embeddings, normalised to length 1. Drawn examples have the
+// rows of `drawn`, in order; the others come from the gallery. NotFound for an unknown photo_id;
+// InvalidArgument if its modality is not the item's, or if the sum is zero.
 absl::StatusOr<EmbeddingMatrix> FuseExamples(const Query& query, const EmbeddingMatrix& drawn,
                                              const GalleryView& gallery);
 

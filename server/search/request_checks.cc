@@ -34,7 +34,7 @@ absl::StatusOr<AttributeBounds> ParseRange(const v1::AttributeRange& range, int 
   if (range.has_min()) bounds.min = range.min();
   if (range.has_max()) bounds.max = range.max();
   if (bounds.name.empty()) return BadField(field + ".name", "is empty");
-  // Written so that NaN fails.
+  // Written like this so that NaN fails.
   if (!(bounds.min >= 0 && bounds.min <= 1)) return BadField(field + ".min", "must be 0 to 1");
   if (!(bounds.max >= 0 && bounds.max <= 1)) return BadField(field + ".max", "must be 0 to 1");
   if (bounds.min > bounds.max) return BadField(field, "min is above max");

@@ -1,5 +1,5 @@
-// Checks of what requests have in common, before any work is done. All give InvalidArgument naming
-// the field.
+// Checks that several requests share, made before any work. All return InvalidArgument naming the
+// field.
 #ifndef S2P_SERVER_SEARCH_REQUEST_CHECKS_H_
 #define S2P_SERVER_SEARCH_REQUEST_CHECKS_H_
 
@@ -16,16 +16,16 @@
 
 namespace s2p {
 
-// "field: what".
+// InvalidArgument with the message "field: what".
 absl::Status BadField(absl::string_view field, absl::string_view what);
 
-// 1 to 256 bytes of UTF-8 without control characters.
+// OK for 1 to max_photo_id_bytes bytes of UTF-8 without control characters.
 absl::Status CheckPhotoId(const std::string& photo_id, absl::string_view field,
                           const Limits& limits);
 absl::Status CheckMetadata(const google::protobuf::Map<std::string, std::string>& metadata,
                            absl::string_view field, const Limits& limits);
 absl::StatusOr<GalleryFilter> ParseFilter(const v1::Filter& filter, const Limits& limits);
-// Unset is `fallback`.
+// Returns `fallback` if the modality is unspecified.
 absl::StatusOr<v1::Modality> ParseModality(v1::Modality modality, absl::string_view field,
                                            v1::Modality fallback);
 
