@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Of the catalogue, each against photos that were replaced while the last one was copied.
+// Attempts to copy the catalogue, each because photos were replaced during the last one.
 constexpr int kMaxCopies = 10;
 constexpr int kPage = 1000;
 
@@ -29,10 +29,10 @@ std::string PhotosOf(const std::string& folder) { return folder + "/photos"; }
 absl::Status CheckGallery(const std::string& folder) {
   std::error_code ignored;
   if (fs::is_regular_file(CatalogueOf(folder), ignored)) return absl::OkStatus();
-  return absl::NotFoundError(absl::StrCat(folder, ": there is no gallery.db in it"));
+  return absl::NotFoundError(absl::StrCat(folder, ": has no gallery.db"));
 }
 
-// Each item of the catalogue, by id; stops at the first status that is not OK.
+// Visits each item of the catalogue, by id; stops at the first error.
 absl::Status ForEachItem(const Catalogue& catalogue,
                          const std::function<absl::Status(const GalleryItem&)>& visit) {
   std::string after;
@@ -46,7 +46,7 @@ absl::Status ForEachItem(const Catalogue& catalogue,
   }
 }
 
-// A folder beside `path` that takes its name when it is whole, and goes when it is not.
+// A folder next to `path` that takes its name when it is whole, and is removed if it never is.
 class UnfinishedFolder {
  public:
   static absl::StatusOr<std::unique_ptr<UnfinishedFolder>> Create(std::string path) {
@@ -63,7 +63,7 @@ class UnfinishedFolder {
     fs::remove_all(path(), ignored);
   }
   std::string path() const { return final_ + ".unfinished"; }
-  // Takes the place of an empty folder.
+  // Replaces an empty folder.
   absl::Status Finish() const {
     S2P_RETURN_IF_ERROR(SyncDirectory(path()));
     std::error_code error;
@@ -78,8 +78,8 @@ class UnfinishedFolder {
   const std::string final_;
 };
 
-// Copies the photos that the catalogue names, but those in `copied`, and adds them to it. NotFound
-// names one that went meanwhile.
+// Copies the photos that the catalogue names, except those in `copied`, and adds them there.
+// NotFound naming a photo that was removed meanwhile.
 absl::Status CopyPhotos(const Catalogue& catalogue, const BlobStore& from, const BlobStore& to,
                         std::set<std::string>& copied, DataFolderReport& report) {
   report = DataFolderReport();
@@ -94,7 +94,8 @@ absl::Status CopyPhotos(const Catalogue& catalogue, const BlobStore& from, const
   });
 }
 
-// Catalogue and photos of one commit. Nobody writes to a backup, so what it lacks is lost.
+// Copies catalogue and photos of one commit. Nobody writes to a backup, so a photo missing there is
+// lost.
 absl::Status CopyGallery(const std::string& from, const std::string& to, bool is_backup,
                          DataFolderReport& report) {
   S2P_ASSIGN_OR_RETURN(const auto photos, BlobStore::Open(PhotosOf(from)));
@@ -111,16 +112,16 @@ absl::Status CopyGallery(const std::string& from, const std::string& to, bool is
     if (copy == 0) first = status;
     always_same = always_same && status == first;
   }
-  // A photo that every commit names did not go meanwhile.
+  // A photo that every commit names was not removed meanwhile: it is lost.
   if (absl::IsNotFound(status) && (is_backup || always_same)) {
     return absl::DataLossError(status.message());
   }
   if (absl::IsNotFound(status)) {
     return absl::AbortedError(
-        absl::StrCat("photos go faster than they are copied: ", status.message()));
+        absl::StrCat("photos are removed faster than they are copied: ", status.message()));
   }
   if (!status.ok()) return status;
-  // What earlier copies of the catalogue named.
+  // Photos that only earlier copies of the catalogue named.
   S2P_ASSIGN_OR_RETURN(const auto catalogue, Catalogue::OpenReader(CatalogueOf(to)));
   S2P_ASSIGN_OR_RETURN(const auto survey, copies.Survey([&](const std::string& sha256) {
     return catalogue->HasBlob(sha256);
@@ -129,7 +130,7 @@ absl::Status CopyGallery(const std::string& from, const std::string& to, bool is
   return status;
 }
 
-// The adopted checkpoints: those that the gallery is embedded with, so that it serves at once.
+// Copies the adopted checkpoints that the gallery is embedded with, so that it serves at once.
 absl::Status CopyCheckpoints(const std::string& from, const std::string& to,
                              DataFolderReport& report) {
   S2P_ASSIGN_OR_RETURN(const auto catalogue, Catalogue::OpenReader(CatalogueOf(to)));
@@ -137,7 +138,7 @@ absl::Status CopyCheckpoints(const std::string& from, const std::string& to,
   const CheckpointAdopter adopter(from + "/models", to);
   for (const int64_t version : served) {
     const auto checkpoint = adopter.Adopt(version);
-    // Pruned after it had served: then the store has it, or nobody.
+    // Pruned after it served; the store may still have it.
     if (absl::IsNotFound(checkpoint.status())) continue;
     if (!checkpoint.ok()) return checkpoint.status();
     report.versions.push_back(version);
@@ -166,7 +167,7 @@ bool IsEmptyOrMissing(const std::string& path) {
 absl::StatusOr<DataFolderReport> BackUp(const std::string& data_dir, const std::string& out) {
   S2P_RETURN_IF_ERROR(CheckGallery(data_dir));
   if (!IsEmptyOrMissing(out)) {
-    return absl::AlreadyExistsError(absl::StrCat(out, ": is there already; name a new folder"));
+    return absl::AlreadyExistsError(absl::StrCat(out, ": already exists; name a new folder"));
   }
   return CopyDataFolder(data_dir, out, /*is_backup=*/false);
 }

@@ -1,4 +1,4 @@
-// Backups of a server's data folder: made while it serves, checked, and put back.
+// Backups of a server's data folder: made while it serves, checked, and restored.
 #ifndef S2P_SERVER_VERSIONS_BACKUP_H_
 #define S2P_SERVER_VERSIONS_BACKUP_H_
 
@@ -13,31 +13,31 @@ namespace s2p {
 
 struct DataFolderReport {
   int64_t items = 0;
-  // Of the originals.
+  // Size of the original photos.
   uint64_t bytes = 0;
-  // Of the checkpoints that are there, ascending.
+  // Versions of the checkpoints, ascending.
   std::vector<int64_t> versions;
-  // What is damaged or missing, a sentence each; of CheckDataFolder only.
+  // One sentence for each thing that is damaged or missing; only from CheckDataFolder.
   std::vector<std::string> problems;
 };
 
-// Copies what cannot be rebuilt (catalogue, photos, adopted checkpoints) of one commit of the
-// gallery to `out`, which must not be there; a server may serve and write meanwhile. All that was
-// answered before the begin is in it, unless it was deleted meanwhile. `out` appears whole and
-// synced, or not at all. NotFound if there is no gallery; AlreadyExists; DataLoss names what is
-// damaged; ResourceExhausted when the disk is full; Aborted if photos were replaced faster than
-// they could be copied.
+// Copies what cannot be rebuilt (catalogue, photos, adopted checkpoints), as of one commit of the
+// gallery, to `out`, which must not exist. A server may serve and write meanwhile. The copy has
+// every write that was answered before the start, unless it was deleted meanwhile. `out` appears
+// whole and synced, or not at all. NotFound if there is no gallery; AlreadyExists; DataLoss naming
+// what is damaged; ResourceExhausted when the disk is full; Aborted if photos were replaced faster
+// than they could be copied.
 absl::StatusOr<DataFolderReport> BackUp(const std::string& data_dir, const std::string& out);
 
-// Puts a backup into `data_dir`, which must be empty or not there; checks everything on the way.
-// What it holds already appears whole or not at all, too. Errors as BackUp; FailedPrecondition if
-// there is a gallery already.
+// Restores a backup into `data_dir`, which must be empty or missing, and checks everything on the
+// way. `data_dir` appears whole or not at all. Errors as BackUp; FailedPrecondition if the folder
+// is not empty.
 absl::StatusOr<DataFolderReport> RestoreBackup(const std::string& backup,
                                                const std::string& data_dir);
 
-// Reads everything in a data folder or a backup and compares it with its digests. Not for a folder
-// that is being served: FailedPrecondition. NotFound if there is no gallery. Problems are in the
-// report.
+// Reads everything in a data folder or a backup and compares it with its digests. Problems are
+// listed in the report. FailedPrecondition if a server uses the folder; NotFound if there is no
+// gallery.
 absl::StatusOr<DataFolderReport> CheckDataFolder(const std::string& data_dir);
 
 }  // namespace s2p

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr char kTemporarySuffix[] = ".tmp";
 
-// `to` must not be there. DataLoss if `from` is not of the size that it should be.
+// `to` must not exist. DataLoss if `from` does not have the expected size.
 absl::Status CopyFileSynced(const std::string& from, const std::string& to, uint64_t size_bytes) {
   S2P_ASSIGN_OR_RETURN(InputFile file, InputFile::Open(from));
   if (file.size_bytes() != size_bytes) {
@@ -44,7 +44,7 @@ void RemoveTree(const std::string& path) {
   fs::remove_all(path, ignored);
 }
 
-// The manifest and the files that it lists, synced; what `to` held before is gone. NotFound if
+// Copies the manifest and the files that it lists, synced, replacing anything in `to`. NotFound if
 // there is no manifest.
 absl::Status CopyCheckpoint(const std::string& from, const std::string& to) {
   S2P_ASSIGN_OR_RETURN(v1::CheckpointManifest manifest, ReadManifest(from));
@@ -60,13 +60,13 @@ absl::Status CopyCheckpoint(const std::string& from, const std::string& to) {
     if (!status.ok()) return status;
     status = CopyFileSynced(absl::StrCat(from, "/", file.name()),
                             absl::StrCat(to, "/", file.name()), file.bytes());
-    // The manifest is there, so a file that is not is damage, not an empty place.
+    // The manifest exists, so a missing file is damage.
     if (absl::IsNotFound(status)) status = absl::DataLossError(status.message());
   }
   return status.ok() ? SyncDirectory(to) : status;
 }
 
-// The versions in a store that may not be there at all.
+// The versions in a store, which may be missing.
 absl::StatusOr<std::vector<int64_t>> VersionsOrNone(const CheckpointStore& store) {
   absl::StatusOr<std::vector<int64_t>> versions = store.Versions();
   if (absl::IsNotFound(versions.status())) return std::vector<int64_t>();
@@ -85,14 +85,14 @@ absl::StatusOr<std::set<int64_t>> CheckpointAdopter::Versions() const {
 }
 
 std::string CheckpointAdopter::FilesOf(int64_t version) const {
-  // Files that other programs write before they rename them count, too: their growth is a change.
+  // Includes files that other programs write and rename later: their growth is a change.
   std::set<std::string> files;
   std::error_code error;
   for (fs::directory_iterator entry(store_.DirectoryOf(version), error);
        !error && entry != fs::directory_iterator(); entry.increment(error)) {
     struct stat found {};
     if (stat(entry->path().c_str(), &found) != 0) continue;
-    // The time of change as well: a copy may bring the time of modification along.
+    // Includes the time of change, because a copy may preserve the time of modification.
     files.insert(absl::StrCat(entry->path().filename().string(), " ", found.st_size, " ",
                               found.st_mtim.tv_sec, ".", found.st_mtim.tv_nsec, " ",
                               found.st_ctim.tv_sec, ".", found.st_ctim.tv_nsec));
@@ -112,7 +112,7 @@ absl::Status CheckpointAdopter::CheckWhole(int64_t version) const {
     return absl::UnavailableError(absl::StrCat("not whole yet: ", path, " is missing or empty"));
   }
   const absl::StatusOr<v1::CheckpointManifest> manifest = ReadManifest(directory);
-  // Damaged, or of another format: reading it tells.
+  // Damaged, or of another format: reading reports that.
   if (!manifest.ok()) return absl::OkStatus();
   for (const v1::CheckpointFile& file : manifest->files()) {
     const std::string name = absl::StrCat(directory, "/", file.name());
@@ -128,7 +128,7 @@ absl::StatusOr<Checkpoint> CheckpointAdopter::Adopt(int64_t version) const {
   absl::StatusOr<Checkpoint> adopted = adopted_.Read(version);
   if (adopted.ok()) return adopted;
   absl::StatusOr<Checkpoint> copied = CopyFromStore(version);
-  // If the store does not have it (any more), what is wrong with our copy is the better answer.
+  // If the store lacks it, the error of our own copy says more.
   if (absl::IsNotFound(copied.status()) && !absl::IsNotFound(adopted.status())) return adopted;
   return copied;
 }
@@ -138,7 +138,7 @@ absl::StatusOr<Checkpoint> CheckpointAdopter::CopyFromStore(int64_t version) con
   absl::Status status = CopyCheckpoint(store_.DirectoryOf(version), temporary);
   absl::StatusOr<Checkpoint> checkpoint(absl::UnknownError("not read yet"));
   if (status.ok()) {
-    // The copy is what is verified, because the copy is what is served.
+    // Verifies the copy, because the copy is what serves.
     checkpoint = ReadCheckpoint(temporary);
     status = checkpoint.status();
   }
@@ -152,7 +152,7 @@ absl::StatusOr<Checkpoint> CheckpointAdopter::CopyFromStore(int64_t version) con
     return status;
   }
   const std::string destination = adopted_.DirectoryOf(version);
-  // What stands there is damaged, or it would have been used.
+  // Anything there is damaged, or it would have been used.
   RemoveTree(destination);
   std::error_code error;
   fs::rename(temporary, destination, error);
@@ -161,14 +161,14 @@ absl::StatusOr<Checkpoint> CheckpointAdopter::CopyFromStore(int64_t version) con
   if (!status.ok()) return status;
   checkpoint->directory = destination;
   absl::MutexLock lock(&mutex_);
-  // An earlier one may have been read of a folder that was replaced since.
+  // A manifest that was read before may come from the replaced folder.
   manifests_[version] = std::make_shared<const v1::CheckpointManifest>(checkpoint->manifest);
   return checkpoint;
 }
 
 void CheckpointAdopter::Prune(int keep_newest, const std::set<int64_t>& keep) const {
   absl::StatusOr<std::vector<int64_t>> versions = adopted_.Versions();
-  // Only space is lost; the next time tries again.
+  // Failing only costs space; the next call tries again.
   if (!versions.ok()) return;
   for (size_t i = 0; i + static_cast<size_t>(keep_newest) < versions->size(); ++i) {
     const int64_t version = (*versions)[i];

@@ -17,9 +17,9 @@
 
 namespace s2p {
 
-// Copies checkpoints, verified, into <data_dir>/models/<version>/ before they are used, so that
-// losing or pruning the store never stops what serves. Thread-safe, but that Adopt and Prune are
-// for one thread at a time.
+// Copies and verifies checkpoints in <data_dir>/models/<version>/ before they are used, so that
+// losing or pruning the store never stops the version that serves. Thread-safe, except that Adopt
+// and Prune must not run at the same time.
 class CheckpointAdopter {
  public:
   CheckpointAdopter(std::string checkpoint_root, const std::string& data_dir)
@@ -27,30 +27,30 @@ class CheckpointAdopter {
 
   const CheckpointStore& store() const { return store_; }
 
-  // What is in the store or adopted. A store that cannot be read is an error only if nothing is
-  // adopted; one that is not there is empty.
+  // The versions in the store or adopted. A store that cannot be read is an error only if nothing
+  // is adopted; a missing store counts as empty.
   absl::StatusOr<std::set<int64_t>> Versions() const;
-  // Names, sizes and times of the files of a version in the store, as a text to compare: it changes
-  // whenever somebody writes there. Empty if there is nothing.
+  // Names, sizes and times of a version's files in the store, as a text to compare: it changes
+  // whenever the files do. Empty if there are none.
   std::string FilesOf(int64_t version) const;
-  // Unavailable, saying what is missing, if the version is not adopted and a file of it in the
-  // store is missing or shorter than the manifest says, as while the folder is being copied. OK for
-  // what is damaged in any other way.
+  // Unavailable, naming the file, if the version is not adopted and one of its files in the store
+  // is missing or shorter than the manifest says, as while the folder is being copied. OK for any
+  // other damage.
   absl::Status CheckWhole(int64_t version) const;
-  // The adopted copy, which is made first where there is none that is whole. DataLoss if it is
-  // damaged; else as reading and writing files fails.
+  // Returns the adopted copy, after making one if there is none that is whole. DataLoss if the
+  // store's files are damaged; else the errors of reading and writing files.
   absl::StatusOr<Checkpoint> Adopt(int64_t version) const;
-  // Removes copies, all but the `keep_newest` with the highest numbers and those of `keep`; and
+  // Removes all copies but the `keep_newest` with the highest numbers and those in `keep`, and
   // leftovers of interrupted copying.
   void Prune(int keep_newest, const std::set<int64_t>& keep) const;
-  // Null if it cannot be read.
+  // Null if the manifest cannot be read.
   std::shared_ptr<const v1::CheckpointManifest> ManifestOf(int64_t version) const;
 
  private:
   absl::StatusOr<Checkpoint> CopyFromStore(int64_t version) const;
 
   const CheckpointStore store_;
-  // The copies have the form of a store.
+  // The copies, in the layout of a store.
   const CheckpointStore adopted_;
 
   mutable absl::Mutex mutex_;

@@ -14,7 +14,7 @@ namespace {
 // Longest wait before a version is tried again, as a power of two of the poll interval.
 constexpr int kMostDoublings = 8;
 
-// Whether another attempt would meet this failure again.
+// True if a retry would fail in the same way.
 bool IsFinal(const absl::Status& status) {
   return absl::IsDataLoss(status) || absl::IsInvalidArgument(status) ||
          absl::IsFailedPrecondition(status);
@@ -77,8 +77,8 @@ absl::StatusOr<std::vector<int64_t>> SnapshotLoader::Wanted() {
   if (changed && options_.on_status) options_.on_status();
   std::vector<int64_t> best_first;
   for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
-    // A pin rolls back: what is newer is not wanted, whatever happens to the pinned version. What
-    // is older is better than nothing.
+    // A pin rolls back: newer versions are not wanted, whatever happens to the pinned one. While
+    // none serves, older ones are better than nothing.
     const bool wanted = pinned.has_value()
                             ? *version == *pinned || (serving == 0 && *version < *pinned)
                             : *version > serving;
@@ -86,7 +86,7 @@ absl::StatusOr<std::vector<int64_t>> SnapshotLoader::Wanted() {
   }
   if (serving == 0 && best_first.empty() && !versions.empty()) {
     return absl::NotFoundError(absl::StrCat(checkpoints_.store().root(), ": version ", *pinned,
-                                            " is pinned, but it is not there"));
+                                            " is pinned, but neither published nor adopted"));
   }
   if (serving == 0) PutEmbeddedFirst(&best_first);
   return best_first;
@@ -96,7 +96,7 @@ void SnapshotLoader::PutEmbeddedFirst(std::vector<int64_t>* versions) const {
   auto first = versions->end();
   int64_t fewest = std::numeric_limits<int64_t>::max();
   for (auto version = versions->begin(); version != versions->end(); ++version) {
-    // Not zero for any version, perhaps: some items cannot be embedded.
+    // May be above zero for every version: some items cannot be embedded.
     const absl::StatusOr<int64_t> missing = gallery_->CountWithoutEmbedding(*version);
     if (!missing.ok() || *missing >= fewest) continue;
     fewest = *missing;
@@ -114,12 +114,12 @@ void SnapshotLoader::LookAtFiles(const std::vector<int64_t>& versions) {
                                  tried->second.status.state != VersionState::kFailed &&
                                  tried->second.status.state != VersionState::kPublished;
       const Seen& seen = seen_files_[version];
-      // A look may last for hours, while a gallery is embedded.
+      // A scan may take hours, while a gallery is embedded.
       const bool just_seen =
           seen.last_look == look_ && options_.now() - seen.looked_at < options_.poll_interval;
       if (serves_or_did || just_seen) continue;
     }
-    // The store may be slow: nobody waits for it with the lock.
+    // The store may be slow, so the lock is not held.
     std::string files = checkpoints_.FilesOf(version);
     absl::Status whole = checkpoints_.CheckWhole(version);
     bool is_new = false;
@@ -153,27 +153,28 @@ bool SnapshotLoader::HasChanged(int64_t version, const Attempted& attempted) con
   return !patient_ || seen->second.looks > 0;
 }
 
-int64_t SnapshotLoader::Choose(const std::vector<int64_t>& wanted, absl::Status* failure) const {
+SnapshotLoader::Choice SnapshotLoader::Choose(const std::vector<int64_t>& wanted) const {
+  absl::Status failure;
   absl::MutexLock lock(&mutex_);
   for (int64_t version : wanted) {
-    // Not tried, and nothing waits for it: what is older may serve meanwhile.
+    // Nothing waits for an incomplete version: an older one may serve meanwhile.
     if (IsIncomplete(version)) {
-      failure->Update(seen_files_.at(version).whole);
+      failure.Update(seen_files_.at(version).whole);
       continue;
     }
     const auto found = attempted_.find(version);
-    if (found == attempted_.end() || found->second.status.failure.ok()) return version;
+    if (found == attempted_.end() || found->second.status.failure.ok()) return {version, {}};
     const Attempted& attempted = found->second;
     const bool final = IsFinal(attempted.status.failure);
     const bool failed_now = attempted.failed_in_look == look_;
     const bool wait = failed_now || (patient_ && options_.now() < attempted.retry_at);
-    if (!final && !wait) return version;
-    if (!failed_now && HasChanged(version, attempted)) return version;
-    failure->Update(attempted.status.failure);
-    // It may yet succeed, so nobody should embed a gallery twice for an older one.
-    if (!final && serving_version_ != 0) return 0;
+    if (!final && !wait) return {version, {}};
+    if (!failed_now && HasChanged(version, attempted)) return {version, {}};
+    failure.Update(attempted.status.failure);
+    // This version may still succeed, so the gallery is not embedded for an older one first.
+    if (!final && serving_version_ != 0) return {0, failure};
   }
-  return 0;
+  return {0, failure};
 }
 
 absl::Status SnapshotLoader::StillWanted(int64_t version) {
@@ -187,11 +188,10 @@ absl::Status SnapshotLoader::StillWanted(int64_t version) {
   absl::StatusOr<std::optional<int64_t>> pinned = gallery_->PinnedVersion();
   if (serving == 0 && pinned.ok() && !pinned->has_value()) return absl::OkStatus();
   absl::StatusOr<std::vector<int64_t>> wanted = Wanted();
-  // Whatever is wrong with the store now, this version is already here.
+  // Errors of the store do not matter: this version is already adopted.
   if (!wanted.ok()) return absl::OkStatus();
   LookAtFiles(*wanted);
-  absl::Status ignored;
-  const int64_t best = Choose(*wanted, &ignored);
+  const int64_t best = Choose(*wanted).version;
   if (best == version) return absl::OkStatus();
   absl::MutexLock lock(&mutex_);
   interrupted_ = true;
@@ -223,12 +223,11 @@ absl::Status SnapshotLoader::Look(bool patient) {
   for (;;) {
     absl::StatusOr<std::vector<int64_t>> wanted = Wanted();
     if (wanted.ok()) LookAtFiles(*wanted);
-    absl::Status first_failure = wanted.status();
-    const int64_t version = wanted.ok() ? Choose(*wanted, &first_failure) : 0;
+    const auto [version, failure] = wanted.ok() ? Choose(*wanted) : Choice{0, wanted.status()};
     if (version == 0) {
       absl::MutexLock lock(&mutex_);
       if (serving_version_ != 0) return absl::OkStatus();
-      if (!first_failure.ok()) return first_failure;
+      if (!failure.ok()) return failure;
       return absl::NotFoundError(
           absl::StrCat(checkpoints_.store().root(), ": no checkpoint is published here"));
     }
@@ -241,7 +240,7 @@ absl::Status SnapshotLoader::Look(bool patient) {
     bool interrupted = false, stopping = false;
     {
       absl::MutexLock lock(&mutex_);
-      // Who trains an index is told of the end before this is.
+      // Cancelled: the training of an index sees the stop request first.
       stopping = stopping_ || absl::IsCancelled(status);
       interrupted = interrupted_ || stopping;
     }
@@ -255,17 +254,17 @@ absl::Status SnapshotLoader::Look(bool patient) {
 }
 
 absl::Status SnapshotLoader::Serve(int64_t version) {
-  // From the second version on somebody is answered meanwhile, and should not wait for this.
+  // From the second version on, searches run meanwhile and come first.
   if (IsBackground()) LowerThreadPriority();
   Note(version, VersionState::kLoading);
   S2P_ASSIGN_OR_RETURN(Checkpoint checkpoint, checkpoints_.Adopt(version));
   S2P_ASSIGN_OR_RETURN(std::unique_ptr<const Encoder> loaded, options_.load_encoder(checkpoint));
-  // The encoder has its own copy; embedding a gallery may take long.
+  // The encoder has its own copy, and embedding a gallery may take long.
   checkpoint.weights.clear();
   const std::shared_ptr<const Encoder> encoder = std::move(loaded);
   if (encoder->version() != version) {
-    return absl::InternalError(absl::StrCat("the encoder says that it is version ",
-                                            encoder->version(), " instead of ", version));
+    return absl::InternalError(absl::StrCat("the encoder claims to be version ", encoder->version(),
+                                            " instead of ", version));
   }
   absl::Status status = StillWanted(version);
   if (status.ok()) status = WarmUp(*encoder);
@@ -283,9 +282,9 @@ absl::Status SnapshotLoader::WarmUp(const Encoder& encoder) {
     for (const v1::Modality modality : {v1::MODALITY_PHOTO, v1::MODALITY_SKETCH}) {
       const std::vector<EncoderInput> batch(static_cast<size_t>(size), {&image, modality});
       for (int pass = 0; pass < options_.warm_up_passes; ++pass) {
-        const absl::Time begin = absl::Now();
+        const absl::Time start = absl::Now();
         absl::Status status = encoder.Encode(batch).status();
-        if (status.ok()) status = Pause(encoder.version(), absl::Now() - begin);
+        if (status.ok()) status = Pause(encoder.version(), absl::Now() - start);
         if (!status.ok()) return status;
       }
     }
@@ -295,12 +294,12 @@ absl::Status SnapshotLoader::WarmUp(const Encoder& encoder) {
 
 absl::Status SnapshotLoader::Embed(const std::shared_ptr<const Encoder>& encoder) {
   const int64_t version = encoder->version();
-  const absl::Time begin = options_.now();
+  const absl::Time start = options_.now();
   ActivationCallbacks callbacks;
   callbacks.progress = [&](int64_t done, int64_t total) {
     const double ratio = total == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total);
     const absl::Duration eta =
-        ratio > 0 ? (options_.now() - begin) * (1 / ratio - 1) : absl::InfiniteDuration();
+        ratio > 0 ? (options_.now() - start) * (1 / ratio - 1) : absl::InfiniteDuration();
     Note(version, VersionState::kEmbedding, ratio, eta);
   };
   callbacks.on_damaged = options_.on_damaged;
@@ -320,7 +319,7 @@ absl::Status SnapshotLoader::SetServingVersion(std::optional<int64_t> version) {
     S2P_RETURN_IF_ERROR(gallery_->SetPinnedVersion(version));
     absl::MutexLock lock(&mutex_);
     if (version) {
-      // Whoever asks for it by name may have mended what was wrong.
+      // The caller may have fixed a failed version before pinning it.
       const auto known = attempted_.find(*version);
       if (known != attempted_.end() && known->second.status.state == VersionState::kFailed) {
         attempted_.erase(known);
@@ -346,7 +345,7 @@ void SnapshotLoader::Stop() {
 
 void SnapshotLoader::Run() {
   for (;;) {
-    // A failure is told by its version's status.
+    // The version's status reports a failure.
     Look(/*patient=*/true).IgnoreError();
     absl::MutexLock lock(&mutex_);
     const auto called = [this]()

@@ -27,161 +27,168 @@
 
 namespace s2p {
 
-// As ModelVersion.State in model.proto.
+// The states of ModelVersion.State in model.proto.
 enum class VersionState { kPublished, kLoading, kWarming, kEmbedding, kServing, kRetired, kFailed };
 
 struct VersionStatus {
   int64_t version = 0;
   VersionState state = VersionState::kPublished;
-  // Of the embedding, in [0, 1]; only in kEmbedding.
+  // Progress of the embedding, in [0, 1]; only in kEmbedding.
   double progress = 0;
-  // Until the embedding is done, from its speed so far; infinite while nothing is known, and in
-  // every other state.
+  // Estimated time until the embedding is done, from its speed so far; infinite while unknown and
+  // in every other state.
   absl::Duration eta = absl::InfiniteDuration();
-  // Why it failed; in kPublished, what it still lacks (Unavailable); OK in every other state.
+  // Why it failed; in kPublished, which files are still missing (Unavailable); OK in every other
+  // state.
   absl::Status failure;
   // Null if it cannot be read.
   std::shared_ptr<const v1::CheckpointManifest> manifest;
 };
 
 struct ModelStatus {
-  // Newest first: what is in the store, adopted, or was when this process tried it.
+  // Newest first: versions in the store, adopted, or tried by this process.
   std::vector<VersionStatus> versions;
-  // 0 while none serves.
+  // 0 before the first.
   int64_t serving_version = 0;
   std::optional<int64_t> pinned_version;
-  // Of the serving encoder; empty while none serves.
+  // The device of the serving encoder; empty before the first.
   std::string device;
 };
 
-// Makes an encoder of a verified checkpoint. Called by one thread at a time.
+// Makes an encoder from a verified checkpoint. Called by one thread at a time.
 using EncoderFactory =
     std::function<absl::StatusOr<std::unique_ptr<const Encoder>>(const Checkpoint&)>;
 
 struct SnapshotLoaderOptions {
-  // The checkpoint store; may be read-only, empty, or not there.
+  // The checkpoint store; may be read-only, empty or missing.
   std::string checkpoint_root;
   // The gallery's folder: checkpoints are adopted into <data_dir>/models/<version>/.
   std::string data_dir;
   EncoderFactory load_encoder;
-  // Between two looks at the store. A version whose failure may pass is tried again after that, and
-  // then after twice as long each time, up to 256 times this.
+  // Time between two scans of the store. A version that failed for a reason that may pass is
+  // retried after this time, then after twice as long each time, up to 256 times this.
   absl::Duration poll_interval = absl::Seconds(2);
-  // Looks in a row that find the same files before a version that is not whole is taken for
-  // damaged: a copy that is written to is waited for, one that was broken off fails.
+  // Scans in a row that must find the same files before an incomplete version counts as damaged:
+  // the loader waits for a copy in progress and gives up on an abandoned one.
   int patient_looks = 30;
-  // Adopted checkpoints that are kept, the serving and the pinned one besides.
+  // Adopted checkpoints that are kept, in addition to the serving and the pinned one.
   int keep_versions = 2;
-  // Batches that a new encoder computes before it serves, each with photos and with sketches, so
-  // often. Passes 0: none, for encoders that have nothing to warm.
+  // Batches that a new encoder computes before it serves, each `warm_up_passes` times with photos
+  // and with sketches. 0 passes: none, for encoders that need no warming up.
   std::vector<int> warm_up_batch_sizes = {1};
   int warm_up_passes = 3;
   // Share of the time that warming up and embedding may take while searches wait, in [0.05, 1].
   double reembed_share = 0.5;
-  // Whether live searches wait; empty: never.
+  // Optional: true while live searches wait. Empty: never.
   std::function<bool()> busy;
-  // Optional: called after every change of a version's state (for log lines and metrics), from the
-  // thread that loads, with no lock of the loader's status held.
+  // Optional: called after every change of a version's state (for log lines and metrics), on the
+  // thread that loads. It may call Status.
   std::function<void(const VersionStatus&)> on_change;
-  // Optional: called when a version in the store is found not to be whole yet, with what it lacks;
-  // from the thread that loads. It is not tried until it is whole, or until nobody has written to
-  // it for patient_looks looks.
+  // Optional: called when a version in the store turns out to be incomplete, with the missing file,
+  // on the thread that loads. The version is not tried until it is complete or its files have not
+  // changed for patient_looks scans.
   std::function<void(int64_t version, const absl::Status&)> on_incomplete;
-  // Optional: called after anything that Status tells has changed, from any thread; must not block.
+  // Optional: called after anything in Status has changed, on any thread; must not block.
   std::function<void()> on_status;
-  // Optional: called for an item that cannot be embedded and is left out, as Gallery::Activate.
+  // Optional: as ActivationCallbacks::on_damaged.
   std::function<void(const std::string& photo_id, const absl::Status&)> on_damaged;
-  // The clock of the time left; tests have their own.
+  // The clock for estimates and retries; tests replace it.
   std::function<absl::Time()> now = absl::Now;
 };
 
-// Follows the pinned version, else the newest; copies it, verified, into the data folder; makes an
-// encoder of it and warms it up; lets the gallery embed what is missing and publish the snapshot.
-// Until then, and if any of it fails, what served before serves on.
+// Follows the pinned version, else the newest: copies it into the data folder and verifies it,
+// makes an encoder and warms it up, and lets the gallery embed what is missing and publish the
+// snapshot. Until then, and if any step fails, the version before keeps serving.
 //
-// A version that fails is kFailed with the reason. Then the next older one is tried that is newer
-// than what serves, or, while nothing serves, any older one: losing or damaging the store never
-// stops what served before. A version is tried again when its files have changed, and one that is
-// being copied into the store is not tried before it is whole. A version that is no longer the one
-// to serve, because a newer one was published or another one pinned, is left between two batches;
-// what is embedded stays stored. While nothing serves, it is finished first; and before a gallery
-// is embedded for the wanted version, the one that the gallery is embedded with already serves: a
-// restart in the middle of an embedding costs nobody an answer. Thread-safe, but that Start and
-// Stop are their owner's alone.
+// A version that fails is kFailed with the reason. The loader then tries the next older one that is
+// newer than the serving version, or, while none serves, any older one: losing or damaging the
+// store never stops the version that serves. It retries a version when its files have changed, and
+// does not try one that is being copied into the store before it is complete. If a newer version is
+// published or another one pinned, it abandons the current one between two batches; finished
+// embeddings stay stored. While no version serves, it finishes first; and before it embeds the
+// gallery for the wanted version, it serves the one that the gallery is already embedded with, so a
+// restart during an embedding interrupts no service. Thread-safe, except that only the owner may
+// call Start and Stop.
 class SnapshotLoader {
  public:
   // `gallery` must outlive the loader. InvalidArgument naming a bad option.
   static absl::StatusOr<std::unique_ptr<SnapshotLoader>> Create(SnapshotLoaderOptions options,
                                                                 Gallery* gallery);
-  // As Stop.
+  // Calls Stop.
   ~SnapshotLoader();
 
-  // One look, on the caller's thread, and all the work that it finds. OK if a version serves
-  // afterwards; NotFound if nothing is published and nothing was adopted; else the failure of the
-  // best version. A version whose failure cannot pass (damaged, wrong, newer format) is not tried
-  // again until its files change. Load tries also what is not whole, and does not wait for changes
-  // to end; the thread of Start does.
+  // Scans the store once and does all the work it finds, on the caller's thread. OK if a version
+  // serves afterwards; NotFound if none is published or adopted; else the failure of the best
+  // version. A version whose failure is permanent (damaged, wrong, newer format) is not retried
+  // until its files change. Unlike the thread of Start, Load tries incomplete versions too and does
+  // not wait for copying to end.
   absl::Status Load();
 
-  // Repeats Load on a thread of its own, every poll_interval and when the pin changes.
+  // Scans on a thread of its own, every poll_interval and when the pin changes.
   void Start();
-  // Interrupts an embedding between two batches, and waits for the thread. Idempotent.
+  // Interrupts an embedding between two batches and waits for the thread. Idempotent.
   void Stop();
 
-  // Pins a version, or follows the newest. Durable when it returns; the thread turns to it at once,
-  // and tries it again if it had failed. NotFound for a version that is neither published nor
+  // Pins a version, or follows the newest. Durable when it returns. The thread turns to the version
+  // at once, and retries it if it had failed. NotFound if the version is neither published nor
   // adopted; else as Gallery::SetPinnedVersion.
   absl::Status SetServingVersion(std::optional<int64_t> version);
 
   ModelStatus Status() const;
 
  private:
-  // What this process knows of a version that it has tried.
+  // A version that this process has tried.
   struct Attempted {
     VersionStatus status;
-    // In a row, and when it may be tried again if the failure can pass.
+    // Failures in a row, and when to retry if the failure may pass.
     int failures = 0;
     absl::Time retry_at;
-    // The look in which it failed last.
+    // The scan in which it last failed.
     int64_t failed_in_look = 0;
-    // Its files in the store before that attempt.
+    // CheckpointAdopter::FilesOf before that attempt.
     std::string files;
   };
-  // A version's files in the store, as the looks found them; a look that lasts long repeats this.
+  // A version's files in the store, as scans found them. A long scan looks several times.
   struct Seen {
     std::string files;
-    // Looks in a row that found the same, after the first.
+    // Scans in a row that found the same, after the first.
     int looks = 0;
     int64_t last_look = 0;
     absl::Time looked_at = absl::InfinitePast();
-    // Unavailable while something is missing.
+    // Unavailable while a file is missing.
     absl::Status whole;
+  };
+
+  // The version to work on; if it is 0, none, and `failure` is the first reason against one.
+  struct Choice {
+    int64_t version;
+    absl::Status failure;
   };
 
   SnapshotLoader(SnapshotLoaderOptions options, Gallery* gallery);
 
   void Run();
-  // Load; `patient` leaves versions alone whose time to be tried again has not come.
+  // Implements Load. `patient`: waits with incomplete versions and until retries are due.
   absl::Status Look(bool patient);
-  // What may be served and is better than what serves, best first; while nothing serves, what the
-  // gallery is embedded with before all.
+  // Versions that would be better than the serving one, best first. While none serves, the one that
+  // the gallery is embedded with comes first.
   absl::StatusOr<std::vector<int64_t>> Wanted();
   void PutEmbeddedFirst(std::vector<int64_t>* versions) const;
-  // Notes the files of each version that has not been tried or has failed, once a look.
+  // Records the files of each version that has not been tried or has failed, once per scan.
   void LookAtFiles(const std::vector<int64_t>& versions);
-  // Whether a version that is not whole should be left alone for now.
+  // True if a version is incomplete and should not be tried yet.
   bool IsIncomplete(int64_t version) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Whether the files of a version that failed have changed since, and the change is over.
+  // True if the files of a failed version have changed, and stopped changing.
   bool HasChanged(int64_t version, const Attempted& attempted) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The version to work on, 0 for none; the first reason against a better one.
-  int64_t Choose(const std::vector<int64_t>& wanted, absl::Status* failure) const;
-  // Not OK, and noted in interrupted_, if the version should not be worked on any longer.
+  Choice Choose(const std::vector<int64_t>& wanted) const;
+  // An error, recorded in interrupted_, if the loader should abandon the version.
   absl::Status StillWanted(int64_t version);
-  // After a piece of work that took so long: waits, to leave room for searches. As StillWanted.
+  // Waits after a piece of work that took this long, to leave room for searches. Errors as
+  // StillWanted.
   absl::Status Pause(int64_t version, absl::Duration took);
 
-  // On the loader's own thread, while another version serves.
+  // True on the loader's own thread while another version serves.
   bool IsBackground() const {
     absl::MutexLock lock(&mutex_);
     return patient_ && serving_version_ != 0;
@@ -192,7 +199,7 @@ class SnapshotLoader {
   void NoteServing(const Encoder& encoder);
   void NoteFailed(int64_t version, const absl::Status& failure);
   void NoteInterrupted(int64_t version);
-  // A state that is neither serving nor failed.
+  // Records a state other than serving and failed.
   void Note(int64_t version, VersionState state, double progress = 0,
             absl::Duration eta = absl::InfiniteDuration());
   void Report(VersionStatus status) const;
@@ -202,27 +209,27 @@ class SnapshotLoader {
   const EmbeddingPace pace_;
   Gallery* const gallery_;
 
-  // Held for a whole look: looks take turns.
+  // Held for a whole scan: scans take turns.
   absl::Mutex load_mutex_;
   // Held while the pin is checked and written.
   absl::Mutex pin_mutex_;
 
   mutable absl::Mutex mutex_;
-  // A version that is not here is only published.
+  // A version that is not listed is only published.
   std::map<int64_t, Attempted> attempted_ ABSL_GUARDED_BY(mutex_);
-  // What the last look found, to tell when that changes.
+  // The versions that the last scan found, to notice changes.
   std::set<int64_t> seen_ ABSL_GUARDED_BY(mutex_);
   std::map<int64_t, Seen> seen_files_ ABSL_GUARDED_BY(mutex_);
-  // The versions that served last, the latest at the front.
+  // The versions that served last, latest first.
   std::deque<int64_t> served_ ABSL_GUARDED_BY(mutex_);
   int64_t serving_version_ ABSL_GUARDED_BY(mutex_) = 0;
   std::string device_ ABSL_GUARDED_BY(mutex_);
-  // The number of the look under way, and whether it is patient.
+  // The number of the current scan, and whether it is patient.
   int64_t look_ ABSL_GUARDED_BY(mutex_) = 0;
   bool patient_ ABSL_GUARDED_BY(mutex_) = false;
-  // The version in work was left for another one, or for Stop.
+  // The current version was abandoned for another one, or for Stop.
   bool interrupted_ ABSL_GUARDED_BY(mutex_) = false;
-  // The pin has changed since the thread looked at it.
+  // The pin has changed since the thread last read it.
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
