@@ -48,6 +48,8 @@ test_packages=(
   locales
   # The picture of the rooms in docs/architecture.md
   graphviz
+  # tools/check_locks.sh
+  clang
 )
 # Node from elsewhere than Debian is as good, and Debian's npm conflicts with it.
 command -v node >/dev/null || test_packages+=(nodejs)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, checks the format, builds with warnings as errors, runs all tests.
+# Installs what is missing, checks the format, builds with warnings as errors, checks the locks, runs
+# all tests.
 # Can be run any number of times. The last line says how many tests ran.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,6 +22,7 @@ else
 fi
 
 tools/build.sh ci
+tools/check_locks.sh
 
 # Without playwright-core and acorn the tests of the drawing page are skipped, and counted so.
 npm ci --prefix tests/web --no-audit --no-fund --loglevel=error ||
