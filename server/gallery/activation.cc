@@ -3,12 +3,16 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "server/gallery/gallery_base.h"
+#include "server/gallery/gallery_embedder.h"
+#include "server/gallery/indexed_gallery_view.h"
 
 namespace s2p {
 namespace {
@@ -21,184 +25,222 @@ constexpr int kPatientPasses = 3;
 // looking up is that much cheaper.
 constexpr size_t kLookedUpPerEmbedded = 32;
 
+// One run. Photos arrive meanwhile, so it works in passes: all that is missing, then what arrived
+// during that, then the view, then what arrived while it was built, and the last few items while
+// writers wait. Every batch is stored, so a run that was interrupted resumes. One thread only.
+class Activation {
+ public:
+  Activation(const ActivationParts& parts, std::shared_ptr<const Encoder> encoder,
+             const ActivationCallbacks& callbacks)
+      : parts_(parts),
+        encoder_(std::move(encoder)),
+        version_(encoder_->version()),
+        callbacks_(callbacks),
+        embedder_(encoder_.get(), parts.blobs, parts.image_limits) {}
+
+  absl::Status Run() {
+    S2P_ASSIGN_OR_RETURN(total_, parts_.reader->Read([this](const Catalogue& catalogue) {
+      return catalogue.CountWithoutEmbedding(version_);
+    }));
+    if (callbacks_.progress) callbacks_.progress(0, total_);
+    batch_start_ = absl::Now();
+    for (int pass = 1; pass <= kPatientPasses; ++pass) {
+      S2P_ASSIGN_OR_RETURN(const size_t embedded, EmbedMissing());
+      if (embedded <= kLastBatch) break;
+    }
+    patient_ = false;
+
+    WriteLog::Reader written(parts_.log);
+    S2P_RETURN_IF_ERROR(EmbedMissing().status());
+    S2P_ASSIGN_OR_RETURN(View view, LoadView());
+    for (int round = 0;; ++round) {
+      if (callbacks_.after_batch) {
+        S2P_RETURN_IF_ERROR(callbacks_.after_batch(absl::ZeroDuration()));
+      }
+      // Writers who add as fast as the encoder embeds wait longer every time.
+      S2P_ASSIGN_OR_RETURN(const auto left,
+                           TrySwap(*view, written, kLastBatch << std::min(round, 10)));
+      if (left.empty()) return absl::OkStatus();
+      S2P_ASSIGN_OR_RETURN(view, CaughtUp(*view, left));
+    }
+  }
+
+ private:
+  using View = std::shared_ptr<const IndexedGalleryView>;
+  using Store = std::function<absl::Status(const std::vector<EmbeddedItem>&)>;
+
+  // The current state of items that were written after the view was read.
+  struct Changes {
+    std::vector<GalleryRow> upserted;
+    std::vector<std::string> removed;
+    // Not yet embedded.
+    std::vector<CatalogueItem> missing;
+  };
+
+  // Embeds all that is missing, and returns how many items that were.
+  absl::StatusOr<size_t> EmbedMissing() {
+    const int64_t before = done_;
+    const Store store = [this](const auto& embedded) { return StoreBatch(embedded); };
+    const auto leave_out = [this](const CatalogueItem& item, const absl::Status& reason) {
+      LeaveOut(item, reason);
+    };
+    std::string after;
+    for (;;) {
+      S2P_ASSIGN_OR_RETURN(const auto page, parts_.reader->Read([&](const Catalogue& catalogue) {
+        return catalogue.ListWithoutEmbedding(version_, after, kCataloguePageSize);
+      }));
+      if (page.empty()) return static_cast<size_t>(done_ - before);
+      after = page.back().item->photo_id;
+      S2P_RETURN_IF_ERROR(embedder_.Embed(page, store, leave_out));
+    }
+  }
+
+  absl::Status StoreBatch(const std::vector<EmbeddedItem>& embedded) {
+    S2P_RETURN_IF_ERROR(parts_.writer->Exclusively(
+        [&](Catalogue& catalogue) { return PutEmbeddings(catalogue, embedded); }));
+    CountDone(embedded.size());
+    absl::Status status;
+    if (callbacks_.after_batch) {
+      status = callbacks_.after_batch(patient_ ? absl::Now() - batch_start_ : absl::ZeroDuration());
+    }
+    batch_start_ = absl::Now();
+    return status;
+  }
+
+  absl::Status PutEmbeddings(Catalogue& catalogue, const std::vector<EmbeddedItem>& embedded) {
+    S2P_ASSIGN_OR_RETURN(const auto transaction, catalogue.Begin());
+    for (const EmbeddedItem& item : embedded) {
+      S2P_RETURN_IF_ERROR(catalogue.PutEmbedding(item.key, version_, item.embedding));
+    }
+    return transaction->Commit();
+  }
+
+  void CountDone(size_t embedded) {
+    embedded_any_ |= embedded > 0;
+    done_ += static_cast<int64_t>(embedded);
+    if (callbacks_.progress) callbacks_.progress(done_, std::max(done_, total_));
+  }
+
+  void LeaveOut(const CatalogueItem& item, const absl::Status& reason) {
+    if (!damaged_.insert(item.key).second) return;
+    ++done_;
+    if (callbacks_.on_damaged) callbacks_.on_damaged(item.item->photo_id, reason);
+  }
+
+  // Builds the view of everything that is embedded.
+  absl::StatusOr<View> LoadView() const {
+    const GalleryViewModel model{version_, encoder_->dimension(), encoder_->attributes()};
+    std::optional<GalleryBaseBuilder> builder;
+    {
+      // A connection of its own: this takes seconds, and nobody should wait for it.
+      S2P_ASSIGN_OR_RETURN(const auto catalogue, Catalogue::OpenReader(parts_.catalogue));
+      const absl::Status status = catalogue->ForEachEmbedding(
+          version_, [&](int64_t count) { builder.emplace(model, count); },
+          [&](CatalogueItem item, CatalogueEmbedding embedding) {
+            return builder->Add(std::move(item.item), embedding.embedding, embedding.attributes);
+          });
+      if (absl::IsInvalidArgument(status)) {
+        return absl::DataLossError(
+            absl::StrCat(parts_.catalogue, ": version ", version_, ": ", status.message()));
+      }
+      if (!status.ok()) return status;
+    }
+    S2P_ASSIGN_OR_RETURN(auto base, builder->Build(*parts_.indexes, nullptr));
+    return std::make_shared<const IndexedGalleryView>(std::move(base));
+  }
+
+  absl::StatusOr<Changes> FindChanges(const Catalogue& catalogue,
+                                      absl::Span<const std::string> ids) const {
+    Changes changes;
+    for (const std::string& photo_id : ids) {
+      absl::StatusOr<CatalogueItem> item = catalogue.Find(photo_id);
+      if (!item.ok() && !absl::IsNotFound(item.status())) return item.status();
+      if (!item.ok() || damaged_.count(item->key) > 0) {
+        changes.removed.push_back(photo_id);
+        continue;
+      }
+      S2P_ASSIGN_OR_RETURN(auto embedding, catalogue.FindEmbedding(item->key, version_));
+      if (embedding.has_value()) {
+        changes.upserted.push_back({std::move(item->item), std::move(embedding->embedding),
+                                    std::move(embedding->attributes)});
+      } else {
+        changes.missing.push_back(*std::move(item));
+      }
+    }
+    return changes;
+  }
+
+  // Embeds and stores what is missing in the changes, and returns the view with all of them.
+  absl::StatusOr<View> Apply(const IndexedGalleryView& view, Changes changes, const Store& store) {
+    std::map<int64_t, std::shared_ptr<const GalleryItem>> missing;
+    for (const CatalogueItem& item : changes.missing) missing[item.key] = item.item;
+    S2P_RETURN_IF_ERROR(embedder_.Embed(
+        changes.missing,
+        [&](const std::vector<EmbeddedItem>& embedded) {
+          for (const EmbeddedItem& item : embedded) {
+            changes.upserted.push_back(
+                {missing[item.key], item.embedding.embedding, item.embedding.attributes});
+          }
+          return store(embedded);
+        },
+        [&](const CatalogueItem& item, const absl::Status& reason) {
+          LeaveOut(item, reason);
+          changes.removed.push_back(item.item->photo_id);
+        }));
+    return view.With(std::move(changes.upserted), changes.removed);
+  }
+
+  absl::StatusOr<View> CaughtUp(const IndexedGalleryView& view, absl::Span<const std::string> ids) {
+    S2P_ASSIGN_OR_RETURN(auto changes, parts_.reader->Read([&](const Catalogue& catalogue) {
+      return FindChanges(catalogue, ids);
+    }));
+    return Apply(view, std::move(changes),
+                 [this](const auto& embedded) { return StoreBatch(embedded); });
+  }
+
+  // Publishes the view with all later writes, if at most `most` items have to be embedded for that;
+  // else returns the ids that were written.
+  absl::StatusOr<std::vector<std::string>> TrySwap(const IndexedGalleryView& view,
+                                                   WriteLog::Reader& written, size_t most) {
+    using Left = absl::StatusOr<std::vector<std::string>>;
+    return parts_.writer->Exclusively([&](Catalogue& catalogue) -> Left {
+      std::vector<std::string> ids = written.Take();
+      if (ids.size() > most * kLookedUpPerEmbedded) return ids;
+      S2P_ASSIGN_OR_RETURN(Changes changes, FindChanges(catalogue, ids));
+      if (changes.missing.size() > most) return ids;
+      S2P_ASSIGN_OR_RETURN(
+          View last, Apply(view, std::move(changes), [&](const auto& embedded) -> absl::Status {
+            S2P_RETURN_IF_ERROR(PutEmbeddings(catalogue, embedded));
+            CountDone(embedded.size());
+            return absl::OkStatus();
+          }));
+      const bool resumed = parts_.serving->version() == 0 && !embedded_any_ && last->size() > 0;
+      parts_.kept->NoteServing(version_, resumed, catalogue);
+      parts_.serving->Publish(encoder_, std::move(last));
+      return std::vector<std::string>();
+    });
+  }
+
+  const ActivationParts& parts_;
+  const std::shared_ptr<const Encoder> encoder_;
+  const int64_t version_;
+  const ActivationCallbacks& callbacks_;
+  const GalleryEmbedder embedder_;
+  int64_t total_ = 0;
+  int64_t done_ = 0;
+  // Room is left for searches.
+  bool patient_ = true;
+  bool embedded_any_ = false;
+  // Keys of items that cannot be embedded.
+  std::set<int64_t> damaged_;
+  absl::Time batch_start_;
+};
+
 }  // namespace
 
-Activation::Activation(const ActivationParts& parts, std::shared_ptr<const Encoder> encoder,
-                       const ActivationCallbacks& callbacks)
-    : parts_(parts),
-      encoder_(std::move(encoder)),
-      version_(encoder_->version()),
-      callbacks_(callbacks),
-      embedder_(encoder_.get(), parts.blobs, parts.image_limits) {}
-
-absl::Status Activation::Run() {
-  S2P_ASSIGN_OR_RETURN(total_, parts_.reader->Read([this](const Catalogue& catalogue) {
-    return catalogue.CountWithoutEmbedding(version_);
-  }));
-  if (callbacks_.progress) callbacks_.progress(0, total_);
-  batch_start_ = absl::Now();
-  for (int pass = 1; pass <= kPatientPasses; ++pass) {
-    S2P_ASSIGN_OR_RETURN(const size_t embedded, EmbedMissing());
-    if (embedded <= kLastBatch) break;
-  }
-  patient_ = false;
-
-  WriteLog::Reader written(parts_.log);
-  S2P_RETURN_IF_ERROR(EmbedMissing().status());
-  S2P_ASSIGN_OR_RETURN(View view, LoadView());
-  for (int round = 0;; ++round) {
-    if (callbacks_.after_batch) {
-      S2P_RETURN_IF_ERROR(callbacks_.after_batch(absl::ZeroDuration()));
-    }
-    // Writers who add as fast as the encoder embeds wait longer every time.
-    S2P_ASSIGN_OR_RETURN(const auto left,
-                         TrySwap(*view, written, kLastBatch << std::min(round, 10)));
-    if (left.empty()) return absl::OkStatus();
-    S2P_ASSIGN_OR_RETURN(view, CaughtUp(*view, left));
-  }
-}
-
-absl::StatusOr<size_t> Activation::EmbedMissing() {
-  const int64_t before = done_;
-  const Store store = [this](const auto& embedded) { return StoreBatch(embedded); };
-  const auto leave_out = [this](const CatalogueItem& item, const absl::Status& reason) {
-    LeaveOut(item, reason);
-  };
-  std::string after;
-  for (;;) {
-    S2P_ASSIGN_OR_RETURN(const auto page, parts_.reader->Read([&](const Catalogue& catalogue) {
-      return catalogue.ListWithoutEmbedding(version_, after, kCataloguePageSize);
-    }));
-    if (page.empty()) return static_cast<size_t>(done_ - before);
-    after = page.back().item->photo_id;
-    S2P_RETURN_IF_ERROR(embedder_.Embed(page, store, leave_out));
-  }
-}
-
-absl::Status Activation::StoreBatch(const std::vector<EmbeddedItem>& embedded) {
-  S2P_RETURN_IF_ERROR(parts_.writer->Exclusively(
-      [&](Catalogue& catalogue) { return PutEmbeddings(catalogue, embedded); }));
-  CountDone(embedded.size());
-  absl::Status status;
-  if (callbacks_.after_batch) {
-    status = callbacks_.after_batch(patient_ ? absl::Now() - batch_start_ : absl::ZeroDuration());
-  }
-  batch_start_ = absl::Now();
-  return status;
-}
-
-absl::Status Activation::PutEmbeddings(Catalogue& catalogue,
-                                       const std::vector<EmbeddedItem>& embedded) {
-  S2P_ASSIGN_OR_RETURN(const auto transaction, catalogue.Begin());
-  for (const EmbeddedItem& item : embedded) {
-    S2P_RETURN_IF_ERROR(catalogue.PutEmbedding(item.key, version_, item.embedding));
-  }
-  return transaction->Commit();
-}
-
-void Activation::CountDone(size_t embedded) {
-  embedded_any_ |= embedded > 0;
-  done_ += static_cast<int64_t>(embedded);
-  if (callbacks_.progress) callbacks_.progress(done_, std::max(done_, total_));
-}
-
-void Activation::LeaveOut(const CatalogueItem& item, const absl::Status& reason) {
-  if (!damaged_.insert(item.key).second) return;
-  ++done_;
-  if (callbacks_.on_damaged) callbacks_.on_damaged(item.item->photo_id, reason);
-}
-
-absl::StatusOr<Activation::View> Activation::LoadView() const {
-  const GalleryViewModel model{version_, encoder_->dimension(), encoder_->attributes()};
-  std::optional<GalleryBaseBuilder> builder;
-  {
-    // A connection of its own: this takes seconds, and nobody should wait for it.
-    S2P_ASSIGN_OR_RETURN(const auto catalogue, Catalogue::OpenReader(parts_.catalogue));
-    const absl::Status status = catalogue->ForEachEmbedding(
-        version_, [&](int64_t count) { builder.emplace(model, count); },
-        [&](CatalogueItem item, CatalogueEmbedding embedding) {
-          return builder->Add(std::move(item.item), embedding.embedding, embedding.attributes);
-        });
-    if (absl::IsInvalidArgument(status)) {
-      return absl::DataLossError(
-          absl::StrCat(parts_.catalogue, ": version ", version_, ": ", status.message()));
-    }
-    if (!status.ok()) return status;
-  }
-  S2P_ASSIGN_OR_RETURN(auto base, builder->Build(*parts_.indexes, nullptr));
-  return std::make_shared<const IndexedGalleryView>(std::move(base));
-}
-
-absl::StatusOr<Activation::Changes> Activation::FindChanges(
-    const Catalogue& catalogue, absl::Span<const std::string> ids) const {
-  Changes changes;
-  for (const std::string& photo_id : ids) {
-    absl::StatusOr<CatalogueItem> item = catalogue.Find(photo_id);
-    if (!item.ok() && !absl::IsNotFound(item.status())) return item.status();
-    if (!item.ok() || damaged_.count(item->key) > 0) {
-      changes.removed.push_back(photo_id);
-      continue;
-    }
-    S2P_ASSIGN_OR_RETURN(auto embedding, catalogue.FindEmbedding(item->key, version_));
-    if (embedding.has_value()) {
-      changes.upserted.push_back({std::move(item->item), std::move(embedding->embedding),
-                                  std::move(embedding->attributes)});
-    } else {
-      changes.missing.push_back(*std::move(item));
-    }
-  }
-  return changes;
-}
-
-absl::StatusOr<Activation::View> Activation::Apply(const IndexedGalleryView& view, Changes changes,
-                                                   const Store& store) {
-  std::map<int64_t, std::shared_ptr<const GalleryItem>> missing;
-  for (const CatalogueItem& item : changes.missing) missing[item.key] = item.item;
-  S2P_RETURN_IF_ERROR(embedder_.Embed(
-      changes.missing,
-      [&](const std::vector<EmbeddedItem>& embedded) {
-        for (const EmbeddedItem& item : embedded) {
-          changes.upserted.push_back(
-              {missing[item.key], item.embedding.embedding, item.embedding.attributes});
-        }
-        return store(embedded);
-      },
-      [&](const CatalogueItem& item, const absl::Status& reason) {
-        LeaveOut(item, reason);
-        changes.removed.push_back(item.item->photo_id);
-      }));
-  return view.With(std::move(changes.upserted), changes.removed);
-}
-
-absl::StatusOr<Activation::View> Activation::CaughtUp(const IndexedGalleryView& view,
-                                                      absl::Span<const std::string> ids) {
-  S2P_ASSIGN_OR_RETURN(auto changes, parts_.reader->Read([&](const Catalogue& catalogue) {
-    return FindChanges(catalogue, ids);
-  }));
-  return Apply(view, std::move(changes),
-               [this](const auto& embedded) { return StoreBatch(embedded); });
-}
-
-absl::StatusOr<std::vector<std::string>> Activation::TrySwap(const IndexedGalleryView& view,
-                                                             WriteLog::Reader& written,
-                                                             size_t most) {
-  using Left = absl::StatusOr<std::vector<std::string>>;
-  return parts_.writer->Exclusively([&](Catalogue& catalogue) -> Left {
-    std::vector<std::string> ids = written.Take();
-    if (ids.size() > most * kLookedUpPerEmbedded) return ids;
-    S2P_ASSIGN_OR_RETURN(Changes changes, FindChanges(catalogue, ids));
-    if (changes.missing.size() > most) return ids;
-    S2P_ASSIGN_OR_RETURN(View last,
-                         Apply(view, std::move(changes), [&](const auto& embedded) -> absl::Status {
-                           S2P_RETURN_IF_ERROR(PutEmbeddings(catalogue, embedded));
-                           CountDone(embedded.size());
-                           return absl::OkStatus();
-                         }));
-    const bool resumed = parts_.serving->version() == 0 && !embedded_any_ && last->size() > 0;
-    parts_.kept->NoteServing(version_, resumed, catalogue);
-    parts_.serving->Publish(encoder_, std::move(last));
-    return std::vector<std::string>();
-  });
+absl::Status Activate(const ActivationParts& parts, std::shared_ptr<const Encoder> encoder,
+                      const ActivationCallbacks& callbacks) {
+  return Activation(parts, std::move(encoder), callbacks).Run();
 }
 
 }  // namespace s2p

@@ -69,7 +69,7 @@ absl::Status Gallery::Activate(std::shared_ptr<const Encoder> encoder,
   parts.log = &log_;
   parts.serving = &serving_;
   parts.kept = &kept_;
-  return Activation(parts, std::move(encoder), callbacks).Run();
+  return s2p::Activate(parts, std::move(encoder), callbacks);
 }
 
 absl::Status Gallery::DropRetired() {
@@ -82,24 +82,11 @@ absl::StatusOr<int64_t> Gallery::CountWithoutEmbedding(int64_t version) const {
       [&](const Catalogue& catalogue) { return catalogue.CountWithoutEmbedding(version); });
 }
 
-std::vector<absl::StatusOr<AddResult>> Gallery::Add(absl::Span<const NewItem> items) {
-  return adds_.Add(items);
-}
-
 absl::StatusOr<AddResult> Gallery::Check(const NewItem& item) const {
   S2P_ASSIGN_OR_RETURN(const auto existing, reader_.Read([&](const Catalogue& catalogue) {
     return catalogue.FindOrNull(item.photo_id);
   }));
   return DecideAdd(item, existing.get(), &blobs_);
-}
-
-absl::StatusOr<std::vector<bool>> Gallery::Delete(absl::Span<const std::string> photo_ids) {
-  return writer_.Delete(photo_ids);
-}
-
-absl::StatusOr<std::shared_ptr<const GalleryItem>> Gallery::UpdateMetadata(
-    const std::string& photo_id, const std::map<std::string, std::string>& metadata) {
-  return writer_.UpdateMetadata(photo_id, metadata);
 }
 
 absl::StatusOr<std::shared_ptr<const GalleryItem>> Gallery::Get(const std::string& photo_id) const {
@@ -153,8 +140,6 @@ absl::StatusOr<std::string> Gallery::ReadBlob(const GalleryItem& item) const {
   return absl::DataLossError(absl::StrCat("photo_id '", item.photo_id,
                                           "': its file is missing: ", bytes.status().message()));
 }
-
-GalleryTotals Gallery::Totals() const { return serving_.totals(); }
 
 absl::StatusOr<std::optional<int64_t>> Gallery::PinnedVersion() const {
   return reader_.Read([](const Catalogue& catalogue) { return catalogue.PinnedVersion(); });

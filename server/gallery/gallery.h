@@ -90,15 +90,21 @@ class Gallery {
   // on_conflict says; Unavailable before the first model; InvalidArgument for an embedding that
   // does not fit the version; Aborted if another version than `version` serves now;
   // ResourceExhausted when the disk is full.
-  std::vector<absl::StatusOr<AddResult>> Add(absl::Span<const NewItem> items);
+  std::vector<absl::StatusOr<AddResult>> Add(absl::Span<const NewItem> items) {
+    return adds_.Add(items);
+  }
   // The outcome that Add would have, before the item is embedded: kUnchanged or kSkipped if there
   // is nothing to do, AlreadyExists if it would fail, kAdded or kReplaced if it has to be embedded.
   absl::StatusOr<AddResult> Check(const NewItem& item) const;
   // Returns for each id whether it was there. All or nothing.
-  absl::StatusOr<std::vector<bool>> Delete(absl::Span<const std::string> photo_ids);
+  absl::StatusOr<std::vector<bool>> Delete(absl::Span<const std::string> photo_ids) {
+    return writer_.Delete(photo_ids);
+  }
   // NotFound.
   absl::StatusOr<std::shared_ptr<const GalleryItem>> UpdateMetadata(
-      const std::string& photo_id, const std::map<std::string, std::string>& metadata);
+      const std::string& photo_id, const std::map<std::string, std::string>& metadata) {
+    return writer_.UpdateMetadata(photo_id, metadata);
+  }
 
   // Reads the catalogue, so it works before the first model. NotFound.
   absl::StatusOr<std::shared_ptr<const GalleryItem>> Get(const std::string& photo_id) const;
@@ -110,7 +116,7 @@ class Gallery {
   // The original bytes, checked against their digest. DataLoss if they are damaged or missing;
   // NotFound if the item has been deleted.
   absl::StatusOr<std::string> ReadBlob(const GalleryItem& item) const;
-  GalleryTotals Totals() const;
+  GalleryTotals Totals() const { return serving_.totals(); }
 
   // The version that an operator chose to serve; nullopt to follow the newest. Survives a restart.
   absl::StatusOr<std::optional<int64_t>> PinnedVersion() const;
