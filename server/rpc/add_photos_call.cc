@@ -9,10 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "rpc/unreadable_message.h"
 #include "s2p/v1/gallery.grpc.pb.h"
-#include "server/rpc/grpc_status.h"
 #include "server/rpc/photo_adder.h"
-#include "server/rpc/unreadable_message.h"
+#include "server/rpc/status_proto.h"
 
 namespace s2p {
 namespace {

@@ -9,8 +9,8 @@
 #include "base/status_macros.h"
 #include "server/rpc/add_photos_call.h"
 #include "server/rpc/get_photo_call.h"
-#include "server/rpc/grpc_status.h"
 #include "server/rpc/photo_proto.h"
+#include "server/rpc/status_proto.h"
 #include "server/search/request_checks.h"
 
 namespace s2p {

@@ -13,7 +13,7 @@
 #include "daemon/disk_space_gauges.h"
 #include "daemon/metric_family.h"
 #include "model/check.h"
-#include "server/rpc/grpc_status.h"
+#include "rpc/grpc_status.h"
 
 namespace s2p {
 namespace {

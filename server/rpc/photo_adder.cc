@@ -5,8 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "base/status_macros.h"
-#include "model/sha256.h"
-#include "server/rpc/grpc_status.h"
+#include "model/checkpoint.h"
+#include "server/rpc/status_proto.h"
 #include "server/search/request_checks.h"
 
 namespace s2p {

@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "daemon/credentials.h"
+#include "rpc/credentials.h"
 #include "server/search/batcher.h"
 #include "server/search/limits.h"
 #include "server/versions/snapshot_loader.h"

@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "absl/time/clock.h"
-#include "daemon/credentials.h"
-#include "server/rpc/grpc_status.h"
-#include "server/rpc/request_id.h"
+#include "rpc/credentials.h"
+#include "rpc/request_id.h"
+#include "server/rpc/status_proto.h"
 
 namespace s2p {
 

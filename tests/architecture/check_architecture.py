@@ -14,7 +14,7 @@ import os
 import re
 import sys
 
-ROOMS = ("base", "proto", "daemon", "model", "trainer", "server", "client", "tests")
+ROOMS = ("base", "proto", "daemon", "rpc", "model", "trainer", "server", "client", "tests")
 
 # What each room may include and link, apart from itself. A pattern is a path in the tree; the more
 # special rule of `FILE_ARROWS` wins.
@@ -22,6 +22,7 @@ ARROWS = {
     "base": [],
     "proto": [],
     "daemon": ["base/*"],
+    "rpc": ["base/*", "daemon/*"],
     "model": ["s2p/v1/checkpoint.pb.h", "base/*"],
     "trainer": ["s2p/v1/*", "base/*", "model/*", "daemon/*"],
     "server": ["s2p/v1/*", "base/*", "model/*", "daemon/*"],
@@ -31,6 +32,9 @@ ARROWS = {
 FILE_ARROWS = {
     # The gateway runs for ever, so it needs what every such program needs; and the client's stub.
     "client/web/*": ["s2p/v1/*", "base/*", "daemon/*", "client/*"],
+    # gRPC's side of the two daemons.
+    **{pattern: ["s2p/v1/*", "base/*", "model/*", "daemon/*", "rpc/*"]
+       for pattern in ("trainer/jobs/*", "trainer/main.cc", "server/rpc/*", "server/main.cc")},
 }
 
 # Rooms inside a room, and which of its neighbours each may know: no room is its own neighbour's
@@ -93,17 +97,16 @@ LIBRARIES = {
         ["server"]),
     "gRPC": Library(
         ["grpcpp/", "grpc/", "grpc++/"], ["grpc"],
-        ["server/rpc/*", "server/main.cc", "trainer/jobs/*", "trainer/main.cc",
+        ["rpc/*", "server/rpc/*", "server/main.cc", "trainer/jobs/*", "trainer/main.cc",
          "client/connection/search_client.*", "client/connection/training_client.*", "client/connection/grpc_channel.*",
-         "client/web/*", "daemon/credentials.*", "daemon/tls*", "daemon/grpc_*",
-         "daemon/api_keys.*"],
-        ["server/*", "trainer/*", "client/*", "daemon/*"],
-        ["server", "trainer", "client", "daemon", "proto"]),
+         "client/web/*"],
+        ["rpc/*", "server/*", "trainer/*", "client/*"],
+        ["rpc", "server", "trainer", "client", "proto"]),
     "prometheus-cpp": Library(
         ["prometheus/"], ["prometheus"],
-        ["server/rpc/metrics.*", "trainer/jobs/trainer_metrics.*", "client/web/metrics.*",
+        ["rpc/request_metrics.*", "server/rpc/metrics.*", "trainer/jobs/trainer_metrics.*", "client/web/metrics.*",
          "daemon/disk_space_gauges.cc"],
-        [], ["server", "trainer", "client", "daemon"]),
+        [], ["rpc", "server", "trainer", "client", "daemon"]),
     "cpp-httplib": Library(
         ["httplib"], ["httplib", "pkgconfig::httplib"], ["daemon/*.cc", "client/web/*.cc"], [],
         ["daemon", "client"]),

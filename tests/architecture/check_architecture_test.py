@@ -59,7 +59,10 @@ class CheckArchitectureTest(unittest.TestCase):
                 ("model/a.cc", "s2p/v1/search.pb.h"), ("model/a.cc", "daemon/log.h"),
                 ("model/a.cc", "trainer/ihda/losses.h"), ("daemon/a.cc", "s2p/v1/checkpoint.pb.h"),
                 ("daemon/a.h", "model/check.h"), ("server/rpc/a.cc", "tests/testing/temp_dir.h"),
-                ("daemon/a.cc", "tests/testing/temp_dir.h"), ("server/rpc/a.cc", "../model/image.h")):
+                ("daemon/a.cc", "tests/testing/temp_dir.h"), ("daemon/a.cc", "rpc/api_keys.h"),
+                ("rpc/a.cc", "model/check.h"), ("rpc/a.cc", "s2p/v1/search.pb.h"),
+                ("model/a.cc", "rpc/api_keys.h"), ("client/web/a.cc", "rpc/api_keys.h"),
+                ("server/search/a.cc", "rpc/api_keys.h"), ("trainer/ihda/a.cc", "rpc/api_keys.h"), ("server/rpc/a.cc", "../model/image.h")):
             self.assert_include(path, '"%s"' % header, refused=True)
 
     def test_right_arrow_of_an_include(self):
@@ -69,7 +72,9 @@ class CheckArchitectureTest(unittest.TestCase):
                 ("client/web/a.cc", "client/connection/search_client.h"), ("server/rpc/a.cc", "model/image.h"),
                 ("server/rpc/a.h", "daemon/log.h"), ("trainer/program/a.cc", "model/encoder.h"),
                 ("trainer/program/a.cc", "daemon/log.h"), ("model/a.h", "s2p/v1/checkpoint.pb.h"),
-                ("tests/server/a.cc", "server/gallery/gallery.h"), ("daemon/a.cc", "absl/time/time.h")):
+                ("tests/server/a.cc", "server/gallery/gallery.h"), ("daemon/a.cc", "absl/time/time.h"),
+                ("rpc/a.cc", "daemon/log.h"), ("server/rpc/a.h", "rpc/call_log.h"),
+                ("server/main.cc", "rpc/call_log.h"), ("trainer/jobs/a.cc", "rpc/call_log.h")):
             self.assert_include(path, '"%s"' % header, refused=False)
 
     def test_arrow_between_rooms_inside_a_room(self):
@@ -117,7 +122,8 @@ class CheckArchitectureTest(unittest.TestCase):
                 ("server/gallery/gallery.cc", "prometheus/counter.h"), ("server/rpc/a.cc", "httplib.h"),
                 ("server/rpc/a.cc", "spdlog/spdlog.h"), ("client/a.cc", "spdlog/spdlog.h"),
                 ("server/rpc/a.cc", "CLI/CLI.hpp"), ("server/rpc/a.cc", "nlohmann/json.hpp"),
-                ("daemon/a.cc", "nlohmann/json.hpp"), ("model/image.cc", "nlohmann/json.hpp")):
+                ("daemon/a.cc", "nlohmann/json.hpp"), ("daemon/grpc_a.cc", "grpcpp/grpcpp.h"),
+                ("model/image.cc", "nlohmann/json.hpp")):
             self.assert_include(path, "<%s>" % header, refused=True)
 
     def test_library_in_its_room(self):
@@ -125,7 +131,8 @@ class CheckArchitectureTest(unittest.TestCase):
                 ("model/image.cc", "opencv2/core.hpp"), ("client/montage.cc", "opencv2/core.hpp"),
                 ("model/backbone.h", "torch/torch.h"), ("trainer/program/a.cc", "ATen/Parallel.h"),
                 ("server/index/index.cc", "faiss/IndexFlat.h"), ("server/gallery/catalogue.cc", "sqlite3.h"),
-                ("server/rpc/search_service.h", "grpcpp/grpcpp.h"), ("daemon/log.cc", "spdlog/fmt.h"),
+                ("server/rpc/search_service.h", "grpcpp/grpcpp.h"), ("rpc/a.h", "grpcpp/grpcpp.h"),
+                ("daemon/log.cc", "spdlog/fmt.h"),
                 ("server/rpc/metrics.cc", "prometheus/counter.h"), ("daemon/a.cc", "httplib.h"),
                 ("client/web/a.cc", "httplib.h"), ("client/main.cc", "CLI/CLI.hpp"),
                 ("model/safetensors.cc", "nlohmann/json.hpp"),
@@ -148,13 +155,14 @@ class CheckArchitectureTest(unittest.TestCase):
                 ("client/CMakeLists.txt", "s2p::daemon"), ("server/CMakeLists.txt", "s2p::client"),
                 ("server/CMakeLists.txt", "s2p::trainer_core"),
                 ("trainer/CMakeLists.txt", "s2p::server_gallery"),
-                ("client/CMakeLists.txt", "s2p::daemon_grpc"), ("model/CMakeLists.txt", "s2p::daemon"), ("base/CMakeLists.txt", "s2p::proto"),
+                ("client/CMakeLists.txt", "s2p::rpc"), ("model/CMakeLists.txt", "s2p::daemon"), ("base/CMakeLists.txt", "s2p::proto"),
                 ("model/CMakeLists.txt", "s2p::proto"), ("model/CMakeLists.txt", "s2p_proto"),
-                ("daemon/CMakeLists.txt", "s2p::checkpoint"),
+                ("daemon/CMakeLists.txt", "s2p::checkpoint"), ("daemon/CMakeLists.txt", "s2p::rpc"),
+                ("rpc/CMakeLists.txt", "s2p::proto"), ("server/search/CMakeLists.txt", "s2p::rpc"),
                 ("proto/CMakeLists.txt", "s2p::daemon"), ("model/CMakeLists.txt", "s2p::elsewhere"),
                 ("server/CMakeLists.txt", "s2p::torch"), ("daemon/CMakeLists.txt", "s2p::opencv"),
                 ("trainer/CMakeLists.txt", "faiss"), ("model/CMakeLists.txt", "SQLite::SQLite3"),
-                ("model/CMakeLists.txt", "gRPC::grpc++"), ("server/CMakeLists.txt", "CLI11::CLI11"),
+                ("model/CMakeLists.txt", "gRPC::grpc++"), ("daemon/CMakeLists.txt", "gRPC::grpc++"), ("server/CMakeLists.txt", "CLI11::CLI11"),
                 ("server/CMakeLists.txt", "PkgConfig::httplib"),
                 ("model/CMakeLists.txt", "prometheus-cpp::core"),
                 ("server/CMakeLists.txt", "spdlog::spdlog"),

@@ -24,7 +24,7 @@
 #include "base/text_file.h"
 #include "client/labelled_set.h"
 #include "client/web/operator_sessions.h"
-#include "daemon/api_keys.h"
+#include "rpc/api_keys.h"
 #include "daemon/options.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"

@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "daemon/credentials.h"
+#include "rpc/credentials.h"
 #include "trainer/jobs/job_runner.h"
 
 namespace s2p {

@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "daemon/credentials.h"
-#include "daemon/grpc_status.h"
+#include "rpc/credentials.h"
+#include "rpc/grpc_status.h"
 
 namespace s2p {
 namespace {

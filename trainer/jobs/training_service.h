@@ -5,8 +5,8 @@
 #include <functional>
 
 #include "absl/status/status.h"
-#include "daemon/api_keys.h"
-#include "daemon/worker_pool.h"
+#include "rpc/api_keys.h"
+#include "rpc/worker_pool.h"
 #include "s2p/v1/training.grpc.pb.h"
 #include "trainer/jobs/job_scheduler.h"
 #include "trainer/jobs/job_store.h"

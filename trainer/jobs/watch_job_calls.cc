@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "daemon/grpc_status.h"
 #include "daemon/retry_after.h"
+#include "rpc/grpc_status.h"
 #include "trainer/jobs/job_watch.h"
 
 namespace s2p {

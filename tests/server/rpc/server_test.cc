@@ -6,7 +6,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "daemon/log.h"
-#include "server/rpc/grpc_status.h"
+#include "server/rpc/status_proto.h"
 #include "tests/server/rpc/server_fixture.h"
 #include "tests/testing/raw_call.h"
 #include "tests/testing/status_matchers.h"

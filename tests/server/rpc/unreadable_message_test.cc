@@ -1,5 +1,5 @@
 // Messages that cannot be parsed, on every method of every service.
-#include "server/rpc/unreadable_message.h"
+#include "rpc/unreadable_message.h"
 
 #include <google/protobuf/descriptor.h>
 

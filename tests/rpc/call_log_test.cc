@@ -1,4 +1,4 @@
-#include "server/rpc/call_log.h"
+#include "rpc/call_log.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 // Threads for work that gRPC's own must not do: decoding and disk.
-#ifndef S2P_DAEMON_WORKER_POOL_H_
-#define S2P_DAEMON_WORKER_POOL_H_
+#ifndef S2P_RPC_WORKER_POOL_H_
+#define S2P_RPC_WORKER_POOL_H_
 
 #include <deque>
 #include <functional>
@@ -41,4 +41,4 @@ class WorkerPool {
 
 }  // namespace s2p
 
-#endif  // S2P_DAEMON_WORKER_POOL_H_
+#endif  // S2P_RPC_WORKER_POOL_H_

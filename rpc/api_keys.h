@@ -1,6 +1,6 @@
 // The keys that callers must present.
-#ifndef S2P_DAEMON_API_KEYS_H_
-#define S2P_DAEMON_API_KEYS_H_
+#ifndef S2P_RPC_API_KEYS_H_
+#define S2P_RPC_API_KEYS_H_
 
 #include <array>
 #include <string>
@@ -45,4 +45,4 @@ class ApiKeys {
 
 }  // namespace s2p
 
-#endif  // S2P_DAEMON_API_KEYS_H_
+#endif  // S2P_RPC_API_KEYS_H_

@@ -1,4 +1,4 @@
-#include "daemon/api_keys.h"
+#include "rpc/api_keys.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

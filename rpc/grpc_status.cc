@@ -1,4 +1,4 @@
-#include "daemon/grpc_status.h"
+#include "rpc/grpc_status.h"
 
 #include <optional>
 

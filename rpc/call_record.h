@@ -1,6 +1,6 @@
 // What a call was, for the log: told once, when it ends.
-#ifndef S2P_SERVER_RPC_CALL_RECORD_H_
-#define S2P_SERVER_RPC_CALL_RECORD_H_
+#ifndef S2P_RPC_CALL_RECORD_H_
+#define S2P_RPC_CALL_RECORD_H_
 
 #include <cstdint>
 #include <optional>
@@ -31,4 +31,4 @@ struct CallRecord {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_RPC_CALL_RECORD_H_
+#endif  // S2P_RPC_CALL_RECORD_H_

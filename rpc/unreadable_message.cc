@@ -1,4 +1,4 @@
-#include "server/rpc/unreadable_message.h"
+#include "rpc/unreadable_message.h"
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/wire_format_lite.h>

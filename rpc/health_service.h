@@ -1,6 +1,6 @@
 // gRPC's health protocol, grpc.health.v1.
-#ifndef S2P_DAEMON_GRPC_HEALTH_H_
-#define S2P_DAEMON_GRPC_HEALTH_H_
+#ifndef S2P_RPC_HEALTH_SERVICE_H_
+#define S2P_RPC_HEALTH_SERVICE_H_
 
 #include <grpcpp/impl/service_type.h>
 
@@ -49,4 +49,4 @@ class HealthService final : public grpc::Service {
 
 }  // namespace s2p
 
-#endif  // S2P_DAEMON_GRPC_HEALTH_H_
+#endif  // S2P_RPC_HEALTH_SERVICE_H_

@@ -1,6 +1,6 @@
 // Why bytes are not the message that was expected.
-#ifndef S2P_SERVER_RPC_UNREADABLE_MESSAGE_H_
-#define S2P_SERVER_RPC_UNREADABLE_MESSAGE_H_
+#ifndef S2P_RPC_UNREADABLE_MESSAGE_H_
+#define S2P_RPC_UNREADABLE_MESSAGE_H_
 
 #include <google/protobuf/descriptor.h>
 
@@ -17,4 +17,4 @@ std::string WhyUnreadable(absl::string_view bytes, const google::protobuf::Descr
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_RPC_UNREADABLE_MESSAGE_H_
+#endif  // S2P_RPC_UNREADABLE_MESSAGE_H_

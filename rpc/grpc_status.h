@@ -1,6 +1,6 @@
 // Our errors as gRPC's.
-#ifndef S2P_DAEMON_GRPC_STATUS_H_
-#define S2P_DAEMON_GRPC_STATUS_H_
+#ifndef S2P_RPC_GRPC_STATUS_H_
+#define S2P_RPC_GRPC_STATUS_H_
 
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/status.h>
@@ -24,4 +24,4 @@ std::string CodeName(absl::StatusCode code);
 
 }  // namespace s2p
 
-#endif  // S2P_DAEMON_GRPC_STATUS_H_
+#endif  // S2P_RPC_GRPC_STATUS_H_

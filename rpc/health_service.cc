@@ -1,4 +1,4 @@
-#include "daemon/grpc_health.h"
+#include "rpc/health_service.h"
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/wire_format_lite.h>

@@ -1,6 +1,6 @@
 // Who may talk to a gRPC server, and how the connection is protected.
-#ifndef S2P_DAEMON_CREDENTIALS_H_
-#define S2P_DAEMON_CREDENTIALS_H_
+#ifndef S2P_RPC_CREDENTIALS_H_
+#define S2P_RPC_CREDENTIALS_H_
 
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/support/string_ref.h>
@@ -11,7 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "daemon/api_keys.h"
+#include "rpc/api_keys.h"
 
 namespace s2p {
 
@@ -25,7 +25,7 @@ struct CredentialOptions {
   std::string tls_client_ca;
   // Allow plain text beyond loopback.
   bool insecure = false;
-  // See daemon/api_keys.h. Empty: no key is asked for.
+  // See rpc/api_keys.h. Empty: no key is asked for.
   std::string api_key_file;
 };
 
@@ -46,4 +46,4 @@ absl::Status AuthorizeCall(const ApiKeys* keys,
 
 }  // namespace s2p
 
-#endif  // S2P_DAEMON_CREDENTIALS_H_
+#endif  // S2P_RPC_CREDENTIALS_H_

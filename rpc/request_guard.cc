@@ -1,4 +1,4 @@
-#include "daemon/grpc_request_guard.h"
+#include "rpc/request_guard.h"
 
 #include <google/protobuf/descriptor.h>
 #include <grpcpp/support/server_interceptor.h>

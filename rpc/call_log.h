@@ -1,6 +1,6 @@
 // Which calls are worth a line in the log, and what it says.
-#ifndef S2P_SERVER_RPC_CALL_LOG_H_
-#define S2P_SERVER_RPC_CALL_LOG_H_
+#ifndef S2P_RPC_CALL_LOG_H_
+#define S2P_RPC_CALL_LOG_H_
 
 #include <cstdint>
 #include <string>
@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "server/rpc/call_record.h"
+#include "rpc/call_record.h"
 
 namespace s2p {
 
@@ -44,4 +44,4 @@ class CallLog {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_RPC_CALL_LOG_H_
+#endif  // S2P_RPC_CALL_LOG_H_

@@ -1,7 +1,7 @@
-#include "server/rpc/call_log.h"
+#include "rpc/call_log.h"
 
 #include "daemon/log.h"
-#include "server/rpc/grpc_status.h"
+#include "rpc/grpc_status.h"
 
 namespace s2p {
 namespace {

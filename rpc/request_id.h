@@ -1,6 +1,6 @@
 // The name under which one call appears in every log.
-#ifndef S2P_SERVER_RPC_REQUEST_ID_H_
-#define S2P_SERVER_RPC_REQUEST_ID_H_
+#ifndef S2P_RPC_REQUEST_ID_H_
+#define S2P_RPC_REQUEST_ID_H_
 
 #include <cstddef>
 #include <string>
@@ -21,4 +21,4 @@ std::string RequestIdOr(absl::string_view sent);
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_RPC_REQUEST_ID_H_
+#endif  // S2P_RPC_REQUEST_ID_H_

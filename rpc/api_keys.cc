@@ -1,4 +1,4 @@
-#include "daemon/api_keys.h"
+#include "rpc/api_keys.h"
 
 #include <openssl/crypto.h>
 #include <openssl/sha.h>

@@ -1,4 +1,4 @@
-#include "daemon/credentials.h"
+#include "rpc/credentials.h"
 
 #include <openssl/bio.h>
 #include <openssl/pem.h>

@@ -1,4 +1,4 @@
-#include "daemon/grpc_health.h"
+#include "rpc/health_service.h"
 
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>

@@ -1,4 +1,4 @@
-#include "daemon/credentials.h"
+#include "rpc/credentials.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

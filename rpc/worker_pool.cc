@@ -1,4 +1,4 @@
-#include "daemon/worker_pool.h"
+#include "rpc/worker_pool.h"
 
 #include <utility>
 

@@ -1,6 +1,6 @@
 // Words for calls whose request cannot be read.
-#ifndef S2P_DAEMON_GRPC_REQUEST_GUARD_H_
-#define S2P_DAEMON_GRPC_REQUEST_GUARD_H_
+#ifndef S2P_RPC_REQUEST_GUARD_H_
+#define S2P_RPC_REQUEST_GUARD_H_
 
 #include <grpcpp/server_builder.h>
 
@@ -20,4 +20,4 @@ void AnswerUnreadableRequests(const std::vector<std::string>& services,
 
 }  // namespace s2p
 
-#endif  // S2P_DAEMON_GRPC_REQUEST_GUARD_H_
+#endif  // S2P_RPC_REQUEST_GUARD_H_
