@@ -8,12 +8,12 @@
 #include <limits>
 #include <map>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/hardware_threads.h"
 #include "base/status_macros.h"
 #include "daemon/http_endpoint.h"
 #include "daemon/listen_address.h"
@@ -223,9 +223,7 @@ absl::Status Server::StartPipeline() {
   };
   S2P_ASSIGN_OR_RETURN(auto batcher, Batcher::Create(batcher_options, &slot_));
   batcher_ = std::move(batcher);
-  const int decoders = options_.decode_threads > 0
-                           ? options_.decode_threads
-                           : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const int decoders = options_.decode_threads > 0 ? options_.decode_threads : HardwareThreads();
   decode_pool_ = std::make_unique<WorkerPool>(decoders, options_.batcher.max_queue);
   add_pool_ = std::make_unique<WorkerPool>(kAddThreads, kMostWaitingAdds);
   storage_pool_ = std::make_unique<WorkerPool>(kStorageThreads, kMostWaitingStorage);

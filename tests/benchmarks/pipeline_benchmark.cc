@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "base/hardware_threads.h"
 #include "base/status_macros.h"
 #include "model/checkpoint_store.h"
 #include "model/encoder.h"
@@ -75,7 +76,7 @@ absl::StatusOr<double> Measure(const Snapshot& snapshot, const std::vector<std::
                                absl::Duration duration) {
   Decoded decoded;
   std::vector<std::thread> decoders;
-  const int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const int threads = HardwareThreads();
   for (int t = 0; t < threads; ++t) {
     decoders.emplace_back([&, t] {
       for (size_t i = static_cast<size_t>(t); !decoded.stopping(); i += 7) {

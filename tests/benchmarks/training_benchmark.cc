@@ -15,10 +15,10 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/hardware_threads.h"
 #include "model/check.h"
 #include "model/torch_version.h"
 #include "trainer/evaluation/image_batch.h"
@@ -56,9 +56,9 @@ class Bench {
     spec.set_source_dataset((folder_ / "source").string());
     spec.set_target_dataset((folder_ / "target").string());
     // Workers and kernels share the cores.
-    spec.set_workers(std::max(1u, std::thread::hardware_concurrency()));
+    spec.set_workers(static_cast<uint32_t>(HardwareThreads()));
     spec_ = Value(ResolveSpec(spec));
-    at::set_num_threads(static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
+    at::set_num_threads(HardwareThreads());
     UseFullFloat32();
     const auto data_sets = Value(OpenTrainingDataSets(spec_));
     const auto manifest = Value(ManifestOf(spec_, data_sets.attributes()));

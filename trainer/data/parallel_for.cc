@@ -6,6 +6,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "base/hardware_threads.h"
 
 namespace s2p {
 namespace {
@@ -56,7 +57,7 @@ class Loop {
 
 absl::Status ParallelFor(int64_t n, int threads, const std::function<absl::Status(int64_t)>& body,
                          const std::function<void(int64_t, int64_t)>& progress) {
-  if (threads <= 0) threads = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  if (threads <= 0) threads = HardwareThreads();
   Loop loop(n, body, progress);
   std::vector<std::thread> helpers;
   for (int64_t i = 1; i < std::min<int64_t>(threads, n); ++i) {

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/hardware_threads.h"
 #include "base/status_macros.h"
 #include "model/torch_device.h"
 #include "model/torch_version.h"
@@ -16,10 +16,7 @@
 namespace s2p {
 namespace {
 
-int Threads(int threads) {
-  return threads > 0 ? threads
-                     : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-}
+int Threads(int threads) { return threads > 0 ? threads : HardwareThreads(); }
 
 // Columns of the attributes that model and data set share, in the model's order.
 struct SharedAttributes {

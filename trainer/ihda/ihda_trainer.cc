@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/hardware_threads.h"
 #include "base/status_macros.h"
 #include "model/checkpoint.h"
 #include "model/torch_device.h"
@@ -118,9 +118,7 @@ absl::Status Trainer::Init() {
       return absl::Status(status.code(), absl::StrCat("precision: ", status.message()));
     }
   }
-  threads_ = options_.threads > 0
-                 ? options_.threads
-                 : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  threads_ = options_.threads > 0 ? options_.threads : HardwareThreads();
   at::set_num_threads(threads_);
   UseFullFloat32();
   S2P_ASSIGN_OR_RETURN(data_sets_, OpenTrainingDataSets(spec_));
