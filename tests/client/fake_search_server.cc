@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/status_macros.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "s2p/v1/model.grpc.pb.h"
 #include "s2p/v1/search.grpc.pb.h"
+#include "tests/client/fake_calls.h"
 
 namespace s2p::test {
 namespace {
@@ -20,11 +20,10 @@ struct StoredPhoto {
 
 // What the services share.
 struct State {
+  FakeCalls calls;
   mutable absl::Mutex mutex;
   std::map<std::string, StoredPhoto> photos ABSL_GUARDED_BY(mutex);
   v1::SearchRequest last_search ABSL_GUARDED_BY(mutex);
-  absl::Status next_failure ABSL_GUARDED_BY(mutex);
-  std::string key ABSL_GUARDED_BY(mutex);
   std::deque<int> break_after ABSL_GUARDED_BY(mutex);
   absl::Status refusal ABSL_GUARDED_BY(mutex);
   int refuse_after ABSL_GUARDED_BY(mutex) = 0;
@@ -32,17 +31,6 @@ struct State {
   // 0: none.
   int64_t pin ABSL_GUARDED_BY(mutex) = 0;
   std::deque<std::vector<v1::GetModelStatusResponse>> watches ABSL_GUARDED_BY(mutex);
-
-  grpc::Status Admit(const grpc::ServerContext& context) {
-    absl::MutexLock lock(&mutex);
-    const auto sent = context.client_metadata().find("authorization");
-    if (!key.empty() && (sent == context.client_metadata().end() ||
-                         sent->second != grpc::string_ref(absl::StrCat("Bearer ", key)))) {
-      return {grpc::StatusCode::UNAUTHENTICATED, "no key"};
-    }
-    const absl::Status failure = std::exchange(next_failure, absl::OkStatus());
-    return {static_cast<grpc::StatusCode>(failure.code()), std::string(failure.message())};
-  }
 };
 
 class FakeSearch : public v1::SearchService::Service {
@@ -50,7 +38,7 @@ class FakeSearch : public v1::SearchService::Service {
   explicit FakeSearch(State& state) : state_(state) {}
   grpc::Status Search(grpc::ServerContext* context, const v1::SearchRequest* request,
                       v1::SearchResponse* response) override {
-    S2P_RETURN_IF_ERROR(state_.Admit(*context));
+    if (const grpc::Status status = state_.calls.Admit(*context); !status.ok()) return status;
     absl::MutexLock lock(&state_.mutex);
     state_.last_search = *request;
     for (const bool equal : {true, false}) {
@@ -79,7 +67,7 @@ class FakeGallery : public v1::GalleryService::Service {
   grpc::Status AddPhotos(
       grpc::ServerContext* context,
       grpc::ServerReaderWriter<v1::AddPhotoResponse, v1::AddPhotoRequest>* stream) override {
-    S2P_RETURN_IF_ERROR(state_.Admit(*context));
+    if (const grpc::Status status = state_.calls.Admit(*context); !status.ok()) return status;
     int break_after = -1;
     {
       absl::MutexLock lock(&state_.mutex);
@@ -112,7 +100,7 @@ class FakeGallery : public v1::GalleryService::Service {
 
   grpc::Status DeletePhotos(grpc::ServerContext* context, const v1::DeletePhotosRequest* request,
                             v1::DeletePhotosResponse* response) override {
-    S2P_RETURN_IF_ERROR(state_.Admit(*context));
+    if (const grpc::Status status = state_.calls.Admit(*context); !status.ok()) return status;
     absl::MutexLock lock(&state_.mutex);
     for (const std::string& id : request->photo_ids()) {
       if (state_.photos.erase(id) > 0) {
@@ -126,7 +114,7 @@ class FakeGallery : public v1::GalleryService::Service {
 
   grpc::Status GetPhoto(grpc::ServerContext* context, const v1::GetPhotoRequest* request,
                         grpc::ServerWriter<v1::GetPhotoResponse>* writer) override {
-    S2P_RETURN_IF_ERROR(state_.Admit(*context));
+    if (const grpc::Status status = state_.calls.Admit(*context); !status.ok()) return status;
     absl::MutexLock lock(&state_.mutex);
     const auto found = state_.photos.find(request->photo_id());
     if (found == state_.photos.end()) return {grpc::StatusCode::NOT_FOUND, "photo_id: unknown"};
@@ -148,7 +136,7 @@ class FakeGallery : public v1::GalleryService::Service {
 
   grpc::Status ListPhotos(grpc::ServerContext* context, const v1::ListPhotosRequest* request,
                           v1::ListPhotosResponse* response) override {
-    S2P_RETURN_IF_ERROR(state_.Admit(*context));
+    if (const grpc::Status status = state_.calls.Admit(*context); !status.ok()) return status;
     // Short pages, whatever was asked, so that the client has to turn them.
     constexpr int kPage = 2;
     absl::MutexLock lock(&state_.mutex);
@@ -164,7 +152,7 @@ class FakeGallery : public v1::GalleryService::Service {
 
   grpc::Status GetGalleryStats(grpc::ServerContext* context, const v1::GetGalleryStatsRequest*,
                                v1::GetGalleryStatsResponse* response) override {
-    S2P_RETURN_IF_ERROR(state_.Admit(*context));
+    if (const grpc::Status status = state_.calls.Admit(*context); !status.ok()) return status;
     absl::MutexLock lock(&state_.mutex);
     response->set_photo_count(state_.photos.size());
     return grpc::Status::OK;
@@ -215,7 +203,7 @@ class FakeModel : public v1::ModelService::Service {
   grpc::Status SetServingVersion(grpc::ServerContext* context,
                                  const v1::SetServingVersionRequest* request,
                                  v1::SetServingVersionResponse* response) override {
-    S2P_RETURN_IF_ERROR(state_.Admit(*context));
+    if (const grpc::Status status = state_.calls.Admit(*context); !status.ok()) return status;
     if (request->has_version() && request->version() != 7 && request->version() != 8) {
       return {grpc::StatusCode::NOT_FOUND,
               absl::StrCat("version: ", request->version(), " is not known")};
@@ -230,7 +218,7 @@ class FakeModel : public v1::ModelService::Service {
 
   grpc::Status WatchModelStatus(grpc::ServerContext* context, const v1::WatchModelStatusRequest*,
                                 grpc::ServerWriter<v1::WatchModelStatusResponse>* writer) override {
-    S2P_RETURN_IF_ERROR(state_.Admit(*context));
+    if (const grpc::Status status = state_.calls.Admit(*context); !status.ok()) return status;
     std::vector<v1::GetModelStatusResponse> watch;
     {
       absl::MutexLock lock(&state_.mutex);
@@ -312,13 +300,11 @@ void FakeSearchServer::SetWatches(std::deque<std::vector<v1::GetModelStatusRespo
 }
 
 void FakeSearchServer::FailNextCall(absl::Status status) {
-  absl::MutexLock lock(&services_->state.mutex);
-  services_->state.next_failure = std::move(status);
+  services_->state.calls.FailNext(std::move(status));
 }
 
 void FakeSearchServer::RequireKey(const std::string& key) {
-  absl::MutexLock lock(&services_->state.mutex);
-  services_->state.key = key;
+  services_->state.calls.RequireKey(key);
 }
 
 std::vector<std::string> FakeSearchServer::photo_ids() const {

@@ -10,8 +10,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "base/status_macros.h"
 #include "s2p/v1/training.grpc.pb.h"
+#include "tests/client/fake_calls.h"
 
 namespace s2p::test {
 namespace {
@@ -25,7 +25,7 @@ grpc::Status NoSuchJob(const std::string& job_id) {
 struct FakeTrainingServer::Service : public v1::TrainingService::Service {
   grpc::Status SubmitJob(grpc::ServerContext* context, const v1::SubmitJobRequest* request,
                          v1::SubmitJobResponse* response) override {
-    S2P_RETURN_IF_ERROR(Admit(*context));
+    if (const grpc::Status status = calls.Admit(*context); !status.ok()) return status;
     absl::MutexLock lock(&mutex);
     ++submits;
     last_spec = request->spec();
@@ -40,7 +40,7 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
 
   grpc::Status GetJob(grpc::ServerContext* context, const v1::GetJobRequest* request,
                       v1::GetJobResponse* response) override {
-    S2P_RETURN_IF_ERROR(Admit(*context));
+    if (const grpc::Status status = calls.Admit(*context); !status.ok()) return status;
     absl::MutexLock lock(&mutex);
     const v1::Job* job = Find(request->job_id());
     if (job == nullptr) return NoSuchJob(request->job_id());
@@ -50,7 +50,7 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
 
   grpc::Status ListJobs(grpc::ServerContext* context, const v1::ListJobsRequest* request,
                         v1::ListJobsResponse* response) override {
-    S2P_RETURN_IF_ERROR(Admit(*context));
+    if (const grpc::Status status = calls.Admit(*context); !status.ok()) return status;
     // Short pages, whatever was asked, so that the client has to turn them.
     constexpr size_t kPage = 2;
     absl::MutexLock lock(&mutex);
@@ -66,7 +66,7 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
 
   grpc::Status CancelJob(grpc::ServerContext* context, const v1::CancelJobRequest* request,
                          v1::CancelJobResponse* response) override {
-    S2P_RETURN_IF_ERROR(Admit(*context));
+    if (const grpc::Status status = calls.Admit(*context); !status.ok()) return status;
     absl::MutexLock lock(&mutex);
     v1::Job* job = Find(request->job_id());
     if (job == nullptr) return NoSuchJob(request->job_id());
@@ -81,7 +81,7 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
 
   grpc::Status WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
                         grpc::ServerWriter<v1::WatchJobResponse>* writer) override {
-    S2P_RETURN_IF_ERROR(Admit(*context));
+    if (const grpc::Status status = calls.Admit(*context); !status.ok()) return status;
     std::vector<v1::WatchJobResponse> to_send;
     int break_after = -1;
     absl::StatusCode code;
@@ -106,17 +106,6 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
     return grpc::Status::OK;
   }
 
-  grpc::Status Admit(const grpc::ServerContext& context) {
-    absl::MutexLock lock(&mutex);
-    const auto sent = context.client_metadata().find("authorization");
-    if (!key.empty() && (sent == context.client_metadata().end() ||
-                         sent->second != grpc::string_ref(absl::StrCat("Bearer ", key)))) {
-      return {grpc::StatusCode::UNAUTHENTICATED, "no key"};
-    }
-    const absl::Status failure = std::exchange(next_failure, absl::OkStatus());
-    return {static_cast<grpc::StatusCode>(failure.code()), std::string(failure.message())};
-  }
-
   v1::Job* Find(const std::string& job_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     for (v1::Job& job : jobs) {
       if (job.job_id() == job_id) return &job;
@@ -124,6 +113,7 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
     return nullptr;
   }
 
+  FakeCalls calls;
   absl::Mutex mutex;
   std::vector<v1::Job> jobs ABSL_GUARDED_BY(mutex);
   std::map<std::string, std::vector<v1::WatchJobResponse>> events ABSL_GUARDED_BY(mutex);
@@ -135,8 +125,6 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
   bool repeat_events ABSL_GUARDED_BY(mutex) = false;
   // Some events have numbers of the test's.
   bool numbered ABSL_GUARDED_BY(mutex) = false;
-  absl::Status next_failure ABSL_GUARDED_BY(mutex);
-  std::string key ABSL_GUARDED_BY(mutex);
   std::unique_ptr<grpc::Server> server;
 };
 
@@ -191,14 +179,10 @@ void FakeTrainingServer::RepeatEvents() {
 }
 
 void FakeTrainingServer::FailNextCall(absl::Status status) {
-  absl::MutexLock lock(&service_->mutex);
-  service_->next_failure = std::move(status);
+  service_->calls.FailNext(std::move(status));
 }
 
-void FakeTrainingServer::RequireKey(const std::string& key) {
-  absl::MutexLock lock(&service_->mutex);
-  service_->key = key;
-}
+void FakeTrainingServer::RequireKey(const std::string& key) { service_->calls.RequireKey(key); }
 
 v1::TrainingSpec FakeTrainingServer::last_spec() const {
   absl::MutexLock lock(&service_->mutex);
