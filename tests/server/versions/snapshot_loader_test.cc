@@ -4,8 +4,7 @@
 #include <fstream>
 
 #include "absl/synchronization/notification.h"
-#include "tests/server/gallery_fixture.h"
-#include "tests/server/versions/tiny_checkpoint.h"
+#include "tests/server/versions/swap_fixture.h"
 #include "tests/testing/status_matchers.h"
 
 namespace s2p::test {
@@ -16,37 +15,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// A store, a gallery, and a loader whose encoders are fakes of the
-// checkpoint's version.
-class SnapshotLoaderTest : public testing::Test {
+class SnapshotLoaderTest : public SwapTest {
  protected:
-  SnapshotLoaderTest() : store_(dir_.File("checkpoints")) {
-    gallery_options_.data_dir = dir_.File("data");
-    options_.checkpoint_root = store_.root();
-    options_.data_dir = gallery_options_.data_dir;
-    options_.load_encoder =
-        [this](const Checkpoint& checkpoint) -> absl::StatusOr<std::unique_ptr<const Encoder>> {
-      loaded_.push_back(checkpoint.manifest.version());
-      loaded_from_ = checkpoint.directory;
-      if (!load_failure_.ok() && checkpoint.manifest.version() == failing_version_) {
-        return load_failure_;
-      }
-      return std::unique_ptr<const Encoder>(
-          std::make_unique<FakeEncoder>(checkpoint.manifest.version()));
-    };
-    Restart();
-  }
-
-  // A new process, as far as the server is concerned.
-  void Restart() {
-    loader_.reset();
-    gallery_.reset();
-    slot_.Set(nullptr);
-    loaded_.clear();
-    gallery_ = *Gallery::Open(gallery_options_, &slot_);
-    loader_ = *SnapshotLoader::Create(options_, gallery_.get());
-  }
-  int64_t Publish() { return PublishTinyCheckpoint(store_); }
   static void FlipLastByte(const std::string& path) {
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(-1, std::ios::end);
@@ -58,29 +28,6 @@ class SnapshotLoaderTest : public testing::Test {
   std::string AdoptedWeightsOf(int64_t version) const {
     return absl::StrCat(options_.data_dir, "/models/", version, "/", kWeightsFileName);
   }
-  int64_t ServingVersion() const {
-    const auto snapshot = slot_.Get();
-    return snapshot == nullptr ? 0 : snapshot->version;
-  }
-  VersionStatus StatusOf(int64_t version) const {
-    for (const VersionStatus& status : loader_->Status().versions) {
-      if (status.version == version) return status;
-    }
-    ADD_FAILURE() << "version " << version << " is not known";
-    return {};
-  }
-
-  TempDir dir_;
-  const CheckpointStore store_;
-  GalleryOptions gallery_options_;
-  SnapshotLoaderOptions options_;
-  SnapshotSlot slot_;
-  std::vector<int64_t> loaded_;
-  std::string loaded_from_;
-  absl::Status load_failure_;
-  int64_t failing_version_ = 0;
-  std::unique_ptr<Gallery> gallery_;
-  std::unique_ptr<SnapshotLoader> loader_;
 };
 
 TEST_F(SnapshotLoaderTest, NewestVersionServes) {
@@ -88,7 +35,7 @@ TEST_F(SnapshotLoaderTest, NewestVersionServes) {
   Publish();
   EXPECT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 2);
-  EXPECT_THAT(loaded_, ElementsAre(2));
+  EXPECT_THAT(loaded(), ElementsAre(2));
   EXPECT_EQ(StatusOf(2).state, VersionState::kServing);
   EXPECT_EQ(StatusOf(1).state, VersionState::kPublished);
   EXPECT_EQ(loader_->Status().serving_version, 2);
@@ -115,9 +62,15 @@ TEST_F(SnapshotLoaderTest, EmptyStoreIsNotFound) {
 }
 
 TEST_F(SnapshotLoaderTest, AdoptedCopyIsWhatIsLoaded) {
+  std::string loaded_from;
+  options_.load_encoder = [&, load = options_.load_encoder](const Checkpoint& checkpoint) {
+    loaded_from = checkpoint.directory;
+    return load(checkpoint);
+  };
+  Restart();
   Publish();
   ASSERT_THAT(loader_->Load(), IsOk());
-  EXPECT_EQ(loaded_from_, options_.data_dir + "/models/1");
+  EXPECT_EQ(loaded_from, options_.data_dir + "/models/1");
   EXPECT_EQ(*Sha256OfFile(AdoptedWeightsOf(1)), *Sha256OfFile(WeightsOf(1)));
 }
 
@@ -186,24 +139,25 @@ TEST_F(SnapshotLoaderTest, DamagedAdoptedCopyWithoutAStoreIsTheReason) {
 TEST_F(SnapshotLoaderTest, EncoderThatCannotBeMadeFailsItsVersionOnly) {
   Publish();
   Publish();
-  failing_version_ = 2;
-  load_failure_ = absl::DataLossError("weights.safetensors: tensor 'w': wrong shape");
+  const absl::Status failure = absl::DataLossError("weights.safetensors: tensor 'w': wrong shape");
+  SetModel(2, {failure});
   EXPECT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 1);
-  EXPECT_EQ(StatusOf(2).failure, load_failure_);
+  EXPECT_EQ(StatusOf(2).failure, failure);
 }
 
 TEST_F(SnapshotLoaderTest, FinalFailureIsNotTriedAgainButAPassingOneIs) {
   Publish();
-  failing_version_ = 1;
-  load_failure_ = absl::ResourceExhaustedError("out of device memory");
-  EXPECT_EQ(loader_->Load(), load_failure_);
-  EXPECT_EQ(loader_->Load(), load_failure_);
-  EXPECT_THAT(loaded_, ElementsAre(1, 1));
-  load_failure_ = absl::DataLossError("probe");
-  EXPECT_EQ(loader_->Load(), load_failure_);
-  EXPECT_EQ(loader_->Load(), load_failure_);
-  EXPECT_THAT(loaded_, ElementsAre(1, 1, 1));
+  const absl::Status passing = absl::ResourceExhaustedError("out of device memory");
+  SetModel(1, {passing});
+  EXPECT_EQ(loader_->Load(), passing);
+  EXPECT_EQ(loader_->Load(), passing);
+  EXPECT_THAT(loaded(), ElementsAre(1, 1));
+  const absl::Status final = absl::DataLossError("probe");
+  SetModel(1, {final});
+  EXPECT_EQ(loader_->Load(), final);
+  EXPECT_EQ(loader_->Load(), final);
+  EXPECT_THAT(loaded(), ElementsAre(1, 1, 1));
 }
 
 TEST_F(SnapshotLoaderTest, PinnedVersionServesAlsoAfterARestart) {
