@@ -1,4 +1,4 @@
-// How much room is left where a program keeps its files.
+// Free space on the disk of a program's files.
 #ifndef S2P_DAEMON_DISK_SPACE_H_
 #define S2P_DAEMON_DISK_SPACE_H_
 
@@ -9,13 +9,13 @@
 
 namespace s2p {
 
-// Of one file system, for a process without privileges.
+// Space of one file system, for a process without privileges. A plain value.
 struct DiskSpace {
   uint64_t free_bytes = 0;
   uint64_t size_bytes = 0;
 };
 
-// Of the file system that `path` is on. NotFound names a path that cannot be asked.
+// Measures the file system of `path`. NotFound names a path that cannot be examined.
 absl::StatusOr<DiskSpace> MeasureDiskSpace(const std::string& path);
 
 }  // namespace s2p

@@ -1,4 +1,4 @@
-// How long a queue takes to empty, from how fast it has been emptied lately.
+// An estimate of the time that a queue takes to empty, from how fast it emptied lately.
 #ifndef S2P_DAEMON_DRAIN_ESTIMATE_H_
 #define S2P_DAEMON_DRAIN_ESTIMATE_H_
 
@@ -8,18 +8,18 @@
 
 namespace s2p {
 
-// A running mean of the time that one unit of work takes, the last some ten pieces of work
-// weighing most. Thread-compatible: its queue's mutex guards it.
+// A running mean of the time that one unit of work takes; the last ten or so pieces of work weigh
+// most. Thread-compatible: its queue's mutex guards it.
 class DrainEstimate {
  public:
-  // `units` of work were done in `took`, by one of those who work.
+  // One worker did `units` of work in `took`.
   void Finished(int units, absl::Duration took) {
     if (units < 1) return;
     const absl::Duration each = took / units;
     per_unit_ = per_unit_ == absl::ZeroDuration() ? each : per_unit_ * 0.9 + each * 0.1;
   }
-  // For `units` that wait, with so many workers. Between 10 ms, below which asking again costs more
-  // than waiting, and 30 s; 100 ms while nothing has been finished yet.
+  // The time for `units` that wait, with this many workers: at least 10 ms, below which a retry
+  // costs more than waiting, and at most 30 s; 100 ms until something has finished.
   absl::Duration For(int units, int workers) const {
     if (per_unit_ == absl::ZeroDuration()) return absl::Milliseconds(100);
     return std::clamp(per_unit_ * units / std::max(workers, 1), absl::Milliseconds(10),

@@ -1,4 +1,4 @@
-// How the text of a flag becomes a value, and back.
+// Conversion between the text of a flag and its value.
 #include <cmath>
 #include <limits>
 #include <utility>

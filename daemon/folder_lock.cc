@@ -23,7 +23,7 @@ absl::Status SystemError(int error_number, const std::string& path, const char* 
   return status;
 }
 
-// What the holder wrote into the lock file; empty if it has not come to that yet.
+// The process id that the holder wrote into the lock file; empty if it has not yet.
 std::string HolderOf(int descriptor) {
   char text[32];
   const ssize_t size = pread(descriptor, text, sizeof(text), 0);
@@ -51,15 +51,15 @@ absl::StatusOr<std::unique_ptr<FolderLock>> FolderLock::Acquire(const std::strin
   const std::string path = absl::StrCat(folder, "/lock");
   const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor < 0) return SystemError(errno, path, "open");
-  // From here on the descriptor has an owner.
+  // Now the descriptor has an owner.
   std::unique_ptr<FolderLock> lock(new FolderLock(descriptor));
   while (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     if (errno == EINTR) continue;
     if (errno == EWOULDBLOCK) return Taken(folder, descriptor);
     return SystemError(errno, path, "lock");
   }
-  // Only for the message that a second process gives, so it need not be durable, and a full disk
-  // must not keep us from reading.
+  // The id is only for a second process's message, so it need not be durable, and a full disk is no
+  // reason to fail.
   const std::string pid = absl::StrCat(getpid(), "\n");
   if (ftruncate(descriptor, 0) == 0) {
     [[maybe_unused]] const ssize_t written = pwrite(descriptor, pid.data(), pid.size(), 0);

@@ -9,12 +9,12 @@
 
 namespace s2p {
 
-// Holds <folder>/lock for as long as it lives; the system lets go of it when the process ends,
-// however it ends, so that a crash leaves nothing to clean up. (flock, not a file that is there or
-// not; not fcntl, whose locks one process may take twice.) Thread-compatible.
+// Holds <folder>/lock as long as it lives. The system releases the lock when the process ends in
+// any way, so a crash leaves nothing to clean up. (It is a flock: the existence of a file would
+// outlive a crash, and one process may take an fcntl lock twice.) Thread-compatible.
 class FolderLock {
  public:
-  // Creates the folder if it is missing. FailedPrecondition, naming the folder and the process that
+  // Creates the folder if it is missing. FailedPrecondition names the folder and the process that
   // has it, if it is taken; PermissionDenied if it cannot be written.
   static absl::StatusOr<std::unique_ptr<FolderLock>> Acquire(const std::string& folder);
   ~FolderLock();

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kPatienceSeconds = 5;
 
-// Whom to ask where a program listens on every interface.
+// The host to connect to; loopback for a program that listens on every interface.
 std::string Reachable(const std::string& host) {
   if (host == "0.0.0.0") return "127.0.0.1";
   return host == "::" ? "::1" : host;

@@ -1,4 +1,4 @@
-// Whether another process of the same program is alive: what a container's health check asks.
+// Asks whether another process of the same program is alive, for a container's health check.
 #ifndef S2P_DAEMON_HEALTH_CHECK_H_
 #define S2P_DAEMON_HEALTH_CHECK_H_
 
@@ -8,10 +8,9 @@
 
 namespace s2p {
 
-// Asks GET /healthz of who listens at `http_address` (HOST:PORT as HttpEndpointOptions.listen has
-// it; every interface is asked through loopback), for at most 5 s. Unavailable, naming the
-// address, if nobody answers or the answer is not 200; InvalidArgument for port 0, which cannot be
-// known.
+// Sends GET /healthz to `http_address` (as HttpEndpointOptions.listen; loopback stands for every
+// interface) and waits at most 5 s. Unavailable names the address if nothing answers or the answer
+// is not 200; InvalidArgument for port 0, as the real port is unknown.
 absl::Status CheckHealth(const std::string& http_address);
 
 }  // namespace s2p

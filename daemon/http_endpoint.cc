@@ -56,14 +56,14 @@ absl::StatusOr<std::unique_ptr<HttpEndpoint>> HttpEndpoint::Start(HttpEndpointOp
   server.set_read_timeout(kTimeoutSeconds);
   server.set_write_timeout(kTimeoutSeconds);
   server.set_payload_max_length(kMaxBodyBytes);
-  // An idle connection that is kept holds one of the few threads.
+  // A connection that is kept open would hold one of the few threads.
   server.set_keep_alive_max_count(1);
   S2P_ASSIGN_OR_RETURN(const ListenAddress address, BindHttp(options.listen, server));
   impl->port = address.port;
   impl->address = address.ToString();
   Impl* raw = impl.get();
   impl->thread = std::thread([raw] { raw->server.listen_after_bind(); });
-  // Stop has no effect before the loop runs, so nobody may have the object until then.
+  // Stop has no effect before the loop runs, so the object must not be returned earlier.
   while (!server.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   return std::unique_ptr<HttpEndpoint>(new HttpEndpoint(std::move(impl)));
 }

@@ -13,10 +13,9 @@ namespace s2p {
 struct HttpEndpointOptions {
   // HOST:PORT; port 0 picks a free one.
   std::string listen = "127.0.0.1:9464";
-  // Answers GET /metrics, in Prometheus's text format. Called by several threads at once.
+  // Returns the answer to GET /metrics, in Prometheus's text format. Must be thread-safe.
   std::function<std::string()> metrics = [] { return std::string(); };
-  // Answers GET /readyz: 200 for true, 503 for false. Called by several threads at once; must not
-  // block.
+  // Decides GET /readyz: 200 for true, 503 for false. Must be thread-safe and must not block.
   std::function<bool()> ready = [] { return true; };
   // Threads that answer, 1 to 64. A slow client holds one for at most 5 s.
   int threads = 4;
@@ -25,23 +24,23 @@ struct HttpEndpointOptions {
 // Serves GET /metrics, /healthz (200 as long as the process lives) and /readyz; everything else is
 // 404. Runs from Start to Stop or destruction. Thread-safe.
 //
-// Plain HTTP without keys: what it tells is not secret, but bind it to an interface that only the
-// monitoring reaches.
+// Plain HTTP without keys: its answers are not secret, but bind it to an interface that only the
+// monitoring can reach.
 class HttpEndpoint {
  public:
-  // InvalidArgument names a bad option. Unavailable names the address if it cannot be bound: it is
-  // taken (no port sharing: two servers never answer on one port by turns), or not this machine's.
+  // InvalidArgument names a bad option. Unavailable names an address that cannot be bound: it is
+  // taken (ports are never shared between servers), or not this machine's.
   static absl::StatusOr<std::unique_ptr<HttpEndpoint>> Start(HttpEndpointOptions options);
   ~HttpEndpoint();
   HttpEndpoint(const HttpEndpoint&) = delete;
   HttpEndpoint& operator=(const HttpEndpoint&) = delete;
 
-  // The bound one, also when 0 was asked for.
+  // The bound port, also if 0 was requested.
   int port() const;
   // HOST:PORT as bound.
   const std::string& address() const;
 
-  // Closes the port and waits for the answers under way. Can be called again.
+  // Closes the port and waits for running requests. Idempotent.
   void Stop();
 
  private:

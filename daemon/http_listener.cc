@@ -13,7 +13,7 @@ namespace s2p {
 
 absl::StatusOr<ListenAddress> BindHttp(const std::string& listen, httplib::Server& server) {
   S2P_ASSIGN_OR_RETURN(ListenAddress address, ParseListenAddress(listen));
-  // The library's default is SO_REUSEPORT, with which a second program gets the port as well.
+  // The library's default is SO_REUSEPORT, which would give a second program the port as well.
   server.set_socket_options([](socket_t socket) {
     const int yes = 1;
     setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));

@@ -1,4 +1,4 @@
-// How our HTTP servers take their port.
+// The port of our HTTP servers.
 #ifndef S2P_DAEMON_HTTP_LISTENER_H_
 #define S2P_DAEMON_HTTP_LISTENER_H_
 
@@ -13,10 +13,10 @@ class Server;
 
 namespace s2p {
 
-// Binds `server`, which then needs listen_after_bind(), and returns the address as bound, also when
-// port 0 was asked for. InvalidArgument for what is no HOST:PORT. Unavailable names the address if
-// it cannot be bound: it is taken (no port sharing: two servers never answer on one port by turns),
-// or not this machine's.
+// Binds `server`, which then needs listen_after_bind(), and returns the bound address, also if port
+// 0 was requested. InvalidArgument if `listen` is not HOST:PORT. Unavailable names an address that
+// cannot be bound: it is taken (ports are never shared between servers), or not this machine's.
+// Thread-compatible.
 absl::StatusOr<ListenAddress> BindHttp(const std::string& listen, httplib::Server& server);
 
 }  // namespace s2p

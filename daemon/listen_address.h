@@ -1,4 +1,4 @@
-// Where a program listens, as text: HOST:PORT.
+// The address that a program listens on, as text: HOST:PORT.
 #ifndef S2P_DAEMON_LISTEN_ADDRESS_H_
 #define S2P_DAEMON_LISTEN_ADDRESS_H_
 
@@ -28,15 +28,15 @@ struct ListenAddress {
 // interface, "0.0.0.0". InvalidArgument quotes the text.
 absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view text);
 
-// InvalidArgument for what is neither HOST:PORT nor, where only gRPC listens, "unix:PATH": to check
-// a flag before anything starts.
+// Check a flag before anything starts. InvalidArgument unless the address is HOST:PORT; gRPC also
+// takes "unix:PATH".
 absl::Status CheckHttpListen(const std::string& address);
 absl::Status CheckGrpcListen(const std::string& address);
 
-// Beyond loopback, whoever can reach the port can read and change everything and see all pictures,
-// so that needs TLS or an operator who says that the network is safe. A socket in the file system,
-// "unix:PATH", which only gRPC takes, is guarded by the permissions of its folder and counts as
-// inside. InvalidArgument says how to go on.
+// Beyond loopback, anyone who can reach the port can read and change everything and see all
+// pictures, so such an address needs TLS or an operator who says that the network is safe. A socket
+// in the file system, "unix:PATH", which only gRPC takes, is protected by its folder's permissions
+// and counts as loopback. InvalidArgument says what to do.
 absl::Status CheckListenAddress(absl::string_view address, bool has_tls, bool allow_insecure);
 
 }  // namespace s2p

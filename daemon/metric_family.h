@@ -8,8 +8,8 @@ class Registry;
 
 namespace s2p {
 
-// `builder` is one of prometheus::BuildCounter(), BuildGauge() and BuildHistogram(); the result is
-// the family, which the registry owns.
+// `builder` is one of prometheus::BuildCounter(), BuildGauge() and BuildHistogram(). Returns the
+// family, which the registry owns. Thread-safe.
 template <typename Builder>
 auto& RegisterFamily(Builder builder, const char* name, const char* help,
                      prometheus::Registry& registry) {

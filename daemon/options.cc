@@ -30,7 +30,7 @@ std::string EnvironmentName(absl::string_view flag) {
   return absl::StrCat("S2P_", absl::AsciiStrToUpper(absl::StrReplaceAll(flag, {{"-", "_"}})));
 }
 
-// What one source says about flags: texts by flag name, and where they come from, for messages.
+// The texts that one source gives for a flag, and the source's name for messages.
 struct Given {
   std::vector<std::string> texts;
   std::string source;
@@ -88,7 +88,7 @@ struct Options::Impl {
     return absl::StrCat(name.substr(0, name.find(' ')), " ", version);
   }
 
-  // Tells `app` the flags of this; the texts that it finds end in `given`.
+  // Declares the flags to `app`.
   void Describe(CLI::App* app) const;
   absl::StatusOr<std::map<std::string, Given>> ReadConfig(const std::string& path) const;
 };
@@ -97,7 +97,7 @@ void Options::Impl::Describe(CLI::App* app) const {
   app->footer(kFooter);
   for (const auto& flag : flags) {
     const std::string dashed = absl::StrCat("--", flag->name_);
-    // Constant, as CLI11 takes a string that is not for the variable to set.
+    // Constant, because CLI11 takes a string that is not constant for the variable to set.
     const std::string text = absl::StrCat(flag->description_, flag->required_ ? " (required)" : "");
     if (flag->is_switch_) {
       app->add_flag(dashed, text);
@@ -123,7 +123,7 @@ absl::StatusOr<std::map<std::string, Given>> Options::Impl::ReadConfig(
   S2P_ASSIGN_OR_RETURN(std::vector<TomlEntry> entries, ParseToml(*text, path));
 
   std::map<std::string, Given> given;
-  // A table's value is nearer to the command than one at the top of the file.
+  // A table's value overrides one at the top of the file.
   std::stable_sort(entries.begin(), entries.end(), [](const TomlEntry& a, const TomlEntry& b) {
     return a.table.empty() && !b.table.empty();
   });

@@ -25,27 +25,26 @@ absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text);
 // "10MiB", "64KiB", "1GiB", "500kB", "2MB", "4096" (bytes). A fraction is fine: "1.5GiB".
 absl::StatusOr<uint64_t> ParseBytes(absl::string_view text);
 
-// One flag. Owned by its Options; the calls refine it and can be chained.
+// One flag, owned by its Options. The calls refine it and can be chained. One thread only.
 class Flag {
  public:
   // Parse fails if no source gives it, or gives an empty text. Default: optional.
   Flag& Required();
-  // A switch that asks for something else than the program's work: with it required flags may be
-  // missing.
+  // A switch that replaces the program's work; with it, required flags may be missing.
   Flag& Alone();
   // Only these texts are accepted.
   Flag& OneOf(std::vector<std::string> choices);
   // Numbers, bytes and durations (in seconds) outside [low, high] are refused.
   Flag& Range(double low, double high);
-  // Texts that `check` has an error for are refused with its words: for an address, which would
-  // otherwise fail only when it is used. The default is not checked.
+  // Texts for which `check` returns an error are refused with its message. For an address, which
+  // would otherwise fail only when it is used. The default is not checked.
   Flag& Check(std::function<absl::Status(const std::string&)> check);
 
  private:
   friend class Options;
   std::string name_;
   std::string description_;
-  // What --help shows in the place of the value.
+  // Placeholder of the value in --help.
   std::string value_name_;
   bool is_switch_ = false;
   bool is_list_ = false;
@@ -54,19 +53,19 @@ class Flag {
   std::vector<std::string> choices_;
   std::optional<std::pair<double, double>> range_;
   std::function<absl::Status(const std::string&)> check_;
-  // Sets the variable; shows it as text; as a number, for Range (unset for other types).
+  // Set the variable; return it as text; return it as a number for Range (unset for other types).
   std::function<absl::Status(const std::vector<std::string>&)> assign_;
   std::function<std::string()> show_;
   std::function<double()> number_;
 };
 
-// The flags of one program, or of one of its commands. What a flag is not given by any source, it
-// leaves alone: the variable's own value is the default, and --help shows it.
+// The flags of one program, or of one of its commands. A flag that no source gives leaves its
+// variable alone: the variable's own value is the default, and --help shows it.
 //
 // Sources, strongest first: the flag `--max-batch 8`, the environment `S2P_MAX_BATCH=8`, the file
 // given by `--config FILE` or S2P_CONFIG with the line `max-batch = 8`, the default. An unknown key
-// in the file is an error: a misspelt limit must not be a silent default. With commands, keys at
-// the top of the file are the chosen command's, and a section `[serve]` holds those of `serve`.
+// in the file is an error: a misspelt limit must not silently be the default. With commands, keys
+// at the top of the file are the chosen command's, and a section `[serve]` holds those of `serve`.
 //
 //   uint32_t max_batch = 32;
 //   Options options("s2p-server", "gRPC search server", "0.1.0");
@@ -75,7 +74,7 @@ class Flag {
 //     return *exit_code;
 //   }
 //
-// Why not CLI11 itself: it prefers the file over the environment, and its type would be in every
+// Not CLI11 itself: it prefers the file over the environment, and its type would be in every
 // program's header. One thread only.
 class Options {
  public:
@@ -84,9 +83,9 @@ class Options {
   Options(const Options&) = delete;
   Options& operator=(const Options&) = delete;
 
-  // `name` is without dashes; `value` is borrowed and outlives the Options; `description` says the
-  // unit. A vector takes the flag any number of times, an array in the file, and a comma-separated
-  // list in the environment; the strongest source replaces the others.
+  // `name` has no leading dashes; `value` is borrowed and outlives the Options; `description` names
+  // the unit. A vector takes the flag any number of times, an array in the file, and a
+  // comma-separated list in the environment; the strongest source replaces the others.
   Flag& Add(std::string name, std::string* value, std::string description);
   Flag& Add(std::string name, std::vector<std::string>* value, std::string description);
   Flag& Add(std::string name, int32_t* value, std::string description);
@@ -104,16 +103,16 @@ class Options {
   // A command, such as `s2p-trainer serve`; with any of them, one must be given. Owned by this.
   Options& AddCommand(std::string name, std::string description);
 
-  // Sets the variables and returns nothing: go on. Or writes help or the version to `out`, or what
-  // is wrong, with flag and source, to `err`, and returns the exit code: 0 for help and version, 1
-  // if they cannot be written, 2 for wrong usage. Call once.
+  // Sets the variables and returns nothing: the program can start. Or writes help or the version to
+  // `out`, or an error with flag and source to `err`, and returns the exit code: 0 for help and
+  // version, 1 if they cannot be written, 2 for wrong usage. Call once.
   std::optional<int> Parse(int argc, const char* const* argv, std::ostream& out, std::ostream& err);
 
   // The chosen command's name; empty without commands.
   const std::string& command() const;
 
-  // Each flag of the chosen command with the value in force, as text: for the log at start-up.
-  // The value of a flag called "...api-key" is not shown.
+  // Each flag of the chosen command with its current value as text, for the log at start-up. The
+  // value of a flag called "...api-key" is hidden.
   std::vector<std::pair<std::string, std::string>> Values() const;
 
  private:

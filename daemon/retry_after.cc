@@ -10,7 +10,7 @@
 namespace s2p {
 namespace {
 
-// Of the status's payload: milliseconds in decimal.
+// Type of the status's payload: milliseconds in decimal.
 constexpr char kRetryAfter[] = "s2p/retry-after-ms";
 
 }  // namespace

@@ -1,4 +1,4 @@
-// When it makes sense to try again what was refused.
+// The time after which a refused request is worth a retry.
 #ifndef S2P_DAEMON_RETRY_AFTER_H_
 #define S2P_DAEMON_RETRY_AFTER_H_
 
@@ -9,11 +9,11 @@
 
 namespace s2p {
 
-// ResourceExhausted, because of load that will pass in about `after`. (A full disk does not pass:
-// its status says nothing about when.)
+// ResourceExhausted, because of load that will pass in about `after`. (A full disk does not pass,
+// so its status has no time.)
 absl::Status BusyError(absl::string_view message, absl::Duration after);
 
-// What BusyError was told; nullopt for every other status.
+// The `after` of a BusyError; nullopt for every other status.
 std::optional<absl::Duration> RetryAfter(const absl::Status& status);
 
 }  // namespace s2p

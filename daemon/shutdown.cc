@@ -13,7 +13,7 @@
 namespace s2p {
 namespace {
 
-// What the signal handler needs, which can have no object. Lock-free, as handlers demand.
+// State of the signal handler, which can have no object. Lock-free, as handlers require.
 std::atomic<int> handler_fd{-1};
 std::atomic<int> signals_seen{0};
 struct sigaction former_int;

@@ -16,33 +16,32 @@
 namespace s2p {
 
 // Turns the first SIGINT or SIGTERM into a flag, a wake-up and callbacks on an ordinary thread, so
-// that the program can drain: the signal handler itself only writes one byte to a pipe. A second
-// signal ends the process at once, as it would have without us: draining may hang, and the operator
-// must win.
+// that the program can drain; the signal handler only writes one byte to a pipe. A second signal
+// ends the process immediately, as by default: draining may hang, and the operator must win.
 //
-// One at a time in a process. Destroying it restores the former signal handlers. Thread-safe.
+// One at a time in a process. Its end restores the former signal handlers. Thread-safe.
 class Shutdown {
  public:
-  // FailedPrecondition if another one lives; Internal if the system refuses pipe or handlers.
+  // FailedPrecondition if another one exists; Internal if the system refuses pipe or handlers.
   static absl::StatusOr<std::unique_ptr<Shutdown>> Install();
   ~Shutdown();
   Shutdown(const Shutdown&) = delete;
   Shutdown& operator=(const Shutdown&) = delete;
 
-  // As a first signal; does nothing when one has come already.
+  // Acts like a first signal; does nothing after one.
   void Request();
 
-  // Cheap enough to ask in every step of a loop.
+  // Cheap enough for every step of a loop.
   bool requested() const { return requested_.load(std::memory_order_acquire); }
 
-  // Blocks until it is requested.
+  // Blocks until an end is requested.
   void Wait() const;
-  // The same, at most so long; returns requested().
+  // As Wait, but at most `timeout`; returns requested().
   bool WaitFor(absl::Duration timeout) const;
 
-  // Runs `callback` once, on this object's thread, when an end is requested, in the order of these
-  // calls; soon, if it already is. Callbacks may take their time (a drain), but delay the next one
-  // and the destructor.
+  // Runs `callback` once, on this object's thread, when an end is requested (or soon, if it already
+  // is), in the order of these calls. Callbacks may take long (a drain), but delay the next one and
+  // the destructor.
   void OnRequest(std::function<void()> callback);
 
  private:

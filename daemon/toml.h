@@ -12,22 +12,22 @@ namespace s2p {
 
 // One `key = value` of a file. A plain value.
 struct TomlEntry {
-  // Name of the table it stands in; empty above the first `[table]`.
+  // Name of its table; empty above the first `[table]`.
   std::string table;
   std::string key;
-  // The elements of an array; else one value. Numbers and booleans as they are written.
+  // The elements of an array, else one value. Numbers and booleans are as written.
   std::vector<std::string> values;
   bool is_array = false;
-  // From 1.
+  // Counts from 1.
   int line = 0;
 };
 
 // Reads bare keys, one level of tables, strings ("basic" and 'literal', on one line), whole and
-// decimal numbers, booleans, and arrays of these. InvalidArgument names `path`, the line and what
-// is wrong there, also for a key that is given twice.
+// decimal numbers, booleans, and arrays of these. InvalidArgument names `path`, the line and the
+// error, also for a key that is given twice.
 //
-// Why not CLI11's reader: it cuts strings at '#' and ',', skips short lines, takes any line for a
-// switch, and knows no line numbers.
+// Not CLI11's reader: it cuts strings at '#' and ',', skips short lines, takes any line for a
+// switch, and has no line numbers.
 absl::StatusOr<std::vector<TomlEntry>> ParseToml(absl::string_view text, absl::string_view path);
 
 }  // namespace s2p

@@ -10,7 +10,7 @@ namespace s2p {
 
 void SleepWhileWaiting(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  // Its real path, since the kernel names the process after it.
+  // The real path, as the kernel names the process after it.
   std::error_code error;
   const std::string program = std::filesystem::read_symlink("/proc/self/exe", error).string();
   if (error || setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/1) != 0) return;

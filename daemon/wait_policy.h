@@ -1,16 +1,16 @@
-// How the threads of a parallel loop wait for one another.
+// The waiting of threads in a parallel loop: asleep or spinning.
 #ifndef S2P_DAEMON_WAIT_POLICY_H_
 #define S2P_DAEMON_WAIT_POLICY_H_
 
 namespace s2p {
 
-// Makes OpenMP's threads sleep while they wait, instead of spinning, unless the environment says
-// how they wait (OMP_WAIT_POLICY, GOMP_SPINCOUNT). Where all cores are ours spinning is a tenth
-// faster; where another process wants one of two, threads that spin keep the one that they wait for
-// off the core: the demo took 49 minutes beside another training, and takes 7 beside as much.
+// Makes OpenMP's threads sleep instead of spin while they wait, unless the environment decides it
+// (OMP_WAIT_POLICY, GOMP_SPINCOUNT). Spinning is a tenth faster if all cores are free. But if
+// another process uses one of two cores, spinning threads keep the thread that they wait for off
+// the other: next to another training, the demo took 49 minutes with spinning and takes 7 without.
 //
-// libgomp reads the policy once, before main, and has no call for it: so this starts the program
-// again, with the same arguments and process id. Call it first in main. Where that fails, threads
+// libgomp reads the policy once, before main, and offers no call to change it. So this restarts the
+// program, with the same arguments and process id. Call it first in main. If that fails, threads
 // spin.
 void SleepWhileWaiting(char** argv);
 

@@ -16,7 +16,7 @@ namespace s2p {
 namespace {
 
 constexpr size_t kMinKeyLength = 16;
-// Bounds what a wrong path can cost, as that of a log.
+// Limits the cost of a wrong path, such as that of a log.
 constexpr uint64_t kMaxKeyFileBytes = uint64_t{1} << 20;
 constexpr absl::string_view kScheme = "bearer ";
 

@@ -15,24 +15,23 @@ namespace s2p {
 // The set of accepted keys; any of them opens every method. Immutable. Keeps only digests, so a
 // core dump holds no key.
 //
-// File: text (base/text_file.h) with one key a line, at least 16 printable ASCII characters
-// without spaces; blank lines and those that start with # are skipped. Several keys make rotation
-// possible: add the new one, move the callers, drop the old one. What follows a space on a line is
-// refused, so that roles can stand there in a later version without changing what today's files
-// mean.
+// File: text (base/text_file.h) with one key per line, at least 16 printable ASCII characters
+// without spaces; blank lines and lines that start with # are skipped. Several keys make rotation
+// possible: add the new one, move the callers, drop the old one. Text after a space is refused, so
+// that a later version can put roles there without changing the meaning of today's files.
 class ApiKeys {
  public:
   // As ReadTextFile; PermissionDenied also if every user of the machine may read or write the file
   // (its group may: that is how orchestrators hand out secrets). InvalidArgument with the line
-  // number for a bad line, and for a file without any key: an empty file must not mean "everyone".
+  // number for a bad line, and for a file without any key: an empty file must not admit everyone.
   static absl::StatusOr<ApiKeys> Read(const std::string& path);
 
-  // The same from the file's contents; `path` is for messages.
+  // As Read, from the file's contents; `path` is for messages.
   static absl::StatusOr<ApiKeys> Parse(absl::string_view contents, const std::string& path);
 
   // `authorization` is the value of the header "authorization": "Bearer KEY". Unauthenticated if it
-  // is missing (empty), of another form, or no key of ours; the message never repeats it. Takes the
-  // same time for every wrong key.
+  // is missing (empty), has another form, or is none of the keys; the message never repeats it.
+  // Takes the same time for every wrong key.
   absl::Status Authorize(absl::string_view authorization) const;
 
   size_t size() const { return digests_.size(); }

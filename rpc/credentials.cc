@@ -20,7 +20,7 @@ absl::StatusOr<std::string> ReadPem(absl::string_view flag, const std::string& p
                       absl::StrCat("--", flag, ": cannot read ", text.status().message()));
 }
 
-// gRPC itself would only fail to start, without a word why.
+// gRPC itself would fail to start without saying why.
 absl::Status CheckPair(const std::string& cert, const std::string& key,
                        const CredentialOptions& options) {
   const auto memory = [](const std::string& text) {
@@ -33,7 +33,7 @@ absl::Status CheckPair(const std::string& cert, const std::string& key,
     return absl::InvalidArgumentError(
         absl::StrCat("--tls-cert: no certificate in PEM form in ", options.tls_cert));
   }
-  // An empty password instead of a question at the terminal.
+  // An empty password keeps OpenSSL from asking at the terminal.
   char no_password[] = "";
   const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> private_key(
       PEM_read_bio_PrivateKey(memory(key).get(), nullptr, nullptr, no_password), &EVP_PKEY_free);

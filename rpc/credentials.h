@@ -1,4 +1,4 @@
-// Who may talk to a gRPC server, and how the connection is protected.
+// Access to a gRPC server, and the protection of its connections.
 #ifndef S2P_RPC_CREDENTIALS_H_
 #define S2P_RPC_CREDENTIALS_H_
 
@@ -17,15 +17,16 @@ namespace s2p {
 
 class Options;
 
+// A plain value.
 struct CredentialOptions {
   // PEM files of the server's certificate chain and private key; both or neither.
   std::string tls_cert;
   std::string tls_key;
-  // PEM file of the authority that client certificates must come from. Empty: clients show none.
+  // PEM file of the authority that client certificates must come from. Empty: clients need none.
   std::string tls_client_ca;
   // Allow plain text beyond loopback.
   bool insecure = false;
-  // See rpc/api_keys.h. Empty: no key is asked for.
+  // See rpc/api_keys.h. Empty: no key is required.
   std::string api_key_file;
 };
 
@@ -39,8 +40,8 @@ void AddCredentialOptions(Options* options, CredentialOptions* credential_option
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
     const std::string& listen, const CredentialOptions& options);
 
-// Checks the header "authorization" of a call: ok if `keys` is null (no key is asked for). For
-// every method of every service; `metadata` is ServerContextBase::client_metadata().
+// Checks the header "authorization" of a call; ok if `keys` is null. Every method of every service
+// needs this check. `metadata` is ServerContextBase::client_metadata(). Thread-safe.
 absl::Status AuthorizeCall(const ApiKeys* keys,
                            const std::multimap<grpc::string_ref, grpc::string_ref>& metadata);
 

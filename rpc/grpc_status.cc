@@ -6,6 +6,7 @@
 #include "daemon/retry_after.h"
 
 namespace s2p {
+
 grpc::Status ToGrpc(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
 }
@@ -13,7 +14,7 @@ grpc::Status ToGrpc(const absl::Status& status) {
 grpc::Status ToGrpcWithRetryHint(const absl::Status& status, grpc::ServerContextBase& context) {
   if (absl::IsResourceExhausted(status)) {
     const std::optional<absl::Duration> after = RetryAfter(status);
-    // A negative number tells gRPC not to try again at all.
+    // A negative number means: do not retry.
     context.AddTrailingMetadata("grpc-retry-pushback-ms",
                                 after ? absl::StrCat(absl::ToInt64Milliseconds(*after)) : "-1");
   }

@@ -1,4 +1,4 @@
-// Our errors as gRPC's.
+// Statuses of ours as statuses of gRPC.
 #ifndef S2P_RPC_GRPC_STATUS_H_
 #define S2P_RPC_GRPC_STATUS_H_
 
@@ -14,12 +14,12 @@ namespace s2p {
 // Codes are the same numbers on both sides.
 grpc::Status ToGrpc(const absl::Status& status);
 
-// The same; for ResourceExhausted also tells the caller, in the trailing metadata, when to come
-// back (daemon/retry_after.h), or that it need not: a client with a retry policy and a large enough
-// retry buffer obeys by itself.
+// As ToGrpc; for ResourceExhausted, the trailing metadata also says when to retry
+// (daemon/retry_after.h), or not to: a client with a retry policy and a large enough retry buffer
+// obeys automatically.
 grpc::Status ToGrpcWithRetryHint(const absl::Status& status, grpc::ServerContextBase& context);
 
-// As metrics and logs show it: "INVALID_ARGUMENT".
+// The name in metrics and logs: "INVALID_ARGUMENT".
 std::string CodeName(absl::StatusCode code);
 
 }  // namespace s2p

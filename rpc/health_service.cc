@@ -15,7 +15,7 @@ namespace {
 
 using google::protobuf::internal::WireFormatLite;
 
-// HealthCheckRequest { string service = 1; }. None if the bytes are something else.
+// HealthCheckRequest { string service = 1; }. Nothing if the bytes are no such message.
 std::optional<std::string> ParseRequest(const grpc::ByteBuffer& bytes) {
   grpc::Slice slice;
   if (!bytes.DumpToSingleSlice(&slice).ok()) return std::nullopt;
@@ -47,14 +47,14 @@ const grpc::Status& Unreadable() {
 
 }  // namespace
 
-// One Watch. The service's mutex guards it; gRPC's operations are started outside of that. It lives
-// until gRPC is done with it, which is not before whoever decided on an operation has started it.
+// One Watch. The service's mutex guards it; gRPC's operations are started outside the mutex. It
+// lives until gRPC is done with it, which is never before a decided operation has started.
 class HealthService::Watch final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
   Watch(HealthService* health, std::optional<std::string> service)
       : health_(health), service_(std::move(service)) {}
 
-  // The operation to start outside of the mutex.
+  // The operation to start outside the mutex.
   enum class Step { kNone, kWrite, kFinish };
   Step Decide() ABSL_EXCLUSIVE_LOCKS_REQUIRED(health_->mutex_) {
     if (writing_ || finished_) return Step::kNone;
@@ -109,7 +109,7 @@ class HealthService::Watch final : public grpc::ServerWriteReactor<grpc::ByteBuf
   }
 
   HealthService* const health_;
-  // None if the request could not be read.
+  // Unset if the request could not be read.
   const std::optional<std::string> service_;
   // The message that is being written.
   grpc::ByteBuffer response_;

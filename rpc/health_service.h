@@ -15,29 +15,28 @@
 
 namespace s2p {
 
-// Tells whether each of a server's services serves, to Check and to Watch; "" stands for the whole
-// server. (gRPC's own health service says SERVING from the moment that the port is open until it is
-// set otherwise, and knows "" alone.) A name that it was not given is NOT_FOUND to Check, and
-// SERVICE_UNKNOWN to Watch. Asks for no key, as probes have none. Register it with the builder; it
-// must outlive the server. Thread-safe.
+// Answers Check and Watch for each of a server's services; "" stands for the whole server. (gRPC's
+// own health service knows "" alone, and says SERVING as soon as the port is open.) An unknown name
+// is NOT_FOUND to Check and SERVICE_UNKNOWN to Watch. Requires no key, as probes have none.
+// Register it with the builder; it must outlive the server. Thread-safe.
 class HealthService final : public grpc::Service {
  public:
   // The first state of each service, by its full name, such as "s2p.v1.SearchService".
   explicit HealthService(std::map<std::string, bool> serving);
-  // No watch may be open: stop, and shut the server down, before.
+  // No watch may be open: call Stop and shut the server down before.
   ~HealthService() override;
 
   // `service` must be one of the names. Does nothing after Stop.
   void Set(const std::string& service, bool serving);
-  // Nothing serves from now on. Each watch sends that and ends with UNAVAILABLE. Idempotent.
+  // Nothing serves from now on. Each watch sends this state and ends with UNAVAILABLE. Idempotent.
   void Stop();
 
  private:
   class Watch;
-  // As the protocol numbers them.
+  // The protocol's numbers.
   enum State { kServing = 1, kNotServing = 2, kUnknown = 3 };
   State StateOf(const std::string& service) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  // Lets every watch send what it has not sent yet.
+  // Lets every watch send its new state.
   void AdvanceAll();
 
   mutable absl::Mutex mutex_;

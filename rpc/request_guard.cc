@@ -16,7 +16,7 @@ using grpc::experimental::InterceptionHookPoints;
 using grpc::experimental::InterceptorBatchMethods;
 using grpc::experimental::ServerRpcInfo;
 
-// One call of a method that the server has.
+// One call of a method of ours.
 class RequestGuard final : public grpc::experimental::Interceptor {
  public:
   // `request_type` must outlive it.
@@ -56,7 +56,7 @@ class GuardFactory final : public grpc::experimental::ServerInterceptorFactoryIn
   }
   grpc::experimental::Interceptor* CreateServerInterceptor(ServerRpcInfo* info) override {
     const auto found = request_types_.find(info->method());
-    // Null: the call goes without one.
+    // Null: no interceptor.
     return found == request_types_.end() ? nullptr : new RequestGuard(&found->second);
   }
 

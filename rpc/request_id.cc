@@ -8,7 +8,7 @@ namespace s2p {
 namespace {
 
 uint64_t Random() {
-  // Not secret, only unlikely to come twice.
+  // Ids need not be secret, only unlikely to repeat.
   thread_local std::mt19937_64 generator = [] {
     std::random_device device;
     std::seed_seq seed{device(), device(), device(), device()};

@@ -9,14 +9,15 @@
 
 namespace s2p {
 
-// Of the request's metadata, and of the trailing metadata of every reply.
+// Key in the request's metadata and in the trailing metadata of every reply.
 inline constexpr char kRequestIdKey[] = "x-request-id";
 inline constexpr size_t kMaxRequestIdBytes = 128;
 
-// 1 to 128 visible ASCII characters: what can be put into a log line and a header as it is.
+// 1 to 128 visible ASCII characters, which need no escaping in a log line or a header.
 bool IsRequestId(absl::string_view text);
 
-// The client's own, if it sent a good one; else 128 random bits in hex. Thread-safe.
+// Returns the id that the client sent if it is a good one, else 128 random bits in hex.
+// Thread-safe.
 std::string RequestIdOr(absl::string_view sent);
 
 }  // namespace s2p

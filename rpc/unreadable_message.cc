@@ -16,11 +16,11 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
-// protobuf's own bound.
+// protobuf's own limit.
 constexpr int kMostNested = 100;
 
-// The first text that is not UTF-8, with the names of the fields that lead to it; empty if there is
-// none before the end, or before the bytes stop being fields.
+// The path of fields to the first text that is not UTF-8; empty if there is none before the end, or
+// before the bytes stop being fields.
 std::string FindBadText(absl::string_view bytes, const Descriptor& type, int nested) {
   CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()),
                       static_cast<int>(bytes.size()));

@@ -1,4 +1,4 @@
-// Why bytes are not the message that was expected.
+// The reason why bytes are not the expected message.
 #ifndef S2P_RPC_UNREADABLE_MESSAGE_H_
 #define S2P_RPC_UNREADABLE_MESSAGE_H_
 
@@ -10,9 +10,9 @@
 
 namespace s2p {
 
-// A phrase about bytes that could not be parsed as `type`: it names the first text that is not
-// UTF-8, such as "metadata.value is not UTF-8", else it says "is not a s2p.v1.AddPhotoRequest".
-// (protobuf's parser only says that it failed.)
+// Describes bytes that could not be parsed as `type`: names the first text that is not UTF-8, as in
+// "metadata.value is not UTF-8", else returns "is not a s2p.v1.AddPhotoRequest". (protobuf's parser
+// only says that it failed.)
 std::string WhyUnreadable(absl::string_view bytes, const google::protobuf::Descriptor& type);
 
 }  // namespace s2p

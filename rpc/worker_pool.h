@@ -1,4 +1,4 @@
-// Threads for work that gRPC's own must not do: decoding and disk.
+// Threads for work that gRPC's own threads must not do: decoding and disk access.
 #ifndef S2P_RPC_WORKER_POOL_H_
 #define S2P_RPC_WORKER_POOL_H_
 
@@ -14,7 +14,7 @@
 
 namespace s2p {
 
-// Runs jobs in the order they come. Thread-safe.
+// Runs jobs in the order of their arrival. Thread-safe.
 class WorkerPool {
  public:
   // `max_queue`: jobs that may wait.
@@ -22,10 +22,10 @@ class WorkerPool {
   // As Stop.
   ~WorkerPool();
 
-  // BusyError when the queue is full, with about the time that the queue takes to empty;
-  // Unavailable after Stop. The job is not run then.
+  // BusyError when the queue is full, with an estimate of the time that it takes to empty;
+  // Unavailable after Stop. On error the job never runs.
   absl::Status Submit(std::function<void()> job);
-  // Runs what waits, then ends the threads. Idempotent.
+  // Runs the waiting jobs, then ends the threads. Idempotent.
   void Stop();
 
  private:

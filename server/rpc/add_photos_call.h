@@ -9,12 +9,11 @@
 
 namespace s2p {
 
-// Begins the call and returns its reactor, which deletes itself. A bounded number of photos is
-// under way at one time; while that many are, the stream is not read, and gRPC's flow control
-// stops the client. Responses go out in the order of the requests. The messages are bytes because
-// gRPC's own reader cannot tell one that it cannot parse from the end of the stream: such a message
-// ends the call with INVALID_ARGUMENT, which says which one it was, when all before it are
-// answered.
+// Starts the call and returns its reactor, which deletes itself. The number of photos in progress
+// is limited; at the limit the stream is not read, and gRPC's flow control stops the client.
+// Responses have the order of the requests. The messages are bytes because gRPC's own reader does
+// not distinguish a message that it cannot parse from the end of the stream. Such a message ends
+// the call with INVALID_ARGUMENT, which names it, when all before it are answered.
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartAddPhotos(
     const ServiceContext& service, grpc::CallbackServerContext* context);
 

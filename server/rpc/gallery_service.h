@@ -7,7 +7,7 @@
 
 namespace s2p {
 
-// All methods by callbacks; AddPhotos parses its messages itself (server/rpc/add_photos_call.h).
+// All methods use callbacks; AddPhotos parses its messages itself (server/rpc/add_photos_call.h).
 using GalleryCallbackService = v1::GalleryService::WithRawCallbackMethod_AddPhotos<
     v1::GalleryService::WithCallbackMethod_DeletePhotos<
         v1::GalleryService::WithCallbackMethod_UpdatePhotoMetadata<

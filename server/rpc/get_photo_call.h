@@ -9,7 +9,7 @@
 
 namespace s2p {
 
-// Begins the call and returns its reactor, which deletes itself.
+// Starts the call and returns its reactor, which deletes itself.
 grpc::ServerWriteReactor<v1::GetPhotoResponse>* StartGetPhoto(const ServiceContext& service,
                                                               grpc::CallbackServerContext* context,
                                                               const v1::GetPhotoRequest& request);

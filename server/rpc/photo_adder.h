@@ -9,9 +9,9 @@
 namespace s2p {
 
 // Checks the request, decodes, embeds and writes; blocks until the photo is durable and searchable.
-// InvalidArgument naming the field; AlreadyExists as on_conflict says; Unavailable before the first
-// model; ResourceExhausted when the disk is full; Cancelled when `cancelled` says so before it was
-// embedded. For the add pool's threads. Thread-safe.
+// The response's status: InvalidArgument naming the field; AlreadyExists as on_conflict says;
+// Unavailable before the first model; ResourceExhausted when the disk is full; Cancelled if
+// `cancelled` says so before it is embedded. For the add pool's threads. Thread-safe.
 v1::AddPhotoResponse AddPhoto(const ServiceContext& service, v1::AddPhotoRequest request,
                               const std::function<bool()>& cancelled);
 

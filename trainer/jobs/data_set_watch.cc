@@ -22,7 +22,7 @@ bool DataSetWatch::HasChanged(const std::string& id, const Lineage& lineage) {
   const v1::Job& job = lineage.newest->job();
   auto source = DataSetDigest(job.resolved_spec().source_dataset());
   auto target = DataSetDigest(job.resolved_spec().target_dataset());
-  // Being replaced just now, or gone: there is nothing to train on.
+  // The file is being replaced or is gone: there is nothing to train on.
   if (!source.ok() || !target.ok()) {
     seen_.erase(id);
     return false;
@@ -63,7 +63,7 @@ std::vector<std::string> DataSetWatch::Poll() {
     }
     LogWarning("cannot train again on the changed data",
                {{"lineage", id}, {"reason", follower.status()}});
-    // Other errors may be over at the next look; wrong data stay wrong until they change.
+    // Other errors may pass before the next look; wrong data stay wrong until they change.
     if (absl::IsInvalidArgument(follower.status())) refused_[id] = seen_[id];
   }
   return submitted;

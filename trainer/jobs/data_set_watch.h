@@ -12,30 +12,30 @@
 
 namespace s2p {
 
-// Follows the data sets of jobs whose spec says `watch`. Such a job and those that came of it are a
-// lineage. When a lineage has succeeded once, its newest job has ended, and the content of a
-// dataset.jsonl is another than that job began with, in two looks the same, then one job is
-// submitted: the same spec, starting from the version that the lineage published last. While that
-// job waits or runs nothing is submitted, so that a burst of changes makes one job, and at most one
-// more. A job that failed is not repeated on the same data; a cancelled one ends the watch. One
-// thread only.
+// Follows the data sets of jobs whose spec has `watch`. Such a job and its successors are a
+// lineage. A successor has the same spec and starts from the version that the lineage published
+// last. It is submitted when the lineage has succeeded once, its newest job has ended, and a
+// dataset.jsonl differs from the one that job started with and is the same in two looks. While it
+// waits or runs nothing is submitted, so a burst of changes makes one job, and at most one more. A
+// job that failed is not repeated on the same data; a cancelled one ends the watch. One thread
+// only.
 class DataSetWatch {
  public:
   // Both are borrowed.
   DataSetWatch(const JobStore* store, JobScheduler* scheduler)
       : store_(*store), scheduler_(*scheduler) {}
 
-  // One look at all of them; the ids of the jobs that it submitted.
+  // Looks at all data sets once and returns the ids of the submitted jobs.
   std::vector<std::string> Poll();
 
  private:
-  // What a lineage's jobs have come to.
+  // The state of one lineage.
   struct Lineage {
     std::shared_ptr<const v1::JobFile> newest;
     int64_t last_version = 0;
     bool has_succeeded = false;
   };
-  // Source and target.
+  // Digests of the source and the target.
   struct Digests {
     std::string source, target;
     bool operator==(const Digests& other) const {
@@ -44,12 +44,12 @@ class DataSetWatch {
   };
 
   std::map<std::string, Lineage> Lineages() const;
-  // Whether the lineage's data differ from what its newest job began with, and have settled.
+  // Whether the lineage's data differ from those of its newest job, and have settled.
   bool HasChanged(const std::string& id, const Lineage& lineage);
 
   const JobStore& store_;
   JobScheduler& scheduler_;
-  // By lineage: what the last look saw, and what cannot be trained on.
+  // By lineage: the data of the last look, and data that cannot be trained on.
   std::map<std::string, Digests> seen_;
   std::map<std::string, Digests> refused_;
 };

@@ -17,17 +17,17 @@ namespace s2p {
 namespace {
 
 constexpr size_t kChunkBytes = size_t{64} << 10;
-// Texts have at most 16 KiB, which JSON may write as six times that; the rest is small.
+// Texts have at most 16 KiB, which may be six times as long in JSON; the rest is small.
 constexpr size_t kMostLineBytes = size_t{1} << 20;
 
-// Whether the line is whole and the event of that number, without reading all of it: Append writes
-// the number first.
+// Whether the line is complete and has the event of that number. Reads only its start: Append
+// writes the number first.
 bool IsEvent(absl::string_view line, int64_t number) {
   return absl::StartsWith(line, absl::StrCat("{\"event\":\"", number, "\",")) &&
          absl::EndsWith(line, "}");
 }
 
-// Appends what is at `offset` to `buffer`, at most a chunk and at most up to `end`.
+// Appends to `buffer` the bytes from `offset`, at most a chunk and at most up to `end`.
 absl::Status ReadChunk(int descriptor, const std::string& path, int64_t offset, int64_t end,
                        std::string& buffer) {
   const size_t before = buffer.size();
@@ -43,7 +43,7 @@ absl::Status ReadChunk(int descriptor, const std::string& path, int64_t offset, 
   return absl::OkStatus();
 }
 
-// Number and end of the last event that all before it lead up to.
+// Number and end of the last event before which none is missing or damaged.
 struct Whole {
   int64_t events = 0;
   int64_t bytes = 0;

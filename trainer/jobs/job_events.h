@@ -1,4 +1,4 @@
-// What has happened to a job, in the order it happened.
+// The events of a job, in order.
 #ifndef S2P_TRAINER_JOBS_JOB_EVENTS_H_
 #define S2P_TRAINER_JOBS_JOB_EVENTS_H_
 
@@ -16,21 +16,21 @@
 
 namespace s2p {
 
-// A file that only grows: one WatchJobResponse in JSON a line, numbered from 1. What a crash cut
-// short at its end is dropped when it is opened, and written over. Thread-safe.
+// A file that only grows: one WatchJobResponse in JSON per line, numbered from 1. Opening it drops
+// an incomplete end that a crash left; the next event overwrites it. Thread-safe.
 class JobEvents {
  public:
-  // The file need not be there: it is made by the first event. DataLoss if it cannot be read.
+  // The file may be missing: the first event creates it. DataLoss if it cannot be read.
   static absl::StatusOr<std::shared_ptr<JobEvents>> Open(const std::string& path);
   ~JobEvents();
   JobEvents(const JobEvents&) = delete;
   JobEvents& operator=(const JobEvents&) = delete;
 
   // Numbers the event and appends it; `sync` makes it and all before it durable. On failure
-  // (ResourceExhausted when the disk is full) nothing is appended and no number used up.
+  // (ResourceExhausted when the disk is full), nothing is appended and the number is not used.
   absl::Status Append(v1::WatchJobResponse event, bool sync);
 
-  // 0 if there is none yet.
+  // Number of the last event; 0 if there is none yet.
   int64_t last_event() const;
   const std::string& path() const { return path_; }
 
@@ -49,23 +49,23 @@ class JobEvents {
   // -1 until the first event.
   int descriptor_ ABSL_GUARDED_BY(mutex_);
   int64_t last_event_ ABSL_GUARDED_BY(mutex_);
-  // Whole events; what lies behind is to be cut off.
+  // Size of the complete events; anything after them is dropped.
   int64_t size_bytes_ ABSL_GUARDED_BY(mutex_);
   bool has_torn_end_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-// One reader's place in the events. Holds at most 64 KiB and a line of the file, however far the
-// events are ahead of it. Thread-compatible.
+// One reader's position in the events. Holds at most 64 KiB and a line of the file, however far it
+// is behind. Thread-compatible.
 class JobEventReader {
  public:
-  // Begins with the event `from_event`; less than 1 means 1. It need not be there yet.
+  // Starts with the event `from_event`, which need not exist yet; less than 1 means 1.
   JobEventReader(std::shared_ptr<const JobEvents> events, int64_t from_event);
   ~JobEventReader();
   JobEventReader(const JobEventReader&) = delete;
   JobEventReader& operator=(const JobEventReader&) = delete;
 
-  // The next event, or nothing if it has not happened yet. DataLoss naming the file and the event
-  // if that is damaged.
+  // Returns the next event, or nothing if it has not happened yet. DataLoss names the file and the
+  // event if it is damaged.
   absl::StatusOr<std::optional<v1::WatchJobResponse>> Next();
 
  private:
@@ -76,7 +76,7 @@ class JobEventReader {
   int64_t skip_;
   int64_t next_event_ = 1;
   int descriptor_ = -1;
-  // Of the file, from its begin, that is in `buffer_` or behind us.
+  // End of the part of the file that is in `buffer_` or already read.
   int64_t offset_bytes_ = 0;
   std::string buffer_;
   size_t used_ = 0;

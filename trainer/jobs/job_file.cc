@@ -20,10 +20,10 @@
 namespace s2p {
 namespace {
 
-// A hundred times what the longest spec takes.
+// A hundred times the size of the longest spec.
 constexpr uint64_t kMostFileBytes = uint64_t{4} << 20;
 constexpr size_t kMostTextBytes = size_t{16} << 10;
-// Of "20261123-205501-031337".
+// Length of "20261123-205501-031337".
 constexpr size_t kTimeLength = 22;
 constexpr char kIdForm[] = "dddddddd-dddddd-dddddd-xxxxxxxx";
 
@@ -33,7 +33,7 @@ std::string TimeText(absl::Time time) {
                          ((micros % 1'000'000) + 1'000'000) % 1'000'000);
 }
 
-// InfinitePast if the digits are no time. (ParseTime's %Y would take all digits.)
+// InfinitePast if the digits are no time. (ParseTime's %Y would consume all digits.)
 absl::Time TimeOf(absl::string_view id) {
   int date = 0, time = 0, micros = 0;
   if (!absl::SimpleAtoi(id.substr(0, 8), &date) || !absl::SimpleAtoi(id.substr(9, 6), &time) ||
@@ -51,7 +51,7 @@ absl::Status Damaged(const std::string& path, absl::string_view what) {
   return absl::DataLossError(absl::StrCat(path, ": ", what));
 }
 
-// Looks at "format" alone: what a newer format has beside it is not for us to read.
+// Reads "format" alone: we cannot know the other fields of a newer format.
 absl::Status CheckFormat(const std::string& path, const std::string& json) {
   google::protobuf::Struct fields;
   const auto parsed = google::protobuf::util::JsonStringToMessage(json, &fields);
@@ -138,7 +138,7 @@ absl::Status WriteJobFile(const std::string& folder, const v1::JobFile& file) {
     status = FileError(errno, path, "rename");
   }
   if (!status.ok()) {
-    // Half a file on a full disk would keep taking room.
+    // Half a file would keep using room on a full disk.
     std::remove(temporary.c_str());
     return status;
   }
@@ -150,8 +150,8 @@ absl::StatusOr<v1::JobFile> ReadJobFile(const std::string& folder, const std::st
   S2P_ASSIGN_OR_RETURN(const auto json, ReadWholeFile(path, kMostFileBytes));
   S2P_RETURN_IF_ERROR(CheckFormat(path, json));
   v1::JobFile file;
-  // A field that this program does not know could change what is trained, so it is no less an error
-  // than a broken one.
+  // A field that this program does not know could change what is trained, so it is an error like a
+  // broken one.
   const auto parsed = google::protobuf::util::JsonStringToMessage(json, &file);
   if (!parsed.ok()) return Damaged(path, parsed.ToString());
   const v1::Job& job = file.job();

@@ -1,4 +1,4 @@
-// A job on disk: its id, its folder's job.json.
+// A job on disk: its id, and job.json in its folder.
 #ifndef S2P_TRAINER_JOBS_JOB_FILE_H_
 #define S2P_TRAINER_JOBS_JOB_FILE_H_
 
@@ -15,18 +15,18 @@
 
 namespace s2p {
 
-// The format that this program writes, and the newest that it reads.
+// The format that this program writes, and the newest that it can read.
 inline constexpr uint32_t kJobFileFormat = 1;
 
-// "20261123-205501-031337-3fa9c1d2": UTC to the microsecond, and 32 random bits so that ids of
-// several trainers can meet in one checkpoint store. Ids of one store sort as the jobs came:
-// `last_id`, empty for the first, is the newest so far, and the time runs on from it where the
-// clock has not (or has been set back).
+// Returns an id such as "20261123-205501-031337-3fa9c1d2": UTC to the microsecond, and 32 random
+// bits so that several trainers can share a checkpoint store. Ids of one store sort in the order of
+// submission: `last_id` is the newest so far (empty for the first), and a clock that has stood
+// still or was set back continues from it.
 std::string NewJobId(absl::Time now, absl::string_view last_id);
-// Whether it looks like one: safe as a file name too.
+// Whether the text has the form of an id, and so is safe as a file name.
 bool IsJobId(absl::string_view text);
 
-// The id of the first job of those that retrain one model; its own where it is the first.
+// The id of the first of the jobs that retrain one model; the job's own if it is the first.
 const std::string& LineageOf(const v1::JobFile& file);
 
 // True once a job has SUCCEEDED, FAILED or been CANCELLED.
@@ -34,15 +34,15 @@ bool HasEnded(v1::Job::State state);
 
 google::protobuf::Timestamp ToProtoTime(absl::Time time);
 
-// Text that protobuf and people can take: at most 16 KiB, bytes that are no UTF-8 replaced by '?'.
+// Makes a text fit for protobuf and people: at most 16 KiB, bytes that are not UTF-8 become '?'.
 std::string ShownText(absl::string_view text);
 
-// Replaces <folder>/job.json in one rename, synced with its folder. ResourceExhausted when the disk
-// is full: the old one is intact then.
+// Replaces <folder>/job.json in one rename and syncs file and folder. ResourceExhausted when the
+// disk is full; the old file is intact then.
 absl::Status WriteJobFile(const std::string& folder, const v1::JobFile& file);
 
-// Reads it for the job `id`, which the file must be of. NotFound; DataLoss if it is damaged, naming
-// the file and the field; FailedPrecondition if it is of a newer format.
+// Reads the file of job `id`. NotFound; DataLoss naming file and field if it is damaged or another
+// job's; FailedPrecondition if its format is newer.
 absl::StatusOr<v1::JobFile> ReadJobFile(const std::string& folder, const std::string& id);
 
 }  // namespace s2p

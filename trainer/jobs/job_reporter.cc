@@ -30,7 +30,7 @@ void JobReporter::Add(const v1::TrainingProgress& progress) {
     sum->sum += term.value();
     ++sum->count;
   }
-  // Events show the last evaluation until there is another.
+  // Events show the last evaluation until the next one.
   const v1::TrainingProgress before = std::move(latest_);
   latest_ = progress;
   if (before.has_rank1() && !latest_.has_rank1()) latest_.set_rank1(before.rank1());
@@ -68,7 +68,7 @@ void JobReporter::OnProgress(const v1::TrainingProgress& progress) {
 
 void JobReporter::OnEpoch(const v1::TrainingProgress& progress,
                           const std::vector<v1::Evaluation>& evaluations) {
-  // What the epoch says of its losses stands for itself.
+  // An epoch reports its own mean losses.
   if (progress.losses_size() > 0) sums_.clear();
   Add(progress);
   const v1::TrainingProgress window = TakeWindow();
@@ -84,7 +84,7 @@ void JobReporter::OnEpoch(const v1::TrainingProgress& progress,
                     {"step", progress.ihda_step()},
                     {"epoch", progress.epoch()},
                     {"epochs", progress.epochs()}});
-  // Evaluating and keeping the state are no part of the next update.
+  // Evaluating and saving the state are not part of the next update.
   last_update_ = options_.now();
 }
 

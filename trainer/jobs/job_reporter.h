@@ -1,4 +1,4 @@
-// What a job's run says, to everybody who listens.
+// Passes on the reports of a job's run.
 #ifndef S2P_TRAINER_JOBS_JOB_REPORTER_H_
 #define S2P_TRAINER_JOBS_JOB_REPORTER_H_
 
@@ -17,33 +17,33 @@
 namespace s2p {
 
 struct JobReporterOptions {
-  // Between two events of progress; what comes in between is averaged into the next.
+  // Time between two events of progress; reports in between are averaged into the next.
   absl::Duration event_interval = absl::Milliseconds(250);
-  // The clock; tests have their own.
+  // The clock; tests replace it.
   std::function<absl::Time()> now = absl::Now;
   // Called after every event.
   std::function<void()> on_event = [] {};
 };
 
-// Turns the progress of one job into events, its job.json, metrics and log lines. That an event
-// cannot be written (the disk is full) stops no training: it is logged once and left out. The store
-// and metrics are borrowed. Thread-compatible.
+// Turns the progress of one job into events, its job.json, metrics and log lines. An event that
+// cannot be written (the disk is full) does not stop training: it is left out, which is logged
+// once. Store and metrics are borrowed. Thread-compatible.
 class JobReporter {
  public:
   JobReporter(std::string job_id, JobStore* store, TrainerMetrics* metrics,
               JobReporterOptions options);
 
-  // As JobCallbacks have them.
+  // As in JobCallbacks.
   void OnProgress(const v1::TrainingProgress& progress);
   void OnEpoch(const v1::TrainingProgress& progress,
                const std::vector<v1::Evaluation>& evaluations);
   void OnMessage(const std::string& message);
 
-  // The job's new state, which the store has already.
+  // Reports the job's new state, which the store has already.
   void OnState(v1::Job::State state, const std::string& message);
 
  private:
-  // Sum and number of the values of each term since the last event, in the order they came.
+  // Sum and number of the values of one term since the last event.
   struct TermSum {
     std::string name;
     double sum = 0;
@@ -51,7 +51,7 @@ class JobReporter {
   };
 
   void Add(const v1::TrainingProgress& progress);
-  // latest_ with the means in it; begins a new window.
+  // Returns latest_ with the means, and starts a new window.
   v1::TrainingProgress TakeWindow();
   void Append(v1::Job::State state, const v1::TrainingProgress& progress,
               const std::string& message, bool sync);
@@ -65,9 +65,9 @@ class JobReporter {
   v1::TrainingProgress latest_;
   std::vector<TermSum> sums_;
   absl::Time last_event_ = absl::InfinitePast();
-  // End of the last update or epoch; what came before is not known at first.
+  // End of the last update or epoch; unknown before the first.
   absl::Time last_update_ = absl::InfinitePast();
-  // Null until the first event, and while they cannot be opened.
+  // Null until the first event, and while the events cannot be opened.
   std::shared_ptr<JobEvents> events_;
   bool cannot_write_ = false;
 };

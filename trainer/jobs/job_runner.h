@@ -1,4 +1,4 @@
-// Who does a job's work. The daemon knows training only through this.
+// Does the work of jobs; all that the daemon knows of training.
 #ifndef S2P_TRAINER_JOBS_JOB_RUNNER_H_
 #define S2P_TRAINER_JOBS_JOB_RUNNER_H_
 
@@ -13,49 +13,50 @@
 
 namespace s2p {
 
-// What a run tells and asks while it lasts. All are set, and called on the thread that called Run;
-// none takes longer than a write to the disk.
+// A run's reports and questions. All are set and called on the thread that called Run; none takes
+// longer than a write to the disk.
 struct JobCallbacks {
-  // After each update; `losses` holds the means since the last call.
+  // Called after each update; `losses` holds the means since the last call.
   std::function<void(const v1::TrainingProgress&)> on_progress;
-  // After each epoch is whole and kept: what it measured, where the spec says so.
+  // Called when an epoch is complete and kept, with its measurements if the spec asks for them.
   std::function<void(const v1::TrainingProgress&, const std::vector<v1::Evaluation>&)> on_epoch;
-  // What happens now, in words for people.
+  // Describes the current work, for people.
   std::function<void(const std::string&)> on_message;
-  // Asked at least once an update: true ends Run with Cancelled.
+  // Called at least once per update: true ends Run with Cancelled.
   std::function<bool()> stop;
-  // The versions that other jobs start from, or will when their data change: pruning leaves them
-  // alone. Ascending.
+  // Returns the versions that other jobs start from, or will when their data change, ascending:
+  // pruning leaves them alone.
   std::function<std::vector<int64_t>()> needed_versions;
 };
 
-// What a run has come to.
+// The result of a run. A plain value.
 struct JobOutcome {
   // 0: not published.
   int64_t published_version = 0;
-  // Why it was or was not published, in words for people.
+  // Why it was or was not published, for people.
   std::string reason;
   std::vector<v1::Evaluation> evaluations;
   // Path of a picture; empty if there is none.
   std::string learning_curve_file;
 };
 
-// Abstract, so that the daemon is tested without LibTorch. Thread-safe: Check is called by several
-// threads at once and beside Run; Run by as many as jobs may run at a time, for different jobs.
+// Abstract, so that the daemon is tested without LibTorch. Thread-safe: several threads call Check
+// at once, also during Run; as many threads call Run, for different jobs, as jobs may run at a
+// time.
 class JobRunner {
  public:
   virtual ~JobRunner() = default;
 
-  // The spec with its preset filled in and paths that can be opened as they stand, checked whole:
-  // InvalidArgument naming every wrong field at once; also for data sets that are not there, paths
-  // outside the roots, a device that is not there, a batch larger than the data.
+  // Returns the spec with its preset filled in and with paths that can be opened as they are.
+  // InvalidArgument names every wrong field at once, including missing data sets, paths outside the
+  // roots, a missing device, and a batch larger than the data.
   virtual absl::StatusOr<v1::TrainingSpec> Check(const v1::TrainingSpec& spec) = 0;
 
-  // Trains `job.resolved_spec`, evaluates, publishes. `folder` is the job's own and is there; its
-  // names job.json, events.jsonl and what begins with a dot are the store's. Goes on where the
-  // folder's resume file stands. Exactly one version for a job id, however often it is called.
-  // Cancelled if `stop` said so; ResourceExhausted when a disk is full: nothing is lost then, call
-  // again when there is room.
+  // Trains `job.resolved_spec`, evaluates, publishes. `folder` is the job's own and exists; in it,
+  // the names job.json, events.jsonl and those that start with a dot belong to the store. Resumes
+  // from the folder's resume file. Publishes exactly one version for a job id, however often it is
+  // called. Cancelled if `stop` said so; ResourceExhausted when a disk is full: nothing is lost
+  // then, call again when there is room.
   virtual absl::StatusOr<JobOutcome> Run(const v1::Job& job, const std::string& folder,
                                          const JobCallbacks& callbacks) = 0;
 };

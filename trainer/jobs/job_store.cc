@@ -20,10 +20,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Half of what a gRPC client takes unless told otherwise.
+// Half of the largest message that a gRPC client accepts by default.
 constexpr size_t kMostPageBytes = size_t{2} << 20;
 
-// Whether nothing was acknowledged of the job: its first job.json was not there yet.
+// Whether the job was never acknowledged: it has no first job.json yet.
 bool IsUnborn(const std::string& folder) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
@@ -32,7 +32,7 @@ bool IsUnborn(const std::string& folder) {
   return !error;
 }
 
-// In the place of a job that cannot be read.
+// Stands for a job that cannot be read.
 std::shared_ptr<const v1::JobFile> Unreadable(const std::string& id, const absl::Status& why) {
   auto file = std::make_shared<v1::JobFile>();
   file->mutable_job()->set_job_id(id);
@@ -60,7 +60,7 @@ absl::Status JobStore::ReadAll() {
   std::set<std::string> ids;
   for (const auto& entry : fs::directory_iterator(jobs_dir_, error)) {
     const std::string name = entry.path().filename().string();
-    // What is not ours, such as a run in the foreground, is left alone.
+    // Other folders, such as that of a run in the foreground, are left alone.
     if (IsJobId(name)) ids.insert(name);
   }
   if (error) return FileError(error.value(), jobs_dir_, "list");

@@ -20,7 +20,7 @@
 
 namespace s2p {
 
-// A part of the list of jobs.
+// A part of the list of jobs. A plain value.
 struct JobPage {
   std::vector<v1::Job> jobs;
   // Empty on the last page.
@@ -28,19 +28,17 @@ struct JobPage {
 };
 
 // Keeps each job in <state_dir>/jobs/<id>/: job.json (the JSON form of JobFile, replaced in one
-// rename), events.jsonl, and whatever its run puts there. Every job is in memory too, without its
-// events; none is ever forgotten. A job whose job.json cannot be read is shown as FAILED with the
-// file and what is wrong with it as its reason, and is never written over. Thread-safe; reading
-// never waits for the disk.
+// rename), events.jsonl, and the files of its run. Every job is also in memory, without its events;
+// none is ever forgotten. A job whose job.json cannot be read is shown as FAILED, with the file and
+// its error as the reason, and is never overwritten. Thread-safe; reading never waits for the disk.
 class JobStore {
  public:
-  // Creates the folders where they are missing, and sweeps out jobs that were never acknowledged.
-  // FailedPrecondition naming the folder if another process has it; PermissionDenied if it cannot
-  // be written.
+  // Creates missing folders, and removes jobs that were never acknowledged. FailedPrecondition
+  // names the folder if another process has it; PermissionDenied if it cannot be written.
   static absl::StatusOr<std::unique_ptr<JobStore>> Open(const std::string& state_dir);
 
-  // A new QUEUED job, durable when this returns. ResourceExhausted when the disk is full: there is
-  // no job then.
+  // Returns a new QUEUED job, durable when this returns. ResourceExhausted when the disk is full:
+  // there is no job then.
   absl::StatusOr<v1::Job> Create(const v1::TrainingSpec& spec,
                                  const v1::TrainingSpec& resolved_spec,
                                  const std::string& lineage = "");
@@ -53,31 +51,31 @@ class JobStore {
   absl::StatusOr<JobPage> List(size_t page_size, const std::string& page_token) const;
   // Oldest first.
   std::vector<std::shared_ptr<const v1::JobFile>> All() const;
-  // How many jobs there are of each state that has any.
+  // The number of jobs of each state that has any.
   std::map<v1::Job::State, int64_t> Counts() const;
-  // The versions that jobs start from which have not ended, and those that retraining on changed
-  // data would start from; ascending.
+  // The versions that unfinished jobs start from, and those that retraining on changed data would
+  // start from; ascending.
   std::vector<int64_t> NeededVersions() const;
 
-  // Changes a job, durably: seen by others when it is on the disk, or not at all. NotFound;
-  // FailedPrecondition for a damaged one; ResourceExhausted when the disk is full.
+  // Changes a job durably: others see the change when it is on the disk, or never. NotFound;
+  // FailedPrecondition for a damaged job; ResourceExhausted when the disk is full.
   absl::Status Update(const std::string& id, const std::function<void(v1::JobFile&)>& change);
-  // The same in memory only; the next Update writes it. For progress, and for what a full disk
-  // keeps from being written.
+  // As Update, but in memory only; the next Update writes it. For progress, and for changes that a
+  // full disk rejects.
   void Show(const std::string& id, const std::function<void(v1::JobFile&)>& change);
 
-  // The job's events, opened unless somebody has them: keep them while they are in use. NotFound;
-  // else as JobEvents::Open.
+  // The job's events, opened unless they are in use already: keep them while you use them.
+  // NotFound; else as JobEvents::Open.
   absl::StatusOr<std::shared_ptr<JobEvents>> Events(const std::string& id);
   // The job's own folder.
   std::string FolderOf(const std::string& id) const;
 
  private:
   struct Entry {
-    // Held while the job is being changed; `file` and `events` are the store's mutex's.
+    // Held while the job is being changed; the store's mutex guards `file` and `events`.
     absl::Mutex changing;
     std::shared_ptr<const v1::JobFile> file;
-    // Open for as long as somebody writes or reads them: each holds an open file.
+    // Open only while in use, because each holds an open file.
     std::weak_ptr<JobEvents> events;
     bool damaged = false;
   };

@@ -93,7 +93,7 @@ class FakeRun {
   const JobCallbacks callbacks_;
   absl::Mutex mutex_;
   std::deque<std::function<void()>> acts_ ABSL_GUARDED_BY(mutex_);
-  // Unknown: goes on.
+  // Unknown: continues.
   absl::StatusOr<JobOutcome> outcome_ ABSL_GUARDED_BY(mutex_);
 };
 
