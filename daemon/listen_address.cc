@@ -47,12 +47,12 @@ absl::StatusOr<ListenAddress> ParseListenAddress(absl::string_view text) {
   if (absl::StartsWith(host, "[") && absl::EndsWith(host, "]")) {
     host = host.substr(1, host.size() - 2);
   } else if (absl::StrContains(host, ':')) {
-    return wrong("an IPv6 host stands in brackets, as in [::1]:50051");
+    return wrong("an IPv6 host needs brackets, as in [::1]:50051");
   }
   if (host.empty() || host == "*") host = "0.0.0.0";
   uint32_t port = 0;
   const absl::string_view digits = text.substr(colon + 1);
-  // SimpleAtoi alone takes spaces and signs.
+  // SimpleAtoi alone accepts spaces and signs.
   if (!std::all_of(digits.begin(), digits.end(), absl::ascii_isdigit) ||
       !absl::SimpleAtoi(digits, &port) || port > 65535) {
     return wrong("the port is not a number from 0 to 65535");
@@ -81,7 +81,7 @@ absl::Status CheckListenAddress(absl::string_view address, bool has_tls, bool al
   if (has_tls || allow_insecure || parsed.is_loopback()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("listening on ", address,
-                   " would let others in without protection: give --tls-cert and --tls-key, or say "
+                   " would let others in without protection: give --tls-cert and --tls-key, or "
                    "--insecure if the network itself is safe"));
 }
 

@@ -18,7 +18,7 @@
 namespace s2p {
 namespace {
 
-// Backslash escapes as in JSON; bytes that are not UTF-8 become U+FFFD. So a line stays one line
+// Backslash escapes as in JSON; bytes that are not UTF-8 become U+FFFD. Thus a line stays one line
 // whatever a client sends.
 std::string Escape(absl::string_view text) {
   std::string escaped;
@@ -51,7 +51,7 @@ bool NeedsQuotes(absl::string_view text) {
          Escape(text) != text;
 }
 
-std::string HumanLine(absl::string_view message, std::initializer_list<LogField> fields) {
+std::string HumanLine(absl::string_view message, absl::Span<const LogField> fields) {
   std::string line = Escape(message);
   for (const LogField& field : fields) {
     absl::StrAppend(&line, " ", field.key(), "=",
@@ -60,7 +60,7 @@ std::string HumanLine(absl::string_view message, std::initializer_list<LogField>
   return line;
 }
 
-std::string JsonLine(absl::string_view message, std::initializer_list<LogField> fields) {
+std::string JsonLine(absl::string_view message, absl::Span<const LogField> fields) {
   std::string line = absl::StrCat("\"message\":", Quote(message));
   for (const LogField& field : fields) {
     absl::StrAppend(&line, ",", Quote(field.key()), ":",
@@ -99,15 +99,15 @@ Log MakeLog(const LogOptions& options, std::ostream* stream) {
   return log;
 }
 
-// The one piece of state that the whole process shares; never destroyed, so that threads may log
-// while the process ends.
+// The only state shared by the whole process; never destroyed, so that threads may log while the
+// process ends.
 Log& TheLog() {
   static Log& log = *new Log(MakeLog(LogOptions(), nullptr));
   return log;
 }
 
 void Write(spdlog::level::level_enum level, absl::string_view message,
-           std::initializer_list<LogField> fields) {
+           absl::Span<const LogField> fields) {
   Log& log = TheLog();
   if (!log.logger->should_log(level)) return;
   const std::string line = log.json ? JsonLine(message, fields) : HumanLine(message, fields);
@@ -151,19 +151,19 @@ absl::Status ConfigureLog(const LogOptions& options, std::ostream* stream) {
   return absl::OkStatus();
 }
 
-void LogDebug(absl::string_view message, std::initializer_list<LogField> fields) {
+void LogDebug(absl::string_view message, absl::Span<const LogField> fields) {
   Write(spdlog::level::debug, message, fields);
 }
 
-void LogInfo(absl::string_view message, std::initializer_list<LogField> fields) {
+void LogInfo(absl::string_view message, absl::Span<const LogField> fields) {
   Write(spdlog::level::info, message, fields);
 }
 
-void LogWarning(absl::string_view message, std::initializer_list<LogField> fields) {
+void LogWarning(absl::string_view message, absl::Span<const LogField> fields) {
   Write(spdlog::level::warn, message, fields);
 }
 
-void LogError(absl::string_view message, std::initializer_list<LogField> fields) {
+void LogError(absl::string_view message, absl::Span<const LogField> fields) {
   Write(spdlog::level::err, message, fields);
 }
 

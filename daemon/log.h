@@ -1,9 +1,8 @@
-// The log: one line an event on stderr, for people or (as JSON) for machines.
+// The log: one line per event on stderr, for people or (as JSON) for machines.
 #ifndef S2P_DAEMON_LOG_H_
 #define S2P_DAEMON_LOG_H_
 
 #include <cstdint>
-#include <initializer_list>
 #include <ostream>
 #include <string>
 #include <type_traits>
@@ -11,24 +10,25 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 
 namespace s2p {
 
 class Options;
 
 struct LogOptions {
-  // "human": `2026-01-02T03:04:05.678Z INFO  serving version=3`; "json": one object a line with
+  // "human": `2026-01-02T03:04:05.678Z INFO  serving version=3`; "json": one object per line with
   // time, level, message and the fields.
   std::string format = "human";
-  // "debug", "info", "warning" or "error": what is below it is dropped.
+  // "debug", "info", "warning" or "error"; lines below this level are dropped.
   std::string level = "info";
 };
 
 // Adds --log-format and --log-level.
 void AddLogOptions(Options* options, LogOptions* log_options);
 
-// One named value of an event. Names are lower case with underscores; a number has its unit in the
-// name (`bytes`, `seconds`), as metrics have.
+// One named value of an event. Names are lower case with underscores; a number has its unit in its
+// name (`bytes`, `seconds`), as in metrics. Immutable.
 class LogField {
  public:
   LogField(absl::string_view key, absl::string_view value);
@@ -56,19 +56,18 @@ class LogField {
   bool quote_;
 };
 
-// Sets form and threshold of everything logged from now on. InvalidArgument names the option that
-// is none of the above. Until the first call: human, info. Not safe beside logging threads: call it
-// early in main.
+// Sets format and level of all later lines. InvalidArgument names an option with an unknown value.
+// Until the first call: human, info. Not safe while other threads log: call it early in main.
 absl::Status ConfigureLog(const LogOptions& options);
-// The same with another place to write to, borrowed until the next call: for tests.
+// As above, but writes to `stream`, which is borrowed until the next call. For tests.
 absl::Status ConfigureLog(const LogOptions& options, std::ostream* stream);
 
 // Thread-safe; each line is written whole. Never with keys, passwords or image bytes.
 //   LogInfo("adopted checkpoint", {{"version", 3}, {"took", absl::Seconds(2)}});
-void LogDebug(absl::string_view message, std::initializer_list<LogField> fields = {});
-void LogInfo(absl::string_view message, std::initializer_list<LogField> fields = {});
-void LogWarning(absl::string_view message, std::initializer_list<LogField> fields = {});
-void LogError(absl::string_view message, std::initializer_list<LogField> fields = {});
+void LogDebug(absl::string_view message, absl::Span<const LogField> fields = {});
+void LogInfo(absl::string_view message, absl::Span<const LogField> fields = {});
+void LogWarning(absl::string_view message, absl::Span<const LogField> fields = {});
+void LogError(absl::string_view message, absl::Span<const LogField> fields = {});
 
 }  // namespace s2p
 

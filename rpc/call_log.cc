@@ -1,5 +1,7 @@
 #include "rpc/call_log.h"
 
+#include <utility>
+
 #include "daemon/log.h"
 #include "rpc/grpc_status.h"
 
@@ -31,7 +33,7 @@ int64_t CallLog::TakeSlowLine(absl::Time now) {
 
 void CallLog::Ended(const CallRecord& call, const std::string& request_id, const std::string& peer,
                     const absl::Status& status, absl::Time now) {
-  const absl::Duration total = now - call.begin;
+  const absl::Duration total = now - call.start;
   if (IsOurFault(status.code())) {
     LogError("call failed", {{"method", call.method},
                              {"request_id", request_id},
@@ -43,22 +45,16 @@ void CallLog::Ended(const CallRecord& call, const std::string& request_id, const
       options_.slow > absl::ZeroDuration() && total > options_.slow && !call.is_stream;
   const int64_t left_out = slow ? TakeSlowLine(now) : -1;
   if (left_out >= 0) {
-    const SearchRecord search = call.search.value_or(SearchRecord());
-    LogWarning("slow call", {{"method", call.method},
-                             {"code", CodeName(status.code())},
-                             {"request_id", request_id},
-                             {"peer", peer},
-                             {"total", total},
-                             {"decode", search.decode},
-                             {"queue", search.queue},
-                             {"preprocess", search.preprocess},
-                             {"encode", search.encode},
-                             {"search", search.search},
-                             {"images", search.images},
-                             {"top_k", search.top_k},
-                             {"filtered", search.filtered},
-                             {"version", search.model_version},
-                             {"left_out", left_out}});
+    std::vector<LogField> fields = {{"method", call.method},
+                                    {"code", CodeName(status.code())},
+                                    {"request_id", request_id},
+                                    {"peer", peer},
+                                    {"total", total}};
+    if (call.details != nullptr) {
+      for (LogField& detail : call.details()) fields.push_back(std::move(detail));
+    }
+    fields.emplace_back("left_out", left_out);
+    LogWarning("slow call", fields);
   }
   LogDebug("call", {{"method", call.method},
                     {"code", CodeName(status.code())},

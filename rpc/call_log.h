@@ -1,22 +1,37 @@
-// Which calls are worth a line in the log, and what it says.
+// The log lines about calls.
 #ifndef S2P_RPC_CALL_LOG_H_
 #define S2P_RPC_CALL_LOG_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "rpc/call_record.h"
+#include "daemon/log.h"
 
 namespace s2p {
 
+// One call, as log and metrics show it: filled while it runs, read once when it ends. A plain
+// value.
+struct CallRecord {
+  // The RPC's name: "Search".
+  const char* method = "";
+  absl::Time start;
+  // A stream lasts as long as its client likes, so it is never slow.
+  bool is_stream = false;
+  // More fields for the log line of a slow call; called only for that line. Null: none.
+  std::function<std::vector<LogField>()> details;
+};
+
 struct CallLogOptions {
-  // A call that takes longer is a warning, with the time of each of its stages. 0: none is.
+  // A call that takes longer is logged as a warning with its details. 0: none is.
   absl::Duration slow = absl::Seconds(1);
-  // Of slow calls in one second: in an overload each is slow, and the log is none the wiser.
+  // Lines about slow calls in one second: under overload every call is slow, so logging them all
+  // adds nothing.
   int max_slow_lines = 10;
 };
 
@@ -31,12 +46,12 @@ class CallLog {
              const absl::Status& status, absl::Time now);
 
  private:
-  // How many slow calls were left out since the last line; -1 if this one is left out, too.
+  // The number of slow calls left out since the last line; -1 if this one is left out, too.
   int64_t TakeSlowLine(absl::Time now);
 
   const CallLogOptions options_;
   absl::Mutex mutex_;
-  // The second under way, and its lines so far.
+  // Start of the current second, and its lines so far.
   absl::Time second_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   int lines_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t left_out_ ABSL_GUARDED_BY(mutex_) = 0;

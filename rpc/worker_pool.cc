@@ -49,10 +49,10 @@ void WorkerPool::Run() {
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
-    const absl::Time begin = absl::Now();
+    const absl::Time start = absl::Now();
     job();
     absl::MutexLock lock(&mutex_);
-    drain_.Finished(1, absl::Now() - begin);
+    drain_.Finished(1, absl::Now() - start);
   }
 }
 

@@ -6,14 +6,14 @@
 #include "absl/strings/str_join.h"
 #include "base/standard_streams.h"
 #include "base/status_macros.h"
-#include "daemon/address_file.h"
+#include "daemon/daemon_options.h"
 #include "daemon/health_check.h"
-#include "daemon/listen_address.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/shutdown.h"
 #include "model/blas.h"
 #include "model/encoder.h"
+#include "rpc/grpc_host.h"
 #include "server/rpc/server.h"
 #include "server/versions/backup.h"
 
@@ -23,11 +23,7 @@ namespace {
 struct Flags {
   ServerOptions server;
   EncoderOptions encoder;
-  LogOptions log;
-  std::string address_file;
-  std::string http_address_file;
-  bool health = false;
-  absl::Duration drain = absl::Seconds(30);
+  DaemonOptions daemon;
   // As the option types have them.
   uint64_t max_image_bytes = 0;
   int32_t max_strokes = 0, max_points = 0;
@@ -44,17 +40,7 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add("set-aside-orphans", &server.set_aside_orphans,
               "start even if many photos belong to no item of gallery.db; they move to "
               "photos/.orphans");
-  options.Add("listen", &server.listen, "address of gRPC, HOST:PORT; port 0 picks a free one")
-      .Check(CheckGrpcListen);
-  options.Add("http", &server.http, "address of /metrics, /healthz and /readyz, HOST:PORT")
-      .Check(CheckHttpListen);
-  options
-      .Add("health", &flags.health,
-           "serve nothing: ask the server at --http whether it is alive, exit 0 if so")
-      .Alone();
-  options.Add("address-file", &flags.address_file,
-              "file to write gRPC's address to when it listens");
-  options.Add("http-address-file", &flags.http_address_file, "the same for --http");
+  AddPortFlags(options, "server", &server.host, &flags.daemon);
   options.Add("device", &flags.encoder.device, "auto, cpu or cuda:N");
   options.Add("layout", &flags.encoder.layout,
               "of feature maps: contiguous, channels_last, onednn, or auto: the fastest");
@@ -72,7 +58,7 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add("max-queue", &server.batcher.max_queue, "images of searches that may wait")
       .Range(1, 100000);
   options
-      .AddBytes("max-message-bytes", &server.max_message_bytes,
+      .AddBytes("max-message-bytes", &server.host.max_message_bytes,
                 "of one gRPC message; at least what the largest photo allowed takes")
       .Range(1024, 1 << 30);
   options.AddBytes("max-image-bytes", &flags.max_image_bytes, "of one encoded image");
@@ -93,9 +79,9 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add("max-metadata-value-bytes", &limits.max_metadata_value_bytes, "of one value")
       .Range(0, 10000000);
   options.Add("default-deadline", &limits.default_deadline, "of a search whose client sets none");
-  options.Add("slow-query", &server.slow_query,
+  options.Add("slow-query", &server.host.call_log.slow,
               "calls that take longer are logged, with each stage's time; 0: none");
-  options.Add("drain", &flags.drain, "how long calls may go on after SIGTERM");
+  AddDrainFlag(options, &flags.daemon);
   options.Add("poll-interval", &server.poll_interval, "between two looks at the store");
   options
       .Add("reembed-share", &server.reembed_share,
@@ -111,8 +97,8 @@ void AddFlags(Options& options, Flags& flags) {
       .Range(0.01, 1);
   options.Add("keep-versions", &server.keep_versions, "versions kept for rolling back")
       .Range(1, 100);
-  AddCredentialOptions(&options, &server.credentials);
-  AddLogOptions(&options, &flags.log);
+  AddCredentialOptions(&options, &server.host.credentials);
+  AddLogOptions(&options, &flags.daemon.log);
 }
 
 void ReadDefaults(Flags& flags) {
@@ -134,9 +120,8 @@ void ApplyLimits(Flags& flags) {
 }
 
 absl::Status Serve(Flags& flags) {
-  absl::Status status = ConfigureLog(flags.log);
-  if (status.ok()) status = CheckEncoderOptions(flags.encoder);
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(ConfigureLog(flags.daemon.log));
+  S2P_RETURN_IF_ERROR(CheckEncoderOptions(flags.encoder));
   if (std::string blas; UsesReferenceBlas(&blas)) {
     LogWarning(
         "the reference BLAS makes networks a hundred times slower: install libopenblas0-openmp",
@@ -148,15 +133,8 @@ absl::Status Serve(Flags& flags) {
     return LoadEncoder(checkpoint, encoder_options);
   };
   S2P_ASSIGN_OR_RETURN(auto server, SearchServer::Start(flags.server));
-  status = WriteAddress(flags.address_file, server->address());
-  if (status.ok()) status = WriteAddress(flags.http_address_file, server->http_address());
-  if (!status.ok()) return status;
-  LogInfo("listening", {{"grpc", server->address()}, {"http", server->http_address()}});
-  shutdown->Wait();
-  LogInfo("draining", {{"at_most", flags.drain}});
-  server->Shutdown(flags.drain);
-  LogInfo("ended");
-  return absl::OkStatus();
+  return ServeUntilShutdown(flags.daemon, server->address(), server->http_address(), *shutdown,
+                            [&server](absl::Duration drain) { server->Shutdown(drain); });
 }
 
 int Report(const absl::Status& status) {
@@ -208,7 +186,7 @@ int Main(int argc, char** argv) {
   AddFlags(options, flags);
   if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
   ApplyLimits(flags);
-  return Report(flags.health ? CheckHealth(flags.server.http) : Serve(flags));
+  return Report(flags.daemon.health ? CheckHealth(flags.server.host.http) : Serve(flags));
 }
 
 }  // namespace

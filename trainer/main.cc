@@ -10,13 +10,14 @@
 
 #include "base/standard_streams.h"
 #include "base/status_macros.h"
+#include "daemon/daemon_options.h"
 #include "daemon/freed_memory.h"
-#include "daemon/listen_address.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/shutdown.h"
 #include "daemon/wait_policy.h"
 #include "model/blas.h"
+#include "rpc/grpc_host.h"
 #include "trainer/program/commands.h"
 #include "trainer/spec/training_spec.h"
 
@@ -51,17 +52,7 @@ void AddServe(Options& options, ServeOptions& serve) {
       .Required();
   command.Add("data-root", &serve.runner.data_root, "folder that all paths of a spec lie in")
       .Required();
-  command.Add("listen", &server.listen, "address of gRPC, HOST:PORT; port 0 picks a free one")
-      .Check(CheckGrpcListen);
-  command.Add("http", &server.http, "address of /metrics, /healthz and /readyz, HOST:PORT")
-      .Check(CheckHttpListen);
-  command
-      .Add("health", &serve.health,
-           "serve nothing: ask the daemon at --http whether it is alive, exit 0 if so")
-      .Alone();
-  command.Add("address-file", &serve.address_file,
-              "file to write gRPC's address to when it listens");
-  command.Add("http-address-file", &serve.http_address_file, "the same for --http");
+  AddPortFlags(command, "daemon", &server.host, &serve.daemon);
   command.Add("device", &serve.runner.device, "auto, cpu or cuda:N; wins over the spec's");
   AddThreads(command, serve.runner.threads);
   command.Add("max-running", &server.max_running, "jobs that run at one time").Range(1, 64);
@@ -73,11 +64,11 @@ void AddServe(Options& options, ServeOptions& serve) {
   command.Add("watch-interval", &server.watch_interval, "between two looks at watched data sets");
   command.Add("max-watchers", &server.max_watchers, "streams of progress at one time")
       .Range(1, 100000);
-  command.AddBytes("max-message-bytes", &server.max_message_bytes, "of one gRPC message")
+  command.AddBytes("max-message-bytes", &server.host.max_message_bytes, "of one gRPC message")
       .Range(1024, 1 << 30);
-  command.Add("drain", &serve.drain, "how long calls may go on after SIGTERM");
-  AddCredentialOptions(&command, &server.credentials);
-  AddLogOptions(&command, &serve.log);
+  AddDrainFlag(command, &serve.daemon);
+  AddCredentialOptions(&command, &server.host.credentials);
+  AddLogOptions(&command, &serve.daemon.log);
 }
 
 void AddCrossValidate(Options& options, CrossValidateOptions& validate) {

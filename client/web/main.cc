@@ -7,7 +7,7 @@
 #include "client/connection/server_address.h"
 #include "client/web/operator_sessions.h"
 #include "client/web/web_server.h"
-#include "daemon/address_file.h"
+#include "daemon/daemon_options.h"
 #include "daemon/health_check.h"
 #include "daemon/listen_address.h"
 #include "daemon/log.h"
@@ -22,9 +22,7 @@ struct Flags {
   ClientOptions connection;
   std::string trainer;
   std::string password_file;
-  std::string address_file;
-  LogOptions log;
-  bool health = false;
+  DaemonOptions daemon;
 };
 
 void AddFlags(Options& options, Flags& flags) {
@@ -38,17 +36,12 @@ void AddFlags(Options& options, Flags& flags) {
       .Check([](const std::string& text) {
         return text.empty() ? absl::OkStatus() : CheckServerAddress(text);
       });
-  options.Add("listen", &web.listen, "address of the page, HOST:PORT; port 0 picks a free one")
-      .Check(CheckHttpListen);
+  AddListenFlag(options, &web.listen, "the page").Check(CheckHttpListen);
   options.Add(
       "insecure", &web.insecure,
       "allow plain HTTP beyond loopback: behind a proxy that ends TLS, or in a safe network");
-  options
-      .Add("health", &flags.health,
-           "serve nothing: ask the gateway at --listen whether it is alive, exit 0 if so")
-      .Alone();
-  options.Add("address-file", &flags.address_file,
-              "file to write the page's address to when it listens");
+  AddHealthFlag(options, &flags.daemon, "the gateway at --listen");
+  AddAddressFileFlag(options, &flags.daemon, "the page's");
   options.Add("operator-password-file", &flags.password_file,
               "file whose first line operators log in with; without it everybody is operator");
   options.Add(
@@ -68,11 +61,11 @@ void AddFlags(Options& options, Flags& flags) {
       .Range(2, 1024);
   options.Add("max-streams", &web.max_streams, "event streams at one time, fewer than threads")
       .Range(0, 1000);
-  AddLogOptions(&options, &flags.log);
+  AddLogOptions(&options, &flags.daemon.log);
 }
 
 absl::Status Serve(Flags& flags) {
-  S2P_RETURN_IF_ERROR(ConfigureLog(flags.log));
+  S2P_RETURN_IF_ERROR(ConfigureLog(flags.daemon.log));
   if (!flags.password_file.empty()) {
     S2P_ASSIGN_OR_RETURN(flags.web.operator_password, ReadPasswordFile(flags.password_file));
   }
@@ -84,7 +77,7 @@ absl::Status Serve(Flags& flags) {
   flags.web.version = S2P_VERSION;
   S2P_ASSIGN_OR_RETURN(auto shutdown, Shutdown::Install());
   S2P_ASSIGN_OR_RETURN(auto web, WebServer::Start(flags.web));
-  S2P_RETURN_IF_ERROR(WriteAddress(flags.address_file, web->address()));
+  S2P_RETURN_IF_ERROR(WriteAddress(flags.daemon.address_file, web->address()));
   LogInfo("listening", {{"http", web->address()}, {"server", flags.connection.server}});
   shutdown->Wait();
   web->Stop();
@@ -97,7 +90,7 @@ int Main(int argc, char** argv) {
   Options options("s2p-web", "the drawing page, and the HTTP gateway behind it", S2P_VERSION);
   AddFlags(options, flags);
   if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
-  const absl::Status status = flags.health ? CheckHealth(flags.web.listen) : Serve(flags);
+  const absl::Status status = flags.daemon.health ? CheckHealth(flags.web.listen) : Serve(flags);
   if (status.ok()) return 0;
   std::cerr << "s2p-web: " << status.message() << " (" << absl::StatusCodeToString(status.code())
             << ")\n";

@@ -12,18 +12,18 @@
 #include "rpc/unreadable_message.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "server/rpc/photo_adder.h"
-#include "server/rpc/status_proto.h"
+#include "server/rpc/to_proto.h"
 
 namespace s2p {
 namespace {
 
-// Photos of one stream that are under way: a batch, and one more that is being read.
-constexpr size_t kMostUnderWay = 32;
+// Photos of one stream that are in progress: a batch.
+constexpr size_t kMostInProgress = 32;
 
 // Message `number` of the stream, the first being 1. InvalidArgument if it cannot be read.
 absl::StatusOr<v1::AddPhotoRequest> Parse(grpc::ByteBuffer bytes, int64_t number) {
   v1::AddPhotoRequest request;
-  // Reading gives a buffer's bytes up; the copy shares them.
+  // Reading consumes a buffer; the copy shares its bytes.
   grpc::ByteBuffer copy = bytes;
   if (grpc::SerializationTraits<v1::AddPhotoRequest>::Deserialize(&copy, &request).ok()) {
     return request;
@@ -44,22 +44,22 @@ grpc::ByteBuffer Serialize(const v1::AddPhotoResponse& response) {
   return bytes;
 }
 
-// Reads, work and writes of the stream go on at the same time. The mutex guards what they share;
-// gRPC's operations are started outside of it. The call ends when the client has closed its
-// side, has sent something that cannot be read, or is gone, and every photo has its answer written
-// (or can no longer have it).
+// Reads, work and writes of the stream overlap. The mutex guards their shared state; gRPC's
+// operations are started outside the mutex. The call ends when the client has closed its side, has
+// sent something that cannot be read, or is gone, and the answer to every photo is written (or can
+// no longer be).
 class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   AddPhotosCall(const ServiceContext& service, grpc::CallbackServerContext* context)
       : service_(service), context_(context), call_{"AddPhotos", absl::Now(), true} {}
 
-  void Begin() {
-    absl::Status status = Admit(service_, *context_);
+  void Start() {
+    absl::Status status = service_.gate->Admit(*context_);
     if (status.ok() && service_.slot->Get() == nullptr) {
       status = absl::UnavailableError("no model serves yet");
     }
     if (!status.ok()) {
-      Finish(EndCall(service_, *context_, call_, status));
+      Finish(service_.gate->End(call_, status, *context_));
       return;
     }
     StartRead(&message_);
@@ -82,7 +82,7 @@ class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
       }
     }
     if (slot != nullptr) Work(slot);
-    GoOn();
+    Advance();
   }
 
   void OnWriteDone(bool ok) override {
@@ -92,29 +92,29 @@ class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
       if (!ok) broken_ = true;
       slots_.pop_front();
     }
-    GoOn();
+    Advance();
   }
 
   void OnCancel() override { cancelled_.store(true, std::memory_order_relaxed); }
   void OnDone() override {
-    // Whoever found that the call is over may still be leaving the lock.
+    // The thread that finished the call may still be releasing the lock.
     { absl::MutexLock lock(&mutex_); }
     delete this;
   }
 
  private:
-  // One photo. Stays where it is in memory while it is in the deque.
+  // One photo. Does not move in memory while it is in the deque.
   struct Slot {
     std::string photo_id;
-    // Its worker's alone once it is submitted.
+    // Only its worker touches it once it is submitted.
     v1::AddPhotoRequest request;
     grpc::ByteBuffer response;
     bool submitted = false;
     bool finished = false;
   };
 
-  // Hands the photo to the pool, unless an earlier one of the same id is still under way: then
-  // later, so that the last one of the stream wins.
+  // Hands the photo to the pool, or leaves it for later if an earlier one with the same id is still
+  // in progress, so that the last one of the stream wins.
   void Work(Slot* slot) {
     {
       absl::MutexLock lock(&mutex_);
@@ -151,12 +151,12 @@ class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
       }
     }
     if (next != nullptr) Work(next);
-    GoOn(/*work_ended=*/1);
+    Advance(/*work_ended=*/1);
   }
 
-  // Starts the next write, the next read or the end, whichever is due. Another thread may end the
-  // call as soon as this has let the mutex go, unless it has a read or a write to start.
-  void GoOn(int work_ended = 0) {
+  // Starts the next write, the next read or the end, if due. Another thread may end the call as
+  // soon as this releases the mutex, unless this has a read or a write to start.
+  void Advance(int work_ended = 0) {
     const grpc::ByteBuffer* write = nullptr;
     bool read = false, end = false;
     absl::Status status;
@@ -164,14 +164,14 @@ class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
       absl::MutexLock lock(&mutex_);
       working_ -= work_ended;
       if (broken_ && !writing_) {
-        // Nobody reads the answers any more; what is under way still finishes.
+        // Nobody reads the answers any more; photos in progress still finish.
         while (!slots_.empty() && slots_.front().finished) slots_.pop_front();
       }
       if (!broken_ && !writing_ && !slots_.empty() && slots_.front().finished) {
         writing_ = true;
         write = &slots_.front().response;
       }
-      if (!reads_over_ && !reading_ && slots_.size() < kMostUnderWay) {
+      if (!reads_over_ && !reading_ && slots_.size() < kMostInProgress) {
         reading_ = true;
         read = true;
       }
@@ -184,7 +184,7 @@ class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
     if (read) StartRead(&message_);
     if (end) {
       if (cancelled_.load(std::memory_order_relaxed)) status = absl::CancelledError("cancelled");
-      Finish(EndCall(service_, *context_, call_, status));
+      Finish(service_.gate->End(call_, status, *context_));
     }
   }
 
@@ -192,7 +192,7 @@ class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   grpc::CallbackServerContext* const context_;
   const CallRecord call_;
   std::atomic<bool> cancelled_{false};
-  // The reads' own: there is one at a time.
+  // Only reads touch these, one at a time.
   grpc::ByteBuffer message_;
   int64_t messages_ = 0;
 
@@ -200,7 +200,7 @@ class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
   std::deque<Slot> slots_ ABSL_GUARDED_BY(mutex_);
   bool reading_ ABSL_GUARDED_BY(mutex_) = true;
   bool reads_over_ ABSL_GUARDED_BY(mutex_) = false;
-  // Why the reads are over; OK if the client ended them.
+  // The reason why the reads are over; OK if the client ended them.
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;
@@ -214,7 +214,7 @@ class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartAddPhotos(
     const ServiceContext& service, grpc::CallbackServerContext* context) {
   auto* call = new AddPhotosCall(service, context);
-  call->Begin();
+  call->Start();
   return call;
 }
 

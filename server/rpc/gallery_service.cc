@@ -7,10 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "rpc/grpc_status.h"
 #include "server/rpc/add_photos_call.h"
 #include "server/rpc/get_photo_call.h"
-#include "server/rpc/photo_proto.h"
-#include "server/rpc/status_proto.h"
+#include "server/rpc/to_proto.h"
 #include "server/search/request_checks.h"
 
 namespace s2p {
@@ -70,7 +70,7 @@ absl::Status List(const ServiceContext& service, const v1::ListPhotosRequest& re
   if (!absl::WebSafeBase64Unescape(request.page_token(), &after)) {
     return BadField("page_token", "is not one that this server gave");
   }
-  // One more than the page tells whether there is another.
+  // One item more than the page shows whether there is another page.
   S2P_ASSIGN_OR_RETURN(const auto items,
                        service.gallery->List(after, static_cast<int>(page_size) + 1, filter));
   const size_t shown = std::min<size_t>(items.size(), page_size);
@@ -91,7 +91,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* GalleryServiceImpl:
 grpc::ServerUnaryReactor* GalleryServiceImpl::DeletePhotos(grpc::CallbackServerContext* context,
                                                            const v1::DeletePhotosRequest* request,
                                                            v1::DeletePhotosResponse* response) {
-  return StartStorageCall(service_, context, "DeletePhotos", [this, request, response] {
+  return service_.StartStorageCall(context, "DeletePhotos", [this, request, response] {
     return DeleteFrom(service_, *request, *response);
   });
 }
@@ -99,7 +99,7 @@ grpc::ServerUnaryReactor* GalleryServiceImpl::DeletePhotos(grpc::CallbackServerC
 grpc::ServerUnaryReactor* GalleryServiceImpl::UpdatePhotoMetadata(
     grpc::CallbackServerContext* context, const v1::UpdatePhotoMetadataRequest* request,
     v1::UpdatePhotoMetadataResponse* response) {
-  return StartStorageCall(service_, context, "UpdatePhotoMetadata", [this, request, response] {
+  return service_.StartStorageCall(context, "UpdatePhotoMetadata", [this, request, response] {
     return UpdateMetadata(service_, *request, *response);
   });
 }
@@ -112,7 +112,7 @@ grpc::ServerWriteReactor<v1::GetPhotoResponse>* GalleryServiceImpl::GetPhoto(
 grpc::ServerUnaryReactor* GalleryServiceImpl::ListPhotos(grpc::CallbackServerContext* context,
                                                          const v1::ListPhotosRequest* request,
                                                          v1::ListPhotosResponse* response) {
-  return StartStorageCall(service_, context, "ListPhotos", [this, request, response] {
+  return service_.StartStorageCall(context, "ListPhotos", [this, request, response] {
     return List(service_, *request, *response);
   });
 }
@@ -120,7 +120,7 @@ grpc::ServerUnaryReactor* GalleryServiceImpl::ListPhotos(grpc::CallbackServerCon
 grpc::ServerUnaryReactor* GalleryServiceImpl::GetGalleryStats(
     grpc::CallbackServerContext* context, const v1::GetGalleryStatsRequest*,
     v1::GetGalleryStatsResponse* response) {
-  return StartStorageCall(service_, context, "GetGalleryStats", [this, response] {
+  return service_.StartStorageCall(context, "GetGalleryStats", [this, response] {
     const GalleryTotals totals = service_.gallery->Totals();
     response->set_photo_count(totals.photos);
     response->set_sketch_count(totals.sketches);

@@ -7,7 +7,7 @@
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "model/preprocessor.h"
-#include "server/rpc/photo_proto.h"
+#include "server/rpc/to_proto.h"
 #include "server/search/request_checks.h"
 
 namespace s2p {
@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kChunkBytes = size_t{1} << 20;
 constexpr int kThumbnailPixels = 256;
 
-// At most 256 pixels on the longer side; smaller images stay as they are.
+// Limits the longer side to 256 pixels; smaller images are unchanged.
 Image Shrink(const Image& image) {
   const int longer = std::max(image.width(), image.height());
   if (longer <= kThumbnailPixels) return image;
@@ -26,7 +26,7 @@ Image Shrink(const Image& image) {
   return Resize(image, scaled(image.width()), scaled(image.height()));
 }
 
-// What is read on the storage pool, then written chunk by chunk as the client takes it.
+// Reads the photo on the storage pool, then writes it chunk by chunk as the client takes it.
 class GetPhotoCall : public grpc::ServerWriteReactor<v1::GetPhotoResponse> {
  public:
   GetPhotoCall(const ServiceContext& service, grpc::CallbackServerContext* context,
@@ -36,8 +36,8 @@ class GetPhotoCall : public grpc::ServerWriteReactor<v1::GetPhotoResponse> {
         request_(std::move(request)),
         call_{"GetPhoto", absl::Now(), true} {}
 
-  void Begin() {
-    absl::Status status = Admit(service_, *context_);
+  void Start() {
+    absl::Status status = service_.gate->Admit(*context_);
     if (status.ok()) status = CheckPhotoId(request_.photo_id(), "photo_id", service_.limits);
     if (status.ok()) status = service_.storage_pool->Submit([this] { Read(); });
     if (!status.ok()) End(status);
@@ -92,7 +92,7 @@ class GetPhotoCall : public grpc::ServerWriteReactor<v1::GetPhotoResponse> {
     StartWrite(&response_);
   }
 
-  void End(const absl::Status& status) { Finish(EndCall(service_, *context_, call_, status)); }
+  void End(const absl::Status& status) { Finish(service_.gate->End(call_, status, *context_)); }
 
   const ServiceContext& service_;
   grpc::CallbackServerContext* const context_;
@@ -109,7 +109,7 @@ grpc::ServerWriteReactor<v1::GetPhotoResponse>* StartGetPhoto(const ServiceConte
                                                               grpc::CallbackServerContext* context,
                                                               const v1::GetPhotoRequest& request) {
   auto* call = new GetPhotoCall(service, context, request);
-  call->Begin();
+  call->Start();
   return call;
 }
 

@@ -4,16 +4,13 @@
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
-#include <prometheus/text_serializer.h>
 
-#include <algorithm>
 #include <array>
-#include <atomic>
 
-#include "daemon/disk_space_gauges.h"
 #include "daemon/metric_family.h"
-#include "model/check.h"
-#include "rpc/grpc_status.h"
+#include "s2p/v1/gallery.grpc.pb.h"
+#include "s2p/v1/model.grpc.pb.h"
+#include "s2p/v1/search.grpc.pb.h"
 
 namespace s2p {
 namespace {
@@ -26,18 +23,6 @@ using prometheus::Family;
 using prometheus::Gauge;
 using prometheus::Histogram;
 
-// 0.1 ms to 10 s, five to the decade: a p99 of 16 ms can be told from one of 25.
-prometheus::Histogram::BucketBoundaries Seconds() {
-  return {0.0001, 0.00016, 0.00025, 0.0004, 0.00063, 0.001, 0.0016, 0.0025, 0.004,
-          0.0063, 0.01,    0.016,   0.025,  0.04,    0.063, 0.1,    0.16,   0.25,
-          0.4,    0.63,    1,       1.6,    2.5,     4,     6.3,    10};
-}
-
-// Of the services, so that the label has no other values.
-constexpr std::array<const char*, 10> kMethods = {
-    "Search",     "AddPhotos",       "DeletePhotos",   "UpdatePhotoMetadata", "GetPhoto",
-    "ListPhotos", "GetGalleryStats", "GetModelStatus", "SetServingVersion",   "WatchModelStatus"};
-constexpr size_t kCodes = 17;
 constexpr std::array<const char*, 4> kRejections = {"queue_full", "busy", "deadline", "cancelled"};
 constexpr std::array<const char*, 5> kStages = {"decode", "queue", "preprocess", "encode",
                                                 "search"};
@@ -45,12 +30,8 @@ constexpr std::array<const char*, 5> kStages = {"decode", "queue", "preprocess",
 }  // namespace
 
 struct Metrics::Families {
-  prometheus::Registry registry;
-  Family<Counter>& requests = RegisterFamily(
-      BuildCounter(), "s2p_requests_total", "Calls that have ended, by method and code.", registry);
-  Family<Histogram>& request_seconds =
-      RegisterFamily(BuildHistogram(), "s2p_request_seconds",
-                     "Time from a call's arrival to its end, by method.", registry);
+  explicit Families(prometheus::Registry& in) : registry(in) {}
+  prometheus::Registry& registry;
   Family<Histogram>& stage_seconds =
       RegisterFamily(BuildHistogram(), "s2p_stage_seconds",
                      "Time of each stage of a search: decode and queue of each, preprocess, "
@@ -74,7 +55,7 @@ struct Metrics::Families {
                                                 "Attempts to load a version, by result.", registry);
   Histogram& model_swap_seconds =
       RegisterFamily(BuildHistogram(), "s2p_model_swap_seconds",
-                     "Time from the begin of loading a version until it serves.", registry)
+                     "Time from the start of loading a version until it serves.", registry)
           .Add({}, Histogram::BucketBoundaries{0.1, 0.5, 1, 5, 10, 60, 300, 1800, 7200});
   Gauge& reembed_progress = RegisterFamily(BuildGauge(), "s2p_reembed_progress_ratio",
                                            "Share of the gallery embedded with the version that is "
@@ -100,51 +81,28 @@ struct Metrics::Families {
       RegisterFamily(BuildGauge(), "s2p_device_memory_bytes",
                      "Memory that the networks take on the device; 0 on the CPU.", registry)
           .Add({});
-  DiskSpaceGauges disk{registry};
-  Family<Gauge>& build_info =
-      RegisterFamily(BuildGauge(), "s2p_build_info", "1; the labels say what runs.", registry);
   std::array<Histogram*, kStages.size()> stages = {};
   std::array<Counter*, kRejections.size()> rejections = {};
-  std::array<Histogram*, kMethods.size()> seconds_by_method = {};
-  // Null until there has been one.
-  std::array<std::array<std::atomic<Counter*>, kCodes>, kMethods.size()> requests_by_code = {};
 };
 
-Metrics::Metrics(const std::string& version) : families_(std::make_unique<Families>()) {
+Metrics::Metrics(const std::string& version)
+    : RpcMetrics({v1::SearchService::service_full_name(), v1::GalleryService::service_full_name(),
+                  v1::ModelService::service_full_name()},
+                 {{"version", version}, {"compiler", __VERSION__}}),
+      families_(std::make_unique<Families>(registry())) {
   for (size_t i = 0; i < kStages.size(); ++i) {
-    families_->stages[i] = &families_->stage_seconds.Add({{"stage", kStages[i]}}, Seconds());
+    families_->stages[i] = &families_->stage_seconds.Add({{"stage", kStages[i]}}, LatencyBuckets());
   }
   for (size_t i = 0; i < kRejections.size(); ++i) {
     families_->rejections[i] = &families_->rejected.Add({{"reason", kRejections[i]}});
   }
-  for (size_t i = 0; i < kMethods.size(); ++i) {
-    families_->seconds_by_method[i] =
-        &families_->request_seconds.Add({{"method", kMethods[i]}}, Seconds());
-  }
-  // So that a rate over the first failure is not lost.
+  // From the start, so that the first failure shows as a rate.
   families_->model_loads.Add({{"result", "ok"}});
   families_->model_loads.Add({{"result", "failed"}});
-  families_->build_info.Add({{"version", version}, {"compiler", __VERSION__}}).Set(1);
   families_->reembed_progress.Set(1);
 }
 
 Metrics::~Metrics() = default;
-
-void Metrics::CountRequest(absl::string_view method, absl::StatusCode code, absl::Duration took) {
-  const auto found = std::find(kMethods.begin(), kMethods.end(), method);
-  const size_t number = static_cast<size_t>(code);
-  S2P_CHECK(found != kMethods.end() && number < kCodes);
-  const size_t row = static_cast<size_t>(found - kMethods.begin());
-  // Looked up once: the family has a lock, and compares labels. It gives the same counter to all.
-  std::atomic<Counter*>& cached = families_->requests_by_code[row][number];
-  Counter* counter = cached.load(std::memory_order_acquire);
-  if (counter == nullptr) {
-    counter = &families_->requests.Add({{"method", *found}, {"code", CodeName(code)}});
-    cached.store(counter, std::memory_order_release);
-  }
-  counter->Increment();
-  families_->seconds_by_method[row]->Observe(absl::ToDoubleSeconds(took));
-}
 
 void Metrics::ObserveStage(Stage stage, absl::Duration took) {
   families_->stages[static_cast<size_t>(stage)]->Observe(absl::ToDoubleSeconds(took));
@@ -189,12 +147,6 @@ void Metrics::CountGalleryWrite(const std::string& op, const std::string& result
 
 void Metrics::SetDeviceMemory(uint64_t bytes) {
   families_->device_memory.Set(static_cast<double>(bytes));
-}
-
-void Metrics::MeasureDisk(const std::string& path) { families_->disk.Measure(path); }
-
-std::string Metrics::Text() const {
-  return prometheus::TextSerializer().Serialize(families_->registry.Collect());
 }
 
 }  // namespace s2p

@@ -2,19 +2,23 @@
 #ifndef S2P_SERVER_RPC_MODEL_SERVICE_H_
 #define S2P_SERVER_RPC_MODEL_SERVICE_H_
 
+#include <atomic>
+#include <cstdint>
+#include <string>
+
 #include "absl/time/time.h"
+#include "rpc/watch_streams.h"
 #include "s2p/v1/model.grpc.pb.h"
 #include "server/rpc/service_context.h"
-#include "server/rpc/watch_model_call.h"
 
 namespace s2p {
 
-// Thread-safe.
+// At most 1000 clients watch at one time, else ResourceExhausted. Thread-safe.
 class ModelServiceImpl final : public v1::ModelService::CallbackService {
  public:
   // `service` must outlive it. It must outlive the gRPC server.
   explicit ModelServiceImpl(const ServiceContext* service)
-      : service_(*service), watches_(service) {}
+      : service_(*service), streams_({"WatchModelStatus"}, service->gate) {}
 
   grpc::ServerUnaryReactor* GetModelStatus(grpc::CallbackServerContext* context,
                                            const v1::GetModelStatusRequest* request,
@@ -25,14 +29,26 @@ class ModelServiceImpl final : public v1::ModelService::CallbackService {
   grpc::ServerWriteReactor<v1::WatchModelStatusResponse>* WatchModelStatus(
       grpc::CallbackServerContext* context, const v1::WatchModelStatusRequest* request) override;
 
-  // The status may have changed: whoever watches is told.
-  void Wake() { watches_.Wake(); }
-  // Ends the watches, as WatchModelCalls::Stop.
-  void StopWatches(absl::Duration grace) { watches_.Stop(grace); }
+  // The status may have changed: watchers get it if it has. Changes that come faster than a client
+  // reads are one message to it.
+  void Wake();
+  // As WatchStreams::Stop.
+  void StopWatches(absl::Duration grace) { streams_.Stop(grace); }
 
  private:
+  class StatusSource;
+  // Makes `status_` the status of the revision, unless this round has done so already.
+  void ReadStatus(uint64_t revision, absl::Time round);
+
   const ServiceContext& service_;
-  WatchModelCalls watches_;
+  // Counts possible changes of the status.
+  std::atomic<uint64_t> revision_{1};
+  // The streams' thread only: the status read last, once for all streams, and when.
+  v1::GetModelStatusResponse status_;
+  std::string serialized_status_;
+  uint64_t status_revision_ = 0;
+  absl::Time status_round_;
+  WatchStreams<v1::WatchModelStatusResponse> streams_;
 };
 
 }  // namespace s2p

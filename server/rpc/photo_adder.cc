@@ -6,14 +6,14 @@
 #include "absl/synchronization/notification.h"
 #include "base/status_macros.h"
 #include "model/checkpoint.h"
-#include "server/rpc/status_proto.h"
+#include "rpc/grpc_status.h"
+#include "server/rpc/to_proto.h"
 #include "server/search/request_checks.h"
 
 namespace s2p {
 namespace {
 
-// A model that changes between embedding and writing makes the embedding useless; it changes
-// rarely.
+// A model change between embedding and writing makes the embedding useless. Changes are rare.
 constexpr int kMostEmbeddings = 5;
 
 absl::StatusOr<OnConflict> ParseOnConflict(v1::OnConflict on_conflict) {
@@ -64,7 +64,7 @@ absl::StatusOr<NewItem> ParseItem(v1::AddPhotoRequest request, const Limits& lim
   return item;
 }
 
-// Decodes the item's image and embeds it; fills version, embedding and attributes.
+// Decodes the item's image and embeds it; sets version, embedding and attributes.
 absl::Status Embed(const ServiceContext& service, const std::function<bool()>& cancelled,
                    NewItem& item) {
   const auto share = service.pixels->Take(int64_t{item.header.width} * item.header.height);

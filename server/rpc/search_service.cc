@@ -5,18 +5,11 @@
 
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "server/rpc/to_proto.h"
 #include "server/search/query.h"
 
 namespace s2p {
 namespace {
-
-constexpr char kMethod[] = "Search";
-
-void SetDuration(absl::Duration duration, google::protobuf::Duration* proto) {
-  const int64_t nanoseconds = absl::ToInt64Nanoseconds(duration);
-  proto->set_seconds(nanoseconds / 1'000'000'000);
-  proto->set_nanos(static_cast<int32_t>(nanoseconds % 1'000'000'000));
-}
 
 void AddAttributes(const std::vector<std::string>& names, absl::Span<const float> scores,
                    google::protobuf::RepeatedPtrField<v1::AttributeScore>* out) {
@@ -27,8 +20,25 @@ void AddAttributes(const std::vector<std::string>& names, absl::Span<const float
   }
 }
 
-// One call, from its begin until gRPC is done with it. Its steps follow one another, each on its
-// own thread; only `cancelled_` is touched by two at once.
+// The cost of a search, for the log. A step that it did not reach is zero.
+struct SearchRecord {
+  // Preprocess, encode and search are the whole batch's. In a search that failed, queue is all the
+  // time after decode.
+  absl::Duration decode, queue, preprocess, encode, search;
+  int images = 0;
+  int top_k = 0;
+  bool filtered = false;
+  int64_t model_version = 0;
+
+  std::vector<LogField> Fields() const {
+    return {{"decode", decode}, {"queue", queue},       {"preprocess", preprocess},
+            {"encode", encode}, {"search", search},     {"images", images},
+            {"top_k", top_k},   {"filtered", filtered}, {"version", model_version}};
+  }
+};
+
+// One call, from start until gRPC is done with it. Its steps follow one another, each on its own
+// thread; only `cancelled_` is touched by two at once.
 class SearchCall : public grpc::ServerUnaryReactor {
  public:
   SearchCall(const ServiceContext& service, grpc::CallbackServerContext* context,
@@ -37,11 +47,11 @@ class SearchCall : public grpc::ServerUnaryReactor {
         context_(context),
         request_(request),
         response_(response),
-        record_{kMethod, absl::Now(), false, SearchRecord()},
-        deadline_(DeadlineOf(*context, record_.begin + service.limits.default_deadline)) {}
+        call_{"Search", absl::Now(), /*is_stream=*/false, [this] { return record_.Fields(); }},
+        deadline_(DeadlineOf(*context, call_.start + service.limits.default_deadline)) {}
 
   void Start() {
-    absl::Status status = Admit(service_, *context_);
+    absl::Status status = service_.gate->Admit(*context_);
     if (status.ok()) status = Check();
     if (!status.ok()) return End(status);
     status = service_.decode_pool->Submit([this] { Decode(); });
@@ -61,24 +71,24 @@ class SearchCall : public grpc::ServerUnaryReactor {
 
   absl::Status Check() {
     S2P_ASSIGN_OR_RETURN(query_, ParseQuery(*request_, service_.limits));
-    record_.search->top_k = query_.search.top_k;
-    record_.search->filtered = !query_.search.filter.empty();
+    record_.top_k = query_.search.top_k;
+    record_.filtered = !query_.search.filter.empty();
     if (service_.slot->Get() == nullptr) return absl::UnavailableError("no model serves yet");
     return absl::OkStatus();
   }
 
-  // On the decode pool.
+  // Runs on the decode pool.
   void Decode() {
     if (is_cancelled()) return End(absl::CancelledError("cancelled"));
     if (absl::Now() >= deadline_) {
       return End(absl::DeadlineExceededError("the deadline passed before the image was decoded"));
     }
     if (query_.pixels > 0) share_ = service_.pixels->Take(query_.pixels);
-    const absl::Time begin = absl::Now();
+    const absl::Time start = absl::Now();
     auto images = DecodeExamples(query_, service_.limits);
     queued_ = absl::Now();
-    record_.search->decode = queued_ - begin;
-    service_.metrics->ObserveStage(Stage::kDecode, record_.search->decode);
+    record_.decode = queued_ - start;
+    service_.metrics->ObserveStage(Stage::kDecode, record_.decode);
     if (!images.ok()) return End(images.status());
     BatchRequest request;
     request.images = *std::move(images);
@@ -92,23 +102,23 @@ class SearchCall : public grpc::ServerUnaryReactor {
     };
     request.search = query_.search;
     request.done = [this](absl::StatusOr<BatchResult> result) { Answer(std::move(result)); };
-    record_.search->images = static_cast<int>(request.images.size());
+    record_.images = static_cast<int>(request.images.size());
     absl::Status status = service_.batcher->Submit(std::move(request));
     if (!status.ok()) Refuse(status, Rejection::kQueueFull);
   }
 
-  // Of a pool or a queue that did not take it.
+  // Ends a call that a pool or a queue rejected.
   void Refuse(const absl::Status& status, Rejection reason) {
     if (absl::IsResourceExhausted(status)) service_.metrics->CountRejected(reason);
     End(status);
   }
 
-  // On the batch thread.
+  // Runs on the batch thread.
   void Answer(absl::StatusOr<BatchResult> result) {
     share_.reset();
-    // What failed has waited, too; leaving it out would make a full queue look short.
-    record_.search->queue = result.ok() ? result->queue_time : absl::Now() - queued_;
-    service_.metrics->ObserveStage(Stage::kQueue, record_.search->queue);
+    // A search that failed has waited, too; without it a full queue would look short.
+    record_.queue = result.ok() ? result->queue_time : absl::Now() - queued_;
+    service_.metrics->ObserveStage(Stage::kQueue, record_.queue);
     if (!result.ok()) return End(result.status());
     FillResponse(*result);
     Observe(*result);
@@ -136,18 +146,17 @@ class SearchCall : public grpc::ServerUnaryReactor {
   }
 
   void Observe(const BatchResult& result) {
-    SearchRecord& record = *record_.search;
-    record.preprocess = result.encoding.preprocess_time;
-    record.encode = result.encoding.encode_time;
-    record.search = result.search_time;
-    record.model_version = result.snapshot->version;
+    record_.preprocess = result.encoding.preprocess_time;
+    record_.encode = result.encoding.encode_time;
+    record_.search = result.search_time;
+    record_.model_version = result.snapshot->version;
     v1::Timings& timings = *response_->mutable_timings();
-    SetDuration(record.decode, timings.mutable_decode());
-    SetDuration(record.queue, timings.mutable_queue());
-    SetDuration(record.preprocess, timings.mutable_preprocess());
-    SetDuration(record.encode, timings.mutable_encode());
-    SetDuration(record.search, timings.mutable_search());
-    SetDuration(absl::Now() - record_.begin, timings.mutable_total());
+    *timings.mutable_decode() = ToProto(record_.decode);
+    *timings.mutable_queue() = ToProto(record_.queue);
+    *timings.mutable_preprocess() = ToProto(record_.preprocess);
+    *timings.mutable_encode() = ToProto(record_.encode);
+    *timings.mutable_search() = ToProto(record_.search);
+    *timings.mutable_total() = ToProto(absl::Now() - call_.start);
   }
 
   void End(const absl::Status& status) {
@@ -155,14 +164,15 @@ class SearchCall : public grpc::ServerUnaryReactor {
     if (absl::IsDeadlineExceeded(status)) service_.metrics->CountRejected(Rejection::kDeadline);
     if (absl::IsCancelled(status)) service_.metrics->CountRejected(Rejection::kCancelled);
     service_.metrics->SetQueueDepth(service_.batcher->queue_depth());
-    Finish(EndCall(service_, *context_, record_, status));
+    Finish(service_.gate->End(call_, status, *context_));
   }
 
   const ServiceContext& service_;
   grpc::CallbackServerContext* const context_;
   const v1::SearchRequest* const request_;
   v1::SearchResponse* const response_;
-  CallRecord record_;
+  const CallRecord call_;
+  SearchRecord record_;
   const absl::Time deadline_;
   std::atomic<bool> cancelled_{false};
   Query query_;

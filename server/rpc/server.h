@@ -2,48 +2,55 @@
 #ifndef S2P_SERVER_RPC_SERVER_H_
 #define S2P_SERVER_RPC_SERVER_H_
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "rpc/credentials.h"
+#include "rpc/grpc_host.h"
+#include "rpc/worker_pool.h"
+#include "server/gallery/gallery.h"
+#include "server/gallery/snapshot.h"
+#include "server/rpc/metrics.h"
+#include "server/rpc/service_context.h"
 #include "server/search/batcher.h"
 #include "server/search/limits.h"
+#include "server/search/pixel_budget.h"
 #include "server/versions/snapshot_loader.h"
 
 namespace s2p {
 
+class GalleryServiceImpl;
+class ModelServiceImpl;
+class SearchServiceImpl;
+
 struct ServerOptions {
-  // The checkpoint store; may be read-only, empty, or not there yet.
+  // The checkpoint store; may be read-only, empty, or missing.
   std::string checkpoint_root;
   std::string data_dir;
-  // As GalleryOptions has it.
+  // As in GalleryOptions.
   bool set_aside_orphans = false;
-  // HOST:PORT of gRPC and of the HTTP endpoint; port 0 picks a free one.
-  std::string listen = "127.0.0.1:50051";
-  std::string http = "127.0.0.1:9464";
-  CredentialOptions credentials;
+  // Messages may be larger than `max_message_bytes` where the largest photo that the limits allow
+  // needs it.
+  GrpcHostOptions host;
   // Makes an encoder of a verified checkpoint.
   EncoderFactory load_encoder;
 
   Limits limits;
   BatcherOptions batcher;
-  // Size of a gRPC message; the largest photo that the limits allow always fits.
-  uint64_t max_message_bytes = uint64_t{16} << 20;
   // Threads that decode images of searches; 0: one per core.
   int decode_threads = 0;
   // Pixels that decoded images may take at one time.
   int64_t max_pixels_in_flight = 160'000'000;
-  // As SnapshotLoaderOptions has them.
+  // As in SnapshotLoaderOptions.
   absl::Duration poll_interval = absl::Seconds(2);
   int warm_up_passes = 3;
   double reembed_share = 0.5;
   int keep_versions = 2;
-  // Calls that take longer are logged. 0: none.
-  absl::Duration slow_query = absl::Seconds(1);
-  // As IndexBuilderOptions has them.
+  // As in IndexBuilderOptions.
   std::string index = "Flat";
   double index_recall = 0.95;
   // For s2p_build_info.
@@ -53,20 +60,53 @@ struct ServerOptions {
 // Runs from Start to Shutdown. Thread-safe.
 class SearchServer {
  public:
-  // Opens the gallery, takes the ports, begins to load the model; serves as soon as that is done.
+  // Opens the gallery, takes the ports, starts to load the model; serves as soon as that is done.
   // FailedPrecondition if another process has the data folder; Unavailable naming the address if a
-  // port is taken; InvalidArgument naming a bad option; else as Gallery::Open.
+  // port is taken; InvalidArgument naming a bad option; else as GrpcHost::Create and Gallery::Open.
   static absl::StatusOr<std::unique_ptr<SearchServer>> Start(const ServerOptions& options);
-  // Cancels what is still under way.
-  virtual ~SearchServer() = default;
+  // As Shutdown without a drain.
+  ~SearchServer();
+  SearchServer(const SearchServer&) = delete;
+  SearchServer& operator=(const SearchServer&) = delete;
 
-  // HOST:PORT as bound.
-  virtual const std::string& address() const = 0;
-  virtual const std::string& http_address() const = 0;
+  // The addresses as bound.
+  const std::string& address() const { return host_->address(); }
+  const std::string& http_address() const { return host_->http_address(); }
   // A snapshot serves.
-  virtual bool ready() const = 0;
-  // Refuses new calls, lets those under way end for at most `drain`, then cancels them. Idempotent.
-  virtual void Shutdown(absl::Duration drain) = 0;
+  bool ready() const { return slot_.Get() != nullptr && !stopping_; }
+  // Refuses new calls, lets running calls end for at most `drain`, then cancels them. Idempotent.
+  void Shutdown(absl::Duration drain);
+
+ private:
+  explicit SearchServer(const ServerOptions& options);
+  absl::Status Init();
+  absl::Status MakeHost();
+  absl::Status OpenGallery();
+  absl::Status MakeLoader();
+  absl::Status StartPipeline();
+  absl::Status StartServices();
+  void OnGalleryOpen(const GalleryFindings& findings);
+  void OnVersionChange(const VersionStatus& status);
+  void OnServing(const VersionStatus& status);
+
+  const ServerOptions options_;
+  Metrics metrics_;
+  PixelBudget pixels_;
+  SnapshotSlot slot_;
+  std::unique_ptr<GrpcHost> host_;
+  std::unique_ptr<Gallery> gallery_;
+  std::unique_ptr<SnapshotLoader> loader_;
+  std::unique_ptr<Batcher> batcher_;
+  std::unique_ptr<WorkerPool> decode_pool_;
+  std::unique_ptr<WorkerPool> add_pool_;
+  std::unique_ptr<WorkerPool> storage_pool_;
+  ServiceContext context_;
+  std::unique_ptr<SearchServiceImpl> search_;
+  std::unique_ptr<GalleryServiceImpl> gallery_service_;
+  std::unique_ptr<ModelServiceImpl> model_service_;
+  // Start of loading the current version; the loader's thread only.
+  absl::Time load_start_;
+  std::atomic<bool> stopping_{false};
 };
 
 }  // namespace s2p

@@ -104,9 +104,8 @@ LIBRARIES = {
         ["rpc", "server", "trainer", "client", "proto"]),
     "prometheus-cpp": Library(
         ["prometheus/"], ["prometheus"],
-        ["rpc/request_metrics.*", "server/rpc/metrics.*", "trainer/jobs/trainer_metrics.*", "client/web/metrics.*",
-         "daemon/disk_space_gauges.cc"],
-        [], ["rpc", "server", "trainer", "client", "daemon"]),
+        ["rpc/rpc_metrics.*", "server/rpc/metrics.*", "trainer/jobs/trainer_metrics.*", "client/web/metrics.*"],
+        [], ["rpc", "server", "trainer", "client"]),
     "cpp-httplib": Library(
         ["httplib"], ["httplib", "pkgconfig::httplib"], ["daemon/*.cc", "client/web/*.cc"], [],
         ["daemon", "client"]),

@@ -23,8 +23,8 @@ int Serve(char** argv) {
   ServerOptions options;
   options.checkpoint_root = argv[1];
   options.data_dir = argv[2];
-  options.listen = "127.0.0.1:0";
-  options.http = "127.0.0.1:0";
+  options.host.listen = "127.0.0.1:0";
+  options.host.http = "127.0.0.1:0";
   options.index = argv[4];
   options.poll_interval = absl::Milliseconds(5);
   // No search is late because a machine is slow.

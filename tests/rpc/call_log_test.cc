@@ -26,13 +26,13 @@ class CallLogTest : public testing::Test {
     ASSERT_THAT(ConfigureLog(log_options, &out_), IsOk());
     log_ = std::make_unique<CallLog>(options);
   }
-  // A search that ended `took` after its begin.
+  // A search that ended `took` after its start.
   void End(absl::Duration took, const absl::Status& status = absl::OkStatus(),
            bool is_stream = false) {
-    CallRecord call{"Search", now_ - took, is_stream, SearchRecord()};
-    call.search->encode = absl::Milliseconds(700);
-    call.search->images = 3;
-    call.search->model_version = 12;
+    const CallRecord call{
+        "Search", now_ - took, is_stream, [] {
+          return std::vector<LogField>{{"encode", absl::Milliseconds(700)}, {"images", 3}};
+        }};
     log_->Ended(call, "id-1", "ipv4:127.0.0.1:5", status, now_);
   }
   int Lines() const {
@@ -51,13 +51,20 @@ TEST_F(CallLogTest, QuickCallIsNotWorthALine) {
   EXPECT_THAT(out_.str(), IsEmpty());
 }
 
-TEST_F(CallLogTest, SlowCallIsToldWithItsStages) {
+TEST_F(CallLogTest, SlowCallIsLoggedWithItsDetails) {
   Start();
   End(absl::Milliseconds(1200));
   EXPECT_THAT(out_.str(),
               AllOf(HasSubstr(" warning "), HasSubstr("slow call"), HasSubstr("id-1"),
                     HasSubstr("127.0.0.1"), HasSubstr("encode=700ms"), HasSubstr("images=3"),
-                    HasSubstr("version=12"), HasSubstr("code=OK"), HasSubstr("total=1.2s")));
+                    HasSubstr("code=OK"), HasSubstr("total=1.2s"), HasSubstr("left_out=0")));
+}
+
+TEST_F(CallLogTest, SlowCallMayHaveNoDetails) {
+  Start();
+  log_->Ended({"ListPhotos", now_ - absl::Seconds(2)}, "id-1", "ipv4:127.0.0.1:5", absl::OkStatus(),
+              now_);
+  EXPECT_THAT(out_.str(), AllOf(HasSubstr("method=ListPhotos"), HasSubstr("total=2s left_out=0")));
 }
 
 TEST_F(CallLogTest, ThresholdOfZeroMeansNone) {

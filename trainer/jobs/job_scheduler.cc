@@ -16,7 +16,7 @@ absl::Status HasEndedError(const v1::Job& job) {
       "job_id: ", job.job_id(), " has ended already: ", v1::Job::State_Name(job.state())));
 }
 
-// The state that a run's status leads to, where it is neither paused nor interrupted.
+// The state after a run with this status that was neither paused nor interrupted.
 v1::Job::State EndState(const absl::Status& status, bool cancelled) {
   if (status.ok()) return v1::Job::STATE_SUCCEEDED;
   return cancelled ? v1::Job::STATE_CANCELLED : v1::Job::STATE_FAILED;
@@ -70,10 +70,10 @@ void JobScheduler::Recover() {
       changed.mutable_job()->set_state(v1::Job::STATE_QUEUED);
       changed.mutable_job()->clear_reason();
     };
-    // Where the disk is full, what it says means the same at the next start.
+    // If the disk is full, its old content means the same at the next start.
     if (!store_.Update(job.job_id(), queue).ok()) store_.Show(job.job_id(), queue);
     ReporterOf(job.job_id())
-        .OnState(v1::Job::STATE_QUEUED, "goes on where the trainer was interrupted");
+        .OnState(v1::Job::STATE_QUEUED, "resumes where the trainer was interrupted");
   }
 }
 
@@ -88,7 +88,7 @@ absl::StatusOr<v1::Job> JobScheduler::Submit(const v1::TrainingSpec& spec,
   S2P_ASSIGN_OR_RETURN(const auto resolved, runner_.Check(spec));
   if (stopping_) return stopping;
   S2P_ASSIGN_OR_RETURN(auto job, store_.Create(spec, resolved, lineage));
-  // Before it is queued, so that it is the first event.
+  // Reported before the job is queued, so that this is the first event.
   ReporterOf(job.job_id()).OnState(v1::Job::STATE_QUEUED, "queued");
   absl::MutexLock lock(&mutex_);
   queue_.emplace(true, job.job_id());
@@ -124,7 +124,7 @@ void JobScheduler::RunJob(const std::string& id, Active& active) {
   for (;;) {
     const auto file = store_.GetFile(id);
     if (!file.ok()) return;
-    // Asked for before a crash.
+    // Cancelled before a crash.
     if ((*file)->cancel_requested()) active.cancel = true;
     const auto outcome = Attempt(**file, active, reporter);
     const bool cancelled = absl::IsCancelled(outcome.status()) && active.cancel;
@@ -139,22 +139,22 @@ void JobScheduler::RunJob(const std::string& id, Active& active) {
 
 absl::StatusOr<JobOutcome> JobScheduler::Attempt(const v1::JobFile& file, Active& active,
                                                  JobReporter& reporter) {
-  if (active.cancel) return absl::CancelledError("before it began");
+  if (active.cancel) return absl::CancelledError("before it started");
   const std::string& id = file.job().job_id();
-  const bool goes_on = file.job().has_started_at();
+  const bool resumes = file.job().has_started_at();
   const auto source = DataSetDigest(file.job().resolved_spec().source_dataset());
   const auto target = DataSetDigest(file.job().resolved_spec().target_dataset());
   S2P_RETURN_IF_ERROR(store_.Update(id, [&](v1::JobFile& changed) {
     v1::Job& job = *changed.mutable_job();
     job.set_state(v1::Job::STATE_RUNNING);
     job.clear_reason();
-    if (!goes_on) *job.mutable_started_at() = ToProtoTime(options_.reporter.now());
-    // Taken before the data are read: a change in between is one too many, not one missed. Where
-    // they cannot be read the run says so, in better words.
+    if (!resumes) *job.mutable_started_at() = ToProtoTime(options_.reporter.now());
+    // Computed before the data are read: a change in between causes one job too many, not a missed
+    // one. If the data cannot be read, the run reports it in better words.
     changed.set_source_dataset_sha256(source.value_or(""));
     changed.set_target_dataset_sha256(target.value_or(""));
   }));
-  reporter.OnState(v1::Job::STATE_RUNNING, goes_on ? "goes on" : "begins");
+  reporter.OnState(v1::Job::STATE_RUNNING, resumes ? "resumed" : "started");
   JobCallbacks callbacks;
   callbacks.on_progress = [&](const v1::TrainingProgress& progress) {
     reporter.OnProgress(progress);
@@ -175,7 +175,7 @@ void JobScheduler::End(const std::string& id, const absl::StatusOr<JobOutcome>& 
   const auto finish = [&](v1::JobFile& file) {
     Finish(*file.mutable_job(), outcome, cancelled, options_.reporter.now());
   };
-  // Nobody sees the end before it is kept: a version may not be shown as published today and
+  // The end is kept before anybody sees it: a version that was shown as published must not be
   // unknown after a crash.
   absl::Status kept = store_.Update(id, finish);
   while (absl::IsResourceExhausted(kept)) {
@@ -201,12 +201,12 @@ void JobScheduler::Pause(const std::string& id, const absl::Status& why, JobRepo
     file.mutable_job()->set_state(v1::Job::STATE_PAUSED);
     file.mutable_job()->set_reason(ShownText(why.message()));
   };
-  // On a full disk it stays what it was there, which means the same at the next start.
+  // On a full disk the old state stays, which means the same at the next start.
   if (!store_.Update(id, pause).ok()) store_.Show(id, pause);
   reporter.OnState(v1::Job::STATE_PAUSED, std::string(why.message()));
 }
 
-// False: stopping.
+// Returns false when stopping.
 bool JobScheduler::WaitToRetry(Active& active, bool heed_cancel) {
   absl::MutexLock lock(&mutex_);
   const auto over = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -278,7 +278,7 @@ absl::StatusOr<v1::Job> JobScheduler::CancelActive(const std::string& id,
   return file->job();
 }
 
-bool JobScheduler::IsUnderWay(const std::string& id) const {
+bool JobScheduler::IsActive(const std::string& id) const {
   absl::MutexLock lock(&mutex_);
   return active_.count(id) > 0 || queue_.count({false, id}) > 0 || queue_.count({true, id}) > 0;
 }

@@ -1,4 +1,4 @@
-// Which job runs when.
+// The order and the life of jobs.
 #ifndef S2P_TRAINER_JOBS_JOB_SCHEDULER_H_
 #define S2P_TRAINER_JOBS_JOB_SCHEDULER_H_
 
@@ -26,55 +26,55 @@ namespace s2p {
 struct JobSchedulerOptions {
   // Jobs that run at one time, 1 to 64. They share the device: more than one is rarely faster.
   int max_running = 1;
-  // How long a paused job waits before it is tried again.
+  // How long a paused job waits before it is retried.
   absl::Duration retry_pause = absl::Seconds(30);
   JobReporterOptions reporter;
 };
 
-// Runs the jobs of a store in the order they were submitted. How a run ends decides the job's
+// Runs the jobs of a store in the order of their submission. The status of a run decides the job's
 // state: ok SUCCEEDED; Cancelled after Cancel CANCELLED; ResourceExhausted PAUSED, which keeps its
-// place and is tried again; anything else FAILED. What this object's end interrupts stays RUNNING
-// or PAUSED on disk, and goes on before all others at the next start, as it does after a crash.
-// Store, runner and metrics are borrowed. Thread-safe.
+// place and is retried; anything else FAILED. A job that this object's end interrupts stays RUNNING
+// or PAUSED on disk and resumes before all others at the next start, as after a crash. Store,
+// runner and metrics are borrowed. Thread-safe.
 class JobScheduler {
  public:
-  // Queues what the store has left. InvalidArgument names a bad option.
+  // Queues the unfinished jobs of the store. InvalidArgument names a bad option.
   static absl::StatusOr<std::unique_ptr<JobScheduler>> Create(const JobSchedulerOptions& options,
                                                               JobStore* store, JobRunner* runner,
                                                               TrainerMetrics* metrics);
   // As Stop.
   ~JobScheduler();
 
-  // Begins to run jobs. Call once.
+  // Starts to run jobs. Call once.
   void Start();
 
-  // Checks the spec and queues it: durable when this returns. As JobRunner::Check and
-  // JobStore::Create; Unavailable after RequestStop. `lineage` as in JobFile.
+  // Checks the spec and queues a job, durable when this returns. Errors of JobRunner::Check and
+  // JobStore::Create; Unavailable after RequestStop. `lineage` is as in JobFile.
   absl::StatusOr<v1::Job> Submit(const v1::TrainingSpec& spec, const std::string& lineage = "");
 
-  // Ends a queued job at once; a running one as soon as its run heeds it, which the returned job
-  // does not show yet. Durable either way. NotFound; FailedPrecondition if it has ended already.
+  // Ends a queued job immediately, and a running one as soon as its run reacts, which the returned
+  // job does not show yet. Durable in both cases. NotFound; FailedPrecondition if it has ended.
   absl::StatusOr<v1::Job> Cancel(const std::string& id);
 
   // Whether the job's state or events may still change.
-  bool IsUnderWay(const std::string& id) const;
+  bool IsActive(const std::string& id) const;
 
-  // Tries paused jobs at once.
+  // Retries paused jobs immediately.
   void RetryPaused();
 
-  // Tells the runs to stop, without waiting.
+  // Asks the runs to stop, without waiting.
   void RequestStop();
-  // The same, and waits until they have. Idempotent.
+  // As RequestStop, and waits until they have stopped. Idempotent.
   void Stop();
 
  private:
-  // A job that a thread deals with.
+  // A job that a thread is working on.
   struct Active {
     std::atomic<bool> cancel{false};
     // Guarded by mutex_: the pause is over.
     bool retry = false;
   };
-  // First what a former process began, then by id.
+  // Jobs that a former process started come first; else by id.
   using Place = std::pair<bool, std::string>;
 
   JobScheduler(const JobSchedulerOptions& options, JobStore* store, JobRunner* runner,

@@ -6,51 +6,63 @@
 #include "trainer/jobs/job_file.h"
 
 namespace s2p {
+namespace {
 
-absl::StatusOr<std::unique_ptr<JobWatch>> JobWatch::Create(
-    JobStore* store, std::function<bool(const std::string&)> is_under_way,
-    const std::string& job_id, int64_t from_event, absl::Duration heartbeat) {
-  S2P_ASSIGN_OR_RETURN(auto events, store->Events(job_id));
-  return std::unique_ptr<JobWatch>(new JobWatch(store, std::move(is_under_way), job_id,
-                                                std::move(events), from_event, heartbeat));
-}
+using Step = WatchStep<v1::WatchJobResponse>;
 
-JobWatch::JobWatch(JobStore* store, std::function<bool(const std::string&)> is_under_way,
-                   std::string job_id, std::shared_ptr<JobEvents> events, int64_t from_event,
-                   absl::Duration heartbeat)
-    : store_(store),
-      is_under_way_(std::move(is_under_way)),
+}  // namespace
+
+JobWatch::JobWatch(JobStore* store, std::function<bool(const std::string&)> is_active,
+                   std::string job_id, int64_t from_event, absl::Duration heartbeat)
+    : store_(*store),
+      is_active_(std::move(is_active)),
       job_id_(std::move(job_id)),
-      events_(std::move(events)),
-      heartbeat_(heartbeat),
-      reader_(events_, from_event) {}
+      from_event_(from_event),
+      heartbeat_(heartbeat) {}
 
-absl::StatusOr<JobWatch::Next> JobWatch::Say(absl::Time now) {
-  // Before the events are read: what was said before the end is then there to be read.
-  S2P_ASSIGN_OR_RETURN(const auto job, store_->Get(job_id_));
-  const bool has_ended = HasEnded(job.state()) && !is_under_way_(job_id_);
-  S2P_ASSIGN_OR_RETURN(auto event, reader_.Next());
-  if (event.has_value()) return Speak(*std::move(event), now);
-  if (has_ended) {
-    if (last_ && last_->state() == job.state()) return Next{std::nullopt, true};
-    // The event of its end was lost in a crash or on a full disk, or is before where we began.
-    return Speak(Now(job), now);
+absl::StatusOr<Step> JobWatch::Next(absl::Time now) {
+  if (events_ == nullptr) {
+    S2P_RETURN_IF_ERROR(OpenEvents());
   }
-  if (last_said_ == absl::InfinitePast()) last_said_ = now;
-  if (now < next_heartbeat()) return Next{};
-  v1::WatchJobResponse beat = last_ ? *last_ : Now(job);
-  beat.clear_message();
-  last_said_ = now;
-  return Next{std::move(beat)};
+  // The job is read before its events: what was reported before its end is then there to be read.
+  S2P_ASSIGN_OR_RETURN(const auto job, store_.Get(job_id_));
+  const bool has_ended = HasEnded(job.state()) && !is_active_(job_id_);
+  S2P_ASSIGN_OR_RETURN(auto event, reader_->Next());
+  if (event.has_value()) return Send(*std::move(event), now);
+  Step step;
+  if (has_ended) {
+    // The event of its end may be lost in a crash or on a full disk, or be before the first one
+    // asked for.
+    if (!last_ || last_->state() != job.state()) return Send(StateOf(job), now);
+    step.ended = true;
+    return step;
+  }
+  if (last_sent_ == absl::InfinitePast()) last_sent_ = now;
+  if (now >= next_heartbeat()) {
+    step.response = last_ ? *last_ : StateOf(job);
+    step.response->clear_message();
+    last_sent_ = now;
+  }
+  step.ask_again = next_heartbeat();
+  return step;
 }
 
-JobWatch::Next JobWatch::Speak(v1::WatchJobResponse response, absl::Time now) {
-  last_said_ = now;
+absl::Status JobWatch::OpenEvents() {
+  S2P_ASSIGN_OR_RETURN(events_, store_.Events(job_id_));
+  reader_.emplace(events_, from_event_);
+  return absl::OkStatus();
+}
+
+Step JobWatch::Send(v1::WatchJobResponse response, absl::Time now) {
+  last_sent_ = now;
   last_ = response;
-  return Next{std::move(response)};
+  Step step;
+  step.response = std::move(response);
+  step.ask_again = next_heartbeat();
+  return step;
 }
 
-v1::WatchJobResponse JobWatch::Now(const v1::Job& job) const {
+v1::WatchJobResponse JobWatch::StateOf(const v1::Job& job) const {
   v1::WatchJobResponse response;
   response.set_event(events_->last_event());
   response.set_state(job.state());

@@ -1,4 +1,4 @@
-// What one watcher of a job is told next.
+// The messages that one watcher of a job gets.
 #ifndef S2P_TRAINER_JOBS_JOB_WATCH_H_
 #define S2P_TRAINER_JOBS_JOB_WATCH_H_
 
@@ -8,50 +8,46 @@
 #include <optional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "rpc/watch_streams.h"
 #include "trainer/jobs/job_events.h"
 #include "trainer/jobs/job_store.h"
 
 namespace s2p {
 
 // Reads the job's events one by one, from a given one until the job has ended, with heartbeats in
-// between; the last thing said is always the state in which the job ended. Holds one event and the
+// between; the last response always has the state in which the job ended. Holds one event and the
 // reader's piece of the file, however slow the watcher is. Thread-compatible.
-class JobWatch {
+class JobWatch final : public WatchSource<v1::WatchJobResponse> {
  public:
-  // `store` is borrowed. `is_under_way` tells whether a job's events may still change although it
-  // has ended: JobScheduler::IsUnderWay. NotFound; else as JobStore::Events.
-  static absl::StatusOr<std::unique_ptr<JobWatch>> Create(
-      JobStore* store, std::function<bool(const std::string&)> is_under_way,
-      const std::string& job_id, int64_t from_event, absl::Duration heartbeat);
+  // `store` is borrowed. `is_active` says whether a job's events may still change although it has
+  // ended: JobScheduler::IsActive.
+  JobWatch(JobStore* store, std::function<bool(const std::string&)> is_active, std::string job_id,
+           int64_t from_event, absl::Duration heartbeat);
 
-  // Nothing to say now, something, or nothing any more.
-  struct Next {
-    std::optional<v1::WatchJobResponse> response;
-    bool ended = false;
-  };
-  // DataLoss if the events are damaged.
-  absl::StatusOr<Next> Say(absl::Time now);
-  // When Say will have a heartbeat, if nothing happens before.
-  absl::Time next_heartbeat() const { return last_said_ + heartbeat_; }
+  // NotFound if there is no such job; DataLoss if its events are damaged; else as JobStore::Events.
+  absl::StatusOr<WatchStep<v1::WatchJobResponse>> Next(absl::Time now) override;
 
  private:
-  JobWatch(JobStore* store, std::function<bool(const std::string&)> is_under_way,
-           std::string job_id, std::shared_ptr<JobEvents> events, int64_t from_event,
-           absl::Duration heartbeat);
-  Next Speak(v1::WatchJobResponse response, absl::Time now);
-  // The job as it is, for when there is no event that says it.
-  v1::WatchJobResponse Now(const v1::Job& job) const;
+  absl::Status OpenEvents();
+  WatchStep<v1::WatchJobResponse> Send(v1::WatchJobResponse response, absl::Time now);
+  // The job's current state, for when no event shows it.
+  v1::WatchJobResponse StateOf(const v1::Job& job) const;
+  // When a heartbeat is due if nothing happens before.
+  absl::Time next_heartbeat() const { return last_sent_ + heartbeat_; }
 
-  JobStore* const store_;
-  const std::function<bool(const std::string&)> is_under_way_;
+  JobStore& store_;
+  const std::function<bool(const std::string&)> is_active_;
   const std::string job_id_;
-  const std::shared_ptr<JobEvents> events_;
+  const int64_t from_event_;
   const absl::Duration heartbeat_;
-  JobEventReader reader_;
+  // Opened by the first Next: that reads the disk.
+  std::shared_ptr<JobEvents> events_;
+  std::optional<JobEventReader> reader_;
   std::optional<v1::WatchJobResponse> last_;
-  absl::Time last_said_ = absl::InfinitePast();
+  absl::Time last_sent_ = absl::InfinitePast();
 };
 
 }  // namespace s2p

@@ -4,12 +4,11 @@
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
-#include <prometheus/text_serializer.h>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/strip.h"
-#include "daemon/disk_space_gauges.h"
 #include "daemon/metric_family.h"
+#include "s2p/v1/training.grpc.pb.h"
 
 namespace s2p {
 namespace {
@@ -30,7 +29,8 @@ std::string StateName(v1::Job::State state) {
 }  // namespace
 
 struct TrainerMetrics::Families {
-  prometheus::Registry registry;
+  explicit Families(prometheus::Registry& in) : registry(in) {}
+  prometheus::Registry& registry;
   Family<Gauge>& jobs = RegisterFamily(BuildGauge(), "s2p_train_jobs", "Jobs, by state.", registry);
   Gauge& epoch = RegisterFamily(BuildGauge(), "s2p_train_epoch",
                                 "Epoch of the step that is being trained, from 1.", registry)
@@ -57,15 +57,12 @@ struct TrainerMetrics::Families {
   Family<Counter>& published =
       RegisterFamily(BuildCounter(), "s2p_train_published_total",
                      "Jobs that have ended, by what became of their model.", registry);
-  DiskSpaceGauges disk{registry};
-  Family<Gauge>& build_info =
-      RegisterFamily(BuildGauge(), "s2p_build_info", "1; the labels say what runs.", registry);
 };
 
 TrainerMetrics::TrainerMetrics(const std::string& version)
-    : families_(std::make_unique<Families>()) {
-  families_->build_info.Add({{"version", version}}).Set(1);
-  // From the begin, so that a first increase is one.
+    : RpcMetrics({v1::TrainingService::service_full_name()}, {{"version", version}}),
+      families_(std::make_unique<Families>(registry())) {
+  // From the start, so that the first one shows as an increase.
   for (const char* result : {"published", "kept_back", "failed"}) {
     families_->published.Add({{"result", result}});
   }
@@ -103,12 +100,6 @@ void TrainerMetrics::CountImages(uint32_t images) { families_->images.Increment(
 
 void TrainerMetrics::CountPublished(const std::string& result) {
   families_->published.Add({{"result", result}}).Increment();
-}
-
-void TrainerMetrics::MeasureDisk(const std::string& path) { families_->disk.Measure(path); }
-
-std::string TrainerMetrics::Text() const {
-  return prometheus::TextSerializer().Serialize(families_->registry.Collect());
 }
 
 }  // namespace s2p

@@ -2,27 +2,26 @@
 #ifndef S2P_TRAINER_JOBS_TRAINING_SERVICE_H_
 #define S2P_TRAINER_JOBS_TRAINING_SERVICE_H_
 
-#include <functional>
-
-#include "absl/status/status.h"
-#include "rpc/api_keys.h"
+#include "absl/time/time.h"
+#include "rpc/call_gate.h"
+#include "rpc/watch_streams.h"
 #include "rpc/worker_pool.h"
 #include "s2p/v1/training.grpc.pb.h"
 #include "trainer/jobs/job_scheduler.h"
 #include "trainer/jobs/job_store.h"
-#include "trainer/jobs/watch_job_calls.h"
 
 namespace s2p {
 
 // All are borrowed and outlive the service; all are thread-safe.
 struct TrainingServiceContext {
-  // Null: no key is asked for.
-  const ApiKeys* keys = nullptr;
+  CallGate* gate = nullptr;
   JobStore* store = nullptr;
   JobScheduler* scheduler = nullptr;
-  WatchJobCalls* watches = nullptr;
+  WatchStreams<v1::WatchJobResponse>* watches = nullptr;
   // Does what touches the disk.
   WorkerPool* pool = nullptr;
+  // The longest silence of a WatchJob stream.
+  absl::Duration heartbeat = absl::Seconds(1);
 };
 
 // Thread-safe.

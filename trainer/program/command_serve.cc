@@ -1,6 +1,5 @@
-
 #include "base/status_macros.h"
-#include "daemon/address_file.h"
+#include "daemon/daemon_options.h"
 #include "daemon/health_check.h"
 #include "daemon/log.h"
 #include "daemon/shutdown.h"
@@ -11,20 +10,13 @@
 namespace s2p {
 
 absl::Status RunServe(const ServeOptions& options) {
-  if (options.health) return CheckHealth(options.server.http);
-  S2P_RETURN_IF_ERROR(ConfigureLog(options.log));
+  if (options.daemon.health) return CheckHealth(options.server.host.http);
+  S2P_RETURN_IF_ERROR(ConfigureLog(options.daemon.log));
   S2P_ASSIGN_OR_RETURN(auto shutdown, Shutdown::Install());
   S2P_ASSIGN_OR_RETURN(auto runner, IhdaJobRunner::Create(options.runner));
   S2P_ASSIGN_OR_RETURN(auto server, TrainerServer::Start(options.server, runner.get()));
-  absl::Status status = WriteAddress(options.address_file, server->address());
-  if (status.ok()) status = WriteAddress(options.http_address_file, server->http_address());
-  if (!status.ok()) return status;
-  LogInfo("listening", {{"grpc", server->address()}, {"http", server->http_address()}});
-  shutdown->Wait();
-  LogInfo("draining", {{"at_most", options.drain}});
-  server->Shutdown(options.drain);
-  LogInfo("ended");
-  return absl::OkStatus();
+  return ServeUntilShutdown(options.daemon, server->address(), server->http_address(), *shutdown,
+                            [&server](absl::Duration drain) { server->Shutdown(drain); });
 }
 
 }  // namespace s2p

@@ -9,8 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
-#include "daemon/log.h"
+#include "daemon/daemon_options.h"
 #include "trainer/import/import_dataset.h"
 #include "trainer/jobs/trainer_server.h"
 #include "trainer/program/ihda_job_runner.h"
@@ -42,14 +41,7 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
 struct ServeOptions {
   TrainerServerOptions server;
   IhdaJobRunnerOptions runner;
-  LogOptions log;
-  // Files to write the bound addresses to; empty: none.
-  std::string address_file;
-  std::string http_address_file;
-  // Only ask the daemon at server.http whether it is alive.
-  bool health = false;
-  // How long calls may go on after SIGTERM.
-  absl::Duration drain = absl::Seconds(30);
+  DaemonOptions daemon;
 };
 // The daemon, until SIGINT or SIGTERM.
 absl::Status RunServe(const ServeOptions& options);

@@ -143,9 +143,9 @@ TEST_F(ModelServiceTest, WatchersThatLeaveKeepNobodyWaiting) {
 }
 
 TEST_F(ModelServiceTest, WatchNeedsTheKey) {
-  options_.credentials.api_key_file = dir_.File("key");
-  std::ofstream(options_.credentials.api_key_file) << "secret-secret-secret-secret\n";
-  std::filesystem::permissions(options_.credentials.api_key_file,
+  options_.host.credentials.api_key_file = dir_.File("key");
+  std::ofstream(options_.host.credentials.api_key_file) << "secret-secret-secret-secret\n";
+  std::filesystem::permissions(options_.host.credentials.api_key_file,
                                std::filesystem::perms::owner_read);
   ASSERT_NO_FATAL_FAILURE(Start());
   Watch watch(*model_);

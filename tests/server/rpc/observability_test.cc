@@ -273,9 +273,9 @@ TEST_F(ObservabilityTest, BadIdIsReplaced) {
 }
 
 TEST_F(ObservabilityTest, CallerWithoutAKeyGetsItsRequestIdToo) {
-  options_.credentials.api_key_file = dir_.File("keys");
-  std::ofstream(options_.credentials.api_key_file) << "correct-horse-battery-staple\n";
-  std::filesystem::permissions(options_.credentials.api_key_file,
+  options_.host.credentials.api_key_file = dir_.File("keys");
+  std::ofstream(options_.host.credentials.api_key_file) << "correct-horse-battery-staple\n";
+  std::filesystem::permissions(options_.host.credentials.api_key_file,
                                std::filesystem::perms::owner_read);
   Serve();
   const auto expect_refused = [&](const std::function<grpc::Status(grpc::ClientContext*)>& work) {
@@ -307,7 +307,7 @@ TEST_F(ObservabilityTest, CallerWithoutAKeyGetsItsRequestIdToo) {
 TEST_F(ObservabilityTest, SlowSearchIsInTheLogWithItsIdAndStages) {
   std::ostringstream log;
   ASSERT_THAT(ConfigureLog(LogOptions(), &log), IsOk());
-  options_.slow_query = absl::Nanoseconds(1);
+  options_.host.call_log.slow = absl::Nanoseconds(1);
   Serve();
   grpc::ClientContext context;
   context.AddMetadata("x-request-id", "slow-one");

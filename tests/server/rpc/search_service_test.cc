@@ -237,12 +237,12 @@ TEST_F(SearchServiceTest, LateSearchIsNotComputed) {
 }
 
 TEST_F(SearchServiceTest, KeyIsAskedForOnEveryService) {
-  options_.credentials.api_key_file = dir_.File("keys");
+  options_.host.credentials.api_key_file = dir_.File("keys");
   {
-    std::ofstream file(options_.credentials.api_key_file);
+    std::ofstream file(options_.host.credentials.api_key_file);
     file << "correct-horse-battery-staple\n";
   }
-  std::filesystem::permissions(options_.credentials.api_key_file,
+  std::filesystem::permissions(options_.host.credentials.api_key_file,
                                std::filesystem::perms::owner_read);
   Serve();
   ExpectRefused(SketchOf(1), grpc::StatusCode::UNAUTHENTICATED, "");

@@ -27,8 +27,8 @@ class ServerTest : public testing::Test {
   ServerTest() : store_(dir_.File("checkpoints")) {
     options_.checkpoint_root = store_.root();
     options_.data_dir = dir_.File("data");
-    options_.listen = "127.0.0.1:0";
-    options_.http = "127.0.0.1:0";
+    options_.host.listen = "127.0.0.1:0";
+    options_.host.http = "127.0.0.1:0";
     options_.poll_interval = absl::Milliseconds(5);
     // No search is late because a machine is slow.
     options_.limits.default_deadline = absl::Hours(24);

@@ -6,7 +6,8 @@
 
 #include "absl/synchronization/notification.h"
 #include "daemon/log.h"
-#include "server/rpc/status_proto.h"
+#include "rpc/grpc_status.h"
+#include "server/rpc/to_proto.h"
 #include "tests/server/rpc/server_fixture.h"
 #include "tests/testing/raw_call.h"
 #include "tests/testing/status_matchers.h"
@@ -35,11 +36,11 @@ TEST_F(ServerTest, SecondServerOnTheFolderIsRefused) {
 TEST_F(ServerTest, TakenPortIsNamed) {
   Serve();
   options_.data_dir = dir_.File("other");
-  options_.listen = server_->address();
+  options_.host.listen = server_->address();
   const auto grpc_port = SearchServer::Start(options_);
   EXPECT_THAT(grpc_port, StatusIs(absl::StatusCode::kUnavailable, HasSubstr(server_->address())));
-  options_.listen = "127.0.0.1:0";
-  options_.http = server_->http_address();
+  options_.host.listen = "127.0.0.1:0";
+  options_.host.http = server_->http_address();
   const auto http_port = SearchServer::Start(options_);
   EXPECT_THAT(http_port,
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr(server_->http_address())));
@@ -144,15 +145,15 @@ TEST_F(ServerTest, GalleryWithoutItsCatalogueIsRefused) {
 }
 
 TEST_F(ServerTest, BadKeyFileIsNamed) {
-  options_.credentials.api_key_file = dir_.File("none");
+  options_.host.credentials.api_key_file = dir_.File("none");
   const auto server = SearchServer::Start(options_);
   EXPECT_THAT(server, StatusIs(absl::StatusCode::kNotFound, HasSubstr(dir_.File("none"))));
 }
 
 TEST_F(ServerTest, ListeningForEverybodyNeedsADecision) {
-  options_.listen = "0.0.0.0:0";
+  options_.host.listen = "0.0.0.0:0";
   EXPECT_THAT(SearchServer::Start(options_), StatusIs(absl::StatusCode::kInvalidArgument));
-  options_.credentials.insecure = true;
+  options_.host.credentials.insecure = true;
   EXPECT_THAT(SearchServer::Start(options_), IsOk());
 }
 

@@ -166,16 +166,16 @@ TEST_F(UnreadableRequestTest, UnknownMethodIsStillUnimplemented) {
 }
 
 TEST_F(UnreadableRequestTest, KeyIsAskedForBeforeAStreamIsRead) {
-  options_.credentials.api_key_file = dir_.File("keys");
-  std::ofstream(options_.credentials.api_key_file) << "correct-horse-battery-staple\n";
-  fs::permissions(options_.credentials.api_key_file, fs::perms::owner_read);
+  options_.host.credentials.api_key_file = dir_.File("keys");
+  std::ofstream(options_.host.credentials.api_key_file) << "correct-horse-battery-staple\n";
+  fs::permissions(options_.host.credentials.api_key_file, fs::perms::owner_read);
   Serve();
   EXPECT_EQ(RawCall(channel_, kAddPhotos, {kNoMessage}).status.error_code(),
             grpc::StatusCode::UNAUTHENTICATED);
 }
 
 TEST_F(UnreadableRequestTest, ImageThatTheLimitsAllowIsNotTooLargeForAMessage) {
-  options_.max_message_bytes = 4096;
+  options_.host.max_message_bytes = 4096;
   Serve();
   v1::AddPhotoRequest large = Photo("a", 1);
   large.mutable_image()->append(size_t{1} << 20, '\0');

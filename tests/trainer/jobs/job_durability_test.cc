@@ -140,7 +140,7 @@ TEST_F(JobDurabilityTest, CancelsThatRaceWithStartsAndEndsLeaveOneEnd) {
     std::thread other([&] { answers[0] = scheduler_->Cancel(id).status(); });
     answers[1] = scheduler_->Cancel(id).status();
     other.join();
-    const auto has_ended = [&] { return HasEnded(StateOf(id)) && !scheduler_->IsUnderWay(id); };
+    const auto has_ended = [&] { return HasEnded(StateOf(id)) && !scheduler_->IsActive(id); };
     {
       absl::MutexLock lock(&mutex_);
       mutex_.Await(absl::Condition(&has_ended));

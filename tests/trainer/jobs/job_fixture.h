@@ -63,7 +63,7 @@ class JobFixture : public testing::Test {
     return *store_->Get(id);
   }
   v1::Job WaitForEnd(const std::string& id, v1::Job::State state) {
-    const auto is_there = [&] { return StateOf(id) == state && !scheduler_->IsUnderWay(id); };
+    const auto is_there = [&] { return StateOf(id) == state && !scheduler_->IsActive(id); };
     absl::MutexLock lock(&mutex_);
     mutex_.Await(absl::Condition(&is_there));
     return *store_->Get(id);

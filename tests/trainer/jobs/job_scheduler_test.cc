@@ -102,7 +102,7 @@ TEST_F(JobSchedulerTest, QueuedJobIsCancelledAtOnceAndNeverRuns) {
   const auto job = scheduler_->Cancel(id);
   ASSERT_THAT(job, IsOk());
   EXPECT_EQ(job->state(), v1::Job::STATE_CANCELLED);
-  EXPECT_FALSE(scheduler_->IsUnderWay(id));
+  EXPECT_FALSE(scheduler_->IsActive(id));
   EXPECT_THAT(StatesTold(id), ElementsAre("QUEUED", "CANCELLED"));
   run->End(Published(1));
   Close();

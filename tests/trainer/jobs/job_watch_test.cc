@@ -22,11 +22,9 @@ class JobWatchTest : public testing::Test {
     id_ = store_->Create({}, {})->job_id();
   }
   void Watch(int64_t from_event = 0) {
-    auto watch = JobWatch::Create(
-        store_.get(), [this](const std::string&) { return under_way_; }, id_, from_event,
+    watch_ = std::make_unique<JobWatch>(
+        store_.get(), [this](const std::string&) { return active_; }, id_, from_event,
         absl::Seconds(1));
-    ASSERT_THAT(watch, IsOk());
-    watch_ = *std::move(watch);
   }
   void Happen(v1::Job::State state, const std::string& message) {
     v1::WatchJobResponse event;
@@ -44,8 +42,8 @@ class JobWatchTest : public testing::Test {
                 IsOk());
   }
   // "2 RUNNING message", "-" for nothing, "end".
-  std::string Say() {
-    const auto next = watch_->Say(now_);
+  std::string Next() {
+    const auto next = watch_->Next(now_);
     EXPECT_THAT(next, IsOk());
     if (next->ended) return "end";
     if (!next->response) return "-";
@@ -57,98 +55,99 @@ class JobWatchTest : public testing::Test {
   TempDir dir_;
   std::unique_ptr<JobStore> store_;
   std::string id_;
-  bool under_way_ = false;
+  bool active_ = false;
   absl::Time now_ = absl::UnixEpoch();
   std::unique_ptr<JobWatch> watch_;
 };
 
-TEST_F(JobWatchTest, ReplaysAndGoesOnUntilTheEnd) {
+TEST_F(JobWatchTest, ReplaysAndFollowsUntilTheEnd) {
   Happen(v1::Job::STATE_QUEUED, "queued");
-  Happen(v1::Job::STATE_RUNNING, "begins");
+  Happen(v1::Job::STATE_RUNNING, "started");
   Watch();
-  EXPECT_EQ(Say(), "1 QUEUED queued");
-  EXPECT_EQ(Say(), "2 RUNNING begins");
-  EXPECT_EQ(Say(), "-");
+  EXPECT_EQ(Next(), "1 QUEUED queued");
+  EXPECT_EQ(Next(), "2 RUNNING started");
+  EXPECT_EQ(Next(), "-");
   Happen(v1::Job::STATE_SUCCEEDED, "published");
   SetState(v1::Job::STATE_SUCCEEDED);
-  EXPECT_EQ(Say(), "3 SUCCEEDED published");
-  EXPECT_EQ(Say(), "end");
+  EXPECT_EQ(Next(), "3 SUCCEEDED published");
+  EXPECT_EQ(Next(), "end");
 }
 
 TEST_F(JobWatchTest, BeginsWhereAsked) {
   Happen(v1::Job::STATE_QUEUED, "queued");
-  Happen(v1::Job::STATE_RUNNING, "begins");
+  Happen(v1::Job::STATE_RUNNING, "started");
   Watch(2);
-  EXPECT_EQ(Say(), "2 RUNNING begins");
+  EXPECT_EQ(Next(), "2 RUNNING started");
 }
 
 TEST_F(JobWatchTest, SilenceIsBrokenByTheLastEventWithoutItsMessage) {
-  Happen(v1::Job::STATE_RUNNING, "begins");
+  Happen(v1::Job::STATE_RUNNING, "started");
   Watch();
-  EXPECT_EQ(Say(), "1 RUNNING begins");
+  EXPECT_EQ(Next(), "1 RUNNING started");
   now_ += absl::Milliseconds(999);
-  EXPECT_EQ(Say(), "-");
-  EXPECT_EQ(watch_->next_heartbeat(), now_ + absl::Milliseconds(1));
+  EXPECT_EQ(Next(), "-");
+  EXPECT_EQ(watch_->Next(now_)->ask_again, now_ + absl::Milliseconds(1));
   now_ += absl::Milliseconds(1);
-  const auto beat = watch_->Say(now_);
+  const auto beat = watch_->Next(now_);
   ASSERT_TRUE(beat->response);
   EXPECT_EQ(beat->response->event(), 1);
   EXPECT_EQ(beat->response->progress().epoch(), 3u);
   EXPECT_EQ(beat->response->message(), "");
-  EXPECT_EQ(Say(), "-");
+  EXPECT_EQ(Next(), "-");
 }
 
 TEST_F(JobWatchTest, HeartbeatsBeginBeforeTheFirstEventThatWasAskedFor) {
-  Happen(v1::Job::STATE_RUNNING, "begins");
+  Happen(v1::Job::STATE_RUNNING, "started");
   SetState(v1::Job::STATE_RUNNING);
   Watch(100);
-  EXPECT_EQ(Say(), "-");
+  EXPECT_EQ(Next(), "-");
   now_ += absl::Seconds(1);
-  EXPECT_EQ(Say(), "1 RUNNING ");
+  EXPECT_EQ(Next(), "1 RUNNING ");
 }
 
-TEST_F(JobWatchTest, EndIsSaidWhenItsEventIsBeforeWhereTheWatchBegins) {
+TEST_F(JobWatchTest, EndIsSentWhenItsEventIsBeforeWhereTheWatchBegins) {
   Happen(v1::Job::STATE_FAILED, "why");
   SetState(v1::Job::STATE_FAILED);
   Watch(2);
-  EXPECT_EQ(Say(), "1 FAILED why");
-  EXPECT_EQ(Say(), "end");
+  EXPECT_EQ(Next(), "1 FAILED why");
+  EXPECT_EQ(Next(), "end");
 }
 
-TEST_F(JobWatchTest, EndIsSaidWhenItsEventWasLost) {
-  Happen(v1::Job::STATE_RUNNING, "begins");
+TEST_F(JobWatchTest, EndIsSentWhenItsEventWasLost) {
+  Happen(v1::Job::STATE_RUNNING, "started");
   SetState(v1::Job::STATE_FAILED);
   Watch();
-  EXPECT_EQ(Say(), "1 RUNNING begins");
-  EXPECT_EQ(Say(), "1 FAILED why");
-  EXPECT_EQ(Say(), "end");
+  EXPECT_EQ(Next(), "1 RUNNING started");
+  EXPECT_EQ(Next(), "1 FAILED why");
+  EXPECT_EQ(Next(), "end");
 }
 
 TEST_F(JobWatchTest, EndThatIsKeptBeforeItsEventIsWaitedFor) {
   Watch();
-  under_way_ = true;
+  active_ = true;
   SetState(v1::Job::STATE_SUCCEEDED);
-  EXPECT_EQ(Say(), "-");
+  EXPECT_EQ(Next(), "-");
   Happen(v1::Job::STATE_SUCCEEDED, "published");
-  EXPECT_EQ(Say(), "1 SUCCEEDED published");
-  EXPECT_EQ(Say(), "-");
-  under_way_ = false;
-  EXPECT_EQ(Say(), "end");
+  EXPECT_EQ(Next(), "1 SUCCEEDED published");
+  EXPECT_EQ(Next(), "-");
+  active_ = false;
+  EXPECT_EQ(Next(), "end");
 }
 
-TEST_F(JobWatchTest, DamagedJobIsSaidToHaveFailed) {
+TEST_F(JobWatchTest, DamagedJobIsShownAsFailed) {
   const std::string file = store_->FolderOf(id_) + "/job.json";
   store_.reset();
   std::ofstream(file) << "x";
   store_ = *JobStore::Open(dir_.path());
   Watch();
-  EXPECT_THAT(Say(), HasSubstr("0 FAILED " + file));
-  EXPECT_EQ(Say(), "end");
+  EXPECT_THAT(Next(), HasSubstr("0 FAILED " + file));
+  EXPECT_EQ(Next(), "end");
 }
 
 TEST_F(JobWatchTest, UnknownJobIsNotFound) {
-  EXPECT_THAT(JobWatch::Create(store_.get(), nullptr, "x", 0, absl::Seconds(1)),
-              StatusIs(absl::StatusCode::kNotFound));
+  id_ = "x";
+  Watch();
+  EXPECT_THAT(watch_->Next(now_), StatusIs(absl::StatusCode::kNotFound, HasSubstr("\"x\"")));
 }
 
 }  // namespace

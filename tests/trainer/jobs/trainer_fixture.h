@@ -29,7 +29,7 @@ class Watching {
     request.set_from_event(from_event);
     stream_ = stub.WatchJob(&context_, request);
   }
-  // "2 RUNNING begins"; empty at the end.
+  // "2 RUNNING started"; empty at the end.
   std::string Next() {
     v1::WatchJobResponse response;
     if (!stream_->Read(&response)) return "";
@@ -54,8 +54,8 @@ class TrainerTest : public testing::Test {
  protected:
   TrainerTest() {
     options_.state_dir = dir_.File("state");
-    options_.listen = "127.0.0.1:0";
-    options_.http = "127.0.0.1:0";
+    options_.host.listen = "127.0.0.1:0";
+    options_.host.http = "127.0.0.1:0";
     options_.retry_pause = absl::InfiniteDuration();
     // Streams say only what happens.
     options_.heartbeat = absl::InfiniteDuration();

@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "absl/strings/numbers.h"
+#include "daemon/log.h"
 #include "tests/testing/raw_call.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/jobs/trainer_fixture.h"
@@ -21,9 +22,13 @@
 namespace s2p::test {
 namespace {
 
+using testing::AllOf;
+using testing::AnyOf;
+using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::SizeIs;
 using testing::StartsWith;
 
 // All that the HTTP endpoint answers.
@@ -73,6 +78,13 @@ std::string CallEmpty(const std::string& address, const std::string& method) {
   return bytes;
 }
 
+// The id that the trailing metadata of a finished call carries.
+std::string RequestIdOf(const grpc::ClientContext& context) {
+  const auto& trailing = context.GetServerTrailingMetadata();
+  const auto found = trailing.find("x-request-id");
+  return found == trailing.end() ? "" : std::string(found->second.data(), found->second.size());
+}
+
 class TrainerServerTest : public TrainerTest {
  protected:
   void Restart() {
@@ -94,10 +106,10 @@ TEST_F(TrainerServerTest, SecondTrainerOnTheFolderIsRefused) {
 TEST_F(TrainerServerTest, TakenPortsAreNamed) {
   Start();
   options_.state_dir = dir_.File("other");
-  options_.listen = server_->address();
+  options_.host.listen = server_->address();
   ExpectRefused(absl::StatusCode::kUnavailable, server_->address());
-  options_.listen = "127.0.0.1:0";
-  options_.http = server_->http_address();
+  options_.host.listen = "127.0.0.1:0";
+  options_.host.http = server_->http_address();
   ExpectRefused(absl::StatusCode::kUnavailable, server_->http_address());
 }
 
@@ -116,16 +128,16 @@ TEST_F(TrainerServerTest, BadOptionsAreNamed) {
 }
 
 TEST_F(TrainerServerTest, BeyondLoopbackNeedsTlsOrInsecure) {
-  options_.listen = "0.0.0.0:0";
+  options_.host.listen = "0.0.0.0:0";
   ExpectRefused(absl::StatusCode::kInvalidArgument, "--insecure");
-  options_.credentials.insecure = true;
+  options_.host.credentials.insecure = true;
   EXPECT_THAT(TrainerServer::Start(options_, &runner_), IsOk());
 }
 
 TEST_F(TrainerServerTest, EveryMethodAsksForTheKey) {
-  options_.credentials.api_key_file = dir_.File("keys");
-  std::ofstream(options_.credentials.api_key_file) << "0123456789abcdef\n";
-  chmod(options_.credentials.api_key_file.c_str(), 0600);
+  options_.host.credentials.api_key_file = dir_.File("keys");
+  std::ofstream(options_.host.credentials.api_key_file) << "0123456789abcdef\n";
+  chmod(options_.host.credentials.api_key_file.c_str(), 0600);
   Start();
   v1::SubmitJobRequest request;
   request.mutable_spec();
@@ -212,10 +224,96 @@ TEST_F(TrainerServerTest, EveryMetricHasAHelpText) {
   }
   EXPECT_EQ(helped, typed);
   // Those that have no value yet are not shown.
-  EXPECT_THAT(typed,
-              testing::IsSupersetOf({"s2p_train_jobs", "s2p_train_epoch", "s2p_train_step_seconds",
-                                     "s2p_train_images_total", "s2p_train_rank1", "s2p_train_map",
-                                     "s2p_train_published_total", "s2p_build_info"}));
+  EXPECT_THAT(typed, testing::IsSupersetOf(
+                         {"s2p_request_seconds", "s2p_train_jobs", "s2p_train_epoch",
+                          "s2p_train_step_seconds", "s2p_train_images_total", "s2p_train_rank1",
+                          "s2p_train_map", "s2p_train_published_total", "s2p_build_info"}));
+}
+
+TEST_F(TrainerServerTest, EveryKindOfCallBringsItsRequestIdBack) {
+  Start();
+  std::vector<std::string> ids;
+  const auto call = [&](const std::function<void(grpc::ClientContext*)>& work) {
+    grpc::ClientContext context;
+    context.AddMetadata("x-request-id", "my-own-id");
+    work(&context);
+    ids.push_back(RequestIdOf(context));
+  };
+  call([&](grpc::ClientContext* context) {
+    v1::SubmitJobResponse response;
+    stub_->SubmitJob(context, {}, &response);
+  });
+  call([&](grpc::ClientContext* context) {
+    v1::GetJobResponse response;
+    stub_->GetJob(context, {}, &response);
+  });
+  call([&](grpc::ClientContext* context) {
+    v1::ListJobsResponse response;
+    stub_->ListJobs(context, {}, &response);
+  });
+  call([&](grpc::ClientContext* context) {
+    v1::CancelJobResponse response;
+    stub_->CancelJob(context, {}, &response);
+  });
+  call([&](grpc::ClientContext* context) { stub_->WatchJob(context, {})->Finish(); });
+  EXPECT_THAT(ids, AllOf(SizeIs(5), Each(std::string("my-own-id"))));
+}
+
+TEST_F(TrainerServerTest, CallWithoutAnIdGetsOneOfItsOwn) {
+  Start();
+  std::set<std::string> ids;
+  for (int i = 0; i < 3; ++i) {
+    grpc::ClientContext context;
+    v1::ListJobsResponse response;
+    stub_->ListJobs(&context, {}, &response);
+    ids.insert(RequestIdOf(context));
+  }
+  EXPECT_THAT(ids, AllOf(SizeIs(3), Each(SizeIs(32))));
+}
+
+TEST_F(TrainerServerTest, CallIsInTheLogWithItsId) {
+  std::ostringstream log;
+  LogOptions log_options;
+  log_options.level = "debug";
+  ASSERT_THAT(ConfigureLog(log_options, &log), IsOk());
+  Start();
+  grpc::ClientContext context;
+  context.AddMetadata("x-request-id", "quiet-one");
+  v1::GetJobRequest request;
+  v1::GetJobResponse response;
+  EXPECT_EQ(stub_->GetJob(&context, request, &response).error_code(), grpc::StatusCode::NOT_FOUND);
+  server_.reset();
+  ASSERT_THAT(ConfigureLog(LogOptions()), IsOk());
+  EXPECT_THAT(log.str(), HasSubstr("call method=GetJob code=NOT_FOUND request_id=quiet-one"));
+}
+
+TEST_F(TrainerServerTest, SlowCallIsAWarningWithItsId) {
+  std::ostringstream log;
+  ASSERT_THAT(ConfigureLog(LogOptions(), &log), IsOk());
+  options_.host.call_log.slow = absl::Nanoseconds(1);
+  Start();
+  MustSubmit();
+  server_.reset();
+  ASSERT_THAT(ConfigureLog(LogOptions()), IsOk());
+  EXPECT_THAT(log.str(), HasSubstr("slow call method=SubmitJob code=OK request_id="));
+}
+
+TEST_F(TrainerServerTest, CallsAreCountedByTheirCodes) {
+  Start();
+  v1::Job job;
+  EXPECT_EQ(Get("x", &job).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(Get("y", &job).error_code(), grpc::StatusCode::NOT_FOUND);
+  ASSERT_THAT(Get(MustSubmit(), &job), IsOk());
+  Watch("x")->Finish();
+  const std::string metrics = HttpGet(server_->http_address(), "/metrics");
+  const auto counted = [](const std::string& method, const std::string& code, int count) {
+    const std::string m = "method=\"" + method + "\"", c = "code=\"" + code + "\"";
+    return AnyOf(HasSubstr(absl::StrCat("s2p_requests_total{", m, ",", c, "} ", count, "\n")),
+                 HasSubstr(absl::StrCat("s2p_requests_total{", c, ",", m, "} ", count, "\n")));
+  };
+  EXPECT_THAT(metrics, AllOf(counted("GetJob", "NOT_FOUND", 2), counted("GetJob", "OK", 1),
+                             counted("SubmitJob", "OK", 1), counted("WatchJob", "NOT_FOUND", 1),
+                             HasSubstr("s2p_request_seconds_count{method=\"GetJob\"} 3\n")));
 }
 
 TEST_F(TrainerServerTest, RunningJobGoesOnAfterARestart) {
@@ -226,9 +324,9 @@ TEST_F(TrainerServerTest, RunningJobGoesOnAfterARestart) {
   auto run = runner_.NextRun();
   EXPECT_EQ(run->job().job_id(), first);
   run->End(Published(1));
-  EXPECT_THAT(Watch(first)->All(), ElementsAre("1 QUEUED queued", "2 RUNNING begins",
-                                               "3 QUEUED goes on where the trainer was interrupted",
-                                               "4 RUNNING goes on", "5 SUCCEEDED published"));
+  EXPECT_THAT(Watch(first)->All(), ElementsAre("1 QUEUED queued", "2 RUNNING started",
+                                               "3 QUEUED resumes where the trainer was interrupted",
+                                               "4 RUNNING resumed", "5 SUCCEEDED published"));
   EXPECT_EQ(runner_.NextRun()->job().job_id(), second);
 }
 
@@ -238,7 +336,7 @@ TEST_F(TrainerServerTest, SilentStreamRepeatsTheLastEvent) {
   const std::string id = MustSubmit();
   auto run = runner_.NextRun();
   auto watch = Watch(id, 2);
-  EXPECT_EQ(watch->Next(), "2 RUNNING begins");
+  EXPECT_EQ(watch->Next(), "2 RUNNING started");
   for (int i = 0; i < 3; ++i) EXPECT_EQ(watch->Next(), "2 RUNNING ");
 }
 
@@ -262,7 +360,7 @@ TEST_F(TrainerServerTest, ShutdownEndsStreamsAndRefusesJobs) {
   const std::string id = MustSubmit();
   runner_.NextRun();
   auto watch = Watch(id, 2);
-  EXPECT_EQ(watch->Next(), "2 RUNNING begins");
+  EXPECT_EQ(watch->Next(), "2 RUNNING started");
   server_->Shutdown(absl::InfiniteDuration());
   EXPECT_FALSE(server_->ready());
   EXPECT_EQ(watch->Next(), "");

@@ -121,7 +121,7 @@ TEST_F(TrainingServiceTest, WatchReplaysThenFollows) {
   run->Do([](const JobCallbacks& callbacks) { callbacks.on_message("reads data"); });
   auto watch = Watch(id);
   EXPECT_EQ(watch->Next(), "1 QUEUED queued");
-  EXPECT_EQ(watch->Next(), "2 RUNNING begins");
+  EXPECT_EQ(watch->Next(), "2 RUNNING started");
   EXPECT_EQ(watch->Next(), "3 RUNNING reads data");
   run->Do([](const JobCallbacks& callbacks) { callbacks.on_message("evaluates"); });
   EXPECT_EQ(watch->Next(), "4 RUNNING evaluates");
@@ -152,7 +152,7 @@ TEST_F(TrainingServiceTest, ManyWatchersSeeTheSame) {
   }
   run->End(Published(1));
   for (auto& watch : watches) {
-    EXPECT_THAT(watch->All(), ElementsAre("2 RUNNING begins", "3 SUCCEEDED published"));
+    EXPECT_THAT(watch->All(), ElementsAre("2 RUNNING started", "3 SUCCEEDED published"));
     EXPECT_THAT(watch->Finish(), IsOk());
   }
 }

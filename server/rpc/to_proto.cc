@@ -1,7 +1,13 @@
-#include "server/rpc/model_status_proto.h"
+#include "server/rpc/to_proto.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <string>
 
 namespace s2p {
 namespace {
+
+using google::protobuf::util::TimeUtil;
 
 v1::ModelVersion::State ToProto(VersionState state) {
   switch (state) {
@@ -28,9 +34,7 @@ void Fill(const VersionStatus& status, v1::ModelVersion& out) {
   out.set_state(ToProto(status.state));
   out.set_progress(status.progress);
   if (status.state == VersionState::kEmbedding && status.eta < absl::InfiniteDuration()) {
-    const int64_t nanoseconds = absl::ToInt64Nanoseconds(status.eta);
-    out.mutable_eta()->set_seconds(nanoseconds / 1'000'000'000);
-    out.mutable_eta()->set_nanos(static_cast<int32_t>(nanoseconds % 1'000'000'000));
+    *out.mutable_eta() = s2p::ToProto(status.eta);
   }
   if (!status.failure.ok()) out.set_failure(status.failure.ToString());
   if (status.manifest == nullptr) return;
@@ -50,6 +54,32 @@ v1::GetModelStatusResponse ToProto(const ModelStatus& status) {
   if (status.pinned_version) response.set_pinned_version(*status.pinned_version);
   response.set_device(status.device);
   return response;
+}
+
+v1::Status ToProto(const absl::Status& status) {
+  v1::Status proto;
+  proto.set_code(static_cast<int>(status.code()));
+  proto.set_message(std::string(status.message()));
+  return proto;
+}
+
+v1::Photo ToProto(const GalleryItem& item) {
+  v1::Photo photo;
+  photo.set_photo_id(item.photo_id);
+  photo.set_modality(item.modality);
+  photo.mutable_metadata()->insert(item.metadata.begin(), item.metadata.end());
+  photo.set_sha256(item.sha256);
+  photo.set_bytes(item.bytes);
+  photo.set_content_type(item.content_type);
+  photo.set_width(static_cast<uint32_t>(item.width));
+  photo.set_height(static_cast<uint32_t>(item.height));
+  *photo.mutable_created_at() =
+      TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(item.created_at));
+  return photo;
+}
+
+google::protobuf::Duration ToProto(absl::Duration duration) {
+  return TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(duration));
 }
 
 }  // namespace s2p

@@ -1,0 +1,57 @@
+#include "daemon/daemon_options.h"
+
+#include <cstdio>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+
+namespace s2p {
+
+Flag& AddListenFlag(Options& options, std::string* listen, absl::string_view what) {
+  return options.Add("listen", listen,
+                     absl::StrCat("address of ", what, ", HOST:PORT; port 0 picks a free one"));
+}
+
+void AddHealthFlag(Options& options, DaemonOptions* daemon, absl::string_view which) {
+  options
+      .Add("health", &daemon->health,
+           absl::StrCat("serve nothing: ask ", which, " whether it is alive, exit 0 if so"))
+      .Alone();
+}
+
+void AddAddressFileFlag(Options& options, DaemonOptions* daemon, absl::string_view whose) {
+  options.Add("address-file", &daemon->address_file,
+              absl::StrCat("file to write ", whose, " address to when it listens"));
+}
+
+void AddDrainFlag(Options& options, DaemonOptions* daemon) {
+  options.Add("drain", &daemon->drain, "how long calls may go on after SIGTERM");
+}
+
+absl::Status WriteAddress(const std::string& path, const std::string& address) {
+  if (path.empty()) return absl::OkStatus();
+  const std::string temporary = path + ".tmp";
+  std::ofstream file(temporary);
+  file << address << '\n';
+  file.close();
+  if (!file || std::rename(temporary.c_str(), path.c_str()) != 0) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": cannot be written"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ServeUntilShutdown(const DaemonOptions& daemon, const std::string& address,
+                                const std::string& http_address, const Shutdown& shutdown,
+                                const std::function<void(absl::Duration)>& drain) {
+  S2P_RETURN_IF_ERROR(WriteAddress(daemon.address_file, address));
+  S2P_RETURN_IF_ERROR(WriteAddress(daemon.http_address_file, http_address));
+  LogInfo("listening", {{"grpc", address}, {"http", http_address}});
+  shutdown.Wait();
+  LogInfo("draining", {{"at_most", daemon.drain}});
+  drain(daemon.drain);
+  LogInfo("ended");
+  return absl::OkStatus();
+}
+
+}  // namespace s2p

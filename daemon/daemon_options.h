@@ -1,0 +1,50 @@
+// The part of the command line that our daemons share.
+#ifndef S2P_DAEMON_DAEMON_OPTIONS_H_
+#define S2P_DAEMON_DAEMON_OPTIONS_H_
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "daemon/log.h"
+#include "daemon/options.h"
+#include "daemon/shutdown.h"
+
+namespace s2p {
+
+// A plain value.
+struct DaemonOptions {
+  // Only ask the daemon that runs already whether it is alive.
+  bool health = false;
+  // Files to write the bound addresses to; empty: none.
+  std::string address_file;
+  std::string http_address_file;
+  // Time that running calls have after SIGTERM.
+  absl::Duration drain = absl::Seconds(30);
+  LogOptions log;
+};
+
+// Each adds the flag of its name; the last argument completes the flag's description: what listens
+// ("gRPC"), which daemon is asked ("the server at --http"), and whose address it is ("gRPC's").
+Flag& AddListenFlag(Options& options, std::string* listen, absl::string_view what);
+void AddHealthFlag(Options& options, DaemonOptions* daemon, absl::string_view which);
+void AddAddressFileFlag(Options& options, DaemonOptions* daemon, absl::string_view whose);
+void AddDrainFlag(Options& options, DaemonOptions* daemon);
+
+// Writes the file that says where a program listens, for the program that started it with
+// port 0. The file appears whole. Does nothing for an empty path. FailedPrecondition names a file
+// that cannot be written.
+absl::Status WriteAddress(const std::string& path, const std::string& address);
+
+// The part of a daemon's life that is the same in all: writes the address files, logs that it
+// listens, waits for `shutdown`, and calls `drain` with the time that calls may take.
+// FailedPrecondition if an address file cannot be written.
+absl::Status ServeUntilShutdown(const DaemonOptions& daemon, const std::string& address,
+                                const std::string& http_address, const Shutdown& shutdown,
+                                const std::function<void(absl::Duration)>& drain);
+
+}  // namespace s2p
+
+#endif  // S2P_DAEMON_DAEMON_OPTIONS_H_

@@ -1,0 +1,35 @@
+#include "rpc/call_gate.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "rpc/credentials.h"
+#include "rpc/grpc_status.h"
+#include "rpc/request_id.h"
+
+namespace s2p {
+
+CallGate::CallGate(std::optional<ApiKeys> keys, const CallLogOptions& log, RpcMetrics* metrics)
+    : keys_(std::move(keys)), log_(log), metrics_(*metrics) {}
+
+absl::Status CallGate::Admit(const grpc::ServerContextBase& context) const {
+  return AuthorizeCall(keys_ ? &*keys_ : nullptr, context.client_metadata());
+}
+
+grpc::Status CallGate::End(const CallRecord& call, const absl::Status& status,
+                           grpc::ServerContextBase& context) {
+  const absl::Time now = absl::Now();
+  const auto sent = context.client_metadata().find(kRequestIdKey);
+  const std::string request_id =
+      RequestIdOr(sent == context.client_metadata().end()
+                      ? absl::string_view()
+                      : absl::string_view(sent->second.data(), sent->second.size()));
+  context.AddTrailingMetadata(kRequestIdKey, request_id);
+  metrics_.CountRequest(call.method, status.code(), now - call.start);
+  log_.Ended(call, request_id, context.peer(), status, now);
+  return ToGrpcWithRetryHint(status, context);
+}
+
+}  // namespace s2p

@@ -1,0 +1,109 @@
+// The host of a daemon's gRPC services: ports, credentials, health, and an orderly end.
+#ifndef S2P_RPC_GRPC_HOST_H_
+#define S2P_RPC_GRPC_HOST_H_
+
+#include <grpcpp/impl/service_type.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "daemon/daemon_options.h"
+#include "daemon/http_endpoint.h"
+#include "daemon/options.h"
+#include "rpc/call_gate.h"
+#include "rpc/credentials.h"
+#include "rpc/health_service.h"
+#include "rpc/rpc_metrics.h"
+
+namespace s2p {
+
+struct GrpcHostOptions {
+  // Where gRPC listens: HOST:PORT, where port 0 picks a free one, or unix:PATH.
+  std::string listen = "127.0.0.1:50051";
+  // HOST:PORT of the HTTP endpoint.
+  std::string http = "127.0.0.1:9464";
+  CredentialOptions credentials;
+  // Largest message that a client may send.
+  uint64_t max_message_bytes = uint64_t{16} << 20;
+  CallLogOptions call_log;
+};
+
+// Adds --listen, --http, --health, --address-file and --http-address-file. `program` is what --help
+// calls the daemon: "server".
+void AddPortFlags(Options& options, absl::string_view program, GrpcHostOptions* host,
+                  DaemonOptions* daemon);
+
+// The server as a whole, by its name in grpc.health.v1.
+inline constexpr char kWholeServer[] = "";
+
+// Runs services of ours on a gRPC port, with health and reflection, and an HTTP endpoint next to
+// it. Life: Create, Start, EndCalls, Close. SetServing and the gate are thread-safe; the rest is
+// for one thread at a time.
+class GrpcHost {
+ public:
+  // Checks the options and reads keys and certificates; opens no port yet. `health` has the first
+  // state of each service by its full name, and of kWholeServer. `metrics` is borrowed.
+  // InvalidArgument names a bad option; NotFound or PermissionDenied a file that cannot be read.
+  static absl::StatusOr<std::unique_ptr<GrpcHost>> Create(const GrpcHostOptions& options,
+                                                          std::map<std::string, bool> health,
+                                                          RpcMetrics* metrics);
+  // As EndCalls without a drain, then Close.
+  ~GrpcHost();
+  GrpcHost(const GrpcHost&) = delete;
+  GrpcHost& operator=(const GrpcHost&) = delete;
+
+  // Every call passes it. Lives as long as the host.
+  CallGate* gate() { return &gate_; }
+
+  // Opens both ports. `services` are borrowed until Close; `metrics` and `ready` are as in
+  // HttpEndpointOptions. Unavailable names an address that cannot be bound. Call once.
+  absl::Status Start(const std::vector<grpc::Service*>& services,
+                     std::function<std::string()> metrics, std::function<bool()> ready);
+
+  // Sets the answer of grpc.health.v1 for a service, which must be one of those of Create.
+  void SetServing(const std::string& service, bool serving);
+
+  // The addresses as bound.
+  const std::string& address() const { return address_; }
+  const std::string& http_address() const { return http_->address(); }
+
+  // Reports NOT_SERVING, lets `stop_streams` end the calls that would otherwise never end, refuses
+  // new calls, waits at most `drain` for the others and cancels them then. `stop_streams` gets the
+  // time that clients have to take what was sent to them. Idempotent.
+  void EndCalls(absl::Duration drain, const std::function<void(absl::Duration)>& stop_streams);
+
+  // Frees the gRPC port and its calls, then the HTTP port. After EndCalls and the end of all work
+  // that calls had started. Idempotent.
+  void Close();
+
+ private:
+  GrpcHost(const GrpcHostOptions& options, std::map<std::string, bool> health,
+           std::optional<ApiKeys> keys, std::shared_ptr<grpc::ServerCredentials> credentials,
+           RpcMetrics* metrics);
+  absl::Status StartGrpc(const std::vector<grpc::Service*>& services);
+
+  const GrpcHostOptions options_;
+  // Full names of the services, without kWholeServer.
+  std::vector<std::string> names_;
+  const std::shared_ptr<grpc::ServerCredentials> credentials_;
+  CallGate gate_;
+  HealthService health_;
+  std::unique_ptr<grpc::Server> grpc_;
+  std::unique_ptr<HttpEndpoint> http_;
+  std::string address_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_RPC_GRPC_HOST_H_

@@ -1,0 +1,25 @@
+// Values of ours as messages of the API.
+#ifndef S2P_SERVER_RPC_TO_PROTO_H_
+#define S2P_SERVER_RPC_TO_PROTO_H_
+
+#include <google/protobuf/duration.pb.h>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "s2p/v1/gallery.pb.h"
+#include "s2p/v1/model.pb.h"
+#include "server/gallery/gallery_view.h"
+#include "server/versions/snapshot_loader.h"
+
+namespace s2p {
+
+// Codes are the same numbers on both sides.
+v1::Status ToProto(const absl::Status& status);
+v1::Photo ToProto(const GalleryItem& item);
+v1::GetModelStatusResponse ToProto(const ModelStatus& status);
+// `duration` must be finite.
+google::protobuf::Duration ToProto(absl::Duration duration);
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_RPC_TO_PROTO_H_

@@ -1,0 +1,126 @@
+#include "rpc/grpc_host.h"
+
+#include <fstream>
+#include <thread>
+
+#include "absl/synchronization/notification.h"
+#include "tests/rpc/host_fixture.h"
+#include "tests/testing/raw_call.h"
+
+namespace s2p::test {
+namespace {
+
+using testing::AnyOf;
+using testing::HasSubstr;
+using testing::Not;
+using testing::SizeIs;
+
+class GrpcHostTest : public HostTest {};
+
+TEST_F(GrpcHostTest, TakenPortsAreNamed) {
+  Start();
+  GrpcHostOptions options = options_;
+  options.listen = host_->address();
+  auto second = *GrpcHost::Create(options, {}, &metrics_);
+  EXPECT_THAT(second->Start({}, nullptr, nullptr),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr(host_->address())));
+  options.listen = "127.0.0.1:0";
+  options.http = host_->http_address();
+  auto third = *GrpcHost::Create(options, {}, &metrics_);
+  EXPECT_THAT(third->Start({}, nullptr, nullptr),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr(host_->http_address())));
+}
+
+TEST_F(GrpcHostTest, BadOptionsAreNamedBeforeAPortOpens) {
+  options_.credentials.api_key_file = dir_.File("none");
+  EXPECT_THAT(GrpcHost::Create(options_, {}, &metrics_),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(dir_.File("none"))));
+  options_.credentials.api_key_file = "";
+  options_.listen = "0.0.0.0:0";
+  EXPECT_THAT(GrpcHost::Create(options_, {}, &metrics_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--insecure")));
+}
+
+TEST_F(GrpcHostTest, ListensOnASocketFile) {
+  options_.listen = "unix:" + dir_.File("s");
+  Start();
+  EXPECT_EQ(host_->address(), options_.listen);
+  EXPECT_THAT(Call(), IsOk());
+}
+
+TEST_F(GrpcHostTest, HealthFollowsWhatIsSet) {
+  Start();
+  EXPECT_EQ(Health(channel_, ""), "NOT_SERVING");
+  EXPECT_EQ(Health(channel_, kName), "SERVING");
+  host_->SetServing(kWholeServer, true);
+  EXPECT_EQ(Health(channel_, ""), "SERVING");
+}
+
+TEST_F(GrpcHostTest, NothingServesWhileCallsEnd) {
+  Start();
+  absl::Notification started, go_on;
+  work_ = [&] {
+    started.Notify();
+    go_on.WaitForNotification();
+    return absl::OkStatus();
+  };
+  grpc::Status status;
+  std::thread caller([&] { status = Call(); });
+  started.WaitForNotification();
+  std::string health;
+  host_->EndCalls(absl::ZeroDuration(), [&](absl::Duration) {
+    health = Health(channel_, kName);
+    go_on.Notify();
+    caller.join();
+  });
+  EXPECT_EQ(health, "NOT_SERVING");
+  EXPECT_THAT(status, IsOk());
+}
+
+TEST_F(GrpcHostTest, StreamsHaveFiveSecondsOfALongDrain) {
+  Start();
+  absl::Duration grace;
+  host_->EndCalls(absl::Hours(1), [&](absl::Duration given) { grace = given; });
+  EXPECT_EQ(grace, absl::Seconds(5));
+}
+
+TEST_F(GrpcHostTest, CallBringsItsRequestIdBack) {
+  Start();
+  grpc::ClientContext context;
+  context.AddMetadata("x-request-id", "my-own-id");
+  EXPECT_THAT(Call(&context), IsOk());
+  EXPECT_EQ(Trailing(context, "x-request-id"), "my-own-id");
+  grpc::ClientContext without;
+  Call(&without);
+  EXPECT_THAT(Trailing(without, "x-request-id"), SizeIs(32));
+}
+
+TEST_F(GrpcHostTest, CallWithoutTheKeyIsRefusedAndCounted) {
+  options_.credentials.api_key_file = dir_.File("keys");
+  std::ofstream(options_.credentials.api_key_file) << "0123456789abcdef\n";
+  std::filesystem::permissions(options_.credentials.api_key_file,
+                               std::filesystem::perms::owner_read);
+  Start();
+  EXPECT_EQ(Call().error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", "Bearer 0123456789abcdef");
+  EXPECT_THAT(Call(&context), IsOk());
+  EXPECT_THAT(metrics_.Text(), AnyOf(HasSubstr(R"({code="UNAUTHENTICATED",method="GetModelStatus"} 1)"),
+                               HasSubstr(R"({method="GetModelStatus",code="UNAUTHENTICATED"} 1)")));
+}
+
+TEST_F(GrpcHostTest, FullPoolSaysWhenToComeBack) {
+  Start();
+  work_ = [] { return BusyError("full", absl::Milliseconds(70)); };
+  grpc::ClientContext context;
+  EXPECT_EQ(Call(&context).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Trailing(context, "grpc-retry-pushback-ms"), "70");
+}
+
+TEST_F(GrpcHostTest, MethodOfAnotherServiceIsNotCounted) {
+  metrics_.CountRequest("Search", absl::StatusCode::kOk, absl::Seconds(1));
+  EXPECT_THAT(metrics_.Text(), Not(HasSubstr("Search")));
+}
+
+}  // namespace
+}  // namespace s2p::test

@@ -1,0 +1,129 @@
+// A gRPC host with one service whose calls a test scripts, and a stub to call it.
+#ifndef S2P_TESTS_RPC_HOST_FIXTURE_H_
+#define S2P_TESTS_RPC_HOST_FIXTURE_H_
+
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "rpc/grpc_host.h"
+#include "rpc/pool_call.h"
+#include "rpc/watch_streams.h"
+#include "s2p/v1/model.grpc.pb.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+
+namespace s2p::test {
+
+using Step = WatchStep<v1::WatchModelStatusResponse>;
+using Streams = WatchStreams<v1::WatchModelStatusResponse>;
+
+// A step that sends this version.
+inline Step Send(int64_t version) {
+  Step step;
+  step.response.emplace().mutable_status()->set_serving_version(version);
+  return step;
+}
+inline Step Ended() {
+  Step step;
+  step.ended = true;
+  return step;
+}
+
+class ScriptedSource final : public WatchSource<v1::WatchModelStatusResponse> {
+ public:
+  using Script = std::function<absl::StatusOr<Step>(absl::Time)>;
+  explicit ScriptedSource(Script script) : script_(std::move(script)) {}
+  absl::StatusOr<Step> Next(absl::Time now) override { return script_(now); }
+
+ private:
+  const Script script_;
+};
+
+class HostTest : public testing::Test {
+ protected:
+  HostTest() {
+    options_.listen = "127.0.0.1:0";
+    options_.http = "127.0.0.1:0";
+  }
+  ~HostTest() override { End(); }
+
+  void Create() {
+    host_ = *GrpcHost::Create(options_, {{kWholeServer, false}, {kName, true}}, &metrics_);
+    streams_ = std::make_unique<Streams>(watch_options_, host_->gate());
+  }
+  void Start() {
+    Create();
+    ASSERT_THAT(host_->Start(
+                    {&service_}, [] { return ""; }, [] { return true; }),
+                IsOk());
+    channel_ = grpc::CreateChannel(host_->address(), grpc::InsecureChannelCredentials());
+    stub_ = v1::ModelService::NewStub(channel_);
+  }
+  // Ends the calls as a program would.
+  void End(absl::Duration drain = absl::ZeroDuration()) {
+    if (host_ == nullptr) return;
+    host_->EndCalls(drain, [this](absl::Duration grace) { streams_->Stop(grace); });
+    pool_.Stop();
+    host_->Close();
+  }
+
+  // One call that does `work_`.
+  grpc::Status Call(grpc::ClientContext* context) {
+    v1::GetModelStatusResponse response;
+    return stub_->GetModelStatus(context, {}, &response);
+  }
+  grpc::Status Call() {
+    grpc::ClientContext context;
+    return Call(&context);
+  }
+  static std::string Trailing(const grpc::ClientContext& context, const std::string& key) {
+    const auto found = context.GetServerTrailingMetadata().find(key);
+    if (found == context.GetServerTrailingMetadata().end()) return "";
+    return std::string(found->second.data(), found->second.size());
+  }
+
+  static constexpr char kName[] = "s2p.v1.ModelService";
+  TempDir dir_;
+  GrpcHostOptions options_;
+  WatchStreamsOptions watch_options_ = {"WatchModelStatus"};
+  std::function<absl::Status()> work_ = [] { return absl::OkStatus(); };
+  ScriptedSource::Script script_ = [](absl::Time) { return Step(); };
+  std::unique_ptr<Streams> streams_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::ModelService::Stub> stub_;
+
+ private:
+  class Service final : public v1::ModelService::CallbackService {
+   public:
+    explicit Service(HostTest* test) : test_(*test) {}
+    grpc::ServerUnaryReactor* GetModelStatus(grpc::CallbackServerContext* context,
+                                             const v1::GetModelStatusRequest*,
+                                             v1::GetModelStatusResponse*) override {
+      return StartPoolCall(test_.host_->gate(), &test_.pool_, context, "GetModelStatus",
+                           test_.work_);
+    }
+    grpc::ServerWriteReactor<v1::WatchModelStatusResponse>* WatchModelStatus(
+        grpc::CallbackServerContext* context, const v1::WatchModelStatusRequest*) override {
+      return test_.streams_->Start(context, std::make_unique<ScriptedSource>(test_.script_));
+    }
+
+   private:
+    HostTest& test_;
+  };
+
+ protected:
+  RpcMetrics metrics_{{kName}, {{"version", "1.2.3"}}};
+  WorkerPool pool_{2, 10};
+  Service service_{this};
+  std::unique_ptr<GrpcHost> host_;
+};
+
+}  // namespace s2p::test
+
+#endif  // S2P_TESTS_RPC_HOST_FIXTURE_H_
