@@ -114,7 +114,10 @@ class Bench {
   }
   void Step(const std::vector<torch::Tensor>& images,
             const std::vector<std::vector<int>>& indices) {
-    const LossSum sum = step_->Losses(images, indices, 0, ++iteration_, *networks_);
+    TrainingPlace place;
+    place.ihda_step = 2;
+    place.update = ++updates_;
+    const LossSum sum = step_->Losses(images, indices, place, *networks_);
     std::vector<std::pair<std::string, double>> values;
     S2P_CHECK(sum.Read(values).ok());
     sum.Total().backward();
@@ -133,7 +136,7 @@ class Bench {
   torch::Tensor labels_;
   size_t place_ = 0;
   int epoch_ = 0;
-  int64_t iteration_ = 0;
+  int64_t updates_ = 0;
 };
 
 // Prints as always and keeps the medians.

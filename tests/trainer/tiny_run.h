@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/message_text.h"
 #include "base/status_macros.h"
@@ -63,7 +64,8 @@ class TinyRunTest : public testing::Test {
                                                       IhdaTrainerOptions options = {}) {
     options.threads = 1;
     S2P_ASSIGN_OR_RETURN(const auto resolved, ResolveSpec(spec));
-    return IhdaTrainer::Create(resolved, options);
+    S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(resolved));
+    return IhdaTrainer::Create(std::move(plan), options);
   }
   // The weights after a whole run.
   TensorMap Train(const v1::TrainingSpec& spec, const IhdaTrainerOptions& options = {}) {

@@ -24,13 +24,14 @@ absl::StatusOr<Trained> TrainStep1(const v1::TrainingSpec& spec, const std::stri
                                    const AttributeSelectionOptions& options) {
   IhdaTrainerOptions trainer_options;
   trainer_options.threads = options.threads;
-  trainer_options.stop = options.stop;
+  trainer_options.observer.stop = options.stop;
   if (options.on_progress) {
-    trainer_options.on_progress = [&](const v1::TrainingProgress& progress) {
+    trainer_options.observer.on_progress = [&](const v1::TrainingProgress& progress) {
       options.on_progress(what, progress);
     };
   }
-  S2P_ASSIGN_OR_RETURN(auto trainer, IhdaTrainer::Create(spec, trainer_options));
+  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(spec));
+  S2P_ASSIGN_OR_RETURN(auto trainer, IhdaTrainer::Create(std::move(plan), trainer_options));
   S2P_RETURN_IF_ERROR(trainer->Run());
   S2P_ASSIGN_OR_RETURN(auto model, trainer->Model({}, ""));
   Checkpoint checkpoint{what, std::move(model.manifest), std::move(model.weights)};

@@ -70,7 +70,7 @@ void AddAttributes(const v1::TrainingSpec& spec, const Step2Batch& batch, const 
   sum.Add("consistency", weights.consistency(), ConsistencyLoss(photo, sketch, spec.recipe()));
 }
 
-void AddDomain(const v1::TrainingSpec& spec, const Step2Batch& batch, int64_t iteration,
+void AddDomain(const v1::TrainingSpec& spec, const Step2Batch& batch, int64_t update,
                const LossHeads& heads, LossSum& sum) {
   if (spec.loss().domain() == 0 || !batch.source.embedding.defined()) return;
   const torch::Tensor features =
@@ -79,14 +79,14 @@ void AddDomain(const v1::TrainingSpec& spec, const Step2Batch& batch, int64_t it
   domains.insert(domains.end(), batch.photo.embedding.size(0), 1);
   domains.insert(domains.end(), batch.sketch.embedding.size(0), 2);
   sum.Add("domain", spec.loss().domain(),
-          DomainLoss(heads.domains(features, ReversalCoefficient(iteration)),
+          DomainLoss(heads.domains(features, ReversalCoefficient(update)),
                      torch::tensor(domains, torch::kLong).to(features.device()), spec.recipe()));
 }
 
 }  // namespace
 
-LossSum Step1Losses(const v1::TrainingSpec& spec, const Step1Batch& batch, int epoch,
-                    const LossHeads& heads) {
+LossSum Step1Losses(const v1::TrainingSpec& spec, const Step1Batch& batch,
+                    const TrainingPlace& place, const LossHeads& heads) {
   const auto& weights = spec.loss();
   const DualEncoderOutput& out = batch.source;
   LossSum sum;
@@ -94,7 +94,7 @@ LossSum Step1Losses(const v1::TrainingSpec& spec, const Step1Batch& batch, int e
     sum.Add("identity", weights.identity(),
             IdentityLoss(heads.identities(out.embedding), batch.labels, weights.label_smoothing()));
   }
-  if (TripletCounts(spec, spec.step1(), epoch)) {
+  if (TripletCounts(spec, spec.step1(), place.epoch)) {
     sum.Add("triplet", weights.triplet(),
             TripletLoss(out.embedding, batch.labels, weights.margin()));
     if (IsRelease(spec)) {
@@ -117,13 +117,13 @@ LossSum Step1Losses(const v1::TrainingSpec& spec, const Step1Batch& batch, int e
   return sum;
 }
 
-LossSum Step2Losses(const v1::TrainingSpec& spec, const Step2Batch& batch, int epoch,
-                    int64_t iteration, const LossHeads& heads) {
+LossSum Step2Losses(const v1::TrainingSpec& spec, const Step2Batch& batch,
+                    const TrainingPlace& place, const LossHeads& heads) {
   LossSum sum;
   AddIdentity(spec, batch, heads, sum);
-  if (TripletCounts(spec, spec.step2(), epoch)) AddTriplet(spec, batch, sum);
+  if (TripletCounts(spec, spec.step2(), place.epoch)) AddTriplet(spec, batch, sum);
   if (heads.attributes) AddAttributes(spec, batch, heads, sum);
-  AddDomain(spec, batch, iteration, heads, sum);
+  AddDomain(spec, batch, place.update, heads, sum);
   if (spec.loss().contrastive() > 0) {
     sum.Add(
         "contrastive", spec.loss().contrastive(),

@@ -5,12 +5,12 @@
 
 #include <torch/torch.h>
 
-#include <cstdint>
 #include <functional>
 
 #include "model/dual_encoder.h"
 #include "s2p/v1/training.pb.h"
 #include "trainer/ihda/loss_sum.h"
+#include "trainer/ihda/training_place.h"
 
 namespace s2p {
 
@@ -47,14 +47,14 @@ struct Step2Batch {
 };
 
 // Step 1: L_id + l1 L_tri + l2 L_att, and where contrastive is on, InfoNCE of the first two photos
-// of each identity. `epoch` from 0.
-LossSum Step1Losses(const v1::TrainingSpec& spec, const Step1Batch& batch, int epoch,
-                    const LossHeads& heads);
+// of each identity.
+LossSum Step1Losses(const v1::TrainingSpec& spec, const Step1Batch& batch,
+                    const TrainingPlace& place, const LossHeads& heads);
 
 // Step 2: L_id(t1, t2) + l1 L_tri(t1, t2) + l2 (L_att(s) + L_att(t1, t2) + L_con) + l3 L_d.
-// `iteration` counts the updates of the step from 1: the reversal's coefficient follows from it.
-LossSum Step2Losses(const v1::TrainingSpec& spec, const Step2Batch& batch, int epoch,
-                    int64_t iteration, const LossHeads& heads);
+// The coefficient of the reversal follows from place.update.
+LossSum Step2Losses(const v1::TrainingSpec& spec, const Step2Batch& batch,
+                    const TrainingPlace& place, const LossHeads& heads);
 
 }  // namespace s2p
 

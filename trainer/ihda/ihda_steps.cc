@@ -87,16 +87,15 @@ class Step1 : public IhdaStep {
   }
 
   LossSum Losses(const std::vector<torch::Tensor>& parts,
-                 const std::vector<std::vector<int>>& indices, int epoch, int64_t iteration,
+                 const std::vector<std::vector<int>>& indices, const TrainingPlace& place,
                  IhdaNetworks& networks) const override {
-    static_cast<void>(iteration);
     Step1Batch batch;
     batch.source = networks.Forward(parts, {v1::MODALITY_PHOTO})[0];
     batch.labels = LabelsOf(data_.source.labels, indices[0], networks.device());
     if (networks.encoder().has_attributes()) {
       batch.attributes = AttributesOf(data_, indices[0], networks.device());
     }
-    return Step1Losses(spec_, batch, epoch, HeadsOf(networks));
+    return Step1Losses(spec_, batch, place, HeadsOf(networks));
   }
 
  private:
@@ -139,7 +138,7 @@ class Step2 : public IhdaStep {
   }
 
   LossSum Losses(const std::vector<torch::Tensor>& parts,
-                 const std::vector<std::vector<int>>& indices, int epoch, int64_t iteration,
+                 const std::vector<std::vector<int>>& indices, const TrainingPlace& place,
                  IhdaNetworks& networks) const override {
     const bool has_source = parts.size() > 2;
     std::vector<v1::Modality> modalities = {v1::MODALITY_PHOTO, v1::MODALITY_SKETCH};
@@ -155,7 +154,7 @@ class Step2 : public IhdaStep {
         batch.source_attributes = AttributesOf(data_, indices[2], networks.device());
       }
     }
-    return Step2Losses(spec_, batch, epoch, iteration, HeadsOf(networks));
+    return Step2Losses(spec_, batch, place, HeadsOf(networks));
   }
 
  private:

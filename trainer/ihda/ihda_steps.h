@@ -15,6 +15,7 @@
 #include "trainer/ihda/ihda_networks.h"
 #include "trainer/ihda/loss_sum.h"
 #include "trainer/ihda/training_data.h"
+#include "trainer/ihda/training_place.h"
 
 namespace s2p {
 
@@ -34,10 +35,10 @@ class IhdaStep {
   virtual int number() const = 0;
   virtual int identities() const = 0;
   virtual EpochPlan Plan(int epoch) const = 0;
-  // The losses of one batch; `parts` are its images on the networks' device, `indices` its entry of
-  // the plan, `iteration` the update of this run, from 1.
+  // The losses of the batch at `place`; `parts` are its images on the networks' device, `indices`
+  // its entry of the plan.
   virtual LossSum Losses(const std::vector<torch::Tensor>& parts,
-                         const std::vector<std::vector<int>>& indices, int epoch, int64_t iteration,
+                         const std::vector<std::vector<int>>& indices, const TrainingPlace& place,
                          IhdaNetworks& networks) const = 0;
 };
 

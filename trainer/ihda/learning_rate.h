@@ -1,15 +1,16 @@
-// The rate of each update, and how strongly gradients are reversed: pure functions of where
-// training is, so that a resumed run goes on exactly as an uninterrupted one.
+// The rate of each update, and how strongly gradients are reversed: pure functions of the place, so
+// that a resumed run continues exactly as an uninterrupted one.
 #ifndef S2P_TRAINER_IHDA_LEARNING_RATE_H_
 #define S2P_TRAINER_IHDA_LEARNING_RATE_H_
 
 #include <cstdint>
 
 #include "s2p/v1/training.pb.h"
+#include "trainer/ihda/training_place.h"
 
 namespace s2p {
 
-// The heads' rate for update `step` (from 0) of `steps` in epoch `epoch` (from 0).
+// The rate of the heads for the batch at `place`.
 //
 // RECIPE_PAPER: rises linearly over `warmup_epochs`, then stays, or falls to 0 along a half cosine.
 //
@@ -18,15 +19,15 @@ namespace s2p {
 // epoch 10, rate to 30, rate * decay to 60, rate to 80, then half. Step 2: rate * (e + 1) /
 // warmup_epochs below that, then the rate, and from `decay_from_epoch` on rate *
 // decay^(e / 10). `cosine` is ignored.
-double LearningRate(const v1::TrainingSpec::StepSpec& spec, v1::Recipe recipe, int ihda_step,
-                    int epoch, int step, int steps);
+double LearningRate(const v1::TrainingSpec& spec, const TrainingPlace& place);
 
 // What the release's adjust_learning_rate(epoch) sets, before the lag.
-double ReleaseLearningRate(const v1::TrainingSpec::StepSpec& spec, int ihda_step, int epoch);
+double ReleaseLearningRate(const v1::TrainingSpec& spec, int ihda_step, int epoch);
 
-// Coefficient of the gradient reversal at update `iteration`, from 1: 2 / (1 + exp(-10 i / 10000))
-// - 1 (Ganin and Lempitsky, ICML 2015, with the release's constants). In [0, 1).
-double ReversalCoefficient(int64_t iteration);
+// Coefficient of the gradient reversal at update u of the step, from 1:
+// 2 / (1 + exp(-10 u / 10000)) - 1 (Ganin and Lempitsky, ICML 2015, with the release's constants).
+// In [0, 1).
+double ReversalCoefficient(int64_t update);
 
 }  // namespace s2p
 

@@ -19,7 +19,7 @@ void SetLosses(const std::vector<std::pair<std::string, double>>& losses,
 
 }  // namespace
 
-ProgressMeter::ProgressMeter() : begin_(absl::Now()) {}
+ProgressMeter::ProgressMeter() : start_(absl::Now()) {}
 
 void ProgressMeter::Count(int64_t images,
                           const std::vector<std::pair<std::string, double>>& losses) {
@@ -29,18 +29,19 @@ void ProgressMeter::Count(int64_t images,
   epoch_means_.Add(losses);
 }
 
-v1::TrainingProgress ProgressMeter::At(const BatchPosition& position) {
+v1::TrainingProgress ProgressMeter::At(const TrainingPlace& place) {
+  const int epochs = place.repeats * place.epochs;
   v1::TrainingProgress progress;
-  progress.set_ihda_step(static_cast<uint32_t>(position.ihda_step));
-  progress.set_epoch(static_cast<uint32_t>(position.epoch + 1));
-  progress.set_epochs(static_cast<uint32_t>(position.epochs));
-  progress.set_step(static_cast<uint32_t>(position.batch + 1));
-  progress.set_steps(static_cast<uint32_t>(position.batches));
+  progress.set_ihda_step(static_cast<uint32_t>(place.ihda_step));
+  progress.set_epoch(static_cast<uint32_t>(place.EpochNumber()));
+  progress.set_epochs(static_cast<uint32_t>(epochs));
+  progress.set_step(static_cast<uint32_t>(place.batch + 1));
+  progress.set_steps(static_cast<uint32_t>(place.batches));
   SetLosses(means_.Take(), progress);
-  const double seconds = std::max(1e-6, absl::ToDoubleSeconds(absl::Now() - begin_));
+  const double seconds = std::max(1e-6, absl::ToDoubleSeconds(absl::Now() - start_));
   progress.set_images_per_second(static_cast<double>(images_) / seconds);
-  const int64_t left = static_cast<int64_t>(position.epochs - position.epoch) * position.batches -
-                       position.batch - 1;
+  const int64_t left =
+      static_cast<int64_t>(epochs - place.EpochNumber() + 1) * place.batches - place.batch - 1;
   const auto done = static_cast<double>(std::max<int64_t>(1, batches_));
   progress.mutable_eta()->set_seconds(
       static_cast<int64_t>(static_cast<double>(left) * seconds / done));

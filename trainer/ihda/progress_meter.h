@@ -1,4 +1,4 @@
-// How far a run is, how fast it goes, and what its losses have been.
+// How far a run is, how fast it is, and its mean losses.
 #ifndef S2P_TRAINER_IHDA_PROGRESS_METER_H_
 #define S2P_TRAINER_IHDA_PROGRESS_METER_H_
 
@@ -10,33 +10,26 @@
 #include "absl/time/time.h"
 #include "s2p/v1/training.pb.h"
 #include "trainer/ihda/loss_sum.h"
+#include "trainer/ihda/training_place.h"
 
 namespace s2p {
 
-// Where a batch is in its step; numbers from 0.
-struct BatchPosition {
-  int ihda_step = 1;
-  int epoch = 0;
-  int epochs = 0;
-  int batch = 0;
-  int batches = 0;
-};
-
-// Rate and remaining time are of what this process has done since it was made. One thread only.
+// Speed and remaining time are measured from its construction: a resumed run starts afresh. One
+// thread only.
 class ProgressMeter {
  public:
   ProgressMeter();
 
-  // A batch was trained on: how many images it had, and its terms.
+  // Adds a batch that was trained on: its number of images and its terms.
   void Count(int64_t images, const std::vector<std::pair<std::string, double>>& losses);
 
-  // After the batch at `position`; `losses` are the means since the last call.
-  v1::TrainingProgress At(const BatchPosition& position);
-  // Puts the means since the last call of this, which is the epoch's, into `progress`.
+  // The progress after the batch at `place`; `losses` are the means since the last call.
+  v1::TrainingProgress At(const TrainingPlace& place);
+  // Replaces the losses of `progress` by the means of the epoch that has ended.
   void EndEpoch(v1::TrainingProgress& progress);
 
  private:
-  const absl::Time begin_;
+  const absl::Time start_;
   int64_t batches_ = 0;
   int64_t images_ = 0;
   LossMeans means_, epoch_means_;

@@ -32,11 +32,11 @@ absl::Status WriteResumeState(const std::string& path, const ResumeState& state)
   header["run"] = state.run_digest;
   header["step"] = state.ihda_step;
   header["epochsDone"] = state.epochs_done;
-  header["iteration"] = state.iteration;
+  header["iteration"] = state.updates;
   header["bytes"] = state.networks.size();
   header["startBytes"] = state.start.size();
   header["sumBytes"] = state.sum.size();
-  header["runsEnded"] = state.runs_ended;
+  header["runsEnded"] = state.repeats_ended;
   header["sha256"] = Sha256({state.networks, state.start, state.sum});
   const std::string line = header.dump() + "\n";
   const std::string temporary = path + ".tmp";
@@ -69,12 +69,12 @@ absl::StatusOr<ResumeState> ReadResumeState(const std::string& path) {
     state.run_digest = header.at("run").get<std::string>();
     state.ihda_step = header.at("step").get<int>();
     state.epochs_done = header.at("epochsDone").get<int>();
-    state.iteration = header.at("iteration").get<int64_t>();
+    state.updates = header.at("iteration").get<int64_t>();
     const absl::string_view payload = absl::string_view(content).substr(end + 1);
     const auto networks = header.at("bytes").get<uint64_t>();
     const auto start = header.value("startBytes", uint64_t{0});
     const auto sum = header.value("sumBytes", uint64_t{0});
-    state.runs_ended = header.value("runsEnded", 0);
+    state.repeats_ended = header.value("runsEnded", 0);
     if (networks > payload.size() || start > payload.size() - networks ||
         sum != payload.size() - networks - start) {
       return Damaged(path, "has another size than its header says");
@@ -88,7 +88,8 @@ absl::StatusOr<ResumeState> ReadResumeState(const std::string& path) {
   } catch (const Json::exception&) {
     return Damaged(path, "the header lacks a field");
   }
-  if (state.ihda_step < 1 || state.ihda_step > 2 || state.epochs_done < 0 || state.runs_ended < 0) {
+  if (state.ihda_step < 1 || state.ihda_step > 2 || state.epochs_done < 0 ||
+      state.repeats_ended < 0) {
     return Damaged(path, "the header makes no sense");
   }
   return state;

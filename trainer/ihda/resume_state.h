@@ -15,16 +15,16 @@ struct ResumeState {
   // Which run it is of: IhdaTrainer::run_digest().
   std::string run_digest;
   int ihda_step = 1;
-  // Whole epochs of that step, over all its runs.
+  // Whole epochs of that step, over all its repeats.
   int epochs_done = 0;
-  // Updates of that run of the step.
-  int64_t iteration = 0;
+  // Updates of the repeat so far.
+  int64_t updates = 0;
   // IhdaNetworks::Save().
   std::string networks;
-  // Of where each run of the step begins; empty where nothing is averaged.
+  // The same at the start of each repeat; empty where nothing is averaged.
   std::string start;
-  // How many runs have ended, and the sum of their weights (WeightAverage) as safetensors.
-  int runs_ended = 0;
+  // Number of repeats that have ended, and the sum of their weights (WeightAverage) as safetensors.
+  int repeats_ended = 0;
   std::string sum;
 };
 

@@ -14,9 +14,6 @@
 namespace s2p {
 namespace {
 
-using ProgressSink = std::function<void(const std::string&, int64_t, int64_t)>;
-using MessageSink = std::function<void(const std::string&)>;
-
 // Numbers identities in order of appearance.
 class Numbering {
  public:
@@ -33,12 +30,8 @@ class Numbering {
 class Loader {
  public:
   Loader(const v1::TrainingSpec& spec, const v1::CheckpointManifest& manifest, int threads,
-         const ProgressSink& progress, const MessageSink& message)
-      : spec_(spec),
-        manifest_(manifest),
-        threads_(threads),
-        progress_(progress),
-        message_(message) {}
+         const TrainingObserver& observer)
+      : spec_(spec), manifest_(manifest), threads_(threads), observer_(observer) {}
 
   // Removes from `images` what cannot be read.
   absl::StatusOr<LabelledImages> Load(const DataSet& data_set, std::vector<DataSetImage>& images,
@@ -47,12 +40,13 @@ class Loader {
     S2P_ASSIGN_OR_RETURN(const auto preprocessor,
                          Preprocessor::Create(modality == v1::MODALITY_SKETCH ? manifest_.sketch()
                                                                               : manifest_.photo()));
-    std::function<void(int64_t, int64_t)> sink;
-    if (progress_) sink = [&](int64_t done, int64_t total) { progress_(what, done, total); };
+    const auto progress = [&](int64_t done, int64_t total) {
+      observer_.on_loading(what, done, total);
+    };
     UnreadableImages unreadable;
     unreadable.allowed_share = spec_.max_unreadable();
     auto prepared =
-        PreparedImages::Load(data_set, images, preprocessor, threads_, sink, &unreadable);
+        PreparedImages::Load(data_set, images, preprocessor, threads_, progress, &unreadable);
     if (!prepared.ok()) {
       return absl::Status(prepared.status().code(),
                           absl::StrCat(what, ": ", prepared.status().message()));
@@ -61,8 +55,8 @@ class Loader {
     for (auto i = unreadable.left_out.rbegin(); i != unreadable.left_out.rend(); ++i) {
       images.erase(images.begin() + static_cast<int64_t>(*i));
     }
-    if (!unreadable.left_out.empty() && message_) {
-      message_(
+    if (!unreadable.left_out.empty()) {
+      observer_.on_message(
           absl::StrCat(unreadable.left_out.size(), " of ", asked, " ", what,
                        " cannot be read and are left out; the first: ", unreadable.first_error));
     }
@@ -112,28 +106,28 @@ class Loader {
   const v1::TrainingSpec& spec_;
   const v1::CheckpointManifest& manifest_;
   const int threads_;
-  const ProgressSink& progress_;
-  const MessageSink& message_;
+  const TrainingObserver& observer_;
 };
 
 double PairFlip(const v1::TrainingSpec::AugmentationSpec& augmentation,
-                const LabelledImages& photos, const MessageSink& message) {
+                const LabelledImages& photos, const TrainingObserver& observer) {
   if (augmentation.pair_flip() == 0 || !augmentation.pair_flip_if_both_ways()) {
     return augmentation.pair_flip();
   }
   const auto share =
       MirroredShare(photos.labels, [&](int i) -> const Image& { return photos.images->image(i); });
   const bool both_ways = share && *share >= kBothWaysShare;
-  if (message && share) {
+  if (share) {
     const size_t looked_at = std::min<size_t>(photos.labels.size(), kMostToTellFacing);
-    message(absl::StrCat(std::lround(100 * *share), " % of ", looked_at,
-                         " target photos are closer to another one when mirrored: ",
-                         both_ways ? "they face both ways, and pairs are flipped"
-                                   : "they face one way, and pairs are not flipped"));
-  } else if (message) {
-    message(absl::StrCat(photos.labels.size(),
-                         " target photos are too few to tell which way they face: pairs are not "
-                         "flipped"));
+    observer.on_message(absl::StrCat(std::lround(100 * *share), " % of ", looked_at,
+                                     " target photos are closer to another one when mirrored: ",
+                                     both_ways ? "they face both ways, and pairs are flipped"
+                                               : "they face one way, and pairs are not flipped"));
+  } else {
+    observer.on_message(
+        absl::StrCat(photos.labels.size(),
+                     " target photos are too few to tell which way they face: pairs are not "
+                     "flipped"));
   }
   return both_ways ? augmentation.pair_flip() : 0;
 }
@@ -192,9 +186,8 @@ absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec) 
 absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
                                               const v1::TrainingSpec& spec,
                                               const v1::CheckpointManifest& manifest, int threads,
-                                              const ProgressSink& progress,
-                                              const MessageSink& message) {
-  const Loader loader(spec, manifest, threads, progress, message);
+                                              const TrainingObserver& observer) {
+  const Loader loader(spec, manifest, threads, observer);
   TrainingData data;
   const DataSet& target = data_sets.target;
   S2P_ASSIGN_OR_RETURN(auto parts, Divide(target, spec.validation()));
@@ -209,7 +202,7 @@ absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
   data.photos = std::move(photos);
   data.sketches = std::move(sketches);
   data.target_identities = numbering.size();
-  data.pair_flip = PairFlip(spec.augmentation(), data.photos, message);
+  data.pair_flip = PairFlip(spec.augmentation(), data.photos, observer);
   absl::Status status = loader.LoadEvaluation(target, parts.validation, data.validation);
   if (status.ok()) status = loader.LoadEvaluation(target, parts.test, data.test);
   if (!status.ok()) return status;

@@ -3,7 +3,6 @@
 #define S2P_TRAINER_IHDA_TRAINING_DATA_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +14,7 @@
 #include "trainer/data/batch_loader.h"
 #include "trainer/data/data_set.h"
 #include "trainer/evaluation/evaluator.h"
+#include "trainer/spec/training_observer.h"
 
 namespace s2p {
 
@@ -58,13 +58,12 @@ struct TrainingData {
 
 // Decodes and prepares everything on `threads` threads. FailedPrecondition if the target has no
 // sketch/photo pair to train on; else as PreparedImages::Load, where max_unreadable of the spec
-// may be left out: `message` is told of them, and of which way the photos face. `progress` is told
-// what is being read, and (done, total).
-absl::StatusOr<TrainingData> LoadTrainingData(
-    const OpenDataSets& data_sets, const v1::TrainingSpec& spec,
-    const v1::CheckpointManifest& manifest, int threads,
-    const std::function<void(const std::string&, int64_t, int64_t)>& progress = {},
-    const std::function<void(const std::string&)>& message = {});
+// may be left out. Reports to the observer what is being read, what was left out, and which way
+// the photos face.
+absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
+                                              const v1::TrainingSpec& spec,
+                                              const v1::CheckpointManifest& manifest, int threads,
+                                              const TrainingObserver& observer = {});
 
 }  // namespace s2p
 

@@ -10,23 +10,15 @@
 #include "absl/status/statusor.h"
 #include "s2p/v1/checkpoint.pb.h"
 #include "s2p/v1/training.pb.h"
+#include "trainer/spec/training_observer.h"
 
 namespace s2p {
 
-// A run's reports and questions. All are set and called on the thread that called Run; none takes
-// longer than a write to the disk.
-struct JobCallbacks {
-  // Called after each update; `losses` holds the means since the last call.
-  std::function<void(const v1::TrainingProgress&)> on_progress;
-  // Called when an epoch is complete and kept, with its measurements if the spec asks for them.
-  std::function<void(const v1::TrainingProgress&, const std::vector<v1::Evaluation>&)> on_epoch;
-  // Describes the current work, for people.
-  std::function<void(const std::string&)> on_message;
-  // Called at least once per update: true ends Run with Cancelled.
-  std::function<bool()> stop;
-  // Returns the versions that other jobs start from, or will when their data change, ascending:
-  // pruning leaves them alone.
-  std::function<std::vector<int64_t>()> needed_versions;
+// What a job's run reports, and asks: all functions are called on the thread that called Run.
+struct JobObserver : TrainingObserver {
+  // The versions that other jobs start from, or will when their data change: pruning leaves them
+  // alone. Ascending.
+  std::function<std::vector<int64_t>()> needed_versions = [] { return std::vector<int64_t>(); };
 };
 
 // The result of a run. A plain value.
@@ -58,7 +50,7 @@ class JobRunner {
   // called. Cancelled if `stop` said so; ResourceExhausted when a disk is full: nothing is lost
   // then, call again when there is room.
   virtual absl::StatusOr<JobOutcome> Run(const v1::Job& job, const std::string& folder,
-                                         const JobCallbacks& callbacks) = 0;
+                                         const JobObserver& observer) = 0;
 };
 
 }  // namespace s2p

@@ -154,20 +154,17 @@ absl::StatusOr<JobOutcome> JobScheduler::Attempt(const v1::JobFile& file, Active
     changed.set_source_dataset_sha256(source.value_or(""));
     changed.set_target_dataset_sha256(target.value_or(""));
   }));
-  reporter.OnState(v1::Job::STATE_RUNNING, resumes ? "resumed" : "started");
-  JobCallbacks callbacks;
-  callbacks.on_progress = [&](const v1::TrainingProgress& progress) {
-    reporter.OnProgress(progress);
-  };
-  callbacks.on_epoch = [&](const v1::TrainingProgress& progress,
-                           const std::vector<v1::Evaluation>& evaluations) {
+  reporter.OnState(v1::Job::STATE_RUNNING, goes_on ? "goes on" : "begins");
+  JobObserver observer;
+  observer.on_progress = [&](const auto& progress) { reporter.OnProgress(progress); };
+  observer.on_epoch = [&](const auto& progress, const auto& evaluations) {
     reporter.OnEpoch(progress, evaluations);
   };
-  callbacks.on_message = [&](const std::string& message) { reporter.OnMessage(message); };
-  callbacks.stop = [&] { return stopping_ || active.cancel; };
-  callbacks.needed_versions = [this] { return store_.NeededVersions(); };
+  observer.on_message = [&](const std::string& message) { reporter.OnMessage(message); };
+  observer.stop = [&] { return stopping_ || active.cancel; };
+  observer.needed_versions = [this] { return store_.NeededVersions(); };
   S2P_ASSIGN_OR_RETURN(const auto job, store_.Get(id));
-  return runner_.Run(job, store_.FolderOf(id), callbacks);
+  return runner_.Run(job, store_.FolderOf(id), observer);
 }
 
 void JobScheduler::End(const std::string& id, const absl::StatusOr<JobOutcome>& outcome,

@@ -10,11 +10,11 @@
 #include "model/file.h"
 #include "trainer/evaluation/cross_validation.h"
 #include "trainer/evaluation/evaluator.h"
-#include "trainer/ihda/ihda_trainer.h"
-#include "trainer/ihda/run_digest.h"
+#include "trainer/ihda/run_plan.h"
 #include "trainer/program/command_spec.h"
 #include "trainer/program/commands.h"
 #include "trainer/program/evaluation_report.h"
+#include "trainer/program/train_run.h"
 #include "trainer/program/training_display.h"
 #include "trainer/spec/training_spec.h"
 
@@ -73,35 +73,26 @@ absl::Status WriteResult(const std::string& path, const Evaluations& evaluations
   return absl::OkStatus();
 }
 
-absl::StatusOr<Evaluations> Train(const v1::TrainingSpec& spec, const std::string& state_file,
-                                  const CrossValidateOptions& options,
-                                  const std::function<bool()>& stop, TrainingDisplay& display) {
-  IhdaTrainerOptions trainer_options;
-  trainer_options.state_file = state_file;
-  trainer_options.threads = options.threads;
-  trainer_options.stop = stop;
-  trainer_options.on_loading = [&](const std::string& what, int64_t done, int64_t total) {
-    display.Loading(what, done, total);
-  };
-  trainer_options.on_progress = [&](const v1::TrainingProgress& p) { display.Update(p); };
-  S2P_ASSIGN_OR_RETURN(auto trainer, IhdaTrainer::Create(spec, trainer_options));
-  S2P_RETURN_IF_ERROR(trainer->Run());
-  return trainer->EvaluateAll();
-}
-
 absl::StatusOr<Evaluations> Measure(const v1::TrainingSpec& spec,
                                     const CrossValidateOptions& options,
-                                    const std::function<bool()>& stop, TrainingDisplay& display) {
-  S2P_ASSIGN_OR_RETURN(const auto digest, RunDigest(spec));
-  S2P_ASSIGN_OR_RETURN(const auto folder,
-                       JobFolder(options.state_dir, absl::StrCat("run-", digest.substr(0, 12))));
-  if (folder.empty()) return Train(spec, "", options, stop, display);
-  const std::string result_file = folder + "/evaluations.json";
-  auto evaluations = ReadResult(result_file);
-  if (!absl::IsNotFound(evaluations.status())) return evaluations;
-  evaluations = Train(spec, folder + "/resume", options, stop, display);
-  if (!evaluations.ok()) return evaluations;
-  S2P_RETURN_IF_ERROR(WriteResult(result_file, *evaluations));
+                                    const TrainingObserver& observer) {
+  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(spec));
+  TrainRunOptions run_options;
+  run_options.job_id = RunId(plan);
+  run_options.threads = options.threads;
+  run_options.observer = observer;
+  S2P_ASSIGN_OR_RETURN(run_options.folder, JobFolder(options.state_dir, run_options.job_id));
+  const std::string result_file = run_options.folder + "/evaluations.json";
+  if (!run_options.folder.empty()) {
+    auto finished = ReadResult(result_file);
+    if (!absl::IsNotFound(finished.status())) return finished;
+  }
+  S2P_ASSIGN_OR_RETURN(const auto run, TrainRun::Start(std::move(plan), run_options));
+  S2P_RETURN_IF_ERROR(run->Train());
+  S2P_ASSIGN_OR_RETURN(const auto evaluations, run->Evaluate());
+  if (!run_options.folder.empty()) {
+    S2P_RETURN_IF_ERROR(WriteResult(result_file, evaluations));
+  }
   return evaluations;
 }
 
@@ -125,7 +116,7 @@ absl::Status RunCrossValidate(const CrossValidateOptions& options,
   std::vector<DirectionResult> directions(2);
   for (size_t i = 0; i < splits.size(); ++i) {
     TrainingDisplay display(&out, terminal && !options.json);
-    const auto evaluations = Measure(splits[i], options, stop, display);
+    const auto evaluations = Measure(splits[i], options, ObserverOf(display, stop));
     if (!evaluations.ok()) {
       return absl::Status(evaluations.status().code(),
                           absl::StrCat("split ", i + 1, " of ", splits.size(), ": ",

@@ -14,14 +14,11 @@
 #include "daemon/folder_lock.h"
 #include "model/checkpoint_store.h"
 #include "model/file.h"
-#include "trainer/ihda/ihda_trainer.h"
-#include "trainer/ihda/run_digest.h"
-#include "trainer/pictures/epoch_log.h"
+#include "trainer/ihda/run_plan.h"
 #include "trainer/program/command_spec.h"
 #include "trainer/program/commands.h"
-#include "trainer/program/publisher.h"
+#include "trainer/program/train_run.h"
 #include "trainer/program/training_display.h"
-#include "trainer/spec/training_spec.h"
 
 namespace s2p {
 namespace {
@@ -41,40 +38,7 @@ absl::Status WriteSpec(const v1::TrainingSpec& spec, const std::string& folder) 
   return absl::OkStatus();
 }
 
-absl::Status Finish(IhdaTrainer& trainer, const v1::TrainingSpec& spec, const std::string& job_id,
-                    const std::string& checkpoint_root, std::ostream& out) {
-  S2P_ASSIGN_OR_RETURN(const auto evaluations, trainer.EvaluateAll());
-  if (!evaluations.empty()) out << EvaluationTable(evaluations);
-  S2P_ASSIGN_OR_RETURN(const auto model, trainer.Model(evaluations, job_id));
-  if (checkpoint_root.empty()) {
-    out << "not published: no --checkpoint-root\n";
-    return absl::OkStatus();
-  }
-  const CheckpointStore store(checkpoint_root);
-  S2P_ASSIGN_OR_RETURN(const auto outcome, PublishModel(spec, model, store));
-  out << outcome.reason;
-  if (outcome.version != 0) out << " in " << store.DirectoryOf(outcome.version);
-  out << '\n';
-  return absl::OkStatus();
-}
-
-// What the run tells goes to the display, to `out` and, if there is one, to the log: all outlive
-// it.
-void ShowOn(TrainingDisplay& display, EpochLog* log, std::ostream& out,
-            IhdaTrainerOptions& options) {
-  options.on_loading = [&display](const std::string& what, int64_t done, int64_t total) {
-    display.Loading(what, done, total);
-  };
-  options.on_message = [&out](const std::string& sentence) { out << sentence << '\n'; };
-  options.on_progress = [&display](const v1::TrainingProgress& p) { display.Update(p); };
-  options.on_epoch = [&display, log](const v1::TrainingProgress& progress,
-                                     const std::vector<v1::Evaluation>&) {
-    display.Epoch(progress);
-    if (log != nullptr) log->Write(progress);
-  };
-}
-
-// What cannot be published is known before it is trained.
+// A store that cannot be written to is found out before hours of training.
 absl::Status CheckCanPublish(const std::string& checkpoint_root) {
   if (checkpoint_root.empty()) return absl::OkStatus();
   std::error_code error;
@@ -84,53 +48,57 @@ absl::Status CheckCanPublish(const std::string& checkpoint_root) {
   return FileError(errno, checkpoint_root, "--checkpoint-root cannot be written to");
 }
 
+absl::Status Finish(TrainRun& run, const std::string& checkpoint_root, std::ostream& out) {
+  if (const std::string curve = run.DrawCurve(); !curve.empty()) {
+    out << "learning curve: " << curve << '\n';
+  }
+  S2P_ASSIGN_OR_RETURN(const auto evaluations, run.Evaluate());
+  if (!evaluations.empty()) out << EvaluationTable(evaluations);
+  const CheckpointStore store(checkpoint_root);
+  S2P_ASSIGN_OR_RETURN(const auto outcome,
+                       run.Publish(evaluations, checkpoint_root.empty() ? nullptr : &store));
+  out << outcome.reason;
+  if (outcome.version != 0) out << " in " << store.DirectoryOf(outcome.version);
+  out << '\n';
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status RunTraining(const RunOptions& options, const std::function<bool()>& stop,
                          bool terminal, std::ostream& out) {
   S2P_ASSIGN_OR_RETURN(const auto spec, SpecOf(options.spec));
-  S2P_RETURN_IF_ERROR(ValidateSpec(spec));
+  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(spec));
   S2P_RETURN_IF_ERROR(CheckCanPublish(options.checkpoint_root));
-  S2P_ASSIGN_OR_RETURN(const auto digest, RunDigest(spec));
-  const std::string job_id = absl::StrCat("run-", digest.substr(0, 12));
-  S2P_ASSIGN_OR_RETURN(const auto folder, JobFolder(options.state_dir, job_id));
-
+  TrainRunOptions run_options;
+  run_options.job_id = RunId(plan);
+  S2P_ASSIGN_OR_RETURN(run_options.folder, JobFolder(options.state_dir, run_options.job_id));
   std::unique_ptr<FolderLock> lock;
-  if (!folder.empty()) {
-    S2P_ASSIGN_OR_RETURN(lock, FolderLock::Acquire(folder));
+  if (!run_options.folder.empty()) {
+    S2P_ASSIGN_OR_RETURN(lock, FolderLock::Acquire(run_options.folder));
+    S2P_RETURN_IF_ERROR(WriteSpec(spec, run_options.folder));
   }
-
+  run_options.checkpoint_root = options.checkpoint_root;
+  run_options.threads = options.threads;
   TrainingDisplay display(&out, terminal);
-  std::unique_ptr<EpochLog> log;
-  IhdaTrainerOptions trainer_options;
-  trainer_options.checkpoint_root = options.checkpoint_root;
-  trainer_options.threads = options.threads;
-  trainer_options.stop = stop;
-  if (!folder.empty()) {
-    S2P_RETURN_IF_ERROR(WriteSpec(spec, folder));
-    trainer_options.state_file = folder + "/resume";
-    log = std::make_unique<EpochLog>(folder);
-  }
-  ShowOn(display, log.get(), out, trainer_options);
-
-  const absl::Time begin = absl::Now();
-  S2P_ASSIGN_OR_RETURN(auto trainer, IhdaTrainer::Create(spec, trainer_options));
-  if (trainer->resumed()) out << "goes on where it was interrupted\n";
-  absl::Status status = trainer->Run();
-  if (absl::IsCancelled(status) && !folder.empty()) {
-    return absl::CancelledError(
-        absl::StrCat(status.message(), " in ", folder, "; run the same command again to go on"));
+  run_options.observer = ObserverOf(display, stop);
+  run_options.observer.on_message = [&out](const std::string& sentence) {
+    out << sentence << '\n';
+  };
+  run_options.observer.on_epoch = [&display](const auto& progress, const auto&) {
+    display.Epoch(progress);
+  };
+  const absl::Time start = absl::Now();
+  S2P_ASSIGN_OR_RETURN(const auto run, TrainRun::Start(std::move(plan), run_options));
+  const absl::Status status = run->Train();
+  if (absl::IsCancelled(status) && !run_options.folder.empty()) {
+    return absl::CancelledError(absl::StrCat(status.message(), " in ", run_options.folder,
+                                             "; run the same command again to resume"));
   }
   if (!status.ok()) return status;
   out << absl::StrFormat("trained in %s\n",
-                         absl::FormatDuration(absl::Trunc(absl::Now() - begin, absl::Seconds(1))));
-  if (!folder.empty()) {
-    const std::string curve = DrawEpochLog(folder, spec.name().empty() ? job_id : spec.name());
-    if (!curve.empty()) out << "learning curve: " << curve << '\n';
-  }
-  status = Finish(*trainer, spec, job_id, options.checkpoint_root, out);
-  if (status.ok()) trainer->ForgetState();
-  return status;
+                         absl::FormatDuration(absl::Trunc(absl::Now() - start, absl::Seconds(1))));
+  return Finish(*run, options.checkpoint_root, out);
 }
 
 }  // namespace s2p

@@ -6,12 +6,16 @@
 
 #include "absl/status/statusor.h"
 #include "s2p/v1/training.pb.h"
+#include "trainer/ihda/run_plan.h"
 #include "trainer/program/commands.h"
 
 namespace s2p {
 
 // File, preset and overrides, resolved. InvalidArgument or NotFound naming file, flag or field.
 absl::StatusOr<v1::TrainingSpec> SpecOf(const SpecOptions& options);
+
+// The id of a run in the foreground: the same spec and data have the same one.
+std::string RunId(const RunPlan& plan);
 
 // <state_dir>/jobs/<id>, made; empty without a state folder.
 absl::StatusOr<std::string> JobFolder(const std::string& state_dir, const std::string& job_id);

@@ -14,28 +14,13 @@
 #include "daemon/log.h"
 #include "model/encoder.h"
 #include "model/file.h"
-#include "trainer/ihda/ihda_trainer.h"
-#include "trainer/pictures/epoch_log.h"
-#include "trainer/program/publisher.h"
+#include "trainer/ihda/run_plan.h"
 #include "trainer/program/spec_check.h"
+#include "trainer/program/train_run.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {
-namespace {
-
 namespace fs = std::filesystem;
-
-// A device without memory is not a disk without room: waiting does not help.
-absl::Status OfMemory(const absl::Status& status) {
-  if (!absl::IsResourceExhausted(status)) return status;
-  return absl::FailedPreconditionError(status.message());
-}
-
-std::string DrawCurve(const v1::Job& job, const std::string& folder) {
-  return DrawEpochLog(folder, job.spec().name().empty() ? job.job_id() : job.spec().name());
-}
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<IhdaJobRunner>> IhdaJobRunner::Create(
     const IhdaJobRunnerOptions& options) {
@@ -74,8 +59,8 @@ absl::StatusOr<v1::TrainingSpec> IhdaJobRunner::Check(const v1::TrainingSpec& sp
 }
 
 absl::StatusOr<JobOutcome> IhdaJobRunner::Run(const v1::Job& job, const std::string& folder,
-                                              const JobCallbacks& callbacks) {
-  // A crash may have come between publishing and writing down that it was done.
+                                              const JobObserver& observer) {
+  // A crash may have come between publishing and recording it.
   const auto published = store_.VersionOfJob(job.job_id());
   if (!published.ok() && !absl::IsNotFound(published.status())) return published.status();
   if (published.ok()) {
@@ -86,68 +71,36 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::Run(const v1::Job& job, const std::str
     if (manifest.ok()) {
       outcome.evaluations.assign(manifest->evaluations().begin(), manifest->evaluations().end());
     }
-    outcome.learning_curve_file = DrawCurve(job, folder);
+    outcome.learning_curve_file = DrawCurveOf(job.spec(), job.job_id(), folder);
     return outcome;
   }
-
-  auto outcome = TrainAndPublish(job, folder, callbacks);
+  auto outcome = TrainAndPublish(job, folder, observer);
   ReturnFreedMemory();
   return outcome;
 }
 
 absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
                                                           const std::string& folder,
-                                                          const JobCallbacks& callbacks) {
-  S2P_ASSIGN_OR_RETURN(auto trained, Train(job, folder, callbacks));
-  return Publish(job, folder, callbacks, *trained);
-}
-
-absl::StatusOr<std::unique_ptr<IhdaTrainer>> IhdaJobRunner::Train(const v1::Job& job,
-                                                                  const std::string& folder,
-                                                                  const JobCallbacks& callbacks) {
-  EpochLog log(folder);
-  IhdaTrainerOptions options;
-  options.checkpoint_root = options_.checkpoint_root;
-  options.state_file = folder + "/resume";
-  options.threads = options_.threads;
-  options.on_message = callbacks.on_message;
-  options.on_progress = callbacks.on_progress;
-  options.stop = callbacks.stop;
-  options.on_epoch = [&](const v1::TrainingProgress& progress,
-                         const std::vector<v1::Evaluation>& evaluations) {
-    log.Write(progress);
-    DrawCurve(job, folder);
-    callbacks.on_epoch(progress, evaluations);
-  };
-  callbacks.on_message("reading the data");
-  auto trainer = IhdaTrainer::Create(job.resolved_spec(), options);
-  if (!trainer.ok()) return OfMemory(trainer.status());
-  if ((*trainer)->resumed()) callbacks.on_message("goes on where it was interrupted");
-  S2P_RETURN_IF_ERROR((*trainer)->Run());
-  if (callbacks.stop()) return absl::CancelledError("stopped before it was evaluated");
-  return trainer;
-}
-
-absl::StatusOr<JobOutcome> IhdaJobRunner::Publish(const v1::Job& job, const std::string& folder,
-                                                  const JobCallbacks& callbacks,
-                                                  IhdaTrainer& trainer) {
+                                                          const JobObserver& observer) {
+  observer.on_message("reading the data");
+  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(job.resolved_spec()));
+  const TrainRunOptions options{job.job_id(), folder, options_.checkpoint_root, options_.threads,
+                                observer};
+  S2P_ASSIGN_OR_RETURN(const auto run, TrainRun::Start(std::move(plan), options));
+  S2P_RETURN_IF_ERROR(run->Train());
+  if (observer.stop()) return absl::CancelledError("stopped before it was evaluated");
   JobOutcome outcome;
-  callbacks.on_message("evaluating");
-  auto evaluations = trainer.EvaluateAll();
-  if (!evaluations.ok()) return OfMemory(evaluations.status());
-  outcome.evaluations = *std::move(evaluations);
-  const auto model = trainer.Model(outcome.evaluations, job.job_id());
-  if (!model.ok()) return OfMemory(model.status());
-  callbacks.on_message("publishing");
-  S2P_ASSIGN_OR_RETURN(const auto result, PublishModel(job.resolved_spec(), *model, store_));
-  outcome.published_version = result.version;
-  outcome.reason = result.reason;
-  if (result.version != 0 && options_.keep_last > 0) {
-    const absl::Status pruned = store_.Prune(options_.keep_last, callbacks.needed_versions());
-    if (!pruned.ok()) callbacks.on_message(absl::StrCat("not pruned: ", pruned.message()));
+  observer.on_message("evaluating");
+  S2P_ASSIGN_OR_RETURN(outcome.evaluations, run->Evaluate());
+  observer.on_message("publishing");
+  S2P_ASSIGN_OR_RETURN(const auto published, run->Publish(outcome.evaluations, &store_));
+  outcome.published_version = published.version;
+  outcome.reason = published.reason;
+  outcome.learning_curve_file = run->DrawCurve();
+  if (published.version != 0 && options_.keep_last > 0) {
+    const absl::Status pruned = store_.Prune(options_.keep_last, observer.needed_versions());
+    if (!pruned.ok()) observer.on_message(absl::StrCat("not pruned: ", pruned.message()));
   }
-  outcome.learning_curve_file = DrawCurve(job, folder);
-  trainer.ForgetState();
   return outcome;
 }
 

@@ -8,7 +8,6 @@
 
 #include "absl/status/statusor.h"
 #include "model/checkpoint_store.h"
-#include "trainer/ihda/ihda_trainer.h"
 #include "trainer/jobs/job_runner.h"
 
 namespace s2p {
@@ -27,8 +26,8 @@ struct IhdaJobRunnerOptions {
   int64_t keep_last = 0;
 };
 
-// In a job's folder: `resume` (trainer/ihda/resume_state.h; removed when the job has succeeded),
-// `metrics.jsonl` (a TrainingProgress per epoch), `learning_curve.png`. Thread-safe.
+// Keeps in a job's folder what TrainRun keeps; `resume` is removed when the job has succeeded.
+// Thread-safe.
 class IhdaJobRunner : public JobRunner {
  public:
   // Makes the store's folder. PermissionDenied naming it if it cannot be written; NotFound if there
@@ -37,19 +36,14 @@ class IhdaJobRunner : public JobRunner {
 
   absl::StatusOr<v1::TrainingSpec> Check(const v1::TrainingSpec& spec) override;
   absl::StatusOr<JobOutcome> Run(const v1::Job& job, const std::string& folder,
-                                 const JobCallbacks& callbacks) override;
+                                 const JobObserver& observer) override;
 
  private:
   explicit IhdaJobRunner(const IhdaJobRunnerOptions& options)
       : options_(options), store_(options.checkpoint_root) {}
 
   absl::StatusOr<JobOutcome> TrainAndPublish(const v1::Job& job, const std::string& folder,
-                                             const JobCallbacks& callbacks);
-  // A network that has been trained to its end.
-  absl::StatusOr<std::unique_ptr<IhdaTrainer>> Train(const v1::Job& job, const std::string& folder,
-                                                     const JobCallbacks& callbacks);
-  absl::StatusOr<JobOutcome> Publish(const v1::Job& job, const std::string& folder,
-                                     const JobCallbacks& callbacks, IhdaTrainer& trainer);
+                                             const JobObserver& observer);
 
   const IhdaJobRunnerOptions options_;
   const CheckpointStore store_;

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "model/checkpoint_store.h"
 #include "s2p/v1/training.pb.h"
-#include "trainer/ihda/ihda_trainer.h"
+#include "trainer/ihda/trained_model.h"
 
 namespace s2p {
 

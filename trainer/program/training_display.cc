@@ -81,6 +81,16 @@ void TrainingDisplay::Epoch(const v1::TrainingProgress& progress) {
   means_.clear();
 }
 
+TrainingObserver ObserverOf(TrainingDisplay& display, const std::function<bool()>& stop) {
+  TrainingObserver observer;
+  observer.on_loading = [&display](const std::string& what, int64_t done, int64_t total) {
+    display.Loading(what, done, total);
+  };
+  observer.on_progress = [&display](const v1::TrainingProgress& p) { display.Update(p); };
+  observer.stop = stop;
+  return observer;
+}
+
 std::string EvaluationTable(const std::vector<v1::Evaluation>& evaluations) {
   std::string table =
       absl::StrFormat("%-34s %7s %7s %7s %7s %7s %7s %7s %7s\n", "", "queries", "gallery", "rank-1",

@@ -3,6 +3,7 @@
 #define S2P_TRAINER_PROGRAM_TRAINING_DISPLAY_H_
 
 #include <cstdint>
+#include <functional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "absl/time/time.h"
 #include "s2p/v1/checkpoint.pb.h"
 #include "s2p/v1/training.pb.h"
+#include "trainer/spec/training_observer.h"
 
 namespace s2p {
 
@@ -41,6 +43,9 @@ class TrainingDisplay {
   // Over the updates of the epoch.
   std::vector<Mean> means_;
 };
+
+// Shows what is read and each batch on `display`, which is borrowed; `stop` ends the run.
+TrainingObserver ObserverOf(TrainingDisplay& display, const std::function<bool()>& stop);
 
 // A table of evaluations, one a line.
 std::string EvaluationTable(const std::vector<v1::Evaluation>& evaluations);

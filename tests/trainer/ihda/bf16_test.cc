@@ -27,10 +27,10 @@ class Bf16Test : public TinyRunTest {
   std::map<std::string, double> FirstLosses(const v1::TrainingSpec& spec) {
     std::map<std::string, double> values;
     IhdaTrainerOptions options;
-    options.on_progress = [&](const v1::TrainingProgress& progress) {
+    options.observer.on_progress = [&](const v1::TrainingProgress& progress) {
       for (const v1::LossTerm& term : progress.losses()) values.emplace(term.name(), term.value());
     };
-    options.stop = [&] { return !values.empty(); };
+    options.observer.stop = [&] { return !values.empty(); };
     auto trainer = Create(With(spec, {"step1.epochs=0"}), options);
     EXPECT_THAT(trainer, IsOk());
     EXPECT_TRUE(absl::IsCancelled((*trainer)->Run()));
@@ -87,10 +87,10 @@ TEST_F(Bf16Test, ResumesToTheSameBits) {
   IhdaTrainerOptions options;
   options.state_file = dir_.File("resume");
   int epochs = 0;
-  options.on_epoch = [&](const auto&, const auto&) { ++epochs; };
-  options.stop = [&] { return epochs == 3; };
+  options.observer.on_epoch = [&](const auto&, const auto&) { ++epochs; };
+  options.observer.stop = [&] { return epochs == 3; };
   EXPECT_THAT((*Create(Bf16(), options))->Run(), StatusIs(absl::StatusCode::kCancelled));
-  options.stop = [] { return false; };
+  options.observer.stop = [] { return false; };
   EXPECT_THAT(Differences(whole, Train(Bf16(), options)), IsEmpty());
 }
 

@@ -11,6 +11,13 @@
 namespace s2p::test {
 namespace {
 
+TrainingPlace At(int epoch, int64_t update) {
+  TrainingPlace place;
+  place.epoch = epoch;
+  place.update = update;
+  return place;
+}
+
 // The sums of both steps against the reference program's, with linear heads on feat2 in float64.
 class IhdaLossesGoldenTest : public testing::Test {
  protected:
@@ -66,17 +73,17 @@ class IhdaLossesGoldenTest : public testing::Test {
   LossSum Step1(v1::Recipe recipe, int epoch) const {
     return Step1Losses(
         Spec(recipe),
-        {Features("source"), In("label_source"), In("att_source").to(torch::kFloat64)}, epoch,
-        Heads());
+        {Features("source"), In("label_source"), In("att_source").to(torch::kFloat64)},
+        At(epoch, 1), Heads());
   }
-  LossSum Step2(v1::Recipe recipe, int epoch, int64_t iteration, const LossHeads& heads) const {
+  LossSum Step2(v1::Recipe recipe, int epoch, int64_t update, const LossHeads& heads) const {
     Step2Batch batch;
     batch.photo = Features("photo");
     batch.sketch = Features("sketch");
     batch.labels = In("label_target");
     batch.source = Features("source");
     batch.source_attributes = In("att_source").to(torch::kFloat64);
-    return Step2Losses(Spec(recipe), batch, epoch, iteration, heads);
+    return Step2Losses(Spec(recipe), batch, At(epoch, update), heads);
   }
   // Value, and the gradient of every leaf whose gradient the file has; `suffix` marks features.
   void Expect(const LossSum& sum, const std::string& prefix, const std::string& suffix = "") {
@@ -114,18 +121,18 @@ TEST_F(IhdaLossesGoldenTest, Step1OfThePaper) {
   Expect(Step1(v1::RECIPE_PAPER, 10), "total_step1/paper");
 }
 
-TEST_F(IhdaLossesGoldenTest, Step2OfTheReleaseAtThreeIterations) {
-  for (const int64_t iteration : {1, 100, 10000}) {
-    const std::string suffix = absl::StrCat("@it", iteration);
-    Expect(Step2(v1::RECIPE_RELEASE, 30, iteration, Heads()), "total_step2/code", suffix);
-    Expect(Step2(v1::RECIPE_RELEASE, 29, iteration, Heads()), "total_step2/code_softmax", suffix);
+TEST_F(IhdaLossesGoldenTest, Step2OfTheReleaseAtThreeUpdates) {
+  for (const int64_t update : {1, 100, 10000}) {
+    const std::string suffix = absl::StrCat("@it", update);
+    Expect(Step2(v1::RECIPE_RELEASE, 30, update, Heads()), "total_step2/code", suffix);
+    Expect(Step2(v1::RECIPE_RELEASE, 29, update, Heads()), "total_step2/code_softmax", suffix);
   }
 }
 
-TEST_F(IhdaLossesGoldenTest, Step2OfThePaperAtThreeIterations) {
-  for (const int64_t iteration : {1, 100, 10000}) {
-    Expect(Step2(v1::RECIPE_PAPER, 30, iteration, Heads()), "total_step2/paper",
-           absl::StrCat("@it", iteration));
+TEST_F(IhdaLossesGoldenTest, Step2OfThePaperAtThreeUpdates) {
+  for (const int64_t update : {1, 100, 10000}) {
+    Expect(Step2(v1::RECIPE_PAPER, 30, update, Heads()), "total_step2/paper",
+           absl::StrCat("@it", update));
   }
 }
 
@@ -190,7 +197,7 @@ class IhdaLossesTest : public testing::Test {
 };
 
 TEST_F(IhdaLossesTest, EachWeightOfZeroTakesOutItsTermAndNoOther) {
-  const std::vector<std::string> all = Terms(Step2Losses(AllTerms(), Batch(), 0, 1, Heads()));
+  const std::vector<std::string> all = Terms(Step2Losses(AllTerms(), Batch(), At(0, 1), Heads()));
   ASSERT_EQ(all, (std::vector<std::string>{"identity", "triplet", "attribute", "attribute_entropy",
                                            "consistency", "domain", "contrastive"}));
   for (const std::string& term : all) {
@@ -200,24 +207,24 @@ TEST_F(IhdaLossesTest, EachWeightOfZeroTakesOutItsTermAndNoOther) {
     spec.loss().GetReflection()->SetDouble(spec.mutable_loss(), field, 0);
     std::vector<std::string> rest = all;
     rest.erase(std::find(rest.begin(), rest.end(), term));
-    EXPECT_EQ(Terms(Step2Losses(spec, Batch(), 0, 1, Heads())), rest) << term;
+    EXPECT_EQ(Terms(Step2Losses(spec, Batch(), At(0, 1), Heads())), rest) << term;
   }
 }
 
 TEST_F(IhdaLossesTest, AttributeFactorOfZeroTurnsTheTermOffInThatStepAlone) {
   v1::TrainingSpec spec = AllTerms();
   spec.mutable_step2()->set_attribute_factor(0);
-  const auto step2 = Terms(Step2Losses(spec, Batch(), 0, 1, Heads()));
+  const auto step2 = Terms(Step2Losses(spec, Batch(), At(0, 1), Heads()));
   EXPECT_EQ(std::count(step2.begin(), step2.end(), "attribute"), 0);
   const auto step1 = Terms(Step1Losses(
-      spec, {Features(1), torch::tensor({0, 0, 1, 1}), torch::ones({4, 3})}, 0, Heads()));
+      spec, {Features(1), torch::tensor({0, 0, 1, 1}), torch::ones({4, 3})}, At(0, 1), Heads()));
   EXPECT_EQ(std::count(step1.begin(), step1.end(), "attribute"), 1);
 }
 
 TEST_F(IhdaLossesTest, WithoutASourceNoTermLooksAtOne) {
   Step2Batch batch = Batch();
   batch.source = {};
-  EXPECT_EQ(Terms(Step2Losses(AllTerms(), batch, 0, 1, Heads())),
+  EXPECT_EQ(Terms(Step2Losses(AllTerms(), batch, At(0, 1), Heads())),
             (std::vector<std::string>{"identity", "triplet", "attribute_entropy", "consistency",
                                       "contrastive"}));
 }
@@ -225,7 +232,7 @@ TEST_F(IhdaLossesTest, WithoutASourceNoTermLooksAtOne) {
 TEST_F(IhdaLossesTest, WithoutAttributesNoTermAsksForThem) {
   LossHeads heads = Heads();
   heads.attributes = nullptr;
-  EXPECT_EQ(Terms(Step2Losses(AllTerms(), Batch(), 0, 1, heads)),
+  EXPECT_EQ(Terms(Step2Losses(AllTerms(), Batch(), At(0, 1), heads)),
             (std::vector<std::string>{"identity", "triplet", "domain", "contrastive"}));
 }
 
@@ -233,7 +240,7 @@ TEST_F(IhdaLossesTest, TripletWaitsForItsEpochInEachStep) {
   v1::TrainingSpec spec = AllTerms();
   spec.mutable_step2()->set_triplet_from_epoch(3);
   const auto count = [&](int epoch) {
-    const auto terms = Terms(Step2Losses(spec, Batch(), epoch, 1, Heads()));
+    const auto terms = Terms(Step2Losses(spec, Batch(), At(epoch, 1), Heads()));
     return std::count(terms.begin(), terms.end(), "triplet");
   };
   EXPECT_EQ(count(2), 0);

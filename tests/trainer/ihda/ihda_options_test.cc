@@ -55,10 +55,10 @@ TEST_F(IhdaOptionsTest, AccumulationResumesToTheSameBits) {
   IhdaTrainerOptions options;
   options.state_file = dir_.File("resume");
   int epochs = 0;
-  options.on_epoch = [&](const auto&, const auto&) { ++epochs; };
-  options.stop = [&] { return epochs == 3; };
+  options.observer.on_epoch = [&](const auto&, const auto&) { ++epochs; };
+  options.observer.stop = [&] { return epochs == 3; };
   EXPECT_THAT((*Create(spec, options))->Run(), StatusIs(absl::StatusCode::kCancelled));
-  options.stop = [] { return false; };
+  options.observer.stop = [] { return false; };
   EXPECT_THAT(Differences(whole, Train(spec, options)), IsEmpty());
 }
 
@@ -145,7 +145,7 @@ TEST_F(IhdaOptionsTest, DataIsReportedBeforeTraining) {
   ASSERT_THAT(WriteDataSet(folder, description, images), IsOk());
   std::vector<std::string> said;
   IhdaTrainerOptions options;
-  options.on_message = [&](const std::string& sentence) { said.push_back(sentence); };
+  options.observer.on_message = [&](const std::string& sentence) { said.push_back(sentence); };
   ASSERT_THAT(Create(With(Spec(), {"source_dataset=" + folder}), options), IsOk());
   EXPECT_THAT(
       said, testing::Contains(HasSubstr("\"" + source->attributes()[0] + "\" is never positive")));
@@ -154,7 +154,7 @@ TEST_F(IhdaOptionsTest, DataIsReportedBeforeTraining) {
 TEST_F(IhdaOptionsTest, FrozenStagesAreReportedWhereTheyStayRandom) {
   std::vector<std::string> said;
   IhdaTrainerOptions options;
-  options.on_message = [&](const std::string& sentence) { said.push_back(sentence); };
+  options.observer.on_message = [&](const std::string& sentence) { said.push_back(sentence); };
   ASSERT_THAT(Create(Spec(), options), IsOk());
   EXPECT_THAT(said, testing::Not(testing::Contains(HasSubstr("stay random"))));
   ASSERT_THAT(Create(With(Spec(), {"backbone.frozen_stages=2"}), options), IsOk());

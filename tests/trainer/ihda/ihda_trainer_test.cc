@@ -51,11 +51,11 @@ TEST_P(InterruptedTrainerTest, EndsWithTheSameBits) {
   options.state_file = dir_.File("resume");
   int epochs = 0;
   bool stop = false;
-  options.on_epoch = [&](const v1::TrainingProgress&, const std::vector<v1::Evaluation>&) {
+  options.observer.on_epoch = [&](const v1::TrainingProgress&, const std::vector<v1::Evaluation>&) {
     ++epochs;
     stop = true;
   };
-  options.stop = [&] { return stop; };
+  options.observer.stop = [&] { return stop; };
   absl::Status status = absl::CancelledError("");
   std::unique_ptr<IhdaTrainer> trainer;
   for (int run = 0; absl::IsCancelled(status) && run < 10; ++run) {
@@ -76,7 +76,7 @@ TEST_P(InterruptedTrainerTest, AfterTheLastEpochNothingIsTrainedAgain) {
   IhdaTrainerOptions options;
   options.state_file = dir_.File("resume");
   const TensorMap whole = Train(spec, options);
-  options.on_epoch = [](const v1::TrainingProgress&, const std::vector<v1::Evaluation>&) {
+  options.observer.on_epoch = [](const v1::TrainingProgress&, const std::vector<v1::Evaluation>&) {
     ADD_FAILURE() << "an epoch is trained again";
   };
   EXPECT_THAT(Differences(whole, Train(spec, options)), IsEmpty());
@@ -110,7 +110,7 @@ TEST_F(IhdaTrainerTest, EveryRunHasRandomChoicesOfItsOwn) {
 TEST_F(IhdaTrainerTest, EpochsOfAllRunsAreCounted) {
   IhdaTrainerOptions options;
   std::vector<uint32_t> epochs;
-  options.on_epoch = [&](const v1::TrainingProgress& progress, const std::vector<v1::Evaluation>&) {
+  options.observer.on_epoch = [&](const v1::TrainingProgress& progress, const std::vector<v1::Evaluation>&) {
     EXPECT_EQ(progress.epochs(), 6u);
     epochs.push_back(progress.epoch());
   };
@@ -123,11 +123,11 @@ TEST_F(IhdaTrainerTest, StopInTheMiddleOfAnEpochIsCancelledAndKeepsWholeEpochs) 
   IhdaTrainerOptions options;
   options.state_file = dir_.File("resume");
   int updates = 0;
-  options.on_progress = [&](const v1::TrainingProgress&) { ++updates; };
-  options.stop = [&] { return updates == 4; };
+  options.observer.on_progress = [&](const v1::TrainingProgress&) { ++updates; };
+  options.observer.stop = [&] { return updates == 4; };
   const absl::Status status = (*Create(Spec(), options))->Run();
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled));
-  options.stop = [] { return false; };
+  options.observer.stop = [] { return false; };
   EXPECT_THAT(Differences(whole, Train(Spec(), options)), IsEmpty());
 }
 
@@ -163,7 +163,7 @@ TEST_F(IhdaTrainerTest, WithoutASourceOnlyStep2IsTrained) {
   IhdaTrainerOptions options;
   std::set<uint32_t> steps;
   std::set<std::string> terms;
-  options.on_progress = [&](const v1::TrainingProgress& progress) {
+  options.observer.on_progress = [&](const v1::TrainingProgress& progress) {
     steps.insert(progress.ihda_step());
     for (const v1::LossTerm& term : progress.losses()) terms.insert(term.name());
   };
@@ -175,7 +175,7 @@ TEST_F(IhdaTrainerTest, WithoutASourceOnlyStep2IsTrained) {
 TEST_F(IhdaTrainerTest, EveryTermIsNamedAndEachCanBeOff) {
   std::set<std::string> terms;
   IhdaTrainerOptions options;
-  options.on_progress = [&](const v1::TrainingProgress& progress) {
+  options.observer.on_progress = [&](const v1::TrainingProgress& progress) {
     for (const v1::LossTerm& term : progress.losses()) terms.insert(term.name());
   };
   Train(Spec(), options);

@@ -15,14 +15,23 @@
 namespace s2p::test {
 namespace {
 
-v1::TrainingSpec::StepSpec Spec(double rate, uint32_t warmup, double decay, uint32_t decay_from) {
-  v1::TrainingSpec::StepSpec spec;
-  spec.set_epochs(10);
-  spec.set_learning_rate(rate);
-  spec.set_warmup_epochs(warmup);
-  spec.set_decay(decay);
-  spec.set_decay_from_epoch(decay_from);
+// Ten epochs of step 2.
+v1::TrainingSpec Spec(double rate, uint32_t warmup, bool cosine = false) {
+  v1::TrainingSpec spec;
+  spec.mutable_step2()->set_epochs(10);
+  spec.mutable_step2()->set_learning_rate(rate);
+  spec.mutable_step2()->set_warmup_epochs(warmup);
+  spec.mutable_step2()->set_cosine(cosine);
   return spec;
+}
+
+TrainingPlace Place(int ihda_step, int epoch, int batch, int batches) {
+  TrainingPlace place;
+  place.ihda_step = ihda_step;
+  place.epoch = epoch;
+  place.batch = batch;
+  place.batches = batches;
+  return place;
 }
 
 v1::TrainingSpec Preset(const std::string& name) {
@@ -40,17 +49,16 @@ TEST(LearningRateGoldenTest, ReleaseSchedulesOfAllFourTrainers) {
   struct Trainer {
     const char* name;
     int ihda_step;
-    v1::TrainingSpec::StepSpec spec;
+    const v1::TrainingSpec& spec;
   };
   // The presets are the release's trainers.
   const auto persons = Preset("persons-release"), shoes = Preset("shoes-release");
-  const Trainer trainers[] = {{"market", 1, persons.step1()},
-                              {"zap", 1, shoes.step1()},
-                              {"pku", 2, persons.step2()},
-                              {"sbir", 2, shoes.step2()}};
+  const Trainer trainers[] = {
+      {"market", 1, persons}, {"zap", 1, shoes}, {"pku", 2, persons}, {"sbir", 2, shoes}};
   for (const Trainer& trainer : trainers) {
-    EXPECT_EQ(trainer.spec.learning_rate(), golden.at(trainer.name).at("args_lr"));
-    EXPECT_EQ(trainer.spec.encoder_rate_factor(), golden.at(trainer.name).at("embed_factor"));
+    const auto& step = trainer.ihda_step == 1 ? trainer.spec.step1() : trainer.spec.step2();
+    EXPECT_EQ(step.learning_rate(), golden.at(trainer.name).at("args_lr"));
+    EXPECT_EQ(step.encoder_rate_factor(), golden.at(trainer.name).at("embed_factor"));
     const auto& adjusted = golden.at(trainer.name).at("adjust_head_lr");
     const auto& effective = golden.at(trainer.name).at("effective_head_lr");
     for (int epoch = 0; epoch < static_cast<int>(adjusted.size()); ++epoch) {
@@ -60,17 +68,16 @@ TEST(LearningRateGoldenTest, ReleaseSchedulesOfAllFourTrainers) {
                    std::abs(got - want) / want, 1e-12);
       EXPECT_NEAR(got, want, want * 1e-12) << trainer.name << " " << epoch;
       const double used = effective[epoch].get<double>();
-      EXPECT_NEAR(LearningRate(trainer.spec, v1::RECIPE_RELEASE, trainer.ihda_step, epoch, 0, 7),
-                  used, used * 1e-12)
+      EXPECT_NEAR(LearningRate(trainer.spec, Place(trainer.ihda_step, epoch, 0, 7)), used,
+                  used * 1e-12)
           << trainer.name << " " << epoch;
     }
   }
 }
 
-TEST(LearningRateTest, WarmUpRisesLinearlyByUpdateThenStays) {
-  const auto spec = Spec(1, 2, 0, 0);
-  const auto rate = [&](int epoch, int step) {
-    return LearningRate(spec, v1::RECIPE_PAPER, 2, epoch, step, 4);
+TEST(LearningRateTest, WarmUpRisesLinearlyByBatchThenStays) {
+  const auto rate = [](int epoch, int batch) {
+    return LearningRate(Spec(1, 2), Place(2, epoch, batch, 4));
   };
   EXPECT_DOUBLE_EQ(rate(0, 0), 0.125);
   EXPECT_DOUBLE_EQ(rate(1, 2), 0.875);
@@ -79,14 +86,13 @@ TEST(LearningRateTest, WarmUpRisesLinearlyByUpdateThenStays) {
 }
 
 TEST(LearningRateTest, CosineFallsToZeroAtTheEnd) {
-  auto spec = Spec(1, 2, 0, 0);
-  spec.set_cosine(true);
-  EXPECT_DOUBLE_EQ(LearningRate(spec, v1::RECIPE_PAPER, 2, 5, 3, 4), 0.5);
-  EXPECT_NEAR(LearningRate(spec, v1::RECIPE_PAPER, 2, 9, 3, 4), 0, 1e-12);
+  const auto spec = Spec(1, 2, /*cosine=*/true);
+  EXPECT_DOUBLE_EQ(LearningRate(spec, Place(2, 5, 3, 4)), 0.5);
+  EXPECT_NEAR(LearningRate(spec, Place(2, 9, 3, 4)), 0, 1e-12);
 }
 
 TEST(LearningRateTest, WithoutWarmUpTheFirstUpdateHasTheFullRate) {
-  EXPECT_DOUBLE_EQ(LearningRate(Spec(0.5, 0, 0, 0), v1::RECIPE_PAPER, 1, 0, 0, 4), 0.5);
+  EXPECT_DOUBLE_EQ(LearningRate(Spec(0.5, 0), Place(2, 0, 0, 4)), 0.5);
 }
 
 TEST(LearningRateTest, ReversalBeginsAtNothingAndEndsBelowOne) {

@@ -74,7 +74,7 @@ class PairFlipTest : public TinyRunTest {
  protected:
   TensorMap TrainAndListen(const v1::TrainingSpec& spec) {
     IhdaTrainerOptions options;
-    options.on_message = [&](const std::string& sentence) { said_.push_back(sentence); };
+    options.observer.on_message = [&](const std::string& sentence) { said_.push_back(sentence); };
     return Train(With(spec, {"validation.fraction=0", "source_dataset="}), options);
   }
   std::vector<std::string> said_;

@@ -43,10 +43,10 @@ TEST_F(ResumeStateTest, ReadsWhatWasWritten) {
   EXPECT_EQ(state->run_digest, "digest");
   EXPECT_EQ(state->ihda_step, 2);
   EXPECT_EQ(state->epochs_done, 7);
-  EXPECT_EQ(state->iteration, 123);
+  EXPECT_EQ(state->updates, 123);
   EXPECT_EQ(state->networks, std::string("a\0\nb", 4));
   EXPECT_EQ(state->start, "start");
-  EXPECT_EQ(state->runs_ended, 1);
+  EXPECT_EQ(state->repeats_ended, 1);
   EXPECT_EQ(state->sum, "sum");
 }
 

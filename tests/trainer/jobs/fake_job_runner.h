@@ -37,26 +37,26 @@ inline v1::TrainingProgress ProgressOf(uint32_t epoch, uint32_t step, double los
 // One call of Run, on whose thread `Do` and `End` act. Thread-safe.
 class FakeRun {
  public:
-  FakeRun(v1::Job job, std::string folder, JobCallbacks callbacks)
-      : job_(std::move(job)), folder_(std::move(folder)), callbacks_(std::move(callbacks)) {}
+  FakeRun(v1::Job job, std::string folder, JobObserver observer)
+      : job_(std::move(job)), folder_(std::move(folder)), observer_(std::move(observer)) {}
 
   const v1::Job& job() const { return job_; }
   const std::string& folder() const { return folder_; }
 
   // Acts as the run would, and returns when that is done.
-  void Do(const std::function<void(const JobCallbacks&)>& act) {
+  void Do(const std::function<void(const JobObserver&)>& act) {
     absl::Notification done;
     {
       absl::MutexLock lock(&mutex_);
       acts_.push_back([&] {
-        act(callbacks_);
+        act(observer_);
         done.Notify();
       });
     }
     done.WaitForNotification();
   }
   void Progress(const v1::TrainingProgress& progress) {
-    Do([&](const JobCallbacks& callbacks) { callbacks.on_progress(progress); });
+    Do([&](const JobObserver& observer) { observer.on_progress(progress); });
   }
   // The run returns this.
   void End(absl::StatusOr<JobOutcome> outcome) {
@@ -83,14 +83,14 @@ class FakeRun {
         }
       }
       if (act != nullptr) act();
-      if (act == nullptr && callbacks_.stop()) return absl::CancelledError("stopped");
+      if (act == nullptr && observer_.stop()) return absl::CancelledError("stopped");
     }
   }
 
  private:
   const v1::Job job_;
   const std::string folder_;
-  const JobCallbacks callbacks_;
+  const JobObserver observer_;
   absl::Mutex mutex_;
   std::deque<std::function<void()>> acts_ ABSL_GUARDED_BY(mutex_);
   // Unknown: continues.
@@ -143,7 +143,7 @@ class FakeJobRunner : public JobRunner {
   }
 
   absl::StatusOr<JobOutcome> Run(const v1::Job& job, const std::string& folder,
-                                 const JobCallbacks& callbacks) override {
+                                 const JobObserver& observer) override {
     std::shared_ptr<FakeRun> run;
     absl::StatusOr<JobOutcome> outcome;
     {
@@ -151,7 +151,7 @@ class FakeJobRunner : public JobRunner {
       ++counts_[job.job_id()];
       outcome = at_once_;
       if (absl::IsUnknown(outcome.status())) {
-        run = std::make_shared<FakeRun>(job, folder, callbacks);
+        run = std::make_shared<FakeRun>(job, folder, observer);
         runs_.push_back(run);
       }
     }

@@ -22,7 +22,7 @@ class JobDurabilityTest : public JobFixture {};
 TEST_F(JobDurabilityTest, CancelOfARunningJobOutlivesACrash) {
   const std::string id = Submit();
   auto run = runner_.NextRun();
-  run->Do([&](const JobCallbacks&) { EXPECT_THAT(scheduler_->Cancel(id), IsOk()); });
+  run->Do([&](const JobObserver&) { EXPECT_THAT(scheduler_->Cancel(id), IsOk()); });
   WaitForEnd(id, v1::Job::STATE_CANCELLED);
   // As if the process had died before the run heeded.
   ASSERT_THAT(store_->Update(

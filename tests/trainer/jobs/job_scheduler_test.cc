@@ -120,7 +120,7 @@ TEST_F(JobSchedulerTest, RunningJobIsCancelledWhenItsRunHeeds) {
 TEST_F(JobSchedulerTest, RunThatPublishedBeforeItHeededIsSucceeded) {
   const std::string id = Submit();
   auto run = runner_.NextRun();
-  run->Do([&](const JobCallbacks&) {
+  run->Do([&](const JobObserver&) {
     EXPECT_THAT(scheduler_->Cancel(id), IsOk());
     run->End(Published(1));
   });
@@ -161,14 +161,14 @@ TEST_F(JobSchedulerTest, ProgressBetweenEventsIsAveragedIntoTheNext) {
 TEST_F(JobSchedulerTest, EpochIsKeptWithItsEvaluations) {
   const std::string id = Submit();
   auto run = runner_.NextRun();
-  run->Do([](const JobCallbacks& callbacks) {
+  run->Do([](const JobObserver& observer) {
     v1::TrainingProgress progress = ProgressOf(2, 9, 1);
     progress.set_rank1(0.25);
     progress.set_mean_average_precision(0.5);
     v1::Evaluation evaluation;
     evaluation.set_rank1(0.25);
-    callbacks.on_epoch(progress, {evaluation});
-    callbacks.on_message("evaluated");
+    observer.on_epoch(progress, {evaluation});
+    observer.on_message("evaluated");
   });
   now_ms_ += 1000;
   run->Progress(ProgressOf(3, 1, 1));
@@ -186,9 +186,8 @@ TEST_F(JobSchedulerTest, RunKnowsTheVersionsThatJobsNeed) {
   v1::TrainingSpec spec;
   spec.set_initial_version(5);
   ASSERT_THAT(scheduler_->Submit(spec), IsOk());
-  run->Do([](const JobCallbacks& callbacks) {
-    EXPECT_THAT(callbacks.needed_versions(), ElementsAre(5));
-  });
+  run->Do(
+      [](const JobObserver& observer) { EXPECT_THAT(observer.needed_versions(), ElementsAre(5)); });
 }
 
 TEST_F(JobSchedulerTest, EventsThatCannotBeWrittenStopNoTraining) {

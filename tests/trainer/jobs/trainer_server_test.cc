@@ -377,8 +377,8 @@ TEST_F(TrainerServerTest, ShutdownDoesNotWaitForAClientThatDoesNotRead) {
   auto run = runner_.NextRun();
   auto idle = Watch(id);
   EXPECT_EQ(idle->Next(), "1 QUEUED queued");
-  run->Do([](const JobCallbacks& callbacks) {
-    for (int i = 0; i < 300; ++i) callbacks.on_message(std::string(16'000, 'x'));
+  run->Do([](const JobObserver& observer) {
+    for (int i = 0; i < 300; ++i) observer.on_message(std::string(16'000, 'x'));
   });
   server_->Shutdown(absl::ZeroDuration());
   idle->All();

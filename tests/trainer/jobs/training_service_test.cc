@@ -118,12 +118,12 @@ TEST_F(TrainingServiceTest, CancelEndsQueuedAndRunningJobs) {
 TEST_F(TrainingServiceTest, WatchReplaysThenFollows) {
   const std::string id = MustSubmit();
   auto run = runner_.NextRun();
-  run->Do([](const JobCallbacks& callbacks) { callbacks.on_message("reads data"); });
+  run->Do([](const JobObserver& observer) { observer.on_message("reads data"); });
   auto watch = Watch(id);
   EXPECT_EQ(watch->Next(), "1 QUEUED queued");
   EXPECT_EQ(watch->Next(), "2 RUNNING started");
   EXPECT_EQ(watch->Next(), "3 RUNNING reads data");
-  run->Do([](const JobCallbacks& callbacks) { callbacks.on_message("evaluates"); });
+  run->Do([](const JobObserver& observer) { observer.on_message("evaluates"); });
   EXPECT_EQ(watch->Next(), "4 RUNNING evaluates");
   run->End(Published(1));
   EXPECT_THAT(watch->All(), ElementsAre("5 SUCCEEDED published"));
@@ -162,8 +162,8 @@ TEST_F(TrainingServiceTest, ClientThatDoesNotReadHoldsUpNobody) {
   auto run = runner_.NextRun();
   auto idle = Watch(id);
   // Far more than a connection buffers.
-  run->Do([](const JobCallbacks& callbacks) {
-    for (int i = 0; i < 300; ++i) callbacks.on_message(std::string(16'000, 'x'));
+  run->Do([](const JobObserver& observer) {
+    for (int i = 0; i < 300; ++i) observer.on_message(std::string(16'000, 'x'));
   });
   run->End(Published(1));
   EXPECT_EQ(LastWord(id), "303 SUCCEEDED published");

@@ -51,13 +51,11 @@ class IhdaJobRunnerTest : public TinyRunTest {
   absl::StatusOr<JobOutcome> Run(const v1::Job& job) {
     const std::string folder = dir_.File(job.job_id());
     std::filesystem::create_directories(folder);
-    JobCallbacks callbacks;
-    callbacks.on_progress = [](const auto&) {};
-    callbacks.on_epoch = [](const auto&, const auto&) {};
-    callbacks.on_message = [this](const std::string& text) { messages_.push_back(text); };
-    callbacks.stop = [this] { return stop_; };
-    callbacks.needed_versions = [this] { return needed_; };
-    return runner_->Run(job, folder, callbacks);
+    JobObserver observer;
+    observer.on_message = [this](const std::string& text) { messages_.push_back(text); };
+    observer.stop = [this] { return stop_; };
+    observer.needed_versions = [this] { return needed_; };
+    return runner_->Run(job, folder, observer);
   }
   CheckpointStore Store() { return CheckpointStore(dir_.File("checkpoints")); }
 

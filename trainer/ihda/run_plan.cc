@@ -1,4 +1,6 @@
-#include "trainer/ihda/run_digest.h"
+#include "trainer/ihda/run_plan.h"
+
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -6,9 +8,9 @@
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {
+namespace {
 
-std::string RunDigest(const v1::TrainingSpec& resolved, const OpenDataSets& data_sets) {
-  v1::TrainingSpec spec = resolved;
+std::string Digest(v1::TrainingSpec spec, const OpenDataSets& data_sets) {
   spec.clear_name();
   spec.clear_publish();
   spec.clear_watch();
@@ -21,9 +23,13 @@ std::string RunDigest(const v1::TrainingSpec& resolved, const OpenDataSets& data
                              data_sets.target.sha256()));
 }
 
-absl::StatusOr<std::string> RunDigest(const v1::TrainingSpec& resolved) {
-  S2P_ASSIGN_OR_RETURN(const auto data_sets, OpenTrainingDataSets(resolved));
-  return RunDigest(resolved, data_sets);
+}  // namespace
+
+absl::StatusOr<RunPlan> PlanRun(const v1::TrainingSpec& resolved) {
+  S2P_RETURN_IF_ERROR(ValidateSpec(resolved));
+  S2P_ASSIGN_OR_RETURN(auto data_sets, OpenTrainingDataSets(resolved));
+  std::string digest = Digest(resolved, data_sets);
+  return RunPlan{resolved, std::move(data_sets), std::move(digest)};
 }
 
 }  // namespace s2p

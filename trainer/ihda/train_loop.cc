@@ -1,0 +1,218 @@
+#include "trainer/ihda/train_loop.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "trainer/data/random.h"
+#include "trainer/evaluation/image_batch.h"
+#include "trainer/ihda/learning_rate.h"
+#include "trainer/ihda/loss_sum.h"
+
+namespace s2p {
+namespace {
+
+constexpr uint64_t kTorchStream = 7;
+constexpr uint64_t kRepeatStream = 8;
+
+// The first repeat has the seed of the spec.
+v1::TrainingSpec SpecOfRepeat(const v1::TrainingSpec& spec, int repeat) {
+  v1::TrainingSpec of_repeat = spec;
+  if (repeat > 0) of_repeat.set_seed(SeedOf(SeedOf(spec.seed(), kRepeatStream), repeat));
+  return of_repeat;
+}
+
+}  // namespace
+
+uint64_t TorchSeed(const v1::TrainingSpec& spec) { return SeedOf(spec.seed(), kTorchStream); }
+
+TrainLoop::TrainLoop(const v1::TrainingSpec& spec, const std::string& run_digest,
+                     const std::string& state_file, const TrainingObserver& observer,
+                     const TrainingData& data, IhdaNetworks& networks)
+    : spec_(spec),
+      run_digest_(run_digest),
+      state_file_(state_file),
+      observer_(observer),
+      data_(data),
+      networks_(networks) {
+  if (data_.source.images == nullptr || spec_.step1().epochs() == 0) place_.ihda_step = 2;
+}
+
+absl::Status TrainLoop::Restore(ResumeState state) {
+  place_.ihda_step = state.ihda_step;
+  place_.update = state.updates;
+  epochs_done_ = state.epochs_done;
+  networks_.BeginStep(state.ihda_step,
+                      state.ihda_step == 1 ? data_.source_identities : data_.target_identities);
+  S2P_RETURN_IF_ERROR(networks_.Load(state.networks));
+  start_ = std::move(state.start);
+  if (state.repeats_ended == 0) return absl::OkStatus();
+  S2P_ASSIGN_OR_RETURN(auto sum, ParseSafetensors(state.sum));
+  ended_ = WeightAverage::FromSum(std::move(sum), state.repeats_ended);
+  return absl::OkStatus();
+}
+
+int TrainLoop::Repeats(int ihda_step) const {
+  return ihda_step == 1 ? 1 : std::max(1, static_cast<int>(spec_.averaging().runs()));
+}
+
+absl::Status TrainLoop::Run() {
+  meter_.emplace();
+  if (place_.ihda_step == 1) {
+    S2P_ASSIGN_OR_RETURN(const auto step, MakeStep1(spec_, data_));
+    S2P_RETURN_IF_ERROR(RunRepeat(*step, /*repeat=*/0));
+    place_.ihda_step = 2;
+    epochs_done_ = 0;
+  }
+  const auto epochs = static_cast<int>(spec_.step2().epochs());
+  for (int repeat = epochs == 0 ? 0 : epochs_done_ / epochs; repeat < Repeats(2); ++repeat) {
+    S2P_ASSIGN_OR_RETURN(const auto step, MakeStep2(SpecOfRepeat(spec_, repeat), data_));
+    S2P_RETURN_IF_ERROR(RunRepeat(*step, repeat));
+  }
+  return ended_.count() > 0 ? TakeAverage() : absl::OkStatus();
+}
+
+absl::Status TrainLoop::RunRepeat(const IhdaStep& step, int repeat) {
+  place_.repeat = repeat;
+  place_.repeats = Repeats(step.number());
+  place_.epochs = static_cast<int>(step_spec().epochs());
+  const uint64_t seed = SeedOf(TorchSeed(SpecOfRepeat(spec_, repeat)), step.number());
+  const int before = repeat * place_.epochs;
+  if (epochs_done_ == before) {
+    torch::manual_seed(seed);
+    S2P_RETURN_IF_ERROR(BeginRepeat(step));
+  }
+  for (place_.epoch = epochs_done_ - before; place_.epoch < place_.epochs; ++place_.epoch) {
+    // Dropout draws from torch's own random numbers, so each epoch begins at a known seed.
+    torch::manual_seed(SeedOf(seed, place_.epoch + 1));
+    S2P_RETURN_IF_ERROR(RunEpoch(step));
+  }
+  return absl::OkStatus();
+}
+
+// Every repeat of step 2 starts where the first one did.
+absl::Status TrainLoop::BeginRepeat(const IhdaStep& step) {
+  place_.update = 0;
+  networks_.BeginStep(step.number(), step.identities());
+  if (step.number() == 1 || !averages()) return absl::OkStatus();
+  if (place_.repeat > 0) return networks_.Load(start_);
+  start_ = networks_.Save();
+  return absl::OkStatus();
+}
+
+absl::Status TrainLoop::TakeAverage() {
+  S2P_RETURN_IF_ERROR(networks_.Load(start_));
+  return networks_.encoder().SetWeights(
+      ended_.Mean(networks_.encoder().Weights(), spec_.averaging().start_share()));
+}
+
+absl::Status TrainLoop::RunEpoch(const IhdaStep& step) {
+  EpochPlan plan = step.Plan(place_.epoch);
+  place_.batches = static_cast<int>(plan.batches.size());
+  BatchLoader loader(spec_.augmentation(), std::move(plan.batches),
+                     static_cast<int>(spec_.workers()));
+  networks_.SetTraining();
+  const auto accumulate = static_cast<int>(step_spec().accumulate());
+  v1::TrainingProgress progress;
+  for (place_.batch = 0; place_.batch < place_.batches; ++place_.batch) {
+    if (observer_.stop()) {
+      return absl::CancelledError(absl::StrCat("stopped in step ", place_.ihda_step, ", epoch ",
+                                               place_.EpochNumber(), "; whole epochs are kept"));
+    }
+    std::vector<LoadedBatch> parts = loader.Next();
+    S2P_RETURN_IF_ERROR(Accumulate(step, plan.indices[place_.batch], parts));
+    const double rate = LearningRate(spec_, place_);
+    const int done = place_.batch + 1;
+    if (done % accumulate == 0 || done == place_.batches) networks_.Update(rate);
+    progress = Progress();
+    progress.set_learning_rate(rate);
+    observer_.on_progress(progress);
+  }
+  return EndEpoch(progress);
+}
+
+// Adds the gradients of one batch to those of its update.
+absl::Status TrainLoop::Accumulate(const IhdaStep& step,
+                                   const std::vector<std::vector<int>>& indices,
+                                   std::vector<LoadedBatch>& parts) {
+  std::vector<torch::Tensor> images;
+  int64_t count = 0;
+  for (LoadedBatch& part : parts) {
+    images.push_back(ToTensor(part, networks_.device(), spec_.channels_last()));
+    count += part.n;
+  }
+  const auto accumulate = static_cast<int>(step_spec().accumulate());
+  const int in_update = place_.batch % accumulate;
+  if (in_update == 0) ++place_.update;
+  const LossSum sum = step.Losses(images, indices, place_, networks_);
+  if (sum.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("loss: every term of step ", place_.ihda_step, " is off"));
+  }
+  std::vector<std::pair<std::string, double>> values;
+  if (absl::Status status = sum.Read(values); !status.ok()) return NotFinite(status);
+  meter_->Count(count, values);
+  const int of_update = std::min(accumulate, place_.batches - (place_.batch - in_update));
+  torch::Tensor total = sum.Total();
+  if (of_update > 1) total = total / of_update;
+  total.backward();
+  return absl::OkStatus();
+}
+
+absl::Status TrainLoop::NotFinite(const absl::Status& cause) const {
+  const int update = place_.batch / static_cast<int>(step_spec().accumulate()) + 1;
+  std::string text = absl::StrCat("step ", place_.ihda_step, ", epoch ", place_.EpochNumber(),
+                                  ", update ", update, ": ", cause.message());
+  if (!state_file_.empty()) {
+    const std::string path = state_file_ + ".failed";
+    const absl::Status saved = WriteResumeState(path, State());
+    absl::StrAppend(&text, saved.ok() ? "; the networks before it are in " : "; not saved: ",
+                    saved.ok() ? path : std::string(saved.message()));
+  }
+  return absl::Status(cause.code(), text);
+}
+
+ResumeState TrainLoop::State() const {
+  ResumeState state{run_digest_, place_.ihda_step, epochs_done_, place_.update, networks_.Save()};
+  state.start = start_;
+  state.repeats_ended = ended_.count();
+  if (state.repeats_ended > 0) state.sum = SerializeSafetensors(ended_.sum());
+  return state;
+}
+
+v1::TrainingProgress TrainLoop::Progress() {
+  v1::TrainingProgress progress = meter_->At(place_);
+  if (last_validation_) {
+    progress.set_rank1(last_validation_->rank1());
+    progress.set_mean_average_precision(last_validation_->mean_average_precision());
+  }
+  return progress;
+}
+
+absl::Status TrainLoop::EndEpoch(v1::TrainingProgress& progress) {
+  epochs_done_ = place_.EpochNumber();
+  if (place_.epoch + 1 == place_.epochs && place_.ihda_step == 2 && averages()) {
+    ended_.Add(networks_.encoder().Weights());
+  }
+  meter_->EndEpoch(progress);
+  if (!state_file_.empty()) {
+    S2P_RETURN_IF_ERROR(WriteResumeState(state_file_, State()));
+  }
+  std::vector<v1::Evaluation> evaluations;
+  const auto every = static_cast<int>(spec_.validation().every_epochs());
+  if (data_.validation && place_.ihda_step == 2 && every > 0 && epochs_done_ % every == 0) {
+    S2P_ASSIGN_OR_RETURN(const auto result,
+                         Evaluate(networks_.encoder(), *data_.validation, kSketchToPhoto));
+    last_validation_ = result.evaluation;
+    evaluations.push_back(result.evaluation);
+    progress.set_rank1(last_validation_->rank1());
+    progress.set_mean_average_precision(last_validation_->mean_average_precision());
+  }
+  observer_.on_epoch(progress, evaluations);
+  return absl::OkStatus();
+}
+
+}  // namespace s2p

@@ -1,0 +1,80 @@
+// The loop of training: both steps, the repeats of step 2, epochs, batches, updates.
+#ifndef S2P_TRAINER_IHDA_TRAIN_LOOP_H_
+#define S2P_TRAINER_IHDA_TRAIN_LOOP_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "s2p/v1/checkpoint.pb.h"
+#include "s2p/v1/training.pb.h"
+#include "trainer/ihda/ihda_networks.h"
+#include "trainer/ihda/ihda_steps.h"
+#include "trainer/ihda/progress_meter.h"
+#include "trainer/ihda/resume_state.h"
+#include "trainer/ihda/training_data.h"
+#include "trainer/ihda/training_place.h"
+#include "trainer/ihda/weight_average.h"
+#include "trainer/spec/training_observer.h"
+
+namespace s2p {
+
+// What torch's random numbers are seeded with before the networks are made.
+uint64_t TorchSeed(const v1::TrainingSpec& spec);
+
+// One thread only.
+class TrainLoop {
+ public:
+  // All arguments are borrowed and must outlive the loop. `run_digest` goes into the state, which
+  // is written to `state_file` after each epoch; empty: nowhere.
+  TrainLoop(const v1::TrainingSpec& spec, const std::string& run_digest,
+            const std::string& state_file, const TrainingObserver& observer,
+            const TrainingData& data, IhdaNetworks& networks);
+
+  // Continues a run of the same spec and data after its last whole epoch. Call before Run. DataLoss
+  // if the networks do not fit.
+  absl::Status Restore(ResumeState state);
+
+  // Trains from where the run stands to its end. May throw what LibTorch throws; errors as
+  // IhdaTrainer::Run.
+  absl::Status Run();
+
+ private:
+  const v1::TrainingSpec::StepSpec& step_spec() const {
+    return place_.ihda_step == 1 ? spec_.step1() : spec_.step2();
+  }
+  int Repeats(int ihda_step) const;
+  bool averages() const { return Repeats(2) > 1 || spec_.averaging().start_share() > 0; }
+  absl::Status RunRepeat(const IhdaStep& step, int repeat);
+  absl::Status BeginRepeat(const IhdaStep& step);
+  absl::Status TakeAverage();
+  absl::Status RunEpoch(const IhdaStep& step);
+  absl::Status EndEpoch(v1::TrainingProgress& progress);
+  absl::Status Accumulate(const IhdaStep& step, const std::vector<std::vector<int>>& indices,
+                          std::vector<LoadedBatch>& parts);
+  absl::Status NotFinite(const absl::Status& cause) const;
+  v1::TrainingProgress Progress();
+  ResumeState State() const;
+
+  const v1::TrainingSpec& spec_;
+  const std::string& run_digest_;
+  const std::string& state_file_;
+  const TrainingObserver& observer_;
+  const TrainingData& data_;
+  IhdaNetworks& networks_;
+  TrainingPlace place_;
+  // Whole epochs of the step, over all its repeats.
+  int epochs_done_ = 0;
+  // Where each repeat starts (IhdaNetworks::Save), and where they ended; empty unless averages().
+  std::string start_;
+  WeightAverage ended_;
+  std::optional<v1::Evaluation> last_validation_;
+  // Made when training begins.
+  std::optional<ProgressMeter> meter_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_IHDA_TRAIN_LOOP_H_
