@@ -6,8 +6,6 @@ namespace {
 namespace nn = torch::nn;
 
 constexpr int kDomains = 3;
-constexpr int kPaperHidden = 512;
-constexpr int kReleaseHidden = 128;
 constexpr double kLeakySlope = 0.1;
 constexpr double kIdentityWeightDeviation = 0.001;
 
@@ -24,14 +22,13 @@ nn::Sequential IdentityClassifier(int dimension, int identities, double dropout)
   return nn::Sequential(nn::Dropout(dropout), linear);
 }
 
-nn::Sequential DomainClassifier(int dimension, v1::Recipe recipe) {
-  const int hidden = recipe == v1::RECIPE_RELEASE ? kReleaseHidden : kPaperHidden;
+nn::Sequential DomainClassifier(int dimension, int width) {
   const auto leaky = [] {
     return nn::LeakyReLU(nn::LeakyReLUOptions().negative_slope(kLeakySlope));
   };
-  return nn::Sequential(nn::Linear(dimension, hidden), nn::BatchNorm1d(hidden), leaky(),
-                        nn::Linear(hidden, hidden), nn::BatchNorm1d(hidden), leaky(),
-                        nn::Linear(hidden, kDomains));
+  return nn::Sequential(nn::Linear(dimension, width), nn::BatchNorm1d(width), leaky(),
+                        nn::Linear(width, width), nn::BatchNorm1d(width), leaky(),
+                        nn::Linear(width, kDomains));
 }
 
 }  // namespace s2p

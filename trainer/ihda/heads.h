@@ -4,8 +4,6 @@
 
 #include <torch/torch.h>
 
-#include "s2p/v1/training.pb.h"
-
 namespace s2p {
 
 // [n, dimension] -> [n, identities] logits of one linear layer, weights N(0, 0.001). `dropout` is
@@ -13,8 +11,8 @@ namespace s2p {
 torch::nn::Sequential IdentityClassifier(int dimension, int identities, double dropout);
 
 // [n, dimension] -> [n, 3] logits of source, photo and sketch: three dense layers with batch norm
-// and LeakyReLU(0.1). 512 hidden units as the paper, 128 as the release.
-torch::nn::Sequential DomainClassifier(int dimension, v1::Recipe recipe);
+// and LeakyReLU(0.1), `width` hidden units: 512 in the paper, 128 in the release.
+torch::nn::Sequential DomainClassifier(int dimension, int width);
 
 }  // namespace s2p
 

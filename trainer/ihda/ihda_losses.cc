@@ -4,22 +4,21 @@
 
 #include "trainer/ihda/learning_rate.h"
 #include "trainer/ihda/losses.h"
+#include "trainer/ihda/recipe.h"
 
 namespace s2p {
 namespace {
-
-bool IsRelease(const v1::TrainingSpec& spec) { return spec.recipe() == v1::RECIPE_RELEASE; }
 
 bool TripletCounts(const v1::TrainingSpec& spec, const v1::TrainingSpec::StepSpec& step,
                    int epoch) {
   return spec.loss().triplet() > 0 && epoch >= static_cast<int>(step.triplet_from_epoch());
 }
 
-void AddIdentity(const v1::TrainingSpec& spec, const Step2Batch& batch, const LossHeads& heads,
-                 LossSum& sum) {
+void AddIdentity(const v1::TrainingSpec& spec, const Recipe& recipe, const Step2Batch& batch,
+                 const LossHeads& heads, LossSum& sum) {
   const auto& weights = spec.loss();
   if (weights.identity() == 0) return;
-  if (IsRelease(spec)) {
+  if (recipe.joins_modalities) {
     const torch::Tensor logits =
         heads.identities(torch::cat({batch.photo.embedding, batch.sketch.embedding}));
     sum.Add(
@@ -34,44 +33,47 @@ void AddIdentity(const v1::TrainingSpec& spec, const Step2Batch& batch, const Lo
   }
 }
 
-void AddTriplet(const v1::TrainingSpec& spec, const Step2Batch& batch, LossSum& sum) {
+void AddTriplet(const v1::TrainingSpec& spec, const Recipe& recipe, const Step2Batch& batch,
+                LossSum& sum) {
   const auto& weights = spec.loss();
-  if (!IsRelease(spec)) {
+  if (!recipe.joins_modalities) {
     sum.Add("triplet", weights.triplet(),
             CrossModalTripletLoss(batch.sketch.embedding, batch.labels, batch.photo.embedding,
                                   batch.labels, weights.margin()));
     return;
   }
   const torch::Tensor labels = torch::cat({batch.labels, batch.labels});
-  sum.Add(
-      "triplet", weights.triplet(),
-      TripletLoss(torch::cat({batch.photo.stage3, batch.sketch.stage3}), labels, weights.margin()));
+  if (recipe.triplet_at_stage3) {
+    sum.Add("triplet", weights.triplet(),
+            TripletLoss(torch::cat({batch.photo.stage3, batch.sketch.stage3}), labels,
+                        weights.margin()));
+  }
   sum.Add("triplet", weights.triplet(),
           TripletLoss(torch::cat({batch.photo.embedding, batch.sketch.embedding}), labels,
                       weights.margin()));
 }
 
-void AddAttributes(const v1::TrainingSpec& spec, const Step2Batch& batch, const LossHeads& heads,
-                   LossSum& sum) {
+void AddAttributes(const v1::TrainingSpec& spec, const Recipe& recipe, const Step2Batch& batch,
+                   const LossHeads& heads, LossSum& sum) {
   const auto& weights = spec.loss();
   const double of_source = weights.attribute() * spec.step2().attribute_factor();
   if (of_source > 0 && batch.source.embedding.defined()) {
-    sum.Add("attribute", of_source,
-            AttributeLoss(heads.attributes(batch.source.embedding), batch.source_attributes,
-                          spec.recipe()));
+    sum.Add(
+        "attribute", of_source,
+        recipe.attribute_loss(heads.attributes(batch.source.embedding), batch.source_attributes));
   }
   if (weights.attribute_entropy() == 0 && weights.consistency() == 0) return;
   const torch::Tensor photo = heads.attributes(batch.photo.embedding);
   const torch::Tensor sketch = heads.attributes(batch.sketch.embedding);
   for (const torch::Tensor& logits : {photo, sketch}) {
     sum.Add("attribute_entropy", weights.attribute_entropy(),
-            AttributeEntropyLoss(logits, spec.recipe()));
+            recipe.attribute_entropy_loss(logits));
   }
-  sum.Add("consistency", weights.consistency(), ConsistencyLoss(photo, sketch, spec.recipe()));
+  sum.Add("consistency", weights.consistency(), recipe.consistency_loss(photo, sketch));
 }
 
-void AddDomain(const v1::TrainingSpec& spec, const Step2Batch& batch, int64_t update,
-               const LossHeads& heads, LossSum& sum) {
+void AddDomain(const v1::TrainingSpec& spec, const Recipe& recipe, const Step2Batch& batch,
+               int64_t update, const LossHeads& heads, LossSum& sum) {
   if (spec.loss().domain() == 0 || !batch.source.embedding.defined()) return;
   const torch::Tensor features =
       torch::cat({batch.source.embedding, batch.photo.embedding, batch.sketch.embedding});
@@ -79,14 +81,15 @@ void AddDomain(const v1::TrainingSpec& spec, const Step2Batch& batch, int64_t up
   domains.insert(domains.end(), batch.photo.embedding.size(0), 1);
   domains.insert(domains.end(), batch.sketch.embedding.size(0), 2);
   sum.Add("domain", spec.loss().domain(),
-          DomainLoss(heads.domains(features, ReversalCoefficient(update)),
-                     torch::tensor(domains, torch::kLong).to(features.device()), spec.recipe()));
+          recipe.domain_loss(heads.domains(features, ReversalCoefficient(update)),
+                             torch::tensor(domains, torch::kLong).to(features.device())));
 }
 
 }  // namespace
 
 LossSum Step1Losses(const v1::TrainingSpec& spec, const Step1Batch& batch,
                     const TrainingPlace& place, const LossHeads& heads) {
+  const Recipe& recipe = RecipeOf(spec.recipe());
   const auto& weights = spec.loss();
   const DualEncoderOutput& out = batch.source;
   LossSum sum;
@@ -97,7 +100,7 @@ LossSum Step1Losses(const v1::TrainingSpec& spec, const Step1Batch& batch,
   if (TripletCounts(spec, spec.step1(), place.epoch)) {
     sum.Add("triplet", weights.triplet(),
             TripletLoss(out.embedding, batch.labels, weights.margin()));
-    if (IsRelease(spec)) {
+    if (recipe.triplet_at_stage3) {
       sum.Add("triplet", weights.triplet(),
               TripletLoss(out.stage3, batch.labels, weights.margin()));
     }
@@ -105,7 +108,7 @@ LossSum Step1Losses(const v1::TrainingSpec& spec, const Step1Batch& batch,
   const double attribute = weights.attribute() * spec.step1().attribute_factor();
   if (attribute > 0 && heads.attributes) {
     sum.Add("attribute", attribute,
-            AttributeLoss(heads.attributes(out.embedding), batch.attributes, spec.recipe()));
+            recipe.attribute_loss(heads.attributes(out.embedding), batch.attributes));
   }
   if (weights.contrastive() > 0 && spec.step1().images_per_identity() >= 2) {
     const auto stride = static_cast<int64_t>(spec.step1().images_per_identity());
@@ -119,11 +122,12 @@ LossSum Step1Losses(const v1::TrainingSpec& spec, const Step1Batch& batch,
 
 LossSum Step2Losses(const v1::TrainingSpec& spec, const Step2Batch& batch,
                     const TrainingPlace& place, const LossHeads& heads) {
+  const Recipe& recipe = RecipeOf(spec.recipe());
   LossSum sum;
-  AddIdentity(spec, batch, heads, sum);
-  if (TripletCounts(spec, spec.step2(), place.epoch)) AddTriplet(spec, batch, sum);
-  if (heads.attributes) AddAttributes(spec, batch, heads, sum);
-  AddDomain(spec, batch, place.update, heads, sum);
+  AddIdentity(spec, recipe, batch, heads, sum);
+  if (TripletCounts(spec, spec.step2(), place.epoch)) AddTriplet(spec, recipe, batch, sum);
+  if (heads.attributes) AddAttributes(spec, recipe, batch, heads, sum);
+  AddDomain(spec, recipe, batch, place.update, heads, sum);
   if (spec.loss().contrastive() > 0) {
     sum.Add(
         "contrastive", spec.loss().contrastive(),

@@ -15,8 +15,6 @@
 namespace s2p {
 namespace {
 
-constexpr double kReleaseDropout = 0.7;
-
 std::vector<Backbone*> Backbones(DualEncoder& encoder) {
   std::vector<Backbone*> backbones = {&encoder.photo_backbone()};
   if (&encoder.sketch_backbone() != backbones[0]) backbones.push_back(&encoder.sketch_backbone());
@@ -60,8 +58,8 @@ absl::StatusOr<std::unique_ptr<IhdaNetworks>> IhdaNetworks::Create(
 
 IhdaNetworks::IhdaNetworks(const v1::TrainingSpec& spec, std::shared_ptr<DualEncoder> encoder,
                            torch::Device device)
-    : spec_(spec), device_(device), encoder_(std::move(encoder)) {
-  domain_classifier_ = DomainClassifier(encoder_->dimension(), spec_.recipe());
+    : spec_(spec), recipe_(RecipeOf(spec.recipe())), device_(device), encoder_(std::move(encoder)) {
+  domain_classifier_ = DomainClassifier(encoder_->dimension(), recipe_.head_width);
   domain_classifier_->to(device_);
   for (Backbone* backbone : Backbones(*encoder_)) {
     const auto stages = backbone->Stages();
@@ -96,8 +94,8 @@ std::vector<torch::Tensor> IhdaNetworks::HeadParameters() const {
 void IhdaNetworks::BeginStep(int ihda_step, int identities) {
   S2P_CHECK(ihda_step == 1 || ihda_step == 2);
   ihda_step_ = ihda_step;
-  const double dropout = spec_.recipe() == v1::RECIPE_RELEASE ? kReleaseDropout : 0;
-  identity_classifier_ = IdentityClassifier(encoder_->dimension(), identities, dropout);
+  identity_classifier_ =
+      IdentityClassifier(encoder_->dimension(), identities, recipe_.identity_dropout);
   identity_classifier_->to(device_);
   if (ihda_step == 2) encoder_->CopyPhotoEncoderToSketchEncoder();
 
@@ -107,7 +105,7 @@ void IhdaNetworks::BeginStep(int ihda_step, int identities) {
   std::vector<torch::optim::OptimizerParamGroup> groups = {
       torch::optim::OptimizerParamGroup(heads)};
   if (!encoders.empty()) groups.emplace_back(encoders);
-  optimizer_ = MakeOptimizer(groups, step_spec(), spec_.recipe());
+  optimizer_ = MakeOptimizer(groups, step_spec(), recipe_.adam_beta1);
 }
 
 void IhdaNetworks::SetTraining() {

@@ -14,6 +14,7 @@
 #include "model/dual_encoder.h"
 #include "s2p/v1/checkpoint.pb.h"
 #include "s2p/v1/training.pb.h"
+#include "trainer/ihda/recipe.h"
 
 namespace s2p {
 
@@ -60,6 +61,7 @@ class IhdaNetworks {
   std::vector<torch::Tensor> HeadParameters() const;
 
   const v1::TrainingSpec spec_;
+  const Recipe& recipe_;
   const torch::Device device_;
   const std::shared_ptr<DualEncoder> encoder_;
   torch::nn::Sequential domain_classifier_{nullptr};

@@ -12,7 +12,9 @@ const v1::TrainingSpec::StepSpec& StepOf(const v1::TrainingSpec& spec, int ihda_
   return ihda_step == 1 ? spec.step1() : spec.step2();
 }
 
-double PaperLearningRate(const v1::TrainingSpec& spec, const TrainingPlace& place) {
+}  // namespace
+
+double paper::LearningRate(const v1::TrainingSpec& spec, const TrainingPlace& place) {
   const auto& step = StepOf(spec, place.ihda_step);
   const double rate = step.learning_rate();
   // In epochs, counted at the end of the batch, so that the first update moves.
@@ -26,9 +28,12 @@ double PaperLearningRate(const v1::TrainingSpec& spec, const TrainingPlace& plac
   return rate * 0.5 * (1 + std::cos(kPi * progress));
 }
 
-}  // namespace
+double release::LearningRate(const v1::TrainingSpec& spec, const TrainingPlace& place) {
+  if (place.epoch == 0) return StepOf(spec, place.ihda_step).learning_rate();
+  return AdjustedRate(spec, place.ihda_step, place.epoch - 1);
+}
 
-double ReleaseLearningRate(const v1::TrainingSpec& spec, int ihda_step, int epoch) {
+double release::AdjustedRate(const v1::TrainingSpec& spec, int ihda_step, int epoch) {
   const auto& step = StepOf(spec, ihda_step);
   const double rate = step.learning_rate();
   const double decay = step.decay() == 0 ? 1 : step.decay();
@@ -42,12 +47,6 @@ double ReleaseLearningRate(const v1::TrainingSpec& spec, int ihda_step, int epoc
   if (epoch < warmup) return rate * (epoch + 1) / warmup;
   if (epoch < static_cast<int>(step.decay_from_epoch())) return rate;
   return rate * std::pow(decay, epoch / 10.0);
-}
-
-double LearningRate(const v1::TrainingSpec& spec, const TrainingPlace& place) {
-  if (spec.recipe() != v1::RECIPE_RELEASE) return PaperLearningRate(spec, place);
-  return place.epoch == 0 ? StepOf(spec, place.ihda_step).learning_rate()
-                          : ReleaseLearningRate(spec, place.ihda_step, place.epoch - 1);
 }
 
 double ReversalCoefficient(int64_t update) {

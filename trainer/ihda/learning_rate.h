@@ -9,20 +9,26 @@
 #include "trainer/ihda/training_place.h"
 
 namespace s2p {
+namespace paper {
 
-// The rate of the heads for the batch at `place`.
-//
-// RECIPE_PAPER: rises linearly over `warmup_epochs`, then stays, or falls to 0 along a half cosine.
-//
-// RECIPE_RELEASE: by epoch, as the release's trainers set it (they set it after the epoch, so epoch
-// e trains with the value of e - 1, and epoch 0 with the full rate). Step 1: rate * (e + 1) up to
-// epoch 10, rate to 30, rate * decay to 60, rate to 80, then half. Step 2: rate * (e + 1) /
-// warmup_epochs below that, then the rate, and from `decay_from_epoch` on rate *
-// decay^(e / 10). `cosine` is ignored.
+// The rate of the heads for the batch at `place`: rises linearly over `warmup_epochs`, then stays,
+// or falls to 0 along a half cosine.
 double LearningRate(const v1::TrainingSpec& spec, const TrainingPlace& place);
 
-// What the release's adjust_learning_rate(epoch) sets, before the lag.
-double ReleaseLearningRate(const v1::TrainingSpec& spec, int ihda_step, int epoch);
+}  // namespace paper
+
+namespace release {
+
+// The same in the release, whose trainers set the rate after each epoch: epoch e trains with
+// AdjustedRate(e - 1), and epoch 0 with the full rate. `cosine` is ignored.
+double LearningRate(const v1::TrainingSpec& spec, const TrainingPlace& place);
+
+// What the release's adjust_learning_rate(epoch) sets. Step 1: rate * (e + 1) up to epoch 10, rate
+// to 30, rate * decay to 60, rate to 80, then half. Step 2: rate * (e + 1) / warmup_epochs below
+// that, then the rate, and from `decay_from_epoch` on rate * decay^(e / 10).
+double AdjustedRate(const v1::TrainingSpec& spec, int ihda_step, int epoch);
+
+}  // namespace release
 
 // Coefficient of the gradient reversal at update u of the step, from 1:
 // 2 / (1 + exp(-10 u / 10000)) - 1 (Ganin and Lempitsky, ICML 2015, with the release's constants).

@@ -27,6 +27,15 @@ torch::Tensor BatchHard(const torch::Tensor& distances, const torch::Tensor& sam
   return torch::relu(farthest_positive - nearest_negative + margin).mean();
 }
 
+// Sum of the binary cross-entropies where the target is not NaN. Both [n, a].
+torch::Tensor SumOverKnown(const torch::Tensor& logits, const torch::Tensor& targets) {
+  const auto known = targets.isnan().logical_not();
+  const auto losses = F::binary_cross_entropy_with_logits(
+      logits, torch::where(known, targets, torch::zeros_like(targets)),
+      F::BinaryCrossEntropyWithLogitsFuncOptions().reduction(torch::kNone));
+  return (losses * known.to(losses.scalar_type())).sum();
+}
+
 }  // namespace
 
 torch::Tensor IdentityLoss(const torch::Tensor& logits, const torch::Tensor& labels,
@@ -47,39 +56,40 @@ torch::Tensor CrossModalTripletLoss(const torch::Tensor& sketches,
                    sketch_labels.unsqueeze(1) == photo_labels.unsqueeze(0), margin);
 }
 
-torch::Tensor AttributeLoss(const torch::Tensor& logits, const torch::Tensor& targets,
-                            v1::Recipe recipe) {
-  const auto known = targets.isnan().logical_not();
-  const auto losses = F::binary_cross_entropy_with_logits(
-      logits, torch::where(known, targets, torch::zeros_like(targets)),
-      F::BinaryCrossEntropyWithLogitsFuncOptions().reduction(torch::kNone));
-  const auto sum = (losses * known.to(losses.scalar_type())).sum();
-  if (recipe != v1::RECIPE_RELEASE) return sum / logits.size(0);
-  return sum / known.sum().clamp_min(1);
+torch::Tensor paper::AttributeLoss(const torch::Tensor& logits, const torch::Tensor& targets) {
+  return SumOverKnown(logits, targets) / logits.size(0);
 }
 
-torch::Tensor AttributeEntropyLoss(const torch::Tensor& logits, v1::Recipe recipe) {
+torch::Tensor release::AttributeLoss(const torch::Tensor& logits, const torch::Tensor& targets) {
+  return SumOverKnown(logits, targets) / targets.isnan().logical_not().sum().clamp_min(1);
+}
+
+torch::Tensor paper::AttributeEntropyLoss(const torch::Tensor& logits) {
+  const auto n = static_cast<double>(logits.size(0));
+  return -(torch::sigmoid(logits) * F::logsigmoid(logits)).sum() / n;
+}
+
+torch::Tensor release::AttributeEntropyLoss(const torch::Tensor& logits) {
   const auto p = torch::sigmoid(logits);
   const auto n = static_cast<double>(logits.size(0));
-  if (recipe != v1::RECIPE_RELEASE) return -(p * F::logsigmoid(logits)).sum() / n;
   // One attribute has no entropy to share: log2 1 = 0.
   const double scale = std::log2(static_cast<double>(std::max<int64_t>(2, logits.size(1))));
   return -(p * torch::log2(p + 1e-6)).sum() / (n * scale);
 }
 
-torch::Tensor ConsistencyLoss(const torch::Tensor& photo_logits, const torch::Tensor& sketch_logits,
-                              v1::Recipe recipe) {
+torch::Tensor paper::ConsistencyLoss(const torch::Tensor& photo_logits,
+                                     const torch::Tensor& sketch_logits) {
   const auto difference = torch::sigmoid(photo_logits) - torch::sigmoid(sketch_logits);
-  if (recipe == v1::RECIPE_RELEASE) return difference.pow(2).mean();
   // The root's slope at 0 is infinite; below 1e-12 the pair agrees and has none.
   return difference.pow(2).sum(1).clamp_min(1e-24).sqrt().mean();
 }
 
-torch::Tensor DomainLoss(const torch::Tensor& logits, const torch::Tensor& domains,
-                         v1::Recipe recipe) {
-  if (recipe == v1::RECIPE_RELEASE) {
-    return -F::cross_entropy(torch::softmax(logits, 1), domains);
-  }
+torch::Tensor release::ConsistencyLoss(const torch::Tensor& photo_logits,
+                                       const torch::Tensor& sketch_logits) {
+  return (torch::sigmoid(photo_logits) - torch::sigmoid(sketch_logits)).pow(2).mean();
+}
+
+torch::Tensor paper::DomainLoss(const torch::Tensor& logits, const torch::Tensor& domains) {
   const auto losses =
       F::cross_entropy(logits, domains, F::CrossEntropyFuncOptions().reduction(torch::kNone));
   torch::Tensor sum = torch::zeros({}, losses.options());
@@ -88,6 +98,10 @@ torch::Tensor DomainLoss(const torch::Tensor& logits, const torch::Tensor& domai
     sum = sum + (losses * mask).sum() / mask.sum().clamp_min(1);
   }
   return sum;
+}
+
+torch::Tensor release::DomainLoss(const torch::Tensor& logits, const torch::Tensor& domains) {
+  return -F::cross_entropy(torch::softmax(logits, 1), domains);
 }
 
 torch::Tensor ContrastiveLoss(const torch::Tensor& sketches, const torch::Tensor& photos,

@@ -1,14 +1,11 @@
 // The loss terms of IHDA (Yang et al., IEEE TMM 2020), each a function of features or logits.
 //
-// All return a scalar float32 tensor that is differentiable in its arguments. Where paper and
-// release differ, the functions have both forms by `recipe`; docs/training.md says what each does.
-// Labels are int64 class numbers.
+// All return a scalar float32 tensor that is differentiable in its arguments. Labels are int64
+// class numbers.
 #ifndef S2P_TRAINER_IHDA_LOSSES_H_
 #define S2P_TRAINER_IHDA_LOSSES_H_
 
 #include <torch/torch.h>
-
-#include "s2p/v1/training.pb.h"
 
 namespace s2p {
 
@@ -31,28 +28,41 @@ torch::Tensor CrossModalTripletLoss(const torch::Tensor& sketches,
                                     const torch::Tensor& sketch_labels, const torch::Tensor& photos,
                                     const torch::Tensor& photo_labels, double margin);
 
-// L_att of the source (eq. 4): binary cross-entropy of logits [n, a] and targets [n, a] in {0, 1},
-// NaN where the data set does not say (left out). Paper: sum over attributes, mean over rows;
-// release: mean over both.
-torch::Tensor AttributeLoss(const torch::Tensor& logits, const torch::Tensor& targets,
-                            v1::Recipe recipe);
+// The terms that paper and release have in forms of their own. L_att of the source (eq. 4): binary
+// cross-entropy of logits [n, a] and targets [n, a] in {0, 1}; NaN, where the data set does not
+// say, is left out. L_att of target images (eq. 5): entropy of the predicted attributes of logits
+// [n, a], p = sigmoid(z). L_con (eq. 6): distance between the attributes predicted for a pair's
+// photo and sketch; logits [n, a], row i of one belongs to row i of the other. L_d (eq. 8):
+// cross-entropy of the domain classifier's logits [n, 3] (source 0, photo 1, sketch 2) with
+// `domains` [n], whose features came through ReverseGradient.
+namespace paper {
 
-// L_att of target images (eq. 5): entropy of the predicted attributes of logits [n, a], p =
-// sigmoid(z). Paper: mean over rows of -sum p ln p. Release: -sum p log2(p + 1e-6) / (n log2 a).
-torch::Tensor AttributeEntropyLoss(const torch::Tensor& logits, v1::Recipe recipe);
+// Sum over attributes, mean over rows.
+torch::Tensor AttributeLoss(const torch::Tensor& logits, const torch::Tensor& targets);
+// Mean over rows of -sum p ln p.
+torch::Tensor AttributeEntropyLoss(const torch::Tensor& logits);
+// Mean over rows of the L2 norm of the difference of probabilities.
+torch::Tensor ConsistencyLoss(const torch::Tensor& photo_logits,
+                              const torch::Tensor& sketch_logits);
+// Sum over the domains of the mean over the domain's rows.
+torch::Tensor DomainLoss(const torch::Tensor& logits, const torch::Tensor& domains);
 
-// L_con (eq. 6): how far the attributes predicted for a pair's photo and sketch lie apart; logits
-// [n, a], row i of one belongs to row i of the other. Paper: mean over rows of the L2 norm of the
-// difference of probabilities. Release: mean of the squared differences.
-torch::Tensor ConsistencyLoss(const torch::Tensor& photo_logits, const torch::Tensor& sketch_logits,
-                              v1::Recipe recipe);
+}  // namespace paper
 
-// L_d (eq. 8): cross-entropy of the domain classifier's logits [n, 3] (source 0, photo 1, sketch 2)
-// with `domains` [n], whose features came through ReverseGradient. Paper: sum over the domains of
-// the mean over the domain's rows. Release: -cross_entropy(softmax(logits)), mean over all rows:
-// softmax twice, and a minus sign on top of the reversal, so both players pull the other way.
-torch::Tensor DomainLoss(const torch::Tensor& logits, const torch::Tensor& domains,
-                         v1::Recipe recipe);
+namespace release {
+
+// Mean over attributes and rows.
+torch::Tensor AttributeLoss(const torch::Tensor& logits, const torch::Tensor& targets);
+// -sum p log2(p + 1e-6) / (n log2 a).
+torch::Tensor AttributeEntropyLoss(const torch::Tensor& logits);
+// Mean of the squared differences of probabilities.
+torch::Tensor ConsistencyLoss(const torch::Tensor& photo_logits,
+                              const torch::Tensor& sketch_logits);
+// -cross_entropy(softmax(logits)), mean over all rows: softmax twice, and a minus sign on top of
+// the reversal, so both players pull the other way.
+torch::Tensor DomainLoss(const torch::Tensor& logits, const torch::Tensor& domains);
+
+}  // namespace release
 
 // Symmetric InfoNCE of pairs (Radford et al., ICML 2021): row i of sketches [n, d] belongs to row i
 // of photos [n, d], all of L2 norm 1; cosine similarities over `temperature`, cross-entropy in both

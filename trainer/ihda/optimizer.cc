@@ -6,9 +6,8 @@ namespace s2p {
 
 std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(
     const std::vector<torch::optim::OptimizerParamGroup>& groups,
-    const v1::TrainingSpec::StepSpec& step, v1::Recipe recipe) {
-  const std::tuple<double, double> betas =
-      recipe == v1::RECIPE_RELEASE ? std::make_tuple(0.5, 0.999) : std::make_tuple(0.9, 0.999);
+    const v1::TrainingSpec::StepSpec& step, double beta1) {
+  const std::tuple<double, double> betas(beta1, 0.999);
   if (step.weight_decay() > 0) {
     return std::make_unique<torch::optim::AdamW>(groups,
                                                  torch::optim::AdamWOptions(step.learning_rate())

@@ -11,12 +11,11 @@
 
 namespace s2p {
 
-// Adam (Kingma and Ba, ICLR 2015), beta 0.9 and 0.999 for the paper, 0.5 and 0.999 for the release;
-// AdamW (Loshchilov and Hutter, ICLR 2019) where the step has a weight decay. Rates are set before
-// each update.
+// Adam (Kingma and Ba, ICLR 2015) with beta `beta1` and 0.999; AdamW (Loshchilov and Hutter, ICLR
+// 2019) where the step has a weight decay. Rates are set before each update.
 std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(
     const std::vector<torch::optim::OptimizerParamGroup>& groups,
-    const v1::TrainingSpec::StepSpec& step, v1::Recipe recipe);
+    const v1::TrainingSpec::StepSpec& step, double beta1);
 
 }  // namespace s2p
 

@@ -9,7 +9,6 @@
 #include "base/status_macros.h"
 #include "trainer/data/random.h"
 #include "trainer/evaluation/image_batch.h"
-#include "trainer/ihda/learning_rate.h"
 #include "trainer/ihda/loss_sum.h"
 
 namespace s2p {
@@ -33,6 +32,7 @@ TrainLoop::TrainLoop(const v1::TrainingSpec& spec, const std::string& run_digest
                      const std::string& state_file, const TrainingObserver& observer,
                      const TrainingData& data, IhdaNetworks& networks)
     : spec_(spec),
+      recipe_(RecipeOf(spec.recipe())),
       run_digest_(run_digest),
       state_file_(state_file),
       observer_(observer),
@@ -124,7 +124,7 @@ absl::Status TrainLoop::RunEpoch(const IhdaStep& step) {
     }
     std::vector<LoadedBatch> parts = loader.Next();
     S2P_RETURN_IF_ERROR(Accumulate(step, plan.indices[place_.batch], parts));
-    const double rate = LearningRate(spec_, place_);
+    const double rate = recipe_.learning_rate(spec_, place_);
     const int done = place_.batch + 1;
     if (done % accumulate == 0 || done == place_.batches) networks_.Update(rate);
     progress = Progress();

@@ -13,6 +13,7 @@
 #include "trainer/ihda/ihda_networks.h"
 #include "trainer/ihda/ihda_steps.h"
 #include "trainer/ihda/progress_meter.h"
+#include "trainer/ihda/recipe.h"
 #include "trainer/ihda/resume_state.h"
 #include "trainer/ihda/training_data.h"
 #include "trainer/ihda/training_place.h"
@@ -59,6 +60,7 @@ class TrainLoop {
   ResumeState State() const;
 
   const v1::TrainingSpec& spec_;
+  const Recipe& recipe_;
   const std::string& run_digest_;
   const std::string& state_file_;
   const TrainingObserver& observer_;

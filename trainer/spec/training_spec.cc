@@ -17,9 +17,6 @@ namespace s2p {
 namespace {
 
 constexpr char kDefaultPreset[] = "shoes";
-// Hidden width of C_att: the paper's (section III-B) and the release's.
-constexpr uint32_t kPaperHidden = 512;
-constexpr uint32_t kReleaseHidden = 128;
 
 }  // namespace
 
@@ -77,6 +74,8 @@ v1::Preprocessing PreprocessingOf(const v1::TrainingSpec::InputSpec& input) {
 
 }  // namespace
 
+int HeadWidth(v1::Recipe recipe) { return recipe == v1::RECIPE_RELEASE ? 128 : 512; }
+
 absl::StatusOr<v1::CheckpointManifest> ManifestOf(const v1::TrainingSpec& resolved,
                                                   const std::vector<std::string>& attributes) {
   v1::CheckpointManifest manifest;
@@ -102,8 +101,7 @@ absl::StatusOr<v1::CheckpointManifest> ManifestOf(const v1::TrainingSpec& resolv
   *manifest.mutable_sketch() = PreprocessingOf(resolved.sketch());
   for (const std::string& attribute : attributes) manifest.add_attributes(attribute);
   if (!attributes.empty()) {
-    manifest.set_attribute_hidden(resolved.recipe() == v1::RECIPE_RELEASE ? kReleaseHidden
-                                                                          : kPaperHidden);
+    manifest.set_attribute_hidden(static_cast<uint32_t>(HeadWidth(resolved.recipe())));
   }
   return manifest;
 }

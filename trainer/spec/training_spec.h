@@ -29,6 +29,10 @@ std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved);
 // The same as one InvalidArgument.
 absl::Status ValidateSpec(const v1::TrainingSpec& resolved);
 
+// Hidden units of the attribute and domain classifiers: 512 in the paper (section III-B), 128 in
+// the release.
+int HeadWidth(v1::Recipe recipe);
+
 // The model that a resolved, valid spec describes: backbone, embedding, preprocessing and
 // attributes of the manifest. InvalidArgument as PooledDimension.
 absl::StatusOr<v1::CheckpointManifest> ManifestOf(const v1::TrainingSpec& resolved,

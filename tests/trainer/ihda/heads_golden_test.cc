@@ -5,6 +5,7 @@
 #include "tests/model/golden_weights.h"
 #include "tests/trainer/golden_tensors.h"
 #include "trainer/ihda/heads.h"
+#include "trainer/ihda/recipe.h"
 
 namespace s2p::test {
 namespace {
@@ -59,10 +60,10 @@ TEST_F(HeadsGoldenTest, IdentityClassifierIsTheReferenceProgramsWithAndWithoutDr
 
 TEST_F(HeadsGoldenTest, DomainClassifierIsTheReferenceProgramsOfEitherWidth) {
   torch::NoGradGuard no_grad;
-  for (const auto& [recipe, width] :
-       {std::pair(v1::RECIPE_RELEASE, 128), std::pair(v1::RECIPE_PAPER, 512)}) {
+  for (const int width :
+       {RecipeOf(v1::RECIPE_RELEASE).head_width, RecipeOf(v1::RECIPE_PAPER).head_width}) {
     const std::string name = absl::StrCat("domain_net", width);
-    torch::nn::Sequential net = DomainClassifier(2048, recipe);
+    torch::nn::Sequential net = DomainClassifier(2048, width);
     Fill(net, "domain_net");
     net->eval();
     const torch::Tensor logits = net->forward(Features());

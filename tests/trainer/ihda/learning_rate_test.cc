@@ -63,12 +63,12 @@ TEST(LearningRateGoldenTest, ReleaseSchedulesOfAllFourTrainers) {
     const auto& effective = golden.at(trainer.name).at("effective_head_lr");
     for (int epoch = 0; epoch < static_cast<int>(adjusted.size()); ++epoch) {
       const double want = adjusted[epoch].get<double>();
-      const double got = ReleaseLearningRate(trainer.spec, trainer.ihda_step, epoch);
+      const double got = release::AdjustedRate(trainer.spec, trainer.ihda_step, epoch);
       RecordGolden("learning_rate.json", absl::StrCat(trainer.name, " ", epoch),
                    std::abs(got - want) / want, 1e-12);
       EXPECT_NEAR(got, want, want * 1e-12) << trainer.name << " " << epoch;
       const double used = effective[epoch].get<double>();
-      EXPECT_NEAR(LearningRate(trainer.spec, Place(trainer.ihda_step, epoch, 0, 7)), used,
+      EXPECT_NEAR(release::LearningRate(trainer.spec, Place(trainer.ihda_step, epoch, 0, 7)), used,
                   used * 1e-12)
           << trainer.name << " " << epoch;
     }
@@ -77,7 +77,7 @@ TEST(LearningRateGoldenTest, ReleaseSchedulesOfAllFourTrainers) {
 
 TEST(LearningRateTest, WarmUpRisesLinearlyByBatchThenStays) {
   const auto rate = [](int epoch, int batch) {
-    return LearningRate(Spec(1, 2), Place(2, epoch, batch, 4));
+    return paper::LearningRate(Spec(1, 2), Place(2, epoch, batch, 4));
   };
   EXPECT_DOUBLE_EQ(rate(0, 0), 0.125);
   EXPECT_DOUBLE_EQ(rate(1, 2), 0.875);
@@ -87,12 +87,12 @@ TEST(LearningRateTest, WarmUpRisesLinearlyByBatchThenStays) {
 
 TEST(LearningRateTest, CosineFallsToZeroAtTheEnd) {
   const auto spec = Spec(1, 2, /*cosine=*/true);
-  EXPECT_DOUBLE_EQ(LearningRate(spec, Place(2, 5, 3, 4)), 0.5);
-  EXPECT_NEAR(LearningRate(spec, Place(2, 9, 3, 4)), 0, 1e-12);
+  EXPECT_DOUBLE_EQ(paper::LearningRate(spec, Place(2, 5, 3, 4)), 0.5);
+  EXPECT_NEAR(paper::LearningRate(spec, Place(2, 9, 3, 4)), 0, 1e-12);
 }
 
 TEST(LearningRateTest, WithoutWarmUpTheFirstUpdateHasTheFullRate) {
-  EXPECT_DOUBLE_EQ(LearningRate(Spec(0.5, 0), Place(2, 0, 0, 4)), 0.5);
+  EXPECT_DOUBLE_EQ(paper::LearningRate(Spec(0.5, 0), Place(2, 0, 0, 4)), 0.5);
 }
 
 TEST(LearningRateTest, ReversalBeginsAtNothingAndEndsBelowOne) {

@@ -13,8 +13,6 @@
 namespace s2p::test {
 namespace {
 
-constexpr v1::Recipe kPaper = v1::RECIPE_PAPER, kRelease = v1::RECIPE_RELEASE;
-
 torch::Tensor F64(std::initializer_list<double> values) {
   return torch::tensor(std::vector<double>(values), torch::kFloat64);
 }
@@ -80,28 +78,30 @@ TEST_F(LossesGoldenTest, CrossModalTripletOfSeveralPhotos) {
 }
 
 TEST_F(LossesGoldenTest, AttributesInBothForms) {
-  for (const auto& [recipe, form] : {std::pair(kPaper, "paper"), std::pair(kRelease, "code")}) {
+  for (const auto& [loss, form] :
+       {std::pair(paper::AttributeLoss, "paper"), std::pair(release::AttributeLoss, "code")}) {
     const auto logits = Leaf("att_logits_source");
-    Expect(AttributeLoss(logits, In("att_source").to(torch::kFloat64), recipe),
-           absl::StrCat("att_bce/", form), {{"att_logits_source", logits}});
+    Expect(loss(logits, In("att_source").to(torch::kFloat64)), absl::StrCat("att_bce/", form),
+           {{"att_logits_source", logits}});
   }
 }
 
 TEST_F(LossesGoldenTest, AttributeEntropyInBothForms) {
-  for (const auto& [recipe, form] : {std::pair(kPaper, "paper"), std::pair(kRelease, "code")}) {
+  for (const auto& [loss, form] : {std::pair(paper::AttributeEntropyLoss, "paper"),
+                                   std::pair(release::AttributeEntropyLoss, "code")}) {
     for (const char* modality : {"photo", "sketch"}) {
       const auto logits = Leaf(absl::StrCat("att_logits_", modality));
-      Expect(AttributeEntropyLoss(logits, recipe),
-             absl::StrCat("att_entropy/", form, "_", modality),
+      Expect(loss(logits), absl::StrCat("att_entropy/", form, "_", modality),
              {{absl::StrCat("att_logits_", modality), logits}});
     }
   }
 }
 
 TEST_F(LossesGoldenTest, ConsistencyInBothForms) {
-  for (const auto& [recipe, form] : {std::pair(kPaper, "paper"), std::pair(kRelease, "code")}) {
+  for (const auto& [loss, form] :
+       {std::pair(paper::ConsistencyLoss, "paper"), std::pair(release::ConsistencyLoss, "code")}) {
     const auto photo = Leaf("att_logits_photo"), sketch = Leaf("att_logits_sketch");
-    Expect(ConsistencyLoss(photo, sketch, recipe), absl::StrCat("att_consist/", form),
+    Expect(loss(photo, sketch), absl::StrCat("att_consist/", form),
            {{"att_logits_photo", photo}, {"att_logits_sketch", sketch}});
   }
 }
@@ -118,7 +118,7 @@ TEST_F(LossesGoldenTest, ReleaseDomainLossBehindTheReversal) {
     const auto weight = Leaf("dom.weight"), bias = Leaf("dom.bias");
     const auto logits = torch::nn::functional::linear(
         ReverseGradient(torch::cat({source, photo, sketch}), coefficient), weight, bias);
-    Expect(0.1 * DomainLoss(logits, (*golden_)["domain/label"], kRelease), "domain/code",
+    Expect(0.1 * release::DomainLoss(logits, (*golden_)["domain/label"]), "domain/code",
            {{"dom.weight", weight},
             {"dom.bias", bias},
             {absl::StrCat("feat2_source", suffix), source},
@@ -142,7 +142,7 @@ TEST_F(LossesGoldenTest, SaturatedAttributesAreThoseOfLogits) {
     const auto targets = torch::full_like(logits, target);
     const std::string entry = absl::StrCat("bce_extreme/logits_", name);
     const double want = (*golden_)[entry].to(torch::kFloat64).sum().item<double>();
-    const double got = AttributeLoss(logits, targets, kPaper).item<double>();
+    const double got = paper::AttributeLoss(logits, targets).item<double>();
     RecordGolden("losses.safetensors", entry, std::abs(got - want) / want, 1e-4);
     EXPECT_NEAR(got, want, 1e-4 * want) << entry;
   }
@@ -164,7 +164,7 @@ TEST(LossesTest, CrossModalTripletByHand) {
 TEST(LossesTest, UnknownAttributesAreLeftOut) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const auto logits = F64({1, -2, 5, 3}).reshape({2, 2}).set_requires_grad(true);
-  const auto loss = AttributeLoss(logits, F64({1, 0, nan, nan}).reshape({2, 2}), kRelease);
+  const auto loss = release::AttributeLoss(logits, F64({1, 0, nan, nan}).reshape({2, 2}));
   const double expected = (std::log1p(std::exp(-1)) + std::log1p(std::exp(-2))) / 2;
   EXPECT_NEAR(loss.item<double>(), expected, 1e-9);
   loss.backward();
@@ -173,7 +173,7 @@ TEST(LossesTest, UnknownAttributesAreLeftOut) {
 
 TEST(LossesTest, ConsistencyOfEqualPredictionsIsFlat) {
   const auto photo = F64({1, 2}).reshape({1, 2}).set_requires_grad(true);
-  const auto loss = ConsistencyLoss(photo, photo.detach(), kPaper);
+  const auto loss = paper::ConsistencyLoss(photo, photo.detach());
   loss.backward();
   EXPECT_LT(loss.item<double>(), 1e-9);
   EXPECT_TRUE(torch::isfinite(photo.grad()).all().item<bool>());
@@ -201,13 +201,13 @@ TEST(LossesTest, GradientsAreThoseOfTheValues) {
   const auto targets = torch::tensor({1.0, 0.0, 1.0}, torch::kFloat64).expand({4, 3});
   const std::vector<std::function<torch::Tensor(const torch::Tensor&)>> losses = {
       [&](const torch::Tensor& x) { return IdentityLoss(x, labels, 0.1); },
-      [&](const torch::Tensor& x) { return AttributeLoss(x, targets, kPaper); },
-      [&](const torch::Tensor& x) { return AttributeEntropyLoss(x, kPaper); },
-      [&](const torch::Tensor& x) { return AttributeEntropyLoss(x, kRelease); },
-      [&](const torch::Tensor& x) { return ConsistencyLoss(x, other, kPaper); },
-      [&](const torch::Tensor& x) { return ConsistencyLoss(x, other, kRelease); },
+      [&](const torch::Tensor& x) { return paper::AttributeLoss(x, targets); },
+      [&](const torch::Tensor& x) { return paper::AttributeEntropyLoss(x); },
+      [&](const torch::Tensor& x) { return release::AttributeEntropyLoss(x); },
+      [&](const torch::Tensor& x) { return paper::ConsistencyLoss(x, other); },
+      [&](const torch::Tensor& x) { return release::ConsistencyLoss(x, other); },
       [&](const torch::Tensor& x) {
-        return DomainLoss(x, torch::tensor({0, 1, 2, 2}), kPaper);
+        return paper::DomainLoss(x, torch::tensor({0, 1, 2, 2}));
       },
       [&](const torch::Tensor& x) { return ContrastiveLoss(x, other, 0.5); }};
   for (size_t i = 0; i < losses.size(); ++i) {

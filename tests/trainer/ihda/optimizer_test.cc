@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/model/golden_weights.h"
 #include "tests/trainer/golden_tensors.h"
+#include "trainer/ihda/recipe.h"
 
 namespace s2p::test {
 namespace {
@@ -34,7 +35,7 @@ TEST_P(OptimizerGoldenTest, FiveUpdatesAreTheReferencePrograms) {
   v1::TrainingSpec::StepSpec step;
   step.set_learning_rate(3e-4);
   const auto optimizer = MakeOptimizer({torch::optim::OptimizerParamGroup(net.parameters())}, step,
-                                       v1::RECIPE_RELEASE);
+                                       RecipeOf(v1::RECIPE_RELEASE).adam_beta1);
   const torch::Tensor x = golden["x"].to(torch::kFloat64), y = golden["y"];
   const torch::Tensor rates = golden[GetParam() + "/lr"];
   std::map<std::string, std::vector<torch::Tensor>> seen;
@@ -74,13 +75,13 @@ TEST(OptimizerTest, PaperHasAdamsOwnMomentaAndDecayMakesItAdamW) {
       torch::optim::OptimizerParamGroup({torch::ones({2}, torch::requires_grad())})};
   v1::TrainingSpec::StepSpec step;
   step.set_learning_rate(0.5);
-  const auto adam = MakeOptimizer(groups, step, v1::RECIPE_PAPER);
+  const auto adam = MakeOptimizer(groups, step, RecipeOf(v1::RECIPE_PAPER).adam_beta1);
   const auto& options =
       static_cast<const torch::optim::AdamOptions&>(adam->param_groups()[0].options());
   EXPECT_EQ(options.betas(), std::make_tuple(0.9, 0.999));
   EXPECT_EQ(options.weight_decay(), 0);
   step.set_weight_decay(0.25);
-  const auto adamw = MakeOptimizer(groups, step, v1::RECIPE_PAPER);
+  const auto adamw = MakeOptimizer(groups, step, RecipeOf(v1::RECIPE_PAPER).adam_beta1);
   EXPECT_NE(dynamic_cast<torch::optim::AdamW*>(adamw.get()), nullptr);
 }
 

@@ -1,0 +1,39 @@
+// Where the paper (Yang et al., IEEE TMM 2020) and the authors' release differ, as one value.
+#ifndef S2P_TRAINER_IHDA_RECIPE_H_
+#define S2P_TRAINER_IHDA_RECIPE_H_
+
+#include <torch/torch.h>
+
+#include "s2p/v1/training.pb.h"
+#include "trainer/ihda/training_place.h"
+
+namespace s2p {
+
+// docs/training.md describes both. Immutable.
+struct Recipe {
+  // Hidden units of the domain classifier.
+  int head_width;
+  // Share of the identity classifier's input that is dropped in training.
+  double identity_dropout;
+  // The first moment's decay in Adam; the second's is 0.999.
+  double adam_beta1;
+  // L_id and L_tri of step 2 see photos and sketches as one batch; else L_id sees each modality
+  // alone, and L_tri is from sketch to photo.
+  bool joins_modalities;
+  // L_tri sees the features of stage 3, too.
+  bool triplet_at_stage3;
+  // Forms of the terms: trainer/ihda/losses.h.
+  torch::Tensor (*attribute_loss)(const torch::Tensor& logits, const torch::Tensor& targets);
+  torch::Tensor (*attribute_entropy_loss)(const torch::Tensor& logits);
+  torch::Tensor (*consistency_loss)(const torch::Tensor& photo, const torch::Tensor& sketch);
+  torch::Tensor (*domain_loss)(const torch::Tensor& logits, const torch::Tensor& domains);
+  // trainer/ihda/learning_rate.h.
+  double (*learning_rate)(const v1::TrainingSpec& spec, const TrainingPlace& place);
+};
+
+// The recipe of that name, which is never destroyed.
+const Recipe& RecipeOf(v1::Recipe name);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_IHDA_RECIPE_H_
