@@ -42,7 +42,12 @@ def read_messages():
 
 
 def read_preset(name):
-    """{path: value} of a preset, as it is written."""
+    """{path: value} of a preset, merged into the base."""
+    return {**read_values("base"), **read_values(name)}
+
+
+def read_values(name):
+    """{path: value} of a preset's file, as it is written."""
     text = open(os.path.join(ROOT, f"trainer/spec/presets/{name}.textproto"), encoding="utf-8").read()
     tokens = re.findall(r'"[^"]*"|[{}]|[\w.+-]+:?', re.sub(r"#.*", "", text))
     values, path, at = {}, [], 0

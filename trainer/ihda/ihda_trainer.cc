@@ -61,8 +61,8 @@ absl::Status IhdaTrainer::Start() {
   for (const std::string& sentence : ReportData(plan_.data_sets, plan_.spec)) {
     options_.observer.on_message(sentence);
   }
-  S2P_ASSIGN_OR_RETURN(
-      data_, LoadTrainingData(plan_.data_sets, plan_.spec, manifest_, threads, options_.observer));
+  S2P_ASSIGN_OR_RETURN(data_, LoadTrainingData(plan_.data_sets, plan_.spec, manifest_, threads,
+                                               options_.observer));
   torch::manual_seed(TorchSeed(plan_.spec));
   S2P_ASSIGN_OR_RETURN(networks_, IhdaNetworks::Create(plan_.spec, manifest_, device));
   loop_ = std::make_unique<TrainLoop>(plan_.spec, plan_.digest, options_.state_file,

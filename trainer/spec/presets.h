@@ -10,12 +10,15 @@ namespace s2p {
 
 struct Preset {
   absl::string_view name;
-  // A v1.TrainingSpec in protobuf's text format.
+  // A v1.TrainingSpec in protobuf's text format, with the fields that differ from the base.
   absl::string_view textproto;
 };
 
-// By name. Written by trainer/CMakeLists.txt from trainer/spec/presets/*.textproto.
+// By name. Written by trainer/spec/CMakeLists.txt from trainer/spec/presets/*.textproto.
 const std::vector<Preset>& Presets();
+
+// What every preset starts from, in the same format.
+absl::string_view BasePreset();
 
 }  // namespace s2p
 

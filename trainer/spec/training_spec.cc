@@ -36,9 +36,11 @@ absl::StatusOr<v1::TrainingSpec> ResolveSpec(const v1::TrainingSpec& spec) {
   const std::string name = spec.preset().empty() ? kDefaultPreset : spec.preset();
   for (const Preset& preset : Presets()) {
     if (name != preset.name) continue;
-    v1::TrainingSpec resolved;
+    v1::TrainingSpec resolved, differing;
+    S2P_RETURN_IF_ERROR(ParseMessageText(std::string(BasePreset()), "base preset", resolved));
     S2P_RETURN_IF_ERROR(
-        ParseMessageText(std::string(preset.textproto), absl::StrCat("preset ", name), resolved));
+        ParseMessageText(std::string(preset.textproto), absl::StrCat("preset ", name), differing));
+    resolved.MergeFrom(differing);
     resolved.MergeFrom(spec);
     resolved.set_preset(name);
     return resolved;

@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <limits>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "base/message_text.h"
@@ -207,6 +208,25 @@ TEST(PresetsTest, EveryPresetIsCompleteWithoutPathsAndValid) {
     EXPECT_THAT(SpecErrors(Preset(name, {"target_dataset=t", "source_dataset=s"})), IsEmpty())
         << name;
   }
+}
+
+// Digests that the first version of each preset had: who trains by its name gets the same model,
+// and a run that it started is resumed.
+TEST(PresetsTest, PresetsAreWhatTheyWere) {
+  const std::map<std::string, std::string> digests = {
+      {"demo", "bd52e7dc71b28da38d3be91d6e697265428dd4fd504a99e637bc2f991869f510"},
+      {"faces", "148a948a7f3920c034935d3bd275279c2b5b611615b04bf46a5662fd35a13fdc"},
+      {"faces-release", "a7f258f1ac2208fc5c8083c0cd98168db05f4739eadb94659c2c5bbb5c774f30"},
+      {"persons", "f04c8025d441372029696d3a0da3cb6b63f4f3450f29cc43c4f5d040ecd371f7"},
+      {"persons-release", "11f05cf230eadba470f3f9da89739c2024d76f4b56dea05c246046adf5a82c4f"},
+      {"shoes", "3254fbc4dd035e3108d1c1a86dcf5adf2c203ef3c2b1876c0373c4a71d527437"},
+      {"shoes-release", "3870d85a94ee3677486dc2005165bb7825f0b045d7663d094f5975ad4853ee54"},
+      {"shoes-resnet18", "63ceb77f51d3d2e93d801ccc06a77e8321e10bb494ebd8d565e435a454414b73"},
+  };
+  for (const std::string& name : PresetNames()) {
+    EXPECT_EQ(SpecDigest(Preset(name)), digests.at(name)) << name;
+  }
+  EXPECT_EQ(digests.size(), PresetNames().size());
 }
 
 TEST(PresetsTest, EmbeddingsHaveThePublishedLengths) {
