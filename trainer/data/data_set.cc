@@ -402,12 +402,12 @@ bool IsValidationIdentity(const std::string& identity, double fraction) {
   return Random(HashOf(identity)).Uniform() < fraction;
 }
 
-bool IsHeldBack(const DataSetImage& image, const v1::TrainingSpec::ValidationSpec& validation) {
+bool IsHeldBack(const DataSetImage& image, const HeldBack& held_back) {
   if (image.split != "train") return image.split == "val";
-  if (validation.folds() == 0) return IsValidationIdentity(image.identity, validation.fraction());
-  const double folds = validation.folds();
+  if (held_back.folds == 0) return IsValidationIdentity(image.identity, held_back.fraction);
+  const double folds = held_back.folds;
   return static_cast<uint32_t>(Random(HashOf(image.identity)).Uniform() * folds) ==
-         validation.fold();
+         held_back.fold;
 }
 
 }  // namespace s2p

@@ -99,10 +99,19 @@ absl::Status WriteDataSet(const std::string& folder, const DataSetDescription& d
 // can be compared on the same identities.
 bool IsValidationIdentity(const std::string& identity, double fraction);
 
-// True if the image is not trained on but measured on: it is of the split "val", or of "train" and
-// its identity is held back, by IsValidationIdentity or, with folds, because the same hash deals it
-// into fold number `fold`.
-bool IsHeldBack(const DataSetImage& image, const v1::TrainingSpec::ValidationSpec& validation);
+// Which training identities are held back. A value.
+struct HeldBack {
+  // As IsValidationIdentity.
+  double fraction = 0;
+  // Where `folds` is above 0, the same hash deals the identities into that many folds, and fold
+  // number `fold` (from 0) is held back instead of `fraction`.
+  uint32_t folds = 0;
+  uint32_t fold = 0;
+};
+
+// True if the image is not trained on but measured on: it is of the split "val", or of "train" with
+// an identity that is held back.
+bool IsHeldBack(const DataSetImage& image, const HeldBack& held_back);
 
 }  // namespace s2p
 

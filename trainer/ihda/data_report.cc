@@ -85,14 +85,14 @@ void ReportSourceIdentities(const std::vector<const DataSetImage*>& photos,
   }
 }
 
-void ReportPairs(const DataSet& target, const v1::TrainingSpec& spec,
+void ReportPairs(const DataSet& target, const HeldBack& held_back,
                  std::vector<std::string>& report) {
   struct Has {
     bool photo = false, sketch = false;
   };
   std::map<std::string, Has> has;
   for (const DataSetImage& image : target.images()) {
-    if (image.split != "train" || IsHeldBack(image, spec.validation())) continue;
+    if (image.split != "train" || IsHeldBack(image, held_back)) continue;
     (image.modality == v1::MODALITY_SKETCH ? has[image.identity].sketch
                                            : has[image.identity].photo) = true;
   }
@@ -123,7 +123,7 @@ void ReportRandomStart(const v1::TrainingSpec& spec, std::vector<std::string>& r
 std::vector<std::string> ReportData(const OpenDataSets& data_sets, const v1::TrainingSpec& spec) {
   std::vector<std::string> report;
   ReportRandomStart(spec, report);
-  ReportPairs(data_sets.target, spec, report);
+  ReportPairs(data_sets.target, data_sets.held_back, report);
   if (!data_sets.source) return report;
   std::vector<const DataSetImage*> photos;
   for (const DataSetImage& image : data_sets.source->images()) {

@@ -11,6 +11,7 @@
 #include "trainer/ihda/gradient_reversal.h"
 #include "trainer/ihda/heads.h"
 #include "trainer/ihda/optimizer.h"
+#include "trainer/spec/training_spec.h"
 
 namespace s2p {
 namespace {
@@ -49,7 +50,7 @@ absl::StatusOr<std::unique_ptr<IhdaNetworks>> IhdaNetworks::Create(
   S2P_ASSIGN_OR_RETURN(auto encoder, DualEncoder::Create(manifest));
   try {
     encoder->to(device);
-    if (spec.channels_last()) MakeChannelsLast(*encoder);
+    if (IsChannelsLast(spec)) MakeChannelsLast(*encoder);
     return std::unique_ptr<IhdaNetworks>(new IhdaNetworks(spec, std::move(encoder), device));
   } catch (const std::exception& error) {
     return TorchError(error, "networks");

@@ -36,7 +36,9 @@ double release::LearningRate(const v1::TrainingSpec& spec, const TrainingPlace& 
 double release::AdjustedRate(const v1::TrainingSpec& spec, int ihda_step, int epoch) {
   const auto& step = StepOf(spec, ihda_step);
   const double rate = step.learning_rate();
-  const double decay = step.decay() == 0 ? 1 : step.decay();
+  const double set =
+      ihda_step == 1 ? spec.release().step1_decay() : spec.release().step2_decay();
+  const double decay = set == 0 ? 1 : set;
   if (ihda_step == 1) {
     if (epoch <= 10) return rate * (epoch + 1);
     if (epoch <= 30) return rate;
@@ -45,7 +47,7 @@ double release::AdjustedRate(const v1::TrainingSpec& spec, int ihda_step, int ep
   }
   const int warmup = static_cast<int>(step.warmup_epochs());
   if (epoch < warmup) return rate * (epoch + 1) / warmup;
-  if (epoch < static_cast<int>(step.decay_from_epoch())) return rate;
+  if (epoch < static_cast<int>(spec.release().step2_decay_from_epoch())) return rate;
   return rate * std::pow(decay, epoch / 10.0);
 }
 

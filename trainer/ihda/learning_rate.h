@@ -24,8 +24,8 @@ namespace release {
 double LearningRate(const v1::TrainingSpec& spec, const TrainingPlace& place);
 
 // What the release's adjust_learning_rate(epoch) sets. Step 1: rate * (e + 1) up to epoch 10, rate
-// to 30, rate * decay to 60, rate to 80, then half. Step 2: rate * (e + 1) / warmup_epochs below
-// that, then the rate, and from `decay_from_epoch` on rate * decay^(e / 10).
+// to 30, rate * step1_decay to 60, rate to 80, then half. Step 2: rate * (e + 1) / warmup_epochs
+// below that, then the rate, and from `step2_decay_from_epoch` on rate * step2_decay^(e / 10).
 double AdjustedRate(const v1::TrainingSpec& spec, int ihda_step, int epoch);
 
 }  // namespace release

@@ -2,6 +2,7 @@
 #ifndef S2P_TRAINER_IHDA_RUN_PLAN_H_
 #define S2P_TRAINER_IHDA_RUN_PLAN_H_
 
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -22,8 +23,9 @@ struct RunPlan {
 };
 
 // Checks the spec and reads the lists of its data sets, but no image. InvalidArgument naming every
-// wrong field; else as OpenTrainingDataSets.
-absl::StatusOr<RunPlan> PlanRun(const v1::TrainingSpec& resolved);
+// wrong field; else as OpenTrainingDataSets. `held_back` wins over the spec's.
+absl::StatusOr<RunPlan> PlanRun(const v1::TrainingSpec& resolved,
+                                const std::optional<HeldBack>& held_back = {});
 
 }  // namespace s2p
 

@@ -10,6 +10,7 @@
 #include "trainer/data/random.h"
 #include "trainer/evaluation/image_batch.h"
 #include "trainer/ihda/loss_sum.h"
+#include "trainer/spec/training_spec.h"
 
 namespace s2p {
 namespace {
@@ -141,7 +142,7 @@ absl::Status TrainLoop::Accumulate(const IhdaStep& step,
   std::vector<torch::Tensor> images;
   int64_t count = 0;
   for (LoadedBatch& part : parts) {
-    images.push_back(ToTensor(part, networks_.device(), spec_.channels_last()));
+    images.push_back(ToTensor(part, networks_.device(), IsChannelsLast(spec_)));
     count += part.n;
   }
   const auto accumulate = static_cast<int>(step_spec().accumulate());

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "trainer/data/facing.h"
+#include "trainer/spec/spec_form.h"
 
 namespace s2p {
 namespace {
@@ -136,14 +137,13 @@ struct TargetParts {
   std::vector<DataSetImage> photos, sketches, validation, test;
 };
 
-absl::StatusOr<TargetParts> Divide(const DataSet& target,
-                                   const v1::TrainingSpec::ValidationSpec& validation) {
+absl::StatusOr<TargetParts> Divide(const DataSet& target, const HeldBack& held_back) {
   TargetParts parts;
   std::set<std::string> with_photo, with_sketch;
   for (const DataSetImage& image : target.images()) {
     if (image.split == "test") {
       parts.test.push_back(image);
-    } else if (IsHeldBack(image, validation)) {
+    } else if (IsHeldBack(image, held_back)) {
       parts.validation.push_back(image);
     } else {
       const bool is_sketch = image.modality == v1::MODALITY_SKETCH;
@@ -171,11 +171,16 @@ const std::vector<std::string>& OpenDataSets::attributes() const {
   return source ? source->attributes() : none;
 }
 
+HeldBack HeldBackOf(const v1::TrainingSpec& spec) {
+  const SpecFold fold = FoldOf(spec);
+  return {spec.validation().fraction(), fold.folds, fold.fold};
+}
+
 absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec) {
   const ImageFiles files =
       spec.max_unreadable() > 0 ? ImageFiles::kMayBeMissing : ImageFiles::kMustExist;
   S2P_ASSIGN_OR_RETURN(auto target, DataSet::Open(spec.target_dataset(), files));
-  OpenDataSets data_sets{std::nullopt, std::move(target)};
+  OpenDataSets data_sets{std::nullopt, std::move(target), HeldBackOf(spec)};
   if (!spec.source_dataset().empty()) {
     S2P_ASSIGN_OR_RETURN(data_sets.source, DataSet::Open(spec.source_dataset(), files));
   }
@@ -189,7 +194,7 @@ absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
   const Loader loader(spec, manifest, threads, observer);
   TrainingData data;
   const DataSet& target = data_sets.target;
-  S2P_ASSIGN_OR_RETURN(auto parts, Divide(target, spec.validation()));
+  S2P_ASSIGN_OR_RETURN(auto parts, Divide(target, data_sets.held_back));
   if (data_sets.source) {
     S2P_RETURN_IF_ERROR(loader.LoadSource(*data_sets.source, data));
   }

@@ -23,10 +23,15 @@ struct OpenDataSets {
   // Unset where the spec has no source.
   std::optional<DataSet> source;
   DataSet target;
+  // What is not trained on but measured on.
+  HeldBack held_back;
 
   // Of the source; empty without one.
   const std::vector<std::string>& attributes() const;
 };
+
+// What a resolved spec holds back of the target.
+HeldBack HeldBackOf(const v1::TrainingSpec& spec);
 
 // As DataSet::Open; images may be missing where the spec allows that some are unreadable.
 absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec);

@@ -16,6 +16,7 @@
 #include "base/status_macros.h"
 #include "base/utf8.h"
 #include "model/file.h"
+#include "trainer/spec/spec_form.h"
 
 namespace s2p {
 namespace {
@@ -163,6 +164,8 @@ absl::StatusOr<v1::JobFile> ReadJobFile(const std::string& folder, const std::st
   }
   if (!job.has_resolved_spec()) return Damaged(path, "resolvedSpec: missing");
   if (!job.has_created_at()) return Damaged(path, "createdAt: missing");
+  if (job.has_spec()) UpgradeSpec(*file.mutable_job()->mutable_spec());
+  UpgradeSpec(*file.mutable_job()->mutable_resolved_spec());
   return file;
 }
 

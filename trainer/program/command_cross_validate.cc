@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,33 +17,36 @@
 #include "trainer/program/evaluation_report.h"
 #include "trainer/program/train_run.h"
 #include "trainer/program/training_display.h"
-#include "trainer/spec/training_spec.h"
+#include "trainer/spec/spec_errors.h"
 
 namespace s2p {
 namespace {
 
 constexpr uint64_t kMaxResultBytes = uint64_t{1} << 20;
 
-// Each split's spec.
-absl::StatusOr<std::vector<v1::TrainingSpec>> Splits(const CrossValidateOptions& options) {
+// One training: its spec and, where folds are the splits, what it holds back.
+struct Split {
+  v1::TrainingSpec spec;
+  std::optional<HeldBack> held_back;
+};
+
+absl::StatusOr<std::vector<Split>> Splits(const CrossValidateOptions& options) {
   if (options.targets.empty() == (options.folds == 0)) {
     return absl::InvalidArgumentError(
         "say what the splits are: --target DIR for each of them, or --folds K of one data set");
   }
-  std::vector<v1::TrainingSpec> splits;
+  S2P_ASSIGN_OR_RETURN(const auto spec, SpecOf(options.spec));
+  std::vector<Split> splits;
   for (const std::string& target : options.targets) {
-    S2P_ASSIGN_OR_RETURN(auto spec, SpecOf(options.spec));
-    spec.set_target_dataset(target);
-    splits.push_back(std::move(spec));
+    splits.push_back({spec, std::nullopt});
+    splits.back().spec.set_target_dataset(target);
   }
   for (int fold = 0; fold < options.folds; ++fold) {
-    S2P_ASSIGN_OR_RETURN(auto spec, SpecOf(options.spec));
-    spec.mutable_validation()->set_folds(static_cast<uint32_t>(options.folds));
-    spec.mutable_validation()->set_fold(static_cast<uint32_t>(fold));
-    splits.push_back(std::move(spec));
+    splits.push_back({spec, HeldBack{0, static_cast<uint32_t>(options.folds),
+                                     static_cast<uint32_t>(fold)}});
   }
-  for (const v1::TrainingSpec& spec : splits) {
-    S2P_RETURN_IF_ERROR(ValidateSpec(spec));
+  for (const Split& split : splits) {
+    S2P_RETURN_IF_ERROR(ValidateSpec(split.spec));
   }
   return splits;
 }
@@ -73,10 +77,9 @@ absl::Status WriteResult(const std::string& path, const Evaluations& evaluations
   return absl::OkStatus();
 }
 
-absl::StatusOr<Evaluations> Measure(const v1::TrainingSpec& spec,
-                                    const CrossValidateOptions& options,
+absl::StatusOr<Evaluations> Measure(const Split& split, const CrossValidateOptions& options,
                                     const TrainingObserver& observer) {
-  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(spec));
+  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(split.spec, split.held_back));
   TrainRunOptions run_options;
   run_options.job_id = RunId(plan);
   run_options.threads = options.threads;

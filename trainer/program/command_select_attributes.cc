@@ -4,7 +4,7 @@
 #include "trainer/program/commands.h"
 #include "trainer/program/evaluation_report.h"
 #include "trainer/program/training_display.h"
-#include "trainer/spec/training_spec.h"
+#include "trainer/spec/spec_errors.h"
 
 namespace s2p {
 absl::Status RunSelectAttributes(const SelectAttributesOptions& options,

@@ -8,7 +8,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "daemon/freed_memory.h"
 #include "daemon/log.h"
@@ -17,6 +16,7 @@
 #include "trainer/ihda/run_plan.h"
 #include "trainer/program/spec_check.h"
 #include "trainer/program/train_run.h"
+#include "trainer/spec/spec_errors.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {
@@ -53,9 +53,8 @@ absl::StatusOr<v1::TrainingSpec> IhdaJobRunner::Check(const v1::TrainingSpec& sp
     });
     if (!named) errors.push_back(std::move(error));
   }
-  if (errors.empty()) return resolved;
-  return absl::InvalidArgumentError(
-      absl::StrCat("the spec is wrong: ", absl::StrJoin(errors, "; ")));
+  S2P_RETURN_IF_ERROR(WrongSpec(errors));
+  return resolved;
 }
 
 absl::StatusOr<JobOutcome> IhdaJobRunner::Run(const v1::Job& job, const std::string& folder,

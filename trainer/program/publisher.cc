@@ -6,6 +6,7 @@
 #include "trainer/data/data_set.h"
 #include "trainer/evaluation/checkpoint_evaluation.h"
 #include "trainer/evaluation/evaluator.h"
+#include "trainer/ihda/training_data.h"
 
 namespace s2p {
 namespace {
@@ -34,9 +35,10 @@ absl::StatusOr<v1::Comparison> NewestVersion(const v1::TrainingSpec& resolved,
   S2P_ASSIGN_OR_RETURN(const auto checkpoint, store.Read(newest));
   S2P_ASSIGN_OR_RETURN(const auto target,
                        DataSet::Open(resolved.target_dataset(), ImageFiles::kMayBeMissing));
+  const HeldBack held_back = HeldBackOf(resolved);
   std::vector<DataSetImage> images;
   for (const DataSetImage& image : target.images()) {
-    if (IsHeldBack(image, resolved.validation())) images.push_back(image);
+    if (IsHeldBack(image, held_back)) images.push_back(image);
   }
   S2P_ASSIGN_OR_RETURN(const auto result,
                        EvaluateCheckpoint(checkpoint, target, images, kSketchToPhoto,

@@ -12,7 +12,7 @@
 #include "model/safetensors.h"
 #include "model/torch_device.h"
 #include "trainer/data/data_set.h"
-#include "trainer/spec/training_spec.h"
+#include "trainer/ihda/training_data.h"
 
 namespace s2p {
 namespace {
@@ -42,9 +42,10 @@ struct Counts {
 
 // Identities of the training part that have a photo and a sketch.
 int64_t CountPairs(const DataSet& target, const v1::TrainingSpec& spec) {
+  const HeldBack held_back = HeldBackOf(spec);
   std::map<std::string, std::pair<bool, int64_t>> of;
   for (const DataSetImage& image : target.images()) {
-    if (image.split != "train" || IsHeldBack(image, spec.validation())) continue;
+    if (image.split != "train" || IsHeldBack(image, held_back)) continue;
     if (image.modality == v1::MODALITY_SKETCH) {
       ++of[image.identity].second;
     } else {

@@ -1,10 +1,12 @@
-#include <cmath>
+#include "trainer/spec/spec_errors.h"
+
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
-#include "trainer/spec/training_spec.h"
 
 namespace s2p {
 namespace {
@@ -76,7 +78,6 @@ void CheckStep(const v1::TrainingSpec::StepSpec& step, const std::string& name, 
                  name + ".encoder_rate_factor", "above 0 and at most 1");
   errors.Range(step.weight_decay(), 0, 1, name + ".weight_decay");
   errors.Range(step.gradient_clip(), 0, 1e6, name + ".gradient_clip");
-  errors.Range(step.decay(), 0, 10, name + ".decay");
   errors.Range(step.attribute_factor(), 0, 1000, name + ".attribute_factor");
   errors.Range(step.accumulate(), 1, 1024, name + ".accumulate");
   errors.Require(step.source_images() == 0 || step.source_images() + 4 <= step.batch_size(),
@@ -140,15 +141,12 @@ std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved) {
   CheckStep(resolved.step2(), "step2", errors);
   CheckLoss(resolved, errors);
   CheckAugmentation(resolved.augmentation(), errors);
+  errors.Range(resolved.release().step1_decay(), 0, 10, "release.step1_decay");
+  errors.Range(resolved.release().step2_decay(), 0, 10, "release.step2_decay");
   errors.Range(resolved.averaging().runs(), 0, 16, "averaging.runs");
   errors.Require(resolved.averaging().start_share() >= 0 && resolved.averaging().start_share() < 1,
                  "averaging.start_share", "at least 0 and below 1");
   errors.Range(resolved.validation().fraction(), 0, 0.5, "validation.fraction");
-  errors.Require(resolved.validation().folds() != 1 && resolved.validation().folds() <= 100,
-                 "validation.folds", "0 (none), or 2 to 100");
-  errors.Require(resolved.validation().folds() == 0 ||
-                     resolved.validation().fold() < resolved.validation().folds(),
-                 "validation.fold", "below validation.folds");
   CheckPublish(resolved.publish(), errors);
   errors.Require(IsDevice(resolved.device()), "device", "auto, cpu or cuda:N");
   errors.Range(resolved.workers(), 0, 256, "workers");
@@ -156,6 +154,16 @@ std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved) {
   errors.Require(!resolved.has_initial_version() || resolved.initial_version() > 0,
                  "initial_version", "1 or more");
   return errors.Take();
+}
+
+absl::Status WrongSpec(const std::vector<std::string>& errors) {
+  if (errors.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the spec is wrong: ", absl::StrJoin(errors, "; ")));
+}
+
+absl::Status ValidateSpec(const v1::TrainingSpec& resolved) {
+  return WrongSpec(SpecErrors(resolved));
 }
 
 }  // namespace s2p

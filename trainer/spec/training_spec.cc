@@ -12,6 +12,8 @@
 #include "model/checkpoint.h"
 #include "model/sha256.h"
 #include "trainer/spec/presets.h"
+#include "trainer/spec/spec_errors.h"
+#include "trainer/spec/spec_form.h"
 
 namespace s2p {
 namespace {
@@ -33,6 +35,7 @@ std::vector<std::string> PresetNames() {
 }
 
 absl::StatusOr<v1::TrainingSpec> ResolveSpec(const v1::TrainingSpec& spec) {
+  S2P_RETURN_IF_ERROR(WrongSpec(MovedFields(spec)));
   const std::string name = spec.preset().empty() ? kDefaultPreset : spec.preset();
   for (const Preset& preset : Presets()) {
     if (name != preset.name) continue;
@@ -47,13 +50,6 @@ absl::StatusOr<v1::TrainingSpec> ResolveSpec(const v1::TrainingSpec& spec) {
   }
   return absl::InvalidArgumentError(absl::StrCat(
       "preset: there is none called ", name, "; known are ", absl::StrJoin(PresetNames(), ", ")));
-}
-
-absl::Status ValidateSpec(const v1::TrainingSpec& resolved) {
-  const std::vector<std::string> errors = SpecErrors(resolved);
-  if (errors.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("the spec is wrong: ", absl::StrJoin(errors, "; ")));
 }
 
 namespace {
@@ -75,6 +71,10 @@ v1::Preprocessing PreprocessingOf(const v1::TrainingSpec::InputSpec& input) {
 }
 
 }  // namespace
+
+bool IsChannelsLast(const v1::TrainingSpec& spec) {
+  return spec.has_channels_last() ? spec.channels_last() : spec.precision() == v1::PRECISION_BF16;
+}
 
 int HeadWidth(v1::Recipe recipe) { return recipe == v1::RECIPE_RELEASE ? 128 : 512; }
 
@@ -114,7 +114,7 @@ std::string SpecDigest(const v1::TrainingSpec& spec) {
     google::protobuf::io::StringOutputStream stream(&bytes);
     google::protobuf::io::CodedOutputStream coded(&stream);
     coded.SetSerializationDeterministic(true);
-    spec.SerializeToCodedStream(&coded);
+    FirstForm(spec).SerializeToCodedStream(&coded);
   }
   return Sha256(bytes);
 }

@@ -1,4 +1,4 @@
-// The spec of a training run: reading it, filling it in, checking it.
+// The spec of a training run: reading it, filling it in, and what follows from it.
 #ifndef S2P_TRAINER_SPEC_TRAINING_SPEC_H_
 #define S2P_TRAINER_SPEC_TRAINING_SPEC_H_
 
@@ -20,25 +20,23 @@ absl::StatusOr<v1::TrainingSpec> ReadSpec(const std::string& path);
 std::vector<std::string> PresetNames();
 
 // The spec with every unset field taken from its preset ("shoes" if it names none).
-// InvalidArgument for an unknown preset.
+// InvalidArgument for an unknown preset, and naming each field that has moved (spec_form.h).
 absl::StatusOr<v1::TrainingSpec> ResolveSpec(const v1::TrainingSpec& spec);
-
-// What is wrong with a resolved spec, one "field: what it must be" each; empty if nothing is. Looks
-// at the spec alone: whether data and weights are there is found out when they are opened.
-std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved);
-// The same as one InvalidArgument.
-absl::Status ValidateSpec(const v1::TrainingSpec& resolved);
 
 // Hidden units of the attribute and domain classifiers: 512 in the paper (section III-B), 128 in
 // the release.
 int HeadWidth(v1::Recipe recipe);
+
+// Whether images and convolutions are channels-last in memory: as the spec says, else with BF16.
+bool IsChannelsLast(const v1::TrainingSpec& spec);
 
 // The model that a resolved, valid spec describes: backbone, embedding, preprocessing and
 // attributes of the manifest. InvalidArgument as PooledDimension.
 absl::StatusOr<v1::CheckpointManifest> ManifestOf(const v1::TrainingSpec& resolved,
                                                   const std::vector<std::string>& attributes);
 
-// Lower-case hex SHA-256 of the spec's binary form in deterministic order.
+// Lower-case hex SHA-256 of the binary form, in deterministic order, of the spec as the first
+// programs wrote it (spec_form.h).
 std::string SpecDigest(const v1::TrainingSpec& spec);
 
 }  // namespace s2p

@@ -8,6 +8,7 @@
 
 #include "base/message_text.h"
 #include "tests/testing/status_matchers.h"
+#include "trainer/spec/spec_errors.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p::test {

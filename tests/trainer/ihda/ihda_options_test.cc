@@ -108,10 +108,7 @@ TEST_F(IhdaOptionsTest, EachIdentityIsHeldBackInOneFold) {
   for (const DataSetImage& image : target->images()) {
     int held_back = 0;
     for (uint32_t fold = 0; fold < 3; ++fold) {
-      v1::TrainingSpec::ValidationSpec validation;
-      validation.set_folds(3);
-      validation.set_fold(fold);
-      held_back += IsHeldBack(image, validation) ? 1 : 0;
+      held_back += IsHeldBack(image, {0, 3, fold}) ? 1 : 0;
     }
     EXPECT_EQ(held_back, image.split == "train" ? 1 : 0) << image.path;
   }

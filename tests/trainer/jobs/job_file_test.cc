@@ -3,17 +3,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "absl/strings/str_replace.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
+#include "trainer/spec/spec_form.h"
+#include "trainer/spec/training_spec.h"
 
 namespace s2p::test {
 namespace {
 
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::StartsWith;
 
 constexpr char kId[] = "20261123-205501-031337-3fa9c1d2";
@@ -55,6 +59,21 @@ TEST_F(JobFileTest, WhatIsWrittenIsRead) {
   const auto file = ReadJobFile(dir_.path(), kId);
   ASSERT_THAT(file, IsOk());
   EXPECT_EQ(file->SerializeAsString(), SmallFile().SerializeAsString());
+}
+
+// job.json as a program wrote it before fields of the spec moved. The digest of what it trains is the
+// one that its resume file has.
+TEST_F(JobFileTest, JobOfAnOlderProgramIsReadInThePresentForm) {
+  const std::string id = "20261129-100739-394013-69c0725e";
+  std::filesystem::copy_file(S2P_JOB_OF_THE_FIRST_FORM, dir_.File("job.json"));
+  const auto file = ReadJobFile(dir_.path(), id);
+  ASSERT_THAT(file, IsOk());
+  const v1::TrainingSpec& resolved = file->job().resolved_spec();
+  EXPECT_THAT(MovedFields(file->job().spec()), IsEmpty());
+  EXPECT_THAT(MovedFields(resolved), IsEmpty());
+  EXPECT_EQ(resolved.release().step2_decay(), 0.5);
+  EXPECT_EQ(SpecDigest(resolved),
+            "e93885ab4e39f625c73aeedb4dc5876bdf68b5dd40b53eea7866c720210c31af");
 }
 
 TEST_F(JobFileTest, MissingFileIsNotFound) {

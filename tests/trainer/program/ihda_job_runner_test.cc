@@ -81,6 +81,12 @@ TEST_F(IhdaJobRunnerTest, EveryWrongFieldIsNamedAtOnce) {
                     HasSubstr("source_dataset: ../../x is not inside the data root")));
 }
 
+TEST_F(IhdaJobRunnerTest, FieldThatHasMovedIsRefusedNamingItsSuccessor) {
+  EXPECT_THAT(Refusal({"step2.decay=0.5", "validation.folds=4"}),
+              AllOf(HasSubstr("step2.decay: has moved, use release.step2_decay"),
+                    HasSubstr("validation.folds: has moved, use s2p-trainer cross-validate")));
+}
+
 TEST_F(IhdaJobRunnerTest, RatesThatTeachNothingAreRefused) {
   for (const char* rate : {"0", "-1", "inf", "nan"}) {
     EXPECT_THAT(Refusal({absl::StrCat("step1.learning_rate=", rate)}),

@@ -1,15 +1,19 @@
 #include "trainer/spec/training_spec.h"
 
 #include <gmock/gmock.h>
+#include <google/protobuf/descriptor.pb.h>
 
 #include <fstream>
 #include <limits>
 #include <map>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/message_text.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
+#include "trainer/spec/spec_errors.h"
+#include "trainer/spec/spec_form.h"
 
 namespace s2p::test {
 namespace {
@@ -175,11 +179,17 @@ bool IsTheUsers(const std::string& field) {
          field == "initial_weights" || field == "initial_version";
 }
 
+// What a preset leaves unset because the default is right, or only the release reads it.
+bool IsUnset(const std::string& field) {
+  return field == "channels_last" || absl::StartsWith(field, "release.");
+}
+
 // Calls `visit` with the path of each field, whether it is set, and its text if it is one.
 template <typename Visit>
 void Walk(const Message& message, const std::string& prefix, Visit visit) {
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor* field = message.GetDescriptor()->field(i);
+    if (field->options().deprecated()) continue;
     const std::string path = prefix + field->name();
     const auto& reflection = *message.GetReflection();
     if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
@@ -201,8 +211,11 @@ TEST(PresetsTest, EveryPresetIsCompleteWithoutPathsAndValid) {
                                    Contains("shoes-release"), Contains("faces-release"),
                                    Contains("persons-release"), Contains("demo")));
   for (const std::string& name : PresetNames()) {
-    Walk(Preset(name), "", [&](const std::string& path, bool set, const std::string& text) {
-      EXPECT_EQ(set, !IsTheUsers(path)) << name << " " << path;
+    v1::TrainingSpec preset = Preset(name);
+    EXPECT_EQ(preset.has_release(), preset.recipe() == v1::RECIPE_RELEASE) << name;
+    preset.clear_release();
+    Walk(preset, "", [&](const std::string& path, bool set, const std::string& text) {
+      EXPECT_EQ(set, !IsTheUsers(path) && !IsUnset(path)) << name << " " << path;
       EXPECT_EQ(text.find('/'), std::string::npos) << name << " " << path;
     });
     EXPECT_THAT(SpecErrors(Preset(name, {"target_dataset=t", "source_dataset=s"})), IsEmpty())
@@ -312,11 +325,54 @@ TEST(SpecErrorsTest, WhatCannotLearnIsRefused) {
               ElementsAre(HasSubstr("step1.images_per_identity")));
 }
 
-TEST(SpecErrorsTest, FoldsAreTwoOrMoreAndTheFoldIsOneOfThem) {
-  EXPECT_THAT(Errors({"validation.folds=1"}), Contains(HasSubstr("validation.folds")));
-  EXPECT_THAT(Errors({"validation.folds=3", "validation.fold=3"}),
-              ElementsAre(HasSubstr("validation.fold:")));
-  EXPECT_THAT(Errors({"validation.folds=3", "validation.fold=2"}), IsEmpty());
+TEST(MovedFieldsTest, EachIsRefusedNamingItsSuccessor) {
+  const std::pair<const char*, const char*> moved[] = {
+      {"step1.decay=1", "step1.decay: has moved, use release.step1_decay"},
+      {"step1.decay_from_epoch=0", "step1.decay_from_epoch: has moved, use release.step1_decay"},
+      {"step2.decay=0.8", "step2.decay: has moved, use release.step2_decay"},
+      {"step2.decay_from_epoch=31",
+       "step2.decay_from_epoch: has moved, use release.step2_decay_from_epoch"},
+      {"validation.folds=4", "validation.folds: has moved, use s2p-trainer cross-validate --folds"},
+      {"validation.fold=1", "validation.fold: has moved, use s2p-trainer cross-validate --folds"}};
+  for (const auto& [assignment, words] : moved) {
+    EXPECT_THAT(ResolveSpec(Set({assignment})),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(words)));
+  }
+}
+
+// A spec of a job that a program queued before fields moved.
+TEST(UpgradeSpecTest, OlderSpecMeansTheSameAndHasTheSameDigest) {
+  v1::TrainingSpec spec = Set({"recipe=release", "step1.decay=0.1", "step1.decay_from_epoch=0",
+                               "step2.decay=0.8", "step2.decay_from_epoch=31", "validation.folds=0",
+                               "validation.fold=0", "channels_last=false"});
+  UpgradeSpec(spec);
+  EXPECT_THAT(MovedFields(spec), IsEmpty());
+  EXPECT_EQ(spec.release().step1_decay(), 0.1);
+  EXPECT_EQ(spec.release().step2_decay(), 0.8);
+  EXPECT_EQ(spec.release().step2_decay_from_epoch(), 31u);
+  EXPECT_EQ(SpecDigest(spec), "56517c9e39fcb48ce1e961879830d1147472304b366ee5ec6bdbbb5a4f46e29e");
+}
+
+TEST(UpgradeSpecTest, FoldOfAnOlderJobIsKept) {
+  v1::TrainingSpec spec = Set({"validation.folds=4", "validation.fold=1"});
+  UpgradeSpec(spec);
+  EXPECT_EQ(FoldOf(spec).folds, 4u);
+  EXPECT_EQ(FoldOf(spec).fold, 1u);
+}
+
+TEST(UpgradeSpecTest, SpecOfThePresentFormStaysAsItIs) {
+  for (const std::string& name : PresetNames()) {
+    v1::TrainingSpec spec = Preset(name);
+    UpgradeSpec(spec);
+    EXPECT_EQ(spec.SerializeAsString(), Preset(name).SerializeAsString()) << name;
+  }
+}
+
+TEST(IsChannelsLastTest, FollowsThePrecisionUnlessItIsSet) {
+  EXPECT_FALSE(IsChannelsLast(Preset("demo")));
+  EXPECT_TRUE(IsChannelsLast(Preset("demo", {"precision=bf16"})));
+  EXPECT_FALSE(IsChannelsLast(Preset("demo", {"precision=bf16", "channels_last=false"})));
+  EXPECT_TRUE(IsChannelsLast(Preset("demo", {"channels_last=true"})));
 }
 
 TEST(SpecDigestTest, OneFieldMakesAnother) {

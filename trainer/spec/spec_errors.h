@@ -1,0 +1,25 @@
+// What is wrong with a spec, judged by the spec alone. Whether its data, weights and device are
+// there: trainer/program/spec_check.h.
+#ifndef S2P_TRAINER_SPEC_SPEC_ERRORS_H_
+#define S2P_TRAINER_SPEC_SPEC_ERRORS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "s2p/v1/training.pb.h"
+
+namespace s2p {
+
+// "field: what it must be" for each wrong field of a resolved spec.
+std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved);
+
+// All of them as one InvalidArgument; OK if there are none.
+absl::Status WrongSpec(const std::vector<std::string>& errors);
+
+// The two together.
+absl::Status ValidateSpec(const v1::TrainingSpec& resolved);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_SPEC_SPEC_ERRORS_H_
