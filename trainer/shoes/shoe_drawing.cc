@@ -6,7 +6,6 @@
 namespace s2p {
 namespace {
 
-constexpr double kPi = 3.14159265358979323846;
 constexpr double kHeelEnd = 0.99;
 
 bool FillsToTheGround(const ShoeShape& s) {

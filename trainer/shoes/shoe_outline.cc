@@ -6,7 +6,6 @@
 namespace s2p {
 namespace {
 
-constexpr double kPi = 3.14159265358979323846;
 // Where the ball of the foot ends and the heel seat begins.
 constexpr double kBall = 0.3;
 constexpr double kHeelSeat = 0.8;

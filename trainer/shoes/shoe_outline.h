@@ -8,6 +8,8 @@
 
 namespace s2p {
 
+inline constexpr double kPi = 3.14159265358979323846;
+
 // In the units of ShoeShape.
 struct ShoePoint {
   double x = 0;

@@ -12,7 +12,6 @@
 namespace s2p {
 namespace {
 
-constexpr double kPi = 3.14159265358979323846;
 // Drawn larger, then reduced: that is the anti-aliasing.
 constexpr int kScale = 4;
 constexpr int kSide = kScale * kShoePicturePixels;
