@@ -77,7 +77,7 @@ void AddCrossValidate(Options& options, CrossValidateOptions& validate) {
   AddSpec(command, validate.spec);
   command.Add("target", &validate.targets,
               "data set of one split, measured on its test; repeatable");
-  command.Add("folds", &validate.folds, "or: so many folds of the spec's target").Range(2, 100);
+  command.Add("folds", &validate.folds, "or: this many folds of the spec's target").Range(2, 100);
   command.Add("state-dir", &validate.state_dir, "folder that keeps finished splits");
   AddThreads(command, validate.threads);
   command.Add("json", &validate.json, "print the result as JSON; fractions from 0 to 1");
@@ -163,7 +163,7 @@ void AddImportCheckpoint(Options& options, ImportCheckpointOptions& import) {
   command.Add("attribute", &import.attributes, "name of an attribute, in order; repeatable");
 }
 
-// What trains can be stopped by a signal, and says where it can go on.
+// Commands that train can be stopped by a signal, and say where they can be resumed.
 using Stop = std::function<bool()>;
 absl::Status WithSignals(const std::function<absl::Status(const Stop&)>& command) {
   S2P_ASSIGN_OR_RETURN(auto shutdown, Shutdown::Install());

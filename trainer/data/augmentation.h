@@ -9,7 +9,7 @@
 
 namespace s2p {
 
-// What one image's augmentation depends on, besides the spec and the image.
+// Determines how one image is augmented, together with the spec and the image.
 struct AugmentationChoice {
   // Fixes every random choice; equal seeds give equal pixels.
   uint64_t seed = 0;

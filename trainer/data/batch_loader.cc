@@ -145,7 +145,7 @@ struct BatchLoader::Pipeline {
   const v1::TrainingSpec::AugmentationSpec spec;
   const std::vector<Parts> batches;
   const bool augment;
-  // How many batches may be begun and not yet handed out.
+  // Most batches that may be started and not yet handed out.
   const size_t ahead;
 
   absl::Mutex mutex;

@@ -50,8 +50,8 @@ absl::StatusOr<std::string> ReadLimited(const std::string& path, uint64_t max_by
   return bytes;
 }
 
-// What is wrong where a parser of JSON stopped, in words of ours. `taken` is how many bytes it had
-// read; all of `text` is UTF-8.
+// Says in our own words why a JSON parser stopped after reading `taken` bytes of `text`, which is
+// UTF-8.
 std::string JsonMistake(absl::string_view text, size_t taken) {
   constexpr size_t kShownBefore = 20, kShown = 40;
   const size_t position = std::min(taken == 0 ? 0 : taken - 1, text.size());
@@ -272,7 +272,7 @@ Json LineOf(const DataSetImage& image, const std::vector<std::string>& attribute
   return line;
 }
 
-// What JSON could not hold, named; empty if nothing.
+// Names the first text that JSON cannot hold; empty if there is none.
 std::string NotUtf8(const DataSetDescription& description,
                     const std::vector<DataSetImage>& images) {
   const auto is_wrong = [](const std::string& text) { return !IsUtf8(text); };
@@ -406,8 +406,7 @@ bool IsHeldBack(const DataSetImage& image, const HeldBack& held_back) {
   if (image.split != "train") return image.split == "val";
   if (held_back.folds == 0) return IsValidationIdentity(image.identity, held_back.fraction);
   const double folds = held_back.folds;
-  return static_cast<uint32_t>(Random(HashOf(image.identity)).Uniform() * folds) ==
-         held_back.fold;
+  return static_cast<uint32_t>(Random(HashOf(image.identity)).Uniform() * folds) == held_back.fold;
 }
 
 }  // namespace s2p

@@ -23,7 +23,7 @@ inline constexpr int kDataSetFormat = 1;
 struct DataSetImage {
   // Relative to the folder, inside it.
   std::string path;
-  // Who or what is shown; the space of id labels.
+  // Names who or what is shown: the label that images of a pair share.
   std::string identity;
   v1::Modality modality = v1::MODALITY_PHOTO;
   // "train", "val" or "test".
@@ -53,7 +53,7 @@ class DataSet {
   const std::string& name() const { return name_; }
   const std::vector<std::string>& attributes() const { return attributes_; }
   const std::vector<DataSetImage>& images() const { return images_; }
-  // Of dataset.jsonl, lower-case hex.
+  // SHA-256 of dataset.jsonl, lower-case hex.
   const std::string& sha256() const { return sha256_; }
 
   // Set if it was opened from a packed file, whose images are at input size already.
@@ -76,7 +76,7 @@ class DataSet {
   std::shared_ptr<const PackedImages> packed_;
 };
 
-// What dataset.json says besides the attributes.
+// The content of dataset.json.
 struct DataSetDescription {
   std::string name;
   std::vector<std::string> attributes;

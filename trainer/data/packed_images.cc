@@ -147,7 +147,7 @@ absl::Status PackedImages::CheckPreprocessing(v1::Modality modality,
   if (google::protobuf::util::MessageDifferencer::Equals(packed, wanted)) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat(path_, ": each ", NameOf(modality), " is packed as ", Summary(packed), ", but ",
-                   Summary(wanted), " is needed: pack the data set anew"));
+                   Summary(wanted), " is needed: pack the data set again"));
 }
 
 Image PackedImages::Prepared(const DataSetImage& image) const {

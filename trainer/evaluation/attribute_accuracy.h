@@ -1,4 +1,4 @@
-// How well attributes are predicted, one by one.
+// Accuracy of predicted attributes, one by one.
 #ifndef S2P_TRAINER_EVALUATION_ATTRIBUTE_ACCURACY_H_
 #define S2P_TRAINER_EVALUATION_ATTRIBUTE_ACCURACY_H_
 

@@ -18,7 +18,7 @@ namespace s2p {
 struct CheckpointEvaluationOptions {
   // As SelectDevice takes it.
   std::string device = "auto";
-  // Of LibTorch's CPU kernels and of decoding; 0: one per core.
+  // Threads of LibTorch's CPU kernels and of decoding; 0: one per core.
   int threads = 0;
   // Share of the images that may be missing or broken.
   double max_unreadable = 0;
@@ -37,8 +37,8 @@ absl::StatusOr<EvaluationResult> EvaluateCheckpoint(const Checkpoint& checkpoint
                                                     const std::string& direction,
                                                     const CheckpointEvaluationOptions& options);
 
-// How well those attributes that model and data set both have are predicted on the photos among
-// `images`; empty if there is none in common or no photo's attributes are known.
+// Measures the attributes that model and data set both have on the photos among `images`; empty if
+// there is none in common or no photo's attributes are known.
 absl::StatusOr<std::vector<AttributeAccuracy>> MeasureAttributes(
     DualEncoder& encoder, const v1::CheckpointManifest& manifest, const DataSet& data_set,
     const std::vector<DataSetImage>& images, int threads);

@@ -16,7 +16,7 @@ struct EvaluationSpread {
   v1::Evaluation deviation;
 };
 
-// Of evaluations of one direction, one for each split. Requires at least one.
+// The spread of evaluations of one direction, one for each split. Requires at least one.
 EvaluationSpread SpreadOf(const std::vector<v1::Evaluation>& evaluations);
 
 }  // namespace s2p

@@ -1,4 +1,4 @@
-// How well a model finds the photo of a sketch, or the other way round.
+// Measures how well a model finds the photo of a sketch, or the other way round.
 #ifndef S2P_TRAINER_EVALUATION_EVALUATOR_H_
 #define S2P_TRAINER_EVALUATION_EVALUATOR_H_
 
@@ -54,20 +54,20 @@ absl::StatusOr<EmbeddingMatrix> PredictAttributes(DualEncoder& encoder,
                                                   v1::Modality modality);
 
 struct EvaluationResult {
-  // Counts, ranks and mAP; `direction` is set, `dataset` and `split` are the caller's.
+  // Counts, ranks and mAP; `direction` is set, the caller sets `dataset` and `split`.
   v1::Evaluation evaluation;
-  // Of each query's first true match, from 1; 0 for a query without one.
+  // Rank of each query's first true match, from 1; 0 for a query without one.
   std::vector<int> first_match_rank;
   // As RetrievalResult::margin.
   std::vector<float> margin;
-  // Of each query, the gallery's rows of the best kTopMatches.
+  // For each query, the gallery's rows of the best kTopMatches.
   std::vector<std::vector<int>> top;
   // By row: paths and identities.
   std::vector<std::string> query_paths, gallery_paths;
   std::vector<std::string> query_identities, gallery_identities;
 };
 
-// `direction` is one of the above; InvalidArgument else.
+// `direction` is one of the above; otherwise InvalidArgument.
 absl::StatusOr<EvaluationResult> Evaluate(DualEncoder& encoder, const EvaluationSet& set,
                                           const std::string& direction);
 

@@ -8,9 +8,9 @@
 namespace s2p {
 namespace {
 
-// Of one query.
+// The true matches of one query.
 struct Matches {
-  // Of the true matches, from 1, ascending.
+  // From 1, ascending.
   std::vector<int> ranks;
   float margin = 0;
 };

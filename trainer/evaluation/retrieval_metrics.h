@@ -1,4 +1,4 @@
-// How good a ranking is: CMC and mean average precision.
+// Measures of a ranking: CMC and mean average precision.
 #ifndef S2P_TRAINER_EVALUATION_RETRIEVAL_METRICS_H_
 #define S2P_TRAINER_EVALUATION_RETRIEVAL_METRICS_H_
 
@@ -15,8 +15,8 @@ inline constexpr int kTopMatches = 10;
 struct RetrievalResult {
   // Ranks from 1 of each query's first true match; 0 for a query without any.
   std::vector<int> first_match_rank;
-  // Of each query, by how much its best true match scores above the best other image: negative
-  // where that one is ahead, 0 where either kind is missing.
+  // For each query, the score of its best true match minus that of the best other image; 0 where
+  // either kind is missing.
   std::vector<float> margin;
   // cmc[k - 1]: share of the valid queries whose first true match ranks k or better; as long as the
   // gallery.
@@ -25,7 +25,7 @@ struct RetrievalResult {
   // Mean over the valid queries of (number of true matches) / (rank of the last of them) (Ye et
   // al., TPAMI 2021, eq. 2): how deep one must look to find all.
   double mean_inverse_negative_penalty = 0;
-  // Of each query, the rows of its best kTopMatches, best first; of equal scores the false one
+  // For each query, the rows of its best kTopMatches, best first; among equal scores the false one
   // first, then the lower row.
   std::vector<std::vector<int>> top;
   int valid_queries = 0;

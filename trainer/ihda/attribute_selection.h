@@ -20,13 +20,13 @@ struct AttributeSelectionOptions {
   // Kept: a balanced accuracy back on the source of at least this. 0.5 is guessing.
   double threshold = 0.6;
   int threads = 0;
-  // "source" or "target", and how far.
+  // "source" or "target", and the progress of that training.
   std::function<void(const std::string&, const v1::TrainingProgress&)> on_progress;
   std::function<bool()> stop = [] { return false; };
 };
 
 struct SelectedAttribute {
-  // Of the network that learned from predictions on the target, measured on the source's photos.
+  // Accuracy of the network that learned from predictions on the target, on the source's photos.
   AttributeAccuracy back;
   // Share of the target's photos that it was predicted for.
   double predicted_share = 0;

@@ -11,11 +11,11 @@
 namespace s2p {
 namespace {
 
-// An attribute with fewer positives (or negatives) than this share has little to teach.
+// An attribute with a smaller share of positives (or negatives) than this teaches little.
 constexpr double kRare = 0.01;
-// So many times the photos of the median identity make one identity too loud.
+// An identity with this many times the median photo count dominates the batches.
 constexpr int64_t kLoud = 20;
-// Names in one sentence.
+// At most this many names in one sentence.
 constexpr size_t kShown = 5;
 
 std::string Some(const std::vector<std::string>& names) {
@@ -109,7 +109,7 @@ void ReportPairs(const DataSet& target, const HeldBack& held_back,
   }
 }
 
-// Frozen stages mean something only where training goes on from other weights.
+// Frozen stages make sense only with weights to start from.
 void ReportRandomStart(const v1::TrainingSpec& spec, std::vector<std::string>& report) {
   if (spec.has_initial_version() || !spec.initial_weights().empty()) return;
   if (spec.backbone().frozen_stages() == 0) return;

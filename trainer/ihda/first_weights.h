@@ -1,4 +1,4 @@
-// The weights that training begins with.
+// The weights that training starts from.
 #ifndef S2P_TRAINER_IHDA_FIRST_WEIGHTS_H_
 #define S2P_TRAINER_IHDA_FIRST_WEIGHTS_H_
 

@@ -1,5 +1,5 @@
-// How the loss terms of IHDA add up in each of its two steps (Yang et al., IEEE TMM 2020, eq. 9):
-// which features each term sees, and with which weight.
+// The sums of IHDA's loss terms in each of its two steps (Yang et al., IEEE TMM 2020, eq. 9): which
+// features each term sees, and with which weight.
 #ifndef S2P_TRAINER_IHDA_IHDA_LOSSES_H_
 #define S2P_TRAINER_IHDA_IHDA_LOSSES_H_
 
@@ -14,8 +14,8 @@
 
 namespace s2p {
 
-// What the terms ask of the networks, each a function of embeddings [n, d]. Functions, so that the
-// sums can be held against the reference program's with heads of a few numbers.
+// The networks as the terms use them, each a function of embeddings [n, d]. Functions, so that the
+// sums can be compared with the reference program's on heads of a few numbers.
 struct LossHeads {
   // -> [n, identities] logits.
   std::function<torch::Tensor(const torch::Tensor&)> identities;

@@ -19,7 +19,7 @@
 namespace s2p {
 
 // One of IHDA's two steps has its own identity classifier and optimizer; encoders, attribute head
-// and domain classifier go on from one to the other. One thread only.
+// and domain classifier are kept from one to the other. One thread only.
 class IhdaNetworks {
  public:
   // Freshly initialised from torch's global random numbers. InvalidArgument as DualEncoder::Create.

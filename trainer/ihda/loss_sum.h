@@ -39,7 +39,7 @@ class LossSum {
 class LossMeans {
  public:
   void Add(const std::vector<std::pair<std::string, double>>& values);
-  // In the order of their first Add; then starts anew.
+  // The means in the order of their first Add; then starts again from nothing.
   std::vector<std::pair<std::string, double>> Take();
 
  private:

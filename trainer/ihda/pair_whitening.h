@@ -1,4 +1,4 @@
-// What a sketch and its photo differ in, taken out of features by a linear map.
+// Removes from features, by a linear map, the differences between a sketch and its photo.
 #ifndef S2P_TRAINER_IHDA_PAIR_WHITENING_H_
 #define S2P_TRAINER_IHDA_PAIR_WHITENING_H_
 

@@ -21,7 +21,7 @@ constexpr int64_t kWider = 2;
 constexpr double kLeastVariance = 1e-10;
 // Images of each modality that are looked at: enough for a few hundred components. Beyond 2,895 of
 // both the eigenvalue routine is called with too small a workspace, whose size (2 n^2 + 6 n + 1)
-// LAPACK tells as a float32.
+// LAPACK returns as a float32.
 constexpr int kMostImages = 1440;
 
 struct Features {
@@ -52,7 +52,7 @@ Features FeaturesOf(const LabelledImages& labelled, v1::Modality modality, DualE
 // The `most` largest principal components of the rows of `centred` [n, d], or as many as they have:
 // [k, d], orthonormal rows.
 torch::Tensor PrincipalComponents(const torch::Tensor& centred, int64_t most) {
-  // Of the n x n matrix of inner products where that is the smaller one.
+  // Decompose the n x n matrix of inner products where that is the smaller one.
   const bool by_rows = centred.size(0) < centred.size(1);
   const torch::Tensor products =
       by_rows ? torch::matmul(centred, centred.t()) : torch::matmul(centred.t(), centred);

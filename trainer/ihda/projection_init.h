@@ -1,4 +1,4 @@
-// A start for the projection that keeps what the pretrained features tell apart.
+// First weights of the projection that keep what the pretrained features distinguish.
 #ifndef S2P_TRAINER_IHDA_PROJECTION_INIT_H_
 #define S2P_TRAINER_IHDA_PROJECTION_INIT_H_
 
@@ -8,7 +8,7 @@
 
 namespace s2p {
 
-// Sets the projection to the directions of the pooled features that tell photos apart, as the
+// Sets the projection to the directions of the pooled features that distinguish photos, as the
 // training pairs show them: a linear discriminant analysis. The features of both modalities, each
 // centred on its own mean, which becomes its bias, are brought to their principal components, twice
 // as many as the embedding is long; there what a sketch and its photo differ in is whitened

@@ -1,4 +1,4 @@
-// Where a training run stands, in a file.
+// The state of a training run, in a file.
 #ifndef S2P_TRAINER_IHDA_RESUME_STATE_H_
 #define S2P_TRAINER_IHDA_RESUME_STATE_H_
 
@@ -12,7 +12,7 @@ namespace s2p {
 
 // A value.
 struct ResumeState {
-  // Which run it is of: IhdaTrainer::run_digest().
+  // The run that it belongs to: RunPlan::digest.
   std::string run_digest;
   int ihda_step = 1;
   // Whole epochs of that step, over all its repeats.
@@ -32,8 +32,8 @@ struct ResumeState {
 // ResourceExhausted when the disk is full: the old one is intact then.
 absl::Status WriteResumeState(const std::string& path, const ResumeState& state);
 
-// NotFound; DataLoss if it is damaged (it carries its SHA-256); FailedPrecondition if it is of a
-// newer format. Format 1, which had neither `start` nor `sum`, is read, too.
+// NotFound; DataLoss if it is damaged (it carries its SHA-256); FailedPrecondition if its
+// format is newer. Format 1, which had neither `start` nor `sum`, is read, too.
 absl::StatusOr<ResumeState> ReadResumeState(const std::string& path);
 
 }  // namespace s2p

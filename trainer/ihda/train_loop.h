@@ -22,7 +22,7 @@
 
 namespace s2p {
 
-// What torch's random numbers are seeded with before the networks are made.
+// Seed of torch's random numbers when the networks are made.
 uint64_t TorchSeed(const v1::TrainingSpec& spec);
 
 // One thread only.
@@ -73,7 +73,7 @@ class TrainLoop {
   std::string start_;
   WeightAverage ended_;
   std::optional<v1::Evaluation> last_validation_;
-  // Made when training begins.
+  // Made when training starts.
   std::optional<ProgressMeter> meter_;
 };
 

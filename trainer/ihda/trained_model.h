@@ -1,4 +1,4 @@
-// What a training run has made.
+// The model that a training run has made.
 #ifndef S2P_TRAINER_IHDA_TRAINED_MODEL_H_
 #define S2P_TRAINER_IHDA_TRAINED_MODEL_H_
 

@@ -121,13 +121,14 @@ double PairFlip(const v1::TrainingSpec::AugmentationSpec& augmentation,
   if (share) {
     const size_t looked_at = std::min<size_t>(photos.labels.size(), kMostToTellFacing);
     observer.on_message(absl::StrCat(std::lround(100 * *share), " % of ", looked_at,
-                         " target photos are closer to another one when mirrored: ",
-                         both_ways ? "they face both ways, and pairs are flipped"
-                                   : "they face one way, and pairs are not flipped"));
+                                     " target photos are closer to another one when mirrored: ",
+                                     both_ways ? "they face both ways, and pairs are flipped"
+                                               : "they face one way, and pairs are not flipped"));
   } else {
-    observer.on_message(absl::StrCat(photos.labels.size(),
-                         " target photos are too few to tell which way they face: pairs are not "
-                         "flipped"));
+    observer.on_message(
+        absl::StrCat(photos.labels.size(),
+                     " target photos are too few to see which way they face: pairs are not "
+                     "flipped"));
   }
   return both_ways ? augmentation.pair_flip() : 0;
 }

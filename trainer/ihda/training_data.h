@@ -23,14 +23,14 @@ struct OpenDataSets {
   // Unset where the spec has no source.
   std::optional<DataSet> source;
   DataSet target;
-  // What is not trained on but measured on.
+  // The identities that are measured on instead of trained on.
   HeldBack held_back;
 
-  // Of the source; empty without one.
+  // Attributes of the source; empty without one.
   const std::vector<std::string>& attributes() const;
 };
 
-// What a resolved spec holds back of the target.
+// The part of the target that a resolved spec holds back.
 HeldBack HeldBackOf(const v1::TrainingSpec& spec);
 
 // As DataSet::Open; images may be missing where the spec allows that some are unreadable.

@@ -6,22 +6,22 @@
 
 namespace s2p {
 
-// Runs that begin with the same weights stay in one basin of the loss, and the mean of where they
-// end is better than any of them (model soups; M. Wortsman et al., ICML 2022). Statistics of batch
-// norms are averaged like weights: right where they are frozen, elsewhere near those that the mean
-// network would have. A value. Thread-compatible.
+// Runs that start from the same weights stay in one basin of the loss, and the mean of their last
+// weights is better than any of them (model soups; M. Wortsman et al., ICML 2022). Statistics of
+// batch norms are averaged like weights: right where they are frozen, elsewhere near those that the
+// mean network would have. A value. Thread-compatible.
 class WeightAverage {
  public:
   // Requires the same tensors each time, of float32 or int64.
   void Add(const TensorMap& weights);
   int count() const { return count_; }
-  // Whole numbers, which are counters, are those of the run that was added last.
+  // Whole numbers, which are counters, are those of the run added last.
   // `share` in [0, 1) is that of `start`, which has the same tensors: the weights that the runs
   // began with forget less than those they end with (WiSE-FT; M. Wortsman et al., CVPR 2022).
   // Requires count() > 0.
   TensorMap Mean(const TensorMap& start, double share) const;
 
-  // The sum and how much it is of, to go on from after a crash.
+  // The sum so far, and an average that continues from such a sum after a crash.
   const TensorMap& sum() const { return sum_; }
   static WeightAverage FromSum(TensorMap sum, int count);
 

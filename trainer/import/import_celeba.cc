@@ -127,7 +127,7 @@ const char* SplitOf(const std::string& partition) {
   return partition == "0" ? "train" : partition == "1" ? "val" : "test";
 }
 
-// That the folder has exactly the images that are listed.
+// Checks that the folder has exactly the images that are listed.
 absl::Status CheckImages(const fs::path& folder, const AttributeTable& table,
                          const fs::path& table_path) {
   S2P_ASSIGN_OR_RETURN(const auto files, List(folder));

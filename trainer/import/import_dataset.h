@@ -44,7 +44,7 @@ struct ImportSummary {
   int64_t passed_over = 0;
   int64_t photo_identities = 0;
   int64_t sketch_identities = 0;
-  // What a person should know of how the folder was understood: sentences without a period.
+  // Sentences for people, without a period: how the folder was understood.
   std::vector<std::string> remarks;
 };
 

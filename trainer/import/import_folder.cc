@@ -220,7 +220,7 @@ class FolderReader {
   std::vector<LooseImage> sketches_;
   // Names of the folders of photos, which are identities.
   std::set<std::string> folders_;
-  // What a sketch may be named after: stems of photos, and `together_`.
+  // Names that a sketch may start with: stems of photos, and `together_`.
   std::set<std::string> names_;
   // Stems of photos by prefix.
   std::map<std::string, std::set<std::string>> groups_;

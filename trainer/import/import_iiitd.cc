@@ -1,6 +1,6 @@
 // The viewed sketches of the IIIT-D Sketch Database: photo/ and sketch/ with equal stems, directly
 // or in the three parts of the database. The parts FG-NET and LFW come with photo/photo.txt, the
-// names of photos that have to be fetched from those data sets and put beside it.
+// names of photos that have to be fetched from those data sets and put next to it.
 #include <algorithm>
 #include <map>
 #include <string>
@@ -24,8 +24,8 @@ struct Pair {
   fs::path sketch;
 };
 
-// The stem in lower case, without the letter that tells photo (p1) and sketch (s1) of one person
-// apart in two of the parts. Names, in LFW, have no digit there.
+// The stem in lower case. In two of the parts a letter distinguishes photo (p1) and sketch (s1) of
+// one person; it is removed. Names, in LFW, have no digit there.
 std::string IdentityOf(const fs::path& file, char letter) {
   std::string stem = absl::AsciiStrToLower(file.stem().string());
   if (stem.size() > 1 && stem[0] == letter && absl::ascii_isdigit(stem[1])) stem.erase(0, 1);

@@ -174,7 +174,7 @@ absl::StatusOr<Plan> PlanPkuSketch(const fs::path& root, uint64_t split_seed) {
   std::map<int, Person> persons;
   S2P_RETURN_IF_ERROR(ReadSketches(root / "sketch", persons));
   S2P_RETURN_IF_ERROR(ReadPhotos(root / "photo", persons));
-  // What is left in here is of no style.
+  // Persons left in here have no style.
   std::map<int, Person> unknown = persons;
 
   Plan plan;

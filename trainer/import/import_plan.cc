@@ -57,7 +57,7 @@ char32_t PlainKana(char32_t c) {
   return c;
 }
 
-// What a character looks like without case and marks, as LookOf has it.
+// Appends the look of a character, which is the same for either case and with or without marks.
 void AppendLook(char32_t c, std::u32string& look) {
   constexpr char32_t kVowels = 21, kEndings = 28;
   if ((c >= 0x300 && c < 0x370) || c == 0x3099 || c == 0x309a) return;  // Marks of their own.
@@ -85,10 +85,10 @@ absl::Status CopyImages(const Plan& plan, const fs::path& out,
     fs::create_directories(to.parent_path(), error);
     if (!error) fs::copy_file(image.from, to, error);
     if (error == std::errc::file_exists) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(Printable(to.string()),
-                       ": is there already, as if the disk did not tell upper from lower case; "
-                       "rename the image, or import to another disk"));
+      return absl::FailedPreconditionError(absl::StrCat(
+          Printable(to.string()),
+          ": is there already, as if the disk did not distinguish upper and lower case; "
+          "rename the image, or import to another disk"));
     }
     if (error) return FileError(error.value(), Printable(to.string()), "copy");
     if (progress) progress(++done, total);

@@ -1,5 +1,5 @@
-// What an import will copy. Each format makes a plan from a folder that it only reads; carrying it
-// out is the same for all of them.
+// The plan of an import: the images to copy. Each format makes one from a folder that it only
+// reads; carrying it out is the same for all of them.
 #ifndef S2P_TRAINER_IMPORT_IMPORT_PLAN_H_
 #define S2P_TRAINER_IMPORT_IMPORT_PLAN_H_
 
@@ -31,9 +31,9 @@ struct Plan {
   int64_t left_out = 0;
   // Files and folders that systems leave behind, as List passes over. Only `folder` counts them.
   int64_t passed_over = 0;
-  // What a person should know of how the folder was understood: sentences.
+  // Sentences for people: how the folder was understood.
   std::vector<std::string> remarks;
-  // Further files to write beside dataset.json: name and content.
+  // Further files to write next to dataset.json: name and content.
   std::vector<std::pair<std::string, std::string>> notes;
 };
 

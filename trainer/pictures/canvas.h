@@ -82,9 +82,9 @@ class Canvas {
   std::unique_ptr<Sheet> sheet_;
 };
 
-// Writes a PNG beside `path` and renames it, so that readers see the old file or the new one, never
-// half of one; what a crash leaves is "<path>.tmp", which the next call writes over. One writer of
-// a path at a time. Errors name the path: NotFound without its folder, PermissionDenied,
+// Writes a PNG next to `path` and renames it, so that readers see the old file or the new one,
+// never half of one; what a crash leaves is "<path>.tmp", which the next call writes over. One
+// writer of a path at a time. Errors name the path: NotFound without its folder, PermissionDenied,
 // ResourceExhausted when the disk is full.
 absl::Status WritePicture(const Image& image, const std::string& path);
 

@@ -55,7 +55,7 @@ ChartAxis ChartAxis::Linear(double lowest, double highest) {
   const long marks = std::lround((axis.to_ - axis.from_) / step);
   for (long i = 0; i <= marks; ++i) {
     const double value = axis.from_ + static_cast<double>(i) * step;
-    // The sum may be a hair beside 0.
+    // Rounding may leave a sum a little off 0.
     const double shown = std::abs(value) < step * kTolerance ? 0 : value;
     axis.ticks_.push_back({shown, Label(shown)});
   }

@@ -1,4 +1,4 @@
-// What each epoch of a run came to, a line of JSON each.
+// The log of a run: a line of JSON for each epoch.
 #ifndef S2P_TRAINER_PICTURES_EPOCH_LOG_H_
 #define S2P_TRAINER_PICTURES_EPOCH_LOG_H_
 
@@ -10,8 +10,8 @@
 namespace s2p {
 
 // Appends to metrics.jsonl in the run's folder; trainer/pictures/learning_curve.h reads it. A run
-// that goes on from an earlier epoch writes that epoch's line again; the last one counts. Worth
-// less than training: what cannot be written is left out. One thread only.
+// that resumes from an earlier epoch writes that epoch's line again; the last one counts. A line
+// that cannot be written is left out: training matters more. One thread only.
 class EpochLog {
  public:
   explicit EpochLog(const std::string& folder) : file_(folder + "/metrics.jsonl", std::ios::app) {}

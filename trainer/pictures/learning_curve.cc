@@ -28,7 +28,7 @@ constexpr double kLineThickness = 2;
 constexpr double kLegendX = kLossPanel.x + kLossPanel.width + 20;
 constexpr double kLegendRight = kLearningCurveWidth - 16;
 constexpr double kLegendLine = 22;
-// Up to so many epochs each has its dot.
+// Up to this many epochs, each has a dot.
 constexpr int kMostDots = 40;
 // Losses that are smaller by more than this lie on the lower end of a logarithmic axis.
 constexpr double kMostLogRange = 1e6;
@@ -100,7 +100,7 @@ std::vector<std::string> LossNames(const std::vector<EpochPoint>& points) {
   return names;
 }
 
-// Of the finite losses.
+// Range of the finite losses.
 struct LossRange {
   double lowest = std::numeric_limits<double>::infinity();
   double lowest_positive = std::numeric_limits<double>::infinity();
@@ -133,7 +133,7 @@ ChartAxis LossAxis(const LossRange& range) {
                                 range.highest);
 }
 
-// "0.0042", "3.2", "1.3e-07": as short as tells enough.
+// "0.0042", "3.2", "1.3e-07": as short as is precise enough.
 std::string ShortNumber(double value) { return absl::StrFormat("%.3g", value); }
 
 class CurveDrawing {
@@ -300,7 +300,7 @@ class CurveDrawing {
     }
   }
 
-  // Of the last epoch: "-" for a term that it does not have.
+  // Values of the last epoch: "-" for a term that it does not have.
   std::string LastOf(const std::string& term) const {
     for (const auto& [name, value] : points_.back().losses) {
       if (name == term) return ShortNumber(value);

@@ -15,7 +15,7 @@
 
 namespace s2p {
 
-// What is known at the end of one epoch.
+// One epoch of the curve.
 struct EpochPoint {
   // 1 or 2.
   int ihda_step = 2;
@@ -33,18 +33,18 @@ EpochPoint EpochPointOf(const v1::TrainingProgress& progress);
 
 // The points of a log with one v1.TrainingProgress in JSON a line, as a run writes it
 // (metrics.jsonl). What a killed run leaves does not hide the rest: a last line without its end,
-// and a line that cannot be read, are left out. Where a run went on from an earlier epoch, the
+// and a line that cannot be read, are left out. Where a run resumed from an earlier epoch, the
 // lines that it wrote again replace the first ones. NotFound; DataLoss naming the file if it has
 // lines and none of them is an epoch.
 absl::StatusOr<std::vector<EpochPoint>> ReadEpochPoints(const std::string& path);
 
 inline constexpr int kLearningCurveWidth = 1200;
 inline constexpr int kLearningCurveHeight = 800;
-// Where the panels are; epochs lie side by side, each of the same width, in all three.
+// Where the panels are; an epoch has the same place and width in all three.
 inline constexpr CanvasBox kLossPanel = {92, 72, 836, 346};
 inline constexpr CanvasBox kAccuracyPanel = {92, 444, 836, 206};
 inline constexpr CanvasBox kRatePanel = {92, 676, 836, 50};
-// Of "rank-1" and of "mAP".
+// Colours of "rank-1" and of "mAP".
 inline constexpr Color kRank1Color = {0, 114, 178};
 inline constexpr Color kMapColor = {213, 94, 0};
 

@@ -65,7 +65,7 @@ int Shown(const RankedQuery& query) {
 
 void DrawHeader(const std::string& title, Canvas& canvas) {
   const double right = Width() - kMargin;
-  // What the frames mean, at the right end.
+  // The legend of the frames, at the right end.
   const char* kRight = "same identity";
   const char* kWrong = "another";
   constexpr double kBox = 14, kTop = 20;

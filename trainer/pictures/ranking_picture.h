@@ -1,4 +1,4 @@
-// A picture of what a model finds: each query beside its best matches.
+// A picture of what a model finds: each query next to its best matches.
 #ifndef S2P_TRAINER_PICTURES_RANKING_PICTURE_H_
 #define S2P_TRAINER_PICTURES_RANKING_PICTURE_H_
 
@@ -24,7 +24,7 @@ struct RankedQuery {
   std::vector<Image> top;
   // Whether top[i] has the query's identity.
   std::vector<bool> hit;
-  // Of the first true match in the whole gallery, from 1; 0 if the gallery has none.
+  // Rank of the first true match in the whole gallery, from 1; 0 if the gallery has none.
   int true_rank = 0;
   // Below the query, as its identity; cut where it is too long.
   std::string caption;
@@ -44,7 +44,7 @@ std::vector<size_t> ChooseRows(const std::vector<int>& true_ranks,
                                const std::vector<float>& margins, size_t max_rows, RowOrder order);
 
 // One row for each query, in the order given. Hits have a thick green frame, other images a thin
-// grey one. Where no hit is among the ten, the true match's rank stands at the left. `title` stands
+// grey one. Where no hit is among the ten, the true match's rank is shown at the left, and `title`
 // above. InvalidArgument naming the query if its `hit` is not as long as its `top`, or if there are
 // too many rows for a picture (100; of tall images 60). Without any query the picture says so.
 absl::StatusOr<Image> DrawRankingPicture(const std::vector<RankedQuery>& queries,

@@ -42,8 +42,8 @@ absl::StatusOr<std::vector<Split>> Splits(const CrossValidateOptions& options) {
     splits.back().spec.set_target_dataset(target);
   }
   for (int fold = 0; fold < options.folds; ++fold) {
-    splits.push_back({spec, HeldBack{0, static_cast<uint32_t>(options.folds),
-                                     static_cast<uint32_t>(fold)}});
+    splits.push_back(
+        {spec, HeldBack{0, static_cast<uint32_t>(options.folds), static_cast<uint32_t>(fold)}});
   }
   for (const Split& split : splits) {
     S2P_RETURN_IF_ERROR(ValidateSpec(split.spec));
@@ -53,7 +53,7 @@ absl::StatusOr<std::vector<Split>> Splits(const CrossValidateOptions& options) {
 
 using Evaluations = std::vector<v1::Evaluation>;
 
-// What a finished split's file says; NotFound if it is not finished.
+// Reads the result of a finished split; NotFound if it is not finished.
 absl::StatusOr<Evaluations> ReadResult(const std::string& path) {
   S2P_ASSIGN_OR_RETURN(const auto text, ReadWholeFile(path, kMaxResultBytes));
   v1::Job result;
@@ -99,7 +99,7 @@ absl::StatusOr<Evaluations> Measure(const Split& split, const CrossValidateOptio
   return evaluations;
 }
 
-// Those of the split that is held back, in this direction.
+// The evaluation of the split that is held back, in this direction.
 absl::StatusOr<v1::Evaluation> Find(const Evaluations& evaluations, const std::string& split,
                                     const std::string& direction) {
   for (const v1::Evaluation& evaluation : evaluations) {

@@ -17,7 +17,7 @@
 namespace s2p {
 namespace {
 
-// What was measured; what was not asked for, or cannot be, is unset.
+// Measurements; one that was not asked for, or is impossible, is unset.
 struct Measured {
   std::optional<EvaluationResult> retrieval;
   std::vector<AttributeAccuracy> attributes;

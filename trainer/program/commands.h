@@ -1,4 +1,4 @@
-// What `s2p-trainer` does, one function per command. Flags are declared in main.cc.
+// The commands of `s2p-trainer`, one function each. Flags are declared in main.cc.
 #ifndef S2P_TRAINER_PROGRAM_COMMANDS_H_
 #define S2P_TRAINER_PROGRAM_COMMANDS_H_
 
@@ -30,7 +30,7 @@ struct SpecOptions {
 struct RunOptions {
   SpecOptions spec;
   std::string checkpoint_root;
-  // Keeps what an interrupted run has reached; empty: nothing is kept.
+  // Keeps the state of an interrupted run; empty: nothing is kept.
   std::string state_dir;
   int32_t threads = 0;
 };
@@ -41,7 +41,14 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
 struct ServeOptions {
   TrainerServerOptions server;
   IhdaJobRunnerOptions runner;
-  DaemonOptions daemon;
+  LogOptions log;
+  // Files to write the bound addresses to; empty: none.
+  std::string address_file;
+  std::string http_address_file;
+  // Only ask the daemon at server.http whether it is alive.
+  bool health = false;
+  // Time that calls have to finish after SIGTERM.
+  absl::Duration drain = absl::Seconds(30);
 };
 // The daemon, until SIGINT or SIGTERM.
 absl::Status RunServe(const ServeOptions& options);
@@ -79,7 +86,7 @@ absl::Status RunImport(const ImportOptions& options, bool terminal, std::ostream
 
 struct ImportCheckpointOptions {
   std::string preset;
-  // What tools/convert_weights.py wrote.
+  // File that tools/convert_weights.py wrote.
   std::string in;
   std::string checkpoint_root;
   // Names of the attributes in the model's order.
@@ -92,9 +99,9 @@ struct CrossValidateOptions {
   // Data sets, one for each split: trained on "train", measured on "test". Or none of them and
   // `folds`.
   std::vector<std::string> targets;
-  // The spec's target divided into so many folds of its identities; each is held back once.
+  // Number of folds that the spec's target identities are dealt into; each is held back once.
   int32_t folds = 0;
-  // Keeps finished splits and what an interrupted one has reached; empty: nothing is kept.
+  // Keeps finished splits and the state of an interrupted one; empty: nothing is kept.
   std::string state_dir;
   int32_t threads = 0;
   bool json = false;

@@ -1,4 +1,4 @@
-// What was measured, for people and for programs.
+// Measurements as text, for people and for programs.
 #ifndef S2P_TRAINER_PROGRAM_EVALUATION_REPORT_H_
 #define S2P_TRAINER_PROGRAM_EVALUATION_REPORT_H_
 
@@ -22,7 +22,7 @@ std::string EvaluationJson(const std::optional<EvaluationResult>& retrieval,
                            const std::vector<AttributeAccuracy>& attributes, bool details);
 std::string AttributeTable(const std::vector<AttributeAccuracy>& attributes);
 
-// The evaluations of one direction, one for each split, and what they come to.
+// The evaluations of one direction, one for each split, and their spread.
 struct DirectionResult {
   std::vector<v1::Evaluation> splits;
   EvaluationSpread spread;

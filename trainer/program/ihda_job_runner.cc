@@ -46,7 +46,7 @@ absl::StatusOr<v1::TrainingSpec> IhdaJobRunner::Check(const v1::TrainingSpec& sp
   std::vector<std::string> errors = SpecErrors(resolved);
   ConfinePaths(options_.data_root, resolved, errors);
   for (std::string& error : RunErrors(resolved, store_)) {
-    // A field that is wrong by itself is named once.
+    // SpecErrors has named this field already.
     const std::string field = error.substr(0, error.find(':') + 1);
     const bool named = std::any_of(errors.begin(), errors.end(), [&](const std::string& other) {
       return absl::StartsWith(other, field);

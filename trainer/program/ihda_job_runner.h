@@ -19,7 +19,7 @@ struct IhdaJobRunnerOptions {
   std::string data_root;
   // Wins over the spec's; empty: the spec's.
   std::string device;
-  // Of LibTorch's CPU kernels and of decoding; 0: one per core.
+  // Threads of LibTorch's CPU kernels and of decoding; 0: one per core.
   int threads = 0;
   // Versions that stay in the store; older ones are removed after a publish, but never the newest
   // nor one that a job starts from. 0: all stay.

@@ -1,4 +1,4 @@
-// Whether a trained model is published.
+// Publishes a trained model if the spec wants it.
 #ifndef S2P_TRAINER_PROGRAM_PUBLISHER_H_
 #define S2P_TRAINER_PROGRAM_PUBLISHER_H_
 

@@ -19,7 +19,7 @@ namespace {
 constexpr char kLastAttributeLayer[] = "A_net.attribute_net.8.weight";
 constexpr int64_t kMaxAttributes = 1000;
 
-// What begins a released name, and what begins ours.
+// Beginnings of the released names, and of ours.
 constexpr std::pair<const char*, const char*> kParts[] = {
     {"Embed_net_1.base.", "photo_encoder."},
     {"Embed_net_2.base.", "sketch_encoder."},
@@ -95,7 +95,7 @@ std::string ShapeText(const TensorBytes& tensor) {
   return absl::StrCat(NameOf(tensor.type), " [", absl::StrJoin(tensor.shape, ", "), "]");
 }
 
-// That `renamed` has exactly the tensors of `expected`; adds counters that it lacks.
+// Checks that `renamed` has exactly the tensors of `expected`; adds counters that it lacks.
 absl::Status Complete(const TensorMap& expected, TensorMap& renamed) {
   for (const auto& [name, want] : expected) {
     const auto found = renamed.find(name);

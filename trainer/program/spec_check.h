@@ -15,10 +15,9 @@ namespace s2p {
 void ConfinePaths(const std::string& data_root, v1::TrainingSpec& spec,
                   std::vector<std::string>& errors);
 
-// What stands in the way of a spec whose fields are right by themselves (SpecErrors): a data set
-// that does not open, too few pairs or identities for a batch, weights or a version that are not
-// there or of another network, a device that is not there. "field: what is wrong", all of them;
-// reads no image.
+// Errors of a spec whose fields are right in themselves (SpecErrors): a data set that does not
+// open, too few pairs or identities for a batch, weights or a version that are not there or of
+// another network, a device that is not there. "field: what is wrong", all of them; reads no image.
 std::vector<std::string> RunErrors(const v1::TrainingSpec& resolved, const CheckpointStore& store);
 
 }  // namespace s2p

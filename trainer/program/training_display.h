@@ -1,4 +1,4 @@
-// What a person sees while a training run goes on.
+// The progress of a training run, as a person sees it.
 #ifndef S2P_TRAINER_PROGRAM_TRAINING_DISPLAY_H_
 #define S2P_TRAINER_PROGRAM_TRAINING_DISPLAY_H_
 
@@ -15,7 +15,7 @@
 
 namespace s2p {
 
-// On a terminal a line that moves (step, epoch, update, each loss by name, images per second, time
+// On a terminal a line that moves (step, epoch, batch, each loss by name, images per second, time
 // left), and everywhere a line for each epoch. One thread only.
 class TrainingDisplay {
  public:
@@ -40,7 +40,7 @@ class TrainingDisplay {
   const bool moving_;
   absl::Time next_draw_;
   bool drawn_ = false;
-  // Over the updates of the epoch.
+  // Over the batches of the epoch.
   std::vector<Mean> means_;
 };
 

@@ -247,7 +247,7 @@ void DrawSandal(const ShoeOutline& outline, ShoeDrawing& drawing) {
   DrawNearAnkle(outline, drawing);
 }
 
-// What is seen of the inside through the opening, and what stands in it.
+// Draws the inside as far as the opening shows it, and the parts that stand in it.
 void DrawInside(const ShoeOutline& outline, ShoeDrawing& drawing) {
   const ShoeShape& s = outline.shape();
   if (s.mule > 0 || s.toe_opening > 0) DrawFootbed(outline, drawing);

@@ -61,7 +61,7 @@ struct ShoeDrawing {
 // `lift`: ShoeOutline.
 ShoeDrawing DrawShoe(const ShoeShape& shape, double lift);
 
-// What lies on the upper (part number `upper`): panels, stripes, closure.
+// Draws the parts on the upper (part number `upper`): panels, stripes, closure.
 void DrawTrim(const ShoeOutline& outline, int upper, ShoeDrawing& drawing);
 // A bow, bit, tassel or pompom on the instep.
 void DrawOrnament(const ShoeOutline& outline, ShoeDrawing& drawing);

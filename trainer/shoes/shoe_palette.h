@@ -1,4 +1,4 @@
-// What a procedural shoe is made of: never part of its identity.
+// Colours and materials of a procedural shoe: never part of its identity.
 #ifndef S2P_TRAINER_SHOES_SHOE_PALETTE_H_
 #define S2P_TRAINER_SHOES_SHOE_PALETTE_H_
 

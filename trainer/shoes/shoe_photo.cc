@@ -226,7 +226,7 @@ class Studio {
     }
   }
 
-  // How far the edge of a part is rounded, in units of the shoe.
+  // Radius of the rounded edge of a part, in units of the shoe.
   static double RoundingOf(ShoeMaterial material) {
     switch (material) {
       case ShoeMaterial::kUpper:

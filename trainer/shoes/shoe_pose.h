@@ -1,4 +1,4 @@
-// How a procedural shoe stands in the picture.
+// The pose of a procedural shoe in its picture.
 #ifndef S2P_TRAINER_SHOES_SHOE_POSE_H_
 #define S2P_TRAINER_SHOES_SHOE_POSE_H_
 

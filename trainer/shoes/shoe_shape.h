@@ -1,4 +1,4 @@
-// What tells one procedural shoe from another.
+// The shape of a procedural shoe, which distinguishes it from every other.
 #ifndef S2P_TRAINER_SHOES_SHOE_SHAPE_H_
 #define S2P_TRAINER_SHOES_SHOE_SHAPE_H_
 

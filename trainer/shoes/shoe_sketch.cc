@@ -51,8 +51,8 @@ ShoeCurve Resampled(const ShoeCurve& curve) {
   return even;
 }
 
-// What a person sees of the shoe's lines: hidden pieces and lines along other lines removed, cut
-// where the pen would be lifted.
+// The lines of the shoe that a person sees: without hidden pieces and lines along other lines, and
+// cut where the pen would be lifted.
 class VisibleLines {
  public:
   VisibleLines(const ShoeDrawing& drawing, const ShoePlacement& placement)
@@ -118,7 +118,7 @@ class VisibleLines {
     return runs;
   }
 
-  // A line that another one crosses goes on behind it.
+  // A line that another one crosses continues behind it.
   static void CloseGaps(std::vector<bool>& seen) {
     constexpr size_t kLongest = 4;
     for (size_t i = 1; i < seen.size(); ++i) {

@@ -1,4 +1,4 @@
-// What lies on the upper: panels, closures, buckles, ornaments.
+// The parts on the upper: panels, closures, buckles, ornaments.
 #include <algorithm>
 #include <cmath>
 

@@ -34,8 +34,8 @@ struct PlannedPicture {
   ShoePhotoStyle style = ShoePhotoStyle::kCatalogue;
 };
 
-// What to draw, and how the two data sets describe it. Source and target shoes are numbered one
-// after the other, so no shoe is in both.
+// The shoes to draw, and how the two data sets describe them. Source and target shoes are numbered
+// one after the other, so no shoe is in both.
 struct Plan {
   std::vector<ShoeShape> shoes;
   std::vector<PlannedPicture> pictures;

@@ -1,5 +1,5 @@
-// What is wrong with a spec, judged by the spec alone. Whether its data, weights and device are
-// there: trainer/program/spec_check.h.
+// The errors of a spec that show in the spec alone. trainer/program/spec_check.h finds those that
+// need a look at its data, weights and device.
 #ifndef S2P_TRAINER_SPEC_SPEC_ERRORS_H_
 #define S2P_TRAINER_SPEC_SPEC_ERRORS_H_
 

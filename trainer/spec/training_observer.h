@@ -1,4 +1,4 @@
-// What a training run reports while it lasts, and asks.
+// The reports of a training run while it lasts, and its questions.
 #ifndef S2P_TRAINER_SPEC_TRAINING_OBSERVER_H_
 #define S2P_TRAINER_SPEC_TRAINING_OBSERVER_H_
 
@@ -12,8 +12,8 @@
 
 namespace s2p {
 
-// Functions that are not set do nothing. They are called on the thread that trains, on_loading on any
-// but one at a time; none should take longer than a write to the disk.
+// Functions that are not set do nothing. They are called on the thread that trains, on_loading on
+// any but one at a time; none should take longer than a write to the disk.
 struct TrainingObserver {
   // After each batch; `losses` holds the means since the last call.
   std::function<void(const v1::TrainingProgress&)> on_progress = [](const auto&) {};

@@ -99,7 +99,7 @@ TEST_F(IhdaOptionsTest, DataPackedForAnotherInputIsRefusedSayingWhatDiffers) {
       Create(With(Spec(), {"target_dataset=" + file, "photo.height=48", "source_dataset="}));
   EXPECT_THAT(trainer, StatusIs(absl::StatusCode::kFailedPrecondition,
                                 AllOf(HasSubstr(file), HasSubstr("32 x 32"), HasSubstr("48 x 32"),
-                                      HasSubstr("pack the data set anew"))));
+                                      HasSubstr("pack the data set again"))));
 }
 
 TEST_F(IhdaOptionsTest, EachIdentityIsHeldBackInOneFold) {
