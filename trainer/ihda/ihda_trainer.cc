@@ -32,6 +32,13 @@ absl::StatusOr<torch::Device> DeviceOf(const v1::TrainingSpec& spec) {
   return absl::Status(status.code(), absl::StrCat("precision: ", status.message()));
 }
 
+// Not ResourceExhausted, which means a full disk: waiting does not free a device's memory.
+absl::Status OutOfMemory(const absl::Status& status) {
+  if (!absl::IsResourceExhausted(status)) return status;
+  return absl::FailedPreconditionError(
+      absl::StrCat(status.message(), "; lower batch_size, or raise accumulate"));
+}
+
 }  // namespace
 
 IhdaTrainer::IhdaTrainer(RunPlan plan, const IhdaTrainerOptions& options)
@@ -43,9 +50,9 @@ absl::StatusOr<std::unique_ptr<IhdaTrainer>> IhdaTrainer::Create(
     RunPlan plan, const IhdaTrainerOptions& options) {
   std::unique_ptr<IhdaTrainer> trainer(new IhdaTrainer(std::move(plan), options));
   try {
-    S2P_RETURN_IF_ERROR(trainer->Start());
+    if (absl::Status status = trainer->Start(); !status.ok()) return OutOfMemory(status);
   } catch (const std::exception& error) {
-    return TorchError(error, "training");
+    return OutOfMemory(TorchError(error, "training"));
   }
   return trainer;
 }
@@ -61,8 +68,8 @@ absl::Status IhdaTrainer::Start() {
   for (const std::string& sentence : ReportData(plan_.data_sets, plan_.spec)) {
     options_.observer.on_message(sentence);
   }
-  S2P_ASSIGN_OR_RETURN(data_, LoadTrainingData(plan_.data_sets, plan_.spec, manifest_, threads,
-                                               options_.observer));
+  S2P_ASSIGN_OR_RETURN(
+      data_, LoadTrainingData(plan_.data_sets, plan_.spec, manifest_, threads, options_.observer));
   torch::manual_seed(TorchSeed(plan_.spec));
   S2P_ASSIGN_OR_RETURN(networks_, IhdaNetworks::Create(plan_.spec, manifest_, device));
   loop_ = std::make_unique<TrainLoop>(plan_.spec, plan_.digest, options_.state_file,
@@ -91,21 +98,18 @@ absl::Status IhdaTrainer::Run() {
   try {
     return loop_->Run();
   } catch (const std::exception& error) {
-    const absl::Status status = TorchError(error, "training");
-    if (!absl::IsResourceExhausted(status)) return status;
-    // Not ResourceExhausted, which Run keeps for the disk: waiting does not help here.
-    return absl::FailedPreconditionError(
-        absl::StrCat(status.message(), "; lower batch_size, or raise accumulate"));
+    return OutOfMemory(TorchError(error, "training"));
   }
 }
 
 absl::Status IhdaTrainer::EvaluateOn(const EvaluationSet& set, const std::string& split,
                                      std::vector<v1::Evaluation>& evaluations) {
   for (const char* direction : {kSketchToPhoto, kPhotoToSketch}) {
-    S2P_ASSIGN_OR_RETURN(auto result, Evaluate(networks_->encoder(), set, direction));
-    result.evaluation.set_dataset(plan_.data_sets.target.name());
-    result.evaluation.set_split(split);
-    evaluations.push_back(result.evaluation);
+    auto result = Evaluate(networks_->encoder(), set, direction);
+    if (!result.ok()) return OutOfMemory(result.status());
+    result->evaluation.set_dataset(plan_.data_sets.target.name());
+    result->evaluation.set_split(split);
+    evaluations.push_back(result->evaluation);
   }
   return absl::OkStatus();
 }
@@ -123,8 +127,10 @@ absl::StatusOr<std::vector<v1::Evaluation>> IhdaTrainer::EvaluateAll() {
 
 absl::StatusOr<TrainedModel> IhdaTrainer::Model(const std::vector<v1::Evaluation>& evaluations,
                                                 const std::string& job_id) {
-  return MakeTrainedModel(plan_.spec, plan_.data_sets, manifest_, evaluations, job_id,
-                          networks_->encoder());
+  auto model = MakeTrainedModel(plan_.spec, plan_.data_sets, manifest_, evaluations, job_id,
+                                networks_->encoder());
+  if (!model.ok()) return OutOfMemory(model.status());
+  return model;
 }
 
 void IhdaTrainer::ForgetState() {

@@ -32,7 +32,9 @@ struct IhdaTrainerOptions {
 };
 
 // Trains both steps of IHDA. On the CPU the result is a function of the spec, the data and the
-// number of threads, bit for bit, however often the run was interrupted. One thread only.
+// number of threads, bit for bit, however often the run was interrupted. In all functions
+// ResourceExhausted means a full disk and FailedPrecondition a device that is out of memory. One
+// thread only.
 class IhdaTrainer {
  public:
   // Reads all images, makes the networks and loads their first weights or, if the state file
@@ -43,10 +45,9 @@ class IhdaTrainer {
                                                              const IhdaTrainerOptions& options);
   ~IhdaTrainer();
 
-  // Trains from where the run stands. ResourceExhausted when the state file's disk is full;
-  // FailedPrecondition when the device's memory is. Cancelled if the observer stopped it: whole
-  // epochs are kept in the state file. InvalidArgument naming step, epoch, update and term when a
-  // loss is not finite; the networks before that update are then kept in STATE_FILE.failed.
+  // Trains from where the run stands. Cancelled if the observer stopped it: whole epochs are kept
+  // in the state file. InvalidArgument naming step, epoch, update and term when a loss is not
+  // finite; the networks before that update are then kept in STATE_FILE.failed.
   absl::Status Run();
   // True if it started from a state file.
   bool resumed() const { return resumed_; }

@@ -41,23 +41,28 @@ absl::Status LossSum::Read(std::vector<std::pair<std::string, double>>& values) 
   return absl::OkStatus();
 }
 
-void LossMeans::Add(const std::vector<std::pair<std::string, double>>& values) {
-  for (const auto& [name, value] : values) {
-    Mean* mean = nullptr;
-    for (Mean& candidate : means_) {
-      if (candidate.name == name) mean = &candidate;
-    }
-    if (mean == nullptr) mean = &means_.emplace_back(Mean{name});
-    mean->sum += value;
-    ++mean->count;
+void LossMeans::Add(const std::string& name, double value) {
+  Mean* mean = nullptr;
+  for (Mean& candidate : means_) {
+    if (candidate.name == name) mean = &candidate;
   }
+  if (mean == nullptr) mean = &means_.emplace_back(Mean{name});
+  mean->sum += value;
+  ++mean->count;
 }
 
-std::vector<std::pair<std::string, double>> LossMeans::Take() {
-  std::vector<std::pair<std::string, double>> values;
-  for (const Mean& mean : means_) values.emplace_back(mean.name, mean.sum / mean.count);
+void LossMeans::Add(const v1::TrainingProgress& progress) {
+  for (const v1::LossTerm& term : progress.losses()) Add(term.name(), term.value());
+}
+
+void LossMeans::TakeInto(v1::TrainingProgress& progress) {
+  progress.clear_losses();
+  for (const Mean& mean : means_) {
+    v1::LossTerm& term = *progress.add_losses();
+    term.set_name(mean.name);
+    term.set_value(mean.sum / mean.count);
+  }
   means_.clear();
-  return values;
 }
 
 }  // namespace s2p

@@ -4,12 +4,12 @@
 
 #include <torch/torch.h>
 
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "s2p/v1/training.pb.h"
 
 namespace s2p {
 
@@ -35,12 +35,15 @@ class LossSum {
   std::vector<Term> terms_;
 };
 
-// Means of terms over several updates. One thread only.
+// Means of terms over several batches. One thread only.
 class LossMeans {
  public:
-  void Add(const std::vector<std::pair<std::string, double>>& values);
-  // The means in the order of their first Add; then starts again from nothing.
-  std::vector<std::pair<std::string, double>> Take();
+  void Add(const std::string& name, double value);
+  // The losses of `progress`.
+  void Add(const v1::TrainingProgress& progress);
+  // Replaces the losses of `progress` by the means, in the order of their first Add, and starts
+  // again from nothing.
+  void TakeInto(v1::TrainingProgress& progress);
 
  private:
   struct Mean {

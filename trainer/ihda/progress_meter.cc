@@ -5,28 +5,16 @@
 #include "absl/time/clock.h"
 
 namespace s2p {
-namespace {
-
-void SetLosses(const std::vector<std::pair<std::string, double>>& losses,
-               v1::TrainingProgress& progress) {
-  progress.clear_losses();
-  for (const auto& [name, value] : losses) {
-    v1::LossTerm& term = *progress.add_losses();
-    term.set_name(name);
-    term.set_value(value);
-  }
-}
-
-}  // namespace
-
 ProgressMeter::ProgressMeter() : start_(absl::Now()) {}
 
 void ProgressMeter::Count(int64_t images,
                           const std::vector<std::pair<std::string, double>>& losses) {
   ++batches_;
   images_ += images;
-  means_.Add(losses);
-  epoch_means_.Add(losses);
+  for (const auto& [name, value] : losses) {
+    means_.Add(name, value);
+    epoch_means_.Add(name, value);
+  }
 }
 
 v1::TrainingProgress ProgressMeter::At(const TrainingPlace& place) {
@@ -37,7 +25,7 @@ v1::TrainingProgress ProgressMeter::At(const TrainingPlace& place) {
   progress.set_epochs(static_cast<uint32_t>(epochs));
   progress.set_step(static_cast<uint32_t>(place.batch + 1));
   progress.set_steps(static_cast<uint32_t>(place.batches));
-  SetLosses(means_.Take(), progress);
+  means_.TakeInto(progress);
   const double seconds = std::max(1e-6, absl::ToDoubleSeconds(absl::Now() - start_));
   progress.set_images_per_second(static_cast<double>(images_) / seconds);
   const int64_t left =
@@ -48,8 +36,6 @@ v1::TrainingProgress ProgressMeter::At(const TrainingPlace& place) {
   return progress;
 }
 
-void ProgressMeter::EndEpoch(v1::TrainingProgress& progress) {
-  SetLosses(epoch_means_.Take(), progress);
-}
+void ProgressMeter::EndEpoch(v1::TrainingProgress& progress) { epoch_means_.TakeInto(progress); }
 
 }  // namespace s2p

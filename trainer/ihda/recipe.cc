@@ -5,44 +5,19 @@
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {
-namespace {
-
-Recipe Paper() {
-  Recipe recipe;
-  recipe.head_width = HeadWidth(v1::RECIPE_PAPER);
-  recipe.identity_dropout = 0;
-  recipe.adam_beta1 = 0.9;
-  recipe.joins_modalities = false;
-  recipe.triplet_at_stage3 = false;
-  recipe.attribute_loss = paper::AttributeLoss;
-  recipe.attribute_entropy_loss = paper::AttributeEntropyLoss;
-  recipe.consistency_loss = paper::ConsistencyLoss;
-  recipe.domain_loss = paper::DomainLoss;
-  recipe.learning_rate = paper::LearningRate;
-  return recipe;
-}
-
-Recipe Release() {
-  Recipe recipe;
-  recipe.head_width = HeadWidth(v1::RECIPE_RELEASE);
-  recipe.identity_dropout = 0.7;
-  recipe.adam_beta1 = 0.5;
-  recipe.joins_modalities = true;
-  recipe.triplet_at_stage3 = true;
-  recipe.attribute_loss = release::AttributeLoss;
-  recipe.attribute_entropy_loss = release::AttributeEntropyLoss;
-  recipe.consistency_loss = release::ConsistencyLoss;
-  recipe.domain_loss = release::DomainLoss;
-  recipe.learning_rate = release::LearningRate;
-  return recipe;
-}
-
-}  // namespace
 
 const Recipe& RecipeOf(v1::Recipe name) {
-  static const Recipe paper_recipe = Paper();
-  static const Recipe release_recipe = Release();
-  return name == v1::RECIPE_RELEASE ? release_recipe : paper_recipe;
+  static const Recipe of_paper = {
+      HeadWidth(v1::RECIPE_PAPER), /*identity_dropout=*/0,      /*adam_beta1=*/0.9,
+      /*joins_modalities=*/false,  /*triplet_at_stage3=*/false, paper::AttributeLoss,
+      paper::AttributeEntropyLoss, paper::ConsistencyLoss,      paper::DomainLoss,
+      paper::LearningRate};
+  static const Recipe of_release = {
+      HeadWidth(v1::RECIPE_RELEASE), /*identity_dropout=*/0.7,   /*adam_beta1=*/0.5,
+      /*joins_modalities=*/true,     /*triplet_at_stage3=*/true, release::AttributeLoss,
+      release::AttributeEntropyLoss, release::ConsistencyLoss,   release::DomainLoss,
+      release::LearningRate};
+  return name == v1::RECIPE_RELEASE ? of_release : of_paper;
 }
 
 }  // namespace s2p

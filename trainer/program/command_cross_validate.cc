@@ -80,20 +80,19 @@ absl::Status WriteResult(const std::string& path, const Evaluations& evaluations
 absl::StatusOr<Evaluations> Measure(const Split& split, const CrossValidateOptions& options,
                                     const TrainingObserver& observer) {
   S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(split.spec, split.held_back));
-  TrainRunOptions run_options;
-  run_options.job_id = RunId(plan);
-  run_options.threads = options.threads;
-  run_options.observer = observer;
-  S2P_ASSIGN_OR_RETURN(run_options.folder, JobFolder(options.state_dir, run_options.job_id));
-  const std::string result_file = run_options.folder + "/evaluations.json";
-  if (!run_options.folder.empty()) {
+  const std::string job_id = RunId(plan);
+  S2P_ASSIGN_OR_RETURN(const auto folder, JobFolder(options.state_dir, job_id));
+  const std::string result_file = folder + "/evaluations.json";
+  if (!folder.empty()) {
     auto finished = ReadResult(result_file);
     if (!absl::IsNotFound(finished.status())) return finished;
   }
-  S2P_ASSIGN_OR_RETURN(const auto run, TrainRun::Start(std::move(plan), run_options));
-  S2P_RETURN_IF_ERROR(run->Train());
-  S2P_ASSIGN_OR_RETURN(const auto evaluations, run->Evaluate());
-  if (!run_options.folder.empty()) {
+  S2P_ASSIGN_OR_RETURN(const auto run, TrainRun::Start(std::move(plan), job_id, folder,
+                                                       {/*checkpoint_root=*/"", /*state_file=*/"",
+                                                        options.threads, observer}));
+  S2P_RETURN_IF_ERROR(run->trainer().Run());
+  S2P_ASSIGN_OR_RETURN(const auto evaluations, run->trainer().EvaluateAll());
+  if (!folder.empty()) {
     S2P_RETURN_IF_ERROR(WriteResult(result_file, evaluations));
   }
   return evaluations;

@@ -52,7 +52,7 @@ absl::Status Finish(TrainRun& run, const std::string& checkpoint_root, std::ostr
   if (const std::string curve = run.DrawCurve(); !curve.empty()) {
     out << "learning curve: " << curve << '\n';
   }
-  S2P_ASSIGN_OR_RETURN(const auto evaluations, run.Evaluate());
+  S2P_ASSIGN_OR_RETURN(const auto evaluations, run.trainer().EvaluateAll());
   if (!evaluations.empty()) out << EvaluationTable(evaluations);
   const CheckpointStore store(checkpoint_root);
   S2P_ASSIGN_OR_RETURN(const auto outcome,
@@ -70,30 +70,25 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
   S2P_ASSIGN_OR_RETURN(const auto spec, SpecOf(options.spec));
   S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(spec));
   S2P_RETURN_IF_ERROR(CheckCanPublish(options.checkpoint_root));
-  TrainRunOptions run_options;
-  run_options.job_id = RunId(plan);
-  S2P_ASSIGN_OR_RETURN(run_options.folder, JobFolder(options.state_dir, run_options.job_id));
+  const std::string job_id = RunId(plan);
+  S2P_ASSIGN_OR_RETURN(const auto folder, JobFolder(options.state_dir, job_id));
   std::unique_ptr<FolderLock> lock;
-  if (!run_options.folder.empty()) {
-    S2P_ASSIGN_OR_RETURN(lock, FolderLock::Acquire(run_options.folder));
-    S2P_RETURN_IF_ERROR(WriteSpec(spec, run_options.folder));
+  if (!folder.empty()) {
+    S2P_ASSIGN_OR_RETURN(lock, FolderLock::Acquire(folder));
+    S2P_RETURN_IF_ERROR(WriteSpec(spec, folder));
   }
-  run_options.checkpoint_root = options.checkpoint_root;
-  run_options.threads = options.threads;
   TrainingDisplay display(&out, terminal);
-  run_options.observer = ObserverOf(display, stop);
-  run_options.observer.on_message = [&out](const std::string& sentence) {
-    out << sentence << '\n';
-  };
-  run_options.observer.on_epoch = [&display](const auto& progress, const auto&) {
-    display.Epoch(progress);
-  };
+  TrainingObserver observer = ObserverOf(display, stop);
+  observer.on_message = [&out](const std::string& sentence) { out << sentence << '\n'; };
+  observer.on_epoch = [&display](const auto& progress, const auto&) { display.Epoch(progress); };
   const absl::Time start = absl::Now();
-  S2P_ASSIGN_OR_RETURN(const auto run, TrainRun::Start(std::move(plan), run_options));
-  const absl::Status status = run->Train();
-  if (absl::IsCancelled(status) && !run_options.folder.empty()) {
-    return absl::CancelledError(absl::StrCat(status.message(), " in ", run_options.folder,
-                                             "; run the same command again to resume"));
+  S2P_ASSIGN_OR_RETURN(const auto run, TrainRun::Start(std::move(plan), job_id, folder,
+                                                       {options.checkpoint_root, /*state_file=*/"",
+                                                        options.threads, observer}));
+  const absl::Status status = run->trainer().Run();
+  if (absl::IsCancelled(status) && !folder.empty()) {
+    return absl::CancelledError(
+        absl::StrCat(status.message(), " in ", folder, "; run the same command again to resume"));
   }
   if (!status.ok()) return status;
   out << absl::StrFormat("trained in %s\n",

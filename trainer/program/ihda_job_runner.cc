@@ -83,14 +83,14 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
                                                           const JobObserver& observer) {
   observer.on_message("reading the data");
   S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(job.resolved_spec()));
-  const TrainRunOptions options{job.job_id(), folder, options_.checkpoint_root, options_.threads,
-                                observer};
-  S2P_ASSIGN_OR_RETURN(const auto run, TrainRun::Start(std::move(plan), options));
-  S2P_RETURN_IF_ERROR(run->Train());
+  S2P_ASSIGN_OR_RETURN(const auto run, TrainRun::Start(std::move(plan), job.job_id(), folder,
+                                                       {options_.checkpoint_root, /*state_file=*/"",
+                                                        options_.threads, observer}));
+  S2P_RETURN_IF_ERROR(run->trainer().Run());
   if (observer.stop()) return absl::CancelledError("stopped before it was evaluated");
   JobOutcome outcome;
   observer.on_message("evaluating");
-  S2P_ASSIGN_OR_RETURN(outcome.evaluations, run->Evaluate());
+  S2P_ASSIGN_OR_RETURN(outcome.evaluations, run->trainer().EvaluateAll());
   observer.on_message("publishing");
   S2P_ASSIGN_OR_RETURN(const auto published, run->Publish(outcome.evaluations, &store_));
   outcome.published_version = published.version;

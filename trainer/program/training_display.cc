@@ -22,6 +22,14 @@ std::string Position(const v1::TrainingProgress& progress) {
                          progress.epochs());
 }
 
+std::string Losses(const v1::TrainingProgress& progress) {
+  std::string losses;
+  for (const v1::LossTerm& term : progress.losses()) {
+    absl::StrAppendFormat(&losses, "  %s %.3f", term.name(), term.value());
+  }
+  return losses;
+}
+
 std::string TimeLeft(const v1::TrainingProgress& progress) {
   return absl::FormatDuration(absl::Seconds(progress.eta().seconds()));
 }
@@ -52,33 +60,23 @@ void TrainingDisplay::Loading(const std::string& what, int64_t done, int64_t tot
 }
 
 void TrainingDisplay::Update(const v1::TrainingProgress& progress) {
-  std::string losses;
-  for (const v1::LossTerm& term : progress.losses()) {
-    absl::StrAppendFormat(&losses, "  %s %.3f", term.name(), term.value());
-    const auto known = std::find_if(means_.begin(), means_.end(),
-                                    [&](const Mean& mean) { return mean.name == term.name(); });
-    Mean& mean = known == means_.end() ? means_.emplace_back(Mean{term.name()}) : *known;
-    mean.sum += term.value();
-    ++mean.count;
-  }
+  means_.Add(progress);
   Draw(absl::StrFormat("%s %s %d/%d%s  %.0f images/s  %s left", Position(progress),
                        Bar(progress.step(), progress.steps()), progress.step(), progress.steps(),
-                       losses, progress.images_per_second(), TimeLeft(progress)));
+                       Losses(progress), progress.images_per_second(), TimeLeft(progress)));
 }
 
 void TrainingDisplay::Epoch(const v1::TrainingProgress& progress) {
   Erase();
-  *out_ << Position(progress) << ":";
-  for (const Mean& mean : means_) {
-    *out_ << absl::StrFormat("  %s %.3f", mean.name, mean.sum / mean.count);
-  }
+  v1::TrainingProgress means;
+  means_.TakeInto(means);
+  *out_ << Position(progress) << ":" << Losses(means);
   if (progress.has_rank1()) {
     *out_ << absl::StrFormat("  validation rank-1 %.1f %%", 100 * progress.rank1());
   }
   *out_ << absl::StrFormat("  %.0f images/s, %s left\n", progress.images_per_second(),
                            TimeLeft(progress))
         << std::flush;
-  means_.clear();
 }
 
 TrainingObserver ObserverOf(TrainingDisplay& display, const std::function<bool()>& stop) {

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "s2p/v1/checkpoint.pb.h"
 #include "s2p/v1/training.pb.h"
+#include "trainer/ihda/loss_sum.h"
 #include "trainer/spec/training_observer.h"
 
 namespace s2p {
@@ -28,11 +29,6 @@ class TrainingDisplay {
   void Epoch(const v1::TrainingProgress& progress);
 
  private:
-  struct Mean {
-    std::string name;
-    double sum = 0;
-    int count = 0;
-  };
   void Draw(const std::string& line);
   void Erase();
 
@@ -41,7 +37,7 @@ class TrainingDisplay {
   absl::Time next_draw_;
   bool drawn_ = false;
   // Over the batches of the epoch.
-  std::vector<Mean> means_;
+  LossMeans means_;
 };
 
 // Shows what is read and each batch on `display`, which is borrowed; `stop` ends the run.
