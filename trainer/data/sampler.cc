@@ -1,6 +1,8 @@
 #include "trainer/data/sampler.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,13 +30,78 @@ absl::StatusOr<Groups> GroupByLabel(const std::vector<int>& labels) {
 
 uint64_t EpochSeed(uint64_t seed, int epoch) { return SeedOf(seed, static_cast<uint64_t>(epoch)); }
 
-// `count` of the images, all different as long as there are enough.
-void Draw(std::vector<int> images, int count, Random& random, std::vector<int>& out) {
-  for (int drawn = 0; drawn < count; ++drawn) {
-    const size_t place = static_cast<size_t>(drawn) % images.size();
-    if (place == 0) random.Shuffle(images);
-    out.push_back(images[place]);
+size_t Sum(const std::vector<size_t>& counts) {
+  return std::accumulate(counts.begin(), counts.end(), size_t{0});
+}
+
+// The number of batches of at most `per_batch` that counts[i] cards of each i are dealt into, no
+// two of one i into the same. No batch has a single card as long as there are two, because neither
+// batch norm nor a contrastive loss can use one alone; so a batch may have one card too many.
+size_t CountBatches(const std::vector<size_t>& counts, size_t per_batch) {
+  const auto dealt = [&](size_t batches) {
+    size_t cards = 0;
+    for (const size_t count : counts) cards += std::min(count, batches);
+    return cards;
+  };
+  size_t low = 1;
+  size_t high = std::max<size_t>(1, (Sum(counts) + per_batch - 1) / per_batch);
+  while (low < high) {
+    const size_t batches = (low + high + 1) / 2;
+    const size_t cards = dealt(batches);
+    if (cards > (batches - 1) * per_batch && cards >= batches * std::min<size_t>(per_batch, 2)) {
+      low = batches;
+    } else {
+      high = batches - 1;
+    }
   }
+  return low;
+}
+
+// Deals counts[i] cards of each i into `batches` piles in random order, no two of one i into the
+// same pile; what an i has beyond one card a pile is not dealt. The sizes of the piles differ by at
+// most one card.
+std::vector<std::vector<size_t>> Deal(const std::vector<size_t>& counts, size_t batches,
+                                      Random& random) {
+  std::vector<size_t> order(counts.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  random.Shuffle(order);
+
+  std::vector<std::vector<size_t>> piles(batches);
+  // Piles that lack a card of this round; a round gives each pile one.
+  std::vector<size_t> waiting;
+  std::vector<bool> has_card(batches, false);
+  std::vector<size_t> given;
+  for (const size_t i : order) {
+    given.clear();
+    while (given.size() < std::min(counts[i], batches)) {
+      if (waiting.empty()) {
+        for (size_t pile = 0; pile < batches; ++pile) waiting.push_back(pile);
+        random.Shuffle(waiting);
+        // The piles that have a card of i already are reached after it has none left.
+        std::stable_partition(waiting.begin(), waiting.end(),
+                              [&](size_t pile) { return has_card[pile]; });
+      }
+      const size_t pile = waiting.back();
+      waiting.pop_back();
+      piles[pile].push_back(i);
+      has_card[pile] = true;
+      given.push_back(pile);
+    }
+    for (const size_t pile : given) has_card[pile] = false;
+  }
+  return piles;
+}
+
+// Appends `count` of the images to `out`: those that are not in `used` first, repeats where an
+// identity has too few.
+void Fill(std::vector<int> images, const std::vector<int>& used, size_t count, Random& random,
+          std::vector<int>& out) {
+  if (count == 0) return;
+  random.Shuffle(images);
+  std::stable_partition(images.begin(), images.end(), [&](int image) {
+    return std::find(used.begin(), used.end(), image) == used.end();
+  });
+  for (size_t i = 0; i < count; ++i) out.push_back(images[i % images.size()]);
 }
 
 }  // namespace
@@ -65,21 +132,28 @@ absl::StatusOr<IdentitySampler> IdentitySampler::Create(std::vector<int> labels,
 
 std::vector<std::vector<int>> IdentitySampler::Epoch(int epoch) const {
   Random random(EpochSeed(seed_, epoch));
-  std::vector<int> order(images_of_.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i);
-  random.Shuffle(order);
-
-  const auto per_batch = static_cast<size_t>(identities_per_batch_);
-  std::vector<std::vector<int>> batches;
-  for (size_t begin = 0; begin < order.size(); begin += per_batch) {
-    const size_t end = std::min(order.size(), begin + per_batch);
-    if (end - begin < per_batch && !batches.empty()) break;
-    std::vector<int>& batch = batches.emplace_back();
-    for (size_t i = begin; i < end; ++i) {
-      Draw(images_of_[static_cast<size_t>(order[i])], images_per_identity_, random, batch);
+  const auto group_size = static_cast<size_t>(images_per_identity_);
+  Groups left = images_of_;
+  std::vector<size_t> counts;
+  for (std::vector<int>& images : left) {
+    random.Shuffle(images);
+    counts.push_back((images.size() + group_size - 1) / group_size);
+  }
+  const size_t batches = CountBatches(counts, static_cast<size_t>(identities_per_batch_));
+  std::vector<std::vector<int>> epoch_batches;
+  for (const std::vector<size_t>& identities : Deal(counts, batches, random)) {
+    std::vector<int>& batch = epoch_batches.emplace_back();
+    for (const size_t identity : identities) {
+      const std::vector<int>& images = images_of_[identity];
+      std::vector<int>& unused = left[identity];
+      const size_t fresh = std::min(group_size, unused.size());
+      batch.insert(batch.end(), unused.end() - static_cast<ptrdiff_t>(fresh), unused.end());
+      const std::vector<int> group(unused.end() - static_cast<ptrdiff_t>(fresh), unused.end());
+      unused.resize(unused.size() - fresh);
+      Fill(images, group, group_size - fresh, random, batch);
     }
   }
-  return batches;
+  return epoch_batches;
 }
 
 absl::StatusOr<PairSampler> PairSampler::Create(std::vector<int> photo_labels,
@@ -108,30 +182,23 @@ absl::StatusOr<PairSampler> PairSampler::Create(std::vector<int> photo_labels,
 std::vector<std::vector<SampledPair>> PairSampler::Epoch(int epoch) const {
   Random random(EpochSeed(seed_, epoch));
   Groups left = sketches_of_;
-  for (std::vector<int>& sketches : left) random.Shuffle(sketches);
-
-  // Each batch takes the identities with most sketches left: that keeps the identities of a batch
-  // distinct for as long as there is any way to do so.
-  const auto per_batch = static_cast<size_t>(pairs_per_batch_);
-  std::vector<std::vector<SampledPair>> batches;
-  while (true) {
-    std::vector<size_t> candidates;
-    for (size_t i = 0; i < left.size(); ++i) {
-      if (!left[i].empty()) candidates.push_back(i);
-    }
-    if (candidates.empty() || (candidates.size() < per_batch && !batches.empty())) return batches;
-    random.Shuffle(candidates);
-    std::stable_sort(candidates.begin(), candidates.end(),
-                     [&](size_t a, size_t b) { return left[a].size() > left[b].size(); });
-    std::vector<SampledPair>& batch = batches.emplace_back();
-    for (size_t i = 0; i < std::min(per_batch, candidates.size()); ++i) {
-      const std::vector<int>& photos = photos_of_[candidates[i]];
-      std::vector<int>& sketches = left[candidates[i]];
-      batch.push_back({photos[static_cast<size_t>(random.Index(static_cast<int>(photos.size())))],
-                       sketches.back()});
-      sketches.pop_back();
+  std::vector<size_t> counts;
+  for (std::vector<int>& sketches : left) {
+    random.Shuffle(sketches);
+    counts.push_back(sketches.size());
+  }
+  const size_t batches = CountBatches(counts, static_cast<size_t>(pairs_per_batch_));
+  std::vector<std::vector<SampledPair>> epoch_batches;
+  for (const std::vector<size_t>& identities : Deal(counts, batches, random)) {
+    std::vector<SampledPair>& batch = epoch_batches.emplace_back();
+    for (const size_t identity : identities) {
+      const std::vector<int>& photos = photos_of_[identity];
+      const int photo = photos[static_cast<size_t>(random.Index(static_cast<int>(photos.size())))];
+      batch.push_back({photo, left[identity].back()});
+      left[identity].pop_back();
     }
   }
+  return epoch_batches;
 }
 
 }  // namespace s2p

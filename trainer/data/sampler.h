@@ -16,10 +16,14 @@ struct SampledPair {
   int sketch = 0;  // likewise
 };
 
-// Batches of `identities_per_batch` identities with `images_per_identity` images each (Hermans et
-// al. 2017, "PK sampling"): every anchor has a positive that is not itself. An identity with fewer
-// images repeats some. Every identity appears once an epoch; the last batch is dropped if it is
-// short, unless it is the only one. Immutable; an epoch is a function of (seed, epoch).
+// Batches of `identities_per_batch` distinct identities with `images_per_identity` images each
+// (Hermans et al. 2017, "PK sampling"): every anchor has a positive that is not itself. Every image
+// appears once an epoch: the images of an identity are dealt in groups of images_per_identity, and
+// a last group that is short is filled with other images of the identity. The groups are dealt into
+// ceil(groups / identities_per_batch) batches whose sizes differ by at most one group, and no batch
+// has a single identity. Where a few identities have most of the images, there are fewer batches,
+// and such an identity has one group, drawn at random, in each. Immutable; an epoch is a function
+// of (seed, epoch). Planning one takes nearly linear time.
 class IdentitySampler {
  public:
   // `labels` has one identity number (0, 1, ...) per image. InvalidArgument if there are fewer than
@@ -38,11 +42,15 @@ class IdentitySampler {
 };
 
 // Batches of sketch/photo pairs of distinct identities. Every sketch appears once an epoch, with a
-// photo of its identity drawn at random. Same rules as above.
+// photo of its identity drawn at random: n sketches make ceil(n / pairs_per_batch) batches whose
+// sizes differ by at most one pair, and no batch has a single pair unless there is no second
+// identity. Where a few identities have most of the sketches, there are fewer batches, and such an
+// identity has one sketch, drawn at random, in each. Immutable; an epoch is a function of (seed,
+// epoch). Planning one takes nearly linear time.
 class PairSampler {
  public:
   // Labels per photo and per sketch. InvalidArgument if no identity has both, or pairs_per_batch
-  // is below 2.
+  // is below 2. With fewer identities than pairs_per_batch, a batch has a pair of each.
   static absl::StatusOr<PairSampler> Create(std::vector<int> photo_labels,
                                             std::vector<int> sketch_labels, int pairs_per_batch,
                                             uint64_t seed);

@@ -2,15 +2,24 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "tests/testing/status_matchers.h"
 
 namespace s2p::test {
 namespace {
 
-using testing::HasSubstr;
+using testing::AllOf;
+using testing::Each;
+using testing::ElementsAre;
+using testing::Ge;
+using testing::Le;
+using testing::Pair;
+using testing::SizeIs;
 
 // Image i has the label i / images.
 std::vector<int> Labels(int identities, int images) {
@@ -38,14 +47,30 @@ TEST(IdentitySamplerTest, BatchHasEachOfItsIdentitiesImagesSideBySide) {
   }
 }
 
-TEST(IdentitySamplerTest, EveryIdentityIsThereOnceAnEpoch) {
-  const auto sampler = IdentitySampler::Create(Labels(6, 2), 3, 2, 1);
+// How often each image is in the epoch.
+std::map<int, int> Seen(const std::vector<std::vector<int>>& batches) {
   std::map<int, int> seen;
-  for (const std::vector<int>& batch : sampler->Epoch(4)) {
-    for (size_t i = 0; i < batch.size(); i += 2) ++seen[batch[i] / 2];
+  for (const std::vector<int>& batch : batches) {
+    for (const int image : batch) ++seen[image];
   }
-  EXPECT_EQ(seen.size(), 6u);
-  for (const auto& [identity, times] : seen) EXPECT_EQ(times, 1) << identity;
+  return seen;
+}
+
+TEST(IdentitySamplerTest, EveryImageIsDealtOnceAnEpoch) {
+  const auto sampler = IdentitySampler::Create(Labels(6, 8), 3, 4, 1);
+  const auto batches = sampler->Epoch(4);
+  EXPECT_EQ(batches.size(), 4u) << "12 groups of 4 images, 3 groups a batch";
+  EXPECT_THAT(Seen(batches), AllOf(SizeIs(48), Each(Pair(testing::_, 1))));
+}
+
+TEST(IdentitySamplerTest, ShortGroupIsFilledWithOtherImagesOfItsIdentity) {
+  const auto batches = IdentitySampler::Create(Labels(4, 5), 2, 4, 1)->Epoch(0);
+  EXPECT_EQ(batches.size(), 4u);
+  EXPECT_THAT(Seen(batches), SizeIs(20)) << "no image is left out";
+  for (const std::vector<int>& batch : batches) {
+    EXPECT_THAT(std::set<int>(batch.begin(), batch.end()), SizeIs(batch.size()))
+        << "no image is twice in a batch";
+  }
 }
 
 TEST(IdentitySamplerTest, FewImagesRepeat) {
@@ -54,11 +79,27 @@ TEST(IdentitySamplerTest, FewImagesRepeat) {
   EXPECT_EQ(sampler->Epoch(0)[0].size(), 8u);
 }
 
-TEST(IdentitySamplerTest, ShortLastBatchIsDroppedUnlessItIsTheOnlyOne) {
-  EXPECT_EQ(IdentitySampler::Create(Labels(7, 2), 3, 2, 1)->Epoch(0).size(), 2u);
-  const auto only = IdentitySampler::Create(Labels(2, 2), 3, 2, 1)->Epoch(0);
-  ASSERT_EQ(only.size(), 1u);
-  EXPECT_EQ(only[0].size(), 4u);
+TEST(IdentitySamplerTest, BatchesAreOfNearlyEqualSize) {
+  const auto batches = IdentitySampler::Create(Labels(7, 2), 3, 2, 1)->Epoch(0);
+  std::multiset<size_t> sizes;
+  for (const std::vector<int>& batch : batches) sizes.insert(batch.size());
+  EXPECT_THAT(sizes, ElementsAre(4, 4, 6));
+}
+
+TEST(IdentitySamplerTest, NoBatchHasASingleIdentity) {
+  const auto batches = IdentitySampler::Create(Labels(3, 2), 2, 2, 1)->Epoch(0);
+  ASSERT_THAT(batches, SizeIs(1));
+  EXPECT_THAT(batches[0], SizeIs(6));
+}
+
+TEST(IdentitySamplerTest, IdentityWithMostImagesTakesPartOnceInEachBatch) {
+  std::vector<int> labels = Labels(5, 2);
+  labels.insert(labels.end(), 1000, 5);
+  const auto batches = IdentitySampler::Create(labels, 3, 2, 1)->Epoch(0);
+  for (const std::vector<int>& batch : batches) {
+    EXPECT_GE(batch.size(), 4u);
+    EXPECT_LE(std::count_if(batch.begin(), batch.end(), [](int image) { return image >= 10; }), 2);
+  }
 }
 
 TEST(IdentitySamplerTest, EpochIsAFunctionOfSeedAndNumber) {
@@ -87,6 +128,68 @@ TEST(PairSamplerTest, PairsAreOfOneIdentityAndDistinctInABatch) {
     }
   }
   EXPECT_EQ(sketches.size(), 6u) << "every sketch once an epoch";
+}
+
+// Sizes of the batches that `identities` with `sketches` sketches each are dealt into; checks that
+// every sketch appears once and no identity twice in a batch.
+std::multiset<size_t> DealPairs(int identities, int sketches, int pairs_per_batch) {
+  const auto sampler =
+      PairSampler::Create(Labels(identities, 1), Labels(identities, sketches), pairs_per_batch, 1);
+  std::multiset<size_t> sizes;
+  std::set<int> seen;
+  for (const std::vector<SampledPair>& batch : sampler->Epoch(0)) {
+    std::set<int> photos;
+    for (const SampledPair& pair : batch) {
+      EXPECT_TRUE(photos.insert(pair.photo).second) << "identity " << pair.photo << " twice";
+      EXPECT_TRUE(seen.insert(pair.sketch).second) << "sketch " << pair.sketch << " twice";
+    }
+    sizes.insert(batch.size());
+  }
+  EXPECT_THAT(seen, SizeIs(identities * sketches)) << "every sketch once";
+  return sizes;
+}
+
+TEST(PairSamplerTest, NoPairIsDroppedAndBatchesAreOfNearlyEqualSize) {
+  EXPECT_THAT(DealPairs(304, 1, 150), ElementsAre(101, 101, 102)) << "the release's three updates";
+  EXPECT_THAT(DealPairs(60, 1, 52), ElementsAre(30, 30));
+  EXPECT_THAT(DealPairs(228, 4, 52), AllOf(SizeIs(18), Each(AllOf(Ge(50u), Le(51u)))));
+  EXPECT_THAT(DealPairs(7, 3, 5), ElementsAre(4, 4, 4, 4, 5));
+}
+
+TEST(PairSamplerTest, NoBatchHasASinglePair) {
+  EXPECT_THAT(DealPairs(3, 1, 2), ElementsAre(3));
+  EXPECT_THAT(DealPairs(1, 1, 2), ElementsAre(1)) << "there is no other";
+}
+
+TEST(PairSamplerTest, IdentityWithMostSketchesTakesPartOnceInEachBatch) {
+  std::vector<int> sketches = {0, 1, 2, 3};
+  sketches.insert(sketches.end(), 500, 4);
+  const auto sampler = PairSampler::Create({0, 1, 2, 3, 4}, sketches, 3, 1);
+  for (const std::vector<SampledPair>& batch : sampler->Epoch(0)) {
+    EXPECT_GE(batch.size(), 2u);
+    EXPECT_LE(std::count_if(batch.begin(), batch.end(),
+                            [](const SampledPair& pair) { return pair.photo == 4; }),
+              1);
+  }
+}
+
+TEST(PairSamplerTest, IdentitiesMeetInAllCombinations) {
+  const auto sampler = PairSampler::Create(Labels(6, 1), Labels(6, 2), 3, 1);
+  std::set<std::pair<int, int>> met;
+  for (int epoch = 0; epoch < 40; ++epoch) {
+    for (const std::vector<SampledPair>& batch : sampler->Epoch(epoch)) {
+      for (const SampledPair& a : batch) {
+        for (const SampledPair& b : batch) {
+          if (a.photo < b.photo) met.insert({a.photo, b.photo});
+        }
+      }
+    }
+  }
+  EXPECT_THAT(met, SizeIs(15));
+}
+
+TEST(PairSamplerTest, HundredThousandIdentitiesArePlannedWithoutSortingThemForEachBatch) {
+  EXPECT_THAT(DealPairs(100'000, 1, 32), SizeIs(3125));
 }
 
 TEST(PairSamplerTest, EveryPhotoOfAnIdentityHasItsTurn) {
