@@ -123,8 +123,8 @@ absl::StatusOr<IdentitySampler> IdentitySampler::Create(std::vector<int> labels,
         absl::StrCat("sampling needs two identities, there are ", groups.size()));
   }
   IdentitySampler sampler;
+  sampler.identities_per_batch_ = std::min(identities_per_batch, static_cast<int>(groups.size()));
   sampler.images_of_ = std::move(groups);
-  sampler.identities_per_batch_ = identities_per_batch;
   sampler.images_per_identity_ = images_per_identity;
   sampler.seed_ = seed;
   return sampler;

@@ -27,7 +27,8 @@ struct SampledPair {
 class IdentitySampler {
  public:
   // `labels` has one identity number (0, 1, ...) per image. InvalidArgument if there are fewer than
-  // two identities or images_per_identity < 1.
+  // two identities or images_per_identity < 1. With fewer identities than identities_per_batch, a
+  // batch has all of them.
   static absl::StatusOr<IdentitySampler> Create(std::vector<int> labels, int identities_per_batch,
                                                 int images_per_identity, uint64_t seed);
   // Image indices, batch after batch.

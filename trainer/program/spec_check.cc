@@ -79,16 +79,6 @@ void CheckTarget(const v1::TrainingSpec& spec, std::vector<std::string>& errors)
     errors.push_back(absl::StrCat("target_dataset: ", spec.target_dataset(), ": ", pairs,
                                   " identities have a photo and a sketch to train with; at least 2 "
                                   "are needed"));
-    return;
-  }
-  const int64_t parts = spec.source_dataset().empty() ? 2 : 3;
-  const int64_t of_pairs = spec.step2().source_images() > 0 && parts == 3
-                               ? (spec.step2().batch_size() - spec.step2().source_images()) / 2
-                               : spec.step2().batch_size() / parts;
-  if (of_pairs > pairs) {
-    errors.push_back(absl::StrCat("step2.batch_size: has ", of_pairs,
-                                  " pairs a batch, but there are only ", pairs,
-                                  " identities to train with"));
   }
 }
 
@@ -103,13 +93,6 @@ void CheckSource(const v1::TrainingSpec& spec, std::vector<std::string>& errors)
   if (identities < 2) {
     errors.push_back(absl::StrCat("source_dataset: ", spec.source_dataset(), ": ", identities,
                                   " identities to train with; at least 2 are needed"));
-    return;
-  }
-  const int64_t of_batch =
-      spec.step1().batch_size() / std::max<int64_t>(1, spec.step1().images_per_identity());
-  if (spec.step1().epochs() > 0 && of_batch > identities) {
-    errors.push_back(absl::StrCat("step1.batch_size: has ", of_batch,
-                                  " identities a batch, but the source has only ", identities));
   }
 }
 
