@@ -1,6 +1,8 @@
 #include "trainer/evaluation/retrieval_metrics.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "model/check.h"
@@ -61,7 +63,9 @@ RetrievalResult EvaluateRetrieval(const EmbeddingMatrix& queries,
   EmbeddingMatrix scores(queries.rows(), gallery.rows());
   for (int q = 0; q < queries.rows(); ++q) {
     for (int g = 0; g < gallery.rows(); ++g) {
-      scores.row(q)[g] = CosineSimilarity(queries.row(q), gallery.row(g));
+      const float score = CosineSimilarity(queries.row(q), gallery.row(g));
+      // A network that has diverged embeds to NaN, and must not be first by not being compared.
+      scores.row(q)[g] = std::isnan(score) ? -std::numeric_limits<float>::infinity() : score;
     }
   }
   return EvaluateScores(scores, query_identities, gallery_identities);

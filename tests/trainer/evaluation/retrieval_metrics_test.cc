@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "absl/strings/str_cat.h"
 #include "tests/trainer/golden_tensors.h"
 
@@ -136,6 +138,13 @@ TEST(RetrievalMetricsTest, RanksBeyondTheGalleryAreTheWholeGallery) {
 TEST(RetrievalMetricsTest, EmbeddingsAreRankedByCosine) {
   const auto queries = Scores({{1, 0}}), gallery = Scores({{0.6F, 0.8F}, {0.8F, 0.6F}});
   EXPECT_EQ(EvaluateRetrieval(queries, {"b"}, gallery, {"a", "b"}).first_match_rank[0], 1);
+}
+
+TEST(RetrievalMetricsTest, EmbeddingThatIsNotANumberRanksLast) {
+  const float nan = std::nanf("");
+  const auto result = EvaluateRetrieval(Scores({{nan, nan}}), {"a"},
+                                        Scores({{1, 0}, {0, 1}, {1, 1}}), {"a", "b", "c"});
+  EXPECT_THAT(result.first_match_rank, testing::ElementsAre(3));
 }
 
 TEST(RetrievalMetricsTest, NothingToSearchInMatchesNothing) {
