@@ -65,6 +65,7 @@ class Bench {
     data_ = Value(LoadTrainingData(data_sets, spec_, manifest, 2));
     networks_ = Value(IhdaNetworks::Create(spec_, manifest, torch::kCPU));
     step_ = Value(MakeStep2(spec_, data_));
+    networks_->encoder().CopyPhotoEncoderToSketchEncoder();
     networks_->BeginStep(2, step_->identities());
     networks_->SetTraining();
     NextEpoch();

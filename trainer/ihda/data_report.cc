@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "trainer/spec/training_spec.h"
 
 namespace s2p {
 namespace {
@@ -79,7 +80,7 @@ void ReportSourceIdentities(const std::vector<const DataSetImage*>& photos,
     report.push_back(absl::StrCat("the source is unbalanced: the median identity has ", median,
                                   " photos, but ", Some(loud)));
   }
-  if (spec.step1().epochs() > 0 && spec.step1().images_per_identity() > 1 && alone > 0) {
+  if (RunsStep1(spec) && spec.step1().images_per_identity() > 1 && alone > 0) {
     report.push_back(absl::StrCat(alone, " of ", photos_of.size(), " source identities have one ",
                                   "photo only: in step 1 it is its own positive"));
   }

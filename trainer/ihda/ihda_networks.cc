@@ -98,7 +98,6 @@ void IhdaNetworks::BeginStep(int ihda_step, int identities) {
   identity_classifier_ =
       IdentityClassifier(encoder_->dimension(), identities, recipe_.identity_dropout);
   identity_classifier_->to(device_);
-  if (ihda_step == 2) encoder_->CopyPhotoEncoderToSketchEncoder();
 
   std::vector<torch::Tensor> heads, encoders;
   AddLearning(HeadParameters(), heads);

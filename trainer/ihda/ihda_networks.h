@@ -29,8 +29,7 @@ class IhdaNetworks {
   DualEncoder& encoder() { return *encoder_; }
   torch::Device device() const { return device_; }
 
-  // Makes the classifier over `identities` and the optimizer of step 1 or 2. Step 2 starts E2 from
-  // E1 (section III-C of the paper).
+  // Makes the classifier over `identities` and the optimizer of step 1 or 2.
   void BeginStep(int ihda_step, int identities);
 
   // Training mode, but for what the spec freezes.

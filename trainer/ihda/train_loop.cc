@@ -39,7 +39,7 @@ TrainLoop::TrainLoop(const v1::TrainingSpec& spec, const std::string& run_digest
       observer_(observer),
       data_(data),
       networks_(networks) {
-  if (data_.source.images == nullptr || spec_.step1().epochs() == 0) place_.ihda_step = 2;
+  if (data_.source.images == nullptr || !RunsStep1(spec_)) place_.ihda_step = 2;
 }
 
 absl::Status TrainLoop::Restore(ResumeState state) {
@@ -98,8 +98,12 @@ absl::Status TrainLoop::RunRepeat(const IhdaStep& step, int repeat) {
 absl::Status TrainLoop::BeginRepeat(const IhdaStep& step) {
   place_.update = 0;
   networks_.BeginStep(step.number(), step.identities());
-  if (step.number() == 1 || !averages()) return absl::OkStatus();
+  if (step.number() == 1) return absl::OkStatus();
   if (place_.repeat > 0) return networks_.Load(start_);
+  // Section III-C of the paper. A version's sketch encoder has been trained already.
+  const bool has_sketch_encoder = spec_.has_initial_version() && !RunsStep1(spec_);
+  if (!has_sketch_encoder) networks_.encoder().CopyPhotoEncoderToSketchEncoder();
+  if (!averages()) return absl::OkStatus();
   start_ = networks_.Save();
   return absl::OkStatus();
 }

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "trainer/spec/training_spec.h"
 
 namespace s2p {
 namespace {
@@ -101,8 +102,7 @@ void CheckLoss(const v1::TrainingSpec& spec, Errors& errors) {
   errors.Require(spec.step2().epochs() == 0 || loss.identity() > 0 || loss.triplet() > 0 ||
                      loss.contrastive() > 0,
                  "loss", "above 0 in identity, triplet or contrastive, or nothing is learned");
-  errors.Require(spec.step1().epochs() == 0 || spec.source_dataset().empty() ||
-                     loss.triplet() == 0 || spec.step1().images_per_identity() >= 2,
+  errors.Require(!RunsStep1(spec) || loss.triplet() == 0 || spec.step1().images_per_identity() >= 2,
                  "step1.images_per_identity",
                  "at least 2 with the triplet loss, whose positive is another image");
 }

@@ -76,6 +76,11 @@ bool IsChannelsLast(const v1::TrainingSpec& spec) {
   return spec.has_channels_last() ? spec.channels_last() : spec.precision() == v1::PRECISION_BF16;
 }
 
+bool RunsStep1(const v1::TrainingSpec& resolved) {
+  return resolved.step1().epochs() > 0 && !resolved.source_dataset().empty() &&
+         (!resolved.has_initial_version() || resolved.repeat_step1());
+}
+
 int HeadWidth(v1::Recipe recipe) { return recipe == v1::RECIPE_RELEASE ? 128 : 512; }
 
 absl::StatusOr<v1::CheckpointManifest> ManifestOf(const v1::TrainingSpec& resolved,

@@ -30,6 +30,10 @@ int HeadWidth(v1::Recipe recipe);
 // Whether images and convolutions are channels-last in memory: as the spec says, else with BF16.
 bool IsChannelsLast(const v1::TrainingSpec& spec);
 
+// True if the run begins with step 1: it has epochs and a source, and the networks do not come from
+// a version, which has been through it, unless the spec asks for it again.
+bool RunsStep1(const v1::TrainingSpec& resolved);
+
 // The model that a resolved, valid spec describes: backbone, embedding, preprocessing and
 // attributes of the manifest. InvalidArgument as PooledDimension.
 absl::StatusOr<v1::CheckpointManifest> ManifestOf(const v1::TrainingSpec& resolved,
