@@ -7,7 +7,7 @@
 namespace s2p {
 
 // Forward: its argument. Backward: the gradient times -coefficient (Ganin and Lempitsky, ICML 2015,
-// eq. 13). The coefficient is an argument and not a counter inside: ReversalCoefficient(iteration).
+// eq. 13). The coefficient is an argument and not a counter inside: Recipe::reversal_coefficient.
 torch::Tensor ReverseGradient(const torch::Tensor& x, double coefficient);
 
 }  // namespace s2p

@@ -2,7 +2,6 @@
 
 #include <vector>
 
-#include "trainer/ihda/learning_rate.h"
 #include "trainer/ihda/losses.h"
 #include "trainer/ihda/recipe.h"
 
@@ -18,18 +17,18 @@ void AddIdentity(const v1::TrainingSpec& spec, const Recipe& recipe, const Step2
                  const LossHeads& heads, LossSum& sum) {
   const auto& weights = spec.loss();
   if (weights.identity() == 0) return;
+  // In one pass, so that the neck trains on the statistics that it is used with: both modalities'.
+  const torch::Tensor logits =
+      heads.identities(torch::cat({batch.photo.embedding, batch.sketch.embedding}));
   if (recipe.joins_modalities) {
-    const torch::Tensor logits =
-        heads.identities(torch::cat({batch.photo.embedding, batch.sketch.embedding}));
     sum.Add(
         "identity", weights.identity(),
         IdentityLoss(logits, torch::cat({batch.labels, batch.labels}), weights.label_smoothing()));
     return;
   }
-  for (const DualEncoderOutput* out : {&batch.photo, &batch.sketch}) {
-    sum.Add(
-        "identity", weights.identity(),
-        IdentityLoss(heads.identities(out->embedding), batch.labels, weights.label_smoothing()));
+  for (const torch::Tensor& of_modality : logits.chunk(2)) {
+    sum.Add("identity", weights.identity(),
+            IdentityLoss(of_modality, batch.labels, weights.label_smoothing()));
   }
 }
 
@@ -73,16 +72,20 @@ void AddAttributes(const v1::TrainingSpec& spec, const Recipe& recipe, const Ste
 }
 
 void AddDomain(const v1::TrainingSpec& spec, const Recipe& recipe, const Step2Batch& batch,
-               int64_t update, const LossHeads& heads, LossSum& sum) {
+               const TrainingPlace& place, const LossHeads& heads, LossSum& sum) {
   if (spec.loss().domain() == 0 || !batch.source.embedding.defined()) return;
-  const torch::Tensor features =
-      torch::cat({batch.source.embedding, batch.photo.embedding, batch.sketch.embedding});
-  std::vector<int64_t> domains(batch.source.embedding.size(0), 0);
-  domains.insert(domains.end(), batch.photo.embedding.size(0), 1);
-  domains.insert(domains.end(), batch.sketch.embedding.size(0), 2);
+  const double coefficient = recipe.reversal_coefficient(place);
+  std::vector<torch::Tensor> features, logits;
+  std::vector<int64_t> domains;
+  for (const DualEncoderOutput* out : {&batch.source, &batch.photo, &batch.sketch}) {
+    domains.insert(domains.end(), out->embedding.size(0), static_cast<int64_t>(features.size()));
+    features.push_back(out->embedding);
+    if (recipe.separates_domains) logits.push_back(heads.domains(out->embedding, coefficient));
+  }
+  if (!recipe.separates_domains) logits = {heads.domains(torch::cat(features), coefficient)};
   sum.Add("domain", spec.loss().domain(),
-          recipe.domain_loss(heads.domains(features, ReversalCoefficient(update)),
-                             torch::tensor(domains, torch::kLong).to(features.device())));
+          recipe.domain_loss(torch::cat(logits),
+                             torch::tensor(domains, torch::kLong).to(features[0].device())));
 }
 
 }  // namespace
@@ -127,12 +130,13 @@ LossSum Step2Losses(const v1::TrainingSpec& spec, const Step2Batch& batch,
   AddIdentity(spec, recipe, batch, heads, sum);
   if (TripletCounts(spec, spec.step2(), place.epoch)) AddTriplet(spec, recipe, batch, sum);
   if (heads.attributes) AddAttributes(spec, recipe, batch, heads, sum);
-  AddDomain(spec, recipe, batch, place.update, heads, sum);
+  AddDomain(spec, recipe, batch, place, heads, sum);
   if (spec.loss().contrastive() > 0) {
-    sum.Add(
-        "contrastive", spec.loss().contrastive(),
-        ContrastiveLoss(heads.retrieval_feature(batch.sketch.embedding),
-                        heads.retrieval_feature(batch.photo.embedding), spec.loss().temperature()));
+    const std::vector<torch::Tensor> features =
+        heads.retrieval_feature(torch::cat({batch.sketch.embedding, batch.photo.embedding}))
+            .chunk(2);
+    sum.Add("contrastive", spec.loss().contrastive(),
+            ContrastiveLoss(features[0], features[1], spec.loss().temperature()));
   }
   return sum;
 }

@@ -52,7 +52,7 @@ LossSum Step1Losses(const v1::TrainingSpec& spec, const Step1Batch& batch,
                     const TrainingPlace& place, const LossHeads& heads);
 
 // Step 2: L_id(t1, t2) + l1 L_tri(t1, t2) + l2 (L_att(s) + L_att(t1, t2) + L_con) + l3 L_d.
-// The coefficient of the reversal follows from place.update.
+// The coefficient of the reversal follows from the place, as the recipe has it.
 LossSum Step2Losses(const v1::TrainingSpec& spec, const Step2Batch& batch,
                     const TrainingPlace& place, const LossHeads& heads);
 

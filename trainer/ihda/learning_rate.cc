@@ -7,19 +7,26 @@ namespace s2p {
 namespace {
 
 constexpr double kPi = 3.14159265358979323846;
+// The release's max_iter.
+constexpr double kReversalUpdates = 10000;
 
 const v1::TrainingSpec::StepSpec& StepOf(const v1::TrainingSpec& spec, int ihda_step) {
   return ihda_step == 1 ? spec.step1() : spec.step2();
 }
+
+// Counted at the end of the batch, so that the first update moves.
+double EpochsDone(const TrainingPlace& place) {
+  return place.epoch + static_cast<double>(place.batch + 1) / std::max(1, place.batches);
+}
+
+double ReversalAt(double progress) { return 2 / (1 + std::exp(-10 * progress)) - 1; }
 
 }  // namespace
 
 double paper::LearningRate(const v1::TrainingSpec& spec, const TrainingPlace& place) {
   const auto& step = StepOf(spec, place.ihda_step);
   const double rate = step.learning_rate();
-  // In epochs, counted at the end of the batch, so that the first update moves.
-  const double position =
-      place.epoch + static_cast<double>(place.batch + 1) / std::max(1, place.batches);
+  const double position = EpochsDone(place);
   const double warmup = step.warmup_epochs();
   if (position < warmup) return rate * position / warmup;
   if (!step.cosine()) return rate;
@@ -36,14 +43,14 @@ double release::LearningRate(const v1::TrainingSpec& spec, const TrainingPlace& 
 double release::AdjustedRate(const v1::TrainingSpec& spec, int ihda_step, int epoch) {
   const auto& step = StepOf(spec, ihda_step);
   const double rate = step.learning_rate();
-  const double set =
-      ihda_step == 1 ? spec.release().step1_decay() : spec.release().step2_decay();
+  const double set = ihda_step == 1 ? spec.release().step1_decay() : spec.release().step2_decay();
   const double decay = set == 0 ? 1 : set;
   if (ihda_step == 1) {
     if (epoch <= 10) return rate * (epoch + 1);
     if (epoch <= 30) return rate;
     if (epoch <= 60) return rate * decay;
-    return epoch <= 80 ? rate : rate * 0.5;
+    if (epoch <= 80) return rate;
+    return epoch <= 100 ? rate * 0.5 : rate * 0.1;
   }
   const int warmup = static_cast<int>(step.warmup_epochs());
   if (epoch < warmup) return rate * (epoch + 1) / warmup;
@@ -51,8 +58,12 @@ double release::AdjustedRate(const v1::TrainingSpec& spec, int ihda_step, int ep
   return rate * std::pow(decay, epoch / 10.0);
 }
 
-double ReversalCoefficient(int64_t update) {
-  return 2 / (1 + std::exp(-10.0 * static_cast<double>(update) / 10000)) - 1;
+double paper::ReversalCoefficient(const TrainingPlace& place) {
+  return ReversalAt(EpochsDone(place) / std::max(1, place.epochs));
+}
+
+double release::ReversalCoefficient(const TrainingPlace& place) {
+  return ReversalAt(static_cast<double>(place.update) / kReversalUpdates);
 }
 
 }  // namespace s2p

@@ -3,8 +3,6 @@
 #ifndef S2P_TRAINER_IHDA_LEARNING_RATE_H_
 #define S2P_TRAINER_IHDA_LEARNING_RATE_H_
 
-#include <cstdint>
-
 #include "s2p/v1/training.pb.h"
 #include "trainer/ihda/training_place.h"
 
@@ -15,6 +13,10 @@ namespace paper {
 // or falls to 0 along a half cosine.
 double LearningRate(const v1::TrainingSpec& spec, const TrainingPlace& place);
 
+// Coefficient of the gradient reversal: 2 / (1 + exp(-10 p)) - 1, where p in (0, 1] is the share of
+// the step's batches that are done after the one at `place` (Ganin and Lempitsky, ICML 2015).
+double ReversalCoefficient(const TrainingPlace& place);
+
 }  // namespace paper
 
 namespace release {
@@ -24,16 +26,16 @@ namespace release {
 double LearningRate(const v1::TrainingSpec& spec, const TrainingPlace& place);
 
 // What the release's adjust_learning_rate(epoch) sets. Step 1: rate * (e + 1) up to epoch 10, rate
-// to 30, rate * step1_decay to 60, rate to 80, then half. Step 2: rate * (e + 1) / warmup_epochs
-// below that, then the rate, and from `step2_decay_from_epoch` on rate * step2_decay^(e / 10).
+// to 30, rate * step1_decay to 60, rate to 80, half to 100, then a tenth. Step 2: rate * (e + 1) /
+// warmup_epochs below that, then the rate, and from `step2_decay_from_epoch` on rate *
+// step2_decay^(e / 10).
 double AdjustedRate(const v1::TrainingSpec& spec, int ihda_step, int epoch);
 
-}  // namespace release
+// As paper::ReversalCoefficient with p = update / 10000, however many updates the step has: below
+// 0.1 in the release's own 183 updates.
+double ReversalCoefficient(const TrainingPlace& place);
 
-// Coefficient of the gradient reversal at update u of the step, from 1:
-// 2 / (1 + exp(-10 u / 10000)) - 1 (Ganin and Lempitsky, ICML 2015, with the release's constants).
-// In [0, 1).
-double ReversalCoefficient(int64_t update);
+}  // namespace release
 
 }  // namespace s2p
 

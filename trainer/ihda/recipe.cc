@@ -11,12 +11,12 @@ const Recipe& RecipeOf(v1::Recipe name) {
       HeadWidth(v1::RECIPE_PAPER), /*identity_dropout=*/0,      /*adam_beta1=*/0.9,
       /*joins_modalities=*/false,  /*triplet_at_stage3=*/false, paper::AttributeLoss,
       paper::AttributeEntropyLoss, paper::ConsistencyLoss,      paper::DomainLoss,
-      paper::LearningRate};
+      /*separates_domains=*/false, paper::LearningRate,         paper::ReversalCoefficient};
   static const Recipe of_release = {
       HeadWidth(v1::RECIPE_RELEASE), /*identity_dropout=*/0.7,   /*adam_beta1=*/0.5,
       /*joins_modalities=*/true,     /*triplet_at_stage3=*/true, release::AttributeLoss,
       release::AttributeEntropyLoss, release::ConsistencyLoss,   release::DomainLoss,
-      release::LearningRate};
+      /*separates_domains=*/true,    release::LearningRate,      release::ReversalCoefficient};
   return name == v1::RECIPE_RELEASE ? of_release : of_paper;
 }
 

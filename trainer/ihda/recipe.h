@@ -27,8 +27,12 @@ struct Recipe {
   torch::Tensor (*attribute_entropy_loss)(const torch::Tensor& logits);
   torch::Tensor (*consistency_loss)(const torch::Tensor& photo, const torch::Tensor& sketch);
   torch::Tensor (*domain_loss)(const torch::Tensor& logits, const torch::Tensor& domains);
+  // C_d sees source photos, target photos and sketches apart, so that its batch norm scales each by
+  // statistics of its own; else in one pass.
+  bool separates_domains;
   // trainer/ihda/learning_rate.h.
   double (*learning_rate)(const v1::TrainingSpec& spec, const TrainingPlace& place);
+  double (*reversal_coefficient)(const TrainingPlace& place);
 };
 
 // The recipe of that name, which is never destroyed.

@@ -1,19 +1,27 @@
 #include "trainer/ihda/ihda_losses.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <functional>
 
 #include "absl/strings/str_cat.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/golden_tensors.h"
 #include "trainer/ihda/gradient_reversal.h"
 #include "trainer/ihda/learning_rate.h"
+#include "trainer/ihda/losses.h"
 
 namespace s2p::test {
 namespace {
 
+// The last batch of the epoch. The step is as long as it takes for both recipes to reverse alike:
+// the golden coefficients are those of p = update / 10000.
 TrainingPlace At(int epoch, int64_t update) {
   TrainingPlace place;
   place.epoch = epoch;
+  place.epochs = static_cast<int>((epoch + 1) * 10000 / update);
+  place.batches = 1;
   place.update = update;
   return place;
 }
@@ -234,6 +242,62 @@ TEST_F(IhdaLossesTest, WithoutAttributesNoTermAsksForThem) {
   heads.attributes = nullptr;
   EXPECT_EQ(Terms(Step2Losses(AllTerms(), Batch(), At(0, 1), heads)),
             (std::vector<std::string>{"identity", "triplet", "domain", "contrastive"}));
+}
+
+// Rows that a head sees in each of its passes.
+class Passes {
+ public:
+  std::function<torch::Tensor(const torch::Tensor&)> Count(
+      std::function<torch::Tensor(const torch::Tensor&)> head) {
+    return [this, head](const torch::Tensor& v) {
+      rows_.push_back(v.size(0));
+      return head(v);
+    };
+  }
+  const std::vector<int64_t>& rows() const { return rows_; }
+
+ private:
+  std::vector<int64_t> rows_;
+};
+
+// A batch norm in front of the head would else train on the statistics of one modality at a time,
+// and be used with those of both.
+TEST_F(IhdaLossesTest, NeckSeesPhotosAndSketchesInOnePass) {
+  for (const v1::Recipe recipe : {v1::RECIPE_PAPER, v1::RECIPE_RELEASE}) {
+    v1::TrainingSpec spec = AllTerms();
+    spec.set_recipe(recipe);
+    Passes identities, features;
+    LossHeads heads = Heads();
+    heads.identities = identities.Count(heads.identities);
+    heads.retrieval_feature = features.Count(heads.retrieval_feature);
+    Step2Losses(spec, Batch(), At(0, 1), heads);
+    EXPECT_THAT(identities.rows(), testing::ElementsAre(8));
+    EXPECT_THAT(features.rows(), testing::ElementsAre(8));
+  }
+}
+
+// The golden sums have a linear C_d, which cannot tell one pass from three.
+TEST_F(IhdaLossesTest, ReleaseShowsItsDomainClassifierOneDomainAtATime) {
+  torch::nn::Sequential classifier(torch::nn::BatchNorm1d(8), torch::nn::Linear(8, 3));
+  LossHeads heads = Heads();
+  heads.domains = [&](const torch::Tensor& v, double) { return classifier->forward(v); };
+  const Step2Batch batch = Batch();
+  const std::vector<torch::Tensor> parts = {batch.source.embedding, batch.photo.embedding,
+                                            batch.sketch.embedding};
+  const torch::Tensor domains = torch::tensor({0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2}, torch::kLong);
+  for (const v1::Recipe recipe : {v1::RECIPE_PAPER, v1::RECIPE_RELEASE}) {
+    v1::TrainingSpec spec;
+    spec.set_recipe(recipe);
+    spec.mutable_loss()->set_domain(1);
+    std::vector<torch::Tensor> logits;
+    for (const torch::Tensor& part : parts) logits.push_back(classifier->forward(part));
+    const torch::Tensor want =
+        recipe == v1::RECIPE_RELEASE
+            ? release::DomainLoss(torch::cat(logits), domains)
+            : paper::DomainLoss(classifier->forward(torch::cat(parts)), domains);
+    const torch::Tensor got = Step2Losses(spec, batch, At(0, 1), heads).Total();
+    EXPECT_NEAR(got.item<double>(), want.item<double>(), 1e-6) << v1::Recipe_Name(recipe);
+  }
 }
 
 TEST_F(IhdaLossesTest, TripletWaitsForItsEpochInEachStep) {

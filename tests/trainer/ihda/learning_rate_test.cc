@@ -95,10 +95,35 @@ TEST(LearningRateTest, WithoutWarmUpTheFirstUpdateHasTheFullRate) {
   EXPECT_DOUBLE_EQ(paper::LearningRate(Spec(0.5, 0), Place(2, 0, 0, 4)), 0.5);
 }
 
-TEST(LearningRateTest, ReversalBeginsAtNothingAndEndsBelowOne) {
-  EXPECT_DOUBLE_EQ(ReversalCoefficient(0), 0);
-  EXPECT_NEAR(ReversalCoefficient(1000), 2 / (1 + std::exp(-1.0)) - 1, 1e-12);
-  EXPECT_LT(ReversalCoefficient(20000), 1);
+TEST(LearningRateTest, ReleaseTrainsTheLastEpochsOfStep1WithATenthOfTheRate) {
+  v1::TrainingSpec spec;
+  spec.mutable_step1()->set_learning_rate(1);
+  EXPECT_DOUBLE_EQ(release::AdjustedRate(spec, 1, 100), 0.5);
+  EXPECT_DOUBLE_EQ(release::AdjustedRate(spec, 1, 101), 0.1);
+  EXPECT_DOUBLE_EQ(release::AdjustedRate(spec, 1, 119), 0.1);
+}
+
+TEST(LearningRateTest, PaperReversesTheWholeGradientAtTheEndOfTheStepHoweverLongItIs) {
+  for (const int epochs : {1, 8, 500}) {
+    TrainingPlace place = Place(2, epochs - 1, 22, 23);
+    place.epochs = epochs;
+    EXPECT_NEAR(paper::ReversalCoefficient(place), 2 / (1 + std::exp(-10.0)) - 1, 1e-12) << epochs;
+  }
+}
+
+TEST(LearningRateTest, PaperReversesHalfwayByTheHalfOfTheSchedule) {
+  TrainingPlace place = Place(2, 4, 1, 4);
+  place.epochs = 9;
+  EXPECT_NEAR(paper::ReversalCoefficient(place), 2 / (1 + std::exp(-5.0)) - 1, 1e-12);
+}
+
+TEST(LearningRateTest, ReleaseReversesByTheNumberOfUpdatesAlone) {
+  TrainingPlace place;
+  EXPECT_DOUBLE_EQ(release::ReversalCoefficient(place), 0);
+  place.update = 1000;
+  EXPECT_NEAR(release::ReversalCoefficient(place), 2 / (1 + std::exp(-1.0)) - 1, 1e-12);
+  place.update = 20000;
+  EXPECT_LT(release::ReversalCoefficient(place), 1);
 }
 
 }  // namespace
