@@ -128,7 +128,9 @@ void JobScheduler::RunJob(const std::string& id, Active& active) {
     if ((*file)->cancel_requested()) active.cancel = true;
     const auto outcome = Attempt(**file, active, reporter);
     const bool cancelled = absl::IsCancelled(outcome.status()) && active.cancel;
-    if (absl::IsCancelled(outcome.status()) && !cancelled && stopping_) return;
+    const bool interrupted = absl::IsCancelled(outcome.status()) && !cancelled && stopping_;
+    if (interrupted || absl::IsResourceExhausted(outcome.status())) ForgetUnfinishedStarts(id);
+    if (interrupted) return;
     if (!absl::IsResourceExhausted(outcome.status())) {
       return End(id, outcome, cancelled, active, reporter);
     }
@@ -141,7 +143,14 @@ absl::StatusOr<JobOutcome> JobScheduler::Attempt(const v1::JobFile& file, Active
                                                  JobReporter& reporter) {
   if (active.cancel) return absl::CancelledError("before it started");
   const std::string& id = file.job().job_id();
-  const bool resumes = file.job().has_started_at();
+  const bool goes_on = file.job().has_started_at();
+  if (file.unfinished_starts() >= kMostUnfinishedStarts) {
+    return absl::InternalError(absl::StrCat(
+        "the trainer has died ", file.unfinished_starts(),
+        " times while it ran this job, without a whole epoch in between. It may need more memory "
+        "than there is: see the system's log, lower batch_size or the size of the images, and "
+        "submit it again"));
+  }
   const auto source = DataSetDigest(file.job().resolved_spec().source_dataset());
   const auto target = DataSetDigest(file.job().resolved_spec().target_dataset());
   S2P_RETURN_IF_ERROR(store_.Update(id, [&](v1::JobFile& changed) {
@@ -153,11 +162,15 @@ absl::StatusOr<JobOutcome> JobScheduler::Attempt(const v1::JobFile& file, Active
     // one. If the data cannot be read, the run reports it in better words.
     changed.set_source_dataset_sha256(source.value_or(""));
     changed.set_target_dataset_sha256(target.value_or(""));
+    changed.set_unfinished_starts(changed.unfinished_starts() + 1);
   }));
   reporter.OnState(v1::Job::STATE_RUNNING, goes_on ? "goes on" : "begins");
   JobObserver observer;
   observer.on_progress = [&](const auto& progress) { reporter.OnProgress(progress); };
+  bool has_whole_epoch = false;
   observer.on_epoch = [&](const auto& progress, const auto& evaluations) {
+    if (!has_whole_epoch) ForgetUnfinishedStarts(id);
+    has_whole_epoch = true;
     reporter.OnEpoch(progress, evaluations);
   };
   observer.on_message = [&](const std::string& message) { reporter.OnMessage(message); };
@@ -165,6 +178,13 @@ absl::StatusOr<JobOutcome> JobScheduler::Attempt(const v1::JobFile& file, Active
   observer.needed_versions = [this] { return store_.NeededVersions(); };
   S2P_ASSIGN_OR_RETURN(const auto job, store_.Get(id));
   return runner_.Run(job, store_.FolderOf(id), observer);
+}
+
+void JobScheduler::ForgetUnfinishedStarts(const std::string& id) {
+  const absl::Status status =
+      store_.Update(id, [](v1::JobFile& file) { file.clear_unfinished_starts(); });
+  // On a full disk one start too many is counted.
+  if (!status.ok()) LogWarning("a job's progress is not kept", {{"job", id}, {"reason", status}});
 }
 
 void JobScheduler::End(const std::string& id, const absl::StatusOr<JobOutcome>& outcome,

@@ -3,6 +3,7 @@
 #define S2P_TRAINER_JOBS_JOB_SCHEDULER_H_
 
 #include <atomic>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <set>
@@ -23,6 +24,8 @@
 
 namespace s2p {
 
+inline constexpr uint32_t kMostUnfinishedStarts = 3;
+
 struct JobSchedulerOptions {
   // Jobs that run at one time, 1 to 64. They share the device: more than one is rarely faster.
   int max_running = 1;
@@ -33,9 +36,11 @@ struct JobSchedulerOptions {
 
 // Runs the jobs of a store in the order of their submission. The status of a run decides the job's
 // state: ok SUCCEEDED; Cancelled after Cancel CANCELLED; ResourceExhausted PAUSED, which keeps its
-// place and is retried; anything else FAILED. A job that this object's end interrupts stays RUNNING
-// or PAUSED on disk and resumes before all others at the next start, as after a crash. Store,
-// runner and metrics are borrowed. Thread-safe.
+// place and is tried again; anything else FAILED. What this object's end interrupts stays RUNNING
+// or PAUSED on disk, and goes on before all others at the next start, as it does after a crash; but
+// a job during which the process has died kMostUnfinishedStarts times without a whole epoch in
+// between is FAILED, so that it cannot keep the others from running.
+// Store, runner and metrics are borrowed. Thread-safe.
 class JobScheduler {
  public:
   // Queues the unfinished jobs of the store. InvalidArgument names a bad option.
@@ -85,6 +90,8 @@ class JobScheduler {
   void RunJob(const std::string& id, Active& active);
   absl::StatusOr<JobOutcome> Attempt(const v1::JobFile& file, Active& active,
                                      JobReporter& reporter);
+  // Nothing that has happened to the job so far speaks against starting it again.
+  void ForgetUnfinishedStarts(const std::string& id);
   void End(const std::string& id, const absl::StatusOr<JobOutcome>& outcome, bool cancelled,
            Active& active, JobReporter& reporter);
   void Pause(const std::string& id, const absl::Status& why, JobReporter& reporter);

@@ -14,6 +14,7 @@ namespace {
 
 using testing::Each;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::Pair;
 using testing::SizeIs;
 
@@ -153,6 +154,55 @@ TEST_F(JobDurabilityTest, CancelsThatRaceWithStartsAndEndsLeaveOneEnd) {
     EXPECT_EQ(StatesTold(id).back(), v1::Job::State_Name(state).substr(6));
     EXPECT_LE(runner_.counts()[id], 1);
   }
+}
+
+class JobCrashLoopTest : public JobFixture {
+ protected:
+  // The process dies: what is on the disk now is what the next one finds.
+  void Crash() {
+    const std::string image = elsewhere_.File("image");
+    std::filesystem::copy(dir_.path(), image, std::filesystem::copy_options::recursive);
+    Close();
+    for (const auto& entry : std::filesystem::directory_iterator(dir_.path())) {
+      std::filesystem::remove_all(entry.path());
+    }
+    std::filesystem::copy(image, dir_.path(), std::filesystem::copy_options::recursive);
+    std::filesystem::remove_all(image);
+    Open();
+  }
+
+  TempDir elsewhere_;
+};
+
+TEST_F(JobCrashLoopTest, JobDuringWhichTheTrainerDiesThreeTimesIsFailedAndTheNextOneRuns) {
+  const std::string deadly = Submit("deadly"), next = Submit("next");
+  for (uint32_t i = 0; i < kMostUnfinishedStarts; ++i) {
+    EXPECT_EQ(runner_.NextRun()->job().job_id(), deadly);
+    Crash();
+  }
+  EXPECT_THAT(WaitForEnd(deadly, v1::Job::STATE_FAILED).reason(),
+              HasSubstr("the trainer has died 3 times while it ran this job"));
+  EXPECT_EQ(runner_.NextRun()->job().job_id(), next);
+}
+
+TEST_F(JobCrashLoopTest, JobThatFinishesAnEpochBetweenCrashesIsContinued) {
+  const std::string id = Submit();
+  for (uint32_t epoch = 1; epoch <= 2 * kMostUnfinishedStarts; ++epoch) {
+    runner_.NextRun()->Do(
+        [&](const JobObserver& observer) { observer.on_epoch(ProgressOf(epoch, 1), {}); });
+    Crash();
+  }
+  EXPECT_EQ(runner_.NextRun()->job().job_id(), id);
+}
+
+TEST_F(JobCrashLoopTest, OrderlyEndsOfTheTrainerAreNotCounted) {
+  const std::string id = Submit();
+  for (uint32_t i = 0; i <= kMostUnfinishedStarts; ++i) {
+    EXPECT_EQ(runner_.NextRun()->job().job_id(), id);
+    Close();
+    Open();
+  }
+  EXPECT_EQ(runner_.NextRun()->job().job_id(), id);
 }
 
 }  // namespace
