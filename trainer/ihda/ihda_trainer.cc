@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/hardware_threads.h"
 #include "base/status_macros.h"
+#include "model/file.h"
 #include "model/torch_device.h"
 #include "model/torch_version.h"
 #include "trainer/ihda/data_report.h"
@@ -84,6 +85,7 @@ absl::Status IhdaTrainer::Start() {
 absl::Status IhdaTrainer::Resume() {
   S2P_ASSIGN_OR_RETURN(auto state, ReadResumeState(options_.state_file));
   if (state.run_digest != plan_.digest) {
+    if (options_.restarts_when_changed) return StartOver();
     return absl::FailedPreconditionError(
         absl::StrCat(options_.state_file,
                      ": belongs to another run: the spec or the data has changed since. Use "
@@ -92,6 +94,18 @@ absl::Status IhdaTrainer::Resume() {
   S2P_RETURN_IF_ERROR(loop_->Restore(std::move(state)));
   resumed_ = true;
   return absl::OkStatus();
+}
+
+absl::Status IhdaTrainer::StartOver() {
+  const std::string old = options_.state_file + ".old";
+  std::error_code error;
+  std::filesystem::rename(options_.state_file, old, error);
+  if (error) return FileError(error.value(), options_.state_file, "rename");
+  options_.observer.on_message(
+      absl::StrCat("the data or the spec has changed since the run was interrupted: starting from "
+                   "the beginning; the old state is in ",
+                   old));
+  return LoadFirstWeights(plan_.spec, options_.checkpoint_root, data_, networks_->encoder());
 }
 
 absl::Status IhdaTrainer::Run() {

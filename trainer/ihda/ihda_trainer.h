@@ -25,6 +25,9 @@ struct IhdaTrainerOptions {
   // File that holds the state after the last whole epoch; empty: none is kept. Removed by
   // ForgetState.
   std::string state_file;
+  // Where the state is of another run, because spec or data have changed since, Create starts from
+  // the beginning and keeps it as STATE_FILE.old, instead of refusing.
+  bool restarts_when_changed = false;
   // Threads of LibTorch's CPU kernels and of decoding. Results are the same bits only for the same
   // number. 0: one per core.
   int threads = 0;
@@ -65,6 +68,7 @@ class IhdaTrainer {
   IhdaTrainer(RunPlan plan, const IhdaTrainerOptions& options);
   absl::Status Start();
   absl::Status Resume();
+  absl::Status StartOver();
   absl::Status EvaluateOn(const EvaluationSet& set, const std::string& split,
                           std::vector<v1::Evaluation>& evaluations);
 

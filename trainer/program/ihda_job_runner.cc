@@ -83,9 +83,14 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
                                                           const JobObserver& observer) {
   observer.on_message("reading the data");
   S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(job.resolved_spec()));
-  S2P_ASSIGN_OR_RETURN(const auto run, TrainRun::Start(std::move(plan), job.job_id(), folder,
-                                                       {options_.checkpoint_root, /*state_file=*/"",
-                                                        options_.threads, observer}));
+  IhdaTrainerOptions options;
+  options.checkpoint_root = options_.checkpoint_root;
+  // The data may have changed while the daemon was down, and nobody is there to ask.
+  options.restarts_when_changed = true;
+  options.threads = options_.threads;
+  options.observer = observer;
+  S2P_ASSIGN_OR_RETURN(const auto run,
+                       TrainRun::Start(std::move(plan), job.job_id(), folder, options));
   S2P_RETURN_IF_ERROR(run->trainer().Run());
   if (observer.stop()) return absl::CancelledError("stopped before it was evaluated");
   JobOutcome outcome;

@@ -141,6 +141,19 @@ TEST_F(IhdaTrainerTest, StateOfAnotherRunIsRefused) {
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(options.state_file)));
 }
 
+TEST_F(IhdaTrainerTest, StateOfAnotherRunIsSetAsideWhereTheRunMayStartOver) {
+  IhdaTrainerOptions options;
+  options.state_file = dir_.File("resume");
+  Train(Spec(), options);
+  options.restarts_when_changed = true;
+  std::vector<std::string> messages;
+  options.observer.on_message = [&](const std::string& message) { messages.push_back(message); };
+  const v1::TrainingSpec changed = With(Spec(), {"seed=2"});
+  EXPECT_THAT(Differences(Train(changed), Train(changed, options)), IsEmpty());
+  EXPECT_THAT(messages, testing::Contains(HasSubstr(options.state_file + ".old")));
+  EXPECT_TRUE(std::filesystem::exists(options.state_file + ".old"));
+}
+
 TEST_F(IhdaTrainerTest, DamagedStateIsDataLoss) {
   IhdaTrainerOptions options;
   options.state_file = dir_.File("resume");
