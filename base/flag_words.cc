@@ -8,7 +8,7 @@ namespace {
 
 absl::string_view NameIn(absl::string_view word) { return word.substr(0, word.find('=')); }
 
-// "-server" of a program with --server.
+// True for "-server" in a program that has --server.
 bool LacksADash(absl::string_view word, const FlagKinds& kind_of) {
   return word.size() > 2 && word[0] == '-' && word[1] != '-' &&
          kind_of(absl::StrCat("-", NameIn(word))) != FlagKind::kUnknown;
@@ -29,21 +29,22 @@ void ForEachFlag(const std::vector<std::string>& words, const FlagKinds& kind_of
 }  // namespace
 
 std::string MisplacedFlag(const std::vector<std::string>& words, const FlagKinds& kind_of) {
-  std::string slip;
+  std::string mistake;
   ForEachFlag(words, kind_of, [&](const std::string& word, const std::string* value) {
     if (LacksADash(word, kind_of)) {
-      slip = absl::StrCat("there is no flag ", word, "; flags have two dashes: -", word);
+      mistake = absl::StrCat("there is no flag ", word, "; flags have two dashes: -", word);
     } else if (NameIn(word).size() + 1 == word.size() &&
                kind_of(NameIn(word)) == FlagKind::kTakesValue) {
-      slip = absl::StrCat(NameIn(word), " has no value: '' follows the =");
+      mistake = absl::StrCat(NameIn(word), " has no value: '' follows the =");
     } else if (value != nullptr &&
                (absl::StartsWith(*value, "--") || LacksADash(*value, kind_of))) {
-      slip = absl::StrCat(word, " has no value: ", *value, " follows, which is a flag; if it is ",
-                          "the value, write ", word, "=", *value);
+      mistake =
+          absl::StrCat(word, " has no value: ", *value, " follows, which is a flag; if it is ",
+                       "the value, write ", word, "=", *value);
     }
-    return !slip.empty();
+    return !mistake.empty();
   });
-  return slip;
+  return mistake;
 }
 
 bool HasFlag(const std::vector<std::string>& words, absl::string_view flag,

@@ -1,4 +1,4 @@
-// Slips on a command line that its parser would take at their word.
+// Command-line mistakes that the parser would accept as valid values.
 #ifndef S2P_BASE_FLAG_WORDS_H_
 #define S2P_BASE_FLAG_WORDS_H_
 
@@ -12,17 +12,16 @@ namespace s2p {
 
 enum class FlagKind { kUnknown, kSwitch, kTakesValue };
 
-// Tells what a word with its dashes ("--server", "-k") means to the program.
+// Classifies a word with its dashes ("--server", "-k") for the program.
 using FlagKinds = std::function<FlagKind(absl::string_view)>;
 
-// A sentence about the first slip among the words that follow the program's name, empty if there is
-// none: a flag whose value was forgotten, so that the next flag would be taken for it ("--server
-// --trainer HOST:PORT"), an empty one ("--server="), and a long flag with one dash ("-server").
-// Everything after "--" is a value.
+// Describes the first mistake among the words after the program's name, in one sentence; empty if
+// there is no mistake. Mistakes are a forgotten value, which makes the next flag look like it
+// ("--server --trainer HOST:PORT"), an empty value ("--server="), and a long flag with one dash
+// ("-server"). Everything after "--" is a value.
 std::string MisplacedFlag(const std::vector<std::string>& words, const FlagKinds& kind_of);
 
-// Whether a flag, such as "--version", stands among the words as a flag, not as another one's
-// value.
+// Whether the words contain a flag, such as "--version", as a flag and not as another flag's value.
 bool HasFlag(const std::vector<std::string>& words, absl::string_view flag,
              const FlagKinds& kind_of);
 

@@ -10,7 +10,7 @@
 namespace s2p {
 namespace {
 
-// The drawing page has the same names: client/web/page/dropped_files.js.
+// Keep in step with the web page's list in client/web/page/dropped_files.js.
 constexpr absl::string_view kNames[] = {"thumbs.db",
                                         "ehthumbs.db",
                                         "desktop.ini",

@@ -6,9 +6,9 @@
 
 namespace s2p {
 
-// Whether a file or folder of this name, without its path, was left by a system, a camera, an
-// archive, or a copy that is not finished: hidden ones (.DS_Store, ._a.jpg, .thumbnails),
-// Thumbs.db, desktop.ini, __MACOSX, @eaDir, a.jpg.part and their like. Case does not matter.
+// Whether a file or folder of this name, without its path, was left by an operating system, a
+// camera, an archive or an unfinished copy: hidden ones (.DS_Store, ._a.jpg, .thumbnails),
+// Thumbs.db, desktop.ini, __MACOSX, @eaDir, a.jpg.part and so on. Case does not matter.
 // Thread-safe.
 bool IsLeftBehind(absl::string_view name);
 

@@ -27,8 +27,7 @@ constexpr uint64_t kMaxFileBytes = 1 << 20;
 
 // Word processors and web pages turn quotes and blanks into characters like these.
 constexpr absl::string_view kNotAscii =
-    "a character that is not ASCII stands outside of a text in \"quotes\"; is it a typographic "
-    "quote or blank?";
+    "a non-ASCII character outside a \"quoted\" text; is it a typographic quote or blank?";
 
 // The parser continues after an error; the first one is the cause.
 class FirstError : public pb::io::ErrorCollector {
@@ -41,7 +40,7 @@ class FirstError : public pb::io::ErrorCollector {
   std::string text;
 };
 
-// Parses a number of the type; false if the text is none, or out of its range.
+// Parses a number of the value's type; false if the text is not a number or is out of range.
 bool ParseNumber(const std::string& text, uint32_t& value) {
   return absl::SimpleAtoi(text, &value);
 }

@@ -12,16 +12,16 @@
 namespace s2p {
 
 // Reads a file of at most 1 MiB in protobuf's text format, or in JSON when it begins with "{", into
-// an empty message. NotFound and the like as ReadTextFile; InvalidArgument naming the file and what
-// is wrong in it, in the text format with line and column.
+// an empty message. Fails as ReadTextFile does; InvalidArgument naming the file and the problem,
+// with line and column for the text format.
 absl::Status ReadMessageFile(const std::string& path, google::protobuf::Message& message);
 
-// The same for a text in the text format; `where` begins the message of an error.
+// The same for a string in the text format; error messages start with `where`.
 absl::Status ParseMessageText(const std::string& text, absl::string_view where,
                               google::protobuf::Message& message);
 
 // Sets one field from "step2.epochs=5": names as in the proto, enum values with or without their
-// prefix, in any case. InvalidArgument naming the field and what it takes.
+// prefix, in any case. InvalidArgument naming the field and the values it accepts.
 absl::Status SetMessageField(absl::string_view assignment, google::protobuf::Message& message);
 
 }  // namespace s2p

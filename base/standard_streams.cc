@@ -11,8 +11,8 @@ namespace s2p {
 void OpenStandardStreams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(stream, F_GETFD) != -1 || errno != EBADF) continue;
-    // The lowest free number is this one, as those below are open. It is opened for the opposite
-    // direction, so reads and writes fail.
+    // This is the lowest free number, since those below are open. It is opened for the opposite
+    // direction, so that reads and writes fail.
     const int opened = open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY);
     if (opened != stream && opened >= 0) close(opened);
   }

@@ -1,4 +1,4 @@
-// Returning early with the error of a call, in one line.
+// Return early with the error of a call, in one line.
 //
 //   S2P_RETURN_IF_ERROR(file.Sync());
 //   S2P_ASSIGN_OR_RETURN(const Image image, DecodeImage(bytes));
@@ -6,7 +6,7 @@
 //
 // Both return from the enclosing function, which returns absl::Status or absl::StatusOr. The second
 // declares or assigns its first argument; a type with a comma outside parentheses needs an alias or
-// auto. Neither is one statement, so an if or a loop around it needs braces.
+// auto. S2P_ASSIGN_OR_RETURN is several statements, so an if or a loop around it needs braces.
 #ifndef S2P_BASE_STATUS_MACROS_H_
 #define S2P_BASE_STATUS_MACROS_H_
 

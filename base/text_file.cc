@@ -21,7 +21,7 @@ namespace {
 constexpr uint64_t kMaxPemBytes = uint64_t{1} << 24;
 constexpr absl::string_view kByteOrderMark = "\xef\xbb\xbf";
 
-// Closes with its owner.
+// Closes the descriptor when it is destroyed.
 class Descriptor {
  public:
   explicit Descriptor(int number) : number_(number) {}
@@ -55,25 +55,26 @@ absl::StatusOr<std::string> ReadBytes(const std::string& path, uint64_t max_byte
     if (got < 0) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": read"));
     bytes.append(piece, static_cast<size_t>(got));
     if (bytes.size() > max_bytes) {
-      return wrong(absl::StrCat("has more than ", max_bytes, " bytes, the limit of such a file"));
+      return wrong(
+          absl::StrCat("has more than ", max_bytes, " bytes, the limit for this kind of file"));
     }
   }
 }
 
-// The encoding that the first bytes tell, if it is not UTF-8; null if they tell nothing.
+// The encoding that the first bytes reveal, if it is not UTF-8; null if they reveal nothing.
 const char* OtherEncoding(absl::string_view bytes) {
   using absl::string_view;
   if (absl::StartsWith(bytes, string_view("\xff\xfe\0\0", 4))) return "UTF-32";
   if (absl::StartsWith(bytes, string_view("\0\0\xfe\xff", 4))) return "UTF-32";
   if (absl::StartsWith(bytes, "\xff\xfe") || absl::StartsWith(bytes, "\xfe\xff")) return "UTF-16";
-  // An ASCII character in the first place has its NULs around it.
+  // In UTF-16, an ASCII character at the start has a NUL next to it.
   if (bytes.size() >= 4 && bytes.size() % 2 == 0 && (bytes[0] == '\0') != (bytes[1] == '\0')) {
     return (bytes[0] == '\0' ? bytes[2] : bytes[3]) == '\0' ? "UTF-16" : nullptr;
   }
   return nullptr;
 }
 
-// `bytes` with every line end as "\n".
+// `bytes` with every line end changed to "\n".
 std::string WithPlainLineEnds(absl::string_view bytes) {
   std::string text;
   text.reserve(bytes.size());
@@ -137,8 +138,8 @@ absl::StatusOr<std::string> ReadPemFile(const std::string& path) {
   if (is_pem) return text.ok() ? text : bytes;
   // A sequence, with its length in two bytes.
   if (absl::StartsWith(*bytes, "\x30\x82")) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": is in DER form; openssl x509 or pkey -inform der makes PEM of it"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": is in DER form; convert it to PEM with openssl x509 or pkey -inform der"));
   }
   if (!text.ok()) return text.status();
   return absl::InvalidArgumentError(

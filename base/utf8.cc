@@ -8,7 +8,8 @@ namespace {
 
 bool IsControl(char32_t code) { return code < 0x20 || (code >= 0x7F && code < 0xA0); }
 
-// Line and paragraph separators, and characters that change the direction of writing.
+// True for control characters, line and paragraph separators, and characters that change the
+// direction of writing.
 bool SteersTerminal(char32_t code) {
   return IsControl(code) || code == 0x200E || code == 0x200F ||
          (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
@@ -30,7 +31,7 @@ Utf8Character FirstCharacter(absl::string_view text) {
   if (lead < 0x80) return {1, lead};
   const size_t bytes = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
   if (lead < 0xC2 || lead > 0xF4 || text.size() < bytes) return {};
-  // The second byte excludes overlong forms, surrogates, and what lies beyond U+10FFFF.
+  // The range of the second byte excludes overlong forms, surrogates, and codes above U+10FFFF.
   const unsigned char least = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
   const unsigned char most = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
   if (byte(1) < least || byte(1) > most) return {};

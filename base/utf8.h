@@ -1,4 +1,4 @@
-// UTF-8 text (Unicode 15, table 3-7): what is well-formed, and what is safe to show.
+// UTF-8 text (Unicode 15, table 3-7): whether it is well-formed, and how to show it safely.
 #ifndef S2P_BASE_UTF8_H_
 #define S2P_BASE_UTF8_H_
 
@@ -13,15 +13,15 @@ namespace s2p {
 // The functions below are thread-safe.
 
 struct Utf8Character {
-  // 1 to 4; 0 if the text does not begin with a well-formed character.
+  // 1 to 4; 0 if the text does not start with a well-formed character.
   size_t bytes = 0;
   char32_t code = 0;
 };
 
-// The character that a text begins with. Requires a text that is not empty.
+// The first character of a text. Requires a non-empty text.
 Utf8Character FirstCharacter(absl::string_view text);
 
-// The length of the longest prefix that is well-formed; text.size() if all of it is.
+// The length of the longest well-formed prefix; text.size() if the whole text is well-formed.
 size_t ValidUtf8Length(absl::string_view text);
 
 bool IsUtf8(absl::string_view text);

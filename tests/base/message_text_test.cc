@@ -54,7 +54,7 @@ TEST_F(MessageFileTest, TextFormatIsRead) {
 
 TEST_F(MessageFileTest, TypographicQuoteIsSaidToBeOne) {
   EXPECT_THAT(Refused("seed: 1\npreset: \xe2\x80\x9cshoes\xe2\x80\x9d\n"),
-              StartsWith(path_ + ":2:9: a character that is not ASCII stands outside of a text"));
+              StartsWith(path_ + ":2:9: a non-ASCII character outside a \"quoted\" text"));
 }
 
 TEST_F(MessageFileTest, JsonIsReadWhateverSpaceItBeginsWith) {

@@ -148,7 +148,7 @@ TEST_F(ReadSpecTest, LineThatIsNotUtf8IsNamed) {
 TEST_F(ReadSpecTest, TypographicQuoteIsSaidToBeOne) {
   const absl::Status status = Read("seed: 1\npreset: \xe2\x80\x9cshoes\xe2\x80\x9d\n").status();
   EXPECT_THAT(std::string(status.message()),
-              HasSubstr("spec:2:9: a character that is not ASCII stands outside of a text"));
+              HasSubstr("spec:2:9: a non-ASCII character outside a \"quoted\" text"));
 }
 
 TEST_F(ReadSpecTest, MissingFileIsNotFound) {
