@@ -1,4 +1,4 @@
-# The libraries, all from the system's packages: tools/setup.sh installs them.
+# The libraries. All come from the system's packages, which tools/setup.sh installs.
 find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED)  # before faiss, whose config file needs it
 find_package(PkgConfig REQUIRED)
@@ -33,7 +33,7 @@ add_library(s2p::opencv ALIAS s2p_opencv)
 target_link_libraries(s2p_opencv INTERFACE opencv_core opencv_imgproc opencv_imgcodecs)
 target_include_directories(s2p_opencv SYSTEM INTERFACE ${OpenCV_INCLUDE_DIRS})
 
-# What LibTorch's headers ask for decides the language: C++20 from 2.13 on, else C++17.
+# LibTorch's headers decide the language: they need C++20 from 2.13 on, else C++17.
 if(Torch_VERSION VERSION_GREATER_EQUAL 2.13)
   set(CMAKE_CXX_STANDARD 20)
 else()

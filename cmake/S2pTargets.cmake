@@ -1,12 +1,12 @@
-# How targets are made here. Each room of the house is one or more s2p_library()s.
+# Functions that define targets. Each room of the source tree is one or more s2p_library()s.
 
-# The warnings of all our own code.
+# Sets the warnings for all our own code.
 function(s2p_set_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
     -Woverloaded-virtual -Wno-missing-field-initializers)
   if(S2P_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
-    # GCC 13 and 14 find overflows in std::vector's copy, once inlined, that are not there.
+    # GCC 13 and 14 report false overflows in std::vector's copy once it is inlined.
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
       target_compile_options(${target} PRIVATE -Wno-error=array-bounds
         -Wno-error=stringop-overflow -Wno-error=stringop-overread)
@@ -39,15 +39,15 @@ function(s2p_program name)
   endif()
 endfunction()
 
-# LibTorch's headers cost about 40 s per translation unit, so they are compiled once and shared.
+# LibTorch's headers take about 40 s per translation unit, so they are precompiled once and shared.
 function(s2p_use_torch target)
   if(NOT TARGET s2p_torch_headers)
     file(WRITE "${PROJECT_BINARY_DIR}/torch_headers.cc" "// Holds the precompiled LibTorch headers.\n")
     add_library(s2p_torch_headers OBJECT "${PROJECT_BINARY_DIR}/torch_headers.cc")
     target_link_libraries(s2p_torch_headers PUBLIC s2p::torch)
     target_precompile_headers(s2p_torch_headers PRIVATE <torch/torch.h>)
-    # A precompiled header serves only who is compiled alike, and gRPC's users have -pthread.
-    # Newer Abseil's users have NOMINMAX.
+    # A precompiled header works only for code compiled with the same flags; gRPC adds -pthread and
+    # newer versions of Abseil add NOMINMAX.
     target_compile_options(s2p_torch_headers PRIVATE -pthread -DNOMINMAX)
     s2p_set_warnings(s2p_torch_headers)
   endif()
@@ -55,7 +55,7 @@ function(s2p_use_torch target)
   target_compile_options(${target} PRIVATE -pthread -DNOMINMAX)
   get_target_property(type ${target} TYPE)
   if(type STREQUAL "EXECUTABLE")
-    # Else -fPIE, which is another setting than the header's.
+    # The default, -fPIE, differs from the precompiled header's setting.
     target_compile_options(${target} PRIVATE -fPIC)
   endif()
   target_precompile_headers(${target} REUSE_FROM s2p_torch_headers)

@@ -1,4 +1,4 @@
-# Language, optimisation, sanitizers and the compiler cache: what holds for every target.
+# Settings for every target: language, optimisation, sanitizers and the compiler cache.
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)

@@ -33,8 +33,8 @@ class Downsample : public torch::nn::Module {
   BatchNorm2d norm_;
 };
 
-// Squeeze and excitation (Hu et al., CVPR 2018): scales each channel by what its mean, and the
-// other channels' means, say.
+// Squeeze and excitation (Hu et al., CVPR 2018): scales each channel by a factor computed from the
+// means of all channels.
 class SqueezeExcitation : public torch::nn::Module {
  public:
   static constexpr int kReduction = 16;
@@ -55,7 +55,7 @@ class SqueezeExcitation : public torch::nn::Module {
 
 enum class BlockKind { kBasic, kBottleneck, kSeResNext };
 
-// How the four stages are built. Stage s (from 1) has 64 << (s - 1) planes.
+// The layout of the four stages. Stage s (from 1) has 64 << (s - 1) planes.
 struct Architecture {
   const char* name;
   BlockKind kind;
@@ -72,8 +72,8 @@ constexpr Architecture kArchitectures[] = {
 // Output channels per plane.
 int Expansion(BlockKind kind) { return kind == BlockKind::kBasic ? 1 : 4; }
 
-// A residual block: two 3x3 convolutions, or a 3x3 between two of 1x1. The stride is the 3x3's, as
-// torchvision has it. (The release's SE-ResNeXt has it there too.)
+// A residual block: two 3x3 convolutions, or a 3x3 between two 1x1. The 3x3 has the stride, as in
+// torchvision and in the release's SE-ResNeXt.
 class Block : public torch::nn::Module {
  public:
   Block(BlockKind kind, int in, int planes, int stride) {
@@ -180,7 +180,7 @@ class ResidualNetwork final : public Backbone {
     if (release_names) {
       register_module("layer0", stem_);
     } else {
-      // torchvision has the stem's layers side by side with the stages.
+      // In torchvision, the stem's layers are siblings of the stages.
       register_module("conv1", stem_->conv);
       register_module("bn1", stem_->norm);
     }
@@ -228,7 +228,7 @@ class ResidualNetwork final : public Backbone {
   }
 
  private:
-  // He normal over the outputs; a batch norm begins as LibTorch makes it, 1 and 0.
+  // He normal over the outputs; batch norms keep LibTorch's initial values, 1 and 0.
   void Initialise() {
     torch::NoGradGuard no_grad;
     for (const auto& module : modules(/*include_self=*/false)) {

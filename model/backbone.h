@@ -21,15 +21,15 @@ class Backbone : public torch::nn::Module {
  public:
   // Input [n, 3, H, W] float32, normalised.
   virtual FeatureMaps Forward(const torch::Tensor& images) = 0;
-  // Channels of FeatureMaps::last.
+  // The number of channels of FeatureMaps::last.
   virtual int channels() const = 0;
-  // The stem, then each stage in order: what `frozen_stages` counts.
+  // The stem, then each stage in order, as `frozen_stages` counts them.
   virtual std::vector<std::shared_ptr<torch::nn::Module>> Stages() = 0;
-  // What it computes in evaluation mode, with batch norms folded. Of the weights as they are now.
+  // A copy of the current weights for evaluation mode, with batch norms folded.
   virtual FoldedNetwork Folded() const = 0;
 };
 
-// Weights are initialised as the architecture's paper says (He normal for convolutions).
+// Initialises the weights as in the architecture's paper (He normal for convolutions).
 // InvalidArgument naming the field for an unknown arch, stage or stride.
 absl::StatusOr<std::shared_ptr<Backbone>> CreateBackbone(const v1::Backbone& spec);
 

@@ -19,7 +19,7 @@
 namespace s2p {
 namespace {
 
-// `name` without the prefixes that a training program may have put before it.
+// `name` without the prefixes that a training program may have added.
 absl::string_view StripPrefixes(absl::string_view name) {
   while (absl::ConsumePrefix(&name, "module.") || absl::ConsumePrefix(&name, "base.")) {
   }
@@ -32,7 +32,7 @@ bool IsClassifier(absl::string_view name) {
 
 bool IsCounter(absl::string_view name) { return absl::EndsWith(name, "num_batches_tracked"); }
 
-// Pairs each tensor of the backbone with its bytes; null: a counter that is missing, which is 0.
+// Pairs each tensor of the backbone with its bytes; null stands for a missing counter, which is 0.
 absl::StatusOr<std::map<std::string, const TensorBytes*>> MatchBackbone(
     const TensorMap& weights, const std::map<std::string, torch::Tensor>& targets,
     LaterStages later_stages) {
@@ -43,10 +43,9 @@ absl::StatusOr<std::map<std::string, const TensorBytes*>> MatchBackbone(
     if (IsClassifier(name)) continue;
     if (ends_at_stage3 && absl::StartsWith(name, "layer4.")) {
       if (later_stages == LaterStages::kSkip) continue;
-      return absl::InvalidArgumentError(
-          absl::StrCat("tensor '", full_name,
-                       "': the network ends at layer3; set skip_unused_weights to leave out what "
-                       "lies behind it"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "tensor '", full_name,
+          "': the network ends at layer3; set skip_unused_weights to skip later layers"));
     }
     const auto target = targets.find(name);
     if (target == targets.end()) {
@@ -58,7 +57,7 @@ absl::StatusOr<std::map<std::string, const TensorBytes*>> MatchBackbone(
       return absl::InvalidArgumentError(DescribeMismatch(full_name, bytes, target->second));
     }
     if (!matched.emplace(name, &bytes).second) {
-      return absl::InvalidArgumentError(absl::StrCat("tensor '", full_name, "': is there twice"));
+      return absl::InvalidArgumentError(absl::StrCat("tensor '", full_name, "': appears twice"));
     }
   }
   for (const auto& [name, tensor] : targets) {

@@ -1,4 +1,4 @@
-// Pretrained backbones of other programs.
+// Loads pretrained backbones that other programs wrote.
 #ifndef S2P_MODEL_BACKBONE_WEIGHTS_H_
 #define S2P_MODEL_BACKBONE_WEIGHTS_H_
 
@@ -8,19 +8,19 @@
 
 namespace s2p {
 
-// What becomes of entries of stages behind the last one that the encoder's backbone has.
+// How to treat entries for stages after the last one of the encoder's backbone.
 enum class LaterStages {
-  // They are surplus.
+  // They count as surplus.
   kRefuse,
-  // They are left out.
+  // They are skipped.
   kSkip
 };
 
 // Loads a pretrained backbone (torchvision's or the release's names, with or without the prefixes
 // "module." and "base.") into both encoders. Classifier entries (fc.*, last_linear.*) are skipped;
 // a missing "num_batches_tracked" is 0. InvalidArgument naming the first key that is missing,
-// surplus or of another shape: nothing is changed then. What LibTorch throws, as TorchError has it:
-// some weights may be replaced then.
+// surplus or of another shape; nothing is changed then. Exceptions from LibTorch become a
+// TorchError; some weights may have been replaced by then.
 absl::Status LoadBackboneWeights(const TensorMap& weights, LaterStages later_stages,
                                  DualEncoder& encoder);
 

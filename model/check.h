@@ -1,11 +1,11 @@
-// The check for our own bugs: never for input, files or the network.
+// A check for our own bugs, never for input, files or the network.
 #ifndef S2P_MODEL_CHECK_H_
 #define S2P_MODEL_CHECK_H_
 
 #include <cstdio>
 #include <cstdlib>
 
-// Ends the process, naming the condition, if it does not hold. Always on.
+// Aborts the process, naming the condition, if it does not hold. Always on.
 #define S2P_CHECK(condition)                                                             \
   do {                                                                                   \
     if (!(condition)) {                                                                  \

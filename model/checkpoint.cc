@@ -18,7 +18,7 @@
 namespace s2p {
 namespace {
 
-// A manifest's probe takes most of it: 2 x 131,072 values at the very most.
+// The probe takes up most of a manifest: at most 2 x 131,072 values.
 constexpr uint64_t kMaxManifestBytes = uint64_t{16} << 20;
 constexpr uint64_t kMaxFileBytes = uint64_t{8} << 30;
 constexpr char kProtoFormatVersion[] = "format_version";
@@ -28,10 +28,11 @@ absl::Status Damaged(absl::string_view path, absl::string_view what) {
   return absl::DataLossError(absl::StrCat(path, ": ", what));
 }
 
-// What the parser says may quote the file: printable, and of bounded length.
+// Parser messages may quote the file, so they are made printable and bounded in length.
 std::string Excerpt(absl::string_view message) { return absl::CHexEscape(message.substr(0, 300)); }
 
-// The format version, read without knowing the format: a newer manifest need not parse as ours.
+// Reads the format version without parsing the whole manifest, since a newer one need not parse as
+// ours.
 absl::StatusOr<uint32_t> FormatVersion(const std::string& path, const std::string& json) {
   google::protobuf::Struct fields;
   const auto status = google::protobuf::util::JsonStringToMessage(json, &fields);
@@ -64,10 +65,11 @@ absl::Status CheckFileList(const std::string& path, const v1::CheckpointManifest
     const v1::CheckpointFile& file = manifest.files(i);
     const std::string field = absl::StrCat("files[", i, "].");
     if (!IsPlainName(file.name()) || file.name() == kManifestFileName) {
-      return Damaged(path, absl::StrCat(field, "name: '", Excerpt(file.name()), "' may not stand"));
+      return Damaged(path,
+                     absl::StrCat(field, "name: '", Excerpt(file.name()), "' is not allowed"));
     }
     if (!names.insert(file.name()).second) {
-      return Damaged(path, absl::StrCat(field, "name: ", file.name(), " is there twice"));
+      return Damaged(path, absl::StrCat(field, "name: ", file.name(), " appears twice"));
     }
     if (file.sha256().size() != 64 || !IsLowerHex(file.sha256())) {
       return Damaged(path, absl::StrCat(field, "sha256: not 64 lower-case hex digits"));
@@ -96,7 +98,7 @@ absl::Status HashDiffers(const std::string& path, absl::string_view got, absl::s
   return Damaged(path, absl::StrCat("sha256: ", got, ", but the manifest says ", want));
 }
 
-// Reads the weights once, so that what was hashed is what is parsed.
+// Reads the weights once, so that the bytes that were hashed are the bytes that are parsed.
 absl::StatusOr<TensorMap> ReadWeights(const std::string& path, const v1::CheckpointFile& file) {
   S2P_ASSIGN_OR_RETURN(std::string bytes, ReadWholeFile(path, file.bytes()));
   const std::string sha256 = Sha256(bytes);
@@ -107,6 +109,30 @@ absl::StatusOr<TensorMap> ReadWeights(const std::string& path, const v1::Checkpo
   if (!status.ok()) return Damaged(path, status.message());
   return weights;
 }
+
+// SHA-256 over several pieces. OpenSSL fails here only when it cannot allocate a few bytes.
+class Hasher {
+ public:
+  Hasher() : context_(EVP_MD_CTX_new()) {
+    S2P_CHECK(context_ != nullptr && EVP_DigestInit_ex(context_, EVP_sha256(), nullptr) == 1);
+  }
+  Hasher(const Hasher&) = delete;
+  Hasher& operator=(const Hasher&) = delete;
+  ~Hasher() { EVP_MD_CTX_free(context_); }
+
+  void Add(absl::string_view bytes) {
+    S2P_CHECK(EVP_DigestUpdate(context_, bytes.data(), bytes.size()) == 1);
+  }
+  std::string Hex() {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned int size = 0;
+    S2P_CHECK(EVP_DigestFinal_ex(context_, digest, &size) == 1);
+    return absl::BytesToHexString(absl::string_view(reinterpret_cast<char*>(digest), size));
+  }
+
+ private:
+  EVP_MD_CTX* context_;
+};
 
 // True if the exponent bits of no element are all ones.
 template <typename Word>

@@ -26,23 +26,29 @@ struct Checkpoint {
 
 // Reads and verifies: fields and ranges of the manifest, then the size of each file, then the
 // SHA-256 of each, then the tensors, all finite. The bytes that are parsed are the bytes that were
-// hashed. (That tensors fit the networks is LoadEncoder's and DualEncoder's to say.) NotFound if
-// there is no manifest; DataLoss naming file and field if something is damaged or missing;
+// hashed. (LoadEncoder and DualEncoder check that the tensors fit the networks.) NotFound if there
+// is no manifest; DataLoss naming file and field if anything is damaged or missing;
 // FailedPrecondition if the format is newer than this program.
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::string& directory);
-// The manifest alone, fields checked, files not opened.
+// Reads the manifest alone: checks its fields, but does not open the other files.
 absl::StatusOr<v1::CheckpointManifest> ReadManifest(const std::string& directory);
 
-// What a model is: backbone, embedding, preprocessing, attributes, evaluations. InvalidArgument
-// naming the field. Does not look at `format_version`, `version`, `files` and `golden_probe`.
+// Checks the description of the model: backbone, embedding, preprocessing, attributes, evaluations.
+// InvalidArgument naming the field. Ignores `format_version`, `version`, `files` and
+// `golden_probe`.
 absl::Status ValidateManifest(const v1::CheckpointManifest& manifest);
 
-// The length of the pooled vector: the manifest's `embedding.dimension` where there is no
-// projection. InvalidArgument naming the field for an unknown arch, stage, pooling or grid.
+// The length of the pooled vector, which is `embedding.dimension` if there is no projection.
+// InvalidArgument naming the field for an unknown arch, stage, pooling or grid.
 absl::StatusOr<int> PooledDimension(const v1::Backbone& backbone, const v1::Embedding& embedding);
 
 // InvalidArgument naming the first tensor that holds a NaN or an infinity.
 absl::Status CheckFinite(const TensorMap& tensors);
+
+// Lower-case hex SHA-256 of the concatenated pieces.
+std::string Sha256(absl::string_view bytes);
+std::string Sha256(absl::Span<const absl::string_view> pieces);
+absl::StatusOr<std::string> Sha256OfFile(const std::string& path);
 
 }  // namespace s2p
 

@@ -33,16 +33,16 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kTemporarySuffix[] = ".tmp";
-// A temporary folder that nobody has touched for so long has lost its writer.
+// The writer of a temporary folder that has not been touched for this long is dead.
 constexpr std::time_t kAbandonedAfterSeconds = 24 * 3600;
-// From <linux/fs.h>, whose macros are unwelcome here.
+// Copied from <linux/fs.h>, whose macros would clash here.
 constexpr unsigned int kRenameNoReplace = 1;
 
-// The version that a folder's name stands for; 0 if it is none.
+// The version in a folder's name; 0 if the name is not a version.
 int64_t VersionOfName(const std::string& name) {
   int64_t version = 0;
   if (name.empty() || name[0] < '1' || name[0] > '9' || !absl::SimpleAtoi(name, &version)) return 0;
-  // SimpleAtoi forgives spaces; a version has one spelling.
+  // SimpleAtoi accepts spaces, but a version has only one spelling.
   return absl::StrCat(version) == name ? version : 0;
 }
 
@@ -58,18 +58,19 @@ absl::Status ForEachEntry(const std::string& directory, Visit visit) {
   return error ? FileError(error.value(), directory, "list") : absl::OkStatus();
 }
 
-// Renames a folder unless the new name is taken. 0, or the error number; EEXIST: taken.
+// Renames a folder unless the new name is taken. Returns 0 or the error number, EEXIST if taken.
 int RenameToFreeName(const std::string& from, const std::string& to) {
   if (syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), kRenameNoReplace) == 0) {
     return 0;
   }
   if (errno != EINVAL && errno != ENOSYS) return errno;
-  // A file system without RENAME_NOREPLACE. Plain rename replaces no folder that has files in it.
+  // The file system lacks RENAME_NOREPLACE. A plain rename never replaces a folder with files in
+  // it.
   if (rename(from.c_str(), to.c_str()) == 0) return 0;
   return errno == ENOTEMPTY || errno == ENOTDIR ? EEXIST : errno;
 }
 
-// A new folder that removes itself, unless it was published.
+// A new folder that is removed with this object unless it was published.
 class TemporaryFolder {
  public:
   explicit TemporaryFolder(std::string path) : path_(std::move(path)) {}
@@ -98,16 +99,16 @@ absl::StatusOr<std::string> MakeTemporaryFolder(const std::string& root) {
   }
 }
 
-// True for names such as MakeTemporaryFolder gives. Another program's hidden folder is not ours to
-// remove, whatever it ends in.
+// True for names that MakeTemporaryFolder makes. Another program's hidden folder is not ours to
+// remove, even with the same ending.
 bool IsTemporaryName(absl::string_view name) {
   constexpr absl::string_view kHexDigits = "0123456789abcdef";
   return absl::ConsumePrefix(&name, ".") && absl::ConsumeSuffix(&name, kTemporarySuffix) &&
          !name.empty() && name.find_first_not_of(kHexDigits) == absl::string_view::npos;
 }
 
-// Removes what writers left behind that died more than a day ago. Best effort: what cannot be
-// removed now costs only space.
+// Removes the leftovers of writers that died more than a day ago. Best effort: leftovers cost only
+// space.
 void SweepAbandoned(const std::string& root) {
   std::vector<fs::path> abandoned;
   const std::time_t now = std::time(nullptr);
@@ -136,7 +137,7 @@ absl::Status WriteWeights(const std::string& folder, const TensorMap& weights,
                           v1::CheckpointManifest& manifest) {
   const std::string path = absl::StrCat(folder, "/", kWeightsFileName);
   S2P_RETURN_IF_ERROR(WriteSafetensors(path, weights));
-  // Hashes what the disk gives back: a write that went wrong in silence must not be published.
+  // Hashes the bytes read back from the disk, so that a silently failed write is never published.
   S2P_ASSIGN_OR_RETURN(InputFile file, InputFile::Open(path));
   S2P_ASSIGN_OR_RETURN(std::string sha256, Sha256OfFile(path));
   manifest.clear_files();
@@ -243,7 +244,7 @@ absl::Status CheckpointStore::Prune(int64_t keep_last, const std::vector<int64_t
   for (int64_t i = 0; i + keep_last < count; ++i) {
     const int64_t version = versions[static_cast<size_t>(i)];
     if (std::find(needed.begin(), needed.end(), version) != needed.end()) continue;
-    // A temporary folder of its own: the rename needs a name that nobody has.
+    // Each removal gets its own temporary folder, since the rename needs an unused name.
     S2P_ASSIGN_OR_RETURN(std::string path, MakeTemporaryFolder(root_));
     const TemporaryFolder folder(path);
     const std::string target = folder.path() + "/removed";

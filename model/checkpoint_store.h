@@ -1,4 +1,4 @@
-// A folder of published checkpoints: <root>/<version>/, where trainer and server meet.
+// A folder of published checkpoints, <root>/<version>/, shared by trainer and server.
 #ifndef S2P_MODEL_CHECKPOINT_STORE_H_
 #define S2P_MODEL_CHECKPOINT_STORE_H_
 
@@ -20,7 +20,7 @@ class CheckpointStore {
   const std::string& root() const { return root_; }
   std::string DirectoryOf(int64_t version) const;
 
-  // Ascending. Empty if nothing is published; NotFound if the root is not there.
+  // Ascending. Empty if nothing is published; NotFound if the root does not exist.
   absl::StatusOr<std::vector<int64_t>> Versions() const;
   // NotFound if nothing is published.
   absl::StatusOr<int64_t> NewestVersion() const;
@@ -29,19 +29,19 @@ class CheckpointStore {
 
   // Publishes the model as the next free version, which it returns. Fills in format version,
   // version, creation time and files; the rest of the manifest is the caller's and must be valid.
-  // Writes a hidden temporary folder, syncs each file and the folder, renames it, syncs the root:
-  // a reader sees the whole checkpoint or none, also after a crash, also with two writers.
-  // Creates the root if it is missing. InvalidArgument as ValidateManifest; ResourceExhausted when
-  // the disk is full; PermissionDenied for a read-only root.
+  // Writes a hidden temporary folder, syncs each file and the folder, renames it, syncs the root: a
+  // reader sees the whole checkpoint or nothing, even after a crash or with two writers. Creates
+  // the root if it is missing. InvalidArgument as ValidateManifest; ResourceExhausted when the disk
+  // is full; PermissionDenied for a read-only root.
   absl::StatusOr<int64_t> Publish(v1::CheckpointManifest manifest, const TensorMap& weights) const;
 
-  // The newest version that this job published. NotFound if there is none; a version whose manifest
-  // cannot be read is passed over.
+  // The newest version that this job published. NotFound if it published none; versions whose
+  // manifest cannot be read are skipped.
   absl::StatusOr<int64_t> VersionOfJob(const std::string& job_id) const;
 
-  // Removes all but the newest `keep_last` (at least 1) versions and those of `needed`. A removed
-  // version vanishes in one rename before its files go. As Versions; PermissionDenied for a
-  // read-only root.
+  // Removes all versions except the newest `keep_last` (at least 1) and those in `needed`. A
+  // removed version disappears in one rename before its files are deleted. Fails as Versions does;
+  // PermissionDenied for a read-only root.
   absl::Status Prune(int64_t keep_last, const std::vector<int64_t>& needed) const;
 
  private:

@@ -67,10 +67,10 @@ void CopyTensors(const std::map<std::string, torch::Tensor>& from,
 struct DualEncoder::Networks {
   v1::Backbone backbone;
   v1::Embedding embedding;
-  // The same object twice when shared.
+  // Both point to one object when the backbone is shared.
   std::shared_ptr<Backbone> photo;
   std::shared_ptr<Backbone> sketch;
-  // Null where the manifest has none.
+  // These are null if the manifest has none.
   std::shared_ptr<Projection> projection;
   torch::nn::BatchNorm1d neck{nullptr};
   torch::nn::Sequential attribute_head{nullptr};
@@ -241,7 +241,7 @@ absl::Status DualEncoder::SetWeights(const TensorMap& weights) {
   for (const auto& [name, bytes] : weights) {
     if (targets.count(name) == 0) {
       return absl::DataLossError(
-          absl::StrCat("tensor '", name, "': the network has none of this name"));
+          absl::StrCat("tensor '", name, "': the network has no tensor of this name"));
     }
   }
   try {

@@ -18,8 +18,8 @@
 
 namespace s2p {
 
-// What one modality's forward pass gives; differentiable. float32, or what autocast makes of it
-// where the caller has it on.
+// The result of one modality's forward pass; differentiable. float32, or autocast's type if the
+// caller has turned it on.
 struct DualEncoderOutput {
   // [n, c3]: global average of stage 3 (the release's feat_1).
   torch::Tensor stage3;
@@ -33,23 +33,23 @@ struct DualEncoderOutput {
 class DualEncoder : public torch::nn::Module {
  public:
   // Reads backbone, embedding, attributes and attribute_hidden of the manifest; the dimension must
-  // be right. Freshly initialised. InvalidArgument naming the field.
+  // be right. The weights are freshly initialised. InvalidArgument naming the field.
   static absl::StatusOr<std::shared_ptr<DualEncoder>> Create(
       const v1::CheckpointManifest& manifest);
   ~DualEncoder() override;
 
   // [n, 3, H, W] float32, normalised.
   DualEncoderOutput Forward(const torch::Tensor& images, v1::Modality modality);
-  // Several parts of one batch, each of its own modality. A shared backbone whose inputs have one
-  // size sees them in one pass, so that batch norm trains on the statistics that it will use: those
-  // of all parts together. Else each part passes by itself.
+  // Runs several parts of one batch, each with its own modality. A shared backbone whose inputs
+  // have the same size sees them in one pass, so that batch norm trains on the statistics that it
+  // will use later: those of all parts together. Otherwise each part has its own pass.
   std::vector<DualEncoderOutput> ForwardParts(const std::vector<torch::Tensor>& parts,
                                               const std::vector<v1::Modality>& modalities);
-  // [n, 3, H, W] -> [n, pooled]: what the projection, where there is one, projects.
+  // [n, 3, H, W] -> [n, pooled]: the input of the projection, if there is one.
   torch::Tensor Pooled(const torch::Tensor& images, v1::Modality modality);
-  // [n, d]: the embedding of a backbone's maps. `before_last` is read only with has_fine_grid().
+  // [n, d]: the embedding of a backbone's maps. `before_last` is read only if has_fine_grid().
   torch::Tensor EmbeddingOf(const FeatureMaps& maps, v1::Modality modality);
-  // [n, d] -> [n, d]: the batch-norm neck, or its argument where there is none.
+  // [n, d] -> [n, d]: the batch-norm neck; returns its argument if there is no neck.
   torch::Tensor Neck(const torch::Tensor& embedding);
   // [n, d] -> [n, a] logits. Requires has_attributes().
   torch::Tensor AttributeLogits(const torch::Tensor& embedding);
@@ -57,16 +57,17 @@ class DualEncoder : public torch::nn::Module {
   torch::Tensor RetrievalFeature(const torch::Tensor& embedding);
 
   bool has_attributes() const;
-  // The embedding is also of FeatureMaps::before_last.
+  // True if the embedding also uses FeatureMaps::before_last.
   bool has_fine_grid() const;
   int dimension() const;
   Backbone& photo_backbone();
-  // The same object as photo_backbone() when shared.
+  // Returns the same object as photo_backbone() if the backbone is shared.
   Backbone& sketch_backbone();
-  // Frees the backbones, for who has them in another form: what lies behind them, from EmbeddingOf
-  // on, can be used as before; nothing else.
+  // Frees the backbones, for callers that hold them in another form. Only the later layers, from
+  // EmbeddingOf on, can still be used.
   void ReleaseBackbones();
-  // Copies E1's weights and statistics to E2; nothing to do when shared (start of step 2).
+  // Copies E1's weights and statistics to E2 at the start of step 2. Does nothing if the backbone
+  // is shared.
   void CopyPhotoEncoderToSketchEncoder();
 
   // Weights by their checkpoint names, on the CPU.

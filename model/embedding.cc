@@ -10,7 +10,7 @@ float CosineSimilarity(absl::Span<const float> a, absl::Span<const float> b) {
   S2P_CHECK(a.size() == b.size());
   double sum = 0;
   for (size_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * b[i];
-  // Unit vectors in float32 are off by some 1e-7, and so can the sum be.
+  // Unit vectors in float32 are off by about 1e-7, and so is the sum.
   if (sum > 1) return 1;
   if (sum < -1) return -1;
   return static_cast<float>(sum);

@@ -1,4 +1,4 @@
-// Rows of floats: embeddings, or the attribute probabilities that go with them.
+// Rows of floats: embeddings, or their attribute probabilities.
 #ifndef S2P_MODEL_EMBEDDING_H_
 #define S2P_MODEL_EMBEDDING_H_
 
@@ -43,9 +43,9 @@ class EmbeddingMatrix {
   std::vector<float> values_;
 };
 
-// Cosine similarity of two unit vectors in [-1, 1]: the dot product, accumulated in double from
-// the first value to the last and rounded once, so that it is the same wherever it is computed.
-// Limited to [-1, 1], which rounding may leave by 1e-7. Requires equal lengths.
+// Cosine similarity of two unit vectors in [-1, 1]: the dot product, accumulated in double from the
+// first value to the last and rounded once, so that it is the same wherever it is computed. Clamped
+// to [-1, 1], since rounding may exceed the range by 1e-7. Requires equal lengths.
 float CosineSimilarity(absl::Span<const float> a, absl::Span<const float> b);
 
 // Scales `vector` to L2 norm 1. False, leaving it as it is, if its norm is below 1e-12 or not

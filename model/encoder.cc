@@ -23,7 +23,7 @@ constexpr char kProbeImage[] = "s2p-probe-1";
 constexpr double kMinCosineFp32 = 0.9999;
 constexpr double kMinCosineHalf = 0.999;
 
-// Pictures of one modality, and where they stand in the batch.
+// Pictures of one modality and their positions in the batch.
 struct Group {
   v1::Modality modality;
   std::vector<int> positions;
@@ -93,8 +93,8 @@ class TorchEncoder final : public Encoder {
         new TorchEncoder(manifest, photo, sketch, std::move(networks), device));
   }
 
-  // From now on computes with folded networks, in the fastest layout. InvalidArgument for options
-  // that the device cannot have.
+  // Switches to folded networks in the fastest layout. InvalidArgument for options that the device
+  // does not support.
   absl::Status Freeze(const EncoderOptions& options, bool shared) {
     const c10::InferenceMode inference;
     const FoldedNetwork photo = networks_->photo_backbone().Folded();
@@ -130,7 +130,7 @@ class TorchEncoder final : public Encoder {
   absl::StatusOr<Encoding> Encode(absl::Span<const EncoderInput> inputs) const override {
     S2P_RETURN_IF_ERROR(CheckInputs(inputs));
     try {
-      // A thread takes over the process's number of threads when it first computes.
+      // Each thread adopts the process's thread count when it first computes.
       thread_local const bool initialised = (at::init_num_threads(), true);
       static_cast<void>(initialised);
       const c10::InferenceMode inference;
@@ -164,7 +164,7 @@ class TorchEncoder final : public Encoder {
     return networks_->EmbeddingOf(backbone.Forward(images, networks_->has_fine_grid()), modality);
   }
 
-  // [k, 3, height, width] on the CPU; in memory that a GPU can fetch by itself, if there is one.
+  // [k, 3, height, width] on the CPU, in pinned memory if there is a GPU.
   torch::Tensor Preprocess(absl::Span<const EncoderInput> inputs, const Group& group) const {
     const Preprocessor& preprocessor = group.modality == v1::MODALITY_SKETCH ? sketch_ : photo_;
     const int64_t count = static_cast<int64_t>(group.positions.size());
@@ -196,7 +196,7 @@ class TorchEncoder final : public Encoder {
     encoding.encode_time += absl::Now() - preprocessed;
   }
 
-  // Again, in double: a device's float32 norm is off by some 1e-6.
+  // Normalises again in double, since a device's float32 norm is off by about 1e-6.
   static absl::Status NormalizeRows(EmbeddingMatrix& embeddings) {
     for (int i = 0; i < embeddings.rows(); ++i) {
       if (!NormalizeL2(embeddings.row(i))) {
@@ -211,16 +211,16 @@ class TorchEncoder final : public Encoder {
   const std::vector<std::string> attributes_;
   const Preprocessor photo_;
   const Preprocessor sketch_;
-  // Only read after creation, though LibTorch's forward functions are not const.
+  // Read-only after creation, although LibTorch's forward functions are not const.
   const std::shared_ptr<DualEncoder> networks_;
   const torch::Device device_;
-  // Once frozen; the same object twice when shared.
+  // Null until frozen; both point to one object when the backbone is shared.
   std::shared_ptr<const FrozenBackbone> photo_backbone_;
   std::shared_ptr<const FrozenBackbone> sketch_backbone_;
   std::string description_;
 };
 
-// Photo, then sketch.
+// Encodes the probe photo, then the probe sketch.
 absl::StatusOr<Encoding> EncodeProbe(const Encoder& encoder) {
   const Image photo = ProbeImage(v1::MODALITY_PHOTO);
   const Image sketch = ProbeImage(v1::MODALITY_SKETCH);
@@ -228,7 +228,7 @@ absl::StatusOr<Encoding> EncodeProbe(const Encoder& encoder) {
       {EncoderInput{&photo, v1::MODALITY_PHOTO}, EncoderInput{&sketch, v1::MODALITY_SKETCH}});
 }
 
-// `field` is what the manifest calls `expected`.
+// `field` is the manifest's name for `expected`.
 absl::Status CheckProbeVector(absl::string_view field, std::vector<float> expected,
                               absl::Span<const float> got, double min_cosine) {
   if (expected.size() != got.size()) {
@@ -245,14 +245,14 @@ absl::Status CheckProbeVector(absl::string_view field, std::vector<float> expect
                    cosine, " with the writer's, below ", min_cosine));
 }
 
-// `half`: the encoder computes in half precision.
+// `half` is true if the encoder computes in half precision.
 absl::Status CheckGoldenProbe(const Encoder& encoder, const v1::GoldenProbe& probe, bool half) {
   if (probe.image() != kProbeImage) {
     return absl::DataLossError(
         absl::StrCat("golden_probe.image: '", probe.image(), "', not ", kProbeImage));
   }
   const double min_cosine = half ? probe.min_cosine_half() : probe.min_cosine_fp32();
-  // A tolerance that lets everything pass proves nothing.
+  // A tolerance that accepts everything proves nothing.
   if (!(min_cosine >= 0.9 && min_cosine <= 1)) {
     return absl::DataLossError(absl::StrCat("golden_probe.min_cosine_", half ? "half" : "fp32",
                                             ": ", min_cosine, " is not in [0.9, 1]"));
@@ -265,7 +265,7 @@ absl::Status CheckGoldenProbe(const Encoder& encoder, const v1::GoldenProbe& pro
                           encoding.embeddings.row(1), min_cosine);
 }
 
-// Where the checkpoint lies, before what is wrong with it.
+// Prefixes the error with the path of the checkpoint's file.
 absl::Status At(const Checkpoint& checkpoint, const char* file, const absl::Status& status) {
   if (checkpoint.directory.empty() || !absl::IsDataLoss(status)) return status;
   return absl::Status(status.code(),
@@ -309,8 +309,8 @@ absl::StatusOr<std::unique_ptr<const Encoder>> LoadEncoder(const Checkpoint& che
 
 absl::Status FillGoldenProbe(DualEncoder& encoder, v1::CheckpointManifest& manifest) {
   try {
-    // A second set of networks leaves the caller's as they are; its initial values, which are
-    // replaced at once, must not move the caller's random numbers on either.
+    // A second set of networks leaves the caller's networks unchanged. Its initial values are
+    // replaced immediately and must not advance the caller's random generator.
     at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
     torch::Tensor random_state;
     {

@@ -1,4 +1,4 @@
-// What turns images into embeddings when serving.
+// Turns images into embeddings for serving.
 #ifndef S2P_MODEL_ENCODER_H_
 #define S2P_MODEL_ENCODER_H_
 
@@ -33,20 +33,20 @@ struct Encoding {
 };
 
 // A frozen model on a device. Immutable after creation and safe to call from several threads,
-// though one batch thread is how it is used; calls do not depend on one another.
+// although it is normally used from one batch thread; calls are independent of each other.
 class Encoder {
  public:
   virtual ~Encoder() = default;
 
-  // Version of the checkpoint it comes from.
+  // The version of the checkpoint that it was loaded from.
   virtual int64_t version() const = 0;
   virtual int dimension() const = 0;
   virtual const std::vector<std::string>& attributes() const = 0;
   // "cpu" or "cuda:N".
   virtual std::string device() const = 0;
-  // How it computes, for a log line: "onednn, fp32".
+  // Layout and precision, for a log line: "onednn, fp32".
   virtual std::string description() const { return ""; }
-  // Memory that the weights take on a GPU; 0 on the CPU.
+  // Memory that the weights use on a GPU; 0 on the CPU.
   virtual uint64_t device_memory_bytes() const { return 0; }
 
   // Preprocesses and embeds a batch that may mix modalities. InvalidArgument for an empty image;
@@ -55,33 +55,34 @@ class Encoder {
 };
 
 struct EncoderOptions {
-  // "auto" (cuda:0 where there is a GPU, else cpu), "cpu" or "cuda:N".
+  // "auto" (cuda:0 if there is a GPU, else cpu), "cpu" or "cuda:N".
   std::string device = "auto";
-  // Threads of LibTorch's CPU kernels in this process; 0 leaves the library's choice, which is one
-  // per physical core.
+  // Threads of LibTorch's CPU kernels in this process; 0 keeps the library's default, one per
+  // physical core.
   int threads = 0;
   // Memory layout of the feature maps: "contiguous", "channels_last", "onednn" (CPU only, not for
-  // SE-ResNeXt), or "auto": each that there is computes a few passes, which takes about a second,
-  // and the fastest stays.
+  // SE-ResNeXt), or "auto", which times a few passes in each supported layout, about a second in
+  // all, and keeps the fastest.
   std::string layout = "auto";
   // "fp32" or "half", which computes the backbone in float16: CUDA only. (Half precision and the
-  // layouts on CUDA have been compiled, but not run: no GPU was at hand.)
+  // layouts on CUDA have been compiled, but not run, for lack of a GPU.)
   std::string precision = "fp32";
 };
 
-// Whether the device of these options is there: InvalidArgument if not.
+// InvalidArgument if the device is unknown or not available.
 absl::Status CheckDevice(const std::string& device);
-// The same, and whether layout and precision are names that the device can have.
+// Like CheckDevice; also InvalidArgument if layout or precision is unknown or not supported by the
+// device.
 absl::Status CheckEncoderOptions(const EncoderOptions& options);
 
-// Loads a verified checkpoint onto a device, folds batch norms into convolutions, and proves what
-// came of it on the golden probe. InvalidArgument for a device that is not there, an option that it
-// cannot have, or a manifest that makes no sense; DataLoss naming the tensor if the weights do not
-// fit the manifest, or if the probe's embeddings differ.
+// Loads a verified checkpoint onto a device, folds batch norms into convolutions, and verifies the
+// result on the golden probe. InvalidArgument for a device that is not available, an option that it
+// does not support, or an invalid manifest; DataLoss, naming the tensor, if the weights do not fit
+// the manifest, and if the probe's embeddings differ.
 absl::StatusOr<std::unique_ptr<const Encoder>> LoadEncoder(const Checkpoint& checkpoint,
                                                            const EncoderOptions& options = {});
 
-// The fixed images behind GoldenProbe.image "s2p-probe-1": the same bytes everywhere.
+// The fixed images of GoldenProbe.image "s2p-probe-1": the same bytes on every machine.
 Image ProbeImage(v1::Modality modality);
 
 }  // namespace s2p

@@ -1,4 +1,5 @@
-// The golden probe's pictures, drawn with whole numbers only, so that every machine draws the same.
+// The golden probe's pictures, drawn in integer arithmetic only, so that every machine draws the
+// same pixels.
 #include <cstdint>
 #include <cstdlib>
 

@@ -34,7 +34,7 @@ absl::Status FileError(int error_number, absl::string_view path, absl::string_vi
 }
 
 absl::StatusOr<InputFile> InputFile::Open(const std::string& path) {
-  // O_NONBLOCK: opening a pipe must not wait for its writer. It means nothing to regular files.
+  // O_NONBLOCK: opening a pipe must not wait for its writer. It has no effect on regular files.
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return FileError(errno, path, "open");
   struct stat status {};

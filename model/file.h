@@ -1,4 +1,4 @@
-// Files as the checkpoint code needs them: read whole, written whole and synced.
+// Files for the checkpoint code: read in full, and written in full and synced.
 #ifndef S2P_MODEL_FILE_H_
 #define S2P_MODEL_FILE_H_
 
@@ -14,24 +14,24 @@
 
 namespace s2p {
 
-// The status for a failed system call: "<path>: <what>: <the system's words>". NotFound,
-// PermissionDenied (a read-only file system too), ResourceExhausted (no space, quota), else what
-// absl::ErrnoToStatus says.
+// The status for a failed system call: "<path>: <what>: <the system's message>". NotFound,
+// PermissionDenied (also for a read-only file system), ResourceExhausted (no space, quota),
+// otherwise the code of absl::ErrnoToStatus.
 absl::Status FileError(int error_number, absl::string_view path, absl::string_view what);
 
-// A regular file open for reading; closed with its owner. Movable. Thread-compatible.
+// A regular file open for reading; the destructor closes it. Movable. Thread-compatible.
 class InputFile {
  public:
-  // NotFound if there is none; FailedPrecondition if it is a folder, a pipe or a device.
+  // NotFound if the file does not exist; FailedPrecondition if it is a folder, a pipe or a device.
   static absl::StatusOr<InputFile> Open(const std::string& path);
   InputFile(InputFile&& other) noexcept;
   InputFile& operator=(InputFile&&) = delete;
   ~InputFile();
 
   const std::string& path() const { return path_; }
-  // As it was when the file was opened.
+  // The size when the file was opened.
   uint64_t size_bytes() const { return size_bytes_; }
-  // The next `size` bytes. DataLoss if the file ends before.
+  // Reads the next `size` bytes. DataLoss if the file ends before that.
   absl::Status Read(char* out, size_t size);
 
  private:
@@ -42,14 +42,14 @@ class InputFile {
   uint64_t size_bytes_;
 };
 
-// The whole file. DataLoss, before anything is allocated, if it is longer than `max_bytes`.
+// Reads the whole file. DataLoss, before anything is allocated, if it is longer than `max_bytes`.
 absl::StatusOr<std::string> ReadWholeFile(const std::string& path, uint64_t max_bytes);
 
-// Creates or replaces the file with the pieces one after the other, and syncs it. A crash in the
-// middle leaves half a file: write under a name that nobody reads, then rename.
+// Creates or replaces the file with the concatenated pieces and syncs it. A crash in the middle
+// leaves a partial file: write under a name that nothing reads, then rename.
 absl::Status WriteFileSynced(const std::string& path, absl::Span<const absl::string_view> pieces);
 
-// Makes the bytes of a file durable that something else has written.
+// Makes the bytes of a file durable that other code has written.
 absl::Status SyncFile(const std::string& path);
 
 // Makes the names in a folder durable.

@@ -22,7 +22,7 @@ struct Signature {
   string_view name;
 };
 
-// The first that fits wins.
+// The first match wins.
 constexpr Signature kSignatures[] = {
     {8, {"CR\2\0", 4}, "Canon raw (CR2)"},
     {0, {"II*\0", 4}, "TIFF or camera raw"},
@@ -77,13 +77,13 @@ constexpr Signature kSignatures[] = {
     {0, "Rar!", "RAR archive"},
     {0, "\xD0\xCF\x11\xE0", "old office document or Thumbs.db"},
     {0, {"\x4C\0\0\0\x01\x14\x02\0", 8}, "Windows shortcut"},
-    {0, {"\0\5\x16\7", 4}, "AppleDouble (the metadata of a file from a Mac, not the file)"},
+    {0, {"\0\5\x16\7", 4}, "AppleDouble (metadata of a file from a Mac, not the file itself)"},
     {0, {"\0\5\x16\0", 4}, "AppleSingle"},
-    {0, {"book\0\0\0\0mark", 12}, "alias of a Mac"},
+    {0, {"book\0\0\0\0mark", 12}, "Mac alias"},
     {0, "bplist00", "Apple property list"},
-    {0, {"\0\0\0\1Bud1", 8}, "folder settings of a Mac (.DS_Store)"},
+    {0, {"\0\0\0\1Bud1", 8}, "Mac folder settings (.DS_Store)"},
     {0, "version https://git-lfs", "Git LFS pointer: the file itself was not fetched"},
-    {0, "data:", "data URL, that is text"},
+    {0, "data:", "data URL, which is text"},
     {0, "/9j/", "Base64 text of a JPEG image"},
     {0, "iVBORw0KGgo", "Base64 text of a PNG image"},
     {0, "UklGR", "Base64 text, perhaps of a WebP image"},
@@ -91,7 +91,7 @@ constexpr Signature kSignatures[] = {
     {0, "RIFF", "RIFF"},
 };
 
-// Brands of the ISO base media format, the more special ones first.
+// Brands of the ISO base media format, the more specific ones first.
 struct Brand {
   string_view brand, name;
 };
@@ -112,7 +112,7 @@ constexpr Brand kBrands[] = {
     {"3gp4", "3GPP video"},
 };
 
-// The file states its own brand, a version, and the brands it is compatible with.
+// The file lists its own brand, a version, and the brands that it is compatible with.
 string_view NameByBrand(string_view bytes) {
   const size_t box_bytes = static_cast<uint8_t>(bytes[2]) << 8 | static_cast<uint8_t>(bytes[3]);
   const string_view box = bytes.substr(0, std::max<size_t>(box_bytes, 12));
@@ -136,7 +136,7 @@ string_view NameBySignature(string_view bytes) {
   return "";
 }
 
-// "BM" alone begins many texts; the size of the second header is one of these.
+// Many texts begin with "BM", so the size of the second header must be one of these, too.
 bool IsBmp(string_view bytes) {
   if (bytes.size() < 18 || !absl::StartsWith(bytes, "BM")) return false;
   const string_view size = bytes.substr(14, 4);
@@ -153,7 +153,7 @@ bool IsNetpbm(string_view bytes) {
          absl::ascii_isspace(static_cast<unsigned char>(bytes[2]));
 }
 
-// Markup is named by the first element that tells: comments, prologs and styles may come before.
+// Markup is identified by its first known element, after any comments, prologs and styles.
 string_view Markup(string_view text) {
   const std::string lower = absl::AsciiStrToLower(text);
   struct Element {
@@ -185,11 +185,11 @@ bool IsText(string_view bytes) {
   });
 }
 
-// What follows a byte order mark and white space.
+// Names a text, after skipping a byte order mark and white space.
 string_view NameOfText(string_view bytes) {
-  if (bytes.empty()) return "white space alone";
+  if (bytes.empty()) return "only white space";
   if (absl::StartsWith(bytes, "\xFF\xD8\xFF") || absl::StartsWith(bytes, "\x89PNG\r\n\x1A\n")) {
-    return "other bytes stand before the picture";
+    return "other bytes precede the picture";
   }
   if (const string_view name = NameBySignature(bytes); !name.empty()) return name;
   if (bytes.front() == '<') return Markup(bytes);
@@ -202,7 +202,7 @@ string_view NameOfText(string_view bytes) {
 string_view ForeignFormat(string_view bytes) {
   bytes = bytes.substr(0, kLookedAtBytes);
   if (bytes.find_first_not_of('\0') == string_view::npos) {
-    return "nothing but zeros: the file was never written whole";
+    return "all zeros: the file was never completely written";
   }
   if (bytes.size() >= 12 && bytes.substr(4, 4) == "ftyp") {
     return NameByBrand(bytes);

@@ -11,7 +11,7 @@
 namespace s2p {
 namespace {
 
-// Of the measurement that chooses a layout.
+// The batch sizes with which layouts are timed.
 constexpr int kMeasuredBatches[] = {1, 4};
 constexpr int kMeasuredPasses = 3;
 
@@ -31,7 +31,7 @@ void ForEachConvolution(FoldedNetwork& network, const Function& function) {
   }
 }
 
-// Until what was begun on the device has been done.
+// Blocks until the device has finished the work submitted to it.
 void WaitFor(torch::Device device) {
   if (device.is_cuda()) torch::cuda::synchronize(device.index());
 }
@@ -40,10 +40,10 @@ absl::Duration TimeOf(const FrozenBackbone& backbone, const torch::Tensor& image
   absl::Duration best = absl::InfiniteDuration();
   // The first pass is a warm-up.
   for (int pass = 0; pass <= kMeasuredPasses; ++pass) {
-    const absl::Time begin = absl::Now();
+    const absl::Time start = absl::Now();
     backbone.Forward(images, /*want_before_last=*/false);
     WaitFor(images.device());
-    if (pass > 0) best = std::min(best, absl::Now() - begin);
+    if (pass > 0) best = std::min(best, absl::Now() - start);
   }
   return best;
 }
@@ -72,7 +72,8 @@ FoldedConvolution Unfolded(const torch::nn::Conv2d& convolution) {
                     ? convolution->bias.detach()
                     : torch::zeros({options.out_channels()}, folded.weight.options());
   folded.stride = options.stride()->at(0);
-  // As every convolution of the backbones has it; the option's own type differs between versions.
+  // All convolutions of the backbones have this padding; the type of the option itself differs
+  // between versions.
   folded.padding = options.kernel_size()->at(0) / 2;
   folded.groups = options.groups();
   return folded;
@@ -200,7 +201,7 @@ absl::StatusOr<TensorLayout> ChooseLayout(const FoldedNetwork& network, const st
     }
     if (FrozenBackbone::Supports(network, *layout, device)) return *layout;
     return absl::InvalidArgumentError(absl::StrCat(
-        "layout: '", name, "' is not there for this network on ", device.str(), "; use auto"));
+        "layout: '", name, "' is not available for this network on ", device.str(), "; use auto"));
   }
   const c10::InferenceMode inference;
   TensorLayout fastest = TensorLayout::kContiguous;

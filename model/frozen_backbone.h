@@ -1,5 +1,5 @@
-// A backbone for inference alone: batch norms folded into the convolutions, in the memory layout
-// that the device likes best.
+// A backbone for inference only: batch norms folded into the convolutions, in the fastest memory
+// layout for the device.
 #ifndef S2P_MODEL_FROZEN_BACKBONE_H_
 #define S2P_MODEL_FROZEN_BACKBONE_H_
 
@@ -17,13 +17,13 @@ namespace s2p {
 
 // The feature maps of one forward pass; the network's last stage is 3 or 4.
 struct FeatureMaps {
-  // [n, c / 2, h', w']: those of the stage before the last, which see finer.
+  // [n, c / 2, h', w']: the maps of the stage before the last, which have finer detail.
   torch::Tensor before_last;
   // [n, c, h, w].
   torch::Tensor last;
 };
 
-// A convolution and the batch norm behind it, in evaluation mode, as one convolution.
+// A convolution and the batch norm that follows it, in evaluation mode, as one convolution.
 struct FoldedConvolution {
   // [out, in / groups, k, k] and [out].
   torch::Tensor weight;
@@ -37,23 +37,23 @@ struct FoldedConvolution {
 // weight g, bias b, running mean m and variance v.
 FoldedConvolution FoldBatchNorm(const torch::nn::Conv2d& convolution,
                                 const torch::nn::BatchNorm2d& norm);
-// A convolution without a batch norm.
+// Wraps a convolution that has no batch norm.
 FoldedConvolution Unfolded(const torch::nn::Conv2d& convolution);
 
 // y = relu(convolutions(x) [scaled by excitation] + (downsample(x) or x)).
 struct FoldedBlock {
   std::vector<FoldedConvolution> convolutions;
-  // Squeeze and excitation: both layers, or none.
+  // The two layers of squeeze and excitation; empty if the block has none.
   std::vector<FoldedConvolution> excitation;
   std::optional<FoldedConvolution> downsample;
 };
 
 struct FoldedNetwork {
   FoldedConvolution stem;
-  // The max pooling behind the stem rounds up instead of padding.
+  // The max pooling after the stem rounds up instead of padding.
   bool ceil_pool = false;
   std::vector<FoldedBlock> blocks;
-  // The number of the block that the last stage begins with.
+  // The index of the first block of the last stage.
   size_t last_stage = 0;
 };
 
@@ -61,7 +61,7 @@ enum class TensorLayout {
   // NCHW.
   kContiguous,
   kChannelsLast,
-  // oneDNN's own, blocked for the processor's vectors, from the first layer to the last; CPU only.
+  // oneDNN's own layout, blocked for the processor's vectors, in every layer; CPU only.
   kOneDnn
 };
 
@@ -72,38 +72,39 @@ std::optional<TensorLayout> LayoutOf(absl::string_view name);
 // Immutable; thread-safe.
 class FrozenBackbone {
  public:
-  // Whether this build of LibTorch, and this file, can compute the network in the layout.
+  // Whether this class, with this build of LibTorch, can compute the network in the layout.
   static bool Supports(const FoldedNetwork& network, TensorLayout layout, torch::Device device);
 
-  // Copies what it needs to `device`. `type`: float32, or float16 on CUDA. Requires Supports.
+  // Copies the network to `device`. `type` is float32, or float16 on CUDA. Requires Supports.
   FrozenBackbone(const FoldedNetwork& network, TensorLayout layout, torch::ScalarType type,
                  torch::Device device);
 
   TensorLayout layout() const { return layout_; }
   // [n, 3, H, W] float32 on the device -> maps in float32; `before_last` is left undefined unless
-  // it is wanted, since it may have to be brought out of the layout. The caller has an
+  // it is wanted, since converting it from the layout may cost time. The caller must hold an
   // InferenceMode or NoGradGuard.
   FeatureMaps Forward(const torch::Tensor& images, bool want_before_last) const;
-  // Of the weights.
+  // The size of the weights.
   uint64_t bytes() const;
 
  private:
   FoldedConvolution Placed(const FoldedConvolution& convolution) const;
   torch::Tensor Convolve(const torch::Tensor& x, const FoldedConvolution& convolution) const;
   torch::Tensor Apply(const torch::Tensor& x, const FoldedBlock& block) const;
-  // From the layout to a plain tensor of float32.
+  // Converts from the layout to a plain float32 tensor.
   torch::Tensor Plain(const torch::Tensor& x) const;
 
   const TensorLayout layout_;
   const torch::ScalarType type_;
   const torch::Device device_;
-  // In the layout and on the device.
+  // Stored in the layout, on the device.
   FoldedNetwork network_;
 };
 
-// The layout of that name, or, for "auto", the one in which the device is fastest: each that it has
-// computes one image, as a lone search has, and a small batch, a few times. About a second on a
-// CPU. InvalidArgument for a name that is unknown, or a layout that the network cannot have there.
+// Returns the layout with that name, or for "auto" the fastest on the device: each supported layout
+// computes a single image, as for a lone search, and a small batch, a few times. Takes about a
+// second on a CPU. InvalidArgument for an unknown name, or a layout that is not supported for this
+// network and device.
 absl::StatusOr<TensorLayout> ChooseLayout(const FoldedNetwork& network, const std::string& name,
                                           torch::ScalarType type, int height, int width,
                                           torch::Device device);

@@ -13,7 +13,7 @@
 namespace s2p {
 namespace {
 
-// As EXIF's Orientation says: which stored pixel is shown at (x, y).
+// Rotates and mirrors the stored pixels as EXIF's Orientation says.
 Image Orient(Image stored, int orientation) {
   if (orientation == 1) return stored;
   const bool swapped = orientation >= 5;

@@ -1,4 +1,4 @@
-// An image in memory, and the only door through which encoded bytes become one.
+// An image in memory, and the only functions that decode bytes into one.
 #ifndef S2P_MODEL_IMAGE_H_
 #define S2P_MODEL_IMAGE_H_
 
@@ -13,8 +13,8 @@
 
 namespace s2p {
 
-// RGB, 8 bits a channel, row-major, interleaved, no padding: [height, width, 3] in [0, 255].
-// A value; copying copies the pixels. Thread-compatible.
+// RGB, 8 bits per channel, row-major, interleaved, no padding: [height, width, 3] in [0, 255]. A
+// value; copying copies the pixels. Thread-compatible.
 class Image {
  public:
   static constexpr int kChannels = 3;
@@ -45,30 +45,30 @@ enum class ImageFormat { kJpeg, kPng, kWebp };
 absl::string_view ContentType(ImageFormat format);
 
 struct ImageLimits {
-  // Of the encoded image. 10 MiB.
+  // Size of the encoded image. 10 MiB.
   size_t max_bytes = size_t{10} << 20;
-  // Width times height as the header states them. 40 megapixels.
+  // Width times height as stated in the header. 40 megapixels.
   int64_t max_pixels = 40'000'000;
 };
 
 struct ImageHeader {
   ImageFormat format = ImageFormat::kJpeg;
-  // As shown, that is after orientation.
+  // The size as displayed, after orientation is applied.
   int width = 0;
   int height = 0;
-  // EXIF orientation, 1 to 8; 1 where there is none.
+  // EXIF orientation, 1 to 8; 1 if there is none.
   int orientation = 1;
 };
 
-// Reads format and size from the headers, without decoding and without allocating more than
-// a few hundred bytes. Needs the whole file: it also looks for the end. InvalidArgument, saying
-// what is wrong, for anything that is not a JPEG, PNG or WebP image within the limits, or has a
-// side of more than 65,535 pixels.
+// Reads format and size from the headers, without decoding and without allocating more than a few
+// hundred bytes. Needs the whole file: it also looks for the end. InvalidArgument, with the reason,
+// for anything that is not a JPEG, PNG or WebP image within the limits, or has a side of more than
+// 65,535 pixels.
 absl::StatusOr<ImageHeader> ReadImageHeader(absl::string_view bytes,
                                             const ImageLimits& limits = {});
 
-// Decodes after ReadImageHeader has passed. Grey, palette, CMYK and 16-bit images become 8-bit RGB,
-// alpha and transparent colours are composited on white, EXIF orientation is applied.
+// Decodes an image that passes ReadImageHeader. Grey, palette, CMYK and 16-bit images become 8-bit
+// RGB, alpha and transparent colours are composited on white, and EXIF orientation is applied.
 // InvalidArgument if the picture is damaged or ends early, even where a viewer would show the rest:
 // docs/decisions/0008-image-libraries.md has the rule.
 absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const ImageLimits& limits = {});

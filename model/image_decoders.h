@@ -1,8 +1,8 @@
-// The decoders of the three formats, one per library. DecodeImage in image.h is the way in: it
-// reads the header, applies the limits and turns what these return.
+// The decoders for the three formats, one per library. Call them through DecodeImage in image.h,
+// which reads the header, applies the limits and orients the result.
 //
-// Why not OpenCV's imdecode, which wraps the same libraries: it hides their warnings, so a picture
-// that was cut and closed again looks whole; and it drops the transparent colour of grey PNGs.
+// OpenCV's imdecode wraps the same libraries, but hides their warnings, so a picture that was cut
+// off and closed again looks complete; it also drops the transparent colour of grey PNGs.
 #ifndef S2P_MODEL_IMAGE_DECODERS_H_
 #define S2P_MODEL_IMAGE_DECODERS_H_
 
@@ -13,10 +13,10 @@
 namespace s2p {
 
 // The pixels as stored, before orientation: `width` x `height` as ReadImageHeader found them, alpha
-// composited on white. InvalidArgument, saying what is wrong, for a picture that is damaged, ends
-// early or contradicts that size; ResourceExhausted if there is no memory to decode it. Warnings
-// that tell of lost pixels are errors; those that every viewer passes over (stray bytes between
-// segments, damaged metadata) are not. Thread-safe.
+// composited on white. InvalidArgument, with the reason, for a picture that is damaged, ends early
+// or contradicts that size; ResourceExhausted if there is not enough memory to decode it. Warnings
+// about lost pixels are errors; warnings that every viewer ignores (stray bytes between segments,
+// damaged metadata) are not. Thread-safe.
 absl::StatusOr<Image> DecodeJpeg(absl::string_view bytes, int width, int height);
 absl::StatusOr<Image> DecodePng(absl::string_view bytes, int width, int height);
 absl::StatusOr<Image> DecodeWebp(absl::string_view bytes, int width, int height);

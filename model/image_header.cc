@@ -1,5 +1,5 @@
-// What the first bytes of an image say, read before any decoder sees them: a decoder allocates what
-// a header claims, and OpenCV picks from dozens of formats by itself.
+// Reads the headers of an image before any decoder sees them: a decoder allocates what a header
+// claims, and OpenCV would pick from dozens of formats on its own.
 #include <algorithm>
 #include <cstdint>
 #include <utility>
@@ -16,8 +16,8 @@ namespace {
 
 using absl::string_view;
 
-// As JPEG has it. A PNG may be longer, and a picture one pixel wide would make a resize hold far
-// more than its pixels.
+// JPEG's limit. A PNG may be longer, and resizing a picture one pixel wide would need far more
+// memory than its pixels.
 constexpr uint32_t kMaxSidePixels = 65'535;
 
 absl::Status Bad(string_view what) { return absl::InvalidArgumentError(what); }
@@ -32,7 +32,7 @@ uint32_t Little16(string_view b, size_t at) { return Byte(b, at) | Byte(b, at + 
 uint32_t Little24(string_view b, size_t at) { return Little16(b, at) | Byte(b, at + 2) << 16; }
 uint32_t Little32(string_view b, size_t at) { return Little16(b, at) | Little16(b, at + 2) << 16; }
 
-// The orientation in a TIFF structure as EXIF embeds it; 1 if there is none or it makes no sense.
+// The orientation in a TIFF structure embedded by EXIF; 1 if it is missing or invalid.
 int ExifOrientation(string_view tiff) {
   constexpr uint32_t kOrientationTag = 0x0112, kShort = 3, kLong = 4;
   constexpr size_t kEntryBytes = 12;
@@ -69,21 +69,22 @@ bool IsStartOfFrame(uint32_t marker) {
   return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
 }
 
-// The kinds of JPEG by their frame header (ITU-T T.81, table B.1).
+// Refuses the kinds of JPEG, by frame header (ITU-T T.81, table B.1), that the decoder does not
+// support.
 absl::Status CheckJpegKind(uint32_t frame, uint32_t bits) {
   if (frame <= 0xC2) {
     if (bits == 8) return absl::OkStatus();
-    return Bad(absl::StrCat("the JPEG image has ", bits, " bits a sample; 8 are read"));
+    return Bad(absl::StrCat("the JPEG image has ", bits, " bits per sample; only 8 are supported"));
   }
-  if (frame == 0xC3) return Bad("lossless JPEG images are not read");
+  if (frame == 0xC3) return Bad("lossless JPEG images are not supported");
   if (frame == 0xC9 || frame == 0xCA) {
-    return Bad("JPEG images with arithmetic coding are not read");
+    return Bad("JPEG images with arithmetic coding are not supported");
   }
-  return Bad("hierarchical JPEG images are not read");
+  return Bad("hierarchical JPEG images are not supported");
 }
 
-// The next marker at or behind `at`, which moves behind it; 0 if there is none. Passes over fill
-// bytes, and over stray bytes between segments, which some phones write.
+// The next marker at or after `at`, which moves past it; 0 if there is none. Skips fill bytes, and
+// stray bytes between segments, which some phones write.
 uint32_t NextJpegMarker(string_view bytes, size_t& at) {
   for (; at + 1 < bytes.size(); ++at) {
     const uint32_t code = Byte(bytes, at + 1);
@@ -94,7 +95,8 @@ uint32_t NextJpegMarker(string_view bytes, size_t& at) {
   return 0;
 }
 
-// JPEG (ITU-T T.81, B.1): markers with lengths up to the first scan; the end is looked for behind.
+// JPEG (ITU-T T.81, B.1): markers with lengths up to the first scan; the end marker is searched for
+// after it.
 absl::StatusOr<Stored> ReadJpeg(string_view bytes) {
   constexpr uint32_t kStartOfScan = 0xDA, kStartOfImage = 0xD8, kEndOfImage = 0xD9, kApp1 = 0xE1,
                      kTem = 0x01;
@@ -106,11 +108,12 @@ absl::StatusOr<Stored> ReadJpeg(string_view bytes) {
   for (;;) {
     const uint32_t marker = NextJpegMarker(bytes, at);
     if (marker == 0 || marker == kEndOfImage) return Truncated("JPEG");
-    if (marker == kStartOfImage) return Bad("the JPEG image is damaged: a second one starts in it");
-    if (marker == kTem || (marker >= 0xD0 && marker <= 0xD7)) continue;  // Without a body.
+    if (marker == kStartOfImage)
+      return Bad("the JPEG image is damaged: another one starts inside it");
+    if (marker == kTem || (marker >= 0xD0 && marker <= 0xD7)) continue;  // These have no body.
     if (at + 2 > bytes.size()) return Truncated("JPEG");
     const size_t length = Big16(bytes, at);
-    if (length < 2) return Bad("the JPEG image is damaged: a segment without length");
+    if (length < 2) return Bad("the JPEG image is damaged: a segment without a length");
     if (length > bytes.size() - at) return Truncated("JPEG");
     const string_view body = bytes.substr(at + 2, length - 2);
     at += length;
@@ -122,7 +125,7 @@ absl::StatusOr<Stored> ReadJpeg(string_view bytes) {
       stored.height = Big16(body, 1);
       stored.width = Big16(body, 3);
       if (stored.height == 0)
-        return Bad("JPEG images that state their height after the scan (DNL) are not read");
+        return Bad("JPEG images that state their height after the scan (DNL) are not supported");
       has_frame = true;
     } else if (marker == kApp1 && !has_exif && absl::StartsWith(body, kExif)) {
       stored.orientation = ExifOrientation(body.substr(kExif.size()));
@@ -161,7 +164,8 @@ absl::StatusOr<Stored> ReadPng(string_view bytes) {
     if (length > bytes.size() - at - kFrameBytes) return Truncated("PNG");
     const string_view name = bytes.substr(at + 4, 4), body = bytes.substr(at + 8, length);
     if (at == kSignatureBytes) {
-      if (name == "CgBI") return Bad("PNG images in the form of Apple's Xcode (CgBI) are not read");
+      if (name == "CgBI")
+        return Bad("PNG images in Apple's Xcode variant (CgBI) are not supported");
       if (name != "IHDR" || length != kHeaderBytes) return Bad("the PNG image has no header");
       stored.width = Big32(body, 0);
       stored.height = Big32(body, 4);
@@ -218,7 +222,7 @@ absl::StatusOr<Stored> ReadWebP(string_view bytes) {
     if (name == "VP8X") {
       if (body.size() < 10) return Bad("the WebP image's header is damaged");
       if (Byte(body, 0) & kAnimationFlag) {
-        return Bad("the WebP image says that it is animated; animated WebP images are not read");
+        return Bad("the WebP image is marked as animated; animated WebP images are not supported");
       }
       canvas.width = Little24(body, 4) + 1;
       canvas.height = Little24(body, 7) + 1;
@@ -279,7 +283,7 @@ absl::StatusOr<ImageHeader> ReadImageHeader(string_view bytes, const ImageLimits
   }
   if (std::max(stored.width, stored.height) > kMaxSidePixels) {
     return Bad(absl::StrCat("the image is ", stored.width, " x ", stored.height,
-                            " pixels; at most ", kMaxSidePixels, " pixels a side are allowed"));
+                            " pixels; at most ", kMaxSidePixels, " pixels per side are allowed"));
   }
   ImageHeader header;
   header.format = stored.format;

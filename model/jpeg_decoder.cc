@@ -18,30 +18,30 @@
 namespace s2p {
 namespace {
 
-// Encoders write about ten scans. A file can repeat a scan of 61 bytes thousands of times, and each
-// one costs a pass over all pixels.
+// Encoders write about ten scans. A hostile file can repeat a scan of 61 bytes thousands of times,
+// and each one takes a pass over all pixels.
 constexpr int kMaxScans = 100;
 constexpr char kTooManyScans[] = "has more than 100 scans";
-// Encoders may pad a scan; data that are damaged leave far more behind, compared with the file.
+// Encoders may pad a scan; damaged data leave far more bytes, relative to the file's size.
 int MaxBytesAfterScan(size_t file_bytes) {
   return static_cast<int>(std::min<size_t>(4096, 64 + file_bytes / 16));
 }
 constexpr char kEndsEarly[] = "ends early: it was cut off or damaged";
 
-// Why Decode was left by longjmp.
+// The values that longjmp returns from Decode.
 constexpr int kFailed = 1;
 constexpr int kOnlyTheTrailer = 2;
 
-// The decoder, and what it reported. libjpeg calls back with the first member of each.
+// The decoder and its reports. libjpeg calls back with a pointer to the first member of each.
 struct Decoder {
   jpeg_decompress_struct jpeg;
   jpeg_error_mgr errors;
   jpeg_progress_mgr progress;
   std::jmp_buf escape;
-  // Set before `escape` is taken.
+  // Set before the jump to `escape`.
   const char* problem;
   int max_bytes_after_scan;
-  // What the decoder has reached: the first scan, and the last row.
+  // The decoder's progress: whether it has reached the first scan, and the last row.
   bool in_scan;
   bool has_all_rows;
   bool out_of_memory;
@@ -62,21 +62,21 @@ Decoder& DecoderOf(j_common_ptr jpeg) { return *static_cast<Decoder*>(jpeg->clie
   switch (jpeg->err->msg_code) {
     case JERR_OUT_OF_MEMORY:
       decoder.out_of_memory = true;
-      Fail(jpeg, "needs more memory to decode than there is");
+      Fail(jpeg, "needs more memory to decode than is available");
     case JERR_BAD_PRECISION:
-      Fail(jpeg, "does not have 8 bits a sample");
+      Fail(jpeg, "does not have 8 bits per sample");
     default:
       Fail(jpeg, "is damaged");
   }
 }
 
-// Level -1 is a warning: libjpeg makes up what it cannot read, and continues.
+// Level -1 is a warning: libjpeg invents the data that it cannot read, and continues.
 void OnMessage(j_common_ptr jpeg, int level) {
   if (level >= 0) return;
   const Decoder& decoder = DecoderOf(jpeg);
   switch (jpeg->err->msg_code) {
     case JWRN_EXTRANEOUS_DATA:
-      // Between segments nothing is lost.
+      // Stray bytes between segments lose no pixels.
       if (!decoder.in_scan || jpeg->err->msg_parm.i[0] <= decoder.max_bytes_after_scan) return;
       break;
     case JWRN_ADOBE_XFORM:
@@ -103,8 +103,8 @@ void OnProgress(j_common_ptr jpeg) {
 
 void Silent(j_common_ptr) {}
 
-// The conversion of CMYK that viewers use where no profile is applied. Adobe's encoders, which are
-// where nearly all of these files come from, store the complement of each ink.
+// Converts CMYK as viewers do without a colour profile. Adobe's encoders, which write nearly all of
+// these files, store the complement of each ink.
 void CmykRowToRgb(const uint8_t* in, int width, uint8_t* out) {
   for (int x = 0; x < width; ++x, in += 4, out += Image::kChannels) {
     for (int c = 0; c < Image::kChannels; ++c) {
@@ -113,14 +113,14 @@ void CmykRowToRgb(const uint8_t* in, int width, uint8_t* out) {
   }
 }
 
-// Whether each scan that the picture needs was there. A progressive picture, or one that stores its
-// components one after the other, decodes without a warning when its last scans are missing.
+// Whether the file had every scan that the picture needs. A progressive picture, or one that stores
+// its components separately, decodes without a warning when its last scans are missing.
 bool HasAllScans(const jpeg_decompress_struct& jpeg) {
   for (int c = 0; c < jpeg.num_components; ++c) {
     // libjpeg fixes a component's quantization table at its first scan.
     if (jpeg.comp_info[c].quant_table == nullptr) return false;
     if (!jpeg.progressive_mode || jpeg.coef_bits == nullptr) continue;
-    // Bits that are still to come for each coefficient; -1 if it was in no scan.
+    // The number of missing bits per coefficient; -1 if it was in no scan.
     const int* bits = jpeg.coef_bits[c];
     if (!std::all_of(bits, bits + DCTSIZE2, [](int missing) { return missing == 0; })) return false;
   }

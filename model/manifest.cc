@@ -1,4 +1,4 @@
-// What makes a manifest valid: the half of checkpoint.h that touches no file.
+// Validates manifests: the part of checkpoint.h that touches no file.
 #include <cmath>
 #include <set>
 
@@ -40,7 +40,7 @@ absl::Status CheckBackbone(const v1::Backbone& backbone) {
   S2P_RETURN_IF_ERROR(CheckRange("backbone.last_stage", backbone.last_stage(), 3, 4));
   if (ChannelsOf(backbone) == 0) {
     return Invalid("backbone.arch", absl::StrCat("'", backbone.arch(),
-                                                 "' is none of resnet18, resnet34, resnet50, "
+                                                 "' is not one of resnet18, resnet34, resnet50, "
                                                  "se_resnext50_32x4d"));
   }
   if (backbone.last_stage() == 3) return absl::OkStatus();
@@ -101,7 +101,7 @@ absl::Status CheckAttributes(const v1::CheckpointManifest& manifest) {
     if (name.empty() || name.size() > kMaxAttributeNameBytes) {
       return Invalid(field, absl::StrCat("a name of ", name.size(), " bytes"));
     }
-    if (!names.insert(name).second) return Invalid(field, "a name that is there twice");
+    if (!names.insert(name).second) return Invalid(field, "a duplicate name");
   }
   if (manifest.attributes().empty()) {
     return CheckRange("attribute_hidden", manifest.attribute_hidden(), 0, 0);

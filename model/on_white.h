@@ -1,4 +1,4 @@
-// What a picture with alpha looks like on white paper.
+// Composites a picture with alpha on white.
 #ifndef S2P_MODEL_ON_WHITE_H_
 #define S2P_MODEL_ON_WHITE_H_
 

@@ -14,7 +14,7 @@ namespace {
 
 using absl::string_view;
 
-// Where libpng is in the bytes, and what it reported.
+// The remaining bytes, and the problems that libpng reported.
 struct Source {
   string_view rest;
   bool ends_early = false;
@@ -37,9 +37,8 @@ void Read(png_structp png, png_bytep out, size_t size) {
   png_longjmp(png, 1);
 }
 
-// libpng tells its warnings apart by their text alone, as it does "Not enough image data"; tests
-// pin all three. These two change pixels. Its other warnings tell of metadata, or of bytes that
-// nothing needs.
+// libpng's warnings, like its error "Not enough image data", differ only in their text; tests pin
+// all three. These two mean changed pixels. The others concern metadata or unneeded bytes.
 void OnWarning(png_structp png, png_const_charp message) {
   const string_view text = message;
   if (text == "IDAT: incorrect data check" || text == "tRNS: CRC error") {
@@ -47,7 +46,8 @@ void OnWarning(png_structp png, png_const_charp message) {
   }
 }
 
-// Metadata neither changes what is shown here nor may cost memory or spoil a good picture.
+// Metadata does not change the decoded picture, so it must not use memory or make a good picture
+// fail.
 void SkipMetadata(png_structp png) {
   static constexpr char kChunks[] =
       "bKGD\0cHRM\0eXIf\0gAMA\0hIST\0iCCP\0iTXt\0oFFs\0pCAL\0pHYs\0sBIT\0sCAL\0sPLT\0sRGB\0"
@@ -64,7 +64,7 @@ void AskForRgb(png_structp png) {
   png_set_gray_to_rgb(png);
 }
 
-// What Decode needs beyond the picture; owned outside of the frame that longjmp leaves.
+// Buffers for Decode, owned outside of the frame that longjmp leaves.
 struct Buffers {
   std::vector<uint8_t> rgba;
 };
@@ -73,7 +73,7 @@ struct Buffers {
 bool Decode(png_structp png, png_infop info, Image& image, Buffers& buffers) {
   if (setjmp(png_jmpbuf(png)) != 0) return false;
   SkipMetadata(png);
-  // Some encoders state a smaller window than they use.
+  // Some encoders declare a smaller window than they use.
   png_set_option(png, PNG_MAXIMUM_INFLATE_WINDOW, PNG_OPTION_ON);
   png_read_info(png, info);
   if (static_cast<int>(png_get_image_width(png, info)) != image.width() ||

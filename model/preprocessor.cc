@@ -13,9 +13,9 @@
 namespace s2p {
 namespace {
 
-// What is lighter is ground, which JPEG leaves a few levels below white.
+// Lighter pixels are background, which JPEG leaves a few levels below white.
 constexpr uint8_t kWhiteGround = 235;
-// Of the longer side, left on each side of it.
+// The margin on each side is the longer side divided by this.
 constexpr int kGroundShare = 16;
 constexpr uint32_t kMaxSidePixels = 1024;
 constexpr uint32_t kMaxThicken = 8;
@@ -108,17 +108,18 @@ uint8_t Luma(const uint8_t* rgb) {
   return static_cast<uint8_t>((19595u * rgb[0] + 38470u * rgb[1] + 7471u * rgb[2] + 32768u) >> 16);
 }
 
-absl::Status Wrong(absl::string_view field, absl::string_view what) {
+absl::Status Invalid(absl::string_view field, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", what));
 }
 
 absl::Status CheckStatistics(const v1::Preprocessing& preprocessing) {
-  if (preprocessing.mean_size() != Image::kChannels) return Wrong("mean", "must be three numbers");
-  if (preprocessing.std_size() != Image::kChannels) return Wrong("std", "must be three numbers");
+  if (preprocessing.mean_size() != Image::kChannels)
+    return Invalid("mean", "must be three numbers");
+  if (preprocessing.std_size() != Image::kChannels) return Invalid("std", "must be three numbers");
   for (int c = 0; c < Image::kChannels; ++c) {
-    if (!std::isfinite(preprocessing.mean(c))) return Wrong("mean", "must be finite");
+    if (!std::isfinite(preprocessing.mean(c))) return Invalid("mean", "must be finite");
     if (!std::isfinite(preprocessing.std(c)) || preprocessing.std(c) <= 0) {
-      return Wrong("std", "must be finite and above 0");
+      return Invalid("std", "must be finite and above 0");
     }
   }
   return absl::OkStatus();
@@ -128,12 +129,12 @@ absl::Status CheckStatistics(const v1::Preprocessing& preprocessing) {
 
 absl::StatusOr<Preprocessor> Preprocessor::Create(const v1::Preprocessing& preprocessing) {
   const auto side_ok = [](uint32_t side) { return side >= 1 && side <= kMaxSidePixels; };
-  if (!side_ok(preprocessing.height())) return Wrong("height", "must be 1 to 1024");
-  if (!side_ok(preprocessing.width())) return Wrong("width", "must be 1 to 1024");
-  if (preprocessing.thicken() > kMaxThicken) return Wrong("thicken", "must be 0 to 8");
+  if (!side_ok(preprocessing.height())) return Invalid("height", "must be 1 to 1024");
+  if (!side_ok(preprocessing.width())) return Invalid("width", "must be 1 to 1024");
+  if (preprocessing.thicken() > kMaxThicken) return Invalid("thicken", "must be 0 to 8");
   if (preprocessing.filter() != v1::RESIZE_FILTER_BILINEAR &&
       preprocessing.filter() != v1::RESIZE_FILTER_LANCZOS) {
-    return Wrong("filter", "must be RESIZE_FILTER_BILINEAR or RESIZE_FILTER_LANCZOS");
+    return Invalid("filter", "must be RESIZE_FILTER_BILINEAR or RESIZE_FILTER_LANCZOS");
   }
   S2P_RETURN_IF_ERROR(CheckStatistics(preprocessing));
   return Preprocessor(preprocessing);
@@ -167,7 +168,7 @@ void Preprocessor::Normalize(const Image& prepared, absl::Span<float> out) const
   S2P_CHECK(prepared.width() == width_ && prepared.height() == height_ && out.size() == size());
   const size_t plane = static_cast<size_t>(height_) * width_;
   for (int c = 0; c < Image::kChannels; ++c) {
-    // Every value a byte can take, computed once.
+    // The result for each value of a byte, computed once.
     std::array<float, 256> value;
     for (int byte = 0; byte < 256; ++byte) {
       value[byte] = (static_cast<float>(byte) / 255.0F - mean_[c]) / std_[c];
@@ -245,8 +246,8 @@ Image InvertedEdges(const Image& image) {
 
 Image Thicken(const Image& image, int passes) {
   Image result = image;
-  // The darkest of three by three is the darkest of three rows, each of whose values is the darkest
-  // of three. Beyond the border lies what is at the border.
+  // The minimum over three by three is the minimum over three rows of the minimum over three
+  // columns. Pixels beyond the border repeat the border.
   const size_t stride = static_cast<size_t>(image.width()) * Image::kChannels;
   for (int pass = 0; pass < passes; ++pass) {
     Image across = result;

@@ -1,4 +1,4 @@
-// From an image of one modality to a network's input, exactly as a checkpoint's manifest says.
+// Turns an image of one modality into a network's input, exactly as a checkpoint's manifest says.
 #ifndef S2P_MODEL_PREPROCESSOR_H_
 #define S2P_MODEL_PREPROCESSOR_H_
 
@@ -20,11 +20,11 @@ class Preprocessor {
   // InvalidArgument naming the field.
   static absl::StatusOr<Preprocessor> Create(const v1::Preprocessing& preprocessing);
 
-  // What it was created from.
+  // The specification that it was created from.
   const v1::Preprocessing& spec() const { return spec_; }
   int height() const { return height_; }
   int width() const { return width_; }
-  // Floats that one image takes: 3 * height * width.
+  // The number of floats per image: 3 * height * width.
   size_t size() const { return size_t{3} * height_ * width_; }
 
   // Fit, edges, grey, thicken, resize: [height, width, 3] in [0, 255]. Requires a non-empty image.
@@ -51,11 +51,12 @@ class Preprocessor {
   std::array<float, 3> std_;
 };
 
-// What is darker than the white ground (luma below 235), in the middle of a white square, with a
-// sixteenth of its longer side around it. An image without any of that comes back as it is.
+// Crops to the pixels darker than the white background (luma below 235) and centres them in a white
+// square, with a margin of a sixteenth of the longer side. An image without such pixels is returned
+// unchanged.
 Image FitToInk(const Image& image);
 
-// The steps, each equal to Pillow's: see docs of the same names there.
+// The single steps. Each equals Pillow's function that its comment or name gives.
 Image ToGrey(const Image& image);
 // FIND_EDGES per channel, then 255 - x.
 Image InvertedEdges(const Image& image);

@@ -46,13 +46,13 @@ const TypeRow& RowOf(TensorType type) {
   return kTypes[0];
 }
 
-// For messages: printable, and never longer than a line.
+// Formats a name for messages: printable and at most one line long.
 std::string Quoted(absl::string_view name) {
   const std::string escaped = absl::Utf8SafeCEscape(name.substr(0, 200));
   return absl::StrCat("tensor '", escaped, name.size() > 200 ? "...'" : "'");
 }
 
-// What the header says of one tensor.
+// The header's description of one tensor.
 struct Entry {
   std::string name;
   std::string dtype;
@@ -64,21 +64,21 @@ struct Entry {
   uint64_t end() const { return offsets[1]; }
 };
 
-// Reads the header event by event: nothing outside the grammar is ever stored, however deep or
-// long it is.
+// Reads the header event by event, so that nothing outside the grammar is ever stored, however deep
+// or long.
 class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
  public:
   const std::string& error() const { return error_; }
   std::vector<Entry>& entries() { return entries_; }
 
-  bool null() override { return Fail("null where it has no place"); }
-  bool boolean(bool) override { return Fail("a boolean where it has no place"); }
+  bool null() override { return Fail("unexpected null"); }
+  bool boolean(bool) override { return Fail("unexpected boolean"); }
   bool number_integer(number_integer_t) override { return Fail("a negative number"); }
   bool number_float(number_float_t, const string_t&) override { return Fail("a fraction"); }
   bool binary(binary_t&) override { return Fail("binary data"); }
 
   bool number_unsigned(number_unsigned_t value) override {
-    if (numbers_ == nullptr) return Fail("a number where it has no place");
+    if (numbers_ == nullptr) return Fail("unexpected number");
     if (numbers_->size() >= kMaxDimensions) return Fail("a list that is too long");
     numbers_->push_back(value);
     return true;
@@ -87,14 +87,14 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
   bool string(string_t& value) override {
     if (in_metadata_ && depth_ == 2) return true;
     if (in_metadata_ || depth_ != 2 || numbers_ != nullptr || field_ != "dtype") {
-      return Fail("a string where it has no place");
+      return Fail("unexpected string");
     }
     entries_.back().dtype = value.substr(0, 16);
     return true;
   }
 
   bool start_object(size_t) override {
-    if (depth_ >= 2 || numbers_ != nullptr) return Fail("an object where it has no place");
+    if (depth_ >= 2 || numbers_ != nullptr) return Fail("unexpected object");
     ++depth_;
     return true;
   }
@@ -126,7 +126,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
   bool start_array(size_t) override {
     if (depth_ != 2 || in_metadata_ || numbers_ != nullptr || field_ == "dtype") {
-      return Fail("a list where it has no place");
+      return Fail("unexpected list");
     }
     numbers_ = field_ == "shape" ? &entries_.back().shape : &entries_.back().offsets;
     return true;
@@ -145,7 +145,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
  private:
   bool StartEntry(const std::string& name) {
-    if (!names_.insert(name).second) return Fail(absl::StrCat(Quoted(name), " is there twice"));
+    if (!names_.insert(name).second) return Fail(absl::StrCat(Quoted(name), " appears twice"));
     in_metadata_ = name == kMetadata;
     if (in_metadata_) return true;
     if (name.empty() || name.size() > kMaxNameBytes) {
@@ -215,7 +215,7 @@ absl::Status CheckRanges(std::vector<Entry>& entries, uint64_t data_bytes) {
       return absl::DataLossError(absl::StrCat(
           Quoted(entry.name), ": data_offsets begin at ", entry.begin(),
           entry.begin() < expected ? ", inside the tensor before it, which ends at "
-                                   : ", with a gap behind the tensor before it, which ends at ",
+                                   : ", with a gap after the tensor before it, which ends at ",
           expected));
     }
     expected = entry.end();
@@ -223,7 +223,7 @@ absl::Status CheckRanges(std::vector<Entry>& entries, uint64_t data_bytes) {
   if (expected == data_bytes) return absl::OkStatus();
   if (expected < data_bytes) {
     return absl::DataLossError(
-        absl::StrCat(data_bytes - expected, " bytes too many behind the last tensor"));
+        absl::StrCat(data_bytes - expected, " extra bytes after the last tensor"));
   }
   return absl::DataLossError(absl::StrCat(Quoted(entries.back().name), ": data ends at ", expected,
                                           ", but the file has ", data_bytes, " bytes of data"));
@@ -279,7 +279,7 @@ TensorBytes EmptyTensorOf(const Entry& entry) {
   return tensor;
 }
 
-// Names by falling element size, ascending within: every tensor is aligned to its own type.
+// Orders by descending element size, then by name, so that every tensor is aligned to its type.
 std::vector<const TensorMap::value_type*> WriteOrder(const TensorMap& tensors) {
   std::vector<const TensorMap::value_type*> order;
   order.reserve(tensors.size());
@@ -290,7 +290,7 @@ std::vector<const TensorMap::value_type*> WriteOrder(const TensorMap& tensors) {
   return order;
 }
 
-// Length and JSON, padded with spaces so that the data begins at a multiple of 8.
+// The length and the JSON, padded with spaces so that the data starts at a multiple of 8.
 std::string SerializeHeader(const std::vector<const TensorMap::value_type*>& order) {
   std::string json = "{";
   uint64_t begin = 0;
@@ -352,7 +352,7 @@ absl::StatusOr<TensorMap> ReadSafetensors(const std::string& path,
       ParseHeader(header, file.size_bytes() - kLengthBytes - *length);
   if (!entries.ok()) return InFile(path, entries.status());
   TensorMap tensors;
-  // The entries are in the order of their data and leave no gaps, so reading goes straight on.
+  // The entries are in the order of their data and leave no gaps, so the file is read sequentially.
   for (const Entry& entry : *entries) {
     TensorBytes& tensor = tensors[entry.name] = EmptyTensorOf(entry);
     tensor.bytes.resize(entry.end() - entry.begin());

@@ -23,18 +23,18 @@ absl::string_view NameOf(TensorType type);
 // A tensor's bytes, row-major, little-endian. A value.
 struct TensorBytes {
   TensorType type = TensorType::kF32;
-  // Empty: a scalar.
+  // Empty for a scalar.
   std::vector<int64_t> shape;
   std::string bytes;
 };
 
-// By name, in the order in which they are written.
+// Tensors by name.
 using TensorMap = std::map<std::string, TensorBytes>;
 
 struct SafetensorsLimits {
-  // Of the JSON header.
+  // Largest accepted JSON header.
   uint64_t max_header_bytes = uint64_t{16} << 20;
-  // Of the whole file.
+  // Largest accepted file.
   uint64_t max_file_bytes = uint64_t{8} << 30;
 };
 
@@ -47,7 +47,8 @@ absl::StatusOr<TensorMap> ReadSafetensors(const std::string& path,
 absl::StatusOr<TensorMap> ParseSafetensors(absl::string_view bytes,
                                            const SafetensorsLimits& limits = {});
 
-// Same tensors, same bytes: names in ascending order within falling element size.
+// Deterministic: the same tensors give the same bytes, ordered by descending element size, then by
+// name.
 std::string SerializeSafetensors(const TensorMap& tensors);
 // Writes and syncs; the caller renames. ResourceExhausted when the disk is full.
 absl::Status WriteSafetensors(const std::string& path, const TensorMap& tensors);

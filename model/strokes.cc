@@ -16,13 +16,13 @@ constexpr int kMaxCanvas = 10'000;
 constexpr int kMaxRasterPixels = 512;
 constexpr float kMaxCoordinate = 1e5F;
 constexpr float kDefaultWidthOfSide = 1.0F / 85;
-// Thinner lines would fade away.
+// Thinner lines would fade.
 constexpr double kMinRadius = 0.5;
-// Pixels that all lines together may touch, each as often as it is touched: a hundred times what a
+// The total number of pixels that the lines may touch, counting repeats: a hundred times what a
 // dense drawing needs, and a fraction of a second.
 constexpr double kMaxTouchedPixels = 1e8;
 
-absl::Status Wrong(absl::string_view field, absl::string_view what) {
+absl::Status Invalid(absl::string_view field, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", what));
 }
 
@@ -30,17 +30,17 @@ bool IsCoordinate(float value) { return std::isfinite(value) && std::abs(value) 
 
 absl::Status CheckStroke(const Stroke& stroke, int side, const std::string& field) {
   if (!std::isfinite(stroke.width) || stroke.width < 0 || stroke.width > static_cast<float>(side)) {
-    return Wrong(absl::StrCat(field, ".width"), "must be from 0 to the canvas's longer side");
+    return Invalid(absl::StrCat(field, ".width"), "must be from 0 to the canvas's longer side");
   }
   for (size_t j = 0; j < stroke.points.size(); ++j) {
     const StrokePoint& point = stroke.points[j];
     const auto name = [&](const char* member) {
       return absl::StrCat(field, ".points[", j, "].", member);
     };
-    if (!IsCoordinate(point.x)) return Wrong(name("x"), "must be a number within +-100000");
-    if (!IsCoordinate(point.y)) return Wrong(name("y"), "must be a number within +-100000");
+    if (!IsCoordinate(point.x)) return Invalid(name("x"), "must be a number within +-100000");
+    if (!IsCoordinate(point.y)) return Invalid(name("y"), "must be a number within +-100000");
     if (!(point.pressure >= 0 && point.pressure <= 1)) {
-      return Wrong(name("pressure"), "must be from 0 to 1");
+      return Invalid(name("pressure"), "must be from 0 to 1");
     }
   }
   return absl::OkStatus();
@@ -48,21 +48,21 @@ absl::Status CheckStroke(const Stroke& stroke, int side, const std::string& fiel
 
 absl::Status Check(const Strokes& strokes, const StrokeLimits& limits) {
   if (strokes.width < 1 || strokes.width > kMaxCanvas) {
-    return Wrong("width", "must be 1 to 10000");
+    return Invalid("width", "must be 1 to 10000");
   }
   if (strokes.height < 1 || strokes.height > kMaxCanvas) {
-    return Wrong("height", "must be 1 to 10000");
+    return Invalid("height", "must be 1 to 10000");
   }
   if (strokes.strokes.size() > limits.max_strokes) {
-    return Wrong("strokes", absl::StrCat(strokes.strokes.size(), " strokes; at most ",
-                                         limits.max_strokes, " are allowed"));
+    return Invalid("strokes", absl::StrCat(strokes.strokes.size(), " strokes; at most ",
+                                           limits.max_strokes, " are allowed"));
   }
   size_t points = 0;
   for (const Stroke& stroke : strokes.strokes) points += stroke.points.size();
-  if (points == 0) return Wrong("strokes", "nothing is drawn: there is no point");
+  if (points == 0) return Invalid("strokes", "nothing is drawn: there is no point");
   if (points > limits.max_points) {
-    return Wrong("strokes",
-                 absl::StrCat(points, " points; at most ", limits.max_points, " are allowed"));
+    return Invalid("strokes",
+                   absl::StrCat(points, " points; at most ", limits.max_points, " are allowed"));
   }
   const int side = std::max(strokes.width, strokes.height);
   for (size_t i = 0; i < strokes.strokes.size(); ++i) {
@@ -83,7 +83,7 @@ class Raster {
  public:
   Raster(int width, int height) : image_(width, height, 255) {}
 
-  // False, drawing nothing more, when the budget is spent.
+  // Returns false and stops drawing when the budget is spent.
   bool Draw(const Disc& a, const Disc& b) {
     const double reach = std::max(a.radius, b.radius) + 1;
     const double last_row = image_.height() - 1;
@@ -98,7 +98,7 @@ class Raster {
   Image Take() && { return std::move(image_); }
 
  private:
-  // The part of one row that lies within `reach` of the line.
+  // Draws the part of one row that lies within `reach` of the line.
   bool DrawRow(const Disc& a, const Disc& b, double reach, int row) {
     const double y = row + 0.5;
     double t0 = 0, t1 = 1;
@@ -124,8 +124,8 @@ class Raster {
     return true;
   }
 
-  // How far (x, y) lies inside the capsule, plus half a pixel: about the share of the pixel that is
-  // covered.
+  // The distance of (x, y) from the capsule's edge, positive inside, plus half a pixel:
+  // approximately the covered share of the pixel.
   static double Coverage(const Disc& a, const Disc& b, double x, double y) {
     const double dx = b.x - a.x, dy = b.y - a.y;
     const double squared_length = dx * dx + dy * dy;
@@ -168,7 +168,7 @@ absl::StatusOr<Image> RasterizeStrokes(const Strokes& strokes, const StrokeLimit
   Raster raster(pixels(strokes.width), pixels(strokes.height));
   for (const Stroke& stroke : strokes.strokes) {
     if (!DrawStroke(stroke, side, scale, raster)) {
-      return Wrong("strokes", "too much ink: use fewer points or thinner lines");
+      return Invalid("strokes", "too much ink: use fewer points or thinner lines");
     }
   }
   return std::move(raster).Take();

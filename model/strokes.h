@@ -1,4 +1,4 @@
-// Pen strokes, and how they become an image that looks like the sketches models are trained on.
+// Draws pen strokes as an image that looks like the sketches that models are trained on.
 #ifndef S2P_MODEL_STROKES_H_
 #define S2P_MODEL_STROKES_H_
 
@@ -14,7 +14,7 @@ struct StrokePoint {
   // In canvas units; may lie outside the canvas.
   float x = 0;
   float y = 0;
-  // In [0, 1], scales the width; 0 counts as 1.
+  // In [0, 1]; scales the width. 0 counts as 1.
   float pressure = 0;
 };
 
@@ -25,7 +25,7 @@ struct Stroke {
 };
 
 struct Strokes {
-  // Of the canvas, in [1, 10000].
+  // Size of the canvas, each side in [1, 10000].
   int width = 0;
   int height = 0;
   std::vector<Stroke> strokes;

@@ -19,11 +19,11 @@ absl::StatusOr<torch::Device> SelectDevice(const std::string& name) {
   if (!absl::ConsumePrefix(&number, "cuda:") || number.empty() || number.size() > 3 ||
       !absl::SimpleAtoi(number, &index) || index < 0 || absl::StrCat(index) != number) {
     return absl::InvalidArgumentError(
-        absl::StrCat("device: '", name, "' is none of auto, cpu, cuda:0, cuda:1, ..."));
+        absl::StrCat("device: '", name, "' is not one of auto, cpu, cuda:0, cuda:1, ..."));
   }
   if (index >= gpus) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "device: ", name, " is not there; this process sees ", gpus, " CUDA device(s)"));
+        "device: ", name, " is not available; this process sees ", gpus, " CUDA device(s)"));
   }
   return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
@@ -34,7 +34,7 @@ absl::Status CheckBf16(const torch::Device& device) {
   if (at::hasMKLDNN() && __builtin_cpu_supports("avx512bf16")) return absl::OkStatus();
 #endif
   return absl::InvalidArgumentError(
-      "BF16 on a CPU needs AVX512-BF16, which this one does not have; use a GPU, or FP32");
+      "BF16 on a CPU needs AVX512-BF16, which this CPU lacks; use a GPU or FP32");
 }
 
 }  // namespace s2p

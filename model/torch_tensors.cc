@@ -12,7 +12,7 @@
 namespace s2p {
 namespace {
 
-// The types that both sides know.
+// The types that both files and LibTorch have.
 const std::vector<std::pair<TensorType, torch::ScalarType>>& Types() {
   static const auto& types = *new std::vector<std::pair<TensorType, torch::ScalarType>>{
       {TensorType::kF64, torch::kFloat64}, {TensorType::kF32, torch::kFloat32},

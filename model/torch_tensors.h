@@ -1,4 +1,4 @@
-// Tensors across the border between LibTorch and files (model/safetensors.h).
+// Converts tensors between LibTorch and files (model/safetensors.h).
 #ifndef S2P_MODEL_TORCH_TENSORS_H_
 #define S2P_MODEL_TORCH_TENSORS_H_
 
@@ -12,13 +12,13 @@
 
 namespace s2p {
 
-// Contiguous, on the CPU, copied. A tensor whose type files do not have (complex, quantised), and
-// bytes that are not as many as shape and type say, are mistakes of the caller and abort. LibTorch
-// throws when there is no memory.
+// Contiguous, on the CPU, copied. Aborts if files cannot hold the tensor's type (complex,
+// quantised), or if the number of bytes does not match shape and type: both are the caller's
+// mistakes. LibTorch throws when out of memory.
 TensorBytes ToTensorBytes(const torch::Tensor& tensor);
 torch::Tensor ToTorch(const TensorBytes& tensor);
 
-// Aborts for a type that files do not have.
+// Aborts for a type that files cannot hold.
 TensorType TypeOf(torch::ScalarType type);
 bool IsFloating(TensorType type);
 
@@ -27,7 +27,7 @@ std::map<std::string, torch::Tensor> NamedTensors(const torch::nn::Module& modul
 
 // Types may differ.
 bool SameShape(const TensorBytes& bytes, const torch::Tensor& tensor);
-// For people: that tensor `name` is `got` where the network has `want`, with types and shapes.
+// An error message: tensor `name` is `got`, but the network has `want`, with types and shapes.
 std::string DescribeMismatch(absl::string_view name, const TensorBytes& got,
                              const torch::Tensor& want);
 

@@ -1,4 +1,4 @@
-// The one place that knows how LibTorch's versions differ: 1.13 to 2.x.
+// Hides all differences between LibTorch's versions, 1.13 to 2.x.
 #ifndef S2P_MODEL_TORCH_VERSION_H_
 #define S2P_MODEL_TORCH_VERSION_H_
 
@@ -17,15 +17,15 @@
 
 namespace s2p {
 
-// Full fp32 in matrix products and convolutions on CUDA, whatever the version's default: half of a
-// mantissa would cost the fourth digit of a cosine. For the whole process.
+// Uses full fp32 in matrix products and convolutions on CUDA, in the whole process, whatever the
+// version's default: half a mantissa would cost the fourth digit of a cosine.
 inline void UseFullFloat32() {
   at::globalContext().setAllowTF32CuBLAS(false);
   at::globalContext().setAllowTF32CuDNN(false);
 }
 
-// True for what a device, or the CPU's allocator, throws when there is no memory left. The CPU's
-// allocator has no type of its own for that in any version, only words.
+// True for the exceptions of a device or the CPU's allocator when no memory is left. The CPU's
+// allocator has no exception type for that in any version, only a message.
 inline bool IsOutOfMemory(const std::exception& error) {
   if (dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr) return true;
   if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) return true;
@@ -34,8 +34,8 @@ inline bool IsOutOfMemory(const std::exception& error) {
          absl::StrContains(error.what(), "CUDA out of memory");
 }
 
-// While it lives and is `enabled`, CUDA or the CPU, whichever `device` says, computes what is safe
-// there in bfloat16; afterwards as before. Of one thread.
+// While it exists and is `enabled`, the calling thread's operations on `device`, CUDA or the CPU,
+// run in bfloat16 where that is safe. One thread only.
 class Bf16Autocast {
  public:
   Bf16Autocast(bool enabled, at::DeviceType device) : enabled_(enabled), device_(device) {
@@ -82,8 +82,8 @@ class Bf16Autocast {
   bool was_on_ = false;
 };
 
-// The status for an exception that reached our border: the first line of its words, without the
-// stack trace that LibTorch adds.
+// The status for an exception from LibTorch: the first line of its message, without the stack trace
+// that LibTorch adds.
 inline absl::Status TorchError(const std::exception& error, absl::string_view what) {
   const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
   absl::string_view words =

@@ -69,7 +69,7 @@ TEST_F(SetWeightsTest, MissingTensorIsNamed) {
 
 TEST_F(SetWeightsTest, SurplusTensorIsNamed) {
   EXPECT_THAT(Refusal([](TensorMap& w) { w["encoder.fc.bias"] = w.at("neck.bias"); }),
-              HasSubstr("tensor 'encoder.fc.bias': the network has none of this name"));
+              HasSubstr("tensor 'encoder.fc.bias': the network has no tensor of this name"));
 }
 
 TEST_F(SetWeightsTest, TensorOfAnotherShapeIsNamedWithBothShapes) {
@@ -180,7 +180,7 @@ TEST_F(LoadBackboneWeightsTest, KeyOfAnotherShapeOrKindIsNamed) {
 TEST_F(LoadBackboneWeightsTest, OneTensorUnderTwoNamesIsRefused) {
   TensorMap weights = Published();
   weights["base.conv1.weight"] = weights.at("conv1.weight");
-  EXPECT_THAT(Refusal(weights), HasSubstr("is there twice"));
+  EXPECT_THAT(Refusal(weights), HasSubstr("appears twice"));
 }
 
 TEST_F(LoadBackboneWeightsTest, WeightsOfAnotherNetworkChangeNothing) {

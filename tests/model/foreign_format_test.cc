@@ -68,7 +68,7 @@ TEST(ForeignFormatTest, BinaryFormatsAreNamedByTheirSignature) {
       {"PK\x03\x04", "ZIP archive or office document"},
       {Bytes({0x1F, 0x8B, 8}), "gzip archive"},
       {Bytes({0x4C, 0, 0, 0, 1, 0x14, 2, 0}), "Windows shortcut"},
-      {"data:image/png;base64,iVBOR", "data URL, that is text"},
+      {"data:image/png;base64,iVBOR", "data URL, which is text"},
       {"/9j/4AAQSkZJRg", "Base64 text of a JPEG image"},
       {Bytes({0xFF, 0xFE, 'h', 0, 'i', 0}), "UTF-16 text"}};
   for (const auto& [bytes, name] : kCases) EXPECT_EQ(ForeignFormat(bytes), name);
@@ -87,12 +87,11 @@ TEST(ForeignFormatTest, TextThatBeginsLikeABitmapIsText) {
 
 TEST(ForeignFormatTest, ZerosSayThatTheFileWasNotWritten) {
   EXPECT_THAT(std::string(ForeignFormat(std::string(10'000, '\0'))),
-              testing::StartsWith("nothing but zeros"));
+              testing::StartsWith("all zeros"));
 }
 
 TEST(ForeignFormatTest, PicturesBehindOtherBytesAreRecognised) {
-  EXPECT_EQ(ForeignFormat("\xEF\xBB\xBF\n\xFF\xD8\xFF\xE0"),
-            "other bytes stand before the picture");
+  EXPECT_EQ(ForeignFormat("\xEF\xBB\xBF\n\xFF\xD8\xFF\xE0"), "other bytes precede the picture");
 }
 
 TEST(ForeignFormatTest, NoiseIsUnknown) {

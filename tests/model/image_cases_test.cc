@@ -152,7 +152,7 @@ INSTANTIATE_TEST_SUITE_P(
     Damaged, ImageCasesRefusedTest,
     testing::Values(
         Refused{"cut_in_half.jpg", "ends early"}, Refused{"missing_eoi.jpg", "ends early"},
-        Refused{"twelve_bit.jpg", "12 bits a sample"},
+        Refused{"twelve_bit.jpg", "12 bits per sample"},
         Refused{"lossless_sof3.jpg", "lossless JPEG"},
         Refused{"arithmetic.jpg", "arithmetic coding"}, Refused{"zero_height.jpg", "height"},
         Refused{"zero_width.jpg", "width"}, Refused{"png_bad_idat_crc.png", "damaged"},

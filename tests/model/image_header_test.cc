@@ -167,7 +167,7 @@ TEST(ImageHeaderTest, HugeSizesAreRefusedInEachFormat) {
 }
 
 TEST(ImageHeaderTest, OverlongSideIsRefusedThoughThePixelsAreFew) {
-  ExpectRefused(Png({65'536, 1, 1, 0}, {std::string(8192, '\0')}), "at most 65535 pixels a side");
+  ExpectRefused(Png({65'536, 1, 1, 0}, {std::string(8192, '\0')}), "at most 65535 pixels per side");
   EXPECT_THAT(ReadImageHeader(Png({65'535, 1, 1, 0}, {std::string(8192, '\0')})), IsOk());
 }
 
@@ -207,22 +207,22 @@ TEST(ImageHeaderTest, BytesAfterTheEndAreAllowed) {
 }
 
 TEST(ImageHeaderTest, JpegOfARareKindIsRefused) {
-  ExpectRefused(Jpeg(8, 4, 1, 0xC3), "lossless JPEG images are not read");
-  ExpectRefused(Jpeg(8, 4, 1, 0xC5), "hierarchical JPEG images are not read");
-  ExpectRefused(Jpeg(8, 4, 1, 0xC9), "arithmetic coding are not read");
-  ExpectRefused(Jpeg(8, 4, 1, 0xCF), "hierarchical JPEG images are not read");
+  ExpectRefused(Jpeg(8, 4, 1, 0xC3), "lossless JPEG images are not supported");
+  ExpectRefused(Jpeg(8, 4, 1, 0xC5), "hierarchical JPEG images are not supported");
+  ExpectRefused(Jpeg(8, 4, 1, 0xC9), "arithmetic coding are not supported");
+  ExpectRefused(Jpeg(8, 4, 1, 0xCF), "hierarchical JPEG images are not supported");
 }
 
 TEST(ImageHeaderTest, DamagedJpegMarkersAreRefused) {
   const std::string start = Bytes({0xFF, 0xD8});
   ExpectRefused(absl::StrCat(start, Bytes({0xFF, 0xE0}), Big(1, 2), "........"),
-                "a segment without length");
+                "a segment without a length");
   ExpectRefused(JpegWith("no marker"), "not a JPEG");
   ExpectRefused(absl::StrCat(start, JpegSegment(0xC0, "12345")), "frame header is too short");
   const std::string frame =
       JpegSegment(0xC0, absl::StrCat(Bytes({8}), Big(4, 2), Big(4, 2), "...."));
   ExpectRefused(absl::StrCat(start, frame, frame), "more than one frame header");
-  ExpectRefused(absl::StrCat(start, Jpeg(8, 4, 1)), "a second one starts in it");
+  ExpectRefused(absl::StrCat(start, Jpeg(8, 4, 1)), "another one starts inside it");
   ExpectRefused(absl::StrCat(start, JpegSegment(0xDA, "123"), Bytes({0xFF, 0xD9})),
                 "no frame header");
 }
@@ -242,7 +242,7 @@ TEST(ImageHeaderTest, PngWithoutHeaderOrPixelsIsRefused) {
 
 TEST(ImageHeaderTest, AnimatedWebPIsRefused) {
   ExpectRefused(WebP(absl::StrCat(WebPCanvas(3, 2, 2), RiffChunk("ANIM", std::string(6, '\0')))),
-                "animated WebP images are not read");
+                "animated WebP images are not supported");
 }
 
 TEST(ImageHeaderTest, ContradictoryWebPIsRefused) {

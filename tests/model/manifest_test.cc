@@ -97,7 +97,7 @@ const Mistake kMistakes[] = {
      }},
     {"NamelessAttribute", "attributes[1]: a name of 0 bytes",
      [](CheckpointManifest& m) { m.add_attributes(""); }},
-    {"AttributeTwice", "attributes[1]: a name that is there twice",
+    {"AttributeTwice", "attributes[1]: a duplicate name",
      [](CheckpointManifest& m) { m.add_attributes("boots"); }},
     {"AttributesWithoutWidth", "attribute_hidden: 0",
      [](CheckpointManifest& m) { m.clear_attribute_hidden(); }},

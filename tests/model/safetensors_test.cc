@@ -138,7 +138,7 @@ TEST(SafetensorsTest, TruncationNamesThePartThatIsShort) {
 
 TEST(SafetensorsTest, SurplusBytesAreDataLoss) {
   EXPECT_THAT(ErrorOf(SerializeSafetensors(Example()) + "x"),
-              HasSubstr("1 bytes too many behind the last tensor"));
+              HasSubstr("1 extra bytes after the last tensor"));
 }
 
 // A header with any one byte flipped parses into something else or not at all, but never reads
@@ -232,7 +232,7 @@ TEST(SafetensorsTest, DataBeyondTheFileIsDataLoss) {
 TEST(SafetensorsTest, DuplicateNamesAreDataLoss) {
   const std::string header = R"({"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
                              R"("w":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}})";
-  EXPECT_THAT(ErrorOf(File(header, "ab")), HasSubstr("tensor 'w' is there twice"));
+  EXPECT_THAT(ErrorOf(File(header, "ab")), HasSubstr("tensor 'w' appears twice"));
   const std::string field = R"({"w":{"dtype":"U8","dtype":"I8","shape":[1],"data_offsets":[0,1]}})";
   EXPECT_THAT(ErrorOf(File(field, "a")), HasSubstr("at tensor 'w': field dtype twice"));
 }
@@ -268,7 +268,7 @@ TEST(SafetensorsTest, HeadersThatAreNoObjectsAreDataLoss) {
 
 TEST(SafetensorsTest, DeepNestingIsRefusedAtItsFirstLevel) {
   const std::string deep = "{\"w\":" + std::string(1 << 20, '[');
-  EXPECT_THAT(ErrorOf(File(deep, "")), HasSubstr("a list where it has no place"));
+  EXPECT_THAT(ErrorOf(File(deep, "")), HasSubstr("unexpected list"));
 }
 
 TEST(SafetensorsTest, ControlCharactersOfANameDoNotReachTheMessage) {
