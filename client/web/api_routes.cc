@@ -23,7 +23,8 @@ ExchangeHandler Forward(Backend& backend, To to, Start start) {
   };
 }
 
-// Stub is the service's, Method the RPC's name, which is that of its messages, too.
+// `service` is the backend's stub, and Method is the name of the RPC, from which its messages are
+// named, too.
 #define S2P_FORWARD(to, service, Method)                                                 \
   Forward<v1::Method##Request, v1::Method##Response>(                                    \
       backend, to, [&backend](auto* context, auto* request, auto* response, auto done) { \
@@ -48,7 +49,7 @@ void AddApiRoutes(Backend& backend, Router& router) {
   router.Add("GET", "/api/gallery/stats", Access::kAnyone,
              S2P_FORWARD(To::kServer, gallery, GetGalleryStats));
   router.Add("GET", "/api/photos", Access::kAnyone, S2P_FORWARD(To::kServer, gallery, ListPhotos));
-  // For a filter that is too long for a URL.
+  // This route is for a filter that is too long for a URL.
   router.Add("POST", "/api/photos/list", Access::kAnyone,
              S2P_FORWARD(To::kServer, gallery, ListPhotos));
   router.Add("POST", "/api/photos/delete", Access::kOperator,

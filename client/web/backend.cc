@@ -14,9 +14,9 @@
 namespace s2p {
 namespace {
 
-// How often it is looked whether the browser is still there: a sketch that nobody waits for should
-// not reach the encoder.
-constexpr absl::Duration kLook = absl::Milliseconds(10);
+// Interval for checking whether the browser is still connected: a sketch that nobody waits for
+// should not reach the encoder.
+constexpr absl::Duration kClientCheckInterval = absl::Milliseconds(10);
 constexpr char kPushbackKey[] = "grpc-retry-pushback-ms";
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> ChannelTo(const ClientOptions& options) {
@@ -80,13 +80,13 @@ absl::Status ForwardedCall::Await(const Exchange& exchange,
     status = std::move(result);
     ended.Notify();
   });
-  // Looked up only for a call that lasts: finding a connection costs more than asking it.
+  // Looked up only for calls that last longer: finding the connection costs more than checking it.
   std::function<bool()> client_gone;
-  while (!ended.WaitForNotificationWithTimeout(kLook)) {
+  while (!ended.WaitForNotificationWithTimeout(kClientCheckInterval)) {
     if (!client_gone) client_gone = ClientGone(exchange.request);
     if (!client_gone()) continue;
     context_.TryCancel();
-    // Soon: a cancelled call ends here, whatever the server does.
+    // This is quick: a cancelled call ends on this side, whatever the server does.
     ended.WaitForNotification();
   }
   absl::Status result = StatusOf(status);

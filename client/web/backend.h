@@ -1,4 +1,4 @@
-// The servers behind the gateway, and the RPCs under way to them.
+// The servers behind the gateway, and the RPCs in flight to them.
 #ifndef S2P_CLIENT_WEB_BACKEND_H_
 #define S2P_CLIENT_WEB_BACKEND_H_
 
@@ -26,8 +26,9 @@ namespace s2p {
 // Channels and stubs, made once. Thread-safe.
 class Backend {
  public:
-  // Does not connect yet. Without `trainer` there is no training service. Calls are not repeated
-  // here: the page is told at once, and repeats. NotFound or InvalidArgument for the TLS files.
+  // Does not connect yet. Without `trainer` there is no training service. Calls are not retried
+  // here: the page gets the error immediately and retries. NotFound or InvalidArgument for the TLS
+  // files.
   static absl::StatusOr<std::unique_ptr<Backend>> Create(ClientOptions server,
                                                          std::optional<ClientOptions> trainer);
 
@@ -35,10 +36,10 @@ class Backend {
   v1::GalleryService::Stub& gallery() { return *gallery_; }
   v1::ModelService::Stub& model() { return *model_; }
   bool has_trainer() const { return training_ != nullptr; }
-  // Only with a trainer.
+  // Requires a trainer.
   v1::TrainingService::Stub& training() { return *training_; }
 
-  // Ends the calls under way, and each that begins later: they fail with Unavailable.
+  // Ends the calls in flight and all later ones: they fail with Unavailable.
   void CancelAll();
 
  private:
@@ -58,13 +59,14 @@ class Backend {
   absl::flat_hash_set<grpc::ClientContext*> under_way_ ABSL_GUARDED_BY(mutex_);
 };
 
-// One RPC for one HTTP request: its key, deadline and request id, and its end when the browser
-// goes. One thread only.
+// One RPC for one HTTP request: sets its key, deadline and request id, and cancels it when the
+// browser disconnects. One thread only.
 class ForwardedCall {
  public:
   enum class To { kServer, kTrainer };
 
-  // `has_deadline` is false for a stream without end. `backend` is borrowed and outlives it.
+  // `has_deadline` is false for an endless stream. `backend` is borrowed and must outlive this
+  // object.
   ForwardedCall(Backend& backend, To to, const Exchange& exchange, bool has_deadline = true);
   ~ForwardedCall();
   ForwardedCall(const ForwardedCall&) = delete;
@@ -73,13 +75,13 @@ class ForwardedCall {
   grpc::ClientContext& context() { return context_; }
 
   using Done = std::function<void(grpc::Status)>;
-  // Starts an asynchronous call and waits for its end. Cancels it once the browser, of whose
-  // request `exchange` is, has gone; then Cancelled.
+  // Starts an asynchronous call and waits for its end. Cancels it and returns Cancelled once the
+  // browser that sent the request of `exchange` has disconnected.
   absl::Status Await(const Exchange& exchange, const std::function<void(Done)>& start);
 
-  // The status of an ended call for the browser: with the server's code and words, and for
-  // ResourceExhausted when to come back (daemon/retry_after.h). A server that refuses our key is
-  // Internal, not Unauthenticated: whoever browses can do nothing about it.
+  // The status of an ended call for the browser: the server's code and message, and for
+  // ResourceExhausted when to retry (daemon/retry_after.h). If a server refuses our key, the status
+  // is Internal, not Unauthenticated: the user of the browser can do nothing about it.
   absl::Status StatusOf(const grpc::Status& status) const;
 
  private:

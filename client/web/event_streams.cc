@@ -7,7 +7,8 @@ namespace s2p {
 absl::StatusOr<std::shared_ptr<void>> EventStreams::Open() {
   absl::MutexLock lock(&mutex_);
   if (open_ >= max_open_) {
-    return absl::UnavailableError(absl::StrCat("too many watch jobs at once (", max_open_, ")"));
+    return absl::UnavailableError(
+        absl::StrCat("too many event streams are open (", max_open_, ")"));
   }
   Count(1);
   return std::shared_ptr<void>(this, [](void* streams) {

@@ -1,4 +1,4 @@
-// How many event streams are open: each holds a thread.
+// Limits the number of open event streams, since each holds a thread.
 #ifndef S2P_CLIENT_WEB_EVENT_STREAMS_H_
 #define S2P_CLIENT_WEB_EVENT_STREAMS_H_
 
@@ -18,8 +18,8 @@ class EventStreams {
   // `metrics` is borrowed.
   EventStreams(int max_open, WebMetrics* metrics) : max_open_(max_open), metrics_(metrics) {}
 
-  // A place, held until the last copy of it dies; outlived by this object. Unavailable if there is
-  // none: the page tries again.
+  // Reserves a slot until the last copy of the result is destroyed. This object must outlive it.
+  // Unavailable if no slot is free; the page retries.
   absl::StatusOr<std::shared_ptr<void>> Open();
 
  private:

@@ -18,7 +18,8 @@
 namespace s2p {
 namespace {
 
-// Port of one end of a TCP connection, which getpeername or getsockname names; 0 if `fd` is none.
+// Port of one end of a TCP connection, found with getpeername or getsockname; 0 if `fd` is not a
+// connection.
 int PortOf(int fd, int (*name_end)(int, sockaddr*, socklen_t*)) {
   sockaddr_storage end = {};
   socklen_t length = sizeof(end);
@@ -28,7 +29,7 @@ int PortOf(int fd, int (*name_end)(int, sockaddr*, socklen_t*)) {
   return 0;
 }
 
-// The connection of a request; -1 if it cannot be told. cpp-httplib of Debian 12 hands out the
+// The connection of a request; -1 if it cannot be determined. cpp-httplib of Debian 12 exposes the
 // ports of a request, but not its socket.
 int SocketOf(const httplib::Request& request) {
   DIR* const folder = opendir("/proc/self/fd");
@@ -40,7 +41,7 @@ int SocketOf(const httplib::Request& request) {
         PortOf(fd, &getsockname) != request.local_port) {
       continue;
     }
-    // Two clients on different machines can have the same port: then neither is watched.
+    // Two clients on different machines can have the same port; then neither is watched.
     if (found >= 0) {
       found = -1;
       break;
@@ -75,7 +76,7 @@ bool AnswerUnchanged(Exchange& exchange, const std::string& etag) {
   for (absl::string_view tag :
        absl::StrSplit(exchange.request.get_header_value("If-None-Match"), ',')) {
     tag = absl::StripAsciiWhitespace(tag);
-    // A proxy that compresses makes a tag weak.
+    // A compressing proxy makes the tag weak.
     absl::ConsumePrefix(&tag, "W/");
     if (tag != quoted && tag != "*") continue;
     exchange.response.status = 304;

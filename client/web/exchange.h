@@ -1,4 +1,4 @@
-// One HTTP request and its answer, as the gateway's routes see them.
+// One HTTP request and its response, as seen by the gateway's routes.
 #ifndef S2P_CLIENT_WEB_EXCHANGE_H_
 #define S2P_CLIENT_WEB_EXCHANGE_H_
 
@@ -17,35 +17,35 @@ struct Response;
 
 namespace s2p {
 
-// Lives on the stack of the thread that answers. One thread only.
+// Lives on the stack of the answering thread. One thread only.
 struct Exchange {
   const httplib::Request& request;
   httplib::Response& response;
-  // Of the request, whole.
+  // The complete body of the request.
   std::string body;
-  // The browser's, or one that the gateway made. Goes on to the server's log, and back.
+  // The browser's id, or one that the gateway made. Passed on to the server's log and returned.
   std::string request_id;
-  // Of the RPC: what the browser asks for by x-timeout-ms, within the gateway's limit.
+  // Timeout of the RPC: the browser's x-timeout-ms, within the gateway's limit.
   absl::Duration timeout;
 };
 
-// Answers, or returns the error to answer with.
+// Fills in the response, or returns an error to respond with.
 using ExchangeHandler = std::function<absl::Status(Exchange&)>;
 
-// A parameter of the URL, decoded; empty if it is not there.
+// A parameter of the URL, decoded; empty if it is missing.
 std::string Parameter(const Exchange& exchange, const std::string& name);
 void SetHeader(Exchange& exchange, const std::string& name, const std::string& value);
 // Sets status 200, body and type.
 void Answer(Exchange& exchange, std::string body, const std::string& content_type);
-// 204: done, and nothing to say.
+// Sets status 204, without a body.
 void AnswerNothing(Exchange& exchange);
-// True if the browser has `etag` (without quotes) already, by If-None-Match: answered with 304.
-// Sets the ETag.
+// Sets the ETag to `etag` (without quotes). If the browser already has it, by If-None-Match, sets
+// status 304 and returns true.
 bool AnswerUnchanged(Exchange& exchange, const std::string& etag);
 
-// Whether who asked has gone away: the connection is closed, or at least its writing half, which a
-// browser does when it aborts. Valid while the exchange is being answered. To
-// make it looks through our connections; each question is one system call.
+// Returns a function that says whether the client has gone away: it closed the connection, or at
+// least its writing half, as a browser does when it aborts. Valid while the exchange is being
+// answered. Creating it searches our connections; each call of it is one system call.
 std::function<bool()> ClientGone(const httplib::Request& request);
 
 }  // namespace s2p

@@ -13,8 +13,8 @@ namespace {
 
 std::string CodeOf(absl::StatusCode code) { return absl::StatusCodeToString(code); }
 
-// The fault of a picture in a message such as "examples[0].image: not a JPEG", without the name of
-// the field; empty for other messages.
+// The problem of a picture in a message such as "examples[0].image: not a JPEG", without the name
+// of the field; empty for other messages.
 absl::string_view FaultOfPicture(absl::string_view message) {
   const std::pair<absl::string_view, absl::string_view> parts =
       absl::StrSplit(message, absl::MaxSplits(": ", 1));
@@ -26,9 +26,9 @@ std::string InvalidSentence(absl::string_view message) {
   if (!fault.empty()) {
     const bool is_foreign = absl::StartsWith(fault, "not a JPEG");
     return absl::StrCat("This picture cannot be used: ", fault, ".",
-                        is_foreign ? " Take a JPEG, PNG or WebP file." : "");
+                        is_foreign ? " Use a JPEG, PNG or WebP file." : "");
   }
-  // The words of the JSON reader that follow are for programmers.
+  // The rest is the JSON reader's message, which is for programmers.
   if (absl::StartsWith(message, "the request is not JSON")) {
     return "The server does not understand this request. If a page sent it, reload the page: it "
            "may be older than the server.";
@@ -38,11 +38,11 @@ std::string InvalidSentence(absl::string_view message) {
 
 std::string UnavailableSentence(absl::string_view message) {
   if (absl::StrContains(message, "no model serves")) {
-    return "There is no model yet. Results come as soon as one is published.";
+    return "There is no model yet. Results will appear as soon as one is published.";
   }
   if (absl::StrContains(message, "too many"))
     return absl::StrCat("This page is busy: ", message, ".");
-  return "The server does not answer at the moment.";
+  return "The server is not responding at the moment.";
 }
 
 }  // namespace
@@ -53,7 +53,7 @@ absl::Status WithServerLimits(const absl::Status& status) {
   if (!absl::IsInvalidArgument(status)) return status;
   const absl::string_view message = status.message();
   const absl::string_view fault = FaultOfPicture(message);
-  // The words of FromGrpc for a message, and of the server for an image in it.
+  // The message of FromGrpc for a large message, and the server's for a large image.
   const bool is_too_large =
       absl::StrContains(message, "the server takes at most") ||
       (absl::StartsWith(fault, "the image has ") && absl::StrContains(fault, " bytes; at most "));
@@ -104,9 +104,9 @@ std::string Sentence(const absl::Status& status) {
     case absl::StatusCode::kPermissionDenied:
       return absl::StrCat("This is not allowed: ", message, ".");
     case absl::StatusCode::kNotFound:
-      return absl::StrCat("That is not there, or not any more: ", message, ".");
+      return absl::StrCat("That does not exist, or no longer does: ", message, ".");
     case absl::StatusCode::kAlreadyExists:
-      return absl::StrCat("That is there already: ", message, ". Replace it, or take another id.");
+      return absl::StrCat("That already exists: ", message, ". Replace it, or choose another id.");
     case absl::StatusCode::kOutOfRange:
       return absl::StrCat("That is too large: ",
                           FaultOfPicture(message).empty() ? message : FaultOfPicture(message), ".");
@@ -117,7 +117,7 @@ std::string Sentence(const absl::Status& status) {
     case absl::StatusCode::kUnavailable:
       return UnavailableSentence(message);
     case absl::StatusCode::kDeadlineExceeded:
-      return "The server took too long. Try again; if that does not help, it has too much to do.";
+      return "The server took too long. Try again; if that does not help, it is overloaded.";
     case absl::StatusCode::kDataLoss:
       return absl::StrCat("A stored file is damaged: ", message, ". An operator must look at it.");
     default:

@@ -1,4 +1,4 @@
-// Errors as a browser gets them: an HTTP status, and a sentence that a person understands.
+// Errors for a browser: an HTTP status, and a sentence that a person understands.
 #ifndef S2P_CLIENT_WEB_HTTP_ERROR_H_
 #define S2P_CLIENT_WEB_HTTP_ERROR_H_
 
@@ -9,20 +9,22 @@
 
 namespace s2p {
 
-// An upload or a request beyond the gateway's own limit: OutOfRange, so that it becomes 413.
+// The error for an upload or a request beyond the gateway's own limit: OutOfRange, which becomes
+// 413.
 absl::Status TooLargeError(absl::string_view message);
 
-// The server's InvalidArgument for a message or an image beyond its limit as a TooLargeError with
-// the same words: it does not help to send it again. Any other status as it is.
+// Turns the server's InvalidArgument for a message or an image beyond its limit into a
+// TooLargeError with the same message, since sending it again does not help. Returns any other
+// status unchanged.
 absl::Status WithServerLimits(const absl::Status& status);
 
 // google.rpc.Code's mapping to HTTP, and 413 for OutOfRange.
 int HttpStatus(absl::StatusCode code);
 
-// What is wrong and what to do, for who draws or looks after the gallery.
+// The problem and its remedy, for the people who draw or manage the gallery.
 std::string Sentence(const absl::Status& status);
 
-// The sentence as a page, for a person who opened an address of ours that shows nothing.
+// The sentence as a page, for a person who opened an invalid address.
 std::string ErrorPage(const absl::Status& status);
 
 // {"error":{"code":"INVALID_ARGUMENT","message":…,"sentence":…,"requestId":…}}; the message is the

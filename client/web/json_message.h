@@ -1,4 +1,4 @@
-// Messages of the API as JSON: protobuf's standard mapping, both ways.
+// Messages of the API as JSON: protobuf's standard mapping, in both directions.
 #ifndef S2P_CLIENT_WEB_JSON_MESSAGE_H_
 #define S2P_CLIENT_WEB_JSON_MESSAGE_H_
 
@@ -11,12 +11,12 @@
 
 namespace s2p {
 
-// The RPC's request: a body's JSON, or that of the URL's parameter `request` of a GET; without
-// either, the empty message. A byte order mark before it is dropped. InvalidArgument for what is
-// not UTF-8, and for what is no such message, unknown fields included.
+// Reads the RPC's request from the JSON of the body, or of the URL's parameter `request` for a GET;
+// without either, it is the empty message. Drops a leading byte order mark. InvalidArgument for
+// text that is not UTF-8 or not a valid message, and for unknown fields.
 absl::Status ReadRequest(const Exchange& exchange, google::protobuf::Message& request);
 
-// With default values.
+// Includes fields with default values.
 void AnswerJson(Exchange& exchange, const google::protobuf::Message& message);
 
 }  // namespace s2p

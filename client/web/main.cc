@@ -40,26 +40,33 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add(
       "insecure", &web.insecure,
       "allow plain HTTP beyond loopback: behind a proxy that ends TLS, or in a safe network");
-  AddHealthFlag(options, &flags.daemon, "the gateway at --listen");
-  AddAddressFileFlag(options, &flags.daemon, "the page's");
-  options.Add("operator-password-file", &flags.password_file,
-              "file whose first line operators log in with; without it everybody is operator");
+  options
+      .Add("health", &flags.health,
+           "serve nothing: ask the gateway at --listen whether it is alive, exit 0 if so")
+      .Alone();
+  options.Add("address-file", &flags.address_file,
+              "file to write the page's address to when it listens");
+  options.Add(
+      "operator-password-file", &flags.password_file,
+      "file whose first line is the operators' password; without it everyone is an operator");
   options.Add(
       "host-name", &web.router.host_names,
-      "name that the page is reached by, beside numbers and localhost, repeatable; * is any: "
-      "behind a proxy that has checked it");
+      "host name of the page, besides IP addresses and localhost; repeatable; * allows any name, "
+      "for use behind a proxy that has checked it");
   options.Add("tls-ca", &connection.tls_ca,
-              "PEM file of the authority to trust; turns TLS to the servers on");
+              "PEM file of the authority to trust; turns on TLS to the servers");
   options.Add("tls-cert", &connection.tls_cert, "PEM file of our certificate");
   options.Add("tls-key", &connection.tls_key, "PEM file of our key");
-  options.Add("api-key", &connection.api_key, "key that the servers ask for");
-  options.AddBytes("max-body-bytes", &web.router.max_body_bytes, "of one HTTP request")
+  options.Add("api-key", &connection.api_key, "key that the servers require");
+  options.AddBytes("max-body-bytes", &web.router.max_body_bytes, "largest body of one HTTP request")
       .Range(1 << 16, 1 << 30);
-  options.Add("timeout", &web.router.default_timeout, "of a call whose page names none");
-  options.Add("max-timeout", &web.router.max_timeout, "the longest that a page may name");
-  options.Add("threads", &web.threads, "that answer requests and hold event streams")
+  options.Add("timeout", &web.router.default_timeout,
+              "deadline of a call for which the page sets none");
+  options.Add("max-timeout", &web.router.max_timeout, "longest deadline that the page may set");
+  options.Add("threads", &web.threads, "threads that answer requests and hold event streams")
       .Range(2, 1024);
-  options.Add("max-streams", &web.max_streams, "event streams at one time, fewer than threads")
+  options
+      .Add("max-streams", &web.max_streams, "most event streams open at a time, fewer than threads")
       .Range(0, 1000);
   AddLogOptions(&options, &flags.daemon.log);
 }

@@ -12,15 +12,16 @@ namespace s2p {
 // Thread-safe.
 class WebMetrics {
  public:
-  // `version` is the program's, for s2p_web_build_info.
+  // `version` is the program's version, for s2p_web_build_info.
   explicit WebMetrics(const std::string& version);
   ~WebMetrics();
 
-  // A request that was answered. `route` is one of the gateway's own, never what was asked for.
+  // Counts a request that was answered. `route` is one of the gateway's own routes, never the
+  // requested path.
   void CountRequest(const std::string& route, int http_status, absl::Duration took);
   void SetStreams(int open);
 
-  // All of them in Prometheus's text format.
+  // All metrics in Prometheus's text format.
   std::string Text() const;
 
  private:

@@ -24,7 +24,7 @@ constexpr size_t kMaxSessions = 1000;
 constexpr size_t kTokenBytes = 32;
 constexpr size_t kMinPasswordBytes = 8;
 
-// Takes as long for a password that is nearly right as for any other.
+// Takes the same time for an almost correct password as for any other.
 bool IsSame(absl::string_view given, const std::string& password) {
   return given.size() == password.size() &&
          CRYPTO_memcmp(given.data(), password.data(), password.size()) == 0;
@@ -79,12 +79,12 @@ absl::StatusOr<std::string> ReadPasswordFile(const std::string& path) {
   S2P_ASSIGN_OR_RETURN(auto file, TextFile::Read(path));
   absl::string_view line;
   std::string password;
-  // A blank at the end is the editor's rather than the password's.
+  // Trailing blanks come from an editor rather than from the password.
   if (file.Next(&line)) password = std::string(absl::StripTrailingAsciiWhitespace(line));
   struct stat status = {};
   if (stat(path.c_str(), &status) == 0 && (status.st_mode & S_IROTH) != 0) {
     return absl::FailedPreconditionError(
-        absl::StrCat(path, ": everybody on this machine can read it; chmod o-r it"));
+        absl::StrCat(path, ": everyone on this machine can read it; run chmod o-r on it"));
   }
   if (password.size() < kMinPasswordBytes) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": the first line must be a password of ",

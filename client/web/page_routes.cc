@@ -18,7 +18,8 @@ std::string TypeOf(absl::string_view name) {
 
 ExchangeHandler Serve(const PageFile& file) {
   return [file](Exchange& exchange) {
-    // Asked for again each time, so that a new gateway's page is never mixed with an old one's.
+    // Browsers revalidate every file, so that a new gateway's page is never mixed with an old
+    // one's.
     SetHeader(exchange, "Cache-Control", "no-cache");
     if (AnswerUnchanged(exchange, std::string(file.sha256))) return absl::OkStatus();
     Answer(exchange, std::string(file.bytes), TypeOf(file.name));

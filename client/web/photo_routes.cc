@@ -15,13 +15,13 @@ namespace {
 
 using Reader = std::unique_ptr<grpc::ClientReader<v1::GetPhotoResponse>>;
 
-// How long a browser may show a thumbnail without asking whether the photo is still the same.
+// A browser may show a thumbnail this long without asking whether the photo has changed.
 constexpr char kThumbnailCaching[] = "private, max-age=60, stale-while-revalidate=600";
 constexpr char kOriginalCaching[] = "private, no-cache";
-// A picture in a page can name no deadline: 20 MiB over a line of 1 Mbit/s.
+// A picture in a page cannot set a deadline. This suffices for 20 MiB over a line of 1 Mbit/s.
 constexpr absl::Duration kOriginalTimeout = absl::Minutes(3);
 
-// One GetPhoto, which can go on after the handler has returned.
+// One GetPhoto call, which can continue after the handler has returned.
 struct PhotoStream {
   PhotoStream(Backend& backend, const Exchange& exchange, v1::Rendition rendition)
       : call(backend, ForwardedCall::To::kServer, exchange) {
@@ -30,17 +30,17 @@ struct PhotoStream {
     request.set_rendition(rendition);
     reader = backend.gallery().GetPhoto(&call.context(), request);
   }
-  // False: the stream has ended.
+  // False if the stream has ended.
   bool Read() { return reader->Read(&message); }
   absl::Status Finish() { return call.StatusOf(reader->Finish()); }
 
   ForwardedCall call;
   Reader reader;
-  // The one that was read last.
+  // The message read last.
   v1::GetPhotoResponse message;
 };
 
-// The photo's facts; NotFound and so on.
+// The photo's metadata and properties; errors as GetPhoto.
 absl::StatusOr<v1::Photo> Facts(Backend& backend, const Exchange& exchange) {
   PhotoStream stream(backend, exchange, v1::RENDITION_NONE);
   v1::Photo photo;
@@ -55,7 +55,7 @@ absl::Status GetFacts(Backend& backend, Exchange& exchange) {
   return absl::OkStatus();
 }
 
-// The browser shows the same picture already: its bytes need not come.
+// True if the browser already has the same picture, so that its bytes need not be sent.
 absl::StatusOr<bool> IsUnchanged(Backend& backend, Exchange& exchange, const char* kind) {
   if (!exchange.request.has_header("If-None-Match")) return false;
   S2P_ASSIGN_OR_RETURN(const auto photo, Facts(backend, exchange));
@@ -80,7 +80,7 @@ absl::Status GetThumbnail(Backend& backend, Exchange& exchange) {
   return absl::OkStatus();
 }
 
-// Goes on to the browser as it comes, so that one original does not lie in memory whole.
+// Forwards the original to the browser chunk by chunk, so that it is never in memory as a whole.
 absl::Status GetOriginal(Backend& backend, Exchange& exchange) {
   S2P_ASSIGN_OR_RETURN(const auto unchanged, IsUnchanged(backend, exchange, ""));
   SetHeader(exchange, "Cache-Control", kOriginalCaching);
@@ -94,10 +94,10 @@ absl::Status GetOriginal(Backend& backend, Exchange& exchange) {
   SetHeader(exchange, "ETag", absl::StrCat("\"", stream->message.photo().sha256(), "\""));
   exchange.response.status = 200;
   if (exchange.request.method == "HEAD") {
-    // Nobody will read the rest.
+    // Nobody reads the rest.
     stream->call.context().TryCancel();
     static_cast<void>(stream->Finish());
-    // The headers of the GET; without a provider they would say that the length is 0.
+    // Sends the headers of the GET; without a provider they would give the length as 0.
     exchange.response.set_chunked_content_provider(
         stream->message.content_type(), [](size_t, httplib::DataSink&) { return false; });
     return absl::OkStatus();
@@ -111,7 +111,8 @@ absl::Status GetOriginal(Backend& backend, Exchange& exchange) {
           return false;
         }
         if (stream->Read()) return true;
-        // Damaged in the middle: the connection breaks, so that nobody takes it for the whole.
+        // If the stream fails midway, break the connection, so that nobody takes the part for the
+        // whole.
         if (!stream->Finish().ok()) return false;
         sink.done();
         return true;
@@ -120,19 +121,19 @@ absl::Status GetOriginal(Backend& backend, Exchange& exchange) {
 }
 
 absl::Status AddOne(Backend& backend, const v1::AddPhotoRequest& request, Exchange& exchange) {
-  if (request.image().empty()) return absl::InvalidArgumentError("image: there are no bytes");
+  if (request.image().empty()) return absl::InvalidArgumentError("image: is empty");
   ForwardedCall call(backend, ForwardedCall::To::kServer, exchange);
   const auto stream = backend.gallery().AddPhotos(&call.context());
   v1::AddPhotoResponse response;
   stream->Write(request);
   stream->WritesDone();
   const bool answered = stream->Read(&response);
-  // A stream that ends well after one answer; what follows it would be the server's fault.
+  // The stream should end well after one answer; anything else would be the server's fault.
   v1::AddPhotoResponse further;
   while (stream->Read(&further)) {
   }
   S2P_RETURN_IF_ERROR(call.StatusOf(stream->Finish()));
-  if (!answered) return absl::InternalError("the server said nothing about the photo");
+  if (!answered) return absl::InternalError("the server did not answer for the photo");
   if (response.status().code() != 0) {
     return WithServerLimits(absl::Status(static_cast<absl::StatusCode>(response.status().code()),
                                          response.status().message()));

@@ -11,7 +11,7 @@
 namespace s2p {
 namespace {
 
-// "shoes.example:8080" is "shoes.example", "[::1]:8080" is "::1".
+// Turns "shoes.example:8080" into "shoes.example", and "[::1]:8080" into "::1".
 std::string WithoutPort(absl::string_view host) {
   if (absl::ConsumePrefix(&host, "[")) return std::string(host.substr(0, host.find(']')));
   return std::string(host.substr(0, host.rfind(':')));
@@ -40,19 +40,19 @@ absl::Status CheckHost(const RequestOrigin& from, const std::vector<std::string>
 absl::Status CheckOrigin(const RequestOrigin& from, bool must_tell) {
   if (!from.origin.empty()) {
     absl::string_view origin = from.origin;
-    // Behind a proxy that ends TLS we are asked by http for a page that came by https.
+    // Behind a proxy that ends TLS, requests reach us over http from a page loaded over https.
     if (!absl::ConsumePrefix(&origin, "http://")) absl::ConsumePrefix(&origin, "https://");
     if (!absl::EqualsIgnoreCase(origin, from.host)) {
       return absl::PermissionDeniedError(
-          absl::StrCat("a page of ", from.origin, " asked for this, not one of ", from.host));
+          absl::StrCat("this request comes from a page of ", from.origin, ", not of ", from.host));
     }
   }
   if (!from.fetch_site.empty() && from.fetch_site != "same-origin" && from.fetch_site != "none") {
-    return absl::PermissionDeniedError("a page of another site asked for this");
+    return absl::PermissionDeniedError("this request comes from a page of another site");
   }
   if (must_tell && from.origin.empty() && from.fetch_site.empty()) {
     return absl::PermissionDeniedError(
-        "a change needs the header Origin, with this page's address");
+        "a request that changes something needs the header Origin with this page's address");
   }
   return absl::OkStatus();
 }

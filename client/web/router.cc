@@ -25,7 +25,7 @@ namespace {
 
 constexpr size_t kMaxRequestIdBytes = 128;
 
-// Nothing of others is loaded, nothing of ours is framed, no form is sent anywhere.
+// The page loads nothing from other sites, may not be framed, and submits no forms.
 constexpr char kContentSecurityPolicy[] =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -57,34 +57,34 @@ void WriteError(const absl::Status& status, const std::string& request_id,
                 httplib::Response& response) {
   response.status = HttpStatus(status.code());
   if (const auto after = RetryAfter(status)) {
-    // Whole seconds, at least one.
+    // In whole seconds, at least one.
     response.set_header("Retry-After", absl::StrCat(absl::ToInt64Seconds(absl::Ceil(
                                            std::max(*after, absl::Seconds(1)), absl::Seconds(1)))));
   }
   response.set_content(ErrorBody(status, request_id), "application/json");
 }
 
-// Whether a person opened this address in a browser, rather than a program that reads JSON.
+// Whether a person opened this address in a browser, as opposed to a program that reads JSON.
 bool IsForAPerson(const httplib::Request& request) {
   return !absl::StartsWith(request.path, "/api/") && request.method == "GET" &&
          absl::StrContains(request.get_header_value("Accept"), "text/html");
 }
 
-// Why the library itself refused a request, by the status that it chose.
+// Explains why the library itself refused a request, by the status that it chose.
 absl::Status LibraryError(int status) {
   switch (status) {
     case 404:
     case 405:
       return absl::NotFoundError("this method has no route here");
     case 413:
-      return TooLargeError("the request has more bytes than can be read");
+      return TooLargeError("the request has more bytes than are accepted");
     case 414:
       return TooLargeError(
           absl::StrCat("the address has more than ", CPPHTTPLIB_REQUEST_URI_MAX_LENGTH,
                        " bytes; send the request as the body of POST /api/photos/list or POST "
                        "/api/photo"));
     case 416:
-      return absl::InvalidArgumentError("the header Range names no part that can be sent");
+      return absl::InvalidArgumentError("the header Range does not name a valid part");
     default:
       return absl::InvalidArgumentError(absl::StrCat(
           "this is not an HTTP request that can be read; no header may have more than ",
@@ -120,7 +120,7 @@ void Router::Attach(httplib::Server& server) const {
   server.Put("/.*", with_body);
   server.Patch("/.*", with_body);
   server.Delete("/.*", with_body);
-  // What the library itself refuses: a request that it cannot read.
+  // Handles requests that the library itself refuses because it cannot read them.
   server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
     if (!response.body.empty() || response.status < 400) return;
     const int status = response.status;
@@ -135,15 +135,15 @@ void Router::Attach(httplib::Server& server) const {
 
 void Router::Handle(const httplib::Request& request, httplib::Response& response,
                     const httplib::ContentReader* reader) const {
-  const absl::Time begin = absl::Now();
-  // Answers are whole. The library would cut them, and say 200 of a part. The object is its own and
-  // not constant.
+  const absl::Time start = absl::Now();
+  // Responses are always complete. The library would cut them, and send a part with status 200. The
+  // cast is safe, since the library's object is not constant.
   const_cast<httplib::Request&>(request).ranges.clear();
   Exchange exchange{request, response, "", RequestId(request), Timeout(request)};
   SetSecurityHeaders(response);
   response.set_header("x-request-id", exchange.request_id);
   response.set_header("Cache-Control", "no-store");
-  // HEAD is a GET whose body the library leaves out.
+  // HEAD is a GET whose body the library omits.
   const std::string method = request.method == "HEAD" ? "GET" : request.method;
   const auto route = routes_.find({method, request.path});
   absl::Status status = absl::NotFoundError(absl::StrCat(method, " ", request.path));
@@ -161,7 +161,7 @@ void Router::Handle(const httplib::Request& request, httplib::Response& response
     }
   }
   metrics_->CountRequest(route == routes_.end() ? "other" : request.path, response.status,
-                         absl::Now() - begin);
+                         absl::Now() - start);
 }
 
 bool Router::LeadToRoute(Exchange& exchange) const {
@@ -188,7 +188,8 @@ absl::Status Router::CheckParameters(const httplib::Request& request) {
 
 absl::Status Router::Dispatch(const Route& route, Exchange& exchange,
                               const httplib::ContentReader* reader) const {
-  // Also of a request that is refused: else the browser, still sending, does not hear why.
+  // Read the body even if the request is refused; otherwise the browser, still sending, would not
+  // see why.
   absl::StatusOr<std::string> body = std::string();
   if (reader != nullptr && HasBody(exchange.request)) body = ReadBody(exchange.request, *reader);
   S2P_RETURN_IF_ERROR(CheckAccess(route.access, exchange.request));
@@ -215,22 +216,21 @@ absl::Status Router::CheckAccess(Access access, const httplib::Request& request)
 absl::StatusOr<std::string> Router::ReadBody(const httplib::Request& request,
                                              const httplib::ContentReader& reader) const {
   if (request.is_multipart_form_data()) {
-    // The library can read such a body only in its own way, without a bound. What stays unread is
-    // not taken for another request: no connection is used twice (WebServer).
-    return absl::InvalidArgumentError(
-        "multipart/form-data is not understood: send the bytes alone");
+    // The library can read such a body only in its own way, without a bound. The unread rest is
+    // never taken for another request, since no connection is reused (WebServer).
+    return absl::InvalidArgumentError("multipart/form-data is not supported: send the bytes alone");
   }
   std::string body;
   bool too_large = false;
   const bool whole = reader([&](const char* bytes, size_t count) {
-    // Of a compressed request these are the bytes after it was unpacked.
+    // For a compressed request, these are the uncompressed bytes.
     too_large = too_large || body.size() + count > options_.max_body_bytes;
     if (!too_large) body.append(bytes, count);
     return true;
   });
   if (too_large) {
     return TooLargeError(
-        absl::StrCat("at most ", options_.max_body_bytes >> 20, " MiB are taken at once"));
+        absl::StrCat("at most ", options_.max_body_bytes >> 20, " MiB are accepted at once"));
   }
   if (!whole) return absl::CancelledError("the connection broke in the middle of the request");
   return body;

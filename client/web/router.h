@@ -1,4 +1,4 @@
-// What every HTTP request of the gateway goes through, whatever its route.
+// The processing that every HTTP request of the gateway goes through, on any route.
 #ifndef S2P_CLIENT_WEB_ROUTER_H_
 #define S2P_CLIENT_WEB_ROUTER_H_
 
@@ -24,40 +24,42 @@ class Server;
 namespace s2p {
 
 struct RouterOptions {
-  // Under which the page may be asked for, beside numbers and localhost; "*": any name.
+  // Host names of the page, besides IP addresses and localhost; "*" allows any name.
   std::vector<std::string> host_names;
-  // Of a request; what goes beyond is read and thrown away, so that the browser hears of it.
+  // Largest body of a request; the excess is read and discarded, so that the browser receives the
+  // error.
   uint64_t max_body_bytes = 22 << 20;
-  // Of an RPC: when the browser names none, and the longest that it may name.
+  // Timeouts of an RPC: the default if the browser sets none, and the longest that it may set.
   absl::Duration default_timeout = absl::Seconds(10);
   absl::Duration max_timeout = absl::Seconds(60);
 };
 
-// Exact paths only: what varies is in the query or the body. Gives each request its id, the
-// security headers, the checks of request_guard.h, a bounded body, and the form of an error. Routes
-// are added before Attach; then immutable, and called by several threads at once.
+// Matches exact paths only; parameters are in the query or the body. Handles for each request its
+// id, security headers, the checks of request_guard.h, the limit on the body, and the format of
+// errors. Routes are added before Attach; after that it is immutable and called by several threads
+// at once.
 class Router {
  public:
   enum class Access {
-    // Reads.
+    // Anyone may read.
     kAnyone,
-    // The same, but each costs compute: not for pages of other sites.
+    // The same, but a request costs compute, so pages of other sites are refused.
     kOwnPage,
-    // Shows or changes what is the operator's.
+    // Shows or changes things that only operators may.
     kOperator,
   };
 
-  // Both are borrowed.
+  // Borrows both pointers.
   Router(RouterOptions options, const OperatorSessions* sessions, WebMetrics* metrics);
 
   // `method` is GET, POST or PUT. One route per method and path.
   void Add(const std::string& method, const std::string& path, Access access,
            ExchangeHandler handler);
 
-  // Makes `server` answer with these routes, as long as this object lives.
+  // Makes `server` serve these routes; this object must outlive its use.
   void Attach(httplib::Server& server) const;
 
-  // The value of a cookie in the header Cookie; empty if it is not there.
+  // The value of a cookie in the header Cookie; empty if it is missing.
   static std::string Cookie(absl::string_view header, absl::string_view name);
 
  private:
@@ -70,7 +72,7 @@ class Router {
               const httplib::ContentReader* reader) const;
   absl::Status Dispatch(const Route& route, Exchange& exchange,
                         const httplib::ContentReader* reader) const;
-  // "/operator/" leads to "/operator", with its query. False if that is no route, either.
+  // Redirects "/operator/" to "/operator", keeping its query. False if that is not a route, either.
   bool LeadToRoute(Exchange& exchange) const;
   static absl::Status CheckParameters(const httplib::Request& request);
   absl::Status CheckAccess(Access access, const httplib::Request& request) const;
@@ -84,7 +86,7 @@ class Router {
   std::map<std::pair<std::string, std::string>, Route> routes_;
 };
 
-// Of the operator's session.
+// Cookie of the operator's session.
 inline constexpr char kSessionCookie[] = "s2p_session";
 
 }  // namespace s2p

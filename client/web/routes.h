@@ -1,5 +1,5 @@
-// The routes of the gateway. All of them borrow what they are given, for as long as the router
-// lives. docs/web.md has the table.
+// The routes of the gateway. All functions borrow their arguments for the router's lifetime.
+// docs/web.md has the table.
 #ifndef S2P_CLIENT_WEB_ROUTES_H_
 #define S2P_CLIENT_WEB_ROUTES_H_
 
@@ -13,24 +13,24 @@
 
 namespace s2p {
 
-// RPCs that have one request and one answer: JSON in, JSON out.
+// Adds RPCs with one request and one response: JSON in, JSON out.
 void AddApiRoutes(Backend& backend, Router& router);
 
-// A photo: its facts, its pictures, and the upload of one.
+// Adds photos: their properties, their pictures, and uploads.
 void AddPhotoRoutes(Backend& backend, Router& router);
 
-// What happens to a job, as it happens: server-sent events.
+// Adds live updates of a job, as server-sent events.
 void AddWatchRoutes(Backend& backend, EventStreams& streams, Router& router);
 
 struct SessionRouteOptions {
   bool has_trainer = false;
   uint64_t max_body_bytes = 0;
 };
-// Who is operator, and what the page may offer.
+// Adds the operator's login, and the page's available features.
 void AddSessionRoutes(const SessionRouteOptions& options, OperatorSessions& sessions,
                       Router& router);
 
-// The page's own files, and what an orchestrator and Prometheus ask for.
+// Adds the page's files, and the endpoints for orchestrators and Prometheus.
 void AddPageRoutes(std::function<std::string()> metrics, Router& router);
 
 }  // namespace s2p

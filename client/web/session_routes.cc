@@ -17,7 +17,7 @@ std::string TokenOf(const Exchange& exchange) {
 }
 
 void SetToken(Exchange& exchange, const std::string& token, const char* more) {
-  // Behind a proxy that ends TLS the cookie must not go over plain text.
+  // Behind a proxy that ends TLS, the cookie must not be sent in plain text.
   const bool over_tls = exchange.request.get_header_value("X-Forwarded-Proto") == "https";
   exchange.response.set_header(
       "Set-Cookie", absl::StrCat(kSessionCookie, "=", token, "; Path=/; HttpOnly; SameSite=Strict",
@@ -25,7 +25,8 @@ void SetToken(Exchange& exchange, const std::string& token, const char* more) {
 }
 
 absl::Status Login(OperatorSessions& sessions, Exchange& exchange) {
-  // Anybody may send this. A document of many small values would take a hundred times its size.
+  // Anyone may send this, and parsing a document of many small values takes a hundred times its
+  // size.
   if (exchange.body.size() > kMaxLoginBytes) {
     return TooLargeError(absl::StrCat("a login has at most ", kMaxLoginBytes, " bytes"));
   }

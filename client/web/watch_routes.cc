@@ -13,7 +13,7 @@
 namespace s2p {
 namespace {
 
-// One WatchJob that goes on after the handler has returned.
+// One WatchJob call that continues after the handler has returned.
 struct JobWatch {
   JobWatch(Backend& backend, const Exchange& exchange, const v1::WatchJobRequest& request,
            std::shared_ptr<void> place_held)
@@ -28,8 +28,8 @@ struct JobWatch {
 };
 
 std::string EventText(const v1::WatchJobResponse& message) {
-  // Compact JSON ends with its line, and has no other line break in it. The number makes a browser
-  // that connects again say what it has had last.
+  // Compact JSON contains no line break but the one at its end. With the id, a reconnecting browser
+  // reports the last event that it received.
   return absl::StrCat("id: ", message.event(), "\ndata: ", ToJson(message, /*compact=*/true), "\n");
 }
 
@@ -37,7 +37,7 @@ bool Send(httplib::DataSink& sink, const std::string& text) {
   return sink.write(text.data(), text.size());
 }
 
-// The trainer says something every second, so that a browser that has gone is noticed as soon.
+// The trainer sends something every second, so a disconnected browser is noticed within a second.
 bool SendNext(JobWatch& watch, httplib::DataSink& sink) {
   if (!Send(sink, EventText(watch.message))) {
     watch.call.context().TryCancel();
@@ -45,7 +45,7 @@ bool SendNext(JobWatch& watch, httplib::DataSink& sink) {
     return false;
   }
   if (watch.reader->Read(&watch.message)) return true;
-  // A stream that breaks just ends: the browser begins another one.
+  // A broken stream just ends, and the browser opens another one.
   if (watch.reader->Finish().ok()) Send(sink, "event: end\ndata: {}\n\n");
   sink.done();
   return true;

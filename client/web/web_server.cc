@@ -76,15 +76,15 @@ absl::StatusOr<std::unique_ptr<WebServer>> WebServer::Start(WebServerOptions opt
   };
   self.http.set_read_timeout(kReadSeconds);
   self.http.set_write_timeout(kWriteSeconds);
-  // The router bounds bodies by itself, chunked and compressed ones, too.
+  // The router limits bodies itself, including chunked and compressed ones.
   self.http.set_payload_max_length(std::numeric_limits<size_t>::max());
-  // One request per connection: an idle one would hold a thread, and what is left of a request that
-  // was refused cannot be taken for the next one.
+  // One request per connection: an idle connection would hold a thread, and the rest of a refused
+  // request cannot be taken for the next one.
   self.http.set_keep_alive_max_count(1);
   S2P_ASSIGN_OR_RETURN(auto address, BindHttp(self.options.listen, self.http));
   self.address = address.ToString();
   self.thread = std::thread([&self] { self.http.listen_after_bind(); });
-  // Stop has no effect before the loop runs, so nobody may have the object until then.
+  // Stop has no effect before the loop runs, so the object is not returned until then.
   while (!self.http.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   return std::unique_ptr<WebServer>(new WebServer(std::move(impl)));
 }

@@ -1,4 +1,4 @@
-// The gateway: HTTP for browsers in front, gRPC to our servers behind.
+// The gateway: serves HTTP to browsers and calls our servers over gRPC.
 #ifndef S2P_CLIENT_WEB_WEB_SERVER_H_
 #define S2P_CLIENT_WEB_WEB_SERVER_H_
 
@@ -15,27 +15,27 @@ namespace s2p {
 struct WebServerOptions {
   // HOST:PORT; port 0 picks a free one.
   std::string listen = "127.0.0.1:8080";
-  // Whether plain HTTP beyond loopback is wanted.
+  // Whether to allow plain HTTP beyond loopback.
   bool insecure = false;
   ClientOptions server;
-  // Unset: no training jobs on the operator's view.
+  // If unset, the operator's view has no training jobs.
   std::optional<ClientOptions> trainer;
-  // Of the operator; empty: everybody who reaches the page is operator.
+  // The operators' password; if empty, everyone who reaches the page is an operator.
   std::string operator_password;
   RouterOptions router;
-  // Threads that answer: requests under way, and one for each event stream.
+  // Threads for requests; each request and each event stream uses one while it lasts.
   int threads = 96;
-  // Event streams open at one time, less than threads.
+  // Largest number of open event streams, less than `threads`.
   int max_streams = 32;
-  // Of this program.
+  // Version of this program.
   std::string version;
 };
 
-// Serves from Start to Stop or destruction. No model in it: what it shows, the servers have told.
-// Thread-safe.
+// Serves from Start to Stop or destruction. Has no model: everything it shows comes from the
+// servers. Thread-safe.
 class WebServer {
  public:
-  // InvalidArgument names a bad option; Unavailable the address if it cannot be bound.
+  // InvalidArgument names a bad option; Unavailable names the address if it cannot be bound.
   static absl::StatusOr<std::unique_ptr<WebServer>> Start(WebServerOptions options);
   ~WebServer();
   WebServer(const WebServer&) = delete;
@@ -44,7 +44,7 @@ class WebServer {
   // HOST:PORT as bound.
   const std::string& address() const;
 
-  // Closes the port, ends the calls under way, and waits for their answers. Can be called again.
+  // Closes the port, ends the calls in flight, and waits for their responses. Can be called again.
   void Stop();
 
  private:

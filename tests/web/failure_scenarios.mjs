@@ -28,14 +28,14 @@ const FAILURES = [
   [refusal(429, 'RESOURCE_EXHAUSTED', 'Many people search.', { 'retry-after': '1' }), 'Many people search.', true],
   [refusal(429, 'RESOURCE_EXHAUSTED', 'The server has no room left: the disk is full.'), 'The server has no room left: the disk is full.', false],
   [refusal(500, 'INTERNAL', 'Something went wrong on the server.'), 'Something went wrong on the server.', false],
-  [refusal(503, 'UNAVAILABLE', 'The server does not answer at the moment.'), 'The server does not answer at the moment.', true],
+  [refusal(503, 'UNAVAILABLE', 'The server is not responding at the moment.'), 'The server is not responding at the moment.', true],
   [refusal(504, 'DEADLINE_EXCEEDED', 'The server took too long.'), 'The server took too long.', true],
-  [{ ...PROXY_PAGE, status: 413 }, 'That is too large for the server, or for a proxy before it.', false],
+  [{ ...PROXY_PAGE, status: 413 }, 'That is too large for the server, or for a proxy in front of it.', false],
   [{ ...PROXY_PAGE, status: 429 }, 'The server is busy. Try again in a moment.', true],
   [{ ...PROXY_PAGE, status: 429, headers: { 'retry-after': new Date(Date.now() - 60000).toUTCString() } }, 'The server is busy.', true],
-  [{ ...PROXY_PAGE, status: 502 }, 'The server does not answer at the moment.', true],
+  [{ ...PROXY_PAGE, status: 502 }, 'The server is not responding at the moment.', true],
   [{ ...PROXY_PAGE, status: 504 }, 'The server took too long. Try again.', true],
-  [{ ...PROXY_PAGE, status: 418 }, 'The server, or a proxy before it, answered with error 418.', false],
+  [{ ...PROXY_PAGE, status: 418 }, 'The server, or a proxy in front of it, answered with error 418.', false],
   [{ ...PROXY_PAGE, status: 200 }, 'perhaps a proxy, answered instead of the server', false],
   [{ status: 200, body: '' }, 'perhaps a proxy, answered instead of the server', false],
   [{ status: 200, json: [] }, 'perhaps a proxy, answered instead of the server', false],
@@ -140,7 +140,7 @@ export const failureScenarios = {
 
   async photoThatIsFoundStaysWhenTheServerIsBack(page, gateway) {
     await stopClock(page);
-    gateway.on['GET /api/photos'] = () => refusal(503, 'UNAVAILABLE', 'The server does not answer at the moment.');
+    gateway.on['GET /api/photos'] = () => refusal(503, 'UNAVAILABLE', 'The server is not responding at the moment.');
     const answered = page.waitForResponse('**/api/photos?*');
     await page.click('[data-view="operator"]');
     await (await answered).finished();
@@ -166,43 +166,43 @@ export const failureScenarios = {
   },
 
   async messageStaysWhileTheSearchIsRepeated(page, gateway) {
-    gateway.on['POST /api/search'] = () => refusal(503, 'UNAVAILABLE', 'The server does not answer at the moment.');
+    gateway.on['POST /api/search'] = () => refusal(503, 'UNAVAILABLE', 'The server is not responding at the moment.');
     await line(page, LINE);
-    await expectOnce(page, 'The server does not answer');
+    await expectOnce(page, 'The server is not responding');
     await shot(page, 'failed_search');
     const again = page.waitForRequest('**/api/search');
     let release;
     gateway.on['POST /api/search'] = () => new Promise((answer) => { release = () => answer(gateway.found()); });
     await again;
-    await expectOnce(page, 'The server does not answer');
+    await expectOnce(page, 'The server is not responding');
     release();
     await expectText(page, '#search-status', 'photos in');
   },
 
   async operatorHearsOfAServerThatIsAwayOnce(page, gateway) {
     const saved = { ...gateway.on };
-    const away = () => refusal(503, 'UNAVAILABLE', 'The server does not answer at the moment.');
+    const away = () => refusal(503, 'UNAVAILABLE', 'The server is not responding at the moment.');
     for (const name of Object.keys(gateway.on)) if (name !== 'GET /api/session') gateway.on[name] = away;
     await page.click('[data-view="operator"]');
-    await expectOnce(page, 'The server does not answer');
+    await expectOnce(page, 'The server is not responding');
     await shot(page, 'operator_away');
     Object.assign(gateway.on, saved);
     await page.locator('#gallery-list .card').nth(2).waitFor();
-    await until(page, () => !document.body.innerText.includes('does not answer'));
+    await until(page, () => !document.body.innerText.includes('is not responding'));
     for (const tab of ['model', 'training']) {
       for (const name of Object.keys(gateway.on)) if (name !== 'GET /api/session') gateway.on[name] = away;
       await page.click(`#tab-${tab}`);
-      await expectOnce(page, 'The server does not answer');
+      await expectOnce(page, 'The server is not responding');
       Object.assign(gateway.on, saved);
-      await until(page, () => !document.body.innerText.includes('does not answer'));
+      await until(page, () => !document.body.innerText.includes('is not responding'));
     }
   },
 
   async listThatFailsAloneIsNotAskedForInHaste(page, gateway) {
-    gateway.on['GET /api/photos'] = () => refusal(503, 'UNAVAILABLE', 'The server does not answer at the moment.');
+    gateway.on['GET /api/photos'] = () => refusal(503, 'UNAVAILABLE', 'The server is not responding at the moment.');
     await stopClock(page);
     await page.click('[data-view="operator"]');
-    await until(page, () => document.body.innerText.includes('embedded with model') || document.body.innerText.includes('does not answer'));
+    await until(page, () => document.body.innerText.includes('embedded with model') || document.body.innerText.includes('is not responding'));
     const lists = () => gateway.calls.filter((name) => name === 'GET /api/photos').length;
     for (let i = 0; i < 5; i += 1) await requestsMade(page);
     assert.ok(lists() <= 2, `${lists()} times`);
@@ -214,7 +214,7 @@ export const failureScenarios = {
   async sameNoteIsShownOnce(page, gateway) {
     gateway.on['POST /api/photos/delete'] = () => refusal(500, 'INTERNAL', 'The disk is full.');
     await page.click('[data-view="operator"]');
-    await page.check('[aria-label="Choose boot"]');
+    await page.check('[aria-label="Select boot"]');
     for (let i = 0; i < 2; i += 1) {
       const answer = page.waitForResponse('**/api/photos/delete');
       await page.click('#delete-chosen');
@@ -243,7 +243,7 @@ export const failureScenarios = {
     fails = true;
     await expectOnce(page, 'The trainer does not answer.');
     fails = false;
-    await until(page, () => !document.body.innerText.includes('does not answer') && document.querySelectorAll('.log li').length > 1);
+    await until(page, () => !document.body.innerText.includes('is not responding') && document.querySelectorAll('.log li').length > 1);
     assert.deepEqual(asked.slice(0, 2), [1, 2]);
   },
 
@@ -255,11 +255,11 @@ export const failureScenarios = {
     await page.click('[data-view="operator"]');
     await page.click('#tab-training');
     await page.click('tr[data-job] button');
-    await expectOnce(page, 'The events of this job cannot be followed at the moment. Retrying.');
+    await expectOnce(page, 'The events of this job are not available at the moment. Retrying.');
     const data = JSON.stringify({ event: '1', state: 'STATE_RUNNING', message: 'message 1' });
     gateway.on['GET /api/training/job/watch'] = () => ({ contentType: 'text/event-stream', body: `id: 1\ndata: ${data}\n\n` });
     await expectText(page, '.log', 'message 1');
-    assert.doesNotMatch(await readable(page), /cannot be followed/);
+    assert.doesNotMatch(await readable(page), /are not available/);
   },
 
   async jobThatIsGoneIsSaidAndLeftAlone(page, gateway) {
@@ -278,7 +278,7 @@ export const failureScenarios = {
     await page.fill('#target', 'target');
     await page.fill('#more', 'loss: 1');
     await page.click('#submit-job button');
-    await expectText(page, '.note.bad', 'The further fields are not JSON');
+    await expectText(page, '.note.bad', 'The additional fields are not JSON');
   },
 
   async photoThatCannotBeLoadedIsSaid(page, gateway) {

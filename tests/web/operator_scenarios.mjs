@@ -18,7 +18,7 @@ export const operatorScenarios = {
     await page.fill('#photo-id', 'new one');
     await page.keyboard.press('Enter');
     await page.locator('#gallery-list [data-photo="new one"]').waitFor();
-    await page.check('[aria-label="Choose new one"]');
+    await page.check('[aria-label="Select new one"]');
     await page.click('#delete-chosen');
     await page.click('#question button[value="yes"]');
     await expectText(page, '.note', '1 deleted');
@@ -39,7 +39,7 @@ export const operatorScenarios = {
     await page.fill('#photo-id', id);
     await page.keyboard.press('Enter');
     await page.locator('#gallery-list li').nth(1).waitFor({ state: 'detached' });
-    await page.check(`[aria-label="Choose ${id}"]`);
+    await page.check(`[aria-label="Select ${id}"]`);
     const answer = page.waitForResponse('**/api/photos?*');
     release();
     await (await answer).finished();
@@ -87,7 +87,7 @@ export const operatorScenarios = {
     await expectText(page, '#search-status', 'model 1');
     console.log('ready');
     await expectText(page, '#model-badge', 'Model 2');
-    await expectText(page, '.note', 'Model 2 serves now, instead of 1');
+    await expectText(page, '.note', 'Model 2 is now served instead of 1');
     await expectText(page, '#search-status', 'model 2');
     await expectFirst(page, 'boot');
     await page.click('[data-view="operator"]');
@@ -126,7 +126,7 @@ export const operatorScenarios = {
     await page.fill('#epochs', '200');
     await page.fill('#more', '{"step1": {"epochs": 0}, "validation": {"everyEpochs": 1}}');
     await page.click('#submit-job button');
-    await expectText(page, '[aria-label="The chosen job"]', 'running');
+    await expectText(page, '[aria-label="Selected job"]', 'running');
     await page.locator('.chart .curve').nth(2).waitFor();
     await expectText(page, '.legend', 'rank-1');
     await shot(page, 'operator_job');

@@ -32,7 +32,7 @@ const upload = async (page, paint) => page.setInputFiles('#upload-file', { name:
   buffer: Buffer.from(await picture(page, paint), 'base64') });
 
 /** Waits until the page says that there is nothing to search by, and checks that it shows no photos. */
-async function expectNothing(page, words = 'Draw something, and the photos') {
+async function expectNothing(page, words = 'Draw something, and photos') {
   await expectText(page, '#search-state', words);
   assert.equal(await cards(page), 0);
 }
@@ -104,7 +104,7 @@ export const pageScenarios = {
 
   async nothingToSeeIsNoQuery(page, gateway) {
     await line(page, [[0.5, 0.5], [0.5, 0.5]]);
-    await expectNothing(page, 'too little to search by');
+    await expectNothing(page, 'too little to search with');
     await page.click('#undo');
     await expectNothing(page);
     const box = await page.locator('#board').boundingBox();
@@ -319,7 +319,7 @@ Object.assign(pageScenarios, {
     await found(page);
     const link = page.url();
     await page.click('#share');
-    await expectText(page, '.note', 'The link is copied.');
+    await expectText(page, '.note', 'The link was copied.');
     await page.focus('#filter-value');
     await page.keyboard.press('Control+V');
     assert.equal(await page.inputValue('#filter-value'), link);
@@ -352,7 +352,7 @@ Object.assign(pageScenarios, {
     await page.click('[data-view="operator"]');
     let deleted = null;
     gateway.on['POST /api/photos/delete'] = (url, request) => { deleted = request.postDataJSON().photoIds; return { deletedCount: 1 }; };
-    await page.check('[aria-label="Choose boot"]');
+    await page.check('[aria-label="Select boot"]');
     await page.click('#delete-chosen');
     await page.click('#question button[value="no"]');
     assert.equal(await page.isVisible('#question'), false);

@@ -92,7 +92,7 @@ export const searchScenarios = {
     await page.fill('#filter-key', 'shape');
     await page.fill('#filter-value', 'nothing like it');
     await page.click('#filter-add');
-    await expectText(page, '#search-state', 'No photo fits the filters');
+    await expectText(page, '#search-state', 'No photo matches the filters');
     await page.click('#search-state button');
     await expectFirst(page, 'boot');
     await page.fill('#top-k', '2');
@@ -224,9 +224,9 @@ export const searchScenarios = {
   },
 
   async noServer(page) {
-    await expectText(page, '#model-badge', 'Server away');
+    await expectText(page, '#model-badge', 'Server unreachable');
     await draw(page, 'boot');
-    await expectText(page, '#search-state', 'does not answer');
+    await expectText(page, '#search-state', 'is not responding');
     await shot(page, 'away');
     console.log('ready');
     await expectText(page, '#search-status', 'in ');

@@ -44,7 +44,7 @@ export const uploadScenarios = {
       'shoes/@eaDir/IMG_2.jpeg': JPEG, 'shoes/.thumbnails/a.jpg': JPEG, 'shoes/red/a.jpg': JPEG, 'shoes/b.jpg.crdownload': JPEG,
       '__MACOSX/shoes/IMG_2.jpeg': 'x' });
     await dropPaths(page, context, [join(folder, 'shoes'), join(folder, '__MACOSX')]);
-    await expectText(page, '#upload-status', 'Done: 2 added, 11 hidden or system files passed over');
+    await expectText(page, '#upload-status', 'Done: 2 added, 11 hidden or system files skipped');
     assert.deepEqual(ids.sort(), ['shoes/IMG_2', 'shoes/red/a']);
     assert.equal(await page.locator('.failures li').count(), 0);
     await shot(page, 'passed_over');
@@ -54,7 +54,7 @@ export const uploadScenarios = {
     const ids = await openOperator(page, gateway);
     const folder = folderOf({ 'IMG_2.jpeg': JPEG, '._IMG_2.jpeg': 'x' });
     await dropPaths(page, context, [join(folder, 'IMG_2.jpeg'), join(folder, '._IMG_2.jpeg')]);
-    await expectText(page, '#upload-status', 'Done: 1 added, 1 hidden or system file passed over');
+    await expectText(page, '#upload-status', 'Done: 1 added, 1 hidden or system file skipped');
     assert.deepEqual(ids, ['IMG_2']);
   },
 
@@ -75,7 +75,7 @@ export const uploadScenarios = {
     await dropPaths(page, context, [folderOf({})]);
     await expectText(page, '#upload-status', 'Done: there was nothing to add');
     await dropPaths(page, context, [folderOf({ '.DS_Store': 'x' })]);
-    await expectText(page, '#upload-status', 'Done: 1 hidden or system file passed over');
+    await expectText(page, '#upload-status', 'Done: 1 hidden or system file skipped');
   },
 
   async namesThatAreNotValidAreNamed(page, gateway) {
@@ -94,7 +94,7 @@ export const uploadScenarios = {
     assert.match(failures, /half.*\.jpg has a name with characters that are not valid Unicode/);
     assert.match(failures, /caf.\.jpg has a name with characters that are not valid Unicode/);
     assert.equal(failures.match(/has control characters in its name/g).length, 2);
-    assert.match(failures, /has a name of 258 bytes with its folders: at most 256/);
+    assert.match(failures, /has a name of 258 bytes including its folders; at most 256 are allowed/);
     assert.deepEqual(ids, ['good']);
   },
 
@@ -118,7 +118,7 @@ export const uploadScenarios = {
 
   async otherFormatsGetTheServersSentence(page, gateway) {
     await openOperator(page, gateway);
-    gateway.on['PUT /api/photo'] = () => refusal(400, 'INVALID_ARGUMENT', 'This picture cannot be used: it is HEIC. Take a JPEG, PNG or WebP file.');
+    gateway.on['PUT /api/photo'] = () => refusal(400, 'INVALID_ARGUMENT', 'This picture cannot be used: it is HEIC. Use a JPEG, PNG or WebP file.');
     await drop(page, '.drop-zone', [{ name: 'IMG_1.HEIC', bytes: btoa('\0\0\0\x18ftypheic') }]);
     await expectText(page, '.failures', 'IMG_1.HEIC: This picture cannot be used: it is HEIC.');
   },
@@ -128,7 +128,7 @@ export const uploadScenarios = {
     await page.selectOption('#on-conflict', 'ON_CONFLICT_REPLACE');
     await drop(page, '.drop-zone', [{ name: 'a.jpg', bytes: btoa('x') }, { name: 'a.png', bytes: btoa('y') }]);
     await expectText(page, '#upload-status', 'Done: 1 added, 1 failed');
-    await expectText(page, '.failures', 'a.png would have the id of a.jpg: rename one of them');
+    await expectText(page, '.failures', 'a.png would have the same id as a.jpg: rename one of them');
     assert.deepEqual(ids, ['a']);
   },
 
@@ -142,23 +142,23 @@ export const uploadScenarios = {
 
   async uploadSaysThatItWaitsUntilItResumes(page, gateway) {
     await openOperator(page, gateway);
-    let answer = () => refusal(503, 'UNAVAILABLE', 'The server does not answer at the moment.');
+    let answer = () => refusal(503, 'UNAVAILABLE', 'The server is not responding at the moment.');
     gateway.on['PUT /api/photo'] = () => answer();
     await drop(page, '.drop-zone', [{ name: 'a.jpg', bytes: btoa('x') }]);
-    await expectText(page, '#upload-status', 'The server does not answer at the moment. They are sent again.');
+    await expectText(page, '#upload-status', 'The server is not responding at the moment. Retrying automatically.');
     answer = () => ({ result: 'RESULT_ADDED' });
     await expectText(page, '#upload-status', 'Done: 1 added');
-    assert.doesNotMatch(await status(page), /does not answer/);
+    assert.doesNotMatch(await status(page), /is not responding/);
   },
 
   async fileThatFailsAfterWaitingEndsTheWait(page, gateway) {
     await openOperator(page, gateway);
     await stopClock(page);
-    let answer = () => refusal(503, 'UNAVAILABLE', 'The server does not answer at the moment.');
+    let answer = () => refusal(503, 'UNAVAILABLE', 'The server is not responding at the moment.');
     const held = [];
     gateway.on['PUT /api/photo'] = (url) => (url.searchParams.get('request').includes('"b"') ? new Promise((go) => { held.push(go); }) : answer());
     await drop(page, '.drop-zone', [{ name: 'a.jpg', bytes: btoa('x') }, { name: 'b.jpg', bytes: btoa('y') }]);
-    await expectText(page, '#upload-status', 'They are sent again.');
+    await expectText(page, '#upload-status', 'Retrying automatically.');
     answer = () => refusal(400, 'INVALID_ARGUMENT', 'This picture cannot be used: it is cut.');
     await page.clock.runFor(1000);
     await expectText(page, '.failures', 'it is cut');
@@ -171,9 +171,9 @@ export const uploadScenarios = {
   async stopEndsThePauseBeforeAFurtherTry(page, gateway) {
     await openOperator(page, gateway);
     await stopClock(page);
-    gateway.on['PUT /api/photo'] = () => refusal(503, 'UNAVAILABLE', 'The server does not answer at the moment.');
+    gateway.on['PUT /api/photo'] = () => refusal(503, 'UNAVAILABLE', 'The server is not responding at the moment.');
     await drop(page, '.drop-zone', [{ name: 'a.jpg', bytes: btoa('x') }]);
-    await expectText(page, '#upload-status', 'They are sent again.');
+    await expectText(page, '#upload-status', 'Retrying automatically.');
     await page.click('text=Stop');
     await expectText(page, '#upload-status', 'Stopped: ');
   },

@@ -1,8 +1,8 @@
 import { drawStroke, SIDE } from './drawing.js';
 
 /**
- * The paper that is drawn on, with mouse, finger, pen or keyboard. Fires `change` when a step was
- * added, undone or redone, and `touch` when a stroke begins.
+ * The paper to draw on with mouse, finger, pen or keyboard. Fires `change` when a step was added,
+ * undone or redone, and `touch` when a stroke starts.
  */
 export class CanvasBoard extends EventTarget {
   /** @param {HTMLCanvasElement} canvas @param {import('./drawing.js').Drawing} drawing */
@@ -54,9 +54,10 @@ export class CanvasBoard extends EventTarget {
 
   place(event) {
     const box = this.canvas.getBoundingClientRect();
-    // A mouse says 0.5 whenever a button is down, and a finger mostly too: only a pen is believed.
+    // A mouse reports 0.5 whenever a button is down, and fingers mostly do, too: only a pen's
+    // pressure counts.
     const pressure = event.pointerType === 'pen' && event.pressure > 0 ? 0.3 + event.pressure * 0.9 : 1;
-    // As coarse as a link keeps it, so that a link brings back exactly this.
+    // Rounded as in a link, so that a link restores exactly this drawing.
     const half = (v) => Math.round(v * 2) / 2;
     return [half(((event.clientX - box.left) * SIDE) / box.width), half(((event.clientY - box.top) * SIDE) / box.height),
       Math.round(pressure * 100) / 100];
@@ -71,7 +72,7 @@ export class CanvasBoard extends EventTarget {
   down(event) {
     if (event.pointerType === 'mouse' && event.button !== 0) return;
     if (this.pointer !== null) {
-      // A palm beside the pen is ignored; the pen takes over from a palm that came first.
+      // A palm is ignored while the pen is down; the pen takes over from a palm that came first.
       if (event.pointerType !== 'pen') return;
       this.stroke = null;
       this.redraw();
@@ -115,7 +116,7 @@ export class CanvasBoard extends EventTarget {
     if (!this.stroke) return;
     this.drawing.add(this.stroke);
     this.stroke = null;
-    // As it is searched with: what was drawn bit by bit has other edges.
+    // Repaint the drawing as it is searched with: drawing bit by bit leaves other edges.
     this.redraw();
     this.changed();
   }

@@ -1,6 +1,6 @@
-// DEFLATE (RFC 1951) for links, without waiting. The browser's own CompressionStream is asynchronous,
-// so that an address could not be written in the moment in which the page is left, and Safari before
-// 16.4 and Firefox before 113 lack it.
+// Synchronous DEFLATE (RFC 1951) for links. The browser's own CompressionStream is asynchronous, so
+// it could not write an address at the moment the user leaves the page; Safari before 16.4 and
+// Firefox before 113 lack it.
 
 const LENGTHS = [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258];
 const LENGTH_BITS = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
@@ -58,7 +58,8 @@ class BitWriter {
 /** @param {Uint8Array} bytes @returns {Uint8Array} one block with fixed codes */
 export function deflate(bytes) {
   const out = new BitWriter();
-  // Where three bytes with this hash stood last, and for each place the one before it with the same hash.
+  // The latest position of three bytes with this hash, and for each position the previous one with
+  // the same hash.
   const latest = new Int32Array(HASHES).fill(-1);
   const earlier = new Int32Array(bytes.length);
   const hashAt = (at) => ((bytes[at] << 10) ^ (bytes[at + 1] << 5) ^ bytes[at + 2]) & (HASHES - 1);
@@ -175,8 +176,8 @@ function inflateCoded(input, out, maxBytes, [literals, distances]) {
 
 /**
  * @param {Uint8Array} bytes of any DEFLATE writer
- * @param {number} maxBytes that the result may have, about
- * @returns {Uint8Array} throws Error for what is damaged or longer
+ * @param {number} maxBytes approximate limit on the size of the result
+ * @returns {Uint8Array} throws Error for damaged or longer data
  */
 export function inflate(bytes, maxBytes) {
   const input = new BitReader(bytes);

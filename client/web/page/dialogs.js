@@ -1,6 +1,6 @@
 /**
- * Gives the page's dialogs showModal and close where the browser has no <dialog>: Firefox before 98,
- * Safari before 15.4. page.css hides them until they are open.
+ * Adds showModal and close to the page's dialogs in browsers without <dialog>: Firefox before 98,
+ * Safari before 15.4. page.css hides dialogs until they are open.
  */
 export function completeDialogs() {
   for (const dialog of document.querySelectorAll('dialog')) if (typeof dialog.showModal !== 'function') complete(dialog);

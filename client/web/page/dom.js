@@ -23,10 +23,10 @@ export function el(tag, props = {}, ...children) {
 /** @param {string} id @returns {HTMLElement} the element with this id. */
 export const byId = (id) => document.getElementById(id);
 
-/** Shows a passing note. @param {string} text @param {{bad?: boolean, action?: string, run?: Function}} [options] */
+/** Shows a temporary note. @param {string} text @param {{bad?: boolean, action?: string, run?: Function}} [options] */
 export function note(text, { bad = false, action = '', run = null } = {}) {
   const box = byId('notes');
-  // A message that is shown already is not repeated.
+  // A message that is already shown is not repeated.
   for (const old of [...box.children]) if (old.firstChild.textContent === text) old.remove();
   const line = el('div', { class: bad ? 'note bad' : 'note' }, el('span', {}, text),
     action && el('button', { class: 'small', type: 'button', on: { click: () => { line.remove(); run(); } } }, action),
@@ -36,7 +36,7 @@ export function note(text, { bad = false, action = '', run = null } = {}) {
   setTimeout(() => line.remove(), bad ? 12000 : 6000);
 }
 
-/** @param {number|string} count bytes @returns {string} as "3.4 MB". */
+/** @param {number|string} count bytes @returns {string} such as "3.4 MB". */
 export function bytesText(count) {
   let n = Number(count || 0);
   for (const unit of ['B', 'kB', 'MB', 'GB']) {
@@ -49,7 +49,7 @@ export function bytesText(count) {
 /** @param {string} [duration] protobuf's JSON form, "3.5s" @returns {number} seconds, or NaN. */
 export const seconds = (duration) => (duration ? parseFloat(duration) : NaN);
 
-/** @param {number} s seconds @returns {string} as "2 min 5 s". */
+/** @param {number} s seconds @returns {string} such as "2 min 5 s". */
 export function durationText(s) {
   if (!Number.isFinite(s)) return '';
   if (s >= 3600) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
@@ -59,9 +59,9 @@ export function durationText(s) {
 /** @param {string} [stamp] RFC 3339 @returns {string} in the reader's own format. */
 export const timeText = (stamp) => (stamp ? new Date(stamp).toLocaleString() : '');
 
-/** Copies a text. @param {string} text @returns {Promise<boolean>} whether the browser let us */
+/** Copies a text. @param {string} text @returns {Promise<boolean>} whether the browser allowed it */
 export async function copyText(text) {
-  // Only pages that came by https, or from localhost, have a clipboard.
+  // Only pages loaded over https or from localhost have a clipboard.
   if (navigator.clipboard) {
     try { await navigator.clipboard.writeText(text); return true; } catch { /* the older way may be allowed */ }
   }
@@ -76,7 +76,7 @@ export async function copyText(text) {
   return copied;
 }
 
-/** Hands a text to the reader as a file. @param {string} name @param {string} type @param {string} text */
+/** Offers a text as a file to download. @param {string} name @param {string} type @param {string} text */
 export function download(name, type, text) {
   const url = URL.createObjectURL(new Blob([text], { type }));
   el('a', { href: url, download: name }).click();

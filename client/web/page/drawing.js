@@ -3,13 +3,13 @@ import { pictureFrom } from './pictures.js';
 /** Side of the square paper, in its own units. */
 export const SIDE = 640;
 
-// Ink is looked for on a smaller copy: it costs a quarter, and the thinnest line is still seen.
+// Ink is detected on a smaller copy: that costs a quarter, and the thinnest line still shows.
 const LOOK_SIDE = SIDE / 2;
-// A pixel is ink if a channel is darker than this. Lighter is what an eraser's soft edge leaves.
+// A pixel is ink if a channel is darker than this. An eraser's soft edge leaves lighter pixels.
 const INK_BELOW = 245;
-// Ink that covers less than this many units, as black, cannot be seen: the paper is empty.
+// Ink that covers less than this many units, as black, is invisible: the paper counts as empty.
 const SEEN_AREA = 4;
-// A drawing that covers less, or whose longer side is less, is a dot or a slip of the pen.
+// A drawing that covers less, or whose longer side is shorter, is a dot or an accidental stroke.
 const LEAST_AREA = 64;
 const LEAST_SIDE = 48;
 // A picture is kept without loss if it has at most this many characters of base64.
@@ -43,7 +43,7 @@ export function drawStroke(pen, stroke, from = 0) {
   }
 }
 
-/** How much can be seen on the paper: 'nothing', 'little' (a dot) or 'enough' to search with. */
+/** The amount of visible ink: 'nothing', 'little' (a dot) or 'enough' to search with. */
 function inkOf(drawing) {
   const canvas = canvasOf(LOOK_SIDE, LOOK_SIDE);
   const pen = canvas.getContext('2d', { willReadFrequently: true });
@@ -101,7 +101,7 @@ export class Drawing {
     return steps.slice(steps.map((s) => s.kind).lastIndexOf('clear') + 1);
   }
 
-  /** What can be seen decides, not what was done: an erased line, or one beside the paper, is nothing. */
+  /** Counts only visible ink: an erased line, or one outside the paper, is nothing. */
   get ink() {
     if (!this.seen) this.seen = this.shown.some((s) => s.kind === 'pen' || s.kind === 'image') ? inkOf(this) : 'nothing';
     return this.seen;
@@ -113,7 +113,7 @@ export class Drawing {
 
   get searchable() { return this.ink === 'enough'; }
 
-  /** Paints it whole. @param {HTMLCanvasElement} canvas any size */
+  /** Paints the whole drawing. @param {HTMLCanvasElement} canvas any size */
   paint(canvas) {
     const pen = canvas.getContext('2d');
     pen.setTransform(1, 0, 0, 1, 0, 0);
@@ -133,7 +133,7 @@ export class Drawing {
       pen.restore();
     } else if (step.kind === 'image') {
       const scale = Math.min(SIDE / step.bitmap.width, SIDE / step.bitmap.height);
-      // Whole units, so that a copy of this size is painted the same.
+      // Whole units, so that a copy of this size is painted identically.
       const width = Math.max(1, Math.round(step.bitmap.width * scale));
       const height = Math.max(1, Math.round(step.bitmap.height * scale));
       pen.imageSmoothingQuality = 'high';
@@ -156,8 +156,8 @@ export class Drawing {
   }
 
   /**
-   * What link and history keep: all that is painted again, and nothing if nothing can be seen.
-   * @param {number} [side] of pictures at most, in pixels; without it as they are on the paper, where that is short
+   * The form that links and the history keep: all visible steps; none if there is no visible ink.
+   * @param {number} [side] longest side of pictures in pixels; without it as on the paper, if that is short enough
    * @returns {object}
    */
   pack(side = 0) {
@@ -171,7 +171,7 @@ export class Drawing {
 
   toJSON() { return this.pack(); }
 
-  /** @param {object} json of pack @returns {Promise<Drawing>} throws Error for what is none */
+  /** @param {object} json of pack @returns {Promise<Drawing>} throws Error for an invalid one */
   static async fromJSON(json) {
     const drawing = new Drawing();
     if (json.photo) drawing.modality = 'MODALITY_PHOTO';
@@ -192,7 +192,7 @@ export class Drawing {
   }
 }
 
-/** Base64 of the picture of a step, kept with it: made once, and the same again after a reload. */
+/** Base64 of a step's picture, cached in the step, so that it is made only once and stays the same after a reload. */
 function packPicture(step, side) {
   step.packed = step.packed || {};
   if (step.packed[side] === undefined) step.packed[side] = encodePicture(step.bitmap, side);

@@ -3,7 +3,7 @@ import { byId, el } from './dom.js';
 const SHOWN_ATTRIBUTES = 6;
 const KINDS = [['', 'Photos and sketches'], ['MODALITY_PHOTO', 'Photos only'], ['MODALITY_SKETCH', 'Sketches only']];
 
-/** What the results are narrowed by: metadata, kind, number, and the attributes seen in the sketch. */
+/** The filters of the results: metadata, kind, number, and the attributes seen in the sketch. */
 export class FilterBar {
   /** @param {() => import('./search_query.js').SearchQuery} query @param {() => void} changed */
   constructor(query, changed) {
@@ -39,13 +39,13 @@ export class FilterBar {
     this.changed();
   }
 
-  /** Shows what the query says now. */
+  /** Shows the current query. */
   show() {
     const query = this.query();
     this.count.value = query.topK;
     this.kind.value = query.modality;
     this.pills.replaceChildren(...[...query.metadata].map(([key, value]) => el('span', { class: 'pill' }, `${key} = ${value}`,
-      el('button', { type: 'button', 'aria-label': `Without the filter ${key}`, on: { click: () => {
+      el('button', { type: 'button', 'aria-label': `Remove the filter ${key}`, on: { click: () => {
         query.metadata.delete(key);
         this.show();
         this.changed();

@@ -4,14 +4,14 @@ import { GalleryUpload } from './gallery_upload.js';
 
 const PAGE = 60;
 
-/** The gallery: what is in it, adding, finding by id, deleting. */
+/** The gallery: listing, adding, finding by id, deleting. */
 export class GalleryPanel {
   /** @param {{maxBodyBytes: number}} session */
   constructor(session) {
     this.tokens = [''];
-    // Of what was asked for last: an answer to what was asked before it comes too late to be shown.
+    // Number of the latest request: responses to earlier ones come too late to be shown.
     this.asked = 0;
-    // Whether the list could not be had: it is asked for again once the server answers.
+    // Whether loading the list failed: it is loaded again once the server responds.
     this.missed = false;
     this.chosen = new Set();
     this.stats = el('p', { class: 'muted', role: 'status' });
@@ -37,7 +37,7 @@ export class GalleryPanel {
     try {
       const s = await call('GET', '/api/gallery/stats');
       this.stats.textContent = `${s.photoCount} photos, ${s.sketchCount} sketches, ${bytesText(s.totalBytes)}; embedded with model ${s.modelVersion}, `
-        + `${s.dimension} numbers each; index ${s.indexKind || 'none'}`;
+        + `${s.dimension} values each; index ${s.indexKind || 'none'}`;
       if (this.missed) this.load();
     } catch (error) { this.stats.textContent = sentenceOf(error); }
   }
@@ -54,7 +54,8 @@ export class GalleryPanel {
       this.show(page.photos);
     } catch (error) {
       if (asked !== this.asked) return;
-      // The line above says that the server is away, and the list comes with the next stats.
+      // The line above says that the server is not responding; the list is loaded after the next
+      // stats.
       this.missed = Boolean(error.passing);
       if (this.missed) this.stats.textContent = sentenceOf(error);
       else note(sentenceOf(error), { bad: true });
@@ -88,7 +89,7 @@ export class GalleryPanel {
 
   card(photo) {
     const id = photo.photoId;
-    const box = el('input', { type: 'checkbox', 'aria-label': `Choose ${id}`, on: { change: () => {
+    const box = el('input', { type: 'checkbox', 'aria-label': `Select ${id}`, on: { change: () => {
       if (box.checked) this.chosen.add(id); else this.chosen.delete(id);
       this.showChosen();
     } } });
@@ -105,7 +106,7 @@ export class GalleryPanel {
 
   async deleteChosen() {
     const photoIds = [...this.chosen];
-    if (!await ask(`Delete ${photoIds.length === 1 ? `"${photoIds[0]}"` : `${photoIds.length} photos`}? That cannot be undone.`, 'Delete')) return;
+    if (!await ask(`Delete ${photoIds.length === 1 ? `"${photoIds[0]}"` : `${photoIds.length} photos`}? This cannot be undone.`, 'Delete')) return;
     try {
       const answer = await call('POST', '/api/photos/delete', { json: { photoIds } });
       note(`${answer.deletedCount} deleted.`);

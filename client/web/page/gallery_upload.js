@@ -6,10 +6,10 @@ const AT_ONCE = 4;
 const SHOWN_FAILURES = 50;
 const PATIENCE_MS = 120000;
 
-/** One file that cannot be added, in words that follow its name. */
+/** The reason why a file cannot be added, in words that follow its name. */
 class FileFault extends Error {}
 
-/** Adds files to the gallery: any number, a few at a time, each told apart. */
+/** Adds files to the gallery: any number, a few at a time, each with its own result. */
 export class GalleryUpload {
   /** @param {number} maxBytes of one file @param {() => void} done called at the end */
   constructor(maxBytes, done) {
@@ -17,26 +17,26 @@ export class GalleryUpload {
     this.done = done;
     const input = el('input', { type: 'file', id: 'add-files', multiple: true, accept: 'image/jpeg,image/png,image/webp', hidden: true,
       'aria-label': 'Photos to add', on: { change: () => { this.chosen([...input.files]); input.value = ''; } } });
-    this.conflict = el('select', { id: 'on-conflict' }, [['ON_CONFLICT_FAIL', 'say so'], ['ON_CONFLICT_REPLACE', 'replace it'],
+    this.conflict = el('select', { id: 'on-conflict' }, [['ON_CONFLICT_FAIL', 'report it'], ['ON_CONFLICT_REPLACE', 'replace it'],
       ['ON_CONFLICT_SKIP', 'keep the old one']].map(([value, text]) => el('option', { value }, text)));
     this.bar = el('progress', { max: 1, value: 0, 'aria-label': 'Photos added', hidden: true });
-    this.told = el('p', { role: 'status', 'aria-live': 'polite', id: 'upload-status' });
+    this.status = el('p', { role: 'status', 'aria-live': 'polite', id: 'upload-status' });
     this.stopButton = el('button', { type: 'button', class: 'small', hidden: true, on: { click: () => this.leave() } }, 'Stop');
     this.failures = el('ul', { class: 'failures' });
     this.reset();
     this.root = el('section', { class: 'drop-zone', 'aria-label': 'Add photos' },
       el('div', { class: 'row' }, el('strong', {}, 'Drop photos or folders here'), 'or',
         el('button', { type: 'button', on: { click: () => input.click() } }, 'Choose files'), input,
-        el('label', {}, 'if an id is there already: ', this.conflict)),
-      el('div', { class: 'row' }, this.bar, this.told, this.stopButton), this.failures);
+        el('label', {}, 'if an id already exists: ', this.conflict)),
+      el('div', { class: 'row' }, this.bar, this.status, this.stopButton), this.failures);
     this.root.addEventListener('dragover', (event) => { event.preventDefault(); this.root.classList.add('drop'); });
     this.root.addEventListener('dragleave', () => this.root.classList.remove('drop'));
     this.root.addEventListener('drop', (event) => { event.preventDefault(); this.root.classList.remove('drop'); this.drop(event.dataTransfer); });
   }
 
   reset() {
-    Object.assign(this, { queue: [], total: 0, ended: 0, failed: 0, passedOver: 0, counts: {}, running: 0, waiting: '', refusal: '', unsent: 0 });
-    /** Path by id of what is added: two files whose ids are the same would replace each other. */
+    Object.assign(this, { queue: [], total: 0, ended: 0, failed: 0, skipped: 0, counts: {}, running: 0, waiting: '', refusal: '', unsent: 0 });
+    /** Paths of the added files by id: two files with the same id would replace each other. */
     this.paths = new Map();
     this.stop = new AbortController();
     this.failures.replaceChildren();
@@ -48,7 +48,7 @@ export class GalleryUpload {
     if (this.running === 0) this.finish();
   }
 
-  /** Takes files that were chosen one by one, whatever their names. @param {File[]} files */
+  /** Takes files that were chosen individually, whatever their names. @param {File[]} files */
   chosen(files) {
     if (this.running === 0) this.reset();
     this.add(files.map((file) => ({ file, path: file.name })));
@@ -57,9 +57,9 @@ export class GalleryUpload {
   async drop(transfer) {
     const reading = filesIn(transfer);
     if (this.running === 0) this.reset();
-    this.told.textContent = 'Reading the folders …';
-    const { files, passedOver, unreadable } = await reading;
-    this.passedOver += passedOver;
+    this.status.textContent = 'Reading the folders …';
+    const { files, skipped, unreadable } = await reading;
+    this.skipped += skipped;
     for (const path of unreadable) this.fail(path, 'cannot be read');
     this.add(files);
   }
@@ -106,7 +106,7 @@ export class GalleryUpload {
     if (fault) throw new FileFault(fault);
     const photoId = idOf(path);
     const twin = this.paths.get(photoId);
-    if (twin !== undefined && twin !== path) throw new FileFault(`would have the id of ${twin}: rename one of them`);
+    if (twin !== undefined && twin !== path) throw new FileFault(`would have the same id as ${twin}: rename one of them`);
     this.paths.set(photoId, path);
     if (!await isReadable(file)) throw new FileFault('cannot be read: it was moved, or it is a folder');
     const url = withRequest('/api/photo', { photoId, onConflict: this.conflict.value });
@@ -118,8 +118,8 @@ export class GalleryUpload {
         return;
       } catch (error) {
         if (this.stop.signal.aborted) throw error;
-        if (error.code === 'NETWORK' && !await isReadable(file)) throw new FileFault('cannot be read any more: it was changed or moved');
-        // The same bytes again change nothing, so an upload that broke is simply sent again.
+        if (error.code === 'NETWORK' && !await isReadable(file)) throw new FileFault('can no longer be read: it was changed or moved');
+        // Sending the same bytes again changes nothing, so a broken upload is simply retried.
         if (!error.passing || Date.now() > giveUpAt) throw error;
         this.waiting = sentenceOf(error);
         this.show();
@@ -141,28 +141,28 @@ export class GalleryUpload {
   fail(path, why) {
     this.failed += 1;
     if (this.failed <= SHOWN_FAILURES) this.failures.append(el('li', {}, el('b', {}, path.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd')), why.startsWith(':') ? why : ` ${why}`));
-    else if (this.failed === SHOWN_FAILURES + 1) this.failures.append(el('li', { class: 'muted' }, 'and further ones'));
+    else if (this.failed === SHOWN_FAILURES + 1) this.failures.append(el('li', { class: 'muted' }, 'and more'));
   }
 
   summary() {
-    const names = { RESULT_ADDED: 'added', RESULT_REPLACED: 'replaced', RESULT_UNCHANGED: 'there already', RESULT_SKIPPED: 'kept' };
+    const names = { RESULT_ADDED: 'added', RESULT_REPLACED: 'replaced', RESULT_UNCHANGED: 'already there', RESULT_SKIPPED: 'kept' };
     const parts = Object.entries(this.counts).map(([result, count]) => `${count} ${names[result] || result}`);
     if (this.failed) parts.push(`${this.failed} failed`);
     if (this.unsent) parts.push(`${this.unsent} not sent`);
-    if (this.passedOver) parts.push(`${this.passedOver} hidden or system ${this.passedOver === 1 ? 'file' : 'files'} passed over`);
+    if (this.skipped) parts.push(`${this.skipped} hidden or system ${this.skipped === 1 ? 'file' : 'files'} skipped`);
     return parts.join(', ');
   }
 
   show() {
     this.bar.max = Math.max(1, this.total);
     this.bar.value = this.ended;
-    this.told.textContent = this.total ? `${this.ended} of ${this.total}: ${this.summary()}${this.waiting ? ` ${this.waiting} They are sent again.` : ''}` : '';
+    this.status.textContent = this.total ? `${this.ended} of ${this.total}: ${this.summary()}${this.waiting ? ` ${this.waiting} Retrying automatically.` : ''}` : '';
   }
 
   finish() {
     this.stopButton.hidden = true;
     const word = this.stop.signal.aborted || this.refusal ? 'Stopped' : 'Done';
-    this.told.textContent = `${word}: ${this.summary() || 'there was nothing to add'}${this.refusal && `. ${this.refusal}`}`;
+    this.status.textContent = `${word}: ${this.summary() || 'there was nothing to add'}${this.refusal && `. ${this.refusal}`}`;
     if (this.total) this.done();
   }
 }

@@ -1,52 +1,52 @@
-/** An error of the gateway, or of the way to it, in words for a person. */
+/** An error from the gateway, or on the way to it, in words for a person. */
 export class GatewayError extends Error {
   /** @param {{status: number, code: string, sentence: string, requestId?: string, retryAfter?: number, ours?: boolean}} what
-   *    retryAfter in seconds; ours: the gateway itself said so, not something before it */
+   *    retryAfter in seconds; ours: the error is the gateway's, not from something in front of it */
   constructor({ status, code, sentence, requestId = '', retryAfter = 0, ours = false }) {
     super(sentence);
     Object.assign(this, { status, code, sentence, requestId, retryAfter, ours });
   }
 
-  /** @param {number} status of an answer that is not the gateway's */
+  /** @param {number} status of a response that is not the gateway's */
   static foreign(status) {
     return new GatewayError({ status, code: 'FOREIGN',
       sentence: 'Something between this page and the server, perhaps a proxy, answered instead of the server. Reload the page.' });
   }
 
-  /** Whether the same call may succeed later without a change. A limit that was exceeded stays exceeded. */
+  /** Whether the same call may succeed later without a change. An exceeded limit stays exceeded. */
   get passing() {
     return ['NETWORK', 'UNAVAILABLE', 'DEADLINE_EXCEEDED'].includes(this.code) || (this.code === 'RESOURCE_EXHAUSTED' && this.retryAfter > 0);
   }
 }
 
-/** @param {unknown} error whatever was thrown @returns {string} a sentence for a person */
+/** @param {unknown} error anything that was thrown @returns {string} a sentence for a person */
 export function sentenceOf(error) {
   if (error instanceof GatewayError) return error.sentence;
   console.error(error);
   return 'Something went wrong on this page. Reload it.';
 }
 
-// For answers that are not the gateway's: a proxy's pages.
+// For responses that are not the gateway's, such as a proxy's pages.
 const PROXY_CODES = { 408: 'DEADLINE_EXCEEDED', 429: 'RESOURCE_EXHAUSTED', 502: 'UNAVAILABLE', 503: 'UNAVAILABLE', 504: 'DEADLINE_EXCEEDED' };
-const OWN_WORDS = {
-  401: 'The server, or a proxy before it, asks for a login. Reload the page.',
-  403: 'The server, or a proxy before it, does not allow this.',
-  407: 'A proxy before the server asks for a login. Reload the page.',
+const PROXY_SENTENCES = {
+  401: 'The server, or a proxy in front of it, requires a login. Reload the page.',
+  403: 'The server, or a proxy in front of it, does not allow this.',
+  407: 'A proxy in front of the server requires a login. Reload the page.',
   408: 'The server took too long. Try again.',
-  413: 'That is too large for the server, or for a proxy before it. Use a smaller file.',
-  414: 'That is too long for the server, or for a proxy before it.',
+  413: 'That is too large for the server, or for a proxy in front of it. Use a smaller file.',
+  414: 'That is too long for the server, or for a proxy in front of it.',
   429: 'The server is busy. Try again in a moment.',
-  502: 'The server does not answer at the moment.',
-  503: 'The server does not answer at the moment.',
+  502: 'The server is not responding at the moment.',
+  503: 'The server is not responding at the moment.',
   504: 'The server took too long. Try again.',
 };
 const UNREACHABLE = 'The server cannot be reached. Check the connection.';
-const UNFOLLOWED = 'The events of this job cannot be followed at the moment. Retrying.';
+const UNFOLLOWED = 'The events of this job are not available at the moment. Retrying.';
 const MAX_RETRY_AFTER_S = 3600;
 
 const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** @returns {object|null} the object that is the text; null for anything else. */
+/** @returns {object|null} the object that the text encodes; null for anything else. */
 function objectIn(text) {
   try {
     const value = JSON.parse(text);
@@ -63,21 +63,22 @@ function secondsOf(text) {
 async function errorOf(response) {
   const { status, headers } = response;
   const answer = objectIn(await response.text());
-  const told = answer && isObject(answer.error) ? answer.error : {};
-  const ours = Boolean(told.code);
+  const details = answer && isObject(answer.error) ? answer.error : {};
+  const ours = Boolean(details.code);
   return new GatewayError({
     status,
     ours,
-    code: told.code || PROXY_CODES[status] || 'UNKNOWN',
-    sentence: told.sentence || OWN_WORDS[status] || `The server, or a proxy before it, answered with error ${status}.`,
-    requestId: told.requestId || headers.get('x-request-id') || '',
-    // The gateway leaves the header out where trying again does not help; a proxy's limit always passes.
+    code: details.code || PROXY_CODES[status] || 'UNKNOWN',
+    sentence: details.sentence || PROXY_SENTENCES[status] || `The server, or a proxy in front of it, answered with error ${status}.`,
+    requestId: details.requestId || headers.get('x-request-id') || '',
+    // The gateway omits the header if trying again does not help; a proxy's limit is always
+    // temporary.
     retryAfter: secondsOf(headers.get('retry-after')) || (status === 429 && !ours ? 1 : 0),
   });
 }
 
 /**
- * Calls the gateway. Throws GatewayError, or AbortError where the signal said so.
+ * Calls the gateway. Throws GatewayError, or AbortError if the signal is aborted.
  * @param {string} method
  * @param {string} path
  * @param {{json?: object, raw?: Blob, signal?: AbortSignal, timeoutMs?: number}} [options]
@@ -87,7 +88,7 @@ export async function call(method, path, { json, raw, signal, timeoutMs = 10000 
   const headers = { 'x-timeout-ms': String(timeoutMs) };
   if (json !== undefined) headers['content-type'] = 'application/json';
   else if (raw) headers['content-type'] = raw.type || 'application/octet-stream';
-  // AbortSignal.timeout and AbortSignal.any are younger than the browsers that this page is for.
+  // AbortSignal.timeout and AbortSignal.any are newer than some browsers that this page supports.
   const ender = new AbortController();
   const end = () => ender.abort();
   let late = false;
@@ -104,7 +105,7 @@ export async function call(method, path, { json, raw, signal, timeoutMs = 10000 
   } catch (error) {
     if (signal && signal.aborted) throw new DOMException('superseded', 'AbortError');
     if (error instanceof GatewayError) throw error;
-    throw late ? new GatewayError({ status: 0, code: 'DEADLINE_EXCEEDED', sentence: OWN_WORDS[504] })
+    throw late ? new GatewayError({ status: 0, code: 'DEADLINE_EXCEEDED', sentence: PROXY_SENTENCES[504] })
       : new GatewayError({ status: 0, code: 'NETWORK', sentence: UNREACHABLE });
   } finally {
     clearTimeout(limit);
@@ -114,7 +115,7 @@ export async function call(method, path, { json, raw, signal, timeoutMs = 10000 
 
 const withId = (path, id) => `${path}?id=${encodeURIComponent(id)}`;
 
-/** @param {string} id @returns {string} path of a gallery item's facts. */
+/** @param {string} id @returns {string} path of a gallery item's properties. */
 export const photoPath = (id) => withId('/api/photo', id);
 
 /** @param {string} id @returns {string} */
@@ -127,7 +128,7 @@ export const originalPath = (id) => withId('/api/photo/original', id);
 export const withRequest = (path, request) => `${path}?request=${encodeURIComponent(JSON.stringify(request))}`;
 
 /**
- * Calls `run` at once and then again and again, while the page is in sight.
+ * Calls `run` immediately and then repeatedly while the page is visible.
  * @param {number} everyMs
  * @param {() => Promise<void>} run
  * @returns {() => void} ends it
@@ -153,7 +154,7 @@ export function repeat(everyMs, run) {
 
 /**
  * Follows a job's events. A browser has six connections to one server for all its tabs, so the
- * stream is closed while this one is out of sight, and resumed after the last event.
+ * stream is closed while this tab is hidden, and then resumed after the last event.
  * @param {string} jobId
  * @param {(message: object) => void} onMessage
  * @param {(state: 'live'|'away'|'ended', sentence: string) => void} onState `sentence` says why it is away
@@ -164,11 +165,11 @@ export function followJob(jobId, onMessage, onState) {
   let source = null;
   let timer = 0;
   let last = 0;
-  // Whether an event has come since the stream was opened.
+  // Whether an event has arrived since the stream was opened.
   let heard = false;
   const close = () => { clearTimeout(timer); if (source) source.close(); source = null; };
   const end = () => { ended = true; close(); document.removeEventListener('visibilitychange', turn); };
-  // An EventSource does not say why it failed; the job's own call does.
+  // An EventSource does not say why it failed, but a call for the job does.
   const explain = async () => {
     try {
       await call('GET', withRequest('/api/training/job', { jobId }));
@@ -190,7 +191,7 @@ export function followJob(jobId, onMessage, onState) {
       if (!message) return;
       heard = true;
       onState('live', '');
-      // A repetition says only that the job still lives.
+      // A repeated event only says that the job is still alive.
       if (Number(message.event) <= last) return;
       last = Number(message.event);
       onMessage(message);

@@ -8,14 +8,14 @@ const WORDS = { STATE_QUEUED: 'queued', STATE_RUNNING: 'running', STATE_PAUSED: 
 const PRESETS = ['demo', 'shoes-resnet18', 'shoes', 'shoes-release', 'faces', 'persons'];
 const isOver = (state) => ['STATE_SUCCEEDED', 'STATE_FAILED', 'STATE_CANCELLED'].includes(state);
 
-/** Training jobs: list, one with its curves as it runs, submitting, cancelling. */
+/** Training jobs: the list, the live curves of one job, submitting, cancelling. */
 export class JobsPanel {
   constructor() {
     this.body = el('tbody');
-    this.detail = el('section', { 'aria-label': 'The chosen job', class: 'stack' });
+    this.detail = el('section', { 'aria-label': 'Selected job', class: 'stack' });
     this.endFollow = () => {};
     this.root = el('div', { class: 'stack' }, this.form(), el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {},
-      ['Job', 'Name', 'State', 'Progress', 'Made', ''].map((name) => el('th', { scope: 'col' }, name)))), this.body)), this.detail);
+      ['Job', 'Name', 'State', 'Progress', 'Created', ''].map((name) => el('th', { scope: 'col' }, name)))), this.body)), this.detail);
     this.stop = repeat(3000, () => this.refresh());
   }
 
@@ -26,10 +26,10 @@ export class JobsPanel {
     const preset = el('select', { id: 'preset' }, PRESETS.map((name) => el('option', { value: name }, name)));
     const [nameLabel, name] = field('Name', 'job-name');
     const [targetLabel, target] = field('Target data set', 'target', { placeholder: 'folder on the trainer', required: true });
-    const [sourceLabel, source] = field('Source data set', 'source', { placeholder: 'folder, or empty' });
-    const [epochsLabel, epochs] = field('Epochs of step 2', 'epochs', { type: 'number', min: 0, max: 10000, placeholder: 'of the preset' });
-    const [seedLabel, seed] = field('Seed', 'seed', { type: 'number', min: 0, placeholder: 'of the preset' });
-    const more = el('textarea', { id: 'more', rows: 2, placeholder: '{"loss": {"triplet": 1}}', 'aria-label': 'Further fields of the spec as JSON' });
+    const [sourceLabel, source] = field('Source data set', 'source', { placeholder: 'folder (optional)' });
+    const [epochsLabel, epochs] = field('Epochs of step 2', 'epochs', { type: 'number', min: 0, max: 10000, placeholder: 'as in the preset' });
+    const [seedLabel, seed] = field('Seed', 'seed', { type: 'number', min: 0, placeholder: 'as in the preset' });
+    const more = el('textarea', { id: 'more', rows: 2, placeholder: '{"loss": {"triplet": 1}}', 'aria-label': 'More fields of the spec as JSON' });
     const submit = async (event) => {
       event.preventDefault();
       try {
@@ -39,16 +39,16 @@ export class JobsPanel {
         if (epochs.value) spec.step2 = { ...spec.step2, epochs: Number(epochs.value) };
         if (seed.value) spec.seed = seed.value;
         const { job } = await call('POST', '/api/training/jobs', { json: { spec } });
-        note(`Job ${job.jobId} is submitted.`);
+        note(`Job ${job.jobId} was submitted.`);
         this.open(job.jobId);
         this.refresh();
       } catch (error) {
-        note(error instanceof SyntaxError ? 'The further fields are not JSON, such as {"loss": {"triplet": 1}}.' : sentenceOf(error), { bad: true });
+        note(error instanceof SyntaxError ? 'The additional fields are not JSON, such as {"loss": {"triplet": 1}}.' : sentenceOf(error), { bad: true });
       }
     };
     return el('details', { class: 'fold' }, el('summary', {}, 'Submit a job'), el('form', { class: 'form', id: 'submit-job', on: { submit } },
       el('label', { for: 'preset' }, 'Preset'), preset, nameLabel, name, targetLabel, target, sourceLabel, source, epochsLabel, epochs, seedLabel, seed,
-      el('label', { for: 'more' }, 'Further fields'), more, el('span'), el('button', { class: 'main' }, 'Submit')));
+      el('label', { for: 'more' }, 'More fields'), more, el('span'), el('button', { class: 'main' }, 'Submit')));
   }
 
   async refresh() {
@@ -78,7 +78,7 @@ export class JobsPanel {
     this.refresh();
   }
 
-  /** Shows a job's curves and words. @param {string} jobId */
+  /** Shows a job's curves and messages. @param {string} jobId */
   open(jobId) {
     this.endFollow();
     const losses = new LineChart('Losses');

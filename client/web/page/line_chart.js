@@ -11,7 +11,7 @@ function svg(tag, attributes) {
   return node;
 }
 
-/** Curves that grow, one for each name. */
+/** Growing curves, one for each name. */
 export class LineChart {
   /** @param {string} title */
   constructor(title) {
@@ -28,7 +28,7 @@ export class LineChart {
     if (!this.series.has(name)) this.series.set(name, []);
     const points = this.series.get(name);
     points.push([x, y]);
-    // Every second one goes, so that the whole run stays in sight.
+    // Drop every second point, so that the whole run stays visible.
     if (points.length > KEPT) this.series.set(name, points.filter((p, i) => i % 2 === 1));
     if (!this.wanted) {
       this.wanted = true;

@@ -21,7 +21,7 @@ function wireTheme() {
   byId('theme-switch').addEventListener('click', () => {
     theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
     showTheme(theme);
-    try { localStorage.setItem('s2p-theme', theme); } catch { /* not kept then */ }
+    try { localStorage.setItem('s2p-theme', theme); } catch { /* then it is not saved */ }
   });
 }
 
@@ -48,7 +48,7 @@ function route() {
   }
 }
 
-/** Goes to an address of this page; by loading it where the browser refuses, as Safari does after 100 changes in 30 s. */
+/** Goes to an address of this page. Loads it if the browser refuses, as Safari does after 100 changes in 30 s. */
 function go(path) {
   try {
     history.pushState(null, '', path);
@@ -67,13 +67,13 @@ for (const link of document.querySelectorAll('[data-view]')) {
       route();
       return;
     }
-    // The search goes with the reader: it is in the address that is left, and in the one to come back to.
+    // Keep the search: it is in the address being left, and in the one for coming back.
     if (search) search.writeLink();
     go(link.pathname === '/' && search ? search.path : link.pathname);
   });
 }
 addEventListener('popstate', route);
-// Without its fragment in the address, which is for the search.
+// Focus without setting the address's fragment, which holds the search.
 byId('skip-link').addEventListener('click', (event) => {
   event.preventDefault();
   byId(location.pathname === '/operator' ? 'operator-view' : 'results').focus();

@@ -3,7 +3,7 @@ import { byId, note } from './dom.js';
 
 const BUSY = { STATE_LOADING: 'loading', STATE_WARMING: 'warming up', STATE_EMBEDDING: 'embedding the gallery' };
 
-/** The served model's version in the page's head. Fires `swap` when another one serves. */
+/** The served model's version in the page's header. Fires `swap` when another version is served. */
 export class ModelBadge extends EventTarget {
   constructor() {
     super();
@@ -16,12 +16,12 @@ export class ModelBadge extends EventTarget {
     try {
       this.show(await call('GET', '/api/model', { timeoutMs: 4000 }));
     } catch (error) {
-      this.badge.textContent = 'Server away';
+      this.badge.textContent = 'Server unreachable';
       this.badge.title = sentenceOf(error);
     }
   }
 
-  /** @param {number} version told by an answer */
+  /** @param {number} version from a response */
   saw(version) { if (this.version !== null && version > 0 && version !== this.version) this.ask(); }
 
   show(status) {
@@ -34,7 +34,7 @@ export class ModelBadge extends EventTarget {
     if (this.version !== null && version !== this.version) {
       this.badge.classList.add('fresh');
       setTimeout(() => this.badge.classList.remove('fresh'), 8000);
-      if (version) note(this.version ? `Model ${version} serves now, instead of ${this.version}.` : `Model ${version} serves now.`);
+      if (version) note(this.version ? `Model ${version} is now served instead of ${this.version}.` : `Model ${version} is now served.`);
       this.version = version;
       this.dispatchEvent(new Event('swap'));
     }

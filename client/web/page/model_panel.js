@@ -5,13 +5,13 @@ const WORDS = { STATE_PUBLISHED: 'published', STATE_LOADING: 'loading', STATE_WA
   STATE_SERVING: 'serving', STATE_RETIRED: 'retired', STATE_FAILED: 'failed' };
 const percent = (share) => `${(share * 100).toFixed(1)} %`;
 
-/** The versions that the server knows, which one serves, and rolling back. */
+/** The versions that the server knows, the one that it serves, and rolling back. */
 export class ModelPanel {
   constructor() {
     this.head = el('p', { role: 'status' });
     this.follow = el('button', { type: 'button', id: 'follow', on: { click: () => this.serve({}) } }, 'Follow the newest');
     this.body = el('tbody');
-    const table = el('table', {}, el('thead', {}, el('tr', {}, ['Version', 'State', 'Rank-1', 'Rank-10', 'mAP', 'Network', 'Made', '']
+    const table = el('table', {}, el('thead', {}, el('tr', {}, ['Version', 'State', 'Rank-1', 'Rank-10', 'mAP', 'Network', 'Created', '']
       .map((name) => el('th', { scope: 'col' }, name)))), this.body);
     this.root = el('div', { class: 'stack' }, el('div', { class: 'row' }, this.head, el('span', { class: 'grow' }), this.follow),
       el('div', { class: 'scroll' }, table));
@@ -28,7 +28,7 @@ export class ModelPanel {
     const serving = Number(status.servingVersion);
     const pinned = status.pinnedVersion === undefined ? null : Number(status.pinnedVersion);
     this.head.textContent = `${serving ? `Version ${serving} serves on ${status.device}` : 'No model serves yet'}; ${
-      pinned === null ? 'the newest is followed.' : `pinned to version ${pinned}.`}`;
+      pinned === null ? 'following the newest.' : `pinned to version ${pinned}.`}`;
     this.follow.disabled = pinned === null;
     this.body.replaceChildren(...status.versions.map((version) => this.row(version, pinned)));
     if (!status.versions.length) this.body.replaceChildren(el('tr', {}, el('td', { colSpan: 8 }, 'Nothing is published yet. Train a model, or wait for the one that is being trained.')));
@@ -53,7 +53,7 @@ export class ModelPanel {
   async serve(request) {
     try {
       this.show((await call('POST', '/api/model/serving', { json: request })).status);
-      note(request.version ? `Version ${request.version} is pinned.` : 'The newest version is followed.');
+      note(request.version ? `Version ${request.version} is now pinned.` : 'Now following the newest version.');
     } catch (error) { note(sentenceOf(error), { bad: true }); }
   }
 }

@@ -7,19 +7,19 @@ import { el } from './dom.js';
 /** The tab's URL fragment, so a reload reopens it. The first tab needs none. */
 const fragmentOf = (name) => ({ Model: '#model', 'Training jobs': '#training' }[name] || '');
 
-/** Makes the address name the tab that is open. */
+/** Puts the open tab into the address. */
 function nameTab(name) {
-  // Safari refuses after 100 changes in 30 s: then a reload opens the tab that was named before.
+  // Safari refuses after 100 changes in 30 s; then a reload opens the previous tab.
   try { history.replaceState(null, '', `/operator${fragmentOf(name)}`); } catch { /* the tab itself is open */ }
 }
 
-/** What operators see: gallery, model, training jobs; a login where the gateway asks for one. */
+/** The operators' view: gallery, model, training jobs; a login if the gateway requires one. */
 export class OperatorView {
   /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
     this.panel = null;
-    // Identifies the opening under way; leaving, or opening again, cancels it.
+    // Identifies the view being opened; leaving or opening again cancels it.
     this.turn = 0;
   }
 

@@ -2,7 +2,7 @@ import { call, originalPath, photoPath, sentenceOf } from './gateway.js';
 import { byId, bytesText, el, timeText } from './dom.js';
 import { SIDE } from './drawing.js';
 
-/** One photo large, beside or under the sketch. */
+/** One large photo next to or under the sketch. */
 export class PhotoDetail {
   /** @param {() => import('./drawing.js').Drawing} drawing the sketch to show @param {() => object[]} matches */
   constructor(drawing, matches) {

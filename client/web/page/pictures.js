@@ -1,16 +1,17 @@
 const MAX_BYTES = 30e6;
-// Side of the copy on which a picture of one colour is recognised; a thin line of a large scan still shows.
+// Side of the copy on which single-colour pictures are recognised; a thin line of a large scan
+// still shows.
 const LOOK_SIDE = 320;
 const ONE_COLOUR = 8;
 
 /**
- * Reads a picture that was chosen, dropped or pasted. What it is, its bytes say, not its name.
+ * Reads a picture that was chosen, dropped or pasted. Its bytes decide the format, not its name.
  * @param {Blob} file
  * @returns {Promise<ImageBitmap|HTMLImageElement>} throws Error with a sentence for a person
  */
 export async function readPicture(file) {
   const name = file.name ? `"${file.name}"` : 'This';
-  if (file.size > MAX_BYTES) throw new Error(`${name} has ${Math.round(file.size / 1e6)} MB. Take a picture of at most 30 MB.`);
+  if (file.size > MAX_BYTES) throw new Error(`${name} has ${Math.round(file.size / 1e6)} MB. Use a picture of at most 30 MB.`);
   const head = await headOf(file);
   if (!head) throw new Error(`${name} cannot be read: it was moved, or it is a folder.`);
   const kind = kindOf(head);
@@ -20,11 +21,11 @@ export async function readPicture(file) {
   }
   const picture = await pictureFrom(file.slice(0, file.size, kind)).catch(() => null);
   if (!picture) throw new Error(`${name} is damaged: it cannot be read as a picture.`);
-  if (isOneColour(picture)) throw new Error(`${name} is blank: all of it has one colour, so there is nothing to search by.`);
+  if (isOneColour(picture)) throw new Error(`${name} is blank: it has only one colour, so there is nothing to search with.`);
   return picture;
 }
 
-/** @param {Blob} blob @returns {Promise<ImageBitmap|HTMLImageElement>} rejected for what the browser does not read */
+/** @param {Blob} blob @returns {Promise<ImageBitmap|HTMLImageElement>} rejected for formats that the browser does not read */
 export async function pictureFrom(blob) {
   if (typeof createImageBitmap === 'function') return createImageBitmap(blob);
   // Safari before 15.
@@ -43,7 +44,7 @@ async function headOf(file) {
   try { return new Uint8Array(await file.slice(0, 12).arrayBuffer()); } catch { return null; }
 }
 
-/** @param {Uint8Array} head first bytes @returns {string} MIME type; empty for what the server does not read. */
+/** @param {Uint8Array} head first bytes @returns {string} MIME type; empty for formats that the server does not read. */
 function kindOf(head) {
   const text = String.fromCharCode(...head);
   if (text.startsWith('\xff\xd8\xff')) return 'image/jpeg';
@@ -64,7 +65,7 @@ function otherKind(head) {
   return found ? found[1] : '';
 }
 
-/** @returns {boolean} whether it has one colour on white paper: nothing to see in it */
+/** @returns {boolean} whether it has only one colour on white paper, so that nothing can be seen */
 function isOneColour(picture) {
   const canvas = document.createElement('canvas');
   canvas.width = canvas.height = LOOK_SIDE;

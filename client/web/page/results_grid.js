@@ -1,7 +1,7 @@
 import { thumbnailPath } from './gateway.js';
 import { byId, el } from './dom.js';
 
-/** The photos found, as a grid that the arrow keys walk through. */
+/** The photos found, as a grid that the arrow keys navigate. */
 export class ResultsGrid {
   /**
    * @param {{open: (index: number) => void, like: (id: string, weight: number) => void,
@@ -11,7 +11,7 @@ export class ResultsGrid {
     this.list = byId('results');
     this.actions = actions;
     this.matches = [];
-    /** Cards by photo id: a photo that stays is moved, not drawn anew. */
+    /** Cards by photo id: a photo that stays is moved, not redrawn. */
     this.cards = new Map();
     this.list.addEventListener('keydown', (event) => this.key(event));
   }
@@ -33,7 +33,7 @@ export class ResultsGrid {
 
   clear() { this.show([]); }
 
-  /** Shows that what is seen belongs to an earlier sketch. */
+  /** Shows that the visible results belong to an earlier sketch. */
   setStale() { this.list.classList.add('stale'); }
 
   makeCard(id) {
@@ -53,12 +53,12 @@ export class ResultsGrid {
   }
 
   fill(card, match, index) {
-    // A thumbnail that did not come is asked for again.
+    // A thumbnail that failed to load is requested again.
     if (card.broken) { card.broken = false; card.image.alt = ''; card.image.src = thumbnailPath(match.photoId); }
     const score = match.score.toFixed(3);
     card.rank.textContent = `${match.rank}.`;
     card.score.textContent = score;
-    card.openButton.setAttribute('aria-label', `Rank ${match.rank}, ${match.photoId}, score ${score}: look closer`);
+    card.openButton.setAttribute('aria-label', `Rank ${match.rank}, ${match.photoId}, score ${score}: view details`);
     card.openButton.dataset.index = String(index);
     const weight = this.actions.weightOf(match.photoId);
     card.more.setAttribute('aria-pressed', String(weight > 0));

@@ -6,7 +6,7 @@ const KEPT = 12;
 
 /** The last searches, kept in this browser only. */
 export class SearchHistory {
-  /** @param {(json: object) => void} open takes one up again */
+  /** @param {(json: object) => void} open opens one again */
   constructor(open) {
     this.open = open;
     try { this.entries = JSON.parse(localStorage.getItem(KEY)) || []; } catch { this.entries = []; }
@@ -19,9 +19,9 @@ export class SearchHistory {
     const json = JSON.parse(JSON.stringify(query));
     const text = JSON.stringify(json);
     this.entries = [json, ...this.entries.filter((e) => JSON.stringify(e) !== text)].slice(0, KEPT);
-    // A full or forbidden store: the oldest go, and at last none is kept.
+    // If the store is full or forbidden, drop the oldest entries, in the end all.
     for (; this.entries.length; this.entries.pop()) {
-      try { localStorage.setItem(KEY, JSON.stringify(this.entries)); break; } catch { /* with fewer */ }
+      try { localStorage.setItem(KEY, JSON.stringify(this.entries)); break; } catch { /* try fewer */ }
     }
     this.show();
   }
@@ -30,7 +30,7 @@ export class SearchHistory {
     const nodes = await Promise.all(this.entries.map(async (entry) => {
       const canvas = el('canvas', { width: 128, height: 128 });
       try { (await Drawing.fromJSON(entry.d[0])).paint(canvas); } catch { /* shown blank */ }
-      return el('li', {}, el('button', { type: 'button', 'aria-label': 'Search with this again', on: { click: () => this.open(entry) } }, canvas));
+      return el('li', {}, el('button', { type: 'button', 'aria-label': 'Repeat this search', on: { click: () => this.open(entry) } }, canvas));
     }));
     byId('history').replaceChildren(...nodes);
   }

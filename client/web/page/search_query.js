@@ -2,13 +2,13 @@ import { Drawing } from './drawing.js';
 import { deflate, inflate } from './deflate.js';
 
 const TOP_K = 24;
-// Browsers keep far longer addresses; beyond this a page that shows one slows down.
+// Browsers allow far longer addresses, but beyond this a page that shows one slows down.
 const MAX_FRAGMENT_CHARACTERS = 60000;
 const MAX_PLAIN_BYTES = 1 << 22;
-// Sides that pictures are shrunk to, one after the other, until a link is short enough.
+// Sides that pictures are shrunk to in turn until a link is short enough.
 const PICTURE_SIDES = [0, 256, 192, 128];
 
-/** What is searched for: sketches, photos liked and disliked, filters. Plain data and its two forms. */
+/** A query: sketches, liked and disliked photos, filters. Plain data and its two serialised forms. */
 export class SearchQuery {
   constructor() {
     this.drawings = [new Drawing()];
@@ -25,10 +25,10 @@ export class SearchQuery {
 
   get drawing() { return this.drawings[this.active]; }
 
-  /** Whether there is nothing to search by: no drawing that shows enough, and no photo to be like. */
+  /** Whether there is nothing to search with: no drawing with enough ink, and no liked photo. */
   get empty() { return !this.drawings.some((d) => d.searchable) && ![...this.liked.values()].some((weight) => weight > 0); }
 
-  /** Whether a link has nothing to keep. */
+  /** Whether there is nothing to keep in a link. */
   get plain() {
     return this.drawings.every((d) => d.empty) && !this.liked.size && !this.metadata.size && !this.attributes.size
       && !this.modality && this.topK === TOP_K;
@@ -82,7 +82,7 @@ export class SearchQuery {
   }
 }
 
-/** @param {SearchQuery} query @returns {string|null} what follows the # of a link; null if it would be too long. */
+/** @param {SearchQuery} query @returns {string|null} the part of a link after the #; null if it would be too long. */
 export function toFragment(query) {
   if (query.plain) return '';
   for (const side of PICTURE_SIDES) {
@@ -95,7 +95,7 @@ export function toFragment(query) {
   return null;
 }
 
-/** @param {string} fragment of toFragment @returns {Promise<SearchQuery>} throws Error for what is none */
+/** @param {string} fragment of toFragment @returns {Promise<SearchQuery>} throws Error for an invalid one */
 export async function fromFragment(fragment) {
   const text = atob(fragment.slice(2).replaceAll('-', '+').replaceAll('_', '/'));
   const plain = inflate(Uint8Array.from(text, (c) => c.charCodeAt(0)), MAX_PLAIN_BYTES);

@@ -4,18 +4,18 @@ const PAUSE_MS = 60;
 const SLOW_MS = 1500;
 
 /**
- * Keeps the results in step with the query: the first change is searched at once, those that follow
- * within 60 ms together; a newer search aborts the older one, and a late answer is dropped.
+ * Keeps the results in step with the query: the first change is searched immediately, and those that
+ * follow within 60 ms together; a newer search aborts the older one, and a late response is dropped.
  */
 export class SearchSession {
   /**
    * @param {() => object} query gives the SearchQuery to search with
-   * @param {(state: {kind: string, response?: object, latencyMs?: number, error?: Error}) => void} tell
+   * @param {(state: {kind: string, response?: object, latencyMs?: number, error?: Error}) => void} report
    *   kind: idle, searching, slow, results, error
    */
-  constructor(query, tell) {
+  constructor(query, report) {
     this.query = query;
-    this.tell = tell;
+    this.report = report;
     this.running = null;
     this.timer = 0;
     this.lastStart = -PAUSE_MS;
@@ -23,20 +23,20 @@ export class SearchSession {
     this.changedAt = 0;
   }
 
-  /** Tells that the query has changed. */
+  /** To be called when the query has changed. */
   touch() {
     this.changedAt = performance.now();
     this.failures = 0;
     this.stop();
-    if (this.query().empty) { this.tell({ kind: 'idle' }); return; }
+    if (this.query().empty) { this.report({ kind: 'idle' }); return; }
     const wait = Math.max(0, this.lastStart + PAUSE_MS - this.changedAt);
     if (wait === 0) { this.start(); return; }
-    // What is shown is of another query already.
-    this.tell({ kind: 'searching' });
+    // The visible results already belong to another query.
+    this.report({ kind: 'searching' });
     this.timer = setTimeout(() => this.start(), wait);
   }
 
-  /** Searches again with the same query, where there is one. */
+  /** Searches again with the same query, if there is one. */
   again() { if (!this.query().empty) { this.changedAt = performance.now(); this.stop(); this.start(); } }
 
   stop() {
@@ -49,8 +49,8 @@ export class SearchSession {
     const mine = new AbortController();
     this.running = mine;
     this.lastStart = performance.now();
-    this.tell({ kind: 'searching' });
-    const slow = setTimeout(() => { if (this.running === mine) this.tell({ kind: 'slow' }); }, SLOW_MS);
+    this.report({ kind: 'searching' });
+    const slow = setTimeout(() => { if (this.running === mine) this.report({ kind: 'slow' }); }, SLOW_MS);
     try {
       const json = await this.query().request();
       if (this.running !== mine) return;
@@ -59,12 +59,12 @@ export class SearchSession {
       if (!Array.isArray(response.matches)) throw GatewayError.foreign(200);
       this.failures = 0;
       this.running = null;
-      this.tell({ kind: 'results', response, latencyMs: performance.now() - this.changedAt });
+      this.report({ kind: 'results', response, latencyMs: performance.now() - this.changedAt });
     } catch (error) {
       if (this.running !== mine) return;
       this.running = null;
       this.failures += 1;
-      this.tell({ kind: 'error', error });
+      this.report({ kind: 'error', error });
       if (error.passing) {
         const wait = Math.max(error.retryAfter * 1000, Math.min(8000, 500 * 2 ** this.failures));
         this.timer = setTimeout(() => this.again(), wait);

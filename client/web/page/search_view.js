@@ -10,25 +10,25 @@ import { byId, copyText, download, el, note } from './dom.js';
 import { call, sentenceOf } from './gateway.js';
 import { readPicture } from './pictures.js';
 
-// Longer links are cut by some programs that they are sent with.
+// Some programs cut longer links when they send them.
 const LONG_LINK_CHARACTERS = 6000;
 const LINK_AGAIN_MS = 2000;
 
-/** Drawing and finding: holds the query, and keeps paper, shelf, filters and results in step with it. */
+/** The search view: holds the query, and keeps paper, shelf, filters and results in step with it. */
 export class SearchView {
   /** @param {import('./model_badge.js').ModelBadge} badge */
   constructor(badge) {
     this.badge = badge;
     this.query = new SearchQuery();
     this.response = null;
-    // The fragment of the address as this view wrote or read it last.
+    // The fragment of the address that this view last wrote or read.
     this.written = '';
     this.linkTimer = 0;
     // Identifies the link being opened; any later change cancels it.
     this.turn = 0;
     const query = () => this.query;
     this.board = new CanvasBoard(byId('board'), this.query.drawing);
-    this.session = new SearchSession(query, (state) => this.told(state));
+    this.session = new SearchSession(query, (state) => this.showSearch(state));
     this.filters = new FilterBar(query, () => this.changed());
     this.shelf = new Shelf(query, { pick: (i) => this.pick(i), changed: () => this.changed() });
     this.detail = new PhotoDetail(() => this.query.drawing, () => (this.response ? this.response.matches : []));
@@ -43,7 +43,7 @@ export class SearchView {
     document.addEventListener('keydown', (event) => this.key(event));
     addEventListener('hashchange', () => { if (!byId('search-view').hidden) this.enter(); });
     this.show();
-    this.told({ kind: 'idle' });
+    this.showSearch({ kind: 'idle' });
   }
 
   wireTools() {
@@ -73,7 +73,7 @@ export class SearchView {
     view.addEventListener('drop', (event) => {
       event.preventDefault();
       paper.classList.remove('drop');
-      if (event.dataTransfer.files.length > 1) note('Only the first picture is searched with.');
+      if (event.dataTransfer.files.length > 1) note('Only the first picture is used for the search.');
       this.picture(event.dataTransfer.files[0]);
     });
     document.addEventListener('paste', (event) => {
@@ -83,7 +83,7 @@ export class SearchView {
     });
   }
 
-  /** @param {File} [file] to put on the paper */
+  /** @param {File} [file] the picture to put on the paper */
   async picture(file) {
     if (!file) return;
     let bitmap;
@@ -120,7 +120,7 @@ export class SearchView {
     this.take(new SearchQuery());
   }
 
-  /** Takes up another query. @param {SearchQuery} query */
+  /** Switches to another query. @param {SearchQuery} query */
   take(query) {
     this.query = query;
     this.board.show(query.drawing);
@@ -147,9 +147,9 @@ export class SearchView {
     this.shelf.show();
   }
 
-  told({ kind, response, latencyMs, error }) {
+  showSearch({ kind, response, latencyMs, error }) {
     const status = byId('search-status');
-    // What went wrong stays until something else is known: a further try may fail the same way.
+    // An error stays visible until there is news: the next attempt may fail the same way.
     if (kind === 'searching') { this.grid.setStale(); return; }
     if (kind === 'slow') { status.textContent = 'Still searching …'; return; }
     byId('search-state').hidden = true;
@@ -169,9 +169,9 @@ export class SearchView {
 
   idleWords() {
     const { query } = this;
-    if (query.drawings.some((d) => !d.empty)) return 'This is too little to search by. Draw more of it.';
+    if (query.drawings.some((d) => !d.empty)) return 'This is too little to search with. Draw more of it.';
     if (query.liked.size) return 'Draw something, or mark a photo "More like". "Not like" alone is not enough to search.';
-    return 'Draw something, and the photos that look like it come here.';
+    return 'Draw something, and photos that look like it will appear here.';
   }
 
   showResponse(response, latencyMs) {
@@ -189,7 +189,7 @@ export class SearchView {
   async explainNothing() {
     const { query } = this;
     if (query.metadata.size || query.attributes.size || query.modality) {
-      this.showState('No photo fits the filters.', { action: 'Without filters', run: () => {
+      this.showState('No photo matches the filters.', { action: 'Remove the filters', run: () => {
         query.metadata.clear();
         query.attributes.clear();
         query.modality = '';
@@ -211,21 +211,21 @@ export class SearchView {
       action && el('button', { type: 'button', on: { click: run } }, action)].filter(Boolean));
   }
 
-  /** Makes the address say what is searched for; nothing if that is too long for one. */
+  /** Puts the query into the address, or nothing if it is too long. */
   writeLink() {
     clearTimeout(this.linkTimer);
     if (byId('search-view').hidden) return;
     this.written = toFragment(this.query) || '';
     if (this.written === location.hash.slice(1)) return;
-    // Browsers refuse, Safari with an exception, where an address changes too often.
-    try { history.replaceState(null, '', this.path); } catch { /* again, later */ }
+    // Browsers refuse when the address changes too often, Safari with an exception.
+    try { history.replaceState(null, '', this.path); } catch { /* retried later */ }
     if (this.written !== location.hash.slice(1)) this.linkTimer = setTimeout(() => this.writeLink(), LINK_AGAIN_MS);
   }
 
   /** The path of this view, including the search. */
   get path() { return this.written ? `/#${this.written}` : '/'; }
 
-  /** Shows what the address says, unless this view wrote it. */
+  /** Shows the query in the address, unless this view wrote it. */
   async enter() {
     this.turn += 1;
     const { turn } = this;
@@ -235,7 +235,7 @@ export class SearchView {
     if (fragment.startsWith('q=')) {
       query = await fromFragment(fragment).catch(() => null);
       if (turn !== this.turn) return;
-      if (!query) note('This link is damaged: it holds no search.', { bad: true });
+      if (!query) note('This link is damaged: it contains no search.', { bad: true });
     }
     if (query) this.take(query);
     else this.writeLink();
@@ -249,7 +249,7 @@ export class SearchView {
       const query = await SearchQuery.fromJSON(json);
       if (turn === this.turn) this.take(query);
     } catch {
-      if (turn === this.turn) note('This search was kept by another version of the page and cannot be opened.', { bad: true });
+      if (turn === this.turn) note('This search was saved by another version of the page and cannot be opened.', { bad: true });
     }
   }
 
@@ -261,8 +261,8 @@ export class SearchView {
     }
     const link = `${location.origin}${this.path}`;
     if (!await copyText(link)) note('The link is in the address bar.');
-    else if (link.length <= LONG_LINK_CHARACTERS) note('The link is copied.');
-    else note(`The link is copied. With a picture in it, it has ${link.length.toLocaleString()} characters; some programs cut such links.`);
+    else if (link.length <= LONG_LINK_CHARACTERS) note('The link was copied.');
+    else note(`The link was copied. With a picture in it, it has ${link.length.toLocaleString()} characters; some programs cut such links.`);
   }
 
   exportJson() {
@@ -271,7 +271,7 @@ export class SearchView {
 
   exportCsv() {
     if (!this.response) return;
-    // A cell that a spreadsheet would take for a formula gets an apostrophe.
+    // A cell that a spreadsheet would treat as a formula gets an apostrophe.
     const cell = (text) => `"${String(text).replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`;
     const lines = this.response.matches.map((m) => [m.rank, m.score.toFixed(6), cell(m.photoId),
       cell(Object.entries(m.metadata).map(([k, v]) => `${k}=${v}`).join('; ')), this.response.modelVersion].join(','));

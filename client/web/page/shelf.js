@@ -4,7 +4,7 @@ import { thumbnailPath } from './gateway.js';
 
 const MAX_EXAMPLES = 16;
 
-/** What is searched with, in small: every sketch of the target, and the photos liked and disliked. */
+/** Small views of the examples to search with: every sketch of the target, and the liked and disliked photos. */
 export class Shelf {
   /** @param {() => import('./search_query.js').SearchQuery} query @param {{pick: (i: number) => void, changed: () => void}} actions */
   constructor(query, actions) {
@@ -21,7 +21,7 @@ export class Shelf {
       nodes.push(el('div', { class: 'example add' }, el('button', { type: 'button', id: 'add-sketch', on: { click: () => {
         query.drawings.push(new Drawing());
         this.actions.pick(query.drawings.length - 1);
-      } } }, 'Another sketch of it')));
+      } } }, 'Add another sketch')));
     }
     for (const [id, weight] of query.liked) nodes.push(this.photo(id, weight));
     byId('shelf').replaceChildren(...nodes);
@@ -44,7 +44,7 @@ export class Shelf {
   photo(id, weight) {
     return el('div', { class: `example ${weight > 0 ? 'more' : 'less'}` },
       el('div', { class: 'thumb' }, el('img', { src: thumbnailPath(id), alt: id })), weight > 0 ? 'more like' : 'not like',
-      el('button', { type: 'button', class: 'off', 'aria-label': `Without ${id}`, on: { click: () => {
+      el('button', { type: 'button', class: 'off', 'aria-label': `Remove ${id}`, on: { click: () => {
         this.query().liked.delete(id);
         this.actions.changed();
       } } }, '×'));

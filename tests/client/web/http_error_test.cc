@@ -28,7 +28,7 @@ TEST(HttpErrorTest, PictureThatIsNoneIsSaidWithoutTheField) {
       Sentence(absl::InvalidArgumentError("examples[3].image: not a JPEG, PNG or WebP image"));
   EXPECT_THAT(sentence, HasSubstr("This picture cannot be used: not a JPEG"));
   EXPECT_THAT(sentence, testing::Not(HasSubstr("examples")));
-  EXPECT_THAT(sentence, HasSubstr("Take a JPEG"));
+  EXPECT_THAT(sentence, HasSubstr("Use a JPEG"));
 }
 
 TEST(HttpErrorTest, DamagedPictureGetsNoAdviceAboutFormats) {
@@ -52,7 +52,7 @@ TEST(HttpErrorTest, BusyAndFullAreTwoSentences) {
 TEST(HttpErrorTest, NoModelAndNoServerAreTwoSentences) {
   EXPECT_THAT(Sentence(absl::UnavailableError("no model serves yet")), HasSubstr("no model yet"));
   EXPECT_THAT(Sentence(absl::UnavailableError("no server answers at x")),
-              HasSubstr("does not answer"));
+              HasSubstr("is not responding"));
 }
 
 TEST(HttpErrorTest, WordsOfTheJsonReaderAreForProgrammers) {
