@@ -80,7 +80,7 @@ absl::StatusOr<std::string> ReadImageFile(const std::string& path, uint64_t max_
   if (error || size == 0) return absl::FailedPreconditionError(absl::StrCat(path, ": is empty"));
   if (size > max_bytes) {
     return absl::FailedPreconditionError(
-        absl::StrCat(path, ": has ", size, " bytes; files of at most ", max_bytes, " are sent"));
+        absl::StrCat(path, ": has ", size, " bytes; at most ", max_bytes, " are allowed"));
   }
   std::string bytes(size, '\0');
   std::ifstream file(path, std::ios::binary);

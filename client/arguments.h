@@ -1,4 +1,4 @@
-// What people type, as the API's messages.
+// Parses command-line arguments into messages of the API.
 #ifndef S2P_CLIENT_ARGUMENTS_H_
 #define S2P_CLIENT_ARGUMENTS_H_
 
@@ -13,29 +13,29 @@
 
 namespace s2p {
 
-// "key=value"; the value may be empty and may hold further "=". InvalidArgument naming `flag` if it
-// is of another form, or no CheckText.
+// "key=value"; the value may be empty and may hold further "=". InvalidArgument naming `flag` if
+// the form is wrong or CheckText fails.
 absl::StatusOr<std::pair<std::string, std::string>> ParsePair(absl::string_view text,
                                                               absl::string_view flag);
 
-// "boots:0.5..1", "boots:0.5.." or "boots:..0.2". InvalidArgument naming the flag; also for a name
-// that is no CheckText.
+// "boots:0.5..1", "boots:0.5.." or "boots:..0.2". InvalidArgument naming the flag if the form is
+// wrong or CheckText refuses the name.
 absl::StatusOr<v1::AttributeRange> ParseAttributeRange(absl::string_view text);
 
-// From --filter and --attribute.
+// Builds a filter from the values of --filter and --attribute.
 absl::StatusOr<v1::Filter> ParseFilter(const std::vector<std::string>& metadata,
                                        const std::vector<std::string>& attributes);
 
-// Larger files are never images that a server takes. How large an image may be is for the server to
-// say: --max-image-bytes and --max-message-bytes of s2p-server.
+// No server accepts larger images. The actual limit is the server's: --max-image-bytes and
+// --max-message-bytes of s2p-server.
 inline constexpr uint64_t kMaxImageFileBytes = uint64_t{64} << 20;
 
-// A whole file. NotFound; FailedPrecondition for a folder, an empty file or one of more than
-// `max_bytes`; PermissionDenied if it cannot be read.
+// Reads a whole file. NotFound if it does not exist; FailedPrecondition for a folder, an empty file
+// or more than `max_bytes`; PermissionDenied if it cannot be read.
 absl::StatusOr<std::string> ReadImageFile(const std::string& path,
                                           uint64_t max_bytes = kMaxImageFileBytes);
 
-// Creates or replaces a file. The status names it.
+// Creates or replaces a file. Errors name the file.
 absl::Status WriteFile(const std::string& path, absl::string_view bytes);
 
 }  // namespace s2p

@@ -1,4 +1,4 @@
-// How a client reaches its server.
+// The options of a client's connection to its server.
 #ifndef S2P_CLIENT_CLIENT_OPTIONS_H_
 #define S2P_CLIENT_CLIENT_OPTIONS_H_
 
@@ -8,24 +8,24 @@
 
 namespace s2p {
 
-// Where s2p-server and the trainer's daemon listen unless told otherwise.
+// The default addresses of s2p-server and the training daemon.
 inline constexpr char kDefaultServer[] = "127.0.0.1:50051";
 inline constexpr char kDefaultTrainer[] = "127.0.0.1:50052";
 
 struct ClientOptions {
-  // HOST:PORT, or what else ParseServerAddress takes.
+  // HOST:PORT, or any other form that ParseServerAddress accepts.
   std::string server = kDefaultServer;
-  // PEM files. With a CA the connection is TLS; certificate and key (both or none) prove who we
-  // are. Without a CA it is plain text.
+  // PEM files. With a CA the connection uses TLS; certificate and key (both or neither) identify
+  // the client. Without a CA it is plain text.
   std::string tls_ca;
   std::string tls_cert;
   std::string tls_key;
-  // Sent as "authorization: Bearer ..."; empty: not sent.
+  // Sent as "authorization: Bearer ..." unless it is empty.
   std::string api_key;
-  // Deadline of each call that is not a stream without end, retries included.
+  // Deadline of each call, including retries. Endless streams have none.
   absl::Duration timeout = absl::Seconds(30);
-  // Whether calls that failed because the server is busy or not there yet are repeated. Off where
-  // each failure is to be seen.
+  // Whether to retry calls that failed because the server is busy or not up yet. Turn it off to see
+  // each failure.
   bool retry = true;
 };
 

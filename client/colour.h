@@ -1,4 +1,4 @@
-// Colours of a terminal.
+// Terminal colours.
 #ifndef S2P_CLIENT_COLOUR_H_
 #define S2P_CLIENT_COLOUR_H_
 
@@ -16,8 +16,8 @@ bool WantsColour(const std::ostream& out);
 // `text` between the codes that turn red on and off.
 std::string Red(absl::string_view text);
 
-// The same for the state of a version or a job, as its enum or a table names it: green is good, red
-// has failed, yellow is under way. Others stay as they are.
+// The same for the state of a version or a job, as named by its enum or in a table: green is good,
+// red has failed, yellow is in progress. Other states are returned unchanged.
 std::string PaintState(absl::string_view state);
 
 }  // namespace s2p

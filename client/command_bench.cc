@@ -14,7 +14,7 @@ namespace {
 
 double Milliseconds(absl::Duration duration) { return absl::ToDoubleMilliseconds(duration); }
 
-// Of the longest bar.
+// Length of the longest bar.
 constexpr int kBarColumns = 50;
 
 std::string ToJsonText(const LoadTestResult& result, bool histogram) {
@@ -49,7 +49,7 @@ void PrintHistogram(const std::vector<LatencyBucket>& histogram, std::ostream& o
   int64_t most = 1;
   for (const LatencyBucket& bucket : histogram) most = std::max(most, bucket.count);
   for (const LatencyBucket& bucket : histogram) {
-    // Few are not none.
+    // Rounded up, so that a small bucket is not shown as empty.
     const auto columns = static_cast<size_t>((bucket.count * kBarColumns + most - 1) / most);
     out << absl::StrFormat("<= %8.1f ms %9d%s%s\n", Milliseconds(bucket.at_most), bucket.count,
                            columns == 0 ? "" : " ", std::string(columns, '#'));
@@ -66,7 +66,7 @@ absl::Status RunBench(const SearchClient& client, const BenchOptions& options, s
     requests.back().set_top_k(options.k);
   }
   if (requests.empty()) return absl::InvalidArgumentError("give the sketches to search with");
-  // Before the clock starts: that the server is there and takes what we send.
+  // Check before the clock starts that the server is up and accepts our requests.
   if (auto first = client.Search(requests[0]); !first.ok()) return first.status();
 
   LoadTestOptions load;

@@ -21,14 +21,14 @@ namespace {
 
 constexpr uint32_t kMostMatches = 1000;
 
-// What of the gallery counts for a data set.
+// The items of the gallery that count for a data set.
 struct LabelledGallery {
   int items = 0;
   std::unordered_map<std::string, int> items_of_identity;
 };
 
-// An item that says which data set it is from belongs to that one only: identities of two data sets
-// are different things even where they have the same name.
+// An item that names its data set belongs to that data set only: equal identity names in two data
+// sets mean different things.
 bool Shows(const google::protobuf::Map<std::string, std::string>& metadata,
            const std::string& data_set, std::string& identity) {
   const auto of_set = metadata.find("dataset");
@@ -103,7 +103,7 @@ absl::StatusOr<MontageRow> DrawnRow(const SearchClient& client, const std::strin
 void PrintScore(const RankingScore& score, int gallery, absl::Duration took, std::ostream& out) {
   out << absl::StrFormat("%d queries, %d in the gallery", score.queries(), gallery);
   if (score.unmatched() > 0) {
-    out << ", " << score.unmatched() << " more without a match there, not counted";
+    out << ", " << score.unmatched() << " more without a match (not counted)";
   }
   out << absl::StrFormat(" (%.1f s)\n", absl::ToDoubleSeconds(took));
   for (size_t i = 0; i < RankingScore::kRanks.size(); ++i) {
@@ -112,7 +112,7 @@ void PrintScore(const RankingScore& score, int gallery, absl::Duration took, std
   if (const auto map = score.mean_average_precision()) {
     out << absl::StrFormat("mAP      %5.1f %%\n", 100 * *map);
   } else {
-    out << "mAP      not known: a search returns at most " << kMostMatches << " matches\n";
+    out << "mAP      unknown: a search returns at most " << kMostMatches << " matches\n";
   }
 }
 
@@ -136,7 +136,7 @@ absl::StatusOr<std::vector<LabelledImage>> Queries(const LabelledSet& set, v1::M
   }
   if (queries.empty()) {
     return absl::FailedPreconditionError(
-        absl::StrCat(set.folder, ": the split \"", set.split, "\" has nothing to search with"));
+        absl::StrCat(set.folder, ": the split \"", set.split, "\" has no queries"));
   }
   return queries;
 }
@@ -159,7 +159,7 @@ absl::Status RunEval(const SearchClient& client, const EvalOptions& options, std
   const size_t rows = std::max<size_t>(1, std::min<size_t>(options.montage_rows, queries.size()));
   std::vector<MontageRow> drawn;
   RankingScore score;
-  const absl::Time begin = absl::Now();
+  const absl::Time start = absl::Now();
   {
     Progress progress("searching", queries.size());
     for (size_t i = 0; i < queries.size(); ++i) {
@@ -189,7 +189,7 @@ absl::Status RunEval(const SearchClient& client, const EvalOptions& options, std
   if (options.json) {
     out << ScoreJson(score, gallery.items);
   } else {
-    PrintScore(score, gallery.items, absl::Now() - begin, out);
+    PrintScore(score, gallery.items, absl::Now() - start, out);
   }
   return absl::OkStatus();
 }

@@ -46,7 +46,7 @@ absl::StatusOr<v1::AddPhotoRequest> RequestFor(const PhotoFile& file, v1::Modali
 }
 
 void PrintFailure(const std::string& path, const absl::Status& status, std::ostream& err) {
-  // Some messages begin with the path.
+  // Some messages start with the path.
   if (!absl::StartsWith(status.message(), absl::StrCat(path, ":"))) err << Printable(path) << ": ";
   err << Printable(status.message()) << " (" << absl::StatusCodeToString(status.code()) << ")\n";
 }
@@ -54,15 +54,15 @@ void PrintFailure(const std::string& path, const absl::Status& status, std::ostr
 // Prints what was skipped in the given folders, one line per reason.
 void PrintPassedOver(const PhotoList& list, std::ostream& err) {
   if (list.passed_over > 0) {
-    err << "passed over " << list.passed_over
-        << " hidden, system or half-copied files and folders; name one to add it\n";
+    err << "skipped " << list.passed_over
+        << " hidden, system or partly copied files and folders; name one to add it\n";
   }
   if (list.linked_folders > 0) {
     err << "did not follow " << list.linked_folders << " links to folders; name one to add it\n";
   }
 }
 
-// Counts by AddPhotoResponse.Result, in its order; the first entry counts the failed.
+// Counts by AddPhotoResponse.Result, in its order; the first entry counts failures.
 using AddCounts = std::array<size_t, v1::AddPhotoResponse::Result_ARRAYSIZE>;
 
 void PrintCounts(const AddCounts& counts, absl::Duration took, std::ostream& out) {
@@ -71,7 +71,7 @@ void PrintCounts(const AddCounts& counts, absl::Duration took, std::ostream& out
   std::vector<std::string> parts;
   size_t total = 0;
   for (size_t i = 1; i <= counts.size(); ++i) {
-    const size_t result = i % counts.size();  // The failed last.
+    const size_t result = i % counts.size();  // Failures come last.
     total += counts[result];
     if (counts[result] > 0 || i == 1)
       parts.push_back(absl::StrCat(counts[result], " ", kWords[result]));
@@ -94,7 +94,7 @@ absl::Status RunGalleryAdd(const SearchClient& client, const GalleryAddOptions& 
   PrintPassedOver(list, err);
   AddCounts counts = {list.refused.size()};
   for (const RefusedFile& refused : list.refused) PrintFailure(refused.path, refused.why, err);
-  const absl::Time begin = absl::Now();
+  const absl::Time start = absl::Now();
   absl::Status status;
   {
     Progress progress("adding", files.size());
@@ -116,10 +116,10 @@ absl::Status RunGalleryAdd(const SearchClient& client, const GalleryAddOptions& 
         sink,
         [&](const absl::Status& why) {
           progress.Hide();
-          err << "the connection broke, trying again: " << Printable(why.message()) << '\n';
+          err << "the connection broke; retrying: " << Printable(why.message()) << '\n';
         });
   }
-  if (!options.json) PrintCounts(counts, absl::Now() - begin, out);
+  if (!options.json) PrintCounts(counts, absl::Now() - start, out);
   if (!status.ok()) return status;
   if (counts[0] > 0) {
     return absl::UnknownError(absl::StrCat(counts[0], " of ", files.size() + list.refused.size(),

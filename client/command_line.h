@@ -1,5 +1,5 @@
-// What the words on the command line mean: each function adds commands, with their flags and
-// examples, to CLI11's tree. One thread only.
+// The command line's definition: each function adds commands, with their flags and examples, to
+// CLI11's tree. One thread only.
 #ifndef S2P_CLIENT_COMMAND_LINE_H_
 #define S2P_CLIENT_COMMAND_LINE_H_
 
@@ -21,24 +21,24 @@ struct Connection {
   double timeout_seconds = 30;
 };
 
-// The command that was chosen: one of these, to be run with a connected client, or by itself. Set
-// when CLI11 has parsed; the App, Connection and Command outlive what is added to them.
+// The chosen command: exactly one of these, which runs with a connected client or without one. Set
+// once CLI11 has parsed; the App, Connection and Command must outlive everything added to them.
 struct Command {
   std::function<absl::Status(const SearchClient&)> search;
   std::function<absl::Status(const TrainingClient&)> train;
   std::function<absl::Status()> local;
 };
 
-// search, eval, bench.
+// Adds search, eval and bench.
 void AddSearchCommands(CLI::App& app, Connection& connection, Command& command);
-// gallery and model, with what they can do.
+// Adds gallery and model with their subcommands.
 void AddServerCommands(CLI::App& app, Command& command);
-// train, with what it can do.
+// Adds train with its subcommands.
 void AddTrainCommands(CLI::App& app, Command& command);
-// completion: prints a script that makes a shell complete all commands and flags of `app`.
+// Adds completion, which prints a script for a shell to complete all commands and flags of `app`.
 void AddCompletionCommand(CLI::App& app, Command& command);
 
-// A flag that takes one value each time it stands there, so that it never swallows a positional.
+// Adds a repeatable flag that takes one value at a time, so that it never swallows a positional.
 inline CLI::Option* AddRepeated(CLI::App& app, const std::string& name,
                                 std::vector<std::string>& values, const std::string& description) {
   return app.add_option(name, values, description)->allow_extra_args(false);

@@ -1,4 +1,5 @@
-// The command that prints a completion script, from the same tree that the words are read with.
+// The command that prints a completion script, made from the tree that also parses the command
+// line.
 #include <algorithm>
 #include <iostream>
 #include <memory>
@@ -14,7 +15,7 @@ CompletionFlag FlagOf(const CLI::Option& option, const std::string& name) {
   CompletionFlag flag;
   flag.name = "--" + name;
   flag.takes_value = option.get_items_expected_max() > 0;
-  // A check of membership describes itself as {a,b,c}.
+  // CLI11's membership check describes itself as {a,b,c}.
   const std::string type = option.get_type_name() + option.get_description();
   const size_t begin = type.find('{'), end = type.find('}', begin);
   if (begin == std::string::npos || end == std::string::npos) return flag;
@@ -41,7 +42,7 @@ CompletionCommand TreeOf(const CLI::App& app) {
 void AddCompletionCommand(CLI::App& app, Command& command) {
   auto shell = std::make_shared<std::string>();
   CLI::App* completion =
-      app.add_subcommand("completion", "Print a script that makes a shell complete s2p's words");
+      app.add_subcommand("completion", "Print a script that makes a shell complete s2p commands");
   completion->add_option("SHELL", *shell, "bash or zsh")->required();
   completion->footer(
       "Examples:\n"

@@ -1,4 +1,4 @@
-// The commands that search, and that measure searching.
+// The commands that search and that measure searches.
 #include <iostream>
 #include <memory>
 
@@ -12,25 +12,27 @@ void AddSearch(CLI::App& app, Command& command) {
   auto min_score = std::make_shared<float>(0);
   CLI::App* search = app.add_subcommand("search", "Find the photos that match a sketch");
   search->add_option("SKETCH", options->sketches,
-                     "Images of the drawing; several of one target are fused");
-  search->add_option("-k,--top-k", options->k, "How many matches, 1 to 1000")
+                     "Images of the drawing; several images of one target are fused");
+  search->add_option("-k,--top-k", options->k, "Number of matches, 1 to 1000")
       ->capture_default_str();
-  AddRepeated(*search, "--not", options->not_sketches, "Image of what it is not like");
-  AddRepeated(*search, "--like", options->like, "Id of a photo in the gallery that it is like");
+  AddRepeated(*search, "--not", options->not_sketches,
+              "Image that the matches should not resemble");
+  AddRepeated(*search, "--like", options->like,
+              "Id of a gallery photo that the matches should resemble");
   AddRepeated(*search, "--filter", options->filters, "Only photos with this metadata, KEY=VALUE");
   AddRepeated(*search, "--attribute", options->attributes,
-              "Only photos whose predicted attribute is in a range, as boots:0.5..1");
+              "Only photos whose predicted attribute is in a range, such as boots:0.5..1");
   CLI::Option* min_option =
       search->add_option("--min-score", *min_score, "Lowest cosine similarity, -1 to 1");
   search->add_flag("--json", options->json, "Print the server's reply as JSON");
   search->add_option("--montage", options->montage,
-                     "Write a PNG with the sketch beside its matches");
+                     "Write a PNG with the sketch next to its matches");
   search->footer(
       "Examples:\n"
       "  s2p search sketch.png -k 20 --montage found.png\n"
       "  s2p search front.png side.png --not other.png --filter shop=north\n"
       "  s2p search sketch.png --attribute boots:0.5..1 --json | jq -r '.matches[].photoId'\n"
-      "  s2p search --like shoe-17                      more like a photo of the gallery");
+      "  s2p search --like shoe-17                      more like a photo in the gallery");
   search->callback([=, &command] {
     if (min_option->count() > 0) options->min_score = *min_score;
     command.search = [options](const SearchClient& client) {
@@ -51,8 +53,8 @@ void AddEval(CLI::App& app, Command& command) {
       ->capture_default_str();
   eval->add_flag("--json", options->json, "Print the result as JSON; fractions from 0 to 1");
   eval->add_option("--montage", options->montage,
-                   "Write a PNG with some of the searches; right photos in green frames");
-  eval->add_option("--rows", options->montage_rows, "How many searches to draw")
+                   "Write a PNG with some of the searches; correct photos have green frames");
+  eval->add_option("--rows", options->montage_rows, "Number of searches to draw")
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
   eval->footer(
@@ -68,25 +70,26 @@ void AddEval(CLI::App& app, Command& command) {
 void AddBench(CLI::App& app, Connection& connection, Command& command) {
   auto options = std::make_shared<BenchOptions>();
   CLI::App* bench = app.add_subcommand(
-      "bench", "Measure latency and throughput of searches; failures are counted, not repeated");
+      "bench", "Measure latency and throughput of searches; failures are counted, not retried");
   bench->add_option("SKETCH", options->sketches, "Images to search with, in turn")->required();
-  bench->add_option("-k,--top-k", options->k, "How many matches each")->capture_default_str();
+  bench->add_option("-k,--top-k", options->k, "Number of matches per search")
+      ->capture_default_str();
   CLI::Option* concurrency =
-      bench->add_option("--concurrency", options->concurrency, "Searches under way at any time")
+      bench->add_option("--concurrency", options->concurrency, "Searches in flight at any time")
           ->check(CLI::Range(1, 1024))
           ->capture_default_str();
-  bench->add_option("--rate", options->rate, "Instead: searches begun per second")
+  bench->add_option("--rate", options->rate, "Start this many searches per second instead")
       ->check(CLI::PositiveNumber)
       ->excludes(concurrency);
-  bench->add_option("--duration", options->duration_seconds, "How long, in seconds")
+  bench->add_option("--duration", options->duration_seconds, "Duration in seconds")
       ->check(CLI::Range(0.1, 86400.0))
       ->capture_default_str();
-  bench->add_flag("--histogram", options->histogram, "Also show how latencies are spread");
+  bench->add_flag("--histogram", options->histogram, "Also show the distribution of latencies");
   bench->add_flag("--json", options->json, "Print the result as JSON");
   bench->footer(
       "Examples:\n"
       "  s2p bench sketches/*.png --concurrency 32 --duration 30\n"
-      "  s2p bench sketches/*.png --rate 100 --histogram   latency from when a call was due");
+      "  s2p bench sketches/*.png --rate 100 --histogram   latency since the call was due");
   bench->callback([=, &connection, &command] {
     connection.options.retry = false;
     command.search = [options](const SearchClient& client) {

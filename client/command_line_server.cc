@@ -1,4 +1,4 @@
-// The commands that look after a server's gallery and model.
+// The commands that manage a server's gallery and model.
 #include <iostream>
 #include <memory>
 
@@ -15,12 +15,12 @@ void AddGalleryAdd(CLI::App& gallery, Command& command) {
   add->add_option("--dataset", options->dataset,
                   "Data set folder to add instead; the identity goes into the metadata");
   add->add_option("--split", options->split, "Which of its splits")->capture_default_str();
-  add->add_option("--id-from", options->id_from, "What becomes the id: stem, path or sha256")
+  add->add_option("--id-from", options->id_from, "Source of the id: stem, path or sha256")
       ->check(CLI::IsMember({"stem", "path", "sha256"}))
       ->capture_default_str();
   AddRepeated(*add, "--metadata", options->metadata, "KEY=VALUE for each photo");
   add->add_option("--on-conflict", options->on_conflict,
-                  "If the id is there with another image: fail, replace or skip")
+                  "If the id exists with another image: fail, replace or skip")
       ->check(CLI::IsMember({"fail", "replace", "skip"}))
       ->capture_default_str();
   add->add_option("--modality", options->modality, "What the images are: photo or sketch")
@@ -31,7 +31,7 @@ void AddGalleryAdd(CLI::App& gallery, Command& command) {
       "Examples:\n"
       "  s2p gallery add photos/ --id-from path --metadata shop=north\n"
       "  s2p gallery add --dataset shoes --split test\n"
-      "  s2p gallery add photos/ --on-conflict skip       go on where it stopped");
+      "  s2p gallery add photos/ --on-conflict skip       resume where it stopped");
   add->callback([=, &command] {
     command.search = [options](const SearchClient& client) {
       return RunGalleryAdd(client, *options, std::cout, std::cerr);
@@ -43,7 +43,7 @@ void AddGalleryList(CLI::App& gallery, Command& command) {
   auto options = std::make_shared<GalleryListOptions>();
   CLI::App* list = gallery.add_subcommand("list", "List the photos");
   AddRepeated(*list, "--filter", options->filters, "Only photos with this metadata, KEY=VALUE");
-  list->add_option("--limit", options->limit, "At most so many; 0 means all")
+  list->add_option("--limit", options->limit, "List at most this many; 0 means all")
       ->capture_default_str();
   list->add_flag("--json", options->json, "Print the server's reply as JSON");
   list->footer("Example:\n  s2p gallery list --filter shop=north --limit 20");
@@ -56,7 +56,7 @@ void AddGalleryList(CLI::App& gallery, Command& command) {
 
 void AddGalleryGet(CLI::App& gallery, Command& command) {
   auto options = std::make_shared<GalleryGetOptions>();
-  CLI::App* get = gallery.add_subcommand("get", "Show what is known about a photo, or fetch it");
+  CLI::App* get = gallery.add_subcommand("get", "Show a photo's details, or fetch it");
   get->add_option("ID", options->photo_id, "Its id")->required();
   get->add_option("-o,--out", options->out_file, "Write the image to this file");
   get->add_option("--rendition", options->rendition, "What to write: original or thumbnail")
@@ -102,8 +102,9 @@ void AddReport(CLI::App& parent, const char* name, const char* what, Command& co
 void AddModelPin(CLI::App& model, Command& command) {
   auto version = std::make_shared<int64_t>(0);
   auto json = std::make_shared<bool>(false);
-  CLI::App* pin = model.add_subcommand("pin", "Serve this version, and no newer one: roll back");
-  pin->add_option("VERSION", *version, "As model status lists it")->required();
+  CLI::App* pin =
+      model.add_subcommand("pin", "Serve this version and no newer one, for example to roll back");
+  pin->add_option("VERSION", *version, "The version, as model status lists it")->required();
   pin->add_flag("--json", *json, "Print the server's reply as JSON");
   pin->footer("Example:\n  s2p model pin 3                                 until s2p model follow");
   pin->callback([=, &command] {
@@ -116,19 +117,20 @@ void AddModelPin(CLI::App& model, Command& command) {
 }  // namespace
 
 void AddServerCommands(CLI::App& app, Command& command) {
-  CLI::App* gallery = app.add_subcommand("gallery", "Look after the photos that are searched");
+  CLI::App* gallery = app.add_subcommand("gallery", "Manage the photos that are searched");
   gallery->require_subcommand(1);
   AddGalleryAdd(*gallery, command);
   AddGalleryList(*gallery, command);
   AddGalleryGet(*gallery, command);
   AddGalleryRemove(*gallery, command);
   AddReport(*gallery, "stats", "Count the photos", command, RunGalleryStats);
-  CLI::App* model = app.add_subcommand("model", "The model that serves");
+  CLI::App* model = app.add_subcommand("model", "Show or choose the served model");
   model->require_subcommand(1);
   AddReport(*model, "status", "List the known versions", command, RunModelStatus);
   AddModelPin(*model, command);
-  AddReport(*model, "follow", "Serve the newest version, from now on too", command, RunModelFollow);
-  AddReport(*model, "watch", "Show each change of the versions, until interrupted", command,
+  AddReport(*model, "follow", "Serve the newest version, now and in the future", command,
+            RunModelFollow);
+  AddReport(*model, "watch", "Show each change of the versions until interrupted", command,
             RunModelWatch);
 }
 

@@ -13,11 +13,11 @@ namespace {
 
 void AddTrainWatchFlags(CLI::App& app, TrainWatchOptions& options) {
   app.add_flag("--json", options.json, "Print each event as a line of JSON");
-  app.add_option("--from-event", options.from_event, "Begin with this event; 1 is the first")
+  app.add_option("--from-event", options.from_event, "Start with this event; 1 is the first")
       ->check(CLI::NonNegativeNumber);
 }
 
-// What is drawn depends on where it goes.
+// The display depends on the output.
 void LookAtTerminal(TrainWatchOptions& options) {
   options.live = isatty(STDOUT_FILENO) == 1;
   winsize size{};
@@ -34,10 +34,11 @@ void AddTrainSubmit(CLI::App& train, Command& command) {
                    "File with the TrainingSpec: protobuf's text format, or JSON")
       ->required();
   AddRepeated(*submit, "--set", options->set,
-              "Set one field, FIELD=VALUE, as step2.epochs=5; may stand there several times");
+              "Set one field, FIELD=VALUE, such as step2.epochs=5; may be repeated");
   submit->add_flag("--watch", options->watch, "Then watch it, as train watch does");
-  submit->add_flag("--json", options->json,
-                   "Print the trainer's reply as JSON; with --watch everything as lines of JSON");
+  submit->add_flag(
+      "--json", options->json,
+      "Print the trainer's reply as JSON; with --watch, print everything as lines of JSON");
   submit->footer(
       "Examples:\n"
       "  s2p train submit shoes.textproto --set step2.epochs=60 --set name=autumn\n"
@@ -53,7 +54,7 @@ void AddTrainSubmit(CLI::App& train, Command& command) {
 void AddTrainList(CLI::App& train, Command& command) {
   auto options = std::make_shared<TrainListOptions>();
   CLI::App* list = train.add_subcommand("list", "List the jobs, newest first");
-  list->add_option("--limit", options->limit, "At most so many; 0 means all")
+  list->add_option("--limit", options->limit, "List at most this many; 0 means all")
       ->capture_default_str();
   list->add_flag("--json", options->json, "Print the trainer's reply as JSON");
   list->footer("Example:\n  s2p train list --limit 20");
@@ -109,8 +110,8 @@ void AddTrainCommands(CLI::App& app, Command& command) {
   AddTrainSubmit(*train, command);
   AddTrainList(*train, command);
   AddTrainWatch(*train, command);
-  AddTrainJob(*train, "cancel", "End a queued or running job", command, RunTrainCancel);
-  AddTrainJob(*train, "get", "Show what is known about a job", command, RunTrainGet);
+  AddTrainJob(*train, "cancel", "Cancel a queued or running job", command, RunTrainCancel);
+  AddTrainJob(*train, "get", "Show a job's details", command, RunTrainGet);
 }
 
 }  // namespace s2p

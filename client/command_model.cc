@@ -30,7 +30,7 @@ std::string StateText(const v1::ModelVersion& version) {
   return text;
 }
 
-// The last one of searching by sketch, which is what the server is mostly asked for.
+// Describes the last evaluation of searching by sketch, the server's main use.
 std::string EvaluationText(const v1::ModelVersion& version) {
   if (version.evaluations().empty()) return "";
   const v1::Evaluation* shown = &version.evaluations(version.evaluations_size() - 1);
@@ -45,7 +45,7 @@ std::string EvaluationText(const v1::ModelVersion& version) {
 std::string PinText(const v1::GetModelStatusResponse& status) {
   return status.has_pinned_version()
              ? absl::StrCat("version ", status.pinned_version(), " is pinned")
-             : "the newest version is followed";
+             : "following the newest version";
 }
 
 std::string ServingText(const v1::GetModelStatusResponse& status) {
@@ -59,13 +59,13 @@ absl::Status SetServingVersion(const SearchClient& client, std::optional<int64_t
   if (json) {
     out << ToJson(response);
   } else {
-    // The server turns to it after it has answered.
+    // The server switches to it after answering.
     out << PinText(response.status()) << "; now " << ServingText(response.status()) << '\n';
   }
   return absl::OkStatus();
 }
 
-// Writes what has changed since the last status. One thread only.
+// Writes the changes since the last status. One thread only.
 class ModelChanges {
  public:
   // `out` is borrowed.
@@ -73,7 +73,7 @@ class ModelChanges {
 
   void Show(const v1::GetModelStatusResponse& status) {
     Say(pin_, PinText(status));
-    // Newest last, as in a log.
+    // The newest comes last, as in a log.
     for (int i = status.versions_size() - 1; i >= 0; --i) {
       const v1::ModelVersion& version = status.versions(i);
       std::string text = absl::StrCat("version ", version.version(), ": ", StateText(version));

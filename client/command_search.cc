@@ -46,7 +46,7 @@ absl::StatusOr<v1::SearchRequest> BuildRequest(const SearchOptions& options) {
   return request;
 }
 
-// The attributes that are rather there than not, surest first.
+// The attributes that are more likely present than absent, most likely first.
 std::string LikelyAttributes(
     const google::protobuf::RepeatedPtrField<v1::AttributeScore>& attributes) {
   std::vector<std::pair<float, std::string>> likely;

@@ -40,7 +40,7 @@ std::string EvaluationText(const v1::Evaluation& evaluation) {
                          Printable(evaluation.split()), Printable(evaluation.direction()));
 }
 
-// What the end of the job means for the exit code.
+// Turns the job's end into the status for the exit code.
 absl::Status EndOf(const v1::Job& job, bool json, std::ostream& out) {
   const std::string id = Printable(job.job_id());
   const bool bare = job.reason().empty() || job.reason() == JobStateText(job.state());
@@ -104,7 +104,7 @@ absl::Status RunTrainList(const TrainingClient& client, const TrainListOptions& 
     return absl::OkStatus();
   }
   if (all.jobs().empty()) {
-    out << "no job yet\n";
+    out << "no jobs yet\n";
     return absl::OkStatus();
   }
   std::vector<std::vector<std::string>> rows = {
@@ -183,7 +183,7 @@ absl::Status RunTrainWatch(const TrainingClient& client, const TrainWatchOptions
   };
   const auto on_break = [&](const absl::Status& why, int64_t from_event) {
     const std::string note = absl::StrCat("the connection broke (", why.message(),
-                                          "); going on with event ", from_event);
+                                          "); resuming with event ", from_event);
     if (options.json) {
       err << Printable(note) << std::endl;
     } else {
@@ -194,7 +194,7 @@ absl::Status RunTrainWatch(const TrainingClient& client, const TrainWatchOptions
       client.WatchJob(options.job_id, options.from_event, on_event, on_break);
   display.Finish();
   if (!watched.ok()) return watched;
-  // What the job has come to is more than its last event says; without it that has to do.
+  // The job itself says more than its last event, which serves only as a fallback.
   if (auto job = client.GetJob(options.job_id); job.ok() && JobHasEnded(job->job().state())) {
     end = job->job();
   }

@@ -1,7 +1,7 @@
-// What `s2p` does, one function per command, apart from how its flags are parsed.
+// The commands of `s2p`, one function each, independent of how flags are parsed.
 //
 // Every function prints its result on `out` (with `json`, the JSON mapping of the RPC's reply) and
-// returns an error for main to print. Flags are described where they are declared: main.cc.
+// returns an error for main to print. The flags are declared and described in command_line_*.cc.
 #ifndef S2P_CLIENT_COMMANDS_H_
 #define S2P_CLIENT_COMMANDS_H_
 
@@ -33,7 +33,7 @@ struct SearchOptions {
 absl::Status RunSearch(const SearchClient& client, const SearchOptions& options, std::ostream& out);
 
 struct GalleryAddOptions {
-  // Files, and folders whose images are added. Or `dataset`.
+  // Image files to add, and folders whose images are added. Use either this or `dataset`.
   std::vector<std::string> paths;
   std::string dataset;
   std::string split = "test";
@@ -42,11 +42,12 @@ struct GalleryAddOptions {
   std::vector<std::string> metadata;
   // "fail", "replace" or "skip".
   std::string on_conflict = "fail";
-  // "photo" or "sketch"; of `paths`, and which images of `dataset` are taken.
+  // "photo" or "sketch": the modality of `paths`, or of the images of `dataset` to add.
   std::string modality = "photo";
   bool json = false;
 };
-// Adds what can be added and names each photo that cannot on `err`; then the status says how many.
+// Adds all photos that it can and names the others on `err`. Not ok if any failed; the status says
+// how many.
 absl::Status RunGalleryAdd(const SearchClient& client, const GalleryAddOptions& options,
                            std::ostream& out, std::ostream& err);
 
@@ -61,7 +62,7 @@ absl::Status RunGalleryList(const SearchClient& client, const GalleryListOptions
 
 struct GalleryGetOptions {
   std::string photo_id;
-  // File for the rendition; empty: only what is known about the photo is printed.
+  // File for the rendition; if empty, only the photo's details are printed.
   std::string out_file;
   // "original" or "thumbnail".
   std::string rendition = "original";
@@ -70,17 +71,17 @@ struct GalleryGetOptions {
 absl::Status RunGalleryGet(const SearchClient& client, const GalleryGetOptions& options,
                            std::ostream& out);
 
-// NotFound if one of the photos is not there; the others are deleted.
+// NotFound if one of the photos does not exist; the others are deleted.
 absl::Status RunGalleryRemove(const SearchClient& client, const std::vector<std::string>& photo_ids,
                               bool json, std::ostream& out);
 absl::Status RunGalleryStats(const SearchClient& client, bool json, std::ostream& out);
 absl::Status RunModelStatus(const SearchClient& client, bool json, std::ostream& out);
-// Serves this version, and no newer one: rolls back.
+// Serves this version and no newer one, for example to roll back.
 absl::Status RunModelPin(const SearchClient& client, int64_t version, bool json, std::ostream& out);
-// Serves the newest version, from now on too.
+// Serves the newest version, now and in the future.
 absl::Status RunModelFollow(const SearchClient& client, bool json, std::ostream& out);
-// A line for each change, until the server is gone or `out` is closed; with `json`, each status on
-// a line of its own.
+// Prints a line for each change until the server goes away or `out` is closed; with `json`, each
+// status is one line.
 absl::Status RunModelWatch(const SearchClient& client, bool json, std::ostream& out);
 
 struct EvalOptions {
@@ -91,39 +92,40 @@ struct EvalOptions {
   bool json = false;
   // PNG to write; empty: none.
   std::string montage;
-  // Queries in it, spread evenly over the split.
+  // Number of queries in the montage, spread evenly over the split.
   uint32_t montage_rows = 6;
 };
-// Searches with every image of the split in the whole gallery, whose items were added with
-// `gallery add --dataset`. FailedPrecondition if none of them carries an identity.
+// Searches the whole gallery, whose items were added with `gallery add --dataset`, with every image
+// of the split. FailedPrecondition if no item has an identity.
 absl::Status RunEval(const SearchClient& client, const EvalOptions& options, std::ostream& out);
 
 struct BenchOptions {
-  // Searched for in turn.
+  // Searched with in turn.
   std::vector<std::string> sketches;
   uint32_t k = 10;
-  // Closed loop of so many callers; or, where `rate` is above 0, so many searches a second.
+  // Runs this many callers in a closed loop, or, if `rate` is above 0, starts `rate` searches per
+  // second.
   int concurrency = 8;
   double rate = 0;
   double duration_seconds = 10;
-  // Latencies by buckets, too.
+  // Also prints a histogram of latencies.
   bool histogram = false;
   bool json = false;
 };
-// Fails if the first search fails, or every one.
+// Fails if the first search fails, or all of them.
 absl::Status RunBench(const SearchClient& client, const BenchOptions& options, std::ostream& out);
 
 struct TrainWatchOptions {
   std::string job_id;
-  // 0 and 1: from the start.
+  // 0 and 1 both mean from the start.
   int64_t from_event = 0;
-  // A line of JSON for each event.
+  // Print a line of JSON for each event.
   bool json = false;
-  // As WatchDisplayOptions.
+  // As in WatchDisplayOptions.
   bool live = false;
   int columns = 80;
 };
-// Shows what happens to the job until it ends; goes on over broken connections. Ok only if the job
+// Shows the job's progress until it ends; survives broken connections. Ok only if the job
 // succeeded; Aborted with its reason if it failed, Cancelled if it was cancelled.
 absl::Status RunTrainWatch(const TrainingClient& client, const TrainWatchOptions& options,
                            std::ostream& out, std::ostream& err);
@@ -134,7 +136,7 @@ struct TrainSubmitOptions {
   // FIELD=VALUE, applied in order.
   std::vector<std::string> set;
   bool json = false;
-  // Goes on as RunTrainWatch, with `watch_options` apart from the job's id and `json`.
+  // Then continue as RunTrainWatch, with `watch_options` except for the job's id and `json`.
   bool watch = false;
   TrainWatchOptions watch_options;
 };

@@ -8,11 +8,11 @@
 namespace s2p {
 namespace {
 
-// The lines of three `case` statements: which words lead to a command, what follows a flag, and
-// what may stand after a command.
+// The branches of three `case` statements: the words that lead to a command, the values that follow
+// a flag, and the words that may follow a command.
 struct Cases {
   std::vector<std::string> paths;
-  // Begins with what no word is, so that there is always one.
+  // Starts with a pattern that matches no word, so that it is never empty.
   std::set<std::string> flags_with_value = {"-"};
   std::string values;
   std::string words;
@@ -34,7 +34,7 @@ void Collect(const CompletionCommand& command, const std::string& path,
   for (const CompletionFlag& flag : command.flags) {
     if (!flag.takes_value) continue;
     cases.flags_with_value.insert(flag.name);
-    // The program's flags stand after any command.
+    // The program's flags may follow any command.
     const std::string pattern = absl::StrCat(
         &command == &program ? "*" : absl::StrCat("'", path, "'"), "' ", flag.name, "'");
     const std::string offer =
@@ -61,7 +61,7 @@ absl::StatusOr<std::string> CompletionScript(const CompletionCommand& program,
   const std::string& name = program.name;
   std::string script = absl::StrCat("# Completion of ", name, " for ", shell, ": source <(", name,
                                     " completion ", shell, ")\n");
-  // zsh has bash's way of completing as a module.
+  // zsh provides bash's completion as a module.
   if (shell == "zsh") absl::StrAppend(&script, "autoload -U +X bashcompinit && bashcompinit\n");
   absl::StrAppend(&script, "_", name, "() {\n",
                   "  local cur=\"${COMP_WORDS[COMP_CWORD]}\" prev=\"${COMP_WORDS[COMP_CWORD-1]}\"\n"

@@ -1,4 +1,4 @@
-// Scripts that make a shell complete a program's commands and flags.
+// Writes scripts that make a shell complete a program's commands and flags.
 #ifndef S2P_CLIENT_COMPLETION_H_
 #define S2P_CLIENT_COMPLETION_H_
 
@@ -9,16 +9,16 @@
 
 namespace s2p {
 
-// A word that stands after a command: "--split" and what may follow it.
+// A flag of a command, such as "--split", and the values that may follow it.
 struct CompletionFlag {
   std::string name;
   bool takes_value = false;
-  // The values, where there are only these; else file names are offered.
+  // All valid values; if empty, file names are offered.
   std::vector<std::string> choices;
 };
 
-// A command with its flags and its own commands. The root is the program; its flags may stand after
-// every command.
+// A command with its flags and subcommands. The root is the program; its flags may follow any
+// command.
 struct CompletionCommand {
   std::string name;
   std::vector<CompletionFlag> flags;

@@ -16,13 +16,13 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int kFormat = 1;
-// 4 GiB, as the trainer takes.
+// 4 GiB, the trainer's limit.
 constexpr uint64_t kMaxBytes = uint64_t{1} << 32;
 
-// Why a file of the folder could not be read.
+// Explains why a file of the folder could not be read.
 absl::Status Unreadable(const absl::Status& why, const std::string& path) {
   if (!absl::IsNotFound(why)) return why;
-  return absl::NotFoundError(absl::StrCat(path, ": is not there; is this a data set folder?"));
+  return absl::NotFoundError(absl::StrCat(path, ": does not exist; is this a data set folder?"));
 }
 
 absl::StatusOr<std::string> StringField(const Json& line, const char* name,
@@ -104,7 +104,7 @@ absl::StatusOr<LabelledSet> ReadLabelledSet(const std::string& folder, const std
   }
   if (set.images.empty()) {
     return absl::FailedPreconditionError(
-        absl::StrCat(path, ": no image of the split \"", split, "\""));
+        absl::StrCat(path, ": no images in the split \"", split, "\""));
   }
   return set;
 }

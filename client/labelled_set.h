@@ -1,4 +1,4 @@
-// The labelled images of a data set folder, as `gallery add --dataset` and `eval` need them.
+// The labelled images of a data set folder, for `gallery add --dataset` and `eval`.
 #ifndef S2P_CLIENT_LABELLED_SET_H_
 #define S2P_CLIENT_LABELLED_SET_H_
 
@@ -11,7 +11,7 @@
 namespace s2p {
 
 struct LabelledImage {
-  // As in dataset.jsonl: relative to the folder.
+  // As in dataset.jsonl, relative to the folder.
   std::string path;
   std::string identity;
   v1::Modality modality = v1::MODALITY_PHOTO;
@@ -27,8 +27,8 @@ struct LabelledSet {
 };
 
 // Reads the images of one split. NotFound if a file is missing; InvalidArgument naming file, line
-// and field for what docs/datasets.md does not allow; FailedPrecondition for a newer
-// format, or if the split has no image.
+// and field for anything that docs/datasets.md does not allow; FailedPrecondition for a newer
+// format, or if the split has no images.
 absl::StatusOr<LabelledSet> ReadLabelledSet(const std::string& folder, const std::string& split);
 
 }  // namespace s2p

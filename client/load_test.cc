@@ -11,7 +11,7 @@
 namespace s2p {
 namespace {
 
-// What one thread saw; joined at the end, so that measuring takes no lock.
+// The observations of one thread; merged at the end, so that measuring takes no lock.
 struct Observed {
   std::vector<absl::Duration> latencies;
   std::map<std::string, int64_t> codes;
@@ -24,14 +24,14 @@ struct Observed {
   }
 };
 
-// The nearest-rank percentile; 0 of nothing.
+// The nearest-rank percentile; 0 if there are no values.
 absl::Duration Percentile(const std::vector<absl::Duration>& sorted, double share) {
   if (sorted.empty()) return absl::ZeroDuration();
   const auto rank = static_cast<size_t>(std::ceil(share * static_cast<double>(sorted.size())));
   return sorted[std::max<size_t>(rank, 1) - 1];
 }
 
-// Of ascending latencies.
+// Requires ascending latencies.
 std::vector<LatencyBucket> HistogramOf(const std::vector<absl::Duration>& sorted) {
   std::vector<LatencyBucket> histogram;
   auto begin = sorted.begin();
@@ -48,10 +48,10 @@ std::vector<LatencyBucket> HistogramOf(const std::vector<absl::Duration>& sorted
   return histogram;
 }
 
-LoadTestResult Summarize(const std::vector<Observed>& all, absl::Time begin) {
+LoadTestResult Summarize(const std::vector<Observed>& all, absl::Time start) {
   LoadTestResult result;
   std::vector<absl::Duration> latencies;
-  absl::Time end = begin;
+  absl::Time end = start;
   for (const Observed& observed : all) {
     latencies.insert(latencies.end(), observed.latencies.begin(), observed.latencies.end());
     for (const auto& [code, count] : observed.codes) {
@@ -61,7 +61,7 @@ LoadTestResult Summarize(const std::vector<Observed>& all, absl::Time begin) {
     end = std::max(end, observed.last_end);
   }
   result.errors = result.requests - static_cast<int64_t>(latencies.size());
-  result.elapsed = end - begin;
+  result.elapsed = end - start;
   std::sort(latencies.begin(), latencies.end());
   result.p50 = Percentile(latencies, 0.50);
   result.p95 = Percentile(latencies, 0.95);
@@ -82,8 +82,8 @@ LoadTestResult RunLoadTest(const LoadTestOptions& options,
                            const std::function<absl::Status(int64_t)>& call) {
   const bool open = options.rate > 0;
   const int threads = open ? kMaxInFlight : options.concurrency;
-  const absl::Time begin = absl::Now();
-  const absl::Time stop = begin + options.duration;
+  const absl::Time start = absl::Now();
+  const absl::Time stop = start + options.duration;
   std::atomic<int64_t> next{0};
   std::vector<Observed> observed(static_cast<size_t>(threads));
   const auto work = [&](Observed& mine) {
@@ -91,7 +91,7 @@ LoadTestResult RunLoadTest(const LoadTestOptions& options,
       const int64_t number = next.fetch_add(1, std::memory_order_relaxed);
       absl::Time due = absl::Now();
       if (open) {
-        due = begin + absl::Seconds(static_cast<double>(number) / options.rate);
+        due = start + absl::Seconds(static_cast<double>(number) / options.rate);
         if (due < stop) absl::SleepFor(due - absl::Now());
       }
       if (due >= stop) return;
@@ -103,7 +103,7 @@ LoadTestResult RunLoadTest(const LoadTestOptions& options,
   std::vector<std::thread> workers;
   for (Observed& mine : observed) workers.emplace_back(work, std::ref(mine));
   for (std::thread& worker : workers) worker.join();
-  return Summarize(observed, begin);
+  return Summarize(observed, start);
 }
 
 }  // namespace s2p

@@ -1,4 +1,4 @@
-// Calls something over and over, from many threads, and measures how long it takes.
+// Calls a function repeatedly from many threads and measures how long it takes.
 #ifndef S2P_CLIENT_LOAD_TEST_H_
 #define S2P_CLIENT_LOAD_TEST_H_
 
@@ -14,15 +14,15 @@
 namespace s2p {
 
 struct LoadTestOptions {
-  // Closed loop: so many callers, each of which calls again when it has its answer.
+  // Closed loop: the number of callers, each of which calls again when it has its answer.
   int concurrency = 1;
-  // Open loop: so many calls a second are begun, whether earlier ones have ended or not, as long as
-  // no more than kMaxInFlight are under way. 0: closed loop.
+  // Open loop: the number of calls started per second, whether or not earlier ones have ended, as
+  // long as no more than kMaxInFlight are in flight. 0 means closed loop.
   double rate = 0;
   absl::Duration duration = absl::Seconds(10);
 };
 
-// How many calls took at most so long, and longer than the bucket before.
+// The number of calls that took at most `at_most`, and longer than the previous bucket's.
 struct LatencyBucket {
   absl::Duration at_most;
   int64_t count = 0;
@@ -31,18 +31,18 @@ struct LatencyBucket {
 struct LoadTestResult {
   int64_t requests = 0;
   int64_t errors = 0;
-  // From the first call's begin to the last one's end.
+  // From the start of the first call to the end of the last.
   absl::Duration elapsed;
-  // Of the calls that succeeded. In the open loop a call's time begins when it was due, so that a
-  // slow answer is not hidden by the calls that it delayed ("coordinated omission", G. Tene).
+  // Latencies of the calls that succeeded. In the open loop a call's time starts when it was due,
+  // so that the calls that a slow answer delays do not hide it ("coordinated omission", G. Tene).
   absl::Duration p50, p95, p99;
-  // Of the same calls, from the first bucket that holds any to the last: 1, 2 and 5 times powers of
-  // ten, from 0.1 ms on.
+  // Histogram of the same latencies, from the first non-empty bucket to the last. Bounds are 1, 2
+  // and 5 times powers of ten, from 0.1 ms on.
   std::vector<LatencyBucket> histogram;
-  // Calls by the name of their status code, "OK" among them.
+  // Number of calls by the name of their status code, including "OK".
   std::map<std::string, int64_t> codes;
 
-  // Answers of any kind a second.
+  // Answers per second, of any status.
   double queries_per_second() const;
 };
 

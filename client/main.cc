@@ -22,7 +22,8 @@
 namespace s2p {
 namespace {
 
-// Every long flag is also S2P_<NAME>, as --api-key is S2P_API_KEY, and a key of --config's file.
+// Makes every long flag an environment variable, such as S2P_API_KEY for --api-key; it is also a
+// key of --config's file.
 void NameEnvironment(CLI::App& app) {
   for (CLI::Option* option : app.get_options()) {
     if (option->get_lnames().empty()) continue;
@@ -39,10 +40,10 @@ void NameEnvironment(CLI::App& app) {
   }
 }
 
-// Reads what --config names as all text that people edit; the rest is CLI11's.
+// Reads the file of --config like all other text that people edit; CLI11 parses it.
 class PlainConfig : public CLI::ConfigTOML {
  public:
-  // `app` lives longer.
+  // `app` must outlive this object.
   explicit PlainConfig(const CLI::App* app) : app_(app) {}
 
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
@@ -61,7 +62,7 @@ class PlainConfig : public CLI::ConfigTOML {
 void AddConnection(CLI::App& app, Connection& connection) {
   ClientOptions& options = connection.options;
   app.add_option("--server", options.server,
-                 "Address of s2p-server, HOST:PORT; of the trainer for train, there by default "
+                 "Address of s2p-server, HOST:PORT; for train, of the trainer, by default "
                  "127.0.0.1:50052")
       ->check(
           [](const std::string& text) { return std::string(CheckServerAddress(text).message()); })
@@ -69,11 +70,11 @@ void AddConnection(CLI::App& app, Connection& connection) {
   app.add_option("--tls-ca", options.tls_ca, "PEM file of the authority to trust; turns TLS on");
   app.add_option("--tls-cert", options.tls_cert, "PEM file of our certificate");
   app.add_option("--tls-key", options.tls_key, "PEM file of our key");
-  app.add_option("--api-key", options.api_key, "Key that the server asks for");
+  app.add_option("--api-key", options.api_key, "Key that the server requires");
   app.add_option("--timeout", connection.timeout_seconds, "Deadline of a call in seconds")
       ->check(CLI::Range(0.001, 86400.0))
       ->capture_default_str();
-  app.add_flag("--version", "Print the version and end");
+  app.add_flag("--version", "Print the version and exit");
   app.set_config("--config", "", "TOML file: these flags, and a [section] for each command's");
   app.config_formatter(std::make_shared<PlainConfig>(&app));
   app.allow_config_extras(CLI::config_extras_mode::error);
@@ -94,13 +95,13 @@ absl::Status RunChosen(const CLI::App& app, Connection& connection, const Comman
   return RunWith(connection.options, command.train);
 }
 
-// CLI11 takes an empty variable for none, which would be another server than was meant.
+// CLI11 treats an empty variable as unset, which would select a different server than intended.
 bool IsServerEmpty(const CLI::App& app) {
   const char* server = std::getenv("S2P_SERVER");
   return server != nullptr && *server == '\0' && app.get_option("--server")->count() == 0;
 }
 
-// Looks `word` up among the flags of `app` and of all its commands.
+// Looks up `word` among the flags of `app` and of all its commands.
 FlagKind KindOf(const CLI::App& app, absl::string_view word) {
   for (const CLI::Option* option : app.get_options()) {
     if (word.empty() || word[0] != '-' || !option->check_name(std::string(word))) continue;
@@ -129,13 +130,13 @@ int Report(absl::Status status) {
   return 1;
 }
 
-// "-x" where there is no such flag: perhaps a name.
+// True for a word such as "-x" that is not a flag, so perhaps a name.
 bool IsNameWithADash(const std::string& word, const FlagKinds& kind_of) {
   return word.size() > 1 && word[0] == '-' && word[1] != '-' &&
          kind_of(word.substr(0, 2)) == FlagKind::kUnknown;
 }
 
-// Shows what CLI11 says of a command line that it does not take, or the help that was asked for.
+// Prints CLI11's error about the command line, or the requested help.
 int Exit(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& words,
          const FlagKinds& kind_of) {
   if (app.exit(error) == 0) return Report(absl::OkStatus());

@@ -13,7 +13,7 @@ constexpr int kImagePixels = 132;
 constexpr int kGapPixels = 10;
 constexpr int kCaptionPixels = 34;
 constexpr int kFramePixels = 3;
-// Between the sketch and its matches.
+// Gap between the sketch and its matches.
 constexpr int kQueryGapPixels = 18;
 constexpr int kCellWidth = kImagePixels + kGapPixels;
 constexpr int kRowHeight = kImagePixels + kCaptionPixels + kGapPixels;
@@ -25,7 +25,7 @@ const cv::Scalar kGreyInk(130, 130, 130);
 const cv::Scalar kGreen(70, 160, 40);
 const cv::Scalar kFrame(215, 215, 215);
 
-// As shown: transparent pixels are white, EXIF orientation is applied.
+// Decodes as displayed: transparent pixels become white, EXIF orientation is applied.
 cv::Mat DecodeOnWhite(const std::string& bytes) {
   const cv::Mat encoded(1, static_cast<int>(bytes.size()), CV_8U, const_cast<char*>(bytes.data()));
   const cv::Mat raw = cv::imdecode(encoded, cv::IMREAD_UNCHANGED);
@@ -43,7 +43,7 @@ cv::Mat DecodeOnWhite(const std::string& bytes) {
   return flat;
 }
 
-// Empty if it cannot be decoded: OpenCV throws for a size that it does not take.
+// Returns an empty image if decoding fails; OpenCV throws for sizes beyond its limits.
 cv::Mat TryDecode(const std::string& bytes) {
   try {
     return DecodeOnWhite(bytes);

@@ -1,4 +1,4 @@
-// A picture of search results: each sketch beside its best matches.
+// A picture of search results: each sketch next to its best matches.
 #ifndef S2P_CLIENT_MONTAGE_H_
 #define S2P_CLIENT_MONTAGE_H_
 
@@ -25,8 +25,8 @@ struct MontageRow {
   std::vector<MontageCell> matches;
 };
 
-// A PNG, one row below the other. InvalidArgument naming row and cell if an image cannot be decoded
-// or there is no row.
+// A PNG with the rows below each other. InvalidArgument if there is no row, or, naming row and
+// cell, if an image cannot be decoded.
 absl::StatusOr<std::string> DrawMontage(const std::vector<MontageRow>& rows);
 
 }  // namespace s2p

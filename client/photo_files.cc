@@ -24,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A file, and its name below what the user named.
+// A file, and its path relative to the folder that the user named.
 struct FoundFile {
   std::string path;
   std::string name;
@@ -41,7 +41,7 @@ class FolderWalk {
  public:
   FolderWalk(fs::path root, PhotoList& list) : root_(std::move(root)), list_(list) {}
 
-  // Sorted by path. A folder that cannot be read is refused alone.
+  // Sorted by path. An unreadable folder is refused without affecting the others.
   std::vector<FoundFile> Files() {
     Visit(root_);
     std::sort(paths_.begin(), paths_.end());
@@ -77,7 +77,7 @@ class FolderWalk {
       if (entry.is_regular_file(error)) {
         paths_.push_back(entry.path());
       } else if (entry.is_symlink(error)) {
-        Refuse(entry.path(), absl::NotFoundError("the link leads to no file"));
+        Refuse(entry.path(), absl::NotFoundError("the link does not lead to a file"));
       }
     }
   }
@@ -146,7 +146,7 @@ absl::StatusOr<std::string> IdOf(const FoundFile& file, const std::string& id_fr
       absl::string_view(reinterpret_cast<const char*>(digest), sizeof(digest)));
 }
 
-// Gives each file its id; those that cannot have one are refused.
+// Gives each file its id and refuses files that cannot have one.
 absl::Status NameFiles(std::vector<FoundFile> found, const std::string& id_from, PhotoList& list) {
   std::unordered_map<std::string, std::string> path_of_id;
   for (FoundFile& file : found) {
@@ -156,11 +156,11 @@ absl::Status NameFiles(std::vector<FoundFile> found, const std::string& id_from,
       continue;
     }
     const auto [it, is_new] = path_of_id.emplace(*id, file.path);
-    if (!is_new && id_from == "sha256") continue;  // The same bytes twice.
+    if (!is_new && id_from == "sha256") continue;  // Duplicate bytes.
     if (!is_new) {
       return absl::InvalidArgumentError(absl::StrCat("\"", *id, "\" would be the id of both ",
                                                      it->second, " and ", file.path,
-                                                     "; --id-from path tells them apart"));
+                                                     "; use --id-from path to distinguish them"));
     }
     list.files.push_back({std::move(file.path), *std::move(id), std::move(file.metadata)});
   }

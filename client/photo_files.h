@@ -28,24 +28,23 @@ struct RefusedFile {
 struct PhotoList {
   std::vector<PhotoFile> files;
   std::vector<RefusedFile> refused;
-  // Entries of folders that no person put there as photos; see ListPhotoFiles.
+  // Number of skipped entries that no person added as photos; see ListPhotoFiles.
   size_t passed_over = 0;
-  // Links to folders, which are not followed.
+  // Number of links to folders, which are not followed.
   size_t linked_folders = 0;
 };
 
 // The files of a data set's split, with identity, dataset and split in their metadata; or the given
-// files, and the images (by their extension) of the given folders with all that is below them,
-// sorted.
+// files, and the images (by extension) in the given folders and all folders below them, sorted.
 //
-// A given file or folder is always taken. Below a folder are passed over, as `s2p-trainer
-// import-dataset` does: hidden files and folders, what operating systems and viewers leave behind
-// (__MACOSX, @eaDir, Thumbs.db, desktop.ini), and files that are still being copied
+// A file or folder given by name is always included. Inside a folder, the following are skipped, as
+// in `s2p-trainer import-dataset`: hidden files and folders, leftovers of operating systems and
+// viewers (__MACOSX, @eaDir, Thumbs.db, desktop.ini), and files that are still being copied
 // (photo.jpg.part). Links to files are followed.
 //
-// Refused alone: a folder below that cannot be read, a link to nothing, and a file whose id the API
-// does not take. NotFound for a given path that is not there, and for a folder without images;
-// InvalidArgument if two files would get the same id, or for a bad option.
+// Refused without affecting the others: an unreadable subfolder, a dangling link, and a file whose
+// id the API does not accept. NotFound for a given path that does not exist, and for a folder
+// without images; InvalidArgument if two files would get the same id, or for a bad option.
 absl::StatusOr<PhotoList> ListPhotoFiles(const GalleryAddOptions& options);
 
 }  // namespace s2p

@@ -1,4 +1,4 @@
-// Small pictures of gallery items.
+// Fetches small pictures of gallery items.
 #ifndef S2P_CLIENT_PHOTO_THUMBNAIL_H_
 #define S2P_CLIENT_PHOTO_THUMBNAIL_H_
 

@@ -21,8 +21,8 @@ Progress::Progress(std::string what, size_t total)
     : what_(std::move(what)),
       total_(total),
       visible_(isatty(STDERR_FILENO) == 1),
-      begin_(absl::Now()),
-      next_draw_(begin_) {}
+      start_(absl::Now()),
+      next_draw_(start_) {}
 
 Progress::~Progress() { Hide(); }
 
@@ -31,7 +31,7 @@ void Progress::Advance() {
   const absl::Time now = absl::Now();
   if (!visible_ || now < next_draw_) return;
   next_draw_ = now + kDrawEvery;
-  const double seconds = std::max(1e-3, absl::ToDoubleSeconds(now - begin_));
+  const double seconds = std::max(1e-3, absl::ToDoubleSeconds(now - start_));
   const double rate = static_cast<double>(done_) / seconds;
   const int filled = static_cast<int>(kBarWidth * done_ / std::max<size_t>(1, total_));
   const double left = static_cast<double>(total_ - std::min(total_, done_)) / rate;

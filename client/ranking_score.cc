@@ -5,11 +5,11 @@
 namespace s2p {
 namespace {
 
-// Ranks of the matches, from 1.
+// The ranks of the matches, from 1.
 std::vector<int> MatchRanks(const std::vector<RankedItem>& ranking) {
   std::vector<int> ranks;
   int others = 0;
-  size_t next = 0;  // The first item that is not counted in `others` yet.
+  size_t next = 0;  // The first item not yet counted in `others`.
   for (size_t i = 0; i < ranking.size(); ++i) {
     if (!ranking[i].is_match) continue;
     for (; next < ranking.size() && ranking[next].score >= ranking[i].score; ++next) {

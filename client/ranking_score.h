@@ -1,4 +1,4 @@
-// How good the server's rankings are: CMC at 1, 5, 10, 20 and mean average precision.
+// Measures the quality of the server's rankings: CMC at 1, 5, 10, 20 and mean average precision.
 #ifndef S2P_CLIENT_RANKING_SCORE_H_
 #define S2P_CLIENT_RANKING_SCORE_H_
 
@@ -11,21 +11,21 @@ namespace s2p {
 // One entry of a ranking, best first.
 struct RankedItem {
   float score = 0;
-  // Shows the query's identity.
+  // True if the item shows the query's identity.
   bool is_match = false;
 };
 
-// Accumulates queries. Ties count against us: an item that is no match and scores the same as a
-// match stands before it. One thread only.
+// Accumulates queries. Ties count against us: a non-match with the same score as a match ranks
+// before it. One thread only.
 class RankingScore {
  public:
   static constexpr std::array<int, 4> kRanks = {1, 5, 10, 20};
 
-  // `ranking` is the whole gallery, or its beginning; `match_count` matches are in the gallery. A
-  // query without a match in the gallery counts as unmatched and in nothing else.
+  // `ranking` is the whole gallery or the top of it; the gallery has `match_count` matches. A query
+  // without a match in the gallery counts only as unmatched.
   void Add(const std::vector<RankedItem>& ranking, int match_count);
 
-  // Queries with a match.
+  // Number of queries with a match.
   int queries() const { return queries_; }
   int unmatched() const { return unmatched_; }
   // Share of the queries whose first match is among the first kRanks[i]; 0 without queries.

@@ -15,7 +15,7 @@
 namespace s2p {
 namespace {
 
-// Code points, since the terminal shows one column for most of them.
+// Counts code points, since a terminal shows most of them in one column.
 size_t Width(absl::string_view text) {
   return static_cast<size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
@@ -28,8 +28,8 @@ std::string ToJson(const google::protobuf::Message& message, bool compact) {
   options.always_print_primitive_fields = true;
   options.add_whitespace = !compact;
   std::string json;
-  // Fails only for messages with an Any, of which the API has none, and for text that is not
-  // UTF-8, which the parser has refused.
+  // Fails only for an Any, which the API does not use, and for text that is not UTF-8, which the
+  // parser has already refused.
   const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
   if (!status.ok()) json = absl::StrCat("{\"error\": \"", status.ToString(), "\"}");
   if (json.empty() || json.back() != '\n') json.push_back('\n');

@@ -1,4 +1,4 @@
-// How replies are printed: as JSON, and as tables for people.
+// Prints replies: as JSON, and as tables for people.
 #ifndef S2P_CLIENT_REPORT_H_
 #define S2P_CLIENT_REPORT_H_
 
@@ -11,16 +11,16 @@
 
 namespace s2p {
 
-// Protobuf's standard mapping with default values; one line with `compact`.
+// Protobuf's standard mapping, including default values; on one line with `compact`.
 std::string ToJson(const google::protobuf::Message& message, bool compact = false);
 
 // Columns as wide as their widest cell, two spaces apart; the first row is the heading. A column
-// whose heading begins with '>' (which is not printed) is aligned to the right. With `colours` the
-// column with the heading "state" has them; unless said, where `out` is a terminal.
+// whose heading starts with '>' (which is not printed) is right-aligned. `colours` turns on colours
+// in the column "state"; by default they are on if `out` is a terminal.
 void PrintTable(const std::vector<std::vector<std::string>>& rows, std::ostream& out);
 void PrintTable(const std::vector<std::vector<std::string>>& rows, std::ostream& out, bool colours);
 
-// "key=value key=value", by key, as Printable.
+// "key=value key=value", sorted by key and made Printable.
 std::string ToText(const google::protobuf::Map<std::string, std::string>& metadata);
 
 }  // namespace s2p

@@ -61,7 +61,7 @@ std::string SpeedText(const v1::TrainingProgress& progress) {
 std::string JobStateText(v1::Job::State state) {
   constexpr size_t kPrefix = 6;  // "STATE_"
   const std::string& name = v1::Job::State_Name(state);
-  // A state of a later version has no name.
+  // A state from a later version has no name.
   if (name.size() <= kPrefix) return absl::StrCat("state ", static_cast<int>(state));
   return absl::AsciiStrToLower(name.substr(kPrefix));
 }
@@ -80,14 +80,14 @@ WatchDisplay::~WatchDisplay() { Erase(); }
 void WatchDisplay::Show(const v1::WatchJobResponse& event) {
   const bool changed = event.state() != state_;
   state_ = event.state();
-  // How the job ended is said by whoever asked for the watch.
+  // The caller reports how the job ended.
   const bool silent = JobHasEnded(state_);
   if (changed && !silent) {
     const std::string state = JobStateText(state_);
     const bool bare = event.message().empty() || event.message() == state;
     Say(bare ? state : absl::StrCat(state, ": ", event.message()));
   }
-  // A change or a message comes with the progress that was known last.
+  // Events with a state change or a message repeat the last known progress.
   if (event.message().empty() && state_ == v1::Job::STATE_RUNNING) ShowProgress(event.progress());
   if (!changed && !silent && !event.message().empty()) Say(event.message());
 }
@@ -103,7 +103,7 @@ void WatchDisplay::Finish() {
 }
 
 void WatchDisplay::Say(absl::string_view sentence) {
-  // What is said after the last update of an epoch stands below it.
+  // A message after the last update of an epoch goes below that epoch's line.
   if (epoch_.step() == epoch_.steps()) WriteEpoch();
   Note(sentence);
 }
@@ -123,7 +123,7 @@ void WatchDisplay::Draw(const v1::TrainingProgress& progress) {
   std::string line = absl::StrCat(EpochText(progress), " ", Bar(progress.step(), progress.steps()),
                                   " ", progress.step(), "/", progress.steps(), SpeedText(progress),
                                   RankText(progress), LossText(progress));
-  // A line that wraps cannot be drawn over; a terminal may wrap at its last column already.
+  // A line that wraps cannot be redrawn, and some terminals wrap at their last column.
   line.resize(std::min(line.size(), static_cast<size_t>(std::max(1, options_.columns - 1))));
   *out_ << '\r' << line << "\033[K" << std::flush;
   drawn_ = true;
@@ -133,7 +133,7 @@ void WatchDisplay::WriteEpoch() {
   const v1::TrainingProgress epoch = std::exchange(epoch_, v1::TrainingProgress());
   if (options_.live || epoch.epoch() == 0) return;
   *out_ << EpochText(epoch);
-  // The run ended within it.
+  // The run ended within this epoch.
   if (epoch.step() < epoch.steps()) *out_ << ", update " << epoch.step() << '/' << epoch.steps();
   *out_ << LossText(epoch) << RankText(epoch) << SpeedText(epoch) << std::endl;
 }

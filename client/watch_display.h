@@ -1,4 +1,4 @@
-// What `s2p train watch` shows of a job.
+// The display of `s2p train watch`.
 #ifndef S2P_CLIENT_WATCH_DISPLAY_H_
 #define S2P_CLIENT_WATCH_DISPLAY_H_
 
@@ -13,23 +13,23 @@
 
 namespace s2p {
 
-// "running" of STATE_RUNNING.
+// Returns "running" for STATE_RUNNING.
 std::string JobStateText(v1::Job::State state);
-// "step 2 epoch 3/60"; empty before the first update.
+// Returns "step 2 epoch 3/60"; empty before the first update.
 std::string EpochText(const v1::TrainingProgress& progress);
 
 struct WatchDisplayOptions {
-  // `out` is a terminal: one line that is drawn again and again says where the run is. Else each
-  // epoch is a line of its own, written when the next one begins.
+  // `out` is a terminal: one line, redrawn repeatedly, shows the progress. Otherwise each epoch
+  // gets its own line, written when the next epoch starts.
   bool live = false;
   // Width of the terminal, in characters.
   int columns = 80;
-  // The clock; tests have their own.
+  // The clock; tests set their own.
   std::function<absl::Time()> now = absl::Now;
 };
 
-// Changes of the job's state and messages are lines of their own. The live line is drawn at most
-// ten times a second and is gone when the object is. One thread only.
+// State changes and messages get lines of their own. The live line is drawn at most ten times a
+// second; the destructor removes it. One thread only.
 class WatchDisplay {
  public:
   // `out` is borrowed.
@@ -39,7 +39,7 @@ class WatchDisplay {
   WatchDisplay& operator=(const WatchDisplay&) = delete;
 
   void Show(const v1::WatchJobResponse& event);
-  // A line that is no event of the job.
+  // Writes a line that is not an event of the job.
   void Note(absl::string_view sentence);
   // Writes the last epoch and removes the live line.
   void Finish();
@@ -54,7 +54,7 @@ class WatchDisplay {
   std::ostream* const out_;
   const WatchDisplayOptions options_;
   v1::Job::State state_ = v1::Job::STATE_UNSPECIFIED;
-  // Of the epoch that is not written yet; without an epoch there is none.
+  // Progress of the epoch that is not written yet; it has no epoch if there is none.
   v1::TrainingProgress epoch_;
   bool drawn_ = false;
   absl::Time next_draw_ = absl::InfinitePast();

@@ -20,19 +20,20 @@
 namespace s2p {
 namespace {
 
-// A request that does not fit is sent once. Servers take messages of 16 MiB unless told otherwise,
-// and what is too large the first time is too large again.
+// A request that does not fit is sent only once. Servers accept messages of 16 MiB by default, and
+// a message that is too large once is always too large.
 constexpr int kRetryBufferBytes = 16 << 20;
-// One more than a round number, which a server could have as its --max-message-bytes: TooLarge
-// tells by it which side refused a message.
+// One more than a round number, which could be a server's --max-message-bytes: TooLarge uses the
+// difference to find out which side refused a message.
 constexpr int kMaxMessageBytes = (64 << 20) + 1;
-// How long gRPC waits before it tries to connect again.
+// gRPC's delays before it tries to reconnect.
 constexpr int kFirstReconnectMs = 100;
 constexpr int kLastReconnectMs = 2000;
-// What one attempt may take, TLS and all; one that is refused is repeated as above all the same.
+// Time limit of one connection attempt, including TLS. Refused attempts are still repeated as
+// above.
 constexpr int kConnectMs = 5000;
-// Of a call: a network that is gone without a word is noticed after both. Our servers suffer pings
-// this often also while they have nothing to say.
+// Interval and timeout of pings during a call: a silently lost network is noticed after their sum.
+// Our servers permit pings this often even while they send no data.
 constexpr int kKeepaliveMs = 30 * 1000;
 constexpr int kKeepaliveTimeoutMs = 20 * 1000;
 
@@ -58,7 +59,7 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
   return grpc::SslCredentials(tls);
 }
 
-// gRPC ends the process for a header that HTTP does not take.
+// gRPC aborts the process for an invalid HTTP header.
 absl::Status CheckApiKey(const std::string& key) {
   for (const char c : key) {
     if (absl::ascii_isgraph(static_cast<unsigned char>(c))) continue;
@@ -68,7 +69,7 @@ absl::Status CheckApiKey(const std::string& key) {
   return absl::OkStatus();
 }
 
-// A hint for when no connection is made: names the proxy; empty without one.
+// A hint for failed connections that names the proxy; empty without one.
 std::string ProxyText(const std::string& server) {
   const auto address = ParseServerAddress(server);
   const auto proxy = address.ok() ? ProxyTo(address->host) : std::nullopt;
@@ -77,8 +78,9 @@ std::string ProxyText(const std::string& server) {
                       proxy->variable, ": if it should not, add ", address->host, " to no_proxy");
 }
 
-// gRPC's words for a message that is too large, such as "Received message larger than max (2 vs.
-// 1)", as ours; nothing if it is another error. Which side refused it is said by the number.
+// Rewords gRPC's error for a message that is too large, such as "Received message larger than max
+// (2 vs. 1)"; returns nothing for other errors. The limit in it tells which side refused the
+// message.
 std::optional<absl::Status> TooLarge(const grpc::Status& status, absl::string_view program) {
   const std::string& message = status.error_message();
   const size_t at = message.find("larger than max (");
@@ -94,7 +96,7 @@ std::optional<absl::Status> TooLarge(const grpc::Status& status, absl::string_vi
   }
   if (most == kMaxMessageBytes) {
     return absl::InvalidArgumentError(absl::StrCat("the reply of ", program, " has ", bytes,
-                                                   " bytes; at most ", most, " are read"));
+                                                   " bytes; at most ", most, " are accepted"));
   }
   return absl::InvalidArgumentError(absl::StrCat("the request has ", bytes,
                                                  " bytes; the server takes at most ", most,
@@ -135,7 +137,7 @@ absl::Status FromGrpc(const grpc::Status& status, const std::string& server,
   if (status.ok()) return absl::OkStatus();
   const auto code = static_cast<absl::StatusCode>(status.error_code());
   if (auto too_large = TooLarge(status, program)) return *std::move(too_large);
-  // gRPC's own words for a connection that cannot be made name neither fault nor mend.
+  // gRPC's own message for a failed connection names neither the cause nor the remedy.
   if (code == absl::StatusCode::kUnavailable &&
       (absl::StrContains(status.error_message(), "connect") ||
        absl::StrContains(status.error_message(), "DNS"))) {
@@ -143,11 +145,11 @@ absl::Status FromGrpc(const grpc::Status& status, const std::string& server,
         "no server answers at ", server, " (", status.error_message(), "); start ", program,
         " there, or name another with --server HOST:PORT or S2P_SERVER", ProxyText(server)));
   }
-  // A server without the service or the method answers with no words at all.
+  // A server that lacks the service or the method answers with an empty message.
   if (code == absl::StatusCode::kUnimplemented && status.error_message().empty()) {
     return absl::UnimplementedError(
-        absl::StrCat("what answers at ", server, " does not know this call: it is not ", program,
-                     ", or an older one; name another with --server HOST:PORT or S2P_SERVER"));
+        absl::StrCat("the program at ", server, " does not know this call: it is not ", program,
+                     ", or an older version; name another with --server HOST:PORT or S2P_SERVER"));
   }
   return absl::Status(code, status.error_message());
 }

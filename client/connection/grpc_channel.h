@@ -1,4 +1,4 @@
-// What the clients of all our services have in common: the channel, the key, the words of errors.
+// Shared by the clients of all our services: the channel, the key, the wording of errors.
 #ifndef S2P_CLIENT_CONNECTION_GRPC_CHANNEL_H_
 #define S2P_CLIENT_CONNECTION_GRPC_CHANNEL_H_
 
@@ -14,19 +14,19 @@
 
 namespace s2p {
 
-// Does not connect yet. `service_config` is gRPC's JSON and says which calls are repeated, if
-// `options.retry`. Between programs on one machine there is no proxy (client/connection/proxy.h).
-// InvalidArgument for a server that is no ServerAddress and a key that is no text; NotFound or
+// Does not connect yet. `service_config` is gRPC's JSON and says which calls are retried, if
+// `options.retry`. Programs on the same machine connect without a proxy
+// (client/connection/proxy.h). InvalidArgument for an invalid server address or key; NotFound or
 // InvalidArgument for the TLS files.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options,
                                                            const char* service_config);
 
-// Gives a call its key and, if it is to have one, its deadline.
+// Adds the key to a call and, if `with_deadline`, the deadline.
 void Prepare(const ClientOptions& options, bool with_deadline, grpc::ClientContext& context);
 
-// The server's code and words; when no server answers at all, Unavailable that names its address,
-// `program`, which should run there, and the proxy if one was used. InvalidArgument with both
-// numbers for a request that is larger than the server takes.
+// Returns the server's code and message. If no server answers, Unavailable with its address, the
+// `program` that should run there, and the proxy if one was used. InvalidArgument with both numbers
+// for a request that is larger than the server accepts.
 absl::Status FromGrpc(const grpc::Status& status, const std::string& server,
                       absl::string_view program);
 

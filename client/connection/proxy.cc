@@ -21,7 +21,7 @@
 namespace s2p {
 namespace {
 
-// An address as 16 bytes; IPv4 as IPv6 maps it, so that both forms of one are equal.
+// An address as 16 bytes. IPv4 is mapped to IPv6, so that both forms of an address are equal.
 using Number = std::array<uint8_t, 16>;
 
 constexpr int kMappedBits = 96;
@@ -39,7 +39,7 @@ Number Mapped(const in6_addr& v6) {
   return number;
 }
 
-// Nothing for a name. The zone of a link-local address is ignored.
+// Returns nothing for a name. Ignores the zone of a link-local address.
 std::optional<Number> NumberOf(absl::string_view host) {
   const std::string text(host.substr(0, host.find('%')));
   in_addr v4;
@@ -56,7 +56,7 @@ bool HaveEqualBits(const Number& a, const Number& b, int bits) {
   return bits % 8 == 0 || (a[i] >> (8 - bits % 8)) == (b[i] >> (8 - bits % 8));
 }
 
-// "10.0.0.0/8"; false also if it is no range.
+// `range` is written as "10.0.0.0/8". Also false if it is not a range.
 bool IsInRange(absl::string_view range, const Number& number) {
   const std::pair<absl::string_view, absl::string_view> parts =
       absl::StrSplit(range, absl::MaxSplits('/', 1));
@@ -69,7 +69,7 @@ bool IsInRange(absl::string_view range, const Number& number) {
 
 bool IsLoopback(const Number& number) {
   static const Number v4 = *NumberOf("127.0.0.0"), v6 = *NumberOf("::1");
-  // The address that stands for all of them reaches this machine.
+  // The unspecified address reaches this machine.
   static const Number any4 = *NumberOf("0.0.0.0"), any6 = *NumberOf("::");
   return HaveEqualBits(number, v4, kMappedBits + 8) || number == v6 || number == any4 ||
          number == any6;
@@ -92,7 +92,7 @@ bool IsOwnAddress(const Number& number) {
   return false;
 }
 
-// In lower case, without the dot that may end a name.
+// `name` in lower case and without a final dot.
 std::string PlainName(absl::string_view name) {
   absl::ConsumeSuffix(&name, ".");
   return absl::AsciiStrToLower(name);
@@ -103,7 +103,7 @@ std::string OwnName() {
   return gethostname(name, sizeof(name) - 1) == 0 ? PlainName(name) : "";
 }
 
-// "[::1]:80", "example.org:80" and "::1" without port and brackets.
+// Removes port and brackets from "[::1]:80", "example.org:80" or "::1".
 absl::string_view WithoutPort(absl::string_view entry) {
   if (absl::ConsumePrefix(&entry, "[")) return entry.substr(0, entry.find(']'));
   const size_t colon = entry.find(':');
@@ -122,7 +122,7 @@ bool EntryCovers(absl::string_view entry, absl::string_view host,
   return !name.empty() && (wanted == name || absl::EndsWith(wanted, absl::StrCat(".", name)));
 }
 
-// "http://user:password@proxy:3128/" as "http://proxy:3128/".
+// Turns "http://user:password@proxy:3128/" into "http://proxy:3128/".
 std::string WithoutCredentials(absl::string_view url) {
   const size_t scheme = url.find("://");
   const size_t begin = scheme == absl::string_view::npos ? 0 : scheme + 3;
@@ -160,7 +160,7 @@ std::optional<Proxy> ProxyTo(absl::string_view host) {
   for (const char* name : {"grpc_proxy", "https_proxy", "http_proxy"}) {
     const char* value = std::getenv(name);
     if (value == nullptr) continue;
-    // gRPC takes the first that is set; an empty one is none, and so is one of another scheme.
+    // gRPC uses the first that is set; an empty value or another scheme means no proxy.
     if (!absl::StartsWith(value, "http://")) return std::nullopt;
     return Proxy{name, WithoutCredentials(value)};
   }

@@ -26,10 +26,10 @@ struct SearchClient::Stubs {
 
 namespace {
 
-// A server that is full says in grpc-retry-pushback-ms when to come back; gRPC obeys it only under
-// a retry policy, and only while the request still fits into the retry buffer.
-// Not AddPhotos, which AddPhotos below takes up again where it broke: what gRPC 1.51 repeats of a
-// stream that had been written to may lack messages, and then the answers do not fit.
+// A busy server says in grpc-retry-pushback-ms when to retry; gRPC obeys it only under a retry
+// policy, and only while the request still fits into the retry buffer. AddPhotos has no policy,
+// because AddPhotos below resumes it where it broke: when gRPC 1.51 retries a stream that was
+// already written to, messages may be missing, and then the answers do not match.
 constexpr char kServiceConfig[] = R"({"methodConfig": [{
   "name": [{"service": "s2p.v1.GalleryService", "method": "AddPhotos"}]}, {
   "name": [{"service": "s2p.v1.SearchService"}, {"service": "s2p.v1.GalleryService"},
@@ -38,18 +38,18 @@ constexpr char kServiceConfig[] = R"({"methodConfig": [{
                   "backoffMultiplier": 2,
                   "retryableStatusCodes": ["RESOURCE_EXHAUSTED", "UNAVAILABLE"]}}]})";
 constexpr char kProgram[] = "s2p-server";
-// Between two attempts to go on with a broken stream: doubled each time, up to the second.
+// Pause before resuming a broken stream: doubled each time, up to the second value.
 constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
 constexpr absl::Duration kLongestPause = absl::Seconds(2);
 
-// The photos that were sent, or failed before, and have no outcome yet. Thread-safe.
+// The photos that were sent, or failed before sending, and have no outcome yet. Thread-safe.
 class Unanswered {
  public:
   void Push(AddOutcome outcome) {
     absl::MutexLock lock(&mutex_);
     outcomes_.push_back(std::move(outcome));
   }
-  // Gives the failed ones at the front to `sink`.
+  // Passes the failed photos at the front to `sink`.
   void TakeFailed(const SearchClient::OutcomeSink& sink, size_t& answered) {
     for (;;) {
       AddOutcome outcome;
@@ -63,7 +63,7 @@ class Unanswered {
       sink(outcome);
     }
   }
-  // The one that the next answer is for; false if nothing was asked.
+  // The photo that the next answer is for; false if none is waiting for an answer.
   bool TakeSent(AddOutcome& outcome) {
     absl::MutexLock lock(&mutex_);
     if (outcomes_.empty()) return false;
@@ -96,18 +96,18 @@ void SendPhotos(size_t begin, size_t end, const SearchClient::PhotoSource& sourc
   stream.WritesDone();
 }
 
-// How far AddPhotos has come.
+// The progress of AddPhotos.
 struct AddState {
-  // The first photo without an outcome.
+  // Index of the first photo without an outcome.
   size_t answered = 0;
-  // Behind the last photo that the latest stream may have sent.
+  // One past the last photo that the latest stream may have sent.
   size_t sent = 0;
   // Whether the server has answered any photo.
   bool heard = false;
 };
 
-// One stream of the photos from `state.answered` to `end`, which moves `state` forward with every
-// outcome. A photo that the server had no more time for ends it.
+// Sends the photos from `state.answered` to `end` in one stream, and advances `state` with every
+// outcome. A photo that the server had no more time for ends the stream.
 grpc::Status AddOnce(grpc::ClientContext& context, AddStream& stream, size_t end,
                      const SearchClient::PhotoSource& source, const SearchClient::OutcomeSink& sink,
                      AddState& state) {
@@ -136,7 +136,8 @@ grpc::Status AddOnce(grpc::ClientContext& context, AddStream& stream, size_t end
     ++state.answered;
     sink(outcome);
   }
-  // The sender's writes fail once the stream is cancelled, and so does what is not read.
+  // Once the stream is cancelled, the sender's writes fail, and so do the photos whose answers are
+  // not read.
   while (!cut_off.ok() && stream.Read(&response)) {
   }
   const grpc::Status status = stream.Finish();
@@ -145,13 +146,14 @@ grpc::Status AddOnce(grpc::ClientContext& context, AddStream& stream, size_t end
   unanswered.TakeFailed(sink, state.answered);
   state.sent = state.answered + unanswered.size();
   if (status.ok() && (surplus || state.answered < end)) {
-    return grpc::Status(grpc::StatusCode::INTERNAL, "not one answer for each photo");
+    return grpc::Status(grpc::StatusCode::INTERNAL,
+                        "the answers do not match the photos, one for each");
   }
   return status;
 }
 
-// After a stream that ended with a message that the server cannot take: too large, or not a message
-// at all. The answers to those before it may be lost, so it is known for certain only if it was
+// Called after a stream that ended with a message that the server cannot accept: too large, or not
+// a valid message. Answers to earlier photos may be lost, so the culprit is certain only if it was
 // alone.
 void FailIfAlone(const absl::Status& failure, const SearchClient::OutcomeSink& sink,
                  AddState& state) {
@@ -187,7 +189,8 @@ absl::StatusOr<v1::SearchResponse> SearchClient::Search(const v1::SearchRequest&
 absl::Status SearchClient::AddPhotos(size_t count, const PhotoSource& source,
                                      const OutcomeSink& sink, const BreakSink& on_break) const {
   AddState state;
-  // Photos before this one have a stream each: one of them ended a stream that held several.
+  // Photos before this index get a stream each, because one of them ended a stream that held
+  // several.
   size_t alone_until = 0;
   absl::Time last_answer = absl::Now();
   absl::Duration pause = kFirstPause;
@@ -282,7 +285,7 @@ absl::Status SearchClient::WatchModelStatus(const ModelStatusSink& sink) const {
     if (!taken.ok()) context.TryCancel();
     const grpc::Status status = reader->Finish();
     if (!taken.ok()) return taken;
-    // Only a server that goes away ends a stream of its own accord.
+    // Only a server that shuts down ends a stream itself.
     if (any && (status.ok() || status.error_code() == grpc::StatusCode::UNAVAILABLE)) continue;
     if (status.ok()) return absl::InternalError("the server sent no status");
     return FromGrpc(status, options_.server, kProgram);

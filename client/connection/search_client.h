@@ -18,22 +18,22 @@
 
 namespace s2p {
 
-// What became of one photo that was to be added.
+// The outcome of adding one photo.
 struct AddOutcome {
-  // Of the photo, counted from 0 in the order given.
+  // Index of the photo, from 0 in the order given.
   size_t index = 0;
-  // Not ok: this photo was not added, the others go on.
+  // If not ok, this photo was not added; the others continue.
   absl::Status status;
   v1::AddPhotoResponse response;
 };
 
-// With `retry`, calls that fail because the server is busy (RESOURCE_EXHAUSTED, with the wait that
-// the server asks for) or not there yet (UNAVAILABLE) are repeated a few times within the deadline.
-// Errors carry the server's code and words; when no server answers at all, Unavailable names its
-// address. Thread-safe.
+// With `retry`, calls that fail because the server is busy (RESOURCE_EXHAUSTED, after the wait that
+// the server asks for) or not up yet (UNAVAILABLE) are retried a few times within the deadline.
+// Errors carry the server's code and message; if no server answers, Unavailable names its address.
+// Thread-safe.
 class SearchClient {
  public:
-  // Gives the request for photo `index`; an error fails that photo alone.
+  // Returns the request for photo `index`; an error fails only that photo.
   using PhotoSource = std::function<absl::StatusOr<v1::AddPhotoRequest>(size_t index)>;
   using OutcomeSink = std::function<void(const AddOutcome&)>;
   using BreakSink = std::function<void(const absl::Status&)>;
@@ -46,17 +46,18 @@ class SearchClient {
 
   absl::StatusOr<v1::SearchResponse> Search(const v1::SearchRequest& request) const;
 
-  // Streams `count` photos; `source` is called once for each in order, on a thread of this call,
-  // and `sink` once for each in order, on the caller's. Holds the one photo that is being sent, and
-  // what gRPC buffers: at most 32 MiB, however many there are.
+  // Streams `count` photos. `source` is called once for each in order, on a thread of this call,
+  // and `sink` once for each in order, on the caller's thread. Holds the photo being sent and
+  // gRPC's buffers: at most 32 MiB, for any number of photos.
   //
-  // A stream that breaks after an answer, or a server that is shutting down, is met by trying again
-  // for as long as the timeout without any further answer; `on_break` (optional, on the caller's
-  // thread) is told why, each time. It goes on where the answers stopped: `source` is asked once
-  // more for the photos without one. Not ok: those were perhaps added; adding them again is safe.
+  // If a stream breaks after an answer, or the server shuts down, the call retries until the
+  // timeout passes without a further answer; it calls `on_break` (optional, on the caller's thread)
+  // with the reason each time. It resumes where the answers stopped and asks `source` again for the
+  // photos without one. If the result is not ok, those may have been added; adding them again is
+  // safe.
   //
-  // A photo whose message the server cannot take, such as one that is too large, fails alone,
-  // although it ends its stream: those that were sent with it are sent again, one by one.
+  // A photo whose message the server cannot accept, such as one that is too large, fails alone
+  // although it ends its stream: the photos sent with it are sent again, one by one.
   absl::Status AddPhotos(size_t count, const PhotoSource& source, const OutcomeSink& sink,
                          const BreakSink& on_break = {}) const;
 
@@ -67,11 +68,13 @@ class SearchClient {
   absl::StatusOr<v1::ListPhotosResponse> ListPhotos(const v1::ListPhotosRequest& request) const;
   absl::StatusOr<v1::GetGalleryStatsResponse> GetGalleryStats() const;
   absl::StatusOr<v1::GetModelStatusResponse> GetModelStatus() const;
-  // No version: the newest is followed. NotFound for a version that the server does not know.
+  // Without a version, the server follows the newest. NotFound for a version that the server does
+  // not know.
   absl::StatusOr<v1::SetServingVersionResponse> SetServingVersion(
       std::optional<int64_t> version) const;
-  // Calls `sink` with the status now and after each change, until it returns an error, which is
-  // what this returns. A stream that breaks is begun again, as long as each brings something.
+  // Calls `sink` with the current status and after each change, until it returns an error, which
+  // this function returns. Restarts a broken stream as long as each stream brings at least one
+  // status.
   absl::Status WatchModelStatus(const ModelStatusSink& sink) const;
 
  private:

@@ -1,4 +1,4 @@
-// Where a server is, as people write it.
+// Addresses of servers, as people write them.
 #ifndef S2P_CLIENT_CONNECTION_SERVER_ADDRESS_H_
 #define S2P_CLIENT_CONNECTION_SERVER_ADDRESS_H_
 
@@ -13,18 +13,18 @@ namespace s2p {
 
 // A plain value.
 struct ServerAddress {
-  // A name or number, without the brackets of IPv6; empty for a socket in the file system, and
-  // where gRPC alone understands the address.
+  // A name or number, without the brackets of IPv6; empty for a socket in the file system and for
+  // addresses that only gRPC understands.
   std::string host;
   uint16_t port = 0;
 };
 
-// Reads "HOST:PORT" with IPv6 hosts in brackets, with or without "dns:" before it. "unix:PATH" and
-// gRPC's other schemes are taken as they are. InvalidArgument quotes the text and says what is
+// Reads "HOST:PORT" with IPv6 hosts in brackets, with or without a leading "dns:". Accepts
+// "unix:PATH" and gRPC's other schemes unchanged. InvalidArgument quotes the text and says what is
 // expected, also for port 0 and for "http://...".
 absl::StatusOr<ServerAddress> ParseServerAddress(absl::string_view text);
 
-// The status of ParseServerAddress: to check a flag.
+// The status of ParseServerAddress, for checking a flag.
 absl::Status CheckServerAddress(const std::string& text);
 
 }  // namespace s2p

@@ -31,29 +31,29 @@ constexpr char kServiceConfig[] = R"({"methodConfig": [{
                   "backoffMultiplier": 2,
                   "retryableStatusCodes": ["RESOURCE_EXHAUSTED"]}}]})";
 
-// Between streams that break without an event.
+// Pause between streams that break without an event.
 constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
 constexpr absl::Duration kLastPause = absl::Seconds(2);
-// A connection that lasted so long was a good one, with or without events.
+// A connection that lasted this long counts as good, with or without events.
 constexpr absl::Duration kGoodConnection = absl::Seconds(10);
 
-// Where a watch stands.
+// The state of a watch.
 struct Watch {
-  // The next event that is to come.
+  // Number of the next event.
   int64_t next_event = 1;
   bool any_event = false;
   v1::Job::State state = v1::Job::STATE_UNSPECIFIED;
 };
 
-// False of what tells nothing new: the daemon says the last event again when nothing happens. A
-// state may be new under an old number, where its event was lost.
+// False for repetitions: the daemon repeats the last event while nothing happens. A state may be
+// new under an old number if its event was lost.
 bool IsNew(const v1::WatchJobResponse& event, const Watch& watch) {
   if (!watch.any_event || event.event() >= watch.next_event) return true;
   if (event.state() == watch.state) return false;
   return event.event() + 1 == watch.next_event || JobHasEnded(event.state());
 }
 
-// What a stream ends with when its server, or what lies between, goes away or has too much to do.
+// True for the codes of a stream whose server, or a hop on the way, goes away or is overloaded.
 bool IsBreak(grpc::StatusCode code) {
   return code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::CANCELLED ||
          code == grpc::StatusCode::INTERNAL || code == grpc::StatusCode::UNKNOWN ||
@@ -142,7 +142,7 @@ absl::Status TrainingClient::WatchJob(const std::string& job_id, int64_t from_ev
   absl::Duration pause = kFirstPause;
   for (;;) {
     const int64_t before = watch.next_event;
-    const absl::Time begin = absl::Now();
+    const absl::Time start = absl::Now();
     absl::Status taken;
     grpc::Status status = WatchOnce(*connection_->stub, options_, job_id, sink, watch, taken);
     if (!taken.ok()) return taken;
@@ -152,14 +152,14 @@ absl::Status TrainingClient::WatchJob(const std::string& job_id, int64_t from_ev
     }
     const absl::Status why = FromGrpc(status, options_.server, kProgram);
     if (!IsBreak(status.error_code()) || !watch.any_event) return why;
-    if (watch.next_event > before || absl::Now() - begin > kGoodConnection) {
+    if (watch.next_event > before || absl::Now() - start > kGoodConnection) {
       give_up = absl::Now() + options_.timeout;
       told = false;
       pause = kFirstPause;
     } else if (absl::Now() >= give_up) {
       return why;
     } else {
-      // A daemon that shuts down may answer so for a while.
+      // A daemon that is shutting down may give this answer for a while.
       absl::SleepFor(std::min(pause, give_up - absl::Now()));
       pause = std::min(2 * pause, kLastPause);
     }

@@ -14,18 +14,18 @@
 
 namespace s2p {
 
-// True of a job that will not change any more.
+// True for a job that will not change any more.
 bool JobHasEnded(v1::Job::State state);
 
-// With `retry`, calls that fail because the daemon is busy or not there yet are repeated as
-// SearchClient's are; but SubmitJob only where the daemon said that it is busy, since a job that
-// was sent into a breaking connection may have been taken. Errors carry the daemon's code and
-// words; when nothing answers at all, Unavailable names its address. Thread-safe.
+// With `retry`, calls that fail because the daemon is busy or not up yet are retried as in
+// SearchClient, but SubmitJob only if the daemon said that it is busy: a job sent over a breaking
+// connection may have been accepted. Errors carry the daemon's code and message; if nothing
+// answers, Unavailable names its address. Thread-safe.
 class TrainingClient {
  public:
   // Called for each event in order; an error ends the watch.
   using EventSink = std::function<absl::Status(const v1::WatchJobResponse&)>;
-  // Called once when the connection broke and is about to be taken up with event `from_event`.
+  // Called once per broken connection, before resuming with event `from_event`.
   using BreakSink = std::function<void(const absl::Status& why, int64_t from_event)>;
 
   // Does not connect yet. NotFound or InvalidArgument for the TLS files.
@@ -37,10 +37,10 @@ class TrainingClient {
   absl::StatusOr<v1::ListJobsResponse> ListJobs(const v1::ListJobsRequest& request) const;
   absl::StatusOr<v1::CancelJobResponse> CancelJob(const std::string& job_id) const;
 
-  // Every event from `from_event` on, each once, until the job has ended: that is a success,
-  // whatever its end. If there is none yet, the first one tells how the job is. A connection that
-  // breaks after the first event is taken up with the next one, if there is one within the timeout.
-  // `on_break` may be empty. NotFound if there is no such job.
+  // Passes on every event from `from_event` on, once each, until the job has ended, which is ok
+  // even if the job failed. If there is no event yet, the first one has the job's current state. A
+  // connection that breaks after the first event is resumed with the next event, if one arrives
+  // within the timeout. `on_break` may be empty. NotFound if there is no such job.
   absl::Status WatchJob(const std::string& job_id, int64_t from_event, const EventSink& sink,
                         const BreakSink& on_break) const;
 

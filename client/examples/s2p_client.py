@@ -23,7 +23,7 @@ PROTO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "pr
 
 
 def load_messages():
-    """The modules that protoc makes of search.proto and gallery.proto."""
+    """The modules that protoc generates from search.proto and gallery.proto."""
     folder = tempfile.TemporaryDirectory()
     protos = [os.path.join(PROTO, "s2p/v1", name) for name in os.listdir(os.path.join(PROTO, "s2p/v1"))
               if name.endswith(".proto")]
@@ -38,7 +38,7 @@ search_pb2, gallery_pb2 = load_messages()
 
 
 def is_loopback(server):
-    """Whether HOST:PORT is this machine, where gRPC would ask http_proxy all the same."""
+    """Whether HOST:PORT is this machine, for which gRPC would still use http_proxy."""
     host = server.rpartition(":")[0].strip("[]")
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -50,7 +50,7 @@ class Client:
     """A connection; close it, or use it in a `with`."""
 
     def __init__(self, server, api_key="", timeout_seconds=10):
-        # A request that the server cannot take now is repeated when it says.
+        # A request that the server cannot accept now is retried when it says.
         self.channel = grpc.insecure_channel(server, options=[
             ("grpc.per_rpc_retry_buffer_size", 16 << 20),
             ("grpc.enable_http_proxy", 0 if is_loopback(server) else 1),
@@ -106,7 +106,7 @@ def read(path):
 
 
 def readable_names(paths):
-    """The paths that can be an id and metadata, which are UTF-8; names the others."""
+    """The paths that are UTF-8, as ids and metadata must be; reports the others."""
     for path in paths:
         try:
             path.encode("utf-8")

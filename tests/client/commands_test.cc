@@ -102,7 +102,7 @@ TEST_F(CommandsTest, AddSaysHowManyWerePassedOver) {
   options.paths = {dir_.File("in")};
   ASSERT_THAT(RunGalleryAdd(*client_, options, out_, err_), IsOk());
   EXPECT_EQ(err_.str(),
-            "passed over 3 hidden, system or half-copied files and folders; name one to add it\n");
+            "skipped 3 hidden, system or partly copied files and folders; name one to add it\n");
 }
 
 TEST_F(CommandsTest, IdThatTheServerWouldRefuseIsRefusedFirst) {

@@ -70,7 +70,7 @@ TEST_F(ModelCommandTest, FollowTakesThePinAway) {
   ASSERT_THAT(RunModelPin(*client_, 7, /*json=*/false, out_), IsOk());
   out_.str("");
   ASSERT_THAT(RunModelFollow(*client_, /*json=*/false, out_), IsOk());
-  EXPECT_EQ(out_.str(), "the newest version is followed; now version 7 serves\n");
+  EXPECT_EQ(out_.str(), "following the newest version; now version 7 serves\n");
   EXPECT_FALSE(client_->GetModelStatus()->has_pinned_version());
 }
 
@@ -88,7 +88,7 @@ TEST_F(ModelCommandTest, WatchWritesALineForEachChange) {
   swapped.mutable_versions(1)->set_state(State::STATE_RETIRED);
   swapped.set_serving_version(2);
   EXPECT_EQ(Watch({{Status(State::STATE_PUBLISHED), embedding, embedding, swapped}}),
-            "the newest version is followed\n"
+            "following the newest version\n"
             "version 1: SERVING\n"
             "version 2: PUBLISHED\n"
             "version 1 serves\n"

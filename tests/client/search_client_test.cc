@@ -236,7 +236,7 @@ TEST(SearchClientAloneTest, ServerThatIsNoAddressIsRefusedAtOnce) {
   options.server = "--trainer";
   const absl::Status status = SearchClient::Create(options).status();
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
-                               HasSubstr("'--trainer' is no address of a server")));
+                               HasSubstr("'--trainer' is not a server address")));
 }
 
 TEST(SearchClientAloneTest, KeyThatHttpDoesNotTakeIsRefusedAndNotShown) {

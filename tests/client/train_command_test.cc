@@ -166,7 +166,7 @@ TEST_F(TrainCommandTest, ListStopsAtItsLimit) {
 
 TEST_F(TrainCommandTest, WithoutJobsTheListSaysSo) {
   ASSERT_THAT(RunTrainList(*client_, {}, out_), IsOk());
-  EXPECT_EQ(out_.str(), "no job yet\n");
+  EXPECT_EQ(out_.str(), "no jobs yet\n");
 }
 
 TEST_F(TrainCommandTest, WatchedSuccessIsASuccess) {
@@ -203,7 +203,7 @@ TEST_F(TrainCommandTest, BrokenWatchSaysSoAndMissesNothing) {
   AddEvents(AddJob("a", v1::Job::STATE_SUCCEEDED));
   server_.BreakWatches({1});
   ASSERT_THAT(Watch("a"), IsOk());
-  EXPECT_THAT(out_.str(), HasSubstr("the connection broke (going away); going on with event 2\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("the connection broke (going away); resuming with event 2\n"));
   EXPECT_THAT(out_.str(), HasSubstr("step 1 epoch 2/2\n"));
   EXPECT_THAT(server_.watched_from(), ElementsAre(1, 2));
 }

@@ -111,7 +111,7 @@ class BulkLoad(unittest.TestCase):
         text = log.read()
         self.assertEqual(client.poll(), 0, text)
         self.assertGreaterEqual(kills, 1)
-        self.assertIn("the connection broke, trying again", text)
+        self.assertIn("the connection broke; retrying", text)
         self.assertEqual(server.json("gallery", "stats")["photoCount"], str(PHOTOS))
         listed = [photo["photoId"] for photo in server.json("gallery", "list").get("photos", [])]
         self.assertEqual(len(listed), PHOTOS)
