@@ -1,7 +1,7 @@
 #!/bin/sh
-# So that a first `docker compose up` ends with a page that searches: where no model is published, has
-# the training daemon train one on procedural shoes, and adds the photos of those that it was not
-# trained on. Begins nothing twice, however often it is stopped and started.
+# Makes the first `docker compose up` end with a working search page: if no model is published, it
+# has the training daemon train one on procedural shoes, and adds the photos of the held-out shoes.
+# It repeats no step, however often it is stopped and restarted.
 #   S2P_SERVER, S2P_TRAINER   addresses of the two
 #   S2P_CHECKPOINT_ROOT       the store
 #   S2P_DATA_ROOT             folder that the trainer reads data sets from
@@ -13,7 +13,7 @@ name=demo
 target=$name/target
 say() { echo "demo: $*"; }
 trainer() { s2p --server "$S2P_TRAINER" train "$@"; }
-# The newest job of ours in one of these states.
+# Prints the newest job of ours in one of these states.
 job() { trainer list | awk -v name="$name" -v states="$1" '$2 == name && $3 ~ states {print $1; exit}'; }
 is_published() { find "$S2P_CHECKPOINT_ROOT" -maxdepth 1 -name '[0-9]*' | grep -q .; }
 is_empty() { s2p gallery stats | grep -q '^photos *0$'; }
@@ -21,7 +21,7 @@ is_empty() { s2p gallery stats | grep -q '^photos *0$'; }
 train() {
   id=$(job 'queued|running|paused')
   if [ -z "$id" ]; then
-    # Complete once it has its name.
+    # A folder under its final name is complete.
     if [ ! -e "$S2P_DATA_ROOT/$name" ]; then
       say "draws procedural shoes"
       rm -rf "$S2P_DATA_ROOT/$name.unfinished"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Unpacks a LibTorch from pytorch.org: get_libtorch.sh URL FOLDER. With an empty URL the folder
-# stays empty, and the system's LibTorch is taken.
+# stays empty, and the system's LibTorch is used.
 set -eu
 url=$1 folder=$2
 mkdir -p "$folder/lib"
@@ -10,10 +10,10 @@ DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends cur
 curl -fsSL -o /tmp/libtorch.zip "$url"
 unzip -q /tmp/libtorch.zip -d "$(dirname "$folder")"
 rm -rf /tmp/libtorch.zip /var/lib/apt/lists/*
-# Headers of its own protobuf would come before the system's.
+# The headers of its own protobuf would take precedence over the system's.
 rm -rf "$folder/include/google"
-# gRPC brings the system's libprotobuf into the same process. If this LibTorch shows symbols of its
-# own copy, one of the two would call into the other, and crash.
+# gRPC loads the system's libprotobuf into the same process. If this LibTorch exports symbols of its
+# own copy, one would call into the other and crash.
 if nm -D --defined-only "$folder/lib/libtorch_cpu.so" | grep -q 'N6google8protobuf'; then
   echo "get_libtorch: $url exports its own protobuf, which clashes with the one of gRPC" >&2
   exit 1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Draws the rooms and the arrows between them, as the #include lines have them, for docs/architecture.md:
-# docs/images/rooms.dot and rooms.svg. A test fails when the picture is older than the tree.
+# Draws the rooms and the arrows between them, from the #include lines, for docs/architecture.md:
+# docs/images/rooms.dot and rooms.svg. A test fails if the picture is out of date.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if ! command -v dot >/dev/null; then

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Builds the benchmarks and runs them: tools/benchmark.sh [PART...]
-# Parts: encoder index training pipeline batching load swap start; without any: all of them. Also
-# soak: ten minutes at 80 % of capacity. What the figures mean: docs/benchmarks.md.
+# Builds the benchmarks and runs them: tools/benchmark.sh [PART...] Parts: encoder index training
+# pipeline batching load swap start; all of them by default. Also soak: ten minutes at 80 % of
+# capacity. docs/benchmarks.md explains the figures.
 set -eu
 cd "$(dirname "$0")/.."
 parts=${*:-encoder index training pipeline batching load swap start}

@@ -22,7 +22,7 @@ import tempfile
 
 import torch
 
-# Stored as they are; nothing is rounded.
+# These are stored unchanged; nothing is rounded.
 DTYPES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
     torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8",
@@ -42,7 +42,7 @@ def flatten(value, name, tensors, left_out):
         if name in tensors:
             raise ValueError(f'two entries are called "{name}"')
         if value.dtype not in DTYPES:
-            raise ValueError(f'"{name}" has type {value.dtype}, which safetensors does not know')
+            raise ValueError(f'"{name}" has type {value.dtype}, which safetensors does not support')
         tensors[name] = value.detach().contiguous()
     elif isinstance(value, dict):
         for key, entry in value.items():
@@ -55,12 +55,12 @@ def flatten(value, name, tensors, left_out):
 
 
 def raw_bytes(tensor):
-    # By address, because NumPy may be missing and knows no bfloat16.
+    # By address, because NumPy may be missing and does not support bfloat16.
     return ctypes.string_at(tensor.data_ptr(), tensor.numel() * tensor.element_size())
 
 
 def write(path, tensors):
-    # By falling element size, so that every tensor is naturally aligned.
+    # By descending element size, so that every tensor is naturally aligned.
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
     header, offset = {}, 0
     for name in names:
@@ -102,7 +102,7 @@ def main():
         if not tensors:
             raise ValueError("there is no tensor in it")
         write(arguments.output, tensors)
-    except Exception as error:  # torch raises many kinds; each is a sentence to the user
+    except Exception as error:  # torch raises many kinds; each becomes a sentence for the user
         sys.exit(f"convert_weights: {arguments.input}: {error}")
     total = sum(tensor.numel() for tensor in tensors.values())
     print(f"{arguments.output}: {len(tensors)} tensors, {total} values")

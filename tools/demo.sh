@@ -2,7 +2,7 @@
 # The whole product on this machine: installs, builds, makes the procedural data set, trains,
 # publishes, serves, adds photos, searches, and shows the result.
 #   tools/demo.sh          at a terminal it ends with the drawing page, up until Ctrl-C
-#   tools/demo.sh --once   ends after the search (so it does where there is no terminal)
+#   tools/demo.sh --once   ends after the search (the default without a terminal)
 # Can be run any number of times; everything it makes is in build/demo/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -42,7 +42,7 @@ step "Train and publish"
 step "Serve"
 server_pid=
 pids=()
-# The page first: it has calls under way to the others.
+# Stop the page first: it has calls in flight to the others.
 stop_all() {
   for ((i = ${#pids[@]} - 1; i >= 0; --i)); do
     { kill "${pids[i]}" && wait "${pids[i]}"; } 2>/dev/null || true
@@ -88,11 +88,11 @@ echo "Correlation of edge maps, no network at all:"
 "$bin/s2p-trainer" evaluate --baseline edge-correlation --dataset "$target" --split test
 
 step "Result"
-echo "$demo/result.png: six sketches, each beside the photos found; green frames the right ones"
+echo "$demo/result.png: six sketches, each next to its matches; correct ones have a green frame"
 echo "$demo/search.png: the search above"
 
 step "The drawing page"
-# wait_for FILE PID LOG: until a program has written where it listens.
+# wait_for FILE PID LOG: waits until a program has written its address to FILE.
 wait_for() {
   until [ -s "$1" ]; do
     kill -0 "$2" 2>/dev/null || { cat "$3" >&2; exit 1; }
@@ -104,7 +104,7 @@ wait_for() {
   --address-file "$demo/trainer_address" 2>"$demo/trainer.log" &
 pids+=($!)
 wait_for "$demo/trainer_address" $! "$demo/trainer.log"
-# The usual port if it is free, else any.
+# The usual port if it is free, otherwise any.
 listen=127.0.0.1:8080
 if (exec 3<>/dev/tcp/127.0.0.1/8080) 2>/dev/null; then listen=127.0.0.1:0; fi
 "$bin/s2p-web" --server "$S2P_SERVER" --trainer "$(cat "$demo/trainer_address")" \
@@ -113,7 +113,7 @@ pids+=($!)
 wait_for "$demo/web_address" $! "$demo/web.log"
 page=http://$(cat "$demo/web_address")/
 "$bin/s2p-web" --health --listen "$(cat "$demo/web_address")"
-echo "$page answers: draw, and the photos that look like it come"
+echo "$page is ready: draw, and photos that look like it will appear"
 
 if [ "$once" -eq 0 ]; then
   cat <<TEXT

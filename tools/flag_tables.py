@@ -13,7 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DOC = os.path.join(ROOT, "docs/flags.md")
 COMMANDS = ("s2p-server", "s2p-server backup", "s2p-server check", "s2p-server restore",
             "s2p-trainer serve", "s2p-web")
-# What every program has.
+# Flags that every program has.
 COMMON = {"--help", "--version", "--config"}
 HEAD = """# Flags
 

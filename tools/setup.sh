@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs every package that building, testing and the demo need, on Debian 12 or 13.
-#   tools/setup.sh           all of them
-#   tools/setup.sh --build   those that the programs are built with; with --without-libtorch not that
-#                            one, which comes from elsewhere (docker/Dockerfile)
-# Can be run any number of times; does nothing, quickly, when all of them are there.
+#   tools/setup.sh           all packages
+#   tools/setup.sh --build   only those needed to build the programs; --without-libtorch omits
+#                            LibTorch, which then comes from elsewhere (docker/Dockerfile)
+# Can be run any number of times; quickly does nothing if all packages are installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,7 +32,7 @@ packages=(
   # Storage, metrics, HTTP (with what cpp-httplib's flags ask for), command line, logs, JSON
   libsqlite3-dev prometheus-cpp-dev libcpp-httplib-dev zlib1g-dev libbrotli-dev libcli11-dev
   libspdlog-dev nlohmann-json3-dev
-  # MATLAB files of published data sets
+  # MATLAB files in published data sets
   libmatio-dev
 )
 test_packages=(
@@ -40,7 +40,7 @@ test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
   # tools/convert_weights.py
   python3-torch
-  # The example of a client in Python
+  # The example client in Python
   python3-grpcio python3-protobuf
   # Tests of the drawing page
   chromium
@@ -51,17 +51,17 @@ test_packages=(
   # tools/check_locks.sh
   clang
 )
-# Node from elsewhere than Debian is as good, and Debian's npm conflicts with it.
+# Node from another source works as well, and Debian's npm conflicts with it.
 command -v node >/dev/null || test_packages+=(nodejs)
 command -v npm >/dev/null || test_packages+=(npm)
-# Debian 12 has it, Debian 13 does not; the format check is skipped where it is missing.
+# Debian 12 has it, Debian 13 does not; the format check is skipped if it is missing.
 if apt-cache show clang-format-14 >/dev/null 2>&1; then
   test_packages+=(clang-format-14)
 fi
 [ "$tests" -eq 0 ] || packages+=("${test_packages[@]}")
 
-# promtool alone: the package of Prometheus would start a server here. Without it the unit tests of
-# the alert rules are skipped.
+# Extract only promtool: installing the package of Prometheus would start a server. Without
+# promtool, the unit tests of the alert rules are skipped.
 get_promtool() {
   local folder=build/tools
   [ "$tests" -eq 1 ] || return 0

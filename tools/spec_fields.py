@@ -15,7 +15,7 @@ PROTO = os.path.join(ROOT, "proto/s2p/v1/training.proto")
 DOC = os.path.join(ROOT, "docs/training.md")
 PRESETS = ("shoes", "demo")
 BEGIN, END = "<!-- fields: begin -->\n", "<!-- fields: end -->\n"
-# Shown apart: which preset, and where things are.
+# These are shown separately: the preset and paths.
 FIELD = re.compile(r"(?:optional )?([\w.]+) (\w+) = \d+;")
 
 

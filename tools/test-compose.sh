@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Brings the whole of deploy/docker-compose.yml up in containers, and holds it to what it promises: health, a
-# demo that ends in a search, a job whose model is swapped in under queries, every container killed and
-# started again, the server replaced by a new build, Prometheus with all targets and no alert.
+# Brings up all of deploy/docker-compose.yml in containers and checks its promises: health, a demo
+# that ends in a search, a job whose model is swapped in under queries, every container killed and
+# restarted, the server replaced by a new build, Prometheus with all targets and no alert.
 #   tools/test-compose.sh          needs a Docker daemon, docker-compose 1.29 or Compose v2, python3
-# Leaves the images, and no container, network or volume. Images of others that cannot be pulled: the base
-# is made with debootstrap (as root), Prometheus from Debian's package, Grafana is left out.
+# Leaves the images, but no container, network or volume. If third-party images cannot be pulled,
+# the base is made with debootstrap (as root), Prometheus comes from Debian's package, and Grafana
+# is omitted.
 set -euo pipefail
 cd "$(dirname "$0")/../deploy"
 
@@ -12,13 +13,13 @@ begin=$SECONDS
 step() { printf '\n== %s (%d s)\n' "$*" $((SECONDS - begin)); }
 fail() { echo "test-compose: $*" >&2; exit 1; }
 
-docker info >/dev/null 2>&1 || fail "no Docker daemon answers"
+docker info >/dev/null 2>&1 || fail "no Docker daemon is running"
 if docker compose version >/dev/null 2>&1; then
   engine=(docker compose)
 elif command -v docker-compose >/dev/null; then
   engine=(docker-compose)
 else
-  fail "neither docker compose nor docker-compose is there"
+  fail "neither docker compose nor docker-compose is installed"
 fi
 compose() { "${engine[@]}" "$@"; }
 
@@ -26,7 +27,7 @@ free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 export COMPOSE_PROJECT_NAME=s2p-test COMPOSE_FILE=docker-compose.yml S2P_TAG=test S2P_REVISION=first
-# What a .env beside the file says is not tested.
+# A local .env is not tested.
 export S2P_DATASETS=datasets S2P_DEMO=1 S2P_OPERATOR_PASSWORD_FILE='' S2P_WEB_NAME=localhost
 # Trained enough to tell shoes apart; the figures of a model are not tested here.
 export S2P_DEMO_SET="step1.epochs=1 step2.epochs=3"
@@ -58,12 +59,12 @@ wait_until() {
   local end=$((SECONDS + $1)) what=$2
   shift 2
   until "$@" >/dev/null 2>&1; do
-    [ "$SECONDS" -lt "$end" ] || fail "waited in vain: $what"
+    [ "$SECONDS" -lt "$end" ] || fail "timed out: $what"
     sleep 1
   done
 }
 is_healthy() { [ "$(docker inspect -f '{{.State.Health.Status}}' "$(container "$1")")" = healthy ]; }
-# The command-line client, in the network of the others.
+# Runs the command-line client in the network of the others.
 s2p() {
   docker run --rm --network "${COMPOSE_PROJECT_NAME}_default" -e S2P_SERVER=server:50051 \
     -v "${COMPOSE_PROJECT_NAME}_datasets:/datasets:ro" "sketch2photo/client:$S2P_TAG" "$@"
@@ -74,16 +75,16 @@ serves() { [ "$(served_version)" = "$1" ]; }
 # Ids and scores for the first held-out sketch, without the time that it took.
 answer() { s2p search "/datasets/$sketch" -k 5 | grep -v '^model version'; }
 
-step "Images of others"
+step "Third-party images"
 if ! docker image inspect debian:trixie-slim >/dev/null 2>&1 && ! docker pull -q debian:trixie-slim; then
-  command -v debootstrap >/dev/null || fail "debian:trixie-slim cannot be pulled, and debootstrap is not there to make it"
+  command -v debootstrap >/dev/null || fail "debian:trixie-slim cannot be pulled, and debootstrap is not installed to make it"
   debootstrap --variant=minbase trixie "$work/root" >"$work/debootstrap.log" || fail "debootstrap: $(tail -1 "$work/debootstrap.log")"
   tar -C "$work/root" --exclude='./var/cache/apt/archives/*.deb' --exclude='./var/lib/apt/lists/*' -c . |
     docker import - debian:trixie-slim
   rm -rf "$work/root"
 fi
 if ! docker pull -q prom/prometheus:v2.53.4 2>/dev/null; then
-  echo "prom/prometheus cannot be pulled: Debian's package takes its place"
+  echo "prom/prometheus cannot be pulled: using Debian's package"
   export S2P_PROMETHEUS_IMAGE=s2p-test/prometheus
   docker build -q -t "$S2P_PROMETHEUS_IMAGE" - <<'DOCKERFILE'
 FROM debian:trixie-slim
@@ -125,7 +126,7 @@ sketch=demo/target/$(docker run --rm -v "${COMPOSE_PROJECT_NAME}_datasets:/datas
   "sketch2photo/client:$S2P_TAG" -n '/"split":"test"/s/.*"path":"\(sketch[^"]*\)".*/\1/p' \
   /datasets/demo/target/dataset.jsonl | head -n 1)
 answer | tee "$work/first"
-[ "$(grep -c . "$work/first")" -ge 5 ] || fail "the search found less than 5 photos"
+[ "$(grep -c . "$work/first")" -ge 5 ] || fail "the search found fewer than 5 photos"
 get "http://$web/" | grep -q '<canvas' || fail "http://$web/ is not the drawing page"
 get "http://$web/api/photos" | python3 -c 'import json, sys; assert len(json.load(sys.stdin)["photos"]) == 100' ||
   fail "the page does not list the photos"
@@ -155,15 +156,15 @@ print(f"{requests} queries while the job ran and its model was swapped in, {erro
 sys.exit(errors != 0 or requests < 100)
 PY
 answer >"$work/second"
-! cmp -s "$work/first" "$work/second" || fail "version 2 gives the very scores of version 1"
+! cmp -s "$work/first" "$work/second" || fail "version 2 gives the same scores as version 1"
 
-step "Each container is killed and started again"
+step "Each container is killed and restarted"
 for service in server trainer web prometheus; do
   docker kill "$(container "$service")" >/dev/null
   compose start "$service" >/dev/null 2>&1
   if [ "$service" != prometheus ]; then wait_until 120 "$service is healthy again" is_healthy "$service"; fi
   wait_until 60 "version 2 serves" serves 2
-  answer | cmp - "$work/second" || fail "another answer after $service was killed"
+  answer | cmp - "$work/second" || fail "a different answer after $service was killed"
   echo "$service: killed, back, the same answer"
 done
 s2p --server trainer:50052 train list
@@ -177,7 +178,7 @@ compose up -d --no-build --no-deps server >/dev/null 2>&1
   fail "the new server is not of the new build"
 wait_until 120 "the new server is healthy" is_healthy server
 wait_until 60 "version 2 serves" serves 2
-answer | cmp - "$work/second" || fail "another answer from the new build"
+answer | cmp - "$work/second" || fail "a different answer from the new build"
 get "http://$web/api/model" | grep -q STATE_SERVING || fail "the page does not reach the new server"
 echo "replaced, the same answer"
 
@@ -192,7 +193,8 @@ sys.exit(len(targets) != 4 or any(target["health"] != "up" for target in targets
 }
 wait_until 90 "all targets are up" all_up
 all_up
-# Longer than any alert waits would be long; what fires by now is a fault.
+# Waiting as long as every alert would take too long; an alert that fires within this time is a
+# fault.
 sleep 60
 get "http://$prometheus/api/v1/rules" | python3 -c '
 import json, sys

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, checks the format, builds with warnings as errors, checks the locks, runs
-# all tests.
-# Can be run any number of times. The last line says how many tests ran.
+# Installs missing packages, checks the format, builds with warnings as errors, and runs all tests.
+# Can be run any number of times. The last line counts the tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,15 +15,16 @@ for candidate in clang-format-14 clang-format; do
 done
 if [ -n "$formatter" ]; then
   git ls-files '*.h' '*.cc' | xargs "$formatter" --dry-run --Werror
-  echo "format: every file is as $formatter wants it"
+  echo "format: all files are formatted as by $formatter"
 else
-  echo "format: not checked, clang-format 14 is not packaged here"
+  echo "format: not checked, clang-format 14 is not installed"
 fi
 
 tools/build.sh ci
 tools/check_locks.sh
 
-# Without playwright-core and acorn the tests of the drawing page are skipped, and counted so.
+# Without playwright-core and acorn, the tests of the drawing page are skipped and counted as
+# skipped.
 npm ci --prefix tests/web --no-audit --no-fund --loglevel=error ||
   echo "test: npm cannot fetch playwright-core and acorn, so the drawing page is not tested" >&2
 
