@@ -16,8 +16,8 @@ import sys
 
 ROOMS = ("base", "proto", "daemon", "rpc", "model", "trainer", "server", "client", "tests")
 
-# What each room may include and link, apart from itself. A pattern is a path in the tree; the more
-# special rule of `FILE_ARROWS` wins.
+# The rooms that each room may include and link, apart from itself. A pattern is a path in the tree;
+# a more specific rule in `FILE_ARROWS` wins.
 ARROWS = {
     "base": [],
     "proto": [],
@@ -30,15 +30,15 @@ ARROWS = {
     "tests": ["*"],
 }
 FILE_ARROWS = {
-    # The gateway runs for ever, so it needs what every such program needs; and the client's stub.
+    # The gateway is a long-running program, so it needs daemon/, and it uses the client's stub.
     "client/web/*": ["s2p/v1/*", "base/*", "daemon/*", "client/*"],
     # gRPC's side of the two daemons.
     **{pattern: ["s2p/v1/*", "base/*", "model/*", "daemon/*", "rpc/*"]
        for pattern in ("trainer/jobs/*", "trainer/main.cc", "server/rpc/*", "server/main.cc")},
 }
 
-# Rooms inside a room, and which of its neighbours each may know: no room is its own neighbour's
-# neighbour again, which the test of this script checks. What lies next to their folders (main.cc) may know them all.
+# Rooms inside a room, and the neighbours that each may include. There are no cycles, which this
+# script's test checks. Files next to their folders (main.cc) may include them all.
 INNER_ARROWS = {
     "trainer": {
         "data": [],
@@ -59,19 +59,19 @@ INNER_ARROWS = {
         "rpc": ["gallery", "search", "versions"],
     },
 }
-# The only files that lie next to the rooms inside a room.
+# The only files next to the rooms inside a room.
 OUTSIDE_INNER_ROOMS = {"main.cc", "CMakeLists.txt"}
 
 # The room of each target that our CMake files define, apart from s2p::NAME with NAME = room or
 # room_something.
 TARGET_ROOMS = {"image": "model", "checkpoint": "model"}
-# The targets that a room may link of another, where it may not link all of them. A rule of
+# The targets that a room may link from another, if it may not link all of them. A rule in
 # `FILE_ARROWS` wins.
 ROOM_TARGETS = {("model", "proto"): {"proto_checkpoint"}}
 
-# includes: how the header of the library begins. targets: how its CMake target begins. files: who
-# may include it. headers: which of these may be headers, so that its types cross a file's border.
-# rooms: whose CMakeLists.txt may link it.
+# includes: prefixes of the library's headers. targets: prefixes of its CMake targets. files: the
+# files that may include it. headers: those of them that may be headers, so that its types leave a
+# file. rooms: the rooms whose CMakeLists.txt may link it.
 Library = collections.namedtuple("Library", "includes targets files headers rooms")
 LIBRARIES = {
     "OpenCV": Library(
@@ -123,8 +123,8 @@ LIBRARIES = {
         ["model", "trainer", "client"]),
 }
 
-# What is allowed beyond the table: (file pattern, library or room, reason). Each stands for a
-# decision; one that no file needs any more is an error, so that the list only shrinks by itself.
+# Exceptions from the tables: (file pattern, library or room, reason). Each records a decision. An
+# exception that no file needs is an error, so that the list shrinks automatically.
 EXCEPTIONS = [
     ("trainer/program/evaluation_report.cc", "nlohmann-json",
      "evaluate --json prints one object that is no message of the API"),
@@ -174,7 +174,7 @@ class Checker:
         self.root = root
         self.exceptions = exceptions
         self.used = set()
-        # (from, to) -> how many includes, between the boxes of the picture.
+        # (from, to) -> number of includes between the boxes of the picture.
         self.arrows = collections.Counter()
         self.violations = []
         self.files = 0
@@ -303,7 +303,7 @@ class Checker:
 
 
 def dot(arrows):
-    """Rooms and arrows for Graphviz; programs above, what everybody stands on below."""
+    """Rooms and arrows for Graphviz: programs at the top, the rooms that all share at the bottom."""
     lines = ["// Written by tools/architecture_picture.sh.", "digraph rooms {",
              "  rankdir=TB; nodesep=0.25; ranksep=0.6;",
              "  node [shape=box, style=\"rounded,filled\", fillcolor=white, fontname=\"sans-serif\"];",
@@ -317,7 +317,7 @@ def dot(arrows):
         lines.extend("    \"%s/%s\" [label=\"%s\"];" % (top, name, name) for name in inner)
         lines.append("  }")
     for start, end in sorted(arrows):
-        # Nearly every room stands on these; pale arrows keep the others readable.
+        # Nearly every room uses these; pale arrows keep the others readable.
         pale = " [color=\"#cccccc\"]" if end in ("base", "proto", "model", "daemon") else ""
         lines.append("  \"%s\" -> \"%s\"%s;" % (start, end, pale))
     return "\n".join(lines + ["}"])

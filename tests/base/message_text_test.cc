@@ -32,7 +32,7 @@ class MessageFileTest : public testing::Test {
     std::ofstream(path_) << text;
     return ReadFile(path_);
   }
-  // The message of the refusal.
+  // The message with which the text is refused.
   std::string Refused(const std::string& text) {
     const auto spec = Read(text);
     EXPECT_THAT(spec, StatusIs(absl::StatusCode::kInvalidArgument));

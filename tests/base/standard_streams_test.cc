@@ -12,7 +12,7 @@
 namespace s2p {
 namespace {
 
-// Whether `check` holds in a process that began with these descriptors closed.
+// Whether `check` holds in a process that started with these descriptors closed.
 bool HoldsWithClosed(std::initializer_list<int> closed, const std::function<bool()>& check) {
   const pid_t child = fork();
   if (child == 0) {

@@ -28,14 +28,14 @@ std::string Plain(const std::string& bytes) {
   return text.ok() ? *text : std::string(text.status().message());
 }
 
-// The words that `bytes` are refused with.
+// The message with which `bytes` are refused.
 std::string Refusal(const std::string& bytes) {
   const absl::Status status = PlainText(bytes, "f.txt").status();
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument));
   return std::string(status.message());
 }
 
-// `text`, which is ASCII, in an encoding of `width` bytes a character.
+// `text`, which is ASCII, in an encoding with `width` bytes per character.
 std::string Wide(const std::string& text, size_t width, bool little_endian) {
   std::string bytes;
   for (const char c : text) {

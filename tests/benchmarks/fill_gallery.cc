@@ -1,10 +1,10 @@
-// Fills a server's data folder with photos that a version has embedded already, so that a benchmark
-// need not wait for the encoder: the embeddings are random unit vectors in heaps.
+// Fills a server's data folder with photos that a version has already embedded, so that a benchmark
+// need not wait for the encoder: the embeddings are random unit vectors in clusters.
 //
 //   fill_gallery CHECKPOINT_FOLDER DATA_DIR COUNT IMAGE_FILE...
 //
-// The version, the dimension and the attributes are those of the checkpoint's manifest. The photos'
-// bytes are the image files', over and over.
+// The version, the dimension and the attributes are those of the checkpoint's manifest. The photos
+// use the bytes of the image files in rotation.
 #include <cstdio>
 #include <fstream>
 #include <memory>

@@ -1,9 +1,8 @@
-// What removals, filters and exact scores cost over a bare FAISS call: the gallery view's search
-// and FAISS's own of the same vectors take turns, so that whatever else the machine does hits both.
-// Read `ratio`: FAISS's time by ours; 1 is as fast, more is faster.
+// Measures the cost of removals, filters and exact scores over a bare FAISS call: the gallery
+// view's search and FAISS's own search of the same vectors take turns, so that other load on the
+// machine affects both. `ratio` is FAISS's time divided by ours; 1 is equally fast, more is faster.
 //
-// The vectors are unit vectors in heaps, as embeddings are; a filter lets one row of a hundred
-// pass.
+// The vectors are unit vectors in clusters, like embeddings; a filter passes one row in a hundred.
 #include <benchmark/benchmark.h>
 #include <faiss/IndexFlat.h>
 #include <faiss/utils/distances.h>
@@ -67,7 +66,7 @@ struct Exact {
         flat(vectors.dimension()) {
     flat.add(vectors.rows(), vectors.data());
     std::vector<std::string> removed;
-    // No heap loses more than one of its rows: the rows of a heap are kClusters apart.
+    // No cluster loses more than one of its rows, since the rows of a cluster are kClusters apart.
     for (int row = 0; row < vectors.rows(); ++row) {
       if ((row % kClusters + row / kClusters) % 100 != 0) continue;
       removed.push_back(absl::StrFormat("photo%08d", row));
@@ -85,12 +84,12 @@ Exact& TheExact() {
   return exact;
 }
 
-// In the same heaps.
+// Queries from the same clusters.
 EmbeddingMatrix Queries(int count, int dimension, uint32_t seed) {
   return test::ClusteredUnits(count, dimension, kClusters, 1, seed);
 }
 
-// The better of FAISS's two ways to compare.
+// The faster of FAISS's two ways to compare.
 double BareSeconds(const faiss::IndexFlatIP& flat, const EmbeddingMatrix& queries) {
   std::vector<float> scores(static_cast<size_t>(queries.rows()) * kTopK);
   std::vector<int64_t> rows(scores.size());
@@ -148,8 +147,8 @@ BENCHMARK_CAPTURE(ExactSearch, 100000x512_filter_1_percent, Kind::kFiltered)
     ->UseManualTime()
     ->Unit(benchmark::kMillisecond);
 
-// 1,000,000 x 256 in an inverted file: recall@10 against an exact scan, of queries that lie in the
-// heaps, and what it takes.
+// 1,000,000 x 256 in an inverted file: recall@10 against an exact scan, for queries from the
+// clusters, and the time it takes.
 void IvfSearch(benchmark::State& state) {
   constexpr int kRows = 1'000'000, kDimension = 256, kQueries = 200;
   const double before = MegabytesResident();

@@ -1,9 +1,9 @@
-// The search pipeline without gRPC, as fast as it goes: threads decode ahead, one thread takes full
-// batches, embeds them and searches. What s2p-server answers a second is held against it.
+// The search pipeline without gRPC, at full speed: threads decode ahead, one thread takes full
+// batches, embeds them and searches. It is the reference for the throughput of s2p-server.
 //
 //   pipeline_benchmark CHECKPOINT_ROOT DATA_DIR SECONDS SKETCH...
 //
-// Prints one number, searches a second. The data folder must not be a running server's.
+// Prints one number, the searches per second. No running server may use the data folder.
 #include <algorithm>
 #include <cstdio>
 #include <deque>
@@ -86,7 +86,7 @@ absl::StatusOr<double> Measure(const Snapshot& snapshot, const std::vector<std::
     });
   }
   absl::Status status = SearchBatch(snapshot, decoded.TakeBatch());
-  // What was decoded before the clock started is not counted.
+  // Images decoded before the clock starts are not counted.
   for (int i = 0; i < 2 && status.ok(); ++i) status = SearchBatch(snapshot, decoded.TakeBatch());
   const absl::Time begin = absl::Now();
   size_t searched = 0;

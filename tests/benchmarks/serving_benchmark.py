@@ -173,7 +173,8 @@ class Bench:
             self.publish(store, 2)
             begin = time.monotonic()
             server.wait(lambda: server.state(2) == "STATE_EMBEDDING")
-            # Windows that lie in the embedding as a whole count; each has half the steady one's time.
+            # Only windows entirely within the embedding count; each has half the length of the
+            # steady one.
             during, full = [], []
             while True:
                 for results, flags in ((during, ("--rate", rate)),
@@ -209,7 +210,7 @@ class Bench:
         self.row("Resident with the model and an empty gallery", "%d MiB" % (without >> 20))
         for kind in ("Flat", "IVF1024,Flat"):
             if kind != "Flat":
-                # Trains once, and keeps what it trained.
+                # The server trains the index once and keeps it.
                 self.serve(gallery, "--index", kind).end()
             with self.serve(gallery, "--index", kind) as server:
                 resident = server.resident_bytes()
@@ -234,7 +235,7 @@ class Bench:
                 stdout=subprocess.PIPE, universal_newlines=True)
             begin, resident, turn = time.monotonic(), [], 0
             while load.poll() is None:
-                # Photos come and go meanwhile, one a second.
+                # Meanwhile photos are added and removed, one per second.
                 photo_file = self.photos[turn % len(self.photos)]
                 server.s2p("gallery", "add", photo_file)
                 server.s2p("gallery", "rm", os.path.splitext(os.path.basename(photo_file))[0])

@@ -1,4 +1,4 @@
-// How long something takes.
+// Measures durations.
 #ifndef S2P_TESTS_BENCHMARKS_TIMING_H_
 #define S2P_TESTS_BENCHMARKS_TIMING_H_
 
@@ -18,7 +18,8 @@ double SecondsOf(const Function& function) {
   return absl::ToDoubleSeconds(absl::Now() - begin);
 }
 
-// The upper one of the two in the middle. Requires at least one value.
+// The median; the upper one of the two middle values of an even number. Requires at least one
+// value.
 inline double Median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());

@@ -1,6 +1,6 @@
-// What a training step costs besides its networks: step 2 of a preset on the procedural data set,
-// with images decoded and augmented by worker threads, with the same batches in memory, and the
-// bare forward, backward and optimizer of the same networks.
+// Measures the overhead of a training step beyond its networks: step 2 of a preset on the
+// procedural data set, with images decoded and augmented by worker threads, with the same batches
+// in memory, and the bare forward, backward and optimizer of the same networks.
 //
 //   training_benchmark [--preset NAME] [--benchmark_min_time=SECONDS]
 #include <ATen/Parallel.h>
@@ -41,7 +41,7 @@ T Value(absl::StatusOr<T> result) {
   return *std::move(result);
 }
 
-// Everything that a step needs, made once.
+// Holds everything that a step needs, created once.
 class Bench {
  public:
   explicit Bench(const std::string& preset)
@@ -91,7 +91,7 @@ class Bench {
     Step(images, plan_.indices[place_++]);
   }
   void InMemory() { Step(in_memory_, indices_); }
-  // The same passes through encoder and classifier, and nothing between images.
+  // Runs the same passes through encoder and classifier, without losses between images.
   void Bare() {
     std::vector<v1::Modality> modalities = {v1::MODALITY_PHOTO, v1::MODALITY_SKETCH,
                                             v1::MODALITY_PHOTO};
@@ -140,7 +140,7 @@ class Bench {
   int64_t updates_ = 0;
 };
 
-// Prints as always and keeps the medians.
+// Prints as usual and keeps the medians.
 class RatioReporter : public benchmark::ConsoleReporter {
  public:
   void ReportRuns(const std::vector<Run>& runs) override {

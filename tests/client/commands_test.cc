@@ -205,7 +205,7 @@ TEST_F(CommandsTest, EvalOfAPerfectServerIsOne) {
 
 TEST_F(CommandsTest, EvalCountsWhatTheServerGetsWrong) {
   ASSERT_THAT(AddDataSet(), IsOk());
-  Write("sketch/2.png", *EncodePng(Image(8, 8, 200)));  // Like no photo: its own comes last.
+  Write("sketch/2.png", *EncodePng(Image(8, 8, 200)));  // Like no photo: its own ranks last.
   ASSERT_THAT(Eval(), IsOk());
   EXPECT_THAT(out_.str(), HasSubstr("\"rank1\":0.6666"));
   EXPECT_THAT(out_.str(), HasSubstr("\"rank5\":1.0"));

@@ -29,7 +29,7 @@ CompletionCommand Program() {
 
 class CompletionTest : public testing::Test {
  protected:
-  // What bash offers for the last of the words.
+  // The completions that bash offers for the last of the words.
   std::vector<std::string> Offered(const std::string& words) {
     std::ofstream(dir_.File("completion")) << *CompletionScript(Program(), "bash");
     const std::vector<std::string> all = absl::StrSplit(words, ' ');

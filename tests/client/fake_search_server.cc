@@ -18,7 +18,7 @@ struct StoredPhoto {
   std::string image;
 };
 
-// What the services share.
+// The state that the services share.
 struct State {
   FakeCalls calls;
   mutable absl::Mutex mutex;
@@ -28,7 +28,7 @@ struct State {
   absl::Status refusal ABSL_GUARDED_BY(mutex);
   int refuse_after ABSL_GUARDED_BY(mutex) = 0;
   int streams ABSL_GUARDED_BY(mutex) = 0;
-  // 0: none.
+  // 0 if none is pinned.
   int64_t pin ABSL_GUARDED_BY(mutex) = 0;
   std::deque<std::vector<v1::GetModelStatusResponse>> watches ABSL_GUARDED_BY(mutex);
 };
@@ -136,8 +136,8 @@ class FakeGallery : public v1::GalleryService::Service {
 
   grpc::Status ListPhotos(grpc::ServerContext* context, const v1::ListPhotosRequest* request,
                           v1::ListPhotosResponse* response) override {
-    if (const grpc::Status status = state_.calls.Admit(*context); !status.ok()) return status;
-    // Short pages, whatever was asked, so that the client has to turn them.
+    S2P_RETURN_IF_ERROR(state_.Admit(*context));
+    // Pages are short, whatever size is requested, so that the client has to fetch several.
     constexpr int kPage = 2;
     absl::MutexLock lock(&state_.mutex);
     auto it = state_.photos.upper_bound(request->page_token());
@@ -159,7 +159,7 @@ class FakeGallery : public v1::GalleryService::Service {
   }
 
  private:
-  // What the next photo is to be answered with, if not as usual.
+  // The error with which to answer the next photo; ok to answer as usual.
   absl::Status TakeRefusal() {
     absl::MutexLock lock(&state_.mutex);
     if (state_.refusal.ok() || state_.refuse_after-- > 0) return absl::OkStatus();

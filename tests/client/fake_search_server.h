@@ -18,9 +18,9 @@
 namespace s2p::test {
 
 // Serves on a free loopback port. Keeps photos in memory and answers every search with all of them,
-// those whose bytes equal the query's first, in order of their ids. An added photo of the bytes
-// "bad" is refused; one of the bytes "garbled" ends its stream as a message that cannot be read.
-// Takes messages of at most 4 MiB. Thread-safe.
+// those whose bytes equal the query's first, in order of their ids. Refuses a photo with the bytes
+// "bad"; one with the bytes "garbled" ends its stream like an unreadable message. Accepts messages
+// of at most 4 MiB. Thread-safe.
 class FakeSearchServer {
  public:
   FakeSearchServer();
@@ -28,15 +28,14 @@ class FakeSearchServer {
 
   const std::string& address() const { return address_; }
 
-  // Breaks the next AddPhotos stream (the one after those that are to be broken already) after so
-  // many answers.
+  // Breaks the next AddPhotos stream after this many answers; further calls break further streams.
   void BreakNextStreamAfter(int answers);
-  // Answers one photo with `status`: the one that comes after so many others.
+  // Answers one photo with `status`: the one that comes after `after` others.
   void RefuseNextPhoto(const absl::Status& status, int after = 0);
-  // The next WatchModelStatus streams: each sends these and breaks. One more fails with
-  // FailedPrecondition.
+  // Sets the next WatchModelStatus streams: each sends its statuses and breaks. The stream after
+  // the last fails with FailedPrecondition.
   void SetWatches(std::deque<std::vector<v1::GetModelStatusResponse>> watches);
-  // The next call fails so, before it does anything.
+  // The next call fails with `status` before it does anything.
   void FailNextCall(absl::Status status);
   // Calls without "Bearer `key`" fail with Unauthenticated.
   void RequireKey(const std::string& key);

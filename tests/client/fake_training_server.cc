@@ -50,8 +50,8 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
 
   grpc::Status ListJobs(grpc::ServerContext* context, const v1::ListJobsRequest* request,
                         v1::ListJobsResponse* response) override {
-    if (const grpc::Status status = calls.Admit(*context); !status.ok()) return status;
-    // Short pages, whatever was asked, so that the client has to turn them.
+    S2P_RETURN_IF_ERROR(Admit(*context));
+    // Pages are short, whatever size is requested, so that the client has to fetch several.
     constexpr size_t kPage = 2;
     absl::MutexLock lock(&mutex);
     size_t begin = 0;
@@ -123,7 +123,7 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
   std::vector<int> breaks ABSL_GUARDED_BY(mutex);
   absl::StatusCode break_code ABSL_GUARDED_BY(mutex) = absl::StatusCode::kUnavailable;
   bool repeat_events ABSL_GUARDED_BY(mutex) = false;
-  // Some events have numbers of the test's.
+  // True if the test numbers some events.
   bool numbered ABSL_GUARDED_BY(mutex) = false;
   std::unique_ptr<grpc::Server> server;
 };

@@ -12,8 +12,8 @@
 
 namespace s2p::test {
 
-// Serves on a free loopback port. Jobs are what the test says they are; a submitted one gets the id
-// "job-N" and stays queued. Thread-safe.
+// Serves on a free loopback port. The test defines the jobs; a submitted job gets the id "job-N"
+// and stays queued. Thread-safe.
 class FakeTrainingServer {
  public:
   FakeTrainingServer();
@@ -22,25 +22,26 @@ class FakeTrainingServer {
   const std::string& address() const { return address_; }
 
   void AddJob(const v1::Job& job);
-  // Appends to the job's events, numbered from 1. WatchJob sends what is there and ends.
+  // Appends to the job's events, numbered from 1. WatchJob sends the existing events and ends.
   void AddEvent(const std::string& job_id, v1::WatchJobResponse event);
-  // The same with the number that the event has; it is sent whatever WatchJob asks for.
+  // The same with the event's own number; the event is sent whatever WatchJob asks for.
   void AddNumberedEvent(const std::string& job_id, v1::WatchJobResponse event);
-  // The next WatchJob streams break with `code` after so many events each, in this order.
+  // The next WatchJob streams break with `code`, each after the given number of events, in this
+  // order.
   void BreakWatches(std::vector<int> after_events,
                     absl::StatusCode code = absl::StatusCode::kUnavailable);
-  // WatchJob begins one event earlier than it was asked to.
+  // Makes WatchJob start one event earlier than requested.
   void RepeatEvents();
-  // The next call fails so, before it does anything.
+  // The next call fails with `status` before it does anything.
   void FailNextCall(absl::Status status);
   // Calls without "Bearer `key`" fail with Unauthenticated.
   void RequireKey(const std::string& key);
-  // Ends the server and begins another one on the same port, with the same jobs.
+  // Stops the server and starts another one on the same port, with the same jobs.
   void Restart();
 
   v1::TrainingSpec last_spec() const;
   int submits() const;
-  // `from_event` of every WatchJob so far.
+  // The `from_event` of every WatchJob call so far.
   std::vector<int64_t> watched_from() const;
 
  private:

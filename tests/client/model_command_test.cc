@@ -41,7 +41,7 @@ class ModelCommandTest : public testing::Test {
     options.server = server_.address();
     client_ = *SearchClient::Create(options);
   }
-  // Until the fake server has no more to tell.
+  // Watches until the fake server has no more statuses.
   std::string Watch(std::deque<std::vector<v1::GetModelStatusResponse>> watches,
                     bool json = false) {
     server_.SetWatches(std::move(watches));

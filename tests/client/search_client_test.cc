@@ -51,7 +51,7 @@ class SearchClientTest : public testing::Test {
   }
 
   test::FakeSearchServer server_;
-  // Those that are not "x".
+  // The images that are not "x".
   std::map<size_t, std::string> images_;
   std::vector<AddOutcome> outcomes_;
   std::vector<absl::Status> breaks_;
@@ -89,7 +89,7 @@ TEST_F(SearchClientTest, ServerThatIsAwayForAWhileIsWaitedFor) {
   ASSERT_THAT(Add(5), IsOk());
   EXPECT_EQ(outcomes_.size(), 5u);
   EXPECT_EQ(server_.streams(), 4);
-  // gRPC itself repeats a stream that breaks before anything came of it.
+  // gRPC itself retries a stream that breaks before its first answer.
   EXPECT_GE(breaks_.size(), 1u);
   EXPECT_THAT(server_.photo_ids(), ElementsAre("0", "1", "2", "3", "4"));
 }
@@ -185,7 +185,7 @@ TEST(SearchClientAloneTest, AddingToNoServerFailsAtOnce) {
   options.server = "127.0.0.1:1";
   options.timeout = absl::InfiniteDuration();
   const auto client = SearchClient::Create(options);
-  // The first file cannot be read, which is no answer of a server's.
+  // The first file cannot be read, which does not count as an answer from the server.
   const absl::Status status = (*client)->AddPhotos(
       2,
       [](size_t index) -> absl::StatusOr<v1::AddPhotoRequest> {
@@ -205,7 +205,7 @@ TEST(SearchClientAloneTest, ServerThatIsNotThereIsNamed) {
   EXPECT_THAT(std::string(stats.status().message()), HasSubstr("--server"));
 }
 
-// Nothing answers at the proxy.
+// Nothing listens at the proxy's address.
 class BehindProxyTest : public testing::Test {
  protected:
   BehindProxyTest() { setenv("http_proxy", "http://me:secret@127.0.0.1:1", 1); }

@@ -47,7 +47,7 @@ class TrainCommandTest : public testing::Test {
     server_.AddJob(job);
     return job;
   }
-  // A run of two epochs, and its end.
+  // Adds the events of a run of two epochs, including its end.
   void AddEvents(const v1::Job& job) {
     v1::WatchJobResponse event;
     event.set_state(v1::Job::STATE_RUNNING);

@@ -31,7 +31,7 @@ class TrainingClientTest : public testing::Test {
     options.timeout = timeout_;
     return *TrainingClient::Create(options);
   }
-  // So many events of a running job, and one of its end.
+  // Gives the job `running` events of a running job, and one of its end.
   void HasEvents(int running, v1::Job::State end = v1::Job::STATE_SUCCEEDED) {
     v1::WatchJobResponse event;
     event.set_state(v1::Job::STATE_RUNNING);
@@ -39,7 +39,7 @@ class TrainingClientTest : public testing::Test {
     event.set_state(end);
     server_.AddEvent("a", event);
   }
-  // Sent as they stand, whatever is asked for.
+  // Gives the job events that are sent unchanged, whatever is requested.
   void HasNumbered(const std::vector<std::pair<int64_t, v1::Job::State>>& events) {
     for (const auto& [number, state] : events) {
       v1::WatchJobResponse event;

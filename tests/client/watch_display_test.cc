@@ -80,7 +80,7 @@ TEST_F(WatchDisplayTest, EpochInWhichARunWasKilledIsOneLine) {
   WatchDisplay display(&out_, {});
   display.Show(Running(1, 4));
   display.Show(Running(2, 2));
-  // Both with the progress that was kept last.
+  // Both events repeat the last progress.
   v1::WatchJobResponse queued = Running(1, 4);
   queued.set_state(v1::Job::STATE_QUEUED);
   queued.set_message("goes on later");

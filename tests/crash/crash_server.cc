@@ -13,7 +13,7 @@
 namespace s2p::test {
 namespace {
 
-// So that an embedding lasts long enough to be killed in.
+// Makes an embedding last long enough for a kill to hit it.
 constexpr std::chrono::microseconds kTimePerImage(150);
 
 int Serve(char** argv) {
@@ -27,7 +27,7 @@ int Serve(char** argv) {
   options.host.http = "127.0.0.1:0";
   options.index = argv[4];
   options.poll_interval = absl::Milliseconds(5);
-  // No search is late because a machine is slow.
+  // A slow machine must not make searches miss their deadline.
   options.limits.default_deadline = absl::Hours(24);
   options.warm_up_passes = 0;
   options.batcher.max_delay = absl::ZeroDuration();
@@ -49,7 +49,7 @@ int Serve(char** argv) {
   const std::string temporary = std::string(argv[3]) + ".tmp";
   std::ofstream(temporary) << (*server)->address();
   std::rename(temporary.c_str(), argv[3]);
-  // It ends by being killed.
+  // The server runs until it is killed.
   for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
 }
 

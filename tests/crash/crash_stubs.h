@@ -1,4 +1,4 @@
-// A client of the server that is killed.
+// A client of the server under test, which is killed.
 #ifndef S2P_TESTS_CRASH_CRASH_STUBS_H_
 #define S2P_TESTS_CRASH_CRASH_STUBS_H_
 
@@ -27,7 +27,7 @@ struct Stubs {
   std::unique_ptr<v1::ModelService::Stub> model;
 };
 
-// A number that the caller of the test may choose.
+// A number that may be set in the environment.
 inline int FromEnvironment(const char* name, int otherwise) {
   int value = 0;
   const char* text = std::getenv(name);

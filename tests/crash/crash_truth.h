@@ -1,4 +1,4 @@
-// What a gallery may hold after a crash, as who wrote to it knows.
+// The possible contents of a gallery after a crash, as its writers know them.
 #ifndef S2P_TESTS_CRASH_CRASH_TRUTH_H_
 #define S2P_TESTS_CRASH_CRASH_TRUTH_H_
 
@@ -32,8 +32,8 @@ inline std::string Described(const State& state) {
   return state ? absl::StrCat("picture ", state->seed, " '", state->note, "'") : "absent";
 }
 
-// For each id the states that it may be in, and since and until when: from the begin of a write
-// that makes one, until a later write is answered. Moments are numbers that rise. Thread-safe.
+// For each id, its possible states and their periods: from the start of a write that produces the
+// state until a later write is answered. Moments are increasing numbers. Thread-safe.
 class Truth {
  public:
   int64_t Now() const {
@@ -53,7 +53,7 @@ class Truth {
     const auto found = states_.find(id);
     return found == states_.end() ? State() : found->second.back().state;
   }
-  // Notes what was found after a crash; a failure if it cannot be.
+  // Records the state found after a crash; fails the test if that state is impossible.
   void Settle(const std::string& id, const State& found) {
     absl::MutexLock lock(&mutex_);
     std::vector<Possible>& states = StatesOf(id);
@@ -117,7 +117,7 @@ class Truth {
   std::map<std::string, std::vector<Possible>> states_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Puts `content` there, whatever was there before.
+// A request that stores `content`, whatever the previous content.
 inline v1::AddPhotoRequest AddRequest(const std::string& id, const Content& content) {
   v1::AddPhotoRequest request;
   request.set_photo_id(id);

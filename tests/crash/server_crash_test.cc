@@ -1,6 +1,6 @@
-// Kills a server with SIGKILL in everything that it does, and looks at what it finds afterwards.
+// Kills a server with SIGKILL in all of its phases and checks the state after each restart.
 //
-// S2P_KILLS: how often (14); S2P_SEED: of the random choices (1).
+// S2P_KILLS: number of kills (14); S2P_SEED: seed of the random choices (1).
 #include <gtest/gtest.h>
 #include <spawn.h>
 #include <sqlite3.h>
@@ -31,7 +31,7 @@ namespace {
 
 constexpr int kWriters = 3;
 constexpr int kIdsOfAWriter = 60;
-// Deleted and added again together: more than a compaction needs.
+// Photos deleted and added again together: more than a compaction needs.
 constexpr int kBulk = 1000;
 
 class ServerCrashTest : public testing::Test {
@@ -44,7 +44,7 @@ class ServerCrashTest : public testing::Test {
   void Spawn() {
     std::filesystem::remove(dir_.File("address"));
     const std::string root = store_.root(), data = dir_.File("data"), file = dir_.File("address");
-    // Every other time; the trained index is a file that a kill can damage, too.
+    // Use a trained index every other time, since its file could be damaged by a kill, too.
     const std::string index = starts_++ % 2 == 0 ? "Flat" : "IVF16,Flat";
     const char* const arguments[] = {S2P_CRASH_SERVER, root.c_str(),  data.c_str(),
                                      file.c_str(),     index.c_str(), nullptr};
@@ -60,7 +60,7 @@ class ServerCrashTest : public testing::Test {
     EXPECT_TRUE(WIFSIGNALED(status)) << "the server ended on its own: " << status;
     server_ = 0;
   }
-  // True if the server has ended without being killed. Kill still finds it.
+  // True if the server has ended without being killed. Kill can still be called.
   bool HasEnded() const {
     siginfo_t info = {};
     return waitid(P_PID, static_cast<id_t>(server_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
@@ -89,7 +89,7 @@ class ServerCrashTest : public testing::Test {
     return response;
   }
 
-  // Adds, deletes and renames its own ids until the server is gone.
+  // Adds, deletes and changes its own ids until the server is gone.
   void Write(int writer, uint32_t seed) {
     std::mt19937 random(seed);
     for (;;) {
@@ -181,9 +181,9 @@ class ServerCrashTest : public testing::Test {
     return stream->Finish().ok() && answers == kBulk;
   }
 
-  // Every answer's scores must be those of the version that it names, for a picture that the id may
-  // have had while the search lasted: so nothing that was deleted or replaced before. Until the
-  // server is gone.
+  // Searches until the server is gone. The scores of every answer must be those of the version that
+  // it names, for a picture that the id may have had during the search; so nothing deleted or
+  // replaced earlier may appear.
   void Search(uint32_t seed) {
     std::mt19937 random(seed);
     for (;;) {
@@ -201,7 +201,7 @@ class ServerCrashTest : public testing::Test {
         bool explained = false;
         for (uint32_t known : truth_.Pictures(match.photo_id(), begin, end)) {
           const Encoding photo = EncodeImage(encoder, PhotoImage(known));
-          // The query is scaled to norm 1 once more, which moves its last bits.
+          // The query is normalised once more, which changes its last bits.
           explained |= std::abs(match.score() -
                                 CosineSimilarity(std::as_const(query.embeddings).row(0),
                                                  std::as_const(photo.embeddings).row(0))) < 1e-5f;
@@ -212,7 +212,7 @@ class ServerCrashTest : public testing::Test {
     }
   }
 
-  // What the server has of every id, as it lists it.
+  // The server's state of every id, from its list.
   std::map<std::string, State> Listed() {
     std::map<std::string, State> listed;
     v1::ListPhotosRequest request;
@@ -258,7 +258,7 @@ class ServerCrashTest : public testing::Test {
     for (int i = 0; i < 40 && !listed.empty(); ++i) {
       CheckFound(*std::next(listed.begin(), static_cast<long>(random_() % listed.size())));
     }
-    // A kill leaves blobs behind that the next start sets aside in photos/.orphans.
+    // A kill leaves blobs behind, which the next start moves to photos/.orphans.
     size_t blobs = 0;
     for (const auto& folder : std::filesystem::directory_iterator(dir_.File("data/photos"))) {
       if (folder.path().filename() == ".orphans") continue;
@@ -277,7 +277,7 @@ class ServerCrashTest : public testing::Test {
     }
     EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::NOT_FOUND) << id;
   }
-  // With its own picture it is the best, and its bytes are what was added.
+  // A photo must be the best match of its own picture, and have the bytes that were added.
   void CheckFound(const std::pair<const std::string, State>& photo) {
     v1::SearchRequest request;
     request.add_examples()->set_image(PhotoBytes(photo.second->seed));

@@ -18,17 +18,17 @@ constexpr bool kOwnMalloc = true;
 constexpr bool kOwnMalloc = false;
 #endif
 
-// Above the largest that mallopt's M_MMAP_THRESHOLD can be set to.
+// Larger than the maximum of mallopt's M_MMAP_THRESHOLD.
 constexpr size_t kBlock = size_t{64} << 20;
 constexpr size_t kPage = 4096;
 
-// Page faults of asking for a block, writing it and freeing it.
+// Page faults of allocating a block, writing it and freeing it.
 long FaultsOfOneRound() {
   rusage before{}, after{};
   getrusage(RUSAGE_SELF, &before);
   {
     const std::unique_ptr<char[]> block(new char[kBlock]);
-    // Volatile: the compiler would leave out what nobody reads.
+    // Volatile, since the compiler would omit writes that nobody reads.
     volatile char* bytes = block.get();
     for (size_t i = 0; i < kBlock; i += kPage) bytes[i] = 1;
   }
@@ -48,7 +48,7 @@ long ResidentBytes() {
   std::_Exit(holds ? 0 : 1);
 }
 
-// Each in a process of its own: it is of the whole process.
+// Each test runs in its own process, because the setting affects the whole process.
 class FreedMemoryTest : public testing::Test {
  protected:
   void SetUp() override {

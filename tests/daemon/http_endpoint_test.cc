@@ -24,7 +24,7 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-// Sends `request` over a plain socket and returns all that comes back; empty if nobody listens.
+// Sends `request` over a plain socket and returns the whole response; empty if nobody listens.
 std::string Exchange(int port, const std::string& request) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address = {};

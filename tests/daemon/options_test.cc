@@ -47,7 +47,7 @@ class OptionsTest : public testing::Test {
     return path;
   }
 
-  // -1: go on.
+  // -1 means to continue.
   int Parse(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "prog");
     std::vector<const char*> argv;

@@ -32,7 +32,8 @@ class Backup(unittest.TestCase):
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def serve(self, data, store=None):
-        # A fixed layout: the fastest one is measured at each start, and the last bits differ.
+        # A fixed layout, since the default is measured at each start and layouts differ in the last
+        # bits.
         self.servers.append(Server(store or self.store, data, "--layout", "contiguous"))
         return self.servers[-1].wait_until_serving()
 
@@ -74,7 +75,7 @@ class Backup(unittest.TestCase):
         self.command("check", "--data-dir", self.copy)
         restored = os.path.join(self.folder, "restored")
         self.command("restore", "--from", self.copy, "--data-dir", restored)
-        # Without the store: the backup has the model that the gallery is embedded with.
+        # Start without the store: the backup contains the model that the gallery is embedded with.
         empty = os.path.join(self.folder, "empty")
         os.makedirs(empty)
         self.assertEqual(self.answer(self.serve(restored, empty)), self.answer(server))

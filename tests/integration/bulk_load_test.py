@@ -19,9 +19,9 @@ import end_to_end_test
 from end_to_end_test import Server, program
 
 PHOTOS = int(os.environ.get("S2P_PHOTOS", "900"))
-# Of the client: what it holds besides is one photo, and what gRPC buffers.
+# Limit for the client, which only holds one photo and gRPC's buffers.
 CLIENT_GROWTH_BYTES = 16 << 20
-# Of the server: an embedding, attributes, what is known of the photo, and SQLite's and the
+# Limit for the server: embedding, attributes and metadata of each photo, and SQLite's and the
 # allocator's slack.
 SERVER_GROWTH_BYTES = 24 << 20
 SERVER_GROWTH_PER_PHOTO_BYTES = 4096

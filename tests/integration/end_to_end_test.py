@@ -20,8 +20,8 @@ import zlib
 
 BIN = ""
 WORK = ""
-# Waits have no limit of their own: a slow machine is no fault, and the runner ends what hangs.
-# The client has deadlines; this one is beyond the runner's limit.
+# Waits have no limit of their own: a slow machine is not an error, and the runner's limit ends a
+# hanging test. The client needs a deadline; this one is beyond the runner's limit.
 PATIENT = ("--timeout", "86400")
 
 
@@ -321,7 +321,7 @@ class EndToEnd(unittest.TestCase):
         train(store, "seed=99")
         self.assertEqual(server.end(), 0, server.log())
         again = self.start(store=store).wait_until_serving()
-        # Until the gallery is embedded with the newer one, the older one serves.
+        # The older version serves until the gallery is embedded with the newer one.
         again.wait(lambda: again.json("model", "status")["servingVersion"] == "2")
         reply = again.json("search", self.images("sketch")[0])
         self.assertEqual(reply["modelVersion"], "2")

@@ -26,9 +26,9 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 RULES = os.path.join(ROOT, "deploy/prometheus/alerts.yml")
 PROMTOOL = (os.environ.get("S2P_PROMTOOL") or shutil.which("promtool") or
             shutil.which("promtool", path=os.path.join(ROOT, "build/tools/usr/bin")))
-# Of a histogram's series, the part behind its name.
+# The suffixes of a histogram's series.
 SERIES = re.compile(r"_(bucket|sum|count)$")
-# Only there once something has happened.
+# Families that exist only after some work.
 NEEDS_WORK = {"s2p_train_loss"}
 
 
@@ -79,7 +79,7 @@ class Monitoring(unittest.TestCase):
         web = self.start("s2p-web", "--address-file", "--server", server.address, "--listen",
                          "127.0.0.1:0")
         text = ""
-        # The gateway's first answer makes the families that its second one shows.
+        # The gateway's first answer creates the families that its second one shows.
         for address in (server.http, trainer, web, web):
             with urllib.request.urlopen("http://%s/metrics" % address) as reply:
                 text += reply.read().decode()

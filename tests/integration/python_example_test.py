@@ -68,7 +68,7 @@ class PythonExample(unittest.TestCase):
         self.assertEqual(found.returncode, 0, found.stderr)
         lines = [line.split("\t") for line in found.stdout.splitlines()]
         self.assertEqual([line[0] for line in lines], ["1", "2", "3"])
-        # Line by line what the command line finds.
+        # Each line must match the result of the command line.
         reply = server.json("search", photos[0], "-k", "3")
         self.assertEqual([line[2] for line in lines],
                          [match["photoId"] for match in reply["matches"]])

@@ -123,7 +123,7 @@ class Swap(unittest.TestCase):
             try:
                 while not self.stop.is_set():
                     work()
-            except Exception as fault:  # Told by the test's own thread.
+            except Exception as fault:  # Reported by the test's own thread.
                 self.faults.append(fault)
                 self.stop.set()
         thread = threading.Thread(target=loop)
@@ -183,7 +183,7 @@ class Swap(unittest.TestCase):
             wanted = "STATE_FAILED" if failing else "STATE_SERVING"
             server.wait(lambda: self.stop.is_set() or self.status_of(server, version) == wanted)
             serving = serving if failing else version
-            # However slow the machine is, each version answers before the next one is published.
+            # Each version answers before the next one is published, however slow the machine is.
             server.wait(lambda: self.stop.is_set() or serving in self.versions_seen)
         before = self.searches
         server.wait(lambda: self.stop.is_set() or self.searches > before + 6)

@@ -1,5 +1,5 @@
-// Every reader of text that people edit, and what editors make of such text: all of them take the
-// same, and refuse the same with file and line.
+// All readers of text that people edit, and the variants of text that editors write: every reader
+// accepts the same variants, and refuses the same ones with file and line.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdio.h>
@@ -47,8 +47,8 @@ constexpr char kLines[] =
 constexpr char kTextSpec[] = "# a job\npreset: \"shoes\"\nstep2 { epochs: 5 }\n";
 constexpr char kJsonSpec[] = "{\"preset\": \"shoes\",\n \"step2\": {\"epochs\": 5}}\n";
 
-// `file` is what is varied, with `text` in it; `beside` are further files of the folder. `read`
-// says in words what a program makes of the file at the path.
+// The test varies `file`, which contains `text`; `beside` are other files in the folder. `read`
+// describes a program's reading of the file at the path.
 struct TextReader {
   std::string name;
   std::string file;
@@ -57,7 +57,7 @@ struct TextReader {
   std::map<std::string, std::string> beside = {};
 };
 
-// For gtest, which shows bytes else.
+// For gtest, which would print bytes otherwise.
 void PrintTo(const TextReader& reader, std::ostream* out) { *out << reader.name; }
 
 std::string FolderOf(const std::string& path) {
@@ -103,7 +103,7 @@ What ReadDaemonConfig(const std::string& path) {
   return absl::StrCat(device, " ", batch);
 }
 
-// A key of the file that is not known ends the program with 2.
+// An unknown key in the file makes the program exit with 2.
 What ReadClientConfig(const std::string& path) {
   const std::string command = absl::StrCat(S2P_PROGRAM " --config ", path, " completion bash 2>&1");
   FILE* const pipe = popen(command.c_str(), "r");
@@ -165,7 +165,7 @@ std::vector<TextReader> Readers() {
   };
 }
 
-// Two bytes a character, the lower one first.
+// Two bytes per character, the lower one first.
 std::string Utf16(const std::string& text) {
   std::string wide;
   for (const char c : text) wide += {c, '\0'};

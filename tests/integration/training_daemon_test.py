@@ -175,7 +175,7 @@ class TrainingDaemon(unittest.TestCase):
             "publishing": lambda: "publishing" in daemon.log(),
         }
         while not conditions[phase]():
-            # A phase that cannot come any more, because it was passed before.
+            # The phase cannot come any more, because it has already passed.
             if "state=STATE_SUCCEEDED" in daemon.log():
                 return False
             self.assertIsNone(daemon.process.poll(), daemon.log())
@@ -259,7 +259,7 @@ class TrainingDaemon(unittest.TestCase):
 
     def test_memory_does_not_grow_over_the_epochs(self):
         daemon = self.daemon()
-        # One more, because what comes after the last epoch is another matter.
+        # One more epoch, because the work after the last one would distort the measurement.
         daemon.submit("step1.epochs=0", "step2.epochs=21")
 
         def resident_after(epoch):
@@ -267,7 +267,7 @@ class TrainingDaemon(unittest.TestCase):
             with open("/proc/%d/status" % daemon.process.pid) as status:
                 return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
 
-        # Medians, because what is sampled may be in the middle of writing its state.
+        # Medians, because a sample may be taken while the state is being written.
         early, late = (statistics.median(resident_after(epoch) for epoch in epochs)
                        for epochs in ((2, 3, 4), (18, 19, 20)))
         print("resident: %d KiB after epoch 2, %d KiB after epoch 20" % (early, late))

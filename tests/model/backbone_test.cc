@@ -62,7 +62,7 @@ std::vector<Key> ReadKeys(const std::string& path) {
     Key key;
     fields >> key.name >> key.type >> key.shape >> key.sum;
     EXPECT_FALSE(fields.fail()) << line;
-    // The classifier is no part of the backbone.
+    // The classifier is not part of the backbone.
     if (!absl::StartsWith(key.name, "fc.")) keys.push_back(key);
   }
   return keys;
@@ -146,7 +146,7 @@ TEST(GoldenRuleTest, InputsBeginAsTheGoldenFileSays) {
   }
 }
 
-// Published numbers of parameters, without the classifier.
+// Published parameter counts, without the classifier.
 TEST(BackboneTest, NumbersOfParametersAreThePublishedOnes) {
   EXPECT_EQ(CountParameters(*Create(Spec("resnet18"))), 11'176'512);
   EXPECT_EQ(CountParameters(*Create(Spec("resnet34"))), 21'284'672);

@@ -1,4 +1,4 @@
-// A small checkpoint for tests of files: its tensors fit no network, which reading does not ask.
+// A small checkpoint for tests of files. Its tensors fit no network, which reading does not check.
 #ifndef S2P_TESTS_MODEL_CHECKPOINT_FIXTURE_H_
 #define S2P_TESTS_MODEL_CHECKPOINT_FIXTURE_H_
 

@@ -1,4 +1,4 @@
-// Holds docs/checkpoint_format.md to the code: the worked example is what is read and written.
+// Compares docs/checkpoint_format.md with the code: the worked example is read and written.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -32,7 +32,7 @@ class CheckpointFormatTest : public testing::Test {
     std::ofstream(dir_.File("12/manifest.json")) << manifest_;
   }
 
-  // What stands in the fenced block of this language.
+  // The content of the fenced block of this language.
   std::string Block(const std::string& language) {
     const std::string fence = absl::StrCat("\n```", language, "\n");
     const size_t begin = text_.find(fence);

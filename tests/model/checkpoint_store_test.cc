@@ -45,7 +45,7 @@ class CheckpointStoreTest : public testing::Test {
     EXPECT_THAT(versions, IsOk());
     return versions.value_or(std::vector<int64_t>());
   }
-  // Names of the root that are no versions.
+  // Names in the root that are not versions.
   std::vector<std::string> Leftovers() {
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(store_.root())) {
@@ -252,7 +252,7 @@ TEST_F(CheckpointStoreTest, KilledWriterLeavesWholeCheckpointsOnly) {
   EXPECT_EQ(Publish(), versions.back() + 1);
 }
 
-// Root writes where it likes, so a child gives its rights away first.
+// Root can write anywhere, so a child process drops its privileges first.
 TEST_F(CheckpointStoreTest, ReadOnlyRootIsPermissionDeniedForWritersAndFineForReaders) {
   Publish();
   fs::permissions(dir_.path(), fs::perms(0755));

@@ -84,7 +84,7 @@ class CheckpointTest : public testing::Test {
     ASSERT_TRUE(absl::StrContains(json, from)) << json;
     Write(kManifestFileName, absl::StrReplaceAll(json, {{from, to}}));
   }
-  // Replaces the weights by others of which the manifest speaks the truth.
+  // Replaces the weights and updates the manifest to match.
   void ReplaceWeights(const std::string& bytes) {
     const std::string before = Bytes(kWeightsFileName);
     Write(kWeightsFileName, bytes);
@@ -92,7 +92,7 @@ class CheckpointTest : public testing::Test {
             absl::StrCat("\"bytes\": \"", bytes.size(), "\""));
     Replace(Sha256(before), Sha256(bytes));
   }
-  // Fails unless the checkpoint is refused as DataLoss; the message.
+  // Returns the message; fails unless the checkpoint is refused as DataLoss.
   std::string Damage() {
     const absl::Status status = ReadCheckpoint(folder_).status();
     EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss));

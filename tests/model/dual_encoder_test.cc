@@ -29,7 +29,7 @@ using v1::MODALITY_SKETCH;
 
 torch::Tensor Images(int64_t count = 2) { return GoldenInputTensor("images", {count, 3, 64, 48}); }
 
-// What precedes the first dot of each name.
+// The part of each name before the first dot.
 std::set<std::string> Parts(const TensorMap& weights) {
   std::set<std::string> parts;
   for (const auto& item : weights) parts.insert(item.first.substr(0, item.first.find('.')));
@@ -176,7 +176,7 @@ TEST(DualEncoderTest, GradientsReachEveryTrainedParameter) {
   torch::Tensor sum = torch::zeros({});
   for (v1::Modality modality : {MODALITY_PHOTO, MODALITY_SKETCH}) {
     const torch::Tensor embedding = network->Forward(Images(4), modality).embedding;
-    // Squares, because a batch norm's plain sum does not depend on its input.
+    // Powers, because the plain sum of a batch norm's output does not depend on its input.
     sum = sum + network->Neck(embedding).pow(3).sum() +
           network->AttributeLogits(embedding).pow(2).sum();
   }
@@ -208,7 +208,7 @@ constexpr char kHeads[] = "heads.safetensors";
 // The release's heads on 2048 features: neck and attribute head under our names.
 class HeadsGoldenTest : public testing::Test {
  protected:
-  // Filled as the release's modules of the prefixes given.
+  // Heads with the weights of the release's modules of the given prefixes.
   static std::shared_ptr<DualEncoder> Heads(int attribute_hidden) {
     torch::NoGradGuard no_grad;
     CheckpointManifest manifest = NetworkManifest();

@@ -1,4 +1,4 @@
-// Weights on their way into a dual encoder: a checkpoint's, and those of published backbones.
+// Loading weights into a dual encoder: a checkpoint's, and those of published backbones.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -32,7 +32,8 @@ bool SameWeights(const DualEncoder& a, const DualEncoder& b) {
 
 class SetWeightsTest : public testing::Test {
  protected:
-  // Fails unless the weights, damaged so, are refused and leave the network as it was.
+  // Returns the message; fails unless the damaged weights are refused and leave the network
+  // unchanged.
   std::string Refusal(const std::function<void(TensorMap&)>& damage) {
     TensorMap weights = CreateNetwork(NetworkManifest(), 2)->Weights();
     damage(weights);

@@ -36,7 +36,7 @@ TEST(CosineSimilarityTest, RoundingDoesNotLeaveTheRange) {
 }
 
 TEST(CosineSimilarityTest, AddsInDouble) {
-  // In float32 the second product is lost beside the first.
+  // In float32 the second product would be lost next to the first.
   const std::vector<float> a = {1, 1e-5f, -1};
   const std::vector<float> b = {0.5f, 1e-5f, 0.5f};
   EXPECT_FLOAT_EQ(CosineSimilarity(a, b), 1e-10f);

@@ -18,13 +18,13 @@
 
 namespace s2p::test {
 
-// Pixels that depend on the number, of sizes that do, too.
+// A picture whose pixels and size depend on the number.
 inline Image Picture(int number) {
   Image image(40 + 7 * number, 90 - 5 * number);
   const GoldenSequence u(absl::StrCat("picture ", number));
   for (int y = 0; y < image.height(); ++y) {
     for (int x = 0; x < image.width() * Image::kChannels; ++x) {
-      // Blocks, so that something is left after the resize.
+      // Blocks, so that some structure is left after the resize.
       image.row(y)[x] = static_cast<uint8_t>(255 * u[y / 16 * 1000 + x / 48]);
     }
   }
@@ -63,7 +63,7 @@ class EncoderTest : public testing::Test {
     EXPECT_THAT(encoding, IsOk());
     return *std::move(encoding);
   }
-  // What training computes for this picture: the networks one by one, no Encoder.
+  // Training's output for this picture: the networks one by one, without an Encoder.
   std::pair<std::vector<float>, std::vector<float>> TrainersOutput(int number) {
     torch::NoGradGuard no_grad;
     const EncoderInput input = Input(number);

@@ -13,7 +13,8 @@
 namespace s2p::test {
 namespace {
 
-// The start of a file of the ISO base media format: its own brand, and those it is compatible with.
+// The start of a file in the ISO base media format: its own brand, and the brands that it is
+// compatible with.
 std::string Ftyp(const std::string& brand, const std::string& compatible = "") {
   const auto bytes = static_cast<uint32_t>(16 + compatible.size());
   return absl::StrCat(Big(bytes, 4), "ftyp", brand, Big(0, 4), compatible);
@@ -98,7 +99,7 @@ TEST(ForeignFormatTest, NoiseIsUnknown) {
   EXPECT_EQ(ForeignFormat(Bytes({0x93, 0x01, 0x44, 0xE7})), "unknown format");
 }
 
-// Every beginning of every signature, and nothing at all: an answer, never a crash.
+// Every prefix of every signature, and empty bytes, must give an answer and never a crash.
 TEST(ForeignFormatTest, ShortFilesAreRead) {
   const std::string start = absl::StrCat(Ftyp("heic", "mif1"), "<svg");
   for (size_t length = 0; length <= start.size(); ++length) {

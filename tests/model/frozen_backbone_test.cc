@@ -24,7 +24,7 @@ std::shared_ptr<Backbone> MakeBackbone(const std::string& arch, int last_stage =
   return *std::move(backbone);
 }
 
-// As after training: no mean is 0, no variance 1.
+// Draws statistics as after training: no mean is 0, no variance 1.
 void DrawStatistics(Backbone& backbone) {
   const torch::NoGradGuard no_grad;
   for (const auto& module : backbone.modules()) {

@@ -1,4 +1,4 @@
-// The golden probe: what a checkpoint must embed as its trainer did, or it is not served.
+// The golden probe: a checkpoint must embed it as its trainer did, or it is not served.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -23,7 +23,7 @@ using testing::HasSubstr;
 using v1::MODALITY_PHOTO;
 using v1::MODALITY_SKETCH;
 
-// Spoils the manifest's probe; the status of loading.
+// Damages the manifest's probe and checks the status of loading.
 class GoldenProbeTest : public EncoderTest {
  protected:
   void ExpectRefused(const std::string& field) {
@@ -110,7 +110,7 @@ TEST_F(GoldenProbeTest, FillingItTwiceGivesTheSame) {
   EXPECT_EQ(manifest.golden_probe().SerializeAsString(), probe().SerializeAsString());
 }
 
-// Readers of other builds draw these pictures, too: never change them, add a second kind.
+// Other builds draw these pictures, too, so never change them; add a second kind instead.
 TEST(ProbeImageTest, PixelsAreThoseOfTheFirstRelease) {
   const auto digest = [](v1::Modality modality) {
     const Image image = ProbeImage(modality);

@@ -1,4 +1,4 @@
-// Networks filled by the golden rule, and how their outputs are compared with golden files.
+// Fills networks by the golden rule, and compares their outputs with golden files.
 #ifndef S2P_TESTS_MODEL_GOLDEN_WEIGHTS_H_
 #define S2P_TESTS_MODEL_GOLDEN_WEIGHTS_H_
 
@@ -16,7 +16,7 @@
 
 namespace s2p::test {
 
-// What the rule gives an entry of this name, shape and type.
+// The rule's values for an entry of this name, shape and type.
 inline torch::Tensor GoldenTensor(const std::string& name, const torch::Tensor& like) {
   TensorBytes tensor = ToTensorBytes(like);
   FillByGoldenRule(name, tensor);
@@ -38,7 +38,7 @@ inline torch::Tensor GoldenInputTensor(const std::string& name, const std::vecto
 }
 
 // Expects max |got - want| <= relative * max |want| + absolute, over the whole tensor.
-// `golden_file`, if any, is where `want` is from.
+// `golden_file`, if any, is the source of `want`.
 inline void ExpectClose(const torch::Tensor& got, const torch::Tensor& want, double relative,
                         double absolute, const std::string& what,
                         const std::string& golden_file = "") {

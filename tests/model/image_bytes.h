@@ -23,7 +23,7 @@ inline std::string Big(uint32_t value, int bytes) {
   return std::string(little.rbegin(), little.rend());
 }
 
-// Bytes from numbers, as Bytes({0xFF, 0xD8}).
+// Bytes from numbers, such as Bytes({0xFF, 0xD8}).
 inline std::string Bytes(const std::vector<int>& values) {
   std::string text;
   for (int value : values) text.push_back(static_cast<char>(value));
@@ -75,7 +75,7 @@ inline std::string Png(const PngLayout& layout, const std::vector<std::string>& 
                       PngChunk("IDAT", ZlibStored(raw)), PngChunk("IEND", ""));
 }
 
-// The TIFF structure of EXIF with nothing but an orientation.
+// EXIF's TIFF structure with only an orientation.
 inline std::string ExifTiff(uint32_t orientation, bool little = true) {
   const auto number = [little](uint32_t value, int bytes) {
     return little ? Little(value, bytes) : Big(value, bytes);
@@ -93,8 +93,8 @@ inline std::string JpegExif(absl::string_view tiff) {
   return JpegSegment(0xE1, absl::StrCat(absl::string_view("Exif\0\0", 6), tiff));
 }
 
-// A baseline JPEG of one block a component, each of the middle value. `frame` is the marker of the
-// frame header: 0xC0 for baseline.
+// A baseline JPEG with one block per component, each of the middle value. `frame` is the marker of
+// the frame header: 0xC0 for baseline.
 inline std::string Jpeg(uint32_t width, uint32_t height, int components, int frame = 0xC0) {
   std::string header = absl::StrCat(Bytes({8}), Big(height, 2), Big(width, 2), Bytes({components}));
   std::string scan = Bytes({components});

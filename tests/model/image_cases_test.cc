@@ -1,5 +1,5 @@
-// Pictures as other people's programs write them: tests/data/images, each made to stand for a kind
-// of trouble that users of image software reported.
+// Pictures as other programs write them, in tests/data/images: each reproduces a kind of problem
+// that users of image software reported.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

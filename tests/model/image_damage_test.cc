@@ -1,4 +1,4 @@
-// What tells a damaged picture from one that other programs merely wrote oddly.
+// Damaged pictures are told apart from those that other programs merely wrote oddly.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -29,7 +29,7 @@ std::string Encode(const char* extension, const std::vector<int>& parameters = {
 
 std::string Progressive() { return Encode(".jpg", {cv::IMWRITE_JPEG_PROGRESSIVE, 1}); }
 
-// Where a JPEG's first scan begins.
+// The start of a JPEG's first scan.
 size_t FirstScan(const std::string& jpeg) { return jpeg.find(Bytes({0xFF, 0xDA})); }
 
 void ExpectRefused(const std::string& bytes, const std::string& words = "") {
@@ -45,7 +45,7 @@ void ExpectShown(const std::string& bytes, const std::string& like) {
   EXPECT_TRUE(image->pixels() == reference->pixels());
 }
 
-// Cut anywhere in its scans, and closed with an end marker.
+// Cuts the file anywhere in its scans and closes it with an end marker.
 void ExpectEveryCutRefused(const std::string& jpeg) {
   ASSERT_THAT(DecodeImage(jpeg), IsOk());
   const size_t start = FirstScan(jpeg) + 20;

@@ -68,7 +68,7 @@ TEST(ImageDecodeTest, WebPIsRead) {
   EXPECT_THAT(Pixel(image, 3, 3), ElementsAre(200, 20, 10));
 }
 
-// Where the four corners of a 2 x 3 image go, for each of EXIF's orientations.
+// The positions of the four corners of an image for each of EXIF's orientations.
 TEST(ImageDecodeTest, AllOrientationsAreHonoured) {
   cv::Mat stored(3 * 8, 2 * 8, CV_8UC3, cv::Scalar(255, 255, 255));
   // Top left red, top right green, bottom left blue.
@@ -117,7 +117,7 @@ TEST(ImageDecodeTest, EveryTruncationIsRefused) {
   }
 }
 
-// Damaged bytes give an error or an image of the size that the header says, never a crash.
+// Damaged bytes give an error or an image of the size in the header, never a crash.
 TEST(ImageDecodeTest, DamagedBytesNeverCrash) {
   cv::Mat noise(24, 24, CV_8UC3);
   cv::RNG rng(7);

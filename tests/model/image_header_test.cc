@@ -253,7 +253,7 @@ TEST(ImageHeaderTest, ContradictoryWebPIsRefused) {
   ExpectRefused(WebP(RiffChunk("EXIF", ExifTiff(1))), "has no pixels");
 }
 
-// Header bytes changed at random, several thousand times: an answer each time, never a crash, and
+// Header bytes changed at random, several thousand times, always give an answer, never a crash, and
 // never a size beyond the limits.
 TEST(ImageHeaderTest, RandomChangesGiveAHeaderOrAnError) {
   std::mt19937 random(20240229);

@@ -19,7 +19,7 @@ using test::StatusIs;
 using testing::StartsWith;
 using v1::CheckpointManifest;
 
-// A mistake, and how the message that refuses it begins.
+// A mistake, and the start of the message that refuses it.
 struct Mistake {
   const char* name;
   const char* field;

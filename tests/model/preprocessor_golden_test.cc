@@ -80,7 +80,7 @@ class PreprocessorGoldenTest : public testing::Test {
     golden_ = *std::move(read);
   }
   bool Has(const std::string& name) const { return golden_.count(name) > 0; }
-  // Compares with what the file has under this name, if anything, in levels of 255.
+  // Compares with the file's entry of this name, if it exists, in levels of 255.
   void ExpectWithin(int levels, const Image& got, const std::string& name) {
     if (!Has(name)) return;
     ++compared_;
@@ -101,7 +101,7 @@ class PreprocessorGoldenTest : public testing::Test {
   int compared_ = 0;
 };
 
-// Runs with the whole file where it is there, else with the part of it that is small.
+// Uses the complete file if it exists, otherwise the small part of it.
 TEST_F(PreprocessorGoldenTest, EveryStageIsPillows) {
   ReadWholeOrSmall();
   for (const std::string image : {"photo", "sketch", "gray", "rgba"}) {

@@ -37,14 +37,14 @@ void ExpectSame(const TensorMap& got, const TensorMap& want) {
   }
 }
 
-// A file of the length, the header and the data given, whatever they say.
+// A file with the given length, header and data, valid or not.
 std::string File(const std::string& header, const std::string& data) {
   std::string bytes;
   for (int i = 0; i < 8; ++i) bytes += static_cast<char>(uint64_t{header.size()} >> (8 * i));
   return bytes + header + data;
 }
 
-// The words of the error; "" if there is none. Fails unless the code is DataLoss.
+// The message of the error; "" if there is none. Fails unless the code is DataLoss.
 std::string ErrorOf(const std::string& bytes, const SafetensorsLimits& limits = {}) {
   const absl::Status status = ParseSafetensors(bytes, limits).status();
   if (status.ok()) return "";
@@ -142,7 +142,7 @@ TEST(SafetensorsTest, SurplusBytesAreDataLoss) {
 }
 
 // A header with any one byte flipped parses into something else or not at all, but never reads
-// outside the file (for which the address sanitizer watches).
+// outside the file (which the address sanitizer checks).
 TEST(SafetensorsTest, FlippedHeaderBytesNeverPassUnnoticed) {
   const std::string bytes = SerializeSafetensors(Example());
   const size_t header_end = bytes.size() - 19;
@@ -174,7 +174,7 @@ TEST(SafetensorsTest, LimitsHold) {
 }
 
 TEST(SafetensorsTest, AbsurdShapesAreDataLoss) {
-  // The sizes multiply to 2^66, which 64 bits take for 4.
+  // The sizes multiply to 2^66, which overflows to 4 in 64 bits.
   const std::string overflowing =
       absl::StrReplaceAll(kOneTensor, {{"[2]", "[4294967296,4294967296]"}, {"[0,8]", "[0,0]"}});
   EXPECT_THAT(ErrorOf(File(overflowing, "")), HasSubstr("tensor 'w': shape [4294967296, "));

@@ -1,4 +1,4 @@
-// A dual encoder that is small enough for tests: ResNet-18 to stage 3 on images of 64 x 48 pixels.
+// A small dual encoder for tests: ResNet-18 to stage 3 on images of 64 x 48 pixels.
 #ifndef S2P_TESTS_MODEL_SMALL_NETWORK_H_
 #define S2P_TESTS_MODEL_SMALL_NETWORK_H_
 

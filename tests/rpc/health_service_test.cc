@@ -16,7 +16,7 @@ constexpr char kServing[] = "\x08\x01";
 constexpr char kNotServing[] = "\x08\x02";
 constexpr char kServiceUnknown[] = "\x08\x03";
 
-// A Watch that is open.
+// An open Watch stream.
 class WatchClient {
  public:
   WatchClient(const std::shared_ptr<grpc::Channel>& channel, const std::string& request)

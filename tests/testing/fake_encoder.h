@@ -22,16 +22,16 @@ struct FakeEncoderOptions {
   int dimension = 16;
   // Attribute k is the mean of colour channel k % 3, divided by 255.
   std::vector<std::string> attributes = {"red", "green", "blue"};
-  // Runs at the start of every Encode, on its thread: count, block or fail there. A status that is
-  // not OK is what Encode returns.
+  // Runs at the start of every Encode, on its thread, to count, block or fail. Encode returns its
+  // status if it is not ok.
   std::function<absl::Status(absl::Span<const EncoderInput>)> on_encode;
 };
 
 // Averages the image over a 4 x 4 grid and multiplies with a matrix of +-1 drawn from the version.
-// So: the same pixels give the same vector, whatever the batch; images that look alike score high,
-// sketch and photo of the same pixels too (0.99 and above, though not exactly 1, because the
-// modality enters a little); and vectors of two versions have nothing to do with each other.
-// Immutable; thread-safe if `on_encode` is.
+// Therefore the same pixels give the same vector in any batch; similar images score high, also
+// sketch and photo of the same pixels (0.99 and above, though not exactly 1, because the modality
+// enters a little); and vectors of two versions are unrelated. Immutable; thread-safe if
+// `on_encode` is.
 class FakeEncoder final : public Encoder {
  public:
   explicit FakeEncoder(FakeEncoderOptions options = {}) : options_(std::move(options)) {
@@ -122,7 +122,7 @@ class FakeEncoder final : public Encoder {
       for (size_t k = 0; k < statistics.size(); ++k) sum += Sign(row, k) * statistics[k];
       out[row] = static_cast<float>(sum);
     }
-    // A sum of zero in every row has probability nil, but a test would be hard to understand.
+    // Sums of zero in every row practically never happen, but would make a test hard to understand.
     S2P_CHECK(NormalizeL2(out));
   }
 

@@ -1,4 +1,4 @@
-// Where the golden files lie: inputs and the outputs that an independent implementation gave.
+// Finds the golden files: inputs, and outputs of an independent implementation.
 #ifndef S2P_TESTS_TESTING_GOLDEN_H_
 #define S2P_TESTS_TESTING_GOLDEN_H_
 
@@ -10,8 +10,8 @@
 
 namespace s2p::test {
 
-// The path of the golden file `name`: in tests/data/golden, else in the folder that the environment
-// variable S2P_GOLDEN_DIR names, else in shared/golden beside the project. Empty if it is in none.
+// The path of the golden file `name`: in tests/data/golden, else in the folder in the environment
+// variable S2P_GOLDEN_DIR, else in shared/golden of the project. Empty if it is in none of them.
 // Requires the definition S2P_SOURCE_DIR, which s2p_test() gives.
 inline std::string GoldenPath(const std::string& name) {
   namespace fs = std::filesystem;
@@ -24,7 +24,7 @@ inline std::string GoldenPath(const std::string& name) {
   return fs::exists(shared) ? shared.string() : std::string();
 }
 
-// The same for anything else that lies beside the project, as "data/qmul_shoes_v1".
+// The same for other files in shared/, such as "data/qmul_shoes_v1".
 inline std::string SharedPath(const std::string& name) {
   namespace fs = std::filesystem;
   const fs::path path = fs::path(S2P_SOURCE_DIR).parent_path() / "shared" / name;
@@ -33,7 +33,7 @@ inline std::string SharedPath(const std::string& name) {
 
 }  // namespace s2p::test
 
-// Declares `variable`, the path of the golden file `name`; skips the test, saying why, where the
+// Declares `variable`, the path of the golden file `name`; skips the test, with the reason, if the
 // file is missing. For the body of a TEST only, because it returns.
 #define S2P_GOLDEN_OR_SKIP(variable, name)                                            \
   const std::string variable = ::s2p::test::GoldenPath(name);                         \

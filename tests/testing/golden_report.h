@@ -1,4 +1,4 @@
-// Writes down how close each comparison with a golden file came.
+// Records the error of each comparison with a golden file.
 #ifndef S2P_TESTS_TESTING_GOLDEN_REPORT_H_
 #define S2P_TESTS_TESTING_GOLDEN_REPORT_H_
 
@@ -9,7 +9,7 @@
 namespace s2p::test {
 
 // Appends "FILE<tab>TENSOR<tab>ERROR<tab>TOLERANCE" to the file that the environment variable
-// S2P_GOLDEN_REPORT names, if any: tools/golden_table.py makes a table of it. `error` and
+// S2P_GOLDEN_REPORT names, if any: tools/golden_table.py turns it into a table. `error` and
 // `tolerance` are in the same unit.
 inline void RecordGolden(const std::string& file, const std::string& tensor, double error,
                          double tolerance) {

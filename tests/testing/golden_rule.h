@@ -1,5 +1,5 @@
-// The rule that fills networks and inputs the same in every program: a value is a function of a
-// tensor's name and of the position in it. The golden files were computed from it.
+// The rule that fills networks and inputs identically in every program: a value is a function of
+// the tensor's name and the position in it. The golden files were computed with it.
 #ifndef S2P_TESTS_TESTING_GOLDEN_RULE_H_
 #define S2P_TESTS_TESTING_GOLDEN_RULE_H_
 
@@ -15,7 +15,7 @@
 
 namespace s2p::test {
 
-// The numbers of one name, each in [0, 1): splitmix64 begun at the name's 64-bit FNV-1a hash.
+// The numbers of one name, each in [0, 1): splitmix64 seeded with the name's 64-bit FNV-1a hash.
 class GoldenSequence {
  public:
   explicit GoldenSequence(absl::string_view name) {
@@ -41,8 +41,8 @@ inline std::vector<float> GoldenInput(absl::string_view name, size_t count) {
   return values;
 }
 
-// Fills a parameter or buffer of type F32, or a counter of type I64, as the rule fills what has
-// this name and shape.
+// Fills a parameter or buffer of type F32, or a counter of type I64, by the rule for this name and
+// shape.
 inline void FillByGoldenRule(absl::string_view name, TensorBytes& tensor) {
   if (absl::EndsWith(name, "num_batches_tracked")) {
     tensor.bytes.assign(tensor.bytes.size(), '\0');

@@ -1,4 +1,4 @@
-// Calls with bytes of the test's own instead of messages.
+// Calls an RPC with raw bytes instead of messages.
 #ifndef S2P_TESTS_TESTING_RAW_CALL_H_
 #define S2P_TESTS_TESTING_RAW_CALL_H_
 

@@ -23,7 +23,7 @@ absl::Status ToStatus(const absl::StatusOr<T>& result) {
   return result.status();
 }
 
-// Of gRPC, whose header need not be included here.
+// For grpc::Status, whose header need not be included here.
 template <typename GrpcStatus>
 auto ToStatus(const GrpcStatus& status)
     -> decltype(absl::Status(absl::StatusCode::kOk, status.error_message())) {

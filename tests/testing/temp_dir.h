@@ -1,4 +1,4 @@
-// A folder of a test's own.
+// A temporary folder for a test.
 #ifndef S2P_TESTS_TESTING_TEMP_DIR_H_
 #define S2P_TESTS_TESTING_TEMP_DIR_H_
 
@@ -12,8 +12,8 @@
 
 namespace s2p::test {
 
-// A new, empty folder with a unique name, removed with everything in it at the end of the object's
-// life. Neither copied nor moved. Thread-compatible.
+// A new, empty folder with a unique name, which the destructor removes with its contents. Neither
+// copied nor moved. Thread-compatible.
 class TempDir {
  public:
   TempDir() {
@@ -30,7 +30,7 @@ class TempDir {
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
 
-  // Absolute, without a slash at its end.
+  // Absolute, without a trailing slash.
   const std::string& path() const { return path_; }
   // path() + "/" + name.
   std::string File(const std::string& name) const { return path_ + "/" + name; }

@@ -1,8 +1,8 @@
-// Shows ThreadSanitizer what absl's locks order.
+// Shows ThreadSanitizer the order that absl's locks establish.
 //
 // The system's Abseil is built without the sanitizer, which therefore sees no lock in absl::Mutex
-// and takes every access that it guards for a race. The linker's --wrap sends our calls through
-// here: each announces to the sanitizer what the lock makes happen before what. CMake defines
+// and reports every access that it guards as a race. The linker's --wrap sends our calls through
+// this file, which announces the happens-before order of each lock to the sanitizer. CMake defines
 // S2P_ABSL_NAMESPACE, the mangled name of Abseil's inline namespace, and wraps the same names.
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
@@ -14,7 +14,7 @@ extern "C" void __tsan_release(void* address);
 #define S2P_MEMBER "_ZN" S2P_ABSL_NAMESPACE
 #define S2P_CONST_MEMBER "_ZNK" S2P_ABSL_NAMESPACE
 
-// Declares Real##NAME, the library's function, and Wrap##NAME, which stands in its place.
+// Declares Real##NAME, the library's function, and Wrap##NAME, which replaces it.
 #define S2P_WRAP(RESULT, NAME, MANGLED, ...)                 \
   RESULT Real##NAME(__VA_ARGS__) __asm__("__real_" MANGLED); \
   RESULT Wrap##NAME(__VA_ARGS__) __asm__("__wrap_" MANGLED); \
@@ -22,7 +22,7 @@ extern "C" void __tsan_release(void* address);
 
 namespace {
 
-// A condition is evaluated with the lock held, but perhaps by another thread, on its way out.
+// A condition is evaluated with the lock held, but perhaps by another thread that is releasing it.
 struct ShownCondition {
   const absl::Condition* real;
   absl::Mutex* mutex;
@@ -35,8 +35,8 @@ struct ShownCondition {
   }
 };
 
-// Abseil's own search for deadlocks keeps a graph under a lock of another kind, which the sanitizer
-// does not see either; and it finds deadlocks itself.
+// Abseil's deadlock detection keeps a graph under another kind of lock, which the sanitizer does
+// not see either; the sanitizer detects deadlocks itself.
 [[maybe_unused]] const bool kNoGraph = [] {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   return true;

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Checks that every shell script of the repository parses, can be started, and satisfies shellcheck.
+# Checks that every shell script of the repository parses, is executable, and passes shellcheck.
 #   check_scripts.sh ROOT syntax|lint
 # Exit code 77: skipped, because shellcheck is not installed.
 set -euo pipefail

@@ -1,4 +1,4 @@
-// Checks in the page: everything that can be used has a name, every text has contrast AA.
+// Checks in the page: every control has a name, and every text has contrast AA.
 
 /** @param {import('playwright-core').Page} page @returns {Promise<string[]>} what is wrong */
 export function audit(page) {
@@ -35,7 +35,7 @@ export function audit(page) {
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     for (let text = walker.nextNode(); text; text = walker.nextNode()) {
       const node = text.parentElement;
-      // WCAG asks nothing of what is disabled.
+      // WCAG exempts disabled controls.
       if (!text.textContent.trim() || !visible(node) || node.closest(':disabled, option, noscript, .skip')) continue;
       const style = getComputedStyle(node);
       const [a, b] = [luminance(rgba(style.color)), luminance(behind(node))].sort((x, y) => y - x);

@@ -1,10 +1,10 @@
-// What the scenarios share: a browser, the paper, the gallery.
+// Shared by the scenarios: a browser, the paper, the gallery.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 
-// Nothing here gives up: a machine may be slow, and the test runner's limit ends what hangs. A wait says now
-// and then what it waits for, so that this is known when it is ended.
+// Nothing here times out: a machine may be slow, and the test runner's limit ends a hanging test. A
+// wait regularly prints what it waits for, so that this is known when the runner ends it.
 const NEWS_MS = 20000;
 
 /** Shapes that even a hardly trained model tells apart, in shares of the paper's side. */
@@ -37,7 +37,7 @@ export async function withPage(url, { prepare = async () => {}, ...options }, sc
     const page = await context.newPage();
     const errors = [];
     page.on('pageerror', (error) => errors.push(error.message));
-    // Requests that fail are the page's business: it tells the reader. All else is a fault.
+    // Failed requests are expected, since the page reports them. All other messages are errors.
     page.on('console', (message) => {
       if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) errors.push(message.text());
     });

@@ -1,4 +1,4 @@
-// usage: deflate_test.mjs     holds the page's DEFLATE against zlib's
+// usage: deflate_test.mjs compares the page's DEFLATE with zlib's
 import assert from 'node:assert/strict';
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { deflate, inflate } from '../../client/web/page/deflate.js';

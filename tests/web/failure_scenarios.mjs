@@ -1,4 +1,4 @@
-// What the page says when a call fails: one sentence, once, until it works again.
+// Messages of the page when a call fails: one sentence, once, until it works again.
 import assert from 'node:assert/strict';
 import { draw, expectText, line, requestsMade, shot, stopClock, until } from './browser.mjs';
 import { refusal } from './gateway_double.mjs';

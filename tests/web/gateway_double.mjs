@@ -62,7 +62,7 @@ export class GatewayDouble {
   async attach(context) {
     await context.route('**/*', async (route) => {
       const answer = await this.answer(route.request());
-      // A page that is gone needs no answer any more.
+      // A closed page no longer needs an answer.
       await (typeof answer === 'string' ? route.abort(answer) : route.fulfill(answer)).catch(() => {});
     });
   }

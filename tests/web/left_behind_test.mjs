@@ -1,4 +1,4 @@
-// usage: left_behind_test.mjs     the page passes over the same names of files as the programs
+// usage: left_behind_test.mjs checks that the page skips the same file names as the programs
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 

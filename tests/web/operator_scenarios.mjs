@@ -1,4 +1,4 @@
-// What operators do on the page.
+// Scenarios of operators.
 import assert from 'node:assert/strict';
 import { addShapes, draw, drop, expectFirst, expectText, fileOf, idOf, photoFiles, shot } from './browser.mjs';
 
@@ -27,7 +27,7 @@ export const operatorScenarios = {
     await expectText(page, '.note.bad', 'There is no photo "new one"');
   },
 
-  // The list is asked for, then a photo; the list's answer comes last.
+  // The page requests the list, then a photo; the response with the list comes last.
   async lateAnswer(page) {
     await page.click('[data-view="operator"]');
     await page.locator('#gallery-list li').nth(1).waitFor();
@@ -62,7 +62,7 @@ export const operatorScenarios = {
     assert.equal(broken, 2);
   },
 
-  // The photos are invalid, so that only the way of many files is measured, not the encoder.
+  // The photos are invalid, so that only the handling of many files is measured, not the encoder.
   async manyFiles(page) {
     await page.click('[data-view="operator"]');
     await page.locator('.drop-zone').waitFor();

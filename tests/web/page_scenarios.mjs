@@ -1,4 +1,4 @@
-// What the page does by itself, whatever the gateway says: gateway_double.mjs answers.
+// Scenarios of the page alone: gateway_double.mjs answers in place of the gateway.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
@@ -74,7 +74,8 @@ async function survive(page, gateway, acts) {
   for (const act of acts) {
     gateway.searches.length = 0;
     await act();
-    // A change makes the results stale at once, also while the page pauses between two searches.
+    // A change makes the results stale immediately, even while the page pauses between two
+    // searches.
     await until(page, () => !document.getElementById('results').classList.contains('stale'));
     const before = await look(page, gateway);
     gateway.searches.length = 0;
@@ -363,7 +364,7 @@ Object.assign(pageScenarios, {
     assert.deepEqual(deleted, ['boot']);
   },
 
-  // As the page wrote them while it left the packing to the browser.
+  // Links as older pages wrote them, when the browser did the compression.
   async olderLinkIsRead(page) {
     const json = { v: 1, d: [{ photo: 1, steps: [{ k: 'p', w: 12, d: [100, 300, 100, 500, 300, 80] }, { k: 'm' }] }], l: [['boot', 1]], m: [['kind', 'shoe']],
       a: [['high_heel', 'without']], o: '', k: 12 };

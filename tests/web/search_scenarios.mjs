@@ -1,4 +1,4 @@
-// What people who search do on the page, and what they see when something is missing.
+// Scenarios of people who search, including those with something missing.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { audit } from './accessibility.mjs';
@@ -121,7 +121,8 @@ export const searchScenarios = {
   async likes(page) {
     await addShapes(page);
     await draw(page, 'boot');
-    // Not quite the sketch in the gallery: that less itself is nothing to search by.
+    // Not exactly the sketch in the gallery: that sketch minus itself would leave nothing to search
+    // with.
     await line(page, [[0.55, 0.2], [0.8, 0.2]]);
     await expectFirst(page, 'boot');
     await page.click('[aria-label="Not like boot"]');
@@ -211,7 +212,7 @@ export const searchScenarios = {
   },
 
   async slow(page) {
-    // Connected: a connection to a server that stands still could not be made.
+    // Wait for the connection, since a stopped server would not accept one.
     await expectText(page, '#model-badge', 'Model 1');
     process.kill(Number(process.env.S2P_SERVER_PID), 'SIGSTOP');
     try {

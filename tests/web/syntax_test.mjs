@@ -1,13 +1,13 @@
-// usage: syntax_test.mjs     holds the page's files against what browsers of 2021 understand
+// usage: syntax_test.mjs checks the page's files against the syntax of browsers from 2021
 //
-// Those are Chrome 92, Firefox 90 and Safari 14.1. What a script can take away from a browser,
-// browserOf2021 in page_scenarios.mjs takes away; syntax and style sheets it cannot.
+// Those are Chrome 92, Firefox 90 and Safari 14.1. browserOf2021 in page_scenarios.mjs removes
+// newer features that a script can remove; it cannot remove syntax or style sheets.
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { parse } from 'acorn';
 
 const FOLDER = new URL('../../client/web/page/', import.meta.url);
-// Each younger than one of the three, and used nowhere here with a fallback.
+// Each is newer than one of the three, and the page uses none of them, not even with a fallback.
 const YOUNGER_CSS = /light-dark\(|color-mix\(|:has\(|@layer|@container|@scope|@starting-style|\d[dsl]v[hw]|subgrid|text-wrap|oklch\(|:user-invalid|scrollbar-gutter/;
 const YOUNGER_API = /\.at\(|\.findLast\(|structuredClone|Object\.hasOwn|randomUUID|OffscreenCanvas|AbortSignal\.(timeout|any)|CompressionStream\(|\.toSorted|\.withResolvers|requestSubmit|\.inert\b|import\(/;
 

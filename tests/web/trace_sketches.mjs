@@ -1,8 +1,8 @@
 // usage: trace_sketches.mjs URL DATASET COUNT     draws held-out sketches of a data set with the mouse
 //
-// For a model that is trained in earnest, such as tools/demo.sh's: each sketch is traced with pointer
-// events, and the rank at which its own photo comes is printed, and the time from the last lifting of
-// the pen to its result. Fails if fewer than half of them come among the first five.
+// For a properly trained model, such as tools/demo.sh's: traces each sketch with pointer events,
+// and prints the rank of its own photo and the time from the last lift of the pen to the result.
+// Fails if fewer than half rank among the first five.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { closeBrowser, expectText, shot, until, withPage } from './browser.mjs';
@@ -11,7 +11,7 @@ const [url, dataset, count] = process.argv.slice(2);
 const images = readFileSync(`${dataset}/dataset.jsonl`, 'utf8').trim().split('\n').map((text) => JSON.parse(text));
 const sketches = images.filter((image) => image.split === 'test' && image.modality === 'sketch').slice(0, Number(count));
 
-// Horizontal runs of dark pixels, in shares of the side.
+// Horizontal runs of dark pixels, as fractions of the side.
 async function runsOf(page, path) {
   const bytes = readFileSync(path).toString('base64');
   return page.evaluate(async (base64) => {

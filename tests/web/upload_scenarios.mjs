@@ -1,4 +1,4 @@
-// Files and folders that are dropped on the operator's view.
+// Files and folders dropped on the operator's view.
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

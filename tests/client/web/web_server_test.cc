@@ -535,7 +535,7 @@ TEST_F(WebTrainerTest, WatchBeyondTheLimitIs503) {
             503);
 }
 
-// Answers no search until it is cancelled.
+// Does not answer a search until it is cancelled.
 class StuckSearch : public v1::SearchService::CallbackService {
  public:
   StuckSearch() {
