@@ -1,4 +1,4 @@
-// A gallery in a folder of its own, and photos to put into it.
+// A gallery in its own folder, and photos to add to it.
 #ifndef S2P_TESTS_SERVER_GALLERY_FIXTURE_H_
 #define S2P_TESTS_SERVER_GALLERY_FIXTURE_H_
 
@@ -22,7 +22,7 @@
 
 namespace s2p::test {
 
-// 8 x 8 pixels that `seed` decides.
+// 8 x 8 pixels that depend on `seed`.
 inline Image PhotoImage(uint32_t seed) {
   Image image(8, 8);
   uint32_t state = seed * 2654435761u + 1;
@@ -37,14 +37,14 @@ inline Image PhotoImage(uint32_t seed) {
 
 inline std::string PhotoBytes(uint32_t seed) { return *EncodePng(PhotoImage(seed)); }
 
-// Encodes one image.
+// Encodes one image with `encoder`.
 inline Encoding EncodeImage(const Encoder& encoder, const Image& image,
                             v1::Modality modality = v1::MODALITY_PHOTO) {
   const EncoderInput input{&image, modality};
   return *encoder.Encode({&input, 1});
 }
 
-// As the service makes it: header read, embedded with `encoder`.
+// An item as the service makes it: header read, embedded with `encoder`.
 inline NewItem MakeNewItem(const std::string& photo_id, uint32_t seed, const Encoder& encoder) {
   NewItem item;
   item.photo_id = photo_id;
@@ -89,7 +89,7 @@ class GalleryTest : public testing::Test {
     ASSERT_EQ(*result, AddResult::kAdded);
   }
 
-  // The ids that the photo of `seed` finds, best first.
+  // The ids found for the photo of `seed`, best first.
   std::vector<std::string> Search(uint32_t seed, int top_k = 10) const {
     const std::shared_ptr<const Snapshot> snapshot = slot_.Get();
     GallerySearchOptions options;

@@ -21,7 +21,7 @@ inline EmbeddingMatrix RandomUnits(int rows, int dimension, uint32_t seed) {
   return matrix;
 }
 
-// In `clusters` heaps, as embeddings are. Where the heaps are depends on `seed` alone.
+// Vectors in `clusters` clusters, like embeddings. The clusters' positions depend only on `seed`.
 inline EmbeddingMatrix ClusteredUnits(int rows, int dimension, int clusters, uint32_t seed,
                                       uint32_t row_seed = 0) {
   const EmbeddingMatrix centres = RandomUnits(clusters, dimension, seed);

@@ -1,4 +1,4 @@
-// Gallery views made of rows, for tests.
+// Builds gallery views from rows, for tests.
 #ifndef S2P_TESTS_SERVER_VIEW_BUILDER_H_
 #define S2P_TESTS_SERVER_VIEW_BUILDER_H_
 

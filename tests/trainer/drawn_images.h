@@ -35,7 +35,7 @@ class DrawnImagesTest : public testing::Test {
     }
     return image;
   }
-  // Writes so many pictures as a data set.
+  // Writes `count` pictures as a data set.
   void Write(int count) {
     std::filesystem::create_directories(dir_.File("photo"));
     std::vector<DataSetImage> lines;

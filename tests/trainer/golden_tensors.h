@@ -18,7 +18,7 @@ namespace s2p::test {
 
 class GoldenTensors {
  public:
-  // `path` as GoldenPath gives it.
+  // `path` is a result of GoldenPath.
   explicit GoldenTensors(const std::string& path)
       : file_(std::filesystem::path(path).filename().string()) {
     auto read = ReadSafetensors(path);

@@ -58,7 +58,7 @@ class CatalogueTest : public testing::Test {
     for (const CatalogueItem& item : items) ids.push_back(item.item->photo_id);
     return ids;
   }
-  // Behind the catalogue's back.
+  // Executes SQL behind the catalogue's back.
   void Execute(const std::string& sql) {
     sqlite3* database = nullptr;
     ASSERT_EQ(sqlite3_open(path_.c_str(), &database), SQLITE_OK);
@@ -206,7 +206,7 @@ TEST_F(CatalogueTest, EmbeddingsOfTheVersionsThatServedLastAreKept) {
   for (int64_t version : {1, 2, 3}) {
     ASSERT_THAT(catalogue_->PutEmbedding(key, version, {{1}, {}}), IsOk());
   }
-  // 1 serves again after 2: a roll back.
+  // 1 serves again after 2, as after a rollback.
   for (int64_t version : {1, 2, 1}) ASSERT_THAT(catalogue_->NoteServing(version, 2), IsOk());
   ASSERT_THAT(catalogue_->PutEmbedding(key, 3, {{1}, {}}), IsOk());
   ASSERT_THAT(catalogue_->NoteServing(3, 2), IsOk());

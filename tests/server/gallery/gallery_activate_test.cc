@@ -12,7 +12,7 @@ using testing::SizeIs;
 
 class GalleryActivateTest : public GalleryTest {
  protected:
-  // New items come before those that are there, so that a pass that is under way misses them.
+  // New items sort before the existing ones, so that a running pass misses them.
   void AddSome(int count) {
     std::vector<NewItem> items;
     for (int i = 0; i < count; ++i) {

@@ -106,7 +106,7 @@ TEST_F(GalleryCompactTest, FailedCompactionLeavesWhatServes) {
   EXPECT_THAT(Search(7, 1), ElementsAre("p00007"));
 }
 
-// What one thread of writers did to its own ids: which are there, and with which picture.
+// The result of one writer thread for its own ids: the existing ones, and the picture of each.
 using Written = std::map<std::string, uint32_t>;
 
 TEST_F(GalleryCompactTest, NothingWrittenDuringCompactionOrActivationIsLost) {
@@ -130,8 +130,10 @@ TEST_F(GalleryCompactTest, NothingWrittenDuringCompactionOrActivationIsLost) {
         const auto serving = slot_.Get()->encoder;
         NewItem item = test::MakeNewItem(id, seed, *serving);
         item.on_conflict = OnConflict::kReplace;
-        const auto result = gallery_->Add({&item, 1}).front();
-        // Another version has begun to serve in between.
+        std::vector<NewItem> items;
+        items.push_back(std::move(item));
+        const auto result = gallery_->Add(std::move(items)).front();
+        // Another version has started to serve in the meantime.
         if (absl::IsAborted(result.status())) continue;
         ASSERT_THAT(result, IsOk());
         written[static_cast<size_t>(w)][id] = seed;

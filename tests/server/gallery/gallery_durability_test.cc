@@ -1,4 +1,4 @@
-// What the gallery promises across crashes, full disks and many threads.
+// The gallery's guarantees across crashes, full disks and many threads.
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -20,8 +20,8 @@ namespace {
 
 using GalleryDurabilityTest = GalleryTest;
 
-// In a child: adds without end, deletes every third photo, and writes the number of each answered
-// write to `pipe`. Only returns, by exit code, when something fails.
+// Runs in a child process: adds photos endlessly, deletes every third, and writes the number of
+// each answered write to `pipe`. Returns an exit code only if something fails.
 int AddForEver(const GalleryOptions& options, int pipe) {
   SnapshotSlot slot;
   auto gallery = Gallery::Open(options, &slot);
@@ -39,8 +39,8 @@ int AddForEver(const GalleryOptions& options, int pipe) {
   }
 }
 
-// The parameter: after how many answers the process is killed, in the middle of the next write. One
-// a test, so that this process has no thread when it forks.
+// The parameter is the number of answers after which the process is killed, in the middle of the
+// next write. One kill per test, so that this process has no threads when it forks.
 class GalleryCrashTest : public GalleryTest, public testing::WithParamInterface<int> {};
 INSTANTIATE_TEST_SUITE_P(Answers, GalleryCrashTest, testing::Values(1, 4, 11, 26));
 
@@ -65,7 +65,7 @@ TEST_P(GalleryCrashTest, AnsweredWritesSurviveKillAtAnyMoment) {
       there.erase(-number);
       gone.insert(-number);
     }
-    // Answers that are still in the pipe are read after the kill: they were answered.
+    // Answers still in the pipe are read after the kill, since those writes were answered.
     if (++count == GetParam()) kill(child, SIGKILL);
   }
   close(ends[0]);
@@ -91,7 +91,8 @@ TEST_P(GalleryCrashTest, AnsweredWritesSurviveKillAtAnyMoment) {
   EXPECT_EQ(slot_.Get()->gallery->size(), static_cast<int64_t>(listed.size()));
 }
 
-// While it lives no file of this process may grow beyond `bytes`: what a full disk is to a writer.
+// While it exists, no file of this process may grow beyond `bytes`, which affects a writer like a
+// full disk.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t bytes) {
@@ -131,7 +132,7 @@ TEST_F(GalleryDurabilityTest, FullDiskForTheCatalogueRefusesTheWriteAndReadsGoOn
   MustAdd("a", 1);
   absl::Status status;
   {
-    // The blob fits, the log of the catalogue does not grow any more.
+    // The blob fits, but the log of the catalogue cannot grow any more.
     FileSizeLimit limit(std::filesystem::file_size(options_.data_dir + "/gallery.db-wal"));
     status = Add(Item("b", 2)).status();
     EXPECT_THAT(gallery_->Get("a"), IsOk());
@@ -168,7 +169,7 @@ TEST_F(GalleryDurabilityTest, WritersReadersAndASwapAtOnceAgreeInTheEnd) {
     writers.emplace_back([&, w] {
       for (uint32_t i = 0; i < kPhotos; ++i) {
         const std::string id = absl::StrCat("w", w, "-", i);
-        // The version changes underneath: as the service does, embed again when refused.
+        // The version changes concurrently; embed again when refused, as the service does.
         for (;;) {
           const NewItem item = MakeNewItem(id, w * 1000 + i, *slot_.Get()->encoder);
           const auto result = gallery_->Add({&item, 1}).front();

@@ -22,7 +22,7 @@ class GalleryOpenTest : public GalleryTest {
   GalleryOpenTest() {
     options_.on_open = [this](const GalleryFindings& findings) { findings_ = findings; };
   }
-  // A gallery of the photos a, b, c, closed as a process ends that is not killed.
+  // Creates a gallery of the photos a, b, c, and closes it cleanly.
   void FillAndClose() {
     Reopen();
     MustAdd("a", 1);
@@ -48,7 +48,7 @@ class GalleryOpenTest : public GalleryTest {
     }
     return files;
   }
-  // Files with names of blobs that no item has.
+  // Writes files named like blobs that belong to no item.
   void WriteOrphans(int count) const {
     for (int i = 0; i < count; ++i) {
       const std::string sha256 = Sha256(absl::StrCat("orphan ", i));

@@ -67,7 +67,7 @@ TEST_F(ApproximateViewTest, ApproximateIndexFindsNearlyAllWithExactScores) {
     std::copy(query.begin(), query.end(), queries.row(0).begin());
     const auto lines = Lines(view_->Search(queries, {&options, 1})->front());
     ASSERT_EQ(lines.size(), 10u);
-    // A line has the score in all its digits: those that are found are found exactly.
+    // A line has the score with all its digits, so matches are compared exactly.
     for (const std::string& line : BruteForce(query, options)) {
       found += static_cast<int>(std::count(lines.begin(), lines.end(), line));
     }
@@ -118,7 +118,7 @@ TEST_F(ApproximateViewTest, TailThatFillsTheAnswerDoesNotHideBetterRowsOfTheBase
     NormalizeL2(absl::MakeSpan(row));
     return row;
   };
-  // What is next to the query does not pass the filter; a tenth of the rest does.
+  // The nearest items do not pass the filter; a tenth of the others do.
   for (int i = 0; i < 4000; ++i) {
     truth_.push_back(Row(absl::StrFormat("b%04d%d", i, i % 10 == 1), mixed(i % 10 == 1 ? 0 : 2)));
   }

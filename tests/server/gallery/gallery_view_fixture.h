@@ -1,4 +1,4 @@
-// A gallery view, and a plain list of what must be in it.
+// A gallery view, and a plain list of its expected rows.
 #ifndef S2P_TESTS_SERVER_GALLERY_GALLERY_VIEW_FIXTURE_H_
 #define S2P_TESTS_SERVER_GALLERY_GALLERY_VIEW_FIXTURE_H_
 
@@ -68,7 +68,7 @@ class GalleryViewTest : public testing::Test {
     view_ = *view_->With({}, removed);
   }
 
-  // What a plain loop over all rows finds: "id score".
+  // The results of a plain loop over all rows: "id score".
   std::vector<std::string> BruteForce(absl::Span<const float> query,
                                       const GallerySearchOptions& options) const {
     std::vector<std::pair<float, std::string>> all;

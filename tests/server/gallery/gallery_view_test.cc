@@ -114,7 +114,7 @@ TEST_F(GalleryViewTest, EqualScoresAreOrderedById) {
 }
 
 TEST_F(GalleryViewTest, ManyEqualRowsBeyondTopKAreStillOrderedById) {
-  // The index sees ties everywhere and must be asked until the rows end.
+  // The index sees ties everywhere and must be searched until the rows end.
   const std::vector<float> vector = RandomUnit();
   std::vector<GalleryRow> rows;
   for (int i = 0; i < 5000; ++i) rows.push_back(Row(absl::StrFormat("p%06d", i), vector));

@@ -10,7 +10,7 @@
 namespace s2p::test {
 namespace {
 
-// Says where it died.
+// Records the thread that destroyed it.
 struct Mortal {
   ~Mortal() {
     if (slot != nullptr) slot->Get();  // Would never return under the slot's lock.

@@ -103,7 +103,7 @@ TEST_F(IndexBuilderTest, DamagedFileIsToldAndTrainedAgain) {
   EXPECT_EQ((*index)->kind(), "IVF16,Flat");
   ASSERT_THAT(errors_, SizeIs(1));
   EXPECT_THAT(errors_[0].message(), HasSubstr("1.index"));
-  // It was written anew.
+  // The file was rewritten.
   forbid_training_ = true;
   EXPECT_THAT(Build(500), IsOk());
 }

@@ -45,7 +45,7 @@ TEST(IvfIndexTest, FindsWhatAnExactIndexFinds) {
 }
 
 TEST(IvfIndexTest, MoreEffortLooksInMoreLists) {
-  // One list is enough for nearly nothing.
+  // One list is enough for almost no recall.
   const auto index = Trained("IVF64,Flat", 0.01);
   EXPECT_EQ(index->training().probes(), 1u);
   const EmbeddingMatrix queries = test::RandomUnits(20, kDimension, 3);
@@ -77,7 +77,7 @@ TEST(IvfIndexTest, IsTheSameFromItsTrainingAndItsAssignment) {
   ASSERT_THAT(again, IsOk());
   EXPECT_EQ((*again)->assignment(), index->assignment());
   EXPECT_EQ((*again)->recall(), index->recall());
-  // And without being told where each vector belongs.
+  // Also without the list of each vector.
   vectors = Vectors();
   const auto assigned = IvfIndex::Build(index->training(), std::move(vectors), {});
   EXPECT_EQ((*assigned)->assignment(), index->assignment());

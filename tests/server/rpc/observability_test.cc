@@ -1,4 +1,4 @@
-// What an operator sees of a server, over the wire: metrics, request ids, the log.
+// An operator's view of a server, over the wire: metrics, request ids, the log.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -260,7 +260,7 @@ TEST_F(ObservabilityTest, CallWithoutAnIdGetsOneOfItsOwn) {
   EXPECT_THAT(ids, AllOf(SizeIs(3), Each(SizeIs(32))));
 }
 
-// Control bytes do not come this far: gRPC's own client refuses to send them.
+// Control bytes never arrive here: gRPC's own client refuses to send them.
 TEST_F(ObservabilityTest, BadIdIsReplaced) {
   Serve();
   for (const std::string& bad : {std::string(129, 'x'), std::string("two words")}) {

@@ -30,9 +30,9 @@ class ServerTest : public testing::Test {
     options_.host.listen = "127.0.0.1:0";
     options_.host.http = "127.0.0.1:0";
     options_.poll_interval = absl::Milliseconds(5);
-    // No search is late because a machine is slow.
+    // A slow machine must not make searches miss their deadline.
     options_.limits.default_deadline = absl::Hours(24);
-    // What a test holds or counts are its own batches.
+    // Tests hold and count only their own batches.
     options_.warm_up_passes = 0;
     options_.batcher.max_delay = absl::ZeroDuration();
     options_.load_encoder =
@@ -62,7 +62,7 @@ class ServerTest : public testing::Test {
     WaitUntilReady();
   }
   void WaitUntilReady() {
-    // The loader has no notification to give; it is done in milliseconds.
+    // The loader has no notification; it is done in milliseconds.
     while (!server_->ready()) absl::SleepFor(absl::Milliseconds(1));
   }
 

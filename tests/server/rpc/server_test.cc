@@ -65,7 +65,7 @@ TEST_F(ServerTest, NewerModelServesTheSameGalleryAfterARestart) {
   Start();
   WaitUntilReady();
   v1::SearchResponse response;
-  // Until the gallery is embedded with it, the older one serves.
+  // The older version serves until the gallery is embedded with the newer one.
   do {
     ASSERT_THAT(Search(SketchOf(3), &response), IsOk());
     EXPECT_EQ(response.matches(0).photo_id(), "p3");

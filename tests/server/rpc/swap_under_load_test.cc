@@ -20,7 +20,7 @@ constexpr int64_t kVersions = 20;
 // Published together; only the last must be seen.
 constexpr int64_t kBurstBegin = 9, kBurstEnd = 11;
 constexpr int kAdders = 2, kSearchers = 2;
-// Photos of one adder that are there at a time, those apart that stay for ever.
+// Most photos of one adder at a time, not counting those that stay.
 constexpr size_t kMostPassing = 40;
 
 std::string IdOf(uint32_t seed) { return absl::StrCat("p", seed); }
@@ -41,7 +41,7 @@ float Dot(absl::Span<const float> a, absl::Span<const float> b) {
   return sum;
 }
 
-// Every seventh or so in each of the ways there are.
+// About every seventh version fails in each of the possible ways.
 std::map<int64_t, std::string> Failures() {
   return {{2, "load"},   {4, "memory"}, {7, "warm-up"}, {10, "load"},
           {13, "embed"}, {16, "load"},  {19, "embed"}};
@@ -153,7 +153,7 @@ class SwapUnderLoadTest : public SwapTest {
     const auto found = snapshot.gallery->Search(result.encoding.embeddings, {&search, 1});
     ASSERT_THAT(found, IsOk());
     const std::vector<GalleryMatch>& matches = found->front();
-    // One that stays, and was acknowledged before the search, is found.
+    // A photo that stays, and was acknowledged before the search, must be found.
     ASSERT_FALSE(matches.empty());
     EXPECT_EQ(matches.front().item->photo_id, IdOf(wanted)) << "version " << version;
     float last = 2;
@@ -169,7 +169,7 @@ class SwapUnderLoadTest : public SwapTest {
     ++answers_[version];
   }
 
-  // Until `version` has answered, and photos were added under it.
+  // Waits until `version` has answered, and photos were added under it.
   void WaitForLoad(int64_t version) {
     absl::MutexLock lock(&ledger_mutex_);
     const int enough = writes_ + 8;

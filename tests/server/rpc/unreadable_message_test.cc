@@ -20,7 +20,7 @@ using testing::HasSubstr;
 using testing::SizeIs;
 using testing::StartsWith;
 
-// The end of a group that never began.
+// The end of a group that never started.
 constexpr char kNoMessage[] = "\xFF\xFF\xFF";
 constexpr char kAddPhotos[] = "/s2p.v1.GalleryService/AddPhotos";
 

@@ -1,4 +1,4 @@
-// Searches of one batch: together, and each for itself where one fails.
+// Searches of one batch: together, and each alone if one fails.
 #include "absl/strings/str_cat.h"
 #include "server/gallery/indexed_gallery_view.h"
 #include "tests/server/search/batcher_fixture.h"
@@ -10,7 +10,7 @@ namespace {
 
 using testing::ElementsAre;
 
-// A gallery of one photo a seed, that counts how often it is searched.
+// A gallery with one photo per seed that counts its searches.
 class CountingView final : public GalleryView {
  public:
   explicit CountingView(std::shared_ptr<const GalleryView> view) : view_(std::move(view)) {}

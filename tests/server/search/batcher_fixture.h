@@ -17,7 +17,7 @@ namespace s2p::test {
 
 using Priority = BatchRequest::Priority;
 
-// What became of one request.
+// The outcome of one request.
 struct Answer {
   absl::Notification done;
   absl::StatusOr<BatchResult> result = absl::UnknownError("not done");
@@ -50,7 +50,7 @@ class BatcherTest : public testing::Test {
     slot_.Set(snapshot);
   }
   void Start(BatcherOptions options) { batcher_ = *Batcher::Create(options, &slot_); }
-  // No batch before Stop or until it is full.
+  // Runs no batch until it is full or Stop is called.
   static BatcherOptions Patient(int max_batch = 8) {
     BatcherOptions options;
     options.max_batch = max_batch;

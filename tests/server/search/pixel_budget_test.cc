@@ -25,7 +25,7 @@ TEST(PixelBudgetTest, TakerWaitsUntilEnoughIsGivenBack) {
 
 TEST(PixelBudgetTest, MoreThanAllIsAll) {
   PixelBudget budget(100);
-  budget.Take(1'000'000);  // Given back at once.
+  budget.Take(1'000'000);  // Released immediately.
   const PixelBudget::Share all = budget.Take(100);
   EXPECT_EQ(all.use_count(), 1);
 }

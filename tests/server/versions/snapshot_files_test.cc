@@ -19,7 +19,7 @@ class SnapshotFilesTest : public SwapTest {
  protected:
   SnapshotFilesTest() : source_(dir_.File("source")) {
     options_.poll_interval = absl::Milliseconds(1);
-    // A test that is slow is no copy that was broken off.
+    // A slow test must not count as an interrupted copy.
     options_.patient_looks = std::numeric_limits<int>::max();
     options_.on_incomplete = [this](int64_t version, const absl::Status&) {
       absl::MutexLock lock(&mutex_);
@@ -29,7 +29,7 @@ class SnapshotFilesTest : public SwapTest {
   }
   ~SnapshotFilesTest() override { loader_.reset(); }
 
-  // The bytes of a file of a version that could be published.
+  // The bytes of a file of a valid version.
   std::string SourceBytes(int64_t version, const std::string& name) {
     while (!fs::exists(source_.DirectoryOf(version))) PublishTinyCheckpoint(source_);
     return *ReadWholeFile(source_.DirectoryOf(version) + "/" + name, 1 << 20);

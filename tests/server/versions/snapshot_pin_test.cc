@@ -38,7 +38,7 @@ TEST_F(SnapshotPinTest, RollBackEmbedsOnlyWhatWasAddedSince) {
   ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 1);
   EXPECT_EQ(Best(1), "new");
-  // One by the roll back, one by this test's search.
+  // One by the rollback, one by this test's search.
   EXPECT_EQ(embedded(1) - before, 2);
   EXPECT_EQ(StatusOf(2).state, VersionState::kRetired);
   EXPECT_EQ(loader_->Status().pinned_version, 1);

@@ -1,4 +1,4 @@
-// A new version takes the place of one that serves.
+// A new version replaces the served one.
 #include <atomic>
 #include <filesystem>
 #include <utility>
@@ -223,7 +223,7 @@ TEST_F(SnapshotSwapTest, SupersededVersionServesIfTheNewerOneIsDamaged) {
   ASSERT_THAT(loader_->Load(), IsOk());
   EXPECT_EQ(ServingVersion(), 2);
   EXPECT_THAT(loaded(), ElementsAre(1, 2, 3, 2));
-  // The batch that was done before is not done again.
+  // The batch that was already embedded is not embedded again.
   EXPECT_EQ(embedded(2), 40);
 }
 
@@ -318,7 +318,7 @@ TEST_F(SnapshotSwapTest, ThreadTakesNewVersionsWhileItServes) {
 }
 
 TEST_F(SnapshotSwapTest, FailureThatMayPassIsTriedAgainAfterLongerAndLongerPauses) {
-  // The loader looks all the time, and thinks that no time passes unless it is told so.
+  // The loader polls all the time, and its clock advances only when the test says so.
   std::atomic<int64_t> microseconds{0};
   std::atomic<int> looks{0};
   options_.now = [&] {

@@ -24,9 +24,9 @@ inline bool IsPhoto(const EncoderInput& input) { return input.image->width() == 
 class SwapTest : public testing::Test {
  protected:
   struct Model {
-    // Of the factory.
+    // The factory returns this status if it is not ok.
     absl::Status load;
-    // Called with each batch, of photos or of a warm-up.
+    // Called with each batch, of photos or a warm-up.
     std::function<absl::Status(absl::Span<const EncoderInput>)> on_encode;
   };
 
@@ -47,7 +47,7 @@ class SwapTest : public testing::Test {
   }
   ~SwapTest() override { loader_.reset(); }
 
-  // A new process, as far as the server is concerned; what was noted is forgotten.
+  // A new process, as far as the server is concerned; clears the recorded events.
   void Restart() {
     loader_.reset();
     gallery_.reset();
@@ -62,13 +62,13 @@ class SwapTest : public testing::Test {
     loader_ = *SnapshotLoader::Create(options_, gallery_.get());
   }
   int64_t Publish() { return PublishTinyCheckpoint(store_); }
-  // Publishes a version and has it served.
+  // Publishes a version and makes the server serve it.
   void Serve() {
     Publish();
     ASSERT_THAT(loader_->Load(), IsOk());
     ASSERT_EQ(ServingVersion(), loader_->Status().versions.front().version);
   }
-  // Before the version is loaded.
+  // Call this before the version is loaded.
   void SetModel(int64_t version, Model model) {
     absl::MutexLock lock(&mutex_);
     models_[version] = std::move(model);
@@ -127,7 +127,7 @@ class SwapTest : public testing::Test {
     }
     return history;
   }
-  // Until the version has been in the state.
+  // Waits until the version has been in the state.
   void WaitFor(int64_t version, VersionState state) const {
     const auto reached = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       for (const VersionStatus& status : history_) {

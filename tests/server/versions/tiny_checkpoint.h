@@ -1,4 +1,4 @@
-// A checkpoint that the store takes, for servers whose encoder is a fake.
+// A checkpoint that the store accepts, for servers with a fake encoder.
 #ifndef S2P_TESTS_SERVER_VERSIONS_TINY_CHECKPOINT_H_
 #define S2P_TESTS_SERVER_VERSIONS_TINY_CHECKPOINT_H_
 

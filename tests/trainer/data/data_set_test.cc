@@ -41,7 +41,7 @@ class DataSetTest : public testing::Test {
     Write("dataset.jsonl", lines);
     return DataSet::Open(dir_.path(), files);
   }
-  // The words of a refusal of a second line.
+  // The message with which a second line is refused.
   std::string Refusal(const std::string& line) {
     const auto data_set = Open(absl::StrCat(kPhoto, "\n", line, "\n"));
     EXPECT_THAT(data_set,
@@ -192,7 +192,7 @@ TEST(ValidationIdentityTest, ShareIsNearTheFractionAndGrowsWithIt) {
   EXPECT_NEAR(more, 2000, 130);
 }
 
-// Two models are compared on the same identities for as long as this stays.
+// As long as this holds, two models are compared on the same identities.
 TEST(ValidationIdentityTest, MembershipIsForEver) {
   std::string members;
   for (int i = 1; i <= 40; ++i) {

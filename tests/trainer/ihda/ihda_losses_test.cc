@@ -153,7 +153,7 @@ TEST_F(IhdaLossesGoldenTest, Step2WithAFullReversal) {
   Expect(Step2(v1::RECIPE_PAPER, 30, 1, heads), "total_step2/paper", "@c1");
 }
 
-// Which terms a sum has.
+// The names of a sum's terms.
 std::vector<std::string> Terms(const LossSum& sum) {
   std::vector<std::pair<std::string, double>> values;
   EXPECT_THAT(sum.Read(values), IsOk());

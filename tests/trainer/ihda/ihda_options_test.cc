@@ -1,4 +1,4 @@
-// What a spec can ask of a run besides the method: accumulation, memory format, folds, packed data.
+// Options of a run besides the method: accumulation, memory format, folds, packed data.
 #include <gmock/gmock.h>
 
 #include <cmath>
@@ -23,7 +23,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using IhdaOptionsTest = TinyRunTest;
 
-// Largest difference of any value.
+// The largest difference of any value.
 double Distance(const TensorMap& a, const TensorMap& b) {
   double largest = 0;
   for (const auto& [name, tensor] : a) {

@@ -1,4 +1,4 @@
-// Whether pairs are flipped: asked of the photos where the spec says so.
+// Whether pairs are flipped, which the photos decide if the spec says so.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -40,8 +40,8 @@ void WriteMirrored(const Image& image, const std::string& path) {
   std::ofstream(path, std::ios::binary) << Png(layout, rows);
 }
 
-// Copies the first `identities` of a data set's training part, every second of them mirrored if so
-// asked.
+// Copies the first `identities` of a data set's training part, with every second one mirrored if
+// `mirror`.
 void CopyTrainingPart(const std::string& from, const std::string& to, size_t identities,
                       bool mirror) {
   const auto data_set = DataSet::Open(from);

@@ -34,7 +34,7 @@ class ProjectionInitTest : public test::DrawnImagesTest {
     encoder_ = *std::move(encoder);
   }
 
-  // Of `count` pictures as both modalities: the inner products of the axes.
+  // The inner products of the axes for `count` pictures as both modalities.
   torch::Tensor AxesProducts(int count) {
     const LabelledImages images{Load(count), Numbers(count)};
     const absl::Status status = InitializeProjection(images, images, *encoder_);
@@ -58,8 +58,8 @@ TEST_F(ProjectionInitTest, AxesAreOrthonormalWherePairsDoNotDiffer) {
   EXPECT_TRUE(torch::allclose(AxesProducts(40), torch::eye(kDimension), 0, 1e-3));
 }
 
-// A pair's pictures are equally bright and differ in their slope (DrawnImagesTest::Drawn): what the
-// slope changes shrinks against what tells photos apart.
+// A pair's pictures are equally bright and differ in their slope (DrawnImagesTest::Drawn): the
+// effect of the slope shrinks relative to the differences between photos.
 TEST_F(ProjectionInitTest, PairsComeCloserThanByPrincipalComponentsAlone) {
   constexpr int kSameBrightness = 256, kPairs = 40, kCount = kSameBrightness + kPairs;
   const auto images = Load(kCount);

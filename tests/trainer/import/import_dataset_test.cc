@@ -18,7 +18,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// Pixels that no encoder makes small.
+// Pixels that no encoder can compress.
 Image Noise(int width, int height) {
   Image image(width, height);
   Random random(1);
@@ -30,7 +30,7 @@ Image Noise(int width, int height) {
   return image;
 }
 
-// A JPEG whose metadata, before its picture, make it as large as that.
+// A JPEG that reaches this size by metadata before its picture.
 std::string JpegOfSize(size_t bytes) {
   constexpr size_t kLeast = 4, kMost = 65535 + 2;
   const std::string small = Jpeg(1, 1, 3);

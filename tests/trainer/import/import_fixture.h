@@ -19,7 +19,7 @@
 
 namespace s2p::test {
 
-// A test's root folder, what is imported from it, and what went wrong.
+// A test's root folder, the data set imported from it, and the errors.
 class ImportTest : public testing::Test {
  protected:
   std::string Root(const std::string& path = "") const { return dir_.File("root") + "/" + path; }
@@ -34,7 +34,7 @@ class ImportTest : public testing::Test {
   }
   void WriteJpg(const std::string& path) { Write(path, Jpeg(1, 1, 3)); }
   void WritePng(const std::string& path) { Write(path, Png({1, 1, 8, 2}, {Bytes({10, 20, 30})})); }
-  // Also folders.
+  // Removes files and folders.
   void Remove(const std::string& path) {
     ASSERT_GT(std::filesystem::remove_all(Root(path)), 0u) << path;
   }
@@ -72,7 +72,7 @@ class ImportTest : public testing::Test {
     ExpectWrong(format, words, absl::StatusCode::kNotFound);
   }
 
-  // The imported data set; that its paths are inside it is checked by Open.
+  // The imported data set; Open checks that its paths are inside it.
   DataSet Open() const {
     auto data_set = DataSet::Open(Out());
     if (!data_set.ok()) {

@@ -26,7 +26,7 @@ class ImportFolderTest : public ImportTest {
   void WriteSketches(const std::vector<std::string>& stems) {
     for (const std::string& stem : stems) WritePng("sketch/" + stem + ".png");
   }
-  // Of everything that Import takes.
+  // The identities of all images that Import accepts.
   std::set<std::string> Identities() {
     const auto summary = Import("folder");
     EXPECT_THAT(summary, IsOk());

@@ -36,7 +36,7 @@ class ImportPkuSketchTest : public ImportTest {
   static std::string FileOf(const std::string& style, int count) {
     return "styleAnnotation/" + style + "_" + std::to_string(count) + ".txt";
   }
-  // Imports with a seed and gives the persons to test on.
+  // Imports with a seed and returns the persons to test on.
   std::set<std::string> TestOf(uint64_t seed) {
     std::filesystem::remove_all(Out());
     options_.split_seed = seed;

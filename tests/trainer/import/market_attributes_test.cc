@@ -139,7 +139,7 @@ TEST_F(MarketAttributesTest, MissingFileIsNotFound) {
   EXPECT_TRUE(absl::IsNotFound(ReadMarketAttributes(dir_.File("none.mat")).status()));
 }
 
-// A file that is read in spite of it has the shape that callers rely on.
+// A file that is still accepted has the shape that callers rely on.
 void ExpectSound(const absl::StatusOr<MarketAttributes>& attributes) {
   if (!attributes.ok()) {
     EXPECT_TRUE(absl::IsInvalidArgument(attributes.status())) << attributes.status();

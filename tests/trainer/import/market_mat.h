@@ -1,4 +1,4 @@
-// market_attribute.mat as it is published, and everything that could be wrong with it.
+// market_attribute.mat as published, and with all possible defects.
 #ifndef S2P_TESTS_TRAINER_IMPORT_MARKET_MAT_H_
 #define S2P_TESTS_TRAINER_IMPORT_MARKET_MAT_H_
 
@@ -16,7 +16,7 @@ namespace s2p::test {
 struct MarketMat {
   struct Part {
     std::vector<std::string> ids;
-    // By name; a row of doubles each.
+    // Fields by name; each is a row of doubles.
     std::map<std::string, std::vector<double>> fields;
   };
 
@@ -39,9 +39,9 @@ struct MarketMat {
   Part train;
   std::string variable = "market_attribute";
   matio_compression compression = MAT_COMPRESSION_NONE;
-  // Of the numbers: double, or unsigned bytes.
+  // Write numbers as unsigned bytes instead of doubles.
   bool bytes = false;
-  // image_index as a row of numbers instead of cells.
+  // Write image_index as a row of numbers instead of cells.
   bool ids_are_numbers = false;
 };
 

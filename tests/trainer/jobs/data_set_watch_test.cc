@@ -40,7 +40,7 @@ class DataSetWatchTest : public JobFixture {
     spec.set_watch(true);
     return spec;
   }
-  // A job that ends so.
+  // Runs a job that ends with `outcome`.
   std::string Train(const absl::StatusOr<JobOutcome>& outcome) {
     const auto job = scheduler_->Submit(Spec());
     EXPECT_THAT(job, IsOk());
@@ -53,7 +53,7 @@ class DataSetWatchTest : public JobFixture {
     run->End(outcome);
     WaitForEnd(id, outcome.ok() ? v1::Job::STATE_SUCCEEDED : v1::Job::STATE_FAILED);
   }
-  // The one job that two looks lead to.
+  // The one job that two checks lead to.
   std::string Follower() {
     EXPECT_THAT(watch_->Poll(), IsEmpty());
     const auto ids = watch_->Poll();
@@ -69,7 +69,7 @@ class DataSetWatchTest : public JobFixture {
 TEST_F(DataSetWatchTest, UnchangedDataAreNotTrainedOnAgain) {
   Train(Published(1));
   ExpectNothing();
-  // The same content, written anew.
+  // The same content, rewritten.
   SetData("target", "t1");
   ExpectNothing();
 }
@@ -117,7 +117,7 @@ TEST_F(DataSetWatchTest, BurstOfChangesMakesOneJob) {
   SetData("target", "t2");
   const std::string id = Follower();
   ExpectNothing();
-  // It has not begun yet in the eyes of the watch, and reads what is there when it does.
+  // For the watch, it has not started yet, and it will read the data as they are when it does.
   auto run = runner_.NextRun();
   ExpectNothing();
   run->End(Published(2));

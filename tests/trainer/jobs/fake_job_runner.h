@@ -43,8 +43,8 @@ class FakeRun {
   const v1::Job& job() const { return job_; }
   const std::string& folder() const { return folder_; }
 
-  // Acts as the run would, and returns when that is done.
-  void Do(const std::function<void(const JobObserver&)>& act) {
+  // Acts as the run would, and returns when finished.
+  void Do(const std::function<void(const JobCallbacks&)>& act) {
     absl::Notification done;
     {
       absl::MutexLock lock(&mutex_);
@@ -73,7 +73,7 @@ class FakeRun {
         const auto something = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
           return !acts_.empty() || !absl::IsUnknown(outcome_.status());
         };
-        // As a step of training would: ask whether to stop now and then.
+        // Regularly ask whether to stop, as a step of training would.
         mutex_.AwaitWithTimeout(absl::Condition(&something), absl::Milliseconds(1));
         if (acts_.empty()) {
           if (!absl::IsUnknown(outcome_.status())) return outcome_;
@@ -93,19 +93,20 @@ class FakeRun {
   const JobObserver observer_;
   absl::Mutex mutex_;
   std::deque<std::function<void()>> acts_ ABSL_GUARDED_BY(mutex_);
-  // Unknown: continues.
+  // Unknown means that the run continues.
   absl::StatusOr<JobOutcome> outcome_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Thread-safe.
 class FakeJobRunner : public JobRunner {
  public:
-  // Every run ends at once with this; Unknown (as at first): it is stepped by hand.
+  // Every run ends immediately with this outcome; Unknown (the default) means that it is stepped by
+  // hand.
   void EndAtOnceWith(absl::StatusOr<JobOutcome> outcome) {
     absl::MutexLock lock(&mutex_);
     at_once_ = std::move(outcome);
   }
-  // What Check says from now on.
+  // Sets the result of Check from now on.
   void RefuseSpecs(absl::Status status) {
     absl::MutexLock lock(&mutex_);
     check_ = std::move(status);
@@ -120,14 +121,14 @@ class FakeJobRunner : public JobRunner {
     runs_.pop_front();
     return run;
   }
-  // Waits until so many calls of Run have ended.
+  // Waits until `count` calls of Run have ended.
   void WaitForEnds(int count) {
     absl::MutexLock lock(&mutex_);
     const auto enough = [this, count]()
                             ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ends_ >= count; };
     mutex_.Await(absl::Condition(&enough));
   }
-  // How often each job was run.
+  // The number of runs of each job.
   std::map<std::string, int> counts() {
     absl::MutexLock lock(&mutex_);
     return counts_;

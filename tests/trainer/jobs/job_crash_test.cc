@@ -1,4 +1,4 @@
-// What SIGKILL at any moment leaves of the jobs.
+// The jobs that remain after SIGKILL at any moment.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -15,7 +15,7 @@
 namespace s2p::test {
 namespace {
 
-// Creates jobs with events until it is killed, and says each one's id when it is acknowledged.
+// Creates jobs with events until it is killed, and reports each id when it is acknowledged.
 [[noreturn]] void CreateForEver(const std::string& state_dir, int pipe) {
   auto store = JobStore::Open(state_dir);
   for (;;) {
@@ -32,7 +32,7 @@ namespace {
   }
 }
 
-// The ids that were acknowledged before the process was killed, after `count` of them at the least.
+// The ids acknowledged before the process was killed, which happens after at least `count` of them.
 std::set<std::string> KillAfter(const std::string& state_dir, size_t count) {
   int ends[2];
   EXPECT_EQ(pipe(ends), 0);
@@ -71,7 +71,7 @@ TEST(JobCrashTest, EveryAcknowledgedJobIsThereAndWhole) {
       EXPECT_NE(job->state(), v1::Job::STATE_FAILED) << job->reason();
       EXPECT_THAT((*store)->Events(id), IsOk());
     }
-    // The one that was being made may be there too; it is whole then.
+    // The job being created may exist, too, but then it is complete.
     for (const auto& file : (*store)->All()) {
       EXPECT_NE(file->job().state(), v1::Job::STATE_FAILED) << file->job().reason();
     }

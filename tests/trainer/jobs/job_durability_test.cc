@@ -1,4 +1,4 @@
-// What crashes, restarts, full disks and races leave of the jobs.
+// The jobs that remain after crashes, restarts, full disks and races.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -25,7 +25,7 @@ TEST_F(JobDurabilityTest, CancelOfARunningJobOutlivesACrash) {
   auto run = runner_.NextRun();
   run->Do([&](const JobObserver&) { EXPECT_THAT(scheduler_->Cancel(id), IsOk()); });
   WaitForEnd(id, v1::Job::STATE_CANCELLED);
-  // As if the process had died before the run heeded.
+  // As if the process had died before the run reacted.
   ASSERT_THAT(store_->Update(
                   id, [](v1::JobFile& f) { f.mutable_job()->set_state(v1::Job::STATE_RUNNING); }),
               IsOk());
@@ -104,7 +104,7 @@ TEST_F(JobDurabilityTest, StopLeavesTheRunningJobRunningOnDisk) {
 TEST_F(JobDurabilityTest, EndIsShownOnlyWhenItIsKept) {
   const std::string id = Submit();
   auto run = runner_.NextRun();
-  // A folder in the place of the temporary file stands for a disk that refuses.
+  // A folder in place of the temporary file simulates a failing disk.
   std::filesystem::create_directory(store_->FolderOf(id) + "/.job.json.tmp");
   run->End(absl::ResourceExhaustedError("full"));
   WaitFor(id, v1::Job::STATE_PAUSED);

@@ -44,7 +44,7 @@ class JobFileTest : public testing::Test {
     return text.str();
   }
   void Write(const std::string& text) { std::ofstream(dir_.File("job.json")) << text; }
-  // The status of reading what Write made of a good file.
+  // The status of reading a good file with `from` replaced by `to`.
   absl::Status ReadWith(const std::string& from, const std::string& to) {
     EXPECT_THAT(WriteJobFile(dir_.path(), SmallFile()), IsOk());
     EXPECT_THAT(Text(), HasSubstr(from));
@@ -119,7 +119,7 @@ TEST_F(JobFileTest, UnknownFieldIsDataLoss) {
 
 TEST_F(JobFileTest, FailedWriteLeavesTheOldFile) {
   ASSERT_THAT(WriteJobFile(dir_.path(), SmallFile()), IsOk());
-  // A folder in the place of the temporary file stands for a disk that refuses.
+  // A folder in place of the temporary file simulates a failing disk.
   std::filesystem::create_directory(dir_.File(".job.json.tmp"));
   v1::JobFile other = SmallFile();
   other.mutable_job()->set_reason("other");

@@ -1,5 +1,5 @@
-// A store and a scheduler with a runner that is stepped by hand; they can be closed and opened anew
-// on the same folder.
+// A store and a scheduler with a runner that is stepped by hand; they can be closed and reopened on
+// the same folder.
 #ifndef S2P_TESTS_TRAINER_JOBS_JOB_FIXTURE_H_
 #define S2P_TESTS_TRAINER_JOBS_JOB_FIXTURE_H_
 
@@ -32,7 +32,7 @@ class JobFixture : public testing::Test {
   }
   ~JobFixture() override { Close(); }
 
-  // As a process that begins, and one that ends.
+  // Like the start of a process, and its end.
   void Open() {
     auto store = JobStore::Open(dir_.path());
     ASSERT_THAT(store, IsOk());
@@ -55,7 +55,7 @@ class JobFixture : public testing::Test {
     return job.ok() ? job->job_id() : "";
   }
   v1::Job::State StateOf(const std::string& id) { return store_->Get(id)->state(); }
-  // Waits for the event that tells of it.
+  // Waits for the event that reports the state.
   v1::Job WaitFor(const std::string& id, v1::Job::State state) {
     const auto is_there = [&] { return StateOf(id) == state; };
     absl::MutexLock lock(&mutex_);

@@ -175,7 +175,7 @@ TEST_F(JobSchedulerTest, EpochIsKeptWithItsEvaluations) {
   const v1::JobFile file = *ReadJobFile(store_->FolderOf(id), id);
   EXPECT_EQ(file.job().progress().epoch(), 2u);
   EXPECT_EQ(file.job().evaluations(0).rank1(), 0.25);
-  // What was measured is shown until it is measured again.
+  // A measured value is shown until the next measurement.
   EXPECT_EQ(store_->Get(id)->progress().rank1(), 0.25);
   EXPECT_THAT(metrics_.Text(), HasSubstr("s2p_train_map 0.5"));
 }
@@ -194,7 +194,7 @@ TEST_F(JobSchedulerTest, RunKnowsTheVersionsThatJobsNeed) {
 TEST_F(JobSchedulerTest, EventsThatCannotBeWrittenStopNoTraining) {
   v1::TrainingSpec spec;
   const auto job = store_->Create(spec, spec);
-  // A folder in the place of the file stands for a disk that refuses.
+  // A folder in place of the file simulates a failing disk.
   std::filesystem::create_directory(store_->FolderOf(job->job_id()) + "/events.jsonl");
   Close();
   Open();

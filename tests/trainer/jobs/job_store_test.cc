@@ -81,7 +81,7 @@ TEST_F(JobStoreTest, PagesGoFromNewestToOldest) {
   auto page = store_->List(2, "");
   ASSERT_THAT(page, IsOk());
   EXPECT_THAT(Names(*page), ElementsAre("e", "d"));
-  Create("f");  // What comes later is not in later pages.
+  Create("f");  // A newer job is not in later pages.
   page = store_->List(2, page->next_page_token);
   ASSERT_THAT(page, IsOk());
   EXPECT_THAT(Names(*page), ElementsAre("c", "b"));
@@ -233,7 +233,7 @@ TEST_F(JobStoreTest, EventsAreOpenOnlyWhileTheyAreInUse) {
 }
 
 TEST_F(JobStoreTest, FullDiskLeavesNoJob) {
-  // A file in the place of the folder stands for a disk that refuses.
+  // A file in place of the folder simulates a failing disk.
   std::filesystem::remove(dir_.File("jobs"));
   std::ofstream(dir_.File("jobs")) << "x";
   EXPECT_FALSE(store_->Create({}, {}).ok());

@@ -57,7 +57,7 @@ class TrainerTest : public testing::Test {
     options_.host.listen = "127.0.0.1:0";
     options_.host.http = "127.0.0.1:0";
     options_.retry_pause = absl::InfiniteDuration();
-    // Streams say only what happens.
+    // Streams send events only, no heartbeats.
     options_.heartbeat = absl::InfiniteDuration();
     options_.watch_interval = absl::InfiniteDuration();
   }
@@ -113,7 +113,7 @@ class TrainerTest : public testing::Test {
   std::unique_ptr<Watching> Watch(const std::string& id, int64_t from_event = 0) {
     return std::make_unique<Watching>(*stub_, id, from_event);
   }
-  // Until the job has ended; what was said last.
+  // Waits until the job has ended; returns the last event.
   std::string LastWord(const std::string& id) {
     const auto all = Watch(id)->All();
     return all.empty() ? "" : all.back();

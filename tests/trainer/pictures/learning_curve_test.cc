@@ -36,7 +36,7 @@ EpochPoint Point(int step, int epoch, std::vector<std::pair<std::string, double>
   return point;
 }
 
-// One point an epoch of step 2 with these values of the identity loss.
+// One point per epoch of step 2 with these values of the identity loss.
 std::vector<EpochPoint> Identity(const std::vector<double>& values) {
   std::vector<EpochPoint> points;
   for (size_t i = 0; i < values.size(); ++i) {

@@ -1,4 +1,4 @@
-// Looking at single pixels of a picture.
+// Inspects single pixels of a picture.
 #ifndef S2P_TESTS_TRAINER_PICTURES_PICTURE_PIXELS_H_
 #define S2P_TESTS_TRAINER_PICTURES_PICTURE_PIXELS_H_
 
@@ -20,7 +20,7 @@ inline Color PixelAt(const Image& image, double x, double y) {
   return {pixel[0], pixel[1], pixel[2]};
 }
 
-// How many pixels of exactly this colour are in the box.
+// The number of pixels of exactly this colour in the box.
 inline int CountPixels(const Image& image, const CanvasBox& box, Color color) {
   int count = 0;
   for (int y = static_cast<int>(box.y); y < box.y + box.height; ++y) {

@@ -30,7 +30,7 @@ class IhdaJobRunnerTest : public TinyRunTest {
     ASSERT_THAT(runner, IsOk());
     runner_ = *std::move(runner);
   }
-  // As a user writes it: paths relative to the data root.
+  // A spec as a user writes it, with paths relative to the data root.
   static v1::TrainingSpec Relative(const std::vector<std::string>& fields = {}) {
     return With(With(Spec(), {"source_dataset=source", "target_dataset=target"}), fields);
   }
@@ -174,7 +174,7 @@ TEST_F(IhdaJobRunnerTest, PruningKeepsTheNewestAndWhatIsNeeded) {
 TEST_F(IhdaJobRunnerTest, PublishedOverAWorseOneBothNumbersAreKept) {
   const std::vector<std::string> quick = {"step1.epochs=0", "step2.epochs=1"};
   ASSERT_THAT(Run(Job("first", quick)), IsOk());
-  // Better by any amount, also by none: the margin is what a fraction can never reach.
+  // A fraction can never improve by the margin of 1, so the second version is always held back.
   const auto kept_back =
       Run(Job("second", {"step1.epochs=0", "step2.epochs=1", "publish.policy=if_better",
                          "publish.min_improvement=1"}));

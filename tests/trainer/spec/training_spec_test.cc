@@ -173,7 +173,7 @@ TEST(ResolveSpecTest, UnknownPresetListsTheKnownOnes) {
               AllOf(HasSubstr("boots"), HasSubstr("shoes-resnet18")));
 }
 
-// What a preset leaves to the user: names and paths.
+// True for fields that presets leave to the user: names and paths.
 bool IsTheUsers(const std::string& field) {
   return field == "name" || field == "source_dataset" || field == "target_dataset" ||
          field == "initial_weights" || field == "initial_version";
@@ -302,7 +302,7 @@ TEST(SpecErrorsTest, GridsMatterOnlyWhereThereAreAny) {
               ElementsAre(HasSubstr("embedding.fine_grid: must be from 0 to 8")));
 }
 
-// A job that was queued by a program that knew nothing of it.
+// The job was queued by a program that did not know the field.
 TEST(SpecErrorsTest, SpecWithoutAveragingIsOneRun) {
   v1::TrainingSpec spec = Preset("shoes");
   spec.set_target_dataset("t");
