@@ -52,9 +52,9 @@ void PrintFailure(const std::string& path, const absl::Status& status, std::ostr
 }
 
 // Prints what was skipped in the given folders, one line per reason.
-void PrintPassedOver(const PhotoList& list, std::ostream& err) {
-  if (list.passed_over > 0) {
-    err << "skipped " << list.passed_over
+void PrintSkipped(const PhotoList& list, std::ostream& err) {
+  if (list.skipped > 0) {
+    err << "skipped " << list.skipped
         << " hidden, system or partly copied files and folders; name one to add it\n";
   }
   if (list.linked_folders > 0) {
@@ -91,7 +91,7 @@ absl::Status RunGalleryAdd(const SearchClient& client, const GalleryAddOptions& 
   S2P_ASSIGN_OR_RETURN(const auto list, ListPhotoFiles(options));
   const std::vector<PhotoFile>& files = list.files;
 
-  PrintPassedOver(list, err);
+  PrintSkipped(list, err);
   AddCounts counts = {list.refused.size()};
   for (const RefusedFile& refused : list.refused) PrintFailure(refused.path, refused.why, err);
   const absl::Time start = absl::Now();

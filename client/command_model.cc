@@ -72,20 +72,20 @@ class ModelChanges {
   explicit ModelChanges(std::ostream* out) : out_(*out) {}
 
   void Show(const v1::GetModelStatusResponse& status) {
-    Say(pin_, PinText(status));
+    PrintIfChanged(pin_, PinText(status));
     // The newest comes last, as in a log.
     for (int i = status.versions_size() - 1; i >= 0; --i) {
       const v1::ModelVersion& version = status.versions(i);
       std::string text = absl::StrCat("version ", version.version(), ": ", StateText(version));
       if (!version.failure().empty()) absl::StrAppend(&text, ": ", Printable(version.failure()));
-      Say(versions_[version.version()], text);
+      PrintIfChanged(versions_[version.version()], text);
     }
-    Say(serving_, ServingText(status));
+    PrintIfChanged(serving_, ServingText(status));
     out_ << std::flush;
   }
 
  private:
-  void Say(std::string& last, const std::string& text) {
+  void PrintIfChanged(std::string& last, const std::string& text) {
     if (last == text) return;
     last = text;
     out_ << text << '\n';

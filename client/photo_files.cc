@@ -43,7 +43,7 @@ class FolderWalk {
 
   // Sorted by path. An unreadable folder is refused without affecting the others.
   std::vector<FoundFile> Files() {
-    Visit(root_);
+    VisitFolder(root_);
     std::sort(paths_.begin(), paths_.end());
     std::vector<FoundFile> files;
     for (const fs::path& path : paths_) {
@@ -53,20 +53,20 @@ class FolderWalk {
   }
 
  private:
-  void Visit(const fs::path& folder) {
+  void VisitFolder(const fs::path& folder) {
     std::error_code error;
     std::vector<fs::path> folders;
     for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-      Look(*it, folders);
+      VisitEntry(*it, folders);
     }
     if (error) Refuse(folder, absl::ErrnoToStatus(error.value(), "the folder cannot be read"));
-    for (const fs::path& below : folders) Visit(below);
+    for (const fs::path& below : folders) VisitFolder(below);
   }
 
-  void Look(const fs::directory_entry& entry, std::vector<fs::path>& folders) {
+  void VisitEntry(const fs::directory_entry& entry, std::vector<fs::path>& folders) {
     std::error_code error;
     if (IsLeftBehind(entry.path().filename().string())) {
-      ++list_.passed_over;
+      ++list_.skipped;
     } else if (entry.is_directory(error)) {
       if (entry.is_symlink(error)) {
         ++list_.linked_folders;

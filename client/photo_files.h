@@ -29,7 +29,7 @@ struct PhotoList {
   std::vector<PhotoFile> files;
   std::vector<RefusedFile> refused;
   // Number of skipped entries that no person added as photos; see ListPhotoFiles.
-  size_t passed_over = 0;
+  size_t skipped = 0;
   // Number of links to folders, which are not followed.
   size_t linked_folders = 0;
 };

@@ -85,11 +85,11 @@ void WatchDisplay::Show(const v1::WatchJobResponse& event) {
   if (changed && !silent) {
     const std::string state = JobStateText(state_);
     const bool bare = event.message().empty() || event.message() == state;
-    Say(bare ? state : absl::StrCat(state, ": ", event.message()));
+    WriteLine(bare ? state : absl::StrCat(state, ": ", event.message()));
   }
   // Events with a state change or a message repeat the last known progress.
   if (event.message().empty() && state_ == v1::Job::STATE_RUNNING) ShowProgress(event.progress());
-  if (!changed && !silent && !event.message().empty()) Say(event.message());
+  if (!changed && !silent && !event.message().empty()) WriteLine(event.message());
 }
 
 void WatchDisplay::Note(absl::string_view sentence) {
@@ -102,7 +102,7 @@ void WatchDisplay::Finish() {
   Erase();
 }
 
-void WatchDisplay::Say(absl::string_view sentence) {
+void WatchDisplay::WriteLine(absl::string_view sentence) {
   // A message after the last update of an epoch goes below that epoch's line.
   if (epoch_.step() == epoch_.steps()) WriteEpoch();
   Note(sentence);

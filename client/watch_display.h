@@ -45,7 +45,7 @@ class WatchDisplay {
   void Finish();
 
  private:
-  void Say(absl::string_view sentence);
+  void WriteLine(absl::string_view sentence);
   void ShowProgress(const v1::TrainingProgress& progress);
   void Draw(const v1::TrainingProgress& progress);
   void WriteEpoch();

@@ -138,7 +138,7 @@ absl::Status TrainingClient::WatchJob(const std::string& job_id, int64_t from_ev
   Watch watch;
   watch.next_event = std::max<int64_t>(1, from_event);
   absl::Time give_up = absl::Now() + options_.timeout;
-  bool told = false;
+  bool break_reported = false;
   absl::Duration pause = kFirstPause;
   for (;;) {
     const int64_t before = watch.next_event;
@@ -154,7 +154,7 @@ absl::Status TrainingClient::WatchJob(const std::string& job_id, int64_t from_ev
     if (!IsBreak(status.error_code()) || !watch.any_event) return why;
     if (watch.next_event > before || absl::Now() - start > kGoodConnection) {
       give_up = absl::Now() + options_.timeout;
-      told = false;
+      break_reported = false;
       pause = kFirstPause;
     } else if (absl::Now() >= give_up) {
       return why;
@@ -163,7 +163,7 @@ absl::Status TrainingClient::WatchJob(const std::string& job_id, int64_t from_ev
       absl::SleepFor(std::min(pause, give_up - absl::Now()));
       pause = std::min(2 * pause, kLastPause);
     }
-    if (!std::exchange(told, true) && on_break) on_break(why, watch.next_event);
+    if (!std::exchange(break_reported, true) && on_break) on_break(why, watch.next_event);
     if (!connection_->channel->WaitForConnected(absl::ToChronoTime(give_up))) return why;
   }
 }

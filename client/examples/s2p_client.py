@@ -5,7 +5,7 @@
     client/examples/s2p_client.py add photos/*.jpg
     client/examples/s2p_client.py search sketch.png
 
---server HOST:PORT, by default 127.0.0.1:50051; an API key is taken from S2P_API_KEY.
+--server HOST:PORT, by default 127.0.0.1:50051; an API key is read from S2P_API_KEY.
 """
 import argparse
 import ipaddress
@@ -82,8 +82,7 @@ class Client:
     def add(self, photos):
         """Yields (id, AddPhotoResponse) for each (id, bytes, metadata) of `photos`, in order.
 
-        A photo whose response has code 0 is stored. A broken stream raises grpc.RpcError: add what
-        has no response again.
+        A photo whose response has code 0 is stored. A broken stream raises grpc.RpcError: add the photos without a response again.
         """
         ids = []
 

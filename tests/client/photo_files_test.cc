@@ -93,7 +93,7 @@ TEST_F(PhotoFilesTest, NothingOrBothToAddIsRefused) {
   EXPECT_THAT(ListPhotoFiles(options_), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
-TEST_F(PhotoFilesTest, NameThatIsNotUtf8IsRefusedAloneWithTheWayOut) {
+TEST_F(PhotoFilesTest, NameThatIsNotUtf8IsRefusedAloneWithARemedy) {
   for (const char* name : {"in/a1.jpg", "in/caf\xE9.jpg", "in/z9.jpg"}) Write(name);
   options_.paths = {Path("in")};
   EXPECT_THAT(Ids(), ElementsAre("a1", "z9"));
@@ -114,7 +114,7 @@ TEST_F(PhotoFilesTest, FolderWhoseNameIsNotUtf8SpoilsOnlyPaths) {
   EXPECT_EQ(Ids().size(), 1u);
 }
 
-TEST_F(PhotoFilesTest, NameThatAShellWouldReadIsAnId) {
+TEST_F(PhotoFilesTest, NameSpecialToAShellIsAnId) {
   const std::vector<std::string> names = {
       " a ", "#1%20?&", "-rf", "e\xCC\x81", "it's \"it\"", "\xC3\xA9", "\xF0\x9F\x91\x9F"};
   for (const std::string& name : names) Write("in/" + name + ".jpg");
@@ -130,7 +130,7 @@ TEST_F(PhotoFilesTest, NameWithALineBreakIsRefusedAlone) {
   EXPECT_THAT(std::string(List().refused[0].why.message()), HasSubstr("\"a\\nb\""));
 }
 
-TEST_F(PhotoFilesTest, LongestNameOfAFileIsAnIdAndALongPathIsNone) {
+TEST_F(PhotoFilesTest, LongestFileNameIsAnIdButALongPathIsNot) {
   const std::string longest(251, 'x');
   Write("in/" + longest + ".jpg");
   Write("in/deep/" + longest + ".png");
@@ -151,7 +151,7 @@ TEST_F(PhotoFilesTest, MetadataThatTheServerWouldRefuseIsRefusedFirst) {
                                "--metadata: \"shop=caf\\xe9\" is not UTF-8 text"));
 }
 
-TEST_F(PhotoFilesTest, WhatProgramsLeaveInFoldersIsPassedOver) {
+TEST_F(PhotoFilesTest, FilesLeftBehindByProgramsAreSkipped) {
   Write("in/a.jpg");
   const std::vector<std::string> others = {
       "._a.jpg",          ".DS_Store", "__MACOSX/._a.jpg", ".thumbnails/a.jpg",
@@ -160,17 +160,17 @@ TEST_F(PhotoFilesTest, WhatProgramsLeaveInFoldersIsPassedOver) {
   for (const std::string& name : others) Write("in/" + name);
   options_.paths = {Path("in")};
   EXPECT_THAT(Ids(), ElementsAre("a"));
-  EXPECT_EQ(List().passed_over, others.size());
+  EXPECT_EQ(List().skipped, others.size());
 }
 
-TEST_F(PhotoFilesTest, WhatIsNamedByHandIsTaken) {
+TEST_F(PhotoFilesTest, FileGivenByNameIsIncluded) {
   Write(".hidden/._a.jpg");
   Write(".hidden/b.jpg");
   options_.paths = {Path(".hidden/._a.jpg"), Path(".hidden")};
   EXPECT_THAT(Ids(), ElementsAre("._a", "b"));
 }
 
-TEST_F(PhotoFilesTest, LinkedFileIsFollowedAndALinkToNothingRefused) {
+TEST_F(PhotoFilesTest, LinkToAFileIsFollowedAndADanglingLinkIsRefused) {
   Write("real.jpg");
   Write("in/b.jpg");
   std::filesystem::create_symlink(Path("real.jpg"), Path("in/a.jpg"));
