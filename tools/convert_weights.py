@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turns a PyTorch file of weights into a safetensors file, which s2p-trainer reads.
+"""Converts PyTorch weights to a safetensors file, which s2p-trainer reads.
 
     tools/convert_weights.py IN.pth OUT.safetensors
 
@@ -7,8 +7,8 @@ Reads what torch.save wrote: the zip format, and the older one of PyTorch 1.5 an
 the IHDA release's models and the usual SE-ResNeXt-50 ImageNet weights are stored. Needs torch and
 nothing else. Nested dictionaries are joined by dots ("Embed_net_1.base.layer0.conv1.weight");
 a prefix "module.", which a network gets when it is saved from several GPUs, is dropped. Entries that
-are not tensors (an epoch, a metric) are named and left out. Weights only: where torch can refuse to
-run code from the file, it is told to.
+are not tensors (an epoch, a metric) are named and left out. Loads weights only: torch refuses to run
+code from the file if its version supports that.
 """
 
 import argparse
