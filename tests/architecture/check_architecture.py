@@ -2,8 +2,8 @@
 """Refuses arrows between rooms, and third-party libraries outside their room.
 
 Walks the #include lines and the link lines of the CMakeLists.txt files below a source root and
-prints one line for each violation: FILE:LINE: what is wrong. Exit code 0 without violations, 1 with
-some, 2 for wrong usage. The rules are the tables below; docs/architecture.md says why they are so.
+prints one line for each violation: FILE:LINE: problem. Exit code 0 without violations, 1 with
+some, 2 for wrong usage. The rules are the tables below; docs/architecture.md explains them.
 
   check_architecture.py [ROOT]
   check_architecture.py --dot [ROOT]    prints rooms and arrows for Graphviz instead
@@ -139,7 +139,7 @@ SKIPPED = {"build", ".git", "third_party", "node_modules"}
 
 
 def inner_room(path):
-    """The room inside a room that `path` lies in, as ("trainer", "ihda"); None where there is none."""
+    """The room inside a room that `path` lies in, as ("trainer", "ihda"); None if there is none."""
     parts = path.split("/")
     if len(parts) > 2 and parts[1] in INNER_ARROWS.get(parts[0], ()):
         return parts[0], parts[1]
@@ -147,7 +147,7 @@ def inner_room(path):
 
 
 def drawn_room(path):
-    """The box that stands for a file or a header in the picture; None for tests and libraries."""
+    """The box of a file or a header in the picture; None for tests and libraries."""
     if path.startswith("s2p/v1/"):
         return "proto"
     if path.startswith("client/web/"):
@@ -163,7 +163,7 @@ def matches(path, patterns):
 
 
 def strip_block_comments(text):
-    """Without /* */ comments; line numbers stay."""
+    """Removes /* */ comments and keeps line numbers."""
     return re.sub(r"/\*.*?\*/", lambda m: "\n" * m.group().count("\n"), text, flags=re.DOTALL)
 
 
@@ -189,14 +189,14 @@ class Checker:
                     continue
                 if (room in INNER_ARROWS and inner_room(path) is None
                         and name not in OUTSIDE_INNER_ROOMS):
-                    self.refuse(path, 1, "place", "belongs into one of the rooms of %s" % room)
+                    self.refuse(path, 1, "place", "belongs in one of the rooms of %s" % room)
                 if name.endswith((".h", ".cc", ".cc.in", ".h.in", ".cpp", ".hpp", ".inc")):
                     self.check_source(path, room)
                 elif name == "CMakeLists.txt":
                     self.check_cmake(path, room)
         for index, (pattern, what, _) in enumerate(self.exceptions):
             if index not in self.used:
-                self.violations.append("%s: the exception for %s is not needed any more"
+                self.violations.append("%s: the exception for %s is no longer needed"
                                        % (pattern, what))
         return self.violations
 
@@ -246,7 +246,7 @@ class Checker:
                             "<%s>: %s is for the .cc only, not for a header" % (header, name))
 
     def check_inner_arrow(self, path, number, target, wrong):
-        """`wrong` says what is refused if the room of `path` may not know that of `target`."""
+        """Refuses with the message `wrong` if the room of `path` may not include that of `target`."""
         start, end = inner_room(path), inner_room(target)
         if not start or not end or start[0] != end[0] or start == end:
             return

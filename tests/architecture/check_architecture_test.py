@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Plants violations in small trees, and demands that each is refused with its file and line."""
+"""Plants violations in small trees, and checks that each is refused with its file and line."""
 import os
 import subprocess
 import sys
@@ -31,12 +31,12 @@ class CheckArchitectureTest(unittest.TestCase):
         return check_architecture.Checker(self.root, exceptions).check()
 
     def assert_include(self, path, header, refused):
-        """Whether `path` may include `header`, which stands in line 3."""
+        """Checks whether `path` may include `header`, which is in line 3."""
         self.write(path, "// A file.\n#include <string>\n#include %s\n" % header)
         self.assert_line(path, 3, header.strip('<>"'), refused)
 
     def assert_link(self, path, target, refused):
-        """Whether `path` may link `target`, which stands in line 4."""
+        """Checks whether `path` may link `target`, which is in line 4."""
         self.write(path, "# s2p::server\ns2p_library(x\n  SOURCES a.cc\n  DEPS %s)\n" % target)
         self.assert_line(path, 4, target, refused)
 
@@ -91,7 +91,7 @@ class CheckArchitectureTest(unittest.TestCase):
 
     def test_file_next_to_the_rooms(self):
         self.write("trainer/util.h", "// A file.\n")
-        self.assertEqual(self.check(), ["trainer/util.h:1: belongs into one of the rooms of trainer"])
+        self.assertEqual(self.check(), ["trainer/util.h:1: belongs in one of the rooms of trainer"])
 
     def test_no_room_is_above_itself(self):
         for rooms in check_architecture.INNER_ARROWS.values():
@@ -180,7 +180,7 @@ class CheckArchitectureTest(unittest.TestCase):
                 ("server/CMakeLists.txt", "faiss"), ("daemon/CMakeLists.txt", "CLI11::CLI11")):
             self.assert_link(path, target, refused=False)
 
-    def test_comment_is_no_include(self):
+    def test_comment_is_not_an_include(self):
         self.write("server/rpc/a.cc", '/*\n#include "trainer/ihda/losses.h"\n*/\n// #include <httplib.h>\n')
         self.assertEqual(self.check(), [])
 
@@ -195,10 +195,10 @@ class CheckArchitectureTest(unittest.TestCase):
         self.assertEqual(len(found), 1)
         self.assertTrue(found[0].startswith("server/rpc/b.cc:1: "), found)
 
-    def test_exception_that_nobody_needs_is_refused(self):
+    def test_unneeded_exception_is_refused(self):
         found = self.check([("server/rpc/a.cc", "cpp-httplib", "a test")])
         self.assertEqual(found,
-                         ["server/rpc/a.cc: the exception for cpp-httplib is not needed any more"])
+                         ["server/rpc/a.cc: the exception for cpp-httplib is no longer needed"])
 
     def test_program_exits_1_and_names_file_and_line(self):
         self.write("server/rpc/a.cc", '\n#include "trainer/ihda/losses.h"\n')

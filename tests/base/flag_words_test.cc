@@ -25,11 +25,11 @@ TEST(FlagWordsTest, ForgottenValueNamesBothFlags) {
   EXPECT_THAT(Slip({"--server", "-trainer"}), StartsWith("--server has no value"));
 }
 
-TEST(FlagWordsTest, FlagThatNobodyKnowsIsNoValueEither) {
+TEST(FlagWordsTest, UnknownFlagIsNotAValueEither) {
   EXPECT_THAT(Slip({"--server", "--trainr", "a:1"}), StartsWith("--server has no value"));
 }
 
-TEST(FlagWordsTest, EmptyValueIsNone) {
+TEST(FlagWordsTest, EmptyValueIsMissing) {
   EXPECT_EQ(Slip({"--server="}), "--server has no value: '' follows the =");
   EXPECT_EQ(Slip({"--json="}), "");
 }
@@ -45,13 +45,13 @@ TEST(FlagWordsTest, ValuesMayBeginWithADash) {
   EXPECT_EQ(Slip({"--json", "--server", "a:1"}), "");
 }
 
-TEST(FlagWordsTest, WhatStandsBehindTwoDashesIsNoFlag) {
+TEST(FlagWordsTest, WordsAfterTwoDashesAreNotFlags) {
   EXPECT_EQ(Slip({"--", "--server", "--trainer", "-server"}), "");
 }
 
 TEST(FlagWordsTest, MissingLastValueIsLeftToTheParser) { EXPECT_EQ(Slip({"--server"}), ""); }
 
-TEST(FlagWordsTest, FlagIsFoundWhereItIsNoValue) {
+TEST(FlagWordsTest, FlagIsFoundUnlessItIsAValue) {
   EXPECT_TRUE(HasFlag({"gallery", "add", "--version"}, "--version", KindOf));
   EXPECT_FALSE(HasFlag({"--server", "--version"}, "--version", KindOf));
   EXPECT_FALSE(HasFlag({"rm", "--", "--version"}, "--version", KindOf));

@@ -13,7 +13,7 @@ TEST(LeftBehindTest, FilesOfSystemsCamerasAndArchivesAre) {
   }
 }
 
-TEST(LeftBehindTest, CopiesThatAreNotFinishedAre) {
+TEST(LeftBehindTest, UnfinishedCopiesAre) {
   for (const char* name : {"a.jpg.part", "a.jpg.crdownload", "b.PARTIAL", "c.tmp"}) {
     EXPECT_TRUE(IsLeftBehind(name)) << name;
   }

@@ -52,12 +52,12 @@ TEST_F(MessageFileTest, TextFormatIsRead) {
   EXPECT_FALSE(spec->step2().has_batch_size());
 }
 
-TEST_F(MessageFileTest, TypographicQuoteIsSaidToBeOne) {
+TEST_F(MessageFileTest, TypographicQuoteIsNamed) {
   EXPECT_THAT(Refused("seed: 1\npreset: \xe2\x80\x9cshoes\xe2\x80\x9d\n"),
               StartsWith(path_ + ":2:9: a non-ASCII character outside a \"quoted\" text"));
 }
 
-TEST_F(MessageFileTest, JsonIsReadWhateverSpaceItBeginsWith) {
+TEST_F(MessageFileTest, JsonMayStartWithAnyWhiteSpace) {
   const auto spec =
       Read("\n  {\"preset\": \"faces\", \"step2\": {\"epochs\": 5, \"batchSize\": 8}}");
   ASSERT_THAT(spec, IsOk());
@@ -65,7 +65,7 @@ TEST_F(MessageFileTest, JsonIsReadWhateverSpaceItBeginsWith) {
   EXPECT_EQ(spec->step2().batch_size(), 8u);
 }
 
-TEST_F(MessageFileTest, MistakeInTheTextIsNamedWithItsPlace) {
+TEST_F(MessageFileTest, MistakeInTheTextIsNamedWithItsPosition) {
   EXPECT_THAT(Refused("preset: \"shoes\"\nstep3 { epochs: 5 }\n"),
               AllOf(StartsWith(path_ + ":2:"), HasSubstr("step3")));
 }
@@ -75,7 +75,7 @@ TEST_F(MessageFileTest, MistakeInTheJsonIsNamed) {
   EXPECT_THAT(Refused("{\"preset\": "), StartsWith(path_ + ": "));
 }
 
-TEST_F(MessageFileTest, FileThatIsNotThereIsNamed) {
+TEST_F(MessageFileTest, MissingFileIsNamed) {
   const auto spec = ReadFile(dir_.File("none"));
   EXPECT_THAT(spec, StatusIs(absl::StatusCode::kNotFound, HasSubstr(dir_.File("none"))));
 }
@@ -115,13 +115,13 @@ TEST_F(SetMessageFieldTest, LaterAssignmentWins) {
   EXPECT_EQ(spec_.step2().epochs(), 6u);
 }
 
-TEST_F(SetMessageFieldTest, UnknownFieldIsToldWhichThereAre) {
+TEST_F(SetMessageFieldTest, ErrorForAnUnknownFieldListsTheFields) {
   EXPECT_THAT(Refused("step3.epochs=5"), AllOf(HasSubstr("step3.epochs"), HasSubstr("step2")));
   EXPECT_THAT(Refused("step2.epoch=5"), AllOf(HasSubstr("step2.epoch"), HasSubstr("epochs")));
   EXPECT_THAT(Refused("=5"), HasSubstr("preset"));
 }
 
-TEST_F(SetMessageFieldTest, WrongValueIsToldWhatItMustBe) {
+TEST_F(SetMessageFieldTest, ErrorForAWrongValueSaysWhatIsExpected) {
   EXPECT_EQ(Refused("step2.epochs=-1"), "step2.epochs: must be a whole number of 0 or more");
   EXPECT_EQ(Refused("step2.epochs=4294967296"),
             "step2.epochs: must be a whole number of 0 or more");
@@ -136,12 +136,12 @@ TEST_F(SetMessageFieldTest, TextThatIsNotUtf8IsRefused) {
   EXPECT_EQ(Refused("name=caf\xE9"), "name: \"caf\\xe9\" must be UTF-8; rename the file or folder");
 }
 
-TEST_F(SetMessageFieldTest, GroupIsNoValueAndAValueNoGroup) {
+TEST_F(SetMessageFieldTest, GroupIsNotAValueAndAValueIsNotAGroup) {
   EXPECT_EQ(Refused("step2=5"), "step2: is a group of fields: set one of them");
   EXPECT_EQ(Refused("name.first=x"), "name.first: name has no fields");
 }
 
-TEST_F(SetMessageFieldTest, WithoutEqualsItIsNoAssignment) {
+TEST_F(SetMessageFieldTest, WordWithoutEqualsIsNotAnAssignment) {
   EXPECT_EQ(Refused("step2.epochs"), "step2.epochs: expected FIELD=VALUE");
 }
 

@@ -31,7 +31,7 @@ TEST(StandardStreamsTest, NextFileGetsANumberAboveThem) {
   }
 }
 
-TEST(StandardStreamsTest, ClosedOneStillFails) {
+TEST(StandardStreamsTest, ClosedStreamStillFails) {
   char byte = 0;
   EXPECT_TRUE(HoldsWithClosed({0, 1, 2}, [&] {
     return read(0, &byte, 1) == -1 && errno == EBADF && write(1, "x", 1) == -1 && errno == EBADF &&
@@ -39,7 +39,7 @@ TEST(StandardStreamsTest, ClosedOneStillFails) {
   }));
 }
 
-TEST(StandardStreamsTest, OpenOneStaysAsItIs) {
+TEST(StandardStreamsTest, OpenStreamIsUnchanged) {
   EXPECT_TRUE(HoldsWithClosed({}, [] {
     int ends[2];
     if (pipe(ends) != 0 || dup2(ends[1], 1) != 1) return false;

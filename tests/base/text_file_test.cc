@@ -60,7 +60,7 @@ TEST(PlainTextTest, ByteOrderMarksOfJoinedFilesAreDropped) {
 
 TEST(PlainTextTest, ByteOrderMarkWithinALineStays) { EXPECT_EQ(Plain("a" BOM), "a" BOM); }
 
-TEST(PlainTextTest, NothingAndAMarkAloneAreEmpty) {
+TEST(PlainTextTest, EmptyFileAndMarkAloneAreEmpty) {
   EXPECT_EQ(Plain(""), "");
   EXPECT_EQ(Plain(BOM), "");
 }
@@ -89,7 +89,7 @@ TEST(PlainTextTest, NulIsNamedWithItsLine) {
               HasSubstr("f.txt:3: is not text but has a NUL at byte 3 of the line"));
 }
 
-TEST(PlainTextTest, BytesThatAreNotUtf8AreNamedWithLineAndWayOut) {
+TEST(PlainTextTest, InvalidUtf8IsNamedWithLineAndRemedy) {
   EXPECT_THAT(Refusal("name = a\nname = caf\xe9\n"),
               HasSubstr("f.txt:2: is not UTF-8 at byte 11 of the line: save the file as UTF-8"));
 }
@@ -141,13 +141,13 @@ TEST_F(TextFileTest, MissingFileIsNotFound) {
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, HasSubstr("/none: open")));
 }
 
-TEST_F(TextFileTest, FolderIsNoTextFile) {
+TEST_F(TextFileTest, FolderIsNotATextFile) {
   const absl::Status status = ReadTextFile(dir_.path()).status();
   EXPECT_THAT(status,
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("is a folder, not a file")));
 }
 
-TEST_F(TextFileTest, LimitIsTheLastSizeThatIsRead) {
+TEST_F(TextFileTest, LimitIsTheLargestAcceptedSize) {
   EXPECT_EQ(*ReadTextFile(Write("12345"), 5), "12345");
   const absl::Status status = ReadTextFile(path_, 4).status();
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
@@ -171,12 +171,12 @@ TEST_F(TextFileTest, PemIsReadWithoutByteOrderMarkAndCarriageReturns) {
             kPem);
 }
 
-TEST_F(TextFileTest, BytesOutsideOfPemMayBeAnything) {
+TEST_F(TextFileTest, BytesOutsidePemMayBeAnything) {
   const std::string bundle = std::string("# Autoridad de Certificaci\xf3n\n") + kPem;
   EXPECT_EQ(*ReadPemFile(Write(bundle)), bundle);
 }
 
-TEST_F(TextFileTest, FileWithoutPemIsNamedForWhatItIs) {
+TEST_F(TextFileTest, ErrorForAFileWithoutPemSaysWhatItIs) {
   const std::pair<std::string, const char*> wrong[] = {
       {"", "t.txt: holds no certificate or key in PEM form"},
       {"hello\n", "t.txt: holds no certificate or key in PEM form"},

@@ -15,7 +15,7 @@ TEST(Utf8Test, CharacterHasItsCodeAndLength) {
   EXPECT_EQ(FirstCharacter("\xF0\x9F\x91\x9F").bytes, 4U);
 }
 
-TEST(Utf8Test, TruncatedOverlongAndSurrogateSequencesAreNoCharacters) {
+TEST(Utf8Test, TruncatedOverlongAndSurrogateSequencesAreNotCharacters) {
   for (const char* text : {"\xC3", "\xC0\xAF", "\xC1\x81", "\xE0\x80\xAF", "\xED\xA0\x80",
                            "\xF0\x80\x80\x80", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80",
                            "\xF0\x9F\x91", "\x80", "\xFF", "\xC3(", "\xE9\x9E("}) {
@@ -24,7 +24,7 @@ TEST(Utf8Test, TruncatedOverlongAndSurrogateSequencesAreNoCharacters) {
   }
 }
 
-TEST(Utf8Test, ValidLengthEndsBeforeTheFirstWrongByte) {
+TEST(Utf8Test, ValidLengthEndsBeforeTheFirstInvalidByte) {
   EXPECT_EQ(ValidUtf8Length("caf\xC3\xA9"), 5U);
   EXPECT_EQ(ValidUtf8Length("caf\xE9.jpg"), 3U);
   EXPECT_EQ(ValidUtf8Length(""), 0U);
@@ -38,7 +38,7 @@ TEST(Utf8Test, ControlCharactersAreThoseOfBothSets) {
   EXPECT_FALSE(HasControlCharacter("caf\xC3\xA9 \xC2\xA0"));
 }
 
-TEST(PrintableTest, WhatSteersATerminalIsEscaped) {
+TEST(PrintableTest, CharactersThatSteerATerminalAreEscaped) {
   EXPECT_EQ(Printable("a\033[2Jb\n\r\t"), "a\\x1b[2Jb\\n\\r\\t");
   EXPECT_EQ(Printable("\xC2\x9B"
                       "31m"),
@@ -48,7 +48,7 @@ TEST(PrintableTest, WhatSteersATerminalIsEscaped) {
             "gpj.\\u202eexe");
 }
 
-TEST(PrintableTest, WhatCanBeShownIsShown) {
+TEST(PrintableTest, PrintableCharactersAreShown) {
   for (const char* text : {"caf\xC3\xA9", "\xF0\x9F\x91\x9F", "\xE9\x9E\x8B", "C:\\new\\x1b"}) {
     EXPECT_EQ(Printable(text), text);
   }

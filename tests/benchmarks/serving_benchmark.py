@@ -37,7 +37,7 @@ def png(rows, colour_type):
 
 
 def sketch(seed, size=256):
-    """Black strokes on a transparent ground, as a canvas exports them."""
+    """Black strokes on a transparent background, as a canvas exports them."""
     draw = random.Random(seed)
     rows = [bytearray(4 * size) for _ in range(size)]
     for _ in range(12):
@@ -254,7 +254,7 @@ class Bench:
 
 
 class Server:
-    """Serving, and ended with the block."""
+    """A running s2p-server that is stopped at the end of the block."""
 
     def __init__(self, bench, store, data_dir, *flags):
         self.bench_of = bench

@@ -55,7 +55,7 @@ TEST(ArgumentsTest, BadAttributeRangeIsRefused) {
   }
 }
 
-TEST(ArgumentsTest, FileThatIsNoImageFileIsNamed) {
+TEST(ArgumentsTest, FileThatIsNotAnImageFileIsNamed) {
   test::TempDir dir;
   const std::string empty = dir.path() + "/empty.png", large = dir.path() + "/large.png";
   ASSERT_THAT(WriteFile(empty, ""), IsOk());

@@ -14,7 +14,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-TEST(CleanTextTest, NamesThatAShellOrAUrlGivesMeaningAreClean) {
+TEST(CleanTextTest, NamesSpecialToAShellOrUrlAreClean) {
   for (const char* text : {"it's \"it\"", "a#1%20?b&c", "-f", " a ", "\xF0\x9F\x91\x9F",
                            "e\xCC\x81t\xC3\xA9", "..", "\xC2\xA0"}) {
     EXPECT_THAT(CheckText(text, "x"), IsOk()) << text;

@@ -95,7 +95,7 @@ TEST_F(CommandsTest, BadNameIsNamedBeforeAnythingIsSentAndTheOthersAreAdded) {
   EXPECT_THAT(server_.photo_ids(), ElementsAre("a1", "z9"));
 }
 
-TEST_F(CommandsTest, AddSaysHowManyWerePassedOver) {
+TEST_F(CommandsTest, AddSaysHowManyWereSkipped) {
   std::filesystem::create_directories(dir_.File("in/@eaDir"));
   for (const char* name : {"in/a.jpg", "in/._a.jpg", "in/Thumbs.db"}) Write(name, "x");
   GalleryAddOptions options;
@@ -117,7 +117,7 @@ TEST_F(CommandsTest, IdThatTheServerWouldRefuseIsRefusedFirst) {
   EXPECT_EQ(RunSearch(*client_, search, out_).message(), "--like" + words);
 }
 
-TEST_F(CommandsTest, SearchSendsWhatWasAsked) {
+TEST_F(CommandsTest, SearchSendsTheRequestedOptions) {
   ASSERT_THAT(AddDataSet(), IsOk());
   SearchOptions options;
   options.sketches = {dir_.File("sketch/1.png")};
@@ -161,7 +161,7 @@ TEST_F(CommandsTest, SearchForNothingIsRefused) {
   EXPECT_THAT(RunSearch(*client_, {}, out_), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
-TEST_F(CommandsTest, ListTurnsThePages) {
+TEST_F(CommandsTest, ListFetchesAllPages) {
   ASSERT_THAT(AddDataSet(), IsOk());
   out_.str("");
   ASSERT_THAT(RunGalleryList(*client_, {}, out_), IsOk());
@@ -184,12 +184,12 @@ TEST_F(CommandsTest, MissingPhotoIsNamedAfterTheOthersAreDeleted) {
   EXPECT_THAT(server_.photo_ids(), ElementsAre("1", "2"));
 }
 
-TEST_F(CommandsTest, VersionShowsHowWellItIsSearchedBySketch) {
+TEST_F(CommandsTest, VersionShowsItsAccuracyBySketch) {
   ASSERT_THAT(RunModelStatus(*client_, /*json=*/false, out_), IsOk());
   EXPECT_THAT(out_.str(), HasSubstr("rank-1 75.0 %"));
 }
 
-TEST_F(CommandsTest, FailedVersionTellsWhy) {
+TEST_F(CommandsTest, FailedVersionShowsTheReason) {
   ASSERT_THAT(RunModelStatus(*client_, /*json=*/false, out_), IsOk());
   EXPECT_THAT(out_.str(), HasSubstr("version 8: weights.safetensors: sha256 differs"));
   EXPECT_THAT(out_.str(), HasSubstr("version 7 serves on cpu"));
@@ -203,7 +203,7 @@ TEST_F(CommandsTest, EvalOfAPerfectServerIsOne) {
             "\"rank10\":1.0,\"rank20\":1.0,\"mAP\":1.0}\n");
 }
 
-TEST_F(CommandsTest, EvalCountsWhatTheServerGetsWrong) {
+TEST_F(CommandsTest, EvalCountsTheServersMistakes) {
   ASSERT_THAT(AddDataSet(), IsOk());
   Write("sketch/2.png", *EncodePng(Image(8, 8, 200)));  // Like no photo: its own ranks last.
   ASSERT_THAT(Eval(), IsOk());
@@ -211,7 +211,7 @@ TEST_F(CommandsTest, EvalCountsWhatTheServerGetsWrong) {
   EXPECT_THAT(out_.str(), HasSubstr("\"rank5\":1.0"));
 }
 
-TEST_F(CommandsTest, QueryWhosePhotoIsNotThereIsUnmatched) {
+TEST_F(CommandsTest, QueryWithoutItsPhotoIsUnmatched) {
   ASSERT_THAT(AddDataSet(), IsOk());
   ASSERT_THAT(RunGalleryRemove(*client_, {"0"}, /*json=*/false, out_), IsOk());
   ASSERT_THAT(Eval(), IsOk());
@@ -224,7 +224,7 @@ TEST_F(CommandsTest, EvalOfAGalleryWithoutTheDataSetIsRefused) {
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("gallery add --dataset")));
 }
 
-TEST_F(CommandsTest, EvalDrawsTheRowsAskedFor) {
+TEST_F(CommandsTest, EvalDrawsTheRequestedRows) {
   ASSERT_THAT(AddDataSet(), IsOk());
   EvalOptions options;
   options.montage = dir_.File("out.png");

@@ -51,7 +51,7 @@ TEST_F(CompletionTest, CommandsAndFlagsOfTheProgramAreOffered) {
   EXPECT_THAT(Offered("s2p "), ElementsAre("gallery", "search", "--server"));
 }
 
-TEST_F(CompletionTest, WordIsCompletedByWhatItBeginsWith) {
+TEST_F(CompletionTest, WordIsCompletedByItsPrefix) {
   EXPECT_THAT(Offered("s2p se"), ElementsAre("search"));
 }
 
@@ -60,7 +60,7 @@ TEST_F(CompletionTest, CommandOffersItsOwnAndTheProgramsFlags) {
   EXPECT_THAT(Offered("s2p gallery list "), AllOf(Contains("--json"), Not(Contains("--split"))));
 }
 
-TEST_F(CompletionTest, ValueOfAFlagIsNoCommand) {
+TEST_F(CompletionTest, ValueOfAFlagIsNotACommand) {
   EXPECT_THAT(Offered("s2p --server search gallery "), ElementsAre("add", "list", "--server"));
 }
 
@@ -74,7 +74,7 @@ TEST_F(CompletionTest, FilesAreOfferedAfterAFlagThatTakesAnything) {
               ElementsAre(dir_.File("completion")));
 }
 
-TEST_F(CompletionTest, ScriptOfZshLoadsWhatBashHasBuiltIn) {
+TEST_F(CompletionTest, ZshScriptLoadsBashCompletion) {
   EXPECT_THAT(*CompletionScript(Program(), "zsh"), HasSubstr("bashcompinit"));
 }
 

@@ -30,7 +30,7 @@ TEST(LoadTestTest, EveryCallIsCountedByItsCode) {
   EXPECT_THAT(result.codes, ElementsAre(Pair("OK", calls - 1), Pair("UNAVAILABLE", 1)));
 }
 
-TEST(LoadTestTest, OpenLoopBeginsAsManyAsAreDue) {
+TEST(LoadTestTest, OpenLoopStartsAsManyAsAreDue) {
   const LoadTestResult result =
       RunLoadTest(Short(1, /*rate=*/200), [](int64_t) { return absl::OkStatus(); });
   EXPECT_EQ(result.requests, 20);

@@ -66,7 +66,7 @@ TEST_F(ModelCommandTest, UnknownVersionIsNotFound) {
   EXPECT_EQ(out_.str(), "");
 }
 
-TEST_F(ModelCommandTest, FollowTakesThePinAway) {
+TEST_F(ModelCommandTest, FollowRemovesThePin) {
   ASSERT_THAT(RunModelPin(*client_, 7, /*json=*/false, out_), IsOk());
   out_.str("");
   ASSERT_THAT(RunModelFollow(*client_, /*json=*/false, out_), IsOk());
@@ -98,7 +98,7 @@ TEST_F(ModelCommandTest, WatchWritesALineForEachChange) {
             "version 2 serves\n");
 }
 
-TEST_F(ModelCommandTest, WatchTellsWhyAVersionFailedAndThatOneIsPinned) {
+TEST_F(ModelCommandTest, WatchShowsFailureReasonAndPin) {
   v1::GetModelStatusResponse failed = Status(State::STATE_FAILED);
   failed.mutable_versions(0)->set_failure("weights:\nsha256 differs");
   failed.set_pinned_version(1);
@@ -108,12 +108,12 @@ TEST_F(ModelCommandTest, WatchTellsWhyAVersionFailedAndThatOneIsPinned) {
   EXPECT_THAT(text, HasSubstr("sha256 differs\n"));
 }
 
-TEST_F(ModelCommandTest, WatchGoesOnOverABrokenStream) {
+TEST_F(ModelCommandTest, WatchContinuesAfterABrokenStream) {
   EXPECT_THAT(Watch({{Status(State::STATE_PUBLISHED)}, {Status(State::STATE_LOADING)}}),
               HasSubstr("version 2: PUBLISHED\nversion 1 serves\nversion 2: LOADING\n"));
 }
 
-TEST_F(ModelCommandTest, WatchAsJsonIsALineEach) {
+TEST_F(ModelCommandTest, WatchAsJsonPrintsOneLinePerStatus) {
   const std::string text =
       Watch({{Status(State::STATE_PUBLISHED), Status(State::STATE_LOADING)}}, /*json=*/true);
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);

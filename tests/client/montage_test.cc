@@ -42,7 +42,7 @@ TEST(MontageTest, ImagesAreEnlargedWithoutDistortion) {
       << "20 x 10 fills the width and half the height of a cell";
 }
 
-TEST(MontageTest, OnlyRightMatchesHaveAGreenFrame) {
+TEST(MontageTest, OnlyCorrectMatchesHaveAGreenFrame) {
   const MontageCell wrong{Png(0), "1", "a"};
   const MontageCell right{Png(0), "1", "a", /*correct=*/true};
   EXPECT_EQ(CountPixels(Draw({{{Png(0)}, {wrong}}}), 40, 160, 70), 0);

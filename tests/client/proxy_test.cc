@@ -44,7 +44,7 @@ TEST_F(ProxyTest, UserAndPasswordAreNotShown) {
   EXPECT_EQ(AddressTo("example.org"), "http_proxy=http://proxy.example:3128/");
 }
 
-TEST_F(ProxyTest, ProxyThatGrpcCannotUseIsNone) {
+TEST_F(ProxyTest, ProxyThatGrpcCannotUseIsIgnored) {
   Set("http_proxy", "proxy.example:3128");
   EXPECT_EQ(AddressTo("example.org"), "");
 }
@@ -80,7 +80,7 @@ struct Case {
 
 class NoProxyTest : public testing::TestWithParam<Case> {};
 
-TEST_P(NoProxyTest, CoversWhatItSays) {
+TEST_P(NoProxyTest, CoversTheListedHosts) {
   EXPECT_EQ(IsCoveredBy(GetParam().list, GetParam().host), GetParam().is_covered)
       << GetParam().list << " and " << GetParam().host;
 }

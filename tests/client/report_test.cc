@@ -33,7 +33,7 @@ TEST(ReportTest, StatesHaveColoursAndColumnsStayAligned) {
             "RETIRED  3\n");
 }
 
-TEST(ReportTest, WhatIsNoTerminalHasNoColours) {
+TEST(ReportTest, OutputThatIsNotATerminalHasNoColours) {
   std::ostringstream out;
   PrintTable({{"state"}, {"FAILED"}}, out);
   EXPECT_EQ(out.str(), "state\nFAILED\n");

@@ -73,7 +73,7 @@ TEST_F(SearchClientTest, PhotoThatCannotBeReadFailsAloneAndInItsPlace) {
   EXPECT_THAT(server_.photo_ids(), ElementsAre("1", "2"));
 }
 
-TEST_F(SearchClientTest, BrokenStreamGoesOnWhereTheAnswersStopped) {
+TEST_F(SearchClientTest, BrokenStreamResumesWhereTheAnswersStopped) {
   server_.BreakNextStreamAfter(2);
   ASSERT_THAT(Add(5), IsOk());
   EXPECT_EQ(outcomes_.size(), 5u);
@@ -82,7 +82,7 @@ TEST_F(SearchClientTest, BrokenStreamGoesOnWhereTheAnswersStopped) {
   EXPECT_EQ(breaks_[0].message(), "going away");
 }
 
-TEST_F(SearchClientTest, ServerThatIsAwayForAWhileIsWaitedFor) {
+TEST_F(SearchClientTest, ServerThatIsTemporarilyDownIsWaitedFor) {
   server_.BreakNextStreamAfter(2);
   server_.BreakNextStreamAfter(0);
   server_.BreakNextStreamAfter(0);
@@ -102,7 +102,7 @@ TEST_F(SearchClientTest, PhotoThatAStoppingServerRefusesIsSentAgain) {
   EXPECT_EQ(breaks_.size(), 1u);
 }
 
-TEST_F(SearchClientTest, StreamThatGetsNowhereFails) {
+TEST_F(SearchClientTest, StreamWithoutProgressFails) {
   server_.FailNextCall(absl::FailedPreconditionError("not now"));
   const absl::Status status = Add(2);
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, "not now"));
@@ -152,14 +152,14 @@ TEST_F(SearchClientTest, ServersLimitOf64MiBIsTheServers) {
   EXPECT_THAT(status.message(), HasSubstr("the server takes at most 67108864"));
 }
 
-TEST_F(SearchClientTest, NothingToAddIsDone) { EXPECT_THAT(Add(0), IsOk()); }
+TEST_F(SearchClientTest, AddingNothingSucceeds) { EXPECT_THAT(Add(0), IsOk()); }
 
-TEST_F(SearchClientTest, BusyServerIsAskedAgain) {
+TEST_F(SearchClientTest, BusyServerIsRetried) {
   server_.FailNextCall(absl::ResourceExhaustedError("full"));
   EXPECT_THAT(Connect()->GetGalleryStats(), IsOk());
 }
 
-TEST_F(SearchClientTest, ErrorKeepsCodeAndWords) {
+TEST_F(SearchClientTest, ErrorKeepsCodeAndMessage) {
   server_.FailNextCall(absl::InvalidArgumentError("top_k: must be 1 to 1000"));
   const auto response = Connect()->Search(v1::SearchRequest());
   EXPECT_THAT(response, StatusIs(absl::StatusCode::kInvalidArgument, "top_k: must be 1 to 1000"));
@@ -197,7 +197,7 @@ TEST(SearchClientAloneTest, AddingToNoServerFailsAtOnce) {
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("127.0.0.1:1")));
 }
 
-TEST(SearchClientAloneTest, ServerThatIsNotThereIsNamed) {
+TEST(SearchClientAloneTest, UnreachableServerIsNamed) {
   ClientOptions options;
   options.server = "127.0.0.1:1";
   const auto stats = (*SearchClient::Create(options))->GetGalleryStats();
@@ -231,7 +231,7 @@ TEST_F(BehindProxyTest, FailureElsewhereNamesTheProxyWithoutItsPassword) {
   EXPECT_THAT(message, Not(HasSubstr("secret")));
 }
 
-TEST(SearchClientAloneTest, ServerThatIsNoAddressIsRefusedAtOnce) {
+TEST(SearchClientAloneTest, InvalidServerAddressIsRefusedImmediately) {
   ClientOptions options;
   options.server = "--trainer";
   const absl::Status status = SearchClient::Create(options).status();
@@ -239,7 +239,7 @@ TEST(SearchClientAloneTest, ServerThatIsNoAddressIsRefusedAtOnce) {
                                HasSubstr("'--trainer' is not a server address")));
 }
 
-TEST(SearchClientAloneTest, KeyThatHttpDoesNotTakeIsRefusedAndNotShown) {
+TEST(SearchClientAloneTest, KeyThatHttpDoesNotAllowIsRefusedAndNotShown) {
   ClientOptions options;
   for (const char* key : {"secret\r",
                           "s\xC3\xA9"

@@ -51,11 +51,11 @@ TEST(ServerAddressTest, BadAddressIsQuoted) {
   }
 }
 
-TEST(ServerAddressTest, LineEndThatAFileLeftIsShown) {
+TEST(ServerAddressTest, LineEndFromAFileIsShown) {
   EXPECT_THAT(std::string(CheckServerAddress("host:1\r").message()), HasSubstr("'host:1\\r'"));
 }
 
-TEST(ServerAddressTest, AddressOfAPageIsToldWhatIsTooMuch) {
+TEST(ServerAddressTest, ErrorForAPageAddressNamesTheScheme) {
   EXPECT_THAT(std::string(CheckServerAddress("http://127.0.0.1:50051").message()),
               AllOf(HasSubstr("HOST:PORT"), HasSubstr("without http://")));
 }

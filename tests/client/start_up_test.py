@@ -18,7 +18,7 @@ COMMANDS = [["s2p"], ["s2p", "gallery"], ["s2p", "gallery", "add"], ["s2p", "tra
 
 
 def run(command, stdout=subprocess.PIPE, closed="", **environment):
-    """Runs one of our programs; `closed` is what sh closes before, such as ">&-"."""
+    """Runs one of our programs; `closed` is the shell's redirection that closes streams first, such as ">&-"."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("S2P_")}
     inherited.update(environment)
     words = [os.path.join(BIN, command[0])] + command[1:]
@@ -99,12 +99,12 @@ class StartUp(unittest.TestCase):
                 self.assert_usage(command[:-1] + [flag + text], flag[:-1], "'" + text + "'")
         self.assert_usage(["s2p-web", "--trainer", "127.0.0.1"], "--trainer")
 
-    def test_empty_address_in_the_environment_is_no_default(self):
+    def test_empty_address_in_the_environment_is_not_the_default(self):
         self.assert_usage(["s2p", "gallery", "stats"], "S2P_SERVER", S2P_SERVER="")
         self.assert_usage(["s2p-web"], "S2P_SERVER", S2P_SERVER="")
         self.assert_usage(["s2p-web"], "S2P_LISTEN", S2P_LISTEN="")
 
-    def test_name_that_begins_with_a_dash_gets_the_way_out(self):
+    def test_name_that_starts_with_a_dash_gets_a_remedy(self):
         self.assert_usage(["s2p", "gallery", "rm", "-x"], "goes after --")
         ended = run(["s2p", "--server", "127.0.0.1:1", "gallery", "rm", "--", "-x"])
         self.assertIn("no server answers at 127.0.0.1:1", ended.stderr)

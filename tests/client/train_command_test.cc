@@ -114,7 +114,7 @@ TEST_F(TrainCommandTest, WrongFieldIsNotSubmitted) {
   EXPECT_EQ(server_.submits(), 0);
 }
 
-TEST_F(TrainCommandTest, WhatTheTrainerRefusesIsToldInItsWords) {
+TEST_F(TrainCommandTest, RefusalByTheTrainerKeepsItsMessage) {
   server_.FailNextCall(absl::InvalidArgumentError("source_dataset: there is no folder x"));
   TrainSubmitOptions options;
   options.spec = spec_;
@@ -124,7 +124,7 @@ TEST_F(TrainCommandTest, WhatTheTrainerRefusesIsToldInItsWords) {
   EXPECT_EQ(out_.str(), "");
 }
 
-TEST_F(TrainCommandTest, SubmitGoesOnWatching) {
+TEST_F(TrainCommandTest, SubmitThenWatches) {
   v1::Job job;
   job.set_job_id("job-1");
   job.set_state(v1::Job::STATE_SUCCEEDED);
@@ -136,7 +136,7 @@ TEST_F(TrainCommandTest, SubmitGoesOnWatching) {
   EXPECT_THAT(out_.str(), StartsWith("job-1\nrunning\nstep 1 epoch 1/2"));
 }
 
-TEST_F(TrainCommandTest, ListTurnsThePagesNewestFirst) {
+TEST_F(TrainCommandTest, ListFetchesAllPagesNewestFirst) {
   for (const char* id : {"a", "b", "c", "d", "e"}) AddJob(id);
   ASSERT_THAT(RunTrainList(*client_, {}, out_), IsOk());
   std::vector<std::string> ids;
@@ -146,7 +146,7 @@ TEST_F(TrainCommandTest, ListTurnsThePagesNewestFirst) {
   EXPECT_THAT(ids, ElementsAre("job", "e", "d", "c", "b", "a"));
 }
 
-TEST_F(TrainCommandTest, ListShowsWhatAJobIsAt) {
+TEST_F(TrainCommandTest, ListShowsTheProgressOfAJob) {
   AddJob("a", v1::Job::STATE_SUCCEEDED);
   ASSERT_THAT(RunTrainList(*client_, {}, out_), IsOk());
   EXPECT_THAT(out_.str(), HasSubstr("a    name of a  succeeded  step 2 epoch 3/9  50.0 %        7  "
@@ -177,13 +177,13 @@ TEST_F(TrainCommandTest, WatchedSuccessIsASuccess) {
             "job a succeeded; version 7 was published\n");
 }
 
-TEST_F(TrainCommandTest, WatchedFailureTellsWhy) {
+TEST_F(TrainCommandTest, WatchedFailureShowsTheReason) {
   AddEvents(AddJob("a", v1::Job::STATE_FAILED));
   const absl::Status status = Watch("a");
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kAborted, "job a failed: the loss is NaN"));
 }
 
-TEST_F(TrainCommandTest, WatchedCancellationIsNoSuccess) {
+TEST_F(TrainCommandTest, WatchedCancellationIsNotASuccess) {
   AddEvents(AddJob("a", v1::Job::STATE_CANCELLED));
   const absl::Status status = Watch("a");
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled, "job a was cancelled"));
@@ -213,7 +213,7 @@ TEST_F(TrainCommandTest, BrokenWatchLeavesTheJsonClean) {
   server_.BreakWatches({1});
   ASSERT_THAT(Watch("a", /*json=*/true), IsOk());
   EXPECT_THAT(out_.str(), Not(HasSubstr("broke")));
-  EXPECT_THAT(err_.str(), HasSubstr("going on with event 2"));
+  EXPECT_THAT(err_.str(), HasSubstr("resuming with event 2"));
 }
 
 TEST_F(TrainCommandTest, ClosedOutputEndsTheWatch) {
@@ -241,7 +241,7 @@ TEST_F(TrainCommandTest, CancelPrintsTheReplyAsJson) {
   EXPECT_EQ(Parse<v1::CancelJobResponse>(out_.str()).job().state(), v1::Job::STATE_CANCELLED);
 }
 
-TEST_F(TrainCommandTest, GetShowsWhatIsKnownAndNothingElse) {
+TEST_F(TrainCommandTest, GetShowsOnlyKnownDetails) {
   v1::Job job;
   job.set_job_id("a");
   job.set_state(v1::Job::STATE_SUCCEEDED);

@@ -76,13 +76,13 @@ TEST_F(TrainingClientTest, WatchOfAFailedJobIsASuccess) {
   EXPECT_THAT(Watch(), IsOk());
 }
 
-TEST_F(TrainingClientTest, WatchBeginsWhereItWasAskedTo) {
+TEST_F(TrainingClientTest, WatchStartsAtTheRequestedEvent) {
   HasEvents(3);
   ASSERT_THAT(Watch(3), IsOk());
   EXPECT_THAT(events_, ElementsAre(3, 4));
 }
 
-TEST_F(TrainingClientTest, BrokenWatchGoesOnWithTheNextEvent) {
+TEST_F(TrainingClientTest, BrokenWatchResumesWithTheNextEvent) {
   HasEvents(5);
   server_.BreakWatches({2, 1, 2});
   ASSERT_THAT(Watch(), IsOk());
@@ -97,14 +97,14 @@ TEST_F(TrainingClientTest, StreamThatTheServerCancelsIsABreak) {
   EXPECT_THAT(events_, ElementsAre(1, 2, 3, 4));
 }
 
-TEST_F(TrainingClientTest, DamagedEventsAreNoBreak) {
+TEST_F(TrainingClientTest, DamagedEventsAreNotABreak) {
   HasEvents(3);
   server_.BreakWatches({2}, absl::StatusCode::kDataLoss);
   EXPECT_THAT(Watch(), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_THAT(breaks_, IsEmpty());
 }
 
-TEST_F(TrainingClientTest, EventThatComesAgainIsLeftOut) {
+TEST_F(TrainingClientTest, RepeatedEventIsSkipped) {
   HasEvents(3);
   server_.RepeatEvents();
   server_.BreakWatches({2});
@@ -112,7 +112,7 @@ TEST_F(TrainingClientTest, EventThatComesAgainIsLeftOut) {
   EXPECT_THAT(events_, ElementsAre(1, 2, 3, 4));
 }
 
-TEST_F(TrainingClientTest, HeartbeatsAreLeftOut) {
+TEST_F(TrainingClientTest, HeartbeatsAreSkipped) {
   HasNumbered({{0, v1::Job::STATE_QUEUED},
                {0, v1::Job::STATE_QUEUED},
                {1, v1::Job::STATE_RUNNING},
@@ -130,7 +130,7 @@ TEST_F(TrainingClientTest, EndWhoseEventWasLostIsAnEnd) {
   EXPECT_THAT(events_, ElementsAre(1, 1));
 }
 
-TEST_F(TrainingClientTest, WatchFromBeyondTheEndTellsTheEnd) {
+TEST_F(TrainingClientTest, WatchFromBeyondTheEndReportsTheEnd) {
   HasNumbered({{3, v1::Job::STATE_SUCCEEDED}});
   ASSERT_THAT(Watch(9), IsOk());
   EXPECT_THAT(events_, ElementsAre(3));
@@ -151,7 +151,7 @@ TEST_F(TrainingClientTest, WatchSurvivesARestart) {
   EXPECT_THAT(events_, ElementsAre(1, 2, 3, 4));
 }
 
-TEST_F(TrainingClientTest, WatchThatGetsNowhereFails) {
+TEST_F(TrainingClientTest, WatchWithoutProgressFails) {
   v1::WatchJobResponse event;
   event.set_state(v1::Job::STATE_RUNNING);
   server_.AddEvent("a", event);
@@ -172,12 +172,12 @@ TEST_F(TrainingClientTest, SinkEndsTheWatch) {
   EXPECT_THAT(events_, ElementsAre(1, 2));
 }
 
-TEST_F(TrainingClientTest, JobThatIsNotThereIsNotWatched) {
+TEST_F(TrainingClientTest, UnknownJobIsNotWatched) {
   const absl::Status status = Watch(0, "b");
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, "job_id: there is no job b"));
 }
 
-TEST_F(TrainingClientTest, SubmitIsRepeatedOnlyWhenTheDaemonIsBusy) {
+TEST_F(TrainingClientTest, SubmitIsRetriedOnlyWhenTheDaemonIsBusy) {
   server_.FailNextCall(absl::ResourceExhaustedError("the queue is full"));
   EXPECT_THAT(Connect()->SubmitJob(v1::TrainingSpec()), IsOk());
   server_.FailNextCall(absl::UnavailableError("draining"));
@@ -185,7 +185,7 @@ TEST_F(TrainingClientTest, SubmitIsRepeatedOnlyWhenTheDaemonIsBusy) {
   EXPECT_EQ(server_.submits(), 1);
 }
 
-TEST_F(TrainingClientTest, ReadsAreRepeated) {
+TEST_F(TrainingClientTest, ReadsAreRetried) {
   server_.FailNextCall(absl::UnavailableError("draining"));
   EXPECT_THAT(Connect()->GetJob("a"), IsOk());
 }
@@ -198,7 +198,7 @@ TEST_F(TrainingClientTest, KeyIsSentWithEveryCall) {
   EXPECT_THAT(Connect("secret")->GetJob("a"), IsOk());
 }
 
-TEST(TrainingClientAloneTest, DaemonThatIsNotThereIsNamedWithItsProgram) {
+TEST(TrainingClientAloneTest, UnreachableDaemonIsNamedWithItsProgram) {
   ClientOptions options;
   options.server = "127.0.0.1:1";
   const auto job = (*TrainingClient::Create(options))->GetJob("a");

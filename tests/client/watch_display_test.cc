@@ -63,7 +63,7 @@ TEST_F(WatchDisplayTest, EveryEpochIsOneLineOfItsLastEvent) {
             "step 2 epoch 2/9  identity 2.4\n");
 }
 
-TEST_F(WatchDisplayTest, EpochLineHasWhatIsKnown) {
+TEST_F(WatchDisplayTest, EpochLineHasTheKnownValues) {
   WatchDisplay display(&out_, {});
   v1::WatchJobResponse event = Running(3, 4);
   event.mutable_progress()->set_rank1(0.5);
@@ -98,7 +98,7 @@ TEST_F(WatchDisplayTest, EpochInWhichARunWasKilledIsOneLine) {
             "step 2 epoch 2/9  identity 0.25\n");
 }
 
-TEST_F(WatchDisplayTest, MessageAfterAnEpochStandsBelowIt) {
+TEST_F(WatchDisplayTest, MessageAfterAnEpochIsBelowIt) {
   WatchDisplay display(&out_, {});
   display.Show(Running(9, 4));
   v1::WatchJobResponse evaluating = Running(9, 4);
@@ -108,7 +108,7 @@ TEST_F(WatchDisplayTest, MessageAfterAnEpochStandsBelowIt) {
   EXPECT_EQ(out_.str(), "running\nstep 2 epoch 9/9  identity 0.5\nevaluating\n");
 }
 
-TEST_F(WatchDisplayTest, StateIsToldWithItsReasonOnceAndTheEndIsNot) {
+TEST_F(WatchDisplayTest, StateIsShownOnceWithItsReasonAndTheEndIsNot) {
   WatchDisplay display(&out_, {});
   display.Show(State(v1::Job::STATE_QUEUED));
   display.Show(State(v1::Job::STATE_PAUSED, "the disk is full"));
@@ -117,13 +117,13 @@ TEST_F(WatchDisplayTest, StateIsToldWithItsReasonOnceAndTheEndIsNot) {
   EXPECT_EQ(out_.str(), "queued\npaused: the disk is full\n");
 }
 
-TEST_F(WatchDisplayTest, MessageThatIsTheStateIsToldOnce) {
+TEST_F(WatchDisplayTest, MessageEqualToTheStateIsShownOnce) {
   WatchDisplay display(&out_, {});
   display.Show(State(v1::Job::STATE_QUEUED, "queued"));
   EXPECT_EQ(out_.str(), "queued\n");
 }
 
-TEST_F(WatchDisplayTest, EpochInWhichTheRunEndedTellsHowFarItCame) {
+TEST_F(WatchDisplayTest, EpochInWhichTheRunEndedShowsItsProgress) {
   WatchDisplay display(&out_, {});
   display.Show(State(v1::Job::STATE_RUNNING));
   display.Show(Running(3, 2));

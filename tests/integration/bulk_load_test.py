@@ -28,7 +28,7 @@ SERVER_GROWTH_PER_PHOTO_BYTES = 4096
 
 
 def png(seed):
-    """128 x 128 pixels of noise: 48 KiB, so that a program that keeps them all is found out."""
+    """128 x 128 pixels of noise: 48 KiB, so that a program that keeps all of them is detected."""
     noise = random.Random(seed).randbytes(128 * 128 * 3)
     rows = b"".join(b"\0" + noise[y * 384:(y + 1) * 384] for y in range(128))
 
@@ -65,7 +65,7 @@ class BulkLoad(unittest.TestCase):
         return folder
 
     def add(self, server, folder):
-        """Starts a client; its standard error goes into a file."""
+        """Starts a client with its standard error in a file."""
         log = open(os.path.join(self.folder, "client.log"), "w+")
         self.addCleanup(log.close)
         return subprocess.Popen([program("s2p"), "--server", server.address,
@@ -73,7 +73,7 @@ class BulkLoad(unittest.TestCase):
                                 stdout=subprocess.DEVNULL, stderr=log), log
 
     def peak_of(self, process):
-        """The most memory that a client which ends well has had."""
+        """Waits for a client to succeed and returns its peak memory."""
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.WEXITSTATUS(status)
         self.assertEqual(status, 0)
@@ -93,7 +93,7 @@ class BulkLoad(unittest.TestCase):
                         SERVER_GROWTH_BYTES + SERVER_GROWTH_PER_PHOTO_BYTES * (PHOTOS - few))
         self.assertEqual(server.json("gallery", "stats")["photoCount"], str(PHOTOS))
 
-    def test_client_goes_on_when_the_server_was_killed_and_is_back(self):
+    def test_client_resumes_after_the_server_was_killed(self):
         server = self.serve()
         folder = self.photos("photos", 0, PHOTOS)
         client, log = self.add(server, folder)
@@ -117,7 +117,7 @@ class BulkLoad(unittest.TestCase):
         self.assertEqual(len(listed), PHOTOS)
         self.assertEqual(len(set(listed)), PHOTOS)
 
-    def test_client_goes_on_when_the_server_restarts_in_peace(self):
+    def test_client_resumes_after_a_clean_restart(self):
         server = self.serve()
         client, log = self.add(server, self.photos("photos", 0, PHOTOS))
         server.wait(lambda: int(server.json("gallery", "stats")["photoCount"]) >= PHOTOS // 4)

@@ -50,7 +50,7 @@ def read_bytes(path):
 
 
 def train(store, *settings):
-    """Trains on the target alone, a few updates: what is learned does not matter here."""
+    """Trains on the target alone for a few updates: the quality does not matter here."""
     arguments = [program("s2p-trainer"), "run", "--preset", "demo", "--device", "cpu",
                  "--set", "target_dataset=" + os.path.join(WORK, "data/target"),
                  "--set", "step2.epochs=1", "--set", "workers=0",
@@ -69,7 +69,7 @@ def prepare():
 
 
 class Server:
-    """An s2p-server on free ports, ended with the object."""
+    """An s2p-server on free ports, stopped with the object."""
 
     def __init__(self, store, data_dir, *flags, listen="127.0.0.1:0"):
         self.files = tempfile.mkdtemp(dir=WORK)
@@ -130,7 +130,7 @@ class Server:
 
 
 def png_header(width, height):
-    """A PNG that claims its size and holds next to nothing."""
+    """A PNG that claims its size but contains almost nothing."""
     def chunk(name, body):
         return struct.pack(">I", len(body)) + name + body + struct.pack(
             ">I", zlib.crc32(name + body))
@@ -327,7 +327,7 @@ class EndToEnd(unittest.TestCase):
         self.assertEqual(reply["modelVersion"], "2")
         self.assertEqual(len(reply["matches"]), 10)
 
-    def test_key_is_asked_for(self):
+    def test_key_is_required(self):
         key = self.write("key", b"correct-horse-battery-staple\n")
         os.chmod(key, 0o600)
         server = self.start("--api-key-file", key).wait_until_serving()
@@ -336,7 +336,7 @@ class EndToEnd(unittest.TestCase):
         self.assertIn("UNAUTHENTICATED", result.stderr)
         server.s2p("--api-key", "correct-horse-battery-staple", "gallery", "stats")
 
-    def test_listening_for_everybody_needs_a_decision(self):
+    def test_listening_for_everyone_needs_a_decision(self):
         server = run(program("s2p-server"), "--checkpoint-root", self.store, "--data-dir",
                      self.data_dir, "--listen", "0.0.0.0:0", "--http", "127.0.0.1:0", check=False)
         self.assertNotEqual(server.returncode, 0)

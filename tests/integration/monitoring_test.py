@@ -38,7 +38,7 @@ def metric_names(text):
 
 
 def exposed_names(text):
-    """The families, whether they have a series yet or not."""
+    """The metric families, including those without a series yet."""
     return set(re.findall(r"^# TYPE (s2p_\w+)", text, re.MULTILINE))
 
 
@@ -110,7 +110,7 @@ class Monitoring(unittest.TestCase):
         for alert in alerts:
             self.assertRegex(runbook, r"(?m)^### %s$" % alert)
 
-    @unittest.skipIf(PROMTOOL is None, "promtool is not there: tools/setup.sh downloads it")
+    @unittest.skipIf(PROMTOOL is None, "promtool is not installed: tools/setup.sh downloads it")
     def test_each_alert_fires_when_it_should(self):
         result = subprocess.run([PROMTOOL, "test", "rules",
                                  os.path.join(ROOT, "tests/deploy/alerts_test.yml")],

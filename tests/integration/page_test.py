@@ -22,7 +22,7 @@ CHROMIUM = os.environ.get("S2P_CHROMIUM", "/usr/bin/chromium")
 
 
 def missing():
-    """What these tests need and is not there; None: all is there."""
+    """A missing requirement of these tests; None if all are met."""
     if shutil.which("node") is None:
         return "node is not installed: tools/setup.sh installs it"
     if not os.path.exists(CHROMIUM):
@@ -82,7 +82,7 @@ class Page(unittest.TestCase):
                           "127.0.0.1:0", "--address-file", address_file, *flags)
 
     def browse(self, scenario, address=None, on_ready=None, **environment):
-        """Runs a scenario; without an address a suite of the page alone. It says what it waits for."""
+        """Runs a scenario; without an address a suite of the page alone. Prints what it waits for."""
         url = ["http://%s/" % address] if address else []
         self.node([os.path.join(WEB, "scenarios.mjs"), scenario] + url, on_ready, **environment)
 
@@ -113,7 +113,7 @@ class Page(unittest.TestCase):
     def test_pictures_are_uploaded_pasted_and_dropped(self):
         self.see("pictures")
 
-    def test_bad_pictures_are_said_to_be_bad(self):
+    def test_bad_pictures_are_rejected(self):
         self.see("badPictures")
 
     def test_filters_narrow_the_results(self):
@@ -155,7 +155,7 @@ class Page(unittest.TestCase):
     def test_many_tabs_at_once(self):
         self.see("manyTabs")
 
-    def test_slow_server_is_told(self):
+    def test_slow_server_is_reported(self):
         self.see("slow")
 
     def test_accessible_in_light_and_dark(self):
@@ -206,7 +206,7 @@ class Page(unittest.TestCase):
     def test_page_needs_nothing_that_browsers_of_2021_lack(self):
         self.node([os.path.join(WEB, "syntax_test.mjs")])
 
-    def test_page_passes_over_what_the_programs_pass_over(self):
+    def test_page_skips_the_same_files_as_the_programs(self):
         self.node([os.path.join(WEB, "left_behind_test.mjs")])
 
     def test_page_alone(self):

@@ -19,7 +19,7 @@ EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 
 def python_with_grpc():
-    """This interpreter, or the system's if only that one has Debian's packages; None: none has."""
+    """This interpreter, or the system's if only that one has Debian's packages; None if neither has."""
     for python in (sys.executable, "/usr/bin/python3"):
         if os.path.exists(python) and subprocess.call(
                 [python, "-c", "import grpc, google.protobuf"], stderr=subprocess.DEVNULL) == 0:
@@ -73,7 +73,7 @@ class PythonExample(unittest.TestCase):
         self.assertEqual([line[2] for line in lines],
                          [match["photoId"] for match in reply["matches"]])
 
-    def test_photo_that_is_none_is_named_and_the_others_are_added(self):
+    def test_file_that_is_not_a_photo_is_named_and_the_others_are_added(self):
         server = self.start()
         bad = os.path.join(self.folder, "bad.png")
         with open(bad, "wb") as file:
@@ -99,7 +99,7 @@ class PythonExample(unittest.TestCase):
                              no_proxy="")
         self.assertEqual(added.returncode, 0, added.stderr)
 
-    def test_errors_are_told_with_their_code(self):
+    def test_errors_are_reported_with_their_code(self):
         server = self.start()
         found = self.example(server, "search", EXAMPLE)
         self.assertEqual(found.returncode, 1)

@@ -80,7 +80,7 @@ class Swap(unittest.TestCase):
         return server.wait_until_serving()
 
     def recipe(self, number):
-        """A store with one checkpoint, of weights of its own."""
+        """A store with one checkpoint, which has weights of its own."""
         store = os.path.join(self.folder, "recipe%d" % number)
         train(store, "step2.epochs=0", "seed=%d" % (number + 20))
         return os.path.join(store, "1")
@@ -98,7 +98,7 @@ class Swap(unittest.TestCase):
         os.rename(draft, os.path.join(self.store, str(version)))
 
     def search(self, server, sketch):
-        """The version, and the score of each photo that stays."""
+        """The version in the reply, and the score of each permanent photo."""
         reply = json.loads(run(program("s2p"), "--server", server.address, *PATIENT, "search",
                                sketch, "-k", "100", "--filter", "stays=yes", "--json").stdout)
         return int(reply["modelVersion"]), {match["photoId"]: match["score"]

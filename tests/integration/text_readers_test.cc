@@ -47,14 +47,14 @@ constexpr char kLines[] =
 constexpr char kTextSpec[] = "# a job\npreset: \"shoes\"\nstep2 { epochs: 5 }\n";
 constexpr char kJsonSpec[] = "{\"preset\": \"shoes\",\n \"step2\": {\"epochs\": 5}}\n";
 
-// The test varies `file`, which contains `text`; `beside` are other files in the folder. `read`
+// The test varies `file`, which contains `text`; `others` are other files in the folder. `read`
 // describes a program's reading of the file at the path.
 struct TextReader {
   std::string name;
   std::string file;
   std::string text;
   std::function<What(const std::string&)> read;
-  std::map<std::string, std::string> beside = {};
+  std::map<std::string, std::string> others = {};
 };
 
 // For gtest, which would print bytes otherwise.
@@ -175,7 +175,7 @@ std::string Utf16(const std::string& text) {
 class TextReadersTest : public testing::TestWithParam<TextReader> {
  protected:
   What Read(const std::string& bytes) {
-    for (const auto& [name, text] : GetParam().beside) Write(name, text);
+    for (const auto& [name, text] : GetParam().others) Write(name, text);
     Write(GetParam().file, bytes);
     return GetParam().read(dir_.File(GetParam().file));
   }

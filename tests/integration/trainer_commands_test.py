@@ -110,7 +110,7 @@ class TrainerCommands(unittest.TestCase):
         self.assertNotIn("epoch", refused.stdout)
 
     def test_surroundings_of_a_service_change_nothing(self):
-        """No HOME, a decimal comma, a time zone that is none, and files for the owner alone."""
+        """No HOME, a decimal comma, an invalid time zone, and files only for the owner."""
         folder = self.folder_of_pairs()
         locales = os.path.join(folder, "locales")
         os.mkdir(locales)

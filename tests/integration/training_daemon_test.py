@@ -166,7 +166,7 @@ class TrainingDaemon(unittest.TestCase):
             if (e["split"], e["direction"]) == ("test", "sketch-to-photo")))
 
     def hit(self, daemon, phase, job_id, chance):
-        """Waits until the daemon is in the phase, then a little more. False: too late."""
+        """Waits until the daemon is in the phase, then a little longer. False if the phase has passed."""
         resume = os.path.join(daemon.state, "jobs", job_id, "resume")
         conditions = {
             "training": lambda: "reading the data" in daemon.log(),

@@ -136,7 +136,7 @@ INSTANTIATE_TEST_SUITE_P(Golden, BackboneGoldenTest,
                          testing::Values("resnet18", "resnet50", "se_resnext50_32x4d"),
                          [](const auto& arch) { return arch.param; });
 
-TEST(GoldenRuleTest, InputsBeginAsTheGoldenFileSays) {
+TEST(GoldenRuleTest, InputsStartAsInTheGoldenFile) {
   S2P_GOLDEN_OR_SKIP(path, "backbone.safetensors");
   const auto golden = ReadSafetensors(path);
   ASSERT_THAT(golden, IsOk());
@@ -147,7 +147,7 @@ TEST(GoldenRuleTest, InputsBeginAsTheGoldenFileSays) {
 }
 
 // Published parameter counts, without the classifier.
-TEST(BackboneTest, NumbersOfParametersAreThePublishedOnes) {
+TEST(BackboneTest, ParameterCountsAreThePublishedOnes) {
   EXPECT_EQ(CountParameters(*Create(Spec("resnet18"))), 11'176'512);
   EXPECT_EQ(CountParameters(*Create(Spec("resnet34"))), 21'284'672);
   EXPECT_EQ(CountParameters(*Create(Spec("resnet50"))), 23'508'032);
@@ -185,7 +185,7 @@ TEST_F(BackboneShapeTest, NetworkMayEndAfterStageThree) {
   }
 }
 
-TEST(BackboneTest, StrideDoesNotMatterWhereStageFourIsMissing) {
+TEST(BackboneTest, StrideIsIgnoredWithoutStageFour) {
   EXPECT_THAT(CreateBackbone(Spec("resnet18", 3, 0)), IsOk());
 }
 
@@ -199,7 +199,7 @@ TEST(BackboneTest, StagesAreTheStemAndEachStageInOrder) {
   EXPECT_EQ(stages[0]->parameters()[0].sizes(), (std::vector<int64_t>{64, 3, 7, 7}));
 }
 
-TEST(BackboneTest, ConvolutionsBeginHeNormalOverTheirOutputs) {
+TEST(BackboneTest, ConvolutionsStartHeNormalOverTheirOutputs) {
   const auto backbone = Create(Spec("resnet50", 3));
   const torch::Tensor weight = NamedTensors(*backbone).at("layer3.0.conv2.weight");
   // [256, 256, 3, 3]: 2 / (256 * 9); the mean of 589,824 squares is within a few per mille of it.

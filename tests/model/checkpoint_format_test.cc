@@ -81,7 +81,7 @@ TEST_F(CheckpointFormatTest, WorkedExampleIsRead) {
   EXPECT_EQ(bias.bytes, std::string("\0\0\x80\x3F\0\0\0\xC0", 8));
 }
 
-TEST_F(CheckpointFormatTest, WorkedExampleIsWhatIsWritten) {
+TEST_F(CheckpointFormatTest, WorkedExampleIsWritten) {
   const auto checkpoint = store_.Read(12);
   ASSERT_THAT(checkpoint, IsOk());
   const CheckpointStore other(dir_.File("other"));

@@ -59,7 +59,7 @@ class CheckpointStoreTest : public testing::Test {
   const CheckpointStore store_{dir_.File("store")};
 };
 
-TEST_F(CheckpointStoreTest, RootThatIsNotThereIsNotFound) {
+TEST_F(CheckpointStoreTest, MissingRootIsNotFound) {
   EXPECT_THAT(store_.Versions(), StatusIs(absl::StatusCode::kNotFound));
   EXPECT_THAT(store_.NewestVersion(), StatusIs(absl::StatusCode::kNotFound));
 }
@@ -102,7 +102,7 @@ TEST_F(CheckpointStoreTest, PublishingLeavesNothingElseBehind) {
   EXPECT_THAT(names, ElementsAre("manifest.json", "weights.safetensors"));
 }
 
-TEST_F(CheckpointStoreTest, NumbersThatWerePrunedAreNotGivenAgain) {
+TEST_F(CheckpointStoreTest, PrunedNumbersAreNotReused) {
   Publish();
   Publish();
   fs::remove_all(store_.DirectoryOf(1));
@@ -114,7 +114,7 @@ TEST_F(CheckpointStoreTest, VersionsSortAsNumbers) {
   EXPECT_THAT(Versions(), ElementsAre(2, 9, 10));
 }
 
-TEST_F(CheckpointStoreTest, OtherNamesAreNoVersions) {
+TEST_F(CheckpointStoreTest, OtherNamesAreNotVersions) {
   for (const char* name : {"0", "-1", "+1", "01", "1a", " 1", "1.0", "latest", ".1", ".8f.tmp",
                            "99999999999999999999", "9223372036854775808"}) {
     MakeFolder(name);
@@ -130,7 +130,7 @@ TEST_F(CheckpointStoreTest, LinkToAFolderIsAVersionAndADeadLinkIsNot) {
   EXPECT_THAT(Versions(), ElementsAre(1, 5));
 }
 
-TEST_F(CheckpointStoreTest, FileWithTheNextNumberIsSteppedOver) {
+TEST_F(CheckpointStoreTest, FileWithTheNextNumberIsSkipped) {
   Publish();
   std::ofstream(dir_.File("store/2")) << "a file";
   EXPECT_EQ(Publish(), 3);
@@ -151,7 +151,7 @@ TEST_F(CheckpointStoreTest, FolderOfAnotherVersionIsDataLoss) {
                                HasSubstr("manifest.json: version: 1, but the folder is 4")));
 }
 
-TEST_F(CheckpointStoreTest, ReadingAVersionThatIsNotThereIsNotFound) {
+TEST_F(CheckpointStoreTest, ReadingAMissingVersionIsNotFound) {
   Publish();
   EXPECT_THAT(store_.Read(2), StatusIs(absl::StatusCode::kNotFound));
 }
@@ -191,7 +191,7 @@ TEST_F(CheckpointStoreTest, RootThatIsAFileIsAnError) {
   EXPECT_THAT(status.message(), HasSubstr(store_.root()));
 }
 
-TEST_F(CheckpointStoreTest, WritersAtOnceTakeDifferentNumbers) {
+TEST_F(CheckpointStoreTest, ConcurrentWritersTakeDifferentNumbers) {
   constexpr int kWriters = 4;
   constexpr int kEach = 3;
   std::vector<int64_t> got(kWriters * kEach);

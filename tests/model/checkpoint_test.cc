@@ -27,7 +27,12 @@ using test::StatusIs;
 using testing::AllOf;
 using testing::HasSubstr;
 
-TEST(CheckFiniteTest, NamesTheTensorWhateverItsType) {
+TEST(Sha256Test, IsThatOfTheStandard) {
+  EXPECT_EQ(Sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(Sha256(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+TEST(CheckFiniteTest, NamesTheTensorOfAnyType) {
   const std::pair<TensorType, std::string> infinities[] = {
       {TensorType::kF64, std::string("\0\0\0\0\0\0\xF0\x7F", 8)},
       {TensorType::kF32, std::string("\0\0\x80\xFF", 4)},
@@ -179,7 +184,7 @@ TEST_F(CheckpointTest, NewerFormatIsFailedPrecondition) {
                                      HasSubstr("formatVersion: 2 is newer than this program"))));
 }
 
-TEST_F(CheckpointTest, FormatThatIsNoNumberIsDataLoss) {
+TEST_F(CheckpointTest, FormatThatIsNotANumberIsDataLoss) {
   const std::string json = Bytes(kManifestFileName);
   for (const char* format : {"0", "-1", "1.5", "\"one\"", "null", "1e99"}) {
     Write(kManifestFileName,
@@ -196,7 +201,7 @@ TEST_F(CheckpointTest, UnknownFieldOfThisFormatIsDataLoss) {
   EXPECT_THAT(Damage(), AllOf(HasSubstr(Path(kManifestFileName)), HasSubstr("colour")));
 }
 
-TEST_F(CheckpointTest, FieldOfTheManifestThatMakesNoSenseIsNamed) {
+TEST_F(CheckpointTest, InvalidFieldOfTheManifestIsNamed) {
   Replace("\"dimension\": 2", "\"dimension\": 0");
   EXPECT_THAT(Damage(),
               AllOf(HasSubstr(Path(kManifestFileName)), HasSubstr("embedding.dimension")));
@@ -226,7 +231,7 @@ TEST_F(CheckpointTest, OtherFilesAreVerifiedToo) {
   EXPECT_THAT(Damage(), AllOf(HasSubstr("notes.txt"), HasSubstr("sha256: ")));
 }
 
-TEST_F(CheckpointTest, FileEntriesThatMakeNoSenseAreNamed) {
+TEST_F(CheckpointTest, InvalidFileEntriesAreNamed) {
   const std::string sha256 = Sha256(Bytes(kWeightsFileName));
   const std::string json = Bytes(kManifestFileName);
   Replace(sha256, "ABCD");

@@ -48,7 +48,7 @@ TEST(DualEncoderTest, WeightsHaveTheNamesOfTheFormat) {
   }
 }
 
-TEST(DualEncoderTest, WhatTheManifestLeavesOutIsNotThere) {
+TEST(DualEncoderTest, PartsThatTheManifestOmitsAreAbsent) {
   CheckpointManifest manifest = test::SmallManifest();
   manifest.mutable_embedding()->set_projection(false);
   manifest.mutable_embedding()->set_dimension(256);
@@ -60,7 +60,7 @@ TEST(DualEncoderTest, WhatTheManifestLeavesOutIsNotThere) {
   EXPECT_EQ(Parts(network->Weights()), (std::set<std::string>{"photo_encoder", "sketch_encoder"}));
 }
 
-TEST(DualEncoderTest, SharedEncoderIsThereOnce) {
+TEST(DualEncoderTest, SharedEncoderExistsOnce) {
   CheckpointManifest manifest = NetworkManifest();
   manifest.mutable_backbone()->set_shared(true);
   const auto network = CreateNetwork(manifest);
@@ -72,7 +72,7 @@ TEST(DualEncoderTest, SharedEncoderIsThereOnce) {
   EXPECT_EQ(SerializeSafetensors(network->Weights()), before);
 }
 
-TEST(DualEncoderTest, ManifestThatMakesNoSenseIsInvalidArgumentNamingTheField) {
+TEST(DualEncoderTest, InvalidManifestIsInvalidArgumentNamingTheField) {
   CheckpointManifest manifest = NetworkManifest();
   manifest.mutable_embedding()->set_projection(false);
   const absl::Status status = DualEncoder::Create(manifest).status();
@@ -107,7 +107,7 @@ TEST(DualEncoderTest, ProjectionIsOneMatrixAndABiasPerModality) {
               projected + tensors.at("projection.sketch_bias"), 1e-6, 1e-7, "sketch");
 }
 
-TEST(DualEncoderTest, GridPoolingKeepsWhereThingsAreChannelByChannel) {
+TEST(DualEncoderTest, GridPoolingPreservesPositionsChannelByChannel) {
   torch::NoGradGuard no_grad;
   CheckpointManifest manifest = test::SmallManifest();
   manifest.mutable_embedding()->set_pooling(v1::POOLING_GRID);
@@ -129,7 +129,7 @@ TEST(DualEncoderTest, GridPoolingKeepsWhereThingsAreChannelByChannel) {
   }
 }
 
-TEST(DualEncoderTest, FineGridFollowsTheGridAndIsOfTheStageBefore) {
+TEST(DualEncoderTest, FineGridFollowsTheGridAndUsesThePreviousStage) {
   torch::NoGradGuard no_grad;
   CheckpointManifest manifest = test::SmallManifest();
   manifest.mutable_embedding()->set_pooling(v1::POOLING_GRID);

@@ -123,7 +123,7 @@ TEST_F(LoadBackboneWeightsTest, FillsBothEncodersAndSkipsClassifierAndLaterStage
   ExpectLoaded();
 }
 
-TEST_F(LoadBackboneWeightsTest, StagesThatTheNetworkHasNotAreRefusedUnlessSaidOtherwise) {
+TEST_F(LoadBackboneWeightsTest, StagesThatTheNetworkLacksAreRefusedUnlessSkipped) {
   const absl::Status status = LoadBackboneWeights(Published(), LaterStages::kRefuse, *network_);
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
                                AllOf(HasSubstr("layer4.0."), HasSubstr("skip_unused_weights"))));
@@ -163,7 +163,7 @@ TEST_F(LoadBackboneWeightsTest, MissingKeyIsNamed) {
   EXPECT_THAT(Refusal(weights), HasSubstr("tensor 'layer2.0.downsample.0.weight': missing"));
 }
 
-TEST_F(LoadBackboneWeightsTest, SurplusKeyIsNamedAsItIsWritten) {
+TEST_F(LoadBackboneWeightsTest, SurplusKeyIsNamedAsWritten) {
   TensorMap weights = Published();
   weights["base.layer2.7.conv1.weight"] = weights.at("conv1.weight");
   EXPECT_THAT(Refusal(weights), HasSubstr("tensor 'base.layer2.7.conv1.weight': the network has"));
@@ -191,7 +191,7 @@ TEST_F(LoadBackboneWeightsTest, WeightsOfAnotherNetworkChangeNothing) {
   EXPECT_TRUE(SerializeSafetensors(network_->Weights()) == before);
 }
 
-TEST(TensorBytesTest, EveryTypeCrossesTheBorderBothWays) {
+TEST(TensorBytesTest, EveryTypeIsConvertedBothWays) {
   for (torch::ScalarType type :
        {torch::kFloat64, torch::kFloat32, torch::kFloat16, torch::kBFloat16, torch::kInt64,
         torch::kInt32, torch::kInt16, torch::kInt8, torch::kUInt8, torch::kBool}) {
@@ -210,7 +210,7 @@ TEST(TensorBytesTest, BytesAreRowMajorWhateverTheStrides) {
   EXPECT_THAT(values, testing::ElementsAre(1, 3, 2, 4));
 }
 
-TEST(TensorBytesTest, EmptyTensorsAndScalarsCross) {
+TEST(TensorBytesTest, EmptyTensorsAndScalarsAreConverted) {
   EXPECT_EQ(ToTorch(ToTensorBytes(torch::zeros({0, 3}))).sizes(), (std::vector<int64_t>{0, 3}));
   EXPECT_EQ(ToTorch(ToTensorBytes(torch::tensor(2.5))).item<float>(), 2.5f);
 }

@@ -9,7 +9,7 @@
 namespace s2p {
 namespace {
 
-TEST(EmbeddingMatrixTest, RowsLieOneAfterTheOther) {
+TEST(EmbeddingMatrixTest, RowsAreContiguous) {
   EmbeddingMatrix matrix(2, 3);
   matrix.row(1)[0] = 7;
   EXPECT_EQ(matrix.rows(), 2);

@@ -46,7 +46,7 @@ TEST_F(EncoderTest, EqualsTheTrainersForwardPassForBothModalities) {
   }
 }
 
-TEST_F(EncoderTest, EmbeddingsDoNotDependOnTheBatchTheyWereIn) {
+TEST_F(EncoderTest, EmbeddingsDoNotDependOnTheBatch) {
   const auto encoder = Load();
   const std::vector<std::vector<int>> batches = {
       {0, 1, 2, 3, 4, 5}, {5, 4, 3, 2, 1, 0}, {0, 0, 1, 1}, {2, 4, 0}, {3, 1, 5, 3}};
@@ -139,7 +139,7 @@ TEST_F(EncoderTest, CallsOfSeveralThreadsDoNotDisturbEachOther) {
 
 class LoadEncoderTest : public EncoderTest {};
 
-TEST_F(LoadEncoderTest, DevicesThatAreNotThereAreInvalidArgument) {
+TEST_F(LoadEncoderTest, UnavailableDevicesAreInvalidArgument) {
   for (const char* device : {"", "tpu", "CPU", "cuda", "cuda:", "cuda:-1", "cuda:x", "cuda:999",
                              "cuda:00", "cuda:99999999999"}) {
     const absl::Status status = LoadError({device, 0});
@@ -149,7 +149,7 @@ TEST_F(LoadEncoderTest, DevicesThatAreNotThereAreInvalidArgument) {
   }
 }
 
-TEST_F(LoadEncoderTest, AutomaticDeviceIsAGpuWhereThereIsOne) {
+TEST_F(LoadEncoderTest, AutoDeviceIsAGpuIfThereIsOne) {
   const auto encoder = LoadEncoder(checkpoint_, {"auto", 0});
   ASSERT_THAT(encoder, IsOk());
   EXPECT_EQ((*encoder)->device(), torch::cuda::is_available() ? "cuda:0" : "cpu");
@@ -228,7 +228,7 @@ TEST_F(LoadEncoderTest, WeightsThatDoNotFitAreDataLossNamingFileAndTensor) {
                HasSubstr("store/7/weights.safetensors: tensor 'neck.running_mean': missing")));
 }
 
-TEST_F(LoadEncoderTest, ManifestThatMakesNoSenseIsInvalidArgumentNamingTheField) {
+TEST_F(LoadEncoderTest, InvalidManifestIsInvalidArgumentNamingTheField) {
   checkpoint_.manifest.mutable_sketch()->clear_mean();
   const absl::Status status = LoadError();
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("mean")));

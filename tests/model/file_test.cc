@@ -77,7 +77,7 @@ TEST_F(FileTest, FileThatShrinksWhileReadIsDataLoss) {
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("ends early")));
 }
 
-TEST_F(FileTest, AMovedFileReadsOn) {
+TEST_F(FileTest, AMovedFileCanStillBeRead) {
   auto file = InputFile::Open(Write("a", "abcd"));
   ASSERT_THAT(file, IsOk());
   char bytes[2];
@@ -87,7 +87,7 @@ TEST_F(FileTest, AMovedFileReadsOn) {
   EXPECT_EQ(std::string(bytes, 2), "cd");
 }
 
-TEST_F(FileTest, WritingInAFolderThatIsNotThereIsNotFound) {
+TEST_F(FileTest, WritingInAMissingFolderIsNotFound) {
   const absl::Status status = WriteFileSynced(dir_.File("no/where"), {"a"});
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, HasSubstr("no/where: create")));
 }

@@ -20,7 +20,7 @@ std::string Ftyp(const std::string& brand, const std::string& compatible = "") {
   return absl::StrCat(Big(bytes, 4), "ftyp", brand, Big(0, 4), compatible);
 }
 
-TEST(ForeignFormatTest, MarkupIsNamedWhateverStandsBeforeIt) {
+TEST(ForeignFormatTest, MarkupIsNamedAfterAnyProlog) {
   for (const char* svg :
        {"<svg xmlns=''/>", "\xEF\xBB\xBF<svg/>", "\n \t<svg/>", "<?xml version='1.0'?><svg/>",
         "<?xml version='1.0'?>\n<!-- made by hand -->\n<!DOCTYPE svg PUBLIC ''>\n<svg/>",
@@ -82,7 +82,7 @@ TEST(ForeignFormatTest, FilesOfAMacAreNamed) {
               testing::HasSubstr(".DS_Store"));
 }
 
-TEST(ForeignFormatTest, TextThatBeginsLikeABitmapIsText) {
+TEST(ForeignFormatTest, TextThatStartsLikeABitmapIsText) {
   EXPECT_EQ(ForeignFormat("BMW 320d, 2004, red, 180,000 km"), "text");
 }
 
@@ -91,7 +91,7 @@ TEST(ForeignFormatTest, ZerosSayThatTheFileWasNotWritten) {
               testing::StartsWith("all zeros"));
 }
 
-TEST(ForeignFormatTest, PicturesBehindOtherBytesAreRecognised) {
+TEST(ForeignFormatTest, PicturesAfterOtherBytesAreRecognised) {
   EXPECT_EQ(ForeignFormat("\xEF\xBB\xBF\n\xFF\xD8\xFF\xE0"), "other bytes precede the picture");
 }
 

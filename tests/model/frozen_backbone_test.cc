@@ -81,7 +81,7 @@ INSTANTIATE_TEST_SUITE_P(
                           NameOf(std::get<2>(test.param)));
     });
 
-TEST(FrozenBackboneTest, LeavesTheNetworkAsItIs) {
+TEST(FrozenBackboneTest, LeavesTheNetworkUnchanged) {
   const auto backbone = MakeBackbone("resnet18", 3);
   DrawStatistics(*backbone);
   const torch::Tensor images = torch::randn({1, 3, 64, 48});
@@ -92,7 +92,7 @@ TEST(FrozenBackboneTest, LeavesTheNetworkAsItIs) {
   EXPECT_TRUE(torch::equal(backbone->Forward(images).last, before));
 }
 
-TEST(FrozenBackboneTest, KnowsHowManyBytesItsWeightsTake) {
+TEST(FrozenBackboneTest, KnowsTheSizeOfItsWeights) {
   const auto backbone = MakeBackbone("resnet18", 3);
   const FrozenBackbone frozen(backbone->Folded(), TensorLayout::kContiguous, torch::kFloat32,
                               torch::kCPU);
@@ -131,7 +131,7 @@ TEST(FoldBatchNormTest, ChannelThatNeverVariedStaysFinite) {
   EXPECT_TRUE(folded.bias.isfinite().all().item<bool>());
 }
 
-TEST(TensorLayoutTest, NamesComeBack) {
+TEST(TensorLayoutTest, NamesRoundTrip) {
   for (TensorLayout layout :
        {TensorLayout::kContiguous, TensorLayout::kChannelsLast, TensorLayout::kOneDnn}) {
     EXPECT_EQ(LayoutOf(NameOf(layout)), layout);

@@ -102,7 +102,7 @@ TEST(ImageDamageTest, StrayBytesBetweenJpegSegmentsAreSkipped) {
   }
 }
 
-TEST(ImageDamageTest, PaddingBehindAScanIsSkipped) {
+TEST(ImageDamageTest, PaddingAfterAScanIsSkipped) {
   const std::string jpeg = Encode(".jpg");
   ExpectShown(absl::StrCat(jpeg.substr(0, jpeg.size() - 2), std::string(60, '\0'), kEndOfJpeg),
               jpeg);
@@ -142,7 +142,7 @@ TEST(ImageDamageTest, TrailerInPlaceOfTheEndMarkerIsSkipped) {
   ExpectShown(jpeg.substr(0, jpeg.size() - 2) + trailer, jpeg);
 }
 
-TEST(ImageDamageTest, JpegWithThousandsOfScansIsRefusedAtOnce) {
+TEST(ImageDamageTest, JpegWithThousandsOfScansIsRefusedImmediately) {
   std::vector<uint8_t> blank;
   ASSERT_TRUE(cv::imencode(".jpg", cv::Mat::zeros(64, 64, CV_8UC1), blank,
                            {cv::IMWRITE_JPEG_PROGRESSIVE, 1}));
@@ -194,7 +194,7 @@ TEST(ImageDamageTest, PngMetadataMayBeLargeOrDamaged) {
   ExpectShown(GreyPng(kStream, PngChunk("iCCP", "no profile")), GreyPng(kStream));
 }
 
-TEST(ImageDamageTest, PaletteEntriesThatAreNotThereAreBlack) {
+TEST(ImageDamageTest, MissingPaletteEntriesAreBlack) {
   const std::string palette = PngChunk("PLTE", Bytes({9, 8, 7}));
   const auto image = DecodeImage(Png({2, 1, 8, 3}, {Bytes({0, 200})}, palette));
   ASSERT_THAT(image, IsOk());
@@ -229,7 +229,7 @@ TEST(ImageDamageTest, TransparentColourIsExactInSixteenBits) {
   EXPECT_THAT(image->pixels(), testing::ElementsAre(255, 255, 255, 0, 0, 0));
 }
 
-TEST(ImageDamageTest, OrientationBehindThePixelsOfAPngIsIgnored) {
+TEST(ImageDamageTest, OrientationAfterThePixelsOfAPngIsIgnored) {
   const std::string before = GreyPng(kStream, PngChunk("eXIf", ExifTiff(6)));
   const std::string end = PngChunk("IEND", "");
   const std::string plain = GreyPng(kStream);

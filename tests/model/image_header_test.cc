@@ -192,7 +192,7 @@ TEST(ImageHeaderTest, EveryPrefixIsRefused) {
   }
 }
 
-TEST(ImageHeaderTest, CutOffImagesAreToldFromOthers) {
+TEST(ImageHeaderTest, CutOffImagesAreDistinguishedFromOthers) {
   const std::string png = SmallPng(), jpeg = Jpeg(8, 4, 1);
   ExpectRefused(png.substr(0, png.size() - 1), "the PNG image ends early");
   ExpectRefused(jpeg.substr(0, jpeg.size() - 1), "the JPEG image ends early");

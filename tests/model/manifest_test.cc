@@ -129,7 +129,7 @@ TEST(ManifestTest, AValidOnePasses) {
   EXPECT_THAT(status, IsOk());
 }
 
-TEST(ManifestTest, StrideOfAStageThatIsNotThereDoesNotMatter) {
+TEST(ManifestTest, StrideOfAMissingStageIsIgnored) {
   CheckpointManifest manifest = SmallManifest();
   manifest.mutable_backbone()->clear_last_stride();
   EXPECT_THAT(ValidateManifest(manifest), IsOk());

@@ -33,7 +33,7 @@ Preprocessor Fitting() {
   return *Preprocessor::Create(preprocessing);
 }
 
-TEST(FitToInkTest, InkIsInTheMiddleOfASquareWithASixteenthAroundIt) {
+TEST(FitToInkTest, InkIsCentredInASquareWithAMarginOfASixteenth) {
   const Image fitted = FitToInk(Drawn(3, 40, 32, 16));
   // 32 and twice 2.
   ASSERT_EQ(fitted.width(), 36);
@@ -52,21 +52,21 @@ TEST(FitToInkTest, SingleDotIsFound) {
   EXPECT_FALSE(IsInk(fitted, 0, 0));
 }
 
-TEST(FitToInkTest, ImageWithoutInkStaysAsItIs) {
+TEST(FitToInkTest, ImageWithoutInkIsUnchanged) {
   // JPEG leaves white ground a few levels below 255.
   const Image ground(kSide, 20, 240);
   EXPECT_EQ(FitToInk(ground).pixels(), ground.pixels());
   EXPECT_EQ(FitToInk(ground).height(), 20);
 }
 
-TEST(FitToInkTest, ImageFullOfInkGetsGroundAroundIt) {
+TEST(FitToInkTest, ImageFullOfInkGetsAMargin) {
   const Image fitted = FitToInk(Image(32, 32, 0));
   EXPECT_EQ(fitted.width(), 36);
   EXPECT_FALSE(IsInk(fitted, 0, 0));
   EXPECT_TRUE(IsInk(fitted, 2, 2));
 }
 
-TEST(PreprocessorTest, FittingMakesPlaceAndSizeIndifferent) {
+TEST(PreprocessorTest, FittingMakesPositionAndSizeIrrelevant) {
   const Preprocessor fitting = Fitting();
   const Image here = fitting.Prepare(Drawn(0, 0, 32, 16));
   EXPECT_EQ(fitting.Prepare(Drawn(20, 41, 32, 16)).pixels(), here.pixels());
@@ -78,7 +78,7 @@ TEST(PreprocessorTest, FittingMakesPlaceAndSizeIndifferent) {
   }
 }
 
-TEST(PreprocessorTest, WithoutFittingThePlaceMatters) {
+TEST(PreprocessorTest, WithoutFittingThePositionMatters) {
   const Image left = Drawn(0, 0, 32, 16), right = Drawn(20, 41, 32, 16);
   EXPECT_NE(Resize(left, 32, 32, v1::RESIZE_FILTER_BILINEAR).pixels(),
             Resize(right, 32, 32, v1::RESIZE_FILTER_BILINEAR).pixels());

@@ -113,7 +113,7 @@ TEST(SafetensorsTest, MetadataIsSkipped) {
   ExpectSame(*read, {{"w", Tensor(TensorType::kF32, {1}, "abcd")}});
 }
 
-TEST(SafetensorsTest, FieldsAndTensorsMayStandInAnyOrder) {
+TEST(SafetensorsTest, FieldsAndTensorsMayBeInAnyOrder) {
   const auto read = ParseSafetensors(File(R"({"z":{"data_offsets":[1,2],"shape":[1],"dtype":"U8"},)"
                                           R"("y":{"shape":[],"dtype":"U8","data_offsets":[0,1]}})",
                                           "yz"));
@@ -186,7 +186,7 @@ TEST(SafetensorsTest, AbsurdShapesAreDataLoss) {
   EXPECT_THAT(ErrorOf(File(many, "abcdefgh")), HasSubstr("a list that is too long"));
 }
 
-TEST(SafetensorsTest, NumbersThatAreNoSizesAreDataLoss) {
+TEST(SafetensorsTest, NumbersThatAreNotSizesAreDataLoss) {
   for (const char* shape : {"[-2]", "[2.0]", "[2e0]", "[null]", "[true]", "[\"2\"]", "[[2]]", "2",
                             "{}", "\"2\"", "null"}) {
     const std::string header = absl::StrReplaceAll(kOneTensor, {{"[2]", shape}});
@@ -256,7 +256,7 @@ TEST(SafetensorsTest, MissingFieldsAreDataLoss) {
               HasSubstr("at tensor 'w': no field data_offsets"));
 }
 
-TEST(SafetensorsTest, HeadersThatAreNoObjectsAreDataLoss) {
+TEST(SafetensorsTest, HeadersThatAreNotObjectsAreDataLoss) {
   for (const char* header : {"", "[]", " {}", "null", "\"\"", "5"}) {
     EXPECT_THAT(ErrorOf(File(header, "")), HasSubstr("header: does not begin with '{'")) << header;
   }

@@ -34,7 +34,7 @@ double Ink(const Image& image) {
   return sum;
 }
 
-TEST(StrokesTest, LineIsBlackOnWhiteAndAsWideAsAsked) {
+TEST(StrokesTest, LineIsBlackOnWhiteAndOfTheGivenWidth) {
   const Image image = Draw(Line({{20, 50}, {80, 50}}, 6));
   EXPECT_EQ(Level(image, 50, 50), 0);
   EXPECT_EQ(Level(image, 50, 40), 255);
@@ -73,14 +73,14 @@ TEST(StrokesTest, LargeCanvasShrinksToFitAndKeepsItsShape) {
   EXPECT_EQ(image.height(), 128);
 }
 
-TEST(StrokesTest, WidthOfZeroIsThatOfTheSketchesModelsLearnFrom) {
+TEST(StrokesTest, WidthOfZeroIsThatOfTrainingSketches) {
   const Image image = Draw(Line({{20, 128.5F}, {236, 128.5F}}, 0, 256));
   int dark = 0;
   for (int y = 0; y < 256; ++y) dark += Level(image, 128, y) < 128 ? 1 : 0;
   EXPECT_EQ(dark, 3);
 }
 
-TEST(StrokesTest, WhatLiesOutsideIsCutOff) {
+TEST(StrokesTest, StrokesOutsideTheCanvasAreCutOff) {
   EXPECT_EQ(Ink(Draw(Line({{-50, -50}, {-20, -40}}))), 0);
   EXPECT_GT(Ink(Draw(Line({{-50, 50}, {150, 50}}))), 300);
 }

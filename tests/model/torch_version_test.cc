@@ -18,7 +18,7 @@ namespace {
 using test::IsOk;
 using test::StatusIs;
 
-TEST(TorchErrorTest, TellsTheFirstLineWithoutTheStack) {
+TEST(TorchErrorTest, KeepsTheFirstLineWithoutTheStack) {
   absl::Status status;
   try {
     torch::zeros({2, 3}).matmul(torch::zeros({2, 3}));
@@ -37,7 +37,7 @@ TEST(TorchErrorTest, NoMemoryIsResourceExhausted) {
   EXPECT_THAT(TorchError(std::runtime_error("odd"), "load"), StatusIs(absl::StatusCode::kInternal));
 }
 
-TEST(TorchErrorTest, WhatTheCpuAllocatorThrowsIsResourceExhausted) {
+TEST(TorchErrorTest, CpuAllocatorFailureIsResourceExhausted) {
   absl::Status status;
   try {
     torch::empty({int64_t{1} << 58});
@@ -47,7 +47,7 @@ TEST(TorchErrorTest, WhatTheCpuAllocatorThrowsIsResourceExhausted) {
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted));
 }
 
-TEST(Bf16AutocastTest, ProductsAreBfloat16WhileItLives) {
+TEST(Bf16AutocastTest, ProductsAreBfloat16WhileItExists) {
   const torch::Tensor x = torch::ones({2, 2});
   {
     const Bf16Autocast off(false, at::kCPU);
@@ -69,7 +69,7 @@ TEST(Bf16AutocastTest, AnInnerOneLeavesTheOuterOneOn) {
   EXPECT_EQ(x.matmul(x).scalar_type(), at::kBFloat16);
 }
 
-TEST(CheckBf16Test, GpusAreNotAsked) {
+TEST(CheckBf16Test, GpusAlwaysPass) {
   EXPECT_THAT(CheckBf16(torch::Device(torch::kCUDA, 0)), IsOk());
 }
 

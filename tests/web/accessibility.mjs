@@ -1,6 +1,6 @@
 // Checks in the page: every control has a name, and every text has contrast AA.
 
-/** @param {import('playwright-core').Page} page @returns {Promise<string[]>} what is wrong */
+/** @param {import('playwright-core').Page} page @returns {Promise<string[]>} the problems */
 export function audit(page) {
   return page.evaluate(() => {
     const visible = (node) => node.checkVisibility({ opacityProperty: true, visibilityProperty: true });

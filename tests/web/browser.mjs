@@ -7,7 +7,7 @@ import { chromium } from 'playwright-core';
 // wait regularly prints what it waits for, so that this is known when the runner ends it.
 const NEWS_MS = 20000;
 
-/** Shapes that even a hardly trained model tells apart, in shares of the paper's side. */
+/** Shapes that even a barely trained model distinguishes, as fractions of the paper's side. */
 export const SHAPES = {
   boot: [[[0.2, 0.1], [0.2, 0.85], [0.85, 0.85], [0.85, 0.65], [0.45, 0.6], [0.45, 0.1], [0.2, 0.1]]],
   cross: [[[0.1, 0.1], [0.9, 0.9]], [[0.9, 0.1], [0.1, 0.9]]],
@@ -17,15 +17,15 @@ export const SHAPES = {
 // Started by the first scenario, since that takes longer than most scenarios.
 let browser = null;
 
-/** Ends the browser that the scenarios of this process share. */
+/** Closes the browser that the scenarios of this process share. */
 export async function closeBrowser() {
   if (browser) await browser.close();
   browser = null;
 }
 
 /**
- * Runs `scenario` on a fresh page of a context of its own; fails on what the page logs as an error. `prepare` gets the context before the
- * page opens.
+ * Runs `scenario` on a fresh page in its own context; fails if the page logs an error. `prepare` gets the context before the page
+ * opens.
  */
 export async function withPage(url, { prepare = async () => {}, ...options }, scenario) {
   browser ??= await chromium.launch({ executablePath: process.env.S2P_CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox'], timeout: 0 });
@@ -65,7 +65,7 @@ export async function draw(page, name) {
 }
 
 /**
- * Adds what `draw` draws to the gallery, each shape under its name, as sketches; the paper is empty again after it.
+ * Adds the drawings of `draw` to the gallery, each shape under its name, as sketches; clears the paper afterwards.
  * @returns {Promise<Object<string, string>>} base64 of the PNG by name
  */
 export async function addShapes(page) {
@@ -94,7 +94,7 @@ export async function until(page, condition, argument) {
   });
 }
 
-/** Waits as `wait` does, and says so when that takes long. */
+/** Waits as `wait` does, and prints a message if that takes long. */
 async function reported(page, wanted, wait) {
   const news = setInterval(async () => {
     const seen = await page.textContent('body').catch(() => '');
@@ -103,13 +103,13 @@ async function reported(page, wanted, wait) {
   try { return await wait(); } finally { clearInterval(news); }
 }
 
-/** Makes the page's time stand still until a scenario advances it. */
+/** Stops the page's clock until a scenario advances it. */
 export async function stopClock(page) {
   await page.clock.install();
   await page.clock.pauseAt(Date.now() + 60000);
 }
 
-/** Waits until what the page does without waiting for time, such as to search, has made its requests. */
+/** Waits until the page has sent all requests that do not wait for a timer, such as searches. */
 export const requestsMade = (page) => page.evaluate(async () => {
   // A search packs its pictures before it is sent.
   for (let i = 0; i < 3; i += 1) await new Promise((done) => { document.getElementById('board').toBlob(done); });
@@ -127,7 +127,7 @@ export async function expectFirst(page, id) {
 export const expectText = (page, selector, text) => reported(page, `"${text}" in ${selector}`,
   () => page.locator(selector, { hasText: text }).first().waitFor());
 
-/** Waits until nothing on the page moves or fades any more. */
+/** Waits until all animations on the page have ended. */
 export const settled = (page) => page.evaluate(async () => {
   await new Promise((drawn) => { requestAnimationFrame(() => requestAnimationFrame(drawn)); });
   const ending = document.getAnimations().filter((animation) => animation.effect.getTiming().iterations !== Infinity);
@@ -138,7 +138,7 @@ export const photoFiles = () => readdirSync(process.env.S2P_PHOTOS).sort().map((
 export const idOf = (path) => path.split('/').pop().replace(/\.\w+$/, '');
 export const fileOf = (path, name = path.split('/').pop()) => ({ name, bytes: readFileSync(path).toString('base64') });
 
-/** Drops files: each of base64 `bytes` or `size` zeros, and `count` times. */
+/** Drops files: each has base64 `bytes` or `size` zeros, and is repeated `count` times. */
 export async function drop(page, selector, files) {
   const transfer = await page.evaluateHandle((list) => {
     const data = new DataTransfer();
@@ -153,7 +153,7 @@ export async function drop(page, selector, files) {
   await page.dispatchEvent(selector, 'drop', { dataTransfer: transfer });
 }
 
-/** A picture for the eyes, where S2P_SHOTS names a folder. */
+/** Saves a screenshot if S2P_SHOTS names a folder. */
 export async function shot(page, name) {
   if (process.env.S2P_SHOTS) await page.screenshot({ path: `${process.env.S2P_SHOTS}/${name}.png` });
 }

@@ -6,10 +6,10 @@ import { refusal } from './gateway_double.mjs';
 const LINE = [[0.2, 0.5], [0.8, 0.5]];
 const PROXY_PAGE = { contentType: 'text/html', body: '<html><h1>Bad {"gateway"}</h1></html>' };
 
-/** Words that only a program could have put there. */
+/** Words that only a program would write. */
 const MACHINE_WORDS = /undefined|\[object|Error:|TypeError|SyntaxError|JSON\.|Unexpected token|Failed to fetch|NaN|<h1>|[{}]|of a library|null/;
 
-/** What can be read on the page now, without what is in dialogs that are closed. */
+/** The visible text of the page, without closed dialogs. */
 const readable = (page) => page.evaluate(() => document.body.innerText);
 
 async function expectOnce(page, words) {
@@ -19,7 +19,7 @@ async function expectOnce(page, words) {
   assert.doesNotMatch(text, MACHINE_WORDS);
 }
 
-/** Answers of a search that fail, what is said, and whether the page tries again. */
+/** Failing responses to a search, the message shown, and whether the page retries. */
 const FAILURES = [
   ['connectionrefused', 'The server cannot be reached. Check the connection.', true],
   ['connectionreset', 'The server cannot be reached. Check the connection.', true],

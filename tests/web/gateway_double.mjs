@@ -13,11 +13,11 @@ const DOT = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR
 const photo = (photoId) => ({ photoId, width: 60, height: 40, bytes: '1000', contentType: 'image/png', metadata: { kind: 'shoe' },
   createdAt: '2026-01-02T03:04:05Z', modality: 'MODALITY_PHOTO' });
 
-/** Answers of the API that all goes well with. A scenario replaces those it is about: `gateway.on['POST /api/search'] = ...`. */
+/** Successful responses of the API. A scenario replaces those that it tests: `gateway.on['POST /api/search'] = ...`. */
 export class GatewayDouble {
   constructor() {
     this.photoIds = ['boot', 'cross', 'bars'];
-    /** Bodies of the searches, and "METHOD path" of all calls of the API, in their order. */
+    /** Bodies of the searches, and "METHOD path" of all calls of the API, in order. */
     this.searches = [];
     this.calls = [];
     this.on = {
@@ -34,13 +34,13 @@ export class GatewayDouble {
     };
   }
 
-  /** The answer to a search. */
+  /** The response to a search. */
   found() {
     return { modelVersion: '1', queryAttributes: [{ name: 'high_heel', score: 0.9 }], matches: this.photoIds.map((photoId, i) => ({
       photoId, rank: i + 1, score: 0.9 - i / 10, metadata: { kind: 'shoe' }, attributes: [] })) };
   }
 
-  /** @returns {object|string} what to fulfil with; a string: how the connection breaks */
+  /** @returns {object|string} the response to fulfil the request with; a string for a kind of broken connection */
   async answer(request) {
     const url = new URL(request.url());
     const name = `${request.method()} ${url.pathname}`;
@@ -68,7 +68,7 @@ export class GatewayDouble {
   }
 }
 
-/** An error as the gateway makes it. */
+/** An error in the gateway's form. */
 export const refusal = (status, code, sentence, headers = {}) => ({ status, headers, json: { error: { code, message: `${code}: of a library`, sentence,
   requestId: 'r-1' } } });
 

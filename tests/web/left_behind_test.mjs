@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 
 const ROOT = new URL('../../', import.meta.url);
 
-/** The quoted texts between `start` and `end` in a source file. */
+/** The quoted strings between `start` and `end` in a source file. */
 function namesIn(path, start, end) {
   const text = readFileSync(new URL(path, ROOT), 'utf8');
   const at = text.indexOf(start);

@@ -31,13 +31,13 @@ const picture = (page, paint) => page.evaluate(async (source) => {
 const upload = async (page, paint) => page.setInputFiles('#upload-file', { name: `${paint}.png`, mimeType: 'image/png',
   buffer: Buffer.from(await picture(page, paint), 'base64') });
 
-/** Waits until the page says that there is nothing to search by, and checks that it shows no photos. */
+/** Waits until the page says that there is nothing to search with, and checks that it shows no photos. */
 async function expectNothing(page, words = 'Draw something, and photos') {
   await expectText(page, '#search-state', words);
   assert.equal(await cards(page), 0);
 }
 
-/** Acts, and checks that the page then has nothing to search by and has not searched. */
+/** Acts, and checks that the page then has nothing to search with and has not searched. */
 async function expectNoSearch(page, gateway, act, words) {
   await requestsMade(page);
   const before = gateway.searches.length;
@@ -55,7 +55,7 @@ async function eraseAll(page) {
   await page.locator('#stroke-width').fill('8');
 }
 
-/** What a reader sees of a search: paper, shelf, filters, and what is asked of the server. */
+/** The visible state of a search: paper, shelf, filters, and the request to the server. */
 const look = (page, gateway) => page.evaluate((search) => ({
   paper: document.getElementById('board').toDataURL(),
   photo: document.getElementById('is-photo').checked,
@@ -69,7 +69,7 @@ const look = (page, gateway) => page.evaluate((search) => ({
 }), gateway.searches.at(-1) || null).then((seen) => JSON.parse(JSON.stringify(seen, (key, value) => (
   /^(paper|image)$/.test(key) ? createHash('sha256').update(value).digest('hex').slice(0, 8) : value))));
 
-/** Acts, reloads, and compares what is seen and asked before and after; each of `acts` on an empty page. */
+/** Acts, reloads, and compares the visible state and the request before and after; each of `acts` on an empty page. */
 async function survive(page, gateway, acts) {
   for (const act of acts) {
     gateway.searches.length = 0;
@@ -295,7 +295,7 @@ export const pageScenarios = {
   },
 };
 
-/** What browsers of 2021 (Chrome 92, Firefox 90, Safari 14.1) lack, and what plain HTTP beyond localhost takes away. */
+/** Removes the features that browsers of 2021 (Chrome 92, Firefox 90, Safari 14.1) lack, and those unavailable over plain HTTP beyond localhost. */
 function takeAway() {
   for (const name of ['CompressionStream', 'DecompressionStream', 'structuredClone', 'createImageBitmap', 'OffscreenCanvas', 'CloseWatcher',
     'navigation', 'scheduler', 'reportError']) delete globalThis[name];

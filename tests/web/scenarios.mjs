@@ -13,7 +13,7 @@ import { searchScenarios } from './search_scenarios.mjs';
 
 const SUITES = { page: pageScenarios, failures: failureScenarios, uploads: uploadScenarios };
 
-/** Runs scenarios of the page alone, one after the other in one browser; says which failed. */
+/** Runs scenarios of the page alone, one after the other in one browser; reports the failed ones. */
 async function runAlone(scenarios) {
   const failed = [];
   for (const [name, scenario] of Object.entries(scenarios)) {

@@ -11,7 +11,7 @@ const FOLDER = new URL('../../client/web/page/', import.meta.url);
 const YOUNGER_CSS = /light-dark\(|color-mix\(|:has\(|@layer|@container|@scope|@starting-style|\d[dsl]v[hw]|subgrid|text-wrap|oklch\(|:user-invalid|scrollbar-gutter/;
 const YOUNGER_API = /\.at\(|\.findLast\(|structuredClone|Object\.hasOwn|randomUUID|OffscreenCanvas|AbortSignal\.(timeout|any)|CompressionStream\(|\.toSorted|\.withResolvers|requestSubmit|\.inert\b|import\(/;
 
-/** @param {string} rules a style sheet without comments @returns {boolean} whether a rule holds another; @media and @supports may */
+/** @param {string} rules a style sheet without comments @returns {boolean} whether a rule contains another; @media and @supports may */
 function nests(rules) {
   const open = [];
   for (const [, before, mark] of rules.matchAll(/([^{};]*)([{};])/g)) {

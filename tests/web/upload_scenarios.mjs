@@ -8,7 +8,7 @@ import { refusal } from './gateway_double.mjs';
 
 const JPEG = Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 16, 0x4a, 0x46, 0x49, 0x46]);
 
-/** Opens the operator's view; the ids that are added come into `ids`. */
+/** Opens the operator's view; `ids` collects the added ids. */
 async function openOperator(page, gateway) {
   const ids = [];
   gateway.on['PUT /api/photo'] = (url) => { ids.push(JSON.parse(url.searchParams.get('request')).photoId); return { result: 'RESULT_ADDED' }; };
@@ -17,7 +17,7 @@ async function openOperator(page, gateway) {
   return ids;
 }
 
-/** Drops files and folders of this machine, as a file manager does. */
+/** Drops files and folders from this machine, as a file manager does. */
 async function dropPaths(page, context, paths) {
   const session = await context.newCDPSession(page);
   const box = await page.locator('.drop-zone').boundingBox();
@@ -47,7 +47,7 @@ export const uploadScenarios = {
     await expectText(page, '#upload-status', 'Done: 2 added, 11 hidden or system files skipped');
     assert.deepEqual(ids.sort(), ['shoes/IMG_2', 'shoes/red/a']);
     assert.equal(await page.locator('.failures li').count(), 0);
-    await shot(page, 'passed_over');
+    await shot(page, 'skipped');
   },
 
   async systemFilesAmongFilesArePassedOver(page, gateway, context) {

@@ -23,7 +23,7 @@ TEST(HttpErrorTest, StatusIsThatOfTheCode) {
   EXPECT_EQ(HttpStatus(absl::StatusCode::kDataLoss), 500);
 }
 
-TEST(HttpErrorTest, PictureThatIsNoneIsSaidWithoutTheField) {
+TEST(HttpErrorTest, FileThatIsNotAPictureIsReportedWithoutTheField) {
   const std::string sentence =
       Sentence(absl::InvalidArgumentError("examples[3].image: not a JPEG, PNG or WebP image"));
   EXPECT_THAT(sentence, HasSubstr("This picture cannot be used: not a JPEG"));
@@ -55,19 +55,19 @@ TEST(HttpErrorTest, NoModelAndNoServerAreTwoSentences) {
               HasSubstr("is not responding"));
 }
 
-TEST(HttpErrorTest, WordsOfTheJsonReaderAreForProgrammers) {
+TEST(HttpErrorTest, MessageOfTheJsonReaderIsForProgrammers) {
   const absl::Status status =
       absl::InvalidArgumentError("the request is not JSON of a SearchRequest: Expected : between");
   EXPECT_THAT(Sentence(status), testing::Not(HasSubstr("Expected")));
   EXPECT_THAT(ErrorBody(status, "r1"), HasSubstr("Expected"));
 }
 
-TEST(HttpErrorTest, PageEscapesWhatOthersNamed) {
+TEST(HttpErrorTest, PageEscapesTextFromOthers) {
   EXPECT_THAT(ErrorPage(absl::PermissionDeniedError("the name '<a href=\"&\">'")),
               HasSubstr("&lt;a href=&quot;&amp;&quot;>"));
 }
 
-TEST(HttpErrorTest, BodyHasCodeWordsAndRequest) {
+TEST(HttpErrorTest, BodyHasCodeMessageAndRequestId) {
   const auto body =
       nlohmann::json::parse(ErrorBody(absl::NotFoundError("photo_id 'a\xff\"'"), "r1"));
   EXPECT_EQ(body["error"]["code"], "NOT_FOUND");

@@ -29,13 +29,13 @@ class OperatorSessionsTest : public testing::Test {
   OperatorSessions sessions_{"open sesame", [this] { return now_; }};
 };
 
-TEST_F(OperatorSessionsTest, WithoutAPasswordEverybodyIsOperator) {
+TEST_F(OperatorSessionsTest, WithoutAPasswordEveryoneIsAnOperator) {
   const OperatorSessions open("");
   EXPECT_FALSE(open.login_required());
   EXPECT_TRUE(open.IsOperator(""));
 }
 
-TEST_F(OperatorSessionsTest, TokenOfALoginIsOperatorUntilItsEnd) {
+TEST_F(OperatorSessionsTest, LoginTokenIsAnOperatorUntilItExpires) {
   const std::string token = MustLogin();
   EXPECT_TRUE(sessions_.IsOperator(token));
   now_ += absl::Hours(12) - absl::Seconds(1);
@@ -63,7 +63,7 @@ TEST_F(OperatorSessionsTest, WrongPasswordIsUnauthenticated) {
   EXPECT_THAT(sessions_.Login(""), StatusIs(absl::StatusCode::kUnauthenticated));
 }
 
-TEST_F(OperatorSessionsTest, AfterTenWrongOnesTheRightOneWaitsToo) {
+TEST_F(OperatorSessionsTest, AfterTenWrongPasswordsTheRightOneWaitsToo) {
   for (int i = 0; i < 10; ++i) sessions_.Login("guess").IgnoreError();
   now_ += absl::Seconds(20);
   const absl::Status status = sessions_.Login("open sesame").status();
@@ -73,7 +73,7 @@ TEST_F(OperatorSessionsTest, AfterTenWrongOnesTheRightOneWaitsToo) {
   MustLogin();
 }
 
-TEST_F(OperatorSessionsTest, OldestOfTooManySessionsGoes) {
+TEST_F(OperatorSessionsTest, OldestOfTooManySessionsIsDropped) {
   const std::string first = MustLogin();
   for (int i = 0; i < 999; ++i) {
     now_ += absl::Milliseconds(1);
@@ -101,12 +101,12 @@ TEST_F(PasswordFileTest, FirstLineIsThePassword) {
   EXPECT_EQ(ReadPasswordFile(Write("open sesame\r\nnotes\n", 0600)).value(), "open sesame");
 }
 
-TEST_F(PasswordFileTest, ShortOneIsRefused) {
+TEST_F(PasswordFileTest, ShortPasswordIsRefused) {
   const auto password = ReadPasswordFile(Write("sesame\n", 0600));
   EXPECT_THAT(password, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("8 characters")));
 }
 
-TEST_F(PasswordFileTest, FileThatEverybodyReadsIsRefused) {
+TEST_F(PasswordFileTest, WorldReadableFileIsRefused) {
   EXPECT_THAT(ReadPasswordFile(Write("open sesame\n", 0644)),
               StatusIs(absl::StatusCode::kFailedPrecondition));
 }

@@ -26,7 +26,7 @@ TEST(CheckHostTest, OtherNameThanThoseListedIsRefused) {
               StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("--host-name evil.example")));
 }
 
-TEST(CheckHostTest, ListedNameNumbersAndLocalhostAreLetIn) {
+TEST(CheckHostTest, ListedNameNumbersAndLocalhostAreAdmitted) {
   for (const char* host : {"Shoes.example", "shoes.example:8080", "127.0.0.1:8080", "[::1]:8080",
                            "192.168.1.7", "localhost:8080"}) {
     EXPECT_THAT(CheckHost({host}, {"shoes.example"}), IsOk()) << host;

@@ -71,7 +71,7 @@ TEST_F(WebServerTest, AddedPhotoIsFoundShownAndDeleted) {
   EXPECT_THAT(server_.photo_ids(), IsEmpty());
 }
 
-TEST_F(WebServerTest, PictureThatTheBrowserHasComesNotAgain) {
+TEST_F(WebServerTest, PictureThatTheBrowserHasIsNotSentAgain) {
   Start();
   ASSERT_EQ(PutPhoto("hello")->status, 200);
   for (const char* path : {"/api/photo/thumbnail?id=a%2F1", "/api/photo/original?id=a%2F1"}) {
@@ -95,7 +95,7 @@ TEST_F(WebServerTest, ErrorOfTheServerHasStatusSentenceAndRequestId) {
   EXPECT_THAT(ErrorOf(answer)["sentence"].get<std::string>(), HasSubstr("cannot be used"));
 }
 
-TEST_F(WebServerTest, WhatIsNoSuchMessageIsRefusedByName) {
+TEST_F(WebServerTest, JsonOfNoSuchMessageIsRefusedByName) {
   Start();
   for (const char* body : {"{", "[]", R"({"exampels":[]})", R"({"topK":"many"})"}) {
     const auto answer = client_->Post("/api/search", body, "application/json");
@@ -104,7 +104,7 @@ TEST_F(WebServerTest, WhatIsNoSuchMessageIsRefusedByName) {
   }
 }
 
-TEST_F(WebServerTest, ServerThatIsAwayIs503) {
+TEST_F(WebServerTest, UnreachableServerIs503) {
   options_.server.server = "127.0.0.1:1";
   Start();
   const auto answer = client_->Post("/api/search", kSearch, "application/json");
@@ -169,7 +169,7 @@ TEST_F(WebServerTest, SearchNeedsNoLogin) {
   EXPECT_EQ(client_->Get("/api/training/jobs")->status, 404);
 }
 
-TEST_F(WebServerTest, BodyBeyondTheLimitIs413AndThePageHearsOfIt) {
+TEST_F(WebServerTest, BodyBeyondTheLimitIs413AndThePageReceivesTheError) {
   options_.router.max_body_bytes = 1 << 16;
   Start();
   const auto whole = PutPhoto(std::string(50 << 20, 'x'));
@@ -203,7 +203,7 @@ TEST_F(WebServerTest, UploadThatBreaksInTheMiddleAddsNothing) {
   EXPECT_EQ(PutPhoto("hello world")->status, 200);
 }
 
-TEST_F(WebServerTest, BodyOfARefusedRequestIsNoRequest) {
+TEST_F(WebServerTest, BodyOfARefusedRequestIsNotTakenForARequest) {
   Start();
   const std::string hidden =
       absl::StrCat("PUT ", kPhoto, " HTTP/1.1\r\nOrigin: http://", web_->address(),
@@ -231,7 +231,7 @@ TEST_F(WebServerTest, PhotoWithLongMetadataIsAddedByABody) {
   EXPECT_EQ(facts["metadata"], request["metadata"]);
 }
 
-TEST_F(WebServerTest, PhotoByABodyIsGuardedAsOneByPut) {
+TEST_F(WebServerTest, PhotoInABodyIsGuardedLikeAPut) {
   Start();
   const char* body = R"({"photoId":"shoe","image":"aGVsbG8="})";
   EXPECT_EQ(client_->Post("/api/photo", body, "application/json")->status, 403);
@@ -253,7 +253,7 @@ TEST_F(WebServerTest, ThousandExcludedIdsFitIntoABody) {
   EXPECT_EQ(nlohmann::json::parse(list->body)["photos"][0]["photoId"], "a/1");
 }
 
-TEST_F(WebServerTest, AddressThatIsTooLongNamesTheWayOut) {
+TEST_F(WebServerTest, ErrorForATooLongAddressNamesTheRemedy) {
   Start();
   const auto answer = client_->Get("/api/photos?request=" + std::string(9000, 'x'));
   EXPECT_EQ(answer->status, 414);
@@ -261,7 +261,7 @@ TEST_F(WebServerTest, AddressThatIsTooLongNamesTheWayOut) {
               AllOf(HasSubstr("8192 bytes"), HasSubstr("POST /api/photos/list")));
 }
 
-TEST_F(WebServerTest, OddIdsComeBackAsTheyWere) {
+TEST_F(WebServerTest, OddIdsComeBackUnchanged) {
   Start();
   client_->set_url_encode(false);
   for (const std::string id :
@@ -284,7 +284,7 @@ TEST_F(WebServerTest, OddIdsComeBackAsTheyWere) {
   }
 }
 
-TEST_F(WebServerTest, DamagedEscapesAreTakenAsTheyStandAndPlusIsASpace) {
+TEST_F(WebServerTest, DamagedEscapesAreTakenLiterallyAndPlusIsASpace) {
   Start();
   client_->set_url_encode(false);
   for (const auto& [id, query] : {std::pair("100%zz", "100%zz"), std::pair("a b", "a+b"),
@@ -321,7 +321,7 @@ TEST_F(WebServerTest, ByteOrderMarkBeforeJsonIsDropped) {
   EXPECT_EQ(answer->status, 200) << answer->body;
 }
 
-TEST_F(WebServerTest, OddJsonIsRefusedInWords) {
+TEST_F(WebServerTest, OddJsonIsRefusedWithASentence) {
   Start();
   const std::string deep = absl::StrCat(R"({"filter":)", std::string(100000, '['));
   for (const std::string& body :
@@ -362,7 +362,7 @@ TEST_F(WebServerTest, LoginThatIsTooLongIsNotParsed) {
   EXPECT_EQ(answer->status, 413);
 }
 
-TEST_F(WebServerTest, RangeIsAnsweredWithTheWhole) {
+TEST_F(WebServerTest, RangeIsAnsweredWithTheWholeBody) {
   Start();
   ASSERT_EQ(PutPhoto("hello")->status, 200);
   for (const char* path : {"/api/photo/thumbnail?id=a%2F1", "/api/photo/original?id=a%2F1",
@@ -406,7 +406,7 @@ TEST_F(WebServerTest, TagIsKnownInAListAndWhenAProxyMadeItWeak) {
   }
 }
 
-TEST_F(WebServerTest, SlashAtTheEndLeadsToTheRoute) {
+TEST_F(WebServerTest, TrailingSlashRedirectsToTheRoute) {
   Start();
   client_->set_url_encode(false);
   const auto page = client_->Get("/operator/");
@@ -503,7 +503,7 @@ TEST_F(WebTrainerTest, SubmittedJobIsListed) {
   EXPECT_EQ(list["jobs"][0]["spec"]["seed"], "7");
 }
 
-TEST_F(WebTrainerTest, EventsOfAJobComeAsAStreamFromTheOneAskedFor) {
+TEST_F(WebTrainerTest, EventsOfAJobAreStreamedFromTheRequestedOne) {
   v1::Job job;
   job.set_job_id("job-1");
   trainer_.AddJob(job);
@@ -522,7 +522,7 @@ TEST_F(WebTrainerTest, EventsOfAJobComeAsAStreamFromTheOneAskedFor) {
   EXPECT_THAT(stream->body, testing::EndsWith("event: end\ndata: {}\n\n"));
 }
 
-TEST_F(WebTrainerTest, WatchOfNoJobIs404) {
+TEST_F(WebTrainerTest, WatchOfAnUnknownJobIs404) {
   Start();
   EXPECT_EQ(client_->Get("/api/training/job/watch?request=%7B%22jobId%22%3A%22x%22%7D")->status,
             404);
@@ -587,7 +587,7 @@ TEST_F(WebCancelTest, AbortedRequestCancelsItsRpc) {
   search.join();
 }
 
-TEST_F(WebCancelTest, StopEndsWhatIsUnderWay) {
+TEST_F(WebCancelTest, StopEndsCallsInFlight) {
   int status = 0;
   std::thread search([&] {
     const auto answer = client_->Post("/api/search", kSearch, "application/json");
