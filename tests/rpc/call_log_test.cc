@@ -26,7 +26,7 @@ class CallLogTest : public testing::Test {
     ASSERT_THAT(ConfigureLog(log_options, &out_), IsOk());
     log_ = std::make_unique<CallLog>(options);
   }
-  // A search that ended `took` after its start.
+  // Ends a search `took` after its start.
   void End(absl::Duration took, const absl::Status& status = absl::OkStatus(),
            bool is_stream = false) {
     const CallRecord call{

@@ -25,7 +25,7 @@ class DrawnImagesTest : public testing::Test {
   static constexpr int kWidth = 24, kHeight = 20;
 
   static std::string Name(int i) { return absl::StrCat("photo/", i, ".png"); }
-  // A slope whose steepness and offset tell pictures apart.
+  // A slope whose steepness and offset differ between pictures.
   static Image Drawn(int number) {
     Image image(kWidth, kHeight);
     for (int y = 0; y < kHeight; ++y) {

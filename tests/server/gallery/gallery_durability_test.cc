@@ -71,7 +71,7 @@ TEST_P(GalleryCrashTest, AnsweredWritesSurviveKillAtAnyMoment) {
   close(ends[0]);
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFSIGNALED(status)) << "the child gave up with " << WEXITSTATUS(status);
+  ASSERT_TRUE(WIFSIGNALED(status)) << "the child failed with " << WEXITSTATUS(status);
 
   Reopen();
   const std::vector<std::string> listed = Ids();

@@ -120,7 +120,7 @@ class ObservabilityTest : public ServerTest {
     const auto found = trailing.find("x-request-id");
     return found == trailing.end() ? "" : std::string(found->second.data(), found->second.size());
   }
-  // What Prometheus would read from the server now.
+  // The metrics that Prometheus would read from the server now.
   Scrape ScrapeServer() const {
     const std::vector<std::string> parts = absl::StrSplit(server_->http_address(), ':');
     int port = 0;
@@ -183,7 +183,7 @@ TEST_F(ObservabilityTest, OrphansAndMissingPhotosOfTheStartAreShown) {
 }
 
 TEST_F(ObservabilityTest, CallsAreCountedByTheirCodes) {
-  // Of clients that set none: theirs has passed when they arrive.
+  // The deadline of clients that set none has passed when their calls arrive.
   options_.limits.default_deadline = absl::ZeroDuration();
   Serve();
   const Scrape before = ScrapeServer();

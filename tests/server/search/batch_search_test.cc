@@ -31,7 +31,7 @@ class CountingView final : public GalleryView {
     return view_->EmbeddingOf(photo_id);
   }
 
-  // Of the batch thread until it has ended.
+  // Only the batch thread may use it until that has ended.
   mutable std::vector<int> batches;
 
  private:

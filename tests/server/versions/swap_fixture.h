@@ -18,7 +18,7 @@
 
 namespace s2p::test {
 
-// Photos are 8 x 8 pixels, which tells them from what an encoder is warmed up with.
+// Photos are 8 x 8 pixels, unlike the images that warm up an encoder.
 inline bool IsPhoto(const EncoderInput& input) { return input.image->width() == 8; }
 
 class SwapTest : public testing::Test {
