@@ -12,7 +12,7 @@ namespace s2p {
 namespace {
 
 constexpr int kBatch = 64;
-// Chosen on QMUL-Shoes (docs/results.md): half and twice of it differ little.
+// Chosen on QMUL-Shoes (docs/lab/qmul_shoes_folds.md): half or twice as much differs little.
 constexpr double kShrinkage = 1;
 // Principal components that the directions are chosen among, as a multiple of their number.
 constexpr int64_t kWider = 2;
