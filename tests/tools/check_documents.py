@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Refuses documents that name what is not there.
+
+Reads the Markdown files below a source root and prints one line for each violation: FILE:LINE: what is
+wrong. Exit code 0 without violations, 1 with some, 2 for wrong usage.
+
+  check_documents.py [ROOT]
+
+In every document the target of a relative link must exist, and its #heading, too. In docs/architecture.md
+and docs/howto/ every path and file name between backticks or in a command must exist as well. There,
+`import_<format>.cc` stands for a file that the reader adds: a file of that form must exist. `*` and
+`{h,cc}` mean what they mean to a shell.
+"""
+import fnmatch
+import glob
+import os
+import re
+import sys
+
+STRICT = ("docs/architecture.md", "docs/howto/*")
+SKIPPED = {"build", ".git", "third_party", "node_modules"}
+
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+CODE = re.compile(r"`([^`]+)`")
+WORD = re.compile(r"[^\s`'\"();=]+")
+FILE_NAME = re.compile(r"[\w.<>*{},-]+\.(?:h|cc|in|proto|textproto|py|sh|mjs|js|md|txt|cmake)$")
+
+
+def expand(pattern):
+    """`a.{h,cc}` as a.h and a.cc; `<word>` as `*`."""
+    pattern = re.sub(r"<[^<>]*>", "*", pattern)
+    braces = re.search(r"\{([^{}]*)\}", pattern)
+    if not braces:
+        return [pattern]
+    return [whole for part in braces.group(1).split(",")
+            for whole in expand(pattern[:braces.start()] + part + pattern[braces.end():])]
+
+
+def anchors(text):
+    """The anchors of the headings in a document, in GitHub's form."""
+    found = set()
+    for heading in re.findall(r"^#+ +(.*?)\s*$", re.sub(r"(?ms)^```.*?^```", "", text), re.MULTILINE):
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+        found.add(re.sub(r"[^\w\- ]", "", plain).replace(" ", "-"))
+    return found
+
+
+class Checker:
+    """One walk over the documents below `root`. `violations` holds the lines to print."""
+
+    def __init__(self, root):
+        self.root = root
+        self.violations = []
+        self.documents = []
+        self.names = set()
+        for folder, inner, files in os.walk(root):
+            inner[:] = sorted(name for name in inner if name not in SKIPPED)
+            self.names.update(files)
+            self.documents += [os.path.relpath(os.path.join(folder, name), root)
+                               for name in sorted(files) if name.endswith(".md")]
+        self.rooms = {name for name in os.listdir(root)
+                      if os.path.isdir(os.path.join(root, name)) and name not in SKIPPED}
+
+    def check(self):
+        for path in self.documents:
+            strict = any(fnmatch.fnmatchcase(path, pattern) for pattern in STRICT)
+            fenced = False
+            for number, line in enumerate(self.read(path).split("\n"), 1):
+                if line.startswith("```"):
+                    fenced = not fenced
+                    continue
+                if not fenced:
+                    for target in LINK.findall(CODE.sub("", line)):
+                        self.check_link(path, number, target)
+                if strict:
+                    code = [line] if fenced or line.startswith("    ") else CODE.findall(line)
+                    for word in WORD.findall(" ".join(code)):
+                        self.check_word(path, number, word.rstrip(".,:"))
+        return self.violations
+
+    def read(self, path):
+        with open(os.path.join(self.root, path), encoding="utf-8") as file:
+            return file.read()
+
+    def refuse(self, path, line, message):
+        self.violations.append("%s:%d: %s" % (path, line, message))
+
+    def check_link(self, path, number, target):
+        if re.match(r"\w+:", target):
+            return
+        file, _, anchor = target.partition("#")
+        full = os.path.normpath(os.path.join(os.path.dirname(path), file)) if file else path
+        if not os.path.exists(os.path.join(self.root, full)):
+            self.refuse(path, number, "the link %s leads nowhere" % target)
+        elif anchor and full.endswith(".md") and anchor not in anchors(self.read(full)):
+            self.refuse(path, number, "the link %s: %s has no such heading" % (target, full))
+
+    def check_word(self, path, number, word):
+        for pattern in expand(word):
+            if pattern.split("/")[0] in self.rooms and "/" in pattern:
+                if not glob.glob(os.path.join(self.root, pattern)):
+                    self.refuse(path, number, "%s does not exist" % pattern)
+            elif FILE_NAME.match(pattern) and not fnmatch.filter(self.names, pattern):
+                self.refuse(path, number, "no file is named %s" % pattern)
+
+
+def main(arguments):
+    if len(arguments) > 1 or any(a.startswith("-") for a in arguments):
+        print(__doc__.strip())
+        return 0 if arguments in (["-h"], ["--help"]) else 2
+    default = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+    checker = Checker(os.path.abspath(arguments[0] if arguments else default))
+    violations = checker.check()
+    for violation in violations:
+        print(violation)
+    if not checker.documents:
+        print("no documents below %s" % checker.root)
+        return 2
+    print("%d documents, %d violations" % (len(checker.documents), len(violations)))
+    return 1 if violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
