@@ -9,7 +9,7 @@ wrong. Exit code 0 without violations, 1 with some, 2 for wrong usage.
 In every document the target of a relative link must exist, and its #heading, too. In docs/architecture.md
 and docs/howto/ every path and file name between backticks or in a command must exist as well. There,
 `import_<format>.cc` stands for a file that the reader adds: a file of that form must exist. `*` and
-`{h,cc}` mean what they mean to a shell.
+`{h,cc}` mean what they mean to a shell. `build/dev/tests/NAME` must be a test that a CMakeLists.txt defines.
 """
 import fnmatch
 import glob
@@ -58,6 +58,9 @@ class Checker:
             self.names.update(files)
             self.documents += [os.path.relpath(os.path.join(folder, name), root)
                                for name in sorted(files) if name.endswith(".md")]
+        self.tests = set()
+        for path in glob.glob(os.path.join(root, "tests/**/CMakeLists.txt"), recursive=True):
+            self.tests.update(re.findall(r"s2p_test\((\w+)", self.read(os.path.relpath(path, root))))
         self.rooms = {name for name in os.listdir(root)
                       if os.path.isdir(os.path.join(root, name)) and name not in SKIPPED}
 
@@ -96,6 +99,9 @@ class Checker:
             self.refuse(path, number, "the link %s: %s has no such heading" % (target, full))
 
     def check_word(self, path, number, word):
+        test = re.match(r"build/\w+/tests/(\w+)$", word)
+        if test and test.group(1) not in self.tests:
+            self.refuse(path, number, "no test is named %s" % test.group(1))
         for pattern in expand(word):
             if pattern.split("/")[0] in self.rooms and "/" in pattern:
                 if not glob.glob(os.path.join(self.root, pattern)):

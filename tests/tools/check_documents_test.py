@@ -22,6 +22,7 @@ class CheckDocumentsTest(unittest.TestCase):
         self.root = folder.name
         for path in ("model/image.h", "model/image.cc", "model/image_header.cc", "tools/build.sh"):
             self.write(path, "")
+        self.write("tests/model/CMakeLists.txt", "s2p_test(image_test\n  SOURCES image_test.cc)\n")
         self.write("docs/api.md", "# API\n\n## Keys, and TLS\n\n```\n## No heading\n```\n")
 
     def write(self, path, text):
@@ -49,12 +50,13 @@ class CheckDocumentsTest(unittest.TestCase):
     def test_paths_in_a_howto(self):
         for text, wanted in (
                 ("`model/image.h`, `model/image.{h,cc}`, `image_*.cc`, `model/`, `model/image_<part>.cc`", None),
-                ("    tools/build.sh dev image_test && build/dev/tests/image_test", None),
+                ("    tools/build.sh dev image_test && build/dev/tests/image_test --gtest_filter=A", None),
                 ("words of model/nothing.h outside of backticks, `build/dev/x`, `data/photo`", None),
                 ("`model/images.h`", "model/images.h does not exist"),
                 ("`model/image.{h,proto}`", "model/image.proto does not exist"),
                 ("`decoder.h`", "no file is named decoder.h"),
                 ("`model/decoder_<part>.cc`", "model/decoder_*.cc does not exist"),
+                ("    build/dev/tests/model_test", "no test is named model_test"),
                 ("    tools/test.sh", "tools/test.sh does not exist")):
             self.assert_violation("docs/howto/add.md", text, wanted)
 
