@@ -6,10 +6,11 @@ wrong. Exit code 0 without violations, 1 with some, 2 for wrong usage.
 
   check_documents.py [ROOT]
 
-In every document the target of a relative link must exist, and its #heading, too. In docs/architecture.md
-and docs/howto/ every path and file name between backticks or in a command must exist as well. There,
-`import_<format>.cc` stands for a file that the reader adds: a file of that form must exist. `*` and
-`{h,cc}` mean what they mean to a shell. `build/dev/tests/NAME` must be a test that a CMakeLists.txt defines.
+In every document the target of a relative link must exist, and its #heading, too. Documents that a
+source file mentions must exist. In docs/architecture.md and docs/howto/ every path and file name between
+backticks or in a command must exist as well. There, `import_<format>.cc` stands for a file that the reader
+adds: a file of that form must exist. `*` and `{h,cc}` mean what they mean to a shell.
+`build/dev/tests/NAME` must be a test that a CMakeLists.txt defines.
 """
 import fnmatch
 import glob
@@ -18,9 +19,11 @@ import re
 import sys
 
 STRICT = ("docs/architecture.md", "docs/howto/*")
+SOURCES = (".h", ".cc", ".proto", ".textproto", ".py", ".sh", ".js", ".mjs", ".yml", "CMakeLists.txt")
 SKIPPED = {"build", ".git", "third_party", "node_modules"}
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+MENTION = re.compile(r"\bdocs/[\w/-]+\.md\b")
 CODE = re.compile(r"`([^`]+)`")
 WORD = re.compile(r"[^\s`'\"();=]+")
 FILE_NAME = re.compile(r"[\w.<>*{},-]+\.(?:h|cc|in|proto|textproto|py|sh|mjs|js|md|txt|cmake)$")
@@ -52,12 +55,15 @@ class Checker:
         self.root = root
         self.violations = []
         self.documents = []
+        self.sources = []
         self.names = set()
         for folder, inner, files in os.walk(root):
             inner[:] = sorted(name for name in inner if name not in SKIPPED)
             self.names.update(files)
             self.documents += [os.path.relpath(os.path.join(folder, name), root)
                                for name in sorted(files) if name.endswith(".md")]
+            self.sources += [os.path.relpath(os.path.join(folder, name), root)
+                             for name in sorted(files) if name.endswith(SOURCES)]
         self.tests = set()
         for path in glob.glob(os.path.join(root, "tests/**/CMakeLists.txt"), recursive=True):
             self.tests.update(re.findall(r"s2p_test\((\w+)", self.read(os.path.relpath(path, root))))
@@ -79,7 +85,17 @@ class Checker:
                     code = [line] if fenced or line.startswith("    ") else CODE.findall(line)
                     for word in WORD.findall(" ".join(code)):
                         self.check_word(path, number, word.rstrip(".,:"))
+        for path in self.sources:
+            # The test of this script names documents that are not there.
+            if not path.endswith("check_documents_test.py"):
+                self.check_mentions(path)
         return self.violations
+
+    def check_mentions(self, path):
+        for number, line in enumerate(self.read(path).split("\n"), 1):
+            for mention in MENTION.findall(line):
+                if not os.path.exists(os.path.join(self.root, mention)):
+                    self.refuse(path, number, "%s does not exist" % mention)
 
     def read(self, path):
         with open(os.path.join(self.root, path), encoding="utf-8") as file:

@@ -63,6 +63,11 @@ class CheckDocumentsTest(unittest.TestCase):
     def test_paths_are_not_checked_elsewhere(self):
         self.assert_violation("docs/web.md", "`model/images.h`", None)
 
+    def test_document_that_a_source_mentions(self):
+        self.write("model/image.h", "// Formats: docs/api.md, docs/decisions/0008-images.md.\n")
+        self.assertEqual(check_documents.Checker(self.root).check(),
+                         ["model/image.h:1: docs/decisions/0008-images.md does not exist"])
+
     def test_program_exits_1_and_names_file_and_line(self):
         self.write("docs/web.md", "[API](apis.md)\n")
         result = subprocess.run([sys.executable, SCRIPT, self.root], stdout=subprocess.PIPE)
