@@ -10,7 +10,8 @@ In every document the target of a relative link must exist, and its #heading, to
 source file mentions must exist. In docs/architecture.md and docs/howto/ every path and file name between
 backticks or in a command must exist as well. There, `import_<format>.cc` stands for a file that the reader
 adds: a file of that form must exist. `*` and `{h,cc}` mean what they mean to a shell.
-`build/dev/tests/NAME` must be a test that a CMakeLists.txt defines.
+`build/dev/tests/NAME` must be a test that a CMakeLists.txt defines, and a `CamelCase` name in docs/howto/
+must occur in a source file, unless it ends in X (or XTest), which stands for a name that the reader chooses.
 """
 import fnmatch
 import glob
@@ -26,6 +27,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 MENTION = re.compile(r"\bdocs/[\w/-]+\.md\b")
 CODE = re.compile(r"`([^`]+)`")
 WORD = re.compile(r"[^\s`'\"();=]+")
+CAMEL_CASE = re.compile(r"\b[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]*)+\b")
 FILE_NAME = re.compile(r"[\w.<>*{},-]+\.(?:h|cc|in|proto|textproto|py|sh|mjs|js|md|txt|cmake)$")
 
 
@@ -64,6 +66,9 @@ class Checker:
                                for name in sorted(files) if name.endswith(".md")]
             self.sources += [os.path.relpath(os.path.join(folder, name), root)
                              for name in sorted(files) if name.endswith(SOURCES)]
+        self.identifiers = set()
+        for path in self.sources:
+            self.identifiers.update(re.findall(r"\w+", self.read(path)))
         self.tests = set()
         for path in glob.glob(os.path.join(root, "tests/**/CMakeLists.txt"), recursive=True):
             self.tests.update(re.findall(r"s2p_test\((\w+)", self.read(os.path.relpath(path, root))))
@@ -85,6 +90,8 @@ class Checker:
                     code = [line] if fenced or line.startswith("    ") else CODE.findall(line)
                     for word in WORD.findall(" ".join(code)):
                         self.check_word(path, number, word.rstrip(".,:"))
+                if path.startswith("docs/howto/"):
+                    self.check_names(path, number, " ".join(CODE.findall(line)))
         for path in self.sources:
             # The test of this script names documents that are not there.
             if not path.endswith("check_documents_test.py"):
@@ -103,6 +110,11 @@ class Checker:
 
     def refuse(self, path, line, message):
         self.violations.append("%s:%d: %s" % (path, line, message))
+
+    def check_names(self, path, number, code):
+        for name in CAMEL_CASE.findall(code):
+            if name not in self.identifiers and not re.search("X(Test)?$", name):
+                self.refuse(path, number, "no source has the name %s" % name)
 
     def check_link(self, path, number, target):
         if re.match(r"\w+:", target):

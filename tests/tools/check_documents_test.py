@@ -20,7 +20,8 @@ class CheckDocumentsTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.root = folder.name
-        for path in ("model/image.h", "model/image.cc", "model/image_header.cc", "tools/build.sh"):
+        self.write("model/image.h", "struct ImageHeader;\n")
+        for path in ("model/image.cc", "model/image_header.cc", "tools/build.sh"):
             self.write(path, "")
         self.write("tests/model/CMakeLists.txt", "s2p_test(image_test\n  SOURCES image_test.cc)\n")
         self.write("docs/api.md", "# API\n\n## Keys, and TLS\n\n```\n## No heading\n```\n")
@@ -55,6 +56,8 @@ class CheckDocumentsTest(unittest.TestCase):
                 ("`model/images.h`", "model/images.h does not exist"),
                 ("`model/image.{h,proto}`", "model/image.proto does not exist"),
                 ("`decoder.h`", "no file is named decoder.h"),
+                ("`ImageHeader`, `ImportXTest`, `CountX`", None),
+                ("`ImageFooter`", "no source has the name ImageFooter"),
                 ("`model/decoder_<part>.cc`", "model/decoder_*.cc does not exist"),
                 ("    build/dev/tests/model_test", "no test is named model_test"),
                 ("    tools/test.sh", "tools/test.sh does not exist")):
