@@ -1,4 +1,4 @@
-// Return early with the error of a call, in one line.
+// Returning early with the error of a call, in one line.
 //
 //   S2P_RETURN_IF_ERROR(file.Sync());
 //   S2P_ASSIGN_OR_RETURN(const Image image, DecodeImage(bytes));
@@ -6,7 +6,7 @@
 //
 // Both return from the enclosing function, which returns absl::Status or absl::StatusOr. The second
 // declares or assigns its first argument; a type with a comma outside parentheses needs an alias or
-// auto. S2P_ASSIGN_OR_RETURN is several statements, so an if or a loop around it needs braces.
+// auto. Neither is one statement, so an if or a loop around it needs braces.
 #ifndef S2P_BASE_STATUS_MACROS_H_
 #define S2P_BASE_STATUS_MACROS_H_
 
@@ -15,19 +15,21 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#define S2P_RETURN_IF_ERROR(...)                                     \
-  do {                                                               \
-    if (absl::Status s2p_status = (__VA_ARGS__); !s2p_status.ok()) { \
-      return s2p_status;                                             \
-    }                                                                \
-  } while (false)
+#define S2P_RETURN_IF_ERROR(...) \
+  S2P_RETURN_IF_ERROR_IN_(S2P_CONCATENATE_(s2p_status_, __COUNTER__), __VA_ARGS__)
 
 #define S2P_ASSIGN_OR_RETURN(target, ...) \
-  S2P_ASSIGN_OR_RETURN_INTO_(S2P_CONCATENATE_(s2p_result_, __LINE__), target, __VA_ARGS__)
+  S2P_ASSIGN_OR_RETURN_IN_(S2P_CONCATENATE_(s2p_result_, __COUNTER__), target, __VA_ARGS__)
 
-#define S2P_ASSIGN_OR_RETURN_INTO_(result, target, ...) \
-  auto result = (__VA_ARGS__);                          \
-  if (!result.ok()) return std::move(result).status();  \
+// The names are unique because a lambda in the expression may use the macros too.
+#define S2P_RETURN_IF_ERROR_IN_(status, ...)                              \
+  do {                                                                    \
+    if (absl::Status status = (__VA_ARGS__); !status.ok()) return status; \
+  } while (false)
+
+#define S2P_ASSIGN_OR_RETURN_IN_(result, target, ...)  \
+  auto result = (__VA_ARGS__);                         \
+  if (!result.ok()) return std::move(result).status(); \
   target = *std::move(result)
 
 #define S2P_CONCATENATE_(left, right) S2P_CONCATENATE_EXPANDED_(left, right)

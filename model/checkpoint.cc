@@ -110,30 +110,6 @@ absl::StatusOr<TensorMap> ReadWeights(const std::string& path, const v1::Checkpo
   return weights;
 }
 
-// SHA-256 over several pieces. OpenSSL fails here only when it cannot allocate a few bytes.
-class Hasher {
- public:
-  Hasher() : context_(EVP_MD_CTX_new()) {
-    S2P_CHECK(context_ != nullptr && EVP_DigestInit_ex(context_, EVP_sha256(), nullptr) == 1);
-  }
-  Hasher(const Hasher&) = delete;
-  Hasher& operator=(const Hasher&) = delete;
-  ~Hasher() { EVP_MD_CTX_free(context_); }
-
-  void Add(absl::string_view bytes) {
-    S2P_CHECK(EVP_DigestUpdate(context_, bytes.data(), bytes.size()) == 1);
-  }
-  std::string Hex() {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int size = 0;
-    S2P_CHECK(EVP_DigestFinal_ex(context_, digest, &size) == 1);
-    return absl::BytesToHexString(absl::string_view(reinterpret_cast<char*>(digest), size));
-  }
-
- private:
-  EVP_MD_CTX* context_;
-};
-
 // True if the exponent bits of no element are all ones.
 template <typename Word>
 bool AllFinite(absl::string_view bytes, Word exponent) {

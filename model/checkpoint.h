@@ -45,11 +45,6 @@ absl::StatusOr<int> PooledDimension(const v1::Backbone& backbone, const v1::Embe
 // InvalidArgument naming the first tensor that holds a NaN or an infinity.
 absl::Status CheckFinite(const TensorMap& tensors);
 
-// Lower-case hex SHA-256 of the concatenated pieces.
-std::string Sha256(absl::string_view bytes);
-std::string Sha256(absl::Span<const absl::string_view> pieces);
-absl::StatusOr<std::string> Sha256OfFile(const std::string& path);
-
 }  // namespace s2p
 
 #endif  // S2P_MODEL_CHECKPOINT_H_

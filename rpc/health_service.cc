@@ -56,6 +56,10 @@ class HealthService::Watch final : public grpc::ServerWriteReactor<grpc::ByteBuf
 
   // The operation to start outside the mutex.
   enum class Step { kNone, kWrite, kFinish };
+  // Tells the analysis of locks that the service's mutex, which the caller holds, is the same.
+  void AssertLocked() const ABSL_ASSERT_EXCLUSIVE_LOCK(health_->mutex_) {
+    health_->mutex_.AssertHeld();
+  }
   Step Decide() ABSL_EXCLUSIVE_LOCKS_REQUIRED(health_->mutex_) {
     if (writing_ || finished_) return Step::kNone;
     if (gone_ || !service_) return Finishing();
@@ -186,7 +190,10 @@ void HealthService::AdvanceAll() {
   std::vector<std::pair<Watch*, Watch::Step>> steps;
   {
     absl::MutexLock lock(&mutex_);
-    for (Watch* watch : watches_) steps.emplace_back(watch, watch->Decide());
+    for (Watch* watch : watches_) {
+      watch->AssertLocked();
+      steps.emplace_back(watch, watch->Decide());
+    }
   }
   for (const auto& [watch, step] : steps) {
     if (step != Watch::Step::kNone) watch->Do(step);

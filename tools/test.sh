@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs missing packages, checks the format, builds with warnings as errors, and runs all tests.
-# Can be run any number of times. The last line counts the tests.
+# Installs missing packages, checks the format, builds with warnings as errors, checks the locks, and
+# runs all tests. Can be run any number of times. The last line counts the tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

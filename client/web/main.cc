@@ -40,12 +40,8 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add(
       "insecure", &web.insecure,
       "allow plain HTTP beyond loopback: behind a proxy that ends TLS, or in a safe network");
-  options
-      .Add("health", &flags.health,
-           "serve nothing: ask the gateway at --listen whether it is alive, exit 0 if so")
-      .Alone();
-  options.Add("address-file", &flags.address_file,
-              "file to write the page's address to when it listens");
+  AddHealthFlag(options, &flags.daemon, "the gateway at --listen");
+  AddAddressFileFlag(options, &flags.daemon, "the page's");
   options.Add(
       "operator-password-file", &flags.password_file,
       "file whose first line is the operators' password; without it everyone is an operator");

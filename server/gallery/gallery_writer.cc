@@ -31,8 +31,11 @@ GalleryWriter::Plan GalleryWriter::MakePlan(absl::Span<const NewItem* const> ite
   const std::shared_ptr<const IndexedGalleryView> current = serving_.view();
   for (size_t i = 0; i < items.size(); ++i) {
     const NewItem& item = *items[i];
-    absl::StatusOr<AddResult>& result = plan.results.emplace_back(CheckModel(item, current.get()));
-    if (!result.ok()) continue;
+    absl::StatusOr<AddResult>& result = plan.results.emplace_back(AddResult::kUnchanged);
+    if (absl::Status status = CheckModel(item, current.get()); !status.ok()) {
+      result = std::move(status);
+      continue;
+    }
     const bool in_this_call = earlier.count(item.photo_id) != 0;
     auto existing = in_this_call ? earlier[item.photo_id] : catalogue_->FindOrNull(item.photo_id);
     if (!existing.ok()) {

@@ -6,8 +6,8 @@
 #include <system_error>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
@@ -80,8 +80,10 @@ std::string IndexFiles::PathOf(int64_t version) const {
 
 absl::StatusOr<v1::IndexFile> IndexFiles::Read(int64_t version) const {
   const std::string path = PathOf(version);
-  S2P_ASSIGN_OR_RETURN(std::string bytes, ReadWholeFile(path, kMaxBytes));
-  absl::StatusOr<v1::IndexFile> file = Parse(bytes, version);
+  // Not moved out of its result: GCC 12 then warns of bytes that are not initialised.
+  const absl::StatusOr<std::string> bytes = ReadWholeFile(path, kMaxBytes);
+  if (!bytes.ok()) return bytes.status();
+  absl::StatusOr<v1::IndexFile> file = Parse(*bytes, version);
   if (file.ok()) return file;
   return absl::Status(file.status().code(), absl::StrCat(path, ": ", file.status().message()));
 }

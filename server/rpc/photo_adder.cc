@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "base/status_macros.h"
-#include "model/checkpoint.h"
+#include "model/sha256.h"
 #include "rpc/grpc_status.h"
 #include "server/rpc/to_proto.h"
 #include "server/search/request_checks.h"

@@ -180,7 +180,8 @@ TEST_F(TextFileTest, ErrorForAFileWithoutPemSaysWhatItIs) {
   const std::pair<std::string, const char*> wrong[] = {
       {"", "t.txt: holds no certificate or key in PEM form"},
       {"hello\n", "t.txt: holds no certificate or key in PEM form"},
-      {std::string("\x30\x82\x01\x00\x00", 5), "t.txt: is in DER form; convert it to PEM with openssl x509"},
+      {std::string("\x30\x82\x01\x00\x00", 5),
+       "t.txt: is in DER form; convert it to PEM with openssl x509"},
       {Wide(kPem, 2, true), "t.txt:1: the text is UTF-16"}};
   for (const auto& [bytes, words] : wrong) {
     const absl::Status status = ReadPemFile(Write(bytes)).status();

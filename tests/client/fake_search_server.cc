@@ -136,7 +136,7 @@ class FakeGallery : public v1::GalleryService::Service {
 
   grpc::Status ListPhotos(grpc::ServerContext* context, const v1::ListPhotosRequest* request,
                           v1::ListPhotosResponse* response) override {
-    S2P_RETURN_IF_ERROR(state_.Admit(*context));
+    if (const grpc::Status status = state_.calls.Admit(*context); !status.ok()) return status;
     // Pages are short, whatever size is requested, so that the client has to fetch several.
     constexpr int kPage = 2;
     absl::MutexLock lock(&state_.mutex);

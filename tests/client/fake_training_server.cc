@@ -50,7 +50,7 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
 
   grpc::Status ListJobs(grpc::ServerContext* context, const v1::ListJobsRequest* request,
                         v1::ListJobsResponse* response) override {
-    S2P_RETURN_IF_ERROR(Admit(*context));
+    if (const grpc::Status status = calls.Admit(*context); !status.ok()) return status;
     // Pages are short, whatever size is requested, so that the client has to fetch several.
     constexpr size_t kPage = 2;
     absl::MutexLock lock(&mutex);

@@ -71,7 +71,7 @@ class TrainCommandTest : public testing::Test {
   static Message Parse(const std::string& json) {
     Message message;
     const auto status = google::protobuf::util::JsonStringToMessage(json, &message);
-    EXPECT_THAT(status, IsOk()) << json;
+    EXPECT_TRUE(status.ok()) << json;
     return message;
   }
 

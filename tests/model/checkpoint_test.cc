@@ -27,11 +27,6 @@ using test::StatusIs;
 using testing::AllOf;
 using testing::HasSubstr;
 
-TEST(Sha256Test, IsThatOfTheStandard) {
-  EXPECT_EQ(Sha256("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(Sha256(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-}
-
 TEST(CheckFiniteTest, NamesTheTensorOfAnyType) {
   const std::pair<TensorType, std::string> infinities[] = {
       {TensorType::kF64, std::string("\0\0\0\0\0\0\xF0\x7F", 8)},

@@ -105,8 +105,9 @@ TEST_F(GrpcHostTest, CallWithoutTheKeyIsRefusedAndCounted) {
   grpc::ClientContext context;
   context.AddMetadata("authorization", "Bearer 0123456789abcdef");
   EXPECT_THAT(Call(&context), IsOk());
-  EXPECT_THAT(metrics_.Text(), AnyOf(HasSubstr(R"({code="UNAUTHENTICATED",method="GetModelStatus"} 1)"),
-                               HasSubstr(R"({method="GetModelStatus",code="UNAUTHENTICATED"} 1)")));
+  EXPECT_THAT(metrics_.Text(),
+              AnyOf(HasSubstr(R"({code="UNAUTHENTICATED",method="GetModelStatus"} 1)"),
+                    HasSubstr(R"({method="GetModelStatus",code="UNAUTHENTICATED"} 1)")));
 }
 
 TEST_F(GrpcHostTest, FullPoolSaysWhenToComeBack) {

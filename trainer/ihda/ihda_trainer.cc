@@ -3,9 +3,7 @@
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
 
-#include <algorithm>
 #include <filesystem>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -60,9 +58,7 @@ absl::StatusOr<std::unique_ptr<IhdaTrainer>> IhdaTrainer::Create(
 
 absl::Status IhdaTrainer::Start() {
   S2P_ASSIGN_OR_RETURN(const auto device, DeviceOf(plan_.spec));
-  const int threads = options_.threads > 0
-                          ? options_.threads
-                          : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const int threads = options_.threads > 0 ? options_.threads : HardwareThreads();
   at::set_num_threads(threads);
   UseFullFloat32();
   S2P_ASSIGN_OR_RETURN(manifest_, ManifestOf(plan_.spec, plan_.data_sets.attributes()));

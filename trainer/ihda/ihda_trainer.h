@@ -25,13 +25,13 @@ struct IhdaTrainerOptions {
   // File that holds the state after the last whole epoch; empty: none is kept. Removed by
   // ForgetState.
   std::string state_file;
-  // Where the state is of another run, because spec or data have changed since, Create starts from
-  // the beginning and keeps it as STATE_FILE.old, instead of refusing.
-  bool restarts_when_changed = false;
   // Threads of LibTorch's CPU kernels and of decoding. Results are the same bits only for the same
   // number. 0: one per core.
   int threads = 0;
   TrainingObserver observer;
+  // If spec or data have changed since the state was written, Create starts from the beginning and
+  // keeps the state as STATE_FILE.old, instead of refusing.
+  bool restarts_when_changed = false;
 };
 
 // Trains both steps of IHDA. On the CPU the result is a function of the spec, the data and the

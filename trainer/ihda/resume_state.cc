@@ -88,7 +88,8 @@ absl::StatusOr<ResumeState> ReadResumeState(const std::string& path) {
   } catch (const Json::exception&) {
     return Damaged(path, "the header lacks a field");
   }
-  if (state.ihda_step < 1 || state.ihda_step > 2 || state.epochs_done < 0 || state.repeats_ended < 0) {
+  if (state.ihda_step < 1 || state.ihda_step > 2 || state.epochs_done < 0 ||
+      state.repeats_ended < 0) {
     return Damaged(path, "the header makes no sense");
   }
   return state;

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "model/checkpoint.h"
+#include "model/sha256.h"
 #include "trainer/spec/spec_errors.h"
 #include "trainer/spec/spec_form.h"
 #include "trainer/spec/training_spec.h"

@@ -41,9 +41,9 @@ std::string ShownText(absl::string_view text);
 // disk is full; the old file is intact then.
 absl::Status WriteJobFile(const std::string& folder, const v1::JobFile& file);
 
-// Reads it for the job `id`, which the file must be of, with its specs in their present form
-// (trainer/spec/spec_form.h). NotFound; DataLoss if it is damaged, naming
-// the file and the field; FailedPrecondition if it is of a newer format.
+// Reads the file of job `id`, with its specs in their present form (trainer/spec/spec_form.h).
+// NotFound; DataLoss naming file and field if it is damaged or another job's; FailedPrecondition if
+// its format is newer.
 absl::StatusOr<v1::JobFile> ReadJobFile(const std::string& folder, const std::string& id);
 
 }  // namespace s2p

@@ -33,7 +33,7 @@ class JobReporter {
   JobReporter(std::string job_id, JobStore* store, TrainerMetrics* metrics,
               JobReporterOptions options);
 
-  // As TrainingObserver has them.
+  // As in TrainingObserver.
   void OnProgress(const v1::TrainingProgress& progress);
   void OnEpoch(const v1::TrainingProgress& progress,
                const std::vector<v1::Evaluation>& evaluations);

@@ -14,10 +14,11 @@
 
 namespace s2p {
 
-// What a job's run reports, and asks: all functions are called on the thread that called Run.
+// A run's reports and questions. All functions are called on the thread that called Run; none takes
+// longer than a write to the disk.
 struct JobObserver : TrainingObserver {
-  // The versions that other jobs start from, or will when their data change: pruning leaves them
-  // alone. Ascending.
+  // Returns the versions that other jobs start from, or will when their data change, ascending:
+  // pruning leaves them alone.
   std::function<std::vector<int64_t>()> needed_versions = [] { return std::vector<int64_t>(); };
 };
 
@@ -41,7 +42,7 @@ class JobRunner {
 
   // Returns the spec with its preset filled in and with paths that can be opened as they are.
   // InvalidArgument names every wrong field at once, including missing data sets, paths outside the
-  // roots, a missing device, and a batch larger than the data.
+  // roots, and a missing device.
   virtual absl::StatusOr<v1::TrainingSpec> Check(const v1::TrainingSpec& spec) = 0;
 
   // Trains `job.resolved_spec`, evaluates, publishes. `folder` is the job's own and exists; in it,

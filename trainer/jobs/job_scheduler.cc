@@ -129,8 +129,7 @@ void JobScheduler::RunJob(const std::string& id, Active& active) {
     const auto outcome = Attempt(**file, active, reporter);
     const bool cancelled = absl::IsCancelled(outcome.status()) && active.cancel;
     const bool interrupted = absl::IsCancelled(outcome.status()) && !cancelled && stopping_;
-    if (interrupted || absl::IsResourceExhausted(outcome.status())) ForgetUnfinishedStarts(id);
-    if (interrupted) return;
+    if (interrupted) return ForgetUnfinishedStarts(id);
     if (!absl::IsResourceExhausted(outcome.status())) {
       return End(id, outcome, cancelled, active, reporter);
     }
@@ -143,7 +142,7 @@ absl::StatusOr<JobOutcome> JobScheduler::Attempt(const v1::JobFile& file, Active
                                                  JobReporter& reporter) {
   if (active.cancel) return absl::CancelledError("before it started");
   const std::string& id = file.job().job_id();
-  const bool goes_on = file.job().has_started_at();
+  const bool resumes = file.job().has_started_at();
   if (file.unfinished_starts() >= kMostUnfinishedStarts) {
     return absl::InternalError(absl::StrCat(
         "the trainer has died ", file.unfinished_starts(),
@@ -164,7 +163,7 @@ absl::StatusOr<JobOutcome> JobScheduler::Attempt(const v1::JobFile& file, Active
     changed.set_target_dataset_sha256(target.value_or(""));
     changed.set_unfinished_starts(changed.unfinished_starts() + 1);
   }));
-  reporter.OnState(v1::Job::STATE_RUNNING, goes_on ? "goes on" : "begins");
+  reporter.OnState(v1::Job::STATE_RUNNING, resumes ? "resumed" : "started");
   JobObserver observer;
   observer.on_progress = [&](const auto& progress) { reporter.OnProgress(progress); };
   bool has_whole_epoch = false;
@@ -216,6 +215,7 @@ void JobScheduler::End(const std::string& id, const absl::StatusOr<JobOutcome>& 
 void JobScheduler::Pause(const std::string& id, const absl::Status& why, JobReporter& reporter) {
   const auto pause = [&why](v1::JobFile& file) {
     file.mutable_job()->set_state(v1::Job::STATE_PAUSED);
+    file.clear_unfinished_starts();
     file.mutable_job()->set_reason(ShownText(why.message()));
   };
   // On a full disk the old state stays, which means the same at the next start.

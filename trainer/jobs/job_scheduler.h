@@ -36,11 +36,11 @@ struct JobSchedulerOptions {
 
 // Runs the jobs of a store in the order of their submission. The status of a run decides the job's
 // state: ok SUCCEEDED; Cancelled after Cancel CANCELLED; ResourceExhausted PAUSED, which keeps its
-// place and is tried again; anything else FAILED. What this object's end interrupts stays RUNNING
-// or PAUSED on disk, and goes on before all others at the next start, as it does after a crash; but
-// a job during which the process has died kMostUnfinishedStarts times without a whole epoch in
-// between is FAILED, so that it cannot keep the others from running.
-// Store, runner and metrics are borrowed. Thread-safe.
+// place and is retried; anything else FAILED. A job that this object's end interrupts stays RUNNING
+// or PAUSED on disk and resumes before all others at the next start, as after a crash; but a job
+// during which the process has died kMostUnfinishedStarts times without a whole epoch in between is
+// FAILED, so that it cannot keep the others from running. Store, runner and metrics are borrowed.
+// Thread-safe.
 class JobScheduler {
  public:
   // Queues the unfinished jobs of the store. InvalidArgument names a bad option.

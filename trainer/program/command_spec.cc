@@ -25,9 +25,7 @@ absl::StatusOr<v1::TrainingSpec> SpecOf(const SpecOptions& options) {
   return ResolveSpec(spec);
 }
 
-std::string RunId(const RunPlan& plan) {
-  return absl::StrCat("run-", plan.digest.substr(0, 12));
-}
+std::string RunId(const RunPlan& plan) { return absl::StrCat("run-", plan.digest.substr(0, 12)); }
 
 absl::StatusOr<std::string> JobFolder(const std::string& state_dir, const std::string& job_id) {
   if (state_dir.empty()) return std::string();

@@ -41,14 +41,7 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
 struct ServeOptions {
   TrainerServerOptions server;
   IhdaJobRunnerOptions runner;
-  LogOptions log;
-  // Files to write the bound addresses to; empty: none.
-  std::string address_file;
-  std::string http_address_file;
-  // Only ask the daemon at server.http whether it is alive.
-  bool health = false;
-  // Time that calls have to finish after SIGTERM.
-  absl::Duration drain = absl::Seconds(30);
+  DaemonOptions daemon;
 };
 // The daemon, until SIGINT or SIGTERM.
 absl::Status RunServe(const ServeOptions& options);

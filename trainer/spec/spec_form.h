@@ -13,8 +13,8 @@ namespace s2p {
 // "field: has moved, use OTHER" for each field of a person's spec that has moved.
 std::vector<std::string> MovedFields(const v1::TrainingSpec& spec);
 
-// Turns a spec that is kept on disk into the present form, which means the same. Does nothing to one
-// that has it.
+// Turns a spec that is kept on disk into the present form, which means the same. Does nothing to
+// one that has it.
 void UpgradeSpec(v1::TrainingSpec& spec);
 
 // The form of the first programs, which digests are taken of: the digest of a run, and with it the

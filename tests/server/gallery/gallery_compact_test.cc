@@ -130,9 +130,7 @@ TEST_F(GalleryCompactTest, NothingWrittenDuringCompactionOrActivationIsLost) {
         const auto serving = slot_.Get()->encoder;
         NewItem item = test::MakeNewItem(id, seed, *serving);
         item.on_conflict = OnConflict::kReplace;
-        std::vector<NewItem> items;
-        items.push_back(std::move(item));
-        const auto result = gallery_->Add(std::move(items)).front();
+        const auto result = gallery_->Add({&item, 1}).front();
         // Another version has started to serve in the meantime.
         if (absl::IsAborted(result.status())) continue;
         ASSERT_THAT(result, IsOk());

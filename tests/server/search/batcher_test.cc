@@ -54,8 +54,8 @@ TEST_F(BatcherTest, FullQueueRefusesAndNeverAnswers) {
   ASSERT_THAT(Submit(one), IsOk());
   ASSERT_THAT(Submit(two), IsOk());
   const absl::Status status = Submit(refused);
-  EXPECT_THAT(status,
-              StatusIs(absl::StatusCode::kResourceExhausted, testing::HasSubstr("2 images wait")));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted,
+                               testing::HasSubstr("2 images are waiting")));
   EXPECT_TRUE(RetryAfter(status).has_value());
   batcher_->Stop();
   EXPECT_THAT(one.result, IsOk());

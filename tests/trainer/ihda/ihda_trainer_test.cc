@@ -284,6 +284,51 @@ TEST_F(IhdaTrainerTest, TrainingGoesOnFromAPublishedVersion) {
   EXPECT_EQ(start.manifest.provenance().parent_version(), 1);
 }
 
+class ContinuedTrainerTest : public TinyRunTest {
+ protected:
+  // Trains two encoders and publishes them as version 1.
+  TrainedModel TrainFirst() {
+    auto trainer = *Create(WithTwoEncoders({}));
+    EXPECT_THAT(trainer->Run(), IsOk());
+    TrainedModel model = *trainer->Model({}, "job");
+    EXPECT_THAT(CheckpointStore(root_).Publish(model.manifest, model.weights), IsOk());
+    return model;
+  }
+  // The weights after a run that starts from version 1.
+  TensorMap Continue(const std::vector<std::string>& fields) {
+    IhdaTrainerOptions options;
+    options.checkpoint_root = root_;
+    return Train(With(WithTwoEncoders({"initial_version=1"}), fields), options);
+  }
+  v1::TrainingSpec WithTwoEncoders(const std::vector<std::string>& fields) {
+    return With(With(Spec(), {"backbone.shared=false"}), fields);
+  }
+
+  const std::string root_ = dir_.File("store");
+};
+
+TEST_F(ContinuedTrainerTest, BothEncodersOfTheVersionAreKept) {
+  const TrainedModel first = TrainFirst();
+  EXPECT_THAT(Differences(first.weights, Continue({"step2.epochs=0"})), IsEmpty());
+}
+
+TEST_F(ContinuedTrainerTest, Step1IsNotTrainedAgain) {
+  TrainFirst();
+  EXPECT_THAT(Differences(Continue({"step1.epochs=0"}), Continue({})), IsEmpty());
+}
+
+TEST_F(ContinuedTrainerTest, Step1IsTrainedAgainWhereTheSpecAsksForIt) {
+  TrainFirst();
+  // Step 2 learns nothing, so E2 is still the E1 that it starts from.
+  const TensorMap weights =
+      Continue({"repeat_step1=true", "step2.epochs=1", "step2.learning_rate=1e-30"});
+  const auto photo = weights.find("photo_encoder.conv1.weight");
+  const auto sketch = weights.find("sketch_encoder.conv1.weight");
+  ASSERT_NE(photo, weights.end());
+  ASSERT_NE(sketch, weights.end());
+  EXPECT_EQ(photo->second.bytes, sketch->second.bytes);
+}
+
 // The served model is the trained one: compares the serving encoder, from files, with the trained
 // networks in memory.
 TEST_F(IhdaTrainerTest, ServedEmbeddingEqualsTheTrainers) {

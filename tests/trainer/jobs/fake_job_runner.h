@@ -44,7 +44,7 @@ class FakeRun {
   const std::string& folder() const { return folder_; }
 
   // Acts as the run would, and returns when finished.
-  void Do(const std::function<void(const JobCallbacks&)>& act) {
+  void Do(const std::function<void(const JobObserver&)>& act) {
     absl::Notification done;
     {
       absl::MutexLock lock(&mutex_);

@@ -61,8 +61,8 @@ TEST_F(JobFileTest, WhatIsWrittenIsRead) {
   EXPECT_EQ(file->SerializeAsString(), SmallFile().SerializeAsString());
 }
 
-// job.json as a program wrote it before fields of the spec moved. The digest of what it trains is the
-// one that its resume file has.
+// job.json as a program wrote it before fields of the spec moved. The digest of what it trains is
+// the one that its resume file has.
 TEST_F(JobFileTest, JobOfAnOlderProgramIsReadInThePresentForm) {
   const std::string id = "20261129-100739-394013-69c0725e";
   std::filesystem::copy_file(S2P_JOB_OF_THE_FIRST_FORM, dir_.File("job.json"));

@@ -186,9 +186,8 @@ TEST_F(JobSchedulerTest, RunKnowsTheVersionsThatJobsNeed) {
   v1::TrainingSpec spec;
   spec.set_initial_version(5);
   ASSERT_THAT(scheduler_->Submit(spec), IsOk());
-  run->Do([](const JobObserver& observer) {
-    EXPECT_THAT(observer.needed_versions(), ElementsAre(5));
-  });
+  run->Do(
+      [](const JobObserver& observer) { EXPECT_THAT(observer.needed_versions(), ElementsAre(5)); });
 }
 
 TEST_F(JobSchedulerTest, EventsThatCannotBeWrittenStopNoTraining) {

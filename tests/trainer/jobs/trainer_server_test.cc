@@ -224,10 +224,96 @@ TEST_F(TrainerServerTest, EveryMetricHasAHelpText) {
   }
   EXPECT_EQ(helped, typed);
   // Metrics without a value are not shown.
-  EXPECT_THAT(typed,
-              testing::IsSupersetOf({"s2p_train_jobs", "s2p_train_epoch", "s2p_train_step_seconds",
-                                     "s2p_train_images_total", "s2p_train_rank1", "s2p_train_map",
-                                     "s2p_train_published_total", "s2p_build_info"}));
+  EXPECT_THAT(typed, testing::IsSupersetOf(
+                         {"s2p_request_seconds", "s2p_train_jobs", "s2p_train_epoch",
+                          "s2p_train_step_seconds", "s2p_train_images_total", "s2p_train_rank1",
+                          "s2p_train_map", "s2p_train_published_total", "s2p_build_info"}));
+}
+
+TEST_F(TrainerServerTest, EveryKindOfCallBringsItsRequestIdBack) {
+  Start();
+  std::vector<std::string> ids;
+  const auto call = [&](const std::function<void(grpc::ClientContext*)>& work) {
+    grpc::ClientContext context;
+    context.AddMetadata("x-request-id", "my-own-id");
+    work(&context);
+    ids.push_back(RequestIdOf(context));
+  };
+  call([&](grpc::ClientContext* context) {
+    v1::SubmitJobResponse response;
+    stub_->SubmitJob(context, {}, &response);
+  });
+  call([&](grpc::ClientContext* context) {
+    v1::GetJobResponse response;
+    stub_->GetJob(context, {}, &response);
+  });
+  call([&](grpc::ClientContext* context) {
+    v1::ListJobsResponse response;
+    stub_->ListJobs(context, {}, &response);
+  });
+  call([&](grpc::ClientContext* context) {
+    v1::CancelJobResponse response;
+    stub_->CancelJob(context, {}, &response);
+  });
+  call([&](grpc::ClientContext* context) { stub_->WatchJob(context, {})->Finish(); });
+  EXPECT_THAT(ids, AllOf(SizeIs(5), Each(std::string("my-own-id"))));
+}
+
+TEST_F(TrainerServerTest, CallWithoutAnIdGetsOneOfItsOwn) {
+  Start();
+  std::set<std::string> ids;
+  for (int i = 0; i < 3; ++i) {
+    grpc::ClientContext context;
+    v1::ListJobsResponse response;
+    stub_->ListJobs(&context, {}, &response);
+    ids.insert(RequestIdOf(context));
+  }
+  EXPECT_THAT(ids, AllOf(SizeIs(3), Each(SizeIs(32))));
+}
+
+TEST_F(TrainerServerTest, CallIsInTheLogWithItsId) {
+  std::ostringstream log;
+  LogOptions log_options;
+  log_options.level = "debug";
+  ASSERT_THAT(ConfigureLog(log_options, &log), IsOk());
+  Start();
+  grpc::ClientContext context;
+  context.AddMetadata("x-request-id", "quiet-one");
+  v1::GetJobRequest request;
+  v1::GetJobResponse response;
+  EXPECT_EQ(stub_->GetJob(&context, request, &response).error_code(), grpc::StatusCode::NOT_FOUND);
+  server_.reset();
+  ASSERT_THAT(ConfigureLog(LogOptions()), IsOk());
+  EXPECT_THAT(log.str(), HasSubstr("call method=GetJob code=NOT_FOUND request_id=quiet-one"));
+}
+
+TEST_F(TrainerServerTest, SlowCallIsAWarningWithItsId) {
+  std::ostringstream log;
+  ASSERT_THAT(ConfigureLog(LogOptions(), &log), IsOk());
+  options_.host.call_log.slow = absl::Nanoseconds(1);
+  Start();
+  MustSubmit();
+  server_.reset();
+  ASSERT_THAT(ConfigureLog(LogOptions()), IsOk());
+  EXPECT_THAT(log.str(), HasSubstr("slow call method=SubmitJob code=OK request_id="));
+}
+
+TEST_F(TrainerServerTest, CallsAreCountedByTheirCodes) {
+  Start();
+  v1::Job job;
+  EXPECT_EQ(Get("x", &job).error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(Get("y", &job).error_code(), grpc::StatusCode::NOT_FOUND);
+  ASSERT_THAT(Get(MustSubmit(), &job), IsOk());
+  Watch("x")->Finish();
+  const std::string metrics = HttpGet(server_->http_address(), "/metrics");
+  const auto counted = [](const std::string& method, const std::string& code, int count) {
+    const std::string m = "method=\"" + method + "\"", c = "code=\"" + code + "\"";
+    return AnyOf(HasSubstr(absl::StrCat("s2p_requests_total{", m, ",", c, "} ", count, "\n")),
+                 HasSubstr(absl::StrCat("s2p_requests_total{", c, ",", m, "} ", count, "\n")));
+  };
+  EXPECT_THAT(metrics, AllOf(counted("GetJob", "NOT_FOUND", 2), counted("GetJob", "OK", 1),
+                             counted("SubmitJob", "OK", 1), counted("WatchJob", "NOT_FOUND", 1),
+                             HasSubstr("s2p_request_seconds_count{method=\"GetJob\"} 3\n")));
 }
 
 TEST_F(TrainerServerTest, RunningJobGoesOnAfterARestart) {

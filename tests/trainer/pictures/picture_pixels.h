@@ -13,7 +13,7 @@ inline void PrintTo(const Color& color, std::ostream* out) {
   *out << "rgb(" << int{color.red} << ", " << int{color.green} << ", " << int{color.blue} << ")";
 }
 
-namespace testing {
+namespace test {
 
 inline Color PixelAt(const Image& image, double x, double y) {
   const uint8_t* pixel = image.row(static_cast<int>(y)) + 3 * static_cast<int>(x);
@@ -39,7 +39,7 @@ inline int RowOf(const Image& image, const CanvasBox& box, double x, Color color
   return -1;
 }
 
-}  // namespace testing
+}  // namespace test
 }  // namespace s2p
 
 #endif  // S2P_TESTS_TRAINER_PICTURES_PICTURE_PIXELS_H_
