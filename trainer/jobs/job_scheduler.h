@@ -24,7 +24,8 @@
 
 namespace s2p {
 
-inline constexpr uint32_t kMostUnfinishedStarts = 3;
+// More often than a person kills a daemon within one epoch of a job.
+inline constexpr uint32_t kMostUnfinishedStarts = 10;
 
 struct JobSchedulerOptions {
   // Jobs that run at one time, 1 to 64. They share the device: more than one is rarely faster.

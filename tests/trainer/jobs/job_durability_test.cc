@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/jobs/job_fixture.h"
 #include "trainer/jobs/job_file.h"
@@ -174,14 +175,15 @@ class JobCrashLoopTest : public JobFixture {
   TempDir elsewhere_;
 };
 
-TEST_F(JobCrashLoopTest, JobDuringWhichTheTrainerDiesThreeTimesIsFailedAndTheNextOneRuns) {
+TEST_F(JobCrashLoopTest, JobDuringWhichTheTrainerDiesAgainAndAgainIsFailedAndTheNextOneRuns) {
   const std::string deadly = Submit("deadly"), next = Submit("next");
   for (uint32_t i = 0; i < kMostUnfinishedStarts; ++i) {
     EXPECT_EQ(runner_.NextRun()->job().job_id(), deadly);
     Crash();
   }
   EXPECT_THAT(WaitForEnd(deadly, v1::Job::STATE_FAILED).reason(),
-              HasSubstr("the trainer has died 3 times while it ran this job"));
+              HasSubstr(absl::StrCat("the trainer has died ", kMostUnfinishedStarts,
+                                     " times while it ran this job")));
   EXPECT_EQ(runner_.NextRun()->job().job_id(), next);
 }
 
