@@ -171,7 +171,7 @@ export const pageScenarios = {
     await page.click('[aria-label="More like boot"]');
     await page.click('#clear');
     await found(page);
-    await expectNoSearch(page, gateway, () => page.click('[aria-label="Without boot"]'));
+    await expectNoSearch(page, gateway, () => page.click('[aria-label="Remove boot"]'));
     await line(page, LINE);
     await page.click('[aria-label="Not like boot"]');
     await found(page);

@@ -128,7 +128,7 @@ export const searchScenarios = {
     await page.click('[aria-label="Not like boot"]');
     await until(page, () => !document.querySelector('#results [data-photo="boot"]'));
     await expectText(page, '.example.less', 'not like');
-    await page.click('[aria-label="Without boot"]');
+    await page.click('[aria-label="Remove boot"]');
     await expectFirst(page, 'boot');
     await page.click('#clear');
     await expectText(page, '#search-state', 'Draw something');
