@@ -7,6 +7,8 @@
 #include <limits>
 #include <vector>
 
+#include "trainer/data/random.h"
+
 namespace s2p {
 namespace {
 
@@ -50,6 +52,19 @@ float SquaredDistance(const Cells& a, const Cells& b) {
   return sum;
 }
 
+// One of each of `count` equal ranges of the numbers below `all`. At random, because photos often
+// take turns, as left and right or front and side, and every second one would be all of a kind.
+std::vector<int> Chosen(int all, int count) {
+  Random random(1);
+  std::vector<int> chosen;
+  for (int64_t i = 0; i < count; ++i) {
+    const auto begin = static_cast<int>(all * i / count);
+    const auto end = static_cast<int>(all * (i + 1) / count);
+    chosen.push_back(begin + random.Index(end - begin));
+  }
+  return chosen;
+}
+
 }  // namespace
 
 std::optional<double> MirroredShare(const std::vector<int>& identities,
@@ -66,8 +81,7 @@ std::optional<double> MirroredShare(const std::vector<int>& identities,
   };
   std::vector<Photo> photos;
   const int count = std::min(all, kMostToTellFacing);
-  for (int i = 0; i < count; ++i) {
-    const auto index = static_cast<int>(int64_t{all} * i / count);
+  for (const int index : Chosen(all, count)) {
     const Cells cells = CellsOf(photo(index));
     photos.push_back({identities[static_cast<size_t>(index)], cells, Mirrored(cells)});
   }

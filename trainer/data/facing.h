@@ -19,8 +19,8 @@ inline constexpr int kMostToTellFacing = 1000;
 // mirrored than as they are (a tie is not closer): 0 where all face one way, about a half where
 // both ways are as common or where things are nearly symmetric. The distance is Euclidean over the
 // grey means of 16 x 16 cells. `photo(i)` is the one of identities[i]; all are of one size, at
-// least 16 x 16. More than kMostToTellFacing are looked at evenly spread. Nothing for fewer than
-// kFewestToTellFacing.
+// least 16 x 16. More than kMostToTellFacing are divided into so many ranges, of each of which one
+// is drawn, always the same. Nothing for fewer than kFewestToTellFacing.
 std::optional<double> MirroredShare(const std::vector<int>& identities,
                                     absl::FunctionRef<const Image&(int)> photo);
 

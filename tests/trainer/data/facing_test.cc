@@ -105,7 +105,20 @@ TEST(MirroredShareTest, OfManyPhotosAThousandAreLookedAtEvenlySpread) {
     return image;
   });
   ASSERT_EQ(looked_at.size(), 1000u);
-  for (size_t i = 0; i < looked_at.size(); ++i) EXPECT_EQ(looked_at[i], 100 * static_cast<int>(i));
+  for (size_t i = 0; i < looked_at.size(); ++i) {
+    EXPECT_EQ(looked_at[i] / 100, static_cast<int>(i));
+  }
+}
+
+TEST(MirroredShareTest, OfPhotosThatTakeTurnsBothKindsAreLookedAt) {
+  const Image image = Shoe(1, false);
+  int odd = 0;
+  MirroredShare(std::vector<int>(2 * kMostToTellFacing, 1), [&](int i) -> const Image& {
+    odd += i % 2;
+    return image;
+  });
+  EXPECT_GT(odd, 0.4 * kMostToTellFacing);
+  EXPECT_LT(odd, 0.6 * kMostToTellFacing);
 }
 
 }  // namespace
