@@ -142,6 +142,9 @@ void AddImport(Options& options, ImportOptions& import) {
   command.Add("root", &import.root, "where it lies, as its authors lay it out").Required();
   command.Add("out", &import.out, "folder to make").Required();
   command.Add("split-seed", &import.split_seed, "fixes the split of formats that have none");
+  command.Add("test-fraction", &import.test_fraction,
+              "folder, data-set: share of the identities to test on, 0 to below 1; 0 leaves all to "
+              "train on; without it a quarter, or the share that there is");
   command.Add("split-file", &import.split_file, "iiitd: CSV with identity,train|val|test");
   command.Add("further-sketches", &import.further_sketches,
               "qmul-shoes: folder with pairs.csv, further sketches to train on");

@@ -117,6 +117,8 @@ LIBRARIES = {
     "matio": Library(
         ["matio"], ["matio", "pkgconfig::matio"], ["trainer/import/market_attributes.cc"], [],
         ["trainer"]),
+    "ICU": Library(
+        ["unicode/"], ["pkgconfig::icu"], ["trainer/import/canonical_name.cc"], [], ["trainer"]),
     "nlohmann-json": Library(
         ["nlohmann/"], ["nlohmann"],
         ["model/safetensors.*", "trainer/data/data_set*", "trainer/import/*", "client/*"], [],

@@ -100,6 +100,8 @@ class TrainerCommands(unittest.TestCase):
         self.assertIn("8 photos of 8 identities and 8 sketches of 8; 6 identities to train on, "
                       "2 to test on", said)
         self.assertIn("note: 3 hidden files and others that systems leave behind", said)
+        self.assertIn("identities: photos by their own names (8): ", said)
+        self.assertIn("split: 25 % of the identities, drawn by name and --split-seed, are for testing", said)
 
     def test_store_that_cannot_be_written_is_named_before_anything_is_trained(self):
         refused = trainer("run", *SMALL, "--set", "source_dataset=" + data("source"),

@@ -3,11 +3,13 @@
 // Eval/list_eval_partition.txt (FILE 0, 1 or 2: train, val, test). torchvision has all of them in
 // one folder; that is taken too.
 #include <algorithm>
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -34,8 +36,9 @@ std::vector<absl::string_view> Words(absl::string_view line) {
   return absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
 }
 
+// In any case of its letters, which differs between copies of the data set.
 bool IsFileName(absl::string_view name) {
-  return name.size() == 10 && name.substr(6) == ".jpg" &&
+  return name.size() == 10 && absl::EqualsIgnoreCase(name.substr(6), ".jpg") &&
          std::all_of(name.begin(), name.begin() + 6, absl::ascii_isdigit);
 }
 
@@ -90,7 +93,7 @@ absl::StatusOr<AttributeTable> ReadAttributes(const fs::path& path) {
     }
     std::vector<float> values;
     for (const size_t column : kept) values.push_back(words[column + 1] == "1" ? 1.0f : 0.0f);
-    table.rows.emplace_back(std::string(words[0]), std::move(values));
+    table.rows.emplace_back(absl::AsciiStrToLower(words[0]), std::move(values));
   }
   if (static_cast<int64_t>(table.rows.size()) != count) {
     return Offending(path, absl::StrCat("has lines for ", table.rows.size(),
@@ -110,7 +113,7 @@ absl::StatusOr<std::unordered_map<std::string, std::string>> ReadColumn(
     if (words.size() != 2 || !IsFileName(words[0]) || !check(words[1])) {
       return file.Wrong(absl::StrCat("expected NNNNNN.jpg and ", expected));
     }
-    if (!value_of.emplace(std::string(words[0]), std::string(words[1])).second) {
+    if (!value_of.emplace(absl::AsciiStrToLower(words[0]), std::string(words[1])).second) {
       return file.Wrong(absl::StrCat(words[0], " is listed twice"));
     }
   }
@@ -127,27 +130,33 @@ const char* SplitOf(const std::string& partition) {
   return partition == "0" ? "train" : partition == "1" ? "val" : "test";
 }
 
-// Checks that the folder has exactly the images that are listed.
-absl::Status CheckImages(const fs::path& folder, const AttributeTable& table,
-                         const fs::path& table_path) {
-  S2P_ASSIGN_OR_RETURN(const auto files, List(folder));
+// The images by their names in lower case, after a check that the folder has exactly those that are
+// listed.
+absl::StatusOr<std::map<std::string, fs::path>> ListImages(const fs::path& folder,
+                                                           const AttributeTable& table,
+                                                           const fs::path& table_path,
+                                                           int64_t* passed_over) {
+  S2P_ASSIGN_OR_RETURN(const auto files, List(folder, passed_over));
   std::vector<std::string> listed;
   for (const auto& [name, values] : table.rows) listed.push_back(name);
   std::sort(listed.begin(), listed.end());
   const auto twice = std::adjacent_find(listed.begin(), listed.end());
   if (twice != listed.end()) return Offending(table_path, *twice + " is listed twice");
+  std::map<std::string, fs::path> images;
   for (const fs::path& file : files) {
     S2P_RETURN_IF_ERROR(CheckImage(file, {".jpg"}));
-    if (!std::binary_search(listed.begin(), listed.end(), file.filename().string())) {
+    const std::string name = absl::AsciiStrToLower(file.filename().string());
+    if (!std::binary_search(listed.begin(), listed.end(), name)) {
       return Offending(file, absl::StrCat("is not listed in ", table_path.string()));
     }
+    if (!images.emplace(name, file).second) return Offending(file, "the number is there twice");
   }
   for (const std::string& name : listed) {
-    if (!std::binary_search(files.begin(), files.end(), folder / name)) {
+    if (images.count(name) == 0) {
       return Offending(table_path, absl::StrCat(name, " is listed but not in ", folder.string()));
     }
   }
-  return absl::OkStatus();
+  return images;
 }
 
 }  // namespace
@@ -161,10 +170,9 @@ absl::StatusOr<Plan> PlanCelebA(const fs::path& root) {
   S2P_ASSIGN_OR_RETURN(const auto identities,
                        ReadColumn(identity_path, IsIdentity, "the number of an identity"));
   S2P_ASSIGN_OR_RETURN(const auto partitions, ReadColumn(partition_path, IsPartition, "0, 1 or 2"));
-  absl::Status status = CheckImages(folder, table, attribute_path);
-  if (!status.ok()) return status;
-
   Plan plan;
+  S2P_ASSIGN_OR_RETURN(const auto images,
+                       ListImages(folder, table, attribute_path, &plan.passed_over));
   plan.description.name = "celeba";
   plan.description.source =
       "CelebA: Z. Liu, P. Luo, X. Wang, X. Tang, \"Deep Learning Face Attributes in the Wild\", "
@@ -172,16 +180,17 @@ absl::StatusOr<Plan> PlanCelebA(const fs::path& root) {
       "2015";
   plan.description.licence = "non-commercial research use only; no redistribution";
   plan.description.attributes = std::move(table.names);
+  plan.split_reason = "as list_eval_partition.txt says";
   for (auto& [name, values] : table.rows) {
     const auto identity = identities.find(name);
     if (identity == identities.end()) return Offending(identity_path, "does not list " + name);
     const auto partition = partitions.find(name);
     if (partition == partitions.end()) return Offending(partition_path, "does not list " + name);
-    plan.images.push_back(Planned(folder / name, name, identity->second, v1::MODALITY_PHOTO,
+    plan.images.push_back(Planned(images.at(name), name, identity->second, v1::MODALITY_PHOTO,
                                   SplitOf(partition->second)));
     plan.images.back().line.attributes = std::move(values);
   }
-  if (status = CheckIdentities(plan); !status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckIdentities(plan.images));
   return plan;
 }
 

@@ -4,43 +4,53 @@
 #include <map>
 #include <set>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "trainer/data/data_set.h"
 #include "trainer/import/import_formats.h"
 #include "trainer/import/import_plan.h"
 
 namespace s2p {
 namespace {
 
-using Planner = absl::StatusOr<Plan> (*)(const ImportOptions&);
+// What planners have besides the options.
+struct Given {
+  SplitOptions split;
+  // The set that is added to; null if there is none.
+  const DataSet* set = nullptr;
+};
+using Planner = absl::StatusOr<Plan> (*)(const ImportOptions&, const Given&);
 
 const std::map<std::string, Planner>& Planners() {
   static const auto* const planners = new std::map<std::string, Planner>{
-      {"celeba", [](const ImportOptions& options) { return PlanCelebA(options.root); }},
+      {"celeba",
+       [](const ImportOptions& options, const Given&) { return PlanCelebA(options.root); }},
+      {"data-set", [](const ImportOptions& options,
+                      const Given& given) { return PlanDataSet(options.root, given.split); }},
       {"folder",
-       [](const ImportOptions& options) {
-         return PlanFolder(options.root, options.split_seed, options.identity_from);
+       [](const ImportOptions& options, const Given& given) {
+         return PlanFolder(options.root, {given.split, options.identity_from, given.set});
        }},
-      {"iiitd",
-       [](const ImportOptions& options) { return PlanIiitd(options.root, options.split_file); }},
-      {"market-1501", [](const ImportOptions& options) { return PlanMarket1501(options.root); }},
-      {"pku-sketch",
-       [](const ImportOptions& options) {
-         return PlanPkuSketch(options.root, options.split_seed);
-       }},
+      {"iiitd", [](const ImportOptions& options,
+                   const Given&) { return PlanIiitd(options.root, options.split_file); }},
+      {"market-1501",
+       [](const ImportOptions& options, const Given&) { return PlanMarket1501(options.root); }},
+      {"pku-sketch", [](const ImportOptions& options,
+                        const Given&) { return PlanPkuSketch(options.root, options.split_seed); }},
       {"qmul-shoes",
-       [](const ImportOptions& options) {
+       [](const ImportOptions& options, const Given&) {
          return PlanQmulShoes(options.root, options.further_sketches);
        }},
-      {"ut-zap50k", [](const ImportOptions& options) { return PlanUtZap50k(options.root); }},
+      {"ut-zap50k",
+       [](const ImportOptions& options, const Given&) { return PlanUtZap50k(options.root); }},
   };
   return *planners;
 }
 
-absl::StatusOr<Plan> MakePlan(const ImportOptions& options) {
-  const auto planner = Planners().find(options.format);
-  if (planner == Planners().end()) {
+absl::Status CheckOptions(const ImportOptions& options) {
+  if (Planners().count(options.format) == 0) {
     return absl::InvalidArgumentError(absl::StrCat("format \"", options.format,
                                                    "\" is unknown; known are ",
                                                    absl::StrJoin(ImportFormats(), ", ")));
@@ -68,23 +78,44 @@ absl::StatusOr<Plan> MakePlan(const ImportOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("format ", options.format, " says itself what identities come from"));
   }
-  return planner->second(options);
+  if (!options.test_fraction.empty() && options.format != "folder" &&
+      options.format != "data-set") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("format ", options.format, " takes no test fraction: it has a split"));
+  }
+  return absl::OkStatus();
 }
 
-ImportSummary Summarise(const Plan& plan) {
+absl::StatusOr<SplitOptions> SplitOf(const ImportOptions& options) {
+  SplitOptions split;
+  split.seed = options.split_seed;
+  if (options.test_fraction.empty()) return split;
+  double fraction = 0;
+  if (!absl::SimpleAtod(options.test_fraction, &fraction) || !(fraction >= 0 && fraction < 1)) {
+    return absl::InvalidArgumentError(absl::StrCat("test fraction \"", options.test_fraction,
+                                                   "\" is not a number from 0 to below 1"));
+  }
+  split.test_fraction = fraction;
+  return split;
+}
+
+ImportSummary Summarise(const Plan& plan, const std::vector<DataSetImage>& images) {
   ImportSummary summary;
   summary.name = plan.description.name;
   summary.attributes = static_cast<int64_t>(plan.description.attributes.size());
   summary.left_out = plan.left_out;
   summary.passed_over = plan.passed_over;
   summary.remarks = plan.remarks;
+  summary.warnings = plan.warnings;
+  summary.identities_from = plan.identities_from;
+  summary.split_reason = plan.split_reason;
   std::map<std::string, std::set<std::string>> identities;
   std::set<std::string> photographed, sketched;
-  for (const PlannedImage& image : plan.images) {
-    const bool is_photo = image.line.modality == v1::MODALITY_PHOTO;
+  for (const DataSetImage& image : images) {
+    const bool is_photo = image.modality == v1::MODALITY_PHOTO;
     ++(is_photo ? summary.photos : summary.sketches);
-    (is_photo ? photographed : sketched).insert(image.line.identity);
-    identities[image.line.split].insert(image.line.identity);
+    (is_photo ? photographed : sketched).insert(image.identity);
+    identities[image.split].insert(image.identity);
   }
   summary.photo_identities = static_cast<int64_t>(photographed.size());
   summary.sketch_identities = static_cast<int64_t>(sketched.size());
@@ -92,6 +123,14 @@ ImportSummary Summarise(const Plan& plan) {
   summary.val_identities = static_cast<int64_t>(identities["val"].size());
   summary.test_identities = static_cast<int64_t>(identities["test"].size());
   return summary;
+}
+
+// The whole layout is checked before anything is written.
+absl::StatusOr<Plan> MakePlan(const ImportOptions& options, const DataSet* set) {
+  S2P_ASSIGN_OR_RETURN(const auto split, SplitOf(options));
+  S2P_ASSIGN_OR_RETURN(auto plan, Planners().at(options.format)(options, {split, set}));
+  S2P_RETURN_IF_ERROR(CheckNames(plan));
+  return plan;
 }
 
 }  // namespace
@@ -112,11 +151,12 @@ const std::vector<std::string>& IdentityRules() {
 
 absl::StatusOr<ImportSummary> ImportDataset(const ImportOptions& options,
                                             const std::function<void(int64_t, int64_t)>& progress) {
-  // The layout first, so that a wrong root leaves no folder behind.
-  S2P_ASSIGN_OR_RETURN(const auto plan, MakePlan(options));
-  S2P_RETURN_IF_ERROR(CheckNames(plan));
+  S2P_RETURN_IF_ERROR(CheckOptions(options));
+  S2P_ASSIGN_OR_RETURN(const auto plan, MakePlan(options, nullptr));
   S2P_RETURN_IF_ERROR(CarryOut(plan, options.out, progress));
-  return Summarise(plan);
+  std::vector<DataSetImage> images;
+  for (const PlannedImage& image : plan.images) images.push_back(image.line);
+  return Summarise(plan, images);
 }
 
 }  // namespace s2p

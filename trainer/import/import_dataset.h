@@ -28,6 +28,10 @@ struct ImportOptions {
   // One of IdentityRules(): which part of a file's name is its identity, in format folder.
   // docs/datasets.md describes them. The other formats take auto only.
   std::string identity_from = "auto";
+  // Share of the identities that are for testing, a number from 0 to below 1; empty: a quarter in
+  // format folder, or the share of the set that is added to; the set's own split in format
+  // data-set. The other formats, and folders with train/ or test/ in them, take none.
+  std::string test_fraction;
 };
 
 struct ImportSummary {
@@ -40,15 +44,21 @@ struct ImportSummary {
   int64_t attributes = 0;
   // Images that the format says not to use, as Market-1501's distractors.
   int64_t left_out = 0;
-  // Files and folders that a system left behind, as .DS_Store. Only format folder counts them.
+  // Files and folders that a system left behind, as .DS_Store.
   int64_t passed_over = 0;
   int64_t photo_identities = 0;
   int64_t sketch_identities = 0;
   // Sentences for people, without a period: how the folder was understood.
   std::vector<std::string> remarks;
+  // Likewise, about what is probably wrong.
+  std::vector<std::string> warnings;
+  // What identities were found by, with examples, likewise. Only format folder says it.
+  std::vector<std::string> identities_from;
+  // Why identities are in their splits, likewise.
+  std::string split_reason;
 };
 
-// celeba, folder, iiitd, market-1501, pku-sketch, qmul-shoes, ut-zap50k.
+// celeba, data-set, folder, iiitd, market-1501, pku-sketch, qmul-shoes, ut-zap50k.
 const std::vector<std::string>& ImportFormats();
 
 // auto, stem, prefix, folder.
@@ -61,7 +71,8 @@ const std::vector<std::string>& IdentityRules();
 // called with (done, total) images. InvalidArgument for an unknown format or rule, or naming the
 // file, or file and line, that is not as the layout says (wrong name, not an image, without its
 // partner): of a folder the first ten, of a published data set the first; NotFound if a file or
-// folder of the layout is missing; FailedPrecondition if OUT has content; else as CarryOut.
+// folder of the layout is missing; FailedPrecondition if OUT has content, or if another program is
+// adding to it; else as CarryOut, or AddTo.
 absl::StatusOr<ImportSummary> ImportDataset(
     const ImportOptions& options, const std::function<void(int64_t, int64_t)>& progress = {});
 

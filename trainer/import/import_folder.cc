@@ -1,7 +1,9 @@
 // A folder of one's own: photo/ and sketch/, or train/ and test/ (and val/) with these inside. All
 // of an identity's files may be in a folder named after it; which of the others belong together,
-// their names say (docs/datasets.md).
+// their names say (trainer/import/folder_names.h).
 #include <algorithm>
+#include <initializer_list>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -9,69 +11,153 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "base/utf8.h"
-#include "trainer/data/random.h"
+#include "trainer/import/folder_names.h"
+#include "trainer/import/identity_remarks.h"
+#include "trainer/import/identity_split.h"
 #include "trainer/import/import_formats.h"
 
 namespace s2p {
 namespace {
 
 namespace fs = std::filesystem;
+using Source = FolderNames::Source;
 
-constexpr size_t kCounterDigits = 3;
+constexpr const char* kSplits[] = {"train", "val", "test"};
 
-// Up to the first '_'; empty if the name begins with it.
-std::string PrefixOf(const std::string& stem) { return stem.substr(0, stem.find('_')); }
-
-// Whether what follows the prefix begins with a number of three digits or more, as cameras name
-// their pictures: IMG_0001, DSC_0042-edited, 20260131_101530, PXL_20260131_101530.
-bool HasCounter(const std::string& stem) {
-  const size_t begin = PrefixOf(stem).size() + 1;
-  size_t end = begin;
-  while (end < stem.size() && absl::ascii_isdigit(static_cast<unsigned char>(stem[end]))) ++end;
-  return end >= begin + kCounterDigits;
+// The subfolder called by the first name or, if there is none, the one that is called by any of the
+// names in whatever case; `folder`/FIRST if there is no such folder either. InvalidArgument if two
+// are.
+absl::StatusOr<fs::path> Subfolder(const fs::path& folder,
+                                   std::initializer_list<absl::string_view> names) {
+  const fs::path usual = folder / std::string(*names.begin());
+  std::error_code error;
+  if (fs::exists(usual, error) || !IsFolder(folder)) return usual;
+  S2P_ASSIGN_OR_RETURN(const auto entries, List(folder));
+  fs::path found;
+  for (const fs::path& entry : entries) {
+    const std::string lower = absl::AsciiStrToLower(entry.filename().string());
+    if (std::find(names.begin(), names.end(), lower) == names.end() || !IsFolder(entry)) continue;
+    if (!found.empty()) {
+      return Offending(entry, absl::StrCat("is there next to ", found.filename().string(),
+                                           ", so it is unclear which is meant; rename one to ",
+                                           *names.begin(), ", or put them together"));
+    }
+    found = entry;
+  }
+  return found.empty() ? usual : found;
 }
 
-// A file directly in photo/ or sketch/, whose name alone says what it shows.
-struct LooseImage {
-  size_t index = 0;
-  std::string stem;
+absl::StatusOr<fs::path> PhotoFolder(const fs::path& folder) {
+  return Subfolder(folder, {"photo", "photos"});
+}
+
+absl::StatusOr<fs::path> SketchFolder(const fs::path& folder) {
+  return Subfolder(folder, {"sketch", "sketches"});
+}
+
+// Says for people by what the identities of images were found.
+class SourceReport {
+ public:
+  void Add(v1::Modality modality, Source source, const fs::path& name,
+           const std::string& identity) {
+    constexpr size_t kExamples = 3;
+    Found& found = found_[{modality == v1::MODALITY_SKETCH, source}];
+    ++found.images;
+    const std::string example =
+        absl::StrCat(Printable(name.generic_string()), " shows ", Printable(identity));
+    if (found.examples.size() < kExamples) found.examples.push_back(example);
+  }
+
+  std::vector<std::string> Lines() const {
+    std::vector<std::string> lines;
+    for (const auto& [key, found] : found_) {
+      const bool has_more = found.images > static_cast<int64_t>(found.examples.size());
+      lines.push_back(absl::StrCat(key.first ? "sketches" : "photos", " by ", Words(key.second),
+                                   " (", found.images, "): ", absl::StrJoin(found.examples, ", "),
+                                   has_more ? ", and so on" : ""));
+    }
+    return lines;
+  }
+
+ private:
+  struct Found {
+    int64_t images = 0;
+    std::vector<std::string> examples;
+  };
+  static const char* Words(Source source) {
+    switch (source) {
+      case Source::kFolder:
+        return "folder";
+      case Source::kOwnName:
+        return "their own names";
+      case Source::kPrefix:
+        return "their names up to the first _";
+      case Source::kNameOfPhoto:
+        return "the photo of the same name";
+      case Source::kStartOfName:
+        return "the photo whose name theirs starts with";
+    }
+    return "";
+  }
+  // By whether they are sketches, and source.
+  std::map<std::pair<bool, Source>, Found> found_;
 };
 
 // The files of a folder that is being planned.
 class FolderReader {
  public:
-  FolderReader(const std::string& identity_from, Plan* plan)
-      : identity_from_(identity_from), plan_(*plan) {}
+  FolderReader(const FolderOptions& options, Plan* plan)
+      : options_(options), names_(options.identity_from), plan_(*plan) {
+    if (options.set != nullptr) FixIdentities(*options.set);
+  }
 
   absl::Status AddSplit(const fs::path& folder, const std::string& split) {
+    S2P_ASSIGN_OR_RETURN(const auto photos, PhotoFolder(folder));
+    S2P_ASSIGN_OR_RETURN(const auto sketches, SketchFolder(folder));
     std::error_code error;
-    if (IsFolder(folder) && !fs::exists(folder / "photo", error)) return NoPhotos(folder);
-    absl::Status status = AddModality(folder / "photo", v1::MODALITY_PHOTO, split);
-    // Photos alone are a data set too: a source, or a gallery.
-    if (!status.ok() || !fs::exists(folder / "sketch", error)) return status;
-    return AddModality(folder / "sketch", v1::MODALITY_SKETCH, split);
+    const bool has_sketches = fs::exists(sketches, error);
+    // Photos alone are a data set too: a source, or a gallery. Sketches alone can be added to one.
+    const bool may_be_without = options_.set != nullptr && has_sketches;
+    if (IsFolder(folder) && !fs::exists(photos, error)) {
+      if (!may_be_without) return NoPhotos(folder);
+    } else {
+      S2P_RETURN_IF_ERROR(AddModality(photos, v1::MODALITY_PHOTO, split));
+    }
+    return has_sketches ? AddModality(sketches, v1::MODALITY_SKETCH, split) : absl::OkStatus();
   }
 
   // Gives every image its identity. InvalidArgument naming the files that cannot be imported.
   absl::Status Finish() {
-    GroupPhotos();
-    for (const LooseImage& photo : photos_) IdentityOf(photo) = PhotoIdentity(photo.stem);
-    for (const LooseImage& sketch : sketches_) IdentityOf(sketch) = SketchIdentity(sketch.stem);
-    for (const auto* images : {&photos_, &sketches_}) {
-      for (const LooseImage& image : *images) {
-        if (!IdentityOf(image).empty()) continue;
-        problems_.Add(Offending(plan_.images[image.index].from,
-                                "the name has no identity before the first _"));
+    names_.Group();
+    SourceReport report;
+    for (const Found& found : found_) {
+      PlannedImage& image = plan_.images[found.index];
+      const FolderNames::Identity identity = IdentityOf(found, image.line.modality);
+      if (identity.name.empty()) {
+        problems_.Add(Offending(image.from, "the name has no identity before the first _"));
       }
+      image.line.identity = identity.name;
+      report.Add(image.line.modality, identity.source,
+                 fs::path(found.folder) / image.from.filename(), identity.name);
     }
+    plan_.identities_from = report.Lines();
+    plan_.remarks = names_.Remarks();
     return problems_.status();
   }
 
  private:
+  // An image of the plan, and what names it: the folder in photo/ or sketch/, or else its stem.
+  struct Found {
+    size_t index = 0;
+    std::string folder;
+    std::string stem;
+  };
+
   // Says what the folder has instead.
   static absl::Status NoPhotos(const fs::path& folder) {
     constexpr size_t kNamed = 5;
@@ -86,32 +172,51 @@ class FolderReader {
                      "; photos are expected in photo/, sketches in sketch/"));
   }
 
+  // What the set says of its photos stays so.
+  void FixIdentities(const DataSet& set) {
+    std::map<std::string, std::set<std::string>> of_folder;
+    for (const DataSetImage& image : set.images()) {
+      const std::vector<std::string> parts = absl::StrSplit(image.path, '/');
+      if (image.modality != v1::MODALITY_PHOTO || parts[0] != "photo") continue;
+      if (parts.size() == 2) names_.FixPhoto(fs::path(parts[1]).stem().string(), image.identity);
+      if (parts.size() == 3) of_folder[parts[1]].insert(image.identity);
+    }
+    // Other formats have folders of many identities.
+    for (const auto& [folder, identities] : of_folder) {
+      if (identities.size() == 1) names_.FixFolder(folder, *identities.begin());
+    }
+  }
+
   absl::Status AddModality(const fs::path& folder, v1::Modality modality,
                            const std::string& split) {
     S2P_ASSIGN_OR_RETURN(const auto entries, List(folder, &plan_.passed_over));
     for (const fs::path& entry : entries) {
-      const fs::path name = entry.filename();
+      const std::string name = entry.filename().string();
       if (!IsFolder(entry)) {
-        AddLoose(entry, modality, split);
+        if (!AddLoose(entry, modality, split)) continue;
+        const std::string stem = entry.stem().string();
+        found_.push_back({plan_.images.size() - 1, "", stem});
+        names_.Add(modality, stem);
         continue;
       }
-      if (modality == v1::MODALITY_PHOTO) folders_.insert(name.string());
       S2P_ASSIGN_OR_RETURN(const auto files, List(entry, &plan_.passed_over));
+      names_.AddFolder(modality, name);
       for (const fs::path& file : files) {
-        AddImage(file, name / file.filename(), name.string(), modality, split);
+        if (!AddImage(file, fs::path(name) / file.filename(), modality, split)) continue;
+        found_.push_back({plan_.images.size() - 1, name, ""});
       }
     }
     return absl::OkStatus();
   }
 
   // False, and a problem more, if it cannot be imported.
-  bool AddImage(const fs::path& file, const fs::path& path_inside, std::string identity,
-                v1::Modality modality, const std::string& split) {
+  bool AddImage(const fs::path& file, const fs::path& path_inside, v1::Modality modality,
+                const std::string& split) {
     if (absl::Status status = CheckImage(file, ImageEndings()); !status.ok()) {
       problems_.Add(status);
       return false;
     }
-    PlannedImage image = Planned(file, path_inside, std::move(identity), modality, split);
+    PlannedImage image = Planned(file, path_inside, "", modality, split);
     if (absl::Status status = CheckName(image); !status.ok()) {
       problems_.Add(status);
       return false;
@@ -120,149 +225,45 @@ class FolderReader {
     return true;
   }
 
-  void AddLoose(const fs::path& file, v1::Modality modality, const std::string& split) {
-    if (identity_from_ == "folder") {
+  // The same for a file that is in no folder of its identity.
+  bool AddLoose(const fs::path& file, v1::Modality modality, const std::string& split) {
+    if (options_.identity_from == "folder") {
       problems_.Add(Offending(file, "is in no folder that names its identity"));
-      return;
+      return false;
     }
-    auto& images = modality == v1::MODALITY_PHOTO ? photos_ : sketches_;
-    if (!AddImage(file, file.filename(), "", modality, split)) return;
-    images.push_back({plan_.images.size() - 1, file.stem().string()});
+    return AddImage(file, file.filename(), modality, split);
   }
 
-  // Decides which photos that agree up to the first '_' show one thing.
-  void GroupPhotos() {
-    for (const LooseImage& photo : photos_) {
-      names_.insert(photo.stem);
-      groups_[PrefixOf(photo.stem)].insert(photo.stem);
-    }
-    for (const auto& [prefix, stems] : groups_) {
-      if (IsOneIdentity(prefix, stems)) together_.insert(prefix);
-    }
-    if (identity_from_ == "auto") Remark();
-    names_.insert(together_.begin(), together_.end());
+  FolderNames::Identity IdentityOf(const Found& found, v1::Modality modality) const {
+    return found.folder.empty() ? names_.Of(modality, found.stem)
+                                : names_.OfFolder(modality, found.folder);
   }
 
-  bool IsOneIdentity(const std::string& prefix, const std::set<std::string>& stems) const {
-    if (identity_from_ != "auto") return identity_from_ == "prefix";
-    if (prefix.empty() || stems.size() < 2) return false;
-    if (HasSketchOfAll(prefix)) return true;
-    const bool are_counted = std::all_of(stems.begin(), stems.end(), HasCounter);
-    const bool are_all = groups_.size() == 1 && folders_.empty();
-    return !are_counted && !are_all;
-  }
-
-  // Whether a sketch is called as the whole group, ID or ID_7, and as no photo.
-  bool HasSketchOfAll(const std::string& prefix) const {
-    return std::any_of(sketches_.begin(), sketches_.end(), [&](const LooseImage& sketch) {
-      if (PrefixOf(sketch.stem) != prefix || !NameIn(sketch.stem).empty()) return false;
-      const absl::string_view rest = absl::string_view(sketch.stem).substr(prefix.size());
-      return rest.size() <= kCounterDigits &&
-             std::all_of(rest.begin() + (rest.empty() ? 0 : 1), rest.end(), absl::ascii_isdigit);
-    });
-  }
-
-  // Adds remarks on photos whose names agree up to the first _.
-  void Remark() {
-    for (const bool one : {true, false}) {
-      size_t photos = 0;
-      const std::set<std::string>* example = nullptr;
-      size_t groups = 0;
-      for (const auto& [prefix, stems] : groups_) {
-        if (stems.size() < 2 || (together_.count(prefix) > 0) != one) continue;
-        if (example == nullptr) example = &stems;
-        photos += stems.size();
-        ++groups;
-      }
-      if (example == nullptr) continue;
-      const std::string names = absl::StrCat(
-          photos, " photos whose names agree up to the first _, as ", Printable(*example->begin()),
-          " and ", Printable(*example->rbegin()), ", are of ");
-      plan_.remarks.push_back(
-          one ? absl::StrCat(names, groups, groups == 1 ? " identity" : " identities",
-                             "; --identity-from stem keeps them apart")
-              : absl::StrCat(names, photos,
-                             " identities; --identity-from prefix puts them together"));
-    }
-  }
-
-  // The longest name of a photo, a group or a folder of photos that `stem` is, or begins with
-  // before a '_', '-', '.' or blank.
-  std::string NameIn(const std::string& stem) const {
-    for (size_t length = stem.size(); length > 0; --length) {
-      if (length < stem.size() && !absl::StrContains("_-. ", stem.substr(length, 1))) continue;
-      const std::string name = stem.substr(0, length);
-      if (names_.count(name) > 0 || folders_.count(name) > 0) return name;
-    }
-    return "";
-  }
-
-  std::string PhotoIdentity(const std::string& stem) const {
-    const std::string prefix = PrefixOf(stem);
-    return identity_from_ == "prefix" || together_.count(prefix) > 0 ? prefix : stem;
-  }
-
-  std::string SketchIdentity(const std::string& stem) const {
-    if (identity_from_ == "prefix") return PrefixOf(stem);
-    const std::string name = NameIn(stem);
-    if (name.empty()) return stem;
-    return folders_.count(name) > 0 ? name : PhotoIdentity(name);
-  }
-
-  std::string& IdentityOf(const LooseImage& image) {
-    return plan_.images[image.index].line.identity;
-  }
-
-  const std::string identity_from_;
+  const FolderOptions& options_;
+  FolderNames names_;
   Plan& plan_;
   Problems problems_;
-  std::vector<LooseImage> photos_;
-  std::vector<LooseImage> sketches_;
-  // Names of the folders of photos, which are identities.
-  std::set<std::string> folders_;
-  // Names that a sketch may start with: stems of photos, and `together_`.
-  std::set<std::string> names_;
-  // Stems of photos by prefix.
-  std::map<std::string, std::set<std::string>> groups_;
-  // The prefixes that are identities.
-  std::set<std::string> together_;
+  std::vector<Found> found_;
 };
 
-// A quarter of the identities, those whose seeded hash is lowest, become the test part.
-void SplitByIdentity(uint64_t seed, Plan& plan) {
-  std::set<std::pair<uint64_t, std::string>> order;
-  for (const PlannedImage& image : plan.images) {
-    order.emplace(SeedOf(seed, HashOf(image.line.identity)), image.line.identity);
+// Adds a remark on folders whose names say that they have images, but that are not read.
+absl::Status RemarkUnread(const fs::path& root, bool has_splits, Plan& plan) {
+  S2P_ASSIGN_OR_RETURN(const auto entries, List(root));
+  std::set<fs::path> read;
+  if (!has_splits) {
+    S2P_ASSIGN_OR_RETURN(const auto photos, PhotoFolder(root));
+    S2P_ASSIGN_OR_RETURN(const auto sketches, SketchFolder(root));
+    read = {photos, sketches};
   }
-  std::set<std::string> test;
-  for (const auto& [hash, identity] : order) {
-    if (test.size() * 4 >= order.size()) break;
-    test.insert(identity);
+  const std::set<std::string> names = {"photo", "photos", "sketch", "sketches"};
+  for (const fs::path& entry : entries) {
+    const std::string name = absl::AsciiStrToLower(entry.filename().string());
+    if (names.count(name) == 0 || read.count(entry) > 0 || !IsFolder(entry)) continue;
+    plan.remarks.push_back(absl::StrCat(
+        Printable(entry.filename().string()), "/ is not read, because there is ",
+        has_splits ? "a folder train, val or test" : "a folder photo or sketch", " next to it"));
   }
-  for (PlannedImage& image : plan.images) {
-    image.line.split = test.count(image.line.identity) > 0 ? "test" : "train";
-  }
-}
-
-// Adds remarks on identities that people take for one another.
-void RemarkTwins(Plan& plan) {
-  constexpr size_t kNamed = 3;
-  std::map<std::u32string, std::set<std::string>> of_look;
-  for (const PlannedImage& image : plan.images) {
-    of_look[LookOf(image.line.identity)].insert(image.line.identity);
-  }
-  size_t twins = 0;
-  for (const auto& [look, identities] : of_look) {
-    if (identities.size() < 2 || ++twins > kNamed) continue;
-    plan.remarks.push_back(absl::StrCat("identities ", Printable(*identities.begin()), " and ",
-                                        Printable(*identities.rbegin()),
-                                        " look the same but are spelt with other characters: they "
-                                        "are kept apart"));
-  }
-  if (twins > kNamed) {
-    plan.remarks.push_back(
-        absl::StrCat(twins - kNamed, " more groups of identities look the same"));
-  }
+  return absl::OkStatus();
 }
 
 std::string NameOf(const fs::path& root) {
@@ -270,28 +271,53 @@ std::string NameOf(const fs::path& root) {
   return name.empty() || name == "." ? "folder" : Printable(name.string());
 }
 
+// The folders of the splits that there are.
+absl::StatusOr<std::map<std::string, fs::path>> SplitFolders(const fs::path& root) {
+  std::map<std::string, fs::path> folders;
+  for (const char* split : kSplits) {
+    S2P_ASSIGN_OR_RETURN(const auto folder, Subfolder(root, {split}));
+    if (IsFolder(folder)) folders[split] = folder;
+  }
+  return folders;
+}
+
 }  // namespace
 
-absl::StatusOr<Plan> PlanFolder(const fs::path& root, uint64_t split_seed,
-                                const std::string& identity_from) {
+absl::StatusOr<Plan> PlanFolder(const fs::path& root, const FolderOptions& options) {
   Plan plan;
   plan.description.name = NameOf(root);
   plan.description.source = "imported from a folder";
-  FolderReader reader(identity_from, &plan);
-  bool has_splits = false;
-  for (const char* split : {"train", "val", "test"}) {
-    if (!IsFolder(root / split)) continue;
-    has_splits = true;
-    S2P_RETURN_IF_ERROR(reader.AddSplit(root / split, split));
+  FolderReader reader(options, &plan);
+  S2P_ASSIGN_OR_RETURN(const auto splits, SplitFolders(root));
+  if (!splits.empty() && options.split.test_fraction) {
+    return Offending(root,
+                     "has a split of its own, in train/, val/ or test/, so --test-fraction "
+                     "cannot make one");
   }
-  if (!has_splits) {
+  for (const char* split : kSplits) {
+    const auto folder = splits.find(split);
+    if (folder == splits.end()) continue;
+    S2P_RETURN_IF_ERROR(reader.AddSplit(folder->second, split));
+  }
+  if (splits.empty()) {
     S2P_RETURN_IF_ERROR(reader.AddSplit(root, "train"));
   }
   S2P_RETURN_IF_ERROR(reader.Finish());
   if (plan.images.empty()) return Offending(root, "has no images");
-  if (!has_splits) SplitByIdentity(split_seed, plan);
-  S2P_RETURN_IF_ERROR(CheckIdentities(plan));
+  if (!splits.empty()) {
+    plan.split_reason = "as the folders train/, val/ and test/ say";
+  } else if (options.set != nullptr) {
+    SplitLikeSet(*options.set, options.split, plan);
+  } else {
+    SplitByIdentity(options.split, plan);
+  }
+  // Otherwise they are checked with those of the set.
+  if (options.set == nullptr) {
+    S2P_RETURN_IF_ERROR(CheckIdentities(plan.images));
+  }
   RemarkTwins(plan);
+  WarnOfCrowds(plan);
+  S2P_RETURN_IF_ERROR(RemarkUnread(root, !splits.empty(), plan));
   return plan;
 }
 

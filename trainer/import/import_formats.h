@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "trainer/import/identity_split.h"
 #include "trainer/import/import_plan.h"
 
 namespace s2p {
@@ -19,11 +20,22 @@ namespace s2p {
 absl::StatusOr<Plan> PlanQmulShoes(const std::filesystem::path& root,
                                    const std::filesystem::path& further);
 
-// A folder of one's own: photo/ and sketch/, or train/, val/ and test/ with these inside. Without
-// splits, a quarter of the identities, drawn by the seed, is for testing. `identity_from` as in
-// ImportOptions.
-absl::StatusOr<Plan> PlanFolder(const std::filesystem::path& root, uint64_t split_seed,
-                                const std::string& identity_from);
+struct FolderOptions {
+  // Where the folder has no splits of its own.
+  SplitOptions split;
+  // As in ImportOptions.
+  std::string identity_from;
+  // The set that is added to, if there is one; borrowed. What it says of an identity, or of a photo
+  // or a folder of this name, stays so.
+  const DataSet* set = nullptr;
+};
+
+// A folder of one's own: photo/ and sketch/, or train/, val/ and test/ with these inside.
+absl::StatusOr<Plan> PlanFolder(const std::filesystem::path& root, const FolderOptions& options);
+
+// A data set as DataSet::Open reads it, with its identities, paths, attributes and, unless `split`
+// has a test fraction, its splits.
+absl::StatusOr<Plan> PlanDataSet(const std::filesystem::path& root, const SplitOptions& split);
 
 // 200 persons, a sketch and two photos each. 150 of them are for training, drawn by the seed from
 // each of the five drawing styles; the plan has a note split.json that says which.

@@ -48,7 +48,7 @@ std::string IdentityOf(const fs::path& file) {
 
 absl::Status AddFolder(const fs::path& root, const char* folder, const char* split,
                        const MarketAttributes::ById& attributes, Plan& plan) {
-  S2P_ASSIGN_OR_RETURN(const auto files, List(root / folder));
+  S2P_ASSIGN_OR_RETURN(const auto files, List(root / folder, &plan.passed_over));
   for (const fs::path& file : files) {
     S2P_RETURN_IF_ERROR(CheckImage(file, {".jpg"}));
     const std::string identity = IdentityOf(file);
@@ -84,6 +84,7 @@ absl::StatusOr<Plan> PlanMarket1501(const fs::path& root) {
       "Re-identification by Attribute and Identity Learning\", Pattern Recognition 2019";
   plan.description.licence = "research use; no right to redistribute was found";
   plan.description.attributes = std::move(attributes.names);
+  plan.split_reason = "as its folders say";
   const std::tuple<const char*, const char*, const MarketAttributes::ById&> parts[] = {
       {"bounding_box_train", "train", attributes.train},
       {"bounding_box_test", "test", attributes.test},
@@ -93,7 +94,7 @@ absl::StatusOr<Plan> PlanMarket1501(const fs::path& root) {
     S2P_RETURN_IF_ERROR(AddFolder(root, folder, split, by_id, plan));
   }
   if (plan.images.empty()) return Offending(root, "has no images of persons");
-  S2P_RETURN_IF_ERROR(CheckIdentities(plan));
+  S2P_RETURN_IF_ERROR(CheckIdentities(plan.images));
   return plan;
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -48,8 +49,8 @@ bool ParseId(absl::string_view text, int* id) {
 absl::StatusOr<Style> ReadStyle(const fs::path& path) {
   const std::vector<std::string> parts = absl::StrSplit(path.stem().string(), '_');
   int count = 0;
-  if (path.extension() != ".txt" || parts.size() != 2 || parts[0].empty() ||
-      !std::all_of(parts[0].begin(), parts[0].end(), absl::ascii_isalnum) ||
+  if (!absl::EqualsIgnoreCase(path.extension().string(), ".txt") || parts.size() != 2 ||
+      parts[0].empty() || !std::all_of(parts[0].begin(), parts[0].end(), absl::ascii_isalnum) ||
       !ParseId(parts[1], &count)) {
     return Offending(path, "expected a name STYLE_COUNT.txt, as a_46.txt");
   }
@@ -70,8 +71,8 @@ absl::StatusOr<Style> ReadStyle(const fs::path& path) {
   return style;
 }
 
-absl::StatusOr<std::vector<Style>> ReadStyles(const fs::path& folder) {
-  S2P_ASSIGN_OR_RETURN(const auto files, List(folder));
+absl::StatusOr<std::vector<Style>> ReadStyles(const fs::path& folder, int64_t* passed_over) {
+  S2P_ASSIGN_OR_RETURN(const auto files, List(folder, passed_over));
   std::vector<Style> styles;
   std::map<int, fs::path> style_of;
   size_t persons = 0;
@@ -87,6 +88,10 @@ absl::StatusOr<std::vector<Style>> ReadStyles(const fs::path& folder) {
     persons += style.ids.size();
     styles.push_back(std::move(style));
   }
+  // Copies of the data set differ in the case of names, and their order decides the split.
+  std::stable_sort(styles.begin(), styles.end(), [](const Style& a, const Style& b) {
+    return absl::AsciiStrToLower(a.name) < absl::AsciiStrToLower(b.name);
+  });
   if (styles.size() != kTrainOfStyle.size()) {
     return Offending(folder, absl::StrCat("has ", styles.size(), " style files, expected ",
                                           kTrainOfStyle.size()));
@@ -106,8 +111,9 @@ absl::StatusOr<std::vector<Style>> ReadStyles(const fs::path& folder) {
   return styles;
 }
 
-absl::Status ReadSketches(const fs::path& folder, std::map<int, Person>& persons) {
-  S2P_ASSIGN_OR_RETURN(const auto files, List(folder));
+absl::Status ReadSketches(const fs::path& folder, std::map<int, Person>& persons,
+                          int64_t* passed_over) {
+  S2P_ASSIGN_OR_RETURN(const auto files, List(folder, passed_over));
   for (const fs::path& file : files) {
     S2P_RETURN_IF_ERROR(CheckImage(file, {".jpg"}));
     int id = 0;
@@ -120,8 +126,9 @@ absl::Status ReadSketches(const fs::path& folder, std::map<int, Person>& persons
   return absl::OkStatus();
 }
 
-absl::Status ReadPhotos(const fs::path& folder, std::map<int, Person>& persons) {
-  S2P_ASSIGN_OR_RETURN(const auto files, List(folder));
+absl::Status ReadPhotos(const fs::path& folder, std::map<int, Person>& persons,
+                        int64_t* passed_over) {
+  S2P_ASSIGN_OR_RETURN(const auto files, List(folder, passed_over));
   for (const fs::path& file : files) {
     S2P_RETURN_IF_ERROR(CheckImage(file, {".jpg"}));
     const std::vector<std::string> parts = absl::StrSplit(file.stem().string(), '_');
@@ -170,20 +177,23 @@ void AddPerson(int id, const Person& person, const std::string& split, Plan& pla
 }  // namespace
 
 absl::StatusOr<Plan> PlanPkuSketch(const fs::path& root, uint64_t split_seed) {
-  S2P_ASSIGN_OR_RETURN(auto styles, ReadStyles(root / "styleAnnotation"));
+  Plan plan;
+  S2P_ASSIGN_OR_RETURN(auto styles, ReadStyles(root / "styleAnnotation", &plan.passed_over));
   std::map<int, Person> persons;
-  S2P_RETURN_IF_ERROR(ReadSketches(root / "sketch", persons));
-  S2P_RETURN_IF_ERROR(ReadPhotos(root / "photo", persons));
+  S2P_RETURN_IF_ERROR(ReadSketches(root / "sketch", persons, &plan.passed_over));
+  S2P_RETURN_IF_ERROR(ReadPhotos(root / "photo", persons, &plan.passed_over));
   // Persons left in here have no style.
   std::map<int, Person> unknown = persons;
 
-  Plan plan;
   plan.description.name = "pku-sketch";
   plan.description.source =
       "PKU-Sketch Re-ID: L. Pang, Y. Wang, Y.-Z. Song, T. Huang, Y. Tian, \"Cross-Domain "
       "Adversarial "
       "Feature Learning for Sketch Re-identification\", ACM Multimedia 2018";
   plan.description.licence = "research use, by agreement with its authors; no redistribution";
+  plan.split_reason = absl::StrCat(kTrain, " of the ", kTrain + kTest,
+                                   " persons, drawn from each style by --split-seed, are to train "
+                                   "on; split.json has them");
   std::vector<std::string> noted;
   for (size_t i = 0; i < styles.size(); ++i) {
     Style& style = styles[i];

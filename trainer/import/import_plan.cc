@@ -16,6 +16,7 @@
 #include "base/utf8.h"
 #include "model/file.h"
 #include "model/image.h"
+#include "trainer/import/canonical_name.h"
 
 namespace s2p {
 namespace {
@@ -34,45 +35,6 @@ absl::string_view Reason(const absl::Status& status, const fs::path& file) {
 
 const char* FolderOf(v1::Modality modality) {
   return modality == v1::MODALITY_PHOTO ? "photo" : "sketch";
-}
-
-// The letter without accent of a character that has one in U+00C0 to U+017F; else itself.
-char32_t PlainLatin(char32_t c) {
-  static constexpr char kLetters[] =
-      "aaaaaa.ceeeeiiii.nooooo..uuuuy..aaaaaa.ceeeeiiii.nooooo..uuuuy.y"
-      "aaaaaaccccccccdd..eeeeeeeeeegggggggghh..iiiiiiiii...jjkk.llllll."
-      "...nnnnnn...oooooo..rrrrrrsssssssstttt..uuuuuuuuuuuuwwyyyzzzzzz.";
-  if (c < 0xc0 || c >= 0x180 || kLetters[c - 0xc0] == '.') return c;
-  return static_cast<unsigned char>(kLetters[c - 0xc0]);
-}
-
-// The kana without the marks of voiced sounds; else the character itself.
-char32_t PlainKana(char32_t c) {
-  const char32_t shift = c >= 0x30a1 && c <= 0x30f4 ? 0x60 : 0;  // Katakana lie as hiragana do.
-  const char32_t kana = c - shift;
-  if (kana == 0x3094) return 0x3046 + shift;
-  if (kana >= 0x304b && kana <= 0x3062 && kana % 2 == 0) return c - 1;
-  if (kana >= 0x3064 && kana <= 0x3069 && kana % 2 == 1) return c - 1;
-  if (kana >= 0x306f && kana <= 0x307d) return c - (kana - 0x306f) % 3;
-  return c;
-}
-
-// Appends the look of a character, which is the same for either case and with or without marks.
-void AppendLook(char32_t c, std::u32string& look) {
-  constexpr char32_t kVowels = 21, kEndings = 28;
-  if ((c >= 0x300 && c < 0x370) || c == 0x3099 || c == 0x309a) return;  // Marks of their own.
-  if (c >= 0xac00 && c < 0xd7a4) {  // A Korean syllable; macOS writes its letters.
-    const char32_t syllable = c - 0xac00;
-    look += 0x1100 + syllable / (kVowels * kEndings);
-    look += 0x1161 + syllable / kEndings % kVowels;
-    if (syllable % kEndings != 0) look += 0x11a7 + syllable % kEndings;
-    return;
-  }
-  if (c < 0x80) c = static_cast<unsigned char>(absl::ascii_tolower(static_cast<unsigned char>(c)));
-  if (c >= 0x410 && c < 0x430) c += 0x20;   // Russian capitals.
-  if (c == 0x401 || c == 0x451) c = 0x435;  // Yo is ye with a mark,
-  if (c == 0x439) c = 0x438;                // and short i is i with one.
-  look += PlainKana(PlainLatin(c));
 }
 
 absl::Status CopyImages(const Plan& plan, const fs::path& out,
@@ -103,12 +65,12 @@ bool IsInside(const fs::path& path, const fs::path& folder) {
 }
 
 // `out` among the images would be an image folder itself when they are imported again.
-absl::Status CheckApart(const Plan& plan, const std::string& out) {
+absl::Status CheckApart(const std::vector<PlannedImage>& images, const std::string& out) {
   std::error_code error;
   const fs::path target = fs::weakly_canonical(out, error);
   if (error) return FileError(error.value(), Printable(out), "resolve");
   std::set<fs::path> folders;
-  for (const PlannedImage& image : plan.images) folders.insert(image.from.parent_path());
+  for (const PlannedImage& image : images) folders.insert(image.from.parent_path());
   for (const fs::path& folder : folders) {
     const fs::path source = fs::weakly_canonical(folder, error);
     if (!error && IsInside(target, source)) {
@@ -121,12 +83,12 @@ absl::Status CheckApart(const Plan& plan, const std::string& out) {
 }
 
 // OK if the free space is unknown.
-absl::Status CheckRoom(const Plan& plan, const std::string& out) {
+absl::Status CheckRoom(const std::vector<PlannedImage>& images, const std::string& out) {
   std::error_code error;
   const fs::space_info space = fs::space(out, error);
   if (error) return absl::OkStatus();
   uint64_t needed = 0;
-  for (const PlannedImage& image : plan.images) {
+  for (const PlannedImage& image : images) {
     const uint64_t size = fs::file_size(image.from, error);
     if (!error) needed += size;
   }
@@ -241,33 +203,30 @@ PlannedImage Planned(const fs::path& file, const fs::path& path_inside, std::str
   return planned;
 }
 
-std::u32string LookOf(absl::string_view name) {
-  std::u32string look;
-  for (size_t i = 0; i < name.size();) {
-    const Utf8Character character = FirstCharacter(name.substr(i));
-    AppendLook(character.code, look);
-    i += std::max<size_t>(character.bytes, 1);
-  }
-  return look;
-}
-
-absl::Status CheckIdentities(const Plan& plan) {
+absl::Status CheckIdentities(const std::vector<PlannedImage>& images,
+                             const std::vector<DataSetImage>& set) {
   std::map<std::string, std::string> split_of;
   std::set<std::string> with_photo;
-  std::map<std::u32string, std::string> photo_of_look;
-  for (const PlannedImage& image : plan.images) {
+  std::map<std::string, std::string> photo_of_look;
+  const auto add_photo = [&](const std::string& identity, const fs::path& file) {
+    with_photo.insert(identity);
+    photo_of_look.emplace(LookOf(identity), file.filename().string());
+  };
+  for (const DataSetImage& line : set) {
+    split_of.emplace(line.identity, line.split);
+    if (line.modality == v1::MODALITY_PHOTO) add_photo(line.identity, line.path);
+  }
+  for (const PlannedImage& image : images) {
     const auto [found, is_new] = split_of.emplace(image.line.identity, image.line.split);
     if (!is_new && found->second != image.line.split) {
       return Offending(image.from,
                        absl::StrCat("identity ", Printable(image.line.identity), " is in ",
                                     found->second, " and in ", image.line.split));
     }
-    if (image.line.modality != v1::MODALITY_PHOTO) continue;
-    with_photo.insert(image.line.identity);
-    photo_of_look.emplace(LookOf(image.line.identity), image.from.filename().string());
+    if (image.line.modality == v1::MODALITY_PHOTO) add_photo(image.line.identity, image.from);
   }
   Problems problems;
-  for (const PlannedImage& image : plan.images) {
+  for (const PlannedImage& image : images) {
     if (with_photo.count(image.line.identity) > 0) continue;
     const auto alike = photo_of_look.find(LookOf(image.line.identity));
     problems.Add(Offending(
@@ -279,6 +238,11 @@ absl::Status CheckIdentities(const Plan& plan) {
                                         " looks the same but is spelt with other characters"))));
   }
   return problems.status();
+}
+
+absl::Status CheckPlace(const std::vector<PlannedImage>& images, const std::string& out) {
+  S2P_RETURN_IF_ERROR(CheckApart(images, out));
+  return CheckRoom(images, out);
 }
 
 absl::Status CheckName(const PlannedImage& image) {
@@ -307,10 +271,10 @@ absl::Status CheckNames(const Plan& plan) {
 absl::Status CarryOut(const Plan& plan, const std::string& out,
                       const std::function<void(int64_t, int64_t)>& progress) {
   const bool was_there = IsFolder(out);
-  absl::Status status = CheckApart(plan, out);
+  absl::Status status = CheckApart(plan.images, out);
   if (status.ok()) status = CreateDataSetFolder(out);
   if (!status.ok()) return status;
-  status = CheckRoom(plan, out);
+  status = CheckRoom(plan.images, out);
   if (status.ok()) status = Write(plan, out, progress);
   if (status.ok()) return status;
   std::error_code ignored;

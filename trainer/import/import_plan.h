@@ -29,10 +29,16 @@ struct Plan {
   std::vector<PlannedImage> images;
   // Images in the folder that the format says not to use.
   int64_t left_out = 0;
-  // Files and folders that systems leave behind, as List passes over. Only `folder` counts them.
+  // Files and folders that systems leave behind, as List passes over.
   int64_t passed_over = 0;
-  // Sentences for people: how the folder was understood.
+  // Sentences for people, without a period: how the folder was understood.
   std::vector<std::string> remarks;
+  // Likewise, about what is probably wrong.
+  std::vector<std::string> warnings;
+  // What identities were found by, with examples. Only `folder` says it.
+  std::vector<std::string> identities_from;
+  // Why identities are in the splits that they are in, without a period.
+  std::string split_reason;
   // Further files to write next to dataset.json: name and content.
   std::vector<std::pair<std::string, std::string>> notes;
 };
@@ -72,9 +78,14 @@ absl::Status CheckImage(const std::filesystem::path& file, const std::vector<std
 PlannedImage Planned(const std::filesystem::path& file, const std::filesystem::path& path_inside,
                      std::string identity, v1::Modality modality, std::string split);
 
-// InvalidArgument, naming files, for an identity in two splits or without a photo. The
-// message mentions a photo whose name looks the same.
-absl::Status CheckIdentities(const Plan& plan);
+// InvalidArgument, naming files, for an identity in two splits or without a photo, counting also
+// the images of a set that is added to. The message mentions a photo whose name looks the same.
+absl::Status CheckIdentities(const std::vector<PlannedImage>& images,
+                             const std::vector<DataSetImage>& set = {});
+
+// InvalidArgument if `out` lies in a folder of images to import; ResourceExhausted if the images do
+// not fit on its disk.
+absl::Status CheckPlace(const std::vector<PlannedImage>& images, const std::string& out);
 
 // InvalidArgument naming the file if a description or a copy cannot have its name: not UTF-8, with
 // control characters, or too long.
@@ -82,17 +93,12 @@ absl::Status CheckName(const PlannedImage& image);
 // The same for all of a plan.
 absl::Status CheckNames(const Plan& plan);
 
-// Equal for names that people take for the same: without regard to the case of Latin and Russian
-// letters and to accents and the marks of kana, however they are encoded (macOS writes them, and
-// the letters of a Korean syllable, as characters of their own). `name` is UTF-8.
-std::u32string LookOf(absl::string_view name);
-
 // Copies the images to OUT/photo and OUT/sketch (no hard links: editing the copy must not change
 // the original), writes the notes and, last, the description. On failure nothing is left in `out`
 // but what was in it before.
-// FailedPrecondition if `out` has content; InvalidArgument if it lies in a folder of images to
-// import; ResourceExhausted, before anything is copied, if the images do not fit on its disk; the
-// system's error if it cannot be written.
+// FailedPrecondition if `out` has content, with a word on --add if it is a data set;
+// InvalidArgument if it lies in a folder of images to import; ResourceExhausted, before anything is
+// copied, if the images do not fit on its disk; the system's error if it cannot be written.
 absl::Status CarryOut(const Plan& plan, const std::string& out,
                       const std::function<void(int64_t, int64_t)>& progress);
 

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/status_macros.h"
 #include "trainer/data/csv.h"
 #include "trainer/import/import_formats.h"
@@ -19,8 +21,9 @@ namespace {
 namespace fs = std::filesystem;
 
 absl::StatusOr<std::map<std::string, fs::path>> ListStems(const fs::path& folder,
-                                                          const std::string& ending) {
-  S2P_ASSIGN_OR_RETURN(const auto entries, List(folder));
+                                                          const std::string& ending,
+                                                          int64_t* passed_over) {
+  S2P_ASSIGN_OR_RETURN(const auto entries, List(folder, passed_over));
   std::map<std::string, fs::path> by_stem;
   for (const fs::path& file : entries) {
     S2P_RETURN_IF_ERROR(CheckImage(file, {ending}));
@@ -37,8 +40,8 @@ absl::Status PlanQmulSplit(const fs::path& root, const std::string& split,
                            std::set<std::string>& seen, Plan& plan) {
   const fs::path photo_folder = root / split / "images";
   const fs::path sketch_folder = root / split / "sketches";
-  S2P_ASSIGN_OR_RETURN(const auto photos, ListStems(photo_folder, ".jpg"));
-  S2P_ASSIGN_OR_RETURN(const auto sketches, ListStems(sketch_folder, ".png"));
+  S2P_ASSIGN_OR_RETURN(const auto photos, ListStems(photo_folder, ".jpg", &plan.passed_over));
+  S2P_ASSIGN_OR_RETURN(const auto sketches, ListStems(sketch_folder, ".png", &plan.passed_over));
   for (const auto& [stem, file] : sketches) {
     if (photos.count(stem) == 0) {
       return Offending(file,
@@ -63,12 +66,13 @@ absl::Status PlanQmulSplit(const fs::path& root, const std::string& split,
   return absl::OkStatus();
 }
 
-// The number of the column that the header calls `name`.
+// The number of the column that the header calls `name`, in any case.
 absl::StatusOr<size_t> ColumnOf(const CsvReader& reader, const std::vector<std::string>& header,
-                                const std::string& name) {
-  const auto found = std::find(header.begin(), header.end(), name);
-  if (found == header.end()) return reader.Wrong(absl::StrCat("has no column ", name));
-  return static_cast<size_t>(found - header.begin());
+                                absl::string_view name) {
+  for (size_t i = 0; i < header.size(); ++i) {
+    if (absl::EqualsIgnoreCase(absl::StripAsciiWhitespace(header[i]), name)) return i;
+  }
+  return reader.Wrong(absl::StrCat("has no column ", name));
 }
 
 // Relative, and not out of the folder.
@@ -77,37 +81,69 @@ bool StaysInside(const fs::path& path) {
          std::none_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
 }
 
+// What is called so in the folder. A list that was written on Windows has its separators.
+fs::path PathIn(const fs::path& folder, absl::string_view name) {
+  const fs::path path = std::string(name);
+  std::error_code error;
+  return fs::exists(folder / path, error) ? path
+                                          : fs::path(absl::StrReplaceAll(name, {{"\\", "/"}}));
+}
+
+// A row of pairs.csv.
+struct FurtherSketch {
+  std::string id;
+  // In the folder.
+  fs::path path;
+};
+
+// Reads and checks pairs.csv; `to_train_on` has the ids that may be drawn.
+absl::StatusOr<std::vector<FurtherSketch>> ReadPairs(const fs::path& folder,
+                                                     const std::set<std::string>& to_train_on) {
+  S2P_ASSIGN_OR_RETURN(auto reader, CsvReader::Open((folder / "pairs.csv").string()));
+  std::vector<std::string> row;
+  S2P_RETURN_IF_ERROR(reader.Next(&row).status());
+  S2P_ASSIGN_OR_RETURN(const auto id, ColumnOf(reader, row, "id"));
+  S2P_ASSIGN_OR_RETURN(const auto sketch, ColumnOf(reader, row, "sketch"));
+  std::vector<FurtherSketch> sketches;
+  std::set<fs::path> seen;
+  for (;;) {
+    S2P_ASSIGN_OR_RETURN(const bool more, reader.Next(&row));
+    if (!more) return sketches;
+    if (row.size() <= std::max(id, sketch)) return reader.Wrong("has too few columns");
+    FurtherSketch further;
+    further.id = std::string(absl::StripAsciiWhitespace(row[id]));
+    further.path = PathIn(folder, absl::StripAsciiWhitespace(row[sketch]));
+    // A sketch of a test photo would make the test easier than it is.
+    if (to_train_on.count(further.id) == 0) {
+      return reader.Wrong(absl::StrCat("there is no photo ", further.id, " to train on"));
+    }
+    if (!StaysInside(further.path)) {
+      return reader.Wrong(absl::StrCat("\"", row[sketch], "\" is not a path in the folder"));
+    }
+    S2P_RETURN_IF_ERROR(CheckImage(folder / further.path, ImageEndings()));
+    further.path = further.path.lexically_normal();
+    if (!seen.insert(further.path).second) return reader.Wrong("the sketch is there twice");
+    sketches.push_back(std::move(further));
+  }
+}
+
 absl::Status PlanFurtherSketches(const fs::path& folder, Plan& plan) {
   std::set<std::string> to_train_on;
   for (const PlannedImage& image : plan.images) {
     if (image.line.split == "train") to_train_on.insert(image.line.identity);
   }
-  S2P_ASSIGN_OR_RETURN(auto reader, CsvReader::Open((folder / "pairs.csv").string()));
-  std::vector<std::string> row;
-  auto more = reader.Next(&row);
-  if (!more.ok()) return more.status();
-  const auto id = ColumnOf(reader, row, "id");
-  const auto sketch = ColumnOf(reader, row, "sketch");
-  if (!id.ok() || !sketch.ok()) return id.ok() ? sketch.status() : id.status();
-  std::set<std::string> seen;
-  for (;;) {
-    more = reader.Next(&row);
-    if (!more.ok()) return more.status();
-    if (!*more) return absl::OkStatus();
-    if (row.size() <= std::max(*id, *sketch)) return reader.Wrong("has too few columns");
-    // A sketch of a test photo would make the test easier than it is.
-    if (to_train_on.count(row[*id]) == 0) {
-      return reader.Wrong(absl::StrCat("there is no photo ", row[*id], " to train on"));
-    }
-    if (!StaysInside(row[*sketch])) {
-      return reader.Wrong(absl::StrCat("\"", row[*sketch], "\" is not a path in the folder"));
-    }
-    const fs::path file = folder / row[*sketch];
-    S2P_RETURN_IF_ERROR(CheckImage(file, ImageEndings()));
-    const std::string name = absl::StrCat("further-", file.filename().string());
-    if (!seen.insert(name).second) return reader.Wrong("the sketch is there twice");
-    plan.images.push_back(Planned(file, name, row[*id], v1::MODALITY_SKETCH, "train"));
+  S2P_ASSIGN_OR_RETURN(const auto sketches, ReadPairs(folder, to_train_on));
+  std::map<std::string, int> with_name;
+  for (const FurtherSketch& sketch : sketches) ++with_name[sketch.path.filename().string()];
+  for (const FurtherSketch& sketch : sketches) {
+    const std::string name = sketch.path.filename().string();
+    // Each sketcher may have had a folder of the same names.
+    const fs::path copy =
+        with_name[name] == 1 ? fs::path("further-" + name) : fs::path("further") / sketch.path;
+    plan.images.push_back(
+        Planned(folder / sketch.path, copy, sketch.id, v1::MODALITY_SKETCH, "train"));
   }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -119,6 +155,7 @@ absl::StatusOr<Plan> PlanQmulShoes(const fs::path& root, const fs::path& further
       "QMUL-Shoes V1: Q. Yu, F. Liu, Y.-Z. Song, T. Xiang, T. Hospedales, C. C. Loy, \"Sketch Me "
       "That Shoe\", CVPR 2016";
   plan.description.licence = "research use only; no right to redistribute was found";
+  plan.split_reason = "as its folders say";
   std::set<std::string> seen;
   for (const char* split : {"train", "test"}) {
     S2P_RETURN_IF_ERROR(PlanQmulSplit(root, split, seen, plan));

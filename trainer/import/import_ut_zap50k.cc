@@ -39,6 +39,7 @@ struct Table {
   // By CID.
   std::unordered_map<std::string, Row> rows;
   std::vector<std::string> cids;
+  int64_t passed_over = 0;
 };
 
 // SHOE and COLOUR, numbers separated by `separator`.
@@ -135,7 +136,7 @@ absl::Status AddImage(const fs::path& file, Table& table) {
 // Exactly `depth` folders deep: category, subcategory, brand. Brands are not compared with
 // anything: the published archives write a period at the end of one as %2E.
 absl::Status AddImages(const fs::path& folder, int depth, Table& table) {
-  S2P_ASSIGN_OR_RETURN(const auto entries, List(folder));
+  S2P_ASSIGN_OR_RETURN(const auto entries, List(folder, &table.passed_over));
   for (const fs::path& entry : entries) {
     if ((depth > 0) != IsFolder(entry)) {
       return Offending(entry, "expected CATEGORY/SUBCATEGORY/BRAND/SHOE.COLOUR.jpg");
@@ -161,6 +162,8 @@ absl::StatusOr<Plan> PlanUtZap50k(const fs::path& root) {
       "2014";
   plan.description.licence = "academic, non-commercial use only";
   plan.description.attributes = table.attributes;
+  plan.passed_over = table.passed_over;
+  plan.split_reason = "it is a source, so all identities are to train on";
   const auto shoe_of = [](const std::string& cid) { return cid.substr(0, cid.find('-')); };
   std::map<std::string, size_t> images_of;
   for (const std::string& cid : table.cids) {

@@ -51,6 +51,11 @@ absl::Status RunImport(const ImportOptions& options, bool terminal, std::ostream
       << (summary.val_identities > 0 ? absl::StrCat(summary.val_identities, " to validate on, ")
                                      : "")
       << summary.test_identities << " to test on\n";
+  for (const std::string& found_by : summary.identities_from) {
+    out << "identities: " << found_by << '\n';
+  }
+  out << "split: " << summary.split_reason << '\n';
+  for (const std::string& warning : summary.warnings) out << "warning: " << warning << '\n';
   for (const std::string& remark : summary.remarks) out << "note: " << remark << '\n';
   if (summary.passed_over > 0) {
     out << "note: " << summary.passed_over

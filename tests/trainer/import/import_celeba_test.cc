@@ -67,6 +67,22 @@ TEST_F(ImportCelebATest, ValuesBelongToTheirAttribute) {
   }
 }
 
+TEST_F(ImportCelebATest, EndingsMayBeInCapitals) {
+  Rename("Img/img_align_celeba/000002.jpg", "Img/img_align_celeba/000002.JPG");
+  Write("Eval/list_eval_partition.txt",
+        "000001.JPG 0\r\n000002.jpg 1\r\n000003.jpg 2\r\n000004.jpg 0\r\n");
+  Write("Img/img_align_celeba/Thumbs.db", "x");
+  const auto summary = Import("celeba");
+  ASSERT_THAT(summary, IsOk());
+  EXPECT_EQ(summary->passed_over, 1);
+  EXPECT_EQ(Read(Out("photo/000002.jpg")), Jpeg(1, 1, 3));
+}
+
+TEST_F(ImportCelebATest, ImageThatIsThereInBothCasesIsNamed) {
+  WriteJpg("Img/img_align_celeba/000002.JPG");
+  ExpectWrong("celeba", "000002.jpg: the number is there twice");
+}
+
 TEST_F(ImportCelebATest, ColoursAreLeftOut) {
   ASSERT_THAT(Import("celeba"), IsOk());
   const std::vector<std::string> names = Open().attributes();

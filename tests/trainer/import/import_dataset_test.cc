@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "model/image.h"
+#include "tests/testing/golden.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/import/import_fixture.h"
 #include "trainer/data/random.h"
@@ -66,12 +68,12 @@ class ImportDatasetTest : public ImportTest {
 };
 
 TEST_F(ImportDatasetTest, FormatsAreKnown) {
-  EXPECT_THAT(ImportFormats(), ElementsAre("celeba", "folder", "iiitd", "market-1501", "pku-sketch",
-                                           "qmul-shoes", "ut-zap50k"));
+  EXPECT_THAT(ImportFormats(), ElementsAre("celeba", "data-set", "folder", "iiitd", "market-1501",
+                                           "pku-sketch", "qmul-shoes", "ut-zap50k"));
 }
 
 TEST_F(ImportDatasetTest, UnknownFormatNamesTheKnown) {
-  ExpectWrong("coco", "format \"coco\" is unknown; known are celeba, folder, iiitd");
+  ExpectWrong("coco", "format \"coco\" is unknown; known are celeba, data-set, folder");
 }
 
 TEST_F(ImportDatasetTest, SplitFileForAnotherFormatIsRefused) {
@@ -153,6 +155,23 @@ TEST_F(ImportDatasetTest, ImageIsImportedUpToTheLimitAndTheMessageSaysIt) {
   std::filesystem::remove_all(Out());
   Write("photo/large.jpg", JpegOfSize(limit + 1));
   ExpectWrong("folder", "photo/large.jpg: has 10485761 bytes; an image may have 10485760 (10 MiB)");
+}
+
+TEST_F(ImportDatasetTest, ImagesThatPeopleBringAreImported) {
+  const std::string folder = SharedPath("cases/images");
+  if (folder.empty()) GTEST_SKIP() << "shared/cases/images is missing next to the project";
+  const auto meta = nlohmann::json::parse(Read(folder + "/meta.json"));
+  Remove("photo");
+  int64_t expected = 0;
+  for (const auto& [name, about] : meta.items()) {
+    if (about.at("want") != "ok") continue;
+    Write("photo/" + name, Read(folder + "/" + name));
+    ++expected;
+  }
+  ASSERT_GT(expected, 50);
+  const auto summary = Import("folder");
+  ASSERT_THAT(summary, IsOk());
+  EXPECT_EQ(summary->photos, expected);
 }
 
 TEST_F(ImportDatasetTest, LargeImageThatIsCutIsNamed) {

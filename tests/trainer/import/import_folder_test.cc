@@ -1,12 +1,10 @@
-#include <iterator>
+#include <map>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/import/import_fixture.h"
-#include "trainer/import/import_plan.h"
 
 namespace s2p::test {
 namespace {
@@ -33,12 +31,25 @@ class ImportFolderTest : public ImportTest {
     std::set<std::string> all;
     if (!summary.ok()) return all;
     remarks_ = summary->remarks;
+    warnings_ = summary->warnings;
+    identities_from_ = summary->identities_from;
     const DataSet data_set = Open();
     for (const DataSetImage& image : data_set.images()) all.insert(image.identity);
     return all;
   }
 
+  // The identity of each image that Import accepts, by path.
+  std::map<std::string, std::string> IdentityByPath() {
+    std::map<std::string, std::string> identity_of;
+    EXPECT_THAT(Import("folder"), IsOk());
+    const DataSet data_set = Open();
+    for (const DataSetImage& image : data_set.images()) identity_of[image.path] = image.identity;
+    return identity_of;
+  }
+
   std::vector<std::string> remarks_;
+  std::vector<std::string> warnings_;
+  std::vector<std::string> identities_from_;
 };
 
 TEST_F(ImportFolderTest, PicturesOfACameraAreIdentitiesOfTheirOwn) {
@@ -60,6 +71,159 @@ TEST_F(ImportFolderTest, SketchesOfOnePhotoAreNumberedAfterIt) {
   WriteSketches({"7_1", "7_2", "12_1"});
   EXPECT_THAT(Identities(), ElementsAre("12", "7"));
   EXPECT_THAT(remarks_, IsEmpty());
+}
+
+TEST_F(ImportFolderTest, WordsOfCamerasAreNoIdentities) {
+  WritePhotos({"IMG_E0001", "IMG_1", "IMG_2 (1)", "dscn_a", "dscn_b", "Screenshot_home",
+               "Screenshot_shop", "boot_side", "boot_top"});
+  EXPECT_EQ(Identities().size(), 8u);
+}
+
+TEST_F(ImportFolderTest, PhotosWithSketchesOfTheirOwnAreIdentitiesOfTheirOwn) {
+  WritePhotos({"boot_blue", "boot_red", "clog_old"});
+  WriteSketches({"boot_blue", "boot_red_1", "clog_old"});
+  EXPECT_THAT(Identities(), ElementsAre("boot_blue", "boot_red", "clog_old"));
+}
+
+TEST_F(ImportFolderTest, OneSketchOfOneViewLeavesTheViewsTogether) {
+  WritePhotos({"boot_1", "boot_2", "clog_1", "clog_2"});
+  WriteSketches({"boot_1", "clog_2-b"});
+  EXPECT_THAT(Identities(), ElementsAre("boot", "clog"));
+}
+
+TEST_F(ImportFolderTest, NumberInBracketsIsOfThePhotoOfTheName) {
+  WritePhotos({"IMG_0001", "IMG_0001(1)"});
+  WriteSketches({"IMG_0001(2)", "IMG_0001(1)"});
+  const auto identity_of = IdentityByPath();
+  EXPECT_EQ(identity_of.at("sketch/IMG_0001(2).png"), "IMG_0001");
+  EXPECT_EQ(identity_of.at("sketch/IMG_0001(1).png"), "IMG_0001(1)");
+}
+
+TEST_F(ImportFolderTest, FolderOfSketchesMayBeNamedAfterAPhoto) {
+  WritePhotos({"IMG_0001", "IMG_0002", "boot_1", "boot_2"});
+  WriteSketches({"IMG_0002/first", "IMG_0002/second", "boot/a"});
+  const auto identity_of = IdentityByPath();
+  EXPECT_EQ(identity_of.at("sketch/IMG_0002/second.png"), "IMG_0002");
+  EXPECT_EQ(identity_of.at("sketch/boot/a.png"), "boot");
+  EXPECT_EQ(identity_of.at("photo/boot_1.jpg"), "boot");
+}
+
+TEST_F(ImportFolderTest, NamesOfOneSpellingArePairedHoweverTheyAreEncoded) {
+  WritePhotos({"caf\xc3\xa9", "\xed\x95\x99 1",
+               "pi\xc3\xb1"
+               "a/1"});
+  // As macOS writes them.
+  WriteSketches({"cafe\xcc\x81", "\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xa8 1-b",
+                 "pin\xcc\x83"
+                 "a/2"});
+  EXPECT_THAT(Identities(), ElementsAre("caf\xc3\xa9",
+                                        "pi\xc3\xb1"
+                                        "a",
+                                        "\xed\x95\x99 1"));
+}
+
+TEST_F(ImportFolderTest, EndingsMayBeInCapitalsAndNamesHaveBlanks) {
+  WriteJpg("photo/my boot.JPG");
+  WriteJpg("photo/clog.JPEG");
+  WritePng("sketch/my boot.PNG");
+  WritePng("sketch/clog 2.Png");
+  EXPECT_THAT(Identities(), ElementsAre("clog", "my boot"));
+}
+
+TEST_F(ImportFolderTest, FoldersMayBeCalledPhotosAndSketchesInAnyCase) {
+  WriteJpg("Train/Photos/1.jpg");
+  WritePng("Train/SKETCHES/1.png");
+  WriteJpg("test/photos/2.jpg");
+  const auto summary = Import("folder");
+  ASSERT_THAT(summary, IsOk());
+  EXPECT_EQ(summary->sketches, 1);
+  EXPECT_THAT(IdentitiesOf(Open(), "train"), ElementsAre("1"));
+  EXPECT_THAT(IdentitiesOf(Open(), "test"), ElementsAre("2"));
+}
+
+TEST_F(ImportFolderTest, FolderOfTheUsualNameWinsAndTheOtherIsTold) {
+  WritePhotos({"1"});
+  WriteJpg("photos/2.jpg");
+  EXPECT_THAT(Identities(), ElementsAre("1"));
+  EXPECT_THAT(remarks_, ElementsAre(HasSubstr("photos/ is not read")));
+}
+
+TEST_F(ImportFolderTest, TwoFoldersThatMayBeMeantAreRefused) {
+  WriteJpg("Photo/1.jpg");
+  WriteJpg("photos/2.jpg");
+  ExpectWrong("folder", "photos: is there next to Photo, so it is unclear which is meant");
+}
+
+TEST_F(ImportFolderTest, ReportSaysWhatIdentitiesWereFoundBy) {
+  WritePhotos({"IMG_0001", "IMG_0002", "IMG_0003", "IMG_0004", "boot_1", "boot_2", "red/1"});
+  WriteSketches({"IMG_0001", "IMG_0002_7"});
+  Identities();
+  EXPECT_THAT(identities_from_,
+              ElementsAre("photos by folder (1): red/1.jpg shows red",
+                          "photos by their own names (4): IMG_0001.jpg shows IMG_0001, "
+                          "IMG_0002.jpg shows IMG_0002, IMG_0003.jpg shows IMG_0003, and so on",
+                          "photos by their names up to the first _ (2): boot_1.jpg shows boot, "
+                          "boot_2.jpg shows boot",
+                          "sketches by the photo of the same name (1): IMG_0001.png shows IMG_0001",
+                          "sketches by the photo whose name theirs starts with (1): "
+                          "IMG_0002_7.png shows IMG_0002"));
+}
+
+TEST_F(ImportFolderTest, IdentityWithSuspiciouslyManyPhotosIsTold) {
+  for (int i = 0; i < 10; ++i) WriteJpg("photo/shoes/" + std::to_string(i) + ".jpg");
+  WritePhotos({"a", "b"});
+  Identities();
+  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("Check shoes (10 photos);")));
+}
+
+TEST_F(ImportFolderTest, CamerasPrefixThatWasAskedForIsTold) {
+  options_.identity_from = "prefix";
+  WritePhotos({"IMG_0001", "IMG_0002", "boot_1", "boot_2"});
+  Identities();
+  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("Check IMG (2 photos);")));
+}
+
+TEST_F(ImportFolderTest, OrderInWhichFilesWereMadeDecidesNothing) {
+  const std::vector<std::string> photos = {"boot_2", "IMG_0001", "clog_a", "boot_1", "clog_b"};
+  WritePhotos(photos);
+  WriteSketches({"clog", "boot_1"});
+  ASSERT_THAT(Import("folder"), IsOk());
+  const std::string lines = Read(Out("dataset.jsonl"));
+  std::filesystem::remove_all(Out());
+  Remove("photo");
+  Remove("sketch");
+  WriteSketches({"boot_1", "clog"});
+  WritePhotos({photos.rbegin(), photos.rend()});
+  ASSERT_THAT(Import("folder"), IsOk());
+  EXPECT_EQ(Read(Out("dataset.jsonl")), lines);
+}
+
+TEST_F(ImportFolderTest, TestFractionIsAShareOfTheIdentities) {
+  for (int i = 0; i < 30; ++i) WriteJpg("photo/" + std::to_string(i) + ".jpg");
+  for (const auto& [fraction, expected] :
+       {std::pair{"0", 0}, std::pair{"0.1", 3}, std::pair{"0.5", 15}, std::pair{"", 8}}) {
+    options_.test_fraction = fraction;
+    const auto summary = Import("folder");
+    ASSERT_THAT(summary, IsOk());
+    EXPECT_EQ(summary->test_identities, expected) << fraction;
+    EXPECT_EQ(summary->train_identities, 30 - expected) << fraction;
+    EXPECT_THAT(summary->split_reason, HasSubstr("--test-fraction")) << fraction;
+    std::filesystem::remove_all(Out());
+  }
+}
+
+TEST_F(ImportFolderTest, TestFractionThatIsNoneIsRefused) {
+  WritePhotos({"1"});
+  for (const char* wrong : {"1", "-0.1", "nan", "a quarter", "1e999"}) {
+    options_.test_fraction = wrong;
+    ExpectWrong("folder", "is not a number from 0 to below 1");
+  }
+}
+
+TEST_F(ImportFolderTest, TestFractionOfAFolderWithASplitIsRefused) {
+  options_.test_fraction = "0";
+  WriteJpg("train/photo/1.jpg");
+  ExpectWrong("folder", "has a split of its own");
 }
 
 TEST_F(ImportFolderTest, LongestNameOfAPhotoWins) {
@@ -205,26 +369,6 @@ TEST_F(ImportFolderTest, SketchThatOnlyLooksLikeItsPhotoIsTold) {
       "has no photo; photo Caf\xc3\xa9.jpg looks the same but is spelt with other characters");
 }
 
-TEST(LookOfTest, CaseAccentsAndTheirEncodingAreNoDifference) {
-  const std::pair<const char*, const char*> same[] = {
-      {"Boot_1", "boot_1"},
-      {"\xc3\x89t\xc3\xa9", "e\xcc\x81te\xcc\x81"},               // Été
-      {"\xd0\x99", "\xd0\xb8\xcc\x86"},                           // Й
-      {"\xe3\x83\x80", "\xe3\x82\xbf\xe3\x82\x99"},               // ダ
-      {"\xe3\x81\xb1", "\xe3\x81\xaf\xe3\x82\x9a"},               // ぱ
-      {"\xed\x95\x99", "\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xa8"}};  // 학
-  for (const auto& [one, other] : same) EXPECT_EQ(LookOf(one), LookOf(other)) << one;
-}
-
-TEST(LookOfTest, OtherLettersAreADifference) {
-  const char* const names[] = {"boot",     "b00t",         "boot_",
-                               "\xc3\x9f", "\xe3\x82\xbf", "\xe3\x81\x9f",
-                               "\xd0\xb8", "\xed\x95\x99", "\xf0\x9f\x91\x9f"};
-  std::set<std::u32string> looks;
-  for (const char* name : names) looks.insert(LookOf(name));
-  EXPECT_EQ(looks.size(), std::size(names));
-}
-
 TEST_F(ImportFolderTest, IdentitiesThatLookTheSameAreKeptApartAndTold) {
   WritePhotos({"a", "A", "b"});
   EXPECT_THAT(Identities(), ElementsAre("A", "a", "b"));
@@ -307,9 +451,9 @@ TEST_F(ImportFolderTest, NameWithoutIdentityIsNamed) {
 
 TEST_F(ImportFolderTest, FolderWithoutPhotosIsNotFoundAndSaysWhatThereIs) {
   WriteJpg("sketch/1.jpg");
-  WriteJpg("photos/1.jpg");
+  WriteJpg("pictures/1.jpg");
   ExpectMissing("folder",
-                "photo: there is no such folder, but photos, sketch; photos are expected");
+                "photo: there is no such folder, but pictures, sketch; photos are expected");
 }
 
 TEST_F(ImportFolderTest, EmptyFolderHasNoImages) {

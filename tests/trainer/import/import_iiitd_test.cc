@@ -40,6 +40,25 @@ TEST_F(ImportIiitdTest, SplitFileMayHaveAHeader) {
   EXPECT_THAT(Import("iiitd"), IsOk());
 }
 
+TEST_F(ImportIiitdTest, SplitFileMayBeWrittenOnWindowsAndAsTheFilesAre) {
+  Rename("photo/a.jpg", "photo/\xc3\x89va.JPG");
+  Rename("sketch/a.jpg", "sketch/E\xcc\x81va.JPG");
+  WriteSplit("\xef\xbb\xbf\r\nIdentity,Split\r\nE\xcc\x81va, Train\r\nB,val\r\nc,TEST\r\n");
+  const auto summary = Import("iiitd");
+  ASSERT_THAT(summary, IsOk());
+  EXPECT_EQ(summary->train_identities, 1);
+  EXPECT_EQ(summary->val_identities, 1);
+}
+
+TEST_F(ImportIiitdTest, LeftoversArePassedOverAndCounted) {
+  Write("photo/.DS_Store", "x");
+  Write("sketch/._a.jpg", "x");
+  Write("photo/Photo.TXT", "names");
+  const auto summary = Import("iiitd");
+  ASSERT_THAT(summary, IsOk());
+  EXPECT_EQ(summary->passed_over, 2);
+}
+
 TEST_F(ImportIiitdTest, PartsOfTheDatabaseAreOneDataSet) {
   Remove("photo");
   Remove("sketch");

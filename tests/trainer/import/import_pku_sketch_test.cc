@@ -74,6 +74,12 @@ TEST_F(ImportPkuSketchTest, EachStyleGivesItsShare) {
 
 TEST_F(ImportPkuSketchTest, SplitIsAFunctionOfTheSeed) { EXPECT_EQ(TestOf(3), TestOf(3)); }
 
+TEST_F(ImportPkuSketchTest, CaseOfTheStylesNamesDecidesNothing) {
+  const std::set<std::string> test = TestOf(3);
+  Rename("styleAnnotation/d_33.txt", "styleAnnotation/D_33.TXT");
+  EXPECT_EQ(TestOf(3), test);
+}
+
 TEST_F(ImportPkuSketchTest, TenSeedsGiveTenSplits) {
   std::set<std::set<std::string>> splits;
   for (uint64_t seed = 1; seed <= 10; ++seed) splits.insert(TestOf(seed));

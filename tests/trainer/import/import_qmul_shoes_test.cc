@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -87,7 +88,16 @@ TEST_F(ImportQmulShoesTest, MissingFolderIsNotFound) {
 TEST_F(ImportQmulShoesTest, LeftoversOfFileManagersArePassedOver) {
   Write("train/images/.DS_Store", "x");
   Write("train/images/Thumbs.db", "x");
-  EXPECT_THAT(Import("qmul-shoes"), IsOk());
+  const auto summary = Import("qmul-shoes");
+  ASSERT_THAT(summary, IsOk());
+  EXPECT_EQ(summary->passed_over, 2);
+}
+
+TEST_F(ImportQmulShoesTest, EndingsMayBeInCapitals) {
+  Rename("train/images/2.jpg", "train/images/2.JPG");
+  Rename("train/sketches/2.png", "train/sketches/2.Png");
+  ASSERT_THAT(Import("qmul-shoes"), IsOk());
+  EXPECT_EQ(Read(Out("photo/2.jpg")), Jpeg(1, 1, 3));
 }
 
 class ImportFurtherSketchesTest : public ImportQmulShoesTest {
@@ -118,6 +128,28 @@ TEST_F(ImportFurtherSketchesTest, TheyAreOfTheirIdentityAndToTrainOn) {
     EXPECT_EQ(image.modality, v1::MODALITY_SKETCH);
   }
   EXPECT_EQ(further, 2);
+}
+
+TEST_F(ImportFurtherSketchesTest, SketchersWithTheSameFileNamesAreKeptApart) {
+  WriteJpg("further/anna/2.jpg");
+  WriteJpg("further/ben/2.jpg");
+  WritePairs(
+      "2,1,photo/2.jpg,anna/2.jpg\n2,2,photo/2.jpg,ben/2.jpg\n"
+      "2,3,photo/2.jpg,sketch/2-1.jpg\n");
+  const auto summary = Import("qmul-shoes");
+  ASSERT_THAT(summary, IsOk());
+  EXPECT_EQ(summary->sketches, 7);
+  for (const char* copy : {"further/anna/2.jpg", "further/ben/2.jpg", "further-2-1.jpg"}) {
+    EXPECT_TRUE(std::filesystem::exists(Out("sketch/") + copy)) << copy;
+  }
+}
+
+TEST_F(ImportFurtherSketchesTest, ListThatWasWrittenOnWindowsIsRead) {
+  Write("further/pairs.csv",
+        "\xef\xbb\xbfID,sketcher,photo, Sketch\r\n2,1,photo\\2.jpg, sketch\\2-1.jpg \r\n");
+  const auto summary = Import("qmul-shoes");
+  ASSERT_THAT(summary, IsOk());
+  EXPECT_EQ(summary->sketches, 5);
 }
 
 TEST_F(ImportFurtherSketchesTest, SketchOfATestPhotoIsRefused) {
