@@ -141,6 +141,7 @@ void AddImport(Options& options, ImportOptions& import) {
       .Required();
   command.Add("root", &import.root, "where it lies, as its authors lay it out").Required();
   command.Add("out", &import.out, "folder to make").Required();
+  command.Add("add", &import.add, "add the images to the data set in --out, if there is one");
   command.Add("split-seed", &import.split_seed, "fixes the split of formats that have none");
   command.Add("test-fraction", &import.test_fraction,
               "folder, data-set: share of the identities to test on, 0 to below 1; 0 leaves all to "

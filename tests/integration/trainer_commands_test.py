@@ -103,6 +103,25 @@ class TrainerCommands(unittest.TestCase):
         self.assertIn("identities: photos by their own names (8): ", said)
         self.assertIn("split: 25 % of the identities, drawn by name and --split-seed, are for testing", said)
 
+    def test_images_are_added_and_all_can_be_trained_on(self):
+        folder = self.folder_of_pairs()
+        imported = folder + "-imported"
+        command = ["import-dataset", "--format", "folder", "--root", folder, "--out", imported]
+        trainer(*command)
+        refused = trainer(*command, check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("--add adds the images to it", refused.stderr)
+        sketch = sorted(os.listdir(os.path.join(folder, "sketch")))[0]
+        shutil.copy(os.path.join(folder, "sketch", sketch),
+                    os.path.join(folder, "sketch", sketch.replace(".", "-b.")))
+        said = trainer(*command, "--add").stdout
+        self.assertIn("8 photos of 8 identities and 9 sketches of 8; 6 identities to train on, "
+                      "2 to test on", said)
+        self.assertIn("images added: 1; there already: 16", said)
+        said = trainer("import-dataset", "--format", "data-set", "--root", imported,
+                       "--out", folder + "-all", "--test-fraction", "0").stdout
+        self.assertIn("8 identities to train on, 0 to test on", said)
+
     def test_store_that_cannot_be_written_is_named_before_anything_is_trained(self):
         refused = trainer("run", *SMALL, "--set", "source_dataset=" + data("source"),
                           "--set", "target_dataset=" + data("target"),

@@ -22,6 +22,7 @@
 #include "model/check.h"
 #include "model/file.h"
 #include "model/sha256.h"
+#include "trainer/data/data_set_addition.h"
 #include "trainer/data/random.h"
 
 namespace s2p {
@@ -394,6 +395,27 @@ absl::Status WriteDataSet(const std::string& folder, const DataSetDescription& d
   }
   if (absl::Status status = WriteWhole(folder, kDescriptionFileName, header_text); !status.ok()) {
     return status;
+  }
+  return WriteWhole(folder, kLinesFileName, lines);
+}
+
+absl::Status AddToDataSet(const DataSet& data_set, const std::vector<DataSetImage>& images) {
+  const std::string& folder = data_set.folder();
+  const std::string path = Join(folder, kLinesFileName);
+  DataSetDescription description;
+  description.attributes = data_set.attributes();
+  if (const std::string wrong = NotUtf8(description, images); !wrong.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(folder, ": \"", wrong, "\" is not UTF-8"));
+  }
+  S2P_ASSIGN_OR_RETURN(auto lines, ReadLimited(path, kMaxLinesBytes));
+  if (Sha256(lines) != data_set.sha256()) {
+    return absl::AbortedError(
+        absl::StrCat(path, ": was changed by another program meanwhile; run the import again"));
+  }
+  if (lines.back() != '\n') lines += '\n';
+  for (const DataSetImage& image : images) {
+    S2P_CHECK(image.attributes.empty() || image.attributes.size() == description.attributes.size());
+    lines += LineOf(image, description.attributes).dump() + "\n";
   }
   return WriteWhole(folder, kLinesFileName, lines);
 }

@@ -1,14 +1,18 @@
 #include "trainer/import/import_dataset.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <set>
+#include <system_error>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "daemon/folder_lock.h"
 #include "trainer/data/data_set.h"
+#include "trainer/import/import_addition.h"
 #include "trainer/import/import_formats.h"
 #include "trainer/import/import_plan.h"
 
@@ -99,6 +103,13 @@ absl::StatusOr<SplitOptions> SplitOf(const ImportOptions& options) {
   return split;
 }
 
+// Whether there is something to add to.
+bool HasContent(const std::string& folder) {
+  std::error_code error;
+  return std::filesystem::exists(folder, error) && !std::filesystem::is_empty(folder, error) &&
+         !error;
+}
+
 ImportSummary Summarise(const Plan& plan, const std::vector<DataSetImage>& images) {
   ImportSummary summary;
   summary.name = plan.description.name;
@@ -133,6 +144,24 @@ absl::StatusOr<Plan> MakePlan(const ImportOptions& options, const DataSet* set) 
   return plan;
 }
 
+absl::StatusOr<ImportSummary> AddToExisting(const ImportOptions& options,
+                                            const std::function<void(int64_t, int64_t)>& progress) {
+  S2P_ASSIGN_OR_RETURN(const auto set, DataSet::Open(options.out, ImageFiles::kMayBeMissing));
+  if (set.packed() != nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.out, ": is a packed data set; add to its folder and pack it again"));
+  }
+  S2P_ASSIGN_OR_RETURN(const auto lock, FolderLock::Acquire(options.out));
+  S2P_ASSIGN_OR_RETURN(const auto plan, MakePlan(options, &set));
+  S2P_ASSIGN_OR_RETURN(const auto addition, AddTo(set, plan, progress));
+  ImportSummary summary = Summarise(plan, addition.images);
+  summary.name = set.name();
+  summary.attributes = static_cast<int64_t>(set.attributes().size());
+  summary.added = addition.added;
+  summary.already_there = addition.already_there;
+  return summary;
+}
+
 }  // namespace
 
 const std::vector<std::string>& ImportFormats() {
@@ -152,11 +181,14 @@ const std::vector<std::string>& IdentityRules() {
 absl::StatusOr<ImportSummary> ImportDataset(const ImportOptions& options,
                                             const std::function<void(int64_t, int64_t)>& progress) {
   S2P_RETURN_IF_ERROR(CheckOptions(options));
+  if (options.add && HasContent(options.out)) return AddToExisting(options, progress);
   S2P_ASSIGN_OR_RETURN(const auto plan, MakePlan(options, nullptr));
   S2P_RETURN_IF_ERROR(CarryOut(plan, options.out, progress));
   std::vector<DataSetImage> images;
   for (const PlannedImage& image : plan.images) images.push_back(image.line);
-  return Summarise(plan, images);
+  ImportSummary summary = Summarise(plan, images);
+  summary.added = static_cast<int64_t>(images.size());
+  return summary;
 }
 
 }  // namespace s2p

@@ -16,7 +16,7 @@ struct ImportOptions {
   std::string format;
   // Where the data set lies, as its authors lay it out. Only read.
   std::string root;
-  // Folder to make, or an empty one.
+  // Folder to make, or an empty one; with `add`, also one with a data set.
   std::string out;
   // Fixes the split of formats that come without one (folder, pku-sketch). Ignored by the others.
   uint64_t split_seed = 1;
@@ -28,6 +28,8 @@ struct ImportOptions {
   // One of IdentityRules(): which part of a file's name is its identity, in format folder.
   // docs/datasets.md describes them. The other formats take auto only.
   std::string identity_from = "auto";
+  // Add the images to the data set that is in `out`, if there is one.
+  bool add = false;
   // Share of the identities that are for testing, a number from 0 to below 1; empty: a quarter in
   // format folder, or the share of the set that is added to; the set's own split in format
   // data-set. The other formats, and folders with train/ or test/ in them, take none.
@@ -46,6 +48,10 @@ struct ImportSummary {
   int64_t left_out = 0;
   // Files and folders that a system left behind, as .DS_Store.
   int64_t passed_over = 0;
+  // With `add`, images that are new in the set, and that it had already. Everything else in this
+  // struct but left_out, passed_over and the sentences counts the whole set.
+  int64_t added = 0;
+  int64_t already_there = 0;
   int64_t photo_identities = 0;
   int64_t sketch_identities = 0;
   // Sentences for people, without a period: how the folder was understood.

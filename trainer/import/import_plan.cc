@@ -98,6 +98,14 @@ absl::Status CheckRoom(const std::vector<PlannedImage>& images, const std::strin
       space.available / kMegabyte, " MB left; free some, or name a folder on another disk"));
 }
 
+absl::Status CheckIsNoDataSet(const std::string& out) {
+  std::error_code error;
+  if (!fs::exists(fs::path(out) / "dataset.jsonl", error)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(Printable(out),
+                   ": is a data set already; --add adds the images to it, or name another folder"));
+}
+
 absl::Status Write(const Plan& plan, const std::string& out,
                    const std::function<void(int64_t, int64_t)>& progress) {
   S2P_RETURN_IF_ERROR(CopyImages(plan, out, progress));
@@ -272,6 +280,7 @@ absl::Status CarryOut(const Plan& plan, const std::string& out,
                       const std::function<void(int64_t, int64_t)>& progress) {
   const bool was_there = IsFolder(out);
   absl::Status status = CheckApart(plan.images, out);
+  if (status.ok()) status = CheckIsNoDataSet(out);
   if (status.ok()) status = CreateDataSetFolder(out);
   if (!status.ok()) return status;
   status = CheckRoom(plan.images, out);

@@ -51,6 +51,10 @@ absl::Status RunImport(const ImportOptions& options, bool terminal, std::ostream
       << (summary.val_identities > 0 ? absl::StrCat(summary.val_identities, " to validate on, ")
                                      : "")
       << summary.test_identities << " to test on\n";
+  if (options.add) {
+    out << "images added: " << summary.added << "; there already: " << summary.already_there
+        << '\n';
+  }
   for (const std::string& found_by : summary.identities_from) {
     out << "identities: " << found_by << '\n';
   }
