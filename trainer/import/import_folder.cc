@@ -281,19 +281,10 @@ absl::StatusOr<std::map<std::string, fs::path>> SplitFolders(const fs::path& roo
   return folders;
 }
 
-}  // namespace
-
-absl::StatusOr<Plan> PlanFolder(const fs::path& root, const FolderOptions& options) {
-  Plan plan;
-  plan.description.name = NameOf(root);
-  plan.description.source = "imported from a folder";
+// Adds the images of the folder, by its splits if it has any.
+absl::Status ReadFolder(const fs::path& root, const std::map<std::string, fs::path>& splits,
+                        const FolderOptions& options, Plan& plan) {
   FolderReader reader(options, &plan);
-  S2P_ASSIGN_OR_RETURN(const auto splits, SplitFolders(root));
-  if (!splits.empty() && options.split.test_fraction) {
-    return Offending(root,
-                     "has a split of its own, in train/, val/ or test/, so --test-fraction "
-                     "cannot make one");
-  }
   for (const char* split : kSplits) {
     const auto folder = splits.find(split);
     if (folder == splits.end()) continue;
@@ -303,7 +294,22 @@ absl::StatusOr<Plan> PlanFolder(const fs::path& root, const FolderOptions& optio
     S2P_RETURN_IF_ERROR(reader.AddSplit(root, "train"));
   }
   S2P_RETURN_IF_ERROR(reader.Finish());
-  if (plan.images.empty()) return Offending(root, "has no images");
+  return plan.images.empty() ? Offending(root, "has no images") : absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Plan> PlanFolder(const fs::path& root, const FolderOptions& options) {
+  Plan plan;
+  plan.description.name = NameOf(root);
+  plan.description.source = "imported from a folder";
+  S2P_ASSIGN_OR_RETURN(const auto splits, SplitFolders(root));
+  if (!splits.empty() && options.split.test_fraction) {
+    return Offending(root,
+                     "has a split of its own, in train/, val/ or test/, so --test-fraction "
+                     "cannot make one");
+  }
+  S2P_RETURN_IF_ERROR(ReadFolder(root, splits, options, plan));
   if (!splits.empty()) {
     plan.split_reason = "as the folders train/, val/ and test/ say";
   } else if (options.set != nullptr) {
