@@ -121,7 +121,7 @@ LIBRARIES = {
         ["unicode/"], ["pkgconfig::icu"], ["trainer/import/canonical_name.cc"], [], ["trainer"]),
     "nlohmann-json": Library(
         ["nlohmann/"], ["nlohmann"],
-        ["model/safetensors.*", "trainer/data/data_set*", "trainer/import/*", "client/*"], [],
+        ["model/safetensors*", "trainer/data/data_set*", "trainer/import/*", "client/*"], [],
         ["model", "trainer", "client"]),
 }
 
