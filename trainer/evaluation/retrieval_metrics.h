@@ -35,13 +35,17 @@ struct RetrievalResult {
 // Ranks the gallery for each query by cosine similarity. A query without a true match is counted as
 // unmatched and left out. Ties count against us: a true match's rank is the number of gallery rows
 // that score as high or higher, other true matches of the same score counted once each, in order.
-// Requires equal dimensions and one identity per row.
+// A score is CosineSimilarity, bit for bit, or last if that is not a number. Most are only needed
+// to a few digits, so float32 products of blocks of both matrices are computed first, on
+// at::get_num_threads() threads, and exact scores where their error could change the order; memory
+// does not grow with queries times gallery. Requires equal dimensions and one identity per row.
 RetrievalResult EvaluateRetrieval(const EmbeddingMatrix& queries,
                                   const std::vector<std::string>& query_identities,
                                   const EmbeddingMatrix& gallery,
                                   const std::vector<std::string>& gallery_identities);
 
-// The same for scores that are known already: [queries, gallery], larger is better.
+// The same for scores that are known already: [queries, gallery], larger is better, not a number is
+// last.
 RetrievalResult EvaluateScores(const EmbeddingMatrix& scores,
                                const std::vector<std::string>& query_identities,
                                const std::vector<std::string>& gallery_identities);

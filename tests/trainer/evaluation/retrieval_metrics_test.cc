@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
 
 #include "absl/strings/str_cat.h"
 #include "tests/trainer/golden_tensors.h"
@@ -145,6 +149,140 @@ TEST(RetrievalMetricsTest, EmbeddingThatIsNotANumberRanksLast) {
   const auto result = EvaluateRetrieval(Scores({{nan, nan}}), {"a"},
                                         Scores({{1, 0}, {0, 1}, {1, 1}}), {"a", "b", "c"});
   EXPECT_THAT(result.first_match_rank, testing::ElementsAre(3));
+}
+
+// Every cell for itself, as the header says it.
+RetrievalResult NaiveRetrieval(const EmbeddingMatrix& queries,
+                               const std::vector<std::string>& query_identities,
+                               const EmbeddingMatrix& gallery,
+                               const std::vector<std::string>& gallery_identities) {
+  RetrievalResult result;
+  for (int q = 0; q < queries.rows(); ++q) {
+    const std::string& identity = query_identities[q];
+    std::vector<float> scores, matches, others;
+    std::vector<int> rows;
+    for (int g = 0; g < gallery.rows(); ++g) {
+      float score = CosineSimilarity(queries.row(q), gallery.row(g));
+      if (std::isnan(score)) score = -std::numeric_limits<float>::infinity();
+      scores.push_back(score);
+      (gallery_identities[g] == identity ? matches : others).push_back(score);
+      rows.push_back(g);
+    }
+    std::sort(matches.begin(), matches.end(), std::greater<float>());
+    result.first_match_rank.push_back(0);
+    if (!matches.empty()) {
+      result.first_match_rank.back() =
+          1 + static_cast<int>(std::count_if(others.begin(), others.end(),
+                                             [&](float other) { return other >= matches[0]; }));
+      ++result.valid_queries;
+      double precision = 0;
+      for (size_t i = 0; i < matches.size(); ++i) {
+        double rank = static_cast<double>(i) + 1;
+        for (const float other : others) rank += other >= matches[i] ? 1 : 0;
+        precision += static_cast<double>(i + 1) / rank;
+      }
+      result.mean_average_precision += precision / static_cast<double>(matches.size());
+    }
+    result.margin.push_back(matches.empty() || others.empty()
+                                ? 0
+                                : matches[0] - *std::max_element(others.begin(), others.end()));
+    std::sort(rows.begin(), rows.end(), [&](int a, int b) {
+      if (scores[a] != scores[b]) return scores[a] > scores[b];
+      const bool a_hits = gallery_identities[a] == identity;
+      if (a_hits != (gallery_identities[b] == identity)) return !a_hits;
+      return a < b;
+    });
+    rows.resize(std::min<size_t>(rows.size(), kTopMatches));
+    result.top.push_back(rows);
+  }
+  result.unmatched_queries = queries.rows() - result.valid_queries;
+  if (result.valid_queries > 0) result.mean_average_precision /= result.valid_queries;
+  return result;
+}
+
+class BlockedRetrievalTest : public testing::Test {
+ protected:
+  // Unit vectors.
+  EmbeddingMatrix Random(int rows) {
+    EmbeddingMatrix matrix(rows, kDimension);
+    std::normal_distribution<float> normal;
+    for (int row = 0; row < rows; ++row) {
+      for (float& value : matrix.row(row)) value = normal(random_);
+      NormalizeL2(matrix.row(row));
+    }
+    return matrix;
+  }
+  std::vector<std::string> Names(int rows, int identities) {
+    std::vector<std::string> names;
+    for (int row = 0; row < rows; ++row) names.push_back(absl::StrCat(random_() % identities));
+    return names;
+  }
+  // Copies `row` of the gallery with the last bits of a few values changed.
+  void Nearly(int row, EmbeddingMatrix& gallery, int to) {
+    std::copy_n(gallery.row(row).begin(), kDimension, gallery.row(to).begin());
+    for (int i = 0; i < 3; ++i) {
+      float& value = gallery.row(to)[random_() % kDimension];
+      value = std::nextafter(value, random_() % 2 == 0 ? 1.0F : -1.0F);
+    }
+  }
+  // Equal in everything, margins bit for bit.
+  static void ExpectNaive(const EmbeddingMatrix& queries, const std::vector<std::string>& asked,
+                          const EmbeddingMatrix& gallery, const std::vector<std::string>& names) {
+    const auto got = EvaluateRetrieval(queries, asked, gallery, names);
+    const auto want = NaiveRetrieval(queries, asked, gallery, names);
+    EXPECT_EQ(got.first_match_rank, want.first_match_rank);
+    EXPECT_EQ(got.top, want.top);
+    ASSERT_EQ(got.margin.size(), want.margin.size());
+    EXPECT_EQ(std::memcmp(got.margin.data(), want.margin.data(), 4 * got.margin.size()), 0);
+    EXPECT_EQ(got.valid_queries, want.valid_queries);
+    EXPECT_EQ(got.unmatched_queries, want.unmatched_queries);
+    EXPECT_DOUBLE_EQ(got.mean_average_precision, want.mean_average_precision);
+  }
+  static constexpr int kDimension = 64;
+  std::mt19937 random_{5};
+};
+
+TEST_F(BlockedRetrievalTest, ManyQueriesAreThoseOfTheNaiveLoop) {
+  const auto queries = Random(600), gallery = Random(700);
+  ExpectNaive(queries, Names(600, 300), gallery, Names(700, 200));
+}
+
+TEST_F(BlockedRetrievalTest, ScoresThatDifferInTheirLastBitsAreOrderedExactly) {
+  const auto queries = Random(100);
+  auto gallery = Random(500);
+  for (int row = 20; row < 500; ++row) Nearly(row % 20, gallery, row);
+  ExpectNaive(queries, Names(100, 30), gallery, Names(500, 30));
+}
+
+TEST_F(BlockedRetrievalTest, EqualScoresCountAgainstUs) {
+  auto queries = Random(50), gallery = Random(300);
+  for (EmbeddingMatrix* matrix : {&queries, &gallery}) {
+    for (int row = 0; row < matrix->rows(); ++row) {
+      std::fill(matrix->row(row).begin(), matrix->row(row).end(), 0.0F);
+      matrix->row(row)[row % 3] = row % 2 == 0 ? 1.0F : -1.0F;
+    }
+  }
+  ExpectNaive(queries, Names(50, 9), gallery, Names(300, 9));
+}
+
+TEST_F(BlockedRetrievalTest, RowsThatAreNoNumbersOrTooLargeAreScoredAsTheNaiveLoopDoes) {
+  auto queries = Random(60), gallery = Random(90);
+  for (EmbeddingMatrix* matrix : {&queries, &gallery}) {
+    matrix->row(3)[5] = std::nanf("");
+    matrix->row(4)[6] = std::numeric_limits<float>::infinity();
+    matrix->row(7)[1] = -std::numeric_limits<float>::infinity();
+    for (float& value : matrix->row(11)) value *= 1e30F;
+    for (float& value : matrix->row(12)) value *= 1e4F;
+    std::fill(matrix->row(13).begin(), matrix->row(13).end(), 0.0F);
+    std::fill(matrix->row(14).begin(), matrix->row(14).end(), std::nanf(""));
+  }
+  ExpectNaive(queries, Names(60, 8), gallery, Names(90, 8));
+}
+
+TEST_F(BlockedRetrievalTest, SmallGalleryAndIdentitiesThatItDoesNotHave) {
+  const auto queries = Random(20), gallery = Random(4);
+  ExpectNaive(queries, Names(20, 6), gallery, {"0", "1", "1", "9"});
+  ExpectNaive(queries, Names(20, 6), gallery, std::vector<std::string>(4, "2"));
 }
 
 TEST(RetrievalMetricsTest, NothingToSearchInMatchesNothing) {
