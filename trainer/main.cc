@@ -217,7 +217,11 @@ int Main(int argc, char** argv) {
            return RunSelectAttributes(select, stop, terminal, std::cout);
          });
        }},
-      {"pack", [&] { return RunPack(pack, terminal, std::cout); }},
+      {"pack",
+       [&] {
+         return WithSignals(
+             [&](const Stop& stop) { return RunPack(pack, stop, terminal, std::cout); });
+       }},
       {"evaluate", [&] { return RunEvaluate(evaluate, std::cout); }},
       {"synthesize", [&] { return RunSynthesize(synthesize, terminal, std::cout); }},
       {"import-dataset", [&] { return RunImport(import, terminal, std::cout); }},

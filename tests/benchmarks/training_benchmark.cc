@@ -69,7 +69,7 @@ class Bench {
     networks_->BeginStep(2, step_->identities());
     networks_->SetTraining();
     NextEpoch();
-    std::vector<LoadedBatch> first = loader_->Next();
+    std::vector<LoadedBatch> first = Value(loader_->Next());
     for (LoadedBatch& part : first) in_memory_.push_back(ToTensor(part, torch::kCPU).clone());
     indices_ = plan_.indices[0];
     labels_ = torch::zeros({in_memory_[0].size(0)}, torch::kLong);
@@ -85,7 +85,7 @@ class Bench {
 
   void WithLoading() {
     if (place_ == plan_.indices.size()) NextEpoch();
-    std::vector<LoadedBatch> parts = loader_->Next();
+    std::vector<LoadedBatch> parts = Value(loader_->Next());
     std::vector<torch::Tensor> images;
     for (LoadedBatch& part : parts) images.push_back(ToTensor(part, torch::kCPU));
     Step(images, plan_.indices[place_++]);

@@ -62,8 +62,9 @@ class DrawnImagesTest : public testing::Test {
   void Break(int i) { std::ofstream(dir_.File(Name(i)), std::ios::trunc) << "no picture"; }
   absl::StatusOr<DataSet> Open() const { return DataSet::Open(dir_.path()); }
 
-  static Preprocessor Preprocessing() {
+  static Preprocessor Preprocessing(bool grey = false) {
     v1::Preprocessing steps;
+    steps.set_grey(grey);
     steps.set_height(kHeight);
     steps.set_width(kWidth);
     steps.set_filter(v1::RESIZE_FILTER_BILINEAR);

@@ -1,52 +1,16 @@
-// Decodes once, augments ahead: turns sampled indices into the floats of a batch.
+// Augments ahead: turns sampled indices into the floats of a batch.
 #ifndef S2P_TRAINER_DATA_BATCH_LOADER_H_
 #define S2P_TRAINER_DATA_BATCH_LOADER_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "model/preprocessor.h"
 #include "s2p/v1/training.pb.h"
-#include "trainer/data/data_set.h"
+#include "trainer/data/prepared_images.h"
 
 namespace s2p {
-
-// Images that could not be read, where some may be.
-struct UnreadableImages {
-  // At most this share of the images asked for.
-  double allowed_share = 0;
-  // Filled by Load: their places among the images asked for, ascending, and what is wrong with the
-  // first.
-  std::vector<size_t> left_out;
-  std::string first_error;
-};
-
-// Images of one modality, prepared (Preprocessor::Prepare) and kept in memory as bytes. Immutable.
-class PreparedImages {
- public:
-  // Decodes and prepares `images` on `threads` threads. Fails with the first image that cannot be
-  // read, or, with `unreadable`, if more cannot than it allows: the others keep their order.
-  // `progress` is called with (done, total) from one thread at a time.
-  static absl::StatusOr<std::shared_ptr<const PreparedImages>> Load(
-      const DataSet& data_set, const std::vector<DataSetImage>& images,
-      const Preprocessor& preprocessor, int threads,
-      const std::function<void(int64_t, int64_t)>& progress = {},
-      UnreadableImages* unreadable = nullptr);
-
-  int size() const { return static_cast<int>(images_.size()); }
-  const Image& image(int i) const { return images_[i]; }
-  const Preprocessor& preprocessor() const { return preprocessor_; }
-
- private:
-  explicit PreparedImages(const Preprocessor& preprocessor) : preprocessor_(preprocessor) {}
-  Preprocessor preprocessor_;
-  std::vector<Image> images_;
-};
 
 // One image of a batch: where it comes from, and the random choices of its augmentation.
 struct LoadItem {
@@ -83,8 +47,9 @@ class BatchLoader {
               int workers, bool augment = true);
   ~BatchLoader();
 
-  // The next batch's parts; empty after the last.
-  std::vector<LoadedBatch> Next();
+  // The next batch's parts; empty after the last. FailedPrecondition if there is not enough memory
+  // for it; else as PreparedImages::Read.
+  absl::StatusOr<std::vector<LoadedBatch>> Next();
 
  private:
   struct Pipeline;

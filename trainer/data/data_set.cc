@@ -314,11 +314,12 @@ absl::StatusOr<DataSet> DataSet::Open(const std::string& folder, ImageFiles file
 }
 
 absl::StatusOr<DataSet> DataSet::OpenPacked(const std::string& path) {
-  S2P_ASSIGN_OR_RETURN(auto packed, PackedImages::Read(path));
-  S2P_ASSIGN_OR_RETURN(auto data_set, Parse(path, packed->description(), packed->lines(),
-                                            ImageFiles::kMayBeMissing));
-  S2P_RETURN_IF_ERROR(packed->IndexLines(data_set.images_));
-  data_set.packed_ = std::move(packed);
+  S2P_ASSIGN_OR_RETURN(const auto packed, PackedImages::Open(path));
+  S2P_ASSIGN_OR_RETURN(const auto description, packed->Description());
+  S2P_ASSIGN_OR_RETURN(const auto lines, packed->Lines());
+  S2P_ASSIGN_OR_RETURN(auto data_set, Parse(path, description, lines, ImageFiles::kMayBeMissing));
+  S2P_RETURN_IF_ERROR(packed->CheckCounts(data_set.images_));
+  data_set.packed_ = packed;
   return data_set;
 }
 
@@ -331,16 +332,22 @@ absl::StatusOr<DataSet> DataSet::Parse(const std::string& folder, const std::str
   data_set.name_ = std::move(header.name);
   data_set.attributes_ = std::move(header.attributes);
   data_set.images_ = std::move(images);
+  int64_t photos = 0, sketches = 0;
+  for (DataSetImage& image : data_set.images_) {
+    image.row = (image.modality == v1::MODALITY_SKETCH ? sketches : photos)++;
+  }
   data_set.sha256_ = Sha256(lines);
   return data_set;
 }
+
+std::string DataSet::PathOf(const DataSetImage& image) const { return Join(folder_, image.path); }
 
 absl::StatusOr<Image> DataSet::Read(const DataSetImage& image) const {
   if (packed_ != nullptr) {
     return absl::FailedPreconditionError(
         absl::StrCat(folder_, ": is packed and has no originals; name the folder instead"));
   }
-  const std::string path = Join(folder_, image.path);
+  const std::string path = PathOf(image);
   const ImageLimits limits;
   S2P_ASSIGN_OR_RETURN(const auto bytes, ReadLimited(path, limits.max_bytes));
   auto decoded = DecodeImage(bytes, limits);

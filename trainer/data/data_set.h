@@ -31,6 +31,8 @@ struct DataSetImage {
   // In the order of DataSet::attributes(); NaN where the line does not say. Empty if the data set
   // has no attributes.
   std::vector<float> attributes;
+  // Set by DataSet::Open: its place, from 0, among the images of its modality.
+  int64_t row = 0;
 };
 
 // Whether Open refuses a line whose image is not there.
@@ -57,8 +59,10 @@ class DataSet {
   const std::string& sha256() const { return sha256_; }
 
   // Set if it was opened from a packed file, whose images are at input size already.
-  const PackedImages* packed() const { return packed_.get(); }
+  const std::shared_ptr<const PackedImages>& packed() const { return packed_; }
 
+  // Where an image of a folder lies.
+  std::string PathOf(const DataSetImage& image) const;
   // Decodes one image. NotFound or InvalidArgument naming the file; FailedPrecondition for a packed
   // data set, which has no originals.
   absl::StatusOr<Image> Read(const DataSetImage& image) const;

@@ -2,15 +2,47 @@
 #ifndef S2P_TRAINER_DATA_DATA_SET_DIGEST_H_
 #define S2P_TRAINER_DATA_DATA_SET_DIGEST_H_
 
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "trainer/data/data_set.h"
 
 namespace s2p {
 
 // SHA-256 in lower-case hex of the folder's dataset.jsonl, as a manifest's provenance has it, or of
 // a packed data set's whole file; empty for an empty `folder`. NotFound naming the file.
 absl::StatusOr<std::string> DataSetDigest(const std::string& folder);
+
+// DataSetDigest for those who ask again and again: a file is read again only if its inode, its size
+// or the times of its last change differ from those of the last look, or if it had changed in the
+// two seconds before that look, because clocks of file systems are coarse. One thread only.
+class DataSetDigestCache {
+ public:
+  // As DataSetDigest.
+  absl::StatusOr<std::string> Of(const std::string& folder);
+  // Number of times that a file has been read.
+  int64_t reads() const { return reads_; }
+
+ private:
+  struct Entry {
+    // What the file was when it was read; empty if it had just changed.
+    std::string state;
+    std::string sha256;
+  };
+  std::map<std::string, Entry> by_file_;
+  int64_t reads_ = 0;
+};
+
+// SHA-256 in lower-case hex of the bytes of all images, in the order of the lines: of the hex
+// digest of each and a line feed after it, 64 dashes for one that cannot be read. A packed data set
+// has the digest of the folder that it was made from, or, if it is too old to know that one, the
+// digest of its file. Reads every image, on `threads` threads (0: one per core). Cancelled once
+// `stop` is true.
+absl::StatusOr<std::string> ImagesDigest(const DataSet& data_set, int threads,
+                                         const std::function<bool()>& stop = {});
 
 }  // namespace s2p
 

@@ -68,7 +68,7 @@ std::vector<int> Chosen(int all, int count) {
 }  // namespace
 
 std::optional<double> MirroredShare(const std::vector<int>& identities,
-                                    absl::FunctionRef<const Image&(int)> photo) {
+                                    absl::FunctionRef<Image(int)> photo) {
   const auto all = static_cast<int>(identities.size());
   if (all < kFewestToTellFacing) return std::nullopt;
   struct Photo {

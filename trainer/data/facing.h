@@ -22,7 +22,7 @@ inline constexpr int kMostToTellFacing = 1000;
 // least 16 x 16. More than kMostToTellFacing are divided into so many ranges, of each of which one
 // is drawn, always the same. Nothing for fewer than kFewestToTellFacing.
 std::optional<double> MirroredShare(const std::vector<int>& identities,
-                                    absl::FunctionRef<const Image&(int)> photo);
+                                    absl::FunctionRef<Image(int)> photo);
 
 // From which share on both ways count as common. Photos of which a tenth is mirrored give 0.2.
 inline constexpr double kBothWaysShare = 0.25;

@@ -4,8 +4,10 @@
 #include <google/protobuf/util/message_differencer.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,8 +15,9 @@
 #include "model/check.h"
 #include "model/file.h"
 #include "model/preprocessor.h"
-#include "trainer/data/batch_loader.h"
 #include "trainer/data/data_set.h"
+#include "trainer/data/data_set_digest.h"
+#include "trainer/data/prepared_images.h"
 
 namespace s2p {
 namespace {
@@ -22,40 +25,17 @@ namespace {
 constexpr char kFormat[] = "format";
 constexpr char kDescription[] = "dataset.json";
 constexpr char kLines[] = "dataset.jsonl";
+constexpr char kDigest[] = "images.sha256";
+constexpr v1::Modality kModalities[] = {v1::MODALITY_PHOTO, v1::MODALITY_SKETCH};
+// Images in memory at one time while packing: enough for all threads.
+constexpr size_t kBlock = 512;
 
 const char* NameOf(v1::Modality modality) {
   return modality == v1::MODALITY_SKETCH ? "sketch" : "photo";
 }
 
-TensorBytes Text(const std::string& text) {
-  return {TensorType::kU8, {static_cast<int64_t>(text.size())}, text};
-}
-
-absl::StatusOr<std::string> ReadText(const TensorMap& tensors, const std::string& name,
-                                     const std::string& path) {
-  const auto found = tensors.find(name);
-  if (found == tensors.end() || found->second.type != TensorType::kU8 ||
-      found->second.shape.size() != 1) {
-    return absl::DataLossError(absl::StrCat(path, ": tensor '", name, "': missing, or not bytes"));
-  }
-  return found->second.bytes;
-}
-
-absl::Status CheckFormat(const TensorMap& tensors, const std::string& path) {
-  const auto found = tensors.find(kFormat);
-  if (found == tensors.end() || found->second.type != TensorType::kI64 ||
-      found->second.bytes.size() != sizeof(int64_t)) {
-    return absl::DataLossError(absl::StrCat(path, ": not a packed data set: no 'format'"));
-  }
-  int64_t format = 0;
-  std::memcpy(&format, found->second.bytes.data(), sizeof(format));
-  if (format > kPackedImagesFormat) {
-    return absl::FailedPreconditionError(absl::StrCat(path, ": format ", format,
-                                                      " is newer than this program, which reads ",
-                                                      kPackedImagesFormat));
-  }
-  if (format < 1) return absl::DataLossError(absl::StrCat(path, ": 'format' is below 1"));
-  return absl::OkStatus();
+std::string PreprocessingOf(v1::Modality modality) {
+  return absl::StrCat("preprocessing.", NameOf(modality));
 }
 
 std::string Summary(const v1::Preprocessing& p) {
@@ -65,70 +45,183 @@ std::string Summary(const v1::Preprocessing& p) {
                       p.fit() ? ", fit" : "");
 }
 
-// [n, height, width, channels] of prepared images.
-TensorBytes Pixels(const PreparedImages& images, const v1::Preprocessing& preprocessing) {
-  const int64_t channels = preprocessing.grey() ? 1 : Image::kChannels;
-  TensorBytes tensor{TensorType::kU8,
-                     {images.size(), preprocessing.height(), preprocessing.width(), channels},
-                     {}};
-  for (int i = 0; i < images.size(); ++i) {
-    const auto& pixels = images.image(i).pixels();
-    for (size_t at = 0; at < pixels.size(); at += Image::kChannels) {
-      tensor.bytes.append(reinterpret_cast<const char*>(&pixels[at]),
-                          static_cast<size_t>(channels));
+// Writes one file.
+class Packer {
+ public:
+  Packer(const DataSet& data_set, int threads,
+         const std::function<void(int64_t, int64_t)>& progress, const std::function<bool()>& stop)
+      : data_set_(data_set), threads_(threads), progress_(progress), stop_(stop) {}
+
+  // Everything but the pixels.
+  absl::Status ReadTexts() {
+    const int64_t format = kPackedImagesFormat;
+    small_[kFormat] = std::string(reinterpret_cast<const char*>(&format), sizeof(format));
+    for (const char* name : {kDescription, kLines}) {
+      S2P_ASSIGN_OR_RETURN(small_[name], ReadWholeFile(absl::StrCat(data_set_.folder(), "/", name),
+                                                       uint64_t{1} << 32));
     }
+    S2P_ASSIGN_OR_RETURN(small_[kDigest], ImagesDigest(data_set_, threads_, stop_));
+    return absl::OkStatus();
   }
-  return tensor;
-}
+
+  absl::Status Add(v1::Modality modality, const v1::Preprocessing& preprocessing) {
+    S2P_ASSIGN_OR_RETURN(auto preprocessor, Preprocessor::Create(preprocessing));
+    std::string& json = small_[PreprocessingOf(modality)];
+    if (!google::protobuf::util::MessageToJsonString(preprocessing, &json).ok()) {
+      return absl::InternalError("preprocessing cannot be written as JSON");
+    }
+    Part part{std::move(preprocessor), {}};
+    for (const DataSetImage& image : data_set_.images()) {
+      if (image.modality == modality) part.images.push_back(image);
+    }
+    if (!part.images.empty()) parts_.emplace(NameOf(modality), std::move(part));
+    return absl::OkStatus();
+  }
+
+  absl::Status Write(const std::string& path) {
+    S2P_ASSIGN_OR_RETURN(auto writer, TensorFileWriter::Create(path, Entries()));
+    for (const SafetensorsEntry& entry : writer.entries()) {
+      const auto part = parts_.find(entry.name);
+      S2P_RETURN_IF_ERROR(part == parts_.end() ? writer.Append(small_.at(entry.name))
+                                               : AppendPixels(part->second, writer));
+    }
+    return writer.Finish();
+  }
+
+ private:
+  struct Part {
+    Preprocessor preprocessor;
+    std::vector<DataSetImage> images;
+  };
+
+  std::vector<SafetensorsEntry> Entries() const {
+    std::vector<SafetensorsEntry> entries;
+    for (const auto& [name, bytes] : small_) {
+      if (name == kFormat) {
+        entries.push_back({name, TensorType::kI64, {}});
+      } else {
+        entries.push_back({name, TensorType::kU8, {static_cast<int64_t>(bytes.size())}});
+      }
+    }
+    for (const auto& [name, part] : parts_) {
+      entries.push_back(
+          {name,
+           TensorType::kU8,
+           {static_cast<int64_t>(part.images.size()), part.preprocessor.height(),
+            part.preprocessor.width(), PreparedImages::ChannelsOf(part.preprocessor.spec())}});
+    }
+    return entries;
+  }
+
+  absl::Status AppendPixels(const Part& part, TensorFileWriter& writer) {
+    const auto total = static_cast<int64_t>(data_set_.images().size());
+    for (size_t begin = 0; begin < part.images.size(); begin += kBlock) {
+      const size_t end = std::min(begin + kBlock, part.images.size());
+      const std::vector<DataSetImage> block(part.images.begin() + static_cast<ptrdiff_t>(begin),
+                                            part.images.begin() + static_cast<ptrdiff_t>(end));
+      S2P_ASSIGN_OR_RETURN(const auto prepared, PreparedImages::Load(
+                                                    data_set_, block, part.preprocessor, threads_,
+                                                    [&](int64_t done, int64_t) {
+                                                      if (progress_)
+                                                        progress_(done_before_ + done, total);
+                                                    },
+                                                    /*unreadable=*/nullptr, stop_));
+      S2P_RETURN_IF_ERROR(writer.Append(prepared->bytes()));
+      done_before_ += static_cast<int64_t>(block.size());
+    }
+    return absl::OkStatus();
+  }
+
+  const DataSet& data_set_;
+  const int threads_;
+  const std::function<void(int64_t, int64_t)>& progress_;
+  const std::function<bool()>& stop_;
+  // By name of the tensor.
+  std::map<std::string, std::string> small_;
+  std::map<std::string, Part> parts_;
+  int64_t done_before_ = 0;
+};
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<PackedImages>> PackedImages::Read(const std::string& path) {
-  S2P_ASSIGN_OR_RETURN(auto tensors, ReadSafetensors(path));
-  S2P_RETURN_IF_ERROR(CheckFormat(tensors, path));
-  std::shared_ptr<PackedImages> packed(new PackedImages());
-  packed->path_ = path;
-  for (const auto& [name, text] :
-       {std::pair(kDescription, &packed->description_), std::pair(kLines, &packed->lines_)}) {
-    S2P_ASSIGN_OR_RETURN(auto read, ReadText(tensors, name, path));
-    *text = std::move(read);
+absl::StatusOr<std::shared_ptr<const PackedImages>> PackedImages::Open(const std::string& path) {
+  S2P_ASSIGN_OR_RETURN(auto file, TensorFile::Open(path));
+  std::shared_ptr<PackedImages> packed(new PackedImages(std::move(file)));
+  S2P_RETURN_IF_ERROR(packed->CheckFormat());
+  S2P_RETURN_IF_ERROR(packed->ReadPart(v1::MODALITY_PHOTO, packed->photo_));
+  S2P_RETURN_IF_ERROR(packed->ReadPart(v1::MODALITY_SKETCH, packed->sketch_));
+  if (packed->file_.tensors().count(kDigest) > 0) {
+    S2P_ASSIGN_OR_RETURN(packed->images_sha256_, packed->ReadText(kDigest));
   }
-  for (const auto& [modality, part] : {std::pair(v1::MODALITY_PHOTO, &packed->photo_),
-                                       std::pair(v1::MODALITY_SKETCH, &packed->sketch_)}) {
-    const std::string name = absl::StrCat("preprocessing.", NameOf(modality));
-    S2P_ASSIGN_OR_RETURN(const auto text, ReadText(tensors, name, path));
-    if (!google::protobuf::util::JsonStringToMessage(text, &part->preprocessing).ok() ||
-        !Preprocessor::Create(part->preprocessing).ok()) {
-      return absl::DataLossError(absl::StrCat(path, ": tensor '", name, "': makes no sense"));
-    }
-    const auto pixels = tensors.find(NameOf(modality));
-    const v1::Preprocessing& p = part->preprocessing;
-    if (pixels == tensors.end()) {
-      part->pixels.shape = {0, p.height(), p.width(), p.grey() ? 1 : Image::kChannels};
-      continue;
-    }
-    const std::vector<int64_t>& shape = pixels->second.shape;
-    if (pixels->second.type != TensorType::kU8 || shape.size() != 4 || shape[1] != p.height() ||
-        shape[2] != p.width() || shape[3] != (p.grey() ? 1 : Image::kChannels)) {
-      return absl::DataLossError(absl::StrCat(path, ": tensor '", NameOf(modality),
-                                              "': is not [n, height, width, channels]"));
-    }
-    part->pixels = std::move(pixels->second);
-  }
+  // The images of a batch lie anywhere.
+  packed->file_.ExpectRandomReads();
   return packed;
 }
 
-absl::Status PackedImages::IndexLines(const std::vector<DataSetImage>& images) {
-  int64_t photos = 0, sketches = 0;
-  for (const DataSetImage& image : images) {
-    row_of_path_[image.path] = (image.modality == v1::MODALITY_SKETCH ? sketches : photos)++;
+absl::Status PackedImages::CheckFormat() const {
+  const auto found = file_.tensors().find(kFormat);
+  if (found == file_.tensors().end() || found->second.type != TensorType::kI64 ||
+      found->second.end - found->second.begin != sizeof(int64_t)) {
+    return absl::DataLossError(absl::StrCat(file_.path(), ": not a packed data set: no 'format'"));
   }
-  for (const auto& [name, lines, part] :
-       {std::tuple("photo", photos, &photo_), std::tuple("sketch", sketches, &sketch_)}) {
-    if (part->pixels.shape[0] != lines) {
-      return absl::DataLossError(absl::StrCat(path_, ": tensor '", name, "': has ",
-                                              part->pixels.shape[0], " images for ", lines,
-                                              " lines"));
+  S2P_ASSIGN_OR_RETURN(const auto bytes, file_.Read(found->second));
+  int64_t format = 0;
+  std::memcpy(&format, bytes.data(), sizeof(format));
+  if (format > kPackedImagesFormat) {
+    return absl::FailedPreconditionError(absl::StrCat(file_.path(), ": format ", format,
+                                                      " is newer than this program, which reads ",
+                                                      kPackedImagesFormat));
+  }
+  if (format < 1) return absl::DataLossError(absl::StrCat(file_.path(), ": 'format' is below 1"));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> PackedImages::ReadText(const std::string& name) const {
+  const auto found = file_.tensors().find(name);
+  if (found == file_.tensors().end() || found->second.type != TensorType::kU8 ||
+      found->second.shape.size() != 1) {
+    return absl::DataLossError(
+        absl::StrCat(file_.path(), ": tensor '", name, "': missing, or not bytes"));
+  }
+  return file_.Read(found->second);
+}
+
+absl::Status PackedImages::ReadPart(v1::Modality modality, Part& part) const {
+  S2P_ASSIGN_OR_RETURN(const auto text, ReadText(PreprocessingOf(modality)));
+  v1::Preprocessing& p = part.preprocessing;
+  if (!google::protobuf::util::JsonStringToMessage(text, &p).ok() ||
+      !Preprocessor::Create(p).ok()) {
+    return absl::DataLossError(
+        absl::StrCat(file_.path(), ": tensor '", PreprocessingOf(modality), "': makes no sense"));
+  }
+  const int64_t channels = PreparedImages::ChannelsOf(p);
+  part.image_bytes = static_cast<uint64_t>(channels) * p.height() * p.width();
+  const auto pixels = file_.tensors().find(NameOf(modality));
+  if (pixels == file_.tensors().end()) return absl::OkStatus();
+  const std::vector<int64_t>& shape = pixels->second.shape;
+  if (pixels->second.type != TensorType::kU8 || shape.size() != 4 || shape[1] != p.height() ||
+      shape[2] != p.width() || shape[3] != channels) {
+    return absl::DataLossError(absl::StrCat(file_.path(), ": tensor '", NameOf(modality),
+                                            "': is not [n, height, width, channels]"));
+  }
+  part.images = shape[0];
+  part.begin = pixels->second.begin;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> PackedImages::Description() const { return ReadText(kDescription); }
+
+absl::StatusOr<std::string> PackedImages::Lines() const { return ReadText(kLines); }
+
+absl::Status PackedImages::CheckCounts(const std::vector<DataSetImage>& images) const {
+  for (const v1::Modality modality : kModalities) {
+    const auto lines = std::count_if(images.begin(), images.end(), [&](const DataSetImage& image) {
+      return image.modality == modality;
+    });
+    if (PartOf(modality).images != lines) {
+      return absl::DataLossError(absl::StrCat(file_.path(), ": tensor '", NameOf(modality),
+                                              "': has ", PartOf(modality).images, " images for ",
+                                              lines, " lines"));
     }
   }
   return absl::OkStatus();
@@ -146,69 +239,31 @@ absl::Status PackedImages::CheckPreprocessing(v1::Modality modality,
   *packed.mutable_std() = wanted.std();
   if (google::protobuf::util::MessageDifferencer::Equals(packed, wanted)) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat(path_, ": each ", NameOf(modality), " is packed as ", Summary(packed), ", but ",
-                   Summary(wanted), " is needed: pack the data set again"));
+      absl::StrCat(file_.path(), ": each ", NameOf(modality), " is packed as ", Summary(packed),
+                   ", but ", Summary(wanted), " is needed: pack the data set again"));
 }
 
-Image PackedImages::Prepared(const DataSetImage& image) const {
-  const TensorBytes& pixels = PartOf(image.modality).pixels;
-  const auto row = row_of_path_.find(image.path);
-  S2P_CHECK(row != row_of_path_.end());
-  Image result(static_cast<int>(pixels.shape[2]), static_cast<int>(pixels.shape[1]));
-  const auto channels = static_cast<size_t>(pixels.shape[3]);
-  const size_t places = static_cast<size_t>(result.width()) * result.height();
-  const char* in = pixels.bytes.data() + static_cast<size_t>(row->second) * places * channels;
-  for (int y = 0; y < result.height(); ++y) {
-    uint8_t* out = result.row(y);
-    for (int x = 0; x < result.width(); ++x, in += channels) {
-      for (int c = 0; c < Image::kChannels; ++c) {
-        *out++ = static_cast<uint8_t>(in[channels == 1 ? 0 : c]);
-      }
-    }
-  }
-  return result;
+absl::Status PackedImages::ReadPixels(v1::Modality modality, int64_t row,
+                                      absl::Span<uint8_t> out) const {
+  const Part& part = PartOf(modality);
+  S2P_CHECK(row >= 0 && row < part.images && out.size() == part.image_bytes);
+  return file_.ReadAt(part.begin + static_cast<uint64_t>(row) * part.image_bytes,
+                      reinterpret_cast<char*>(out.data()), out.size());
 }
 
 absl::Status PackDataSet(const DataSet& data_set, const v1::Preprocessing& photo,
                          const v1::Preprocessing& sketch, int threads, const std::string& path,
-                         const std::function<void(int64_t, int64_t)>& progress) {
+                         const std::function<void(int64_t, int64_t)>& progress,
+                         const std::function<bool()>& stop) {
   if (data_set.packed() != nullptr) {
     return absl::FailedPreconditionError(absl::StrCat(data_set.folder(), ": is packed already"));
   }
-  TensorMap tensors;
-  const int64_t format = kPackedImagesFormat;
-  tensors[kFormat] = {
-      TensorType::kI64, {}, std::string(reinterpret_cast<const char*>(&format), sizeof(format))};
-  for (const char* name : {kDescription, kLines}) {
-    S2P_ASSIGN_OR_RETURN(const auto text, ReadWholeFile(absl::StrCat(data_set.folder(), "/", name),
-                                                        uint64_t{1} << 32));
-    tensors[name] = Text(text);
-  }
-  int64_t done_before = 0;
-  for (const auto& [modality, preprocessing] :
-       {std::pair(v1::MODALITY_PHOTO, &photo), std::pair(v1::MODALITY_SKETCH, &sketch)}) {
-    std::string json;
-    if (!google::protobuf::util::MessageToJsonString(*preprocessing, &json).ok()) {
-      return absl::InternalError("preprocessing cannot be written as JSON");
-    }
-    tensors[absl::StrCat("preprocessing.", NameOf(modality))] = Text(json);
-    std::vector<DataSetImage> images;
-    for (const DataSetImage& image : data_set.images()) {
-      if (image.modality == modality) images.push_back(image);
-    }
-    if (images.empty()) continue;
-    S2P_ASSIGN_OR_RETURN(const auto preprocessor, Preprocessor::Create(*preprocessing));
-    const auto total = static_cast<int64_t>(data_set.images().size());
-    S2P_ASSIGN_OR_RETURN(
-        const auto prepared,
-        PreparedImages::Load(data_set, images, preprocessor, threads, [&](int64_t done, int64_t) {
-          if (progress) progress(done_before + done, total);
-        }));
-    done_before += static_cast<int64_t>(images.size());
-    tensors[NameOf(modality)] = Pixels(*prepared, *preprocessing);
-  }
+  Packer packer(data_set, threads, progress, stop);
+  S2P_RETURN_IF_ERROR(packer.ReadTexts());
+  S2P_RETURN_IF_ERROR(packer.Add(v1::MODALITY_PHOTO, photo));
+  S2P_RETURN_IF_ERROR(packer.Add(v1::MODALITY_SKETCH, sketch));
   const std::string temporary = path + ".tmp";
-  absl::Status status = WriteSafetensors(temporary, tensors);
+  absl::Status status = packer.Write(temporary);
   if (status.ok() && std::rename(temporary.c_str(), path.c_str()) != 0) {
     status = FileError(errno, path, "rename");
   }

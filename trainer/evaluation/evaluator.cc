@@ -24,12 +24,12 @@ struct Loaded {
 
 absl::StatusOr<Loaded> Load(const DataSet& data_set, const std::vector<DataSetImage>& images,
                             const v1::Preprocessing& preprocessing, int threads,
-                            double max_unreadable) {
+                            double max_unreadable, const std::function<bool()>& stop) {
   S2P_ASSIGN_OR_RETURN(const auto preprocessor, Preprocessor::Create(preprocessing));
   UnreadableImages unreadable;
   unreadable.allowed_share = max_unreadable;
   S2P_ASSIGN_OR_RETURN(auto prepared, PreparedImages::Load(data_set, images, preprocessor, threads,
-                                                           {}, &unreadable));
+                                                           {}, &unreadable, stop));
   Loaded loaded{std::move(prepared), {}, {}};
   for (size_t i = 0; i < images.size(); ++i) {
     if (std::binary_search(unreadable.left_out.begin(), unreadable.left_out.end(), i)) continue;
@@ -82,7 +82,8 @@ absl::StatusOr<std::vector<DataSetImage>> ImagesOfSplit(const DataSet& data_set,
 absl::StatusOr<EvaluationSet> LoadEvaluationSet(const DataSet& data_set,
                                                 const std::vector<DataSetImage>& images,
                                                 const v1::CheckpointManifest& manifest, int threads,
-                                                double max_unreadable) {
+                                                double max_unreadable,
+                                                const std::function<bool()>& stop) {
   std::vector<DataSetImage> photos, sketches;
   for (const DataSetImage& image : images) {
     (image.modality == v1::MODALITY_SKETCH ? sketches : photos).push_back(image);
@@ -92,9 +93,9 @@ absl::StatusOr<EvaluationSet> LoadEvaluationSet(const DataSet& data_set,
         data_set.folder(), ": no ", photos.empty() ? "photo" : "sketch", " to evaluate with"));
   }
   S2P_ASSIGN_OR_RETURN(auto photo,
-                       Load(data_set, photos, manifest.photo(), threads, max_unreadable));
+                       Load(data_set, photos, manifest.photo(), threads, max_unreadable, stop));
   S2P_ASSIGN_OR_RETURN(auto sketch,
-                       Load(data_set, sketches, manifest.sketch(), threads, max_unreadable));
+                       Load(data_set, sketches, manifest.sketch(), threads, max_unreadable, stop));
   return EvaluationSet{photo.images,
                        sketch.images,
                        std::move(photo.paths),

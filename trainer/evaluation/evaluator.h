@@ -4,6 +4,7 @@
 
 #include <torch/torch.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,11 +34,12 @@ struct EvaluationSet {
 
 // Decodes and prepares, as `manifest` says, on `threads` threads. FailedPrecondition if there is no
 // photo or no sketch; else as PreparedImages::Load: at most `max_unreadable` of either may be
-// left out.
+// left out, and `stop` ends it.
 absl::StatusOr<EvaluationSet> LoadEvaluationSet(const DataSet& data_set,
                                                 const std::vector<DataSetImage>& images,
                                                 const v1::CheckpointManifest& manifest, int threads,
-                                                double max_unreadable = 0);
+                                                double max_unreadable = 0,
+                                                const std::function<bool()>& stop = {});
 
 // The images of one split. NotFound if it has none.
 absl::StatusOr<std::vector<DataSetImage>> ImagesOfSplit(const DataSet& data_set,

@@ -1,5 +1,7 @@
 #include "trainer/evaluation/image_batch.h"
 
+#include <string>
+
 namespace s2p {
 
 torch::Tensor NormalizedBatch(const PreparedImages& images, int begin, int end) {
@@ -8,7 +10,9 @@ torch::Tensor NormalizedBatch(const PreparedImages& images, int begin, int end) 
       torch::empty({end - begin, Image::kChannels, preprocessor.height(), preprocessor.width()});
   float* out = batch.data_ptr<float>();
   for (int i = begin; i < end; ++i, out += preprocessor.size()) {
-    preprocessor.Normalize(images.image(i), absl::MakeSpan(out, preprocessor.size()));
+    const auto image = images.Read(i);
+    TORCH_CHECK(image.ok(), std::string(image.status().message()));
+    preprocessor.Normalize(*image, absl::MakeSpan(out, preprocessor.size()));
   }
   return batch;
 }

@@ -8,7 +8,8 @@
 
 namespace s2p {
 
-// Images begin to end - 1 as [n, 3, H, W] float32 on the CPU, normalised.
+// Images begin to end - 1 as [n, 3, H, W] float32 on the CPU, normalised. Throws c10::Error, as
+// LibTorch does, if the images stay in a packed file that can no longer be read.
 torch::Tensor NormalizedBatch(const PreparedImages& images, int begin, int end);
 
 // The loader's pixels as a tensor of that form, on `device`. On the CPU it refers to `batch`, which

@@ -127,7 +127,7 @@ absl::Status TrainLoop::RunEpoch(const IhdaStep& step) {
       return absl::CancelledError(absl::StrCat("stopped in step ", place_.ihda_step, ", epoch ",
                                                place_.EpochNumber(), "; whole epochs are kept"));
     }
-    std::vector<LoadedBatch> parts = loader.Next();
+    S2P_ASSIGN_OR_RETURN(auto parts, loader.Next());
     S2P_RETURN_IF_ERROR(Accumulate(step, plan.indices[place_.batch], parts));
     const double rate = recipe_.learning_rate(spec_, place_);
     const int done = place_.batch + 1;

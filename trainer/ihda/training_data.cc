@@ -46,8 +46,11 @@ class Loader {
     };
     UnreadableImages unreadable;
     unreadable.allowed_share = spec_.max_unreadable();
-    auto prepared =
-        PreparedImages::Load(data_set, images, preprocessor, threads_, progress, &unreadable);
+    auto prepared = PreparedImages::Load(data_set, images, preprocessor, threads_, progress,
+                                         &unreadable, observer_.stop);
+    if (absl::IsCancelled(prepared.status())) {
+      return absl::CancelledError(absl::StrCat("stopped while the ", what, " were read"));
+    }
     if (!prepared.ok()) {
       return absl::Status(prepared.status().code(),
                           absl::StrCat(what, ": ", prepared.status().message()));
@@ -98,8 +101,8 @@ class Loader {
       (image.modality == v1::MODALITY_SKETCH ? has_sketch : has_photo) = true;
     }
     if (!has_photo || !has_sketch) return absl::OkStatus();
-    S2P_ASSIGN_OR_RETURN(
-        set, LoadEvaluationSet(target, images, manifest_, threads_, spec_.max_unreadable()));
+    S2P_ASSIGN_OR_RETURN(set, LoadEvaluationSet(target, images, manifest_, threads_,
+                                                spec_.max_unreadable(), observer_.stop));
     return absl::OkStatus();
   }
 
@@ -110,13 +113,19 @@ class Loader {
   const TrainingObserver& observer_;
 };
 
-double PairFlip(const v1::TrainingSpec::AugmentationSpec& augmentation,
-                const LabelledImages& photos, const TrainingObserver& observer) {
+absl::StatusOr<double> PairFlip(const v1::TrainingSpec::AugmentationSpec& augmentation,
+                                const LabelledImages& photos, const TrainingObserver& observer) {
   if (augmentation.pair_flip() == 0 || !augmentation.pair_flip_if_both_ways()) {
     return augmentation.pair_flip();
   }
-  const auto share =
-      MirroredShare(photos.labels, [&](int i) -> const Image& { return photos.images->image(i); });
+  absl::Status failure;
+  const auto share = MirroredShare(photos.labels, [&](int i) {
+    auto image = photos.images->Read(i);
+    if (image.ok()) return *std::move(image);
+    failure = image.status();
+    return Image(photos.images->preprocessor().width(), photos.images->preprocessor().height());
+  });
+  if (!failure.ok()) return failure;
   const bool both_ways = share && *share >= kBothWaysShare;
   if (share) {
     const size_t looked_at = std::min<size_t>(photos.labels.size(), kMostToTellFacing);
@@ -207,7 +216,7 @@ absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
   data.photos = std::move(photos);
   data.sketches = std::move(sketches);
   data.target_identities = numbering.size();
-  data.pair_flip = PairFlip(spec.augmentation(), data.photos, observer);
+  S2P_ASSIGN_OR_RETURN(data.pair_flip, PairFlip(spec.augmentation(), data.photos, observer));
   absl::Status status = loader.LoadEvaluation(target, parts.validation, data.validation);
   if (status.ok()) status = loader.LoadEvaluation(target, parts.test, data.test);
   if (!status.ok()) return status;

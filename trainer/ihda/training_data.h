@@ -1,4 +1,4 @@
-// The images, labels and attributes of a training run, in memory.
+// The images, labels and attributes of a training run.
 #ifndef S2P_TRAINER_IHDA_TRAINING_DATA_H_
 #define S2P_TRAINER_IHDA_TRAINING_DATA_H_
 
@@ -63,8 +63,8 @@ struct TrainingData {
 
 // Decodes and prepares everything on `threads` threads. FailedPrecondition if the target has no
 // sketch/photo pair to train on; else as PreparedImages::Load, where max_unreadable of the spec
-// may be left out. Reports to the observer what is being read, what was left out, and which way
-// the photos face.
+// may be left out; Cancelled within a few images once the observer's `stop` is true. Reports to the
+// observer what is being read, what was left out, and which way the photos face.
 absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
                                               const v1::TrainingSpec& spec,
                                               const v1::CheckpointManifest& manifest, int threads,

@@ -26,14 +26,15 @@ absl::Status RunSynthesize(const SynthesizeOptions& options, bool terminal, std:
   return absl::OkStatus();
 }
 
-absl::Status RunPack(const PackOptions& options, bool terminal, std::ostream& out) {
+absl::Status RunPack(const PackOptions& options, const std::function<bool()>& stop, bool terminal,
+                     std::ostream& out) {
   S2P_ASSIGN_OR_RETURN(const auto spec, SpecOf(options.spec));
   S2P_ASSIGN_OR_RETURN(const auto data_set, DataSet::Open(options.dataset));
   S2P_ASSIGN_OR_RETURN(const auto manifest, ManifestOf(spec, data_set.attributes()));
   TrainingDisplay display(&out, terminal);
   S2P_RETURN_IF_ERROR(PackDataSet(
       data_set, manifest.photo(), manifest.sketch(), std::max(1, options.threads), options.out,
-      [&](int64_t done, int64_t total) { display.Loading("images", done, total); }));
+      [&](int64_t done, int64_t total) { display.Loading("images", done, total); }, stop));
   out << options.out << ": " << data_set.images().size() << " images at the input size of preset "
       << spec.preset() << '\n';
   return absl::OkStatus();

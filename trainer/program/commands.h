@@ -122,7 +122,9 @@ struct PackOptions {
   std::string out;
   int32_t threads = 0;
 };
-absl::Status RunPack(const PackOptions& options, bool terminal, std::ostream& out);
+// Cancelled when `stop` ended it; then there is no file.
+absl::Status RunPack(const PackOptions& options, const std::function<bool()>& stop, bool terminal,
+                     std::ostream& out);
 
 }  // namespace s2p
 

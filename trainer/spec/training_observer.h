@@ -12,8 +12,8 @@
 
 namespace s2p {
 
-// Functions that are not set do nothing. They are called on the thread that trains, on_loading on
-// any but one at a time; none should take longer than a write to the disk.
+// Functions that are not set do nothing. They are called on the thread that trains, on_loading and
+// `stop` on any but one at a time; none should take longer than a write to the disk.
 struct TrainingObserver {
   // After each batch; `losses` holds the means since the last call.
   std::function<void(const v1::TrainingProgress&)> on_progress = [](const auto&) {};
@@ -26,7 +26,8 @@ struct TrainingObserver {
   // What is being read, how many are done, how many there are.
   std::function<void(const std::string&, int64_t, int64_t)> on_loading = [](const auto&, auto,
                                                                             auto) {};
-  // Asked before each batch: true ends the run with Cancelled.
+  // Asked before each batch, and before each image while they are read: true ends the run with
+  // Cancelled.
   std::function<bool()> stop = [] { return false; };
 };
 

@@ -39,9 +39,11 @@ std::vector<BatchLoader::Parts> Batches(const PreparedImages& images, int count)
 std::vector<std::vector<float>> Pixels(BatchLoader& loader, int batches) {
   std::vector<std::vector<float>> all;
   for (int b = 0; b < batches; ++b) {
-    for (const LoadedBatch& part : loader.Next()) all.push_back(part.pixels);
+    const auto parts = loader.Next();
+    EXPECT_THAT(parts, IsOk());
+    for (const LoadedBatch& part : *parts) all.push_back(part.pixels);
   }
-  EXPECT_TRUE(loader.Next().empty()) << "nothing comes after the last";
+  EXPECT_TRUE(loader.Next()->empty()) << "nothing comes after the last";
   return all;
 }
 
@@ -59,7 +61,7 @@ TEST_F(BatchLoaderTest, NumberOfWorkersChangesNothing) {
 TEST_F(BatchLoaderTest, PartsHaveTheirShape) {
   const auto images = Load(3);
   BatchLoader loader(Everything(), Batches(*images, 1), 1);
-  const std::vector<LoadedBatch> parts = loader.Next();
+  const std::vector<LoadedBatch> parts = *loader.Next();
   ASSERT_EQ(parts.size(), 2u);
   EXPECT_EQ(parts[0].n, 3);
   EXPECT_EQ(parts[0].height, kHeight);
@@ -72,15 +74,15 @@ TEST_F(BatchLoaderTest, WithoutAugmentationItIsThePreparedImageNormalised) {
   BatchLoader loader(Everything(), {{{{images.get(), 1, v1::MODALITY_PHOTO, 5, true, true}}}}, 1,
                      /*augment=*/false);
   std::vector<float> want(images->preprocessor().size());
-  images->preprocessor().Normalize(images->image(1), absl::MakeSpan(want));
-  EXPECT_EQ(loader.Next()[0].pixels, want);
+  images->preprocessor().Normalize(*images->Read(1), absl::MakeSpan(want));
+  EXPECT_EQ((*loader.Next())[0].pixels, want);
 }
 
 TEST_F(BatchLoaderTest, EndsInTheMiddleOfItsWork) {
   const auto images = Load(4);
   for (const int taken : {0, 1, 5}) {
     BatchLoader loader(Everything(), Batches(*images, 40), 3);
-    for (int i = 0; i < taken; ++i) EXPECT_EQ(loader.Next().size(), 2u);
+    for (int i = 0; i < taken; ++i) EXPECT_EQ(loader.Next()->size(), 2u);
   }
 }
 
@@ -106,8 +108,8 @@ TEST_F(BatchLoaderTest, AllowedShareIsLeftOutAndTheOthersKeepTheirOrder) {
   EXPECT_THAT(unreadable.left_out, ElementsAre(2u, 5u));
   EXPECT_THAT(unreadable.first_error, HasSubstr(Name(2)));
   ASSERT_EQ((*images)->size(), 6);
-  EXPECT_EQ((*images)->image(2).pixels(), whole->image(3).pixels());
-  EXPECT_EQ((*images)->image(5).pixels(), whole->image(7).pixels());
+  EXPECT_EQ((*images)->Read(2)->pixels(), whole->Read(3)->pixels());
+  EXPECT_EQ((*images)->Read(5)->pixels(), whole->Read(7)->pixels());
 }
 
 TEST_F(BatchLoaderTest, MoreThanTheShareIsRefusedWithTheNumber) {
@@ -119,6 +121,54 @@ TEST_F(BatchLoaderTest, MoreThanTheShareIsRefusedWithTheNumber) {
       PreparedImages::Load(*Open(), Open()->images(), Preprocessing(), 2, {}, &unreadable);
   EXPECT_THAT(std::string(images.status().message()),
               AllOf(HasSubstr("3 of 8 images cannot be read"), HasSubstr(Name(0))));
+}
+
+TEST_F(BatchLoaderTest, GreyImagesKeepOneByteAPixelAndGiveTheSameFloats) {
+  constexpr int kCount = 6;
+  const Preprocessor grey = Preprocessing(/*grey=*/true);
+  Write(kCount);
+  const auto data_set = Open();
+  const auto images = PreparedImages::Load(*data_set, data_set->images(), grey, 2);
+  ASSERT_THAT(images, IsOk());
+  EXPECT_EQ((*images)->bytes().size(), size_t{kCount} * kWidth * kHeight);
+  const auto batches = Batches(**images, 20);
+  for (const bool augment : {false, true}) {
+    BatchLoader loader(Everything(), batches, 2, augment);
+    for (const auto& parts : batches) {
+      const auto loaded = loader.Next();
+      ASSERT_THAT(loaded, IsOk());
+      for (size_t part = 0; part < parts.size(); ++part) {
+        std::vector<float> want;
+        for (const LoadItem& item : parts[part]) {
+          // Three bytes a pixel, from the picture on.
+          Image image = grey.Prepare(*data_set->Read(data_set->images()[item.index]));
+          if (augment) {
+            image =
+                Augment(Everything(), {item.seed, item.modality, item.mirror, item.paired}, image);
+          }
+          want.resize(want.size() + grey.size());
+          grey.Normalize(image, absl::MakeSpan(want).last(grey.size()));
+        }
+        EXPECT_EQ((*loaded)[part].pixels, want);
+      }
+    }
+  }
+}
+
+TEST_F(BatchLoaderTest, ColourImagesKeepThreeBytesAPixel) {
+  EXPECT_EQ(Load(4)->bytes().size(), 4u * kWidth * kHeight * 3);
+}
+
+TEST_F(BatchLoaderTest, LoadingEndsSoonAfterItIsStopped) {
+  Write(60);
+  for (const int threads : {1, 4}) {
+    int64_t done = 0;
+    const auto images = PreparedImages::Load(
+        *Open(), Open()->images(), Preprocessing(), threads,
+        [&](int64_t now, int64_t) { done = now; }, nullptr, [&] { return done >= 10; });
+    EXPECT_THAT(images.status(), StatusIs(absl::StatusCode::kCancelled));
+    EXPECT_EQ(done, 10) << "those that had begun are not reported any more";
+  }
 }
 
 class AugmentTest : public DrawnImagesTest {

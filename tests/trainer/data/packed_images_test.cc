@@ -5,10 +5,12 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "model/sha256.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data/batch_loader.h"
 #include "trainer/data/data_set.h"
+#include "trainer/data/data_set_digest.h"
 
 namespace s2p::test {
 namespace {
@@ -36,6 +38,17 @@ class PackedImagesTest : public TinyRunTest {
     return DataSet::Open(file_).status();
   }
 
+  std::shared_ptr<const PreparedImages> Photos(const DataSet& data_set) const {
+    std::vector<DataSetImage> photos;
+    for (const DataSetImage& image : data_set.images()) {
+      if (image.modality == v1::MODALITY_PHOTO) photos.push_back(image);
+    }
+    const auto preprocessor = Preprocessor::Create(manifest_.photo());
+    auto prepared = PreparedImages::Load(data_set, photos, *preprocessor, 1);
+    EXPECT_THAT(prepared, IsOk());
+    return *std::move(prepared);
+  }
+
   v1::CheckpointManifest manifest_;
   std::string file_;
 };
@@ -60,13 +73,66 @@ TEST_F(PackedImagesTest, ImagesAreThosePreparedFromTheFolderInAnyOrder) {
   const auto b = PreparedImages::Load(*folder, photos, *preprocessor, 1);
   ASSERT_THAT(a, IsOk());
   for (int i = 0; i < (*b)->size(); ++i) {
-    EXPECT_EQ((*a)->image(i).pixels(), (*b)->image(i).pixels()) << photos[i].path;
+    EXPECT_EQ((*a)->Read(i)->pixels(), (*b)->Read(i)->pixels()) << photos[i].path;
   }
 }
 
 TEST_F(PackedImagesTest, GreyImagesTakeOneByteAPixel) {
   const auto tensors = ReadSafetensors(file_);
   EXPECT_EQ(tensors->at("photo").shape, (std::vector<int64_t>{16, 32, 32, 1}));
+}
+
+TEST_F(PackedImagesTest, ColourImagesTakeThreeBytesAPixelAndAreTheFolders) {
+  manifest_.mutable_photo()->set_grey(false);
+  const auto folder = DataSet::Open(Target());
+  ASSERT_THAT(PackDataSet(*folder, manifest_.photo(), manifest_.sketch(), 2, file_), IsOk());
+  EXPECT_EQ(ReadSafetensors(file_)->at("photo").shape, (std::vector<int64_t>{16, 32, 32, 3}));
+  const auto packed = DataSet::Open(file_);
+  ASSERT_THAT(packed, IsOk());
+  const auto a = Photos(*packed), b = Photos(*folder);
+  for (int i = 0; i < b->size(); ++i) EXPECT_EQ(a->Read(i)->pixels(), b->Read(i)->pixels()) << i;
+}
+
+TEST_F(PackedImagesTest, ImagesStayInTheFile) {
+  EXPECT_TRUE(Photos(*DataSet::Open(file_))->bytes().empty());
+  EXPECT_FALSE(Photos(*DataSet::Open(Target()))->bytes().empty());
+}
+
+TEST_F(PackedImagesTest, BatchOfAFileThatHasBecomeShorterIsDataLoss) {
+  const auto packed = DataSet::Open(file_);
+  const auto photos = Photos(*packed);
+  std::filesystem::resize_file(file_, 1000);
+  BatchLoader loader({}, {{{{photos.get(), 3, v1::MODALITY_PHOTO}}}}, 1);
+  EXPECT_THAT(loader.Next().status(),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("ends early")));
+}
+
+TEST_F(PackedImagesTest, DigestOfTheImagesIsTheFolders) {
+  const auto packed = ImagesDigest(*DataSet::Open(file_), 1);
+  ASSERT_THAT(packed, IsOk());
+  EXPECT_EQ(*packed, *ImagesDigest(*DataSet::Open(Target()), 1));
+}
+
+// Files of the first programs that packed have no digest.
+TEST_F(PackedImagesTest, FileWithoutADigestOpensAndHasThatOfItsBytes) {
+  EXPECT_THAT(Changed([](TensorMap& t) { t.erase("images.sha256"); }), IsOk());
+  const auto packed = DataSet::Open(file_);
+  ASSERT_THAT(packed, IsOk());
+  EXPECT_EQ(*ImagesDigest(*packed, 1), *Sha256OfFile(file_));
+  EXPECT_EQ(Photos(*packed)->Read(2)->pixels(),
+            Photos(*DataSet::Open(Target()))->Read(2)->pixels());
+}
+
+TEST_F(PackedImagesTest, PackingThatIsStoppedLeavesNoFile) {
+  const auto folder = DataSet::Open(Target());
+  int64_t done = 0;
+  const absl::Status status = PackDataSet(
+      *folder, manifest_.photo(), manifest_.sketch(), 1, dir_.File("stopped"),
+      [&](int64_t now, int64_t) { done = now; }, [&] { return done == 20; });
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ(done, 20);
+  EXPECT_FALSE(std::filesystem::exists(dir_.File("stopped")));
+  EXPECT_FALSE(std::filesystem::exists(dir_.File("stopped.tmp")));
 }
 
 TEST_F(PackedImagesTest, ThereAreNoOriginals) {
