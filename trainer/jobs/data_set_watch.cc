@@ -1,7 +1,6 @@
 #include "trainer/jobs/data_set_watch.h"
 
 #include "daemon/log.h"
-#include "trainer/data/data_set_digest.h"
 #include "trainer/jobs/job_file.h"
 
 namespace s2p {
@@ -20,8 +19,8 @@ std::map<std::string, DataSetWatch::Lineage> DataSetWatch::Lineages() const {
 
 bool DataSetWatch::HasChanged(const std::string& id, const Lineage& lineage) {
   const v1::Job& job = lineage.newest->job();
-  auto source = DataSetDigest(job.resolved_spec().source_dataset());
-  auto target = DataSetDigest(job.resolved_spec().target_dataset());
+  auto source = digests_.Of(job.resolved_spec().source_dataset());
+  auto target = digests_.Of(job.resolved_spec().target_dataset());
   // The file is being replaced or is gone: there is nothing to train on.
   if (!source.ok() || !target.ok()) {
     seen_.erase(id);

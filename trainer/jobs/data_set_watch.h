@@ -2,11 +2,13 @@
 #ifndef S2P_TRAINER_JOBS_DATA_SET_WATCH_H_
 #define S2P_TRAINER_JOBS_DATA_SET_WATCH_H_
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "trainer/data/data_set_digest.h"
 #include "trainer/jobs/job_scheduler.h"
 #include "trainer/jobs/job_store.h"
 
@@ -27,6 +29,8 @@ class DataSetWatch {
 
   // Looks at all data sets once and returns the ids of the submitted jobs.
   std::vector<std::string> Poll();
+  // Number of times that it has read a file to see whether the data are others.
+  int64_t files_read() const { return digests_.reads(); }
 
  private:
   // The state of one lineage.
@@ -49,6 +53,7 @@ class DataSetWatch {
 
   const JobStore& store_;
   JobScheduler& scheduler_;
+  DataSetDigestCache digests_;
   // By lineage: the data of the last look, and data that cannot be trained on.
   std::map<std::string, Digests> seen_;
   std::map<std::string, Digests> refused_;

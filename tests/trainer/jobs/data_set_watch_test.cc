@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
@@ -85,6 +86,17 @@ TEST_F(DataSetWatchTest, ChangeThatHasSettledIsTrainedOnFromTheLastVersion) {
   EXPECT_EQ(spec.initial_version(), 4);
   EXPECT_EQ(spec.target_dataset(), Spec().target_dataset());
   EXPECT_TRUE(spec.watch());
+}
+
+TEST_F(DataSetWatchTest, FilesThatStayAreNotReadAtEveryLook) {
+  Train(Published(1));
+  for (const char* name : {"source", "target"}) {
+    std::filesystem::last_write_time(
+        dir_.File(std::string(name) + "/dataset.jsonl"),
+        std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+  }
+  ExpectNothing();
+  EXPECT_EQ(watch_->files_read(), 2);
 }
 
 TEST_F(DataSetWatchTest, SourceIsWatchedToo) {
