@@ -79,6 +79,8 @@ void AddCrossValidate(Options& options, CrossValidateOptions& validate) {
               "data set of one split, measured on its test; repeatable");
   command.Add("folds", &validate.folds, "or: this many folds of the spec's target").Range(2, 100);
   command.Add("state-dir", &validate.state_dir, "folder that keeps finished splits");
+  command.Add("checkpoint-root", &validate.checkpoint_root,
+              "where the spec's initial_version is looked up");
   AddThreads(command, validate.threads);
   command.Add("json", &validate.json, "print the result as JSON; fractions from 0 to 1");
 }
@@ -91,6 +93,8 @@ void AddSelectAttributes(Options& options, SelectAttributesOptions& select) {
       .Required();
   command.Add("threshold", &select.threshold, "balanced accuracy from which one is kept")
       .Range(0, 1);
+  command.Add("checkpoint-root", &select.checkpoint_root,
+              "where the spec's initial_version is looked up");
   AddThreads(command, select.threads);
   command.Add("json", &select.json, "print the result as JSON; fractions from 0 to 1");
 }

@@ -2,6 +2,7 @@
 
 usage: trainer_commands_test.py BIN_DIR WORK_DIR TEST...     runs tests of TrainerCommands by name
 """
+import fcntl
 import json
 import math
 import os
@@ -234,6 +235,71 @@ class TrainerCommands(unittest.TestCase):
         queries = sum(split["sketch-to-photo"]["queries"] for split in result["splits"])
         self.assertEqual(queries, 36, "each training identity is held back once")
         self.assertIn("±", trainer(*command).stdout)
+
+    def test_cross_validation_forgets_results_of_other_pictures_and_programs(self):
+        folder = self.folder()
+        target, state = os.path.join(folder, "target"), os.path.join(folder, "state")
+        shutil.copytree(data("target"), target)
+        command = ["cross-validate", *SMALL, "--set", "target_dataset=" + target, "--folds", "2",
+                   "--state-dir", state, "--json"]
+        first = trainer(*command).stdout
+        jobs = os.path.join(state, "jobs")
+        folds = sorted(os.listdir(jobs))
+        result = os.path.join(jobs, folds[0], "evaluations.json")
+        measured = read_bytes(result)
+        self.assertEqual(sorted(os.listdir(os.path.join(jobs, folds[0]))),
+                         ["evaluations.json", "learning_curve.png", "lock", "metrics.jsonl"])
+
+        def write(text):
+            with open(result, "wb") as out:
+                out.write(text)
+
+        with self.subTest("it hands out what the same program has measured"):
+            stored = json.loads(measured)
+            stored["evaluations"][0]["queries"] += 1000
+            write(json.dumps(stored).encode())
+            self.assertNotEqual(trainer(*command).stdout, first)
+        with self.subTest("another program's result is measured again"):
+            stored["reason"] = stored["reason"].replace("s2p-trainer ", "s2p-trainer 0.0.")
+            write(json.dumps(stored).encode())
+            self.assertEqual(trainer(*command).stdout, first)
+            self.assertEqual(read_bytes(result), measured)
+        with self.subTest("so is one that does not say where it comes from"):
+            del stored["reason"]
+            write(json.dumps(stored).encode())
+            self.assertEqual(trainer(*command).stdout, first)
+        with self.subTest("other pictures are other runs"):
+            photos = sorted(os.listdir(os.path.join(target, "photo")))
+            shutil.copy2(os.path.join(target, "photo", photos[1]),
+                         os.path.join(target, "photo", photos[0]))
+            trainer(*command)
+            self.assertEqual(len(os.listdir(jobs)), 4)
+
+    def test_folder_of_a_split_that_another_process_trains_is_refused(self):
+        state = self.folder()
+        command = ["cross-validate", *SMALL, "--set", "target_dataset=" + data("target"),
+                   "--folds", "2", "--state-dir", state]
+        trainer(*command)
+        jobs = os.path.join(state, "jobs")
+        for job in os.listdir(jobs):
+            held = open(os.path.join(jobs, job, "lock"), "a", encoding="ascii")
+            self.addCleanup(held.close)
+            fcntl.flock(held, fcntl.LOCK_EX)
+        refused = trainer(*command, check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn(jobs, refused.stderr)
+
+    def test_cross_validation_and_selection_start_from_a_published_version(self):
+        store = os.path.join(self.folder(), "store")
+        trainer("run", *SMALL, "--set", "source_dataset=" + data("source"),
+                "--set", "target_dataset=" + data("target"), "--checkpoint-root", store)
+        start = ["--set", "source_dataset=" + data("source"), "--set", "initial_version=1",
+                 "--set", "repeat_step1=true", "--set", "target_dataset=" + data("target"),
+                 "--checkpoint-root", store]
+        result = trainer("cross-validate", *SMALL, *start, "--folds", "2", "--json").stdout
+        self.assertEqual(len(json.loads(result)["splits"]), 2)
+        trainer("select-attributes", *SMALL, *start,
+                "--work-dir", os.path.join(self.folder(), "predicted"))
 
     def test_cross_validation_over_data_sets_measures_each_ones_test(self):
         result = json.loads(trainer("cross-validate", *SMALL, "--target", data("target"),

@@ -23,6 +23,7 @@ struct Trained {
 absl::StatusOr<Trained> TrainStep1(const v1::TrainingSpec& spec, const std::string& what,
                                    const AttributeSelectionOptions& options) {
   IhdaTrainerOptions trainer_options;
+  trainer_options.checkpoint_root = options.checkpoint_root;
   trainer_options.threads = options.threads;
   trainer_options.observer.stop = options.stop;
   if (options.on_progress) {
@@ -30,7 +31,7 @@ absl::StatusOr<Trained> TrainStep1(const v1::TrainingSpec& spec, const std::stri
       options.on_progress(what, progress);
     };
   }
-  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(spec));
+  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(spec, /*held_back=*/{}, options.stop));
   S2P_ASSIGN_OR_RETURN(auto trainer, IhdaTrainer::Create(std::move(plan), trainer_options));
   S2P_RETURN_IF_ERROR(trainer->Run());
   S2P_ASSIGN_OR_RETURN(auto model, trainer->Model({}, ""));

@@ -19,6 +19,8 @@ struct AttributeSelectionOptions {
   std::string work_dir;
   // Kept: a balanced accuracy back on the source of at least this. 0.5 is guessing.
   double threshold = 0.6;
+  // Where `initial_version` of the spec is looked up.
+  std::string checkpoint_root;
   int threads = 0;
   // "source" or "target", and the progress of that training.
   std::function<void(const std::string&, const v1::TrainingProgress&)> on_progress;

@@ -80,11 +80,12 @@ absl::Status IhdaTrainer::Start() {
 
 absl::Status IhdaTrainer::Resume() {
   S2P_ASSIGN_OR_RETURN(auto state, ReadResumeState(options_.state_file));
-  if (state.run_digest != plan_.digest) {
+  if (state.run_digest != plan_.digest && state.run_digest != plan_.older_digest) {
     if (options_.restarts_when_changed) return StartOver();
     return absl::FailedPreconditionError(
         absl::StrCat(options_.state_file,
-                     ": belongs to another run: the spec or the data has changed since. Use "
+                     ": belongs to another run: the spec, the data or the initial weights have "
+                     "changed since. Use "
                      "another state folder, or remove the file to start from the beginning"));
   }
   S2P_RETURN_IF_ERROR(loop_->Restore(std::move(state)));
@@ -137,8 +138,8 @@ absl::StatusOr<std::vector<v1::Evaluation>> IhdaTrainer::EvaluateAll() {
 
 absl::StatusOr<TrainedModel> IhdaTrainer::Model(const std::vector<v1::Evaluation>& evaluations,
                                                 const std::string& job_id) {
-  auto model = MakeTrainedModel(plan_.spec, plan_.data_sets, manifest_, evaluations, job_id,
-                                networks_->encoder());
+  auto model = MakeTrainedModel(plan_.spec, plan_.data_sets, plan_.contents, manifest_, evaluations,
+                                job_id, networks_->encoder());
   if (!model.ok()) return OutOfMemory(model.status());
   return model;
 }

@@ -2,6 +2,7 @@
 #ifndef S2P_TRAINER_IHDA_RUN_PLAN_H_
 #define S2P_TRAINER_IHDA_RUN_PLAN_H_
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -11,21 +12,36 @@
 
 namespace s2p {
 
+// SHA-256, lower-case hex, of the files that a run reads apart from the lists; empty where there
+// are none. A value.
+struct RunContents {
+  // Images of each data set (ImagesDigest).
+  std::string source_images_sha256;
+  std::string target_images_sha256;
+  std::string initial_weights_sha256;
+};
+
 // A value.
 struct RunPlan {
   // Resolved and valid.
   v1::TrainingSpec spec;
   OpenDataSets data_sets;
   // SHA-256, lower-case hex, of what decides the weights: the spec without its name, paths and
-  // publishing, and the lists of the data sets. Two runs with the same digest end with the same
-  // weights, so either may resume the other's state.
+  // publishing, the lists of the data sets and `contents`. Two runs with the same digest end with
+  // the same weights, so either may resume the other's state.
   std::string digest;
+  RunContents contents;
+  // The digest without `contents`, as older programs computed it. Their states are resumed, as they
+  // resumed them: they do not say what the images were.
+  std::string older_digest;
 };
 
-// Checks the spec and reads the lists of its data sets, but no image. InvalidArgument naming every
-// wrong field; else as OpenTrainingDataSets. `held_back` wins over the spec's.
+// Checks the spec, reads the lists of its data sets and the bytes of its images, but decodes none.
+// InvalidArgument naming every wrong field; Cancelled once `stop` is true; NotFound if there is no
+// file of initial weights; else as OpenTrainingDataSets. `held_back` wins over the spec's.
 absl::StatusOr<RunPlan> PlanRun(const v1::TrainingSpec& resolved,
-                                const std::optional<HeldBack>& held_back = {});
+                                const std::optional<HeldBack>& held_back = {},
+                                const std::function<bool()>& stop = {});
 
 }  // namespace s2p
 

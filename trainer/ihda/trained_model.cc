@@ -9,6 +9,7 @@ namespace s2p {
 
 absl::StatusOr<TrainedModel> MakeTrainedModel(const v1::TrainingSpec& spec,
                                               const OpenDataSets& data_sets,
+                                              const RunContents& contents,
                                               const v1::CheckpointManifest& manifest,
                                               const std::vector<v1::Evaluation>& evaluations,
                                               const std::string& job_id, DualEncoder& encoder) {
@@ -22,6 +23,9 @@ absl::StatusOr<TrainedModel> MakeTrainedModel(const v1::TrainingSpec& spec,
   provenance.set_spec_sha256(SpecDigest(spec));
   if (data_sets.source) provenance.set_source_dataset_sha256(data_sets.source->sha256());
   provenance.set_target_dataset_sha256(data_sets.target.sha256());
+  provenance.set_source_images_sha256(contents.source_images_sha256);
+  provenance.set_target_images_sha256(contents.target_images_sha256);
+  provenance.set_initial_weights_sha256(contents.initial_weights_sha256);
   provenance.set_parent_version(spec.initial_version());
   provenance.set_seed(spec.seed());
   provenance.set_build(BuildText());

@@ -10,7 +10,7 @@
 #include "model/safetensors.h"
 #include "s2p/v1/checkpoint.pb.h"
 #include "s2p/v1/training.pb.h"
-#include "trainer/ihda/training_data.h"
+#include "trainer/ihda/run_plan.h"
 
 namespace s2p {
 
@@ -25,6 +25,7 @@ struct TrainedModel {
 // finite.
 absl::StatusOr<TrainedModel> MakeTrainedModel(const v1::TrainingSpec& spec,
                                               const OpenDataSets& data_sets,
+                                              const RunContents& contents,
                                               const v1::CheckpointManifest& manifest,
                                               const std::vector<v1::Evaluation>& evaluations,
                                               const std::string& job_id, DualEncoder& encoder);

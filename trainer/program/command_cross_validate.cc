@@ -2,15 +2,21 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
+#include "daemon/folder_lock.h"
+#include "model/checkpoint.h"
+#include "model/checkpoint_store.h"
 #include "model/file.h"
 #include "trainer/evaluation/cross_validation.h"
 #include "trainer/evaluation/evaluator.h"
+#include "trainer/ihda/build_text.h"
 #include "trainer/ihda/run_plan.h"
 #include "trainer/program/command_spec.h"
 #include "trainer/program/commands.h"
@@ -53,18 +59,36 @@ absl::StatusOr<std::vector<Split>> Splits(const CrossValidateOptions& options) {
 
 using Evaluations = std::vector<v1::Evaluation>;
 
-// Reads the result of a finished split; NotFound if it is not finished.
-absl::StatusOr<Evaluations> ReadResult(const std::string& path) {
+// What decides the result of a split, for people and to be compared: the run, the program, and the
+// version that it starts from.
+absl::StatusOr<std::string> OriginOf(const RunPlan& plan, const std::string& checkpoint_root) {
+  std::string origin = absl::StrCat("run ", plan.digest, " of ", BuildText());
+  if (!plan.spec.has_initial_version()) return origin;
+  S2P_ASSIGN_OR_RETURN(
+      const auto manifest,
+      ReadManifest(CheckpointStore(checkpoint_root).DirectoryOf(plan.spec.initial_version())));
+  for (const v1::CheckpointFile& file : manifest.files()) {
+    absl::StrAppend(&origin, ", ", file.name(), " ", file.sha256());
+  }
+  return origin;
+}
+
+// Reads the result of a finished split; NotFound if it is not finished, or if it is of another
+// origin.
+absl::StatusOr<Evaluations> ReadResult(const std::string& path, const std::string& origin) {
   S2P_ASSIGN_OR_RETURN(const auto text, ReadWholeFile(path, kMaxResultBytes));
   v1::Job result;
   if (!google::protobuf::util::JsonStringToMessage(text, &result).ok()) {
     return absl::DataLossError(absl::StrCat(path, ": is damaged; remove it to train again"));
   }
+  if (result.reason() != origin) return absl::NotFoundError(absl::StrCat(path, ": another origin"));
   return Evaluations(result.evaluations().begin(), result.evaluations().end());
 }
 
-absl::Status WriteResult(const std::string& path, const Evaluations& evaluations) {
+absl::Status WriteResult(const std::string& path, const std::string& origin,
+                         const Evaluations& evaluations) {
   v1::Job result;
+  result.set_reason(origin);
   for (const v1::Evaluation& evaluation : evaluations) *result.add_evaluations() = evaluation;
   std::string text;
   const auto status = google::protobuf::util::MessageToJsonString(result, &text);
@@ -77,24 +101,35 @@ absl::Status WriteResult(const std::string& path, const Evaluations& evaluations
   return absl::OkStatus();
 }
 
-absl::StatusOr<Evaluations> Measure(const Split& split, const CrossValidateOptions& options,
-                                    const TrainingObserver& observer) {
-  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(split.spec, split.held_back));
+absl::StatusOr<Evaluations> Train(RunPlan plan, const std::string& folder,
+                                  const CrossValidateOptions& options,
+                                  const TrainingObserver& observer) {
   const std::string job_id = RunId(plan);
-  S2P_ASSIGN_OR_RETURN(const auto folder, JobFolder(options.state_dir, job_id));
-  const std::string result_file = folder + "/evaluations.json";
-  if (!folder.empty()) {
-    auto finished = ReadResult(result_file);
-    if (!absl::IsNotFound(finished.status())) return finished;
-  }
   S2P_ASSIGN_OR_RETURN(const auto run, TrainRun::Start(std::move(plan), job_id, folder,
-                                                       {/*checkpoint_root=*/"", /*state_file=*/"",
+                                                       {options.checkpoint_root, /*state_file=*/"",
                                                         options.threads, observer}));
   S2P_RETURN_IF_ERROR(run->trainer().Run());
-  S2P_ASSIGN_OR_RETURN(const auto evaluations, run->trainer().EvaluateAll());
-  if (!folder.empty()) {
-    S2P_RETURN_IF_ERROR(WriteResult(result_file, evaluations));
+  return run->trainer().EvaluateAll();
+}
+
+absl::StatusOr<Evaluations> Measure(const Split& split, const CrossValidateOptions& options,
+                                    const TrainingObserver& observer) {
+  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(split.spec, split.held_back, observer.stop));
+  S2P_ASSIGN_OR_RETURN(const auto folder, JobFolder(options.state_dir, plan));
+  if (folder.empty()) return Train(std::move(plan), folder, options, observer);
+  S2P_ASSIGN_OR_RETURN(const auto lock, FolderLock::Acquire(folder));
+  const std::string result_file = folder + "/evaluations.json";
+  S2P_ASSIGN_OR_RETURN(const auto origin, OriginOf(plan, options.checkpoint_root));
+  auto finished = ReadResult(result_file, origin);
+  if (!absl::IsNotFound(finished.status())) return finished;
+  // What an older program, or one with another version, has trained to its end.
+  std::error_code error;
+  if (std::filesystem::remove(result_file, error)) {
+    std::filesystem::remove(folder + "/resume", error);
   }
+  S2P_ASSIGN_OR_RETURN(const auto evaluations, Train(std::move(plan), folder, options, observer));
+  S2P_RETURN_IF_ERROR(WriteResult(result_file, origin, evaluations));
+  std::filesystem::remove(folder + "/resume", error);
   return evaluations;
 }
 

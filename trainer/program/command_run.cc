@@ -68,10 +68,10 @@ absl::Status Finish(TrainRun& run, const std::string& checkpoint_root, std::ostr
 absl::Status RunTraining(const RunOptions& options, const std::function<bool()>& stop,
                          bool terminal, std::ostream& out) {
   S2P_ASSIGN_OR_RETURN(const auto spec, SpecOf(options.spec));
-  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(spec));
+  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(spec, /*held_back=*/{}, stop));
   S2P_RETURN_IF_ERROR(CheckCanPublish(options.checkpoint_root));
   const std::string job_id = RunId(plan);
-  S2P_ASSIGN_OR_RETURN(const auto folder, JobFolder(options.state_dir, job_id));
+  S2P_ASSIGN_OR_RETURN(const auto folder, JobFolder(options.state_dir, plan));
   std::unique_ptr<FolderLock> lock;
   if (!folder.empty()) {
     S2P_ASSIGN_OR_RETURN(lock, FolderLock::Acquire(folder));

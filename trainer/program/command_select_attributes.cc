@@ -16,6 +16,7 @@ absl::Status RunSelectAttributes(const SelectAttributesOptions& options,
   AttributeSelectionOptions selection;
   selection.work_dir = options.work_dir;
   selection.threshold = options.threshold;
+  selection.checkpoint_root = options.checkpoint_root;
   selection.threads = options.threads;
   selection.stop = stop;
   selection.on_progress = [&](const std::string&, const v1::TrainingProgress& progress) {

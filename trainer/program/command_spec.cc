@@ -25,12 +25,23 @@ absl::StatusOr<v1::TrainingSpec> SpecOf(const SpecOptions& options) {
   return ResolveSpec(spec);
 }
 
-std::string RunId(const RunPlan& plan) { return absl::StrCat("run-", plan.digest.substr(0, 12)); }
+namespace {
 
-absl::StatusOr<std::string> JobFolder(const std::string& state_dir, const std::string& job_id) {
+std::string IdOf(const std::string& digest) { return absl::StrCat("run-", digest.substr(0, 12)); }
+
+}  // namespace
+
+std::string RunId(const RunPlan& plan) { return IdOf(plan.digest); }
+
+absl::StatusOr<std::string> JobFolder(const std::string& state_dir, const RunPlan& plan) {
   if (state_dir.empty()) return std::string();
-  const std::string folder = absl::StrCat(state_dir, "/jobs/", job_id);
+  const std::string folder = absl::StrCat(state_dir, "/jobs/", RunId(plan));
+  const std::string older = absl::StrCat(state_dir, "/jobs/", IdOf(plan.older_digest));
   std::error_code error;
+  if (!std::filesystem::exists(folder, error) &&
+      std::filesystem::exists(older + "/resume", error)) {
+    return older;
+  }
   std::filesystem::create_directories(folder, error);
   if (error) {
     return absl::FailedPreconditionError(absl::StrCat(folder, ": ", error.message()));

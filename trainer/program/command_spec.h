@@ -17,8 +17,9 @@ absl::StatusOr<v1::TrainingSpec> SpecOf(const SpecOptions& options);
 // The id of a run in the foreground: the same spec and data have the same one.
 std::string RunId(const RunPlan& plan);
 
-// <state_dir>/jobs/<id>, made; empty without a state folder.
-absl::StatusOr<std::string> JobFolder(const std::string& state_dir, const std::string& job_id);
+// <state_dir>/jobs/<id>, made; empty without a state folder. If only an older program has begun the
+// run, it is that one's folder, named after RunPlan::older_digest.
+absl::StatusOr<std::string> JobFolder(const std::string& state_dir, const RunPlan& plan);
 
 }  // namespace s2p
 

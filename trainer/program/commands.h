@@ -96,6 +96,8 @@ struct CrossValidateOptions {
   int32_t folds = 0;
   // Keeps finished splits and the state of an interrupted one; empty: nothing is kept.
   std::string state_dir;
+  // Where the spec's `initial_version` is looked up. Nothing is published.
+  std::string checkpoint_root;
   int32_t threads = 0;
   bool json = false;
 };
@@ -109,6 +111,8 @@ struct SelectAttributesOptions {
   std::string work_dir;
   // An attribute is kept when its balanced accuracy back on the source is at least this.
   double threshold = 0.6;
+  // As CrossValidateOptions::checkpoint_root.
+  std::string checkpoint_root;
   int32_t threads = 0;
   bool json = false;
 };

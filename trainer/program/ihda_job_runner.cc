@@ -82,7 +82,7 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
                                                           const std::string& folder,
                                                           const JobObserver& observer) {
   observer.on_message("reading the data");
-  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(job.resolved_spec()));
+  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(job.resolved_spec(), /*held_back=*/{}, observer.stop));
   IhdaTrainerOptions options;
   options.checkpoint_root = options_.checkpoint_root;
   // The data may have changed while the daemon was down, and nobody is there to ask.

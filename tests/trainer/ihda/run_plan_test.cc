@@ -1,0 +1,136 @@
+#include "trainer/ihda/run_plan.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "model/sha256.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/trainer/tiny_run.h"
+#include "trainer/data/data_set_digest.h"
+#include "trainer/data/packed_images.h"
+#include "trainer/ihda/resume_state.h"
+
+namespace s2p::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+// Runs on a copy of the target, whose pictures may change.
+class RunPlanTest : public TinyRunTest {
+ protected:
+  RunPlanTest() { fs::copy(Target(), dir_.File("target"), fs::copy_options::recursive); }
+  v1::TrainingSpec OnCopy(const std::vector<std::string>& fields = {}) const {
+    return With(With(Spec(), {"target_dataset=" + dir_.File("target")}), fields);
+  }
+  static RunPlan Plan(const v1::TrainingSpec& spec) {
+    auto plan = PlanRun(*ResolveSpec(spec));
+    EXPECT_THAT(plan, IsOk());
+    return *std::move(plan);
+  }
+  // Another picture of the same name and time.
+  void ChangePicture() {
+    const auto data_set = DataSet::Open(dir_.File("target"));
+    const fs::path picture = data_set->PathOf(data_set->images()[0]);
+    const auto time = fs::last_write_time(picture);
+    fs::copy_file(data_set->PathOf(data_set->images()[2]), picture,
+                  fs::copy_options::overwrite_existing);
+    fs::last_write_time(picture, time);
+  }
+  // The state after one epoch.
+  IhdaTrainerOptions Interrupted(const v1::TrainingSpec& spec) {
+    IhdaTrainerOptions options;
+    options.state_file = dir_.File("resume");
+    bool stop = false;
+    options.observer.on_epoch = [&](const auto&, const auto&) { stop = true; };
+    options.observer.stop = [&] { return stop; };
+    EXPECT_THAT((*Create(spec, options))->Run(), StatusIs(absl::StatusCode::kCancelled));
+    options.observer = {};
+    return options;
+  }
+};
+
+TEST_F(RunPlanTest, PicturesAreOfTheDigestAndTheirTimesAreNot) {
+  const RunPlan before = Plan(OnCopy());
+  EXPECT_EQ(before.digest, Plan(Spec()).digest) << "a copy is the same data";
+  ChangePicture();
+  const RunPlan after = Plan(OnCopy());
+  EXPECT_NE(after.digest, before.digest);
+  EXPECT_EQ(after.older_digest, before.older_digest);
+  EXPECT_EQ(after.contents.source_images_sha256, before.contents.source_images_sha256);
+}
+
+TEST_F(RunPlanTest, BytesOfTheInitialWeightsAreOfTheDigest) {
+  const auto plan = [&](const std::string& bytes) {
+    std::ofstream(dir_.File("w"), std::ios::trunc) << bytes;
+    return Plan(OnCopy({"initial_weights=" + dir_.File("w")}));
+  };
+  const RunPlan before = plan("abc");
+  EXPECT_EQ(before.contents.initial_weights_sha256, Sha256("abc"));
+  EXPECT_NE(plan("abd").digest, before.digest);
+  EXPECT_EQ(plan("abc").digest, before.digest);
+}
+
+TEST_F(RunPlanTest, InitialWeightsThatAreNotThereAreNamed) {
+  const auto plan = PlanRun(*ResolveSpec(OnCopy({"initial_weights=" + dir_.File("none")})));
+  EXPECT_THAT(plan.status(), StatusIs(absl::StatusCode::kNotFound, HasSubstr(dir_.File("none"))));
+}
+
+TEST_F(RunPlanTest, PackedDataSetIsTheSameRun) {
+  const auto manifest = *ManifestOf(*ResolveSpec(Spec()), {});
+  ASSERT_THAT(PackDataSet(*DataSet::Open(Target()), manifest.photo(), manifest.sketch(), 2,
+                          dir_.File("packed")),
+              IsOk());
+  EXPECT_EQ(Plan(With(Spec(), {"target_dataset=" + dir_.File("packed")})).digest,
+            Plan(Spec()).digest);
+}
+
+TEST_F(RunPlanTest, ManifestHasTheDigestsOfImagesAndWeights) {
+  auto trainer = Create(OnCopy());
+  ASSERT_THAT(trainer, IsOk());
+  const auto model = (*trainer)->Model({}, "job");
+  ASSERT_THAT(model, IsOk());
+  const v1::Provenance& provenance = model->manifest.provenance();
+  EXPECT_EQ(provenance.source_images_sha256(), *ImagesDigest(*DataSet::Open(Source()), 1));
+  EXPECT_EQ(provenance.target_images_sha256(), *ImagesDigest(*DataSet::Open(Target()), 1));
+  EXPECT_EQ(provenance.initial_weights_sha256(), "");
+}
+
+TEST_F(RunPlanTest, StateOfOtherPicturesIsRefused) {
+  const IhdaTrainerOptions options = Interrupted(OnCopy());
+  ChangePicture();
+  EXPECT_THAT(Create(OnCopy(), options).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("another run")));
+  EXPECT_THAT(Create(Spec(), options), IsOk()) << "the original pictures";
+}
+
+// Older programs left images and weights out of the digest.
+TEST_F(RunPlanTest, StateOfAnOlderProgramIsResumedToTheSameWeights) {
+  const TensorMap whole = Train(OnCopy());
+  const IhdaTrainerOptions options = Interrupted(OnCopy());
+  auto state = ReadResumeState(options.state_file);
+  ASSERT_THAT(state, IsOk());
+  state->run_digest = Plan(OnCopy()).older_digest;
+  ASSERT_THAT(WriteResumeState(options.state_file, *state), IsOk());
+  {
+    const auto trainer = Create(OnCopy(), options);
+    ASSERT_THAT(trainer, IsOk());
+    EXPECT_TRUE((*trainer)->resumed());
+  }
+  EXPECT_THAT(Differences(whole, Train(OnCopy(), options)), testing::IsEmpty());
+}
+
+TEST_F(RunPlanTest, RunThatIsStoppedWhileItReadsIsCancelledWithinSomeImages) {
+  IhdaTrainerOptions options;
+  int64_t done = 0;
+  options.observer.on_loading = [&](const std::string&, int64_t now, int64_t) { done = now; };
+  options.observer.stop = [&] { return done == 5; };
+  EXPECT_THAT(Create(Spec(), options).status(),
+              StatusIs(absl::StatusCode::kCancelled, HasSubstr("source photos")));
+  EXPECT_EQ(done, 5);
+}
+
+}  // namespace
+}  // namespace s2p::test
