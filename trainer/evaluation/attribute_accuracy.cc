@@ -19,10 +19,13 @@ std::vector<AttributeAccuracy> AttributeAccuracies(const EmbeddingMatrix& probab
     for (int row = 0; row < probabilities.rows(); ++row) {
       const float value = values[static_cast<size_t>(row) * count + a];
       if (std::isnan(value)) continue;
-      const bool positive = value >= 0.5F, predicted = probabilities.row(row)[a] >= 0.5F;
+      const bool positive = value >= 0.5F;
+      const float predicted = probabilities.row(row)[a];
       ++of.known;
       of.positives += positive ? 1 : 0;
-      if (positive == predicted) ++(positive ? right_positives : right_negatives);
+      // NaN is on neither side.
+      if (positive && predicted >= 0.5F) ++right_positives;
+      if (!positive && predicted < 0.5F) ++right_negatives;
     }
     const int64_t negatives = of.known - of.positives;
     const auto share = [](int64_t part, int64_t of_all) {

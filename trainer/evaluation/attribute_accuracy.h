@@ -15,7 +15,8 @@ struct AttributeAccuracy {
   // Images whose value is known, and those of them with a value of 0.5 or more.
   int64_t known = 0;
   int64_t positives = 0;
-  // Share of the known images whose probability lies on the same side of 0.5 as their value.
+  // Share of the known images whose probability lies on the same side of 0.5 as their value; NaN
+  // lies on neither.
   double accuracy = 0;
   // Mean of the shares among positives and among negatives, so that always guessing the commoner
   // value gives 0.5; the accuracy where there is only one kind.

@@ -1,5 +1,7 @@
 #include "trainer/evaluation/edge_correlation.h"
 
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -20,7 +22,9 @@ void FillRow(const Image& image, absl::Span<float> row) {
   }
   const float mean = static_cast<float>(sum / row.size());
   for (float& value : row) value -= mean;
-  NormalizeL2(row);  // an image of one colour stays zero and matches nothing
+  // An image of one colour correlates with nothing. A row of zeros would be ahead of every image
+  // that correlates negatively.
+  if (!NormalizeL2(row)) std::fill(row.begin(), row.end(), std::nanf(""));
 }
 
 v1::Preprocessing InkPreprocessing(v1::Modality modality, int side) {

@@ -12,8 +12,9 @@ namespace s2p {
 
 // Ranks photos by the normalised cross-correlation of the photo's edge map with the sketch, both
 // grey and `side` x `side` pixels. Smaller sides forgive more displacement; 32 is the best of 16 to
-// 96 on the procedural data set. `direction` is "sketch-to-photo" or "photo-to-sketch". NotFound if
-// the split has no photo or no sketch; else as DataSet::Read.
+// 96 on the procedural data set. An image of one colour matches nothing. `direction` is
+// "sketch-to-photo" or "photo-to-sketch". NotFound if the split has no photo or no sketch; else as
+// DataSet::Read.
 absl::StatusOr<v1::Evaluation> EvaluateEdgeCorrelation(const DataSet& data_set,
                                                        const std::string& split,
                                                        const std::string& direction, int side = 32);

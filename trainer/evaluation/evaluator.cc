@@ -139,6 +139,8 @@ absl::StatusOr<EvaluationResult> Evaluate(DualEncoder& encoder, const Evaluation
   FillEvaluation(retrieval, gallery.rows(), result.evaluation);
   result.first_match_rank = retrieval.first_match_rank;
   result.margin = retrieval.margin;
+  result.average_precision = retrieval.average_precision;
+  result.inverse_negative_penalty = retrieval.inverse_negative_penalty;
   result.top = retrieval.top;
   result.query_paths = by_sketch ? set.sketch_paths : set.photo_paths;
   result.gallery_paths = by_sketch ? set.photo_paths : set.sketch_paths;

@@ -60,8 +60,10 @@ struct EvaluationResult {
   v1::Evaluation evaluation;
   // Rank of each query's first true match, from 1; 0 for a query without one.
   std::vector<int> first_match_rank;
-  // As RetrievalResult::margin.
+  // As in RetrievalResult.
   std::vector<float> margin;
+  std::vector<double> average_precision;
+  std::vector<double> inverse_negative_penalty;
   // For each query, the gallery's rows of the best kTopMatches.
   std::vector<std::vector<int>> top;
   // By row: paths and identities.

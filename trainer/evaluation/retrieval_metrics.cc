@@ -87,7 +87,10 @@ class Ranker {
     for (size_t i = 0; i < matches.size(); ++i) {
       ranking.ranks.push_back(CountAsHigh(matches[i]) + static_cast<int>(i) + 1);
     }
-    if (matches.size() < scores_.size()) ranking.margin = matches.front() - BestOther();
+    if (matches.size() < scores_.size()) {
+      // Two infinities have no difference.
+      ranking.margin = std::isinf(matches.front()) ? kLast : matches.front() - BestOther();
+    }
     return ranking;
   }
 
@@ -172,6 +175,8 @@ class Summary {
     result_.first_match_rank.push_back(ranks.empty() ? 0 : ranks.front());
     result_.top.push_back(std::move(query.top));
     if (ranks.empty()) {
+      result_.average_precision.push_back(0);
+      result_.inverse_negative_penalty.push_back(0);
       ++result_.unmatched_queries;
       return;
     }
@@ -179,8 +184,11 @@ class Summary {
     result_.cmc[static_cast<size_t>(ranks.front()) - 1] += 1;
     double precision = 0;
     for (size_t i = 0; i < ranks.size(); ++i) precision += static_cast<double>(i + 1) / ranks[i];
-    inverse_penalties_ += static_cast<double>(ranks.size()) / ranks.back();
-    precisions_ += precision / static_cast<double>(ranks.size());
+    const auto matches = static_cast<double>(ranks.size());
+    result_.average_precision.push_back(precision / matches);
+    result_.inverse_negative_penalty.push_back(matches / ranks.back());
+    precisions_ += result_.average_precision.back();
+    inverse_penalties_ += result_.inverse_negative_penalty.back();
   }
 
   RetrievalResult Result() && {

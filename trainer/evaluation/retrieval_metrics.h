@@ -16,8 +16,11 @@ struct RetrievalResult {
   // Ranks from 1 of each query's first true match; 0 for a query without any.
   std::vector<int> first_match_rank;
   // For each query, the score of its best true match minus that of the best other image; 0 where
-  // either kind is missing.
+  // either kind is missing, minus infinity where the true match has no score that is a number.
   std::vector<float> margin;
+  // For each query, the terms of the two means below; 0 for a query without a true match.
+  std::vector<double> average_precision;
+  std::vector<double> inverse_negative_penalty;
   // cmc[k - 1]: share of the valid queries whose first true match ranks k or better; as long as the
   // gallery.
   std::vector<double> cmc;

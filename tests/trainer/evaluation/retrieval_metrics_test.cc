@@ -183,9 +183,13 @@ RetrievalResult NaiveRetrieval(const EmbeddingMatrix& queries,
       }
       result.mean_average_precision += precision / static_cast<double>(matches.size());
     }
-    result.margin.push_back(matches.empty() || others.empty()
-                                ? 0
-                                : matches[0] - *std::max_element(others.begin(), others.end()));
+    float margin = 0;
+    if (!matches.empty() && !others.empty()) {
+      margin = std::isinf(matches[0])
+                   ? matches[0]
+                   : matches[0] - *std::max_element(others.begin(), others.end());
+    }
+    result.margin.push_back(margin);
     std::sort(rows.begin(), rows.end(), [&](int a, int b) {
       if (scores[a] != scores[b]) return scores[a] > scores[b];
       const bool a_hits = gallery_identities[a] == identity;
@@ -283,6 +287,26 @@ TEST_F(BlockedRetrievalTest, SmallGalleryAndIdentitiesThatItDoesNotHave) {
   const auto queries = Random(20), gallery = Random(4);
   ExpectNaive(queries, Names(20, 6), gallery, {"0", "1", "1", "9"});
   ExpectNaive(queries, Names(20, 6), gallery, std::vector<std::string>(4, "2"));
+}
+
+TEST(RetrievalMetricsTest, ScoreThatIsNotANumberIsBelowAllOthers) {
+  const float nan = std::nanf("");
+  const auto result =
+      EvaluateScores(Scores({{nan, 0.5F, -1}, {nan, nan, nan}}), {"a", "a"}, {"a", "b", "c"});
+  EXPECT_THAT(result.first_match_rank, testing::ElementsAre(3, 3));
+  EXPECT_THAT(result.margin, testing::ElementsAre(-INFINITY, -INFINITY));
+  EXPECT_EQ(result.top[0], (std::vector<int>{1, 2, 0}));
+}
+
+TEST(RetrievalMetricsTest, EachQueryHasItsTermOfTheMeans) {
+  // Matches rank 1 and 3; no match; match ranks 2.
+  const auto result = EvaluateScores(Scores({{0.9F, 0.5F, 0.4F}, {1, 0, 0}, {0.9F, 0.5F, 0.4F}}),
+                                     {"a", "none", "b"}, {"a", "b", "a"});
+  EXPECT_THAT(result.average_precision,
+              testing::ElementsAre(testing::DoubleEq((1 + 2.0 / 3) / 2), 0, 0.5));
+  EXPECT_THAT(result.inverse_negative_penalty,
+              testing::ElementsAre(testing::DoubleEq(2.0 / 3), 0, 0.5));
+  EXPECT_DOUBLE_EQ(result.mean_average_precision, ((1 + 2.0 / 3) / 2 + 0.5) / 2);
 }
 
 TEST(RetrievalMetricsTest, NothingToSearchInMatchesNothing) {
