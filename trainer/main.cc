@@ -171,6 +171,14 @@ void AddImportCheckpoint(Options& options, ImportCheckpointOptions& import) {
   command.Add("attribute", &import.attributes, "name of an attribute, in order; repeatable");
 }
 
+void AddPublish(Options& options, PublishOptions& publish) {
+  Options& command = options.AddCommand(
+      "publish", "publish a copy of a checkpoint as the next version of a store");
+  command.Add("checkpoint", &publish.checkpoint, "folder of one version").Required();
+  command.Add("checkpoint-root", &publish.checkpoint_root, "folder that it is published to")
+      .Required();
+}
+
 // Commands that train can be stopped by a signal, and say where they can be resumed.
 using Stop = std::function<bool()>;
 absl::Status WithSignals(const std::function<absl::Status(const Stop&)>& command) {
@@ -189,6 +197,7 @@ int Main(int argc, char** argv) {
   CrossValidateOptions validate;
   SelectAttributesOptions select;
   PackOptions pack;
+  PublishOptions publish;
   AddRun(options, run);
   AddEvaluate(options, evaluate);
   AddSynthesize(options, synthesize);
@@ -199,6 +208,7 @@ int Main(int argc, char** argv) {
   AddCrossValidate(options, validate);
   AddSelectAttributes(options, select);
   AddPack(options, pack);
+  AddPublish(options, publish);
   if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
 
   const bool terminal = isatty(STDOUT_FILENO) == 1;
@@ -226,6 +236,7 @@ int Main(int argc, char** argv) {
          return WithSignals(
              [&](const Stop& stop) { return RunPack(pack, stop, terminal, std::cout); });
        }},
+      {"publish", [&] { return RunPublish(publish, std::cout); }},
       {"evaluate", [&] { return RunEvaluate(evaluate, std::cout); }},
       {"synthesize", [&] { return RunSynthesize(synthesize, terminal, std::cout); }},
       {"import-dataset", [&] { return RunImport(import, terminal, std::cout); }},

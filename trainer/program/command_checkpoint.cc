@@ -26,4 +26,13 @@ absl::Status RunImportCheckpoint(const ImportCheckpointOptions& options, std::os
   return absl::OkStatus();
 }
 
+absl::Status RunPublish(const PublishOptions& options, std::ostream& out) {
+  S2P_ASSIGN_OR_RETURN(const auto checkpoint, ReadCheckpoint(options.checkpoint));
+  const CheckpointStore store(options.checkpoint_root);
+  S2P_ASSIGN_OR_RETURN(const auto version, store.Publish(checkpoint.manifest, checkpoint.weights));
+  out << options.checkpoint << ": published as version " << version << " in "
+      << store.DirectoryOf(version) << '\n';
+  return absl::OkStatus();
+}
+
 }  // namespace s2p

@@ -87,6 +87,14 @@ struct ImportCheckpointOptions {
 };
 absl::Status RunImportCheckpoint(const ImportCheckpointOptions& options, std::ostream& out);
 
+struct PublishOptions {
+  // Folder of one version, as checkpoints/undecided/1.
+  std::string checkpoint;
+  std::string checkpoint_root;
+};
+// Publishes a copy of the checkpoint as the next version of the store.
+absl::Status RunPublish(const PublishOptions& options, std::ostream& out);
+
 struct CrossValidateOptions {
   SpecOptions spec;
   // Data sets, one for each split: trained on "train", measured on "test". Or none of them and

@@ -19,11 +19,20 @@ struct PublishOutcome {
   std::string reason;
 };
 
-// As spec.publish says. IF_BETTER compares the metric, sketch to photo, on the validation
-// identities of the spec's target data set with that of the newest published version, which is
-// measured now, through its own preprocessing; the first version is always better. Both
-// numbers go into the manifest's provenance.
-// FailedPrecondition if there is nothing to compare on; else as CheckpointStore::Publish.
+// Folder inside a store's root with the models that IF_BETTER could not decide on: a
+// CheckpointStore of its own, which the server does not look into.
+inline constexpr char kUndecidedFolder[] = "undecided";
+
+// As spec.publish says. IF_BETTER measures the model and the newest version, each through its own
+// preprocessing, on held-back identities of the spec's target that neither was trained on
+// (trainer/program/unseen_images.h), and publishes if spec.publish.metric, sketch to photo, is
+// better by min_improvement on average and in the share `confidence` of the bootstrap resamplings
+// (trainer/evaluation/paired_comparison.h); equal is not better. The first version is always
+// better. Where there is no such identity, nothing is published and the model is kept in
+// kUndecidedFolder; the reason says where, and how to publish it. The share of the identities that
+// were held back, and the comparison, go into the manifest's provenance.
+// FailedPrecondition if the device's memory does not suffice to measure; else as
+// CheckpointStore::Read and Publish, DataSet::Open and EvaluateCheckpoint.
 absl::StatusOr<PublishOutcome> PublishModel(const v1::TrainingSpec& resolved,
                                             const TrainedModel& model,
                                             const CheckpointStore& store);

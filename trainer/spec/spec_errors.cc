@@ -122,6 +122,8 @@ void CheckPublish(const v1::TrainingSpec::PublishSpec& publish, Errors& errors) 
   errors.Require(publish.policy() != v1::TrainingSpec::PublishSpec::POLICY_UNSPECIFIED,
                  "publish.policy", "ALWAYS, IF_BETTER or NEVER");
   errors.Range(publish.min_improvement(), 0, 1, "publish.min_improvement");
+  errors.Require(publish.confidence() >= 0 && publish.confidence() < 1, "publish.confidence",
+                 "at least 0 and below 1");
   const std::string& metric = publish.metric();
   errors.Require(metric == "rank1" || metric == "rank5" || metric == "rank10" || metric == "mAP",
                  "publish.metric", "rank1, rank5, rank10 or mAP");

@@ -2,71 +2,197 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
+#include "trainer/data/data_set.h"
+#include "trainer/program/commands.h"
+#include "trainer/program/unseen_images.h"
 
 namespace s2p::test {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 class PublisherTest : public TinyRunTest {
  protected:
-  // An untrained model with its real evaluation, whose validation rank-1 is set to `rank1`.
-  TrainedModel Model(const v1::TrainingSpec& spec, double rank1) {
-    auto trainer = *Create(spec);
-    auto evaluations = *trainer->EvaluateAll();
-    EXPECT_EQ(evaluations[0].split(), "train-validation");
-    evaluations[0].set_rank1(rank1);
-    return *trainer->Model(evaluations, "job");
+  v1::TrainingSpec Spec(const std::vector<std::string>& fields) {
+    return With(With(TinyRunTest::Spec(), {"validation.fraction=0.5"}), fields);
   }
-  absl::StatusOr<PublishOutcome> Publish(const std::vector<std::string>& fields, double rank1) {
-    const v1::TrainingSpec spec = With(Spec(), fields);
-    return PublishModel(*ResolveSpec(spec), Model(spec, rank1), store_);
+  // An untrained model and its evaluations; `blind`: it embeds every picture alike, so that each
+  // true match ranks last.
+  TrainedModel Model(const v1::TrainingSpec& spec, bool blind) {
+    IhdaTrainerOptions options;
+    options.checkpoint_root = store_.root();
+    auto trainer = *Create(spec, options);
+    TrainedModel model = *trainer->Model(*trainer->EvaluateAll(), "job");
+    for (auto& [name, tensor] : model.weights) {
+      if (blind && absl::StartsWith(name, "projection")) {
+        std::fill(tensor.bytes.begin(), tensor.bytes.end(), '\0');
+      }
+    }
+    return model;
+  }
+  absl::StatusOr<PublishOutcome> Publish(const std::vector<std::string>& fields,
+                                         bool blind = false) {
+    const v1::TrainingSpec spec = Spec(fields);
+    return PublishModel(*ResolveSpec(spec), Model(spec, blind), store_);
+  }
+  absl::StatusOr<PublishOutcome> PublishBlind(const std::vector<std::string>& fields) {
+    return Publish(fields, /*blind=*/true);
+  }
+  // The reason of an outcome that published nothing.
+  std::string NotPublished(const absl::StatusOr<PublishOutcome>& outcome) {
+    EXPECT_THAT(outcome, IsOk());
+    if (!outcome.ok()) return "";
+    EXPECT_EQ(outcome->version, 0);
+    return outcome->reason;
+  }
+  // Sketches that the fraction holds back.
+  int64_t HeldBackQueries(double fraction) {
+    const auto target = DataSet::Open(Target());
+    return std::count_if(
+        target->images().begin(), target->images().end(), [&](const DataSetImage& image) {
+          return image.modality == v1::MODALITY_SKETCH && IsHeldBack(image, {fraction});
+        });
+  }
+  v1::Provenance ProvenanceOf(int64_t version) {
+    return store_.Read(version)->manifest.provenance();
   }
 
   const CheckpointStore store_{dir_.File("store")};
 };
 
 TEST_F(PublisherTest, NeverPublishesNothing) {
-  const auto outcome = Publish({"publish.policy=never"}, 1);
-  ASSERT_THAT(outcome, IsOk());
-  EXPECT_EQ(outcome->version, 0);
+  NotPublished(Publish({"publish.policy=never"}));
   EXPECT_FALSE(store_.Versions().ok());
 }
 
 TEST_F(PublisherTest, AlwaysPublishesEachTime) {
-  EXPECT_EQ(Publish({}, 0)->version, 1);
-  EXPECT_EQ(Publish({}, 0)->version, 2);
+  EXPECT_EQ(Publish({})->version, 1);
+  EXPECT_EQ(PublishBlind({})->version, 2);
 }
 
 TEST_F(PublisherTest, FirstIsBetterThanNothing) {
-  const auto outcome = Publish({"publish.policy=if_better"}, 0);
-  ASSERT_THAT(outcome, IsOk());
-  EXPECT_EQ(outcome->version, 1);
+  EXPECT_EQ(PublishBlind({"publish.policy=if_better"})->version, 1);
 }
 
-TEST_F(PublisherTest, OnlyABetterOneFollows) {
-  ASSERT_EQ(Publish({}, 0)->version, 1);
-  const auto worse = Publish({"publish.policy=if_better"}, 0);
-  ASSERT_THAT(worse, IsOk());
-  EXPECT_EQ(worse->version, 0);
-  EXPECT_THAT(worse->reason, HasSubstr("rank1"));
-  EXPECT_EQ(Publish({"publish.policy=if_better"}, 1)->version, 2);
+TEST_F(PublisherTest, ManifestSaysWhichShareWasHeldBack) {
+  ASSERT_THAT(Publish({"validation.fraction=0.25"}), IsOk());
+  EXPECT_EQ(ProvenanceOf(1).validation_fraction(), 0.25);
+}
+
+TEST_F(PublisherTest, IdenticalModelIsNotPublished) {
+  ASSERT_THAT(Publish({}), IsOk());
+  for (const char* confidence : {"0", "0.95"}) {
+    EXPECT_THAT(NotPublished(Publish(
+                    {"publish.policy=if_better", absl::StrCat("publish.confidence=", confidence)})),
+                AllOf(HasSubstr("mAP"), HasSubstr("better in 0.0 % of the resamplings")));
+  }
+}
+
+TEST_F(PublisherTest, ClearlyBetterModelIsPublishedWithBothNumbers) {
+  ASSERT_THAT(PublishBlind({}), IsOk());
+  const auto better = Publish({"publish.policy=if_better"});
+  ASSERT_THAT(better, IsOk());
+  ASSERT_EQ(better->version, 2) << better->reason;
+  const v1::Comparison comparison = ProvenanceOf(2).comparison();
+  EXPECT_EQ(comparison.metric(), "mAP");
+  EXPECT_EQ(comparison.published_version(), 1);
+  EXPECT_GT(comparison.candidate(), comparison.published());
+  EXPECT_GE(comparison.confidence(), 0.95);
+}
+
+TEST_F(PublisherTest, WorseModelIsNotPublished) {
+  ASSERT_THAT(Publish({}), IsOk());
+  EXPECT_THAT(NotPublished(PublishBlind({"publish.policy=if_better", "publish.confidence=0"})),
+              HasSubstr("of version 1"));
 }
 
 TEST_F(PublisherTest, ImprovementBelowTheLeastIsNotEnough) {
-  ASSERT_EQ(Publish({}, 0)->version, 1);
-  // The published one's rank-1 is at most 1.
-  EXPECT_EQ(Publish({"publish.policy=if_better", "publish.min_improvement=1"}, 1.0)->version, 0);
+  ASSERT_THAT(PublishBlind({}), IsOk());
+  EXPECT_THAT(NotPublished(Publish({"publish.policy=if_better", "publish.min_improvement=1",
+                                    "publish.confidence=0"})),
+              HasSubstr("better by 1 in 0.0 % of the resamplings"));
 }
 
-TEST_F(PublisherTest, WithoutValidationThereIsNothingToCompareOn) {
-  const v1::TrainingSpec spec = With(Spec(), {"publish.policy=if_better", "validation.fraction=0"});
-  auto trainer = *Create(spec);
-  const auto outcome = PublishModel(*ResolveSpec(spec), *trainer->Model({}, "job"), store_);
-  EXPECT_THAT(outcome,
-              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("validation.fraction")));
+TEST_F(PublisherTest, ImprovementThatIsNotSureIsNotEnough) {
+  ASSERT_THAT(PublishBlind({}), IsOk());
+  // Not every sketch of an untrained model finds its photo first, so some resamplings hold no hit.
+  EXPECT_THAT(NotPublished(Publish({"publish.policy=if_better", "publish.metric=rank1",
+                                    "publish.confidence=0.9999"})),
+              HasSubstr("publish.confidence asks for 99.99 %"));
+  EXPECT_EQ(Publish({"publish.policy=if_better", "publish.metric=rank1", "publish.confidence=0"})
+                ->version,
+            2);
+}
+
+TEST_F(PublisherTest, IdentitiesThatThePublishedVersionHasSeenAreLeftOut) {
+  ASSERT_NE(HeldBackQueries(0.2), HeldBackQueries(0.5));
+  ASSERT_THAT(Publish({"validation.fraction=0.2"}), IsOk());
+  EXPECT_THAT(NotPublished(Publish({"publish.policy=if_better"})),
+              HasSubstr(absl::StrCat("on ", HeldBackQueries(0.2), " queries")));
+}
+
+TEST_F(PublisherTest, ModelThatCannotBeComparedIsKeptAndCanBePublished) {
+  ASSERT_THAT(Publish({"validation.fraction=0"}), IsOk());
+  const std::string kept = store_.root() + "/undecided/1";
+  EXPECT_THAT(NotPublished(Publish({"publish.policy=if_better"})),
+              AllOf(HasSubstr("version 1 held no identity back"), HasSubstr(kept)));
+  std::ostringstream said;
+  ASSERT_THAT(RunPublish({kept, store_.root()}, said), IsOk());
+  EXPECT_THAT(said.str(), HasSubstr("published as version 2"));
+  // From then on both have held something back.
+  EXPECT_THAT(NotPublished(Publish({"publish.policy=if_better"})), HasSubstr("of version 2"));
+}
+
+TEST_F(PublisherTest, ModelThatHasSeenEveryIdentityIsKeptToo) {
+  ASSERT_THAT(PublishBlind({}), IsOk());
+  EXPECT_THAT(
+      NotPublished(Publish({"publish.policy=if_better", "validation.fraction=0"})),
+      AllOf(HasSubstr("this model, or a version that it starts from, held no identity back"),
+            HasSubstr(store_.root() + "/undecided/1")));
+}
+
+TEST_F(PublisherTest, ModelHasSeenWhatTheVersionThatItStartsFromHasSeen) {
+  ASSERT_THAT(Publish({"validation.fraction=0"}), IsOk());
+  ASSERT_THAT(PublishBlind({}), IsOk());
+  EXPECT_THAT(NotPublished(Publish({"publish.policy=if_better", "initial_version=1"})),
+              HasSubstr("or a version that it starts from, held no identity back"));
+}
+
+TEST_F(PublisherTest, OldVersionIsTakenToHaveHeldBackTheSameAndTheReasonSaysSo) {
+  TrainedModel old = Model(Spec({}), /*blind=*/true);
+  ASSERT_EQ(old.manifest.provenance().validation_fraction(), 0);
+  ASSERT_THAT(store_.Publish(old.manifest, old.weights), IsOk());
+  const auto better = Publish({"publish.policy=if_better"});
+  ASSERT_THAT(better, IsOk());
+  EXPECT_EQ(better->version, 2);
+  EXPECT_THAT(better->reason, HasSubstr("version 1 does not say which identities"));
+  // What is published now says it.
+  EXPECT_THAT(NotPublished(Publish({"publish.policy=if_better"})), Not(HasSubstr("does not say")));
+}
+
+TEST_F(PublisherTest, SplitForValidationIsNewToEveryModel) {
+  const std::string folder = dir_.File("with-val");
+  std::filesystem::copy(Target(), folder, std::filesystem::copy_options::recursive);
+  std::vector<DataSetImage> images = DataSet::Open(folder)->images();
+  for (DataSetImage& image : images) {
+    if (image.split == "test") image.split = "val";
+  }
+  ASSERT_THAT(WriteDataSet(folder, {"with-val", {}, "", ""}, images), IsOk());
+  const std::vector<std::string> everything = {"target_dataset=" + folder, "validation.fraction=0"};
+  ASSERT_THAT(PublishBlind(everything), IsOk());
+  std::vector<std::string> if_better = everything;
+  if_better.push_back("publish.policy=if_better");
+  EXPECT_EQ(Publish(if_better)->version, 2);
 }
 
 }  // namespace

@@ -1,0 +1,44 @@
+// The images on which two models can be compared fairly.
+#ifndef S2P_TRAINER_PROGRAM_UNSEEN_IMAGES_H_
+#define S2P_TRAINER_PROGRAM_UNSEEN_IMAGES_H_
+
+#include <string>
+#include <vector>
+
+#include "model/checkpoint_store.h"
+#include "s2p/v1/checkpoint.pb.h"
+#include "s2p/v1/training.pb.h"
+#include "trainer/data/data_set.h"
+
+namespace s2p {
+
+// Share of the target's training identities that a model of this spec has not seen: the spec's
+// validation.fraction, or that of the version that it starts from (CheckpointStore `store`), if
+// that one has seen more. A version that does not say it (IsUnknown) counts as having held back as
+// much as the spec.
+double UnseenFraction(const v1::TrainingSpec& resolved, const CheckpointStore& store);
+
+// True if the manifest does not say which identities its training held back, although it held some
+// back: it was measured on them. Older programs wrote such manifests.
+bool IsUnknown(const v1::CheckpointManifest& manifest);
+
+// A value.
+struct UnseenImages {
+  // Images that neither model was trained on, with a sketch and a photo of one identity at least;
+  // empty if there are none.
+  std::vector<DataSetImage> images;
+  // A sentence: why there are none, or what was assumed of the published version. Empty if nothing
+  // was.
+  std::string note;
+};
+
+// The held-back images of `target` that are new to both, a model of `resolved`, for which `unseen`
+// is its UnseenFraction, and a published version. The hash that holds identities back makes the
+// smaller fraction a part of the larger one, so the smaller of both is new to both; the split "val"
+// always is. An unknown version is taken to have held back what `resolved` does.
+UnseenImages UnseenByBoth(const v1::TrainingSpec& resolved, double unseen,
+                          const v1::CheckpointManifest& published, const DataSet& target);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_PROGRAM_UNSEEN_IMAGES_H_
