@@ -128,6 +128,20 @@ void AddEvaluate(Options& options, EvaluateOptions& evaluate) {
   command.Add("rows", &evaluate.rows, "queries in the picture").Range(1, 100);
 }
 
+void AddCompare(Options& options, CompareOptions& compare) {
+  Options& command = options.AddCommand(
+      "compare", "how much better one model is than another, query by query, with its error");
+  command.Add("a", &compare.a,
+              "checkpoint's folder, or file of evaluate --details --json or cross-validate --json; "
+              "repeatable, one for each seed or fold");
+  command.Add("b", &compare.b, "the same of the model that A is compared with");
+  command.Add("dataset", &compare.dataset, "data set folder that checkpoints are measured on");
+  command.Add("split", &compare.split, "which of its splits").OneOf({"train", "val", "test"});
+  command.Add("device", &compare.device, "auto, cpu or cuda:N");
+  AddThreads(command, compare.threads);
+  command.Add("json", &compare.json, "print the result as JSON; fractions from 0 to 1");
+}
+
 void AddSynthesize(Options& options, SynthesizeOptions& synthesize) {
   Options& command = options.AddCommand(
       "synthesize", "make the procedural data set: shoes, drawn and photographed");
@@ -190,6 +204,7 @@ int Main(int argc, char** argv) {
   Options options("s2p-trainer", "trains the models of sketch2photo", S2P_VERSION);
   RunOptions run;
   EvaluateOptions evaluate;
+  CompareOptions compare;
   SynthesizeOptions synthesize;
   ImportOptions import;
   ImportCheckpointOptions import_checkpoint;
@@ -200,6 +215,7 @@ int Main(int argc, char** argv) {
   PublishOptions publish;
   AddRun(options, run);
   AddEvaluate(options, evaluate);
+  AddCompare(options, compare);
   AddSynthesize(options, synthesize);
   AddImport(options, import);
   AddImportCheckpoint(options, import_checkpoint);
@@ -238,6 +254,7 @@ int Main(int argc, char** argv) {
        }},
       {"publish", [&] { return RunPublish(publish, std::cout); }},
       {"evaluate", [&] { return RunEvaluate(evaluate, std::cout); }},
+      {"compare", [&] { return RunCompare(compare, std::cout); }},
       {"synthesize", [&] { return RunSynthesize(synthesize, terminal, std::cout); }},
       {"import-dataset", [&] { return RunImport(import, terminal, std::cout); }},
       {"import-checkpoint", [&] { return RunImportCheckpoint(import_checkpoint, std::cout); }}};

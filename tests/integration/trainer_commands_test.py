@@ -197,6 +197,63 @@ class TrainerCommands(unittest.TestCase):
         self.assertIn("learning curve: " + curve, printed)
         self.assertEqual(read_bytes(curve)[:8], b"\x89PNG\r\n\x1a\n")
 
+    def test_comparison_of_two_models_is_paired_by_query(self):
+        folder = self.folder()
+        store = os.path.join(folder, "store")
+        details = []
+        for number, epochs in enumerate(("1", "3")):
+            trainer("run", *SMALL, "--set", "target_dataset=" + data("target"),
+                    "--set", "step2.epochs=" + epochs, "--checkpoint-root", store)
+            measured = trainer("evaluate", "--checkpoint", os.path.join(store, str(number + 1)),
+                               "--dataset", data("target"), "--details", "--json").stdout
+            details.append(json.loads(measured))
+            with open(os.path.join(folder, "%d.json" % number), "w") as out:
+                out.write(measured)
+        files = ["--a", os.path.join(folder, "0.json"), "--b", os.path.join(folder, "1.json")]
+        by_file = json.loads(trainer("compare", *files, "--json").stdout)
+        by_path = [{query["path"]: query["averagePrecision"] for query in side["ranks"]}
+                   for side in details]
+        differences = [by_path[1][path] - by_path[0][path] for path in by_path[0]]
+        mean = sum(differences) / len(differences)
+        variance = sum((d - mean) ** 2 for d in differences) / (len(differences) - 1)
+        precision = by_file["sketch-to-photo"]["metrics"]["mAP"]
+        self.assertAlmostEqual(precision["a"], details[0]["mAP"])
+        self.assertAlmostEqual(precision["b"], details[1]["mAP"])
+        self.assertAlmostEqual(precision["difference"], mean)
+        self.assertAlmostEqual(precision["standardError"], math.sqrt(variance / len(differences)))
+        self.assertTrue(precision["low"] < mean < precision["high"])
+        checkpoints = ["--a", os.path.join(store, "1"), "--b", os.path.join(store, "2"),
+                       "--dataset", data("target")]
+        by_checkpoint = json.loads(trainer("compare", *checkpoints, "--json").stdout)
+        self.assertEqual(list(by_checkpoint), ["sketch-to-photo", "photo-to-sketch"])
+        self.assertEqual(by_checkpoint["sketch-to-photo"], by_file["sketch-to-photo"])
+        self.assertIn("12 queries of 12 identities", trainer("compare", *checkpoints).stdout)
+        other = trainer("compare", *checkpoints[:2], "--b", os.path.join(folder, "1.json"),
+                        "--dataset", data("target"), "--split", "train", check=False)
+        self.assertEqual(other.returncode, 1)
+        self.assertIn("INVALID_ARGUMENT", other.stderr)
+
+    def test_comparison_of_cross_validations_is_paired_by_split(self):
+        folder = self.folder()
+        results = []
+        for seed in ("1", "2"):
+            printed = trainer("cross-validate", *SMALL, "--set", "target_dataset=" + data("target"),
+                              "--set", "seed=" + seed, "--folds", "3", "--json").stdout
+            results.append(json.loads(printed))
+            with open(os.path.join(folder, seed), "w") as out:
+                out.write(printed)
+        compared = json.loads(trainer("compare", "--a", os.path.join(folder, "1"), "--b",
+                                      os.path.join(folder, "2"), "--json").stdout)
+        for direction in ("sketch-to-photo", "photo-to-sketch"):
+            values = [[split[direction]["mAP"] for split in side["splits"]] for side in results]
+            differences = [b - a for a, b in zip(*values)]
+            mean = sum(differences) / 3
+            error = math.sqrt(sum((d - mean) ** 2 for d in differences) / 2 / 3)
+            precision = compared[direction]["metrics"]["mAP"]
+            self.assertAlmostEqual(precision["difference"], mean)
+            self.assertAlmostEqual(precision["standardError"], error)
+            self.assertAlmostEqual(precision["high"], mean + 4.3027 * error)
+
     def test_details_tell_every_rank_and_attribute_and_the_picture_is_written(self):
         store = os.path.join(self.folder(), "store")
         trainer("run", *SMALL, "--set", "source_dataset=" + data("source"),

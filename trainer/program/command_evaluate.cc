@@ -47,6 +47,7 @@ absl::StatusOr<Measured> MeasureCheckpoint(const EvaluateOptions& options,
   S2P_ASSIGN_OR_RETURN(const auto set,
                        LoadEvaluationSet(data_set, images, checkpoint.manifest, options.threads));
   S2P_ASSIGN_OR_RETURN(measured.retrieval, Evaluate(*network, set, options.direction));
+  measured.retrieval->evaluation.set_dataset(data_set.name());
   return measured;
 }
 

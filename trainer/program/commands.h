@@ -67,6 +67,21 @@ struct EvaluateOptions {
 };
 absl::Status RunEvaluate(const EvaluateOptions& options, std::ostream& out);
 
+struct CompareOptions {
+  // Folders of checkpoints, or files that evaluate --details --json or cross-validate --json has
+  // written. The first of A is compared with the first of B, and so on.
+  std::vector<std::string> a;
+  std::vector<std::string> b;
+  // What checkpoints are measured on.
+  std::string dataset;
+  std::string split = "test";
+  std::string device = "auto";
+  int32_t threads = 0;
+  bool json = false;
+};
+// Prints the paired differences (trainer/program/comparison.h).
+absl::Status RunCompare(const CompareOptions& options, std::ostream& out);
+
 struct SynthesizeOptions {
   std::string out;
   int32_t identities = 800;

@@ -30,6 +30,9 @@ void AddRetrieval(const EvaluationResult& result, bool details, Json& json) {
   json["mAP"] = evaluation.mean_average_precision();
   if (!details) return;
   json["mINP"] = evaluation.mean_inverse_negative_penalty();
+  json["dataset"] = evaluation.dataset();
+  json["split"] = evaluation.split();
+  json["direction"] = evaluation.direction();
   json["ranks"] = Json::array();
   for (size_t q = 0; q < result.first_match_rank.size(); ++q) {
     Json query;
@@ -40,6 +43,8 @@ void AddRetrieval(const EvaluationResult& result, bool details, Json& json) {
     } else {
       query["rank"] = result.first_match_rank[q];
     }
+    query["averagePrecision"] = result.average_precision[q];
+    query["inverseNegativePenalty"] = result.inverse_negative_penalty[q];
     json["ranks"].push_back(query);
   }
 }
@@ -102,6 +107,49 @@ std::string CrossValidationTable(const std::vector<DirectionResult>& directions)
                             100 * (direction.spread.deviation.*get)());
     }
     table += '\n';
+  }
+  return table;
+}
+
+std::string ComparisonJson(const std::vector<DirectionComparison>& comparisons) {
+  const auto or_null = [](const std::optional<double>& value) {
+    return value ? Json(*value) : Json(nullptr);
+  };
+  Json json;
+  for (const DirectionComparison& comparison : comparisons) {
+    Json& direction = json[comparison.direction];
+    direction["groups"] = comparison.groups;
+    for (const auto& [metric, difference] : comparison.metrics) {
+      direction["metrics"][metric] = {{"a", difference.a},
+                                      {"b", difference.b},
+                                      {"difference", difference.difference},
+                                      {"standardError", or_null(difference.standard_error)},
+                                      {"low", or_null(difference.low)},
+                                      {"high", or_null(difference.high)},
+                                      {"values", difference.values},
+                                      {"groups", difference.groups}};
+    }
+  }
+  return json.dump() + "\n";
+}
+
+std::string ComparisonTable(const std::vector<DirectionComparison>& comparisons) {
+  std::string table;
+  for (const DirectionComparison& comparison : comparisons) {
+    const PairedDifference& first = comparison.metrics[0].second;
+    absl::StrAppendFormat(&table, "%s%s: %d %s of %d %s\n%-8s %8s %8s %7s %6s   %s\n",
+                          table.empty() ? "" : "\n", comparison.direction, first.values,
+                          comparison.groups == "identities" ? "queries" : "values", first.groups,
+                          comparison.groups, "", "A", "B", "B - A", "s.e.", "95 % interval");
+    for (const auto& [metric, difference] : comparison.metrics) {
+      absl::StrAppendFormat(&table, "%-8s %6.1f %% %6.1f %% %+7.1f", metric, 100 * difference.a,
+                            100 * difference.b, 100 * difference.difference);
+      if (difference.standard_error) {
+        absl::StrAppendFormat(&table, " %6.1f   %+.1f to %+.1f", 100 * *difference.standard_error,
+                              100 * *difference.low, 100 * *difference.high);
+      }
+      table += '\n';
+    }
   }
   return table;
 }

@@ -10,13 +10,15 @@
 #include "trainer/evaluation/cross_validation.h"
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/ihda/attribute_selection.h"
+#include "trainer/program/comparison.h"
 
 namespace s2p {
 
 // All JSON is one object on one line; fractions are from 0 to 1.
 
 // {"queries","gallery","unmatched","rank1","rank5","rank10","rank20","mAP"}; with `details` also
-// "mINP" and "ranks": [{"path","identity","rank"}], rank null where the gallery has no true match.
+// "mINP", "dataset", "split", "direction" and "ranks": [{"path","identity","rank",
+// "averagePrecision","inverseNegativePenalty"}], rank null where the gallery has no true match.
 // "attributes": [{"name","known","positives","accuracy","balancedAccuracy"}] where there are any.
 std::string EvaluationJson(const std::optional<EvaluationResult>& retrieval,
                            const std::vector<AttributeAccuracy>& attributes, bool details);
@@ -31,6 +33,12 @@ struct DirectionResult {
 std::string CrossValidationJson(const std::vector<DirectionResult>& directions);
 // "mean ± standard deviation", a line for each direction.
 std::string CrossValidationTable(const std::vector<DirectionResult>& directions);
+
+// {DIRECTION: {"groups": "identities", "metrics": {"rank1": {"a","b","difference","standardError",
+// "low","high","values","groups"}}}}; standardError, low and high are null for one group.
+std::string ComparisonJson(const std::vector<DirectionComparison>& comparisons);
+// In percent and points of a percent, a block for each direction.
+std::string ComparisonTable(const std::vector<DirectionComparison>& comparisons);
 
 // {"attributes": [{"name","accuracy","balancedAccuracy","predictedShare","kept"}]}.
 std::string AttributeSelectionJson(const std::vector<SelectedAttribute>& attributes);

@@ -1,0 +1,53 @@
+// The comparison of two models by what evaluate and cross-validate have measured.
+#ifndef S2P_TRAINER_PROGRAM_COMPARISON_H_
+#define S2P_TRAINER_PROGRAM_COMPARISON_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "s2p/v1/checkpoint.pb.h"
+#include "trainer/evaluation/paired_comparison.h"
+
+namespace s2p {
+
+// A model measured in one direction: either each query, or each split of a cross-validation.
+struct MeasuredDirection {
+  // Empty where an older program has not written it.
+  std::string direction;
+  std::vector<QueryResult> queries;
+  int64_t gallery = 0;
+  std::vector<v1::Evaluation> splits;
+};
+
+// One measurement of one model. A value.
+struct Measurement {
+  // File or checkpoint, for messages.
+  std::string name;
+  std::vector<MeasuredDirection> directions;
+};
+
+// Reads what `evaluate --details --json` or `cross-validate --json` has printed. NotFound;
+// InvalidArgument naming the file and what is missing or wrong in it.
+absl::StatusOr<Measurement> ReadMeasurement(const std::string& path);
+
+struct DirectionComparison {
+  std::string direction;
+  // What the groups of each difference are: "identities" where queries were compared, "splits", or
+  // "runs" where there is one split.
+  std::string groups;
+  // By name, in the order of kQueryMetrics, those that are known on both sides.
+  std::vector<std::pair<std::string, PairedDifference>> metrics;
+};
+
+// Pairs the first of A with the first of B and so on (a seed or a fold each), and compares them in
+// every direction that all have. Neither is empty. InvalidArgument if the numbers differ, one is of
+// queries and one of splits, or they were not measured on the same queries, galleries or splits.
+absl::StatusOr<std::vector<DirectionComparison>> CompareMeasurements(
+    const std::vector<Measurement>& a, const std::vector<Measurement>& b);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_PROGRAM_COMPARISON_H_
