@@ -22,6 +22,7 @@ pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp)
 pkg_check_modules(icu REQUIRED IMPORTED_TARGET icu-uc)
 pkg_check_modules(matio REQUIRED IMPORTED_TARGET matio)
+pkg_check_modules(isal REQUIRED IMPORTED_TARGET libisal)
 
 # LibTorch as one target whose headers are system headers.
 add_library(s2p_torch INTERFACE)

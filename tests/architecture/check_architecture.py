@@ -119,6 +119,8 @@ LIBRARIES = {
         ["trainer"]),
     "ICU": Library(
         ["unicode/"], ["pkgconfig::icu"], ["trainer/import/canonical_name.cc"], [], ["trainer"]),
+    "ISA-L": Library(
+        ["isa-l"], ["pkgconfig::isal"], ["trainer/pictures/tfrecord.cc"], [], ["trainer"]),
     "nlohmann-json": Library(
         ["nlohmann/"], ["nlohmann"],
         ["model/safetensors*", "trainer/data/data_set*", "trainer/import/*", "client/*"], [],

@@ -35,6 +35,82 @@ SMALL = ["--preset", "demo", "--device", "cpu", "--set", "workers=0", "--set", "
          "--set", "step1.epochs=1", "--set", "step2.epochs=1"]
 
 
+def crc32c_table():
+    table = []
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+        table.append(crc)
+    return table
+
+
+CRC32C = crc32c_table()
+
+
+def masked_crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = CRC32C[(crc ^ byte) & 0xFF] ^ crc >> 8
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def tf_records(path):
+    """The data of each record of a TFRecord file, which must be whole."""
+    data, at, records = read_bytes(path), 0, []
+    while at < len(data):
+        size, of_size = struct.unpack_from("<QI", data, at)
+        assert of_size == masked_crc32c(data[at:at + 8]), "checksum of the length at %d" % at
+        record = data[at + 12:at + 12 + size]
+        of_record, = struct.unpack_from("<I", data, at + 12 + size)
+        assert of_record == masked_crc32c(record), "checksum of the data at %d" % at
+        records.append(record)
+        at += 16 + size
+    return records
+
+
+def proto_fields(data):
+    """[(number, value)] of a message in protobuf's wire format."""
+    def varint(at):
+        value = shift = 0
+        while True:
+            value |= (data[at] & 0x7F) << shift
+            at, shift = at + 1, shift + 7
+            if not data[at - 1] & 0x80:
+                return value, at
+    fields, at = [], 0
+    while at < len(data):
+        key, at = varint(at)
+        if key & 7 == 0:
+            value, at = varint(at)
+        elif key & 7 == 1:
+            (value,), at = struct.unpack_from("<d", data, at), at + 8
+        elif key & 7 == 5:
+            (value,), at = struct.unpack_from("<f", data, at), at + 4
+        else:
+            size, at = varint(at)
+            value, at = data[at:at + size], at + size
+        fields.append((key >> 3, value))
+    return fields
+
+
+def tensorboard_events(path):
+    """[(step, {tag: value})] of an event file; a value is a number or the bytes of a text."""
+    events = []
+    for record in tf_records(path):
+        event, values = dict(proto_fields(record)), {}
+        for _, summary_value in proto_fields(event.get(5, b"")):
+            value = dict(proto_fields(summary_value))
+            tag = value[1].decode()
+            values[tag] = value[2] if 2 in value else dict(proto_fields(value[8]))[8]
+        if 3 in event:
+            values["file_version"] = event[3]
+        assert event[1] > 1.6e9, "a time in seconds"
+        events.append((event.get(2, 0), values))
+    return events
+
+
 # The names and shapes of the release's networks, from the golden key lists.
 def released_shapes(keys_folder):
     for part, keys in (("Embed_net_1.base.", "se_resnext50_32x4d"),
@@ -196,6 +272,29 @@ class TrainerCommands(unittest.TestCase):
         curve = os.path.join(state, "jobs", job, "learning_curve.png")
         self.assertIn("learning curve: " + curve, printed)
         self.assertEqual(read_bytes(curve)[:8], b"\x89PNG\r\n\x1a\n")
+
+    def test_run_writes_what_tensorboard_reads(self):
+        state = os.path.join(self.folder(), "state")
+        trainer("run", *SMALL, "--set", "source_dataset=" + data("source"), "--set",
+                "target_dataset=" + data("target"), "--set", "step2.epochs=2", "--set",
+                "validation.fraction=0.3", "--set", "validation.every_epochs=1", "--state-dir", state)
+        job, = os.listdir(os.path.join(state, "jobs"))
+        folder = os.path.join(state, "jobs", job)
+        events = tensorboard_events(os.path.join(folder, "events.out.tfevents.s2p"))
+        self.assertEqual([step for step, _ in events], [0, 0, 1, 2, 3, 3])
+        self.assertEqual(events[0][1], {"file_version": b"brain.Event:2"})
+        self.assertIn(b"preset: \"demo\"", events[1][1]["spec"])
+        with open(os.path.join(folder, "metrics.jsonl")) as lines:
+            logged = [json.loads(line) for line in lines]
+        for (_, scalars), epoch in zip(events[2:5], logged):
+            for term in epoch["losses"]:
+                self.assertAlmostEqual(scalars["loss/" + term["name"]], term["value"], places=4)
+            self.assertAlmostEqual(scalars["learning_rate"], epoch["learningRate"], places=8)
+            self.assertEqual("eval/sketch-to-photo/mAP" in scalars, epoch["ihdaStep"] == 2)
+        self.assertAlmostEqual(events[4][1]["eval/sketch-to-photo/mAP"], logged[2]["mAP"], places=5)
+        for split in ("test", "train-validation"):
+            for direction in ("sketch-to-photo", "photo-to-sketch"):
+                self.assertIn("result/%s/%s/rank1" % (split, direction), events[5][1])
 
     def test_comparison_of_two_models_is_paired_by_query(self):
         folder = self.folder()

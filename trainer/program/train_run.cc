@@ -1,10 +1,22 @@
 #include "trainer/program/train_run.h"
 
+#include <google/protobuf/text_format.h>
+
 #include <utility>
 
 #include "base/status_macros.h"
+#include "trainer/spec/training_spec.h"
 
 namespace s2p {
+namespace {
+
+std::string TextOf(const v1::TrainingSpec& spec) {
+  std::string text;
+  google::protobuf::TextFormat::PrintToString(spec, &text);
+  return text;
+}
+
+}  // namespace
 
 std::string DrawCurveOf(const v1::TrainingSpec& spec, const std::string& job_id,
                         const std::string& folder) {
@@ -17,10 +29,14 @@ absl::StatusOr<std::unique_ptr<TrainRun>> TrainRun::Start(RunPlan plan, const st
   std::unique_ptr<TrainRun> run(new TrainRun(plan.spec, job_id, folder));
   if (!folder.empty()) {
     options.state_file = folder + "/resume";
+    run->events_ = std::make_unique<EventLog>(
+        folder, RunsStep1(run->spec_) ? int64_t{run->spec_.step1().epochs()} : 0,
+        TextOf(run->spec_));
     options.observer.on_epoch = [run = run.get(), log = std::make_shared<EpochLog>(folder),
                                  on_epoch = options.observer.on_epoch](const auto& progress,
                                                                        const auto& evaluations) {
       log->Write(progress);
+      run->events_->WriteEpoch(progress, evaluations);
       run->DrawCurve();
       on_epoch(progress, evaluations);
     };
@@ -34,6 +50,7 @@ absl::StatusOr<std::unique_ptr<TrainRun>> TrainRun::Start(RunPlan plan, const st
 
 absl::StatusOr<PublishOutcome> TrainRun::Publish(const std::vector<v1::Evaluation>& evaluations,
                                                  const CheckpointStore* store) {
+  if (events_ != nullptr) events_->WriteResults(evaluations);
   S2P_ASSIGN_OR_RETURN(const auto model, trainer_->Model(evaluations, job_id_));
   PublishOutcome outcome{0, "not published: no --checkpoint-root"};
   if (store != nullptr) {

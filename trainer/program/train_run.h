@@ -11,12 +11,14 @@
 #include "trainer/ihda/ihda_trainer.h"
 #include "trainer/ihda/run_plan.h"
 #include "trainer/pictures/epoch_log.h"
+#include "trainer/pictures/event_log.h"
 #include "trainer/program/publisher.h"
 
 namespace s2p {
 
 // Keeps in its folder `resume` (trainer/ihda/resume_state.h), `metrics.jsonl` (a TrainingProgress
-// for each epoch) and `learning_curve.png`, drawn after each epoch. One thread only.
+// for each epoch), TensorBoard's event file (trainer/pictures/event_log.h) and
+// `learning_curve.png`, drawn after each epoch. One thread only.
 class TrainRun {
  public:
   // Resumes the run that was interrupted in the folder, if there is one. `job_id` names the run in
@@ -41,6 +43,8 @@ class TrainRun {
   const v1::TrainingSpec spec_;
   const std::string job_id_;
   const std::string folder_;
+  // Null without a folder.
+  std::unique_ptr<EventLog> events_;
   std::unique_ptr<IhdaTrainer> trainer_;
 };
 
