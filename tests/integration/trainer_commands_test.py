@@ -464,6 +464,21 @@ class TrainerCommands(unittest.TestCase):
                          [12, 12])
         self.assertEqual(result["deviation"]["sketch-to-photo"]["rank1"], 0)
 
+    def test_best_epoch_is_not_chosen_on_the_fold_that_is_measured(self):
+        refused = trainer("cross-validate", *SMALL, "--set", "target_dataset=" + data("target"),
+                          "--set", "validation.keep_best=true", "--set",
+                          "validation.every_epochs=1", "--folds", "3", check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("validation.keep_best: must be false with --folds", refused.stderr)
+
+    def test_best_epoch_and_last_epoch_are_both_reported(self):
+        printed = trainer("run", *SMALL, "--set", "target_dataset=" + data("target"), "--set",
+                          "validation.keep_best=true", "--set", "validation.every_epochs=1",
+                          "--set", "validation.fraction=0.3").stdout
+        self.assertIn("kept epoch 1: mAP", printed)
+        for split in ("test", "test-last-epoch", "train-validation-last-epoch"):
+            self.assertRegex(printed, r"(?m)^%s, sketch-to-photo +\d+" % split)
+
     def test_attributes_are_selected_by_a_threshold(self):
         out = trainer("select-attributes", *SMALL, "--set", "source_dataset=" + data("source"),
                       "--set", "target_dataset=" + data("target"), "--threshold", "0.5",

@@ -67,6 +67,12 @@ absl::Status IhdaTrainer::Start() {
   }
   S2P_ASSIGN_OR_RETURN(
       data_, LoadTrainingData(plan_.data_sets, plan_.spec, manifest_, threads, options_.observer));
+  if (plan_.spec.validation().keep_best() && !data_.validation) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("validation.keep_best: ", plan_.data_sets.target.folder(),
+                     ": no sketch and photo are held back to choose the epoch on; raise "
+                     "validation.fraction"));
+  }
   torch::manual_seed(TorchSeed(plan_.spec));
   S2P_ASSIGN_OR_RETURN(networks_, IhdaNetworks::Create(plan_.spec, manifest_, device));
   loop_ = std::make_unique<TrainLoop>(plan_.spec, plan_.digest, options_.state_file,
@@ -125,14 +131,27 @@ absl::Status IhdaTrainer::EvaluateOn(const EvaluationSet& set, const std::string
   return absl::OkStatus();
 }
 
+absl::Status IhdaTrainer::EvaluateSplits(const std::string& suffix,
+                                         std::vector<v1::Evaluation>& evaluations) {
+  if (data_.validation) {
+    S2P_RETURN_IF_ERROR(EvaluateOn(*data_.validation, "train-validation" + suffix, evaluations));
+  }
+  if (!data_.test) return absl::OkStatus();
+  return EvaluateOn(*data_.test, "test" + suffix, evaluations);
+}
+
 absl::StatusOr<std::vector<v1::Evaluation>> IhdaTrainer::EvaluateAll() {
   std::vector<v1::Evaluation> evaluations;
-  if (data_.validation) {
-    S2P_RETURN_IF_ERROR(EvaluateOn(*data_.validation, "train-validation", evaluations));
-  }
-  if (data_.test) {
-    S2P_RETURN_IF_ERROR(EvaluateOn(*data_.test, "test", evaluations));
-  }
+  S2P_RETURN_IF_ERROR(EvaluateSplits("", evaluations));
+  const auto& last = loop_->last_epoch_weights();
+  if (!last) return evaluations;
+  DualEncoder& encoder = networks_->encoder();
+  const TensorMap kept = encoder.Weights();
+  absl::Status status = encoder.SetWeights(*last);
+  if (status.ok()) status = EvaluateSplits("-last-epoch", evaluations);
+  // An evaluation that fails must not exchange the model, either.
+  if (const absl::Status back = encoder.SetWeights(kept); !back.ok()) return back;
+  if (!status.ok()) return status;
   return evaluations;
 }
 

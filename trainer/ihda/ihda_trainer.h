@@ -56,7 +56,8 @@ class IhdaTrainer {
   bool resumed() const { return resumed_; }
   // Evaluations of the validation identities and of the test split, where there are any, in both
   // directions, with the networks as they are: after Run those that are kept, before it ends those
-  // of the current repeat.
+  // of the current repeat. With validation.keep_best also those of the last epoch, whose splits are
+  // called "train-validation-last-epoch" and "test-last-epoch".
   absl::StatusOr<std::vector<v1::Evaluation>> EvaluateAll();
   // Copies the networks as they are. `evaluations` and `job_id` go into the manifest.
   absl::StatusOr<TrainedModel> Model(const std::vector<v1::Evaluation>& evaluations,
@@ -69,6 +70,7 @@ class IhdaTrainer {
   absl::Status Start();
   absl::Status Resume();
   absl::Status StartOver();
+  absl::Status EvaluateSplits(const std::string& suffix, std::vector<v1::Evaluation>& evaluations);
   absl::Status EvaluateOn(const EvaluationSet& set, const std::string& split,
                           std::vector<v1::Evaluation>& evaluations);
 

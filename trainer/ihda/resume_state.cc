@@ -15,8 +15,9 @@ namespace {
 using Json = nlohmann::json;
 
 // The file: one line of JSON that says what follows, a line feed, the bytes of networks, start and
-// sum.
-constexpr int kFormat = 2;
+// sum, and in format 3 of best and last_sum.
+constexpr int kFormat = 3;
+constexpr int kFormatWithoutBest = 2;
 constexpr uint64_t kMaxBytes = uint64_t{64} << 30;
 
 absl::Status Damaged(const std::string& path, absl::string_view what) {
@@ -24,11 +25,26 @@ absl::Status Damaged(const std::string& path, absl::string_view what) {
       absl::StrCat(path, ": ", what, "; remove the file to train from the beginning"));
 }
 
+// Cuts that many bytes off; false if there are fewer.
+bool Take(absl::string_view& payload, uint64_t size, std::string& part) {
+  if (size > payload.size()) return false;
+  part = std::string(payload.substr(0, size));
+  payload.remove_prefix(size);
+  return true;
+}
+
+bool MakesSense(const ResumeState& state) {
+  return state.ihda_step >= 1 && state.ihda_step <= 2 && state.epochs_done >= 0 &&
+         state.repeats_ended >= 0 && state.best_epoch >= 0 &&
+         (state.best_epoch == 0) == state.best.empty();
+}
+
 }  // namespace
 
 absl::Status WriteResumeState(const std::string& path, const ResumeState& state) {
   Json header;
-  header["format"] = kFormat;
+  const bool keeps_best = !state.best.empty() || !state.last_sum.empty();
+  header["format"] = keeps_best ? kFormat : kFormatWithoutBest;
   header["run"] = state.run_digest;
   header["step"] = state.ihda_step;
   header["epochsDone"] = state.epochs_done;
@@ -37,11 +53,19 @@ absl::Status WriteResumeState(const std::string& path, const ResumeState& state)
   header["startBytes"] = state.start.size();
   header["sumBytes"] = state.sum.size();
   header["runsEnded"] = state.repeats_ended;
-  header["sha256"] = Sha256({state.networks, state.start, state.sum});
+  if (keeps_best) {
+    header["bestEpoch"] = state.best_epoch;
+    header["bestPrecision"] = state.best_precision;
+    header["bestBytes"] = state.best.size();
+    header["lastSumBytes"] = state.last_sum.size();
+  }
+  const std::vector<absl::string_view> parts = {state.networks, state.start, state.sum, state.best,
+                                                state.last_sum};
+  header["sha256"] = Sha256(parts);
   const std::string line = header.dump() + "\n";
   const std::string temporary = path + ".tmp";
-  if (absl::Status status =
-          WriteFileSynced(temporary, {line, state.networks, state.start, state.sum});
+  if (absl::Status status = WriteFileSynced(
+          temporary, {line, state.networks, state.start, state.sum, state.best, state.last_sum});
       !status.ok()) {
     std::error_code ignored;
     std::filesystem::remove(temporary, ignored);
@@ -70,28 +94,25 @@ absl::StatusOr<ResumeState> ReadResumeState(const std::string& path) {
     state.ihda_step = header.at("step").get<int>();
     state.epochs_done = header.at("epochsDone").get<int>();
     state.updates = header.at("iteration").get<int64_t>();
-    const absl::string_view payload = absl::string_view(content).substr(end + 1);
-    const auto networks = header.at("bytes").get<uint64_t>();
-    const auto start = header.value("startBytes", uint64_t{0});
-    const auto sum = header.value("sumBytes", uint64_t{0});
     state.repeats_ended = header.value("runsEnded", 0);
-    if (networks > payload.size() || start > payload.size() - networks ||
-        sum != payload.size() - networks - start) {
+    state.best_epoch = header.value("bestEpoch", 0);
+    state.best_precision = header.value("bestPrecision", 0.0);
+    const absl::string_view payload = absl::string_view(content).substr(end + 1);
+    absl::string_view rest = payload;
+    const auto size = [&](const char* name) { return header.value(name, uint64_t{0}); };
+    if (!Take(rest, header.at("bytes").get<uint64_t>(), state.networks) ||
+        !Take(rest, size("startBytes"), state.start) || !Take(rest, size("sumBytes"), state.sum) ||
+        !Take(rest, size("bestBytes"), state.best) ||
+        !Take(rest, size("lastSumBytes"), state.last_sum) || !rest.empty()) {
       return Damaged(path, "has another size than its header says");
     }
     if (header.at("sha256").get<std::string>() != Sha256(payload)) {
       return Damaged(path, "has another SHA-256 than its header says");
     }
-    state.networks = std::string(payload.substr(0, networks));
-    state.start = std::string(payload.substr(networks, start));
-    state.sum = std::string(payload.substr(networks + start));
   } catch (const Json::exception&) {
     return Damaged(path, "the header lacks a field");
   }
-  if (state.ihda_step < 1 || state.ihda_step > 2 || state.epochs_done < 0 ||
-      state.repeats_ended < 0) {
-    return Damaged(path, "the header makes no sense");
-  }
+  if (!MakesSense(state)) return Damaged(path, "the header makes no sense");
   return state;
 }
 

@@ -26,14 +26,24 @@ struct ResumeState {
   // Number of repeats that have ended, and the sum of their weights (WeightAverage) as safetensors.
   int repeats_ended = 0;
   std::string sum;
+  // Where the best epoch is kept (validation.keep_best): that epoch of the present repeat, counted
+  // over all repeats, its mAP and its weights, as safetensors; 0 and empty before the first
+  // evaluation. And the sum of the weights that the repeats ended with, next to `sum`, which is of
+  // those that were kept.
+  int best_epoch = 0;
+  double best_precision = 0;
+  std::string best;
+  std::string last_sum;
 };
 
 // Replaces the file in one rename, synced: after a crash it is the old one or the new one.
-// ResourceExhausted when the disk is full: the old one is intact then.
+// ResourceExhausted when the disk is full: the old one is intact then. A state without a best epoch
+// is written in format 2, which older programs resume.
 absl::Status WriteResumeState(const std::string& path, const ResumeState& state);
 
 // NotFound; DataLoss if it is damaged (it carries its SHA-256); FailedPrecondition if its
-// format is newer. Format 1, which had neither `start` nor `sum`, is read, too.
+// format is newer. Formats 1, which had neither `start` nor `sum`, and 2, which had no best epoch,
+// are read, too.
 absl::StatusOr<ResumeState> ReadResumeState(const std::string& path);
 
 }  // namespace s2p

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "trainer/data/random.h"
 #include "trainer/evaluation/image_batch.h"
@@ -50,9 +51,17 @@ absl::Status TrainLoop::Restore(ResumeState state) {
                       state.ihda_step == 1 ? data_.source_identities : data_.target_identities);
   S2P_RETURN_IF_ERROR(networks_.Load(state.networks));
   start_ = std::move(state.start);
+  if (state.best_epoch > 0) {
+    best_.number = state.best_epoch;
+    best_.precision = state.best_precision;
+    S2P_ASSIGN_OR_RETURN(best_.weights, ParseSafetensors(state.best));
+  }
   if (state.repeats_ended == 0) return absl::OkStatus();
   S2P_ASSIGN_OR_RETURN(auto sum, ParseSafetensors(state.sum));
   ended_ = WeightAverage::FromSum(std::move(sum), state.repeats_ended);
+  if (state.last_sum.empty()) return absl::OkStatus();
+  S2P_ASSIGN_OR_RETURN(auto last_sum, ParseSafetensors(state.last_sum));
+  last_ended_ = WeightAverage::FromSum(std::move(last_sum), state.repeats_ended);
   return absl::OkStatus();
 }
 
@@ -73,7 +82,7 @@ absl::Status TrainLoop::Run() {
     S2P_ASSIGN_OR_RETURN(const auto step, MakeStep2(SpecOfRepeat(spec_, repeat), data_));
     S2P_RETURN_IF_ERROR(RunRepeat(*step, repeat));
   }
-  return ended_.count() > 0 ? TakeAverage() : absl::OkStatus();
+  return TakeResult();
 }
 
 absl::Status TrainLoop::RunRepeat(const IhdaStep& step, int repeat) {
@@ -108,10 +117,18 @@ absl::Status TrainLoop::BeginRepeat(const IhdaStep& step) {
   return absl::OkStatus();
 }
 
-absl::Status TrainLoop::TakeAverage() {
-  S2P_RETURN_IF_ERROR(networks_.Load(start_));
-  return networks_.encoder().SetWeights(
-      ended_.Mean(networks_.encoder().Weights(), spec_.averaging().start_share()));
+absl::Status TrainLoop::TakeResult() {
+  DualEncoder& encoder = networks_.encoder();
+  if (ended_.count() > 0) {
+    S2P_RETURN_IF_ERROR(networks_.Load(start_));
+    const TensorMap start = encoder.Weights();
+    const double share = spec_.averaging().start_share();
+    if (last_ended_.count() > 0) last_epoch_weights_ = last_ended_.Mean(start, share);
+    return encoder.SetWeights(ended_.Mean(start, share));
+  }
+  if (best_.number == 0) return absl::OkStatus();
+  last_epoch_weights_ = encoder.Weights();
+  return encoder.SetWeights(best_.weights);
 }
 
 absl::Status TrainLoop::RunEpoch(const IhdaStep& step) {
@@ -185,6 +202,11 @@ ResumeState TrainLoop::State() const {
   state.start = start_;
   state.repeats_ended = ended_.count();
   if (state.repeats_ended > 0) state.sum = SerializeSafetensors(ended_.sum());
+  if (last_ended_.count() > 0) state.last_sum = SerializeSafetensors(last_ended_.sum());
+  if (best_.number == 0) return state;
+  state.best_epoch = best_.number;
+  state.best_precision = best_.precision;
+  state.best = SerializeSafetensors(best_.weights);
   return state;
 }
 
@@ -199,25 +221,55 @@ v1::TrainingProgress TrainLoop::Progress() {
 
 absl::Status TrainLoop::EndEpoch(v1::TrainingProgress& progress) {
   epochs_done_ = place_.EpochNumber();
-  if (place_.epoch + 1 == place_.epochs && place_.ihda_step == 2 && averages()) {
-    ended_.Add(networks_.encoder().Weights());
-  }
   meter_->EndEpoch(progress);
+  std::vector<v1::Evaluation> evaluations;
+  // Before the state is written, which holds the best epoch.
+  if (IsEvaluated()) {
+    S2P_RETURN_IF_ERROR(EvaluateEpoch(progress, evaluations));
+  }
+  if (EndsRepeat()) EndRepeat();
   if (!state_file_.empty()) {
     S2P_RETURN_IF_ERROR(WriteResumeState(state_file_, State()));
   }
-  std::vector<v1::Evaluation> evaluations;
-  const auto every = static_cast<int>(spec_.validation().every_epochs());
-  if (data_.validation && place_.ihda_step == 2 && every > 0 && epochs_done_ % every == 0) {
-    S2P_ASSIGN_OR_RETURN(const auto result,
-                         Evaluate(networks_.encoder(), *data_.validation, kSketchToPhoto));
-    last_validation_ = result.evaluation;
-    evaluations.push_back(result.evaluation);
-    progress.set_rank1(last_validation_->rank1());
-    progress.set_mean_average_precision(last_validation_->mean_average_precision());
-  }
   observer_.on_epoch(progress, evaluations);
   return absl::OkStatus();
+}
+
+bool TrainLoop::IsEvaluated() const {
+  if (!data_.validation || place_.ihda_step != 2) return false;
+  const auto every = static_cast<int>(spec_.validation().every_epochs());
+  return (every > 0 && epochs_done_ % every == 0) || (keeps_best() && EndsRepeat());
+}
+
+absl::Status TrainLoop::EvaluateEpoch(v1::TrainingProgress& progress,
+                                      std::vector<v1::Evaluation>& evaluations) {
+  S2P_ASSIGN_OR_RETURN(const auto result,
+                       Evaluate(networks_.encoder(), *data_.validation, kSketchToPhoto));
+  last_validation_ = result.evaluation;
+  evaluations.push_back(result.evaluation);
+  const double precision = result.evaluation.mean_average_precision();
+  progress.set_rank1(result.evaluation.rank1());
+  progress.set_mean_average_precision(precision);
+  if (keeps_best() && result.evaluation.queries() > 0 && precision > best_.precision) {
+    best_ = {epochs_done_, precision, networks_.encoder().Weights()};
+  }
+  return absl::OkStatus();
+}
+
+// What is kept of the repeat joins the average.
+void TrainLoop::EndRepeat() {
+  if (best_.number > 0) {
+    observer_.on_message(absl::StrFormat(
+        "kept epoch %d: mAP %.1f %% on the held-back identities; the last one, epoch %d, has "
+        "%.1f %%",
+        best_.number, 100 * best_.precision, epochs_done_,
+        100 * last_validation_->mean_average_precision()));
+  }
+  if (!averages()) return;
+  TensorMap last = networks_.encoder().Weights();
+  ended_.Add(best_.number > 0 ? best_.weights : last);
+  if (keeps_best()) last_ended_.Add(last);
+  best_ = {};
 }
 
 }  // namespace s2p

@@ -41,8 +41,20 @@ class TrainLoop {
   // Trains from where the run stands to its end. May throw what LibTorch throws; errors as
   // IhdaTrainer::Run.
   absl::Status Run();
+  // After Run with validation.keep_best: the weights that would have been kept without it, those of
+  // the last epoch, or the average of each repeat's last. Else unset.
+  const std::optional<TensorMap>& last_epoch_weights() const { return last_epoch_weights_; }
 
  private:
+  // The best epoch of a repeat by the mAP, sketch to photo, of the validation identities; the
+  // earlier one of equals.
+  struct BestEpoch {
+    // Counted over all repeats; 0: none yet.
+    int number = 0;
+    double precision = -1;
+    TensorMap weights;
+  };
+
   const v1::TrainingSpec::StepSpec& step_spec() const {
     return place_.ihda_step == 1 ? spec_.step1() : spec_.step2();
   }
@@ -50,7 +62,13 @@ class TrainLoop {
   bool averages() const { return Repeats(2) > 1 || spec_.averaging().start_share() > 0; }
   absl::Status RunRepeat(const IhdaStep& step, int repeat);
   absl::Status BeginRepeat(const IhdaStep& step);
-  absl::Status TakeAverage();
+  bool keeps_best() const { return spec_.validation().keep_best(); }
+  bool EndsRepeat() const { return place_.ihda_step == 2 && place_.epoch + 1 == place_.epochs; }
+  bool IsEvaluated() const;
+  absl::Status EvaluateEpoch(v1::TrainingProgress& progress,
+                             std::vector<v1::Evaluation>& evaluations);
+  void EndRepeat();
+  absl::Status TakeResult();
   absl::Status RunEpoch(const IhdaStep& step);
   absl::Status EndEpoch(v1::TrainingProgress& progress);
   absl::Status Accumulate(const IhdaStep& step, const std::vector<std::vector<int>>& indices,
@@ -69,9 +87,14 @@ class TrainLoop {
   TrainingPlace place_;
   // Whole epochs of the step, over all its repeats.
   int epochs_done_ = 0;
-  // Where each repeat starts (IhdaNetworks::Save), and where they ended; empty unless averages().
+  // Where each repeat starts (IhdaNetworks::Save), and the weights that were kept of each; empty
+  // unless averages().
   std::string start_;
   WeightAverage ended_;
+  // Empty unless keeps_best(): of the present repeat, and the last weights of each.
+  BestEpoch best_;
+  WeightAverage last_ended_;
+  std::optional<TensorMap> last_epoch_weights_;
   std::optional<v1::Evaluation> last_validation_;
   // Made when training starts.
   std::optional<ProgressMeter> meter_;

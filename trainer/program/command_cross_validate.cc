@@ -51,6 +51,12 @@ absl::StatusOr<std::vector<Split>> Splits(const CrossValidateOptions& options) {
     splits.push_back(
         {spec, HeldBack{0, static_cast<uint32_t>(options.folds), static_cast<uint32_t>(fold)}});
   }
+  if (options.folds > 0 && spec.validation().keep_best()) {
+    return absl::InvalidArgumentError(
+        "validation.keep_best: must be false with --folds, because the epoch would be chosen on "
+        "the "
+        "fold that is measured");
+  }
   for (const Split& split : splits) {
     S2P_RETURN_IF_ERROR(ValidateSpec(split.spec));
   }

@@ -1,6 +1,7 @@
 #include "trainer/program/training_display.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -32,6 +33,10 @@ std::string Losses(const v1::TrainingProgress& progress) {
 
 std::string TimeLeft(const v1::TrainingProgress& progress) {
   return absl::FormatDuration(absl::Seconds(progress.eta().seconds()));
+}
+
+std::string NameOf(const v1::Evaluation& evaluation) {
+  return absl::StrCat(evaluation.split(), ", ", evaluation.direction());
 }
 
 }  // namespace
@@ -90,15 +95,20 @@ TrainingObserver ObserverOf(TrainingDisplay& display, const std::function<bool()
 }
 
 std::string EvaluationTable(const std::vector<v1::Evaluation>& evaluations) {
+  // Wide enough for the longest split.
+  const int width = std::accumulate(
+      evaluations.begin(), evaluations.end(), 34, [](int widest, const v1::Evaluation& evaluation) {
+        return std::max(widest, static_cast<int>(NameOf(evaluation).size()));
+      });
   std::string table =
-      absl::StrFormat("%-34s %7s %7s %7s %7s %7s %7s %7s %7s\n", "", "queries", "gallery", "rank-1",
-                      "rank-5", "rank-10", "rank-20", "mAP", "mINP");
+      absl::StrFormat("%-*s %7s %7s %7s %7s %7s %7s %7s %7s\n", width, "", "queries", "gallery",
+                      "rank-1", "rank-5", "rank-10", "rank-20", "mAP", "mINP");
   for (const v1::Evaluation& evaluation : evaluations) {
-    absl::StrAppendFormat(&table, "%-34s %7d %7d %6.1f%% %6.1f%% %6.1f%% %6.1f%% %6.1f%% %6.1f%%\n",
-                          absl::StrCat(evaluation.split(), ", ", evaluation.direction()),
-                          evaluation.queries(), evaluation.gallery(), 100 * evaluation.rank1(),
-                          100 * evaluation.rank5(), 100 * evaluation.rank10(),
-                          100 * evaluation.rank20(), 100 * evaluation.mean_average_precision(),
+    absl::StrAppendFormat(&table, "%-*s %7d %7d %6.1f%% %6.1f%% %6.1f%% %6.1f%% %6.1f%% %6.1f%%\n",
+                          width, NameOf(evaluation), evaluation.queries(), evaluation.gallery(),
+                          100 * evaluation.rank1(), 100 * evaluation.rank5(),
+                          100 * evaluation.rank10(), 100 * evaluation.rank20(),
+                          100 * evaluation.mean_average_precision(),
                           100 * evaluation.mean_inverse_negative_penalty());
   }
   return table;

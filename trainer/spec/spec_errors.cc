@@ -149,6 +149,8 @@ std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved) {
   errors.Require(resolved.averaging().start_share() >= 0 && resolved.averaging().start_share() < 1,
                  "averaging.start_share", "at least 0 and below 1");
   errors.Range(resolved.validation().fraction(), 0, 0.5, "validation.fraction");
+  errors.Require(!resolved.validation().keep_best() || resolved.validation().every_epochs() > 0,
+                 "validation.every_epochs", "1 or more with validation.keep_best");
   CheckPublish(resolved.publish(), errors);
   errors.Require(IsDevice(resolved.device()), "device", "auto, cpu or cuda:N");
   errors.Range(resolved.workers(), 0, 256, "workers");

@@ -20,6 +20,15 @@ using testing::HasSubstr;
 
 class ResumeStateTest : public testing::Test {
  protected:
+  // With a best epoch.
+  void WriteBest() {
+    ResumeState state{"digest", 2, 7, 123, "nets", "start", 1, "sum"};
+    state.best_epoch = 6;
+    state.best_precision = 0.75;
+    state.best = "best";
+    state.last_sum = "last sum";
+    ASSERT_THAT(WriteResumeState(path_, state), IsOk());
+  }
   void Write() {
     ASSERT_THAT(
         WriteResumeState(path_, {"digest", 2, 7, 123, std::string("a\0\nb", 4), "start", 1, "sum"}),
@@ -50,6 +59,30 @@ TEST_F(ResumeStateTest, ReadsWhatWasWritten) {
   EXPECT_EQ(state->sum, "sum");
 }
 
+TEST_F(ResumeStateTest, BestEpochIsReadAsItWasWritten) {
+  WriteBest();
+  EXPECT_THAT(Bytes(), HasSubstr("\"format\":3"));
+  const auto state = ReadResumeState(path_);
+  ASSERT_THAT(state, IsOk());
+  EXPECT_EQ(state->best_epoch, 6);
+  EXPECT_EQ(state->best_precision, 0.75);
+  EXPECT_EQ(state->best, "best");
+  EXPECT_EQ(state->last_sum, "last sum");
+  EXPECT_EQ(state->sum, "sum");
+}
+
+TEST_F(ResumeStateTest, WithoutABestEpochOlderProgramsReadIt) {
+  Write();
+  EXPECT_THAT(Bytes(), HasSubstr("\"format\":2"));
+}
+
+TEST_F(ResumeStateTest, BestEpochWithoutWeightsMakesNoSense) {
+  WriteBest();
+  Replace(absl::StrReplaceAll(Bytes(), {{"\"bestEpoch\":6", "\"bestEpoch\":0"}}));
+  EXPECT_THAT(ReadResumeState(path_).status(),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("makes no sense")));
+}
+
 TEST_F(ResumeStateTest, FormatOneHasOnlyTheNetworks) {
   Replace(
       "{\"format\":1,\"run\":\"digest\",\"step\":2,\"epochsDone\":7,\"iteration\":123,"
@@ -62,9 +95,10 @@ TEST_F(ResumeStateTest, FormatOneHasOnlyTheNetworks) {
 }
 
 TEST_F(ResumeStateTest, SizesThatDoNotAddUpAreDataLoss) {
-  for (const char* field : {"\"bytes\":4", "\"startBytes\":5", "\"sumBytes\":3"}) {
+  for (const char* field : {"\"bytes\":4", "\"startBytes\":5", "\"sumBytes\":3", "\"bestBytes\":4",
+                            "\"lastSumBytes\":8"}) {
     for (const char* added : {"1", "000000000000000000"}) {
-      Write();
+      WriteBest();
       Replace(absl::StrReplaceAll(Bytes(), {{field, absl::StrCat(field, added)}}));
       const absl::Status status = ReadResumeState(path_).status();
       EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("another size")))
@@ -85,7 +119,7 @@ TEST_F(ResumeStateTest, WritingReplacesAndLeavesNothingElse) {
 }
 
 TEST_F(ResumeStateTest, EveryTruncationIsDataLoss) {
-  Write();
+  WriteBest();
   const std::string whole = Bytes();
   for (size_t size = 0; size < whole.size(); ++size) {
     Replace(whole.substr(0, size));
@@ -104,7 +138,7 @@ TEST_F(ResumeStateTest, FlippedByteIsDataLoss) {
 
 TEST_F(ResumeStateTest, NewerFormatIsRefused) {
   Write();
-  Replace(absl::StrReplaceAll(Bytes(), {{"\"format\":2", "\"format\":3"}}));
+  Replace(absl::StrReplaceAll(Bytes(), {{"\"format\":2", "\"format\":4"}}));
   EXPECT_EQ(Code(), absl::StatusCode::kFailedPrecondition);
 }
 

@@ -182,7 +182,8 @@ bool IsTheUsers(const std::string& field) {
 
 // What a preset leaves unset because the default is right, or only the release reads it.
 bool IsUnset(const std::string& field) {
-  return field == "channels_last" || absl::StartsWith(field, "release.");
+  return field == "channels_last" || field == "validation.keep_best" ||
+         absl::StartsWith(field, "release.");
 }
 
 // Calls `visit` with the path of each field, whether it is set, and its text if it is one.
@@ -261,6 +262,13 @@ TEST(PresetsTest, HeadsAreAsWideAsTheirRecipeSays) {
   EXPECT_EQ(ManifestOf(Preset("shoes"), {"boots"})->attribute_hidden(), 512u);
   EXPECT_EQ(ManifestOf(Preset("shoes-release"), {"boots"})->attribute_hidden(), 128u);
   EXPECT_EQ(ManifestOf(Preset("shoes"), {})->attribute_hidden(), 0u);
+}
+
+TEST(SpecErrorsTest, BestEpochNeedsEpochsThatAreEvaluated) {
+  EXPECT_THAT(Errors({"validation.keep_best=true", "validation.every_epochs=2"}), IsEmpty());
+  EXPECT_THAT(Errors({"validation.keep_best=true", "validation.every_epochs=0"}),
+              ElementsAre(AllOf(HasSubstr("validation.every_epochs: "),
+                                HasSubstr("validation.keep_best"))));
 }
 
 TEST(SpecErrorsTest, NoImprovementIsCertain) {
