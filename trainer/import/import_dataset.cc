@@ -40,7 +40,13 @@ const std::map<std::string, Planner>& Planners() {
       {"iiitd", [](const ImportOptions& options,
                    const Given&) { return PlanIiitd(options.root, options.split_file); }},
       {"market-1501",
-       [](const ImportOptions& options, const Given&) { return PlanMarket1501(options.root); }},
+       [](const ImportOptions& options, const Given&) {
+         return PlanMarket1501(options.root, MarketAttributeSet::kRelease);
+       }},
+      {"market-1501-paper",
+       [](const ImportOptions& options, const Given&) {
+         return PlanMarket1501(options.root, MarketAttributeSet::kPaper);
+       }},
       {"pku-sketch", [](const ImportOptions& options,
                         const Given&) { return PlanPkuSketch(options.root, options.split_seed); }},
       {"qmul-shoes",

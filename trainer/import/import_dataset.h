@@ -64,7 +64,8 @@ struct ImportSummary {
   std::string split_reason;
 };
 
-// celeba, data-set, folder, iiitd, market-1501, pku-sketch, qmul-shoes, ut-zap50k.
+// celeba, data-set, folder, iiitd, market-1501, market-1501-paper, pku-sketch, qmul-shoes,
+// ut-zap50k.
 const std::vector<std::string>& ImportFormats();
 
 // auto, stem, prefix, folder.

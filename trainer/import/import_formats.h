@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "trainer/import/identity_split.h"
 #include "trainer/import/import_plan.h"
+#include "trainer/import/market_attributes.h"
 
 namespace s2p {
 
@@ -46,8 +47,9 @@ absl::StatusOr<Plan> PlanPkuSketch(const std::filesystem::path& root, uint64_t s
 absl::StatusOr<Plan> PlanIiitd(const std::filesystem::path& root,
                                const std::filesystem::path& split_file);
 
-// Photos only, with 8 attributes of each identity from market_attribute.mat.
-absl::StatusOr<Plan> PlanMarket1501(const std::filesystem::path& root);
+// Photos only, with 8 attributes of each identity from market_attribute.mat, the paper's or the
+// release's.
+absl::StatusOr<Plan> PlanMarket1501(const std::filesystem::path& root, MarketAttributeSet set);
 
 // Photos only, with the 30 attributes and the identities that the authors of IHDA use: shoes shown
 // in at least three images. All are for training.

@@ -73,9 +73,9 @@ absl::Status AddFolder(const fs::path& root, const char* folder, const char* spl
 
 }  // namespace
 
-absl::StatusOr<Plan> PlanMarket1501(const fs::path& root) {
+absl::StatusOr<Plan> PlanMarket1501(const fs::path& root, MarketAttributeSet set) {
   S2P_ASSIGN_OR_RETURN(const auto path, FindAttributes(root));
-  S2P_ASSIGN_OR_RETURN(auto attributes, ReadMarketAttributes(path.string()));
+  S2P_ASSIGN_OR_RETURN(auto attributes, ReadMarketAttributes(path.string(), set));
   Plan plan;
   plan.description.name = "market-1501";
   plan.description.source =

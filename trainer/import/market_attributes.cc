@@ -3,7 +3,7 @@
 #include <matio.h>
 
 #include <algorithm>
-#include <array>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -11,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "model/file.h"
-#include "trainer/import/colour_attributes.h"
 #include "trainer/import/import_plan.h"
 
 namespace s2p {
@@ -21,23 +20,31 @@ namespace {
 constexpr uint64_t kMaxMatBytes = uint64_t{4} << 20;
 constexpr size_t kMaxIdentities = 100'000;
 
-// Our name and the field. As in the code of IHDA, an attribute is 1 where the field is 1, and
-// `no_bag` joins bag and handbag; age, which has four values, is not used.
+// An attribute made of fields whose values are whole numbers from 1 to `highest`: 1 where all of
+// them are at most `low`, else 0; the other way round where `inverted`.
 struct Attribute {
   const char* name;
-  const char* field;
-  const char* second_field;
+  std::vector<const char*> fields;
+  int highest = 2;
+  int low = 1;
+  bool inverted = false;
 };
-constexpr std::array<Attribute, 8> kAttributes = {{
-    {"male", "gender", nullptr},
-    {"short_hair", "hair", nullptr},
-    {"long_sleeves", "up", nullptr},
-    {"long_lower_clothing", "down", nullptr},
-    {"dress", "clothes", nullptr},
-    {"no_hat", "hat", nullptr},
-    {"no_backpack", "backpack", nullptr},
-    {"no_bag", "handbag", "bag"},
-}};
+
+std::vector<Attribute> AttributesOf(MarketAttributeSet set) {
+  std::vector<Attribute> attributes = {
+      {"male", {"gender"}},     {"short_hair", {"hair"}},
+      {"long_sleeves", {"up"}}, {"long_lower_clothing", {"down"}},
+      {"dress", {"clothes"}},   {"no_hat", {"hat"}},
+  };
+  if (set == MarketAttributeSet::kRelease) {
+    attributes.push_back({"no_backpack", {"backpack"}});
+    attributes.push_back({"no_bag", {"handbag", "bag"}});
+  } else {
+    attributes.push_back({"adult", {"age"}, /*highest=*/4, /*low=*/2, /*inverted=*/true});
+    attributes.push_back({"bag", {"backpack", "bag", "handbag"}, 2, 1, /*inverted=*/true});
+  }
+  return attributes;
+}
 
 using ById = MarketAttributes::ById;
 
@@ -45,7 +52,8 @@ using ById = MarketAttributes::ById;
 // well formed, not that it is what we expect.
 class MatReader {
  public:
-  explicit MatReader(std::string path) : path_(std::move(path)) {}
+  MatReader(std::string path, MarketAttributeSet set)
+      : path_(std::move(path)), attributes_(AttributesOf(set)) {}
 
   absl::StatusOr<MarketAttributes> Read() const;
 
@@ -56,9 +64,12 @@ class MatReader {
   absl::StatusOr<matvar_t*> Field(matvar_t* parent, const char* name) const;
   absl::StatusOr<ById> ReadPart(matvar_t* part, const std::string& name) const;
   absl::StatusOr<std::vector<std::string>> ReadIds(matvar_t* part, const std::string& name) const;
-  absl::StatusOr<std::vector<bool>> ReadOnes(matvar_t* part, const std::string& name,
-                                             const char* field, size_t count) const;
+  // For each of `count` identities, whether the field has at most `attribute.low`.
+  absl::StatusOr<std::vector<bool>> ReadLow(matvar_t* part, const std::string& name,
+                                            const char* field, const Attribute& attribute,
+                                            size_t count) const;
   const std::string path_;
+  const std::vector<Attribute> attributes_;
 };
 
 // The number of elements of a vector or a single element; 0 for anything else.
@@ -164,22 +175,24 @@ absl::StatusOr<std::vector<std::string>> MatReader::ReadIds(matvar_t* part,
   return ids;
 }
 
-absl::StatusOr<std::vector<bool>> MatReader::ReadOnes(matvar_t* part, const std::string& name,
-                                                      const char* field, size_t count) const {
+absl::StatusOr<std::vector<bool>> MatReader::ReadLow(matvar_t* part, const std::string& name,
+                                                     const char* field, const Attribute& attribute,
+                                                     size_t count) const {
   S2P_ASSIGN_OR_RETURN(const auto variable, Field(part, field));
   const Getter get = GetterOf(*variable);
   if (get == nullptr || DenseLength(*variable) != count) {
     return Wrong(absl::StrCat(name, ".", field, " is not a row of ", count, " numbers"));
   }
-  std::vector<bool> ones;
+  std::vector<bool> low;
   for (size_t i = 0; i < count; ++i) {
     const double value = get(*variable, i);
-    if (value != 1 && value != 2) {
-      return Wrong(absl::StrCat(name, ".", field, "(", i + 1, ") is ", value, ", not 1 or 2"));
+    if (!(value >= 1 && value <= attribute.highest) || value != std::floor(value)) {
+      const char* const choices = attribute.highest == 2 ? "1 or 2" : "1, 2, 3 or 4";
+      return Wrong(absl::StrCat(name, ".", field, "(", i + 1, ") is ", value, ", not ", choices));
     }
-    ones.push_back(value == 1);
+    low.push_back(value <= attribute.low);
   }
-  return ones;
+  return low;
 }
 
 absl::StatusOr<ById> MatReader::ReadPart(matvar_t* part, const std::string& name) const {
@@ -190,16 +203,14 @@ absl::StatusOr<ById> MatReader::ReadPart(matvar_t* part, const std::string& name
       return Wrong(absl::StrCat(name, ".image_index has ", id, " twice"));
     }
   }
-  for (const Attribute& attribute : kAttributes) {
-    if (IsColourAttribute("market-1501", attribute.field)) continue;
-    S2P_ASSIGN_OR_RETURN(auto ones, ReadOnes(part, name, attribute.field, ids.size()));
-    if (attribute.second_field != nullptr) {
-      S2P_ASSIGN_OR_RETURN(const auto second,
-                           ReadOnes(part, name, attribute.second_field, ids.size()));
-      for (size_t i = 0; i < ids.size(); ++i) ones[i] = ones[i] && second[i];
+  for (const Attribute& attribute : attributes_) {
+    std::vector<bool> all_low(ids.size(), true);
+    for (const char* field : attribute.fields) {
+      S2P_ASSIGN_OR_RETURN(const auto low, ReadLow(part, name, field, attribute, ids.size()));
+      for (size_t i = 0; i < ids.size(); ++i) all_low[i] = all_low[i] && low[i];
     }
     for (size_t i = 0; i < ids.size(); ++i) {
-      attributes[ids[i]].push_back(ones[i] ? 1.0f : 0.0f);
+      attributes[ids[i]].push_back(all_low[i] != attribute.inverted ? 1.0F : 0.0F);
     }
   }
   return attributes;
@@ -222,10 +233,7 @@ absl::StatusOr<MarketAttributes> MatReader::Read() const {
     return Wrong("market_attribute is not a struct of one element");
   }
   MarketAttributes attributes;
-  for (const Attribute& attribute : kAttributes) {
-    if (IsColourAttribute("market-1501", attribute.field)) continue;
-    attributes.names.emplace_back(attribute.name);
-  }
+  for (const Attribute& attribute : attributes_) attributes.names.emplace_back(attribute.name);
   for (const auto& [name, by_id] :
        {std::pair{"train", &attributes.train}, std::pair{"test", &attributes.test}}) {
     S2P_ASSIGN_OR_RETURN(const auto part, Struct(root.get(), name));
@@ -237,8 +245,9 @@ absl::StatusOr<MarketAttributes> MatReader::Read() const {
 
 }  // namespace
 
-absl::StatusOr<MarketAttributes> ReadMarketAttributes(const std::string& path) {
-  return MatReader(path).Read();
+absl::StatusOr<MarketAttributes> ReadMarketAttributes(const std::string& path,
+                                                      MarketAttributeSet set) {
+  return MatReader(path, set).Read();
 }
 
 }  // namespace s2p

@@ -11,14 +11,24 @@
 
 namespace s2p {
 
+// Whose attributes are made of the file's fields. Six are the same: male, short_hair, long_sleeves,
+// long_lower_clothing, dress and no_hat are 1 where the field is 1 and 0 where it is 2. Colours are
+// left out.
+enum class MarketAttributeSet {
+  // The eight of the authors' release: the six, no_backpack, and no_bag, which is 1 where both bag
+  // and handbag have a 1. In the release's order, without age.
+  kRelease,
+  // The eight of the paper (Yang et al., IEEE TMM 2020, section IV-A): the six, adult, and bag,
+  // which is 1 where backpack, bag or handbag has a 2. The paper makes every attribute binary and
+  // does not say where it cuts age; here adult is 1 for adults and old people (3, 4) and 0 for the
+  // young and teenagers (1, 2).
+  kPaper,
+};
+
 struct MarketAttributes {
   // Values by id, "0002"; each as many as `names`, 0 or 1.
   using ById = std::map<std::string, std::vector<float>>;
 
-  // The eight that IHDA uses: male, short_hair, long_sleeves, long_lower_clothing, dress, no_hat,
-  // no_backpack, no_bag. Each is 1 where the file has a 1 and 0 where it has a 2, no_bag where both
-  // bag and handbag have a 1; so do the authors of IHDA, in this order. Colours and age are left
-  // out.
   std::vector<std::string> names;
   ById train;
   ById test;
@@ -29,7 +39,8 @@ struct MarketAttributes {
 // there is no such file. InvalidArgument, naming the file and the field, if it is not a MATLAB 5.0
 // file, is larger than 4 MiB (the published one has some kB), lacks a field that is needed, or has
 // one of another class, shape or range.
-absl::StatusOr<MarketAttributes> ReadMarketAttributes(const std::string& path);
+absl::StatusOr<MarketAttributes> ReadMarketAttributes(const std::string& path,
+                                                      MarketAttributeSet set);
 
 }  // namespace s2p
 

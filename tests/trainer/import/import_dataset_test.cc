@@ -68,8 +68,9 @@ class ImportDatasetTest : public ImportTest {
 };
 
 TEST_F(ImportDatasetTest, FormatsAreKnown) {
-  EXPECT_THAT(ImportFormats(), ElementsAre("celeba", "data-set", "folder", "iiitd", "market-1501",
-                                           "pku-sketch", "qmul-shoes", "ut-zap50k"));
+  EXPECT_THAT(ImportFormats(),
+              ElementsAre("celeba", "data-set", "folder", "iiitd", "market-1501",
+                          "market-1501-paper", "pku-sketch", "qmul-shoes", "ut-zap50k"));
 }
 
 TEST_F(ImportDatasetTest, UnknownFormatNamesTheKnown) {

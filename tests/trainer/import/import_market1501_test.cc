@@ -45,6 +45,19 @@ TEST_F(ImportMarket1501Test, AttributesAreThoseOfTheAuthorsOfIhda) {
                           "no_hat", "no_backpack", "no_bag"));
 }
 
+TEST_F(ImportMarket1501Test, ThoseOfThePaperHaveAFormatOfTheirOwn) {
+  mat_.train.fields["age"] = {4, 1};
+  WriteMat();
+  ASSERT_THAT(Import("market-1501-paper"), IsOk());
+  const DataSet data_set = Open();
+  EXPECT_THAT(data_set.attributes(),
+              ElementsAre("male", "short_hair", "long_sleeves", "long_lower_clothing", "dress",
+                          "no_hat", "adult", "bag"));
+  const auto values = AttributesOf(data_set, "photo/bounding_box_train/0002_c2s1_000301_01.jpg");
+  EXPECT_EQ(values.at("adult"), 1);
+  EXPECT_EQ(values.at("bag"), 0);
+}
+
 TEST_F(ImportMarket1501Test, OneIsOneAndTwoIsZero) {
   mat_.train.fields["gender"] = {2, 1};
   mat_.train.fields["hat"] = {1, 2};

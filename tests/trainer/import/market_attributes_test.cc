@@ -7,6 +7,7 @@
 #include <iterator>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/trainer/import/market_mat.h"
@@ -24,11 +25,11 @@ class MarketAttributesTest : public testing::Test {
  protected:
   absl::StatusOr<MarketAttributes> Read() {
     WriteMarketMat(path_, mat_);
-    return ReadMarketAttributes(path_);
+    return ReadMarketAttributes(path_, set_);
   }
   absl::StatusOr<MarketAttributes> ReadBytes(const std::string& bytes) {
     std::ofstream(path_, std::ios::binary) << bytes;
-    return ReadMarketAttributes(path_);
+    return ReadMarketAttributes(path_, set_);
   }
   std::string WrittenBytes() {
     WriteMarketMat(path_, mat_);
@@ -51,6 +52,7 @@ class MarketAttributesTest : public testing::Test {
 
   TempDir dir_;
   std::string path_ = dir_.File("market_attribute.mat");
+  MarketAttributeSet set_ = MarketAttributeSet::kRelease;
   MarketMat mat_ = MarketMat({"0002", "0007", "0010"}, {"0001"});
 };
 
@@ -82,10 +84,35 @@ TEST_F(MarketAttributesTest, NumbersMayBeBytes) {
   EXPECT_EQ(attributes->test.at("0001")[4], 0);
 }
 
-TEST_F(MarketAttributesTest, AgeAndColoursMayHaveAnyValue) {
+TEST_F(MarketAttributesTest, AgeAndColoursMayHaveAnyValueForTheRelease) {
   mat_.train.fields["age"] = {4, 3, 2};
   mat_.train.fields["upred"] = {9, 9, 9};
   EXPECT_THAT(Read(), IsOk());
+}
+
+TEST_F(MarketAttributesTest, PaperHasAgeAndOneBag) {
+  set_ = MarketAttributeSet::kPaper;
+  mat_.train.fields["age"] = {2, 3, 4};
+  mat_.train.fields["backpack"] = {1, 2, 1};
+  mat_.train.fields["handbag"] = {1, 1, 2};
+  mat_.test.fields["bag"] = {2};
+  const auto attributes = Read();
+  ASSERT_THAT(attributes, IsOk());
+  EXPECT_THAT(attributes->names,
+              ElementsAre("male", "short_hair", "long_sleeves", "long_lower_clothing", "dress",
+                          "no_hat", "adult", "bag"));
+  EXPECT_THAT(attributes->train.at("0002"), ElementsAre(1, 1, 1, 1, 1, 1, 0, 0));
+  EXPECT_THAT(attributes->train.at("0007"), ElementsAre(1, 1, 1, 1, 1, 1, 1, 1));
+  EXPECT_THAT(attributes->train.at("0010"), ElementsAre(1, 1, 1, 1, 1, 1, 1, 1));
+  EXPECT_THAT(attributes->test.at("0001"), ElementsAre(1, 1, 1, 1, 1, 1, 0, 1));
+}
+
+TEST_F(MarketAttributesTest, AgeOutsideIsNamedWhereItIsRead) {
+  set_ = MarketAttributeSet::kPaper;
+  for (const double age : {0.0, 5.0, 2.5}) {
+    mat_.train.fields["age"] = {1, 4, age};
+    ExpectWrong(absl::StrCat("train.age(3) is ", age, ", not 1, 2, 3 or 4"));
+  }
 }
 
 TEST_F(MarketAttributesTest, ValueOutsideIsNamed) {
@@ -136,7 +163,7 @@ TEST_F(MarketAttributesTest, HugeFileIsRefused) {
 }
 
 TEST_F(MarketAttributesTest, MissingFileIsNotFound) {
-  EXPECT_TRUE(absl::IsNotFound(ReadMarketAttributes(dir_.File("none.mat")).status()));
+  EXPECT_TRUE(absl::IsNotFound(ReadMarketAttributes(dir_.File("none.mat"), set_).status()));
 }
 
 // A file that is still accepted has the shape that callers rely on.
