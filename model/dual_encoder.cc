@@ -39,9 +39,12 @@ class Projection : public torch::nn::Module {
   torch::Tensor sketch_bias_;
 };
 
-// C_att of the release, under its numbers: dense layers are 0, 4 and 8, batch norms 1 and 5.
-torch::nn::Sequential AttributeHead(int in, int hidden, int attributes) {
+torch::nn::Sequential AttributeHead(HeadForm form, int in, int hidden, int attributes) {
   namespace nn = torch::nn;
+  if (form == HeadForm::kDense) {
+    return nn::Sequential(nn::Linear(in, hidden), nn::ReLU(), nn::Linear(hidden, hidden),
+                          nn::ReLU(), nn::Linear(hidden, attributes));
+  }
   const auto leaky = [] {
     return nn::LeakyReLU(nn::LeakyReLUOptions().negative_slope(kLeakySlope));
   };
@@ -49,6 +52,12 @@ torch::nn::Sequential AttributeHead(int in, int hidden, int attributes) {
                         nn::Dropout(kAttributeDropout), nn::Linear(hidden, hidden),
                         nn::BatchNorm1d(hidden), leaky(), nn::Dropout(kAttributeDropout),
                         nn::Linear(hidden, attributes));
+}
+
+// The form of the head that these weights belong to; `otherwise` if they are of neither.
+HeadForm FormOf(const TensorMap& weights, HeadForm otherwise) {
+  if (weights.count("attribute_head.8.weight") > 0) return HeadForm::kBatchNorm;
+  return weights.count("attribute_head.2.weight") > 0 ? HeadForm::kDense : otherwise;
 }
 
 // [n, c, h, w] -> [n, c * cells * cells].
@@ -65,6 +74,11 @@ void CopyTensors(const std::map<std::string, torch::Tensor>& from,
 }  // namespace
 
 struct DualEncoder::Networks {
+  torch::nn::Sequential MakeAttributeHead() const {
+    return AttributeHead(head_form, static_cast<int>(embedding.dimension()), attribute_hidden,
+                         attributes);
+  }
+
   v1::Backbone backbone;
   v1::Embedding embedding;
   // Both point to one object when the backbone is shared.
@@ -74,10 +88,13 @@ struct DualEncoder::Networks {
   std::shared_ptr<Projection> projection;
   torch::nn::BatchNorm1d neck{nullptr};
   torch::nn::Sequential attribute_head{nullptr};
+  HeadForm head_form = HeadForm::kBatchNorm;
+  int attribute_hidden = 0;
+  int attributes = 0;
 };
 
 absl::StatusOr<std::shared_ptr<DualEncoder>> DualEncoder::Create(
-    const v1::CheckpointManifest& manifest) {
+    const v1::CheckpointManifest& manifest, HeadForm head_form) {
   S2P_RETURN_IF_ERROR(ValidateManifest(manifest));
   S2P_ASSIGN_OR_RETURN(int pooled, PooledDimension(manifest.backbone(), manifest.embedding()));
   absl::StatusOr<std::shared_ptr<Backbone>> photo = CreateBackbone(manifest.backbone());
@@ -90,6 +107,9 @@ absl::StatusOr<std::shared_ptr<DualEncoder>> DualEncoder::Create(
     auto networks = std::make_unique<Networks>();
     networks->backbone = manifest.backbone();
     networks->embedding = manifest.embedding();
+    networks->head_form = head_form;
+    networks->attribute_hidden = static_cast<int>(manifest.attribute_hidden());
+    networks->attributes = manifest.attributes_size();
     networks->photo = *std::move(photo);
     networks->sketch = *std::move(sketch);
     if (manifest.embedding().projection()) {
@@ -99,10 +119,7 @@ absl::StatusOr<std::shared_ptr<DualEncoder>> DualEncoder::Create(
       networks->neck = torch::nn::BatchNorm1d(dimension);
       networks->neck->bias.set_requires_grad(false);
     }
-    if (!manifest.attributes().empty()) {
-      networks->attribute_head = AttributeHead(
-          dimension, static_cast<int>(manifest.attribute_hidden()), manifest.attributes_size());
-    }
+    if (networks->attributes > 0) networks->attribute_head = networks->MakeAttributeHead();
     return std::shared_ptr<DualEncoder>(new DualEncoder(std::move(networks)));
   } catch (const std::exception& error) {
     return TorchError(error, "networks");
@@ -200,6 +217,20 @@ torch::Tensor DualEncoder::RetrievalFeature(const torch::Tensor& embedding) {
 
 bool DualEncoder::has_attributes() const { return !networks_->attribute_head.is_empty(); }
 
+int DualEncoder::attribute_count() const { return networks_->attributes; }
+
+HeadForm DualEncoder::head_form() const { return networks_->head_form; }
+
+void DualEncoder::SetHeadForm(HeadForm form) {
+  if (form == networks_->head_form) return;
+  networks_->head_form = form;
+  if (!has_attributes()) return;
+  torch::nn::Sequential head = networks_->MakeAttributeHead();
+  head->to(networks_->attribute_head->parameters()[0].device());
+  head->train(is_training());
+  networks_->attribute_head = replace_module("attribute_head", head);
+}
+
 bool DualEncoder::has_fine_grid() const { return networks_->embedding.fine_grid() > 0; }
 
 int DualEncoder::dimension() const { return static_cast<int>(networks_->embedding.dimension()); }
@@ -228,6 +259,19 @@ TensorMap DualEncoder::Weights() const {
 }
 
 absl::Status DualEncoder::SetWeights(const TensorMap& weights) {
+  const HeadForm form = networks_->head_form;
+  const torch::nn::Sequential head = networks_->attribute_head;
+  SetHeadForm(FormOf(weights, form));
+  absl::Status status = CopyWeights(weights);
+  if (status.ok() || form == networks_->head_form) return status;
+  networks_->head_form = form;
+  if (has_attributes()) {
+    networks_->attribute_head = replace_module("attribute_head", head);
+  }
+  return status;
+}
+
+absl::Status DualEncoder::CopyWeights(const TensorMap& weights) {
   std::map<std::string, torch::Tensor> targets = NamedTensors(*this);
   for (const auto& [name, tensor] : targets) {
     const auto bytes = weights.find(name);

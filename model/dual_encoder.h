@@ -27,15 +27,26 @@ struct DualEncoderOutput {
   torch::Tensor embedding;
 };
 
+// The layers of the attribute head. Both have three dense layers, two of them hidden, under the
+// numbers that a checkpoint's tensors have.
+enum class HeadForm {
+  // Layers 0, 2 and 4 with ReLU in between: the paper's, which names the three layers and no more.
+  kDense,
+  // Layers 0, 4 and 8; each hidden one has batch norm (1, 5), LeakyReLU(0.1) and dropout of a half:
+  // the release's.
+  kBatchNorm,
+};
+
 // E1 and E2 are one network when the backbone is shared. Children are registered under the names
 // that a checkpoint uses: photo_encoder, sketch_encoder (or encoder), projection, neck,
 // attribute_head. Thread-compatible.
 class DualEncoder : public torch::nn::Module {
  public:
   // Reads backbone, embedding, attributes and attribute_hidden of the manifest; the dimension must
-  // be right. The weights are freshly initialised. InvalidArgument naming the field.
+  // be right. The weights are freshly initialised. The form of the head is not in the manifest but
+  // follows from the weights: SetWeights changes it to theirs. InvalidArgument naming the field.
   static absl::StatusOr<std::shared_ptr<DualEncoder>> Create(
-      const v1::CheckpointManifest& manifest);
+      const v1::CheckpointManifest& manifest, HeadForm head_form = HeadForm::kBatchNorm);
   ~DualEncoder() override;
 
   // [n, 3, H, W] float32, normalised.
@@ -57,6 +68,12 @@ class DualEncoder : public torch::nn::Module {
   torch::Tensor RetrievalFeature(const torch::Tensor& embedding);
 
   bool has_attributes() const;
+  // Number of attributes; 0 without a head.
+  int attribute_count() const;
+  HeadForm head_form() const;
+  // Makes a fresh attribute head of this form, on the device of the old one, if it has another.
+  // Tensors that a caller holds of the old head are no longer the network's.
+  void SetHeadForm(HeadForm form);
   // True if the embedding also uses FeatureMaps::before_last.
   bool has_fine_grid() const;
   int dimension() const;
@@ -72,14 +89,15 @@ class DualEncoder : public torch::nn::Module {
 
   // Weights by their checkpoint names, on the CPU.
   TensorMap Weights() const;
-  // Replaces all weights. DataLoss naming the first tensor that is missing, surplus, or of another
-  // shape or type; nothing is changed then.
+  // Replaces all weights, and the attribute head where theirs is of the other form. DataLoss naming
+  // the first tensor that is missing, surplus, or of another shape or type, which changes nothing.
   absl::Status SetWeights(const TensorMap& weights);
 
  private:
   struct Networks;
   explicit DualEncoder(std::unique_ptr<Networks> networks);
   Backbone& BackboneOf(v1::Modality modality);
+  absl::Status CopyWeights(const TensorMap& weights);
   torch::Tensor Pool(const FeatureMaps& maps) const;
   DualEncoderOutput Head(const FeatureMaps& maps, v1::Modality modality);
   std::unique_ptr<Networks> networks_;

@@ -61,6 +61,33 @@ TEST_F(SetWeightsTest, RoundTripThroughAFileGivesTheSameNetwork) {
                   .embedding.equal(other->Forward(Images(), MODALITY_SKETCH).embedding));
 }
 
+TEST_F(SetWeightsTest, HeadTakesTheFormOfTheWeights) {
+  torch::NoGradGuard no_grad;
+  const torch::Tensor v = GoldenInputTensor("v", {3, 8});
+  torch::manual_seed(5);
+  for (const HeadForm form : {HeadForm::kDense, HeadForm::kBatchNorm}) {
+    const auto other = DualEncoder::Create(NetworkManifest(), form);
+    ASSERT_THAT(other, IsOk());
+    ASSERT_THAT(network_->SetWeights((*other)->Weights()), IsOk());
+    EXPECT_EQ(network_->head_form(), form);
+    EXPECT_TRUE(SameWeights(*network_, **other));
+    network_->eval();
+    (*other)->eval();
+    EXPECT_TRUE(network_->AttributeLogits(v).equal((*other)->AttributeLogits(v)));
+  }
+}
+
+TEST_F(SetWeightsTest, RefusedWeightsOfTheOtherFormLeaveTheHead) {
+  TensorMap weights = (*DualEncoder::Create(NetworkManifest(), HeadForm::kDense))->Weights();
+  weights.erase("attribute_head.4.bias");
+  const std::string before = SerializeSafetensors(network_->Weights());
+  EXPECT_THAT(
+      network_->SetWeights(weights),
+      StatusIs(absl::StatusCode::kDataLoss, HasSubstr("tensor 'attribute_head.4.bias': missing")));
+  EXPECT_TRUE(SerializeSafetensors(network_->Weights()) == before);
+  EXPECT_EQ(network_->head_form(), HeadForm::kBatchNorm);
+}
+
 TEST_F(SetWeightsTest, MissingTensorIsNamed) {
   EXPECT_THAT(Refusal([](TensorMap& w) { w.erase("projection.photo_bias"); }),
               HasSubstr("tensor 'projection.photo_bias': missing"));

@@ -37,8 +37,12 @@ Choices Draw(const v1::TrainingSpec::AugmentationSpec& spec, const AugmentationC
   choices.scale = 1 + random.Uniform(-1, 1) * spec.scale();
   choices.angle = random.Uniform(-1, 1) * spec.rotation_degrees() * (kPi / 180);
   // Whole pixels: a crop alone does not blur.
-  choices.shift_x = std::round(random.Uniform(-1, 1) * spec.crop_padding() * image.width());
-  choices.shift_y = std::round(random.Uniform(-1, 1) * spec.crop_padding() * image.height());
+  const bool as_release = choice.style == AugmentationStyle::kRelease;
+  const int longer = std::max(image.width(), image.height());
+  const int across = as_release ? longer : image.width();
+  const int down = as_release ? longer : image.height();
+  choices.shift_x = std::round(random.Uniform(-1, 1) * spec.crop_padding() * across);
+  choices.shift_y = std::round(random.Uniform(-1, 1) * spec.crop_padding() * down);
   choices.brightness = 1 + random.Uniform(-1, 1) * spec.color_jitter();
   choices.contrast = 1 + random.Uniform(-1, 1) * spec.color_jitter();
   choices.erase = random.Chance(spec.erase());
@@ -107,10 +111,18 @@ class ElasticField {
   std::array<std::array<double, 2>, kNodes> row_{};
 };
 
-// Reads between pixels; `white_outside` decides what lies beyond the edge.
+// What lies beyond the edge of an image.
+enum class Outside { kWhite, kBlack, kNearestPixel };
+
+Outside OutsideOf(const AugmentationChoice& choice) {
+  if (choice.style == AugmentationStyle::kRelease) return Outside::kBlack;
+  return choice.modality == v1::MODALITY_SKETCH ? Outside::kWhite : Outside::kNearestPixel;
+}
+
+// Reads between pixels.
 class Sampler {
  public:
-  Sampler(const Image& image, bool white_outside) : image_(image), white_outside_(white_outside) {}
+  Sampler(const Image& image, Outside outside) : image_(image), outside_(outside) {}
 
   void Read(double x, double y, uint8_t* out) const {
     const auto left = static_cast<int>(std::floor(x));
@@ -129,8 +141,10 @@ class Sampler {
  private:
   const uint8_t* Pixel(int x, int y) const {
     static constexpr uint8_t kWhite[Image::kChannels] = {255, 255, 255};
-    if (white_outside_ && (x < 0 || y < 0 || x >= image_.width() || y >= image_.height())) {
-      return kWhite;
+    static constexpr uint8_t kBlack[Image::kChannels] = {0, 0, 0};
+    const bool inside = x >= 0 && y >= 0 && x < image_.width() && y < image_.height();
+    if (!inside && outside_ != Outside::kNearestPixel) {
+      return outside_ == Outside::kWhite ? kWhite : kBlack;
     }
     x = std::clamp(x, 0, image_.width() - 1);
     y = std::clamp(y, 0, image_.height() - 1);
@@ -138,7 +152,7 @@ class Sampler {
   }
 
   const Image& image_;
-  const bool white_outside_;
+  const Outside outside_;
 };
 
 Image Mirrored(const Image& image) {
@@ -153,14 +167,14 @@ Image Mirrored(const Image& image) {
 }
 
 // Scale, rotation, shift and warp in one resampling: several would blur.
-Image Resampled(const Image& image, const Choices& choices, double warp, bool sketch) {
+Image Resampled(const Image& image, const Choices& choices, double warp, Outside outside) {
   const double cosine = std::cos(choices.angle) / choices.scale;
   const double sine = std::sin(choices.angle) / choices.scale;
   const double middle_x = (image.width() - 1) / 2.0;
   const double middle_y = (image.height() - 1) / 2.0;
   ElasticField field(choices.warp_seed, warp * image.width(), warp * image.height(), image.width(),
                      image.height());
-  const Sampler sampler(image, /*white_outside=*/sketch);
+  const Sampler sampler(image, outside);
   Image out(image.width(), image.height());
   for (int y = 0; y < image.height(); ++y) {
     uint8_t* row = out.row(y);
@@ -235,7 +249,7 @@ Image Augment(const v1::TrainingSpec::AugmentationSpec& spec, const Augmentation
   const double warp = sketch ? spec.warp() : 0;
   if (choices.scale != 1 || choices.angle != 0 || choices.shift_x != 0 || choices.shift_y != 0 ||
       warp > 0) {
-    out = Resampled(out, choices, warp, sketch);
+    out = Resampled(out, choices, warp, OutsideOf(choice));
   }
   if (choices.brightness != 1 || choices.contrast != 1) Jitter(choices, out);
   if (choices.erase) Erase(choices, sketch, out);

@@ -17,7 +17,7 @@ namespace s2p {
 namespace {
 
 absl::StatusOr<LoadedBatch> LoadPart(const v1::TrainingSpec::AugmentationSpec& spec, bool augment,
-                                     const std::vector<LoadItem>& items) {
+                                     AugmentationStyle style, const std::vector<LoadItem>& items) {
   LoadedBatch batch;
   if (items.empty()) return batch;
   const Preprocessor& first = items.front().images->preprocessor();
@@ -36,7 +36,7 @@ absl::StatusOr<LoadedBatch> LoadPart(const v1::TrainingSpec::AugmentationSpec& s
       preprocessor.Normalize(image, out);
       continue;
     }
-    const AugmentationChoice choice{item.seed, item.modality, item.mirror, item.paired};
+    const AugmentationChoice choice{item.seed, item.modality, item.mirror, item.paired, style};
     preprocessor.Normalize(Augment(spec, choice, image), out);
   }
   return batch;
@@ -46,10 +46,11 @@ absl::StatusOr<LoadedBatch> LoadPart(const v1::TrainingSpec::AugmentationSpec& s
 
 struct BatchLoader::Pipeline {
   Pipeline(v1::TrainingSpec::AugmentationSpec spec_in, std::vector<Parts> batches_in,
-           bool augment_in, size_t ahead_in)
+           bool augment_in, AugmentationStyle style_in, size_t ahead_in)
       : spec(std::move(spec_in)),
         batches(std::move(batches_in)),
         augment(augment_in),
+        style(style_in),
         ahead(ahead_in),
         ready(batches.size()) {}
 
@@ -60,7 +61,7 @@ struct BatchLoader::Pipeline {
     std::vector<LoadedBatch> parts;
     const absl::Status status = CatchExceptions([&]() -> absl::Status {
       for (const std::vector<LoadItem>& items : batches[index]) {
-        S2P_ASSIGN_OR_RETURN(auto part, LoadPart(spec, augment, items));
+        S2P_ASSIGN_OR_RETURN(auto part, LoadPart(spec, augment, style, items));
         parts.push_back(std::move(part));
       }
       return absl::OkStatus();
@@ -95,6 +96,7 @@ struct BatchLoader::Pipeline {
   const v1::TrainingSpec::AugmentationSpec spec;
   const std::vector<Parts> batches;
   const bool augment;
+  const AugmentationStyle style;
   // Most batches that may be started and not yet handed out.
   const size_t ahead;
 
@@ -109,10 +111,11 @@ struct BatchLoader::Pipeline {
 };
 
 BatchLoader::BatchLoader(v1::TrainingSpec::AugmentationSpec augmentation,
-                         std::vector<Parts> batches, int workers, bool augment) {
+                         std::vector<Parts> batches, int workers, bool augment,
+                         AugmentationStyle style) {
   workers = std::clamp(workers, 0, static_cast<int>(batches.size()));
   pipeline_ = std::make_unique<Pipeline>(std::move(augmentation), std::move(batches), augment,
-                                         static_cast<size_t>(workers) + 1);
+                                         style, static_cast<size_t>(workers) + 1);
   StartThreads(
       workers, [pipeline = pipeline_.get()] { pipeline->Work(); }, pipeline_->workers);
 }

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "s2p/v1/training.pb.h"
+#include "trainer/data/augmentation.h"
 #include "trainer/data/prepared_images.h"
 
 namespace s2p {
@@ -44,7 +45,7 @@ class BatchLoader {
 
   // `workers` 0: work happens in Next. Everything that the items point to must outlive the loader.
   BatchLoader(v1::TrainingSpec::AugmentationSpec augmentation, std::vector<Parts> batches,
-              int workers, bool augment = true);
+              int workers, bool augment = true, AugmentationStyle style = AugmentationStyle::kOwn);
   ~BatchLoader();
 
   // The next batch's parts; empty after the last. FailedPrecondition if there is not enough memory

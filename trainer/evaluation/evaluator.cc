@@ -114,7 +114,7 @@ absl::StatusOr<EmbeddingMatrix> Embed(DualEncoder& encoder, const PreparedImages
 absl::StatusOr<EmbeddingMatrix> PredictAttributes(DualEncoder& encoder,
                                                   const PreparedImages& images,
                                                   v1::Modality modality) {
-  const auto count = encoder.named_parameters()["attribute_head.8.bias"].size(0);
+  const int count = encoder.attribute_count();
   return MapRows(encoder, images, modality, static_cast<int>(count),
                  [&](const torch::Tensor& embedding) {
                    return torch::sigmoid(encoder.AttributeLogits(embedding));

@@ -22,13 +22,27 @@ nn::Sequential IdentityClassifier(int dimension, int identities, double dropout)
   return nn::Sequential(nn::Dropout(dropout), linear);
 }
 
-nn::Sequential DomainClassifier(int dimension, int width) {
+nn::Sequential DomainClassifier(int dimension, int width, HeadForm form) {
+  if (form == HeadForm::kDense) {
+    return nn::Sequential(nn::Linear(dimension, width), nn::ReLU(), nn::Linear(width, width),
+                          nn::ReLU(), nn::Linear(width, kDomains));
+  }
   const auto leaky = [] {
     return nn::LeakyReLU(nn::LeakyReLUOptions().negative_slope(kLeakySlope));
   };
   return nn::Sequential(nn::Linear(dimension, width), nn::BatchNorm1d(width), leaky(),
                         nn::Linear(width, width), nn::BatchNorm1d(width), leaky(),
                         nn::Linear(width, kDomains));
+}
+
+void InitializeAsRelease(nn::Module& head) {
+  torch::NoGradGuard no_grad;
+  for (const auto& module : head.modules()) {
+    auto* const linear = module->as<nn::LinearImpl>();
+    if (linear == nullptr) continue;
+    nn::init::kaiming_normal_(linear->weight, /*a=*/0, torch::kFanOut, torch::kLeakyReLU);
+    nn::init::zeros_(linear->bias);
+  }
 }
 
 }  // namespace s2p

@@ -1,5 +1,6 @@
 #include "trainer/ihda/ihda_losses.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "trainer/ihda/losses.h"
@@ -90,6 +91,12 @@ void AddDomain(const v1::TrainingSpec& spec, const Recipe& recipe, const Step2Ba
 
 }  // namespace
 
+int Step1ImagesPerIdentity(const v1::TrainingSpec& spec, int epoch) {
+  const bool single = spec.recipe() == v1::RECIPE_RELEASE &&
+                      epoch < static_cast<int>(spec.release().step1_single_image_epochs());
+  return single ? 1 : std::max(1, static_cast<int>(spec.step1().images_per_identity()));
+}
+
 LossSum Step1Losses(const v1::TrainingSpec& spec, const Step1Batch& batch,
                     const TrainingPlace& place, const LossHeads& heads) {
   const Recipe& recipe = RecipeOf(spec.recipe());
@@ -113,8 +120,8 @@ LossSum Step1Losses(const v1::TrainingSpec& spec, const Step1Batch& batch,
     sum.Add("attribute", attribute,
             recipe.attribute_loss(heads.attributes(out.embedding), batch.attributes));
   }
-  if (weights.contrastive() > 0 && spec.step1().images_per_identity() >= 2) {
-    const auto stride = static_cast<int64_t>(spec.step1().images_per_identity());
+  const int64_t stride = Step1ImagesPerIdentity(spec, place.epoch);
+  if (weights.contrastive() > 0 && stride >= 2) {
     const torch::Tensor features = heads.retrieval_feature(out.embedding);
     sum.Add("contrastive", weights.contrastive(),
             ContrastiveLoss(features.slice(0, 0, features.size(0), stride),

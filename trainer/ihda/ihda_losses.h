@@ -28,7 +28,11 @@ struct LossHeads {
   std::function<torch::Tensor(const torch::Tensor&)> retrieval_feature;
 };
 
-// n source photos, `images_per_identity` of one identity one after the other.
+// Number of images of one identity in a batch of this epoch of step 1: step1.images_per_identity,
+// but one in the first release.step1_single_image_epochs of the recipe RELEASE.
+int Step1ImagesPerIdentity(const v1::TrainingSpec& spec, int epoch);
+
+// n source photos, Step1ImagesPerIdentity of one identity one after the other.
 struct Step1Batch {
   DualEncoderOutput source;
   // [n] int64.
@@ -46,8 +50,8 @@ struct Step2Batch {
   torch::Tensor source_attributes;
 };
 
-// Step 1: L_id + l1 L_tri + l2 L_att, and where contrastive is on, InfoNCE of the first two photos
-// of each identity.
+// Step 1: L_id + l1 L_tri + l2 L_att, and where contrastive is on and there are two photos of each
+// identity, InfoNCE of the first two.
 LossSum Step1Losses(const v1::TrainingSpec& spec, const Step1Batch& batch,
                     const TrainingPlace& place, const LossHeads& heads);
 

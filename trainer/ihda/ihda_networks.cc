@@ -47,7 +47,8 @@ void AddLearning(const std::vector<torch::Tensor>& parameters, std::vector<torch
 
 absl::StatusOr<std::unique_ptr<IhdaNetworks>> IhdaNetworks::Create(
     const v1::TrainingSpec& spec, const v1::CheckpointManifest& manifest, torch::Device device) {
-  S2P_ASSIGN_OR_RETURN(auto encoder, DualEncoder::Create(manifest));
+  S2P_ASSIGN_OR_RETURN(auto encoder,
+                       DualEncoder::Create(manifest, RecipeOf(spec.recipe()).head_form));
   try {
     encoder->to(device);
     if (IsChannelsLast(spec)) MakeChannelsLast(*encoder);
@@ -60,8 +61,14 @@ absl::StatusOr<std::unique_ptr<IhdaNetworks>> IhdaNetworks::Create(
 IhdaNetworks::IhdaNetworks(const v1::TrainingSpec& spec, std::shared_ptr<DualEncoder> encoder,
                            torch::Device device)
     : spec_(spec), recipe_(RecipeOf(spec.recipe())), device_(device), encoder_(std::move(encoder)) {
-  domain_classifier_ = DomainClassifier(encoder_->dimension(), recipe_.head_width);
+  domain_classifier_ =
+      DomainClassifier(encoder_->dimension(), recipe_.head_width, recipe_.head_form);
   domain_classifier_->to(device_);
+  if (recipe_.initializes_heads) {
+    InitializeAsRelease(*domain_classifier_);
+    const auto parts = encoder_->named_children();
+    if (const auto* head = parts.find("attribute_head")) InitializeAsRelease(**head);
+  }
   for (Backbone* backbone : Backbones(*encoder_)) {
     const auto stages = backbone->Stages();
     for (size_t i = 0; i < spec_.backbone().frozen_stages() && i < stages.size(); ++i) {
@@ -95,6 +102,7 @@ std::vector<torch::Tensor> IhdaNetworks::HeadParameters() const {
 void IhdaNetworks::BeginStep(int ihda_step, int identities) {
   S2P_CHECK(ihda_step == 1 || ihda_step == 2);
   ihda_step_ = ihda_step;
+  identities_ = identities;
   identity_classifier_ =
       IdentityClassifier(encoder_->dimension(), identities, recipe_.identity_dropout);
   identity_classifier_->to(device_);
@@ -173,10 +181,33 @@ std::string IhdaNetworks::Save() const {
   return std::move(bytes).str();
 }
 
+void IhdaNetworks::TakeHeadForms(torch::serialize::InputArchive& archive) {
+  torch::serialize::InputArchive encoder, head, domain_classifier, last_layer;
+  archive.read("encoder", encoder);
+  HeadForm form = encoder_->head_form();
+  if (encoder_->has_attributes()) {
+    encoder.read("attribute_head", head);
+    form = head.try_read("8", last_layer) ? HeadForm::kBatchNorm : HeadForm::kDense;
+  }
+  archive.read("domain_classifier", domain_classifier);
+  const HeadForm domain_form =
+      domain_classifier.try_read("6", last_layer) ? HeadForm::kBatchNorm : HeadForm::kDense;
+  const bool domain_differs =
+      domain_form != (domain_classifier_->size() > 5 ? HeadForm::kBatchNorm : HeadForm::kDense);
+  if (form == encoder_->head_form() && !domain_differs) return;
+  encoder_->SetHeadForm(form);
+  if (domain_differs) {
+    domain_classifier_ = DomainClassifier(encoder_->dimension(), recipe_.head_width, domain_form);
+    domain_classifier_->to(device_);
+  }
+  BeginStep(ihda_step_, identities_);
+}
+
 absl::Status IhdaNetworks::Load(const std::string& bytes) {
   try {
     torch::serialize::InputArchive archive;
     archive.load_from(bytes.data(), bytes.size(), device_);
+    TakeHeadForms(archive);
     const auto read = [&archive](const char* name, auto& part) {
       torch::serialize::InputArchive child;
       archive.read(name, child);

@@ -49,7 +49,9 @@ class IhdaNetworks {
   void Update(double learning_rate);
 
   // All networks and the optimizer's moments as one block of bytes, and back: into networks made by
-  // the same spec that are in the same step. DataLoss if the bytes are damaged or do not fit.
+  // the same spec that are in the same step. Heads take the form (HeadForm) that they were saved
+  // in, since older programs trained the paper's with batch norm. DataLoss if the bytes are damaged
+  // or do not fit.
   std::string Save() const;
   absl::Status Load(const std::string& bytes);
 
@@ -58,6 +60,7 @@ class IhdaNetworks {
                torch::Device device);
   const v1::TrainingSpec::StepSpec& step_spec() const;
   std::vector<torch::Tensor> HeadParameters() const;
+  void TakeHeadForms(torch::serialize::InputArchive& archive);
 
   const v1::TrainingSpec spec_;
   const Recipe& recipe_;
@@ -66,6 +69,7 @@ class IhdaNetworks {
   torch::nn::Sequential domain_classifier_{nullptr};
   torch::nn::Sequential identity_classifier_{nullptr};
   int ihda_step_ = 0;
+  int identities_ = 0;
   std::unique_ptr<torch::optim::Optimizer> optimizer_;
 };
 

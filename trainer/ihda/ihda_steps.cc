@@ -6,7 +6,6 @@
 #include "base/status_macros.h"
 #include "trainer/data/random.h"
 #include "trainer/data/sampler.h"
-#include "trainer/ihda/ihda_losses.h"
 
 namespace s2p {
 namespace {
@@ -46,27 +45,12 @@ torch::Tensor AttributesOf(const TrainingData& data, const std::vector<int>& ind
   return targets.to(device);
 }
 
-LossHeads HeadsOf(IhdaNetworks& networks) {
-  LossHeads heads;
-  heads.identities = [&](const torch::Tensor& v) { return networks.IdentityLogits(v); };
-  if (networks.encoder().has_attributes()) {
-    heads.attributes = [&](const torch::Tensor& v) {
-      return networks.encoder().AttributeLogits(v);
-    };
-  }
-  heads.domains = [&](const torch::Tensor& v, double coefficient) {
-    return networks.DomainLogits(v, coefficient);
-  };
-  heads.retrieval_feature = [&](const torch::Tensor& v) {
-    return networks.encoder().RetrievalFeature(v);
-  };
-  return heads;
-}
-
 class Step1 : public IhdaStep {
  public:
-  Step1(const v1::TrainingSpec& spec, const TrainingData& data, IdentitySampler sampler)
-      : spec_(spec), data_(data), sampler_(std::move(sampler)) {}
+  // `single` has one image of each identity in a batch.
+  Step1(const v1::TrainingSpec& spec, const TrainingData& data, IdentitySampler several,
+        IdentitySampler single)
+      : spec_(spec), data_(data), several_(std::move(several)), single_(std::move(single)) {}
 
   int number() const override { return 1; }
   int identities() const override { return data_.source_identities; }
@@ -74,7 +58,8 @@ class Step1 : public IhdaStep {
   EpochPlan Plan(int epoch) const override {
     EpochPlan plan;
     ItemSeeds seeds(spec_.seed(), number(), epoch);
-    for (std::vector<int>& indices : sampler_.Epoch(epoch)) {
+    const IdentitySampler& sampler = Step1ImagesPerIdentity(spec_, epoch) > 1 ? several_ : single_;
+    for (std::vector<int>& indices : sampler.Epoch(epoch)) {
       std::vector<LoadItem> items;
       for (const int index : indices) {
         items.push_back(
@@ -101,7 +86,8 @@ class Step1 : public IhdaStep {
  private:
   const v1::TrainingSpec spec_;
   const TrainingData& data_;
-  const IdentitySampler sampler_;
+  const IdentitySampler several_;
+  const IdentitySampler single_;
 };
 
 class Step2 : public IhdaStep {
@@ -186,13 +172,34 @@ class Step2 : public IhdaStep {
 
 }  // namespace
 
+LossHeads HeadsOf(IhdaNetworks& networks) {
+  LossHeads heads;
+  heads.identities = [&](const torch::Tensor& v) { return networks.IdentityLogits(v); };
+  if (networks.encoder().has_attributes()) {
+    heads.attributes = [&](const torch::Tensor& v) {
+      return networks.encoder().AttributeLogits(v);
+    };
+  }
+  heads.domains = [&](const torch::Tensor& v, double coefficient) {
+    return networks.DomainLogits(v, coefficient);
+  };
+  heads.retrieval_feature = [&](const torch::Tensor& v) {
+    return networks.encoder().RetrievalFeature(v);
+  };
+  return heads;
+}
+
 absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep1(const v1::TrainingSpec& spec,
                                                     const TrainingData& data) {
+  const auto sampler = [&](int images) {
+    const int identities = std::max(2, static_cast<int>(spec.step1().batch_size()) / images);
+    return IdentitySampler::Create(data.source.labels, identities, images,
+                                   SeedOf(spec.seed(), kSourceSampling));
+  };
   const int images = std::max(1, static_cast<int>(spec.step1().images_per_identity()));
-  const int identities = std::max(2, static_cast<int>(spec.step1().batch_size()) / images);
-  S2P_ASSIGN_OR_RETURN(auto sampler, IdentitySampler::Create(data.source.labels, identities, images,
-                                                             SeedOf(spec.seed(), kSourceSampling)));
-  return std::make_unique<Step1>(spec, data, std::move(sampler));
+  S2P_ASSIGN_OR_RETURN(auto several, sampler(images));
+  S2P_ASSIGN_OR_RETURN(auto single, sampler(1));
+  return std::make_unique<Step1>(spec, data, std::move(several), std::move(single));
 }
 
 absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec,

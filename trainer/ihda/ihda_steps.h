@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "s2p/v1/training.pb.h"
 #include "trainer/data/batch_loader.h"
+#include "trainer/ihda/ihda_losses.h"
 #include "trainer/ihda/ihda_networks.h"
 #include "trainer/ihda/loss_sum.h"
 #include "trainer/ihda/training_data.h"
@@ -41,6 +42,9 @@ class IhdaStep {
                          const std::vector<std::vector<int>>& indices, const TrainingPlace& place,
                          IhdaNetworks& networks) const = 0;
 };
+
+// The networks as the loss terms see them. They are borrowed and must outlive it.
+LossHeads HeadsOf(IhdaNetworks& networks);
 
 // Step 1 (source photos). `data` is borrowed and outlives it. InvalidArgument as the samplers'
 // Create.

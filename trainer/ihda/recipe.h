@@ -4,15 +4,23 @@
 
 #include <torch/torch.h>
 
+#include "model/dual_encoder.h"
 #include "s2p/v1/training.pb.h"
+#include "trainer/data/augmentation.h"
 #include "trainer/ihda/training_place.h"
 
 namespace s2p {
 
 // docs/training.md describes both. Immutable.
 struct Recipe {
-  // Hidden units of the domain classifier.
+  // Hidden units of C_att and C_d, and what lies between their dense layers.
   int head_width;
+  HeadForm head_form;
+  // C_att and C_d begin as InitializeAsRelease (trainer/ihda/heads.h) makes them; else with
+  // LibTorch's own weights.
+  bool initializes_heads;
+  // Images are augmented as the release's data loaders do (trainer/data/augmentation.h).
+  AugmentationStyle augmentation_style;
   // Share of the identity classifier's input that is dropped in training.
   double identity_dropout;
   // The first moment's decay in Adam; the second's is 0.999.

@@ -135,7 +135,8 @@ absl::Status TrainLoop::RunEpoch(const IhdaStep& step) {
   EpochPlan plan = step.Plan(place_.epoch);
   place_.batches = static_cast<int>(plan.batches.size());
   BatchLoader loader(spec_.augmentation(), std::move(plan.batches),
-                     static_cast<int>(spec_.workers()));
+                     static_cast<int>(spec_.workers()), /*augment=*/true,
+                     recipe_.augmentation_style);
   networks_.SetTraining();
   const auto accumulate = static_cast<int>(step_spec().accumulate());
   v1::TrainingProgress progress;

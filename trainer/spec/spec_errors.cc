@@ -105,6 +105,11 @@ void CheckLoss(const v1::TrainingSpec& spec, Errors& errors) {
   errors.Require(!RunsStep1(spec) || loss.triplet() == 0 || spec.step1().images_per_identity() >= 2,
                  "step1.images_per_identity",
                  "at least 2 with the triplet loss, whose positive is another image");
+  errors.Require(
+      !RunsStep1(spec) || loss.triplet() == 0 || spec.recipe() != v1::RECIPE_RELEASE ||
+          spec.release().step1_single_image_epochs() <= spec.step1().triplet_from_epoch(),
+      "release.step1_single_image_epochs",
+      "at most step1.triplet_from_epoch, because the triplet loss needs another image");
 }
 
 void CheckAugmentation(const v1::TrainingSpec::AugmentationSpec& augmentation, Errors& errors) {

@@ -50,6 +50,9 @@ v1::TrainingSpec FirstForm(const v1::TrainingSpec& spec) {
   v1::TrainingSpec first = spec;
   first.clear_release();
   const auto& release = spec.release();
+  if (release.step1_single_image_epochs() > 0) {
+    first.mutable_release()->set_step1_single_image_epochs(release.step1_single_image_epochs());
+  }
   first.mutable_step1()->set_decay(release.has_step1_decay() ? release.step1_decay() : 1);
   first.mutable_step1()->set_decay_from_epoch(0);
   first.mutable_step2()->set_decay(release.has_step2_decay() ? release.step2_decay() : 1);

@@ -14,6 +14,8 @@ namespace s2p::test {
 namespace {
 
 using testing::AllOf;
+using testing::AnyOf;
+using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -241,6 +243,50 @@ TEST_F(AugmentTest, OutsideASketchIsWhiteAndOutsideAPhotoIsItsEdge) {
   EXPECT_TRUE(Same(photo, grey));
   const Image sketch = With("crop_padding", 0.5, {3, v1::MODALITY_SKETCH}, grey);
   EXPECT_THAT(sketch.pixels(), testing::Contains(255));
+}
+
+TEST_F(AugmentTest, ReleaseMovesBlackInFromOutsideEitherModality) {
+  Image grey(20, 20);
+  for (int y = 0; y < 20; ++y) std::fill_n(grey.row(y), 60, uint8_t{90});
+  for (const auto modality : {v1::MODALITY_PHOTO, v1::MODALITY_SKETCH}) {
+    const AugmentationChoice choice{3, modality, false, false, AugmentationStyle::kRelease};
+    EXPECT_THAT(With("crop_padding", 0.5, choice, grey).pixels(), Each(AnyOf(0, 90)));
+    EXPECT_THAT(With("crop_padding", 0.5, choice, grey).pixels(), testing::Contains(0));
+    EXPECT_THAT(With("rotation_degrees", 45, choice, grey).pixels(), testing::Contains(0));
+  }
+}
+
+// The release pads all sides by the same number of pixels.
+TEST_F(AugmentTest, ReleasePadsByAShareOfTheLongerSide) {
+  Image tall(40, 400);
+  for (int y = 0; y < 400; ++y) std::fill_n(tall.row(y), 120, uint8_t{90});
+  const auto widest_shift = [&](AugmentationStyle style) {
+    int widest = 0;
+    for (uint64_t seed = 0; seed < 60; ++seed) {
+      const Image shifted =
+          With("crop_padding", 0.05, {seed, v1::MODALITY_SKETCH, false, false, style}, tall);
+      int outside = 0;
+      for (int x = 0; x < 40; ++x) outside += shifted.row(200)[3 * x] != 90 ? 1 : 0;
+      widest = std::max(widest, outside);
+    }
+    return widest;
+  };
+  EXPECT_EQ(widest_shift(AugmentationStyle::kOwn), 2);
+  EXPECT_GT(widest_shift(AugmentationStyle::kRelease), 15);
+}
+
+TEST_F(BatchLoaderTest, AugmentsInTheStyleThatItIsGiven) {
+  const auto images = Load(1);
+  v1::TrainingSpec::AugmentationSpec spec;
+  spec.set_crop_padding(0.5);
+  const auto pixels = [&](AugmentationStyle style) {
+    BatchLoader loader(spec, {{{{images.get(), 0, v1::MODALITY_PHOTO, 3, false, true}}}}, 0,
+                       /*augment=*/true, style);
+    return loader.Next()[0].pixels;
+  };
+  const float black = (0 - 0.5F) / 0.25F;
+  EXPECT_THAT(pixels(AugmentationStyle::kRelease), testing::Contains(black));
+  EXPECT_NE(pixels(AugmentationStyle::kRelease), pixels(AugmentationStyle::kOwn));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "tests/model/golden_weights.h"
@@ -63,7 +65,7 @@ TEST_F(HeadsGoldenTest, DomainClassifierIsTheReferenceProgramsOfEitherWidth) {
   for (const int width :
        {RecipeOf(v1::RECIPE_RELEASE).head_width, RecipeOf(v1::RECIPE_PAPER).head_width}) {
     const std::string name = absl::StrCat("domain_net", width);
-    torch::nn::Sequential net = DomainClassifier(2048, width);
+    torch::nn::Sequential net = DomainClassifier(2048, width, HeadForm::kBatchNorm);
     Fill(net, "domain_net");
     net->eval();
     const torch::Tensor logits = net->forward(Features());
@@ -82,6 +84,21 @@ TEST_F(HeadsGoldenTest, IdentityClassifierBeginsNearZero) {
   torch::manual_seed(1);
   const torch::Tensor weight = IdentityClassifier(2048, 100, 0)->parameters()[0];
   EXPECT_NEAR(weight.std().item<double>(), 0.001, 1e-5);
+}
+
+// The weights_init_kaiming of the release's net/model.py.
+TEST(InitializeAsReleaseTest, DenseLayersAreDrawnByTheirOutputsAndBiasesAreZero) {
+  torch::manual_seed(1);
+  torch::nn::Sequential head = DomainClassifier(2048, 128, HeadForm::kBatchNorm);
+  InitializeAsRelease(*head);
+  auto tensors = NamedTensors(*head);
+  EXPECT_NEAR(tensors.at("0.weight").std().item<double>(), std::sqrt(2.0 / 128), 1e-3);
+  EXPECT_NEAR(tensors.at("3.weight").std().item<double>(), std::sqrt(2.0 / 128), 3e-3);
+  EXPECT_NEAR(tensors.at("6.weight").std().item<double>(), std::sqrt(2.0 / 3), 0.1);
+  for (const char* bias : {"0.bias", "3.bias", "6.bias", "1.bias", "4.bias"}) {
+    EXPECT_EQ(tensors.at(bias).abs().max().item<double>(), 0) << bias;
+  }
+  EXPECT_TRUE(tensors.at("1.weight").equal(torch::ones({128})));
 }
 
 }  // namespace

@@ -329,6 +329,20 @@ TEST_F(ContinuedTrainerTest, Step1IsTrainedAgainWhereTheSpecAsksForIt) {
   EXPECT_EQ(photo->second.bytes, sketch->second.bytes);
 }
 
+// Programs before this one trained the attribute head of either recipe with batch norm.
+TEST_F(ContinuedTrainerTest, VersionWithTheFormerHeadKeepsIt) {
+  auto manifest = (*Create(WithTwoEncoders({})))->Model({}, "job")->manifest;
+  torch::manual_seed(4);
+  const auto former = *DualEncoder::Create(manifest, HeadForm::kBatchNorm);
+  ASSERT_THAT(FillGoldenProbe(*former, manifest), IsOk());
+  ASSERT_THAT(CheckpointStore(root_).Publish(manifest, former->Weights()), IsOk());
+  EXPECT_THAT(Differences(former->Weights(), Continue({"step2.epochs=0"})), IsEmpty());
+  const TensorMap trained = Continue({"step2.epochs=1"});
+  EXPECT_EQ(trained.count("attribute_head.5.running_mean"), 1u);
+  EXPECT_NE(trained.at("attribute_head.8.weight").bytes,
+            former->Weights().at("attribute_head.8.weight").bytes);
+}
+
 // The served model is the trained one: compares the serving encoder, from files, with the trained
 // networks in memory.
 TEST_F(IhdaTrainerTest, ServedEmbeddingEqualsTheTrainers) {

@@ -231,9 +231,9 @@ TEST(PresetsTest, PresetsAreWhatTheyWere) {
   const std::map<std::string, std::string> digests = {
       {"demo", "bd52e7dc71b28da38d3be91d6e697265428dd4fd504a99e637bc2f991869f510"},
       {"faces", "148a948a7f3920c034935d3bd275279c2b5b611615b04bf46a5662fd35a13fdc"},
-      {"faces-release", "a7f258f1ac2208fc5c8083c0cd98168db05f4739eadb94659c2c5bbb5c774f30"},
+      {"faces-release", "a682ab2c0342a909fc54b1bb41a4488cdecfd2c09097c25b8d87164ce198b6fe"},
       {"persons", "f04c8025d441372029696d3a0da3cb6b63f4f3450f29cc43c4f5d040ecd371f7"},
-      {"persons-release", "a8a00aee82963a61f5506df0e0062ba35cf1cffd1b0a90c509ed273bbe520dc6"},
+      {"persons-release", "3689a18fa513c8f82ffef510330b3120d7685f9597498f3a4acbed4610fb912c"},
       {"shoes", "3254fbc4dd035e3108d1c1a86dcf5adf2c203ef3c2b1876c0373c4a71d527437"},
       {"shoes-release", "0b969dc6b5cf0fe9bae3df159af59a383b3af53944405f105caa3f23d8419ba0"},
       {"shoes-resnet18", "63ceb77f51d3d2e93d801ccc06a77e8321e10bb494ebd8d565e435a454414b73"},
