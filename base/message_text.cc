@@ -108,6 +108,23 @@ absl::Status SetValue(const std::string& text, pb::Message& message,
   }
 }
 
+// Replaces the list by what stands between the commas; an empty text empties it.
+absl::Status SetList(const std::string& text, pb::Message& message,
+                     const pb::FieldDescriptor& field) {
+  if (field.cpp_type() != pb::FieldDescriptor::CPPTYPE_STRING) {
+    return absl::InvalidArgumentError("is a list: write it in the spec's file");
+  }
+  if (!IsUtf8(text)) {
+    return absl::InvalidArgumentError(absl::StrCat("\"", Printable(text), "\" must be UTF-8"));
+  }
+  message.GetReflection()->ClearField(&message, &field);
+  for (const absl::string_view entry : absl::StrSplit(text, ',', absl::SkipWhitespace())) {
+    message.GetReflection()->AddString(&message, &field,
+                                       std::string(absl::StripAsciiWhitespace(entry)));
+  }
+  return absl::OkStatus();
+}
+
 std::string FieldNames(const pb::Descriptor& type) {
   std::vector<std::string> names;
   for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
@@ -159,7 +176,10 @@ absl::Status SetMessageField(absl::string_view assignment, pb::Message& root) {
                                                      FieldNames(*message->GetDescriptor())));
     }
   }
-  if (absl::Status status = SetValue(std::string(parts.second), *message, *field); !status.ok()) {
+  const std::string text(parts.second);
+  const absl::Status status =
+      field->is_repeated() ? SetList(text, *message, *field) : SetValue(text, *message, *field);
+  if (!status.ok()) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", status.message()));
   }
   return absl::OkStatus();

@@ -21,7 +21,8 @@ absl::Status ParseMessageText(const std::string& text, absl::string_view where,
                               google::protobuf::Message& message);
 
 // Sets one field from "step2.epochs=5": names as in the proto, enum values with or without their
-// prefix, in any case. InvalidArgument naming the field and the values it accepts.
+// prefix, in any case. A list of strings is replaced, from "attributes=boots,laces", where commas
+// separate. InvalidArgument naming the field and the values it accepts.
 absl::Status SetMessageField(absl::string_view assignment, google::protobuf::Message& message);
 
 }  // namespace s2p

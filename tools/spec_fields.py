@@ -16,7 +16,7 @@ DOC = os.path.join(ROOT, "docs/training.md")
 PRESETS = ("shoes", "demo")
 BEGIN, END = "<!-- fields: begin -->\n", "<!-- fields: end -->\n"
 # These are shown separately: the preset and paths.
-FIELD = re.compile(r"(?:optional )?([\w.]+) (\w+) = \d+;")
+FIELD = re.compile(r"(?:optional |repeated )?([\w.]+) (\w+) = \d+;")
 
 
 def read_messages():

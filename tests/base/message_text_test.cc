@@ -109,6 +109,15 @@ TEST_F(SetMessageFieldTest, EveryKindOfFieldIsSet) {
   EXPECT_EQ(spec_.embedding().pooling(), v1::POOLING_GRID);
 }
 
+TEST_F(SetMessageFieldTest, ListIsSeparatedByCommasAndReplaced) {
+  ASSERT_THAT(SetMessageField("attributes=boots", spec_), IsOk());
+  ASSERT_THAT(SetMessageField("attributes=high heels,laces", spec_), IsOk());
+  ASSERT_EQ(spec_.attributes_size(), 2);
+  EXPECT_EQ(spec_.attributes(0), "high heels");
+  EXPECT_EQ(spec_.attributes(1), "laces");
+  EXPECT_THAT(Refused("attributes=caf\xe9"), HasSubstr("attributes: "));
+}
+
 TEST_F(SetMessageFieldTest, LaterAssignmentWins) {
   ASSERT_THAT(SetMessageField("step2.epochs=5", spec_), IsOk());
   ASSERT_THAT(SetMessageField("step2.epochs=6", spec_), IsOk());

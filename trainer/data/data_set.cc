@@ -36,6 +36,8 @@ constexpr char kLinesFileName[] = "dataset.jsonl";
 constexpr uint64_t kMaxDescriptionBytes = uint64_t{1} << 20;
 constexpr uint64_t kMaxLinesBytes = uint64_t{1} << 32;
 constexpr size_t kMaxLineBytes = size_t{1} << 20;
+// Number of the random stream, of those of a name's hash, that pair_fraction draws from.
+constexpr uint64_t kPairFractionStream = 1;
 
 std::string Join(const std::string& folder, absl::string_view name) {
   return (fs::path(folder) / std::string(name)).string();
@@ -429,6 +431,10 @@ absl::Status AddToDataSet(const DataSet& data_set, const std::vector<DataSetImag
 
 bool IsValidationIdentity(const std::string& identity, double fraction) {
   return Random(HashOf(identity)).Uniform() < fraction;
+}
+
+bool IsInPairFraction(const std::string& identity, double fraction) {
+  return Random(SeedOf(HashOf(identity), kPairFractionStream)).Uniform() < fraction;
 }
 
 bool IsHeldBack(const DataSetImage& image, const HeldBack& held_back) {

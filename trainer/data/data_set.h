@@ -103,6 +103,11 @@ absl::Status WriteDataSet(const std::string& folder, const DataSetDescription& d
 // can be compared on the same identities.
 bool IsValidationIdentity(const std::string& identity, double fraction);
 
+// True if the identity belongs to the `fraction`, in (0, 1], of the training identities that is
+// trained on, by another hash of its name than IsValidationIdentity's: a smaller fraction is a
+// subset of a larger one, and neither depends on which identities are held back.
+bool IsInPairFraction(const std::string& identity, double fraction);
+
 // Which training identities are held back. A value.
 struct HeldBack {
   // As IsValidationIdentity.

@@ -31,18 +31,20 @@ struct AttributeCount {
   double positive = 0;
 };
 
-void ReportAttributes(const DataSet& source, const std::vector<const DataSetImage*>& photos,
+void ReportAttributes(const OpenDataSets& data_sets, const std::vector<const DataSetImage*>& photos,
                       std::vector<std::string>& report) {
-  std::vector<AttributeCount> counts(source.attributes().size());
+  const std::vector<std::string> names = data_sets.attributes();
+  std::vector<AttributeCount> counts(names.size());
   for (const DataSetImage* photo : photos) {
-    for (size_t i = 0; i < photo->attributes.size(); ++i) {
-      if (std::isnan(photo->attributes[i])) continue;
+    for (size_t i = 0; i < counts.size() && !photo->attributes.empty(); ++i) {
+      const float value = photo->attributes[data_sets.attribute_columns[i]];
+      if (std::isnan(value)) continue;
       ++counts[i].known;
-      counts[i].positive += photo->attributes[i];
+      counts[i].positive += value;
     }
   }
   for (size_t i = 0; i < counts.size(); ++i) {
-    const std::string attribute = absl::StrCat("source attribute \"", source.attributes()[i], "\"");
+    const std::string attribute = absl::StrCat("source attribute \"", names[i], "\"");
     const auto known = static_cast<double>(counts[i].known);
     const double share = counts[i].known == 0 ? 0 : counts[i].positive / known;
     if (counts[i].known == 0) {
@@ -86,14 +88,13 @@ void ReportSourceIdentities(const std::vector<const DataSetImage*>& photos,
   }
 }
 
-void ReportPairs(const DataSet& target, const HeldBack& held_back,
-                 std::vector<std::string>& report) {
+void ReportPairs(const OpenDataSets& data_sets, std::vector<std::string>& report) {
   struct Has {
     bool photo = false, sketch = false;
   };
   std::map<std::string, Has> has;
-  for (const DataSetImage& image : target.images()) {
-    if (image.split != "train" || IsHeldBack(image, held_back)) continue;
+  for (const DataSetImage& image : data_sets.target.images()) {
+    if (!data_sets.IsTrainedOn(image)) continue;
     (image.modality == v1::MODALITY_SKETCH ? has[image.identity].sketch
                                            : has[image.identity].photo) = true;
   }
@@ -130,7 +131,7 @@ std::vector<std::string> ReportData(const OpenDataSets& data_sets, const v1::Tra
   for (const DataSetImage& image : data_sets.source->images()) {
     if (image.split == "train" && image.modality == v1::MODALITY_PHOTO) photos.push_back(&image);
   }
-  ReportAttributes(*data_sets.source, photos, report);
+  ReportAttributes(data_sets, photos, report);
   ReportSourceIdentities(photos, spec, report);
   return report;
 }

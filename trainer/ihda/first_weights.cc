@@ -1,6 +1,7 @@
 #include "trainer/ihda/first_weights.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "model/backbone_weights.h"
 #include "model/checkpoint_store.h"
@@ -19,9 +20,10 @@ absl::Status LoadFile(const v1::TrainingSpec& spec, DualEncoder& encoder) {
 }
 
 absl::Status LoadVersion(const v1::TrainingSpec& spec, const std::string& checkpoint_root,
-                         DualEncoder& encoder) {
+                         const std::vector<std::string>& attributes, DualEncoder& encoder) {
   S2P_ASSIGN_OR_RETURN(const auto checkpoint,
                        CheckpointStore(checkpoint_root).Read(spec.initial_version()));
+  S2P_RETURN_IF_ERROR(CheckAttributes(checkpoint.manifest, attributes));
   const absl::Status status = encoder.SetWeights(checkpoint.weights);
   if (status.ok()) return status;
   return absl::InvalidArgumentError(
@@ -29,15 +31,33 @@ absl::Status LoadVersion(const v1::TrainingSpec& spec, const std::string& checkp
                    " is another network than the spec's: ", status.message()));
 }
 
+std::string ListOf(const std::vector<std::string>& names) {
+  return names.empty() ? "none" : absl::StrJoin(names, ", ");
+}
+
 }  // namespace
 
+absl::Status CheckAttributes(const v1::CheckpointManifest& version,
+                             const std::vector<std::string>& attributes) {
+  const std::vector<std::string> of_version(version.attributes().begin(),
+                                            version.attributes().end());
+  if (of_version == attributes) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("version ", version.version(), " predicts the attributes ", ListOf(of_version),
+                   ", but the run trains ", ListOf(attributes),
+                   "; choose the version's with attributes, or train without initial_version"));
+}
+
 absl::Status LoadFirstWeights(const v1::TrainingSpec& spec, const std::string& checkpoint_root,
-                              const TrainingData& data, DualEncoder& encoder) {
+                              const std::vector<std::string>& attributes, const TrainingData& data,
+                              DualEncoder& encoder) {
   if (spec.has_initial_weights() && !spec.initial_weights().empty()) {
     const absl::Status status = LoadFile(spec, encoder);
     return status.ok() ? InitializeProjection(data.photos, data.sketches, encoder) : status;
   }
-  if (spec.has_initial_version()) return LoadVersion(spec, checkpoint_root, encoder);
+  if (spec.has_initial_version()) {
+    return LoadVersion(spec, checkpoint_root, attributes, encoder);
+  }
   return absl::OkStatus();
 }
 

@@ -3,9 +3,11 @@
 #define S2P_TRAINER_IHDA_FIRST_WEIGHTS_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "model/dual_encoder.h"
+#include "s2p/v1/checkpoint.pb.h"
 #include "s2p/v1/training.pb.h"
 #include "trainer/ihda/training_data.h"
 
@@ -13,10 +15,17 @@ namespace s2p {
 
 // Loads what the spec's `initial` names: a file of the backbone's weights, to which the projection
 // is fitted (trainer/ihda/projection_init.h), or a version in `checkpoint_root`. Without either the
-// encoder stays as it is. InvalidArgument if they are another network's; else as ReadSafetensors,
+// encoder stays as it is. `attributes` are the names of those that the encoder predicts.
+// InvalidArgument if the weights are another network's; else as ReadSafetensors,
 // InitializeProjection and CheckpointStore::Read.
 absl::Status LoadFirstWeights(const v1::TrainingSpec& spec, const std::string& checkpoint_root,
-                              const TrainingData& data, DualEncoder& encoder);
+                              const std::vector<std::string>& attributes, const TrainingData& data,
+                              DualEncoder& encoder);
+
+// InvalidArgument, listing both, unless the version predicts these attributes: its head would
+// otherwise continue with the weights of other ones.
+absl::Status CheckAttributes(const v1::CheckpointManifest& version,
+                             const std::vector<std::string>& attributes);
 
 }  // namespace s2p
 

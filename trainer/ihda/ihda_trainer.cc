@@ -81,7 +81,8 @@ absl::Status IhdaTrainer::Start() {
   if (!options_.state_file.empty() && std::filesystem::exists(options_.state_file, error)) {
     return Resume();
   }
-  return LoadFirstWeights(plan_.spec, options_.checkpoint_root, data_, networks_->encoder());
+  return LoadFirstWeights(plan_.spec, options_.checkpoint_root, plan_.data_sets.attributes(), data_,
+                          networks_->encoder());
 }
 
 absl::Status IhdaTrainer::Resume() {
@@ -108,7 +109,8 @@ absl::Status IhdaTrainer::StartOver() {
       absl::StrCat("the data or the spec has changed since the run was interrupted: starting from "
                    "the beginning; the old state is in ",
                    old));
-  return LoadFirstWeights(plan_.spec, options_.checkpoint_root, data_, networks_->encoder());
+  return LoadFirstWeights(plan_.spec, options_.checkpoint_root, plan_.data_sets.attributes(), data_,
+                          networks_->encoder());
 }
 
 absl::Status IhdaTrainer::Run() {

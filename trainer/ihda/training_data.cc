@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "trainer/data/facing.h"
 #include "trainer/spec/spec_form.h"
@@ -20,6 +21,11 @@ class Numbering {
  public:
   int Of(const std::string& identity) {
     return numbers_.emplace(identity, static_cast<int>(numbers_.size())).first->second;
+  }
+  std::vector<int> OfAll(const std::vector<DataSetImage>& images) {
+    std::vector<int> numbers;
+    for (const DataSetImage& image : images) numbers.push_back(Of(image.identity));
+    return numbers;
   }
   int size() const { return static_cast<int>(numbers_.size()); }
 
@@ -35,9 +41,10 @@ class Loader {
       : spec_(spec), manifest_(manifest), threads_(threads), observer_(observer) {}
 
   // Removes from `images` what cannot be read.
-  absl::StatusOr<LabelledImages> Load(const DataSet& data_set, std::vector<DataSetImage>& images,
-                                      v1::Modality modality, Numbering& numbering,
-                                      const std::string& what) const {
+  absl::StatusOr<std::shared_ptr<const PreparedImages>> Load(const DataSet& data_set,
+                                                             std::vector<DataSetImage>& images,
+                                                             v1::Modality modality,
+                                                             const std::string& what) const {
     S2P_ASSIGN_OR_RETURN(const auto preprocessor,
                          Preprocessor::Create(modality == v1::MODALITY_SKETCH ? manifest_.sketch()
                                                                               : manifest_.photo()));
@@ -64,15 +71,11 @@ class Loader {
           absl::StrCat(unreadable.left_out.size(), " of ", asked, " ", what,
                        " cannot be read and are left out; the first: ", unreadable.first_error));
     }
-    LabelledImages labelled;
-    labelled.images = *std::move(prepared);
-    for (const DataSetImage& image : images) {
-      labelled.labels.push_back(numbering.Of(image.identity));
-    }
-    return labelled;
+    return prepared;
   }
 
-  absl::Status LoadSource(const DataSet& source, TrainingData& data) const {
+  absl::Status LoadSource(const OpenDataSets& data_sets, TrainingData& data) const {
+    const DataSet& source = *data_sets.source;
     std::vector<DataSetImage> photos;
     for (const DataSetImage& image : source.images()) {
       if (image.split == "train" && image.modality == v1::MODALITY_PHOTO) photos.push_back(image);
@@ -81,16 +84,36 @@ class Loader {
       return absl::FailedPreconditionError(
           absl::StrCat(source.folder(), ": the source has no photo in the split \"train\""));
     }
+    S2P_ASSIGN_OR_RETURN(data.source.images,
+                         Load(source, photos, v1::MODALITY_PHOTO, "source photos"));
     Numbering numbering;
-    S2P_ASSIGN_OR_RETURN(data.source,
-                         Load(source, photos, v1::MODALITY_PHOTO, numbering, "source photos"));
+    data.source.labels = numbering.OfAll(photos);
     data.source_identities = numbering.size();
     for (const DataSetImage& photo : photos) {
-      std::vector<float> attributes = photo.attributes;
-      attributes.resize(source.attributes().size(), std::numeric_limits<float>::quiet_NaN());
-      data.source_attributes.insert(data.source_attributes.end(), attributes.begin(),
-                                    attributes.end());
+      for (const size_t column : data_sets.attribute_columns) {
+        data.source_attributes.push_back(column < photo.attributes.size()
+                                             ? photo.attributes[column]
+                                             : std::numeric_limits<float>::quiet_NaN());
+      }
     }
+    return absl::OkStatus();
+  }
+
+  absl::Status LoadTarget(const DataSet& target, std::vector<DataSetImage> photos,
+                          std::vector<DataSetImage> sketches, TrainingData& data) const {
+    S2P_ASSIGN_OR_RETURN(data.photos.images,
+                         Load(target, photos, v1::MODALITY_PHOTO, "target photos"));
+    S2P_ASSIGN_OR_RETURN(data.sketches.images,
+                         Load(target, sketches, v1::MODALITY_SKETCH, "sketches"));
+    std::set<std::string> sketched;
+    for (const DataSetImage& sketch : sketches) sketched.insert(sketch.identity);
+    Numbering numbering;
+    for (const DataSetImage& photo : photos) {
+      if (sketched.count(photo.identity) > 0) numbering.Of(photo.identity);
+    }
+    data.target_identities = numbering.size();
+    data.photos.labels = numbering.OfAll(photos);
+    data.sketches.labels = numbering.OfAll(sketches);
     return absl::OkStatus();
   }
 
@@ -147,15 +170,16 @@ struct TargetParts {
   std::vector<DataSetImage> photos, sketches, validation, test;
 };
 
-absl::StatusOr<TargetParts> Divide(const DataSet& target, const HeldBack& held_back) {
+absl::StatusOr<TargetParts> Divide(const OpenDataSets& data_sets) {
+  const DataSet& target = data_sets.target;
   TargetParts parts;
   std::set<std::string> with_photo, with_sketch;
   for (const DataSetImage& image : target.images()) {
     if (image.split == "test") {
       parts.test.push_back(image);
-    } else if (IsHeldBack(image, held_back)) {
+    } else if (IsHeldBack(image, data_sets.held_back)) {
       parts.validation.push_back(image);
-    } else {
+    } else if (data_sets.IsTrainedOn(image)) {
       const bool is_sketch = image.modality == v1::MODALITY_SKETCH;
       (is_sketch ? parts.sketches : parts.photos).push_back(image);
       (is_sketch ? with_sketch : with_photo).insert(image.identity);
@@ -169,16 +193,24 @@ absl::StatusOr<TargetParts> Divide(const DataSet& target, const HeldBack& held_b
     return absl::FailedPreconditionError(
         absl::StrCat(target.folder(), ": ", pairs,
                      " identities of the split \"train\" have both a photo and a sketch (after "
-                     "those held back for validation); at least 2 are needed"));
+                     "those held back for validation",
+                     data_sets.pair_fraction < 1 ? ", and within pair_fraction" : "",
+                     "); at least 2 are needed"));
   }
   return parts;
 }
 
 }  // namespace
 
-const std::vector<std::string>& OpenDataSets::attributes() const {
-  static const auto& none = *new std::vector<std::string>();
-  return source ? source->attributes() : none;
+std::vector<std::string> OpenDataSets::attributes() const {
+  std::vector<std::string> names;
+  for (const size_t column : attribute_columns) names.push_back(source->attributes()[column]);
+  return names;
+}
+
+bool OpenDataSets::IsTrainedOn(const DataSetImage& image) const {
+  return image.split == "train" && !IsHeldBack(image, held_back) &&
+         IsInPairFraction(image.identity, pair_fraction);
 }
 
 HeldBack HeldBackOf(const v1::TrainingSpec& spec) {
@@ -186,14 +218,35 @@ HeldBack HeldBackOf(const v1::TrainingSpec& spec) {
   return {spec.validation().fraction(), fold.folds, fold.fold};
 }
 
+double PairFractionOf(const v1::TrainingSpec& spec) {
+  return spec.pair_fraction() == 0 ? 1 : spec.pair_fraction();
+}
+
+absl::StatusOr<std::vector<size_t>> ChooseAttributes(const DataSet& source,
+                                                     const v1::TrainingSpec& spec) {
+  const std::vector<std::string>& known = source.attributes();
+  const std::set<std::string> chosen(spec.attributes().begin(), spec.attributes().end());
+  std::vector<size_t> columns;
+  std::set<std::string> unknown = chosen;
+  for (size_t i = 0; i < known.size(); ++i) {
+    unknown.erase(known[i]);
+    if (chosen.empty() || chosen.count(known[i]) > 0) columns.push_back(i);
+  }
+  if (unknown.empty()) return columns;
+  return absl::InvalidArgumentError(absl::StrCat("attributes: ", source.folder(),
+                                                 " has none called ", absl::StrJoin(unknown, ", "),
+                                                 "; known are ", absl::StrJoin(known, ", ")));
+}
+
 absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec) {
   const ImageFiles files =
       spec.max_unreadable() > 0 ? ImageFiles::kMayBeMissing : ImageFiles::kMustExist;
   S2P_ASSIGN_OR_RETURN(auto target, DataSet::Open(spec.target_dataset(), files));
-  OpenDataSets data_sets{std::nullopt, std::move(target), HeldBackOf(spec)};
-  if (!spec.source_dataset().empty()) {
-    S2P_ASSIGN_OR_RETURN(data_sets.source, DataSet::Open(spec.source_dataset(), files));
-  }
+  OpenDataSets data_sets{
+      std::nullopt, std::move(target), HeldBackOf(spec), PairFractionOf(spec), {}};
+  if (spec.source_dataset().empty()) return data_sets;
+  S2P_ASSIGN_OR_RETURN(data_sets.source, DataSet::Open(spec.source_dataset(), files));
+  S2P_ASSIGN_OR_RETURN(data_sets.attribute_columns, ChooseAttributes(*data_sets.source, spec));
   return data_sets;
 }
 
@@ -204,18 +257,12 @@ absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
   const Loader loader(spec, manifest, threads, observer);
   TrainingData data;
   const DataSet& target = data_sets.target;
-  S2P_ASSIGN_OR_RETURN(auto parts, Divide(target, data_sets.held_back));
+  S2P_ASSIGN_OR_RETURN(auto parts, Divide(data_sets));
   if (data_sets.source) {
-    S2P_RETURN_IF_ERROR(loader.LoadSource(*data_sets.source, data));
+    S2P_RETURN_IF_ERROR(loader.LoadSource(data_sets, data));
   }
-  Numbering numbering;
-  S2P_ASSIGN_OR_RETURN(auto photos, loader.Load(target, parts.photos, v1::MODALITY_PHOTO, numbering,
-                                                "target photos"));
-  S2P_ASSIGN_OR_RETURN(auto sketches, loader.Load(target, parts.sketches, v1::MODALITY_SKETCH,
-                                                  numbering, "sketches"));
-  data.photos = std::move(photos);
-  data.sketches = std::move(sketches);
-  data.target_identities = numbering.size();
+  S2P_RETURN_IF_ERROR(
+      loader.LoadTarget(target, std::move(parts.photos), std::move(parts.sketches), data));
   S2P_ASSIGN_OR_RETURN(data.pair_flip, PairFlip(spec.augmentation(), data.photos, observer));
   absl::Status status = loader.LoadEvaluation(target, parts.validation, data.validation);
   if (status.ok()) status = loader.LoadEvaluation(target, parts.test, data.test);

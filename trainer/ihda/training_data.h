@@ -25,18 +25,33 @@ struct OpenDataSets {
   DataSet target;
   // The identities that are measured on instead of trained on.
   HeldBack held_back;
+  // Share of the other identities that is trained on (IsInPairFraction).
+  double pair_fraction = 1;
+  // The places, ascending, that the attributes to train on have in source->attributes().
+  std::vector<size_t> attribute_columns;
 
-  // Attributes of the source; empty without one.
-  const std::vector<std::string>& attributes() const;
+  // Names of the attributes to train on; none without a source.
+  std::vector<std::string> attributes() const;
+  // True for an image of the target that is trained on.
+  bool IsTrainedOn(const DataSetImage& image) const;
 };
 
-// The part of the target that a resolved spec holds back.
+// The part of the target that a resolved spec holds back, and the share of the rest that it trains
+// on.
 HeldBack HeldBackOf(const v1::TrainingSpec& spec);
+double PairFractionOf(const v1::TrainingSpec& spec);
 
-// As DataSet::Open; images may be missing where the spec allows that some are unreadable.
+// The places in source.attributes() of those that the spec chooses, which are all where it names
+// none. InvalidArgument, listing the known ones, for a name that is not among them.
+absl::StatusOr<std::vector<size_t>> ChooseAttributes(const DataSet& source,
+                                                     const v1::TrainingSpec& spec);
+
+// As DataSet::Open and ChooseAttributes; images may be missing where the spec allows that some are
+// unreadable.
 absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec);
 
-// Images of one modality with their identities as numbers from 0.
+// Images of one modality with their identities as numbers from 0. In the target, identities that
+// have both a photo and a sketch have the lowest numbers.
 struct LabelledImages {
   std::shared_ptr<const PreparedImages> images;
   std::vector<int> labels;
@@ -48,7 +63,8 @@ struct TrainingData {
   LabelledImages source;
   int source_identities = 0;
   std::vector<float> source_attributes;
-  // Train images of the target; labels of both modalities are of one numbering.
+  // Train images of the target; labels of both modalities are of one numbering. Identities with
+  // both a photo and a sketch, which alone are trained on, are numbers below `target_identities`.
   LabelledImages photos;
   LabelledImages sketches;
   int target_identities = 0;

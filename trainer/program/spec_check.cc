@@ -12,6 +12,7 @@
 #include "model/safetensors.h"
 #include "model/torch_device.h"
 #include "trainer/data/data_set.h"
+#include "trainer/ihda/first_weights.h"
 #include "trainer/ihda/training_data.h"
 
 namespace s2p {
@@ -43,9 +44,13 @@ struct Counts {
 // Identities of the training part that have a photo and a sketch.
 int64_t CountPairs(const DataSet& target, const v1::TrainingSpec& spec) {
   const HeldBack held_back = HeldBackOf(spec);
+  const double fraction = PairFractionOf(spec);
   std::map<std::string, std::pair<bool, int64_t>> of;
   for (const DataSetImage& image : target.images()) {
-    if (image.split != "train" || IsHeldBack(image, held_back)) continue;
+    if (image.split != "train" || IsHeldBack(image, held_back) ||
+        !IsInPairFraction(image.identity, fraction)) {
+      continue;
+    }
     if (image.modality == v1::MODALITY_SKETCH) {
       ++of[image.identity].second;
     } else {
@@ -82,21 +87,32 @@ void CheckTarget(const v1::TrainingSpec& spec, std::vector<std::string>& errors)
   }
 }
 
-void CheckSource(const v1::TrainingSpec& spec, std::vector<std::string>& errors) {
-  if (spec.source_dataset().empty()) return;
+// The attributes that the spec trains, if they are all there.
+std::optional<std::vector<std::string>> CheckSource(const v1::TrainingSpec& spec,
+                                                    std::vector<std::string>& errors) {
+  std::vector<std::string> attributes;
+  if (spec.source_dataset().empty()) return attributes;
   const auto source = DataSet::Open(spec.source_dataset());
   if (!source.ok()) {
     errors.push_back(absl::StrCat("source_dataset: ", source.status().message()));
-    return;
+    return std::nullopt;
   }
   const int64_t identities = CountSourceIdentities(*source);
   if (identities < 2) {
     errors.push_back(absl::StrCat("source_dataset: ", spec.source_dataset(), ": ", identities,
                                   " identities to train with; at least 2 are needed"));
   }
+  const auto columns = ChooseAttributes(*source, spec);
+  if (!columns.ok()) {
+    errors.emplace_back(columns.status().message());
+    return std::nullopt;
+  }
+  for (const size_t column : *columns) attributes.push_back(source->attributes()[column]);
+  return attributes;
 }
 
 void CheckInitial(const v1::TrainingSpec& spec, const CheckpointStore& store,
+                  const std::optional<std::vector<std::string>>& attributes,
                   std::vector<std::string>& errors) {
   if (!spec.initial_weights().empty()) {
     const auto weights = ReadSafetensors(spec.initial_weights());
@@ -107,7 +123,11 @@ void CheckInitial(const v1::TrainingSpec& spec, const CheckpointStore& store,
   const auto manifest = ReadManifest(store.DirectoryOf(spec.initial_version()));
   if (!manifest.ok()) {
     errors.push_back(absl::StrCat("initial_version: ", manifest.status().message()));
+    return;
   }
+  if (!attributes) return;
+  const absl::Status same = CheckAttributes(*manifest, *attributes);
+  if (!same.ok()) errors.push_back(absl::StrCat("initial_version: ", same.message()));
 }
 
 }  // namespace
@@ -135,8 +155,8 @@ void ConfinePaths(const std::string& data_root, v1::TrainingSpec& spec,
 std::vector<std::string> RunErrors(const v1::TrainingSpec& resolved, const CheckpointStore& store) {
   std::vector<std::string> errors;
   CheckTarget(resolved, errors);
-  CheckSource(resolved, errors);
-  CheckInitial(resolved, store, errors);
+  const auto attributes = CheckSource(resolved, errors);
+  CheckInitial(resolved, store, attributes, errors);
   const auto device = SelectDevice(resolved.device().empty() ? "auto" : resolved.device());
   if (!device.ok()) {
     errors.push_back(absl::StrCat("device: ", device.status().message()));

@@ -16,8 +16,9 @@ void ConfinePaths(const std::string& data_root, v1::TrainingSpec& spec,
                   std::vector<std::string>& errors);
 
 // Errors of a spec whose fields are right in themselves (SpecErrors): a data set that does not
-// open, too few pairs or identities for a batch, weights or a version that are not there or of
-// another network, a device that is not there. "field: what is wrong", all of them; reads no image.
+// open, too few pairs or identities for a batch, attributes that the source lacks, weights or a
+// version that are not there or of another network, a device that is not there. "field: what is
+// wrong", all of them; reads no image.
 std::vector<std::string> RunErrors(const v1::TrainingSpec& resolved, const CheckpointStore& store);
 
 }  // namespace s2p

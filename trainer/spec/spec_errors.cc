@@ -159,6 +159,9 @@ std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved) {
   CheckPublish(resolved.publish(), errors);
   errors.Require(IsDevice(resolved.device()), "device", "auto, cpu or cuda:N");
   errors.Range(resolved.workers(), 0, 256, "workers");
+  errors.Range(resolved.pair_fraction(), 0, 1, "pair_fraction");
+  errors.Require(resolved.attributes().empty() || !resolved.source_dataset().empty(), "attributes",
+                 "empty without a source_dataset, which has them");
   errors.Range(resolved.max_unreadable(), 0, 0.5, "max_unreadable");
   errors.Require(!resolved.has_initial_version() || resolved.initial_version() > 0,
                  "initial_version", "1 or more");

@@ -201,5 +201,30 @@ TEST(ValidationIdentityTest, MembershipIsForEver) {
   EXPECT_EQ(members, "7 12 19 ");
 }
 
+TEST(PairFractionTest, ShareIsNearTheFractionAndGrowsWithIt) {
+  int half = 0, half_of_held_back = 0, held_back = 0;
+  for (int i = 0; i < 10000; ++i) {
+    const std::string identity = absl::StrCat("shoe ", i);
+    const bool in_half = IsInPairFraction(identity, 0.5);
+    half += in_half ? 1 : 0;
+    EXPECT_TRUE(!in_half || IsInPairFraction(identity, 0.8)) << identity;
+    EXPECT_TRUE(IsInPairFraction(identity, 1)) << identity;
+    if (!IsValidationIdentity(identity, 0.2)) continue;
+    ++held_back;
+    half_of_held_back += in_half ? 1 : 0;
+  }
+  EXPECT_NEAR(half, 5000, 200);
+  EXPECT_NEAR(half_of_held_back, held_back / 2, 100) << "the two hashes are independent";
+}
+
+// As long as this holds, results for one fraction can be compared.
+TEST(PairFractionTest, MembershipIsForEver) {
+  std::string members;
+  for (int i = 1; i <= 40; ++i) {
+    if (IsInPairFraction(absl::StrCat(i), 0.1)) absl::StrAppend(&members, i, " ");
+  }
+  EXPECT_EQ(members, "5 15 39 ");
+}
+
 }  // namespace
 }  // namespace s2p::test

@@ -127,6 +127,21 @@ TEST_F(IhdaJobRunnerTest, WeightsAndVersionsThatAreNotThereAreNamed) {
   EXPECT_THAT(Refusal({"initial_version=9"}), HasSubstr("initial_version: "));
 }
 
+TEST_F(IhdaJobRunnerTest, AttributesThatTheSourceOrTheVersionLacksAreNamed) {
+  EXPECT_THAT(Refusal({"attributes=wheels"}),
+              AllOf(HasSubstr("attributes: "), HasSubstr("has none called wheels; known are ")));
+  const std::vector<std::string> names = DataSet::Open(Source())->attributes();
+  ASSERT_THAT(Run(Job("one", {"attributes=" + names[0]})), IsOk());
+  EXPECT_THAT(Refusal({"initial_version=1", "attributes=" + names[1]}),
+              HasSubstr("initial_version: version 1 predicts the attributes " + names[0] +
+                        ", but the run trains " + names[1]));
+  EXPECT_THAT(runner_->Check(Relative({"initial_version=1", "attributes=" + names[0]})), IsOk());
+}
+
+TEST_F(IhdaJobRunnerTest, FieldThatIsSetInVainIsRefused) {
+  EXPECT_THAT(Refusal({"step1.source_images=4"}), HasSubstr("step1.source_images: has no effect"));
+}
+
 TEST_F(IhdaJobRunnerTest, JobIsTrainedPublishedAndDrawn) {
   const auto outcome = Run(Job("one"));
   ASSERT_THAT(outcome, IsOk());

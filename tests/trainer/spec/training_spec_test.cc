@@ -76,6 +76,12 @@ TEST(SetFieldTest, EnumMayBeWrittenWithoutItsPrefixInAnyCase) {
 }
 
 TEST(SetFieldTest, ValueMayHoldAnEqualsSign) { EXPECT_EQ(Set({"name=a=b"}).name(), "a=b"); }
+TEST(SetFieldTest, ListIsReplacedByWhatStandsBetweenCommas) {
+  EXPECT_THAT(Set({"attributes=boots, high heels,laces"}).attributes(),
+              ElementsAre("boots", "high heels", "laces"));
+  EXPECT_THAT(Set({"attributes=boots", "attributes=laces"}).attributes(), ElementsAre("laces"));
+  EXPECT_THAT(Set({"attributes=boots", "attributes="}).attributes(), IsEmpty());
+}
 
 TEST(SetFieldTest, OneOfKeepsTheLast) {
   const auto spec = Set({"initial_weights=w.safetensors", "initial_version=2"});
@@ -177,13 +183,15 @@ TEST(ResolveSpecTest, UnknownPresetListsTheKnownOnes) {
 // True for fields that presets leave to the user: names and paths.
 bool IsTheUsers(const std::string& field) {
   return field == "name" || field == "source_dataset" || field == "target_dataset" ||
-         field == "initial_weights" || field == "initial_version" || field == "repeat_step1";
+         field == "initial_weights" || field == "initial_version" || field == "repeat_step1" ||
+         field == "pair_fraction" || field == "attributes";
 }
 
 // What a preset leaves unset because the default is right, or only the release reads it.
 bool IsUnset(const std::string& field) {
   return field == "channels_last" || field == "validation.keep_best" ||
-         absl::StartsWith(field, "release.");
+         absl::StartsWith(field, "release.") || absl::EndsWith(field, ".work_size") ||
+         absl::EndsWith(field, ".measured_ground");
 }
 
 // Calls `visit` with the path of each field, whether it is set, and its text if it is one.
@@ -196,6 +204,10 @@ void Walk(const Message& message, const std::string& prefix, Visit visit) {
     const auto& reflection = *message.GetReflection();
     if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
       Walk(reflection.GetMessage(message, field), path + ".", visit);
+      continue;
+    }
+    if (field->is_repeated()) {
+      visit(path, reflection.FieldSize(message, field) > 0, std::string());
       continue;
     }
     // Enums have no presence: set is anything but unspecified.
@@ -346,6 +358,23 @@ TEST(SpecErrorsTest, WhatCannotLearnIsRefused) {
               ElementsAre(HasSubstr("step1.images_per_identity")));
 }
 
+TEST(SpecErrorsTest, AttributesAndPairsAreChosenFromWhatThereIs) {
+  EXPECT_THAT(Errors({"attributes=boots"}),
+              ElementsAre(HasSubstr("attributes: must be empty without a source_dataset")));
+  EXPECT_THAT(Errors({"attributes=boots", "source_dataset=s"}), IsEmpty());
+  EXPECT_THAT(Errors({"pair_fraction=1.5"}), ElementsAre(HasSubstr("pair_fraction: must be from")));
+  EXPECT_THAT(Errors({"pair_fraction=nan"}), ElementsAre(HasSubstr("pair_fraction: must be from")));
+}
+
+TEST(SpecErrorsTest, SingleImagesEndBeforeTheTripletLossBegins) {
+  const auto errors = [](const std::string& epochs) {
+    return SpecErrors(Preset("persons-release", {"target_dataset=t", "source_dataset=s",
+                                                 "release.step1_single_image_epochs=" + epochs}));
+  };
+  EXPECT_THAT(errors("10"), IsEmpty());
+  EXPECT_THAT(errors("11"), ElementsAre(HasSubstr("release.step1_single_image_epochs: must be")));
+}
+
 TEST(MovedFieldsTest, EachIsRefusedNamingItsSuccessor) {
   const std::pair<const char*, const char*> moved[] = {
       {"step1.decay=1", "step1.decay: has moved, use release.step1_decay"},
@@ -399,6 +428,11 @@ TEST(IsChannelsLastTest, FollowsThePrecisionUnlessItIsSet) {
 TEST(SpecDigestTest, OneFieldMakesAnother) {
   EXPECT_EQ(SpecDigest(Preset("demo")), SpecDigest(Preset("demo")));
   EXPECT_NE(SpecDigest(Preset("demo")), SpecDigest(Preset("demo", {"seed=2"})));
+  for (const char* field :
+       {"release.step1_single_image_epochs=5", "pair_fraction=0.5", "attributes=boots"}) {
+    EXPECT_NE(SpecDigest(Preset("persons-release")), SpecDigest(Preset("persons-release", {field})))
+        << field;
+  }
 }
 
 }  // namespace
