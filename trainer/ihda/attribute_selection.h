@@ -1,5 +1,5 @@
-// Which attributes are worth sharing between source and target (Yang et al., IEEE TMM 2020, Fig.
-// 4).
+// Which attributes are worth sharing between source and target (Yang et al., IEEE TMM 2020, section
+// IV-G, Fig. 4).
 #ifndef S2P_TRAINER_IHDA_ATTRIBUTE_SELECTION_H_
 #define S2P_TRAINER_IHDA_ATTRIBUTE_SELECTION_H_
 
@@ -19,7 +19,7 @@ struct AttributeSelectionOptions {
   std::string work_dir;
   // Kept: a balanced accuracy back on the source of at least this. 0.5 is guessing.
   double threshold = 0.6;
-  // Where `initial_version` of the spec is looked up.
+  // Where `initial_version` of a spec is looked up.
   std::string checkpoint_root;
   int threads = 0;
   // "source" or "target", and the progress of that training.
@@ -30,17 +30,20 @@ struct AttributeSelectionOptions {
 struct SelectedAttribute {
   // Accuracy of the network that learned from predictions on the target, on the source's photos.
   AttributeAccuracy back;
-  // Share of the target's photos that it was predicted for.
+  // Share of the target's photos that were not trained on that it was predicted for.
   double predicted_share = 0;
   bool kept = false;
 };
 
-// Step 1 is trained on the source with all its attributes; they are predicted for the target's
-// train photos, which it has not seen; encoder and attribute head are trained from the spec's first
-// weights on those predictions alone; what they predict for the source is compared with the truth.
-// An attribute that survives the way there and back means the same in both domains. In the order of
-// the data set. InvalidArgument if the spec has no source or its attribute term is off;
-// FailedPrecondition if the source has no attributes; else as IhdaTrainer.
+// Follows the paper's procedure. Both steps are trained as the spec says, with the attributes that
+// it chooses; those are predicted for the target's photos that were not trained on: of the splits
+// "test" and "val", and of identities that are held back or beyond pair_fraction. E1 and C_att are
+// then trained for the epochs of step 1 on these photos and predictions alone, from the spec's
+// initial weights but never from a version, which knows the truth. What they predict for the
+// source's train photos is compared with the truth. An attribute that survives the way there and
+// back means the same in both domains. In the order of the data set. InvalidArgument if the spec
+// has no source or its attribute term is off; FailedPrecondition if the source has no attributes,
+// or fewer than two photos of the target are not trained on; else as IhdaTrainer.
 absl::StatusOr<std::vector<SelectedAttribute>> SelectAttributes(
     const v1::TrainingSpec& resolved, const AttributeSelectionOptions& options);
 

@@ -2,7 +2,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 
 namespace s2p {
 namespace {
@@ -175,7 +178,22 @@ std::string AttributeSelectionTable(const std::vector<SelectedAttribute>& attrib
                           100 * attribute.predicted_share, 100 * attribute.back.accuracy,
                           100 * attribute.back.balanced_accuracy, attribute.kept ? "keep" : "drop");
   }
-  return table;
+  return absl::StrCat(table, KeptAttributesFlag(attributes), "\n");
+}
+
+std::string KeptAttributesFlag(const std::vector<SelectedAttribute>& attributes) {
+  std::vector<std::string> kept, lines;
+  bool plain = true;
+  for (const SelectedAttribute& attribute : attributes) {
+    if (!attribute.kept) continue;
+    kept.push_back(attribute.back.name);
+    lines.push_back(absl::StrCat("attributes: \"", absl::CEscape(attribute.back.name), "\""));
+    plain = plain && attribute.back.name.find_first_of(",'") == std::string::npos;
+  }
+  if (kept.empty()) return "no attribute is kept: train with --set loss.attribute=0";
+  if (!plain)
+    return absl::StrCat("to train on those, in the spec's file: ", absl::StrJoin(lines, " "));
+  return absl::StrCat("to train on those: --set 'attributes=", absl::StrJoin(kept, ","), "'");
 }
 
 }  // namespace s2p

@@ -42,7 +42,11 @@ std::string ComparisonTable(const std::vector<DirectionComparison>& comparisons)
 
 // {"attributes": [{"name","accuracy","balancedAccuracy","predictedShare","kept"}]}.
 std::string AttributeSelectionJson(const std::vector<SelectedAttribute>& attributes);
+// A line for each attribute, and one with the flag that trains on those that are kept.
 std::string AttributeSelectionTable(const std::vector<SelectedAttribute>& attributes);
+// --set 'attributes=a,b,c', quoted for a shell, or fields for a spec's file if a name has a comma
+// or a quote; a sentence if none is kept.
+std::string KeptAttributesFlag(const std::vector<SelectedAttribute>& attributes);
 
 }  // namespace s2p
 

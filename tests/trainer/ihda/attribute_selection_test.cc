@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 
 #include <filesystem>
+#include <set>
 
+#include "absl/strings/str_cat.h"
+#include "model/checkpoint_store.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data/data_set.h"
@@ -67,10 +70,11 @@ TEST_F(AttributeSelectionTest, EveryAttributeIsMeasuredBackOnTheSource) {
   AttributeSelectionOptions options;
   options.work_dir = dir_.File("predicted");
   options.threads = 1;
-  std::set<std::string> trained;
+  std::set<std::string> trained, terms_back;
   options.on_progress = [&](const std::string& what, const v1::TrainingProgress& progress) {
-    EXPECT_EQ(progress.ihda_step(), 1u);
-    trained.insert(what);
+    trained.insert(absl::StrCat(what, " ", progress.ihda_step()));
+    if (what != "target") return;
+    for (const v1::LossTerm& term : progress.losses()) terms_back.insert(term.name());
   };
   const auto selected = SelectAttributes(*ResolveSpec(Spec()), options);
   ASSERT_THAT(selected, IsOk());
@@ -82,8 +86,72 @@ TEST_F(AttributeSelectionTest, EveryAttributeIsMeasuredBackOnTheSource) {
     EXPECT_EQ(attribute.back.known, 48) << "three photos of 16 shoes";
     EXPECT_EQ(attribute.kept, attribute.back.balanced_accuracy >= 0.6);
   }
-  EXPECT_EQ(trained, (std::set<std::string>{"source", "target"}));
-  EXPECT_THAT(DataSet::Open(options.work_dir), IsOk()) << "what it was trained on can be looked at";
+  EXPECT_EQ(trained, (std::set<std::string>{"source 1", "source 2", "target 1"}))
+      << "the whole method on the way there, E1 and C_att on the way back";
+  EXPECT_EQ(terms_back, (std::set<std::string>{"attribute", "total"}));
+}
+
+// The paths of the photos of the predicted data set, as the target has them.
+std::set<std::string> Predicted(const std::string& work_dir) {
+  const auto predicted = DataSet::Open(work_dir);
+  EXPECT_THAT(predicted, IsOk()) << "what it was trained on can be looked at";
+  std::set<std::string> paths;
+  for (const DataSetImage& image : predicted->images()) {
+    EXPECT_EQ(image.split, "train");
+    paths.insert(image.path.substr(std::string("target/").size()));
+  }
+  return paths;
+}
+
+TEST_F(AttributeSelectionTest, AttributesArePredictedForPhotosThatWereNotTrainedOn) {
+  const auto spec =
+      ResolveSpec(With(Spec(), {"step1.epochs=1", "step2.epochs=1", "pair_fraction=0.8"}));
+  AttributeSelectionOptions options;
+  options.work_dir = dir_.File("predicted");
+  options.threads = 1;
+  ASSERT_THAT(SelectAttributes(*spec, options), IsOk());
+  const auto data_sets = OpenTrainingDataSets(*spec);
+  ASSERT_THAT(data_sets, IsOk());
+  std::set<std::string> untrained;
+  for (const DataSetImage& image : data_sets->target.images()) {
+    if (image.modality == v1::MODALITY_PHOTO && !data_sets->IsTrainedOn(image)) {
+      untrained.insert(image.path);
+    }
+  }
+  EXPECT_GT(untrained.size(), 4u) << "the test split and what is held back";
+  EXPECT_EQ(Predicted(options.work_dir), untrained);
+}
+
+TEST_F(AttributeSelectionTest, ChosenAttributesAloneAreMeasured) {
+  const auto source = DataSet::Open(Source());
+  const std::string one = source->attributes()[2];
+  AttributeSelectionOptions options;
+  options.work_dir = dir_.File("predicted");
+  options.threads = 1;
+  const auto selected = SelectAttributes(
+      *ResolveSpec(With(Spec(), {"step1.epochs=1", "step2.epochs=1", "attributes=" + one})),
+      options);
+  ASSERT_THAT(selected, IsOk());
+  ASSERT_EQ(selected->size(), 1u);
+  EXPECT_EQ((*selected)[0].back.name, one);
+}
+
+// A version has seen the truth, so the way back starts without it.
+TEST_F(AttributeSelectionTest, WayBackDoesNotStartFromAVersion) {
+  const CheckpointStore store(dir_.File("store"));
+  const auto model = *(*Create(Spec()))->Model({}, "job");
+  ASSERT_THAT(store.Publish(model.manifest, model.weights), IsOk());
+  AttributeSelectionOptions options;
+  options.work_dir = dir_.File("predicted");
+  options.checkpoint_root = store.root();
+  options.threads = 1;
+  std::set<std::string> trained;
+  options.on_progress = [&](const std::string& what, const v1::TrainingProgress& progress) {
+    trained.insert(absl::StrCat(what, " ", progress.ihda_step()));
+  };
+  const auto spec = With(Spec(), {"initial_version=1", "step2.epochs=1"});
+  ASSERT_THAT(SelectAttributes(*ResolveSpec(spec), options), IsOk());
+  EXPECT_EQ(trained, (std::set<std::string>{"source 2", "target 1"}));
 }
 
 TEST_F(AttributeSelectionTest, WithoutSourceOrTermItSaysWhatIsMissing) {
