@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "trainer/data/random.h"
 #include "trainer/evaluation/image_batch.h"
+#include "trainer/ihda/batch_statistics.h"
 #include "trainer/ihda/loss_sum.h"
 #include "trainer/spec/training_spec.h"
 
@@ -118,25 +119,64 @@ absl::Status TrainLoop::BeginRepeat(const IhdaStep& step) {
 }
 
 absl::Status TrainLoop::TakeResult() {
-  DualEncoder& encoder = networks_.encoder();
   if (ended_.count() > 0) {
-    S2P_RETURN_IF_ERROR(networks_.Load(start_));
-    const TensorMap start = encoder.Weights();
-    const double share = spec_.averaging().start_share();
-    if (last_ended_.count() > 0) last_epoch_weights_ = last_ended_.Mean(start, share);
-    return encoder.SetWeights(ended_.Mean(start, share));
+    if (last_ended_.count() > 0) {
+      S2P_RETURN_IF_ERROR(TakeMean(last_ended_));
+      last_epoch_weights_ = networks_.encoder().Weights();
+    }
+    return TakeMean(ended_);
   }
   if (best_.number == 0) return absl::OkStatus();
-  last_epoch_weights_ = encoder.Weights();
-  return encoder.SetWeights(best_.weights);
+  last_epoch_weights_ = networks_.encoder().Weights();
+  return networks_.encoder().SetWeights(best_.weights);
+}
+
+absl::Status TrainLoop::TakeMean(const WeightAverage& repeats) {
+  S2P_RETURN_IF_ERROR(networks_.Load(start_));
+  S2P_RETURN_IF_ERROR(networks_.encoder().SetWeights(
+      repeats.Mean(networks_.encoder().Weights(), spec_.averaging().start_share())));
+  S2P_ASSIGN_OR_RETURN(const auto step, MakeStep2(spec_, data_));
+  return EstimateStatistics(*step);
+}
+
+absl::Status TrainLoop::EstimateStatistics(const IhdaStep& step) {
+  networks_.SetTraining();
+  const BatchStatistics statistics(networks_.encoder());
+  if (statistics.empty()) return absl::OkStatus();
+  observer_.on_message("estimating the batch-norm statistics of the mean weights");
+  torch::NoGradGuard no_grad;
+  torch::manual_seed(TorchSeed(spec_));
+  place_.epoch = 0;
+  EpochPlan plan = step.Plan(place_.epoch);
+  BatchLoader loader = LoaderOf(plan);
+  for (place_.batch = 0; place_.batch < place_.batches; ++place_.batch) {
+    if (observer_.stop()) {
+      return absl::CancelledError("stopped after the last epoch; whole epochs are kept");
+    }
+    S2P_ASSIGN_OR_RETURN(auto parts, loader.Next());
+    step.Losses(ImagesOf(parts), plan.indices[place_.batch], place_, networks_);
+  }
+  return absl::OkStatus();
+}
+
+BatchLoader TrainLoop::LoaderOf(EpochPlan& plan) {
+  place_.batches = static_cast<int>(plan.batches.size());
+  return BatchLoader(spec_.augmentation(), std::move(plan.batches),
+                     static_cast<int>(spec_.workers()), /*augment=*/true,
+                     recipe_.augmentation_style);
+}
+
+std::vector<torch::Tensor> TrainLoop::ImagesOf(std::vector<LoadedBatch>& parts) const {
+  std::vector<torch::Tensor> images;
+  for (LoadedBatch& part : parts) {
+    images.push_back(ToTensor(part, networks_.device(), IsChannelsLast(spec_)));
+  }
+  return images;
 }
 
 absl::Status TrainLoop::RunEpoch(const IhdaStep& step) {
   EpochPlan plan = step.Plan(place_.epoch);
-  place_.batches = static_cast<int>(plan.batches.size());
-  BatchLoader loader(spec_.augmentation(), std::move(plan.batches),
-                     static_cast<int>(spec_.workers()), /*augment=*/true,
-                     recipe_.augmentation_style);
+  BatchLoader loader = LoaderOf(plan);
   networks_.SetTraining();
   const auto accumulate = static_cast<int>(step_spec().accumulate());
   v1::TrainingProgress progress;
@@ -161,12 +201,9 @@ absl::Status TrainLoop::RunEpoch(const IhdaStep& step) {
 absl::Status TrainLoop::Accumulate(const IhdaStep& step,
                                    const std::vector<std::vector<int>>& indices,
                                    std::vector<LoadedBatch>& parts) {
-  std::vector<torch::Tensor> images;
   int64_t count = 0;
-  for (LoadedBatch& part : parts) {
-    images.push_back(ToTensor(part, networks_.device(), IsChannelsLast(spec_)));
-    count += part.n;
-  }
+  for (const LoadedBatch& part : parts) count += part.n;
+  const std::vector<torch::Tensor> images = ImagesOf(parts);
   const auto accumulate = static_cast<int>(step_spec().accumulate());
   const int in_update = place_.batch % accumulate;
   if (in_update == 0) ++place_.update;

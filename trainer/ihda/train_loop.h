@@ -69,7 +69,13 @@ class TrainLoop {
                              std::vector<v1::Evaluation>& evaluations);
   void EndRepeat();
   absl::Status TakeResult();
+  // Takes the mean of the repeats and of the start.
+  absl::Status TakeMean(const WeightAverage& repeats);
+  // Shows the networks an epoch of the step, so that their batch norms get their own statistics.
+  absl::Status EstimateStatistics(const IhdaStep& step);
   absl::Status RunEpoch(const IhdaStep& step);
+  BatchLoader LoaderOf(EpochPlan& plan);
+  std::vector<torch::Tensor> ImagesOf(std::vector<LoadedBatch>& parts) const;
   absl::Status EndEpoch(v1::TrainingProgress& progress);
   absl::Status Accumulate(const IhdaStep& step, const std::vector<std::vector<int>>& indices,
                           std::vector<LoadedBatch>& parts);

@@ -8,8 +8,9 @@ namespace s2p {
 
 // Runs that start from the same weights stay in one basin of the loss, and the mean of their last
 // weights is better than any of them (model soups; M. Wortsman et al., ICML 2022). Statistics of
-// batch norms are averaged like weights: right where they are frozen, elsewhere near those that the
-// mean network would have. A value. Thread-compatible.
+// batch norms are averaged like weights, which is right where they are frozen; elsewhere they are
+// not the mean network's, and are to be estimated again (trainer/ihda/batch_statistics.h). A value.
+// Thread-compatible.
 class WeightAverage {
  public:
   // Requires the same tensors each time, of float32 or int64.

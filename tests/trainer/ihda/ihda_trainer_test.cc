@@ -21,8 +21,11 @@ namespace s2p::test {
 namespace {
 
 using testing::AllOf;
+using testing::Contains;
+using testing::Each;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using IhdaTrainerTest = TinyRunTest;
 
 TEST_F(IhdaTrainerTest, SameSpecGivesTheSameBits) {
@@ -96,9 +99,26 @@ TEST_F(IhdaTrainerTest, ShareOfTheStartIsMixedIn) {
   const TensorMap end = Train(Spec());
   WeightAverage expected;
   expected.Add(end);
-  EXPECT_THAT(
-      Differences(Train(With(Spec(), {"averaging.start_share=0.25"})), expected.Mean(start, 0.25)),
-      IsEmpty());
+  const TensorMap mean = expected.Mean(start, 0.25);
+  const TensorMap mixed = Train(With(Spec(), {"averaging.start_share=0.25"}));
+  const std::vector<std::string> different = Differences(mixed, mean);
+  EXPECT_THAT(different, Each(HasSubstr(".running_"))) << "statistics are estimated again";
+  EXPECT_THAT(different, Contains("encoder.bn1.running_mean"));
+}
+
+// A mean of statistics is not the statistics of the mean.
+TEST_F(IhdaTrainerTest, StatisticsOfMeanWeightsAreThoseOfTheirBatches) {
+  const v1::TrainingSpec spec =
+      With(Spec(), {"averaging.runs=2", "averaging.start_share=0.2", "source_dataset="});
+  const TensorMap mean = Train(spec);
+  IhdaTrainerOptions options;
+  std::vector<std::string> messages;
+  options.observer.on_message = [&](const std::string& message) { messages.push_back(message); };
+  EXPECT_THAT(Differences(mean, Train(spec, options)), IsEmpty());
+  EXPECT_THAT(messages, Contains(HasSubstr("estimating the batch-norm statistics")));
+  messages.clear();
+  Train(With(spec, {"backbone.frozen_statistics=true"}), options);
+  EXPECT_THAT(messages, Not(Contains(HasSubstr("estimating the batch-norm statistics"))));
 }
 
 TEST_F(IhdaTrainerTest, EveryRunHasRandomChoicesOfItsOwn) {

@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include "model/torch_tensors.h"
+#include "trainer/ihda/batch_statistics.h"
 
 namespace s2p {
 namespace {
@@ -43,6 +44,35 @@ TEST(WeightAverageTest, GoesOnFromItsSum) {
   average.Add(Weights(3, 20, 5));
   EXPECT_EQ(average.count(), 2);
   EXPECT_EQ(Values(average.Mean(Weights(0, 0, 0), 0)), (std::vector<float>{2, 15}));
+}
+
+TEST(BatchStatisticsTest, StatisticsAreThePlainMeansOfTheBatchesSeen) {
+  torch::NoGradGuard no_grad;
+  torch::manual_seed(1);
+  torch::nn::BatchNorm1d norm(3), frozen(3), unseen(3);
+  torch::nn::Sequential network(norm, frozen, unseen);
+  norm->num_batches_tracked.fill_(40);
+  norm->running_mean.fill_(100);
+  frozen->eval();
+  unseen->running_mean.fill_(7);
+  const torch::Tensor a = torch::randn({5, 3}), b = 4 * torch::randn({5, 3}) + 2;
+  {
+    const BatchStatistics statistics(*network);
+    EXPECT_FALSE(statistics.empty());
+    for (const torch::Tensor& batch : {a, b}) frozen->forward(norm->forward(batch));
+  }
+  EXPECT_TRUE(norm->running_mean.allclose((a.mean(0) + b.mean(0)) / 2));
+  EXPECT_TRUE(norm->running_var.allclose((a.var(0) + b.var(0)) / 2));
+  EXPECT_EQ(norm->num_batches_tracked.item<int64_t>(), 40);
+  EXPECT_EQ(norm->options.momentum().value(), 0.1);
+  EXPECT_TRUE(frozen->running_mean.equal(torch::zeros({3})));
+  EXPECT_TRUE(unseen->running_mean.equal(torch::full({3}, 7.0F)));
+}
+
+TEST(BatchStatisticsTest, NetworkInEvaluationModeHasNothingToEstimate) {
+  torch::nn::Sequential network(torch::nn::BatchNorm1d(3), torch::nn::Linear(3, 3));
+  network->eval();
+  EXPECT_TRUE(BatchStatistics(*network).empty());
 }
 
 }  // namespace
