@@ -120,12 +120,29 @@ void ReportRandomStart(const v1::TrainingSpec& spec, std::vector<std::string>& r
                                 " stages stay random, because of backbone.frozen_stages"));
 }
 
+// Presets have weights for terms that a run may have no data for.
+void ReportMissingTerms(const OpenDataSets& data_sets, const v1::TrainingSpec& spec,
+                        std::vector<std::string>& report) {
+  if (!data_sets.attributes().empty()) return;
+  const auto& loss = spec.loss();
+  std::vector<std::string> off;
+  if (loss.attribute() > 0) off.push_back("loss.attribute");
+  if (loss.attribute_entropy() > 0) off.push_back("loss.attribute_entropy");
+  if (loss.consistency() > 0) off.push_back("loss.consistency");
+  if (loss.domain() > 0 && !data_sets.source) off.push_back("loss.domain");
+  if (off.empty()) return;
+  report.push_back(
+      absl::StrCat(data_sets.source ? "the source has no attributes" : "there is no source_dataset",
+                   ", so these terms are off: ", absl::StrJoin(off, ", ")));
+}
+
 }  // namespace
 
 std::vector<std::string> ReportData(const OpenDataSets& data_sets, const v1::TrainingSpec& spec) {
   std::vector<std::string> report;
   ReportRandomStart(spec, report);
-  ReportPairs(data_sets.target, data_sets.held_back, report);
+  ReportMissingTerms(data_sets, spec, report);
+  ReportPairs(data_sets, report);
   if (!data_sets.source) return report;
   std::vector<const DataSetImage*> photos;
   for (const DataSetImage& image : data_sets.source->images()) {

@@ -11,6 +11,7 @@
 #include "base/status_macros.h"
 #include "model/checkpoint.h"
 #include "model/sha256.h"
+#include "trainer/spec/ignored_fields.h"
 #include "trainer/spec/presets.h"
 #include "trainer/spec/spec_errors.h"
 #include "trainer/spec/spec_form.h"
@@ -44,8 +45,10 @@ absl::StatusOr<v1::TrainingSpec> ResolveSpec(const v1::TrainingSpec& spec) {
     S2P_RETURN_IF_ERROR(
         ParseMessageText(std::string(preset.textproto), absl::StrCat("preset ", name), differing));
     resolved.MergeFrom(differing);
+    const v1::TrainingSpec of_preset = resolved;
     resolved.MergeFrom(spec);
     resolved.set_preset(name);
+    S2P_RETURN_IF_ERROR(WrongSpec(IgnoredFields(spec, of_preset, resolved)));
     return resolved;
   }
   return absl::InvalidArgumentError(absl::StrCat(

@@ -20,7 +20,8 @@ absl::StatusOr<v1::TrainingSpec> ReadSpec(const std::string& path);
 std::vector<std::string> PresetNames();
 
 // The spec with every unset field taken from its preset ("shoes" if it names none).
-// InvalidArgument for an unknown preset, and naming each field that has moved (spec_form.h).
+// InvalidArgument for an unknown preset, and naming each field that has moved (spec_form.h) or that
+// the spec sets in vain (ignored_fields.h).
 absl::StatusOr<v1::TrainingSpec> ResolveSpec(const v1::TrainingSpec& spec);
 
 // Hidden units of the attribute and domain classifiers: 512 in the paper (section III-B), 128 in

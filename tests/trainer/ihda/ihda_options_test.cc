@@ -148,6 +148,18 @@ TEST_F(IhdaOptionsTest, DataIsReportedBeforeTraining) {
       said, testing::Contains(HasSubstr("\"" + source->attributes()[0] + "\" is never positive")));
 }
 
+TEST_F(IhdaOptionsTest, TermsWithoutDataAreReportedAsOff) {
+  std::vector<std::string> said;
+  IhdaTrainerOptions options;
+  options.observer.on_message = [&](const std::string& sentence) { said.push_back(sentence); };
+  ASSERT_THAT(Create(Spec(), options), IsOk());
+  EXPECT_THAT(said, testing::Not(testing::Contains(HasSubstr("terms are off"))));
+  ASSERT_THAT(Create(With(Spec(), {"source_dataset="}), options), IsOk());
+  EXPECT_THAT(said, testing::Contains("there is no source_dataset, so these terms are off: "
+                                      "loss.attribute, loss.attribute_entropy, loss.consistency, "
+                                      "loss.domain"));
+}
+
 TEST_F(IhdaOptionsTest, FrozenStagesAreReportedWhereTheyStayRandom) {
   std::vector<std::string> said;
   IhdaTrainerOptions options;

@@ -6,12 +6,15 @@
 #include <fstream>
 #include <limits>
 #include <map>
+#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/message_text.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
+#include "trainer/spec/ignored_fields.h"
 #include "trainer/spec/spec_errors.h"
 #include "trainer/spec/spec_form.h"
 
@@ -76,6 +79,7 @@ TEST(SetFieldTest, EnumMayBeWrittenWithoutItsPrefixInAnyCase) {
 }
 
 TEST(SetFieldTest, ValueMayHoldAnEqualsSign) { EXPECT_EQ(Set({"name=a=b"}).name(), "a=b"); }
+
 TEST(SetFieldTest, ListIsReplacedByWhatStandsBetweenCommas) {
   EXPECT_THAT(Set({"attributes=boots, high heels,laces"}).attributes(),
               ElementsAre("boots", "high heels", "laces"));
@@ -373,6 +377,134 @@ TEST(SpecErrorsTest, SingleImagesEndBeforeTheTripletLossBegins) {
   };
   EXPECT_THAT(errors("10"), IsEmpty());
   EXPECT_THAT(errors("11"), ElementsAre(HasSubstr("release.step1_single_image_epochs: must be")));
+}
+
+TEST(IgnoredFieldsTest, EachIsRefusedWithItsReason) {
+  const std::vector<std::pair<std::vector<std::string>, const char*>> in_vain = {
+      {{"release.step1_decay=0.1"}, "release.step1_decay: has no effect: only the recipe RELEASE"},
+      {{"release.step2_decay=0.8"}, "release.step2_decay: has no effect"},
+      {{"release.step2_decay_from_epoch=5"}, "release.step2_decay_from_epoch: has no effect"},
+      {{"release.step1_single_image_epochs=5"}, "release.step1_single_image_epochs: has no effect"},
+      {{"recipe=release", "step1.cosine=true"}, "step1.cosine: has no effect"},
+      {{"recipe=release", "step2.cosine=true"}, "step2.cosine: has no effect"},
+      {{"recipe=release", "step1.warmup_epochs=5"}, "step1.warmup_epochs: has no effect"},
+      {{"step1.source_images=8"}, "step1.source_images: has no effect"},
+      {{"step2.images_per_identity=2"}, "step2.images_per_identity: has no effect"},
+      {{"preset=demo", "backbone.last_stride=1"}, "backbone.last_stride: has no effect"},
+      {{"loss.attribute=1"}, "loss.attribute: has no effect: the term needs a source_dataset"},
+      {{"loss.attribute_entropy=1"}, "loss.attribute_entropy: has no effect"},
+      {{"loss.consistency=1"}, "loss.consistency: has no effect"},
+      {{"loss.domain=1"}, "loss.domain: has no effect"},
+      {{"skip_unused_weights=true"}, "skip_unused_weights: has no effect"},
+      {{"repeat_step1=true"}, "repeat_step1: has no effect: there is no initial_version"}};
+  for (const auto& [assignments, words] : in_vain) {
+    EXPECT_THAT(ResolveSpec(Set(assignments)),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(words)));
+  }
+  EXPECT_EQ(in_vain.size(), FieldsThatMayBeIgnored().size());
+}
+
+TEST(IgnoredFieldsTest, ValuesOfThePresetAndZerosAreNoErrors) {
+  EXPECT_THAT(ResolveSpec(Set({"loss.domain=0", "step1.cosine=false", "repeat_step1=false"})),
+              IsOk());
+  for (const std::string& name : PresetNames()) {
+    EXPECT_THAT(ResolveSpec(Preset(name)), IsOk()) << name;
+  }
+  v1::TrainingSpec demo = Set({"recipe=release"});
+  demo.set_preset("demo");
+  EXPECT_THAT(ResolveSpec(demo), IsOk()) << "the cosine is the preset's";
+}
+
+TEST(IgnoredFieldsTest, EachHasAnEffectWhereItsConditionHolds) {
+  for (const auto& assignments : std::vector<std::vector<std::string>>{
+           {"recipe=release", "release.step1_decay=0.1", "release.step1_single_image_epochs=0"},
+           {"step1.cosine=true", "step1.warmup_epochs=3"},
+           {"source_dataset=s", "loss.domain=1", "loss.attribute=1"},
+           {"initial_weights=w", "skip_unused_weights=true"},
+           {"initial_version=1", "repeat_step1=true"},
+           {"backbone.last_stride=2"}}) {
+    EXPECT_THAT(ResolveSpec(Set(assignments)), IsOk()) << assignments.back();
+  }
+}
+
+// The first column of the table of fields that need another one.
+std::set<std::string> DocumentedFields() {
+  std::ifstream file(std::string(S2P_SOURCE_DIR) + "/docs/training.md");
+  std::string line;
+  std::set<std::string> fields;
+  bool inside = false;
+  while (std::getline(file, line)) {
+    if (absl::StartsWith(line, "## ")) inside = line == "## Fields that need another one";
+    if (!inside || !absl::StartsWith(line, "| `")) continue;
+    const std::vector<std::string> parts = absl::StrSplit(line.substr(0, line.find('|', 1)), '`');
+    for (size_t i = 1; i < parts.size(); i += 2) fields.insert(parts[i]);
+  }
+  return fields;
+}
+
+// What every run reads.
+bool IsAlwaysRead(const std::string& field) {
+  static const auto& fields = *new std::set<std::string>{"preset",
+                                                         "name",
+                                                         "recipe",
+                                                         "source_dataset",
+                                                         "target_dataset",
+                                                         "initial_weights",
+                                                         "initial_version",
+                                                         "seed",
+                                                         "device",
+                                                         "precision",
+                                                         "workers",
+                                                         "channels_last",
+                                                         "max_unreadable",
+                                                         "pair_fraction",
+                                                         "attributes",
+                                                         "backbone.arch",
+                                                         "backbone.last_stage",
+                                                         "backbone.shared",
+                                                         "backbone.frozen_stages",
+                                                         "backbone.frozen_statistics",
+                                                         "embedding.pooling",
+                                                         "embedding.dimension",
+                                                         "embedding.neck",
+                                                         "embedding.retrieval_feature",
+                                                         "loss.identity",
+                                                         "loss.triplet",
+                                                         "loss.contrastive",
+                                                         "augmentation.crop_padding",
+                                                         "augmentation.rotation_degrees",
+                                                         "augmentation.color_jitter",
+                                                         "augmentation.pair_flip",
+                                                         "augmentation.erase",
+                                                         "augmentation.scale",
+                                                         "validation.fraction",
+                                                         "publish.policy"};
+  if (fields.count(field) > 0) return true;
+  const auto dot = field.find('.');
+  if (dot == std::string::npos) return false;
+  const std::string group = field.substr(0, dot), name = field.substr(dot + 1);
+  static const auto& of_inputs = *new std::set<std::string>{
+      "height", "width", "grey", "edges", "thicken", "filter", "resize_first", "fit", "work_size"};
+  if (group == "photo" || group == "sketch") return of_inputs.count(name) > 0;
+  static const auto& of_steps = *new std::set<std::string>{
+      "epochs",       "batch_size",    "learning_rate", "encoder_rate_factor",
+      "weight_decay", "gradient_clip", "accumulate"};
+  if (field == "step2.warmup_epochs") return true;
+  return (group == "step1" || group == "step2") && of_steps.count(name) > 0;
+}
+
+// A new field has to be put into one of the three.
+TEST(IgnoredFieldsTest, EveryFieldIsReadOrRefusedOrDocumented) {
+  const std::vector<std::string> rules = FieldsThatMayBeIgnored();
+  const std::set<std::string> refused(rules.begin(), rules.end());
+  const std::set<std::string> documented = DocumentedFields();
+  std::set<std::string> all;
+  Walk(v1::TrainingSpec(), "", [&](const std::string& path, bool, const std::string&) {
+    all.insert(path);
+    EXPECT_EQ(refused.count(path) + documented.count(path) + (IsAlwaysRead(path) ? 1 : 0), 1u)
+        << path;
+  });
+  for (const std::string& field : documented) EXPECT_EQ(all.count(field), 1u) << field;
 }
 
 TEST(MovedFieldsTest, EachIsRefusedNamingItsSuccessor) {

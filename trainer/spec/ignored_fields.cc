@@ -1,0 +1,91 @@
+#include "trainer/spec/ignored_fields.h"
+
+#include <google/protobuf/text_format.h>
+
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace s2p {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+struct Rule {
+  const char* field;
+  // Whether nothing reads the field of this resolved spec.
+  bool (*is_ignored)(const v1::TrainingSpec& resolved);
+  const char* why;
+};
+
+bool Always(const v1::TrainingSpec&) { return true; }
+bool IsRelease(const v1::TrainingSpec& spec) { return spec.recipe() == v1::RECIPE_RELEASE; }
+bool IsPaper(const v1::TrainingSpec& spec) { return !IsRelease(spec); }
+bool HasNoSource(const v1::TrainingSpec& spec) { return spec.source_dataset().empty(); }
+bool HasNoVersion(const v1::TrainingSpec& spec) { return !spec.has_initial_version(); }
+bool HasNoWeights(const v1::TrainingSpec& spec) { return spec.initial_weights().empty(); }
+// Networks without stage 4 are made with 2, which says nothing.
+bool HasNoStage4(const v1::TrainingSpec& spec) {
+  return spec.backbone().last_stage() == 3 && spec.backbone().last_stride() != 2;
+}
+
+constexpr char kOfRelease[] = "only the recipe RELEASE reads it";
+constexpr char kOwnSchedule[] = "the recipe RELEASE has a schedule of its own";
+constexpr char kNoSource[] = "the term needs a source_dataset";
+
+constexpr Rule kRules[] = {
+    {"release.step1_decay", IsPaper, kOfRelease},
+    {"release.step2_decay", IsPaper, kOfRelease},
+    {"release.step2_decay_from_epoch", IsPaper, kOfRelease},
+    {"release.step1_single_image_epochs", IsPaper, kOfRelease},
+    {"step1.cosine", IsRelease, kOwnSchedule},
+    {"step2.cosine", IsRelease, kOwnSchedule},
+    {"step1.warmup_epochs", IsRelease, kOwnSchedule},
+    {"step1.source_images", Always, "step 1 sees source photos alone"},
+    {"step2.images_per_identity", Always, "a batch of step 2 has one pair of each identity"},
+    {"backbone.last_stride", HasNoStage4, "backbone.last_stage leaves stage 4 out"},
+    {"loss.attribute", HasNoSource, kNoSource},
+    {"loss.attribute_entropy", HasNoSource, kNoSource},
+    {"loss.consistency", HasNoSource, kNoSource},
+    {"loss.domain", HasNoSource, kNoSource},
+    {"skip_unused_weights", HasNoWeights, "there are no initial_weights"},
+    {"repeat_step1", HasNoVersion, "there is no initial_version"},
+};
+
+// The text of a field; nothing where it is not set.
+std::optional<std::string> ValueOf(const Message& root, const std::string& path) {
+  const Message* message = &root;
+  const FieldDescriptor* field = nullptr;
+  for (const absl::string_view name : absl::StrSplit(path, '.')) {
+    if (field != nullptr) message = &message->GetReflection()->GetMessage(*message, field);
+    field = message->GetDescriptor()->FindFieldByName(std::string(name));
+  }
+  if (!message->GetReflection()->HasField(*message, field)) return std::nullopt;
+  std::string text;
+  google::protobuf::TextFormat::PrintFieldValueToString(*message, field, -1, &text);
+  return text;
+}
+
+}  // namespace
+
+std::vector<std::string> IgnoredFields(const v1::TrainingSpec& spec, const v1::TrainingSpec& preset,
+                                       const v1::TrainingSpec& resolved) {
+  std::vector<std::string> ignored;
+  for (const Rule& rule : kRules) {
+    const auto value = ValueOf(spec, rule.field);
+    if (!value || *value == "0" || *value == "false") continue;
+    if (value == ValueOf(preset, rule.field) || !rule.is_ignored(resolved)) continue;
+    ignored.push_back(absl::StrCat(rule.field, ": has no effect: ", rule.why));
+  }
+  return ignored;
+}
+
+std::vector<std::string> FieldsThatMayBeIgnored() {
+  std::vector<std::string> fields;
+  for (const Rule& rule : kRules) fields.emplace_back(rule.field);
+  return fields;
+}
+
+}  // namespace s2p
