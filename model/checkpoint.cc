@@ -13,6 +13,7 @@
 #include "base/status_macros.h"
 #include "model/check.h"
 #include "model/file.h"
+#include "model/manifest_format.h"
 #include "model/sha256.h"
 
 namespace s2p {
@@ -150,6 +151,10 @@ absl::StatusOr<v1::CheckpointManifest> ReadManifest(const std::string& directory
   v1::CheckpointManifest manifest;
   const auto parsed = google::protobuf::util::JsonStringToMessage(json, &manifest);
   if (!parsed.ok()) return Damaged(path, Excerpt(std::string(parsed.message())));
+  if (const uint32_t needed = OldestFormatOf(manifest); needed > format) {
+    return Damaged(path,
+                   absl::StrCat("formatVersion: ", format, ", but there are fields of ", needed));
+  }
   if (manifest.version() < 1) return Damaged(path, "version: not a number from 1 on");
   absl::Status status = ValidateManifest(manifest);
   if (!status.ok()) return Damaged(path, status.message());

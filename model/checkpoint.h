@@ -13,7 +13,8 @@
 
 namespace s2p {
 
-inline constexpr uint32_t kCheckpointFormatVersion = 1;
+// The newest format that this program reads and writes (model/manifest_format.h).
+inline constexpr uint32_t kCheckpointFormatVersion = 2;
 inline constexpr char kManifestFileName[] = "manifest.json";
 inline constexpr char kWeightsFileName[] = "weights.safetensors";
 

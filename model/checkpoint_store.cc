@@ -1,7 +1,6 @@
 #include "model/checkpoint_store.h"
 
 #include <fcntl.h>
-#include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/time_util.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -25,6 +24,7 @@
 #include "base/status_macros.h"
 #include "model/check.h"
 #include "model/file.h"
+#include "model/manifest_format.h"
 #include "model/sha256.h"
 
 namespace s2p {
@@ -149,14 +149,7 @@ absl::Status WriteWeights(const std::string& folder, const TensorMap& weights,
 }
 
 absl::Status WriteManifest(const std::string& folder, const v1::CheckpointManifest& manifest) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.add_whitespace = true;
-  options.always_print_primitive_fields = true;
-  std::string json;
-  const auto status = google::protobuf::util::MessageToJsonString(manifest, &json, options);
-  if (!status.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("manifest: ", std::string(status.message())));
-  }
+  S2P_ASSIGN_OR_RETURN(const std::string json, ManifestJson(manifest));
   return WriteFileSynced(absl::StrCat(folder, "/", kManifestFileName), {json});
 }
 
@@ -204,7 +197,8 @@ absl::StatusOr<int64_t> CheckpointStore::Publish(v1::CheckpointManifest manifest
   SweepAbandoned(root_);
   S2P_ASSIGN_OR_RETURN(std::string path, MakeTemporaryFolder(root_));
   TemporaryFolder folder(path);
-  manifest.set_format_version(kCheckpointFormatVersion);
+  // Older programs read what they understand.
+  manifest.set_format_version(OldestFormatOf(manifest));
   *manifest.mutable_created_at() = google::protobuf::util::TimeUtil::GetCurrentTime();
   status = WriteWeights(folder.path(), weights, manifest);
   if (!status.ok()) return status;

@@ -11,6 +11,8 @@ namespace {
 
 constexpr uint32_t kMaxImageSide = 1024;
 constexpr uint32_t kMaxThicken = 8;
+constexpr uint32_t kLeastWorkSize = 16;
+constexpr uint32_t kMaxWorkSize = 4096;
 constexpr uint32_t kMaxGrid = 8;
 constexpr uint32_t kMaxDimension = 1u << 17;
 constexpr uint32_t kMaxAttributeHidden = 1u << 16;
@@ -73,6 +75,9 @@ absl::Status CheckPreprocessing(const std::string& name, const v1::Preprocessing
   absl::Status status = CheckRange(name + ".height", p.height(), 1, kMaxImageSide);
   if (status.ok()) status = CheckRange(name + ".width", p.width(), 1, kMaxImageSide);
   if (status.ok()) status = CheckRange(name + ".thicken", p.thicken(), 0, kMaxThicken);
+  if (status.ok() && p.work_size() != 0) {
+    status = CheckRange(name + ".work_size", p.work_size(), kLeastWorkSize, kMaxWorkSize);
+  }
   if (!status.ok()) return status;
   if (p.filter() != v1::RESIZE_FILTER_BILINEAR && p.filter() != v1::RESIZE_FILTER_LANCZOS) {
     return Invalid(name + ".filter", "neither RESIZE_FILTER_BILINEAR nor RESIZE_FILTER_LANCZOS");

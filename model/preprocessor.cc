@@ -19,6 +19,8 @@ constexpr uint8_t kWhiteGround = 235;
 constexpr int kGroundShare = 16;
 constexpr uint32_t kMaxSidePixels = 1024;
 constexpr uint32_t kMaxThicken = 8;
+constexpr uint32_t kLeastWorkSize = 16;
+constexpr uint32_t kMaxWorkSize = 4096;
 constexpr int kPrecisionBits = 22;
 
 uint8_t Clip8(int value) { return static_cast<uint8_t>(std::clamp(value, 0, 255)); }
@@ -132,6 +134,10 @@ absl::StatusOr<Preprocessor> Preprocessor::Create(const v1::Preprocessing& prepr
   if (!side_ok(preprocessing.height())) return Invalid("height", "must be 1 to 1024");
   if (!side_ok(preprocessing.width())) return Invalid("width", "must be 1 to 1024");
   if (preprocessing.thicken() > kMaxThicken) return Invalid("thicken", "must be 0 to 8");
+  const uint32_t work_size = preprocessing.work_size();
+  if (work_size != 0 && (work_size < kLeastWorkSize || work_size > kMaxWorkSize)) {
+    return Invalid("work_size", "must be 0, or 16 to 4096");
+  }
   if (preprocessing.filter() != v1::RESIZE_FILTER_BILINEAR &&
       preprocessing.filter() != v1::RESIZE_FILTER_LANCZOS) {
     return Invalid("filter", "must be RESIZE_FILTER_BILINEAR or RESIZE_FILTER_LANCZOS");
@@ -149,6 +155,7 @@ Preprocessor::Preprocessor(const v1::Preprocessing& preprocessing)
       thicken_(static_cast<int>(preprocessing.thicken())),
       resize_first_(preprocessing.resize_first()),
       fit_(preprocessing.fit()),
+      work_size_(static_cast<int>(preprocessing.work_size())),
       filter_(preprocessing.filter()) {
   std::copy(preprocessing.mean().begin(), preprocessing.mean().end(), mean_.begin());
   std::copy(preprocessing.std().begin(), preprocessing.std().end(), std_.begin());
@@ -157,6 +164,7 @@ Preprocessor::Preprocessor(const v1::Preprocessing& preprocessing)
 Image Preprocessor::Prepare(const Image& image) const {
   S2P_CHECK(!image.empty());
   Image result = fit_ ? FitToInk(image) : image;
+  if (work_size_ > 0) result = Reduce(result, work_size_, filter_);
   if (edges_) result = InvertedEdges(result);
   if (resize_first_) result = Resize(result, width_, height_, filter_);
   if (grey_) result = ToGrey(result);
@@ -276,6 +284,15 @@ Image Resize(const Image& image, int width, int height, v1::ResizeFilter filter)
   S2P_CHECK(!image.empty() && width > 0 && height > 0);
   Image result = width == image.width() ? image : ResizeWidth(image, width, filter);
   return height == image.height() ? result : ResizeHeight(result, height, filter);
+}
+
+Image Reduce(const Image& image, int longer, v1::ResizeFilter filter) {
+  const int now = std::max(image.width(), image.height());
+  if (now <= longer) return image;
+  const auto reduced = [&](int side) {
+    return std::max(1, static_cast<int>(std::lround(static_cast<double>(side) * longer / now)));
+  };
+  return Resize(image, reduced(image.width()), reduced(image.height()), filter);
 }
 
 }  // namespace s2p

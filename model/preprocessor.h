@@ -27,7 +27,8 @@ class Preprocessor {
   // The number of floats per image: 3 * height * width.
   size_t size() const { return size_t{3} * height_ * width_; }
 
-  // Fit, edges, grey, thicken, resize: [height, width, 3] in [0, 255]. Requires a non-empty image.
+  // Fit, reduce to the work size, edges, grey, thicken, resize: [height, width, 3] in [0, 255].
+  // Requires a non-empty image.
   Image Prepare(const Image& image) const;
   // Divides by 255 and normalises a prepared image into `out`: [3, height, width] float32.
   // Requires prepared.width() == width(), out.size() == size().
@@ -46,6 +47,7 @@ class Preprocessor {
   int thicken_;
   bool resize_first_;
   bool fit_;
+  int work_size_;
   v1::ResizeFilter filter_;
   std::array<float, 3> mean_;
   std::array<float, 3> std_;
@@ -65,6 +67,9 @@ Image Thicken(const Image& image, int passes);
 // Resize with antialiasing; requires positive sizes.
 Image Resize(const Image& image, int width, int height,
              v1::ResizeFilter filter = v1::RESIZE_FILTER_BILINEAR);
+// Resize to a longer side of `longer` pixels, above 0, with the same aspect ratio; an image that is
+// no larger is returned unchanged.
+Image Reduce(const Image& image, int longer, v1::ResizeFilter filter = v1::RESIZE_FILTER_BILINEAR);
 
 }  // namespace s2p
 

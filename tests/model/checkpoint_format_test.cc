@@ -74,6 +74,8 @@ class CheckpointFormatTest : public testing::Test {
 TEST_F(CheckpointFormatTest, WorkedExampleIsRead) {
   const auto checkpoint = store_.Read(12);
   ASSERT_THAT(checkpoint, IsOk());
+  EXPECT_EQ(checkpoint->manifest.photo().work_size(), 0u);
+  EXPECT_FALSE(checkpoint->manifest.sketch().measured_ground());
   const TensorBytes& counter = checkpoint->weights.at("neck.num_batches_tracked");
   EXPECT_EQ(counter.bytes, std::string("\3\0\0\0\0\0\0\0", 8));
   const TensorBytes& bias = checkpoint->weights.at("projection.photo_bias");

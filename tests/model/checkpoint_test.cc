@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -26,6 +27,7 @@ using test::SmallWeights;
 using test::StatusIs;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 TEST(CheckFiniteTest, NamesTheTensorOfAnyType) {
   const std::pair<TensorType, std::string> infinities[] = {
@@ -107,7 +109,7 @@ TEST_F(CheckpointTest, ReadsWhatWasPublished) {
   const auto checkpoint = ReadCheckpoint(folder_);
   ASSERT_THAT(checkpoint, IsOk());
   EXPECT_EQ(checkpoint->directory, folder_);
-  EXPECT_EQ(checkpoint->manifest.format_version(), kCheckpointFormatVersion);
+  EXPECT_EQ(checkpoint->manifest.format_version(), 1u);
   EXPECT_EQ(checkpoint->manifest.version(), 1);
   EXPECT_TRUE(checkpoint->manifest.has_created_at());
   v1::CheckpointManifest manifest = checkpoint->manifest;
@@ -172,11 +174,50 @@ TEST_F(CheckpointTest, EveryTruncationOfTheManifestIsDataLoss) {
 }
 
 TEST_F(CheckpointTest, NewerFormatIsFailedPrecondition) {
-  Replace("\"formatVersion\": 1,", "\"formatVersion\": 2, \"aFieldOfTheFuture\": [],");
+  Replace("\"formatVersion\": 1,", "\"formatVersion\": 3, \"aFieldOfTheFuture\": [],");
   const absl::Status status = ReadCheckpoint(folder_).status();
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition,
                                AllOf(HasSubstr(Path(kManifestFileName)),
-                                     HasSubstr("formatVersion: 2 is newer than this program"))));
+                                     HasSubstr("formatVersion: 3 is newer than this program"))));
+}
+
+// Programs that know format 1 alone refuse a field that they do not know.
+TEST_F(CheckpointTest, ManifestOfFormat1HasNoFieldOfFormat2) {
+  const std::string json = Bytes(kManifestFileName);
+  EXPECT_THAT(json, HasSubstr("\"formatVersion\": 1,"));
+  for (const char* field : {"workSize", "measuredGround", "validationFraction",
+                            "initialWeightsSha256", "ImagesSha256", "confidence"}) {
+    EXPECT_THAT(json, Not(HasSubstr(field)));
+  }
+}
+
+TEST_F(CheckpointTest, FieldOfFormat2MakesAManifestOfFormat2) {
+  const std::function<void(v1::CheckpointManifest&)> changes[] = {
+      [](auto& m) { m.mutable_photo()->set_work_size(288); },
+      [](auto& m) { m.mutable_sketch()->set_measured_ground(true); },
+      [](auto& m) { m.mutable_provenance()->set_initial_weights_sha256("ab"); },
+      [](auto& m) { m.mutable_provenance()->mutable_comparison()->set_confidence(0.5); }};
+  for (const auto& change : changes) {
+    v1::CheckpointManifest manifest = SmallManifest();
+    change(manifest);
+    const CheckpointStore store(dir_.path());
+    const auto version = store.Publish(manifest, SmallWeights());
+    ASSERT_THAT(version, IsOk());
+    const auto read = store.Read(*version);
+    ASSERT_THAT(read, IsOk());
+    EXPECT_EQ(read->manifest.format_version(), 2u);
+    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(read->manifest.photo(),
+                                                                   manifest.photo()));
+    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(read->manifest.sketch(),
+                                                                   manifest.sketch()));
+    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(read->manifest.provenance(),
+                                                                   manifest.provenance()));
+  }
+}
+
+TEST_F(CheckpointTest, FieldOfFormat2InAManifestOfFormat1IsDataLoss) {
+  Replace("\"thicken\": 0,", "\"thicken\": 0, \"workSize\": 288,");
+  EXPECT_THAT(Damage(), HasSubstr("formatVersion: 1, but there are fields of 2"));
 }
 
 TEST_F(CheckpointTest, FormatThatIsNotANumberIsDataLoss) {

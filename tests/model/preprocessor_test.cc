@@ -1,8 +1,12 @@
 #include "model/preprocessor.h"
 
+#include <gmock/gmock.h>
+#include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+
+#include "tests/testing/status_matchers.h"
 
 namespace s2p {
 namespace {
@@ -20,17 +24,42 @@ Image Drawn(int left, int top, int width, int height) {
 
 bool IsInk(const Image& image, int x, int y) { return image.row(y)[x * Image::kChannels] < 128; }
 
-Preprocessor Fitting() {
+v1::Preprocessing Plain() {
   v1::Preprocessing preprocessing;
   preprocessing.set_height(32);
   preprocessing.set_width(32);
   preprocessing.set_filter(v1::RESIZE_FILTER_BILINEAR);
-  preprocessing.set_fit(true);
   for (int channel = 0; channel < Image::kChannels; ++channel) {
     preprocessing.add_mean(0.5f);
     preprocessing.add_std(0.5f);
   }
+  return preprocessing;
+}
+
+Preprocessor Fitting() {
+  v1::Preprocessing preprocessing = Plain();
+  preprocessing.set_fit(true);
   return *Preprocessor::Create(preprocessing);
+}
+
+// Edges of pictures of at most `work_size` pixels, 0 for no limit.
+Preprocessor Edges(uint32_t work_size) {
+  v1::Preprocessing preprocessing = Plain();
+  preprocessing.set_edges(true);
+  preprocessing.set_thicken(1);
+  preprocessing.set_work_size(work_size);
+  return *Preprocessor::Create(preprocessing);
+}
+
+// Stripes of two grey levels.
+Image Striped(int width, int height) {
+  Image image(width, height, 230);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      if ((x + 2 * y) / 8 % 2 == 0) std::fill_n(image.row(y) + 3 * x, 3, uint8_t{40});
+    }
+  }
+  return image;
 }
 
 TEST(FitToInkTest, InkIsCentredInASquareWithAMarginOfASixteenth) {
@@ -76,6 +105,68 @@ TEST(PreprocessorTest, FittingMakesPositionAndSizeIrrelevant) {
       EXPECT_NEAR(smaller.row(y)[x * 3], here.row(y)[x * 3], 64) << x << "," << y;
     }
   }
+}
+
+TEST(ReduceTest, LongerSideIsTheOneAskedForAndTheAspectRatioStays) {
+  const Image wide = Reduce(Striped(400, 100), 64);
+  EXPECT_EQ(wide.width(), 64);
+  EXPECT_EQ(wide.height(), 16);
+  EXPECT_EQ(Reduce(Striped(3, 4000), 16).width(), 1);
+  EXPECT_EQ(wide.pixels(), Resize(Striped(400, 100), 64, 16).pixels());
+}
+
+TEST(ReduceTest, ImageThatIsNoLargerIsUnchanged) {
+  EXPECT_EQ(Reduce(Striped(64, 30), 64).pixels(), Striped(64, 30).pixels());
+}
+
+TEST(PreprocessorTest, LargePictureHasTheEdgesThatItHasAtTheWorkSize) {
+  const Image large = Striped(256, 192);
+  const Image prepared = Edges(64).Prepare(large);
+  EXPECT_EQ(prepared.pixels(), Edges(0).Prepare(Reduce(large, 64)).pixels());
+  EXPECT_NE(prepared.pixels(), Edges(0).Prepare(large).pixels());
+}
+
+TEST(PreprocessorTest, PictureUpToTheWorkSizeIsPreparedAsWithoutOne) {
+  EXPECT_EQ(Edges(64).Prepare(Striped(64, 64)).pixels(),
+            Edges(0).Prepare(Striped(64, 64)).pixels());
+}
+
+TEST(PreprocessorTest, WorkSizeIsThatOfTheFittedPicture) {
+  v1::Preprocessing preprocessing = Plain();
+  preprocessing.set_fit(true);
+  preprocessing.set_thicken(2);
+  const Preprocessor without = *Preprocessor::Create(preprocessing);
+  // The ink of 32 pixels becomes a square of 36, in a picture of 64.
+  preprocessing.set_work_size(36);
+  const Preprocessor with = *Preprocessor::Create(preprocessing);
+  const Image drawn = Drawn(3, 20, 32, 32);
+  EXPECT_EQ(with.Prepare(drawn).pixels(), without.Prepare(drawn).pixels());
+}
+
+TEST(PreprocessorTest, WorkSizeOutOfRangeIsRefused) {
+  for (const uint32_t work_size : {1u, 15u, 4097u}) {
+    v1::Preprocessing preprocessing = Plain();
+    preprocessing.set_work_size(work_size);
+    EXPECT_THAT(Preprocessor::Create(preprocessing),
+                test::StatusIs(absl::StatusCode::kInvalidArgument,
+                               testing::HasSubstr("work_size: must be 0, or 16 to 4096")));
+  }
+}
+
+// As written before there were work_size and measured_ground.
+TEST(PreprocessorTest, ManifestWithoutAWorkSizeMeansEdgesAtFullSize) {
+  v1::Preprocessing preprocessing;
+  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(
+                  R"({"height": 96, "width": 96, "grey": true, "edges": true, "thicken": 1,
+                      "filter": "RESIZE_FILTER_BILINEAR", "mean": [0.485, 0.456, 0.406],
+                      "std": [0.229, 0.224, 0.225], "resizeFirst": false, "fit": true})",
+                  &preprocessing)
+                  .ok());
+  const auto old = Preprocessor::Create(preprocessing);
+  ASSERT_THAT(old, test::IsOk());
+  const Image large = Striped(700, 500);
+  const Image steps = Thicken(ToGrey(InvertedEdges(FitToInk(large))), 1);
+  EXPECT_EQ(old->Prepare(large).pixels(), Resize(steps, 96, 96).pixels());
 }
 
 TEST(PreprocessorTest, WithoutFittingThePositionMatters) {

@@ -38,11 +38,18 @@ std::string PreprocessingOf(v1::Modality modality) {
   return absl::StrCat("preprocessing.", NameOf(modality));
 }
 
+// The oldest format that has all fields that are set.
+int64_t FormatOf(const v1::Preprocessing& preprocessing) {
+  return preprocessing.work_size() != 0 || preprocessing.measured_ground() ? 2 : 1;
+}
+
 std::string Summary(const v1::Preprocessing& p) {
   return absl::StrCat(p.height(), " x ", p.width(), p.grey() ? ", grey" : "",
                       p.edges() ? ", edges" : "", ", thicken ", p.thicken(), ", ",
                       v1::ResizeFilter_Name(p.filter()), p.resize_first() ? ", resize first" : "",
-                      p.fit() ? ", fit" : "");
+                      p.fit() ? ", fit" : "",
+                      p.work_size() > 0 ? absl::StrCat(", work_size ", p.work_size()) : "",
+                      p.measured_ground() ? ", measured_ground" : "");
 }
 
 // Writes one file.
@@ -54,8 +61,6 @@ class Packer {
 
   // Everything but the pixels.
   absl::Status ReadTexts() {
-    const int64_t format = kPackedImagesFormat;
-    small_[kFormat] = std::string(reinterpret_cast<const char*>(&format), sizeof(format));
     for (const char* name : {kDescription, kLines}) {
       S2P_ASSIGN_OR_RETURN(small_[name], ReadWholeFile(absl::StrCat(data_set_.folder(), "/", name),
                                                        uint64_t{1} << 32));
@@ -66,6 +71,7 @@ class Packer {
 
   absl::Status Add(v1::Modality modality, const v1::Preprocessing& preprocessing) {
     S2P_ASSIGN_OR_RETURN(auto preprocessor, Preprocessor::Create(preprocessing));
+    format_ = std::max(format_, FormatOf(preprocessing));
     std::string& json = small_[PreprocessingOf(modality)];
     if (!google::protobuf::util::MessageToJsonString(preprocessing, &json).ok()) {
       return absl::InternalError("preprocessing cannot be written as JSON");
@@ -79,6 +85,7 @@ class Packer {
   }
 
   absl::Status Write(const std::string& path) {
+    small_[kFormat] = std::string(reinterpret_cast<const char*>(&format_), sizeof(format_));
     S2P_ASSIGN_OR_RETURN(auto writer, TensorFileWriter::Create(path, Entries()));
     for (const SafetensorsEntry& entry : writer.entries()) {
       const auto part = parts_.find(entry.name);
@@ -139,6 +146,7 @@ class Packer {
   // By name of the tensor.
   std::map<std::string, std::string> small_;
   std::map<std::string, Part> parts_;
+  int64_t format_ = 1;
   int64_t done_before_ = 0;
 };
 

@@ -64,6 +64,8 @@ void CheckInput(const v1::TrainingSpec::InputSpec& input, const std::string& nam
   errors.Range(input.height(), 16, 1024, name + ".height");
   errors.Range(input.width(), 16, 1024, name + ".width");
   errors.Range(input.thicken(), 0, 8, name + ".thicken");
+  errors.Require(input.work_size() == 0 || (input.work_size() >= 16 && input.work_size() <= 4096),
+                 name + ".work_size", "0, or from 16 to 4096");
   errors.Require(input.filter() != v1::RESIZE_FILTER_UNSPECIFIED, name + ".filter",
                  "BILINEAR or LANCZOS");
 }

@@ -46,9 +46,22 @@ void UpgradeSpec(v1::TrainingSpec& spec) {
   }
 }
 
+namespace {
+
+// Drops what the first programs did not know where it changes nothing.
+void DropWhatChangesNothing(v1::TrainingSpec::InputSpec& input) {
+  const bool scale_matters = input.edges() || input.thicken() > 0;
+  if (!scale_matters || input.work_size() == 0) input.clear_work_size();
+  if (!input.fit() || !input.measured_ground()) input.clear_measured_ground();
+}
+
+}  // namespace
+
 v1::TrainingSpec FirstForm(const v1::TrainingSpec& spec) {
   v1::TrainingSpec first = spec;
   first.clear_release();
+  if (first.has_photo()) DropWhatChangesNothing(*first.mutable_photo());
+  if (first.has_sketch()) DropWhatChangesNothing(*first.mutable_sketch());
   const auto& release = spec.release();
   if (release.step1_single_image_epochs() > 0) {
     first.mutable_release()->set_step1_single_image_epochs(release.step1_single_image_epochs());

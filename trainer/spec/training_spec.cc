@@ -57,6 +57,11 @@ absl::StatusOr<v1::TrainingSpec> ResolveSpec(const v1::TrainingSpec& spec) {
 
 namespace {
 
+// True if something depends on the scale of the strokes, which a working size fixes.
+bool NeedsWorkSize(const v1::TrainingSpec::InputSpec& input) {
+  return input.edges() || input.thicken() > 0;
+}
+
 // ImageNet's statistics, which the backbones' published weights were trained with.
 v1::Preprocessing PreprocessingOf(const v1::TrainingSpec::InputSpec& input) {
   v1::Preprocessing preprocessing;
@@ -68,6 +73,7 @@ v1::Preprocessing PreprocessingOf(const v1::TrainingSpec::InputSpec& input) {
   preprocessing.set_filter(input.filter());
   preprocessing.set_resize_first(input.resize_first());
   preprocessing.set_fit(input.fit());
+  if (NeedsWorkSize(input)) preprocessing.set_work_size(input.work_size());
   for (const float mean : {0.485F, 0.456F, 0.406F}) preprocessing.add_mean(mean);
   for (const float std : {0.229F, 0.224F, 0.225F}) preprocessing.add_std(std);
   return preprocessing;

@@ -22,11 +22,19 @@ class PackedImagesTest : public TinyRunTest {
   void SetUp() override {
     manifest_ = *ManifestOf(*ResolveSpec(Spec()), {});
     file_ = dir_.File("target.safetensors");
+    Pack();
+  }
+  void Pack() {
     const auto data_set = DataSet::Open(Target());
     ASSERT_THAT(data_set, IsOk());
     const absl::Status status =
         PackDataSet(*data_set, manifest_.photo(), manifest_.sketch(), 2, file_);
     ASSERT_THAT(status, IsOk());
+  }
+  int64_t Format() {
+    const auto tensors = ReadSafetensors(file_);
+    EXPECT_THAT(tensors, IsOk());
+    return tensors->at("format").bytes[0];
   }
   // Opens the file with one tensor changed.
   template <typename Change>
@@ -180,9 +188,25 @@ TEST_F(PackedImagesTest, WhatIsMissingOrWrongIsNamed) {
 }
 
 TEST_F(PackedImagesTest, NewerFormatIsRefused) {
-  const absl::Status status = Changed([](TensorMap& t) { t.at("format").bytes[0] = 2; });
+  const absl::Status status = Changed([](TensorMap& t) { t.at("format").bytes[0] = 3; });
   EXPECT_THAT(status,
-              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("format 2 is newer")));
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("format 3 is newer")));
+}
+
+TEST_F(PackedImagesTest, FormatIsThatOfTheFirstProgramsWhereTheyKnowEveryField) {
+  manifest_.mutable_photo()->set_work_size(0);
+  manifest_.mutable_sketch()->set_work_size(0);
+  Pack();
+  EXPECT_EQ(Format(), 1);
+  manifest_.mutable_photo()->set_work_size(288);
+  Pack();
+  EXPECT_EQ(Format(), 2);
+  const auto packed = DataSet::Open(file_);
+  ASSERT_THAT(packed, IsOk());
+  EXPECT_THAT(packed->packed()->CheckPreprocessing(v1::MODALITY_PHOTO, manifest_.photo()), IsOk());
+  manifest_.mutable_photo()->set_work_size(0);
+  EXPECT_THAT(packed->packed()->CheckPreprocessing(v1::MODALITY_PHOTO, manifest_.photo()),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("work_size 288")));
 }
 
 }  // namespace

@@ -242,17 +242,18 @@ TEST(PresetsTest, EveryPresetIsCompleteWithoutPathsAndValid) {
 }
 
 // Digests that the first version of each preset had, so that a run that it started is resumed; the
-// two of the release's trainers have changed since, to make as many updates as the release.
+// two of the release's trainers have changed since, to make as many updates as the release, and
+// those with edges or thick strokes have got a work size.
 TEST(PresetsTest, PresetsAreWhatTheyWere) {
   const std::map<std::string, std::string> digests = {
-      {"demo", "bd52e7dc71b28da38d3be91d6e697265428dd4fd504a99e637bc2f991869f510"},
+      {"demo", "314ddb3eeb0befa4db498d7884096719aa29400320018bc34703e59ae09f0afe"},
       {"faces", "148a948a7f3920c034935d3bd275279c2b5b611615b04bf46a5662fd35a13fdc"},
       {"faces-release", "a682ab2c0342a909fc54b1bb41a4488cdecfd2c09097c25b8d87164ce198b6fe"},
       {"persons", "f04c8025d441372029696d3a0da3cb6b63f4f3450f29cc43c4f5d040ecd371f7"},
-      {"persons-release", "3689a18fa513c8f82ffef510330b3120d7685f9597498f3a4acbed4610fb912c"},
-      {"shoes", "3254fbc4dd035e3108d1c1a86dcf5adf2c203ef3c2b1876c0373c4a71d527437"},
-      {"shoes-release", "0b969dc6b5cf0fe9bae3df159af59a383b3af53944405f105caa3f23d8419ba0"},
-      {"shoes-resnet18", "63ceb77f51d3d2e93d801ccc06a77e8321e10bb494ebd8d565e435a454414b73"},
+      {"persons-release", "a8a00aee82963a61f5506df0e0062ba35cf1cffd1b0a90c509ed273bbe520dc6"},
+      {"shoes", "33306abb3663a5b7d3f0c1ab5e03e19d2bbecb2d4ac8865fe1c9f1a9a150fd12"},
+      {"shoes-release", "a7342d1955a219ff7d80727e02b22915062f68effe45a741521398527b60dd12"},
+      {"shoes-resnet18", "930e8a5fb8688bb6e41660eb0e94f8dfd8f577cdb07a0390c1d6eebab80b865c"},
   };
   for (const std::string& name : PresetNames()) {
     v1::TrainingSpec preset = Preset(name);
@@ -272,6 +273,27 @@ TEST(PresetsTest, EmbeddingsHaveThePublishedLengths) {
     ASSERT_THAT(manifest, IsOk());
     EXPECT_EQ(manifest->embedding().dimension(), length) << name;
   }
+}
+
+TEST(PresetsTest, PicturesWithEdgesOrThickStrokesHaveAWorkSize) {
+  const auto shoes = ManifestOf(Preset("shoes"), {});
+  EXPECT_EQ(shoes->photo().work_size(), 288u);
+  EXPECT_EQ(shoes->sketch().work_size(), 0u);
+  EXPECT_EQ(ManifestOf(Preset("shoes-resnet18"), {})->sketch().work_size(), 288u);
+  EXPECT_EQ(ManifestOf(Preset("faces", {"photo.edges=true"}), {})->photo().work_size(), 288u);
+  EXPECT_EQ(ManifestOf(Preset("shoes", {"photo.work_size=0"}), {})->photo().work_size(), 0u);
+}
+
+// A job that an older program queued has neither field.
+TEST(PresetsTest, SpecWithoutAWorkSizeKeepsItsMeaningAndItsDigest) {
+  v1::TrainingSpec old = Preset("shoes");
+  old.mutable_photo()->clear_work_size();
+  old.mutable_sketch()->clear_work_size();
+  old.mutable_photo()->clear_measured_ground();
+  old.mutable_sketch()->clear_measured_ground();
+  EXPECT_EQ(SpecDigest(old), "3254fbc4dd035e3108d1c1a86dcf5adf2c203ef3c2b1876c0373c4a71d527437");
+  EXPECT_EQ(SpecDigest(Preset("shoes", {"photo.work_size=0"})), SpecDigest(old));
+  EXPECT_EQ(ManifestOf(old, {})->photo().work_size(), 0u);
 }
 
 TEST(PresetsTest, HeadsAreAsWideAsTheirRecipeSays) {
@@ -314,6 +336,8 @@ TEST(SpecErrorsTest, EveryNumberThatMakesNoSenseIsNamed) {
                                  "augmentation.flip=1.5",
                                  "photo.height=8",
                                  "sketch.width=4096",
+                                 "sketch.work_size=8",
+                                 "photo.work_size=5000",
                                  "backbone.last_stage=5",
                                  "embedding.dimension=5000",
                                  "publish.min_improvement=2",
