@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "model/check.h"
+#include "model/ground.h"
 
 namespace s2p {
 namespace {
@@ -155,7 +156,6 @@ Preprocessor::Preprocessor(const v1::Preprocessing& preprocessing)
       thicken_(static_cast<int>(preprocessing.thicken())),
       resize_first_(preprocessing.resize_first()),
       fit_(preprocessing.fit()),
-      work_size_(static_cast<int>(preprocessing.work_size())),
       filter_(preprocessing.filter()) {
   std::copy(preprocessing.mean().begin(), preprocessing.mean().end(), mean_.begin());
   std::copy(preprocessing.std().begin(), preprocessing.std().end(), std_.begin());
@@ -163,8 +163,12 @@ Preprocessor::Preprocessor(const v1::Preprocessing& preprocessing)
 
 Image Preprocessor::Prepare(const Image& image) const {
   S2P_CHECK(!image.empty());
-  Image result = fit_ ? FitToInk(image) : image;
-  if (work_size_ > 0) result = Reduce(result, work_size_, filter_);
+  Image result = !fit_                     ? image
+                 : spec_.measured_ground() ? FitToMeasuredInk(image)
+                                           : FitToInk(image);
+  if (spec_.work_size() > 0) {
+    result = Reduce(result, static_cast<int>(spec_.work_size()), filter_);
+  }
   if (edges_) result = InvertedEdges(result);
   if (resize_first_) result = Resize(result, width_, height_, filter_);
   if (grey_) result = ToGrey(result);

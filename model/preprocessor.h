@@ -14,7 +14,7 @@ namespace s2p {
 
 // Built only from a manifest, so that trainer and server cannot differ. The arithmetic is that of
 // Pillow (fixed point, antialiased resize), because OpenCV's resize is not antialiased and models
-// see the difference; neither OpenCV nor LibTorch is needed here. Immutable.
+// see the difference; OpenCV only measures the ground (model/ground.h). Immutable.
 class Preprocessor {
  public:
   // InvalidArgument naming the field.
@@ -47,7 +47,6 @@ class Preprocessor {
   int thicken_;
   bool resize_first_;
   bool fit_;
-  int work_size_;
   v1::ResizeFilter filter_;
   std::array<float, 3> mean_;
   std::array<float, 3> std_;

@@ -74,6 +74,7 @@ v1::Preprocessing PreprocessingOf(const v1::TrainingSpec::InputSpec& input) {
   preprocessing.set_resize_first(input.resize_first());
   preprocessing.set_fit(input.fit());
   if (NeedsWorkSize(input)) preprocessing.set_work_size(input.work_size());
+  preprocessing.set_measured_ground(input.fit() && input.measured_ground());
   for (const float mean : {0.485F, 0.456F, 0.406F}) preprocessing.add_mean(mean);
   for (const float std : {0.229F, 0.224F, 0.225F}) preprocessing.add_std(std);
   return preprocessing;
