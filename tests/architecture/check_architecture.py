@@ -76,7 +76,7 @@ Library = collections.namedtuple("Library", "includes targets files headers room
 LIBRARIES = {
     "OpenCV": Library(
         ["opencv2/", "opencv/"], ["opencv", "s2p::opencv"],
-        ["model/image*.cc", "model/strokes.cc", "model/preprocessor.cc",
+        ["model/image*.cc", "model/strokes.cc", "model/preprocessor.cc", "model/ground.cc",
          "trainer/shoes/*", "trainer/augmentation.*", "trainer/pictures/canvas.cc",
          "client/montage*.cc", "client/photo_thumbnail.cc"],
         [], ["model", "trainer", "client"]),
@@ -123,7 +123,7 @@ LIBRARIES = {
         ["isa-l"], ["pkgconfig::isal"], ["trainer/pictures/tfrecord.cc"], [], ["trainer"]),
     "nlohmann-json": Library(
         ["nlohmann/"], ["nlohmann"],
-        ["model/safetensors*", "trainer/data/data_set*", "trainer/import/*", "client/*"], [],
+        ["model/safetensors*", "model/manifest_format.cc", "trainer/data/data_set*", "trainer/import/*", "client/*"], [],
         ["model", "trainer", "client"]),
 }
 
