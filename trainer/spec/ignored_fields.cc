@@ -24,8 +24,13 @@ bool Always(const v1::TrainingSpec&) { return true; }
 bool IsRelease(const v1::TrainingSpec& spec) { return spec.recipe() == v1::RECIPE_RELEASE; }
 bool IsPaper(const v1::TrainingSpec& spec) { return !IsRelease(spec); }
 bool HasNoSource(const v1::TrainingSpec& spec) { return spec.source_dataset().empty(); }
-bool HasNoVersion(const v1::TrainingSpec& spec) { return !spec.has_initial_version(); }
-bool HasNoWeights(const v1::TrainingSpec& spec) { return spec.initial_weights().empty(); }
+// A watched job's successors continue from its version with the rest of its spec.
+bool NeverHasVersion(const v1::TrainingSpec& spec) {
+  return !spec.has_initial_version() && !spec.watch();
+}
+bool NeverHadWeights(const v1::TrainingSpec& spec) {
+  return spec.initial_weights().empty() && !spec.has_initial_version();
+}
 // Networks without stage 4 are made with 2, which says nothing.
 bool HasNoStage4(const v1::TrainingSpec& spec) {
   return spec.backbone().last_stage() == 3 && spec.backbone().last_stride() != 2;
@@ -50,8 +55,8 @@ constexpr Rule kRules[] = {
     {"loss.attribute_entropy", HasNoSource, kNoSource},
     {"loss.consistency", HasNoSource, kNoSource},
     {"loss.domain", HasNoSource, kNoSource},
-    {"skip_unused_weights", HasNoWeights, "there are no initial_weights"},
-    {"repeat_step1", HasNoVersion, "there is no initial_version"},
+    {"skip_unused_weights", NeverHadWeights, "there are no initial_weights"},
+    {"repeat_step1", NeverHasVersion, "there is no initial_version"},
 };
 
 // The text of a field; nothing where it is not set.

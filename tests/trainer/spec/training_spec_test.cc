@@ -451,6 +451,15 @@ TEST(IgnoredFieldsTest, EachHasAnEffectWhereItsConditionHolds) {
   }
 }
 
+// A watched job and those that continue it have one spec, but for where they start from.
+TEST(IgnoredFieldsTest, FieldsOfAWatchedJobMayBeMeantForTheFirstOrForTheOthers) {
+  v1::TrainingSpec spec =
+      Set({"watch=true", "initial_weights=w", "skip_unused_weights=true", "repeat_step1=true"});
+  EXPECT_THAT(ResolveSpec(spec), IsOk());
+  spec.set_initial_version(1);
+  EXPECT_THAT(ResolveSpec(spec), IsOk());
+}
+
 // The first column of the table of fields that need another one.
 std::set<std::string> DocumentedFields() {
   std::ifstream file(std::string(S2P_SOURCE_DIR) + "/docs/training.md");
