@@ -158,6 +158,114 @@ TEST_F(JobEventsTest, FullDiskUsesUpNoNumber) {
   EXPECT_EQ((*full)->last_event(), 0);
 }
 
+class ShortenedJobEventsTest : public JobEventsTest {
+ protected:
+  static constexpr int64_t kMostBytes = 20'000;
+
+  ShortenedJobEventsTest() { ReopenShort(); }
+  void ReopenShort() {
+    auto events = JobEvents::Open(path_, kMostBytes);
+    ASSERT_THAT(events, IsOk());
+    events_ = *std::move(events);
+  }
+  void AppendProgress(uint32_t epoch, uint32_t step) {
+    v1::WatchJobResponse event;
+    event.set_state(v1::Job::STATE_RUNNING);
+    event.mutable_progress()->set_epoch(epoch);
+    event.mutable_progress()->set_step(step);
+    event.mutable_progress()->set_steps(100);
+    ASSERT_THAT(events_->Append(event, /*sync=*/false), IsOk());
+  }
+  // Six times the limit: epochs of a hundred events.
+  void AppendEpochs() {
+    while (events_->last_event() < 600) {
+      const int64_t done = events_->last_event();
+      AppendProgress(static_cast<uint32_t>(done / 100), static_cast<uint32_t>(done % 100 + 1));
+    }
+  }
+  std::vector<int64_t> Numbers(int64_t from_event) {
+    JobEventReader reader(events_, from_event);
+    std::vector<int64_t> numbers;
+    for (auto event = reader.Next(); event.ok() && event->has_value(); event = reader.Next()) {
+      numbers.push_back((*event)->event());
+    }
+    return numbers;
+  }
+};
+
+TEST_F(ShortenedJobEventsTest, FileStaysBelowItsLimitAndNumbersContinue) {
+  AppendEpochs();
+  EXPECT_LE(Text().size(), static_cast<size_t>(kMostBytes));
+  EXPECT_EQ(events_->last_event(), 600);
+  ReopenShort();
+  EXPECT_EQ(events_->last_event(), 600);
+  Append("next");
+  EXPECT_THAT(Read(601), ElementsAre("601 next"));
+}
+
+TEST_F(ShortenedJobEventsTest, EndsOfEpochsAndMessagesOutliveTheProgressInBetween) {
+  Append("reading the data");
+  AppendEpochs();
+  const std::vector<int64_t> numbers = Numbers(1);
+  ASSERT_GT(numbers.size(), 6u);
+  EXPECT_EQ(numbers[0], 1) << "the message";
+  EXPECT_EQ(numbers[1], 100) << "the end of the first epoch";
+  EXPECT_EQ(numbers[2], 200);
+  EXPECT_EQ(numbers.back(), 600);
+  EXPECT_LT(numbers.size(), 300u);
+}
+
+TEST_F(ShortenedJobEventsTest, EventThatIsGoneIsReplacedByTheNextOneThatIsStored) {
+  AppendEpochs();
+  EXPECT_EQ(Numbers(2).front(), 100);
+  EXPECT_EQ(Numbers(101).front(), 200);
+}
+
+TEST_F(ShortenedJobEventsTest, MilestonesAloneStayBelowTheLimit) {
+  for (int i = 0; i < 2000; ++i) Append("a message of some length");
+  EXPECT_LE(Text().size(), static_cast<size_t>(kMostBytes));
+  const std::vector<int64_t> numbers = Numbers(1);
+  EXPECT_EQ(numbers.back(), 2000);
+  EXPECT_EQ(numbers.back() - numbers.front() + 1, static_cast<int64_t>(numbers.size()))
+      << "the newest, without gaps";
+}
+
+TEST_F(ShortenedJobEventsTest, LongFileOfAnOlderProgramIsShortened) {
+  Reopen();
+  while (Text().size() < 10 * kMostBytes) {
+    for (int i = 0; i < 100; ++i) Append("old");
+  }
+  const int64_t last = events_->last_event();
+  ReopenShort();
+  Append("new");
+  EXPECT_LE(Text().size(), static_cast<size_t>(kMostBytes));
+  EXPECT_EQ(Numbers(last + 1), std::vector<int64_t>{last + 1});
+}
+
+TEST_F(ShortenedJobEventsTest, ReaderThatIsOvertakenContinuesInTheShorterFile) {
+  AppendProgress(0, 1);
+  JobEventReader reader(events_, 1);
+  EXPECT_EQ((*reader.Next())->event(), 1);
+  AppendEpochs();
+  int64_t last = 1;
+  for (auto event = reader.Next(); event.ok() && event->has_value(); event = reader.Next()) {
+    EXPECT_GT((*event)->event(), last);
+    last = (*event)->event();
+  }
+  EXPECT_EQ(last, 600);
+}
+
+TEST_F(ShortenedJobEventsTest, FileThatCannotBeShortenedGrowsUntilItCan) {
+  // A folder in place of the temporary file simulates a failing disk.
+  const std::string temporary = dir_.File(".events.jsonl.tmp");
+  std::filesystem::create_directories(temporary + "/x");
+  AppendEpochs();
+  EXPECT_EQ(Numbers(1).size(), 600u);
+  std::filesystem::remove_all(temporary);
+  while (Text().size() > static_cast<size_t>(kMostBytes)) AppendProgress(9, 1);
+  EXPECT_GT(events_->last_event(), 600);
+}
+
 TEST_F(JobEventsTest, ReaderBesideAWriterSeesWholeEventsInOrder) {
   std::thread writer([this] {
     for (int i = 0; i < 300; ++i) Append("x");
