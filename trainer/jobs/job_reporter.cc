@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "daemon/log.h"
 #include "trainer/jobs/job_file.h"
+#include "trainer/jobs/unfinished_starts.h"
 
 namespace s2p {
 
@@ -74,6 +75,7 @@ void JobReporter::OnEpoch(const v1::TrainingProgress& progress,
   const v1::TrainingProgress window = TakeWindow();
   metrics_->SetProgress(window);
   const auto change = [&](v1::JobFile& file) {
+    NoteWholeEpoch(progress, file);
     *file.mutable_job()->mutable_progress() = window;
     if (evaluations.empty()) return;
     *file.mutable_job()->mutable_evaluations() = {evaluations.begin(), evaluations.end()};

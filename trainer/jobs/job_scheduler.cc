@@ -7,6 +7,7 @@
 #include "daemon/log.h"
 #include "trainer/data/data_set_digest.h"
 #include "trainer/jobs/job_file.h"
+#include "trainer/jobs/unfinished_starts.h"
 
 namespace s2p {
 namespace {
@@ -129,7 +130,7 @@ void JobScheduler::RunJob(const std::string& id, Active& active) {
     const auto outcome = Attempt(**file, active, reporter);
     const bool cancelled = absl::IsCancelled(outcome.status()) && active.cancel;
     const bool interrupted = absl::IsCancelled(outcome.status()) && !cancelled && stopping_;
-    if (interrupted) return ForgetUnfinishedStarts(id);
+    if (interrupted) return Interrupt(id);
     if (!absl::IsResourceExhausted(outcome.status())) {
       return End(id, outcome, cancelled, active, reporter);
     }
@@ -142,48 +143,52 @@ absl::StatusOr<JobOutcome> JobScheduler::Attempt(const v1::JobFile& file, Active
                                                  JobReporter& reporter) {
   if (active.cancel) return absl::CancelledError("before it started");
   const std::string& id = file.job().job_id();
-  const bool resumes = file.job().has_started_at();
-  if (file.unfinished_starts() >= kMostUnfinishedStarts) {
-    return absl::InternalError(absl::StrCat(
-        "the trainer has died ", file.unfinished_starts(),
-        " times while it ran this job, without a whole epoch in between. It may need more memory "
-        "than there is: see the system's log, lower batch_size or the size of the images, and "
-        "submit it again"));
-  }
+  S2P_RETURN_IF_ERROR(CheckUnfinishedStarts(file));
+  S2P_RETURN_IF_ERROR(MarkStarted(file));
+  reporter.OnState(v1::Job::STATE_RUNNING, file.job().has_started_at() ? "resumed" : "started");
+  S2P_ASSIGN_OR_RETURN(const auto job, store_.Get(id));
+  return runner_.Run(job, store_.FolderOf(id), ObserverOf(id, active, reporter));
+}
+
+absl::Status JobScheduler::MarkStarted(const v1::JobFile& file) {
+  // Computed before the data are read: a change in between causes one job too many, not a missed
+  // one. If the data cannot be read, the run reports it in better words.
   const auto source = DataSetDigest(file.job().resolved_spec().source_dataset());
   const auto target = DataSetDigest(file.job().resolved_spec().target_dataset());
-  S2P_RETURN_IF_ERROR(store_.Update(id, [&](v1::JobFile& changed) {
+  return store_.Update(file.job().job_id(), [&](v1::JobFile& changed) {
     v1::Job& job = *changed.mutable_job();
     job.set_state(v1::Job::STATE_RUNNING);
     job.clear_reason();
-    if (!resumes) *job.mutable_started_at() = ToProtoTime(options_.reporter.now());
-    // Computed before the data are read: a change in between causes one job too many, not a missed
-    // one. If the data cannot be read, the run reports it in better words.
+    if (!job.has_started_at()) *job.mutable_started_at() = ToProtoTime(options_.reporter.now());
+    const bool same_data = changed.source_dataset_sha256() == source.value_or("") &&
+                           changed.target_dataset_sha256() == target.value_or("");
+    // The run starts over on other data.
+    if (!same_data) ForgetWholeEpochs(changed);
     changed.set_source_dataset_sha256(source.value_or(""));
     changed.set_target_dataset_sha256(target.value_or(""));
-    changed.set_unfinished_starts(changed.unfinished_starts() + 1);
-  }));
-  reporter.OnState(v1::Job::STATE_RUNNING, resumes ? "resumed" : "started");
+    CountStart(changed);
+  });
+}
+
+JobObserver JobScheduler::ObserverOf(const std::string& id, Active& active, JobReporter& reporter) {
   JobObserver observer;
   observer.on_progress = [&](const auto& progress) { reporter.OnProgress(progress); };
-  bool has_whole_epoch = false;
   observer.on_epoch = [&](const auto& progress, const auto& evaluations) {
-    if (!has_whole_epoch) ForgetUnfinishedStarts(id);
-    has_whole_epoch = true;
     reporter.OnEpoch(progress, evaluations);
   };
   observer.on_message = [&](const std::string& message) { reporter.OnMessage(message); };
   observer.stop = [&] { return stopping_ || active.cancel; };
   observer.needed_versions = [this] { return store_.NeededVersions(); };
-  S2P_ASSIGN_OR_RETURN(const auto job, store_.Get(id));
-  return runner_.Run(job, store_.FolderOf(id), observer);
+  return observer;
 }
 
-void JobScheduler::ForgetUnfinishedStarts(const std::string& id) {
-  const absl::Status status =
-      store_.Update(id, [](v1::JobFile& file) { file.clear_unfinished_starts(); });
+void JobScheduler::Interrupt(const std::string& id) {
+  const absl::Status status = store_.Update(id, [](v1::JobFile& file) {
+    // A pause has taken it back already.
+    if (file.job().state() != v1::Job::STATE_PAUSED) TakeBackStart(file);
+  });
   // On a full disk one start too many is counted.
-  if (!status.ok()) LogWarning("a job's progress is not kept", {{"job", id}, {"reason", status}});
+  if (!status.ok()) LogWarning("a job's stop is not kept", {{"job", id}, {"reason", status}});
 }
 
 void JobScheduler::End(const std::string& id, const absl::StatusOr<JobOutcome>& outcome,
@@ -215,7 +220,7 @@ void JobScheduler::End(const std::string& id, const absl::StatusOr<JobOutcome>& 
 void JobScheduler::Pause(const std::string& id, const absl::Status& why, JobReporter& reporter) {
   const auto pause = [&why](v1::JobFile& file) {
     file.mutable_job()->set_state(v1::Job::STATE_PAUSED);
-    file.clear_unfinished_starts();
+    TakeBackStart(file);
     file.mutable_job()->set_reason(ShownText(why.message()));
   };
   // On a full disk the old state stays, which means the same at the next start.

@@ -24,9 +24,6 @@
 
 namespace s2p {
 
-// More often than a person kills a daemon within one epoch of a job.
-inline constexpr uint32_t kMostUnfinishedStarts = 10;
-
 struct JobSchedulerOptions {
   // Jobs that run at one time, 1 to 64. They share the device: more than one is rarely faster.
   int max_running = 1;
@@ -39,7 +36,7 @@ struct JobSchedulerOptions {
 // state: ok SUCCEEDED; Cancelled after Cancel CANCELLED; ResourceExhausted PAUSED, which keeps its
 // place and is retried; anything else FAILED. A job that this object's end interrupts stays RUNNING
 // or PAUSED on disk and resumes before all others at the next start, as after a crash; but a job
-// during which the process has died kMostUnfinishedStarts times without a whole epoch in between is
+// during which the process has died too often (trainer/jobs/unfinished_starts.h) is
 // FAILED, so that it cannot keep the others from running. Store, runner and metrics are borrowed.
 // Thread-safe.
 class JobScheduler {
@@ -91,8 +88,10 @@ class JobScheduler {
   void RunJob(const std::string& id, Active& active);
   absl::StatusOr<JobOutcome> Attempt(const v1::JobFile& file, Active& active,
                                      JobReporter& reporter);
-  // Nothing that has happened to the job so far speaks against starting it again.
-  void ForgetUnfinishedStarts(const std::string& id);
+  absl::Status MarkStarted(const v1::JobFile& file);
+  JobObserver ObserverOf(const std::string& id, Active& active, JobReporter& reporter);
+  // The trainer is being stopped in good order.
+  void Interrupt(const std::string& id);
   void End(const std::string& id, const absl::StatusOr<JobOutcome>& outcome, bool cancelled,
            Active& active, JobReporter& reporter);
   void Pause(const std::string& id, const absl::Status& why, JobReporter& reporter);

@@ -3,12 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
-#include "absl/strings/str_cat.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/jobs/job_fixture.h"
 #include "trainer/jobs/job_file.h"
+#include "trainer/jobs/unfinished_starts.h"
 
 namespace s2p::test {
 namespace {
@@ -172,7 +173,17 @@ class JobCrashLoopTest : public JobFixture {
     Open();
   }
 
+  // The next run, or the present one, ends an epoch.
+  void EndEpoch(uint32_t epoch) {
+    run_ = runner_.NextRun();
+    EndAnotherEpoch(epoch);
+  }
+  void EndAnotherEpoch(uint32_t epoch) {
+    run_->Do([&](const JobObserver& observer) { observer.on_epoch(ProgressOf(epoch, 1), {}); });
+  }
+
   TempDir elsewhere_;
+  std::shared_ptr<FakeRun> run_;
 };
 
 TEST_F(JobCrashLoopTest, JobDuringWhichTheTrainerDiesAgainAndAgainIsFailedAndTheNextOneRuns) {
@@ -182,19 +193,49 @@ TEST_F(JobCrashLoopTest, JobDuringWhichTheTrainerDiesAgainAndAgainIsFailedAndThe
     Crash();
   }
   EXPECT_THAT(WaitForEnd(deadly, v1::Job::STATE_FAILED).reason(),
-              HasSubstr(absl::StrCat("the trainer has died ", kMostUnfinishedStarts,
-                                     " times while it ran this job")));
+              HasSubstr("the trainer has died 3 times while it ran this job, before the job had a "
+                        "whole epoch"));
   EXPECT_EQ(runner_.NextRun()->job().job_id(), next);
 }
 
 TEST_F(JobCrashLoopTest, JobThatFinishesAnEpochBetweenCrashesIsContinued) {
   const std::string id = Submit();
   for (uint32_t epoch = 1; epoch <= 2 * kMostUnfinishedStarts; ++epoch) {
-    runner_.NextRun()->Do(
-        [&](const JobObserver& observer) { observer.on_epoch(ProgressOf(epoch, 1), {}); });
+    EndEpoch(epoch);
     Crash();
   }
   EXPECT_EQ(runner_.NextRun()->job().job_id(), id);
+}
+
+TEST_F(JobCrashLoopTest, EpochsThatAreTrainedAgainAndAgainDoNotKeepTheJobAlive) {
+  const std::string id = Submit();
+  EndEpoch(1);
+  EndAnotherEpoch(2);
+  for (uint32_t i = 0; i <= kMostUnfinishedStarts; ++i) {
+    Crash();
+    // Its state is lost each time.
+    if (i < kMostUnfinishedStarts) EndEpoch(1);
+  }
+  EXPECT_THAT(WaitForEnd(id, v1::Job::STATE_FAILED).reason(),
+              HasSubstr("and the job came no further than step 2, epoch 2"));
+}
+
+TEST_F(JobCrashLoopTest, EpochsCountAnewWhenTheDataHaveChanged) {
+  std::filesystem::create_directory(elsewhere_.File("set"));
+  const auto change = [this](const std::string& lines) {
+    std::ofstream(elsewhere_.File("set/dataset.jsonl")) << lines;
+  };
+  change("1");
+  v1::TrainingSpec spec;
+  spec.set_target_dataset(elsewhere_.File("set"));
+  const std::string id = scheduler_->Submit(spec)->job_id();
+  EndEpoch(5);
+  Crash();
+  runner_.NextRun();
+  change("2");
+  Crash();
+  EndEpoch(1);
+  EXPECT_EQ((*store_->GetFile(id))->unfinished_starts(), 0u);
 }
 
 TEST_F(JobCrashLoopTest, OrderlyEndsOfTheTrainerAreNotCounted) {
@@ -205,6 +246,19 @@ TEST_F(JobCrashLoopTest, OrderlyEndsOfTheTrainerAreNotCounted) {
     Open();
   }
   EXPECT_EQ(runner_.NextRun()->job().job_id(), id);
+}
+
+TEST_F(JobCrashLoopTest, OrderlyEndsOfTheTrainerForgiveNoDeath) {
+  const std::string id = Submit();
+  for (uint32_t i = 0; i < kMostUnfinishedStarts; ++i) {
+    runner_.NextRun();
+    Crash();
+    if (i + 1 == kMostUnfinishedStarts) break;
+    runner_.NextRun();
+    Close();
+    Open();
+  }
+  WaitForEnd(id, v1::Job::STATE_FAILED);
 }
 
 }  // namespace
