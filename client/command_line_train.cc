@@ -111,6 +111,8 @@ void AddTrainCommands(CLI::App& app, Command& command) {
   AddTrainList(*train, command);
   AddTrainWatch(*train, command);
   AddTrainJob(*train, "cancel", "Cancel a queued or running job", command, RunTrainCancel);
+  AddTrainJob(*train, "retry", "Queue a job again that failed or was cancelled", command,
+              RunTrainRetry);
   AddTrainJob(*train, "get", "Show a job's details", command, RunTrainGet);
 }
 

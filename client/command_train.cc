@@ -162,6 +162,18 @@ absl::Status RunTrainCancel(const TrainingClient& client, const std::string& job
   return absl::OkStatus();
 }
 
+absl::Status RunTrainRetry(const TrainingClient& client, const std::string& job_id, bool json,
+                           std::ostream& out) {
+  S2P_RETURN_IF_ERROR(CheckText(job_id, "ID"));
+  S2P_ASSIGN_OR_RETURN(const auto response, client.RetryJob(job_id));
+  if (json) {
+    out << ToJson(response);
+    return absl::OkStatus();
+  }
+  out << "job " << Printable(job_id) << " is queued again\n";
+  return absl::OkStatus();
+}
+
 absl::Status RunTrainWatch(const TrainingClient& client, const TrainWatchOptions& options,
                            std::ostream& out, std::ostream& err) {
   S2P_RETURN_IF_ERROR(CheckText(options.job_id, "ID"));

@@ -155,6 +155,8 @@ absl::Status RunTrainGet(const TrainingClient& client, const std::string& job_id
                          std::ostream& out);
 absl::Status RunTrainCancel(const TrainingClient& client, const std::string& job_id, bool json,
                             std::ostream& out);
+absl::Status RunTrainRetry(const TrainingClient& client, const std::string& job_id, bool json,
+                           std::ostream& out);
 
 }  // namespace s2p
 

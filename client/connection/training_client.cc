@@ -133,6 +133,14 @@ absl::StatusOr<v1::CancelJobResponse> TrainingClient::CancelJob(const std::strin
   });
 }
 
+absl::StatusOr<v1::RetryJobResponse> TrainingClient::RetryJob(const std::string& job_id) const {
+  v1::RetryJobRequest request;
+  request.set_job_id(job_id);
+  return Unary<v1::RetryJobResponse>(options_, kProgram, request, [this](auto&&... arguments) {
+    return connection_->stub->RetryJob(arguments...);
+  });
+}
+
 absl::Status TrainingClient::WatchJob(const std::string& job_id, int64_t from_event,
                                       const EventSink& sink, const BreakSink& on_break) const {
   Watch watch;

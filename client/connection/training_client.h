@@ -36,6 +36,7 @@ class TrainingClient {
   absl::StatusOr<v1::GetJobResponse> GetJob(const std::string& job_id) const;
   absl::StatusOr<v1::ListJobsResponse> ListJobs(const v1::ListJobsRequest& request) const;
   absl::StatusOr<v1::CancelJobResponse> CancelJob(const std::string& job_id) const;
+  absl::StatusOr<v1::RetryJobResponse> RetryJob(const std::string& job_id) const;
 
   // Passes on every event from `from_event` on, once each, until the job has ended, which is ok
   // even if the job failed. If there is no event yet, the first one has the job's current state. A

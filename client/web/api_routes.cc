@@ -39,6 +39,7 @@ void AddTrainingRoutes(Backend& backend, Router& router) {
   add("GET", "/api/training/job", S2P_FORWARD(To::kTrainer, training, GetJob));
   add("POST", "/api/training/jobs", S2P_FORWARD(To::kTrainer, training, SubmitJob));
   add("POST", "/api/training/job/cancel", S2P_FORWARD(To::kTrainer, training, CancelJob));
+  add("POST", "/api/training/job/retry", S2P_FORWARD(To::kTrainer, training, RetryJob));
 }
 
 }  // namespace

@@ -79,6 +79,21 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
     return grpc::Status::OK;
   }
 
+  grpc::Status RetryJob(grpc::ServerContext* context, const v1::RetryJobRequest* request,
+                        v1::RetryJobResponse* response) override {
+    if (const grpc::Status status = calls.Admit(*context); !status.ok()) return status;
+    absl::MutexLock lock(&mutex);
+    v1::Job* job = Find(request->job_id());
+    if (job == nullptr) return NoSuchJob(request->job_id());
+    if (job->state() <= v1::Job::STATE_SUCCEEDED) {
+      return {grpc::StatusCode::FAILED_PRECONDITION,
+              absl::StrCat("job ", request->job_id(), " cannot be retried")};
+    }
+    job->set_state(v1::Job::STATE_QUEUED);
+    *response->mutable_job() = *job;
+    return grpc::Status::OK;
+  }
+
   grpc::Status WatchJob(grpc::ServerContext* context, const v1::WatchJobRequest* request,
                         grpc::ServerWriter<v1::WatchJobResponse>* writer) override {
     if (const grpc::Status status = calls.Admit(*context); !status.ok()) return status;

@@ -241,6 +241,21 @@ TEST_F(TrainCommandTest, CancelPrintsTheReplyAsJson) {
   EXPECT_EQ(Parse<v1::CancelJobResponse>(out_.str()).job().state(), v1::Job::STATE_CANCELLED);
 }
 
+TEST_F(TrainCommandTest, RetryQueuesAFailedJobOnce) {
+  AddJob("a", v1::Job::STATE_FAILED);
+  ASSERT_THAT(RunTrainRetry(*client_, "a", /*json=*/false, out_), IsOk());
+  EXPECT_EQ(out_.str(), "job a is queued again\n");
+  EXPECT_EQ(client_->GetJob("a")->job().state(), v1::Job::STATE_QUEUED);
+  const absl::Status again = RunTrainRetry(*client_, "a", /*json=*/false, out_);
+  EXPECT_THAT(again, StatusIs(absl::StatusCode::kFailedPrecondition, "job a cannot be retried"));
+}
+
+TEST_F(TrainCommandTest, RetryPrintsTheReplyAsJson) {
+  AddJob("a", v1::Job::STATE_CANCELLED);
+  ASSERT_THAT(RunTrainRetry(*client_, "a", /*json=*/true, out_), IsOk());
+  EXPECT_EQ(Parse<v1::RetryJobResponse>(out_.str()).job().state(), v1::Job::STATE_QUEUED);
+}
+
 TEST_F(TrainCommandTest, GetShowsOnlyKnownDetails) {
   v1::Job job;
   job.set_job_id("a");

@@ -245,6 +245,11 @@ class TrainingDaemon(unittest.TestCase):
         again = daemon.s2p("cancel", job_id, check=False)
         self.assertEqual(again.returncode, 1)
         self.assertIn("FAILED_PRECONDITION", again.stderr)
+        self.assertIn("is queued again", daemon.s2p("retry", job_id).stdout)
+        daemon.wait(lambda: "resuming from the last whole epoch" in daemon.log())
+        daemon.s2p("cancel", job_id)
+        self.assertEqual(daemon.finish(job_id)["state"], "STATE_CANCELLED")
+
 
     def test_second_daemon_on_the_folder_and_a_taken_port_are_refused(self):
         daemon = self.daemon()

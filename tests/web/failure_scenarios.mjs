@@ -271,6 +271,24 @@ export const failureScenarios = {
     await expectOnce(page, 'That job is not there.');
   },
 
+  async jobThatFailedIsQueuedAgain(page, gateway) {
+    const job = { jobId: 'job-1', state: 'STATE_FAILED', reason: 'The device was lost.', spec: {}, publishedVersion: '0' };
+    gateway.on['GET /api/training/jobs'] = () => ({ jobs: [job] });
+    gateway.on['POST /api/training/job/retry'] = () => refusal(503, 'UNAVAILABLE', 'The trainer does not answer.');
+    await page.click('[data-view="operator"]');
+    await page.click('#tab-training');
+    await page.click('tr[data-job] button:has-text("Retry")');
+    await expectOnce(page, 'The trainer does not answer.');
+    gateway.on['POST /api/training/job/retry'] = (url, request) => {
+      assert.deepEqual(request.postDataJSON(), { jobId: 'job-1' });
+      Object.assign(job, { state: 'STATE_QUEUED', reason: '' });
+      return { job };
+    };
+    await page.click('tr[data-job] button:has-text("Retry")');
+    await expectText(page, 'tr[data-job]', 'queued');
+    assert.equal(await page.locator('button:has-text("Retry")').count(), 0);
+  },
+
   async fieldsThatAreNoJsonAreSaidInOurWords(page) {
     await page.click('[data-view="operator"]');
     await page.click('#tab-training');

@@ -1,4 +1,5 @@
 #include "trainer/jobs/data_set_watch.h"
+#include <algorithm>
 
 #include "daemon/log.h"
 #include "trainer/jobs/job_file.h"
@@ -11,7 +12,8 @@ std::map<std::string, DataSetWatch::Lineage> DataSetWatch::Lineages() const {
     const v1::Job& job = file->job();
     Lineage& lineage = lineages[LineageOf(*file)];
     lineage.newest = file;
-    if (job.published_version() > 0) lineage.last_version = job.published_version();
+    // A job that was retried may have published after a later one.
+    lineage.last_version = std::max(lineage.last_version, job.published_version());
     if (job.state() == v1::Job::STATE_SUCCEEDED) lineage.has_succeeded = true;
   }
   return lineages;

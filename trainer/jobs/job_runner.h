@@ -34,8 +34,8 @@ struct JobOutcome {
 };
 
 // Abstract, so that the daemon is tested without LibTorch. Thread-safe: several threads call Check
-// at once, also during Run; as many threads call Run, for different jobs, as jobs may run at a
-// time.
+// and the functions about a job's state at once, also during Run; as many threads call Run, for
+// different jobs, as jobs may run at a time.
 class JobRunner {
  public:
   virtual ~JobRunner() = default;
@@ -52,6 +52,12 @@ class JobRunner {
   // then, call again when there is room.
   virtual absl::StatusOr<JobOutcome> Run(const v1::Job& job, const std::string& folder,
                                          const JobObserver& observer) = 0;
+
+  // Whether the job's folder has files from which another Run of the job would resume, and others
+  // that serve nobody once the job has succeeded.
+  virtual bool HasState(const std::string& folder) = 0;
+  // Removes these files. Not called for a job that is running.
+  virtual void DropState(const std::string& folder) = 0;
 };
 
 }  // namespace s2p

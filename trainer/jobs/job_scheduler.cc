@@ -38,6 +38,18 @@ void Finish(v1::Job& job, const absl::StatusOr<JobOutcome>& outcome, bool cancel
   *job.mutable_evaluations() = {outcome->evaluations.begin(), outcome->evaluations.end()};
 }
 
+// As submitted, but with the progress that it has made.
+void QueueAgain(v1::JobFile& file) {
+  v1::Job& job = *file.mutable_job();
+  job.set_state(v1::Job::STATE_QUEUED);
+  job.clear_reason();
+  job.clear_started_at();
+  job.clear_ended_at();
+  file.clear_cancel_requested();
+  file.clear_unfinished_starts();
+  ForgetWholeEpochs(file);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<JobScheduler>> JobScheduler::Create(
@@ -58,8 +70,11 @@ absl::StatusOr<std::unique_ptr<JobScheduler>> JobScheduler::Create(
 JobScheduler::~JobScheduler() { Stop(); }
 
 void JobScheduler::Recover() {
+  DropOldStates();
   for (const auto& file : store_.All()) {
     const v1::Job& job = file->job();
+    // The process may have died after the job's end was kept and before its state was removed.
+    if (job.state() == v1::Job::STATE_SUCCEEDED) runner_.DropState(store_.FolderOf(job.job_id()));
     if (HasEnded(job.state())) continue;
     const bool is_new = job.state() == v1::Job::STATE_QUEUED && !job.has_started_at();
     {
@@ -209,6 +224,11 @@ void JobScheduler::End(const std::string& id, const absl::StatusOr<JobOutcome>& 
     store_.Show(id, finish);
   }
   const v1::Job::State state = EndState(outcome.status(), cancelled);
+  if (state == v1::Job::STATE_SUCCEEDED) {
+    runner_.DropState(store_.FolderOf(id));
+  } else {
+    DropOldStates();
+  }
   if (state == v1::Job::STATE_FAILED) metrics_.CountPublished("failed");
   if (outcome.ok()) {
     metrics_.CountPublished(outcome->published_version != 0 ? "published" : "kept_back");
@@ -237,6 +257,24 @@ bool JobScheduler::WaitToRetry(Active& active, bool heed_cancel) {
   mutex_.AwaitWithTimeout(absl::Condition(&over), options_.retry_pause);
   active.retry = false;
   return !stopping_ || (heed_cancel && active.cancel);
+}
+
+void JobScheduler::DropOldStates() {
+  absl::MutexLock lock(&ended_mutex_);
+  std::vector<std::pair<std::pair<int64_t, int32_t>, std::string>> ended;
+  for (const auto& file : store_.All()) {
+    const v1::Job& job = file->job();
+    const bool may_be_retried =
+        job.state() == v1::Job::STATE_FAILED || job.state() == v1::Job::STATE_CANCELLED;
+    // A job that cannot be read has no end, and its folder is left alone.
+    if (!may_be_retried || !job.has_ended_at()) continue;
+    if (!runner_.HasState(store_.FolderOf(job.job_id()))) continue;
+    ended.push_back({{job.ended_at().seconds(), job.ended_at().nanos()}, job.job_id()});
+  }
+  std::sort(ended.rbegin(), ended.rend());
+  for (size_t i = options_.most_kept_states; i < ended.size(); ++i) {
+    runner_.DropState(store_.FolderOf(ended[i].second));
+  }
 }
 
 absl::StatusOr<v1::Job> JobScheduler::Cancel(const std::string& id) {
@@ -298,6 +336,29 @@ absl::StatusOr<v1::Job> JobScheduler::CancelActive(const std::string& id,
     return HasEndedError(file->job());
   }
   return file->job();
+}
+
+absl::StatusOr<v1::Job> JobScheduler::Retry(const std::string& id) {
+  if (stopping_) return absl::UnavailableError("the trainer is shutting down");
+  // Its state is not dropped meanwhile.
+  absl::MutexLock lock(&ended_mutex_);
+  S2P_ASSIGN_OR_RETURN(const auto job, store_.Get(id));
+  if (job.state() != v1::Job::STATE_FAILED && job.state() != v1::Job::STATE_CANCELLED) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("job_id: ", id, " is ", v1::Job::State_Name(job.state()),
+                     "; only a job that failed or was cancelled can be retried"));
+  }
+  if (IsActive(id)) {
+    return absl::UnavailableError(absl::StrCat(id, ": is just ending; try again"));
+  }
+  S2P_RETURN_IF_ERROR(store_.Update(id, QueueAgain));
+  // Reported before the job is queued, so that it is told before the job starts.
+  ReporterOf(id).OnState(v1::Job::STATE_QUEUED, "queued again");
+  {
+    absl::MutexLock queueing(&mutex_);
+    queue_.emplace(true, id);
+  }
+  return store_.Get(id);
 }
 
 bool JobScheduler::IsActive(const std::string& id) const {

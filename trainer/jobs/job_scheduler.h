@@ -29,6 +29,9 @@ struct JobSchedulerOptions {
   int max_running = 1;
   // How long a paused job waits before it is retried.
   absl::Duration retry_pause = absl::Seconds(30);
+  // The jobs, of those that have FAILED or been CANCELLED, that keep the state from which a retry
+  // resumes: those that ended last. One state can take more than a GB.
+  size_t most_kept_states = 5;
   JobReporterOptions reporter;
 };
 
@@ -58,6 +61,12 @@ class JobScheduler {
   // Ends a queued job immediately, and a running one as soon as its run reacts, which the returned
   // job does not show yet. Durable in both cases. NotFound; FailedPrecondition if it has ended.
   absl::StatusOr<v1::Job> Cancel(const std::string& id);
+
+  // Queues a FAILED or CANCELLED job again, durable when this returns. It takes its place by its
+  // id, and resumes from its last whole epoch if its state is still kept. NotFound;
+  // FailedPrecondition if it is in another state; Unavailable after RequestStop, and for a moment
+  // while a job ends.
+  absl::StatusOr<v1::Job> Retry(const std::string& id);
 
   // Whether the job's state or events may still change.
   bool IsActive(const std::string& id) const;
@@ -96,6 +105,8 @@ class JobScheduler {
            Active& active, JobReporter& reporter);
   void Pause(const std::string& id, const absl::Status& why, JobReporter& reporter);
   bool WaitToRetry(Active& active, bool heed_cancel);
+  // Removes the states of FAILED and CANCELLED jobs but those that ended last.
+  void DropOldStates();
   absl::StatusOr<v1::Job> CancelQueued(const std::string& id, const Place& place);
   absl::StatusOr<v1::Job> CancelActive(const std::string& id,
                                        const std::shared_ptr<Active>& active);
@@ -108,6 +119,8 @@ class JobScheduler {
   JobRunner& runner_;
   TrainerMetrics& metrics_;
   std::atomic<bool> stopping_{false};
+  // Held while an ended job is queued again or loses its state; taken before mutex_.
+  absl::Mutex ended_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
   std::set<Place> queue_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::shared_ptr<Active>> active_ ABSL_GUARDED_BY(mutex_);

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <set>
@@ -199,7 +200,9 @@ std::vector<int64_t> JobStore::NeededVersions() const {
   for (const auto& file : All()) {
     const v1::Job& job = file->job();
     if (job.resolved_spec().watch() && job.published_version() > 0) {
-      last_of_lineage[LineageOf(*file)] = job.published_version();
+      // A job that was retried may have published after a later one.
+      int64_t& last = last_of_lineage[LineageOf(*file)];
+      last = std::max(last, job.published_version());
     }
     if (!HasEnded(job.state()) && job.resolved_spec().initial_version() > 0) {
       versions.insert(job.resolved_spec().initial_version());

@@ -78,6 +78,15 @@ grpc::ServerUnaryReactor* TrainingServiceImpl::CancelJob(grpc::CallbackServerCon
                        });
 }
 
+grpc::ServerUnaryReactor* TrainingServiceImpl::RetryJob(grpc::CallbackServerContext* context,
+                                                        const v1::RetryJobRequest* request,
+                                                        v1::RetryJobResponse* response) {
+  return StartPoolCall(trainer_.gate, trainer_.pool, context, "RetryJob",
+                       [this, request, response] {
+                         return Answer(trainer_.scheduler->Retry(request->job_id()), response);
+                       });
+}
+
 grpc::ServerWriteReactor<v1::WatchJobResponse>* TrainingServiceImpl::WatchJob(
     grpc::CallbackServerContext* context, const v1::WatchJobRequest* request) {
   absl::StatusOr<std::unique_ptr<WatchSource<v1::WatchJobResponse>>> source =

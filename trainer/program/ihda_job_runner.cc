@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -21,6 +23,13 @@
 
 namespace s2p {
 namespace fs = std::filesystem;
+namespace {
+
+// The state in a job's folder: what trainer/ihda/resume_state.h writes, and what IhdaTrainer keeps
+// of it for people.
+constexpr const char* kStateFiles[] = {"resume", "resume.tmp", "resume.failed", "resume.old"};
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<IhdaJobRunner>> IhdaJobRunner::Create(
     const IhdaJobRunnerOptions& options) {
@@ -106,6 +115,20 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
     if (!pruned.ok()) observer.on_message(absl::StrCat("not pruned: ", pruned.message()));
   }
   return outcome;
+}
+
+bool IhdaJobRunner::HasState(const std::string& folder) {
+  std::error_code error;
+  return std::any_of(std::begin(kStateFiles), std::end(kStateFiles),
+                     [&](const char* name) { return fs::exists(fs::path(folder) / name, error); });
+}
+
+void IhdaJobRunner::DropState(const std::string& folder) {
+  for (const char* name : kStateFiles) {
+    std::error_code error;
+    fs::remove(fs::path(folder) / name, error);
+    if (error) LogWarning("a job's state is not removed", {{"file", folder + "/" + name}});
+  }
 }
 
 }  // namespace s2p

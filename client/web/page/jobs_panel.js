@@ -8,7 +8,7 @@ const WORDS = { STATE_QUEUED: 'queued', STATE_RUNNING: 'running', STATE_PAUSED: 
 const PRESETS = ['demo', 'shoes-resnet18', 'shoes', 'shoes-release', 'faces', 'persons'];
 const isOver = (state) => ['STATE_SUCCEEDED', 'STATE_FAILED', 'STATE_CANCELLED'].includes(state);
 
-/** Training jobs: the list, the live curves of one job, submitting, cancelling. */
+/** Training jobs: the list, the live curves of one job, submitting, cancelling, retrying. */
 export class JobsPanel {
   constructor() {
     this.body = el('tbody');
@@ -69,12 +69,18 @@ export class JobsPanel {
     return el('tr', { data: { job: job.jobId } }, el('td', {}, el('button', { type: 'button', class: 'small', on: { click: () => this.open(job.jobId) } }, job.jobId)),
       el('td', {}, job.spec.name || ''), el('td', {}, WORDS[job.state] || job.state, job.reason && el('div', { class: 'wrong' }, job.reason)),
       el('td', {}, progress), el('td', {}, timeText(job.createdAt)),
-      el('td', {}, !isOver(job.state) && el('button', { type: 'button', class: 'small danger', on: { click: () => this.cancel(job.jobId) } }, 'Cancel')));
+      el('td', {}, !isOver(job.state) && el('button', { type: 'button', class: 'small danger', on: { click: () => this.cancel(job.jobId) } }, 'Cancel'),
+        ['STATE_FAILED', 'STATE_CANCELLED'].includes(job.state) && el('button', { type: 'button', class: 'small', on: { click: () => this.retry(job.jobId) } }, 'Retry')));
   }
 
   async cancel(jobId) {
     if (!await ask(`Cancel job ${jobId}?`, 'Cancel the job')) return;
     try { await call('POST', '/api/training/job/cancel', { json: { jobId } }); } catch (error) { note(sentenceOf(error), { bad: true }); }
+    this.refresh();
+  }
+
+  async retry(jobId) {
+    try { await call('POST', '/api/training/job/retry', { json: { jobId } }); } catch (error) { note(sentenceOf(error), { bad: true }); }
     this.refresh();
   }
 

@@ -13,6 +13,7 @@
 namespace s2p::test {
 namespace {
 
+using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -215,9 +216,22 @@ TEST_F(DataSetWatchTest, DataThatAreRefusedAreTriedAgainOnlyWhenTheyChange) {
   runner_.RefuseSpecs(absl::InvalidArgumentError("target_dataset: broken"));
   ExpectNothing();
   runner_.RefuseSpecs(absl::OkStatus());
-  ExpectNothing();
+  EXPECT_THAT(watch_->Poll(), SizeIs(1));
+}
+
+TEST_F(DataSetWatchTest, RetriedJobThatPublishedLastIsWhatTheNextOneStartsFrom) {
+  Train(Published(1));
   SetData("target", "t2");
-  EXPECT_NE(Follower(), "");
+  const std::string failed = Follower();
+  End(failed, absl::InternalError("x"));
+  SetData("target", "t3");
+  End(Follower(), Published(2));
+  ASSERT_THAT(scheduler_->Retry(failed), IsOk());
+  End(failed, Published(3));
+  EXPECT_THAT(store_->NeededVersions(), ElementsAre(3));
+  SetData("target", "t4");
+  const std::string next = Follower();
+  EXPECT_EQ(store_->Get(next)->spec().initial_version(), 3);
 }
 
 TEST_F(DataSetWatchTest, MissingFileIsWaitedFor) {

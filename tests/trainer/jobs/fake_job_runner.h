@@ -3,6 +3,7 @@
 #define S2P_TESTS_TRAINER_JOBS_FAKE_JOB_RUNNER_H_
 
 #include <deque>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -142,6 +143,13 @@ class FakeJobRunner : public JobRunner {
     resolved.mutable_step2()->set_batch_size(48);
     return resolved;
   }
+
+  bool HasState(const std::string& folder) override {
+    return std::filesystem::exists(StateFile(folder));
+  }
+  void DropState(const std::string& folder) override { std::filesystem::remove(StateFile(folder)); }
+  // The file that stands for a job's state.
+  static std::string StateFile(const std::string& folder) { return folder + "/resume"; }
 
   absl::StatusOr<JobOutcome> Run(const v1::Job& job, const std::string& folder,
                                  const JobObserver& observer) override {

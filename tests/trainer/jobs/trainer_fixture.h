@@ -106,6 +106,15 @@ class TrainerTest : public testing::Test {
     *job = response.job();
     return status;
   }
+  grpc::Status Retry(const std::string& id, v1::Job* job) {
+    grpc::ClientContext context;
+    v1::RetryJobRequest request;
+    request.set_job_id(id);
+    v1::RetryJobResponse response;
+    const grpc::Status status = stub_->RetryJob(&context, request, &response);
+    *job = response.job();
+    return status;
+  }
   grpc::Status List(const v1::ListJobsRequest& request, v1::ListJobsResponse* response) {
     grpc::ClientContext context;
     return stub_->ListJobs(&context, request, response);

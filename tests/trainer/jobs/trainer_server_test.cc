@@ -180,7 +180,7 @@ TEST_F(TrainerServerTest, UnreadableRequestIsInvalidArgumentOnEveryMethod) {
   const auto channel = grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials());
   const auto* service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
       v1::TrainingService::service_full_name());
-  EXPECT_EQ(service->method_count(), 5);
+  EXPECT_EQ(service->method_count(), 6);
   for (int i = 0; i < service->method_count(); ++i) {
     const auto* method = service->method(i);
     const std::string path = absl::StrCat("/", service->full_name(), "/", method->name());

@@ -115,6 +115,22 @@ TEST_F(TrainingServiceTest, CancelEndsQueuedAndRunningJobs) {
   ExpectError(Cancel(running, &job_), grpc::StatusCode::FAILED_PRECONDITION, "has ended already");
 }
 
+TEST_F(TrainingServiceTest, RetryQueuesAJobThatFailedAndNoOther) {
+  const std::string id = MustSubmit();
+  runner_.NextRun()->End(absl::InternalError("a fault"));
+  EXPECT_THAT(LastWord(id), HasSubstr("FAILED a fault"));
+  while (Retry(id, &job_).error_code() == grpc::StatusCode::UNAVAILABLE) {
+  }
+  EXPECT_EQ(job_.job_id(), id);
+  auto again = runner_.NextRun();
+  EXPECT_EQ(again->job().job_id(), id);
+  ExpectError(Retry(id, &job_), grpc::StatusCode::FAILED_PRECONDITION, "is STATE_RUNNING");
+  again->End(Published(1));
+  EXPECT_THAT(LastWord(id), HasSubstr("SUCCEEDED"));
+  ExpectError(Retry(id, &job_), grpc::StatusCode::FAILED_PRECONDITION, "is STATE_SUCCEEDED");
+  ExpectError(Retry("x", &job_), grpc::StatusCode::NOT_FOUND, "job_id");
+}
+
 TEST_F(TrainingServiceTest, WatchReplaysThenFollows) {
   const std::string id = MustSubmit();
   auto run = runner_.NextRun();

@@ -199,6 +199,18 @@ TEST_F(IhdaJobRunnerTest, PublishedOverAWorseOneBothNumbersAreKept) {
   EXPECT_THAT(*Store().Versions(), ElementsAre(1));
 }
 
+TEST_F(IhdaJobRunnerTest, StateOfAStoppedJobIsFoundAndDropped) {
+  const std::string folder = dir_.File("job");
+  EXPECT_FALSE(runner_->HasState(folder));
+  std::filesystem::create_directories(folder);
+  for (const char* name : {"resume", "resume.old", "resume.failed", "resume.tmp"}) {
+    std::ofstream(folder + "/" + name) << "state";
+    EXPECT_TRUE(runner_->HasState(folder)) << name;
+    runner_->DropState(folder);
+    EXPECT_FALSE(runner_->HasState(folder)) << name;
+  }
+}
+
 TEST_F(IhdaJobRunnerTest, BrokenImagesAreLeftOutUpToTheStatedShare) {
   const std::string folder = std::filesystem::path(Source()).parent_path().string() + "/broken";
   std::filesystem::copy(Source(), folder, std::filesystem::copy_options::recursive);

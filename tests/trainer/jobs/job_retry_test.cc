@@ -1,0 +1,130 @@
+// Jobs that failed or were cancelled, queued again.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "tests/testing/status_matchers.h"
+#include "tests/trainer/jobs/job_fixture.h"
+#include "trainer/jobs/job_file.h"
+
+namespace s2p::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class RetriedJobTest : public JobFixture {
+ protected:
+  // Leaves a state, as a run that has trained an epoch does.
+  std::string RunAndCancel(const std::string& name = "") {
+    const std::string id = Submit(name);
+    runner_.NextRun();
+    std::ofstream(State(id)) << "state";
+    run_ends_ms_ += 1000;
+    now_ms_ = run_ends_ms_;
+    EXPECT_THAT(scheduler_->Cancel(id), IsOk());
+    WaitForEnd(id, v1::Job::STATE_CANCELLED);
+    return id;
+  }
+  std::string State(const std::string& id) {
+    return FakeJobRunner::StateFile(store_->FolderOf(id));
+  }
+  bool HasState(const std::string& id) { return std::filesystem::exists(State(id)); }
+
+  int64_t run_ends_ms_ = 1'000'000;
+};
+
+TEST_F(RetriedJobTest, RunsAgainWithItsStateAndTellsSo) {
+  const std::string id = RunAndCancel("a");
+  const auto job = scheduler_->Retry(id);
+  ASSERT_THAT(job, IsOk());
+  EXPECT_FALSE(job->has_ended_at());
+  EXPECT_EQ(job->reason(), "");
+  auto run = runner_.NextRun();
+  EXPECT_EQ(run->job().spec().name(), "a");
+  EXPECT_TRUE(HasState(id));
+  run->End(Published(4));
+  EXPECT_EQ(WaitForEnd(id, v1::Job::STATE_SUCCEEDED).published_version(), 4);
+  EXPECT_THAT(StatesTold(id),
+              ElementsAre("QUEUED", "RUNNING", "CANCELLED", "QUEUED", "RUNNING", "SUCCEEDED"));
+}
+
+TEST_F(RetriedJobTest, OutlivesACrash) {
+  const std::string id = RunAndCancel();
+  Submit("occupies the trainer");
+  runner_.NextRun();
+  ASSERT_THAT(scheduler_->Retry(id), IsOk());
+  EXPECT_EQ(ReadJobFile(store_->FolderOf(id), id)->job().state(), v1::Job::STATE_QUEUED);
+  EXPECT_FALSE(ReadJobFile(store_->FolderOf(id), id)->cancel_requested());
+}
+
+TEST_F(RetriedJobTest, QueuedRunningAndSucceededJobsAreNotRetried) {
+  const std::string running = Submit(), queued = Submit();
+  auto run = runner_.NextRun();
+  EXPECT_THAT(scheduler_->Retry(queued),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("is STATE_QUEUED")));
+  EXPECT_THAT(scheduler_->Retry(running),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("is STATE_RUNNING")));
+  run->End(Published(1));
+  WaitForEnd(running, v1::Job::STATE_SUCCEEDED);
+  EXPECT_THAT(scheduler_->Retry(running), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(scheduler_->Retry("x"), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(RetriedJobTest, OfManyAtOnceOneIsTaken) {
+  const std::string id = RunAndCancel();
+  std::atomic<int> taken{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] { taken += scheduler_->Retry(id).ok() ? 1 : 0; });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(taken.load(), 1);
+  runner_.NextRun()->End(Published(1));
+  WaitForEnd(id, v1::Job::STATE_SUCCEEDED);
+  EXPECT_EQ(runner_.counts()[id], 2);
+}
+
+TEST_F(RetriedJobTest, TrainersDeathsBeforeItAreForgiven) {
+  const std::string id = RunAndCancel();
+  ASSERT_THAT(store_->Update(id, [](v1::JobFile& file) { file.set_unfinished_starts(9); }), IsOk());
+  ASSERT_THAT(scheduler_->Retry(id), IsOk());
+  EXPECT_EQ(runner_.NextRun()->job().job_id(), id);
+}
+
+TEST_F(RetriedJobTest, StateOfASucceededJobIsRemoved) {
+  const std::string id = Submit();
+  auto run = runner_.NextRun();
+  std::ofstream(State(id)) << "state";
+  run->End(Published(1));
+  WaitForEnd(id, v1::Job::STATE_SUCCEEDED);
+  EXPECT_FALSE(HasState(id));
+}
+
+TEST_F(RetriedJobTest, StatesOfTheJobsThatEndedLastAreKept) {
+  Close();
+  options_.most_kept_states = 2;
+  Open();
+  const std::string a = RunAndCancel(), b = RunAndCancel(), c = RunAndCancel();
+  EXPECT_FALSE(HasState(a));
+  EXPECT_TRUE(HasState(b));
+  EXPECT_TRUE(HasState(c));
+  EXPECT_THAT(scheduler_->Retry(a), IsOk()) << "starts from the beginning";
+}
+
+TEST_F(RetriedJobTest, StatesOfAnOlderProgramsJobsAreBounded) {
+  const std::string a = RunAndCancel(), b = RunAndCancel(), c = RunAndCancel();
+  Close();
+  options_.most_kept_states = 1;
+  Open();
+  EXPECT_FALSE(HasState(a));
+  EXPECT_FALSE(HasState(b));
+  EXPECT_TRUE(HasState(c));
+}
+
+}  // namespace
+}  // namespace s2p::test
