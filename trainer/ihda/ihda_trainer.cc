@@ -31,7 +31,6 @@ absl::StatusOr<torch::Device> DeviceOf(const v1::TrainingSpec& spec) {
   return absl::Status(status.code(), absl::StrCat("precision: ", status.message()));
 }
 
-// Not ResourceExhausted, which means a full disk: waiting does not free a device's memory.
 absl::Status OutOfMemory(const absl::Status& status) {
   if (!absl::IsResourceExhausted(status)) return status;
   return absl::FailedPreconditionError(
@@ -76,7 +75,7 @@ absl::Status IhdaTrainer::Start() {
   torch::manual_seed(TorchSeed(plan_.spec));
   S2P_ASSIGN_OR_RETURN(networks_, IhdaNetworks::Create(plan_.spec, manifest_, device));
   loop_ = std::make_unique<TrainLoop>(plan_.spec, plan_.digest, options_.state_file,
-                                      options_.observer, data_, *networks_);
+                                      options_.observer, options_.wait_for_room, data_, *networks_);
   std::error_code error;
   if (!options_.state_file.empty() && std::filesystem::exists(options_.state_file, error)) {
     return Resume();

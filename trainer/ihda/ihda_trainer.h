@@ -2,6 +2,7 @@
 #ifndef S2P_TRAINER_IHDA_IHDA_TRAINER_H_
 #define S2P_TRAINER_IHDA_IHDA_TRAINER_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,6 +33,12 @@ struct IhdaTrainerOptions {
   // If spec or data have changed since the state was written, Create starts from the beginning and
   // keeps the state as STATE_FILE.old, instead of refusing.
   bool restarts_when_changed = false;
+  // Called when the disk is too full for the state of an epoch: after the epoch, whose work is then
+  // only in memory, or before it, if a state of the last one's size would not fit. Returns true,
+  // after a while, to try again; false ends the run, with Cancelled if the observer stops it.
+  std::function<bool(const absl::Status&)> wait_for_room = [](const absl::Status&) {
+    return false;
+  };
 };
 
 // Trains both steps of IHDA. On the CPU the result is a function of the spec, the data and the

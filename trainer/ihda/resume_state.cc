@@ -77,6 +77,16 @@ absl::Status WriteResumeState(const std::string& path, const ResumeState& state)
   return SyncDirectory(std::filesystem::path(path).parent_path().string());
 }
 
+absl::Status CheckRoomForState(const std::string& path, uint64_t size_bytes) {
+  std::error_code error;
+  const auto folder = std::filesystem::path(path).parent_path();
+  const auto space = std::filesystem::space(folder, error);
+  if (error || space.available >= size_bytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat(path, ": ", space.available, " bytes are free on the disk, and the state of an ",
+                   "epoch takes ", size_bytes));
+}
+
 absl::StatusOr<ResumeState> ReadResumeState(const std::string& path) {
   S2P_ASSIGN_OR_RETURN(auto content, ReadWholeFile(path, kMaxBytes));
   const size_t end = content.find('\n');

@@ -41,6 +41,10 @@ struct ResumeState {
 // is written in format 2, which older programs resume.
 absl::Status WriteResumeState(const std::string& path, const ResumeState& state);
 
+// ResourceExhausted, with both numbers, if the disk of `path` has no room for a state of that size
+// next to the present one; a disk that cannot be measured has room.
+absl::Status CheckRoomForState(const std::string& path, uint64_t size_bytes);
+
 // NotFound; DataLoss if it is damaged (it carries its SHA-256); FailedPrecondition if its
 // format is newer. Formats 1, which had neither `start` nor `sum`, and 2, which had no best epoch,
 // are read, too.

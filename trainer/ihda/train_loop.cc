@@ -27,18 +27,25 @@ v1::TrainingSpec SpecOfRepeat(const v1::TrainingSpec& spec, int repeat) {
   return of_repeat;
 }
 
+uint64_t SizeOf(const ResumeState& state) {
+  return state.networks.size() + state.start.size() + state.sum.size() + state.last_sum.size() +
+         state.best.size();
+}
+
 }  // namespace
 
 uint64_t TorchSeed(const v1::TrainingSpec& spec) { return SeedOf(spec.seed(), kTorchStream); }
 
 TrainLoop::TrainLoop(const v1::TrainingSpec& spec, const std::string& run_digest,
                      const std::string& state_file, const TrainingObserver& observer,
-                     const TrainingData& data, IhdaNetworks& networks)
+                     const WaitForRoom& wait_for_room, const TrainingData& data,
+                     IhdaNetworks& networks)
     : spec_(spec),
       recipe_(RecipeOf(spec.recipe())),
       run_digest_(run_digest),
       state_file_(state_file),
       observer_(observer),
+      wait_for_room_(wait_for_room),
       data_(data),
       networks_(networks) {
   if (data_.source.images == nullptr || !RunsStep1(spec_)) place_.ihda_step = 2;
@@ -48,6 +55,7 @@ absl::Status TrainLoop::Restore(ResumeState state) {
   place_.ihda_step = state.ihda_step;
   place_.update = state.updates;
   epochs_done_ = state.epochs_done;
+  state_bytes_ = SizeOf(state);
   networks_.BeginStep(state.ihda_step,
                       state.ihda_step == 1 ? data_.source_identities : data_.target_identities);
   S2P_RETURN_IF_ERROR(networks_.Load(state.networks));
@@ -175,6 +183,7 @@ std::vector<torch::Tensor> TrainLoop::ImagesOf(std::vector<LoadedBatch>& parts) 
 }
 
 absl::Status TrainLoop::RunEpoch(const IhdaStep& step) {
+  S2P_RETURN_IF_ERROR(WaitUntilStateFits());
   EpochPlan plan = step.Plan(place_.epoch);
   BatchLoader loader = LoaderOf(plan);
   networks_.SetTraining();
@@ -248,6 +257,31 @@ ResumeState TrainLoop::State() const {
   return state;
 }
 
+absl::Status TrainLoop::WaitUntilStateFits() const {
+  if (state_file_.empty()) return absl::OkStatus();
+  return WriteWithRoom([this] { return CheckRoomForState(state_file_, state_bytes_); });
+}
+
+absl::Status TrainLoop::KeepState() {
+  if (state_file_.empty()) return absl::OkStatus();
+  const ResumeState state = State();
+  state_bytes_ = SizeOf(state);
+  return WriteWithRoom([&] { return WriteResumeState(state_file_, state); });
+}
+
+absl::Status TrainLoop::WriteWithRoom(const std::function<absl::Status()>& write) const {
+  absl::Status status = write();
+  while (absl::IsResourceExhausted(status)) {
+    if (!wait_for_room_(status)) {
+      if (!observer_.stop()) return status;
+      return absl::CancelledError(absl::StrCat(
+          "stopped while the disk was full; whole epochs before it are kept: ", status.message()));
+    }
+    status = write();
+  }
+  return status;
+}
+
 v1::TrainingProgress TrainLoop::Progress() {
   v1::TrainingProgress progress = meter_->At(place_);
   if (last_validation_) {
@@ -266,9 +300,7 @@ absl::Status TrainLoop::EndEpoch(v1::TrainingProgress& progress) {
     S2P_RETURN_IF_ERROR(EvaluateEpoch(progress, evaluations));
   }
   if (EndsRepeat()) EndRepeat();
-  if (!state_file_.empty()) {
-    S2P_RETURN_IF_ERROR(WriteResumeState(state_file_, State()));
-  }
+  S2P_RETURN_IF_ERROR(KeepState());
   observer_.on_epoch(progress, evaluations);
   return absl::OkStatus();
 }

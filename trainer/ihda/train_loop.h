@@ -3,6 +3,7 @@
 #define S2P_TRAINER_IHDA_TRAIN_LOOP_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,11 +29,14 @@ uint64_t TorchSeed(const v1::TrainingSpec& spec);
 // One thread only.
 class TrainLoop {
  public:
+  // As IhdaTrainerOptions::wait_for_room.
+  using WaitForRoom = std::function<bool(const absl::Status&)>;
+
   // All arguments are borrowed and must outlive the loop. `run_digest` goes into the state, which
   // is written to `state_file` after each epoch; empty: nowhere.
   TrainLoop(const v1::TrainingSpec& spec, const std::string& run_digest,
             const std::string& state_file, const TrainingObserver& observer,
-            const TrainingData& data, IhdaNetworks& networks);
+            const WaitForRoom& wait_for_room, const TrainingData& data, IhdaNetworks& networks);
 
   // Continues a run of the same spec and data after its last whole epoch. Call before Run. DataLoss
   // if the networks do not fit.
@@ -77,6 +81,11 @@ class TrainLoop {
   BatchLoader LoaderOf(EpochPlan& plan);
   std::vector<torch::Tensor> ImagesOf(std::vector<LoadedBatch>& parts) const;
   absl::Status EndEpoch(v1::TrainingProgress& progress);
+  // An epoch is not trained while its state would not fit on the disk.
+  absl::Status WaitUntilStateFits() const;
+  absl::Status KeepState();
+  // Writes again and again while the disk is full and the run may wait.
+  absl::Status WriteWithRoom(const std::function<absl::Status()>& write) const;
   absl::Status Accumulate(const IhdaStep& step, const std::vector<std::vector<int>>& indices,
                           std::vector<LoadedBatch>& parts);
   absl::Status NotFinite(const absl::Status& cause) const;
@@ -88,11 +97,14 @@ class TrainLoop {
   const std::string& run_digest_;
   const std::string& state_file_;
   const TrainingObserver& observer_;
+  const WaitForRoom& wait_for_room_;
   const TrainingData& data_;
   IhdaNetworks& networks_;
   TrainingPlace place_;
   // Whole epochs of the step, over all its repeats.
   int epochs_done_ = 0;
+  // Size of the last state; 0 before the first.
+  uint64_t state_bytes_ = 0;
   // Where each repeat starts (IhdaNetworks::Save), and the weights that were kept of each; empty
   // unless averages().
   std::string start_;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "s2p/v1/checkpoint.pb.h"
 #include "s2p/v1/training.pb.h"
@@ -14,9 +15,15 @@
 
 namespace s2p {
 
-// A run's reports and questions. All functions are called on the thread that called Run; none takes
-// longer than a write to the disk.
+// A run's reports and questions. All functions are called on the thread that called Run; none but
+// wait_for_room takes longer than a write to the disk.
 struct JobObserver : TrainingObserver {
+  // Called when a disk is full while the run holds work that is not on it yet. Returns true, after
+  // a while, when the run should try to write again; false ends the run with ResourceExhausted, or
+  // with Cancelled if `stop` says so.
+  std::function<bool(const absl::Status&)> wait_for_room = [](const absl::Status&) {
+    return false;
+  };
   // Returns the versions that other jobs start from, or will when their data change, ascending:
   // pruning leaves them alone.
   std::function<std::vector<int64_t>()> needed_versions = [] { return std::vector<int64_t>(); };

@@ -194,6 +194,9 @@ JobObserver JobScheduler::ObserverOf(const std::string& id, Active& active, JobR
   observer.on_message = [&](const std::string& message) { reporter.OnMessage(message); };
   observer.stop = [&] { return stopping_ || active.cancel; };
   observer.needed_versions = [this] { return store_.NeededVersions(); };
+  observer.wait_for_room = [&, id](const absl::Status& why) {
+    return WaitForRoom(id, why, active, reporter);
+  };
   return observer;
 }
 
@@ -257,6 +260,20 @@ bool JobScheduler::WaitToRetry(Active& active, bool heed_cancel) {
   mutex_.AwaitWithTimeout(absl::Condition(&over), options_.retry_pause);
   active.retry = false;
   return !stopping_ || (heed_cancel && active.cancel);
+}
+
+bool JobScheduler::WaitForRoom(const std::string& id, const absl::Status& why, Active& active,
+                               JobReporter& reporter) {
+  Pause(id, why, reporter);
+  if (!WaitToRetry(active, /*heed_cancel=*/true) || active.cancel) return false;
+  const auto run = [](v1::JobFile& file) {
+    file.mutable_job()->set_state(v1::Job::STATE_RUNNING);
+    file.mutable_job()->clear_reason();
+    CountStart(file);
+  };
+  if (!store_.Update(id, run).ok()) store_.Show(id, run);
+  reporter.OnState(v1::Job::STATE_RUNNING, "tries again to write what it has trained");
+  return true;
 }
 
 void JobScheduler::DropOldStates() {

@@ -37,7 +37,8 @@ struct JobSchedulerOptions {
 
 // Runs the jobs of a store in the order of their submission. The status of a run decides the job's
 // state: ok SUCCEEDED; Cancelled after Cancel CANCELLED; ResourceExhausted PAUSED, which keeps its
-// place and is retried; anything else FAILED. A job that this object's end interrupts stays RUNNING
+// place and is retried; anything else FAILED. A run that
+// waits for room on the disk is PAUSED, too. A job that this object's end interrupts stays RUNNING
 // or PAUSED on disk and resumes before all others at the next start, as after a crash; but a job
 // during which the process has died too often (trainer/jobs/unfinished_starts.h) is
 // FAILED, so that it cannot keep the others from running. Store, runner and metrics are borrowed.
@@ -105,6 +106,9 @@ class JobScheduler {
            Active& active, JobReporter& reporter);
   void Pause(const std::string& id, const absl::Status& why, JobReporter& reporter);
   bool WaitToRetry(Active& active, bool heed_cancel);
+  // JobObserver::wait_for_room.
+  bool WaitForRoom(const std::string& id, const absl::Status& why, Active& active,
+                   JobReporter& reporter);
   // Removes the states of FAILED and CANCELLED jobs but those that ended last.
   void DropOldStates();
   absl::StatusOr<v1::Job> CancelQueued(const std::string& id, const Place& place);

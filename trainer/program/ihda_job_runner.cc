@@ -29,6 +29,22 @@ namespace {
 // of it for people.
 constexpr const char* kStateFiles[] = {"resume", "resume.tmp", "resume.failed", "resume.old"};
 
+// Publishes; waits where the disk is full.
+absl::StatusOr<PublishOutcome> PublishWithRoom(TrainRun& run,
+                                               const std::vector<v1::Evaluation>& evaluations,
+                                               const CheckpointStore& store,
+                                               const JobObserver& observer) {
+  auto published = run.Publish(evaluations, &store);
+  while (absl::IsResourceExhausted(published.status()) &&
+         observer.wait_for_room(published.status())) {
+    published = run.Publish(evaluations, &store);
+  }
+  if (absl::IsResourceExhausted(published.status()) && observer.stop()) {
+    return absl::CancelledError("stopped before it was published");
+  }
+  return published;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<IhdaJobRunner>> IhdaJobRunner::Create(
@@ -98,6 +114,7 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
   options.restarts_when_changed = true;
   options.threads = options_.threads;
   options.observer = observer;
+  options.wait_for_room = observer.wait_for_room;
   S2P_ASSIGN_OR_RETURN(const auto run,
                        TrainRun::Start(std::move(plan), job.job_id(), folder, options));
   S2P_RETURN_IF_ERROR(run->trainer().Run());
@@ -106,7 +123,8 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
   observer.on_message("evaluating");
   S2P_ASSIGN_OR_RETURN(outcome.evaluations, run->trainer().EvaluateAll());
   observer.on_message("publishing");
-  S2P_ASSIGN_OR_RETURN(const auto published, run->Publish(outcome.evaluations, &store_));
+  S2P_ASSIGN_OR_RETURN(const auto published,
+                       PublishWithRoom(*run, outcome.evaluations, store_, observer));
   outcome.published_version = published.version;
   outcome.reason = published.reason;
   outcome.learning_curve_file = run->DrawCurve();

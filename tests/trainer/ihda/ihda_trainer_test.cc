@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -150,6 +151,52 @@ TEST_F(IhdaTrainerTest, StopInTheMiddleOfAnEpochIsCancelledAndKeepsWholeEpochs) 
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled));
   options.observer.stop = [] { return false; };
   EXPECT_THAT(Differences(whole, Train(Spec(), options)), IsEmpty());
+}
+
+class FullDiskTrainerTest : public TinyRunTest {
+ protected:
+  FullDiskTrainerTest() {
+    options_.state_file = dir_.File("resume");
+    options_.observer.on_progress = [this](const v1::TrainingProgress&) { ++updates_; };
+    options_.observer.stop = [this] { return stop_; };
+  }
+  // The next state is written to a full device, which removes itself when that has failed.
+  void FillDisk() { std::filesystem::create_symlink("/dev/full", options_.state_file + ".tmp"); }
+
+  IhdaTrainerOptions options_;
+  int updates_ = 0;
+  bool stop_ = false;
+};
+
+TEST_F(FullDiskTrainerTest, StateIsWrittenAgainAndNoEpochIsTrainedTwice) {
+  const TensorMap whole = Train(Spec(), options_);
+  const int updates = std::exchange(updates_, 0);
+  std::filesystem::remove(options_.state_file);
+  int waits = 0;
+  options_.wait_for_room = [&](const absl::Status& why) {
+    EXPECT_THAT(why, StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("resume.tmp")));
+    if (++waits == 1) FillDisk();
+    return true;
+  };
+  FillDisk();
+  EXPECT_THAT(Differences(whole, Train(Spec(), options_)), IsEmpty());
+  EXPECT_EQ(waits, 2);
+  EXPECT_EQ(updates_, updates);
+}
+
+TEST_F(FullDiskTrainerTest, RunThatMayNotWaitEndsWithTheReason) {
+  FillDisk();
+  EXPECT_THAT((*Create(Spec(), options_))->Run(), StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
+TEST_F(FullDiskTrainerTest, StopWhileItWaitsIsCancelled) {
+  FillDisk();
+  options_.wait_for_room = [this](const absl::Status&) {
+    stop_ = true;
+    return false;
+  };
+  EXPECT_THAT((*Create(Spec(), options_))->Run(),
+              StatusIs(absl::StatusCode::kCancelled, HasSubstr("while the disk was full")));
 }
 
 TEST_F(IhdaTrainerTest, StateOfAnotherRunIsRefused) {

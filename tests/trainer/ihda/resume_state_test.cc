@@ -16,6 +16,7 @@
 namespace s2p::test {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 class ResumeStateTest : public testing::Test {
@@ -81,6 +82,14 @@ TEST_F(ResumeStateTest, BestEpochWithoutWeightsMakesNoSense) {
   Replace(absl::StrReplaceAll(Bytes(), {{"\"bestEpoch\":6", "\"bestEpoch\":0"}}));
   EXPECT_THAT(ReadResumeState(path_).status(),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("makes no sense")));
+}
+
+TEST_F(ResumeStateTest, DiskWithoutRoomForAStateIsSaidWithBothNumbers) {
+  EXPECT_THAT(CheckRoomForState(path_, 1), IsOk());
+  EXPECT_THAT(CheckRoomForState(path_, uint64_t{1} << 62),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       AllOf(HasSubstr("bytes are free"), HasSubstr("4611686018427387904"))));
+  EXPECT_THAT(CheckRoomForState(dir_.File("none/resume"), uint64_t{1} << 62), IsOk());
 }
 
 TEST_F(ResumeStateTest, FormatOneHasOnlyTheNetworks) {

@@ -261,5 +261,58 @@ TEST_F(JobCrashLoopTest, OrderlyEndsOfTheTrainerForgiveNoDeath) {
   WaitForEnd(id, v1::Job::STATE_FAILED);
 }
 
+class FullDiskTest : public JobFixture {
+ protected:
+  // Starts a run, which then asks to wait until its answer is taken.
+  void StartWaiting() {
+    id_ = Submit();
+    run_ = runner_.NextRun();
+    waiting_ = std::thread([this] {
+      run_->Do([this](const JobObserver& observer) {
+        answer_ = observer.wait_for_room(absl::ResourceExhaustedError("/state: no space"));
+      });
+    });
+    WaitFor(id_, v1::Job::STATE_PAUSED);
+  }
+  bool Answer() {
+    waiting_.join();
+    return answer_;
+  }
+
+  std::string id_;
+  std::shared_ptr<FakeRun> run_;
+  std::thread waiting_;
+  bool answer_ = false;
+};
+
+TEST_F(FullDiskTest, RunWaitsPausedAndContinuesWithoutBeingStartedAgain) {
+  StartWaiting();
+  EXPECT_EQ(store_->Get(id_)->reason(), "/state: no space");
+  scheduler_->RetryPaused();
+  EXPECT_TRUE(Answer());
+  EXPECT_EQ(StateOf(id_), v1::Job::STATE_RUNNING);
+  EXPECT_EQ(store_->Get(id_)->reason(), "");
+  run_->End(Published(1));
+  WaitForEnd(id_, v1::Job::STATE_SUCCEEDED);
+  EXPECT_THAT(runner_.counts(), ElementsAre(Pair(id_, 1)));
+  EXPECT_THAT(StatesTold(id_), ElementsAre("QUEUED", "RUNNING", "PAUSED", "RUNNING", "SUCCEEDED"));
+}
+
+TEST_F(FullDiskTest, WaitingRunIsCancelled) {
+  StartWaiting();
+  ASSERT_THAT(scheduler_->Cancel(id_), IsOk());
+  EXPECT_FALSE(Answer());
+  WaitForEnd(id_, v1::Job::STATE_CANCELLED);
+}
+
+TEST_F(FullDiskTest, WaitingRunDoesNotHoldUpTheEnd) {
+  StartWaiting();
+  scheduler_->RequestStop();
+  EXPECT_FALSE(Answer());
+  Close();
+  Open();
+  EXPECT_EQ(runner_.NextRun()->job().job_id(), id_);
+}
+
 }  // namespace
 }  // namespace s2p::test
