@@ -143,6 +143,10 @@ absl::Status RunTrainGet(const TrainingClient& client, const std::string& job_id
   for (const v1::Evaluation& evaluation : job.evaluations()) {
     add("evaluation", EvaluationText(evaluation));
   }
+  if (job.memory_bytes() > 0) {
+    add("images", absl::StrFormat("%.2f GiB of main memory",
+                                  static_cast<double>(job.memory_bytes()) / (1 << 30)));
+  }
   add("version", VersionText(job));
   add("curve", Printable(job.learning_curve_file()));
   PrintTable(rows, out);

@@ -261,6 +261,7 @@ TEST_F(TrainCommandTest, GetShowsOnlyKnownDetails) {
   job.set_job_id("a");
   job.set_state(v1::Job::STATE_SUCCEEDED);
   job.set_published_version(7);
+  job.set_memory_bytes(uint64_t{3} << 29);
   job.set_learning_curve_file("/state/jobs/a/curve.png");
   v1::Evaluation& evaluation = *job.add_evaluations();
   evaluation.set_dataset("shoes");
@@ -272,6 +273,7 @@ TEST_F(TrainCommandTest, GetShowsOnlyKnownDetails) {
   ASSERT_THAT(RunTrainGet(*client_, "a", /*json=*/false, out_), IsOk());
   EXPECT_THAT(out_.str(), HasSubstr("job         a\n"));
   EXPECT_THAT(out_.str(), HasSubstr("version     7\n"));
+  EXPECT_THAT(out_.str(), HasSubstr("images      1.50 GiB of main memory\n"));
   EXPECT_THAT(out_.str(), HasSubstr("curve       /state/jobs/a/curve.png\n"));
   EXPECT_THAT(out_.str(), HasSubstr("evaluation  rank-1 50.0 %, rank-10 0.0 %, mAP 25.0 % on "
                                     "shoes/test, sketch-to-photo\n"));

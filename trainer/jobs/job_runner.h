@@ -24,6 +24,8 @@ struct JobObserver : TrainingObserver {
   std::function<bool(const absl::Status&)> wait_for_room = [](const absl::Status&) {
     return false;
   };
+  // Estimate of the main memory that the run needs, before it loads anything.
+  std::function<void(uint64_t)> on_memory_bytes = [](uint64_t) {};
   // Returns the versions that other jobs start from, or will when their data change, ascending:
   // pruning leaves them alone.
   std::function<std::vector<int64_t>()> needed_versions = [] { return std::vector<int64_t>(); };

@@ -197,6 +197,9 @@ JobObserver JobScheduler::ObserverOf(const std::string& id, Active& active, JobR
   observer.wait_for_room = [&, id](const absl::Status& why) {
     return WaitForRoom(id, why, active, reporter);
   };
+  observer.on_memory_bytes = [this, id](uint64_t bytes) {
+    store_.Show(id, [bytes](v1::JobFile& file) { file.mutable_job()->set_memory_bytes(bytes); });
+  };
   return observer;
 }
 

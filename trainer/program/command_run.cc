@@ -12,11 +12,13 @@
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "daemon/folder_lock.h"
+#include "daemon/main_memory.h"
 #include "model/checkpoint_store.h"
 #include "model/file.h"
 #include "trainer/ihda/run_plan.h"
 #include "trainer/program/command_spec.h"
 #include "trainer/program/commands.h"
+#include "trainer/program/image_memory.h"
 #include "trainer/program/train_run.h"
 #include "trainer/program/training_display.h"
 
@@ -70,6 +72,10 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
   S2P_ASSIGN_OR_RETURN(const auto spec, SpecOf(options.spec));
   S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(spec, /*held_back=*/{}, stop));
   S2P_RETURN_IF_ERROR(CheckCanPublish(options.checkpoint_root));
+  if (const auto memory = MeasureMainMemory(); memory.ok()) {
+    S2P_RETURN_IF_ERROR(CheckMemory(ImageBytes(plan.data_sets, plan.spec), memory->available_bytes,
+                                    "are available"));
+  }
   const std::string job_id = RunId(plan);
   S2P_ASSIGN_OR_RETURN(const auto folder, JobFolder(options.state_dir, plan));
   std::unique_ptr<FolderLock> lock;

@@ -16,6 +16,7 @@
 #include "model/encoder.h"
 #include "model/file.h"
 #include "trainer/ihda/run_plan.h"
+#include "trainer/program/image_memory.h"
 #include "trainer/program/spec_check.h"
 #include "trainer/program/train_run.h"
 #include "trainer/spec/spec_errors.h"
@@ -108,6 +109,7 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
                                                           const JobObserver& observer) {
   observer.on_message("reading the data");
   S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(job.resolved_spec(), /*held_back=*/{}, observer.stop));
+  S2P_RETURN_IF_ERROR(CheckFits(plan, observer));
   IhdaTrainerOptions options;
   options.checkpoint_root = options_.checkpoint_root;
   // The data may have changed while the daemon was down, and nobody is there to ask.
@@ -133,6 +135,14 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
     if (!pruned.ok()) observer.on_message(absl::StrCat("not pruned: ", pruned.message()));
   }
   return outcome;
+}
+
+absl::Status IhdaJobRunner::CheckFits(const RunPlan& plan, const JobObserver& observer) const {
+  const uint64_t image_bytes = ImageBytes(plan.data_sets, plan.spec);
+  observer.on_memory_bytes(image_bytes);
+  const auto memory = options_.measure_memory();
+  if (!memory.ok()) return absl::OkStatus();
+  return CheckMemory(image_bytes, memory->available_bytes, "are available");
 }
 
 bool IhdaJobRunner::HasState(const std::string& folder) {

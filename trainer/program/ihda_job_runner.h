@@ -3,14 +3,18 @@
 #define S2P_TRAINER_PROGRAM_IHDA_JOB_RUNNER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "daemon/main_memory.h"
 #include "model/checkpoint_store.h"
 #include "trainer/jobs/job_runner.h"
 
 namespace s2p {
+
+struct RunPlan;
 
 struct IhdaJobRunnerOptions {
   // Where models are published.
@@ -24,10 +28,13 @@ struct IhdaJobRunnerOptions {
   // Versions that stay in the store; older ones are removed after a publish, but never the newest
   // nor one that a job starts from. 0: all stay.
   int64_t keep_last = 0;
+  // Tests replace it.
+  std::function<absl::StatusOr<MainMemory>()> measure_memory = [] { return MeasureMainMemory(); };
 };
 
-// Keeps in a job's folder what TrainRun keeps; `resume` is removed when the job has succeeded.
-// Thread-safe.
+// Keeps in a job's folder what TrainRun keeps. Its state is `resume`, and `resume.failed` and
+// `resume.old`, which are kept for people. A job whose images do not fit into main memory fails
+// before it reads them. Thread-safe.
 class IhdaJobRunner : public JobRunner {
  public:
   // Makes the store's folder. PermissionDenied naming it if it cannot be written; NotFound if there
@@ -37,6 +44,8 @@ class IhdaJobRunner : public JobRunner {
   absl::StatusOr<v1::TrainingSpec> Check(const v1::TrainingSpec& spec) override;
   absl::StatusOr<JobOutcome> Run(const v1::Job& job, const std::string& folder,
                                  const JobObserver& observer) override;
+  bool HasState(const std::string& folder) override;
+  void DropState(const std::string& folder) override;
 
  private:
   explicit IhdaJobRunner(const IhdaJobRunnerOptions& options)
@@ -44,6 +53,7 @@ class IhdaJobRunner : public JobRunner {
 
   absl::StatusOr<JobOutcome> TrainAndPublish(const v1::Job& job, const std::string& folder,
                                              const JobObserver& observer);
+  absl::Status CheckFits(const RunPlan& plan, const JobObserver& observer) const;
 
   const IhdaJobRunnerOptions options_;
   const CheckpointStore store_;

@@ -30,6 +30,18 @@ class IhdaJobRunnerTest : public TinyRunTest {
     ASSERT_THAT(runner, IsOk());
     runner_ = *std::move(runner);
   }
+  void OpenWithMemory(MainMemory memory) {
+    IhdaJobRunnerOptions options;
+    options.measure_memory = [memory] { return memory; };
+    Open(options);
+  }
+  // A copy of the source in the data root.
+  DataSet CopyOfSource(const std::string& name) {
+    const std::string folder = std::filesystem::path(Source()).parent_path().string() + "/" + name;
+    std::filesystem::remove_all(folder);
+    std::filesystem::copy(Source(), folder, std::filesystem::copy_options::recursive);
+    return *DataSet::Open(folder);
+  }
   // A spec as a user writes it, with paths relative to the data root.
   static v1::TrainingSpec Relative(const std::vector<std::string>& fields = {}) {
     return With(With(Spec(), {"source_dataset=source", "target_dataset=target"}), fields);
@@ -55,6 +67,7 @@ class IhdaJobRunnerTest : public TinyRunTest {
     observer.on_message = [this](const std::string& text) { messages_.push_back(text); };
     observer.stop = [this] { return stop_; };
     observer.needed_versions = [this] { return needed_; };
+    observer.on_memory_bytes = [this](uint64_t bytes) { memory_bytes_ = bytes; };
     return runner_->Run(job, folder, observer);
   }
   CheckpointStore Store() { return CheckpointStore(dir_.File("checkpoints")); }
@@ -63,6 +76,7 @@ class IhdaJobRunnerTest : public TinyRunTest {
   std::vector<std::string> messages_;
   std::vector<int64_t> needed_;
   bool stop_ = false;
+  uint64_t memory_bytes_ = 0;
 };
 
 TEST_F(IhdaJobRunnerTest, CheckedSpecIsWholeAndItsPathsOpen) {
@@ -197,6 +211,20 @@ TEST_F(IhdaJobRunnerTest, PublishedOverAWorseOneBothNumbersAreKept) {
   EXPECT_EQ(kept_back->published_version, 0);
   EXPECT_THAT(kept_back->reason, HasSubstr("of version 1"));
   EXPECT_THAT(*Store().Versions(), ElementsAre(1));
+}
+
+TEST_F(IhdaJobRunnerTest, JobWhoseImagesDoNotFitNowFailsBeforeItReadsThem) {
+  int64_t images = static_cast<int64_t>(DataSet::Open(Target())->images().size());
+  for (const DataSetImage& image : DataSet::Open(Source())->images()) {
+    if (image.split == "train") ++images;
+  }
+  const uint64_t bytes = static_cast<uint64_t>(images) * 3 * 32 * 32;
+  OpenWithMemory({bytes - 1, bytes});
+  EXPECT_THAT(Run(Job("large")),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("are available")));
+  EXPECT_EQ(memory_bytes_, bytes);
+  OpenWithMemory({bytes, bytes});
+  EXPECT_THAT(Run(Job("large")), IsOk());
 }
 
 TEST_F(IhdaJobRunnerTest, StateOfAStoppedJobIsFoundAndDropped) {

@@ -1,0 +1,43 @@
+#include "trainer/program/image_memory.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "model/image.h"
+
+namespace s2p {
+namespace {
+
+template <typename Size>
+uint64_t BytesAt(const Size& size) {
+  return uint64_t{Image::kChannels} * size.height() * size.width();
+}
+
+std::string GiB(uint64_t bytes) {
+  return absl::StrFormat("%.2f GiB", static_cast<double>(bytes) / (1 << 30));
+}
+
+}  // namespace
+
+uint64_t ImageBytes(const OpenDataSets& data_sets, const v1::TrainingSpec& resolved) {
+  const uint64_t photo = BytesAt(resolved.photo()), sketch = BytesAt(resolved.sketch());
+  uint64_t bytes = 0;
+  for (const DataSetImage& image : data_sets.target.images()) {
+    bytes += image.modality == v1::MODALITY_SKETCH ? sketch : photo;
+  }
+  if (!data_sets.source) return bytes;
+  for (const DataSetImage& image : data_sets.source->images()) {
+    if (image.split == "train" && image.modality == v1::MODALITY_PHOTO) bytes += photo;
+  }
+  return bytes;
+}
+
+absl::Status CheckMemory(uint64_t image_bytes, uint64_t memory_bytes, const char* has) {
+  if (image_bytes <= memory_bytes) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the images alone take ", GiB(image_bytes), " of main memory, and ", GiB(memory_bytes), " ",
+      has,
+      "; lower the height and width of photo and sketch, use fewer images, or give the "
+      "trainer more memory"));
+}
+
+}  // namespace s2p

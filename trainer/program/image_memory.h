@@ -1,0 +1,23 @@
+// Whether the images of a run fit into main memory, before any is read.
+#ifndef S2P_TRAINER_PROGRAM_IMAGE_MEMORY_H_
+#define S2P_TRAINER_PROGRAM_IMAGE_MEMORY_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "s2p/v1/training.pb.h"
+#include "trainer/ihda/training_data.h"
+
+namespace s2p {
+
+// Bytes that the images of a run take: 8-bit RGB at the resolved spec's input sizes. All parts of
+// the target and the train photos of the source are kept from the start to the end.
+uint64_t ImageBytes(const OpenDataSets& data_sets, const v1::TrainingSpec& resolved);
+
+// FailedPrecondition, with both numbers and what helps, if `image_bytes` are more than
+// `memory_bytes`; `has` completes the sentence, as in "are available".
+absl::Status CheckMemory(uint64_t image_bytes, uint64_t memory_bytes, const char* has);
+
+}  // namespace s2p
+
+#endif  // S2P_TRAINER_PROGRAM_IMAGE_MEMORY_H_
