@@ -6,6 +6,7 @@
 #include "base/status_macros.h"
 #include "trainer/data/random.h"
 #include "trainer/data/sampler.h"
+#include "trainer/ihda/batch_parts.h"
 
 namespace s2p {
 namespace {
@@ -204,10 +205,7 @@ absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep1(const v1::TrainingSpec& spec
 
 absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec,
                                                     const TrainingData& data) {
-  // Source photos cost a third of the time: they come along only where a loss looks at them.
-  const bool has_source =
-      data.source.images != nullptr &&
-      (spec.loss().attribute() * spec.step2().attribute_factor() > 0 || spec.loss().domain() > 0);
+  const bool has_source = data.source.images != nullptr && Step2HasSource(spec);
   const auto batch = static_cast<int>(spec.step2().batch_size());
   int source_images = 0;
   if (has_source) {

@@ -11,7 +11,9 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "trainer/data/facing.h"
+#include "trainer/ihda/batch_parts.h"
 #include "trainer/spec/spec_form.h"
+#include "trainer/spec/training_spec.h"
 
 namespace s2p {
 namespace {
@@ -76,14 +78,7 @@ class Loader {
 
   absl::Status LoadSource(const OpenDataSets& data_sets, TrainingData& data) const {
     const DataSet& source = *data_sets.source;
-    std::vector<DataSetImage> photos;
-    for (const DataSetImage& image : source.images()) {
-      if (image.split == "train" && image.modality == v1::MODALITY_PHOTO) photos.push_back(image);
-    }
-    if (photos.empty()) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(source.folder(), ": the source has no photo in the split \"train\""));
-    }
+    S2P_ASSIGN_OR_RETURN(auto photos, SourcePhotos(source, spec_));
     S2P_ASSIGN_OR_RETURN(data.source.images,
                          Load(source, photos, v1::MODALITY_PHOTO, "source photos"));
     Numbering numbering;
@@ -165,12 +160,9 @@ absl::StatusOr<double> PairFlip(const v1::TrainingSpec::AugmentationSpec& augmen
   return both_ways ? augmentation.pair_flip() : 0;
 }
 
-// The target's images by what they are for.
-struct TargetParts {
-  std::vector<DataSetImage> photos, sketches, validation, test;
-};
+}  // namespace
 
-absl::StatusOr<TargetParts> Divide(const OpenDataSets& data_sets) {
+absl::StatusOr<TargetParts> DivideTarget(const OpenDataSets& data_sets) {
   const DataSet& target = data_sets.target;
   TargetParts parts;
   std::set<std::string> with_photo, with_sketch;
@@ -200,7 +192,31 @@ absl::StatusOr<TargetParts> Divide(const OpenDataSets& data_sets) {
   return parts;
 }
 
-}  // namespace
+absl::StatusOr<std::vector<DataSetImage>> SourcePhotos(const DataSet& source,
+                                                       const v1::TrainingSpec& spec) {
+  std::vector<DataSetImage> photos;
+  std::set<std::string> identities;
+  for (const DataSetImage& image : source.images()) {
+    if (image.split != "train" || image.modality != v1::MODALITY_PHOTO) continue;
+    photos.push_back(image);
+    identities.insert(image.identity);
+  }
+  if (photos.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(source.folder(), ": the source has no photo in the split \"train\""));
+  }
+  if (identities.size() < 2 && (RunsStep1(spec) || Step2HasSource(spec))) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(source.folder(),
+                     ": the photos of the split \"train\" show one identity; at least 2 are "
+                     "needed"));
+  }
+  return photos;
+}
+
+bool Step2HasSource(const v1::TrainingSpec& spec) {
+  return spec.loss().attribute() * spec.step2().attribute_factor() > 0 || spec.loss().domain() > 0;
+}
 
 std::vector<std::string> OpenDataSets::attributes() const {
   std::vector<std::string> names;
@@ -257,7 +273,7 @@ absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
   const Loader loader(spec, manifest, threads, observer);
   TrainingData data;
   const DataSet& target = data_sets.target;
-  S2P_ASSIGN_OR_RETURN(auto parts, Divide(data_sets));
+  S2P_ASSIGN_OR_RETURN(auto parts, DivideTarget(data_sets));
   if (data_sets.source) {
     S2P_RETURN_IF_ERROR(loader.LoadSource(data_sets, data));
   }

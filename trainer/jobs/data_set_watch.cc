@@ -1,4 +1,5 @@
 #include "trainer/jobs/data_set_watch.h"
+
 #include <algorithm>
 
 #include "daemon/log.h"
@@ -36,8 +37,6 @@ bool DataSetWatch::HasChanged(const std::string& id, const Lineage& lineage) {
     refused_.erase(id);
     return false;
   }
-  const auto refused = refused_.find(id);
-  if (refused != refused_.end() && refused->second == now) return false;
   const auto seen = seen_.find(id);
   if (seen != seen_.end() && seen->second == now) return true;
   seen_[id] = now;
@@ -60,12 +59,17 @@ std::vector<std::string> DataSetWatch::Poll() {
               {{"job", follower->job_id()}, {"lineage", id}});
       submitted.push_back(follower->job_id());
       seen_.erase(id);
+      refused_.erase(id);
       continue;
     }
-    LogWarning("cannot train again on the changed data",
-               {{"lineage", id}, {"reason", follower.status()}});
-    // Other errors may pass before the next look; wrong data stay wrong until they change.
-    if (absl::IsInvalidArgument(follower.status())) refused_[id] = seen_[id];
+    // Tried again at the next look: images may still be on their way. Said once.
+    std::string& refused = refused_[id];
+    const std::string reason(follower.status().message());
+    if (refused != reason) {
+      LogWarning("cannot train again on the changed data",
+                 {{"lineage", id}, {"reason", follower.status()}});
+    }
+    refused = reason;
   }
   return submitted;
 }

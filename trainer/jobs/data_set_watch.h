@@ -18,9 +18,10 @@ namespace s2p {
 // lineage. A successor has the same spec and starts from the version that the lineage published
 // last. It is submitted when the lineage has succeeded once, its newest job has ended, and a
 // dataset.jsonl differs from the one that job started with and is the same in two looks. While it
-// waits or runs nothing is submitted, so a burst of changes makes one job, and at most one more. A
-// job that failed is not repeated on the same data; a cancelled one ends the watch. One thread
-// only.
+// waits or runs nothing is submitted, so a burst of changes makes one job, and at most one more.
+// Data that a job cannot be submitted on are tried again at each look, because images may still be
+// on their way. A job that failed is not repeated on the same data; a cancelled one ends the watch.
+// One thread only.
 class DataSetWatch {
  public:
   // Both are borrowed.
@@ -54,9 +55,9 @@ class DataSetWatch {
   const JobStore& store_;
   JobScheduler& scheduler_;
   DataSetDigestCache digests_;
-  // By lineage: the data of the last look, and data that cannot be trained on.
+  // By lineage: the data of the last look, and why they were last refused.
   std::map<std::string, Digests> seen_;
-  std::map<std::string, Digests> refused_;
+  std::map<std::string, std::string> refused_;
 };
 
 }  // namespace s2p

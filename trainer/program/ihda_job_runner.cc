@@ -71,7 +71,9 @@ absl::StatusOr<v1::TrainingSpec> IhdaJobRunner::Check(const v1::TrainingSpec& sp
   if (!options_.device.empty()) resolved.set_device(options_.device);
   std::vector<std::string> errors = SpecErrors(resolved);
   ConfinePaths(options_.data_root, resolved, errors);
-  for (std::string& error : RunErrors(resolved, store_)) {
+  const auto memory = options_.measure_memory();
+  const uint64_t memory_bytes = memory.ok() ? memory->total_bytes : UINT64_MAX;
+  for (std::string& error : RunErrors(resolved, store_, memory_bytes)) {
     // SpecErrors has named this field already.
     const std::string field = error.substr(0, error.find(':') + 1);
     const bool named = std::any_of(errors.begin(), errors.end(), [&](const std::string& other) {

@@ -7,9 +7,9 @@
 namespace s2p {
 namespace {
 
-template <typename Size>
-uint64_t BytesAt(const Size& size) {
-  return uint64_t{Image::kChannels} * size.height() * size.width();
+uint64_t BytesOf(const v1::TrainingSpec::InputSpec& input) {
+  const uint64_t channels = input.grey() ? 1 : Image::kChannels;
+  return channels * input.height() * input.width();
 }
 
 std::string GiB(uint64_t bytes) {
@@ -19,12 +19,14 @@ std::string GiB(uint64_t bytes) {
 }  // namespace
 
 uint64_t ImageBytes(const OpenDataSets& data_sets, const v1::TrainingSpec& resolved) {
-  const uint64_t photo = BytesAt(resolved.photo()), sketch = BytesAt(resolved.sketch());
+  const uint64_t photo = BytesOf(resolved.photo()), sketch = BytesOf(resolved.sketch());
   uint64_t bytes = 0;
-  for (const DataSetImage& image : data_sets.target.images()) {
-    bytes += image.modality == v1::MODALITY_SKETCH ? sketch : photo;
+  if (data_sets.target.packed() == nullptr) {
+    for (const DataSetImage& image : data_sets.target.images()) {
+      bytes += image.modality == v1::MODALITY_SKETCH ? sketch : photo;
+    }
   }
-  if (!data_sets.source) return bytes;
+  if (!data_sets.source || data_sets.source->packed() != nullptr) return bytes;
   for (const DataSetImage& image : data_sets.source->images()) {
     if (image.split == "train" && image.modality == v1::MODALITY_PHOTO) bytes += photo;
   }

@@ -2,23 +2,27 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
 #include <optional>
-#include <set>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint.h"
 #include "model/safetensors.h"
 #include "model/torch_device.h"
 #include "trainer/data/data_set.h"
+#include "trainer/ihda/batch_parts.h"
 #include "trainer/ihda/first_weights.h"
 #include "trainer/ihda/training_data.h"
+#include "trainer/program/image_memory.h"
 
 namespace s2p {
 namespace {
 
 namespace fs = std::filesystem;
+
+// A thousand look-ups take a second on a network's disk.
+constexpr size_t kMostImagesLookedFor = 1000;
 
 bool IsInside(const fs::path& path, const fs::path& root) {
   const auto ends = std::mismatch(root.begin(), root.end(), path.begin(), path.end());
@@ -35,79 +39,90 @@ std::optional<std::string> Confined(const std::string& data_root, const std::str
   return path.string();
 }
 
-// Counts what a spec's batches are made of.
-struct Counts {
-  int64_t pairs = 0;
-  std::set<std::string> source_identities;
-};
-
-// Identities of the training part that have a photo and a sketch.
-int64_t CountPairs(const DataSet& target, const v1::TrainingSpec& spec) {
-  const HeldBack held_back = HeldBackOf(spec);
-  const double fraction = PairFractionOf(spec);
-  std::map<std::string, std::pair<bool, int64_t>> of;
-  for (const DataSetImage& image : target.images()) {
-    if (image.split != "train" || IsHeldBack(image, held_back) ||
-        !IsInPairFraction(image.identity, fraction)) {
-      continue;
-    }
-    if (image.modality == v1::MODALITY_SKETCH) {
-      ++of[image.identity].second;
-    } else {
-      of[image.identity].first = true;
-    }
+// Says if images are missing, as far as a few of them show: a data set may lie on a slow disk, and
+// somebody waits for the answer. `allowed_share` of each part may be missing.
+void CheckFiles(const char* field, const DataSet& data_set, const std::vector<DataSetImage>& images,
+                double allowed_share, std::vector<std::string>& errors) {
+  if (data_set.packed() != nullptr) return;
+  const size_t asked = std::min(images.size(), kMostImagesLookedFor);
+  size_t missing = 0;
+  std::string first;
+  for (size_t i = 0; i < asked; ++i) {
+    const std::string& path = images[i * images.size() / asked].path;
+    std::error_code error;
+    if (fs::is_regular_file(fs::path(data_set.folder()) / path, error)) continue;
+    if (missing++ == 0) first = path;
   }
-  int64_t pairs = 0;
-  for (const auto& [identity, has] : of) pairs += has.first && has.second > 0 ? 1 : 0;
-  return pairs;
+  // More than the share of all images are more than the share of at least one part.
+  const double allowed = allowed_share * static_cast<double>(images.size());
+  if (missing == 0 || (missing < asked && static_cast<double>(missing) <= allowed)) return;
+  errors.push_back(absl::StrCat(field, ": ", data_set.folder(), ": ", missing, " of ", asked,
+                                " images that were looked for are missing; the first: ", first));
 }
 
-int64_t CountSourceIdentities(const DataSet& source) {
-  std::set<std::string> identities;
-  for (const DataSetImage& image : source.images()) {
-    if (image.split == "train" && image.modality == v1::MODALITY_PHOTO) {
-      identities.insert(image.identity);
-    }
-  }
-  return static_cast<int64_t>(identities.size());
-}
-
-void CheckTarget(const v1::TrainingSpec& spec, std::vector<std::string>& errors) {
-  const auto target = DataSet::Open(spec.target_dataset());
-  if (!target.ok()) {
-    errors.push_back(absl::StrCat("target_dataset: ", target.status().message()));
+void CheckTarget(const v1::TrainingSpec& spec, const OpenDataSets& data_sets,
+                 std::vector<std::string>& errors) {
+  const auto parts = DivideTarget(data_sets);
+  if (!parts.ok()) {
+    errors.push_back(absl::StrCat("target_dataset: ", parts.status().message()));
     return;
   }
-  if (spec.step2().epochs() == 0) return;
-  const int64_t pairs = CountPairs(*target, spec);
-  if (pairs < 2) {
-    errors.push_back(absl::StrCat("target_dataset: ", spec.target_dataset(), ": ", pairs,
-                                  " identities have a photo and a sketch to train with; at least 2 "
-                                  "are needed"));
+  std::vector<DataSetImage> images;
+  for (const auto* part : {&parts->photos, &parts->sketches, &parts->validation, &parts->test}) {
+    images.insert(images.end(), part->begin(), part->end());
   }
+  CheckFiles("target_dataset", data_sets.target, images, spec.max_unreadable(), errors);
 }
 
-// The attributes that the spec trains, if they are all there.
+// The attributes that the spec trains, if the source has them all.
 std::optional<std::vector<std::string>> CheckSource(const v1::TrainingSpec& spec,
+                                                    const DataSet& source,
                                                     std::vector<std::string>& errors) {
-  std::vector<std::string> attributes;
-  if (spec.source_dataset().empty()) return attributes;
-  const auto source = DataSet::Open(spec.source_dataset());
-  if (!source.ok()) {
-    errors.push_back(absl::StrCat("source_dataset: ", source.status().message()));
-    return std::nullopt;
+  const auto photos = SourcePhotos(source, spec);
+  if (photos.ok()) {
+    CheckFiles("source_dataset", source, *photos, spec.max_unreadable(), errors);
+  } else {
+    errors.push_back(absl::StrCat("source_dataset: ", photos.status().message()));
   }
-  const int64_t identities = CountSourceIdentities(*source);
-  if (identities < 2) {
-    errors.push_back(absl::StrCat("source_dataset: ", spec.source_dataset(), ": ", identities,
-                                  " identities to train with; at least 2 are needed"));
-  }
-  const auto columns = ChooseAttributes(*source, spec);
+  const auto columns = ChooseAttributes(source, spec);
   if (!columns.ok()) {
     errors.emplace_back(columns.status().message());
     return std::nullopt;
   }
-  for (const size_t column : *columns) attributes.push_back(source->attributes()[column]);
+  std::vector<std::string> attributes;
+  for (const size_t column : *columns) attributes.push_back(source.attributes()[column]);
+  return attributes;
+}
+
+// Whether its images are there is checked apart, and only as far as a run would refuse them.
+std::optional<DataSet> OpenDataSet(const char* field, const std::string& path,
+                                   std::vector<std::string>& errors) {
+  auto data_set = DataSet::Open(path, ImageFiles::kMayBeMissing);
+  if (data_set.ok()) return *std::move(data_set);
+  errors.push_back(absl::StrCat(field, ": ", data_set.status().message()));
+  return std::nullopt;
+}
+
+// The attributes that the spec trains, if they are known.
+std::optional<std::vector<std::string>> CheckData(const v1::TrainingSpec& spec,
+                                                  uint64_t memory_bytes,
+                                                  std::vector<std::string>& errors) {
+  auto target = OpenDataSet("target_dataset", spec.target_dataset(), errors);
+  std::optional<DataSet> source;
+  std::optional<std::vector<std::string>> attributes;
+  if (spec.source_dataset().empty()) {
+    attributes.emplace();
+  } else {
+    source = OpenDataSet("source_dataset", spec.source_dataset(), errors);
+    if (source) attributes = CheckSource(spec, *source, errors);
+  }
+  if (!target) return attributes;
+  const OpenDataSets data_sets{
+      std::move(source), *std::move(target), HeldBackOf(spec), PairFractionOf(spec), {}};
+  CheckTarget(spec, data_sets, errors);
+  const absl::Status fits =
+      CheckMemory(ImageBytes(data_sets, spec), memory_bytes, "are all there is");
+  if (!fits.ok()) errors.push_back(absl::StrCat("target_dataset: ", fits.message()));
   return attributes;
 }
 
@@ -152,10 +167,10 @@ void ConfinePaths(const std::string& data_root, v1::TrainingSpec& spec,
           [&](const std::string& path) { spec.set_initial_weights(path); });
 }
 
-std::vector<std::string> RunErrors(const v1::TrainingSpec& resolved, const CheckpointStore& store) {
+std::vector<std::string> RunErrors(const v1::TrainingSpec& resolved, const CheckpointStore& store,
+                                   uint64_t memory_bytes) {
   std::vector<std::string> errors;
-  CheckTarget(resolved, errors);
-  const auto attributes = CheckSource(resolved, errors);
+  const auto attributes = CheckData(resolved, memory_bytes, errors);
   CheckInitial(resolved, store, attributes, errors);
   const auto device = SelectDevice(resolved.device().empty() ? "auto" : resolved.device());
   if (!device.ok()) {

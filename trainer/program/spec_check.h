@@ -2,6 +2,7 @@
 #ifndef S2P_TRAINER_PROGRAM_SPEC_CHECK_H_
 #define S2P_TRAINER_PROGRAM_SPEC_CHECK_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,10 +17,14 @@ void ConfinePaths(const std::string& data_root, v1::TrainingSpec& spec,
                   std::vector<std::string>& errors);
 
 // Errors of a spec whose fields are right in themselves (SpecErrors): a data set that does not
-// open, too few pairs or identities for a batch, attributes that the source lacks, weights or a
-// version that are not there or of another network, a device that is not there. "field: what is
-// wrong", all of them; reads no image.
-std::vector<std::string> RunErrors(const v1::TrainingSpec& resolved, const CheckpointStore& store);
+// open, that lacks images which a run needs, or whose images alone take more than `memory_bytes`;
+// too few pairs or identities for a batch, attributes that the source lacks, weights or a version
+// that are not there or of another network, a device that is not there. "field: what is wrong", all
+// of them. Reads no image, and looks for a thousand of each data set, so that it does not take
+// minutes: a run that is refused here would fail for sure, but one that is not may still fail when
+// it reads the others.
+std::vector<std::string> RunErrors(const v1::TrainingSpec& resolved, const CheckpointStore& store,
+                                   uint64_t memory_bytes);
 
 }  // namespace s2p
 

@@ -210,10 +210,11 @@ TEST_F(DataSetWatchTest, CancelledJobEndsTheWatch) {
   ExpectNothing();
 }
 
-TEST_F(DataSetWatchTest, DataThatAreRefusedAreTriedAgainOnlyWhenTheyChange) {
+TEST_F(DataSetWatchTest, DataThatAreRefusedAreTrainedOnWhenTheirImagesHaveArrived) {
   Train(Published(1));
-  SetData("target", "broken");
-  runner_.RefuseSpecs(absl::InvalidArgumentError("target_dataset: broken"));
+  SetData("target", "t2");
+  runner_.RefuseSpecs(absl::InvalidArgumentError("target_dataset: there is no file 7.png"));
+  ExpectNothing();
   ExpectNothing();
   runner_.RefuseSpecs(absl::OkStatus());
   EXPECT_THAT(watch_->Poll(), SizeIs(1));

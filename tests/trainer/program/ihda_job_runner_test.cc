@@ -125,7 +125,7 @@ TEST_F(IhdaJobRunnerTest, OneIdentityIsRefused) {
   }
   ASSERT_THAT(WriteDataSet(folder, {"one", {}, "", ""}, images), IsOk());
   EXPECT_THAT(Refusal({"target_dataset=one", "validation.fraction=0"}),
-              HasSubstr("1 identities have a photo and a sketch"));
+              HasSubstr("1 identities of the split \"train\" have both a photo and a sketch"));
   std::filesystem::remove_all(folder);
 }
 
@@ -211,6 +211,45 @@ TEST_F(IhdaJobRunnerTest, PublishedOverAWorseOneBothNumbersAreKept) {
   EXPECT_EQ(kept_back->published_version, 0);
   EXPECT_THAT(kept_back->reason, HasSubstr("of version 1"));
   EXPECT_THAT(*Store().Versions(), ElementsAre(1));
+}
+
+TEST_F(IhdaJobRunnerTest, PhotosThatARunWouldLeaveOutDoNotRefuseAJob) {
+  const DataSet source = CopyOfSource("holes");
+  const std::vector<std::string> fields = {"source_dataset=holes", "max_unreadable=0.05"};
+  std::filesystem::remove(source.folder() + "/" + source.images()[0].path);
+  EXPECT_THAT(Run(Job("job", fields)), IsOk());
+  EXPECT_THAT(Refusal({"source_dataset=holes", "max_unreadable=0"}),
+              AllOf(HasSubstr("source_dataset: "), HasSubstr("1 of 48 images"),
+                    HasSubstr(source.images()[0].path)));
+  std::filesystem::remove_all(source.folder());
+}
+
+TEST_F(IhdaJobRunnerTest, DataSetWithoutItsImagesIsRefused) {
+  const DataSet source = CopyOfSource("list");
+  for (const DataSetImage& image : source.images()) {
+    std::filesystem::remove(source.folder() + "/" + image.path);
+  }
+  EXPECT_THAT(Refusal({"source_dataset=list", "max_unreadable=0.5"}),
+              HasSubstr("48 of 48 images that were looked for are missing"));
+  std::filesystem::remove_all(source.folder());
+}
+
+TEST_F(IhdaJobRunnerTest, OneSourceIdentityIsRefusedOnlyWhereABatchNeedsTwo) {
+  const DataSet source = CopyOfSource("one");
+  std::vector<DataSetImage> images = source.images();
+  for (DataSetImage& image : images) image.identity = images[0].identity;
+  ASSERT_THAT(WriteDataSet(source.folder(), {"one", source.attributes(), "", ""}, images), IsOk());
+  const std::vector<std::string> fields = {"source_dataset=one", "step1.epochs=0",
+                                           "loss.attribute=0", "loss.domain=0"};
+  EXPECT_THAT(Run(Job("job", fields)), IsOk());
+  EXPECT_THAT(Refusal({"source_dataset=one"}), HasSubstr("show one identity"));
+  std::filesystem::remove_all(source.folder());
+}
+
+TEST_F(IhdaJobRunnerTest, ImagesThatNeverFitIntoMemoryAreRefused) {
+  OpenWithMemory({1000, 100'000});
+  EXPECT_THAT(Refusal({}), AllOf(HasSubstr("the images alone take 0.00 GiB of main memory"),
+                                 HasSubstr("are all there is")));
 }
 
 TEST_F(IhdaJobRunnerTest, JobWhoseImagesDoNotFitNowFailsBeforeItReadsThem) {
