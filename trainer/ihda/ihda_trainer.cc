@@ -13,6 +13,7 @@
 #include "model/torch_device.h"
 #include "model/torch_version.h"
 #include "trainer/ihda/data_report.h"
+#include "trainer/ihda/device_memory.h"
 #include "trainer/ihda/first_weights.h"
 #include "trainer/ihda/ihda_networks.h"
 #include "trainer/ihda/resume_state.h"
@@ -32,9 +33,7 @@ absl::StatusOr<torch::Device> DeviceOf(const v1::TrainingSpec& spec) {
 }
 
 absl::Status OutOfMemory(const absl::Status& status) {
-  if (!absl::IsResourceExhausted(status)) return status;
-  return absl::FailedPreconditionError(
-      absl::StrCat(status.message(), "; lower batch_size, or raise accumulate"));
+  return WithoutDeviceMemory(status, "lower batch_size, or raise accumulate");
 }
 
 }  // namespace

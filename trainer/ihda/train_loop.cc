@@ -11,6 +11,7 @@
 #include "trainer/data/random.h"
 #include "trainer/evaluation/image_batch.h"
 #include "trainer/ihda/batch_statistics.h"
+#include "trainer/ihda/device_memory.h"
 #include "trainer/ihda/loss_sum.h"
 #include "trainer/spec/training_spec.h"
 
@@ -313,11 +314,13 @@ bool TrainLoop::IsEvaluated() const {
 
 absl::Status TrainLoop::EvaluateEpoch(v1::TrainingProgress& progress,
                                       std::vector<v1::Evaluation>& evaluations) {
-  S2P_ASSIGN_OR_RETURN(const auto result,
-                       Evaluate(networks_.encoder(), *data_.validation, kSketchToPhoto));
-  last_validation_ = result.evaluation;
-  evaluations.push_back(result.evaluation);
-  const double precision = result.evaluation.mean_average_precision();
+  const auto result = Evaluate(networks_.encoder(), *data_.validation, kSketchToPhoto);
+  if (!result.ok()) {
+    return WithoutDeviceMemory(result.status(), "lower the height and width of the images");
+  }
+  last_validation_ = result->evaluation;
+  evaluations.push_back(result->evaluation);
+  const double precision = result->evaluation.mean_average_precision();
   progress.set_rank1(result.evaluation.rank1());
   progress.set_mean_average_precision(precision);
   if (keeps_best() && result.evaluation.queries() > 0 && precision > best_.precision) {

@@ -9,12 +9,14 @@
 
 namespace s2p {
 
-// Appends to metrics.jsonl in the run's folder; trainer/pictures/learning_curve.h reads it. A run
-// that resumes from an earlier epoch writes that epoch's line again; the last one counts. A line
-// that cannot be written is left out: training matters more. One thread only.
+// Writes metrics.jsonl in the run's folder; trainer/pictures/learning_curve.h reads it. A run that
+// resumes from an earlier epoch writes that epoch's line again; the last one counts. A line that
+// cannot be written is left out: training matters more. One thread only.
 class EpochLog {
  public:
-  explicit EpochLog(const std::string& folder) : file_(folder + "/metrics.jsonl", std::ios::app) {}
+  // `resumes`: the run continues the one that is logged there; else that log is discarded.
+  EpochLog(const std::string& folder, bool resumes)
+      : file_(folder + "/metrics.jsonl", resumes ? std::ios::app : std::ios::trunc) {}
   void Write(const v1::TrainingProgress& progress);
 
  private:

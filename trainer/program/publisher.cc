@@ -10,6 +10,7 @@
 #include "trainer/evaluation/checkpoint_evaluation.h"
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/evaluation/paired_comparison.h"
+#include "trainer/ihda/device_memory.h"
 #include "trainer/program/unseen_images.h"
 
 namespace s2p {
@@ -24,10 +25,9 @@ absl::StatusOr<std::vector<QueryResult>> Measure(const Checkpoint& checkpoint,
   const auto result = EvaluateCheckpoint(checkpoint, target, images, kSketchToPhoto,
                                          {resolved.device(), 0, resolved.max_unreadable()});
   if (result.ok()) return QueriesOf(*result);
-  if (!absl::IsResourceExhausted(result.status())) return result.status();
-  // Not ResourceExhausted, which means a full disk: waiting does not free a device's memory.
-  return absl::FailedPreconditionError(
-      absl::StrCat("comparing with the newest version: ", result.status().message()));
+  return WithoutDeviceMemory(result.status(),
+                             "the published version has no room next to the trained one: use "
+                             "publish.policy ALWAYS or another device");
 }
 
 bool IsBetter(const PairedDifference& difference, double confidence, const PublishSpec& publish) {

@@ -32,16 +32,16 @@ absl::StatusOr<std::unique_ptr<TrainRun>> TrainRun::Start(RunPlan plan, const st
     run->events_ = std::make_unique<EventLog>(
         folder, RunsStep1(run->spec_) ? int64_t{run->spec_.step1().epochs()} : 0,
         TextOf(run->spec_));
-    options.observer.on_epoch = [run = run.get(), log = std::make_shared<EpochLog>(folder),
-                                 on_epoch = options.observer.on_epoch](const auto& progress,
-                                                                       const auto& evaluations) {
-      log->Write(progress);
+    options.observer.on_epoch = [run = run.get(), on_epoch = options.observer.on_epoch](
+                                    const auto& progress, const auto& evaluations) {
+      run->log_->Write(progress);
       run->events_->WriteEpoch(progress, evaluations);
       run->DrawCurve();
       on_epoch(progress, evaluations);
     };
   }
   S2P_ASSIGN_OR_RETURN(run->trainer_, IhdaTrainer::Create(std::move(plan), options));
+  if (!folder.empty()) run->log_.emplace(folder, run->trainer_->resumed());
   if (run->trainer_->resumed()) {
     options.observer.on_message("resuming from the last whole epoch");
   }

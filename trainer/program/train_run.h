@@ -3,6 +3,7 @@
 #define S2P_TRAINER_PROGRAM_TRAIN_RUN_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,8 @@
 namespace s2p {
 
 // Keeps in its folder `resume` (trainer/ihda/resume_state.h), `metrics.jsonl` (a TrainingProgress
-// for each epoch), TensorBoard's event file (trainer/pictures/event_log.h) and
-// `learning_curve.png`, drawn after each epoch. One thread only.
+// for each epoch; a run that starts from the beginning starts it anew), TensorBoard's event file
+// (trainer/pictures/event_log.h) and `learning_curve.png`, drawn after each epoch. One thread only.
 class TrainRun {
  public:
   // Resumes the run that was interrupted in the folder, if there is one. `job_id` names the run in
@@ -43,7 +44,8 @@ class TrainRun {
   const v1::TrainingSpec spec_;
   const std::string job_id_;
   const std::string folder_;
-  // Null without a folder.
+  // Unset without a folder.
+  std::optional<EpochLog> log_;
   std::unique_ptr<EventLog> events_;
   std::unique_ptr<IhdaTrainer> trainer_;
 };

@@ -278,6 +278,17 @@ TEST_F(IhdaJobRunnerTest, StateOfAStoppedJobIsFoundAndDropped) {
   }
 }
 
+TEST_F(IhdaJobRunnerTest, RunThatStartsFromTheBeginningStartsItsLogAnew) {
+  const v1::Job job = Job("one", {"publish.policy=never"});
+  for (int run = 0; run < 2; ++run) {
+    ASSERT_THAT(Run(job), IsOk());
+    std::ifstream log(dir_.File("one/metrics.jsonl"));
+    int lines = 0;
+    for (std::string line; std::getline(log, line);) ++lines;
+    EXPECT_EQ(lines, 4) << "two epochs of each step";
+  }
+}
+
 TEST_F(IhdaJobRunnerTest, BrokenImagesAreLeftOutUpToTheStatedShare) {
   const std::string folder = std::filesystem::path(Source()).parent_path().string() + "/broken";
   std::filesystem::copy(Source(), folder, std::filesystem::copy_options::recursive);
