@@ -1,6 +1,7 @@
 // s2p-trainer: makes data sets, trains models on them, measures and publishes the models.
 #include <unistd.h>
 
+#include <cstdlib>
 #include <exception>
 #include <functional>
 #include <iostream>
@@ -200,7 +201,29 @@ absl::Status WithSignals(const std::function<absl::Status(const Stop&)>& command
   return command([&shutdown] { return shutdown->requested(); });
 }
 
+int Report(const absl::Status& status) {
+  if (status.ok()) return 0;
+  std::cerr << "s2p-trainer: " << status.message() << " ("
+            << absl::StatusCodeToString(status.code()) << ")\n";
+  return 1;
+}
+
+// The daemon has started this process for one job: s2p-trainer job-process FLAG... FOLDER.
+int MainOfAJob(int argc, char** argv) {
+  Options options("s2p-trainer job-process", "runs a job of the daemon", S2P_VERSION);
+  JobProcessOptions job;
+  AddJobProcessFlags(&options, &job);
+  // The daemon's own file has other flags.
+  unsetenv("S2P_CONFIG");
+  // Without the command and the folder.
+  if (const auto exit_code = options.Parse(argc - 2, argv + 1, std::cout, std::cerr)) {
+    return *exit_code;
+  }
+  return Report(RunJobProcess(job, argv[argc - 1]));
+}
+
 int Main(int argc, char** argv) {
+  if (argc > 2 && argv[1] == std::string(kJobCommand)) return MainOfAJob(argc, argv);
   Options options("s2p-trainer", "trains the models of sketch2photo", S2P_VERSION);
   RunOptions run;
   EvaluateOptions evaluate;
@@ -267,10 +290,7 @@ int Main(int argc, char** argv) {
   if (!std::cout.flush() && status.ok()) {
     status = absl::DataLossError("standard output is closed or full");
   }
-  if (status.ok()) return 0;
-  std::cerr << "s2p-trainer: " << status.message() << " ("
-            << absl::StatusCodeToString(status.code()) << ")\n";
-  return 1;
+  return Report(status);
 }
 
 // No command lets an exception out; if one escapes anyway, the user gets a sentence.

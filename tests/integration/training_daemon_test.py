@@ -102,6 +102,18 @@ class Daemon:
                   ("STATE_SUCCEEDED", "STATE_FAILED", "STATE_CANCELLED"))
         return self.job(job_id)
 
+    def job_process(self):
+        """The id of the process in which the daemon's job runs."""
+        for name in os.listdir("/proc"):
+            try:
+                # The parent's id comes second after the name in brackets.
+                if (name.isdigit() and int(read_text("/proc/%s/stat" % name).rpartition(")")[2]
+                                           .split()[1]) == self.process.pid):
+                    return int(name)
+            except OSError:
+                continue  # It has just ended.
+        raise AssertionError("no job runs:\n%s" % self.log())
+
     def kill(self):
         self.process.kill()
         self.process.wait()
@@ -250,6 +262,26 @@ class TrainingDaemon(unittest.TestCase):
         daemon.s2p("cancel", job_id)
         self.assertEqual(daemon.finish(job_id)["state"], "STATE_CANCELLED")
 
+    def test_job_whose_process_is_killed_is_continued_by_the_same_daemon(self):
+        daemon = self.daemon()
+        job_id = daemon.submit()
+        daemon.wait(lambda: "epoch=" in daemon.log())
+        os.kill(daemon.job_process(), signal.SIGKILL)
+        self.assertEqual(daemon.finish(job_id)["state"], "STATE_SUCCEEDED", daemon.log())
+        self.assertIn("killed by signal 9 (SIGKILL)", daemon.log())
+        self.assertIn("resuming from the last whole epoch", daemon.log())
+        self.assertEqual(daemon.versions(), [1])
+
+    def test_jobs_at_the_same_time_end_with_the_bits_of_jobs_one_after_the_other(self):
+        ends = []
+        for flags in ((), ("--max-running", "2")):
+            daemon = self.daemon(*flags)
+            ids = [daemon.submit("seed=%d" % seed) for seed in (1, 2)]
+            jobs = [daemon.finish(job_id) for job_id in ids]
+            ends.append([daemon.weights(int(job["publishedVersion"])) for job in jobs])
+            daemon.end()
+        self.assertTrue(ends[0] == ends[1])
+        self.assertFalse(ends[0][0] == ends[0][1], "seeds make a difference")
 
     def test_second_daemon_on_the_folder_and_a_taken_port_are_refused(self):
         daemon = self.daemon()
@@ -271,7 +303,7 @@ class TrainingDaemon(unittest.TestCase):
 
         def resident_after(epoch):
             daemon.wait(lambda: "epoch=%d " % epoch in daemon.log(), pause=0.005)
-            with open("/proc/%d/status" % daemon.process.pid) as status:
+            with open("/proc/%d/status" % daemon.job_process()) as status:
                 return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
 
         # Medians, because a sample may be taken while the state is being written.

@@ -58,7 +58,8 @@ class JobRunner {
   // the names job.json, events.jsonl and those that start with a dot belong to the store. Resumes
   // from the folder's resume file. Publishes exactly one version for a job id, however often it is
   // called. Cancelled if `stop` said so; ResourceExhausted when a disk is full: nothing is lost
-  // then, call again when there is room.
+  // then, call again when there is room; Aborted, saying how, if a process that trains has died:
+  // call again, a few times.
   virtual absl::StatusOr<JobOutcome> Run(const v1::Job& job, const std::string& folder,
                                          const JobObserver& observer) = 0;
 

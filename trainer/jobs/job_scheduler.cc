@@ -137,15 +137,22 @@ void JobScheduler::Work() {
 
 void JobScheduler::RunJob(const std::string& id, Active& active) {
   JobReporter reporter = ReporterOf(id);
+  std::string last_death;
   for (;;) {
     const auto file = store_.GetFile(id);
     if (!file.ok()) return;
     // Cancelled before a crash.
     if ((*file)->cancel_requested()) active.cancel = true;
-    const auto outcome = Attempt(**file, active, reporter);
+    const auto outcome = Attempt(**file, active, last_death, reporter);
     const bool cancelled = absl::IsCancelled(outcome.status()) && active.cancel;
     const bool interrupted = absl::IsCancelled(outcome.status()) && !cancelled && stopping_;
     if (interrupted) return Interrupt(id);
+    if (absl::IsAborted(outcome.status())) {
+      last_death = std::string(outcome.status().message());
+      reporter.OnMessage(last_death);
+      if (stopping_) return;
+      continue;
+    }
     if (!absl::IsResourceExhausted(outcome.status())) {
       return End(id, outcome, cancelled, active, reporter);
     }
@@ -155,10 +162,11 @@ void JobScheduler::RunJob(const std::string& id, Active& active) {
 }
 
 absl::StatusOr<JobOutcome> JobScheduler::Attempt(const v1::JobFile& file, Active& active,
+                                                 const std::string& last_death,
                                                  JobReporter& reporter) {
   if (active.cancel) return absl::CancelledError("before it started");
   const std::string& id = file.job().job_id();
-  S2P_RETURN_IF_ERROR(CheckUnfinishedStarts(file));
+  S2P_RETURN_IF_ERROR(CheckUnfinishedStarts(file, last_death));
   S2P_RETURN_IF_ERROR(MarkStarted(file));
   reporter.OnState(v1::Job::STATE_RUNNING, file.job().has_started_at() ? "resumed" : "started");
   S2P_ASSIGN_OR_RETURN(const auto job, store_.Get(id));

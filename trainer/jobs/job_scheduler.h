@@ -37,10 +37,10 @@ struct JobSchedulerOptions {
 
 // Runs the jobs of a store in the order of their submission. The status of a run decides the job's
 // state: ok SUCCEEDED; Cancelled after Cancel CANCELLED; ResourceExhausted PAUSED, which keeps its
-// place and is retried; anything else FAILED. A run that
+// place and is retried; Aborted another start, as after a crash; anything else FAILED. A run that
 // waits for room on the disk is PAUSED, too. A job that this object's end interrupts stays RUNNING
 // or PAUSED on disk and resumes before all others at the next start, as after a crash; but a job
-// during which the process has died too often (trainer/jobs/unfinished_starts.h) is
+// during which its process or this one has died too often (trainer/jobs/unfinished_starts.h) is
 // FAILED, so that it cannot keep the others from running. Store, runner and metrics are borrowed.
 // Thread-safe.
 class JobScheduler {
@@ -97,7 +97,7 @@ class JobScheduler {
   void Work();
   void RunJob(const std::string& id, Active& active);
   absl::StatusOr<JobOutcome> Attempt(const v1::JobFile& file, Active& active,
-                                     JobReporter& reporter);
+                                     const std::string& last_death, JobReporter& reporter);
   absl::Status MarkStarted(const v1::JobFile& file);
   JobObserver ObserverOf(const std::string& id, Active& active, JobReporter& reporter);
   // The trainer is being stopped in good order.

@@ -10,6 +10,8 @@
 
 #include "absl/status/status.h"
 #include "daemon/daemon_options.h"
+#include "daemon/log.h"
+#include "daemon/options.h"
 #include "trainer/import/import_dataset.h"
 #include "trainer/jobs/trainer_server.h"
 #include "trainer/program/ihda_job_runner.h"
@@ -45,6 +47,17 @@ struct ServeOptions {
 };
 // The daemon, until SIGINT or SIGTERM.
 absl::Status RunServe(const ServeOptions& options);
+
+// The first argument with which the daemon starts this program for a job; not for people.
+inline constexpr char kJobCommand[] = "job-process";
+struct JobProcessOptions {
+  IhdaJobRunnerOptions runner;
+  LogOptions log;
+};
+// Adds the flags that RunServe passes on.
+void AddJobProcessFlags(Options* options, JobProcessOptions* job);
+// Runs the job of the folder for the daemon that has started this process.
+absl::Status RunJobProcess(const JobProcessOptions& options, const std::string& folder);
 
 struct EvaluateOptions {
   // Folder of one version, as checkpoints/7. Or `baseline`.

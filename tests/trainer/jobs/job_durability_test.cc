@@ -14,6 +14,7 @@
 namespace s2p::test {
 namespace {
 
+using testing::AllOf;
 using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -259,6 +260,37 @@ TEST_F(JobCrashLoopTest, OrderlyEndsOfTheTrainerForgiveNoDeath) {
     Open();
   }
   WaitForEnd(id, v1::Job::STATE_FAILED);
+}
+
+class JobProcessDeathTest : public JobFixture {
+ protected:
+  void Die(const std::shared_ptr<FakeRun>& run) {
+    run->End(absl::AbortedError("the job's process was killed by signal 11 (SIGSEGV)"));
+  }
+};
+
+TEST_F(JobProcessDeathTest, JobIsStartedAgainAndFailsAtLastWithTheSignal) {
+  const std::string deadly = Submit("deadly"), next = Submit("next");
+  for (uint32_t i = 0; i < kMostUnfinishedStarts; ++i) {
+    auto run = runner_.NextRun();
+    EXPECT_EQ(run->job().job_id(), deadly);
+    Die(run);
+  }
+  EXPECT_THAT(WaitForEnd(deadly, v1::Job::STATE_FAILED).reason(),
+              AllOf(HasSubstr("the trainer has died 3 times while it ran this job"),
+                    HasSubstr("the last time, the job's process was killed by signal 11")));
+  EXPECT_EQ(runner_.NextRun()->job().job_id(), next);
+}
+
+TEST_F(JobProcessDeathTest, JobThatComesFurtherEachTimeIsContinued) {
+  const std::string id = Submit();
+  for (uint32_t epoch = 1; epoch <= 2 * kMostUnfinishedStarts; ++epoch) {
+    auto run = runner_.NextRun();
+    run->Do([&](const JobObserver& observer) { observer.on_epoch(ProgressOf(epoch, 1), {}); });
+    Die(run);
+  }
+  runner_.NextRun()->End(Published(1));
+  WaitForEnd(id, v1::Job::STATE_SUCCEEDED);
 }
 
 class FullDiskTest : public JobFixture {
