@@ -254,7 +254,8 @@ TEST_F(IhdaJobRunnerTest, ImagesThatNeverFitIntoMemoryAreRefused) {
 
 TEST_F(IhdaJobRunnerTest, JobWhoseImagesDoNotFitNowFailsBeforeItReadsThem) {
   int64_t images = static_cast<int64_t>(DataSet::Open(Target())->images().size());
-  for (const DataSetImage& image : DataSet::Open(Source())->images()) {
+  const DataSet source = *DataSet::Open(Source());
+  for (const DataSetImage& image : source.images()) {
     if (image.split == "train") ++images;
   }
   const uint64_t bytes = static_cast<uint64_t>(images) * 3 * 32 * 32;
