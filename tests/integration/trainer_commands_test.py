@@ -403,8 +403,7 @@ class TrainerCommands(unittest.TestCase):
         folds = sorted(os.listdir(jobs))
         result = os.path.join(jobs, folds[0], "evaluations.json")
         measured = read_bytes(result)
-        self.assertEqual(sorted(os.listdir(os.path.join(jobs, folds[0]))),
-                         ["evaluations.json", "learning_curve.png", "lock", "metrics.jsonl"])
+        self.assertNotIn("resume", os.listdir(os.path.join(jobs, folds[0])))
 
         def write(text):
             with open(result, "wb") as out:
