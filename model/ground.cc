@@ -24,8 +24,8 @@ constexpr int kWhiteGround = 235;
 constexpr int kDarkestThreshold = 160;
 // Ground below this luma may carry ink that is lighter than it.
 constexpr int kDarkGround = 128;
-// Strokes are narrower than this share of the longer side.
-constexpr int kStrokeShare = 32;
+// Differences from the ground up to this luma are its own.
+constexpr int kUneven = 20;
 // Specks are smaller than this share of the longer side.
 constexpr int kSpeckShare = 64;
 // A cell that is darker than this share of the surface is filled with ink.
@@ -69,15 +69,11 @@ T Percentile(std::vector<T> values, double share) {
   return values[at];
 }
 
-// True if the ground is dark and narrow things on it are rather lighter than darker.
+// True if the ground is dark and the picture deviates from it rather towards white.
 bool HasLightInk(const cv::Mat& luma, int ground) {
   if (ground >= kDarkGround) return false;
-  const int side = std::max(3, std::max(luma.cols, luma.rows) / kStrokeShare | 1);
-  const cv::Mat box = cv::getStructuringElement(cv::MORPH_RECT, {side, side});
-  cv::Mat light, dark;
-  cv::morphologyEx(luma, light, cv::MORPH_TOPHAT, box);
-  cv::morphologyEx(luma, dark, cv::MORPH_BLACKHAT, box);
-  return cv::sum(light)[0] > cv::sum(dark)[0];
+  const cv::Mat lighter = luma - (ground + kUneven), darker = (ground - kUneven) - luma;
+  return cv::sum(lighter)[0] > cv::sum(darker)[0];
 }
 
 int CellBegin(int cell, int side) { return cell * side / kCells; }

@@ -124,6 +124,18 @@ TEST(FitToMeasuredInkTest, LightInkOnADarkGroundIsInverted) {
   EXPECT_LT(MeanDifference(Fitted(board), Clean()), 2 * kNearly);
 }
 
+// The gaps between white strokes are as narrow as strokes, and black.
+TEST(FitToMeasuredInkTest, DenselyDrawnNegativeIsInverted) {
+  Image hatched(kSide, kSide, 255);
+  for (int y = 60; y < 180; ++y) {
+    for (int x = 70; x < 200; ++x) {
+      if (x % 6 < 4) std::fill_n(hatched.row(y) + 3 * x, 3, uint8_t{0});
+    }
+  }
+  const Image negative = Changed(hatched, [](int, int, double v) { return 255 - v; });
+  EXPECT_EQ(FitToMeasuredInk(negative).pixels(), FitToInk(hatched).pixels());
+}
+
 TEST(FitToMeasuredInkTest, DarkInkOnADarkGroundIsNotInverted) {
   const Image dim = Changed(Drawing(), [](int, int, double v) { return v * 0.4; });
   EXPECT_LT(MeanDifference(Fitted(dim), Clean()), kNearly);
