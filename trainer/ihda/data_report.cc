@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "trainer/ihda/projection_init.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {
@@ -136,10 +138,36 @@ void ReportMissingTerms(const OpenDataSets& data_sets, const v1::TrainingSpec& s
                    ", so these terms are off: ", absl::StrJoin(off, ", ")));
 }
 
+// Fewer pairs than this leave most of the start to what the network distinguishes by itself
+// (docs/lab/few_pairs.md).
+constexpr int kFewPairs = 50;
+
+void ReportStart(const OpenDataSets& data_sets, const v1::TrainingSpec& spec,
+                 std::vector<std::string>& report) {
+  if (spec.initial_weights().empty() || spec.embedding().dimension() == 0) return;
+  std::map<std::string, int> numbers;
+  std::vector<int> photos, sketches;
+  for (const DataSetImage& image : data_sets.target.images()) {
+    if (!data_sets.IsTrainedOn(image)) continue;
+    const int number =
+        numbers.emplace(image.identity, static_cast<int>(numbers.size())).first->second;
+    (image.modality == v1::MODALITY_SKETCH ? sketches : photos).push_back(number);
+  }
+  const StartImages start = ChooseStartImages(photos, sketches);
+  std::string text = absl::StrCat(
+      "the projection starts from ", start.pairs, " pairs: ", start.photos.size(), " of ",
+      photos.size(), " photos and ", start.sketches.size(), " of ", sketches.size(), " sketches");
+  if (start.pairs < kFewPairs) {
+    absl::StrAppend(&text, "; below ", kFewPairs, " pairs every further one helps much");
+  }
+  report.push_back(std::move(text));
+}
+
 }  // namespace
 
 std::vector<std::string> ReportData(const OpenDataSets& data_sets, const v1::TrainingSpec& spec) {
   std::vector<std::string> report;
+  ReportStart(data_sets, spec, report);
   ReportRandomStart(spec, report);
   ReportMissingTerms(data_sets, spec, report);
   ReportPairs(data_sets, report);

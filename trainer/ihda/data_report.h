@@ -15,7 +15,8 @@ namespace s2p {
 // always there or known for no photo (their head learns a constant); identities of the target that
 // have one modality only (they are left out of step 2); a source most of whose photos belong to few
 // identities, or whose identities have one photo only where step 1 wants pairs of them; stages
-// that stay random because they are frozen. None of it stops a run.
+// that stay random because they are frozen. Where the projection is fitted to pairs
+// (projection_init.h), the first sentence says how many. None of it stops a run.
 std::vector<std::string> ReportData(const OpenDataSets& data_sets, const v1::TrainingSpec& spec);
 
 }  // namespace s2p

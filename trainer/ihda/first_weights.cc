@@ -53,7 +53,8 @@ absl::Status LoadFirstWeights(const v1::TrainingSpec& spec, const std::string& c
                               DualEncoder& encoder) {
   if (spec.has_initial_weights() && !spec.initial_weights().empty()) {
     const absl::Status status = LoadFile(spec, encoder);
-    return status.ok() ? InitializeProjection(data.photos, data.sketches, encoder) : status;
+    return status.ok() ? InitializeProjection(data.photos, data.sketches, spec.embedding(), encoder)
+                       : status;
   }
   if (spec.has_initial_version()) {
     return LoadVersion(spec, checkpoint_root, attributes, encoder);

@@ -2,27 +2,33 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 #include "model/torch_version.h"
+#include "trainer/data/random.h"
 #include "trainer/evaluation/image_batch.h"
 #include "trainer/ihda/pair_whitening.h"
+#include "trainer/ihda/separable_axes.h"
 
 namespace s2p {
 namespace {
 
-constexpr int kBatch = 64;
+constexpr size_t kBatch = 64;
 // Chosen on QMUL-Shoes (docs/lab/qmul_shoes_folds.md): half or twice as much differs little.
 constexpr double kShrinkage = 1;
+// With fewer differences than this between sketches and photos the shrinkage of the further axes
+// grows as their number falls (docs/lab/few_pairs.md).
+constexpr double kFewDifferences = 50;
 // Principal components that the directions are chosen among, as a multiple of their number.
 constexpr int64_t kWider = 2;
 // Components with a smaller share of the largest one's variance are rounding: float32 features,
 // whose products are summed in double.
 constexpr double kLeastVariance = 1e-10;
-// Images of each modality that are looked at: enough for a few hundred components. Beyond 2,895 of
-// both the eigenvalue routine is called with too small a workspace, whose size (2 n^2 + 6 n + 1)
-// LAPACK returns as a float32.
-constexpr int kMostImages = 1440;
+// Of the sample of images.
+constexpr uint64_t kSeed = 1440;
 
 struct Features {
   // [n, pooled], float64 on the CPU, less `mean` [pooled].
@@ -30,14 +36,17 @@ struct Features {
   std::vector<int> labels;
 };
 
-Features FeaturesOf(const LabelledImages& labelled, v1::Modality modality, DualEncoder& encoder,
-                    torch::Device device) {
+Features FeaturesOf(const LabelledImages& labelled, const std::vector<int>& chosen,
+                    v1::Modality modality, DualEncoder& encoder, torch::Device device) {
   const PreparedImages& images = *labelled.images;
   std::vector<torch::Tensor> parts;
-  const int count = std::min(images.size(), kMostImages);
-  for (int begin = 0; begin < count; begin += kBatch) {
-    const int end = std::min(begin + kBatch, count);
-    const torch::Tensor batch = NormalizedBatch(images, begin, end).to(device);
+  const size_t count = chosen.size();
+  for (size_t begin = 0; begin < count; begin += kBatch) {
+    std::vector<torch::Tensor> of_batch;
+    for (size_t i = begin; i < std::min(begin + kBatch, count); ++i) {
+      of_batch.push_back(NormalizedBatch(images, chosen[i], chosen[i] + 1));
+    }
+    const torch::Tensor batch = torch::cat(of_batch).to(device);
     parts.push_back(encoder.Pooled(batch, modality).to(torch::kCPU, torch::kFloat64));
   }
   Features features;
@@ -45,7 +54,7 @@ Features FeaturesOf(const LabelledImages& labelled, v1::Modality modality, DualE
   parts.clear();
   features.mean = features.centred.mean(0);
   features.centred.sub_(features.mean);
-  features.labels.assign(labelled.labels.begin(), labelled.labels.begin() + count);
+  for (const int i : chosen) features.labels.push_back(labelled.labels[i]);
   return features;
 }
 
@@ -65,16 +74,45 @@ torch::Tensor PrincipalComponents(const torch::Tensor& centred, int64_t most) {
   return torch::matmul(largest, centred) / lengths;
 }
 
-// The `most` directions [k, pooled] in which photos differ most from each other, measured by how
+double ShrinkageFor(const torch::Tensor& differences) {
+  const auto count = static_cast<double>(std::max<int64_t>(1, differences.size(0)));
+  return kShrinkage * std::max(1.0, kFewDifferences / count);
+}
+
+// The parts of the pooled vector of `pooled` values (model/manifest.cc has the order).
+std::vector<PooledBlock> BlocksOf(const v1::TrainingSpec::EmbeddingSpec& embedding,
+                                  int64_t pooled) {
+  if (embedding.pooling() != v1::POOLING_GRID) return {{pooled, 1}};
+  const int64_t cells = int64_t{embedding.grid()} * embedding.grid();
+  const int64_t fine_cells = int64_t{embedding.fine_grid()} * embedding.fine_grid();
+  const int64_t channels = 2 * pooled / (2 * cells + fine_cells);
+  if (fine_cells == 0) return {{channels, cells}};
+  return {{channels, cells}, {channels / 2, fine_cells}};
+}
+
+// The `count` directions [count, pooled] of what `components` leave out.
+torch::Tensor FurtherAxes(const Features& photos, const Features& sketches,
+                          const torch::Tensor& components, const std::vector<PooledBlock>& blocks,
+                          int64_t count) {
+  const torch::Tensor differences =
+      PairDifferences(photos.centred, photos.labels, sketches.centred, sketches.labels);
+  const torch::Tensor axes = SeparableAxes(torch::cat({photos.centred, sketches.centred}),
+                                           differences, blocks, ShrinkageFor(differences), count);
+  return axes - torch::matmul(torch::matmul(axes, components.t()), components);
+}
+
+// The `most` directions [most, pooled] in which photos differ most from each other, measured by how
 // much a sketch differs from its photo there.
-torch::Tensor DiscriminantAxes(const Features& photos, const Features& sketches, int64_t most) {
+torch::Tensor DiscriminantAxes(const Features& photos, const Features& sketches,
+                               const std::vector<PooledBlock>& blocks, int64_t most) {
   const torch::Tensor components =
       PrincipalComponents(torch::cat({photos.centred, sketches.centred}), kWider * most);
   if (components.size(0) == 0) return components;
   const torch::Tensor photos_on = torch::matmul(photos.centred, components.t());
   const torch::Tensor sketches_on = torch::matmul(sketches.centred, components.t());
-  const torch::Tensor whitening = PairWhitening(
-      PairDifferences(photos_on, photos.labels, sketches_on, sketches.labels), kShrinkage);
+  const torch::Tensor differences =
+      PairDifferences(photos_on, photos.labels, sketches_on, sketches.labels);
+  const torch::Tensor whitening = PairWhitening(differences, kShrinkage);
   const torch::Tensor whitened = torch::matmul(torch::cat({photos_on, sketches_on}), whitening);
   const torch::Tensor axes =
       torch::matmul(torch::matmul(PrincipalComponents(whitened, most), whitening), components);
@@ -82,13 +120,18 @@ torch::Tensor DiscriminantAxes(const Features& photos, const Features& sketches,
   const double scale =
       (photos_on.narrow(1, 0, axes.size(0)).norm() / torch::matmul(photos.centred, axes.t()).norm())
           .item<double>();
-  return std::isfinite(scale) && scale > 0 ? axes * scale : axes;
+  if (!(std::isfinite(scale) && scale > 0)) return axes;
+  const int64_t rest = std::min(most, components.size(1)) - axes.size(0);
+  if (rest <= 0) return axes * scale;
+  return scale * torch::cat({axes, FurtherAxes(photos, sketches, components, blocks, rest)});
 }
 
-void SetProjection(const Features& photos, const Features& sketches, DualEncoder& encoder) {
+void SetProjection(const Features& photos, const Features& sketches,
+                   const v1::TrainingSpec::EmbeddingSpec& embedding, DualEncoder& encoder) {
   auto parameters = encoder.named_parameters();
   torch::Tensor weight = parameters["projection.weight"];
-  const torch::Tensor axes = DiscriminantAxes(photos, sketches, weight.size(0));
+  const torch::Tensor axes =
+      DiscriminantAxes(photos, sketches, BlocksOf(embedding, weight.size(1)), weight.size(0));
   if (axes.size(0) == 0) return;
   weight.narrow(0, 0, axes.size(0)).copy_(axes);
   const torch::Tensor on_cpu = weight.to(torch::kCPU, torch::kFloat64);
@@ -96,9 +139,63 @@ void SetProjection(const Features& photos, const Features& sketches, DualEncoder
   parameters["projection.sketch_bias"].copy_(-torch::mv(on_cpu, sketches.mean));
 }
 
+// Marks up to `most` images; false in `chosen` becomes true.
+void Choose(const std::vector<int>& candidates, int most, std::vector<bool>& chosen, int& count) {
+  for (const int i : candidates) {
+    if (count >= most) return;
+    if (chosen[i]) continue;
+    chosen[i] = true;
+    ++count;
+  }
+}
+
+std::map<int, std::vector<int>> ByIdentity(const std::vector<int>& labels) {
+  std::map<int, std::vector<int>> images;
+  for (size_t i = 0; i < labels.size(); ++i) images[labels[i]].push_back(static_cast<int>(i));
+  return images;
+}
+
+std::vector<int> Marked(const std::vector<bool>& chosen) {
+  std::vector<int> marked;
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    if (chosen[i]) marked.push_back(static_cast<int>(i));
+  }
+  return marked;
+}
+
 }  // namespace
 
+StartImages ChooseStartImages(const std::vector<int>& photo_labels,
+                              const std::vector<int>& sketch_labels, int most) {
+  const auto photos = ByIdentity(photo_labels), sketches = ByIdentity(sketch_labels);
+  std::vector<int> paired;
+  for (const auto& [identity, images] : sketches) {
+    if (photos.count(identity) > 0) paired.push_back(identity);
+  }
+  Random random(kSeed);
+  random.Shuffle(paired);
+  std::vector<bool> photo(photo_labels.size()), sketch(sketch_labels.size());
+  int photo_count = 0, sketch_count = 0;
+  StartImages start;
+  for (const int identity : paired) {
+    if (photo_count >= most || sketch_count >= most) break;
+    Choose(photos.at(identity), most, photo, photo_count);
+    Choose(sketches.at(identity), most, sketch, sketch_count);
+    ++start.pairs;
+  }
+  for (auto [chosen, count] : {std::pair(&photo, &photo_count), {&sketch, &sketch_count}}) {
+    std::vector<int> all(chosen->size());
+    std::iota(all.begin(), all.end(), 0);
+    random.Shuffle(all);
+    Choose(all, most, *chosen, *count);
+  }
+  start.photos = Marked(photo);
+  start.sketches = Marked(sketch);
+  return start;
+}
+
 absl::Status InitializeProjection(const LabelledImages& photos, const LabelledImages& sketches,
+                                  const v1::TrainingSpec::EmbeddingSpec& embedding,
                                   DualEncoder& encoder) {
   if (!encoder.named_parameters().contains("projection.weight")) return absl::OkStatus();
   const bool was_training = encoder.is_training();
@@ -106,8 +203,12 @@ absl::Status InitializeProjection(const LabelledImages& photos, const LabelledIm
     torch::NoGradGuard no_grad;
     encoder.eval();
     const torch::Device device = encoder.parameters()[0].device();
-    SetProjection(FeaturesOf(photos, v1::MODALITY_PHOTO, encoder, device),
-                  FeaturesOf(sketches, v1::MODALITY_SKETCH, encoder, device), encoder);
+    // More than 2,895 of both are too many: the eigenvalue routine is then called with too small a
+    // workspace, whose size (2 n^2 + 6 n + 1) LAPACK returns as a float32.
+    const StartImages start = ChooseStartImages(photos.labels, sketches.labels);
+    SetProjection(FeaturesOf(photos, start.photos, v1::MODALITY_PHOTO, encoder, device),
+                  FeaturesOf(sketches, start.sketches, v1::MODALITY_SKETCH, encoder, device),
+                  embedding, encoder);
     encoder.train(was_training);
     return absl::OkStatus();
   } catch (const std::exception& error) {

@@ -2,11 +2,27 @@
 #ifndef S2P_TRAINER_IHDA_PROJECTION_INIT_H_
 #define S2P_TRAINER_IHDA_PROJECTION_INIT_H_
 
+#include <vector>
+
 #include "absl/status/status.h"
 #include "model/dual_encoder.h"
+#include "s2p/v1/training.pb.h"
 #include "trainer/ihda/training_data.h"
 
 namespace s2p {
+
+// The images that the start is fitted to, as indices into each modality's images, ascending.
+struct StartImages {
+  std::vector<int> photos, sketches;
+  // Identities with both among them.
+  int pairs = 0;
+};
+
+// Chooses at most `most` images of each modality from those with these identities. All of them
+// where they fit. Otherwise images of identities that have both come first, an identity at a time;
+// what room is left is for the others. Both are drawn at random, and the same each time.
+StartImages ChooseStartImages(const std::vector<int>& photo_labels,
+                              const std::vector<int>& sketch_labels, int most = 1440);
 
 // Sets the projection to the directions of the pooled features that distinguish photos, as the
 // training pairs show them: a linear discriminant analysis. The features of both modalities, each
@@ -14,11 +30,14 @@ namespace s2p {
 // as many as the embedding is long; there what a sketch and its photo differ in is whitened
 // (trainer/ihda/pair_whitening.h), and the principal components of the result are kept, scaled so
 // that photos vary as much as on that many components alone. Where there are fewer components (at
-// most two less than images), the other rows keep their random start.
+// most two less than images), the other rows are the axes of separable_axes.h less what the
+// components have of them, so that an image that is not like those looked at is not lost.
+// `embedding` is the spec's, whose grids say what the pooled values are.
 //
-// Looks at the first 1,440 images of each modality; pairs count whose images are both among them.
+// Looks at the images of ChooseStartImages; unpaired ones count in the means and the components.
 // Does nothing without a projection. ResourceExhausted, Internal.
 absl::Status InitializeProjection(const LabelledImages& photos, const LabelledImages& sketches,
+                                  const v1::TrainingSpec::EmbeddingSpec& embedding,
                                   DualEncoder& encoder);
 
 }  // namespace s2p

@@ -13,6 +13,7 @@
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data/data_set.h"
 #include "trainer/data/packed_images.h"
+#include "trainer/ihda/data_report.h"
 #include "trainer/ihda/resume_state.h"
 
 namespace s2p::test {
@@ -158,6 +159,20 @@ TEST_F(IhdaOptionsTest, TermsWithoutDataAreReportedAsOff) {
   EXPECT_THAT(said, testing::Contains("there is no source_dataset, so these terms are off: "
                                       "loss.attribute, loss.attribute_entropy, loss.consistency, "
                                       "loss.domain"));
+}
+
+// Sixteen identities, of which some are held back.
+TEST_F(IhdaOptionsTest, PairsThatTheStartIsFittedToAreReported) {
+  const auto data_sets = OpenTrainingDataSets(Spec());
+  ASSERT_THAT(data_sets, IsOk());
+  EXPECT_THAT(ReportData(*data_sets, *ResolveSpec(Spec())),
+              testing::Not(testing::Contains(HasSubstr("the projection starts from"))));
+  const auto report =
+      ReportData(*data_sets, *ResolveSpec(With(Spec(), {"initial_weights=w.safetensors"})));
+  ASSERT_FALSE(report.empty());
+  EXPECT_THAT(report[0], testing::MatchesRegex("the projection starts from ([0-9]+) pairs: "
+                                               "[0-9]+ of [0-9]+ photos and [0-9]+ of [0-9]+ "
+                                               "sketches; below 50 pairs every further one .*"));
 }
 
 TEST_F(IhdaOptionsTest, FrozenStagesAreReportedWhereTheyStayRandom) {

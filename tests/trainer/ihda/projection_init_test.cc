@@ -28,6 +28,7 @@ class ProjectionInitTest : public test::DrawnImagesTest {
     ASSERT_THAT(resolved, IsOk());
     const auto manifest = ManifestOf(*resolved, {});
     ASSERT_THAT(manifest, IsOk());
+    embedding_ = resolved->embedding();
     torch::manual_seed(1);
     auto encoder = DualEncoder::Create(*manifest);
     ASSERT_THAT(encoder, IsOk());
@@ -37,7 +38,7 @@ class ProjectionInitTest : public test::DrawnImagesTest {
   // The inner products of the axes for `count` pictures as both modalities.
   torch::Tensor AxesProducts(int count) {
     const LabelledImages images{Load(count), Numbers(count)};
-    const absl::Status status = InitializeProjection(images, images, *encoder_);
+    const absl::Status status = InitializeProjection(images, images, embedding_, *encoder_);
     EXPECT_THAT(status, IsOk());
     torch::NoGradGuard no_grad;
     const torch::Tensor axes = encoder_->named_parameters()["projection.weight"];
@@ -51,6 +52,7 @@ class ProjectionInitTest : public test::DrawnImagesTest {
   }
 
   static constexpr int kDimension = 8;
+  v1::TrainingSpec::EmbeddingSpec embedding_;
   std::shared_ptr<DualEncoder> encoder_;
 };
 
@@ -69,7 +71,7 @@ TEST_F(ProjectionInitTest, PairsComeCloserThanByPrincipalComponentsAlone) {
   LabelledImages sketches = unpaired;
   std::iota(sketches.labels.begin(), sketches.labels.begin() + kPairs, kSameBrightness);
   const auto spread = [&](const LabelledImages& second) {
-    const absl::Status status = InitializeProjection(photos, second, *encoder_);
+    const absl::Status status = InitializeProjection(photos, second, embedding_, *encoder_);
     EXPECT_THAT(status, IsOk());
     torch::NoGradGuard no_grad;
     encoder_->eval();
@@ -89,14 +91,34 @@ TEST_F(ProjectionInitTest, OnePairLeavesTheRandomStart) {
   EXPECT_TRUE(torch::equal(encoder_->named_parameters()["projection.weight"], before));
 }
 
-TEST_F(ProjectionInitTest, FewImagesLeaveTheOtherRowsAsTheyWere) {
-  const torch::Tensor before = encoder_->named_parameters()["projection.weight"].detach().clone();
-  AxesProducts(4);  // three components
-  const torch::Tensor after = encoder_->named_parameters()["projection.weight"].detach();
-  EXPECT_TRUE(torch::isfinite(after).all().item<bool>());
-  EXPECT_TRUE(
-      torch::equal(after.narrow(0, 3, kDimension - 3), before.narrow(0, 3, kDimension - 3)));
-  EXPECT_FALSE(torch::equal(after[2], before[2]));
+TEST_F(ProjectionInitTest, OtherRowsOfFewImagesAreAtRightAnglesToTheirComponents) {
+  const torch::Tensor products = AxesProducts(4);  // three components
+  EXPECT_TRUE(torch::isfinite(products).all().item<bool>());
+  EXPECT_TRUE(torch::allclose(products.narrow(0, 0, 3).narrow(1, 3, kDimension - 3),
+                              torch::zeros({3, kDimension - 3}), 0, 1e-3));
+  EXPECT_GT(products.diag().min().item<double>(), 0.5);
+}
+
+TEST_F(ProjectionInitTest, IsTheSameEachTime) {
+  AxesProducts(4);
+  const torch::Tensor first = encoder_->named_parameters()["projection.weight"].detach().clone();
+  torch::manual_seed(77);
+  AxesProducts(4);
+  EXPECT_TRUE(torch::equal(encoder_->named_parameters()["projection.weight"], first));
+}
+
+// The components of four pictures say nothing of the others, so that without further rows their
+// embeddings would nearly coincide.
+TEST_F(ProjectionInitTest, PicturesUnlikeTheFewKeepTheirDistances) {
+  AxesProducts(4);
+  torch::NoGradGuard no_grad;
+  encoder_->eval();
+  const torch::Tensor batch = NormalizedBatch(*Load(60), 20, 60);
+  const torch::Tensor pooled = encoder_->Pooled(batch, v1::MODALITY_PHOTO);
+  const torch::Tensor embedding = encoder_->Forward(batch, v1::MODALITY_PHOTO).embedding;
+  const torch::Tensor ratio = torch::pdist(embedding) / torch::pdist(pooled);
+  EXPECT_GT(ratio.median().item<double>(), 0.4);
+  EXPECT_LT(ratio.median().item<double>(), 2.0);
 }
 
 TEST_F(ProjectionInitTest, EmbeddingsAreCentred) {
@@ -106,6 +128,40 @@ TEST_F(ProjectionInitTest, EmbeddingsAreCentred) {
   EXPECT_TRUE(torch::allclose(parameters["projection.photo_bias"],
                               parameters["projection.sketch_bias"], 1e-4, 1e-4));
   EXPECT_GT(parameters["projection.photo_bias"].norm().item<double>(), 0);
+}
+
+TEST(ChooseStartImagesTest, AreAllWhereTheyFit) {
+  const StartImages start = ChooseStartImages({5, 6, 7, 7}, {7, 9, 6}, 4);
+  EXPECT_EQ(start.photos, (std::vector<int>{0, 1, 2, 3}));
+  EXPECT_EQ(start.sketches, (std::vector<int>{0, 1, 2}));
+  EXPECT_EQ(start.pairs, 2);
+}
+
+// Of 2,000 photos the last 30 have sketches.
+TEST(ChooseStartImagesTest, PairsComeFirst) {
+  std::vector<int> photos(2000), sketches(30);
+  std::iota(photos.begin(), photos.end(), 0);
+  std::iota(sketches.begin(), sketches.end(), 1970);
+  const StartImages start = ChooseStartImages(photos, sketches, 100);
+  EXPECT_EQ(start.pairs, 30);
+  ASSERT_EQ(start.photos.size(), 100u);
+  EXPECT_EQ(start.photos[70], 1970);
+  // The others are from the whole list.
+  EXPECT_GT(start.photos[69], 1500);
+  EXPECT_LT(start.photos[0], 500);
+}
+
+TEST(ChooseStartImagesTest, MorePairsThanFitAreASampleOfThem) {
+  std::vector<int> labels(500);
+  std::iota(labels.begin(), labels.end(), 0);
+  std::vector<int> twice = labels;
+  twice.insert(twice.end(), labels.begin(), labels.end());
+  const StartImages start = ChooseStartImages(labels, twice, 100);
+  EXPECT_EQ(start.sketches.size(), 100u);
+  EXPECT_EQ(start.photos.size(), 100u);
+  EXPECT_EQ(start.pairs, 50);
+  EXPECT_GT(start.photos.back(), 400);
+  EXPECT_EQ(ChooseStartImages(labels, twice, 100).photos, start.photos);
 }
 
 // LAPACK's workspace for more than 2,895 images is miscounted in float32.
