@@ -321,9 +321,9 @@ absl::Status TrainLoop::EvaluateEpoch(v1::TrainingProgress& progress,
   last_validation_ = result->evaluation;
   evaluations.push_back(result->evaluation);
   const double precision = result->evaluation.mean_average_precision();
-  progress.set_rank1(result.evaluation.rank1());
+  progress.set_rank1(result->evaluation.rank1());
   progress.set_mean_average_precision(precision);
-  if (keeps_best() && result.evaluation.queries() > 0 && precision > best_.precision) {
+  if (keeps_best() && result->evaluation.queries() > 0 && precision > best_.precision) {
     best_ = {epochs_done_, precision, networks_.encoder().Weights()};
   }
   return absl::OkStatus();
