@@ -282,7 +282,7 @@ TEST_F(BatchLoaderTest, AugmentsInTheStyleThatItIsGiven) {
   const auto pixels = [&](AugmentationStyle style) {
     BatchLoader loader(spec, {{{{images.get(), 0, v1::MODALITY_PHOTO, 3, false, true}}}}, 0,
                        /*augment=*/true, style);
-    return loader.Next()[0].pixels;
+    return (*loader.Next())[0].pixels;
   };
   const float black = (0 - 0.5F) / 0.25F;
   EXPECT_THAT(pixels(AugmentationStyle::kRelease), testing::Contains(black));
