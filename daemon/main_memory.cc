@@ -36,12 +36,15 @@ struct GroupFiles {
   const char* mount;
   const char* limit;
   const char* used;
-  const char* cache;
+  // Pages of files, which the system drops when memory is needed.
+  const char* cache[2];
 };
-constexpr GroupFiles kVersion1 = {"/sys/fs/cgroup/memory", "memory.limit_in_bytes",
-                                  "memory.usage_in_bytes", "total_inactive_file"};
-constexpr GroupFiles kVersion2 = {"/sys/fs/cgroup", "memory.max", "memory.current",
-                                  "inactive_file"};
+constexpr GroupFiles kVersion1 = {"/sys/fs/cgroup/memory",
+                                  "memory.limit_in_bytes",
+                                  "memory.usage_in_bytes",
+                                  {"total_active_file", "total_inactive_file"}};
+constexpr GroupFiles kVersion2 = {
+    "/sys/fs/cgroup", "memory.max", "memory.current", {"active_file", "inactive_file"}};
 
 // Applies the limits of the group and of those around it.
 void Limit(const std::string& root, const GroupFiles& files, fs::path group, MainMemory& memory) {
@@ -50,7 +53,10 @@ void Limit(const std::string& root, const GroupFiles& files, fs::path group, Mai
     const auto limit = NumberIn(folder + files.limit, "");
     if (limit) {
       const uint64_t used = NumberIn(folder + files.used, "").value_or(0);
-      const uint64_t cache = NumberIn(folder + "memory.stat", files.cache).value_or(0);
+      uint64_t cache = 0;
+      for (const char* name : files.cache) {
+        cache += NumberIn(folder + "memory.stat", name).value_or(0);
+      }
       const uint64_t held = used - std::min(used, cache);
       memory.total_bytes = std::min(memory.total_bytes, *limit);
       memory.available_bytes = std::min(memory.available_bytes, *limit - std::min(*limit, held));

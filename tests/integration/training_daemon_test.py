@@ -264,7 +264,7 @@ class TrainingDaemon(unittest.TestCase):
 
     def test_job_whose_process_is_killed_is_continued_by_the_same_daemon(self):
         daemon = self.daemon()
-        job_id = daemon.submit()
+        job_id = daemon.submit("step2.epochs=20")
         daemon.wait(lambda: "epoch=" in daemon.log())
         os.kill(daemon.job_process(), signal.SIGKILL)
         self.assertEqual(daemon.finish(job_id)["state"], "STATE_SUCCEEDED", daemon.log())

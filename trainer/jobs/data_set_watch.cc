@@ -4,6 +4,7 @@
 
 #include "daemon/log.h"
 #include "trainer/jobs/job_file.h"
+#include "trainer/spec/ignored_fields.h"
 
 namespace s2p {
 
@@ -53,6 +54,7 @@ std::vector<std::string> DataSetWatch::Poll() {
     }
     v1::TrainingSpec spec = job.spec();
     if (lineage.last_version > 0) spec.set_initial_version(lineage.last_version);
+    ClearIgnoredFields(spec);
     const auto follower = scheduler_.Submit(spec, id);
     if (follower.ok()) {
       LogInfo("trains again: the data have changed",

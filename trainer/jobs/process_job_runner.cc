@@ -189,9 +189,8 @@ absl::StatusOr<JobOutcome> ProcessJobRunner::Run(const v1::Job&, const std::stri
     if (!report.ok()) return report.status();
     if (report->has_value()) outcome = Heed(**report, observer, link);
   }
-  const int status = process.Wait();
-  // Whatever happens after its last word does not matter any more.
-  return outcome ? *std::move(outcome) : Outcome(Death(status));
+  // Nothing that the process does after its last word matters, so it is not waited for.
+  return outcome ? *std::move(outcome) : Outcome(Death(process.Wait()));
 }
 
 namespace {
@@ -272,7 +271,10 @@ JobObserver ObserverFor(Daemon& daemon) {
     return daemon.Ask(JobWord::kWaitForRoom, WithReason(why.message())).word == JobWord::kYes;
   };
   observer.needed_versions = [&daemon] {
-    return VersionsIn(daemon.Ask(JobWord::kVersions, {}).job.reason());
+    const JobReport report = daemon.Ask(JobWord::kVersions, {});
+    // Without a daemon nobody knows them, and those that are not named are deleted.
+    if (report.word != JobWord::kVersions) _exit(1);
+    return VersionsIn(report.job.reason());
   };
   return observer;
 }
@@ -293,7 +295,7 @@ void TellEnd(const Outcome& outcome, Daemon& daemon) {
 
 // Held until the process ends: a daemon that is started quickly after another one was killed must
 // not run a job whose former process is still writing.
-absl::Status LockForEver(const std::string& folder) {
+absl::Status LockUntilExit(const std::string& folder) {
   const std::string path = folder + "/run.lock";
   const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor < 0) return FileError(errno, path, "open");
@@ -313,10 +315,10 @@ absl::Status RunJobForDaemon(const std::string& folder, JobRunner* runner) {
   // For ps, and for the system's log of what it kills.
   prctl(PR_SET_NAME, "s2p-trainer-job");
   Daemon daemon;
-  // It may have ended before it could take this process with it.
-  if (daemon.stopped()) return absl::CancelledError("stopped before it began");
   const auto run = [&]() -> Outcome {
-    S2P_RETURN_IF_ERROR(LockForEver(folder));
+    // It may have ended before it could take this process with it.
+    if (daemon.stopped()) return absl::CancelledError("stopped before it began");
+    S2P_RETURN_IF_ERROR(LockUntilExit(folder));
     const std::string id = std::filesystem::path(folder).filename().string();
     S2P_ASSIGN_OR_RETURN(const auto file, ReadJobFile(folder, id));
     return runner->Run(file.job(), folder, ObserverFor(daemon));

@@ -64,7 +64,7 @@ absl::Status RunImport(const ImportOptions& options, bool terminal, std::ostream
   for (const std::string& remark : summary.remarks) out << "note: " << remark << '\n';
   if (summary.passed_over > 0) {
     out << "note: " << summary.passed_over
-        << " hidden files and others that systems leave behind were passed over\n";
+        << " hidden files and others that systems leave behind were skipped\n";
   }
   return absl::OkStatus();
 }

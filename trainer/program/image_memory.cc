@@ -23,7 +23,9 @@ uint64_t ImageBytes(const OpenDataSets& data_sets, const v1::TrainingSpec& resol
   uint64_t bytes = 0;
   if (data_sets.target.packed() == nullptr) {
     for (const DataSetImage& image : data_sets.target.images()) {
-      bytes += image.modality == v1::MODALITY_SKETCH ? sketch : photo;
+      const bool is_read = image.split == "test" || IsHeldBack(image, data_sets.held_back) ||
+                           data_sets.IsTrainedOn(image);
+      if (is_read) bytes += image.modality == v1::MODALITY_SKETCH ? sketch : photo;
     }
   }
   if (!data_sets.source || data_sets.source->packed() != nullptr) return bytes;

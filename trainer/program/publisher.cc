@@ -75,11 +75,16 @@ class Candidate {
     const UnseenImages unseen = UnseenByBoth(
         resolved_, manifest_.provenance().validation_fraction(), published.manifest, target);
     if (unseen.images.empty()) return KeepUndecided(unseen.note);
-    S2P_ASSIGN_OR_RETURN(const auto before, Measure(published, target, unseen.images, resolved_));
+    const auto before = Measure(published, target, unseen.images, resolved_);
+    if (absl::IsFailedPrecondition(before.status())) {
+      return KeepUndecided(absl::StrCat(
+          "version ", *newest, " cannot be measured on the target: ", before.status().message()));
+    }
+    if (!before.ok()) return before.status();
     S2P_ASSIGN_OR_RETURN(const auto now, Measure({"the new model", manifest_, weights_}, target,
                                                  unseen.images, resolved_));
     const PublishSpec& publish = resolved_.publish();
-    S2P_ASSIGN_OR_RETURN(const auto pairs, PairQueries(before, now, publish.metric()));
+    S2P_ASSIGN_OR_RETURN(const auto pairs, PairQueries(*before, now, publish.metric()));
     if (pairs.empty()) return KeepUndecided("no held-back sketch has a photo that can be read");
     return Decide(pairs, *newest, unseen.note.empty() ? "" : absl::StrCat("; ", unseen.note));
   }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "trainer/spec/preset_values.h"
 
 namespace s2p {
 namespace {
@@ -73,18 +74,43 @@ std::optional<std::string> ValueOf(const Message& root, const std::string& path)
   return text;
 }
 
+bool IsIgnored(const Rule& rule, const v1::TrainingSpec& spec, const v1::TrainingSpec& preset,
+               const v1::TrainingSpec& resolved) {
+  const auto value = ValueOf(spec, rule.field);
+  if (!value || *value == "0" || *value == "false") return false;
+  return value != ValueOf(preset, rule.field) && rule.is_ignored(resolved);
+}
+
+void Clear(const std::string& path, Message& root) {
+  Message* message = &root;
+  const FieldDescriptor* field = nullptr;
+  for (const absl::string_view name : absl::StrSplit(path, '.')) {
+    if (field != nullptr) message = message->GetReflection()->MutableMessage(message, field);
+    field = message->GetDescriptor()->FindFieldByName(std::string(name));
+  }
+  message->GetReflection()->ClearField(message, field);
+}
+
 }  // namespace
 
 std::vector<std::string> IgnoredFields(const v1::TrainingSpec& spec, const v1::TrainingSpec& preset,
                                        const v1::TrainingSpec& resolved) {
   std::vector<std::string> ignored;
   for (const Rule& rule : kRules) {
-    const auto value = ValueOf(spec, rule.field);
-    if (!value || *value == "0" || *value == "false") continue;
-    if (value == ValueOf(preset, rule.field) || !rule.is_ignored(resolved)) continue;
+    if (!IsIgnored(rule, spec, preset, resolved)) continue;
     ignored.push_back(absl::StrCat(rule.field, ": has no effect: ", rule.why));
   }
   return ignored;
+}
+
+void ClearIgnoredFields(v1::TrainingSpec& spec) {
+  const auto preset = PresetValues(spec);
+  if (!preset.ok()) return;
+  v1::TrainingSpec resolved = *preset;
+  resolved.MergeFrom(spec);
+  for (const Rule& rule : kRules) {
+    if (IsIgnored(rule, spec, *preset, resolved)) Clear(rule.field, spec);
+  }
 }
 
 std::vector<std::string> FieldsThatMayBeIgnored() {

@@ -16,6 +16,9 @@ namespace s2p {
 std::vector<std::string> IgnoredFields(const v1::TrainingSpec& spec, const v1::TrainingSpec& preset,
                                        const v1::TrainingSpec& resolved);
 
+// Clears them in a spec that an older program accepted.
+void ClearIgnoredFields(v1::TrainingSpec& spec);
+
 // The names of all fields that IgnoredFields may name.
 std::vector<std::string> FieldsThatMayBeIgnored();
 

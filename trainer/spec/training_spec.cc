@@ -12,16 +12,12 @@
 #include "model/checkpoint.h"
 #include "model/sha256.h"
 #include "trainer/spec/ignored_fields.h"
+#include "trainer/spec/preset_values.h"
 #include "trainer/spec/presets.h"
 #include "trainer/spec/spec_errors.h"
 #include "trainer/spec/spec_form.h"
 
 namespace s2p {
-namespace {
-
-constexpr char kDefaultPreset[] = "shoes";
-
-}  // namespace
 
 absl::StatusOr<v1::TrainingSpec> ReadSpec(const std::string& path) {
   v1::TrainingSpec spec;
@@ -35,24 +31,30 @@ std::vector<std::string> PresetNames() {
   return names;
 }
 
+namespace {
+
+// The preset's epochs of single images end before a spec's own triplet loss, which needs pairs of
+// images, begins.
+void EndSingleImagesBeforeTriplets(const v1::TrainingSpec& spec, v1::TrainingSpec& resolved) {
+  if (spec.release().has_step1_single_image_epochs()) return;
+  auto& release = *resolved.mutable_release();
+  if (release.step1_single_image_epochs() <= resolved.step1().triplet_from_epoch()) return;
+  if (resolved.loss().triplet() > 0) {
+    release.set_step1_single_image_epochs(resolved.step1().triplet_from_epoch());
+  }
+}
+
+}  // namespace
+
 absl::StatusOr<v1::TrainingSpec> ResolveSpec(const v1::TrainingSpec& spec) {
   S2P_RETURN_IF_ERROR(WrongSpec(MovedFields(spec)));
-  const std::string name = spec.preset().empty() ? kDefaultPreset : spec.preset();
-  for (const Preset& preset : Presets()) {
-    if (name != preset.name) continue;
-    v1::TrainingSpec resolved, differing;
-    S2P_RETURN_IF_ERROR(ParseMessageText(std::string(BasePreset()), "base preset", resolved));
-    S2P_RETURN_IF_ERROR(
-        ParseMessageText(std::string(preset.textproto), absl::StrCat("preset ", name), differing));
-    resolved.MergeFrom(differing);
-    const v1::TrainingSpec of_preset = resolved;
-    resolved.MergeFrom(spec);
-    resolved.set_preset(name);
-    S2P_RETURN_IF_ERROR(WrongSpec(IgnoredFields(spec, of_preset, resolved)));
-    return resolved;
-  }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "preset: there is none called ", name, "; known are ", absl::StrJoin(PresetNames(), ", ")));
+  S2P_ASSIGN_OR_RETURN(const auto preset, PresetValues(spec));
+  v1::TrainingSpec resolved = preset;
+  resolved.MergeFrom(spec);
+  resolved.set_preset(preset.preset());
+  S2P_RETURN_IF_ERROR(WrongSpec(IgnoredFields(spec, preset, resolved)));
+  if (resolved.has_release()) EndSingleImagesBeforeTriplets(spec, resolved);
+  return resolved;
 }
 
 namespace {

@@ -247,7 +247,7 @@ TEST_F(IhdaJobRunnerTest, OneSourceIdentityIsRefusedOnlyWhereABatchNeedsTwo) {
 }
 
 TEST_F(IhdaJobRunnerTest, ImagesThatNeverFitIntoMemoryAreRefused) {
-  OpenWithMemory({1000, 100'000});
+  OpenWithMemory({1000, 50'000});
   EXPECT_THAT(Refusal({}), AllOf(HasSubstr("the images alone take 0.00 GiB of main memory"),
                                  HasSubstr("are all there is")));
 }
@@ -258,7 +258,8 @@ TEST_F(IhdaJobRunnerTest, JobWhoseImagesDoNotFitNowFailsBeforeItReadsThem) {
   for (const DataSetImage& image : source.images()) {
     if (image.split == "train") ++images;
   }
-  const uint64_t bytes = static_cast<uint64_t>(images) * 3 * 32 * 32;
+  // The preset's images are grey: one byte a pixel.
+  const uint64_t bytes = static_cast<uint64_t>(images) * 32 * 32;
   OpenWithMemory({bytes - 1, bytes});
   EXPECT_THAT(Run(Job("large")),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("are available")));

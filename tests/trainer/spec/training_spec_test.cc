@@ -194,8 +194,7 @@ bool IsTheUsers(const std::string& field) {
 // What a preset leaves unset because the default is right, or only the release reads it.
 bool IsUnset(const std::string& field) {
   return field == "channels_last" || field == "validation.keep_best" ||
-         absl::StartsWith(field, "release.") || absl::EndsWith(field, ".work_size") ||
-         absl::EndsWith(field, ".measured_ground");
+         absl::StartsWith(field, "release.");
 }
 
 // Calls `visit` with the path of each field, whether it is set, and its text if it is one.
@@ -250,7 +249,7 @@ TEST(PresetsTest, PresetsAreWhatTheyWere) {
       {"faces", "148a948a7f3920c034935d3bd275279c2b5b611615b04bf46a5662fd35a13fdc"},
       {"faces-release", "a682ab2c0342a909fc54b1bb41a4488cdecfd2c09097c25b8d87164ce198b6fe"},
       {"persons", "f04c8025d441372029696d3a0da3cb6b63f4f3450f29cc43c4f5d040ecd371f7"},
-      {"persons-release", "a8a00aee82963a61f5506df0e0062ba35cf1cffd1b0a90c509ed273bbe520dc6"},
+      {"persons-release", "3689a18fa513c8f82ffef510330b3120d7685f9597498f3a4acbed4610fb912c"},
       {"shoes", "33306abb3663a5b7d3f0c1ab5e03e19d2bbecb2d4ac8865fe1c9f1a9a150fd12"},
       {"shoes-release", "a7342d1955a219ff7d80727e02b22915062f68effe45a741521398527b60dd12"},
       {"shoes-resnet18", "930e8a5fb8688bb6e41660eb0e94f8dfd8f577cdb07a0390c1d6eebab80b865c"},
@@ -449,6 +448,27 @@ TEST(IgnoredFieldsTest, EachHasAnEffectWhereItsConditionHolds) {
            {"backbone.last_stride=2"}}) {
     EXPECT_THAT(ResolveSpec(Set(assignments)), IsOk()) << assignments.back();
   }
+}
+
+// A watched job that an older program accepted is continued.
+TEST(IgnoredFieldsTest, ClearedFieldsLeaveASpecThatIsAccepted) {
+  v1::TrainingSpec spec = Set({"recipe=release", "step1.cosine=true", "step2.images_per_identity=3",
+                               "loss.domain=1", "release.step1_decay=0.5", "name=kept"});
+  ClearIgnoredFields(spec);
+  EXPECT_THAT(ResolveSpec(spec), IsOk());
+  EXPECT_FALSE(spec.step1().has_cosine());
+  EXPECT_EQ(spec.release().step1_decay(), 0.5) << "the recipe RELEASE reads it";
+  EXPECT_EQ(spec.name(), "kept");
+}
+
+TEST(ResolveSpecTest, SingleImagesOfThePresetEndBeforeTheTripletLossOfTheSpec) {
+  v1::TrainingSpec spec =
+      Set({"step1.triplet_from_epoch=3", "source_dataset=s", "target_dataset=t"});
+  spec.set_preset("persons-release");
+  const auto resolved = ResolveSpec(spec);
+  ASSERT_THAT(resolved, IsOk());
+  EXPECT_EQ(resolved->release().step1_single_image_epochs(), 3u);
+  EXPECT_THAT(SpecErrors(*resolved), IsEmpty());
 }
 
 // A watched job and those that continue it have one spec, but for where they start from.
