@@ -90,15 +90,20 @@ std::vector<PooledBlock> BlocksOf(const v1::TrainingSpec::EmbeddingSpec& embeddi
   return {{channels, cells}, {channels / 2, fine_cells}};
 }
 
-// The `count` directions [count, pooled] of what `components` leave out.
+// The `count` directions [count, pooled] of what `components` [k, pooled] leave out: of that many
+// and k more, those that lie least in the components.
 torch::Tensor FurtherAxes(const Features& photos, const Features& sketches,
                           const torch::Tensor& components, const std::vector<PooledBlock>& blocks,
                           int64_t count) {
   const torch::Tensor differences =
       PairDifferences(photos.centred, photos.labels, sketches.centred, sketches.labels);
-  const torch::Tensor axes = SeparableAxes(torch::cat({photos.centred, sketches.centred}),
-                                           differences, blocks, ShrinkageFor(differences), count);
-  return axes - torch::matmul(torch::matmul(axes, components.t()), components);
+  const torch::Tensor axes = SeparableAxes(
+      torch::cat({photos.centred, sketches.centred}), differences, blocks,
+      ShrinkageFor(differences), std::min(count + components.size(0), components.size(1)));
+  const torch::Tensor rest = axes - torch::matmul(torch::matmul(axes, components.t()), components);
+  const torch::Tensor share_left = rest.square().sum(1) / axes.square().sum(1);
+  const torch::Tensor kept = std::get<1>(share_left.topk(count));
+  return rest.index_select(0, std::get<0>(kept.sort()));
 }
 
 // The `most` directions [most, pooled] in which photos differ most from each other, measured by how

@@ -30,12 +30,13 @@ TEST(SeparableAxesTest, AreProductsInTheOrderOfTheirVariance) {
   EXPECT_TRUE(torch::allclose(torch::matmul(axes, axes.t()), torch::eye(6, torch::kFloat64)));
 }
 
-// Where sketches differ from photos in the first channel, it counts less.
+// Where sketches differ from photos in the first channel, it counts less: its variances, measured
+// by those of the differences, are 0.36 and 0.09; the others' are 8, 2 and 4, 1.
 TEST(SeparableAxesTest, WhatSketchesAndPhotosDifferInComesLast) {
   const torch::Tensor differences = Separable({100, 1, 1}, {1, 1});
   const torch::Tensor axes =
       SeparableAxes(Separable({9, 2, 1}, {4, 1}), differences, {{3, 2}}, 1e-3, 6);
-  EXPECT_EQ(Places(axes), (std::vector<int64_t>{2, 4, 3, 0, 5, 1}));
+  EXPECT_EQ(Places(axes), (std::vector<int64_t>{2, 4, 3, 5, 0, 1}));
 }
 
 // Mean outer product of the differences: 100 / 6 and 1 / 6.
