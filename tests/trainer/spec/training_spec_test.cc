@@ -290,8 +290,11 @@ TEST(PresetsTest, SpecWithoutAWorkSizeKeepsItsMeaningAndItsDigest) {
   old.mutable_sketch()->clear_work_size();
   old.mutable_photo()->clear_measured_ground();
   old.mutable_sketch()->clear_measured_ground();
-  EXPECT_EQ(SpecDigest(old), "3254fbc4dd035e3108d1c1a86dcf5adf2c203ef3c2b1876c0373c4a71d527437");
   EXPECT_EQ(SpecDigest(Preset("shoes", {"photo.work_size=0"})), SpecDigest(old));
+  // As the preset published then.
+  old.mutable_publish()->set_metric("rank1");
+  old.mutable_publish()->clear_confidence();
+  EXPECT_EQ(SpecDigest(old), "3254fbc4dd035e3108d1c1a86dcf5adf2c203ef3c2b1876c0373c4a71d527437");
   EXPECT_EQ(ManifestOf(old, {})->photo().work_size(), 0u);
 }
 
@@ -317,35 +320,24 @@ TEST(SpecErrorsTest, NoImprovementIsCertain) {
 }
 
 TEST(SpecErrorsTest, EveryNumberThatMakesNoSenseIsNamed) {
-  for (const char* assignment : {"step2.learning_rate=nan",
-                                 "step2.learning_rate=0",
-                                 "step2.learning_rate=-1",
-                                 "step2.learning_rate=inf",
-                                 "step2.batch_size=3",
-                                 "step1.encoder_rate_factor=0",
-                                 "step1.weight_decay=-0.1",
-                                 "step2.accumulate=0",
-                                 "loss.domain=nan",
-                                 "loss.margin=-1",
-                                 "loss.label_smoothing=1",
-                                 "loss.temperature=0",
-                                 "averaging.runs=17",
-                                 "averaging.start_share=1",
-                                 "validation.fraction=0.9",
-                                 "augmentation.flip=1.5",
-                                 "photo.height=8",
-                                 "sketch.width=4096",
-                                 "sketch.work_size=8",
-                                 "photo.work_size=5000",
-                                 "backbone.last_stage=5",
-                                 "embedding.dimension=5000",
-                                 "publish.min_improvement=2",
-                                 "max_unreadable=1",
-                                 "workers=1000",
+  for (const char* assignment : {"step2.learning_rate=nan",  "step2.learning_rate=0",
+                                 "step2.learning_rate=-1",   "step2.learning_rate=inf",
+                                 "step2.batch_size=3",       "step1.encoder_rate_factor=0",
+                                 "step1.weight_decay=-0.1",  "step2.accumulate=0",
+                                 "loss.margin=-1",           "loss.label_smoothing=1",
+                                 "loss.temperature=0",       "averaging.runs=17",
+                                 "averaging.start_share=1",  "validation.fraction=0.9",
+                                 "augmentation.flip=1.5",    "photo.height=8",
+                                 "sketch.width=4096",        "sketch.work_size=8",
+                                 "photo.work_size=5000",     "backbone.last_stage=5",
+                                 "embedding.dimension=5000", "publish.min_improvement=2",
+                                 "max_unreadable=1",         "workers=1000",
                                  "initial_version=0"}) {
     const std::string field(assignment, std::string(assignment).find('='));
     EXPECT_THAT(Errors({assignment}), ElementsAre(HasSubstr(field + ": must be"))) << assignment;
   }
+  EXPECT_THAT(Errors({"loss.domain=nan", "source_dataset=source"}),
+              ElementsAre(HasSubstr("loss.domain: must be")));
 }
 
 TEST(SpecErrorsTest, AllOfThemAreNamedAtOnce) {
