@@ -104,6 +104,8 @@ absl::StatusOr<std::shared_ptr<const IndexedGalleryView>> IndexedGalleryView::Ca
   std::vector<GalleryRow> upserted;
   std::vector<std::string> removed;
   for (const std::string& photo_id : ids) {
+    // A write may be recorded just after this view was taken with it.
+    if (Find(photo_id) == current.Find(photo_id)) continue;
     const auto embedding = current.EmbeddingOf(photo_id);
     if (!embedding.ok()) {
       removed.push_back(photo_id);

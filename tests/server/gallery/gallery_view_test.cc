@@ -71,6 +71,16 @@ TEST_F(GalleryViewTest, CompactedViewCatchesUpWithWhatWasWrittenMeanwhile) {
   EXPECT_EQ(*view_->EmbeddingOf("p000007"), absl::MakeConstSpan(newer));
 }
 
+// A write is recorded after it is published, so that a compaction may see it twice.
+TEST_F(GalleryViewTest, WriteThatACompactedViewHasAlreadyAddsNothingToIt) {
+  Build(3000);
+  Append(100);
+  const auto compacted = *view_->Compacted(*builder_);
+  const auto caught_up = *compacted->CaughtUpWith(*view_, {"p003099", "p000007", "never there"});
+  EXPECT_EQ(caught_up->pending(), 0);
+  EXPECT_EQ(caught_up->size(), 3100);
+}
+
 TEST_F(GalleryViewTest, MinimumScoreCutsTheRanking) {
   Build(6000);
   GallerySearchOptions options;
