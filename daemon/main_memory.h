@@ -11,8 +11,9 @@ namespace s2p {
 
 // A plain value.
 struct MainMemory {
-  // What can be allocated now without swapping: the kernel's MemAvailable or, where it is less,
-  // what the process's control groups leave of their limits, whose file cache counts as free.
+  // Bytes that can be allocated now without swapping: the kernel's MemAvailable or, where it is
+  // less, the remainder of the limits of the process's control groups, whose file cache counts as
+  // free.
   uint64_t available_bytes = 0;
   // The machine's memory or, where it is less, the smallest limit of these groups.
   uint64_t total_bytes = 0;

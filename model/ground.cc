@@ -183,7 +183,7 @@ void DivideByGround(const Cells& ground, cv::Mat& luma) {
   }
 }
 
-// What the ground is found to be, and the box of the ink on the reduced copy.
+// The measured ground, and the box of the ink on the reduced copy.
 struct Measured {
   bool inverted = false;
   bool is_white = true;

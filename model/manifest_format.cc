@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Where version 2 has a field that version 1 has not.
+// The fields that version 2 adds to version 1.
 constexpr const char* kFieldsOfFormat2[] = {
     "/photo/workSize",
     "/photo/measuredGround",

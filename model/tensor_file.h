@@ -43,7 +43,7 @@ class TensorFile {
   TensorFile(std::string path, int descriptor);
   std::string path_;
   int descriptor_;
-  // Of the data in the file.
+  // The position of the data in the file.
   uint64_t data_begin_ = 0;
   std::map<std::string, SafetensorsEntry> tensors_;
 };

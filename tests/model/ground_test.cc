@@ -51,7 +51,7 @@ double MeanDifference(const Image& a, const Image& b) {
   return sum / static_cast<double>(a.pixels().size());
 }
 
-// What becomes of a drawing, at 96 pixels.
+// The result for a drawing, at 96 pixels.
 Image Fitted(const Image& drawn) { return Resize(FitToMeasuredInk(drawn), 96, 96); }
 Image Clean() { return Resize(FitToInk(Drawing()), 96, 96); }
 

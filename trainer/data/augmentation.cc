@@ -111,7 +111,7 @@ class ElasticField {
   std::array<std::array<double, 2>, kNodes> row_{};
 };
 
-// What lies beyond the edge of an image.
+// The pixels beyond the edge of an image.
 enum class Outside { kWhite, kBlack, kNearestPixel };
 
 Outside OutsideOf(const AugmentationChoice& choice) {

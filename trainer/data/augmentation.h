@@ -11,7 +11,7 @@ namespace s2p {
 
 // Two ways to augment the same values of a spec.
 enum class AugmentationStyle {
-  // What comes in from outside the image is white in a sketch and the nearest edge pixel in a
+  // The area from outside the image is white in a sketch and the nearest edge pixel in a
   // photo. `crop_padding` is a share of the height along the height, of the width along the width.
   kOwn,
   // As the data loaders of the authors' release: black comes in from outside, and `crop_padding` is

@@ -28,7 +28,7 @@ class DataSetDigestCache {
 
  private:
   struct Entry {
-    // What the file was when it was read; empty if it had just changed.
+    // The size and times of the file when it was read; empty if it had just changed.
     std::string state;
     std::string sha256;
   };

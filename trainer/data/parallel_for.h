@@ -22,8 +22,8 @@ absl::Status ParallelFor(int64_t n, int threads, const std::function<absl::Statu
                          const std::function<void(int64_t, int64_t)>& progress = {},
                          const std::function<bool()>& stop = {});
 
-// What `work` returns; FailedPrecondition if it runs out of memory (ResourceExhausted means a full
-// disk in this program), Internal for any other exception.
+// Calls `work` and returns its status; FailedPrecondition if it runs out of memory
+// (ResourceExhausted means a full disk in this program), Internal for any other exception.
 absl::Status CatchExceptions(absl::FunctionRef<absl::Status()> work);
 
 // Appends `count` threads that call `work`, or as many of them as the system allows.

@@ -22,7 +22,7 @@ struct QueryResult {
   // Names the query.
   std::string path;
   std::string identity;
-  // Of the first true match, from 1; 0 without one.
+  // Rank of the first true match, from 1; 0 without one.
   int rank = 0;
   // Unset where it is not known.
   std::optional<double> average_precision;
@@ -53,16 +53,16 @@ absl::StatusOr<std::vector<PairedValue>> PairQueries(const std::vector<QueryResu
                                                      absl::string_view metric);
 
 struct PairedDifference {
-  // Means.
+  // The means over all values.
   double a = 0;
   double b = 0;
   // The mean of b - a.
   double difference = 0;
   int64_t values = 0;
   int64_t groups = 0;
-  // Of the difference: sqrt(G / (G - 1) * sum over the G groups of (sum of d - difference)^2) / n,
-  // the cluster-robust error of a mean, which is s / sqrt(n) where each group has one value. Unset
-  // for fewer than two groups, and so are the ends of the interval.
+  // Standard error of the difference: sqrt(G / (G - 1) * sum over the G groups of (sum of d -
+  // difference)^2) / n, the cluster-robust error of a mean, which is s / sqrt(n) where each group
+  // has one value. Unset for fewer than two groups, and so are the ends of the interval.
   std::optional<double> standard_error;
   // 95 % interval: the difference and Student's t with G - 1 degrees of freedom.
   std::optional<double> low;

@@ -22,9 +22,9 @@ constexpr float kNoScore = std::numeric_limits<float>::quiet_NaN();
 constexpr int64_t kBlockScores = int64_t{1} << 23;
 constexpr int64_t kMostQueries = 256;
 
-// What the ranking of one query says.
+// The results of ranking the gallery for one query.
 struct QueryRanking {
-  // Of the true matches, from 1, ascending.
+  // Ranks of the true matches, from 1, ascending.
   std::vector<int> ranks;
   float margin = 0;
   std::vector<int> top;
@@ -241,7 +241,7 @@ class Rows {
   // False if a product may overflow, or is not a number.
   bool IsUsual(int row) const { return norm(row) < 1e15; }
   const std::vector<int>& unusual() const { return unusual_; }
-  // Of the usual rows.
+  // The largest norm of the usual rows.
   double largest_norm() const { return largest_norm_; }
   absl::Span<const float> operator[](int row) const { return matrix_.row(row); }
   // [count, d] of the rows from `begin`, which it refers to.

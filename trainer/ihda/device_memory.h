@@ -1,4 +1,4 @@
-// What a device that is out of memory means for a training run.
+// The meaning of a device without free memory for a training run.
 #ifndef S2P_TRAINER_IHDA_DEVICE_MEMORY_H_
 #define S2P_TRAINER_IHDA_DEVICE_MEMORY_H_
 

@@ -27,7 +27,7 @@ constexpr int64_t kWider = 2;
 // Components with a smaller share of the largest one's variance are rounding: float32 features,
 // whose products are summed in double.
 constexpr double kLeastVariance = 1e-10;
-// Of the sample of images.
+// Seed of the sample of images.
 constexpr uint64_t kSeed = 1440;
 
 struct Features {

@@ -44,7 +44,8 @@ struct Candidate {
 struct BlockAxes {
   int64_t first = 0;
   Factor channels, cells;
-  // What the product of the factors' axes is multiplied by to give differences the length 1.
+  // The factor by which the product of the factors' axes is scaled to give differences the
+  // length 1.
   double scale = 1;
 };
 

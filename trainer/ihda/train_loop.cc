@@ -329,7 +329,7 @@ absl::Status TrainLoop::EvaluateEpoch(v1::TrainingProgress& progress,
   return absl::OkStatus();
 }
 
-// What is kept of the repeat joins the average.
+// Adds the weights that are kept of the repeat to the average.
 void TrainLoop::EndRepeat() {
   if (best_.number > 0) {
     observer_.on_message(absl::StrFormat(

@@ -118,7 +118,7 @@ void FolderNames::LookAtSketches() {
 bool FolderNames::IsOneIdentity(const std::string& prefix,
                                 const std::set<std::string>& names) const {
   if (rule_ != "auto") return rule_ == "prefix";
-  // What was decided when the data set was made stays so.
+  // The data set that is added to has decided already.
   for (const std::string& name : names) {
     const auto known = fixed_.find(name);
     if (known == fixed_.end() || name == prefix) continue;
@@ -145,7 +145,7 @@ std::string FolderNames::PhotoNameIn(const std::string& sketch) const {
   return "";
 }
 
-// Of a photo, a folder or a group.
+// The identity of a photo, a folder or a group.
 std::string FolderNames::IdentityOfName(const std::string& name) const {
   if (const auto folder = folders_.find(name); folder != folders_.end()) return folder->second;
   if (const auto known = fixed_.find(name); known != fixed_.end()) return known->second;

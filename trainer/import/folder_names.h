@@ -24,7 +24,7 @@ bool IsCameraPrefix(absl::string_view word);
 // added. Thread-compatible.
 class FolderNames {
  public:
-  // What an identity was found by.
+  // The part of a name, or the folder, that gave an identity.
   enum class Source {
     kFolder,       // The folder that the image is in.
     kOwnName,      // The image's whole name.
@@ -53,7 +53,7 @@ class FolderNames {
   // Decides which photos that agree up to the first '_' show one thing.
   void Group();
 
-  // Of what was added.
+  // The identities of folders and files that were added.
   Identity OfFolder(v1::Modality modality, const std::string& name) const;
   Identity Of(v1::Modality modality, const std::string& stem) const;
 

@@ -1,4 +1,4 @@
-// What people should look at among the identities of an import.
+// Remarks on identities of an import that people should look at.
 #ifndef S2P_TRAINER_IMPORT_IDENTITY_REMARKS_H_
 #define S2P_TRAINER_IMPORT_IDENTITY_REMARKS_H_
 

@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Hidden, so that a leftover of a killed run is passed over.
+// Hidden, so that a leftover of a killed run is skipped.
 constexpr char kTemporaryName[] = ".adding.tmp";
 
 absl::StatusOr<bool> HaveSameBytes(const fs::path& a, const fs::path& b) {

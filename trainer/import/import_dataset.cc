@@ -19,7 +19,7 @@
 namespace s2p {
 namespace {
 
-// What planners have besides the options.
+// Input of the planners besides the options.
 struct Given {
   SplitOptions split;
   // The set that is added to; null if there is none.

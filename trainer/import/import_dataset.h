@@ -58,7 +58,7 @@ struct ImportSummary {
   std::vector<std::string> remarks;
   // Likewise, about what is probably wrong.
   std::vector<std::string> warnings;
-  // What identities were found by, with examples, likewise. Only format folder says it.
+  // How identities were found, with examples. Only the format "folder" says it.
   std::vector<std::string> identities_from;
   // Why identities are in their splits, likewise.
   std::string split_reason;

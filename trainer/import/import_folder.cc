@@ -172,7 +172,7 @@ class FolderReader {
                      "; photos are expected in photo/, sketches in sketch/"));
   }
 
-  // What the set says of its photos stays so.
+  // Photos that the set has already keep their identities.
   void FixIdentities(const DataSet& set) {
     std::map<std::string, std::set<std::string>> of_folder;
     for (const DataSetImage& image : set.images()) {

@@ -35,7 +35,7 @@ struct Plan {
   std::vector<std::string> remarks;
   // Likewise, about what is probably wrong.
   std::vector<std::string> warnings;
-  // What identities were found by, with examples. Only `folder` says it.
+  // How identities were found, with examples. Only the format "folder" says it.
   std::vector<std::string> identities_from;
   // Why identities are in the splits that they are in, without a period.
   std::string split_reason;

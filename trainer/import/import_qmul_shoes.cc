@@ -81,7 +81,7 @@ bool StaysInside(const fs::path& path) {
          std::none_of(path.begin(), path.end(), [](const fs::path& part) { return part == ".."; });
 }
 
-// What is called so in the folder. A list that was written on Windows has its separators.
+// The file of that name in the folder. A list that was written on Windows has its separators.
 fs::path PathIn(const fs::path& folder, absl::string_view name) {
   const fs::path path = std::string(name);
   std::error_code error;

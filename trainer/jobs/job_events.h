@@ -43,7 +43,8 @@ class JobEvents {
 
  private:
   friend class JobEventReader;
-  // What a reader sees: how often the file has been replaced, and the size of its complete events.
+  // The state that a reader sees: how often the file has been replaced, and the size of its
+  // complete events.
   struct View {
     int64_t replaced = 0;
     int64_t size_bytes = 0;

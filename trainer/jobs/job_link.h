@@ -1,4 +1,4 @@
-// What the daemon and the process of a job say to each other.
+// Messages between the daemon and the process of a job.
 #ifndef S2P_TRAINER_JOBS_JOB_LINK_H_
 #define S2P_TRAINER_JOBS_JOB_LINK_H_
 

@@ -46,7 +46,7 @@ class EventLog {
   const std::string spec_;
   // False until the file is known to end with a whole record of an earlier epoch.
   bool recovered_ = false;
-  // Of the last epoch in the file.
+  // Step of the last epoch in the file.
   int64_t last_step_ = 0;
 };
 

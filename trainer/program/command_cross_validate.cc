@@ -65,7 +65,7 @@ absl::StatusOr<std::vector<Split>> Splits(const CrossValidateOptions& options) {
 
 using Evaluations = std::vector<v1::Evaluation>;
 
-// What decides the result of a split, for people and to be compared: the run, the program, and the
+// The origin of the result of a split, for people and to be compared: the run, the program, and the
 // version that it starts from.
 absl::StatusOr<std::string> OriginOf(const RunPlan& plan, const std::string& checkpoint_root) {
   std::string origin = absl::StrCat("run ", plan.digest, " of ", BuildText());
@@ -128,7 +128,7 @@ absl::StatusOr<Evaluations> Measure(const Split& split, const CrossValidateOptio
   S2P_ASSIGN_OR_RETURN(const auto origin, OriginOf(plan, options.checkpoint_root));
   auto finished = ReadResult(result_file, origin);
   if (!absl::IsNotFound(finished.status())) return finished;
-  // What an older program, or one with another version, has trained to its end.
+  // An older program, or one with another version, has trained this split to its end.
   std::error_code error;
   if (std::filesystem::remove(result_file, error)) {
     std::filesystem::remove(folder + "/resume", error);

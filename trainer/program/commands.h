@@ -85,7 +85,7 @@ struct CompareOptions {
   // written. The first of A is compared with the first of B, and so on.
   std::vector<std::string> a;
   std::vector<std::string> b;
-  // What checkpoints are measured on.
+  // The data set that checkpoints are measured on.
   std::string dataset;
   std::string split = "test";
   std::string device = "auto";

@@ -35,8 +35,8 @@ absl::StatusOr<Measurement> ReadMeasurement(const std::string& path);
 
 struct DirectionComparison {
   std::string direction;
-  // What the groups of each difference are: "identities" where queries were compared, "splits", or
-  // "runs" where there is one split.
+  // The kind of the groups of each difference: "identities" where queries were compared, "splits",
+  // or "runs" where there is one split.
   std::string groups;
   // By name, in the order of kQueryMetrics, those that are known on both sides.
   std::vector<std::pair<std::string, PairedDifference>> metrics;

@@ -146,7 +146,7 @@ TEST(IhdaNetworksTest, StateWithTheFormerHeadsIsContinuedWithThem) {
   const TensorMap after = networks->encoder().Weights();
   EXPECT_NE(before.at("attribute_head.8.weight").bytes, after.at("attribute_head.8.weight").bytes)
       << "the optimizer moves the head that was loaded";
-  // What it saves is continued likewise.
+  // The state that it saves is continued in the same way.
   const auto again = Networks("paper");
   ASSERT_THAT(again->Load(networks->Save()), IsOk());
   EXPECT_EQ(SerializeSafetensors(again->encoder().Weights()), SerializeSafetensors(after));

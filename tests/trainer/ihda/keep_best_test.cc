@@ -96,7 +96,7 @@ TEST_F(KeepBestTest, BothResultsAreReported) {
       EXPECT_EQ(evaluations[4 + i].direction(), expected[i].direction());
       EXPECT_EQ(evaluations[4 + i].mean_average_precision(), expected[i].mean_average_precision());
     }
-    // What is kept has not been exchanged for what was measured last.
+    // Measuring the last epoch has not replaced the weights that are kept.
     EXPECT_THAT(Differences(Train(Best({runs})), trainer->Model({}, "job")->weights), IsEmpty());
   }
   EXPECT_THAT(messages, Contains(AllOf(HasSubstr("kept epoch "), HasSubstr("epoch 4, has"))));

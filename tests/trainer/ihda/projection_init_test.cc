@@ -137,7 +137,7 @@ TEST(ChooseStartImagesTest, AreAllWhereTheyFit) {
   EXPECT_EQ(start.pairs, 2);
 }
 
-// Of 2,000 photos the last 30 have sketches.
+// Only the last 30 of 2,000 photos have sketches.
 TEST(ChooseStartImagesTest, PairsComeFirst) {
   std::vector<int> photos(2000), sketches(30);
   std::iota(photos.begin(), photos.end(), 0);

@@ -50,7 +50,7 @@ class ImportAdditionTest : public ImportTest {
     EXPECT_THAT(Import("folder"), StatusIs(code, HasSubstr(words)));
     EXPECT_EQ(Contents(), before);
   }
-  // Of all files of the set but its lock, by path.
+  // The contents of all files of the set but its lock, by path.
   std::map<std::string, std::string> Contents() const {
     std::map<std::string, std::string> contents;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(Out())) {

@@ -176,7 +176,7 @@ TEST_F(PublisherTest, OldVersionIsTakenToHaveHeldBackTheSameAndTheReasonSaysSo) 
   ASSERT_THAT(better, IsOk());
   EXPECT_EQ(better->version, 2);
   EXPECT_THAT(better->reason, HasSubstr("version 1 does not say which identities"));
-  // What is published now says it.
+  // The version that is published now says so.
   EXPECT_THAT(NotPublished(Publish({"publish.policy=if_better"})), Not(HasSubstr("does not say")));
 }
 

@@ -487,7 +487,7 @@ std::set<std::string> DocumentedFields() {
   return fields;
 }
 
-// What every run reads.
+// True for a field that every run reads.
 bool IsAlwaysRead(const std::string& field) {
   static const auto& fields = *new std::set<std::string>{"preset",
                                                          "name",
