@@ -211,8 +211,10 @@ class Daemon {
     }
     return {JobWord::kNo, {}};
   }
-  bool stopped() {
-    while (!stopped_ && Next(absl::ZeroDuration())) {
+  bool stopped() { return StopsWithin(absl::ZeroDuration()); }
+  // Waits for it.
+  bool StopsWithin(absl::Duration timeout) {
+    while (!stopped_ && Next(timeout)) {
     }
     return stopped_;
   }
@@ -295,12 +297,15 @@ void TellEnd(const Outcome& outcome, Daemon& daemon) {
 
 // Held until the process ends: a daemon that is started quickly after another one was killed must
 // not run a job whose former process is still writing.
-absl::Status LockUntilExit(const std::string& folder) {
+absl::Status LockUntilExit(const std::string& folder, Daemon& daemon) {
   const std::string path = folder + "/run.lock";
   const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor < 0) return FileError(errno, path, "open");
-  while (flock(descriptor, LOCK_EX) != 0) {
-    if (errno != EINTR) return FileError(errno, path, "lock");
+  while (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return FileError(errno, path, "lock");
+    if (daemon.StopsWithin(kStopInterval)) {
+      return absl::CancelledError("stopped while the job's former process was still ending");
+    }
   }
   return absl::OkStatus();
 }
@@ -318,7 +323,7 @@ absl::Status RunJobForDaemon(const std::string& folder, JobRunner* runner) {
   const auto run = [&]() -> Outcome {
     // It may have ended before it could take this process with it.
     if (daemon.stopped()) return absl::CancelledError("stopped before it began");
-    S2P_RETURN_IF_ERROR(LockUntilExit(folder));
+    S2P_RETURN_IF_ERROR(LockUntilExit(folder, daemon));
     const std::string id = std::filesystem::path(folder).filename().string();
     S2P_ASSIGN_OR_RETURN(const auto file, ReadJobFile(folder, id));
     return runner->Run(file.job(), folder, ObserverFor(daemon));

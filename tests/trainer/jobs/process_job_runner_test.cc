@@ -22,6 +22,7 @@ namespace {
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 class ProcessJobRunnerTest : public testing::Test {
  protected:
@@ -83,6 +84,18 @@ TEST_F(ProcessJobRunnerTest, FailureKeepsItsWords) {
 TEST_F(ProcessJobRunnerTest, StopReachesTheProcess) {
   observer_.on_message = [this](const std::string&) { stop_ = true; };
   EXPECT_THAT(Run("stop"), StatusIs(absl::StatusCode::kCancelled, "stopped"));
+}
+
+TEST_F(ProcessJobRunnerTest, StopReachesAProcessThatWaitsForAFormerOneOfItsJob) {
+  std::filesystem::create_directories(folder_);
+  const int lock = open((folder_ + "/run.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  ASSERT_EQ(flock(lock, LOCK_EX), 0);
+  // The process has most likely come to the lock by then; the outcome is the same if it has not.
+  int looks = 0;
+  observer_.stop = [&] { return ++looks > 40; };
+  EXPECT_THAT(RunAsItIs(), StatusIs(absl::StatusCode::kCancelled, HasSubstr("stopped ")));
+  EXPECT_THAT(messages_, IsEmpty()) << "the job has not begun";
+  close(lock);
 }
 
 TEST_F(ProcessJobRunnerTest, SignalsThatAreMeantForTheDaemonDoNotEndTheProcess) {
