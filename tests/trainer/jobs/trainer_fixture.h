@@ -88,32 +88,27 @@ class TrainerTest : public testing::Test {
     EXPECT_THAT(status, IsOk()) << status.error_message();
     return job.job_id();
   }
-  grpc::Status Get(const std::string& id, v1::Job* job) {
+  // A call that names a job and is answered with it.
+  template <typename Request, typename Response>
+  grpc::Status CallOn(grpc::Status (v1::TrainingService::Stub::*call)(grpc::ClientContext*,
+                                                                      const Request&, Response*),
+                      const std::string& id, v1::Job* job) {
     grpc::ClientContext context;
-    v1::GetJobRequest request;
+    Request request;
     request.set_job_id(id);
-    v1::GetJobResponse response;
-    const grpc::Status status = stub_->GetJob(&context, request, &response);
+    Response response;
+    const grpc::Status status = ((*stub_).*call)(&context, request, &response);
     *job = response.job();
     return status;
+  }
+  grpc::Status Get(const std::string& id, v1::Job* job) {
+    return CallOn(&v1::TrainingService::Stub::GetJob, id, job);
   }
   grpc::Status Cancel(const std::string& id, v1::Job* job) {
-    grpc::ClientContext context;
-    v1::CancelJobRequest request;
-    request.set_job_id(id);
-    v1::CancelJobResponse response;
-    const grpc::Status status = stub_->CancelJob(&context, request, &response);
-    *job = response.job();
-    return status;
+    return CallOn(&v1::TrainingService::Stub::CancelJob, id, job);
   }
   grpc::Status Retry(const std::string& id, v1::Job* job) {
-    grpc::ClientContext context;
-    v1::RetryJobRequest request;
-    request.set_job_id(id);
-    v1::RetryJobResponse response;
-    const grpc::Status status = stub_->RetryJob(&context, request, &response);
-    *job = response.job();
-    return status;
+    return CallOn(&v1::TrainingService::Stub::RetryJob, id, job);
   }
   grpc::Status List(const v1::ListJobsRequest& request, v1::ListJobsResponse* response) {
     grpc::ClientContext context;
