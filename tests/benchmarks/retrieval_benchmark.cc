@@ -8,13 +8,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/hardware_threads.h"
 #include "tests/benchmarks/timing.h"
+#include "tests/server/random_units.h"
 #include "trainer/evaluation/retrieval_metrics.h"
 
 namespace s2p {
@@ -22,17 +22,6 @@ namespace {
 
 constexpr int kRepetitions = 3;
 constexpr double kGoal = 1.5;
-
-EmbeddingMatrix UnitVectors(int rows, int dimension, uint32_t seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  EmbeddingMatrix matrix(rows, dimension);
-  for (int row = 0; row < rows; ++row) {
-    for (float& value : matrix.row(row)) value = normal(random);
-    NormalizeL2(matrix.row(row));
-  }
-  return matrix;
-}
 
 std::vector<std::string> Names(int count) {
   std::vector<std::string> names;
@@ -61,8 +50,8 @@ int Main(int argc, char** argv) {
     return argc > i ? std::max(1, std::atoi(argv[i])) : otherwise;
   };
   const int dimension = argument(3, 256);
-  const auto queries = UnitVectors(argument(1, 10'000), dimension, 1);
-  const auto gallery = UnitVectors(argument(2, 100'000), dimension, 2);
+  const auto queries = test::RandomUnits(argument(1, 10'000), dimension, 1);
+  const auto gallery = test::RandomUnits(argument(2, 100'000), dimension, 2);
   const auto asked = Names(queries.rows()), names = Names(gallery.rows());
   at::set_num_threads(HardwareThreads());
   std::vector<double> product, evaluation;
