@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/string_view.h"
-#include "absl/time/clock.h"
+#include "base/steady_time.h"
 #include "rpc/credentials.h"
 #include "rpc/grpc_status.h"
 #include "rpc/request_id.h"
@@ -20,7 +20,7 @@ absl::Status CallGate::Admit(const grpc::ServerContextBase& context) const {
 
 grpc::Status CallGate::End(const CallRecord& call, const absl::Status& status,
                            grpc::ServerContextBase& context) {
-  const absl::Time now = absl::Now();
+  const SteadyTime now = SteadyTime::Now();
   const auto sent = context.client_metadata().find(kRequestIdKey);
   const std::string request_id =
       RequestIdOr(sent == context.client_metadata().end()

@@ -15,7 +15,7 @@ bool IsOurFault(absl::StatusCode code) {
 
 }  // namespace
 
-int64_t CallLog::TakeSlowLine(absl::Time now) {
+int64_t CallLog::TakeSlowLine(SteadyTime now) {
   absl::MutexLock lock(&mutex_);
   if (now - second_ >= absl::Seconds(1)) {
     second_ = now;
@@ -32,7 +32,7 @@ int64_t CallLog::TakeSlowLine(absl::Time now) {
 }
 
 void CallLog::Ended(const CallRecord& call, const std::string& request_id, const std::string& peer,
-                    const absl::Status& status, absl::Time now) {
+                    const absl::Status& status, SteadyTime now) {
   const absl::Duration total = now - call.start;
   if (IsOurFault(status.code())) {
     LogError("call failed", {{"method", call.method},

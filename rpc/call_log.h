@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "base/steady_time.h"
 #include "daemon/log.h"
 
 namespace s2p {
@@ -20,7 +21,7 @@ namespace s2p {
 struct CallRecord {
   // The RPC's name: "Search".
   const char* method = "";
-  absl::Time start;
+  SteadyTime start;
   // A stream lasts as long as its client likes, so it is never slow.
   bool is_stream = false;
   // More fields for the log line of a slow call; called only for that line. Null: none.
@@ -43,16 +44,16 @@ class CallLog {
 
   // `peer` is the client's address as gRPC names it. `now` is when the call ended.
   void Ended(const CallRecord& call, const std::string& request_id, const std::string& peer,
-             const absl::Status& status, absl::Time now);
+             const absl::Status& status, SteadyTime now);
 
  private:
   // The number of slow calls left out since the last line; -1 if this one is left out, too.
-  int64_t TakeSlowLine(absl::Time now);
+  int64_t TakeSlowLine(SteadyTime now);
 
   const CallLogOptions options_;
   absl::Mutex mutex_;
   // Start of the current second, and its lines so far.
-  absl::Time second_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  SteadyTime second_ ABSL_GUARDED_BY(mutex_) = SteadyTime::InfinitePast();
   int lines_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t left_out_ ABSL_GUARDED_BY(mutex_) = 0;
 };

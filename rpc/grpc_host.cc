@@ -1,17 +1,21 @@
 #include "rpc/grpc_host.h"
 
+#include <grpc/support/time.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/resource_quota.h>
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "absl/synchronization/mutex.h"
 #include "base/status_macros.h"
+#include "base/steady_time.h"
+#include "base/steady_wait.h"
 #include "daemon/listen_address.h"
-#include "rpc/request_guard.h"
 
 namespace s2p {
 namespace {
@@ -20,8 +24,78 @@ namespace {
 // every 30 s.
 constexpr int kShortestPingIntervalMs = 10 * 1000;
 
+// Of gRPC's own service, reflection: everything else runs on callbacks.
+constexpr int kSyncQueues = 1;
+constexpr int kMostSyncThreads = 16;
+
 // By then, a client that reads has taken what was sent to it.
 constexpr absl::Duration kStreamDrain = absl::Seconds(5);
+
+// 0 stands for no limit.
+int Milliseconds(absl::Duration duration) {
+  constexpr absl::Duration kMost = absl::Hours(24 * 20);
+  if (duration == absl::ZeroDuration()) duration = kMost;
+  return static_cast<int>(absl::ToInt64Milliseconds(std::min(duration, kMost)));
+}
+
+void Apply(const ConnectionLimits& limits, grpc::ServerBuilder* builder) {
+  grpc::ResourceQuota quota("connections");
+  quota.Resize(limits.memory_bytes);
+  quota.SetMaxThreads(kMostSyncThreads);
+  builder->SetResourceQuota(quota);
+  builder->SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, kSyncQueues);
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits.streams);
+  builder->AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, limits.metadata_bytes);
+  if (limits.idle > absl::ZeroDuration()) {
+    builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(limits.idle));
+  }
+  if (limits.age > absl::ZeroDuration()) {
+    builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(limits.age));
+    builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
+                                Milliseconds(limits.age_grace));
+  }
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(limits.keepalive));
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                              Milliseconds(limits.keepalive_timeout));
+  // A client that pings more often than it needs to is disconnected.
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                              kShortestPingIntervalMs);
+}
+
+gpr_timespec ToGpr(SteadyTime time) {
+  const absl::Duration left = std::max(time - SteadyTime::Now(), absl::ZeroDuration());
+  if (left == absl::InfiniteDuration()) return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                      gpr_time_from_nanos(absl::ToInt64Nanoseconds(left), GPR_TIMESPAN));
+}
+
+// Calls a function at a time, or at its own end if that comes first.
+class AtLatest {
+ public:
+  AtLatest(SteadyTime time, const std::function<void()>& callback)
+      : thread_([this, time, &callback] {
+          {
+            absl::MutexLock lock(&mutex_);
+            wait_.Until(&mutex_, time,
+                        [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return ended_; });
+          }
+          if (callback != nullptr) callback();
+        }) {}
+  ~AtLatest() {
+    {
+      absl::MutexLock lock(&mutex_);
+      ended_ = true;
+      wait_.NotifyAll();
+    }
+    thread_.join();
+  }
+
+ private:
+  absl::Mutex mutex_;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  SteadyWait wait_;
+  std::thread thread_;
+};
 
 }  // namespace
 
@@ -30,6 +104,17 @@ void AddPortFlags(Options& options, absl::string_view program, GrpcHostOptions* 
   AddListenFlag(options, &host->listen, "gRPC").Check(CheckGrpcListen);
   options.Add("http", &host->http, "address of /metrics, /healthz and /readyz, HOST:PORT")
       .Check(CheckHttpListen);
+  ConnectionLimits& limits = host->connections;
+  options
+      .AddBytes("max-connection-memory", &limits.memory_bytes,
+                "that gRPC connections may fill with what the server has not read yet")
+      .Range(16 << 20, 1e15);
+  options.Add("max-streams", &limits.streams, "calls of one gRPC connection at one time")
+      .Range(1, 100000);
+  options.Add("max-connection-idle", &limits.idle,
+              "a gRPC connection without calls is closed after this time; 0: never");
+  options.Add("max-connection-age", &limits.age,
+              "a gRPC connection is closed at this age, its calls ten minutes later; 0: never");
   AddHealthFlag(options, daemon, absl::StrCat("the ", program, " at --http"));
   AddAddressFileFlag(options, daemon, "gRPC's");
   options.Add("http-address-file", &daemon->http_address_file, "the same for --http");
@@ -54,14 +139,10 @@ GrpcHost::GrpcHost(const GrpcHostOptions& options, std::map<std::string, bool> h
     : options_(options),
       credentials_(std::move(credentials)),
       gate_(std::move(keys), options.call_log, metrics),
-      health_(health) {
-  for (const auto& [service, serving] : health) {
-    if (service != kWholeServer) names_.push_back(service);
-  }
-}
+      health_(std::move(health)) {}
 
 GrpcHost::~GrpcHost() {
-  EndCalls(absl::ZeroDuration(), nullptr);
+  EndCalls(absl::ZeroDuration(), {});
   Close();
 }
 
@@ -87,14 +168,12 @@ absl::Status GrpcHost::StartGrpc(const std::vector<grpc::Service*>& services) {
   grpc::ServerBuilder builder;
   // A taken port is an error: two servers must never take turns answering on one.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
-                             kShortestPingIntervalMs);
+  Apply(options_.connections, &builder);
   builder.SetMaxReceiveMessageSize(static_cast<int>(options_.max_message_bytes));
   builder.AddListeningPort(is_socket_file ? options_.listen : address.ToString(), credentials_,
                            &port);
   for (grpc::Service* service : services) builder.RegisterService(service);
   builder.RegisterService(&health_);
-  AnswerUnreadableRequests(names_, &builder);
   grpc_ = builder.BuildAndStart();
   if (grpc_ == nullptr || port == 0) {
     return absl::UnavailableError(absl::StrCat(
@@ -110,11 +189,15 @@ void GrpcHost::SetServing(const std::string& service, bool serving) {
   health_.Set(service, serving);
 }
 
-void GrpcHost::EndCalls(absl::Duration drain,
-                        const std::function<void(absl::Duration)>& stop_streams) {
-  health_.Stop();
-  if (stop_streams != nullptr) stop_streams(std::min(drain, kStreamDrain));
-  if (grpc_ != nullptr) grpc_->Shutdown(absl::ToChronoTime(absl::Now() + drain));
+void GrpcHost::StopServing() { health_.Stop(); }
+
+void GrpcHost::EndCalls(absl::Duration drain, const CallsEnd& end) {
+  const SteadyTime deadline = SteadyTime::Now() + drain;
+  StopServing();
+  if (end.stop_streams != nullptr) end.stop_streams(std::min(drain, kStreamDrain));
+  // gRPC waits for every call, also for those whose work waits behind other work.
+  const AtLatest abandon(deadline, end.abandon);
+  if (grpc_ != nullptr) grpc_->Shutdown(ToGpr(deadline));
 }
 
 void GrpcHost::Close() {

@@ -28,6 +28,28 @@
 
 namespace s2p {
 
+// The most that the clients of a gRPC port may take, whether they have a key or not. A plain value.
+struct ConnectionLimits {
+  // Memory for what connections have received and the calls have not taken yet. Near it gRPC
+  // refuses connections, and beyond it cancels calls.
+  uint64_t memory_bytes = uint64_t{512} << 20;
+  // Calls of one connection at one time, at least 1; more wait at the client. (gRPC 1.51 cannot
+  // limit the number of connections; a proxy in front can, see docs/operations.md.)
+  int32_t streams = 256;
+  // Headers of one call.
+  int32_t metadata_bytes = 16 << 10;
+  // A connection without calls is closed after this time; 0: never.
+  absl::Duration idle = absl::Minutes(10);
+  // A connection of this age is closed, so that clients spread over new servers: its calls have
+  // `age_grace` to end. 0: never.
+  absl::Duration age = absl::ZeroDuration();
+  absl::Duration age_grace = absl::Minutes(10);
+  // A connection with calls is asked for a sign of life after this time without one, and closed if
+  // none comes within `keepalive_timeout`.
+  absl::Duration keepalive = absl::Seconds(60);
+  absl::Duration keepalive_timeout = absl::Seconds(20);
+};
+
 struct GrpcHostOptions {
   // Where gRPC listens: HOST:PORT, where port 0 picks a free one, or unix:PATH.
   std::string listen = "127.0.0.1:50051";
@@ -36,13 +58,26 @@ struct GrpcHostOptions {
   CredentialOptions credentials;
   // Largest message that a client may send.
   uint64_t max_message_bytes = uint64_t{16} << 20;
+  ConnectionLimits connections;
   CallLogOptions call_log;
 };
 
-// Adds --listen, --http, --health, --address-file and --http-address-file. `program` is what --help
+// Adds --listen, --http, --health, --address-file and --http-address-file, and --max-streams,
+// --max-connection-memory, --max-connection-idle and --max-connection-age. `program` is what --help
 // calls the daemon: "server".
 void AddPortFlags(Options& options, absl::string_view program, GrpcHostOptions* host,
                   DaemonOptions* daemon);
+
+// The parts of a daemon's end that its host calls. A plain value.
+struct CallsEnd {
+  // Ends the calls that would otherwise never end; gets the time that clients have to take what was
+  // sent to them. Null: there are none.
+  std::function<void(absl::Duration grace)> stop_streams;
+  // The time is over, or all calls have ended: work that waits for its turn is not worth it any
+  // more. Called once, on another thread, while running calls may still use everything. Null:
+  // nothing waits.
+  std::function<void()> abandon;
+};
 
 // The server as a whole, by its name in grpc.health.v1.
 inline constexpr char kWholeServer[] = "";
@@ -78,10 +113,14 @@ class GrpcHost {
   const std::string& address() const { return address_; }
   const std::string& http_address() const { return http_->address(); }
 
-  // Reports NOT_SERVING, lets `stop_streams` end the calls that would otherwise never end, refuses
-  // new calls, waits at most `drain` for the others and cancels them then. `stop_streams` gets the
-  // time that clients have to take what was sent to them. Idempotent.
-  void EndCalls(absl::Duration drain, const std::function<void(absl::Duration)>& stop_streams);
+  // Reports NOT_SERVING from now on, and still answers calls, so that balancers can send them
+  // elsewhere before EndCalls. Idempotent.
+  void StopServing();
+
+  // StopServing, then ends streams, refuses new calls, waits for the others and cancels those that
+  // have not ended `drain` after the call of this. Returns when all have ended, which takes longer
+  // where work cannot be interrupted. Idempotent.
+  void EndCalls(absl::Duration drain, const CallsEnd& end);
 
   // Frees the gRPC port and its calls, then the HTTP port. After EndCalls and the end of all work
   // that calls had started. Idempotent.
@@ -94,8 +133,6 @@ class GrpcHost {
   absl::Status StartGrpc(const std::vector<grpc::Service*>& services);
 
   const GrpcHostOptions options_;
-  // Full names of the services, without kWholeServer.
-  std::vector<std::string> names_;
   const std::shared_ptr<grpc::ServerCredentials> credentials_;
   CallGate gate_;
   HealthService health_;

@@ -3,34 +3,35 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/wire_format_lite.h>
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/impl/codegen/server_callback_handlers.h>
-#include <grpcpp/support/method_handler.h>
-#include <grpcpp/support/server_callback.h>
 
-#include <optional>
 #include <utility>
+
+#include "absl/status/status.h"
 
 namespace s2p {
 namespace {
 
 using google::protobuf::internal::WireFormatLite;
 
-// HealthCheckRequest { string service = 1; }. Nothing if the bytes are no such message.
-std::optional<std::string> ParseRequest(const grpc::ByteBuffer& bytes) {
+constexpr size_t kMostRequestBytes = 1024;
+constexpr absl::Duration kRequestDeadline = absl::Seconds(5);
+
+// HealthCheckRequest { string service = 1; }. InvalidArgument if the bytes are no such message.
+absl::Status ReadName(const grpc::ByteBuffer& bytes, std::string& service) {
+  const absl::Status unreadable =
+      absl::InvalidArgumentError("is not a grpc.health.v1.HealthCheckRequest");
   grpc::Slice slice;
-  if (!bytes.DumpToSingleSlice(&slice).ok()) return std::nullopt;
+  if (!bytes.DumpToSingleSlice(&slice).ok()) return unreadable;
   google::protobuf::io::CodedInputStream in(slice.begin(), static_cast<int>(slice.size()));
-  std::string service;
   while (const uint32_t tag = in.ReadTag()) {
     const bool is_service =
         tag == WireFormatLite::MakeTag(1, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
     if (is_service ? !WireFormatLite::ReadBytes(&in, &service)
                    : !WireFormatLite::SkipField(&in, tag)) {
-      return std::nullopt;
+      return unreadable;
     }
   }
-  if (!in.ConsumedEntireMessage()) return std::nullopt;
-  return service;
+  return in.ConsumedEntireMessage() ? absl::OkStatus() : unreadable;
 }
 
 // HealthCheckResponse { ServingStatus status = 1; }.
@@ -39,20 +40,37 @@ grpc::ByteBuffer MakeResponse(int state) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
-const grpc::Status& Unreadable() {
-  static const auto* status = new grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
-                                               "is not a grpc.health.v1.HealthCheckRequest");
-  return *status;
-}
-
 }  // namespace
+
+class HealthService::Check final : public OneRequestCall {
+ public:
+  Check(const RpcMethod* method, grpc::CallbackServerContext* context, HealthService* health)
+      : OneRequestCall(method, nullptr, context), health_(*health) {}
+
+ private:
+  absl::Status OnMessage(grpc::ByteBuffer bytes) override { return ReadName(bytes, service_); }
+  void OnRequest() override {
+    State state = kUnknown;
+    {
+      absl::MutexLock lock(&health_.mutex_);
+      state = health_.StateOf(service_);
+    }
+    if (state == kUnknown) return End(absl::NotFoundError("service name unknown"));
+    response_ = MakeResponse(state);
+    EndWith(&response_);
+  }
+
+  HealthService& health_;
+  std::string service_;
+  grpc::ByteBuffer response_;
+};
 
 // One Watch. The service's mutex guards it; gRPC's operations are started outside the mutex. It
 // lives until gRPC is done with it, which is never before a decided operation has started.
-class HealthService::Watch final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
+class HealthService::Watch final : public OneRequestCall {
  public:
-  Watch(HealthService* health, std::optional<std::string> service)
-      : health_(health), service_(std::move(service)) {}
+  Watch(const RpcMethod* method, grpc::CallbackServerContext* context, HealthService* health)
+      : OneRequestCall(method, nullptr, context), health_(health) {}
 
   // The operation to start outside the mutex.
   enum class Step { kNone, kWrite, kFinish };
@@ -61,9 +79,9 @@ class HealthService::Watch final : public grpc::ServerWriteReactor<grpc::ByteBuf
     health_->mutex_.AssertHeld();
   }
   Step Decide() ABSL_EXCLUSIVE_LOCKS_REQUIRED(health_->mutex_) {
-    if (writing_ || finished_) return Step::kNone;
-    if (gone_ || !service_) return Finishing();
-    const State state = health_->StateOf(*service_);
+    if (!watching_ || writing_ || finished_) return Step::kNone;
+    if (gone_) return Finishing();
+    const State state = health_->StateOf(service_);
     if (sent_ == state) return health_->stopped_ ? Finishing() : Step::kNone;
     sent_ = state;
     response_ = MakeResponse(state);
@@ -72,31 +90,29 @@ class HealthService::Watch final : public grpc::ServerWriteReactor<grpc::ByteBuf
   }
   void Do(Step step) {
     if (step == Step::kWrite) StartWrite(&response_);
-    if (step != Step::kFinish) return;
-    Finish(service_ ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "the server is shutting down")
-                    : Unreadable());
+    if (step == Step::kFinish) End(absl::UnavailableError("the server is shutting down"));
   }
-  void Begin() {
+
+ private:
+  absl::Status OnMessage(grpc::ByteBuffer bytes) override { return ReadName(bytes, service_); }
+  void OnRequest() override {
     Step step = Step::kNone;
     {
       absl::MutexLock lock(&health_->mutex_);
       health_->watches_.insert(this);
+      watching_ = true;
       step = Decide();
     }
     Do(step);
   }
 
   void OnWriteDone(bool ok) override { Advance(/*gone=*/!ok, /*written=*/true); }
-  void OnCancel() override { Advance(/*gone=*/true, /*written=*/false); }
-  void OnDone() override {
-    {
-      absl::MutexLock lock(&health_->mutex_);
-      health_->watches_.erase(this);
-    }
-    delete this;
+  void OnGone() override { Advance(/*gone=*/true, /*written=*/false); }
+  void OnEnd() override {
+    absl::MutexLock lock(&health_->mutex_);
+    health_->watches_.erase(this);
   }
 
- private:
   Step Finishing() ABSL_EXCLUSIVE_LOCKS_REQUIRED(health_->mutex_) {
     finished_ = true;
     return Step::kFinish;
@@ -113,51 +129,32 @@ class HealthService::Watch final : public grpc::ServerWriteReactor<grpc::ByteBuf
   }
 
   HealthService* const health_;
-  // Unset if the request could not be read.
-  const std::optional<std::string> service_;
+  std::string service_;
   // The message that is being written.
   grpc::ByteBuffer response_;
+  // The request has come.
+  bool watching_ ABSL_GUARDED_BY(health_->mutex_) = false;
   int sent_ ABSL_GUARDED_BY(health_->mutex_) = 0;
   bool writing_ ABSL_GUARDED_BY(health_->mutex_) = false;
   bool gone_ ABSL_GUARDED_BY(health_->mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(health_->mutex_) = false;
 };
 
-HealthService::HealthService(std::map<std::string, bool> serving) : serving_(std::move(serving)) {
-  using grpc::internal::RpcMethod;
-  using grpc::internal::RpcServiceMethod;
-  AddMethod(new RpcServiceMethod("/grpc.health.v1.Health/Check", RpcMethod::NORMAL_RPC, nullptr));
-  AddMethod(
-      new RpcServiceMethod("/grpc.health.v1.Health/Watch", RpcMethod::SERVER_STREAMING, nullptr));
-  const auto check = [this](grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
-                            grpc::ByteBuffer* response) {
-    auto* reactor = context->DefaultReactor();
-    const std::optional<std::string> service = ParseRequest(*request);
-    if (!service) {
-      reactor->Finish(Unreadable());
-      return reactor;
-    }
-    State state = kUnknown;
-    {
-      absl::MutexLock lock(&mutex_);
-      state = StateOf(*service);
-    }
-    *response = MakeResponse(state);
-    reactor->Finish(state == kUnknown
-                        ? grpc::Status(grpc::StatusCode::NOT_FOUND, "service name unknown")
-                        : grpc::Status::OK);
-    return reactor;
-  };
-  MarkMethodCallback(
-      0, new grpc::internal::CallbackUnaryHandler<grpc::ByteBuffer, grpc::ByteBuffer>(check));
-  const auto watch = [this](grpc::CallbackServerContext*, const grpc::ByteBuffer* request) {
-    auto* reactor = new Watch(this, ParseRequest(*request));
-    reactor->Begin();
-    return reactor;
-  };
-  MarkMethodCallback(
-      1, new grpc::internal::CallbackServerStreamingHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
-             watch));
+HealthService::HealthService(std::map<std::string, bool> serving)
+    : RpcService("grpc.health.v1.Health", nullptr), serving_(std::move(serving)) {
+  CallCost check;
+  check.max_message_bytes = kMostRequestBytes;
+  check.default_deadline = kRequestDeadline;
+  CallCost watch = check;
+  watch.default_deadline = absl::InfiniteDuration();
+  Add("Check", check, nullptr, /*is_stream=*/false,
+      [this](const RpcMethod* method, CallGate*, grpc::CallbackServerContext* context) {
+        return new Check(method, context, this);
+      });
+  Add("Watch", watch, nullptr, /*is_stream=*/true,
+      [this](const RpcMethod* method, CallGate*, grpc::CallbackServerContext* context) {
+        return new Watch(method, context, this);
+      });
 }
 
 HealthService::~HealthService() = default;

@@ -2,8 +2,6 @@
 #ifndef S2P_RPC_HEALTH_SERVICE_H_
 #define S2P_RPC_HEALTH_SERVICE_H_
 
-#include <grpcpp/impl/service_type.h>
-
 #include <map>
 #include <memory>
 #include <set>
@@ -12,14 +10,16 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "rpc/rpc_service.h"
 
 namespace s2p {
 
 // Answers Check and Watch for each of a server's services; "" stands for the whole server. (gRPC's
 // own health service knows "" alone, and says SERVING as soon as the port is open.) An unknown name
-// is NOT_FOUND to Check and SERVICE_UNKNOWN to Watch. Requires no key, as probes have none.
-// Register it with the builder; it must outlive the server. Thread-safe.
-class HealthService final : public grpc::Service {
+// is NOT_FOUND to Check and SERVICE_UNKNOWN to Watch. Requires no key, as probes have none, so a
+// request has to come within five seconds, with at most 1 KiB. Register it with the builder; it
+// must outlive the server. Thread-safe.
+class HealthService final : public RpcService {
  public:
   // The first state of each service, by its full name, such as "s2p.v1.SearchService".
   explicit HealthService(std::map<std::string, bool> serving);
@@ -32,6 +32,7 @@ class HealthService final : public grpc::Service {
   void Stop();
 
  private:
+  class Check;
   class Watch;
   // The protocol's numbers.
   enum State { kServing = 1, kNotServing = 2, kUnknown = 3 };

@@ -2,9 +2,8 @@
 #ifndef S2P_RPC_WATCH_STREAMS_H_
 #define S2P_RPC_WATCH_STREAMS_H_
 
-#include <grpcpp/support/server_callback.h>
-
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -18,10 +17,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/steady_time.h"
+#include "base/steady_wait.h"
 #include "daemon/retry_after.h"
-#include "rpc/call_gate.h"
+#include "rpc/rpc_call.h"
 
 namespace s2p {
 
@@ -33,7 +33,7 @@ struct WatchStep {
   // Nothing any more: the stream ends with OK. `response` is ignored.
   bool ended = false;
   // Without a Wake before, the source is asked again at this time.
-  absl::Time ask_again = absl::InfiniteFuture();
+  SteadyTime ask_again = SteadyTime::InfiniteFuture();
 };
 
 // Decides what one watcher gets; lives as long as its stream. The streams' thread alone calls it.
@@ -44,12 +44,10 @@ class WatchSource {
   // Called while the client has taken everything so far: at first, after each message, at every
   // Wake, and at `ask_again`. `now` is the same for all streams of one round. An error ends the
   // stream with it.
-  virtual absl::StatusOr<WatchStep<Response>> Next(absl::Time now) = 0;
+  virtual absl::StatusOr<WatchStep<Response>> Next(SteadyTime now) = 0;
 };
 
 struct WatchStreamsOptions {
-  // The RPC's name, for log and metrics.
-  const char* method = "";
   // Streams at one time. More are answered RESOURCE_EXHAUSTED.
   size_t max_streams = 1000;
 };
@@ -57,37 +55,31 @@ struct WatchStreamsOptions {
 // All streams of one method. One thread asks the sources and hands each stream its next message
 // when the client has taken the last one, so a slow client costs neither memory nor another
 // client's time. Thread-safe.
-template <typename Response>
+template <typename Request, typename Response>
 class WatchStreams {
  public:
-  // `gate` must outlive it.
-  WatchStreams(const WatchStreamsOptions& options, CallGate* gate)
-      : options_(options), gate_(*gate), thread_([this] { Work(); }) {}
+  // Makes the source of the stream that answers a request.
+  using MakeSource =
+      std::function<absl::StatusOr<std::unique_ptr<WatchSource<Response>>>(const Request&)>;
+
+  explicit WatchStreams(const WatchStreamsOptions& options)
+      : options_(options), thread_([this] { Work(); }) {}
   // As Stop without grace. Only after the gRPC server has ended: its calls refer to this.
   ~WatchStreams() { Stop(absl::ZeroDuration()); }
   WatchStreams(const WatchStreams&) = delete;
   WatchStreams& operator=(const WatchStreams&) = delete;
 
-  // Admits the call and starts to stream what `source` says; a source that is an error ends the
-  // call with it. Returns the call's reactor, which deletes itself.
-  grpc::ServerWriteReactor<Response>* Start(
-      grpc::CallbackServerContext* context,
-      absl::StatusOr<std::unique_ptr<WatchSource<Response>>> source) {
-    auto* call = new Call(this, context);
-    absl::Status refused = gate_.Admit(*context);
-    if (refused.ok()) refused = source.status();
-    if (refused.ok()) {
-      call->source = *std::move(source);
-      refused = Insert(call);
-    }
-    if (!refused.ok()) call->Finish(gate_.End(call->record, refused, *context));
-    return call;
+  // A new call that streams what the source of its request says; if there is an error instead of a
+  // source, it ends the call. For RpcService::Add; `make_source` must outlive the call.
+  RpcCall* NewCall(const RpcMethod* method, CallGate* gate, grpc::CallbackServerContext* context,
+                   const MakeSource* make_source) {
+    return new Call(method, gate, context, this, make_source);
   }
 
   // The sources may have something new.
   void Wake() {
     absl::MutexLock lock(&mutex_);
-    changed_ = true;
+    Change();
   }
 
   // Ends all streams with UNAVAILABLE and refuses new ones; cancels the streams of clients that do
@@ -96,12 +88,12 @@ class WatchStreams {
     {
       absl::MutexLock lock(&mutex_);
       stopping_ = true;
-      changed_ = true;
+      Change();
       const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return calls_.empty(); };
-      mutex_.AwaitWithTimeout(absl::Condition(&none), grace);
+      wait_.Until(&mutex_, SteadyTime::Now() + grace, none);
       // A client that does not read would otherwise keep its call open forever.
       for (Call* call : calls_) {
-        if (call->writing) call->context.TryCancel();
+        if (call->writing) call->Cancel();
       }
     }
     if (thread_.joinable()) thread_.join();
@@ -110,34 +102,52 @@ class WatchStreams {
  private:
   // Lives until gRPC is done with it, which is after End. The streams' thread alone starts writes
   // and ends the call.
-  struct Call final : public grpc::ServerWriteReactor<Response> {
-    Call(WatchStreams* streams, grpc::CallbackServerContext* call_context)
-        : owner(*streams),
-          context(*call_context),
-          record{streams->options_.method, absl::Now(), /*is_stream=*/true} {}
+  class Call final : public RequestCall<Request> {
+   public:
+    Call(const RpcMethod* method, CallGate* gate, grpc::CallbackServerContext* context,
+         WatchStreams* streams, const MakeSource* make_source)
+        : RequestCall<Request>(method, gate, context),
+          owner(*streams),
+          make_source_(*make_source) {}
 
+    void Write(const Response& response) {
+      bytes_ = ToBytes(response);
+      this->StartWrite(&bytes_);
+    }
+    void Cancel() { this->context().TryCancel(); }
+    using RpcCall::End;
+
+    WatchStreams& owner;
+    // Guarded by the owner's mutex: the client has not taken the last message, or has left.
+    bool writing = false;
+    bool gone = false;
+    // The owner's thread only, once the call is in its set.
+    std::unique_ptr<WatchSource<Response>> source;
+
+   private:
+    void OnRequest() override {
+      auto made = make_source_(this->request());
+      absl::Status refused = made.status();
+      if (refused.ok()) {
+        source = *std::move(made);
+        refused = owner.Insert(this);
+      }
+      if (!refused.ok()) this->End(refused);
+    }
     void OnWriteDone(bool ok) override {
       absl::MutexLock lock(&owner.mutex_);
       writing = false;
       if (!ok) gone = true;
-      owner.changed_ = true;
+      owner.Change();
     }
-    void OnCancel() override {
+    void OnGone() override {
       absl::MutexLock lock(&owner.mutex_);
       gone = true;
-      owner.changed_ = true;
+      owner.Change();
     }
-    void OnDone() override { delete this; }
 
-    WatchStreams& owner;
-    grpc::CallbackServerContext& context;
-    const CallRecord record;
-    // Guarded by the owner's mutex: the client has not taken the last message, or has left.
-    bool writing = false;
-    bool gone = false;
-    // The owner's thread only.
-    std::unique_ptr<WatchSource<Response>> source;
-    Response response;
+    const MakeSource& make_source_;
+    grpc::ByteBuffer bytes_;
   };
 
   // One look at all streams.
@@ -158,16 +168,21 @@ class WatchStreams {
           kRetryAfter);
     }
     calls_.insert(call);
-    changed_ = true;
+    Change();
     return absl::OkStatus();
   }
 
+  void Change() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    changed_ = true;
+    wait_.NotifyAll();
+  }
+
   void Work() {
-    absl::Time ask_again = absl::InfiniteFuture();
+    SteadyTime ask_again = SteadyTime::InfiniteFuture();
     for (;;) {
       const Round round = NextRound(ask_again);
-      const absl::Time now = absl::Now();
-      ask_again = absl::InfiniteFuture();
+      const SteadyTime now = SteadyTime::Now();
+      ask_again = SteadyTime::InfiniteFuture();
       for (Call* call : round.idle) {
         ask_again = std::min(ask_again, Advance(call, now, round.stopping));
       }
@@ -177,9 +192,10 @@ class WatchStreams {
   }
 
   // Waits until something has changed, at most until `deadline`.
-  Round NextRound(absl::Time deadline) {
+  Round NextRound(SteadyTime deadline) {
     absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithDeadline(absl::Condition(&changed_), deadline);
+    wait_.Until(&mutex_, deadline,
+                [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return changed_; });
     changed_ = false;
     Round round;
     round.stopping = stopping_;
@@ -191,7 +207,7 @@ class WatchStreams {
 
   // Writes the call's next message, or ends the call, which is gone then. Returns when to ask
   // again.
-  absl::Time Advance(Call* call, absl::Time now, bool stopping) {
+  SteadyTime Advance(Call* call, SteadyTime now, bool stopping) {
     bool gone = false;
     {
       absl::MutexLock lock(&mutex_);
@@ -203,30 +219,30 @@ class WatchStreams {
     if (!step.ok()) return End(call, step.status());
     if (step->ended) return End(call, absl::OkStatus());
     if (!step->response) return step->ask_again;
-    call->response = *std::move(step->response);
     {
       absl::MutexLock lock(&mutex_);
       // Stop cancels the writes that it sees; it would not see this one any more.
       if (stopping_) return step->ask_again;
       call->writing = true;
     }
-    call->StartWrite(&call->response);
+    call->Write(*step->response);
     return step->ask_again;
   }
 
-  absl::Time End(Call* call, const absl::Status& status) {
+  SteadyTime End(Call* call, const absl::Status& status) {
     {
       absl::MutexLock lock(&mutex_);
       calls_.erase(call);
+      wait_.NotifyAll();
     }
     // The call may be deleted before this returns.
-    call->Finish(gate_.End(call->record, status, call->context));
-    return absl::InfiniteFuture();
+    call->End(status);
+    return SteadyTime::InfiniteFuture();
   }
 
   const WatchStreamsOptions options_;
-  CallGate& gate_;
   absl::Mutex mutex_;
+  SteadyWait wait_;
   std::set<Call*> calls_ ABSL_GUARDED_BY(mutex_);
   // The thread has something to look at.
   bool changed_ ABSL_GUARDED_BY(mutex_) = false;

@@ -3,10 +3,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "base/steady_time.h"
 #include "daemon/retry_after.h"
 
 namespace s2p {
+namespace {
+
+absl::Status ShuttingDown() { return absl::UnavailableError("the server is shutting down"); }
+
+}  // namespace
 
 WorkerPool::WorkerPool(int threads, int max_queue) : max_queue_(static_cast<size_t>(max_queue)) {
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(); });
@@ -14,9 +19,9 @@ WorkerPool::WorkerPool(int threads, int max_queue) : max_queue_(static_cast<size
 
 WorkerPool::~WorkerPool() { Stop(); }
 
-absl::Status WorkerPool::Submit(std::function<void()> job) {
+absl::Status WorkerPool::Submit(Job job) {
   absl::MutexLock lock(&mutex_);
-  if (stopping_) return absl::UnavailableError("the server is shutting down");
+  if (closed_) return ShuttingDown();
   if (jobs_.size() >= max_queue_) {
     const int waiting = static_cast<int>(jobs_.size());
     return BusyError(absl::StrCat("the server is busy: ", waiting, " requests wait already"),
@@ -26,11 +31,18 @@ absl::Status WorkerPool::Submit(std::function<void()> job) {
   return absl::OkStatus();
 }
 
-void WorkerPool::Stop() {
+void WorkerPool::Close() {
+  std::deque<Job> dropped;
   {
     absl::MutexLock lock(&mutex_);
-    stopping_ = true;
+    closed_ = true;
+    dropped.swap(jobs_);
   }
+  for (const Job& job : dropped) job(ShuttingDown());
+}
+
+void WorkerPool::Stop() {
+  Close();
   for (std::thread& thread : threads_) {
     if (thread.joinable()) thread.join();
   }
@@ -38,21 +50,21 @@ void WorkerPool::Stop() {
 
 void WorkerPool::Run() {
   for (;;) {
-    std::function<void()> job;
+    Job job;
     {
       absl::MutexLock lock(&mutex_);
       const auto something = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        return stopping_ || !jobs_.empty();
+        return closed_ || !jobs_.empty();
       };
       mutex_.Await(absl::Condition(&something));
       if (jobs_.empty()) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
-    const absl::Time start = absl::Now();
-    job();
+    const SteadyTime start = SteadyTime::Now();
+    job(absl::OkStatus());
     absl::MutexLock lock(&mutex_);
-    drain_.Finished(1, absl::Now() - start);
+    drain_.Finished(1, SteadyTime::Now() - start);
   }
 }
 

@@ -17,15 +17,24 @@ namespace s2p {
 // Runs jobs in the order of their arrival. Thread-safe.
 class WorkerPool {
  public:
+  // Called exactly once: with OK on a thread of the pool when it is the job's turn, or with
+  // Unavailable, perhaps on another thread, if the pool is closed before. Then it must only say so
+  // to whoever waits.
+  using Job = std::function<void(const absl::Status& turn)>;
+
   // `max_queue`: jobs that may wait.
   WorkerPool(int threads, int max_queue);
   // As Stop.
   ~WorkerPool();
 
   // BusyError when the queue is full, with an estimate of the time that it takes to empty;
-  // Unavailable after Stop. On error the job never runs.
-  absl::Status Submit(std::function<void()> job);
-  // Runs the waiting jobs, then ends the threads. Idempotent.
+  // Unavailable after Close. On error the job is never called.
+  absl::Status Submit(Job job);
+  // Refuses new jobs and calls those that wait with Unavailable. Does not wait for those that run.
+  // Idempotent.
+  void Close();
+  // Close, then waits for the jobs that run and ends the threads. Idempotent; for one thread at a
+  // time.
   void Stop();
 
  private:
@@ -33,8 +42,8 @@ class WorkerPool {
 
   const size_t max_queue_;
   absl::Mutex mutex_;
-  std::deque<std::function<void()>> jobs_ ABSL_GUARDED_BY(mutex_);
-  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::deque<Job> jobs_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   DrainEstimate drain_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::thread> threads_;
 };

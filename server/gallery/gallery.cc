@@ -132,13 +132,24 @@ absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> Gallery::List(
 absl::StatusOr<std::string> Gallery::ReadBlob(const GalleryItem& item) const {
   absl::StatusOr<std::string> bytes = blobs_.Read(item.sha256, item.bytes);
   if (!absl::IsNotFound(bytes.status())) return bytes;
+  return WhyMissing(item, bytes.status());
+}
+
+absl::StatusOr<VerifiedFile> Gallery::OpenBlob(const GalleryItem& item) const {
+  absl::StatusOr<VerifiedFile> file =
+      VerifiedFile::Open(blobs_.PathOf(item.sha256), item.sha256, item.bytes);
+  if (!absl::IsNotFound(file.status())) return file;
+  return WhyMissing(item, file.status());
+}
+
+absl::Status Gallery::WhyMissing(const GalleryItem& item, const absl::Status& status) const {
   S2P_ASSIGN_OR_RETURN(const bool named, reader_.Read([&](const Catalogue& catalogue) {
     return catalogue.HasBlob(item.sha256);
   }));
   // The item was deleted after it was looked up.
   if (!named) return absl::NotFoundError(absl::StrCat("photo_id '", item.photo_id, "'"));
-  return absl::DataLossError(absl::StrCat("photo_id '", item.photo_id,
-                                          "': its file is missing: ", bytes.status().message()));
+  return absl::DataLossError(
+      absl::StrCat("photo_id '", item.photo_id, "': its file is missing: ", status.message()));
 }
 
 absl::StatusOr<std::optional<int64_t>> Gallery::PinnedVersion() const {

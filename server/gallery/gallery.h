@@ -19,6 +19,7 @@
 #include "daemon/folder_lock.h"
 #include "model/encoder.h"
 #include "model/image.h"
+#include "model/verified_file.h"
 #include "server/gallery/activation.h"
 #include "server/gallery/add_queue.h"
 #include "server/gallery/blob_store.h"
@@ -116,6 +117,8 @@ class Gallery {
   // The original bytes, checked against their digest. DataLoss if they are damaged or missing;
   // NotFound if the item has been deleted.
   absl::StatusOr<std::string> ReadBlob(const GalleryItem& item) const;
+  // The same, to be read piece by piece; the last piece says whether the bytes are damaged.
+  absl::StatusOr<VerifiedFile> OpenBlob(const GalleryItem& item) const;
   GalleryTotals Totals() const { return serving_.totals(); }
 
   // The version that an operator chose to serve; nullopt to follow the newest. Survives a restart.
@@ -123,6 +126,8 @@ class Gallery {
   absl::Status SetPinnedVersion(std::optional<int64_t> version);
 
  private:
+  // The reason why the file of an item is not there.
+  absl::Status WhyMissing(const GalleryItem& item, const absl::Status& status) const;
   Gallery(const GalleryOptions& options, SnapshotSlot* slot, GalleryFolder folder);
   absl::Status StartIndexing();
 

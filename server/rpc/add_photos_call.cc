@@ -1,6 +1,5 @@
 #include "server/rpc/add_photos_call.h"
 
-#include <atomic>
 #include <deque>
 #include <string>
 #include <utility>
@@ -8,8 +7,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
-#include "rpc/unreadable_message.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "server/rpc/photo_adder.h"
 #include "server/rpc/to_proto.h"
@@ -20,54 +17,44 @@ namespace {
 // Photos of one stream that are in progress: a batch.
 constexpr size_t kMostInProgress = 32;
 
-// Message `number` of the stream, the first being 1. InvalidArgument if it cannot be read.
-absl::StatusOr<v1::AddPhotoRequest> Parse(grpc::ByteBuffer bytes, int64_t number) {
-  v1::AddPhotoRequest request;
-  // Reading consumes a buffer; the copy shares its bytes.
-  grpc::ByteBuffer copy = bytes;
-  if (grpc::SerializationTraits<v1::AddPhotoRequest>::Deserialize(&copy, &request).ok()) {
-    return request;
-  }
-  grpc::Slice slice;
-  const bool whole = bytes.DumpToSingleSlice(&slice).ok();
-  const absl::string_view text(whole ? reinterpret_cast<const char*>(slice.begin()) : "",
-                               whole ? slice.size() : 0);
-  return absl::InvalidArgumentError(absl::StrCat(
-      "message ", number, " of the stream: ", WhyUnreadable(text, *request.GetDescriptor()),
-      "; all before it are answered, none after it is read"));
-}
-
-grpc::ByteBuffer Serialize(const v1::AddPhotoResponse& response) {
-  grpc::ByteBuffer bytes;
-  bool own = false;
-  grpc::SerializationTraits<v1::AddPhotoResponse>::Serialize(response, &bytes, &own);
-  return bytes;
-}
-
 // Reads, work and writes of the stream overlap. The mutex guards their shared state; gRPC's
 // operations are started outside the mutex. The call ends when the client has closed its side, has
 // sent something that cannot be read, or is gone, and the answer to every photo is written (or can
 // no longer be).
-class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+class AddPhotosCall final : public RpcCall {
  public:
-  AddPhotosCall(const ServiceContext& service, grpc::CallbackServerContext* context)
-      : service_(service), context_(context), call_{"AddPhotos", absl::Now(), true} {}
+  AddPhotosCall(const RpcMethod* method, grpc::CallbackServerContext* context,
+                const ServiceContext& service)
+      : RpcCall(method, service.gate, context), service_(service) {}
 
-  void Start() {
-    absl::Status status = service_.gate->Admit(*context_);
-    if (status.ok() && service_.slot->Get() == nullptr) {
-      status = absl::UnavailableError("no model serves yet");
+ private:
+  // One photo. Does not move in memory while it is in the deque.
+  struct Slot {
+    std::string photo_id;
+    // Only its worker touches these two once it is submitted.
+    v1::AddPhotoRequest request;
+    ByteBudget::Share share;
+    grpc::ByteBuffer response;
+    bool submitted = false;
+    bool finished = false;
+  };
+
+  void OnAdmitted() override {
+    // The stream lasts as long as its client likes; a read may also wait for the budget.
+    StopWaiting();
+    if (service_.slot->Get() == nullptr) {
+      return End(absl::UnavailableError("no model serves yet"));
     }
-    if (!status.ok()) {
-      Finish(service_.gate->End(call_, status, *context_));
-      return;
-    }
-    StartRead(&message_);
+    ReadNext();
   }
 
   void OnReadDone(bool ok) override {
     absl::StatusOr<v1::AddPhotoRequest> request = absl::CancelledError("no message");
-    if (ok) request = Parse(std::exchange(message_, grpc::ByteBuffer()), ++messages_);
+    ByteBudget::Share share;
+    if (ok) {
+      share = service_.add_bytes->Take(message_.Length());
+      request = Parse(std::exchange(message_, grpc::ByteBuffer()), ++messages_);
+    }
     Slot* slot = nullptr;
     {
       absl::MutexLock lock(&mutex_);
@@ -76,6 +63,7 @@ class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
         slot = &slots_.emplace_back();
         slot->photo_id = request->photo_id();
         slot->request.Swap(&*request);
+        slot->share = std::move(share);
       } else {
         reads_over_ = true;
         if (ok) failure_ = request.status();
@@ -95,23 +83,24 @@ class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
     Advance();
   }
 
-  void OnCancel() override { cancelled_.store(true, std::memory_order_relaxed); }
-  void OnDone() override {
+  void OnEnd() override {
     // The thread that finished the call may still be releasing the lock.
-    { absl::MutexLock lock(&mutex_); }
-    delete this;
+    absl::MutexLock lock(&mutex_);
   }
 
- private:
-  // One photo. Does not move in memory while it is in the deque.
-  struct Slot {
-    std::string photo_id;
-    // Only its worker touches it once it is submitted.
+  // Message `number` of the stream, the first being 1. As ParseMessage.
+  absl::StatusOr<v1::AddPhotoRequest> Parse(grpc::ByteBuffer bytes, int64_t number) const {
     v1::AddPhotoRequest request;
-    grpc::ByteBuffer response;
-    bool submitted = false;
-    bool finished = false;
-  };
+    const absl::Status status = ParseMessage(method(), std::move(bytes), &request);
+    if (status.ok()) return request;
+    return absl::Status(status.code(),
+                        absl::StrCat("message ", number, " of the stream: ", status.message(),
+                                     "; all before it are answered, none after it is read"));
+  }
+
+  void ReadNext() {
+    service_.add_bytes->WhenRoom([this] { StartRead(&message_); });
+  }
 
   // Hands the photo to the pool, or leaves it for later if an earlier one with the same id is still
   // in progress, so that the last one of the stream wins.
@@ -125,20 +114,25 @@ class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
       slot->submitted = true;
       ++working_;
     }
-    absl::Status status = service_.add_pool->Submit([this, slot] {
-      End(slot, AddPhoto(service_, std::move(slot->request),
-                         [this] { return cancelled_.load(std::memory_order_relaxed); }));
+    const absl::Status taken = service_.add_pool->Submit([this, slot](const absl::Status& turn) {
+      if (!turn.ok()) return Refuse(slot, turn);
+      Answer(slot, AddPhoto(service_, std::move(slot->request), [this] { return is_cancelled(); }));
     });
-    if (status.ok()) return;
+    if (!taken.ok()) Refuse(slot, taken);
+  }
+
+  void Refuse(Slot* slot, const absl::Status& status) {
     v1::AddPhotoResponse response;
     response.set_photo_id(slot->photo_id);
     *response.mutable_status() = ToProto(status);
-    End(slot, response);
+    Answer(slot, response);
   }
 
-  void End(Slot* slot, const v1::AddPhotoResponse& response) {
+  void Answer(Slot* slot, const v1::AddPhotoResponse& response) {
     Slot* next = nullptr;
-    grpc::ByteBuffer bytes = Serialize(response);
+    grpc::ByteBuffer bytes = ToBytes(response);
+    slot->request.Clear();
+    slot->share.Release();
     {
       absl::MutexLock lock(&mutex_);
       slot->response.Swap(&bytes);
@@ -181,17 +175,11 @@ class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
       }
     }
     if (write != nullptr) StartWrite(write);
-    if (read) StartRead(&message_);
-    if (end) {
-      if (cancelled_.load(std::memory_order_relaxed)) status = absl::CancelledError("cancelled");
-      Finish(service_.gate->End(call_, status, *context_));
-    }
+    if (read) ReadNext();
+    if (end) End(is_cancelled() ? absl::CancelledError("cancelled") : status);
   }
 
   const ServiceContext& service_;
-  grpc::CallbackServerContext* const context_;
-  const CallRecord call_;
-  std::atomic<bool> cancelled_{false};
   // Only reads touch these, one at a time.
   grpc::ByteBuffer message_;
   int64_t messages_ = 0;
@@ -211,11 +199,9 @@ class AddPhotosCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::Byt
 
 }  // namespace
 
-grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartAddPhotos(
-    const ServiceContext& service, grpc::CallbackServerContext* context) {
-  auto* call = new AddPhotosCall(service, context);
-  call->Start();
-  return call;
+RpcCall* NewAddPhotosCall(const RpcMethod* method, grpc::CallbackServerContext* context,
+                          const ServiceContext& service) {
+  return new AddPhotosCall(method, context, service);
 }
 
 }  // namespace s2p

@@ -1,22 +1,29 @@
 #include "server/rpc/gallery_service.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "rpc/grpc_status.h"
+#include "s2p/v1/gallery.grpc.pb.h"
 #include "server/rpc/add_photos_call.h"
 #include "server/rpc/get_photo_call.h"
 #include "server/rpc/to_proto.h"
 #include "server/search/request_checks.h"
+#include "server/search/request_limits.h"
 
 namespace s2p {
 namespace {
 
 constexpr uint32_t kDefaultPageSize = 100;
+// Of a GetPhoto whose client sets no deadline: the largest photo at 40 kB/s.
+constexpr absl::Duration kPhotoDeadline = absl::Minutes(5);
 
 absl::Status DeleteFrom(const ServiceContext& service, const v1::DeletePhotosRequest& request,
                         v1::DeletePhotosResponse& response) {
@@ -24,11 +31,13 @@ absl::Status DeleteFrom(const ServiceContext& service, const v1::DeletePhotosReq
       request.photo_ids_size() > static_cast<int>(service.limits.max_ids)) {
     return BadField("photo_ids", absl::StrCat("must be 1 to ", service.limits.max_ids));
   }
+  // An id that is given twice counts once.
+  std::set<std::string> seen;
   std::vector<std::string> photo_ids;
   for (int i = 0; i < request.photo_ids_size(); ++i) {
     S2P_RETURN_IF_ERROR(
         CheckPhotoId(request.photo_ids(i), absl::StrCat("photo_ids[", i, "]"), service.limits));
-    photo_ids.push_back(request.photo_ids(i));
+    if (seen.insert(request.photo_ids(i)).second) photo_ids.push_back(request.photo_ids(i));
   }
   const auto deleted = service.gallery->Delete(photo_ids);
   service.metrics->CountGalleryWrite("delete", CodeName(deleted.status().code()),
@@ -81,58 +90,62 @@ absl::Status List(const ServiceContext& service, const v1::ListPhotosRequest& re
   return absl::OkStatus();
 }
 
+absl::Status GetStats(const ServiceContext& service, const v1::GetGalleryStatsRequest&,
+                      v1::GetGalleryStatsResponse& response) {
+  const GalleryTotals totals = service.gallery->Totals();
+  response.set_photo_count(totals.photos);
+  response.set_sketch_count(totals.sketches);
+  response.set_total_bytes(totals.bytes);
+  if (const auto snapshot = service.slot->Get()) {
+    response.set_index_kind(snapshot->gallery->index_kind());
+    response.set_index_recall(snapshot->gallery->index_recall());
+    response.set_model_version(snapshot->version);
+    response.set_dimension(static_cast<uint32_t>(snapshot->gallery->dimension()));
+  }
+  return absl::OkStatus();
+}
+
+// The cost of a call whose largest legal message has about `bytes`.
+CallCost Cost(uint64_t bytes, std::vector<FieldLimit> fields = {}) {
+  CallCost cost;
+  cost.max_message_bytes += bytes;
+  cost.fields = std::move(fields);
+  return cost;
+}
+
 }  // namespace
 
-grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* GalleryServiceImpl::AddPhotos(
-    grpc::CallbackServerContext* context) {
-  return StartAddPhotos(service_, context);
+GalleryServiceImpl::GalleryServiceImpl(const ServiceContext* service)
+    : RpcService(v1::GalleryService::service_full_name(), service->gate), service_(*service) {
+  const Limits& limits = service_.limits;
+  CallCost add = Cost(service_.max_message_bytes);
+  add.default_deadline = absl::InfiniteDuration();
+  Add("AddPhotos", add, v1::AddPhotoRequest::descriptor(), /*is_stream=*/true,
+      [this](const RpcMethod* method, CallGate*, grpc::CallbackServerContext* context) {
+        return NewAddPhotosCall(method, context, service_);
+      });
+  CallCost get = Cost(limits.max_photo_id_bytes);
+  get.default_deadline = kPhotoDeadline;
+  Add("GetPhoto", get, v1::GetPhotoRequest::descriptor(), /*is_stream=*/true,
+      [this](const RpcMethod* method, CallGate*, grpc::CallbackServerContext* context) {
+        return NewGetPhotoCall(method, context, service_);
+      });
+  AddStored("DeletePhotos", Cost(MostIdBytes(limits), DeleteFields(limits)), &DeleteFrom);
+  AddStored("UpdatePhotoMetadata",
+            Cost(MostMetadataBytes(limits) + limits.max_photo_id_bytes, UpdateFields(limits)),
+            &UpdateMetadata);
+  AddStored("ListPhotos", Cost(MostFilterBytes(limits), ListFields(limits)), &List);
+  AddStored("GetGalleryStats", Cost(0), &GetStats);
 }
 
-grpc::ServerUnaryReactor* GalleryServiceImpl::DeletePhotos(grpc::CallbackServerContext* context,
-                                                           const v1::DeletePhotosRequest* request,
-                                                           v1::DeletePhotosResponse* response) {
-  return service_.StartStorageCall(context, "DeletePhotos", [this, request, response] {
-    return DeleteFrom(service_, *request, *response);
-  });
-}
-
-grpc::ServerUnaryReactor* GalleryServiceImpl::UpdatePhotoMetadata(
-    grpc::CallbackServerContext* context, const v1::UpdatePhotoMetadataRequest* request,
-    v1::UpdatePhotoMetadataResponse* response) {
-  return service_.StartStorageCall(context, "UpdatePhotoMetadata", [this, request, response] {
-    return UpdateMetadata(service_, *request, *response);
-  });
-}
-
-grpc::ServerWriteReactor<v1::GetPhotoResponse>* GalleryServiceImpl::GetPhoto(
-    grpc::CallbackServerContext* context, const v1::GetPhotoRequest* request) {
-  return StartGetPhoto(service_, context, *request);
-}
-
-grpc::ServerUnaryReactor* GalleryServiceImpl::ListPhotos(grpc::CallbackServerContext* context,
-                                                         const v1::ListPhotosRequest* request,
-                                                         v1::ListPhotosResponse* response) {
-  return service_.StartStorageCall(context, "ListPhotos", [this, request, response] {
-    return List(service_, *request, *response);
-  });
-}
-
-grpc::ServerUnaryReactor* GalleryServiceImpl::GetGalleryStats(
-    grpc::CallbackServerContext* context, const v1::GetGalleryStatsRequest*,
-    v1::GetGalleryStatsResponse* response) {
-  return service_.StartStorageCall(context, "GetGalleryStats", [this, response] {
-    const GalleryTotals totals = service_.gallery->Totals();
-    response->set_photo_count(totals.photos);
-    response->set_sketch_count(totals.sketches);
-    response->set_total_bytes(totals.bytes);
-    if (const auto snapshot = service_.slot->Get()) {
-      response->set_index_kind(snapshot->gallery->index_kind());
-      response->set_index_recall(snapshot->gallery->index_recall());
-      response->set_model_version(snapshot->version);
-      response->set_dimension(static_cast<uint32_t>(snapshot->gallery->dimension()));
-    }
-    return absl::OkStatus();
-  });
+template <typename Request, typename Response>
+void GalleryServiceImpl::AddStored(const std::string& method, CallCost cost,
+                                   absl::Status (*work)(const ServiceContext&, const Request&,
+                                                        Response&)) {
+  AddUnary<Request, Response>(method, std::move(cost), service_.storage_pool,
+                              [this, work](const Request& request, Response& response) {
+                                return work(service_, request, response);
+                              });
 }
 
 }  // namespace s2p

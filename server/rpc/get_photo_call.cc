@@ -1,19 +1,24 @@
 #include "server/rpc/get_photo_call.h"
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 
-#include "absl/time/clock.h"
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "daemon/retry_after.h"
 #include "model/preprocessor.h"
+#include "model/verified_file.h"
+#include "s2p/v1/gallery.pb.h"
 #include "server/rpc/to_proto.h"
 #include "server/search/request_checks.h"
 
 namespace s2p {
 namespace {
 
-constexpr size_t kChunkBytes = size_t{1} << 20;
+constexpr size_t kChunkBytes = size_t{256} << 10;
 constexpr int kThumbnailPixels = 256;
 
 // Limits the longer side to 256 pixels; smaller images are unchanged.
@@ -26,91 +31,113 @@ Image Shrink(const Image& image) {
   return Resize(image, scaled(image.width()), scaled(image.height()));
 }
 
-// Reads the photo on the storage pool, then writes it chunk by chunk as the client takes it.
-class GetPhotoCall : public grpc::ServerWriteReactor<v1::GetPhotoResponse> {
+// Everything that touches the disk is done on the storage pool, one piece of work after the other.
+class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
  public:
-  GetPhotoCall(const ServiceContext& service, grpc::CallbackServerContext* context,
-               v1::GetPhotoRequest request)
-      : service_(service),
-        context_(context),
-        request_(std::move(request)),
-        call_{"GetPhoto", absl::Now(), true} {}
-
-  void Start() {
-    absl::Status status = service_.gate->Admit(*context_);
-    if (status.ok()) status = CheckPhotoId(request_.photo_id(), "photo_id", service_.limits);
-    if (status.ok()) status = service_.storage_pool->Submit([this] { Read(); });
-    if (!status.ok()) End(status);
-  }
-
-  void OnWriteDone(bool ok) override {
-    if (!ok) return End(absl::CancelledError("the client is gone"));
-    WriteNext();
-  }
-  void OnDone() override { delete this; }
+  GetPhotoCall(const RpcMethod* method, grpc::CallbackServerContext* context,
+               const ServiceContext& service)
+      : RequestCall(method, service.gate, context), service_(service) {}
 
  private:
-  void Read() {
-    absl::Status status = Fill();
+  void OnRequest() override {
+    absl::Status status = CheckPhotoId(request().photo_id(), "photo_id", service_.limits);
+    if (status.ok()) status = TakePlace();
     if (!status.ok()) return End(status);
-    StartWrite(&response_);
+    OnPool([this] { return Open(); });
+  }
+  void OnWriteDone(bool ok) override {
+    if (!ok) return End(absl::CancelledError("the client is gone"));
+    if (!file_ || file_->bytes_left() == 0) return WriteRest();
+    OnPool([this] { return ReadPiece(); });
+  }
+  void OnEnd() override { place_.Release(); }
+
+  absl::Status TakePlace() {
+    // A photo takes a client that reads a fraction of a second.
+    constexpr absl::Duration kRetryAfter = absl::Seconds(1);
+    place_ = service_.photo_places->Take();
+    if (place_) return absl::OkStatus();
+    return BusyError(absl::StrCat("the server is busy: ", service_.photo_places->most(),
+                                  " photos are being sent already"),
+                     kRetryAfter);
   }
 
-  absl::Status Fill() {
-    S2P_ASSIGN_OR_RETURN(const auto item, service_.gallery->Get(request_.photo_id()));
+  // Makes the next message on the pool, then writes it.
+  void OnPool(std::function<absl::Status()> fill) {
+    const absl::Status taken =
+        service_.storage_pool->Submit([this, fill = std::move(fill)](absl::Status status) {
+          if (status.ok()) status = CheckWanted();
+          if (status.ok()) status = fill();
+          if (!status.ok()) return End(status);
+          Write();
+        });
+    if (!taken.ok()) End(taken);
+  }
+
+  // The first message, and what the others come from.
+  absl::Status Open() {
+    S2P_ASSIGN_OR_RETURN(const auto item, service_.gallery->Get(request().photo_id()));
     *response_.mutable_photo() = ToProto(*item);
-    switch (request_.rendition()) {
+    switch (request().rendition()) {
       case v1::RENDITION_UNSPECIFIED:
       case v1::RENDITION_NONE:
         return absl::OkStatus();
-      case v1::RENDITION_ORIGINAL:
+      case v1::RENDITION_ORIGINAL: {
+        S2P_ASSIGN_OR_RETURN(auto file, service_.gallery->OpenBlob(*item));
+        file_.emplace(std::move(file));
+        response_.set_content_type(item->content_type);
+        return absl::OkStatus();
+      }
       case v1::RENDITION_THUMBNAIL:
-        break;
+        return MakeThumbnail(*item);
       default:
         return BadField("rendition", "is unknown");
     }
-    auto bytes = service_.gallery->ReadBlob(*item);
-    if (!bytes.ok()) return bytes.status();
-    response_.set_content_type(item->content_type);
-    if (request_.rendition() == v1::RENDITION_THUMBNAIL) {
-      const auto share = service_.pixels->Take(int64_t{item->width} * item->height);
-      const auto image = DecodeImage(*bytes, service_.limits.image);
-      if (!image.ok()) return absl::DataLossError(image.status().message());
-      bytes = EncodeJpeg(Shrink(*image));
-      if (!bytes.ok()) return bytes.status();
-      response_.set_content_type(std::string(ContentType(ImageFormat::kJpeg)));
-    }
-    bytes_ = *std::move(bytes);
+  }
+
+  absl::Status MakeThumbnail(const GalleryItem& item) {
+    S2P_ASSIGN_OR_RETURN(const auto bytes, service_.gallery->ReadBlob(item));
+    const auto share = service_.pixels->Take(int64_t{item.width} * item.height);
+    const auto image = DecodeImage(bytes, service_.limits.image);
+    if (!image.ok()) return absl::DataLossError(image.status().message());
+    S2P_ASSIGN_OR_RETURN(rest_, EncodeJpeg(Shrink(*image)));
+    response_.set_content_type(std::string(ContentType(ImageFormat::kJpeg)));
     return absl::OkStatus();
   }
 
-  void WriteNext() {
-    if (written_ == bytes_.size()) return End(absl::OkStatus());
-    response_.Clear();
-    response_.set_chunk(bytes_.substr(written_, kChunkBytes));
-    written_ += response_.chunk().size();
-    StartWrite(&response_);
+  absl::Status ReadPiece() {
+    S2P_ASSIGN_OR_RETURN(*response_.mutable_chunk(), file_->Next(kChunkBytes));
+    return absl::OkStatus();
   }
 
-  void End(const absl::Status& status) { Finish(service_.gate->End(call_, status, *context_)); }
+  // The thumbnail, which is a single piece, or the end.
+  void WriteRest() {
+    if (rest_.empty()) return End(absl::OkStatus());
+    response_.set_chunk(std::exchange(rest_, ""));
+    Write();
+  }
+
+  void Write() {
+    bytes_ = ToBytes(response_);
+    response_.Clear();
+    StartWrite(&bytes_);
+  }
 
   const ServiceContext& service_;
-  grpc::CallbackServerContext* const context_;
-  const v1::GetPhotoRequest request_;
-  const CallRecord call_;
+  CallPlaces::Place place_;
+  // The message that is made next, and the one that is written.
   v1::GetPhotoResponse response_;
-  std::string bytes_;
-  size_t written_ = 0;
+  grpc::ByteBuffer bytes_;
+  // The original, if it was asked for.
+  std::optional<VerifiedFile> file_;
+  std::string rest_;
 };
 
 }  // namespace
 
-grpc::ServerWriteReactor<v1::GetPhotoResponse>* StartGetPhoto(const ServiceContext& service,
-                                                              grpc::CallbackServerContext* context,
-                                                              const v1::GetPhotoRequest& request) {
-  auto* call = new GetPhotoCall(service, context, request);
-  call->Start();
-  return call;
+RpcCall* NewGetPhotoCall(const RpcMethod* method, grpc::CallbackServerContext* context,
+                         const ServiceContext& service) {
+  return new GetPhotoCall(method, context, service);
 }
 
 }  // namespace s2p

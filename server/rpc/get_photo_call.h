@@ -2,17 +2,16 @@
 #ifndef S2P_SERVER_RPC_GET_PHOTO_CALL_H_
 #define S2P_SERVER_RPC_GET_PHOTO_CALL_H_
 
-#include <grpcpp/support/server_callback.h>
-
-#include "s2p/v1/gallery.pb.h"
+#include "rpc/rpc_call.h"
 #include "server/rpc/service_context.h"
 
 namespace s2p {
 
-// Starts the call and returns its reactor, which deletes itself.
-grpc::ServerWriteReactor<v1::GetPhotoResponse>* StartGetPhoto(const ServiceContext& service,
-                                                              grpc::CallbackServerContext* context,
-                                                              const v1::GetPhotoRequest& request);
+// For RpcService::Add. An original is read from its file piece by piece, as the client takes it: a
+// client that does not read holds one piece until the deadline. The number of these calls is
+// limited (ServiceContext::photo_places).
+RpcCall* NewGetPhotoCall(const RpcMethod* method, grpc::CallbackServerContext* context,
+                         const ServiceContext& service);
 
 }  // namespace s2p
 

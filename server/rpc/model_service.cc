@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/status_macros.h"
+#include "s2p/v1/model.grpc.pb.h"
 #include "server/rpc/to_proto.h"
 
 namespace s2p {
@@ -13,7 +14,7 @@ class ModelServiceImpl::StatusSource final : public WatchSource<v1::WatchModelSt
  public:
   explicit StatusSource(ModelServiceImpl* service) : service_(*service) {}
 
-  absl::StatusOr<WatchStep<v1::WatchModelStatusResponse>> Next(absl::Time now) override {
+  absl::StatusOr<WatchStep<v1::WatchModelStatusResponse>> Next(SteadyTime now) override {
     WatchStep<v1::WatchModelStatusResponse> step;
     const uint64_t revision = service_.revision_.load();
     if (revision == sent_revision_) return step;
@@ -32,30 +33,33 @@ class ModelServiceImpl::StatusSource final : public WatchSource<v1::WatchModelSt
   std::string sent_;
 };
 
-grpc::ServerUnaryReactor* ModelServiceImpl::GetModelStatus(grpc::CallbackServerContext* context,
-                                                           const v1::GetModelStatusRequest*,
-                                                           v1::GetModelStatusResponse* response) {
-  return service_.StartStorageCall(context, "GetModelStatus", [this, response] {
-    *response = ToProto(service_.loader->Status());
-    return absl::OkStatus();
-  });
-}
-
-grpc::ServerUnaryReactor* ModelServiceImpl::SetServingVersion(
-    grpc::CallbackServerContext* context, const v1::SetServingVersionRequest* request,
-    v1::SetServingVersionResponse* response) {
-  return service_.StartStorageCall(context, "SetServingVersion", [this, request, response] {
-    std::optional<int64_t> version;
-    if (request->has_version()) version = request->version();
-    S2P_RETURN_IF_ERROR(service_.loader->SetServingVersion(version));
-    *response->mutable_status() = ToProto(service_.loader->Status());
-    return absl::OkStatus();
-  });
-}
-
-grpc::ServerWriteReactor<v1::WatchModelStatusResponse>* ModelServiceImpl::WatchModelStatus(
-    grpc::CallbackServerContext* context, const v1::WatchModelStatusRequest*) {
-  return streams_.Start(context, std::make_unique<StatusSource>(this));
+ModelServiceImpl::ModelServiceImpl(const ServiceContext* service)
+    : RpcService(v1::ModelService::service_full_name(), service->gate),
+      service_(*service),
+      make_source_([this](const v1::WatchModelStatusRequest&) {
+        return std::make_unique<StatusSource>(this);
+      }),
+      streams_(WatchStreamsOptions()) {
+  AddUnary<v1::GetModelStatusRequest, v1::GetModelStatusResponse>(
+      "GetModelStatus", CallCost(), service_.storage_pool, [this](const auto&, auto& response) {
+        response = ToProto(service_.loader->Status());
+        return absl::OkStatus();
+      });
+  AddUnary<v1::SetServingVersionRequest, v1::SetServingVersionResponse>(
+      "SetServingVersion", CallCost(), service_.storage_pool,
+      [this](const auto& request, auto& response) {
+        std::optional<int64_t> version;
+        if (request.has_version()) version = request.version();
+        S2P_RETURN_IF_ERROR(service_.loader->SetServingVersion(version));
+        *response.mutable_status() = ToProto(service_.loader->Status());
+        return absl::OkStatus();
+      });
+  CallCost watch;
+  watch.default_deadline = absl::InfiniteDuration();
+  Add("WatchModelStatus", watch, v1::WatchModelStatusRequest::descriptor(), /*is_stream=*/true,
+      [this](const RpcMethod* method, CallGate* gate, grpc::CallbackServerContext* context) {
+        return streams_.NewCall(method, gate, context, &make_source_);
+      });
 }
 
 void ModelServiceImpl::Wake() {
@@ -63,7 +67,7 @@ void ModelServiceImpl::Wake() {
   streams_.Wake();
 }
 
-void ModelServiceImpl::ReadStatus(uint64_t revision, absl::Time round) {
+void ModelServiceImpl::ReadStatus(uint64_t revision, SteadyTime round) {
   if (revision == status_revision_ && round == status_round_) return;
   // Read after its revision: a change in the meantime causes another round.
   status_ = ToProto(service_.loader->Status());

@@ -7,27 +7,19 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "base/steady_time.h"
+#include "rpc/rpc_service.h"
 #include "rpc/watch_streams.h"
-#include "s2p/v1/model.grpc.pb.h"
+#include "s2p/v1/model.pb.h"
 #include "server/rpc/service_context.h"
 
 namespace s2p {
 
 // At most 1000 clients watch at one time, else ResourceExhausted. Thread-safe.
-class ModelServiceImpl final : public v1::ModelService::CallbackService {
+class ModelServiceImpl final : public RpcService {
  public:
   // `service` must outlive it. It must outlive the gRPC server.
-  explicit ModelServiceImpl(const ServiceContext* service)
-      : service_(*service), streams_({"WatchModelStatus"}, service->gate) {}
-
-  grpc::ServerUnaryReactor* GetModelStatus(grpc::CallbackServerContext* context,
-                                           const v1::GetModelStatusRequest* request,
-                                           v1::GetModelStatusResponse* response) override;
-  grpc::ServerUnaryReactor* SetServingVersion(grpc::CallbackServerContext* context,
-                                              const v1::SetServingVersionRequest* request,
-                                              v1::SetServingVersionResponse* response) override;
-  grpc::ServerWriteReactor<v1::WatchModelStatusResponse>* WatchModelStatus(
-      grpc::CallbackServerContext* context, const v1::WatchModelStatusRequest* request) override;
+  explicit ModelServiceImpl(const ServiceContext* service);
 
   // The status may have changed: watchers get it if it has. Changes that come faster than a client
   // reads are one message to it.
@@ -38,7 +30,7 @@ class ModelServiceImpl final : public v1::ModelService::CallbackService {
  private:
   class StatusSource;
   // Makes `status_` the status of the revision, unless this round has done so already.
-  void ReadStatus(uint64_t revision, absl::Time round);
+  void ReadStatus(uint64_t revision, SteadyTime round);
 
   const ServiceContext& service_;
   // Counts possible changes of the status.
@@ -47,8 +39,10 @@ class ModelServiceImpl final : public v1::ModelService::CallbackService {
   v1::GetModelStatusResponse status_;
   std::string serialized_status_;
   uint64_t status_revision_ = 0;
-  absl::Time status_round_;
-  WatchStreams<v1::WatchModelStatusResponse> streams_;
+  SteadyTime status_round_;
+  using Watches = WatchStreams<v1::WatchModelStatusRequest, v1::WatchModelStatusResponse>;
+  const Watches::MakeSource make_source_;
+  Watches streams_;
 };
 
 }  // namespace s2p

@@ -1,12 +1,14 @@
 #include "server/rpc/search_service.h"
 
-#include <atomic>
+#include <memory>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "base/steady_time.h"
+#include "s2p/v1/search.grpc.pb.h"
 #include "server/rpc/to_proto.h"
 #include "server/search/query.h"
+#include "server/search/request_limits.h"
 
 namespace s2p {
 namespace {
@@ -37,72 +39,57 @@ struct SearchRecord {
   }
 };
 
-// One call, from start until gRPC is done with it. Its steps follow one another, each on its own
-// thread; only `cancelled_` is touched by two at once.
-class SearchCall : public grpc::ServerUnaryReactor {
+using Call = UnaryCall<v1::SearchRequest, v1::SearchResponse>;
+
+// The work of one call, until its answer. Its steps follow one another, each on its own thread.
+class Searching {
  public:
-  SearchCall(const ServiceContext& service, grpc::CallbackServerContext* context,
-             const v1::SearchRequest* request, v1::SearchResponse* response)
-      : service_(service),
-        context_(context),
-        request_(request),
-        response_(response),
-        call_{"Search", absl::Now(), /*is_stream=*/false, [this] { return record_.Fields(); }},
-        deadline_(DeadlineOf(*context, call_.start + service.limits.default_deadline)) {}
+  Searching(const ServiceContext& service, Call* call) : service_(service), call_(*call) {
+    call_.SetDetails([record = record_] { return record->Fields(); });
+  }
 
   void Start() {
-    absl::Status status = service_.gate->Admit(*context_);
-    if (status.ok()) status = Check();
+    absl::Status status = Check();
     if (!status.ok()) return End(status);
-    status = service_.decode_pool->Submit([this] { Decode(); });
+    status = service_.decode_pool->Submit([this](const absl::Status& turn) {
+      if (!turn.ok()) return End(turn);
+      Decode();
+    });
     if (!status.ok()) Refuse(status, Rejection::kBusy);
   }
-  void OnCancel() override { cancelled_.store(true, std::memory_order_relaxed); }
-  void OnDone() override { delete this; }
 
  private:
-  static absl::Time DeadlineOf(const grpc::CallbackServerContext& context, absl::Time fallback) {
-    const auto deadline = context.deadline();
-    if (deadline == std::chrono::system_clock::time_point::max()) return fallback;
-    return absl::FromChrono(deadline);
-  }
-
-  bool is_cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
-
   absl::Status Check() {
-    S2P_ASSIGN_OR_RETURN(query_, ParseQuery(*request_, service_.limits));
-    record_.top_k = query_.search.top_k;
-    record_.filtered = !query_.search.filter.empty();
+    S2P_ASSIGN_OR_RETURN(query_, ParseQuery(call_.request(), service_.limits));
+    record_->top_k = query_.search.top_k;
+    record_->filtered = !query_.search.filter.empty();
     if (service_.slot->Get() == nullptr) return absl::UnavailableError("no model serves yet");
     return absl::OkStatus();
   }
 
   // Runs on the decode pool.
   void Decode() {
-    if (is_cancelled()) return End(absl::CancelledError("cancelled"));
-    if (absl::Now() >= deadline_) {
-      return End(absl::DeadlineExceededError("the deadline passed before the image was decoded"));
-    }
+    if (const absl::Status wanted = call_.CheckWanted(); !wanted.ok()) return End(wanted);
     if (query_.pixels > 0) share_ = service_.pixels->Take(query_.pixels);
-    const absl::Time start = absl::Now();
+    const SteadyTime start = SteadyTime::Now();
     auto images = DecodeExamples(query_, service_.limits);
-    queued_ = absl::Now();
-    record_.decode = queued_ - start;
-    service_.metrics->ObserveStage(Stage::kDecode, record_.decode);
+    queued_ = SteadyTime::Now();
+    record_->decode = queued_ - start;
+    service_.metrics->ObserveStage(Stage::kDecode, record_->decode);
     if (!images.ok()) return End(images.status());
     BatchRequest request;
     request.images = *std::move(images);
     for (const QueryExample& example : query_.examples) {
       if (example.is_drawn()) request.modalities.push_back(example.modality);
     }
-    request.deadline = deadline_;
-    request.cancelled = [this] { return is_cancelled(); };
+    request.deadline = call_.deadline();
+    request.cancelled = [this] { return call_.is_cancelled(); };
     request.query = [this](const EmbeddingMatrix& drawn, const GalleryView& gallery) {
       return FuseExamples(query_, drawn, gallery);
     };
     request.search = query_.search;
     request.done = [this](absl::StatusOr<BatchResult> result) { Answer(std::move(result)); };
-    record_.images = static_cast<int>(request.images.size());
+    record_->images = static_cast<int>(request.images.size());
     absl::Status status = service_.batcher->Submit(std::move(request));
     if (!status.ok()) Refuse(status, Rejection::kQueueFull);
   }
@@ -117,8 +104,8 @@ class SearchCall : public grpc::ServerUnaryReactor {
   void Answer(absl::StatusOr<BatchResult> result) {
     share_.reset();
     // A search that failed has waited, too; without it a full queue would look short.
-    record_.queue = result.ok() ? result->queue_time : absl::Now() - queued_;
-    service_.metrics->ObserveStage(Stage::kQueue, record_.queue);
+    record_->queue = result.ok() ? result->queue_time : SteadyTime::Now() - queued_;
+    service_.metrics->ObserveStage(Stage::kQueue, record_->queue);
     if (!result.ok()) return End(result.status());
     FillResponse(*result);
     Observe(*result);
@@ -129,7 +116,7 @@ class SearchCall : public grpc::ServerUnaryReactor {
     const GalleryView& gallery = *result.snapshot->gallery;
     uint32_t rank = 0;
     for (const GalleryMatch& match : result.matches) {
-      v1::Match& out = *response_->add_matches();
+      v1::Match& out = *call_.response()->add_matches();
       out.set_photo_id(match.item->photo_id);
       out.set_score(match.score);
       out.set_rank(++rank);
@@ -138,25 +125,25 @@ class SearchCall : public grpc::ServerUnaryReactor {
         AddAttributes(gallery.attributes(), match.attributes, out.mutable_attributes());
       }
     }
-    response_->set_model_version(result.snapshot->version);
+    call_.response()->set_model_version(result.snapshot->version);
     if (query_.with_attributes && result.encoding.attributes.rows() > 0) {
       AddAttributes(gallery.attributes(), result.encoding.attributes.row(0),
-                    response_->mutable_query_attributes());
+                    call_.response()->mutable_query_attributes());
     }
   }
 
   void Observe(const BatchResult& result) {
-    record_.preprocess = result.encoding.preprocess_time;
-    record_.encode = result.encoding.encode_time;
-    record_.search = result.search_time;
-    record_.model_version = result.snapshot->version;
-    v1::Timings& timings = *response_->mutable_timings();
-    *timings.mutable_decode() = ToProto(record_.decode);
-    *timings.mutable_queue() = ToProto(record_.queue);
-    *timings.mutable_preprocess() = ToProto(record_.preprocess);
-    *timings.mutable_encode() = ToProto(record_.encode);
-    *timings.mutable_search() = ToProto(record_.search);
-    *timings.mutable_total() = ToProto(absl::Now() - call_.start);
+    record_->preprocess = result.encoding.preprocess_time;
+    record_->encode = result.encoding.encode_time;
+    record_->search = result.search_time;
+    record_->model_version = result.snapshot->version;
+    v1::Timings& timings = *call_.response()->mutable_timings();
+    *timings.mutable_decode() = ToProto(record_->decode);
+    *timings.mutable_queue() = ToProto(record_->queue);
+    *timings.mutable_preprocess() = ToProto(record_->preprocess);
+    *timings.mutable_encode() = ToProto(record_->encode);
+    *timings.mutable_search() = ToProto(record_->search);
+    *timings.mutable_total() = ToProto(SteadyTime::Now() - call_.start());
   }
 
   void End(const absl::Status& status) {
@@ -164,30 +151,31 @@ class SearchCall : public grpc::ServerUnaryReactor {
     if (absl::IsDeadlineExceeded(status)) service_.metrics->CountRejected(Rejection::kDeadline);
     if (absl::IsCancelled(status)) service_.metrics->CountRejected(Rejection::kCancelled);
     service_.metrics->SetQueueDepth(service_.batcher->queue_depth());
-    Finish(service_.gate->End(call_, status, *context_));
+    call_.Answer(status);
+    delete this;
   }
 
   const ServiceContext& service_;
-  grpc::CallbackServerContext* const context_;
-  const v1::SearchRequest* const request_;
-  v1::SearchResponse* const response_;
-  const CallRecord call_;
-  SearchRecord record_;
-  const absl::Time deadline_;
-  std::atomic<bool> cancelled_{false};
+  Call& call_;
+  // The call's, too, which is logged when it is answered.
+  const std::shared_ptr<SearchRecord> record_ = std::make_shared<SearchRecord>();
   Query query_;
-  absl::Time queued_;
+  SteadyTime queued_;
   PixelBudget::Share share_;
 };
 
 }  // namespace
 
-grpc::ServerUnaryReactor* SearchServiceImpl::Search(grpc::CallbackServerContext* context,
-                                                    const v1::SearchRequest* request,
-                                                    v1::SearchResponse* response) {
-  auto* call = new SearchCall(service_, context, request, response);
-  call->Start();
-  return call;
+SearchServiceImpl::SearchServiceImpl(const ServiceContext* service)
+    : RpcService(v1::SearchService::service_full_name(), service->gate), service_(*service) {
+  CallCost cost;
+  cost.max_message_bytes = service_.max_message_bytes;
+  cost.fields = SearchFields(service_.limits);
+  cost.default_deadline = service_.limits.default_deadline;
+  AddUnary<v1::SearchRequest, v1::SearchResponse>("Search", cost, [this](Call* call) {
+    // Deletes itself with its answer.
+    (new Searching(service_, call))->Start();
+  });
 }
 
 }  // namespace s2p

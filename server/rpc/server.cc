@@ -7,13 +7,17 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/hardware_threads.h"
 #include "base/status_macros.h"
+#include "base/steady_time.h"
 #include "daemon/log.h"
+#include "s2p/v1/gallery.grpc.pb.h"
+#include "s2p/v1/model.grpc.pb.h"
+#include "s2p/v1/search.grpc.pb.h"
 #include "server/rpc/gallery_service.h"
 #include "server/rpc/model_service.h"
 #include "server/rpc/search_service.h"
+#include "server/search/request_limits.h"
 
 namespace s2p {
 namespace {
@@ -38,14 +42,8 @@ std::vector<int> BatchSizes(int most) {
 // larger message before a service sees it, and its RESOURCE_EXHAUSTED does not say which photo it
 // was.
 uint64_t MostMessageBytes(uint64_t wanted, const Limits& limits) {
-  // Framing of each field and each pair.
-  constexpr uint64_t kPairFrameBytes = 32;
-  const uint64_t metadata =
-      uint64_t{limits.max_metadata_pairs} *
-      (limits.max_metadata_key_bytes + limits.max_metadata_value_bytes + kPairFrameBytes);
-  const uint64_t photo =
-      limits.image.max_bytes + metadata + limits.max_photo_id_bytes + kPairFrameBytes;
-  return std::min<uint64_t>(std::max(wanted, photo), std::numeric_limits<int>::max());
+  return std::min<uint64_t>(std::max(wanted, MostPhotoBytes(limits)),
+                            std::numeric_limits<int>::max());
 }
 
 // Photos can be listed and models pinned from the start; nothing can be searched before a model
@@ -66,7 +64,11 @@ absl::StatusOr<std::unique_ptr<SearchServer>> SearchServer::Start(const ServerOp
 }
 
 SearchServer::SearchServer(const ServerOptions& options)
-    : options_(options), metrics_(options.version), pixels_(options.max_pixels_in_flight) {}
+    : options_(options),
+      metrics_(options.version),
+      pixels_(options.max_pixels_in_flight),
+      add_bytes_(options.max_add_bytes),
+      photo_places_(options_.max_photos_sent) {}
 
 SearchServer::~SearchServer() { Shutdown(absl::ZeroDuration()); }
 
@@ -174,6 +176,7 @@ absl::Status SearchServer::StartPipeline() {
   storage_pool_ = std::make_unique<WorkerPool>(kStorageThreads, kMostWaitingStorage);
 
   context_.limits = options_.limits;
+  context_.max_message_bytes = MostMessageBytes(options_.host.max_message_bytes, options_.limits);
   context_.gate = host_->gate();
   context_.slot = &slot_;
   context_.gallery = gallery_.get();
@@ -181,6 +184,8 @@ absl::Status SearchServer::StartPipeline() {
   context_.batcher = batcher_.get();
   context_.metrics = &metrics_;
   context_.pixels = &pixels_;
+  context_.add_bytes = &add_bytes_;
+  context_.photo_places = &photo_places_;
   context_.decode_pool = decode_pool_.get();
   context_.add_pool = add_pool_.get();
   context_.storage_pool = storage_pool_.get();
@@ -205,7 +210,7 @@ absl::Status SearchServer::StartServices() {
 void SearchServer::OnVersionChange(const VersionStatus& status) {
   switch (status.state) {
     case VersionState::kLoading:
-      load_start_ = absl::Now();
+      load_start_ = SteadyTime::Now();
       LogInfo("loading model", {{"version", status.version}});
       break;
     case VersionState::kEmbedding:
@@ -232,7 +237,7 @@ void SearchServer::OnVersionChange(const VersionStatus& status) {
 }
 
 void SearchServer::OnServing(const VersionStatus& status) {
-  const absl::Duration took = absl::Now() - load_start_;
+  const absl::Duration took = SteadyTime::Now() - load_start_;
   metrics_.SetReembedProgress(1);
   metrics_.SetModelVersion(status.version);
   metrics_.CountModelLoad("ok");
@@ -251,13 +256,26 @@ void SearchServer::OnServing(const VersionStatus& status) {
                       {"index_recall", absl::StrCat(snapshot->gallery->index_recall())}});
 }
 
+void SearchServer::StopServing() {
+  retired_ = true;
+  if (host_ != nullptr) host_->StopServing();
+}
+
 void SearchServer::Shutdown(absl::Duration drain) {
+  retired_ = true;
   stopping_ = true;
   if (host_ == nullptr) return;
-  host_->EndCalls(drain, [this](absl::Duration grace) {
+  CallsEnd end;
+  end.stop_streams = [this](absl::Duration grace) {
     if (model_service_ != nullptr) model_service_->StopWatches(grace);
-  });
-  // Calls that outlived the drain are cancelled by now; their work ends in this order.
+  };
+  end.abandon = [this] {
+    for (const auto* pool : {&decode_pool_, &add_pool_, &storage_pool_}) {
+      if (*pool != nullptr) (*pool)->Close();
+    }
+  };
+  host_->EndCalls(drain, end);
+  // All calls have ended; the work that some of them left behind ends in this order.
   if (decode_pool_ != nullptr) decode_pool_->Stop();
   if (add_pool_ != nullptr) add_pool_->Stop();
   if (batcher_ != nullptr) batcher_->Stop();

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/steady_time.h"
 #include "rpc/grpc_host.h"
 #include "rpc/worker_pool.h"
 #include "server/gallery/gallery.h"
@@ -45,6 +46,10 @@ struct ServerOptions {
   int decode_threads = 0;
   // Pixels that decoded images may take at one time.
   int64_t max_pixels_in_flight = 160'000'000;
+  // Bytes of photos that AddPhotos may have read and not yet answered; at this limit streams wait.
+  uint64_t max_add_bytes = uint64_t{256} << 20;
+  // GetPhoto calls at one time; each holds a piece of its photo until the client takes it.
+  int max_photos_sent = 256;
   // As in SnapshotLoaderOptions.
   absl::Duration poll_interval = absl::Seconds(2);
   int warm_up_passes = 3;
@@ -73,8 +78,12 @@ class SearchServer {
   const std::string& address() const { return host_->address(); }
   const std::string& http_address() const { return host_->http_address(); }
   // A snapshot serves.
-  bool ready() const { return slot_.Get() != nullptr && !stopping_; }
-  // Refuses new calls, lets running calls end for at most `drain`, then cancels them. Idempotent.
+  bool ready() const { return slot_.Get() != nullptr && !retired_; }
+  // Reports that nothing serves, and answers calls nevertheless, so that balancers can send them
+  // elsewhere before Shutdown. Idempotent.
+  void StopServing();
+  // Refuses new calls, lets running calls end for at most `drain`, then cancels them and refuses
+  // work that waits. Returns when the work that runs has ended. Idempotent.
   void Shutdown(absl::Duration drain);
 
  private:
@@ -92,6 +101,8 @@ class SearchServer {
   const ServerOptions options_;
   Metrics metrics_;
   PixelBudget pixels_;
+  ByteBudget add_bytes_;
+  CallPlaces photo_places_;
   SnapshotSlot slot_;
   std::unique_ptr<GrpcHost> host_;
   std::unique_ptr<Gallery> gallery_;
@@ -105,7 +116,8 @@ class SearchServer {
   std::unique_ptr<GalleryServiceImpl> gallery_service_;
   std::unique_ptr<ModelServiceImpl> model_service_;
   // Start of loading the current version; the loader's thread only.
-  absl::Time load_start_;
+  SteadyTime load_start_;
+  std::atomic<bool> retired_{false};
   std::atomic<bool> stopping_{false};
 };
 

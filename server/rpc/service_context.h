@@ -2,14 +2,12 @@
 #ifndef S2P_SERVER_RPC_SERVICE_CONTEXT_H_
 #define S2P_SERVER_RPC_SERVICE_CONTEXT_H_
 
-#include <functional>
-#include <utility>
-
 #include "rpc/call_gate.h"
-#include "rpc/pool_call.h"
 #include "rpc/worker_pool.h"
 #include "server/gallery/gallery.h"
 #include "server/gallery/snapshot.h"
+#include "server/rpc/byte_budget.h"
+#include "server/rpc/call_places.h"
 #include "server/rpc/metrics.h"
 #include "server/search/batcher.h"
 #include "server/search/limits.h"
@@ -21,6 +19,8 @@ namespace s2p {
 // All are borrowed and outlive the services; all are thread-safe.
 struct ServiceContext {
   Limits limits;
+  // Of a Search or an AddPhotos.
+  uint64_t max_message_bytes = 0;
   CallGate* gate = nullptr;
   const SnapshotSlot* slot = nullptr;
   Gallery* gallery = nullptr;
@@ -28,18 +28,16 @@ struct ServiceContext {
   Batcher* batcher = nullptr;
   Metrics* metrics = nullptr;
   PixelBudget* pixels = nullptr;
+  // Of the photos that AddPhotos has read and not yet answered.
+  ByteBudget* add_bytes = nullptr;
+  // For GetPhoto.
+  CallPlaces* photo_places = nullptr;
   // Decodes images of searches.
   WorkerPool* decode_pool = nullptr;
   // Adds photos: decodes, waits for the encoder, writes.
   WorkerPool* add_pool = nullptr;
   // Everything else that touches the disk.
   WorkerPool* storage_pool = nullptr;
-
-  // As StartPoolCall, on the storage pool.
-  grpc::ServerUnaryReactor* StartStorageCall(grpc::CallbackServerContext* call, const char* method,
-                                             std::function<absl::Status()> work) const {
-    return StartPoolCall(gate, storage_pool, call, method, std::move(work));
-  }
 };
 
 }  // namespace s2p

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "daemon/retry_after.h"
 #include "model/check.h"
@@ -18,7 +17,7 @@ int PlacesOf(const BatchRequest& request) {
 }
 
 // OK unless the request is no longer worth computing.
-absl::Status CheckWanted(const BatchRequest& request, absl::Time now) {
+absl::Status CheckWanted(const BatchRequest& request, SteadyTime now) {
   if (request.cancelled && request.cancelled()) return absl::CancelledError("cancelled");
   if (request.deadline <= now) {
     return absl::DeadlineExceededError("the deadline passed before the request was computed");
@@ -105,7 +104,7 @@ absl::Status Search(const GalleryView& gallery, absl::Span<Entry* const> searchi
 
 // Searches for each request that has a query and no error.
 void SearchAll(const GalleryView& gallery, std::vector<Entry>& batch, BatchReport& report) {
-  const absl::Time start = absl::Now();
+  const SteadyTime start = SteadyTime::Now();
   std::vector<Entry*> searching;
   for (Entry& entry : batch) {
     if (!entry.request->query || !entry.result.ok()) continue;
@@ -126,7 +125,7 @@ void SearchAll(const GalleryView& gallery, std::vector<Entry>& batch, BatchRepor
     }
   }
   report.queries = static_cast<int>(searching.size());
-  report.search_time = absl::Now() - start;
+  report.search_time = SteadyTime::Now() - start;
   for (Entry* entry : searching) {
     if (entry->result.ok()) entry->result->search_time = report.search_time;
   }
@@ -165,7 +164,8 @@ absl::Status Batcher::Submit(BatchRequest request) {
   if (stopping_) return absl::UnavailableError("the server is shutting down");
   if (request.priority == BatchRequest::Priority::kBackground) {
     background_images_ += places;
-    background_.push_back({std::move(request), absl::Now()});
+    background_.push_back({std::move(request), SteadyTime::Now()});
+    changed_.NotifyAll();
     return absl::OkStatus();
   }
   if (live_images_ + places > options_.max_queue) {
@@ -173,7 +173,8 @@ absl::Status Batcher::Submit(BatchRequest request) {
                      drain_.For(live_images_, 1));
   }
   live_images_ += places;
-  live_.push_back({std::move(request), absl::Now()});
+  live_.push_back({std::move(request), SteadyTime::Now()});
+  changed_.NotifyAll();
   return absl::OkStatus();
 }
 
@@ -186,6 +187,7 @@ void Batcher::Stop() {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
+    changed_.NotifyAll();
   }
   if (thread_.joinable()) thread_.join();
 }
@@ -209,16 +211,17 @@ std::vector<Batcher::Waiting> Batcher::NextBatch() {
   };
   mutex_.Await(absl::Condition(&something));
   if (IsIdle()) return {};
-  absl::Time oldest = absl::InfiniteFuture();
+  SteadyTime oldest = SteadyTime::InfiniteFuture();
   for (const auto* queue : {&live_, &background_}) {
     if (!queue->empty()) oldest = std::min(oldest, queue->front().since);
   }
   const auto full = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return BatchIsFull(); };
-  mutex_.AwaitWithDeadline(absl::Condition(&full), oldest + options_.max_delay);
+  changed_.Until(&mutex_, oldest + options_.max_delay, full);
   std::vector<Waiting> batch;
   int images = 0;
-  const bool starved = !background_.empty() &&
-                       background_.front().since + options_.max_background_wait <= absl::Now();
+  const bool starved =
+      !background_.empty() &&
+      background_.front().since + options_.max_background_wait <= SteadyTime::Now();
   if (starved) background_images_ -= TakeFrom(background_, 1, images, batch);
   live_images_ -= TakeFrom(live_, live_.size(), images, batch);
   background_images_ -= TakeFrom(background_, background_.size(), images, batch);
@@ -240,7 +243,7 @@ int Batcher::TakeFrom(std::deque<Waiting>& queue, size_t most, int& images,
 }
 
 void Batcher::Execute(std::vector<Waiting> batch) {
-  const absl::Time start = absl::Now();
+  const SteadyTime start = SteadyTime::Now();
   const std::shared_ptr<const Snapshot> snapshot = slot_->Get();
   std::vector<Entry> entries;
   int places = 0;
@@ -266,7 +269,7 @@ void Batcher::Execute(std::vector<Waiting> batch) {
   if (options_.on_batch && (report.images > 0 || report.queries > 0)) options_.on_batch(report);
   {
     absl::MutexLock lock(&mutex_);
-    drain_.Finished(places, absl::Now() - start);
+    drain_.Finished(places, SteadyTime::Now() - start);
   }
   for (Entry& entry : entries) entry.request->done(std::move(entry.result));
 }

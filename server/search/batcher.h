@@ -13,6 +13,8 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "base/steady_time.h"
+#include "base/steady_wait.h"
 #include "daemon/drain_estimate.h"
 #include "model/encoder.h"
 #include "server/gallery/gallery_view.h"
@@ -76,7 +78,7 @@ struct BatchRequest {
   Priority priority = Priority::kLive;
   // The request is dropped before it costs compute once this has passed or `cancelled` (optional;
   // called on another thread) returns true.
-  absl::Time deadline = absl::InfiniteFuture();
+  SteadyTime deadline = SteadyTime::InfiniteFuture();
   std::function<bool()> cancelled;
   // Called exactly once, on the batch thread, so its work delays the next batch. Unavailable before
   // the first model; DeadlineExceeded, Cancelled; else as Encoder::Encode, `query` and
@@ -110,7 +112,7 @@ class Batcher {
  private:
   struct Waiting {
     BatchRequest request;
-    absl::Time since;
+    SteadyTime since;
   };
 
   Batcher(const BatcherOptions& options, const SnapshotSlot* slot);
@@ -130,6 +132,8 @@ class Batcher {
   const SnapshotSlot* const slot_;
 
   mutable absl::Mutex mutex_;
+  // Told when something was queued or the batcher stops.
+  SteadyWait changed_;
   std::deque<Waiting> live_ ABSL_GUARDED_BY(mutex_);
   std::deque<Waiting> background_ ABSL_GUARDED_BY(mutex_);
   int live_images_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -9,6 +9,8 @@
 namespace s2p {
 namespace {
 
+constexpr size_t kMaxAttributeNameBytes = 256;
+
 bool IsCleanText(absl::string_view text) { return IsUtf8(text) && !HasControlCharacter(text); }
 
 absl::Status CheckPair(const std::string& key, const std::string& value, absl::string_view field,
@@ -33,7 +35,11 @@ absl::StatusOr<AttributeBounds> ParseRange(const v1::AttributeRange& range, int 
   bounds.name = range.name();
   if (range.has_min()) bounds.min = range.min();
   if (range.has_max()) bounds.max = range.max();
-  if (bounds.name.empty()) return BadField(field + ".name", "is empty");
+  // It comes back in an error's message, which has to fit into the headers of the answer.
+  if (bounds.name.empty() || bounds.name.size() > kMaxAttributeNameBytes) {
+    return BadField(field + ".name", absl::StrCat("has ", bounds.name.size(), " bytes; 1 to ",
+                                                  kMaxAttributeNameBytes, " are allowed"));
+  }
   // Written like this so that NaN fails.
   if (!(bounds.min >= 0 && bounds.min <= 1)) return BadField(field + ".min", "must be 0 to 1");
   if (!(bounds.max >= 0 && bounds.max <= 1)) return BadField(field + ".max", "must be 0 to 1");

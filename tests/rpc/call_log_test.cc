@@ -41,7 +41,7 @@ class CallLogTest : public testing::Test {
   }
 
   std::ostringstream out_;
-  absl::Time now_ = absl::FromUnixSeconds(1000);
+  SteadyTime now_ = SteadyTime() + absl::Seconds(1000);
   std::unique_ptr<CallLog> log_;
 };
 

@@ -68,19 +68,95 @@ TEST_F(GrpcHostTest, NothingServesWhileCallsEnd) {
   std::thread caller([&] { status = Call(); });
   started.WaitForNotification();
   std::string health;
-  host_->EndCalls(absl::ZeroDuration(), [&](absl::Duration) {
+  CallsEnd end;
+  end.stop_streams = [&](absl::Duration) {
     health = Health(channel_, kName);
     go_on.Notify();
     caller.join();
-  });
+  };
+  host_->EndCalls(absl::ZeroDuration(), end);
   EXPECT_EQ(health, "NOT_SERVING");
   EXPECT_THAT(status, IsOk());
+}
+
+TEST_F(GrpcHostTest, CallsAreAnsweredAfterServingHasStopped) {
+  Start();
+  EXPECT_EQ(Health(channel_, kName), "SERVING");
+  host_->StopServing();
+  EXPECT_EQ(Health(channel_, kName), "NOT_SERVING");
+  EXPECT_THAT(Call(), IsOk());
+}
+
+TEST_F(GrpcHostTest, WorkThatWaitsIsAbandonedWhileACallStillRuns) {
+  Start();
+  absl::Notification started, abandoned;
+  work_ = [&] {
+    started.Notify();
+    abandoned.WaitForNotification();
+    return absl::OkStatus();
+  };
+  std::thread caller([&] { Call(); });
+  started.WaitForNotification();
+  CallsEnd end;
+  end.abandon = [&] { abandoned.Notify(); };
+  // Would never return if it waited for the call first.
+  host_->EndCalls(absl::ZeroDuration(), end);
+  caller.join();
+}
+
+TEST_F(GrpcHostTest, CallBeyondTheStreamsOfAConnectionWaitsForAnother) {
+  options_.connections.streams = 1;
+  Start();
+  absl::Notification started, resume;
+  work_ = [&] {
+    started.Notify();
+    resume.WaitForNotification();
+    return absl::OkStatus();
+  };
+  std::thread first([&] { EXPECT_THAT(Call(), IsOk()); });
+  started.WaitForNotification();
+  work_ = [] { return absl::OkStatus(); };
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(100));
+  EXPECT_EQ(Call(&context).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  resume.Notify();
+  first.join();
+  EXPECT_THAT(Call(), IsOk());
+}
+
+TEST_F(GrpcHostTest, HeadersAboveTheLimitAreRefused) {
+  options_.connections.metadata_bytes = 1000;
+  Start();
+  grpc::ClientContext context;
+  context.AddMetadata("long", std::string(2000, 'x'));
+  EXPECT_EQ(Call(&context).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(Call(), IsOk());
+}
+
+TEST_F(GrpcHostTest, ConnectionWithoutCallsIsClosed) {
+  options_.connections.idle = absl::Milliseconds(1);
+  Start();
+  EXPECT_THAT(Call(), IsOk());
+  EXPECT_TRUE(
+      channel_->WaitForStateChange(GRPC_CHANNEL_READY, gpr_inf_future(GPR_CLOCK_MONOTONIC)));
+}
+
+TEST_F(GrpcHostTest, OldConnectionIsClosedThoughACallIsOpen) {
+  options_.connections.age = absl::Milliseconds(1);
+  options_.connections.age_grace = absl::Milliseconds(1);
+  Start();
+  // Sends nothing, so it would last as long as its client.
+  grpc::ClientContext context;
+  v1::WatchModelStatusResponse response;
+  auto watch = stub_->WatchModelStatus(&context, {});
+  EXPECT_FALSE(watch->Read(&response));
+  EXPECT_FALSE(watch->Finish().ok());
 }
 
 TEST_F(GrpcHostTest, StreamsHaveFiveSecondsOfALongDrain) {
   Start();
   absl::Duration grace;
-  host_->EndCalls(absl::Hours(1), [&](absl::Duration given) { grace = given; });
+  host_->EndCalls(absl::Hours(1), {[&](absl::Duration given) { grace = given; }, nullptr});
   EXPECT_EQ(grace, absl::Seconds(5));
 }
 
@@ -96,10 +172,7 @@ TEST_F(GrpcHostTest, CallBringsItsRequestIdBack) {
 }
 
 TEST_F(GrpcHostTest, CallWithoutTheKeyIsRefusedAndCounted) {
-  options_.credentials.api_key_file = dir_.File("keys");
-  std::ofstream(options_.credentials.api_key_file) << "0123456789abcdef\n";
-  std::filesystem::permissions(options_.credentials.api_key_file,
-                               std::filesystem::perms::owner_read);
+  AskForKey();
   Start();
   EXPECT_EQ(Call().error_code(), grpc::StatusCode::UNAUTHENTICATED);
   grpc::ClientContext context;

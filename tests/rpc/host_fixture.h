@@ -6,13 +6,15 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "rpc/grpc_host.h"
-#include "rpc/pool_call.h"
+#include "rpc/rpc_service.h"
 #include "rpc/watch_streams.h"
 #include "s2p/v1/model.grpc.pb.h"
 #include "tests/testing/status_matchers.h"
@@ -21,7 +23,7 @@
 namespace s2p::test {
 
 using Step = WatchStep<v1::WatchModelStatusResponse>;
-using Streams = WatchStreams<v1::WatchModelStatusResponse>;
+using Streams = WatchStreams<v1::WatchModelStatusRequest, v1::WatchModelStatusResponse>;
 
 // A step that sends this version.
 inline Step Send(int64_t version) {
@@ -37,9 +39,9 @@ inline Step Ended() {
 
 class ScriptedSource final : public WatchSource<v1::WatchModelStatusResponse> {
  public:
-  using Script = std::function<absl::StatusOr<Step>(absl::Time)>;
+  using Script = std::function<absl::StatusOr<Step>(SteadyTime)>;
   explicit ScriptedSource(Script script) : script_(std::move(script)) {}
-  absl::StatusOr<Step> Next(absl::Time now) override { return script_(now); }
+  absl::StatusOr<Step> Next(SteadyTime now) override { return script_(now); }
 
  private:
   const Script script_;
@@ -55,12 +57,13 @@ class HostTest : public testing::Test {
 
   void Create() {
     host_ = *GrpcHost::Create(options_, {{kWholeServer, false}, {kName, true}}, &metrics_);
-    streams_ = std::make_unique<Streams>(watch_options_, host_->gate());
+    streams_ = std::make_unique<Streams>(watch_options_);
+    service_ = std::make_unique<Service>(this);
   }
   void Start() {
     Create();
     ASSERT_THAT(host_->Start(
-                    {&service_}, [] { return ""; }, [] { return true; }),
+                    {service_.get()}, [] { return ""; }, [] { return true; }),
                 IsOk());
     channel_ = grpc::CreateChannel(host_->address(), grpc::InsecureChannelCredentials());
     stub_ = v1::ModelService::NewStub(channel_);
@@ -68,7 +71,8 @@ class HostTest : public testing::Test {
   // Ends the calls as a program would.
   void End(absl::Duration drain = absl::ZeroDuration()) {
     if (host_ == nullptr) return;
-    host_->EndCalls(drain, [this](absl::Duration grace) { streams_->Stop(grace); });
+    host_->EndCalls(drain, {[this](absl::Duration grace) { streams_->Stop(grace); },
+                            [this] { pool_.Close(); }});
     pool_.Stop();
     host_->Close();
   }
@@ -82,6 +86,14 @@ class HostTest : public testing::Test {
     grpc::ClientContext context;
     return Call(&context);
   }
+  // Serves only those who have this key.
+  static constexpr char kKey[] = "0123456789abcdef";
+  void AskForKey() {
+    options_.credentials.api_key_file = dir_.File("keys");
+    std::ofstream(options_.credentials.api_key_file) << kKey << "\n";
+    std::filesystem::permissions(options_.credentials.api_key_file,
+                                 std::filesystem::perms::owner_read);
+  }
   static std::string Trailing(const grpc::ClientContext& context, const std::string& key) {
     const auto found = context.GetServerTrailingMetadata().find(key);
     if (found == context.GetServerTrailingMetadata().end()) return "";
@@ -91,37 +103,46 @@ class HostTest : public testing::Test {
   static constexpr char kName[] = "s2p.v1.ModelService";
   TempDir dir_;
   GrpcHostOptions options_;
-  WatchStreamsOptions watch_options_ = {"WatchModelStatus"};
+  WatchStreamsOptions watch_options_;
+  CallCost cost_;
   std::function<absl::Status()> work_ = [] { return absl::OkStatus(); };
-  ScriptedSource::Script script_ = [](absl::Time) { return Step(); };
+  ScriptedSource::Script script_ = [](SteadyTime) { return Step(); };
   std::unique_ptr<Streams> streams_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::ModelService::Stub> stub_;
 
  private:
-  class Service final : public v1::ModelService::CallbackService {
+  class Service final : public RpcService {
    public:
-    explicit Service(HostTest* test) : test_(*test) {}
-    grpc::ServerUnaryReactor* GetModelStatus(grpc::CallbackServerContext* context,
-                                             const v1::GetModelStatusRequest*,
-                                             v1::GetModelStatusResponse*) override {
-      return StartPoolCall(test_.host_->gate(), &test_.pool_, context, "GetModelStatus",
-                           test_.work_);
-    }
-    grpc::ServerWriteReactor<v1::WatchModelStatusResponse>* WatchModelStatus(
-        grpc::CallbackServerContext* context, const v1::WatchModelStatusRequest*) override {
-      return test_.streams_->Start(context, std::make_unique<ScriptedSource>(test_.script_));
+    explicit Service(HostTest* test)
+        : RpcService(kName, test->host_->gate()),
+          make_source_([test](const v1::WatchModelStatusRequest&) {
+            return std::make_unique<ScriptedSource>(test->script_);
+          }) {
+      AddUnary<v1::GetModelStatusRequest, v1::GetModelStatusResponse>(
+          "GetModelStatus", test->cost_, &test->pool_,
+          [test](const auto&, auto&) { return test->work_(); });
+      AddUnary<v1::SetServingVersionRequest, v1::SetServingVersionResponse>(
+          "SetServingVersion", test->cost_, [](auto* call) { call->Answer(absl::OkStatus()); });
+      CallCost watch;
+      watch.default_deadline = absl::InfiniteDuration();
+      Add("WatchModelStatus", watch, v1::WatchModelStatusRequest::descriptor(),
+          /*is_stream=*/true,
+          [this, test](const RpcMethod* method, CallGate* gate,
+                       grpc::CallbackServerContext* context) {
+            return test->streams_->NewCall(method, gate, context, &make_source_);
+          });
     }
 
    private:
-    HostTest& test_;
+    const Streams::MakeSource make_source_;
   };
 
  protected:
   RpcMetrics metrics_{{kName}, {{"version", "1.2.3"}}};
   WorkerPool pool_{2, 10};
-  Service service_{this};
   std::unique_ptr<GrpcHost> host_;
+  std::unique_ptr<Service> service_;
 };
 
 }  // namespace s2p::test

@@ -27,12 +27,12 @@ class WatchStreamsTest : public HostTest {
   // Sends 1 and then nothing.
   static ScriptedSource::Script OneMessage() {
     return
-        [sent = false](absl::Time) mutable { return std::exchange(sent, true) ? Step() : Send(1); };
+        [sent = false](SteadyTime) mutable { return std::exchange(sent, true) ? Step() : Send(1); };
   }
 };
 
 TEST_F(WatchStreamsTest, EndedStepEndsTheStreamWell) {
-  script_ = [n = 0](absl::Time) mutable { return ++n < 3 ? Send(n) : Ended(); };
+  script_ = [n = 0](SteadyTime) mutable { return ++n < 3 ? Send(n) : Ended(); };
   Start();
   Watch watch(*stub_);
   EXPECT_EQ(watch.Next(), 1);
@@ -42,7 +42,7 @@ TEST_F(WatchStreamsTest, EndedStepEndsTheStreamWell) {
 }
 
 TEST_F(WatchStreamsTest, ErrorOfTheSourceEndsTheStream) {
-  script_ = [](absl::Time) { return absl::DataLossError("damaged"); };
+  script_ = [](SteadyTime) { return absl::DataLossError("damaged"); };
   Start();
   Watch watch(*stub_);
   EXPECT_EQ(watch.Next(), -1);
@@ -51,7 +51,7 @@ TEST_F(WatchStreamsTest, ErrorOfTheSourceEndsTheStream) {
 
 TEST_F(WatchStreamsTest, WakeAsksTheSourceAgain) {
   std::atomic<int64_t> version{1};
-  script_ = [&version, last = int64_t{0}](absl::Time) mutable {
+  script_ = [&version, last = int64_t{0}](SteadyTime) mutable {
     return std::exchange(last, version.load()) == version.load() ? Step() : Send(version);
   };
   Start();
@@ -63,7 +63,7 @@ TEST_F(WatchStreamsTest, WakeAsksTheSourceAgain) {
 }
 
 TEST_F(WatchStreamsTest, SourceIsAskedAgainAtItsTime) {
-  script_ = [n = 0](absl::Time now) mutable {
+  script_ = [n = 0](SteadyTime now) mutable {
     if (++n > 2) return Send(n);
     Step step;
     step.ask_again = now + absl::Milliseconds(1);
@@ -122,7 +122,7 @@ TEST_F(WatchStreamsTest, StopCancelsAClientThatDoesNotRead) {
   // Far more than a connection buffers.
   const std::string large(1 << 20, 'x');
   std::atomic<int> sent{0};
-  script_ = [&](absl::Time) {
+  script_ = [&](SteadyTime) {
     ++sent;
     Step step;
     step.response.emplace().mutable_status()->set_device(large);

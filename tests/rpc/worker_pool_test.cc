@@ -1,5 +1,6 @@
 #include "rpc/worker_pool.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "absl/synchronization/notification.h"
@@ -9,35 +10,48 @@
 namespace s2p::test {
 namespace {
 
-TEST(WorkerPoolTest, JobsThatWaitAreRunAtStop) {
-  int runs = 0;
-  {
-    WorkerPool pool(1, 10);
-    for (int i = 0; i < 5; ++i) ASSERT_THAT(pool.Submit([&] { ++runs; }), IsOk());
-  }
-  EXPECT_EQ(runs, 5);
+using testing::HasSubstr;
+
+TEST(WorkerPoolTest, JobsThatWaitAreToldThatTheServerShutsDown) {
+  WorkerPool pool(1, 10);
+  absl::Notification started, resume;
+  absl::Status running = absl::UnknownError("not called"), waiting = running;
+  ASSERT_THAT(pool.Submit([&](const absl::Status& turn) {
+    started.Notify();
+    resume.WaitForNotification();
+    running = turn;
+  }),
+              IsOk());
+  started.WaitForNotification();
+  ASSERT_THAT(pool.Submit([&](const absl::Status& turn) { waiting = turn; }), IsOk());
+  // Does not wait for the first job.
+  pool.Close();
+  EXPECT_THAT(waiting, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("shutting down")));
+  resume.Notify();
+  pool.Stop();
+  EXPECT_THAT(running, IsOk());
 }
 
 TEST(WorkerPoolTest, FullQueueRefuses) {
   WorkerPool pool(1, 1);
-  absl::Notification started, go_on;
-  ASSERT_THAT(pool.Submit([&] {
+  absl::Notification started, resume;
+  ASSERT_THAT(pool.Submit([&](const absl::Status&) {
     started.Notify();
-    go_on.WaitForNotification();
+    resume.WaitForNotification();
   }),
               IsOk());
   started.WaitForNotification();
-  EXPECT_THAT(pool.Submit([] {}), IsOk());
-  const absl::Status busy = pool.Submit([] {});
+  EXPECT_THAT(pool.Submit([](const absl::Status&) {}), IsOk());
+  const absl::Status busy = pool.Submit([](const absl::Status&) {});
   EXPECT_THAT(busy, StatusIs(absl::StatusCode::kResourceExhausted));
   EXPECT_EQ(RetryAfter(busy), absl::Milliseconds(100));
-  go_on.Notify();
+  resume.Notify();
 }
 
 TEST(WorkerPoolTest, StoppedPoolRefuses) {
   WorkerPool pool(1, 1);
   pool.Stop();
-  EXPECT_THAT(pool.Submit([] {}), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(pool.Submit([](const absl::Status&) {}), StatusIs(absl::StatusCode::kUnavailable));
 }
 
 }  // namespace

@@ -64,6 +64,52 @@ inline RawReplies RawCall(const std::shared_ptr<grpc::Channel>& channel, const s
   return replies;
 }
 
+// A call that has sent its headers, and nothing else yet.
+class OpenCall {
+ public:
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  OpenCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+           const Headers& headers = {})
+      : stub_(channel) {
+    for (const auto& [name, value] : headers) context_.AddMetadata(name, value);
+    call_ = stub_.PrepareCall(&context_, method, &queue_);
+    call_->StartCall(nullptr);
+    Wait();
+  }
+  bool Write(const std::string& bytes) {
+    call_->Write(ToByteBuffer(bytes), nullptr);
+    return Wait();
+  }
+  bool Close() {
+    call_->WritesDone(nullptr);
+    return Wait();
+  }
+  bool Read() {
+    grpc::ByteBuffer message;
+    call_->Read(&message, nullptr);
+    return Wait();
+  }
+  void Cancel() { context_.TryCancel(); }
+  // Waits until the server ends the call.
+  grpc::Status Finish() {
+    grpc::Status status;
+    call_->Finish(&status, nullptr);
+    Wait();
+    return status;
+  }
+
+ private:
+  bool Wait() {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue_.Next(&tag, &ok) && ok;
+  }
+  grpc::GenericStub stub_;
+  grpc::ClientContext context_;
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
+};
+
 // The state of a service by grpc.health.v1: "SERVING", "NOT_SERVING", or the error's code.
 inline std::string Health(const std::shared_ptr<grpc::Channel>& channel,
                           const std::string& service) {

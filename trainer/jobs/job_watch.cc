@@ -20,7 +20,7 @@ JobWatch::JobWatch(JobStore* store, std::function<bool(const std::string&)> is_a
       from_event_(from_event),
       heartbeat_(heartbeat) {}
 
-absl::StatusOr<Step> JobWatch::Next(absl::Time now) {
+absl::StatusOr<Step> JobWatch::Next(SteadyTime now) {
   if (events_ == nullptr) {
     S2P_RETURN_IF_ERROR(OpenEvents());
   }
@@ -37,7 +37,7 @@ absl::StatusOr<Step> JobWatch::Next(absl::Time now) {
     step.ended = true;
     return step;
   }
-  if (last_sent_ == absl::InfinitePast()) last_sent_ = now;
+  if (last_sent_ == SteadyTime::InfinitePast()) last_sent_ = now;
   if (now >= next_heartbeat()) {
     step.response = last_ ? *last_ : StateOf(job);
     step.response->clear_message();
@@ -53,7 +53,7 @@ absl::Status JobWatch::OpenEvents() {
   return absl::OkStatus();
 }
 
-Step JobWatch::Send(v1::WatchJobResponse response, absl::Time now) {
+Step JobWatch::Send(v1::WatchJobResponse response, SteadyTime now) {
   last_sent_ = now;
   last_ = response;
   Step step;

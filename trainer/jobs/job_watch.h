@@ -28,15 +28,15 @@ class JobWatch final : public WatchSource<v1::WatchJobResponse> {
            int64_t from_event, absl::Duration heartbeat);
 
   // NotFound if there is no such job; DataLoss if its events are damaged; else as JobStore::Events.
-  absl::StatusOr<WatchStep<v1::WatchJobResponse>> Next(absl::Time now) override;
+  absl::StatusOr<WatchStep<v1::WatchJobResponse>> Next(SteadyTime now) override;
 
  private:
   absl::Status OpenEvents();
-  WatchStep<v1::WatchJobResponse> Send(v1::WatchJobResponse response, absl::Time now);
+  WatchStep<v1::WatchJobResponse> Send(v1::WatchJobResponse response, SteadyTime now);
   // The job's current state, for when no event shows it.
   v1::WatchJobResponse StateOf(const v1::Job& job) const;
   // When a heartbeat is due if nothing happens before.
-  absl::Time next_heartbeat() const { return last_sent_ + heartbeat_; }
+  SteadyTime next_heartbeat() const { return last_sent_ + heartbeat_; }
 
   JobStore& store_;
   const std::function<bool(const std::string&)> is_active_;
@@ -47,7 +47,7 @@ class JobWatch final : public WatchSource<v1::WatchJobResponse> {
   std::shared_ptr<JobEvents> events_;
   std::optional<JobEventReader> reader_;
   std::optional<v1::WatchJobResponse> last_;
-  absl::Time last_sent_ = absl::InfinitePast();
+  SteadyTime last_sent_ = SteadyTime::InfinitePast();
 };
 
 }  // namespace s2p

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "s2p/v1/training.grpc.pb.h"
 #include "trainer/jobs/data_set_watch.h"
 #include "trainer/jobs/training_service.h"
 
@@ -61,9 +62,9 @@ absl::Status TrainerServer::CheckOptions() const {
 
 absl::Status TrainerServer::OpenJobs() {
   S2P_ASSIGN_OR_RETURN(store_, JobStore::Open(options_.state_dir));
-  const WatchStreamsOptions watch_options = {"WatchJob",
-                                             static_cast<size_t>(options_.max_watchers)};
-  watches_ = std::make_unique<WatchStreams<v1::WatchJobResponse>>(watch_options, host_->gate());
+  const WatchStreamsOptions watch_options = {static_cast<size_t>(options_.max_watchers)};
+  watches_ =
+      std::make_unique<WatchStreams<v1::WatchJobRequest, v1::WatchJobResponse>>(watch_options);
   JobSchedulerOptions scheduler_options;
   scheduler_options.max_running = options_.max_running;
   scheduler_options.retry_pause = options_.retry_pause;
@@ -98,6 +99,11 @@ void TrainerServer::WatchDataSets() {
   } while (!stopping_.WaitForNotificationWithTimeout(options_.watch_interval));
 }
 
+void TrainerServer::StopServing() {
+  ready_ = false;
+  if (host_ != nullptr) host_->StopServing();
+}
+
 void TrainerServer::Shutdown(absl::Duration drain) {
   absl::MutexLock lock(&shutdown_mutex_);
   if (stopped_) return;
@@ -107,9 +113,14 @@ void TrainerServer::Shutdown(absl::Duration drain) {
   if (host_ == nullptr) return;
   // Runs end while the calls do.
   if (scheduler_ != nullptr) scheduler_->RequestStop();
-  host_->EndCalls(drain, [this](absl::Duration grace) {
+  CallsEnd end;
+  end.stop_streams = [this](absl::Duration grace) {
     if (watches_ != nullptr) watches_->Stop(grace);
-  });
+  };
+  end.abandon = [this] {
+    if (pool_ != nullptr) pool_->Close();
+  };
+  host_->EndCalls(drain, end);
   if (pool_ != nullptr) pool_->Stop();
   if (watch_thread_.joinable()) watch_thread_.join();
   if (scheduler_ != nullptr) scheduler_->Stop();

@@ -73,6 +73,9 @@ class TrainerServer {
   const std::string& http_address() const { return host_->http_address(); }
   // Takes jobs.
   bool ready() const { return ready_; }
+  // Reports that it takes no jobs, and answers calls nevertheless, so that balancers can send them
+  // elsewhere before Shutdown. Idempotent.
+  void StopServing();
   // Asks the running jobs to stop, ends the watchers' streams, refuses new calls, lets running
   // calls end for at most `drain`, then waits for the jobs, which resume at the next start.
   // Idempotent.
@@ -91,7 +94,7 @@ class TrainerServer {
   TrainerMetrics metrics_;
   std::unique_ptr<GrpcHost> host_;
   std::unique_ptr<JobStore> store_;
-  std::unique_ptr<WatchStreams<v1::WatchJobResponse>> watches_;
+  std::unique_ptr<WatchStreams<v1::WatchJobRequest, v1::WatchJobResponse>> watches_;
   std::unique_ptr<JobScheduler> scheduler_;
   std::unique_ptr<WorkerPool> pool_;
   std::unique_ptr<TrainingServiceImpl> service_;

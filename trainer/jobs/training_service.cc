@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "rpc/pool_call.h"
+#include "s2p/v1/training.grpc.pb.h"
 #include "trainer/jobs/job_watch.h"
 
 namespace s2p {
@@ -17,88 +17,93 @@ constexpr uint32_t kMaxPageSize = 1000;
 // A hundred times our longest spec; specs are kept forever.
 constexpr size_t kMaxSpecBytes = size_t{64} << 10;
 
+// Room for a spec that is too large to be refused by name.
+constexpr size_t kMaxSubmitBytes = size_t{1} << 20;
+
 // Puts the job into the response, or returns its status.
 template <typename Response>
-absl::Status Answer(absl::StatusOr<v1::Job> job, Response* response) {
+absl::Status Answer(absl::StatusOr<v1::Job> job, Response& response) {
   if (!job.ok()) return job.status();
-  *response->mutable_job() = *std::move(job);
+  *response.mutable_job() = *std::move(job);
+  return absl::OkStatus();
+}
+
+absl::Status Submit(JobScheduler& scheduler, const v1::SubmitJobRequest& request,
+                    v1::SubmitJobResponse& response) {
+  if (!request.has_spec()) return absl::InvalidArgumentError("spec: is missing");
+  if (request.spec().ByteSizeLong() > kMaxSpecBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("spec: takes more than ", kMaxSpecBytes, " bytes"));
+  }
+  return Answer(scheduler.Submit(request.spec()), response);
+}
+
+absl::Status List(JobStore& store, const v1::ListJobsRequest& request,
+                  v1::ListJobsResponse& response) {
+  const uint32_t page_size = request.has_page_size() ? request.page_size() : kDefaultPageSize;
+  if (page_size < 1 || page_size > kMaxPageSize) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("page_size: ", page_size, " is not in 1 to ", kMaxPageSize));
+  }
+  S2P_ASSIGN_OR_RETURN(auto page, store.List(page_size, request.page_token()));
+  for (v1::Job& job : page.jobs) *response.add_jobs() = std::move(job);
+  response.set_next_page_token(page.next_page_token);
   return absl::OkStatus();
 }
 
 }  // namespace
 
-grpc::ServerUnaryReactor* TrainingServiceImpl::SubmitJob(grpc::CallbackServerContext* context,
-                                                         const v1::SubmitJobRequest* request,
-                                                         v1::SubmitJobResponse* response) {
-  return StartPoolCall(trainer_.gate, trainer_.pool, context, "SubmitJob",
-                       [this, request, response]() -> absl::Status {
-                         if (!request->has_spec())
-                           return absl::InvalidArgumentError("spec: is missing");
-                         if (request->spec().ByteSizeLong() > kMaxSpecBytes) {
-                           return absl::InvalidArgumentError(
-                               absl::StrCat("spec: takes more than ", kMaxSpecBytes, " bytes"));
-                         }
-                         return Answer(trainer_.scheduler->Submit(request->spec()), response);
-                       });
-}
-
-grpc::ServerUnaryReactor* TrainingServiceImpl::GetJob(grpc::CallbackServerContext* context,
-                                                      const v1::GetJobRequest* request,
-                                                      v1::GetJobResponse* response) {
-  return StartPoolCall(trainer_.gate, trainer_.pool, context, "GetJob", [this, request, response] {
-    return Answer(trainer_.store->Get(request->job_id()), response);
-  });
-}
-
-grpc::ServerUnaryReactor* TrainingServiceImpl::ListJobs(grpc::CallbackServerContext* context,
-                                                        const v1::ListJobsRequest* request,
-                                                        v1::ListJobsResponse* response) {
-  return StartPoolCall(
-      trainer_.gate, trainer_.pool, context, "ListJobs",
-      [this, request, response]() -> absl::Status {
-        const uint32_t page_size =
-            request->has_page_size() ? request->page_size() : kDefaultPageSize;
-        if (page_size < 1 || page_size > kMaxPageSize) {
-          return absl::InvalidArgumentError(
-              absl::StrCat("page_size: ", page_size, " is not in 1 to ", kMaxPageSize));
-        }
-        S2P_ASSIGN_OR_RETURN(auto page, trainer_.store->List(page_size, request->page_token()));
-        for (v1::Job& job : page.jobs) *response->add_jobs() = std::move(job);
-        response->set_next_page_token(page.next_page_token);
-        return absl::OkStatus();
+TrainingServiceImpl::TrainingServiceImpl(const TrainingServiceContext& context)
+    : RpcService(v1::TrainingService::service_full_name(), context.gate),
+      trainer_(context),
+      make_watch_([this](const v1::WatchJobRequest& request) { return Watch(request); }) {
+  CallCost submit;
+  submit.max_message_bytes = kMaxSubmitBytes;
+  AddPooled<v1::SubmitJobRequest, v1::SubmitJobResponse>(
+      "SubmitJob",
+      [this](const auto& request, auto& response) {
+        return Submit(*trainer_.scheduler, request, response);
+      },
+      submit);
+  AddPooled<v1::GetJobRequest, v1::GetJobResponse>(
+      "GetJob", [this](const auto& request, auto& response) {
+        return Answer(trainer_.store->Get(request.job_id()), response);
+      });
+  AddPooled<v1::ListJobsRequest, v1::ListJobsResponse>(
+      "ListJobs", [this](const auto& request, auto& response) {
+        return List(*trainer_.store, request, response);
+      });
+  AddPooled<v1::CancelJobRequest, v1::CancelJobResponse>(
+      "CancelJob", [this](const auto& request, auto& response) {
+        return Answer(trainer_.scheduler->Cancel(request.job_id()), response);
+      });
+  AddPooled<v1::RetryJobRequest, v1::RetryJobResponse>(
+      "RetryJob", [this](const auto& request, auto& response) {
+        return Answer(trainer_.scheduler->Retry(request.job_id()), response);
+      });
+  CallCost watch;
+  watch.default_deadline = absl::InfiniteDuration();
+  Add("WatchJob", watch, v1::WatchJobRequest::descriptor(), /*is_stream=*/true,
+      [this](const RpcMethod* method, CallGate* gate, grpc::CallbackServerContext* call) {
+        return trainer_.watches->NewCall(method, gate, call, &make_watch_);
       });
 }
 
-grpc::ServerUnaryReactor* TrainingServiceImpl::CancelJob(grpc::CallbackServerContext* context,
-                                                         const v1::CancelJobRequest* request,
-                                                         v1::CancelJobResponse* response) {
-  return StartPoolCall(trainer_.gate, trainer_.pool, context, "CancelJob",
-                       [this, request, response] {
-                         return Answer(trainer_.scheduler->Cancel(request->job_id()), response);
-                       });
+template <typename Request, typename Response>
+void TrainingServiceImpl::AddPooled(const std::string& method,
+                                    std::function<absl::Status(const Request&, Response&)> work,
+                                    CallCost cost) {
+  AddUnary<Request, Response>(method, std::move(cost), trainer_.pool, std::move(work));
 }
 
-grpc::ServerUnaryReactor* TrainingServiceImpl::RetryJob(grpc::CallbackServerContext* context,
-                                                        const v1::RetryJobRequest* request,
-                                                        v1::RetryJobResponse* response) {
-  return StartPoolCall(trainer_.gate, trainer_.pool, context, "RetryJob",
-                       [this, request, response] {
-                         return Answer(trainer_.scheduler->Retry(request->job_id()), response);
-                       });
-}
-
-grpc::ServerWriteReactor<v1::WatchJobResponse>* TrainingServiceImpl::WatchJob(
-    grpc::CallbackServerContext* context, const v1::WatchJobRequest* request) {
-  absl::StatusOr<std::unique_ptr<WatchSource<v1::WatchJobResponse>>> source =
-      absl::InvalidArgumentError("from_event: is negative");
-  if (request->from_event() >= 0) {
-    const auto is_active = [this](const std::string& id) {
-      return trainer_.scheduler->IsActive(id);
-    };
-    source = std::make_unique<JobWatch>(trainer_.store, is_active, request->job_id(),
-                                        request->from_event(), trainer_.heartbeat);
-  }
-  return trainer_.watches->Start(context, std::move(source));
+absl::StatusOr<std::unique_ptr<WatchSource<v1::WatchJobResponse>>> TrainingServiceImpl::Watch(
+    const v1::WatchJobRequest& request) const {
+  if (request.from_event() < 0) return absl::InvalidArgumentError("from_event: is negative");
+  const auto is_active = [scheduler = trainer_.scheduler](const std::string& id) {
+    return scheduler->IsActive(id);
+  };
+  return std::make_unique<JobWatch>(trainer_.store, is_active, request.job_id(),
+                                    request.from_event(), trainer_.heartbeat);
 }
 
 }  // namespace s2p

@@ -2,22 +2,31 @@
 #ifndef S2P_TRAINER_JOBS_TRAINING_SERVICE_H_
 #define S2P_TRAINER_JOBS_TRAINING_SERVICE_H_
 
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "rpc/call_gate.h"
+#include "rpc/rpc_service.h"
 #include "rpc/watch_streams.h"
 #include "rpc/worker_pool.h"
-#include "s2p/v1/training.grpc.pb.h"
+#include "s2p/v1/training.pb.h"
 #include "trainer/jobs/job_scheduler.h"
 #include "trainer/jobs/job_store.h"
 
 namespace s2p {
+
+using JobWatches = WatchStreams<v1::WatchJobRequest, v1::WatchJobResponse>;
 
 // All are borrowed and outlive the service; all are thread-safe.
 struct TrainingServiceContext {
   CallGate* gate = nullptr;
   JobStore* store = nullptr;
   JobScheduler* scheduler = nullptr;
-  WatchStreams<v1::WatchJobResponse>* watches = nullptr;
+  JobWatches* watches = nullptr;
   // Does what touches the disk.
   WorkerPool* pool = nullptr;
   // The longest silence of a WatchJob stream.
@@ -25,30 +34,20 @@ struct TrainingServiceContext {
 };
 
 // Thread-safe.
-class TrainingServiceImpl final : public v1::TrainingService::CallbackService {
+class TrainingServiceImpl final : public RpcService {
  public:
-  explicit TrainingServiceImpl(const TrainingServiceContext& context) : trainer_(context) {}
-
-  grpc::ServerUnaryReactor* SubmitJob(grpc::CallbackServerContext* context,
-                                      const v1::SubmitJobRequest* request,
-                                      v1::SubmitJobResponse* response) override;
-  grpc::ServerUnaryReactor* GetJob(grpc::CallbackServerContext* context,
-                                   const v1::GetJobRequest* request,
-                                   v1::GetJobResponse* response) override;
-  grpc::ServerUnaryReactor* ListJobs(grpc::CallbackServerContext* context,
-                                     const v1::ListJobsRequest* request,
-                                     v1::ListJobsResponse* response) override;
-  grpc::ServerUnaryReactor* CancelJob(grpc::CallbackServerContext* context,
-                                      const v1::CancelJobRequest* request,
-                                      v1::CancelJobResponse* response) override;
-  grpc::ServerUnaryReactor* RetryJob(grpc::CallbackServerContext* context,
-                                     const v1::RetryJobRequest* request,
-                                     v1::RetryJobResponse* response) override;
-  grpc::ServerWriteReactor<v1::WatchJobResponse>* WatchJob(
-      grpc::CallbackServerContext* context, const v1::WatchJobRequest* request) override;
+  explicit TrainingServiceImpl(const TrainingServiceContext& context);
 
  private:
+  // Adds a method whose work is done on the pool.
+  template <typename Request, typename Response>
+  void AddPooled(const std::string& method,
+                 std::function<absl::Status(const Request&, Response&)> work, CallCost cost = {});
+  absl::StatusOr<std::unique_ptr<WatchSource<v1::WatchJobResponse>>> Watch(
+      const v1::WatchJobRequest& request) const;
+
   const TrainingServiceContext trainer_;
+  const JobWatches::MakeSource make_watch_;
 };
 
 }  // namespace s2p

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <atomic>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -27,6 +30,7 @@ class GalleryServiceTest : public ServerTest {
     } while (!request.page_token().empty());
     return ids;
   }
+  v1::AddPhotoRequest Noise() const;
   grpc::Status Get(const std::string& photo_id, v1::Rendition rendition, v1::Photo* photo,
                    std::string* bytes) {
     grpc::ClientContext context;
@@ -141,6 +145,18 @@ TEST_F(GalleryServiceTest, DeletedPhotoIsGoneAndMissingOnesAreNamed) {
   EXPECT_EQ(found.matches_size(), 2);
 }
 
+TEST_F(GalleryServiceTest, IdThatIsGivenTwiceIsDeletedOnceAndNotMissing) {
+  Serve();
+  MustAdd(1);
+  grpc::ClientContext context;
+  v1::DeletePhotosRequest request;
+  for (const char* id : {"p0", "none", "p0", "none"}) request.add_photo_ids(id);
+  v1::DeletePhotosResponse response;
+  ASSERT_THAT(gallery_->DeletePhotos(&context, request, &response), IsOk());
+  EXPECT_EQ(response.deleted_count(), 1u);
+  EXPECT_THAT(response.missing_photo_ids(), ElementsAre("none"));
+}
+
 TEST_F(GalleryServiceTest, NothingToDeleteIsRefused) {
   Serve();
   grpc::ClientContext context;
@@ -189,8 +205,8 @@ TEST_F(GalleryServiceTest, ThumbnailIsASmallJpeg) {
   EXPECT_EQ(photo.width(), 600u);
 }
 
-TEST_F(GalleryServiceTest, LargeOriginalComesInChunks) {
-  Serve();
+// An original of more than 2 MiB.
+v1::AddPhotoRequest GalleryServiceTest::Noise() const {
   Image noise(1000, 900);
   uint32_t state = 1;
   for (int y = 0; y < noise.height(); ++y) {
@@ -200,12 +216,82 @@ TEST_F(GalleryServiceTest, LargeOriginalComesInChunks) {
   }
   v1::AddPhotoRequest request = Photo("noise", 1);
   request.set_image(*EncodePng(noise));
+  return request;
+}
+
+TEST_F(GalleryServiceTest, LargeOriginalComesInChunks) {
+  Serve();
+  const v1::AddPhotoRequest request = Noise();
   ASSERT_GT(request.image().size(), size_t{2} << 20);
   ASSERT_EQ(Add({request})[0].status().code(), 0);
   v1::Photo photo;
   std::string bytes;
   ASSERT_THAT(Get("noise", v1::RENDITION_ORIGINAL, &photo, &bytes), IsOk());
   EXPECT_EQ(bytes, request.image());
+}
+
+TEST_F(GalleryServiceTest, EndOfAnOriginalIsReadWhenTheClientHasTakenItsStart) {
+  Serve();
+  const v1::AddPhotoRequest request = Noise();
+  ASSERT_EQ(Add({request})[0].status().code(), 0);
+  grpc::ClientContext context;
+  v1::GetPhotoRequest get;
+  get.set_photo_id("noise");
+  get.set_rendition(v1::RENDITION_ORIGINAL);
+  auto reader = gallery_->GetPhoto(&context, get);
+  v1::GetPhotoResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  const std::string& sha256 = response.photo().sha256();
+  // Far more than a connection buffers is still in the file.
+  std::fstream file(options_.data_dir + "/photos/" + sha256.substr(0, 2) + "/" + sha256,
+                    std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-1, std::ios::end);
+  file.put(static_cast<char>(request.image().back() + 1));
+  file.close();
+  while (reader->Read(&response)) {
+  }
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::DATA_LOSS);
+}
+
+TEST_F(GalleryServiceTest, PhotosBeyondTheLimitAreRefusedWithATimeToComeBack) {
+  options_.max_photos_sent = 1;
+  Serve();
+  ASSERT_EQ(Add({Noise()})[0].status().code(), 0);
+  v1::GetPhotoRequest request;
+  request.set_photo_id("noise");
+  request.set_rendition(v1::RENDITION_ORIGINAL);
+  grpc::ClientContext slow_context, context;
+  v1::GetPhotoResponse response;
+  auto slow = gallery_->GetPhoto(&slow_context, request);
+  // Does not read the rest.
+  ASSERT_TRUE(slow->Read(&response));
+  auto second = gallery_->GetPhoto(&context, request);
+  EXPECT_FALSE(second->Read(&response));
+  EXPECT_THAT(second->Finish(),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("1 photos")));
+  EXPECT_EQ(context.GetServerTrailingMetadata().count("grpc-retry-pushback-ms"), 1u);
+  slow_context.TryCancel();
+  slow->Finish();
+  v1::Photo photo;
+  std::string bytes;
+  // The server learns of it a moment later.
+  while (!Get("noise", v1::RENDITION_NONE, &photo, &bytes).ok()) std::this_thread::yield();
+}
+
+TEST_F(GalleryServiceTest, BudgetOfOneByteAddsPhotosOneAfterTheOther) {
+  options_.max_add_bytes = 1;
+  std::atomic<int> largest{0};
+  on_encode_ = [&](absl::Span<const EncoderInput> inputs) {
+    largest = std::max(largest.load(), static_cast<int>(inputs.size()));
+    return absl::OkStatus();
+  };
+  Serve();
+  std::thread other([this] { Add({Photo("x", 100), Photo("y", 101), Photo("z", 102)}); });
+  MustAdd(20);
+  other.join();
+  EXPECT_EQ(ListAll(1000).size(), 23u);
+  // One of each stream.
+  EXPECT_LE(largest, 2);
 }
 
 TEST_F(GalleryServiceTest, UnknownPhotoIsNotFound) {

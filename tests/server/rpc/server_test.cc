@@ -90,6 +90,15 @@ TEST_F(ServerTest, DrainLetsASearchEnd) {
   EXPECT_THAT(status, IsOk()) << status.error_message();
 }
 
+TEST_F(ServerTest, SearchesAreAnsweredWhileHealthSaysThatNothingServes) {
+  Serve();
+  EXPECT_EQ(Health(channel_, "s2p.v1.SearchService"), "SERVING");
+  server_->StopServing();
+  EXPECT_FALSE(server_->ready());
+  EXPECT_EQ(Health(channel_, "s2p.v1.SearchService"), "NOT_SERVING");
+  EXPECT_THAT(Search(SketchOf(1)), IsOk());
+}
+
 TEST_F(ServerTest, StatusShowsWhatServes) {
   Serve();
   grpc::ClientContext context;

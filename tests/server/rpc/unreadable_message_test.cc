@@ -165,13 +165,59 @@ TEST_F(UnreadableRequestTest, UnknownMethodIsStillUnimplemented) {
   }
 }
 
-TEST_F(UnreadableRequestTest, KeyIsAskedForBeforeAStreamIsRead) {
+TEST_F(UnreadableRequestTest, EveryMethodAsksForTheKeyBeforeAMessageIsSent) {
   options_.host.credentials.api_key_file = dir_.File("keys");
   std::ofstream(options_.host.credentials.api_key_file) << "correct-horse-battery-staple\n";
   fs::permissions(options_.host.credentials.api_key_file, fs::perms::owner_read);
   Serve();
-  EXPECT_EQ(RawCall(channel_, kAddPhotos, {kNoMessage}).status.error_code(),
-            grpc::StatusCode::UNAUTHENTICATED);
+  int methods = 0;
+  for (const char* name :
+       {"s2p.v1.SearchService", "s2p.v1.GalleryService", "s2p.v1.ModelService"}) {
+    const auto* service =
+        google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
+    for (int i = 0; i < service->method_count(); ++i, ++methods) {
+      const std::string path = absl::StrCat("/", name, "/", service->method(i)->name());
+      EXPECT_EQ(OpenCall(channel_, path).Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED)
+          << path;
+    }
+  }
+  EXPECT_EQ(methods, 10);
+}
+
+TEST_F(UnreadableRequestTest, ListsThatAreTooLongAreNamedBeforeTheyAreParsed) {
+  Serve();
+  v1::SearchRequest search;
+  auto& drawing = *search.add_examples()->mutable_strokes();
+  for (int i = 0; i < 2001; ++i) drawing.add_strokes();
+  EXPECT_THAT(
+      RawCall(channel_, "/s2p.v1.SearchService/Search", {search.SerializeAsString()}).status,
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("examples.strokes.strokes:"), HasSubstr("at most 2000"))));
+  v1::DeletePhotosRequest remove;
+  for (int i = 0; i < 1001; ++i) remove.add_photo_ids("p");
+  EXPECT_THAT(
+      RawCall(channel_, "/s2p.v1.GalleryService/DeletePhotos", {remove.SerializeAsString()}).status,
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("photo_ids:"), HasSubstr("at most 1000"))));
+}
+
+TEST_F(UnreadableRequestTest, PhotoOfManyEmptyPairsEndsItsStream) {
+  Serve();
+  // metadata {}, two bytes each.
+  std::string bytes;
+  for (int i = 0; i < 100000; ++i) bytes += std::string("\x22\x00", 2);
+  EXPECT_THAT(RawCall(channel_, kAddPhotos, {bytes}).status,
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("metadata:"), HasSubstr("of memory"))));
+}
+
+TEST_F(UnreadableRequestTest, OnlySearchAndAddPhotosTakeLargeMessages) {
+  Serve();
+  const std::string large(size_t{1} << 20, '\0');
+  EXPECT_EQ(RawCall(channel_, "/s2p.v1.GalleryService/ListPhotos", {large}).status.error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(RawCall(channel_, "/s2p.v1.SearchService/Search", {large}).status.error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST_F(UnreadableRequestTest, ImageThatTheLimitsAllowIsNotTooLargeForAMessage) {

@@ -118,7 +118,7 @@ TEST_F(BatcherTest, LateRequestCostsNoCompute) {
   Start(Patient());
   Answer answer;
   BatchRequest request = Request(answer, 1);
-  request.deadline = absl::InfinitePast();
+  request.deadline = SteadyTime::InfinitePast();
   ASSERT_THAT(batcher_->Submit(std::move(request)), IsOk());
   batcher_->Stop();
   EXPECT_THAT(answer.result, StatusIs(absl::StatusCode::kDeadlineExceeded));

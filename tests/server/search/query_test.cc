@@ -111,6 +111,8 @@ TEST_F(QueryTest, PhotoIdWithControlCharacterIsRefused) {
 TEST_F(QueryTest, FilterRangesAreChecked) {
   v1::AttributeRange* range = request_.mutable_filter()->add_attributes();
   ExpectRefused("filter.attributes[0].name");
+  range->set_name(std::string(257, 'n'));
+  ExpectRefused("filter.attributes[0].name: has 257 bytes");
   range->set_name("boots");
   range->set_min(1.5F);
   ExpectRefused("filter.attributes[0].min");

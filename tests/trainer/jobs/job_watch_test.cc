@@ -56,7 +56,7 @@ class JobWatchTest : public testing::Test {
   std::unique_ptr<JobStore> store_;
   std::string id_;
   bool active_ = false;
-  absl::Time now_ = absl::UnixEpoch();
+  SteadyTime now_;
   std::unique_ptr<JobWatch> watch_;
 };
 

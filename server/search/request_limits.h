@@ -1,0 +1,29 @@
+// Limits on requests that hold before they are parsed, from the numbers of Limits.
+#ifndef S2P_SERVER_SEARCH_REQUEST_LIMITS_H_
+#define S2P_SERVER_SEARCH_REQUEST_LIMITS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "base/message_limits.h"
+#include "server/search/limits.h"
+
+namespace s2p {
+
+// The lists in a SearchRequest, a ListPhotosRequest, a DeletePhotosRequest and an
+// UpdatePhotoMetadataRequest.
+std::vector<FieldLimit> SearchFields(const Limits& limits);
+std::vector<FieldLimit> ListFields(const Limits& limits);
+std::vector<FieldLimit> DeleteFields(const Limits& limits);
+std::vector<FieldLimit> UpdateFields(const Limits& limits);
+
+// What the largest message takes whose lists and texts are within the limits: a photo with its
+// metadata; a list of ids; a filter.
+uint64_t MostPhotoBytes(const Limits& limits);
+uint64_t MostIdBytes(const Limits& limits);
+uint64_t MostMetadataBytes(const Limits& limits);
+uint64_t MostFilterBytes(const Limits& limits);
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_SEARCH_REQUEST_LIMITS_H_
