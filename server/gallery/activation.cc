@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "base/steady_time.h"
 #include "server/gallery/gallery_base.h"
 #include "server/gallery/gallery_embedder.h"
 #include "server/gallery/indexed_gallery_view.h"
@@ -43,7 +43,7 @@ class Activation {
       return catalogue.CountWithoutEmbedding(version_);
     }));
     if (callbacks_.progress) callbacks_.progress(0, total_);
-    batch_start_ = absl::Now();
+    batch_start_ = SteadyTime::Now();
     for (int pass = 1; pass <= kPatientPasses; ++pass) {
       S2P_ASSIGN_OR_RETURN(const size_t embedded, EmbedMissing());
       if (embedded <= kLastBatch) break;
@@ -101,9 +101,10 @@ class Activation {
     CountDone(embedded.size());
     absl::Status status;
     if (callbacks_.after_batch) {
-      status = callbacks_.after_batch(patient_ ? absl::Now() - batch_start_ : absl::ZeroDuration());
+      status = callbacks_.after_batch(patient_ ? SteadyTime::Now() - batch_start_
+                                               : absl::ZeroDuration());
     }
-    batch_start_ = absl::Now();
+    batch_start_ = SteadyTime::Now();
     return status;
   }
 
@@ -233,7 +234,7 @@ class Activation {
   bool embedded_any_ = false;
   // Keys of items that cannot be embedded.
   std::set<int64_t> damaged_;
-  absl::Time batch_start_;
+  SteadyTime batch_start_;
 };
 
 }  // namespace

@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "base/steady_time.h"
 #include "daemon/thread_priority.h"
 
 namespace s2p {
@@ -35,13 +35,13 @@ void Compactor::Run() {
   LowerThreadPriority();
   int64_t min_pending = 0;
   while (serving_.AwaitCompactable(min_pending)) {
-    const absl::Time start = absl::Now();
+    const SteadyTime start = SteadyTime::Now();
     const absl::Status status = Compact();
     if (serving_.closed()) return;
     if (absl::IsAborted(status)) continue;
     // A failed compaction may fail again, so the next attempt waits for twice the gain.
     min_pending = status.ok() ? 0 : serving_.view()->pending() * 2;
-    if (report_) report_(status, absl::Now() - start);
+    if (report_) report_(status, SteadyTime::Now() - start);
   }
 }
 

@@ -205,7 +205,7 @@ absl::Status SnapshotLoader::Pause(int64_t version, absl::Duration took) {
     absl::MutexLock lock(&mutex_);
     const auto called = [this]()
                             ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || woken_; };
-    if (pause > absl::ZeroDuration()) mutex_.AwaitWithTimeout(absl::Condition(&called), pause);
+    if (pause > absl::ZeroDuration()) wait_.Until(&mutex_, SteadyTime::Now() + pause, called);
     woken_ = false;
   }
   return StillWanted(version);
@@ -282,9 +282,9 @@ absl::Status SnapshotLoader::WarmUp(const Encoder& encoder) {
     for (const v1::Modality modality : {v1::MODALITY_PHOTO, v1::MODALITY_SKETCH}) {
       const std::vector<EncoderInput> batch(static_cast<size_t>(size), {&image, modality});
       for (int pass = 0; pass < options_.warm_up_passes; ++pass) {
-        const absl::Time start = absl::Now();
+        const SteadyTime start = SteadyTime::Now();
         absl::Status status = encoder.Encode(batch).status();
-        if (status.ok()) status = Pause(encoder.version(), absl::Now() - start);
+        if (status.ok()) status = Pause(encoder.version(), SteadyTime::Now() - start);
         if (!status.ok()) return status;
       }
     }
@@ -294,7 +294,7 @@ absl::Status SnapshotLoader::WarmUp(const Encoder& encoder) {
 
 absl::Status SnapshotLoader::Embed(const std::shared_ptr<const Encoder>& encoder) {
   const int64_t version = encoder->version();
-  const absl::Time start = options_.now();
+  const SteadyTime start = options_.now();
   ActivationCallbacks callbacks;
   callbacks.progress = [&](int64_t done, int64_t total) {
     const double ratio = total == 0 ? 1 : static_cast<double>(done) / static_cast<double>(total);
@@ -326,6 +326,7 @@ absl::Status SnapshotLoader::SetServingVersion(std::optional<int64_t> version) {
       }
     }
     woken_ = true;
+    wait_.NotifyAll();
   }
   if (options_.on_status) options_.on_status();
   return absl::OkStatus();
@@ -339,6 +340,7 @@ void SnapshotLoader::Stop() {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
+    wait_.NotifyAll();
   }
   if (thread_.joinable()) thread_.join();
 }
@@ -350,7 +352,7 @@ void SnapshotLoader::Run() {
     absl::MutexLock lock(&mutex_);
     const auto called = [this]()
                             ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || woken_; };
-    mutex_.AwaitWithTimeout(absl::Condition(&called), options_.poll_interval);
+    wait_.Until(&mutex_, SteadyTime::Now() + options_.poll_interval, called);
     if (stopping_) return;
     woken_ = false;
   }

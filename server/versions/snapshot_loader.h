@@ -17,8 +17,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/steady_time.h"
+#include "base/steady_wait.h"
 #include "model/checkpoint.h"
 #include "model/encoder.h"
 #include "server/gallery/gallery.h"
@@ -93,7 +94,7 @@ struct SnapshotLoaderOptions {
   // Optional: as ActivationCallbacks::on_damaged.
   std::function<void(const std::string& photo_id, const absl::Status&)> on_damaged;
   // The clock for estimates and retries; tests replace it.
-  std::function<absl::Time()> now = absl::Now;
+  std::function<SteadyTime()> now = SteadyTime::Now;
 };
 
 // Follows the pinned version, else the newest: copies it into the data folder and verifies it,
@@ -142,7 +143,7 @@ class SnapshotLoader {
     VersionStatus status;
     // Failures in a row, and when to retry if the failure may pass.
     int failures = 0;
-    absl::Time retry_at;
+    SteadyTime retry_at;
     // The scan in which it last failed.
     int64_t failed_in_look = 0;
     // CheckpointAdopter::FilesOf before that attempt.
@@ -154,7 +155,7 @@ class SnapshotLoader {
     // Scans in a row that found the same, after the first.
     int looks = 0;
     int64_t last_look = 0;
-    absl::Time looked_at = absl::InfinitePast();
+    SteadyTime looked_at = SteadyTime::InfinitePast();
     // Unavailable while a file is missing.
     absl::Status whole;
   };
@@ -215,6 +216,8 @@ class SnapshotLoader {
   absl::Mutex pin_mutex_;
 
   mutable absl::Mutex mutex_;
+  // Told when `woken_` or `stopping_` is set.
+  SteadyWait wait_;
   // A version that is not listed is only published.
   std::map<int64_t, Attempted> attempted_ ABSL_GUARDED_BY(mutex_);
   // The versions that the last scan found, to notice changes.

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/steady_time.h"
 #include "s2p/v1/training.pb.h"
 #include "trainer/jobs/job_store.h"
 #include "trainer/jobs/trainer_metrics.h"
@@ -20,7 +20,7 @@ struct JobReporterOptions {
   // Time between two events of progress; reports in between are averaged into the next.
   absl::Duration event_interval = absl::Milliseconds(250);
   // The clock; tests replace it.
-  std::function<absl::Time()> now = absl::Now;
+  std::function<SteadyTime()> now = SteadyTime::Now;
   // Called after every event.
   std::function<void()> on_event = [] {};
 };
@@ -64,9 +64,9 @@ class JobReporter {
   uint32_t batch_size_[2] = {0, 0};
   v1::TrainingProgress latest_;
   std::vector<TermSum> sums_;
-  absl::Time last_event_ = absl::InfinitePast();
+  SteadyTime last_event_ = SteadyTime::InfinitePast();
   // End of the last update or epoch; unknown before the first.
-  absl::Time last_update_ = absl::InfinitePast();
+  SteadyTime last_update_ = SteadyTime::InfinitePast();
   // Null until the first event, and while the events cannot be opened.
   std::shared_ptr<JobEvents> events_;
   bool cannot_write_ = false;

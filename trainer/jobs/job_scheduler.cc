@@ -268,7 +268,7 @@ bool JobScheduler::WaitToRetry(Active& active, bool heed_cancel) {
   const auto over = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return stopping_ || active.retry || (heed_cancel && active.cancel);
   };
-  mutex_.AwaitWithTimeout(absl::Condition(&over), options_.retry_pause);
+  pause_.Until(&mutex_, SteadyTime::Now() + options_.retry_pause, over);
   active.retry = false;
   return !stopping_ || (heed_cancel && active.cancel);
 }
@@ -352,6 +352,7 @@ absl::StatusOr<v1::Job> JobScheduler::CancelActive(const std::string& id,
   {
     absl::MutexLock lock(&mutex_);
     active->cancel = true;
+    pause_.NotifyAll();
   }
   if (!status.ok()) {
     return absl::Status(status.code(),
@@ -397,11 +398,13 @@ bool JobScheduler::IsActive(const std::string& id) const {
 void JobScheduler::RetryPaused() {
   absl::MutexLock lock(&mutex_);
   for (const auto& [id, active] : active_) active->retry = true;
+  pause_.NotifyAll();
 }
 
 void JobScheduler::RequestStop() {
   absl::MutexLock lock(&mutex_);
   stopping_ = true;
+  pause_.NotifyAll();
 }
 
 void JobScheduler::Stop() {

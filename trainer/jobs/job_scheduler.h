@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "base/steady_wait.h"
 #include "trainer/jobs/job_reporter.h"
 #include "trainer/jobs/job_runner.h"
 #include "trainer/jobs/job_store.h"
@@ -126,6 +127,8 @@ class JobScheduler {
   // Held while an ended job is queued again or loses its state; taken before mutex_.
   absl::Mutex ended_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
+  // Told when a pause may be over.
+  SteadyWait pause_;
   std::set<Place> queue_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::shared_ptr<Active>> active_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::thread> threads_;

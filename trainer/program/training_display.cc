@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 
 namespace s2p {
 namespace {
@@ -47,7 +46,7 @@ TrainingDisplay::TrainingDisplay(std::ostream* out, bool moving)
 TrainingDisplay::~TrainingDisplay() { Erase(); }
 
 void TrainingDisplay::Draw(const std::string& line) {
-  const absl::Time now = absl::Now();
+  const SteadyTime now = SteadyTime::Now();
   if (!moving_ || now < next_draw_) return;
   next_draw_ = now + kDrawEvery;
   *out_ << "\r" << line << "\033[K" << std::flush;

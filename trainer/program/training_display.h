@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "base/steady_time.h"
 #include "s2p/v1/checkpoint.pb.h"
 #include "s2p/v1/training.pb.h"
 #include "trainer/ihda/loss_sum.h"
@@ -34,7 +35,7 @@ class TrainingDisplay {
 
   std::ostream* const out_;
   const bool moving_;
-  absl::Time next_draw_;
+  SteadyTime next_draw_;
   bool drawn_ = false;
   // Over the batches of the epoch.
   LossMeans means_;

@@ -105,7 +105,7 @@ TEST_F(SnapshotFilesTest, OlderVersionServesWhileTheNewestIsCopied) {
 TEST_F(SnapshotFilesTest, VersionThatBecomesWholeDuringAnEmbeddingTakesOver) {
   std::atomic<int64_t> calls{0};
   // Every look finds that the poll interval is over.
-  options_.now = [&calls] { return absl::FromUnixMillis(++calls); };
+  options_.now = [&calls] { return SteadyTime() + absl::Milliseconds(++calls); };
   Restart();
   Copy(1, kManifestFileName);
   Copy(1, kWeightsFileName);

@@ -286,7 +286,7 @@ TEST_F(SnapshotSwapTest, StopInterruptsTheEmbeddingWhichResumesAfterARestart) {
 }
 
 TEST_F(SnapshotSwapTest, TimeLeftComesFromTheSpeedSoFar) {
-  absl::Time now = absl::UnixEpoch();
+  SteadyTime now;
   options_.now = [&now] { return now; };
   Restart();
   Serve();
@@ -323,7 +323,7 @@ TEST_F(SnapshotSwapTest, FailureThatMayPassIsTriedAgainAfterLongerAndLongerPause
   std::atomic<int> looks{0};
   options_.now = [&] {
     ++looks;
-    return absl::FromUnixMicros(microseconds);
+    return SteadyTime() + absl::Microseconds(microseconds.load());
   };
   options_.poll_interval = absl::Milliseconds(1);
   Restart();
