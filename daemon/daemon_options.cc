@@ -2,9 +2,11 @@
 
 #include <cstdio>
 #include <fstream>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "daemon/end_watchdog.h"
 
 namespace s2p {
 
@@ -25,8 +27,10 @@ void AddAddressFileFlag(Options& options, DaemonOptions* daemon, absl::string_vi
               absl::StrCat("file to write ", whose, " address to when it listens"));
 }
 
-void AddDrainFlag(Options& options, DaemonOptions* daemon) {
-  options.Add("drain", &daemon->drain, "how long calls may go on after SIGTERM");
+void AddDrainFlags(Options& options, DaemonOptions* daemon) {
+  options.Add("lame-duck", &daemon->lame_duck,
+              "how long calls are still taken after SIGTERM, while health says NOT_SERVING");
+  options.Add("drain", &daemon->drain, "how long calls may go on after SIGTERM and --lame-duck");
 }
 
 absl::Status WriteAddress(const std::string& path, const std::string& address) {
@@ -43,13 +47,21 @@ absl::Status WriteAddress(const std::string& path, const std::string& address) {
 
 absl::Status ServeUntilShutdown(const DaemonOptions& daemon, const std::string& address,
                                 const std::string& http_address, const Shutdown& shutdown,
-                                const std::function<void(absl::Duration)>& drain) {
+                                const DaemonEnd& end) {
   S2P_RETURN_IF_ERROR(WriteAddress(daemon.address_file, address));
   S2P_RETURN_IF_ERROR(WriteAddress(daemon.http_address_file, http_address));
   LogInfo("listening", {{"grpc", address}, {"http", http_address}});
   shutdown.Wait();
+  if (daemon.lame_duck > absl::ZeroDuration()) {
+    LogInfo("still serving, but health says no", {{"for", daemon.lame_duck}});
+    end.stop_serving();
+    std::this_thread::sleep_for(absl::ToChronoNanoseconds(daemon.lame_duck));
+  }
   LogInfo("draining", {{"at_most", daemon.drain}});
-  drain(daemon.drain);
+  {
+    const EndWatchdog watchdog(daemon.drain + daemon.overrun);
+    end.shut_down(daemon.drain);
+  }
   LogInfo("ended");
   return absl::OkStatus();
 }

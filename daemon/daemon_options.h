@@ -21,8 +21,13 @@ struct DaemonOptions {
   // Files to write the bound addresses to; empty: none.
   std::string address_file;
   std::string http_address_file;
-  // Time that running calls have after SIGTERM.
+  // Time after SIGTERM during which calls are still answered while health says that nothing serves,
+  // so that balancers send the next ones elsewhere.
+  absl::Duration lame_duck = absl::ZeroDuration();
+  // Time that running calls have after that.
   absl::Duration drain = absl::Seconds(30);
+  // When the program has not ended this long after the drain, a watchdog ends it.
+  absl::Duration overrun = absl::Seconds(5);
   LogOptions log;
 };
 
@@ -31,7 +36,16 @@ struct DaemonOptions {
 Flag& AddListenFlag(Options& options, std::string* listen, absl::string_view what);
 void AddHealthFlag(Options& options, DaemonOptions* daemon, absl::string_view which);
 void AddAddressFileFlag(Options& options, DaemonOptions* daemon, absl::string_view whose);
-void AddDrainFlag(Options& options, DaemonOptions* daemon);
+// Adds --lame-duck and --drain.
+void AddDrainFlags(Options& options, DaemonOptions* daemon);
+
+// The parts of a daemon's end that are its own. A plain value.
+struct DaemonEnd {
+  // Says that nothing serves, and still answers.
+  std::function<void()> stop_serving;
+  // Ends within the given time, if all goes well.
+  std::function<void(absl::Duration drain)> shut_down;
+};
 
 // Writes the file that says where a program listens, for the program that started it with
 // port 0. The file appears whole. Does nothing for an empty path. FailedPrecondition names a file
@@ -39,11 +53,12 @@ void AddDrainFlag(Options& options, DaemonOptions* daemon);
 absl::Status WriteAddress(const std::string& path, const std::string& address);
 
 // The part of a daemon's life that is the same in all: writes the address files, logs that it
-// listens, waits for `shutdown`, and calls `drain` with the time that calls may take.
-// FailedPrecondition if an address file cannot be written.
+// listens, waits for `shutdown`, then for the lame duck and the drain. If `end` has not returned
+// 5 s after that, the process exits with kOverrunExit (daemon/end_watchdog.h): what was answered is
+// durable. FailedPrecondition if an address file cannot be written.
 absl::Status ServeUntilShutdown(const DaemonOptions& daemon, const std::string& address,
                                 const std::string& http_address, const Shutdown& shutdown,
-                                const std::function<void(absl::Duration)>& drain);
+                                const DaemonEnd& end);
 
 }  // namespace s2p
 

@@ -68,6 +68,10 @@ void AddFlags(Options& options, Flags& flags) {
       .Add("max-megapixels-in-flight", &flags.max_megapixels_in_flight,
            "of all decoded images at one time")
       .Range(0.001, 100000);
+  options
+      .AddBytes("max-add-bytes", &server.max_add_bytes,
+                "of photos that were received and are not added yet; then streams wait")
+      .Range(1, 1e15);
   options.Add("max-top-k", &limits.max_top_k, "matches of one search").Range(1, 100000);
   options.Add("max-examples", &limits.max_examples, "examples of one search").Range(1, 1024);
   options.Add("max-strokes", &flags.max_strokes, "strokes of one drawing").Range(1, 1000000);
@@ -81,7 +85,7 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add("default-deadline", &limits.default_deadline, "of a search whose client sets none");
   options.Add("slow-query", &server.host.call_log.slow,
               "calls that take longer are logged, with each stage's time; 0: none");
-  AddDrainFlag(options, &flags.daemon);
+  AddDrainFlags(options, &flags.daemon);
   options.Add("poll-interval", &server.poll_interval, "between two looks at the store");
   options
       .Add("reembed-share", &server.reembed_share,
@@ -134,7 +138,8 @@ absl::Status Serve(Flags& flags) {
   };
   S2P_ASSIGN_OR_RETURN(auto server, SearchServer::Start(flags.server));
   return ServeUntilShutdown(flags.daemon, server->address(), server->http_address(), *shutdown,
-                            [&server](absl::Duration drain) { server->Shutdown(drain); });
+                            {[&server] { server->StopServing(); },
+                             [&server](absl::Duration drain) { server->Shutdown(drain); }});
 }
 
 int Report(const absl::Status& status) {

@@ -67,7 +67,7 @@ void AddServe(Options& options, ServeOptions& serve) {
       .Range(1, 100000);
   command.AddBytes("max-message-bytes", &server.host.max_message_bytes, "of one gRPC message")
       .Range(1024, 1 << 30);
-  AddDrainFlag(command, &serve.daemon);
+  AddDrainFlags(command, &serve.daemon);
   AddCredentialOptions(&command, &server.host.credentials);
   AddLogOptions(&command, &serve.daemon.log);
 }

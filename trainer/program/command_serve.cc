@@ -38,7 +38,8 @@ absl::Status RunServe(const ServeOptions& options) {
   ProcessJobRunner jobs(runner.get(), "/proc/self/exe", JobArguments(options));
   S2P_ASSIGN_OR_RETURN(auto server, TrainerServer::Start(options.server, &jobs));
   return ServeUntilShutdown(options.daemon, server->address(), server->http_address(), *shutdown,
-                            [&server](absl::Duration drain) { server->Shutdown(drain); });
+                            {[&server] { server->StopServing(); },
+                             [&server](absl::Duration drain) { server->Shutdown(drain); }});
 }
 
 }  // namespace s2p
