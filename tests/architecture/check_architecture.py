@@ -138,6 +138,12 @@ EXCEPTIONS = [
      "the header of a resume checkpoint is a JSON object, private to the trainer"),
 ]
 
+# Rooms of daemons, where intervals and deadlines follow base/steady_time.h: a change of the system's
+# time must not stop or hurry them. The files that may ask for the date.
+STEADY = ["base/*", "daemon/*", "rpc/*", "server/*", "trainer/jobs/*"]
+DATES = ["server/gallery/new_item.cc", "server/gallery/gallery_folder.cc", "trainer/jobs/job_store.cc"]
+DATE = re.compile(r"\babsl::Now\b|\bsystem_clock::now\b|\.Await\w*With(Timeout|Deadline)\(")
+
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 COMMAND = re.compile(r"(?<![\w-])(s2p_library|s2p_program|s2p_test|target_link_libraries|"
                      r"add_dependencies)\s*\(", re.IGNORECASE)
@@ -223,6 +229,8 @@ class Checker:
             include = INCLUDE.match(line)
             if include:
                 self.check_include(path, room, number, include.group(2))
+            if DATE.search(line.split("//")[0]) and matches(path, STEADY) and not matches(path, DATES):
+                self.refuse(path, number, "date", "follows the system's time: use base/steady_time.h")
 
     def check_include(self, path, room, number, header):
         if header.startswith((".", "/")):

@@ -50,6 +50,18 @@ class CheckArchitectureTest(unittest.TestCase):
         else:
             self.assertEqual(found, [], "%s with %s" % (path, what))
 
+    def test_interval_by_the_date(self):
+        for path, line, refused in (
+                ("rpc/a.cc", "const absl::Time now = absl::Now();", True),
+                ("server/search/a.h", "std::function<absl::Time()> now = absl::Now;", True),
+                ("daemon/a.cc", "mutex_.AwaitWithTimeout(done, pause);", True),
+                ("rpc/a.cc", "// absl::Now() would follow the date.", False),
+                ("rpc/a.cc", "const auto now = SteadyTime::Now();", False),
+                ("server/gallery/new_item.cc", "created_at = absl::Now();", False),
+                ("client/a.cc", "const absl::Time now = absl::Now();", False)):
+            self.write(path, "%s\n" % line)
+            self.assert_line(path, 1, "steady_time", refused)
+
     def test_wrong_arrow_of_an_include(self):
         for path, header in (
                 ("client/a.cc", "model/image.h"), ("client/a.cc", "daemon/log.h"),
