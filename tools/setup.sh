@@ -51,6 +51,8 @@ test_packages=(
   graphviz
   # tools/check_locks.sh
   clang
+  # The certificate of the proxy's test
+  openssl
 )
 # Node from another source works as well, and Debian's npm conflicts with it.
 command -v node >/dev/null || test_packages+=(nodejs)
@@ -61,15 +63,20 @@ if apt-cache show clang-format-14 >/dev/null 2>&1; then
 fi
 [ "$tests" -eq 0 ] || packages+=("${test_packages[@]}")
 
-# Extract only promtool: installing the package of Prometheus would start a server. Without
-# promtool, the unit tests of the alert rules are skipped.
-get_promtool() {
+# get_program PACKAGE PATH: extracts a program that tests run, because installing its package would
+# start a server. Without promtool the unit tests of the alert rules are skipped, without nginx those
+# of the proxy in deploy/.
+get_program() {
   local folder=build/tools
   [ "$tests" -eq 1 ] || return 0
-  if command -v promtool >/dev/null || [ -x "$folder/usr/bin/promtool" ]; then return; fi
+  if command -v "${2##*/}" >/dev/null || [ -x "$folder$2" ]; then return; fi
   mkdir -p "$folder"
-  (cd "$folder" && apt-get download -q prometheus && dpkg -x prometheus_*.deb . &&
-    rm prometheus_*.deb) >/dev/null 2>&1 || echo "setup: promtool cannot be downloaded" >&2
+  (cd "$folder" && apt-get download -q "$1" && dpkg -x "$1"_*.deb . &&
+    rm "$1"_*.deb) >/dev/null 2>&1 || echo "setup: $1 cannot be downloaded" >&2
+}
+get_programs() {
+  get_program prometheus /usr/bin/promtool
+  get_program nginx /usr/sbin/nginx
 }
 
 missing=()
@@ -79,7 +86,7 @@ for package in "${packages[@]}"; do
   fi
 done
 if [ ${#missing[@]} -eq 0 ]; then
-  get_promtool
+  get_programs
   echo "setup: all ${#packages[@]} packages are installed"
   exit 0
 fi
@@ -107,5 +114,5 @@ if [ "$tests" -eq 1 ] && apt-cache show clang-format-14 >/dev/null 2>&1 && ! com
 fi
 "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
   apt-get install -q -y --no-install-recommends "${missing[@]}"
-get_promtool
+get_programs
 echo "setup: done"
