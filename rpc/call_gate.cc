@@ -14,8 +14,12 @@ namespace s2p {
 CallGate::CallGate(std::optional<ApiKeys> keys, const CallLogOptions& log, RpcMetrics* metrics)
     : keys_(std::move(keys)), log_(log), metrics_(*metrics) {}
 
-absl::Status CallGate::Admit(const grpc::ServerContextBase& context) const {
-  return AuthorizeCall(keys_ ? &*keys_ : nullptr, context.client_metadata());
+absl::StatusOr<Caller> CallGate::Admit(absl::string_view,
+                                       const grpc::ServerContextBase& context) const {
+  S2P_RETURN_IF_ERROR(AuthorizeCall(keys_ ? &*keys_ : nullptr, context.client_metadata()));
+  Caller caller;
+  caller.address = AddressOf(context.peer());
+  return caller;
 }
 
 grpc::Status CallGate::End(const CallRecord& call, const absl::Status& status,

@@ -8,8 +8,11 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "rpc/api_keys.h"
 #include "rpc/call_log.h"
+#include "rpc/caller.h"
 #include "rpc/rpc_metrics.h"
 
 namespace s2p {
@@ -20,8 +23,11 @@ class CallGate {
   // Without `keys`, no key is required. `metrics` is borrowed.
   CallGate(std::optional<ApiKeys> keys, const CallLogOptions& log, RpcMetrics* metrics);
 
-  // Every method calls this first. Unauthenticated without one of the keys.
-  absl::Status Admit(const grpc::ServerContextBase& context) const;
+  // Every call passes this first, once. `method` is its path, "/s2p.v1.SearchService/Search", or
+  // the last word of it. Reads the call's metadata alone, so it may be called before the message
+  // has come. Unauthenticated without one of the keys.
+  absl::StatusOr<Caller> Admit(absl::string_view method,
+                               const grpc::ServerContextBase& context) const;
 
   // Counts and logs a call that has ended, adds its request id (the client's own if it sent a good
   // one) to the trailing metadata, and returns the status to finish it with. Every call ends with
