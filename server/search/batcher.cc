@@ -153,7 +153,7 @@ absl::StatusOr<std::unique_ptr<Batcher>> Batcher::Create(const BatcherOptions& o
 }
 
 Batcher::Batcher(const BatcherOptions& options, const SnapshotSlot* slot)
-    : options_(options), slot_(slot), thread_([this] { Run(); }) {}
+    : options_(options), slot_(slot), live_(options.max_queue), thread_([this] { Run(); }) {}
 
 Batcher::~Batcher() { Stop(); }
 
@@ -168,9 +168,9 @@ absl::Status Batcher::Submit(BatchRequest request) {
     changed_.NotifyAll();
     return absl::OkStatus();
   }
-  if (live_images_ + places > options_.max_queue) {
-    return BusyError(absl::StrCat("the queue is full: ", live_images_, " images are waiting"),
-                     drain_.For(live_images_, 1));
+  if (!live_.HasRoom(request.caller, places)) {
+    return BusyError(absl::StrCat("the queue is full: ", live_.taken(), " images are waiting"),
+                     drain_.For(live_.taken(), 1));
   }
   live_images_ += places;
   live_.push_back({std::move(request), SteadyTime::Now()});
@@ -180,7 +180,7 @@ absl::Status Batcher::Submit(BatchRequest request) {
 
 int Batcher::queue_depth() const {
   absl::MutexLock lock(&mutex_);
-  return live_images_;
+  return live_.taken();
 }
 
 void Batcher::Stop() {
@@ -201,7 +201,7 @@ void Batcher::Run() {
 }
 
 bool Batcher::BatchIsFull() const {
-  return stopping_ || live_images_ + background_images_ >= options_.max_batch;
+  return stopping_ || live_.taken() + background_images_ >= options_.max_batch;
 }
 
 std::vector<Batcher::Waiting> Batcher::NextBatch() {
@@ -228,18 +228,24 @@ std::vector<Batcher::Waiting> Batcher::NextBatch() {
   return batch;
 }
 
-int Batcher::TakeFrom(std::deque<Waiting>& queue, size_t most, int& images,
-                      std::vector<Waiting>& batch) {
-  int taken = 0;
-  for (; most > 0 && !queue.empty(); --most) {
-    const int places = PlacesOf(queue.front().request);
-    if (!batch.empty() && images + places > options_.max_batch) break;
+void Batcher::TakeLive(int& images, std::vector<Waiting>& batch) {
+  while (!live_.empty()) {
+    const int places = live_.NextPlaces();
+    if (!batch.empty() && images + places > options_.max_batch) return;
     images += places;
-    taken += places;
-    batch.push_back(std::move(queue.front()));
-    queue.pop_front();
+    batch.push_back(live_.Pop());
   }
-  return taken;
+}
+
+void Batcher::TakeBackground(size_t most, int& images, std::vector<Waiting>& batch) {
+  for (; most > 0 && !background_.empty(); --most) {
+    const int places = PlacesOf(background_.front().request);
+    if (!batch.empty() && images + places > options_.max_batch) return;
+    images += places;
+    background_images_ -= places;
+    batch.push_back(std::move(background_.front()));
+    background_.pop_front();
+  }
 }
 
 void Batcher::Execute(std::vector<Waiting> batch) {

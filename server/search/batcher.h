@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "base/steady_time.h"
 #include "base/steady_wait.h"
 #include "daemon/drain_estimate.h"
+#include "daemon/fair_queue.h"
 #include "model/encoder.h"
 #include "server/gallery/gallery_view.h"
 #include "server/gallery/snapshot.h"
@@ -38,7 +40,7 @@ struct BatcherOptions {
   // Longest wait for a batch to fill once a request is queued. 0: none. Infinite: until it is full
   // or Stop is called (for tests).
   absl::Duration max_delay = absl::Milliseconds(2);
-  // Live requests that may wait, counted in images, in [1, 100000]; more are refused.
+  // Live requests that may wait, counted in images, in [1, 100000]: the places of a FairQueue.
   int max_queue = 256;
   // A background request that has waited this long goes first in the next batch, however many live
   // ones wait. Otherwise uninterrupted searches would block every add.
@@ -76,6 +78,8 @@ struct BatchRequest {
   std::function<absl::StatusOr<EmbeddingMatrix>(const EmbeddingMatrix&, const GalleryView&)> query;
   GallerySearchOptions search;
   Priority priority = Priority::kLive;
+  // Whose turn a live request is, as Caller::queue. Background requests keep their order.
+  std::string caller;
   // The request is dropped before it costs compute once this has passed or `cancelled` (optional;
   // called on another thread) returns true.
   SteadyTime deadline = SteadyTime::InfiniteFuture();
@@ -88,8 +92,9 @@ struct BatchRequest {
 
 // Forms batches on a thread of its own: one forward pass for all images of a batch, one pass of the
 // index for all its queries (a matrix product, many times faster than one query after the other).
-// Each batch takes the slot's snapshot once, so no answer mixes versions. If a batch fails, each
-// request is retried alone, so one bad request cannot fail the others. Thread-safe.
+// Each batch takes the slot's snapshot once, so no answer mixes versions. Callers take turns:
+// whoever sends one request does not wait for the backlog of whoever sends hundreds. If a batch
+// fails, each request is retried alone, so one bad request cannot fail the others. Thread-safe.
 class Batcher {
  public:
   // `slot` must outlive the batcher. InvalidArgument naming a bad option.
@@ -99,8 +104,8 @@ class Batcher {
   ~Batcher();
 
   // Takes ownership of the request. On error, `done` is never called: BusyError if the queue is
-  // full, with the estimated time until it is empty (background requests are not counted; their
-  // senders limit them); Unavailable after Stop.
+  // full for its caller, with the estimated time until it is empty (background requests are not
+  // counted; their senders limit them); Unavailable after Stop.
   absl::Status Submit(BatchRequest request);
 
   // Live images that are waiting.
@@ -123,8 +128,10 @@ class Batcher {
   bool IsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return live_.empty() && background_.empty();
   }
-  // Moves at most `most` requests into the batch while they fit; returns the number of images.
-  int TakeFrom(std::deque<Waiting>& queue, size_t most, int& images, std::vector<Waiting>& batch)
+  // Moves live requests, in turn, or at most `most` background requests into the batch while they
+  // fit. `images` are those of the batch.
+  void TakeLive(int& images, std::vector<Waiting>& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TakeBackground(size_t most, int& images, std::vector<Waiting>& batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Execute(std::vector<Waiting> batch);
 
@@ -136,7 +143,6 @@ class Batcher {
   SteadyWait changed_;
   std::deque<Waiting> live_ ABSL_GUARDED_BY(mutex_);
   std::deque<Waiting> background_ ABSL_GUARDED_BY(mutex_);
-  int live_images_ ABSL_GUARDED_BY(mutex_) = 0;
   int background_images_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   DrainEstimate drain_ ABSL_GUARDED_BY(mutex_);

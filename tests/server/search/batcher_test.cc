@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <deque>
+#include <string>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -111,6 +113,35 @@ TEST_F(BatcherTest, AddThatHasWaitedForLongGoesBeforeSearches) {
   go_on_.Notify();
   batcher_->Stop();
   EXPECT_THAT(order, ElementsAre("background", "live", "later"));
+}
+
+TEST_F(BatcherTest, CallerIsServedBeforeTheBacklogOfAnotherEnds) {
+  Serve(1);
+  hold_ = true;
+  BatcherOptions options;
+  options.max_batch = 1;
+  options.max_delay = absl::ZeroDuration();
+  options.max_queue = 8;
+  Start(options);
+  Answer first;
+  ASSERT_THAT(Submit(first), IsOk());
+  holding_.WaitForNotification();
+  // All on the batch thread.
+  std::string order;
+  std::deque<Answer> answers;
+  const auto submit = [&](const std::string& caller) {
+    BatchRequest request = Request(answers.emplace_back(), 1);
+    request.caller = caller;
+    request.done = [&order, caller](const absl::StatusOr<BatchResult>&) { order += caller; };
+    return batcher_->Submit(std::move(request));
+  };
+  int flood = 0;
+  while (submit("f").ok()) ++flood;
+  EXPECT_EQ(flood, 8);
+  EXPECT_THAT(submit("o"), IsOk());
+  go_on_.Notify();
+  batcher_->Stop();
+  EXPECT_EQ(order, "fofffffff");
 }
 
 TEST_F(BatcherTest, LateRequestCostsNoCompute) {

@@ -1,0 +1,90 @@
+// A queue in which callers take turns.
+#ifndef S2P_DAEMON_FAIR_QUEUE_H_
+#define S2P_DAEMON_FAIR_QUEUE_H_
+
+#include <algorithm>
+#include <deque>
+#include <list>
+#include <map>
+#include <string>
+#include <utility>
+
+namespace s2p {
+
+// Items of one caller stay in order; the callers take turns, an item at a time. So whoever sends
+// little never waits for the backlog of whoever sends much.
+//
+// The queue has a number of places. When they are taken, up to as many again are for callers that
+// hold less than their share of the places, so that one caller cannot keep the others out either.
+// Thread-compatible: its owner's mutex guards it.
+template <typename T>
+class FairQueue {
+ public:
+  // `places` is at least 1.
+  explicit FairQueue(int places) : places_(places) {}
+
+  // Whether an item of the caller that takes `wanted` places may be pushed.
+  bool HasRoom(const std::string& caller, int wanted = 1) const {
+    if (taken_ + wanted <= places_) return true;
+    const auto found = by_caller_.find(caller);
+    const int held = found == by_caller_.end() ? 0 : found->second->places;
+    const int callers = static_cast<int>(lines_.size()) + (held == 0 ? 1 : 0);
+    return held + wanted <= std::max(1, places_ / callers) && taken_ + wanted <= 2 * places_;
+  }
+
+  // Puts an item behind the others of its caller, whether there is room or not.
+  void Push(const std::string& caller, T item, int places = 1) {
+    auto [found, is_new] = by_caller_.emplace(caller, lines_.end());
+    if (is_new) found->second = lines_.insert(lines_.end(), Line{caller, {}, 0});
+    found->second->items.emplace_back(std::move(item), places);
+    found->second->places += places;
+    taken_ += places;
+  }
+
+  bool empty() const { return lines_.empty(); }
+  // Places that are taken.
+  int taken() const { return taken_; }
+
+  // The item whose turn it is, and its places; not for an empty queue.
+  const T& Next() const { return lines_.front().items.front().first; }
+  int NextPlaces() const { return lines_.front().items.front().second; }
+  // Removes and returns that item; the next one is another caller's, if another waits.
+  T Pop() {
+    Line& line = lines_.front();
+    T item = std::move(line.items.front().first);
+    line.places -= line.items.front().second;
+    taken_ -= line.items.front().second;
+    line.items.pop_front();
+    if (line.items.empty()) {
+      by_caller_.erase(line.caller);
+      lines_.pop_front();
+    } else {
+      lines_.splice(lines_.end(), lines_, lines_.begin());
+    }
+    return item;
+  }
+
+  // Calls `visit` with each caller's oldest item.
+  template <typename Visit>
+  void VisitOldest(const Visit& visit) const {
+    for (const Line& line : lines_) visit(line.items.front().first);
+  }
+
+ private:
+  // The items of one caller, with their places.
+  struct Line {
+    std::string caller;
+    std::deque<std::pair<T, int>> items;
+    int places = 0;
+  };
+
+  const int places_;
+  int taken_ = 0;
+  // In the order of their turns; none is empty.
+  std::list<Line> lines_;
+  std::map<std::string, typename std::list<Line>::iterator> by_caller_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_DAEMON_FAIR_QUEUE_H_
