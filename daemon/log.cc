@@ -12,6 +12,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/utf8.h"
 #include "daemon/options.h"
 
@@ -60,12 +61,13 @@ std::string HumanLine(absl::string_view message, absl::Span<const LogField> fiel
   return line;
 }
 
+std::string JsonMember(const LogField& field) {
+  return absl::StrCat(Quote(field.key()), ":", field.quote() ? Quote(field.text()) : field.text());
+}
+
 std::string JsonLine(absl::string_view message, absl::Span<const LogField> fields) {
   std::string line = absl::StrCat("\"message\":", Quote(message));
-  for (const LogField& field : fields) {
-    absl::StrAppend(&line, ",", Quote(field.key()), ":",
-                    field.quote() ? Quote(field.text()) : field.text());
-  }
+  for (const LogField& field : fields) absl::StrAppend(&line, ",", JsonMember(field));
   return line;
 }
 
@@ -128,6 +130,20 @@ LogField::LogField(absl::string_view key, absl::Duration value)
     : LogField(key, absl::FormatDuration(value), /*quote=*/true) {}
 LogField::LogField(absl::string_view key, const absl::Status& value)
     : LogField(key, value.ToString(), /*quote=*/true) {}
+
+LogField LogField::List(absl::string_view key, absl::Span<const std::string> values) {
+  const auto quote = [](std::string* out, const std::string& value) {
+    absl::StrAppend(out, Quote(value));
+  };
+  return LogField(key, absl::StrCat("[", absl::StrJoin(values, ",", quote), "]"), /*quote=*/false);
+}
+
+std::string JsonObject(absl::Span<const LogField> fields) {
+  const auto member = [](std::string* out, const LogField& field) {
+    absl::StrAppend(out, JsonMember(field));
+  };
+  return absl::StrCat("{", absl::StrJoin(fields, ",", member), "}");
+}
 
 void AddLogOptions(Options* options, LogOptions* log_options) {
   options->Add("log-format", &log_options->format, "form of the log on stderr")

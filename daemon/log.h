@@ -44,6 +44,9 @@ class LogField {
   LogField(absl::string_view key, T value)
       : LogField(key, std::to_string(value), /*quote=*/false) {}
 
+  // A list of texts.
+  static LogField List(absl::string_view key, absl::Span<const std::string> values);
+
   const std::string& key() const { return key_; }
   const std::string& text() const { return text_; }
   // Whether JSON shows it as a string.
@@ -55,6 +58,9 @@ class LogField {
   std::string text_;
   bool quote_;
 };
+
+// The fields as one JSON object, without a line end; bytes that are not UTF-8 become U+FFFD.
+std::string JsonObject(absl::Span<const LogField> fields);
 
 // Sets format and level of all later lines. InvalidArgument names an option with an unknown value.
 // Until the first call: human, info. Not safe while other threads log: call it early in main.

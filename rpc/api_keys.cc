@@ -1,74 +1,55 @@
 #include "rpc/api_keys.h"
 
 #include <openssl/crypto.h>
-#include <openssl/sha.h>
-#include <sys/stat.h>
 
+#include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "base/text_file.h"
 
 namespace s2p {
 namespace {
 
-constexpr size_t kMinKeyLength = 16;
-// Limits the cost of a wrong path, such as that of a log.
-constexpr uint64_t kMaxKeyFileBytes = uint64_t{1} << 20;
 constexpr absl::string_view kScheme = "bearer ";
 
-std::array<unsigned char, 32> DigestOf(absl::string_view key) {
-  std::array<unsigned char, 32> digest;
-  SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), digest.data());
-  return digest;
+absl::StatusOr<std::vector<KeyEntry>> NotEmpty(std::vector<KeyEntry> entries,
+                                               const std::string& path) {
+  if (!entries.empty()) return entries;
+  return absl::InvalidArgumentError(absl::StrCat(path, " contains no API key"));
+}
+
+bool IsEqual(const KeyDigest& one, const KeyDigest& other) {
+  return CRYPTO_memcmp(one.data(), other.data(), one.size()) == 0;
 }
 
 }  // namespace
 
 absl::StatusOr<ApiKeys> ApiKeys::Read(const std::string& path) {
-  const auto text = ReadTextFile(path, kMaxKeyFileBytes);
-  if (!text.ok()) {
-    return absl::Status(text.status().code(),
-                        absl::StrCat("cannot read the API keys in ", text.status().message()));
-  }
-  struct stat attributes = {};
-  if (stat(path.c_str(), &attributes) != 0 || (attributes.st_mode & (S_IROTH | S_IWOTH)) != 0) {
-    return absl::PermissionDeniedError(absl::StrCat(
-        path, " is open to every user of this machine, so its API keys are no secret: chmod 600"));
-  }
-  return Parse(*text, path);
+  S2P_ASSIGN_OR_RETURN(auto entries, ReadKeyFile(path));
+  S2P_ASSIGN_OR_RETURN(entries, NotEmpty(std::move(entries), path));
+  return ApiKeys(std::move(entries));
 }
 
 absl::StatusOr<ApiKeys> ApiKeys::Parse(absl::string_view contents, const std::string& path) {
-  S2P_ASSIGN_OR_RETURN(auto file, TextFile::Parse(contents, path));
-  std::vector<Digest> digests;
-  absl::string_view line;
-  while (file.NextFilled(&line)) {
-    if (line.front() == '#') continue;
-    for (char c : line) {
-      if (!absl::ascii_isgraph(c)) {
-        return file.Wrong("a key is printable ASCII without spaces, one key a line");
-      }
-    }
-    if (line.size() < kMinKeyLength) {
-      return file.Wrong(absl::StrCat("a key of ", line.size(),
-                                     " characters can be guessed; at least ", kMinKeyLength,
-                                     " are needed"));
-    }
-    digests.push_back(DigestOf(line));
-  }
-  if (digests.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " contains no API key"));
-  }
-  return ApiKeys(std::move(digests));
+  S2P_ASSIGN_OR_RETURN(auto entries, ParseKeyFile(contents, path));
+  S2P_ASSIGN_OR_RETURN(entries, NotEmpty(std::move(entries), path));
+  return ApiKeys(std::move(entries));
 }
 
-ApiKeys::ApiKeys(std::vector<Digest> digests) : digests_(std::move(digests)) {}
+ApiKeys::ApiKeys(std::vector<KeyEntry> entries) {
+  for (KeyEntry& entry : entries) {
+    if (entry.is_bare()) {
+      bare_.push_back(std::move(entry));
+    } else {
+      std::string name = entry.name;
+      named_.emplace(std::move(name), std::move(entry));
+    }
+  }
+}
 
-absl::Status ApiKeys::Authorize(absl::string_view authorization) const {
+absl::StatusOr<KeyHolder> ApiKeys::Authorize(absl::string_view authorization) const {
   if (authorization.empty()) {
     return absl::UnauthenticatedError(
         "an API key is needed: send the header 'authorization: Bearer KEY'");
@@ -76,13 +57,31 @@ absl::Status ApiKeys::Authorize(absl::string_view authorization) const {
   if (!absl::StartsWithIgnoreCase(authorization, kScheme)) {
     return absl::UnauthenticatedError("the header authorization is not of the form 'Bearer KEY'");
   }
-  const Digest digest = DigestOf(authorization.substr(kScheme.size()));
-  int found = 0;
-  for (const Digest& known : digests_) {
-    found |= CRYPTO_memcmp(known.data(), digest.data(), digest.size()) == 0 ? 1 : 0;
+  const absl::string_view key = authorization.substr(kScheme.size());
+  const KeyEntry* holder = nullptr;
+  const KeyDigest plain = DigestOfKey("", key);
+  for (const KeyEntry& entry : bare_) {
+    if (IsEqual(entry.digest, plain)) holder = &entry;
   }
-  if (found == 0) return absl::UnauthenticatedError("the API key is not known here");
-  return absl::OkStatus();
+  const auto named = named_.find(NameInKey(key));
+  // Whether a name is known shall not show in the time, either.
+  static const auto* const nobody = new KeyEntry{"", {}, 0, std::string(16, '\0'), {}};
+  const KeyEntry& claimed = named == named_.end() ? *nobody : named->second;
+  const bool is_right = IsEqual(claimed.digest, DigestOfKey(claimed.salt, key));
+  if (is_right && named != named_.end()) holder = &claimed;
+  if (holder == nullptr) return absl::UnauthenticatedError("the API key is not known here");
+  return KeyHolder{holder->name, holder->roles};
+}
+
+std::vector<std::string> ApiKeys::Descriptions() const {
+  std::vector<std::string> descriptions;
+  const auto describe = [&](const KeyEntry& entry) {
+    descriptions.push_back(absl::StrCat(entry.name, " ", entry.roles.ToString()));
+  };
+  for (const KeyEntry& entry : bare_) describe(entry);
+  for (const auto& [name, entry] : named_) describe(entry);
+  std::sort(descriptions.begin(), descriptions.end());
+  return descriptions;
 }
 
 }  // namespace s2p

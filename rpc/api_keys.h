@@ -2,28 +2,31 @@
 #ifndef S2P_RPC_API_KEYS_H_
 #define S2P_RPC_API_KEYS_H_
 
-#include <array>
+#include <cstddef>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/key_file.h"
 
 namespace s2p {
 
-// The set of accepted keys; any of them opens every method. Immutable. Keeps only digests, so a
-// core dump holds no key.
-//
-// File: text (base/text_file.h) with one key per line, at least 16 printable ASCII characters
-// without spaces; blank lines and lines that start with # are skipped. Several keys make rotation
-// possible: add the new one, move the callers, drop the old one. Text after a space is refused, so
-// that a later version can put roles there without changing the meaning of today's files.
+// The owner of an accepted key. A plain value.
+struct KeyHolder {
+  // As in KeyEntry.
+  std::string name;
+  Roles roles;
+};
+
+// The set of accepted keys, from a file (base/key_file.h). Immutable. Keeps only digests, so a core
+// dump holds no key.
 class ApiKeys {
  public:
-  // As ReadTextFile; PermissionDenied also if every user of the machine may read or write the file
-  // (its group may: that is how orchestrators hand out secrets). InvalidArgument with the line
-  // number for a bad line, and for a file without any key: an empty file must not admit everyone.
+  // As ReadKeyFile; InvalidArgument also for a file without any key: an empty file must not admit
+  // everyone.
   static absl::StatusOr<ApiKeys> Read(const std::string& path);
 
   // As Read, from the file's contents; `path` is for messages.
@@ -32,14 +35,17 @@ class ApiKeys {
   // `authorization` is the value of the header "authorization": "Bearer KEY". Unauthenticated if it
   // is missing (empty), has another form, or is none of the keys; the message never repeats it.
   // Takes the same time for every wrong key.
-  absl::Status Authorize(absl::string_view authorization) const;
+  absl::StatusOr<KeyHolder> Authorize(absl::string_view authorization) const;
 
-  size_t size() const { return digests_.size(); }
+  size_t size() const { return bare_.size() + named_.size(); }
+  // Each key as "NAME ROLE,ROLE", sorted.
+  std::vector<std::string> Descriptions() const;
 
  private:
-  using Digest = std::array<unsigned char, 32>;
-  explicit ApiKeys(std::vector<Digest> digests);
-  std::vector<Digest> digests_;
+  explicit ApiKeys(std::vector<KeyEntry> entries);
+  std::vector<KeyEntry> bare_;
+  // By name, which is a part of the key, so that one salted hash a call is enough.
+  std::map<std::string, KeyEntry, std::less<>> named_;
 };
 
 }  // namespace s2p

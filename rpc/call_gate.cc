@@ -1,25 +1,102 @@
 #include "rpc/call_gate.h"
 
-#include <string>
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/string_view.h"
 #include "base/steady_time.h"
 #include "rpc/credentials.h"
 #include "rpc/grpc_status.h"
+#include "rpc/method_roles.h"
 #include "rpc/request_id.h"
 
 namespace s2p {
+namespace {
 
-CallGate::CallGate(std::optional<ApiKeys> keys, const CallLogOptions& log, RpcMetrics* metrics)
-    : keys_(std::move(keys)), log_(log), metrics_(*metrics) {}
+// Of addresses and of keys that are remembered, each some 200 bytes.
+constexpr size_t kMostCallers = 10000;
+// A retry earlier than that costs more than waiting.
+constexpr absl::Duration kShortestPause = absl::Milliseconds(10);
 
-absl::StatusOr<Caller> CallGate::Admit(absl::string_view,
+std::unique_ptr<TokenBuckets> BucketsOf(double rate) {
+  return rate > 0 ? std::make_unique<TokenBuckets>(rate, kMostCallers) : nullptr;
+}
+
+// ResourceExhausted if the caller calls too often. `by` is "key" or "address".
+absl::Status TakeToken(TokenBuckets* buckets, absl::string_view by, const std::string& caller,
+                       RpcMetrics& metrics) {
+  if (buckets == nullptr) return absl::OkStatus();
+  const absl::Duration pause = buckets->Take(caller, TokenBuckets::Clock::now());
+  if (pause == absl::ZeroDuration()) return absl::OkStatus();
+  metrics.CountRateLimited(by);
+  return BusyError(
+      absl::StrCat("the ", by, " ", caller, " may start ", buckets->rate(), " calls a second"),
+      std::max(pause, kShortestPause));
+}
+
+AuditEntry EntryOf(const CallRecord& call, absl::StatusCode code) {
+  AuditEntry entry;
+  entry.when = absl::Now();
+  entry.caller = *call.caller;
+  entry.method = call.method;
+  entry.code = CodeName(code);
+  entry.request_id = call.request_id;
+  return entry;
+}
+
+}  // namespace
+
+void AddAccessOptions(Options* options, AccessOptions* access) {
+  options
+      ->Add("calls-per-second-per-key", &access->calls_per_second_per_key,
+            "calls that one API key may start, on average; 0: any number")
+      .Range(0, 1e6);
+  options
+      ->Add("calls-per-second-per-address", &access->calls_per_second_per_address,
+            "calls that one address beyond this machine may start, on average; 0: any number")
+      .Range(0, 1e6);
+  options->Add("audit-log", &access->audit_log,
+               "file to append a line of JSON to for each change; without it the log has them");
+}
+
+CallGate::CallGate(const AccessOptions& access, std::unique_ptr<AuditLog> audit,
+                   std::unique_ptr<Reloaded<ApiKeys>> keys, const CallLogOptions& log,
+                   RpcMetrics* metrics)
+    : access_(access),
+      audit_(std::move(audit)),
+      keys_(std::move(keys)),
+      by_key_(BucketsOf(access.calls_per_second_per_key)),
+      by_address_(BucketsOf(access.calls_per_second_per_address)),
+      log_(log),
+      metrics_(*metrics) {}
+
+absl::StatusOr<Caller> CallGate::Admit(absl::string_view method,
                                        const grpc::ServerContextBase& context) const {
-  S2P_RETURN_IF_ERROR(AuthorizeCall(keys_ ? &*keys_ : nullptr, context.client_metadata()));
   Caller caller;
   caller.address = AddressOf(context.peer());
-  return caller;
+  if (access_.limit_loopback || !IsLoopback(caller.address)) {
+    S2P_RETURN_IF_ERROR(TakeToken(by_address_.get(), "address", caller.address, metrics_));
+  }
+  const std::shared_ptr<const ApiKeys> keys = keys_ == nullptr ? nullptr : keys_->Get();
+  S2P_ASSIGN_OR_RETURN(const auto holder, AuthorizeCall(keys.get(), context.client_metadata()));
+  caller.name = holder.name;
+  if (keys != nullptr) {
+    S2P_RETURN_IF_ERROR(TakeToken(by_key_.get(), "key", caller.name, metrics_));
+  }
+  absl::Status status = CheckRoles(method, holder.roles);
+  if (status.ok()) return caller;
+  if (RuleOf(method).is_change) {
+    CallRecord call;
+    call.method = RuleOf(method).name().data();
+    call.caller = caller;
+    audit_->Write(EntryOf(call, status.code()));
+  }
+  return status;
+}
+
+absl::Status CallGate::Admit(CallRecord* call, const grpc::ServerContextBase& context) const {
+  S2P_ASSIGN_OR_RETURN(call->caller, Admit(call->method, context));
+  return absl::OkStatus();
 }
 
 grpc::Status CallGate::End(const CallRecord& call, const absl::Status& status,
@@ -27,13 +104,26 @@ grpc::Status CallGate::End(const CallRecord& call, const absl::Status& status,
   const SteadyTime now = SteadyTime::Now();
   const auto sent = context.client_metadata().find(kRequestIdKey);
   const std::string request_id =
-      RequestIdOr(sent == context.client_metadata().end()
-                      ? absl::string_view()
-                      : absl::string_view(sent->second.data(), sent->second.size()));
+      call.request_id.empty() ? RequestIdOf(context.client_metadata()) : call.request_id;
   context.AddTrailingMetadata(kRequestIdKey, request_id);
   metrics_.CountRequest(call.method, status.code(), now - call.start);
   log_.Ended(call, request_id, context.peer(), status, now);
+  if (call.caller && RuleOf(call.method).is_change) {
+    AuditEntry entry = EntryOf(call, status.code());
+    entry.request_id = request_id;
+    entry.ids = call.changed;
+    entry.count = std::max(call.changes, static_cast<int64_t>(call.changed.size()));
+    audit_->Write(entry);
+  }
   return ToGrpcWithRetryHint(status, context);
+}
+
+void CallGate::RecordPart(const CallRecord& call, const std::string& id, absl::StatusCode code) {
+  AuditEntry entry = EntryOf(call, code);
+  entry.ids = {id};
+  entry.count = 1;
+  entry.is_part = true;
+  audit_->Write(entry);
 }
 
 }  // namespace s2p

@@ -5,38 +5,75 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/status.h>
 
-#include <optional>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "rpc/api_keys.h"
+#include "rpc/audit_log.h"
 #include "rpc/call_log.h"
 #include "rpc/caller.h"
+#include "rpc/reloaded.h"
 #include "rpc/rpc_metrics.h"
+#include "rpc/token_buckets.h"
 
 namespace s2p {
 
-// Checks the key of each call, and counts, logs and names each call that ends. Thread-safe.
+class Options;
+
+struct AccessOptions {
+  // Calls that one key, or one address beyond this machine, may start in a second, on average; a
+  // second's worth may come at once. 0: any number. Each call counts, but not the messages of a
+  // stream. A gateway's address stands for all that come through it.
+  double calls_per_second_per_key = 0;
+  double calls_per_second_per_address = 1000;
+  // Whether the addresses of this machine are limited, too.
+  bool limit_loopback = false;
+  // As in AuditLog::Open.
+  std::string audit_log;
+};
+
+// Adds --calls-per-second-per-key, --calls-per-second-per-address and --audit-log.
+void AddAccessOptions(Options* options, AccessOptions* access);
+
+// Checks how often a caller calls, and the key and its roles; counts, logs and names each call that
+// ends, and records changes. Thread-safe.
 class CallGate {
  public:
-  // Without `keys`, no key is required. `metrics` is borrowed.
-  CallGate(std::optional<ApiKeys> keys, const CallLogOptions& log, RpcMetrics* metrics);
+  // If `keys` is null, no key is required. `metrics` is borrowed.
+  CallGate(const AccessOptions& access, std::unique_ptr<AuditLog> audit,
+           std::unique_ptr<Reloaded<ApiKeys>> keys, const CallLogOptions& log, RpcMetrics* metrics);
 
   // Every call passes this first, once. `method` is its path, "/s2p.v1.SearchService/Search", or
   // the last word of it. Reads the call's metadata alone, so it may be called before the message
-  // has come. Unauthenticated without one of the keys.
+  // has come. Unauthenticated without one of the keys; PermissionDenied, naming the role, if the
+  // key has none that opens the method (rpc/method_roles.h); BusyError if its key or address calls
+  // too often.
   absl::StatusOr<Caller> Admit(absl::string_view method,
                                const grpc::ServerContextBase& context) const;
 
-  // Counts and logs a call that has ended, adds its request id (the client's own if it sent a good
-  // one) to the trailing metadata, and returns the status to finish it with. Every call ends with
-  // this, once, whether it was admitted or not.
+  // The same for a call that has a record, which gets the caller.
+  absl::Status Admit(CallRecord* call, const grpc::ServerContextBase& context) const;
+
+  // Counts and logs a call that has ended, records what it has changed, adds its request id (the
+  // client's own if it sent a good one) to the trailing metadata, and returns the status to finish
+  // it with. Every call ends with this, once, whether it was admitted or not.
   grpc::Status End(const CallRecord& call, const absl::Status& status,
                    grpc::ServerContextBase& context);
 
+  // Records one of many changes of an admitted call; End records them together.
+  void RecordPart(const CallRecord& call, const std::string& id, absl::StatusCode code);
+
  private:
-  const std::optional<ApiKeys> keys_;
+  const AccessOptions access_;
+  const std::unique_ptr<AuditLog> audit_;
+  const std::unique_ptr<Reloaded<ApiKeys>> keys_;
+  // Null: no limit.
+  const std::unique_ptr<TokenBuckets> by_key_;
+  const std::unique_ptr<TokenBuckets> by_address_;
   CallLog log_;
   RpcMetrics& metrics_;
 };

@@ -34,9 +34,11 @@ int64_t CallLog::TakeSlowLine(SteadyTime now) {
 void CallLog::Ended(const CallRecord& call, const std::string& request_id, const std::string& peer,
                     const absl::Status& status, SteadyTime now) {
   const absl::Duration total = now - call.start;
+  const std::string key = call.caller ? call.caller->name : "";
   if (IsOurFault(status.code())) {
     LogError("call failed", {{"method", call.method},
                              {"request_id", request_id},
+                             {"key", key},
                              {"peer", peer},
                              {"total", total},
                              {"status", status}});
@@ -48,6 +50,7 @@ void CallLog::Ended(const CallRecord& call, const std::string& request_id, const
     std::vector<LogField> fields = {{"method", call.method},
                                     {"code", CodeName(status.code())},
                                     {"request_id", request_id},
+                                    {"key", key},
                                     {"peer", peer},
                                     {"total", total}};
     if (call.details != nullptr) {
@@ -59,6 +62,7 @@ void CallLog::Ended(const CallRecord& call, const std::string& request_id, const
   LogDebug("call", {{"method", call.method},
                     {"code", CodeName(status.code())},
                     {"request_id", request_id},
+                    {"key", key},
                     {"total", total}});
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "absl/time/time.h"
 #include "base/steady_time.h"
 #include "daemon/log.h"
+#include "rpc/caller.h"
 
 namespace s2p {
 
@@ -26,6 +28,14 @@ struct CallRecord {
   bool is_stream = false;
   // More fields for the log line of a slow call; called only for that line. Null: none.
   std::function<std::vector<LogField>()> details;
+  // Unset until the call is admitted.
+  std::optional<Caller> caller;
+  // As RequestIdOf, if it is needed before the end; empty: End makes one.
+  std::string request_id;
+  // What a call that changes something was to change (rpc/changed_ids.h), and how many things, if
+  // they are not all named here.
+  std::vector<std::string> changed;
+  int64_t changes = 0;
 };
 
 struct CallLogOptions {
@@ -37,7 +47,8 @@ struct CallLogOptions {
 };
 
 // Errors that are ours (INTERNAL, UNKNOWN, DATA_LOSS) are error lines; slow calls are warnings;
-// each call is a debug line. Every line has the request id. Thread-safe.
+// each call is a debug line. Every line has the request id, and the name of the key if the call was
+// admitted. Thread-safe.
 class CallLog {
  public:
   explicit CallLog(const CallLogOptions& options) : options_(options) {}

@@ -1,51 +1,54 @@
 #include "rpc/credentials.h"
 
-#include <openssl/bio.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
+#include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/status_macros.h"
-#include "base/text_file.h"
 #include "daemon/listen_address.h"
+#include "daemon/log.h"
 #include "daemon/options.h"
+#include "rpc/caller.h"
+#include "rpc/tls_credentials.h"
 
 namespace s2p {
 namespace {
 
-absl::StatusOr<std::string> ReadPem(absl::string_view flag, const std::string& path) {
-  auto text = ReadPemFile(path);
-  if (text.ok()) return text;
-  return absl::Status(text.status().code(),
-                      absl::StrCat("--", flag, ": cannot read ", text.status().message()));
+// Reports what became of another attempt to read `files`, which metrics call `kind`.
+void ReportReload(absl::string_view files, absl::string_view kind, const absl::Status& status,
+                  RpcMetrics* metrics) {
+  if (metrics != nullptr) metrics->CountReload(kind, status.ok());
+  if (status.ok()) {
+    LogInfo(absl::StrCat("read ", files, " again"));
+  } else {
+    LogError(absl::StrCat("cannot use the new ", files, "; the former stay in use"),
+             {{"reason", status}});
+  }
 }
 
-// gRPC itself would fail to start without saying why.
-absl::Status CheckPair(const std::string& cert, const std::string& key,
-                       const CredentialOptions& options) {
-  const auto memory = [](const std::string& text) {
-    return std::unique_ptr<BIO, decltype(&BIO_free)>(
-        BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free);
+// Records which keys are new and which are gone; both lists are sorted.
+void RecordKeys(const std::vector<std::string>& former, const std::vector<std::string>& now,
+                AuditLog* audit) {
+  AuditEntry entry;
+  const auto add = [&entry](absl::string_view sign, const std::vector<std::string>& some,
+                            const std::vector<std::string>& others) {
+    for (const std::string& key : some) {
+      if (std::binary_search(others.begin(), others.end(), key)) continue;
+      entry.ids.push_back(absl::StrCat(sign, key));
+    }
   };
-  const std::unique_ptr<X509, decltype(&X509_free)> certificate(
-      PEM_read_bio_X509(memory(cert).get(), nullptr, nullptr, nullptr), &X509_free);
-  if (certificate == nullptr) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--tls-cert: no certificate in PEM form in ", options.tls_cert));
-  }
-  // An empty password keeps OpenSSL from asking at the terminal.
-  char no_password[] = "";
-  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> private_key(
-      PEM_read_bio_PrivateKey(memory(key).get(), nullptr, nullptr, no_password), &EVP_PKEY_free);
-  if (private_key == nullptr) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--tls-key: no private key in PEM form in ", options.tls_key));
-  }
-  if (X509_check_private_key(certificate.get(), private_key.get()) != 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--tls-key: ", options.tls_key, " is not the key of ", options.tls_cert));
-  }
-  return absl::OkStatus();
+  add("+", now, former);
+  add("-", former, now);
+  if (entry.ids.empty()) return;
+  entry.when = absl::Now();
+  // Whoever may write the file.
+  entry.caller = Caller{"", ""};
+  entry.method = "keys";
+  entry.count = static_cast<int64_t>(entry.ids.size());
+  entry.code = "OK";
+  audit->Write(entry);
 }
 
 }  // namespace
@@ -58,11 +61,11 @@ void AddCredentialOptions(Options* options, CredentialOptions* credential_option
                "PEM file of the authority that client certificates must come from");
   options->Add("insecure", &credential_options->insecure, "allow plain text beyond loopback");
   options->Add("api-key-file", &credential_options->api_key_file,
-               "file of accepted API keys, one a line; without it no key is asked for");
+               "file of accepted API keys (s2p keys); without it no key is asked for");
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
-    const std::string& listen, const CredentialOptions& options) {
+    const std::string& listen, const CredentialOptions& options, RpcMetrics* metrics) {
   const bool has_tls = !options.tls_cert.empty() && !options.tls_key.empty();
   if (options.tls_cert.empty() != options.tls_key.empty()) {
     return absl::InvalidArgumentError("--tls-cert and --tls-key go together: one is missing");
@@ -74,21 +77,39 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
   if (!status.ok()) return status;
   if (!has_tls) return grpc::InsecureServerCredentials();
 
-  S2P_ASSIGN_OR_RETURN(std::string cert, ReadPem("tls-cert", options.tls_cert));
-  S2P_ASSIGN_OR_RETURN(std::string key, ReadPem("tls-key", options.tls_key));
-  if (status = CheckPair(cert, key, options); !status.ok()) return status;
-  grpc::SslServerCredentialsOptions ssl;
-  ssl.pem_key_cert_pairs.push_back({std::move(key), std::move(cert)});
-  if (!options.tls_client_ca.empty()) {
-    S2P_ASSIGN_OR_RETURN(ssl.pem_root_certs, ReadPem("tls-client-ca", options.tls_client_ca));
-    ssl.client_certificate_request = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
-  }
-  return grpc::SslServerCredentials(ssl);
+  ReloadedOptions<TlsFiles> files;
+  files.paths = {options.tls_cert, options.tls_key};
+  if (!options.tls_client_ca.empty()) files.paths.push_back(options.tls_client_ca);
+  files.read = [options] {
+    return ReadTlsFiles(options.tls_cert, options.tls_key, options.tls_client_ca);
+  };
+  files.report = [metrics](const absl::Status& result, const TlsFiles&, const TlsFiles&) {
+    ReportReload("certificates", "tls", result, metrics);
+  };
+  files.interval = options.reload_interval;
+  S2P_ASSIGN_OR_RETURN(auto reloaded, Reloaded<TlsFiles>::Create(std::move(files)));
+  return MakeTlsServerCredentials(std::move(reloaded));
 }
 
-absl::Status AuthorizeCall(const ApiKeys* keys,
-                           const std::multimap<grpc::string_ref, grpc::string_ref>& metadata) {
-  if (keys == nullptr) return absl::OkStatus();
+absl::StatusOr<std::unique_ptr<Reloaded<ApiKeys>>> WatchApiKeys(const CredentialOptions& options,
+                                                                AuditLog* audit,
+                                                                RpcMetrics* metrics) {
+  if (options.api_key_file.empty()) return nullptr;
+  ReloadedOptions<ApiKeys> keys;
+  keys.paths = {options.api_key_file};
+  keys.read = [path = options.api_key_file] { return ApiKeys::Read(path); };
+  keys.report = [audit, metrics](const absl::Status& result, const ApiKeys& former,
+                                 const ApiKeys& now) {
+    ReportReload("API keys", "api_keys", result, metrics);
+    RecordKeys(former.Descriptions(), now.Descriptions(), audit);
+  };
+  keys.interval = options.reload_interval;
+  return Reloaded<ApiKeys>::Create(std::move(keys));
+}
+
+absl::StatusOr<KeyHolder> AuthorizeCall(
+    const ApiKeys* keys, const std::multimap<grpc::string_ref, grpc::string_ref>& metadata) {
+  if (keys == nullptr) return KeyHolder{kAnonymous, {Role::kAdmin}};
   const auto [begin, end] = metadata.equal_range("authorization");
   if (begin == end) return keys->Authorize("");
   if (std::next(begin) != end) {

@@ -123,18 +123,21 @@ void AddPortFlags(Options& options, absl::string_view program, GrpcHostOptions* 
 absl::StatusOr<std::unique_ptr<GrpcHost>> GrpcHost::Create(const GrpcHostOptions& options,
                                                            std::map<std::string, bool> health,
                                                            RpcMetrics* metrics) {
-  std::optional<ApiKeys> keys;
-  if (!options.credentials.api_key_file.empty()) {
-    S2P_ASSIGN_OR_RETURN(keys, ApiKeys::Read(options.credentials.api_key_file));
-  }
+  S2P_ASSIGN_OR_RETURN(auto audit, AuditLog::Open(options.access.audit_log, metrics));
+  S2P_ASSIGN_OR_RETURN(auto keys, WatchApiKeys(options.credentials, audit.get(), metrics));
   S2P_ASSIGN_OR_RETURN(auto credentials,
-                       MakeServerCredentials(options.listen, options.credentials));
-  return std::unique_ptr<GrpcHost>(
-      new GrpcHost(options, std::move(health), std::move(keys), std::move(credentials), metrics));
+                       MakeServerCredentials(options.listen, options.credentials, metrics));
+  const bool is_open = keys == nullptr && options.credentials.tls_client_ca.empty();
+  if (is_open && !CheckListenAddress(options.listen, false, false).ok()) {
+    LogWarning("whoever reaches this address may do everything: no --api-key-file is set",
+               {{"listen", options.listen}});
+  }
+  return std::unique_ptr<GrpcHost>(new GrpcHost(options, std::move(health), std::move(audit),
+                                                std::move(keys), std::move(credentials), metrics));
 }
 
 GrpcHost::GrpcHost(const GrpcHostOptions& options, std::map<std::string, bool> health,
-                   std::optional<ApiKeys> keys,
+                   std::unique_ptr<AuditLog> audit, std::unique_ptr<Reloaded<ApiKeys>> keys,
                    std::shared_ptr<grpc::ServerCredentials> credentials, RpcMetrics* metrics)
     : options_(options),
       credentials_(std::move(credentials)),
@@ -166,6 +169,7 @@ absl::Status GrpcHost::StartGrpc(const std::vector<grpc::Service*>& services) {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   int port = 0;
   grpc::ServerBuilder builder;
+  if (!options_.reflection) builder.SetOption(std::make_unique<WithoutReflection>());
   // A taken port is an error: two servers must never take turns answering on one.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   Apply(options_.connections, &builder);

@@ -56,10 +56,13 @@ struct GrpcHostOptions {
   // HOST:PORT of the HTTP endpoint.
   std::string http = "127.0.0.1:9464";
   CredentialOptions credentials;
+  // Tell anybody who asks which services and messages there are.
+  bool reflection = true;
   // Largest message that a client may send.
   uint64_t max_message_bytes = uint64_t{16} << 20;
   ConnectionLimits connections;
   CallLogOptions call_log;
+  AccessOptions access;
 };
 
 // Adds --listen, --http, --health, --address-file and --http-address-file, and --max-streams,
@@ -87,9 +90,10 @@ inline constexpr char kWholeServer[] = "";
 // for one thread at a time.
 class GrpcHost {
  public:
-  // Checks the options and reads keys and certificates; opens no port yet. `health` has the first
-  // state of each service by its full name, and of kWholeServer. `metrics` is borrowed.
-  // InvalidArgument names a bad option; NotFound or PermissionDenied a file that cannot be read.
+  // Checks the options, reads keys and certificates and opens the audit log, but no port yet.
+  // `health` has the first state of each service by its full name, and of kWholeServer. `metrics`
+  // is borrowed. InvalidArgument names a bad option; NotFound or PermissionDenied a file that
+  // cannot be read.
   static absl::StatusOr<std::unique_ptr<GrpcHost>> Create(const GrpcHostOptions& options,
                                                           std::map<std::string, bool> health,
                                                           RpcMetrics* metrics);
@@ -128,8 +132,8 @@ class GrpcHost {
 
  private:
   GrpcHost(const GrpcHostOptions& options, std::map<std::string, bool> health,
-           std::optional<ApiKeys> keys, std::shared_ptr<grpc::ServerCredentials> credentials,
-           RpcMetrics* metrics);
+           std::unique_ptr<AuditLog> audit, std::unique_ptr<Reloaded<ApiKeys>> keys,
+           std::shared_ptr<grpc::ServerCredentials> credentials, RpcMetrics* metrics);
   absl::Status StartGrpc(const std::vector<grpc::Service*>& services);
 
   const GrpcHostOptions options_;

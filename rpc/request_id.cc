@@ -32,4 +32,10 @@ std::string RequestIdOr(absl::string_view sent) {
   return absl::StrFormat("%016x%016x", Random(), Random());
 }
 
+std::string RequestIdOf(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata) {
+  const auto sent = metadata.find(kRequestIdKey);
+  if (sent == metadata.end()) return RequestIdOr("");
+  return RequestIdOr(absl::string_view(sent->second.data(), sent->second.size()));
+}
+
 }  // namespace s2p

@@ -2,7 +2,10 @@
 #ifndef S2P_RPC_REQUEST_ID_H_
 #define S2P_RPC_REQUEST_ID_H_
 
+#include <grpcpp/support/string_ref.h>
+
 #include <cstddef>
+#include <map>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -19,6 +22,9 @@ bool IsRequestId(absl::string_view text);
 // Returns the id that the client sent if it is a good one, else 128 random bits in hex.
 // Thread-safe.
 std::string RequestIdOr(absl::string_view sent);
+
+// The same, from ServerContextBase::client_metadata().
+std::string RequestIdOf(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata);
 
 }  // namespace s2p
 

@@ -49,6 +49,16 @@ struct RpcMetrics::Families {
   Family<Histogram>& request_seconds =
       RegisterFamily(BuildHistogram(), "s2p_request_seconds",
                      "Time from a call's arrival to its end, by method.", registry);
+  Family<Counter>& reloads =
+      RegisterFamily(BuildCounter(), "s2p_reloads_total",
+                     "Attempts to read keys or certificates again, by files and result.", registry);
+  Family<Counter>& rate_limited =
+      RegisterFamily(BuildCounter(), "s2p_rate_limited_total",
+                     "Calls refused because their key or address calls too often.", registry);
+  Counter& audit_failures =
+      RegisterFamily(BuildCounter(), "s2p_audit_failures_total",
+                     "Changes that could not be written to the audit log.", registry)
+          .Add({});
   Gauge& disk_free =
       RegisterFamily(BuildGauge(), "s2p_disk_free_bytes",
                      "Room left on the file system that the program writes to.", registry)
@@ -65,6 +75,12 @@ RpcMetrics::RpcMetrics(const std::vector<std::string>& services,
                        const std::map<std::string, std::string>& build)
     : families_(std::make_unique<Families>()) {
   families_->build_info.Add(build).Set(1);
+  // From 0 on, or alerts would not see the first failure as an increase.
+  for (const char* files : {"api_keys", "tls"}) {
+    for (const char* result : {"ok", "failed"}) {
+      families_->reloads.Add({{"files", files}, {"result", result}});
+    }
+  }
   const auto* pool = google::protobuf::DescriptorPool::generated_pool();
   for (const std::string& name : services) {
     const auto* service = pool->FindServiceByName(name);
@@ -93,6 +109,17 @@ void RpcMetrics::CountRequest(absl::string_view method, absl::StatusCode code,
   counter->Increment();
   found->second.seconds->Observe(absl::ToDoubleSeconds(took));
 }
+
+void RpcMetrics::CountReload(absl::string_view files, bool ok) {
+  families_->reloads.Add({{"files", std::string(files)}, {"result", ok ? "ok" : "failed"}})
+      .Increment();
+}
+
+void RpcMetrics::CountRateLimited(absl::string_view by) {
+  families_->rate_limited.Add({{"by", std::string(by)}}).Increment();
+}
+
+void RpcMetrics::CountAuditFailure() { families_->audit_failures.Increment(); }
 
 void RpcMetrics::MeasureDisk(const std::string& path) {
   const auto space = MeasureDiskSpace(path);

@@ -13,7 +13,7 @@ absl::Status ShuttingDown() { return absl::UnavailableError("the server is shutt
 
 }  // namespace
 
-WorkerPool::WorkerPool(int threads, int max_queue) : max_queue_(static_cast<size_t>(max_queue)) {
+WorkerPool::WorkerPool(int threads, int max_queue) : jobs_(max_queue) {
   for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Run(); });
 }
 
@@ -27,7 +27,7 @@ absl::Status WorkerPool::Submit(Job job) {
     return BusyError(absl::StrCat("the server is busy: ", waiting, " requests wait already"),
                      drain_.For(waiting, static_cast<int>(threads_.size())));
   }
-  jobs_.push_back(std::move(job));
+  jobs_.Push(caller, std::move(job));
   return absl::OkStatus();
 }
 
@@ -58,8 +58,7 @@ void WorkerPool::Run() {
       };
       mutex_.Await(absl::Condition(&something));
       if (jobs_.empty()) return;
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
+      job = jobs_.Pop();
     }
     const SteadyTime start = SteadyTime::Now();
     job(absl::OkStatus());

@@ -2,8 +2,8 @@
 #ifndef S2P_RPC_WORKER_POOL_H_
 #define S2P_RPC_WORKER_POOL_H_
 
-#include <deque>
 #include <functional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -11,10 +11,11 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "daemon/drain_estimate.h"
+#include "daemon/fair_queue.h"
 
 namespace s2p {
 
-// Runs jobs in the order of their arrival. Thread-safe.
+// Runs jobs; callers take turns, and the jobs of one caller keep their order. Thread-safe.
 class WorkerPool {
  public:
   // Called exactly once: with OK on a thread of the pool when it is the job's turn, or with
@@ -40,7 +41,6 @@ class WorkerPool {
  private:
   void Run();
 
-  const size_t max_queue_;
   absl::Mutex mutex_;
   std::deque<Job> jobs_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;

@@ -10,6 +10,7 @@
 #include "daemon/health_check.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
+#include "daemon/reload_signal.h"
 #include "daemon/shutdown.h"
 #include "model/blas.h"
 #include "model/encoder.h"
@@ -102,6 +103,7 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add("keep-versions", &server.keep_versions, "versions kept for rolling back")
       .Range(1, 100);
   AddCredentialOptions(&options, &server.host.credentials);
+  AddAccessOptions(&options, &server.host.access);
   AddLogOptions(&options, &flags.daemon.log);
 }
 
@@ -132,6 +134,7 @@ absl::Status Serve(Flags& flags) {
         {{"file", blas}});
   }
   S2P_ASSIGN_OR_RETURN(auto shutdown, Shutdown::Install());
+  S2P_RETURN_IF_ERROR(CatchReloadSignal());
   flags.server.version = S2P_VERSION;
   flags.server.load_encoder = [encoder_options = flags.encoder](const Checkpoint& checkpoint) {
     return LoadEncoder(checkpoint, encoder_options);

@@ -69,6 +69,7 @@ void AddServe(Options& options, ServeOptions& serve) {
       .Range(1024, 1 << 30);
   AddDrainFlags(command, &serve.daemon);
   AddCredentialOptions(&command, &server.host.credentials);
+  AddAccessOptions(&command, &server.host.access);
   AddLogOptions(&command, &serve.daemon.log);
 }
 

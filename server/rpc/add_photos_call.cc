@@ -137,6 +137,7 @@ class AddPhotosCall final : public RpcCall {
       absl::MutexLock lock(&mutex_);
       slot->response.Swap(&bytes);
       slot->finished = true;
+      if (code == absl::StatusCode::kOk) ++added_;
       for (Slot& later : slots_) {
         if (!later.submitted && later.photo_id == slot->photo_id) {
           next = &later;
@@ -172,6 +173,7 @@ class AddPhotosCall final : public RpcCall {
       if (reads_over_ && slots_.empty() && !writing_ && working_ == 0 && !ended_) {
         end = ended_ = true;
         status = failure_;
+        call_.changes = added_;
       }
     }
     if (write != nullptr) StartWrite(write);
@@ -193,6 +195,8 @@ class AddPhotosCall final : public RpcCall {
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  // Photos that the gallery has now, because of this call or of an earlier one.
+  int64_t added_ ABSL_GUARDED_BY(mutex_) = 0;
   // Photos that a worker has, or has just finished.
   int working_ ABSL_GUARDED_BY(mutex_) = 0;
 };

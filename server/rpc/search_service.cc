@@ -78,6 +78,7 @@ class Searching {
     service_.metrics->ObserveStage(Stage::kDecode, record_->decode);
     if (!images.ok()) return End(images.status());
     BatchRequest request;
+    request.caller = call_.caller->queue();
     request.images = *std::move(images);
     for (const QueryExample& example : query_.examples) {
       if (example.is_drawn()) request.modalities.push_back(example.modality);

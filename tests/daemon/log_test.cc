@@ -129,5 +129,12 @@ TEST_F(LogTest, UnknownLevelIsInvalid) {
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("'loud'")));
 }
 
+TEST(JsonObjectTest, FieldsAreMembersAndListsAreLists) {
+  const std::vector<std::string> ids = {"a\"b", "c"};
+  EXPECT_EQ(JsonObject({{"method", "DeletePhotos"}, LogField::List("ids", ids), {"count", 2}}),
+            R"({"method":"DeletePhotos","ids":["a\"b","c"],"count":2})");
+  EXPECT_EQ(JsonObject({LogField::List("ids", {})}), R"({"ids":[]})");
+}
+
 }  // namespace
 }  // namespace s2p

@@ -32,7 +32,7 @@ class ApiKeysTest : public testing::Test {
 
   absl::Status Authorize(const std::string& contents, const std::string& header) {
     absl::StatusOr<ApiKeys> keys = ApiKeys::Parse(contents, "keys");
-    return keys.ok() ? keys->Authorize(header) : keys.status();
+    return keys.ok() ? keys->Authorize(header).status() : keys.status();
   }
 
   static void ExpectError(const absl::Status& status, absl::StatusCode code,
@@ -55,6 +55,49 @@ TEST_F(ApiKeysTest, EveryKeyOfTheFileIsAccepted) {
   EXPECT_THAT(Authorize(contents, std::string("Bearer ") + kKey), IsOk());
   EXPECT_THAT(Authorize(contents, std::string("bearer ") + kOtherKey), IsOk());
   EXPECT_EQ(ApiKeys::Parse(contents, "keys")->size(), 2U);
+}
+
+TEST_F(ApiKeysTest, KeyIsKnownByNameAndRoles) {
+  const std::string path = dir_.File("keys");
+  AddKey(path, "shop", {Role::kWrite}).value();
+  const std::string key = AddKey(path, "web", {Role::kSearch}).value();
+  const auto holder = ApiKeys::Read(path)->Authorize("Bearer " + key);
+  ASSERT_THAT(holder, IsOk());
+  EXPECT_EQ(holder->name, "web");
+  EXPECT_EQ(holder->roles.ToString(), "search");
+}
+
+TEST_F(ApiKeysTest, BareKeyIsKnownByItsLineAndHasAllRoles) {
+  const std::string path = Write(std::string("# old\n") + kKey + "\n");
+  AddKey(path, "web", {Role::kSearch}).value();
+  const auto holder = ApiKeys::Read(path)->Authorize(std::string("Bearer ") + kKey);
+  ASSERT_THAT(holder, IsOk());
+  EXPECT_EQ(holder->name, "line:2");
+  EXPECT_TRUE(holder->roles.IncludeOneOf({Role::kAdmin}));
+}
+
+TEST_F(ApiKeysTest, NameWithAnotherSecretIsUnauthenticated) {
+  const std::string path = dir_.File("keys");
+  std::string key = AddKey(path, "web", {Role::kSearch}).value();
+  const std::string other = AddKey(path, "shop", {Role::kSearch}).value();
+  const auto keys = ApiKeys::Read(path);
+  ExpectError(keys->Authorize("Bearer s2p.web." + other.substr(9)).status(),
+              absl::StatusCode::kUnauthenticated, "not known");
+  ExpectError(keys->Authorize("Bearer s2p.none." + key.substr(8)).status(),
+              absl::StatusCode::kUnauthenticated, "not known");
+  key.back() = key.back() == '0' ? '1' : '0';
+  ExpectError(keys->Authorize("Bearer " + key).status(), absl::StatusCode::kUnauthenticated,
+              "not known");
+}
+
+TEST_F(ApiKeysTest, HashIsNoKey) {
+  const std::string path = dir_.File("keys");
+  AddKey(path, "web", {Role::kSearch}).value();
+  std::string word;
+  std::ifstream file(path);
+  while (file >> word) {
+    EXPECT_FALSE(ApiKeys::Read(path)->Authorize("Bearer " + word).ok()) << word;
+  }
 }
 
 TEST_F(ApiKeysTest, MissingHeaderIsUnauthenticated) {

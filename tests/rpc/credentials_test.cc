@@ -72,7 +72,10 @@ TEST(CredentialsTest, FileThatIsNoCertificateIsInvalid) {
 }
 
 TEST(AuthorizeCallTest, WithoutKeysEveryCallIsFine) {
-  EXPECT_THAT(AuthorizeCall(nullptr, {}), IsOk());
+  const auto holder = AuthorizeCall(nullptr, {});
+  ASSERT_THAT(holder, IsOk());
+  EXPECT_EQ(holder->name, "anonymous");
+  EXPECT_TRUE(holder->roles.IncludeOneOf({Role::kAdmin}));
 }
 
 TEST(AuthorizeCallTest, CallWithAKeyIsFine) {
@@ -82,14 +85,15 @@ TEST(AuthorizeCallTest, CallWithAKeyIsFine) {
 
 TEST(AuthorizeCallTest, CallWithoutHeaderIsUnauthenticated) {
   const ApiKeys keys = *ApiKeys::Parse(kKeys, "keys");
-  ExpectError(AuthorizeCall(&keys, {{"x", "y"}}), absl::StatusCode::kUnauthenticated,
+  ExpectError(AuthorizeCall(&keys, {{"x", "y"}}).status(), absl::StatusCode::kUnauthenticated,
               "an API key is needed");
 }
 
 TEST(AuthorizeCallTest, TwoHeadersAreUnauthenticated) {
   const ApiKeys keys = *ApiKeys::Parse(kKeys, "keys");
   ExpectError(AuthorizeCall(&keys, {{"authorization", "Bearer 0123456789abcdef"},
-                                    {"authorization", "Bearer x"}}),
+                                    {"authorization", "Bearer x"}})
+                  .status(),
               absl::StatusCode::kUnauthenticated, "more than once");
 }
 

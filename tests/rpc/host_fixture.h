@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "rpc/changed_ids.h"
 #include "rpc/grpc_host.h"
 #include "rpc/rpc_service.h"
 #include "rpc/watch_streams.h"
@@ -46,6 +47,14 @@ class ScriptedSource final : public WatchSource<v1::WatchModelStatusResponse> {
  private:
   const Script script_;
 };
+
+// A text of metrics that counts one attempt to read files again.
+inline testing::Matcher<std::string> HasReload(const std::string& files,
+                                               const std::string& result) {
+  const std::string one = "files=\"" + files + "\"", other = "result=\"" + result + "\"";
+  return testing::AnyOf(testing::HasSubstr("s2p_reloads_total{" + one + "," + other + "} 1"),
+                        testing::HasSubstr("s2p_reloads_total{" + other + "," + one + "} 1"));
+}
 
 class HostTest : public testing::Test {
  protected:

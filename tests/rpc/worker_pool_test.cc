@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "absl/synchronization/notification.h"
 #include "daemon/retry_after.h"
 #include "tests/testing/status_matchers.h"
@@ -46,6 +48,26 @@ TEST(WorkerPoolTest, FullQueueRefuses) {
   EXPECT_THAT(busy, StatusIs(absl::StatusCode::kResourceExhausted));
   EXPECT_EQ(RetryAfter(busy), absl::Milliseconds(100));
   resume.Notify();
+}
+
+TEST(WorkerPoolTest, CallerIsServedBeforeTheBacklogOfAnotherEnds) {
+  absl::Notification started, go_on;
+  std::string order;
+  {
+    WorkerPool pool(1, 10);
+    ASSERT_THAT(pool.Submit("flood",
+                            [&] {
+                              started.Notify();
+                              go_on.WaitForNotification();
+                            }),
+                IsOk());
+    started.WaitForNotification();
+    while (pool.Submit("flood", [&] { order += 'f'; }).ok()) {
+    }
+    ASSERT_THAT(pool.Submit("other", [&] { order += 'o'; }), IsOk());
+    go_on.Notify();
+  }
+  EXPECT_EQ(order, "fofffffffff");
 }
 
 TEST(WorkerPoolTest, StoppedPoolRefuses) {

@@ -6,6 +6,7 @@
 #include "daemon/daemon_options.h"
 #include "daemon/health_check.h"
 #include "daemon/log.h"
+#include "daemon/reload_signal.h"
 #include "daemon/shutdown.h"
 #include "trainer/jobs/process_job_runner.h"
 #include "trainer/jobs/trainer_server.h"
@@ -33,6 +34,7 @@ absl::Status RunServe(const ServeOptions& options) {
   if (options.daemon.health) return CheckHealth(options.server.host.http);
   S2P_RETURN_IF_ERROR(ConfigureLog(options.daemon.log));
   S2P_ASSIGN_OR_RETURN(auto shutdown, Shutdown::Install());
+  S2P_RETURN_IF_ERROR(CatchReloadSignal());
   S2P_ASSIGN_OR_RETURN(auto runner, IhdaJobRunner::Create(options.runner));
   // The kernel's name for this program stays right when its file is replaced.
   ProcessJobRunner jobs(runner.get(), "/proc/self/exe", JobArguments(options));

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <fstream>
 #include <set>
+#include <string>
 #include <thread>
 
 #include "tests/server/rpc/server_fixture.h"
@@ -10,8 +11,11 @@
 namespace s2p::test {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
+using testing::UnorderedElementsAre;
 using Response = v1::AddPhotoResponse;
 
 class GalleryServiceTest : public ServerTest {
@@ -56,6 +60,35 @@ TEST_F(GalleryServiceTest, BadPhotoFailsAloneAndInItsPlace) {
   EXPECT_EQ(responses[1].status().code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_THAT(responses[1].status().message(), HasSubstr("image:"));
   EXPECT_EQ(responses[2].result(), Response::RESULT_ADDED);
+}
+
+TEST_F(GalleryServiceTest, ChangesAreRecordedPhotoByPhoto) {
+  options_.host.access.audit_log = dir_.File("audit");
+  Serve();
+  v1::AddPhotoRequest bad = Photo("bad", 1);
+  bad.set_image("no image");
+  (*bad.mutable_metadata())["owner"] = "somebody";
+  Add({Photo("a", 1), bad});
+  grpc::ClientContext context;
+  v1::DeletePhotosRequest request;
+  request.add_photo_ids("a");
+  request.add_photo_ids("none");
+  v1::DeletePhotosResponse response;
+  EXPECT_THAT(gallery_->DeletePhotos(&context, request, &response), IsOk());
+  server_->Shutdown(absl::InfiniteDuration());
+  std::vector<std::string> lines;
+  std::ifstream file(dir_.File("audit"));
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  const auto line = [](const std::string& words) {
+    return AllOf(HasSubstr(R"("key":"anonymous","address":"127.0.0.1",)" + words),
+                 Not(HasSubstr("somebody")));
+  };
+  EXPECT_THAT(lines,
+              UnorderedElementsAre(
+                  line(R"("method":"AddPhotos","ids":["a"],"count":1,"code":"OK")"),
+                  line(R"("method":"AddPhotos","ids":["bad"],"count":1,"code":"INVALID_ARGUMENT")"),
+                  line(R"("method":"AddPhotos","ids":[],"count":1,"code":"OK")"),
+                  line(R"("method":"DeletePhotos","ids":["a","none"],"count":2,"code":"OK")")));
 }
 
 TEST_F(GalleryServiceTest, SamePhotoAgainChangesNothing) {

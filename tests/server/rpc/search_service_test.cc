@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "absl/synchronization/notification.h"
+#include "base/key_file.h"
 #include "tests/server/rpc/server_fixture.h"
 #include "tests/testing/status_matchers.h"
 
@@ -234,6 +235,30 @@ TEST_F(SearchServiceTest, LateSearchIsNotComputed) {
   first.join();
   server_->Shutdown(absl::InfiniteDuration());  // Whatever waited is over now.
   EXPECT_EQ(batches, 1);
+}
+
+TEST_F(SearchServiceTest, KeyForSearchesChangesNothing) {
+  options_.host.credentials.api_key_file = dir_.File("keys");
+  const std::string key =
+      AddKey(options_.host.credentials.api_key_file, "web", {Role::kSearch}).value();
+  Serve();
+  const auto with_key = [&key](grpc::ClientContext& context) {
+    context.AddMetadata("authorization", "Bearer " + key);
+  };
+  grpc::ClientContext search, stats, add, remove, pin;
+  for (auto* context : {&search, &stats, &add, &remove, &pin}) with_key(*context);
+  v1::SearchResponse found;
+  EXPECT_THAT(search_->Search(&search, SketchOf(1), &found), IsOk());
+  v1::GetGalleryStatsResponse counted;
+  EXPECT_THAT(gallery_->GetGalleryStats(&stats, {}, &counted), IsOk());
+  const auto denied = [](const std::string& role) {
+    return StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("the role " + role));
+  };
+  EXPECT_THAT(gallery_->AddPhotos(&add)->Finish(), denied("write"));
+  v1::DeletePhotosResponse deleted;
+  EXPECT_THAT(gallery_->DeletePhotos(&remove, {}, &deleted), denied("write"));
+  v1::SetServingVersionResponse pinned;
+  EXPECT_THAT(model_->SetServingVersion(&pin, {}, &pinned), denied("admin"));
 }
 
 TEST_F(SearchServiceTest, KeyIsAskedForOnEveryService) {

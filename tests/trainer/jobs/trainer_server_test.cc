@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "absl/strings/numbers.h"
+#include "base/key_file.h"
 #include "daemon/log.h"
 #include "tests/testing/raw_call.h"
 #include "tests/testing/status_matchers.h"
@@ -154,6 +155,21 @@ TEST_F(TrainerServerTest, EveryMethodAsksForTheKey) {
   grpc::ClientContext context;
   context.AddMetadata("authorization", "Bearer 0123456789abcdef");
   EXPECT_THAT(stub_->ListJobs(&context, {}, &list), IsOk());
+}
+
+TEST_F(TrainerServerTest, KeyForSearchesSubmitsNoJobs) {
+  options_.host.credentials.api_key_file = dir_.File("keys");
+  const std::string key =
+      AddKey(options_.host.credentials.api_key_file, "web", {Role::kSearch}).value();
+  Start();
+  grpc::ClientContext context;
+  context.AddMetadata("authorization", "Bearer " + key);
+  v1::SubmitJobRequest request;
+  request.mutable_spec();
+  v1::SubmitJobResponse response;
+  const grpc::Status status = stub_->SubmitJob(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(status.error_message(), "SubmitJob needs a key with the role train");
 }
 
 TEST_F(TrainerServerTest, HealthAndReflectionAnswer) {
