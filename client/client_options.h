@@ -22,6 +22,10 @@ struct ClientOptions {
   std::string tls_key;
   // Sent as "authorization: Bearer ..." unless it is empty.
   std::string api_key;
+  // File whose first line is the key; instead of api_key.
+  std::string api_key_file;
+  // Allow sending the key in plain text beyond this machine.
+  bool insecure = false;
   // Deadline of each call, including retries. Endless streams have none.
   absl::Duration timeout = absl::Seconds(30);
   // Whether to retry calls that failed because the server is busy or not up yet. Turn it off to see

@@ -35,6 +35,8 @@ void AddSearchCommands(CLI::App& app, Connection& connection, Command& command);
 void AddServerCommands(CLI::App& app, Command& command);
 // Adds train with its subcommands.
 void AddTrainCommands(CLI::App& app, Command& command);
+// Adds keys with its subcommands.
+void AddKeyCommands(CLI::App& app, Command& command);
 // Adds completion, which prints a script for a shell to complete all commands and flags of `app`.
 void AddCompletionCommand(CLI::App& app, Command& command);
 

@@ -1,4 +1,4 @@
-// The commands that manage a server's gallery and model.
+// The commands that manage a server's gallery, model and keys.
 #include <iostream>
 #include <memory>
 
@@ -114,7 +114,40 @@ void AddModelPin(CLI::App& model, Command& command) {
   });
 }
 
+CLI::App* AddKeyCommand(CLI::App& keys, const char* name, const char* what,
+                        const std::shared_ptr<KeyOptions>& options) {
+  CLI::App* command = keys.add_subcommand(name, what);
+  command->add_option("--file", options->file, "The servers' file of keys")->required();
+  return command;
+}
+
 }  // namespace
+
+void AddKeyCommands(CLI::App& app, Command& command) {
+  CLI::App* keys = app.add_subcommand("keys", "Make and revoke the API keys that servers accept");
+  keys->require_subcommand(1);
+  auto options = std::make_shared<KeyOptions>();
+  CLI::App* added = AddKeyCommand(*keys, "new", "Make a key and print it, this once", options);
+  added->add_option("--name", options->name, "Its holder, as logs show it")->required();
+  added
+      ->add_option("--role", options->roles,
+                   "What it opens: some of search, write, train, admin, separated by commas")
+      ->required();
+  added->footer(
+      "Example:\n"
+      "  (umask 077 && s2p keys new --name web --role search,write --file api-keys > web.key)");
+  added->callback(
+      [=, &command] { command.local = [options] { return RunKeysNew(*options, std::cout); }; });
+  CLI::App* list = AddKeyCommand(*keys, "list", "List names and roles", options);
+  list->footer("Example:\n  s2p keys list --file api-keys");
+  list->callback(
+      [=, &command] { command.local = [options] { return RunKeysList(*options, std::cout); }; });
+  CLI::App* revoke = AddKeyCommand(*keys, "revoke", "Remove a key", options);
+  revoke->add_option("NAME", options->name, "Its name, as keys list shows it")->required();
+  revoke->footer("Example:\n  s2p keys revoke web --file api-keys");
+  revoke->callback(
+      [=, &command] { command.local = [options] { return RunKeysRevoke(*options, std::cout); }; });
+}
 
 void AddServerCommands(CLI::App& app, Command& command) {
   CLI::App* gallery = app.add_subcommand("gallery", "Manage the photos that are searched");

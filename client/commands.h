@@ -84,6 +84,19 @@ absl::Status RunModelFollow(const SearchClient& client, bool json, std::ostream&
 // status is one line.
 absl::Status RunModelWatch(const SearchClient& client, bool json, std::ostream& out);
 
+struct KeyOptions {
+  // The servers' file of keys (base/key_file.h).
+  std::string file;
+  std::string name;
+  // As Roles::Parse takes them.
+  std::string roles;
+};
+// Makes a key, adds its hash to the file and prints the key: the only time that it can be read.
+absl::Status RunKeysNew(const KeyOptions& options, std::ostream& out);
+// Prints name and roles of each key.
+absl::Status RunKeysList(const KeyOptions& options, std::ostream& out);
+absl::Status RunKeysRevoke(const KeyOptions& options, std::ostream& out);
+
 struct EvalOptions {
   std::string dataset;
   std::string split = "test";

@@ -13,10 +13,12 @@
 
 #include "base/flag_words.h"
 #include "base/standard_streams.h"
+#include "base/status_macros.h"
 #include "base/text_file.h"
 #include "base/utf8.h"
 #include "client/colour.h"
 #include "client/command_line.h"
+#include "client/connection/grpc_channel.h"
 #include "client/connection/server_address.h"
 
 namespace s2p {
@@ -71,6 +73,9 @@ void AddConnection(CLI::App& app, Connection& connection) {
   app.add_option("--tls-cert", options.tls_cert, "PEM file of our certificate");
   app.add_option("--tls-key", options.tls_key, "PEM file of our key");
   app.add_option("--api-key", options.api_key, "Key that the server requires");
+  app.add_option("--api-key-file", options.api_key_file, "Or: file whose first line is the key");
+  app.add_flag("--insecure", options.insecure,
+               "Allow sending the key in plain text beyond this machine");
   app.add_option("--timeout", connection.timeout_seconds, "Deadline of a call in seconds")
       ->check(CLI::Range(0.001, 86400.0))
       ->capture_default_str();
@@ -89,6 +94,7 @@ absl::Status RunWith(const ClientOptions& options,
 
 absl::Status RunChosen(const CLI::App& app, Connection& connection, const Command& command) {
   if (command.local) return command.local();
+  S2P_RETURN_IF_ERROR(ReadApiKey(connection.options));
   connection.options.timeout = absl::Seconds(connection.timeout_seconds);
   if (!command.train) return RunWith(connection.options, command.search);
   if (app.get_option("--server")->count() == 0) connection.options.server = kDefaultTrainer;
@@ -162,6 +168,7 @@ int Run(int argc, char** argv) {
   AddSearchCommands(app, connection, command);
   AddServerCommands(app, command);
   AddTrainCommands(app, command);
+  AddKeyCommands(app, command);
   AddCompletionCommand(app, command);
   NameEnvironment(app);
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);

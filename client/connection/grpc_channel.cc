@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "base/key_file.h"
 #include "base/status_macros.h"
 #include "base/text_file.h"
 #include "base/utf8.h"
@@ -69,6 +70,20 @@ absl::Status CheckApiKey(const std::string& key) {
   return absl::OkStatus();
 }
 
+// Whoever listens on the way could use a key that is sent in plain text.
+absl::Status CheckKeyIsSafe(const ClientOptions& options, const ServerAddress& address) {
+  if (options.api_key.empty() || !options.tls_ca.empty() || options.insecure) {
+    return absl::OkStatus();
+  }
+  // Addresses that only gRPC reads have no host; of those, a socket in the file system is safe.
+  const bool is_here =
+      address.host.empty() ? absl::StartsWith(options.server, "unix") : IsThisMachine(address.host);
+  if (is_here) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the API key would travel to ", Printable(options.server),
+                   " in plain text: give --tls-ca, or --insecure if the network itself is safe"));
+}
+
 // A hint for failed connections that names the proxy; empty without one.
 std::string ProxyText(const std::string& server) {
   const auto address = ParseServerAddress(server);
@@ -105,10 +120,22 @@ std::optional<absl::Status> TooLarge(const grpc::Status& status, absl::string_vi
 
 }  // namespace
 
+absl::Status ReadApiKey(ClientOptions& options) {
+  if (options.api_key_file.empty()) return absl::OkStatus();
+  if (!options.api_key.empty()) {
+    return absl::InvalidArgumentError(
+        "--api-key and --api-key-file (or S2P_API_KEY and S2P_API_KEY_FILE) are both set: give "
+        "one");
+  }
+  S2P_ASSIGN_OR_RETURN(options.api_key, ReadClientKey(options.api_key_file));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options,
                                                            const char* service_config) {
   S2P_ASSIGN_OR_RETURN(const auto address, ParseServerAddress(options.server));
   S2P_RETURN_IF_ERROR(CheckApiKey(options.api_key));
+  S2P_RETURN_IF_ERROR(CheckKeyIsSafe(options, address));
   S2P_ASSIGN_OR_RETURN(auto credentials, Credentials(options));
   grpc::ChannelArguments arguments;
   if (options.retry) arguments.SetServiceConfigJSON(service_config);

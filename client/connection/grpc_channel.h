@@ -14,9 +14,14 @@
 
 namespace s2p {
 
+// Reads api_key_file, if there is one, into api_key; for programs, before they connect.
+// InvalidArgument if both are given; else as ReadClientKey.
+absl::Status ReadApiKey(ClientOptions& options);
+
 // Does not connect yet. `service_config` is gRPC's JSON and says which calls are retried, if
 // `options.retry`. Programs on the same machine connect without a proxy
-// (client/connection/proxy.h). InvalidArgument for an invalid server address or key; NotFound or
+// (client/connection/proxy.h). InvalidArgument for an invalid server address or key, and for a key
+// that would leave this machine in plain text without `options.insecure`; NotFound or
 // InvalidArgument for the TLS files.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options,
                                                            const char* service_config);

@@ -5,7 +5,9 @@
     client/examples/s2p_client.py add photos/*.jpg
     client/examples/s2p_client.py search sketch.png
 
---server HOST:PORT, by default 127.0.0.1:50051; an API key is read from S2P_API_KEY.
+--server HOST:PORT, by default 127.0.0.1:50051; --tls-ca FILE turns TLS on. An API key is read from S2P_API_KEY,
+or from the first line of --api-key-file. It is not sent to another machine in plain text, unless --insecure says
+that the network is safe.
 """
 import argparse
 import ipaddress
@@ -39,6 +41,8 @@ search_pb2, gallery_pb2 = load_messages()
 
 def is_loopback(server):
     """Whether HOST:PORT is this machine, for which gRPC would still use http_proxy."""
+    if server.startswith("unix:"):
+        return True
     host = server.rpartition(":")[0].strip("[]")
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -49,9 +53,16 @@ def is_loopback(server):
 class Client:
     """A connection; close it, or use it in a `with`."""
 
-    def __init__(self, server, api_key="", timeout_seconds=10):
+    def __init__(self, server, api_key="", timeout_seconds=10, tls_ca=None, insecure=False):
+        """`tls_ca`: bytes of the authority to trust, in PEM form; without it the connection is plain text.
+
+        Raises ValueError for a key that would leave this machine in plain text, unless `insecure`.
+        """
+        if api_key and not tls_ca and not insecure and not is_loopback(server):
+            raise ValueError("the API key would travel to %s in plain text: give --tls-ca, or --insecure if the "
+                             "network itself is safe" % server)
         # A request that the server cannot accept now is retried when it says.
-        self.channel = grpc.insecure_channel(server, options=[
+        options = [
             ("grpc.per_rpc_retry_buffer_size", 16 << 20),
             ("grpc.enable_http_proxy", 0 if is_loopback(server) else 1),
             ("grpc.service_config", """{"methodConfig": [{
@@ -59,7 +70,11 @@ class Client:
                 "retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.1s", "maxBackoff": "2s",
                                 "backoffMultiplier": 2,
                                 "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"]}}]}"""),
-        ])
+        ]
+        if tls_ca:
+            self.channel = grpc.secure_channel(server, grpc.ssl_channel_credentials(tls_ca), options)
+        else:
+            self.channel = grpc.insecure_channel(server, options)
         self.timeout_seconds = timeout_seconds
         self.metadata = [("authorization", "Bearer " + api_key)] if api_key else []
 
@@ -118,6 +133,9 @@ def readable_names(paths):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--server", default="127.0.0.1:50051")
+    parser.add_argument("--tls-ca", help="PEM file of the authority to trust")
+    parser.add_argument("--api-key-file", help="file whose first line is the key")
+    parser.add_argument("--insecure", action="store_true", help="send the key in plain text")
     commands = parser.add_subparsers(dest="command", required=True)
     search = commands.add_parser("search", help="find the photos that match a sketch")
     search.add_argument("sketch")
@@ -126,8 +144,13 @@ def main():
     add.add_argument("photos", nargs="+")
     arguments = parser.parse_args()
 
+    api_key = os.environ.get("S2P_API_KEY", "")
+    if arguments.api_key_file:
+        api_key = (read(arguments.api_key_file).decode().splitlines() or [""])[0].strip()
+    tls_ca = read(arguments.tls_ca) if arguments.tls_ca else None
+
     failed = 0
-    with Client(arguments.server, os.environ.get("S2P_API_KEY", "")) as client:
+    with Client(arguments.server, api_key, tls_ca=tls_ca, insecure=arguments.insecure) as client:
         if arguments.command == "search":
             response = client.search(read(arguments.sketch), arguments.k)
             for match in response.matches:
@@ -149,5 +172,7 @@ if __name__ == "__main__":
         sys.exit(main())
     except OSError as error:
         sys.exit("%s: %s" % (error.filename, error.strerror))
+    except ValueError as error:
+        sys.exit(str(error))
     except grpc.RpcError as error:
         sys.exit("%s (%s)" % (error.details(), error.code().name))

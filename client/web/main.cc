@@ -4,6 +4,7 @@
 
 #include "base/standard_streams.h"
 #include "base/status_macros.h"
+#include "client/connection/grpc_channel.h"
 #include "client/connection/server_address.h"
 #include "client/web/operator_sessions.h"
 #include "client/web/web_server.h"
@@ -54,6 +55,9 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add("tls-cert", &connection.tls_cert, "PEM file of our certificate");
   options.Add("tls-key", &connection.tls_key, "PEM file of our key");
   options.Add("api-key", &connection.api_key, "key that the servers require");
+  options.Add("api-key-file", &connection.api_key_file, "or: file whose first line is the key");
+  options.Add("insecure-key", &connection.insecure,
+              "allow sending the key to the servers in plain text beyond this machine");
   options.AddBytes("max-body-bytes", &web.router.max_body_bytes, "largest body of one HTTP request")
       .Range(1 << 16, 1 << 30);
   options.Add("timeout", &web.router.default_timeout,
@@ -72,6 +76,7 @@ absl::Status Serve(Flags& flags) {
   if (!flags.password_file.empty()) {
     S2P_ASSIGN_OR_RETURN(flags.web.operator_password, ReadPasswordFile(flags.password_file));
   }
+  S2P_RETURN_IF_ERROR(ReadApiKey(flags.connection));
   flags.web.server = flags.connection;
   if (!flags.trainer.empty()) {
     flags.web.trainer = flags.connection;

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 
@@ -11,6 +13,7 @@
 #include "client/connection/grpc_channel.h"
 #include "tests/client/fake_search_server.h"
 #include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
@@ -250,6 +253,45 @@ TEST(SearchClientAloneTest, KeyThatHttpDoesNotAllowIsRefusedAndNotShown) {
     EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
                                  AllOf(HasSubstr("--api-key"), Not(HasSubstr("cret")))));
   }
+}
+
+TEST(SearchClientAloneTest, KeyStaysOnThisMachineWithoutTls) {
+  ClientOptions options;
+  options.api_key = "secret";
+  for (const char* server : {"photos.example:1", "203.0.113.7:1", "ipv4:203.0.113.7:1"}) {
+    options.server = server;
+    EXPECT_THAT(SearchClient::Create(options),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         AllOf(HasSubstr("in plain text"), HasSubstr(server),
+                               HasSubstr("--insecure"), Not(HasSubstr("secret")))));
+  }
+  for (const char* server : {"127.0.0.1:1", "localhost:1", "[::1]:1", "unix:/run/s2p"}) {
+    options.server = server;
+    EXPECT_THAT(SearchClient::Create(options), IsOk()) << server;
+  }
+}
+
+TEST(SearchClientAloneTest, KeyTravelsIfTheNetworkIsSaidToBeSafe) {
+  ClientOptions options;
+  options.server = "203.0.113.7:1";
+  EXPECT_THAT(SearchClient::Create(options), IsOk()) << "no key, nothing to protect";
+  options.api_key = "secret";
+  options.insecure = true;
+  EXPECT_THAT(SearchClient::Create(options), IsOk());
+}
+
+TEST(SearchClientAloneTest, KeyComesFromItsFile) {
+  test::TempDir dir;
+  ClientOptions options;
+  options.api_key_file = dir.File("key");
+  EXPECT_THAT(ReadApiKey(options),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(dir.File("key"))));
+  std::ofstream(dir.File("key")) << "secret\n";
+  std::filesystem::permissions(dir.File("key"), std::filesystem::perms::owner_read);
+  EXPECT_THAT(ReadApiKey(options), IsOk());
+  EXPECT_EQ(options.api_key, "secret");
+  EXPECT_THAT(ReadApiKey(options),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("give one")));
 }
 
 TEST(SearchClientAloneTest, MissingCertificateFileIsNamed) {

@@ -12,6 +12,7 @@ import unittest
 
 BIN = ""
 COMMANDS = [["s2p"], ["s2p", "gallery"], ["s2p", "gallery", "add"], ["s2p", "train", "watch"],
+            ["s2p", "keys"], ["s2p", "keys", "new"],
             ["s2p-server"], ["s2p-server", "backup"], ["s2p-server", "check"],
             ["s2p-server", "restore"], ["s2p-trainer"], ["s2p-trainer", "run"],
             ["s2p-trainer", "serve"], ["s2p-web"]]

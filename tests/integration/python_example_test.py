@@ -117,6 +117,31 @@ class PythonExample(unittest.TestCase):
         self.assertIn("(UNAUTHENTICATED)", self.example(server, "search", photo).stderr)
         found = self.example(server, "search", photo, S2P_API_KEY="a-long-secret-key")
         self.assertEqual(found.returncode, 0, found.stderr)
+        with open(keys, "w") as file:
+            file.write("a-long-secret-key\n")
+        found = self.example(server, "--api-key-file", keys, "search", photo)
+        self.assertEqual(found.returncode, 0, found.stderr)
+
+    def test_key_does_not_leave_the_machine_in_plain_text(self):
+        photo = self.photos(1)[0]
+        for server in ("photos.example:1", "203.0.113.7:1"):
+            refused = subprocess.run(
+                [PYTHON, EXAMPLE, "--server", server, "search", photo],
+                env=dict(os.environ, S2P_API_KEY="a-long-secret-key"), stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, universal_newlines=True)
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("would travel to %s in plain text" % server, refused.stderr)
+
+    @unittest.skipIf(shutil.which("openssl") is None, "openssl is not installed")
+    def test_server_is_reached_through_tls(self):
+        cert, key = (os.path.join(self.folder, name) for name in ("cert.pem", "key.pem"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                        "-nodes", "-days", "1", "-subj", "/CN=localhost", "-addext",
+                        "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
+                       check=True, stderr=subprocess.DEVNULL)
+        server = self.start("--tls-cert", cert, "--tls-key", key)
+        found = self.example(server, "--tls-ca", cert, "search", self.photos(1)[0])
+        self.assertEqual(found.returncode, 0, found.stderr)
 
 
 if __name__ == "__main__":
