@@ -29,6 +29,7 @@ free_port() {
 export COMPOSE_PROJECT_NAME=s2p-test COMPOSE_FILE=docker-compose.yml S2P_TAG=test S2P_REVISION=first
 # A local .env is not tested.
 export S2P_DATASETS=datasets S2P_DEMO=1 S2P_OPERATOR_PASSWORD_FILE='' S2P_WEB_NAME=localhost
+export S2P_GRAFANA_PASSWORD=''
 # Trained enough to tell shoes apart; the figures of a model are not tested here.
 export S2P_DEMO_SET="step1.epochs=1 step2.epochs=3"
 web=127.0.0.1:$(free_port)
@@ -64,11 +65,14 @@ wait_until() {
   done
 }
 is_healthy() { [ "$(docker inspect -f '{{.State.Health.Status}}' "$(container "$1")")" = healthy ]; }
-# Runs the command-line client in the network of the others.
+# Runs the command-line client in the network of the others, with the key that was made for it.
+client=(docker run --rm --network "${COMPOSE_PROJECT_NAME}_default" -e S2P_INSECURE=true
+  -e S2P_API_KEY_FILE=/secrets/cli.key -v "${COMPOSE_PROJECT_NAME}_secrets:/secrets:ro")
 s2p() {
-  docker run --rm --network "${COMPOSE_PROJECT_NAME}_default" -e S2P_SERVER=server:50051 \
+  "${client[@]}" -e S2P_SERVER=server:50051 \
     -v "${COMPOSE_PROJECT_NAME}_datasets:/datasets:ro" "sketch2photo/client:$S2P_TAG" "$@"
 }
+secret() { "${client[@]}" --entrypoint cat "sketch2photo/client:$S2P_TAG" "/secrets/$1"; }
 get() { python3 -c 'import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=20).read().decode())' "$1"; }
 served_version() { s2p model status | awk '$2 == "SERVING" {print $1}'; }
 serves() { [ "$(served_version)" = "$1" ]; }
@@ -101,7 +105,7 @@ else
 fi
 
 step "Build"
-compose build server trainer web demo >"$work/build.log" 2>&1 || { tail -40 "$work/build.log"; fail "build"; }
+compose build secrets server trainer web demo >"$work/build.log" 2>&1 || { tail -40 "$work/build.log"; fail "build"; }
 docker build -q -f ../docker/Dockerfile --target client --build-arg REVISION="$S2P_REVISION" \
   --build-arg BASE=debian:trixie-slim --build-arg BUILD_BASE=debian:trixie-slim --build-arg LIBTORCH= \
   -t "sketch2photo/client:$S2P_TAG" .. >"$work/build.log" 2>&1 || { tail -40 "$work/build.log"; fail "build"; }
@@ -116,6 +120,19 @@ for service in server trainer web; do
   ! docker exec "$(container "$service")" touch /usr/x 2>/dev/null || fail "$service can write to its root"
   echo "$service is healthy"
 done
+
+step "Keys and passwords"
+for name in operator-password grafana-password; do
+  [ "$(secret "$name" | wc -c)" -ge 32 ] || fail "no $name was made"
+done
+modes=$("${client[@]}" --entrypoint stat "sketch2photo/client:$S2P_TAG" -c %a /secrets /secrets/api-keys /secrets/web.key | tr '\n' ' ')
+[ "$modes" = "750 600 600 " ] || fail "the secrets have the modes $modes"
+! "${client[@]}" -e S2P_SERVER=server:50051 -e S2P_API_KEY_FILE= "sketch2photo/client:$S2P_TAG" model status 2>/dev/null ||
+  fail "the server answers without a key"
+keys=$(secret api-keys)
+compose up -d --no-build secrets >/dev/null 2>&1
+[ "$(secret api-keys)" = "$keys" ] || fail "the second start made other keys"
+echo "made once, for their owner only; the server asks for a key"
 
 step "The demo trains, publishes, adds"
 demo_ended() { [ "$(docker inspect -f '{{.State.Status}}' "$(docker ps -aqf "name=${COMPOSE_PROJECT_NAME}[-_]demo")")" = exited ]; }
@@ -141,8 +158,7 @@ step "A job; its model is swapped in while a client queries"
 ) &
 querying=$!
 printf 'preset: "demo" name: "second" source_dataset: "demo/source" target_dataset: "demo/target"\n' >"$work/job.textproto"
-docker run --rm --network "${COMPOSE_PROJECT_NAME}_default" -v "$work/job.textproto:/job.textproto:ro" \
-  "sketch2photo/client:$S2P_TAG" --server trainer:50052 train submit /job.textproto \
+"${client[@]}" -v "$work/job.textproto:/job.textproto:ro" "sketch2photo/client:$S2P_TAG" --server trainer:50052 train submit /job.textproto \
   --set step1.epochs=1 --set step2.epochs=2 --set seed=2 --watch | tail -2
 wait_until 300 "version 2 serves" serves 2
 sleep 6

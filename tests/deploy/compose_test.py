@@ -1,0 +1,62 @@
+"""Checks promises of deploy/docker-compose.yml that can be read from it, without Docker.
+
+usage: compose_test.py     exit code 77: skipped, because PyYAML is not installed
+"""
+import os
+import sys
+import unittest
+
+try:
+    import yaml
+except ImportError:
+    print("python3-yaml is not installed")
+    sys.exit(77)
+
+COMPOSE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy/docker-compose.yml")
+
+
+class Compose(unittest.TestCase):
+    def setUp(self):
+        with open(COMPOSE) as file:
+            self.services = yaml.safe_load(file)["services"]
+
+    def flag(self, service, name):
+        command = self.services[service]["command"]
+        return command[command.index(name) + 1] if name in command else None
+
+    def test_servers_ask_for_a_key(self):
+        for service in ("server", "trainer"):
+            self.assertEqual(self.flag(service, "--api-key-file"), "/secrets/api-keys", service)
+
+    def test_clients_have_keys_of_their_own(self):
+        self.assertEqual(self.flag("web", "--api-key-file"), "/secrets/web.key")
+        for service in ("demo", "cli"):
+            self.assertEqual(self.services[service]["environment"]["S2P_API_KEY_FILE"],
+                             "/secrets/%s.key" % service)
+
+    def test_keys_exist_before_anybody_needs_them(self):
+        for service in ("server", "trainer", "web", "demo", "grafana"):
+            self.assertEqual(self.services[service]["depends_on"]["secrets"]["condition"],
+                             "service_completed_successfully", service)
+
+    def test_only_their_maker_may_change_them(self):
+        for name, service in self.services.items():
+            for volume in service.get("volumes", []):
+                if volume.startswith("secrets:"):
+                    self.assertEqual(volume.endswith(":ro"), name != "secrets", name)
+
+    def test_no_password_has_a_default_that_everybody_knows(self):
+        web, grafana = (self.services[name]["environment"] for name in ("web", "grafana"))
+        self.assertEqual(web["S2P_OPERATOR_PASSWORD_FILE"],
+                         "${S2P_OPERATOR_PASSWORD_FILE:-/secrets/operator-password}")
+        self.assertEqual(grafana["GF_SECURITY_ADMIN_PASSWORD__FILE"], "/secrets/grafana-password")
+        self.assertNotIn("GF_SECURITY_ADMIN_PASSWORD", grafana)
+
+    def test_ports_are_for_this_machine(self):
+        for name, service in self.services.items():
+            for port in service.get("ports", []):
+                self.assertIn(":-127.0.0.1:", port, name)
+
+
+if __name__ == "__main__":
+    unittest.main()
