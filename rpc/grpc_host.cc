@@ -169,7 +169,7 @@ absl::Status GrpcHost::StartGrpc(const std::vector<grpc::Service*>& services) {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   int port = 0;
   grpc::ServerBuilder builder;
-  if (!options_.reflection) builder.SetOption(std::make_unique<WithoutReflection>());
+  if (options_.no_reflection) builder.SetOption(std::make_unique<WithoutReflection>());
   // A taken port is an error: two servers must never take turns answering on one.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   Apply(options_.connections, &builder);

@@ -56,8 +56,8 @@ struct GrpcHostOptions {
   // HOST:PORT of the HTTP endpoint.
   std::string http = "127.0.0.1:9464";
   CredentialOptions credentials;
-  // Tell anybody who asks which services and messages there are.
-  bool reflection = true;
+  // Tell nobody which services and messages there are.
+  bool no_reflection = false;
   // Largest message that a client may send.
   uint64_t max_message_bytes = uint64_t{16} << 20;
   ConnectionLimits connections;

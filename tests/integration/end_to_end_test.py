@@ -173,6 +173,34 @@ class EndToEnd(unittest.TestCase):
         shutil.copytree(self.store, copy)
         return copy
 
+    def test_keys_follow_their_file_and_changes_are_recorded(self):
+        keys, audit = (os.path.join(self.folder, name) for name in ("keys", "audit"))
+        made = {}
+        for name, roles in (("web", "search"), ("operator", "admin")):
+            made[name] = run(program("s2p"), "keys", "new", "--name", name, "--role", roles,
+                             "--file", keys).stdout.strip()
+        server = self.start("--api-key-file", keys, "--audit-log", audit)
+
+        def ended(name, *arguments):
+            return run(program("s2p"), "--server", server.address, *PATIENT, *arguments, check=False,
+                       env={"S2P_API_KEY": made[name]})
+        self.assertEqual(ended("web", "model", "status").returncode, 0)
+        self.assertIn("needs a key with the role admin", ended("web", "model", "follow").stderr)
+        self.assertEqual(ended("operator", "model", "follow").returncode, 0)
+        self.assertEqual([(line["key"], line["method"], line["code"]) for line in
+                          map(json.loads, read_text(audit).splitlines())],
+                         [("web", "SetServingVersion", "PERMISSION_DENIED"),
+                          ("operator", "SetServingVersion", "OK")])
+
+        # SIGHUP is no end: the key is gone at once, and the audit log is a new file.
+        run(program("s2p"), "keys", "revoke", "web", "--file", keys)
+        os.rename(audit, audit + ".1")
+        server.process.send_signal(signal.SIGHUP)
+        server.wait(lambda: "UNAUTHENTICATED" in ended("web", "model", "status").stderr)
+        self.assertEqual(ended("operator", "model", "status").returncode, 0)
+        self.assertEqual([line["ids"] for line in map(json.loads, read_text(audit).splitlines())],
+                         [["-web search"]])
+
     def test_server_and_trainer_measure_the_same(self):
         server = self.start().wait_until_serving()
         server.s2p("gallery", "add", "--dataset", self.target, "--split", "test")

@@ -188,7 +188,7 @@ TEST_F(AccessTest, ReflectionCanBeSwitchedOff) {
   Start();
   EXPECT_THAT(RawCall(channel_, kReflection, request).status, IsOk());
   End();
-  options_.reflection = false;
+  options_.no_reflection = true;
   Start();
   EXPECT_THAT(RawCall(channel_, kReflection, request).status,
               StatusIs(absl::StatusCode::kUnimplemented));
