@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/string_view.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/status_macros.h"
 #include "base/steady_time.h"
+#include "daemon/options.h"
+#include "daemon/retry_after.h"
 #include "rpc/credentials.h"
 #include "rpc/grpc_status.h"
 #include "rpc/method_roles.h"
@@ -102,7 +106,6 @@ absl::Status CallGate::Admit(CallRecord* call, const grpc::ServerContextBase& co
 grpc::Status CallGate::End(const CallRecord& call, const absl::Status& status,
                            grpc::ServerContextBase& context) {
   const SteadyTime now = SteadyTime::Now();
-  const auto sent = context.client_metadata().find(kRequestIdKey);
   const std::string request_id =
       call.request_id.empty() ? RequestIdOf(context.client_metadata()) : call.request_id;
   context.AddTrailingMetadata(kRequestIdKey, request_id);

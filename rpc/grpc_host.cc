@@ -16,6 +16,7 @@
 #include "base/steady_time.h"
 #include "base/steady_wait.h"
 #include "daemon/listen_address.h"
+#include "daemon/log.h"
 
 namespace s2p {
 namespace {
@@ -69,6 +70,19 @@ gpr_timespec ToGpr(SteadyTime time) {
                       gpr_time_from_nanos(absl::ToInt64Nanoseconds(left), GPR_TIMESPAN));
 }
 
+// Takes reflection out of a server. A program that links it has it in all its servers.
+class WithoutReflection final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    plugins->erase(std::remove_if(plugins->begin(), plugins->end(),
+                                  [](const auto& plugin) {
+                                    return plugin->name() == "proto_server_reflection";
+                                  }),
+                   plugins->end());
+  }
+};
+
 // Calls a function at a time, or at its own end if that comes first.
 class AtLatest {
  public:
@@ -104,6 +118,8 @@ void AddPortFlags(Options& options, absl::string_view program, GrpcHostOptions* 
   AddListenFlag(options, &host->listen, "gRPC").Check(CheckGrpcListen);
   options.Add("http", &host->http, "address of /metrics, /healthz and /readyz, HOST:PORT")
       .Check(CheckHttpListen);
+  options.Add("no-reflection", &host->no_reflection,
+              "switch gRPC's reflection off, which lists services and messages without a key");
   ConnectionLimits& limits = host->connections;
   options
       .AddBytes("max-connection-memory", &limits.memory_bytes,
@@ -141,7 +157,7 @@ GrpcHost::GrpcHost(const GrpcHostOptions& options, std::map<std::string, bool> h
                    std::shared_ptr<grpc::ServerCredentials> credentials, RpcMetrics* metrics)
     : options_(options),
       credentials_(std::move(credentials)),
-      gate_(std::move(keys), options.call_log, metrics),
+      gate_(options.access, std::move(audit), std::move(keys), options.call_log, metrics),
       health_(std::move(health)) {}
 
 GrpcHost::~GrpcHost() {

@@ -65,9 +65,9 @@ struct GrpcHostOptions {
   AccessOptions access;
 };
 
-// Adds --listen, --http, --health, --address-file and --http-address-file, and --max-streams,
-// --max-connection-memory, --max-connection-idle and --max-connection-age. `program` is what --help
-// calls the daemon: "server".
+// Adds --listen, --http, --no-reflection, --health, --address-file and --http-address-file, and
+// --max-streams, --max-connection-memory, --max-connection-idle and --max-connection-age. `program`
+// is what --help calls the daemon: "server".
 void AddPortFlags(Options& options, absl::string_view program, GrpcHostOptions* host,
                   DaemonOptions* daemon);
 

@@ -81,7 +81,8 @@ RpcCall::RpcCall(const RpcMethod* method, CallGate* gate, grpc::CallbackServerCo
 RpcCall::~RpcCall() = default;
 
 void RpcCall::Start() {
-  const absl::Status status = gate_ == nullptr ? absl::OkStatus() : gate_->Admit(context_);
+  const absl::Status status =
+      gate_ == nullptr ? absl::OkStatus() : gate_->Admit(&record_, context_);
   if (!status.ok()) return End(status);
   SetAlarm();
   OnAdmitted();

@@ -22,6 +22,8 @@
 #include "base/message_limits.h"
 #include "base/steady_time.h"
 #include "rpc/call_gate.h"
+#include "rpc/changed_ids.h"
+#include "rpc/method_roles.h"
 
 namespace s2p {
 
@@ -74,6 +76,8 @@ class RpcCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffe
   SteadyTime deadline() const { return deadline_; }
   // The client has left, or the server cancels.
   bool is_cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+  // Whose turn its work is, as Caller::queue.
+  std::string queue() const { return record_.caller ? record_.caller->queue() : std::string(); }
   // OK while somebody still waits for the answer: Cancelled or DeadlineExceeded otherwise. To be
   // asked before work is started.
   absl::Status CheckWanted() const;
@@ -97,6 +101,8 @@ class RpcCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffe
   bool StopWaiting() { return waiting_.exchange(false); }
 
   const RpcMethod& method() const { return method_; }
+  // The audit log has it.
+  bool is_change() const { return record_.caller && RuleOf(method_.name).is_change; }
   CallRecord& record() { return record_; }
   grpc::CallbackServerContext& context() { return context_; }
   SteadyTime start() const { return record_.start; }
@@ -182,6 +188,7 @@ class UnaryCall final : public RequestCall<Request> {
   SteadyTime start() const { return RpcCall::start(); }
   // Sends the response, or an error. The call may be gone when this returns.
   void Answer(const absl::Status& status) {
+    if (this->is_change()) this->record().changed = ChangedIds(this->request(), response_);
     if (!status.ok()) return this->End(status);
     bytes_ = ToBytes(response_);
     this->EndWith(&bytes_);

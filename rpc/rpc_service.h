@@ -58,8 +58,8 @@ class RpcService : public grpc::Service {
                 std::function<absl::Status(const Request&, Response&)> work) {
     AddUnary<Request, Response>(method, std::move(cost),
                                 [pool, work = std::move(work)](UnaryCall<Request, Response>* call) {
-                                  const absl::Status taken =
-                                      pool->Submit([call, &work](absl::Status status) {
+                                  const absl::Status taken = pool->Submit(
+                                      call->queue(), [call, &work](absl::Status status) {
                                         if (status.ok()) status = call->CheckWanted();
                                         if (status.ok())
                                           status = work(call->request(), *call->response());

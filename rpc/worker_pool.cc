@@ -19,11 +19,11 @@ WorkerPool::WorkerPool(int threads, int max_queue) : jobs_(max_queue) {
 
 WorkerPool::~WorkerPool() { Stop(); }
 
-absl::Status WorkerPool::Submit(Job job) {
+absl::Status WorkerPool::Submit(const std::string& caller, Job job) {
   absl::MutexLock lock(&mutex_);
   if (closed_) return ShuttingDown();
-  if (jobs_.size() >= max_queue_) {
-    const int waiting = static_cast<int>(jobs_.size());
+  if (!jobs_.HasRoom(caller)) {
+    const int waiting = jobs_.taken();
     return BusyError(absl::StrCat("the server is busy: ", waiting, " requests wait already"),
                      drain_.For(waiting, static_cast<int>(threads_.size())));
   }
@@ -32,11 +32,11 @@ absl::Status WorkerPool::Submit(Job job) {
 }
 
 void WorkerPool::Close() {
-  std::deque<Job> dropped;
+  std::vector<Job> dropped;
   {
     absl::MutexLock lock(&mutex_);
     closed_ = true;
-    dropped.swap(jobs_);
+    while (!jobs_.empty()) dropped.push_back(jobs_.Pop());
   }
   for (const Job& job : dropped) job(ShuttingDown());
 }

@@ -23,14 +23,15 @@ class WorkerPool {
   // to whoever waits.
   using Job = std::function<void(const absl::Status& turn)>;
 
-  // `max_queue`: jobs that may wait.
+  // `max_queue`: jobs that may wait, as the places of a FairQueue.
   WorkerPool(int threads, int max_queue);
   // As Stop.
   ~WorkerPool();
 
-  // BusyError when the queue is full, with an estimate of the time that it takes to empty;
-  // Unavailable after Close. On error the job is never called.
-  absl::Status Submit(Job job);
+  // `caller` is as Caller::queue. BusyError when the queue has no room for the caller, with an
+  // estimate of the time that it takes to empty; Unavailable after Close. On error the job is never
+  // called.
+  absl::Status Submit(const std::string& caller, Job job);
   // Refuses new jobs and calls those that wait with Unavailable. Does not wait for those that run.
   // Idempotent.
   void Close();
@@ -42,7 +43,7 @@ class WorkerPool {
   void Run();
 
   absl::Mutex mutex_;
-  std::deque<Job> jobs_ ABSL_GUARDED_BY(mutex_);
+  FairQueue<Job> jobs_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   DrainEstimate drain_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::thread> threads_;

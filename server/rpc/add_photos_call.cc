@@ -7,6 +7,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "rpc/request_id.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "server/rpc/photo_adder.h"
 #include "server/rpc/to_proto.h"
@@ -42,6 +43,7 @@ class AddPhotosCall final : public RpcCall {
   void OnAdmitted() override {
     // The stream lasts as long as its client likes; a read may also wait for the budget.
     StopWaiting();
+    record().request_id = RequestIdOf(context().client_metadata());
     if (service_.slot->Get() == nullptr) {
       return End(absl::UnavailableError("no model serves yet"));
     }
@@ -114,7 +116,8 @@ class AddPhotosCall final : public RpcCall {
       slot->submitted = true;
       ++working_;
     }
-    const absl::Status taken = service_.add_pool->Submit([this, slot](const absl::Status& turn) {
+    const absl::Status taken = service_.add_pool->Submit(queue(), [this,
+                                                                   slot](const absl::Status& turn) {
       if (!turn.ok()) return Refuse(slot, turn);
       Answer(slot, AddPhoto(service_, std::move(slot->request), [this] { return is_cancelled(); }));
     });
@@ -131,6 +134,8 @@ class AddPhotosCall final : public RpcCall {
   void Answer(Slot* slot, const v1::AddPhotoResponse& response) {
     Slot* next = nullptr;
     grpc::ByteBuffer bytes = ToBytes(response);
+    const auto code = static_cast<absl::StatusCode>(response.status().code());
+    if (is_change()) service_.gate->RecordPart(record(), slot->photo_id, code);
     slot->request.Clear();
     slot->share.Release();
     {
@@ -173,7 +178,7 @@ class AddPhotosCall final : public RpcCall {
       if (reads_over_ && slots_.empty() && !writing_ && working_ == 0 && !ended_) {
         end = ended_ = true;
         status = failure_;
-        call_.changes = added_;
+        record().changes = added_;
       }
     }
     if (write != nullptr) StartWrite(write);

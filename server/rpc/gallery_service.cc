@@ -10,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/status_macros.h"
-#include "rpc/changed_ids.h"
 #include "rpc/grpc_status.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "server/rpc/add_photos_call.h"

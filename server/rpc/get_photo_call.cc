@@ -65,7 +65,7 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
   // Makes the next message on the pool, then writes it.
   void OnPool(std::function<absl::Status()> fill) {
     const absl::Status taken =
-        service_.storage_pool->Submit([this, fill = std::move(fill)](absl::Status status) {
+        service_.storage_pool->Submit(queue(), [this, fill = std::move(fill)](absl::Status status) {
           if (status.ok()) status = CheckWanted();
           if (status.ok()) status = fill();
           if (!status.ok()) return End(status);

@@ -51,7 +51,7 @@ class Searching {
   void Start() {
     absl::Status status = Check();
     if (!status.ok()) return End(status);
-    status = service_.decode_pool->Submit([this](const absl::Status& turn) {
+    status = service_.decode_pool->Submit(call_.queue(), [this](const absl::Status& turn) {
       if (!turn.ok()) return End(turn);
       Decode();
     });
@@ -78,7 +78,7 @@ class Searching {
     service_.metrics->ObserveStage(Stage::kDecode, record_->decode);
     if (!images.ok()) return End(images.status());
     BatchRequest request;
-    request.caller = call_.caller->queue();
+    request.caller = call_.queue();
     request.images = *std::move(images);
     for (const QueryExample& example : query_.examples) {
       if (example.is_drawn()) request.modalities.push_back(example.modality);

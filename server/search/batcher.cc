@@ -172,8 +172,8 @@ absl::Status Batcher::Submit(BatchRequest request) {
     return BusyError(absl::StrCat("the queue is full: ", live_.taken(), " images are waiting"),
                      drain_.For(live_.taken(), 1));
   }
-  live_images_ += places;
-  live_.push_back({std::move(request), SteadyTime::Now()});
+  const std::string caller = request.caller;
+  live_.Push(caller, {std::move(request), SteadyTime::Now()}, places);
   changed_.NotifyAll();
   return absl::OkStatus();
 }
@@ -212,9 +212,8 @@ std::vector<Batcher::Waiting> Batcher::NextBatch() {
   mutex_.Await(absl::Condition(&something));
   if (IsIdle()) return {};
   SteadyTime oldest = SteadyTime::InfiniteFuture();
-  for (const auto* queue : {&live_, &background_}) {
-    if (!queue->empty()) oldest = std::min(oldest, queue->front().since);
-  }
+  live_.VisitOldest([&](const Waiting& waiting) { oldest = std::min(oldest, waiting.since); });
+  if (!background_.empty()) oldest = std::min(oldest, background_.front().since);
   const auto full = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return BatchIsFull(); };
   changed_.Until(&mutex_, oldest + options_.max_delay, full);
   std::vector<Waiting> batch;
@@ -222,9 +221,9 @@ std::vector<Batcher::Waiting> Batcher::NextBatch() {
   const bool starved =
       !background_.empty() &&
       background_.front().since + options_.max_background_wait <= SteadyTime::Now();
-  if (starved) background_images_ -= TakeFrom(background_, 1, images, batch);
-  live_images_ -= TakeFrom(live_, live_.size(), images, batch);
-  background_images_ -= TakeFrom(background_, background_.size(), images, batch);
+  if (starved) TakeBackground(1, images, batch);
+  TakeLive(images, batch);
+  TakeBackground(background_.size(), images, batch);
   return batch;
 }
 

@@ -141,7 +141,7 @@ class Batcher {
   mutable absl::Mutex mutex_;
   // Told when something was queued or the batcher stops.
   SteadyWait changed_;
-  std::deque<Waiting> live_ ABSL_GUARDED_BY(mutex_);
+  FairQueue<Waiting> live_ ABSL_GUARDED_BY(mutex_);
   std::deque<Waiting> background_ ABSL_GUARDED_BY(mutex_);
   int background_images_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

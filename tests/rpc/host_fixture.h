@@ -13,7 +13,6 @@
 #include <string>
 #include <utility>
 
-#include "rpc/changed_ids.h"
 #include "rpc/grpc_host.h"
 #include "rpc/rpc_service.h"
 #include "rpc/watch_streams.h"

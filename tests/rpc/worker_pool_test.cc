@@ -18,14 +18,15 @@ TEST(WorkerPoolTest, JobsThatWaitAreToldThatTheServerShutsDown) {
   WorkerPool pool(1, 10);
   absl::Notification started, resume;
   absl::Status running = absl::UnknownError("not called"), waiting = running;
-  ASSERT_THAT(pool.Submit([&](const absl::Status& turn) {
-    started.Notify();
-    resume.WaitForNotification();
-    running = turn;
-  }),
+  ASSERT_THAT(pool.Submit("a",
+                          [&](const absl::Status& turn) {
+                            started.Notify();
+                            resume.WaitForNotification();
+                            running = turn;
+                          }),
               IsOk());
   started.WaitForNotification();
-  ASSERT_THAT(pool.Submit([&](const absl::Status& turn) { waiting = turn; }), IsOk());
+  ASSERT_THAT(pool.Submit("a", [&](const absl::Status& turn) { waiting = turn; }), IsOk());
   // Does not wait for the first job.
   pool.Close();
   EXPECT_THAT(waiting, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("shutting down")));
@@ -37,35 +38,44 @@ TEST(WorkerPoolTest, JobsThatWaitAreToldThatTheServerShutsDown) {
 TEST(WorkerPoolTest, FullQueueRefuses) {
   WorkerPool pool(1, 1);
   absl::Notification started, resume;
-  ASSERT_THAT(pool.Submit([&](const absl::Status&) {
-    started.Notify();
-    resume.WaitForNotification();
-  }),
+  ASSERT_THAT(pool.Submit("a",
+                          [&](const absl::Status&) {
+                            started.Notify();
+                            resume.WaitForNotification();
+                          }),
               IsOk());
   started.WaitForNotification();
-  EXPECT_THAT(pool.Submit([](const absl::Status&) {}), IsOk());
-  const absl::Status busy = pool.Submit([](const absl::Status&) {});
+  EXPECT_THAT(pool.Submit("a", [](const absl::Status&) {}), IsOk());
+  const absl::Status busy = pool.Submit("a", [](const absl::Status&) {});
   EXPECT_THAT(busy, StatusIs(absl::StatusCode::kResourceExhausted));
   EXPECT_EQ(RetryAfter(busy), absl::Milliseconds(100));
   resume.Notify();
 }
 
 TEST(WorkerPoolTest, CallerIsServedBeforeTheBacklogOfAnotherEnds) {
-  absl::Notification started, go_on;
+  absl::Notification started, resume, pool_is_empty;
   std::string order;
   {
     WorkerPool pool(1, 10);
     ASSERT_THAT(pool.Submit("flood",
-                            [&] {
+                            [&](const absl::Status&) {
                               started.Notify();
-                              go_on.WaitForNotification();
+                              resume.WaitForNotification();
                             }),
                 IsOk());
     started.WaitForNotification();
-    while (pool.Submit("flood", [&] { order += 'f'; }).ok()) {
+    const auto log = [&](char name) {
+      return [&order, &pool_is_empty, name](const absl::Status& turn) {
+        EXPECT_THAT(turn, IsOk());
+        order += name;
+        if (order.size() == 11) pool_is_empty.Notify();
+      };
+    };
+    while (pool.Submit("flood", log('f')).ok()) {
     }
-    ASSERT_THAT(pool.Submit("other", [&] { order += 'o'; }), IsOk());
-    go_on.Notify();
+    ASSERT_THAT(pool.Submit("other", log('o')), IsOk());
+    resume.Notify();
+    pool_is_empty.WaitForNotification();
   }
   EXPECT_EQ(order, "fofffffffff");
 }
@@ -73,7 +83,8 @@ TEST(WorkerPoolTest, CallerIsServedBeforeTheBacklogOfAnotherEnds) {
 TEST(WorkerPoolTest, StoppedPoolRefuses) {
   WorkerPool pool(1, 1);
   pool.Stop();
-  EXPECT_THAT(pool.Submit([](const absl::Status&) {}), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(pool.Submit("a", [](const absl::Status&) {}),
+              StatusIs(absl::StatusCode::kUnavailable));
 }
 
 }  // namespace
