@@ -141,7 +141,8 @@ EXCEPTIONS = [
 # Rooms of daemons, where intervals and deadlines follow base/steady_time.h: a change of the system's
 # time must not stop or hurry them. The files that may ask for the date.
 STEADY = ["base/*", "daemon/*", "rpc/*", "server/*", "trainer/jobs/*"]
-DATES = ["server/gallery/new_item.cc", "server/gallery/gallery_folder.cc", "trainer/jobs/job_store.cc"]
+DATES = ["server/gallery/new_item.cc", "server/gallery/gallery_folder.cc", "trainer/jobs/job_store.cc",
+         "trainer/jobs/job_scheduler.h"]
 DATE = re.compile(r"\babsl::Now\b|\bsystem_clock::now\b|\.Await\w*With(Timeout|Deadline)\(")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

@@ -96,7 +96,7 @@ void JobReporter::OnMessage(const std::string& message) {
 }
 
 void JobReporter::OnState(v1::Job::State state, const std::string& message) {
-  last_update_ = absl::InfinitePast();
+  last_update_ = SteadyTime::InfinitePast();
   Append(state, latest_, message, /*sync=*/true);
   LogInfo(
       "job",

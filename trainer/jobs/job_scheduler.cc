@@ -182,7 +182,7 @@ absl::Status JobScheduler::MarkStarted(const v1::JobFile& file) {
     v1::Job& job = *changed.mutable_job();
     job.set_state(v1::Job::STATE_RUNNING);
     job.clear_reason();
-    if (!job.has_started_at()) *job.mutable_started_at() = ToProtoTime(options_.reporter.now());
+    if (!job.has_started_at()) *job.mutable_started_at() = ToProtoTime(options_.date());
     const bool same_data = changed.source_dataset_sha256() == source.value_or("") &&
                            changed.target_dataset_sha256() == target.value_or("");
     // The run starts over on other data.
@@ -223,7 +223,7 @@ void JobScheduler::Interrupt(const std::string& id) {
 void JobScheduler::End(const std::string& id, const absl::StatusOr<JobOutcome>& outcome,
                        bool cancelled, Active& active, JobReporter& reporter) {
   const auto finish = [&](v1::JobFile& file) {
-    Finish(*file.mutable_job(), outcome, cancelled, options_.reporter.now());
+    Finish(*file.mutable_job(), outcome, cancelled, options_.date());
   };
   // The end is kept before anybody sees it: a version that was shown as published must not be
   // unknown after a crash.
@@ -331,7 +331,7 @@ absl::StatusOr<v1::Job> JobScheduler::Cancel(const std::string& id) {
 absl::StatusOr<v1::Job> JobScheduler::CancelQueued(const std::string& id, const Place& place) {
   const absl::Status status = store_.Update(id, [this](v1::JobFile& file) {
     Finish(*file.mutable_job(), absl::CancelledError(), /*cancelled=*/true,
-           options_.reporter.now());
+           options_.date());
   });
   if (status.ok()) ReporterOf(id).OnState(v1::Job::STATE_CANCELLED, "cancelled");
   {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -16,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/steady_wait.h"
 #include "trainer/jobs/job_reporter.h"
@@ -33,6 +35,8 @@ struct JobSchedulerOptions {
   // The jobs, of those that have FAILED or been CANCELLED, that keep the state from which a retry
   // resumes: those that ended last. One state can take more than a GB.
   size_t most_kept_states = 5;
+  // The time at which jobs start and end, for people; tests replace it.
+  std::function<absl::Time()> date = absl::Now;
   JobReporterOptions reporter;
 };
 

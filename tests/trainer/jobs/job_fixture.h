@@ -24,6 +24,7 @@ class JobFixture : public testing::Test {
   JobFixture() {
     options_.retry_pause = absl::InfiniteDuration();
     options_.reporter.now = [this] { return SteadyTime() + absl::Milliseconds(now_ms_.load()); };
+    options_.date = [this] { return absl::FromUnixMillis(now_ms_.load()); };
     options_.reporter.on_event = [this] {
       absl::MutexLock lock(&mutex_);
       ++changes_;
