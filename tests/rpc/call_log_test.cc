@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <sstream>
+#include <string>
 
 #include "daemon/log.h"
 #include "tests/testing/status_matchers.h"
@@ -65,6 +66,19 @@ TEST_F(CallLogTest, SlowCallMayHaveNoDetails) {
   log_->Ended({"ListPhotos", now_ - absl::Seconds(2)}, "id-1", "ipv4:127.0.0.1:5", absl::OkStatus(),
               now_);
   EXPECT_THAT(out_.str(), AllOf(HasSubstr("method=ListPhotos"), HasSubstr("total=2s left_out=0")));
+}
+
+TEST_F(CallLogTest, EveryLineNamesTheKey) {
+  Start({}, "debug");
+  CallRecord call{"Search", now_ - absl::Seconds(2)};
+  call.caller = Caller{"web", "127.0.0.1"};
+  log_->Ended(call, "id-1", "ipv4:127.0.0.1:5", absl::InternalError("broken"), now_);
+  std::istringstream lines(out_.str());
+  int named = 0;
+  for (std::string line; std::getline(lines, line); ++named) {
+    EXPECT_THAT(line, HasSubstr(" key=web "));
+  }
+  EXPECT_EQ(named, 3);
 }
 
 TEST_F(CallLogTest, ThresholdOfZeroMeansNone) {
