@@ -10,9 +10,12 @@ namespace s2p {
 // the other: next to another training, the demo took 49 minutes with spinning and takes 7 without.
 //
 // libgomp reads the policy once, before main, and offers no call to change it. So this restarts the
-// program, with the same arguments and process id. Call it first in main. If that fails, threads
-// spin.
-void SleepWhileWaiting(char** argv);
+// program, with the same arguments and process id. If that fails, threads spin.
+//
+// Meant for the program's .preinit_array, which runs before the shared libraries start: LibTorch
+// takes a second to start, and would do so twice. It therefore uses nothing but system calls and
+// plain memory, and takes the arguments that the loader gives such functions.
+void SleepWhileWaiting(int argc, char** argv, char** environment);
 
 }  // namespace s2p
 

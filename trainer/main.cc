@@ -311,9 +311,13 @@ int MainWithoutExceptions(int argc, char** argv) {
 }  // namespace
 }  // namespace s2p
 
+// The loader calls it before it starts the shared libraries.
+using StartFunction = void (*)(int, char**, char**);
+__attribute__((section(".preinit_array"), used)) const StartFunction sleep_while_waiting =
+    s2p::SleepWhileWaiting;
+
 int main(int argc, char** argv) {
   s2p::OpenStandardStreams();
-  s2p::SleepWhileWaiting(argv);
   s2p::KeepFreedMemory();
   return s2p::MainWithoutExceptions(argc, argv);
 }

@@ -47,6 +47,17 @@ class StartUp(unittest.TestCase):
             versions.add(match.group(2))
         self.assertEqual(len(versions), 1)
 
+    def test_trainer_starts_its_libraries_once(self):
+        with tempfile.TemporaryDirectory() as folder:
+            run(["s2p-trainer", "--version"], LD_DEBUG="files",
+                LD_DEBUG_OUTPUT=os.path.join(folder, "loader"))
+            log = ""
+            for name in os.listdir(folder):
+                with open(os.path.join(folder, name)) as file:
+                    log += file.read()
+        started = re.findall(r"calling init: \S*/libtorch_cpu\.so", log)
+        self.assertEqual(len(started), 1)
+
     def test_answer_that_cannot_be_written_is_a_failure(self):
         for command in ([c + ["--version"] for c in COMMANDS] +
                         [["s2p", "--help"], ["s2p-web", "--help"], ["s2p", "completion", "bash"]]):
