@@ -1,4 +1,4 @@
-// Scenarios of people who search, including those with something missing.
+// Scenarios of people who search. They share a server, and find its gallery as it was.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { audit } from './accessibility.mjs';
@@ -105,19 +105,6 @@ export const searchScenarios = {
     await until(page, () => document.querySelectorAll('#results .card').length === 3);
   },
 
-  async attributes(page) {
-    await draw(page, 'boot');
-    await page.locator('#attributes .chip').first().waitFor();
-    const chip = page.locator('#attributes .chip').first();
-    const name = await chip.getAttribute('data-attribute');
-    for (const wanted of [[{ name, min: 0.5 }], [{ name, max: 0.5 }], undefined]) {
-      const asked = page.waitForRequest('**/api/search');
-      await page.click(`#attributes [data-attribute="${name}"]`);
-      assert.deepEqual((await asked).postDataJSON().filter.attributes, wanted);
-      await until(page, () => !document.getElementById('results').classList.contains('stale'));
-    }
-  },
-
   async likes(page) {
     await addShapes(page);
     await draw(page, 'boot');
@@ -222,29 +209,6 @@ export const searchScenarios = {
       process.kill(Number(process.env.S2P_SERVER_PID), 'SIGCONT');
     }
     await expectText(page, '#search-status', 'photos in');
-  },
-
-  async noServer(page) {
-    await expectText(page, '#model-badge', 'Server unreachable');
-    await draw(page, 'boot');
-    await expectText(page, '#search-state', 'is not responding');
-    await shot(page, 'away');
-    console.log('ready');
-    await expectText(page, '#search-status', 'in ');
-    await expectText(page, '#model-badge', 'Model 1');
-  },
-
-  async noModel(page) {
-    await expectText(page, '#model-badge', 'No model yet');
-    await draw(page, 'boot');
-    await expectText(page, '#search-state', 'There is no model yet');
-  },
-
-  async emptyGallery(page) {
-    await draw(page, 'boot');
-    await expectText(page, '#search-state', 'The gallery is empty');
-    await page.click('[data-view="operator"]');
-    await expectText(page, '#gallery-list', 'The gallery is empty');
   },
 
   async accessible(page) {
