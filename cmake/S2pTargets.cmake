@@ -61,10 +61,12 @@ function(s2p_use_torch target)
   target_precompile_headers(${target} REUSE_FROM s2p_torch_headers)
 endfunction()
 
-# s2p_test(NAME SOURCES ... [DEPS ...] [TORCH] [LABELS ...])
-# A GoogleTest program, one ctest entry per test case.
+# s2p_test(NAME SOURCES ... [DEPS ...] [TORCH] [LABELS ...] [ISOLATED SUITE...])
+# A GoogleTest program, one ctest entry per suite: a process per case would load LibTorch or OpenCV
+# for each, which takes longer than most cases. ISOLATED names suites whose cases need a process of
+# their own, as they fork, take signals or measure the process; "*" stands for all.
 function(s2p_test name)
-  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH" "" "SOURCES;DEPS;LABELS;ISOLATED" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE "S2P_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\"")
@@ -74,6 +76,27 @@ function(s2p_test name)
   if(ARG_TORCH)
     s2p_use_torch(${name})
   endif()
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 600
-    PROPERTIES TIMEOUT 1800 LABELS "${ARG_LABELS}")
+
+  set(properties TIMEOUT 1800)
+  if(ARG_LABELS)
+    list(APPEND properties LABELS ${ARG_LABELS})
+  endif()
+  set(tests "${CMAKE_CURRENT_BINARY_DIR}/${name}_tests.cmake")
+  set(include "${CMAKE_CURRENT_BINARY_DIR}/${name}_include.cmake")
+  set(writer "${PROJECT_SOURCE_DIR}/cmake/S2pWriteTests.cmake")
+  string(CONCAT content
+    "if(NOT EXISTS [==[$<TARGET_FILE:${name}>]==])\n"
+    "  add_test(${name}_NOT_BUILT ${name}_NOT_BUILT)\n"
+    "  return()\n"
+    "endif()\n"
+    "foreach(source [==[$<TARGET_FILE:${name}>]==] [==[${include}]==] [==[${writer}]==])\n"
+    "  if(NOT EXISTS [==[${tests}]==] OR \"\${source}\" IS_NEWER_THAN [==[${tests}]==])\n"
+    "    include([==[${writer}]==])\n"
+    "    s2p_write_tests(PROGRAM [==[$<TARGET_FILE:${name}>]==] OUT [==[${tests}]==]\n"
+    "      ISOLATED ${ARG_ISOLATED} PROPERTIES ${properties})\n"
+    "  endif()\n"
+    "endforeach()\n"
+    "include([==[${tests}]==])\n")
+  file(GENERATE OUTPUT "${include}" CONTENT "${content}")
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${include}")
 endfunction()

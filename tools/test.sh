@@ -33,15 +33,7 @@ npm ci --prefix tests/web --no-audit --no-fund --loglevel=error ||
 results=build/release/tests.xml
 status=0
 OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} ctest --preset ci --label-exclude '^(slow|benchmark)$' \
-  --parallel "$(nproc)" --output-junit "$PWD/$results" || status=$?
+  --parallel "$(nproc)" --test-output-size-passed 1000000 --output-junit "$PWD/$results" || status=$?
 
-python3 - "$results" <<'PY'
-import sys
-import xml.etree.ElementTree as xml
-
-suite = xml.parse(sys.argv[1]).getroot()
-failed = int(suite.get("failures", 0))
-skipped = int(suite.get("skipped", 0)) + int(suite.get("disabled", 0))
-print(f"{int(suite.get('tests', 0)) - failed - skipped} passed, {failed} failed, {skipped} skipped")
-PY
+python3 tools/count_tests.py "$results"
 exit $status

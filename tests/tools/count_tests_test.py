@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""Tests of tools/count_tests.py."""
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tools/count_tests.py")
+
+
+def counted(*entries):
+    """The line for a run with these (status, output) entries."""
+    cases = "".join('<testcase name="t" status="%s"><system-out>%s</system-out></testcase>' % entry
+                    for entry in entries)
+    with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
+        file.write("<testsuite>%s</testsuite>" % cases)
+        file.flush()
+        return subprocess.run([sys.executable, PROGRAM, file.name], stdout=subprocess.PIPE, check=True,
+                              universal_newlines=True).stdout.strip()
+
+
+SUITE = """[==========] 5 tests from 1 test suite ran. (3 ms total)
+[  PASSED  ] 2 tests.
+[  SKIPPED ] 1 test, listed below:
+[  SKIPPED ] A.B
+[  FAILED  ] 2 tests, listed below:
+[  FAILED  ] A.C
+[  FAILED  ] A.D
+"""
+
+
+class CountTests(unittest.TestCase):
+    def test_each_case_of_a_suite_counts(self):
+        self.assertEqual(counted(("fail", SUITE)), "2 passed, 2 failed, 1 skipped")
+
+    def test_each_scenario_of_a_page_counts(self):
+        self.assertEqual(counted(("fail", "passed: a\nFAILED: b: Error\n    at c\npassed: d\n")),
+                         "2 passed, 1 failed, 0 skipped")
+
+    def test_page_that_fails_after_its_scenarios_is_a_failure(self):
+        self.assertEqual(counted(("fail", "passed: a\n")), "1 passed, 1 failed, 0 skipped")
+
+    def test_suite_that_crashes_is_a_failure(self):
+        self.assertEqual(counted(("fail", "[ RUN      ] A.B\n")), "0 passed, 1 failed, 0 skipped")
+
+    def test_entry_without_cases_counts_once(self):
+        self.assertEqual(counted(("run", "ok"), ("notrun", ""), ("fail", "no")),
+                         "1 passed, 1 failed, 1 skipped")
+
+
+if __name__ == "__main__":
+    unittest.main()
