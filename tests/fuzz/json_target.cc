@@ -1,0 +1,54 @@
+#include <httplib.h>
+
+#include <memory>
+#include <string>
+
+#include "client/web/exchange.h"
+#include "client/web/http_error.h"
+#include "client/web/json_message.h"
+#include "model/check.h"
+#include "s2p/v1/gallery.pb.h"
+#include "s2p/v1/model.pb.h"
+#include "s2p/v1/search.pb.h"
+#include "s2p/v1/training.pb.h"
+#include "tests/fuzz/targets.h"
+
+namespace s2p::fuzz {
+namespace {
+
+std::unique_ptr<google::protobuf::Message> RequestNumber(unsigned char number) {
+  switch (number % 6) {
+    case 0:
+      return std::make_unique<v1::SearchRequest>();
+    case 1:
+      return std::make_unique<v1::ListPhotosRequest>();
+    case 2:
+      return std::make_unique<v1::DeletePhotosRequest>();
+    case 3:
+      return std::make_unique<v1::AddPhotoRequest>();
+    case 4:
+      return std::make_unique<v1::SubmitJobRequest>();
+    default:
+      return std::make_unique<v1::UpdatePhotoMetadataRequest>();
+  }
+}
+
+}  // namespace
+
+void Json(absl::string_view bytes) {
+  if (bytes.empty()) return;
+  const httplib::Request http_request;
+  httplib::Response response;
+  Exchange exchange{http_request, response, std::string(bytes.substr(1)), "id", absl::Seconds(1)};
+  const auto request = RequestNumber(static_cast<unsigned char>(bytes[0]));
+  const absl::Status status = ReadRequest(exchange, *request);
+  if (!status.ok()) {
+    S2P_CHECK(HttpStatus(status.code()) == 400);
+    S2P_CHECK(!ErrorBody(status, exchange.request_id).empty());
+    return;
+  }
+  AnswerJson(exchange, *request);
+  S2P_CHECK(!response.body.empty());
+}
+
+}  // namespace s2p::fuzz
