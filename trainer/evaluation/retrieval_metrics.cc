@@ -17,6 +17,7 @@ namespace s2p {
 namespace {
 
 constexpr float kLast = -std::numeric_limits<float>::infinity();
+constexpr float kFirst = std::numeric_limits<float>::infinity();
 constexpr float kNoScore = std::numeric_limits<float>::quiet_NaN();
 // Scores in memory at one time.
 constexpr int64_t kBlockScores = int64_t{1} << 23;
@@ -58,6 +59,70 @@ class Identities {
   std::vector<std::vector<int>> rows_;
 };
 
+// The scores of one query, in chunks whose largest scores tell which chunks need not be read. The
+// loops over a chunk have a fixed length and no branch, so that compilers vectorise them.
+class ChunkedScores {
+ public:
+  static constexpr size_t kChunk = 64;
+
+  // Borrows `scores`, of which none may be NaN, and limits them to [least, most].
+  ChunkedScores(absl::Span<float> scores, float least, float most)
+      : scores_(scores), largest_((scores.size() + kChunk - 1) / kChunk) {
+    for (size_t chunk = 0; chunk < largest_.size(); ++chunk) {
+      for (float& score : Chunk(chunk)) score = Larger(Smaller(score, most), least);
+      largest_[chunk] = Largest(chunk);
+    }
+  }
+
+  size_t chunks() const { return largest_.size(); }
+  size_t size() const { return scores_.size(); }
+  absl::Span<float> Chunk(size_t chunk) const { return scores_.subspan(chunk * kChunk, kChunk); }
+  // No score of the chunk is larger, and one was as large before scores were left out.
+  float Bound(size_t chunk) const { return largest_[chunk]; }
+
+  // The largest score of the chunk; kLast if all are left out.
+  float Largest(size_t chunk) const {
+    constexpr size_t kLanes = 16;
+    const absl::Span<const float> scores = Chunk(chunk);
+    float lanes[kLanes];
+    std::fill_n(lanes, kLanes, kLast);
+    size_t i = 0;
+    for (; i + kLanes <= scores.size(); i += kLanes) {
+      for (size_t j = 0; j < kLanes; ++j) lanes[j] = Larger(scores[i + j], lanes[j]);
+    }
+    for (; i < scores.size(); ++i) lanes[0] = Larger(scores[i], lanes[0]);
+    return *std::max_element(lanes, lanes + kLanes);
+  }
+
+  void Set(int row, float score) {
+    const size_t chunk = static_cast<size_t>(row) / kChunk;
+    scores_[static_cast<size_t>(row)] = score;
+    largest_[chunk] = Largest(chunk);
+  }
+  // Leaves a row out of what follows. Not a number is neither above nor below anything.
+  void LeaveOut(int row) { scores_[static_cast<size_t>(row)] = kNoScore; }
+
+  // Calls `found` with every row that scores `least` or higher, in ascending order.
+  template <typename Found>
+  void ForEachFrom(float least, const Found& found) const {
+    for (size_t chunk = 0; chunk < chunks(); ++chunk) {
+      if (!(Bound(chunk) >= least)) continue;
+      const absl::Span<const float> scores = Chunk(chunk);
+      for (size_t i = 0; i < scores.size(); ++i) {
+        if (scores[i] >= least) found(static_cast<int>(chunk * kChunk + i), scores[i]);
+      }
+    }
+  }
+
+ private:
+  // The second one if the first is not a number.
+  static float Larger(float a, float b) { return a > b ? a : b; }
+  static float Smaller(float a, float b) { return a < b ? a : b; }
+
+  const absl::Span<float> scores_;
+  std::vector<float> largest_;
+};
+
 // Ranks the gallery for one query, from scores that are known up to an error: where the error could
 // change a comparison, the exact score is asked for.
 class Ranker {
@@ -65,7 +130,7 @@ class Ranker {
   // `scores`: one for each row of the gallery, in [-1, 1] or kLast where `error` is above 0, each
   // off by at most `error`; changed. `exact(row)`: the score itself, or kLast, which then is exact
   // in `scores`, too. All are borrowed.
-  Ranker(absl::Span<float> scores, float error, absl::FunctionRef<float(int)> exact,
+  Ranker(ChunkedScores& scores, float error, absl::FunctionRef<float(int)> exact,
          const Identities& identities, int identity)
       : scores_(scores),
         error_(error),
@@ -79,8 +144,7 @@ class Ranker {
     std::vector<float> matches;
     for (const int row : identities_.RowsOf(identity_)) {
       matches.push_back(exact_(row));
-      // Not a number is neither above nor below anything: matches are not counted below.
-      scores_[static_cast<size_t>(row)] = kNoScore;
+      scores_.LeaveOut(row);
     }
     if (matches.empty()) return ranking;
     std::sort(matches.begin(), matches.end(), std::greater<float>());
@@ -98,12 +162,8 @@ class Ranker {
   // The rows whose score may be at least that of the kTopMatches-th best, then these in order.
   std::vector<int> TopRows() const {
     std::vector<std::pair<float, int>> rows;
-    const float least = KthLargest() - 2 * error_;
-    for (size_t row = 0; row < scores_.size(); ++row) {
-      if (scores_[row] >= least) {
-        rows.emplace_back(exact_(static_cast<int>(row)), static_cast<int>(row));
-      }
-    }
+    scores_.ForEachFrom(KthLargest() - 2 * error_,
+                        [&](int row, float) { rows.emplace_back(exact_(row), row); });
     const auto kept = std::min<size_t>(kTopMatches, rows.size());
     std::partial_sort(rows.begin(), rows.begin() + static_cast<int64_t>(kept), rows.end(),
                       [this](const auto& a, const auto& b) {
@@ -121,11 +181,14 @@ class Ranker {
   float KthLargest() const {
     std::array<float, kTopMatches> largest;
     largest.fill(kLast);
-    for (const float score : scores_) {
-      if (!(score > largest.back())) continue;
-      size_t at = largest.size() - 1;
-      for (; at > 0 && largest[at - 1] < score; --at) largest[at] = largest[at - 1];
-      largest[at] = score;
+    for (size_t chunk = 0; chunk < scores_.chunks(); ++chunk) {
+      if (!(scores_.Bound(chunk) > largest.back())) continue;
+      for (const float score : scores_.Chunk(chunk)) {
+        if (!(score > largest.back())) continue;
+        size_t at = largest.size() - 1;
+        for (; at > 0 && largest[at - 1] < score; --at) largest[at] = largest[at - 1];
+        largest[at] = score;
+      }
     }
     return largest.back();
   }
@@ -133,31 +196,38 @@ class Ranker {
   // The number of other rows that score `match` or higher.
   int CountAsHigh(float match) const {
     const float surely = match + error_, perhaps = match - error_;
-    int sure = 0, possible = 0;
-    for (const float score : scores_) {
-      sure += score > surely ? 1 : 0;
-      possible += score >= perhaps ? 1 : 0;
+    int count = 0;
+    for (size_t chunk = 0; chunk < scores_.chunks(); ++chunk) {
+      if (!(scores_.Bound(chunk) >= perhaps)) continue;
+      const absl::Span<const float> scores = scores_.Chunk(chunk);
+      int sure = 0, possible = 0;
+      for (const float score : scores) {
+        sure += score > surely ? 1 : 0;
+        possible += score >= perhaps ? 1 : 0;
+      }
+      count += sure;
+      if (sure == possible) continue;
+      for (size_t i = 0; i < scores.size(); ++i) {
+        if (!(scores[i] >= perhaps) || scores[i] > surely) continue;
+        const size_t row = chunk * ChunkedScores::kChunk + i;
+        count += exact_(static_cast<int>(row)) >= match ? 1 : 0;
+      }
     }
-    if (sure == possible) return sure;
-    for (size_t row = 0; row < scores_.size(); ++row) {
-      if (!(scores_[row] >= perhaps) || scores_[row] > surely) continue;
-      sure += exact_(static_cast<int>(row)) >= match ? 1 : 0;
-    }
-    return sure;
+    return count;
   }
 
   // The best score of the other rows, of which there are some.
   float BestOther() const {
     float largest = kLast, best = kLast;
-    for (const float score : scores_) largest = score > largest ? score : largest;
-    for (size_t row = 0; row < scores_.size(); ++row) {
-      if (!(scores_[row] >= largest - 2 * error_)) continue;
-      best = std::max(best, exact_(static_cast<int>(row)));
+    for (size_t chunk = 0; chunk < scores_.chunks(); ++chunk) {
+      if (scores_.Bound(chunk) > largest) largest = std::max(largest, scores_.Largest(chunk));
     }
+    scores_.ForEachFrom(largest - 2 * error_,
+                        [&](int row, float) { best = std::max(best, exact_(row)); });
     return best;
   }
 
-  const absl::Span<float> scores_;
+  ChunkedScores& scores_;
   const float error_;
   const absl::FunctionRef<float(int)> exact_;
   const Identities& identities_;
@@ -276,13 +346,14 @@ QueryRanking RankByProduct(const Rows& queries, int q, const Rows& gallery, absl
   const auto exact = [&](int g) { return ExactScore(queries, q, gallery, g); };
   if (!queries.IsUsual(q)) {
     for (size_t g = 0; g < row.size(); ++g) row[g] = exact(static_cast<int>(g));
-    return Ranker(row, 0, exact, identities, identity).Rank();
+    ChunkedScores scores(row, kLast, kFirst);
+    return Ranker(scores, 0, exact, identities, identity).Rank();
   }
-  for (float& score : row) score = std::clamp(score, -1.0F, 1.0F);
-  for (const int g : gallery.unusual()) row[static_cast<size_t>(g)] = exact(g);
+  ChunkedScores scores(row, -1, 1);
+  for (const int g : gallery.unusual()) scores.Set(g, exact(g));
   const float error =
       ErrorOf(queries.norm(q) * gallery.largest_norm(), static_cast<int>(queries[q].size()));
-  return Ranker(row, error, exact, identities, identity).Rank();
+  return Ranker(scores, error, exact, identities, identity).Rank();
 }
 
 }  // namespace
@@ -333,9 +404,10 @@ RetrievalResult EvaluateScores(const EmbeddingMatrix& scores,
     std::vector<float> row(scores.row(q).begin(), scores.row(q).end());
     for (float& score : row) score = NumberOrLast(score);
     const std::vector<float> exact = row;
+    ChunkedScores chunked(absl::MakeSpan(row), kLast, kFirst);
     return Ranker(
-               absl::MakeSpan(row), 0, [&](int g) { return exact[static_cast<size_t>(g)]; },
-               identities, identities.NumberOf(query_identities[static_cast<size_t>(q)]))
+               chunked, 0, [&](int g) { return exact[static_cast<size_t>(g)]; }, identities,
+               identities.NumberOf(query_identities[static_cast<size_t>(q)]))
         .Rank();
   };
   AddRankings(scores.rows(), rank, summary);
