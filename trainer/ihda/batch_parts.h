@@ -16,8 +16,10 @@ struct TargetParts {
   std::vector<DataSetImage> photos, sketches, validation, test;
 };
 
-// FailedPrecondition if fewer than two identities can be trained on as pairs.
-absl::StatusOr<TargetParts> DivideTarget(const OpenDataSets& data_sets);
+// FailedPrecondition if fewer than two identities can be trained on as pairs, or if a resolved spec
+// keeps the best epoch and no sketch and photo are held back to choose it on.
+absl::StatusOr<TargetParts> DivideTarget(const OpenDataSets& data_sets,
+                                         const v1::TrainingSpec& spec);
 
 // The photos that are trained on. FailedPrecondition if there is none, or if a batch of a resolved
 // spec needs more identities than they show.

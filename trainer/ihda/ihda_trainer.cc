@@ -65,12 +65,6 @@ absl::Status IhdaTrainer::Start() {
   }
   S2P_ASSIGN_OR_RETURN(
       data_, LoadTrainingData(plan_.data_sets, plan_.spec, manifest_, threads, options_.observer));
-  if (plan_.spec.validation().keep_best() && !data_.validation) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("validation.keep_best: ", plan_.data_sets.target.folder(),
-                     ": no sketch and photo are held back to choose the epoch on; raise "
-                     "validation.fraction"));
-  }
   torch::manual_seed(TorchSeed(plan_.spec));
   S2P_ASSIGN_OR_RETURN(networks_, IhdaNetworks::Create(plan_.spec, manifest_, device));
   loop_ = std::make_unique<TrainLoop>(plan_.spec, plan_.digest, options_.state_file,

@@ -35,6 +35,14 @@ class Numbering {
   std::map<std::string, int> numbers_;
 };
 
+bool HasSketchAndPhoto(const std::vector<DataSetImage>& images) {
+  bool has_photo = false, has_sketch = false;
+  for (const DataSetImage& image : images) {
+    (image.modality == v1::MODALITY_SKETCH ? has_sketch : has_photo) = true;
+  }
+  return has_photo && has_sketch;
+}
+
 // Reads the parts of a run's data.
 class Loader {
  public:
@@ -114,11 +122,7 @@ class Loader {
 
   absl::Status LoadEvaluation(const DataSet& target, const std::vector<DataSetImage>& images,
                               std::optional<EvaluationSet>& set) const {
-    bool has_photo = false, has_sketch = false;
-    for (const DataSetImage& image : images) {
-      (image.modality == v1::MODALITY_SKETCH ? has_sketch : has_photo) = true;
-    }
-    if (!has_photo || !has_sketch) return absl::OkStatus();
+    if (!HasSketchAndPhoto(images)) return absl::OkStatus();
     S2P_ASSIGN_OR_RETURN(set, LoadEvaluationSet(target, images, manifest_, threads_,
                                                 spec_.max_unreadable(), observer_.stop));
     return absl::OkStatus();
@@ -162,7 +166,8 @@ absl::StatusOr<double> PairFlip(const v1::TrainingSpec::AugmentationSpec& augmen
 
 }  // namespace
 
-absl::StatusOr<TargetParts> DivideTarget(const OpenDataSets& data_sets) {
+absl::StatusOr<TargetParts> DivideTarget(const OpenDataSets& data_sets,
+                                         const v1::TrainingSpec& spec) {
   const DataSet& target = data_sets.target;
   TargetParts parts;
   std::set<std::string> with_photo, with_sketch;
@@ -188,6 +193,12 @@ absl::StatusOr<TargetParts> DivideTarget(const OpenDataSets& data_sets) {
                      "those held back for validation",
                      data_sets.pair_fraction < 1 ? ", and within pair_fraction" : "",
                      "); at least 2 are needed"));
+  }
+  if (spec.validation().keep_best() && !HasSketchAndPhoto(parts.validation)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("validation.keep_best: ", target.folder(),
+                     ": no sketch and photo are held back to choose the epoch on; raise "
+                     "validation.fraction"));
   }
   return parts;
 }
@@ -273,7 +284,7 @@ absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
   const Loader loader(spec, manifest, threads, observer);
   TrainingData data;
   const DataSet& target = data_sets.target;
-  S2P_ASSIGN_OR_RETURN(auto parts, DivideTarget(data_sets));
+  S2P_ASSIGN_OR_RETURN(auto parts, DivideTarget(data_sets, spec));
   if (data_sets.source) {
     S2P_RETURN_IF_ERROR(loader.LoadSource(data_sets, data));
   }

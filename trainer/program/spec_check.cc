@@ -11,10 +11,12 @@
 #include "model/safetensors.h"
 #include "model/torch_device.h"
 #include "trainer/data/data_set.h"
+#include "trainer/data/packed_images.h"
 #include "trainer/ihda/batch_parts.h"
 #include "trainer/ihda/first_weights.h"
 #include "trainer/ihda/training_data.h"
 #include "trainer/program/image_memory.h"
+#include "trainer/spec/training_spec.h"
 
 namespace s2p {
 namespace {
@@ -60,9 +62,17 @@ void CheckFiles(const char* field, const DataSet& data_set, const std::vector<Da
                                 " images that were looked for are missing; the first: ", first));
 }
 
+// Says if images of a packed file were prepared for another network's input.
+void CheckPacked(const char* field, const DataSet& data_set, v1::Modality modality,
+                 const v1::Preprocessing& wanted, std::vector<std::string>& errors) {
+  if (data_set.packed() == nullptr) return;
+  const absl::Status status = data_set.packed()->CheckPreprocessing(modality, wanted);
+  if (!status.ok()) errors.push_back(absl::StrCat(field, ": ", status.message()));
+}
+
 void CheckTarget(const v1::TrainingSpec& spec, const OpenDataSets& data_sets,
                  std::vector<std::string>& errors) {
-  const auto parts = DivideTarget(data_sets);
+  const auto parts = DivideTarget(data_sets, spec);
   if (!parts.ok()) {
     errors.push_back(absl::StrCat("target_dataset: ", parts.status().message()));
     return;
@@ -72,6 +82,10 @@ void CheckTarget(const v1::TrainingSpec& spec, const OpenDataSets& data_sets,
     images.insert(images.end(), part->begin(), part->end());
   }
   CheckFiles("target_dataset", data_sets.target, images, spec.max_unreadable(), errors);
+  CheckPacked("target_dataset", data_sets.target, v1::MODALITY_PHOTO, PreprocessingOf(spec.photo()),
+              errors);
+  CheckPacked("target_dataset", data_sets.target, v1::MODALITY_SKETCH,
+              PreprocessingOf(spec.sketch()), errors);
 }
 
 // The attributes that the spec trains, if the source has them all.
@@ -81,6 +95,8 @@ std::optional<std::vector<std::string>> CheckSource(const v1::TrainingSpec& spec
   const auto photos = SourcePhotos(source, spec);
   if (photos.ok()) {
     CheckFiles("source_dataset", source, *photos, spec.max_unreadable(), errors);
+    CheckPacked("source_dataset", source, v1::MODALITY_PHOTO, PreprocessingOf(spec.photo()),
+                errors);
   } else {
     errors.push_back(absl::StrCat("source_dataset: ", photos.status().message()));
   }

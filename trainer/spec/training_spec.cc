@@ -64,7 +64,8 @@ bool NeedsWorkSize(const v1::TrainingSpec::InputSpec& input) {
   return input.edges() || input.thicken() > 0;
 }
 
-// ImageNet's statistics, which the backbones' published weights were trained with.
+}  // namespace
+
 v1::Preprocessing PreprocessingOf(const v1::TrainingSpec::InputSpec& input) {
   v1::Preprocessing preprocessing;
   preprocessing.set_height(input.height());
@@ -81,8 +82,6 @@ v1::Preprocessing PreprocessingOf(const v1::TrainingSpec::InputSpec& input) {
   for (const float std : {0.229F, 0.224F, 0.225F}) preprocessing.add_std(std);
   return preprocessing;
 }
-
-}  // namespace
 
 bool IsChannelsLast(const v1::TrainingSpec& spec) {
   return spec.has_channels_last() ? spec.channels_last() : spec.precision() == v1::PRECISION_BF16;

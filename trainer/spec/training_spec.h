@@ -28,6 +28,10 @@ absl::StatusOr<v1::TrainingSpec> ResolveSpec(const v1::TrainingSpec& spec);
 // the release.
 int HeadWidth(v1::Recipe recipe);
 
+// The preparation of a modality's images, with ImageNet's mean and standard deviation, which the
+// backbones' published weights were trained with.
+v1::Preprocessing PreprocessingOf(const v1::TrainingSpec::InputSpec& input);
+
 // Whether images and convolutions are channels-last in memory: as the spec says, else with BF16.
 bool IsChannelsLast(const v1::TrainingSpec& spec);
 

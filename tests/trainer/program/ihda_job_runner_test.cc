@@ -10,6 +10,8 @@
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data/data_set.h"
+#include "trainer/data/packed_images.h"
+#include "trainer/spec/training_spec.h"
 
 namespace s2p::test {
 namespace {
@@ -150,6 +152,25 @@ TEST_F(IhdaJobRunnerTest, AttributesThatTheSourceOrTheVersionLacksAreNamed) {
               HasSubstr("initial_version: version 1 predicts the attributes " + names[0] +
                         ", but the run trains " + names[1]));
   EXPECT_THAT(runner_->Check(Relative({"initial_version=1", "attributes=" + names[0]})), IsOk());
+}
+
+TEST_F(IhdaJobRunnerTest, BestEpochWithoutHeldBackPairsIsRefused) {
+  EXPECT_THAT(
+      Refusal({"validation.keep_best=true", "validation.every_epochs=1", "validation.fraction=0"}),
+      AllOf(HasSubstr("validation.keep_best: "), HasSubstr("raise validation.fraction")));
+}
+
+TEST_F(IhdaJobRunnerTest, DataPackedForAnotherInputIsRefused) {
+  const auto manifest = ManifestOf(*ResolveSpec(Spec()), {});
+  const std::string file =
+      std::filesystem::path(Source()).parent_path().string() + "/packed.safetensors";
+  ASSERT_THAT(PackDataSet(*DataSet::Open(Target()), manifest->photo(), manifest->sketch(), 1, file),
+              IsOk());
+  EXPECT_THAT(runner_->Check(Relative({"target_dataset=packed.safetensors"})), IsOk());
+  EXPECT_THAT(Refusal({"target_dataset=packed.safetensors", "sketch.height=48"}),
+              AllOf(HasSubstr("target_dataset: "), HasSubstr("each sketch is packed as"),
+                    HasSubstr("pack the data set again")));
+  std::filesystem::remove(file);
 }
 
 TEST_F(IhdaJobRunnerTest, FieldThatIsSetInVainIsRefused) {
