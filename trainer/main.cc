@@ -19,6 +19,7 @@
 #include "daemon/wait_policy.h"
 #include "model/blas.h"
 #include "rpc/grpc_host.h"
+#include "trainer/evaluation/drawing_condition.h"
 #include "trainer/program/commands.h"
 #include "trainer/spec/training_spec.h"
 
@@ -109,6 +110,16 @@ void AddPack(Options& options, PackOptions& pack) {
   command.Add("out", &pack.out, "file to write; name it as source_dataset or target_dataset")
       .Required();
   AddThreads(command, pack.threads);
+}
+
+void AddVarySketches(Options& options, VarySketchesOptions& vary) {
+  Options& command = options.AddCommand(
+      "vary-sketches", "copy a data set with sketches as people draw and photograph them");
+  command.Add("dataset", &vary.dataset, "data set folder").Required();
+  command.Add("condition", &vary.condition, "what the sketches are drawn on, or with")
+      .OneOf(DrawingConditionNames())
+      .Required();
+  command.Add("out", &vary.out, "folder to make").Required();
 }
 
 void AddEvaluate(Options& options, EvaluateOptions& evaluate) {
@@ -236,6 +247,7 @@ int Main(int argc, char** argv) {
   CrossValidateOptions validate;
   SelectAttributesOptions select;
   PackOptions pack;
+  VarySketchesOptions vary;
   PublishOptions publish;
   AddRun(options, run);
   AddEvaluate(options, evaluate);
@@ -248,6 +260,7 @@ int Main(int argc, char** argv) {
   AddCrossValidate(options, validate);
   AddSelectAttributes(options, select);
   AddPack(options, pack);
+  AddVarySketches(options, vary);
   AddPublish(options, publish);
   if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
 
@@ -276,6 +289,7 @@ int Main(int argc, char** argv) {
          return WithSignals(
              [&](const Stop& stop) { return RunPack(pack, stop, terminal, std::cout); });
        }},
+      {"vary-sketches", [&] { return RunVarySketches(vary, std::cout); }},
       {"publish", [&] { return RunPublish(publish, std::cout); }},
       {"evaluate", [&] { return RunEvaluate(evaluate, std::cout); }},
       {"compare", [&] { return RunCompare(compare, std::cout); }},

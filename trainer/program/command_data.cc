@@ -4,6 +4,7 @@
 #include "base/status_macros.h"
 #include "trainer/data/data_set.h"
 #include "trainer/data/packed_images.h"
+#include "trainer/evaluation/drawing_condition.h"
 #include "trainer/program/command_spec.h"
 #include "trainer/program/commands.h"
 #include "trainer/program/training_display.h"
@@ -23,6 +24,15 @@ absl::Status RunSynthesize(const SynthesizeOptions& options, bool terminal, std:
       shoes, [&](int64_t done, int64_t total) { display.Loading("shoes", done, total); }));
   out << options.out << "/source and " << options.out << "/target: " << options.identities
       << " shoes each\n";
+  return absl::OkStatus();
+}
+
+absl::Status RunVarySketches(const VarySketchesOptions& options, std::ostream& out) {
+  S2P_ASSIGN_OR_RETURN(const auto condition, ParseDrawingCondition(options.condition));
+  S2P_ASSIGN_OR_RETURN(const auto data_set, DataSet::Open(options.dataset));
+  S2P_RETURN_IF_ERROR(WriteUnderCondition(data_set, condition, options.out));
+  out << options.out << ": " << data_set.name() << ", its sketches drawn as '" << options.condition
+      << "'\n";
   return absl::OkStatus();
 }
 

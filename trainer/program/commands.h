@@ -156,6 +156,15 @@ absl::Status RunSelectAttributes(const SelectAttributesOptions& options,
                                  const std::function<bool()>& stop, bool terminal,
                                  std::ostream& out);
 
+struct VarySketchesOptions {
+  std::string dataset;
+  // One of DrawingConditionNames().
+  std::string condition;
+  std::string out;
+};
+// Writes a copy of a data set whose sketches are drawn under another condition.
+absl::Status RunVarySketches(const VarySketchesOptions& options, std::ostream& out);
+
 struct PackOptions {
   SpecOptions spec;
   std::string dataset;
