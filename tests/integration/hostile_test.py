@@ -1,0 +1,458 @@
+"""Abuses a server and a gateway in every way we know while others search, on what
+end_to_end_test.py prepares.
+
+usage: hostile_test.py BIN_DIR WORK_DIR TEST...     runs tests of Hostile by name
+
+S2P_ACTS: number of abusive acts (each kind twice); S2P_SEED: their order (1). With S2P_ACTS=10000
+it also prints the times of the good searches with and without the abuse.
+"""
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import zlib
+
+import end_to_end_test
+from end_to_end_test import Server, png_header, program
+
+try:
+    import grpc
+except ImportError:
+    if sys.executable != "/usr/bin/python3" and os.path.exists("/usr/bin/python3"):
+        os.execv("/usr/bin/python3", ["/usr/bin/python3"] + sys.argv)
+    grpc = None
+
+ACTS = int(os.environ.get("S2P_ACTS", "0"))
+SEED = int(os.environ.get("S2P_SEED", "1"))
+# What the server may keep after the abuse: buffers, connections, the allocator's slack.
+GROWTH_BYTES = 256 << 20
+KEY = "a-key-of-the-tests-that-may-do-everything"
+PATIENT_SECONDS = 86400
+
+SEARCH = "/s2p.v1.SearchService/Search"
+ADD = "/s2p.v1.GalleryService/AddPhotos"
+DELETE = "/s2p.v1.GalleryService/DeletePhotos"
+UPDATE = "/s2p.v1.GalleryService/UpdatePhotoMetadata"
+GET = "/s2p.v1.GalleryService/GetPhoto"
+LIST = "/s2p.v1.GalleryService/ListPhotos"
+SERVE = "/s2p.v1.ModelService/SetServingVersion"
+
+
+# Protobuf's wire format: https://protobuf.dev/programming-guides/encoding/
+def varint(value):
+    out = b""
+    while value > 0x7F:
+        out += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return out + bytes([value])
+
+
+def text(number, value):
+    value = value if isinstance(value, bytes) else value.encode()
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def number(field, value):
+    return varint(field << 3) + varint(value)
+
+
+def float32(field, value):
+    return varint(field << 3 | 5) + struct.pack("<f", value)
+
+
+def image_example(image):
+    return text(1, text(1, image))
+
+
+def drawing(strokes, width=100, height=100):
+    return text(1, text(2, number(1, width) + number(2, height) + strokes))
+
+
+def stroke(*points):
+    return text(3, b"".join(text(1, float32(1, x) + float32(2, y)) for x, y in points))
+
+
+def photo_request(photo_id, image):
+    return text(1, photo_id) + text(2, image)
+
+
+def png(width, height, seed):
+    """A picture of noise, small when it is one colour."""
+    rows = random.Random(seed).randbytes(width * height * 3)
+    raw = b"".join(b"\0" + rows[y * width * 3:(y + 1) * width * 3] for y in range(height))
+
+    def chunk(name, body):
+        return struct.pack(">I", len(body)) + name + body + struct.pack(
+            ">I", zlib.crc32(name + body))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(raw, 1)) + chunk(b"IEND", b""))
+
+
+def connect(address):
+    """A connection of its own: what one does to it must not reach the others'."""
+    return grpc.insecure_channel(address, options=[
+        ("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", 16 << 20),
+        ("grpc.use_local_subchannel_pool", 1)])
+
+
+class Victims:
+    """What the acts are done to, and what they need."""
+
+    def __init__(self, server, web, sketch):
+        self.server = server
+        self.web = web
+        self.sketch = sketch
+        self.channel = connect(server.address)
+        self.held = []
+
+    def call(self, method, body, key=KEY, timeout=PATIENT_SECONDS, metadata=(), **options):
+        """The status code of one call with these bytes."""
+        headers = list(metadata) + ([("authorization", "Bearer " + key)] if key else [])
+        call = self.channel.unary_unary(method)
+        try:
+            call(body, timeout=timeout, metadata=headers, **options)
+        except grpc.RpcError as error:
+            return error.code().name
+        return "OK"
+
+    def stream(self, method, bodies, key=KEY, timeout=PATIENT_SECONDS):
+        call = self.channel.stream_stream(method)
+        try:
+            for _ in call(iter(bodies), timeout=timeout, metadata=[("authorization", "Bearer " + key)]):
+                pass
+        except grpc.RpcError as error:
+            return error.code().name
+        return "OK"
+
+    def server_stream(self, method, body, key=KEY):
+        call = self.channel.unary_stream(method)
+        try:
+            for _ in call(body, timeout=PATIENT_SECONDS, metadata=[("authorization", "Bearer " + key)]):
+                pass
+        except grpc.RpcError as error:
+            return error.code().name
+        return "OK"
+
+    def raw(self, address, *pieces, end=False):
+        """Sends bytes as they are and returns what came back until the other side closed."""
+        host, port = address.rsplit(":", 1)
+        with socket.create_connection((host, int(port))) as peer:
+            try:
+                for piece in pieces:
+                    peer.sendall(piece)
+                if end:
+                    peer.shutdown(socket.SHUT_WR)
+                reply = b""
+                while True:
+                    got = peer.recv(65536)
+                    if not got:
+                        return reply
+                    reply += got
+            except (ConnectionResetError, BrokenPipeError):
+                return b""
+
+    def http(self, *pieces, address=None, end=True):
+        """The status of the reply to these bytes; "closed" without one."""
+        reply = self.raw(address or self.web, *pieces, end=end)
+        return reply.split(b" ")[1].decode() if reply.startswith(b"HTTP/1.1 ") else "closed"
+
+    def hold(self, address, opening):
+        """Leaves a connection open after these bytes, until the end of the test."""
+        host, port = address.rsplit(":", 1)
+        peer = socket.create_connection((host, int(port)))
+        peer.sendall(opening)
+        self.held.append(peer)
+        return "held"
+
+    def get(self, path, *lines, body=b"", method="GET", host=None):
+        head = "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n" % (method, path, host or self.web)
+        head += "".join(line + "\r\n" for line in lines)
+        if body:
+            head += "Content-Type: application/json\r\nContent-Length: %d\r\n" % len(body)
+        return self.http(head.encode() + b"\r\n" + body)
+
+    def post(self, path, value, *lines):
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
+        return self.get(path, *lines, body=body, method="POST")
+
+    def close(self):
+        for peer in self.held:
+            peer.close()
+        self.channel.close()
+
+
+BAD = "INVALID_ARGUMENT"
+REFUSED = ("400", "403", "404", "405", "408", "411", "413", "414", "415", "422", "431", "501", "closed")
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+SETTINGS = b"\0\0\0\4\0\0\0\0\0"
+
+
+def frame(kind, flags, stream, body):
+    return struct.pack(">I", len(body))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + body
+
+
+# Kind of act: (what it does, the outcomes that are right).
+def acts():
+    nan = float("nan")
+    yield "search without a key", lambda v, r: v.call(SEARCH, image_example(v.sketch), key=""), "UNAUTHENTICATED"
+    yield "search with a wrong key", lambda v, r: v.call(
+        SEARCH, image_example(v.sketch), key="k" * r.randint(16, 400)), "UNAUTHENTICATED"
+    yield "16 MiB without a key", lambda v, r: v.call(
+        SEARCH, b"\x0a\0" * (8 << 20), key=""), ("UNAUTHENTICATED", "RESOURCE_EXHAUSTED")
+    yield "delete without a key", lambda v, r: v.call(DELETE, text(1, "a"), key=""), "UNAUTHENTICATED"
+    yield "truncated message", lambda v, r: v.call(
+        SEARCH, image_example(v.sketch)[:r.randint(1, len(v.sketch) - 1)]), BAD
+    yield "random bytes", lambda v, r: v.call(SEARCH, r.randbytes(r.randint(1, 4096))), BAD
+    yield "empty search", lambda v, r: v.call(SEARCH, b""), BAD
+    yield "17 examples", lambda v, r: v.call(SEARCH, text(1, text(3, "a")) * 17), BAD
+    yield "a million examples", lambda v, r: v.call(SEARCH, b"\x0a\0" * 1000000), BAD
+    yield "empty strokes without end", lambda v, r: v.call(SEARCH, drawing(b"\x1a\0" * 1000000)), BAD
+    yield "points without end", lambda v, r: v.call(SEARCH, drawing(text(3, b"\x0a\0" * 500000))), BAD
+    yield "strokes that are not numbers", lambda v, r: v.call(SEARCH, drawing(stroke((nan, 1), (2, nan)))), BAD
+    yield "canvas without end", lambda v, r: v.call(
+        SEARCH, drawing(stroke((1, 1)), width=0xFFFFFFFF, height=0xFFFFFFFF)), BAD
+    yield "text that is not UTF-8", lambda v, r: v.call(SEARCH, text(1, text(3, b"\xff\xfe"))), BAD
+    yield "unknown photo", lambda v, r: v.call(SEARCH, text(1, text(3, "no such photo"))), "NOT_FOUND"
+    yield "four billion matches", lambda v, r: v.call(
+        SEARCH, image_example(v.sketch) + number(2, 0xFFFFFFFF)), BAD
+    yield "limit that is not a number", lambda v, r: v.call(SEARCH, image_example(v.sketch) + float32(3, nan)), BAD
+    yield "excluded photos without end", lambda v, r: v.call(
+        SEARCH, image_example(v.sketch) + text(4, text(4, "a") * 100000)), BAD
+    yield "filter of a strange attribute", lambda v, r: v.call(
+        SEARCH, image_example(v.sketch) + text(4, text(2, text(1, "a" * r.randint(1, 20000))))), (
+            "FAILED_PRECONDITION", BAD)
+    yield "nested groups", lambda v, r: v.call(SEARCH, b"\x0b" * 50000 + b"\x0c" * 50000), BAD
+    yield "noise for an image", lambda v, r: v.call(SEARCH, image_example(r.randbytes(2000))), BAD
+    yield "cut image", lambda v, r: v.call(SEARCH, image_example(v.sketch[:r.randint(1, len(v.sketch) - 30)])), BAD
+    yield "changed image", lambda v, r: v.call(SEARCH, image_example(
+        v.sketch[:50] + r.randbytes(8) + v.sketch[58:])), BAD
+    yield "image of a billion pixels", lambda v, r: v.call(SEARCH, image_example(png_header(40000, 40000))), BAD
+    yield "other formats", lambda v, r: v.call(SEARCH, image_example(r.choice(
+        [b"GIF89a" + bytes(50), b"%PDF-1.7\n" + bytes(50), b"\0\0\0\x18ftypheic" + bytes(50),
+         b"II*\0" + bytes(50), b"<svg xmlns='http://www.w3.org/2000/svg'/>"]))), BAD
+    yield "scans without end", lambda v, r: v.call(SEARCH, image_example(scans(1000))), BAD
+    yield "message of 20 MiB", lambda v, r: v.call(SEARCH, bytes(20 << 20)), "RESOURCE_EXHAUSTED"
+    yield "compressed zeros", lambda v, r: v.call(
+        SEARCH, text(1, text(1, bytes(64 << 20))), compression=grpc.Compression.Gzip), (
+            "RESOURCE_EXHAUSTED", BAD)
+    yield "unknown method", lambda v, r: v.call("/s2p.v1.SearchService/" + "A" * r.randint(1, 200), b""), (
+        "UNIMPLEMENTED")
+    yield "unknown service", lambda v, r: v.call("/x/y", b""), "UNIMPLEMENTED"
+    yield "deadline that has passed", lambda v, r: v.call(
+        SEARCH, image_example(v.sketch), timeout=1e-6), "DEADLINE_EXCEEDED"
+    yield "headers without end", lambda v, r: v.call(
+        SEARCH, b"", metadata=[("x-%d" % i, "v" * 4000) for i in range(20)]), (
+            "RESOURCE_EXHAUSTED", "UNAVAILABLE", "INTERNAL")
+    yield "delete of a thousand and one", lambda v, r: v.call(DELETE, text(1, "a") * 1001), BAD
+    yield "delete of nothing", lambda v, r: v.call(DELETE, b""), BAD
+    yield "metadata without end", lambda v, r: v.call(UPDATE, text(1, "a") + b"".join(
+        text(2, text(1, "k%d" % i) + text(2, "v")) for i in range(5000))), (BAD, "NOT_FOUND")
+    yield "path for an id", lambda v, r: v.server_stream(
+        GET, text(1, r.choice(["../gallery.db", "/etc/passwd", "..%2f..", "a/../../b"])) + number(2, 3)), "NOT_FOUND"
+    yield "forged page", lambda v, r: v.call(LIST, text(2, r.randbytes(40).hex())), (BAD, "OK")
+    yield "page of four billion", lambda v, r: v.call(LIST, number(1, 0xFFFFFFFF)), BAD
+    yield "version that is not there", lambda v, r: v.call(SERVE, number(1, r.randint(1000, 1 << 40))), "NOT_FOUND"
+    yield "photos that are noise", lambda v, r: v.stream(ADD, [photo_request("x", r.randbytes(500))] * 3), "OK"
+    yield "stream of random bytes", lambda v, r: v.stream(ADD, [b"\xff" * 100]), BAD
+    yield "stream that sends nothing", lambda v, r: v.stream(ADD, []), "OK"
+    # Against the gRPC port itself.
+    yield "HTTP/1 to the gRPC port", lambda v, r: v.http(
+        b"GET / HTTP/1.1\r\n\r\n", address=v.server.address), ("closed", "400", "505")
+    yield "noise to the gRPC port", lambda v, r: closed(v.raw(v.server.address, r.randbytes(5000), end=True)), "closed"
+    yield "frames of noise", lambda v, r: closed(v.raw(
+        v.server.address, PREFACE + SETTINGS + frame(r.randint(0, 9), r.randint(0, 255), r.randint(0, 9), r.randbytes(100)),
+        end=True)), "closed"
+    yield "frame of 16 MiB", lambda v, r: closed(v.raw(
+        v.server.address, PREFACE + SETTINGS + b"\xff\xff\xff\0\0\0\0\0\1", end=True)), "closed"
+    yield "pings without end", lambda v, r: closed(v.raw(
+        v.server.address, PREFACE + SETTINGS + frame(6, 0, 0, bytes(8)) * 5000, end=True)), "closed"
+    yield "resets without end", lambda v, r: closed(v.raw(
+        v.server.address, PREFACE + SETTINGS + b"".join(
+            frame(1, 4, 2 * i + 1, b"\x83\x86\x84\x41\1a") + frame(3, 0, 2 * i + 1, bytes(4))
+            for i in range(1000)), end=True)), "closed"
+    yield "headers that never end", lambda v, r: v.hold(
+        v.server.address, PREFACE + SETTINGS + frame(1, 0, 1, b"\0\1a\x7f\xff\x0f") + frame(9, 0, 1, b"x" * 1000)), "held"
+    yield "half-open gRPC connection", lambda v, r: v.hold(v.server.address, b"P"), "held"
+    # Against HTTP.
+    yield "request line without end", lambda v, r: v.http(b"GET /" + b"a" * (1 << 20)), REFUSED
+    yield "headers without end over HTTP", lambda v, r: v.http(
+        b"GET / HTTP/1.1\r\n", b"X: y\r\n" * 100000), REFUSED
+    yield "header of a mebibyte", lambda v, r: v.http(b"GET / HTTP/1.1\r\nX: " + b"y" * (1 << 20)), REFUSED
+    yield "two lengths", lambda v, r: v.get("/api/search", "Content-Length: 5", "Content-Length: 6",
+                                            method="POST"), REFUSED
+    yield "length and chunks", lambda v, r: v.get(
+        "/api/search", "Content-Length: 5", "Transfer-Encoding: chunked", method="POST"), REFUSED
+    yield "negative length", lambda v, r: v.get("/api/search", "Content-Length: -1", method="POST"), REFUSED
+    yield "length without end", lambda v, r: v.get(
+        "/api/search", "Content-Length: 99999999999999999999", method="POST"), REFUSED
+    yield "body that is cut", lambda v, r: v.http(
+        b"POST /api/search HTTP/1.1\r\nHost: " + v.web.encode() +
+        b"\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"), REFUSED
+    yield "path out of the page", lambda v, r: v.get(r.choice(
+        ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/..%00", "//etc/passwd", "/\\..\\x"])), REFUSED
+    yield "noise to the page", lambda v, r: v.http(r.randbytes(3000) + b"\r\n\r\n"), REFUSED
+    yield "deep JSON", lambda v, r: v.post("/api/search", b"[" * 100000), REFUSED
+    yield "JSON of many strokes", lambda v, r: v.post(
+        "/api/search", b'{"examples":[{"strokes":{"strokes":[' + b"{}," * 500000 + b"{}]}}]}"), REFUSED
+    yield "JSON of many equal keys", lambda v, r: v.post(
+        "/api/search", b"{" + b",".join(b'"k%d":1' % (i % 50) for i in range(50000)) + b"}"), REFUSED
+    yield "JSON with a lone surrogate", lambda v, r: v.post(
+        "/api/search", b'{"examples":[{"photoId":"\\ud800"}]}'), REFUSED
+    yield "strange method", lambda v, r: v.get("/api/search", method="BREW"), REFUSED
+    yield "strange host", lambda v, r: v.get("/", host="evil.example"), REFUSED
+    yield "request from another site", lambda v, r: v.post(
+        "/api/photos/delete", {"photoIds": ["a"]}, "Origin: http://evil.example"), REFUSED
+    yield "deletion without a login", lambda v, r: v.post("/api/photos/delete", {"photoIds": ["a"]}), (
+        *REFUSED, "401")
+    yield "wrong password", lambda v, r: v.post(
+        "/api/login", {"password": "x" * r.randint(1, 3000)}, "Origin: http://" + v.web), (
+            "400", "401", "403", "429")
+    yield "page for a socket that sleeps", lambda v, r: v.hold(v.web, b"GET / HT"), "held"
+    yield "metrics for a socket that sleeps", lambda v, r: v.hold(v.server.http, b"GET /metr"), "held"
+    yield "noise to the metrics", lambda v, r: v.http(
+        r.randbytes(3000) + b"\r\n\r\n", address=v.server.http), REFUSED
+
+
+def closed(reply):
+    """The other side may say goodbye before it closes."""
+    return "closed"
+
+
+def scans(count):
+    """A progressive JPEG whose last scan is repeated."""
+    start = (b"\xff\xd8\xff\xdb\0\x43\0" + b"\1" * 64 + b"\xff\xc2\0\x0b\x08\0\x08\0\x08\1\1\x11\0"
+             + b"\xff\xc4\0\x14\0\1" + bytes(15) + b"\0")
+    return start + b"\xff\xda\0\x08\1\1\0\0\0\0\0" * count + b"\xff\xd9"
+
+
+class Searcher(threading.Thread):
+    """Searches over and over until it is stopped; keeps the times, and the first failure."""
+
+    def __init__(self, victims):
+        super().__init__()
+        self.channel = connect(victims.server.address)
+        self.call = self.channel.unary_unary(SEARCH)
+        self.body = image_example(victims.sketch)
+        self.seconds = []
+        self.failure = None
+        self.stopped = threading.Event()
+
+    def run(self):
+        while not self.stopped.is_set():
+            begin = time.monotonic()
+            try:
+                reply = self.call(self.body, timeout=PATIENT_SECONDS,
+                                  metadata=[("authorization", "Bearer " + KEY)])
+            except grpc.RpcError as error:
+                self.failure = error
+                return
+            if not reply.startswith(b"\x0a"):
+                self.failure = AssertionError("a search found nothing")
+                return
+            self.seconds.append(time.monotonic() - begin)
+
+    def end(self):
+        self.stopped.set()
+        self.join()
+        self.channel.close()
+        if self.failure is not None:
+            raise self.failure
+        return sorted(self.seconds)
+
+
+def percentile(values, share):
+    return values[min(len(values) - 1, int(share * len(values)))]
+
+
+@unittest.skipIf(grpc is None, "python3-grpcio is not installed: tools/setup.sh installs it")
+class Hostile(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(dir=end_to_end_test.WORK)
+        keys = self.write("keys", KEY + "\n")
+        self.server = Server(os.path.join(end_to_end_test.WORK, "checkpoints"),
+                             os.path.join(self.folder, "server"), "--api-key-file", keys)
+        self.addCleanup(lambda: self.server.end(signal.SIGKILL))
+        self.server.wait_until_serving()
+        photos = os.path.join(end_to_end_test.WORK, "data/target/photo")
+        self.server.s2p("--api-key", KEY, "gallery", "add", photos)
+        address_file = os.path.join(self.folder, "web")
+        self.web = subprocess.Popen(
+            [program("s2p-web"), "--server", self.server.address, "--api-key", KEY, "--listen", "127.0.0.1:0",
+             "--address-file", address_file, "--operator-password-file",
+             self.write("password", "a password of the tests\n")],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(self.end_web)
+        while not os.path.exists(address_file):
+            self.assertIsNone(self.web.poll())
+            time.sleep(0.05)
+        sketches = os.path.join(end_to_end_test.WORK, "data/target/sketch")
+        name = sorted(os.listdir(sketches))[0]
+        self.victims = Victims(self.server, end_to_end_test.read_text(address_file).strip(),
+                               end_to_end_test.read_bytes(os.path.join(sketches, name)))
+        self.addCleanup(self.victims.close)
+
+    def end_web(self):
+        self.web.kill()
+        self.web.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def write(self, name, content):
+        path = os.path.join(self.folder, name)
+        with open(path, "w") as file:
+            file.write(content)
+        os.chmod(path, 0o600)
+        return path
+
+    def times_without_abuse(self):
+        searcher = Searcher(self.victims)
+        searcher.start()
+        while len(searcher.seconds) < 200 and searcher.is_alive():
+            time.sleep(0.05)
+        return searcher.end()
+
+    def test_every_search_is_answered_while_strangers_abuse_the_ports(self):
+        kinds = list(acts())
+        self.assertGreaterEqual(len(kinds), 40)
+        chance = random.Random(SEED)
+        todo = kinds * max(2, -(-ACTS // len(kinds)))
+        chance.shuffle(todo)
+        quiet = self.times_without_abuse() if ACTS else []
+        before = self.server.resident_bytes()
+        searcher = Searcher(self.victims)
+        searcher.start()
+        wrong = {}
+        for name, act, right in todo:
+            outcome = act(self.victims, chance)
+            if outcome not in ((right,) if isinstance(right, str) else right):
+                wrong.setdefault(name, []).append(outcome)
+        seconds = searcher.end()
+        growth = self.server.resident_bytes() - before
+        print("%d acts of %d kinds, %d searches meanwhile, memory grew by %d MiB" % (
+            len(todo), len(kinds), len(seconds), growth >> 20))
+        if quiet:
+            print("searches: p50 %.1f ms, p99 %.1f ms; without the abuse %.1f ms, %.1f ms" % tuple(
+                1000 * percentile(times, share) for times in (seconds, quiet) for share in (0.5, 0.99)))
+        self.assertEqual(wrong, {})
+        self.assertGreater(len(seconds), 0)
+        self.assertLess(growth, GROWTH_BYTES)
+        # Sockets that sleep are there still.
+        self.assertEqual(self.server.http_get("/healthz")[0], 200)
+        self.assertEqual(self.victims.get("/"), "200")
+        self.assertEqual(self.server.json("--api-key", KEY, "gallery", "stats")["photoCount"],
+                         str(len(os.listdir(os.path.join(end_to_end_test.WORK, "data/target/photo")))))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 4:
+        sys.exit(__doc__)
+    end_to_end_test.BIN, end_to_end_test.WORK = (os.path.abspath(path) for path in sys.argv[1:3])
+    unittest.main(argv=[sys.argv[0]] + ["Hostile." + name for name in sys.argv[3:]])
