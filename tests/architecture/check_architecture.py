@@ -52,11 +52,12 @@ INNER_ARROWS = {
         "program": ["data", "evaluation", "ihda", "import", "jobs", "pictures", "shoes", "spec"],
     },
     "server": {
+        "faults": [],
         "index": [],
-        "gallery": ["index"],
+        "gallery": ["faults", "index"],
         "versions": ["gallery"],
         "search": ["gallery"],
-        "rpc": ["gallery", "search", "versions"],
+        "rpc": ["faults", "gallery", "search", "versions"],
     },
 }
 # The only files next to the rooms inside a room.
