@@ -59,7 +59,10 @@ absl::Status Configure(SqliteConnection* connection) {
     return absl::FailedPreconditionError(absl::StrCat(
         connection->path(), ": the file system does not allow a write-ahead log; use a local one"));
   }
-  return connection->Execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+  // A log that had to grow, because a backup was reading, shrinks again when it is reused.
+  return connection->Execute(
+      "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; "
+      "PRAGMA journal_size_limit = 16777216");
 }
 
 // OK if this program can read the database as a catalogue. NotFound if it is empty;
@@ -162,16 +165,19 @@ absl::Status VisitEmbeddings(
 }  // namespace
 
 Catalogue::Transaction::~Transaction() {
-  // SQLite has already rolled back after some errors. If this fails, Begin refuses later writes.
-  if (!committed_ && connection_->in_transaction()) connection_->Execute("ROLLBACK").IgnoreError();
+  SqliteConnection* const connection = catalogue_.connection();
+  // SQLite has already rolled back after some errors.
+  if (committed_ || !connection->in_transaction()) return;
+  catalogue_.stuck_ = !connection->Execute("ROLLBACK").ok();
 }
 
 absl::Status Catalogue::Transaction::Commit() {
-  if (!connection_->in_transaction()) {
+  SqliteConnection* const connection = catalogue_.connection();
+  if (!connection->in_transaction()) {
     return absl::InternalError(
-        absl::StrCat(connection_->path(), ": commit: the transaction was rolled back"));
+        absl::StrCat(connection->path(), ": commit: the transaction was rolled back"));
   }
-  absl::Status status = connection_->Execute("COMMIT");
+  absl::Status status = connection->Execute("COMMIT");
   committed_ = status.ok();
   return status;
 }
@@ -214,15 +220,32 @@ absl::Status Catalogue::Copy(const std::string& from, const std::string& to) {
   S2P_ASSIGN_OR_RETURN(auto connection, SqliteConnection::Open(from, /*create=*/false));
   SqliteQuery query(connection.get(), "VACUUM INTO ?");
   query.Bind(absl::string_view(to));
-  const absl::Status status = query.Run();
-  return status.ok() ? SyncFile(to) : status;
+  S2P_RETURN_IF_ERROR(query.Run());
+  // The log has grown while it was copied, because nobody could fold in what the copy still read.
+  S2P_RETURN_IF_ERROR(connection->EmptyLog().status());
+  return SyncFile(to);
 }
 
 absl::StatusOr<std::unique_ptr<Catalogue::Transaction>> Catalogue::Begin() {
+  if (stuck_) {
+    S2P_RETURN_IF_ERROR(Reopen());
+  }
   S2P_CHECK(!connection_->in_transaction());
   S2P_RETURN_IF_ERROR(connection_->Execute("BEGIN IMMEDIATE"));
-  return absl::WrapUnique(new Transaction(connection()));
+  return absl::WrapUnique(new Transaction(this));
 }
+
+absl::Status Catalogue::Reopen() {
+  S2P_ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> connection,
+                       SqliteConnection::Open(connection_->path(), /*create=*/false));
+  S2P_RETURN_IF_ERROR(Identify(connection.get()));
+  S2P_RETURN_IF_ERROR(Configure(connection.get()));
+  connection_ = std::move(connection);
+  stuck_ = false;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Catalogue::EmptyLog() { return connection_->EmptyLog(); }
 
 absl::Status Catalogue::Atomically(const std::function<absl::Status()>& work) {
   if (connection_->in_transaction()) return work();

@@ -62,12 +62,13 @@ class Catalogue {
 
    private:
     friend class Catalogue;
-    explicit Transaction(SqliteConnection* connection) : connection_(connection) {}
+    explicit Transaction(Catalogue* catalogue) : catalogue_(*catalogue) {}
 
-    SqliteConnection* const connection_;
+    Catalogue& catalogue_;
     bool committed_ = false;
   };
-  // Requires that no transaction is open.
+  // Requires that no transaction is open. If an earlier one could not be rolled back, the file is
+  // opened again first, which rolls it back.
   absl::StatusOr<std::unique_ptr<Transaction>> Begin();
 
   // Adds an item and returns its key. AlreadyExists if the id is taken.
@@ -118,6 +119,11 @@ class Catalogue {
   absl::StatusOr<std::optional<int64_t>> PinnedVersion() const;
   absl::Status SetPinnedVersion(std::optional<int64_t> version);
 
+  // Folds the log into the file and empties it, so that it keeps nothing of what was deleted: the
+  // file itself overwrites deleted content with zeros. False if another connection reads just now;
+  // never waits for it.
+  absl::StatusOr<bool> EmptyLog();
+
  private:
   explicit Catalogue(std::unique_ptr<SqliteConnection> connection);
 
@@ -125,8 +131,11 @@ class Catalogue {
   absl::Status CreateSchema();
   // Runs `work` in the open transaction, or else in one of its own.
   absl::Status Atomically(const std::function<absl::Status()>& work);
+  absl::Status Reopen();
 
-  const std::unique_ptr<SqliteConnection> connection_;
+  std::unique_ptr<SqliteConnection> connection_;
+  // A transaction is open that could not be rolled back.
+  bool stuck_ = false;
 };
 
 }  // namespace s2p

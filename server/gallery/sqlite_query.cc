@@ -58,6 +58,9 @@ absl::Status SqliteConnection::ToStatus(int result_code, absl::string_view what)
   if (IsDiskFull(result_code, error_number)) {
     return absl::ResourceExhaustedError(message);
   }
+  if ((result_code & 0xff) == SQLITE_IOERR && error_number == EROFS) {
+    return absl::PermissionDeniedError(message);
+  }
   switch (result_code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
@@ -76,6 +79,18 @@ absl::Status SqliteConnection::ToStatus(int result_code, absl::string_view what)
 absl::Status SqliteConnection::Execute(const char* sql) {
   errno = 0;
   return ToStatus(sqlite3_exec(database_, sql, nullptr, nullptr, nullptr), sql);
+}
+
+absl::StatusOr<bool> SqliteConnection::EmptyLog() {
+  errno = 0;
+  sqlite3_busy_timeout(database_, 0);
+  const int code = sqlite3_wal_checkpoint_v2(database_, /*zDb=*/nullptr, SQLITE_CHECKPOINT_TRUNCATE,
+                                             /*pnLog=*/nullptr, /*pnCkpt=*/nullptr);
+  const absl::Status status = ToStatus(code, "empty the log");
+  sqlite3_busy_timeout(database_, kBusyTimeoutMilliseconds);
+  if ((code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED) return false;
+  if (!status.ok()) return status;
+  return true;
 }
 
 bool SqliteConnection::in_transaction() const { return sqlite3_get_autocommit(database_) == 0; }

@@ -34,6 +34,9 @@ class SqliteConnection {
   // Runs statements without parameters or results, separated by semicolons.
   absl::Status Execute(const char* sql);
   bool in_transaction() const;
+  // Folds the write-ahead log into the file and truncates it. False if another connection is in the
+  // way, which it never waits for.
+  absl::StatusOr<bool> EmptyLog();
   // The number of rows that the last INSERT, UPDATE or DELETE changed.
   int64_t changes() const;
   int64_t last_insert_key() const;

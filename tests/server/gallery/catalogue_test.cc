@@ -242,6 +242,61 @@ TEST_F(CatalogueTest, DatabaseOfAnotherProgramIsRefused) {
                                HasSubstr("is not a gallery's catalogue")));
 }
 
+// Whether connections that are opened from now on refuse to roll back.
+bool refuse_rollback = false;
+
+int Authorise(void*, int action, const char* what, const char*, const char*, const char*) {
+  const bool rollback = action == SQLITE_TRANSACTION && std::string(what) == "ROLLBACK";
+  return rollback && refuse_rollback ? SQLITE_DENY : SQLITE_OK;
+}
+
+int InstallAuthoriser(sqlite3* database, const char**, const struct sqlite3_api_routines*) {
+  return sqlite3_set_authorizer(database, &Authorise, nullptr);
+}
+
+TEST_F(CatalogueTest, TransactionThatCannotBeRolledBackIsGoneAtTheNextWrite) {
+  sqlite3_auto_extension(reinterpret_cast<void (*)()>(&InstallAuthoriser));
+  Reopen();
+  MustInsert("a");
+  {
+    auto transaction = catalogue_->Begin();
+    ASSERT_THAT(transaction, IsOk());
+    MustInsert("b");
+    refuse_rollback = true;
+  }
+  const auto again = catalogue_->Begin();
+  ASSERT_THAT(again, IsOk());
+  EXPECT_THAT(catalogue_->Find("b"), StatusIs(absl::StatusCode::kNotFound));
+  MustInsert("c");
+  EXPECT_THAT((*again)->Commit(), IsOk());
+  refuse_rollback = false;
+  sqlite3_reset_auto_extension();
+  EXPECT_THAT(IdsOf(*catalogue_->List("", 100)), ElementsAre("a", "c"));
+}
+
+TEST_F(CatalogueTest, LogIsEmptyAfterItWasEmptied) {
+  MustInsert("a");
+  ASSERT_GT(std::filesystem::file_size(path_ + "-wal"), 0u);
+  EXPECT_TRUE(*catalogue_->EmptyLog());
+  EXPECT_EQ(std::filesystem::file_size(path_ + "-wal"), 0u);
+  EXPECT_THAT(catalogue_->Find("a"), IsOk());
+}
+
+TEST_F(CatalogueTest, LogThatSomebodyReadsIsNotWaitedFor) {
+  const int64_t key = MustInsert("a");
+  ASSERT_THAT(catalogue_->PutEmbedding(key, 1, {{1}, {}}), IsOk());
+  const auto reader = *Catalogue::OpenReader(path_);
+  ASSERT_THAT(reader->ForEachEmbedding(
+                  1, [](int64_t) {},
+                  [&](CatalogueItem, CatalogueEmbedding) {
+                    MustInsert("b");
+                    EXPECT_FALSE(*catalogue_->EmptyLog());
+                    return absl::OkStatus();
+                  }),
+              IsOk());
+  EXPECT_TRUE(*catalogue_->EmptyLog());
+}
+
 TEST_F(CatalogueTest, FileThatIsNoDatabaseIsDataLoss) {
   catalogue_.reset();
   std::ofstream(path_, std::ios::trunc) << std::string(8192, 'x');
