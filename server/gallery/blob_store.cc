@@ -37,13 +37,6 @@ bool IsHalfWritten(absl::string_view name) {
   return absl::ConsumeSuffix(&name, kTemporarySuffix) && IsHex(name, kSha256Digits);
 }
 
-// True if the folder was created, false if it existed.
-absl::StatusOr<bool> MakeFolder(const std::string& path) {
-  if (mkdir(path.c_str(), 0755) == 0) return true;
-  if (errno == EEXIST) return false;
-  return FileError(errno, path, "create folder");
-}
-
 // A file size limit (EFBIG, out of range) is reported as a full disk: the remedy is the same.
 absl::Status AsDiskFull(const absl::Status& status) {
   if (!absl::IsOutOfRange(status)) return status;
@@ -69,12 +62,25 @@ absl::StatusOr<BlobStore> BlobStore::Open(const std::string& root) {
   std::error_code error;
   std::filesystem::create_directories(root, error);
   if (error) return FileError(error.value(), root, "create folder");
+  // A crash may have come between making a folder and syncing its name, which Write takes as done.
+  S2P_RETURN_IF_ERROR(SyncDirectory(root));
   return BlobStore(root);
 }
 
-std::string BlobStore::PathOf(absl::string_view sha256) const {
+std::string BlobStore::FolderOf(absl::string_view sha256) const {
   S2P_CHECK(IsHex(sha256, kSha256Digits));
-  return absl::StrCat(root_, "/", sha256.substr(0, kFolderDigits), "/", sha256);
+  return absl::StrCat(root_, "/", sha256.substr(0, kFolderDigits));
+}
+
+std::string BlobStore::PathOf(absl::string_view sha256) const {
+  return absl::StrCat(FolderOf(sha256), "/", sha256);
+}
+
+absl::StatusOr<bool> BlobStore::MakeFolderOf(absl::string_view sha256) const {
+  const std::string path = FolderOf(sha256);
+  if (mkdir(path.c_str(), 0755) == 0) return true;
+  if (errno == EEXIST) return false;
+  return FileError(errno, path, "create folder");
 }
 
 absl::Status BlobStore::Write(absl::Span<const Blob> blobs) const {
@@ -82,16 +88,38 @@ absl::Status BlobStore::Write(absl::Span<const Blob> blobs) const {
   // crash may have come between an earlier rename and its sync.
   std::set<std::string> folders;
   for (const Blob& blob : blobs) {
-    const std::string path = PathOf(blob.sha256);
-    const std::string folder = absl::StrCat(root_, "/", blob.sha256.substr(0, kFolderDigits));
-    S2P_ASSIGN_OR_RETURN(bool made, MakeFolder(folder));
+    S2P_ASSIGN_OR_RETURN(const bool made, MakeFolderOf(blob.sha256));
     if (made) {
       S2P_RETURN_IF_ERROR(SyncDirectory(root_));
     }
-    folders.insert(folder);
+    folders.insert(FolderOf(blob.sha256));
     if (Read(std::string(blob.sha256), blob.bytes.size()).ok()) continue;
-    S2P_RETURN_IF_ERROR(WriteUnderName(blob, path));
+    S2P_RETURN_IF_ERROR(WriteUnderName(blob, PathOf(blob.sha256)));
   }
+  for (const std::string& folder : folders) {
+    S2P_RETURN_IF_ERROR(SyncDirectory(folder));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BlobStore::WriteOneOfMany(const Blob& blob) const {
+  S2P_RETURN_IF_ERROR(MakeFolderOf(blob.sha256).status());
+  return WriteUnderName(blob, PathOf(blob.sha256));
+}
+
+absl::StatusOr<bool> BlobStore::LinkOneOfMany(const BlobStore& from, const std::string& sha256,
+                                              uint64_t size_bytes) const {
+  if (!from.Has(sha256, size_bytes)) return false;
+  S2P_RETURN_IF_ERROR(MakeFolderOf(sha256).status());
+  return link(from.PathOf(sha256).c_str(), PathOf(sha256).c_str()) == 0 || errno == EEXIST;
+}
+
+absl::Status BlobStore::SyncFolders() const {
+  std::set<std::string> folders = {root_};
+  S2P_RETURN_IF_ERROR(ForEachFile([&folders](const std::string&, const std::string& path) {
+    folders.insert(path.substr(0, path.rfind('/')));
+    return absl::OkStatus();
+  }));
   for (const std::string& folder : folders) {
     S2P_RETURN_IF_ERROR(SyncDirectory(folder));
   }

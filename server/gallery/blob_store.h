@@ -50,6 +50,14 @@ class BlobStore {
   // damaged one is replaced. ResourceExhausted when the disk is full; some blobs may be stored
   // then.
   absl::Status Write(absl::Span<const Blob> blobs) const;
+  // As Write for one of very many blobs: it has a durable name only after SyncFolders.
+  absl::Status WriteOneOfMany(const Blob& blob) const;
+  // As WriteOneOfMany, but shares the file of another store. False if that has no file of this name
+  // and size, or file systems do not allow it.
+  absl::StatusOr<bool> LinkOneOfMany(const BlobStore& from, const std::string& sha256,
+                                     uint64_t size_bytes) const;
+  // Makes the names of all blobs durable.
+  absl::Status SyncFolders() const;
   // NotFound; DataLoss if the bytes do not have that digest or that size.
   absl::StatusOr<std::string> Read(const std::string& sha256, uint64_t size_bytes) const;
   // Removing a missing blob is OK. Not durable: a blob that a crash brings back is an orphan.
@@ -63,6 +71,9 @@ class BlobStore {
 
  private:
   explicit BlobStore(std::string root) : root_(std::move(root)) {}
+  std::string FolderOf(absl::string_view sha256) const;
+  // Creates the folder of a blob if it is missing. True if it was.
+  absl::StatusOr<bool> MakeFolderOf(absl::string_view sha256) const;
   // Calls `visit` with the name and path of each file in a folder <aa>, until it returns an error.
   absl::Status ForEachFile(const std::function<absl::Status(const std::string& name,
                                                             const std::string& path)>& visit) const;

@@ -5,6 +5,7 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "server/faults/storage_fault.h"
 #include "server/gallery/gallery_filter.h"
 
 namespace s2p {
@@ -17,6 +18,11 @@ absl::Status CheckOptions(const GalleryOptions& options) {
         absl::StrCat("keep_versions: ", options.keep_versions, " is below 1"));
   }
   return absl::OkStatus();
+}
+
+DiskReserve::Measure MeasureOf(const GalleryOptions& options) {
+  if (options.measure_disk) return options.measure_disk;
+  return [folder = options.data_dir] { return MeasureDiskSpace(folder); };
 }
 
 }  // namespace
@@ -35,14 +41,34 @@ absl::StatusOr<std::unique_ptr<Gallery>> Gallery::Open(const GalleryOptions& opt
 
 Gallery::Gallery(const GalleryOptions& options, SnapshotSlot* slot, GalleryFolder folder)
     : options_(options),
+      own_faults_(options.faults == nullptr ? std::make_unique<Faults>() : nullptr),
+      faults_(options.faults == nullptr ? *own_faults_ : *options.faults),
+      reserve_(options.min_free, MeasureOf(options)),
       lock_(std::move(folder.lock)),
       catalogue_(std::move(folder.catalogue)),
       blobs_(std::move(folder.blobs)),
       reader_(std::move(folder.reader)),
       serving_(slot, folder.totals),
-      writer_(std::move(folder.writer), &blobs_, &serving_, &log_),
+      writer_(std::move(folder.writer), std::move(folder.journal), WriterParts()),
       adds_([this](absl::Span<const NewItem* const> items) { return writer_.Add(items); }),
       kept_(options.keep_versions) {}
+
+GalleryWriterParts Gallery::WriterParts() {
+  GalleryWriterParts parts;
+  parts.blobs = &blobs_;
+  parts.serving = &serving_;
+  parts.log = &log_;
+  parts.reserve = &reserve_;
+  parts.faults = &faults_;
+  return parts;
+}
+
+template <typename Reading>
+auto Gallery::Read(const Reading& read) const {
+  auto result = reader_.Read(read);
+  if (!result.ok()) result = StorageFault(faults_, result.status());
+  return result;
+}
 
 absl::Status Gallery::StartIndexing() {
   IndexBuilderOptions index = options_.index;
@@ -69,7 +95,19 @@ absl::Status Gallery::Activate(std::shared_ptr<const Encoder> encoder,
   parts.log = &log_;
   parts.serving = &serving_;
   parts.kept = &kept_;
-  return s2p::Activate(parts, std::move(encoder), callbacks);
+  ActivationCallbacks reporting = callbacks;
+  reporting.on_damaged = [&](const std::string& photo_id, const absl::Status& reason) {
+    ReportDamaged(photo_id, reason);
+    if (callbacks.on_damaged) callbacks.on_damaged(photo_id, reason);
+  };
+  return s2p::Activate(parts, std::move(encoder), reporting);
+}
+
+void Gallery::ReportDamaged(const std::string& photo_id, const absl::Status& reason) const {
+  // Anything else is the encoder's refusal.
+  if (!absl::IsNotFound(reason) && !absl::IsDataLoss(reason)) return;
+  const auto item = Get(photo_id);
+  if (item.ok()) PhotoFault(faults_, photo_id, (*item)->sha256, reason).IgnoreError();
 }
 
 absl::Status Gallery::DropRetired() {
@@ -78,21 +116,23 @@ absl::Status Gallery::DropRetired() {
 }
 
 absl::StatusOr<int64_t> Gallery::CountWithoutEmbedding(int64_t version) const {
-  return reader_.Read(
-      [&](const Catalogue& catalogue) { return catalogue.CountWithoutEmbedding(version); });
+  return Read([&](const Catalogue& catalogue) { return catalogue.CountWithoutEmbedding(version); });
 }
 
 absl::StatusOr<AddResult> Gallery::Check(const NewItem& item) const {
-  S2P_ASSIGN_OR_RETURN(const auto existing, reader_.Read([&](const Catalogue& catalogue) {
-    return catalogue.FindOrNull(item.photo_id);
-  }));
-  return DecideAdd(item, existing.get(), &blobs_);
+  S2P_ASSIGN_OR_RETURN(const auto existing, Read([&](const Catalogue& catalogue) {
+                         return catalogue.FindOrNull(item.photo_id);
+                       }));
+  S2P_ASSIGN_OR_RETURN(const AddResult result, DecideAdd(item, existing.get(), &blobs_));
+  if (result == AddResult::kAdded || result == AddResult::kReplaced) {
+    S2P_RETURN_IF_ERROR(writer_.CheckRoom(item.bytes.size()));
+  }
+  return result;
 }
 
 absl::StatusOr<std::shared_ptr<const GalleryItem>> Gallery::Get(const std::string& photo_id) const {
-  S2P_ASSIGN_OR_RETURN(auto found, reader_.Read([&](const Catalogue& catalogue) {
-    return catalogue.Find(photo_id);
-  }));
+  S2P_ASSIGN_OR_RETURN(auto found,
+                       Read([&](const Catalogue& catalogue) { return catalogue.Find(photo_id); }));
   return std::move(found.item);
 }
 
@@ -110,9 +150,9 @@ absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> Gallery::List(
   std::vector<std::shared_ptr<const GalleryItem>> items;
   std::string cursor = after;
   while (static_cast<int>(items.size()) < limit) {
-    S2P_ASSIGN_OR_RETURN(auto page, reader_.Read([&](const Catalogue& catalogue) {
-      return catalogue.List(cursor, kCataloguePageSize);
-    }));
+    S2P_ASSIGN_OR_RETURN(auto page, Read([&](const Catalogue& catalogue) {
+                           return catalogue.List(cursor, kCataloguePageSize);
+                         }));
     if (page.empty()) break;
     cursor = page.back().item->photo_id;
     for (CatalogueItem& entry : page) {
@@ -131,34 +171,37 @@ absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> Gallery::List(
 
 absl::StatusOr<std::string> Gallery::ReadBlob(const GalleryItem& item) const {
   absl::StatusOr<std::string> bytes = blobs_.Read(item.sha256, item.bytes);
-  if (!absl::IsNotFound(bytes.status())) return bytes;
-  return WhyMissing(item, bytes.status());
+  if (!bytes.ok()) return UnreadablePhoto(item, bytes.status());
+  PhotoWorks(faults_, item.sha256);
+  return bytes;
 }
 
 absl::StatusOr<VerifiedFile> Gallery::OpenBlob(const GalleryItem& item) const {
   absl::StatusOr<VerifiedFile> file =
       VerifiedFile::Open(blobs_.PathOf(item.sha256), item.sha256, item.bytes);
-  if (!absl::IsNotFound(file.status())) return file;
-  return WhyMissing(item, file.status());
+  if (!file.ok()) return UnreadablePhoto(item, file.status());
+  return file;
 }
 
-absl::Status Gallery::WhyMissing(const GalleryItem& item, const absl::Status& status) const {
-  S2P_ASSIGN_OR_RETURN(const bool named, reader_.Read([&](const Catalogue& catalogue) {
-    return catalogue.HasBlob(item.sha256);
-  }));
-  // The item was deleted after it was looked up.
-  if (!named) return absl::NotFoundError(absl::StrCat("photo_id '", item.photo_id, "'"));
-  return absl::DataLossError(
-      absl::StrCat("photo_id '", item.photo_id, "': its file is missing: ", status.message()));
+absl::Status Gallery::UnreadablePhoto(const GalleryItem& item, const absl::Status& status) const {
+  if (absl::IsNotFound(status)) {
+    S2P_ASSIGN_OR_RETURN(const bool named, Read([&](const Catalogue& catalogue) {
+                           return catalogue.HasBlob(item.sha256);
+                         }));
+    // The item was deleted after it was looked up.
+    if (!named) return absl::NotFoundError(absl::StrCat("photo_id '", item.photo_id, "'"));
+  }
+  return PhotoFault(faults_, item.photo_id, item.sha256, status);
 }
 
 absl::StatusOr<std::optional<int64_t>> Gallery::PinnedVersion() const {
-  return reader_.Read([](const Catalogue& catalogue) { return catalogue.PinnedVersion(); });
+  return Read([](const Catalogue& catalogue) { return catalogue.PinnedVersion(); });
 }
 
 absl::Status Gallery::SetPinnedVersion(std::optional<int64_t> version) {
-  return writer_.Exclusively(
-      [&](Catalogue& catalogue) { return catalogue.SetPinnedVersion(version); });
+  return StorageFault(faults_, writer_.Exclusively([&](Catalogue& catalogue) {
+    return catalogue.SetPinnedVersion(version);
+  }));
 }
 
 }  // namespace s2p

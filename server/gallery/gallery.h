@@ -16,10 +16,12 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "daemon/disk_space.h"
 #include "daemon/folder_lock.h"
 #include "model/encoder.h"
 #include "model/image.h"
 #include "model/verified_file.h"
+#include "server/faults/faults.h"
 #include "server/gallery/activation.h"
 #include "server/gallery/add_queue.h"
 #include "server/gallery/blob_store.h"
@@ -51,6 +53,13 @@ struct GalleryOptions {
   ImageLimits image_limits;
   // Optional: see Compactor::Report.
   Compactor::Report on_compaction;
+  // Photos and metadata are refused while the disk has less free space; deletions are not.
+  MinFree min_free;
+  // Measures the disk of the data folder; unset: the disk itself. Tests replace it.
+  DiskReserve::Measure measure_disk;
+  // Where errors of the data folder are reported; null: nowhere but in the log. Outlives the
+  // gallery.
+  Faults* faults = nullptr;
 };
 
 // Owns <data_dir>, one process at a time. A write is durable and in the slot's snapshot when the
@@ -90,18 +99,21 @@ class Gallery {
   // added. An item whose file is missing is kReplaced by the same photo. AlreadyExists as
   // on_conflict says; Unavailable before the first model; InvalidArgument for an embedding that
   // does not fit the version; Aborted if another version than `version` serves now;
-  // ResourceExhausted when the disk is full.
+  // ResourceExhausted when the disk is full or has less than min_free left.
   std::vector<absl::StatusOr<AddResult>> Add(absl::Span<const NewItem> items) {
     return adds_.Add(items);
   }
   // The outcome that Add would have, before the item is embedded: kUnchanged or kSkipped if there
   // is nothing to do, AlreadyExists if it would fail, kAdded or kReplaced if it has to be embedded.
+  // ResourceExhausted if the disk has no room for it.
   absl::StatusOr<AddResult> Check(const NewItem& item) const;
-  // Returns for each id whether it was there. All or nothing.
+  // Returns for each id whether it was there. All or nothing. Removes photo, metadata, embeddings
+  // of all versions and what the journal says, also from SQLite's free pages and log; only a backup
+  // that is being made keeps the log from being emptied, until the next write after it.
   absl::StatusOr<std::vector<bool>> Delete(absl::Span<const std::string> photo_ids) {
     return writer_.Delete(photo_ids);
   }
-  // NotFound.
+  // NotFound; ResourceExhausted as Add.
   absl::StatusOr<std::shared_ptr<const GalleryItem>> UpdateMetadata(
       const std::string& photo_id, const std::map<std::string, std::string>& metadata) {
     return writer_.UpdateMetadata(photo_id, metadata);
@@ -119,6 +131,8 @@ class Gallery {
   absl::StatusOr<std::string> ReadBlob(const GalleryItem& item) const;
   // The same, to be read piece by piece; the last piece says whether the bytes are damaged.
   absl::StatusOr<VerifiedFile> OpenBlob(const GalleryItem& item) const;
+  // Reports that a photo's file cannot be read, and returns the error for whoever asked for it.
+  absl::Status UnreadablePhoto(const GalleryItem& item, const absl::Status& status) const;
   GalleryTotals Totals() const { return serving_.totals(); }
 
   // The version that an operator chose to serve; nullopt to follow the newest. Survives a restart.
@@ -126,12 +140,19 @@ class Gallery {
   absl::Status SetPinnedVersion(std::optional<int64_t> version);
 
  private:
-  // The reason why the file of an item is not there.
-  absl::Status WhyMissing(const GalleryItem& item, const absl::Status& status) const;
   Gallery(const GalleryOptions& options, SnapshotSlot* slot, GalleryFolder folder);
   absl::Status StartIndexing();
+  GalleryWriterParts WriterParts();
+  void ReportDamaged(const std::string& photo_id, const absl::Status& reason) const;
+  // As CatalogueReader::Read, with errors as a caller may know them.
+  template <typename Reading>
+  auto Read(const Reading& read) const;
 
   const GalleryOptions options_;
+  // Used if the options have none.
+  const std::unique_ptr<Faults> own_faults_;
+  Faults& faults_;
+  const DiskReserve reserve_;
   const std::unique_ptr<FolderLock> lock_;
   const std::string catalogue_;
   const BlobStore blobs_;

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -19,6 +21,20 @@ namespace {
 // back files whose deletion had not reached the disk.
 constexpr int64_t kMostOrphans = 1000;
 constexpr int64_t kItemsPerOrphan = 100;
+// Items that a journal gets with one sync.
+constexpr int kItemsPerSync = 4096;
+
+std::string JournalOf(const BlobStore& blobs) {
+  return absl::StrCat(blobs.root(), "/", kItemJournalName);
+}
+
+// The number of items that the journal names; 0 if there is none.
+absl::StatusOr<size_t> CountJournal(const BlobStore& blobs) {
+  const auto journal = ItemJournal::OpenReader(JournalOf(blobs));
+  if (absl::IsNotFound(journal.status())) return size_t{0};
+  if (!journal.ok()) return journal.status();
+  return (*journal)->size();
+}
 
 // Opens the catalogue. Creates one only if there are no photos, because an empty catalogue would
 // make every photo an orphan.
@@ -30,16 +46,19 @@ absl::StatusOr<std::unique_ptr<Catalogue>> OpenCatalogue(const std::string& path
     return absl::DataLossError(
         absl::StrCat(catalogue.status().message(),
                      "; keep the file, and restore a backup into a new folder with "
-                     "'s2p-server restore'"));
+                     "'s2p-server restore', or make a new catalogue from the photos with "
+                     "'s2p-server rebuild'"));
   }
   if (!absl::IsNotFound(catalogue.status())) return catalogue;
   S2P_ASSIGN_OR_RETURN(const bool photos, blobs.HasAny());
   S2P_ASSIGN_OR_RETURN(const int64_t set_aside, OrphanedBlobs(&blobs).Count());
-  if (photos || set_aside > 0) {
+  S2P_ASSIGN_OR_RETURN(const size_t recorded, CountJournal(blobs));
+  if (photos || set_aside > 0 || recorded > 0) {
     return absl::FailedPreconditionError(absl::StrCat(
         catalogue.status().message(), ", but ", blobs.root(),
         " holds photos that it should name. Put it back with its gallery.db-wal, restore a backup "
-        "into a new folder with 's2p-server restore', or move ",
+        "into a new folder with 's2p-server restore', make a new one from the photos with "
+        "'s2p-server rebuild', or move ",
         blobs.root(), " away to start an empty gallery"));
   }
   findings.created = true;
@@ -59,7 +78,38 @@ absl::Status CheckOrphans(size_t orphans, const GalleryFolder& folder) {
       photos, "/.orphans"));
 }
 
-// Leaves every blob that the catalogue names in its place, and no other. Deletes none.
+// Digests of the photos whose deletion a crash interrupted: those that the journal names only in
+// lines that are void.
+absl::StatusOr<std::set<std::string>> InterruptedDeletions(const ItemJournal& journal) {
+  S2P_ASSIGN_OR_RETURN(const std::vector<GalleryItem> items, journal.Unerased());
+  std::set<std::string> deleted;
+  for (const GalleryItem& item : items) deleted.insert(item.sha256);
+  if (deleted.empty()) return deleted;
+  S2P_RETURN_IF_ERROR(journal.ForEach([&deleted](const GalleryItem& item) {
+    deleted.erase(item.sha256);
+    return absl::OkStatus();
+  }));
+  return deleted;
+}
+
+// Removes those of `orphans` that were deleted, and returns the others.
+absl::StatusOr<std::vector<std::string>> FinishDeletions(std::vector<std::string> orphans,
+                                                         GalleryFolder& folder) {
+  S2P_ASSIGN_OR_RETURN(const std::set<std::string> deleted, InterruptedDeletions(*folder.journal));
+  std::vector<std::string> others;
+  for (std::string& orphan : orphans) {
+    if (deleted.count(orphan) == 0) {
+      others.push_back(std::move(orphan));
+      continue;
+    }
+    S2P_RETURN_IF_ERROR(folder.blobs.Remove(orphan));
+    ++folder.findings.deletions_finished;
+  }
+  return others;
+}
+
+// Leaves every blob that the catalogue names in its place, and no other. Deletes none but those of
+// deleted items.
 absl::Status TidyBlobs(GalleryFolder& folder, bool set_aside_orphans) {
   const Catalogue& catalogue = *folder.reader;
   const BlobStore& blobs = folder.blobs;
@@ -75,9 +125,10 @@ absl::Status TidyBlobs(GalleryFolder& folder, bool set_aside_orphans) {
   if (!set_aside_orphans) {
     S2P_RETURN_IF_ERROR(CheckOrphans(survey.orphans.size(), folder));
   }
-  if (!survey.orphans.empty()) {
-    S2P_ASSIGN_OR_RETURN(findings.orphan_folder, orphaned.SetAside(survey.orphans, absl::Now()));
-    findings.orphans_set_aside = static_cast<int64_t>(survey.orphans.size());
+  S2P_ASSIGN_OR_RETURN(const auto orphans, FinishDeletions(survey.orphans, folder));
+  if (!orphans.empty()) {
+    S2P_ASSIGN_OR_RETURN(findings.orphan_folder, orphaned.SetAside(orphans, absl::Now()));
+    findings.orphans_set_aside = static_cast<int64_t>(orphans.size());
   }
   for (const std::string& half : survey.half_written) {
     if (unlink(half.c_str()) != 0) return FileError(errno, half, "remove");
@@ -86,7 +137,54 @@ absl::Status TidyBlobs(GalleryFolder& folder, bool set_aside_orphans) {
   return absl::OkStatus();
 }
 
+// Forgets the items that the catalogue has not, unless their photos are set aside: then the
+// catalogue may be the wrong one, and this the only record of them.
+absl::Status ForgetUnnamed(const Catalogue& catalogue, const BlobStore& blobs,
+                           ItemJournal& journal) {
+  const OrphanedBlobs orphaned(&blobs);
+  std::vector<std::string> unnamed;
+  S2P_RETURN_IF_ERROR(journal.ForEach([&](const GalleryItem& item) -> absl::Status {
+    S2P_ASSIGN_OR_RETURN(const auto found, catalogue.FindOrNull(item.photo_id));
+    if (found != nullptr) return absl::OkStatus();
+    S2P_ASSIGN_OR_RETURN(const bool shared, catalogue.HasBlob(item.sha256));
+    S2P_ASSIGN_OR_RETURN(const bool aside, orphaned.Has(item.sha256));
+    if (shared || !aside) unnamed.push_back(item.photo_id);
+    return absl::OkStatus();
+  }));
+  return journal.Append({}, unnamed);
+}
+
+absl::Status CompleteJournal(GalleryFolder& folder) {
+  S2P_ASSIGN_OR_RETURN(folder.findings.journal_items_added,
+                       MatchJournal(*folder.reader, folder.blobs, *folder.journal));
+  if (!folder.findings.journal.damaged.empty()) return folder.journal->Rewrite();
+  return folder.journal->Erase();
+}
+
 }  // namespace
+
+absl::StatusOr<int64_t> MatchJournal(const Catalogue& catalogue, const BlobStore& blobs,
+                                     ItemJournal& journal) {
+  int64_t added = 0;
+  size_t items = 0;
+  std::string after;
+  for (;;) {
+    S2P_ASSIGN_OR_RETURN(const auto page, catalogue.List(after, kItemsPerSync));
+    if (page.empty()) break;
+    after = page.back().item->photo_id;
+    items += page.size();
+    std::vector<const GalleryItem*> lacking;
+    for (const CatalogueItem& entry : page) {
+      if (!journal.Has(*entry.item)) lacking.push_back(entry.item.get());
+    }
+    S2P_RETURN_IF_ERROR(journal.Append(lacking, {}));
+    added += static_cast<int64_t>(lacking.size());
+  }
+  if (journal.size() > items) {
+    S2P_RETURN_IF_ERROR(ForgetUnnamed(catalogue, blobs, journal));
+  }
+  return added;
+}
 
 absl::StatusOr<GalleryFolder> GalleryFolder::Open(const std::string& data_dir,
                                                   bool set_aside_orphans) {
@@ -97,8 +195,13 @@ absl::StatusOr<GalleryFolder> GalleryFolder::Open(const std::string& data_dir,
                        OpenCatalogue(folder.catalogue, folder.blobs, folder.findings));
   S2P_ASSIGN_OR_RETURN(folder.reader, Catalogue::OpenReader(folder.catalogue));
   S2P_RETURN_IF_ERROR(SyncDirectory(data_dir));
+  S2P_ASSIGN_OR_RETURN(folder.journal, ItemJournal::Open(JournalOf(folder.blobs)));
+  folder.findings.journal = folder.journal->findings();
   S2P_ASSIGN_OR_RETURN(folder.totals, folder.reader->Totals());
   S2P_RETURN_IF_ERROR(TidyBlobs(folder, set_aside_orphans));
+  folder.findings.journal_status = CompleteJournal(folder);
+  // A killed server leaves in the log what was deleted last.
+  folder.findings.journal_status.Update(folder.writer->EmptyLog().status());
   return folder;
 }
 

@@ -6,11 +6,14 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "daemon/folder_lock.h"
 #include "server/gallery/blob_store.h"
 #include "server/gallery/catalogue.h"
 #include "server/gallery/gallery_view.h"
+#include "server/gallery/item_journal.h"
 
 namespace s2p {
 
@@ -27,10 +30,27 @@ struct GalleryFindings {
   int64_t brought_back = 0;
   // Photos that the catalogue names and whose files are missing.
   int64_t missing = 0;
+  // Photos whose deletion a crash had interrupted, and that this start removed.
+  int64_t deletions_finished = 0;
+  JournalFindings journal;
+  // Items that the journal lacked and has now: all of them in a folder of an older program.
+  int64_t journal_items_added = 0;
+  // An error if the journal could not be completed, as when the disk is full. The gallery works
+  // nevertheless; the next start tries again.
+  absl::Status journal_status;
 };
 
+// The journal's name in the folder of photos.
+inline constexpr absl::string_view kItemJournalName = "items.journal";
+
+// Makes the journal name the catalogue's items and no others, apart from those whose photos are set
+// aside and that no item of the catalogue has. Returns the number of items that were missing.
+absl::StatusOr<int64_t> MatchJournal(const Catalogue& catalogue, const BlobStore& blobs,
+                                     ItemJournal& journal);
+
 // <data_dir>/gallery.db and photos/, in one piece: each photo that the catalogue names is in its
-// place unless it is missing, and no other photo is. A value, to be taken apart.
+// place unless it is missing, no other photo is, and the journal names the same items. A value, to
+// be taken apart.
 struct GalleryFolder {
   // Locks and opens the folder, creating what is missing. Errors as Gallery::Open.
   static absl::StatusOr<GalleryFolder> Open(const std::string& data_dir, bool set_aside_orphans);
@@ -41,6 +61,7 @@ struct GalleryFolder {
   std::string catalogue;
   std::unique_ptr<Catalogue> writer;
   std::unique_ptr<Catalogue> reader;
+  std::unique_ptr<ItemJournal> journal;
   GalleryTotals totals;
   GalleryFindings findings;
 };

@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "server/faults/storage_fault.h"
+#include "server/gallery/orphaned_blobs.h"
 
 namespace s2p {
 namespace {
@@ -20,15 +22,15 @@ absl::Status CheckModel(const NewItem& item, const IndexedGalleryView* serving) 
 
 }  // namespace
 
-GalleryWriter::GalleryWriter(std::unique_ptr<Catalogue> catalogue, const BlobStore* blobs,
-                             ServingView* serving, WriteLog* log)
-    : blobs_(*blobs), serving_(*serving), log_(*log), catalogue_(std::move(catalogue)) {}
+GalleryWriter::GalleryWriter(std::unique_ptr<Catalogue> catalogue,
+                             std::unique_ptr<ItemJournal> journal, const GalleryWriterParts& parts)
+    : parts_(parts), catalogue_(std::move(catalogue)), journal_(std::move(journal)) {}
 
 GalleryWriter::Plan GalleryWriter::MakePlan(absl::Span<const NewItem* const> items) {
   Plan plan;
   // The items that earlier ones of this call leave under their ids.
   std::map<std::string, std::shared_ptr<const GalleryItem>> earlier;
-  const std::shared_ptr<const IndexedGalleryView> current = serving_.view();
+  const std::shared_ptr<const IndexedGalleryView> current = parts_.serving->view();
   for (size_t i = 0; i < items.size(); ++i) {
     const NewItem& item = *items[i];
     absl::StatusOr<AddResult>& result = plan.results.emplace_back(AddResult::kUnchanged);
@@ -39,10 +41,10 @@ GalleryWriter::Plan GalleryWriter::MakePlan(absl::Span<const NewItem* const> ite
     const bool in_this_call = earlier.count(item.photo_id) != 0;
     auto existing = in_this_call ? earlier[item.photo_id] : catalogue_->FindOrNull(item.photo_id);
     if (!existing.ok()) {
-      result = existing.status();
+      result = StorageFault(*parts_.faults, existing.status());
       continue;
     }
-    result = DecideAdd(item, existing->get(), in_this_call ? nullptr : &blobs_);
+    result = DecideAdd(item, existing->get(), in_this_call ? nullptr : parts_.blobs);
     if (!result.ok() || (*result != AddResult::kAdded && *result != AddResult::kReplaced)) continue;
     plan.planned.push_back({i, &item, MakeGalleryItem(item), *std::move(existing)});
     earlier[item.photo_id] = plan.planned.back().item;
@@ -59,10 +61,31 @@ absl::Status GalleryWriter::Insert(const Planned& planned) {
   return catalogue_->PutEmbedding(key, item.version, {item.embedding, item.attributes});
 }
 
+absl::Status GalleryWriter::CheckRoom(uint64_t bytes) const {
+  absl::Status room = parts_.reserve->Check(bytes);
+  if (!room.ok()) {
+    parts_.faults->Report(FaultKind::kDiskFull, "", std::string(room.message()), room);
+  }
+  return room;
+}
+
+absl::Status GalleryWriter::Commit(Catalogue::Transaction& transaction,
+                                   absl::Span<const GalleryItem* const> put,
+                                   absl::Span<const std::string> removed) {
+  S2P_RETURN_IF_ERROR(AsStorageError(journal_->Append(put, removed)));
+  absl::Status status = transaction.Commit();
+  if (!status.ok()) journal_->TakeBack();
+  return status;
+}
+
 absl::Status GalleryWriter::Write(absl::Span<const Planned> planned) {
   std::vector<Blob> blobs;
-  for (const Planned& plan : planned) blobs.push_back({plan.item->sha256, plan.source->bytes});
-  S2P_RETURN_IF_ERROR(blobs_.Write(blobs));
+  std::vector<const GalleryItem*> items;
+  for (const Planned& plan : planned) {
+    blobs.push_back({plan.item->sha256, plan.source->bytes});
+    items.push_back(plan.item.get());
+  }
+  S2P_RETURN_IF_ERROR(AsStorageError(parts_.blobs->Write(blobs)));
   S2P_ASSIGN_OR_RETURN(const auto transaction, catalogue_->Begin());
   // The last item under an id is the one that stays.
   std::map<std::string, GalleryRow> rows;
@@ -73,9 +96,9 @@ absl::Status GalleryWriter::Write(absl::Span<const Planned> planned) {
   std::vector<GalleryRow> upserted;
   for (auto& [photo_id, row] : rows) upserted.push_back(std::move(row));
   // Before the commit: a view that cannot be made fails the write.
-  S2P_ASSIGN_OR_RETURN(auto next, serving_.view()->With(std::move(upserted), {}));
-  S2P_RETURN_IF_ERROR(transaction->Commit());
-  serving_.Publish(std::move(next));
+  S2P_ASSIGN_OR_RETURN(auto next, parts_.serving->view()->With(std::move(upserted), {}));
+  S2P_RETURN_IF_ERROR(Commit(*transaction, items, {}));
+  parts_.serving->Publish(std::move(next));
   return absl::OkStatus();
 }
 
@@ -83,22 +106,27 @@ std::vector<absl::StatusOr<AddResult>> GalleryWriter::Add(absl::Span<const NewIt
   absl::MutexLock lock(&mutex_);
   auto [results, planned] = MakePlan(items);
   if (planned.empty()) return std::move(results);
-  const absl::Status written = Write(planned);
+  uint64_t bytes = 0;
+  for (const Planned& plan : planned) bytes += plan.item->bytes;
+  absl::Status written = CheckRoom(bytes);
+  const bool has_room = written.ok();
+  if (has_room) written = StorageFault(*parts_.faults, Write(planned));
   std::set<std::string> unused;
   std::set<std::string> failed;
   for (const Planned& plan : planned) {
     if (!written.ok()) {
       failed.insert(plan.item->photo_id);
-      unused.insert(plan.item->sha256);
+      if (has_room) doubtful_.insert(plan.item->sha256);
       continue;
     }
-    log_.Record(plan.item->photo_id);
-    serving_.CountAdded(*plan.item);
+    parts_.log->Record(plan.item->photo_id);
+    parts_.serving->CountAdded(*plan.item);
+    PhotoWorks(*parts_.faults, plan.item->sha256);
     if (plan.replaced == nullptr) continue;
-    serving_.CountRemoved(*plan.replaced);
+    parts_.serving->CountRemoved(*plan.replaced);
     unused.insert(plan.replaced->sha256);
   }
-  RemoveUnreferenced(unused);
+  if (written.ok()) Clean(std::move(unused));
   // Whatever was decided for an id that was not written, even kUnchanged, is not true.
   for (size_t i = 0; i < items.size(); ++i) {
     if (failed.count(items[i]->photo_id) > 0) results[i] = written;
@@ -106,15 +134,41 @@ std::vector<absl::StatusOr<AddResult>> GalleryWriter::Add(absl::Span<const NewIt
   return std::move(results);
 }
 
-void GalleryWriter::RemoveUnreferenced(const std::set<std::string>& digests) {
+void GalleryWriter::Clean(std::set<std::string> digests) {
+  StorageWorks(*parts_.faults, parts_.reserve->Check(0).ok());
+  digests.insert(doubtful_.begin(), doubtful_.end());
+  doubtful_.clear();
+  absl::Status status;
+  const OrphanedBlobs orphaned(parts_.blobs);
   for (const std::string& digest : digests) {
     const absl::StatusOr<bool> referenced = catalogue_->HasBlob(digest);
-    if (referenced.ok() && !*referenced) blobs_.Remove(digest).IgnoreError();
+    status.Update(referenced.status());
+    if (!referenced.ok() || *referenced) continue;
+    status.Update(parts_.blobs->Remove(digest));
+    // A copy that an earlier start set aside.
+    status.Update(orphaned.Remove(digest));
+    PhotoWorks(*parts_.faults, digest);
   }
+  // The journal remembers which blobs a crash has kept from being removed, until they are.
+  if (status.ok()) status = journal_->Erase();
+  if (log_due_) {
+    const absl::StatusOr<bool> emptied = catalogue_->EmptyLog();
+    status.Update(emptied.status());
+    log_due_ = !emptied.ok() || !*emptied;
+  }
+  // The write is done and answered, whatever is left of what it removed.
+  StorageFault(*parts_.faults, AsStorageError(status)).IgnoreError();
 }
 
 absl::StatusOr<std::vector<bool>> GalleryWriter::Delete(absl::Span<const std::string> photo_ids) {
   absl::MutexLock lock(&mutex_);
+  auto found = DeleteItems(photo_ids);
+  if (!found.ok()) return StorageFault(*parts_.faults, found.status());
+  return found;
+}
+
+absl::StatusOr<std::vector<bool>> GalleryWriter::DeleteItems(
+    absl::Span<const std::string> photo_ids) {
   S2P_ASSIGN_OR_RETURN(const auto transaction, catalogue_->Begin());
   std::vector<bool> found;
   std::vector<std::shared_ptr<const GalleryItem>> deleted;
@@ -126,29 +180,38 @@ absl::StatusOr<std::vector<bool>> GalleryWriter::Delete(absl::Span<const std::st
     deleted.push_back(std::move(item));
   }
   if (deleted.empty()) return found;
-  std::shared_ptr<const IndexedGalleryView> next = serving_.view();
+  std::shared_ptr<const IndexedGalleryView> next = parts_.serving->view();
   if (next != nullptr) {
     S2P_ASSIGN_OR_RETURN(next, next->With({}, photo_ids));
   }
-  S2P_RETURN_IF_ERROR(transaction->Commit());
-  if (next != nullptr) serving_.Publish(std::move(next));
+  S2P_RETURN_IF_ERROR(Commit(*transaction, {}, photo_ids));
+  if (next != nullptr) parts_.serving->Publish(std::move(next));
   std::set<std::string> unused;
   for (const auto& item : deleted) {
-    log_.Record(item->photo_id);
-    serving_.CountRemoved(*item);
+    parts_.log->Record(item->photo_id);
+    parts_.serving->CountRemoved(*item);
     unused.insert(item->sha256);
   }
-  RemoveUnreferenced(unused);
+  log_due_ = true;
+  Clean(std::move(unused));
   return found;
 }
 
 absl::StatusOr<std::shared_ptr<const GalleryItem>> GalleryWriter::UpdateMetadata(
     const std::string& photo_id, const std::map<std::string, std::string>& metadata) {
   absl::MutexLock lock(&mutex_);
+  S2P_RETURN_IF_ERROR(CheckRoom(0));
+  auto item = SetMetadata(photo_id, metadata);
+  if (!item.ok()) return StorageFault(*parts_.faults, item.status());
+  return item;
+}
+
+absl::StatusOr<std::shared_ptr<const GalleryItem>> GalleryWriter::SetMetadata(
+    const std::string& photo_id, const std::map<std::string, std::string>& metadata) {
   S2P_ASSIGN_OR_RETURN(const auto transaction, catalogue_->Begin());
   S2P_RETURN_IF_ERROR(catalogue_->SetMetadata(photo_id, metadata));
   S2P_ASSIGN_OR_RETURN(const CatalogueItem item, catalogue_->Find(photo_id));
-  std::shared_ptr<const IndexedGalleryView> next = serving_.view();
+  std::shared_ptr<const IndexedGalleryView> next = parts_.serving->view();
   // An item that could not be embedded is in no view.
   if (next != nullptr && next->Find(photo_id) != nullptr) {
     const absl::Span<const float> embedding = *next->EmbeddingOf(photo_id);
@@ -160,9 +223,10 @@ absl::StatusOr<std::shared_ptr<const GalleryItem>> GalleryWriter::UpdateMetadata
   } else {
     next = nullptr;
   }
-  S2P_RETURN_IF_ERROR(transaction->Commit());
-  if (next != nullptr) serving_.Publish(std::move(next));
-  log_.Record(photo_id);
+  S2P_RETURN_IF_ERROR(Commit(*transaction, {item.item.get()}, {}));
+  if (next != nullptr) parts_.serving->Publish(std::move(next));
+  parts_.log->Record(photo_id);
+  Clean({});
   return item.item;
 }
 

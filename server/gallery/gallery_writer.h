@@ -3,6 +3,7 @@
 #define S2P_SERVER_GALLERY_GALLERY_WRITER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <set>
@@ -14,22 +15,34 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
+#include "daemon/disk_space.h"
+#include "server/faults/faults.h"
 #include "server/gallery/blob_store.h"
 #include "server/gallery/catalogue.h"
+#include "server/gallery/item_journal.h"
 #include "server/gallery/new_item.h"
 #include "server/gallery/serving_view.h"
 #include "server/gallery/write_log.h"
 
 namespace s2p {
 
-// Writes decide, store blobs, write the catalogue in one transaction, make the next view, commit
-// and publish, in this order, so that a failure at any step has changed nothing. A write is
-// durable, searched and recorded in the log when it returns. Thread-safe: writes take turns.
+// What a writer works with; all are borrowed, and thread-safe.
+struct GalleryWriterParts {
+  const BlobStore* blobs = nullptr;
+  ServingView* serving = nullptr;
+  WriteLog* log = nullptr;
+  const DiskReserve* reserve = nullptr;
+  Faults* faults = nullptr;
+};
+
+// Writes decide, store blobs, write the catalogue in one transaction, make the next view, write the
+// journal, commit and publish, in this order, so that a failure at any step has changed nothing. A
+// write is durable, searched and recorded in the log when it returns. Errors are reported as
+// faults, and have no paths. Thread-safe: writes take turns.
 class GalleryWriter {
  public:
-  // Borrows all but the catalogue.
-  GalleryWriter(std::unique_ptr<Catalogue> catalogue, const BlobStore* blobs, ServingView* serving,
-                WriteLog* log);
+  GalleryWriter(std::unique_ptr<Catalogue> catalogue, std::unique_ptr<ItemJournal> journal,
+                const GalleryWriterParts& parts);
 
   // Gallery::Add of the items, in one transaction.
   std::vector<absl::StatusOr<AddResult>> Add(absl::Span<const NewItem* const> items);
@@ -37,6 +50,9 @@ class GalleryWriter {
   absl::StatusOr<std::vector<bool>> Delete(absl::Span<const std::string> photo_ids);
   absl::StatusOr<std::shared_ptr<const GalleryItem>> UpdateMetadata(
       const std::string& photo_id, const std::map<std::string, std::string>& metadata);
+
+  // ResourceExhausted if the disk has no room for a write of this size.
+  absl::Status CheckRoom(uint64_t bytes) const;
 
   // Returns what `work` returns, and lets nobody else write meanwhile: the catalogue that `work`
   // gets, the log and the serving view agree, and what `work` publishes misses no write. `work`
@@ -65,17 +81,28 @@ class GalleryWriter {
   Plan MakePlan(absl::Span<const NewItem* const> items) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Write(absl::Span<const Planned> planned) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Insert(const Planned& planned) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Removes the blobs that no item names any more. One that cannot be removed becomes an orphan,
-  // which the next start sets aside.
-  void RemoveUnreferenced(const std::set<std::string>& digests)
+  absl::StatusOr<std::vector<bool>> DeleteItems(absl::Span<const std::string> photo_ids)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::shared_ptr<const GalleryItem>> SetMetadata(
+      const std::string& photo_id, const std::map<std::string, std::string>& metadata)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Makes the journal durable, then the transaction; both or neither.
+  absl::Status Commit(Catalogue::Transaction& transaction, absl::Span<const GalleryItem* const> put,
+                      absl::Span<const std::string> removed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // After a commit: removes the blobs that no item names any more, then what the journal still says
+  // about them. A blob that cannot be removed becomes an orphan, which the next start sets aside.
+  void Clean(std::set<std::string> digests) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const BlobStore& blobs_;
-  ServingView& serving_;
-  WriteLog& log_;
+  const GalleryWriterParts parts_;
 
   absl::Mutex mutex_;
   const std::unique_ptr<Catalogue> catalogue_ ABSL_PT_GUARDED_BY(mutex_);
+  const std::unique_ptr<ItemJournal> journal_ ABSL_PT_GUARDED_BY(mutex_);
+  // Blobs of writes whose commit failed. They stay until the next commit: before that, a crash may
+  // bring the failed one back, and with it items that need them.
+  std::set<std::string> doubtful_ ABSL_GUARDED_BY(mutex_);
+  // The catalogue's log may still have what a deletion removed, because somebody was reading it.
+  bool log_due_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace s2p

@@ -102,6 +102,25 @@ absl::StatusOr<std::string> OrphanedBlobs::SetAside(const std::vector<std::strin
   return day.root();
 }
 
+absl::StatusOr<bool> OrphanedBlobs::Has(const std::string& sha256) const {
+  S2P_ASSIGN_OR_RETURN(const std::vector<std::string> days, Days());
+  for (const std::string& day : days) {
+    S2P_ASSIGN_OR_RETURN(const auto blobs, BlobStore::Open(day));
+    std::error_code ignored;
+    if (fs::exists(blobs.PathOf(sha256), ignored)) return true;
+  }
+  return false;
+}
+
+absl::Status OrphanedBlobs::Remove(const std::string& sha256) const {
+  S2P_ASSIGN_OR_RETURN(const std::vector<std::string> days, Days());
+  for (const std::string& day : days) {
+    S2P_ASSIGN_OR_RETURN(const auto blobs, BlobStore::Open(day));
+    S2P_RETURN_IF_ERROR(blobs.Remove(sha256));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<int64_t> OrphanedBlobs::Count() const {
   S2P_ASSIGN_OR_RETURN(const std::vector<std::string> days, Days());
   int64_t count = 0;

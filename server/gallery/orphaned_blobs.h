@@ -15,9 +15,9 @@ namespace s2p {
 
 // <root>/.orphans/<day>/<aa>/<sha256>, <root> being a blob store's folder and <day> the UTC date on
 // which the blob was set aside, as 2026-01-31. Every <day> has the layout of the store. Nothing is
-// ever deleted, because neither clock nor catalogue can be trusted to tell that a photo is
-// unwanted: when a lost catalogue is restored, BringBack returns its photos. `store` must outlive
-// it, and nobody may write to it meanwhile. Thread-compatible.
+// deleted unless somebody deletes that photo, because neither clock nor catalogue can be trusted to
+// tell that a photo is unwanted: when a lost catalogue is restored, BringBack returns its photos.
+// `store` must outlive it, and nobody may write to it meanwhile. Thread-compatible.
 class OrphanedBlobs {
  public:
   explicit OrphanedBlobs(const BlobStore* store);
@@ -28,6 +28,10 @@ class OrphanedBlobs {
   // Durably moves blobs out of the store; returns the day's folder. NotFound if one is missing.
   absl::StatusOr<std::string> SetAside(const std::vector<std::string>& digests,
                                        absl::Time now) const;
+  // True if a blob of that digest is set aside.
+  absl::StatusOr<bool> Has(const std::string& sha256) const;
+  // Removes the blob wherever it is set aside: its photo was deleted.
+  absl::Status Remove(const std::string& sha256) const;
   // The number of blobs that are set aside.
   absl::StatusOr<int64_t> Count() const;
 

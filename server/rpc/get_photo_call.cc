@@ -85,6 +85,7 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
       case v1::RENDITION_ORIGINAL: {
         S2P_ASSIGN_OR_RETURN(auto file, service_.gallery->OpenBlob(*item));
         file_.emplace(std::move(file));
+        item_ = item;
         response_.set_content_type(item->content_type);
         return absl::OkStatus();
       }
@@ -106,7 +107,9 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
   }
 
   absl::Status ReadPiece() {
-    S2P_ASSIGN_OR_RETURN(*response_.mutable_chunk(), file_->Next(kChunkBytes));
+    auto piece = file_->Next(kChunkBytes);
+    if (!piece.ok()) return service_.gallery->UnreadablePhoto(*item_, piece.status());
+    *response_.mutable_chunk() = *std::move(piece);
     return absl::OkStatus();
   }
 
@@ -128,8 +131,9 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
   // The message that is made next, and the one that is written.
   v1::GetPhotoResponse response_;
   grpc::ByteBuffer bytes_;
-  // The original, if it was asked for.
+  // The original, if it was asked for, and its item.
   std::optional<VerifiedFile> file_;
+  std::shared_ptr<const GalleryItem> item_;
   std::string rest_;
 };
 
