@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -12,6 +13,8 @@
 #include "model/file.h"
 #include "server/gallery/blob_store.h"
 #include "server/gallery/catalogue.h"
+#include "server/gallery/gallery_folder.h"
+#include "server/gallery/item_journal.h"
 #include "server/versions/checkpoint_adopter.h"
 
 namespace s2p {
@@ -78,26 +81,45 @@ class UnfinishedFolder {
   const std::string final_;
 };
 
+// From where photos come. `base` may be null.
+struct PhotoSources {
+  const BlobStore* from;
+  const BlobStore* base;
+};
+
 // Copies the photos that the catalogue names, except those in `copied`, and adds them there.
 // NotFound naming a photo that was removed meanwhile.
-absl::Status CopyPhotos(const Catalogue& catalogue, const BlobStore& from, const BlobStore& to,
-                        std::set<std::string>& copied, DataFolderReport& report) {
-  report = DataFolderReport();
+absl::Status CopyPhotos(const Catalogue& catalogue, const PhotoSources& sources,
+                        const BlobStore& to, std::set<std::string>& copied,
+                        DataFolderReport& report) {
+  report.items = 0;
+  report.bytes = 0;
   return ForEachItem(catalogue, [&](const GalleryItem& item) {
     ++report.items;
     report.bytes += item.bytes;
     if (copied.count(item.sha256) > 0) return absl::OkStatus();
-    S2P_ASSIGN_OR_RETURN(const auto bytes, from.Read(item.sha256, item.bytes));
-    absl::Status status = to.Write({{item.sha256, bytes}});
-    if (status.ok()) copied.insert(item.sha256);
-    return status;
+    bool linked = false;
+    if (sources.base != nullptr) {
+      S2P_ASSIGN_OR_RETURN(linked, to.LinkOneOfMany(*sources.base, item.sha256, item.bytes));
+    }
+    if (!linked) {
+      S2P_ASSIGN_OR_RETURN(const auto bytes, sources.from->Read(item.sha256, item.bytes));
+      S2P_RETURN_IF_ERROR(to.WriteOneOfMany({item.sha256, bytes}));
+    }
+    report.linked += linked ? 1 : 0;
+    copied.insert(item.sha256);
+    return absl::OkStatus();
   });
 }
 
-// Copies catalogue and photos of one commit. Nobody writes to a backup, so a photo missing there is
-// lost.
-absl::Status CopyGallery(const std::string& from, const std::string& to, bool is_backup,
-                         DataFolderReport& report) {
+// Copies catalogue and photos of one commit, and writes the journal that belongs to them. Nobody
+// writes to a backup, so a photo missing there is lost.
+absl::Status CopyGallery(const std::string& from, const std::string& to, const std::string& base,
+                         bool is_backup, DataFolderReport& report) {
+  std::optional<BlobStore> base_photos;
+  if (!base.empty()) {
+    S2P_ASSIGN_OR_RETURN(base_photos, BlobStore::Open(PhotosOf(base)));
+  }
   S2P_ASSIGN_OR_RETURN(const auto photos, BlobStore::Open(PhotosOf(from)));
   S2P_ASSIGN_OR_RETURN(const auto copies, BlobStore::Open(PhotosOf(to)));
   std::set<std::string> copied;
@@ -107,7 +129,8 @@ absl::Status CopyGallery(const std::string& from, const std::string& to, bool is
     status = Catalogue::Copy(CatalogueOf(from), CatalogueOf(to));
     if (!status.ok()) return status;
     S2P_ASSIGN_OR_RETURN(const auto catalogue, Catalogue::OpenReader(CatalogueOf(to)));
-    status = CopyPhotos(*catalogue, photos, copies, copied, report);
+    status = CopyPhotos(*catalogue, {&photos, base_photos ? &*base_photos : nullptr}, copies,
+                        copied, report);
     if (is_backup || !absl::IsNotFound(status)) break;
     if (copy == 0) first = status;
     always_same = always_same && status == first;
@@ -127,7 +150,11 @@ absl::Status CopyGallery(const std::string& from, const std::string& to, bool is
     return catalogue->HasBlob(sha256);
   }));
   for (const std::string& surplus : survey.orphans) status.Update(copies.Remove(surplus));
-  return status;
+  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(copies.SyncFolders());
+  S2P_ASSIGN_OR_RETURN(const auto journal,
+                       ItemJournal::Open(absl::StrCat(copies.root(), "/", kItemJournalName)));
+  return MatchJournal(*catalogue, copies, *journal).status();
 }
 
 // Copies the adopted checkpoints that the gallery is embedded with, so that it serves at once.
@@ -147,10 +174,10 @@ absl::Status CopyCheckpoints(const std::string& from, const std::string& to,
 }
 
 absl::StatusOr<DataFolderReport> CopyDataFolder(const std::string& from, const std::string& to,
-                                                bool is_backup) {
+                                                const std::string& base, bool is_backup) {
   S2P_ASSIGN_OR_RETURN(auto folder, UnfinishedFolder::Create(to));
   DataFolderReport report;
-  absl::Status status = CopyGallery(from, folder->path(), is_backup, report);
+  absl::Status status = CopyGallery(from, folder->path(), base, is_backup, report);
   if (status.ok()) status = CopyCheckpoints(from, folder->path(), report);
   if (status.ok()) status = folder->Finish();
   if (!status.ok()) return status;
@@ -164,12 +191,21 @@ bool IsEmptyOrMissing(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<DataFolderReport> BackUp(const std::string& data_dir, const std::string& out) {
+absl::StatusOr<DataFolderReport> BackUp(const std::string& data_dir, const std::string& out,
+                                        const std::string& base) {
   S2P_RETURN_IF_ERROR(CheckGallery(data_dir));
+  if (!base.empty()) {
+    S2P_RETURN_IF_ERROR(CheckGallery(base));
+    std::error_code ignored;
+    if (fs::equivalent(base, data_dir, ignored)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(base, ": is the data folder; the base must be an earlier backup"));
+    }
+  }
   if (!IsEmptyOrMissing(out)) {
     return absl::AlreadyExistsError(absl::StrCat(out, ": already exists; name a new folder"));
   }
-  return CopyDataFolder(data_dir, out, /*is_backup=*/false);
+  return CopyDataFolder(data_dir, out, base, /*is_backup=*/false);
 }
 
 absl::StatusOr<DataFolderReport> RestoreBackup(const std::string& backup,
@@ -179,7 +215,7 @@ absl::StatusOr<DataFolderReport> RestoreBackup(const std::string& backup,
     return absl::FailedPreconditionError(
         absl::StrCat(data_dir, ": is not empty; restore into a new folder, then serve that"));
   }
-  return CopyDataFolder(backup, data_dir, /*is_backup=*/true);
+  return CopyDataFolder(backup, data_dir, /*base=*/"", /*is_backup=*/true);
 }
 
 absl::StatusOr<DataFolderReport> CheckDataFolder(const std::string& data_dir) {

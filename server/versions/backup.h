@@ -15,6 +15,8 @@ struct DataFolderReport {
   int64_t items = 0;
   // Size of the original photos.
   uint64_t bytes = 0;
+  // Photos whose files a backup shares with its base.
+  int64_t linked = 0;
   // Versions of the checkpoints, ascending.
   std::vector<int64_t> versions;
   // One sentence for each thing that is damaged or missing; only from CheckDataFolder.
@@ -27,7 +29,13 @@ struct DataFolderReport {
 // whole and synced, or not at all. NotFound if there is no gallery; AlreadyExists; DataLoss naming
 // what is damaged; ResourceExhausted when the disk is full; Aborted if photos were replaced faster
 // than they could be copied.
-absl::StatusOr<DataFolderReport> BackUp(const std::string& data_dir, const std::string& out);
+//
+// `base`, if not empty, is an earlier backup: a photo that it has under the same name (its digest)
+// and with the same size shares its file, by a hard link, and is not read. Where the file systems
+// do not allow links, photos are copied from `data_dir`. Each backup is complete: its base may be
+// deleted. NotFound if the base is no backup; InvalidArgument if it is `data_dir` itself.
+absl::StatusOr<DataFolderReport> BackUp(const std::string& data_dir, const std::string& out,
+                                        const std::string& base = "");
 
 // Restores a backup into `data_dir`, which must be empty or missing, and checks everything on the
 // way. `data_dir` appears whole or not at all. Errors as BackUp; FailedPrecondition if the folder
