@@ -10,8 +10,8 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/status_macros.h"
-#include "model/check.h"
 #include "model/file.h"
 #include "model/manifest_format.h"
 #include "model/sha256.h"

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/status_macros.h"
-#include "model/check.h"
 #include "model/torch_tensors.h"
 #include "model/torch_version.h"
 

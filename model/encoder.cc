@@ -8,11 +8,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/check.h"
 #include "base/status_macros.h"
-#include "model/check.h"
+#include "image/preprocessor.h"
 #include "model/dual_encoder.h"
 #include "model/frozen_backbone.h"
-#include "model/preprocessor.h"
 #include "model/torch_device.h"
 #include "model/torch_version.h"
 

@@ -10,9 +10,9 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "image/image.h"
 #include "model/checkpoint.h"
 #include "model/embedding.h"
-#include "model/image.h"
 #include "s2p/v1/checkpoint.pb.h"
 
 namespace s2p {

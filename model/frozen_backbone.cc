@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "model/check.h"
+#include "base/check.h"
 
 namespace s2p {
 namespace {

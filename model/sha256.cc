@@ -6,8 +6,8 @@
 #include <cstdint>
 
 #include "absl/strings/escaping.h"
+#include "base/check.h"
 #include "base/status_macros.h"
-#include "model/check.h"
 #include "model/file.h"
 #include "model/sha256_stream.h"
 

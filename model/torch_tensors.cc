@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/types/span.h"
-#include "model/check.h"
+#include "base/check.h"
 
 namespace s2p {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "image/image.h"
 #include "model/encoder.h"
-#include "model/image.h"
 #include "server/gallery/blob_store.h"
 #include "server/gallery/catalogue_reader.h"
 #include "server/gallery/gallery_writer.h"

@@ -1,6 +1,6 @@
 #include "server/gallery/add_queue.h"
 
-#include "model/check.h"
+#include "base/check.h"
 
 namespace s2p {
 namespace {

@@ -8,8 +8,8 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "image/image.h"
 #include "model/encoder.h"
-#include "model/image.h"
 #include "server/gallery/blob_store.h"
 #include "server/gallery/catalogue.h"
 

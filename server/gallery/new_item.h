@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "model/image.h"
+#include "image/image.h"
 #include "server/gallery/blob_store.h"
 #include "server/gallery/gallery_view.h"
 

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "model/check.h"
+#include "base/check.h"
 
 namespace s2p {
 namespace {

@@ -6,8 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "base/check.h"
 #include "base/status_macros.h"
-#include "model/check.h"
 #include "server/index/index_guard.h"
 
 namespace s2p {

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "daemon/retry_after.h"
-#include "model/preprocessor.h"
+#include "image/preprocessor.h"
 #include "model/verified_file.h"
 #include "s2p/v1/gallery.pb.h"
 #include "server/rpc/to_proto.h"

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/status_macros.h"
 #include "daemon/retry_after.h"
-#include "model/check.h"
 
 namespace s2p {
 namespace {

@@ -5,8 +5,8 @@
 #include <cstdint>
 
 #include "absl/time/time.h"
-#include "model/image.h"
-#include "model/strokes.h"
+#include "image/image.h"
+#include "image/strokes.h"
 
 namespace s2p {
 

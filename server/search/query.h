@@ -9,8 +9,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "model/image.h"
-#include "model/strokes.h"
+#include "image/image.h"
+#include "image/strokes.h"
 #include "s2p/v1/search.pb.h"
 #include "server/gallery/gallery_view.h"
 #include "server/gallery/snapshot.h"

@@ -15,7 +15,7 @@
 #include "base/status_macros.h"
 #include "daemon/folder_lock.h"
 #include "model/file.h"
-#include "model/image.h"
+#include "image/image.h"
 #include "model/sha256.h"
 #include "server/gallery/blob_store.h"
 #include "server/gallery/catalogue.h"

@@ -14,7 +14,7 @@ import os
 import re
 import sys
 
-ROOMS = ("base", "proto", "daemon", "rpc", "model", "trainer", "server", "client", "tests")
+ROOMS = ("base", "proto", "daemon", "rpc", "image", "model", "trainer", "server", "client", "tests")
 
 # The rooms that each room may include and link, apart from itself. A pattern is a path in the tree;
 # a more specific rule in `FILE_ARROWS` wins.
@@ -23,9 +23,10 @@ ARROWS = {
     "proto": [],
     "daemon": ["base/*"],
     "rpc": ["base/*", "daemon/*"],
-    "model": ["s2p/v1/checkpoint.pb.h", "base/*"],
-    "trainer": ["s2p/v1/*", "base/*", "model/*", "daemon/*"],
-    "server": ["s2p/v1/*", "base/*", "model/*", "daemon/*"],
+    "image": ["s2p/v1/checkpoint.pb.h", "base/*"],
+    "model": ["s2p/v1/checkpoint.pb.h", "base/*", "image/*"],
+    "trainer": ["s2p/v1/*", "base/*", "image/*", "model/*", "daemon/*"],
+    "server": ["s2p/v1/*", "base/*", "image/*", "model/*", "daemon/*"],
     "client": ["s2p/v1/*", "base/*"],
     "tests": ["*"],
 }
@@ -33,7 +34,7 @@ FILE_ARROWS = {
     # The gateway is a long-running program, so it needs daemon/, and it uses the client's stub.
     "client/web/*": ["s2p/v1/*", "base/*", "daemon/*", "client/*"],
     # gRPC's side of the two daemons.
-    **{pattern: ["s2p/v1/*", "base/*", "model/*", "daemon/*", "rpc/*"]
+    **{pattern: ["s2p/v1/*", "base/*", "image/*", "model/*", "daemon/*", "rpc/*"]
        for pattern in ("trainer/jobs/*", "trainer/main.cc", "server/rpc/*", "server/main.cc")},
 }
 
@@ -65,10 +66,11 @@ OUTSIDE_INNER_ROOMS = {"main.cc", "CMakeLists.txt"}
 
 # The room of each target that our CMake files define, apart from s2p::NAME with NAME = room or
 # room_something.
-TARGET_ROOMS = {"image": "model", "checkpoint": "model"}
+TARGET_ROOMS = {"checkpoint": "model"}
 # The targets that a room may link from another, if it may not link all of them. A rule in
 # `FILE_ARROWS` wins.
-ROOM_TARGETS = {("model", "proto"): {"proto_checkpoint"}}
+ROOM_TARGETS = {("image", "proto"): {"proto_checkpoint"},
+                ("model", "proto"): {"proto_checkpoint"}}
 
 # includes: prefixes of the library's headers. targets: prefixes of its CMake targets. files: the
 # files that may include it. headers: those of them that may be headers, so that its types leave a
@@ -77,17 +79,17 @@ Library = collections.namedtuple("Library", "includes targets files headers room
 LIBRARIES = {
     "OpenCV": Library(
         ["opencv2/", "opencv/"], ["opencv", "s2p::opencv"],
-        ["model/image*.cc", "model/strokes.cc", "model/preprocessor.cc", "model/ground.cc",
+        ["image/image*.cc", "image/strokes.cc", "image/preprocessor.cc", "image/ground.cc",
          "trainer/shoes/*", "trainer/augmentation.*", "trainer/pictures/canvas.cc",
          "client/montage*.cc", "client/photo_thumbnail.cc"],
-        [], ["model", "trainer", "client"]),
-    "libjpeg": Library(["jpeglib", "jerror"], ["jpeg"], ["model/jpeg_decoder.cc"], [], ["model"]),
-    "libpng": Library(["png.h"], ["png"], ["model/png_decoder.cc"], [], ["model"]),
+        [], ["image", "trainer", "client"]),
+    "libjpeg": Library(["jpeglib", "jerror"], ["jpeg"], ["image/jpeg_decoder.cc"], [], ["image"]),
+    "libpng": Library(["png.h"], ["png"], ["image/png_decoder.cc"], [], ["image"]),
     "libwebp": Library(
-        ["webp/"], ["pkgconfig::webp"], ["model/webp_decoder.cc"], [], ["model"]),
+        ["webp/"], ["pkgconfig::webp"], ["image/webp_decoder.cc"], [], ["image"]),
     "LibTorch": Library(
         ["torch/", "ATen/", "c10/", "caffe2/"], ["torch", "s2p::torch", "${TORCH_LIBRARIES}"],
-        ["model/preprocessor.*", "model/backbone.*", "model/backbone_weights.cc", "model/dual_encoder.*", "model/encoder*.cc",
+        ["model/backbone.*", "model/backbone_weights.cc", "model/dual_encoder.*", "model/encoder*.cc",
          "model/frozen_backbone.*", "model/checkpoint*.cc", "model/torch_*", "trainer/evaluation/*", "trainer/ihda/*",
          "trainer/program/*"],
         ["model/backbone.h", "model/dual_encoder.h", "model/frozen_backbone.h", "model/torch_*.h", "trainer/evaluation/*.h", "trainer/ihda/*.h"],

@@ -64,26 +64,27 @@ class CheckArchitectureTest(unittest.TestCase):
 
     def test_wrong_arrow_of_an_include(self):
         for path, header in (
-                ("client/a.cc", "model/image.h"), ("client/a.cc", "daemon/log.h"),
-                ("client/a.cc", "server/gallery/gallery.h"), ("client/web/a.cc", "model/image.h"),
+                ("client/a.cc", "image/image.h"), ("client/a.cc", "daemon/log.h"),
+                ("client/a.cc", "server/gallery/gallery.h"), ("client/web/a.cc", "image/image.h"),
                 ("server/rpc/a.cc", "trainer/ihda/losses.h"), ("server/rpc/a.cc", "client/report.h"),
                 ("trainer/program/a.cc", "server/gallery/gallery.h"), ("trainer/program/a.h", "client/report.h"),
                 ("model/a.cc", "s2p/v1/search.pb.h"), ("model/a.cc", "daemon/log.h"),
                 ("model/a.cc", "trainer/ihda/losses.h"), ("daemon/a.cc", "s2p/v1/checkpoint.pb.h"),
-                ("daemon/a.h", "model/check.h"), ("server/rpc/a.cc", "tests/testing/temp_dir.h"),
+                ("daemon/a.h", "image/image.h"), ("image/a.cc", "model/file.h"), ("server/rpc/a.cc", "tests/testing/temp_dir.h"),
                 ("daemon/a.cc", "tests/testing/temp_dir.h"), ("daemon/a.cc", "rpc/api_keys.h"),
-                ("rpc/a.cc", "model/check.h"), ("rpc/a.cc", "s2p/v1/search.pb.h"),
+                ("rpc/a.cc", "model/file.h"), ("rpc/a.cc", "s2p/v1/search.pb.h"),
                 ("model/a.cc", "rpc/api_keys.h"), ("client/web/a.cc", "rpc/api_keys.h"),
-                ("server/search/a.cc", "rpc/api_keys.h"), ("trainer/ihda/a.cc", "rpc/api_keys.h"), ("server/rpc/a.cc", "../model/image.h")):
+                ("server/search/a.cc", "rpc/api_keys.h"), ("trainer/ihda/a.cc", "rpc/api_keys.h"), ("server/rpc/a.cc", "../image/image.h")):
             self.assert_include(path, '"%s"' % header, refused=True)
 
     def test_right_arrow_of_an_include(self):
         for path, header in (
                 ("client/a.cc", "s2p/v1/search.pb.h"), ("client/web/a.cc", "daemon/log.h"),
                 ("client/a.cc", "base/text_file.h"),
-                ("client/web/a.cc", "client/connection/search_client.h"), ("server/rpc/a.cc", "model/image.h"),
+                ("client/web/a.cc", "client/connection/search_client.h"), ("server/rpc/a.cc", "image/image.h"),
                 ("server/rpc/a.h", "daemon/log.h"), ("trainer/program/a.cc", "model/encoder.h"),
                 ("trainer/program/a.cc", "daemon/log.h"), ("model/a.h", "s2p/v1/checkpoint.pb.h"),
+                ("model/a.cc", "image/image.h"),
                 ("tests/server/a.cc", "server/gallery/gallery.h"), ("daemon/a.cc", "absl/time/time.h"),
                 ("rpc/a.cc", "daemon/log.h"), ("server/rpc/a.h", "rpc/call_log.h"),
                 ("server/main.cc", "rpc/call_log.h"), ("trainer/jobs/a.cc", "rpc/call_log.h")):
@@ -126,7 +127,7 @@ class CheckArchitectureTest(unittest.TestCase):
     def test_library_outside_its_room(self):
         for path, header in (
                 ("server/rpc/a.cc", "opencv2/core.hpp"), ("model/file.cc", "opencv2/core.hpp"),
-                ("server/rpc/a.cc", "torch/torch.h"), ("model/image.cc", "ATen/ATen.h"),
+                ("server/rpc/a.cc", "torch/torch.h"), ("image/image.cc", "ATen/ATen.h"),
                 ("client/a.cc", "c10/util/Half.h"), ("model/a.cc", "faiss/IndexFlat.h"),
                 ("server/gallery/gallery.cc", "faiss/IndexFlat.h"), ("trainer/program/a.cc", "sqlite3.h"),
                 ("server/gallery/gallery.cc", "sqlite3.h"), ("server/gallery/gallery.cc", "grpcpp/grpcpp.h"),
@@ -135,12 +136,12 @@ class CheckArchitectureTest(unittest.TestCase):
                 ("server/rpc/a.cc", "spdlog/spdlog.h"), ("client/a.cc", "spdlog/spdlog.h"),
                 ("server/rpc/a.cc", "CLI/CLI.hpp"), ("server/rpc/a.cc", "nlohmann/json.hpp"),
                 ("daemon/a.cc", "nlohmann/json.hpp"), ("daemon/grpc_a.cc", "grpcpp/grpcpp.h"),
-                ("model/image.cc", "nlohmann/json.hpp")):
+                ("image/image.cc", "nlohmann/json.hpp")):
             self.assert_include(path, "<%s>" % header, refused=True)
 
     def test_library_in_its_room(self):
         for path, header in (
-                ("model/image.cc", "opencv2/core.hpp"), ("client/montage.cc", "opencv2/core.hpp"),
+                ("image/image.cc", "opencv2/core.hpp"), ("client/montage.cc", "opencv2/core.hpp"),
                 ("model/backbone.h", "torch/torch.h"), ("trainer/program/a.cc", "ATen/Parallel.h"),
                 ("server/index/index.cc", "faiss/IndexFlat.h"), ("server/gallery/catalogue.cc", "sqlite3.h"),
                 ("server/rpc/search_service.h", "grpcpp/grpcpp.h"), ("rpc/a.h", "grpcpp/grpcpp.h"),
@@ -156,7 +157,7 @@ class CheckArchitectureTest(unittest.TestCase):
                 ("daemon/log.h", "spdlog/spdlog.h"), ("daemon/options.h", "CLI/CLI.hpp"),
                 ("daemon/http_endpoint.h", "httplib.h"), ("client/commands.h", "CLI/CLI.hpp"),
                 ("server/gallery/catalogue.h", "sqlite3.h"), ("server/rpc/metrics.h", "prometheus/counter.h"),
-                ("model/preprocessor.h", "torch/torch.h"), ("model/safetensors.h",
+                ("image/preprocessor.h", "torch/torch.h"), ("model/safetensors.h",
                                                             "nlohmann/json.hpp"),
                 ("trainer/data/augmentation.h", "opencv2/core.hpp")):
             self.assert_include(path, "<%s>" % header, refused=True)

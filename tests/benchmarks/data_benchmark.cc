@@ -20,7 +20,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/hardware_threads.h"
-#include "model/preprocessor.h"
+#include "image/preprocessor.h"
 #include "model/tensor_file.h"
 #include "tests/benchmarks/timing.h"
 #include "trainer/data/batch_loader.h"

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "base/check.h"
 #include "model/backbone.h"
-#include "model/check.h"
 #include "model/frozen_backbone.h"
 #include "tests/benchmarks/timing.h"
 

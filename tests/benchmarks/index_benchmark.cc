@@ -17,7 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
-#include "model/check.h"
+#include "base/check.h"
 #include "server/gallery/indexed_gallery_view.h"
 #include "tests/benchmarks/timing.h"
 #include "tests/server/random_units.h"

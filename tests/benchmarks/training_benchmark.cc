@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/hardware_threads.h"
-#include "model/check.h"
 #include "model/torch_version.h"
 #include "trainer/evaluation/image_batch.h"
 #include "trainer/ihda/ihda_networks.h"

@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/arguments.h"
-#include "model/image.h"
+#include "image/image.h"
 #include "tests/client/fake_search_server.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"

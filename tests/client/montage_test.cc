@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "model/image.h"
+#include "image/image.h"
 #include "tests/testing/status_matchers.h"
 
 namespace s2p {

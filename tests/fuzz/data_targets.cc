@@ -1,7 +1,7 @@
 #include <string>
 #include <vector>
 
-#include "model/check.h"
+#include "base/check.h"
 #include "tests/fuzz/scratch_file.h"
 #include "tests/fuzz/targets.h"
 #include "trainer/data/csv.h"

@@ -1,5 +1,5 @@
-#include "model/check.h"
-#include "model/image.h"
+#include "base/check.h"
+#include "image/image.h"
 #include "tests/fuzz/targets.h"
 
 namespace s2p::fuzz {

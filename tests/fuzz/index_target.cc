@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "model/check.h"
+#include "base/check.h"
 #include "model/sha256.h"
 #include "server/index/index_file.h"
 #include "server/index/index_ivf.h"

@@ -2,7 +2,7 @@
 #include <string>
 
 #include "base/message_text.h"
-#include "model/check.h"
+#include "base/check.h"
 #include "s2p/v1/training.pb.h"
 #include "tests/fuzz/scratch_file.h"
 #include "tests/fuzz/targets.h"

@@ -6,7 +6,7 @@
 #include "client/web/exchange.h"
 #include "client/web/http_error.h"
 #include "client/web/json_message.h"
-#include "model/check.h"
+#include "base/check.h"
 #include "s2p/v1/gallery.pb.h"
 #include "s2p/v1/model.pb.h"
 #include "s2p/v1/search.pb.h"

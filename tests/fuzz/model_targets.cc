@@ -1,4 +1,4 @@
-#include "model/check.h"
+#include "base/check.h"
 #include "model/checkpoint.h"
 #include "model/manifest_format.h"
 #include "model/safetensors.h"

@@ -1,7 +1,7 @@
 #include <string>
 
-#include "model/check.h"
-#include "model/image.h"
+#include "base/check.h"
+#include "image/image.h"
 #include "s2p/v1/gallery.pb.h"
 #include "s2p/v1/search.pb.h"
 #include "server/search/query.h"

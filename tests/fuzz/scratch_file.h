@@ -10,7 +10,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "model/check.h"
+#include "base/check.h"
 
 namespace s2p::fuzz {
 

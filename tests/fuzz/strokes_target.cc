@@ -1,8 +1,8 @@
 #include <cstdint>
 #include <cstring>
 
-#include "model/check.h"
-#include "model/strokes.h"
+#include "base/check.h"
+#include "image/strokes.h"
 #include "tests/fuzz/targets.h"
 
 namespace s2p::fuzz {

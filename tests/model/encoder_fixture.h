@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "image/preprocessor.h"
 #include "model/encoder.h"
-#include "model/preprocessor.h"
 #include "tests/model/golden_weights.h"
 #include "tests/model/small_network.h"
 #include "tests/testing/status_matchers.h"

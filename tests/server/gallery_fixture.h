@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "model/image.h"
+#include "image/image.h"
 #include "model/sha256.h"
 #include "server/gallery/gallery.h"
 #include "server/gallery/snapshot.h"

@@ -10,7 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
-#include "model/check.h"
+#include "base/check.h"
 #include "model/safetensors.h"
 
 namespace s2p::test {

@@ -20,7 +20,7 @@ class CheckDocumentsTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.root = folder.name
-        self.write("model/image.h", "struct ImageHeader;\n")
+        self.write("image/image.h", "struct ImageHeader;\n")
         for path in ("model/image.cc", "model/image_header.cc", "tools/build.sh"):
             self.write(path, "")
         self.write("tests/model/CMakeLists.txt", "s2p_test(image_test\n  SOURCES image_test.cc)\n")
@@ -67,7 +67,7 @@ class CheckDocumentsTest(unittest.TestCase):
         self.assert_violation("docs/web.md", "`model/images.h`", None)
 
     def test_document_that_a_source_mentions(self):
-        self.write("model/image.h", "// Formats: docs/api.md, docs/decisions/0008-images.md.\n")
+        self.write("image/image.h", "// Formats: docs/api.md, docs/decisions/0008-images.md.\n")
         self.assertEqual(check_documents.Checker(self.root).check(),
                          ["model/image.h:1: docs/decisions/0008-images.md does not exist"])
 

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "model/preprocessor.h"
-#include "tests/model/image_bytes.h"
+#include "image/preprocessor.h"
+#include "tests/image/image_bytes.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 #include "trainer/data/batch_loader.h"

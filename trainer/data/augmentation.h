@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "model/image.h"
+#include "image/image.h"
 #include "s2p/v1/training.pb.h"
 
 namespace s2p {

@@ -8,8 +8,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
+#include "base/check.h"
 #include "base/status_macros.h"
-#include "model/check.h"
 #include "trainer/data/augmentation.h"
 #include "trainer/data/parallel_for.h"
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
-#include "model/image.h"
+#include "image/image.h"
 
 namespace s2p {
 

@@ -11,10 +11,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/status_macros.h"
-#include "model/check.h"
+#include "image/preprocessor.h"
 #include "model/file.h"
-#include "model/preprocessor.h"
 #include "trainer/data/data_set.h"
 #include "trainer/data/data_set_digest.h"
 #include "trainer/data/prepared_images.h"

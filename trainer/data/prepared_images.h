@@ -11,8 +11,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "model/image.h"
-#include "model/preprocessor.h"
+#include "image/image.h"
+#include "image/preprocessor.h"
 #include "trainer/data/data_set.h"
 
 namespace s2p {

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "model/check.h"
+#include "base/check.h"
 
 namespace s2p {
 

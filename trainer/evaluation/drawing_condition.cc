@@ -11,9 +11,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
-#include "model/check.h"
+#include "base/check.h"
 #include "model/file.h"
-#include "model/preprocessor.h"
+#include "image/preprocessor.h"
 
 namespace s2p {
 namespace {

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "model/image.h"
+#include "image/image.h"
 #include "trainer/data/data_set.h"
 
 namespace s2p {

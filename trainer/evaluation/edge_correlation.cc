@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "image/preprocessor.h"
 #include "model/embedding.h"
-#include "model/preprocessor.h"
 #include "trainer/evaluation/retrieval_metrics.h"
 
 namespace s2p {

@@ -6,7 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "model/check.h"
+#include "base/check.h"
 #include "trainer/data/random.h"
 
 namespace s2p {

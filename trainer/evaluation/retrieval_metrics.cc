@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "absl/functional/function_ref.h"
-#include "model/check.h"
+#include "base/check.h"
 
 namespace s2p {
 namespace {

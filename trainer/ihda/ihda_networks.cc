@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/status_macros.h"
-#include "model/check.h"
 #include "model/torch_version.h"
 #include "trainer/ihda/gradient_reversal.h"
 #include "trainer/ihda/heads.h"

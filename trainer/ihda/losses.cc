@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "model/check.h"
+#include "base/check.h"
 
 namespace s2p {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "model/check.h"
+#include "base/check.h"
 
 namespace s2p {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "model/check.h"
+#include "base/check.h"
 #include "trainer/ihda/pair_whitening.h"
 
 namespace s2p {

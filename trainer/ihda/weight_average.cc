@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "model/check.h"
+#include "base/check.h"
 #include "model/torch_tensors.h"
 
 namespace s2p {

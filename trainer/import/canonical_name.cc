@@ -9,8 +9,8 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "base/check.h"
 #include "base/utf8.h"
-#include "model/check.h"
 
 namespace s2p {
 namespace {

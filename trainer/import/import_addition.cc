@@ -12,8 +12,8 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "base/utf8.h"
+#include "image/image.h"
 #include "model/file.h"
-#include "model/image.h"
 #include "trainer/data/data_set_addition.h"
 #include "trainer/import/canonical_name.h"
 

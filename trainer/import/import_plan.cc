@@ -14,8 +14,8 @@
 #include "base/left_behind.h"
 #include "base/status_macros.h"
 #include "base/utf8.h"
+#include "image/image.h"
 #include "model/file.h"
-#include "model/image.h"
 #include "trainer/import/canonical_name.h"
 
 namespace s2p {

@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "model/image.h"
+#include "image/image.h"
 #include "s2p/v1/training.pb.h"
 #include "trainer/pictures/canvas.h"
 

@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "model/image.h"
+#include "image/image.h"
 #include "trainer/pictures/canvas.h"
 
 namespace s2p {

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
-#include "model/check.h"
+#include "base/check.h"
 
 namespace s2p {
 namespace {

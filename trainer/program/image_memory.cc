@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "model/image.h"
+#include "image/image.h"
 
 namespace s2p {
 namespace {

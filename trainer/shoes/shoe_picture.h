@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "absl/status/statusor.h"
-#include "model/image.h"
+#include "image/image.h"
 #include "trainer/shoes/shoe_shape.h"
 
 namespace s2p {

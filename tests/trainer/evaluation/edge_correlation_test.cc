@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <fstream>
 
-#include "model/image.h"
+#include "image/image.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 

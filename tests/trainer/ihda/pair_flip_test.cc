@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/model/image_bytes.h"
+#include "tests/image/image_bytes.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data/data_set.h"

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/image.h"
+#include "image/image.h"
 #include "tests/testing/golden.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/import/import_fixture.h"

@@ -12,7 +12,7 @@
 #include <set>
 #include <string>
 
-#include "tests/model/image_bytes.h"
+#include "tests/image/image_bytes.h"
 #include "tests/testing/temp_dir.h"
 #include "trainer/data/data_set.h"
 #include "trainer/import/import_dataset.h"

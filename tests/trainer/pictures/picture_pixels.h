@@ -4,7 +4,7 @@
 
 #include <ostream>
 
-#include "model/image.h"
+#include "image/image.h"
 #include "trainer/pictures/canvas.h"
 
 namespace s2p {

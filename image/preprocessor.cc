@@ -1,4 +1,4 @@
-#include "model/preprocessor.h"
+#include "image/preprocessor.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,9 +7,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/status_macros.h"
-#include "model/check.h"
-#include "model/ground.h"
+#include "image/ground.h"
 
 namespace s2p {
 namespace {

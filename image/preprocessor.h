@@ -1,20 +1,20 @@
 // Turns an image of one modality into a network's input, exactly as a checkpoint's manifest says.
-#ifndef S2P_MODEL_PREPROCESSOR_H_
-#define S2P_MODEL_PREPROCESSOR_H_
+#ifndef S2P_IMAGE_PREPROCESSOR_H_
+#define S2P_IMAGE_PREPROCESSOR_H_
 
 #include <array>
 #include <cstddef>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "model/image.h"
+#include "image/image.h"
 #include "s2p/v1/checkpoint.pb.h"
 
 namespace s2p {
 
 // Built only from a manifest, so that trainer and server cannot differ. The arithmetic is that of
 // Pillow (fixed point, antialiased resize), because OpenCV's resize is not antialiased and models
-// see the difference; OpenCV only measures the ground (model/ground.h). Immutable.
+// see the difference; OpenCV only measures the ground (image/ground.h). Immutable.
 class Preprocessor {
  public:
   // InvalidArgument naming the field.
@@ -72,4 +72,4 @@ Image Reduce(const Image& image, int longer, v1::ResizeFilter filter = v1::RESIZ
 
 }  // namespace s2p
 
-#endif  // S2P_MODEL_PREPROCESSOR_H_
+#endif  // S2P_IMAGE_PREPROCESSOR_H_

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
-#include "model/preprocessor.h"
+#include "image/preprocessor.h"
 #include "model/safetensors.h"
 #include "tests/testing/golden.h"
 #include "tests/testing/golden_report.h"

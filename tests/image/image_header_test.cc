@@ -5,8 +5,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "model/image.h"
-#include "tests/model/image_bytes.h"
+#include "image/image.h"
+#include "tests/image/image_bytes.h"
 #include "tests/testing/status_matchers.h"
 
 namespace s2p {

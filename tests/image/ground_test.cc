@@ -1,4 +1,4 @@
-#include "model/ground.h"
+#include "image/ground.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <functional>
 #include <random>
 
-#include "model/preprocessor.h"
-#include "model/strokes.h"
+#include "image/preprocessor.h"
+#include "image/strokes.h"
 
 namespace s2p {
 namespace {

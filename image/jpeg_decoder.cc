@@ -13,7 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "model/image_decoders.h"
+#include "image/image_decoders.h"
 
 namespace s2p {
 namespace {

@@ -1,4 +1,4 @@
-#include "model/strokes.h"
+#include "image/strokes.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,12 +1,12 @@
 // The ground of a drawing, measured: paper that is not white, unevenly lit, or dark.
-#ifndef S2P_MODEL_GROUND_H_
-#define S2P_MODEL_GROUND_H_
+#ifndef S2P_IMAGE_GROUND_H_
+#define S2P_IMAGE_GROUND_H_
 
-#include "model/image.h"
+#include "image/image.h"
 
 namespace s2p {
 
-// FitToInk (model/preprocessor.h) for drawings that were photographed or scanned. Returns a white
+// FitToInk (image/preprocessor.h) for drawings that were photographed or scanned. Returns a white
 // square with the ink in its middle, and a margin of a sixteenth of the longer side. Requires a
 // non-empty image.
 //
@@ -24,4 +24,4 @@ Image FitToMeasuredInk(const Image& image);
 
 }  // namespace s2p
 
-#endif  // S2P_MODEL_GROUND_H_
+#endif  // S2P_IMAGE_GROUND_H_

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "model/image_decoders.h"
-#include "model/on_white.h"
+#include "image/image_decoders.h"
+#include "image/on_white.h"
 
 namespace s2p {
 

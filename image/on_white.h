@@ -1,6 +1,6 @@
 // Composites a picture with alpha on white.
-#ifndef S2P_MODEL_ON_WHITE_H_
-#define S2P_MODEL_ON_WHITE_H_
+#ifndef S2P_IMAGE_ON_WHITE_H_
+#define S2P_IMAGE_ON_WHITE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -18,4 +18,4 @@ inline void RgbaOnWhite(const uint8_t* rgba, size_t pixels, uint8_t* rgb) {
 
 }  // namespace s2p
 
-#endif  // S2P_MODEL_ON_WHITE_H_
+#endif  // S2P_IMAGE_ON_WHITE_H_

@@ -1,4 +1,4 @@
-#include "model/image.h"
+#include "image/image.h"
 
 #include <algorithm>
 #include <opencv2/imgcodecs.hpp>
@@ -6,9 +6,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/status_macros.h"
-#include "model/check.h"
-#include "model/image_decoders.h"
+#include "image/image_decoders.h"
 
 namespace s2p {
 namespace {

@@ -6,8 +6,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "model/image_decoders.h"
-#include "model/on_white.h"
+#include "image/image_decoders.h"
+#include "image/on_white.h"
 
 namespace s2p {
 namespace {

@@ -1,7 +1,7 @@
 // Names the format of a file that is not a JPEG, PNG or WebP image, so that an error message can
 // say what the file is instead.
-#ifndef S2P_MODEL_FOREIGN_FORMAT_H_
-#define S2P_MODEL_FOREIGN_FORMAT_H_
+#ifndef S2P_IMAGE_FOREIGN_FORMAT_H_
+#define S2P_IMAGE_FOREIGN_FORMAT_H_
 
 #include "absl/strings/string_view.h"
 
@@ -14,4 +14,4 @@ absl::string_view ForeignFormat(absl::string_view bytes);
 
 }  // namespace s2p
 
-#endif  // S2P_MODEL_FOREIGN_FORMAT_H_
+#endif  // S2P_IMAGE_FOREIGN_FORMAT_H_

@@ -1,4 +1,4 @@
-#include "model/foreign_format.h"
+#include "image/foreign_format.h"
 
 #include <algorithm>
 #include <cstddef>

@@ -1,12 +1,12 @@
 // Draws pen strokes as an image that looks like the sketches that models are trained on.
-#ifndef S2P_MODEL_STROKES_H_
-#define S2P_MODEL_STROKES_H_
+#ifndef S2P_IMAGE_STROKES_H_
+#define S2P_IMAGE_STROKES_H_
 
 #include <cstddef>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "model/image.h"
+#include "image/image.h"
 
 namespace s2p {
 
@@ -44,4 +44,4 @@ absl::StatusOr<Image> RasterizeStrokes(const Strokes& strokes, const StrokeLimit
 
 }  // namespace s2p
 
-#endif  // S2P_MODEL_STROKES_H_
+#endif  // S2P_IMAGE_STROKES_H_

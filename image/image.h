@@ -1,6 +1,6 @@
 // An image in memory, and the only functions that decode bytes into one.
-#ifndef S2P_MODEL_IMAGE_H_
-#define S2P_MODEL_IMAGE_H_
+#ifndef S2P_IMAGE_IMAGE_H_
+#define S2P_IMAGE_IMAGE_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -79,4 +79,4 @@ absl::StatusOr<std::string> EncodeJpeg(const Image& image, int quality = 90);
 
 }  // namespace s2p
 
-#endif  // S2P_MODEL_IMAGE_H_
+#endif  // S2P_IMAGE_IMAGE_H_

@@ -3,12 +3,12 @@
 //
 // OpenCV's imdecode wraps the same libraries, but hides their warnings, so a picture that was cut
 // off and closed again looks complete; it also drops the transparent colour of grey PNGs.
-#ifndef S2P_MODEL_IMAGE_DECODERS_H_
-#define S2P_MODEL_IMAGE_DECODERS_H_
+#ifndef S2P_IMAGE_IMAGE_DECODERS_H_
+#define S2P_IMAGE_IMAGE_DECODERS_H_
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "model/image.h"
+#include "image/image.h"
 
 namespace s2p {
 
@@ -23,4 +23,4 @@ absl::StatusOr<Image> DecodeWebp(absl::string_view bytes, int width, int height)
 
 }  // namespace s2p
 
-#endif  // S2P_MODEL_IMAGE_DECODERS_H_
+#endif  // S2P_IMAGE_IMAGE_DECODERS_H_

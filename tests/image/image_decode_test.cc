@@ -3,7 +3,7 @@
 
 #include <opencv2/imgcodecs.hpp>
 
-#include "model/image.h"
+#include "image/image.h"
 #include "tests/testing/status_matchers.h"
 
 namespace s2p::test {

@@ -1,6 +1,6 @@
 // A check for our own bugs, never for input, files or the network.
-#ifndef S2P_MODEL_CHECK_H_
-#define S2P_MODEL_CHECK_H_
+#ifndef S2P_BASE_CHECK_H_
+#define S2P_BASE_CHECK_H_
 
 #include <cstdio>
 #include <cstdlib>
@@ -14,4 +14,4 @@
     }                                                                                    \
   } while (false)
 
-#endif  // S2P_MODEL_CHECK_H_
+#endif  // S2P_BASE_CHECK_H_

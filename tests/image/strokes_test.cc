@@ -1,4 +1,4 @@
-#include "model/strokes.h"
+#include "image/strokes.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "model/ground.h"
+#include "image/ground.h"
 
 #include <algorithm>
 #include <array>
@@ -8,8 +8,8 @@
 #include <opencv2/imgproc.hpp>
 #include <vector>
 
-#include "model/check.h"
-#include "model/preprocessor.h"
+#include "base/check.h"
+#include "image/preprocessor.h"
 
 namespace s2p {
 namespace {

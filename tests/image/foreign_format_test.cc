@@ -1,4 +1,4 @@
-#include "model/foreign_format.h"
+#include "image/foreign_format.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "tests/model/image_bytes.h"
+#include "tests/image/image_bytes.h"
 
 namespace s2p::test {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "model/image.h"
+#include "image/image.h"
 #include "tests/testing/status_matchers.h"
 
 namespace s2p::test {

@@ -8,8 +8,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "model/foreign_format.h"
-#include "model/image.h"
+#include "image/foreign_format.h"
+#include "image/image.h"
 
 namespace s2p {
 namespace {

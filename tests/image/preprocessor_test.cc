@@ -1,4 +1,4 @@
-#include "model/preprocessor.h"
+#include "image/preprocessor.h"
 
 #include <gmock/gmock.h>
 #include <google/protobuf/util/json_util.h>

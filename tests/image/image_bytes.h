@@ -1,6 +1,6 @@
 // Encoded images made by hand, so that a test can put anything into their headers.
-#ifndef S2P_TESTS_MODEL_IMAGE_BYTES_H_
-#define S2P_TESTS_MODEL_IMAGE_BYTES_H_
+#ifndef S2P_TESTS_IMAGE_IMAGE_BYTES_H_
+#define S2P_TESTS_IMAGE_IMAGE_BYTES_H_
 
 #include <cstdint>
 #include <string>
@@ -134,4 +134,4 @@ inline std::string WebPLosslessHeader(uint32_t width, uint32_t height) {
 
 }  // namespace s2p::test
 
-#endif  // S2P_TESTS_MODEL_IMAGE_BYTES_H_
+#endif  // S2P_TESTS_IMAGE_IMAGE_BYTES_H_
