@@ -1,11 +1,11 @@
 #include "image/image.h"
 
 #include <algorithm>
-#include <opencv2/imgcodecs.hpp>
+#include <cstdlib>
+#include <new>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "image/image_decoders.h"
@@ -13,88 +13,81 @@
 namespace s2p {
 namespace {
 
-// Rotates and mirrors the stored pixels as EXIF's Orientation says.
-Image Orient(Image stored, int orientation) {
-  if (orientation == 1) return stored;
-  const bool swapped = orientation >= 5;
-  const int last_x = stored.width() - 1, last_y = stored.height() - 1;
-  Image shown(swapped ? stored.height() : stored.width(),
-              swapped ? stored.width() : stored.height());
-  for (int y = 0; y < shown.height(); ++y) {
-    for (int x = 0; x < shown.width(); ++x) {
-      int from_x = swapped ? y : x, from_y = swapped ? x : y;
-      if (orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8) {
-        from_x = last_x - from_x;
-      }
-      if (orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7) {
-        from_y = last_y - from_y;
-      }
-      std::copy_n(stored.row(from_y) + from_x * Image::kChannels, Image::kChannels,
-                  shown.row(y) + x * Image::kChannels);
-    }
-  }
-  return shown;
+// Not initialised.
+PixelMemory Allocate(size_t bytes) {
+  if (bytes == 0) return nullptr;
+  auto* memory = static_cast<uint8_t*>(std::malloc(bytes));
+  if (memory == nullptr) throw std::bad_alloc();
+  return PixelMemory(memory, [](uint8_t* pixels) { std::free(pixels); });
 }
 
-absl::StatusOr<Image> DecodeStored(ImageFormat format, absl::string_view bytes, int width,
-                                   int height) {
-  switch (format) {
-    case ImageFormat::kJpeg:
-      return DecodeJpeg(bytes, width, height);
-    case ImageFormat::kPng:
-      return DecodePng(bytes, width, height);
-    case ImageFormat::kWebp:
-      return DecodeWebp(bytes, width, height);
-  }
-  return absl::InternalError("an image format without a decoder");
-}
-
-absl::StatusOr<std::string> Encode(const Image& image, const char* extension,
-                                   const std::vector<int>& parameters) {
-  if (image.empty()) return absl::InvalidArgumentError("an empty image cannot be encoded");
-  cv::Mat bgr(image.height(), image.width(), CV_8UC3);
-  for (int y = 0; y < image.height(); ++y) {
-    const uint8_t* in = image.row(y);
-    for (int x = 0; x < image.width(); ++x, in += Image::kChannels) {
-      bgr.at<cv::Vec3b>(y, x) = cv::Vec3b(in[2], in[1], in[0]);
-    }
-  }
-  try {
-    std::vector<uint8_t> bytes;
-    if (!cv::imencode(extension, bgr, bytes, parameters)) {
-      return absl::InternalError("the image encoder failed");
-    }
-    return std::string(bytes.begin(), bytes.end());
-  } catch (const cv::Exception& error) {
-    return absl::InternalError(absl::StrCat("the image encoder failed: ", error.what()));
-  }
+// Gives back what lies behind the first `bytes` bytes. Requires memory of Allocate's.
+PixelMemory Trim(PixelMemory memory, size_t bytes) {
+  auto* trimmed = static_cast<uint8_t*>(std::realloc(memory.get(), bytes));
+  if (trimmed == nullptr) return memory;
+  (void)memory.release();
+  memory.reset(trimmed);
+  return memory;
 }
 
 }  // namespace
 
-Image::Image(int width, int height, uint8_t fill)
-    : width_(width),
-      height_(height),
-      pixels_(static_cast<size_t>(width) * static_cast<size_t>(height) * kChannels, fill) {
+Image::Image(int width, int height, uint8_t fill) : width_(width), height_(height) {
   S2P_CHECK(width >= 0 && height >= 0);
+  pixels_ = Allocate(bytes());
+  std::fill_n(pixels_.get(), bytes(), fill);
+}
+
+Image::Image(int width, int height, PixelMemory pixels)
+    : width_(width), height_(height), pixels_(std::move(pixels)) {
+  S2P_CHECK(width >= 1 && height >= 1 && pixels_ != nullptr);
+}
+
+Image::Image(const Image& other)
+    : width_(other.width_), height_(other.height_), pixels_(Allocate(other.bytes())) {
+  std::copy_n(other.pixels_.get(), bytes(), pixels_.get());
+}
+
+Image::Image(Image&& other) noexcept
+    : width_(std::exchange(other.width_, 0)),
+      height_(std::exchange(other.height_, 0)),
+      pixels_(std::move(other.pixels_)) {}
+
+Image& Image::operator=(Image other) noexcept {
+  std::swap(width_, other.width_);
+  std::swap(height_, other.height_);
+  pixels_.swap(other.pixels_);
+  return *this;
+}
+
+size_t DecodeAreaBytes(const ImageHeader& header) {
+  return size_t{4} * static_cast<size_t>(header.width) * static_cast<size_t>(header.height);
+}
+
+absl::Status DecodeInto(absl::string_view bytes, const ImageHeader& header,
+                        absl::Span<uint8_t> area) {
+  S2P_CHECK(area.size() >= DecodeAreaBytes(header));
+  const bool swaps_sides = header.orientation >= 5;
+  OrientedRows rows(swaps_sides ? header.height : header.width,
+                    swaps_sides ? header.width : header.height, header.orientation, area.data());
+  switch (header.format) {
+    case ImageFormat::kJpeg:
+      return DecodeJpeg(bytes, rows);
+    case ImageFormat::kPng:
+      return DecodePng(bytes, rows);
+    case ImageFormat::kWebp:
+      return DecodeWebp(bytes, rows);
+  }
+  return absl::InternalError("an image format without a decoder");
 }
 
 absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const ImageLimits& limits) {
   S2P_ASSIGN_OR_RETURN(const auto header, ReadImageHeader(bytes, limits));
-  const bool swapped = header.orientation >= 5;
-  const int width = swapped ? header.height : header.width;
-  const int height = swapped ? header.width : header.height;
-  S2P_ASSIGN_OR_RETURN(auto stored, DecodeStored(header.format, bytes, width, height));
-  return Orient(std::move(stored), header.orientation);
-}
-
-absl::StatusOr<std::string> EncodePng(const Image& image) { return Encode(image, ".png", {}); }
-
-absl::StatusOr<std::string> EncodeJpeg(const Image& image, int quality) {
-  if (quality < 1 || quality > 100) {
-    return absl::InvalidArgumentError(absl::StrCat("JPEG quality ", quality, " is not 1 to 100"));
-  }
-  return Encode(image, ".jpg", {cv::IMWRITE_JPEG_QUALITY, quality});
+  const size_t area_bytes = DecodeAreaBytes(header);
+  PixelMemory area = Allocate(area_bytes);
+  S2P_RETURN_IF_ERROR(DecodeInto(bytes, header, {area.get(), area_bytes}));
+  const size_t pixel_bytes = area_bytes / 4 * Image::kChannels;
+  return Image(header.width, header.height, Trim(std::move(area), pixel_bytes));
 }
 
 }  // namespace s2p

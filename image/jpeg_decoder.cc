@@ -18,9 +18,6 @@
 namespace s2p {
 namespace {
 
-// Encoders write about ten scans. A hostile file can repeat a scan of 61 bytes thousands of times,
-// and each one takes a pass over all pixels.
-constexpr int kMaxScans = 100;
 constexpr char kTooManyScans[] = "has more than 100 scans";
 // Encoders may pad a scan; damaged data leave far more bytes, relative to the file's size.
 int MaxBytesAfterScan(size_t file_bytes) {
@@ -96,7 +93,7 @@ void OnMessage(j_common_ptr jpeg, int level) {
 }
 
 void OnProgress(j_common_ptr jpeg) {
-  if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number > kMaxScans) {
+  if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number > kMaxJpegScans) {
     Fail(jpeg, kTooManyScans);
   }
 }
@@ -128,7 +125,7 @@ bool HasAllScans(const jpeg_decompress_struct& jpeg) {
 }
 
 // Everything between setjmp and longjmp: no object with a destructor lives here.
-bool Decode(Decoder& decoder, absl::string_view bytes, Image& image, uint8_t* cmyk) {
+bool Decode(Decoder& decoder, absl::string_view bytes, OrientedRows& rows, uint8_t* cmyk) {
   jpeg_decompress_struct& jpeg = decoder.jpeg;
   switch (setjmp(decoder.escape)) {
     case 0:
@@ -143,8 +140,8 @@ bool Decode(Decoder& decoder, absl::string_view bytes, Image& image, uint8_t* cm
   jpeg_mem_src(&jpeg, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   jpeg_read_header(&jpeg, TRUE);
   const auto common = reinterpret_cast<j_common_ptr>(&jpeg);
-  if (static_cast<int>(jpeg.image_width) != image.width() ||
-      static_cast<int>(jpeg.image_height) != image.height()) {
+  if (static_cast<int>(jpeg.image_width) != rows.width() ||
+      static_cast<int>(jpeg.image_height) != rows.height()) {
     Fail(common, "contradicts itself about its size");
   }
   if (jpeg.num_components == 2) Fail(common, "has two colour components");
@@ -153,10 +150,12 @@ bool Decode(Decoder& decoder, absl::string_view bytes, Image& image, uint8_t* cm
   decoder.in_scan = true;
   jpeg_start_decompress(&jpeg);
   while (jpeg.output_scanline < jpeg.output_height) {
-    uint8_t* out = image.row(static_cast<int>(jpeg.output_scanline));
+    const int y = static_cast<int>(jpeg.output_scanline);
+    uint8_t* out = rows.row(y);
     JSAMPROW row = is_cmyk ? cmyk : out;
     jpeg_read_scanlines(&jpeg, &row, 1);
-    if (is_cmyk) CmykRowToRgb(cmyk, image.width(), out);
+    if (is_cmyk) CmykRowToRgb(cmyk, rows.width(), out);
+    rows.Finish(y);
   }
   if (!HasAllScans(jpeg)) Fail(common, kEndsEarly);
   decoder.has_all_rows = true;
@@ -166,9 +165,8 @@ bool Decode(Decoder& decoder, absl::string_view bytes, Image& image, uint8_t* cm
 
 }  // namespace
 
-absl::StatusOr<Image> DecodeJpeg(absl::string_view bytes, int width, int height) {
-  Image image(width, height);
-  std::vector<uint8_t> cmyk(static_cast<size_t>(width) * 4);
+absl::Status DecodeJpeg(absl::string_view bytes, OrientedRows& rows) {
+  std::vector<uint8_t> cmyk(static_cast<size_t>(rows.width()) * 4);
   auto decoder = std::make_unique<Decoder>();
   decoder->jpeg.err = jpeg_std_error(&decoder->errors);
   decoder->jpeg.client_data = decoder.get();
@@ -177,14 +175,12 @@ absl::StatusOr<Image> DecodeJpeg(absl::string_view bytes, int width, int height)
   decoder->errors.output_message = Silent;
   decoder->progress.progress_monitor = OnProgress;
   decoder->max_bytes_after_scan = MaxBytesAfterScan(bytes.size());
-  const bool whole = Decode(*decoder, bytes, image, cmyk.data());
+  const bool whole = Decode(*decoder, bytes, rows, cmyk.data());
   jpeg_destroy_decompress(&decoder->jpeg);
-  if (!whole) {
-    const std::string problem = absl::StrCat("the JPEG image ", decoder->problem);
-    return decoder->out_of_memory ? absl::ResourceExhaustedError(problem)
-                                  : absl::InvalidArgumentError(problem);
-  }
-  return image;
+  if (whole) return absl::OkStatus();
+  const std::string problem = absl::StrCat("the JPEG image ", decoder->problem);
+  return decoder->out_of_memory ? absl::ResourceExhaustedError(problem)
+                                : absl::InvalidArgumentError(problem);
 }
 
 }  // namespace s2p

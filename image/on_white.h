@@ -7,7 +7,8 @@
 
 namespace s2p {
 
-// Composites `pixels` RGBA samples, not premultiplied, on white as RGB samples, rounded.
+// Composites `pixels` RGBA samples, not premultiplied, on white as RGB samples, rounded. `rgb` may
+// be `rgba` or lie before it, even in the same memory.
 inline void RgbaOnWhite(const uint8_t* rgba, size_t pixels, uint8_t* rgb) {
   for (size_t i = 0; i < pixels; ++i, rgba += 4, rgb += 3) {
     for (int c = 0; c < 3; ++c) {

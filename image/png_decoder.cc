@@ -64,37 +64,45 @@ void AskForRgb(png_structp png) {
   png_set_gray_to_rgb(png);
 }
 
-// Buffers for Decode, owned outside of the frame that longjmp leaves.
-struct Buffers {
-  std::vector<uint8_t> rgba;
-};
+// Rows of an interlaced picture are complete only after its last pass.
+void ReadInterlaced(png_structp png, int passes, int channels, OrientedRows& rows) {
+  uint8_t* whole = rows.Whole(channels);
+  const size_t row_bytes = static_cast<size_t>(rows.width()) * channels;
+  for (int pass = 0; pass < passes; ++pass) {
+    for (int y = 0; y < rows.height(); ++y) png_read_row(png, whole + y * row_bytes, nullptr);
+  }
+  rows.FinishWhole(channels);
+}
+
+// `rgba` has room for one row.
+void ReadRows(png_structp png, bool has_alpha, OrientedRows& rows, uint8_t* rgba) {
+  for (int y = 0; y < rows.height(); ++y) {
+    uint8_t* out = rows.row(y);
+    png_read_row(png, has_alpha ? rgba : out, nullptr);
+    if (has_alpha) RgbaOnWhite(rgba, static_cast<size_t>(rows.width()), out);
+    rows.Finish(y);
+  }
+}
 
 // Everything between setjmp and longjmp: no object with a destructor lives here.
-bool Decode(png_structp png, png_infop info, Image& image, Buffers& buffers) {
+bool Decode(png_structp png, png_infop info, OrientedRows& rows, uint8_t* rgba) {
   if (setjmp(png_jmpbuf(png)) != 0) return false;
   SkipMetadata(png);
   // Some encoders declare a smaller window than they use.
   png_set_option(png, PNG_MAXIMUM_INFLATE_WINDOW, PNG_OPTION_ON);
   png_read_info(png, info);
-  if (static_cast<int>(png_get_image_width(png, info)) != image.width() ||
-      static_cast<int>(png_get_image_height(png, info)) != image.height()) {
+  if (static_cast<int>(png_get_image_width(png, info)) != rows.width() ||
+      static_cast<int>(png_get_image_height(png, info)) != rows.height()) {
     png_error(png, "");
   }
   AskForRgb(png);
   const int passes = png_set_interlace_handling(png);
   png_read_update_info(png, info);
-  const bool has_alpha = png_get_channels(png, info) == 4;
-  const size_t width = static_cast<size_t>(image.width());
-  // Rows of an interlaced picture are complete only after its last pass.
-  const size_t rgba_rows = !has_alpha ? 0 : passes > 1 ? static_cast<size_t>(image.height()) : 1;
-  buffers.rgba.resize(rgba_rows * width * 4);
-  for (int pass = 0; pass < passes; ++pass) {
-    for (int y = 0; y < image.height(); ++y) {
-      uint8_t* rgba =
-          buffers.rgba.data() + (rgba_rows > 1 ? static_cast<size_t>(y) * width * 4 : 0);
-      png_read_row(png, has_alpha ? rgba : image.row(y), nullptr);
-      if (has_alpha && pass == passes - 1) RgbaOnWhite(rgba, width, image.row(y));
-    }
+  const int channels = png_get_channels(png, info);
+  if (passes > 1) {
+    ReadInterlaced(png, passes, channels, rows);
+  } else {
+    ReadRows(png, channels == 4, rows, rgba);
   }
   png_read_end(png, nullptr);
   return true;
@@ -102,23 +110,22 @@ bool Decode(png_structp png, png_infop info, Image& image, Buffers& buffers) {
 
 }  // namespace
 
-absl::StatusOr<Image> DecodePng(string_view bytes, int width, int height) {
+absl::Status DecodePng(string_view bytes, OrientedRows& rows) {
   Source source{bytes};
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &source, OnError, OnWarning);
   png_infop info = png == nullptr ? nullptr : png_create_info_struct(png);
   bool whole = false;
-  Image image(width, height);
+  std::vector<uint8_t> rgba(static_cast<size_t>(rows.width()) * 4);
   if (info != nullptr) {
-    Buffers buffers;
     png_set_read_fn(png, &source, Read);
-    whole = Decode(png, info, image, buffers);
+    whole = Decode(png, info, rows, rgba.data());
   }
   png_destroy_read_struct(&png, &info, nullptr);
   if (source.ends_early) {
     return absl::InvalidArgumentError("the PNG image ends early: it was cut off or damaged");
   }
   if (!whole || source.damaged) return absl::InvalidArgumentError("the PNG image is damaged");
-  return image;
+  return absl::OkStatus();
 }
 
 }  // namespace s2p
