@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "image/foreign_format.h"
 #include "image/image.h"
+#include "image/image_decoders.h"
 
 namespace s2p {
 namespace {
@@ -19,6 +20,11 @@ using absl::string_view;
 // JPEG's limit. A PNG may be longer, and resizing a picture one pixel wide would need far more
 // memory than its pixels.
 constexpr uint32_t kMaxSidePixels = 65'535;
+// Pixels times scans: a minute of work for a slow core.
+constexpr uint64_t kMaxScannedPixels = 2'000'000'000;
+// Programs write chunks of 8 KiB or more into a PNG, and a handful into a WebP.
+constexpr int kMaxPngChunks = 100'000;
+constexpr int kMaxWebPChunks = 1'000;
 
 absl::Status Bad(string_view what) { return absl::InvalidArgumentError(what); }
 absl::Status Truncated(string_view format) {
@@ -57,12 +63,18 @@ int ExifOrientation(string_view tiff) {
   return 1;
 }
 
-// Sizes as stored, before orientation.
+// Sizes as stored, before orientation, and what decoding takes.
 struct Stored {
   ImageFormat format = ImageFormat::kJpeg;
   uint32_t width = 0;
   uint32_t height = 0;
   int orientation = 1;
+  int scans = 1;
+  // The decoder needs the whole picture in memory before the first row is final.
+  bool is_whole = false;
+  bool has_alpha = false;
+  // What the decoder keeps besides the pixels, in bytes a pixel.
+  double extra_bytes = 0;
 };
 
 bool IsStartOfFrame(uint32_t marker) {
@@ -95,29 +107,77 @@ uint32_t NextJpegMarker(string_view bytes, size_t& at) {
   return 0;
 }
 
-// JPEG (ITU-T T.81, B.1): markers with lengths up to the first scan; the end marker is searched for
-// after it.
+constexpr uint32_t kStartOfScan = 0xDA, kStartOfImage = 0xD8, kEndOfImage = 0xD9, kTem = 0x01;
+
+bool IsRestart(uint32_t marker) { return marker >= 0xD0 && marker <= 0xD7; }
+
+// Whether a decoder reads on after this marker: tables, restart intervals, metadata and DNL, each
+// with a length.
+bool IsBetweenScans(uint32_t marker) {
+  return marker == kStartOfScan || marker == 0xC4 || marker == 0xCC ||
+         (marker >= 0xDB && marker <= 0xDD) || (marker >= 0xE0 && marker <= 0xEF) || marker == 0xFE;
+}
+
+// The scans from `at` on, which lies behind the header of the first one; stops beyond the limit.
+// Damage does not matter here: it ends the decoder as well.
+int CountScans(string_view bytes, size_t at) {
+  int scans = 1;
+  while (scans <= kMaxJpegScans) {
+    const uint32_t marker = NextJpegMarker(bytes, at);
+    if (marker == kTem || IsRestart(marker)) continue;  // These have no body.
+    if (!IsBetweenScans(marker) || at + 2 > bytes.size()) break;
+    if (marker == kStartOfScan) ++scans;
+    at += Big16(bytes, at);
+    if (at > bytes.size()) break;
+  }
+  return scans;
+}
+
+// The samples of a pixel that a frame header states, 1 to 4. Components may be smaller than the
+// picture; a component that the segment does not have counts as large as the picture.
+double SamplesPerPixel(string_view frame) {
+  const size_t components = std::min<size_t>(frame.size() > 5 ? Byte(frame, 5) : 0, 4);
+  double sum = 0, largest = 1;
+  for (size_t c = 0; c < components; ++c) {
+    const size_t at = 6 + 3 * c + 1;
+    const uint32_t factors = at < frame.size() ? Byte(frame, at) : 0x44;
+    const double samples = (factors >> 4) * (factors & 15);
+    sum += samples;
+    largest = std::max(largest, samples);
+  }
+  return std::min(sum / largest, 4.0);
+}
+
+// JPEG (ITU-T T.81, B.1): markers with lengths up to the first scan; scans are counted and the end
+// marker is searched for after it.
 absl::StatusOr<Stored> ReadJpeg(string_view bytes) {
-  constexpr uint32_t kStartOfScan = 0xDA, kStartOfImage = 0xD8, kEndOfImage = 0xD9, kApp1 = 0xE1,
-                     kTem = 0x01;
+  constexpr uint32_t kApp1 = 0xE1;
   constexpr string_view kEnd("\xFF\xD9", 2), kExif("Exif\0\0", 6);
+  // libjpeg keeps the coefficients of pictures with several scans, 2 bytes each.
+  constexpr double kCoefficientBytes = 2;
   Stored stored;
   stored.format = ImageFormat::kJpeg;
-  bool has_frame = false, has_exif = false;
+  bool has_frame = false, has_exif = false, is_progressive = false;
+  double samples = 0;
+  uint32_t components = 0;
   size_t at = 2;
   for (;;) {
     const uint32_t marker = NextJpegMarker(bytes, at);
     if (marker == 0 || marker == kEndOfImage) return Truncated("JPEG");
     if (marker == kStartOfImage)
       return Bad("the JPEG image is damaged: another one starts inside it");
-    if (marker == kTem || (marker >= 0xD0 && marker <= 0xD7)) continue;  // These have no body.
+    if (marker == kTem || IsRestart(marker)) continue;  // These have no body.
     if (at + 2 > bytes.size()) return Truncated("JPEG");
     const size_t length = Big16(bytes, at);
     if (length < 2) return Bad("the JPEG image is damaged: a segment without a length");
     if (length > bytes.size() - at) return Truncated("JPEG");
     const string_view body = bytes.substr(at + 2, length - 2);
     at += length;
-    if (marker == kStartOfScan) break;
+    if (marker == kStartOfScan) {
+      const uint32_t scanned = body.empty() ? 0 : Byte(body, 0);
+      if (is_progressive || scanned < components) stored.extra_bytes = kCoefficientBytes * samples;
+      break;
+    }
     if (IsStartOfFrame(marker)) {
       if (body.size() < 6) return Bad("the JPEG image is damaged: its frame header is too short");
       if (has_frame) return Bad("the JPEG image has more than one frame header");
@@ -126,6 +186,9 @@ absl::StatusOr<Stored> ReadJpeg(string_view bytes) {
       stored.width = Big16(body, 3);
       if (stored.height == 0)
         return Bad("JPEG images that state their height after the scan (DNL) are not supported");
+      components = Byte(body, 5);
+      samples = SamplesPerPixel(body);
+      is_progressive = marker == 0xC2;
       has_frame = true;
     } else if (marker == kApp1 && !has_exif && absl::StartsWith(body, kExif)) {
       stored.orientation = ExifOrientation(body.substr(kExif.size()));
@@ -134,6 +197,10 @@ absl::StatusOr<Stored> ReadJpeg(string_view bytes) {
   }
   if (!has_frame) return Bad("the JPEG image has no frame header");
   if (bytes.substr(at).rfind(kEnd) == string_view::npos) return Truncated("JPEG");
+  stored.scans = CountScans(bytes, at);
+  if (stored.scans > kMaxJpegScans) {
+    return Bad(absl::StrCat("the JPEG image has more than ", kMaxJpegScans, " scans"));
+  }
   return stored;
 }
 
@@ -158,7 +225,11 @@ absl::StatusOr<Stored> ReadPng(string_view bytes) {
   Stored stored;
   stored.format = ImageFormat::kPng;
   bool has_pixels = false;
+  int chunks = 0;
   for (size_t at = kSignatureBytes;;) {
+    if (++chunks > kMaxPngChunks) {
+      return Bad(absl::StrCat("the PNG image has more than ", kMaxPngChunks, " chunks"));
+    }
     if (bytes.size() - at < kFrameBytes) return Truncated("PNG");
     const size_t length = Big32(bytes, at);
     if (length > bytes.size() - at - kFrameBytes) return Truncated("PNG");
@@ -173,6 +244,10 @@ absl::StatusOr<Stored> ReadPng(string_view bytes) {
           Byte(body, 12) > 1) {
         return Bad("the PNG image's header is damaged");
       }
+      stored.has_alpha = Byte(body, 9) == 4 || Byte(body, 9) == 6;
+      stored.is_whole = Byte(body, 12) == 1;
+    } else if (name == "tRNS") {
+      stored.has_alpha = true;
     } else if (name == "eXIf" && !has_pixels) {
       stored.orientation = ExifOrientation(body);
     } else if (name == "IDAT") {
@@ -187,6 +262,7 @@ absl::StatusOr<Stored> ReadPng(string_view bytes) {
 
 // The size that a lossy or lossless bit stream states.
 absl::Status ReadWebPStream(string_view name, string_view body, Stored& stored) {
+  constexpr double kArgbBytes = 4;
   constexpr string_view kVp8Start("\x9D\x01\x2A", 3);
   if (name == "VP8 ") {
     if (body.size() < 10 || body.substr(3, 3) != kVp8Start) {
@@ -202,20 +278,29 @@ absl::Status ReadWebPStream(string_view name, string_view body, Stored& stored) 
   const uint32_t bits = Little32(body, 1);
   stored.width = (bits & 0x3FFF) + 1;
   stored.height = (bits >> 14 & 0x3FFF) + 1;
+  stored.has_alpha |= (bits >> 28 & 1) != 0;
+  stored.extra_bytes = kArgbBytes;
   return absl::OkStatus();
 }
 
 // WebP (RFC 9649): a RIFF file of chunks, each padded to an even length.
 absl::StatusOr<Stored> ReadWebP(string_view bytes) {
   constexpr size_t kRiffHeaderBytes = 12, kChunkHeaderBytes = 8;
-  constexpr uint32_t kAnimationFlag = 0x02;
+  constexpr uint32_t kAnimationFlag = 0x02, kAlphaFlag = 0x10;
+  // The plane of alpha, and the lossless picture that it may be packed in.
+  constexpr double kAlphaBytes = 5;
   const uint64_t riff_bytes = uint64_t{Little32(bytes, 4)} + 8;
   if (riff_bytes > bytes.size()) return Truncated("WebP");
   const string_view riff = bytes.substr(0, riff_bytes);
   Stored stored, canvas;
   stored.format = ImageFormat::kWebp;
+  stored.is_whole = true;
   bool has_canvas = false, has_stream = false;
+  int chunks = 0;
   for (size_t at = kRiffHeaderBytes; at + kChunkHeaderBytes <= riff.size();) {
+    if (++chunks > kMaxWebPChunks) {
+      return Bad(absl::StrCat("the WebP image has more than ", kMaxWebPChunks, " chunks"));
+    }
     const size_t length = Little32(riff, at + 4);
     if (length > riff.size() - at - kChunkHeaderBytes) return Truncated("WebP");
     const string_view name = riff.substr(at, 4), body = riff.substr(at + kChunkHeaderBytes, length);
@@ -226,7 +311,10 @@ absl::StatusOr<Stored> ReadWebP(string_view bytes) {
       }
       canvas.width = Little24(body, 4) + 1;
       canvas.height = Little24(body, 7) + 1;
+      stored.has_alpha |= (Byte(body, 0) & kAlphaFlag) != 0;
       has_canvas = true;
+    } else if (name == "ANMF") {
+      return Bad("the WebP image has several frames; animated WebP images are not supported");
     } else if ((name == "VP8 " || name == "VP8L") && !has_stream) {
       S2P_RETURN_IF_ERROR(ReadWebPStream(name, body, stored));
       has_stream = true;
@@ -238,6 +326,7 @@ absl::StatusOr<Stored> ReadWebP(string_view bytes) {
     at += kChunkHeaderBytes + length + length % 2;
   }
   if (!has_stream) return Bad("the WebP image has no pixels");
+  if (stored.has_alpha) stored.extra_bytes = std::max(stored.extra_bytes, kAlphaBytes);
   if (has_canvas && (canvas.width != stored.width || canvas.height != stored.height)) {
     return Bad("the WebP image contradicts itself about its size");
   }
@@ -250,7 +339,21 @@ absl::StatusOr<Stored> ReadStored(string_view bytes) {
   if (bytes.size() >= 12 && absl::StartsWith(bytes, "RIFF") && bytes.substr(8, 4) == "WEBP") {
     return ReadWebP(bytes);
   }
-  return Bad(absl::StrCat("not a JPEG, PNG or WebP image (", ForeignFormat(bytes), ")"));
+  return Bad(absl::StrCat("not a JPEG, PNG or WebP image (", ForeignFormat(bytes),
+                          "): save it as one of these first"));
+}
+
+// The most memory that decoding takes, with rows and tables.
+int64_t DecodeBytes(const Stored& stored, size_t file_bytes) {
+  constexpr int64_t kTableBytes = 512 << 10, kRowBytes = 128;
+  const int64_t pixels = int64_t{stored.width} * stored.height;
+  const int channels = stored.has_alpha && stored.is_whole ? 4 : Image::kChannels;
+  double per_pixel = channels + stored.extra_bytes;
+  // A picture that is decoded whole is turned by copying it.
+  if (stored.is_whole && stored.orientation != 1) per_pixel += Image::kChannels;
+  return static_cast<int64_t>(file_bytes) + kTableBytes +
+         kRowBytes * (int64_t{stored.width} + stored.height) +
+         static_cast<int64_t>(static_cast<double>(pixels) * per_pixel);
 }
 
 }  // namespace
@@ -285,8 +388,15 @@ absl::StatusOr<ImageHeader> ReadImageHeader(string_view bytes, const ImageLimits
     return Bad(absl::StrCat("the image is ", stored.width, " x ", stored.height,
                             " pixels; at most ", kMaxSidePixels, " pixels per side are allowed"));
   }
+  if (pixels * static_cast<uint64_t>(stored.scans) > kMaxScannedPixels) {
+    return Bad(absl::StrCat("the image has ", pixels, " pixels in ", stored.scans,
+                            " scans; at most ", kMaxScannedPixels,
+                            " in all scans together are allowed: save it again"));
+  }
   ImageHeader header;
   header.format = stored.format;
+  header.scans = stored.scans;
+  header.decode_bytes = DecodeBytes(stored, bytes.size());
   header.orientation = stored.orientation;
   header.width = static_cast<int>(stored.width);
   header.height = static_cast<int>(stored.height);

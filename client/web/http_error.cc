@@ -24,7 +24,9 @@ absl::string_view FaultOfPicture(absl::string_view message) {
 std::string InvalidSentence(absl::string_view message) {
   const absl::string_view fault = FaultOfPicture(message);
   if (!fault.empty()) {
-    const bool is_foreign = absl::StartsWith(fault, "not a JPEG");
+    // Servers of this version say it themselves.
+    const bool is_foreign =
+        absl::StartsWith(fault, "not a JPEG") && !absl::StrContains(fault, "save it as");
     return absl::StrCat("This picture cannot be used: ", fault, ".",
                         is_foreign ? " Use a JPEG, PNG or WebP file." : "");
   }

@@ -253,6 +253,110 @@ TEST(ImageHeaderTest, ContradictoryWebPIsRefused) {
   ExpectRefused(WebP(RiffChunk("EXIF", ExifTiff(1))), "has no pixels");
 }
 
+// `jpeg` with `extra` before its end marker.
+std::string BeforeEnd(const std::string& jpeg, absl::string_view extra) {
+  const size_t end = jpeg.size() - 2;
+  return absl::StrCat(jpeg.substr(0, end), extra, jpeg.substr(end));
+}
+
+std::string Scans(int count) {
+  const std::string scan = absl::StrCat(JpegSegment(0xDA, Bytes({1, 1, 0, 0, 63, 0})), Bytes({0}));
+  std::string scans;
+  for (int i = 0; i < count; ++i) scans += scan;
+  return scans;
+}
+
+int ScansOf(const std::string& bytes) {
+  const auto header = ReadImageHeader(bytes);
+  EXPECT_THAT(header, IsOk());
+  return header.ok() ? header->scans : 0;
+}
+
+TEST(ImageHeaderTest, EveryScanOfAJpegIsCounted) {
+  const std::string jpeg = Jpeg(8, 4, 1, 0xC2);
+  EXPECT_EQ(ScansOf(jpeg), 1);
+  const std::string between = absl::StrCat(
+      Scans(2), Bytes({0xFF, 0xD3, 0, 0xFF, 0x00, 7}), JpegSegment(0xC4, "table"),
+      JpegSegment(0xDD, "12"), JpegSegment(0xFE, "a comment"), Bytes({0xFF, 0xFF}), Scans(1));
+  EXPECT_EQ(ScansOf(BeforeEnd(jpeg, between)), 4);
+}
+
+TEST(ImageHeaderTest, ScansInMetadataAndAfterTheEndAreNotCounted) {
+  const std::string thumbnail = JpegSegment(0xE2, BeforeEnd(Jpeg(8, 4, 1), Scans(200)));
+  EXPECT_EQ(ScansOf(JpegWith(thumbnail)), 1);
+  EXPECT_EQ(ScansOf(BeforeEnd(Jpeg(8, 4, 1), thumbnail)), 1);
+  EXPECT_EQ(ScansOf(absl::StrCat(Jpeg(8, 4, 1), Scans(200))), 1);
+}
+
+TEST(ImageHeaderTest, JpegWithMoreThanAHundredScansIsRefused) {
+  const std::string jpeg = Jpeg(8, 4, 1, 0xC2);
+  EXPECT_EQ(ScansOf(BeforeEnd(jpeg, Scans(99))), 100);
+  ExpectRefused(BeforeEnd(jpeg, Scans(100)), "the JPEG image has more than 100 scans");
+  ExpectRefused(BeforeEnd(jpeg, Scans(100'000)), "the JPEG image has more than 100 scans");
+}
+
+TEST(ImageHeaderTest, PixelsOfAllScansTogetherAreLimited) {
+  const std::string jpeg = Jpeg(8'000, 5'000, 1, 0xC2);
+  EXPECT_EQ(ScansOf(BeforeEnd(jpeg, Scans(49))), 50);
+  ExpectRefused(BeforeEnd(jpeg, Scans(50)),
+                "40000000 pixels in 51 scans; at most 2000000000 in all scans together");
+}
+
+TEST(ImageHeaderTest, PngOfTooManyChunksIsRefused) {
+  const std::string chunk = PngChunk("tEXt", "");
+  std::string chunks;
+  // Besides these, a PNG has three.
+  for (int i = 0; i < 99'997; ++i) chunks += chunk;
+  EXPECT_THAT(ReadImageHeader(SmallPng(chunks)), IsOk());
+  ExpectRefused(SmallPng(chunks + chunk), "the PNG image has more than 100000 chunks");
+}
+
+TEST(ImageHeaderTest, WebPOfTooManyChunksIsRefused) {
+  std::string chunks = WebPLosslessHeader(3, 2);
+  for (int i = 0; i < 999; ++i) chunks += RiffChunk("XMP ", "");
+  EXPECT_THAT(ReadImageHeader(WebP(chunks)), IsOk());
+  ExpectRefused(WebP(chunks + RiffChunk("XMP ", "")), "the WebP image has more than 1000 chunks");
+}
+
+TEST(ImageHeaderTest, WebPWithFramesButWithoutTheAnimationFlagIsRefused) {
+  ExpectRefused(WebP(absl::StrCat(WebPCanvas(3, 2, 0), RiffChunk("ANMF", std::string(24, '\0')))),
+                "several frames");
+}
+
+TEST(ImageHeaderTest, FormatThatPeopleBringIsRefusedWithAWayOut) {
+  ExpectRefused(absl::StrCat(Big(24, 4), "ftypheic"),
+                "(HEIC, a HEIF format): save it as one of these first");
+}
+
+// Bytes that decoding takes beyond the file, for each pixel, of a picture of 12 megapixels.
+double BytesPerPixel(const std::string& bytes) {
+  const auto header = ReadImageHeader(bytes);
+  EXPECT_THAT(header, IsOk());
+  if (!header.ok()) return 0;
+  const double pixels = double{1} * header->width * header->height;
+  return (static_cast<double>(header->decode_bytes) - static_cast<double>(bytes.size())) / pixels;
+}
+
+TEST(ImageHeaderTest, CostIsThatOfTheFormat) {
+  constexpr double kRows = 0.15;
+  EXPECT_NEAR(BytesPerPixel(Jpeg(4'000, 3'000, 3)), 3, kRows);
+  EXPECT_NEAR(BytesPerPixel(Jpeg(4'000, 3'000, 1, 0xC2)), 5, kRows);
+  EXPECT_NEAR(BytesPerPixel(Jpeg(4'000, 3'000, 3, 0xC2)), 9, kRows);
+  EXPECT_NEAR(BytesPerPixel(Png({4'000, 3'000, 16, 6}, {})), 3, kRows);
+  EXPECT_NEAR(BytesPerPixel(WebP(WebPLosslessHeader(4'000, 3'000))), 7, kRows);
+}
+
+TEST(ImageHeaderTest, TurningCostsACopyOnlyOfPicturesThatAreDecodedWhole) {
+  constexpr double kRows = 0.15;
+  const std::string turned = JpegExif(ExifTiff(6));
+  const std::string jpeg = Jpeg(4'000, 3'000, 3);
+  EXPECT_NEAR(BytesPerPixel(absl::StrCat(jpeg.substr(0, 2), turned, jpeg.substr(2))), 3, kRows);
+  EXPECT_NEAR(
+      BytesPerPixel(WebP(absl::StrCat(WebPCanvas(4'000, 3'000, 8), WebPLosslessHeader(4'000, 3'000),
+                                      RiffChunk("EXIF", ExifTiff(6))))),
+      10, kRows);
+}
+
 // Header bytes changed at random, several thousand times, always give an answer, never a crash, and
 // never a size beyond the limits.
 TEST(ImageHeaderTest, RandomChangesGiveAHeaderOrAnError) {

@@ -31,6 +31,14 @@ TEST(HttpErrorTest, FileThatIsNotAPictureIsReportedWithoutTheField) {
   EXPECT_THAT(sentence, HasSubstr("Use a JPEG"));
 }
 
+TEST(HttpErrorTest, AdviceOfTheServerIsNotRepeated) {
+  EXPECT_EQ(Sentence(absl::InvalidArgumentError(
+                "examples[0].image: not a JPEG, PNG or WebP image (GIF): save it as one of these "
+                "first")),
+            "This picture cannot be used: not a JPEG, PNG or WebP image (GIF): save it as one of "
+            "these first.");
+}
+
 TEST(HttpErrorTest, DamagedPictureGetsNoAdviceAboutFormats) {
   EXPECT_EQ(Sentence(absl::InvalidArgumentError("image: the JPEG is cut")),
             "This picture cannot be used: the JPEG is cut.");
