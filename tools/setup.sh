@@ -28,7 +28,7 @@ packages=(
   # Networks, pictures, search. Without OpenBLAS, LibTorch and FAISS fall back on reference BLAS,
   # which is hundreds of times slower.
   ${libtorch:+"$libtorch"} libopencv-dev libfaiss-dev libopenblas0-openmp libopenblas-openmp-dev
-  libjpeg-dev libpng-dev libwebp-dev
+  libjpeg-dev libpng-dev libwebp-dev libseccomp-dev
   # Storage, metrics, HTTP (with what cpp-httplib's flags ask for), command line, logs, JSON
   libsqlite3-dev prometheus-cpp-dev libcpp-httplib-dev zlib1g-dev libbrotli-dev libcli11-dev
   libspdlog-dev nlohmann-json3-dev

@@ -53,12 +53,13 @@ INNER_ARROWS = {
         "program": ["data", "evaluation", "ihda", "import", "jobs", "pictures", "shoes", "spec"],
     },
     "server": {
+        "decoder": [],
         "faults": [],
         "index": [],
         "gallery": ["faults", "index"],
         "versions": ["gallery"],
-        "search": ["gallery"],
-        "rpc": ["faults", "gallery", "search", "versions"],
+        "search": ["decoder", "gallery"],
+        "rpc": ["decoder", "faults", "gallery", "search", "versions"],
     },
 }
 # The only files next to the rooms inside a room.
@@ -79,7 +80,7 @@ Library = collections.namedtuple("Library", "includes targets files headers room
 LIBRARIES = {
     "OpenCV": Library(
         ["opencv2/", "opencv/"], ["opencv", "s2p::opencv"],
-        ["image/image*.cc", "image/strokes.cc", "image/preprocessor.cc", "image/ground.cc",
+        ["image/image_encoder.cc", "image/strokes.cc", "image/preprocessor.cc", "image/ground.cc",
          "trainer/shoes/*", "trainer/augmentation.*", "trainer/pictures/canvas.cc",
          "client/montage*.cc", "client/photo_thumbnail.cc"],
         [], ["image", "trainer", "client"]),
@@ -87,6 +88,8 @@ LIBRARIES = {
     "libpng": Library(["png.h"], ["png"], ["image/png_decoder.cc"], [], ["image"]),
     "libwebp": Library(
         ["webp/"], ["pkgconfig::webp"], ["image/webp_decoder.cc"], [], ["image"]),
+    "libseccomp": Library(
+        ["seccomp.h"], ["pkgconfig::seccomp"], ["server/decoder/sandbox.cc"], [], ["server"]),
     "LibTorch": Library(
         ["torch/", "ATen/", "c10/", "caffe2/"], ["torch", "s2p::torch", "${TORCH_LIBRARIES}"],
         ["model/backbone.*", "model/backbone_weights.cc", "model/dual_encoder.*", "model/encoder*.cc",

@@ -1,0 +1,90 @@
+// One process that decodes images, as the server sees it.
+#ifndef S2P_SERVER_DECODER_DECODER_PROCESS_H_
+#define S2P_SERVER_DECODER_DECODER_PROCESS_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "image/image.h"
+#include "server/decoder/call_life.h"
+#include "server/decoder/decoder_link.h"
+
+namespace s2p {
+
+// Why a process has ended.
+enum class DecoderEnd {
+  // Its program, or the system, ended it in the middle of an image.
+  kCrashed,
+  // The server killed it: the call's deadline passed or the call was cancelled; one image took
+  // longer
+  // than any may; it answered what it must not.
+  kCallEnded,
+  kTooSlow,
+  kMisbehaved,
+  // It ended between two images, as it does when it has used its share of CPU time.
+  kIdle
+};
+
+struct DecoderProcessOptions {
+  // The file of s2p-decoder.
+  std::string program;
+  // Address space that the process may use beyond its own code.
+  int64_t memory_bytes = 1 << 30;
+  // CPU time of one process. It ends by itself after half of it, so one image has at least the
+  // other half.
+  absl::Duration cpu_time = absl::Minutes(2);
+  // Time that one image may take.
+  absl::Duration max_decode_time = absl::Seconds(30);
+};
+
+// The process has no access to files, network, environment or descriptors of the server: it gets
+// the bytes of one image at a time, in memory that both share, and returns pixels in it. The server
+// takes the memory back before it looks at the pixels, so that they cannot change any more. Killed
+// and waited for at the end of this object. One thread only.
+class DecoderProcess {
+ public:
+  // Starts it and waits until it is ready. FailedPrecondition, with the reason, if the program
+  // cannot be run or the system does not let it give up its rights.
+  static absl::StatusOr<std::unique_ptr<DecoderProcess>> Start(
+      const DecoderProcessOptions& options);
+  ~DecoderProcess();
+  DecoderProcess(const DecoderProcess&) = delete;
+  DecoderProcess& operator=(const DecoderProcess&) = delete;
+
+  pid_t pid() const { return pid_; }
+  // The process runs and is ready. False after Decode if it has ended or is to take no more images.
+  bool IsAlive();
+  // Why it has ended. Requires !IsAlive().
+  DecoderEnd end() const { return end_; }
+
+  // As ImageDecoder::Decode. `header` is what ReadImageHeader says of `bytes`. InvalidArgument also
+  // for an image that ends the process or takes too long; ResourceExhausted if the system killed
+  // the process, as it does when memory runs out.
+  absl::StatusOr<Image> Decode(absl::string_view bytes, const ImageHeader& header,
+                               const CallLife& life);
+
+ private:
+  DecoderProcess(const DecoderProcessOptions& options, pid_t pid, Descriptor socket);
+  // Waits for an answer and checks it. Ends the process if there is none within `most`.
+  absl::Status Await(const CallLife& life, absl::Duration most, DecodeAnswer& answer);
+  absl::Status Crash();
+  absl::Status Misbehaviour(absl::string_view what);
+  // Kills the process if it still runs, and waits for it; its status as waitpid has it.
+  int End(DecoderEnd end);
+
+  const DecoderProcessOptions options_;
+  // -1 once it has been waited for.
+  pid_t pid_;
+  Descriptor socket_;
+  DecoderEnd end_ = DecoderEnd::kIdle;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_DECODER_DECODER_PROCESS_H_

@@ -1,0 +1,43 @@
+// Turns the bytes of an image that a client sent, or that the gallery keeps, into pixels.
+#ifndef S2P_SERVER_DECODER_IMAGE_DECODER_H_
+#define S2P_SERVER_DECODER_IMAGE_DECODER_H_
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "image/image.h"
+#include "server/decoder/budget.h"
+#include "server/decoder/call_life.h"
+
+namespace s2p {
+
+// Thread-safe.
+class ImageDecoder {
+ public:
+  virtual ~ImageDecoder() = default;
+
+  // Blocks. As DecodeImage; also Cancelled or DeadlineExceeded as `life` says.
+  virtual absl::StatusOr<Image> Decode(absl::string_view bytes, const ImageLimits& limits,
+                                       const CallLife& life) = 0;
+};
+
+// Decodes on the caller's thread: nothing can stop it once it has begun, and an error in an image
+// library ends the server. For tests, and for systems where DecoderPool cannot work.
+class InProcessDecoder final : public ImageDecoder {
+ public:
+  absl::StatusOr<Image> Decode(absl::string_view bytes, const ImageLimits& limits,
+                               const CallLife& life) override;
+};
+
+// The most that ReadImageHeader states as decode_bytes, for an image of any kind within `limits`.
+int64_t MostDecodeBytes(const ImageLimits& limits);
+
+// The decoder of one kind of call, and the memory that the images of all its calls may take. Calls
+// of different kinds do not wait for each other. Borrowed.
+struct DecodeLane {
+  ImageDecoder* decoder = nullptr;
+  Budget* memory = nullptr;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_DECODER_IMAGE_DECODER_H_
