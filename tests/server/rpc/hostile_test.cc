@@ -69,15 +69,19 @@ class Socket {
     if (open_) open_ = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0;
     return open_;
   }
-  // Sends and reads until the server closes the connection.
-  void SendUntilClosed(const std::string& bytes) {
+  // Sends the same many times, unless the server closes the connection before. gRPC does not close
+  // it for frames that it can ignore.
+  void Flood(const std::string& bytes) {
+    constexpr int kTimes = 1000;
     char taken[4096];
-    while (Send(bytes)) {
+    for (int i = 0; i < kTimes && Send(bytes); ++i) {
       while (recv(fd_, taken, sizeof(taken), MSG_DONTWAIT) > 0) {
       }
     }
   }
+  // Has nothing more to say, and waits until the server closes the connection.
   void ReadUntilClosed() {
+    shutdown(fd_, SHUT_WR);
     char taken[4096];
     while (recv(fd_, taken, sizeof(taken), 0) > 0) {
     }
@@ -369,18 +373,18 @@ void HostileTest::AddConnections() {
         socket.ReadUntilClosed();
       }));
   Add("noise on a connection", Code::OK,
-      closed([](Socket& socket) { socket.SendUntilClosed(std::string(100, '\xAA')); }));
+      closed([](Socket& socket) { socket.Flood(std::string(100, '\xAA')); }));
   Add("frame of an unknown stream", Code::OK, closed([](Socket& socket) {
         socket.Send(kPreface);
-        socket.SendUntilClosed(Frame(/*DATA=*/0, 0, 0, "x"));
+        socket.Flood(Frame(/*DATA=*/0, 0, 0, "x"));
       }));
   Add("flood of pings", Code::OK, closed([](Socket& socket) {
         socket.Send(kPreface);
-        socket.SendUntilClosed(Frame(/*PING=*/6, 0, 0, "12345678"));
+        socket.Flood(Frame(/*PING=*/6, 0, 0, "12345678"));
       }));
   Add("frame larger than allowed", Code::OK, closed([](Socket& socket) {
         socket.Send(kPreface);
-        socket.SendUntilClosed(Frame(/*HEADERS=*/1, 0, 1, std::string(1 << 20, 'x')));
+        socket.Flood(Frame(/*HEADERS=*/1, 0, 1, std::string(1 << 20, 'x')));
       }));
   Add("headers that never end", Code::OK, closed([](Socket& socket) {
         socket.Send(kPreface);
