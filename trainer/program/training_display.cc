@@ -41,7 +41,7 @@ std::string NameOf(const v1::Evaluation& evaluation) {
 }  // namespace
 
 TrainingDisplay::TrainingDisplay(std::ostream* out, bool moving)
-    : out_(out), moving_(moving), next_draw_(absl::InfinitePast()) {}
+    : out_(out), moving_(moving), next_draw_(SteadyTime::InfinitePast()) {}
 
 TrainingDisplay::~TrainingDisplay() { Erase(); }
 
