@@ -1,7 +1,8 @@
 # Functions that define targets. Each room of the source tree is one or more s2p_library()s.
 
-# Sets the warnings for all our own code.
+# Sets the warnings for all our own code, and what makes its faults harder to exploit.
 function(s2p_set_warnings target)
+  s2p_harden(${target})
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
     -Woverloaded-virtual -Wno-missing-field-initializers)
   if(S2P_WERROR)
@@ -11,6 +12,24 @@ function(s2p_set_warnings target)
       target_compile_options(${target} PRIVATE -Wno-error=array-bounds
         -Wno-error=stringop-overflow -Wno-error=stringop-overread)
     endif()
+  endif()
+endfunction()
+
+# Makes an overrun of memory end the program: checked calls of the C library and of standard containers, guarded
+# stacks, control flow that enters functions at their start, addresses that differ from run to run, and tables of
+# the loader that are read-only once the program runs. In optimised builds without sanitizers, which check more.
+function(s2p_harden target)
+  if(NOT S2P_HARDENED)
+    return()
+  endif()
+  target_compile_options(${target} PRIVATE -fstack-protector-strong -fstack-clash-protection
+    -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=${S2P_FORTIFY_LEVEL} -D_GLIBCXX_ASSERTIONS)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+    target_compile_options(${target} PRIVATE -fcf-protection)
+  endif()
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE")
+    target_link_options(${target} PRIVATE -pie LINKER:-z,relro LINKER:-z,now LINKER:-z,noexecstack)
   endif()
 endfunction()
 

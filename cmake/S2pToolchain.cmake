@@ -29,3 +29,14 @@ if(S2P_SANITIZE)
     add_compile_options(-U__SANITIZE_THREAD__)
   endif()
 endif()
+
+# s2p_harden() in S2pTargets.cmake. Level 3 also checks objects whose size is known only at run time.
+set(S2P_HARDENED OFF)
+if(CMAKE_BUILD_TYPE MATCHES "^(Release|RelWithDebInfo|MinSizeRel)$" AND NOT S2P_SANITIZE)
+  set(S2P_HARDENED ON)
+endif()
+set(S2P_FORTIFY_LEVEL 2)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" OR
+    (CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 12))
+  set(S2P_FORTIFY_LEVEL 3)
+endif()
