@@ -12,6 +12,7 @@ backticks or in a command must exist as well. There, `import_<format>.cc` stands
 adds: a file of that form must exist. `*` and `{h,cc}` mean what they mean to a shell.
 `build/dev/tests/NAME` must be a test that a CMakeLists.txt defines, and a `CamelCase` name in docs/howto/
 must occur in a source file, unless it ends in X (or XTest), which stands for a name that the reader chooses.
+In docs/security.md every `Suite.Case` must be a test.
 """
 import fnmatch
 import glob
@@ -27,6 +28,8 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 MENTION = re.compile(r"\bdocs/[\w/-]+\.md\b")
 CODE = re.compile(r"`([^`]+)`")
 WORD = re.compile(r"[^\s`'\"();=]+")
+TEST = re.compile(r"(?:Test|Hardening)\.\w+$")
+DEFINED_TEST = re.compile(r"^TEST(?:_F|_P)?\((\w+),\s*(\w+)\)|^class (\w+)\(|^    def (test_\w+)\(", re.MULTILINE)
 CAMEL_CASE = re.compile(r"\b[A-Z][a-z0-9]+(?:[A-Z][a-z0-9]*)+\b")
 FILE_NAME = re.compile(r"[\w.<>*{},-]+\.(?:h|cc|in|proto|textproto|py|sh|mjs|js|md|txt|cmake)$")
 
@@ -50,6 +53,16 @@ def anchors(text):
     return found
 
 
+def cases(text):
+    """The tests that a source file defines, as Suite.Case."""
+    found, python_class = set(), ""
+    for suite, case, name, method in DEFINED_TEST.findall(text):
+        python_class = name or python_class
+        if case or method:
+            found.add("%s.%s" % (suite or python_class, case or method))
+    return found
+
+
 class Checker:
     """One walk over the documents below `root`. `violations` holds the lines to print."""
 
@@ -67,8 +80,11 @@ class Checker:
             self.sources += [os.path.relpath(os.path.join(folder, name), root)
                              for name in sorted(files) if name.endswith(SOURCES)]
         self.identifiers = set()
+        self.cases = set()
         for path in self.sources:
-            self.identifiers.update(re.findall(r"\w+", self.read(path)))
+            text = self.read(path)
+            self.identifiers.update(re.findall(r"\w+", text))
+            self.cases.update(cases(text))
         self.tests = set()
         for path in glob.glob(os.path.join(root, "tests/**/CMakeLists.txt"), recursive=True):
             self.tests.update(re.findall(r"s2p_test\((\w+)", self.read(os.path.relpath(path, root))))
@@ -90,6 +106,10 @@ class Checker:
                     code = [line] if fenced or line.startswith("    ") else CODE.findall(line)
                     for word in WORD.findall(" ".join(code)):
                         self.check_word(path, number, word.rstrip(".,:"))
+                if path == "docs/security.md":
+                    for name in CODE.findall(line):
+                        if TEST.search(name) and name not in self.cases:
+                            self.refuse(path, number, "no test is named %s" % name)
                 if path.startswith("docs/howto/"):
                     self.check_names(path, number, " ".join(CODE.findall(line)))
         for path in self.sources:

@@ -48,6 +48,15 @@ class CheckDocumentsTest(unittest.TestCase):
                 ("[API](api.md#no-heading)", "the link api.md#no-heading: docs/api.md has no such heading")):
             self.assert_violation("docs/web.md", text, wanted)
 
+    def test_tests_on_the_page_about_security(self):
+        self.write("tests/model/image_test.cc", "TEST_F(ImageTest,\n       BadBytesAreRefused) {\n")
+        self.write("tests/a_test.py", "class Hardening(Case):\n    def test_stack(self):\n")
+        for text, wanted in (
+                ("| `ImageTest.BadBytesAreRefused`, `Hardening.test_stack`, `image.h`", None),
+                ("| `ImageTest.BadBytes`", "no test is named ImageTest.BadBytes"),
+                ("| `Hardening.test_heap`", "no test is named Hardening.test_heap")):
+            self.assert_violation("docs/security.md", text, wanted)
+
     def test_paths_in_a_howto(self):
         for text, wanted in (
                 ("`model/image.h`, `model/image.{h,cc}`, `image_*.cc`, `model/`, `model/image_<part>.cc`", None),
