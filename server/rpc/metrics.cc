@@ -77,6 +77,14 @@ struct Metrics::Families {
   Family<Counter>& gallery_writes =
       RegisterFamily(BuildCounter(), "s2p_gallery_writes_total",
                      "Items written, by operation and result.", registry);
+  Family<Counter>& faults =
+      RegisterFamily(BuildCounter(), "s2p_server_faults_total",
+                     "Times that something was found broken, by kind.", registry);
+  Gauge& disk_reserve =
+      RegisterFamily(BuildGauge(), "s2p_disk_reserve_bytes",
+                     "Free space of the disk below which photos and metadata are refused.",
+                     registry)
+          .Add({});
   Gauge& device_memory =
       RegisterFamily(BuildGauge(), "s2p_device_memory_bytes",
                      "Memory that the networks take on the device; 0 on the CPU.", registry)
@@ -99,6 +107,9 @@ Metrics::Metrics(const std::string& version)
   // From the start, so that the first failure shows as a rate.
   families_->model_loads.Add({{"result", "ok"}});
   families_->model_loads.Add({{"result", "failed"}});
+  for (size_t i = 0; i < kFaultKinds; ++i) {
+    families_->faults.Add({{"kind", FaultName(static_cast<FaultKind>(i))}});
+  }
   families_->reembed_progress.Set(1);
 }
 
@@ -143,6 +154,14 @@ void Metrics::SetGalleryMissing(int64_t missing) {
 
 void Metrics::CountGalleryWrite(const std::string& op, const std::string& result, int count) {
   families_->gallery_writes.Add({{"op", op}, {"result", result}}).Increment(count);
+}
+
+void Metrics::CountFault(FaultKind kind) {
+  families_->faults.Add({{"kind", FaultName(kind)}}).Increment();
+}
+
+void Metrics::SetDiskReserve(uint64_t bytes) {
+  families_->disk_reserve.Set(static_cast<double>(bytes));
 }
 
 void Metrics::SetDeviceMemory(uint64_t bytes) {

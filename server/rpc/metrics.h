@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "rpc/rpc_metrics.h"
+#include "server/faults/faults.h"
 
 namespace s2p {
 
@@ -40,6 +41,9 @@ class Metrics final : public RpcMetrics {
   void SetGalleryMissing(int64_t missing);
   // op "add", "delete" or "update"; result as CodeName.
   void CountGalleryWrite(const std::string& op, const std::string& result, int count = 1);
+  void CountFault(FaultKind kind);
+  // Free space below which photos are refused.
+  void SetDiskReserve(uint64_t bytes);
   void SetDeviceMemory(uint64_t bytes);
 
  private:

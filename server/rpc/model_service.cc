@@ -42,7 +42,7 @@ ModelServiceImpl::ModelServiceImpl(const ServiceContext* service)
       streams_(WatchStreamsOptions()) {
   AddUnary<v1::GetModelStatusRequest, v1::GetModelStatusResponse>(
       "GetModelStatus", CallCost(), service_.storage_pool, [this](const auto&, auto& response) {
-        response = ToProto(service_.loader->Status());
+        response = Status();
         return absl::OkStatus();
       });
   AddUnary<v1::SetServingVersionRequest, v1::SetServingVersionResponse>(
@@ -51,7 +51,7 @@ ModelServiceImpl::ModelServiceImpl(const ServiceContext* service)
         std::optional<int64_t> version;
         if (request.has_version()) version = request.version();
         S2P_RETURN_IF_ERROR(service_.loader->SetServingVersion(version));
-        *response.mutable_status() = ToProto(service_.loader->Status());
+        *response.mutable_status() = Status();
         return absl::OkStatus();
       });
   CallCost watch;
@@ -62,6 +62,12 @@ ModelServiceImpl::ModelServiceImpl(const ServiceContext* service)
       });
 }
 
+v1::GetModelStatusResponse ModelServiceImpl::Status() const {
+  v1::GetModelStatusResponse status = ToProto(service_.loader->Status());
+  for (const Fault& fault : service_.faults->Current()) *status.add_faults() = ToProto(fault);
+  return status;
+}
+
 void ModelServiceImpl::Wake() {
   ++revision_;
   streams_.Wake();
@@ -70,7 +76,7 @@ void ModelServiceImpl::Wake() {
 void ModelServiceImpl::ReadStatus(uint64_t revision, SteadyTime round) {
   if (revision == status_revision_ && round == status_round_) return;
   // Read after its revision: a change in the meantime causes another round.
-  status_ = ToProto(service_.loader->Status());
+  status_ = Status();
   serialized_status_ = status_.SerializeAsString();
   status_revision_ = revision;
   status_round_ = round;

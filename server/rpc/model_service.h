@@ -29,6 +29,7 @@ class ModelServiceImpl final : public RpcService {
 
  private:
   class StatusSource;
+  v1::GetModelStatusResponse Status() const;
   // Makes `status_` the status of the revision, unless this round has done so already.
   void ReadStatus(uint64_t revision, SteadyTime round);
 

@@ -55,6 +55,24 @@ std::map<std::string, bool> FirstHealth() {
           {v1::ModelService::service_full_name(), true}};
 }
 
+void LogJournal(const GalleryFindings& findings, const std::string& photos) {
+  if (findings.journal_items_added > 0) {
+    LogInfo("added items to the journal of the photos",
+            {{"items", findings.journal_items_added}, {"folder", photos}});
+  }
+  if (findings.journal.torn_bytes > 0) {
+    LogWarning("the end of the journal of the photos was half written",
+               {{"bytes", findings.journal.torn_bytes}, {"folder", photos}});
+  }
+  for (const std::string& damaged : findings.journal.damaged) {
+    LogError("the journal of the photos was damaged", {{"where", damaged}, {"folder", photos}});
+  }
+  if (!findings.journal_status.ok()) {
+    LogError("the journal of the photos is not complete; the next start tries again",
+             {{"reason", findings.journal_status}});
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SearchServer>> SearchServer::Start(const ServerOptions& options) {
@@ -66,9 +84,19 @@ absl::StatusOr<std::unique_ptr<SearchServer>> SearchServer::Start(const ServerOp
 SearchServer::SearchServer(const ServerOptions& options)
     : options_(options),
       metrics_(options.version),
+      faults_(FaultOptions()),
       pixels_(options.max_pixels_in_flight),
       add_bytes_(options.max_add_bytes),
       photo_places_(options_.max_photos_sent) {}
+
+Faults::Options SearchServer::FaultOptions() {
+  Faults::Options options;
+  options.on_report = [this](FaultKind kind) { metrics_.CountFault(kind); };
+  options.on_change = [this] {
+    if (serving_calls_ && !stopping_) model_service_->Wake();
+  };
+  return options;
+}
 
 SearchServer::~SearchServer() { Shutdown(absl::ZeroDuration()); }
 
@@ -96,6 +124,9 @@ absl::Status SearchServer::OpenGallery() {
   gallery_options.data_dir = options_.data_dir;
   gallery_options.set_aside_orphans = options_.set_aside_orphans;
   gallery_options.on_open = [this](const GalleryFindings& findings) { OnGalleryOpen(findings); };
+  gallery_options.min_free = options_.min_free;
+  gallery_options.measure_disk = options_.measure_disk;
+  gallery_options.faults = &faults_;
   gallery_options.keep_versions = options_.keep_versions;
   gallery_options.image_limits = options_.limits.image;
   gallery_options.index.kind = options_.index;
@@ -129,6 +160,7 @@ absl::Status SearchServer::MakeLoader() {
   loader_options.on_change = [this](const VersionStatus& version) { OnVersionChange(version); };
   // The loader starts after the service exists and ends before it.
   loader_options.on_status = [this] { model_service_->Wake(); };
+  loader_options.on_store = [this](const absl::Status& status) { OnStore(status); };
   loader_options.on_incomplete = [](int64_t version, const absl::Status& why) {
     LogInfo("a model is not whole yet, waiting for its files",
             {{"version", version}, {"reason", why}});
@@ -156,7 +188,24 @@ void SearchServer::OnGalleryOpen(const GalleryFindings& findings) {
   if (findings.missing > 0) {
     LogError("photos of the gallery are missing; 's2p-server check' names them",
              {{"photos", findings.missing}, {"folder", photos}});
+    const std::string message =
+        absl::StrCat(findings.missing, " photos were missing at the start of the server");
+    faults_.Report(FaultKind::kPhotoMissing, "at the start", message,
+                   absl::DataLossError(absl::StrCat(photos, ": ", message)));
   }
+  if (findings.deletions_finished > 0) {
+    LogInfo("finished deletions that a crash had interrupted",
+            {{"photos", findings.deletions_finished}});
+  }
+  LogJournal(findings, photos);
+}
+
+void SearchServer::OnStore(const absl::Status& status) {
+  if (status.ok()) return faults_.Resolve(FaultKind::kStoreUnreadable);
+  faults_.Report(FaultKind::kStoreUnreadable, "",
+                 absl::IsNotFound(status) ? "the store of versions is missing"
+                                          : "the store of versions cannot be read",
+                 status);
 }
 
 absl::Status SearchServer::StartPipeline() {
@@ -183,6 +232,7 @@ absl::Status SearchServer::StartPipeline() {
   context_.loader = loader_.get();
   context_.batcher = batcher_.get();
   context_.metrics = &metrics_;
+  context_.faults = &faults_;
   context_.pixels = &pixels_;
   context_.add_bytes = &add_bytes_;
   context_.photo_places = &photo_places_;
@@ -196,15 +246,24 @@ absl::Status SearchServer::StartServices() {
   search_ = std::make_unique<SearchServiceImpl>(&context_);
   gallery_service_ = std::make_unique<GalleryServiceImpl>(&context_);
   model_service_ = std::make_unique<ModelServiceImpl>(&context_);
+  serving_calls_ = true;
   const auto metrics = [this] {
     const GalleryTotals totals = gallery_->Totals();
     metrics_.SetGalleryPhotos(totals.photos + totals.sketches);
     metrics_.SetQueueDepth(batcher_->queue_depth());
-    metrics_.MeasureDisk(options_.data_dir);
+    MeasureDisk();
     return metrics_.Text();
   };
   return host_->Start({search_.get(), gallery_service_.get(), model_service_.get()}, metrics,
                       [this] { return ready(); });
+}
+
+void SearchServer::MeasureDisk() {
+  metrics_.MeasureDisk(options_.data_dir);
+  const auto disk =
+      options_.measure_disk ? options_.measure_disk() : MeasureDiskSpace(options_.data_dir);
+  if (!disk.ok()) return;
+  metrics_.SetDiskReserve(DiskReserve(options_.min_free, nullptr).BytesOf(*disk));
 }
 
 void SearchServer::OnVersionChange(const VersionStatus& status) {

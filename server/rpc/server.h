@@ -13,6 +13,7 @@
 #include "base/steady_time.h"
 #include "rpc/grpc_host.h"
 #include "rpc/worker_pool.h"
+#include "server/faults/faults.h"
 #include "server/gallery/gallery.h"
 #include "server/gallery/snapshot.h"
 #include "server/rpc/metrics.h"
@@ -34,6 +35,8 @@ struct ServerOptions {
   std::string data_dir;
   // As in GalleryOptions.
   bool set_aside_orphans = false;
+  MinFree min_free;
+  DiskReserve::Measure measure_disk;
   // Messages may be larger than `max_message_bytes` where the largest photo that the limits allow
   // needs it.
   GrpcHostOptions host;
@@ -97,9 +100,15 @@ class SearchServer {
   void OnGalleryOpen(const GalleryFindings& findings);
   void OnVersionChange(const VersionStatus& status);
   void OnServing(const VersionStatus& status);
+  void OnStore(const absl::Status& status);
+  Faults::Options FaultOptions();
+  void MeasureDisk();
 
   const ServerOptions options_;
   Metrics metrics_;
+  Faults faults_;
+  // The services exist, so watchers of the status can be woken.
+  std::atomic<bool> serving_calls_{false};
   PixelBudget pixels_;
   ByteBudget add_bytes_;
   CallPlaces photo_places_;

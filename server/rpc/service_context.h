@@ -4,6 +4,7 @@
 
 #include "rpc/call_gate.h"
 #include "rpc/worker_pool.h"
+#include "server/faults/faults.h"
 #include "server/gallery/gallery.h"
 #include "server/gallery/snapshot.h"
 #include "server/rpc/byte_budget.h"
@@ -27,6 +28,7 @@ struct ServiceContext {
   SnapshotLoader* loader = nullptr;
   Batcher* batcher = nullptr;
   Metrics* metrics = nullptr;
+  const Faults* faults = nullptr;
   PixelBudget* pixels = nullptr;
   // Of the photos that AddPhotos has read and not yet answered.
   ByteBudget* add_bytes = nullptr;

@@ -29,6 +29,26 @@ v1::ModelVersion::State ToProto(VersionState state) {
   return v1::ModelVersion::STATE_UNSPECIFIED;
 }
 
+v1::Fault::Kind ToProto(FaultKind kind) {
+  switch (kind) {
+    case FaultKind::kStoreUnreadable:
+      return v1::Fault::KIND_STORE_UNREADABLE;
+    case FaultKind::kPhotoMissing:
+      return v1::Fault::KIND_PHOTO_MISSING;
+    case FaultKind::kPhotoDamaged:
+      return v1::Fault::KIND_PHOTO_DAMAGED;
+    case FaultKind::kDiskFull:
+      return v1::Fault::KIND_DISK_FULL;
+    case FaultKind::kDataReadOnly:
+      return v1::Fault::KIND_DATA_READ_ONLY;
+    case FaultKind::kCatalogueFailed:
+      return v1::Fault::KIND_CATALOGUE_FAILED;
+    case FaultKind::kDecoderFailed:
+      return v1::Fault::KIND_DECODER_FAILED;
+  }
+  return v1::Fault::KIND_UNSPECIFIED;
+}
+
 void Fill(const VersionStatus& status, v1::ModelVersion& out) {
   out.set_version(status.version);
   out.set_state(ToProto(status.state));
@@ -54,6 +74,18 @@ v1::GetModelStatusResponse ToProto(const ModelStatus& status) {
   if (status.pinned_version) response.set_pinned_version(*status.pinned_version);
   response.set_device(status.device);
   return response;
+}
+
+v1::Fault ToProto(const Fault& fault) {
+  v1::Fault proto;
+  proto.set_kind(ToProto(fault.kind));
+  proto.set_count(fault.count);
+  *proto.mutable_first_seen_at() =
+      TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(fault.first_seen_at));
+  *proto.mutable_last_seen_at() =
+      TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(fault.last_seen_at));
+  proto.set_message(fault.message);
+  return proto;
 }
 
 v1::Status ToProto(const absl::Status& status) {

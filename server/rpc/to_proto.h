@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "s2p/v1/gallery.pb.h"
 #include "s2p/v1/model.pb.h"
+#include "server/faults/faults.h"
 #include "server/gallery/gallery_view.h"
 #include "server/versions/snapshot_loader.h"
 
@@ -17,6 +18,7 @@ namespace s2p {
 v1::Status ToProto(const absl::Status& status);
 v1::Photo ToProto(const GalleryItem& item);
 v1::GetModelStatusResponse ToProto(const ModelStatus& status);
+v1::Fault ToProto(const Fault& fault);
 // `duration` must be finite.
 google::protobuf::Duration ToProto(absl::Duration duration);
 

@@ -84,6 +84,13 @@ absl::StatusOr<std::set<int64_t>> CheckpointAdopter::Versions() const {
   return versions;
 }
 
+absl::Status CheckpointAdopter::CheckStore() const {
+  const absl::Status status = store_.Versions().status();
+  if (!absl::IsNotFound(status)) return status;
+  S2P_ASSIGN_OR_RETURN(const std::vector<int64_t> copies, VersionsOrNone(adopted_));
+  return copies.empty() ? absl::OkStatus() : status;
+}
+
 std::string CheckpointAdopter::FilesOf(int64_t version) const {
   // Includes files that other programs write and rename later: their growth is a change.
   std::set<std::string> files;

@@ -30,6 +30,9 @@ class CheckpointAdopter {
   // The versions in the store or adopted. A store that cannot be read is an error only if nothing
   // is adopted; a missing store counts as empty.
   absl::StatusOr<std::set<int64_t>> Versions() const;
+  // The error of reading the store; OK if it can be read, or is missing and nothing was adopted
+  // from it yet.
+  absl::Status CheckStore() const;
   // Names, sizes and times of a version's files in the store, as a text to compare: it changes
   // whenever the files do. Empty if there are none.
   std::string FilesOf(int64_t version) const;

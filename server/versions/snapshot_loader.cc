@@ -220,6 +220,7 @@ absl::Status SnapshotLoader::Look(bool patient) {
     ++look_;
     patient_ = patient;
   }
+  if (options_.on_store) options_.on_store(checkpoints_.CheckStore());
   for (;;) {
     absl::StatusOr<std::vector<int64_t>> wanted = Wanted();
     if (wanted.ok()) LookAtFiles(*wanted);

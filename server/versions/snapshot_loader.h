@@ -89,6 +89,9 @@ struct SnapshotLoaderOptions {
   // on the thread that loads. The version is not tried until it is complete or its files have not
   // changed for patient_looks scans.
   std::function<void(int64_t version, const absl::Status&)> on_incomplete;
+  // Optional: called at each scan with the error of reading the store, or OK, on the thread that
+  // scans.
+  std::function<void(const absl::Status&)> on_store;
   // Optional: called after anything in Status has changed, on any thread; must not block.
   std::function<void()> on_status;
   // Optional: as ActivationCallbacks::on_damaged.

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <set>
 #include <string>
 #include <thread>
@@ -236,6 +238,117 @@ TEST_F(GalleryServiceTest, ThumbnailIsASmallJpeg) {
   EXPECT_EQ(header->width, 256);
   EXPECT_EQ(header->height, 128);
   EXPECT_EQ(photo.width(), 600u);
+}
+
+// A JPEG with an EXIF segment that contains `text`.
+std::string JpegWithExif(const Image& image, const std::string& text) {
+  const std::string jpeg = *EncodeJpeg(image);
+  std::string exif("Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0", 20);
+  exif += text;
+  const size_t size = exif.size() + 2;
+  std::string segment = {'\xFF', '\xE1', static_cast<char>(size >> 8), static_cast<char>(size)};
+  return jpeg.substr(0, 2) + segment + exif + jpeg.substr(2);
+}
+
+TEST_F(GalleryServiceTest, ThumbnailHasNothingOfTheExifAndTheOriginalIsAsItWasGiven) {
+  Serve();
+  v1::AddPhotoRequest small = Photo("small", 1), large = Photo("large", 1);
+  small.set_image(JpegWithExif(Image(64, 32, 90), "SECRET CAMERA, 52.5 N 13.4 E"));
+  large.set_image(JpegWithExif(Image(600, 300, 90), "SECRET CAMERA, 52.5 N 13.4 E"));
+  for (const auto& response : Add({small, large})) ASSERT_EQ(response.status().code(), 0);
+  for (const char* id : {"small", "large"}) {
+    v1::Photo photo;
+    std::string thumbnail, original;
+    ASSERT_THAT(Get(id, v1::RENDITION_THUMBNAIL, &photo, &thumbnail), IsOk());
+    ASSERT_THAT(Get(id, v1::RENDITION_ORIGINAL, &photo, &original), IsOk());
+    EXPECT_THAT(original, HasSubstr("SECRET CAMERA"));
+    EXPECT_THAT(thumbnail, testing::Not(HasSubstr("SECRET CAMERA")));
+    EXPECT_THAT(thumbnail, testing::Not(HasSubstr("Exif")));
+  }
+}
+
+TEST_F(GalleryServiceTest, MissingFileOfAPhotoIsDataLossWithoutAPath) {
+  Serve();
+  MustAdd(1);
+  const std::string sha256 = Sha256(PhotoBytes(0));
+  std::filesystem::remove(
+      absl::StrCat(options_.data_dir, "/photos/", sha256.substr(0, 2), "/", sha256));
+  v1::Photo photo;
+  std::string bytes;
+  for (const auto rendition : {v1::RENDITION_ORIGINAL, v1::RENDITION_THUMBNAIL}) {
+    const grpc::Status status = Get("p0", rendition, &photo, &bytes);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::DATA_LOSS);
+    EXPECT_EQ(status.error_message(), "photo_id 'p0': its file is missing");
+  }
+  EXPECT_THAT(Get("p0", v1::RENDITION_NONE, &photo, &bytes), IsOk());
+}
+
+TEST_F(GalleryServiceTest, LowDiskRefusesPhotosAndMetadataAndDeletes) {
+  std::atomic<uint64_t> free_bytes{1'000'000};
+  options_.min_free = {1000, 1};
+  options_.measure_disk = [&] { return DiskSpace{free_bytes, 2'000'000}; };
+  Serve();
+  MustAdd(2);
+  free_bytes = 500;
+  const auto refused = Add({Photo("new", 9)})[0];
+  EXPECT_EQ(refused.status().code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(refused.status().message(), HasSubstr("--min-free"));
+  {
+    grpc::ClientContext context;
+    v1::UpdatePhotoMetadataRequest request;
+    request.set_photo_id("p0");
+    v1::UpdatePhotoMetadataResponse response;
+    EXPECT_EQ(gallery_->UpdatePhotoMetadata(&context, request, &response).error_code(),
+              grpc::StatusCode::RESOURCE_EXHAUSTED);
+  }
+  {
+    grpc::ClientContext context;
+    v1::DeletePhotosRequest request;
+    request.add_photo_ids("p0");
+    v1::DeletePhotosResponse response;
+    EXPECT_THAT(gallery_->DeletePhotos(&context, request, &response), IsOk());
+    EXPECT_EQ(response.deleted_count(), 1u);
+  }
+  free_bytes = 1'000'000;
+  EXPECT_EQ(Add({Photo("new", 9)})[0].status().code(), 0);
+}
+
+// Paths of the files below `folder` that contain `text`.
+std::vector<std::string> FilesWith(const std::string& folder, const std::string& text) {
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(file)), {});
+    if (bytes.find(text) != std::string::npos) paths.push_back(entry.path().string());
+  }
+  return paths;
+}
+
+TEST_F(GalleryServiceTest, SketchesOfSearchesAreKeptNowhere) {
+  Serve();
+  MustAdd(1);
+  const std::string sketch = PhotoBytes(77);
+  v1::SearchRequest strokes;
+  v1::Strokes* drawing = strokes.add_examples()->mutable_strokes();
+  drawing->set_width(1000);
+  drawing->set_height(1000);
+  v1::Stroke* stroke = drawing->add_strokes();
+  for (int i = 0; i < 20; ++i) {
+    auto* point = stroke->add_points();
+    point->set_x(123.456f + 10 * static_cast<float>(i));
+    point->set_y(321.123f);
+  }
+  ASSERT_THAT(Search(SketchOf(77)), IsOk());
+  ASSERT_THAT(Search(strokes), IsOk());
+  ASSERT_THAT(FilesWith(dir_.path(), PhotoBytes(0)), testing::SizeIs(1));
+  EXPECT_THAT(FilesWith(dir_.path(), sketch), testing::IsEmpty());
+  EXPECT_THAT(FilesWith(dir_.path(), Sha256(sketch)), testing::IsEmpty());
+  EXPECT_THAT(FilesWith(dir_.path(), stroke->SerializeAsString().substr(0, 40)),
+              testing::IsEmpty());
+  const float x = stroke->points(7).x();
+  EXPECT_THAT(FilesWith(dir_.path(), std::string(reinterpret_cast<const char*>(&x), sizeof(x))),
+              testing::IsEmpty());
 }
 
 // An original of more than 2 MiB.

@@ -94,6 +94,50 @@ TEST_F(ModelServiceTest, WatchTellsHowFarTheEmbeddingIs) {
   EXPECT_FALSE(watch.UntilServing(2).versions(0).has_eta());
 }
 
+TEST_F(ModelServiceTest, FaultIsToldToWatchersUntilItIsRepaired) {
+  Serve();
+  MustAdd(1);
+  Watch watch(*model_);
+  const std::string sha256 = Sha256(PhotoBytes(0));
+  std::filesystem::remove(
+      absl::StrCat(options_.data_dir, "/photos/", sha256.substr(0, 2), "/", sha256));
+  grpc::ClientContext context;
+  v1::GetPhotoRequest request;
+  request.set_photo_id("p0");
+  request.set_rendition(v1::RENDITION_ORIGINAL);
+  auto reader = gallery_->GetPhoto(&context, request);
+  ASSERT_FALSE(reader->Finish().ok());
+  const auto broken = watch.Until(
+      [](const v1::GetModelStatusResponse& status) { return status.faults_size() > 0; });
+  EXPECT_EQ(broken.faults(0).kind(), v1::Fault::KIND_PHOTO_MISSING);
+  EXPECT_EQ(broken.faults(0).count(), 1u);
+  EXPECT_EQ(broken.faults(0).message(), "photo_id 'p0': its file is missing");
+  EXPECT_GT(broken.faults(0).first_seen_at().seconds(), 0);
+  ASSERT_EQ(Add({Photo("p0", 0)})[0].result(), v1::AddPhotoResponse::RESULT_REPLACED);
+  watch.Until([](const v1::GetModelStatusResponse& status) { return status.faults_size() == 0; });
+}
+
+TEST_F(ModelServiceTest, StoreThatIsLostIsAFaultUntilItIsBack) {
+  Serve();
+  Watch watch(*model_);
+  std::filesystem::rename(store_.root(), store_.root() + ".away");
+  const auto lost = watch.Until(
+      [](const v1::GetModelStatusResponse& status) { return status.faults_size() > 0; });
+  EXPECT_EQ(lost.faults(0).kind(), v1::Fault::KIND_STORE_UNREADABLE);
+  EXPECT_EQ(lost.faults(0).message(), "the store of versions is missing");
+  EXPECT_EQ(lost.serving_version(), 1);
+  std::filesystem::rename(store_.root() + ".away", store_.root());
+  watch.Until([](const v1::GetModelStatusResponse& status) { return status.faults_size() == 0; });
+}
+
+TEST_F(ModelServiceTest, StoreThatNobodyHasMadeYetIsNoFault) {
+  Start();
+  grpc::ClientContext context;
+  v1::GetModelStatusResponse status;
+  ASSERT_THAT(model_->GetModelStatus(&context, {}, &status), IsOk());
+  EXPECT_EQ(status.faults_size(), 0);
+}
+
 TEST_F(ModelServiceTest, VersionThatFailsIsToldAndTheOldOneAnswers) {
   const EncoderFactory load = options_.load_encoder;
   options_.load_encoder =

@@ -154,7 +154,8 @@ TEST_F(ObservabilityTest, ServerThatHasWorkedShowsEveryMetricOfTheDesign) {
        {"s2p_requests_total", "s2p_request_seconds", "s2p_stage_seconds", "s2p_batch_size",
         "s2p_queue_depth", "s2p_rejected_total", "s2p_model_version", "s2p_model_loads_total",
         "s2p_model_swap_seconds", "s2p_reembed_progress_ratio", "s2p_gallery_photos",
-        "s2p_gallery_writes_total", "s2p_device_memory_bytes", "s2p_build_info"}) {
+        "s2p_gallery_writes_total", "s2p_server_faults_total", "s2p_disk_reserve_bytes",
+        "s2p_device_memory_bytes", "s2p_build_info"}) {
     EXPECT_EQ(scrape.help.count(name), 1u) << name;
     EXPECT_EQ(scrape.type.count(name), 1u) << name;
   }
@@ -180,6 +181,14 @@ TEST_F(ObservabilityTest, OrphansAndMissingPhotosOfTheStartAreShown) {
   const Scrape scrape = ScrapeServer();
   EXPECT_EQ(scrape.Value("s2p_gallery_orphans"), 1);
   EXPECT_EQ(scrape.Value("s2p_gallery_missing_photos"), 1);
+  EXPECT_EQ(scrape.Value("s2p_server_faults_total{kind=\"photo_missing\"}"), 1);
+  EXPECT_EQ(scrape.Value("s2p_server_faults_total{kind=\"disk_full\"}"), 0);
+}
+
+TEST_F(ObservabilityTest, ReserveOfTheDiskIsShown) {
+  options_.min_free = {1234, 1};
+  Start();
+  EXPECT_EQ(ScrapeServer().Value("s2p_disk_reserve_bytes"), 1234);
 }
 
 TEST_F(ObservabilityTest, CallsAreCountedByTheirCodes) {
