@@ -7,6 +7,7 @@
 #include "base/standard_streams.h"
 #include "base/status_macros.h"
 #include "daemon/daemon_options.h"
+#include "daemon/disk_space.h"
 #include "daemon/health_check.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
@@ -17,6 +18,7 @@
 #include "rpc/grpc_host.h"
 #include "server/rpc/server.h"
 #include "server/versions/backup.h"
+#include "server/versions/rebuild.h"
 
 namespace s2p {
 namespace {
@@ -29,6 +31,7 @@ struct Flags {
   uint64_t max_image_bytes = 0;
   int32_t max_strokes = 0, max_points = 0;
   double max_image_megapixels = 0, max_megapixels_in_flight = 0;
+  std::string min_free = "5%,1GiB";
 };
 
 void AddFlags(Options& options, Flags& flags) {
@@ -41,6 +44,11 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add("set-aside-orphans", &server.set_aside_orphans,
               "start even if many photos belong to no item of gallery.db; they move to "
               "photos/.orphans");
+  options
+      .Add("min-free", &flags.min_free,
+           "free space of the disk below which photos and metadata are refused, so that deletions "
+           "still work: a share, a size, or both, of which the lesser counts")
+      .Check([](const std::string& text) { return ParseMinFree(text).status(); });
   AddPortFlags(options, "server", &server.host, &flags.daemon);
   options.Add("device", &flags.encoder.device, "auto, cpu or cuda:N");
   options.Add("layout", &flags.encoder.layout,
@@ -136,6 +144,7 @@ absl::Status Serve(Flags& flags) {
   S2P_ASSIGN_OR_RETURN(auto shutdown, Shutdown::Install());
   S2P_RETURN_IF_ERROR(CatchReloadSignal());
   flags.server.version = S2P_VERSION;
+  S2P_ASSIGN_OR_RETURN(flags.server.min_free, ParseMinFree(flags.min_free));
   flags.server.load_encoder = [encoder_options = flags.encoder](const Checkpoint& checkpoint) {
     return LoadEncoder(checkpoint, encoder_options);
   };
@@ -156,6 +165,7 @@ absl::Status Print(const absl::StatusOr<DataFolderReport>& report) {
   if (!report.ok()) return report.status();
   std::cout << report->items << " items, " << report->bytes << " bytes, model versions: "
             << (report->versions.empty() ? "none" : absl::StrJoin(report->versions, ", ")) << '\n';
+  if (report->linked > 0) std::cout << report->linked << " photos share files with the base\n";
   for (const std::string& problem : report->problems) std::cout << problem << '\n';
   if (!std::cout.flush()) return absl::DataLossError("standard output is closed or full");
   if (report->problems.empty()) return absl::OkStatus();
@@ -163,9 +173,35 @@ absl::Status Print(const absl::StatusOr<DataFolderReport>& report) {
       report->problems.size(), " problems; restore a backup, or add those photos again"));
 }
 
+absl::Status Print(const absl::StatusOr<RebuildReport>& report) {
+  if (!report.ok()) return report.status();
+  if (!report->kept.empty()) std::cout << "kept the old catalogue as " << report->kept << '\n';
+  std::cout << report->from_journal << " items with their ids and metadata, from the journal\n"
+            << report->with_new_ids
+            << " photos that the journal does not know, as photo-<digest>\n";
+  if (report->missing > 0) {
+    std::cout << report->missing << " of the items have no photo any more\n";
+  }
+  for (const std::string& problem : report->problems) std::cout << problem << '\n';
+  std::cout
+      << "the next start computes all embeddings; a version that was pinned is not any more\n";
+  return std::cout.flush() ? absl::OkStatus()
+                           : absl::DataLossError("standard output is closed or full");
+}
+
+int RunRebuild(int argc, char** argv) {
+  std::string data_dir;
+  Options options("s2p-server rebuild",
+                  "makes a new catalogue of the photos in a data folder that has lost its own",
+                  S2P_VERSION);
+  options.Add("data-dir", &data_dir, "folder of the gallery").Required();
+  if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
+  return Report(Print(RebuildCatalogue(data_dir)));
+}
+
 // A command that works on a data folder and ends.
 int RunFolderCommand(const std::string& command, int argc, char** argv) {
-  std::string data_dir, other;
+  std::string data_dir, other, base;
   const bool is_restore = command == "restore";
   Options options("s2p-server " + command,
                   command == "backup" ? "copies a data folder while it is served"
@@ -173,10 +209,13 @@ int RunFolderCommand(const std::string& command, int argc, char** argv) {
                                : "reads a data folder or backup whole and names what is wrong",
                   S2P_VERSION);
   options.Add("data-dir", &data_dir, "folder of the gallery").Required();
-  if (command == "backup") options.Add("out", &other, "new folder of the backup").Required();
+  if (command == "backup") {
+    options.Add("out", &other, "new folder of the backup").Required();
+    options.Add("base", &base, "an earlier backup, whose files of the same photos are shared");
+  }
   if (is_restore) options.Add("from", &other, "folder of the backup").Required();
   if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
-  if (command == "backup") return Report(Print(BackUp(data_dir, other)));
+  if (command == "backup") return Report(Print(BackUp(data_dir, other, base)));
   return Report(Print(is_restore ? RestoreBackup(other, data_dir) : CheckDataFolder(data_dir)));
 }
 
@@ -185,12 +224,14 @@ int Main(int argc, char** argv) {
   if (command == "backup" || command == "restore" || command == "check") {
     return RunFolderCommand(command, argc - 1, argv + 1);
   }
+  if (command == "rebuild") return RunRebuild(argc - 1, argv + 1);
   Flags flags;
   ReadDefaults(flags);
-  Options options("s2p-server",
-                  "searches photos by sketch, over gRPC; s2p-server backup, restore and check look "
-                  "after its data folder",
-                  S2P_VERSION);
+  Options options(
+      "s2p-server",
+      "searches photos by sketch, over gRPC; s2p-server backup, restore, check and rebuild "
+      "look after its data folder",
+      S2P_VERSION);
   AddFlags(options, flags);
   if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
   ApplyLimits(flags);

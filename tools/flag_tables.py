@@ -11,8 +11,8 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DOC = os.path.join(ROOT, "docs/flags.md")
-COMMANDS = ("s2p-server", "s2p-server backup", "s2p-server check", "s2p-server restore",
-            "s2p-trainer serve", "s2p-web")
+COMMANDS = ("s2p-server", "s2p-server backup", "s2p-server check", "s2p-server rebuild",
+            "s2p-server restore", "s2p-trainer serve", "s2p-web")
 # Flags that every program has.
 COMMON = {"--help", "--version", "--config"}
 HEAD = """# Flags
