@@ -30,8 +30,8 @@ packages=(
   ${libtorch:+"$libtorch"} libopencv-dev libfaiss-dev libopenblas0-openmp libopenblas-openmp-dev
   libjpeg-dev libpng-dev libwebp-dev libseccomp-dev
   # Storage, metrics, HTTP (with what cpp-httplib's flags ask for), command line, logs, JSON
-  libsqlite3-dev prometheus-cpp-dev libcpp-httplib-dev zlib1g-dev libbrotli-dev libcli11-dev
-  libspdlog-dev nlohmann-json3-dev
+  libsqlite3-dev prometheus-cpp-dev libcpp-httplib-dev libboost-dev zlib1g-dev libbrotli-dev
+  libcli11-dev libspdlog-dev nlohmann-json3-dev
   # MATLAB files in published data sets; names of files as each system encodes them; checksums of
   # TensorBoard's files
   libmatio-dev libicu-dev libisal-dev

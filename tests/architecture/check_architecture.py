@@ -115,6 +115,10 @@ LIBRARIES = {
     "cpp-httplib": Library(
         ["httplib"], ["httplib", "pkgconfig::httplib"], ["daemon/*.cc", "client/web/*.cc"], [],
         ["daemon", "client"]),
+    "Boost": Library(
+        ["boost/"], ["boost"], ["daemon/http/*"],
+        ["daemon/http/http_wire.h", "daemon/http/http_connection.h"], ["daemon"]),
+    "zlib": Library(["zlib"], ["zlib"], ["daemon/http/gzip.cc"], [], ["daemon"]),
     "spdlog": Library(["spdlog/"], ["spdlog"], ["daemon/*.cc"], [], ["daemon"]),
     "CLI11": Library(
         ["CLI/"], ["cli11"], ["daemon/*.cc", "client/*.cc", "client/command_line.h"],

@@ -1,0 +1,55 @@
+// A bound on the bytes that many requests hold together.
+#ifndef S2P_DAEMON_HTTP_BYTE_BUDGET_H_
+#define S2P_DAEMON_HTTP_BYTE_BUDGET_H_
+
+#include <atomic>
+#include <cstdint>
+
+namespace s2p {
+
+// Thread-safe.
+class ByteBudget {
+ public:
+  // One holder's part, given back when it dies. The budget is borrowed and must outlive it.
+  // Thread-compatible.
+  class Share {
+   public:
+    explicit Share(ByteBudget* budget) : budget_(budget) {}
+    ~Share() { Release(); }
+    Share(const Share&) = delete;
+    Share& operator=(const Share&) = delete;
+
+    // Holds `bytes` in all from now on. False, and nothing changes, if the budget has no room for
+    // more; less always fits.
+    bool Hold(uint64_t bytes) {
+      if (bytes > held_ && !budget_->Take(bytes - held_)) return false;
+      if (bytes < held_) budget_->used_ -= held_ - bytes;
+      held_ = bytes;
+      return true;
+    }
+    void Release() { Hold(0); }
+
+   private:
+    ByteBudget* const budget_;
+    uint64_t held_ = 0;
+  };
+
+  explicit ByteBudget(uint64_t bytes) : bytes_(bytes) {}
+  uint64_t used() const { return used_; }
+
+ private:
+  bool Take(uint64_t bytes) {
+    uint64_t used = used_;
+    do {
+      if (bytes > bytes_ || used > bytes_ - bytes) return false;
+    } while (!used_.compare_exchange_weak(used, used + bytes));
+    return true;
+  }
+
+  const uint64_t bytes_;
+  std::atomic<uint64_t> used_{0};
+};
+
+}  // namespace s2p
+
+#endif  // S2P_DAEMON_HTTP_BYTE_BUDGET_H_
