@@ -1,84 +1,95 @@
 #include "daemon/http_endpoint.h"
 
-#include <httplib.h>
-
-#include <chrono>
-#include <mutex>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "daemon/http_listener.h"
+#include "daemon/http/http_server.h"
 
 namespace s2p {
 namespace {
 
-constexpr int kTimeoutSeconds = 5;
-constexpr size_t kMaxBodyBytes = 4096;
+constexpr int kMaxThreads = 64;
+constexpr uint64_t kMaxBodyBytes = 4096;
+constexpr int kMaxConnections = 512;
+constexpr int kMaxConnectionsPerAddress = 128;
 constexpr char kMetricsType[] = "text/plain; version=0.0.4; charset=utf-8";
+constexpr char kTextType[] = "text/plain";
 
-void SetRoutes(const HttpEndpointOptions& options, httplib::Server* server) {
-  server->Get("/metrics",
-              [metrics = options.metrics](const httplib::Request&, httplib::Response& response) {
-                response.set_content(metrics(), kMetricsType);
-              });
-  server->Get("/healthz", [](const httplib::Request&, httplib::Response& response) {
-    response.set_content("ok\n", "text/plain");
-  });
-  server->Get("/readyz",
-              [ready = options.ready](const httplib::Request&, httplib::Response& response) {
-                const bool is_ready = ready();
-                response.status = is_ready ? 200 : 503;
-                response.set_content(is_ready ? "ok\n" : "not ready\n", "text/plain");
-              });
+HttpResponse Plain(int status, std::string text) {
+  HttpResponse response;
+  response.status = status;
+  response.SetBody(std::move(text), kTextType);
+  return response;
 }
+
+class EndpointHandler : public HttpHandler {
+ public:
+  EndpointHandler(std::function<std::string()> metrics, std::function<bool()> ready)
+      : metrics_(std::move(metrics)), ready_(std::move(ready)) {}
+
+  HttpAdmission Admit(const HttpRequest& request) override {
+    HttpAdmission admission;
+    const bool reads = request.method == "GET" || request.method == "HEAD";
+    if (reads && request.path == "/healthz") {
+      admission.answer = Plain(200, "ok\n");
+    } else if (reads && request.path == "/readyz") {
+      admission.answer = ready_() ? Plain(200, "ok\n") : Plain(503, "not ready\n");
+    } else if (reads && request.path == "/metrics") {
+      admission.max_body_bytes = kMaxBodyBytes;
+    } else {
+      admission.answer = Plain(404, "");
+    }
+    return admission;
+  }
+
+  HttpResponse Answer(HttpRequest&) override {
+    HttpResponse response;
+    response.SetBody(metrics_(), kMetricsType);
+    return response;
+  }
+
+  HttpResponse Refuse(const HttpRequest&, int status, absl::string_view message) override {
+    return Plain(status, absl::StrCat(message, "\n"));
+  }
+
+ private:
+  const std::function<std::string()> metrics_;
+  const std::function<bool()> ready_;
+};
 
 }  // namespace
 
 struct HttpEndpoint::Impl {
-  httplib::Server server;
-  int port = 0;
+  explicit Impl(const HttpEndpointOptions& options) : handler(options.metrics, options.ready) {}
+
+  EndpointHandler handler;
+  std::unique_ptr<HttpServer> server;
   std::string address;
-  std::once_flag stopped;
-  std::thread thread;
 };
 
 absl::StatusOr<std::unique_ptr<HttpEndpoint>> HttpEndpoint::Start(HttpEndpointOptions options) {
-  if (options.threads < 1 || options.threads > 64) {
+  if (options.threads < 1 || options.threads > kMaxThreads) {
     return absl::InvalidArgumentError(
-        absl::StrCat("HTTP threads: ", options.threads, " is not between 1 and 64"));
+        absl::StrCat("HTTP threads: ", options.threads, " is not between 1 and ", kMaxThreads));
   }
-  auto impl = std::make_unique<Impl>();
-  httplib::Server& server = impl->server;
-  SetRoutes(options, &server);
-  server.new_task_queue = [threads = options.threads] { return new httplib::ThreadPool(threads); };
-  server.set_read_timeout(kTimeoutSeconds);
-  server.set_write_timeout(kTimeoutSeconds);
-  server.set_payload_max_length(kMaxBodyBytes);
-  // A connection that is kept open would hold one of the few threads.
-  server.set_keep_alive_max_count(1);
-  S2P_ASSIGN_OR_RETURN(const ListenAddress address, BindHttp(options.listen, server));
-  impl->port = address.port;
-  impl->address = address.ToString();
-  Impl* raw = impl.get();
-  impl->thread = std::thread([raw] { raw->server.listen_after_bind(); });
-  // Stop has no effect before the loop runs, so the object must not be returned earlier.
-  while (!server.is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  HttpServerOptions http;
+  http.listen = options.listen;
+  http.tls = options.tls;
+  http.threads = options.threads;
+  http.max_connections = kMaxConnections;
+  http.max_connections_per_address = kMaxConnectionsPerAddress;
+  auto impl = std::make_unique<Impl>(options);
+  S2P_ASSIGN_OR_RETURN(impl->server, HttpServer::Start(std::move(http), &impl->handler));
+  impl->address = impl->server->address().ToString();
   return std::unique_ptr<HttpEndpoint>(new HttpEndpoint(std::move(impl)));
 }
 
 HttpEndpoint::HttpEndpoint(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpEndpoint::~HttpEndpoint() { Stop(); }
 
-int HttpEndpoint::port() const { return impl_->port; }
+int HttpEndpoint::port() const { return impl_->server->address().port; }
 const std::string& HttpEndpoint::address() const { return impl_->address; }
-
-void HttpEndpoint::Stop() {
-  std::call_once(impl_->stopped, [this] {
-    impl_->server.stop();
-    impl_->thread.join();
-  });
-}
+void HttpEndpoint::Stop() { impl_->server->Stop(); }
 
 }  // namespace s2p

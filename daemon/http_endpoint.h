@@ -7,29 +7,34 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "daemon/http/tls_files.h"
 
 namespace s2p {
 
 struct HttpEndpointOptions {
   // HOST:PORT; port 0 picks a free one.
   std::string listen = "127.0.0.1:9464";
+  // Plain HTTP without it.
+  HttpTlsOptions tls;
   // Returns the answer to GET /metrics, in Prometheus's text format. Must be thread-safe.
   std::function<std::string()> metrics = [] { return std::string(); };
   // Decides GET /readyz: 200 for true, 503 for false. Must be thread-safe and must not block.
   std::function<bool()> ready = [] { return true; };
-  // Threads that answer, 1 to 64. A slow client holds one for at most 5 s.
+  // Threads that call `metrics`, 1 to 64. Clients, however slow, hold none.
   int threads = 4;
 };
 
 // Serves GET /metrics, /healthz (200 as long as the process lives) and /readyz; everything else is
-// 404. Runs from Start to Stop or destruction. Thread-safe.
+// 404. The probes are answered by the network's thread, so also while `metrics` is being called on
+// all the others. Runs from Start to Stop or destruction. Thread-safe.
 //
-// Plain HTTP without keys: its answers are not secret, but bind it to an interface that only the
-// monitoring can reach.
+// Asks for no key: its answers are not secret, but bind it to an interface that only the monitoring
+// can reach.
 class HttpEndpoint {
  public:
-  // InvalidArgument names a bad option. Unavailable names an address that cannot be bound: it is
-  // taken (ports are never shared between servers), or not this machine's.
+  // InvalidArgument names a bad option, or why the TLS files cannot be used. Unavailable names an
+  // address that cannot be bound: it is taken (ports are never shared between servers), or not this
+  // machine's.
   static absl::StatusOr<std::unique_ptr<HttpEndpoint>> Start(HttpEndpointOptions options);
   ~HttpEndpoint();
   HttpEndpoint(const HttpEndpoint&) = delete;

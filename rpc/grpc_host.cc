@@ -118,6 +118,7 @@ void AddPortFlags(Options& options, absl::string_view program, GrpcHostOptions* 
   AddListenFlag(options, &host->listen, "gRPC").Check(CheckGrpcListen);
   options.Add("http", &host->http, "address of /metrics, /healthz and /readyz, HOST:PORT")
       .Check(CheckHttpListen);
+  AddHttpTlsFlags(options, &host->http_tls);
   options.Add("no-reflection", &host->no_reflection,
               "switch gRPC's reflection off, which lists services and messages without a key");
   ConnectionLimits& limits = host->connections;
@@ -170,6 +171,7 @@ absl::Status GrpcHost::Start(const std::vector<grpc::Service*>& services,
   S2P_RETURN_IF_ERROR(StartGrpc(services));
   HttpEndpointOptions http_options;
   http_options.listen = options_.http;
+  http_options.tls = options_.http_tls;
   http_options.metrics = std::move(metrics);
   http_options.ready = std::move(ready);
   S2P_ASSIGN_OR_RETURN(http_, HttpEndpoint::Start(std::move(http_options)));

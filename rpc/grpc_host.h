@@ -19,6 +19,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "daemon/daemon_options.h"
+#include "daemon/http/tls_files.h"
 #include "daemon/http_endpoint.h"
 #include "daemon/options.h"
 #include "rpc/call_gate.h"
@@ -55,6 +56,7 @@ struct GrpcHostOptions {
   std::string listen = "127.0.0.1:50051";
   // HOST:PORT of the HTTP endpoint.
   std::string http = "127.0.0.1:9464";
+  HttpTlsOptions http_tls;
   CredentialOptions credentials;
   // Tell nobody which services and messages there are.
   bool no_reflection = false;
@@ -65,8 +67,9 @@ struct GrpcHostOptions {
   AccessOptions access;
 };
 
-// Adds --listen, --http, --no-reflection, --health, --address-file and --http-address-file, and
-// --max-streams, --max-connection-memory, --max-connection-idle and --max-connection-age. `program`
+// Adds --listen, --http, --http-tls-*, --no-reflection, --health, --address-file and
+// --http-address-file, and --max-streams, --max-connection-memory, --max-connection-idle and
+// --max-connection-age. `program`
 // is what --help calls the daemon: "server".
 void AddPortFlags(Options& options, absl::string_view program, GrpcHostOptions* host,
                   DaemonOptions* daemon);

@@ -235,7 +235,9 @@ int Main(int argc, char** argv) {
   AddFlags(options, flags);
   if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
   ApplyLimits(flags);
-  return Report(flags.daemon.health ? CheckHealth(flags.server.host.http) : Serve(flags));
+  return Report(flags.daemon.health
+                    ? CheckHealth(flags.server.host.http, flags.server.host.http_tls)
+                    : Serve(flags));
 }
 
 }  // namespace

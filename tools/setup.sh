@@ -29,9 +29,9 @@ packages=(
   # which is hundreds of times slower.
   ${libtorch:+"$libtorch"} libopencv-dev libfaiss-dev libopenblas0-openmp libopenblas-openmp-dev
   libjpeg-dev libpng-dev libwebp-dev libseccomp-dev
-  # Storage, metrics, HTTP (with what cpp-httplib's flags ask for), command line, logs, JSON
-  libsqlite3-dev prometheus-cpp-dev libcpp-httplib-dev libboost-dev zlib1g-dev libbrotli-dev
-  libcli11-dev libspdlog-dev nlohmann-json3-dev
+  # Storage, metrics, HTTP, command line, logs, JSON
+  libsqlite3-dev prometheus-cpp-dev libboost-dev zlib1g-dev libcli11-dev libspdlog-dev
+  nlohmann-json3-dev
   # MATLAB files in published data sets; names of files as each system encodes them; checksums of
   # TensorBoard's files
   libmatio-dev libicu-dev libisal-dev
@@ -39,6 +39,8 @@ packages=(
 test_packages=(
   # Tests and benchmarks
   libgtest-dev libgmock-dev libbenchmark-dev
+  # A client of HTTP, with what its flags ask for
+  libcpp-httplib-dev libbrotli-dev
   # tools/convert_weights.py
   python3-torch
   # The example client in Python

@@ -44,6 +44,15 @@ absl::StatusOr<std::unique_ptr<Backend>> Backend::Create(ClientOptions server,
 Backend::Backend(ClientOptions server, std::optional<ClientOptions> trainer)
     : server_(std::move(server)), trainer_(std::move(trainer)) {}
 
+Backend::~Backend() {
+  absl::MutexLock lock(&mutex_);
+  const auto none = [this] {
+    mutex_.AssertReaderHeld();
+    return under_way_.empty();
+  };
+  mutex_.Await(absl::Condition(&none));
+}
+
 void Backend::Enter(grpc::ClientContext* context) {
   absl::MutexLock lock(&mutex_);
   if (ended_) context->TryCancel();
@@ -80,17 +89,14 @@ absl::Status ForwardedCall::Await(const Exchange& exchange,
     status = std::move(result);
     ended.Notify();
   });
-  // Looked up only for calls that last longer: finding the connection costs more than checking it.
-  std::function<bool()> client_gone;
   while (!ended.WaitForNotificationWithTimeout(kClientCheckInterval)) {
-    if (!client_gone) client_gone = ClientGone(exchange.request);
-    if (!client_gone()) continue;
+    if (!exchange.request.client_gone()) continue;
     context_.TryCancel();
     // This is quick: a cancelled call ends on this side, whatever the server does.
     ended.WaitForNotification();
   }
   absl::Status result = StatusOf(status);
-  if (!absl::IsCancelled(result) || (client_gone && client_gone())) return result;
+  if (!absl::IsCancelled(result) || exchange.request.client_gone()) return result;
   return absl::UnavailableError("the gateway is shutting down");
 }
 

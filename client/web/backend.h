@@ -32,6 +32,9 @@ class Backend {
   static absl::StatusOr<std::unique_ptr<Backend>> Create(ClientOptions server,
                                                          std::optional<ClientOptions> trainer);
 
+  // Waits for the calls in flight, which CancelAll ends.
+  ~Backend();
+
   v1::SearchService::Stub& search() { return *search_; }
   v1::GalleryService::Stub& gallery() { return *gallery_; }
   v1::ModelService::Stub& model() { return *model_; }

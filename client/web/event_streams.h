@@ -1,4 +1,5 @@
-// Limits the number of open event streams, since each holds a thread.
+// Limits the number of open event streams, since each holds a connection here and an RPC at the
+// trainer.
 #ifndef S2P_CLIENT_WEB_EVENT_STREAMS_H_
 #define S2P_CLIENT_WEB_EVENT_STREAMS_H_
 

@@ -6,23 +6,17 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-
-namespace httplib {
-struct Request;
-struct Response;
-}  // namespace httplib
+#include "daemon/http/http_message.h"
 
 namespace s2p {
 
 // Lives on the stack of the answering thread. One thread only.
 struct Exchange {
-  const httplib::Request& request;
-  httplib::Response& response;
-  // The complete body of the request.
-  std::string body;
+  // With its whole body, which the route may take.
+  HttpRequest& request;
+  HttpResponse response;
   // The browser's id, or one that the gateway made. Passed on to the server's log and returned.
   std::string request_id;
   // Timeout of the RPC: the browser's x-timeout-ms, within the gateway's limit.
@@ -33,20 +27,15 @@ struct Exchange {
 using ExchangeHandler = std::function<absl::Status(Exchange&)>;
 
 // A parameter of the URL, decoded; empty if it is missing.
-std::string Parameter(const Exchange& exchange, const std::string& name);
-void SetHeader(Exchange& exchange, const std::string& name, const std::string& value);
+std::string Parameter(const Exchange& exchange, absl::string_view name);
+void SetHeader(Exchange& exchange, absl::string_view name, absl::string_view value);
 // Sets status 200, body and type.
-void Answer(Exchange& exchange, std::string body, const std::string& content_type);
+void Answer(Exchange& exchange, std::string body, absl::string_view content_type);
 // Sets status 204, without a body.
 void AnswerNothing(Exchange& exchange);
 // Sets the ETag to `etag` (without quotes). If the browser already has it, by If-None-Match, sets
 // status 304 and returns true.
 bool AnswerUnchanged(Exchange& exchange, const std::string& etag);
-
-// Returns a function that says whether the client has gone away: it closed the connection, or at
-// least its writing half, as a browser does when it aborts. Valid while the exchange is being
-// answered. Creating it searches our connections; each call of it is one system call.
-std::function<bool()> ClientGone(const httplib::Request& request);
 
 }  // namespace s2p
 

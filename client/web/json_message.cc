@@ -16,7 +16,7 @@ constexpr char kByteOrderMark[] = "\xEF\xBB\xBF";
 
 absl::Status ReadRequest(const Exchange& exchange, google::protobuf::Message& request) {
   const std::string parameter = Parameter(exchange, "request");
-  absl::string_view json = parameter.empty() ? exchange.body : parameter;
+  absl::string_view json = parameter.empty() ? exchange.request.body : parameter;
   // Some editors and shells put it at the start of a file.
   absl::ConsumePrefix(&json, kByteOrderMark);
   if (json.empty()) return absl::OkStatus();

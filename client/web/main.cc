@@ -10,6 +10,8 @@
 #include "client/web/web_server.h"
 #include "daemon/daemon_options.h"
 #include "daemon/health_check.h"
+#include "daemon/http/client_address.h"
+#include "daemon/http/tls_files.h"
 #include "daemon/listen_address.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
@@ -41,11 +43,21 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add(
       "insecure", &web.insecure,
       "allow plain HTTP beyond loopback: behind a proxy that ends TLS, or in a safe network");
+  AddHttpTlsFlags(options, &web.tls);
+  options.Add("no-login", &web.no_login,
+              "allow everyone who can connect, also beyond loopback, to change everything");
   AddHealthFlag(options, &flags.daemon, "the gateway at --listen");
   AddAddressFileFlag(options, &flags.daemon, "the page's");
   options.Add(
       "operator-password-file", &flags.password_file,
       "file whose first line is the operators' password; without it everyone is an operator");
+  options.Add("login-header", &web.login_header,
+              "header in which a proxy names an operator who has logged in with it, such as "
+              "X-Forwarded-User; believed from --trusted-proxy only");
+  options
+      .Add("trusted-proxy", &web.trusted_proxies,
+           "address or network of a proxy that is believed who its clients are; repeatable")
+      .Check(CheckNetwork);
   options.Add(
       "host-name", &web.router.host_names,
       "host name of the page, besides IP addresses and localhost; repeatable; * allows any name, "
@@ -63,11 +75,18 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add("timeout", &web.router.default_timeout,
               "deadline of a call for which the page sets none");
   options.Add("max-timeout", &web.router.max_timeout, "longest deadline that the page may set");
-  options.Add("threads", &web.threads, "threads that answer requests and hold event streams")
-      .Range(2, 1024);
   options
-      .Add("max-streams", &web.max_streams, "most event streams open at a time, fewer than threads")
-      .Range(0, 1000);
+      .AddBytes("body-memory", &web.body_budget_bytes,
+                "memory for the bodies of all requests and answers at one time")
+      .Range(1 << 20, double{1 << 30} * 64);
+  options.Add("threads", &web.threads, "threads that answer requests").Range(2, 1024);
+  options.Add("max-streams", &web.max_streams, "most event streams open at a time").Range(0, 1000);
+  options.Add("max-connections", &web.max_connections, "most connections open at a time")
+      .Range(1, 100000);
+  options
+      .Add("max-connections-per-address", &web.max_connections_per_address,
+           "the same for one client's address; --trusted-proxy has no such limit")
+      .Range(1, 100000);
   AddLogOptions(&options, &flags.daemon.log);
 }
 
@@ -98,7 +117,8 @@ int Main(int argc, char** argv) {
   Options options("s2p-web", "the drawing page, and the HTTP gateway behind it", S2P_VERSION);
   AddFlags(options, flags);
   if (const auto exit_code = options.Parse(argc, argv, std::cout, std::cerr)) return *exit_code;
-  const absl::Status status = flags.daemon.health ? CheckHealth(flags.web.listen) : Serve(flags);
+  const absl::Status status =
+      flags.daemon.health ? CheckHealth(flags.web.listen, flags.web.tls) : Serve(flags);
   if (status.ok()) return 0;
   std::cerr << "s2p-web: " << status.message() << " (" << absl::StatusCodeToString(status.code())
             << ")\n";

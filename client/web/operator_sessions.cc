@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -12,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "base/text_file.h"
+#include "daemon/http/client_address.h"
 #include "daemon/retry_after.h"
 
 namespace s2p {
@@ -20,6 +22,7 @@ namespace {
 constexpr absl::Duration kSessionLength = absl::Hours(12);
 constexpr absl::Duration kFailureWindow = absl::Minutes(1);
 constexpr size_t kMaxFailures = 10;
+constexpr size_t kMaxClients = 10'000;
 constexpr size_t kMaxSessions = 1000;
 constexpr size_t kTokenBytes = 32;
 constexpr size_t kMinPasswordBytes = 8;
@@ -32,22 +35,58 @@ bool IsSame(absl::string_view given, const std::string& password) {
 
 }  // namespace
 
-OperatorSessions::OperatorSessions(std::string password, Clock clock)
-    : password_(std::move(password)), clock_(std::move(clock)) {}
+absl::Duration SteadyNow() {
+  return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+}
 
-absl::StatusOr<std::string> OperatorSessions::Login(absl::string_view password) {
-  const absl::Time now = clock_();
+OperatorSessions::OperatorSessions(std::string password, bool login_elsewhere, Clock clock)
+    : password_(std::move(password)), login_elsewhere_(login_elsewhere), clock_(std::move(clock)) {}
+
+absl::StatusOr<std::string> OperatorSessions::Login(absl::string_view password,
+                                                    absl::string_view client) {
+  if (password_.empty()) {
+    return absl::UnauthenticatedError("there is no password here: log in at the proxy");
+  }
+  const absl::Duration now = clock_();
   unsigned char token[kTokenBytes];
   if (RAND_bytes(token, sizeof(token)) != 1) return absl::InternalError("no random numbers");
+  const std::string group = AddressGroup(client);
   absl::MutexLock lock(&mutex_);
-  while (!failures_.empty() && failures_.front() + kFailureWindow <= now) failures_.pop_front();
-  if (failures_.size() >= kMaxFailures) {
-    return BusyError("too many wrong passwords", failures_.front() + kFailureWindow - now);
-  }
+  S2P_RETURN_IF_ERROR(CheckClient(group, now));
   if (!IsSame(password, password_)) {
-    failures_.push_back(now);
+    CountFailure(group, now);
     return absl::UnauthenticatedError("the password is wrong");
   }
+  std::string text = absl::BytesToHexString(
+      absl::string_view(reinterpret_cast<const char*>(token), sizeof(token)));
+  AddSession(text, now);
+  return text;
+}
+
+absl::Status OperatorSessions::CheckClient(const std::string& client, absl::Duration now) {
+  const auto place = client_places_.find(client);
+  if (place == client_places_.end()) return absl::OkStatus();
+  std::vector<absl::Duration>& failures = place->second->failures;
+  const auto is_old = [now](absl::Duration failure) { return failure + kFailureWindow <= now; };
+  failures.erase(std::remove_if(failures.begin(), failures.end(), is_old), failures.end());
+  if (failures.size() < kMaxFailures) return absl::OkStatus();
+  return BusyError("too many wrong passwords", failures.front() + kFailureWindow - now);
+}
+
+void OperatorSessions::CountFailure(const std::string& client, absl::Duration now) {
+  auto [place, is_new] = client_places_.try_emplace(client);
+  if (is_new) {
+    place->second = clients_.insert(clients_.end(), Client{client, {}});
+  } else {
+    clients_.splice(clients_.end(), clients_, place->second);
+  }
+  place->second->failures.push_back(now);
+  if (clients_.size() <= kMaxClients) return;
+  client_places_.erase(clients_.front().address);
+  clients_.pop_front();
+}
+
+void OperatorSessions::AddSession(std::string token, absl::Duration now) {
   for (auto it = sessions_.begin(); it != sessions_.end();) {
     it = it->second <= now ? sessions_.erase(it) : std::next(it);
   }
@@ -56,10 +95,7 @@ absl::StatusOr<std::string> OperatorSessions::Login(absl::string_view password) 
         std::min_element(sessions_.begin(), sessions_.end(),
                          [](const auto& a, const auto& b) { return a.second < b.second; }));
   }
-  std::string text = absl::BytesToHexString(
-      absl::string_view(reinterpret_cast<const char*>(token), sizeof(token)));
-  sessions_[text] = now + kSessionLength;
-  return text;
+  sessions_[std::move(token)] = now + kSessionLength;
 }
 
 void OperatorSessions::Logout(absl::string_view token) {

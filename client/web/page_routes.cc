@@ -39,7 +39,7 @@ void AddPageRoutes(std::function<std::string()> metrics, Router& router) {
       router.Add("GET", absl::StrCat("/assets/", file.name), kAnyone, Serve(file));
     }
   }
-  router.Add("GET", "/healthz", kAnyone, [](Exchange& exchange) {
+  router.AddProbe("/healthz", [](Exchange& exchange) {
     Answer(exchange, "ok\n", "text/plain");
     return absl::OkStatus();
   });

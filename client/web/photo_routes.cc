@@ -1,5 +1,3 @@
-#include <httplib.h>
-
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -9,6 +7,7 @@
 #include "client/web/http_error.h"
 #include "client/web/json_message.h"
 #include "client/web/routes.h"
+#include "client/web/streamed_call.h"
 
 namespace s2p {
 namespace {
@@ -21,7 +20,7 @@ constexpr char kOriginalCaching[] = "private, no-cache";
 // A picture in a page cannot set a deadline. This suffices for 20 MiB over a line of 1 Mbit/s.
 constexpr absl::Duration kOriginalTimeout = absl::Minutes(3);
 
-// One GetPhoto call, which can continue after the handler has returned.
+// One GetPhoto call whose whole answer is wanted.
 struct PhotoStream {
   PhotoStream(Backend& backend, const Exchange& exchange, v1::Rendition rendition)
       : call(backend, ForwardedCall::To::kServer, exchange) {
@@ -57,7 +56,7 @@ absl::Status GetFacts(Backend& backend, Exchange& exchange) {
 
 // True if the browser already has the same picture, so that its bytes need not be sent.
 absl::StatusOr<bool> IsUnchanged(Backend& backend, Exchange& exchange, const char* kind) {
-  if (!exchange.request.has_header("If-None-Match")) return false;
+  if (!exchange.request.HasHeader("If-None-Match")) return false;
   S2P_ASSIGN_OR_RETURN(const auto photo, Facts(backend, exchange));
   return AnswerUnchanged(exchange, absl::StrCat(photo.sha256(), kind));
 }
@@ -80,43 +79,33 @@ absl::Status GetThumbnail(Backend& backend, Exchange& exchange) {
   return absl::OkStatus();
 }
 
+using OriginalCall = StreamedCall<v1::GetPhotoResponse>;
+
+std::shared_ptr<OriginalCall> StartOriginal(Backend& backend, const Exchange& exchange) {
+  v1::GetPhotoRequest request;
+  request.set_photo_id(Parameter(exchange, "id"));
+  request.set_rendition(v1::RENDITION_ORIGINAL);
+  StreamedBody<v1::GetPhotoResponse> body;
+  body.piece = [](v1::GetPhotoResponse& message) { return std::move(*message.mutable_chunk()); };
+  return OriginalCall::Start(
+      backend, ForwardedCall::To::kServer, exchange, /*has_deadline=*/true, std::move(body),
+      [&backend, request = std::move(request)](auto* context, auto* reactor) {
+        backend.gallery().async()->GetPhoto(context, &request, reactor);
+      });
+}
+
 // Forwards the original to the browser chunk by chunk, so that it is never in memory as a whole.
 absl::Status GetOriginal(Backend& backend, Exchange& exchange) {
   S2P_ASSIGN_OR_RETURN(const auto unchanged, IsUnchanged(backend, exchange, ""));
   SetHeader(exchange, "Cache-Control", kOriginalCaching);
   if (unchanged) return absl::OkStatus();
   exchange.timeout = std::max(exchange.timeout, kOriginalTimeout);
-  auto stream = std::make_shared<PhotoStream>(backend, exchange, v1::RENDITION_ORIGINAL);
-  if (!stream->Read()) {
-    const absl::Status status = stream->Finish();
-    return status.ok() ? absl::InternalError("an empty answer") : status;
-  }
-  SetHeader(exchange, "ETag", absl::StrCat("\"", stream->message.photo().sha256(), "\""));
-  exchange.response.status = 200;
-  if (exchange.request.method == "HEAD") {
-    // Nobody reads the rest.
-    stream->call.context().TryCancel();
-    static_cast<void>(stream->Finish());
-    // Sends the headers of the GET; without a provider they would give the length as 0.
-    exchange.response.set_chunked_content_provider(
-        stream->message.content_type(), [](size_t, httplib::DataSink&) { return false; });
-    return absl::OkStatus();
-  }
-  exchange.response.set_chunked_content_provider(
-      stream->message.content_type(), [stream](size_t, httplib::DataSink& sink) {
-        const std::string& chunk = stream->message.chunk();
-        if (!chunk.empty() && !sink.write(chunk.data(), chunk.size())) {
-          stream->call.context().TryCancel();
-          static_cast<void>(stream->Finish());
-          return false;
-        }
-        if (stream->Read()) return true;
-        // If the stream fails midway, break the connection, so that nobody takes the part for the
-        // whole.
-        if (!stream->Finish().ok()) return false;
-        sink.done();
-        return true;
-      });
+  const auto call = StartOriginal(backend, exchange);
+  S2P_ASSIGN_OR_RETURN(const bool has_message, call->AwaitFirst(exchange.request));
+  if (!has_message) return absl::InternalError("an empty answer");
+  SetHeader(exchange, "ETag", absl::StrCat("\"", call->first().photo().sha256(), "\""));
+  SetHeader(exchange, "Content-Type", call->first().content_type());
+  exchange.response.source = call;
   return absl::OkStatus();
 }
 
@@ -146,7 +135,7 @@ absl::Status AddOne(Backend& backend, const v1::AddPhotoRequest& request, Exchan
 absl::Status PutPhoto(Backend& backend, Exchange& exchange) {
   v1::AddPhotoRequest request;
   std::string bytes;
-  bytes.swap(exchange.body);
+  bytes.swap(exchange.request.body);
   S2P_RETURN_IF_ERROR(ReadRequest(exchange, request));
   request.set_image(std::move(bytes));
   return AddOne(backend, request, exchange);

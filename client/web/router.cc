@@ -1,6 +1,5 @@
 #include "client/web/router.h"
 
-#include <httplib.h>
 #include <openssl/rand.h>
 
 #include <algorithm>
@@ -24,14 +23,17 @@ namespace s2p {
 namespace {
 
 constexpr size_t kMaxRequestIdBytes = 128;
+// The body of a GET means nothing, and is ignored.
+constexpr uint64_t kMaxIgnoredBytes = 64 << 10;
+constexpr char kJsonType[] = "application/json";
 
 // The page loads nothing from other sites, may not be framed, and submits no forms.
 constexpr char kContentSecurityPolicy[] =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-std::string RequestId(const httplib::Request& request) {
-  const std::string given = request.get_header_value("x-request-id");
+std::string RequestId(const HttpRequest& request) {
+  const std::string given(request.Header("x-request-id"));
   const auto is_visible = [](char c) { return absl::ascii_isgraph(static_cast<unsigned char>(c)); };
   if (!given.empty() && given.size() <= kMaxRequestIdBytes &&
       std::all_of(given.begin(), given.end(), is_visible)) {
@@ -43,142 +45,193 @@ std::string RequestId(const httplib::Request& request) {
       absl::string_view(reinterpret_cast<const char*>(bytes), sizeof(bytes)));
 }
 
-void SetSecurityHeaders(httplib::Response& response) {
-  response.set_header("Content-Security-Policy", kContentSecurityPolicy);
-  response.set_header("X-Content-Type-Options", "nosniff");
-  response.set_header("X-Frame-Options", "DENY");
-  response.set_header("Referrer-Policy", "no-referrer");
-  response.set_header("Cross-Origin-Opener-Policy", "same-origin");
-  response.set_header("Cross-Origin-Resource-Policy", "same-origin");
-  response.set_header("Permissions-Policy", "camera=(), microphone=(), geolocation=()");
+void SetCommonHeaders(const std::string& request_id, HttpResponse& response) {
+  response.AddHeader("Content-Security-Policy", kContentSecurityPolicy);
+  response.AddHeader("X-Content-Type-Options", "nosniff");
+  response.AddHeader("X-Frame-Options", "DENY");
+  response.AddHeader("Referrer-Policy", "no-referrer");
+  response.AddHeader("Cross-Origin-Opener-Policy", "same-origin");
+  response.AddHeader("Cross-Origin-Resource-Policy", "same-origin");
+  response.AddHeader("Permissions-Policy", "camera=(), microphone=(), geolocation=()");
+  response.AddHeader("x-request-id", request_id);
+  response.AddHeader("Cache-Control", "no-store");
 }
 
-void WriteError(const absl::Status& status, const std::string& request_id,
-                httplib::Response& response) {
+void WriteError(const absl::Status& status, const std::string& request_id, HttpResponse& response) {
   response.status = HttpStatus(status.code());
   if (const auto after = RetryAfter(status)) {
     // In whole seconds, at least one.
-    response.set_header("Retry-After", absl::StrCat(absl::ToInt64Seconds(absl::Ceil(
-                                           std::max(*after, absl::Seconds(1)), absl::Seconds(1)))));
+    response.AddHeader("Retry-After", absl::StrCat(absl::ToInt64Seconds(absl::Ceil(
+                                          std::max(*after, absl::Seconds(1)), absl::Seconds(1)))));
   }
-  response.set_content(ErrorBody(status, request_id), "application/json");
+  response.SetBody(ErrorBody(status, request_id), kJsonType);
 }
 
 // Whether a person opened this address in a browser, as opposed to a program that reads JSON.
-bool IsForAPerson(const httplib::Request& request) {
+bool IsForAPerson(const HttpRequest& request) {
   return !absl::StartsWith(request.path, "/api/") && request.method == "GET" &&
-         absl::StrContains(request.get_header_value("Accept"), "text/html");
+         absl::StrContains(request.Header("Accept"), "text/html");
 }
 
-// Explains why the library itself refused a request, by the status that it chose.
-absl::Status LibraryError(int status) {
+bool IsRead(const HttpRequest& request) {
+  return request.method == "GET" || request.method == "HEAD";
+}
+
+bool IsMultipart(const HttpRequest& request) {
+  return absl::StartsWithIgnoreCase(request.Header("Content-Type"), "multipart/form-data");
+}
+
+std::string Amount(uint64_t bytes) {
+  return bytes >> 20 > 0 ? absl::StrCat(bytes >> 20, " MiB") : absl::StrCat(bytes, " bytes");
+}
+
+// Explains why the server itself refused a request, by the status that it chose.
+absl::Status ServerError(int status, absl::string_view message) {
   switch (status) {
-    case 404:
-    case 405:
-      return absl::NotFoundError("this method has no route here");
+    case 408:
+      return absl::DeadlineExceededError(message);
     case 413:
-      return TooLargeError("the request has more bytes than are accepted");
+    case 431:
+      return TooLargeError(message);
     case 414:
-      return TooLargeError(
-          absl::StrCat("the address has more than ", CPPHTTPLIB_REQUEST_URI_MAX_LENGTH,
-                       " bytes; send the request as the body of POST /api/photos/list or POST "
-                       "/api/photo"));
-    case 416:
-      return absl::InvalidArgumentError("the header Range does not name a valid part");
+      return TooLargeError(absl::StrCat(message,
+                                        "; send the request as the body of POST /api/photos/list "
+                                        "or POST /api/photo"));
+    case 499:
+      return absl::CancelledError(message);
+    case 500:
+      return absl::InternalError("the gateway failed");
+    case 501:
+      return absl::UnimplementedError(message);
+    case 503:
+      return absl::UnavailableError(message);
     default:
-      return absl::InvalidArgumentError(absl::StrCat(
-          "this is not an HTTP request that can be read; no header may have more than ",
-          CPPHTTPLIB_HEADER_MAX_LENGTH, " bytes"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("this is not an HTTP request that can be read: ", message));
   }
-}
-
-bool HasBody(const httplib::Request& request) {
-  if (request.has_header("Transfer-Encoding")) return true;
-  const std::string length = request.get_header_value("Content-Length");
-  return !length.empty() && length != "0";
 }
 
 }  // namespace
 
-Router::Router(RouterOptions options, const OperatorSessions* sessions, WebMetrics* metrics)
-    : options_(std::move(options)), sessions_(sessions), metrics_(metrics) {}
+Router::Router(RouterOptions options, const OperatorSessions* sessions, const TrustedProxy* proxy,
+               WebMetrics* metrics)
+    : options_(std::move(options)),
+      sessions_(sessions),
+      proxy_(proxy),
+      metrics_(metrics) {}
 
 void Router::Add(const std::string& method, const std::string& path, Access access,
-                 ExchangeHandler handler) {
-  routes_[{method, path}] = Route{access, std::move(handler)};
+                 ExchangeHandler handler, std::optional<uint64_t> max_body_bytes) {
+  Route& route = routes_[{method, path}];
+  route.access = access;
+  route.handler = std::move(handler);
+  route.max_body_bytes =
+      max_body_bytes.value_or(method == "GET" ? kMaxIgnoredBytes : options_.max_body_bytes);
 }
 
-void Router::Attach(httplib::Server& server) const {
-  const auto with_body = [this](const httplib::Request& request, httplib::Response& response,
-                                const httplib::ContentReader& reader) {
-    Handle(request, response, &reader);
-  };
-  server.Get("/.*", [this](const httplib::Request& request, httplib::Response& response) {
-    Handle(request, response, nullptr);
-  });
-  server.Post("/.*", with_body);
-  server.Put("/.*", with_body);
-  server.Patch("/.*", with_body);
-  server.Delete("/.*", with_body);
-  // Handles requests that the library itself refuses because it cannot read them.
-  server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
-    if (!response.body.empty() || response.status < 400) return;
-    const int status = response.status;
-    WriteError(LibraryError(status), RequestId(request), response);
-    response.status = status;
-  });
-  server.set_exception_handler(
-      [](const httplib::Request& request, httplib::Response& response, const std::exception_ptr&) {
-        WriteError(absl::InternalError("the gateway failed"), RequestId(request), response);
-      });
+void Router::AddProbe(const std::string& path, ExchangeHandler handler) {
+  Add("GET", path, Access::kAnyone, std::move(handler));
+  routes_[{"GET", path}].is_probe = true;
 }
 
-void Router::Handle(const httplib::Request& request, httplib::Response& response,
-                    const httplib::ContentReader* reader) const {
-  const absl::Time start = absl::Now();
-  // Responses are always complete. The library would cut them, and send a part with status 200. The
-  // cast is safe, since the library's object is not constant.
-  const_cast<httplib::Request&>(request).ranges.clear();
-  Exchange exchange{request, response, "", RequestId(request), Timeout(request)};
-  SetSecurityHeaders(response);
-  response.set_header("x-request-id", exchange.request_id);
-  response.set_header("Cache-Control", "no-store");
-  // HEAD is a GET whose body the library omits.
-  const std::string method = request.method == "HEAD" ? "GET" : request.method;
-  const auto route = routes_.find({method, request.path});
-  absl::Status status = absl::NotFoundError(absl::StrCat(method, " ", request.path));
-  if (route != routes_.end()) status = Dispatch(route->second, exchange, reader);
-  if (route == routes_.end() && LeadToRoute(exchange)) status = absl::OkStatus();
+const Router::Route* Router::Find(const HttpRequest& request) const {
+  // HEAD is a GET whose body the server omits.
+  const auto found =
+      routes_.find({request.method == "HEAD" ? "GET" : request.method, request.path});
+  return found == routes_.end() ? nullptr : &found->second;
+}
+
+HttpAdmission Router::Admit(const HttpRequest& request) {
+  HttpAdmission admission;
+  const Route* const route = Find(request);
+  const absl::Status status =
+      route != nullptr ? Check(*route, request)
+                       : absl::NotFoundError(absl::StrCat(
+                             request.method == "HEAD" ? "GET" : request.method, " ", request.path));
+  const auto target = route == nullptr ? LeadToRoute(request) : std::nullopt;
+  if (target.has_value()) {
+    const std::string request_id = RequestId(request);
+    HttpResponse response;
+    SetCommonHeaders(request_id, response);
+    response.SetHeader("Location", *target);
+    response.status = 308;
+    admission.answer = Complete(request, request_id, absl::OkStatus(), std::move(response));
+  } else if (!status.ok()) {
+    const std::string request_id = RequestId(request);
+    HttpResponse response;
+    SetCommonHeaders(request_id, response);
+    admission.answer = Complete(request, request_id, status, std::move(response));
+  } else if (route->is_probe) {
+    HttpRequest copy = request;
+    admission.answer = Run(*route, copy);
+  } else {
+    admission.max_body_bytes = route->max_body_bytes;
+  }
+  return admission;
+}
+
+HttpResponse Router::Answer(HttpRequest& request) { return Run(*Find(request), request); }
+
+HttpResponse Router::Run(const Route& route, HttpRequest& request) {
+  Exchange exchange{request, {}, RequestId(request), Timeout(request)};
+  SetCommonHeaders(exchange.request_id, exchange.response);
+  const absl::Status status = route.handler(exchange);
+  return Complete(request, exchange.request_id, status, std::move(exchange.response));
+}
+
+HttpResponse Router::Complete(const HttpRequest& request, const std::string& request_id,
+                              const absl::Status& status, HttpResponse response) const {
   if (!status.ok()) {
-    WriteError(status, exchange.request_id, response);
-    if (IsForAPerson(request)) {
-      response.set_content(ErrorPage(status), "text/html; charset=utf-8");
-    }
+    WriteError(status, request_id, response);
+    if (IsForAPerson(request)) response.SetBody(ErrorPage(status), "text/html; charset=utf-8");
     if (response.status >= 500) {
-      LogWarning("a request failed", {{"request_id", exchange.request_id},
-                                      {"path", request.path},
-                                      {"error", status.ToString()}});
+      LogWarning(
+          "a request failed",
+          {{"request_id", request_id}, {"path", request.path}, {"error", status.ToString()}});
     }
   }
-  metrics_->CountRequest(route == routes_.end() ? "other" : request.path, response.status,
-                         absl::Now() - start);
+  metrics_->CountRequest(Find(request) == nullptr ? "other" : request.path, response.status,
+                         absl::FromChrono(std::chrono::steady_clock::now() - request.arrived));
+  return response;
 }
 
-bool Router::LeadToRoute(Exchange& exchange) const {
-  const std::string& path = exchange.request.path;
-  const std::string shorter(absl::StripSuffix(path, "/"));
-  if (shorter == path || routes_.count({"GET", shorter}) == 0) return false;
-  if (exchange.request.method != "GET" && exchange.request.method != "HEAD") return false;
-  const std::string& target = exchange.request.target;
-  const size_t query = target.find('?');
-  SetHeader(exchange, "Location",
-            absl::StrCat(shorter, query == std::string::npos ? "" : target.substr(query)));
-  exchange.response.status = 308;
-  return true;
+HttpResponse Router::Refuse(const HttpRequest& request, int status, absl::string_view message) {
+  const Route* const route = Find(request);
+  const std::string limit =
+      route == nullptr
+          ? ""
+          : absl::StrCat("at most ", Amount(route->max_body_bytes), " are accepted at once");
+  const absl::Status error = ServerError(status, status == 413 && !limit.empty() ? limit : message);
+  const std::string request_id = RequestId(request);
+  HttpResponse response;
+  SetCommonHeaders(request_id, response);
+  WriteError(error, request_id, response);
+  response.status = status;
+  if (status == 503) response.SetHeader("Retry-After", "1");
+  // The head of a request that could not be read has no arrival.
+  const bool has_arrived = request.arrived != std::chrono::steady_clock::time_point();
+  metrics_->CountRequest(route == nullptr ? "other" : request.path, status,
+                         has_arrived
+                             ? absl::FromChrono(std::chrono::steady_clock::now() - request.arrived)
+                             : absl::ZeroDuration());
+  return response;
 }
 
-absl::Status Router::CheckParameters(const httplib::Request& request) {
-  for (const auto& [name, value] : request.params) {
+std::optional<std::string> Router::LeadToRoute(const HttpRequest& request) const {
+  const std::string shorter(absl::StripSuffix(request.path, "/"));
+  if (shorter == request.path || routes_.count({"GET", shorter}) == 0 || !IsRead(request)) {
+    return std::nullopt;
+  }
+  const size_t query = request.target.find('?');
+  return absl::StrCat(shorter, query == std::string::npos ? "" : request.target.substr(query));
+}
+
+absl::Status Router::Check(const Route& route, const HttpRequest& request) const {
+  S2P_RETURN_IF_ERROR(CheckAccess(route.access, request));
+  if (!IsRead(request) && IsMultipart(request)) {
+    return absl::InvalidArgumentError("multipart/form-data is not supported: send the bytes alone");
+  }
+  for (const auto& [name, value] : request.parameters) {
     if (IsUtf8(value)) continue;
     return absl::InvalidArgumentError(
         absl::StrCat("the parameter '", absl::CHexEscape(name), "' of the address is not UTF-8"));
@@ -186,60 +239,24 @@ absl::Status Router::CheckParameters(const httplib::Request& request) {
   return absl::OkStatus();
 }
 
-absl::Status Router::Dispatch(const Route& route, Exchange& exchange,
-                              const httplib::ContentReader* reader) const {
-  // Read the body even if the request is refused; otherwise the browser, still sending, would not
-  // see why.
-  absl::StatusOr<std::string> body = std::string();
-  if (reader != nullptr && HasBody(exchange.request)) body = ReadBody(exchange.request, *reader);
-  S2P_RETURN_IF_ERROR(CheckAccess(route.access, exchange.request));
-  if (!body.ok()) return body.status();
-  S2P_RETURN_IF_ERROR(CheckParameters(exchange.request));
-  exchange.body = *std::move(body);
-  return route.handler(exchange);
-}
-
-absl::Status Router::CheckAccess(Access access, const httplib::Request& request) const {
-  const RequestOrigin from{request.get_header_value("Host"), request.get_header_value("Origin"),
-                           request.get_header_value("Sec-Fetch-Site")};
-  absl::Status status = CheckHost(from, options_.host_names);
-  if (!status.ok()) return status;
-  const bool reads = request.method == "GET" || request.method == "HEAD";
-  if (!reads) status = CheckOrigin(from, /*must_tell=*/access == Access::kOperator);
-  if (!status.ok() || access != Access::kOperator) return status;
-  if (sessions_->IsOperator(Cookie(request.get_header_value("Cookie"), kSessionCookie))) {
+absl::Status Router::CheckAccess(Access access, const HttpRequest& request) const {
+  const RequestOrigin from{std::string(request.Header("Host")),
+                           std::string(request.Header("Origin")),
+                           std::string(request.Header("Sec-Fetch-Site"))};
+  S2P_RETURN_IF_ERROR(CheckHost(from, options_.host_names));
+  if (!IsRead(request)) {
+    S2P_RETURN_IF_ERROR(CheckOrigin(from, /*must_tell=*/access == Access::kOperator));
+  }
+  if (access != Access::kOperator || !proxy_->UserOf(request).empty() ||
+      sessions_->IsOperator(Cookie(request.Header("Cookie"), kSessionCookie))) {
     return absl::OkStatus();
   }
   return absl::UnauthenticatedError("this is for operators who have logged in");
 }
 
-absl::StatusOr<std::string> Router::ReadBody(const httplib::Request& request,
-                                             const httplib::ContentReader& reader) const {
-  if (request.is_multipart_form_data()) {
-    // The library can read such a body only in its own way, without a bound. The unread rest is
-    // never taken for another request, since no connection is reused (WebServer).
-    return absl::InvalidArgumentError("multipart/form-data is not supported: send the bytes alone");
-  }
-  std::string body;
-  bool too_large = false;
-  const bool whole = reader([&](const char* bytes, size_t count) {
-    // For a compressed request, these are the uncompressed bytes.
-    too_large = too_large || body.size() + count > options_.max_body_bytes;
-    if (!too_large) body.append(bytes, count);
-    return true;
-  });
-  if (too_large) {
-    return TooLargeError(
-        absl::StrCat("at most ", options_.max_body_bytes >> 20, " MiB are accepted at once"));
-  }
-  if (!whole) return absl::CancelledError("the connection broke in the middle of the request");
-  return body;
-}
-
-absl::Duration Router::Timeout(const httplib::Request& request) const {
+absl::Duration Router::Timeout(const HttpRequest& request) const {
   int64_t milliseconds = 0;
-  if (!absl::SimpleAtoi(request.get_header_value("x-timeout-ms"), &milliseconds) ||
-      milliseconds <= 0) {
+  if (!absl::SimpleAtoi(request.Header("x-timeout-ms"), &milliseconds) || milliseconds <= 0) {
     return options_.default_timeout;
   }
   return std::min(absl::Milliseconds(milliseconds), options_.max_timeout);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,19 +16,15 @@
 #include "client/web/exchange.h"
 #include "client/web/metrics.h"
 #include "client/web/operator_sessions.h"
-
-namespace httplib {
-class ContentReader;
-class Server;
-}  // namespace httplib
+#include "client/web/trusted_proxy.h"
+#include "daemon/http/http_server.h"
 
 namespace s2p {
 
 struct RouterOptions {
   // Host names of the page, besides IP addresses and localhost; "*" allows any name.
   std::vector<std::string> host_names;
-  // Largest body of a request; the excess is read and discarded, so that the browser receives the
-  // error.
+  // Largest body of a request.
   uint64_t max_body_bytes = 22 << 20;
   // Timeouts of an RPC: the default if the browser sets none, and the longest that it may set.
   absl::Duration default_timeout = absl::Seconds(10);
@@ -35,10 +32,10 @@ struct RouterOptions {
 };
 
 // Matches exact paths only; parameters are in the query or the body. Handles for each request its
-// id, security headers, the checks of request_guard.h, the limit on the body, and the format of
-// errors. Routes are added before Attach; after that it is immutable and called by several threads
-// at once.
-class Router {
+// id, security headers, the checks of request_guard.h and the login, all before the body is read,
+// and the format of errors. Routes are added before a server uses it; after that it is immutable
+// and called by several threads at once.
+class Router : public HttpHandler {
  public:
   enum class Access {
     // Anyone may read.
@@ -49,15 +46,20 @@ class Router {
     kOperator,
   };
 
-  // Borrows both pointers.
-  Router(RouterOptions options, const OperatorSessions* sessions, WebMetrics* metrics);
+  // Borrows the pointers.
+  Router(RouterOptions options, const OperatorSessions* sessions, const TrustedProxy* proxy,
+         WebMetrics* metrics);
 
-  // `method` is GET, POST or PUT. One route per method and path.
+  // `method` is GET, POST or PUT. One route per method and path. A body has at most
+  // `max_body_bytes`; without it, as many as the options say.
   void Add(const std::string& method, const std::string& path, Access access,
-           ExchangeHandler handler);
+           ExchangeHandler handler, std::optional<uint64_t> max_body_bytes = std::nullopt);
+  // A GET for anyone that is answered even if all threads are busy. `handler` must not block.
+  void AddProbe(const std::string& path, ExchangeHandler handler);
 
-  // Makes `server` serve these routes; this object must outlive its use.
-  void Attach(httplib::Server& server) const;
+  HttpAdmission Admit(const HttpRequest& request) override;
+  HttpResponse Answer(HttpRequest& request) override;
+  HttpResponse Refuse(const HttpRequest& request, int status, absl::string_view message) override;
 
   // The value of a cookie in the header Cookie; empty if it is missing.
   static std::string Cookie(absl::string_view header, absl::string_view name);
@@ -66,22 +68,26 @@ class Router {
   struct Route {
     Access access = Access::kAnyone;
     ExchangeHandler handler;
+    uint64_t max_body_bytes = 0;
+    bool is_probe = false;
   };
 
-  void Handle(const httplib::Request& request, httplib::Response& response,
-              const httplib::ContentReader* reader) const;
-  absl::Status Dispatch(const Route& route, Exchange& exchange,
-                        const httplib::ContentReader* reader) const;
-  // Redirects "/operator/" to "/operator", keeping its query. False if that is not a route, either.
-  bool LeadToRoute(Exchange& exchange) const;
-  static absl::Status CheckParameters(const httplib::Request& request);
-  absl::Status CheckAccess(Access access, const httplib::Request& request) const;
-  absl::StatusOr<std::string> ReadBody(const httplib::Request& request,
-                                       const httplib::ContentReader& reader) const;
-  absl::Duration Timeout(const httplib::Request& request) const;
+  // Null if there is none.
+  const Route* Find(const HttpRequest& request) const;
+  absl::Status Check(const Route& route, const HttpRequest& request) const;
+  absl::Status CheckAccess(Access access, const HttpRequest& request) const;
+  // Redirects "/operator/" to "/operator", keeping its query. Nothing if that is not a route,
+  // either.
+  std::optional<std::string> LeadToRoute(const HttpRequest& request) const;
+  HttpResponse Run(const Route& route, HttpRequest& request);
+  // Writes `status` into the response if it is an error, and counts the request.
+  HttpResponse Complete(const HttpRequest& request, const std::string& request_id,
+                        const absl::Status& status, HttpResponse response) const;
+  absl::Duration Timeout(const HttpRequest& request) const;
 
   const RouterOptions options_;
   const OperatorSessions* const sessions_;
+  const TrustedProxy* const proxy_;
   WebMetrics* const metrics_;
   std::map<std::pair<std::string, std::string>, Route> routes_;
 };

@@ -10,6 +10,7 @@
 #include "client/web/event_streams.h"
 #include "client/web/operator_sessions.h"
 #include "client/web/router.h"
+#include "client/web/trusted_proxy.h"
 
 namespace s2p {
 
@@ -28,7 +29,7 @@ struct SessionRouteOptions {
 };
 // Adds the operator's login, and the page's available features.
 void AddSessionRoutes(const SessionRouteOptions& options, OperatorSessions& sessions,
-                      Router& router);
+                      const TrustedProxy& proxy, Router& router);
 
 // Adds the page's files, and the endpoints for orchestrators and Prometheus.
 void AddPageRoutes(std::function<std::string()> metrics, Router& router);

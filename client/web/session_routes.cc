@@ -1,41 +1,38 @@
-#include <httplib.h>
-
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "client/web/http_error.h"
 #include "client/web/routes.h"
 
 namespace s2p {
 namespace {
 
-constexpr size_t kMaxLoginBytes = 16 << 10;
+// Anyone may send a login, and parsing a document of many small values takes a hundred times its
+// size.
+constexpr uint64_t kMaxLoginBytes = 16 << 10;
 
 std::string TokenOf(const Exchange& exchange) {
-  return Router::Cookie(exchange.request.get_header_value("Cookie"), kSessionCookie);
+  return Router::Cookie(exchange.request.Header("Cookie"), kSessionCookie);
 }
 
 void SetToken(Exchange& exchange, const std::string& token, const char* more) {
   // Behind a proxy that ends TLS, the cookie must not be sent in plain text.
-  const bool over_tls = exchange.request.get_header_value("X-Forwarded-Proto") == "https";
-  exchange.response.set_header(
+  const bool over_tls =
+      exchange.request.over_tls || exchange.request.Header("X-Forwarded-Proto") == "https";
+  exchange.response.AddHeader(
       "Set-Cookie", absl::StrCat(kSessionCookie, "=", token, "; Path=/; HttpOnly; SameSite=Strict",
                                  over_tls ? "; Secure" : "", more));
 }
 
-absl::Status Login(OperatorSessions& sessions, Exchange& exchange) {
-  // Anyone may send this, and parsing a document of many small values takes a hundred times its
-  // size.
-  if (exchange.body.size() > kMaxLoginBytes) {
-    return TooLargeError(absl::StrCat("a login has at most ", kMaxLoginBytes, " bytes"));
-  }
-  const auto json = nlohmann::json::parse(exchange.body, nullptr, /*allow_exceptions=*/false);
+absl::Status Login(OperatorSessions& sessions, const TrustedProxy& proxy, Exchange& exchange) {
+  const auto json =
+      nlohmann::json::parse(exchange.request.body, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("password") || !json["password"].is_string()) {
     return absl::InvalidArgumentError("password: the body is not JSON with a password");
   }
   if (sessions.login_required()) {
-    S2P_ASSIGN_OR_RETURN(const auto token, sessions.Login(json["password"].get<std::string>()));
+    S2P_ASSIGN_OR_RETURN(const auto token, sessions.Login(json["password"].get<std::string>(),
+                                                          proxy.ClientOf(exchange.request)));
     SetToken(exchange, token, "");
   }
   AnswerNothing(exchange);
@@ -52,19 +49,24 @@ absl::Status Logout(OperatorSessions& sessions, Exchange& exchange) {
 }  // namespace
 
 void AddSessionRoutes(const SessionRouteOptions& options, OperatorSessions& sessions,
-                      Router& router) {
-  router.Add("GET", "/api/session", Router::Access::kAnyone, [options, &sessions](Exchange& e) {
-    const nlohmann::json body = {{"operator", sessions.IsOperator(TokenOf(e))},
-                                 {"loginRequired", sessions.login_required()},
-                                 {"trainer", options.has_trainer},
-                                 {"maxBodyBytes", options.max_body_bytes}};
-    Answer(e, body.dump(), "application/json");
-    return absl::OkStatus();
-  });
-  router.Add("POST", "/api/login", Router::Access::kOwnPage,
-             [&sessions](Exchange& e) { return Login(sessions, e); });
-  router.Add("POST", "/api/logout", Router::Access::kOwnPage,
-             [&sessions](Exchange& e) { return Logout(sessions, e); });
+                      const TrustedProxy& proxy, Router& router) {
+  router.Add("GET", "/api/session", Router::Access::kAnyone,
+             [options, &sessions, &proxy](Exchange& e) {
+               const bool is_operator =
+                   !proxy.UserOf(e.request).empty() || sessions.IsOperator(TokenOf(e));
+               const nlohmann::json body = {{"operator", is_operator},
+                                            {"loginRequired", sessions.login_required()},
+                                            {"trainer", options.has_trainer},
+                                            {"maxBodyBytes", options.max_body_bytes}};
+               Answer(e, body.dump(), "application/json");
+               return absl::OkStatus();
+             });
+  router.Add(
+      "POST", "/api/login", Router::Access::kOwnPage,
+      [&sessions, &proxy](Exchange& e) { return Login(sessions, proxy, e); }, kMaxLoginBytes);
+  router.Add(
+      "POST", "/api/logout", Router::Access::kOwnPage,
+      [&sessions](Exchange& e) { return Logout(sessions, e); }, kMaxLoginBytes);
 }
 
 }  // namespace s2p

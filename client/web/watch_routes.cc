@@ -1,5 +1,3 @@
-#include <httplib.h>
-
 #include <memory>
 #include <utility>
 
@@ -9,23 +7,12 @@
 #include "client/report.h"
 #include "client/web/json_message.h"
 #include "client/web/routes.h"
+#include "client/web/streamed_call.h"
 
 namespace s2p {
 namespace {
 
-// One WatchJob call that continues after the handler has returned.
-struct JobWatch {
-  JobWatch(Backend& backend, const Exchange& exchange, const v1::WatchJobRequest& request,
-           std::shared_ptr<void> place_held)
-      : place(std::move(place_held)),
-        call(backend, ForwardedCall::To::kTrainer, exchange, /*has_deadline=*/false),
-        reader(backend.training().WatchJob(&call.context(), request)) {}
-
-  const std::shared_ptr<void> place;
-  ForwardedCall call;
-  const std::unique_ptr<grpc::ClientReader<v1::WatchJobResponse>> reader;
-  v1::WatchJobResponse message;
-};
+using WatchCall = StreamedCall<v1::WatchJobResponse>;
 
 std::string EventText(const v1::WatchJobResponse& message) {
   // Compact JSON contains no line break but the one at its end. With the id, a reconnecting browser
@@ -33,42 +20,35 @@ std::string EventText(const v1::WatchJobResponse& message) {
   return absl::StrCat("id: ", message.event(), "\ndata: ", ToJson(message, /*compact=*/true), "\n");
 }
 
-bool Send(httplib::DataSink& sink, const std::string& text) {
-  return sink.write(text.data(), text.size());
-}
-
-// The trainer sends something every second, so a disconnected browser is noticed within a second.
-bool SendNext(JobWatch& watch, httplib::DataSink& sink) {
-  if (!Send(sink, EventText(watch.message))) {
-    watch.call.context().TryCancel();
-    watch.reader->Finish();
-    return false;
-  }
-  if (watch.reader->Read(&watch.message)) return true;
+// The trainer sends something every second, so a page learns soon that the stream lives.
+std::shared_ptr<WatchCall> StartWatch(Backend& backend, const Exchange& exchange,
+                                      v1::WatchJobRequest request, std::shared_ptr<void> place) {
+  StreamedBody<v1::WatchJobResponse> body;
+  body.piece = [](v1::WatchJobResponse& message) { return EventText(message); };
+  body.end = "event: end\ndata: {}\n\n";
   // A broken stream just ends, and the browser opens another one.
-  if (watch.reader->Finish().ok()) Send(sink, "event: end\ndata: {}\n\n");
-  sink.done();
-  return true;
+  body.ends_on_failure = true;
+  body.held = std::move(place);
+  return WatchCall::Start(backend, ForwardedCall::To::kTrainer, exchange, /*has_deadline=*/false,
+                          std::move(body),
+                          [&backend, request = std::move(request)](auto* context, auto* reactor) {
+                            backend.training().async()->WatchJob(context, &request, reactor);
+                          });
 }
 
 absl::Status WatchJob(Backend& backend, EventStreams& streams, Exchange& exchange) {
   v1::WatchJobRequest request;
-  absl::Status status = ReadRequest(exchange, request);
-  if (!status.ok()) return status;
+  S2P_RETURN_IF_ERROR(ReadRequest(exchange, request));
   int64_t last = 0;
-  if (absl::SimpleAtoi(exchange.request.get_header_value("Last-Event-ID"), &last) && last > 0) {
+  if (absl::SimpleAtoi(exchange.request.Header("Last-Event-ID"), &last) && last > 0) {
     request.set_from_event(last + 1);
   }
   S2P_ASSIGN_OR_RETURN(auto place, streams.Open());
-  auto watch = std::make_shared<JobWatch>(backend, exchange, request, std::move(place));
-  if (!watch->reader->Read(&watch->message)) {
-    status = watch->call.StatusOf(watch->reader->Finish());
-    return status.ok() ? absl::NotFoundError("there are no further events") : status;
-  }
-  exchange.response.status = 200;
-  exchange.response.set_chunked_content_provider(
-      "text/event-stream",
-      [watch](size_t, httplib::DataSink& sink) { return SendNext(*watch, sink); });
+  const auto call = StartWatch(backend, exchange, std::move(request), std::move(place));
+  S2P_ASSIGN_OR_RETURN(const bool has_message, call->AwaitFirst(exchange.request));
+  if (!has_message) return absl::NotFoundError("there are no further events");
+  SetHeader(exchange, "Content-Type", "text/event-stream");
+  exchange.response.source = call;
   return absl::OkStatus();
 }
 

@@ -5,28 +5,44 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "client/client_options.h"
 #include "client/web/router.h"
+#include "daemon/http/tls_files.h"
 
 namespace s2p {
 
 struct WebServerOptions {
   // HOST:PORT; port 0 picks a free one.
   std::string listen = "127.0.0.1:8080";
+  // Plain HTTP without it.
+  HttpTlsOptions tls;
   // Whether to allow plain HTTP beyond loopback.
   bool insecure = false;
+  // Whether to allow, beyond loopback, that everyone is an operator.
+  bool no_login = false;
   ClientOptions server;
   // If unset, the operator's view has no training jobs.
   std::optional<ClientOptions> trainer;
   // The operators' password; if empty, everyone who reaches the page is an operator.
   std::string operator_password;
+  // The header in which a proxy names an operator who has logged in with it; empty: none does.
+  // Needs trusted_proxies.
+  std::string login_header;
+  // Addresses and networks ("10.0.0.0/8") of proxies, which are believed who their client is, by
+  // X-Forwarded-For and the login header.
+  std::vector<std::string> trusted_proxies;
   RouterOptions router;
-  // Threads for requests; each request and each event stream uses one while it lasts.
+  // Threads for requests; a request uses one from its last byte until its answer is made.
   int threads = 96;
-  // Largest number of open event streams, less than `threads`.
+  // Largest number of open event streams, none of which uses a thread.
   int max_streams = 32;
+  // As in HttpServerOptions.
+  int max_connections = 1024;
+  int max_connections_per_address = 256;
+  uint64_t body_budget_bytes = uint64_t{128} << 20;
   // Version of this program.
   std::string version;
 };

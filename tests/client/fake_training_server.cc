@@ -118,6 +118,14 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
       if (break_after-- == 0) return {static_cast<grpc::StatusCode>(code), "going away"};
       writer->Write(event);
     }
+    absl::MutexLock lock(&mutex);
+    while (keeps_watches_open && !context->IsCancelled()) {
+      const auto ends = [this] {
+        mutex.AssertReaderHeld();
+        return !keeps_watches_open;
+      };
+      mutex.AwaitWithTimeout(absl::Condition(&ends), absl::Milliseconds(10));
+    }
     return grpc::Status::OK;
   }
 
@@ -138,6 +146,7 @@ struct FakeTrainingServer::Service : public v1::TrainingService::Service {
   std::vector<int> breaks ABSL_GUARDED_BY(mutex);
   absl::StatusCode break_code ABSL_GUARDED_BY(mutex) = absl::StatusCode::kUnavailable;
   bool repeat_events ABSL_GUARDED_BY(mutex) = false;
+  bool keeps_watches_open ABSL_GUARDED_BY(mutex) = false;
   // True if the test numbers some events.
   bool numbered ABSL_GUARDED_BY(mutex) = false;
   std::unique_ptr<grpc::Server> server;
@@ -147,7 +156,13 @@ FakeTrainingServer::FakeTrainingServer() : service_(std::make_unique<Service>())
   Start("127.0.0.1:0");
 }
 
-FakeTrainingServer::~FakeTrainingServer() { service_->server->Shutdown(); }
+FakeTrainingServer::~FakeTrainingServer() {
+  {
+    absl::MutexLock lock(&service_->mutex);
+    service_->keeps_watches_open = false;
+  }
+  service_->server->Shutdown();
+}
 
 void FakeTrainingServer::Start(const std::string& address) {
   int port = 0;
@@ -191,6 +206,11 @@ void FakeTrainingServer::BreakWatches(std::vector<int> after_events, absl::Statu
 void FakeTrainingServer::RepeatEvents() {
   absl::MutexLock lock(&service_->mutex);
   service_->repeat_events = true;
+}
+
+void FakeTrainingServer::KeepWatchesOpen() {
+  absl::MutexLock lock(&service_->mutex);
+  service_->keeps_watches_open = true;
 }
 
 void FakeTrainingServer::FailNextCall(absl::Status status) {

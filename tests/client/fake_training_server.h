@@ -32,6 +32,8 @@ class FakeTrainingServer {
                     absl::StatusCode code = absl::StatusCode::kUnavailable);
   // Makes WatchJob start one event earlier than requested.
   void RepeatEvents();
+  // WatchJob does not end after the existing events, but when its client leaves.
+  void KeepWatchesOpen();
   // The next call fails with `status` before it does anything.
   void FailNextCall(absl::Status status);
   // Calls without "Bearer `key`" fail with Unauthenticated.

@@ -31,7 +31,9 @@ std::vector<std::string> JobArguments(const ServeOptions& options) {
 }  // namespace
 
 absl::Status RunServe(const ServeOptions& options) {
-  if (options.daemon.health) return CheckHealth(options.server.host.http);
+  if (options.daemon.health) {
+    return CheckHealth(options.server.host.http, options.server.host.http_tls);
+  }
   S2P_RETURN_IF_ERROR(ConfigureLog(options.daemon.log));
   S2P_ASSIGN_OR_RETURN(auto shutdown, Shutdown::Install());
   S2P_RETURN_IF_ERROR(CatchReloadSignal());

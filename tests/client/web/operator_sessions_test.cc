@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
 #include "daemon/retry_after.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
@@ -20,13 +21,18 @@ using testing::HasSubstr;
 class OperatorSessionsTest : public testing::Test {
  protected:
   std::string MustLogin() {
-    const auto token = sessions_.Login("open sesame");
+    const auto token = sessions_.Login("open sesame", kOperator);
     EXPECT_THAT(token, IsOk());
     return token.value_or("");
   }
 
-  absl::Time now_ = absl::FromUnixSeconds(1000);
-  OperatorSessions sessions_{"open sesame", [this] { return now_; }};
+  void GuessTenTimes(const std::string& client) {
+    for (int i = 0; i < 10; ++i) sessions_.Login("guess", client).IgnoreError();
+  }
+
+  static constexpr char kOperator[] = "192.0.2.7";
+  absl::Duration now_ = absl::Seconds(1000);
+  OperatorSessions sessions_{"open sesame", /*login_elsewhere=*/false, [this] { return now_; }};
 };
 
 TEST_F(OperatorSessionsTest, WithoutAPasswordEveryoneIsAnOperator) {
@@ -59,18 +65,52 @@ TEST_F(OperatorSessionsTest, LogoutEndsOneSession) {
 }
 
 TEST_F(OperatorSessionsTest, WrongPasswordIsUnauthenticated) {
-  EXPECT_THAT(sessions_.Login("open sesam"), StatusIs(absl::StatusCode::kUnauthenticated));
-  EXPECT_THAT(sessions_.Login(""), StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_THAT(sessions_.Login("open sesam", kOperator),
+              StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_THAT(sessions_.Login("", kOperator), StatusIs(absl::StatusCode::kUnauthenticated));
 }
 
 TEST_F(OperatorSessionsTest, AfterTenWrongPasswordsTheRightOneWaitsToo) {
-  for (int i = 0; i < 10; ++i) sessions_.Login("guess").IgnoreError();
+  GuessTenTimes(kOperator);
   now_ += absl::Seconds(20);
-  const absl::Status status = sessions_.Login("open sesame").status();
+  const absl::Status status = sessions_.Login("open sesame", kOperator).status();
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted));
   EXPECT_EQ(RetryAfter(status), absl::Seconds(40));
   now_ += absl::Seconds(40);
   MustLogin();
+}
+
+TEST_F(OperatorSessionsTest, OthersWrongPasswordsLockNobodyOut) {
+  for (int i = 0; i < 20; ++i) GuessTenTimes(absl::StrCat("198.51.100.", i));
+  GuessTenTimes("2001:db8::1");
+  MustLogin();
+}
+
+TEST_F(OperatorSessionsTest, AddressesOfOneSiteCountTogether) {
+  for (int i = 0; i < 10; ++i) {
+    sessions_.Login("guess", absl::StrCat("2001:db8::", i)).IgnoreError();
+  }
+  EXPECT_THAT(sessions_.Login("open sesame", "2001:db8::ffff"),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
+TEST_F(OperatorSessionsTest, ClientThatWasWrongLongestAgoIsForgottenFirst) {
+  GuessTenTimes("192.0.2.1");
+  GuessTenTimes("192.0.2.2");
+  for (int i = 0; i < 9'999; ++i) {
+    sessions_.Login("guess", absl::StrCat("10.0.", i / 256, ".", i % 256)).IgnoreError();
+  }
+  EXPECT_THAT(sessions_.Login("open sesame", "192.0.2.1"), IsOk());
+  EXPECT_THAT(sessions_.Login("open sesame", "192.0.2.2"),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
+TEST_F(OperatorSessionsTest, WithoutAPasswordALoginElsewhereIsStillNeeded) {
+  OperatorSessions sessions("", /*login_elsewhere=*/true);
+  EXPECT_TRUE(sessions.login_required());
+  EXPECT_FALSE(sessions.IsOperator(""));
+  EXPECT_THAT(sessions.Login("", kOperator),
+              StatusIs(absl::StatusCode::kUnauthenticated, HasSubstr("at the proxy")));
 }
 
 TEST_F(OperatorSessionsTest, OldestOfTooManySessionsIsDropped) {

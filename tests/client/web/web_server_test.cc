@@ -9,13 +9,16 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "daemon/listen_address.h"
 #include "s2p/v1/search.grpc.pb.h"
 #include "tests/client/fake_search_server.h"
 #include "tests/client/fake_training_server.h"
+#include "tests/daemon/http/raw_client.h"
 #include "tests/testing/status_matchers.h"
 
 namespace s2p {
@@ -45,6 +48,7 @@ class WebServerTest : public testing::Test {
   httplib::Result PutPhoto(const std::string& bytes) {
     return client_->Put(kPhoto, origin_, bytes, "image/png");
   }
+  int port() const { return ParseListenAddress(web_->address())->port; }
   static nlohmann::json ErrorOf(const httplib::Result& answer) {
     return nlohmann::json::parse(answer->body).at("error");
   }
@@ -479,6 +483,94 @@ TEST_F(WebServerTest, TakenPortIsNamed) {
   EXPECT_THAT(web, StatusIs(absl::StatusCode::kUnavailable, HasSubstr(web_->address())));
 }
 
+TEST_F(WebServerTest, BodyIsNotReadBeforeHostAndLoginAreChecked) {
+  options_.operator_password = "open sesame";
+  Start();
+  for (const std::string& head :
+       {absl::StrCat("PUT ", kPhoto, " HTTP/1.1\r\nHost: evil.example\r\n"),
+        absl::StrCat("PUT ", kPhoto, " HTTP/1.1\r\nHost: ", web_->address(), "\r\nOrigin: http://",
+                     web_->address(), "\r\n")}) {
+    test::RawClient client(port());
+    client.Send(absl::StrCat(head, "Content-Length: 1000000\r\n\r\n"));
+    EXPECT_THAT(client.ReadAll(), AnyOf(StartsWith("HTTP/1.1 403"), StartsWith("HTTP/1.1 401")));
+  }
+}
+
+TEST_F(WebServerTest, UnreadableRequestGetsTheErrorOfTheApi) {
+  Start();
+  test::RawClient client(port());
+  client.Send("GET / HTTP/1.1\nHost: x\n\n");
+  EXPECT_THAT(client.ReadAll(), AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("INVALID_ARGUMENT"),
+                                      HasSubstr("nosniff")));
+}
+
+TEST_F(WebServerTest, WrongPasswordsOfOneClientOfAProxyLockNoOtherOut) {
+  options_.operator_password = "open sesame";
+  options_.trusted_proxies = {"127.0.0.1"};
+  Start();
+  const auto login = [&](const char* client, const char* password) {
+    return client_
+        ->Post("/api/login", {{"X-Forwarded-For", client}},
+               absl::StrCat("{\"password\":\"", password, "\"}"), "application/json")
+        ->status;
+  };
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(login("198.51.100.1", "guess"), 401);
+  EXPECT_EQ(login("198.51.100.1", "open sesame"), 429);
+  EXPECT_EQ(login("192.0.2.7", "open sesame"), 204);
+}
+
+TEST_F(WebServerTest, ClaimedAddressDoesNotEscapeTheCount) {
+  options_.operator_password = "open sesame";
+  Start();
+  for (int i = 0; i < 11; ++i) {
+    const auto answer =
+        client_->Post("/api/login", {{"X-Forwarded-For", absl::StrCat("198.51.100.", i)}},
+                      R"({"password":"guess"})", "application/json");
+    EXPECT_EQ(answer->status, i < 10 ? 401 : 429);
+  }
+}
+
+TEST_F(WebServerTest, OperatorWhoLoggedInAtTheProxyIsOne) {
+  options_.login_header = "X-Forwarded-User";
+  options_.trusted_proxies = {"127.0.0.1"};
+  Start();
+  EXPECT_EQ(PutPhoto("hello")->status, 401);
+  origin_.emplace("X-Forwarded-User", "ada@shoes.example");
+  EXPECT_EQ(PutPhoto("hello")->status, 200);
+  const auto session = nlohmann::json::parse(client_->Get("/api/session", origin_)->body);
+  EXPECT_EQ(session["operator"], true);
+  EXPECT_EQ(nlohmann::json::parse(client_->Get("/api/session")->body)["operator"], false);
+}
+
+TEST_F(WebServerTest, LoginHeaderFromAnotherAddressIsNotBelieved) {
+  options_.login_header = "X-Forwarded-User";
+  options_.trusted_proxies = {"127.0.0.2"};
+  Start();
+  origin_.emplace("X-Forwarded-User", "eve");
+  origin_.emplace("X-Forwarded-For", "127.0.0.2");
+  EXPECT_EQ(PutPhoto("hello")->status, 401);
+  EXPECT_THAT(server_.photo_ids(), IsEmpty());
+}
+
+TEST_F(WebServerTest, LoginHeaderNeedsATrustedProxy) {
+  options_.listen = "127.0.0.1:0";
+  options_.login_header = "X-Forwarded-User";
+  EXPECT_THAT(WebServer::Start(options_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--trusted-proxy")));
+}
+
+TEST_F(WebServerTest, BeyondLoopbackNeedsALoginOrAFlagThatSaysSo) {
+  options_.listen = "0.0.0.0:0";
+  options_.insecure = true;
+  EXPECT_THAT(WebServer::Start(options_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--no-login")));
+  options_.no_login = true;
+  EXPECT_THAT(WebServer::Start(options_), IsOk());
+  options_.no_login = false;
+  options_.operator_password = "open sesame";
+  EXPECT_THAT(WebServer::Start(options_), IsOk());
+}
+
 TEST_F(WebServerTest, BeyondLoopbackNeedsInsecure) {
   options_.listen = "0.0.0.0:0";
   const auto web = WebServer::Start(options_);
@@ -520,6 +612,28 @@ TEST_F(WebTrainerTest, EventsOfAJobAreStreamedFromTheRequestedOne) {
   EXPECT_THAT(stream->body, StartsWith("id: 2\ndata: {"));
   EXPECT_THAT(stream->body, HasSubstr("\n\nid: 3\n"));
   EXPECT_THAT(stream->body, testing::EndsWith("event: end\ndata: {}\n\n"));
+}
+
+TEST_F(WebTrainerTest, WatchesUseNoThread) {
+  v1::Job job;
+  job.set_job_id("job-1");
+  trainer_.AddJob(job);
+  v1::WatchJobResponse event;
+  event.set_message("one");
+  trainer_.AddEvent("job-1", event);
+  options_.threads = 2;
+  trainer_.KeepWatchesOpen();
+  Start();
+  std::vector<test::RawClient> watches;
+  for (int i = 0; i < 8; ++i) {
+    watches.emplace_back(port());
+    watches.back().Send(
+        absl::StrCat("GET /api/training/job/watch?request=%7B%22jobId%22%3A%22job-1%22%7D "
+                     "HTTP/1.1\r\nHost: ",
+                     web_->address(), "\r\n\r\n"));
+    EXPECT_THAT(watches.back().ReadUntil("\n\n\r\n"), HasSubstr("id: 1\n"));
+  }
+  EXPECT_EQ(client_->Get("/api/training/jobs")->status, 200);
 }
 
 TEST_F(WebTrainerTest, WatchOfAnUnknownJobIs404) {
