@@ -118,7 +118,8 @@ Router::Router(RouterOptions options, const OperatorSessions* sessions, const Tr
     : options_(std::move(options)),
       sessions_(sessions),
       proxy_(proxy),
-      metrics_(metrics) {}
+      metrics_(metrics),
+      message_budget_(options_.message_budget_bytes) {}
 
 void Router::Add(const std::string& method, const std::string& path, Access access,
                  ExchangeHandler handler, std::optional<uint64_t> max_body_bytes) {
@@ -173,7 +174,8 @@ HttpAdmission Router::Admit(const HttpRequest& request) {
 HttpResponse Router::Answer(HttpRequest& request) { return Run(*Find(request), request); }
 
 HttpResponse Router::Run(const Route& route, HttpRequest& request) {
-  Exchange exchange{request, {}, RequestId(request), Timeout(request)};
+  Exchange exchange{
+      request, {}, RequestId(request), Timeout(request), ByteBudget::Share(&message_budget_)};
   SetCommonHeaders(exchange.request_id, exchange.response);
   const absl::Status status = route.handler(exchange);
   return Complete(request, exchange.request_id, status, std::move(exchange.response));

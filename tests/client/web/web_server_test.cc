@@ -504,6 +504,16 @@ TEST_F(WebServerTest, UnreadableRequestGetsTheErrorOfTheApi) {
                                       HasSubstr("nosniff")));
 }
 
+TEST_F(WebServerTest, JsonBombIsRefusedByTheNameOfItsField) {
+  Start();
+  std::string body = R"({"examples":[{"strokes":{"strokes":[{})";
+  for (int i = 0; i < 200'000; ++i) body += ",{}";
+  const auto answer = client_->Post("/api/search", body + "]}}]}", "application/json");
+  EXPECT_EQ(answer->status, 400);
+  EXPECT_THAT(ErrorOf(answer)["message"].get<std::string>(),
+              HasSubstr("examples[0].strokes.strokes: more than"));
+}
+
 TEST_F(WebServerTest, WrongPasswordsOfOneClientOfAProxyLockNoOtherOut) {
   options_.operator_password = "open sesame";
   options_.trusted_proxies = {"127.0.0.1"};
