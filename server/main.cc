@@ -16,6 +16,7 @@
 #include "model/blas.h"
 #include "model/encoder.h"
 #include "rpc/grpc_host.h"
+#include "server/decoder/decoder_pool.h"
 #include "server/rpc/server.h"
 #include "server/versions/backup.h"
 #include "server/versions/rebuild.h"
@@ -30,8 +31,10 @@ struct Flags {
   // As the option types have them.
   uint64_t max_image_bytes = 0;
   int32_t max_strokes = 0, max_points = 0;
+  uint64_t search_image_bytes = 0, add_image_bytes = 0, thumbnail_image_bytes = 0;
   double max_image_megapixels = 0, max_megapixels_in_flight = 0;
   std::string min_free = "5%,1GiB";
+  bool decode_in_process = false;
 };
 
 void AddFlags(Options& options, Flags& flags) {
@@ -74,13 +77,32 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add("max-image-megapixels", &flags.max_image_megapixels, "of one image, from its header")
       .Range(0.001, 1000);
   options
+      .AddBytes("search-image-bytes", &flags.search_image_bytes,
+                "memory for images of searches; at least what the largest image allowed takes")
+      .Range(0, 1e12);
+  options.AddBytes("add-image-bytes", &flags.add_image_bytes, "memory for photos that are added")
+      .Range(0, 1e12);
+  options
+      .AddBytes("thumbnail-image-bytes", &flags.thumbnail_image_bytes,
+                "memory for photos of which thumbnails are made")
+      .Range(0, 1e12);
+  options
       .Add("max-megapixels-in-flight", &flags.max_megapixels_in_flight,
-           "of all decoded images at one time")
-      .Range(0.001, 100000);
+           "sets the three above to 4 bytes a pixel; 0: they hold")
+      .Range(0, 100000);
   options
       .AddBytes("max-add-bytes", &server.max_add_bytes,
                 "of photos that were received and are not added yet; then streams wait")
       .Range(1, 1e15);
+  options
+      .Add("max-decode-time", &server.max_decode_time, "of one image; its decoder is killed then")
+      .Range(0.1, 3600);
+  options.Add("decoder", &server.decoder_program,
+              "file of s2p-decoder; empty: in the folder of this program");
+  options.Add(
+      "decode-in-process", &flags.decode_in_process,
+      "decode in this process, if decoders cannot run here: an image can then hold a thread "
+      "or end the server");
   options.Add("max-top-k", &limits.max_top_k, "matches of one search").Range(1, 100000);
   options.Add("max-examples", &limits.max_examples, "examples of one search").Range(1, 1024);
   options.Add("max-strokes", &flags.max_strokes, "strokes of one drawing").Range(1, 1000000);
@@ -121,7 +143,9 @@ void ReadDefaults(Flags& flags) {
   flags.max_strokes = static_cast<int32_t>(limits.strokes.max_strokes);
   flags.max_points = static_cast<int32_t>(limits.strokes.max_points);
   flags.max_image_megapixels = static_cast<double>(limits.image.max_pixels) / 1e6;
-  flags.max_megapixels_in_flight = static_cast<double>(flags.server.max_pixels_in_flight) / 1e6;
+  flags.search_image_bytes = static_cast<uint64_t>(flags.server.search_image_bytes);
+  flags.add_image_bytes = static_cast<uint64_t>(flags.server.add_image_bytes);
+  flags.thumbnail_image_bytes = static_cast<uint64_t>(flags.server.thumbnail_image_bytes);
 }
 
 void ApplyLimits(Flags& flags) {
@@ -130,7 +154,23 @@ void ApplyLimits(Flags& flags) {
   limits.strokes.max_strokes = static_cast<size_t>(flags.max_strokes);
   limits.strokes.max_points = static_cast<size_t>(flags.max_points);
   limits.image.max_pixels = static_cast<int64_t>(flags.max_image_megapixels * 1e6);
-  flags.server.max_pixels_in_flight = static_cast<int64_t>(flags.max_megapixels_in_flight * 1e6);
+  if (flags.max_megapixels_in_flight > 0) {
+    flags.search_image_bytes = static_cast<uint64_t>(flags.max_megapixels_in_flight * 4e6);
+    flags.add_image_bytes = flags.thumbnail_image_bytes = flags.search_image_bytes;
+  }
+  flags.server.search_image_bytes = static_cast<int64_t>(flags.search_image_bytes);
+  flags.server.add_image_bytes = static_cast<int64_t>(flags.add_image_bytes);
+  flags.server.thumbnail_image_bytes = static_cast<int64_t>(flags.thumbnail_image_bytes);
+}
+
+void ChooseDecoder(Flags& flags) {
+  std::string& program = flags.server.decoder_program;
+  if (flags.decode_in_process) {
+    LogWarning("images are decoded in this process: one can hold a thread or end the server");
+    program.clear();
+  } else if (program.empty()) {
+    program = DecoderNextToProgram();
+  }
 }
 
 absl::Status Serve(Flags& flags) {
@@ -145,6 +185,7 @@ absl::Status Serve(Flags& flags) {
   S2P_RETURN_IF_ERROR(CatchReloadSignal());
   flags.server.version = S2P_VERSION;
   S2P_ASSIGN_OR_RETURN(flags.server.min_free, ParseMinFree(flags.min_free));
+  ChooseDecoder(flags);
   flags.server.load_encoder = [encoder_options = flags.encoder](const Checkpoint& checkpoint) {
     return LoadEncoder(checkpoint, encoder_options);
   };

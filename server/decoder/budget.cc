@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/steady_time.h"
 
 namespace s2p {
 
@@ -11,6 +12,7 @@ void Budget::Share::Shrink(int64_t amount) {
   if (budget_ == nullptr || amount >= amount_) return;
   absl::MutexLock lock(&budget_->mutex_);
   budget_->left_ += amount_ - amount;
+  budget_->changed_.NotifyAll();
   amount_ = amount;
 }
 
@@ -33,11 +35,12 @@ absl::StatusOr<Budget::Share> Budget::Take(int64_t amount, const CallLife& life)
   while (!is_due()) {
     status = life.Check(waits_for_);
     if (!status.ok()) break;
-    const absl::Time look_again =
-        life.cancelled ? absl::Now() + kCancelInterval : absl::InfiniteFuture();
-    mutex_.AwaitWithDeadline(absl::Condition(&is_due), std::min(life.deadline, look_again));
+    const SteadyTime look_again =
+        life.cancelled ? SteadyTime::Now() + kCancelInterval : SteadyTime::InfiniteFuture();
+    changed_.Until(&mutex_, std::min(life.deadline, look_again), is_due);
   }
   queue_.erase(place);
+  changed_.NotifyAll();
   if (!status.ok()) return status;
   left_ -= amount;
   return Share(this, amount);

@@ -10,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "base/steady_wait.h"
 #include "server/decoder/call_life.h"
 
 namespace s2p {
@@ -62,6 +63,7 @@ class Budget {
   const int64_t total_;
 
   mutable absl::Mutex mutex_;
+  SteadyWait changed_;
   int64_t left_ ABSL_GUARDED_BY(mutex_);
   // The amounts of the calls that wait, in the order of their arrival.
   std::list<int64_t> queue_ ABSL_GUARDED_BY(mutex_);

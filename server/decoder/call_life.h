@@ -7,8 +7,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/steady_time.h"
 
 namespace s2p {
 
@@ -17,7 +17,7 @@ inline constexpr absl::Duration kCancelInterval = absl::Milliseconds(20);
 
 // A value. `cancelled` is called on the thread that does the work.
 struct CallLife {
-  absl::Time deadline = absl::InfiniteFuture();
+  SteadyTime deadline = SteadyTime::InfiniteFuture();
   // Optional.
   std::function<bool()> cancelled;
 
@@ -25,7 +25,7 @@ struct CallLife {
   // `what` is a clause such as "the image was decoded".
   absl::Status Check(absl::string_view what) const {
     if (cancelled && cancelled()) return absl::CancelledError("cancelled");
-    if (absl::Now() < deadline) return absl::OkStatus();
+    if (SteadyTime::Now() < deadline) return absl::OkStatus();
     return absl::DeadlineExceededError(absl::StrCat("the deadline passed before ", what));
   }
 };

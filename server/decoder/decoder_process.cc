@@ -199,16 +199,16 @@ absl::StatusOr<Image> DecoderProcess::Decode(absl::string_view bytes, const Imag
 
 absl::Status DecoderProcess::Await(const CallLife& life, absl::Duration most,
                                    DecodeAnswer& answer) {
-  const absl::Time too_slow = absl::Now() + most;
+  const SteadyTime too_slow = SteadyTime::Now() + most;
   for (;;) {
-    absl::Duration wait = std::min(life.deadline, too_slow) - absl::Now();
+    absl::Duration wait = std::min(life.deadline, too_slow) - SteadyTime::Now();
     if (life.cancelled) wait = std::min(wait, kCancelInterval);
     if (WaitToRead(socket_.number(), wait)) break;
     if (absl::Status status = life.Check(kDecoded); !status.ok()) {
       End(DecoderEnd::kCallEnded);
       return status;
     }
-    if (absl::Now() < too_slow) continue;
+    if (SteadyTime::Now() < too_slow) continue;
     End(DecoderEnd::kTooSlow);
     return absl::InvalidArgumentError(
         absl::StrCat("the image takes more than ", absl::FormatDuration(most), " to decode"));

@@ -36,7 +36,7 @@ class Activation {
         encoder_(std::move(encoder)),
         version_(encoder_->version()),
         callbacks_(callbacks),
-        embedder_(encoder_.get(), parts.blobs, parts.image_limits) {}
+        embedder_(encoder_.get(), parts.blobs, parts.decode) {}
 
   absl::Status Run() {
     S2P_ASSIGN_OR_RETURN(total_, parts_.reader->Read([this](const Catalogue& catalogue) {

@@ -8,6 +8,8 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "image/image.h"
 #include "model/encoder.h"
@@ -39,7 +41,7 @@ struct ActivationCallbacks {
 struct ActivationParts {
   // The catalogue's file.
   std::string catalogue;
-  ImageLimits image_limits;
+  std::function<absl::StatusOr<Image>(absl::string_view)> decode;
   const BlobStore* blobs = nullptr;
   const IndexBuilder* indexes = nullptr;
   const CatalogueReader* reader = nullptr;

@@ -87,7 +87,7 @@ absl::Status Gallery::Activate(std::shared_ptr<const Encoder> encoder,
   absl::MutexLock one_at_a_time(&activation_mutex_);
   ActivationParts parts;
   parts.catalogue = catalogue_;
-  parts.image_limits = options_.image_limits;
+  parts.decode = options_.decode;
   parts.blobs = &blobs_;
   parts.indexes = indexes_.get();
   parts.reader = &reader_;

@@ -13,6 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
@@ -50,7 +51,10 @@ struct GalleryOptions {
   IndexBuilderOptions index;
   // Versions whose embeddings are kept, the serving one included.
   int keep_versions = 2;
-  ImageLimits image_limits;
+  // Decodes stored photos for another version. Unavailable, ResourceExhausted and Cancelled end the
+  // activation; any other error leaves the photo out.
+  std::function<absl::StatusOr<Image>(absl::string_view bytes)> decode =
+      [](absl::string_view bytes) { return DecodeImage(bytes); };
   // Optional: see Compactor::Report.
   Compactor::Report on_compaction;
   // Photos and metadata are refused while the disk has less free space; deletions are not.

@@ -13,11 +13,17 @@ namespace {
 constexpr size_t kMaxBatch = 32;
 constexpr int64_t kMaxBatchPixels = 16'000'000;
 
+// Says nothing about the image: its decoder could not work.
+bool IsTemporary(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) ||
+         absl::IsCancelled(status);
+}
+
 }  // namespace
 
 absl::StatusOr<Image> GalleryEmbedder::ReadImage(const GalleryItem& item) const {
   S2P_ASSIGN_OR_RETURN(std::string bytes, blobs_->Read(item.sha256, item.bytes));
-  return DecodeImage(bytes, limits_);
+  return decode_(bytes);
 }
 
 absl::StatusOr<std::vector<EmbeddedItem>> GalleryEmbedder::Encode(
@@ -79,6 +85,7 @@ absl::Status GalleryEmbedder::Embed(
   };
   for (const CatalogueItem& item : items) {
     absl::StatusOr<Image> image = ReadImage(*item.item);
+    if (IsTemporary(image.status())) return image.status();
     if (!image.ok()) {
       damaged(item, image.status());
       continue;

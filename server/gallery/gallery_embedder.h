@@ -4,9 +4,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "image/image.h"
 #include "model/encoder.h"
@@ -25,11 +28,13 @@ struct EmbeddedItem {
 class GalleryEmbedder {
  public:
   // `encoder` and `blobs` must outlive it.
-  GalleryEmbedder(const Encoder* encoder, const BlobStore* blobs, const ImageLimits& limits)
-      : encoder_(encoder), blobs_(blobs), limits_(limits) {}
+  GalleryEmbedder(const Encoder* encoder, const BlobStore* blobs,
+                  std::function<absl::StatusOr<Image>(absl::string_view)> decode)
+      : encoder_(encoder), blobs_(blobs), decode_(std::move(decode)) {}
 
   // Calls `store` with each finished batch, and `damaged` for an item whose bytes are damaged or
-  // which the encoder refuses. Stops at the first other failure of the encoder or of `store` and
+  // which the encoder refuses. Stops at the first other failure of the encoder or of `store`, and
+  // when an image cannot be decoded for now (Unavailable, ResourceExhausted, Cancelled), and
   // returns it; Internal if the encoder's vectors do not have the promised form.
   absl::Status Embed(
       absl::Span<const CatalogueItem> items,
@@ -43,7 +48,7 @@ class GalleryEmbedder {
 
   const Encoder* const encoder_;
   const BlobStore* const blobs_;
-  const ImageLimits limits_;
+  const std::function<absl::StatusOr<Image>(absl::string_view)> decode_;
 };
 
 }  // namespace s2p

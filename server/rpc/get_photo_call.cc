@@ -97,11 +97,19 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
     }
   }
 
+  // DataLoss if the stored photo cannot be decoded.
   absl::Status MakeThumbnail(const GalleryItem& item) {
-    S2P_ASSIGN_OR_RETURN(const auto bytes, service_.gallery->ReadBlob(item));
-    const auto share = service_.pixels->Take(int64_t{item.width} * item.height);
-    const auto image = DecodeImage(bytes, service_.limits.image);
-    if (!image.ok()) return absl::DataLossError(image.status().message());
+    S2P_ASSIGN_OR_RETURN(const auto photo, service_.gallery->ReadBlob(item));
+    const DecodeLane& lane = service_.thumbnail_decoding;
+    const CallLife life{deadline(), [this] { return is_cancelled(); }};
+    const auto header = ReadImageHeader(photo, service_.limits.image);
+    if (!header.ok()) return absl::DataLossError(header.status().message());
+    S2P_ASSIGN_OR_RETURN(const auto memory, lane.memory->Take(header->decode_bytes, life));
+    const auto image = lane.decoder->Decode(photo, service_.limits.image, life);
+    if (absl::IsInvalidArgument(image.status())) {
+      return absl::DataLossError(image.status().message());
+    }
+    if (!image.ok()) return image.status();
     S2P_ASSIGN_OR_RETURN(rest_, EncodeJpeg(Shrink(*image)));
     response_.set_content_type(std::string(ContentType(ImageFormat::kJpeg)));
     return absl::OkStatus();

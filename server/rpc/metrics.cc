@@ -26,6 +26,9 @@ using prometheus::Histogram;
 constexpr std::array<const char*, 4> kRejections = {"queue_full", "busy", "deadline", "cancelled"};
 constexpr std::array<const char*, 5> kStages = {"decode", "queue", "preprocess", "encode",
                                                 "search"};
+// In the order of DecoderEnd.
+constexpr std::array<const char*, 5> kDecoderEnds = {"crash", "call_ended", "too_slow",
+                                                     "misbehaved", "idle"};
 
 }  // namespace
 
@@ -89,6 +92,15 @@ struct Metrics::Families {
       RegisterFamily(BuildGauge(), "s2p_device_memory_bytes",
                      "Memory that the networks take on the device; 0 on the CPU.", registry)
           .Add({});
+  Counter& decoder_starts =
+      RegisterFamily(BuildCounter(), "s2p_decoder_starts_total",
+                     "Processes started to decode images, replacements among them.", registry)
+          .Add({});
+  Family<Counter>& decoder_ends = RegisterFamily(
+      BuildCounter(), "s2p_decoder_ends_total",
+      "Processes that ended: crashed on an image; killed with a call that ended, for an image that "
+      "took too long or for a wrong answer; ended while idle.",
+      registry);
   std::array<Histogram*, kStages.size()> stages = {};
   std::array<Counter*, kRejections.size()> rejections = {};
 };
@@ -110,6 +122,7 @@ Metrics::Metrics(const std::string& version)
   for (size_t i = 0; i < kFaultKinds; ++i) {
     families_->faults.Add({{"kind", FaultName(static_cast<FaultKind>(i))}});
   }
+  for (const char* reason : kDecoderEnds) families_->decoder_ends.Add({{"reason", reason}});
   families_->reembed_progress.Set(1);
 }
 
@@ -166,6 +179,12 @@ void Metrics::SetDiskReserve(uint64_t bytes) {
 
 void Metrics::SetDeviceMemory(uint64_t bytes) {
   families_->device_memory.Set(static_cast<double>(bytes));
+}
+
+void Metrics::CountDecoderStart() { families_->decoder_starts.Increment(); }
+
+void Metrics::CountDecoderEnd(DecoderEnd end) {
+  families_->decoder_ends.Add({{"reason", kDecoderEnds[static_cast<size_t>(end)]}}).Increment();
 }
 
 }  // namespace s2p

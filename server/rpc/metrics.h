@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "rpc/rpc_metrics.h"
+#include "server/decoder/decoder_process.h"
 #include "server/faults/faults.h"
 
 namespace s2p {
@@ -45,6 +46,8 @@ class Metrics final : public RpcMetrics {
   // Free space below which photos are refused.
   void SetDiskReserve(uint64_t bytes);
   void SetDeviceMemory(uint64_t bytes);
+  void CountDecoderStart();
+  void CountDecoderEnd(DecoderEnd end);
 
  private:
   struct Families;

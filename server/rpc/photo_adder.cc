@@ -67,9 +67,13 @@ absl::StatusOr<NewItem> ParseItem(v1::AddPhotoRequest request, const Limits& lim
 // Decodes the item's image and embeds it; sets version, embedding and attributes.
 absl::Status Embed(const ServiceContext& service, const std::function<bool()>& cancelled,
                    NewItem& item) {
-  const auto share = service.pixels->Take(int64_t{item.header.width} * item.header.height);
-  auto image = DecodeImage(item.bytes, service.limits.image);
-  if (!image.ok()) return BadField("image", image.status().message());
+  const CallLife life{SteadyTime::InfiniteFuture(), cancelled};
+  S2P_ASSIGN_OR_RETURN(auto memory,
+                       service.add_decoding.memory->Take(item.header.decode_bytes, life));
+  auto image = service.add_decoding.decoder->Decode(item.bytes, service.limits.image, life);
+  if (absl::IsInvalidArgument(image.status())) return BadField("image", image.status().message());
+  if (!image.ok()) return image.status();
+  memory.Shrink(static_cast<int64_t>(image->pixels().size()));
   absl::Notification finished;
   absl::StatusOr<BatchResult> result = absl::UnknownError("not run");
   BatchRequest request;

@@ -69,10 +69,13 @@ class Searching {
 
   // Runs on the decode pool.
   void Decode() {
-    if (const absl::Status wanted = call_.CheckWanted(); !wanted.ok()) return End(wanted);
-    if (query_.pixels > 0) share_ = service_.pixels->Take(query_.pixels);
+    const CallLife life{call_.deadline(), [this] { return call_.is_cancelled(); }};
+    absl::Status wanted = life.Check("the image was decoded");
+    if (wanted.ok()) wanted = TakeMemory(life);
+    if (!wanted.ok()) return End(wanted);
     const SteadyTime start = SteadyTime::Now();
-    auto images = DecodeExamples(query_, service_.limits);
+    auto images = DecodeExamples(query_, service_.limits, *service_.search_decoding.decoder, life);
+    memory_.Shrink(query_.image_bytes);
     queued_ = SteadyTime::Now();
     record_->decode = queued_ - start;
     service_.metrics->ObserveStage(Stage::kDecode, record_->decode);
@@ -95,6 +98,12 @@ class Searching {
     if (!status.ok()) Refuse(status, Rejection::kQueueFull);
   }
 
+  absl::Status TakeMemory(const CallLife& life) {
+    if (query_.decode_bytes == 0) return absl::OkStatus();
+    S2P_ASSIGN_OR_RETURN(memory_, service_.search_decoding.memory->Take(query_.decode_bytes, life));
+    return absl::OkStatus();
+  }
+
   // Ends a call that a pool or a queue rejected.
   void Refuse(const absl::Status& status, Rejection reason) {
     if (absl::IsResourceExhausted(status)) service_.metrics->CountRejected(reason);
@@ -103,7 +112,7 @@ class Searching {
 
   // Runs on the batch thread.
   void Answer(absl::StatusOr<BatchResult> result) {
-    share_.reset();
+    memory_.Shrink(0);
     // A search that failed has waited, too; without it a full queue would look short.
     record_->queue = result.ok() ? result->queue_time : SteadyTime::Now() - queued_;
     service_.metrics->ObserveStage(Stage::kQueue, record_->queue);
@@ -148,7 +157,7 @@ class Searching {
   }
 
   void End(const absl::Status& status) {
-    share_.reset();
+    memory_.Shrink(0);
     if (absl::IsDeadlineExceeded(status)) service_.metrics->CountRejected(Rejection::kDeadline);
     if (absl::IsCancelled(status)) service_.metrics->CountRejected(Rejection::kCancelled);
     service_.metrics->SetQueueDepth(service_.batcher->queue_depth());
@@ -162,7 +171,7 @@ class Searching {
   const std::shared_ptr<SearchRecord> record_ = std::make_shared<SearchRecord>();
   Query query_;
   SteadyTime queued_;
-  PixelBudget::Share share_;
+  Budget::Share memory_;
 };
 
 }  // namespace

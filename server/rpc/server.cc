@@ -46,6 +46,14 @@ uint64_t MostMessageBytes(uint64_t wanted, const Limits& limits) {
                             std::numeric_limits<int>::max());
 }
 
+// The memory for images of one kind of call.
+int64_t ImageBytes(int64_t wanted, const Limits& limits) {
+  return std::max(wanted, MostDecodeBytes(limits.image));
+}
+
+// What a call waits for when it waits for memory.
+constexpr char kImageMemory[] = "there was memory to decode its images";
+
 // Photos can be listed and models pinned from the start; nothing can be searched before a model
 // serves, and searching is what the server as a whole is for.
 std::map<std::string, bool> FirstHealth() {
@@ -85,7 +93,9 @@ SearchServer::SearchServer(const ServerOptions& options)
     : options_(options),
       metrics_(options.version),
       faults_(FaultOptions()),
-      pixels_(options.max_pixels_in_flight),
+      search_memory_(ImageBytes(options.search_image_bytes, options.limits), kImageMemory),
+      add_memory_(ImageBytes(options.add_image_bytes, options.limits), kImageMemory),
+      thumbnail_memory_(ImageBytes(options.thumbnail_image_bytes, options.limits), kImageMemory),
       add_bytes_(options.max_add_bytes),
       photo_places_(options_.max_photos_sent) {}
 
@@ -103,6 +113,7 @@ SearchServer::~SearchServer() { Shutdown(absl::ZeroDuration()); }
 absl::Status SearchServer::Init() {
   // Everything that can be wrong with the options first, then the folder, then the ports.
   S2P_RETURN_IF_ERROR(MakeHost());
+  S2P_RETURN_IF_ERROR(StartDecoders());
   S2P_RETURN_IF_ERROR(OpenGallery());
   S2P_RETURN_IF_ERROR(MakeLoader());
   S2P_RETURN_IF_ERROR(StartPipeline());
@@ -119,6 +130,38 @@ absl::Status SearchServer::MakeHost() {
   return absl::OkStatus();
 }
 
+absl::Status SearchServer::StartDecoders() {
+  const int threads = options_.decode_threads > 0 ? options_.decode_threads : HardwareThreads();
+  S2P_ASSIGN_OR_RETURN(search_decoder_, MakeDecoder(threads));
+  S2P_ASSIGN_OR_RETURN(gallery_decoder_, MakeDecoder(threads));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<ImageDecoder>> SearchServer::MakeDecoder(int processes) {
+  if (options_.decoder_program.empty()) return std::make_unique<InProcessDecoder>();
+  DecoderPoolOptions pool;
+  pool.process.program = options_.decoder_program;
+  pool.process.memory_bytes = DecoderMemory(options_.limits.image);
+  pool.process.max_decode_time = options_.max_decode_time;
+  // Half of it is left for the last image.
+  pool.process.cpu_time = std::max(pool.process.cpu_time, 2 * options_.max_decode_time);
+  pool.processes = processes;
+  pool.on_start = [this] { metrics_.CountDecoderStart(); };
+  pool.on_end = [this](DecoderEnd end) {
+    metrics_.CountDecoderEnd(end);
+    if (end == DecoderEnd::kCrashed || end == DecoderEnd::kMisbehaved) {
+      LogWarning("an image ended its decoder", {{"program", options_.decoder_program}});
+    }
+  };
+  auto decoders = DecoderPool::Create(pool);
+  if (decoders.ok()) return decoders;
+  return absl::Status(
+      decoders.status().code(),
+      absl::StrCat(decoders.status().message(),
+                   "; --decode-in-process starts without decoders, which leaves the "
+                   "server unprotected from hostile images"));
+}
+
 absl::Status SearchServer::OpenGallery() {
   GalleryOptions gallery_options;
   gallery_options.data_dir = options_.data_dir;
@@ -128,7 +171,10 @@ absl::Status SearchServer::OpenGallery() {
   gallery_options.measure_disk = options_.measure_disk;
   gallery_options.faults = &faults_;
   gallery_options.keep_versions = options_.keep_versions;
-  gallery_options.image_limits = options_.limits.image;
+  gallery_options.decode = [this](absl::string_view bytes) {
+    const CallLife life{SteadyTime::InfiniteFuture(), [this] { return stopping_.load(); }};
+    return gallery_decoder_->Decode(bytes, options_.limits.image, life);
+  };
   gallery_options.index.kind = options_.index;
   gallery_options.index.recall = options_.index_recall;
   gallery_options.index.interrupted = [this] { return stopping_.load(); };
@@ -226,6 +272,7 @@ absl::Status SearchServer::StartPipeline() {
 
   context_.limits = options_.limits;
   context_.max_message_bytes = MostMessageBytes(options_.host.max_message_bytes, options_.limits);
+  context_.limits.max_decode_bytes = search_memory_.total();
   context_.gate = host_->gate();
   context_.slot = &slot_;
   context_.gallery = gallery_.get();
@@ -233,9 +280,11 @@ absl::Status SearchServer::StartPipeline() {
   context_.batcher = batcher_.get();
   context_.metrics = &metrics_;
   context_.faults = &faults_;
-  context_.pixels = &pixels_;
   context_.add_bytes = &add_bytes_;
   context_.photo_places = &photo_places_;
+  context_.search_decoding = {search_decoder_.get(), &search_memory_};
+  context_.add_decoding = {gallery_decoder_.get(), &add_memory_};
+  context_.thumbnail_decoding = {gallery_decoder_.get(), &thumbnail_memory_};
   context_.decode_pool = decode_pool_.get();
   context_.add_pool = add_pool_.get();
   context_.storage_pool = storage_pool_.get();

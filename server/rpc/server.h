@@ -13,6 +13,9 @@
 #include "base/steady_time.h"
 #include "rpc/grpc_host.h"
 #include "rpc/worker_pool.h"
+#include "server/decoder/budget.h"
+#include "server/decoder/decoder_pool.h"
+#include "server/decoder/image_decoder.h"
 #include "server/faults/faults.h"
 #include "server/gallery/gallery.h"
 #include "server/gallery/snapshot.h"
@@ -20,7 +23,6 @@
 #include "server/rpc/service_context.h"
 #include "server/search/batcher.h"
 #include "server/search/limits.h"
-#include "server/search/pixel_budget.h"
 #include "server/versions/snapshot_loader.h"
 
 namespace s2p {
@@ -47,8 +49,16 @@ struct ServerOptions {
   BatcherOptions batcher;
   // Threads that decode images of searches; 0: one per core.
   int decode_threads = 0;
-  // Pixels that decoded images may take at one time.
-  int64_t max_pixels_in_flight = 160'000'000;
+  // The file of s2p-decoder, whose processes decode all images; empty: this process does.
+  std::string decoder_program;
+  // As in DecoderProcessOptions.
+  absl::Duration max_decode_time = absl::Seconds(30);
+  // Memory for images, in bytes, from the start of decoding until the encoder has taken them: of
+  // all searches together, of photos that are added, of thumbnails. Each is at least what the
+  // largest image that the limits allow takes.
+  int64_t search_image_bytes = int64_t{512} << 20;
+  int64_t add_image_bytes = int64_t{512} << 20;
+  int64_t thumbnail_image_bytes = int64_t{512} << 20;
   // Bytes of photos that AddPhotos may have read and not yet answered; at this limit streams wait.
   uint64_t max_add_bytes = uint64_t{256} << 20;
   // GetPhoto calls at one time; each holds a piece of its photo until the client takes it.
@@ -70,7 +80,8 @@ class SearchServer {
  public:
   // Opens the gallery, takes the ports, starts to load the model; serves as soon as that is done.
   // FailedPrecondition if another process has the data folder; Unavailable naming the address if a
-  // port is taken; InvalidArgument naming a bad option; else as GrpcHost::Create and Gallery::Open.
+  // port is taken; InvalidArgument naming a bad option; else as GrpcHost::Create,
+  // DecoderPool::Create and Gallery::Open.
   static absl::StatusOr<std::unique_ptr<SearchServer>> Start(const ServerOptions& options);
   // As Shutdown without a drain.
   ~SearchServer();
@@ -93,6 +104,8 @@ class SearchServer {
   explicit SearchServer(const ServerOptions& options);
   absl::Status Init();
   absl::Status MakeHost();
+  absl::Status StartDecoders();
+  absl::StatusOr<std::unique_ptr<ImageDecoder>> MakeDecoder(int processes);
   absl::Status OpenGallery();
   absl::Status MakeLoader();
   absl::Status StartPipeline();
@@ -109,9 +122,14 @@ class SearchServer {
   Faults faults_;
   // The services exist, so watchers of the status can be woken.
   std::atomic<bool> serving_calls_{false};
-  PixelBudget pixels_;
   ByteBudget add_bytes_;
   CallPlaces photo_places_;
+  Budget search_memory_;
+  Budget add_memory_;
+  Budget thumbnail_memory_;
+  std::unique_ptr<ImageDecoder> search_decoder_;
+  // For photos that are added, and thumbnails.
+  std::unique_ptr<ImageDecoder> gallery_decoder_;
   SnapshotSlot slot_;
   std::unique_ptr<GrpcHost> host_;
   std::unique_ptr<Gallery> gallery_;

@@ -4,6 +4,7 @@
 
 #include "rpc/call_gate.h"
 #include "rpc/worker_pool.h"
+#include "server/decoder/image_decoder.h"
 #include "server/faults/faults.h"
 #include "server/gallery/gallery.h"
 #include "server/gallery/snapshot.h"
@@ -12,7 +13,6 @@
 #include "server/rpc/metrics.h"
 #include "server/search/batcher.h"
 #include "server/search/limits.h"
-#include "server/search/pixel_budget.h"
 #include "server/versions/snapshot_loader.h"
 
 namespace s2p {
@@ -29,11 +29,14 @@ struct ServiceContext {
   Batcher* batcher = nullptr;
   Metrics* metrics = nullptr;
   const Faults* faults = nullptr;
-  PixelBudget* pixels = nullptr;
   // Of the photos that AddPhotos has read and not yet answered.
   ByteBudget* add_bytes = nullptr;
   // For GetPhoto.
   CallPlaces* photo_places = nullptr;
+  // Photos that are added do not wait for thumbnails, nor searches for either.
+  DecodeLane search_decoding;
+  DecodeLane add_decoding;
+  DecodeLane thumbnail_decoding;
   // Decodes images of searches.
   WorkerPool* decode_pool = nullptr;
   // Adds photos: decodes, waits for the encoder, writes.

@@ -24,6 +24,8 @@ struct Limits {
   uint32_t max_photo_id_bytes = 256;
   // Ids in one DeletePhotos, or in Filter.exclude_photo_ids.
   uint32_t max_ids = 1000;
+  // Memory that the images of one search may take while they are decoded.
+  int64_t max_decode_bytes = int64_t{512} << 20;
   // The deadline of a search whose client sets none.
   absl::Duration default_deadline = absl::Seconds(10);
 };

@@ -11,8 +11,8 @@
 namespace s2p {
 namespace {
 
-// Largest side of the raster that strokes are drawn on, in pixels.
-constexpr int64_t kStrokePixels = 512 * 512;
+// The raster that strokes are drawn on.
+constexpr int64_t kStrokeBytes = int64_t{512} * 512 * Image::kChannels;
 
 absl::Status WithField(const absl::Status& status, const std::string& field) {
   return absl::Status(status.code(), absl::StrCat(field, ": ", status.message()));
@@ -47,8 +47,15 @@ absl::Status CheckStrokeCounts(const v1::Strokes& strokes, const Limits& limits,
   return absl::OkStatus();
 }
 
+// Adds an image that takes `decode_bytes` while it is decoded, after those before it, and then
+// keeps `image_bytes`.
+void AddCost(int64_t decode_bytes, int64_t image_bytes, Query& query) {
+  query.decode_bytes = std::max(query.decode_bytes, query.image_bytes + decode_bytes);
+  query.image_bytes += image_bytes;
+}
+
 absl::StatusOr<QueryExample> ParseExample(const v1::Example& example, const std::string& field,
-                                          const Limits& limits, int64_t& pixels) {
+                                          const Limits& limits, Query& query) {
   QueryExample parsed;
   if (example.has_weight()) parsed.weight = example.weight();
   if (!std::isfinite(parsed.weight)) return BadField(field + ".weight", "must be finite");
@@ -57,13 +64,14 @@ absl::StatusOr<QueryExample> ParseExample(const v1::Example& example, const std:
     case v1::Example::kImage: {
       const auto header = ReadImageHeader(example.image(), limits.image);
       if (!header.ok()) return WithField(header.status(), field + ".image");
-      pixels += int64_t{header->width} * header->height;
+      AddCost(header->decode_bytes, int64_t{header->width} * header->height * Image::kChannels,
+              query);
       parsed.image = example.image();
       break;
     }
     case v1::Example::kStrokes: {
       S2P_RETURN_IF_ERROR(CheckStrokeCounts(example.strokes(), limits, field + ".strokes"));
-      pixels += kStrokePixels;
+      AddCost(kStrokeBytes, kStrokeBytes, query);
       parsed.strokes = FromProto(example.strokes());
       break;
     }
@@ -109,19 +117,25 @@ absl::StatusOr<Query> ParseQuery(const v1::SearchRequest& request, const Limits&
   for (int i = 0; i < request.examples_size(); ++i) {
     S2P_ASSIGN_OR_RETURN(
         auto example,
-        ParseExample(request.examples(i), absl::StrCat("examples[", i, "]"), limits, query.pixels));
+        ParseExample(request.examples(i), absl::StrCat("examples[", i, "]"), limits, query));
     query.examples.push_back(std::move(example));
+  }
+  if (query.decode_bytes > limits.max_decode_bytes) {
+    return BadField("examples", absl::StrCat("to decode their images takes ", query.decode_bytes,
+                                             " bytes; at most ", limits.max_decode_bytes,
+                                             " are allowed: send fewer or smaller images"));
   }
   return query;
 }
 
-absl::StatusOr<std::vector<Image>> DecodeExamples(const Query& query, const Limits& limits) {
+absl::StatusOr<std::vector<Image>> DecodeExamples(const Query& query, const Limits& limits,
+                                                  ImageDecoder& decoder, const CallLife& life) {
   std::vector<Image> images;
   for (size_t i = 0; i < query.examples.size(); ++i) {
     const QueryExample& example = query.examples[i];
     if (!example.is_drawn()) continue;
     auto image = example.strokes ? RasterizeStrokes(*example.strokes, limits.strokes)
-                                 : DecodeImage(example.image, limits.image);
+                                 : decoder.Decode(example.image, limits.image, life);
     if (!image.ok()) {
       return WithField(image.status(),
                        absl::StrCat("examples[", i, "].", example.strokes ? "strokes" : "image"));

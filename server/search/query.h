@@ -12,6 +12,8 @@
 #include "image/image.h"
 #include "image/strokes.h"
 #include "s2p/v1/search.pb.h"
+#include "server/decoder/call_life.h"
+#include "server/decoder/image_decoder.h"
 #include "server/gallery/gallery_view.h"
 #include "server/gallery/snapshot.h"
 #include "server/search/limits.h"
@@ -35,16 +37,19 @@ struct Query {
   std::vector<QueryExample> examples;
   GallerySearchOptions search;
   bool with_attributes = false;
-  // Pixels needed to decode all images.
-  int64_t pixels = 0;
+  // Most memory that DecodeExamples takes at one time, and what its result takes.
+  int64_t decode_bytes = 0;
+  int64_t image_bytes = 0;
 };
 
 // Checks every field and reads the images' headers; decodes nothing. InvalidArgument naming the
 // field.
 absl::StatusOr<Query> ParseQuery(const v1::SearchRequest& request, const Limits& limits);
 
-// Decodes the images of the drawn examples, in order. InvalidArgument naming the field.
-absl::StatusOr<std::vector<Image>> DecodeExamples(const Query& query, const Limits& limits);
+// Decodes the images of the drawn examples, one after the other, in order. InvalidArgument naming
+// the field; else as ImageDecoder::Decode.
+absl::StatusOr<std::vector<Image>> DecodeExamples(const Query& query, const Limits& limits,
+                                                  ImageDecoder& decoder, const CallLife& life);
 
 // The weighted sum of the examples' embeddings, normalised to length 1. Drawn examples have the
 // rows of `drawn`, in order; the others come from the gallery. NotFound for an unknown photo_id;

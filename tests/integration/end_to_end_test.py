@@ -285,6 +285,25 @@ class EndToEnd(unittest.TestCase):
             self.assertIn("INVALID_ARGUMENT", result.stderr, name)
         self.assertLess(server.resident_bytes() - before, 64 << 20)
 
+    def test_server_without_its_decoder_says_what_to_do(self):
+        server = run(program("s2p-server"), "--checkpoint-root", self.store, "--data-dir",
+                     self.data_dir, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0",
+                     "--decoder", "/nowhere/s2p-decoder", check=False)
+        self.assertEqual(server.returncode, 1)
+        self.assertIn("/nowhere/s2p-decoder cannot be started", server.stderr)
+        self.assertIn("--decode-in-process", server.stderr)
+
+    def test_server_that_decodes_in_process_needs_no_decoder(self):
+        server = self.start("--decode-in-process", "--decoder", "/nowhere/s2p-decoder")
+        server.wait_until_serving()
+        server.s2p("gallery", "add", self.images("photo")[0])
+        self.assertEqual(len(server.json("search", self.images("sketch")[0])["matches"]), 1)
+        self.assertIn("images are decoded in this process", server.log())
+
+    def test_former_limit_of_decoded_pixels_is_accepted(self):
+        server = self.start("--max-megapixels-in-flight", "160").wait_until_serving()
+        server.s2p("gallery", "add", self.images("photo")[0])
+
     def test_second_server_on_the_folder_is_refused(self):
         self.start().wait_until_serving()
         second = run(program("s2p-server"), "--checkpoint-root", self.store, "--data-dir",

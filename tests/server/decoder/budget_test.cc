@@ -73,7 +73,7 @@ TEST_F(BudgetTest, CallThatWouldFitWaitsForThoseBeforeIt) {
 TEST_F(BudgetTest, DeadlineEndsTheWait) {
   const Budget::Share held = Take(100);
   CallLife life;
-  life.deadline = absl::Now() + absl::Milliseconds(1);
+  life.deadline = SteadyTime::Now() + absl::Milliseconds(1);
   EXPECT_THAT(budget_.Take(1, life),
               StatusIs(absl::StatusCode::kDeadlineExceeded,
                        HasSubstr("the deadline passed before there was room")));

@@ -142,7 +142,7 @@ TEST_F(DecoderProcessTest, KillFromOutsideIsNotTheImagesFault) {
 TEST_F(DecoderProcessTest, DeadlineEndsADecoderThatHangs) {
   Start(FakeDecoder());
   CallLife life;
-  life.deadline = absl::Now() + absl::Milliseconds(1);
+  life.deadline = SteadyTime::Now() + absl::Milliseconds(1);
   EXPECT_THAT(Decode(Order("hang"), life),
               StatusIs(absl::StatusCode::kDeadlineExceeded,
                        HasSubstr("the deadline passed before the image was decoded")));
@@ -159,7 +159,7 @@ TEST_F(DecoderProcessTest, DeadlineEndsADecoderThatIsStopped) {
   Start(RealDecoder());
   ASSERT_EQ(kill(pid_, SIGSTOP), 0);
   CallLife life;
-  life.deadline = absl::Now() + absl::Milliseconds(1);
+  life.deadline = SteadyTime::Now() + absl::Milliseconds(1);
   const std::string large = *EncodePng(Pattern(500, 500));
   EXPECT_THAT(Decode(large, life), StatusIs(absl::StatusCode::kDeadlineExceeded));
   ExpectEnded(DecoderEnd::kCallEnded);

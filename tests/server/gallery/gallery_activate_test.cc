@@ -81,5 +81,47 @@ TEST_F(GalleryActivateTest, InterruptedActivationPublishesNothingAndKeepsWhatIsD
   EXPECT_EQ(slot_.Get()->version, 2);
 }
 
+// A gallery whose decoder fails as a test says.
+class GalleryDecodeTest : public GalleryActivateTest {
+ protected:
+  GalleryDecodeTest() {
+    options_.decode = [this](absl::string_view bytes) -> absl::StatusOr<Image> {
+      if (!failure_.ok()) return failure_;
+      return DecodeImage(bytes);
+    };
+    Reopen();
+    AddSome(3);
+  }
+  absl::Status ActivateAgain() {
+    ActivationCallbacks callbacks;
+    callbacks.on_damaged = [this](const std::string&, const absl::Status&) { ++left_out_; };
+    return gallery_->Activate(std::make_shared<FakeEncoder>(2), callbacks);
+  }
+
+  absl::Status failure_;
+  int left_out_ = 0;
+};
+
+TEST_F(GalleryDecodeTest, DecoderThatCannotWorkEndsTheActivationAndLeavesNoPhotoOut) {
+  for (const absl::Status& failure :
+       {absl::UnavailableError("no decoder"), absl::ResourceExhaustedError("no memory"),
+        absl::CancelledError("cancelled")}) {
+    failure_ = failure;
+    EXPECT_EQ(ActivateAgain(), failure);
+    EXPECT_EQ(slot_.Get()->version, 1);
+  }
+  EXPECT_EQ(left_out_, 0);
+  failure_ = absl::OkStatus();
+  ASSERT_THAT(ActivateAgain(), IsOk());
+  EXPECT_EQ(slot_.Get()->gallery->size(), 3);
+}
+
+TEST_F(GalleryDecodeTest, PhotoThatCannotBeDecodedIsLeftOut) {
+  failure_ = absl::InvalidArgumentError("the image ended the decoder");
+  ASSERT_THAT(ActivateAgain(), IsOk());
+  EXPECT_EQ(left_out_, 3);
+  EXPECT_EQ(slot_.Get()->gallery->size(), 0);
+}
+
 }  // namespace
 }  // namespace s2p::test

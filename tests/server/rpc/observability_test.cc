@@ -61,7 +61,8 @@ TEST(MetricsTest, EveryMetricOfTheDesignIsThereFromTheStart) {
       {"s2p_rejected_total", "counter"},       {"s2p_model_version", "gauge"},
       {"s2p_model_loads_total", "counter"},    {"s2p_model_swap_seconds", "histogram"},
       {"s2p_reembed_progress_ratio", "gauge"}, {"s2p_gallery_photos", "gauge"},
-      {"s2p_gallery_orphans", "gauge"},        {"s2p_gallery_missing_photos", "gauge"},
+      {"s2p_gallery_orphans", "gauge"},        {"s2p_decoder_starts_total", "counter"},
+      {"s2p_decoder_ends_total", "counter"},   {"s2p_gallery_missing_photos", "gauge"},
       {"s2p_device_memory_bytes", "gauge"},    {"s2p_build_info", "gauge"}};
   for (const auto& [name, type] : wanted) {
     ASSERT_EQ(scrape.type.count(name), 1u) << name;
@@ -155,6 +156,7 @@ TEST_F(ObservabilityTest, ServerThatHasWorkedShowsEveryMetricOfTheDesign) {
         "s2p_queue_depth", "s2p_rejected_total", "s2p_model_version", "s2p_model_loads_total",
         "s2p_model_swap_seconds", "s2p_reembed_progress_ratio", "s2p_gallery_photos",
         "s2p_gallery_writes_total", "s2p_server_faults_total", "s2p_disk_reserve_bytes",
+        "s2p_gallery_writes_total", "s2p_decoder_starts_total", "s2p_decoder_ends_total",
         "s2p_device_memory_bytes", "s2p_build_info"}) {
     EXPECT_EQ(scrape.help.count(name), 1u) << name;
     EXPECT_EQ(scrape.type.count(name), 1u) << name;

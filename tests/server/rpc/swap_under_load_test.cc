@@ -49,7 +49,7 @@ std::map<int64_t, std::string> Failures() {
 
 class SwapUnderLoadTest : public SwapTest {
  protected:
-  SwapUnderLoadTest() : metrics_("test"), pixels_(100'000'000) {
+  SwapUnderLoadTest() : metrics_("test"), memory_(100'000'000, "there was memory") {
     options_.poll_interval = absl::Milliseconds(1);
     options_.busy = [this] { return batcher_->queue_depth() > 0; };
     Restart();
@@ -61,7 +61,7 @@ class SwapUnderLoadTest : public SwapTest {
     service_.loader = loader_.get();
     service_.batcher = batcher_.get();
     service_.metrics = &metrics_;
-    service_.pixels = &pixels_;
+    service_.add_decoding = {&decoder_, &memory_};
     for (const auto& [version, kind] : Failures()) SetModel(version, FailingModel(kind));
   }
 
@@ -180,7 +180,8 @@ class SwapUnderLoadTest : public SwapTest {
   }
 
   Metrics metrics_;
-  PixelBudget pixels_;
+  InProcessDecoder decoder_;
+  Budget memory_;
   ServiceContext service_;
   std::unique_ptr<Batcher> batcher_;
   std::atomic<bool> stop_{false};

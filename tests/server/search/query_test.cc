@@ -41,7 +41,8 @@ TEST_F(QueryTest, DefaultsAreTheApis) {
   EXPECT_LE(query->search.min_score, -1);
   EXPECT_EQ(query->examples[0].modality, v1::MODALITY_SKETCH);
   EXPECT_EQ(query->examples[0].weight, 1);
-  EXPECT_EQ(query->pixels, 64);
+  EXPECT_EQ(query->image_bytes, 8 * 8 * 3);
+  EXPECT_EQ(query->decode_bytes, ReadImageHeader(PhotoBytes(1))->decode_bytes);
 }
 
 TEST_F(QueryTest, NoExampleIsRefused) {
@@ -88,6 +89,24 @@ TEST_F(QueryTest, BadImageIsRefusedBeforeItIsDecoded) {
   ExpectRefused("examples[1].image: not a JPEG, PNG or WebP image");
 }
 
+TEST_F(QueryTest, CostOfSeveralImagesIsThatOfTheLastNextToTheOthers) {
+  request_.add_examples()->set_image(PhotoBytes(2));
+  const auto query = ParseQuery(request_, limits_);
+  ASSERT_THAT(query, IsOk());
+  EXPECT_EQ(query->image_bytes, 2 * 192);
+  EXPECT_EQ(query->decode_bytes, 192 + ReadImageHeader(PhotoBytes(2))->decode_bytes);
+}
+
+TEST_F(QueryTest, ImagesThatDoNotFitTogetherAreRefused) {
+  request_.add_examples()->set_image(PhotoBytes(2));
+  const auto query = ParseQuery(request_, limits_);
+  ASSERT_THAT(query, IsOk());
+  limits_.max_decode_bytes = query->decode_bytes;
+  EXPECT_THAT(ParseQuery(request_, limits_), IsOk());
+  limits_.max_decode_bytes = query->decode_bytes - 1;
+  ExpectRefused("examples: to decode their images takes");
+}
+
 TEST_F(QueryTest, TooManyStrokesAreRefused) {
   v1::Strokes* strokes = AddStrokes();
   for (int i = 0; i < 2000; ++i) strokes->add_strokes();
@@ -98,7 +117,8 @@ TEST_F(QueryTest, BadStrokeIsNamedWhenItIsDrawn) {
   AddStrokes()->mutable_strokes(0)->mutable_points(0)->set_y(std::nanf(""));
   const auto query = ParseQuery(request_, limits_);
   ASSERT_THAT(query, IsOk());
-  const auto images = DecodeExamples(*query, limits_);
+  InProcessDecoder decoder;
+  const auto images = DecodeExamples(*query, limits_, decoder, CallLife());
   EXPECT_THAT(images, StatusIs(absl::StatusCode::kInvalidArgument,
                                HasSubstr("examples[0].strokes: strokes[0].points[0].y")));
 }
