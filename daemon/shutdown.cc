@@ -87,11 +87,6 @@ void Shutdown::Wait() const {
   mutex_.Await(absl::Condition(&signalled_));
 }
 
-bool Shutdown::WaitFor(absl::Duration timeout) const {
-  absl::MutexLock lock(&mutex_);
-  return mutex_.AwaitWithTimeout(absl::Condition(&signalled_), timeout);
-}
-
 void Shutdown::OnRequest(std::function<void()> callback) {
   {
     absl::MutexLock lock(&mutex_);

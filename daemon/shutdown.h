@@ -11,7 +11,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 
 namespace s2p {
 
@@ -36,8 +35,6 @@ class Shutdown {
 
   // Blocks until an end is requested.
   void Wait() const;
-  // As Wait, but at most `timeout`; returns requested().
-  bool WaitFor(absl::Duration timeout) const;
 
   // Runs `callback` once, on this object's thread, when an end is requested (or soon, if it already
   // is), in the order of these calls. Callbacks may take long (a drain), but delay the next one and

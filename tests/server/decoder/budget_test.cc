@@ -55,7 +55,7 @@ TEST_F(BudgetTest, CallsAreServedInTheOrderOfTheirArrival) {
 TEST_F(BudgetTest, CallThatWouldFitWaitsForThoseBeforeIt) {
   const Budget::Share held = Take(60);
   CallLife life;
-  life.deadline = absl::InfinitePast();
+  life.deadline = SteadyTime::InfinitePast();
   absl::Notification may_end;
   std::thread first([&] {
     CallLife cancellable;
@@ -116,7 +116,7 @@ TEST_F(BudgetTest, ShrunkShareGivesBackTheRest) {
   const Budget::Share rest = Take(70);
   EXPECT_EQ(budget_.waiting(), 0);
   CallLife over;
-  over.deadline = absl::InfinitePast();
+  over.deadline = SteadyTime::InfinitePast();
   EXPECT_THAT(budget_.Take(1, over), StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 

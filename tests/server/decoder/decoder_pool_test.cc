@@ -141,7 +141,7 @@ TEST_F(DecoderPoolTest, CallWaitsForAFreeProcessUntilItsDeadline) {
   });
   is_busy.WaitForNotification();
   CallLife life;
-  life.deadline = absl::InfinitePast();
+  life.deadline = SteadyTime::InfinitePast();
   EXPECT_THAT(Decode(Order(""), life),
               StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("a decoder was free")));
   end.Notify();
