@@ -77,17 +77,17 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
   if (!status.ok()) return status;
   if (!has_tls) return grpc::InsecureServerCredentials();
 
-  ReloadedOptions<TlsFiles> files;
+  ReloadedOptions<TlsMaterial> files;
   files.paths = {options.tls_cert, options.tls_key};
   if (!options.tls_client_ca.empty()) files.paths.push_back(options.tls_client_ca);
   files.read = [options] {
-    return ReadTlsFiles(options.tls_cert, options.tls_key, options.tls_client_ca);
+    return ReadTlsMaterial(options.tls_cert, options.tls_key, options.tls_client_ca);
   };
-  files.report = [metrics](const absl::Status& result, const TlsFiles&, const TlsFiles&) {
+  files.report = [metrics](const absl::Status& result, const TlsMaterial&, const TlsMaterial&) {
     ReportReload("certificates", "tls", result, metrics);
   };
   files.interval = options.reload_interval;
-  S2P_ASSIGN_OR_RETURN(auto reloaded, Reloaded<TlsFiles>::Create(std::move(files)));
+  S2P_ASSIGN_OR_RETURN(auto reloaded, Reloaded<TlsMaterial>::Create(std::move(files)));
   return MakeTlsServerCredentials(std::move(reloaded));
 }
 

@@ -26,7 +26,7 @@ absl::StatusOr<std::string> ReadPem(absl::string_view flag, const std::string& p
 }
 
 // gRPC itself would fail to start without saying why.
-absl::Status CheckPair(const TlsFiles& files, const std::string& cert_path,
+absl::Status CheckPair(const TlsMaterial& files, const std::string& cert_path,
                        const std::string& key_path) {
   const auto memory = [](const std::string& text) {
     return std::unique_ptr<BIO, decltype(&BIO_free)>(
@@ -57,7 +57,7 @@ absl::Status CheckPair(const TlsFiles& files, const std::string& cert_path,
 // gRPC asks for the certificates at the start of each handshake.
 class TlsServerCredentials final : public grpc::ServerCredentials {
  public:
-  explicit TlsServerCredentials(std::unique_ptr<Reloaded<TlsFiles>> files)
+  explicit TlsServerCredentials(std::unique_ptr<Reloaded<TlsMaterial>> files)
       : files_(std::move(files)) {
     const auto request = files_->Get()->client_ca.empty()
                              ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
@@ -94,18 +94,19 @@ class TlsServerCredentials final : public grpc::ServerCredentials {
     return grpc_server_add_http2_port(server, address.c_str(), credentials_);
   }
 
-  const std::unique_ptr<Reloaded<TlsFiles>> files_;
+  const std::unique_ptr<Reloaded<TlsMaterial>> files_;
   grpc_server_credentials* credentials_ = nullptr;
   absl::Mutex mutex_;
   // What gRPC has.
-  std::shared_ptr<const TlsFiles> given_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const TlsMaterial> given_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
 
-absl::StatusOr<TlsFiles> ReadTlsFiles(const std::string& cert_path, const std::string& key_path,
-                                      const std::string& client_ca_path) {
-  TlsFiles files;
+absl::StatusOr<TlsMaterial> ReadTlsMaterial(const std::string& cert_path,
+                                            const std::string& key_path,
+                                            const std::string& client_ca_path) {
+  TlsMaterial files;
   S2P_ASSIGN_OR_RETURN(files.cert, ReadPem("tls-cert", cert_path));
   S2P_ASSIGN_OR_RETURN(files.key, ReadPem("tls-key", key_path));
   S2P_RETURN_IF_ERROR(CheckPair(files, cert_path, key_path));
@@ -116,7 +117,7 @@ absl::StatusOr<TlsFiles> ReadTlsFiles(const std::string& cert_path, const std::s
 }
 
 std::shared_ptr<grpc::ServerCredentials> MakeTlsServerCredentials(
-    std::unique_ptr<Reloaded<TlsFiles>> files) {
+    std::unique_ptr<Reloaded<TlsMaterial>> files) {
   return std::make_shared<TlsServerCredentials>(std::move(files));
 }
 

@@ -13,7 +13,7 @@
 namespace s2p {
 
 // What a server proves itself with, and asks of its clients; all in PEM form. A plain value.
-struct TlsFiles {
+struct TlsMaterial {
   std::string cert;
   std::string key;
   // Empty: clients need no certificate.
@@ -22,8 +22,9 @@ struct TlsFiles {
 
 // Reads the files; an empty path of the authority leaves it empty. As ReadPemFile, naming the flag;
 // InvalidArgument also if the key is not the certificate's.
-absl::StatusOr<TlsFiles> ReadTlsFiles(const std::string& cert_path, const std::string& key_path,
-                                      const std::string& client_ca_path);
+absl::StatusOr<TlsMaterial> ReadTlsMaterial(const std::string& cert_path,
+                                            const std::string& key_path,
+                                            const std::string& client_ca_path);
 
 // Each new connection gets what `files` has by then; connections that are open stay as they are. A
 // client must have a certificate if `files` has an authority from the start.
@@ -31,7 +32,7 @@ absl::StatusOr<TlsFiles> ReadTlsFiles(const std::string& cert_path, const std::s
 // Not gRPC's FileWatcherCertificateProvider: in gRPC 1.51 it hands on a certificate whose key has
 // not been replaced yet, and a file that is damaged, and new connections fail until both are right.
 std::shared_ptr<grpc::ServerCredentials> MakeTlsServerCredentials(
-    std::unique_ptr<Reloaded<TlsFiles>> files);
+    std::unique_ptr<Reloaded<TlsMaterial>> files);
 
 }  // namespace s2p
 

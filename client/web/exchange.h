@@ -8,8 +8,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "daemon/http/byte_budget.h"
 #include "daemon/http/http_message.h"
+#include "daemon/http/memory_limit.h"
 
 namespace s2p {
 
@@ -23,7 +23,7 @@ struct Exchange {
   // Timeout of the RPC: the browser's x-timeout-ms, within the gateway's limit.
   absl::Duration timeout;
   // Memory of the messages made from JSON, which all requests share.
-  ByteBudget::Share messages;
+  MemoryLimit::Share messages;
 };
 
 // Fills in the response, or returns an error to respond with.

@@ -119,7 +119,7 @@ Router::Router(RouterOptions options, const OperatorSessions* sessions, const Tr
       sessions_(sessions),
       proxy_(proxy),
       metrics_(metrics),
-      message_budget_(options_.message_budget_bytes) {}
+      message_memory_(options_.message_memory_bytes) {}
 
 void Router::Add(const std::string& method, const std::string& path, Access access,
                  ExchangeHandler handler, std::optional<uint64_t> max_body_bytes) {
@@ -175,7 +175,7 @@ HttpResponse Router::Answer(HttpRequest& request) { return Run(*Find(request), r
 
 HttpResponse Router::Run(const Route& route, HttpRequest& request) {
   Exchange exchange{
-      request, {}, RequestId(request), Timeout(request), ByteBudget::Share(&message_budget_)};
+      request, {}, RequestId(request), Timeout(request), MemoryLimit::Share(&message_memory_)};
   SetCommonHeaders(exchange.request_id, exchange.response);
   const absl::Status status = route.handler(exchange);
   return Complete(request, exchange.request_id, status, std::move(exchange.response));

@@ -17,8 +17,8 @@
 #include "client/web/metrics.h"
 #include "client/web/operator_sessions.h"
 #include "client/web/trusted_proxy.h"
-#include "daemon/http/byte_budget.h"
 #include "daemon/http/http_server.h"
+#include "daemon/http/memory_limit.h"
 
 namespace s2p {
 
@@ -28,7 +28,7 @@ struct RouterOptions {
   // Largest body of a request.
   uint64_t max_body_bytes = 22 << 20;
   // Memory of all messages made from JSON at one time.
-  uint64_t message_budget_bytes = uint64_t{192} << 20;
+  uint64_t message_memory_bytes = uint64_t{192} << 20;
   // Timeouts of an RPC: the default if the browser sets none, and the longest that it may set.
   absl::Duration default_timeout = absl::Seconds(10);
   absl::Duration max_timeout = absl::Seconds(60);
@@ -92,7 +92,7 @@ class Router : public HttpHandler {
   const OperatorSessions* const sessions_;
   const TrustedProxy* const proxy_;
   WebMetrics* const metrics_;
-  ByteBudget message_budget_;
+  MemoryLimit message_memory_;
   std::map<std::pair<std::string, std::string>, Route> routes_;
 };
 

@@ -13,10 +13,10 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "daemon/http/byte_budget.h"
 #include "daemon/http/http_head_scanner.h"
 #include "daemon/http/http_server.h"
 #include "daemon/http/http_wire.h"
+#include "daemon/http/memory_limit.h"
 
 namespace s2p {
 
@@ -34,7 +34,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     virtual ~Host() = default;
     virtual const HttpServerOptions& options() const = 0;
     virtual HttpHandler& handler() = 0;
-    virtual ByteBudget& budget() = 0;
+    virtual MemoryLimit& budget() = 0;
     virtual bool stopping() const = 0;
     // Runs `work` on one of the threads. False if too much waits.
     virtual bool Submit(std::function<void()> work) = 0;
@@ -128,7 +128,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::shared_ptr<HttpRequest> request_;
   std::shared_ptr<std::atomic<bool>> gone_;
   HttpAdmission admission_;
-  ByteBudget::Share share_;
+  MemoryLimit::Share share_;
   bool keep_alive_ = false;
   bool input_left_ = false;
   bool chunked_answer_ = false;

@@ -96,7 +96,7 @@ struct HttpServer::Impl : HttpConnection::Host, std::enable_shared_from_this<Htt
 
   const HttpServerOptions& options() const override { return options_; }
   HttpHandler& handler() override { return handler_; }
-  ByteBudget& budget() override { return budget_; }
+  MemoryLimit& budget() override { return budget_; }
   bool stopping() const override { return stopping_; }
   bool Submit(std::function<void()> work) override;
   void Post(std::function<void()> work) override { asio::post(io_, std::move(work)); }
@@ -116,7 +116,7 @@ struct HttpServer::Impl : HttpConnection::Host, std::enable_shared_from_this<Htt
   HttpHandler& handler_;
   ListenAddress address_;
   std::unique_ptr<TlsFiles> tls_;
-  ByteBudget budget_;
+  MemoryLimit budget_;
   std::atomic<int> open_{0};
   std::atomic<int> submitted_{0};
   std::once_flag stopped_;

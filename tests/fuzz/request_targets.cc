@@ -1,11 +1,16 @@
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include <string>
 
 #include "base/check.h"
+#include "base/message_limits.h"
 #include "image/image.h"
 #include "s2p/v1/gallery.pb.h"
 #include "s2p/v1/search.pb.h"
+#include "server/decoder/image_decoder.h"
 #include "server/search/query.h"
 #include "server/search/request_checks.h"
+#include "server/search/request_limits.h"
 #include "tests/fuzz/targets.h"
 
 namespace s2p::fuzz {
@@ -20,17 +25,23 @@ Limits SmallLimits() {
 }  // namespace
 
 void Search(absl::string_view bytes) {
+  const Limits limits = SmallLimits();
+  const MessageLimits counts(v1::SearchRequest::descriptor(), SearchFields(limits));
+  google::protobuf::io::ArrayInputStream wire(bytes.data(), static_cast<int>(bytes.size()));
+  if (!counts.Check(&wire, bytes.size()).ok()) return;
   v1::SearchRequest request;
   if (!request.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
-  const Limits limits = SmallLimits();
   const auto query = ParseQuery(request, limits);
   if (!query.ok()) return;
   S2P_CHECK(!query->examples.empty() && query->examples.size() <= limits.max_examples);
-  const auto images = DecodeExamples(*query, limits);
+  InProcessDecoder decoder;
+  const auto images = DecodeExamples(*query, limits, decoder, CallLife());
   if (!images.ok()) return;
-  int64_t pixels = 0;
-  for (const s2p::Image& image : *images) pixels += int64_t{image.width()} * image.height();
-  S2P_CHECK(pixels <= query->pixels);
+  int64_t image_bytes = 0;
+  for (const s2p::Image& image : *images) {
+    image_bytes += int64_t{s2p::Image::kChannels} * image.width() * image.height();
+  }
+  S2P_CHECK(image_bytes <= query->image_bytes && query->image_bytes <= query->decode_bytes);
 }
 
 void AddPhoto(absl::string_view bytes) {

@@ -99,11 +99,11 @@ TEST_F(TlsCredentialsTest, ClientsNeedACertificateOfTheAuthorityInTheFile) {
   EXPECT_EQ(CodeOf(Connect(first_, second_)), kUnavailable);
 }
 
-TEST(ReadTlsFilesTest, KeyOfAnotherCertificateIsRefused) {
+TEST(ReadTlsMaterialTest, KeyOfAnotherCertificateIsRefused) {
   TempDir dir;
   std::ofstream(dir.File("cert.pem")) << MakeCertificate().cert;
   std::ofstream(dir.File("key.pem")) << MakeCertificate().key;
-  EXPECT_THAT(ReadTlsFiles(dir.File("cert.pem"), dir.File("key.pem"), ""),
+  EXPECT_THAT(ReadTlsMaterial(dir.File("cert.pem"), dir.File("key.pem"), ""),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("is not the key of " + dir.File("cert.pem"))));
 }

@@ -96,11 +96,11 @@ class ReadRequestTest : public testing::Test {
   absl::Status Read(const std::string& json) {
     HttpRequest request;
     request.body = json;
-    Exchange exchange{request, {}, "id", absl::Seconds(1), ByteBudget::Share(&budget_)};
+    Exchange exchange{request, {}, "id", absl::Seconds(1), MemoryLimit::Share(&budget_)};
     v1::SearchRequest message;
     return ReadRequest(exchange, message);
   }
-  ByteBudget budget_{1000};
+  MemoryLimit budget_{1000};
 };
 
 TEST_F(ReadRequestTest, BombIsRefusedBeforeItBecomesAMessage) {
@@ -114,7 +114,7 @@ TEST_F(ReadRequestTest, MessagesShareABoundedMemoryAndGiveItBack) {
   const std::string small = R"({"topK":3})";
   EXPECT_THAT(Read(small), IsOk());
   EXPECT_EQ(budget_.used(), 0u);
-  ByteBudget::Share others(&budget_);
+  MemoryLimit::Share others(&budget_);
   ASSERT_TRUE(others.Hold(950));
   EXPECT_THAT(Read(small), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("too many large")));
 }

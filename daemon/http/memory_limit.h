@@ -1,6 +1,6 @@
 // A bound on the bytes that many requests hold together.
-#ifndef S2P_DAEMON_HTTP_BYTE_BUDGET_H_
-#define S2P_DAEMON_HTTP_BYTE_BUDGET_H_
+#ifndef S2P_DAEMON_HTTP_MEMORY_LIMIT_H_
+#define S2P_DAEMON_HTTP_MEMORY_LIMIT_H_
 
 #include <atomic>
 #include <cstdint>
@@ -8,13 +8,13 @@
 namespace s2p {
 
 // Thread-safe.
-class ByteBudget {
+class MemoryLimit {
  public:
   // One holder's part, given back when it dies. The budget is borrowed and must outlive it.
   // Thread-compatible.
   class Share {
    public:
-    explicit Share(ByteBudget* budget) : budget_(budget) {}
+    explicit Share(MemoryLimit* budget) : budget_(budget) {}
     ~Share() { Release(); }
     Share(const Share&) = delete;
     Share& operator=(const Share&) = delete;
@@ -30,11 +30,11 @@ class ByteBudget {
     void Release() { Hold(0); }
 
    private:
-    ByteBudget* const budget_;
+    MemoryLimit* const budget_;
     uint64_t held_ = 0;
   };
 
-  explicit ByteBudget(uint64_t bytes) : bytes_(bytes) {}
+  explicit MemoryLimit(uint64_t bytes) : bytes_(bytes) {}
   uint64_t used() const { return used_; }
 
  private:
@@ -52,4 +52,4 @@ class ByteBudget {
 
 }  // namespace s2p
 
-#endif  // S2P_DAEMON_HTTP_BYTE_BUDGET_H_
+#endif  // S2P_DAEMON_HTTP_MEMORY_LIMIT_H_
