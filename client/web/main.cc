@@ -15,6 +15,7 @@
 #include "daemon/listen_address.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
+#include "daemon/reload_signal.h"
 #include "daemon/shutdown.h"
 
 namespace s2p {
@@ -103,6 +104,7 @@ absl::Status Serve(Flags& flags) {
   }
   flags.web.version = S2P_VERSION;
   S2P_ASSIGN_OR_RETURN(auto shutdown, Shutdown::Install());
+  S2P_RETURN_IF_ERROR(CatchReloadSignal());
   S2P_ASSIGN_OR_RETURN(auto web, WebServer::Start(flags.web));
   S2P_RETURN_IF_ERROR(WriteAddress(flags.daemon.address_file, web->address()));
   LogInfo("listening", {{"http", web->address()}, {"server", flags.connection.server}});
