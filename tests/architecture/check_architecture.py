@@ -155,6 +155,7 @@ DATES = ["daemon/http/http_connection.cc", "rpc/call_gate.cc", "rpc/credentials.
          "trainer/jobs/job_scheduler.h", "trainer/jobs/job_store.cc"]
 DATE = re.compile(r"\babsl::Now\b|\bsystem_clock::now\b|\.Await\w*With(Timeout|Deadline)\(")
 
+CLASS = re.compile(r"^(?:class|struct|enum class) (\w+)\b[^;(]*\{")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 COMMAND = re.compile(r"(?<![\w-])(s2p_library|s2p_program|s2p_test|target_link_libraries|"
                      r"add_dependencies)\s*\(", re.IGNORECASE)
@@ -200,6 +201,8 @@ class Checker:
         # (from, to) -> number of includes between the boxes of the picture.
         self.arrows = collections.Counter()
         self.violations = []
+        # Name of a class at the start of a line of a header -> the header.
+        self.classes = {}
         self.files = 0
 
     def check(self):
@@ -235,8 +238,19 @@ class Checker:
         with open(os.path.join(self.root, path), encoding="utf-8") as file:
             return file.read()
 
+    def check_class(self, path, number, line):
+        """Two classes of one name that one program links are one to the linker."""
+        found = CLASS.match(line)
+        if not found or path.startswith("tests"):
+            return
+        other = self.classes.setdefault(found.group(1), path)
+        if other != path:
+            self.refuse(path, number, "class", "%s has a class %s, too" % (other, found.group(1)))
+
     def check_source(self, path, room):
         for number, line in enumerate(strip_block_comments(self.read(path)).split("\n"), 1):
+            if path.endswith(".h"):
+                self.check_class(path, number, line)
             include = INCLUDE.match(line)
             if include:
                 self.check_include(path, room, number, include.group(2))

@@ -157,6 +157,15 @@ class CheckArchitectureTest(unittest.TestCase):
                 ("tests/server/a.cc", "sqlite3.h")):
             self.assert_include(path, "<%s>" % header, refused=False)
 
+    def test_class_of_a_name_that_another_header_has(self):
+        self.write("rpc/a.h", "class Share {\n};\nstruct Other;\n")
+        self.write("daemon/http/a.h", "struct Other {\n};\n")
+        self.assertEqual(self.check(), [])
+        self.write("daemon/http/b.h", "class Share final {\n};\n")
+        found = self.check()
+        self.assertEqual(len(found), 1, found)
+        self.assertIn("has a class Share, too", found[0])
+
     def test_library_in_a_header_of_its_room(self):
         for path, header in (
                 ("daemon/log.h", "spdlog/spdlog.h"), ("daemon/options.h", "CLI/CLI.hpp"),
