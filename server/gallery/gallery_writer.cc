@@ -20,6 +20,32 @@ absl::Status CheckModel(const NewItem& item, const IndexedGalleryView* serving) 
   return CheckVectors(serving->model(), item.photo_id, item.embedding, item.attributes);
 }
 
+// Removes those of the blobs that no item names.
+absl::Status RemoveUnnamed(const std::set<std::string>& digests, const Catalogue& catalogue,
+                           const GalleryWriterParts& parts) {
+  absl::Status status;
+  for (const std::string& digest : digests) {
+    const absl::StatusOr<bool> referenced = catalogue.HasBlob(digest);
+    status.Update(referenced.status());
+    if (!referenced.ok() || *referenced) continue;
+    status.Update(parts.blobs->Remove(digest));
+    PhotoWorks(*parts.faults, digest);
+  }
+  return status;
+}
+
+// As RemoveUnnamed for blobs whose items were deleted: also where an earlier start set them aside.
+absl::Status RemoveDeleted(const std::set<std::string>& digests, const Catalogue& catalogue,
+                           const GalleryWriterParts& parts) {
+  absl::Status status = RemoveUnnamed(digests, catalogue, parts);
+  const OrphanedBlobs orphaned(parts.blobs);
+  for (const std::string& digest : digests) {
+    const absl::StatusOr<bool> referenced = catalogue.HasBlob(digest);
+    if (referenced.ok() && !*referenced) status.Update(orphaned.Remove(digest));
+  }
+  return status;
+}
+
 }  // namespace
 
 GalleryWriter::GalleryWriter(std::unique_ptr<Catalogue> catalogue,
@@ -112,11 +138,13 @@ std::vector<absl::StatusOr<AddResult>> GalleryWriter::Add(absl::Span<const NewIt
   const bool has_room = written.ok();
   if (has_room) written = StorageFault(*parts_.faults, Write(planned));
   std::set<std::string> unused;
+  // Blobs of a write that failed, and its ids.
+  std::set<std::string> stored;
   std::set<std::string> failed;
   for (const Planned& plan : planned) {
     if (!written.ok()) {
       failed.insert(plan.item->photo_id);
-      if (has_room) doubtful_.insert(plan.item->sha256);
+      if (has_room) stored.insert(plan.item->sha256);
       continue;
     }
     parts_.log->Record(plan.item->photo_id);
@@ -126,7 +154,15 @@ std::vector<absl::StatusOr<AddResult>> GalleryWriter::Add(absl::Span<const NewIt
     parts_.serving->CountRemoved(*plan.replaced);
     unused.insert(plan.replaced->sha256);
   }
-  if (written.ok()) Clean(std::move(unused));
+  if (written.ok()) {
+    Clean(std::move(unused));
+  } else if (absl::IsResourceExhausted(written)) {
+    // A commit that found no room was not written, so nothing can bring it back, and the room that
+    // its photos take is needed.
+    RemoveUnnamed(stored, *catalogue_, parts_).IgnoreError();
+  } else {
+    doubtful_.insert(stored.begin(), stored.end());
+  }
   // Whatever was decided for an id that was not written, even kUnchanged, is not true.
   for (size_t i = 0; i < items.size(); ++i) {
     if (failed.count(items[i]->photo_id) > 0) results[i] = written;
@@ -136,19 +172,9 @@ std::vector<absl::StatusOr<AddResult>> GalleryWriter::Add(absl::Span<const NewIt
 
 void GalleryWriter::Clean(std::set<std::string> digests) {
   StorageWorks(*parts_.faults, parts_.reserve->Check(0).ok());
-  digests.insert(doubtful_.begin(), doubtful_.end());
+  absl::Status status = RemoveDeleted(digests, *catalogue_, parts_);
+  status.Update(RemoveUnnamed(doubtful_, *catalogue_, parts_));
   doubtful_.clear();
-  absl::Status status;
-  const OrphanedBlobs orphaned(parts_.blobs);
-  for (const std::string& digest : digests) {
-    const absl::StatusOr<bool> referenced = catalogue_->HasBlob(digest);
-    status.Update(referenced.status());
-    if (!referenced.ok() || *referenced) continue;
-    status.Update(parts_.blobs->Remove(digest));
-    // A copy that an earlier start set aside.
-    status.Update(orphaned.Remove(digest));
-    PhotoWorks(*parts_.faults, digest);
-  }
   // The journal remembers which blobs a crash has kept from being removed, until they are.
   if (status.ok()) status = journal_->Erase();
   if (log_due_) {

@@ -140,6 +140,7 @@ TEST_F(GalleryDurabilityTest, FullDiskForTheCatalogueRefusesTheWriteAndReadsGoOn
   }
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted));
   EXPECT_THAT(Ids(), testing::ElementsAre("a"));
+  EXPECT_FALSE(std::filesystem::exists(BlobPath(2)));
   MustAdd("b", 2);
   Reopen();
   EXPECT_THAT(Ids(), testing::ElementsAre("a", "b"));
