@@ -31,8 +31,8 @@ namespace s2p {
 
 // The most that the clients of a gRPC port may take, whether they have a key or not. A plain value.
 struct ConnectionLimits {
-  // Memory for what connections have received and the calls have not taken yet. Near it gRPC
-  // refuses connections, and beyond it cancels calls.
+  // Memory for what connections have received and the calls have not taken yet. Beyond it gRPC
+  // cancels calls with RESOURCE_EXHAUSTED.
   uint64_t memory_bytes = uint64_t{512} << 20;
   // Calls of one connection at one time, at least 1; more wait at the client. (gRPC 1.51 cannot
   // limit the number of connections; a proxy in front can, see docs/operations.md.)
