@@ -96,6 +96,7 @@ class JsonCounter {
     std::string path;
     for (const Level& level : levels_) {
       if (level.is_object) {
+        if (level.key.empty()) continue;
         absl::StrAppend(&path, path.empty() ? "" : ".", level.key.substr(0, kMaxKeyBytes));
       } else {
         absl::StrAppend(&path, "[", level.index, "]");

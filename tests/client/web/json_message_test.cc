@@ -63,8 +63,9 @@ TEST(CheckJsonSizeTest, DeepValueIsNamed) {
 TEST(CheckJsonSizeTest, ManyShortArraysCountTogether) {
   JsonLimits limits;
   limits.max_values = 100;
-  EXPECT_THAT(Check(absl::StrCat("[", Elements(60, "[0,0]"), "]"), limits),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("more than 100 values")));
+  EXPECT_THAT(Check(absl::StrCat(R"({"a":[)", Elements(60, "{}"), "]}"), limits),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("a[49]: the request has more than 100 values")));
 }
 
 TEST(CheckJsonSizeTest, TextInsideStringsDoesNotCount) {
