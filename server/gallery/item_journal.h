@@ -37,14 +37,16 @@ struct JournalFindings {
 //              <created, microseconds since 1970> [<name> <value>]...
 //   <checksum> void <offset>...                 the lines at these offsets are not true any more
 //
-// The checksum is the first 16 hex digits of the SHA-256 of the rest; texts are escaped as in C. A
-// line that is void is overwritten with spaces, so nothing of a deleted item stays: neither its
-// void line nor the spaces name it. Where more than half of the file is void, it is written anew.
+// The checksum is the first 16 hex digits of the SHA-256 of the rest; a modality is its number in
+// Modality; texts are escaped as in C. A line that is void is overwritten with spaces, so nothing
+// of a deleted item stays: neither its void line nor the spaces name it. When more than half of the
+// file is void, and more than 1 MiB, it is written anew.
 //
 // A journal rather than one small file per photo: writes that share a transaction share one
 // fdatasync here too, where small files would cost each photo a sync and a block of 4 KiB. The
 // catalogue stays the truth: the journal is written first, taken back if the catalogue does not
-// commit, and compared with the catalogue at each start. In memory it takes 40 to 60 bytes an item.
+// commit, and compared with the catalogue at each start. It costs each write one fdatasync, each
+// item 40 to 60 bytes of memory, and a start about a second of a core for 100,000 items.
 //
 // Thread-compatible.
 class ItemJournal {
