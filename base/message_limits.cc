@@ -167,11 +167,9 @@ class MessageLimits::Scan {
   bool Take(uint64_t bytes, const FieldDescriptor* field) {
     bytes_ += bytes;
     if (bytes_ <= most_bytes_) return true;
-    status_ = absl::InvalidArgumentError(absl::StrCat(
-        PathOf(field),
-        ": has so many small parts that the message would take more "
-        "than ",
-        most_bytes_, " bytes of memory, which is the limit for a message of its size"));
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat(PathOf(field), ": too many small parts: the message would take more than ",
+                     most_bytes_, " bytes of memory, the limit for its size"));
     return false;
   }
 
