@@ -18,6 +18,12 @@ mkdir -p build/fuzz/faults
 export ASAN_OPTIONS=detect_container_overflow=0:allocator_may_return_null=1:${ASAN_OPTIONS:-}
 export UBSAN_OPTIONS=print_stacktrace=1:${UBSAN_OPTIONS:-}
 export OMP_NUM_THREADS=1
+
+# Readers of files get them in memory. A fuzzer ends without removing them.
+TMPDIR=$(mktemp -d /dev/shm/s2p_fuzz_XXXXXX)
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+
 failed=()
 for name in "${targets[@]}"; do
   corpora=("build/fuzz/corpus/$name" "tests/fuzz/corpus/$name")

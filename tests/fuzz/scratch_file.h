@@ -14,13 +14,11 @@
 
 namespace s2p::fuzz {
 
-// A folder of this process, in memory where the system has /dev/shm, removed with the object. One
-// thread only.
+// A folder of this process below TMPDIR, removed with the object. One thread only.
 class ScratchFolder {
  public:
   ScratchFolder() {
-    std::string name =
-        std::filesystem::exists("/dev/shm") ? "/dev/shm/s2p_fuzz_XXXXXX" : "/tmp/s2p_fuzz_XXXXXX";
+    std::string name = (std::filesystem::temp_directory_path() / "s2p_fuzz_XXXXXX").string();
     S2P_CHECK(mkdtemp(name.data()) != nullptr);
     path_ = name;
   }
