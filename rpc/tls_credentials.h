@@ -29,8 +29,8 @@ absl::StatusOr<TlsMaterial> ReadTlsMaterial(const std::string& cert_path,
 // Each new connection gets what `files` has by then; connections that are open stay as they are. A
 // client must have a certificate if `files` has an authority from the start.
 //
-// Not gRPC's FileWatcherCertificateProvider: in gRPC 1.51 it hands on a certificate whose key has
-// not been replaced yet, and a file that is damaged, and new connections fail until both are right.
+// Not gRPC's FileWatcherCertificateProvider, which does not ask whether a key is its certificate's:
+// while one of the files is replaced already and the other is not, new connections would fail.
 std::shared_ptr<grpc::ServerCredentials> MakeTlsServerCredentials(
     std::unique_ptr<Reloaded<TlsMaterial>> files);
 

@@ -65,7 +65,7 @@ absl::StatusOr<std::unique_ptr<DecoderProcess>> DecoderPool::StartProcess() {
     wanted_.push_back(&wanted);
   }
   wanted.is_started.WaitForNotification();
-  if (wanted.process.ok() && options_.on_start) options_.on_start();
+  if (options_.on_start) options_.on_start(wanted.process.status());
   return std::move(wanted.process);
 }
 

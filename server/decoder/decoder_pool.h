@@ -25,8 +25,8 @@ struct DecoderPoolOptions {
   // Processes, and so images that are decoded at one time. They are started one by one when they
   // are first needed, except the first.
   int processes = 1;
-  // Optional; called on any thread. A process was started; it has ended.
-  std::function<void()> on_start;
+  // Optional; called on any thread. A process was started, or could not be; it has ended.
+  std::function<void(const absl::Status&)> on_start;
   std::function<void(DecoderEnd)> on_end;
 };
 

@@ -146,7 +146,14 @@ absl::StatusOr<std::unique_ptr<ImageDecoder>> SearchServer::MakeDecoder(int proc
   // Half of it is left for the last image.
   pool.process.cpu_time = std::max(pool.process.cpu_time, 2 * options_.max_decode_time);
   pool.processes = processes;
-  pool.on_start = [this] { metrics_.CountDecoderStart(); };
+  pool.on_start = [this](const absl::Status& started) {
+    if (!started.ok()) {
+      faults_.Report(FaultKind::kDecoderFailed, "", "the decoder of images does not start", started);
+      return;
+    }
+    metrics_.CountDecoderStart();
+    faults_.Resolve(FaultKind::kDecoderFailed);
+  };
   pool.on_end = [this](DecoderEnd end) {
     metrics_.CountDecoderEnd(end);
     if (end == DecoderEnd::kCrashed || end == DecoderEnd::kMisbehaved) {

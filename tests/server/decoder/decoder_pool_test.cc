@@ -28,7 +28,9 @@ class DecoderPoolTest : public testing::Test {
     DecoderPoolOptions options;
     options.process = process;
     options.processes = processes;
-    options.on_start = [this] { ++starts_; };
+    options.on_start = [this](const absl::Status& started) {
+      if (started.ok()) ++starts_;
+    };
     options.on_end = [this](DecoderEnd end) {
       absl::MutexLock lock(&mutex_);
       ends_.push_back(end);
