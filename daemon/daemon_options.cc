@@ -30,7 +30,8 @@ void AddAddressFileFlag(Options& options, DaemonOptions* daemon, absl::string_vi
 void AddDrainFlags(Options& options, DaemonOptions* daemon) {
   options.Add("lame-duck", &daemon->lame_duck,
               "how long calls are still taken after SIGTERM, while health says NOT_SERVING");
-  options.Add("drain", &daemon->drain, "time that running calls have after SIGTERM and --lame-duck");
+  options.Add("drain", &daemon->drain,
+              "time that running calls have after SIGTERM and --lame-duck");
 }
 
 absl::Status WriteAddress(const std::string& path, const std::string& address) {

@@ -93,11 +93,11 @@ SearchServer::SearchServer(const ServerOptions& options)
     : options_(options),
       metrics_(options.version),
       faults_(FaultOptions()),
+      add_bytes_(options.max_add_bytes),
+      photo_places_(options_.max_photos_sent),
       search_memory_(ImageBytes(options.search_image_bytes, options.limits), kImageMemory),
       add_memory_(ImageBytes(options.add_image_bytes, options.limits), kImageMemory),
-      thumbnail_memory_(ImageBytes(options.thumbnail_image_bytes, options.limits), kImageMemory),
-      add_bytes_(options.max_add_bytes),
-      photo_places_(options_.max_photos_sent) {}
+      thumbnail_memory_(ImageBytes(options.thumbnail_image_bytes, options.limits), kImageMemory) {}
 
 Faults::Options SearchServer::FaultOptions() {
   Faults::Options options;
@@ -148,7 +148,8 @@ absl::StatusOr<std::unique_ptr<ImageDecoder>> SearchServer::MakeDecoder(int proc
   pool.processes = processes;
   pool.on_start = [this](const absl::Status& started) {
     if (!started.ok()) {
-      faults_.Report(FaultKind::kDecoderFailed, "", "the decoder of images does not start", started);
+      faults_.Report(FaultKind::kDecoderFailed, "", "the decoder of images does not start",
+                     started);
       return;
     }
     metrics_.CountDecoderStart();

@@ -1,5 +1,5 @@
-// Measures what a process of its own adds to the decoding of an image: both ways take turns, so that
-// other load on the machine affects both. `in_process_us` and `process_us` are medians.
+// Measures what a process of its own adds to the decoding of an image: both ways take turns, so
+// that other load on the machine affects both. `in_process_us` and `process_us` are medians.
 #include <benchmark/benchmark.h>
 
 #include <memory>

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <string>
 
-#include "base/message_text.h"
 #include "base/check.h"
+#include "base/message_text.h"
 #include "s2p/v1/training.pb.h"
 #include "tests/fuzz/scratch_file.h"
 #include "tests/fuzz/targets.h"

@@ -1,5 +1,5 @@
-#include "daemon/toml.h"
 #include "base/check.h"
+#include "daemon/toml.h"
 #include "rpc/api_keys.h"
 #include "tests/fuzz/targets.h"
 

@@ -10,10 +10,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/status_macros.h"
 #include "base/check.h"
-#include "model/file.h"
+#include "base/status_macros.h"
 #include "image/preprocessor.h"
+#include "model/file.h"
 
 namespace s2p {
 namespace {

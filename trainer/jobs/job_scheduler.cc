@@ -330,8 +330,7 @@ absl::StatusOr<v1::Job> JobScheduler::Cancel(const std::string& id) {
 
 absl::StatusOr<v1::Job> JobScheduler::CancelQueued(const std::string& id, const Place& place) {
   const absl::Status status = store_.Update(id, [this](v1::JobFile& file) {
-    Finish(*file.mutable_job(), absl::CancelledError(), /*cancelled=*/true,
-           options_.date());
+    Finish(*file.mutable_job(), absl::CancelledError(), /*cancelled=*/true, options_.date());
   });
   if (status.ok()) ReporterOf(id).OnState(v1::Job::STATE_CANCELLED, "cancelled");
   {

@@ -17,8 +17,8 @@ void ConfinePaths(const std::string& data_root, v1::TrainingSpec& spec,
                   std::vector<std::string>& errors);
 
 // Errors of a spec whose fields are right in themselves (SpecErrors): a data set that does not
-// open, that lacks images which a run needs, that is packed for another input, or whose images alone
-// take more than `memory_bytes`; too few pairs or identities for a batch, none held back for
+// open, that lacks images which a run needs, that is packed for another input, or whose images
+// alone take more than `memory_bytes`; too few pairs or identities for a batch, none held back for
 // validation.keep_best, attributes that the source lacks, weights or a version
 // that are not there or of another network, a device that is not there. "field: what is wrong", all
 // of them. Reads no image, and looks for a thousand of each data set, so that it does not take
