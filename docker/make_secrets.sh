@@ -3,7 +3,7 @@
 # nothing. Needs s2p.
 #   S2P_SECRETS            folder to put them into, by default /secrets
 #   S2P_GRAFANA_PASSWORD   the password of Grafana's admin; empty: a random one
-# Whoever is to read a file owns it, or is in its group: only Grafana runs as somebody else.
+# Each file belongs to the user that reads it; only Grafana runs as another one, of the same group.
 set -eu
 umask 077
 

@@ -1,8 +1,9 @@
-"""Checks promises of deploy/docker-compose.yml that can be read from it, without Docker.
+"""Checks promises of the files in deploy/ that can be read from them, without Docker.
 
 usage: compose_test.py     exit code 77: skipped, because PyYAML is not installed
 """
 import os
+import re
 import sys
 import unittest
 
@@ -12,7 +13,8 @@ except ImportError:
     print("python3-yaml is not installed")
     sys.exit(77)
 
-COMPOSE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy/docker-compose.yml")
+DEPLOY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../deploy")
+COMPOSE = os.path.join(DEPLOY, "docker-compose.yml")
 
 
 class Compose(unittest.TestCase):
@@ -56,6 +58,30 @@ class Compose(unittest.TestCase):
         for name, service in self.services.items():
             for port in service.get("ports", []):
                 self.assertIn(":-127.0.0.1:", port, name)
+
+
+class Proxy(unittest.TestCase):
+    def setUp(self):
+        with open(os.path.join(DEPLOY, "docker-compose.proxy.yml")) as file:
+            self.services = yaml.safe_load(file)["services"]
+
+    def test_page_believes_the_address_of_the_proxy_alone(self):
+        self.assertEqual(self.services["web"]["environment"]["S2P_TRUSTED_PROXY"],
+                         self.services["proxy"]["networks"]["front"]["ipv4_address"])
+
+    def test_its_key_is_for_nobody_else(self):
+        with open(COMPOSE) as file:
+            others = yaml.safe_load(file)["services"]
+        for name, service in others.items():
+            self.assertNotIn("./proxy-secrets", str(service.get("volumes")), name)
+        self.assertIn("./proxy-secrets:/run/secrets:ro", self.services["proxy"]["volumes"])
+
+    def test_page_gets_no_address_and_no_name_that_a_client_claims(self):
+        with open(os.path.join(DEPLOY, "proxy/nginx.conf.template")) as file:
+            page = re.search(r"location / \{.*?\n    \}", file.read(), re.DOTALL).group()
+        self.assertIn("proxy_set_header X-Forwarded-For $remote_addr;", page)
+        for header in ("X-Forwarded-User", "X-Forwarded-Email", "X-Remote-User", "Remote-User"):
+            self.assertIn('proxy_set_header %s "";' % header, page)
 
 
 if __name__ == "__main__":

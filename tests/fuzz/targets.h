@@ -20,7 +20,7 @@ void DataSet(absl::string_view bytes);
 // A run's log for TensorBoard, from which a run resumes. If the first byte is 'r', the rest is one
 // record's data, which is given its checksums.
 void EventLog(absl::string_view bytes);
-// A picture: its header, then its pixels (model/image.h).
+// A picture: its header, then its pixels (image/image.h).
 void Image(absl::string_view bytes);
 // A trained index. If the first byte is 'b', the rest is the body, which is given its header.
 void IndexFile(absl::string_view bytes);
@@ -42,7 +42,7 @@ void Safetensors(absl::string_view bytes);
 void Search(absl::string_view bytes);
 // A training spec in protobuf's text format or in JSON, and one --set of its first line.
 void Spec(absl::string_view bytes);
-// Strokes (model/strokes.h): 32-bit words, see strokes_target.cc.
+// Strokes (image/strokes.h): 32-bit words, see strokes_target.cc.
 void Strokes(absl::string_view bytes);
 // A program's configuration file (daemon/toml.h).
 void Toml(absl::string_view bytes);
