@@ -75,14 +75,14 @@ absl::Status CheckGrpcListen(const std::string& address) {
       absl::StrCat("'", address, "' is no address to listen on: expected unix:PATH"));
 }
 
-absl::Status CheckListenAddress(absl::string_view address, bool has_tls, bool allow_insecure) {
+absl::Status CheckListenAddress(absl::string_view address, bool has_tls, bool allow_insecure,
+                                absl::string_view tls_flags) {
   if (absl::StartsWith(address, kUnixScheme)) return CheckGrpcListen(std::string(address));
   S2P_ASSIGN_OR_RETURN(ListenAddress parsed, ParseListenAddress(address));
   if (has_tls || allow_insecure || parsed.is_loopback()) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat("listening on ", address,
-                   " would let others in without protection: give --tls-cert and --tls-key, or "
-                   "--insecure if the network itself is safe"));
+      absl::StrCat("listening on ", address, " would let others in without protection: give ",
+                   tls_flags, ", or --insecure if the network itself is safe"));
 }
 
 }  // namespace s2p

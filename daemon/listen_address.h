@@ -36,8 +36,10 @@ absl::Status CheckGrpcListen(const std::string& address);
 // Beyond loopback, anyone who can reach the port can read and change everything and see all
 // pictures, so such an address needs TLS or an operator who says that the network is safe. A socket
 // in the file system, "unix:PATH", which only gRPC takes, is protected by its folder's permissions
-// and counts as loopback. InvalidArgument says what to do.
-absl::Status CheckListenAddress(absl::string_view address, bool has_tls, bool allow_insecure);
+// and counts as loopback. InvalidArgument says what to do; `tls_flags` are the program's flags for
+// TLS.
+absl::Status CheckListenAddress(absl::string_view address, bool has_tls, bool allow_insecure,
+                                absl::string_view tls_flags = "--tls-cert and --tls-key");
 
 }  // namespace s2p
 

@@ -33,7 +33,8 @@ npm ci --prefix tests/web --no-audit --no-fund --loglevel=error ||
 results=build/release/tests.xml
 status=0
 OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} ctest --preset ci --label-exclude '^(slow|benchmark)$' \
-  --parallel "$(nproc)" --test-output-size-passed 1000000 --output-junit "$PWD/$results" || status=$?
+  --parallel "$(nproc)" --test-output-size-passed 1000000 --test-output-size-failed 1000000 \
+  --output-junit "$PWD/$results" || status=$?
 
 python3 tools/count_tests.py "$results"
 exit $status

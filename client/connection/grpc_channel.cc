@@ -71,7 +71,8 @@ absl::Status CheckApiKey(const std::string& key) {
 }
 
 // Whoever listens on the way could use a key that is sent in plain text.
-absl::Status CheckKeyIsSafe(const ClientOptions& options, const ServerAddress& address) {
+absl::Status CheckKeyIsSafe(const ClientOptions& options, const ServerAddress& address,
+                            absl::string_view insecure_flag) {
   if (options.api_key.empty() || !options.tls_ca.empty() || options.insecure) {
     return absl::OkStatus();
   }
@@ -79,9 +80,9 @@ absl::Status CheckKeyIsSafe(const ClientOptions& options, const ServerAddress& a
   const bool is_here =
       address.host.empty() ? absl::StartsWith(options.server, "unix") : IsThisMachine(address.host);
   if (is_here) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("the API key would travel to ", Printable(options.server),
-                   " in plain text: give --tls-ca, or --insecure if the network itself is safe"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the API key would travel to ", Printable(options.server),
+      " in plain text: give --tls-ca, or ", insecure_flag, " if the network itself is safe"));
 }
 
 // A hint for failed connections that names the proxy; empty without one.
@@ -132,10 +133,11 @@ absl::Status ReadApiKey(ClientOptions& options) {
 }
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options,
-                                                           const char* service_config) {
+                                                           const char* service_config,
+                                                           absl::string_view insecure_flag) {
   S2P_ASSIGN_OR_RETURN(const auto address, ParseServerAddress(options.server));
   S2P_RETURN_IF_ERROR(CheckApiKey(options.api_key));
-  S2P_RETURN_IF_ERROR(CheckKeyIsSafe(options, address));
+  S2P_RETURN_IF_ERROR(CheckKeyIsSafe(options, address, insecure_flag));
   S2P_ASSIGN_OR_RETURN(auto credentials, Credentials(options));
   grpc::ChannelArguments arguments;
   if (options.retry) arguments.SetServiceConfigJSON(service_config);

@@ -21,10 +21,11 @@ absl::Status ReadApiKey(ClientOptions& options);
 // Does not connect yet. `service_config` is gRPC's JSON and says which calls are retried, if
 // `options.retry`. Programs on the same machine connect without a proxy
 // (client/connection/proxy.h). InvalidArgument for an invalid server address or key, and for a key
-// that would leave this machine in plain text without `options.insecure`; NotFound or
-// InvalidArgument for the TLS files.
-absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options,
-                                                           const char* service_config);
+// that would leave this machine in plain text without `options.insecure`, which the program's
+// `insecure_flag` sets; NotFound or InvalidArgument for the TLS files.
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
+    const ClientOptions& options, const char* service_config,
+    absl::string_view insecure_flag = "--insecure");
 
 // Adds the key to a call and, if `with_deadline`, the deadline.
 void Prepare(const ClientOptions& options, bool with_deadline, grpc::ClientContext& context);

@@ -4,9 +4,9 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "base/steady_time.h"
+#include "base/steady_wait.h"
 #include "client/connection/grpc_channel.h"
 #include "client/web/http_error.h"
 #include "daemon/retry_after.h"
@@ -20,7 +20,7 @@ constexpr absl::Duration kClientCheckInterval = absl::Milliseconds(10);
 constexpr char kPushbackKey[] = "grpc-retry-pushback-ms";
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> ChannelTo(const ClientOptions& options) {
-  return MakeChannel(options, "");
+  return MakeChannel(options, "", "--insecure-key");
 }
 
 }  // namespace
@@ -83,19 +83,25 @@ ForwardedCall::~ForwardedCall() { backend_.Leave(&context_); }
 
 absl::Status ForwardedCall::Await(const Exchange& exchange,
                                   const std::function<void(Done)>& start) {
-  absl::Notification ended;
-  grpc::Status status;
+  absl::Mutex mutex;
+  SteadyWait changed;
+  std::optional<grpc::Status> status;
   start([&](grpc::Status result) {
+    absl::MutexLock lock(&mutex);
     status = std::move(result);
-    ended.Notify();
+    changed.NotifyAll();
   });
-  while (!ended.WaitForNotificationWithTimeout(kClientCheckInterval)) {
+  const auto has_ended_by = [&](SteadyTime deadline) {
+    absl::MutexLock lock(&mutex);
+    return changed.Until(&mutex, deadline, [&] { return status.has_value(); });
+  };
+  while (!has_ended_by(SteadyTime::Now() + kClientCheckInterval)) {
     if (!exchange.request.client_gone()) continue;
     context_.TryCancel();
     // This is quick: a cancelled call ends on this side, whatever the server does.
-    ended.WaitForNotification();
+    has_ended_by(SteadyTime::InfiniteFuture());
   }
-  absl::Status result = StatusOf(status);
+  absl::Status result = StatusOf(*status);
   if (!absl::IsCancelled(result) || exchange.request.client_gone()) return result;
   return absl::UnavailableError("the gateway is shutting down");
 }

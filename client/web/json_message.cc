@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
@@ -55,9 +56,16 @@ class JsonCounter {
         return absl::OkStatus();
       case ',':
         return Next();
+      case '\'':
+        return Wrong("a single quote outside a string");
       default:
-        return absl::OkStatus();
+        return Other(c);
     }
+  }
+
+  absl::Status Other(char c) const {
+    const bool is_key = !levels_.empty() && levels_.back().expects_key && !absl::ascii_isspace(c);
+    return is_key ? Wrong("a key without quotes") : absl::OkStatus();
   }
 
   // Leaves `at_` on the closing quote.
@@ -96,7 +104,7 @@ class JsonCounter {
     std::string path;
     for (const Level& level : levels_) {
       if (level.is_object) {
-        if (level.key.empty()) continue;
+        if (level.key.empty() || level.expects_key) continue;
         absl::StrAppend(&path, path.empty() ? "" : ".", level.key.substr(0, kMaxKeyBytes));
       } else {
         absl::StrAppend(&path, "[", level.index, "]");

@@ -23,7 +23,9 @@ struct JsonLimits {
 
 // Counts what a text holds before it is turned into a message, in one pass and without memory of
 // its own. InvalidArgument names the field: "examples[0].strokes.strokes: more than 100000
-// elements". `values` gets the number of values. A text that is no JSON may pass.
+// elements". `values` gets the number of values. A text that is no JSON may pass, but not one with
+// single quotes or with keys without quotes: protobuf's parser takes both, and a quote of the other
+// kind within such a string would hide what follows from the count.
 absl::Status CheckJsonSize(absl::string_view json, const JsonLimits& limits, size_t* values);
 
 // Reads the RPC's request from the JSON of the body, or of the URL's parameter `request` for a GET;

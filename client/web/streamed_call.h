@@ -15,6 +15,8 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "base/steady_time.h"
+#include "base/steady_wait.h"
 #include "client/web/backend.h"
 #include "client/web/exchange.h"
 #include "daemon/http/http_message.h"
@@ -67,7 +69,7 @@ class StreamedCall : public HttpBodySource, private grpc::ClientReadReactor<Resp
     while (true) {
       {
         absl::MutexLock lock(&mutex_);
-        if (mutex_.AwaitWithTimeout(absl::Condition(&arrived), kClientCheckInterval)) {
+        if (changed_.Until(&mutex_, SteadyTime::Now() + kClientCheckInterval, arrived)) {
           if (!has_message_ && !status_.ok()) return status_;
           return has_message_;
         }
@@ -140,6 +142,7 @@ class StreamedCall : public HttpBodySource, private grpc::ClientReadReactor<Resp
         piece = body_.piece(message_);
       } else if (ok) {
         has_message_ = true;
+        changed_.NotifyAll();
       }
     }
     if (starts) this->StartRead(&message_);
@@ -154,6 +157,7 @@ class StreamedCall : public HttpBodySource, private grpc::ClientReadReactor<Resp
       absl::MutexLock lock(&mutex_);
       status_ = call_.StatusOf(status);
       finished_ = true;
+      changed_.NotifyAll();
       waiting = std::exchange(waiting_, nullptr);
       if (waiting != nullptr) piece = NextAtEnd();
     }
@@ -173,6 +177,8 @@ class StreamedCall : public HttpBodySource, private grpc::ClientReadReactor<Resp
   StreamedBody<Response> body_;
   const std::function<void(grpc::ClientContext*, Reactor*)> start_;
   std::shared_ptr<StreamedCall> self_;
+  // For AwaitFirst.
+  SteadyWait changed_;
   absl::Mutex mutex_;
   // Belongs to the read in progress, then, with has_message_, to whoever holds the mutex.
   Response message_;

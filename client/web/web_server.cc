@@ -44,7 +44,8 @@ absl::Status CheckOptions(const WebServerOptions& options) {
     return absl::InvalidArgumentError(
         "--login-header needs --trusted-proxy: anyone could send this header");
   }
-  S2P_RETURN_IF_ERROR(CheckListenAddress(options.listen, options.tls.enabled(), options.insecure));
+  S2P_RETURN_IF_ERROR(CheckListenAddress(options.listen, options.tls.enabled(), options.insecure,
+                                         "--http-tls-cert and --http-tls-key"));
   return CheckLogin(options);
 }
 

@@ -352,6 +352,10 @@ void HttpConnection::Dispatch() {
 HttpResponse HttpConnection::MakeAnswer() {
   HttpRequest& request = *request_;
   HttpHandler& handler = host_.handler();
+  const auto refuse = [&](int status, absl::string_view message) {
+    request.body = std::string();
+    return handler.Refuse(request, status, message);
+  };
   HttpResponse response;
   try {
     if (IsCompressed(request) && !request.body.empty()) {
@@ -365,15 +369,15 @@ HttpResponse HttpConnection::MakeAnswer() {
       auto body = Gunzip(request.body, has_room);
       const bool too_large =
           body.ok() ? body->size() > admission_.max_body_bytes : absl::IsOutOfRange(body.status());
-      if (crowded) return handler.Refuse(request, 503, kCrowded);
-      if (too_large) return handler.Refuse(request, 413, "the decompressed body is too large");
-      if (!body.ok()) return handler.Refuse(request, 400, body.status().message());
+      if (crowded) return refuse(503, kCrowded);
+      if (too_large) return refuse(413, "the decompressed body is too large");
+      if (!body.ok()) return refuse(400, body.status().message());
       request.body = *std::move(body);
     }
     response = handler.Answer(request);
     Compress(request, response);
   } catch (...) {
-    response = handler.Refuse(request, 500, "the server failed");
+    response = refuse(500, "the server failed");
   }
   // The memory is needed for others.
   request.body = std::string();
@@ -384,9 +388,11 @@ void HttpConnection::Refuse(int status, absl::string_view message) {
   host_.SetWaiting(*this, Wait::kNothing);
   keep_alive_ = false;
   input_left_ = true;
+  request_->body = std::string();
   HttpResponse response = host_.handler().Refuse(*request_, status, message);
-  share_.Release();
+  // What the share stands for goes before it.
   parser_.reset();
+  share_.Release();
   Send(std::move(response));
 }
 
@@ -487,7 +493,7 @@ void HttpConnection::OnPiece(HttpBodySource::Piece piece) {
 }
 
 void HttpConnection::OnPieceSent(bool was_last) {
-  piece_.clear();
+  piece_ = std::string();
   share_.Release();
   was_last ? EndResponse() : ReadPiece();
 }

@@ -88,6 +88,15 @@ TEST(ListenAddressTest, OnlyGrpcListensOnASocketInTheFileSystem) {
   EXPECT_FALSE(CheckHttpListen("unix:/run/s2p.sock").ok());
 }
 
+TEST(ListenAddressTest, ProtectionIsNamedByTheProgramsFlags) {
+  EXPECT_THAT(CheckListenAddress(":1", false, false),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("give --tls-cert and --tls-key, or --insecure")));
+  EXPECT_THAT(CheckListenAddress(":1", false, false, "--http-tls-cert"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("give --http-tls-cert, or --insecure")));
+}
+
 TEST(ListenAddressTest, UnixSocketWithoutPathIsRefused) {
   absl::Status status = CheckListenAddress("unix:", true, true);
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("unix:PATH")));

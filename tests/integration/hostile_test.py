@@ -33,10 +33,12 @@ except ImportError:
 
 ACTS = int(os.environ.get("S2P_ACTS", "0"))
 SEED = int(os.environ.get("S2P_SEED", "1"))
-# What the server may keep after the abuse: buffers, connections, the allocator's slack.
+# What each program may keep after the abuse: buffers, connections, the allocator's slack.
 GROWTH_BYTES = 256 << 20
 KEY = "a-key-of-the-tests-that-may-do-everything"
 PATIENT_SECONDS = 86400
+# A program that says nothing to a raw socket for this long has failed the act.
+SOCKET_SECONDS = 60
 
 SEARCH = "/s2p.v1.SearchService/Search"
 ADD = "/s2p.v1.GalleryService/AddPhotos"
@@ -104,6 +106,19 @@ def connect(address):
         ("grpc.use_local_subchannel_pool", 1)])
 
 
+def plain_socket(address):
+    host, port = address.rsplit(":", 1)
+    return socket.create_connection((host, int(port)), timeout=SOCKET_SECONDS)
+
+
+def resident_bytes(process):
+    with open("/proc/%d/status" % process.pid) as status:
+        for line in status:
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+    raise AssertionError("no VmRSS")
+
+
 class Victims:
     """What the acts are done to, and what they need."""
 
@@ -144,8 +159,7 @@ class Victims:
 
     def raw(self, address, *pieces, end=False):
         """Sends bytes as they are and returns what came back until the other side closed."""
-        host, port = address.rsplit(":", 1)
-        with socket.create_connection((host, int(port))) as peer:
+        with plain_socket(address) as peer:
             try:
                 for piece in pieces:
                     peer.sendall(piece)
@@ -167,10 +181,9 @@ class Victims:
 
     def hold(self, address, opening):
         """Leaves a connection open after these bytes, until the end of the test."""
-        host, port = address.rsplit(":", 1)
-        peer = socket.create_connection((host, int(port)))
-        peer.sendall(opening)
+        peer = plain_socket(address)
         self.held.append(peer)
+        peer.sendall(opening)
         return "held"
 
     def get(self, path, *lines, body=b"", method="GET", host=None):
@@ -323,7 +336,14 @@ def acts():
 
 
 def closed(reply):
-    """The other side may say goodbye before it closes."""
+    """The outcome of a connection that gRPC closed: it may say goodbye, but send no body."""
+    if reply.startswith(b"HTTP/1.1 2"):
+        return "answered"
+    # Frames of HTTP/2; type 0 is DATA.
+    while len(reply) >= 9:
+        if reply[3] == 0:
+            return "answered"
+        reply = reply[9 + int.from_bytes(reply[:3], "big"):]
     return "closed"
 
 
@@ -338,7 +358,7 @@ class Searcher(threading.Thread):
     """Searches over and over until it is stopped; keeps the times, and the first failure."""
 
     def __init__(self, victims):
-        super().__init__()
+        super().__init__(daemon=True)
         self.channel = connect(victims.server.address)
         self.call = self.channel.unary_unary(SEARCH)
         self.body = image_example(victims.sketch)
@@ -412,6 +432,15 @@ class Hostile(unittest.TestCase):
         os.chmod(path, 0o600)
         return path
 
+    def outcome_of(self, name, act, chance):
+        try:
+            outcome = act(self.victims, chance)
+        except OSError as error:
+            outcome = "%s: %s" % (type(error).__name__, error)
+        for process, who in ((self.server.process, "s2p-server"), (self.web, "s2p-web")):
+            self.assertIsNone(process.poll(), "%s ended after the act '%s': %s" % (who, name, outcome))
+        return outcome
+
     def times_without_abuse(self):
         searcher = Searcher(self.victims)
         searcher.start()
@@ -426,24 +455,30 @@ class Hostile(unittest.TestCase):
         todo = kinds * max(2, -(-ACTS // len(kinds)))
         chance.shuffle(todo)
         quiet = self.times_without_abuse() if ACTS else []
-        before = self.server.resident_bytes()
+        programs = {"s2p-server": self.server.process, "s2p-web": self.web}
+        before = {name: resident_bytes(process) for name, process in programs.items()}
         searcher = Searcher(self.victims)
         searcher.start()
         wrong = {}
-        for name, act, right in todo:
-            outcome = act(self.victims, chance)
-            if outcome not in ((right,) if isinstance(right, str) else right):
-                wrong.setdefault(name, []).append(outcome)
+        try:
+            for name, act, right in todo:
+                outcome = self.outcome_of(name, act, chance)
+                if outcome not in ((right,) if isinstance(right, str) else right):
+                    wrong.setdefault(name, []).append(outcome)
+        finally:
+            searcher.stopped.set()
         seconds = searcher.end()
-        growth = self.server.resident_bytes() - before
-        print("%d acts of %d kinds, %d searches meanwhile, memory grew by %d MiB" % (
-            len(todo), len(kinds), len(seconds), growth >> 20))
+        growth = {name: resident_bytes(process) - before[name] for name, process in programs.items()}
+        print("%d acts of %d kinds, %d searches meanwhile, memory grew by %s" % (
+            len(todo), len(kinds), len(seconds),
+            ", ".join("%d MiB (%s)" % (grown >> 20, name) for name, grown in growth.items())))
         if quiet:
             print("searches: p50 %.1f ms, p99 %.1f ms; without the abuse %.1f ms, %.1f ms" % tuple(
                 1000 * percentile(times, share) for times in (seconds, quiet) for share in (0.5, 0.99)))
         self.assertEqual(wrong, {})
         self.assertGreater(len(seconds), 0)
-        self.assertLess(growth, GROWTH_BYTES)
+        for name, grown in growth.items():
+            self.assertLess(grown, GROWTH_BYTES, name)
         # Sockets that sleep are there still.
         self.assertEqual(self.server.http_get("/healthz")[0], 200)
         self.assertEqual(self.victims.get("/"), "200")

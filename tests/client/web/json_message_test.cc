@@ -81,6 +81,28 @@ TEST(CheckJsonSizeTest, DamagedTextEndsTheCountQuietly) {
   }
 }
 
+// Protobuf's parser would take these, and a count of double quotes alone would take the objects for
+// a string.
+TEST(CheckJsonSizeTest, SingleQuotesCannotHideValues) {
+  for (const char* json : {R"({'name': '"', "fields": [{},{},{}], "oneofs": ['"']})",
+                           R"({"name": '"', "fields": [{},{},{}], "oneofs": ['"']})", "'"}) {
+    EXPECT_THAT(Check(json), StatusIs(absl::StatusCode::kInvalidArgument,
+                                      HasSubstr("a single quote outside a string")))
+        << json;
+  }
+  EXPECT_THAT(Check(R"({"it's":"it's"})"), IsOk());
+}
+
+TEST(CheckJsonSizeTest, KeyWithoutQuotesIsRefused) {
+  for (const char* json :
+       {"{name:1}", "{ \n_a: 1}", "{\"a\":1, $b:2}", "{true:1}", "[{},{null:1}]"}) {
+    EXPECT_THAT(Check(json),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("a key without quotes")))
+        << json;
+  }
+  EXPECT_THAT(Check("{ \t\r\n\"a\" : true ,\n\"b\" : [ null , -1.5e3 ] }"), IsOk());
+}
+
 TEST(CheckJsonSizeTest, LargestDrawingThatTheServerTakesPasses) {
   const std::string stroke =
       absl::StrCat(R"({"points":[)", Elements(50, R"({"x":1.5,"y":2.5})"), "]}");
@@ -109,6 +131,15 @@ TEST_F(ReadRequestTest, BombIsRefusedBeforeItBecomesAMessage) {
                                 "]}}]}")),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("examples[0].strokes.strokes: more than 100000 elements")));
+}
+
+TEST_F(ReadRequestTest, OtherQuotesAreNotJson) {
+  EXPECT_THAT(Read("{'topK':3}"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("not JSON of a SearchRequest: a single quote outside a string")));
+  EXPECT_THAT(Read("{topK:3}"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("not JSON of a SearchRequest: a key without quotes")));
 }
 
 TEST_F(ReadRequestTest, MessagesShareABoundedMemoryAndGiveItBack) {

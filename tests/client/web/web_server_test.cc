@@ -584,7 +584,17 @@ TEST_F(WebServerTest, BeyondLoopbackNeedsALoginOrAFlagThatSaysSo) {
 TEST_F(WebServerTest, BeyondLoopbackNeedsInsecure) {
   options_.listen = "0.0.0.0:0";
   const auto web = WebServer::Start(options_);
-  EXPECT_THAT(web, StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--insecure")));
+  EXPECT_THAT(web, StatusIs(absl::StatusCode::kInvalidArgument,
+                            HasSubstr("give --http-tls-cert and --http-tls-key, or --insecure")));
+}
+
+TEST_F(WebServerTest, KeyBeyondThisMachineNeedsInsecureKey) {
+  options_.listen = "127.0.0.1:0";
+  options_.server.server = "203.0.113.7:1";
+  options_.server.api_key = "secret";
+  EXPECT_THAT(WebServer::Start(options_),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("give --tls-ca, or --insecure-key if the network")));
 }
 
 class WebTrainerTest : public WebServerTest {

@@ -358,7 +358,8 @@ TEST_F(HttpServerTest, MoreRequestsThanMayWaitAre503) {
   RawClient busy = Connect();
   busy.Send(Get("/wait"));
   handler_.AwaitWaiting(1);
-  EXPECT_THAT(Ask(Get("/path")), AllOf(StartsWith("HTTP/1.1 503"), HasSubstr("too many requests")));
+  EXPECT_THAT(Ask(Post("Content-Length: 5\r\n", "hello")),
+              AllOf(StartsWith("HTTP/1.1 503"), HasSubstr("too many requests")));
 }
 
 TEST_F(HttpServerTest, HealthIsAnsweredWhileAThousandConnectionsAreIdle) {

@@ -100,7 +100,8 @@ class FakeHandler : public HttpHandler {
     return response;
   }
 
-  HttpResponse Refuse(const HttpRequest&, int status, absl::string_view message) override {
+  HttpResponse Refuse(const HttpRequest& request, int status, absl::string_view message) override {
+    EXPECT_EQ(request.body.size(), 0u) << "its memory should go before its share";
     absl::MutexLock lock(&mutex_);
     refused_.push_back(status);
     return Text(status, std::string(message));
