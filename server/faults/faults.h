@@ -1,4 +1,4 @@
-// What is broken in this server until somebody repairs it.
+// Lists what is broken in this server until somebody repairs it.
 #ifndef S2P_SERVER_FAULTS_FAULTS_H_
 #define S2P_SERVER_FAULTS_FAULTS_H_
 

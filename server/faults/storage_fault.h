@@ -15,7 +15,7 @@ absl::Status AsStorageError(const absl::Status& status);
 
 // Reports an error of the catalogue or of a file that is written, and returns what a caller may
 // know of it, without paths: ResourceExhausted for a full disk, DataLoss for a damaged catalogue,
-// Internal for a read-only file system and for all that failed otherwise. What the caller did
+// Internal for a read-only file system and for all that failed otherwise. Errors of the caller
 // (NotFound, AlreadyExists, Aborted, ...) and OK are returned as they are.
 absl::Status StorageFault(Faults& faults, const absl::Status& status);
 

@@ -147,6 +147,16 @@ absl::Status BlobStore::Remove(const std::string& sha256) const {
   return FileError(errno, path, "remove");
 }
 
+absl::Status BlobStore::SyncFoldersOf(const std::set<std::string>& digests) const {
+  std::set<std::string> folders;
+  for (const std::string& digest : digests) folders.insert(FolderOf(digest));
+  for (const std::string& folder : folders) {
+    absl::Status synced = SyncDirectory(folder);
+    if (!synced.ok() && !absl::IsNotFound(synced)) return synced;
+  }
+  return absl::OkStatus();
+}
+
 bool BlobStore::Has(const std::string& sha256, uint64_t size_bytes) const {
   std::error_code error;
   const uintmax_t size = std::filesystem::file_size(PathOf(sha256), error);

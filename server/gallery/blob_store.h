@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,6 +42,8 @@ class BlobStore {
  public:
   // Creates the folder if it is missing.
   static absl::StatusOr<BlobStore> Open(const std::string& root);
+  // Opens a folder as it is: creates and syncs nothing.
+  static BlobStore OpenExisting(std::string root) { return BlobStore(std::move(root)); }
 
   const std::string& root() const { return root_; }
   // <root>/<aa>/<sha256>. The digest must be 64 lower-case hex digits.
@@ -60,8 +63,11 @@ class BlobStore {
   absl::Status SyncFolders() const;
   // NotFound; DataLoss if the bytes do not have that digest or that size.
   absl::StatusOr<std::string> Read(const std::string& sha256, uint64_t size_bytes) const;
-  // Removing a missing blob is OK. Not durable: a blob that a crash brings back is an orphan.
+  // Removing a missing blob is OK. Durable only after SyncFoldersOf: a blob that a crash brings
+  // back is an orphan.
   absl::Status Remove(const std::string& sha256) const;
+  // Makes durable that these blobs were removed. A folder that is missing is OK.
+  absl::Status SyncFoldersOf(const std::set<std::string>& digests) const;
   // True if a file of that name and size exists. Its bytes are not read.
   bool Has(const std::string& sha256, uint64_t size_bytes) const;
   // True if there is at least one blob.

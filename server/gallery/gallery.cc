@@ -127,6 +127,8 @@ absl::StatusOr<AddResult> Gallery::Check(const NewItem& item) const {
   if (result == AddResult::kAdded || result == AddResult::kReplaced) {
     S2P_RETURN_IF_ERROR(writer_.CheckRoom(item.bytes.size()));
   }
+  // The file was read and is whole.
+  if (result == AddResult::kUnchanged) PhotoWorks(faults_, item.sha256);
   return result;
 }
 

@@ -61,7 +61,7 @@ struct GalleryOptions {
   MinFree min_free;
   // Measures the disk of the data folder; unset: the disk itself. Tests replace it.
   DiskReserve::Measure measure_disk;
-  // Where errors of the data folder are reported; null: nowhere but in the log. Outlives the
+  // Errors of the data folder are reported here; null: nowhere but in the log. Outlives the
   // gallery.
   Faults* faults = nullptr;
 };
@@ -91,8 +91,8 @@ class Gallery {
                         const ActivationCallbacks& callbacks = {});
 
   // Drops the embeddings and index files of versions that are not kept, a few at a time so that
-  // writes continue. Call it after Activate, on its thread. Whatever cannot be dropped stays until
-  // the next call.
+  // writes continue. Call it after Activate, on its thread. A version that cannot be dropped stays
+  // until the next call.
   absl::Status DropRetired();
 
   // The number of items that Activate would have to embed for this version.
@@ -100,8 +100,8 @@ class Gallery {
 
   // Returns one outcome per item, in order; they share a transaction, also with other calls.
   // Borrows the items and copies no photo, so an item that is Aborted can be embedded again and
-  // added. An item whose file is missing is kReplaced by the same photo. AlreadyExists as
-  // on_conflict says; Unavailable before the first model; InvalidArgument for an embedding that
+  // added. An item whose file is missing or damaged is kReplaced by the same photo. AlreadyExists
+  // as on_conflict says; Unavailable before the first model; InvalidArgument for an embedding that
   // does not fit the version; Aborted if another version than `version` serves now;
   // ResourceExhausted when the disk is full or has less than min_free left.
   std::vector<absl::StatusOr<AddResult>> Add(absl::Span<const NewItem> items) {
@@ -111,7 +111,8 @@ class Gallery {
   // is nothing to do, AlreadyExists if it would fail, kAdded or kReplaced if it has to be embedded.
   // ResourceExhausted if the disk has no room for it.
   absl::StatusOr<AddResult> Check(const NewItem& item) const;
-  // Returns for each id whether it was there. All or nothing. Removes photo, metadata, embeddings
+  // Returns for each id whether it was there; an item that a start has set aside was not, but is
+  // deleted all the same. All or nothing. Removes photo, metadata, embeddings
   // of all versions and what the journal says, also from SQLite's free pages and log; only a backup
   // that is being made keeps the log from being emptied, until the next write after it.
   absl::StatusOr<std::vector<bool>> Delete(absl::Span<const std::string> photo_ids) {

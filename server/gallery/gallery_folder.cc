@@ -23,6 +23,7 @@ constexpr int64_t kMostOrphans = 1000;
 constexpr int64_t kItemsPerOrphan = 100;
 // Items that a journal gets with one sync.
 constexpr int kItemsPerSync = 4096;
+constexpr size_t kMostMissingDigests = 1000;
 
 std::string JournalOf(const BlobStore& blobs) {
   return absl::StrCat(blobs.root(), "/", kItemJournalName);
@@ -92,20 +93,51 @@ absl::StatusOr<std::set<std::string>> InterruptedDeletions(const ItemJournal& jo
   return deleted;
 }
 
-// Removes those of `orphans` that were deleted, and returns the others.
-absl::StatusOr<std::vector<std::string>> FinishDeletions(std::vector<std::string> orphans,
+// Durably removes the photos that were deleted, also where an earlier start has set them aside, and
+// returns those of `orphans` that were not.
+absl::StatusOr<std::vector<std::string>> FinishDeletions(const std::vector<std::string>& orphans,
                                                          GalleryFolder& folder) {
   S2P_ASSIGN_OR_RETURN(const std::set<std::string> deleted, InterruptedDeletions(*folder.journal));
+  if (deleted.empty()) return orphans;
+  const OrphanedBlobs orphaned(&folder.blobs);
+  S2P_ASSIGN_OR_RETURN(std::set<std::string> unwanted, orphaned.Digests());
+  unwanted.insert(orphans.begin(), orphans.end());
+  std::set<std::string> gone;
+  for (const std::string& sha256 : deleted) {
+    S2P_ASSIGN_OR_RETURN(const bool referenced, folder.reader->HasBlob(sha256));
+    if (referenced) continue;
+    S2P_RETURN_IF_ERROR(folder.blobs.Remove(sha256));
+    gone.insert(sha256);
+    folder.findings.deletions_finished += static_cast<int64_t>(unwanted.count(sha256));
+  }
+  S2P_RETURN_IF_ERROR(folder.blobs.SyncFoldersOf(gone));
+  S2P_RETURN_IF_ERROR(orphaned.Remove(gone));
   std::vector<std::string> others;
-  for (std::string& orphan : orphans) {
-    if (deleted.count(orphan) == 0) {
-      others.push_back(std::move(orphan));
-      continue;
-    }
-    S2P_RETURN_IF_ERROR(folder.blobs.Remove(orphan));
-    ++folder.findings.deletions_finished;
+  for (const std::string& orphan : orphans) {
+    if (gone.count(orphan) == 0) others.push_back(orphan);
   }
   return others;
+}
+
+// Digests of photos that the catalogue names and whose files are missing, up to a bound.
+absl::StatusOr<std::vector<std::string>> FindMissing(const Catalogue& catalogue,
+                                                     const BlobStore& blobs) {
+  std::set<std::string> seen;
+  std::vector<std::string> missing;
+  std::string after;
+  while (missing.size() < kMostMissingDigests) {
+    S2P_ASSIGN_OR_RETURN(const auto page, catalogue.List(after, kItemsPerSync));
+    if (page.empty()) break;
+    after = page.back().item->photo_id;
+    for (const CatalogueItem& entry : page) {
+      const std::string& sha256 = entry.item->sha256;
+      if (access(blobs.PathOf(sha256).c_str(), F_OK) == 0) continue;
+      if (missing.size() < kMostMissingDigests && seen.insert(sha256).second) {
+        missing.push_back(sha256);
+      }
+    }
+  }
+  return missing;
 }
 
 // Leaves every blob that the catalogue names in its place, and no other. Deletes none but those of
@@ -122,6 +154,9 @@ absl::Status TidyBlobs(GalleryFolder& folder, bool set_aside_orphans) {
   S2P_ASSIGN_OR_RETURN(const auto survey, blobs.Survey(is_referenced));
   S2P_ASSIGN_OR_RETURN(const auto named, catalogue.CountBlobs());
   findings.missing = named - survey.referenced;
+  if (findings.missing > 0) {
+    S2P_ASSIGN_OR_RETURN(findings.missing_digests, FindMissing(catalogue, blobs));
+  }
   if (!set_aside_orphans) {
     S2P_RETURN_IF_ERROR(CheckOrphans(survey.orphans.size(), folder));
   }
@@ -141,14 +176,13 @@ absl::Status TidyBlobs(GalleryFolder& folder, bool set_aside_orphans) {
 // catalogue may be the wrong one, and this the only record of them.
 absl::Status ForgetUnnamed(const Catalogue& catalogue, const BlobStore& blobs,
                            ItemJournal& journal) {
-  const OrphanedBlobs orphaned(&blobs);
+  S2P_ASSIGN_OR_RETURN(const auto set_aside, OrphanedBlobs(&blobs).Digests());
   std::vector<std::string> unnamed;
   S2P_RETURN_IF_ERROR(journal.ForEach([&](const GalleryItem& item) -> absl::Status {
     S2P_ASSIGN_OR_RETURN(const auto found, catalogue.FindOrNull(item.photo_id));
     if (found != nullptr) return absl::OkStatus();
     S2P_ASSIGN_OR_RETURN(const bool shared, catalogue.HasBlob(item.sha256));
-    S2P_ASSIGN_OR_RETURN(const bool aside, orphaned.Has(item.sha256));
-    if (shared || !aside) unnamed.push_back(item.photo_id);
+    if (shared || set_aside.count(item.sha256) == 0) unnamed.push_back(item.photo_id);
     return absl::OkStatus();
   }));
   return journal.Append({}, unnamed);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -30,6 +31,8 @@ struct GalleryFindings {
   int64_t brought_back = 0;
   // Photos that the catalogue names and whose files are missing.
   int64_t missing = 0;
+  // Digests of those, the first 1,000 by photo_id.
+  std::vector<std::string> missing_digests;
   // Photos whose deletion a crash had interrupted, and that this start removed.
   int64_t deletions_finished = 0;
   JournalFindings journal;

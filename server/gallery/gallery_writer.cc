@@ -20,29 +20,28 @@ absl::Status CheckModel(const NewItem& item, const IndexedGalleryView* serving) 
   return CheckVectors(serving->model(), item.photo_id, item.embedding, item.attributes);
 }
 
-// Removes those of the blobs that no item names.
-absl::Status RemoveUnnamed(const std::set<std::string>& digests, const Catalogue& catalogue,
-                           const GalleryWriterParts& parts) {
-  absl::Status status;
-  for (const std::string& digest : digests) {
-    const absl::StatusOr<bool> referenced = catalogue.HasBlob(digest);
-    status.Update(referenced.status());
-    if (!referenced.ok() || *referenced) continue;
-    status.Update(parts.blobs->Remove(digest));
-    PhotoWorks(*parts.faults, digest);
-  }
-  return status;
-}
+enum class Copies { kKeep, kRemove };
 
-// As RemoveUnnamed for blobs whose items were deleted: also where an earlier start set them aside.
-absl::Status RemoveDeleted(const std::set<std::string>& digests, const Catalogue& catalogue,
-                           const GalleryWriterParts& parts) {
-  absl::Status status = RemoveUnnamed(digests, catalogue, parts);
-  const OrphanedBlobs orphaned(parts.blobs);
+// Durably removes those of the blobs that no item names, with kRemove also where an earlier start
+// has set them aside. Leaves in `digests` those that could not be removed.
+absl::Status RemoveUnnamed(std::set<std::string>& digests, Copies copies,
+                           const Catalogue& catalogue, const GalleryWriterParts& parts) {
+  absl::Status status;
+  std::set<std::string> removed;
+  std::set<std::string> failed;
   for (const std::string& digest : digests) {
     const absl::StatusOr<bool> referenced = catalogue.HasBlob(digest);
-    if (referenced.ok() && !*referenced) status.Update(orphaned.Remove(digest));
+    if (referenced.ok() && *referenced) continue;
+    if (referenced.ok()) PhotoWorks(*parts.faults, digest);
+    const absl::Status gone = referenced.ok() ? parts.blobs->Remove(digest) : referenced.status();
+    (gone.ok() ? removed : failed).insert(digest);
+    status.Update(gone);
   }
+  absl::Status synced = parts.blobs->SyncFoldersOf(removed);
+  if (copies == Copies::kRemove) synced.Update(OrphanedBlobs(parts.blobs).Remove(removed));
+  if (!synced.ok()) failed.merge(removed);
+  status.Update(synced);
+  digests = std::move(failed);
   return status;
 }
 
@@ -159,11 +158,10 @@ std::vector<absl::StatusOr<AddResult>> GalleryWriter::Add(absl::Span<const NewIt
   } else if (absl::IsResourceExhausted(written)) {
     // A commit that found no room was not written, so nothing can bring it back, and the room that
     // its photos take is needed.
-    RemoveUnnamed(stored, *catalogue_, parts_).IgnoreError();
-  } else {
-    doubtful_.insert(stored.begin(), stored.end());
+    RemoveUnnamed(stored, Copies::kKeep, *catalogue_, parts_).IgnoreError();
   }
-  // Whatever was decided for an id that was not written, even kUnchanged, is not true.
+  doubtful_.merge(stored);
+  // No decision about an id that was not written is true, not even kUnchanged.
   for (size_t i = 0; i < items.size(); ++i) {
     if (failed.count(items[i]->photo_id) > 0) results[i] = written;
   }
@@ -171,17 +169,20 @@ std::vector<absl::StatusOr<AddResult>> GalleryWriter::Add(absl::Span<const NewIt
 }
 
 void GalleryWriter::Clean(std::set<std::string> digests) {
-  StorageWorks(*parts_.faults, parts_.reserve->Check(0).ok());
-  absl::Status status = RemoveDeleted(digests, *catalogue_, parts_);
-  status.Update(RemoveUnnamed(doubtful_, *catalogue_, parts_));
-  doubtful_.clear();
-  // The journal remembers which blobs a crash has kept from being removed, until they are.
-  if (status.ok()) status = journal_->Erase();
+  undeleted_.merge(digests);
+  absl::Status status = RemoveUnnamed(undeleted_, Copies::kRemove, *catalogue_, parts_);
+  status.Update(RemoveUnnamed(doubtful_, Copies::kKeep, *catalogue_, parts_));
+  // The journal remembers which blobs an error or a crash has kept from being removed, until they
+  // are.
+  if (undeleted_.empty()) status.Update(journal_->Erase());
   if (log_due_) {
     const absl::StatusOr<bool> emptied = catalogue_->EmptyLog();
     status.Update(emptied.status());
     log_due_ = !emptied.ok() || !*emptied;
   }
+  const bool has_room = parts_.reserve->Check(0).ok();
+  if (status.ok()) return StorageWorks(*parts_.faults, has_room);
+  if (has_room) parts_.faults->Resolve(FaultKind::kDiskFull);
   // The write is done and answered, whatever is left of what it removed.
   StorageFault(*parts_.faults, AsStorageError(status)).IgnoreError();
 }
@@ -193,26 +194,46 @@ absl::StatusOr<std::vector<bool>> GalleryWriter::Delete(absl::Span<const std::st
   return found;
 }
 
+absl::StatusOr<std::set<std::string>> GalleryWriter::FindSetAside(
+    const std::set<std::string>& photo_ids) const {
+  std::set<std::string> digests;
+  std::set<std::string> needed;
+  S2P_RETURN_IF_ERROR(journal_->ForEach([&](const GalleryItem& item) {
+    (photo_ids.count(item.photo_id) > 0 ? digests : needed).insert(item.sha256);
+    return absl::OkStatus();
+  }));
+  for (const std::string& digest : needed) digests.erase(digest);
+  return digests;
+}
+
 absl::StatusOr<std::vector<bool>> GalleryWriter::DeleteItems(
     absl::Span<const std::string> photo_ids) {
   S2P_ASSIGN_OR_RETURN(const auto transaction, catalogue_->Begin());
   std::vector<bool> found;
   std::vector<std::shared_ptr<const GalleryItem>> deleted;
+  // Ids that only the journal names.
+  std::set<std::string> set_aside;
   for (const std::string& photo_id : photo_ids) {
     S2P_ASSIGN_OR_RETURN(auto item, catalogue_->FindOrNull(photo_id));
     found.push_back(item != nullptr);
-    if (item == nullptr) continue;
+    if (item == nullptr) {
+      if (journal_->Names(photo_id)) set_aside.insert(photo_id);
+      continue;
+    }
     S2P_RETURN_IF_ERROR(catalogue_->Remove(photo_id).status());
     deleted.push_back(std::move(item));
   }
-  if (deleted.empty()) return found;
+  if (deleted.empty() && set_aside.empty()) return found;
+  std::set<std::string> unused;
+  if (!set_aside.empty()) {
+    S2P_ASSIGN_OR_RETURN(unused, FindSetAside(set_aside));
+  }
   std::shared_ptr<const IndexedGalleryView> next = parts_.serving->view();
   if (next != nullptr) {
     S2P_ASSIGN_OR_RETURN(next, next->With({}, photo_ids));
   }
   S2P_RETURN_IF_ERROR(Commit(*transaction, {}, photo_ids));
   if (next != nullptr) parts_.serving->Publish(std::move(next));
-  std::set<std::string> unused;
   for (const auto& item : deleted) {
     parts_.log->Record(item->photo_id);
     parts_.serving->CountRemoved(*item);

@@ -26,7 +26,7 @@
 
 namespace s2p {
 
-// What a writer works with; all are borrowed, and thread-safe.
+// A writer works with these; all are borrowed and thread-safe.
 struct GalleryWriterParts {
   const BlobStore* blobs = nullptr;
   ServingView* serving = nullptr;
@@ -81,6 +81,9 @@ class GalleryWriter {
   Plan MakePlan(absl::Span<const NewItem* const> items) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Write(absl::Span<const Planned> planned) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Insert(const Planned& planned) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Digests of the photos that the journal names under these ids and under no others.
+  absl::StatusOr<std::set<std::string>> FindSetAside(const std::set<std::string>& photo_ids) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::vector<bool>> DeleteItems(absl::Span<const std::string> photo_ids)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::shared_ptr<const GalleryItem>> SetMetadata(
@@ -90,7 +93,8 @@ class GalleryWriter {
   absl::Status Commit(Catalogue::Transaction& transaction, absl::Span<const GalleryItem* const> put,
                       absl::Span<const std::string> removed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // After a commit: removes the blobs that no item names any more, then what the journal still says
-  // about them. A blob that cannot be removed becomes an orphan, which the next start sets aside.
+  // about them. A blob that cannot be removed is tried again by the next call and the next start,
+  // and the journal keeps its line until then.
   void Clean(std::set<std::string> digests) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const GalleryWriterParts parts_;
@@ -98,6 +102,8 @@ class GalleryWriter {
   absl::Mutex mutex_;
   const std::unique_ptr<Catalogue> catalogue_ ABSL_PT_GUARDED_BY(mutex_);
   const std::unique_ptr<ItemJournal> journal_ ABSL_PT_GUARDED_BY(mutex_);
+  // Blobs of deleted items that could not be removed yet.
+  std::set<std::string> undeleted_ ABSL_GUARDED_BY(mutex_);
   // Blobs of writes whose commit failed. They stay until the next commit: before that, a crash may
   // bring the failed one back, and with it items that need them.
   std::set<std::string> doubtful_ ABSL_GUARDED_BY(mutex_);

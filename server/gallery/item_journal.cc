@@ -355,7 +355,7 @@ absl::Status ItemJournal::Append(absl::Span<const GalleryItem* const> put,
     lines += line;
   }
   before_ = {end_, live_, voided_.size(), {}, {}};
-  // Of several records of one id the last is true.
+  // The last of several records of one id is true.
   for (const auto& [key, place] : added) {
     const auto old = places_.find(key);
     if (old != places_.end() && old->second.offset < end_) before_.places.push_back(*old);

@@ -65,6 +65,8 @@ class ItemJournal {
   size_t size() const { return places_.size(); }
   // True if the journal has exactly this record of the item.
   bool Has(const GalleryItem& item) const;
+  // True if the journal has an item of that id.
+  bool Names(absl::string_view photo_id) const { return places_.count(KeyOf(photo_id)) > 0; }
   // Visits each item, in the order in which they were written. DataLoss if a line has changed since
   // the journal was opened; else stops at the first error of `visit`.
   absl::Status ForEach(const std::function<absl::Status(const GalleryItem&)>& visit) const;
@@ -76,8 +78,9 @@ class ItemJournal {
   // when it returns. ResourceExhausted when the disk is full; after any error nothing has changed.
   absl::Status Append(absl::Span<const GalleryItem* const> put,
                       absl::Span<const std::string> removed);
-  // Takes the last Append back, because the catalogue did not commit it. What cannot be taken back
-  // now is taken back before the next Append, or else by the comparison of the next start.
+  // Takes the last Append back, because the catalogue did not commit it. A record that cannot be
+  // taken back now is taken back before the next Append, or else by the comparison of the next
+  // start.
   void TakeBack();
   // Overwrites the lines that are void, and writes the file anew if most of it is. Lines that
   // cannot be overwritten are tried again by the next call and the next start.

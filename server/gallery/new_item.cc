@@ -10,7 +10,8 @@ absl::StatusOr<AddResult> DecideAdd(const NewItem& item, const GalleryItem* exis
   if (existing == nullptr) return AddResult::kAdded;
   if (existing->sha256 == item.sha256 && existing->modality == item.modality &&
       existing->metadata == item.metadata) {
-    const bool lacks_file = blobs != nullptr && !blobs->Has(existing->sha256, existing->bytes);
+    const bool lacks_file =
+        blobs != nullptr && !blobs->Read(existing->sha256, existing->bytes).ok();
     return lacks_file ? AddResult::kReplaced : AddResult::kUnchanged;
   }
   if (item.on_conflict == OnConflict::kReplace) return AddResult::kReplaced;

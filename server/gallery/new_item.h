@@ -30,9 +30,9 @@ struct NewItem {
   v1::Modality modality = v1::MODALITY_PHOTO;
   std::map<std::string, std::string> metadata;
   OnConflict on_conflict = OnConflict::kFail;
-  // The original bytes, their Sha256 and their ReadImageHeader. Whoever fills in the bytes computes
-  // the digest: the gallery trusts it and never hashes the bytes again. (Reading an item that was
-  // stored with a wrong digest is DataLoss.)
+  // The original bytes, their Sha256 and their ReadImageHeader. The caller that fills in the bytes
+  // computes the digest: the gallery trusts it and never hashes the bytes again. (Reading an item
+  // that was stored with a wrong digest is DataLoss.)
   std::string bytes;
   std::string sha256;
   ImageHeader header;
@@ -43,8 +43,8 @@ struct NewItem {
 };
 
 // The outcome of adding `item` where `existing` has its id; null: the id is free. AlreadyExists if
-// `on_conflict` says so. An unchanged item whose file is missing from `blobs` is kReplaced; null:
-// the file is not looked for.
+// `on_conflict` says so. An unchanged item whose file is missing from `blobs`, or damaged there, is
+// kReplaced, so the whole file is read; null: the file is not looked for.
 absl::StatusOr<AddResult> DecideAdd(const NewItem& item, const GalleryItem* existing,
                                     const BlobStore* blobs);
 

@@ -102,31 +102,35 @@ absl::StatusOr<std::string> OrphanedBlobs::SetAside(const std::vector<std::strin
   return day.root();
 }
 
-absl::StatusOr<bool> OrphanedBlobs::Has(const std::string& sha256) const {
+absl::StatusOr<std::set<std::string>> OrphanedBlobs::Digests() const {
   S2P_ASSIGN_OR_RETURN(const std::vector<std::string> days, Days());
+  std::set<std::string> digests;
   for (const std::string& day : days) {
-    S2P_ASSIGN_OR_RETURN(const auto blobs, BlobStore::Open(day));
-    std::error_code ignored;
-    if (fs::exists(blobs.PathOf(sha256), ignored)) return true;
+    S2P_ASSIGN_OR_RETURN(const auto survey, BlobStore::OpenExisting(day).Survey(
+                                                [](const std::string&) { return false; }));
+    digests.insert(survey.orphans.begin(), survey.orphans.end());
   }
-  return false;
+  return digests;
 }
 
-absl::Status OrphanedBlobs::Remove(const std::string& sha256) const {
+absl::Status OrphanedBlobs::Remove(const std::set<std::string>& digests) const {
+  if (digests.empty()) return absl::OkStatus();
   S2P_ASSIGN_OR_RETURN(const std::vector<std::string> days, Days());
+  absl::Status status;
   for (const std::string& day : days) {
-    S2P_ASSIGN_OR_RETURN(const auto blobs, BlobStore::Open(day));
-    S2P_RETURN_IF_ERROR(blobs.Remove(sha256));
+    const BlobStore blobs = BlobStore::OpenExisting(day);
+    for (const std::string& digest : digests) status.Update(blobs.Remove(digest));
+    status.Update(blobs.SyncFoldersOf(digests));
   }
-  return absl::OkStatus();
+  return status;
 }
 
 absl::StatusOr<int64_t> OrphanedBlobs::Count() const {
   S2P_ASSIGN_OR_RETURN(const std::vector<std::string> days, Days());
   int64_t count = 0;
   for (const std::string& day : days) {
-    S2P_ASSIGN_OR_RETURN(const auto blobs, BlobStore::Open(day));
-    S2P_ASSIGN_OR_RETURN(const auto survey, blobs.Survey([](const std::string&) { return true; }));
+    S2P_ASSIGN_OR_RETURN(const auto survey, BlobStore::OpenExisting(day).Survey(
+                                                [](const std::string&) { return true; }));
     count += survey.referenced;
   }
   return count;

@@ -3,6 +3,7 @@
 #define S2P_SERVER_GALLERY_ORPHANED_BLOBS_H_
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,10 +29,11 @@ class OrphanedBlobs {
   // Durably moves blobs out of the store; returns the day's folder. NotFound if one is missing.
   absl::StatusOr<std::string> SetAside(const std::vector<std::string>& digests,
                                        absl::Time now) const;
-  // True if a blob of that digest is set aside.
-  absl::StatusOr<bool> Has(const std::string& sha256) const;
-  // Removes the blob wherever it is set aside: its photo was deleted.
-  absl::Status Remove(const std::string& sha256) const;
+  // Digests of the blobs that are set aside.
+  absl::StatusOr<std::set<std::string>> Digests() const;
+  // Durably removes the blobs wherever they are set aside: their photos were deleted. After an
+  // error some may be left.
+  absl::Status Remove(const std::set<std::string>& digests) const;
   // The number of blobs that are set aside.
   absl::StatusOr<int64_t> Count() const;
 

@@ -81,7 +81,7 @@ class UnfinishedFolder {
   const std::string final_;
 };
 
-// From where photos come. `base` may be null.
+// Photos come from these stores. `base` may be null.
 struct PhotoSources {
   const BlobStore* from;
   const BlobStore* base;

@@ -86,13 +86,12 @@ absl::StatusOr<std::set<std::string>> InsertJournal(const BlobStore& blobs, Cata
     report.problems.push_back(
         absl::StrCat(path, ": the last ", findings.torn_bytes, " bytes are half written"));
   }
-  const OrphanedBlobs orphaned(&blobs);
+  S2P_ASSIGN_OR_RETURN(const auto set_aside, OrphanedBlobs(&blobs).Digests());
   Filler filler(&catalogue);
   S2P_RETURN_IF_ERROR((*journal)->ForEach([&](const GalleryItem& item) -> absl::Status {
     ++report.from_journal;
     if (!blobs.Has(item.sha256, item.bytes)) {
-      S2P_ASSIGN_OR_RETURN(const bool aside, orphaned.Has(item.sha256));
-      report.missing += aside ? 0 : 1;
+      report.missing += set_aside.count(item.sha256) > 0 ? 0 : 1;
     }
     return filler.Insert(item);
   }));

@@ -19,7 +19,7 @@ struct RebuildReport {
   int64_t with_new_ids = 0;
   // Items of the journal whose photos are missing; they are in the catalogue all the same.
   int64_t missing = 0;
-  // Where the catalogue that could not be read was put; empty if there was none.
+  // The catalogue that could not be read was put here; empty if there was none.
   std::string kept;
   // One sentence for each thing that was left out.
   std::vector<std::string> problems;

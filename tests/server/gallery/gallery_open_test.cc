@@ -239,6 +239,8 @@ TEST_F(GalleryOpenTest, MissingPhotosAreCounted) {
   fs::remove_all(Photos());
   Reopen();
   EXPECT_EQ(findings_.missing, 3);
+  EXPECT_THAT(findings_.missing_digests,
+              ElementsAre(Sha256(PhotoBytes(1)), Sha256(PhotoBytes(2)), Sha256(PhotoBytes(3))));
   EXPECT_EQ(findings_.orphans_set_aside, 0);
   EXPECT_THAT(Ids(), ElementsAre("a", "b", "c"));
 }
@@ -344,6 +346,43 @@ TEST_F(GalleryJournalTest, PhotoWhoseDeletionACrashInterruptedIsRemovedAndNotSet
   EXPECT_EQ(findings_.orphans_kept, 0);
 }
 
+TEST_F(GalleryJournalTest, CopyThatIsSetAsideIsRemovedWithAPhotoWhoseDeletionACrashInterrupted) {
+  FillAndClose();
+  Reopen();
+  const auto item = *gallery_->Get("b");
+  ASSERT_THAT(gallery_->Delete({"b"}), IsOk());
+  Close();
+  // As if the process had been killed after it had removed the photo, but not yet the copy.
+  auto journal = *ItemJournal::Open(JournalPath());
+  ASSERT_THAT(journal->Append({item.get()}, {}), IsOk());
+  ASSERT_THAT(journal->Append({}, {"b"}), IsOk());
+  journal.reset();
+  const BlobStore blobs = *BlobStore::Open(Photos());
+  ASSERT_THAT(blobs.Write({{item->sha256, PhotoBytes(2)}}), IsOk());
+  ASSERT_THAT(OrphanedBlobs(&blobs).SetAside({item->sha256}, absl::Now()), IsOk());
+  Reopen();
+  EXPECT_EQ(findings_.deletions_finished, 1);
+  EXPECT_EQ(findings_.orphans_kept, 0);
+  EXPECT_EQ(Files().size(), 2u);
+}
+
+TEST_F(GalleryJournalTest, PhotoThatCouldNotBeRemovedIsRecordedUntilALaterWriteRemovesIt) {
+  FillAndClose();
+  Reopen();
+  // A folder in its place cannot be removed as a file.
+  fs::remove(BlobPath(2));
+  fs::create_directory(BlobPath(2));
+  ASSERT_THAT(gallery_->Delete({"b"}), IsOk());
+  ASSERT_THAT(gallery_->UpdateMetadata("a", {{"x", "y"}}), IsOk());
+  EXPECT_THAT(*(*ItemJournal::OpenReader(JournalPath()))->Unerased(),
+              testing::Contains(testing::Field(&GalleryItem::photo_id, "b")));
+  fs::remove(BlobPath(2));
+  std::ofstream(BlobPath(2)) << PhotoBytes(2);
+  ASSERT_THAT(gallery_->UpdateMetadata("a", {}), IsOk());
+  EXPECT_FALSE(fs::exists(BlobPath(2)));
+  EXPECT_THAT(*(*ItemJournal::OpenReader(JournalPath()))->Unerased(), IsEmpty());
+}
+
 TEST_F(GalleryJournalTest, PhotoWhoseMetadataChangedBeforeACrashIsSetAsideAndNotRemoved) {
   FillAndClose();
   fs::copy_file(Database(), dir_.File("older"));
@@ -372,6 +411,36 @@ TEST_F(GalleryJournalTest, FactsAboutPhotosThatAreSetAsideAreKept) {
   Reopen();
   ASSERT_EQ(findings_.orphans_set_aside, 1);
   EXPECT_THAT(Recorded(), ElementsAre("a", "b", "c", "d"));
+}
+
+TEST_F(GalleryJournalTest, DeletionOfAnItemThatIsSetAsideRemovesItsPhotoAndItsFacts) {
+  FillAndClose();
+  fs::copy_file(Database(), dir_.File("older"));
+  Reopen();
+  MustAdd("d", 4);
+  Close();
+  fs::rename(dir_.File("older"), Database());
+  Reopen();
+  ASSERT_EQ(findings_.orphans_kept, 1);
+  EXPECT_THAT(*gallery_->Delete({"d"}), ElementsAre(false));
+  EXPECT_THAT(Recorded(), ElementsAre("a", "b", "c"));
+  EXPECT_EQ(Files().size(), 3u);
+  Reopen();
+  EXPECT_EQ(findings_.orphans_kept, 0);
+}
+
+TEST_F(GalleryJournalTest, PhotoThatAnotherItemSharesStaysSetAside) {
+  FillAndClose();
+  fs::copy_file(Database(), dir_.File("older"));
+  Reopen();
+  MustAdd("d", 4);
+  MustAdd("e", 4);
+  Close();
+  fs::rename(dir_.File("older"), Database());
+  Reopen();
+  EXPECT_THAT(*gallery_->Delete({"d"}), ElementsAre(false));
+  EXPECT_THAT(Recorded(), ElementsAre("a", "b", "c", "e"));
+  EXPECT_EQ(Files().size(), 4u);
 }
 
 TEST_F(GalleryJournalTest, JournalWithoutCatalogueAndPhotosIsRefused) {
@@ -423,10 +492,19 @@ TEST_F(OrphanedBlobsTest, BlobIsRemovedFromEveryDay) {
   ASSERT_THAT(orphans_.SetAside({sha256}, Day("2026-01-31 00:00")), IsOk());
   Write("abc");
   ASSERT_THAT(orphans_.SetAside({sha256}, Day("2026-02-01 00:00")), IsOk());
-  ASSERT_TRUE(*orphans_.Has(sha256));
-  ASSERT_THAT(orphans_.Remove(sha256), IsOk());
-  EXPECT_FALSE(*orphans_.Has(sha256));
+  ASSERT_THAT(*orphans_.Digests(), ElementsAre(sha256));
+  ASSERT_THAT(orphans_.Remove({sha256}), IsOk());
+  EXPECT_THAT(*orphans_.Digests(), IsEmpty());
   EXPECT_EQ(*orphans_.Count(), 0);
+}
+
+TEST_F(OrphanedBlobsTest, RemovalCreatesNoFolderOfAnotherBlob) {
+  const std::string sha256 = Write("abc");
+  const auto day = orphans_.SetAside({sha256}, Day("2026-01-31 00:00"));
+  const std::string other = Sha256("def");
+  ASSERT_THAT(orphans_.Remove({other}), IsOk());
+  EXPECT_FALSE(fs::exists(absl::StrCat(*day, "/", other.substr(0, 2))));
+  EXPECT_THAT(*orphans_.Digests(), ElementsAre(sha256));
 }
 
 TEST_F(OrphanedBlobsTest, BlobsOfAllDaysAreCounted) {

@@ -278,6 +278,17 @@ TEST_F(GalleryStorageTest, DamagedPhotoIsDataLossAndAFaultUntilItIsDeleted) {
   EXPECT_THAT(Broken(), IsEmpty());
 }
 
+TEST_F(GalleryStorageTest, DamagedPhotoIsRepairedByTheSamePhotoAddedAgain) {
+  Reopen();
+  MustAdd("a", 1);
+  std::ofstream(BlobPath(1), std::ios::in | std::ios::out) << "X";
+  ASSERT_FALSE(gallery_->ReadBlob(**gallery_->Get("a")).ok());
+  EXPECT_EQ(*gallery_->Check(Item("a", 1)), AddResult::kReplaced);
+  EXPECT_EQ(*Add(Item("a", 1)), AddResult::kReplaced);
+  EXPECT_THAT(Broken(), IsEmpty());
+  EXPECT_EQ(*gallery_->ReadBlob(**gallery_->Get("a")), PhotoBytes(1));
+}
+
 TEST_F(GalleryStorageTest, PhotosThatANewVersionLeavesOutAreFaults) {
   Reopen(1);
   MustAdd("a", 1);
@@ -298,6 +309,24 @@ TEST_F(GalleryStorageTest, PhotoOfAFailedWriteStaysUntilTheNextWriteSucceeds) {
   EXPECT_TRUE(fs::exists(BlobPath(2)));
   MustAdd("c", 3);
   EXPECT_FALSE(fs::exists(BlobPath(2)));
+}
+
+TEST_F(GalleryStorageTest, PhotoOfAFailedWriteIsRemovedByALaterWriteIfTheNextCannot) {
+  Reopen();
+  MustAdd("a", 1);
+  {
+    const FailingFile log(options_.data_dir + "/gallery.db-wal");
+    ASSERT_FALSE(Add(Item("b", 2)).ok());
+  }
+  // A folder in its place cannot be removed as a file.
+  fs::remove(BlobPath(2));
+  fs::create_directory(BlobPath(2));
+  MustAdd("c", 3);
+  fs::remove(BlobPath(2));
+  std::ofstream(BlobPath(2)) << PhotoBytes(2);
+  MustAdd("d", 4);
+  EXPECT_FALSE(fs::exists(BlobPath(2)));
+  EXPECT_THAT(Broken(), IsEmpty());
 }
 
 }  // namespace
