@@ -73,10 +73,10 @@ absl::StatusOr<KeyHolder> ApiKeys::Authorize(absl::string_view authorization) co
   return KeyHolder{holder->name, holder->roles};
 }
 
-std::vector<std::string> ApiKeys::Descriptions() const {
-  std::vector<std::string> descriptions;
+std::vector<std::pair<std::string, KeyDigest>> ApiKeys::Descriptions() const {
+  std::vector<std::pair<std::string, KeyDigest>> descriptions;
   const auto describe = [&](const KeyEntry& entry) {
-    descriptions.push_back(absl::StrCat(entry.name, " ", entry.roles.ToString()));
+    descriptions.emplace_back(absl::StrCat(entry.name, " ", entry.roles.ToString()), entry.digest);
   };
   for (const KeyEntry& entry : bare_) describe(entry);
   for (const auto& [name, entry] : named_) describe(entry);

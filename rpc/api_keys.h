@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -38,8 +39,8 @@ class ApiKeys {
   absl::StatusOr<KeyHolder> Authorize(absl::string_view authorization) const;
 
   size_t size() const { return bare_.size() + named_.size(); }
-  // Each key as "NAME ROLE,ROLE", sorted.
-  std::vector<std::string> Descriptions() const;
+  // Each key as "NAME ROLE,ROLE", with its digest; sorted.
+  std::vector<std::pair<std::string, KeyDigest>> Descriptions() const;
 
  private:
   explicit ApiKeys(std::vector<KeyEntry> entries);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,6 +29,18 @@ std::vector<LogField> FieldsOf(const AuditEntry& entry) {
           {"request_id", entry.request_id}};
 }
 
+// Whether the last line of a file of `size` bytes has no end; nullopt if the file cannot be read.
+std::optional<bool> EndsInMidLine(const std::string& path, off_t size) {
+  if (size == 0) return false;
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return std::nullopt;
+  char last = 0;
+  const ssize_t count = pread(file, &last, 1, size - 1);
+  close(file);
+  if (count != 1) return std::nullopt;
+  return last != '\n';
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AuditLog>> AuditLog::Open(const std::string& path,
@@ -48,21 +61,25 @@ AuditLog::~AuditLog() {
 }
 
 absl::Status AuditLog::Reopen() {
-  signals_ = ReloadSignals();
+  // Counts as seen only once the file is open: after a failure the next entry tries again.
+  const uint64_t signals = ReloadSignals();
   const int file = open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
   if (file < 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("--audit-log: cannot open ", path_));
   }
   if (file_ >= 0) close(file_);
   file_ = file;
+  signals_ = signals;
   struct stat attributes = {};
-  if (fstat(file_, &attributes) == 0 && attributes.st_size == 0) is_torn_ = false;
+  if (fstat(file_, &attributes) == 0 && S_ISREG(attributes.st_mode)) {
+    is_torn_ = EndsInMidLine(path_, attributes.st_size).value_or(is_torn_);
+  }
   return absl::OkStatus();
 }
 
 absl::Status AuditLog::Append(const std::string& line) {
   absl::MutexLock lock(&mutex_);
-  // Whoever asks for another file does not want more in the former one.
+  // After SIGHUP no entry may go into the former file.
   if (signals_ != ReloadSignals()) S2P_RETURN_IF_ERROR(Reopen());
   const std::string text = absl::StrCat(is_torn_ ? "\n" : "", line, "\n");
   size_t written = 0;

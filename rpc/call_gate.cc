@@ -17,7 +17,7 @@
 namespace s2p {
 namespace {
 
-// Of addresses and of keys that are remembered, each some 200 bytes.
+// How many addresses, and how many keys, are remembered; each takes some 200 bytes.
 constexpr size_t kMostCallers = 10000;
 // A retry earlier than that costs more than waiting.
 constexpr absl::Duration kShortestPause = absl::Milliseconds(10);
@@ -76,6 +76,16 @@ CallGate::CallGate(const AccessOptions& access, std::unique_ptr<AuditLog> audit,
 
 absl::StatusOr<Caller> CallGate::Admit(absl::string_view method,
                                        const grpc::ServerContextBase& context) const {
+  const std::string name(method.substr(method.rfind('/') + 1));
+  CallRecord call;
+  call.method = name.c_str();
+  S2P_RETURN_IF_ERROR(Admit(&call, context));
+  return *call.caller;
+}
+
+absl::Status CallGate::Admit(CallRecord* call, const grpc::ServerContextBase& context) const {
+  // Each entry about the call has the same id, that of a refused change, too.
+  if (call->request_id.empty()) call->request_id = RequestIdOf(context.client_metadata());
   Caller caller;
   caller.address = AddressOf(context.peer());
   if (access_.limit_loopback || !IsLoopback(caller.address)) {
@@ -87,20 +97,17 @@ absl::StatusOr<Caller> CallGate::Admit(absl::string_view method,
   if (keys != nullptr) {
     S2P_RETURN_IF_ERROR(TakeToken(by_key_.get(), "key", caller.name, metrics_));
   }
-  absl::Status status = CheckRoles(method, holder.roles);
-  if (status.ok()) return caller;
-  if (RuleOf(method).is_change) {
-    CallRecord call;
-    call.method = RuleOf(method).name().data();
-    call.caller = caller;
-    audit_->Write(EntryOf(call, status.code()));
+  const absl::Status status = CheckRoles(call->method, holder.roles);
+  if (status.ok()) {
+    call->caller = std::move(caller);
+  } else if (RuleOf(call->method).is_change) {
+    CallRecord refused;
+    refused.method = call->method;
+    refused.caller = std::move(caller);
+    refused.request_id = call->request_id;
+    audit_->Write(EntryOf(refused, status.code()));
   }
   return status;
-}
-
-absl::Status CallGate::Admit(CallRecord* call, const grpc::ServerContextBase& context) const {
-  S2P_ASSIGN_OR_RETURN(call->caller, Admit(call->method, context));
-  return absl::OkStatus();
 }
 
 grpc::Status CallGate::End(const CallRecord& call, const absl::Status& status,

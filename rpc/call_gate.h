@@ -55,7 +55,7 @@ class CallGate {
   absl::StatusOr<Caller> Admit(absl::string_view method,
                                const grpc::ServerContextBase& context) const;
 
-  // The same for a call that has a record, which gets the caller.
+  // The same for a call that has a record, which gets its request id, and the caller if admitted.
   absl::Status Admit(CallRecord* call, const grpc::ServerContextBase& context) const;
 
   // Counts and logs a call that has ended, records what it has changed, adds its request id (the

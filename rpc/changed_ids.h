@@ -1,4 +1,4 @@
-// What a call changes, as its messages name it.
+// The things that a call changes, as its messages name them.
 #ifndef S2P_RPC_CHANGED_IDS_H_
 #define S2P_RPC_CHANGED_IDS_H_
 

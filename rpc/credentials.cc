@@ -28,22 +28,24 @@ void ReportReload(absl::string_view files, absl::string_view kind, const absl::S
   }
 }
 
-// Records which keys are new and which are gone; both lists are sorted.
-void RecordKeys(const std::vector<std::string>& former, const std::vector<std::string>& now,
-                AuditLog* audit) {
+// As ApiKeys::Descriptions.
+using Keys = std::vector<std::pair<std::string, KeyDigest>>;
+
+// Records which keys are new and which are gone. A key that was replaced under its name is both.
+// Digests are compared, and not recorded.
+void RecordKeys(const Keys& former, const Keys& now, AuditLog* audit) {
   AuditEntry entry;
-  const auto add = [&entry](absl::string_view sign, const std::vector<std::string>& some,
-                            const std::vector<std::string>& others) {
-    for (const std::string& key : some) {
+  const auto add = [&entry](absl::string_view sign, const Keys& some, const Keys& others) {
+    for (const auto& key : some) {
       if (std::binary_search(others.begin(), others.end(), key)) continue;
-      entry.ids.push_back(absl::StrCat(sign, key));
+      entry.ids.push_back(absl::StrCat(sign, key.first));
     }
   };
   add("+", now, former);
   add("-", former, now);
   if (entry.ids.empty()) return;
   entry.when = absl::Now();
-  // Whoever may write the file.
+  // Anybody who may write the file can have changed it.
   entry.caller = Caller{"", ""};
   entry.method = "keys";
   entry.count = static_cast<int64_t>(entry.ids.size());

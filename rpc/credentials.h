@@ -47,8 +47,8 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
     const std::string& listen, const CredentialOptions& options, RpcMetrics* metrics = nullptr);
 
 // The keys of api_key_file, which are read again when it changes; null if no key is required. What
-// has changed is recorded: "+NAME ROLES" for a new key, "-NAME ROLES" for one that is gone. Both
-// pointers are borrowed. As ApiKeys::Read.
+// has changed is recorded: "+NAME ROLES" for a new key, "-NAME ROLES" for one that is gone, and
+// both for one that was replaced under its name. Both pointers are borrowed. As ApiKeys::Read.
 absl::StatusOr<std::unique_ptr<Reloaded<ApiKeys>>> WatchApiKeys(const CredentialOptions& options,
                                                                 AuditLog* audit,
                                                                 RpcMetrics* metrics);

@@ -7,7 +7,7 @@
 
 namespace s2p {
 
-// What tells one state of a file from another without reading it. A plain value.
+// Tells one state of a file from another without reading it. A plain value.
 struct FileStamp {
   // All 0 for a file that does not exist.
   uint64_t device = 0, inode = 0, size = 0;

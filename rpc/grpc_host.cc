@@ -25,7 +25,7 @@ namespace {
 // every 30 s.
 constexpr int kShortestPingIntervalMs = 10 * 1000;
 
-// Of gRPC's own service, reflection: everything else runs on callbacks.
+// These serve gRPC's own service, reflection; everything else runs on callbacks.
 constexpr int kSyncQueues = 1;
 constexpr int kMostSyncThreads = 16;
 

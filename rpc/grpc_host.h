@@ -104,7 +104,8 @@ class GrpcHost {
   GrpcHost(const GrpcHost&) = delete;
   GrpcHost& operator=(const GrpcHost&) = delete;
 
-  // Every call passes it. Lives as long as the host.
+  // Every call of the services passes it; those of health and reflection, which need no key, do
+  // not. Lives as long as the host.
   CallGate* gate() { return &gate_; }
 
   // Opens both ports. `services` are borrowed until Close; `metrics` and `ready` are as in

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "daemon/retry_after.h"
 
 namespace s2p {
 namespace {
@@ -15,6 +17,10 @@ using google::protobuf::internal::WireFormatLite;
 
 constexpr size_t kMostRequestBytes = 1024;
 constexpr absl::Duration kRequestDeadline = absl::Seconds(5);
+// Open watches; they need no key, so something has to limit them.
+constexpr size_t kMostWatches = 1000;
+// Watches are long-lived, so a place frees up slowly.
+constexpr absl::Duration kRetryAfter = absl::Seconds(10);
 
 // HealthCheckRequest { string service = 1; }. InvalidArgument if the bytes are no such message.
 absl::Status ReadName(const grpc::ByteBuffer& bytes, std::string& service) {
@@ -97,11 +103,20 @@ class HealthService::Watch final : public OneRequestCall {
   absl::Status OnMessage(grpc::ByteBuffer bytes) override { return ReadName(bytes, service_); }
   void OnRequest() override {
     Step step = Step::kNone;
+    bool is_full = false;
     {
       absl::MutexLock lock(&health_->mutex_);
-      health_->watches_.insert(this);
-      watching_ = true;
-      step = Decide();
+      is_full = health_->watches_.size() >= kMostWatches;
+      if (!is_full) {
+        health_->watches_.insert(this);
+        watching_ = true;
+        step = Decide();
+      }
+    }
+    if (is_full) {
+      return End(BusyError(
+          absl::StrCat("the server is busy: ", kMostWatches, " clients watch its health already"),
+          kRetryAfter));
     }
     Do(step);
   }
@@ -145,6 +160,7 @@ HealthService::HealthService(std::map<std::string, bool> serving)
   CallCost check;
   check.max_message_bytes = kMostRequestBytes;
   check.default_deadline = kRequestDeadline;
+  check.first_message = kRequestDeadline;
   CallCost watch = check;
   watch.default_deadline = absl::InfiniteDuration();
   Add("Check", check, nullptr, /*is_stream=*/false,

@@ -17,8 +17,8 @@ namespace s2p {
 // Answers Check and Watch for each of a server's services; "" stands for the whole server. (gRPC's
 // own health service knows "" alone, and says SERVING as soon as the port is open.) An unknown name
 // is NOT_FOUND to Check and SERVICE_UNKNOWN to Watch. Requires no key, as probes have none, so a
-// request has to come within five seconds, with at most 1 KiB. Register it with the builder; it
-// must outlive the server. Thread-safe.
+// request has to come within five seconds, with at most 1 KiB, and 1,000 watches may be open; more
+// are RESOURCE_EXHAUSTED. Register it with the builder; it must outlive the server. Thread-safe.
 class HealthService final : public RpcService {
  public:
   // The first state of each service, by its full name, such as "s2p.v1.SearchService".

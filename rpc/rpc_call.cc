@@ -4,6 +4,8 @@
 #include <grpcpp/support/proto_buffer_reader.h>
 #include <grpcpp/support/proto_buffer_writer.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "rpc/grpc_status.h"
@@ -29,9 +31,6 @@ gpr_timespec ToGpr(absl::Duration left) {
 
 // A message is written in pieces of this size.
 constexpr int kBlockBytes = 1 << 20;
-
-// The time for the first message of a call that may otherwise last for ever.
-constexpr absl::Duration kFirstMessage = absl::Seconds(30);
 
 absl::Status CheckSize(const RpcMethod& method, const grpc::ByteBuffer& bytes) {
   if (bytes.Length() <= method.cost.max_message_bytes) return absl::OkStatus();
@@ -107,8 +106,9 @@ void RpcCall::EndWith(const grpc::ByteBuffer* bytes) {
 }
 
 void RpcCall::SetAlarm() {
-  // gRPC itself cancels a call whose client has set a deadline.
-  if (TimeLeft(context_) < absl::InfiniteDuration()) return;
+  // gRPC itself cancels a call at its client's deadline. A later one does not switch off the limits
+  // of the method.
+  if (TimeLeft(context_) <= AlarmTime()) return;
   alarm_link_ = std::make_shared<AlarmLink>();
   {
     absl::MutexLock lock(&alarm_link_->mutex);
@@ -123,8 +123,11 @@ void RpcCall::SetAlarm() {
 }
 
 absl::Duration RpcCall::AlarmTime() const {
-  const absl::Duration whole = method_.cost.default_deadline;
-  return whole < absl::InfiniteDuration() ? whole : kFirstMessage;
+  const CallCost& cost = method_.cost;
+  if (cost.default_deadline == absl::InfiniteDuration()) return cost.first_message;
+  const bool has_own = TimeLeft(context_) < absl::InfiniteDuration();
+  if (method_.is_stream || !has_own) return cost.default_deadline;
+  return std::max(cost.default_deadline, cost.first_message);
 }
 
 void RpcCall::OnAlarm() {

@@ -27,15 +27,18 @@
 
 namespace s2p {
 
-// What one call of a method may cost. A plain value.
+// The most that one call of a method may cost. A plain value.
 struct CallCost {
   // The largest message of the client; larger ones are RESOURCE_EXHAUSTED and are not parsed.
   size_t max_message_bytes = size_t{64} << 10;
   // Limits on the elements of the message.
   std::vector<FieldLimit> fields;
-  // The time that a call has if its client sets no deadline. Infinite: as long as the client likes,
-  // once its first message has come.
+  // The time that a call has if its client sets no deadline; a stream never has more. Infinite: as
+  // long as the client likes, once its first message has come.
   absl::Duration default_deadline = absl::Seconds(30);
+  // The time for the first message of a call that may last longer than the default, because its
+  // client or its method says so.
+  absl::Duration first_message = absl::Seconds(30);
 };
 
 // A method, as its calls see it. Immutable.
@@ -43,7 +46,8 @@ struct RpcMethod {
   // "Search".
   std::string name;
   CallCost cost;
-  // Of the client's message; unset if the calls read bytes that are no generated message.
+  // The limits of the client's message; unset if the calls read bytes that are no generated
+  // message.
   std::unique_ptr<const MessageLimits> limits;
   bool is_stream = false;
 };
@@ -96,8 +100,8 @@ class RpcCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffe
   void End(const absl::Status& status);
   // The same for a call that succeeded, with its last message. `bytes` lives as long as the call.
   void EndWith(const grpc::ByteBuffer* bytes);
-  // When the deadline of a client that has set none passes, and nobody has called this. True for
-  // the one who may start to work on the call, or end it for waiting too long.
+  // Ends the wait for the first message, which has a limit. True for the one who may start to work
+  // on the call, or end it for waiting too long.
   bool StopWaiting() { return waiting_.exchange(false); }
 
   const RpcMethod& method() const { return method_; }
@@ -117,6 +121,7 @@ class RpcCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffe
   void OnCancel() final;
   void OnDone() final;
   void SetAlarm();
+  // When the first message must have come; a stream with a finite default must then have ended.
   absl::Duration AlarmTime() const;
   void OnAlarm();
 

@@ -97,7 +97,7 @@ class TlsServerCredentials final : public grpc::ServerCredentials {
   const std::unique_ptr<Reloaded<TlsMaterial>> files_;
   grpc_server_credentials* credentials_ = nullptr;
   absl::Mutex mutex_;
-  // What gRPC has.
+  // The files that gRPC has now.
   std::shared_ptr<const TlsMaterial> given_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -12,7 +12,8 @@
 
 namespace s2p {
 
-// What a server proves itself with, and asks of its clients; all in PEM form. A plain value.
+// The certificate and key of a server, and the authority of its clients, all in PEM form. A plain
+// value.
 struct TlsMaterial {
   std::string cert;
   std::string key;

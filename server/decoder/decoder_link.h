@@ -44,7 +44,7 @@ struct DecodeOrder {
   uint64_t total_bytes() const { return file_offset() + file_bytes; }
 };
 
-// What became of an order. The first answer of a process comes without an order: it is ready, or
+// The result of an order. The first answer of a process comes without an order: it is ready, or
 // the reason why it cannot be.
 struct DecodeAnswer {
   absl::Status status;

@@ -75,7 +75,8 @@ absl::StatusOr<Image> DecoderPool::Decode(absl::string_view bytes, const ImageLi
   S2P_ASSIGN_OR_RETURN(const Budget::Share place, places_.Take(1, life));
   S2P_RETURN_IF_ERROR(life.Check("the image was decoded"));
   auto process = TakeProcess();
-  if (!process.ok()) return absl::UnavailableError(process.status().message());
+  // The reason names files of the server, which are not the client's business; on_start has it.
+  if (!process.ok()) return absl::UnavailableError("images cannot be decoded at the moment");
   absl::StatusOr<Image> image = (*process)->Decode(bytes, header, life);
   GiveBack(*std::move(process));
   return image;

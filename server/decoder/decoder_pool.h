@@ -44,7 +44,8 @@ class DecoderPool final : public ImageDecoder {
   // No call may run.
   ~DecoderPool() override;
 
-  // Also as DecoderProcess::Decode; Unavailable if a process cannot be started.
+  // Also as DecoderProcess::Decode; Unavailable if a process cannot be started, without the reason,
+  // which on_start has.
   absl::StatusOr<Image> Decode(absl::string_view bytes, const ImageLimits& limits,
                                const CallLife& life) override;
 

@@ -31,8 +31,8 @@ class InProcessDecoder final : public ImageDecoder {
 // The most that ReadImageHeader states as decode_bytes, for an image of any kind within `limits`.
 int64_t MostDecodeBytes(const ImageLimits& limits);
 
-// The decoder of one kind of call, and the memory that the images of all its calls may take. Calls
-// of different kinds do not wait for each other. Borrowed.
+// The decoder of one kind of call, and the memory that the images of all its calls may take. Kinds
+// that share a decoder wait for each other. Borrowed.
 struct DecodeLane {
   ImageDecoder* decoder = nullptr;
   Budget* memory = nullptr;

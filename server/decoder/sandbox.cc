@@ -104,7 +104,7 @@ absl::Status FilterSystemCalls() {
   return error == 0 ? absl::OkStatus() : Refused("load a filter of system calls (seccomp)", -error);
 }
 
-// What the loader had to say is said; an image has nothing to say.
+// The loader has said all that it had to say; an image has nothing to say.
 absl::Status SilenceStandardError() {
   if (kIsSanitized) return absl::OkStatus();
   const int nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);

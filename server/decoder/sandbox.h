@@ -12,7 +12,7 @@ namespace s2p {
 struct SandboxLimits {
   // Address space beyond what the process has already.
   int64_t memory_bytes = 0;
-  // Of the whole process.
+  // The limit for the whole process.
   absl::Duration cpu_time;
 };
 

@@ -7,7 +7,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "rpc/request_id.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "server/rpc/photo_adder.h"
 #include "server/rpc/to_proto.h"
@@ -43,7 +42,6 @@ class AddPhotosCall final : public RpcCall {
   void OnAdmitted() override {
     // The stream lasts as long as its client likes; a read may also wait for the budget.
     StopWaiting();
-    record().request_id = RequestIdOf(context().client_metadata());
     if (service_.slot->Get() == nullptr) {
       return End(absl::UnavailableError("no model serves yet"));
     }
@@ -66,12 +64,13 @@ class AddPhotosCall final : public RpcCall {
         slot->photo_id = request->photo_id();
         slot->request.Swap(&*request);
         slot->share = std::move(share);
+        if (!Claim(slot)) slot = nullptr;
       } else {
         reads_over_ = true;
         if (ok) failure_ = request.status();
       }
     }
-    if (slot != nullptr) Work(slot);
+    if (slot != nullptr) Submit(slot);
     Advance();
   }
 
@@ -104,18 +103,21 @@ class AddPhotosCall final : public RpcCall {
     service_.add_bytes->WhenRoom([this] { StartRead(&message_); });
   }
 
-  // Hands the photo to the pool, or leaves it for later if an earlier one with the same id is still
-  // in progress, so that the last one of the stream wins.
-  void Work(Slot* slot) {
-    {
-      absl::MutexLock lock(&mutex_);
-      for (const Slot& earlier : slots_) {
-        if (&earlier == slot) break;
-        if (!earlier.finished && earlier.photo_id == slot->photo_id) return;
-      }
-      slot->submitted = true;
-      ++working_;
+  // Whether the caller has to Submit the slot, outside the mutex. If an earlier photo with the same
+  // id is still in progress, its answer claims the slot instead, so that the last one of the stream
+  // wins. Only one thread may touch a slot, so it is claimed in the critical section that adds it.
+  bool Claim(Slot* slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (const Slot& earlier : slots_) {
+      if (&earlier == slot) break;
+      if (!earlier.finished && earlier.photo_id == slot->photo_id) return false;
     }
+    slot->submitted = true;
+    ++working_;
+    return true;
+  }
+
+  // Hands a photo that was claimed to the pool.
+  void Submit(Slot* slot) {
     const absl::Status taken = service_.add_pool->Submit(queue(), [this,
                                                                    slot](const absl::Status& turn) {
       if (!turn.ok()) return Refuse(slot, turn);
@@ -144,13 +146,12 @@ class AddPhotosCall final : public RpcCall {
       slot->finished = true;
       if (code == absl::StatusCode::kOk) ++added_;
       for (Slot& later : slots_) {
-        if (!later.submitted && later.photo_id == slot->photo_id) {
-          next = &later;
-          break;
-        }
+        if (later.submitted || later.photo_id != slot->photo_id) continue;
+        if (Claim(&later)) next = &later;
+        break;
       }
     }
-    if (next != nullptr) Work(next);
+    if (next != nullptr) Submit(next);
     Advance(/*work_ended=*/1);
   }
 

@@ -22,7 +22,7 @@ namespace s2p {
 namespace {
 
 constexpr uint32_t kDefaultPageSize = 100;
-// Of a GetPhoto whose client sets no deadline: the largest photo at 40 kB/s.
+// The most time for a GetPhoto, whatever its client allows: the largest photo at 40 kB/s.
 constexpr absl::Duration kPhotoDeadline = absl::Minutes(5);
 
 absl::Status DeleteFrom(const ServiceContext& service, const v1::DeletePhotosRequest& request,

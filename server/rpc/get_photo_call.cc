@@ -32,7 +32,8 @@ Image Shrink(const Image& image) {
   return Resize(image, scaled(image.width()), scaled(image.height()));
 }
 
-// Everything that touches the disk is done on the storage pool, one piece of work after the other.
+// Everything that touches the disk is done on a pool, one piece of work after the other. Thumbnails
+// have a pool of their own, as their decoder can take long.
 class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
  public:
   GetPhotoCall(const RpcMethod* method, grpc::CallbackServerContext* context,
@@ -44,12 +45,14 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
     absl::Status status = CheckPhotoId(request().photo_id(), "photo_id", service_.limits);
     if (status.ok()) status = TakePlace();
     if (!status.ok()) return End(status);
-    OnPool([this] { return Open(); });
+    const bool is_thumbnail = request().rendition() == v1::RENDITION_THUMBNAIL;
+    OnPool(is_thumbnail ? service_.thumbnail_pool : service_.storage_pool,
+           [this] { return Open(); });
   }
   void OnWriteDone(bool ok) override {
     if (!ok) return End(absl::CancelledError("the client is gone"));
     if (!file_ || file_->bytes_left() == 0) return WriteRest();
-    OnPool([this] { return ReadPiece(); });
+    OnPool(service_.storage_pool, [this] { return ReadPiece(); });
   }
   void OnEnd() override { place_.Release(); }
 
@@ -64,9 +67,9 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
   }
 
   // Makes the next message on the pool, then writes it.
-  void OnPool(std::function<absl::Status()> fill) {
+  void OnPool(WorkerPool* pool, std::function<absl::Status()> fill) {
     const absl::Status taken =
-        service_.storage_pool->Submit(queue(), [this, fill = std::move(fill)](absl::Status status) {
+        pool->Submit(queue(), [this, fill = std::move(fill)](absl::Status status) {
           if (status.ok()) status = CheckWanted();
           if (status.ok()) status = fill();
           if (!status.ok()) return End(status);

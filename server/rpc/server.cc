@@ -26,6 +26,9 @@ namespace {
 constexpr int kAddThreads = 32;
 // Photos that wait for one of these threads; a stream has at most 32 in progress.
 constexpr int kMostWaitingAdds = 1024;
+// Images that hang keep these threads, and no others.
+constexpr int kThumbnailThreads = 2;
+constexpr int kMostWaitingThumbnails = 1024;
 constexpr int kStorageThreads = 4;
 constexpr int kMostWaitingStorage = 1024;
 
@@ -51,7 +54,7 @@ int64_t ImageBytes(int64_t wanted, const Limits& limits) {
   return std::max(wanted, MostDecodeBytes(limits.image));
 }
 
-// What a call waits for when it waits for memory.
+// Names what a call that waits for memory waits for.
 constexpr char kImageMemory[] = "there was memory to decode its images";
 
 // Photos can be listed and models pinned from the start; nothing can be searched before a model
@@ -244,8 +247,10 @@ void SearchServer::OnGalleryOpen(const GalleryFindings& findings) {
              {{"photos", findings.missing}, {"folder", photos}});
     const std::string message =
         absl::StrCat(findings.missing, " photos were missing at the start of the server");
-    faults_.Report(FaultKind::kPhotoMissing, "at the start", message,
-                   absl::DataLossError(absl::StrCat(photos, ": ", message)));
+    const absl::Status reason = absl::DataLossError(absl::StrCat(photos, ": ", message));
+    for (const std::string& sha256 : findings.missing_digests) {
+      faults_.Report(FaultKind::kPhotoMissing, sha256, message, reason);
+    }
   }
   if (findings.deletions_finished > 0) {
     LogInfo("finished deletions that a crash had interrupted",
@@ -276,6 +281,7 @@ absl::Status SearchServer::StartPipeline() {
   const int decoders = options_.decode_threads > 0 ? options_.decode_threads : HardwareThreads();
   decode_pool_ = std::make_unique<WorkerPool>(decoders, options_.batcher.max_queue);
   add_pool_ = std::make_unique<WorkerPool>(kAddThreads, kMostWaitingAdds);
+  thumbnail_pool_ = std::make_unique<WorkerPool>(kThumbnailThreads, kMostWaitingThumbnails);
   storage_pool_ = std::make_unique<WorkerPool>(kStorageThreads, kMostWaitingStorage);
 
   context_.limits = options_.limits;
@@ -295,6 +301,7 @@ absl::Status SearchServer::StartPipeline() {
   context_.thumbnail_decoding = {gallery_decoder_.get(), &thumbnail_memory_};
   context_.decode_pool = decode_pool_.get();
   context_.add_pool = add_pool_.get();
+  context_.thumbnail_pool = thumbnail_pool_.get();
   context_.storage_pool = storage_pool_.get();
   return absl::OkStatus();
 }
@@ -386,7 +393,7 @@ void SearchServer::Shutdown(absl::Duration drain) {
     if (model_service_ != nullptr) model_service_->StopWatches(grace);
   };
   end.abandon = [this] {
-    for (const auto* pool : {&decode_pool_, &add_pool_, &storage_pool_}) {
+    for (const auto* pool : {&decode_pool_, &add_pool_, &thumbnail_pool_, &storage_pool_}) {
       if (*pool != nullptr) (*pool)->Close();
     }
   };
@@ -394,6 +401,7 @@ void SearchServer::Shutdown(absl::Duration drain) {
   // All calls have ended; the work that some of them left behind ends in this order.
   if (decode_pool_ != nullptr) decode_pool_->Stop();
   if (add_pool_ != nullptr) add_pool_->Stop();
+  if (thumbnail_pool_ != nullptr) thumbnail_pool_->Stop();
   if (batcher_ != nullptr) batcher_->Stop();
   if (storage_pool_ != nullptr) storage_pool_->Stop();
   if (loader_ != nullptr) loader_->Stop();

@@ -137,6 +137,7 @@ class SearchServer {
   std::unique_ptr<Batcher> batcher_;
   std::unique_ptr<WorkerPool> decode_pool_;
   std::unique_ptr<WorkerPool> add_pool_;
+  std::unique_ptr<WorkerPool> thumbnail_pool_;
   std::unique_ptr<WorkerPool> storage_pool_;
   ServiceContext context_;
   std::unique_ptr<SearchServiceImpl> search_;

@@ -20,7 +20,7 @@ namespace s2p {
 // All are borrowed and outlive the services; all are thread-safe.
 struct ServiceContext {
   Limits limits;
-  // Of a Search or an AddPhotos.
+  // The limit for a message of Search or AddPhotos.
   uint64_t max_message_bytes = 0;
   CallGate* gate = nullptr;
   const SnapshotSlot* slot = nullptr;
@@ -29,11 +29,12 @@ struct ServiceContext {
   Batcher* batcher = nullptr;
   Metrics* metrics = nullptr;
   const Faults* faults = nullptr;
-  // Of the photos that AddPhotos has read and not yet answered.
+  // Counts the bytes of photos that AddPhotos has read and not yet answered.
   ByteBudget* add_bytes = nullptr;
   // For GetPhoto.
   CallPlaces* photo_places = nullptr;
-  // Photos that are added do not wait for thumbnails, nor searches for either.
+  // Photos that are added and thumbnails share decoders, and each has its own memory. Searches wait
+  // for neither.
   DecodeLane search_decoding;
   DecodeLane add_decoding;
   DecodeLane thumbnail_decoding;
@@ -41,6 +42,8 @@ struct ServiceContext {
   WorkerPool* decode_pool = nullptr;
   // Adds photos: decodes, waits for the encoder, writes.
   WorkerPool* add_pool = nullptr;
+  // Makes thumbnails: reads, decodes, encodes.
+  WorkerPool* thumbnail_pool = nullptr;
   // Everything else that touches the disk.
   WorkerPool* storage_pool = nullptr;
 };

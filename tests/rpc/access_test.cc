@@ -151,8 +151,10 @@ TEST_F(AccessTest, ChangeWithoutTheRoleIsRecorded) {
   context.AddMetadata("authorization", "Bearer " + key);
   v1::SetServingVersionResponse response;
   stub_->SetServingVersion(&context, {}, &response);
+  const std::string request_id = Trailing(context, "x-request-id");
+  EXPECT_NE(request_id, "");
   EXPECT_THAT(Audit(), HasSubstr(R"("key":"web")"));
-  EXPECT_THAT(Audit(), HasSubstr(R"("code":"PERMISSION_DENIED")"));
+  EXPECT_THAT(Audit(), HasSubstr(R"("code":"PERMISSION_DENIED","request_id":")" + request_id));
 }
 
 TEST_F(AccessTest, ReadingIsNotRecorded) {
@@ -171,6 +173,16 @@ TEST_F(AccessTest, NewAndRevokedKeysAreRecorded) {
   EXPECT_THAT(RevokeKey(keys_, "old"), IsOk());
   EXPECT_THAT(CallWith(key), IsOk());
   EXPECT_THAT(Audit(), HasSubstr(R"("method":"keys","ids":["+new search,write","-old search"],)"
+                                 R"("count":2,"code":"OK")"));
+}
+
+TEST_F(AccessTest, KeyThatIsReplacedUnderItsNameIsRecorded) {
+  NewKey("kept", {Role::kSearch});
+  NewKey("web", {Role::kSearch});
+  Start();
+  EXPECT_THAT(RevokeKey(keys_, "web"), IsOk());
+  EXPECT_THAT(CallWith(NewKey("web", {Role::kSearch})), IsOk());
+  EXPECT_THAT(Audit(), HasSubstr(R"("method":"keys","ids":["+web search","-web search"],)"
                                  R"("count":2,"code":"OK")"));
 }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -127,6 +128,28 @@ TEST_F(AuditLogTest, LineAfterATornOneIsWhole) {
   audit_->Write(Entry("b"));
   EXPECT_THAT(Contents(), EndsWith("\n" + Line("b")));
   EXPECT_THAT(metrics_.Text(), HasSubstr("s2p_audit_failures_total 1"));
+}
+
+TEST_F(AuditLogTest, LineAfterOneThatACrashHasCutOffIsWhole) {
+  std::ofstream(dir_.File("audit")) << R"({"time":"2001)";
+  Open();
+  for (const char* id : {"a", "b"}) audit_->Write(Entry(id));
+  EXPECT_EQ(Contents(), "{\"time\":\"2001\n" + Line("a") + Line("b"));
+}
+
+TEST_F(AuditLogTest, FileThatCannotBeOpenedAnewIsTriedAgain) {
+  ASSERT_THAT(CatchReloadSignal(), IsOk());
+  Open();
+  audit_->Write(Entry("a"));
+  std::filesystem::rename(dir_.File("audit"), dir_.File("audit.1"));
+  std::filesystem::create_directory(dir_.File("audit"));
+  raise(SIGHUP);
+  for (const char* id : {"b", "c"}) audit_->Write(Entry(id));
+  EXPECT_THAT(metrics_.Text(), HasSubstr("s2p_audit_failures_total 2"));
+  std::filesystem::remove(dir_.File("audit"));
+  audit_->Write(Entry("d"));
+  EXPECT_EQ(Contents("audit.1"), Line("a"));
+  EXPECT_EQ(Contents(), Line("d"));
 }
 
 TEST_F(AuditLogTest, WithoutAFileTheLogHasTheEntries) {

@@ -5,6 +5,8 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <deque>
+
 #include "tests/testing/raw_call.h"
 
 namespace s2p::test {
@@ -143,6 +145,18 @@ TEST_F(HealthServiceTest, NothingServesAfterStop) {
   health_.Set("", true);
   EXPECT_EQ(Health(channel_, ""), "NOT_SERVING");
   EXPECT_EQ(Health(channel_, "a.Service"), "NOT_SERVING");
+}
+
+TEST_F(HealthServiceTest, WatchBeyondTheLimitIsRefused) {
+  std::deque<WatchClient> watches;
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_EQ(watches.emplace_back(channel_, Named("")).Next(), kNotServing);
+  }
+  WatchClient another(channel_, Named(""));
+  EXPECT_EQ(another.Next(), "");
+  const grpc::Status status = another.Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(status.error_message(), testing::HasSubstr("1000 clients watch"));
 }
 
 TEST_F(HealthServiceTest, WatchersThatLeaveDoNotHoldTheServerUp) {

@@ -1,9 +1,12 @@
 #include "rpc/rpc_call.h"
 
 #include <atomic>
+#include <chrono>
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "base/key_file.h"
 #include "tests/rpc/host_fixture.h"
 #include "tests/testing/raw_call.h"
 
@@ -78,7 +81,17 @@ class RpcCallTest : public HostTest {
     channel_ = grpc::CreateChannel(host_->address(), grpc::InsecureChannelCredentials());
   }
   ~RpcCallTest() override { End(); }
+  // A call whose client gives it a year, and which has sent its headers.
+  using Stream = grpc::ClientReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>;
+  std::unique_ptr<Stream> Patient(const char* method) {
+    using grpc::internal::RpcMethod;
+    year_.set_deadline(std::chrono::system_clock::now() + std::chrono::hours(24 * 365));
+    return std::unique_ptr<Stream>(
+        grpc::internal::ClientReaderWriterFactory<grpc::ByteBuffer, grpc::ByteBuffer>::Create(
+            channel_.get(), RpcMethod(method, RpcMethod::BIDI_STREAMING), &year_));
+  }
   std::unique_ptr<CountingService> counting_;
+  grpc::ClientContext year_;
 };
 
 TEST_F(RpcCallTest, CallerWithoutAKeyIsRefusedBeforeAMessageIsSent) {
@@ -161,6 +174,36 @@ TEST_F(RpcCallTest, StreamThatIsNotReadIsCancelledAtTheDefaultDeadline) {
   while (call.Read()) {
   }
   EXPECT_EQ(call.Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(RpcCallTest, LongDeadlineOfTheClientDoesNotSwitchOffTheLimitOfTheFirstMessage) {
+  cost_.default_deadline = absl::Nanoseconds(1);
+  cost_.first_message = absl::Milliseconds(1);
+  Start();
+  EXPECT_THAT(Patient(kMethod)->Finish(), StatusIs(absl::StatusCode::kDeadlineExceeded,
+                                                   HasSubstr("no message came within 1ms")));
+}
+
+TEST_F(RpcCallTest, LongDeadlineOfTheClientDoesNotKeepAStreamThatIsNotRead) {
+  StartCounting();
+  const auto call = Patient("/test.Counting/Flood");
+  ASSERT_TRUE(call->Write(ToByteBuffer("go")));
+  counting_->flood_ended.WaitForNotification();
+  for (grpc::ByteBuffer message; call->Read(&message);) {
+  }
+  EXPECT_EQ(call->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(RpcCallTest, RefusedCallOfAMethodThatTheTableLacksIsRecordedByItsName) {
+  options_.credentials.api_key_file = dir_.File("keys");
+  const std::string key = *AddKey(dir_.File("keys"), "web", {Role::kSearch});
+  options_.access.audit_log = dir_.File("audit");
+  StartCounting();
+  OpenCall call(channel_, "/test.Counting/Count", {{"authorization", "Bearer " + key}});
+  EXPECT_EQ(call.Finish().error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  std::ostringstream audit;
+  audit << std::ifstream(dir_.File("audit")).rdbuf();
+  EXPECT_THAT(audit.str(), HasSubstr(R"("method":"Count")"));
 }
 
 TEST_F(RpcCallTest, SecondMessageOfAUnaryCallIsIgnored) {

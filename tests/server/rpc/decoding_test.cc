@@ -1,6 +1,10 @@
 // Images that a server has decoded by processes, over the real wire.
 #include <atomic>
+#include <deque>
+#include <filesystem>
+#include <memory>
 #include <thread>
+#include <vector>
 
 #include "tests/server/decoder/decoder_fixture.h"
 #include "tests/server/rpc/server_fixture.h"
@@ -99,6 +103,42 @@ TEST_F(DecodingTest, PhotosThatHangDoNotDelaySearches) {
   EXPECT_THAT(Search(SearchFor(Order(""))), IsOk());
   context.TryCancel();
   (void)stream->Finish();
+}
+
+TEST_F(DecodingTest, ThumbnailsThatHangDoNotDelayTheStatusOfTheModel) {
+  Serve();
+  ASSERT_EQ(Add({PhotoOf("slow", Order("hang"))})[0].status().code(), grpc::StatusCode::OK);
+  server_.reset();
+  options_.decoder_program = S2P_FAKE_DECODER;
+  Start();
+  v1::GetPhotoRequest request;
+  request.set_photo_id("slow");
+  request.set_rendition(v1::RENDITION_THUMBNAIL);
+  // More than any pool of the server has threads for them.
+  std::deque<grpc::ClientContext> contexts(8);
+  std::vector<std::unique_ptr<grpc::ClientReader<v1::GetPhotoResponse>>> streams;
+  for (grpc::ClientContext& context : contexts) {
+    streams.push_back(gallery_->GetPhoto(&context, request));
+  }
+  grpc::ClientContext context;
+  v1::GetModelStatusResponse response;
+  EXPECT_THAT(model_->GetModelStatus(&context, {}, &response), IsOk());
+  for (size_t i = 0; i < streams.size(); ++i) {
+    contexts[i].TryCancel();
+    EXPECT_EQ(streams[i]->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  }
+}
+
+TEST_F(DecodingTest, ClientDoesNotLearnWhyADecoderDoesNotStart) {
+  const std::string program = dir_.File("decoder");
+  std::filesystem::create_symlink(S2P_FAKE_DECODER, program);
+  ServeWith(program.c_str());
+  std::filesystem::remove(program);
+  EXPECT_EQ(Search(SearchFor(Order("crash"))).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  const grpc::Status status = Search(SearchFor(Order("")));
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_THAT(status.error_message(), HasSubstr("images cannot be decoded at the moment"));
+  EXPECT_THAT(status.error_message(), testing::Not(HasSubstr(program)));
 }
 
 TEST_F(DecodingTest, ServerWithoutADecoderDoesNotStart) {

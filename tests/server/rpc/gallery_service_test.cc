@@ -124,6 +124,20 @@ TEST_F(GalleryServiceTest, LastOfTheStreamWins) {
   EXPECT_EQ(bytes, PhotoBytes(19));
 }
 
+TEST_F(GalleryServiceTest, EachMessageWithTheSameIdIsAnsweredOnceAndInOrder) {
+  Serve();
+  // The first is refused by its image; the second and all after it find what is there already.
+  std::vector<v1::AddPhotoRequest> requests(500, Photo("same", 1));
+  requests[0].set_image("no image");
+  const auto responses = Add(requests);
+  ASSERT_EQ(responses.size(), 500u);
+  EXPECT_EQ(responses[0].status().code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(responses[1].result(), Response::RESULT_ADDED);
+  for (size_t i = 2; i < responses.size(); ++i) {
+    ASSERT_EQ(responses[i].result(), Response::RESULT_UNCHANGED) << i;
+  }
+}
+
 TEST_F(GalleryServiceTest, MorePhotosThanAreUnderWayAtOnceAllArrive) {
   Serve();
   MustAdd(150);
