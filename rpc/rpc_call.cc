@@ -124,10 +124,8 @@ void RpcCall::SetAlarm() {
 
 absl::Duration RpcCall::AlarmTime() const {
   const CallCost& cost = method_.cost;
-  if (cost.default_deadline == absl::InfiniteDuration()) return cost.first_message;
-  const bool has_own = TimeLeft(context_) < absl::InfiniteDuration();
-  if (method_.is_stream || !has_own) return cost.default_deadline;
-  return std::max(cost.default_deadline, cost.first_message);
+  const bool is_bounded = cost.default_deadline < absl::InfiniteDuration();
+  return method_.is_stream && is_bounded ? cost.default_deadline : cost.first_message;
 }
 
 void RpcCall::OnAlarm() {

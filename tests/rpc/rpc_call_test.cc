@@ -138,8 +138,8 @@ TEST_F(RpcCallTest, MessageAboveTheLimitOfItsMethodIsNotParsed) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("GetModelStatusRequest")));
 }
 
-TEST_F(RpcCallTest, CallThatSendsNothingEndsAtTheDefaultDeadline) {
-  cost_.default_deadline = absl::Milliseconds(1);
+TEST_F(RpcCallTest, CallThatSendsNothingEndsAfterTheTimeForItsMessage) {
+  cost_.first_message = absl::Milliseconds(1);
   Start();
   OpenCall call(channel_, kMethod);
   EXPECT_THAT(call.Finish(), StatusIs(absl::StatusCode::kDeadlineExceeded,
