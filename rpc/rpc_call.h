@@ -36,8 +36,8 @@ struct CallCost {
   // The time that a call has if its client sets no deadline; a stream never has more. Infinite: as
   // long as the client likes, once its first message has come.
   absl::Duration default_deadline = absl::Seconds(30);
-  // The time for the first message of a call that may last longer than the default, because its
-  // client or its method says so.
+  // The time for the first message of a call, if the call may last longer. A stream with a default
+  // deadline has that time for everything.
   absl::Duration first_message = absl::Seconds(30);
 };
 
