@@ -15,7 +15,7 @@
 
 namespace s2p {
 
-// What the holder of a key may do.
+// A permission of the holder of a key.
 enum class Role : unsigned {
   // Search, and look at photos and models.
   kSearch = 1,

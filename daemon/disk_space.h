@@ -26,7 +26,7 @@ absl::StatusOr<DiskSpace> MeasureDiskSpace(const std::string& path);
 // plain value.
 struct MinFree {
   uint64_t bytes = uint64_t{1} << 30;
-  // Of the disk, in [0, 1].
+  // The share of the disk, in [0, 1].
   double share = 0.05;
 };
 

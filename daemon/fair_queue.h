@@ -45,8 +45,7 @@ class FairQueue {
   // Places that are taken.
   int taken() const { return taken_; }
 
-  // The item whose turn it is, and its places; not for an empty queue.
-  const T& Next() const { return lines_.front().items.front().first; }
+  // The places of the item whose turn it is; not for an empty queue.
   int NextPlaces() const { return lines_.front().items.front().second; }
   // Removes and returns that item; the next one is another caller's, if another waits.
   T Pop() {

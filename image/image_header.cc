@@ -73,7 +73,7 @@ struct Stored {
   // The decoder needs the whole picture in memory before the first row is final.
   bool is_whole = false;
   bool has_alpha = false;
-  // What the decoder keeps besides the pixels, in bytes a pixel.
+  // The decoder's memory besides the pixels, in bytes a pixel.
   double extra_bytes = 0;
 };
 

@@ -70,7 +70,7 @@ absl::Status CheckApiKey(const std::string& key) {
   return absl::OkStatus();
 }
 
-// Whoever listens on the way could use a key that is sent in plain text.
+// An eavesdropper could use a key that is sent in plain text.
 absl::Status CheckKeyIsSafe(const ClientOptions& options, const ServerAddress& address,
                             absl::string_view insecure_flag) {
   if (options.api_key.empty() || !options.tls_ca.empty() || options.insecure) {

@@ -1,4 +1,4 @@
-// What a proxy in front of the page says about its clients.
+// Says what a proxy in front of the page tells about its clients.
 #ifndef S2P_CLIENT_WEB_TRUSTED_PROXY_H_
 #define S2P_CLIENT_WEB_TRUSTED_PROXY_H_
 

@@ -390,7 +390,7 @@ void HttpConnection::Refuse(int status, absl::string_view message) {
   input_left_ = true;
   request_->body = std::string();
   HttpResponse response = host_.handler().Refuse(*request_, status, message);
-  // What the share stands for goes before it.
+  // The thing that the share stands for goes before it.
   parser_.reset();
   share_.Release();
   Send(std::move(response));

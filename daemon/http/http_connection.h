@@ -28,7 +28,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   // closed at little loss; in the middle of a body only if there is no other to close.
   enum class Wait { kNothing, kHead, kBody };
 
-  // What the server lends to its connections, which it outlives.
+  // The part of the server that its connections use, and that outlives them.
   class Host {
    public:
     virtual ~Host() = default;
@@ -114,7 +114,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   // Tells a deadline that was replaced from the current one.
   uint64_t deadline_number_ = 0;
   State state_ = State::kHandshake;
-  // What is being read, and what has been read but not used yet.
+  // The bytes being read, and those that were read but not used yet.
   std::string incoming_;
   std::string buffer_;
   bool reading_ = false;
@@ -133,7 +133,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool input_left_ = false;
   bool chunked_answer_ = false;
   HttpResponse response_;
-  // What is being written.
+  // The bytes that are being written.
   std::string head_;
   std::string piece_;
 };

@@ -11,9 +11,9 @@ namespace s2p {
 
 // A plain value.
 struct HttpHeadLimits {
-  // Of the target in the request line.
+  // The bytes of the target in the request line.
   size_t max_target_bytes = 8192;
-  // Of request line and headers together.
+  // The bytes of request line and headers together.
   size_t max_head_bytes = size_t{32} << 10;
   size_t max_headers = 100;
 };

@@ -59,7 +59,7 @@ struct HttpServerOptions {
   absl::Duration stop_deadline = absl::Seconds(10);
 };
 
-// What follows a good head. A plain value.
+// The facts that follow from a good head. A plain value.
 struct HttpAdmission {
   // If set, the answer; the body, if there is one, is not read.
   std::optional<HttpResponse> answer;

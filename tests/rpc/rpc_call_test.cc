@@ -133,7 +133,7 @@ TEST_F(RpcCallTest, MessageAboveTheLimitOfItsMethodIsNotParsed) {
   EXPECT_THAT(RawCall(channel_, kMethod, {std::string(11, '\xFF')}).status,
               StatusIs(absl::StatusCode::kResourceExhausted,
                        HasSubstr("11 bytes; GetModelStatus takes at most 10")));
-  // Of ten bytes, the parser says what is wrong.
+  // The parser says what is wrong with ten bytes.
   EXPECT_THAT(RawCall(channel_, kMethod, {std::string(10, '\xFF')}).status,
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("GetModelStatusRequest")));
 }

@@ -157,7 +157,7 @@ class HttpServerFixture : public testing::Test {
   }
   int port() const { return server_->address().port; }
   RawClient Connect(const char* from = "127.0.0.1") { return RawClient(port(), from); }
-  // What the server answers until it ends the connection.
+  // The answer of the server until it ends the connection.
   std::string Ask(absl::string_view bytes) {
     RawClient client = Connect();
     client.Send(bytes);
