@@ -18,6 +18,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/spawn_settings.h"
 #include "base/status_macros.h"
 
 namespace s2p {
@@ -28,20 +29,6 @@ constexpr absl::Duration kStartTime = absl::Seconds(20);
 constexpr char kDecoded[] = "the image was decoded";
 
 std::string ErrnoText() { return std::strerror(errno); }
-
-// posix_spawn's settings, which free themselves.
-struct SpawnSettings {
-  SpawnSettings() {
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-  }
-  ~SpawnSettings() {
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-  }
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
-};
 
 // Sanitizers get their options from the environment; others have no business there.
 char** EnvironmentOfDecoder() {

@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/spawn_settings.h"
 #include "base/status_macros.h"
 #include "model/file.h"
 #include "trainer/jobs/job_file.h"
@@ -58,20 +59,6 @@ class Process {
 
  private:
   pid_t pid_;
-};
-
-// posix_spawn's settings, which free themselves.
-struct SpawnSettings {
-  SpawnSettings() {
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attributes);
-  }
-  ~SpawnSettings() {
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-  }
-  posix_spawn_file_actions_t actions;
-  posix_spawnattr_t attributes;
 };
 
 absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& command, int socket) {
