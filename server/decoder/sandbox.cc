@@ -53,7 +53,8 @@ absl::Status LimitResources(const SandboxLimits& limits) {
   constexpr rlim_t kDescriptors = kDecoderSocket + 2;
   S2P_RETURN_IF_ERROR(Limit(RLIMIT_NOFILE, kDescriptors, kDescriptors, "descriptors"));
   const auto seconds = static_cast<rlim_t>(absl::ToInt64Seconds(limits.cpu_time));
-  S2P_RETURN_IF_ERROR(Limit(RLIMIT_CPU, seconds, seconds + 1, "CPU time"));
+  // A limit of 0 would end the process in its first tick, before it can end by itself.
+  S2P_RETURN_IF_ERROR(Limit(RLIMIT_CPU, seconds + 1, seconds + 2, "CPU time"));
   if (kIsSanitized) return absl::OkStatus();
   const uint64_t now = AddressSpace();
   if (now == 0) return absl::FailedPreconditionError("/proc/self/statm cannot be read");
