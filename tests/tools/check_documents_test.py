@@ -21,9 +21,9 @@ class CheckDocumentsTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.root = folder.name
         self.write("image/image.h", "struct ImageHeader;\n")
-        for path in ("model/image.cc", "model/image_header.cc", "tools/build.sh"):
+        for path in ("image/image.cc", "image/image_header.cc", "tools/build.sh"):
             self.write(path, "")
-        self.write("tests/model/CMakeLists.txt", "s2p_test(image_test\n  SOURCES image_test.cc)\n")
+        self.write("tests/image/CMakeLists.txt", "s2p_test(image_test\n  SOURCES image_test.cc)\n")
         self.write("docs/api.md", "# API\n\n## Keys, and TLS\n\n```\n## No heading\n```\n")
 
     def write(self, path, text):
@@ -41,7 +41,7 @@ class CheckDocumentsTest(unittest.TestCase):
 
     def test_links_in_any_document(self):
         for text, wanted in (
-                ("[API](api.md), [image](../model/image.h), [web](https://example.com/x)", None),
+                ("[API](api.md), [image](../image/image.h), [web](https://example.com/x)", None),
                 ("[API](api.md#keys-and-tls), [here](#a-document), `[no link](nowhere.md)`", None),
                 ("[API](apis.md)", "the link apis.md leads nowhere"),
                 ("![image](images/a.png)", "the link images/a.png leads nowhere"),
@@ -49,7 +49,7 @@ class CheckDocumentsTest(unittest.TestCase):
             self.assert_violation("docs/web.md", text, wanted)
 
     def test_tests_on_the_page_about_security(self):
-        self.write("tests/model/image_test.cc", "TEST_F(ImageTest,\n       BadBytesAreRefused) {\n")
+        self.write("tests/image/image_test.cc", "TEST_F(ImageTest,\n       BadBytesAreRefused) {\n")
         self.write("tests/a_test.py", "class Hardening(Case):\n    def test_stack(self):\n")
         for text, wanted in (
                 ("| `ImageTest.BadBytesAreRefused`, `Hardening.test_stack`, `image.h`", None),
@@ -59,26 +59,26 @@ class CheckDocumentsTest(unittest.TestCase):
 
     def test_paths_in_a_howto(self):
         for text, wanted in (
-                ("`model/image.h`, `model/image.{h,cc}`, `image_*.cc`, `model/`, `model/image_<part>.cc`", None),
+                ("`image/image.h`, `image/image.{h,cc}`, `image_*.cc`, `image/`, `image/image_<part>.cc`", None),
                 ("    tools/build.sh dev image_test && build/dev/tests/image_test --gtest_filter=A", None),
-                ("words of model/nothing.h outside of backticks, `build/dev/x`, `data/photo`", None),
-                ("`model/images.h`", "model/images.h does not exist"),
-                ("`model/image.{h,proto}`", "model/image.proto does not exist"),
+                ("words of image/nothing.h outside of backticks, `build/dev/x`, `data/photo`", None),
+                ("`image/images.h`", "image/images.h does not exist"),
+                ("`image/image.{h,proto}`", "image/image.proto does not exist"),
                 ("`decoder.h`", "no file is named decoder.h"),
                 ("`ImageHeader`, `ImportXTest`, `CountX`", None),
                 ("`ImageFooter`", "no source has the name ImageFooter"),
-                ("`model/decoder_<part>.cc`", "model/decoder_*.cc does not exist"),
+                ("`image/decoder_<part>.cc`", "image/decoder_*.cc does not exist"),
                 ("    build/dev/tests/model_test", "no test is named model_test"),
                 ("    tools/test.sh", "tools/test.sh does not exist")):
             self.assert_violation("docs/howto/add.md", text, wanted)
 
     def test_paths_are_not_checked_elsewhere(self):
-        self.assert_violation("docs/web.md", "`model/images.h`", None)
+        self.assert_violation("docs/web.md", "`image/images.h`", None)
 
     def test_document_that_a_source_mentions(self):
         self.write("image/image.h", "// Formats: docs/api.md, docs/decisions/0008-images.md.\n")
         self.assertEqual(check_documents.Checker(self.root).check(),
-                         ["model/image.h:1: docs/decisions/0008-images.md does not exist"])
+                         ["image/image.h:1: docs/decisions/0008-images.md does not exist"])
 
     def test_program_exits_1_and_names_file_and_line(self):
         self.write("docs/web.md", "[API](apis.md)\n")
