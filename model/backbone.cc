@@ -1,9 +1,15 @@
 #include "model/backbone.h"
 
+#include <torch/nn/functional/pooling.h>
+#include <torch/nn/init.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/conv.h>
+
 #include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "model/batch_norm_folding.h"
 #include "model/torch_version.h"
 
 namespace s2p {

@@ -2,7 +2,8 @@
 #ifndef S2P_MODEL_BACKBONE_H_
 #define S2P_MODEL_BACKBONE_H_
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <string>

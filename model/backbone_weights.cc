@@ -1,6 +1,7 @@
 #include "model/backbone_weights.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <exception>
 #include <map>

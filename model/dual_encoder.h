@@ -3,7 +3,8 @@
 #ifndef S2P_MODEL_DUAL_ENCODER_H_
 #define S2P_MODEL_DUAL_ENCODER_H_
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <string>

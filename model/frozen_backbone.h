@@ -3,7 +3,7 @@
 #ifndef S2P_MODEL_FROZEN_BACKBONE_H_
 #define S2P_MODEL_FROZEN_BACKBONE_H_
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <optional>
@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "model/folded_convolution.h"
 
 namespace s2p {
 
@@ -22,23 +23,6 @@ struct FeatureMaps {
   // [n, c, h, w].
   torch::Tensor last;
 };
-
-// A convolution and the batch norm that follows it, in evaluation mode, as one convolution.
-struct FoldedConvolution {
-  // [out, in / groups, k, k] and [out].
-  torch::Tensor weight;
-  torch::Tensor bias;
-  int64_t stride = 1;
-  int64_t padding = 0;
-  int64_t groups = 1;
-};
-
-// W' = W g / sqrt(v + eps), b' = (b_conv - m) g / sqrt(v + eps) + b, computed in double; `norm` has
-// weight g, bias b, running mean m and variance v.
-FoldedConvolution FoldBatchNorm(const torch::nn::Conv2d& convolution,
-                                const torch::nn::BatchNorm2d& norm);
-// Wraps a convolution that has no batch norm.
-FoldedConvolution Unfolded(const torch::nn::Conv2d& convolution);
 
 // y = relu(convolutions(x) [scaled by excitation] + (downsample(x) or x)).
 struct FoldedBlock {

@@ -1,5 +1,7 @@
 #include "model/torch_device.h"
 
+#include <torch/cuda.h>
+
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"

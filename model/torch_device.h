@@ -2,7 +2,7 @@
 #ifndef S2P_MODEL_TORCH_DEVICE_H_
 #define S2P_MODEL_TORCH_DEVICE_H_
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <string>
 

@@ -2,7 +2,8 @@
 #ifndef S2P_MODEL_TORCH_TENSORS_H_
 #define S2P_MODEL_TORCH_TENSORS_H_
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <map>
 #include <string>

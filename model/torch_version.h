@@ -3,7 +3,7 @@
 #define S2P_MODEL_TORCH_VERSION_H_
 
 #include <ATen/autocast_mode.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <torch/version.h>
 
 #include <exception>

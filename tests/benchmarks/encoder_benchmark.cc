@@ -3,7 +3,7 @@
 // each memory layout. They take turns, so that other load on the machine affects all alike.
 // `speedup` is the plain module's time divided by this one's.
 #include <benchmark/benchmark.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <memory>

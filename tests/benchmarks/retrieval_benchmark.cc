@@ -3,7 +3,7 @@
 //
 //   retrieval_benchmark [QUERIES [GALLERY [DIMENSION]]]      10000 100000 256
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cstdio>

@@ -5,7 +5,8 @@
 //   training_benchmark [--preset NAME] [--benchmark_min_time=SECONDS]
 #include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>
-#include <torch/torch.h>
+#include <torch/nn/functional/loss.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cstdio>

@@ -1,5 +1,7 @@
 #include "model/encoder.h"
 
+#include <torch/cuda.h>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

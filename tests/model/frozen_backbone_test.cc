@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/backbone.h"
+#include "model/batch_norm_folding.h"
 #include "tests/testing/status_matchers.h"
 
 namespace s2p {

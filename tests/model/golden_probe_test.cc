@@ -1,7 +1,8 @@
 // The golden probe: a checkpoint must embed it as its trainer did, or it is not served.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <cmath>
 #include <string>

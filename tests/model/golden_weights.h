@@ -3,7 +3,9 @@
 #define S2P_TESTS_MODEL_GOLDEN_WEIGHTS_H_
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <map>
 #include <string>

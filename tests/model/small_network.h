@@ -3,7 +3,7 @@
 #define S2P_TESTS_MODEL_SMALL_NETWORK_H_
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
 
 #include <memory>
 

@@ -3,7 +3,7 @@
 #define S2P_TESTS_TRAINER_GOLDEN_TENSORS_H_
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <filesystem>
 #include <string>

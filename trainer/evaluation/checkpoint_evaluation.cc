@@ -1,7 +1,7 @@
 #include "trainer/evaluation/checkpoint_evaluation.h"
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>

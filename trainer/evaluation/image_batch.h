@@ -2,7 +2,7 @@
 #ifndef S2P_TRAINER_EVALUATION_IMAGE_BATCH_H_
 #define S2P_TRAINER_EVALUATION_IMAGE_BATCH_H_
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "trainer/data/batch_loader.h"
 

@@ -1,7 +1,8 @@
 #include "trainer/evaluation/retrieval_metrics.h"
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,7 @@
 #include "trainer/ihda/batch_statistics.h"
 
+#include <torch/nn/modules/batchnorm.h>
+
 namespace s2p {
 namespace {
 

@@ -2,7 +2,7 @@
 #ifndef S2P_TRAINER_IHDA_BATCH_STATISTICS_H_
 #define S2P_TRAINER_IHDA_BATCH_STATISTICS_H_
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include <functional>
 #include <vector>

@@ -1,5 +1,7 @@
 #include "trainer/ihda/gradient_reversal.h"
 
+#include <torch/autograd.h>
+
 namespace s2p {
 namespace {
 

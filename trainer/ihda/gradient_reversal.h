@@ -2,7 +2,7 @@
 #ifndef S2P_TRAINER_IHDA_GRADIENT_REVERSAL_H_
 #define S2P_TRAINER_IHDA_GRADIENT_REVERSAL_H_
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace s2p {
 

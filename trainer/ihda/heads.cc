@@ -1,5 +1,11 @@
 #include "trainer/ihda/heads.h"
 
+#include <torch/nn/init.h>
+#include <torch/nn/modules/activation.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/dropout.h>
+#include <torch/nn/modules/linear.h>
+
 namespace s2p {
 namespace {
 

@@ -2,7 +2,8 @@
 #ifndef S2P_TRAINER_IHDA_HEADS_H_
 #define S2P_TRAINER_IHDA_HEADS_H_
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/container/sequential.h>
 
 #include "model/dual_encoder.h"
 

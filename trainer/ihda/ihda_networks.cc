@@ -1,5 +1,7 @@
 #include "trainer/ihda/ihda_networks.h"
 
+#include <torch/nn/modules/batchnorm.h>
+
 #include <set>
 #include <sstream>
 #include <utility>

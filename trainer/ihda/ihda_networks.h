@@ -3,7 +3,10 @@
 #ifndef S2P_TRAINER_IHDA_IHDA_NETWORKS_H_
 #define S2P_TRAINER_IHDA_IHDA_NETWORKS_H_
 
-#include <torch/torch.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/optim/optimizer.h>
+#include <torch/serialize/archive.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <string>

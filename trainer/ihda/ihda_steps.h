@@ -3,7 +3,7 @@
 #ifndef S2P_TRAINER_IHDA_IHDA_STEPS_H_
 #define S2P_TRAINER_IHDA_IHDA_STEPS_H_
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <memory>

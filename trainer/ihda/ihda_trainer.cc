@@ -1,7 +1,8 @@
 #include "trainer/ihda/ihda_trainer.h"
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <filesystem>
 #include <utility>

@@ -1,5 +1,7 @@
 #include "trainer/ihda/losses.h"
 
+#include <torch/nn/functional/loss.h>
+
 #include <cmath>
 #include <limits>
 

@@ -5,7 +5,7 @@
 #ifndef S2P_TRAINER_IHDA_LOSSES_H_
 #define S2P_TRAINER_IHDA_LOSSES_H_
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace s2p {
 

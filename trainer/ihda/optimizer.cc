@@ -1,5 +1,8 @@
 #include "trainer/ihda/optimizer.h"
 
+#include <torch/optim/adam.h>
+#include <torch/optim/adamw.h>
+
 #include <tuple>
 
 namespace s2p {

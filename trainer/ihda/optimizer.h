@@ -2,7 +2,7 @@
 #ifndef S2P_TRAINER_IHDA_OPTIMIZER_H_
 #define S2P_TRAINER_IHDA_OPTIMIZER_H_
 
-#include <torch/torch.h>
+#include <torch/optim/optimizer.h>
 
 #include <memory>
 #include <vector>

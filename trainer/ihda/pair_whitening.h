@@ -2,7 +2,7 @@
 #ifndef S2P_TRAINER_IHDA_PAIR_WHITENING_H_
 #define S2P_TRAINER_IHDA_PAIR_WHITENING_H_
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <vector>
 

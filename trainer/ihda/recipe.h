@@ -2,7 +2,7 @@
 #ifndef S2P_TRAINER_IHDA_RECIPE_H_
 #define S2P_TRAINER_IHDA_RECIPE_H_
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "model/dual_encoder.h"
 #include "s2p/v1/training.pb.h"

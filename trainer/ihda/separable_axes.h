@@ -3,7 +3,7 @@
 #ifndef S2P_TRAINER_IHDA_SEPARABLE_AXES_H_
 #define S2P_TRAINER_IHDA_SEPARABLE_AXES_H_
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <vector>

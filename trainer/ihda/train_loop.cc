@@ -1,6 +1,7 @@
 #include "trainer/ihda/train_loop.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <utility>

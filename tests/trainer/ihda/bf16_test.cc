@@ -1,6 +1,7 @@
 // Training with precision BF16 on the CPU.
 #include <gmock/gmock.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <cmath>
 #include <map>

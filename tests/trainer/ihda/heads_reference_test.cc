@@ -3,6 +3,7 @@
 // linear, as those of the golden sums, cannot tell.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/nn/modules/dropout.h>
 
 #include <cmath>
 #include <map>

@@ -1,6 +1,8 @@
 #include "trainer/ihda/losses.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/functional/loss.h>
+#include <torch/nn/functional/normalization.h>
 
 #include <cmath>
 #include <limits>

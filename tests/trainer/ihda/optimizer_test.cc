@@ -1,6 +1,10 @@
 #include "trainer/ihda/optimizer.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/functional/loss.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/optim/adamw.h>
 
 #include "absl/strings/str_cat.h"
 #include "tests/model/golden_weights.h"

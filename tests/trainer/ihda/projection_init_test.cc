@@ -1,6 +1,7 @@
 #include "trainer/ihda/projection_init.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <numeric>
 #include <vector>

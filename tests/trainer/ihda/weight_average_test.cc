@@ -1,7 +1,11 @@
 #include "trainer/ihda/weight_average.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "model/torch_tensors.h"
 #include "trainer/ihda/batch_statistics.h"
