@@ -1,6 +1,7 @@
 #include "trainer/ihda/ihda_networks.h"
 
 #include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/utils/clip_grad.h>
 
 #include <set>
 #include <sstream>

@@ -1,8 +1,7 @@
 #include "trainer/ihda/losses.h"
 
 #include <gtest/gtest.h>
-#include <torch/nn/functional/loss.h>
-#include <torch/nn/functional/normalization.h>
+#include <torch/nn/functional/linear.h>
 
 #include <cmath>
 #include <limits>
