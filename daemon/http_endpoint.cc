@@ -76,6 +76,8 @@ absl::StatusOr<std::unique_ptr<HttpEndpoint>> HttpEndpoint::Start(HttpEndpointOp
   HttpServerOptions http;
   http.listen = options.listen;
   http.tls = options.tls;
+  http.tls_reload_interval = options.tls_reload_interval;
+  http.count_reload = options.count_reload;
   http.threads = options.threads;
   http.max_connections = kMaxConnections;
   http.max_connections_per_address = kMaxConnectionsPerAddress;

@@ -2,12 +2,14 @@
 #ifndef S2P_DAEMON_HTTP_ENDPOINT_H_
 #define S2P_DAEMON_HTTP_ENDPOINT_H_
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "daemon/http/tls_files.h"
+#include "daemon/reload_report.h"
 
 namespace s2p {
 
@@ -16,6 +18,9 @@ struct HttpEndpointOptions {
   std::string listen = "127.0.0.1:9464";
   // Plain HTTP without it.
   HttpTlsOptions tls;
+  // As in HttpServerOptions.
+  std::chrono::steady_clock::duration tls_reload_interval = std::chrono::seconds(1);
+  ReloadCounter count_reload;
   // Returns the answer to GET /metrics, in Prometheus's text format. Must be thread-safe.
   std::function<std::string()> metrics = [] { return std::string(); };
   // Decides GET /readyz: 200 for true, 503 for false. Must be thread-safe and must not block.

@@ -12,11 +12,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "daemon/reloaded.h"
 #include "rpc/api_keys.h"
 #include "rpc/audit_log.h"
 #include "rpc/call_log.h"
 #include "rpc/caller.h"
-#include "rpc/reloaded.h"
 #include "rpc/rpc_metrics.h"
 #include "rpc/token_buckets.h"
 

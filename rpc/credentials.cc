@@ -8,24 +8,18 @@
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "daemon/listen_address.h"
-#include "daemon/log.h"
 #include "daemon/options.h"
+#include "daemon/reload_report.h"
 #include "rpc/caller.h"
 #include "rpc/tls_credentials.h"
 
 namespace s2p {
 namespace {
 
-// Reports what became of another attempt to read `files`, which metrics call `kind`.
-void ReportReload(absl::string_view files, absl::string_view kind, const absl::Status& status,
-                  RpcMetrics* metrics) {
-  if (metrics != nullptr) metrics->CountReload(kind, status.ok());
-  if (status.ok()) {
-    LogInfo(absl::StrCat("read ", files, " again"));
-  } else {
-    LogError(absl::StrCat("cannot use the new ", files, "; the former stay in use"),
-             {{"reason", status}});
-  }
+// Null if there are no metrics.
+ReloadCounter CounterOf(RpcMetrics* metrics) {
+  if (metrics == nullptr) return nullptr;
+  return [metrics](absl::string_view files, bool ok) { metrics->CountReload(files, ok); };
 }
 
 // As ApiKeys::Descriptions.
@@ -85,8 +79,9 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
   files.read = [options] {
     return ReadTlsMaterial(options.tls_cert, options.tls_key, options.tls_client_ca);
   };
-  files.report = [metrics](const absl::Status& result, const TlsMaterial&, const TlsMaterial&) {
-    ReportReload("certificates", "tls", result, metrics);
+  files.report = [count = CounterOf(metrics)](const absl::Status& result, const TlsMaterial&,
+                                              const TlsMaterial&) {
+    ReportReload("certificates", "tls", result, count);
   };
   files.interval = options.reload_interval;
   S2P_ASSIGN_OR_RETURN(auto reloaded, Reloaded<TlsMaterial>::Create(std::move(files)));
@@ -100,9 +95,9 @@ absl::StatusOr<std::unique_ptr<Reloaded<ApiKeys>>> WatchApiKeys(const Credential
   ReloadedOptions<ApiKeys> keys;
   keys.paths = {options.api_key_file};
   keys.read = [path = options.api_key_file] { return ApiKeys::Read(path); };
-  keys.report = [audit, metrics](const absl::Status& result, const ApiKeys& former,
-                                 const ApiKeys& now) {
-    ReportReload("API keys", "api_keys", result, metrics);
+  keys.report = [audit, count = CounterOf(metrics)](const absl::Status& result,
+                                                    const ApiKeys& former, const ApiKeys& now) {
+    ReportReload("API keys", "api_keys", result, count);
     RecordKeys(former.Descriptions(), now.Descriptions(), audit);
   };
   keys.interval = options.reload_interval;

@@ -12,9 +12,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "daemon/reloaded.h"
 #include "rpc/api_keys.h"
 #include "rpc/audit_log.h"
-#include "rpc/reloaded.h"
 #include "rpc/rpc_metrics.h"
 
 namespace s2p {

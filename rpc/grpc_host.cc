@@ -158,6 +158,7 @@ GrpcHost::GrpcHost(const GrpcHostOptions& options, std::map<std::string, bool> h
                    std::shared_ptr<grpc::ServerCredentials> credentials, RpcMetrics* metrics)
     : options_(options),
       credentials_(std::move(credentials)),
+      metrics_(metrics),
       gate_(options.access, std::move(audit), std::move(keys), options.call_log, metrics),
       health_(std::move(health)) {}
 
@@ -172,6 +173,10 @@ absl::Status GrpcHost::Start(const std::vector<grpc::Service*>& services,
   HttpEndpointOptions http_options;
   http_options.listen = options_.http;
   http_options.tls = options_.http_tls;
+  http_options.tls_reload_interval = options_.credentials.reload_interval;
+  http_options.count_reload = [this](absl::string_view files, bool ok) {
+    metrics_->CountReload(files, ok);
+  };
   http_options.metrics = std::move(metrics);
   http_options.ready = std::move(ready);
   S2P_ASSIGN_OR_RETURN(http_, HttpEndpoint::Start(std::move(http_options)));

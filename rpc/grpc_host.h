@@ -141,6 +141,7 @@ class GrpcHost {
 
   const GrpcHostOptions options_;
   const std::shared_ptr<grpc::ServerCredentials> credentials_;
+  RpcMetrics* const metrics_;
   CallGate gate_;
   HealthService health_;
   std::unique_ptr<grpc::Server> grpc_;

@@ -76,7 +76,7 @@ RpcMetrics::RpcMetrics(const std::vector<std::string>& services,
     : families_(std::make_unique<Families>()) {
   families_->build_info.Add(build).Set(1);
   // From 0 on, or alerts would not see the first failure as an increase.
-  for (const char* files : {"api_keys", "tls"}) {
+  for (const char* files : {"api_keys", "http_tls", "tls"}) {
     for (const char* result : {"ok", "failed"}) {
       families_->reloads.Add({{"files", files}, {"result", result}});
     }

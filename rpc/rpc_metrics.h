@@ -22,9 +22,9 @@ namespace s2p {
 std::vector<double> LatencyBuckets();
 
 // Calls (s2p_requests_total, s2p_request_seconds), the disk (s2p_disk_free_bytes,
-// s2p_disk_size_bytes), files read again
-// (s2p_reloads_total), calls above a rate (s2p_rate_limited_total), s2p_audit_failures_total and
-// s2p_build_info. A program adds its own in a derived class. Thread-safe.
+// s2p_disk_size_bytes), files read again (s2p_reloads_total), calls above a rate
+// (s2p_rate_limited_total), s2p_audit_failures_total and s2p_build_info. A program adds its own in
+// a derived class. Thread-safe.
 class RpcMetrics {
  public:
   // `services` are full names, such as "s2p.v1.SearchService"; the methods of these services are
@@ -36,7 +36,7 @@ class RpcMetrics {
   // Counts a call that has ended. Ignores a method that none of the services has.
   void CountRequest(absl::string_view method, absl::StatusCode code, absl::Duration took);
 
-  // Counts another attempt to read `files` ("api_keys" or "tls") that have changed.
+  // Counts another attempt to read `files` ("api_keys", "tls" or "http_tls") that have changed.
   void CountReload(absl::string_view files, bool ok);
 
   // Counts a call that was refused because its caller calls too often: `by` "key" or "address".

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "rpc/reloaded.h"
+#include "daemon/reloaded.h"
 
 namespace s2p {
 

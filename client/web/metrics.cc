@@ -28,6 +28,9 @@ struct WebMetrics::Families {
   Family<prometheus::Histogram>& seconds =
       RegisterFamily(prometheus::BuildHistogram(), "s2p_web_request_seconds",
                      "Time from a request's headers to its answer, by route.", registry);
+  Family<prometheus::Counter>& reloads = RegisterFamily(
+      prometheus::BuildCounter(), "s2p_reloads_total",
+      "Attempts to read keys, passwords or certificates again, by files and result.", registry);
   prometheus::Gauge& streams = RegisterFamily(prometheus::BuildGauge(), "s2p_web_streams",
                                               "Event streams open now.", registry)
                                    .Add({});
@@ -38,6 +41,10 @@ WebMetrics::WebMetrics(const std::string& version) : families_(std::make_unique<
                  families_->registry)
       .Add({{"version", version}})
       .Set(1);
+  // From 0 on, or alerts would not see the first failure as an increase.
+  for (const char* result : {"ok", "failed"}) {
+    families_->reloads.Add({{"files", "http_tls"}, {"result", result}});
+  }
 }
 
 WebMetrics::~WebMetrics() = default;
@@ -48,6 +55,11 @@ void WebMetrics::CountRequest(const std::string& route, int http_status, absl::D
 }
 
 void WebMetrics::SetStreams(int open) { families_->streams.Set(open); }
+
+void WebMetrics::CountReload(absl::string_view files, bool ok) {
+  families_->reloads.Add({{"files", std::string(files)}, {"result", ok ? "ok" : "failed"}})
+      .Increment();
+}
 
 std::string WebMetrics::Text() const {
   return prometheus::TextSerializer().Serialize(families_->registry.Collect());

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace s2p {
@@ -20,6 +21,8 @@ class WebMetrics {
   // requested path.
   void CountRequest(const std::string& route, int http_status, absl::Duration took);
   void SetStreams(int open);
+  // As a ReloadCounter (daemon/reload_report.h). `files` is "http_tls".
+  void CountReload(absl::string_view files, bool ok);
 
   // All metrics in Prometheus's text format.
   std::string Text() const;

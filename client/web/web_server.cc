@@ -49,10 +49,15 @@ absl::Status CheckOptions(const WebServerOptions& options) {
   return CheckLogin(options);
 }
 
-HttpServerOptions HttpOptions(const WebServerOptions& options, const TrustedProxy& proxy) {
+HttpServerOptions HttpOptions(const WebServerOptions& options, const TrustedProxy& proxy,
+                              WebMetrics& metrics) {
   HttpServerOptions http;
   http.listen = options.listen;
   http.tls = options.tls;
+  http.tls_reload_interval = options.reload_interval;
+  http.count_reload = [&metrics](absl::string_view files, bool ok) {
+    metrics.CountReload(files, ok);
+  };
   http.threads = options.threads;
   http.max_waiting = kWaitingPerThread * options.threads;
   http.max_connections = options.max_connections;
@@ -97,8 +102,9 @@ absl::StatusOr<std::unique_ptr<WebServer>> WebServer::Start(WebServerOptions opt
   AddSessionRoutes({self.backend->has_trainer(), self.options.router.max_body_bytes}, self.sessions,
                    self.proxy, self.router);
   AddPageRoutes([&self] { return self.metrics.Text(); }, self.router);
-  S2P_ASSIGN_OR_RETURN(self.http,
-                       HttpServer::Start(HttpOptions(self.options, self.proxy), &self.router));
+  S2P_ASSIGN_OR_RETURN(
+      self.http,
+      HttpServer::Start(HttpOptions(self.options, self.proxy, self.metrics), &self.router));
   self.address = self.http->address().ToString();
   return std::unique_ptr<WebServer>(new WebServer(std::move(impl)));
 }

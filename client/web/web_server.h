@@ -2,6 +2,7 @@
 #ifndef S2P_CLIENT_WEB_WEB_SERVER_H_
 #define S2P_CLIENT_WEB_WEB_SERVER_H_
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,8 @@ struct WebServerOptions {
   std::string listen = "127.0.0.1:8080";
   // Plain HTTP without it.
   HttpTlsOptions tls;
+  // The least time between two looks at the files that are read again when they change.
+  std::chrono::steady_clock::duration reload_interval = std::chrono::seconds(1);
   // Whether to allow plain HTTP beyond loopback.
   bool insecure = false;
   // Whether to allow, beyond loopback, that everyone is an operator.

@@ -21,7 +21,6 @@
 #include "daemon/http/client_address.h"
 #include "daemon/http/http_connection.h"
 #include "daemon/http/http_wire.h"
-#include "daemon/log.h"
 
 namespace s2p {
 namespace {
@@ -82,14 +81,12 @@ struct HttpServer::Impl : HttpConnection::Host, std::enable_shared_from_this<Htt
         budget_(options_.body_budget_bytes),
         acceptor_(io_),
         accept_timer_(io_),
-        tls_timer_(io_),
         stop_timer_(io_),
         pool_(static_cast<size_t>(options_.threads)) {}
 
   absl::Status Open();
   void Run() {
     Accept();
-    WatchTlsFiles();
     thread_ = std::thread([this] { io_.run(); });
   }
   void Stop();
@@ -109,12 +106,12 @@ struct HttpServer::Impl : HttpConnection::Host, std::enable_shared_from_this<Htt
   void Add(tcp::socket socket);
   // Closes the connection that has waited for its client for longest. False if none waits.
   bool MakeRoom();
-  void WatchTlsFiles();
   void BeginStop();
 
   const HttpServerOptions options_;
   HttpHandler& handler_;
   ListenAddress address_;
+  // Null for plain HTTP.
   std::unique_ptr<TlsFiles> tls_;
   MemoryLimit budget_;
   std::atomic<int> open_{0};
@@ -125,7 +122,6 @@ struct HttpServer::Impl : HttpConnection::Host, std::enable_shared_from_this<Htt
   asio::io_context io_;
   tcp::acceptor acceptor_;
   asio::steady_timer accept_timer_;
-  asio::steady_timer tls_timer_;
   asio::steady_timer stop_timer_;
   bool stopping_ = false;
   struct Entry {
@@ -147,7 +143,8 @@ struct HttpServer::Impl : HttpConnection::Host, std::enable_shared_from_this<Htt
 absl::Status HttpServer::Impl::Open() {
   S2P_ASSIGN_OR_RETURN(address_, ParseListenAddress(options_.listen));
   if (options_.tls.enabled()) {
-    S2P_ASSIGN_OR_RETURN(tls_, TlsFiles::Read(options_.tls));
+    S2P_ASSIGN_OR_RETURN(
+        tls_, WatchTlsFiles(options_.tls, options_.tls_reload_interval, options_.count_reload));
   }
   error_code error;
   tcp::resolver resolver(io_);
@@ -240,7 +237,7 @@ void HttpServer::Impl::Add(tcp::socket socket) {
     return;
   }
   socket.set_option(tcp::no_delay(true), error);
-  auto wire = HttpWire::Make(std::move(socket), tls_ == nullptr ? nullptr : tls_->Current(),
+  auto wire = HttpWire::Make(std::move(socket), tls_ == nullptr ? nullptr : *tls_->Get(),
                              HttpWire::Role::kServer);
   auto connection = std::make_shared<HttpConnection>(*this, io_, std::move(wire), address);
   connections_[connection.get()] =
@@ -256,26 +253,11 @@ bool HttpServer::Impl::MakeRoom() {
   return true;
 }
 
-void HttpServer::Impl::WatchTlsFiles() {
-  if (tls_ == nullptr) return;
-  tls_timer_.expires_after(absl::ToChronoNanoseconds(options_.tls_check_interval));
-  tls_timer_.async_wait([this](error_code ended) {
-    if (ended || stopping_) return;
-    const absl::Status status = tls_->Refresh();
-    if (!status.ok()) {
-      LogWarning("changed TLS files cannot be used; the former ones stay",
-                 {{"error", status.ToString()}});
-    }
-    WatchTlsFiles();
-  });
-}
-
 void HttpServer::Impl::BeginStop() {
   stopping_ = true;
   error_code ignored;
   acceptor_.close(ignored);
   accept_timer_.cancel();
-  tls_timer_.cancel();
   std::vector<std::shared_ptr<HttpConnection>> all;
   for (const auto& [key, entry] : connections_) all.push_back(entry.connection);
   stop_timer_.expires_after(absl::ToChronoNanoseconds(options_.stop_deadline));
@@ -314,9 +296,6 @@ HttpServer::~HttpServer() { Stop(); }
 const ListenAddress& HttpServer::address() const { return impl_->address_; }
 int HttpServer::connections() const { return impl_->open_; }
 uint64_t HttpServer::body_bytes() const { return impl_->budget_.used(); }
-absl::Status HttpServer::RefreshTls() {
-  return impl_->tls_ == nullptr ? absl::OkStatus() : impl_->tls_->Refresh();
-}
 void HttpServer::Stop() { impl_->Stop(); }
 
 }  // namespace s2p

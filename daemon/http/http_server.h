@@ -2,6 +2,7 @@
 #ifndef S2P_DAEMON_HTTP_HTTP_SERVER_H_
 #define S2P_DAEMON_HTTP_HTTP_SERVER_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -17,6 +18,7 @@
 #include "daemon/http/http_message.h"
 #include "daemon/http/tls_files.h"
 #include "daemon/listen_address.h"
+#include "daemon/reload_report.h"
 
 namespace s2p {
 
@@ -25,8 +27,10 @@ struct HttpServerOptions {
   // HOST:PORT; port 0 picks a free one.
   std::string listen = "127.0.0.1:0";
   HttpTlsOptions tls;
-  // How often changed TLS files are looked for.
-  absl::Duration tls_check_interval = absl::Seconds(10);
+  // The least time between two looks at the TLS files, which are read again when they change.
+  std::chrono::steady_clock::duration tls_reload_interval = std::chrono::seconds(1);
+  // Counts each attempt to read them again, as "http_tls". Null: not counted.
+  ReloadCounter count_reload;
 
   // Threads that run HttpHandler::Answer, 1 to 1024, and requests that may wait for one.
   int threads = 4;
@@ -97,7 +101,7 @@ class HttpServer {
  public:
   // `handler` is borrowed until Stop returns. InvalidArgument names a bad option; Unavailable names
   // an address that cannot be bound: it is taken (ports are never shared between servers), or not
-  // this machine's. TLS errors are those of TlsFiles::Read.
+  // this machine's. TLS errors are those of WatchTlsFiles.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(HttpServerOptions options,
                                                            HttpHandler* handler);
   ~HttpServer();
@@ -110,9 +114,6 @@ class HttpServer {
   int connections() const;
   // Bytes of bodies in memory.
   uint64_t body_bytes() const;
-
-  // Looks for changed TLS files now; see TlsFiles::Refresh.
-  absl::Status RefreshTls();
 
   // Closes the port, ends streamed bodies, and waits for Answer and, within the deadline, for its
   // responses to leave. Idempotent.

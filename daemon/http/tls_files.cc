@@ -3,7 +3,6 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <sys/stat.h>
 
 #include <utility>
 
@@ -127,22 +126,6 @@ absl::StatusOr<std::shared_ptr<SSL_CTX>> MakeContext(const HttpTlsOptions& optio
   return context;
 }
 
-// Changes whenever a file is written or replaced.
-std::string Seen(const HttpTlsOptions& options) {
-  std::string seen;
-  for (const std::string& path : {options.cert, options.key, options.client_ca}) {
-    struct stat status = {};
-    if (path.empty() || stat(path.c_str(), &status) != 0) {
-      absl::StrAppend(&seen, "-;");
-    } else {
-      absl::StrAppend(&seen, status.st_dev, ",", status.st_ino, ",", status.st_size, ",",
-                      status.st_mtim.tv_sec, ",", status.st_mtim.tv_nsec, ",",
-                      status.st_ctim.tv_sec, ",", status.st_ctim.tv_nsec, ";");
-    }
-  }
-  return seen;
-}
-
 }  // namespace
 
 void AddHttpTlsFlags(Options& options, HttpTlsOptions* tls) {
@@ -154,35 +137,19 @@ void AddHttpTlsFlags(Options& options, HttpTlsOptions* tls) {
               "PEM file of the authority that clients' certificates for HTTP must come from");
 }
 
-absl::StatusOr<std::unique_ptr<TlsFiles>> TlsFiles::Read(HttpTlsOptions options) {
-  // Looked at first, so that a change during the reading is not missed.
-  std::string seen = Seen(options);
-  S2P_ASSIGN_OR_RETURN(auto context, MakeContext(options));
-  return std::unique_ptr<TlsFiles>(
-      new TlsFiles(std::move(options), std::move(seen), std::move(context)));
-}
-
-TlsFiles::TlsFiles(HttpTlsOptions options, std::string seen, std::shared_ptr<ssl_ctx_st> current)
-    : options_(std::move(options)), seen_(std::move(seen)), current_(std::move(current)) {}
-
-TlsFiles::~TlsFiles() = default;
-
-std::shared_ptr<ssl_ctx_st> TlsFiles::Current() const {
-  absl::MutexLock lock(&mutex_);
-  return current_;
-}
-
-absl::Status TlsFiles::Refresh() {
-  std::string seen = Seen(options_);
-  {
-    absl::MutexLock lock(&mutex_);
-    if (seen == seen_) return absl::OkStatus();
-    seen_ = std::move(seen);
+absl::StatusOr<std::unique_ptr<TlsFiles>> WatchTlsFiles(
+    const HttpTlsOptions& options, std::chrono::steady_clock::duration interval,
+    ReloadCounter count) {
+  ReloadedOptions<std::shared_ptr<SSL_CTX>> files;
+  for (const std::string& path : {options.cert, options.key, options.client_ca}) {
+    if (!path.empty()) files.paths.push_back(path);
   }
-  S2P_ASSIGN_OR_RETURN(auto context, MakeContext(options_));
-  absl::MutexLock lock(&mutex_);
-  current_ = std::move(context);
-  return absl::OkStatus();
+  files.read = [options] { return MakeContext(options); };
+  files.report = [count = std::move(count)](const absl::Status& status, const auto&, const auto&) {
+    ReportReload("certificates of HTTP", "http_tls", status, count);
+  };
+  files.interval = interval;
+  return TlsFiles::Create(std::move(files));
 }
 
 }  // namespace s2p

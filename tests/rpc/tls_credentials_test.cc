@@ -3,6 +3,7 @@
 #include <fstream>
 #include <string>
 
+#include "daemon/health_check.h"
 #include "tests/rpc/host_fixture.h"
 #include "tests/testing/certificate.h"
 
@@ -85,6 +86,16 @@ TEST_F(TlsCredentialsTest, BrokenFileKeepsTheCertificateAndIsCountedOnce) {
   EXPECT_EQ(CodeOf(Connect(first_)), kOk);
   EXPECT_EQ(CodeOf(Connect(first_)), kOk);
   EXPECT_THAT(metrics_.Text(), HasReload("tls", "failed"));
+}
+
+TEST_F(TlsCredentialsTest, CertificateOfHttpIsReadAgainAndCountedToo) {
+  options_.http_tls.cert = options_.credentials.tls_cert;
+  options_.http_tls.key = options_.credentials.tls_key;
+  Start();
+  Write("cert.pem", second_.cert);
+  Write("key.pem", second_.key);
+  EXPECT_THAT(CheckHealth(host_->http_address(), options_.http_tls), IsOk());
+  EXPECT_THAT(metrics_.Text(), HasReload("http_tls", "ok"));
 }
 
 TEST_F(TlsCredentialsTest, ClientsNeedACertificateOfTheAuthorityInTheFile) {

@@ -3,16 +3,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 
 #include <cstdio>
 #include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "daemon/health_check.h"
 #include "daemon/http_endpoint.h"
+#include "daemon/reload_signal.h"
 #include "tests/daemon/http/raw_client.h"
 #include "tests/daemon/http/server_fixture.h"
 #include "tests/daemon/http/test_certificate.h"
@@ -27,6 +32,7 @@ using test::IsOk;
 using test::RawClient;
 using test::StatusIs;
 using test::TestCertificate;
+using testing::ElementsAre;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -56,7 +62,7 @@ class TlsClient {
                               sizeof(name));
     return name;
   }
-  // What the server answers until the bytes end with `end`, if given, or the connection ends.
+  // The server's answer until the bytes end with `end`, if given, or the connection ends.
   std::string Ask(const std::string& request, const std::string& end = "") {
     SSL_write(ssl_.get(), request.data(), static_cast<int>(request.size()));
     std::string all;
@@ -81,6 +87,11 @@ class HttpTlsTest : public test::HttpServerFixture {
   void SetUp() override {
     options_.tls.cert = dir_.File("cert.pem");
     options_.tls.key = dir_.File("key.pem");
+    options_.tls_reload_interval = std::chrono::seconds(0);
+    options_.count_reload = [this](absl::string_view files, bool ok) {
+      absl::MutexLock lock(&mutex_);
+      reloads_.push_back(absl::StrCat(files, ok ? " ok" : " failed"));
+    };
     Use(TestCertificate("first"));
   }
   void Use(const TestCertificate& certificate) {
@@ -94,7 +105,17 @@ class HttpTlsTest : public test::HttpServerFixture {
     std::rename((path + ".new").c_str(), path.c_str());
   }
 
+  // Attempts to read the files again, in order.
+  std::vector<std::string> reloads() {
+    absl::MutexLock lock(&mutex_);
+    return reloads_;
+  }
+
   test::TempDir dir_;
+
+ private:
+  absl::Mutex mutex_;
+  std::vector<std::string> reloads_ ABSL_GUARDED_BY(mutex_);
 };
 
 TEST_F(HttpTlsTest, RequestIsAnsweredOverTls) {
@@ -109,44 +130,52 @@ TEST_F(HttpTlsTest, NewCertificateServesNewConnectionsAndOldOnesStay) {
   Start();
   TlsClient before(port());
   Use(TestCertificate("second"));
-  ASSERT_THAT(server_->RefreshTls(), IsOk());
   EXPECT_EQ(TlsClient(port()).ServerName(), "second");
   EXPECT_THAT(before.Ask(Get("/path", ""), "GET /path "), EndsWith("GET /path "));
+  EXPECT_THAT(reloads(), ElementsAre("http_tls ok"));
 }
 
-TEST_F(HttpTlsTest, ChangedFilesAreFoundWithoutBeingAsked) {
-  options_.tls_check_interval = absl::Milliseconds(1);
-  Start();
-  Use(TestCertificate("second"));
-  while (TlsClient(port()).ServerName() != "second") {
-  }
-}
-
-TEST_F(HttpTlsTest, BadNewFileKeepsTheOldAndIsNamed) {
+TEST_F(HttpTlsTest, BadNewFileKeepsTheOldAndIsCountedOnce) {
   Start();
   Write("cert.pem", "not a certificate");
-  EXPECT_THAT(server_->RefreshTls(),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("cert.pem")));
   EXPECT_EQ(TlsClient(port()).ServerName(), "first");
+  EXPECT_EQ(TlsClient(port()).ServerName(), "first");
+  EXPECT_THAT(reloads(), ElementsAre("http_tls failed"));
   std::remove(options_.tls.cert.c_str());
-  EXPECT_THAT(server_->RefreshTls(),
-              StatusIs(absl::StatusCode::kNotFound, HasSubstr("--http-tls-cert")));
   EXPECT_EQ(TlsClient(port()).ServerName(), "first");
+  EXPECT_THAT(reloads(), ElementsAre("http_tls failed", "http_tls failed"));
 }
 
 TEST_F(HttpTlsTest, CertificateThatArrivesBeforeItsKeyWaitsForIt) {
   Start();
   const TestCertificate second("second");
   Write("cert.pem", second.cert_pem());
-  EXPECT_THAT(server_->RefreshTls(),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("is not the key of")));
   EXPECT_EQ(TlsClient(port()).ServerName(), "first");
   Write("key.pem", second.key_pem());
-  EXPECT_THAT(server_->RefreshTls(), IsOk());
+  EXPECT_EQ(TlsClient(port()).ServerName(), "second");
+  EXPECT_THAT(reloads(), ElementsAre("http_tls failed", "http_tls ok"));
+}
+
+TEST_F(HttpTlsTest, SignalReadsTheFilesAgain) {
+  ASSERT_THAT(CatchReloadSignal(), IsOk());
+  options_.tls_reload_interval = std::chrono::hours(1);
+  Start();
+  Use(TestCertificate("second"));
+  EXPECT_EQ(TlsClient(port()).ServerName(), "first");
+  raise(SIGHUP);
   EXPECT_EQ(TlsClient(port()).ServerName(), "second");
 }
 
 TEST_F(HttpTlsTest, UnusableFilesStopTheStartByName) {
+  Write("key.pem", TestCertificate("other").key_pem());
+  EXPECT_THAT(HttpServer::Start(options_, &handler_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("is not the key of")));
+  Write("cert.pem", "not a certificate");
+  EXPECT_THAT(HttpServer::Start(options_, &handler_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("cert.pem")));
+  std::remove(options_.tls.cert.c_str());
+  EXPECT_THAT(HttpServer::Start(options_, &handler_),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("--http-tls-cert")));
   options_.tls.key = "";
   EXPECT_THAT(HttpServer::Start(options_, &handler_),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("one is missing")));

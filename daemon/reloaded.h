@@ -1,6 +1,6 @@
 // A value that follows the files it is read from.
-#ifndef S2P_RPC_RELOADED_H_
-#define S2P_RPC_RELOADED_H_
+#ifndef S2P_DAEMON_RELOADED_H_
+#define S2P_DAEMON_RELOADED_H_
 
 #include <chrono>
 #include <cstdint>
@@ -14,8 +14,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "daemon/file_stamp.h"
 #include "daemon/reload_signal.h"
-#include "rpc/file_stamp.h"
 
 namespace s2p {
 
@@ -90,4 +90,4 @@ class Reloaded {
 
 }  // namespace s2p
 
-#endif  // S2P_RPC_RELOADED_H_
+#endif  // S2P_DAEMON_RELOADED_H_

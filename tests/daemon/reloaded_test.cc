@@ -1,4 +1,4 @@
-#include "rpc/reloaded.h"
+#include "daemon/reloaded.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,9 +1,10 @@
-#include "rpc/file_stamp.h"
+#include "daemon/file_stamp.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 
 #include "tests/testing/temp_dir.h"
@@ -31,6 +32,18 @@ TEST_F(FileStampTest, FileReplacedByOneOfTheSameSizeDiffers) {
   const FileStamp before = StampOf(path_);
   std::ofstream(dir_.File("new")) << "two";
   ASSERT_EQ(std::rename(dir_.File("new").c_str(), path_.c_str()), 0);
+  EXPECT_FALSE(StampOf(path_) == before);
+}
+
+TEST_F(FileStampTest, FileOverwrittenWithItsTimeSetBackDiffers) {
+  const FileStamp before = StampOf(path_);
+  const auto time = std::filesystem::last_write_time(path_);
+  // The file system's clock ticks every few milliseconds.
+  do {
+    std::ofstream(path_) << "two";
+    std::filesystem::last_write_time(path_, time);
+  } while (StampOf(path_).changed_nanoseconds == before.changed_nanoseconds);
+  EXPECT_EQ(StampOf(path_).modified_nanoseconds, before.modified_nanoseconds);
   EXPECT_FALSE(StampOf(path_) == before);
 }
 

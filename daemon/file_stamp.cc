@@ -1,4 +1,4 @@
-#include "rpc/file_stamp.h"
+#include "daemon/file_stamp.h"
 
 #include <sys/stat.h>
 
@@ -13,6 +13,8 @@ FileStamp StampOf(const std::string& path) {
   stamp.size = static_cast<uint64_t>(attributes.st_size);
   stamp.modified_seconds = attributes.st_mtim.tv_sec;
   stamp.modified_nanoseconds = attributes.st_mtim.tv_nsec;
+  stamp.changed_seconds = attributes.st_ctim.tv_sec;
+  stamp.changed_nanoseconds = attributes.st_ctim.tv_nsec;
   return stamp;
 }
 

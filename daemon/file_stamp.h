@@ -1,6 +1,6 @@
 // Whether a file has changed.
-#ifndef S2P_RPC_FILE_STAMP_H_
-#define S2P_RPC_FILE_STAMP_H_
+#ifndef S2P_DAEMON_FILE_STAMP_H_
+#define S2P_DAEMON_FILE_STAMP_H_
 
 #include <cstdint>
 #include <string>
@@ -12,11 +12,15 @@ struct FileStamp {
   // All 0 for a file that does not exist.
   uint64_t device = 0, inode = 0, size = 0;
   int64_t modified_seconds = 0, modified_nanoseconds = 0;
+  // When contents, owner or mode changed last, which no program can set back.
+  int64_t changed_seconds = 0, changed_nanoseconds = 0;
 
   bool operator==(const FileStamp& other) const {
     return device == other.device && inode == other.inode && size == other.size &&
            modified_seconds == other.modified_seconds &&
-           modified_nanoseconds == other.modified_nanoseconds;
+           modified_nanoseconds == other.modified_nanoseconds &&
+           changed_seconds == other.changed_seconds &&
+           changed_nanoseconds == other.changed_nanoseconds;
   }
 };
 
@@ -25,4 +29,4 @@ FileStamp StampOf(const std::string& path);
 
 }  // namespace s2p
 
-#endif  // S2P_RPC_FILE_STAMP_H_
+#endif  // S2P_DAEMON_FILE_STAMP_H_
