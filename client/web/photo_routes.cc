@@ -1,5 +1,10 @@
+#include <grpcpp/grpcpp.h>
+
 #include <algorithm>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,7 +17,7 @@
 namespace s2p {
 namespace {
 
-using Reader = std::unique_ptr<grpc::ClientReader<v1::GetPhotoResponse>>;
+using Done = ForwardedCall::Done;
 
 // A browser may show a thumbnail this long without asking whether the photo has changed.
 constexpr char kThumbnailCaching[] = "private, max-age=60, stale-while-revalidate=600";
@@ -20,31 +25,61 @@ constexpr char kOriginalCaching[] = "private, no-cache";
 // A picture in a page cannot set a deadline. This suffices for 20 MiB over a line of 1 Mbit/s.
 constexpr absl::Duration kOriginalTimeout = absl::Minutes(3);
 
-// One GetPhoto call whose whole answer is wanted.
-struct PhotoStream {
-  PhotoStream(Backend& backend, const Exchange& exchange, v1::Rendition rendition)
-      : call(backend, ForwardedCall::To::kServer, exchange) {
-    v1::GetPhotoRequest request;
-    request.set_photo_id(Parameter(exchange, "id"));
-    request.set_rendition(rendition);
-    reader = backend.gallery().GetPhoto(&call.context(), request);
-  }
-  // False if the stream has ended.
-  bool Read() { return reader->Read(&message); }
-  absl::Status Finish() { return call.StatusOf(reader->Finish()); }
+// Reads one GetPhoto call to its end. Lives until then.
+class PhotoReader final : public grpc::ClientReadReactor<v1::GetPhotoResponse> {
+ public:
+  // Gets each message, one after the other, on a thread of gRPC.
+  using Take = std::function<void(const v1::GetPhotoResponse&)>;
 
-  ForwardedCall call;
-  Reader reader;
-  // The message read last.
-  v1::GetPhotoResponse message;
+  PhotoReader(const v1::GetPhotoRequest& request, Take take)
+      : request_(request), take_(std::move(take)) {}
+
+  void Start(v1::GalleryService::Stub& gallery, grpc::ClientContext* context, Done done) {
+    done_ = std::move(done);
+    gallery.async()->GetPhoto(context, &request_, this);
+    StartRead(&message_);
+    StartCall();
+  }
+
+ private:
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    take_(message_);
+    StartRead(&message_);
+  }
+  void OnDone(const grpc::Status& status) override {
+    // This object may end before the function returns.
+    const Done done = std::move(done_);
+    done(status);
+  }
+
+  const v1::GetPhotoRequest request_;
+  const Take take_;
+  Done done_;
+  v1::GetPhotoResponse message_;
 };
+
+// Passes the messages of one GetPhoto call to `take`, until its end or until the browser
+// disconnects.
+absl::Status ReadPhoto(Backend& backend, const Exchange& exchange, v1::Rendition rendition,
+                       PhotoReader::Take take) {
+  v1::GetPhotoRequest request;
+  request.set_photo_id(Parameter(exchange, "id"));
+  request.set_rendition(rendition);
+  ForwardedCall call(backend, ForwardedCall::To::kServer, exchange);
+  PhotoReader reader(request, std::move(take));
+  return call.Await(exchange, [&](Done done) {
+    reader.Start(backend.gallery(), &call.context(), std::move(done));
+  });
+}
 
 // The photo's metadata and properties; errors as GetPhoto.
 absl::StatusOr<v1::Photo> Facts(Backend& backend, const Exchange& exchange) {
-  PhotoStream stream(backend, exchange, v1::RENDITION_NONE);
   v1::Photo photo;
-  if (stream.Read()) photo = stream.message.photo();
-  S2P_RETURN_IF_ERROR(stream.Finish());
+  S2P_RETURN_IF_ERROR(ReadPhoto(
+      backend, exchange, v1::RENDITION_NONE, [&photo](const v1::GetPhotoResponse& message) {
+        if (message.has_photo()) photo = message.photo();
+      }));
   return photo;
 }
 
@@ -64,14 +99,13 @@ absl::StatusOr<bool> IsUnchanged(Backend& backend, Exchange& exchange, const cha
 absl::Status GetThumbnail(Backend& backend, Exchange& exchange) {
   S2P_ASSIGN_OR_RETURN(const auto unchanged, IsUnchanged(backend, exchange, "-t"));
   if (!unchanged) {
-    PhotoStream stream(backend, exchange, v1::RENDITION_THUMBNAIL);
     std::string bytes, type, sha256;
-    while (stream.Read()) {
-      if (stream.message.has_photo()) sha256 = stream.message.photo().sha256();
-      if (type.empty()) type = stream.message.content_type();
-      bytes += stream.message.chunk();
-    }
-    S2P_RETURN_IF_ERROR(stream.Finish());
+    S2P_RETURN_IF_ERROR(ReadPhoto(backend, exchange, v1::RENDITION_THUMBNAIL,
+                                  [&](const v1::GetPhotoResponse& message) {
+                                    if (message.has_photo()) sha256 = message.photo().sha256();
+                                    if (type.empty()) type = message.content_type();
+                                    bytes += message.chunk();
+                                  }));
     SetHeader(exchange, "ETag", absl::StrCat("\"", sha256, "-t\""));
     Answer(exchange, std::move(bytes), type);
   }
@@ -109,25 +143,57 @@ absl::Status GetOriginal(Backend& backend, Exchange& exchange) {
   return absl::OkStatus();
 }
 
+// Sends one photo over an AddPhotos stream of its own. Lives until the stream's end.
+class PhotoAdder final : public grpc::ClientBidiReactor<v1::AddPhotoRequest, v1::AddPhotoResponse> {
+ public:
+  // `request` is borrowed.
+  explicit PhotoAdder(const v1::AddPhotoRequest& request) : request_(request) {}
+
+  void Start(v1::GalleryService::Stub& gallery, grpc::ClientContext* context, Done done) {
+    done_ = std::move(done);
+    gallery.async()->AddPhotos(context, this);
+    StartWriteLast(&request_, grpc::WriteOptions());
+    StartRead(&message_);
+    StartCall();
+  }
+  // The server's first answer; after the end.
+  const std::optional<v1::AddPhotoResponse>& answer() const { return answer_; }
+
+ private:
+  // The stream should end well after one answer; anything else would be the server's fault.
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    if (!answer_.has_value()) answer_ = message_;
+    StartRead(&message_);
+  }
+  void OnDone(const grpc::Status& status) override {
+    // This object may end before the function returns.
+    const Done done = std::move(done_);
+    done(status);
+  }
+
+  const v1::AddPhotoRequest& request_;
+  Done done_;
+  v1::AddPhotoResponse message_;
+  std::optional<v1::AddPhotoResponse> answer_;
+};
+
 absl::Status AddOne(Backend& backend, const v1::AddPhotoRequest& request, Exchange& exchange) {
   if (request.image().empty()) return absl::InvalidArgumentError("image: is empty");
   ForwardedCall call(backend, ForwardedCall::To::kServer, exchange);
-  const auto stream = backend.gallery().AddPhotos(&call.context());
-  v1::AddPhotoResponse response;
-  stream->Write(request);
-  stream->WritesDone();
-  const bool answered = stream->Read(&response);
-  // The stream should end well after one answer; anything else would be the server's fault.
-  v1::AddPhotoResponse further;
-  while (stream->Read(&further)) {
+  PhotoAdder adder(request);
+  S2P_RETURN_IF_ERROR(call.Await(exchange, [&](Done done) {
+    adder.Start(backend.gallery(), &call.context(), std::move(done));
+  }));
+  if (!adder.answer().has_value()) {
+    return absl::InternalError("the server did not answer for the photo");
   }
-  S2P_RETURN_IF_ERROR(call.StatusOf(stream->Finish()));
-  if (!answered) return absl::InternalError("the server did not answer for the photo");
-  if (response.status().code() != 0) {
-    return WithServerLimits(absl::Status(static_cast<absl::StatusCode>(response.status().code()),
-                                         response.status().message()));
+  const auto& status = adder.answer()->status();
+  if (status.code() != 0) {
+    return WithServerLimits(
+        absl::Status(static_cast<absl::StatusCode>(status.code()), status.message()));
   }
-  AnswerJson(exchange, response);
+  AnswerJson(exchange, *adder.answer());
   return absl::OkStatus();
 }
 

@@ -1,16 +1,18 @@
-// What happens to every call of a fake server, before it does anything.
+// The gate that every call of a fake server passes before it does anything.
 #ifndef S2P_TESTS_CLIENT_FAKE_CALLS_H_
 #define S2P_TESTS_CLIENT_FAKE_CALLS_H_
 
 #include <grpcpp/grpcpp.h>
 
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 
 namespace s2p::test {
 
@@ -27,8 +29,22 @@ class FakeCalls {
     absl::MutexLock lock(&mutex_);
     next_failure_ = std::move(status);
   }
+  // The next call does nothing until its client cancels it.
+  void HoldNext() {
+    absl::MutexLock lock(&mutex_);
+    holds_next_ = true;
+  }
+  // Returns when a held call has come, or has been cancelled.
+  void AwaitHeld() { held_.WaitForNotification(); }
+  void AwaitCancelled() { cancelled_.WaitForNotification(); }
 
   grpc::Status Admit(const grpc::ServerContext& context) {
+    if (TakeHold()) {
+      held_.Notify();
+      while (!context.IsCancelled()) std::this_thread::yield();
+      cancelled_.Notify();
+      return grpc::Status::CANCELLED;
+    }
     absl::MutexLock lock(&mutex_);
     const auto sent = context.client_metadata().find("authorization");
     if (!key_.empty() && (sent == context.client_metadata().end() ||
@@ -40,7 +56,15 @@ class FakeCalls {
   }
 
  private:
+  bool TakeHold() {
+    absl::MutexLock lock(&mutex_);
+    return std::exchange(holds_next_, false);
+  }
+
+  absl::Notification held_;
+  absl::Notification cancelled_;
   absl::Mutex mutex_;
+  bool holds_next_ ABSL_GUARDED_BY(mutex_) = false;
   std::string key_ ABSL_GUARDED_BY(mutex_);
   absl::Status next_failure_ ABSL_GUARDED_BY(mutex_);
 };

@@ -303,6 +303,10 @@ void FakeSearchServer::FailNextCall(absl::Status status) {
   services_->state.calls.FailNext(std::move(status));
 }
 
+void FakeSearchServer::HoldNextCall() { services_->state.calls.HoldNext(); }
+void FakeSearchServer::AwaitHeldCall() { services_->state.calls.AwaitHeld(); }
+void FakeSearchServer::AwaitCancelledCall() { services_->state.calls.AwaitCancelled(); }
+
 void FakeSearchServer::RequireKey(const std::string& key) {
   services_->state.calls.RequireKey(key);
 }

@@ -37,6 +37,11 @@ class FakeSearchServer {
   void SetWatches(std::deque<std::vector<v1::GetModelStatusResponse>> watches);
   // The next call fails with `status` before it does anything.
   void FailNextCall(absl::Status status);
+  // The next call does nothing until its client cancels it: once in the life of the server.
+  void HoldNextCall();
+  // Return when the held call has come, or has been cancelled.
+  void AwaitHeldCall();
+  void AwaitCancelledCall();
   // Calls without "Bearer `key`" fail with Unauthenticated.
   void RequireKey(const std::string& key);
 

@@ -207,6 +207,32 @@ TEST_F(WebServerTest, UploadThatBreaksInTheMiddleAddsNothing) {
   EXPECT_EQ(PutPhoto("hello world")->status, 200);
 }
 
+// A browser that leaves before it is answered.
+class WebServerLeftTest : public WebServerTest,
+                          public testing::WithParamInterface<const char*> {};
+
+TEST_P(WebServerLeftTest, CallOfARequestWhoseClientHasGoneIsCancelled) {
+  options_.router.default_timeout = options_.router.max_timeout = absl::Hours(1);
+  Start();
+  server_.HoldNextCall();
+  {
+    test::RawClient browser(port());
+    browser.Send(absl::StrCat(GetParam(), "Host: ", web_->address(), "\r\nOrigin: http://",
+                              web_->address(), "\r\nContent-Length: 5\r\n\r\nhello"));
+    server_.AwaitHeldCall();
+  }
+  server_.AwaitCancelledCall();
+  EXPECT_THAT(server_.photo_ids(), IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Requests, WebServerLeftTest,
+    testing::Values("GET /api/photos?request=%7B%7D HTTP/1.1\r\n", "GET /api/photo?id=a HTTP/1.1\r\n",
+                    "GET /api/photo/thumbnail?id=a HTTP/1.1\r\n",
+                    "GET /api/photo/thumbnail?id=a HTTP/1.1\r\nIf-None-Match: \"x\"\r\n",
+                    "GET /api/photo/original?id=a HTTP/1.1\r\n",
+                    "PUT /api/photo?request=%7B%22photoId%22%3A%22a%22%7D HTTP/1.1\r\n"));
+
 TEST_F(WebServerTest, BodyOfARefusedRequestIsNotTakenForARequest) {
   Start();
   const std::string hidden =
