@@ -53,6 +53,8 @@ class EndpointHandler : public HttpHandler {
     return Plain(status, absl::StrCat(message, "\n"));
   }
 
+  void Record(const HttpRequest&, int) override {}
+
  private:
   const std::function<std::string()> metrics_;
   const std::function<bool()> ready_;

@@ -97,8 +97,6 @@ absl::Status ServerError(int status, absl::string_view message) {
       return TooLargeError(absl::StrCat(message,
                                         "; send the request as the body of POST /api/photos/list "
                                         "or POST /api/photo"));
-    case 499:
-      return absl::CancelledError(message);
     case 500:
       return absl::InternalError("the gateway failed");
     case 501:
@@ -192,8 +190,6 @@ HttpResponse Router::Complete(const HttpRequest& request, const std::string& req
           {{"request_id", request_id}, {"path", request.path}, {"error", status.ToString()}});
     }
   }
-  metrics_->CountRequest(Find(request) == nullptr ? "other" : request.path, response.status,
-                         absl::FromChrono(std::chrono::steady_clock::now() - request.arrived));
   return response;
 }
 
@@ -210,13 +206,16 @@ HttpResponse Router::Refuse(const HttpRequest& request, int status, absl::string
   WriteError(error, request_id, response);
   response.status = status;
   if (status == 503) response.SetHeader("Retry-After", "1");
+  return response;
+}
+
+void Router::Record(const HttpRequest& request, int status) {
   // The head of a request that could not be read has no arrival.
   const bool has_arrived = request.arrived != std::chrono::steady_clock::time_point();
-  metrics_->CountRequest(route == nullptr ? "other" : request.path, status,
+  metrics_->CountRequest(Find(request) == nullptr ? "other" : request.path, status,
                          has_arrived
                              ? absl::FromChrono(std::chrono::steady_clock::now() - request.arrived)
                              : absl::ZeroDuration());
-  return response;
 }
 
 std::optional<std::string> Router::LeadToRoute(const HttpRequest& request) const {

@@ -63,6 +63,7 @@ class Router : public HttpHandler {
   HttpAdmission Admit(const HttpRequest& request) override;
   HttpResponse Answer(HttpRequest& request) override;
   HttpResponse Refuse(const HttpRequest& request, int status, absl::string_view message) override;
+  void Record(const HttpRequest& request, int status) override;
 
   // The value of a cookie in the header Cookie; empty if it is missing.
   static std::string Cookie(absl::string_view header, absl::string_view name);
@@ -83,7 +84,7 @@ class Router : public HttpHandler {
   // either.
   std::optional<std::string> LeadToRoute(const HttpRequest& request) const;
   HttpResponse Run(const Route& route, HttpRequest& request);
-  // Writes `status` into the response if it is an error, and counts the request.
+  // Writes `status` into the response if it is an error.
   HttpResponse Complete(const HttpRequest& request, const std::string& request_id,
                         const absl::Status& status, HttpResponse response) const;
   absl::Duration Timeout(const HttpRequest& request) const;

@@ -164,7 +164,7 @@ void HttpConnection::OnRead(const error_code& error, size_t bytes) {
 void HttpConnection::OnEnd() {
   switch (state_) {
     case State::kBody:
-      host_.handler().Refuse(*request_, 499, "the connection broke in the middle of the request");
+      host_.handler().Record(*request_, 499);
       return Close();
     case State::kAnswering:
     case State::kWriting:
@@ -398,6 +398,7 @@ void HttpConnection::Refuse(int status, absl::string_view message) {
 
 void HttpConnection::Send(HttpResponse response) {
   if (state_ == State::kClosed) {
+    host_.handler().Record(*request_, response.status);
     if (response.source != nullptr) response.source->Cancel();
     share_.Release();
     return;
@@ -407,6 +408,7 @@ void HttpConnection::Send(HttpResponse response) {
     keep_alive_ = false;
     share_.Release();
   }
+  host_.handler().Record(*request_, response.status);
   response_ = std::move(response);
   if (response_.source != nullptr) response_.body.clear();
   if (host_.stopping()) keep_alive_ = false;

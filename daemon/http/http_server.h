@@ -84,11 +84,16 @@ class HttpHandler {
   virtual HttpResponse Answer(HttpRequest& request) = 0;
 
   // Words the refusal of a request by the server itself: 400 for one that is not HTTP, 408, 413,
-  // 414, 415, 431, 500 if Answer threw, 501, 503 if it has no room. 499 is only for the record: the
-  // client disconnected before its whole body had arrived. The request holds what is known of it;
-  // `message` is a sentence without a full stop. Must not block.
+  // 414, 415, 431, 500 if Answer threw, 501, 503 if it has no room, also for an answer that was
+  // made. The request holds what is known of it; `message` is a sentence without a full stop. Must
+  // not block.
   virtual HttpResponse Refuse(const HttpRequest& request, int status,
                               absl::string_view message) = 0;
+
+  // Called once for each request that is answered, on the network's thread, when the status is
+  // final and before the answer is sent; with 499 for one whose client disconnected before its
+  // whole body had arrived. Must not block.
+  virtual void Record(const HttpRequest& request, int status) = 0;
 };
 
 // One thread does all input and output, so a slow or idle client costs a socket and a small buffer.

@@ -208,8 +208,7 @@ TEST_F(WebServerTest, UploadThatBreaksInTheMiddleAddsNothing) {
 }
 
 // A browser that leaves before it is answered.
-class WebServerLeftTest : public WebServerTest,
-                          public testing::WithParamInterface<const char*> {};
+class WebServerLeftTest : public WebServerTest, public testing::WithParamInterface<const char*> {};
 
 TEST_P(WebServerLeftTest, CallOfARequestWhoseClientHasGoneIsCancelled) {
   options_.router.default_timeout = options_.router.max_timeout = absl::Hours(1);
@@ -227,7 +226,8 @@ TEST_P(WebServerLeftTest, CallOfARequestWhoseClientHasGoneIsCancelled) {
 
 INSTANTIATE_TEST_SUITE_P(
     Requests, WebServerLeftTest,
-    testing::Values("GET /api/photos?request=%7B%7D HTTP/1.1\r\n", "GET /api/photo?id=a HTTP/1.1\r\n",
+    testing::Values("GET /api/photos?request=%7B%7D HTTP/1.1\r\n",
+                    "GET /api/photo?id=a HTTP/1.1\r\n",
                     "GET /api/photo/thumbnail?id=a HTTP/1.1\r\n",
                     "GET /api/photo/thumbnail?id=a HTTP/1.1\r\nIf-None-Match: \"x\"\r\n",
                     "GET /api/photo/original?id=a HTTP/1.1\r\n",
@@ -499,6 +499,19 @@ TEST_F(WebServerTest, RequestsAreCountedByRoute) {
   const std::string text = client_->Get("/metrics")->body;
   EXPECT_THAT(text, HasSubstr(R"(s2p_web_requests_total{code="200",route="/healthz"} 1)"));
   EXPECT_THAT(text, HasSubstr(R"(s2p_web_requests_total{code="404",route="other"} 1)"));
+}
+
+TEST_F(WebServerTest, RequestWhoseAnswerFindsNoRoomIsCountedOnce) {
+  Start();
+  ASSERT_EQ(PutPhoto(std::string(200'000, 'x'))->status, 200);
+  options_.body_budget_bytes = 100'000;
+  Start();
+  EXPECT_EQ(client_->Get("/api/photo/thumbnail?id=a%2F1")->status, 503);
+  const std::string text = client_->Get("/metrics")->body;
+  const std::string route = R"(route="/api/photo/thumbnail"})";
+  EXPECT_THAT(text, HasSubstr(absl::StrCat(R"(s2p_web_requests_total{code="503",)", route, " 1")));
+  EXPECT_THAT(text, HasSubstr(absl::StrCat("s2p_web_request_seconds_count{", route, " 1")));
+  EXPECT_THAT(text, testing::Not(HasSubstr(absl::StrCat(R"(code="200",)", route))));
 }
 
 TEST_F(WebServerTest, TakenPortIsNamed) {

@@ -103,7 +103,7 @@ TEST_F(HttpServerTest, BodyThatBreaksOffIsRecordedAndForgotten) {
     RawClient client = Connect();
     client.Send(Post("Content-Length: 1000\r\n", "half"));
   }
-  handler_.AwaitRefusal(499);
+  handler_.AwaitRecord(499);
   EXPECT_THAT(Ask(Get("/next")), EndsWith("GET /next "));
 }
 
@@ -198,6 +198,17 @@ TEST_F(HttpServerTest, AnswerThatNobodyTakesIsBoundedByTheSameMemory) {
   EXPECT_THAT(Ask(Get("/bytes?n=8000000")),
               AllOf(StartsWith("HTTP/1.1 503"), HasSubstr("large answers")));
   EXPECT_THAT(slow.ReadAll(), EndsWith("bbb"));
+}
+
+TEST_F(HttpServerTest, RequestIsRecordedOnceWithTheStatusThatIsSent) {
+  options_.body_budget_bytes = 1 << 20;
+  Start();
+  Ask(Get("/bytes?n=2000000"));
+  Ask(Get("/bytes?n=2"));
+  Ask(Get("/forbidden"));
+  Ask(Get("/throw"));
+  Ask("nonsense\r\n\r\n");
+  EXPECT_THAT(handler_.recorded(), testing::ElementsAre(503, 200, 403, 500, 400));
 }
 
 TEST_F(HttpServerTest, CompressedBodyIsUnpackedWithinTheLimit) {

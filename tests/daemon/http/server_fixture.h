@@ -102,9 +102,12 @@ class FakeHandler : public HttpHandler {
 
   HttpResponse Refuse(const HttpRequest& request, int status, absl::string_view message) override {
     EXPECT_EQ(request.body.size(), 0u) << "its memory should go before its share";
-    absl::MutexLock lock(&mutex_);
-    refused_.push_back(status);
     return Text(status, std::string(message));
+  }
+
+  void Record(const HttpRequest&, int status) override {
+    absl::MutexLock lock(&mutex_);
+    recorded_.push_back(status);
   }
 
   // Waits until this many requests for /wait have come.
@@ -120,13 +123,18 @@ class FakeHandler : public HttpHandler {
     absl::MutexLock lock(&mutex_);
     released_ = true;
   }
-  void AwaitRefusal(int status) {
+  void AwaitRecord(int status) {
     absl::MutexLock lock(&mutex_);
-    const auto refused = [&] {
+    const auto recorded = [&] {
       mutex_.AssertReaderHeld();
-      return std::find(refused_.begin(), refused_.end(), status) != refused_.end();
+      return std::find(recorded_.begin(), recorded_.end(), status) != recorded_.end();
     };
-    mutex_.Await(absl::Condition(&refused));
+    mutex_.Await(absl::Condition(&recorded));
+  }
+  // The status of each request, in order.
+  std::vector<int> recorded() {
+    absl::MutexLock lock(&mutex_);
+    return recorded_;
   }
 
   uint64_t max_body_bytes = 1 << 20;
@@ -143,7 +151,7 @@ class FakeHandler : public HttpHandler {
   absl::Mutex mutex_;
   int waiting_ ABSL_GUARDED_BY(mutex_) = 0;
   bool released_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<int> refused_ ABSL_GUARDED_BY(mutex_);
+  std::vector<int> recorded_ ABSL_GUARDED_BY(mutex_);
 };
 
 class HttpServerFixture : public testing::Test {
