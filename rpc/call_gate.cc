@@ -125,7 +125,7 @@ grpc::Status CallGate::End(const CallRecord& call, const absl::Status& status,
     entry.count = std::max(call.changes, static_cast<int64_t>(call.changed.size()));
     audit_->Write(entry);
   }
-  return ToGrpcWithRetryHint(status, context);
+  return ToGrpcWithRetryHint(access_.hidden.Hide(status), context);
 }
 
 void CallGate::RecordPart(const CallRecord& call, const std::string& id, absl::StatusCode code) {

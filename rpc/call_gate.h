@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/hidden_folders.h"
 #include "daemon/reloaded.h"
 #include "rpc/api_keys.h"
 #include "rpc/audit_log.h"
@@ -34,6 +35,8 @@ struct AccessOptions {
   bool limit_loopback = false;
   // As in AuditLog::Open.
   std::string audit_log;
+  // What no text for a client may name.
+  HiddenFolders hidden;
 };
 
 // Adds --calls-per-second-per-key, --calls-per-second-per-address and --audit-log.
@@ -60,12 +63,16 @@ class CallGate {
 
   // Counts and logs a call that has ended, records what it has changed, adds its request id (the
   // client's own if it sent a good one) to the trailing metadata, and returns the status to finish
-  // it with. Every call ends with this, once, whether it was admitted or not.
+  // it with, which names no hidden folder. Every call ends with this, once, whether it was admitted
+  // or not.
   grpc::Status End(const CallRecord& call, const absl::Status& status,
                    grpc::ServerContextBase& context);
 
   // Records one of many changes of an admitted call; End records them together.
   void RecordPart(const CallRecord& call, const std::string& id, absl::StatusCode code);
+
+  // For the statuses and reasons that are part of a response.
+  const HiddenFolders& hidden() const { return access_.hidden; }
 
  private:
   const AccessOptions access_;

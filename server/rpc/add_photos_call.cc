@@ -129,7 +129,7 @@ class AddPhotosCall final : public RpcCall {
   void Refuse(Slot* slot, const absl::Status& status) {
     v1::AddPhotoResponse response;
     response.set_photo_id(slot->photo_id);
-    *response.mutable_status() = ToProto(status);
+    *response.mutable_status() = ToProto(status, service_.gate->hidden());
     Answer(slot, response);
   }
 

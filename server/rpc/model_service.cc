@@ -63,8 +63,11 @@ ModelServiceImpl::ModelServiceImpl(const ServiceContext* service)
 }
 
 v1::GetModelStatusResponse ModelServiceImpl::Status() const {
-  v1::GetModelStatusResponse status = ToProto(service_.loader->Status());
-  for (const Fault& fault : service_.faults->Current()) *status.add_faults() = ToProto(fault);
+  const HiddenFolders& hidden = service_.gate->hidden();
+  v1::GetModelStatusResponse status = ToProto(service_.loader->Status(), hidden);
+  for (const Fault& fault : service_.faults->Current()) {
+    *status.add_faults() = ToProto(fault, hidden);
+  }
   return status;
 }
 

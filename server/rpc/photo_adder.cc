@@ -115,7 +115,7 @@ v1::AddPhotoResponse AddPhoto(const ServiceContext& service, v1::AddPhotoRequest
   v1::AddPhotoResponse response;
   response.set_photo_id(request.photo_id());
   const auto result = Add(service, std::move(request), cancelled);
-  *response.mutable_status() = s2p::ToProto(result.status());
+  *response.mutable_status() = s2p::ToProto(result.status(), service.gate->hidden());
   if (result.ok()) response.set_result(ToProto(*result));
   service.metrics->CountGalleryWrite("add", CodeName(result.status().code()));
   return response;

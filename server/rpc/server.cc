@@ -129,6 +129,9 @@ absl::Status SearchServer::MakeHost() {
   GrpcHostOptions host_options = options_.host;
   host_options.max_message_bytes =
       MostMessageBytes(host_options.max_message_bytes, options_.limits);
+  host_options.access.hidden = HiddenFolders({{options_.checkpoint_root, "the store of versions"},
+                                              {options_.data_dir, "the data folder"},
+                                              {options_.decoder_program, "the decoder of images"}});
   S2P_ASSIGN_OR_RETURN(host_, GrpcHost::Create(host_options, FirstHealth(), &metrics_));
   return absl::OkStatus();
 }

@@ -49,14 +49,14 @@ v1::Fault::Kind ToProto(FaultKind kind) {
   return v1::Fault::KIND_UNSPECIFIED;
 }
 
-void Fill(const VersionStatus& status, v1::ModelVersion& out) {
+void Fill(const VersionStatus& status, const HiddenFolders& hidden, v1::ModelVersion& out) {
   out.set_version(status.version);
   out.set_state(ToProto(status.state));
   out.set_progress(status.progress);
   if (status.state == VersionState::kEmbedding && status.eta < absl::InfiniteDuration()) {
     *out.mutable_eta() = s2p::ToProto(status.eta);
   }
-  if (!status.failure.ok()) out.set_failure(status.failure.ToString());
+  if (!status.failure.ok()) out.set_failure(hidden.Hide(status.failure.ToString()));
   if (status.manifest == nullptr) return;
   *out.mutable_created_at() = status.manifest->created_at();
   *out.mutable_evaluations() = status.manifest->evaluations();
@@ -67,16 +67,18 @@ void Fill(const VersionStatus& status, v1::ModelVersion& out) {
 
 }  // namespace
 
-v1::GetModelStatusResponse ToProto(const ModelStatus& status) {
+v1::GetModelStatusResponse ToProto(const ModelStatus& status, const HiddenFolders& hidden) {
   v1::GetModelStatusResponse response;
-  for (const VersionStatus& version : status.versions) Fill(version, *response.add_versions());
+  for (const VersionStatus& version : status.versions) {
+    Fill(version, hidden, *response.add_versions());
+  }
   response.set_serving_version(status.serving_version);
   if (status.pinned_version) response.set_pinned_version(*status.pinned_version);
   response.set_device(status.device);
   return response;
 }
 
-v1::Fault ToProto(const Fault& fault) {
+v1::Fault ToProto(const Fault& fault, const HiddenFolders& hidden) {
   v1::Fault proto;
   proto.set_kind(ToProto(fault.kind));
   proto.set_count(fault.count);
@@ -84,14 +86,14 @@ v1::Fault ToProto(const Fault& fault) {
       TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(fault.first_seen_at));
   *proto.mutable_last_seen_at() =
       TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(fault.last_seen_at));
-  proto.set_message(fault.message);
+  proto.set_message(hidden.Hide(fault.message));
   return proto;
 }
 
-v1::Status ToProto(const absl::Status& status) {
+v1::Status ToProto(const absl::Status& status, const HiddenFolders& hidden) {
   v1::Status proto;
   proto.set_code(static_cast<int>(status.code()));
-  proto.set_message(std::string(status.message()));
+  proto.set_message(hidden.Hide(status.message()));
   return proto;
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "base/hidden_folders.h"
 #include "s2p/v1/gallery.pb.h"
 #include "s2p/v1/model.pb.h"
 #include "server/faults/faults.h"
@@ -14,11 +15,12 @@
 
 namespace s2p {
 
-// Codes are the same numbers on both sides.
-v1::Status ToProto(const absl::Status& status);
+// Codes are the same numbers on both sides. The messages of all statuses and faults name none of
+// the `hidden` folders.
+v1::Status ToProto(const absl::Status& status, const HiddenFolders& hidden);
 v1::Photo ToProto(const GalleryItem& item);
-v1::GetModelStatusResponse ToProto(const ModelStatus& status);
-v1::Fault ToProto(const Fault& fault);
+v1::GetModelStatusResponse ToProto(const ModelStatus& status, const HiddenFolders& hidden);
+v1::Fault ToProto(const Fault& fault, const HiddenFolders& hidden);
 // `duration` must be finite.
 google::protobuf::Duration ToProto(absl::Duration duration);
 

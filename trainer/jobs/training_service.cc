@@ -20,25 +20,54 @@ constexpr size_t kMaxSpecBytes = size_t{64} << 10;
 // Room for a spec that is too large to be refused by name.
 constexpr size_t kMaxSubmitBytes = size_t{1} << 20;
 
+// A job as its clients see it: its reason and the paths of its resolved spec name no hidden folder.
+// The paths stay those of the same files, as a spec names them relative to the data root.
+v1::Job Shown(v1::Job job, const HiddenFolders& hidden) {
+  job.set_reason(hidden.Hide(job.reason()));
+  v1::TrainingSpec& spec = *job.mutable_resolved_spec();
+  for (std::string* path : {spec.mutable_source_dataset(), spec.mutable_target_dataset(),
+                            spec.mutable_initial_weights()}) {
+    *path = hidden.Hide(*path);
+  }
+  return job;
+}
+
 // Puts the job into the response, or returns its status.
 template <typename Response>
-absl::Status Answer(absl::StatusOr<v1::Job> job, Response& response) {
+absl::Status Answer(absl::StatusOr<v1::Job> job, const HiddenFolders& hidden, Response& response) {
   if (!job.ok()) return job.status();
-  *response.mutable_job() = *std::move(job);
+  *response.mutable_job() = Shown(*std::move(job), hidden);
   return absl::OkStatus();
 }
 
-absl::Status Submit(JobScheduler& scheduler, const v1::SubmitJobRequest& request,
-                    v1::SubmitJobResponse& response) {
+// Another source, whose messages name no hidden folder.
+class ShownWatch final : public WatchSource<v1::WatchJobResponse> {
+ public:
+  ShownWatch(std::unique_ptr<WatchSource> source, const HiddenFolders* hidden)
+      : source_(std::move(source)), hidden_(*hidden) {}
+
+  absl::StatusOr<WatchStep<v1::WatchJobResponse>> Next(SteadyTime now) override {
+    S2P_ASSIGN_OR_RETURN(auto step, source_->Next(now));
+    if (step.response) step.response->set_message(hidden_.Hide(step.response->message()));
+    return step;
+  }
+
+ private:
+  const std::unique_ptr<WatchSource> source_;
+  const HiddenFolders& hidden_;
+};
+
+absl::Status Submit(JobScheduler& scheduler, const HiddenFolders& hidden,
+                    const v1::SubmitJobRequest& request, v1::SubmitJobResponse& response) {
   if (!request.has_spec()) return absl::InvalidArgumentError("spec: is missing");
   if (request.spec().ByteSizeLong() > kMaxSpecBytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("spec: takes more than ", kMaxSpecBytes, " bytes"));
   }
-  return Answer(scheduler.Submit(request.spec()), response);
+  return Answer(scheduler.Submit(request.spec()), hidden, response);
 }
 
-absl::Status List(JobStore& store, const v1::ListJobsRequest& request,
+absl::Status List(JobStore& store, const HiddenFolders& hidden, const v1::ListJobsRequest& request,
                   v1::ListJobsResponse& response) {
   const uint32_t page_size = request.has_page_size() ? request.page_size() : kDefaultPageSize;
   if (page_size < 1 || page_size > kMaxPageSize) {
@@ -46,7 +75,7 @@ absl::Status List(JobStore& store, const v1::ListJobsRequest& request,
         absl::StrCat("page_size: ", page_size, " is not in 1 to ", kMaxPageSize));
   }
   S2P_ASSIGN_OR_RETURN(auto page, store.List(page_size, request.page_token()));
-  for (v1::Job& job : page.jobs) *response.add_jobs() = std::move(job);
+  for (v1::Job& job : page.jobs) *response.add_jobs() = Shown(std::move(job), hidden);
   response.set_next_page_token(page.next_page_token);
   return absl::OkStatus();
 }
@@ -62,25 +91,25 @@ TrainingServiceImpl::TrainingServiceImpl(const TrainingServiceContext& context)
   AddPooled<v1::SubmitJobRequest, v1::SubmitJobResponse>(
       "SubmitJob",
       [this](const auto& request, auto& response) {
-        return Submit(*trainer_.scheduler, request, response);
+        return Submit(*trainer_.scheduler, trainer_.gate->hidden(), request, response);
       },
       submit);
   AddPooled<v1::GetJobRequest, v1::GetJobResponse>(
       "GetJob", [this](const auto& request, auto& response) {
-        return Answer(trainer_.store->Get(request.job_id()), response);
+        return Answer(trainer_.store->Get(request.job_id()), trainer_.gate->hidden(), response);
       });
   AddPooled<v1::ListJobsRequest, v1::ListJobsResponse>(
       "ListJobs", [this](const auto& request, auto& response) {
-        return List(*trainer_.store, request, response);
+        return List(*trainer_.store, trainer_.gate->hidden(), request, response);
       });
-  AddPooled<v1::CancelJobRequest, v1::CancelJobResponse>(
-      "CancelJob", [this](const auto& request, auto& response) {
-        return Answer(trainer_.scheduler->Cancel(request.job_id()), response);
-      });
-  AddPooled<v1::RetryJobRequest, v1::RetryJobResponse>(
-      "RetryJob", [this](const auto& request, auto& response) {
-        return Answer(trainer_.scheduler->Retry(request.job_id()), response);
-      });
+  AddPooled<v1::CancelJobRequest, v1::CancelJobResponse>("CancelJob", [this](const auto& request,
+                                                                             auto& response) {
+    return Answer(trainer_.scheduler->Cancel(request.job_id()), trainer_.gate->hidden(), response);
+  });
+  AddPooled<v1::RetryJobRequest, v1::RetryJobResponse>("RetryJob", [this](const auto& request,
+                                                                          auto& response) {
+    return Answer(trainer_.scheduler->Retry(request.job_id()), trainer_.gate->hidden(), response);
+  });
   CallCost watch;
   watch.default_deadline = absl::InfiniteDuration();
   Add("WatchJob", watch, v1::WatchJobRequest::descriptor(), /*is_stream=*/true,
@@ -102,8 +131,9 @@ absl::StatusOr<std::unique_ptr<WatchSource<v1::WatchJobResponse>>> TrainingServi
   const auto is_active = [scheduler = trainer_.scheduler](const std::string& id) {
     return scheduler->IsActive(id);
   };
-  return std::make_unique<JobWatch>(trainer_.store, is_active, request.job_id(),
-                                    request.from_event(), trainer_.heartbeat);
+  auto watch = std::make_unique<JobWatch>(trainer_.store, is_active, request.job_id(),
+                                          request.from_event(), trainer_.heartbeat);
+  return std::make_unique<ShownWatch>(std::move(watch), &trainer_.gate->hidden());
 }
 
 }  // namespace s2p

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/hidden_folders.h"
 #include "base/status_macros.h"
 #include "daemon/daemon_options.h"
 #include "daemon/health_check.h"
@@ -40,7 +41,12 @@ absl::Status RunServe(const ServeOptions& options) {
   S2P_ASSIGN_OR_RETURN(auto runner, IhdaJobRunner::Create(options.runner));
   // The kernel's name for this program stays right when its file is replaced.
   ProcessJobRunner jobs(runner.get(), "/proc/self/exe", JobArguments(options));
-  S2P_ASSIGN_OR_RETURN(auto server, TrainerServer::Start(options.server, &jobs));
+  TrainerServerOptions server_options = options.server;
+  server_options.host.access.hidden =
+      HiddenFolders({{server_options.state_dir, "the state folder"},
+                     {options.runner.checkpoint_root, "the store of versions"},
+                     {options.runner.data_root, "the data root"}});
+  S2P_ASSIGN_OR_RETURN(auto server, TrainerServer::Start(server_options, &jobs));
   return ServeUntilShutdown(options.daemon, server->address(), server->http_address(), *shutdown,
                             {[&server] { server->StopServing(); },
                              [&server](absl::Duration drain) { server->Shutdown(drain); }});

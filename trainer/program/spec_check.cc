@@ -171,8 +171,7 @@ void ConfinePaths(const std::string& data_root, v1::TrainingSpec& spec,
     if (path) {
       set(*path);
     } else {
-      errors.push_back(
-          absl::StrCat(field, ": ", given, " is not inside the data root ", data_root));
+      errors.push_back(absl::StrCat(field, ": ", given, " is not inside the data root"));
     }
   };
   confine("source_dataset", spec.source_dataset(),

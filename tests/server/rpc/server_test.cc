@@ -170,7 +170,7 @@ TEST(GrpcStatusTest, CodesAreTheSameOnBothSides) {
   for (int code = 0; code <= 16; ++code) {
     const absl::Status status(static_cast<absl::StatusCode>(code), code == 0 ? "" : "words");
     EXPECT_EQ(static_cast<int>(ToGrpc(status).error_code()), code);
-    EXPECT_EQ(ToProto(status).code(), code);
+    EXPECT_EQ(ToProto(status, {}).code(), code);
     EXPECT_EQ(ToGrpc(status).error_message(), code == 0 ? "" : "words");
   }
 }

@@ -52,6 +52,28 @@ TEST_F(TrainingServiceTest, MissingAndHugeSpecsAreRefused) {
   ExpectError(Submit(request, &job_), grpc::StatusCode::INVALID_ARGUMENT, "spec: takes more");
 }
 
+TEST_F(TrainerTest, NothingThatIsToldOfAJobNamesAFolderOfTheServer) {
+  const std::string data_root = dir_.File("data");
+  options_.host.access.hidden = HiddenFolders({{data_root, "the data root"}});
+  Start();
+  v1::Job submitted, got;
+  v1::SubmitJobRequest request;
+  request.mutable_spec()->set_target_dataset(data_root + "/shoes");
+  ASSERT_THAT(Submit(request, &submitted), IsOk());
+  EXPECT_EQ(submitted.spec().target_dataset(), data_root + "/shoes") << "the client's own";
+  EXPECT_EQ(submitted.resolved_spec().target_dataset(), "shoes");
+  runner_.NextRun()->End(absl::InvalidArgumentError(data_root + "/shoes: lists no image"));
+  EXPECT_EQ(LastWord(submitted.job_id()), "3 FAILED shoes: lists no image");
+  ASSERT_THAT(Get(submitted.job_id(), &got), IsOk());
+  EXPECT_EQ(got.reason(), "shoes: lists no image");
+  EXPECT_EQ(got.resolved_spec().target_dataset(), "shoes");
+  v1::ListJobsResponse list;
+  ASSERT_THAT(List({}, &list), IsOk());
+  EXPECT_EQ(list.jobs(0).reason(), "shoes: lists no image");
+  runner_.RefuseSpecs(absl::InvalidArgumentError(data_root + "/shoes: is not a folder"));
+  EXPECT_EQ(Submit(request, &submitted).error_message(), "shoes: is not a folder");
+}
+
 TEST_F(TrainingServiceTest, UnknownJobsAreNotFound) {
   ExpectError(Get("x", &job_), grpc::StatusCode::NOT_FOUND, "job_id: there is no job \"x\"");
   ExpectError(Cancel("x", &job_), grpc::StatusCode::NOT_FOUND, "job_id");
