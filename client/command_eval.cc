@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "base/steady_time.h"
 #include "client/arguments.h"
 #include "client/commands.h"
 #include "client/labelled_set.h"
@@ -159,7 +159,7 @@ absl::Status RunEval(const SearchClient& client, const EvalOptions& options, std
   const size_t rows = std::max<size_t>(1, std::min<size_t>(options.montage_rows, queries.size()));
   std::vector<MontageRow> drawn;
   RankingScore score;
-  const absl::Time start = absl::Now();
+  const SteadyTime start = SteadyTime::Now();
   {
     Progress progress("searching", queries.size());
     for (size_t i = 0; i < queries.size(); ++i) {
@@ -189,7 +189,7 @@ absl::Status RunEval(const SearchClient& client, const EvalOptions& options, std
   if (options.json) {
     out << ScoreJson(score, gallery.items);
   } else {
-    PrintScore(score, gallery.items, absl::Now() - start, out);
+    PrintScore(score, gallery.items, SteadyTime::Now() - start, out);
   }
   return absl::OkStatus();
 }

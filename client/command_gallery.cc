@@ -5,8 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "base/steady_time.h"
 #include "base/utf8.h"
 #include "client/arguments.h"
 #include "client/clean_text.h"
@@ -94,7 +94,7 @@ absl::Status RunGalleryAdd(const SearchClient& client, const GalleryAddOptions& 
   PrintSkipped(list, err);
   AddCounts counts = {list.refused.size()};
   for (const RefusedFile& refused : list.refused) PrintFailure(refused.path, refused.why, err);
-  const absl::Time start = absl::Now();
+  const SteadyTime start = SteadyTime::Now();
   absl::Status status;
   {
     Progress progress("adding", files.size());
@@ -119,7 +119,7 @@ absl::Status RunGalleryAdd(const SearchClient& client, const GalleryAddOptions& 
           err << "the connection broke; retrying: " << Printable(why.message()) << '\n';
         });
   }
-  if (!options.json) PrintCounts(counts, absl::Now() - start, out);
+  if (!options.json) PrintCounts(counts, SteadyTime::Now() - start, out);
   if (!status.ok()) return status;
   if (counts[0] > 0) {
     return absl::UnknownError(absl::StrCat(counts[0], " of ", files.size() + list.refused.size(),

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "base/steady_time.h"
 
 namespace s2p {
 namespace {
@@ -15,9 +16,9 @@ namespace {
 struct Observed {
   std::vector<absl::Duration> latencies;
   std::map<std::string, int64_t> codes;
-  absl::Time last_end = absl::InfinitePast();
+  SteadyTime last_end = SteadyTime::InfinitePast();
 
-  void Add(const absl::Status& status, absl::Duration latency, absl::Time end) {
+  void Add(const absl::Status& status, absl::Duration latency, SteadyTime end) {
     ++codes[absl::StatusCodeToString(status.code())];
     if (status.ok()) latencies.push_back(latency);
     last_end = end;
@@ -48,10 +49,10 @@ std::vector<LatencyBucket> HistogramOf(const std::vector<absl::Duration>& sorted
   return histogram;
 }
 
-LoadTestResult Summarize(const std::vector<Observed>& all, absl::Time start) {
+LoadTestResult Summarize(const std::vector<Observed>& all, SteadyTime start) {
   LoadTestResult result;
   std::vector<absl::Duration> latencies;
-  absl::Time end = start;
+  SteadyTime end = start;
   for (const Observed& observed : all) {
     latencies.insert(latencies.end(), observed.latencies.begin(), observed.latencies.end());
     for (const auto& [code, count] : observed.codes) {
@@ -82,21 +83,21 @@ LoadTestResult RunLoadTest(const LoadTestOptions& options,
                            const std::function<absl::Status(int64_t)>& call) {
   const bool open = options.rate > 0;
   const int threads = open ? kMaxInFlight : options.concurrency;
-  const absl::Time start = absl::Now();
-  const absl::Time stop = start + options.duration;
+  const SteadyTime start = SteadyTime::Now();
+  const SteadyTime stop = start + options.duration;
   std::atomic<int64_t> next{0};
   std::vector<Observed> observed(static_cast<size_t>(threads));
   const auto work = [&](Observed& mine) {
     for (;;) {
       const int64_t number = next.fetch_add(1, std::memory_order_relaxed);
-      absl::Time due = absl::Now();
+      SteadyTime due = SteadyTime::Now();
       if (open) {
         due = start + absl::Seconds(static_cast<double>(number) / options.rate);
-        if (due < stop) absl::SleepFor(due - absl::Now());
+        if (due < stop) absl::SleepFor(due - SteadyTime::Now());
       }
       if (due >= stop) return;
       const absl::Status status = call(number);
-      const absl::Time end = absl::Now();
+      const SteadyTime end = SteadyTime::Now();
       mine.Add(status, end - due, end);
     }
   };

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 
 namespace s2p {
 namespace {
@@ -21,14 +20,14 @@ Progress::Progress(std::string what, size_t total)
     : what_(std::move(what)),
       total_(total),
       visible_(isatty(STDERR_FILENO) == 1),
-      start_(absl::Now()),
+      start_(SteadyTime::Now()),
       next_draw_(start_) {}
 
 Progress::~Progress() { Hide(); }
 
 void Progress::Advance() {
   ++done_;
-  const absl::Time now = absl::Now();
+  const SteadyTime now = SteadyTime::Now();
   if (!visible_ || now < next_draw_) return;
   next_draw_ = now + kDrawEvery;
   const double seconds = std::max(1e-3, absl::ToDoubleSeconds(now - start_));

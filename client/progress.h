@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <string>
 
-#include "absl/time/time.h"
+#include "base/steady_time.h"
 
 namespace s2p {
 
@@ -27,9 +27,9 @@ class Progress {
   const std::string what_;
   const size_t total_;
   const bool visible_;
-  const absl::Time start_;
+  const SteadyTime start_;
   size_t done_ = 0;
-  absl::Time next_draw_;
+  SteadyTime next_draw_;
 };
 
 }  // namespace s2p

@@ -117,7 +117,7 @@ void WatchDisplay::ShowProgress(const v1::TrainingProgress& progress) {
 
 void WatchDisplay::Draw(const v1::TrainingProgress& progress) {
   if (!options_.live) return;
-  const absl::Time now = options_.now();
+  const SteadyTime now = options_.now();
   if (now < next_draw_) return;
   next_draw_ = now + kDrawEvery;
   std::string line = absl::StrCat(EpochText(progress), " ", Bar(progress.step(), progress.steps()),

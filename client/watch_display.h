@@ -7,8 +7,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
+#include "base/steady_time.h"
 #include "s2p/v1/training.pb.h"
 
 namespace s2p {
@@ -25,7 +24,7 @@ struct WatchDisplayOptions {
   // Width of the terminal, in characters.
   int columns = 80;
   // The clock; tests set their own.
-  std::function<absl::Time()> now = absl::Now;
+  std::function<SteadyTime()> now = SteadyTime::Now;
 };
 
 // State changes and messages get lines of their own. The live line is drawn at most ten times a
@@ -57,7 +56,7 @@ class WatchDisplay {
   // Progress of the epoch that is not written yet; it has no epoch if there is none.
   v1::TrainingProgress epoch_;
   bool drawn_ = false;
-  absl::Time next_draw_ = absl::InfinitePast();
+  SteadyTime next_draw_ = SteadyTime::InfinitePast();
 };
 
 }  // namespace s2p

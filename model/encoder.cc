@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/check.h"
 #include "base/status_macros.h"
+#include "base/steady_time.h"
 #include "image/preprocessor.h"
 #include "model/dual_encoder.h"
 #include "model/frozen_backbone.h"
@@ -182,9 +182,9 @@ class TorchEncoder final : public Encoder {
 
   void EncodeGroup(absl::Span<const EncoderInput> inputs, const Group& group,
                    Encoding& encoding) const {
-    const absl::Time start = absl::Now();
+    const SteadyTime start = SteadyTime::Now();
     const torch::Tensor batch = Preprocess(inputs, group);
-    const absl::Time preprocessed = absl::Now();
+    const SteadyTime preprocessed = SteadyTime::Now();
     const torch::Tensor images = batch.to(device_, torch::kFloat32, /*non_blocking=*/true);
     const torch::Tensor embedding = Embedding(images, group.modality);
     CopyRows(networks_->RetrievalFeature(embedding), group.positions, encoding.embeddings);
@@ -193,7 +193,7 @@ class TorchEncoder final : public Encoder {
                encoding.attributes);
     }
     encoding.preprocess_time += preprocessed - start;
-    encoding.encode_time += absl::Now() - preprocessed;
+    encoding.encode_time += SteadyTime::Now() - preprocessed;
   }
 
   // Normalises again in double, since a device's float32 norm is off by about 1e-6.

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/check.h"
+#include "base/steady_time.h"
 
 namespace s2p {
 namespace {
@@ -42,10 +42,10 @@ absl::Duration TimeOf(const FrozenBackbone& backbone, const torch::Tensor& image
   absl::Duration best = absl::InfiniteDuration();
   // The first pass is a warm-up.
   for (int pass = 0; pass <= kMeasuredPasses; ++pass) {
-    const absl::Time start = absl::Now();
+    const SteadyTime start = SteadyTime::Now();
     backbone.Forward(images, /*want_before_last=*/false);
     WaitFor(images.device());
-    if (pass > 0) best = std::min(best, absl::Now() - start);
+    if (pass > 0) best = std::min(best, SteadyTime::Now() - start);
   }
   return best;
 }

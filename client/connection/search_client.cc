@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "base/steady_time.h"
 #include "client/connection/grpc_channel.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "s2p/v1/model.grpc.pb.h"
@@ -192,7 +193,7 @@ absl::Status SearchClient::AddPhotos(size_t count, const PhotoSource& source,
   // Photos before this index get a stream each, because one of them ended a stream that held
   // several.
   size_t alone_until = 0;
-  absl::Time last_answer = absl::Now();
+  SteadyTime last_answer = SteadyTime::Now();
   absl::Duration pause = kFirstPause;
   while (state.answered < count) {
     const size_t before = state.answered;
@@ -202,7 +203,7 @@ absl::Status SearchClient::AddPhotos(size_t count, const PhotoSource& source,
     auto stream = stubs_->gallery->AddPhotos(&context);
     const grpc::Status status = AddOnce(context, *stream, end, source, sink, state);
     if (state.answered > before) {
-      last_answer = absl::Now();
+      last_answer = SteadyTime::Now();
       pause = kFirstPause;
     }
     if (status.ok()) continue;
@@ -213,7 +214,7 @@ absl::Status SearchClient::AddPhotos(size_t count, const PhotoSource& source,
       continue;
     }
     const bool go_on = absl::IsUnavailable(failure) && state.heard && options_.retry &&
-                       absl::Now() - last_answer < options_.timeout;
+                       SteadyTime::Now() - last_answer < options_.timeout;
     if (!go_on) return failure;
     if (on_break) on_break(failure);
     absl::SleepFor(pause);

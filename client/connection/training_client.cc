@@ -7,6 +7,7 @@
 
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "base/steady_time.h"
 #include "client/connection/grpc_channel.h"
 #include "s2p/v1/training.grpc.pb.h"
 
@@ -145,12 +146,12 @@ absl::Status TrainingClient::WatchJob(const std::string& job_id, int64_t from_ev
                                       const EventSink& sink, const BreakSink& on_break) const {
   Watch watch;
   watch.next_event = std::max<int64_t>(1, from_event);
-  absl::Time give_up = absl::Now() + options_.timeout;
+  SteadyTime give_up = SteadyTime::Now() + options_.timeout;
   bool break_reported = false;
   absl::Duration pause = kFirstPause;
   for (;;) {
     const int64_t before = watch.next_event;
-    const absl::Time start = absl::Now();
+    const SteadyTime start = SteadyTime::Now();
     absl::Status taken;
     grpc::Status status = WatchOnce(*connection_->stub, options_, job_id, sink, watch, taken);
     if (!taken.ok()) return taken;
@@ -160,15 +161,15 @@ absl::Status TrainingClient::WatchJob(const std::string& job_id, int64_t from_ev
     }
     const absl::Status why = FromGrpc(status, options_.server, kProgram);
     if (!IsBreak(status.error_code()) || !watch.any_event) return why;
-    if (watch.next_event > before || absl::Now() - start > kGoodConnection) {
-      give_up = absl::Now() + options_.timeout;
+    if (watch.next_event > before || SteadyTime::Now() - start > kGoodConnection) {
+      give_up = SteadyTime::Now() + options_.timeout;
       break_reported = false;
       pause = kFirstPause;
-    } else if (absl::Now() >= give_up) {
+    } else if (SteadyTime::Now() >= give_up) {
       return why;
     } else {
       // A daemon that is shutting down may give this answer for a while.
-      absl::SleepFor(std::min(pause, give_up - absl::Now()));
+      absl::SleepFor(std::min(pause, give_up - SteadyTime::Now()));
       pause = std::min(2 * pause, kLastPause);
     }
     if (!std::exchange(break_reported, true) && on_break) on_break(why, watch.next_event);

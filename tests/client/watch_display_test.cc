@@ -46,7 +46,7 @@ class WatchDisplayTest : public testing::Test {
     return text;
   }
 
-  absl::Time now_ = absl::UnixEpoch();
+  SteadyTime now_;
   std::ostringstream out_;
 };
 

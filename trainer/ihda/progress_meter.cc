@@ -2,10 +2,8 @@
 
 #include <algorithm>
 
-#include "absl/time/clock.h"
-
 namespace s2p {
-ProgressMeter::ProgressMeter() : start_(absl::Now()) {}
+ProgressMeter::ProgressMeter() : start_(SteadyTime::Now()) {}
 
 void ProgressMeter::Count(int64_t images,
                           const std::vector<std::pair<std::string, double>>& losses) {
@@ -26,7 +24,7 @@ v1::TrainingProgress ProgressMeter::At(const TrainingPlace& place) {
   progress.set_step(static_cast<uint32_t>(place.batch + 1));
   progress.set_steps(static_cast<uint32_t>(place.batches));
   means_.TakeInto(progress);
-  const double seconds = std::max(1e-6, absl::ToDoubleSeconds(absl::Now() - start_));
+  const double seconds = std::max(1e-6, absl::ToDoubleSeconds(SteadyTime::Now() - start_));
   progress.set_images_per_second(static_cast<double>(images_) / seconds);
   const int64_t left =
       static_cast<int64_t>(epochs - place.EpochNumber() + 1) * place.batches - place.batch - 1;

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/time/time.h"
+#include "base/steady_time.h"
 #include "s2p/v1/training.pb.h"
 #include "trainer/ihda/loss_sum.h"
 #include "trainer/ihda/training_place.h"
@@ -29,7 +29,7 @@ class ProgressMeter {
   void EndEpoch(v1::TrainingProgress& progress);
 
  private:
-  const absl::Time start_;
+  const SteadyTime start_;
   int64_t batches_ = 0;
   int64_t images_ = 0;
   LossMeans means_, epoch_means_;

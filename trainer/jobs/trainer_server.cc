@@ -96,7 +96,13 @@ void TrainerServer::WatchDataSets() {
   DataSetWatch watch(store_.get(), scheduler_.get());
   do {
     watch.Poll();
-  } while (!stopping_.WaitForNotificationWithTimeout(options_.watch_interval));
+  } while (!StopsWithin(options_.watch_interval));
+}
+
+bool TrainerServer::StopsWithin(absl::Duration time) {
+  absl::MutexLock lock(&stop_mutex_);
+  const auto stopping = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(stop_mutex_) { return stopping_; };
+  return stop_.Until(&stop_mutex_, SteadyTime::Now() + time, stopping);
 }
 
 void TrainerServer::StopServing() {
@@ -109,7 +115,11 @@ void TrainerServer::Shutdown(absl::Duration drain) {
   if (stopped_) return;
   stopped_ = true;
   ready_ = false;
-  stopping_.Notify();
+  {
+    absl::MutexLock stop_lock(&stop_mutex_);
+    stopping_ = true;
+    stop_.NotifyAll();
+  }
   if (host_ == nullptr) return;
   // Runs end while the calls do.
   if (scheduler_ != nullptr) scheduler_->RequestStop();

@@ -12,8 +12,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "base/steady_wait.h"
 #include "rpc/grpc_host.h"
 #include "rpc/watch_streams.h"
 #include "rpc/worker_pool.h"
@@ -88,6 +88,8 @@ class TrainerServer {
   absl::Status OpenJobs();
   absl::Status StartService();
   void WatchDataSets();
+  // Waits for this time; true as soon as the server ends.
+  bool StopsWithin(absl::Duration time);
 
   const TrainerServerOptions options_;
   JobRunner& runner_;
@@ -101,7 +103,10 @@ class TrainerServer {
   std::atomic<bool> ready_{false};
   absl::Mutex shutdown_mutex_;
   bool stopped_ ABSL_GUARDED_BY(shutdown_mutex_) = false;
-  absl::Notification stopping_;
+  // For the thread that watches data sets.
+  SteadyWait stop_;
+  absl::Mutex stop_mutex_;
+  bool stopping_ ABSL_GUARDED_BY(stop_mutex_) = false;
   std::thread watch_thread_;
 };
 

@@ -9,8 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "base/steady_time.h"
 #include "daemon/folder_lock.h"
 #include "daemon/main_memory.h"
 #include "model/checkpoint_store.h"
@@ -87,7 +87,7 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
   TrainingObserver observer = ObserverOf(display, stop);
   observer.on_message = [&out](const std::string& sentence) { out << sentence << '\n'; };
   observer.on_epoch = [&display](const auto& progress, const auto&) { display.Epoch(progress); };
-  const absl::Time start = absl::Now();
+  const SteadyTime start = SteadyTime::Now();
   S2P_ASSIGN_OR_RETURN(const auto run, TrainRun::Start(std::move(plan), job_id, folder,
                                                        {options.checkpoint_root, /*state_file=*/"",
                                                         options.threads, observer}));
@@ -97,8 +97,8 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
         absl::StrCat(status.message(), " in ", folder, "; run the same command again to resume"));
   }
   if (!status.ok()) return status;
-  out << absl::StrFormat("trained in %s\n",
-                         absl::FormatDuration(absl::Trunc(absl::Now() - start, absl::Seconds(1))));
+  out << absl::StrFormat("trained in %s\n", absl::FormatDuration(absl::Trunc(
+                                                SteadyTime::Now() - start, absl::Seconds(1))));
   return Finish(*run, options.checkpoint_root, out);
 }
 
