@@ -2,7 +2,6 @@
 
 #include <cstdio>
 #include <fstream>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -28,8 +27,10 @@ void AddAddressFileFlag(Options& options, DaemonOptions* daemon, absl::string_vi
 }
 
 void AddDrainFlags(Options& options, DaemonOptions* daemon) {
-  options.Add("lame-duck", &daemon->lame_duck,
-              "how long calls are still taken after SIGTERM, while health says NOT_SERVING");
+  options.Add(
+      "lame-duck", &daemon->lame_duck,
+      "how long calls are still taken after SIGTERM, while health says NOT_SERVING; another "
+      "SIGTERM ends it");
   options.Add("drain", &daemon->drain,
               "time that running calls have after SIGTERM and --lame-duck");
 }
@@ -52,12 +53,10 @@ absl::Status ServeUntilShutdown(const DaemonOptions& daemon, const std::string& 
   S2P_RETURN_IF_ERROR(WriteAddress(daemon.address_file, address));
   S2P_RETURN_IF_ERROR(WriteAddress(daemon.http_address_file, http_address));
   LogInfo("listening", {{"grpc", address}, {"http", http_address}});
-  shutdown.Wait();
-  if (daemon.lame_duck > absl::ZeroDuration()) {
+  shutdown.WaitWithLameDuck(daemon.lame_duck, [&daemon, &end] {
     LogInfo("still serving, but health says no", {{"for", daemon.lame_duck}});
     end.stop_serving();
-    std::this_thread::sleep_for(absl::ToChronoNanoseconds(daemon.lame_duck));
-  }
+  });
   LogInfo("draining", {{"at_most", daemon.drain}});
   {
     const EndWatchdog watchdog(daemon.drain + daemon.overrun);

@@ -22,7 +22,7 @@ struct DaemonOptions {
   std::string address_file;
   std::string http_address_file;
   // Time after SIGTERM during which calls are still answered while health says that nothing serves,
-  // so that balancers send the next ones elsewhere.
+  // so that balancers send the next ones elsewhere. Another signal ends it.
   absl::Duration lame_duck = absl::ZeroDuration();
   // Time that running calls have after that.
   absl::Duration drain = absl::Seconds(30);

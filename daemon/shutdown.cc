@@ -16,10 +16,13 @@ namespace {
 // State of the signal handler, which can have no object. Lock-free, as handlers require.
 std::atomic<int> handler_fd{-1};
 std::atomic<int> signals_seen{0};
+// Later signals end the process.
+std::atomic<int> signals_taken{1};
 struct sigaction former_int;
 struct sigaction former_term;
 
 // Bytes in the pipe.
+constexpr char kSignal = 's';
 constexpr char kRequested = 'r';
 constexpr char kCallback = 'c';
 constexpr char kQuit = 'q';
@@ -31,8 +34,8 @@ void WriteByte(int fd, char byte) {
 
 extern "C" void OnSignal(int number) {
   const int saved_errno = errno;
-  if (signals_seen.fetch_add(1) == 0) {
-    WriteByte(handler_fd.load(), kRequested);
+  if (signals_seen.fetch_add(1) < signals_taken.load()) {
+    WriteByte(handler_fd.load(), kSignal);
   } else {
     // The signal is blocked while this runs; with the default action it ends us on return.
     signal(number, SIG_DFL);
@@ -55,6 +58,7 @@ absl::StatusOr<std::unique_ptr<Shutdown>> Shutdown::Install() {
     return absl::FailedPreconditionError("another Shutdown is installed in this process");
   }
   signals_seen.store(0);
+  signals_taken.store(1);
   std::unique_ptr<Shutdown> shutdown(new Shutdown(fds[0], fds[1]));
   struct sigaction action = {};
   action.sa_handler = &OnSignal;
@@ -87,6 +91,21 @@ void Shutdown::Wait() const {
   mutex_.Await(absl::Condition(&signalled_));
 }
 
+void Shutdown::WaitWithLameDuck(absl::Duration lame_duck,
+                                const std::function<void()>& begin) const {
+  if (lame_duck <= absl::ZeroDuration()) return Wait();
+  // Set before the first signal, or a second one right behind it would end the process.
+  signals_taken.store(2);
+  Wait();
+  begin();
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto hurried = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return hurried_; };
+    wait_.Until(&mutex_, SteadyTime::Now() + lame_duck, hurried);
+  }
+  signals_taken.store(1);
+}
+
 void Shutdown::OnRequest(std::function<void()> callback) {
   {
     absl::MutexLock lock(&mutex_);
@@ -102,7 +121,11 @@ void Shutdown::Watch() {
     std::vector<std::function<void()>> due;
     {
       absl::MutexLock lock(&mutex_);
-      if (byte == kRequested) {
+      if (byte == kSignal && signalled_) {
+        hurried_ = true;
+        wait_.NotifyAll();
+      }
+      if (byte == kSignal || byte == kRequested) {
         requested_.store(true, std::memory_order_release);
         signalled_ = true;
       }

@@ -1,6 +1,7 @@
 #include "daemon/end_watchdog.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include "absl/synchronization/notification.h"
 #include "daemon/daemon_options.h"
@@ -34,6 +35,22 @@ TEST_F(EndWatchdogDeathTest, DrainThatNeverReturnsIsCutOff) {
         ServeUntilShutdown(
             options, "a", "b", *shutdown,
             {nullptr, [](absl::Duration) { absl::Notification().WaitForNotification(); }})
+            .IgnoreError();
+      },
+      testing::ExitedWithCode(kOverrunExit), "did not end in time");
+}
+
+TEST_F(EndWatchdogDeathTest, DrainAfterAShortenedLameDuckIsCutOffToo) {
+  EXPECT_EXIT(
+      {
+        auto shutdown = *Shutdown::Install();
+        raise(SIGTERM);
+        DaemonOptions options;
+        options.lame_duck = absl::InfiniteDuration();
+        options.drain = options.overrun = absl::ZeroDuration();
+        ServeUntilShutdown(options, "a", "b", *shutdown,
+                           {[] { raise(SIGTERM); },
+                            [](absl::Duration) { absl::Notification().WaitForNotification(); }})
             .IgnoreError();
       },
       testing::ExitedWithCode(kOverrunExit), "did not end in time");

@@ -106,6 +106,35 @@ TEST(ShutdownTest, AnotherOneCanFollow) {
   EXPECT_FALSE(MustInstall()->requested());
 }
 
+TEST(ShutdownTest, SecondSignalEndsTheLameDuckAndNotTheProcess) {
+  auto shutdown = MustInstall();
+  raise(SIGTERM);
+  bool began = false;
+  shutdown->WaitWithLameDuck(absl::InfiniteDuration(), [&began] {
+    began = true;
+    raise(SIGINT);
+  });
+  EXPECT_TRUE(began);
+}
+
+TEST(ShutdownTest, SignalEndsTheLameDuckThatTheProgramRequested) {
+  auto shutdown = MustInstall();
+  shutdown->Request();
+  shutdown->WaitWithLameDuck(absl::InfiniteDuration(), [] { raise(SIGTERM); });
+}
+
+TEST(ShutdownDeathTest, ThirdSignalEndsTheProcess) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        auto shutdown = MustInstall();
+        raise(SIGTERM);
+        shutdown->WaitWithLameDuck(absl::InfiniteDuration(), [] { raise(SIGTERM); });
+        raise(SIGTERM);
+      },
+      testing::KilledBySignal(SIGTERM), "");
+}
+
 TEST(ShutdownDeathTest, SecondSignalEndsTheProcessDuringADrain) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(
