@@ -129,7 +129,7 @@ absl::Status ReadApiKey(ClientOptions& options) {
         "one");
   }
   S2P_ASSIGN_OR_RETURN(options.api_key, ReadClientKey(options.api_key_file));
-  return absl::OkStatus();
+  return CheckApiKey(options.api_key);
 }
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options,

@@ -15,7 +15,8 @@
 namespace s2p {
 
 // Reads api_key_file, if there is one, into api_key; for programs, before they connect.
-// InvalidArgument if both are given; else as ReadClientKey.
+// InvalidArgument if both are given, or the key has characters that no header can carry; else as
+// ReadClientKey.
 absl::Status ReadApiKey(ClientOptions& options);
 
 // Does not connect yet. `service_config` is gRPC's JSON and says which calls are retried, if

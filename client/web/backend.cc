@@ -19,29 +19,64 @@ namespace {
 constexpr absl::Duration kClientCheckInterval = absl::Milliseconds(10);
 constexpr char kPushbackKey[] = "grpc-retry-pushback-ms";
 
-absl::StatusOr<std::shared_ptr<grpc::Channel>> ChannelTo(const ClientOptions& options) {
+absl::StatusOr<std::shared_ptr<grpc::Channel>> ChannelTo(ClientOptions options) {
+  options.retry = false;
   return MakeChannel(options, "", "--insecure-key");
+}
+
+// Null if the key is not in a file.
+absl::StatusOr<std::shared_ptr<Reloaded<std::string>>> WatchKey(const ClientOptions& client,
+                                                                const BackendOptions& backend) {
+  if (client.api_key_file.empty()) return nullptr;
+  ReloadedOptions<std::string> key;
+  key.paths = {client.api_key_file};
+  key.read = [client]() -> absl::StatusOr<std::string> {
+    ClientOptions read = client;
+    S2P_RETURN_IF_ERROR(ReadApiKey(read));
+    return read.api_key;
+  };
+  key.report = [count = backend.count_reload](const absl::Status& status, const std::string&,
+                                              const std::string&) {
+    ReportReload("API key of the servers", "api_key", status, count);
+  };
+  key.interval = backend.reload_interval;
+  return Reloaded<std::string>::Create(std::move(key));
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Backend>> Backend::Create(ClientOptions server,
-                                                         std::optional<ClientOptions> trainer) {
-  server.retry = false;
-  if (trainer.has_value()) trainer->retry = false;
+absl::StatusOr<std::unique_ptr<Backend>> Backend::Create(BackendOptions options) {
+  Endpoint server{std::move(options.server), nullptr};
+  S2P_ASSIGN_OR_RETURN(server.key, WatchKey(server.options, options));
+  std::optional<Endpoint> trainer;
+  if (options.trainer.has_value()) {
+    trainer = Endpoint{*std::move(options.trainer), nullptr};
+    // Usually the same file, which is then read once.
+    if (trainer->options.api_key_file == server.options.api_key_file) {
+      trainer->key = server.key;
+    } else {
+      S2P_ASSIGN_OR_RETURN(trainer->key, WatchKey(trainer->options, options));
+    }
+  }
   auto backend = std::unique_ptr<Backend>(new Backend(std::move(server), std::move(trainer)));
-  S2P_ASSIGN_OR_RETURN(const auto to_server, ChannelTo(backend->server_));
+  S2P_ASSIGN_OR_RETURN(const auto to_server, ChannelTo(backend->server_.Now()));
   backend->search_ = v1::SearchService::NewStub(to_server);
   backend->gallery_ = v1::GalleryService::NewStub(to_server);
   backend->model_ = v1::ModelService::NewStub(to_server);
   if (backend->trainer_.has_value()) {
-    S2P_ASSIGN_OR_RETURN(const auto to_trainer, ChannelTo(*backend->trainer_));
+    S2P_ASSIGN_OR_RETURN(const auto to_trainer, ChannelTo(backend->trainer_->Now()));
     backend->training_ = v1::TrainingService::NewStub(to_trainer);
   }
   return backend;
 }
 
-Backend::Backend(ClientOptions server, std::optional<ClientOptions> trainer)
+ClientOptions Backend::Endpoint::Now() const {
+  ClientOptions now = options;
+  if (key != nullptr) now.api_key = *key->Get();
+  return now;
+}
+
+Backend::Backend(Endpoint server, std::optional<Endpoint> trainer)
     : server_(std::move(server)), trainer_(std::move(trainer)) {}
 
 Backend::~Backend() {
@@ -72,7 +107,7 @@ void Backend::CancelAll() {
 
 ForwardedCall::ForwardedCall(Backend& backend, To to, const Exchange& exchange, bool has_deadline)
     : backend_(backend), to_(to) {
-  ClientOptions options = to == To::kServer ? backend.server_ : *backend.trainer_;
+  ClientOptions options = (to == To::kServer ? backend.server_ : *backend.trainer_).Now();
   options.timeout = exchange.timeout;
   Prepare(options, has_deadline, context_);
   context_.AddMetadata("x-request-id", exchange.request_id);
@@ -108,7 +143,7 @@ absl::Status ForwardedCall::Await(const Exchange& exchange,
 
 absl::Status ForwardedCall::StatusOf(const grpc::Status& status) const {
   const bool is_server = to_ == To::kServer;
-  const ClientOptions& options = is_server ? backend_.server_ : *backend_.trainer_;
+  const ClientOptions& options = (is_server ? backend_.server_ : *backend_.trainer_).options;
   absl::Status result =
       FromGrpc(status, options.server, is_server ? "s2p-server" : "s2p-trainer serve");
   if (absl::IsUnauthenticated(result) || absl::IsPermissionDenied(result)) {

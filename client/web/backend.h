@@ -4,6 +4,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -16,6 +17,8 @@
 #include "absl/synchronization/mutex.h"
 #include "client/client_options.h"
 #include "client/web/exchange.h"
+#include "daemon/reload_report.h"
+#include "daemon/reloaded.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "s2p/v1/model.grpc.pb.h"
 #include "s2p/v1/search.grpc.pb.h"
@@ -23,14 +26,23 @@
 
 namespace s2p {
 
-// Channels and stubs, made once. Thread-safe.
+// A plain value.
+struct BackendOptions {
+  ClientOptions server;
+  // If unset, there is no training service.
+  std::optional<ClientOptions> trainer;
+  // The least time between two looks at the files of keys, which are read again when they change.
+  std::chrono::steady_clock::duration reload_interval = std::chrono::seconds(1);
+  // Counts each attempt to read them again, as "api_key". Null: not counted.
+  ReloadCounter count_reload;
+};
+
+// Channels and stubs, made once; each call carries the key that counts by then. Thread-safe.
 class Backend {
  public:
-  // Does not connect yet. Without `trainer` there is no training service. Calls are not retried
-  // here: the page gets the error immediately and retries. NotFound or InvalidArgument for the TLS
-  // files.
-  static absl::StatusOr<std::unique_ptr<Backend>> Create(ClientOptions server,
-                                                         std::optional<ClientOptions> trainer);
+  // Does not connect yet. Calls are not retried here: the page gets the error immediately and
+  // retries. NotFound or InvalidArgument for the TLS files; as ReadApiKey for the files of keys.
+  static absl::StatusOr<std::unique_ptr<Backend>> Create(BackendOptions options);
 
   // Waits for the calls in flight, which CancelAll ends.
   ~Backend();
@@ -38,7 +50,7 @@ class Backend {
   v1::SearchService::Stub& search() { return *search_; }
   v1::GalleryService::Stub& gallery() { return *gallery_; }
   v1::ModelService::Stub& model() { return *model_; }
-  bool has_trainer() const { return training_ != nullptr; }
+  bool has_trainer() const { return trainer_.has_value(); }
   // Requires a trainer.
   v1::TrainingService::Stub& training() { return *training_; }
 
@@ -47,12 +59,22 @@ class Backend {
 
  private:
   friend class ForwardedCall;
-  Backend(ClientOptions server, std::optional<ClientOptions> trainer);
+  // A server, and how to call it.
+  struct Endpoint {
+    ClientOptions options;
+    // Null if the key is not in a file.
+    std::shared_ptr<Reloaded<std::string>> key;
+
+    // The options with the key that counts now.
+    ClientOptions Now() const;
+  };
+
+  Backend(Endpoint server, std::optional<Endpoint> trainer);
   void Enter(grpc::ClientContext* context);
   void Leave(grpc::ClientContext* context);
 
-  const ClientOptions server_;
-  const std::optional<ClientOptions> trainer_;
+  const Endpoint server_;
+  const std::optional<Endpoint> trainer_;
   std::unique_ptr<v1::SearchService::Stub> search_;
   std::unique_ptr<v1::GalleryService::Stub> gallery_;
   std::unique_ptr<v1::ModelService::Stub> model_;

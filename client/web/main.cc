@@ -4,9 +4,7 @@
 
 #include "base/standard_streams.h"
 #include "base/status_macros.h"
-#include "client/connection/grpc_channel.h"
 #include "client/connection/server_address.h"
-#include "client/web/operator_sessions.h"
 #include "client/web/web_server.h"
 #include "daemon/daemon_options.h"
 #include "daemon/health_check.h"
@@ -25,7 +23,6 @@ struct Flags {
   WebServerOptions web;
   ClientOptions connection;
   std::string trainer;
-  std::string password_file;
   DaemonOptions daemon;
 };
 
@@ -50,7 +47,7 @@ void AddFlags(Options& options, Flags& flags) {
   AddHealthFlag(options, &flags.daemon, "the gateway at --listen");
   AddAddressFileFlag(options, &flags.daemon, "the page's");
   options.Add(
-      "operator-password-file", &flags.password_file,
+      "operator-password-file", &web.operator_password_file,
       "file whose first line is the operators' password; without it everyone is an operator");
   options.Add("login-header", &web.login_header,
               "header in which a proxy names an operator who has logged in with it, such as "
@@ -93,10 +90,6 @@ void AddFlags(Options& options, Flags& flags) {
 
 absl::Status Serve(Flags& flags) {
   S2P_RETURN_IF_ERROR(ConfigureLog(flags.daemon.log));
-  if (!flags.password_file.empty()) {
-    S2P_ASSIGN_OR_RETURN(flags.web.operator_password, ReadPasswordFile(flags.password_file));
-  }
-  S2P_RETURN_IF_ERROR(ReadApiKey(flags.connection));
   flags.web.server = flags.connection;
   if (!flags.trainer.empty()) {
     flags.web.trainer = flags.connection;

@@ -39,27 +39,28 @@ absl::Duration SteadyNow() {
   return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
 }
 
-OperatorSessions::OperatorSessions(std::string password, bool login_elsewhere, Clock clock)
+OperatorSessions::OperatorSessions(Password password, bool login_elsewhere, Clock clock)
     : password_(std::move(password)), login_elsewhere_(login_elsewhere), clock_(std::move(clock)) {}
 
 absl::StatusOr<std::string> OperatorSessions::Login(absl::string_view password,
                                                     absl::string_view client) {
-  if (password_.empty()) {
+  if (password_ == nullptr) {
     return absl::UnauthenticatedError("there is no password here: log in at the proxy");
   }
+  const std::shared_ptr<const std::string> right = password_();
   const absl::Duration now = clock_();
   unsigned char token[kTokenBytes];
   if (RAND_bytes(token, sizeof(token)) != 1) return absl::InternalError("no random numbers");
   const std::string group = AddressGroup(client);
   absl::MutexLock lock(&mutex_);
   S2P_RETURN_IF_ERROR(CheckClient(group, now));
-  if (!IsSame(password, password_)) {
+  if (!IsSame(password, *right)) {
     CountFailure(group, now);
     return absl::UnauthenticatedError("the password is wrong");
   }
   std::string text = absl::BytesToHexString(
       absl::string_view(reinterpret_cast<const char*>(token), sizeof(token)));
-  AddSession(text, now);
+  AddSession(text, {now + kSessionLength, right}, now);
   return text;
 }
 
@@ -86,16 +87,16 @@ void OperatorSessions::CountFailure(const std::string& client, absl::Duration no
   clients_.pop_front();
 }
 
-void OperatorSessions::AddSession(std::string token, absl::Duration now) {
+void OperatorSessions::AddSession(std::string token, Session session, absl::Duration now) {
   for (auto it = sessions_.begin(); it != sessions_.end();) {
-    it = it->second <= now ? sessions_.erase(it) : std::next(it);
+    it = it->second.end <= now ? sessions_.erase(it) : std::next(it);
   }
   if (sessions_.size() >= kMaxSessions) {
     sessions_.erase(
         std::min_element(sessions_.begin(), sessions_.end(),
-                         [](const auto& a, const auto& b) { return a.second < b.second; }));
+                         [](const auto& a, const auto& b) { return a.second.end < b.second.end; }));
   }
-  sessions_[std::move(token)] = now + kSessionLength;
+  sessions_[std::move(token)] = std::move(session);
 }
 
 void OperatorSessions::Logout(absl::string_view token) {
@@ -106,9 +107,12 @@ void OperatorSessions::Logout(absl::string_view token) {
 
 bool OperatorSessions::IsOperator(absl::string_view token) const {
   if (!login_required()) return true;
+  // Null if operators only log in elsewhere; then there is no session.
+  const auto password = password_ == nullptr ? nullptr : password_();
   absl::MutexLock lock(&mutex_);
   const auto it = sessions_.find(token);
-  return it != sessions_.end() && clock_() < it->second;
+  if (it == sessions_.end() || clock_() >= it->second.end) return false;
+  return it->second.password == password || *it->second.password == *password;
 }
 
 absl::StatusOr<std::string> ReadPasswordFile(const std::string& path) {

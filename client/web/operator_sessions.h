@@ -5,6 +5,7 @@
 #include <functional>
 #include <list>
 #include <map>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -22,19 +23,22 @@ namespace s2p {
 absl::Duration SteadyNow();
 
 // Sessions by random token, in memory: a restart logs everyone out. A session ends 12 hours after
-// it started. Accepts at most 10 wrong passwords a minute from one client (AddressGroup), so that
-// nobody can lock others out, and remembers the 10,000 clients that were wrong last. Keeps at most
-// 1,000 sessions (the oldest is dropped). Thread-safe.
+// it started, and when the password is no longer the one that started it. Accepts at most 10 wrong
+// passwords a minute from one client (AddressGroup), so that nobody can lock others out, and
+// remembers the 10,000 clients that were wrong last. Keeps at most 1,000 sessions (the oldest is
+// dropped). Thread-safe.
 class OperatorSessions {
  public:
   using Clock = std::function<absl::Duration()>;
+  // The password that counts now; never null or empty. Must be thread-safe.
+  using Password = std::function<std::shared_ptr<const std::string>()>;
 
-  // With an empty password nobody can log in here. Then everyone is an operator, unless
+  // With a null `password` nobody can log in here. Then everyone is an operator, unless
   // `login_elsewhere`: operators log in at a proxy.
-  explicit OperatorSessions(std::string password, bool login_elsewhere = false,
+  explicit OperatorSessions(Password password, bool login_elsewhere = false,
                             Clock clock = SteadyNow);
 
-  bool login_required() const { return login_elsewhere_ || !password_.empty(); }
+  bool login_required() const { return login_elsewhere_ || password_ != nullptr; }
 
   // Returns the new session's token. `client` is the client's address. Unauthenticated for a wrong
   // password; ResourceExhausted (with a retry time, daemon/retry_after.h) after too many of them
@@ -45,6 +49,11 @@ class OperatorSessions {
   bool IsOperator(absl::string_view token) const;
 
  private:
+  struct Session {
+    absl::Duration end;
+    // The one that started it.
+    std::shared_ptr<const std::string> password;
+  };
   struct Client {
     std::string address;
     // When the password was wrong, oldest first.
@@ -57,14 +66,15 @@ class OperatorSessions {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CountFailure(const std::string& client, absl::Duration now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void AddSession(std::string token, absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddSession(std::string token, Session session, absl::Duration now)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const std::string password_;
+  const Password password_;
   const bool login_elsewhere_;
   const Clock clock_;
   mutable absl::Mutex mutex_;
-  // The end of each session, by token.
-  std::map<std::string, absl::Duration, std::less<>> sessions_ ABSL_GUARDED_BY(mutex_);
+  // By token.
+  std::map<std::string, Session, std::less<>> sessions_ ABSL_GUARDED_BY(mutex_);
   // The one whose last failure is oldest first, and the place of each.
   Clients clients_ ABSL_GUARDED_BY(mutex_);
   std::unordered_map<std::string, Clients::iterator> client_places_ ABSL_GUARDED_BY(mutex_);

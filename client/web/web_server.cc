@@ -13,6 +13,8 @@
 #include "daemon/http/client_address.h"
 #include "daemon/http/http_server.h"
 #include "daemon/listen_address.h"
+#include "daemon/reload_report.h"
+#include "daemon/reloaded.h"
 
 namespace s2p {
 namespace {
@@ -23,7 +25,7 @@ constexpr int kWaitingPerThread = 4;
 // Beyond loopback, without a login, anyone who reaches the page could delete its photos.
 absl::Status CheckLogin(const WebServerOptions& options) {
   S2P_ASSIGN_OR_RETURN(const ListenAddress listen, ParseListenAddress(options.listen));
-  const bool has_login = !options.operator_password.empty() || !options.login_header.empty() ||
+  const bool has_login = !options.operator_password_file.empty() || !options.login_header.empty() ||
                          !options.tls.client_ca.empty();
   if (listen.is_loopback() || has_login || options.no_login) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
@@ -49,15 +51,11 @@ absl::Status CheckOptions(const WebServerOptions& options) {
   return CheckLogin(options);
 }
 
-HttpServerOptions HttpOptions(const WebServerOptions& options, const TrustedProxy& proxy,
-                              WebMetrics& metrics) {
+HttpServerOptions HttpOptions(const WebServerOptions& options, const TrustedProxy& proxy) {
   HttpServerOptions http;
   http.listen = options.listen;
   http.tls = options.tls;
   http.tls_reload_interval = options.reload_interval;
-  http.count_reload = [&metrics](absl::string_view files, bool ok) {
-    metrics.CountReload(files, ok);
-  };
   http.threads = options.threads;
   http.max_waiting = kWaitingPerThread * options.threads;
   http.max_connections = options.max_connections;
@@ -74,13 +72,26 @@ struct WebServer::Impl {
       : options(std::move(given)),
         proxy(std::move(proxies), options.login_header),
         metrics(options.version),
-        sessions(options.operator_password, proxy.logs_in()),
+        sessions(PasswordSource(), proxy.logs_in()),
         streams(options.max_streams, &metrics),
         router(options.router, &sessions, &proxy, &metrics) {}
+
+  // Null without a file.
+  OperatorSessions::Password PasswordSource() {
+    if (options.operator_password_file.empty()) return nullptr;
+    return [this] { return password->Get(); };
+  }
+  ReloadCounter CountReloads() {
+    return [this](absl::string_view files, bool ok) { metrics.CountReload(files, ok); };
+  }
+  absl::Status WatchPassword();
+  absl::Status ConnectBackend();
 
   const WebServerOptions options;
   const TrustedProxy proxy;
   WebMetrics metrics;
+  // Null without a file; set before the first request.
+  std::unique_ptr<Reloaded<std::string>> password;
   OperatorSessions sessions;
   EventStreams streams;
   std::unique_ptr<Backend> backend;
@@ -89,22 +100,46 @@ struct WebServer::Impl {
   std::string address;
 };
 
+absl::Status WebServer::Impl::WatchPassword() {
+  if (options.operator_password_file.empty()) return absl::OkStatus();
+  ReloadedOptions<std::string> file;
+  file.paths = {options.operator_password_file};
+  file.read = [path = options.operator_password_file] { return ReadPasswordFile(path); };
+  file.report = [count = CountReloads()](const absl::Status& status, const std::string&,
+                                         const std::string&) {
+    ReportReload("password of the operators", "password", status, count);
+  };
+  file.interval = options.reload_interval;
+  S2P_ASSIGN_OR_RETURN(password, Reloaded<std::string>::Create(std::move(file)));
+  return absl::OkStatus();
+}
+
+absl::Status WebServer::Impl::ConnectBackend() {
+  BackendOptions to;
+  to.server = options.server;
+  to.trainer = options.trainer;
+  to.reload_interval = options.reload_interval;
+  to.count_reload = CountReloads();
+  S2P_ASSIGN_OR_RETURN(backend, Backend::Create(std::move(to)));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<WebServer>> WebServer::Start(WebServerOptions options) {
   S2P_RETURN_IF_ERROR(CheckOptions(options));
   S2P_ASSIGN_OR_RETURN(auto proxies, AddressSet::Parse(options.trusted_proxies));
-  S2P_ASSIGN_OR_RETURN(auto backend, Backend::Create(options.server, options.trainer));
   auto impl = std::make_unique<Impl>(std::move(options), std::move(proxies));
   Impl& self = *impl;
-  self.backend = std::move(backend);
+  S2P_RETURN_IF_ERROR(self.WatchPassword());
+  S2P_RETURN_IF_ERROR(self.ConnectBackend());
   AddApiRoutes(*self.backend, self.router);
   AddPhotoRoutes(*self.backend, self.router);
   AddWatchRoutes(*self.backend, self.streams, self.router);
   AddSessionRoutes({self.backend->has_trainer(), self.options.router.max_body_bytes}, self.sessions,
                    self.proxy, self.router);
   AddPageRoutes([&self] { return self.metrics.Text(); }, self.router);
-  S2P_ASSIGN_OR_RETURN(
-      self.http,
-      HttpServer::Start(HttpOptions(self.options, self.proxy, self.metrics), &self.router));
+  HttpServerOptions http = HttpOptions(self.options, self.proxy);
+  http.count_reload = self.CountReloads();
+  S2P_ASSIGN_OR_RETURN(self.http, HttpServer::Start(std::move(http), &self.router));
   self.address = self.http->address().ToString();
   return std::unique_ptr<WebServer>(new WebServer(std::move(impl)));
 }

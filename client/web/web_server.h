@@ -26,11 +26,13 @@ struct WebServerOptions {
   bool insecure = false;
   // Whether to allow, beyond loopback, that everyone is an operator.
   bool no_login = false;
+  // Files of keys are read again when they change.
   ClientOptions server;
   // If unset, the operator's view has no training jobs.
   std::optional<ClientOptions> trainer;
-  // The operators' password; if empty, everyone who reaches the page is an operator.
-  std::string operator_password;
+  // File of the operators' password (ReadPasswordFile), which is read again when it changes; empty:
+  // everyone who reaches the page is an operator.
+  std::string operator_password_file;
   // The header in which a proxy names an operator who has logged in with it; empty: none does.
   // Needs trusted_proxies.
   std::string login_header;
@@ -54,7 +56,8 @@ struct WebServerOptions {
 // servers. Thread-safe.
 class WebServer {
  public:
-  // InvalidArgument names a bad option; Unavailable names the address if it cannot be bound.
+  // InvalidArgument names a bad option; Unavailable names the address if it cannot be bound. As
+  // ReadPasswordFile and Backend::Create for their files.
   static absl::StatusOr<std::unique_ptr<WebServer>> Start(WebServerOptions options);
   ~WebServer();
   WebServer(const WebServer&) = delete;

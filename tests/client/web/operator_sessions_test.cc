@@ -20,6 +20,9 @@ using testing::HasSubstr;
 
 class OperatorSessionsTest : public testing::Test {
  protected:
+  void ChangePassword(const std::string& password) {
+    password_ = std::make_shared<const std::string>(password);
+  }
   std::string MustLogin() {
     const auto token = sessions_.Login("open sesame", kOperator);
     EXPECT_THAT(token, IsOk());
@@ -32,11 +35,13 @@ class OperatorSessionsTest : public testing::Test {
 
   static constexpr char kOperator[] = "192.0.2.7";
   absl::Duration now_ = absl::Seconds(1000);
-  OperatorSessions sessions_{"open sesame", /*login_elsewhere=*/false, [this] { return now_; }};
+  std::shared_ptr<const std::string> password_ = std::make_shared<const std::string>("open sesame");
+  OperatorSessions sessions_{[this] { return password_; }, /*login_elsewhere=*/false,
+                             [this] { return now_; }};
 };
 
 TEST_F(OperatorSessionsTest, WithoutAPasswordEveryoneIsAnOperator) {
-  const OperatorSessions open("");
+  const OperatorSessions open(nullptr);
   EXPECT_FALSE(open.login_required());
   EXPECT_TRUE(open.IsOperator(""));
 }
@@ -48,6 +53,23 @@ TEST_F(OperatorSessionsTest, LoginTokenIsAnOperatorUntilItExpires) {
   EXPECT_TRUE(sessions_.IsOperator(token));
   now_ += absl::Seconds(1);
   EXPECT_FALSE(sessions_.IsOperator(token));
+}
+
+TEST_F(OperatorSessionsTest, NewPasswordEndsTheSessionsOfTheFormer) {
+  const std::string token = MustLogin();
+  ChangePassword("close sesame");
+  EXPECT_FALSE(sessions_.IsOperator(token));
+  EXPECT_THAT(sessions_.Login("open sesame", kOperator),
+              StatusIs(absl::StatusCode::kUnauthenticated));
+  const auto again = sessions_.Login("close sesame", kOperator);
+  ASSERT_THAT(again, IsOk());
+  EXPECT_TRUE(sessions_.IsOperator(*again));
+}
+
+TEST_F(OperatorSessionsTest, SamePasswordReadAgainEndsNoSession) {
+  const std::string token = MustLogin();
+  ChangePassword("open sesame");
+  EXPECT_TRUE(sessions_.IsOperator(token));
 }
 
 TEST_F(OperatorSessionsTest, OtherTokensAreNot) {
@@ -106,7 +128,7 @@ TEST_F(OperatorSessionsTest, ClientThatWasWrongLongestAgoIsForgottenFirst) {
 }
 
 TEST_F(OperatorSessionsTest, WithoutAPasswordALoginElsewhereIsStillNeeded) {
-  OperatorSessions sessions("", /*login_elsewhere=*/true);
+  OperatorSessions sessions(nullptr, /*login_elsewhere=*/true);
   EXPECT_TRUE(sessions.login_required());
   EXPECT_FALSE(sessions.IsOperator(""));
   EXPECT_THAT(sessions.Login("", kOperator),

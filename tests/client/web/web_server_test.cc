@@ -6,6 +6,8 @@
 #include <httplib.h>
 #include <sys/socket.h>
 
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
@@ -20,6 +22,7 @@
 #include "tests/client/fake_training_server.h"
 #include "tests/daemon/http/raw_client.h"
 #include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
 
 namespace s2p {
 namespace {
@@ -45,6 +48,37 @@ class WebServerTest : public testing::Test {
     origin_ = {{"Origin", "http://" + web_->address()}};
   }
 
+  // Replaces the file of the operators' password, and names it in the options.
+  void WritePassword(const std::string& password) {
+    options_.operator_password_file = Replace("password", password);
+  }
+  // Replaces a file, which only we can read, and returns its path.
+  std::string Replace(const std::string& name, const std::string& text) {
+    const std::string path = dir_.File(name);
+    std::ofstream(path + ".new") << text << '\n';
+    std::filesystem::permissions(path + ".new", std::filesystem::perms::owner_read);
+    std::filesystem::rename(path + ".new", path);
+    return path;
+  }
+  int Login(const std::string& password) {
+    const auto answer = client_->Post("/api/login", nlohmann::json({{"password", password}}).dump(),
+                                      "application/json");
+    if (answer->status == 204) {
+      const std::string cookie = answer->get_header_value("Set-Cookie");
+      origin_.erase("Cookie");
+      origin_.emplace("Cookie", cookie.substr(0, cookie.find(';')));
+    }
+    return answer->status;
+  }
+  // How often files were read again, "ok" or "failed".
+  std::string Reloads(const std::string& files, const std::string& result) {
+    const std::string text = client_->Get("/metrics")->body;
+    const std::string name =
+        absl::StrCat("s2p_reloads_total{files=\"", files, "\",result=\"", result, "\"} ");
+    const size_t at = text.find(name);
+    return at == std::string::npos ? "" : text.substr(at + name.size(), 1);
+  }
+
   httplib::Result PutPhoto(const std::string& bytes) {
     return client_->Put(kPhoto, origin_, bytes, "image/png");
   }
@@ -53,6 +87,7 @@ class WebServerTest : public testing::Test {
     return nlohmann::json::parse(answer->body).at("error");
   }
 
+  test::TempDir dir_;
   test::FakeSearchServer server_;
   WebServerOptions options_;
   std::unique_ptr<WebServer> web_;
@@ -150,7 +185,7 @@ TEST_F(WebServerTest, PageUnderAForeignNameIsRefused) {
 }
 
 TEST_F(WebServerTest, OperatorLogsInAndOut) {
-  options_.operator_password = "open sesame";
+  WritePassword("open sesame");
   Start();
   EXPECT_EQ(PutPhoto("hello")->status, 401);
   EXPECT_EQ(client_->Post("/api/login", R"({"password":"guess"})", "application/json")->status,
@@ -166,8 +201,64 @@ TEST_F(WebServerTest, OperatorLogsInAndOut) {
   EXPECT_EQ(PutPhoto("hello")->status, 401);
 }
 
+TEST_F(WebServerTest, ChangedPasswordCountsWithoutARestart) {
+  options_.reload_interval = std::chrono::seconds(0);
+  WritePassword("open sesame");
+  Start();
+  client_->set_keep_alive(true);
+  ASSERT_EQ(Login("open sesame"), 204);
+  EXPECT_EQ(PutPhoto("hello")->status, 200);
+  WritePassword("close sesame");
+  EXPECT_EQ(PutPhoto("hello")->status, 401) << "the session is the former password's";
+  EXPECT_EQ(Login("open sesame"), 401);
+  EXPECT_EQ(Login("close sesame"), 204);
+  EXPECT_EQ(PutPhoto("hello")->status, 200);
+  EXPECT_EQ(Reloads("password", "ok"), "1");
+}
+
+TEST_F(WebServerTest, UnusablePasswordFileKeepsTheFormerAndIsCounted) {
+  options_.reload_interval = std::chrono::seconds(0);
+  WritePassword("open sesame");
+  Start();
+  WritePassword("short");
+  EXPECT_EQ(Login("short"), 401);
+  EXPECT_EQ(Login("open sesame"), 204);
+  EXPECT_EQ(Reloads("password", "failed"), "1");
+}
+
+TEST_F(WebServerTest, ChangedKeyIsSentWithoutARestart) {
+  options_.reload_interval = std::chrono::seconds(0);
+  options_.server.api_key_file = Replace("key", "former-secret-key");
+  server_.RequireKey("former-secret-key");
+  Start();
+  EXPECT_EQ(client_->Get("/api/gallery/stats")->status, 200);
+  server_.RequireKey("new-secret-key");
+  EXPECT_EQ(client_->Get("/api/gallery/stats")->status, 500);
+  Replace("key", "new-secret-key");
+  EXPECT_EQ(client_->Get("/api/gallery/stats")->status, 200);
+  EXPECT_EQ(Reloads("api_key", "ok"), "1");
+}
+
+TEST_F(WebServerTest, KeyThatNoHeaderCanCarryKeepsTheFormerAndIsCounted) {
+  options_.reload_interval = std::chrono::seconds(0);
+  options_.server.api_key_file = Replace("key", "former-secret-key");
+  server_.RequireKey("former-secret-key");
+  Start();
+  Replace("key", "a key with\tblanks");
+  EXPECT_EQ(client_->Get("/api/gallery/stats")->status, 200);
+  EXPECT_EQ(Reloads("api_key", "failed"), "1");
+}
+
+TEST_F(WebServerTest, KeyAndItsFileTogetherAreRefused) {
+  options_.listen = "127.0.0.1:0";
+  options_.server.api_key = "secret";
+  options_.server.api_key_file = Replace("key", "other");
+  EXPECT_THAT(WebServer::Start(options_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("are both set: give one")));
+}
+
 TEST_F(WebServerTest, SearchNeedsNoLogin) {
-  options_.operator_password = "open sesame";
+  WritePassword("open sesame");
   Start();
   EXPECT_EQ(client_->Post("/api/search", kSearch, "application/json")->status, 200);
   EXPECT_EQ(client_->Get("/api/training/jobs")->status, 404);
@@ -523,7 +614,7 @@ TEST_F(WebServerTest, TakenPortIsNamed) {
 }
 
 TEST_F(WebServerTest, BodyIsNotReadBeforeHostAndLoginAreChecked) {
-  options_.operator_password = "open sesame";
+  WritePassword("open sesame");
   Start();
   for (const std::string& head :
        {absl::StrCat("PUT ", kPhoto, " HTTP/1.1\r\nHost: evil.example\r\n"),
@@ -554,7 +645,7 @@ TEST_F(WebServerTest, JsonBombIsRefusedByTheNameOfItsField) {
 }
 
 TEST_F(WebServerTest, WrongPasswordsOfOneClientOfAProxyLockNoOtherOut) {
-  options_.operator_password = "open sesame";
+  WritePassword("open sesame");
   options_.trusted_proxies = {"127.0.0.1"};
   Start();
   const auto login = [&](const char* client, const char* password) {
@@ -569,7 +660,7 @@ TEST_F(WebServerTest, WrongPasswordsOfOneClientOfAProxyLockNoOtherOut) {
 }
 
 TEST_F(WebServerTest, ClaimedAddressDoesNotEscapeTheCount) {
-  options_.operator_password = "open sesame";
+  WritePassword("open sesame");
   Start();
   for (int i = 0; i < 11; ++i) {
     const auto answer =
@@ -616,7 +707,7 @@ TEST_F(WebServerTest, BeyondLoopbackNeedsALoginOrAFlagThatSaysSo) {
   options_.no_login = true;
   EXPECT_THAT(WebServer::Start(options_), IsOk());
   options_.no_login = false;
-  options_.operator_password = "open sesame";
+  WritePassword("open sesame");
   EXPECT_THAT(WebServer::Start(options_), IsOk());
 }
 
