@@ -11,6 +11,7 @@
 #include "base/status_macros.h"
 #include "base/utf8.h"
 #include "client/report.h"
+#include "client/web/http_error.h"
 
 namespace s2p {
 namespace {
@@ -147,7 +148,13 @@ absl::Status ReadRequest(Exchange& exchange, google::protobuf::Message& request)
         absl::StrCat("the request is not JSON of a ", type, ": ", size.message()));
   }
   // Twice the text: the message, and its bytes for the server.
-  if (!exchange.messages.Hold(values * kBytesPerValue + 2 * json.size())) {
+  const uint64_t bytes = values * kBytesPerValue + 2 * json.size();
+  if (bytes > exchange.messages.most()) {
+    return TooLargeError(absl::StrCat("the request may take ", bytes, " bytes of memory; at most ",
+                                      exchange.messages.most(),
+                                      " are allowed for all requests (--message-memory)"));
+  }
+  if (!exchange.messages.Hold(bytes)) {
     return absl::UnavailableError("too many large requests are being answered");
   }
   const auto status = google::protobuf::util::JsonStringToMessage(

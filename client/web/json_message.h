@@ -31,7 +31,8 @@ absl::Status CheckJsonSize(absl::string_view json, const JsonLimits& limits, siz
 // Reads the RPC's request from the JSON of the body, or of the URL's parameter `request` for a GET;
 // without either, it is the empty message. Drops a leading byte order mark. InvalidArgument for
 // text that is not UTF-8 or not a valid message, for unknown fields, and beyond JsonLimits;
-// Unavailable if messages of other requests take all the memory there is for them.
+// OutOfRange if the message alone would take more memory than there is for all; Unavailable if
+// those of other requests take it now.
 absl::Status ReadRequest(Exchange& exchange, google::protobuf::Message& request);
 
 // Includes fields with default values.

@@ -77,6 +77,10 @@ void AddFlags(Options& options, Flags& flags) {
       .AddBytes("body-memory", &web.body_budget_bytes,
                 "memory for the bodies of all requests and answers at one time")
       .Range(1 << 20, double{1 << 30} * 64);
+  options
+      .AddBytes("message-memory", &web.router.message_memory_bytes,
+                "memory for the messages that are made of the JSON of all requests at one time")
+      .Range(1 << 20, double{1 << 30} * 64);
   options.Add("threads", &web.threads, "threads that answer requests").Range(2, 1024);
   options.Add("max-streams", &web.max_streams, "most event streams open at a time").Range(0, 1000);
   options.Add("max-connections", &web.max_connections, "most connections open at a time")

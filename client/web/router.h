@@ -27,7 +27,8 @@ struct RouterOptions {
   std::vector<std::string> host_names;
   // Largest body of a request.
   uint64_t max_body_bytes = 22 << 20;
-  // Memory of all messages made from JSON at one time.
+  // Memory of all messages made from JSON at one time. Reckoned from the number of values and the
+  // length of the text, before it is parsed.
   uint64_t message_memory_bytes = uint64_t{192} << 20;
   // Timeouts of an RPC: the default if the browser sets none, and the longest that it may set.
   absl::Duration default_timeout = absl::Seconds(10);

@@ -28,6 +28,8 @@ class MemoryLimit {
       return true;
     }
     void Release() { Hold(0); }
+    // More than this never fits.
+    uint64_t most() const { return budget_->bytes_; }
 
    private:
     MemoryLimit* const budget_;

@@ -477,6 +477,18 @@ TEST_F(WebServerTest, ImageThatIsTooLargeForTheServerIs413WithTheNumber) {
   EXPECT_EQ(client_->Post("/api/search", kSearch, "application/json")->status, 413);
 }
 
+TEST_F(WebServerTest, MessageBeyondTheMemoryForAllIs413AndNamesTheFlag) {
+  options_.router.message_memory_bytes = 1 << 20;
+  Start();
+  const std::string body =
+      absl::StrCat(R"({"examples":[{"image":")", std::string(600'000, 'A'), R"("}]})");
+  const auto answer = client_->Post("/api/search", body, "application/json");
+  EXPECT_EQ(answer->status, 413) << answer->body;
+  EXPECT_THAT(ErrorOf(answer)["message"].get<std::string>(),
+              AllOf(HasSubstr("at most 1048576"), HasSubstr("--message-memory")));
+  EXPECT_EQ(client_->Post("/api/search", kSearch, "application/json")->status, 200);
+}
+
 TEST_F(WebServerTest, LoginThatIsTooLongIsNotParsed) {
   Start();
   const auto answer = client_->Post("/api/login", std::string(1 << 20, '['), "application/json");
