@@ -12,6 +12,7 @@
 #include "base/status_macros.h"
 #include "model/file.h"
 #include "trainer/import/import_plan.h"
+#include "trainer/import/mat_sizes.h"
 
 namespace s2p {
 namespace {
@@ -59,6 +60,7 @@ class MatReader {
 
  private:
   absl::Status Wrong(absl::string_view what) const { return Offending(path_, what); }
+  absl::Status CheckSizes() const;
   // A struct of one element that is a field of `parent`.
   absl::StatusOr<matvar_t*> Struct(matvar_t* parent, const char* name) const;
   absl::StatusOr<matvar_t*> Field(matvar_t* parent, const char* name) const;
@@ -216,11 +218,20 @@ absl::StatusOr<ById> MatReader::ReadPart(matvar_t* part, const std::string& name
   return attributes;
 }
 
-absl::StatusOr<MarketAttributes> MatReader::Read() const {
-  S2P_ASSIGN_OR_RETURN(auto opened, InputFile::Open(path_));
-  if (opened.size_bytes() > kMaxMatBytes) {
+// Before the library reads the file: it allocates what the file declares.
+absl::Status MatReader::CheckSizes() const {
+  S2P_ASSIGN_OR_RETURN(auto file, InputFile::Open(path_));
+  if (file.size_bytes() > kMaxMatBytes) {
     return Wrong(absl::StrCat("larger than ", kMaxMatBytes, " bytes"));
   }
+  std::string bytes(file.size_bytes(), '\0');
+  S2P_RETURN_IF_ERROR(file.Read(bytes.data(), bytes.size()));
+  const absl::Status status = CheckMatSizes(bytes);
+  return status.ok() ? status : Wrong(status.message());
+}
+
+absl::StatusOr<MarketAttributes> MatReader::Read() const {
+  S2P_RETURN_IF_ERROR(CheckSizes());
   const std::unique_ptr<mat_t, int (*)(mat_t*)> file(Mat_Open(path_.c_str(), MAT_ACC_RDONLY),
                                                      &Mat_Close);
   if (file == nullptr || Mat_GetVersion(file.get()) != MAT_FT_MAT5) {

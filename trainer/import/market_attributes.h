@@ -37,8 +37,9 @@ struct MarketAttributes {
 // Reads the struct market_attribute with the structs `train` and `test`; each of their fields is a
 // row with one number for each identity, and image_index a row of cells with the ids. NotFound if
 // there is no such file. InvalidArgument, naming the file and the field, if it is not a MATLAB 5.0
-// file, is larger than 4 MiB (the published one has some kB), lacks a field that is needed, or has
-// one of another class, shape or range.
+// file, is larger than 4 MiB (the published one has some kB), declares more than it holds
+// (trainer/import/mat_sizes.h), lacks a field that is needed, or has one of another class, shape or
+// range.
 absl::StatusOr<MarketAttributes> ReadMarketAttributes(const std::string& path,
                                                       MarketAttributeSet set);
 

@@ -16,6 +16,7 @@
 namespace s2p::test {
 namespace {
 
+using namespace std::string_literals;
 using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -160,6 +161,17 @@ TEST_F(MarketAttributesTest, HugeFileIsRefused) {
   const absl::Status status = ReadBytes(std::string(5 << 20, '\0')).status();
   EXPECT_THAT(status,
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("larger than 4194304 bytes")));
+}
+
+TEST_F(MarketAttributesTest, NumbersThatTheFileCannotHoldAreRefusedBeforeTheyAreAllocated) {
+  std::string bytes = WrittenBytes();
+  // The dimensions of the first row, 1 and the number of identities: 8 bytes of type 5.
+  const size_t at = bytes.find("\5\0\0\0\10\0\0\0\1\0\0\0\3\0\0\0"s);
+  ASSERT_NE(at, std::string::npos);
+  bytes[at + 15] = 4;
+  EXPECT_THAT(ReadBytes(bytes),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("market_attribute.mat: declares 67108867 numbers, but has 3")));
 }
 
 TEST_F(MarketAttributesTest, MissingFileIsNotFound) {
