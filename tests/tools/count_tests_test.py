@@ -30,7 +30,30 @@ SUITE = """[==========] 5 tests from 1 test suite ran. (3 ms total)
 """
 
 
+def run_of(tests, suites):
+    """The output of a process in which all these tests passed."""
+    return ("[==========] Running {0} from {1}.\n[==========] {0} from {1} ran. (12 ms total)\n"
+            "[  PASSED  ] {0}.\n").format(tests, suites)
+
+
 class CountTests(unittest.TestCase):
+    def test_entry_with_many_suites_counts_the_cases_of_all(self):
+        self.assertEqual(counted(("run", run_of("41 tests", "7 test suites"))),
+                         "41 passed, 0 failed, 0 skipped")
+
+    def test_entries_with_one_case_and_with_many_add_up(self):
+        self.assertEqual(counted(("run", run_of("12 tests", "1 test suite")),
+                                 ("run", run_of("1 test", "1 test suite")), ("fail", SUITE)),
+                         "15 passed, 2 failed, 1 skipped")
+
+    def test_suite_whose_cases_pass_in_a_process_that_fails_is_a_failure(self):
+        self.assertEqual(counted(("fail", run_of("12 tests", "1 test suite"))),
+                         "12 passed, 1 failed, 0 skipped")
+
+    def test_suite_whose_filter_leaves_no_case_counts_none(self):
+        self.assertEqual(counted(("run", run_of("0 tests", "0 test suites"))),
+                         "0 passed, 0 failed, 0 skipped")
+
     def test_each_case_of_a_suite_counts(self):
         self.assertEqual(counted(("fail", SUITE)), "2 passed, 2 failed, 1 skipped")
 
