@@ -17,7 +17,7 @@ class HiddenFolders {
   struct Folder {
     // As in the flag. An empty one, "." and "/" hide nothing.
     std::string path;
-    // What clients read in its place: "the data folder".
+    // Clients read this in its place: "the data folder".
     std::string name;
   };
 

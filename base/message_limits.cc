@@ -28,8 +28,8 @@ constexpr int kMostNested = 110;
 constexpr uint64_t kMostGrowth = 4;
 constexpr uint64_t kGrowthSlackBytes = uint64_t{4} << 20;
 
-// What protobuf allocates: a string's object, the place of an element in a list, an entry of a map
-// with its node, a field that the type does not have.
+// Protobuf allocates this for a string's object, the place of an element in a list, an entry of a
+// map with its node, and a field that the type does not have.
 constexpr uint64_t kStringBytes = 32;
 constexpr uint64_t kPlaceBytes = 16;
 constexpr uint64_t kMapEntryBytes = 128;

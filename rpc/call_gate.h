@@ -35,7 +35,7 @@ struct AccessOptions {
   bool limit_loopback = false;
   // As in AuditLog::Open.
   std::string audit_log;
-  // What no text for a client may name.
+  // No text for a client names these.
   HiddenFolders hidden;
 };
 

@@ -32,8 +32,8 @@ struct CallRecord {
   std::optional<Caller> caller;
   // As RequestIdOf, if it is needed before the end; empty: End makes one.
   std::string request_id;
-  // What a call that changes something was to change (rpc/changed_ids.h), and how many things, if
-  // they are not all named here.
+  // The ids that a call was to change (rpc/changed_ids.h), and their number if they are not all
+  // named here.
   std::vector<std::string> changed;
   int64_t changes = 0;
 };

@@ -35,7 +35,7 @@ TOKEN = re.compile(r"""
   | (?<![0-9a-fA-F])'(?:\\.|[^'\\\n])+'               # characters, but not the ' of 1'000
   | ^[ \t]*\#(?:\\\n|[^\n])*                          # preprocessor lines
 """, re.VERBOSE | re.DOTALL | re.MULTILINE)
-# What may stand between a parameter list and the brace of a body.
+# This may stand between a parameter list and the brace of a body.
 TAIL = re.compile(r"""\) \s* (?: const | noexcept (?:\([^()]*\))? | override | final | mutable | & | &&
                       | [A-Z][A-Z0-9_]+ (?:\([^()]*\))? | -> [^;{}()=]+ | \s )* $""", re.VERBOSE)
 TYPE = re.compile(r"(?:^|[^\w.>])(?:class|struct|union|enum|namespace)\b(?![^<]*>)")

@@ -15,9 +15,9 @@ namespace s2p {
 // Whether the text is an address, IPv4 or IPv6.
 bool IsAddress(absl::string_view text);
 
-// What one client can be assumed to have: an IPv4 address, also if written as IPv6, or the network
-// 2001:db8::/64 of an IPv6 address, in which a client picks its addresses itself. `address` is
-// returned unchanged if it is no number.
+// Returns the addresses that one client can be assumed to have: an IPv4 address, also if written as
+// IPv6, or the network 2001:db8::/64 of an IPv6 address, in which a client picks its addresses
+// itself. `address` is returned unchanged if it is no number.
 std::string AddressGroup(absl::string_view address);
 
 // A set of addresses, from "192.0.2.7", "10.0.0.0/8" or "2001:db8::/32". Immutable.

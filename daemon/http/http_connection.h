@@ -24,8 +24,9 @@ namespace s2p {
 // as something is in progress on it. On the network's thread only.
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  // What a connection waits for from its client. Without a head, or with everything said, it can be
-  // closed at little loss; in the middle of a body only if there is no other to close.
+  // A connection can wait for its client to send something. Without a head, or with everything
+  // said, it can be closed at little loss; in the middle of a body only if there is no other to
+  // close.
   enum class Wait { kNothing, kHead, kBody };
 
   // The part of the server that its connections use, and that outlives them.

@@ -17,7 +17,7 @@ std::vector<FieldLimit> ListFields(const Limits& limits);
 std::vector<FieldLimit> DeleteFields(const Limits& limits);
 std::vector<FieldLimit> UpdateFields(const Limits& limits);
 
-// What the largest message takes whose lists and texts are within the limits: a photo with its
+// The bytes of the largest message whose lists and texts are within the limits: a photo with its
 // metadata; a list of ids; a filter.
 uint64_t MostPhotoBytes(const Limits& limits);
 uint64_t MostIdBytes(const Limits& limits);

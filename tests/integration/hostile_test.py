@@ -33,7 +33,7 @@ except ImportError:
 
 ACTS = int(os.environ.get("S2P_ACTS", "0"))
 SEED = int(os.environ.get("S2P_SEED", "1"))
-# What each program may keep after the abuse: buffers, connections, the allocator's slack.
+# Each program may keep this after the abuse: buffers, connections, the allocator's slack.
 GROWTH_BYTES = 256 << 20
 KEY = "a-key-of-the-tests-that-may-do-everything"
 PATIENT_SECONDS = 86400

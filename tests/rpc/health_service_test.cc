@@ -1,7 +1,6 @@
 #include "rpc/health_service.h"
 
 #include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -19,40 +18,17 @@ constexpr char kNotServing[] = "\x08\x02";
 constexpr char kServiceUnknown[] = "\x08\x03";
 
 // An open Watch stream.
-class WatchClient {
+class WatchClient : public OpenCall {
  public:
   WatchClient(const std::shared_ptr<grpc::Channel>& channel, const std::string& request)
-      : stub_(channel),
-        call_(stub_.PrepareCall(&context_, "/grpc.health.v1.Health/Watch", &queue_)) {
-    call_->StartCall(nullptr);
-    Wait();
-    call_->WriteLast(ToByteBuffer(request), grpc::WriteOptions(), nullptr);
-    Wait();
+      : OpenCall(channel, "/grpc.health.v1.Health/Watch") {
+    WriteLast(request);
   }
   // The next state; empty at the end.
   std::string Next() {
-    grpc::ByteBuffer message;
-    call_->Read(&message, nullptr);
-    return Wait() ? ToString(message) : "";
+    std::string state;
+    return Read(&state) ? state : "";
   }
-  grpc::Status Finish() {
-    grpc::Status status;
-    call_->Finish(&status, nullptr);
-    Wait();
-    return status;
-  }
-  void Cancel() { context_.TryCancel(); }
-
- private:
-  bool Wait() {
-    void* tag = nullptr;
-    bool ok = false;
-    return queue_.Next(&tag, &ok) && ok;
-  }
-  grpc::GenericStub stub_;
-  grpc::ClientContext context_;
-  grpc::CompletionQueue queue_;
-  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
 };
 
 class HealthServiceTest : public testing::Test {

@@ -84,10 +84,18 @@ class OpenCall {
     call_->WritesDone(nullptr);
     return Wait();
   }
-  bool Read() {
+  // Ends the requests with this one.
+  bool WriteLast(const std::string& bytes) {
+    call_->WriteLast(ToByteBuffer(bytes), grpc::WriteOptions(), nullptr);
+    return Wait();
+  }
+  // False at the end. `bytes` gets the message, if it is not null.
+  bool Read(std::string* bytes = nullptr) {
     grpc::ByteBuffer message;
     call_->Read(&message, nullptr);
-    return Wait();
+    if (!Wait()) return false;
+    if (bytes != nullptr) *bytes = ToString(message);
+    return true;
   }
   void Cancel() { context_.TryCancel(); }
   // Waits until the server ends the call.

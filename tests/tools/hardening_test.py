@@ -42,7 +42,7 @@ class Hardening(unittest.TestCase):
         self.expect(r"\b__stack_chk_fail\b", "--dyn-syms")
 
     def test_calls_of_the_c_library_check_sizes(self):
-        # Of the four, s2p is sure to make a call that cannot be checked when it is compiled.
+        # Only s2p of the four is sure to make a call that cannot be checked when it is compiled.
         self.assertRegex(readelf("s2p", "--dyn-syms"), r"\b__snprintf_chk\b")
 
     def test_index_beyond_a_container_ends_the_program(self):

@@ -11,7 +11,7 @@ namespace s2p {
 
 // A plain value.
 struct MatLimits {
-  // Of all compressed variables together, once they are unpacked.
+  // Bytes of all compressed variables together, once they are unpacked.
   size_t max_unpacked_bytes = size_t{8} << 20;
   // Arrays in all, those in cells and structs included.
   size_t max_arrays = 110'000;

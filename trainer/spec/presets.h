@@ -17,7 +17,7 @@ struct Preset {
 // By name. Written by trainer/spec/CMakeLists.txt from trainer/spec/presets/*.textproto.
 const std::vector<Preset>& Presets();
 
-// What every preset starts from, in the same format.
+// Every preset starts from this one, which has the same format.
 absl::string_view BasePreset();
 
 }  // namespace s2p

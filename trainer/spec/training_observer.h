@@ -23,7 +23,7 @@ struct TrainingObserver {
       [](const auto&, const auto&) {};
   // A sentence for people: what the run does now, or what is odd about the data.
   std::function<void(const std::string&)> on_message = [](const auto&) {};
-  // What is being read, how many are done, how many there are.
+  // Gets a name for the things that are being read, how many are done, and how many there are.
   std::function<void(const std::string&, int64_t, int64_t)> on_loading = [](const auto&, auto,
                                                                             auto) {};
   // Asked before each batch, and before each image while they are read: true ends the run with

@@ -19,7 +19,7 @@ namespace {
 using testing::ExitedWithCode;
 using testing::KilledBySignal;
 
-// What a confined process does, in a process of its own; exits with 0 if it returns true.
+// Confines this process, calls `act`, and exits with 0 if it returns true.
 [[noreturn]] void DoConfined(const std::function<bool()>& act) {
   SandboxLimits limits;
   limits.memory_bytes = 64 << 20;

@@ -26,7 +26,7 @@ class ComparisonTest : public testing::Test {
     std::ofstream(dir_.File(name)) << text;
     return dir_.File(name);
   }
-  // What `evaluate --details --json` prints for queries 0, 1, 2 ... with one photo each.
+  // The output of `evaluate --details --json` for queries 0, 1, 2 ... with one photo each.
   static std::string Details(const std::vector<int>& ranks,
                              const std::string& direction = "sketch-to-photo") {
     EvaluationResult result;
@@ -42,7 +42,7 @@ class ComparisonTest : public testing::Test {
     }
     return EvaluationJson(result, {}, /*details=*/true);
   }
-  // What `cross-validate --json` prints for splits with this rank-1.
+  // The output of `cross-validate --json` for splits with this rank-1.
   static std::string Splits(const std::vector<double>& rank1, uint32_t queries = 8) {
     std::vector<DirectionResult> directions(2);
     for (size_t d = 0; d < 2; ++d) {

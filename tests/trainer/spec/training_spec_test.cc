@@ -191,7 +191,7 @@ bool IsTheUsers(const std::string& field) {
          field == "pair_fraction" || field == "attributes";
 }
 
-// What a preset leaves unset because the default is right, or only the release reads it.
+// Whether presets leave the field unset because the default is right, or only the release reads it.
 bool IsUnset(const std::string& field) {
   return field == "channels_last" || field == "validation.keep_best" ||
          absl::StartsWith(field, "release.");
