@@ -20,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/spawn_settings.h"
 #include "base/status_macros.h"
+#include "server/decoder/image_decoder.h"
 
 namespace s2p {
 namespace {
@@ -197,8 +198,7 @@ absl::Status DecoderProcess::Await(const CallLife& life, absl::Duration most,
     }
     if (SteadyTime::Now() < too_slow) continue;
     End(DecoderEnd::kTooSlow);
-    return absl::InvalidArgumentError(
-        absl::StrCat("the image takes more than ", absl::FormatDuration(most), " to decode"));
+    return TooSlowError(most);
   }
   std::optional<DecodeAnswer> received = ReceiveAnswer(socket_.number());
   if (!received) return Crash();

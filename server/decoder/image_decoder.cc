@@ -1,8 +1,25 @@
 #include "server/decoder/image_decoder.h"
 
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 
 namespace s2p {
+namespace {
+
+// The payload that tells the error from that of a damaged image.
+constexpr char kTooSlow[] = "s2p/too-slow";
+
+}  // namespace
+
+absl::Status TooSlowError(absl::Duration most) {
+  absl::Status status = absl::InvalidArgumentError(
+      absl::StrCat("the image takes more than ", absl::FormatDuration(most), " to decode"));
+  status.SetPayload(kTooSlow, absl::Cord());
+  return status;
+}
+
+bool IsTooSlow(const absl::Status& status) { return status.GetPayload(kTooSlow).has_value(); }
 
 absl::StatusOr<Image> InProcessDecoder::Decode(absl::string_view bytes, const ImageLimits& limits,
                                                const CallLife& life) {

@@ -2,8 +2,10 @@
 #ifndef S2P_SERVER_DECODER_IMAGE_DECODER_H_
 #define S2P_SERVER_DECODER_IMAGE_DECODER_H_
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "image/image.h"
 #include "server/decoder/budget.h"
 #include "server/decoder/call_life.h"
@@ -15,10 +17,15 @@ class ImageDecoder {
  public:
   virtual ~ImageDecoder() = default;
 
-  // Blocks. As DecodeImage; also Cancelled or DeadlineExceeded as `life` says.
+  // Blocks. As DecodeImage; also TooSlowError, and Cancelled or DeadlineExceeded as `life` says.
   virtual absl::StatusOr<Image> Decode(absl::string_view bytes, const ImageLimits& limits,
                                        const CallLife& life) = 0;
 };
+
+// InvalidArgument for an image that took longer to decode than any may. For the client that sent it
+// the image is at fault; but a machine that is busy makes honest images slow, too.
+absl::Status TooSlowError(absl::Duration most);
+bool IsTooSlow(const absl::Status& status);
 
 // Decodes on the caller's thread: nothing can stop it once it has begun, and an error in an image
 // library ends the server. For tests, and for systems where DecoderPool cannot work.

@@ -1,6 +1,7 @@
 #include "server/gallery/activation.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -91,7 +92,11 @@ class Activation {
       }));
       if (page.empty()) return static_cast<size_t>(done_ - before);
       after = page.back().item->photo_id;
-      S2P_RETURN_IF_ERROR(embedder_.Embed(page, store, leave_out));
+      // An earlier pass has tried the others already.
+      std::vector<CatalogueItem> wanted;
+      std::copy_if(page.begin(), page.end(), std::back_inserter(wanted),
+                   [this](const CatalogueItem& item) { return left_out_.count(item.key) == 0; });
+      S2P_RETURN_IF_ERROR(embedder_.Embed(wanted, store, leave_out));
     }
   }
 
@@ -123,9 +128,9 @@ class Activation {
   }
 
   void LeaveOut(const CatalogueItem& item, const absl::Status& reason) {
-    if (!damaged_.insert(item.key).second) return;
+    if (!left_out_.insert(item.key).second) return;
     ++done_;
-    if (callbacks_.on_damaged) callbacks_.on_damaged(item.item->photo_id, reason);
+    if (callbacks_.on_left_out) callbacks_.on_left_out(item.item->photo_id, reason);
   }
 
   // Builds the view of everything that is embedded.
@@ -156,7 +161,7 @@ class Activation {
     for (const std::string& photo_id : ids) {
       absl::StatusOr<CatalogueItem> item = catalogue.Find(photo_id);
       if (!item.ok() && !absl::IsNotFound(item.status())) return item.status();
-      if (!item.ok() || damaged_.count(item->key) > 0) {
+      if (!item.ok() || left_out_.count(item->key) > 0) {
         changes.removed.push_back(photo_id);
         continue;
       }
@@ -233,7 +238,7 @@ class Activation {
   bool patient_ = true;
   bool embedded_any_ = false;
   // Keys of items that cannot be embedded.
-  std::set<int64_t> damaged_;
+  std::set<int64_t> left_out_;
   SteadyTime batch_start_;
 };
 

@@ -27,9 +27,10 @@ namespace s2p {
 struct ActivationCallbacks {
   // Items embedded so far, and in all. Called after each batch, so it must be quick.
   std::function<void(int64_t done, int64_t total)> progress;
-  // An item that cannot be embedded, because its bytes are damaged or the encoder refuses them. It
-  // stays in the gallery but is left out of the view.
-  std::function<void(const std::string& photo_id, const absl::Status& reason)> on_damaged;
+  // An item that cannot be embedded: its bytes are damaged, the encoder refuses them, or each
+  // attempt to decode it took too long (DeadlineExceeded). It stays in the gallery but is left out
+  // of the view, and the next version tries it again.
+  std::function<void(const std::string& photo_id, const absl::Status& reason)> on_left_out;
   // Called with the time that a batch took, after it is stored and with no lock held. May wait, to
   // leave room for searches: except near the end, where waiting would let new photos come as fast
   // as they are embedded, and `took` is zero. An error ends the activation and is its result;

@@ -96,9 +96,9 @@ absl::Status Gallery::Activate(std::shared_ptr<const Encoder> encoder,
   parts.serving = &serving_;
   parts.kept = &kept_;
   ActivationCallbacks reporting = callbacks;
-  reporting.on_damaged = [&](const std::string& photo_id, const absl::Status& reason) {
+  reporting.on_left_out = [&](const std::string& photo_id, const absl::Status& reason) {
     ReportDamaged(photo_id, reason);
-    if (callbacks.on_damaged) callbacks.on_damaged(photo_id, reason);
+    if (callbacks.on_left_out) callbacks.on_left_out(photo_id, reason);
   };
   return s2p::Activate(parts, std::move(encoder), reporting);
 }

@@ -52,7 +52,8 @@ struct GalleryOptions {
   // Versions whose embeddings are kept, the serving one included.
   int keep_versions = 2;
   // Decodes stored photos for another version. Unavailable, ResourceExhausted and Cancelled end the
-  // activation; any other error leaves the photo out.
+  // activation. DeadlineExceeded, which says that it took too long, is no damage: such a photo is
+  // tried three times. Any other error leaves the photo out.
   std::function<absl::StatusOr<Image>(absl::string_view bytes)> decode =
       [](absl::string_view bytes) { return DecodeImage(bytes); };
   // Optional: see Compactor::Report.

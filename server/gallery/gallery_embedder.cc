@@ -12,6 +12,8 @@ namespace {
 
 constexpr size_t kMaxBatch = 32;
 constexpr int64_t kMaxBatchPixels = 16'000'000;
+// Of one photo.
+constexpr int kMostAttempts = 3;
 
 // Says nothing about the image: its decoder could not work.
 bool IsTemporary(const absl::Status& status) {
@@ -54,7 +56,7 @@ absl::StatusOr<std::vector<EmbeddedItem>> GalleryEmbedder::Encode(
 absl::Status GalleryEmbedder::Embed(
     absl::Span<const CatalogueItem> items,
     const std::function<absl::Status(const std::vector<EmbeddedItem>&)>& store,
-    const std::function<void(const CatalogueItem&, const absl::Status&)>& damaged) const {
+    const std::function<void(const CatalogueItem&, const absl::Status&)>& leave_out) const {
   std::vector<CatalogueItem> batch;
   std::vector<Image> images;
   int64_t pixels = 0;
@@ -72,7 +74,7 @@ absl::Status GalleryEmbedder::Embed(
         if (alone.ok()) {
           embedded.push_back(std::move(alone->front()));
         } else if (absl::IsInvalidArgument(alone.status())) {
-          damaged(batch[i], alone.status());
+          leave_out(batch[i], alone.status());
         } else {
           return alone.status();
         }
@@ -83,18 +85,27 @@ absl::Status GalleryEmbedder::Embed(
     pixels = 0;
     return store(embedded);
   };
-  for (const CatalogueItem& item : items) {
-    absl::StatusOr<Image> image = ReadImage(*item.item);
-    if (IsTemporary(image.status())) return image.status();
-    if (!image.ok()) {
-      damaged(item, image.status());
-      continue;
+  std::vector<CatalogueItem> wanted(items.begin(), items.end());
+  for (int attempt = 1; !wanted.empty(); ++attempt) {
+    std::vector<CatalogueItem> slow;
+    for (const CatalogueItem& item : wanted) {
+      absl::StatusOr<Image> image = ReadImage(*item.item);
+      if (IsTemporary(image.status())) return image.status();
+      if (absl::IsDeadlineExceeded(image.status()) && attempt < kMostAttempts) {
+        slow.push_back(item);
+        continue;
+      }
+      if (!image.ok()) {
+        leave_out(item, image.status());
+        continue;
+      }
+      pixels += int64_t{image->width()} * image->height();
+      batch.push_back(item);
+      images.push_back(*std::move(image));
+      if (batch.size() < kMaxBatch && pixels < kMaxBatchPixels) continue;
+      S2P_RETURN_IF_ERROR(flush());
     }
-    pixels += int64_t{image->width()} * image->height();
-    batch.push_back(item);
-    images.push_back(*std::move(image));
-    if (batch.size() < kMaxBatch && pixels < kMaxBatchPixels) continue;
-    S2P_RETURN_IF_ERROR(flush());
+    wanted = std::move(slow);
   }
   return batch.empty() ? absl::OkStatus() : flush();
 }

@@ -32,14 +32,16 @@ class GalleryEmbedder {
                   std::function<absl::StatusOr<Image>(absl::string_view)> decode)
       : encoder_(encoder), blobs_(blobs), decode_(std::move(decode)) {}
 
-  // Calls `store` with each finished batch, and `damaged` for an item whose bytes are damaged or
-  // which the encoder refuses. Stops at the first other failure of the encoder or of `store`, and
-  // when an image cannot be decoded for now (Unavailable, ResourceExhausted, Cancelled), and
-  // returns it; Internal if the encoder's vectors do not have the promised form.
+  // Calls `store` with each finished batch, and `leave_out` for an item whose bytes are damaged or
+  // which the encoder refuses, and for one whose decoding took too long (DeadlineExceeded) three
+  // times: the second time comes after all other items, when the machine may be less busy. Stops at
+  // the first other failure of the encoder or of `store`, and when an image cannot be decoded for
+  // now (Unavailable, ResourceExhausted, Cancelled), and returns it; Internal if the encoder's
+  // vectors do not have the promised form.
   absl::Status Embed(
       absl::Span<const CatalogueItem> items,
       const std::function<absl::Status(const std::vector<EmbeddedItem>&)>& store,
-      const std::function<void(const CatalogueItem&, const absl::Status&)>& damaged) const;
+      const std::function<void(const CatalogueItem&, const absl::Status&)>& leave_out) const;
 
  private:
   absl::StatusOr<Image> ReadImage(const GalleryItem& item) const;

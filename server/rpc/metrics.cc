@@ -54,6 +54,9 @@ struct Metrics::Families {
   Gauge& model_version = RegisterFamily(BuildGauge(), "s2p_model_version",
                                         "Version that serves; 0 while none does.", registry)
                              .Add({});
+  Family<Counter>& left_out = RegisterFamily(
+      BuildCounter(), "s2p_reembed_left_out_total",
+      "Photos that a new version could not embed: damaged, or too slow to decode.", registry);
   Family<Counter>& model_loads = RegisterFamily(BuildCounter(), "s2p_model_loads_total",
                                                 "Attempts to load a version, by result.", registry);
   Histogram& model_swap_seconds =
@@ -119,6 +122,8 @@ Metrics::Metrics(const std::string& version)
   // From the start, so that the first failure shows as a rate.
   families_->model_loads.Add({{"result", "ok"}});
   families_->model_loads.Add({{"result", "failed"}});
+  families_->left_out.Add({{"reason", "damaged"}});
+  families_->left_out.Add({{"reason", "too_slow"}});
   for (size_t i = 0; i < kFaultKinds; ++i) {
     families_->faults.Add({{"kind", FaultName(static_cast<FaultKind>(i))}});
   }
@@ -167,6 +172,10 @@ void Metrics::SetGalleryMissing(int64_t missing) {
 
 void Metrics::CountGalleryWrite(const std::string& op, const std::string& result, int count) {
   families_->gallery_writes.Add({{"op", op}, {"result", result}}).Increment(count);
+}
+
+void Metrics::CountLeftOut(const std::string& reason) {
+  families_->left_out.Add({{"reason", reason}}).Increment();
 }
 
 void Metrics::CountFault(FaultKind kind) {

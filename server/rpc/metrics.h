@@ -35,6 +35,8 @@ class Metrics final : public RpcMetrics {
   void CountModelLoad(const std::string& result);
   void ObserveModelSwap(absl::Duration took);
   void SetReembedProgress(double ratio);
+  // Counts a photo that a new version could not embed: "damaged" or "too_slow".
+  void CountLeftOut(const std::string& reason);
   void SetGalleryPhotos(uint64_t photos);
   // Photos in photos/.orphans that no item names, and photos whose files are missing, both as found
   // at the start.

@@ -187,7 +187,10 @@ absl::Status SearchServer::OpenGallery() {
   gallery_options.keep_versions = options_.keep_versions;
   gallery_options.decode = [this](absl::string_view bytes) {
     const CallLife life{SteadyTime::InfiniteFuture(), [this] { return stopping_.load(); }};
-    return gallery_decoder_->Decode(bytes, options_.limits.image, life);
+    auto image = gallery_decoder_->Decode(bytes, options_.limits.image, life);
+    // The photo was decoded within the same time when it was added.
+    if (IsTooSlow(image.status())) return absl::DeadlineExceededError(image.status().message());
+    return image;
   };
   gallery_options.index.kind = options_.index;
   gallery_options.index.recall = options_.index_recall;
@@ -225,7 +228,8 @@ absl::Status SearchServer::MakeLoader() {
     LogInfo("a model is not whole yet, waiting for its files",
             {{"version", version}, {"reason", why}});
   };
-  loader_options.on_damaged = [](const std::string& photo_id, const absl::Status& why) {
+  loader_options.on_left_out = [this](const std::string& photo_id, const absl::Status& why) {
+    metrics_.CountLeftOut(absl::IsDeadlineExceeded(why) ? "too_slow" : "damaged");
     LogWarning("left a photo out of the gallery", {{"photo_id", photo_id}, {"reason", why}});
   };
   S2P_ASSIGN_OR_RETURN(loader_, SnapshotLoader::Create(std::move(loader_options), gallery_.get()));

@@ -303,7 +303,7 @@ absl::Status SnapshotLoader::Embed(const std::shared_ptr<const Encoder>& encoder
         ratio > 0 ? (options_.now() - start) * (1 / ratio - 1) : absl::InfiniteDuration();
     Note(version, VersionState::kEmbedding, ratio, eta);
   };
-  callbacks.on_damaged = options_.on_damaged;
+  callbacks.on_left_out = options_.on_left_out;
   callbacks.after_batch = [this, version](absl::Duration took) { return Pause(version, took); };
   return gallery_->Activate(encoder, callbacks);
 }

@@ -94,8 +94,8 @@ struct SnapshotLoaderOptions {
   std::function<void(const absl::Status&)> on_store;
   // Optional: called after anything in Status has changed, on any thread; must not block.
   std::function<void()> on_status;
-  // Optional: as ActivationCallbacks::on_damaged.
-  std::function<void(const std::string& photo_id, const absl::Status&)> on_damaged;
+  // Optional: as ActivationCallbacks::on_left_out.
+  std::function<void(const std::string& photo_id, const absl::Status&)> on_left_out;
   // The clock for estimates and retries; tests replace it.
   std::function<SteadyTime()> now = SteadyTime::Now;
 };

@@ -86,7 +86,11 @@ class GalleryDecodeTest : public GalleryActivateTest {
  protected:
   GalleryDecodeTest() {
     options_.decode = [this](absl::string_view bytes) -> absl::StatusOr<Image> {
-      if (!failure_.ok()) return failure_;
+      ++decodes_;
+      if (!failure_.ok() && failures_ != 0) {
+        --failures_;
+        return failure_;
+      }
       return DecodeImage(bytes);
     };
     Reopen();
@@ -94,13 +98,37 @@ class GalleryDecodeTest : public GalleryActivateTest {
   }
   absl::Status ActivateAgain() {
     ActivationCallbacks callbacks;
-    callbacks.on_damaged = [this](const std::string&, const absl::Status&) { ++left_out_; };
+    callbacks.on_left_out = [this](const std::string&, const absl::Status&) { ++left_out_; };
     return gallery_->Activate(std::make_shared<FakeEncoder>(2), callbacks);
   }
 
   absl::Status failure_;
+  // How many decodes fail from now on; negative: all.
+  int failures_ = -1;
+  int decodes_ = 0;
   int left_out_ = 0;
 };
+
+TEST_F(GalleryDecodeTest, PhotoThatTookTooLongIsTriedAgain) {
+  failure_ = absl::DeadlineExceededError("too slow");
+  failures_ = 5;
+  decodes_ = 0;
+  ASSERT_THAT(ActivateAgain(), IsOk());
+  EXPECT_EQ(decodes_, 3 + 3 + 2) << "two are slow twice";
+  EXPECT_EQ(left_out_, 0);
+  EXPECT_EQ(slot_.Get()->gallery->size(), 3);
+}
+
+TEST_F(GalleryDecodeTest, PhotoThatTakesTooLongThreeTimesIsLeftOutAndTheNextVersionTriesIt) {
+  failure_ = absl::DeadlineExceededError("too slow");
+  decodes_ = 0;
+  ASSERT_THAT(ActivateAgain(), IsOk());
+  EXPECT_EQ(decodes_, 9);
+  EXPECT_EQ(left_out_, 3);
+  failures_ = 0;
+  ASSERT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(3), {}), IsOk());
+  EXPECT_EQ(slot_.Get()->gallery->size(), 3);
+}
 
 TEST_F(GalleryDecodeTest, DecoderThatCannotWorkEndsTheActivationAndLeavesNoPhotoOut) {
   for (const absl::Status& failure :

@@ -313,7 +313,7 @@ TEST_F(GalleryTest, DamagedPhotoIsReportedAndLeftOutNotDeleted) {
   std::vector<std::string> damaged;
   absl::Status reason;
   ActivationCallbacks callbacks;
-  callbacks.on_damaged = [&](const std::string& id, const absl::Status& status) {
+  callbacks.on_left_out = [&](const std::string& id, const absl::Status& status) {
     damaged.push_back(id);
     reason = status;
   };

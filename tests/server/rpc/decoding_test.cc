@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include "daemon/listen_address.h"
+#include "tests/daemon/http/raw_client.h"
 #include "tests/server/decoder/decoder_fixture.h"
 #include "tests/server/rpc/server_fixture.h"
 #include "tests/testing/status_matchers.h"
@@ -127,6 +129,27 @@ TEST_F(DecodingTest, ThumbnailsThatHangDoNotDelayTheStatusOfTheModel) {
     contexts[i].TryCancel();
     EXPECT_EQ(streams[i]->Finish().error_code(), grpc::StatusCode::CANCELLED);
   }
+}
+
+TEST_F(DecodingTest, PhotoThatIsTooSlowForANewVersionIsNotCountedAsDamaged) {
+  Serve();
+  ASSERT_EQ(Add({PhotoOf("slow", Order("hang"))})[0].status().code(), grpc::StatusCode::OK);
+  server_.reset();
+  options_.decoder_program = S2P_FAKE_DECODER;
+  options_.max_decode_time = absl::Milliseconds(1);
+  PublishTinyCheckpoint(store_);
+  Start();
+  v1::GetModelStatusResponse status;
+  while (status.serving_version() != 2) {
+    grpc::ClientContext context;
+    ASSERT_THAT(model_->GetModelStatus(&context, {}, &status), IsOk());
+  }
+  EXPECT_EQ(status.faults_size(), 0);
+  RawClient scrape(ParseListenAddress(server_->http_address())->port);
+  scrape.Send("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  const std::string text = scrape.ReadAll();
+  EXPECT_THAT(text, HasSubstr(R"(s2p_reembed_left_out_total{reason="too_slow"} 1)"));
+  EXPECT_THAT(text, HasSubstr(R"(s2p_reembed_left_out_total{reason="damaged"} 0)"));
 }
 
 TEST_F(DecodingTest, ClientDoesNotLearnWhyADecoderDoesNotStart) {
