@@ -67,6 +67,7 @@ void Descriptor::Close() {
 
 bool SendOrder(int socket, const DecodeOrder& order, int memory) {
   iovec part = {const_cast<DecodeOrder*>(&order), sizeof(order)};
+  if (memory < 0) return Send(socket, Message(part, nullptr));
   Control control;
   const msghdr message = Message(part, &control);
   cmsghdr* header = CMSG_FIRSTHDR(&message);
@@ -84,7 +85,8 @@ std::optional<std::pair<DecodeOrder, Descriptor>> ReceiveOrder(int socket) {
   msghdr message = Message(part, &control);
   if (!Receive(socket, message)) return std::nullopt;
   const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return std::nullopt;
+  if (header == nullptr) return std::make_pair(order, Descriptor());
+  if (header->cmsg_type != SCM_RIGHTS) return std::nullopt;
   int memory = -1;
   std::memcpy(&memory, CMSG_DATA(header), sizeof(int));
   return std::make_pair(order, Descriptor(memory));

@@ -33,11 +33,18 @@ class Descriptor {
 // The descriptor of the process's end of the connection, a SOCK_SEQPACKET socket.
 inline constexpr int kDecoderSocket = 3;
 
+// The size of the memory that a process keeps for images that fit into it. Memory that is new for
+// each image costs more than the decoding of a small one.
+inline constexpr uint64_t kKeptBytes = uint64_t{4} << 20;
+
 // Goes to the process together with the descriptor of shared memory: an area for the pixels, as
 // DecodeInto wants it, and behind it, at DecodeOrder::file_offset(), the file.
 struct DecodeOrder {
   uint64_t area_bytes = 0;
   uint64_t file_bytes = 0;
+  // The size of the memory if the process is to keep it; 0 for memory of this order alone. Further
+  // orders for kept memory come without a descriptor.
+  uint64_t kept_bytes = 0;
 
   // The next page behind the area.
   uint64_t file_offset() const { return (area_bytes + 4095) / 4096 * 4096; }
@@ -56,10 +63,11 @@ struct DecodeAnswer {
 };
 
 // Each is one message, written or read whole; they are retried after signals. False if the other
-// side is gone, or sent something else.
+// side is gone, or sent something else. `memory` is -1 for an order without a descriptor.
 bool SendOrder(int socket, const DecodeOrder& order, int memory);
 bool SendAnswer(int socket, const DecodeAnswer& answer);
-// The order and the descriptor of its memory; nothing if there are no more orders.
+// The order and the descriptor of its memory, if it came with one; nothing if there are no more
+// orders.
 std::optional<std::pair<DecodeOrder, Descriptor>> ReceiveOrder(int socket);
 std::optional<DecodeAnswer> ReceiveAnswer(int socket);
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "base/status_macros.h"
+#include "server/decoder/decoder_link.h"
 
 namespace s2p {
 
@@ -119,7 +120,7 @@ int64_t DecoderMemory(const ImageLimits& limits) {
   // The part of the area that is not used takes address space, too, and the C library sets some
   // aside.
   constexpr int64_t kBesides = int64_t{64} << 20;
-  return MostDecodeBytes(limits) + limits.max_pixels + kBesides;
+  return MostDecodeBytes(limits) + limits.max_pixels + static_cast<int64_t>(kKeptBytes) + kBesides;
 }
 
 std::string DecoderNextToProgram() {

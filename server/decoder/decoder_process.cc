@@ -99,6 +99,30 @@ absl::Status WriteAt(const Descriptor& memory, absl::string_view bytes, uint64_t
   return absl::OkStatus();
 }
 
+// Where DecodeInto has put the pixels.
+size_t PixelBytes(const DecodeOrder& order) { return order.area_bytes / 4 * Image::kChannels; }
+
+// Maps memory that the process keeps, too. Nobody can change its size, or the server would be ended
+// by looking at what is gone.
+absl::StatusOr<PixelMemory> MapKept(const Descriptor& memory) {
+  void* kept = MAP_FAILED;
+  if (fcntl(memory.number(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) {
+    kept = mmap(nullptr, kKeptBytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory.number(), 0);
+  }
+  if (kept == MAP_FAILED) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no memory for an image's pixels: ", ErrnoText()));
+  }
+  return PixelMemory(static_cast<uint8_t*>(kept),
+                     [](uint8_t* mapped) { munmap(mapped, kKeptBytes); });
+}
+
+PixelMemory Copy(const uint8_t* bytes, size_t count) {
+  PixelMemory copy(new uint8_t[count], [](uint8_t* owned) { delete[] owned; });
+  std::copy_n(bytes, count, copy.get());
+  return copy;
+}
+
 // Makes the memory unchangeable, for everybody. False if somebody still can write to it.
 bool Seal(const Descriptor& memory) {
   return fcntl(memory.number(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0;
@@ -168,21 +192,56 @@ absl::StatusOr<Image> DecoderProcess::Decode(absl::string_view bytes, const Imag
   DecodeOrder order;
   order.area_bytes = DecodeAreaBytes(header);
   order.file_bytes = bytes.size();
+  return order.total_bytes() <= kKeptBytes ? DecodeSmall(bytes, header, order, life)
+                                           : DecodeLarge(bytes, header, order, life);
+}
+
+absl::StatusOr<Image> DecoderProcess::DecodeLarge(absl::string_view bytes,
+                                                  const ImageHeader& header,
+                                                  const DecodeOrder& order, const CallLife& life) {
   S2P_ASSIGN_OR_RETURN(const Descriptor memory, MakeMemory(order.total_bytes()));
   S2P_RETURN_IF_ERROR(WriteAt(memory, bytes, order.file_offset()));
   if (!SendOrder(socket_.number(), order, memory.number())) return Crash();
-  DecodeAnswer answer;
-  S2P_RETURN_IF_ERROR(Await(life, options_.max_decode_time, answer));
-  if (answer.width != header.width || answer.height != header.height) {
-    return Misbehaviour("answered with another size");
-  }
-  const size_t pixel_bytes = order.area_bytes / 4 * Image::kChannels;
+  S2P_RETURN_IF_ERROR(AwaitImage(header, life));
+  const size_t pixel_bytes = PixelBytes(order);
   // Frees the file and what is left of the area.
   if (ftruncate(memory.number(), static_cast<off_t>(pixel_bytes)) != 0 || !Seal(memory)) {
     return Misbehaviour("kept the memory of an image");
   }
   S2P_ASSIGN_OR_RETURN(PixelMemory pixels, MapPixels(memory, pixel_bytes));
   return Image(header.width, header.height, std::move(pixels));
+}
+
+absl::StatusOr<Image> DecoderProcess::DecodeSmall(absl::string_view bytes,
+                                                  const ImageHeader& header, DecodeOrder order,
+                                                  const CallLife& life) {
+  // Sent with the first order only.
+  Descriptor memory;
+  if (kept_ == nullptr) {
+    S2P_ASSIGN_OR_RETURN(memory, MakeMemory(kKeptBytes));
+    S2P_ASSIGN_OR_RETURN(kept_, MapKept(memory));
+  }
+  order.kept_bytes = kKeptBytes;
+  std::copy(bytes.begin(), bytes.end(), kept_.get() + order.file_offset());
+  absl::Status status = absl::OkStatus();
+  if (!SendOrder(socket_.number(), order, memory.number())) {
+    status = Crash();
+  } else {
+    status = AwaitImage(header, life);
+  }
+  PixelMemory pixels;
+  if (status.ok()) pixels = Copy(kept_.get(), PixelBytes(order));
+  // No later image may show anything of this one, whether it was decoded or not.
+  std::fill_n(kept_.get(), order.total_bytes(), uint8_t{0});
+  if (!status.ok()) return status;
+  return Image(header.width, header.height, std::move(pixels));
+}
+
+absl::Status DecoderProcess::AwaitImage(const ImageHeader& header, const CallLife& life) {
+  DecodeAnswer answer;
+  S2P_RETURN_IF_ERROR(Await(life, options_.max_decode_time, answer));
+  if (answer.width == header.width && answer.height == header.height) return absl::OkStatus();
+  return Misbehaviour("answered with another size");
 }
 
 absl::Status DecoderProcess::Await(const CallLife& life, absl::Duration most,

@@ -44,9 +44,10 @@ struct DecoderProcessOptions {
 };
 
 // The process has no access to files, network, environment or descriptors of the server: it gets
-// the bytes of one image at a time, in memory that both share, and returns pixels in it. The server
-// takes the memory back before it looks at the pixels, so that they cannot change any more. Killed
-// and waited for at the end of this object. One thread only.
+// the bytes of one image at a time, in memory that both share, and returns pixels in it. Before the
+// server looks at the pixels it takes the memory back, or copies them if the image is small, so
+// that they cannot change any more. Memory for small images is kept, and cleared after each.
+// Killed and waited for at the end of this object. One thread only.
 class DecoderProcess {
  public:
   // Starts it and waits until it is ready. FailedPrecondition, with the reason, if the program
@@ -71,6 +72,14 @@ class DecoderProcess {
 
  private:
   DecoderProcess(const DecoderProcessOptions& options, pid_t pid, Descriptor socket);
+  // Decodes in memory of the image's own, which becomes that of its pixels.
+  absl::StatusOr<Image> DecodeLarge(absl::string_view bytes, const ImageHeader& header,
+                                    const DecodeOrder& order, const CallLife& life);
+  // Decodes in the kept memory, and copies the pixels.
+  absl::StatusOr<Image> DecodeSmall(absl::string_view bytes, const ImageHeader& header,
+                                    DecodeOrder order, const CallLife& life);
+  // Waits for the answer to an order for an image.
+  absl::Status AwaitImage(const ImageHeader& header, const CallLife& life);
   // Waits for an answer and checks it. Ends the process if there is none within `most`.
   absl::Status Await(const CallLife& life, absl::Duration most, DecodeAnswer& answer);
   absl::Status Crash();
@@ -82,6 +91,8 @@ class DecoderProcess {
   // -1 once it has been waited for.
   pid_t pid_;
   Descriptor socket_;
+  // Null until the first small image; kKeptBytes, all 0 between two images.
+  PixelMemory kept_;
   DecoderEnd end_ = DecoderEnd::kIdle;
 };
 

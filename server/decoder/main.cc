@@ -9,6 +9,7 @@
 #include <iostream>
 #include <limits>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -20,12 +21,12 @@
 namespace s2p {
 namespace {
 
-// The memory of one order. Unmapped at its end: the server takes no pixels from memory that
-// somebody can still write to.
+// Shared memory. That of one order is unmapped at the order's end: the server takes no pixels from
+// it while somebody can still write to it. From kept memory it copies them.
 class Mapping {
  public:
   Mapping(const Descriptor& memory, size_t bytes)
-      : start_(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, Flags(bytes), memory.number(), 0)),
+      : start_(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory.number(), 0)),
         bytes_(bytes) {}
   ~Mapping() {
     if (exists()) munmap(start_, bytes_);
@@ -37,13 +38,6 @@ class Mapping {
   uint8_t* at(size_t offset) const { return static_cast<uint8_t*>(start_) + offset; }
 
  private:
-  // The pages of a small image come cheaper together than one by one; of a large one, not all are
-  // used.
-  static int Flags(size_t bytes) {
-    constexpr size_t kSmallBytes = size_t{1} << 20;
-    return bytes <= kSmallBytes ? MAP_SHARED | MAP_POPULATE : MAP_SHARED;
-  }
-
   void* const start_;
   const size_t bytes_;
 };
@@ -53,10 +47,7 @@ DecodeAnswer OutOfMemory() {
           0, 0};
 }
 
-DecodeAnswer Decode(const DecodeOrder& order, Descriptor memory) {
-  const Mapping mapping(memory, order.total_bytes());
-  memory.Close();
-  if (!mapping.exists()) return OutOfMemory();
+DecodeAnswer Decode(const DecodeOrder& order, const Mapping& mapping) {
   const absl::string_view file(reinterpret_cast<const char*>(mapping.at(order.file_offset())),
                                order.file_bytes);
   // The server has applied its own limits; these make sure that the area is large enough.
@@ -82,9 +73,22 @@ absl::Duration CpuTime() {
 
 // Until the server is gone, or so much CPU time is used that the next image might not get enough.
 void Serve(absl::Duration cpu_time) {
-  while (auto order = ReceiveOrder(kDecoderSocket)) {
-    DecodeAnswer answer = Decode(order->first, std::move(order->second));
-    answer.is_last = CpuTime() > cpu_time / 2;
+  std::optional<Mapping> kept;
+  while (auto received = ReceiveOrder(kDecoderSocket)) {
+    auto& [order, memory] = *received;
+    DecodeAnswer answer;
+    {
+      std::optional<Mapping> own;
+      std::optional<Mapping>& mapping = order.kept_bytes > 0 ? kept : own;
+      if (memory.number() >= 0) {
+        mapping.emplace(memory, order.kept_bytes > 0 ? order.kept_bytes : order.total_bytes());
+        memory.Close();
+      }
+      const bool exists = mapping.has_value() && mapping->exists();
+      answer = exists ? Decode(order, *mapping) : OutOfMemory();
+      // Without its kept memory, the process is of no more use.
+      answer.is_last = CpuTime() > cpu_time / 2 || (order.kept_bytes > 0 && !exists);
+    }
     if (!SendAnswer(kDecoderSocket, answer) || answer.is_last) break;
   }
 }

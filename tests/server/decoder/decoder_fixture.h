@@ -10,6 +10,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "image/image.h"
@@ -43,6 +44,12 @@ inline DecoderProcessOptions FakeDecoder() {
 // An image of 2 x 2 pixels with an order for the fake decoder.
 inline std::string Order(const std::string& order) {
   return Png({2, 2, 8, 0}, {Bytes({1, 2}), Bytes({3, 4})}, PngChunk("tEXt", order));
+}
+
+// An order with an image that does not fit into the memory that a decoder keeps.
+inline std::string LargeOrder(const std::string& order) {
+  return Png({1100, 1000, 8, 0}, std::vector<std::string>(1000, std::string(1100, '\0')),
+             PngChunk("tEXt", order));
 }
 
 // A picture in which each pixel differs from its neighbours.

@@ -17,6 +17,7 @@
 namespace s2p::test {
 namespace {
 
+using testing::Each;
 using testing::HasSubstr;
 
 // A call that ends once its process is certain to be busy: it has been asked before.
@@ -178,15 +179,50 @@ TEST_F(DecoderProcessTest, ImageThatTakesTooLongIsRefused) {
 }
 
 TEST_F(DecoderProcessTest, AnswersThatNoDecoderGivesEndTheProcess) {
-  for (const auto& [order, words] : {std::pair("other size", "answered with another size"),
-                                     {"nonsense", "answered nonsense"},
-                                     {"wrong code", "answered nonsense"},
-                                     {"keep memory", "kept the memory of an image"}}) {
+  for (const auto& [order, words] : {std::pair(Order("other size"), "answered with another size"),
+                                     {LargeOrder("other size"), "answered with another size"},
+                                     {Order("nonsense"), "answered nonsense"},
+                                     {Order("wrong code"), "answered nonsense"},
+                                     {LargeOrder("keep memory"), "kept the memory of an image"}}) {
     Start(FakeDecoder());
-    EXPECT_THAT(Decode(Order(order)),
-                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(words)));
+    EXPECT_THAT(Decode(order), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(words)));
     ExpectEnded(DecoderEnd::kMisbehaved);
   }
+}
+
+TEST_F(DecoderProcessTest, ImageShowsNothingOfTheOneBefore) {
+  Start(FakeDecoder());
+  const auto filled = Decode(Order("fill"));
+  ASSERT_THAT(filled, IsOk());
+  EXPECT_THAT(filled->pixels(), Each(255));
+  const auto untouched = Decode(Order(""));
+  ASSERT_THAT(untouched, IsOk());
+  EXPECT_THAT(untouched->pixels(), Each(0));
+  EXPECT_THAT(filled->pixels(), Each(255)) << "the pixels are the caller's own";
+}
+
+TEST_F(DecoderProcessTest, ImageShowsNothingOfOneThatWasRefused) {
+  Start(FakeDecoder());
+  EXPECT_THAT(Decode(Order("fill and refuse")),
+              StatusIs(absl::StatusCode::kInvalidArgument, "refused"));
+  const auto untouched = Decode(Order(""));
+  ASSERT_THAT(untouched, IsOk());
+  EXPECT_THAT(untouched->pixels(), Each(0));
+}
+
+TEST_F(DecoderProcessTest, KeptMemoryCannotBeTakenFromTheServer) {
+  Start(FakeDecoder());
+  EXPECT_THAT(Decode(Order("shrink")), IsOk());
+  EXPECT_THAT(Decode(Order("")), IsOk());
+}
+
+TEST_F(DecoderProcessTest, SmallAndLargeImagesTakeTurns) {
+  Start(RealDecoder());
+  for (int i = 0; i < 3; ++i) {
+    ExpectDecoded(*EncodePng(Pattern(20 + i, 30)));
+    ExpectDecoded(*EncodeJpeg(Pattern(1200 + i, 900)));
+  }
+  EXPECT_TRUE(process_->IsAlive());
 }
 
 TEST_F(DecoderProcessTest, ProcessThatWasKilledWhileIdleIsNotAlive) {
@@ -210,9 +246,10 @@ TEST_F(DecoderProcessTest, NothingStaysOpen) {
     return std::distance(begin(folder), end(folder));
   };
   const auto before = descriptors();
-  for (const char* order : {"", "crash", "hang", "keep memory"}) {
+  for (const std::string& order :
+       {Order(""), Order("crash"), Order("hang"), LargeOrder("keep memory")}) {
     Start(FakeDecoder());
-    (void)Decode(Order(order), UntilAskedTwice());
+    (void)Decode(order, UntilAskedTwice());
   }
   process_.reset();
   EXPECT_EQ(descriptors(), before);

@@ -1,11 +1,13 @@
 // A decoder that obeys the text of the file instead of decoding it: "crash", "exit", "hang", "other
-// size", "nonsense", "wrong code", "keep memory". Without any of these it answers with 2 x 2
+// size", "nonsense", "wrong code", "refuse"; "keep memory" of an image of 1100 x 1000 pixels,
+// "fill" the area of a small one, "shrink" its memory. Without any of these it answers with 2 x 2
 // pixels.
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <string>
+#include <utility>
 
 #include "server/decoder/decoder_link.h"
 
@@ -33,14 +35,24 @@ DecodeAnswer Obey(const DecodeOrder& order, const Descriptor& memory) {
   if (Says(text, "wrong code")) return {absl::UnauthenticatedError("give me your key"), 0, 0};
   if (Says(text, "keep memory")) {
     mmap(nullptr, order.area_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory.number(), 0);
+    return {absl::OkStatus(), 1100, 1000};
   }
+  if (Says(text, "fill")) {
+    const std::string pixels(order.area_bytes, '\xff');
+    (void)!pwrite(memory.number(), pixels.data(), pixels.size(), 0);
+  }
+  if (Says(text, "shrink") && ftruncate(memory.number(), 0) == 0) _exit(7);
+  if (Says(text, "refuse")) return {absl::InvalidArgumentError("refused"), 0, 0};
   return {absl::OkStatus(), 2, 2};
 }
 
 int Main() {
   SendAnswer(kDecoderSocket, {});
-  while (const auto order = ReceiveOrder(kDecoderSocket)) {
-    SendAnswer(kDecoderSocket, Obey(order->first, order->second));
+  Descriptor kept;
+  while (auto order = ReceiveOrder(kDecoderSocket)) {
+    const bool keeps = order->first.kept_bytes > 0;
+    if (keeps && order->second.number() >= 0) kept = std::move(order->second);
+    SendAnswer(kDecoderSocket, Obey(order->first, keeps ? kept : order->second));
   }
   return 0;
 }
