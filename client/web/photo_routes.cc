@@ -76,10 +76,10 @@ absl::Status ReadPhoto(Backend& backend, const Exchange& exchange, v1::Rendition
 // The photo's metadata and properties; errors as GetPhoto.
 absl::StatusOr<v1::Photo> Facts(Backend& backend, const Exchange& exchange) {
   v1::Photo photo;
-  S2P_RETURN_IF_ERROR(ReadPhoto(
-      backend, exchange, v1::RENDITION_NONE, [&photo](const v1::GetPhotoResponse& message) {
-        if (message.has_photo()) photo = message.photo();
-      }));
+  S2P_RETURN_IF_ERROR(ReadPhoto(backend, exchange, v1::RENDITION_NONE,
+                                [&photo](const v1::GetPhotoResponse& message) {
+                                  if (message.has_photo()) photo = message.photo();
+                                }));
   return photo;
 }
 

@@ -93,9 +93,10 @@ LIBRARIES = {
     "LibTorch": Library(
         ["torch/", "ATen/", "c10/", "caffe2/"], ["torch", "s2p::torch", "${TORCH_LIBRARIES}"],
         ["model/backbone.*", "model/backbone_weights.cc", "model/dual_encoder.*", "model/encoder*.cc",
-         "model/frozen_backbone.*", "model/checkpoint*.cc", "model/torch_*", "trainer/evaluation/*", "trainer/ihda/*",
-         "trainer/program/*"],
-        ["model/backbone.h", "model/dual_encoder.h", "model/frozen_backbone.h", "model/torch_*.h", "trainer/evaluation/*.h", "trainer/ihda/*.h"],
+         "model/batch_norm_folding.*", "model/folded_convolution.*", "model/frozen_backbone.*", "model/checkpoint*.cc",
+         "model/torch_*", "trainer/evaluation/*", "trainer/ihda/*", "trainer/program/*"],
+        ["model/backbone.h", "model/batch_norm_folding.h", "model/dual_encoder.h", "model/folded_convolution.h",
+         "model/frozen_backbone.h", "model/torch_*.h", "trainer/evaluation/*.h", "trainer/ihda/*.h"],
         ["model", "trainer"]),
     "FAISS": Library(["faiss/"], ["faiss"], ["server/index/*.cc"], [], ["server"]),
     "SQLite": Library(

@@ -1,9 +1,8 @@
 #include "model/encoder.h"
 
-#include <torch/cuda.h>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/cuda.h>
 
 #include <thread>
 
