@@ -82,6 +82,11 @@ grpc::Status WatchOnce(v1::TrainingService::Stub& stub, const ClientOptions& opt
   return reader->Finish();
 }
 
+gpr_timespec ToGpr(SteadyTime time) {
+  const int64_t left = absl::ToInt64Nanoseconds(time - SteadyTime::Now());
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(left, GPR_TIMESPAN));
+}
+
 }  // namespace
 
 bool JobHasEnded(v1::Job::State state) {
@@ -173,7 +178,7 @@ absl::Status TrainingClient::WatchJob(const std::string& job_id, int64_t from_ev
       pause = std::min(2 * pause, kLastPause);
     }
     if (!std::exchange(break_reported, true) && on_break) on_break(why, watch.next_event);
-    if (!connection_->channel->WaitForConnected(absl::ToChronoTime(give_up))) return why;
+    if (!connection_->channel->WaitForConnected(ToGpr(give_up))) return why;
   }
 }
 

@@ -185,7 +185,7 @@ absl::Status SearchServer::OpenGallery() {
   gallery_options.measure_disk = options_.measure_disk;
   gallery_options.faults = &faults_;
   gallery_options.keep_versions = options_.keep_versions;
-  gallery_options.decode = [this](absl::string_view bytes) {
+  gallery_options.decode = [this](absl::string_view bytes) -> absl::StatusOr<Image> {
     const CallLife life{SteadyTime::InfiniteFuture(), [this] { return stopping_.load(); }};
     auto image = gallery_decoder_->Decode(bytes, options_.limits.image, life);
     // The photo was decoded within the same time when it was added.
