@@ -2,8 +2,10 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
@@ -53,6 +55,14 @@ std::string ServingText(const v1::GetModelStatusResponse& status) {
   return absl::StrCat("version ", status.serving_version(), " serves");
 }
 
+// "fault disk_full: ...", the kind as metrics and the server's log name it.
+std::string FaultText(const v1::Fault& fault) {
+  constexpr int kPrefix = 5;  // "KIND_"
+  return absl::StrCat("fault ",
+                      absl::AsciiStrToLower(v1::Fault::Kind_Name(fault.kind()).substr(kPrefix)),
+                      ": ", Printable(fault.message()));
+}
+
 absl::Status SetServingVersion(const SearchClient& client, std::optional<int64_t> version,
                                bool json, std::ostream& out) {
   S2P_ASSIGN_OR_RETURN(auto response, client.SetServingVersion(version));
@@ -81,10 +91,22 @@ class ModelChanges {
       PrintIfChanged(versions_[version.version()], text);
     }
     PrintIfChanged(serving_, ServingText(status));
+    ShowFaults(status);
     out_ << std::flush;
   }
 
  private:
+  void ShowFaults(const v1::GetModelStatusResponse& status) {
+    std::map<int, std::string> gone = std::exchange(faults_, {});
+    for (const v1::Fault& fault : status.faults()) {
+      std::string& shown = faults_[fault.kind()];
+      shown = std::exchange(gone[fault.kind()], "");
+      PrintIfChanged(shown, FaultText(fault));
+    }
+    for (const auto& [kind, text] : gone) {
+      if (!text.empty()) out_ << "over: " << text << '\n';
+    }
+  }
   void PrintIfChanged(std::string& last, const std::string& text) {
     if (last == text) return;
     last = text;
@@ -95,6 +117,8 @@ class ModelChanges {
   std::string pin_;
   std::string serving_;
   std::map<int64_t, std::string> versions_;
+  // By kind.
+  std::map<int, std::string> faults_;
 };
 
 }  // namespace
@@ -146,6 +170,9 @@ absl::Status RunModelStatus(const SearchClient& client, bool json, std::ostream&
   } else {
     out << "version " << status.serving_version() << " serves on " << status.device()
         << (status.has_pinned_version() ? " (pinned)" : "") << '\n';
+  }
+  for (const v1::Fault& fault : status.faults()) {
+    out << FaultText(fault) << " (" << fault.count() << " times)\n";
   }
   return absl::OkStatus();
 }

@@ -18,6 +18,7 @@ namespace {
 
 using test::IsOk;
 using test::StatusIs;
+using testing::EndsWith;
 using testing::HasSubstr;
 using State = v1::ModelVersion;
 
@@ -106,6 +107,17 @@ TEST_F(ModelCommandTest, WatchShowsFailureReasonAndPin) {
   EXPECT_THAT(text, HasSubstr("version 1 is pinned\n"));
   EXPECT_THAT(text, HasSubstr("version 2: FAILED: weights:"));
   EXPECT_THAT(text, HasSubstr("sha256 differs\n"));
+}
+
+TEST_F(ModelCommandTest, WatchShowsWhatBreaksAndWhenItIsOver) {
+  v1::GetModelStatusResponse broken = Status(State::STATE_PUBLISHED);
+  v1::Fault& fault = *broken.add_faults();
+  fault.set_kind(v1::Fault::KIND_DISK_FULL);
+  fault.set_message("the server's disk\nis full");
+  EXPECT_THAT(Watch({{broken, broken, Status(State::STATE_PUBLISHED)}}),
+              EndsWith("version 1 serves\n"
+                       "fault disk_full: the server's disk is full\n"
+                       "over: fault disk_full: the server's disk is full\n"));
 }
 
 TEST_F(ModelCommandTest, WatchContinuesAfterABrokenStream) {
