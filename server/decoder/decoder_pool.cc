@@ -10,6 +10,12 @@
 #include "server/decoder/decoder_link.h"
 
 namespace s2p {
+namespace {
+
+// Somebody who stops one decoder after another must not keep a call for ever.
+constexpr int kMostAttempts = 3;
+
+}  // namespace
 
 struct DecoderPool::NewProcess {
   absl::StatusOr<std::unique_ptr<DecoderProcess>> process = absl::UnknownError("not started");
@@ -74,13 +80,16 @@ absl::StatusOr<Image> DecoderPool::Decode(absl::string_view bytes, const ImageLi
                                           const CallLife& life) {
   S2P_ASSIGN_OR_RETURN(const ImageHeader header, ReadImageHeader(bytes, limits));
   S2P_ASSIGN_OR_RETURN(const Budget::Share place, places_.Take(1, life));
-  S2P_RETURN_IF_ERROR(life.Check("the image was decoded"));
-  auto process = TakeProcess();
-  // The reason names files of the server, which are not the client's business; on_start has it.
-  if (!process.ok()) return absl::UnavailableError("images cannot be decoded at the moment");
-  absl::StatusOr<Image> image = (*process)->Decode(bytes, header, life);
-  GiveBack(*std::move(process));
-  return image;
+  for (int attempt = 1;; ++attempt) {
+    S2P_RETURN_IF_ERROR(life.Check("the image was decoded"));
+    auto process = TakeProcess();
+    // The reason names files of the server, which are not the client's business; on_start has it.
+    if (!process.ok()) return absl::UnavailableError("images cannot be decoded at the moment");
+    absl::StatusOr<Image> image = (*process)->Decode(bytes, header, life);
+    GiveBack(*std::move(process));
+    // A process that was stopped has said nothing about the image: another one may decode it.
+    if (!absl::IsUnavailable(image.status()) || attempt == kMostAttempts) return image;
+  }
 }
 
 std::vector<pid_t> DecoderPool::idle() const {

@@ -184,7 +184,14 @@ DecoderProcess::~DecoderProcess() { End(DecoderEnd::kIdle); }
 bool DecoderProcess::IsAlive() {
   // A process that waits for orders has nothing to say, except that it has ended.
   if (pid_ >= 0 && WaitToRead(socket_.number(), absl::ZeroDuration())) End(DecoderEnd::kIdle);
+  if (pid_ >= 0 && IsStopped()) End(DecoderEnd::kStopped);
   return pid_ >= 0;
+}
+
+bool DecoderProcess::IsStopped() const {
+  siginfo_t found = {};
+  return waitid(P_PID, static_cast<id_t>(pid_), &found, WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
+         found.si_pid == pid_;
 }
 
 absl::StatusOr<Image> DecoderProcess::Decode(absl::string_view bytes, const ImageHeader& header,
@@ -248,9 +255,12 @@ absl::Status DecoderProcess::Await(const CallLife& life, absl::Duration most,
                                    DecodeAnswer& answer) {
   const SteadyTime too_slow = SteadyTime::Now() + most;
   for (;;) {
-    absl::Duration wait = std::min(life.deadline, too_slow) - SteadyTime::Now();
-    if (life.cancelled) wait = std::min(wait, kCancelInterval);
-    if (WaitToRead(socket_.number(), wait)) break;
+    const absl::Duration wait = std::min(life.deadline, too_slow) - SteadyTime::Now();
+    if (WaitToRead(socket_.number(), std::min(wait, kCancelInterval))) break;
+    if (IsStopped()) {
+      End(DecoderEnd::kStopped);
+      return absl::UnavailableError("the decoder was stopped while it decoded the image");
+    }
     if (absl::Status status = life.Check(kDecoded); !status.ok()) {
       End(DecoderEnd::kCallEnded);
       return status;

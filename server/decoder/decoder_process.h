@@ -22,13 +22,14 @@ enum class DecoderEnd {
   // Its program, or the system, ended it in the middle of an image.
   kCrashed,
   // The server killed it: the call's deadline passed or the call was cancelled; one image took
-  // longer
-  // than any may; it answered what it must not.
+  // longer than any may; it answered what it must not.
   kCallEnded,
   kTooSlow,
   kMisbehaved,
   // It ended between two images, as it does when it has used its share of CPU time.
-  kIdle
+  kIdle,
+  // The server killed it because somebody had stopped it, as SIGSTOP does.
+  kStopped
 };
 
 struct DecoderProcessOptions {
@@ -60,13 +61,15 @@ class DecoderProcess {
 
   pid_t pid() const { return pid_; }
   // The process runs and is ready. False after Decode if it has ended or is to take no more images.
+  // Ends a process that somebody has stopped.
   bool IsAlive();
   // Why it has ended. Requires !IsAlive().
   DecoderEnd end() const { return end_; }
 
   // As ImageDecoder::Decode. `header` is what ReadImageHeader says of `bytes`. InvalidArgument also
   // for an image that ends the process or takes too long; ResourceExhausted if the system killed
-  // the process, as it does when memory runs out.
+  // the process, as it does when memory runs out; Unavailable if the process was stopped, which
+  // says nothing about the image.
   absl::StatusOr<Image> Decode(absl::string_view bytes, const ImageHeader& header,
                                const CallLife& life);
 
@@ -82,6 +85,8 @@ class DecoderProcess {
   absl::Status AwaitImage(const ImageHeader& header, const CallLife& life);
   // Waits for an answer and checks it. Ends the process if there is none within `most`.
   absl::Status Await(const CallLife& life, absl::Duration most, DecodeAnswer& answer);
+  // Whether somebody has stopped the process.
+  bool IsStopped() const;
   absl::Status Crash();
   absl::Status Misbehaviour(absl::string_view what);
   // Kills the process if it still runs, and waits for it; its status as waitpid has it.

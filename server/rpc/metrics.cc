@@ -27,8 +27,8 @@ constexpr std::array<const char*, 4> kRejections = {"queue_full", "busy", "deadl
 constexpr std::array<const char*, 5> kStages = {"decode", "queue", "preprocess", "encode",
                                                 "search"};
 // In the order of DecoderEnd.
-constexpr std::array<const char*, 5> kDecoderEnds = {"crash", "call_ended", "too_slow",
-                                                     "misbehaved", "idle"};
+constexpr std::array<const char*, 6> kDecoderEnds = {"crash",      "call_ended", "too_slow",
+                                                     "misbehaved", "idle",       "stopped"};
 
 }  // namespace
 

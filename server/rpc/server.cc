@@ -166,6 +166,9 @@ absl::StatusOr<std::unique_ptr<ImageDecoder>> SearchServer::MakeDecoder(int proc
     if (end == DecoderEnd::kCrashed || end == DecoderEnd::kMisbehaved) {
       LogWarning("an image ended its decoder", {{"program", options_.decoder_program}});
     }
+    if (end == DecoderEnd::kStopped) {
+      LogWarning("replaced a decoder that was stopped", {{"program", options_.decoder_program}});
+    }
   };
   auto decoders = DecoderPool::Create(pool);
   if (decoders.ok()) return decoders;

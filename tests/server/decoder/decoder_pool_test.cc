@@ -107,16 +107,25 @@ TEST_F(DecoderPoolTest, ProcessThatWasKilledWhileIdleCostsNoImage) {
   EXPECT_THAT(ends(), ElementsAre(DecoderEnd::kIdle));
 }
 
-TEST_F(DecoderPoolTest, StoppedProcessCostsNoMoreThanOneCall) {
+TEST_F(DecoderPoolTest, ProcessThatWasStoppedWhileIdleCostsNoImage) {
   Create(RealDecoder());
   ASSERT_EQ(kill(pool_->idle().front(), SIGSTOP), 0);
+  EXPECT_THAT(Decode(*EncodePng(Pattern(3, 2))), IsOk());
+  EXPECT_THAT(ends(), ElementsAre(DecoderEnd::kStopped));
+}
+
+TEST_F(DecoderPoolTest, ImageWhoseProcessIsStoppedIsDecodedByAnother) {
+  Create(FakeDecoder());
+  const pid_t pid = pool_->idle().front();
   CallLife life;
-  // Asked first before the process gets the image.
-  life.cancelled = [asked = 0]() mutable { return ++asked >= 2; };
-  const std::string png = *EncodePng(Pattern(500, 500));
-  EXPECT_THAT(Decode(png, life), StatusIs(absl::StatusCode::kCancelled));
-  EXPECT_THAT(Decode(png), IsOk());
-  EXPECT_THAT(ends(), ElementsAre(DecoderEnd::kCallEnded));
+  // Asked while the first process hangs, and again before the second one gets the image.
+  life.cancelled = [&, asked = 0]() mutable {
+    if (++asked == 2) kill(pid, SIGSTOP);
+    return starts_ == 2;
+  };
+  EXPECT_THAT(Decode(Order("hang"), life), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ(starts_, 2);
+  EXPECT_THAT(ends(), ElementsAre(DecoderEnd::kStopped, DecoderEnd::kCallEnded));
 }
 
 TEST_F(DecoderPoolTest, ProcessThatHasUsedItsTimeIsReplaced) {

@@ -156,14 +156,19 @@ TEST_F(DecoderProcessTest, CancellationEndsADecoderThatHangs) {
   ExpectEnded(DecoderEnd::kCallEnded);
 }
 
-TEST_F(DecoderProcessTest, DeadlineEndsADecoderThatIsStopped) {
+TEST_F(DecoderProcessTest, DecoderThatIsStoppedIsEndedAndTheImageIsNotBlamed) {
   Start(RealDecoder());
   ASSERT_EQ(kill(pid_, SIGSTOP), 0);
-  CallLife life;
-  life.deadline = SteadyTime::Now() + absl::Milliseconds(1);
-  const std::string large = *EncodePng(Pattern(500, 500));
-  EXPECT_THAT(Decode(large, life), StatusIs(absl::StatusCode::kDeadlineExceeded));
-  ExpectEnded(DecoderEnd::kCallEnded);
+  EXPECT_THAT(Decode(*EncodePng(Pattern(3, 2))),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("the decoder was stopped")));
+  ExpectEnded(DecoderEnd::kStopped);
+}
+
+TEST_F(DecoderProcessTest, DecoderThatIsStoppedWhileIdleIsNotAlive) {
+  Start(RealDecoder());
+  ASSERT_EQ(kill(pid_, SIGSTOP), 0);
+  while (process_->IsAlive()) std::this_thread::yield();
+  ExpectEnded(DecoderEnd::kStopped);
 }
 
 TEST_F(DecoderProcessTest, ImageThatTakesTooLongIsRefused) {
