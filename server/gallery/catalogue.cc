@@ -232,7 +232,10 @@ absl::StatusOr<std::unique_ptr<Catalogue::Transaction>> Catalogue::Begin() {
   }
   S2P_CHECK(!connection_->in_transaction());
   S2P_RETURN_IF_ERROR(connection_->Execute("BEGIN IMMEDIATE"));
-  return absl::WrapUnique(new Transaction(this));
+  auto transaction = absl::WrapUnique(new Transaction(this));
+  // SQLite would write to a file without a name as to any other.
+  S2P_RETURN_IF_ERROR(connection_->CheckInPlace());
+  return transaction;
 }
 
 absl::Status Catalogue::Reopen() {

@@ -67,8 +67,8 @@ class Catalogue {
     Catalogue& catalogue_;
     bool committed_ = false;
   };
-  // Requires that no transaction is open. If an earlier one could not be rolled back, the file is
-  // opened again first, which rolls it back.
+  // Requires that no transaction is open. Opens the file again if the last one could not be rolled
+  // back. Internal if the file or its log was deleted, moved or replaced while it was open.
   absl::StatusOr<std::unique_ptr<Transaction>> Begin();
 
   // Adds an item and returns its key. AlreadyExists if the id is taken.

@@ -1,6 +1,7 @@
 #include "server/gallery/sqlite_query.h"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -91,6 +92,17 @@ absl::StatusOr<bool> SqliteConnection::EmptyLog() {
   if ((code & 0xff) == SQLITE_BUSY || (code & 0xff) == SQLITE_LOCKED) return false;
   if (!status.ok()) return status;
   return true;
+}
+
+absl::Status SqliteConnection::CheckInPlace() const {
+  int moved = 0;
+  const int code = sqlite3_file_control(database_, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  if (code != SQLITE_OK) return ToStatus(code, "look at the file");
+  const std::string log = path_ + "-wal";
+  const bool has_log = access(log.c_str(), F_OK) == 0;
+  if (moved == 0 && has_log) return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat(moved == 0 ? log : path_, ": was deleted, moved or replaced while it was open"));
 }
 
 bool SqliteConnection::in_transaction() const { return sqlite3_get_autocommit(database_) == 0; }

@@ -34,6 +34,10 @@ class SqliteConnection {
   // Runs statements without parameters or results, separated by semicolons.
   absl::Status Execute(const char* sql);
   bool in_transaction() const;
+  // OK if the open file and its write-ahead log are still what their names stand for; Internal if
+  // one was deleted, moved or replaced, so that what is written would be lost. Requires a
+  // transaction, which has opened the log.
+  absl::Status CheckInPlace() const;
   // Folds the write-ahead log into the file and truncates it. False if another connection is in the
   // way, which it never waits for.
   absl::StatusOr<bool> EmptyLog();

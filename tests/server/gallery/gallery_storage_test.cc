@@ -189,11 +189,12 @@ TEST_F(SmallDiskTest, ReadOnlyDiskIsInternalWithoutAPathUntilItCanBeWritten) {
   EXPECT_THAT(Broken(), IsEmpty());
 }
 
-// Makes writes to an open file of this process fail with EBADF, which SQLite reports as an I/O
-// error, until it is destroyed.
+// Puts another file behind the descriptors that this process has for a file, until it is destroyed.
+// Without `other` that is the file itself, for reading: writes fail with EBADF, which SQLite
+// reports as an I/O error.
 class FailingFile {
  public:
-  explicit FailingFile(const std::string& path) {
+  explicit FailingFile(const std::string& path, const std::string& other = "") {
     for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
       std::error_code ignored;
       const fs::path target = fs::read_symlink(entry.path(), ignored);
@@ -201,9 +202,9 @@ class FailingFile {
       const int descriptor = std::stoi(entry.path().filename().string());
       saved_.emplace_back(descriptor, dup(descriptor));
     }
-    const int unwritable = open(path.c_str(), O_RDONLY);
-    for (const auto& [descriptor, copy] : saved_) dup2(unwritable, descriptor);
-    close(unwritable);
+    const int failing = open((other.empty() ? path : other).c_str(), O_RDONLY);
+    for (const auto& [descriptor, copy] : saved_) dup2(failing, descriptor);
+    close(failing);
   }
   ~FailingFile() {
     for (const auto& [descriptor, copy] : saved_) {
@@ -254,6 +255,36 @@ TEST_F(GalleryStorageTest, InputOutputErrorOfTheJournalIsInternalAndChangesNothi
   MustAdd("b", 2);
   Reopen();
   EXPECT_THAT(Ids(), ElementsAre("a", "b"));
+}
+
+TEST_F(GalleryStorageTest, CatalogueThatWasMovedAwayRefusesWritesUntilItIsBack) {
+  const std::string catalogue = options_.data_dir + "/gallery.db";
+  for (const char* suffix : {"", "-wal"}) {
+    SCOPED_TRACE(suffix);
+    Reopen();
+    const std::string file = catalogue + suffix;
+    MustAdd("a", 1);
+    fs::rename(file, file + ".away");
+    EXPECT_THAT(Add(Item("b", 2)), StatusIs(absl::StatusCode::kInternal));
+    EXPECT_THAT(gallery_->Delete({"a"}), StatusIs(absl::StatusCode::kInternal));
+    EXPECT_THAT(Broken(), ElementsAre(FaultKind::kCatalogueFailed));
+    EXPECT_THAT(Search(1, 1), ElementsAre("a"));
+    fs::rename(file + ".away", file);
+    MustAdd("b", 2);
+    EXPECT_THAT(Broken(), IsEmpty());
+    Reopen();
+    EXPECT_THAT(Ids(), ElementsAre("a", "b"));
+    EXPECT_THAT(gallery_->Delete({"b"}), IsOk());
+  }
+}
+
+TEST_F(GalleryStorageTest, WritesAreRefusedWhileAnotherFileHasTheNameOfTheCatalogue) {
+  const std::string catalogue = options_.data_dir + "/gallery.db";
+  Reopen();
+  MustAdd("a", 1);
+  fs::rename(catalogue, catalogue + ".away");
+  std::ofstream(catalogue) << "another";
+  EXPECT_THAT(Add(Item("b", 2)), StatusIs(absl::StatusCode::kInternal));
 }
 
 TEST_F(GalleryStorageTest, MissingPhotoIsDataLossAndAFaultUntilItIsThereAgain) {
