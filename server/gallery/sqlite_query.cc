@@ -62,6 +62,10 @@ absl::Status SqliteConnection::ToStatus(int result_code, absl::string_view what)
   if ((result_code & 0xff) == SQLITE_IOERR && error_number == EROFS) {
     return absl::PermissionDeniedError(message);
   }
+  // SQLite calls a file malformed that the disk fails to read.
+  if ((result_code & 0xff) == SQLITE_CORRUPT && error_number == EIO) {
+    return absl::InternalError(absl::StrCat(message, ": ", std::strerror(EIO)));
+  }
   switch (result_code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:

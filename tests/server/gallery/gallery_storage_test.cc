@@ -242,6 +242,19 @@ TEST_F(GalleryStorageTest, InputOutputErrorOfTheCatalogueIsInternalAndChangesNot
   EXPECT_THAT(Ids(), ElementsAre("a", "b"));
 }
 
+TEST_F(GalleryStorageTest, CatalogueThatTheDiskCannotReadIsInternalAndNotDamaged) {
+  Reopen();
+  MustAdd("a", 1);
+  {
+    // Memory that is not there cannot be read: EIO.
+    const FailingFile catalogue(options_.data_dir + "/gallery.db", "/proc/self/mem");
+    const FailingFile log(options_.data_dir + "/gallery.db-wal", "/proc/self/mem");
+    EXPECT_THAT(gallery_->Get("a"), StatusIs(absl::StatusCode::kInternal,
+                                             HasSubstr("could not read or write the gallery")));
+  }
+  EXPECT_THAT(gallery_->Get("a"), IsOk());
+}
+
 TEST_F(GalleryStorageTest, InputOutputErrorOfTheJournalIsInternalAndChangesNothing) {
   Reopen();
   MustAdd("a", 1);
