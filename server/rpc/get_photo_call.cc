@@ -13,6 +13,7 @@
 #include "image/preprocessor.h"
 #include "model/verified_file.h"
 #include "s2p/v1/gallery.pb.h"
+#include "server/faults/storage_fault.h"
 #include "server/rpc/to_proto.h"
 #include "server/search/request_checks.h"
 
@@ -121,6 +122,7 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
   absl::Status ReadPiece() {
     auto piece = file_->Next(kChunkBytes);
     if (!piece.ok()) return service_.gallery->UnreadablePhoto(*item_, piece.status());
+    if (file_->bytes_left() == 0) PhotoWorks(*service_.faults, item_->sha256);
     *response_.mutable_chunk() = *std::move(piece);
     return absl::OkStatus();
   }

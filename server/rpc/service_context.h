@@ -28,7 +28,7 @@ struct ServiceContext {
   SnapshotLoader* loader = nullptr;
   Batcher* batcher = nullptr;
   Metrics* metrics = nullptr;
-  const Faults* faults = nullptr;
+  Faults* faults = nullptr;
   // Counts the bytes of photos that AddPhotos has read and not yet answered.
   ByteBudget* add_bytes = nullptr;
   // For GetPhoto.
