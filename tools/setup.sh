@@ -63,6 +63,10 @@ command -v npm >/dev/null || test_packages+=(npm)
 if apt-cache show clang-format-14 >/dev/null 2>&1; then
   test_packages+=(clang-format-14)
 fi
+# The file system that fails when a test tells it to; the tests that need it are skipped without.
+if apt-cache show python3-fusepy >/dev/null 2>&1; then
+  test_packages+=(python3-fusepy)
+fi
 [ "$tests" -eq 0 ] || packages+=("${test_packages[@]}")
 
 # get_program PACKAGE PATH: extracts a program that tests run, because installing its package would

@@ -71,7 +71,7 @@ def prepare():
 class Server:
     """An s2p-server on free ports, stopped with the object."""
 
-    def __init__(self, store, data_dir, *flags, listen="127.0.0.1:0"):
+    def __init__(self, store, data_dir, *flags, listen="127.0.0.1:0", env=None):
         self.files = tempfile.mkdtemp(dir=WORK)
         self.data_dir = data_dir
         self.log_path = os.path.join(self.files, "log")
@@ -82,7 +82,7 @@ class Server:
                 [program("s2p-server"), "--checkpoint-root", store, "--data-dir", data_dir,
                  "--device", "cpu", "--listen", listen, "--http", "127.0.0.1:0",
                  "--address-file", address_file, "--http-address-file", http_file] + list(flags),
-                stdout=log, stderr=log)
+                stdout=log, stderr=log, env=dict(os.environ, **(env or {})))
         self.wait(lambda: os.path.exists(address_file) and os.path.exists(http_file))
         self.address = read_text(address_file).strip()
         self.http = read_text(http_file).strip()
