@@ -116,8 +116,8 @@ TEST_F(ModelCommandTest, WatchShowsWhatBreaksAndWhenItIsOver) {
   fault.set_message("the server's disk\nis full");
   EXPECT_THAT(Watch({{broken, broken, Status(State::STATE_PUBLISHED)}}),
               EndsWith("version 1 serves\n"
-                       "fault disk_full: the server's disk is full\n"
-                       "over: fault disk_full: the server's disk is full\n"));
+                       "fault disk_full: the server's disk\\nis full\n"
+                       "over: fault disk_full: the server's disk\\nis full\n"));
 }
 
 TEST_F(ModelCommandTest, WatchContinuesAfterABrokenStream) {

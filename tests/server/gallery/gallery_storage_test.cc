@@ -287,7 +287,7 @@ TEST_F(GalleryStorageTest, CatalogueThatWasMovedAwayRefusesWritesUntilItIsBack) 
     EXPECT_THAT(Broken(), IsEmpty());
     Reopen();
     EXPECT_THAT(Ids(), ElementsAre("a", "b"));
-    EXPECT_THAT(gallery_->Delete({"b"}), IsOk());
+    EXPECT_THAT(gallery_->Delete({"a", "b"}), IsOk());
   }
 }
 

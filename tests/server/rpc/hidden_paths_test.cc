@@ -33,7 +33,9 @@ class HiddenPathsTest : public ServerTest {
   void CallAll() {
     v1::SearchResponse found;
     Saw(Search(SketchOf(1), &found));
-    for (const auto& response : Add({Photo("new", 9), Photo("bad", 0)})) Saw(response);
+    v1::AddPhotoRequest bad = Photo("bad", 8);
+    bad.set_image("no image");
+    for (const auto& response : Add({Photo("new", 9), bad})) Saw(response);
     Call(&v1::GalleryService::Stub::DeletePhotos, [] {
       v1::DeletePhotosRequest request;
       request.add_photo_ids("p2");

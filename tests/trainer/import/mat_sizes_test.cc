@@ -30,7 +30,8 @@ std::string Number(uint32_t number) {
 
 std::string Element(uint32_t type, std::string data) {
   const auto size = static_cast<uint32_t>(data.size());
-  data.resize((data.size() + 7) / 8 * 8);
+  // All but compressed elements end at a multiple of 8 bytes.
+  if (type != 15) data.resize((data.size() + 7) / 8 * 8);
   return Number(type) + Number(size) + data;
 }
 
