@@ -24,11 +24,12 @@ constexpr size_t kMaxSubmitBytes = size_t{1} << 20;
 // The paths stay those of the same files, as a spec names them relative to the data root.
 v1::Job Shown(v1::Job job, const HiddenFolders& hidden) {
   job.set_reason(hidden.Hide(job.reason()));
+  // A field that is unset stays unset.
+  if (!job.has_resolved_spec()) return job;
   v1::TrainingSpec& spec = *job.mutable_resolved_spec();
-  for (std::string* path : {spec.mutable_source_dataset(), spec.mutable_target_dataset(),
-                            spec.mutable_initial_weights()}) {
-    *path = hidden.Hide(*path);
-  }
+  if (spec.has_source_dataset()) spec.set_source_dataset(hidden.Hide(spec.source_dataset()));
+  if (spec.has_target_dataset()) spec.set_target_dataset(hidden.Hide(spec.target_dataset()));
+  if (spec.has_initial_weights()) spec.set_initial_weights(hidden.Hide(spec.initial_weights()));
   return job;
 }
 

@@ -74,6 +74,16 @@ TEST_F(TrainerTest, NothingThatIsToldOfAJobNamesAFolderOfTheServer) {
   EXPECT_EQ(Submit(request, &submitted).error_message(), "shoes: is not a folder");
 }
 
+TEST_F(TrainingServiceTest, HidingFoldersLeavesTheRestOfTheSpecAlone) {
+  v1::Job submitted;
+  v1::SubmitJobRequest request;
+  request.mutable_spec()->set_target_dataset("shoes");
+  request.mutable_spec()->set_initial_version(7);
+  ASSERT_THAT(Submit(request, &submitted), IsOk());
+  EXPECT_EQ(submitted.resolved_spec().initial_version(), 7);
+  EXPECT_FALSE(submitted.resolved_spec().has_source_dataset());
+}
+
 TEST_F(TrainingServiceTest, UnknownJobsAreNotFound) {
   ExpectError(Get("x", &job_), grpc::StatusCode::NOT_FOUND, "job_id: there is no job \"x\"");
   ExpectError(Cancel("x", &job_), grpc::StatusCode::NOT_FOUND, "job_id");
