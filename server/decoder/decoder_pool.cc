@@ -12,7 +12,7 @@
 namespace s2p {
 namespace {
 
-// Somebody who stops one decoder after another must not keep a call for ever.
+// Somebody who stops one decoder after another must not keep a call busy forever.
 constexpr int kMostAttempts = 3;
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kMaxBatch = 32;
 constexpr int64_t kMaxBatchPixels = 16'000'000;
-// Of one photo.
+// Tries to decode one photo.
 constexpr int kMostAttempts = 3;
 
 // Says nothing about the image: its decoder could not work.
