@@ -239,6 +239,16 @@ Measured Measure(cv::Mat luma) {
 
 }  // namespace
 
+bool HasInk(const Image& image) {
+  S2P_CHECK(!image.empty());
+  const cv::Mat luma = LumaOf(Reduce(image, kMeasuredPixels));
+  double darkest = 0, lightest = 0;
+  cv::minMaxLoc(luma, &darkest, &lightest);
+  // What JPEG makes of one tone differs by less.
+  if (lightest - darkest < kWhite - kWhiteGround) return false;
+  return !Measure(luma).ink.empty();
+}
+
 Image FitToMeasuredInk(const Image& image) {
   S2P_CHECK(!image.empty());
   const Image reduced = Reduce(image, kMeasuredPixels);

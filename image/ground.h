@@ -22,6 +22,10 @@ namespace s2p {
 // unchanged. For drawings: the light parts of a photographed thing would pass for ground.
 Image FitToMeasuredInk(const Image& image);
 
+// Whether a drawing shows anything: FitToMeasuredInk finds ink, and the picture is not of one tone
+// throughout. Requires a non-empty image.
+bool HasInk(const Image& image);
+
 }  // namespace s2p
 
 #endif  // S2P_IMAGE_GROUND_H_
