@@ -1,8 +1,6 @@
 #include "server/gallery/catalogue.h"
 
-#include <filesystem>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -10,88 +8,15 @@
 #include "absl/time/time.h"
 #include "base/check.h"
 #include "base/status_macros.h"
-#include "model/file.h"
 #include "server/gallery/catalogue_sql.h"
+#include "server/gallery/sqlite_file.h"
 #include "server/gallery/sqlite_query.h"
 
 namespace s2p {
 namespace {
 
-absl::StatusOr<int64_t> Pragma(SqliteConnection* connection, const char* sql) {
-  SqliteQuery query(connection, sql);
-  S2P_ASSIGN_OR_RETURN(bool row, query.Next());
-  return row ? query.Integer(0) : 0;
-}
-
-// NotFound if the file is missing or has no bytes.
-absl::Status CheckFile(const std::string& path) {
-  std::error_code error;
-  const std::filesystem::file_status found = std::filesystem::status(path, error);
-  // A symbolic link into a volume that is not mounted counts as missing too.
-  if (found.type() == std::filesystem::file_type::not_found) {
-    return absl::NotFoundError(absl::StrCat(path, ": is missing"));
-  }
-  if (error) return FileError(error.value(), path, "look at");
-  if (found.type() != std::filesystem::file_type::regular) {
-    return absl::FailedPreconditionError(absl::StrCat(path, ": is not a regular file"));
-  }
-  const uintmax_t size = std::filesystem::file_size(path, error);
-  if (error) return FileError(error.value(), path, "size");
-  return size > 0 ? absl::OkStatus() : absl::NotFoundError(absl::StrCat(path, ": is empty"));
-}
-
-// SQLite deletes the write-ahead log of a database that is missing, and with it the last writes.
-absl::Status CheckNoLog(const std::string& path) {
-  const std::string log = path + "-wal";
-  std::error_code ignored;
-  if (!std::filesystem::exists(log, ignored) || std::filesystem::file_size(log, ignored) == 0) {
-    return absl::OkStatus();
-  }
-  return absl::FailedPreconditionError(
-      absl::StrCat(path, ": is missing or empty, but its log ", log,
-                   " is there. Put the file back next to its log, or move the log away"));
-}
-
-absl::Status Configure(SqliteConnection* connection) {
-  SqliteQuery query(connection, "PRAGMA journal_mode = WAL");
-  S2P_ASSIGN_OR_RETURN(bool row, query.Next());
-  if (!row || query.Text(0) != "wal") {
-    return absl::FailedPreconditionError(absl::StrCat(
-        connection->path(), ": the file system does not allow a write-ahead log; use a local one"));
-  }
-  // A log that had to grow, because a backup was reading, shrinks again when it is reused.
-  return connection->Execute(
-      "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; "
-      "PRAGMA journal_size_limit = 16777216");
-}
-
-// OK if this program can read the database as a catalogue. NotFound if it is empty;
-// FailedPrecondition as Catalogue::Open. Changes nothing.
-absl::Status Identify(SqliteConnection* connection) {
-  S2P_ASSIGN_OR_RETURN(int64_t application, Pragma(connection, "PRAGMA application_id"));
-  S2P_ASSIGN_OR_RETURN(int64_t format, Pragma(connection, "PRAGMA user_version"));
-  S2P_ASSIGN_OR_RETURN(int64_t tables, Pragma(connection, "SELECT COUNT(*) FROM sqlite_master"));
-  if (application == 0 && format == 0 && tables == 0) {
-    return absl::NotFoundError(absl::StrCat(connection->path(), ": is empty"));
-  }
-  if (application != kApplicationId || format < 1) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(connection->path(), ": is not a gallery's catalogue"));
-  }
-  if (format > kCatalogueFormatVersion) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(connection->path(), ": format version ", format,
-                     " is newer than this program, which reads ", kCatalogueFormatVersion));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckPages(SqliteConnection* connection) {
-  SqliteQuery check(connection, "PRAGMA quick_check(1)");
-  S2P_ASSIGN_OR_RETURN(bool row, check.Next());
-  if (row && check.Text(0) == "ok") return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat(connection->path(), ": damaged: ", check.Text(0)));
-}
+constexpr SqliteFormat kFormat = {kApplicationId, kCatalogueFormatVersion, kSchema,
+                                  "a gallery's catalogue"};
 
 absl::Status InsertMetadata(SqliteConnection* connection, int64_t key,
                             const std::map<std::string, std::string>& metadata) {
@@ -189,41 +114,19 @@ Catalogue::~Catalogue() = default;
 
 absl::StatusOr<std::unique_ptr<Catalogue>> Catalogue::Open(const std::string& path,
                                                            IfMissing if_missing) {
-  absl::Status status = CheckFile(path);
-  if (absl::IsNotFound(status) && if_missing == IfMissing::kCreate) status = CheckNoLog(path);
-  if (!status.ok()) return status;
   S2P_ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> connection,
-                       SqliteConnection::Open(path, if_missing == IfMissing::kCreate));
-  status = Identify(connection.get());
-  const bool create = absl::IsNotFound(status) && if_missing == IfMissing::kCreate;
-  if (!create && !status.ok()) return status;
-  S2P_RETURN_IF_ERROR(Configure(connection.get()));
-  auto catalogue = absl::WrapUnique(new Catalogue(std::move(connection)));
-  S2P_RETURN_IF_ERROR(create ? catalogue->CreateSchema() : CheckPages(catalogue->connection()));
-  return catalogue;
+                       OpenSqliteFile(path, kFormat, /*create=*/if_missing == IfMissing::kCreate));
+  return absl::WrapUnique(new Catalogue(std::move(connection)));
 }
 
 absl::StatusOr<std::unique_ptr<Catalogue>> Catalogue::OpenReader(const std::string& path) {
   S2P_ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> connection,
-                       SqliteConnection::Open(path, /*create=*/false));
-  S2P_RETURN_IF_ERROR(Identify(connection.get()));
-  S2P_RETURN_IF_ERROR(Configure(connection.get()));
+                       OpenSqliteFileAgain(path, kFormat));
   return absl::WrapUnique(new Catalogue(std::move(connection)));
 }
 
 absl::Status Catalogue::Copy(const std::string& from, const std::string& to) {
-  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) {
-    std::error_code error;
-    std::filesystem::remove(to + suffix, error);
-    if (error) return FileError(error.value(), to, "remove");
-  }
-  S2P_ASSIGN_OR_RETURN(auto connection, SqliteConnection::Open(from, /*create=*/false));
-  SqliteQuery query(connection.get(), "VACUUM INTO ?");
-  query.Bind(absl::string_view(to));
-  S2P_RETURN_IF_ERROR(query.Run());
-  // The log has grown while it was copied, because nobody could fold in what the copy still read.
-  S2P_RETURN_IF_ERROR(connection->EmptyLog().status());
-  return SyncFile(to);
+  return CopySqliteFile(from, to);
 }
 
 absl::StatusOr<std::unique_ptr<Catalogue::Transaction>> Catalogue::Begin() {
@@ -239,11 +142,7 @@ absl::StatusOr<std::unique_ptr<Catalogue::Transaction>> Catalogue::Begin() {
 }
 
 absl::Status Catalogue::Reopen() {
-  S2P_ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> connection,
-                       SqliteConnection::Open(connection_->path(), /*create=*/false));
-  S2P_RETURN_IF_ERROR(Identify(connection.get()));
-  S2P_RETURN_IF_ERROR(Configure(connection.get()));
-  connection_ = std::move(connection);
+  S2P_ASSIGN_OR_RETURN(connection_, OpenSqliteFileAgain(connection_->path(), kFormat));
   stuck_ = false;
   return absl::OkStatus();
 }
@@ -255,15 +154,6 @@ absl::Status Catalogue::Atomically(const std::function<absl::Status()>& work) {
   S2P_ASSIGN_OR_RETURN(std::unique_ptr<Transaction> transaction, Begin());
   S2P_RETURN_IF_ERROR(work());
   return transaction->Commit();
-}
-
-absl::Status Catalogue::CreateSchema() {
-  return Atomically([this] {
-    S2P_RETURN_IF_ERROR(connection_->Execute(kSchema));
-    const std::string marks = absl::StrCat("PRAGMA application_id = ", kApplicationId,
-                                           "; PRAGMA user_version = ", kCatalogueFormatVersion);
-    return connection_->Execute(marks.c_str());
-  });
 }
 
 absl::StatusOr<int64_t> Catalogue::Insert(const GalleryItem& item) {

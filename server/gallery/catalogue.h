@@ -128,7 +128,6 @@ class Catalogue {
   explicit Catalogue(std::unique_ptr<SqliteConnection> connection);
 
   SqliteConnection* connection() const { return connection_.get(); }
-  absl::Status CreateSchema();
   // Runs `work` in the open transaction, or else in one of its own.
   absl::Status Atomically(const std::function<absl::Status()>& work);
   absl::Status Reopen();

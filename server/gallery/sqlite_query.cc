@@ -163,6 +163,14 @@ SqliteQuery& SqliteQuery::Bind(absl::string_view text) {
   return *this;
 }
 
+SqliteQuery& SqliteQuery::BindBytes(absl::string_view bytes) {
+  const void* const data = bytes.empty() ? "" : bytes.data();
+  if (statement_ != nullptr) {
+    Note(sqlite3_bind_blob64(statement_, ++parameters_, data, bytes.size(), SQLITE_STATIC));
+  }
+  return *this;
+}
+
 SqliteQuery& SqliteQuery::BindFloats(absl::Span<const float> values) {
   const void* const bytes = values.empty() ? static_cast<const void*>("") : values.data();
   if (statement_ != nullptr) {
@@ -194,6 +202,12 @@ std::string SqliteQuery::Text(int column) const {
   const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
   if (text == nullptr) return "";
   return std::string(text, static_cast<size_t>(sqlite3_column_bytes(statement_, column)));
+}
+
+std::string SqliteQuery::Bytes(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
+  if (bytes == nullptr) return "";
+  return std::string(bytes, static_cast<size_t>(sqlite3_column_bytes(statement_, column)));
 }
 
 absl::StatusOr<std::vector<float>> SqliteQuery::Floats(int column) const {

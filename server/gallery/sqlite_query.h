@@ -1,4 +1,4 @@
-// Prepared statements of the catalogue's database. For catalogue.cc only.
+// Connections to SQLite's files, and prepared statements. For the stores that keep such a file.
 #ifndef S2P_SERVER_GALLERY_SQLITE_QUERY_H_
 #define S2P_SERVER_GALLERY_SQLITE_QUERY_H_
 
@@ -68,9 +68,10 @@ class SqliteQuery {
   SqliteQuery(const SqliteQuery&) = delete;
   SqliteQuery& operator=(const SqliteQuery&) = delete;
 
-  // Texts and floats are borrowed for the life of the query.
+  // Texts, bytes and floats are borrowed for the life of the query.
   SqliteQuery& Bind(int64_t value);
   SqliteQuery& Bind(absl::string_view text);
+  SqliteQuery& BindBytes(absl::string_view bytes);
   SqliteQuery& BindFloats(absl::Span<const float> values);
 
   // True if there is a row to read; false after the last.
@@ -81,6 +82,7 @@ class SqliteQuery {
   // Values of the current row.
   int64_t Integer(int column) const;
   std::string Text(int column) const;
+  std::string Bytes(int column) const;
   // DataLoss if the blob is not a whole number of floats.
   absl::StatusOr<std::vector<float>> Floats(int column) const;
 
