@@ -173,6 +173,30 @@ TEST(FitToMeasuredInkTest, TinyPicturesAreTaken) {
   }
 }
 
+TEST(HasInkTest, DrawingHasInkOnAnyGround) {
+  EXPECT_TRUE(HasInk(Drawing()));
+  EXPECT_TRUE(HasInk(Changed(Drawing(), [](int, int, double v) { return 255 - v; })));
+  EXPECT_TRUE(HasInk(Changed(Drawing(), [](int, int, double v) { return v * 0.6; })));
+}
+
+TEST(HasInkTest, SheetOfOneToneHasNone) {
+  for (const int side : {1, 8, kSide}) {
+    for (const int level : {0, 100, 240, 255}) {
+      EXPECT_FALSE(HasInk(Image(side, side, static_cast<uint8_t>(level)))) << side << ", " << level;
+    }
+  }
+}
+
+TEST(HasInkTest, PaperInUnevenLightHasNone) {
+  const Image paper = Changed(Image(kSide, kSide),
+                              [](int x, int, double v) { return v * (0.7 + 0.2 * x / kSide); });
+  EXPECT_FALSE(HasInk(paper));
+}
+
+TEST(HasInkTest, LinesTooFaintForThePreprocessorAreNone) {
+  EXPECT_FALSE(HasInk(Changed(Drawing(), [](int, int, double v) { return 240 + v / 17; })));
+}
+
 TEST(FitToMeasuredInkTest, PreprocessorMeasuresTheGroundWhereTheManifestSaysSo) {
   v1::Preprocessing preprocessing;
   preprocessing.set_height(96);
