@@ -11,6 +11,8 @@
 #include "base/status_macros.h"
 #include "daemon/folder_lock.h"
 #include "model/file.h"
+#include "server/feedback/feedback_collection.h"
+#include "server/feedback/feedback_store.h"
 #include "server/gallery/blob_store.h"
 #include "server/gallery/catalogue.h"
 #include "server/gallery/gallery_folder.h"
@@ -173,15 +175,43 @@ absl::Status CopyCheckpoints(const std::string& from, const std::string& to,
   return absl::OkStatus();
 }
 
+// Copies the feedback, if the folder has any, as of a moment of its own: feedback about photos that
+// the copy of the gallery lacks is not exported from it.
+absl::Status CopyFeedbackOf(const std::string& from, const std::string& to,
+                            DataFolderReport& report) {
+  std::error_code ignored;
+  if (!fs::exists(FeedbackFileOf(from), ignored)) return absl::OkStatus();
+  S2P_RETURN_IF_ERROR(CopyFeedback(FeedbackFileOf(from), FeedbackFileOf(to)));
+  S2P_ASSIGN_OR_RETURN(const auto copy, FeedbackStore::Open(FeedbackFileOf(to)));
+  const FeedbackTotals totals = copy->Totals();
+  report.feedback = static_cast<int64_t>(totals.pending + totals.accepted + totals.rejected);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<DataFolderReport> CopyDataFolder(const std::string& from, const std::string& to,
                                                 const std::string& base, bool is_backup) {
   S2P_ASSIGN_OR_RETURN(auto folder, UnfinishedFolder::Create(to));
   DataFolderReport report;
   absl::Status status = CopyGallery(from, folder->path(), base, is_backup, report);
+  if (status.ok()) status = CopyFeedbackOf(from, folder->path(), report);
   if (status.ok()) status = CopyCheckpoints(from, folder->path(), report);
   if (status.ok()) status = folder->Finish();
   if (!status.ok()) return status;
   return report;
+}
+
+absl::Status CheckFeedback(const std::string& folder, DataFolderReport& report) {
+  std::error_code ignored;
+  if (!fs::exists(FeedbackFileOf(folder), ignored)) return absl::OkStatus();
+  const auto store = FeedbackStore::Open(FeedbackFileOf(folder));
+  if (absl::IsDataLoss(store.status())) {
+    report.problems.push_back(std::string(store.status().message()));
+    return absl::OkStatus();
+  }
+  if (!store.ok()) return store.status();
+  const FeedbackTotals totals = (*store)->Totals();
+  report.feedback = static_cast<int64_t>(totals.pending + totals.accepted + totals.rejected);
+  return absl::OkStatus();
 }
 
 bool IsEmptyOrMissing(const std::string& path) {
@@ -235,6 +265,7 @@ absl::StatusOr<DataFolderReport> CheckDataFolder(const std::string& data_dir) {
     }
     return absl::OkStatus();
   }));
+  S2P_RETURN_IF_ERROR(CheckFeedback(data_dir, report));
   const CheckpointStore models(data_dir + "/models");
   const auto versions = models.Versions();
   if (!versions.ok() && !absl::IsNotFound(versions.status())) return versions.status();

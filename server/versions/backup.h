@@ -15,6 +15,8 @@ struct DataFolderReport {
   int64_t items = 0;
   // Size of the original photos.
   uint64_t bytes = 0;
+  // Entries of feedback.
+  int64_t feedback = 0;
   // Photos whose files a backup shares with its base.
   int64_t linked = 0;
   // Versions of the checkpoints, ascending.
@@ -23,12 +25,12 @@ struct DataFolderReport {
   std::vector<std::string> problems;
 };
 
-// Copies what cannot be rebuilt (catalogue, photos, adopted checkpoints), as of one commit of the
-// gallery, to `out`, which must not exist. A server may serve and write meanwhile. The copy has
-// every write that was answered before the start, unless it was deleted meanwhile. `out` appears
-// whole and synced, or not at all. NotFound if there is no gallery; AlreadyExists; DataLoss naming
-// what is damaged; ResourceExhausted when the disk is full; Aborted if photos were replaced faster
-// than they could be copied.
+// Copies what cannot be rebuilt (catalogue, photos, feedback, adopted checkpoints), as of one
+// commit of the gallery, to `out`, which must not exist. A server may serve and write meanwhile.
+// The copy has every write that was answered before the start, unless it was deleted meanwhile.
+// `out` appears whole and synced, or not at all. NotFound if there is no gallery; AlreadyExists;
+// DataLoss naming what is damaged; ResourceExhausted when the disk is full; Aborted if photos were
+// replaced faster than they could be copied.
 //
 // `base`, if not empty, is an earlier backup: a photo that it has under the same name (its digest)
 // and with the same size shares its file, by a hard link, and is not read. Where the file systems

@@ -57,9 +57,10 @@ INNER_ARROWS = {
         "faults": [],
         "index": [],
         "gallery": ["faults", "index"],
-        "versions": ["gallery"],
+        "feedback": ["faults", "gallery"],
+        "versions": ["feedback", "gallery"],
         "search": ["decoder", "gallery"],
-        "rpc": ["decoder", "faults", "gallery", "search", "versions"],
+        "rpc": ["decoder", "faults", "feedback", "gallery", "search", "versions"],
     },
 }
 # The only files next to the rooms inside a room.
@@ -105,7 +106,7 @@ LIBRARIES = {
     "gRPC": Library(
         ["grpcpp/", "grpc/", "grpc++/"], ["grpc"],
         ["rpc/*", "server/rpc/*", "server/main.cc", "trainer/jobs/*", "trainer/main.cc",
-         "client/connection/search_client.*", "client/connection/training_client.*", "client/connection/grpc_channel.*",
+         "client/connection/feedback_client.*", "client/connection/search_client.*", "client/connection/training_client.*", "client/connection/grpc_channel.*",
          "client/web/*"],
         ["rpc/*", "server/*", "trainer/*", "client/*"],
         ["rpc", "server", "trainer", "client", "proto"]),
@@ -152,8 +153,8 @@ EXCEPTIONS = [
 # intervals and deadlines follow base/steady_time.h: a change of the system's time must not stop or
 # hurry them.
 DATES = ["client/connection/grpc_channel.cc", "daemon/http/http_connection.cc", "model/checkpoint_store.cc", "rpc/call_gate.cc", "rpc/credentials.cc",
-         "server/faults/faults.h", "server/gallery/gallery_folder.cc", "server/gallery/new_item.cc",
-         "tests/*", "trainer/data/data_set_digest.cc", "trainer/jobs/job_scheduler.h", "trainer/jobs/job_store.cc",
+         "server/faults/faults.h", "server/feedback/feedback_collection.h", "server/gallery/gallery_folder.cc",
+         "server/gallery/new_item.cc", "tests/*", "trainer/data/data_set_digest.cc", "trainer/jobs/job_scheduler.h", "trainer/jobs/job_store.cc",
          "trainer/pictures/event_log.cc"]
 DATE = re.compile(r"\babsl::Now\b|\bsystem_clock::now\b|\btime\((nullptr|NULL|0)\)|\bgettimeofday\b|"
                   r"\bCLOCK_REALTIME\b|\.(Await|Wait)\w*With(Timeout|Deadline)\(")

@@ -1,0 +1,247 @@
+#include "server/feedback/feedback_collection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "daemon/log.h"
+#include "model/sha256.h"
+#include "server/faults/storage_fault.h"
+#include "server/feedback/feedback_fault.h"
+
+namespace s2p {
+namespace {
+
+// Entries that one look at the store reads, so that writes wait only briefly.
+constexpr int kPage = 256;
+constexpr size_t kIdDigits = 32;
+constexpr char kIdentity[] = "identity";
+
+DiskReserve ReserveOf(const FeedbackOptions& options, const std::string& folder) {
+  if (options.measure_disk) return DiskReserve(options.min_free, options.measure_disk);
+  return DiskReserve(options.min_free, [folder] { return MeasureDiskSpace(folder); });
+}
+
+std::string ContentDigest(const NewFeedback& feedback, const std::string& photo_sha256) {
+  return Sha256(absl::StrCat(feedback.photo_id, "\n", photo_sha256, "\n",
+                             static_cast<int>(feedback.verdict), "\n", feedback.sketch.sha256));
+}
+
+std::string IdentityOf(const GalleryItem& photo) {
+  const auto identity = photo.metadata.find(kIdentity);
+  return identity == photo.metadata.end() || identity->second.empty() ? photo.photo_id
+                                                                      : identity->second;
+}
+
+ConfirmedPair PairOf(const FeedbackRecord& record, const GalleryItem& photo) {
+  ConfirmedPair pair;
+  pair.feedback_id = record.feedback_id;
+  pair.digest = record.digest;
+  pair.sketch_bytes = record.sketch_bytes;
+  pair.photo_id = photo.photo_id;
+  pair.photo_sha256 = photo.sha256;
+  pair.photo_bytes = photo.bytes;
+  pair.photo_content_type = photo.content_type;
+  pair.identity = IdentityOf(photo);
+  return pair;
+}
+
+}  // namespace
+
+std::string FeedbackFileOf(const std::string& data_dir) {
+  return absl::StrCat(data_dir, "/feedback.db");
+}
+
+absl::StatusOr<std::unique_ptr<FeedbackCollection>> FeedbackCollection::Open(
+    const FeedbackOptions& options, const Gallery* gallery) {
+  S2P_ASSIGN_OR_RETURN(auto store, FeedbackStore::Open(FeedbackFileOf(options.data_dir)));
+  std::unique_ptr<PairFolder> folder;
+  if (!options.data_set.empty()) {
+    S2P_ASSIGN_OR_RETURN(folder, PairFolder::Open(options.data_set, store->id()));
+  }
+  auto collection = absl::WrapUnique(
+      new FeedbackCollection(options, gallery, std::move(store), std::move(folder)));
+  absl::MutexLock lock(&collection->mutex_);
+  // A data set that cannot be written now is a fault, and no reason to keep searches waiting.
+  collection->WriteDataSet().IgnoreError();
+  return collection;
+}
+
+FeedbackCollection::FeedbackCollection(const FeedbackOptions& options, const Gallery* gallery,
+                                       std::unique_ptr<FeedbackStore> store,
+                                       std::unique_ptr<PairFolder> folder)
+    : options_(options),
+      gallery_(*gallery),
+      faults_(*options.faults),
+      reserve_(ReserveOf(options, options.data_dir)),
+      data_set_reserve_(ReserveOf(options, options.data_set)),
+      store_(std::move(store)),
+      folder_(std::move(folder)) {}
+
+template <typename Result>
+Result FeedbackCollection::Told(Result result) const {
+  if (result.ok()) return result;
+  return FeedbackFault(faults_, FeedbackPart::kStore, result.status());
+}
+
+absl::Status FeedbackCollection::CheckRoom(uint64_t bytes) const {
+  const absl::Status room = reserve_.Check(bytes);
+  if (room.ok()) return room;
+  FeedbackFault(faults_, FeedbackPart::kStore, room).IgnoreError();
+  return absl::ResourceExhaustedError(
+      "the server's disk is nearly full (--min-free): drawings are refused until some space is "
+      "free");
+}
+
+absl::StatusOr<FeedbackStore::Inserted> FeedbackCollection::Record(const NewFeedback& feedback) {
+  S2P_ASSIGN_OR_RETURN(const auto photo, gallery_.Get(feedback.photo_id));
+  if (photo->modality == v1::MODALITY_SKETCH) {
+    return absl::InvalidArgumentError("photo_id: is a sketch of the gallery, not a photo");
+  }
+  S2P_RETURN_IF_ERROR(CheckRoom(feedback.sketch.png.size()));
+  FeedbackRecord record;
+  record.digest = ContentDigest(feedback, photo->sha256);
+  record.feedback_id =
+      feedback.feedback_id.empty() ? record.digest.substr(0, kIdDigits) : feedback.feedback_id;
+  record.photo_id = feedback.photo_id;
+  record.photo_sha256 = photo->sha256;
+  record.verdict = feedback.verdict;
+  record.recorded_by = feedback.recorded_by;
+  record.recorded_at = options_.now();
+  record.sketch_width = feedback.sketch.width;
+  record.sketch_height = feedback.sketch.height;
+  auto inserted = store_->Insert(record, feedback.sketch.png, options_.max_bytes);
+  if (absl::IsOutOfRange(inserted.status())) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the server keeps as many drawings as it may, ", options_.max_bytes,
+                     " bytes (--max-feedback-bytes); its operator has to forget some"));
+  }
+  if (inserted.ok()) FeedbackWorks(faults_, FeedbackPart::kStore);
+  return Told(std::move(inserted));
+}
+
+absl::StatusOr<std::vector<bool>> FeedbackCollection::Review(
+    absl::Span<const std::string> feedback_ids, FeedbackState state) {
+  absl::MutexLock lock(&mutex_);
+  auto found = Told(store_->SetState(feedback_ids, state, options_.now()));
+  if (!found.ok()) return found;
+  // The review is durable; a data set that lags behind is a fault, and written with the next change
+  // or at the next start.
+  WriteDataSet().IgnoreError();
+  return found;
+}
+
+absl::StatusOr<std::vector<bool>> FeedbackCollection::Forget(
+    absl::Span<const std::string> feedback_ids) {
+  absl::MutexLock lock(&mutex_);
+  S2P_RETURN_IF_ERROR(WriteDataSet({feedback_ids.begin(), feedback_ids.end()}));
+  auto found = Told(store_->Remove(feedback_ids));
+  if (!found.ok()) WriteDataSet().IgnoreError();
+  return found;
+}
+
+absl::Status FeedbackCollection::PhotosChanged(absl::Span<const std::string> photo_ids) {
+  if (folder_ == nullptr) return absl::OkStatus();
+  bool concerns = false;
+  for (size_t i = 0; i < photo_ids.size() && !concerns; ++i) {
+    S2P_ASSIGN_OR_RETURN(concerns, Told(store_->HasMatchOf(photo_ids[i])));
+  }
+  if (!concerns) return absl::OkStatus();
+  absl::MutexLock lock(&mutex_);
+  return WriteDataSet();
+}
+
+absl::StatusOr<FeedbackRecord> FeedbackCollection::Find(const std::string& feedback_id) const {
+  return Told(store_->Find(feedback_id));
+}
+
+absl::StatusOr<std::string> FeedbackCollection::ReadSketch(const std::string& feedback_id) const {
+  return Told(store_->ReadSketch(feedback_id));
+}
+
+absl::StatusOr<std::vector<StoredFeedback>> FeedbackCollection::List(const FeedbackFilter& filter,
+                                                                     int64_t after,
+                                                                     int limit) const {
+  return Told(store_->List(filter, after, limit));
+}
+
+absl::StatusOr<std::shared_ptr<const GalleryItem>> FeedbackCollection::PhotoToExport(
+    const FeedbackRecord& record) const {
+  const std::shared_ptr<const GalleryItem> none;
+  if (record.state != FeedbackState::kAccepted || record.verdict != Verdict::kMatch) return none;
+  auto photo = gallery_.Get(record.photo_id);
+  if (absl::IsNotFound(photo.status())) return none;
+  if (!photo.ok()) return photo.status();
+  const bool same =
+      (*photo)->sha256 == record.photo_sha256 && (*photo)->modality != v1::MODALITY_SKETCH;
+  return same ? *photo : none;
+}
+
+absl::StatusOr<std::optional<ExportedMatch>> FeedbackCollection::NextMatch(
+    const std::string& photo_id, int64_t place) const {
+  std::string last_photo = photo_id;
+  for (;;) {
+    S2P_ASSIGN_OR_RETURN(auto page, Told(store_->ListMatches(last_photo, place, kPage)));
+    for (StoredFeedback& stored : page) {
+      S2P_ASSIGN_OR_RETURN(auto photo, PhotoToExport(stored.record));
+      if (photo == nullptr) continue;
+      const std::string identity = IdentityOf(*photo);
+      return std::optional<ExportedMatch>(
+          {stored.place, std::move(stored.record), std::move(photo), identity});
+    }
+    if (page.size() < static_cast<size_t>(kPage)) return std::optional<ExportedMatch>();
+    last_photo = page.back().record.photo_id;
+    place = page.back().place;
+  }
+}
+
+absl::StatusOr<std::vector<ConfirmedPair>> FeedbackCollection::Pairs(
+    const std::set<std::string>& except) const {
+  std::vector<ConfirmedPair> pairs;
+  std::string last_photo;
+  int64_t place = 0;
+  for (;;) {
+    S2P_ASSIGN_OR_RETURN(const auto page, Told(store_->ListMatches(last_photo, place, kPage)));
+    for (const StoredFeedback& stored : page) {
+      last_photo = stored.record.photo_id;
+      place = stored.place;
+      if (except.count(stored.record.feedback_id) > 0) continue;
+      S2P_ASSIGN_OR_RETURN(const auto photo, PhotoToExport(stored.record));
+      if (photo != nullptr) pairs.push_back(PairOf(stored.record, *photo));
+    }
+    if (page.size() < static_cast<size_t>(kPage)) return pairs;
+  }
+}
+
+absl::Status FeedbackCollection::WriteDataSet(const std::set<std::string>& except) {
+  if (folder_ == nullptr) return absl::OkStatus();
+  S2P_ASSIGN_OR_RETURN(const auto pairs, Pairs(except));
+  bool has_room = true;
+  PairFolder::Sources sources;
+  sources.photo = [this](const ConfirmedPair& pair) {
+    GalleryItem item;
+    item.photo_id = pair.photo_id;
+    item.sha256 = pair.photo_sha256;
+    item.bytes = pair.photo_bytes;
+    return gallery_.ReadBlob(item);
+  };
+  sources.sketch = [this](const ConfirmedPair& pair) {
+    return Told(store_->ReadSketch(pair.feedback_id));
+  };
+  sources.check_room = [this](uint64_t bytes) { return data_set_reserve_.Check(bytes); };
+  sources.on_left_out = [&](const ConfirmedPair& pair, const absl::Status& why) {
+    LogWarning("left a pair out of the data set of feedback",
+               {{"feedback_id", pair.feedback_id}, {"photo_id", pair.photo_id}, {"reason", why}});
+    if (!absl::IsResourceExhausted(why)) return;
+    has_room = false;
+    FeedbackFault(faults_, FeedbackPart::kDataSet, why).IgnoreError();
+  };
+  const absl::Status written = AsStorageError(folder_->Write(pairs, sources));
+  pairs_ = folder_->pairs();
+  if (written.ok() && has_room) FeedbackWorks(faults_, FeedbackPart::kDataSet);
+  return FeedbackFault(faults_, FeedbackPart::kDataSet, written);
+}
+
+}  // namespace s2p

@@ -1,0 +1,329 @@
+#include "server/feedback/feedback_store.h"
+
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "server/gallery/sqlite_file.h"
+#include "server/gallery/sqlite_query.h"
+
+namespace s2p {
+namespace {
+
+// The drawing is the last column, so that reading the others does not read its pages.
+constexpr char kSchema[] = R"sql(
+CREATE TABLE store (
+  only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+  store_id TEXT NOT NULL
+) STRICT;
+INSERT INTO store VALUES (1, lower(hex(randomblob(16))));
+CREATE TABLE feedback (
+  place INTEGER PRIMARY KEY AUTOINCREMENT,
+  feedback_id TEXT NOT NULL UNIQUE,
+  digest TEXT NOT NULL UNIQUE,
+  photo_id TEXT NOT NULL,
+  photo_sha256 TEXT NOT NULL,
+  verdict INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  recorded_by TEXT NOT NULL,
+  recorded_at_microseconds INTEGER NOT NULL,
+  reviewed_at_microseconds INTEGER NOT NULL,
+  sketch_width INTEGER NOT NULL,
+  sketch_height INTEGER NOT NULL,
+  sketch_bytes INTEGER NOT NULL,
+  sketch BLOB NOT NULL
+) STRICT;
+CREATE INDEX feedback_by_photo ON feedback (photo_id, place);
+CREATE INDEX feedback_by_state ON feedback (state, place, sketch_bytes);
+)sql";
+
+// "s2pf".
+constexpr SqliteFormat kFormat = {0x73327066, kFeedbackFormatVersion, kSchema,
+                                  "a store of feedback"};
+
+#define S2P_FEEDBACK_COLUMNS                                                          \
+  "place, feedback_id, digest, photo_id, photo_sha256, verdict, state, recorded_by, " \
+  "recorded_at_microseconds, reviewed_at_microseconds, sketch_width, sketch_height, sketch_bytes"
+
+constexpr char kInsert[] =
+    "INSERT INTO feedback (feedback_id, digest, photo_id, photo_sha256, verdict, state, "
+    "recorded_by, recorded_at_microseconds, reviewed_at_microseconds, sketch_width, "
+    "sketch_height, sketch_bytes, sketch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+constexpr char kFindById[] = "SELECT " S2P_FEEDBACK_COLUMNS " FROM feedback WHERE feedback_id = ?";
+constexpr char kFindByDigest[] = "SELECT " S2P_FEEDBACK_COLUMNS " FROM feedback WHERE digest = ?";
+constexpr char kSketch[] = "SELECT sketch FROM feedback WHERE feedback_id = ?";
+constexpr char kSetState[] =
+    "UPDATE feedback SET state = ?, reviewed_at_microseconds = ? WHERE feedback_id = ?";
+constexpr char kRemove[] = "DELETE FROM feedback WHERE feedback_id = ?";
+// No name stands for all.
+constexpr char kListAll[] =
+    "SELECT " S2P_FEEDBACK_COLUMNS
+    " FROM feedback WHERE place > ?1 AND (?2 = '' OR recorded_by = ?2) ORDER BY place LIMIT ?3";
+constexpr char kListState[] =
+    "SELECT " S2P_FEEDBACK_COLUMNS
+    " FROM feedback WHERE place > ?1 AND (?2 = '' OR recorded_by = ?2) AND state = ?4 "
+    "ORDER BY place LIMIT ?3";
+constexpr char kListMatches[] =
+    "SELECT " S2P_FEEDBACK_COLUMNS
+    " FROM feedback WHERE (photo_id, place) > (?, ?) AND state = 2 AND verdict = 1 "
+    "ORDER BY photo_id, place LIMIT ?";
+constexpr char kHasMatch[] =
+    "SELECT 1 FROM feedback WHERE photo_id = ? AND state = 2 AND verdict = 1 LIMIT 1";
+constexpr char kTotals[] = "SELECT state, COUNT(*), SUM(sketch_bytes) FROM feedback GROUP BY state";
+constexpr char kStoreId[] = "SELECT store_id FROM store";
+
+#undef S2P_FEEDBACK_COLUMNS
+
+int64_t Micros(absl::Time time) {
+  return time == absl::InfinitePast() ? 0 : absl::ToUnixMicros(time);
+}
+
+absl::Time TimeOf(int64_t micros) {
+  return micros == 0 ? absl::InfinitePast() : absl::FromUnixMicros(micros);
+}
+
+// The entry in the query's row.
+StoredFeedback ReadRow(const SqliteQuery& query) {
+  StoredFeedback stored;
+  FeedbackRecord& record = stored.record;
+  stored.place = query.Integer(0);
+  record.feedback_id = query.Text(1);
+  record.digest = query.Text(2);
+  record.photo_id = query.Text(3);
+  record.photo_sha256 = query.Text(4);
+  record.verdict = static_cast<Verdict>(query.Integer(5));
+  record.state = static_cast<FeedbackState>(query.Integer(6));
+  record.recorded_by = query.Text(7);
+  record.recorded_at = TimeOf(query.Integer(8));
+  record.reviewed_at = TimeOf(query.Integer(9));
+  record.sketch_width = static_cast<int>(query.Integer(10));
+  record.sketch_height = static_cast<int>(query.Integer(11));
+  record.sketch_bytes = static_cast<uint64_t>(query.Integer(12));
+  return stored;
+}
+
+absl::StatusOr<std::vector<StoredFeedback>> ReadRows(SqliteQuery& query) {
+  std::vector<StoredFeedback> rows;
+  for (;;) {
+    S2P_ASSIGN_OR_RETURN(const bool row, query.Next());
+    if (!row) return rows;
+    rows.push_back(ReadRow(query));
+  }
+}
+
+absl::Status Unknown(const std::string& feedback_id) {
+  return absl::NotFoundError(absl::StrCat("feedback_id '", feedback_id, "'"));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<FeedbackStore>> FeedbackStore::Open(const std::string& path) {
+  S2P_ASSIGN_OR_RETURN(auto connection, OpenSqliteFile(path, kFormat, /*create=*/true));
+  std::string id;
+  {
+    SqliteQuery query(connection.get(), kStoreId);
+    S2P_ASSIGN_OR_RETURN(const bool row, query.Next());
+    if (row) id = query.Text(0);
+  }
+  auto store = absl::WrapUnique(new FeedbackStore(std::move(connection), std::move(id)));
+  absl::MutexLock lock(&store->mutex_);
+  S2P_ASSIGN_OR_RETURN(store->totals_, store->Count());
+  // A killed server leaves in the log what was removed last.
+  S2P_RETURN_IF_ERROR(store->connection_->EmptyLog().status());
+  return store;
+}
+
+FeedbackStore::FeedbackStore(std::unique_ptr<SqliteConnection> connection, std::string id)
+    : id_(std::move(id)), connection_(std::move(connection)) {}
+
+FeedbackStore::~FeedbackStore() = default;
+
+absl::Status FeedbackStore::Atomically(const std::function<absl::Status()>& work) {
+  if (stuck_) {
+    // Closing the file rolls back.
+    S2P_ASSIGN_OR_RETURN(connection_, OpenSqliteFileAgain(connection_->path(), kFormat));
+    stuck_ = false;
+  }
+  S2P_RETURN_IF_ERROR(connection_->Execute("BEGIN IMMEDIATE"));
+  absl::Status status = work();
+  if (status.ok()) status = connection_->Execute("COMMIT");
+  // SQLite has already rolled back after some errors.
+  if (!status.ok() && connection_->in_transaction()) {
+    stuck_ = !connection_->Execute("ROLLBACK").ok();
+  }
+  return status;
+}
+
+absl::StatusOr<std::optional<StoredFeedback>> FeedbackStore::FindBy(const char* sql,
+                                                                    const std::string& text) const {
+  SqliteQuery query(connection_.get(), sql);
+  S2P_ASSIGN_OR_RETURN(const bool row, query.Bind(text).Next());
+  if (!row) return std::optional<StoredFeedback>();
+  return std::optional<StoredFeedback>(ReadRow(query));
+}
+
+absl::StatusOr<FeedbackStore::Inserted> FeedbackStore::Insert(const FeedbackRecord& record,
+                                                              absl::string_view sketch,
+                                                              uint64_t most_bytes) {
+  absl::MutexLock lock(&mutex_);
+  Inserted inserted;
+  inserted.record = record;
+  const absl::Status status = Atomically([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    S2P_ASSIGN_OR_RETURN(const auto same, FindBy(kFindByDigest, record.digest));
+    if (same.has_value()) {
+      inserted.record = same->record;
+      return absl::OkStatus();
+    }
+    S2P_ASSIGN_OR_RETURN(const auto other, FindBy(kFindById, record.feedback_id));
+    if (other.has_value()) {
+      return absl::AlreadyExistsError(absl::StrCat(
+          "feedback_id '", record.feedback_id, "' belongs to another drawing, photo or verdict"));
+    }
+    if (totals_.sketch_bytes + sketch.size() > most_bytes) {
+      return absl::OutOfRangeError("the store keeps as many drawings as it may");
+    }
+    SqliteQuery insert(connection_.get(), kInsert);
+    insert.Bind(record.feedback_id).Bind(record.digest).Bind(record.photo_id);
+    insert.Bind(record.photo_sha256).Bind(static_cast<int64_t>(record.verdict));
+    insert.Bind(static_cast<int64_t>(record.state)).Bind(record.recorded_by);
+    insert.Bind(Micros(record.recorded_at)).Bind(Micros(record.reviewed_at));
+    insert.Bind(int64_t{record.sketch_width}).Bind(int64_t{record.sketch_height});
+    insert.Bind(static_cast<int64_t>(sketch.size())).BindBytes(sketch);
+    S2P_RETURN_IF_ERROR(insert.Run());
+    inserted.is_new = true;
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  if (inserted.is_new) {
+    inserted.record.sketch_bytes = sketch.size();
+    totals_.sketch_bytes += sketch.size();
+    ++totals_.pending;
+    EmptyLog();
+  }
+  return inserted;
+}
+
+absl::StatusOr<std::vector<bool>> FeedbackStore::ForEachId(
+    absl::Span<const std::string> feedback_ids,
+    const std::function<absl::Status(const std::string& feedback_id)>& run) {
+  std::vector<bool> found;
+  FeedbackTotals totals;
+  S2P_RETURN_IF_ERROR(Atomically([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (const std::string& feedback_id : feedback_ids) {
+      S2P_RETURN_IF_ERROR(run(feedback_id));
+      found.push_back(connection_->changes() > 0);
+    }
+    S2P_ASSIGN_OR_RETURN(totals, Count());
+    return absl::OkStatus();
+  }));
+  totals_ = totals;
+  return found;
+}
+
+absl::StatusOr<std::vector<bool>> FeedbackStore::SetState(
+    absl::Span<const std::string> feedback_ids, FeedbackState state, absl::Time reviewed_at) {
+  if (state == FeedbackState::kPending) reviewed_at = absl::InfinitePast();
+  absl::MutexLock lock(&mutex_);
+  auto found = ForEachId(feedback_ids,
+                         [&](const std::string& feedback_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                           SqliteQuery set(connection_.get(), kSetState);
+                           set.Bind(static_cast<int64_t>(state)).Bind(Micros(reviewed_at));
+                           return set.Bind(feedback_id).Run();
+                         });
+  if (found.ok()) EmptyLog();
+  return found;
+}
+
+absl::StatusOr<std::vector<bool>> FeedbackStore::Remove(
+    absl::Span<const std::string> feedback_ids) {
+  absl::MutexLock lock(&mutex_);
+  auto found = ForEachId(feedback_ids,
+                         [&](const std::string& feedback_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                           return SqliteQuery(connection_.get(), kRemove).Bind(feedback_id).Run();
+                         });
+  if (found.ok()) {
+    log_due_ = true;
+    EmptyLog();
+  }
+  return found;
+}
+
+void FeedbackStore::EmptyLog() {
+  if (!log_due_) return;
+  const absl::StatusOr<bool> emptied = connection_->EmptyLog();
+  log_due_ = !emptied.ok() || !*emptied;
+}
+
+absl::StatusOr<FeedbackTotals> FeedbackStore::Count() const {
+  FeedbackTotals totals;
+  SqliteQuery query(connection_.get(), kTotals);
+  for (;;) {
+    S2P_ASSIGN_OR_RETURN(const bool row, query.Next());
+    if (!row) return totals;
+    const auto count = static_cast<uint64_t>(query.Integer(1));
+    totals.sketch_bytes += static_cast<uint64_t>(query.Integer(2));
+    switch (static_cast<FeedbackState>(query.Integer(0))) {
+      case FeedbackState::kPending:
+        totals.pending = count;
+        break;
+      case FeedbackState::kAccepted:
+        totals.accepted = count;
+        break;
+      case FeedbackState::kRejected:
+        totals.rejected = count;
+        break;
+    }
+  }
+}
+
+absl::StatusOr<FeedbackRecord> FeedbackStore::Find(const std::string& feedback_id) const {
+  absl::MutexLock lock(&mutex_);
+  S2P_ASSIGN_OR_RETURN(auto found, FindBy(kFindById, feedback_id));
+  if (!found.has_value()) return Unknown(feedback_id);
+  return std::move(found->record);
+}
+
+absl::StatusOr<std::string> FeedbackStore::ReadSketch(const std::string& feedback_id) const {
+  absl::MutexLock lock(&mutex_);
+  SqliteQuery query(connection_.get(), kSketch);
+  S2P_ASSIGN_OR_RETURN(const bool row, query.Bind(feedback_id).Next());
+  if (!row) return Unknown(feedback_id);
+  return query.Bytes(0);
+}
+
+absl::StatusOr<std::vector<StoredFeedback>> FeedbackStore::List(const FeedbackFilter& filter,
+                                                                int64_t after, int limit) const {
+  absl::MutexLock lock(&mutex_);
+  SqliteQuery query(connection_.get(), filter.state.has_value() ? kListState : kListAll);
+  query.Bind(after).Bind(filter.recorded_by).Bind(int64_t{limit});
+  if (filter.state.has_value()) query.Bind(static_cast<int64_t>(*filter.state));
+  return ReadRows(query);
+}
+
+absl::StatusOr<std::vector<StoredFeedback>> FeedbackStore::ListMatches(const std::string& photo_id,
+                                                                       int64_t place,
+                                                                       int limit) const {
+  absl::MutexLock lock(&mutex_);
+  SqliteQuery query(connection_.get(), kListMatches);
+  query.Bind(photo_id).Bind(place).Bind(int64_t{limit});
+  return ReadRows(query);
+}
+
+absl::StatusOr<bool> FeedbackStore::HasMatchOf(const std::string& photo_id) const {
+  absl::MutexLock lock(&mutex_);
+  if (totals_.accepted == 0) return false;
+  SqliteQuery query(connection_.get(), kHasMatch);
+  return query.Bind(photo_id).Next();
+}
+
+FeedbackTotals FeedbackStore::Totals() const {
+  absl::MutexLock lock(&mutex_);
+  return totals_;
+}
+
+absl::Status CopyFeedback(const std::string& from, const std::string& to) {
+  return CopySqliteFile(from, to);
+}
+
+}  // namespace s2p

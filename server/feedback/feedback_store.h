@@ -1,0 +1,116 @@
+// The durable store of feedback: one SQLite file.
+#ifndef S2P_SERVER_FEEDBACK_FEEDBACK_STORE_H_
+#define S2P_SERVER_FEEDBACK_FEEDBACK_STORE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "server/feedback/feedback_record.h"
+
+namespace s2p {
+
+class SqliteConnection;
+
+inline constexpr int kFeedbackFormatVersion = 1;
+
+// An entry and its place in the order of recording. Places are never reused.
+struct StoredFeedback {
+  int64_t place = 0;
+  FeedbackRecord record;
+};
+
+// A default filter passes everything.
+struct FeedbackFilter {
+  std::optional<FeedbackState> state;
+  // Empty: recorded by anyone.
+  std::string recorded_by;
+};
+
+// Entries with their drawings, next to the gallery's catalogue, whose folder's lock guards it. A
+// write is durable when it returns, and a failed one has changed nothing. Drawings are in the
+// database, and not in files of their own, because one transaction then has both, and what is
+// deleted is overwritten. Any call may fail with ResourceExhausted (the disk is full),
+// PermissionDenied (it cannot be written), DataLoss (the file is damaged) or Internal. Thread-safe:
+// calls take turns.
+class FeedbackStore {
+ public:
+  // Opens the file, or creates it, and checks all of it. Errors as OpenSqliteFile.
+  static absl::StatusOr<std::unique_ptr<FeedbackStore>> Open(const std::string& path);
+  ~FeedbackStore();
+
+  // Made with the file, and copied with it: tells stores apart.
+  const std::string& id() const { return id_; }
+
+  struct Inserted {
+    FeedbackRecord record;
+    // False: the store had an entry of this content, which `record` is.
+    bool is_new = false;
+  };
+  // `sketch` is the PNG. AlreadyExists if the id belongs to other content; OutOfRange if the store
+  // would then keep more than `most_bytes` of drawings.
+  absl::StatusOr<Inserted> Insert(const FeedbackRecord& record, absl::string_view sketch,
+                                  uint64_t most_bytes);
+  // Says for each id whether it was there. All or none.
+  absl::StatusOr<std::vector<bool>> SetState(absl::Span<const std::string> feedback_ids,
+                                             FeedbackState state, absl::Time reviewed_at);
+  // The same. Nothing of the entries is left in the file and its log; only a backup that is being
+  // made keeps the log from being emptied, until the next write after it.
+  absl::StatusOr<std::vector<bool>> Remove(absl::Span<const std::string> feedback_ids);
+
+  // NotFound.
+  absl::StatusOr<FeedbackRecord> Find(const std::string& feedback_id) const;
+  // The PNG. NotFound.
+  absl::StatusOr<std::string> ReadSketch(const std::string& feedback_id) const;
+  // Entries that pass, with a place > `after`, in their order, at most `limit`.
+  absl::StatusOr<std::vector<StoredFeedback>> List(const FeedbackFilter& filter, int64_t after,
+                                                   int limit) const;
+  // Accepted matches in the order of their photo_id and, for each, of their places: those after
+  // (`photo_id`, `place`), at most `limit`.
+  absl::StatusOr<std::vector<StoredFeedback>> ListMatches(const std::string& photo_id,
+                                                          int64_t place, int limit) const;
+  absl::StatusOr<bool> HasMatchOf(const std::string& photo_id) const;
+  FeedbackTotals Totals() const;
+
+ private:
+  FeedbackStore(std::unique_ptr<SqliteConnection> connection, std::string id);
+  // Runs `work` in a transaction.
+  absl::Status Atomically(const std::function<absl::Status()>& work)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::optional<StoredFeedback>> FindBy(const char* sql,
+                                                       const std::string& text) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Runs a statement whose last parameter is an id, once for each.
+  absl::StatusOr<std::vector<bool>> ForEachId(
+      absl::Span<const std::string> feedback_ids,
+      const std::function<absl::Status(const std::string& feedback_id)>& run)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<FeedbackTotals> Count() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EmptyLog() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const std::string id_;
+  mutable absl::Mutex mutex_;
+  std::unique_ptr<SqliteConnection> connection_ ABSL_GUARDED_BY(mutex_);
+  FeedbackTotals totals_ ABSL_GUARDED_BY(mutex_);
+  // A transaction is open that could not be rolled back.
+  bool stuck_ ABSL_GUARDED_BY(mutex_) = false;
+  // The log may still have what was removed.
+  bool log_due_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+// Copies one commit of a store, which a server may be writing, to `to`. The copy is synced.
+absl::Status CopyFeedback(const std::string& from, const std::string& to);
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_FEEDBACK_FEEDBACK_STORE_H_

@@ -1,0 +1,287 @@
+#include "server/feedback/feedback_collection.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include "server/versions/backup.h"
+#include "tests/server/feedback/drawings.h"
+#include "tests/server/gallery_fixture.h"
+#include "tests/testing/status_matchers.h"
+#include "trainer/data/data_set.h"
+
+namespace s2p::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+class FeedbackCollectionTest : public GalleryTest {
+ protected:
+  FeedbackCollectionTest() {
+    feedback_options_.data_dir = options_.data_dir;
+    feedback_options_.data_set = dir_.File("pairs");
+    feedback_options_.faults = &faults_;
+  }
+  ~FeedbackCollectionTest() override { feedback_.reset(); }
+  void SetUp() override {
+    Reopen();
+    ReopenFeedback();
+    MustAdd("a", 1);
+    MustAdd("b", 2);
+  }
+  void ReopenFeedback() {
+    feedback_.reset();
+    auto opened = FeedbackCollection::Open(feedback_options_, gallery_.get());
+    ASSERT_THAT(opened, IsOk());
+    feedback_ = *std::move(opened);
+  }
+  static NewFeedback New(const std::string& photo_id, uint32_t drawing,
+                         Verdict verdict = Verdict::kMatch) {
+    NewFeedback feedback;
+    feedback.photo_id = photo_id;
+    feedback.verdict = verdict;
+    feedback.recorded_by = "web";
+    feedback.sketch = *KeepSketch(DrawingOf(drawing));
+    return feedback;
+  }
+  // Records and returns the id.
+  std::string MustRecord(const NewFeedback& feedback) {
+    const auto recorded = feedback_->Record(feedback);
+    EXPECT_THAT(recorded, IsOk());
+    return recorded.ok() ? recorded->record.feedback_id : "";
+  }
+  std::string MustAccept(const NewFeedback& feedback) {
+    const std::string id = MustRecord(feedback);
+    EXPECT_THAT(feedback_->Review({id}, FeedbackState::kAccepted), IsOk());
+    return id;
+  }
+  // "photo IDENTITY" and "sketch IDENTITY" for each image of the data set.
+  std::vector<std::string> DataSetImages() const {
+    const auto data_set = DataSet::Open(feedback_options_.data_set);
+    std::vector<std::string> images;
+    if (absl::IsNotFound(data_set.status())) return images;
+    EXPECT_THAT(data_set, IsOk());
+    for (const DataSetImage& image : data_set->images()) {
+      EXPECT_THAT(data_set->Read(image), IsOk());
+      const bool is_photo = image.modality == v1::MODALITY_PHOTO;
+      images.push_back(absl::StrCat(is_photo ? "photo " : "sketch ", image.identity));
+    }
+    return images;
+  }
+  static std::string Png(uint32_t drawing) { return KeepSketch(DrawingOf(drawing))->png; }
+  std::vector<FaultKind> Broken() const {
+    std::vector<FaultKind> kinds;
+    for (const Fault& fault : faults_.Current()) kinds.push_back(fault.kind);
+    return kinds;
+  }
+
+  Faults faults_;
+  FeedbackOptions feedback_options_;
+  std::unique_ptr<FeedbackCollection> feedback_;
+};
+
+TEST_F(FeedbackCollectionTest, SameDrawingCountsOnceForAPhotoWhateverItsId) {
+  const std::string id = MustRecord(New("a", 1));
+  NewFeedback again = New("a", 1);
+  again.feedback_id = "mine";
+  again.recorded_by = "another";
+  const auto recorded = feedback_->Record(again);
+  ASSERT_THAT(recorded, IsOk());
+  EXPECT_FALSE(recorded->is_new);
+  EXPECT_EQ(recorded->record.feedback_id, id);
+  EXPECT_EQ(feedback_->Totals().pending, 1u);
+}
+
+TEST_F(FeedbackCollectionTest, OtherPhotoVerdictOrDrawingIsOtherFeedback) {
+  MustRecord(New("a", 1));
+  MustRecord(New("b", 1));
+  MustRecord(New("a", 1, Verdict::kNoMatch));
+  MustRecord(New("a", 2));
+  EXPECT_EQ(feedback_->Totals().pending, 4u);
+}
+
+TEST_F(FeedbackCollectionTest, UnknownPhotoIsNotFound) {
+  EXPECT_THAT(feedback_->Record(New("none", 1)),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("none")));
+  EXPECT_EQ(feedback_->Totals().pending, 0u);
+}
+
+TEST_F(FeedbackCollectionTest, SketchOfTheGalleryIsNoPhoto) {
+  NewItem sketch = Item("s", 7);
+  sketch.modality = v1::MODALITY_SKETCH;
+  ASSERT_THAT(Add(sketch), IsOk());
+  EXPECT_THAT(feedback_->Record(New("s", 1)),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("photo_id: is a sketch")));
+}
+
+TEST_F(FeedbackCollectionTest, AcceptedMatchesAloneAreInTheDataSet) {
+  MustRecord(New("a", 1));
+  EXPECT_THAT(DataSetImages(), IsEmpty());
+  MustAccept(New("a", 2));
+  MustAccept(New("b", 3, Verdict::kNoMatch));
+  EXPECT_THAT(DataSetImages(), ElementsAre("photo a", "sketch a"));
+  MustAccept(New("b", 4));
+  MustAccept(New("a", 5));
+  EXPECT_THAT(DataSetImages(),
+              ElementsAre("photo a", "sketch a", "sketch a", "photo b", "sketch b"));
+  EXPECT_EQ(feedback_->pairs(), 3);
+}
+
+TEST_F(FeedbackCollectionTest, RejectedMatchLeavesTheDataSet) {
+  const std::string id = MustAccept(New("a", 1));
+  MustAccept(New("b", 2));
+  ASSERT_THAT(feedback_->Review({id}, FeedbackState::kRejected), IsOk());
+  EXPECT_THAT(DataSetImages(), ElementsAre("photo b", "sketch b"));
+}
+
+TEST_F(FeedbackCollectionTest, IdentityIsThatOfTheMetadata) {
+  ASSERT_THAT(gallery_->UpdateMetadata("a", {{"identity", "boot 7"}}), IsOk());
+  MustAccept(New("a", 1));
+  EXPECT_THAT(DataSetImages(), ElementsAre("photo boot 7", "sketch boot 7"));
+}
+
+TEST_F(FeedbackCollectionTest, NothingOfAForgottenDrawingIsInAnyFile) {
+  const std::string id = MustAccept(New("a", 1));
+  MustAccept(New("a", 2));
+  const std::string trace = Png(1).substr(60, 60);
+  ASSERT_THAT(FilesBelowWith(dir_.path(), trace), SizeIs(2));
+  const auto forgotten = feedback_->Forget({id, "none"});
+  ASSERT_THAT(forgotten, IsOk());
+  EXPECT_THAT(*forgotten, ElementsAre(true, false));
+  EXPECT_THAT(FilesBelowWith(dir_.path(), trace), IsEmpty());
+  EXPECT_THAT(FilesBelowWith(dir_.path(), id), IsEmpty());
+  EXPECT_THAT(DataSetImages(), ElementsAre("photo a", "sketch a"));
+}
+
+TEST_F(FeedbackCollectionTest, ForgetKeepsTheEntryIfItsCopyStays) {
+  const std::string id = MustAccept(New("a", 1));
+  MustAccept(New("b", 2));
+  fs::create_directories(feedback_options_.data_set + "/dataset.jsonl.tmp/in the way");
+  EXPECT_THAT(feedback_->Forget({id}),
+              StatusIs(absl::StatusCode::kInternal,
+                       AllOf(HasSubstr("data set of feedback"), Not(HasSubstr(dir_.path())))));
+  EXPECT_THAT(feedback_->Find(id), IsOk());
+  EXPECT_THAT(Broken(), ElementsAre(FaultKind::kCatalogueFailed));
+  fs::remove_all(feedback_options_.data_set + "/dataset.jsonl.tmp");
+  EXPECT_THAT(feedback_->Forget({id}), IsOk());
+  EXPECT_THAT(Broken(), IsEmpty());
+}
+
+TEST_F(FeedbackCollectionTest, ReviewStandsThoughTheDataSetCannotBeWrittenAndTheNextStartWritesIt) {
+  fs::create_directories(feedback_options_.data_set + "/dataset.jsonl.tmp/in the way");
+  const std::string id = MustAccept(New("a", 1));
+  EXPECT_EQ(feedback_->Find(id)->state, FeedbackState::kAccepted);
+  EXPECT_THAT(Broken(), ElementsAre(FaultKind::kCatalogueFailed));
+  EXPECT_THAT(DataSetImages(), IsEmpty());
+  fs::remove_all(feedback_options_.data_set + "/dataset.jsonl.tmp");
+  ReopenFeedback();
+  EXPECT_THAT(DataSetImages(), ElementsAre("photo a", "sketch a"));
+  EXPECT_THAT(Broken(), IsEmpty());
+}
+
+TEST_F(FeedbackCollectionTest, DeletedPhotoTakesItsPairsOutOfExportAndDataSet) {
+  const std::string id = MustAccept(New("a", 1));
+  MustAccept(New("b", 2));
+  ASSERT_THAT(gallery_->Delete({"a"}), IsOk());
+  ASSERT_THAT(feedback_->PhotosChanged({"a"}), IsOk());
+  EXPECT_THAT(DataSetImages(), ElementsAre("photo b", "sketch b"));
+  EXPECT_THAT(FilesBelowWith(dir_.path(), PhotoBytes(1).substr(40)), IsEmpty());
+  EXPECT_EQ(*feedback_->PhotoToExport(*feedback_->Find(id)), nullptr);
+  const auto match = feedback_->NextMatch("", 0);
+  ASSERT_THAT(match, IsOk());
+  EXPECT_EQ((*match)->record.photo_id, "b");
+  EXPECT_EQ(*feedback_->NextMatch("b", (*match)->place), std::nullopt);
+}
+
+TEST_F(FeedbackCollectionTest, DeletionThatAKillKeptFromTheDataSetIsThereAfterTheNextStart) {
+  MustAccept(New("a", 1));
+  MustAccept(New("b", 2));
+  ASSERT_THAT(gallery_->Delete({"a"}), IsOk());
+  ReopenFeedback();
+  EXPECT_THAT(DataSetImages(), ElementsAre("photo b", "sketch b"));
+}
+
+TEST_F(FeedbackCollectionTest, DrawingOfAReplacedPhotoIsNotExported) {
+  MustAccept(New("a", 1));
+  ASSERT_THAT(Add(Item("a", 9, OnConflict::kReplace)), IsOk());
+  ASSERT_THAT(feedback_->PhotosChanged({"a"}), IsOk());
+  EXPECT_THAT(DataSetImages(), IsEmpty());
+  MustAccept(New("a", 1));
+  EXPECT_THAT(DataSetImages(), ElementsAre("photo a", "sketch a"));
+}
+
+TEST_F(FeedbackCollectionTest, StateSurvivesARestart) {
+  const std::string id = MustAccept(New("a", 1));
+  MustRecord(New("b", 2));
+  ReopenFeedback();
+  EXPECT_EQ(feedback_->Totals().accepted, 1u);
+  EXPECT_EQ(feedback_->Totals().pending, 1u);
+  EXPECT_EQ(*feedback_->ReadSketch(id), Png(1));
+  EXPECT_THAT(DataSetImages(), ElementsAre("photo a", "sketch a"));
+}
+
+TEST_F(FeedbackCollectionTest, MoreDrawingsThanTheMostBytesAreRefusedWithTheFlag) {
+  feedback_options_.max_bytes = Png(1).size() + 10;
+  ReopenFeedback();
+  MustRecord(New("a", 1));
+  EXPECT_THAT(feedback_->Record(New("a", 2)),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("--max-feedback-bytes")));
+  EXPECT_THAT(Broken(), IsEmpty());
+}
+
+TEST_F(FeedbackCollectionTest, LowDiskRefusesDrawingsAndForgetsThem) {
+  DiskSpace disk = {1'000'000, 2'000'000};
+  feedback_options_.min_free = {1000, 1};
+  feedback_options_.measure_disk = [&disk] { return disk; };
+  ReopenFeedback();
+  const std::string id = MustAccept(New("a", 1));
+  disk.free_bytes = 900;
+  EXPECT_THAT(feedback_->Record(New("a", 2)),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("--min-free")));
+  EXPECT_THAT(Broken(), ElementsAre(FaultKind::kDiskFull));
+  EXPECT_THAT(feedback_->Forget({id}), IsOk());
+  EXPECT_THAT(DataSetImages(), IsEmpty());
+  disk.free_bytes = 900'000;
+  MustRecord(New("a", 2));
+  EXPECT_THAT(Broken(), IsEmpty());
+}
+
+TEST_F(FeedbackCollectionTest, BackupHasTheFeedbackAndRestoresIt) {
+  const std::string id = MustAccept(New("a", 1));
+  MustRecord(New("b", 2));
+  const auto backup = BackUp(options_.data_dir, dir_.File("backup"));
+  ASSERT_THAT(backup, IsOk());
+  EXPECT_EQ(backup->feedback, 2);
+  ASSERT_THAT(feedback_->Forget({id}), IsOk());
+  feedback_.reset();
+  gallery_.reset();
+  ASSERT_THAT(RestoreBackup(dir_.File("backup"), dir_.File("restored")), IsOk());
+  feedback_options_.data_dir = options_.data_dir = dir_.File("restored");
+  Reopen();
+  ReopenFeedback();
+  EXPECT_EQ(*feedback_->ReadSketch(id), Png(1));
+  EXPECT_THAT(DataSetImages(), ElementsAre("photo a", "sketch a"));
+}
+
+TEST_F(FeedbackCollectionTest, CheckNamesADamagedStore) {
+  for (uint32_t i = 0; i < 30; ++i) MustRecord(New("a", 100 + i));
+  ASSERT_THAT(BackUp(options_.data_dir, dir_.File("backup")), IsOk());
+  EXPECT_EQ(CheckDataFolder(dir_.File("backup"))->feedback, 30);
+  {
+    std::fstream file(dir_.File("backup/feedback.db"),
+                      std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(4096);
+    file << std::string(20480, '\x5a');
+  }
+  const auto check = CheckDataFolder(dir_.File("backup"));
+  ASSERT_THAT(check, IsOk());
+  EXPECT_THAT(check->problems, ElementsAre(HasSubstr("feedback.db")));
+}
+
+}  // namespace
+}  // namespace s2p::test
