@@ -37,7 +37,9 @@ std::vector<std::string> ChangedIds(const Message& request, const Message& respo
   AddText(request, "photo_id", ids);
   AddText(request, "job_id", ids);
   const auto& reflection = *request.GetReflection();
-  if (const auto* many = FindField(request, "photo_ids", FieldDescriptor::CPPTYPE_STRING, true)) {
+  for (const char* name : {"photo_ids", "feedback_ids"}) {
+    const auto* many = FindField(request, name, FieldDescriptor::CPPTYPE_STRING, true);
+    if (many == nullptr) continue;
     for (int i = 0; i < reflection.FieldSize(request, many); ++i) {
       ids.push_back(reflection.GetRepeatedString(request, many, i));
     }

@@ -9,9 +9,9 @@
 
 namespace s2p {
 
-// The values of the fields photo_id, photo_ids, job_id and version of a request, and the id of the
-// job in the response, each once: the ids that log and audit show. Other fields, above all images,
-// metadata and specs, are not looked at.
+// The values of the fields photo_id, photo_ids, feedback_ids, job_id and version of a request, and
+// the id of the job in the response, each once: the ids that log and audit show. Other fields,
+// above all images, metadata and specs, are not looked at.
 std::vector<std::string> ChangedIds(const google::protobuf::Message& request,
                                     const google::protobuf::Message& response);
 

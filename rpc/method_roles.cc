@@ -24,6 +24,15 @@ constexpr MethodRule kRules[] = {
     {"/s2p.v1.ModelService/GetModelStatus", kAnyRole},
     {"/s2p.v1.ModelService/WatchModelStatus", kAnyRole},
     {"/s2p.v1.ModelService/SetServingVersion", {Role::kAdmin}, kChange},
+    {"/s2p.v1.FeedbackService/RecordFeedback", {Role::kSearch}},
+    {"/s2p.v1.FeedbackService/GetFeedbackStats", {Role::kSearch}},
+    // Drawings are for the operator alone.
+    {"/s2p.v1.FeedbackService/ListFeedback", {Role::kAdmin}},
+    {"/s2p.v1.FeedbackService/GetFeedback", {Role::kAdmin}},
+    {"/s2p.v1.FeedbackService/ReviewFeedback", {Role::kAdmin}, kChange},
+    {"/s2p.v1.FeedbackService/DeleteFeedback", {Role::kAdmin}, kChange},
+    // It hands out what people have drawn, so the audit log has it.
+    {"/s2p.v1.FeedbackService/ExportFeedback", {Role::kAdmin}, kChange},
     {"/s2p.v1.TrainingService/SubmitJob", {Role::kTrain}, kChange},
     {"/s2p.v1.TrainingService/CancelJob", {Role::kTrain}, kChange},
     {"/s2p.v1.TrainingService/RetryJob", {Role::kTrain}, kChange},

@@ -115,6 +115,15 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add("max-metadata-value-bytes", &limits.max_metadata_value_bytes, "of one value")
       .Range(0, 10000000);
   options.Add("default-deadline", &limits.default_deadline, "of a search whose client sets none");
+  options.Add("collect-feedback", &server.collect_feedback,
+              "keep what people say about photos, with their drawings, until an operator forgets "
+              "it; without this, drawings are kept nowhere");
+  options.Add("feedback-dataset", &server.feedback_data_set,
+              "folder that has the accepted matches as a data set; empty: none");
+  options
+      .AddBytes("max-feedback-bytes", &server.max_feedback_bytes,
+                "of drawings that are kept; more are refused")
+      .Range(0, 1e15);
   options.Add("slow-query", &server.host.call_log.slow,
               "calls that take longer are logged, with each stage's time; 0: none");
   AddDrainFlags(options, &flags.daemon);
@@ -177,6 +186,9 @@ void ChooseDecoder(Flags& flags) {
 absl::Status Serve(Flags& flags) {
   S2P_RETURN_IF_ERROR(ConfigureLog(flags.daemon.log));
   S2P_RETURN_IF_ERROR(CheckEncoderOptions(flags.encoder));
+  if (!flags.server.feedback_data_set.empty() && !flags.server.collect_feedback) {
+    return absl::InvalidArgumentError("--feedback-dataset needs --collect-feedback");
+  }
   if (std::string blas; UsesReferenceBlas(&blas)) {
     LogWarning(
         "the reference BLAS makes networks a hundred times slower: install libopenblas0-openmp",
@@ -207,6 +219,7 @@ absl::Status Print(const absl::StatusOr<DataFolderReport>& report) {
   if (!report.ok()) return report.status();
   std::cout << report->items << " items, " << report->bytes << " bytes, model versions: "
             << (report->versions.empty() ? "none" : absl::StrJoin(report->versions, ", ")) << '\n';
+  if (report->feedback > 0) std::cout << report->feedback << " entries of feedback\n";
   if (report->linked > 0) std::cout << report->linked << " photos share files with the base\n";
   for (const std::string& problem : report->problems) std::cout << problem << '\n';
   if (!std::cout.flush()) return absl::DataLossError("standard output is closed or full");

@@ -50,7 +50,13 @@ absl::Status DeleteFrom(const ServiceContext& service, const v1::DeletePhotosReq
       response.add_missing_photo_ids(photo_ids[i]);
     }
   }
-  return absl::OkStatus();
+  if (service.feedback == nullptr) return absl::OkStatus();
+  const absl::Status copies = service.feedback->PhotosChanged(photo_ids);
+  if (copies.ok()) return copies;
+  return absl::Status(copies.code(),
+                      absl::StrCat("the photos are deleted, but not yet their copies in the data "
+                                   "set of feedback; send this again: ",
+                                   copies.message()));
 }
 
 absl::Status UpdateMetadata(const ServiceContext& service,

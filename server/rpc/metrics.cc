@@ -8,6 +8,7 @@
 #include <array>
 
 #include "daemon/metric_family.h"
+#include "s2p/v1/feedback.grpc.pb.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "s2p/v1/model.grpc.pb.h"
 #include "s2p/v1/search.grpc.pb.h"
@@ -26,6 +27,9 @@ using prometheus::Histogram;
 constexpr std::array<const char*, 4> kRejections = {"queue_full", "busy", "deadline", "cancelled"};
 constexpr std::array<const char*, 5> kStages = {"decode", "queue", "preprocess", "encode",
                                                 "search"};
+// In the order of FeedbackRefusal.
+constexpr std::array<const char*, 5> kFeedbackRefusals = {"request", "drawing", "blank", "photo",
+                                                          "full"};
 // In the order of DecoderEnd.
 constexpr std::array<const char*, 6> kDecoderEnds = {"crash",      "call_ended", "too_slow",
                                                      "misbehaved", "idle",       "stopped"};
@@ -104,13 +108,31 @@ struct Metrics::Families {
       "Processes that ended: crashed on an image; killed with a call that ended, for an image that "
       "took too long or for a wrong answer; ended while idle.",
       registry);
+  Family<Counter>& feedback_recorded =
+      RegisterFamily(BuildCounter(), "s2p_feedback_recorded_total",
+                     "Feedback that was recorded: new, or the same as an earlier entry.", registry);
+  Family<Counter>& feedback_refused = RegisterFamily(
+      BuildCounter(), "s2p_feedback_refused_total",
+      "Feedback that was refused: a bad field, an unreadable or a blank drawing, an unknown photo, "
+      "or no room for it.",
+      registry);
+  Family<Gauge>& feedback_entries =
+      RegisterFamily(BuildGauge(), "s2p_feedback_entries",
+                     "Entries of feedback that are kept, by state.", registry);
+  Gauge& feedback_bytes = RegisterFamily(BuildGauge(), "s2p_feedback_bytes",
+                                         "Size of the drawings that feedback keeps.", registry)
+                              .Add({});
+  Gauge& feedback_pairs =
+      RegisterFamily(BuildGauge(), "s2p_feedback_pairs",
+                     "Pairs of drawing and photo in the data set of --feedback-dataset.", registry)
+          .Add({});
   std::array<Histogram*, kStages.size()> stages = {};
   std::array<Counter*, kRejections.size()> rejections = {};
 };
 
 Metrics::Metrics(const std::string& version)
     : RpcMetrics({v1::SearchService::service_full_name(), v1::GalleryService::service_full_name(),
-                  v1::ModelService::service_full_name()},
+                  v1::ModelService::service_full_name(), v1::FeedbackService::service_full_name()},
                  {{"version", version}, {"compiler", __VERSION__}}),
       families_(std::make_unique<Families>(registry())) {
   for (size_t i = 0; i < kStages.size(); ++i) {
@@ -127,6 +149,13 @@ Metrics::Metrics(const std::string& version)
   for (size_t i = 0; i < kFaultKinds; ++i) {
     families_->faults.Add({{"kind", FaultName(static_cast<FaultKind>(i))}});
   }
+  for (const char* result : {"new", "known"}) {
+    families_->feedback_recorded.Add({{"result", result}});
+  }
+  for (const char* reason : kFeedbackRefusals) {
+    families_->feedback_refused.Add({{"reason", reason}});
+  }
+  SetFeedback({}, 0);
   for (const char* reason : kDecoderEnds) families_->decoder_ends.Add({{"reason", reason}});
   families_->reembed_progress.Set(1);
 }
@@ -188,6 +217,24 @@ void Metrics::SetDiskReserve(uint64_t bytes) {
 
 void Metrics::SetDeviceMemory(uint64_t bytes) {
   families_->device_memory.Set(static_cast<double>(bytes));
+}
+
+void Metrics::CountFeedbackRecorded(bool is_new) {
+  families_->feedback_recorded.Add({{"result", is_new ? "new" : "known"}}).Increment();
+}
+
+void Metrics::CountFeedbackRefused(FeedbackRefusal reason) {
+  families_->feedback_refused.Add({{"reason", kFeedbackRefusals[static_cast<size_t>(reason)]}})
+      .Increment();
+}
+
+void Metrics::SetFeedback(const FeedbackTotals& totals, int64_t pairs) {
+  Family<Gauge>& entries = families_->feedback_entries;
+  entries.Add({{"state", "pending"}}).Set(static_cast<double>(totals.pending));
+  entries.Add({{"state", "accepted"}}).Set(static_cast<double>(totals.accepted));
+  entries.Add({{"state", "rejected"}}).Set(static_cast<double>(totals.rejected));
+  families_->feedback_bytes.Set(static_cast<double>(totals.sketch_bytes));
+  families_->feedback_pairs.Set(static_cast<double>(pairs));
 }
 
 void Metrics::CountDecoderStart() { families_->decoder_starts.Increment(); }

@@ -10,6 +10,7 @@
 #include "rpc/rpc_metrics.h"
 #include "server/decoder/decoder_process.h"
 #include "server/faults/faults.h"
+#include "server/feedback/feedback_record.h"
 
 namespace s2p {
 
@@ -18,6 +19,10 @@ enum class Stage { kDecode, kQueue, kPreprocess, kEncode, kSearch };
 // Why a search was dropped before it cost compute: too many wait for the encoder; too many wait to
 // be decoded; it was too late; its client went away.
 enum class Rejection { kQueueFull, kBusy, kDeadline, kCancelled };
+
+// Why feedback was refused: a field of the request; a drawing that is unreadable or too large; a
+// blank one; a photo that the gallery does not have; no room on the disk or in the store.
+enum class FeedbackRefusal { kRequest, kDrawing, kBlank, kPhoto, kFull };
 
 // Thread-safe.
 class Metrics final : public RpcMetrics {
@@ -48,6 +53,11 @@ class Metrics final : public RpcMetrics {
   // Free space below which photos are refused.
   void SetDiskReserve(uint64_t bytes);
   void SetDeviceMemory(uint64_t bytes);
+  // `is_new`: it was not kept before.
+  void CountFeedbackRecorded(bool is_new);
+  void CountFeedbackRefused(FeedbackRefusal reason);
+  // Entries kept, and pairs in the data set.
+  void SetFeedback(const FeedbackTotals& totals, int64_t pairs);
   void CountDecoderStart();
   void CountDecoderEnd(DecoderEnd end);
 

@@ -116,7 +116,14 @@ v1::AddPhotoResponse AddPhoto(const ServiceContext& service, v1::AddPhotoRequest
   response.set_photo_id(request.photo_id());
   const auto result = Add(service, std::move(request), cancelled);
   *response.mutable_status() = s2p::ToProto(result.status(), service.gate->hidden());
-  if (result.ok()) response.set_result(ToProto(*result));
+  if (result.ok()) {
+    response.set_result(ToProto(*result));
+    // Pairs of feedback may have lost or regained their photo. The photo is added in any case.
+    const bool is_other = *result == AddResult::kAdded || *result == AddResult::kReplaced;
+    if (is_other && service.feedback != nullptr) {
+      service.feedback->PhotosChanged({response.photo_id()}).IgnoreError();
+    }
+  }
   service.metrics->CountGalleryWrite("add", CodeName(result.status().code()));
   return response;
 }

@@ -1,8 +1,10 @@
 #include "server/rpc/server.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <limits>
 #include <map>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -11,9 +13,11 @@
 #include "base/status_macros.h"
 #include "base/steady_time.h"
 #include "daemon/log.h"
+#include "s2p/v1/feedback.grpc.pb.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "s2p/v1/model.grpc.pb.h"
 #include "s2p/v1/search.grpc.pb.h"
+#include "server/rpc/feedback_service.h"
 #include "server/rpc/gallery_service.h"
 #include "server/rpc/model_service.h"
 #include "server/rpc/search_service.h"
@@ -29,6 +33,10 @@ constexpr int kMostWaitingAdds = 1024;
 // Images that hang keep these threads, and no others.
 constexpr int kThumbnailThreads = 2;
 constexpr int kMostWaitingThumbnails = 1024;
+// A drawing is decoded and written in milliseconds, and people confirm few.
+constexpr int kFeedbackThreads = 2;
+constexpr int kMostWaitingFeedback = 64;
+constexpr int kMostExports = 4;
 constexpr int kStorageThreads = 4;
 constexpr int kMostWaitingStorage = 1024;
 
@@ -59,11 +67,12 @@ constexpr char kImageMemory[] = "there was memory to decode its images";
 
 // Photos can be listed and models pinned from the start; nothing can be searched before a model
 // serves, and searching is what the server as a whole is for.
-std::map<std::string, bool> FirstHealth() {
+std::map<std::string, bool> FirstHealth(bool collects_feedback) {
   return {{kWholeServer, false},
           {v1::SearchService::service_full_name(), false},
           {v1::GalleryService::service_full_name(), true},
-          {v1::ModelService::service_full_name(), true}};
+          {v1::ModelService::service_full_name(), true},
+          {v1::FeedbackService::service_full_name(), collects_feedback}};
 }
 
 void LogJournal(const GalleryFindings& findings, const std::string& photos) {
@@ -98,9 +107,12 @@ SearchServer::SearchServer(const ServerOptions& options)
       faults_(FaultOptions()),
       add_bytes_(options.max_add_bytes),
       photo_places_(options_.max_photos_sent),
+      export_places_(kMostExports),
       search_memory_(ImageBytes(options.search_image_bytes, options.limits), kImageMemory),
       add_memory_(ImageBytes(options.add_image_bytes, options.limits), kImageMemory),
-      thumbnail_memory_(ImageBytes(options.thumbnail_image_bytes, options.limits), kImageMemory) {}
+      thumbnail_memory_(ImageBytes(options.thumbnail_image_bytes, options.limits), kImageMemory),
+      // Enough for the largest drawing.
+      feedback_memory_(ImageBytes(0, options.limits), kImageMemory) {}
 
 Faults::Options SearchServer::FaultOptions() {
   Faults::Options options;
@@ -118,6 +130,7 @@ absl::Status SearchServer::Init() {
   S2P_RETURN_IF_ERROR(MakeHost());
   S2P_RETURN_IF_ERROR(StartDecoders());
   S2P_RETURN_IF_ERROR(OpenGallery());
+  S2P_RETURN_IF_ERROR(OpenFeedback());
   S2P_RETURN_IF_ERROR(MakeLoader());
   S2P_RETURN_IF_ERROR(StartPipeline());
   S2P_RETURN_IF_ERROR(StartServices());
@@ -129,10 +142,13 @@ absl::Status SearchServer::MakeHost() {
   GrpcHostOptions host_options = options_.host;
   host_options.max_message_bytes =
       MostMessageBytes(host_options.max_message_bytes, options_.limits);
-  host_options.access.hidden = HiddenFolders({{options_.checkpoint_root, "the store of versions"},
-                                              {options_.data_dir, "the data folder"},
-                                              {options_.decoder_program, "the decoder of images"}});
-  S2P_ASSIGN_OR_RETURN(host_, GrpcHost::Create(host_options, FirstHealth(), &metrics_));
+  host_options.access.hidden =
+      HiddenFolders({{options_.checkpoint_root, "the store of versions"},
+                     {options_.data_dir, "the data folder"},
+                     {options_.feedback_dataset, "the data set of feedback"},
+                     {options_.decoder_program, "the decoder of images"}});
+  S2P_ASSIGN_OR_RETURN(
+      host_, GrpcHost::Create(host_options, FirstHealth(options_.collect_feedback), &metrics_));
   return absl::OkStatus();
 }
 
@@ -209,6 +225,34 @@ absl::Status SearchServer::OpenGallery() {
     }
   };
   S2P_ASSIGN_OR_RETURN(gallery_, Gallery::Open(gallery_options, &slot_));
+  return absl::OkStatus();
+}
+
+absl::Status SearchServer::OpenFeedback() {
+  if (!options_.collect_feedback) {
+    std::error_code ignored;
+    const std::string file = FeedbackFileOf(options_.data_dir);
+    if (std::filesystem::exists(file, ignored)) {
+      LogInfo("feedback of an earlier start is kept; --collect-feedback shows it again",
+              {{"file", file}});
+    }
+    return absl::OkStatus();
+  }
+  FeedbackOptions feedback;
+  feedback.data_dir = options_.data_dir;
+  feedback.data_set = options_.feedback_data_set;
+  feedback.max_bytes = options_.max_feedback_bytes;
+  feedback.min_free = options_.min_free;
+  feedback.measure_disk = options_.measure_disk;
+  feedback.faults = &faults_;
+  S2P_ASSIGN_OR_RETURN(feedback_, FeedbackCollection::Open(feedback, gallery_.get()));
+  const FeedbackTotals totals = feedback_->Totals();
+  LogInfo("collects feedback", {{"pending", totals.pending},
+                                {"accepted", totals.accepted},
+                                {"rejected", totals.rejected},
+                                {"bytes", totals.sketch_bytes},
+                                {"dataset", options_.feedback_data_set},
+                                {"pairs", feedback_->pairs()}});
   return absl::OkStatus();
 }
 
@@ -292,6 +336,7 @@ absl::Status SearchServer::StartPipeline() {
   decode_pool_ = std::make_unique<WorkerPool>(decoders, options_.batcher.max_queue);
   add_pool_ = std::make_unique<WorkerPool>(kAddThreads, kMostWaitingAdds);
   thumbnail_pool_ = std::make_unique<WorkerPool>(kThumbnailThreads, kMostWaitingThumbnails);
+  feedback_pool_ = std::make_unique<WorkerPool>(kFeedbackThreads, kMostWaitingFeedback);
   storage_pool_ = std::make_unique<WorkerPool>(kStorageThreads, kMostWaitingStorage);
 
   context_.limits = options_.limits;
@@ -304,14 +349,18 @@ absl::Status SearchServer::StartPipeline() {
   context_.batcher = batcher_.get();
   context_.metrics = &metrics_;
   context_.faults = &faults_;
+  context_.feedback = feedback_.get();
   context_.add_bytes = &add_bytes_;
   context_.photo_places = &photo_places_;
+  context_.export_places = &export_places_;
   context_.search_decoding = {search_decoder_.get(), &search_memory_};
   context_.add_decoding = {gallery_decoder_.get(), &add_memory_};
   context_.thumbnail_decoding = {gallery_decoder_.get(), &thumbnail_memory_};
+  context_.feedback_decoding = {gallery_decoder_.get(), &feedback_memory_};
   context_.decode_pool = decode_pool_.get();
   context_.add_pool = add_pool_.get();
   context_.thumbnail_pool = thumbnail_pool_.get();
+  context_.feedback_pool = feedback_pool_.get();
   context_.storage_pool = storage_pool_.get();
   return absl::OkStatus();
 }
@@ -320,16 +369,19 @@ absl::Status SearchServer::StartServices() {
   search_ = std::make_unique<SearchServiceImpl>(&context_);
   gallery_service_ = std::make_unique<GalleryServiceImpl>(&context_);
   model_service_ = std::make_unique<ModelServiceImpl>(&context_);
+  feedback_service_ = std::make_unique<FeedbackServiceImpl>(&context_);
   serving_calls_ = true;
   const auto metrics = [this] {
     const GalleryTotals totals = gallery_->Totals();
     metrics_.SetGalleryPhotos(totals.photos + totals.sketches);
     metrics_.SetQueueDepth(batcher_->queue_depth());
+    if (feedback_ != nullptr) metrics_.SetFeedback(feedback_->Totals(), feedback_->pairs());
     MeasureDisk();
     return metrics_.Text();
   };
-  return host_->Start({search_.get(), gallery_service_.get(), model_service_.get()}, metrics,
-                      [this] { return ready(); });
+  return host_->Start(
+      {search_.get(), gallery_service_.get(), model_service_.get(), feedback_service_.get()},
+      metrics, [this] { return ready(); });
 }
 
 void SearchServer::MeasureDisk() {
@@ -403,7 +455,8 @@ void SearchServer::Shutdown(absl::Duration drain) {
     if (model_service_ != nullptr) model_service_->StopWatches(grace);
   };
   end.abandon = [this] {
-    for (const auto* pool : {&decode_pool_, &add_pool_, &thumbnail_pool_, &storage_pool_}) {
+    for (const auto* pool :
+         {&decode_pool_, &add_pool_, &thumbnail_pool_, &feedback_pool_, &storage_pool_}) {
       if (*pool != nullptr) (*pool)->Close();
     }
   };
@@ -412,6 +465,7 @@ void SearchServer::Shutdown(absl::Duration drain) {
   if (decode_pool_ != nullptr) decode_pool_->Stop();
   if (add_pool_ != nullptr) add_pool_->Stop();
   if (thumbnail_pool_ != nullptr) thumbnail_pool_->Stop();
+  if (feedback_pool_ != nullptr) feedback_pool_->Stop();
   if (batcher_ != nullptr) batcher_->Stop();
   if (storage_pool_ != nullptr) storage_pool_->Stop();
   if (loader_ != nullptr) loader_->Stop();

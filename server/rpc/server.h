@@ -17,6 +17,7 @@
 #include "server/decoder/decoder_pool.h"
 #include "server/decoder/image_decoder.h"
 #include "server/faults/faults.h"
+#include "server/feedback/feedback_collection.h"
 #include "server/gallery/gallery.h"
 #include "server/gallery/snapshot.h"
 #include "server/rpc/metrics.h"
@@ -27,6 +28,7 @@
 
 namespace s2p {
 
+class FeedbackServiceImpl;
 class GalleryServiceImpl;
 class ModelServiceImpl;
 class SearchServiceImpl;
@@ -63,6 +65,11 @@ struct ServerOptions {
   uint64_t max_add_bytes = uint64_t{256} << 20;
   // GetPhoto calls at one time; each holds a piece of its photo until the client takes it.
   int max_photos_sent = 256;
+  // Keeps what people say about photos, with their drawings; without it nothing of that is kept.
+  bool collect_feedback = false;
+  // As in FeedbackOptions.
+  std::string feedback_data_set;
+  uint64_t max_feedback_bytes = FeedbackOptions().max_bytes;
   // As in SnapshotLoaderOptions.
   absl::Duration poll_interval = absl::Seconds(2);
   int warm_up_passes = 3;
@@ -107,6 +114,7 @@ class SearchServer {
   absl::Status StartDecoders();
   absl::StatusOr<std::unique_ptr<ImageDecoder>> MakeDecoder(int processes);
   absl::Status OpenGallery();
+  absl::Status OpenFeedback();
   absl::Status MakeLoader();
   absl::Status StartPipeline();
   absl::Status StartServices();
@@ -124,25 +132,31 @@ class SearchServer {
   std::atomic<bool> serving_calls_{false};
   ByteBudget add_bytes_;
   CallPlaces photo_places_;
+  CallPlaces export_places_;
   Budget search_memory_;
   Budget add_memory_;
   Budget thumbnail_memory_;
+  Budget feedback_memory_;
   std::unique_ptr<ImageDecoder> search_decoder_;
-  // For photos that are added, and thumbnails.
+  // For photos that are added, thumbnails and feedback.
   std::unique_ptr<ImageDecoder> gallery_decoder_;
   SnapshotSlot slot_;
   std::unique_ptr<GrpcHost> host_;
   std::unique_ptr<Gallery> gallery_;
+  // Null: feedback is not collected.
+  std::unique_ptr<FeedbackCollection> feedback_;
   std::unique_ptr<SnapshotLoader> loader_;
   std::unique_ptr<Batcher> batcher_;
   std::unique_ptr<WorkerPool> decode_pool_;
   std::unique_ptr<WorkerPool> add_pool_;
   std::unique_ptr<WorkerPool> thumbnail_pool_;
+  std::unique_ptr<WorkerPool> feedback_pool_;
   std::unique_ptr<WorkerPool> storage_pool_;
   ServiceContext context_;
   std::unique_ptr<SearchServiceImpl> search_;
   std::unique_ptr<GalleryServiceImpl> gallery_service_;
   std::unique_ptr<ModelServiceImpl> model_service_;
+  std::unique_ptr<FeedbackServiceImpl> feedback_service_;
   // Start of loading the current version; the loader's thread only.
   SteadyTime load_start_;
   std::atomic<bool> retired_{false};

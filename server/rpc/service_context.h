@@ -6,6 +6,7 @@
 #include "rpc/worker_pool.h"
 #include "server/decoder/image_decoder.h"
 #include "server/faults/faults.h"
+#include "server/feedback/feedback_collection.h"
 #include "server/gallery/gallery.h"
 #include "server/gallery/snapshot.h"
 #include "server/rpc/byte_budget.h"
@@ -29,21 +30,27 @@ struct ServiceContext {
   Batcher* batcher = nullptr;
   Metrics* metrics = nullptr;
   Faults* faults = nullptr;
+  // Null: feedback is not collected.
+  FeedbackCollection* feedback = nullptr;
   // Counts the bytes of photos that AddPhotos has read and not yet answered.
   ByteBudget* add_bytes = nullptr;
-  // For GetPhoto.
+  // For GetPhoto, and for ExportFeedback.
   CallPlaces* photo_places = nullptr;
-  // Photos that are added and thumbnails share decoders, and each has its own memory. Searches wait
-  // for neither.
+  CallPlaces* export_places = nullptr;
+  // Photos that are added, thumbnails and feedback share decoders, and each has its own memory.
+  // Searches wait for none of them.
   DecodeLane search_decoding;
   DecodeLane add_decoding;
   DecodeLane thumbnail_decoding;
+  DecodeLane feedback_decoding;
   // Decodes images of searches.
   WorkerPool* decode_pool = nullptr;
   // Adds photos: decodes, waits for the encoder, writes.
   WorkerPool* add_pool = nullptr;
   // Makes thumbnails: reads, decodes, encodes.
   WorkerPool* thumbnail_pool = nullptr;
+  // Records feedback: decodes, writes.
+  WorkerPool* feedback_pool = nullptr;
   // Everything else that touches the disk.
   WorkerPool* storage_pool = nullptr;
 };

@@ -49,6 +49,18 @@ v1::Fault::Kind ToProto(FaultKind kind) {
   return v1::Fault::KIND_UNSPECIFIED;
 }
 
+v1::Feedback::State ToProto(FeedbackState state) {
+  switch (state) {
+    case FeedbackState::kPending:
+      return v1::Feedback::STATE_PENDING;
+    case FeedbackState::kAccepted:
+      return v1::Feedback::STATE_ACCEPTED;
+    case FeedbackState::kRejected:
+      return v1::Feedback::STATE_REJECTED;
+  }
+  return v1::Feedback::STATE_UNSPECIFIED;
+}
+
 void Fill(const VersionStatus& status, const HiddenFolders& hidden, v1::ModelVersion& out) {
   out.set_version(status.version);
   out.set_state(ToProto(status.state));
@@ -110,6 +122,29 @@ v1::Photo ToProto(const GalleryItem& item) {
   *photo.mutable_created_at() =
       TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(item.created_at));
   return photo;
+}
+
+v1::Feedback ToProto(const FeedbackRecord& record, bool exportable) {
+  const auto time = [](absl::Time at) {
+    return TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(at));
+  };
+  v1::Feedback feedback;
+  feedback.set_feedback_id(record.feedback_id);
+  feedback.set_photo_id(record.photo_id);
+  feedback.set_photo_sha256(record.photo_sha256);
+  feedback.set_verdict(record.verdict == Verdict::kMatch ? v1::VERDICT_MATCH
+                                                         : v1::VERDICT_NO_MATCH);
+  feedback.set_state(ToProto(record.state));
+  *feedback.mutable_recorded_at() = time(record.recorded_at);
+  if (record.state != FeedbackState::kPending) {
+    *feedback.mutable_reviewed_at() = time(record.reviewed_at);
+  }
+  feedback.set_recorded_by(record.recorded_by);
+  feedback.set_sketch_width(static_cast<uint32_t>(record.sketch_width));
+  feedback.set_sketch_height(static_cast<uint32_t>(record.sketch_height));
+  feedback.set_sketch_bytes(record.sketch_bytes);
+  feedback.set_exportable(exportable);
+  return feedback;
 }
 
 google::protobuf::Duration ToProto(absl::Duration duration) {

@@ -7,9 +7,11 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/hidden_folders.h"
+#include "s2p/v1/feedback.pb.h"
 #include "s2p/v1/gallery.pb.h"
 #include "s2p/v1/model.pb.h"
 #include "server/faults/faults.h"
+#include "server/feedback/feedback_record.h"
 #include "server/gallery/gallery_view.h"
 #include "server/versions/snapshot_loader.h"
 
@@ -21,6 +23,7 @@ v1::Status ToProto(const absl::Status& status, const HiddenFolders& hidden);
 v1::Photo ToProto(const GalleryItem& item);
 v1::GetModelStatusResponse ToProto(const ModelStatus& status, const HiddenFolders& hidden);
 v1::Fault ToProto(const Fault& fault, const HiddenFolders& hidden);
+v1::Feedback ToProto(const FeedbackRecord& record, bool exportable);
 // `duration` must be finite.
 google::protobuf::Duration ToProto(absl::Duration duration);
 

@@ -70,9 +70,9 @@ absl::StatusOr<QueryExample> ParseExample(const v1::Example& example, const std:
       break;
     }
     case v1::Example::kStrokes: {
-      S2P_RETURN_IF_ERROR(CheckStrokeCounts(example.strokes(), limits, field + ".strokes"));
+      S2P_ASSIGN_OR_RETURN(parsed.strokes,
+                           ParseStrokes(example.strokes(), field + ".strokes", limits));
       AddCost(kStrokeBytes, kStrokeBytes, query);
-      parsed.strokes = FromProto(example.strokes());
       break;
     }
     case v1::Example::kPhotoId: {
@@ -90,6 +90,12 @@ absl::StatusOr<QueryExample> ParseExample(const v1::Example& example, const std:
 }
 
 }  // namespace
+
+absl::StatusOr<Strokes> ParseStrokes(const v1::Strokes& strokes, const std::string& field,
+                                     const Limits& limits) {
+  S2P_RETURN_IF_ERROR(CheckStrokeCounts(strokes, limits, field));
+  return FromProto(strokes);
+}
 
 absl::StatusOr<Query> ParseQuery(const v1::SearchRequest& request, const Limits& limits) {
   Query query;

@@ -46,6 +46,11 @@ struct Query {
 // field.
 absl::StatusOr<Query> ParseQuery(const v1::SearchRequest& request, const Limits& limits);
 
+// The strokes of a message, whose lists are counted; the numbers are checked when they are drawn.
+// InvalidArgument naming the field.
+absl::StatusOr<Strokes> ParseStrokes(const v1::Strokes& strokes, const std::string& field,
+                                     const Limits& limits);
+
 // Decodes the images of the drawn examples, one after the other, in order. InvalidArgument naming
 // the field; else as ImageDecoder::Decode.
 absl::StatusOr<std::vector<Image>> DecodeExamples(const Query& query, const Limits& limits,

@@ -1,7 +1,9 @@
 #include "server/search/request_checks.h"
 
+#include <algorithm>
 #include <cmath>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "base/utf8.h"
@@ -63,6 +65,16 @@ absl::Status CheckPhotoId(const std::string& photo_id, absl::string_view field,
     return BadField(field, "is not UTF-8 text without control characters");
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckFeedbackId(const std::string& feedback_id, absl::string_view field) {
+  const bool fits = !feedback_id.empty() && feedback_id.size() <= kMostFeedbackIdBytes;
+  const bool clean = std::all_of(feedback_id.begin(), feedback_id.end(), [](unsigned char c) {
+    return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
+  });
+  if (fits && clean) return absl::OkStatus();
+  return BadField(field, absl::StrCat("must be 1 to ", kMostFeedbackIdBytes,
+                                      " letters, digits, '.', '_' and '-'"));
 }
 
 absl::Status CheckMetadata(const google::protobuf::Map<std::string, std::string>& metadata,

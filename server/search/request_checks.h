@@ -5,6 +5,7 @@
 
 #include <google/protobuf/map.h>
 
+#include <cstddef>
 #include <string>
 
 #include "absl/status/status.h"
@@ -22,6 +23,9 @@ absl::Status BadField(absl::string_view field, absl::string_view what);
 // OK for 1 to max_photo_id_bytes bytes of UTF-8 without control characters.
 absl::Status CheckPhotoId(const std::string& photo_id, absl::string_view field,
                           const Limits& limits);
+// OK for 1 to 128 letters, digits, '.', '_' and '-'.
+inline constexpr size_t kMostFeedbackIdBytes = 128;
+absl::Status CheckFeedbackId(const std::string& feedback_id, absl::string_view field);
 absl::Status CheckMetadata(const google::protobuf::Map<std::string, std::string>& metadata,
                            absl::string_view field, const Limits& limits);
 absl::StatusOr<GalleryFilter> ParseFilter(const v1::Filter& filter, const Limits& limits);

@@ -41,6 +41,15 @@ std::vector<FieldLimit> UpdateFields(const Limits& limits) {
   return {{"metadata", limits.max_metadata_pairs, ""}};
 }
 
+std::vector<FieldLimit> RecordFields(const Limits& limits) {
+  return {{"strokes.strokes", limits.strokes.max_strokes, ""},
+          {"strokes.strokes.points", limits.strokes.max_points, ""}};
+}
+
+std::vector<FieldLimit> FeedbackIdFields(const Limits& limits) {
+  return {{"feedback_ids", limits.max_ids, ""}};
+}
+
 uint64_t MostPhotoBytes(const Limits& limits) {
   return limits.image.max_bytes + MostMetadataBytes(limits) + limits.max_photo_id_bytes +
          kFrameBytes;

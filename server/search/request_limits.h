@@ -10,12 +10,15 @@
 
 namespace s2p {
 
-// The lists in a SearchRequest, a ListPhotosRequest, a DeletePhotosRequest and an
-// UpdatePhotoMetadataRequest.
+// The lists in a SearchRequest, a ListPhotosRequest, a DeletePhotosRequest, an
+// UpdatePhotoMetadataRequest, a RecordFeedbackRequest, and both a ReviewFeedbackRequest and a
+// DeleteFeedbackRequest.
 std::vector<FieldLimit> SearchFields(const Limits& limits);
 std::vector<FieldLimit> ListFields(const Limits& limits);
 std::vector<FieldLimit> DeleteFields(const Limits& limits);
 std::vector<FieldLimit> UpdateFields(const Limits& limits);
+std::vector<FieldLimit> RecordFields(const Limits& limits);
+std::vector<FieldLimit> FeedbackIdFields(const Limits& limits);
 
 // The bytes of the largest message whose lists and texts are within the limits: a photo with its
 // metadata; a list of ids; a filter.

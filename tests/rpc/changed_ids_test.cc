@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "s2p/v1/feedback.pb.h"
 #include "s2p/v1/gallery.pb.h"
 #include "s2p/v1/model.pb.h"
 #include "s2p/v1/training.pb.h"
@@ -22,6 +23,13 @@ TEST(ChangedIdsTest, PhotosAreNamed) {
   one.set_photo_id("a");
   (*one.mutable_metadata())["owner"] = "somebody";
   EXPECT_THAT(ChangedIds(one, v1::UpdatePhotoMetadataResponse()), ElementsAre("a"));
+}
+
+TEST(ChangedIdsTest, ReviewedFeedbackIsNamed) {
+  v1::ReviewFeedbackRequest request;
+  request.add_feedback_ids("f1");
+  request.add_feedback_ids("f2");
+  EXPECT_THAT(ChangedIds(request, v1::ReviewFeedbackResponse()), ElementsAre("f1", "f2"));
 }
 
 TEST(ChangedIdsTest, PinnedVersionIsNamed) {

@@ -13,7 +13,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "daemon/log.h"
+#include "s2p/v1/feedback.grpc.pb.h"
 #include "server/rpc/metrics.h"
+#include "tests/server/feedback/drawings.h"
 #include "tests/server/rpc/server_fixture.h"
 #include "tests/testing/status_matchers.h"
 
@@ -56,15 +58,17 @@ TEST(MetricsTest, EveryMetricOfTheDesignIsThereFromTheStart) {
   Metrics metrics("1.2.3");
   const Scrape scrape(metrics.Text());
   const std::map<std::string, std::string> wanted = {
-      {"s2p_request_seconds", "histogram"},     {"s2p_stage_seconds", "histogram"},
-      {"s2p_batch_size", "histogram"},          {"s2p_queue_depth", "gauge"},
-      {"s2p_rejected_total", "counter"},        {"s2p_model_version", "gauge"},
-      {"s2p_model_loads_total", "counter"},     {"s2p_model_swap_seconds", "histogram"},
-      {"s2p_reembed_progress_ratio", "gauge"},  {"s2p_gallery_photos", "gauge"},
-      {"s2p_gallery_orphans", "gauge"},         {"s2p_decoder_starts_total", "counter"},
-      {"s2p_decoder_ends_total", "counter"},    {"s2p_gallery_missing_photos", "gauge"},
-      {"s2p_device_memory_bytes", "gauge"},     {"s2p_build_info", "gauge"},
-      {"s2p_reembed_left_out_total", "counter"}};
+      {"s2p_request_seconds", "histogram"},      {"s2p_stage_seconds", "histogram"},
+      {"s2p_batch_size", "histogram"},           {"s2p_queue_depth", "gauge"},
+      {"s2p_rejected_total", "counter"},         {"s2p_model_version", "gauge"},
+      {"s2p_model_loads_total", "counter"},      {"s2p_model_swap_seconds", "histogram"},
+      {"s2p_reembed_progress_ratio", "gauge"},   {"s2p_gallery_photos", "gauge"},
+      {"s2p_gallery_orphans", "gauge"},          {"s2p_decoder_starts_total", "counter"},
+      {"s2p_decoder_ends_total", "counter"},     {"s2p_gallery_missing_photos", "gauge"},
+      {"s2p_device_memory_bytes", "gauge"},      {"s2p_build_info", "gauge"},
+      {"s2p_reembed_left_out_total", "counter"}, {"s2p_feedback_bytes", "gauge"},
+      {"s2p_feedback_pairs", "gauge"},           {"s2p_feedback_entries", "gauge"},
+      {"s2p_feedback_refused_total", "counter"}};
   for (const auto& [name, type] : wanted) {
     ASSERT_EQ(scrape.type.count(name), 1u) << name;
     EXPECT_EQ(scrape.type.at(name), type) << name;
@@ -147,18 +151,77 @@ class ObservabilityTest : public ServerTest {
   }
 };
 
+TEST_F(ObservabilityTest, FeedbackIsCountedByWhatBecameOfIt) {
+  options_.collect_feedback = true;
+  options_.feedback_data_set = dir_.File("pairs");
+  Serve();
+  MustAdd(2);
+  const auto stub = v1::FeedbackService::NewStub(channel_);
+  const auto record = [&stub](const std::string& photo_id, const std::string& image) {
+    grpc::ClientContext context;
+    v1::RecordFeedbackRequest request;
+    request.set_photo_id(photo_id);
+    request.set_image(image);
+    request.set_verdict(v1::VERDICT_MATCH);
+    v1::RecordFeedbackResponse response;
+    stub->RecordFeedback(&context, request, &response);
+    return response.feedback_id();
+  };
+  const std::string drawing = *EncodePng(DrawingOf(1));
+  v1::ReviewFeedbackRequest review;
+  review.add_feedback_ids(record("p0", drawing));
+  review.set_state(v1::Feedback::STATE_ACCEPTED);
+  record("p0", drawing);
+  record("p1", drawing);
+  record("none", drawing);
+  record("p0", *EncodePng(Image(30, 30)));
+  record("p0", "no image");
+  record("", drawing);
+  grpc::ClientContext context;
+  v1::ReviewFeedbackResponse reviewed;
+  ASSERT_THAT(stub->ReviewFeedback(&context, review, &reviewed), IsOk());
+  const Scrape scrape = ScrapeServer();
+  EXPECT_EQ(scrape.Value(R"(s2p_feedback_recorded_total{result="new"})"), 2);
+  EXPECT_EQ(scrape.Value(R"(s2p_feedback_recorded_total{result="known"})"), 1);
+  for (const char* reason : {"photo", "blank", "drawing", "request"}) {
+    EXPECT_EQ(scrape.Value(absl::StrCat("s2p_feedback_refused_total{reason=\"", reason, "\"}")), 1)
+        << reason;
+  }
+  EXPECT_EQ(scrape.Value(R"(s2p_feedback_entries{state="pending"})"), 1);
+  EXPECT_EQ(scrape.Value(R"(s2p_feedback_entries{state="accepted"})"), 1);
+  EXPECT_EQ(scrape.Value("s2p_feedback_bytes"), 2.0 * static_cast<double>(drawing.size()));
+  EXPECT_EQ(scrape.Value("s2p_feedback_pairs"), 1);
+}
+
 TEST_F(ObservabilityTest, ServerThatHasWorkedShowsEveryMetricOfTheDesign) {
   Serve();
   MustAdd(1);
   ASSERT_THAT(Search(SketchOf(1)), IsOk());
   const Scrape scrape = ScrapeServer();
-  for (const char* name :
-       {"s2p_requests_total", "s2p_request_seconds", "s2p_stage_seconds", "s2p_batch_size",
-        "s2p_queue_depth", "s2p_rejected_total", "s2p_model_version", "s2p_model_loads_total",
-        "s2p_model_swap_seconds", "s2p_reembed_progress_ratio", "s2p_gallery_photos",
-        "s2p_gallery_writes_total", "s2p_server_faults_total", "s2p_disk_reserve_bytes",
-        "s2p_gallery_writes_total", "s2p_decoder_starts_total", "s2p_decoder_ends_total",
-        "s2p_device_memory_bytes", "s2p_build_info"}) {
+  for (const char* name : {"s2p_requests_total",
+                           "s2p_request_seconds",
+                           "s2p_stage_seconds",
+                           "s2p_batch_size",
+                           "s2p_queue_depth",
+                           "s2p_rejected_total",
+                           "s2p_model_version",
+                           "s2p_model_loads_total",
+                           "s2p_model_swap_seconds",
+                           "s2p_reembed_progress_ratio",
+                           "s2p_gallery_photos",
+                           "s2p_gallery_writes_total",
+                           "s2p_server_faults_total",
+                           "s2p_disk_reserve_bytes",
+                           "s2p_gallery_writes_total",
+                           "s2p_decoder_starts_total",
+                           "s2p_decoder_ends_total",
+                           "s2p_device_memory_bytes",
+                           "s2p_feedback_recorded_total",
+                           "s2p_feedback_refused_total",
+                           "s2p_feedback_entries",
+                           "s2p_feedback_bytes",
+                           "s2p_feedback_pairs",
+                           "s2p_build_info"}) {
     EXPECT_EQ(scrape.help.count(name), 1u) << name;
     EXPECT_EQ(scrape.type.count(name), 1u) << name;
   }

@@ -118,8 +118,8 @@ TEST_F(UnreadableRequestTest, EmptyMessageIsAPhotoWithoutAnId) {
 TEST_F(UnreadableRequestTest, EveryMethodAnswersInvalidArgumentInWords) {
   Serve();
   int methods = 0;
-  for (const char* name :
-       {"s2p.v1.SearchService", "s2p.v1.GalleryService", "s2p.v1.ModelService"}) {
+  for (const char* name : {"s2p.v1.SearchService", "s2p.v1.GalleryService", "s2p.v1.ModelService",
+                           "s2p.v1.FeedbackService"}) {
     const auto* service =
         google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
     for (int i = 0; i < service->method_count(); ++i) {
@@ -131,7 +131,7 @@ TEST_F(UnreadableRequestTest, EveryMethodAnswersInvalidArgumentInWords) {
       ++methods;
     }
   }
-  EXPECT_EQ(methods, 10);
+  EXPECT_EQ(methods, 17);
 }
 
 TEST_F(UnreadableRequestTest, TextThatIsNotUtf8IsInvalidArgument) {
@@ -171,8 +171,8 @@ TEST_F(UnreadableRequestTest, EveryMethodAsksForTheKeyBeforeAMessageIsSent) {
   fs::permissions(options_.host.credentials.api_key_file, fs::perms::owner_read);
   Serve();
   int methods = 0;
-  for (const char* name :
-       {"s2p.v1.SearchService", "s2p.v1.GalleryService", "s2p.v1.ModelService"}) {
+  for (const char* name : {"s2p.v1.SearchService", "s2p.v1.GalleryService", "s2p.v1.ModelService",
+                           "s2p.v1.FeedbackService"}) {
     const auto* service =
         google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(name);
     for (int i = 0; i < service->method_count(); ++i, ++methods) {
@@ -181,7 +181,7 @@ TEST_F(UnreadableRequestTest, EveryMethodAsksForTheKeyBeforeAMessageIsSent) {
           << path;
     }
   }
-  EXPECT_EQ(methods, 10);
+  EXPECT_EQ(methods, 17);
 }
 
 TEST_F(UnreadableRequestTest, ListsThatAreTooLongAreNamedBeforeTheyAreParsed) {
