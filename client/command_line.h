@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "client/commands.h"
+#include "client/connection/feedback_client.h"
 #include "client/connection/search_client.h"
 #include "client/connection/training_client.h"
 
@@ -26,6 +27,7 @@ struct Connection {
 struct Command {
   std::function<absl::Status(const SearchClient&)> search;
   std::function<absl::Status(const TrainingClient&)> train;
+  std::function<absl::Status(const FeedbackClient&)> feedback;
   std::function<absl::Status()> local;
 };
 
@@ -35,6 +37,8 @@ void AddSearchCommands(CLI::App& app, Connection& connection, Command& command);
 void AddServerCommands(CLI::App& app, Command& command);
 // Adds train with its subcommands.
 void AddTrainCommands(CLI::App& app, Command& command);
+// Adds feedback with its subcommands.
+void AddFeedbackCommands(CLI::App& app, Command& command);
 // Adds keys with its subcommands.
 void AddKeyCommands(CLI::App& app, Command& command);
 // Adds completion, which prints a script for a shell to complete all commands and flags of `app`.

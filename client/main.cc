@@ -96,7 +96,8 @@ absl::Status RunChosen(const CLI::App& app, Connection& connection, const Comman
   if (command.local) return command.local();
   S2P_RETURN_IF_ERROR(ReadApiKey(connection.options));
   connection.options.timeout = absl::Seconds(connection.timeout_seconds);
-  if (!command.train) return RunWith(connection.options, command.search);
+  if (command.search) return RunWith(connection.options, command.search);
+  if (command.feedback) return RunWith(connection.options, command.feedback);
   if (app.get_option("--server")->count() == 0) connection.options.server = kDefaultTrainer;
   return RunWith(connection.options, command.train);
 }
@@ -168,6 +169,7 @@ int Run(int argc, char** argv) {
   AddSearchCommands(app, connection, command);
   AddServerCommands(app, command);
   AddTrainCommands(app, command);
+  AddFeedbackCommands(app, command);
   AddKeyCommands(app, command);
   AddCompletionCommand(app, command);
   NameEnvironment(app);

@@ -145,7 +145,7 @@ absl::Status SearchServer::MakeHost() {
   host_options.access.hidden =
       HiddenFolders({{options_.checkpoint_root, "the store of versions"},
                      {options_.data_dir, "the data folder"},
-                     {options_.feedback_dataset, "the data set of feedback"},
+                     {options_.feedback_data_set, "the data set of feedback"},
                      {options_.decoder_program, "the decoder of images"}});
   S2P_ASSIGN_OR_RETURN(
       host_, GrpcHost::Create(host_options, FirstHealth(options_.collect_feedback), &metrics_));
