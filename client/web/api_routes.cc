@@ -42,6 +42,22 @@ void AddTrainingRoutes(Backend& backend, Router& router) {
   add("POST", "/api/training/job/retry", S2P_FORWARD(To::kTrainer, training, RetryJob));
 }
 
+void AddFeedbackRoutes(Backend& backend, Router& router) {
+  using Access = Router::Access;
+  router.Add("POST", "/api/feedback", Access::kOwnPage,
+             S2P_FORWARD(To::kServer, feedback, RecordFeedback));
+  // Pages ask this whether the server collects feedback.
+  router.Add("GET", "/api/feedback/stats", Access::kAnyone,
+             S2P_FORWARD(To::kServer, feedback, GetFeedbackStats));
+  const auto add = [&](const char* method, const char* path, ExchangeHandler handler) {
+    router.Add(method, path, Access::kOperator, std::move(handler));
+  };
+  add("GET", "/api/feedback/list", S2P_FORWARD(To::kServer, feedback, ListFeedback));
+  add("GET", "/api/feedback/entry", S2P_FORWARD(To::kServer, feedback, GetFeedback));
+  add("POST", "/api/feedback/review", S2P_FORWARD(To::kServer, feedback, ReviewFeedback));
+  add("POST", "/api/feedback/delete", S2P_FORWARD(To::kServer, feedback, DeleteFeedback));
+}
+
 }  // namespace
 
 void AddApiRoutes(Backend& backend, Router& router) {
@@ -60,6 +76,7 @@ void AddApiRoutes(Backend& backend, Router& router) {
   router.Add("GET", "/api/model", Access::kAnyone, S2P_FORWARD(To::kServer, model, GetModelStatus));
   router.Add("POST", "/api/model/serving", Access::kOperator,
              S2P_FORWARD(To::kServer, model, SetServingVersion));
+  AddFeedbackRoutes(backend, router);
   if (backend.has_trainer()) AddTrainingRoutes(backend, router);
 }
 

@@ -62,6 +62,7 @@ absl::StatusOr<std::unique_ptr<Backend>> Backend::Create(BackendOptions options)
   S2P_ASSIGN_OR_RETURN(const auto to_server, ChannelTo(backend->server_.Now()));
   backend->search_ = v1::SearchService::NewStub(to_server);
   backend->gallery_ = v1::GalleryService::NewStub(to_server);
+  backend->feedback_ = v1::FeedbackService::NewStub(to_server);
   backend->model_ = v1::ModelService::NewStub(to_server);
   if (backend->trainer_.has_value()) {
     S2P_ASSIGN_OR_RETURN(const auto to_trainer, ChannelTo(backend->trainer_->Now()));

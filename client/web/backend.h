@@ -19,6 +19,7 @@
 #include "client/web/exchange.h"
 #include "daemon/reload_report.h"
 #include "daemon/reloaded.h"
+#include "s2p/v1/feedback.grpc.pb.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "s2p/v1/model.grpc.pb.h"
 #include "s2p/v1/search.grpc.pb.h"
@@ -48,6 +49,7 @@ class Backend {
   ~Backend();
 
   v1::SearchService::Stub& search() { return *search_; }
+  v1::FeedbackService::Stub& feedback() { return *feedback_; }
   v1::GalleryService::Stub& gallery() { return *gallery_; }
   v1::ModelService::Stub& model() { return *model_; }
   bool has_trainer() const { return trainer_.has_value(); }
@@ -77,6 +79,7 @@ class Backend {
   const std::optional<Endpoint> trainer_;
   std::unique_ptr<v1::SearchService::Stub> search_;
   std::unique_ptr<v1::GalleryService::Stub> gallery_;
+  std::unique_ptr<v1::FeedbackService::Stub> feedback_;
   std::unique_ptr<v1::ModelService::Stub> model_;
   std::unique_ptr<v1::TrainingService::Stub> training_;
   absl::Mutex mutex_;

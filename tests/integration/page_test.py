@@ -59,8 +59,8 @@ class Page(unittest.TestCase):
             server.end(signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def serve(self, photos=True, **options):
-        server = Server(self.store, os.path.join(self.folder, "server"), **options)
+    def serve(self, photos=True, flags=(), **options):
+        server = Server(self.store, os.path.join(self.folder, "server"), *flags, **options)
         self.servers.append(server)
         if os.path.isdir(os.path.join(self.store, "1")):
             server.wait_until_serving()
@@ -123,6 +123,10 @@ class Page(unittest.TestCase):
     def test_many_tabs_at_once(self):
         self.see("manyTabs")
 
+    def test_marked_results_are_reviewed(self):
+        server = self.serve(flags=["--collect-feedback"])
+        self.browse("markedResults", self.gateway(server.address))
+
     def test_operator_logs_in(self):
         password = os.path.join(self.folder, "password")
         with open(os.open(password, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
@@ -173,6 +177,9 @@ class Page(unittest.TestCase):
 
     def test_page_alone_when_calls_fail(self):
         self.browse("failures")
+
+    def test_page_alone_with_feedback(self):
+        self.browse("feedback")
 
     def test_page_alone_with_uploads(self):
         self.browse("uploads")

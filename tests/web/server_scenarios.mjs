@@ -111,4 +111,24 @@ export const serverScenarios = {
     await page.click('#question button[value="yes"]');
     await expectText(page, 'tr[data-job]', 'cancelled');
   },
+
+  async markedResults(page) {
+    await draw(page, 'boot');
+    await until(page, () => document.querySelector('#results:not(.stale) .card'));
+    const photo = await page.locator('#results .card').first().getAttribute('data-photo');
+    await page.click(`[aria-label="${photo} is what I drew"]`);
+    await page.click('#question button[value="yes"]');
+    await expectText(page, '.note', `Kept: ${photo} is what you drew`);
+    await page.click('[data-view="operator"]');
+    await page.click('#tab-feedback');
+    await page.locator('[data-feedback]').waitFor();
+    await until(page, () => [...document.querySelectorAll('.pair img')].every((image) => image.complete && image.naturalWidth));
+    await shot(page, 'operator_feedback');
+    await page.click('[data-feedback] button:text-is("Accept")');
+    await expectText(page, '.operator .muted', '0 to review, 1 accepted');
+    await page.selectOption('.operator select', 'STATE_ACCEPTED');
+    await page.click('[data-feedback] button:text-is("Forget")');
+    await page.click('#question button[value="yes"]');
+    await expectText(page, '.operator .muted', '0 to review, 0 accepted');
+  },
 };

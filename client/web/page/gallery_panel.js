@@ -1,6 +1,7 @@
-import { bytesText, byId, el, note, timeText } from './dom.js';
+import { bytesText, el, note, timeText } from './dom.js';
 import { call, photoPath, repeat, sentenceOf, thumbnailPath, withRequest } from './gateway.js';
 import { GalleryUpload } from './gallery_upload.js';
+import { ask } from './question.js';
 
 const PAGE = 60;
 
@@ -113,16 +114,4 @@ export class GalleryPanel {
       this.refresh();
     } catch (error) { note(sentenceOf(error), { bad: true }); }
   }
-}
-
-/** @param {string} question @param {string} yes @returns {Promise<boolean>} */
-export function ask(question, yes) {
-  return new Promise((answer) => {
-    const dialog = byId('question');
-    dialog.replaceChildren(el('p', { id: 'question-text' }, question), el('form', { method: 'dialog', class: 'row' },
-      el('span', { class: 'grow' }), el('button', { value: 'no' }, 'Cancel'), el('button', { value: 'yes', class: 'danger' }, yes)));
-    dialog.addEventListener('close', () => answer(dialog.returnValue === 'yes'), { once: true });
-    dialog.returnValue = '';
-    dialog.showModal();
-  });
 }

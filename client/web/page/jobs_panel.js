@@ -1,7 +1,7 @@
 import { call, followJob, repeat, sentenceOf, withRequest } from './gateway.js';
 import { durationText, el, note, seconds, timeText } from './dom.js';
 import { LineChart } from './line_chart.js';
-import { ask } from './gallery_panel.js';
+import { ask } from './question.js';
 
 const WORDS = { STATE_QUEUED: 'queued', STATE_RUNNING: 'running', STATE_PAUSED: 'paused', STATE_SUCCEEDED: 'succeeded', STATE_FAILED: 'failed',
   STATE_CANCELLED: 'cancelled' };

@@ -1,3 +1,4 @@
+import { FeedbackPanel } from './feedback_panel.js';
 import { GalleryPanel } from './gallery_panel.js';
 import { JobsPanel } from './jobs_panel.js';
 import { ModelPanel } from './model_panel.js';
@@ -5,7 +6,7 @@ import { call, sentenceOf } from './gateway.js';
 import { el } from './dom.js';
 
 /** The tab's URL fragment, so a reload reopens it. The first tab needs none. */
-const fragmentOf = (name) => ({ Model: '#model', 'Training jobs': '#training' }[name] || '');
+const fragmentOf = (name) => ({ Feedback: '#feedback', Model: '#model', 'Training jobs': '#training' }[name] || '');
 
 /** Puts the open tab into the address. */
 function nameTab(name) {
@@ -13,7 +14,7 @@ function nameTab(name) {
   try { history.replaceState(null, '', `/operator${fragmentOf(name)}`); } catch { /* the tab itself is open */ }
 }
 
-/** The operators' view: gallery, model, training jobs; a login if the gateway requires one. */
+/** The operators' view: gallery, feedback, model, training jobs; a login if the gateway requires one. */
 export class OperatorView {
   /** @param {HTMLElement} root */
   constructor(root) {
@@ -28,8 +29,10 @@ export class OperatorView {
     const { turn } = this;
     try {
       const session = await call('GET', '/api/session');
+      // A server that does not collect feedback refuses.
+      const collects = await call('GET', '/api/feedback/stats').then(() => true, () => false);
       if (turn !== this.turn) return;
-      this.session = session;
+      this.session = { ...session, feedback: collects };
     } catch (error) {
       if (turn !== this.turn) return;
       this.leave();
@@ -69,7 +72,9 @@ export class OperatorView {
   }
 
   showPanels() {
-    const panels = { Gallery: () => new GalleryPanel(this.session), Model: () => new ModelPanel() };
+    const panels = { Gallery: () => new GalleryPanel(this.session) };
+    if (this.session.feedback) panels.Feedback = () => new FeedbackPanel();
+    panels.Model = () => new ModelPanel();
     if (this.session.trainer) panels['Training jobs'] = () => new JobsPanel();
     this.place = el('div', { role: 'tabpanel', class: 'panel' });
     const tabs = Object.keys(panels).map((name) => el('button', { type: 'button', role: 'tab', id: `tab-${name.split(' ')[0].toLowerCase()}`,

@@ -4,12 +4,19 @@ import { SIDE } from './drawing.js';
 
 /** One large photo next to or under the sketch. */
 export class PhotoDetail {
-  /** @param {() => import('./drawing.js').Drawing} drawing the sketch to show @param {() => object[]} matches */
-  constructor(drawing, matches) {
+  /**
+   * @param {() => import('./drawing.js').Drawing} drawing the sketch to show
+   * @param {() => object[]} matches
+   * @param {import('./match_feedback.js').MatchFeedback} feedback
+   */
+  constructor(drawing, matches, feedback) {
     this.dialog = byId('detail');
     this.drawing = drawing;
     this.matches = matches;
+    this.feedback = feedback;
     this.overlay = false;
+    /** The buttons that say whether the visible photo is what was drawn. */
+    this.marks = [];
     this.dialog.addEventListener('keydown', (event) => {
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       if (step) { event.preventDefault(); this.show(this.index + step); }
@@ -32,8 +39,11 @@ export class PhotoDetail {
       el('figure', {}, photo, el('figcaption', {}, 'Photo')));
     const facts = el('dl', { class: 'facts' }, this.rows(this.factsOf(match)));
     const button = (text, run, props = {}) => el('button', { type: 'button', ...props, on: { click: run } }, text);
+    this.marks = Object.entries({ VERDICT_MATCH: 'This is it', VERDICT_NO_MATCH: 'Not it' }).map(([verdict, text]) => (
+      button(text, () => this.feedback.mark(match.photoId, verdict), { data: { verdict } })));
+    this.showMarks();
     this.dialog.replaceChildren(
-      el('div', { class: 'row' }, el('h2', { id: 'detail-title' }, match.photoId), el('span', { class: 'grow' }),
+      el('div', { class: 'row' }, el('h2', { id: 'detail-title' }, match.photoId), el('span', { class: 'grow' }), this.marks,
         button('Previous', () => this.show(index - 1), { disabled: index === 0 }),
         button('Next', () => this.show(index + 1), { disabled: index + 1 >= this.matches().length }),
         button('Overlay', () => { this.overlay = !this.overlay; this.show(index); }, { 'aria-pressed': String(this.overlay) }),
@@ -42,6 +52,15 @@ export class PhotoDetail {
     if (!this.dialog.open) this.dialog.showModal();
     byId('detail-close').focus();
     this.addStored(match.photoId, facts);
+  }
+
+  /** Shows what was said about this photo. */
+  showMarks() {
+    const match = this.matches()[this.index];
+    for (const mark of this.marks) {
+      mark.hidden = !this.feedback.possible;
+      mark.setAttribute('aria-pressed', String(Boolean(match) && this.feedback.verdictOf(match.photoId) === mark.dataset.verdict));
+    }
   }
 
   factsOf(match) {

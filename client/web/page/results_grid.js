@@ -6,10 +6,12 @@ export class ResultsGrid {
   /**
    * @param {{open: (index: number) => void, like: (id: string, weight: number) => void,
    *   weightOf: (id: string) => number, filter: (key: string, value: string) => void}} actions
+   * @param {import('./match_feedback.js').MatchFeedback} feedback
    */
-  constructor(actions) {
+  constructor(actions, feedback) {
     this.list = byId('results');
     this.actions = actions;
+    this.feedback = feedback;
     this.matches = [];
     /** Cards by photo id: a photo that stays is moved, not redrawn. */
     this.cards = new Map();
@@ -45,10 +47,12 @@ export class ResultsGrid {
       on: { click: () => this.toggle(id, 1) } }, 'More like');
     card.less = el('button', { type: 'button', class: 'small', 'aria-label': `Not like ${id}`,
       on: { click: () => this.toggle(id, -1) } }, 'Not like');
+    card.match = el('button', { type: 'button', class: 'small card-match', 'aria-label': `${id} is what I drew`,
+      on: { click: () => this.feedback.mark(id, 'VERDICT_MATCH') } }, 'This is it');
     card.node = el('li', { class: 'card', data: { photo: id } }, card.openButton,
       el('div', {}, el('div', { class: 'card-line' }, card.rank, card.score),
         el('span', { class: 'card-id', title: id }, id), card.meta),
-      el('div', { class: 'card-acts' }, card.more, card.less));
+      el('div', { class: 'card-acts' }, card.more, card.less, card.match));
     return card;
   }
 
@@ -64,10 +68,19 @@ export class ResultsGrid {
     card.more.setAttribute('aria-pressed', String(weight > 0));
     card.less.setAttribute('aria-pressed', String(weight < 0));
     card.node.classList.toggle('more', weight > 0);
+    this.showMark(card, match.photoId);
     card.meta.replaceChildren(...Object.entries(match.metadata).sort().slice(0, 6).map(([key, value]) => (
       el('button', { type: 'button', class: 'tag', title: `Only ${key} = ${value}`,
         on: { click: () => this.actions.filter(key, value) } }, `${key}: ${value}`))));
   }
+
+  showMark(card, id) {
+    card.match.hidden = !this.feedback.possible;
+    card.match.setAttribute('aria-pressed', String(this.feedback.verdictOf(id) === 'VERDICT_MATCH'));
+  }
+
+  /** Shows what was said about the visible results. */
+  showMarks() { for (const [id, card] of this.cards) this.showMark(card, id); }
 
   indexOf(id) { return this.matches.findIndex((match) => match.photoId === id); }
 

@@ -1,5 +1,6 @@
 import { CanvasBoard } from './canvas_board.js';
 import { FilterBar } from './filter_bar.js';
+import { MatchFeedback } from './match_feedback.js';
 import { PhotoDetail } from './photo_detail.js';
 import { ResultsGrid } from './results_grid.js';
 import { SearchHistory } from './search_history.js';
@@ -31,9 +32,10 @@ export class SearchView {
     this.session = new SearchSession(query, (state) => this.showSearch(state));
     this.filters = new FilterBar(query, () => this.changed());
     this.shelf = new Shelf(query, { pick: (i) => this.pick(i), changed: () => this.changed() });
-    this.detail = new PhotoDetail(() => this.query.drawing, () => (this.response ? this.response.matches : []));
+    this.feedback = new MatchFeedback(() => this.query.drawing, () => { this.grid.showMarks(); this.detail.showMarks(); });
+    this.detail = new PhotoDetail(() => this.query.drawing, () => (this.response ? this.response.matches : []), this.feedback);
     this.grid = new ResultsGrid({ open: (i) => this.detail.show(i), like: (id, weight) => this.like(id, weight),
-      weightOf: (id) => this.query.liked.get(id) || 0, filter: (key, value) => this.filters.addMetadata(key, value) });
+      weightOf: (id) => this.query.liked.get(id) || 0, filter: (key, value) => this.filters.addMetadata(key, value) }, this.feedback);
     this.history = new SearchHistory((json) => this.takeUp(json));
     this.board.addEventListener('change', () => this.changed());
     this.board.addEventListener('touch', () => { byId('paper-hint').hidden = true; });

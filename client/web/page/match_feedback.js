@@ -1,0 +1,62 @@
+import { call, sentenceOf } from './gateway.js';
+import { note } from './dom.js';
+import { ask } from './question.js';
+
+const WHAT_IS_KEPT = [
+  'Help this search to get better?',
+  'If you agree, the server keeps three things when you mark a photo: your drawing as a picture, which photo you marked, and whether it is '
+    + 'the one you meant. An operator looks at them, and the model is trained with those that are accepted.',
+  'Nothing else is kept: not who you are, and not what you search for without marking anything. Operators can delete your drawings at any time.',
+];
+
+/** What somebody says about the results of a drawing: "this is it", or "not it". */
+export class MatchFeedback {
+  /**
+   * @param {() => import('./drawing.js').Drawing} drawing the one that was searched with
+   * @param {() => void} changed called when marks can be made, or one was made
+   */
+  constructor(drawing, changed) {
+    this.drawing = drawing;
+    this.changed = changed;
+    this.collected = false;
+    // Asked once per visit; the answer is kept nowhere.
+    this.agreed = false;
+    /** Verdicts by photo id, for each state of a drawing: its last step tells the states apart. */
+    this.marks = new WeakMap();
+    // A server that does not collect feedback refuses.
+    call('GET', '/api/feedback/stats').then(() => { this.collected = true; changed(); }, () => {});
+  }
+
+  /** Whether results can be marked: the server collects feedback, and there is a drawing that it can learn from. */
+  get possible() {
+    const drawing = this.drawing();
+    return this.collected && drawing.searchable && drawing.modality === 'MODALITY_SKETCH';
+  }
+
+  get lastStep() { const { steps, done } = this.drawing(); return steps[done - 1]; }
+
+  /** @param {string} photoId @returns {string} "VERDICT_MATCH", "VERDICT_NO_MATCH" or "" */
+  verdictOf(photoId) {
+    const marks = this.lastStep && this.marks.get(this.lastStep);
+    return (marks && marks.get(photoId)) || '';
+  }
+
+  /** Asks before the first mark is kept. @param {string} photoId @param {string} verdict */
+  async mark(photoId, verdict) {
+    const step = this.lastStep;
+    if (!this.possible || this.verdictOf(photoId) === verdict) return;
+    const image = await this.drawing().png();
+    if (!this.agreed && !await ask(WHAT_IS_KEPT, 'Keep my answers', { danger: false })) return;
+    this.agreed = true;
+    try {
+      await call('POST', '/api/feedback', { json: { image, photoId, verdict } });
+    } catch (error) {
+      note(sentenceOf(error), { bad: true });
+      return;
+    }
+    if (!this.marks.has(step)) this.marks.set(step, new Map());
+    this.marks.get(step).set(photoId, verdict);
+    note(verdict === 'VERDICT_MATCH' ? `Kept: ${photoId} is what you drew. Thank you.` : `Kept: ${photoId} is not what you drew. Thank you.`);
+    this.changed();
+  }
+}
