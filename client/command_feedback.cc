@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "base/utf8.h"
+#include "client/arguments.h"
 #include "client/clean_text.h"
 #include "client/feedback_commands.h"
 #include "client/pair_set.h"
