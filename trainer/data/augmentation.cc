@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "trainer/data/elastic_field.h"
 #include "trainer/data/random.h"
 
 namespace s2p {
@@ -50,66 +51,6 @@ Choices Draw(const v1::TrainingSpec::AugmentationSpec& spec, const AugmentationC
   choices.warp_seed = random.Bits();
   return choices;
 }
-
-// A smooth random displacement: a uniform cubic B-spline over a coarse grid, so it never exceeds
-// the largest displacement of a node.
-class ElasticField {
- public:
-  ElasticField(uint64_t seed, double largest_x, double largest_y, int width, int height)
-      : step_y_(static_cast<double>(kCells) / height) {
-    Random random(seed);
-    for (auto& node : nodes_) {
-      node[0] = random.Uniform(-1, 1) * largest_x;
-      node[1] = random.Uniform(-1, 1) * largest_y;
-    }
-    columns_.reserve(static_cast<size_t>(width));
-    const double step_x = static_cast<double>(kCells) / width;
-    for (int x = 0; x < width; ++x) columns_.push_back(Place((x + 0.5) * step_x));
-  }
-
-  // The spline is a product: what it is along y is the same for a whole row of pixels.
-  void BeginRow(int y) {
-    const auto [row, down] = Place((y + 0.5) * step_y_);
-    for (int column = 0; column < kNodes; ++column) {
-      auto& sum = row_[static_cast<size_t>(column)];
-      sum = {};
-      for (int j = 0; j < 4; ++j) {
-        const auto& node = nodes_[static_cast<size_t>((row + j) * kNodes + column)];
-        sum[0] += down[static_cast<size_t>(j)] * node[0];
-        sum[1] += down[static_cast<size_t>(j)] * node[1];
-      }
-    }
-  }
-  // In the row begun last.
-  std::array<double, 2> At(int x) const {
-    const auto& [column, across] = columns_[static_cast<size_t>(x)];
-    std::array<double, 2> sum{};
-    for (int i = 0; i < 4; ++i) {
-      const auto& node = row_[static_cast<size_t>(column + i)];
-      sum[0] += across[static_cast<size_t>(i)] * node[0];
-      sum[1] += across[static_cast<size_t>(i)] * node[1];
-    }
-    return sum;
-  }
-
- private:
-  static constexpr int kCells = 5;
-  static constexpr int kNodes = kCells + 3;
-
-  static std::pair<int, std::array<double, 4>> Place(double position) {
-    const int cell = std::min(static_cast<int>(position), kCells - 1);
-    const double t = position - cell;
-    const double u = 1 - t;
-    return {cell,
-            {u * u * u / 6, (3 * t * t * t - 6 * t * t + 4) / 6,
-             (-3 * t * t * t + 3 * t * t + 3 * t + 1) / 6, t * t * t / 6}};
-  }
-
-  const double step_y_;
-  std::array<std::array<double, 2>, kNodes * kNodes> nodes_;
-  std::vector<std::pair<int, std::array<double, 4>>> columns_;
-  std::array<std::array<double, 2>, kNodes> row_{};
-};
 
 // The pixels beyond the edge of an image.
 enum class Outside { kWhite, kBlack, kNearestPixel };
