@@ -14,18 +14,19 @@ namespace s2p {
 namespace {
 
 // Writes down which images failed; an error if too many did.
-absl::Status LeaveOut(const std::vector<absl::Status>& failures, UnreadableImages& unreadable) {
+absl::Status LeaveOut(const std::vector<absl::Status>& failures, size_t asked,
+                      UnreadableImages& unreadable) {
   unreadable.left_out.clear();
   for (size_t i = 0; i < failures.size(); ++i) {
     if (failures[i].ok()) continue;
     if (unreadable.left_out.empty()) unreadable.first_error = std::string(failures[i].message());
     unreadable.left_out.push_back(i);
   }
-  const auto allowed = unreadable.allowed_share * static_cast<double>(failures.size());
+  const auto allowed = unreadable.allowed_share * static_cast<double>(asked);
   if (static_cast<double>(unreadable.left_out.size()) <= allowed) return absl::OkStatus();
   return absl::Status(
       failures[unreadable.left_out[0]].code(),
-      absl::StrCat(unreadable.left_out.size(), " of ", failures.size(),
+      absl::StrCat(unreadable.left_out.size(), " of ", asked,
                    " images cannot be read, more than the share of ", unreadable.allowed_share,
                    "; the first: ", unreadable.first_error));
 }
@@ -61,19 +62,22 @@ absl::StatusOr<std::shared_ptr<const PreparedImages>> PreparedImages::Load(
     const DataSet& data_set, const std::vector<DataSetImage>& images,
     const Preprocessor& preprocessor, int threads,
     const std::function<void(int64_t, int64_t)>& progress, UnreadableImages* unreadable,
-    const std::function<bool()>& stop) {
+    const std::function<bool()>& stop, const MadeImages& made) {
   std::shared_ptr<PreparedImages> prepared(new PreparedImages(preprocessor));
   const auto count = static_cast<int64_t>(images.size());
   if (data_set.packed() != nullptr) {
+    S2P_CHECK(made.items == 0);
     S2P_RETURN_IF_ERROR(prepared->KeepInFile(data_set, images));
     if (progress) progress(count, count);
     return prepared;
   }
-  S2P_RETURN_IF_ERROR(prepared->Allocate(count));
-  std::vector<absl::Status> failures(images.size());
+  const int64_t total = count + made.items * made.each;
+  S2P_RETURN_IF_ERROR(prepared->Allocate(total));
+  std::vector<absl::Status> failures(static_cast<size_t>(total));
   S2P_RETURN_IF_ERROR(ParallelFor(
-      count, std::max(1, threads),
+      count + made.items, std::max(1, threads),
       [&](int64_t i) {
+        if (i >= count) return prepared->Make(made, i - count, count);
         const auto index = static_cast<size_t>(i);
         const auto image = data_set.Read(images[index]);
         if (image.ok()) prepared->Store(i, preprocessor.Prepare(*image));
@@ -83,7 +87,7 @@ absl::StatusOr<std::shared_ptr<const PreparedImages>> PreparedImages::Load(
       },
       progress, stop));
   if (unreadable == nullptr) return prepared;
-  S2P_RETURN_IF_ERROR(LeaveOut(failures, *unreadable));
+  S2P_RETURN_IF_ERROR(LeaveOut(failures, images.size(), *unreadable));
   prepared->CloseGaps(failures);
   return prepared;
 }
@@ -110,6 +114,14 @@ absl::Status PreparedImages::Allocate(int64_t count) {
   return absl::FailedPreconditionError(
       absl::StrCat("not enough memory for ", count, " images of ", image_bytes_,
                    " bytes; images of a packed data set stay on the disk"));
+}
+
+absl::Status PreparedImages::Make(const MadeImages& made, int64_t item, int64_t first) {
+  S2P_ASSIGN_OR_RETURN(const auto images, made.make(item));
+  S2P_CHECK(images.size() == static_cast<size_t>(made.each));
+  int64_t place = first + item * made.each;
+  for (const Image& image : images) Store(place++, preprocessor_.Prepare(image));
+  return absl::OkStatus();
 }
 
 void PreparedImages::Store(int64_t i, const Image& image) {

@@ -27,6 +27,15 @@ struct UnreadableImages {
   std::string first_error;
 };
 
+// Images that are made, instead of read from a data set.
+struct MadeImages {
+  // There are `each` of them for each of `items`.
+  int64_t items = 0;
+  int each = 0;
+  // Those of one item. Called from several threads, for each item once.
+  std::function<absl::StatusOr<std::vector<Image>>(int64_t item)> make;
+};
+
 // Images of one modality, prepared (Preprocessor::Prepare). Those of a folder are decoded once and
 // kept in one block of memory; those of a packed file stay there and are read one by one.
 // Immutable; Read may be called from several threads.
@@ -35,12 +44,15 @@ class PreparedImages {
   // Decodes and prepares `images` on `threads` threads. Fails with the first image that cannot be
   // read, or, with `unreadable`, if more cannot than it allows: the others keep their order.
   // FailedPrecondition if there is not enough memory; Cancelled once `stop` is true. `progress` is
-  // called with (done, total), and `stop` before each image, from one thread at a time.
+  // called with (done, total), and `stop` before each image, from one thread at a time. What is
+  // `made` follows the others, in the order of its items, of which none may fail; the data set must
+  // not be packed then.
   static absl::StatusOr<std::shared_ptr<const PreparedImages>> Load(
       const DataSet& data_set, const std::vector<DataSetImage>& images,
       const Preprocessor& preprocessor, int threads,
       const std::function<void(int64_t, int64_t)>& progress = {},
-      UnreadableImages* unreadable = nullptr, const std::function<bool()>& stop = {});
+      UnreadableImages* unreadable = nullptr, const std::function<bool()>& stop = {},
+      const MadeImages& made = {});
 
   int size() const { return size_; }
   const Preprocessor& preprocessor() const { return preprocessor_; }
@@ -59,6 +71,8 @@ class PreparedImages {
   absl::Status KeepInFile(const DataSet& data_set, const std::vector<DataSetImage>& images);
   absl::Status Allocate(int64_t count);
   void Store(int64_t i, const Image& image);
+  // Makes the images of an item and stores them; those of the first item begin at `first`.
+  absl::Status Make(const MadeImages& made, int64_t item, int64_t first);
   // Leaves out what has failed.
   void CloseGaps(const std::vector<absl::Status>& failures);
 

@@ -16,8 +16,9 @@ struct TargetParts {
   std::vector<DataSetImage> photos, sketches, validation, test;
 };
 
-// FailedPrecondition if fewer than two identities can be trained on as pairs, or if a resolved spec
-// keeps the best epoch and no sketch and photo are held back to choose it on.
+// FailedPrecondition if fewer than two identities can be trained on as pairs, for which a photo is
+// enough where the spec has pseudo-sketches; if the target is packed, so that they cannot be made;
+// or if a resolved spec keeps the best epoch and no sketch and photo are held back to choose it on.
 absl::StatusOr<TargetParts> DivideTarget(const OpenDataSets& data_sets,
                                          const v1::TrainingSpec& spec);
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "trainer/ihda/projection_init.h"
+#include "trainer/ihda/pseudo_pairs.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {
@@ -90,7 +91,8 @@ void ReportSourceIdentities(const std::vector<const DataSetImage*>& photos,
   }
 }
 
-void ReportPairs(const OpenDataSets& data_sets, std::vector<std::string>& report) {
+void ReportPairs(const OpenDataSets& data_sets, const v1::TrainingSpec& spec,
+                 std::vector<std::string>& report) {
   struct Has {
     bool photo = false, sketch = false;
   };
@@ -102,7 +104,7 @@ void ReportPairs(const OpenDataSets& data_sets, std::vector<std::string>& report
   }
   std::vector<std::string> photo_only, sketch_only;
   for (const auto& [identity, of] : has) {
-    if (!of.sketch) photo_only.push_back(identity);
+    if (!of.sketch && !HasPseudoSketches(spec)) photo_only.push_back(identity);
     if (!of.photo) sketch_only.push_back(identity);
   }
   for (const auto& [names, other] :
@@ -153,10 +155,17 @@ void ReportStart(const OpenDataSets& data_sets, const v1::TrainingSpec& spec,
         numbers.emplace(image.identity, static_cast<int>(numbers.size())).first->second;
     (image.modality == v1::MODALITY_SKETCH ? sketches : photos).push_back(number);
   }
-  const StartImages start = ChooseStartImages(photos, sketches);
+  const size_t drawn = sketches.size();
+  for (const int photo : photos) {
+    sketches.insert(sketches.end(), spec.pseudo().per_photo(), photo);
+  }
+  const size_t made = sketches.size() - drawn;
+  const StartImages start =
+      ChooseStartImages(photos, sketches, kMostStartImages, static_cast<int>(made));
   std::string text = absl::StrCat(
       "the projection starts from ", start.pairs, " pairs: ", start.photos.size(), " of ",
       photos.size(), " photos and ", start.sketches.size(), " of ", sketches.size(), " sketches");
+  if (made > 0) absl::StrAppend(&text, ", of which ", drawn, " are people's");
   if (start.pairs < kFewPairs) {
     absl::StrAppend(&text, "; below ", kFewPairs, " pairs every further one helps much");
   }
@@ -170,7 +179,7 @@ std::vector<std::string> ReportData(const OpenDataSets& data_sets, const v1::Tra
   ReportStart(data_sets, spec, report);
   ReportRandomStart(spec, report);
   ReportMissingTerms(data_sets, spec, report);
-  ReportPairs(data_sets, report);
+  ReportPairs(data_sets, spec, report);
   if (!data_sets.source) return report;
   std::vector<const DataSetImage*> photos;
   for (const DataSetImage& image : data_sets.source->images()) {

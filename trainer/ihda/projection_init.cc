@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -30,11 +31,22 @@ constexpr double kLeastVariance = 1e-10;
 // Seed of the sample of images.
 constexpr uint64_t kSeed = 1440;
 
+// Fewer sketches than this say less about the mean of all than pseudo-sketches do.
+constexpr int64_t kLeastDrawn = 5;
+
 struct Features {
-  // [n, pooled], float64 on the CPU, less `mean` [pooled].
+  // [n, pooled], float64 on the CPU, less the mean of their kind; `mean` [pooled] is that of the
+  // images that the network will see.
   torch::Tensor centred, mean;
   std::vector<int> labels;
 };
+
+// Takes its mean [pooled] off `rows` [n, pooled].
+torch::Tensor Centre(torch::Tensor rows) {
+  const torch::Tensor mean = rows.mean(0);
+  rows.sub_(mean);
+  return mean;
+}
 
 Features FeaturesOf(const LabelledImages& labelled, const std::vector<int>& chosen,
                     v1::Modality modality, DualEncoder& encoder, torch::Device device) {
@@ -52,9 +64,15 @@ Features FeaturesOf(const LabelledImages& labelled, const std::vector<int>& chos
   Features features;
   features.centred = torch::cat(parts);
   parts.clear();
-  features.mean = features.centred.mean(0);
-  features.centred.sub_(features.mean);
   for (const int i : chosen) features.labels.push_back(labelled.labels[i]);
+  // Pseudo-sketches are the last.
+  const auto first_made =
+      std::lower_bound(chosen.begin(), chosen.end(), images.size() - labelled.made);
+  const int64_t drawn = first_made - chosen.begin(), made = chosen.end() - first_made;
+  if (drawn > 0) features.mean = Centre(features.centred.narrow(0, 0, drawn));
+  if (made == 0) return features;
+  const torch::Tensor mean_of_made = Centre(features.centred.narrow(0, drawn, made));
+  if (drawn < kLeastDrawn) features.mean = mean_of_made;
   return features;
 }
 
@@ -160,6 +178,44 @@ std::map<int, std::vector<int>> ByIdentity(const std::vector<int>& labels) {
   return images;
 }
 
+// Marks pseudo-sketches, which are those from `first` on, and photos of theirs.
+class MadeChoice {
+ public:
+  MadeChoice(const std::map<int, std::vector<int>>& photos, const std::vector<int>& sketch_labels,
+             size_t first, Random& random)
+      : photos_(photos) {
+    for (size_t i = first; i < sketch_labels.size(); ++i) {
+      of_[sketch_labels[i]].push_back(static_cast<int>(i));
+    }
+    for (const auto& item : of_) identities_.push_back(item.first);
+    random.Shuffle(identities_);
+  }
+
+  void Choose(int most, std::vector<bool>& photo, int& photo_count, std::vector<bool>& sketch,
+              int& sketch_count) const {
+    std::vector<int> chosen;
+    for (const int identity : identities_) {
+      if (photo_count >= most || sketch_count >= most) break;
+      s2p::Choose(photos_.at(identity), most, photo, photo_count);
+      chosen.push_back(identity);
+    }
+    for (size_t round = 0; sketch_count < most; ++round) {
+      const int before = sketch_count;
+      for (const int identity : chosen) {
+        const std::vector<int>& sketches = of_.at(identity);
+        if (round < sketches.size()) s2p::Choose({sketches[round]}, most, sketch, sketch_count);
+      }
+      if (sketch_count == before) return;
+    }
+  }
+
+ private:
+  const std::map<int, std::vector<int>>& photos_;
+  // By identity, in their order.
+  std::map<int, std::vector<int>> of_;
+  std::vector<int> identities_;
+};
+
 std::vector<int> Marked(const std::vector<bool>& chosen) {
   std::vector<int> marked;
   for (size_t i = 0; i < chosen.size(); ++i) {
@@ -168,11 +224,24 @@ std::vector<int> Marked(const std::vector<bool>& chosen) {
   return marked;
 }
 
+int CountPairs(const std::vector<int>& photo_labels, const std::vector<int>& sketch_labels,
+               const StartImages& start) {
+  std::set<int> photographed, both;
+  for (const int i : start.photos) photographed.insert(photo_labels[static_cast<size_t>(i)]);
+  for (const int i : start.sketches) {
+    const int identity = sketch_labels[static_cast<size_t>(i)];
+    if (photographed.count(identity) > 0) both.insert(identity);
+  }
+  return static_cast<int>(both.size());
+}
+
 }  // namespace
 
 StartImages ChooseStartImages(const std::vector<int>& photo_labels,
-                              const std::vector<int>& sketch_labels, int most) {
-  const auto photos = ByIdentity(photo_labels), sketches = ByIdentity(sketch_labels);
+                              const std::vector<int>& sketch_labels, int most, int made) {
+  const auto drawn = sketch_labels.end() - made;
+  const auto photos = ByIdentity(photo_labels),
+             sketches = ByIdentity({sketch_labels.begin(), drawn});
   std::vector<int> paired;
   for (const auto& [identity, images] : sketches) {
     if (photos.count(identity) > 0) paired.push_back(identity);
@@ -188,14 +257,22 @@ StartImages ChooseStartImages(const std::vector<int>& photo_labels,
     Choose(sketches.at(identity), most, sketch, sketch_count);
     ++start.pairs;
   }
-  for (auto [chosen, count] : {std::pair(&photo, &photo_count), {&sketch, &sketch_count}}) {
-    std::vector<int> all(chosen->size());
+  const auto choose_others = [&](size_t first_ones, std::vector<bool>& chosen, int& count) {
+    std::vector<int> all(first_ones);
     std::iota(all.begin(), all.end(), 0);
     random.Shuffle(all);
-    Choose(all, most, *chosen, *count);
+    Choose(all, most, chosen, count);
+  };
+  if (made > 0) {
+    choose_others(sketch_labels.size() - static_cast<size_t>(made), sketch, sketch_count);
+    MadeChoice(photos, sketch_labels, sketch_labels.size() - static_cast<size_t>(made), random)
+        .Choose(most, photo, photo_count, sketch, sketch_count);
   }
+  choose_others(photo.size(), photo, photo_count);
+  if (made == 0) choose_others(sketch.size(), sketch, sketch_count);
   start.photos = Marked(photo);
   start.sketches = Marked(sketch);
+  if (made > 0) start.pairs = CountPairs(photo_labels, sketch_labels, start);
   return start;
 }
 
@@ -210,7 +287,8 @@ absl::Status InitializeProjection(const LabelledImages& photos, const LabelledIm
     const torch::Device device = encoder.parameters()[0].device();
     // More than 2,895 of both are too many: the eigenvalue routine is then called with too small a
     // workspace, whose size (2 n^2 + 6 n + 1) LAPACK returns as a float32.
-    const StartImages start = ChooseStartImages(photos.labels, sketches.labels);
+    const StartImages start =
+        ChooseStartImages(photos.labels, sketches.labels, kMostStartImages, sketches.made);
     SetProjection(FeaturesOf(photos, start.photos, v1::MODALITY_PHOTO, encoder, device),
                   FeaturesOf(sketches, start.sketches, v1::MODALITY_SKETCH, encoder, device),
                   embedding, encoder);

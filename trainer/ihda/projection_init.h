@@ -14,25 +14,33 @@ namespace s2p {
 // The images that the start is fitted to, as indices into each modality's images, ascending.
 struct StartImages {
   std::vector<int> photos, sketches;
-  // Identities with both among them.
+  // Identities with both among them, pseudo-sketches included.
   int pairs = 0;
 };
 
+inline constexpr int kMostStartImages = 1440;
+
 // Chooses at most `most` images of each modality from those with these identities. All of them
 // where they fit. Otherwise images of identities that have both come first, an identity at a time;
-// what room is left is for the others. Both are drawn at random, and the same each time.
+// what room is left is for the others. Both are drawn at random, and the same each time. The last
+// `made` sketches are pseudo-sketches, which come after all others: the first of each identity,
+// then the second of each, and so on.
 StartImages ChooseStartImages(const std::vector<int>& photo_labels,
-                              const std::vector<int>& sketch_labels, int most = 1440);
+                              const std::vector<int>& sketch_labels, int most = kMostStartImages,
+                              int made = 0);
 
 // Sets the projection to the directions of the pooled features that distinguish photos, as the
-// training pairs show them: a linear discriminant analysis. The features of both modalities, each
-// centred on its own mean, which becomes its bias, are brought to their principal components, twice
-// as many as the embedding is long; there what a sketch and its photo differ in is whitened
+// training pairs show them: a linear discriminant analysis. The features of photos, of sketches and
+// of pseudo-sketches, each centred on its own mean, are brought to their principal components,
+// twice as many as the embedding is long; there what a sketch and its photo differ in is whitened
 // (trainer/ihda/pair_whitening.h), and the principal components of the result are kept, scaled so
 // that photos vary as much as on that many components alone. Where there are fewer components (at
 // most two less than images), the other rows are the axes of separable_axes.h less what the
 // components have of them, so that an image that is not like those looked at is not lost.
 // `embedding` is the spec's, whose grids say what the pooled values are.
+//
+// The means of photos and of sketches become the biases; that of pseudo-sketches stands in where
+// there are fewer than five other sketches, paired or not.
 //
 // Looks at the images of ChooseStartImages; unpaired ones count in the means and the components.
 // Does nothing without a projection. ResourceExhausted, Internal.

@@ -12,6 +12,7 @@
 #include "base/status_macros.h"
 #include "trainer/data/facing.h"
 #include "trainer/ihda/batch_parts.h"
+#include "trainer/ihda/pseudo_pairs.h"
 #include "trainer/spec/spec_form.h"
 #include "trainer/spec/training_spec.h"
 
@@ -54,7 +55,8 @@ class Loader {
   absl::StatusOr<std::shared_ptr<const PreparedImages>> Load(const DataSet& data_set,
                                                              std::vector<DataSetImage>& images,
                                                              v1::Modality modality,
-                                                             const std::string& what) const {
+                                                             const std::string& what,
+                                                             const MadeImages& made = {}) const {
     S2P_ASSIGN_OR_RETURN(const auto preprocessor,
                          Preprocessor::Create(modality == v1::MODALITY_SKETCH ? manifest_.sketch()
                                                                               : manifest_.photo()));
@@ -64,7 +66,7 @@ class Loader {
     UnreadableImages unreadable;
     unreadable.allowed_share = spec_.max_unreadable();
     auto prepared = PreparedImages::Load(data_set, images, preprocessor, threads_, progress,
-                                         &unreadable, observer_.stop);
+                                         &unreadable, observer_.stop, made);
     if (absl::IsCancelled(prepared.status())) {
       return absl::CancelledError(absl::StrCat("stopped while the ", what, " were read"));
     }
@@ -106,17 +108,23 @@ class Loader {
                           std::vector<DataSetImage> sketches, TrainingData& data) const {
     S2P_ASSIGN_OR_RETURN(data.photos.images,
                          Load(target, photos, v1::MODALITY_PHOTO, "target photos"));
+    const MadeImages made = PseudoSketchesOf(target, photos, spec_);
     S2P_ASSIGN_OR_RETURN(data.sketches.images,
-                         Load(target, sketches, v1::MODALITY_SKETCH, "sketches"));
+                         Load(target, sketches, v1::MODALITY_SKETCH, "sketches", made));
     std::set<std::string> sketched;
     for (const DataSetImage& sketch : sketches) sketched.insert(sketch.identity);
     Numbering numbering;
     for (const DataSetImage& photo : photos) {
-      if (sketched.count(photo.identity) > 0) numbering.Of(photo.identity);
+      if (made.items > 0 || sketched.count(photo.identity) > 0) numbering.Of(photo.identity);
     }
     data.target_identities = numbering.size();
     data.photos.labels = numbering.OfAll(photos);
     data.sketches.labels = numbering.OfAll(sketches);
+    for (int64_t item = 0; item < made.items; ++item) {
+      data.sketches.labels.insert(data.sketches.labels.end(), static_cast<size_t>(made.each),
+                                  data.photos.labels[static_cast<size_t>(item)]);
+    }
+    data.sketches.made = static_cast<int>(made.items) * made.each;
     return absl::OkStatus();
   }
 
@@ -169,6 +177,7 @@ absl::StatusOr<double> PairFlip(const v1::TrainingSpec::AugmentationSpec& augmen
 absl::StatusOr<TargetParts> DivideTarget(const OpenDataSets& data_sets,
                                          const v1::TrainingSpec& spec) {
   const DataSet& target = data_sets.target;
+  S2P_RETURN_IF_ERROR(CheckCanMakePseudoSketches(target, spec));
   TargetParts parts;
   std::set<std::string> with_photo, with_sketch;
   for (const DataSetImage& image : target.images()) {
@@ -182,15 +191,16 @@ absl::StatusOr<TargetParts> DivideTarget(const OpenDataSets& data_sets,
       (is_sketch ? with_sketch : with_photo).insert(image.identity);
     }
   }
+  if (HasPseudoSketches(spec)) with_sketch.insert(with_photo.begin(), with_photo.end());
   int pairs = 0;
   for (const std::string& identity : with_sketch) {
     pairs += static_cast<int>(with_photo.count(identity));
   }
   if (pairs < 2) {
     return absl::FailedPreconditionError(
-        absl::StrCat(target.folder(), ": ", pairs,
-                     " identities of the split \"train\" have both a photo and a sketch (after "
-                     "those held back for validation",
+        absl::StrCat(target.folder(), ": ", pairs, " identities of the split \"train\" have ",
+                     HasPseudoSketches(spec) ? "a photo" : "both a photo and a sketch",
+                     " (after those held back for validation",
                      data_sets.pair_fraction < 1 ? ", and within pair_fraction" : "",
                      "); at least 2 are needed"));
   }

@@ -55,6 +55,8 @@ absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec);
 struct LabelledImages {
   std::shared_ptr<const PreparedImages> images;
   std::vector<int> labels;
+  // The last ones are pseudo-sketches, this many.
+  int made = 0;
 };
 
 // Immutable.
@@ -77,10 +79,10 @@ struct TrainingData {
   std::optional<EvaluationSet> test;
 };
 
-// Decodes and prepares everything on `threads` threads. FailedPrecondition if the target has no
-// sketch/photo pair to train on; else as PreparedImages::Load, where max_unreadable of the spec
-// may be left out; Cancelled within a few images once the observer's `stop` is true. Reports to the
-// observer what is being read, what was left out, and which way the photos face.
+// Decodes and prepares everything, and makes the spec's pseudo-sketches, on `threads` threads.
+// FailedPrecondition as DivideTarget; else as PreparedImages::Load, where max_unreadable of the
+// spec may be left out; Cancelled within a few images once the observer's `stop` is true. Reports
+// to the observer what is being read, what was left out, and which way the photos face.
 absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
                                               const v1::TrainingSpec& spec,
                                               const v1::CheckpointManifest& manifest, int threads,

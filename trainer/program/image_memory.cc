@@ -25,7 +25,12 @@ uint64_t ImageBytes(const OpenDataSets& data_sets, const v1::TrainingSpec& resol
     for (const DataSetImage& image : data_sets.target.images()) {
       const bool is_read = image.split == "test" || IsHeldBack(image, data_sets.held_back) ||
                            data_sets.IsTrainedOn(image);
-      if (is_read) bytes += image.modality == v1::MODALITY_SKETCH ? sketch : photo;
+      if (!is_read) continue;
+      const bool is_photo = image.modality != v1::MODALITY_SKETCH;
+      bytes += is_photo ? photo : sketch;
+      if (is_photo && data_sets.IsTrainedOn(image)) {
+        bytes += resolved.pseudo().per_photo() * sketch;
+      }
     }
   }
   if (!data_sets.source || data_sets.source->packed() != nullptr) return bytes;

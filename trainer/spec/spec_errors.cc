@@ -1,5 +1,6 @@
 #include "trainer/spec/spec_errors.h"
 
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -125,6 +126,26 @@ void CheckAugmentation(const v1::TrainingSpec::AugmentationSpec& augmentation, E
   errors.Range(augmentation.warp(), 0, 0.5, "augmentation.warp");
 }
 
+void CheckPseudo(const v1::TrainingSpec::PseudoSketchSpec& pseudo, Errors& errors) {
+  errors.Range(pseudo.per_photo(), 0, 64, "pseudo.per_photo");
+  const std::tuple<const char*, bool, double> weights[] = {
+      {"strokes", pseudo.has_strokes(), pseudo.strokes()},
+      {"edges", pseudo.has_edges(), pseudo.edges()},
+      {"difference_of_gaussians", pseudo.has_difference_of_gaussians(),
+       pseudo.difference_of_gaussians()},
+      {"pencil", pseudo.has_pencil(), pseudo.pencil()},
+      {"contour", pseudo.has_contour(), pseudo.contour()}};
+  bool has_style = false;
+  for (const auto& [name, is_set, weight] : weights) {
+    errors.Range(weight, 0, 1000, absl::StrCat("pseudo.", name));
+    // Unset weights have defaults above 0.
+    if (!is_set || weight > 0) has_style = true;
+  }
+  errors.Require(has_style, "pseudo", "above 0 in the weight of one style at least");
+  errors.Range(pseudo.dropped(), 0, 0.9, "pseudo.dropped");
+  errors.Range(pseudo.wobble(), 0, 0.05, "pseudo.wobble");
+}
+
 void CheckPublish(const v1::TrainingSpec::PublishSpec& publish, Errors& errors) {
   errors.Require(publish.policy() != v1::TrainingSpec::PublishSpec::POLICY_UNSPECIFIED,
                  "publish.policy", "ALWAYS, IF_BETTER or NEVER");
@@ -150,6 +171,7 @@ std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved) {
   CheckStep(resolved.step2(), "step2", errors);
   CheckLoss(resolved, errors);
   CheckAugmentation(resolved.augmentation(), errors);
+  CheckPseudo(resolved.pseudo(), errors);
   errors.Range(resolved.release().step1_decay(), 0, 10, "release.step1_decay");
   errors.Range(resolved.release().step2_decay(), 0, 10, "release.step2_decay");
   errors.Range(resolved.averaging().runs(), 0, 16, "averaging.runs");

@@ -1,5 +1,6 @@
 #include "trainer/ihda/projection_init.h"
 
+#include <gmock/gmock.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
@@ -129,6 +130,56 @@ TEST_F(ProjectionInitTest, EmbeddingsAreCentred) {
   EXPECT_TRUE(torch::allclose(parameters["projection.photo_bias"],
                               parameters["projection.sketch_bias"], 1e-4, 1e-4));
   EXPECT_GT(parameters["projection.photo_bias"].norm().item<double>(), 0);
+}
+
+// Photos and pseudo-sketches are the same pictures; people's sketches are others.
+TEST_F(ProjectionInitTest, MeanOfSketchesIsThatOfPeoplesUnlessTheyAreFew) {
+  constexpr int kCount = 40;
+  const auto images = Load(kCount);
+  const auto embeddings_with = [&](int drawn) {
+    // The first `drawn` pictures as people's, of nothing in particular, the others as made.
+    LabelledImages photos{images, Numbers(kCount)}, sketches = photos;
+    for (int i = 0; i < drawn; ++i) sketches.labels[static_cast<size_t>(i)] += kCount;
+    sketches.made = kCount - drawn;
+    EXPECT_THAT(InitializeProjection(photos, sketches, embedding_, *encoder_), IsOk());
+    torch::NoGradGuard no_grad;
+    encoder_->eval();
+    return encoder_->Forward(NormalizedBatch(*images, 0, kCount), v1::MODALITY_SKETCH).embedding;
+  };
+  // How far the mean of some of them is from 0, relative to the length of one.
+  const auto off_centre = [](const torch::Tensor& embeddings, int first, int count) {
+    return (embeddings.narrow(0, first, count).mean(0).norm() / embeddings.norm(2, 1).mean())
+        .item<double>();
+  };
+  const torch::Tensor of_many = embeddings_with(5);
+  EXPECT_LT(off_centre(of_many, 0, 5), 1e-3);
+  EXPECT_GT(off_centre(of_many, 5, kCount - 5), 1e-2);
+  const torch::Tensor of_few = embeddings_with(4);
+  EXPECT_LT(off_centre(of_few, 4, kCount - 4), 1e-3);
+}
+
+TEST(ChooseStartImagesTest, PseudoSketchesComeLastAndInTurn) {
+  // A pair of people's, an unpaired one, and three pseudo-sketches of each of four photos.
+  const std::vector<int> photos = {0, 1, 2, 3};
+  std::vector<int> sketches = {0, 7};
+  for (const int photo : photos) sketches.insert(sketches.end(), 3, photo);
+  const StartImages start = ChooseStartImages(photos, sketches, 7, 12);
+  EXPECT_THAT(start.photos, testing::ElementsAre(0, 1, 2, 3));
+  ASSERT_EQ(start.sketches.size(), 7u);
+  EXPECT_EQ(start.sketches[0], 0);
+  EXPECT_EQ(start.sketches[1], 1);
+  for (const int first : {2, 5, 8, 11}) EXPECT_THAT(start.sketches, testing::Contains(first));
+  EXPECT_EQ(start.pairs, 4);
+}
+
+TEST(ChooseStartImagesTest, MorePhotosThanFitHaveOnePseudoSketchEach) {
+  std::vector<int> photos(300), sketches;
+  std::iota(photos.begin(), photos.end(), 0);
+  for (const int photo : photos) sketches.insert(sketches.end(), 4, photo);
+  const StartImages start = ChooseStartImages(photos, sketches, 100, 1200);
+  EXPECT_EQ(start.photos.size(), 100u);
+  EXPECT_EQ(start.sketches.size(), 100u);
+  EXPECT_EQ(start.pairs, 100);
 }
 
 TEST(ChooseStartImagesTest, AreAllWhereTheyFit) {

@@ -173,6 +173,20 @@ TEST_F(IhdaJobRunnerTest, DataPackedForAnotherInputIsRefused) {
   std::filesystem::remove(file);
 }
 
+TEST_F(IhdaJobRunnerTest, JobOfPhotosAloneIsRefusedWithoutPseudoSketchesAndTrainedWithThem) {
+  const std::vector<std::string> photos = {"target_dataset=source", "validation.fraction=0",
+                                           "step1.epochs=0", "step2.epochs=1"};
+  EXPECT_THAT(Refusal(photos),
+              HasSubstr("0 identities of the split \"train\" have both a photo and a sketch"));
+  std::vector<std::string> with_sketches = photos;
+  with_sketches.push_back("pseudo.per_photo=2");
+  const auto outcome = Run(Job("day-one", with_sketches));
+  ASSERT_THAT(outcome, IsOk());
+  EXPECT_EQ(outcome->published_version, 1);
+  // Of the source, and of the target with its pseudo-sketches: 48 photos of 32 x 32 pixels each.
+  EXPECT_EQ(memory_bytes_, uint64_t{32 * 32} * (48 + 48 * 3));
+}
+
 TEST_F(IhdaJobRunnerTest, FieldThatIsSetInVainIsRefused) {
   EXPECT_THAT(Refusal({"step1.source_images=4"}), HasSubstr("step1.source_images: has no effect"));
 }

@@ -191,10 +191,11 @@ bool IsTheUsers(const std::string& field) {
          field == "pair_fraction" || field == "attributes";
 }
 
-// Whether presets leave the field unset because the default is right, or only the release reads it.
+// Whether presets leave the field unset because the default is right, or only the release reads
+// it. The presets of day one ask for pseudo-sketches.
 bool IsUnset(const std::string& field) {
   return field == "channels_last" || field == "validation.keep_best" ||
-         absl::StartsWith(field, "release.");
+         absl::StartsWith(field, "release.") || absl::StartsWith(field, "pseudo.");
 }
 
 // Calls `visit` with the path of each field, whether it is set, and its text if it is one.
@@ -232,7 +233,8 @@ TEST(PresetsTest, EveryPresetIsCompleteWithoutPathsAndValid) {
     EXPECT_EQ(preset.has_release(), preset.recipe() == v1::RECIPE_RELEASE) << name;
     preset.clear_release();
     Walk(preset, "", [&](const std::string& path, bool set, const std::string& text) {
-      EXPECT_EQ(set, !IsTheUsers(path) && !IsUnset(path)) << name << " " << path;
+      const bool of_day_one = path == "pseudo.per_photo" && absl::StartsWith(name, "day-one");
+      EXPECT_EQ(set, of_day_one || (!IsTheUsers(path) && !IsUnset(path))) << name << " " << path;
       EXPECT_EQ(text.find('/'), std::string::npos) << name << " " << path;
     });
     EXPECT_THAT(SpecErrors(Preset(name, {"target_dataset=t", "source_dataset=s"})), IsEmpty())
@@ -245,6 +247,8 @@ TEST(PresetsTest, EveryPresetIsCompleteWithoutPathsAndValid) {
 // those with edges or thick strokes have got a work size.
 TEST(PresetsTest, PresetsAreWhatTheyWere) {
   const std::map<std::string, std::string> digests = {
+      {"day-one", "39b80cba37492830375dfad168d62aaf71b853cf03cc8e830eae2bf791c9a1e5"},
+      {"day-one-from-nothing", "06226780e4e69f293970ec91799ea919718f1f5072c13bc78174d149941822e5"},
       {"demo", "314ddb3eeb0befa4db498d7884096719aa29400320018bc34703e59ae09f0afe"},
       {"faces", "148a948a7f3920c034935d3bd275279c2b5b611615b04bf46a5662fd35a13fdc"},
       {"faces-release", "a682ab2c0342a909fc54b1bb41a4488cdecfd2c09097c25b8d87164ce198b6fe"},
@@ -309,6 +313,25 @@ TEST(SpecErrorsTest, BestEpochNeedsEpochsThatAreEvaluated) {
   EXPECT_THAT(Errors({"validation.keep_best=true", "validation.every_epochs=0"}),
               ElementsAre(AllOf(HasSubstr("validation.every_epochs: "),
                                 HasSubstr("validation.keep_best"))));
+}
+
+TEST(SpecErrorsTest, PseudoSketchesNeedAStyle) {
+  EXPECT_THAT(
+      Errors({"pseudo.per_photo=64", "pseudo.wobble=0", "pseudo.dropped=0", "pseudo.strokes=0",
+              "pseudo.edges=0", "pseudo.difference_of_gaussians=0", "pseudo.pencil=0"}),
+      IsEmpty())
+      << "the outline has a weight by default";
+  EXPECT_THAT(Errors({"pseudo.strokes=0", "pseudo.edges=0", "pseudo.difference_of_gaussians=0",
+                      "pseudo.pencil=0", "pseudo.contour=0"}),
+              ElementsAre("pseudo: must be above 0 in the weight of one style at least"));
+}
+
+TEST(SpecErrorsTest, PseudoSketchesOutOfRangeAreNamed) {
+  EXPECT_THAT(Errors({"pseudo.per_photo=65", "pseudo.pencil=nan", "pseudo.dropped=1",
+                      "pseudo.wobble=0.06"}),
+              ElementsAre(HasSubstr("pseudo.per_photo: must be from 0 to 64"),
+                          HasSubstr("pseudo.pencil: must be"), HasSubstr("pseudo.dropped: must be"),
+                          HasSubstr("pseudo.wobble: must be from 0 to 0.05")));
 }
 
 TEST(SpecErrorsTest, NoImprovementIsCertain) {
@@ -503,6 +526,7 @@ bool IsAlwaysRead(const std::string& field) {
                                                          "channels_last",
                                                          "max_unreadable",
                                                          "pair_fraction",
+                                                         "pseudo.per_photo",
                                                          "attributes",
                                                          "backbone.arch",
                                                          "backbone.last_stage",

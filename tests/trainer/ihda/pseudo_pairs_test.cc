@@ -1,0 +1,139 @@
+// Runs on photos and their pseudo-sketches.
+#include "trainer/ihda/pseudo_pairs.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "tests/testing/status_matchers.h"
+#include "tests/trainer/tiny_run.h"
+#include "trainer/data/packed_images.h"
+#include "trainer/ihda/data_report.h"
+
+namespace s2p::test {
+namespace {
+
+using testing::AllOf;
+using testing::Each;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class PseudoPairsTest : public TinyRunTest {
+ protected:
+  // Copies the target's photos, and the sketches of the first `sketched` of them.
+  std::string Photos(size_t sketched = 0) {
+    const std::string folder = dir_.File("photos");
+    std::filesystem::copy(Target(), folder, std::filesystem::copy_options::recursive);
+    const auto target = DataSet::Open(folder);
+    std::vector<DataSetImage> images;
+    for (const DataSetImage& image : target->images()) {
+      if (image.modality == v1::MODALITY_SKETCH && (image.split == "test" || sketched == 0)) {
+        continue;
+      }
+      if (image.modality == v1::MODALITY_SKETCH) --sketched;
+      images.push_back(image);
+    }
+    EXPECT_THAT(WriteDataSet(folder, {"photos", {}, "", ""}, images), IsOk());
+    return folder;
+  }
+  static v1::TrainingSpec DayOne(const std::string& photos,
+                                 const std::vector<std::string>& fields = {}) {
+    v1::TrainingSpec spec = Spec();
+    spec.clear_source_dataset();
+    return With(With(spec, {"target_dataset=" + photos, "pseudo.per_photo=3", "step1.epochs=0",
+                            "validation.fraction=0"}),
+                fields);
+  }
+  static absl::StatusOr<TrainingData> Load(const v1::TrainingSpec& spec) {
+    S2P_ASSIGN_OR_RETURN(const auto resolved, ResolveSpec(spec));
+    S2P_ASSIGN_OR_RETURN(const auto data_sets, OpenTrainingDataSets(resolved));
+    S2P_ASSIGN_OR_RETURN(const auto manifest, ManifestOf(resolved, {}));
+    return LoadTrainingData(data_sets, resolved, manifest, 2);
+  }
+};
+
+TEST_F(PseudoPairsTest, EveryPhotoHasItsSketches) {
+  const auto data = Load(DayOne(Photos()));
+  ASSERT_THAT(data, IsOk());
+  const std::vector<int>& photos = data->photos.labels;
+  ASSERT_EQ(photos.size(), 12u);
+  EXPECT_EQ(data->target_identities, 12);
+  EXPECT_EQ(data->sketches.made, 36);
+  ASSERT_EQ(data->sketches.labels.size(), 36u);
+  ASSERT_EQ(data->sketches.images->size(), 36);
+  for (size_t i = 0; i < 36; ++i) EXPECT_EQ(data->sketches.labels[i], photos[i / 3]);
+}
+
+TEST_F(PseudoPairsTest, PeoplesSketchesComeFirst) {
+  const auto data = Load(DayOne(Photos(4)));
+  ASSERT_THAT(data, IsOk());
+  EXPECT_EQ(data->sketches.made, 36);
+  EXPECT_EQ(data->sketches.labels.size(), 40u);
+  EXPECT_EQ(data->target_identities, 12);
+}
+
+TEST_F(PseudoPairsTest, SketchesAreTheSameForTheSameSeedAlone) {
+  const std::string photos = Photos();
+  const auto pixels = [&](const std::vector<std::string>& fields) {
+    const auto data = Load(DayOne(photos, fields));
+    EXPECT_THAT(data, IsOk());
+    return std::string(data->sketches.images->bytes());
+  };
+  const std::string first = pixels({});
+  EXPECT_TRUE(first == pixels({}));
+  EXPECT_FALSE(first == pixels({"seed=2"}));
+  EXPECT_FALSE(first == pixels({"pseudo.wobble=0.01"}));
+}
+
+TEST_F(PseudoPairsTest, RunOnPhotosAloneIsTrainedAndResumedWithTheSameBits) {
+  const v1::TrainingSpec spec = DayOne(Photos());
+  const TensorMap whole = Train(spec);
+  IhdaTrainerOptions options;
+  options.state_file = dir_.File("resume");
+  int epochs = 0;
+  options.observer.on_epoch = [&](const auto&, const auto&) { ++epochs; };
+  options.observer.stop = [&] { return epochs > 0; };
+  auto stopped = Create(spec, options);
+  ASSERT_THAT(stopped, IsOk());
+  EXPECT_THAT((*stopped)->Run(), StatusIs(absl::StatusCode::kCancelled));
+  options.observer.stop = [] { return false; };
+  EXPECT_THAT(Differences(whole, Train(spec, options)), IsEmpty());
+  EXPECT_EQ(epochs, 2);
+}
+
+TEST_F(PseudoPairsTest, NothingIsSaidToBeLeftOut) {
+  const auto resolved = ResolveSpec(DayOne(Photos()));
+  ASSERT_THAT(resolved, IsOk());
+  const auto data_sets = OpenTrainingDataSets(*resolved);
+  ASSERT_THAT(data_sets, IsOk());
+  EXPECT_THAT(ReportData(*data_sets, *resolved), Each(Not(HasSubstr("left out"))));
+}
+
+TEST_F(PseudoPairsTest, OnePhotoIsTooFew) {
+  const std::string folder = Photos();
+  const auto set = DataSet::Open(folder);
+  std::vector<DataSetImage> images = set->images();
+  for (DataSetImage& image : images) image.split = &image == &images[0] ? "train" : "test";
+  ASSERT_THAT(WriteDataSet(folder, {"photos", {}, "", ""}, images), IsOk());
+  EXPECT_THAT(Load(DayOne(folder)),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("1 identities of the split \"train\" have a photo")));
+}
+
+TEST_F(PseudoPairsTest, PackedPhotosAreRefused) {
+  const v1::TrainingSpec spec = DayOne(Photos());
+  const auto manifest = ManifestOf(*ResolveSpec(spec), {});
+  const std::string file = dir_.File("packed.safetensors");
+  ASSERT_THAT(PackDataSet(*DataSet::Open(spec.target_dataset()), manifest->photo(),
+                          manifest->sketch(), 1, file),
+              IsOk());
+  EXPECT_THAT(Load(With(spec, {"target_dataset=" + file})),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("packed"), HasSubstr("pseudo.per_photo"))));
+}
+
+}  // namespace
+}  // namespace s2p::test
