@@ -180,6 +180,8 @@ void AddImport(Options& options, ImportOptions& import) {
   command.Add("split-file", &import.split_file, "iiitd: CSV with identity,train|val|test");
   command.Add("further-sketches", &import.further_sketches,
               "qmul-shoes: folder with pairs.csv, further sketches to train on");
+  command.Add("unpaired-sketches", &import.unpaired_sketches,
+              "photos: folder with sketches of none of the photos in particular");
   command
       .Add("identity-from", &import.identity_from,
            "folder: which part of a name is the identity; docs/datasets.md")

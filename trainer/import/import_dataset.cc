@@ -47,6 +47,8 @@ const std::map<std::string, Planner>& Planners() {
        [](const ImportOptions& options, const Given&) {
          return PlanMarket1501(options.root, MarketAttributeSet::kPaper);
        }},
+      {"photos", [](const ImportOptions& options,
+                    const Given&) { return PlanPhotos(options.root, options.unpaired_sketches); }},
       {"pku-sketch", [](const ImportOptions& options,
                         const Given&) { return PlanPkuSketch(options.root, options.split_seed); }},
       {"qmul-shoes",
@@ -77,6 +79,10 @@ absl::Status CheckOptions(const ImportOptions& options) {
   if (options.format != "qmul-shoes" && !options.further_sketches.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("format ", options.format, " takes no further sketches"));
+  }
+  if (options.format != "photos" && !options.unpaired_sketches.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("format ", options.format, " takes no unpaired sketches"));
   }
   const std::vector<std::string>& rules = IdentityRules();
   if (std::find(rules.begin(), rules.end(), options.identity_from) == rules.end()) {

@@ -25,6 +25,9 @@ struct ImportOptions {
   // Folder with pairs.csv, further sketches of identities to train on. qmul-shoes may have one, the
   // others must not.
   std::string further_sketches;
+  // Folder with sketches of none of the photos in particular, which say how people draw. photos may
+  // have one, the others must not.
+  std::string unpaired_sketches;
   // One of IdentityRules(): which part of a file's name is its identity, in format folder.
   // docs/datasets.md describes them. The other formats take auto only.
   std::string identity_from = "auto";
@@ -64,7 +67,7 @@ struct ImportSummary {
   std::string split_reason;
 };
 
-// celeba, data-set, folder, iiitd, market-1501, market-1501-paper, pku-sketch, qmul-shoes,
+// celeba, data-set, folder, iiitd, market-1501, market-1501-paper, photos, pku-sketch, qmul-shoes,
 // ut-zap50k.
 const std::vector<std::string>& ImportFormats();
 

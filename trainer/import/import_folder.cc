@@ -266,11 +266,6 @@ absl::Status RemarkUnread(const fs::path& root, bool has_splits, Plan& plan) {
   return absl::OkStatus();
 }
 
-std::string NameOf(const fs::path& root) {
-  const fs::path name = root.filename().empty() ? root.parent_path().filename() : root.filename();
-  return name.empty() || name == "." ? "folder" : Printable(name.string());
-}
-
 // The folders of the splits that there are.
 absl::StatusOr<std::map<std::string, fs::path>> SplitFolders(const fs::path& root) {
   std::map<std::string, fs::path> folders;
@@ -301,7 +296,7 @@ absl::Status ReadFolder(const fs::path& root, const std::map<std::string, fs::pa
 
 absl::StatusOr<Plan> PlanFolder(const fs::path& root, const FolderOptions& options) {
   Plan plan;
-  plan.description.name = NameOf(root);
+  plan.description.name = NameOfFolder(root);
   plan.description.source = "imported from a folder";
   S2P_ASSIGN_OR_RETURN(const auto splits, SplitFolders(root));
   if (!splits.empty() && options.split.test_fraction) {

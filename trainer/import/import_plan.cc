@@ -130,6 +130,12 @@ bool IsFolder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
+std::string NameOfFolder(const fs::path& folder) {
+  const fs::path name =
+      folder.filename().empty() ? folder.parent_path().filename() : folder.filename();
+  return name.empty() || name == "." ? "folder" : Printable(name.string());
+}
+
 absl::StatusOr<std::vector<fs::path>> List(const fs::path& folder, int64_t* passed_over) {
   std::error_code error;
   const fs::file_type type = fs::status(folder, error).type();
@@ -235,7 +241,7 @@ absl::Status CheckIdentities(const std::vector<PlannedImage>& images,
   }
   Problems problems;
   for (const PlannedImage& image : images) {
-    if (with_photo.count(image.line.identity) > 0) continue;
+    if (image.unpaired || with_photo.count(image.line.identity) > 0) continue;
     const auto alike = photo_of_look.find(LookOf(image.line.identity));
     problems.Add(Offending(
         image.from,

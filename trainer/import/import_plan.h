@@ -22,6 +22,8 @@ namespace s2p {
 struct PlannedImage {
   std::filesystem::path from;
   DataSetImage line;
+  // A sketch of none of the photos in particular.
+  bool unpaired = false;
 };
 
 struct Plan {
@@ -47,6 +49,9 @@ struct Plan {
 absl::Status Offending(const std::filesystem::path& file, absl::string_view what);
 
 bool IsFolder(const std::filesystem::path& path);
+
+// The last part of a folder's path, as Printable; "folder" if it has no name.
+std::string NameOfFolder(const std::filesystem::path& folder);
 
 // The content of a folder, sorted by name so that "the first" means something, without what
 // IsLeftBehind; adds the number of those to `passed_over` if it is not null. NotFound if there is
@@ -78,8 +83,9 @@ absl::Status CheckImage(const std::filesystem::path& file, const std::vector<std
 PlannedImage Planned(const std::filesystem::path& file, const std::filesystem::path& path_inside,
                      std::string identity, v1::Modality modality, std::string split);
 
-// InvalidArgument, naming files, for an identity in two splits or without a photo, counting also
-// the images of a set that is added to. The message mentions a photo whose name looks the same.
+// InvalidArgument, naming files, for an identity in two splits or, unless its sketch is unpaired,
+// without a photo, counting also the images of a set that is added to. The message mentions a photo
+// whose name looks the same.
 absl::Status CheckIdentities(const std::vector<PlannedImage>& images,
                              const std::vector<DataSetImage>& set = {});
 

@@ -1,0 +1,120 @@
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/testing/status_matchers.h"
+#include "tests/trainer/import/import_fixture.h"
+
+namespace s2p::test {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+class ImportPhotosTest : public ImportTest {
+ protected:
+  void SetUp() override {
+    WriteJpg("boots/2024/1.jpg");
+    WriteJpg("boots/1.JPG");
+    WritePng("1.png");
+  }
+  std::vector<std::string> Paths() {
+    const DataSet data_set = Open();
+    std::vector<std::string> paths;
+    for (const DataSetImage& image : data_set.images()) paths.push_back(image.path);
+    return paths;
+  }
+};
+
+TEST_F(ImportPhotosTest, EveryPhotoAtAnyDepthIsAThingOfItsOwn) {
+  const auto summary = Import("photos");
+  ASSERT_THAT(summary, IsOk());
+  EXPECT_EQ(summary->photos, 3);
+  EXPECT_EQ(summary->train_identities, 3);
+  EXPECT_THAT(summary->warnings, IsEmpty());
+  EXPECT_THAT(summary->remarks, IsEmpty());
+  EXPECT_THAT(Paths(),
+              UnorderedElementsAre("photo/1.png", "photo/boots/1.JPG", "photo/boots/2024/1.jpg"));
+}
+
+TEST_F(ImportPhotosTest, FilesOfOtherKindsAreLeftOutAndCounted) {
+  Write("boots/list.txt", "1");
+  Write("IMG_1.HEIC", "x");
+  Write("IMG_2.heic", "x");
+  Write("README", "x");
+  const auto summary = Import("photos");
+  ASSERT_THAT(summary, IsOk());
+  EXPECT_EQ(summary->photos, 3);
+  EXPECT_THAT(summary->remarks,
+              ElementsAre(HasSubstr("left out: .heic (2), .txt (1), no ending (1)")));
+}
+
+TEST_F(ImportPhotosTest, ImageThatCannotBeReadIsLeftOutWithAWarning) {
+  Write("boots/3.jpg", "no picture");
+  const auto summary = Import("photos");
+  ASSERT_THAT(summary, IsOk());
+  EXPECT_EQ(summary->photos, 3);
+  EXPECT_EQ(summary->left_out, 1);
+  EXPECT_THAT(summary->warnings,
+              ElementsAre(AllOf(HasSubstr("1 images are left out"), HasSubstr("boots/3.jpg"))));
+}
+
+TEST_F(ImportPhotosTest, FolderWithoutAnImageIsRefusedWithTheFirstReason) {
+  Remove("boots");
+  Remove("1.png");
+  Write("a/3.jpg", "no picture");
+  ExpectWrong("photos", "has no JPEG, PNG or WebP image that can be read; the first that cannot: ");
+}
+
+TEST_F(ImportPhotosTest, MissingFolderIsNotFound) {
+  Remove("");
+  ExpectMissing("photos", "there is no such folder");
+}
+
+TEST_F(ImportPhotosTest, LinkBackToAFolderIsNotFollowed) {
+  std::filesystem::create_directory_symlink("..", Root("boots/up"));
+  const auto summary = Import("photos");
+  ASSERT_THAT(summary, IsOk());
+  EXPECT_EQ(summary->photos, 3);
+  EXPECT_THAT(summary->remarks,
+              ElementsAre(HasSubstr("links to folders are not followed: boots/up")));
+}
+
+TEST_F(ImportPhotosTest, UnpairedSketchesShareNoIdentityWithAPhoto) {
+  WritePng("drawn/1.png");
+  WritePng("drawn/more/2.png");
+  options_.unpaired_sketches = Root("drawn");
+  const auto summary = Import("photos");
+  ASSERT_THAT(summary, IsOk());
+  EXPECT_EQ(summary->photos, 3) << "sketches in the folder of photos are no photos";
+  EXPECT_EQ(summary->sketches, 2);
+  EXPECT_EQ(summary->train_identities, 5);
+}
+
+TEST_F(ImportPhotosTest, SecondImportAddsWhatIsNew) {
+  WritePng("drawn/1.png");
+  options_.unpaired_sketches = Root("drawn");
+  options_.add = true;
+  ASSERT_THAT(Import("photos"), IsOk());
+  WriteJpg("boots/4.jpg");
+  WritePng("drawn/2.png");
+  const auto summary = Import("photos");
+  ASSERT_THAT(summary, IsOk());
+  EXPECT_EQ(summary->added, 2);
+  EXPECT_EQ(summary->already_there, 4);
+  EXPECT_EQ(summary->photos, 4);
+  EXPECT_EQ(summary->sketches, 2);
+}
+
+TEST_F(ImportPhotosTest, OtherFormatsTakeNoUnpairedSketches) {
+  options_.unpaired_sketches = Root("drawn");
+  ExpectWrong("folder", "format folder takes no unpaired sketches");
+}
+
+}  // namespace
+}  // namespace s2p::test
