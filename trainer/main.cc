@@ -45,6 +45,26 @@ void AddRun(Options& options, RunOptions& run) {
   AddThreads(command, run.threads);
 }
 
+void AddStart(Options& options, StartOptions& start) {
+  Options& command = options.AddCommand(
+      "start", "from a folder of photos to a first published model, without a single sketch");
+  command.Add("photos", &start.photos, "folder of photos; folders in it count, too").Required();
+  command.Add("sketches", &start.sketches,
+              "folder of sketches that people have drawn, of whatever; they need no photos");
+  command.Add("initial-weights", &start.initial_weights,
+              "safetensors file with ImageNet's weights of a ResNet-18; without it the network "
+              "starts from nothing and finds less");
+  command.Add("checkpoint-root", &start.checkpoint_root, "folder that the model is published to")
+      .Required();
+  command.Add("work-dir", &start.work_dir,
+              "folder of the data set and of an interrupted run; day-one in the checkpoint root "
+              "unless it is named");
+  command.Add("set", &start.set,
+              "overrides one field of the spec, as pseudo.per_photo=8; repeatable");
+  command.Add("device", &start.device, "auto, cpu or cuda:N");
+  AddThreads(command, start.threads);
+}
+
 void AddServe(Options& options, ServeOptions& serve) {
   Options& command = options.AddCommand("serve", "the training daemon: takes jobs over gRPC");
   TrainerServerOptions& server = serve.server;
@@ -240,6 +260,7 @@ int Main(int argc, char** argv) {
   if (argc > 2 && argv[1] == std::string(kJobCommand)) return MainOfAJob(argc, argv);
   Options options("s2p-trainer", "trains the models of sketch2photo", S2P_VERSION);
   RunOptions run;
+  StartOptions start;
   EvaluateOptions evaluate;
   CompareOptions compare;
   SynthesizeOptions synthesize;
@@ -258,6 +279,7 @@ int Main(int argc, char** argv) {
   AddImport(options, import);
   AddImportCheckpoint(options, import_checkpoint);
   serve.server.version = S2P_VERSION;
+  AddStart(options, start);
   AddServe(options, serve);
   AddCrossValidate(options, validate);
   AddSelectAttributes(options, select);
@@ -272,6 +294,11 @@ int Main(int argc, char** argv) {
        [&] {
          return WithSignals(
              [&](const Stop& stop) { return RunTraining(run, stop, terminal, std::cout); });
+       }},
+      {"start",
+       [&] {
+         return WithSignals(
+             [&](const Stop& stop) { return RunStart(start, stop, terminal, std::cout); });
        }},
       {"serve", [&] { return RunServe(serve); }},
       {"cross-validate",

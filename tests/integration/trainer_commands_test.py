@@ -199,6 +199,65 @@ class TrainerCommands(unittest.TestCase):
                        "--out", folder + "-all", "--test-fraction", "0").stdout
         self.assertIn("8 identities to train on, 0 to test on", said)
 
+    def folder_of_photos(self):
+        """Twelve photos, some in folders, among files of other kinds."""
+        folder = os.path.join(self.folder(), "photos")
+        os.makedirs(os.path.join(folder, "2026", "boots"))
+        for i, name in enumerate(sorted(os.listdir(os.path.join(data("target"), "photo")))[:12]):
+            shutil.copy(os.path.join(data("target"), "photo", name),
+                        os.path.join(folder, "2026", "boots") if i % 3 == 0 else folder)
+        with open(os.path.join(folder, "prices.csv"), "w") as out:
+            out.write("12.50")
+        return folder
+
+    # A start that takes seconds.
+    QUICK = ["--device", "cpu", "--set", "workers=0", "--set", "photo.height=32", "--set",
+             "photo.width=32", "--set", "sketch.height=32", "--set", "sketch.width=32", "--set",
+             "step2.epochs=1", "--set", "pseudo.per_photo=2"]
+
+    def test_photos_alone_become_a_version_that_is_served(self):
+        photos, store = self.folder_of_photos(), os.path.join(self.folder(), "checkpoints")
+        command = ["start", "--photos", photos, "--checkpoint-root", store, *self.QUICK]
+        said = trainer(*command).stdout
+        self.assertIn("12 photos of 12 identities and 0 sketches of 0", said)
+        self.assertIn("left out: .csv (1)", said)
+        self.assertIn("published as version 1", said)
+        self.assertIn("s2p-server --checkpoint-root " + store, said)
+        server = Server(store, os.path.join(self.folder(), "gallery")).wait_until_serving()
+        try:
+            server.s2p("gallery", "add", "--id-from", "path", photos)
+            reply = server.json("search", os.path.join(data("target"), "sketch", sorted(
+                os.listdir(os.path.join(data("target"), "sketch")))[0]))
+            self.assertEqual(reply["modelVersion"], "1")
+            self.assertEqual(len(reply["matches"]), 10)
+        finally:
+            server.end()
+
+    def test_second_start_adds_what_is_new_and_publishes_again(self):
+        photos, store = self.folder_of_photos(), os.path.join(self.folder(), "checkpoints")
+        sketches = os.path.join(self.folder(), "drawn")
+        os.mkdir(sketches)
+        for name in sorted(os.listdir(os.path.join(data("target"), "sketch")))[20:22]:
+            shutil.copy(os.path.join(data("target"), "sketch", name), sketches)
+        command = ["start", "--photos", photos, "--sketches", sketches, "--checkpoint-root", store,
+                   *self.QUICK]
+        self.assertIn("12 photos of 12 identities and 2 sketches of 2", trainer(*command).stdout)
+        name = sorted(os.listdir(os.path.join(data("target"), "photo")))[30]
+        shutil.copy(os.path.join(data("target"), "photo", name), photos)
+        said = trainer(*command).stdout
+        self.assertIn("images added: 1; there already: 14", said)
+        self.assertIn("published as version 2", said)
+
+    def test_start_without_photos_says_so_and_makes_nothing(self):
+        folder = self.folder()
+        store = os.path.join(folder, "checkpoints")
+        os.mkdir(os.path.join(folder, "empty"))
+        refused = trainer("start", "--photos", os.path.join(folder, "empty"),
+                          "--checkpoint-root", store, check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("has no JPEG, PNG or WebP image that can be read", refused.stderr)
+        self.assertFalse(os.path.exists(os.path.join(store, "day-one", "data")))
+
     def test_store_that_cannot_be_written_is_named_before_anything_is_trained(self):
         refused = trainer("run", *SMALL, "--set", "source_dataset=" + data("source"),
                           "--set", "target_dataset=" + data("target"),

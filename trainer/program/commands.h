@@ -40,6 +40,28 @@ struct RunOptions {
 absl::Status RunTraining(const RunOptions& options, const std::function<bool()>& stop,
                          bool terminal, std::ostream& out);
 
+struct StartOptions {
+  // Folder of photos, with folders of any depth in it.
+  std::string photos;
+  // Likewise of sketches that belong to none of them in particular; empty: there are none.
+  std::string sketches;
+  // Weights of a ResNet-18 (TrainingSpec.initial_weights); empty: the network starts from nothing.
+  std::string initial_weights;
+  std::string checkpoint_root;
+  // Folder that gets the data set, and keeps the state of an interrupted run; empty: a folder
+  // `day-one` in checkpoint_root.
+  std::string work_dir;
+  // As SpecOptions.
+  std::vector<std::string> set;
+  std::string device;
+  int32_t threads = 0;
+};
+// From photos to a first published version, with pseudo-sketches where people's are to come. The
+// same command adds what is new among the photos and publishes the next version. Cancelled when
+// `stop` ended it.
+absl::Status RunStart(const StartOptions& options, const std::function<bool()>& stop, bool terminal,
+                      std::ostream& out);
+
 struct ServeOptions {
   TrainerServerOptions server;
   IhdaJobRunnerOptions runner;
