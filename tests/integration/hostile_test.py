@@ -7,6 +7,7 @@ S2P_ACTS: number of abusive acts (each kind twice); S2P_SEED: their order (1). W
 it also prints the times of the good searches with and without the abuse.
 """
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -16,7 +17,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
 import zlib
@@ -129,15 +129,20 @@ class Victims:
         self.channel = connect(server.address)
         self.held = []
 
-    def call(self, method, body, key=KEY, timeout=PATIENT_SECONDS, metadata=(), **options):
+    def call(self, method, body, key=KEY, timeout=PATIENT_SECONDS, metadata=(), channel=None, **options):
         """The status code of one call with these bytes."""
         headers = list(metadata) + ([("authorization", "Bearer " + key)] if key else [])
-        call = self.channel.unary_unary(method)
+        call = (channel or self.channel).unary_unary(method)
         try:
             call(body, timeout=timeout, metadata=headers, **options)
         except grpc.RpcError as error:
             return error.code().name
         return "OK"
+
+    def call_alone(self, *arguments, **options):
+        """As `call`, on a connection of its own, because the server may close it."""
+        with connect(self.server.address) as channel:
+            return self.call(*arguments, channel=channel, **options)
 
     def stream(self, method, bodies, key=KEY, timeout=PATIENT_SECONDS):
         call = self.channel.stream_stream(method)
@@ -262,7 +267,7 @@ def acts():
     yield "unknown service", lambda v, r: v.call("/x/y", b""), "UNIMPLEMENTED"
     yield "deadline that has passed", lambda v, r: v.call(
         SEARCH, image_example(v.sketch), timeout=1e-6), "DEADLINE_EXCEEDED"
-    yield "headers without end", lambda v, r: v.call(
+    yield "headers without end", lambda v, r: v.call_alone(
         SEARCH, b"", metadata=[("x-%d" % i, "v" * 4000) for i in range(20)]), (
             "RESOURCE_EXHAUSTED", "UNAVAILABLE", "INTERNAL")
     yield "delete of a thousand and one", lambda v, r: v.call(DELETE, text(1, "a") * 1001), BAD
@@ -354,39 +359,57 @@ def scans(count):
     return start + b"\xff\xda\0\x08\1\1\0\0\0\0\0" * count + b"\xff\xd9"
 
 
-class Searcher(threading.Thread):
-    """Searches over and over until it is stopped; keeps the times, and the first failure."""
+def search_until_stopped(address, sketch, stopped, count, outcome):
+    """Searches over and over; sends the times in seconds, or the first failure as text."""
+    body = image_example(sketch)
+    call = connect(address).unary_unary(SEARCH)
+    seconds = []
+    while not stopped.is_set():
+        begin = time.monotonic()
+        try:
+            reply = call(body, timeout=PATIENT_SECONDS, metadata=[("authorization", "Bearer " + KEY)])
+        except grpc.RpcError as error:
+            return outcome.send("%s: %s" % (error.code().name, error.details()))
+        if not reply.startswith(b"\x0a"):
+            return outcome.send("a search found nothing")
+        seconds.append(time.monotonic() - begin)
+        count.value = len(seconds)
+    outcome.send(seconds)
+
+
+class Searcher:
+    """A process that searches until `end`, so that what the acts cost their own process does not
+    count. It has found something before the constructor returns."""
 
     def __init__(self, victims):
-        super().__init__(daemon=True)
-        self.channel = connect(victims.server.address)
-        self.call = self.channel.unary_unary(SEARCH)
-        self.body = image_example(victims.sketch)
-        self.seconds = []
-        self.failure = None
-        self.stopped = threading.Event()
+        context = multiprocessing.get_context("spawn")
+        self.stopped = context.Event()
+        self.count = context.Value("l", 0)
+        self.outcome, theirs = context.Pipe(duplex=False)
+        self.process = context.Process(
+            target=search_until_stopped, daemon=True,
+            args=(victims.server.address, victims.sketch, self.stopped, self.count, theirs))
+        self.process.start()
+        theirs.close()
+        self.wait_for(1)
 
-    def run(self):
-        while not self.stopped.is_set():
-            begin = time.monotonic()
-            try:
-                reply = self.call(self.body, timeout=PATIENT_SECONDS,
-                                  metadata=[("authorization", "Bearer " + KEY)])
-            except grpc.RpcError as error:
-                self.failure = error
-                return
-            if not reply.startswith(b"\x0a"):
-                self.failure = AssertionError("a search found nothing")
-                return
-            self.seconds.append(time.monotonic() - begin)
+    def wait_for(self, searches):
+        while self.count.value < searches and self.process.is_alive():
+            time.sleep(0.01)
 
     def end(self):
         self.stopped.set()
-        self.join()
-        self.channel.close()
-        if self.failure is not None:
-            raise self.failure
-        return sorted(self.seconds)
+        outcome = self.outcome.recv()
+        self.process.join()
+        if isinstance(outcome, str):
+            raise AssertionError(outcome)
+        return sorted(outcome)
+
+
+def work_as_if_elsewhere():
+    """Strangers' own work is done on their machines; here it gets what the programs leave over."""
+    for thread in os.listdir("/proc/self/task"):
+        os.setpriority(os.PRIO_PROCESS, int(thread), 19)
 
 
 def percentile(values, share):
@@ -443,9 +466,7 @@ class Hostile(unittest.TestCase):
 
     def times_without_abuse(self):
         searcher = Searcher(self.victims)
-        searcher.start()
-        while len(searcher.seconds) < 200 and searcher.is_alive():
-            time.sleep(0.05)
+        searcher.wait_for(1000)
         return searcher.end()
 
     def test_every_search_is_answered_while_strangers_abuse_the_ports(self):
@@ -458,7 +479,7 @@ class Hostile(unittest.TestCase):
         programs = {"s2p-server": self.server.process, "s2p-web": self.web}
         before = {name: resident_bytes(process) for name, process in programs.items()}
         searcher = Searcher(self.victims)
-        searcher.start()
+        work_as_if_elsewhere()
         wrong = {}
         try:
             for name, act, right in todo:
@@ -466,8 +487,7 @@ class Hostile(unittest.TestCase):
                 if outcome not in ((right,) if isinstance(right, str) else right):
                     wrong.setdefault(name, []).append(outcome)
         finally:
-            searcher.stopped.set()
-        seconds = searcher.end()
+            seconds = searcher.end()
         growth = {name: resident_bytes(process) - before[name] for name, process in programs.items()}
         print("%d acts of %d kinds, %d searches meanwhile, memory grew by %s" % (
             len(todo), len(kinds), len(seconds),
@@ -476,7 +496,6 @@ class Hostile(unittest.TestCase):
             print("searches: p50 %.1f ms, p99 %.1f ms; without the abuse %.1f ms, %.1f ms" % tuple(
                 1000 * percentile(times, share) for times in (seconds, quiet) for share in (0.5, 0.99)))
         self.assertEqual(wrong, {})
-        self.assertGreater(len(seconds), 0)
         for name, grown in growth.items():
             self.assertLess(grown, GROWTH_BYTES, name)
         # Sockets that sleep are there still.
