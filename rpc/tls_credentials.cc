@@ -2,9 +2,6 @@
 
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
-#include <openssl/bio.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 
 #include <cstdlib>
 #include <utility>
@@ -14,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/status_macros.h"
 #include "base/text_file.h"
+#include "base/tls_pair.h"
 
 namespace s2p {
 namespace {
@@ -23,35 +21,6 @@ absl::StatusOr<std::string> ReadPem(absl::string_view flag, const std::string& p
   if (text.ok()) return text;
   return absl::Status(text.status().code(),
                       absl::StrCat("--", flag, ": cannot read ", text.status().message()));
-}
-
-// gRPC itself would fail to start without saying why.
-absl::Status CheckPair(const TlsMaterial& files, const std::string& cert_path,
-                       const std::string& key_path) {
-  const auto memory = [](const std::string& text) {
-    return std::unique_ptr<BIO, decltype(&BIO_free)>(
-        BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), &BIO_free);
-  };
-  const std::unique_ptr<X509, decltype(&X509_free)> certificate(
-      PEM_read_bio_X509(memory(files.cert).get(), nullptr, nullptr, nullptr), &X509_free);
-  if (certificate == nullptr) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--tls-cert: no certificate in PEM form in ", cert_path));
-  }
-  // An empty password keeps OpenSSL from asking at the terminal.
-  char no_password[] = "";
-  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> private_key(
-      PEM_read_bio_PrivateKey(memory(files.key).get(), nullptr, nullptr, no_password),
-      &EVP_PKEY_free);
-  if (private_key == nullptr) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--tls-key: no private key in PEM form in ", key_path));
-  }
-  if (X509_check_private_key(certificate.get(), private_key.get()) != 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--tls-key: ", key_path, " is not the key of ", cert_path));
-  }
-  return absl::OkStatus();
 }
 
 // gRPC asks for the certificates at the start of each handshake.
@@ -109,7 +78,7 @@ absl::StatusOr<TlsMaterial> ReadTlsMaterial(const std::string& cert_path,
   TlsMaterial files;
   S2P_ASSIGN_OR_RETURN(files.cert, ReadPem("tls-cert", cert_path));
   S2P_ASSIGN_OR_RETURN(files.key, ReadPem("tls-key", key_path));
-  S2P_RETURN_IF_ERROR(CheckPair(files, cert_path, key_path));
+  S2P_RETURN_IF_ERROR(CheckTlsPair({files.cert, cert_path, files.key, key_path}));
   if (!client_ca_path.empty()) {
     S2P_ASSIGN_OR_RETURN(files.client_ca, ReadPem("tls-client-ca", client_ca_path));
   }

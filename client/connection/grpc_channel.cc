@@ -14,6 +14,7 @@
 #include "base/key_file.h"
 #include "base/status_macros.h"
 #include "base/text_file.h"
+#include "base/tls_pair.h"
 #include "base/utf8.h"
 #include "client/connection/proxy.h"
 #include "client/connection/server_address.h"
@@ -56,6 +57,10 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
     if (path->empty()) continue;
     S2P_ASSIGN_OR_RETURN(auto pem, ReadPemFile(*path));
     *field = std::move(pem);
+  }
+  if (!options.tls_cert.empty()) {
+    S2P_RETURN_IF_ERROR(
+        CheckTlsPair({tls.pem_cert_chain, options.tls_cert, tls.pem_private_key, options.tls_key}));
   }
   return grpc::SslCredentials(tls);
 }

@@ -28,7 +28,7 @@ ExchangeHandler Forward(Backend& backend, To to, Start start) {
 #define S2P_FORWARD(to, service, Method)                                                 \
   Forward<v1::Method##Request, v1::Method##Response>(                                    \
       backend, to, [&backend](auto* context, auto* request, auto* response, auto done) { \
-        backend.service().async()->Method(context, request, response, done);             \
+        backend.service()->async()->Method(context, request, response, done);            \
       })
 
 void AddTrainingRoutes(Backend& backend, Router& router) {

@@ -45,36 +45,80 @@ absl::StatusOr<std::shared_ptr<Reloaded<std::string>>> WatchKey(const ClientOpti
 
 }  // namespace
 
+// Those of one channel. The trainer has the last one alone.
+struct Backend::Stubs {
+  explicit Stubs(const std::shared_ptr<grpc::Channel>& channel)
+      : search(v1::SearchService::NewStub(channel)),
+        gallery(v1::GalleryService::NewStub(channel)),
+        feedback(v1::FeedbackService::NewStub(channel)),
+        model(v1::ModelService::NewStub(channel)),
+        training(v1::TrainingService::NewStub(channel)) {}
+
+  std::shared_ptr<v1::SearchService::Stub> search;
+  std::shared_ptr<v1::GalleryService::Stub> gallery;
+  std::shared_ptr<v1::FeedbackService::Stub> feedback;
+  std::shared_ptr<v1::ModelService::Stub> model;
+  std::shared_ptr<v1::TrainingService::Stub> training;
+};
+
+absl::StatusOr<Backend::Endpoint> Backend::Connect(ClientOptions options,
+                                                   std::shared_ptr<Reloaded<std::string>> key,
+                                                   const BackendOptions& backend) {
+  Endpoint endpoint{std::move(options), std::move(key), nullptr};
+  ReloadedOptions<Stubs> stubs;
+  const ClientOptions& client = endpoint.options;
+  for (const std::string* const path : {&client.tls_ca, &client.tls_cert, &client.tls_key}) {
+    if (!path->empty()) stubs.paths.push_back(*path);
+  }
+  stubs.read = [now = endpoint.Now()]() -> absl::StatusOr<Stubs> {
+    S2P_ASSIGN_OR_RETURN(const auto channel, ChannelTo(now));
+    return Stubs(channel);
+  };
+  if (!stubs.paths.empty()) {
+    stubs.report = [count = backend.count_reload](const absl::Status& status, const Stubs&,
+                                                  const Stubs&) {
+      ReportReload("certificates for the servers", "tls", status, count);
+    };
+  }
+  stubs.interval = backend.reload_interval;
+  S2P_ASSIGN_OR_RETURN(endpoint.stubs, Reloaded<Stubs>::Create(std::move(stubs)));
+  return endpoint;
+}
+
 absl::StatusOr<std::unique_ptr<Backend>> Backend::Create(BackendOptions options) {
-  Endpoint server{std::move(options.server), nullptr};
-  S2P_ASSIGN_OR_RETURN(server.key, WatchKey(server.options, options));
+  S2P_ASSIGN_OR_RETURN(auto key, WatchKey(options.server, options));
+  S2P_ASSIGN_OR_RETURN(auto server, Connect(options.server, key, options));
   std::optional<Endpoint> trainer;
   if (options.trainer.has_value()) {
-    trainer = Endpoint{*std::move(options.trainer), nullptr};
-    // Usually the same file, which is then read once.
-    if (trainer->options.api_key_file == server.options.api_key_file) {
-      trainer->key = server.key;
-    } else {
-      S2P_ASSIGN_OR_RETURN(trainer->key, WatchKey(trainer->options, options));
+    // Usually the key is in the same file, which is then read once.
+    if (options.trainer->api_key_file != options.server.api_key_file) {
+      S2P_ASSIGN_OR_RETURN(key, WatchKey(*options.trainer, options));
     }
+    S2P_ASSIGN_OR_RETURN(trainer, Connect(*options.trainer, key, options));
   }
-  auto backend = std::unique_ptr<Backend>(new Backend(std::move(server), std::move(trainer)));
-  S2P_ASSIGN_OR_RETURN(const auto to_server, ChannelTo(backend->server_.Now()));
-  backend->search_ = v1::SearchService::NewStub(to_server);
-  backend->gallery_ = v1::GalleryService::NewStub(to_server);
-  backend->feedback_ = v1::FeedbackService::NewStub(to_server);
-  backend->model_ = v1::ModelService::NewStub(to_server);
-  if (backend->trainer_.has_value()) {
-    S2P_ASSIGN_OR_RETURN(const auto to_trainer, ChannelTo(backend->trainer_->Now()));
-    backend->training_ = v1::TrainingService::NewStub(to_trainer);
-  }
-  return backend;
+  return std::unique_ptr<Backend>(new Backend(std::move(server), std::move(trainer)));
 }
 
 ClientOptions Backend::Endpoint::Now() const {
   ClientOptions now = options;
   if (key != nullptr) now.api_key = *key->Get();
   return now;
+}
+
+std::shared_ptr<v1::SearchService::Stub> Backend::search() { return server_.stubs->Get()->search; }
+
+std::shared_ptr<v1::FeedbackService::Stub> Backend::feedback() {
+  return server_.stubs->Get()->feedback;
+}
+
+std::shared_ptr<v1::GalleryService::Stub> Backend::gallery() {
+  return server_.stubs->Get()->gallery;
+}
+
+std::shared_ptr<v1::ModelService::Stub> Backend::model() { return server_.stubs->Get()->model; }
+
+std::shared_ptr<v1::TrainingService::Stub> Backend::training() {
+  return trainer_->stubs->Get()->training;
 }
 
 Backend::Backend(Endpoint server, std::optional<Endpoint> trainer)

@@ -32,13 +32,15 @@ struct BackendOptions {
   ClientOptions server;
   // If unset, there is no training service.
   std::optional<ClientOptions> trainer;
-  // The least time between two looks at the files of keys, which are read again when they change.
+  // The least time between two looks at the files of keys and certificates, which are read again
+  // when they change.
   std::chrono::steady_clock::duration reload_interval = std::chrono::seconds(1);
-  // Counts each attempt to read them again, as "api_key". Null: not counted.
+  // Counts each attempt to read them again, as "api_key" or "tls". Null: not counted.
   ReloadCounter count_reload;
 };
 
-// Channels and stubs, made once; each call carries the key that counts by then. Thread-safe.
+// Channels and stubs; each call carries the key that counts by then. New TLS files make a new
+// channel, for the calls that begin from then on. Thread-safe.
 class Backend {
  public:
   // Does not connect yet. Calls are not retried here: the page gets the error immediately and
@@ -48,40 +50,41 @@ class Backend {
   // Waits for the calls in flight, which CancelAll ends.
   ~Backend();
 
-  v1::SearchService::Stub& search() { return *search_; }
-  v1::FeedbackService::Stub& feedback() { return *feedback_; }
-  v1::GalleryService::Stub& gallery() { return *gallery_; }
-  v1::ModelService::Stub& model() { return *model_; }
+  // A call that a stub has started does not need it any more.
+  std::shared_ptr<v1::SearchService::Stub> search();
+  std::shared_ptr<v1::FeedbackService::Stub> feedback();
+  std::shared_ptr<v1::GalleryService::Stub> gallery();
+  std::shared_ptr<v1::ModelService::Stub> model();
   bool has_trainer() const { return trainer_.has_value(); }
   // Requires a trainer.
-  v1::TrainingService::Stub& training() { return *training_; }
+  std::shared_ptr<v1::TrainingService::Stub> training();
 
   // Ends the calls in flight and all later ones: they fail with Unavailable.
   void CancelAll();
 
  private:
   friend class ForwardedCall;
+  struct Stubs;
   // A server, and how to call it.
   struct Endpoint {
     ClientOptions options;
     // Null if the key is not in a file.
     std::shared_ptr<Reloaded<std::string>> key;
+    std::shared_ptr<Reloaded<Stubs>> stubs;
 
     // The options with the key that counts now.
     ClientOptions Now() const;
   };
 
+  static absl::StatusOr<Endpoint> Connect(ClientOptions options,
+                                          std::shared_ptr<Reloaded<std::string>> key,
+                                          const BackendOptions& backend);
   Backend(Endpoint server, std::optional<Endpoint> trainer);
   void Enter(grpc::ClientContext* context);
   void Leave(grpc::ClientContext* context);
 
   const Endpoint server_;
   const std::optional<Endpoint> trainer_;
-  std::unique_ptr<v1::SearchService::Stub> search_;
-  std::unique_ptr<v1::GalleryService::Stub> gallery_;
-  std::unique_ptr<v1::FeedbackService::Stub> feedback_;
-  std::unique_ptr<v1::ModelService::Stub> model_;
-  std::unique_ptr<v1::TrainingService::Stub> training_;
   absl::Mutex mutex_;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   absl::flat_hash_set<grpc::ClientContext*> under_way_ ABSL_GUARDED_BY(mutex_);

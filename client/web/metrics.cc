@@ -42,7 +42,7 @@ WebMetrics::WebMetrics(const std::string& version) : families_(std::make_unique<
       .Add({{"version", version}})
       .Set(1);
   // From 0 on, or alerts would not see the first failure as an increase.
-  for (const char* files : {"api_key", "http_tls", "password"}) {
+  for (const char* files : {"api_key", "http_tls", "password", "tls"}) {
     for (const char* result : {"ok", "failed"}) {
       families_->reloads.Add({{"files", files}, {"result", result}});
     }

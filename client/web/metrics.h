@@ -21,8 +21,8 @@ class WebMetrics {
   // requested path.
   void CountRequest(const std::string& route, int http_status, absl::Duration took);
   void SetStreams(int open);
-  // As a ReloadCounter (daemon/reload_report.h). `files` is "api_key",
-  // "http_tls" or "password".
+  // As a ReloadCounter (daemon/reload_report.h). `files` is "api_key", "http_tls", "password" or
+  // "tls".
   void CountReload(absl::string_view files, bool ok);
 
   // All metrics in Prometheus's text format.

@@ -69,7 +69,7 @@ absl::Status ReadPhoto(Backend& backend, const Exchange& exchange, v1::Rendition
   ForwardedCall call(backend, ForwardedCall::To::kServer, exchange);
   PhotoReader reader(request, std::move(take));
   return call.Await(exchange, [&](Done done) {
-    reader.Start(backend.gallery(), &call.context(), std::move(done));
+    reader.Start(*backend.gallery(), &call.context(), std::move(done));
   });
 }
 
@@ -124,7 +124,7 @@ std::shared_ptr<OriginalCall> StartOriginal(Backend& backend, const Exchange& ex
   return OriginalCall::Start(
       backend, ForwardedCall::To::kServer, exchange, /*has_deadline=*/true, std::move(body),
       [&backend, request = std::move(request)](auto* context, auto* reactor) {
-        backend.gallery().async()->GetPhoto(context, &request, reactor);
+        backend.gallery()->async()->GetPhoto(context, &request, reactor);
       });
 }
 
@@ -183,7 +183,7 @@ absl::Status AddOne(Backend& backend, const v1::AddPhotoRequest& request, Exchan
   ForwardedCall call(backend, ForwardedCall::To::kServer, exchange);
   PhotoAdder adder(request);
   S2P_RETURN_IF_ERROR(call.Await(exchange, [&](Done done) {
-    adder.Start(backend.gallery(), &call.context(), std::move(done));
+    adder.Start(*backend.gallery(), &call.context(), std::move(done));
   }));
   if (!adder.answer().has_value()) {
     return absl::InternalError("the server did not answer for the photo");

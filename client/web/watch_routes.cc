@@ -32,7 +32,7 @@ std::shared_ptr<WatchCall> StartWatch(Backend& backend, const Exchange& exchange
   return WatchCall::Start(backend, ForwardedCall::To::kTrainer, exchange, /*has_deadline=*/false,
                           std::move(body),
                           [&backend, request = std::move(request)](auto* context, auto* reactor) {
-                            backend.training().async()->WatchJob(context, &request, reactor);
+                            backend.training()->async()->WatchJob(context, &request, reactor);
                           });
 }
 

@@ -270,10 +270,20 @@ struct FakeSearchServer::Services {
   std::unique_ptr<grpc::Server> server;
 };
 
-FakeSearchServer::FakeSearchServer() : services_(std::make_unique<Services>()) {
+FakeSearchServer::FakeSearchServer() : FakeSearchServer(grpc::InsecureServerCredentials()) {}
+
+FakeSearchServer::FakeSearchServer(const Certificate& certificate)
+    : FakeSearchServer([&] {
+        grpc::SslServerCredentialsOptions tls;
+        tls.pem_key_cert_pairs.push_back({certificate.key, certificate.cert});
+        return grpc::SslServerCredentials(tls);
+      }()) {}
+
+FakeSearchServer::FakeSearchServer(const std::shared_ptr<grpc::ServerCredentials>& credentials)
+    : services_(std::make_unique<Services>()) {
   int port = 0;
   grpc::ServerBuilder builder;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort("127.0.0.1:0", credentials, &port);
   builder.RegisterService(&services_->search);
   builder.RegisterService(&services_->gallery);
   builder.RegisterService(&services_->model);

@@ -2,6 +2,8 @@
 #ifndef S2P_TESTS_CLIENT_FAKE_SEARCH_SERVER_H_
 #define S2P_TESTS_CLIENT_FAKE_SEARCH_SERVER_H_
 
+#include <grpcpp/security/server_credentials.h>
+
 #include <deque>
 #include <map>
 #include <memory>
@@ -14,6 +16,7 @@
 #include "s2p/v1/gallery.pb.h"
 #include "s2p/v1/model.pb.h"
 #include "s2p/v1/search.pb.h"
+#include "tests/testing/certificate.h"
 
 namespace s2p::test {
 
@@ -24,6 +27,8 @@ namespace s2p::test {
 class FakeSearchServer {
  public:
   FakeSearchServer();
+  // Serves with TLS.
+  explicit FakeSearchServer(const Certificate& certificate);
   ~FakeSearchServer();
 
   const std::string& address() const { return address_; }
@@ -51,6 +56,8 @@ class FakeSearchServer {
 
  private:
   struct Services;
+  explicit FakeSearchServer(const std::shared_ptr<grpc::ServerCredentials>& credentials);
+
   std::unique_ptr<Services> services_;
   std::string address_;
 };

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/connection/grpc_channel.h"
 #include "tests/client/fake_search_server.h"
+#include "tests/testing/certificate.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
@@ -305,6 +306,18 @@ TEST(SearchClientAloneTest, CertificateWithoutKeyIsRefused) {
   ClientOptions options;
   options.tls_cert = "cert.pem";
   EXPECT_THAT(SearchClient::Create(options), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST(SearchClientAloneTest, KeyOfAnotherCertificateIsRefused) {
+  const test::TempDir dir;
+  const test::Certificate one = test::MakeCertificate();
+  std::ofstream(dir.File("cert.pem")) << one.cert;
+  std::ofstream(dir.File("key.pem")) << test::MakeCertificate().key;
+  ClientOptions options;
+  options.tls_ca = options.tls_cert = dir.File("cert.pem");
+  options.tls_key = dir.File("key.pem");
+  EXPECT_THAT(SearchClient::Create(options),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("is not the key of")));
 }
 
 }  // namespace

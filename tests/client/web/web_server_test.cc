@@ -15,12 +15,14 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/synchronization/notification.h"
 #include "daemon/listen_address.h"
 #include "s2p/v1/search.grpc.pb.h"
 #include "tests/client/fake_search_server.h"
 #include "tests/client/fake_training_server.h"
 #include "tests/daemon/http/raw_client.h"
+#include "tests/testing/certificate.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
@@ -247,6 +249,49 @@ TEST_F(WebServerTest, KeyThatNoHeaderCanCarryKeepsTheFormerAndIsCounted) {
   Replace("key", "a key with\tblanks");
   EXPECT_EQ(client_->Get("/api/gallery/stats")->status, 200);
   EXPECT_EQ(Reloads("api_key", "failed"), "1");
+}
+
+TEST_F(WebServerTest, ChangedAuthorityIsTrustedWithoutARestart) {
+  const test::Certificate own = test::MakeCertificate();
+  const test::FakeSearchServer server(own);
+  options_.reload_interval = std::chrono::seconds(0);
+  options_.server.server = absl::StrReplaceAll(server.address(), {{"127.0.0.1", "localhost"}});
+  options_.server.tls_ca = Replace("ca.pem", test::MakeCertificate().cert);
+  Start();
+  EXPECT_EQ(client_->Get("/api/gallery/stats")->status, 503);
+  Replace("ca.pem", own.cert);
+  EXPECT_EQ(client_->Get("/api/gallery/stats")->status, 200);
+  EXPECT_EQ(Reloads("tls", "ok"), "1");
+}
+
+TEST_F(WebServerTest, UnusableAuthorityKeepsTheFormerAndIsCounted) {
+  const test::Certificate own = test::MakeCertificate();
+  const test::FakeSearchServer server(own);
+  options_.reload_interval = std::chrono::seconds(0);
+  options_.server.server = absl::StrReplaceAll(server.address(), {{"127.0.0.1", "localhost"}});
+  options_.server.tls_ca = Replace("ca.pem", own.cert);
+  Start();
+  Replace("ca.pem", "no certificate");
+  EXPECT_EQ(client_->Get("/api/gallery/stats")->status, 200);
+  EXPECT_EQ(Reloads("tls", "failed"), "1");
+}
+
+TEST_F(WebServerTest, NewCertificateWaitsForItsKey) {
+  const test::Certificate own = test::MakeCertificate();
+  const test::Certificate next = test::MakeCertificate();
+  const test::FakeSearchServer server(own);
+  options_.reload_interval = std::chrono::seconds(0);
+  options_.server.server = absl::StrReplaceAll(server.address(), {{"127.0.0.1", "localhost"}});
+  options_.server.tls_ca = Replace("ca.pem", own.cert);
+  options_.server.tls_cert = Replace("cert.pem", own.cert);
+  options_.server.tls_key = Replace("key.pem", own.key);
+  Start();
+  Replace("cert.pem", next.cert);
+  EXPECT_EQ(client_->Get("/api/gallery/stats")->status, 200);
+  EXPECT_EQ(Reloads("tls", "failed"), "1");
+  Replace("key.pem", next.key);
+  EXPECT_EQ(client_->Get("/api/gallery/stats")->status, 200);
+  EXPECT_EQ(Reloads("tls", "ok"), "1");
 }
 
 TEST_F(WebServerTest, KeyAndItsFileTogetherAreRefused) {
