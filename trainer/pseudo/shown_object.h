@@ -24,8 +24,8 @@ struct ShownObject {
   bool has_ground = false;
 };
 
-// The ground is what has the colour of the border, in CIELAB, and is connected with it; of the rest
-// the parts that are no specks are the object. Requires a non-empty photo. Thread-safe.
+// The object is what FindShownPart (image/shown_part.h) finds. Requires a non-empty photo.
+// Thread-safe.
 ShownObject FindObject(const Image& photo);
 
 }  // namespace s2p
