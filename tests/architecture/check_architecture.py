@@ -83,7 +83,7 @@ LIBRARIES = {
     "OpenCV": Library(
         ["opencv2/", "opencv/"], ["opencv", "s2p::opencv"],
         ["image/image_encoder.cc", "image/strokes.cc", "image/preprocessor.cc", "image/ground.cc",
-         "image/shown_part.cc",
+         "image/dominant_colours.cc", "image/shown_part.cc",
          "trainer/pseudo/*", "trainer/shoes/*", "trainer/augmentation.*", "trainer/pictures/canvas.cc",
          "client/montage*.cc", "client/photo_thumbnail.cc"],
         ["trainer/pseudo/edge_strokes.h", "trainer/pseudo/line_maps.h",
