@@ -23,6 +23,8 @@ constexpr int kMostRounds = 20;
 constexpr double kSameColour = 10;
 // Groups of a smaller share join the one that looks most alike.
 constexpr double kLeastShare = 0.03;
+// CIEDE2000 divides the difference in lightness by less than this.
+constexpr double kMostLightnessWeight = 1.75;
 // The agreement falls from 1 to 0 over this difference.
 constexpr double kOtherColour = 40;
 
@@ -217,6 +219,10 @@ std::vector<ColourShare> DominantColours(const Image& photo) {
 float ShareWithin(absl::Span<const ColourShare> colours, const Lab& wanted, float max_difference) {
   float share = 0;
   for (const ColourShare& colour : colours) {
+    // The other parts of a difference are not negative. This costs a fiftieth of the whole, and a
+    // filter may ask about every photo.
+    const double lightness = std::abs(double{colour.colour.l} - wanted.l);
+    if (lightness > kMostLightnessWeight * max_difference) continue;
     if (ColourDifference(colour.colour, wanted) <= max_difference) share += colour.share;
   }
   return share;

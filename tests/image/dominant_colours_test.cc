@@ -158,6 +158,23 @@ TEST(ColourShareTest, SharesNearTheWantedColourAreAddedUp) {
   EXPECT_FLOAT_EQ(ShareWithin({}, InLab(kRed), 100), 0);
 }
 
+TEST(ColourShareTest, EveryColourWithinTheDifferenceCounts) {
+  const Lab wanted = {50, 20, -10};
+  for (float l = 0; l <= 100; l += 5) {
+    for (float a = -120; a <= 120; a += 20) {
+      const ColourShare colour = {{l, a, -a / 2}, 1};
+      const bool within = ColourDifference(colour.colour, wanted) <= 30;
+      EXPECT_EQ(ShareWithin({&colour, 1}, wanted, 30), within ? 1 : 0) << l << " " << a;
+    }
+  }
+  // Near white and black lightness counts least.
+  const ColourShare white = {{100, 0, 0}, 1};
+  const Lab grey = {85, 0, 0};
+  EXPECT_EQ(ShareWithin({&white, 1}, grey,
+                        static_cast<float>(ColourDifference({100, 0, 0}, grey)) + 1e-4F),
+            1);
+}
+
 TEST(ColourShareTest, AgreementIsTheShareWeightedByCloseness) {
   const std::vector<ColourShare> colours = {{InLab(kRed), 0.75F}, {{50, 0, 0}, 0.25F}};
   // Red and blue are farther apart than 40; (50, 0, 0) and (60, 0, 0) are 9.4706 apart: 10 over
