@@ -11,8 +11,13 @@
 
 namespace s2p {
 
-// Keeps at most top_k of the rows it is offered, none below min_score. Ties are decided by id, so
-// the outcome does not depend on the order of the offers. Thread-compatible.
+// The number of rows of highest score that a search ranks: top_k, or with colour preferences
+// max(2000, 20 * top_k): with colours, a search ranks every row that passes if there are no more,
+// and leaves out only rows that look little like the query otherwise.
+int CandidatesOf(const GallerySearchOptions& options);
+
+// Keeps at most CandidatesOf(options) of the rows it is offered, none below min_score. Ties are
+// decided by id, so the outcome does not depend on the order of the offers. Thread-compatible.
 class BestMatches {
  public:
   // Borrows the query, a unit vector.
@@ -22,16 +27,19 @@ class BestMatches {
   void Offer(const std::shared_ptr<const GalleryItem>& item, absl::Span<const float> embedding,
              absl::Span<const float> attributes);
 
-  bool is_full() const { return heap_.size() >= top_k_; }
+  bool is_full() const { return heap_.size() >= most_; }
   // True if a row whose score is at most `score` can be among the best. A tie can, by its id.
   bool CanEnter(float score) const;
 
-  // By descending score. Leaves this empty.
+  // The best top_k of what was kept, by descending score + colour_score. Leaves this empty.
   std::vector<GalleryMatch> Take();
 
  private:
   const absl::Span<const float> query_;
   const size_t top_k_;
+  // Rows that are kept until Take.
+  const size_t most_;
+  const std::vector<ColourPreference> colours_;
   const float min_score_;
   const float tolerance_;
   // The worst at the front.

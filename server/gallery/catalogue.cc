@@ -16,7 +16,7 @@ namespace s2p {
 namespace {
 
 constexpr SqliteFormat kFormat = {kApplicationId, kCatalogueFormatVersion, kSchema,
-                                  "a gallery's catalogue"};
+                                  "a gallery's catalogue", kAdditions};
 
 absl::Status InsertMetadata(SqliteConnection* connection, int64_t key,
                             const std::map<std::string, std::string>& metadata) {
@@ -32,6 +32,25 @@ absl::StatusOr<CatalogueEmbedding> ReadEmbedding(const SqliteQuery& query, int c
   S2P_ASSIGN_OR_RETURN(std::vector<float> embedding, query.Floats(column));
   S2P_ASSIGN_OR_RETURN(std::vector<float> attributes, query.Floats(column + 1));
   return CatalogueEmbedding{std::move(embedding), std::move(attributes)};
+}
+
+// Numbers of a colour in the catalogue.
+constexpr size_t kColourNumbers = 4;
+
+absl::StatusOr<std::vector<ColourShare>> ReadColours(SqliteConnection* connection, int64_t key) {
+  SqliteQuery query(connection, kSelectColours);
+  S2P_ASSIGN_OR_RETURN(bool row, query.Bind(key).Bind(int64_t{kDominantColoursMethod}).Next());
+  std::vector<ColourShare> colours;
+  if (!row) return colours;
+  S2P_ASSIGN_OR_RETURN(const std::vector<float> numbers, query.Floats(0));
+  if (numbers.size() % kColourNumbers != 0) {
+    return absl::DataLossError(
+        absl::StrCat(connection->path(), ": the colours of item ", key, " are damaged"));
+  }
+  for (size_t i = 0; i < numbers.size(); i += kColourNumbers) {
+    colours.push_back({{numbers[i], numbers[i + 1], numbers[i + 2]}, numbers[i + 3]});
+  }
+  return colours;
 }
 
 // Reads the item from the query's row, which begins with S2P_ITEM_COLUMNS.
@@ -54,6 +73,7 @@ absl::StatusOr<CatalogueItem> ReadItem(SqliteConnection* connection, const Sqlit
     if (!row) break;
     item->metadata.emplace(metadata.Text(0), metadata.Text(1));
   }
+  S2P_ASSIGN_OR_RETURN(item->colours, ReadColours(connection, result.key));
   result.item = std::move(item);
   return result;
 }
@@ -169,6 +189,9 @@ absl::StatusOr<int64_t> Catalogue::Insert(const GalleryItem& item) {
       return absl::AlreadyExistsError(absl::StrCat("photo_id '", item.photo_id, "'"));
     }
     key = connection_->last_insert_key();
+    if (!item.colours.empty()) {
+      S2P_RETURN_IF_ERROR(PutColours(key, item.colours));
+    }
     return InsertMetadata(connection(), key, item.metadata);
   });
   if (!inserted.ok()) return inserted;
@@ -196,6 +219,15 @@ absl::Status Catalogue::PutEmbedding(int64_t key, int64_t version,
   SqliteQuery put(connection(), kPutEmbedding);
   put.Bind(version).BindFloats(embedding.embedding).BindFloats(embedding.attributes);
   return put.Bind(key).Run();
+}
+
+absl::Status Catalogue::PutColours(int64_t key, absl::Span<const ColourShare> colours) {
+  std::vector<float> numbers;
+  for (const auto& [colour, share] : colours) {
+    numbers.insert(numbers.end(), {colour.l, colour.a, colour.b, share});
+  }
+  SqliteQuery put(connection(), kPutColours);
+  return put.Bind(int64_t{kDominantColoursMethod}).BindFloats(numbers).Bind(key).Run();
 }
 
 absl::StatusOr<CatalogueItem> Catalogue::Find(const std::string& photo_id) const {
@@ -231,6 +263,21 @@ absl::StatusOr<std::vector<CatalogueItem>> Catalogue::ListWithoutEmbedding(int64
 absl::StatusOr<int64_t> Catalogue::CountWithoutEmbedding(int64_t version) const {
   SqliteQuery count(connection(), kCountWithoutEmbedding);
   S2P_RETURN_IF_ERROR(count.Bind(version).Next().status());
+  return count.Integer(0);
+}
+
+absl::StatusOr<std::vector<CatalogueItem>> Catalogue::ListWithoutColours(const std::string& after,
+                                                                         int limit) const {
+  SqliteQuery list(connection(), kListWithoutColours);
+  list.Bind(after).Bind(static_cast<int64_t>(v1::MODALITY_PHOTO));
+  list.Bind(int64_t{kDominantColoursMethod}).Bind(static_cast<int64_t>(limit));
+  return ReadItems(connection(), &list);
+}
+
+absl::StatusOr<int64_t> Catalogue::CountWithoutColours() const {
+  SqliteQuery count(connection(), kCountWithoutColours);
+  count.Bind(static_cast<int64_t>(v1::MODALITY_PHOTO)).Bind(int64_t{kDominantColoursMethod});
+  S2P_RETURN_IF_ERROR(count.Next().status());
   return count.Integer(0);
 }
 

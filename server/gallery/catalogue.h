@@ -81,6 +81,10 @@ class Catalogue {
   // Stores or replaces. Does nothing if the item no longer exists.
   absl::Status PutEmbedding(int64_t key, int64_t version, const CatalogueEmbedding& embedding);
 
+  // Stores or replaces what kDominantColoursMethod has found. Does nothing if the item no longer
+  // exists.
+  absl::Status PutColours(int64_t key, absl::Span<const ColourShare> colours);
+
   // NotFound.
   absl::StatusOr<CatalogueItem> Find(const std::string& photo_id) const;
   // Null if there is no such item.
@@ -92,6 +96,10 @@ class Catalogue {
                                                                   const std::string& after,
                                                                   int limit) const;
   absl::StatusOr<int64_t> CountWithoutEmbedding(int64_t version) const;
+  // As List, but only photos without colours of kDominantColoursMethod.
+  absl::StatusOr<std::vector<CatalogueItem>> ListWithoutColours(const std::string& after,
+                                                                int limit) const;
+  absl::StatusOr<int64_t> CountWithoutColours() const;
   // The item's embedding of `version`; nullopt if there is none or the item no longer exists.
   // DataLoss if a stored vector is not a whole number of floats.
   absl::StatusOr<std::optional<CatalogueEmbedding>> FindEmbedding(int64_t key,

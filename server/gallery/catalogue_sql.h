@@ -47,6 +47,16 @@ CREATE TABLE pin (
 ) STRICT;
 )sql";
 
+// Colours are derived from the photos, so a program that does not know them loses nothing: the
+// format stays the same. `colours` are four floats each: L, a, b and share.
+inline constexpr char kAdditions[] = R"sql(
+CREATE TABLE IF NOT EXISTS colours (
+  item_key INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
+  method INTEGER NOT NULL,
+  colours BLOB NOT NULL
+) STRICT;
+)sql";
+
 #define S2P_ITEM_COLUMNS                                                        \
   "items.item_key, items.photo_id, items.modality, items.sha256, items.bytes, " \
   "items.content_type, items.width, items.height, items.created_at_microseconds"
@@ -63,6 +73,18 @@ inline constexpr char kSelectMetadata[] = "SELECT name, value FROM metadata WHER
 inline constexpr char kPutEmbedding[] =
     "INSERT OR REPLACE INTO embeddings (item_key, version, embedding, attributes) "
     "SELECT item_key, ?, ?, ? FROM items WHERE item_key = ?";
+inline constexpr char kSelectColours[] =
+    "SELECT colours FROM colours WHERE item_key = ? AND method = ?";
+inline constexpr char kPutColours[] =
+    "INSERT OR REPLACE INTO colours (item_key, method, colours) "
+    "SELECT item_key, ?, ? FROM items WHERE item_key = ?";
+inline constexpr char kListWithoutColours[] =
+    "SELECT " S2P_ITEM_COLUMNS
+    " FROM items WHERE photo_id > ? AND modality = ? AND NOT EXISTS (SELECT 1 FROM colours "
+    "WHERE colours.item_key = items.item_key AND method = ?) ORDER BY photo_id LIMIT ?";
+inline constexpr char kCountWithoutColours[] =
+    "SELECT COUNT(*) FROM items WHERE modality = ? AND NOT EXISTS (SELECT 1 FROM colours "
+    "WHERE colours.item_key = items.item_key AND method = ?)";
 inline constexpr char kFindItem[] = "SELECT " S2P_ITEM_COLUMNS " FROM items WHERE photo_id = ?";
 inline constexpr char kListItems[] =
     "SELECT " S2P_ITEM_COLUMNS " FROM items WHERE photo_id > ? ORDER BY photo_id LIMIT ?";

@@ -5,6 +5,17 @@
 #include "absl/strings/str_cat.h"
 
 namespace s2p {
+namespace {
+
+// Shares that add up to all of a photo may miss 1 by this.
+constexpr float kRounding = 1e-6F;
+
+bool ShowsEnough(const GalleryItem& item, const ColourBounds& bounds) {
+  const float share = ShareWithin(item.colours, bounds.colour, bounds.max_difference);
+  return share > 0 && share >= bounds.min_share - kRounding;
+}
+
+}  // namespace
 
 bool ItemPasses(const GalleryItem& item, const GalleryFilter& filter) {
   if (filter.modality != v1::MODALITY_UNSPECIFIED && item.modality != filter.modality) return false;
@@ -12,7 +23,9 @@ bool ItemPasses(const GalleryItem& item, const GalleryFilter& filter) {
     const auto it = item.metadata.find(name);
     if (it == item.metadata.end() || it->second != value) return false;
   }
-  return filter.exclude_photo_ids.count(item.photo_id) == 0;
+  if (filter.exclude_photo_ids.count(item.photo_id) != 0) return false;
+  return std::all_of(filter.colours.begin(), filter.colours.end(),
+                     [&item](const ColourBounds& bounds) { return ShowsEnough(item, bounds); });
 }
 
 absl::StatusOr<GalleryPredicate> GalleryPredicate::Create(const GalleryViewModel& model,

@@ -13,6 +13,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "image/colour.h"
+#include "image/dominant_colours.h"
 #include "model/embedding.h"
 #include "s2p/v1/checkpoint.pb.h"
 
@@ -31,6 +33,8 @@ struct GalleryItem {
   int width = 0;
   int height = 0;
   absl::Time created_at;
+  // Found by kDominantColoursMethod; empty for a sketch, and while they are not known.
+  std::vector<ColourShare> colours;
 };
 
 // Items of a gallery by kind, and the size of their original bytes.
@@ -47,17 +51,35 @@ struct AttributeBounds {
   float max = 1;
 };
 
+// Enough of one colour.
+struct ColourBounds {
+  Lab colour;
+  // By CIEDE2000.
+  float max_difference = 20;
+  // In (0, 1]: an item whose colours are not known does not pass.
+  float min_share = 0.1F;
+};
+
 // All conditions must hold; a default filter passes everything.
 struct GalleryFilter {
   std::map<std::string, std::string> metadata;
   std::vector<AttributeBounds> attributes;
   v1::Modality modality = v1::MODALITY_UNSPECIFIED;
   std::set<std::string> exclude_photo_ids;
+  std::vector<ColourBounds> colours;
 
   bool empty() const {
     return metadata.empty() && attributes.empty() && modality == v1::MODALITY_UNSPECIFIED &&
-           exclude_photo_ids.empty();
+           exclude_photo_ids.empty() && colours.empty();
   }
+};
+
+// A colour that ranks items higher.
+struct ColourPreference {
+  Lab colour;
+  // What an item of this colour alone gains, in [0, 1]; others gain in proportion to
+  // ColourAgreement.
+  float weight = 0.3F;
 };
 
 struct GalleryMatch {
@@ -66,6 +88,8 @@ struct GalleryMatch {
   float score = 0;
   // In the order of GalleryView::attributes(); valid as long as the view.
   absl::Span<const float> attributes;
+  // Sum over the preferences of weight * ColourAgreement; 0 without preferences.
+  float colour_score = 0;
 };
 
 struct GallerySearchOptions {
@@ -73,6 +97,7 @@ struct GallerySearchOptions {
   // Matches below this score are left out; -1 or less means no limit.
   float min_score = -1;
   GalleryFilter filter;
+  std::vector<ColourPreference> colours;
 };
 
 // Immutable: a search holds it by shared_ptr and never waits for a writer.
@@ -90,9 +115,11 @@ class GalleryView {
   // Measured share of the true 10 best items that a search finds; 1 for an exact index.
   virtual double index_recall() const { return 1; }
 
-  // Best matches of each query row, by descending score, ties by photo_id; `top_k` of them if that
-  // many pass the filter. `options` has one entry per row. FailedPrecondition if a filter names an
-  // attribute that this version lacks; InvalidArgument if the dimension is wrong.
+  // Best matches of each query row, by descending score + colour_score, ties by photo_id; `top_k`
+  // of them if that many pass the filter. With colour preferences, the CandidatesOf
+  // (best_matches.h) of highest score are ranked. `options` has one entry per row.
+  // FailedPrecondition if a filter names an attribute that this version lacks; InvalidArgument if
+  // the dimension is wrong.
   virtual absl::StatusOr<std::vector<std::vector<GalleryMatch>>> Search(
       const EmbeddingMatrix& queries, absl::Span<const GallerySearchOptions> options) const = 0;
 

@@ -181,7 +181,7 @@ absl::StatusOr<bool> IndexedGalleryView::AttributesPass(
 // The index's scores are rounded, differently in every batch. It is therefore asked for a few more
 // rows than are wanted, and the scores of the rows it finds are computed again exactly. The answer
 // of an exact index stands only if no other row can be among the best; else it is asked for more
-// rows. An approximate index is asked for more only while fewer than top_k pass the filter.
+// rows. An approximate index is asked for more only while fewer pass the filter than are ranked.
 
 bool IndexedGalleryView::Passes(const GalleryPredicate& predicate, int64_t base_row) const {
   return is_live(base_row) &&
@@ -229,8 +229,8 @@ absl::StatusOr<IndexedGalleryView::Plan> IndexedGalleryView::MakePlan(
   }
   const bool scan = live <= kMaxScannedRows || share * kScannedShare < 1;
   if (!scan) {
-    // Enough rows to hold top_k passing ones, if those are spread evenly.
-    plan.fetch = static_cast<int64_t>((options.top_k + kIndexFetchSlack) / share);
+    // Enough rows to hold as many passing ones as are ranked, if those are spread evenly.
+    plan.fetch = static_cast<int64_t>((CandidatesOf(options) + kIndexFetchSlack) / share);
     if (plan.fetch <= MaxFetch(base_->size())) return plan;
     plan.fetch = 0;
   }

@@ -33,6 +33,7 @@ std::shared_ptr<const GalleryItem> MakeGalleryItem(const NewItem& item) {
   made->content_type = std::string(ContentType(item.header.format));
   made->width = item.header.width;
   made->height = item.header.height;
+  made->colours = item.colours;
   // In the catalogue's resolution, so that the item is the same after a restart.
   made->created_at = absl::FromUnixMicros(absl::ToUnixMicros(absl::Now()));
   return made;

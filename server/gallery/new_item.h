@@ -40,6 +40,9 @@ struct NewItem {
   int64_t version = 0;
   std::vector<float> embedding;
   std::vector<float> attributes;
+  // DominantColours of a photo; empty for a sketch. Those of a photo that has none are found after
+  // the next start.
+  std::vector<ColourShare> colours;
 };
 
 // The outcome of adding `item` where `existing` has its id; null: the id is free. AlreadyExists if

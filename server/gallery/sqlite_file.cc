@@ -111,6 +111,7 @@ absl::StatusOr<std::unique_ptr<SqliteConnection>> OpenSqliteFile(const std::stri
   S2P_RETURN_IF_ERROR(Configure(connection.get()));
   S2P_RETURN_IF_ERROR(is_new ? CreateSchema(connection.get(), format)
                              : CheckPages(connection.get()));
+  S2P_RETURN_IF_ERROR(connection->Execute(format.additions));
   return connection;
 }
 
@@ -119,6 +120,7 @@ absl::StatusOr<std::unique_ptr<SqliteConnection>> OpenSqliteFileAgain(const std:
   S2P_ASSIGN_OR_RETURN(auto connection, SqliteConnection::Open(path, /*create=*/false));
   S2P_RETURN_IF_ERROR(Identify(connection.get(), format));
   S2P_RETURN_IF_ERROR(Configure(connection.get()));
+  S2P_RETURN_IF_ERROR(connection->Execute(format.additions));
   return connection;
 }
 

@@ -22,6 +22,9 @@ struct SqliteFormat {
   const char* schema = "";
   // Ends the sentence "FILE: is not ...": "a gallery's catalogue".
   const char* noun = "";
+  // Statements that add what older programs of the same format do not know and leave alone; they
+  // run whenever a file is opened, and change nothing where that is there.
+  const char* additions = "";
 };
 
 // Opens a file and checks all of it. Deleted content is overwritten with zeros, and a write is

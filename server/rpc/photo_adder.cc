@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "base/status_macros.h"
+#include "image/dominant_colours.h"
 #include "model/sha256.h"
 #include "rpc/grpc_status.h"
 #include "server/rpc/to_proto.h"
@@ -64,7 +65,7 @@ absl::StatusOr<NewItem> ParseItem(v1::AddPhotoRequest request, const Limits& lim
   return item;
 }
 
-// Decodes the item's image and embeds it; sets version, embedding and attributes.
+// Decodes the item's image and embeds it; sets version, embedding, attributes and colours.
 absl::Status Embed(const ServiceContext& service, const std::function<bool()>& cancelled,
                    NewItem& item) {
   const CallLife life{SteadyTime::InfiniteFuture(), cancelled};
@@ -74,6 +75,8 @@ absl::Status Embed(const ServiceContext& service, const std::function<bool()>& c
   if (absl::IsInvalidArgument(image.status())) return BadField("image", image.status().message());
   if (!image.ok()) return image.status();
   memory.Shrink(static_cast<int64_t>(image->pixels().size()));
+  // A drawing has the colour of its pen.
+  if (item.modality == v1::MODALITY_PHOTO) item.colours = DominantColours(*image);
   absl::Notification finished;
   absl::StatusOr<BatchResult> result = absl::UnknownError("not run");
   BatchRequest request;

@@ -130,6 +130,7 @@ class Searching {
       out.set_photo_id(match.item->photo_id);
       out.set_score(match.score);
       out.set_rank(++rank);
+      out.set_color_score(match.colour_score);
       out.mutable_metadata()->insert(match.item->metadata.begin(), match.item->metadata.end());
       if (query_.with_attributes) {
         AddAttributes(gallery.attributes(), match.attributes, out.mutable_attributes());

@@ -121,6 +121,13 @@ v1::Photo ToProto(const GalleryItem& item) {
   photo.set_height(static_cast<uint32_t>(item.height));
   *photo.mutable_created_at() =
       TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(item.created_at));
+  for (const ColourShare& colour : item.colours) {
+    v1::DominantColor& out = *photo.add_colors();
+    out.mutable_color()->set_l(colour.colour.l);
+    out.mutable_color()->set_a(colour.colour.a);
+    out.mutable_color()->set_b(colour.colour.b);
+    out.set_share(colour.share);
+  }
   return photo;
 }
 

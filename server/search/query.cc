@@ -89,6 +89,18 @@ absl::StatusOr<QueryExample> ParseExample(const v1::Example& example, const std:
   return parsed;
 }
 
+absl::StatusOr<ColourPreference> ParsePreference(const v1::ColorPreference& preference, int index) {
+  const std::string field = absl::StrCat("color_preferences[", index, "]");
+  ColourPreference parsed;
+  S2P_ASSIGN_OR_RETURN(parsed.colour, ParseColour(preference.color(), field + ".color"));
+  if (preference.has_weight()) parsed.weight = preference.weight();
+  // Written like this so that NaN fails.
+  if (!(parsed.weight >= 0 && parsed.weight <= 1)) {
+    return BadField(field + ".weight", "must be 0 to 1");
+  }
+  return parsed;
+}
+
 }  // namespace
 
 absl::StatusOr<Strokes> ParseStrokes(const v1::Strokes& strokes, const std::string& field,
@@ -119,6 +131,13 @@ absl::StatusOr<Query> ParseQuery(const v1::SearchRequest& request, const Limits&
     query.search.min_score = request.min_score();
   }
   S2P_ASSIGN_OR_RETURN(query.search.filter, ParseFilter(request.filter(), limits));
+  if (request.color_preferences_size() > kMostColours) {
+    return BadField("color_preferences", absl::StrCat("at most ", kMostColours, " are allowed"));
+  }
+  for (int i = 0; i < request.color_preferences_size(); ++i) {
+    S2P_ASSIGN_OR_RETURN(const auto preference, ParsePreference(request.color_preferences(i), i));
+    query.search.colours.push_back(preference);
+  }
   query.with_attributes = request.with_attributes();
   for (int i = 0; i < request.examples_size(); ++i) {
     S2P_ASSIGN_OR_RETURN(

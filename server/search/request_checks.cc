@@ -49,6 +49,40 @@ absl::StatusOr<AttributeBounds> ParseRange(const v1::AttributeRange& range, int 
   return bounds;
 }
 
+// Largest |a| and |b| of CIELAB in 8 bits, which all colours of sRGB are within.
+constexpr float kMostChromaticity = 128;
+
+bool IsWithin(float value, float least, float most) {
+  // Written like this so that NaN fails.
+  return value >= least && value <= most;
+}
+
+absl::StatusOr<Lab> ParseLab(const v1::LabColor& lab, absl::string_view field) {
+  if (!IsWithin(lab.l(), 0, 100)) return BadField(absl::StrCat(field, ".l"), "must be 0 to 100");
+  if (!IsWithin(lab.a(), -kMostChromaticity, kMostChromaticity)) {
+    return BadField(absl::StrCat(field, ".a"), "must be -128 to 128");
+  }
+  if (!IsWithin(lab.b(), -kMostChromaticity, kMostChromaticity)) {
+    return BadField(absl::StrCat(field, ".b"), "must be -128 to 128");
+  }
+  return Lab{lab.l(), lab.a(), lab.b()};
+}
+
+absl::StatusOr<ColourBounds> ParseColourRange(const v1::ColorRange& range, int index) {
+  const std::string field = absl::StrCat("filter.colors[", index, "]");
+  ColourBounds bounds;
+  S2P_ASSIGN_OR_RETURN(bounds.colour, ParseColour(range.color(), field + ".color"));
+  if (range.has_max_difference()) bounds.max_difference = range.max_difference();
+  if (range.has_min_share()) bounds.min_share = range.min_share();
+  if (!IsWithin(bounds.max_difference, 0, 100)) {
+    return BadField(field + ".max_difference", "must be 0 to 100");
+  }
+  if (!(bounds.min_share > 0 && bounds.min_share <= 1)) {
+    return BadField(field + ".min_share", "must be above 0 and at most 1");
+  }
+  return bounds;
+}
+
 }  // namespace
 
 absl::Status BadField(absl::string_view field, absl::string_view what) {
@@ -89,6 +123,20 @@ absl::Status CheckMetadata(const google::protobuf::Map<std::string, std::string>
   return absl::OkStatus();
 }
 
+absl::StatusOr<Lab> ParseColour(const v1::Color& colour, absl::string_view field) {
+  switch (colour.value_case()) {
+    case v1::Color::kRgb: {
+      const absl::StatusOr<Lab> parsed = s2p::ParseColour(colour.rgb());
+      if (!parsed.ok()) return BadField(absl::StrCat(field, ".rgb"), parsed.status().message());
+      return parsed;
+    }
+    case v1::Color::kLab:
+      return ParseLab(colour.lab(), absl::StrCat(field, ".lab"));
+    default:
+      return BadField(field, "needs rgb or lab");
+  }
+}
+
 absl::StatusOr<GalleryFilter> ParseFilter(const v1::Filter& filter, const Limits& limits) {
   S2P_RETURN_IF_ERROR(CheckMetadata(filter.metadata(), "filter.metadata", limits));
   GalleryFilter parsed;
@@ -109,6 +157,13 @@ absl::StatusOr<GalleryFilter> ParseFilter(const v1::Filter& filter, const Limits
   }
   parsed.exclude_photo_ids.insert(filter.exclude_photo_ids().begin(),
                                   filter.exclude_photo_ids().end());
+  if (filter.colors_size() > kMostColours) {
+    return BadField("filter.colors", absl::StrCat("at most ", kMostColours, " are allowed"));
+  }
+  for (int i = 0; i < filter.colors_size(); ++i) {
+    S2P_ASSIGN_OR_RETURN(const auto bounds, ParseColourRange(filter.colors(i), i));
+    parsed.colours.push_back(bounds);
+  }
   return parsed;
 }
 

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "image/colour.h"
 #include "s2p/v1/search.pb.h"
 #include "server/gallery/gallery_view.h"
 #include "server/search/limits.h"
@@ -28,6 +29,9 @@ inline constexpr size_t kMostFeedbackIdBytes = 128;
 absl::Status CheckFeedbackId(const std::string& feedback_id, absl::string_view field);
 absl::Status CheckMetadata(const google::protobuf::Map<std::string, std::string>& metadata,
                            absl::string_view field, const Limits& limits);
+inline constexpr int kMostColours = 4;
+// A colour of either form; unset is refused.
+absl::StatusOr<Lab> ParseColour(const v1::Color& colour, absl::string_view field);
 absl::StatusOr<GalleryFilter> ParseFilter(const v1::Filter& filter, const Limits& limits);
 // Returns `fallback` if the modality is unspecified.
 absl::StatusOr<v1::Modality> ParseModality(v1::Modality modality, absl::string_view field,

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "server/search/request_checks.h"
 
 namespace s2p {
 namespace {
@@ -14,6 +15,7 @@ void AddFilter(const Limits& limits, std::vector<FieldLimit>& fields) {
   fields.push_back({"filter.metadata", limits.max_metadata_pairs, ""});
   fields.push_back({"filter.attributes", limits.max_metadata_pairs, ""});
   fields.push_back({"filter.exclude_photo_ids", limits.max_ids, ""});
+  fields.push_back({"filter.colors", kMostColours, ""});
 }
 
 }  // namespace
@@ -24,6 +26,7 @@ std::vector<FieldLimit> SearchFields(const Limits& limits) {
       {"examples.strokes.strokes", limits.strokes.max_strokes, "examples"},
       {"examples.strokes.strokes.points", limits.strokes.max_points, "examples"}};
   AddFilter(limits, fields);
+  fields.push_back({"color_preferences", kMostColours, ""});
   return fields;
 }
 
@@ -66,7 +69,7 @@ uint64_t MostMetadataBytes(const Limits& limits) {
 
 uint64_t MostFilterBytes(const Limits& limits) {
   // An attribute's name is as long as a key.
-  return 2 * MostMetadataBytes(limits) + MostIdBytes(limits);
+  return 2 * MostMetadataBytes(limits) + MostIdBytes(limits) + kMostColours * 3 * kFrameBytes;
 }
 
 }  // namespace s2p

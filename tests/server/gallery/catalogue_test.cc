@@ -379,6 +379,95 @@ TEST_F(CatalogueTest, EmbeddingsAreCountedBeforeTheyAreVisited) {
   EXPECT_EQ(visited, 2);
 }
 
+// The file that a program before colours wrote.
+class CatalogueWithoutColoursTest : public CatalogueTest {
+ protected:
+  CatalogueWithoutColoursTest() {
+    MustInsert("a");
+    catalogue_.reset();
+    Execute("DROP TABLE colours");
+  }
+};
+
+std::vector<ColourShare> TwoColours() { return {{{50, 1.5F, -2}, 0.75F}, {{20, 0, 8}, 0.25F}}; }
+
+void ExpectTwoColours(const std::vector<ColourShare>& colours) {
+  ASSERT_EQ(colours.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(colours[i].colour.l, TwoColours()[i].colour.l);
+    EXPECT_EQ(colours[i].colour.a, TwoColours()[i].colour.a);
+    EXPECT_EQ(colours[i].colour.b, TwoColours()[i].colour.b);
+    EXPECT_EQ(colours[i].share, TwoColours()[i].share);
+  }
+}
+
+TEST_F(CatalogueTest, ColoursComeBackAsTheyWereInserted) {
+  GalleryItem item = Item("a");
+  item.colours = TwoColours();
+  ASSERT_THAT(catalogue_->Insert(item), IsOk());
+  Reopen();
+  ExpectTwoColours(catalogue_->Find("a")->item->colours);
+  EXPECT_EQ(*catalogue_->CountWithoutColours(), 0);
+}
+
+TEST_F(CatalogueTest, PhotosWithoutColoursAreListedUntilTheyHaveSome) {
+  GalleryItem sketch = Item("sketch");
+  sketch.modality = v1::MODALITY_SKETCH;
+  ASSERT_THAT(catalogue_->Insert(sketch), IsOk());
+  const int64_t a = MustInsert("a");
+  MustInsert("b");
+  EXPECT_THAT(IdsOf(*catalogue_->ListWithoutColours("", 100)), ElementsAre("a", "b"));
+  ASSERT_THAT(catalogue_->PutColours(a, TwoColours()), IsOk());
+  EXPECT_THAT(IdsOf(*catalogue_->ListWithoutColours("", 100)), ElementsAre("b"));
+  EXPECT_EQ(*catalogue_->CountWithoutColours(), 1);
+  ExpectTwoColours(catalogue_->Find("a")->item->colours);
+}
+
+TEST_F(CatalogueTest, ColoursOfAnotherMethodAreNotKnown) {
+  ASSERT_THAT(catalogue_->PutColours(MustInsert("a"), TwoColours()), IsOk());
+  Execute("UPDATE colours SET method = method + 1");
+  EXPECT_THAT(catalogue_->Find("a")->item->colours, IsEmpty());
+  EXPECT_THAT(IdsOf(*catalogue_->ListWithoutColours("", 100)), ElementsAre("a"));
+  ASSERT_THAT(catalogue_->PutColours(catalogue_->Find("a")->key, TwoColours()), IsOk());
+  ExpectTwoColours(catalogue_->Find("a")->item->colours);
+}
+
+TEST_F(CatalogueTest, ColoursAreNotStoredForAnItemThatIsGone) {
+  const int64_t key = MustInsert("a");
+  ASSERT_TRUE(*catalogue_->Remove("a"));
+  ASSERT_THAT(catalogue_->PutColours(key, TwoColours()), IsOk());
+  MustInsert("a");
+  EXPECT_THAT(catalogue_->Find("a")->item->colours, IsEmpty());
+}
+
+TEST_F(CatalogueTest, MetadataChangesKeepTheColours) {
+  ASSERT_THAT(catalogue_->PutColours(MustInsert("a"), TwoColours()), IsOk());
+  ASSERT_THAT(catalogue_->SetMetadata("a", {{"k", "v"}}), IsOk());
+  ExpectTwoColours(catalogue_->Find("a")->item->colours);
+}
+
+TEST_F(CatalogueTest, HalfAColourIsDataLoss) {
+  ASSERT_THAT(catalogue_->PutColours(MustInsert("a"), TwoColours()), IsOk());
+  Execute("UPDATE colours SET colours = x'0000000000000000'");
+  EXPECT_THAT(catalogue_->Find("a"), StatusIs(absl::StatusCode::kDataLoss,
+                                              HasSubstr("the colours of item 1 are damaged")));
+}
+
+TEST_F(CatalogueWithoutColoursTest, OldCatalogueOpensAndTakesColours) {
+  Reopen();
+  EXPECT_THAT(IdsOf(*catalogue_->ListWithoutColours("", 100)), ElementsAre("a"));
+  ASSERT_THAT(catalogue_->PutColours(catalogue_->Find("a")->key, TwoColours()), IsOk());
+  Reopen();
+  ExpectTwoColours(catalogue_->Find("a")->item->colours);
+}
+
+// As a backup of an old data folder is read.
+TEST_F(CatalogueWithoutColoursTest, OldCatalogueIsReadWithoutHavingBeenOpened) {
+  const auto reader = Catalogue::OpenReader(path_);
+  ASSERT_THAT(reader, IsOk());
+  EXPECT_THAT(IdsOf(*(*reader)->List("", 100)), ElementsAre("a"));
+}
+
 TEST_F(CatalogueTest, VersionsThatServedLastAreTold) {
   for (int64_t version : {1, 2, 1, 3}) ASSERT_THAT(catalogue_->NoteServing(version, 2), IsOk());
   EXPECT_EQ(*catalogue_->ServedVersions(), (std::set<int64_t>{1, 3}));

@@ -52,6 +52,99 @@ TEST_F(GalleryViewFilterTest, NarrowAttributeRangeGivesTheBestOfThoseThatPass) {
   ExpectBruteForce(options);
 }
 
+TEST_F(GalleryViewFilterTest, ColourFilterGivesTheBestOfThoseThatShowEnough) {
+  Build(8000);
+  Append(100);
+  RemoveEvery(5);
+  GallerySearchOptions options;
+  options.filter.colours = {{kRare, 20, 0.5F}};
+  ExpectBruteForce(options);
+  EXPECT_FALSE(Lines(view_->Search(OneRandomQuery(), {&options, 1})->front()).empty());
+}
+
+TEST_F(GalleryViewFilterTest, AllColoursOfAFilterMustBeShown) {
+  Build(100);
+  const auto passing = [this](std::vector<ColourBounds> bounds) {
+    GallerySearchOptions options;
+    options.top_k = 1000;
+    options.filter.colours = std::move(bounds);
+    return Lines(view_->Search(OneRandomQuery(), {&options, 1})->front()).size();
+  };
+  EXPECT_EQ(passing({{kFrequent, 20, 0.1F}}), 90u);
+  EXPECT_EQ(passing({{kRare, 20, 0.1F}}), 20u);
+  EXPECT_EQ(passing({{kRare, 20, 0.1F}, {kFrequent, 20, 0.1F}}), 10u);
+  EXPECT_EQ(passing({{kRare, 20, 0.6F}}), 10u);
+  EXPECT_EQ(passing({{{90, 0, 90}, 20, 1e-9F}}), 0u);
+}
+
+TEST_F(GalleryViewFilterTest, SharesOfAllThatIsShownAreEnoughForAll) {
+  GalleryItem item;
+  item.colours = {{kFrequent, 0.7F}, {{50, 61, 41}, 0.2F}, {{50, 59, 40}, 0.1F}};
+  GalleryFilter filter;
+  filter.colours = {{kFrequent, 5, 1}};
+  EXPECT_TRUE(ItemPasses(item, filter));
+}
+
+TEST_F(GalleryViewFilterTest, UnknownColoursPassNoColourFilter) {
+  GalleryFilter filter;
+  filter.colours = {{kFrequent, 100, 1e-9F}};
+  EXPECT_FALSE(filter.empty());
+  EXPECT_FALSE(ItemPasses(GalleryItem(), filter));
+}
+
+TEST_F(GalleryViewFilterTest, PreferenceInASmallGalleryRanksAllOfIt) {
+  Build(1500);
+  Append(100);
+  RemoveEvery(7);
+  GallerySearchOptions options;
+  options.colours = {{kRare, 1}};
+  ExpectBruteForce(options);
+}
+
+TEST_F(GalleryViewFilterTest, PreferenceInALargeGalleryRanksTheTwoThousandMostAlike) {
+  Build(12000);
+  const EmbeddingMatrix query = OneRandomQuery();
+  GallerySearchOptions all;
+  all.top_k = 2000;
+  const float last = view_->Search(query, {&all, 1})->front().back().score;
+  GallerySearchOptions options;
+  options.colours = {{kRare, 1}};
+  const auto matches = view_->Search(query, {&options, 1})->front();
+  ASSERT_EQ(matches.size(), 10u);
+  for (const GalleryMatch& match : matches) {
+    EXPECT_EQ(match.item->photo_id.back(), '9');
+    EXPECT_GE(match.score, last);
+  }
+  // The best of their kind among the 2,000, which the first ten of all are not.
+  GallerySearchOptions nines = all;
+  nines.top_k = 10;
+  nines.filter.metadata = {{"last", "9"}};
+  EXPECT_EQ(Lines(matches), Lines(view_->Search(query, {&nines, 1})->front()));
+}
+
+TEST_F(GalleryViewFilterTest, NeighbourInTheBatchWithAPreferenceChangesNothing) {
+  Build(12000);
+  EmbeddingMatrix queries(2, kDimension);
+  for (int i = 0; i < 2; ++i) {
+    const std::vector<float> query = RandomUnit();
+    std::copy(query.begin(), query.end(), queries.row(i).begin());
+  }
+  std::vector<GallerySearchOptions> options(2);
+  const auto alone = Lines(view_->Search(queries, options)->front());
+  options[1].colours = {{kRare, 1}};
+  EXPECT_EQ(Lines(view_->Search(queries, options)->front()), alone);
+}
+
+TEST_F(ApproximateViewTest, PreferenceIsServedByAnApproximateIndex) {
+  builder_ = MakeIndexBuilder("IVF64,Flat");
+  Build(12000);
+  GallerySearchOptions options;
+  options.colours = {{kRare, 1}};
+  const auto matches = view_->Search(OneRandomQuery(), {&options, 1})->front();
+  ASSERT_EQ(matches.size(), 10u);
+  for (const GalleryMatch& match : matches) EXPECT_EQ(match.item->photo_id.back(), '9');
+}
+
 TEST_F(ApproximateViewTest, ApproximateIndexFindsNearlyAllWithExactScores) {
   builder_ = MakeIndexBuilder("IVF64,Flat");
   Build(6000);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -20,6 +21,10 @@
 namespace s2p::test {
 
 inline constexpr int kDimension = 24;
+// Rows whose id ends in 8 show both, those whose id ends in 9 the second alone, all others the
+// first.
+inline constexpr Lab kFrequent = {50, 60, 40};
+inline constexpr Lab kRare = {40, 10, -60};
 
 class GalleryViewTest : public testing::Test {
  protected:
@@ -30,12 +35,21 @@ class GalleryViewTest : public testing::Test {
     NormalizeL2(absl::MakeSpan(vector));
     return vector;
   }
+  EmbeddingMatrix OneRandomQuery() {
+    EmbeddingMatrix query(1, kDimension);
+    const std::vector<float> values = RandomUnit();
+    std::copy(values.begin(), values.end(), query.row(0).begin());
+    return query;
+  }
   GalleryRow Row(const std::string& photo_id, std::vector<float> embedding) {
     auto item = std::make_shared<GalleryItem>();
     item->photo_id = photo_id;
     item->metadata = {{"parity", photo_id.back() % 2 == 0 ? "even" : "odd"},
                       {"last", photo_id.substr(photo_id.size() - 1)}};
     std::uniform_real_distribution<float> uniform(0, 1);
+    item->colours = {{kFrequent, 1}};
+    if (photo_id.back() == '8') item->colours = {{kFrequent, 0.5F}, {kRare, 0.5F}};
+    if (photo_id.back() == '9') item->colours = {{kRare, 1}};
     return {std::move(item), std::move(embedding), {uniform(random_)}};
   }
   // Adds `count` rows to the truth and returns them. Every seventh repeats an earlier vector, so
@@ -71,7 +85,7 @@ class GalleryViewTest : public testing::Test {
   // The results of a plain loop over all rows: "id score".
   std::vector<std::string> BruteForce(absl::Span<const float> query,
                                       const GallerySearchOptions& options) const {
-    std::vector<std::pair<float, std::string>> all;
+    std::vector<std::tuple<float, std::string, float>> all;
     for (const GalleryRow& row : truth_) {
       if (!ItemPasses(*row.item, options.filter)) continue;
       bool passes = true;
@@ -79,15 +93,19 @@ class GalleryViewTest : public testing::Test {
         passes = passes && row.attributes[0] >= bounds.min && row.attributes[0] <= bounds.max;
       }
       const float score = CosineSimilarity(query, row.embedding);
-      if (passes && score >= options.min_score) all.emplace_back(-score, row.item->photo_id);
+      float sum = score;
+      for (const ColourPreference& preference : options.colours) {
+        sum += preference.weight * ColourAgreement(row.item->colours, preference.colour);
+      }
+      if (passes && score >= options.min_score) all.push_back({-sum, row.item->photo_id, score});
     }
     std::sort(all.begin(), all.end());
     if (all.size() > static_cast<size_t>(options.top_k)) {
       all.resize(static_cast<size_t>(options.top_k));
     }
     std::vector<std::string> lines;
-    for (const auto& [negative, id] : all) {
-      lines.push_back(absl::StrFormat("%s %.9g", id, -negative));
+    for (const auto& [negative, id, score] : all) {
+      lines.push_back(absl::StrFormat("%s %.9g", id, score));
     }
     return lines;
   }

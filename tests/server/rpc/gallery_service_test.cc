@@ -494,6 +494,45 @@ TEST_F(GalleryServiceTest, StatsCountPhotosAndSketches) {
   EXPECT_EQ(stats.dimension(), 16u);
   EXPECT_EQ(stats.index_kind(), "Flat");
   EXPECT_EQ(stats.index_recall(), 1);
+  EXPECT_EQ(stats.uncolored_photo_count(), 0u);
+}
+
+TEST_F(GalleryServiceTest, PhotoTellsItsColoursAndASketchHasNone) {
+  Serve();
+  v1::AddPhotoRequest red = Photo("red", 1), sketch = Photo("sketch", 1);
+  Image image(16, 16, 0);
+  for (int y = 0; y < 16; ++y) {
+    for (int x = 0; x < 16; ++x) image.row(y)[x * Image::kChannels] = 255;
+  }
+  red.set_image(*EncodePng(image));
+  sketch.set_image(red.image());
+  sketch.set_modality(v1::MODALITY_SKETCH);
+  Add({red, sketch});
+  v1::Photo photo;
+  std::string ignored;
+  ASSERT_THAT(Get("red", v1::RENDITION_NONE, &photo, &ignored), IsOk());
+  ASSERT_EQ(photo.colors_size(), 1);
+  EXPECT_NEAR(photo.colors(0).color().l(), 53.24, 0.01);
+  EXPECT_NEAR(photo.colors(0).color().a(), 80.09, 0.01);
+  EXPECT_NEAR(photo.colors(0).color().b(), 67.20, 0.01);
+  EXPECT_EQ(photo.colors(0).share(), 1);
+  ASSERT_THAT(Get("sketch", v1::RENDITION_NONE, &photo, &ignored), IsOk());
+  EXPECT_EQ(photo.colors_size(), 0);
+}
+
+TEST_F(GalleryServiceTest, ListTakesAColourFilter) {
+  Serve();
+  v1::AddPhotoRequest black = Photo("black", 1), white = Photo("white", 1);
+  black.set_image(*EncodePng(Image(16, 16, 0)));
+  white.set_image(*EncodePng(Image(16, 16, 255)));
+  Add({black, white});
+  grpc::ClientContext context;
+  v1::ListPhotosRequest request;
+  request.mutable_filter()->add_colors()->mutable_color()->set_rgb("#000000");
+  v1::ListPhotosResponse response;
+  ASSERT_THAT(gallery_->ListPhotos(&context, request, &response), IsOk());
+  ASSERT_EQ(response.photos_size(), 1);
+  EXPECT_EQ(response.photos(0).photo_id(), "black");
 }
 
 TEST_F(GalleryServiceTest, WritersReadersAndSearchesGoTogether) {

@@ -2,7 +2,11 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/synchronization/notification.h"
 #include "base/key_file.h"
@@ -105,6 +109,88 @@ TEST_F(SearchServiceTest, FilterAndExclusionLeaveOut) {
   request.mutable_filter()->add_exclude_photo_ids("blue");
   ASSERT_THAT(Search(request, &response), IsOk());
   EXPECT_THAT(Ids(response), ElementsAre("red"));
+}
+
+// A photo of one colour, with a dark frame.
+std::string InColour(uint8_t red, uint8_t green, uint8_t blue) {
+  Image image(32, 32, 20);
+  for (int y = 4; y < 28; ++y) {
+    for (int x = 4; x < 28; ++x) {
+      uint8_t* pixel = image.row(y) + x * Image::kChannels;
+      pixel[0] = red;
+      pixel[1] = green;
+      pixel[2] = blue;
+    }
+  }
+  return *EncodePng(image);
+}
+
+class ColouredSearchTest : public SearchServiceTest {
+ protected:
+  // Three photos; the drawing has the pixels of the green one.
+  void ServeThree() {
+    Serve();
+    std::vector<v1::AddPhotoRequest> photos;
+    for (const auto& [id, image] :
+         {std::pair{"red", InColour(200, 30, 30)}, std::pair{"green", InColour(30, 160, 60)},
+          std::pair{"blue", InColour(30, 50, 190)}}) {
+      photos.emplace_back().set_photo_id(id);
+      photos.back().set_image(image);
+    }
+    for (const auto& response : Add(photos)) ASSERT_EQ(response.status().code(), 0);
+    request_.add_examples()->set_image(InColour(30, 160, 60));
+  }
+
+  v1::SearchRequest request_;
+  v1::SearchResponse response_;
+};
+
+TEST_F(ColouredSearchTest, PreferenceRanksAndLeavesScoresAsTheyAre) {
+  ServeThree();
+  ASSERT_THAT(Search(request_, &response_), IsOk());
+  ASSERT_EQ(response_.matches_size(), 3);
+  EXPECT_EQ(response_.matches(0).photo_id(), "green");
+  std::map<std::string, float> scores;
+  for (const v1::Match& match : response_.matches()) {
+    scores[match.photo_id()] = match.score();
+    EXPECT_EQ(match.color_score(), 0);
+  }
+  v1::ColorPreference& preference = *request_.add_color_preferences();
+  preference.mutable_color()->set_rgb("#1e32be");
+  preference.set_weight(1);
+  ASSERT_THAT(Search(request_, &response_), IsOk());
+  ASSERT_EQ(response_.matches_size(), 3);
+  EXPECT_EQ(response_.matches(0).photo_id(), "blue");
+  EXPECT_NEAR(response_.matches(0).color_score(), 1, 0.01);
+  for (const v1::Match& match : response_.matches()) {
+    EXPECT_EQ(match.score(), scores[match.photo_id()]);
+  }
+}
+
+TEST_F(ColouredSearchTest, FilterKeepsPhotosOfTheColourAlone) {
+  ServeThree();
+  request_.mutable_filter()->add_colors()->mutable_color()->set_rgb("#c81e1e");
+  ASSERT_THAT(Search(request_, &response_), IsOk());
+  EXPECT_THAT(Ids(response_), ElementsAre("red"));
+}
+
+TEST_F(ColouredSearchTest, BadColourNamesItsField) {
+  ServeThree();
+  request_.add_color_preferences()->mutable_color()->set_rgb("blue");
+  ExpectRefused(request_, grpc::StatusCode::INVALID_ARGUMENT, "color_preferences[0].color.rgb:");
+  request_.clear_color_preferences();
+  request_.mutable_filter()->add_colors();
+  ExpectRefused(request_, grpc::StatusCode::INVALID_ARGUMENT, "filter.colors[0].color:");
+}
+
+TEST_F(ColouredSearchTest, ColoursSurviveARestart) {
+  ServeThree();
+  server_.reset();
+  Start();
+  WaitUntilReady();
+  request_.mutable_filter()->add_colors()->mutable_color()->set_rgb("#1e32be");
+  ASSERT_THAT(Search(request_, &response_), IsOk());
+  EXPECT_THAT(Ids(response_), ElementsAre("blue"));
 }
 
 TEST_F(SearchServiceTest, MinScoreLeavesOutWhatIsWorse) {

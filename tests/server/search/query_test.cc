@@ -141,6 +141,94 @@ TEST_F(QueryTest, FilterRangesAreChecked) {
   ExpectRefused("filter.attributes[0]");
 }
 
+TEST_F(QueryTest, ColoursHaveTheApisDefaults) {
+  request_.add_color_preferences()->mutable_color()->set_rgb("#ff0000");
+  v1::LabColor& lab = *request_.mutable_filter()->add_colors()->mutable_color()->mutable_lab();
+  lab.set_l(40);
+  lab.set_a(-128);
+  lab.set_b(128);
+  const auto query = ParseQuery(request_, limits_);
+  ASSERT_THAT(query, IsOk());
+  ASSERT_EQ(query->search.colours.size(), 1u);
+  EXPECT_NEAR(query->search.colours[0].colour.l, 53.24, 0.01);
+  EXPECT_FLOAT_EQ(query->search.colours[0].weight, 0.3F);
+  ASSERT_EQ(query->search.filter.colours.size(), 1u);
+  EXPECT_EQ(query->search.filter.colours[0].colour.a, -128);
+  EXPECT_FLOAT_EQ(query->search.filter.colours[0].max_difference, 20);
+  EXPECT_FLOAT_EQ(query->search.filter.colours[0].min_share, 0.1F);
+}
+
+TEST_F(QueryTest, ColourNumbersAreTaken) {
+  v1::ColorPreference& preference = *request_.add_color_preferences();
+  preference.mutable_color()->set_rgb("#000000");
+  preference.set_weight(0);
+  v1::ColorRange& range = *request_.mutable_filter()->add_colors();
+  range.mutable_color()->set_rgb("#000000");
+  range.set_max_difference(0);
+  range.set_min_share(1);
+  const auto query = ParseQuery(request_, limits_);
+  ASSERT_THAT(query, IsOk());
+  EXPECT_EQ(query->search.colours[0].weight, 0);
+  EXPECT_EQ(query->search.filter.colours[0].max_difference, 0);
+  EXPECT_EQ(query->search.filter.colours[0].min_share, 1);
+}
+
+TEST_F(QueryTest, PreferenceThatIsNoneIsRefused) {
+  v1::ColorPreference& preference = *request_.add_color_preferences();
+  ExpectRefused("color_preferences[0].color: needs rgb or lab");
+  preference.mutable_color()->set_rgb("red");
+  ExpectRefused("color_preferences[0].color.rgb: must be # and six hex digits");
+  preference.mutable_color()->set_rgb("#ff0000");
+  for (const float weight : {-0.1F, 1.5F, std::nanf("")}) {
+    preference.set_weight(weight);
+    ExpectRefused("color_preferences[0].weight: must be 0 to 1");
+  }
+}
+
+TEST_F(QueryTest, ColourOutsideOfLabIsRefused) {
+  v1::LabColor& lab = *request_.add_color_preferences()->mutable_color()->mutable_lab();
+  for (const float wrong : {-200.0F, 200.0F, std::nanf("")}) {
+    lab = {};
+    lab.set_l(wrong);
+    ExpectRefused("color_preferences[0].color.lab.l: must be 0 to 100");
+    lab = {};
+    lab.set_a(wrong);
+    ExpectRefused("color_preferences[0].color.lab.a: must be -128 to 128");
+    lab = {};
+    lab.set_b(wrong);
+    ExpectRefused("color_preferences[0].color.lab.b: must be -128 to 128");
+  }
+}
+
+TEST_F(QueryTest, ColourRangesAreChecked) {
+  v1::ColorRange& range = *request_.mutable_filter()->add_colors();
+  ExpectRefused("filter.colors[0].color: needs rgb or lab");
+  range.mutable_color()->set_rgb("#ff00");
+  ExpectRefused("filter.colors[0].color.rgb: must be");
+  range.mutable_color()->set_rgb("#ff0000");
+  for (const float difference : {-1.0F, 101.0F, std::nanf("")}) {
+    range.set_max_difference(difference);
+    ExpectRefused("filter.colors[0].max_difference: must be 0 to 100");
+  }
+  range.clear_max_difference();
+  for (const float share : {0.0F, -1.0F, 1.5F, std::nanf("")}) {
+    range.set_min_share(share);
+    ExpectRefused("filter.colors[0].min_share: must be above 0 and at most 1");
+  }
+}
+
+TEST_F(QueryTest, FiveColoursAreTooMany) {
+  for (int i = 0; i < 5; ++i) {
+    request_.add_color_preferences()->mutable_color()->set_rgb("#ff0000");
+  }
+  ExpectRefused("color_preferences: at most 4 are allowed");
+  request_.clear_color_preferences();
+  for (int i = 0; i < 5; ++i) {
+    request_.mutable_filter()->add_colors()->mutable_color()->set_rgb("#ff0000");
+  }
+  ExpectRefused("filter.colors: at most 4 are allowed");
+}
+
 TEST_F(QueryTest, FilterMetadataIsLimited) {
   (*request_.mutable_filter()->mutable_metadata())[std::string(65, 'k')] = "v";
   ExpectRefused("filter.metadata");

@@ -35,6 +35,14 @@ class RequestLimitsTest : public testing::Test {
     for (uint32_t i = 0; i < limits_.max_ids; ++i) {
       filter.add_exclude_photo_ids(std::string(limits_.max_photo_id_bytes, 'p'));
     }
+    for (int i = 0; i < 4; ++i) {
+      v1::ColorRange& range = *filter.add_colors();
+      range.mutable_color()->mutable_lab()->set_l(1);
+      range.mutable_color()->mutable_lab()->set_a(1);
+      range.mutable_color()->mutable_lab()->set_b(1);
+      range.set_max_difference(1);
+      range.set_min_share(1);
+    }
     return filter;
   }
 
@@ -56,6 +64,7 @@ TEST_F(RequestLimitsTest, LargestSearchThatTheServerAcceptsIsParsed) {
     request.add_examples()->set_photo_id("p");
   }
   *request.mutable_filter() = LargestFilter();
+  for (int i = 0; i < 4; ++i) request.add_color_preferences()->mutable_color()->set_rgb("#000000");
   ASSERT_THAT(ParseQuery(request, limits_), IsOk());
   EXPECT_THAT(Check(request, SearchFields(limits_)), IsOk());
 }
@@ -65,6 +74,18 @@ TEST_F(RequestLimitsTest, LargestFilterFitsIntoItsMessage) {
   *request.mutable_filter() = LargestFilter();
   EXPECT_THAT(Check(request, ListFields(limits_)), IsOk());
   EXPECT_LE(request.ByteSizeLong(), MostFilterBytes(limits_));
+}
+
+TEST_F(RequestLimitsTest, FifthColourIsRefusedBeforeItIsParsed) {
+  v1::SearchRequest request;
+  for (int i = 0; i < 5; ++i) request.add_color_preferences();
+  EXPECT_THAT(
+      Check(request, SearchFields(limits_)),
+      StatusIs(absl::StatusCode::kInvalidArgument, testing::HasSubstr("color_preferences")));
+  v1::ListPhotosRequest list;
+  for (int i = 0; i < 5; ++i) list.mutable_filter()->add_colors();
+  EXPECT_THAT(Check(list, ListFields(limits_)),
+              StatusIs(absl::StatusCode::kInvalidArgument, testing::HasSubstr("filter.colors")));
 }
 
 TEST_F(RequestLimitsTest, LargestDeletionFitsIntoItsMessage) {
