@@ -35,6 +35,7 @@ absl::StatusOr<std::unique_ptr<Gallery>> Gallery::Open(const GalleryOptions& opt
   const GalleryFindings findings = folder.findings;
   auto gallery = absl::WrapUnique(new Gallery(options, slot, std::move(folder)));
   S2P_RETURN_IF_ERROR(gallery->StartIndexing());
+  S2P_RETURN_IF_ERROR(gallery->StartFindingColours());
   if (options.on_open) options.on_open(findings);
   return gallery;
 }
@@ -79,6 +80,16 @@ absl::Status Gallery::StartIndexing() {
   S2P_ASSIGN_OR_RETURN(indexes_, IndexBuilder::Create(std::move(index)));
   compactor_ = std::make_unique<Compactor>(&serving_, &writer_, &log_, indexes_.get(),
                                            options_.on_compaction);
+  return absl::OkStatus();
+}
+
+absl::Status Gallery::StartFindingColours() {
+  if (!options_.colours.decode) return absl::OkStatus();
+  S2P_ASSIGN_OR_RETURN(const int64_t pending, Read([](const Catalogue& catalogue) {
+                         return catalogue.CountWithoutColours();
+                       }));
+  colours_ =
+      std::make_unique<const ColourFinder>(&reader_, &blobs_, &writer_, pending, options_.colours);
   return absl::OkStatus();
 }
 

@@ -27,6 +27,7 @@
 #include "server/gallery/add_queue.h"
 #include "server/gallery/blob_store.h"
 #include "server/gallery/catalogue_reader.h"
+#include "server/gallery/colour_finder.h"
 #include "server/gallery/compactor.h"
 #include "server/gallery/gallery_folder.h"
 #include "server/gallery/gallery_view.h"
@@ -56,6 +57,9 @@ struct GalleryOptions {
   // tried three times. Any other error leaves the photo out.
   std::function<absl::StatusOr<Image>(absl::string_view bytes)> decode =
       [](absl::string_view bytes) { return DecodeImage(bytes); };
+  // Finds the colours of photos that have none, in the background. Without `decode` they stay
+  // unknown.
+  ColourFinderOptions colours;
   // Optional: see Compactor::Report.
   Compactor::Report on_compaction;
   // Photos and metadata are refused while the disk has less free space; deletions are not.
@@ -140,6 +144,8 @@ class Gallery {
   // Reports that a photo's file cannot be read, and returns the error for whoever asked for it.
   absl::Status UnreadablePhoto(const GalleryItem& item, const absl::Status& status) const;
   GalleryTotals Totals() const { return serving_.totals(); }
+  // Photos that were without colours when the gallery was opened, and still are. See ColourFinder.
+  int64_t CountWithoutColours() const { return colours_ == nullptr ? 0 : colours_->pending(); }
 
   // The version that an operator chose to serve; nullopt to follow the newest. Survives a restart.
   absl::StatusOr<std::optional<int64_t>> PinnedVersion() const;
@@ -148,6 +154,7 @@ class Gallery {
  private:
   Gallery(const GalleryOptions& options, SnapshotSlot* slot, GalleryFolder folder);
   absl::Status StartIndexing();
+  absl::Status StartFindingColours();
   GalleryWriterParts WriterParts();
   void ReportDamaged(const std::string& photo_id, const absl::Status& reason) const;
   // As CatalogueReader::Read, with errors as a caller may know them.
@@ -174,6 +181,8 @@ class Gallery {
   KeptVersions kept_ ABSL_GUARDED_BY(activation_mutex_);
 
   std::unique_ptr<Compactor> compactor_;
+  // Null if the options have no decoder for it.
+  std::unique_ptr<const ColourFinder> colours_;
 };
 
 }  // namespace s2p

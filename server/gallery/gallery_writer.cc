@@ -45,6 +45,15 @@ absl::Status RemoveUnnamed(std::set<std::string>& digests, Copies copies,
   return status;
 }
 
+// The item with the vectors that the view has for its id, which must be in the view.
+GalleryRow RowFor(std::shared_ptr<const GalleryItem> item, const IndexedGalleryView& view) {
+  const absl::Span<const float> embedding = *view.EmbeddingOf(item->photo_id);
+  const absl::Span<const float> attributes = *view.AttributesOf(item->photo_id);
+  return {std::move(item),
+          {embedding.begin(), embedding.end()},
+          {attributes.begin(), attributes.end()}};
+}
+
 }  // namespace
 
 GalleryWriter::GalleryWriter(std::unique_ptr<Catalogue> catalogue,
@@ -261,12 +270,7 @@ absl::StatusOr<std::shared_ptr<const GalleryItem>> GalleryWriter::SetMetadata(
   std::shared_ptr<const IndexedGalleryView> next = parts_.serving->view();
   // An item that could not be embedded is in no view.
   if (next != nullptr && next->Find(photo_id) != nullptr) {
-    const absl::Span<const float> embedding = *next->EmbeddingOf(photo_id);
-    const absl::Span<const float> attributes = *next->AttributesOf(photo_id);
-    std::vector<GalleryRow> rows(1);
-    rows[0] = {
-        item.item, {embedding.begin(), embedding.end()}, {attributes.begin(), attributes.end()}};
-    S2P_ASSIGN_OR_RETURN(next, next->With(std::move(rows), {}));
+    S2P_ASSIGN_OR_RETURN(next, next->With({RowFor(item.item, *next)}, {}));
   } else {
     next = nullptr;
   }
@@ -275,6 +279,40 @@ absl::StatusOr<std::shared_ptr<const GalleryItem>> GalleryWriter::SetMetadata(
   parts_.log->Record(photo_id);
   Clean({});
   return item.item;
+}
+
+absl::Status GalleryWriter::PutColours(absl::Span<const FoundColours> found) {
+  absl::MutexLock lock(&mutex_);
+  // Nobody waits for this write, so that it is refused is no fault.
+  S2P_RETURN_IF_ERROR(parts_.reserve->Check(0));
+  return StorageFault(*parts_.faults, WriteColours(found));
+}
+
+absl::Status GalleryWriter::WriteColours(absl::Span<const FoundColours> found) {
+  S2P_ASSIGN_OR_RETURN(const auto transaction, catalogue_->Begin());
+  const std::shared_ptr<const IndexedGalleryView> current = parts_.serving->view();
+  std::vector<std::string> written;
+  std::vector<GalleryRow> rows;
+  for (const FoundColours& one : found) {
+    S2P_RETURN_IF_ERROR(catalogue_->PutColours(one.key, one.colours));
+    const absl::StatusOr<CatalogueItem> item = catalogue_->Find(one.photo_id);
+    if (!item.ok() && !absl::IsNotFound(item.status())) return item.status();
+    if (!item.ok() || item->key != one.key) continue;
+    written.push_back(one.photo_id);
+    // An item that could not be embedded is in no view.
+    if (current == nullptr || current->Find(one.photo_id) == nullptr) continue;
+    rows.push_back(RowFor(item->item, *current));
+  }
+  std::shared_ptr<const IndexedGalleryView> next;
+  if (!rows.empty()) {
+    S2P_ASSIGN_OR_RETURN(next, current->With(std::move(rows), {}));
+  }
+  // Colours follow from the photos, so the journal has none.
+  S2P_RETURN_IF_ERROR(transaction->Commit());
+  if (next != nullptr) parts_.serving->Publish(std::move(next));
+  for (const std::string& photo_id : written) parts_.log->Record(photo_id);
+  Clean({});
+  return absl::OkStatus();
 }
 
 }  // namespace s2p

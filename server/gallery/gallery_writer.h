@@ -26,6 +26,13 @@
 
 namespace s2p {
 
+// The colours found for the item of a key.
+struct FoundColours {
+  int64_t key = 0;
+  std::string photo_id;
+  std::vector<ColourShare> colours;
+};
+
 // A writer works with these; all are borrowed and thread-safe.
 struct GalleryWriterParts {
   const BlobStore* blobs = nullptr;
@@ -50,6 +57,10 @@ class GalleryWriter {
   absl::StatusOr<std::vector<bool>> Delete(absl::Span<const std::string> photo_ids);
   absl::StatusOr<std::shared_ptr<const GalleryItem>> UpdateMetadata(
       const std::string& photo_id, const std::map<std::string, std::string>& metadata);
+
+  // Stores colours in one transaction, and shows them to searches. Items that were deleted or
+  // replaced meanwhile are left alone. ResourceExhausted if the disk has no room.
+  absl::Status PutColours(absl::Span<const FoundColours> found);
 
   // ResourceExhausted if the disk has no room for a write of this size.
   absl::Status CheckRoom(uint64_t bytes) const;
@@ -88,6 +99,8 @@ class GalleryWriter {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::shared_ptr<const GalleryItem>> SetMetadata(
       const std::string& photo_id, const std::map<std::string, std::string>& metadata)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status WriteColours(absl::Span<const FoundColours> found)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Makes the journal durable, then the transaction; both or neither.
   absl::Status Commit(Catalogue::Transaction& transaction, absl::Span<const GalleryItem* const> put,

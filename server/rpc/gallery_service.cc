@@ -102,6 +102,7 @@ absl::Status GetStats(const ServiceContext& service, const v1::GetGalleryStatsRe
   response.set_photo_count(totals.photos);
   response.set_sketch_count(totals.sketches);
   response.set_total_bytes(totals.bytes);
+  response.set_uncolored_photo_count(static_cast<uint64_t>(service.gallery->CountWithoutColours()));
   if (const auto snapshot = service.slot->Get()) {
     response.set_index_kind(snapshot->gallery->index_kind());
     response.set_index_recall(snapshot->gallery->index_recall());

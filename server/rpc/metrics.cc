@@ -75,6 +75,11 @@ struct Metrics::Families {
   Gauge& gallery_photos = RegisterFamily(BuildGauge(), "s2p_gallery_photos",
                                          "Items in the gallery, photos and sketches.", registry)
                               .Add({});
+  Gauge& uncoloured_photos =
+      RegisterFamily(BuildGauge(), "s2p_gallery_uncolored_photos",
+                     "Photos whose colours are not known: not looked at yet, or unreadable.",
+                     registry)
+          .Add({});
   Gauge& gallery_orphans =
       RegisterFamily(BuildGauge(), "s2p_gallery_orphans",
                      "Photos that no item names, kept in photos/.orphans since the last start.",
@@ -189,6 +194,10 @@ void Metrics::SetReembedProgress(double ratio) { families_->reembed_progress.Set
 
 void Metrics::SetGalleryPhotos(uint64_t photos) {
   families_->gallery_photos.Set(static_cast<double>(photos));
+}
+
+void Metrics::SetUncolouredPhotos(int64_t photos) {
+  families_->uncoloured_photos.Set(static_cast<double>(photos));
 }
 
 void Metrics::SetGalleryOrphans(int64_t orphans) {

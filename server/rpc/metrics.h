@@ -43,6 +43,8 @@ class Metrics final : public RpcMetrics {
   // Counts a photo that a new version could not embed: "damaged" or "too_slow".
   void CountLeftOut(const std::string& reason);
   void SetGalleryPhotos(uint64_t photos);
+  // Photos whose colours are not known.
+  void SetUncolouredPhotos(int64_t photos);
   // Photos in photos/.orphans that no item names, and photos whose files are missing, both as found
   // at the start.
   void SetGalleryOrphans(int64_t orphans);

@@ -204,12 +204,18 @@ absl::Status SearchServer::OpenGallery() {
   gallery_options.measure_disk = options_.measure_disk;
   gallery_options.faults = &faults_;
   gallery_options.keep_versions = options_.keep_versions;
-  gallery_options.decode = [this](absl::string_view bytes) -> absl::StatusOr<Image> {
+  const auto decode = [this](absl::string_view bytes) -> absl::StatusOr<Image> {
     const CallLife life{SteadyTime::InfiniteFuture(), [this] { return stopping_.load(); }};
     auto image = gallery_decoder_->Decode(bytes, options_.limits.image, life);
     // The photo was decoded within the same time when it was added.
     if (IsTooSlow(image.status())) return absl::DeadlineExceededError(image.status().message());
     return image;
+  };
+  gallery_options.decode = decode;
+  gallery_options.colours.decode = decode;
+  gallery_options.colours.on_done = [](int64_t found, int64_t unreadable) {
+    if (found + unreadable == 0) return;
+    LogInfo("looked for the colours of photos", {{"found", found}, {"unreadable", unreadable}});
   };
   gallery_options.index.kind = options_.index;
   gallery_options.index.recall = options_.index_recall;
@@ -374,6 +380,7 @@ absl::Status SearchServer::StartServices() {
   const auto metrics = [this] {
     const GalleryTotals totals = gallery_->Totals();
     metrics_.SetGalleryPhotos(totals.photos + totals.sketches);
+    metrics_.SetUncolouredPhotos(gallery_->CountWithoutColours());
     metrics_.SetQueueDepth(batcher_->queue_depth());
     if (feedback_ != nullptr) metrics_.SetFeedback(feedback_->Totals(), feedback_->pairs());
     MeasureDisk();

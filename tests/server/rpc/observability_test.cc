@@ -57,18 +57,28 @@ struct Scrape {
 TEST(MetricsTest, EveryMetricOfTheDesignIsThereFromTheStart) {
   Metrics metrics("1.2.3");
   const Scrape scrape(metrics.Text());
-  const std::map<std::string, std::string> wanted = {
-      {"s2p_request_seconds", "histogram"},      {"s2p_stage_seconds", "histogram"},
-      {"s2p_batch_size", "histogram"},           {"s2p_queue_depth", "gauge"},
-      {"s2p_rejected_total", "counter"},         {"s2p_model_version", "gauge"},
-      {"s2p_model_loads_total", "counter"},      {"s2p_model_swap_seconds", "histogram"},
-      {"s2p_reembed_progress_ratio", "gauge"},   {"s2p_gallery_photos", "gauge"},
-      {"s2p_gallery_orphans", "gauge"},          {"s2p_decoder_starts_total", "counter"},
-      {"s2p_decoder_ends_total", "counter"},     {"s2p_gallery_missing_photos", "gauge"},
-      {"s2p_device_memory_bytes", "gauge"},      {"s2p_build_info", "gauge"},
-      {"s2p_reembed_left_out_total", "counter"}, {"s2p_feedback_bytes", "gauge"},
-      {"s2p_feedback_pairs", "gauge"},           {"s2p_feedback_entries", "gauge"},
-      {"s2p_feedback_refused_total", "counter"}};
+  const std::map<std::string, std::string> wanted = {{"s2p_request_seconds", "histogram"},
+                                                     {"s2p_stage_seconds", "histogram"},
+                                                     {"s2p_batch_size", "histogram"},
+                                                     {"s2p_queue_depth", "gauge"},
+                                                     {"s2p_rejected_total", "counter"},
+                                                     {"s2p_model_version", "gauge"},
+                                                     {"s2p_model_loads_total", "counter"},
+                                                     {"s2p_model_swap_seconds", "histogram"},
+                                                     {"s2p_reembed_progress_ratio", "gauge"},
+                                                     {"s2p_gallery_photos", "gauge"},
+                                                     {"s2p_gallery_uncolored_photos", "gauge"},
+                                                     {"s2p_gallery_orphans", "gauge"},
+                                                     {"s2p_decoder_starts_total", "counter"},
+                                                     {"s2p_decoder_ends_total", "counter"},
+                                                     {"s2p_gallery_missing_photos", "gauge"},
+                                                     {"s2p_device_memory_bytes", "gauge"},
+                                                     {"s2p_build_info", "gauge"},
+                                                     {"s2p_reembed_left_out_total", "counter"},
+                                                     {"s2p_feedback_bytes", "gauge"},
+                                                     {"s2p_feedback_pairs", "gauge"},
+                                                     {"s2p_feedback_entries", "gauge"},
+                                                     {"s2p_feedback_refused_total", "counter"}};
   for (const auto& [name, type] : wanted) {
     ASSERT_EQ(scrape.type.count(name), 1u) << name;
     EXPECT_EQ(scrape.type.at(name), type) << name;
