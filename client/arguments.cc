@@ -1,13 +1,16 @@
 #include "client/arguments.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "client/clean_text.h"
 
@@ -51,6 +54,21 @@ absl::StatusOr<v1::AttributeRange> ParseAttributeRange(absl::string_view text) {
     result.set_max(bound);
   }
   return result;
+}
+
+absl::StatusOr<v1::Color> ParseColor(absl::string_view text, absl::string_view flag) {
+  const absl::string_view digits = absl::StripPrefix(text, "#");
+  const bool good =
+      digits.size() == 6 && std::all_of(digits.begin(), digits.end(),
+                                        [](unsigned char c) { return absl::ascii_isxdigit(c); });
+  if (!good) {
+    S2P_RETURN_IF_ERROR(CheckText(text, flag));
+    return absl::InvalidArgumentError(
+        absl::StrCat(flag, " ", text, ": expected six hex digits, as in '#c0392b' or c0392b"));
+  }
+  v1::Color color;
+  color.set_rgb(absl::StrCat("#", digits));
+  return color;
 }
 
 absl::StatusOr<v1::Filter> ParseFilter(const std::vector<std::string>& metadata,

@@ -26,6 +26,10 @@ absl::StatusOr<v1::AttributeRange> ParseAttributeRange(absl::string_view text);
 absl::StatusOr<v1::Filter> ParseFilter(const std::vector<std::string>& metadata,
                                        const std::vector<std::string>& attributes);
 
+// "#c0392b", or "c0392b": a shell takes what follows an unquoted "#" for a comment.
+// InvalidArgument naming `flag` if the form is wrong.
+absl::StatusOr<v1::Color> ParseColor(absl::string_view text, absl::string_view flag);
+
 // No server accepts larger images. The actual limit is the server's: --max-image-bytes and
 // --max-message-bytes of s2p-server.
 inline constexpr uint64_t kMaxImageFileBytes = uint64_t{64} << 20;

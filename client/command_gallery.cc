@@ -232,15 +232,19 @@ absl::Status RunGalleryStats(const SearchClient& client, bool json, std::ostream
     out << ToJson(stats);
     return absl::OkStatus();
   }
-  PrintTable({{"photos", absl::StrCat(stats.photo_count())},
-              {"sketches", absl::StrCat(stats.sketch_count())},
-              {"bytes", absl::StrCat(stats.total_bytes())},
-              {"model version",
-               stats.model_version() == 0 ? "none yet" : absl::StrCat(stats.model_version())},
-              {"dimension", absl::StrCat(stats.dimension())},
-              {"index", Printable(stats.index_kind())},
-              {"index recall", absl::StrFormat("%.3f", stats.index_recall())}},
-             out);
+  std::vector<std::vector<std::string>> rows = {
+      {"photos", absl::StrCat(stats.photo_count())},
+      {"sketches", absl::StrCat(stats.sketch_count())},
+      {"bytes", absl::StrCat(stats.total_bytes())},
+      {"model version",
+       stats.model_version() == 0 ? "none yet" : absl::StrCat(stats.model_version())},
+      {"dimension", absl::StrCat(stats.dimension())},
+      {"index", Printable(stats.index_kind())},
+      {"index recall", absl::StrFormat("%.3f", stats.index_recall())}};
+  if (stats.uncolored_photo_count() > 0) {
+    rows.push_back({"photos without colors", absl::StrCat(stats.uncolored_photo_count())});
+  }
+  PrintTable(rows, out);
   return absl::OkStatus();
 }
 

@@ -10,6 +10,7 @@ namespace {
 void AddSearch(CLI::App& app, Command& command) {
   auto options = std::make_shared<SearchOptions>();
   auto min_score = std::make_shared<float>(0);
+  auto color_weight = std::make_shared<float>(0);
   CLI::App* search = app.add_subcommand("search", "Find the photos that match a sketch");
   search->add_option("SKETCH", options->sketches,
                      "Images of the drawing; several images of one target are fused");
@@ -24,6 +25,14 @@ void AddSearch(CLI::App& app, Command& command) {
               "Only photos whose predicted attribute is in a range, such as boots:0.5..1");
   CLI::Option* min_option =
       search->add_option("--min-score", *min_score, "Lowest cosine similarity, -1 to 1");
+  CLI::Option* color =
+      AddRepeated(*search, "--color", options->colors,
+                  "Rank photos of this colour higher: six hex digits, such as c0392b");
+  CLI::Option* weight_option =
+      search
+          ->add_option("--color-weight", *color_weight,
+                       "What a photo of that colour gains, in units of score; 0 to 1")
+          ->needs(color);
   search->add_flag("--json", options->json, "Print the server's reply as JSON");
   search->add_option("--montage", options->montage,
                      "Write a PNG with the sketch next to its matches");
@@ -32,9 +41,11 @@ void AddSearch(CLI::App& app, Command& command) {
       "  s2p search sketch.png -k 20 --montage found.png\n"
       "  s2p search front.png side.png --not other.png --filter shop=north\n"
       "  s2p search sketch.png --attribute boots:0.5..1 --json | jq -r '.matches[].photoId'\n"
+      "  s2p search sketch.png --color c0392b --color-weight 0.5\n"
       "  s2p search --like shoe-17                      more like a photo in the gallery");
   search->callback([=, &command] {
     if (min_option->count() > 0) options->min_score = *min_score;
+    if (weight_option->count() > 0) options->color_weight = *color_weight;
     command.search = [options](const SearchClient& client) {
       return RunSearch(client, *options, std::cout);
     };

@@ -42,6 +42,11 @@ absl::StatusOr<v1::SearchRequest> BuildRequest(const SearchOptions& options) {
   if (options.min_score) request.set_min_score(*options.min_score);
   S2P_ASSIGN_OR_RETURN(auto filter, ParseFilter(options.filters, options.attributes));
   *request.mutable_filter() = std::move(filter);
+  for (const std::string& text : options.colors) {
+    v1::ColorPreference& preference = *request.add_color_preferences();
+    S2P_ASSIGN_OR_RETURN(*preference.mutable_color(), ParseColor(text, "--color"));
+    if (options.color_weight) preference.set_weight(*options.color_weight);
+  }
   request.set_with_attributes(true);
   return request;
 }
@@ -59,13 +64,18 @@ std::string LikelyAttributes(
   });
 }
 
-void PrintMatches(const v1::SearchResponse& response, std::ostream& out) {
-  std::vector<std::vector<std::string>> rows = {
-      {">rank", ">score", "photo", "metadata", "attributes"}};
+// `by_colour`: what was added to each score counts too.
+void PrintMatches(const v1::SearchResponse& response, bool by_colour, std::ostream& out) {
+  std::vector<std::vector<std::string>> rows = {{">rank", ">score"}};
+  if (by_colour) rows[0].push_back(">color");
+  for (const char* title : {"photo", "metadata", "attributes"}) rows[0].push_back(title);
   for (const v1::Match& match : response.matches()) {
-    rows.push_back({absl::StrCat(match.rank()), absl::StrFormat("%.4f", match.score()),
-                    Printable(match.photo_id()), ToText(match.metadata()),
-                    LikelyAttributes(match.attributes())});
+    std::vector<std::string>& row = rows.emplace_back();
+    row = {absl::StrCat(match.rank()), absl::StrFormat("%.4f", match.score())};
+    if (by_colour) row.push_back(absl::StrFormat("%+.4f", match.color_score()));
+    row.push_back(Printable(match.photo_id()));
+    row.push_back(ToText(match.metadata()));
+    row.push_back(LikelyAttributes(match.attributes()));
   }
   PrintTable(rows, out);
   if (response.matches().empty()) out << "(nothing matches)\n";
@@ -104,7 +114,7 @@ absl::Status RunSearch(const SearchClient& client, const SearchOptions& options,
   if (options.json) {
     out << ToJson(response);
   } else {
-    PrintMatches(response, out);
+    PrintMatches(response, !options.colors.empty(), out);
   }
   return absl::OkStatus();
 }

@@ -25,6 +25,10 @@ struct SearchOptions {
   std::vector<std::string> filters;
   std::vector<std::string> attributes;
   std::optional<float> min_score;
+  // Photos of these colours come first: six hex digits each, with or without "#".
+  std::vector<std::string> colors;
+  // Of each; unset: the server's default.
+  std::optional<float> color_weight;
   bool json = false;
   // PNG to write; empty: none.
   std::string montage;

@@ -55,6 +55,22 @@ TEST(ArgumentsTest, BadAttributeRangeIsRefused) {
   }
 }
 
+TEST(ArgumentsTest, ColorNeedsNoHash) {
+  EXPECT_EQ(ParseColor("#C0392b", "--color")->rgb(), "#C0392b");
+  EXPECT_EQ(ParseColor("c0392b", "--color")->rgb(), "#c0392b");
+}
+
+TEST(ArgumentsTest, BadColorNamesTheFlag) {
+  for (const char* text : {"", "#", "red", "##c0392", "c0392b0", "#c0392g"}) {
+    EXPECT_THAT(ParseColor(text, "--color"),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr(": expected six hex digits, as in '#c0392b' or c0392b")))
+        << text;
+  }
+  EXPECT_EQ(ParseColor("caf\xE9", "--color").status().message(),
+            "--color: \"caf\\xe9\" is not UTF-8 text");
+}
+
 TEST(ArgumentsTest, FileThatIsNotAnImageFileIsNamed) {
   test::TempDir dir;
   const std::string empty = dir.path() + "/empty.png", large = dir.path() + "/large.png";

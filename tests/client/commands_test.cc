@@ -138,6 +138,41 @@ TEST_F(CommandsTest, SearchSendsTheRequestedOptions) {
   EXPECT_FLOAT_EQ(request.min_score(), 0.25F);
 }
 
+TEST_F(CommandsTest, SearchSendsEachColourWithTheWeight) {
+  SearchOptions options;
+  options.like = {"0"};
+  options.colors = {"#c0392b", "ffffff"};
+  ASSERT_THAT(RunSearch(*client_, options, out_), IsOk());
+  v1::SearchRequest request = server_.last_search();
+  ASSERT_EQ(request.color_preferences_size(), 2);
+  EXPECT_EQ(request.color_preferences(0).color().rgb(), "#c0392b");
+  EXPECT_FALSE(request.color_preferences(0).has_weight()) << "the server knows its default";
+  EXPECT_EQ(request.color_preferences(1).color().rgb(), "#ffffff");
+  options.color_weight = 0.5F;
+  ASSERT_THAT(RunSearch(*client_, options, out_), IsOk());
+  request = server_.last_search();
+  EXPECT_FLOAT_EQ(request.color_preferences(1).weight(), 0.5F);
+}
+
+TEST_F(CommandsTest, SearchByColourPrintsWhatTheColourAdded) {
+  ASSERT_THAT(AddDataSet(), IsOk());
+  SearchOptions options;
+  options.sketches = {dir_.File("sketch/1.png")};
+  options.colors = {"c0392b"};
+  out_.str("");
+  ASSERT_THAT(RunSearch(*client_, options, out_), IsOk());
+  EXPECT_THAT(out_.str(), HasSubstr("rank   score    color  photo"));
+  EXPECT_THAT(out_.str(), HasSubstr("   1  1.0000  +0.0000  1      "));
+}
+
+TEST_F(CommandsTest, SearchForABadColourNamesTheFlag) {
+  SearchOptions options;
+  options.like = {"0"};
+  options.colors = {"red"};
+  EXPECT_THAT(RunSearch(*client_, options, out_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--color red: expected")));
+}
+
 TEST_F(CommandsTest, SearchPrintsTheMatchesBestFirst) {
   ASSERT_THAT(AddDataSet(), IsOk());
   SearchOptions options;
