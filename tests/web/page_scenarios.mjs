@@ -61,6 +61,7 @@ const look = (page, gateway) => page.evaluate((search) => ({
   photo: document.getElementById('is-photo').checked,
   topK: document.getElementById('top-k').value,
   kind: document.getElementById('modality').value,
+  colour: [document.getElementById('colour').value, document.getElementById('colour-off').hidden, document.getElementById('colour-use').value],
   pills: [...document.querySelectorAll('.pill')].map((node) => node.textContent),
   chips: [...document.querySelectorAll('.chip:not([data-mode="any"])')].map((node) => `${node.dataset.attribute} ${node.dataset.mode}`),
   shelf: [...document.querySelectorAll('#shelf .example:not(.add)')].map((node) => node.className + node.textContent),
@@ -221,6 +222,80 @@ export const pageScenarios = {
       async () => { await draw(page, 'cross'); await page.fill('#top-k', '3'); await page.locator('#top-k').blur(); },
       async () => { await draw(page, 'cross'); await page.click('#add-sketch'); await draw(page, 'boot'); await page.click('[aria-label="Sketch 1"]'); },
     ]);
+  },
+
+  async reloadShowsTheColour(page, gateway) {
+    await survive(page, gateway, [
+      async () => { await draw(page, 'cross'); await page.fill('#colour', '#2f4b9c'); },
+      async () => { await draw(page, 'cross'); await page.fill('#colour', '#2f4b9c'); await page.selectOption('#colour-use', 'only'); },
+      async () => { await draw(page, 'cross'); await page.fill('#colour', '#2f4b9c'); await page.click('#colour-off'); },
+    ]);
+  },
+
+  async colourRanksOrFilters(page, gateway) {
+    await draw(page, 'cross');
+    await found(page);
+    const last = () => { const { colorPreferences, filter } = gateway.searches[gateway.searches.length - 1]; return { colorPreferences, filter }; };
+    const then = async (act) => {
+      const count = gateway.searches.length;
+      await act();
+      await until(page, () => !document.getElementById('results').classList.contains('stale'));
+      await requestsMade(page);
+      assert.equal(gateway.searches.length, count + 1);
+      return last();
+    };
+    assert.deepEqual(last(), { colorPreferences: undefined, filter: {} });
+    assert.ok(await page.isHidden('#colour-off'));
+    const rgb = '#2f4b9c';
+    const blue = { color: { rgb } };
+    assert.deepEqual(await then(() => page.fill('#colour', rgb)), { colorPreferences: [blue], filter: {} });
+    await shot(page, 'colour');
+    assert.deepEqual(await then(() => page.selectOption('#colour-use', 'only')), { colorPreferences: [blue], filter: { colors: [blue] } });
+    await page.focus('#colour-use');
+    await page.keyboard.press('Tab');
+    assert.deepEqual(await then(() => page.keyboard.press('Enter')), { colorPreferences: undefined, filter: {} });
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'colour');
+    assert.ok(await page.isHidden('#colour-use'));
+  },
+
+  async colourAloneIsNoQuery(page, gateway) {
+    await expectNoSearch(page, gateway, () => page.fill('#colour', '#2f4b9c'));
+    assert.notEqual(new URL(page.url()).hash, '');
+  },
+
+  async onlyAColourThatNothingHasCanBeTakenBack(page, gateway) {
+    gateway.on['POST /api/search'] = (url, request) => (request.postDataJSON().filter.colors
+      ? { modelVersion: '1', queryAttributes: [], matches: [] } : gateway.found());
+    await draw(page, 'cross');
+    await page.fill('#colour', '#2f4b9c');
+    await page.selectOption('#colour-use', 'only');
+    await expectText(page, '#search-state', 'No photo matches the filters.');
+    await page.click('#search-state button');
+    await found(page);
+    assert.equal(await cards(page), 3);
+    assert.equal(await page.inputValue('#colour'), '#2f4b9c');
+  },
+
+  async detailsSayWhatTheColourAdded(page, gateway) {
+    gateway.on['POST /api/search'] = () => {
+      const response = gateway.found();
+      response.matches[0].colorScore = 0.25;
+      return response;
+    };
+    await draw(page, 'cross');
+    await page.click('#results .card-open');
+    await expectText(page, '#detail .facts', 'Added for its colour0.2500');
+    await page.keyboard.press('ArrowRight');
+    await expectText(page, '#detail-title', 'cross');
+    assert.ok(!(await page.textContent('#detail .facts')).includes('colour'));
+  },
+
+  async linkWithAnImpossibleColourHasNone(page) {
+    const search = { v: 1, d: [], l: [], m: [['a', 'b']], a: [], o: '', k: 24, c: 0, h: 'red;}', u: true };
+    const fragment = deflateRawSync(JSON.stringify(search)).toString('base64url');
+    await page.evaluate((link) => { location.hash = `#q=${link}`; }, fragment);
+    await expectText(page, '.pill', 'a = b');
+    assert.ok(await page.isHidden('#colour-off'));
   },
 
   async reloadShowsWhereTheReaderWent(page, gateway) {

@@ -105,6 +105,42 @@ export const searchScenarios = {
     await until(page, () => document.querySelectorAll('#results .card').length === 3);
   },
 
+  async colour(page) {
+    const painted = await page.evaluate(async (swatches) => {
+      const photos = [];
+      for (const [photoId, colour] of swatches) {
+        const canvas = document.createElement('canvas');
+        canvas.width = canvas.height = 90;
+        const pen = canvas.getContext('2d');
+        pen.fillStyle = '#fff';
+        pen.fillRect(0, 0, 90, 90);
+        pen.fillStyle = colour;
+        pen.fillRect(20, 30, 50, 30);
+        const blob = await new Promise((done) => { canvas.toBlob(done, 'image/png'); });
+        await fetch(`/api/photo?request=${encodeURIComponent(JSON.stringify({ photoId, onConflict: 'ON_CONFLICT_REPLACE' }))}`, { method: 'PUT', body: blob });
+        photos.push(await (await fetch(`/api/photo?id=${photoId}`)).json());
+      }
+      return photos;
+    }, [['swatch-teal', '#008080'], ['swatch-plum', '#800080']]);
+    for (const photo of painted) assert.deepEqual(photo.colors.map((colour) => colour.share), [1]);
+    await page.fill('#top-k', '1000');
+    await page.locator('#top-k').blur();
+    await draw(page, 'boot');
+    await until(page, () => ['teal', 'plum'].every((name) => document.querySelector(`[data-photo="swatch-${name}"]`)));
+    const count = await page.locator('#results .card').count();
+    await page.fill('#colour', '#800080');
+    await until(page, () => !document.getElementById('results').classList.contains('stale'));
+    assert.equal(await page.locator('#results .card').count(), count, 'a preference leaves nothing out');
+    const rank = (name) => results(page).then((ids) => ids.indexOf(`swatch-${name}`));
+    assert.ok(await rank('plum') < await rank('teal'));
+    await page.fill('#colour', '#008080');
+    await until(page, () => !document.getElementById('results').classList.contains('stale'));
+    assert.ok(await rank('teal') < await rank('plum'));
+    await page.selectOption('#colour-use', 'only');
+    await until(page, () => document.querySelector('[data-photo="swatch-teal"]') && !document.querySelector('[data-photo="swatch-plum"]'));
+    assert.ok(await page.locator('#results .card').count() < count);
+  },
+
   async likes(page) {
     await addShapes(page);
     await draw(page, 'boot');

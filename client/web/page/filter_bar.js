@@ -1,9 +1,10 @@
+import { ColourWell } from './colour_well.js';
 import { byId, el } from './dom.js';
 
 const SHOWN_ATTRIBUTES = 6;
 const KINDS = [['', 'Photos and sketches'], ['MODALITY_PHOTO', 'Photos only'], ['MODALITY_SKETCH', 'Sketches only']];
 
-/** The filters of the results: metadata, kind, number, and the attributes seen in the sketch. */
+/** The filters of the results: metadata, kind, number, colour, and the attributes seen in the sketch. */
 export class FilterBar {
   /** @param {() => import('./search_query.js').SearchQuery} query @param {() => void} changed */
   constructor(query, changed) {
@@ -15,6 +16,7 @@ export class FilterBar {
 
   build() {
     this.pills = el('span', { class: 'row' });
+    this.colour = new ColourWell(this.query, this.changed);
     this.count = el('input', { type: 'number', id: 'top-k', min: 1, max: 1000, on: { change: () => {
       this.query().topK = Math.min(1000, Math.max(1, Math.round(Number(this.count.value)) || 24));
       this.show();
@@ -27,7 +29,7 @@ export class FilterBar {
     const add = () => { if (key.value) { this.addMetadata(key.value, value.value); key.value = value.value = ''; } };
     for (const input of [key, value]) input.addEventListener('keydown', (event) => { if (event.key === 'Enter') add(); });
     byId('filters').replaceChildren(
-      el('label', {}, 'Show', this.count), el('label', {}, 'of', this.kind),
+      el('label', {}, 'Show', this.count), el('label', {}, 'of', this.kind), this.colour.node,
       el('span', { class: 'row' }, key, '=', value, el('button', { type: 'button', id: 'filter-add', on: { click: add } }, 'Filter')),
       this.pills);
     this.show();
@@ -44,6 +46,7 @@ export class FilterBar {
     const query = this.query();
     this.count.value = query.topK;
     this.kind.value = query.modality;
+    this.colour.show();
     this.pills.replaceChildren(...[...query.metadata].map(([key, value]) => el('span', { class: 'pill' }, `${key} = ${value}`,
       el('button', { type: 'button', 'aria-label': `Remove the filter ${key}`, on: { click: () => {
         query.metadata.delete(key);

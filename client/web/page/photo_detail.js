@@ -65,7 +65,8 @@ export class PhotoDetail {
 
   factsOf(match) {
     const strong = match.attributes.filter((a) => a.score >= 0.5).sort((a, b) => b.score - a.score);
-    return [['Rank', String(match.rank)], ['Score (cosine)', match.score.toFixed(4)], ...Object.entries(match.metadata).sort(),
+    return [['Rank', String(match.rank)], ['Score (cosine)', match.score.toFixed(4)],
+      ...(match.colorScore ? [['Added for its colour', match.colorScore.toFixed(4)]] : []), ...Object.entries(match.metadata).sort(),
       ...(strong.length ? [['Attributes', strong.map((a) => `${a.name.replaceAll('_', ' ')} ${Math.round(a.score * 100)} %`).join(', ')]] : [])];
   }
 

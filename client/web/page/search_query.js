@@ -20,6 +20,9 @@ export class SearchQuery {
     /** @type {Map<string, 'with'|'without'>} */
     this.attributes = new Map();
     this.modality = '';
+    /** "#rrggbb", or empty; photos of this colour come first, or are the only ones. */
+    this.colour = '';
+    this.colourOnly = false;
     this.topK = TOP_K;
   }
 
@@ -31,7 +34,7 @@ export class SearchQuery {
   /** Whether there is nothing to keep in a link. */
   get plain() {
     return this.drawings.every((d) => d.empty) && !this.liked.size && !this.metadata.size && !this.attributes.size
-      && !this.modality && this.topK === TOP_K;
+      && !this.modality && !this.colour && this.topK === TOP_K;
   }
 
   /** @returns {object} Filter of the API */
@@ -45,6 +48,7 @@ export class SearchQuery {
     if (this.modality) filter.modality = this.modality;
     const excluded = [...this.liked].filter(([, weight]) => weight < 0).map(([id]) => id);
     if (excluded.length) filter.excludePhotoIds = excluded;
+    if (this.colour && this.colourOnly) filter.colors = [{ color: { rgb: this.colour } }];
     return filter;
   }
 
@@ -54,14 +58,17 @@ export class SearchQuery {
     const images = await Promise.all(drawn.map((d) => d.png()));
     const examples = drawn.map((d, i) => ({ image: images[i], modality: d.modality }));
     for (const [photoId, weight] of this.liked) examples.push({ photoId, weight });
-    return { examples, topK: this.topK, filter: this.filter(), withAttributes: true };
+    const request = { examples, topK: this.topK, filter: this.filter(), withAttributes: true };
+    // Also among photos of this colour only, those with more of it come first.
+    if (this.colour) request.colorPreferences = [{ color: { rgb: this.colour } }];
+    return request;
   }
 
   /** @param {number} [side] see Drawing.pack @returns {object} */
   pack(side = 0) {
     const kept = this.drawings.filter((d, i) => !d.empty || i === 0);
     return { v: 1, d: kept.map((d) => d.pack(side)), l: [...this.liked], m: [...this.metadata], a: [...this.attributes], o: this.modality,
-      k: this.topK, c: Math.max(0, kept.indexOf(this.drawing)) };
+      h: this.colour, u: this.colourOnly, k: this.topK, c: Math.max(0, kept.indexOf(this.drawing)) };
   }
 
   toJSON() { return this.pack(); }
@@ -76,6 +83,8 @@ export class SearchQuery {
     query.metadata = new Map((json.m || []).map(([k, v]) => [String(k), String(v)]));
     query.attributes = new Map((json.a || []).map(([k, v]) => [String(k), v === 'without' ? 'without' : 'with']));
     query.modality = ['MODALITY_PHOTO', 'MODALITY_SKETCH'].includes(json.o) ? json.o : '';
+    query.colour = /^#[0-9a-f]{6}$/.test(json.h) ? json.h : '';
+    query.colourOnly = Boolean(query.colour) && json.u === true;
     query.topK = Math.min(1000, Math.max(1, Math.round(Number(json.k)) || TOP_K));
     query.active = query.drawings[json.c] ? Number(json.c) : 0;
     return query;

@@ -190,11 +190,13 @@ export class SearchView {
 
   async explainNothing() {
     const { query } = this;
-    if (query.metadata.size || query.attributes.size || query.modality) {
+    const onlyColour = query.colour && query.colourOnly;
+    if (query.metadata.size || query.attributes.size || query.modality || onlyColour) {
       this.showState('No photo matches the filters.', { action: 'Remove the filters', run: () => {
         query.metadata.clear();
         query.attributes.clear();
         query.modality = '';
+        query.colourOnly = false;
         this.filters.show();
         this.changed();
       } });
