@@ -54,9 +54,11 @@ void ColourFinder::Run() {
     if (Rest(more.ok() ? absl::ZeroDuration() : options_.retry_after)) return;
     if (more.ok() && !*more) break;
   }
-  // Some may have been deleted meanwhile.
-  pending_ = unreadable_;
-  if (options_.on_done) options_.on_done(found_, unreadable_);
+  // What is left cannot be read, and may have been deleted since.
+  const absl::StatusOr<int64_t> left =
+      reader_.Read([](const Catalogue& catalogue) { return catalogue.CountWithoutColours(); });
+  if (left.ok()) pending_ = *left;
+  if (options_.on_done) options_.on_done(found_, pending_);
 }
 
 absl::StatusOr<bool> ColourFinder::FindSome() {
@@ -64,7 +66,6 @@ absl::StatusOr<bool> ColourFinder::FindSome() {
     return catalogue.ListWithoutColours(after_, kStoredTogether);
   }));
   std::vector<FoundColours> found;
-  int64_t unreadable = 0;
   for (const CatalogueItem& item : items) {
     const SteadyTime start = SteadyTime::Now();
     const absl::StatusOr<std::string> bytes = blobs_.Read(item.item->sha256, item.item->bytes);
@@ -72,8 +73,6 @@ absl::StatusOr<bool> ColourFinder::FindSome() {
     if (IsTemporary(image.status())) return image.status();
     if (image.ok()) {
       found.push_back({item.key, item.item->photo_id, DominantColours(*image)});
-    } else {
-      ++unreadable;
     }
     if (Rest(SteadyTime::Now() - start)) return absl::CancelledError("the gallery is closed");
   }
@@ -81,7 +80,6 @@ absl::StatusOr<bool> ColourFinder::FindSome() {
     S2P_RETURN_IF_ERROR(writer_.PutColours(found));
   }
   found_ += static_cast<int64_t>(found.size());
-  unreadable_ += unreadable;
   pending_ = std::max<int64_t>(0, pending_ - static_cast<int64_t>(found.size()));
   if (!items.empty()) after_ = items.back().item->photo_id;
   return !items.empty();

@@ -28,8 +28,8 @@ struct ColourFinderOptions {
   // the next start.
   std::function<absl::StatusOr<Image>(absl::string_view bytes)> decode;
   absl::Duration retry_after = absl::Minutes(1);
-  // Optional: told how many photos got colours, and how many could not be read, when all have been
-  // looked at. On the finder's thread.
+  // Optional: told how many photos got colours, and how many have none because they cannot be read,
+  // when all have been looked at. On the finder's thread.
   std::function<void(int64_t found, int64_t unreadable)> on_done;
 };
 
@@ -70,7 +70,6 @@ class ColourFinder {
   // Of the thread only: the last id that was looked at.
   std::string after_;
   int64_t found_ = 0;
-  int64_t unreadable_ = 0;
   std::thread thread_;
 };
 
