@@ -14,7 +14,7 @@ namespace s2p {
 
 // Built only from a manifest, so that trainer and server cannot differ. The arithmetic is that of
 // Pillow (fixed point, antialiased resize), because OpenCV's resize is not antialiased and models
-// see the difference; OpenCV only measures the ground (image/ground.h). Immutable.
+// see the difference; OpenCV only cleans the ground of drawings (image/ground.h). Immutable.
 class Preprocessor {
  public:
   // InvalidArgument naming the field.
