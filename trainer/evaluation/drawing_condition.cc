@@ -14,6 +14,7 @@
 #include "base/status_macros.h"
 #include "image/preprocessor.h"
 #include "model/file.h"
+#include "trainer/evaluation/drawing_scene.h"
 
 namespace s2p {
 namespace {
@@ -26,24 +27,13 @@ constexpr double kGreyGround = 0.8;
 constexpr double kPaperMean = 0.75, kPaperSlope = 0.4, kPaperNoise = 4;
 constexpr int kSpecks = 6, kSpeckWidth = 6, kSpeckHeight = 2;
 constexpr uint8_t kSpeckValue = 40;
+constexpr int kSheetWidth = 1024, kSheetHeight = 768, kPictureWidth = 1200, kPictureHeight = 900;
+// How much of the sheet's side a drawing takes.
+constexpr double kShareOfSheet = 0.6, kShareInCorner = 0.3;
 constexpr double kBoardGround = 60, kChalk = 0.7;
 // Shares of red, green and blue that each pen reflects.
 constexpr std::array<std::array<double, 3>, 4> kPens = {
     {{0.8, 0.1, 0.1}, {0.1, 0.2, 0.8}, {0.1, 0.6, 0.2}, {0.9, 0.5, 0.1}}};
-
-// Replaces every value by `change(value, x, y, channel)`, rounded and limited to [0, 255].
-template <typename Change>
-void ChangeEach(Image& image, const Change& change) {
-  for (int y = 0; y < image.height(); ++y) {
-    uint8_t* row = image.row(y);
-    for (int x = 0; x < image.width(); ++x) {
-      for (int channel = 0; channel < 3; ++channel, ++row) {
-        const double value = change(static_cast<double>(*row), x, y, channel);
-        *row = static_cast<uint8_t>(std::lround(std::clamp(value, 0.0, 255.0)));
-      }
-    }
-  }
-}
 
 void OnPaper(Image& image, std::mt19937& random) {
   std::uniform_real_distribution<double> direction(0, 2 * M_PI);
@@ -71,11 +61,29 @@ void AddSpecks(Image& image, std::mt19937& random) {
   }
 }
 
+Image InCorner(const Image& sketch, std::mt19937& random) {
+  const uint32_t corner = random() % 4;
+  return OnSheet(sketch, kSheetWidth, kSheetHeight, kShareInCorner, corner % 2 == 0 ? 0.05 : 0.95,
+                 corner < 2 ? 0.05 : 0.95);
+}
+
+// On a sheet that lies on a table; with `all`, it is ruled and a shadow falls across it too.
+Image Photographed(const Image& sketch, bool all, std::mt19937& random) {
+  Image sheet = OnSheet(sketch, kSheetWidth, kSheetHeight, kShareOfSheet, 0.5, 0.5);
+  if (all) Rule(sheet, random() % 2 == 0);
+  Image seen = OnTable(sheet, kPictureWidth, kPictureHeight, random);
+  Light(seen, kPaperMean, kPaperSlope / 2, random);
+  if (all) CastShadow(seen, random);
+  AddGrain(seen, kPaperNoise, random);
+  return seen;
+}
+
 }  // namespace
 
 const std::vector<std::string>& DrawingConditionNames() {
   static const auto* const kNames = new std::vector<std::string>{
-      "clean", "paper", "grey", "specks", "scan", "pens", "negative", "board"};
+      "clean", "paper",  "grey",   "specks", "scan",       "pens",  "negative",
+      "board", "corner", "shadow", "ruled",  "whiteboard", "table", "phone"};
   return *kNames;
 }
 
@@ -123,6 +131,26 @@ Image DrawUnder(DrawingCondition condition, const Image& sketch, uint32_t seed) 
       ChangeEach(image,
                  [](double value, int, int, int) { return kBoardGround + (255 - value) * kChalk; });
       break;
+    case DrawingCondition::kCorner:
+      return InCorner(image, random);
+    case DrawingCondition::kShadow:
+      image = OnSheet(image, kSheetWidth, kSheetHeight, kShareOfSheet, 0.5, 0.5);
+      Light(image, kPaperMean, kPaperSlope / 2, random);
+      CastShadow(image, random);
+      AddGrain(image, kPaperNoise, random);
+      break;
+    case DrawingCondition::kRuled:
+      image = OnSheet(image, kSheetWidth, kSheetHeight, kShareOfSheet, 0.5, 0.5);
+      Rule(image, random() % 2 == 0);
+      break;
+    case DrawingCondition::kWhiteboard:
+      image = OnSheet(image, kSheetWidth, kSheetHeight, kShareOfSheet, 0.5, 0.5);
+      OnWhiteboard(image, random);
+      AddGrain(image, kPaperNoise, random);
+      break;
+    case DrawingCondition::kTable:
+    case DrawingCondition::kPhone:
+      return Photographed(image, condition == DrawingCondition::kPhone, random);
   }
   return image;
 }

@@ -31,6 +31,18 @@ enum class DrawingCondition {
   kNegative,
   // Chalk on a dark grey board.
   kBoard,
+  // Small, in a corner of a white sheet.
+  kCorner,
+  // On paper that lies half in the shadow of a hand.
+  kShadow,
+  // On a writing pad: lines or squares.
+  kRuled,
+  // A coloured marker on a whiteboard that reflects a lamp.
+  kWhiteboard,
+  // On a sheet that lies on a dark table, photographed at an angle: 1200 x 900 pixels.
+  kTable,
+  // The same, the sheet ruled and half in shadow.
+  kPhone,
 };
 
 // Their names on the command line, in the order above: "clean", "paper" and so on.
