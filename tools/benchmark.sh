@@ -1,10 +1,10 @@
 #!/bin/sh
-# Builds the benchmarks and runs them: tools/benchmark.sh [PART...] Parts: encoder decoder index data
-# retrieval training pipeline batching load swap start; all of them by default. Also soak: ten minutes at 80 % of
+# Builds the benchmarks and runs them: tools/benchmark.sh [PART...] Parts: encoder decoder drawing index
+# data retrieval training pipeline batching load swap start; all of them by default. Also soak: ten minutes at 80 % of
 # capacity. docs/benchmarks.md explains the figures.
 set -eu
 cd "$(dirname "$0")/.."
-parts=${*:-encoder decoder index data retrieval training pipeline batching load swap start}
+parts=${*:-encoder decoder drawing index data retrieval training pipeline batching load swap start}
 build=build/release
 work=${S2P_BENCHMARK_DIR:-build/benchmark}
 
@@ -15,7 +15,7 @@ echo "$(date -u +%Y-%m-%d), commit $(git rev-parse --short HEAD 2>/dev/null || e
 echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors"
 for part in $parts; do
   case $part in
-    encoder | decoder | index | data | retrieval | training) "$build/benchmarks/${part}_benchmark" ;;
+    encoder | decoder | drawing | index | data | retrieval | training) "$build/benchmarks/${part}_benchmark" ;;
     *) python3 tests/benchmarks/serving_benchmark.py "$build" "$work" "$part" ;;
   esac
 done
