@@ -247,7 +247,19 @@ std::vector<std::string> OpenDataSets::attributes() const {
 
 bool OpenDataSets::IsTrainedOn(const DataSetImage& image) const {
   return image.split == "train" && !IsHeldBack(image, held_back) &&
-         IsInPairFraction(image.identity, pair_fraction);
+         (always.count(image.identity) > 0 || IsInPairFraction(image.identity, pair_fraction));
+}
+
+OpenDataSets DataSetsOf(const v1::TrainingSpec& spec, std::optional<DataSet> source,
+                        DataSet target) {
+  std::set<std::string> always;
+  if (HasPseudoSketches(spec)) {
+    for (const DataSetImage& image : target.images()) {
+      if (image.modality == v1::MODALITY_SKETCH) always.insert(image.identity);
+    }
+  }
+  return {std::move(source), std::move(target), HeldBackOf(spec), PairFractionOf(spec), {},
+          std::move(always)};
 }
 
 HeldBack HeldBackOf(const v1::TrainingSpec& spec) {
@@ -279,8 +291,7 @@ absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec) 
   const ImageFiles files =
       spec.max_unreadable() > 0 ? ImageFiles::kMayBeMissing : ImageFiles::kMustExist;
   S2P_ASSIGN_OR_RETURN(auto target, DataSet::Open(spec.target_dataset(), files));
-  OpenDataSets data_sets{
-      std::nullopt, std::move(target), HeldBackOf(spec), PairFractionOf(spec), {}};
+  OpenDataSets data_sets = DataSetsOf(spec, std::nullopt, std::move(target));
   if (spec.source_dataset().empty()) return data_sets;
   S2P_ASSIGN_OR_RETURN(data_sets.source, DataSet::Open(spec.source_dataset(), files));
   S2P_ASSIGN_OR_RETURN(data_sets.attribute_columns, ChooseAttributes(*data_sets.source, spec));

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,12 +30,19 @@ struct OpenDataSets {
   double pair_fraction = 1;
   // The places, ascending, that the attributes to train on have in source->attributes().
   std::vector<size_t> attribute_columns;
+  // Identities of the target that pair_fraction never leaves out: next to pseudo-sketches, those
+  // that somebody has drawn.
+  std::set<std::string> always{};
 
   // Names of the attributes to train on; none without a source.
   std::vector<std::string> attributes() const;
   // True for an image of the target that is trained on.
   bool IsTrainedOn(const DataSetImage& image) const;
 };
+
+// What a resolved spec does with these data sets; the attribute columns are left empty.
+OpenDataSets DataSetsOf(const v1::TrainingSpec& spec, std::optional<DataSet> source,
+                        DataSet target);
 
 // The part of the target that a resolved spec holds back, and the share of the rest that it trains
 // on.

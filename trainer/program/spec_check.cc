@@ -133,8 +133,7 @@ std::optional<std::vector<std::string>> CheckData(const v1::TrainingSpec& spec,
     if (source) attributes = CheckSource(spec, *source, errors);
   }
   if (!target) return attributes;
-  const OpenDataSets data_sets{
-      std::move(source), *std::move(target), HeldBackOf(spec), PairFractionOf(spec), {}};
+  const OpenDataSets data_sets = DataSetsOf(spec, std::move(source), *std::move(target));
   CheckTarget(spec, data_sets, errors);
   const absl::Status fits =
       CheckMemory(ImageBytes(data_sets, spec), memory_bytes, "are all there is");

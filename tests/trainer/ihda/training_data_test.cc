@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint_store.h"
@@ -77,6 +78,44 @@ TEST_F(TrainingDataTest, FractionLeavesValidationAndTestAsTheyAre) {
   EXPECT_LT(part->photos.labels.size(), whole->photos.labels.size());
   EXPECT_EQ(part->validation->photos->size(), whole->validation->photos->size());
   EXPECT_EQ(part->test->sketches->size(), whole->test->sketches->size());
+}
+
+// 2,000 photos, of which 20 have been drawn, and 10 sketches of nothing in particular.
+class DrawnFewTest : public TrainingDataTest {
+ protected:
+  // Sketches that are trained on, and photos.
+  std::pair<int, int> Trained(const std::vector<std::string>& fields) {
+    std::vector<DataSetImage> lines;
+    const auto add = [&](v1::Modality modality, const std::string& identity) {
+      const char* folder = modality == v1::MODALITY_PHOTO ? "photo/" : "sketch/";
+      lines.push_back({folder + identity + ".png", identity, modality, "train", {}});
+    };
+    for (int i = 0; i < 2000; ++i) add(v1::MODALITY_PHOTO, absl::StrCat(i));
+    for (int i = 0; i < 20; ++i) add(v1::MODALITY_SKETCH, absl::StrCat(100 * i));
+    for (int i = 0; i < 10; ++i) add(v1::MODALITY_SKETCH, absl::StrCat("unpaired ", i));
+    EXPECT_THAT(WriteDataSet(dir_.path(), {"few", {}, "", ""}, lines), IsOk());
+    auto spec = With(Spec(), {"validation.fraction=0", "pair_fraction=0.1",
+                              "target_dataset=" + dir_.path(), "max_unreadable=0.5"});
+    const auto data_sets = OpenTrainingDataSets(*ResolveSpec(With(spec, fields)));
+    EXPECT_THAT(data_sets, IsOk());
+    std::pair<int, int> trained;
+    for (const DataSetImage& image : data_sets->target.images()) {
+      if (!data_sets->IsTrainedOn(image)) continue;
+      ++(image.modality == v1::MODALITY_SKETCH ? trained.first : trained.second);
+    }
+    return trained;
+  }
+};
+
+TEST_F(DrawnFewTest, FractionNextToPseudoSketchesLeavesOutNothingThatPeopleDrew) {
+  const auto [sketches, photos] = Trained({"pseudo.per_photo=1"});
+  EXPECT_EQ(sketches, 30);
+  EXPECT_GT(photos, 150);
+  EXPECT_LT(photos, 280);
+}
+
+TEST_F(DrawnFewTest, FractionOfPairsAloneIsOneOfPeoplesSketches) {
+  EXPECT_LT(Trained({}).first, 12);
 }
 
 TEST_F(TrainingDataTest, TooSmallAFractionIsNamed) {
