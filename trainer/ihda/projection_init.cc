@@ -162,6 +162,10 @@ void SetProjection(const Features& photos, const Features& sketches,
   parameters["projection.sketch_bias"].copy_(-torch::mv(on_cpu, sketches.mean));
 }
 
+// How many sketches without a photo come before pseudo-sketches: enough for a mean, and an eighth
+// of `most`, so that there is room for pairs.
+int MostUnpaired(int most) { return (most + 7) / 8; }
+
 // Marks up to `most` images; false in `chosen` becomes true.
 void Choose(const std::vector<int>& candidates, int most, std::vector<bool>& chosen, int& count) {
   for (const int i : candidates) {
@@ -257,19 +261,23 @@ StartImages ChooseStartImages(const std::vector<int>& photo_labels,
     Choose(sketches.at(identity), most, sketch, sketch_count);
     ++start.pairs;
   }
-  const auto choose_others = [&](size_t first_ones, std::vector<bool>& chosen, int& count) {
+  const auto shuffled = [&](size_t first_ones) {
     std::vector<int> all(first_ones);
     std::iota(all.begin(), all.end(), 0);
     random.Shuffle(all);
-    Choose(all, most, chosen, count);
+    return all;
   };
+  std::vector<int> other_sketches;
   if (made > 0) {
-    choose_others(sketch_labels.size() - static_cast<size_t>(made), sketch, sketch_count);
-    MadeChoice(photos, sketch_labels, sketch_labels.size() - static_cast<size_t>(made), random)
+    const size_t first_made = sketch_labels.size() - static_cast<size_t>(made);
+    other_sketches = shuffled(first_made);
+    Choose(other_sketches, std::min(most, sketch_count + MostUnpaired(most)), sketch, sketch_count);
+    MadeChoice(photos, sketch_labels, first_made, random)
         .Choose(most, photo, photo_count, sketch, sketch_count);
   }
-  choose_others(photo.size(), photo, photo_count);
-  if (made == 0) choose_others(sketch.size(), sketch, sketch_count);
+  Choose(shuffled(photo.size()), most, photo, photo_count);
+  if (made == 0) other_sketches = shuffled(sketch.size());
+  Choose(other_sketches, most, sketch, sketch_count);
   start.photos = Marked(photo);
   start.sketches = Marked(sketch);
   if (made > 0) start.pairs = CountPairs(photo_labels, sketch_labels, start);

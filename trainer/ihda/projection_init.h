@@ -23,8 +23,9 @@ inline constexpr int kMostStartImages = 1440;
 // Chooses at most `most` images of each modality from those with these identities. All of them
 // where they fit. Otherwise images of identities that have both come first, an identity at a time;
 // what room is left is for the others. Both are drawn at random, and the same each time. The last
-// `made` sketches are pseudo-sketches, which come after all others: the first of each identity,
-// then the second of each, and so on.
+// `made` sketches are pseudo-sketches, which come after people's, the first of each identity, then
+// the second of each, and so on; but sketches without a photo beyond an eighth of `most` come after
+// them.
 StartImages ChooseStartImages(const std::vector<int>& photo_labels,
                               const std::vector<int>& sketch_labels, int most = kMostStartImages,
                               int made = 0);

@@ -182,6 +182,23 @@ TEST(ChooseStartImagesTest, MorePhotosThanFitHaveOnePseudoSketchEach) {
   EXPECT_EQ(start.pairs, 100);
 }
 
+// 3,000 sketches of nothing in particular, and a pseudo-sketch of each of 300 photos.
+TEST(ChooseStartImagesTest, UnpairedSketchesLeaveRoomForPseudoSketches) {
+  std::vector<int> photos(300), sketches(3000);
+  std::iota(photos.begin(), photos.end(), 0);
+  std::iota(sketches.begin(), sketches.end(), 1000);
+  sketches.insert(sketches.end(), photos.begin(), photos.end());
+  const StartImages start = ChooseStartImages(photos, sketches, 200, 300);
+  EXPECT_EQ(start.sketches.size(), 200u);
+  EXPECT_EQ(start.pairs, 175);
+}
+
+TEST(ChooseStartImagesTest, UnpairedSketchesTakeTheRoomThatPseudoSketchesLeave) {
+  const StartImages start = ChooseStartImages({0, 1}, {5, 6, 7, 8, 9, 0, 1}, 6, 2);
+  EXPECT_EQ(start.sketches.size(), 6u);
+  EXPECT_EQ(start.pairs, 2);
+}
+
 TEST(ChooseStartImagesTest, AreAllWhereTheyFit) {
   const StartImages start = ChooseStartImages({5, 6, 7, 7}, {7, 9, 6}, 4);
   EXPECT_EQ(start.photos, (std::vector<int>{0, 1, 2, 3}));
