@@ -69,10 +69,14 @@ Features FeaturesOf(const LabelledImages& labelled, const std::vector<int>& chos
   const auto first_made =
       std::lower_bound(chosen.begin(), chosen.end(), images.size() - labelled.made);
   const int64_t drawn = first_made - chosen.begin(), made = chosen.end() - first_made;
-  if (drawn > 0) features.mean = Centre(features.centred.narrow(0, 0, drawn));
-  if (made == 0) return features;
-  const torch::Tensor mean_of_made = Centre(features.centred.narrow(0, drawn, made));
-  if (drawn < kLeastDrawn) features.mean = mean_of_made;
+  torch::Tensor by_people = features.centred.narrow(0, 0, drawn);
+  if (made > 0) features.mean = Centre(features.centred.narrow(0, drawn, made));
+  if (made == 0 || drawn >= kLeastDrawn) {
+    features.mean = Centre(by_people);
+  } else {
+    // A single sketch less its own mean would be nothing.
+    by_people.sub_(features.mean);
+  }
   return features;
 }
 

@@ -32,7 +32,7 @@ StartImages ChooseStartImages(const std::vector<int>& photo_labels,
 
 // Sets the projection to the directions of the pooled features that distinguish photos, as the
 // training pairs show them: a linear discriminant analysis. The features of photos, of sketches and
-// of pseudo-sketches, each centred on its own mean, are brought to their principal components,
+// of pseudo-sketches, each less the mean of its kind, are brought to their principal components,
 // twice as many as the embedding is long; there what a sketch and its photo differ in is whitened
 // (trainer/ihda/pair_whitening.h), and the principal components of the result are kept, scaled so
 // that photos vary as much as on that many components alone. Where there are fewer components (at
@@ -40,8 +40,8 @@ StartImages ChooseStartImages(const std::vector<int>& photo_labels,
 // components have of them, so that an image that is not like those looked at is not lost.
 // `embedding` is the spec's, whose grids say what the pooled values are.
 //
-// The means of photos and of sketches become the biases; that of pseudo-sketches stands in where
-// there are fewer than five other sketches, paired or not.
+// The means of photos and of sketches become the biases. Where there are fewer than five sketches
+// of people, paired or not, the mean of pseudo-sketches stands in for theirs, in both places.
 //
 // Looks at the images of ChooseStartImages; unpaired ones count in the means and the components.
 // Does nothing without a projection. ResourceExhausted, Internal.

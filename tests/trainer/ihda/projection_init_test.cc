@@ -47,6 +47,20 @@ class ProjectionInitTest : public test::DrawnImagesTest {
     return torch::matmul(axes, axes.t());
   }
 
+  // The pictures of these numbers, below `count`, in this order.
+  std::shared_ptr<const PreparedImages> Pictures(int count, const std::vector<int>& numbers) {
+    Write(count);
+    const auto data_set = Open();
+    EXPECT_THAT(data_set, IsOk());
+    std::vector<DataSetImage> lines;
+    for (const int number : numbers) {
+      lines.push_back(data_set->images()[static_cast<size_t>(number)]);
+    }
+    auto images = PreparedImages::Load(*data_set, lines, Preprocessing(), 2);
+    EXPECT_THAT(images, IsOk());
+    return *std::move(images);
+  }
+
   static std::vector<int> Numbers(int count) {
     std::vector<int> numbers(static_cast<size_t>(count));
     std::iota(numbers.begin(), numbers.end(), 0);
@@ -156,6 +170,22 @@ TEST_F(ProjectionInitTest, MeanOfSketchesIsThatOfPeoplesUnlessTheyAreFew) {
   EXPECT_GT(off_centre(of_many, 5, kCount - 5), 1e-2);
   const torch::Tensor of_few = embeddings_with(4);
   EXPECT_LT(off_centre(of_few, 4, kCount - 4), 1e-3);
+}
+
+// Less its own mean, the only one of its kind would be nothing, whatever it shows.
+TEST_F(ProjectionInitTest, OnlySketchOfAPersonShapesTheAxes) {
+  constexpr int kCount = 40;
+  const LabelledImages photos{Load(kCount), Numbers(kCount)};
+  // The sketch of photo 0 is this picture; pseudo-sketches are the photos.
+  const auto axes_with = [&](int picture) {
+    std::vector<int> pictures = Numbers(kCount), labels = pictures;
+    pictures.insert(pictures.begin(), picture);
+    labels.insert(labels.begin(), 0);
+    const LabelledImages sketches{Pictures(kCount, pictures), labels, kCount};
+    EXPECT_THAT(InitializeProjection(photos, sketches, embedding_, *encoder_), IsOk());
+    return encoder_->named_parameters()["projection.weight"].detach().clone();
+  };
+  EXPECT_FALSE(torch::allclose(axes_with(0), axes_with(7), 0, 1e-3));
 }
 
 TEST(ChooseStartImagesTest, PseudoSketchesComeLastAndInTurn) {
