@@ -141,14 +141,14 @@ TEST(PseudoSketcherTest, WobbleMovesLinesAndKeepsWhatIsConnected) {
     cv::Mat labels;
     return cv::connectedComponents(Ink(sketch), labels);
   };
-  PseudoSketchOptions options = Only(PseudoStyle::kPencil);
-  options.wobble = 0;
-  const Image still = PseudoSketcher(photo, options, 1).Draw(0);
-  options.wobble = 0.05;
+  PseudoSketchOptions straight = Only(PseudoStyle::kPencil), wobbly = straight;
+  straight.wobble = 0;
+  wobbly.wobble = 0.05;
   for (int i = 0; i < 8; ++i) {
-    const Image moved = PseudoSketcher(photo, options, 1).Draw(i);
-    EXPECT_FALSE(SamePixels(moved, still));
-    EXPECT_EQ(parts(moved), parts(PseudoSketcher(photo, Only(PseudoStyle::kPencil), 1).Draw(i)));
+    const Image still = PseudoSketcher(photo, straight, 1).Draw(i);
+    const Image moved = PseudoSketcher(photo, wobbly, 1).Draw(i);
+    EXPECT_FALSE(SamePixels(moved, still)) << i;
+    EXPECT_EQ(parts(moved), parts(still)) << i;
   }
 }
 
