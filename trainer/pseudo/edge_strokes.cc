@@ -38,7 +38,7 @@ class EdgeFollower {
         for (int dx = -1; dx <= 1; ++dx) {
           if (!IsLeft(static_cast<int>(last[0]) + dx, static_cast<int>(last[1]) + dy)) continue;
           const double length = std::hypot(dx, dy);
-          // Of equally straight ones, the nearer.
+          // The nearer one wins where two are equally straight.
           const double straight = (dx * along_x + dy * along_y) / length - 1e-3 * length;
           if (straight <= straightest) continue;
           straightest = straight;

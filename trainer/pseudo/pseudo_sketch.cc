@@ -164,7 +164,7 @@ std::vector<Trace> Chosen(std::vector<Trace> traces, double dropped, Random& ran
 
 }  // namespace
 
-// What is drawn, found once.
+// The subject of all sketches of a photo, found once.
 struct PseudoSketcher::Subject {
   explicit Subject(const Image& photo) : object(FindObject(photo)), inside(object.mask) {
     if (!object.has_ground) return;
@@ -174,7 +174,7 @@ struct PseudoSketcher::Subject {
   }
 
   ShownObject object;
-  // Of its parts; none where there is no ground.
+  // The outlines of its parts; there are none where there is no ground.
   std::vector<Trace> outlines;
   // The mask without what is near the outline, where there is one.
   cv::Mat inside;

@@ -40,9 +40,9 @@ class PseudoSketcher {
   // sketches in a row have nearly the shares that the weights ask for.
   PseudoStyle StyleOf(int index) const;
   // Dark lines on white, grey, kPseudoSketchPixels square: a function of the photo, the options,
-  // the seed and the index. What is shown is cut out of a plain ground, as people draw it; people's
-  // errors are in it, too: wrong proportions, and a smooth warp under which no line crosses another
-  // that it did not cross. Where the photo shows nothing, the sketch is white.
+  // the seed and the index. The object is cut out of a plain ground, as people draw it; people's
+  // errors are in it, too: wrong proportions, and a smooth warp, which seldom makes lines meet that
+  // were apart. Where the photo shows nothing, the sketch is white.
   Image Draw(int index) const;
 
  private:

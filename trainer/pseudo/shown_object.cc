@@ -12,7 +12,7 @@
 namespace s2p {
 namespace {
 
-// What the object takes of the square's side.
+// The object takes this share of the square's side.
 constexpr double kObjectShare = 0.75;
 // The photo is looked at in this size: large enough for the square, whatever its object takes.
 constexpr int kLookedAtPixels = 640;

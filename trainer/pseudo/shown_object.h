@@ -1,4 +1,4 @@
-// What a photo shows, without its ground.
+// The object that a photo shows, without its ground.
 #ifndef S2P_TRAINER_PSEUDO_SHOWN_OBJECT_H_
 #define S2P_TRAINER_PSEUDO_SHOWN_OBJECT_H_
 
@@ -8,8 +8,8 @@
 
 namespace s2p {
 
-// Side of the square that pseudo-sketches are drawn in, in pixels. What is shown takes three
-// quarters of it, about as much as in the pictures that strokes are drawn on.
+// Side of the square that pseudo-sketches are drawn in, in pixels. The object takes three quarters
+// of it, about as much as in the pictures that strokes are drawn on.
 inline constexpr int kPseudoSketchPixels = 320;
 
 // A value; copies share their pixels.
