@@ -123,7 +123,8 @@ bool FolderNames::IsOneIdentity(const std::string& prefix,
     const auto known = fixed_.find(name);
     if (known == fixed_.end() || name == prefix) continue;
     if (known->second == prefix) return true;
-    if (known->second == name) return false;
+    // With an ending where the file's name is the identity.
+    if (known->second == name || absl::StartsWith(known->second, name + ".")) return false;
   }
   if (prefix.empty() || names.size() < 2 || IsCameraPrefix(prefix)) return false;
   if (drawn_as_one_.count(prefix) > 0) return true;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -181,9 +182,11 @@ class FolderReader {
       if (parts.size() == 2) names_.FixPhoto(fs::path(parts[1]).stem().string(), image.identity);
       if (parts.size() == 3) of_folder[parts[1]].insert(image.identity);
     }
-    // Other formats have folders of many identities.
+    // Other formats have folders of many identities, or name identities by their paths.
     for (const auto& [folder, identities] : of_folder) {
-      if (identities.size() == 1) names_.FixFolder(folder, *identities.begin());
+      const std::string& first = *identities.begin();
+      if (identities.size() > 1 || absl::StartsWith(first, folder + "/")) continue;
+      names_.FixFolder(folder, first);
     }
   }
 

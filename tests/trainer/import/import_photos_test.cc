@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -109,6 +110,60 @@ TEST_F(ImportPhotosTest, SecondImportAddsWhatIsNew) {
   EXPECT_EQ(summary->already_there, 4);
   EXPECT_EQ(summary->photos, 4);
   EXPECT_EQ(summary->sketches, 2);
+}
+
+// The identities of photos are their files' names, with the ending.
+class SketchesAddedToPhotosTest : public ImportPhotosTest {
+ protected:
+  // Adds these to a set of the photos, and returns the identity of each image by path.
+  std::map<std::string, std::string> Add(const std::vector<std::string>& paths) {
+    EXPECT_THAT(Import("photos"), IsOk());
+    Remove("");
+    for (const std::string& path : paths) WriteJpg(path);
+    options_.add = true;
+    const auto summary = Import("folder");
+    EXPECT_THAT(summary, IsOk());
+    if (summary.ok()) remarks_ = summary->remarks;
+    std::map<std::string, std::string> identity_of;
+    const DataSet data_set = Open();
+    for (const DataSetImage& image : data_set.images()) identity_of[image.path] = image.identity;
+    return identity_of;
+  }
+
+  std::vector<std::string> remarks_;
+};
+
+TEST_F(SketchesAddedToPhotosTest, BelongToThePhotosOfTheirNames) {
+  WriteJpg("boot 7.jpg");
+  const auto identity_of = Add({"sketch/boot 7.jpg", "sketch/1_2.jpg"});
+  EXPECT_EQ(identity_of.at("sketch/boot 7.jpg"), "boot 7.jpg");
+  EXPECT_EQ(identity_of.at("sketch/1_2.jpg"), "1.png");
+}
+
+TEST_F(SketchesAddedToPhotosTest, AreAllTrainedOn) {
+  Add({"sketch/1.jpg"});
+  EXPECT_EQ(IdentitiesOf(Open(), "train").size(), 3u);
+  EXPECT_EQ(IdentitiesOf(Open(), "test").size(), 0u);
+}
+
+// Folders of photos are no things.
+TEST_F(SketchesAddedToPhotosTest, InAFolderBelongToNoPhotoOfThatFolder) {
+  ASSERT_THAT(Import("photos"), IsOk());
+  Remove("");
+  WriteJpg("sketch/boots/2.jpg");
+  options_.add = true;
+  EXPECT_THAT(Import("folder"), StatusIs(absl::StatusCode::kInvalidArgument,
+                                         HasSubstr("identity boots has no photo")));
+}
+
+TEST_F(SketchesAddedToPhotosTest, LeavePhotosWithACommonPrefixApart) {
+  for (const char* name : {"shoe_a.jpg", "shoe_b.jpg", "shoe_c.jpg"}) WriteJpg(name);
+  const auto identity_of = Add({"sketch/shoe_a.jpg", "photo/shoe_d.jpg"});
+  EXPECT_EQ(identity_of.at("sketch/shoe_a.jpg"), "shoe_a.jpg");
+  EXPECT_EQ(identity_of.at("photo/shoe_d.jpg"), "shoe_d");
+  for (const std::string& remark : remarks_) {
+    EXPECT_THAT(remark, testing::Not(HasSubstr("keeps them apart")));
+  }
 }
 
 TEST_F(ImportPhotosTest, OtherFormatsTakeNoUnpairedSketches) {
