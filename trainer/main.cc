@@ -323,7 +323,7 @@ int Main(int argc, char** argv) {
       {"evaluate", [&] { return RunEvaluate(evaluate, std::cout); }},
       {"compare", [&] { return RunCompare(compare, std::cout); }},
       {"synthesize", [&] { return RunSynthesize(synthesize, terminal, std::cout); }},
-      {"import-dataset", [&] { return RunImport(import, terminal, std::cout); }},
+      {"import-dataset", [&] { return RunImport(import, /*stop=*/{}, terminal, std::cout); }},
       {"import-checkpoint", [&] { return RunImportCheckpoint(import_checkpoint, std::cout); }}};
   if (std::string blas; UsesReferenceBlas(&blas)) {
     LogWarning(

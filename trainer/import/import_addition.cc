@@ -58,7 +58,8 @@ absl::Status CheckAttributes(const DataSet& set, const Plan& plan) {
 }
 
 // The images of the plan that the set does not have.
-absl::StatusOr<std::vector<PlannedImage>> NewImages(const DataSet& set, const Plan& plan) {
+absl::StatusOr<std::vector<PlannedImage>> NewImages(const DataSet& set, const Plan& plan,
+                                                    const std::function<bool()>& stop) {
   std::map<std::string, std::string> listed;
   for (const DataSetImage& image : set.images()) {
     listed.emplace(CanonicalName(image.path), image.path);
@@ -66,6 +67,7 @@ absl::StatusOr<std::vector<PlannedImage>> NewImages(const DataSet& set, const Pl
   std::vector<PlannedImage> missing;
   Problems problems;
   for (const PlannedImage& image : plan.images) {
+    S2P_RETURN_IF_ERROR(CheckStop(stop, "images were compared"));
     const auto found = listed.find(CanonicalName(image.line.path));
     const bool is_listed = found != listed.end();
     const fs::path to = fs::path(set.folder()) / (is_listed ? found->second : image.line.path);
@@ -102,9 +104,11 @@ class Copies {
   explicit Copies(fs::path folder) : folder_(std::move(folder)) {}
 
   absl::Status Make(const std::vector<PlannedImage>& images,
-                    const std::function<void(int64_t, int64_t)>& progress) {
+                    const std::function<void(int64_t, int64_t)>& progress,
+                    const std::function<bool()>& stop) {
     int64_t done = 0;
     for (const PlannedImage& image : images) {
+      S2P_RETURN_IF_ERROR(CheckStop(stop, "images were copied"));
       const fs::path to = folder_ / image.line.path;
       folders_.insert(to.parent_path());
       S2P_ASSIGN_OR_RETURN(const bool is_missing, IsMissing(image.from, to));
@@ -151,9 +155,10 @@ absl::Status WriteNotes(const std::string& folder, const Plan& plan) {
 }  // namespace
 
 absl::StatusOr<Addition> AddTo(const DataSet& set, const Plan& plan,
-                               const std::function<void(int64_t, int64_t)>& progress) {
+                               const std::function<void(int64_t, int64_t)>& progress,
+                               const std::function<bool()>& stop) {
   S2P_RETURN_IF_ERROR(CheckAttributes(set, plan));
-  S2P_ASSIGN_OR_RETURN(const auto missing, NewImages(set, plan));
+  S2P_ASSIGN_OR_RETURN(const auto missing, NewImages(set, plan, stop));
   Addition addition;
   addition.added = static_cast<int64_t>(missing.size());
   addition.already_there = static_cast<int64_t>(plan.images.size()) - addition.added;
@@ -168,7 +173,7 @@ absl::StatusOr<Addition> AddTo(const DataSet& set, const Plan& plan,
   if (missing.empty()) return addition;
   S2P_RETURN_IF_ERROR(CheckPlace(missing, set.folder()));
   Copies copies(set.folder());
-  if (absl::Status status = copies.Make(missing, progress); !status.ok()) {
+  if (absl::Status status = copies.Make(missing, progress, stop); !status.ok()) {
     copies.Remove();
     return status;
   }

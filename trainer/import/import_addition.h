@@ -31,7 +31,8 @@ struct Addition {
 // changed the set meanwhile. Otherwise as CarryOut. After an error while images are copied, those
 // copied are removed.
 absl::StatusOr<Addition> AddTo(const DataSet& set, const Plan& plan,
-                               const std::function<void(int64_t, int64_t)>& progress);
+                               const std::function<void(int64_t, int64_t)>& progress,
+                               const std::function<bool()>& stop);
 
 }  // namespace s2p
 

@@ -1,10 +1,8 @@
 #include "trainer/import/import_dataset.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <set>
-#include <system_error>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -24,6 +22,7 @@ struct Given {
   SplitOptions split;
   // The set that is added to; null if there is none.
   const DataSet* set = nullptr;
+  const std::function<bool()>& stop;
 };
 using Planner = absl::StatusOr<Plan> (*)(const ImportOptions&, const Given&);
 
@@ -47,8 +46,10 @@ const std::map<std::string, Planner>& Planners() {
        [](const ImportOptions& options, const Given&) {
          return PlanMarket1501(options.root, MarketAttributeSet::kPaper);
        }},
-      {"photos", [](const ImportOptions& options,
-                    const Given&) { return PlanPhotos(options.root, options.unpaired_sketches); }},
+      {"photos",
+       [](const ImportOptions& options, const Given& given) {
+         return PlanPhotos(options.root, {options.unpaired_sketches, given.stop});
+       }},
       {"pku-sketch", [](const ImportOptions& options,
                         const Given&) { return PlanPkuSketch(options.root, options.split_seed); }},
       {"qmul-shoes",
@@ -115,13 +116,6 @@ absl::StatusOr<SplitOptions> SplitOf(const ImportOptions& options) {
   return split;
 }
 
-// Whether there is something to add to.
-bool HasContent(const std::string& folder) {
-  std::error_code error;
-  return std::filesystem::exists(folder, error) && !std::filesystem::is_empty(folder, error) &&
-         !error;
-}
-
 ImportSummary Summarise(const Plan& plan, const std::vector<DataSetImage>& images) {
   ImportSummary summary;
   summary.name = plan.description.name;
@@ -149,23 +143,27 @@ ImportSummary Summarise(const Plan& plan, const std::vector<DataSetImage>& image
 }
 
 // The whole layout is checked before anything is written.
-absl::StatusOr<Plan> MakePlan(const ImportOptions& options, const DataSet* set) {
+absl::StatusOr<Plan> MakePlan(const ImportOptions& options, const DataSet* set,
+                              const std::function<bool()>& stop) {
   S2P_ASSIGN_OR_RETURN(const auto split, SplitOf(options));
-  S2P_ASSIGN_OR_RETURN(auto plan, Planners().at(options.format)(options, {split, set}));
+  S2P_ASSIGN_OR_RETURN(auto plan, Planners().at(options.format)(options, {split, set, stop}));
   S2P_RETURN_IF_ERROR(CheckNames(plan));
   return plan;
 }
 
 absl::StatusOr<ImportSummary> AddToExisting(const ImportOptions& options,
-                                            const std::function<void(int64_t, int64_t)>& progress) {
+                                            const std::function<void(int64_t, int64_t)>& progress,
+                                            const std::function<bool()>& stop) {
   S2P_ASSIGN_OR_RETURN(const auto set, DataSet::Open(options.out, ImageFiles::kMayBeMissing));
   if (set.packed() != nullptr) {
     return absl::InvalidArgumentError(
         absl::StrCat(options.out, ": is a packed data set; add to its folder and pack it again"));
   }
   S2P_ASSIGN_OR_RETURN(const auto lock, FolderLock::Acquire(options.out));
-  S2P_ASSIGN_OR_RETURN(const auto plan, MakePlan(options, &set));
-  S2P_ASSIGN_OR_RETURN(const auto addition, AddTo(set, plan, progress));
+  // An import may have been killed right after its last step.
+  MarkFinished(options.out);
+  S2P_ASSIGN_OR_RETURN(const auto plan, MakePlan(options, &set, stop));
+  S2P_ASSIGN_OR_RETURN(const auto addition, AddTo(set, plan, progress, stop));
   ImportSummary summary = Summarise(plan, addition.images);
   summary.name = set.name();
   summary.attributes = static_cast<int64_t>(set.attributes().size());
@@ -191,11 +189,12 @@ const std::vector<std::string>& IdentityRules() {
 }
 
 absl::StatusOr<ImportSummary> ImportDataset(const ImportOptions& options,
-                                            const std::function<void(int64_t, int64_t)>& progress) {
+                                            const std::function<void(int64_t, int64_t)>& progress,
+                                            const std::function<bool()>& stop) {
   S2P_RETURN_IF_ERROR(CheckOptions(options));
-  if (options.add && HasContent(options.out)) return AddToExisting(options, progress);
-  S2P_ASSIGN_OR_RETURN(const auto plan, MakePlan(options, nullptr));
-  S2P_RETURN_IF_ERROR(CarryOut(plan, options.out, progress));
+  if (options.add && !CanBegin(options.out)) return AddToExisting(options, progress, stop);
+  S2P_ASSIGN_OR_RETURN(const auto plan, MakePlan(options, nullptr, stop));
+  S2P_RETURN_IF_ERROR(CarryOut(plan, options.out, progress, stop));
   std::vector<DataSetImage> images;
   for (const PlannedImage& image : plan.images) images.push_back(image.line);
   ImportSummary summary = Summarise(plan, images);

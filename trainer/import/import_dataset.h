@@ -76,15 +76,18 @@ const std::vector<std::string>& IdentityRules();
 
 // Checks the whole layout, then copies the images to OUT/photo and OUT/sketch and describes them
 // (no hard links: editing the copy must not change the original). dataset.jsonl is written last, so
-// a folder whose import was killed does not open; after an error nothing is left. How many images
-// there are is checked only where the format's split depends on it (pku-sketch). `progress` is
-// called with (done, total) images. InvalidArgument for an unknown format or rule, or naming the
-// file, or file and line, that is not as the layout says (wrong name, not an image, without its
-// partner): of a folder the first ten, of a published data set the first; NotFound if a file or
-// folder of the layout is missing; FailedPrecondition if OUT has content, or if another program is
-// adding to it; else as CarryOut, or AddTo.
+// a folder whose import was killed does not open, and the next import into it, with `add` or
+// without, starts over; after an error nothing is left. How many images there are is checked only
+// where the format's split depends on it (pku-sketch). `progress` is called with (done, total)
+// images; `stop` is asked before each is copied, and by format photos before each is read.
+// InvalidArgument for an unknown format or rule, or naming the file, or file and line, that is not
+// as the layout says (wrong name, not an image, without its partner): of a folder the first ten, of
+// a published data set the first; NotFound if a file or folder of the layout is missing;
+// FailedPrecondition if OUT has content, or if another program is adding to it; Cancelled once
+// `stop` is true; else as CarryOut, or AddTo.
 absl::StatusOr<ImportSummary> ImportDataset(
-    const ImportOptions& options, const std::function<void(int64_t, int64_t)>& progress = {});
+    const ImportOptions& options, const std::function<void(int64_t, int64_t)>& progress = {},
+    const std::function<bool()>& stop = {});
 
 }  // namespace s2p
 

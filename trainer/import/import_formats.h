@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -34,12 +35,17 @@ struct FolderOptions {
 // A folder of one's own: photo/ and sketch/, or train/, val/ and test/ with these inside.
 absl::StatusOr<Plan> PlanFolder(const std::filesystem::path& root, const FolderOptions& options);
 
+struct PhotosOptions {
+  // If not empty, a folder of the same kind with sketches of none of the photos in particular.
+  std::filesystem::path sketches;
+  // Asked before each image is read; may be empty.
+  std::function<bool()> stop;
+};
+
 // Photos alone, in folders of any depth: each shows a thing of its own, whose identity is the
 // file's path below `root`. Files of other kinds and images that cannot be read are left out, with
-// a warning. `sketches`, if not empty, is a folder of the same kind with sketches of none of them
-// in particular. All are for training.
-absl::StatusOr<Plan> PlanPhotos(const std::filesystem::path& root,
-                                const std::filesystem::path& sketches);
+// a warning. All are for training. Cancelled once `stop` is true.
+absl::StatusOr<Plan> PlanPhotos(const std::filesystem::path& root, const PhotosOptions& options);
 
 // A data set as DataSet::Open reads it, with its identities, paths, attributes and, unless `split`
 // has a test fraction, its splits.

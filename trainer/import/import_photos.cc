@@ -1,5 +1,6 @@
 // Photos as people keep them: in folders of any depth, among files of other kinds.
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <string>
 #include <system_error>
@@ -25,9 +26,9 @@ constexpr size_t kNamed = 3;
 // Gathers the images below a folder.
 class TreeReader {
  public:
-  // What lies in `other`, if that is not empty, is passed over.
-  TreeReader(v1::Modality modality, fs::path other, Plan* plan)
-      : modality_(modality), other_(std::move(other)), plan_(*plan) {}
+  // A folder in it that is `other`, if that is not empty, is passed over.
+  TreeReader(v1::Modality modality, fs::path other, const std::function<bool()>& stop, Plan* plan)
+      : modality_(modality), other_(std::move(other)), stop_(stop), plan_(*plan) {}
 
   // NotFound if there is no such folder; InvalidArgument if no image below it can be read.
   absl::Status Read(const fs::path& root) {
@@ -46,6 +47,7 @@ class TreeReader {
     S2P_ASSIGN_OR_RETURN(const auto entries, List(folder, &plan_.passed_over));
     for (const fs::path& entry : entries) {
       const fs::path path = inside / entry.filename();
+      S2P_RETURN_IF_ERROR(CheckStop(stop_, "images were read"));
       if (!IsFolder(entry)) {
         AddFile(entry, path);
         continue;
@@ -110,6 +112,7 @@ class TreeReader {
 
   const v1::Modality modality_;
   const fs::path other_;
+  const std::function<bool()>& stop_;
   Plan& plan_;
   int64_t images_ = 0;
   std::vector<std::string> unreadable_;
@@ -120,14 +123,15 @@ class TreeReader {
 
 }  // namespace
 
-absl::StatusOr<Plan> PlanPhotos(const fs::path& root, const fs::path& sketches) {
+absl::StatusOr<Plan> PlanPhotos(const fs::path& root, const PhotosOptions& options) {
   Plan plan;
   plan.description.name = NameOfFolder(root);
   plan.description.source = "imported from a folder of photos";
   plan.split_reason = "all are for training";
-  S2P_RETURN_IF_ERROR(TreeReader(v1::MODALITY_PHOTO, sketches, &plan).Read(root));
+  const auto& [sketches, stop] = options;
+  S2P_RETURN_IF_ERROR(TreeReader(v1::MODALITY_PHOTO, sketches, stop, &plan).Read(root));
   if (sketches.empty()) return plan;
-  S2P_RETURN_IF_ERROR(TreeReader(v1::MODALITY_SKETCH, root, &plan).Read(sketches));
+  S2P_RETURN_IF_ERROR(TreeReader(v1::MODALITY_SKETCH, root, stop, &plan).Read(sketches));
   return plan;
 }
 

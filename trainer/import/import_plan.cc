@@ -14,6 +14,7 @@
 #include "base/left_behind.h"
 #include "base/status_macros.h"
 #include "base/utf8.h"
+#include "daemon/folder_lock.h"
 #include "image/image.h"
 #include "model/file.h"
 #include "trainer/import/canonical_name.h"
@@ -27,6 +28,12 @@ constexpr size_t kNamedProblems = 10;
 constexpr uint64_t kMegabyte = 1000 * 1000;
 // NAME_MAX of the usual file systems.
 constexpr size_t kMostOfName = 255;
+// Hidden, so that nobody takes it for an image.
+constexpr char kUnfinishedName[] = ".unfinished-import";
+constexpr char kUnfinishedText[] =
+    "An import into this folder has not finished. The same command starts it over.\n";
+// The file of FolderLock.
+constexpr char kLockName[] = "lock";
 
 // The words of a status without the path that Offending puts before them.
 absl::string_view Reason(const absl::Status& status, const fs::path& file) {
@@ -38,10 +45,12 @@ const char* FolderOf(v1::Modality modality) {
 }
 
 absl::Status CopyImages(const Plan& plan, const fs::path& out,
-                        const std::function<void(int64_t, int64_t)>& progress) {
+                        const std::function<void(int64_t, int64_t)>& progress,
+                        const std::function<bool()>& stop) {
   const auto total = static_cast<int64_t>(plan.images.size());
   int64_t done = 0;
   for (const PlannedImage& image : plan.images) {
+    S2P_RETURN_IF_ERROR(CheckStop(stop, "images were copied"));
     const fs::path to = out / image.line.path;
     std::error_code error;
     fs::create_directories(to.parent_path(), error);
@@ -106,9 +115,51 @@ absl::Status CheckIsNoDataSet(const std::string& out) {
                    ": is a data set already; --add adds the images to it, or name another folder"));
 }
 
+bool IsUnfinished(const std::string& out) {
+  std::error_code error;
+  return fs::exists(fs::path(out) / kUnfinishedName, error) &&
+         !fs::exists(fs::path(out) / "dataset.jsonl", error);
+}
+
+// Whether a folder has nothing in it but perhaps the lock.
+bool IsFree(const std::string& folder) {
+  std::error_code error;
+  fs::directory_iterator entry(folder, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    if (entry->path().filename() != kLockName) return false;
+  }
+  return !error;
+}
+
+// Removes what an import of this plan leaves in the folder, but no other file.
+void RemoveCopies(const Plan& plan, const std::string& out) {
+  std::set<fs::path> ours = {
+      "photo", "sketch", "dataset.json", "dataset.json.tmp", "dataset.jsonl", "dataset.jsonl.tmp"};
+  for (const PlannedImage& image : plan.images) ours.insert(*fs::path(image.line.path).begin());
+  for (const auto& note : plan.notes) ours.insert(note.first);
+  std::error_code ignored;
+  for (const fs::path& name : ours) fs::remove_all(out / name, ignored);
+  MarkFinished(out);
+}
+
+// Makes a folder that a killed import has left empty again. FailedPrecondition if it has content
+// besides.
+absl::Status ClearUnfinished(const Plan& plan, const std::string& out) {
+  if (IsUnfinished(out)) RemoveCopies(plan, out);
+  return IsFree(out) ? absl::OkStatus() : CreateDataSetFolder(out);
+}
+
+absl::Status MarkUnfinished(const std::string& out) {
+  return WriteFileSynced((fs::path(out) / kUnfinishedName).string(),
+                         {absl::string_view(kUnfinishedText)});
+}
+
 absl::Status Write(const Plan& plan, const std::string& out,
-                   const std::function<void(int64_t, int64_t)>& progress) {
-  S2P_RETURN_IF_ERROR(CopyImages(plan, out, progress));
+                   const std::function<void(int64_t, int64_t)>& progress,
+                   const std::function<bool()>& stop) {
+  S2P_RETURN_IF_ERROR(CheckRoom(plan.images, out));
+  S2P_RETURN_IF_ERROR(MarkUnfinished(out));
+  S2P_RETURN_IF_ERROR(CopyImages(plan, out, progress, stop));
   for (const auto& [name, content] : plan.notes) {
     const std::string path = (fs::path(out) / name).string();
     S2P_RETURN_IF_ERROR(WriteFileSynced(path, {absl::string_view(content)}));
@@ -254,6 +305,21 @@ absl::Status CheckIdentities(const std::vector<PlannedImage>& images,
   return problems.status();
 }
 
+absl::Status CheckStop(const std::function<bool()>& stop, absl::string_view done) {
+  if (!stop || !stop()) return absl::OkStatus();
+  return absl::CancelledError(absl::StrCat("stopped while ", done));
+}
+
+bool CanBegin(const std::string& out) {
+  std::error_code error;
+  return !fs::exists(out, error) || IsUnfinished(out) || IsFree(out);
+}
+
+void MarkFinished(const std::string& out) {
+  std::error_code ignored;
+  fs::remove(fs::path(out) / kUnfinishedName, ignored);
+}
+
 absl::Status CheckPlace(const std::vector<PlannedImage>& images, const std::string& out) {
   S2P_RETURN_IF_ERROR(CheckApart(images, out));
   return CheckRoom(images, out);
@@ -283,27 +349,31 @@ absl::Status CheckNames(const Plan& plan) {
 }
 
 absl::Status CarryOut(const Plan& plan, const std::string& out,
-                      const std::function<void(int64_t, int64_t)>& progress) {
+                      const std::function<void(int64_t, int64_t)>& progress,
+                      const std::function<bool()>& stop) {
   const bool was_there = IsFolder(out);
-  absl::Status status = CheckApart(plan.images, out);
-  if (status.ok()) status = CheckIsNoDataSet(out);
-  if (status.ok()) status = CreateDataSetFolder(out);
-  if (!status.ok()) return status;
-  status = CheckRoom(plan.images, out);
-  if (status.ok()) status = Write(plan, out, progress);
-  if (status.ok()) return status;
+  S2P_RETURN_IF_ERROR(CheckApart(plan.images, out));
+  S2P_RETURN_IF_ERROR(CheckIsNoDataSet(out));
+  if (!IsUnfinished(out) && !IsFree(out)) {
+    S2P_RETURN_IF_ERROR(CreateDataSetFolder(out));
+  }
   std::error_code ignored;
-  if (!was_there) {
-    fs::remove_all(out, ignored);
+  const auto lock = FolderLock::Acquire(out);
+  if (!lock.ok()) {
+    // Another process may fill it, and then it stays.
+    if (!was_there) fs::remove(out, ignored);
+    return lock.status();
+  }
+  S2P_RETURN_IF_ERROR(ClearUnfinished(plan, out));
+  const absl::Status status = Write(plan, out, progress, stop);
+  if (status.ok()) {
+    MarkFinished(out);
     return status;
   }
-  // It was empty, so all of its content is ours.
-  std::vector<fs::path> ours;
-  for (fs::directory_iterator entry(out, ignored); !ignored && entry != fs::directory_iterator();
-       entry.increment(ignored)) {
-    ours.push_back(entry->path());
-  }
-  for (const fs::path& path : ours) fs::remove_all(path, ignored);
+  RemoveCopies(plan, out);
+  if (!IsFree(out)) return status;
+  fs::remove(fs::path(out) / kLockName, ignored);
+  if (!was_there) fs::remove(out, ignored);
   return status;
 }
 

@@ -89,6 +89,9 @@ PlannedImage Planned(const std::filesystem::path& file, const std::filesystem::p
 absl::Status CheckIdentities(const std::vector<PlannedImage>& images,
                              const std::vector<DataSetImage>& set = {});
 
+// Cancelled, "stopped while " and what was done, once `stop`, which may be empty, is true.
+absl::Status CheckStop(const std::function<bool()>& stop, absl::string_view done);
+
 // InvalidArgument if `out` lies in a folder of images to import; ResourceExhausted if the images do
 // not fit on its disk.
 absl::Status CheckPlace(const std::vector<PlannedImage>& images, const std::string& out);
@@ -99,14 +102,23 @@ absl::Status CheckName(const PlannedImage& image);
 // The same for all of a plan.
 absl::Status CheckNames(const Plan& plan);
 
+// Whether CarryOut can begin in the folder: it is not there, is empty but for a lock, or is
+// unfinished. A hidden file that is there as long as an import lasts says that it was killed.
+bool CanBegin(const std::string& out);
+// Removes that file, where the data set is whole all the same.
+void MarkFinished(const std::string& out);
+
 // Copies the images to OUT/photo and OUT/sketch (no hard links: editing the copy must not change
 // the original), writes the notes and, last, the description. On failure nothing is left in `out`
-// but what was in it before.
-// FailedPrecondition if `out` has content, with a word on --add if it is a data set;
-// InvalidArgument if it lies in a folder of images to import; ResourceExhausted, before anything is
-// copied, if the images do not fit on its disk; the system's error if it cannot be written.
+// but what was in it before; after a kill the folder is unfinished, and the next call removes what
+// was copied and starts over.
+// FailedPrecondition if `out` has content, with a word on --add if it is a data set, or if another
+// process imports into it; InvalidArgument if it lies in a folder of images to import;
+// ResourceExhausted, before anything is copied, if the images do not fit on its disk; Cancelled
+// once `stop` is true; the system's error if it cannot be written.
 absl::Status CarryOut(const Plan& plan, const std::string& out,
-                      const std::function<void(int64_t, int64_t)>& progress);
+                      const std::function<void(int64_t, int64_t)>& progress,
+                      const std::function<bool()>& stop);
 
 }  // namespace s2p
 

@@ -50,11 +50,13 @@ absl::Status RunPack(const PackOptions& options, const std::function<bool()>& st
   return absl::OkStatus();
 }
 
-absl::Status RunImport(const ImportOptions& options, bool terminal, std::ostream& out) {
+absl::Status RunImport(const ImportOptions& options, const std::function<bool()>& stop,
+                       bool terminal, std::ostream& out) {
   TrainingDisplay display(&out, terminal);
-  S2P_ASSIGN_OR_RETURN(const auto summary, ImportDataset(options, [&](int64_t done, int64_t total) {
-                         display.Loading("images", done, total);
-                       }));
+  const auto progress = [&](int64_t done, int64_t total) {
+    display.Loading("images", done, total);
+  };
+  S2P_ASSIGN_OR_RETURN(const auto summary, ImportDataset(options, progress, stop));
   out << options.out << ": " << summary.name << ", " << summary.photos << " photos of "
       << summary.photo_identities << " identities and " << summary.sketches << " sketches of "
       << summary.sketch_identities << "; " << summary.train_identities

@@ -27,15 +27,15 @@ std::string WorkDirOf(const StartOptions& options) {
 }
 
 // Copies what is new, and says how the folders were understood.
-absl::Status ImportPhotos(const StartOptions& options, const std::string& data_set, bool terminal,
-                          std::ostream& out) {
+absl::Status ImportPhotos(const StartOptions& options, const std::string& data_set,
+                          const std::function<bool()>& stop, bool terminal, std::ostream& out) {
   ImportOptions import;
   import.format = "photos";
   import.root = options.photos;
   import.unpaired_sketches = options.sketches;
   import.out = data_set;
   import.add = true;
-  return RunImport(import, terminal, out);
+  return RunImport(import, stop, terminal, out);
 }
 
 absl::StatusOr<int64_t> CountPhotos(const std::string& data_set) {
@@ -95,7 +95,7 @@ absl::Status RunStart(const StartOptions& options, const std::function<bool()>& 
   };
   const std::string data_set = absl::StrCat(WorkDirOf(options), "/data");
   out << "1 of 2: copying the photos into a data set\n";
-  S2P_RETURN_IF_ERROR(ImportPhotos(options, data_set, terminal, out));
+  S2P_RETURN_IF_ERROR(ImportPhotos(options, data_set, stop, terminal, out));
   if (stop()) return absl::CancelledError("stopped; run the same command again to resume");
   S2P_ASSIGN_OR_RETURN(const int64_t photos, CountPhotos(data_set));
   out << "2 of 2: drawing the photos as people might (" << elapsed()

@@ -125,7 +125,9 @@ struct SynthesizeOptions {
 };
 absl::Status RunSynthesize(const SynthesizeOptions& options, bool terminal, std::ostream& out);
 
-absl::Status RunImport(const ImportOptions& options, bool terminal, std::ostream& out);
+// Cancelled when `stop` ended it, as ImportDataset.
+absl::Status RunImport(const ImportOptions& options, const std::function<bool()>& stop,
+                       bool terminal, std::ostream& out);
 
 struct ImportCheckpointOptions {
   std::string preset;

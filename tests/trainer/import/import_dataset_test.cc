@@ -70,7 +70,7 @@ class ImportDatasetTest : public ImportTest {
 TEST_F(ImportDatasetTest, FormatsAreKnown) {
   EXPECT_THAT(ImportFormats(),
               ElementsAre("celeba", "data-set", "folder", "iiitd", "market-1501",
-                          "market-1501-paper", "pku-sketch", "qmul-shoes", "ut-zap50k"));
+                          "market-1501-paper", "photos", "pku-sketch", "qmul-shoes", "ut-zap50k"));
 }
 
 TEST_F(ImportDatasetTest, UnknownFormatNamesTheKnown) {
@@ -105,6 +105,50 @@ TEST_F(ImportDatasetTest, NothingIsLeftIfCopyingFails) {
   const absl::Status status = ImportDataset(options_, lose_second).status();
   EXPECT_THAT(std::string(status.message()), HasSubstr("photo/2.jpg: copy"));
   EXPECT_FALSE(std::filesystem::exists(Out()));
+}
+
+TEST_F(ImportDatasetTest, StoppedImportLeavesNothing) {
+  options_ = {"folder", Root(), Out(), 1, ""};
+  int64_t copied = 0;
+  const absl::Status status =
+      ImportDataset(
+          options_, [&](int64_t done, int64_t) { copied = done; }, [&] { return copied == 1; })
+          .status();
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled,
+                               HasSubstr("stopped while images were copied")));
+  EXPECT_FALSE(std::filesystem::exists(Out()));
+}
+
+TEST_F(ImportDatasetTest, KilledImportIsStartedOver) {
+  options_ = {"folder", Root(), Out(), 1, ""};
+  EXPECT_EXIT(static_cast<void>(ImportDataset(options_, [](int64_t, int64_t) { _exit(3); })),
+              testing::ExitedWithCode(3), "");
+  ASSERT_TRUE(std::filesystem::exists(Out("photo/1.jpg")));
+  EXPECT_THAT(DataSet::Open(Out()), StatusIs(absl::StatusCode::kNotFound));
+  Rename("photo/1.jpg", "photo/3.jpg");
+  ASSERT_THAT(Import("folder"), IsOk());
+  EXPECT_EQ(Open().images().size(), 2u);
+  EXPECT_FALSE(std::filesystem::exists(Out("photo/1.jpg")));
+}
+
+TEST_F(ImportDatasetTest, WhatAKilledImportDidNotMakeIsLeftAsItIs) {
+  options_ = {"folder", Root(), Out(), 1, ""};
+  EXPECT_EXIT(static_cast<void>(ImportDataset(options_, [](int64_t, int64_t) { _exit(3); })),
+              testing::ExitedWithCode(3), "");
+  Write("../out/keep.txt", "mine");
+  EXPECT_THAT(Import("folder"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("is not empty")));
+  EXPECT_EQ(Read(Out("keep.txt")), "mine");
+}
+
+TEST_F(ImportDatasetTest, FolderThatAnotherImportFillsIsRefused) {
+  options_ = {"folder", Root(), Out(), 1, ""};
+  const auto import_again = [&](int64_t, int64_t) {
+    EXPECT_THAT(ImportDataset(options_),
+                StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("in use by process")));
+  };
+  EXPECT_THAT(ImportDataset(options_, import_again), IsOk());
+  EXPECT_EQ(Open().images().size(), 2u);
 }
 
 TEST_F(ImportDatasetTest, EmptyFolderIsEmptyAgainIfWritingFails) {

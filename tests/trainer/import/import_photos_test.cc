@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <map>
@@ -110,6 +112,44 @@ TEST_F(ImportPhotosTest, SecondImportAddsWhatIsNew) {
   EXPECT_EQ(summary->already_there, 4);
   EXPECT_EQ(summary->photos, 4);
   EXPECT_EQ(summary->sketches, 2);
+}
+
+TEST_F(ImportPhotosTest, KilledFirstImportIsStartedOver) {
+  options_ = {"photos", Root(), Out()};
+  options_.add = true;
+  EXPECT_EXIT(static_cast<void>(ImportDataset(options_, [](int64_t, int64_t) { _exit(3); })),
+              testing::ExitedWithCode(3), "");
+  const auto summary = Import("photos");
+  ASSERT_THAT(summary, IsOk());
+  EXPECT_EQ(summary->added, 3);
+}
+
+// An import that is killed after its last image, but before it forgets that it was unfinished.
+TEST_F(ImportPhotosTest, WholeSetOfAKilledImportIsAddedTo) {
+  options_.add = true;
+  ASSERT_THAT(Import("photos"), IsOk());
+  Write("../out/.unfinished-import", "");
+  const auto summary = Import("photos");
+  ASSERT_THAT(summary, IsOk());
+  EXPECT_EQ(summary->already_there, 3);
+  EXPECT_FALSE(std::filesystem::exists(Out(".unfinished-import")));
+}
+
+TEST_F(ImportPhotosTest, WhereverAnAdditionIsStoppedTheSetIsAsItWas) {
+  options_.add = true;
+  ASSERT_THAT(Import("photos"), IsOk());
+  WriteJpg("boots/4.jpg");
+  const std::string before = Read(Out("dataset.jsonl"));
+  int stopped = 0;
+  for (absl::Status status = absl::CancelledError(""); !status.ok(); ++stopped) {
+    ASSERT_THAT(status, StatusIs(absl::StatusCode::kCancelled));
+    ASSERT_EQ(Read(Out("dataset.jsonl")), before);
+    int asked = 0;
+    status = ImportDataset(options_, {}, [&] { return asked++ == stopped; }).status();
+  }
+  // While each of four photos was read, and compared, and the new one copied.
+  EXPECT_GT(stopped, 9);
+  EXPECT_EQ(Open().images().size(), 4u);
 }
 
 // The identities of photos are their files' names, with the ending.
