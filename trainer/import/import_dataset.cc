@@ -192,6 +192,9 @@ absl::StatusOr<ImportSummary> ImportDataset(const ImportOptions& options,
                                             const std::function<void(int64_t, int64_t)>& progress,
                                             const std::function<bool()>& stop) {
   S2P_RETURN_IF_ERROR(CheckOptions(options));
+  if (options.format == "photos") {
+    S2P_RETURN_IF_ERROR(CheckPhotoFolders(options.root, options.unpaired_sketches, options.out));
+  }
   if (options.add && !CanBegin(options.out)) return AddToExisting(options, progress, stop);
   S2P_ASSIGN_OR_RETURN(const auto plan, MakePlan(options, nullptr, stop));
   S2P_RETURN_IF_ERROR(CarryOut(plan, options.out, progress, stop));

@@ -47,6 +47,11 @@ struct PhotosOptions {
 // a warning. All are for training. Cancelled once `stop` is true.
 absl::StatusOr<Plan> PlanPhotos(const std::filesystem::path& root, const PhotosOptions& options);
 
+// InvalidArgument if the copies would lie in the folder of photos or that of sketches, which may be
+// empty, or if the two are one. Reads no image.
+absl::Status CheckPhotoFolders(const std::filesystem::path& root,
+                               const std::filesystem::path& sketches, const std::string& out);
+
 // A data set as DataSet::Open reads it, with its identities, paths, attributes and, unless `split`
 // has a test fraction, its splits.
 absl::StatusOr<Plan> PlanDataSet(const std::filesystem::path& root, const SplitOptions& split);

@@ -128,11 +128,25 @@ absl::StatusOr<Plan> PlanPhotos(const fs::path& root, const PhotosOptions& optio
   plan.description.name = NameOfFolder(root);
   plan.description.source = "imported from a folder of photos";
   plan.split_reason = "all are for training";
-  const auto& [sketches, stop] = options;
-  S2P_RETURN_IF_ERROR(TreeReader(v1::MODALITY_PHOTO, sketches, stop, &plan).Read(root));
-  if (sketches.empty()) return plan;
-  S2P_RETURN_IF_ERROR(TreeReader(v1::MODALITY_SKETCH, root, stop, &plan).Read(sketches));
+  TreeReader photos(v1::MODALITY_PHOTO, options.sketches, options.stop, &plan);
+  S2P_RETURN_IF_ERROR(photos.Read(root));
+  if (options.sketches.empty()) return plan;
+  TreeReader sketches(v1::MODALITY_SKETCH, root, options.stop, &plan);
+  S2P_RETURN_IF_ERROR(sketches.Read(options.sketches));
   return plan;
+}
+
+// A second import would take copies in one of the folders for further images.
+absl::Status CheckPhotoFolders(const fs::path& root, const fs::path& sketches,
+                               const std::string& out) {
+  S2P_RETURN_IF_ERROR(CheckOutside(out, root));
+  if (sketches.empty()) return absl::OkStatus();
+  S2P_RETURN_IF_ERROR(CheckOutside(out, sketches));
+  std::error_code error;
+  if (!fs::equivalent(root, sketches, error)) return absl::OkStatus();
+  return Offending(sketches,
+                   "is the folder of photos; sketches that belong to none of them need a folder of "
+                   "their own");
 }
 
 }  // namespace s2p

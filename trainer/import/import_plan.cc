@@ -73,20 +73,11 @@ bool IsInside(const fs::path& path, const fs::path& folder) {
          folder.end();
 }
 
-// `out` among the images would be an image folder itself when they are imported again.
 absl::Status CheckApart(const std::vector<PlannedImage>& images, const std::string& out) {
-  std::error_code error;
-  const fs::path target = fs::weakly_canonical(out, error);
-  if (error) return FileError(error.value(), Printable(out), "resolve");
   std::set<fs::path> folders;
   for (const PlannedImage& image : images) folders.insert(image.from.parent_path());
   for (const fs::path& folder : folders) {
-    const fs::path source = fs::weakly_canonical(folder, error);
-    if (!error && IsInside(target, source)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(Printable(out), ": lies in ", Printable(folder.string()),
-                       ", whose images are imported; name a folder elsewhere"));
-    }
+    S2P_RETURN_IF_ERROR(CheckOutside(out, folder));
   }
   return absl::OkStatus();
 }
@@ -303,6 +294,17 @@ absl::Status CheckIdentities(const std::vector<PlannedImage>& images,
                                         " looks the same but is spelt with other characters"))));
   }
   return problems.status();
+}
+
+absl::Status CheckOutside(const std::string& out, const fs::path& folder) {
+  std::error_code error;
+  const fs::path target = fs::weakly_canonical(out, error);
+  if (error) return FileError(error.value(), Printable(out), "resolve");
+  const fs::path source = fs::weakly_canonical(folder, error);
+  if (error || !IsInside(target, source)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(Printable(out), ": lies in ", Printable(folder.string()),
+                   ", whose images are imported; name a folder elsewhere"));
 }
 
 absl::Status CheckStop(const std::function<bool()>& stop, absl::string_view done) {

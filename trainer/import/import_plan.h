@@ -89,6 +89,10 @@ PlannedImage Planned(const std::filesystem::path& file, const std::filesystem::p
 absl::Status CheckIdentities(const std::vector<PlannedImage>& images,
                              const std::vector<DataSetImage>& set = {});
 
+// InvalidArgument if `out` is `folder` or lies in it: the copies would be imported the next time.
+// Neither need exist.
+absl::Status CheckOutside(const std::string& out, const std::filesystem::path& folder);
+
 // Cancelled, "stopped while " and what was done, once `stop`, which may be empty, is true.
 absl::Status CheckStop(const std::function<bool()>& stop, absl::string_view done);
 

@@ -152,6 +152,28 @@ TEST_F(ImportPhotosTest, WhereverAnAdditionIsStoppedTheSetIsAsItWas) {
   EXPECT_EQ(Open().images().size(), 4u);
 }
 
+TEST_F(ImportPhotosTest, OutputAmongPhotosOrSketchesIsRefusedBeforeAnImageIsRead) {
+  WritePng("../drawn/1.png");
+  for (const std::string& out : {Root(), Root("copy/data"), Root("boots"), Root("../drawn/data")}) {
+    options_ = {"photos", Root(), out};
+    options_.unpaired_sketches = Root("../drawn");
+    options_.add = true;
+    const auto fail = [] {
+      ADD_FAILURE() << "an image is read";
+      return false;
+    };
+    EXPECT_THAT(ImportDataset(options_, {}, fail),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(": lies in ")))
+        << out;
+  }
+  EXPECT_FALSE(std::filesystem::exists(Root("copy")));
+}
+
+TEST_F(ImportPhotosTest, FolderOfPhotosIsNotThatOfSketches) {
+  options_.unpaired_sketches = Root("boots/..");
+  ExpectWrong("photos", "is the folder of photos; sketches that belong to none of them");
+}
+
 // The identities of photos are their files' names, with the ending.
 class SketchesAddedToPhotosTest : public ImportPhotosTest {
  protected:
