@@ -57,8 +57,10 @@ struct StartOptions {
   int32_t threads = 0;
 };
 // From photos to a first published version, with pseudo-sketches where people's are to come. The
-// same command adds what is new among the photos and publishes the next version. Cancelled when
-// `stop` ended it.
+// same command adds what is new among the photos and publishes the next version; after an
+// interruption it copies from the beginning, or trains on from the last whole epoch.
+// InvalidArgument, before anything is copied, for a wrong field of the spec, or if the copies would
+// lie among the photos or sketches. Cancelled when `stop` ended it.
 absl::Status RunStart(const StartOptions& options, const std::function<bool()>& stop, bool terminal,
                       std::ostream& out);
 

@@ -11,6 +11,7 @@
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/evaluation/paired_comparison.h"
 #include "trainer/ihda/device_memory.h"
+#include "trainer/program/shell_word.h"
 #include "trainer/program/unseen_images.h"
 
 namespace s2p {
@@ -115,7 +116,8 @@ class Candidate {
         0,
         absl::StrCat("not published: publish.policy IF_BETTER has nothing to compare on, because ",
                      why, ". The model is kept: publish it with s2p-trainer publish --checkpoint ",
-                     undecided.DirectoryOf(number), " --checkpoint-root ", store_.root(),
+                     ShellWord(undecided.DirectoryOf(number)), " --checkpoint-root ",
+                     ShellWord(store_.root()),
                      ", and hold identities back (validation.fraction) in later jobs")};
   }
 
