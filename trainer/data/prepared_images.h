@@ -44,9 +44,9 @@ class PreparedImages {
   // Decodes and prepares `images` on `threads` threads. Fails with the first image that cannot be
   // read, or, with `unreadable`, if more cannot than it allows: the others keep their order.
   // FailedPrecondition if there is not enough memory; Cancelled once `stop` is true. `progress` is
-  // called with (done, total), and `stop` before each image, from one thread at a time. What is
-  // `made` follows the others, in the order of its items, of which none may fail; the data set must
-  // not be packed then.
+  // called with (done, total), and `stop` before each image, from one thread at a time. Images that
+  // are `made` follow the others in the order of their items, none of which may fail; the data set
+  // must not be packed then.
   static absl::StatusOr<std::shared_ptr<const PreparedImages>> Load(
       const DataSet& data_set, const std::vector<DataSetImage>& images,
       const Preprocessor& preprocessor, int threads,
