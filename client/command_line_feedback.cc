@@ -54,7 +54,7 @@ void AddReview(CLI::App& feedback, Command& command) {
       "Examples:\n"
       "  s2p feedback review --accept 3f0c1a 77b2e9\n"
       "  s2p feedback list --state pending --json | jq -r '.feedback[].feedbackId' |\n"
-      "      xargs s2p feedback review --accept");
+      "      xargs s2p feedback review --accept --");
   review->callback([=, &command] {
     command.feedback = [options](const FeedbackClient& client) {
       return RunFeedbackReview(client, *options, std::cout);

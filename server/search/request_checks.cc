@@ -106,9 +106,12 @@ absl::Status CheckFeedbackId(const std::string& feedback_id, absl::string_view f
   const bool clean = std::all_of(feedback_id.begin(), feedback_id.end(), [](unsigned char c) {
     return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-';
   });
-  if (fits && clean) return absl::OkStatus();
+  if (fits && clean && absl::ascii_isalnum(static_cast<unsigned char>(feedback_id[0]))) {
+    return absl::OkStatus();
+  }
   return BadField(field, absl::StrCat("must be 1 to ", kMostFeedbackIdBytes,
-                                      " letters, digits, '.', '_' and '-'"));
+                                      " letters, digits, '.', '_' and '-', and begin with a letter "
+                                      "or digit"));
 }
 
 absl::Status CheckMetadata(const google::protobuf::Map<std::string, std::string>& metadata,

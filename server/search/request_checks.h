@@ -24,7 +24,9 @@ absl::Status BadField(absl::string_view field, absl::string_view what);
 // OK for 1 to max_photo_id_bytes bytes of UTF-8 without control characters.
 absl::Status CheckPhotoId(const std::string& photo_id, absl::string_view field,
                           const Limits& limits);
-// OK for 1 to 128 letters, digits, '.', '_' and '-'.
+// OK for 1 to 128 letters, digits, '.', '_' and '-', of which the first is a letter or digit:
+// anyone may choose an id, and an operator's shell must take it neither for a flag nor for a
+// folder.
 inline constexpr size_t kMostFeedbackIdBytes = 128;
 absl::Status CheckFeedbackId(const std::string& feedback_id, absl::string_view field);
 absl::Status CheckMetadata(const google::protobuf::Map<std::string, std::string>& metadata,

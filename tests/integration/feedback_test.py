@@ -79,7 +79,7 @@ class Feedback(unittest.TestCase):
         self.record(server, 3, None, "--no-match")
         self.assertEqual(len(self.states(server)), 4)
         self.assertEqual(lines_of(self.pairs), [])
-        server.s2p("feedback", "review", "--accept", first, second)
+        server.s2p("feedback", "review", "--accept", "--", first, second)
         server.s2p("feedback", "review", "--reject", third)
         self.assertEqual(self.states(server)[first], "STATE_ACCEPTED")
         self.assertEqual(self.states(server)[third], "STATE_REJECTED")

@@ -226,6 +226,25 @@ TEST_F(FeedbackServiceTest, BadFieldsAreNamedAndTeachNothing) {
                 "none");
 }
 
+TEST_F(FeedbackServiceTest, IdThatAShellWouldTakeForAFlagOrAFolderIsRefused) {
+  ServePhotos();
+  for (const char* id : {"-x", "--help", ".", "..", "_x", ".hidden"}) {
+    v1::RecordFeedbackRequest request = Match("p0", 1);
+    request.set_feedback_id(id);
+    ExpectRefused(request, absl::StatusCode::kInvalidArgument,
+                  "feedback_id: must be 1 to 128 letters, digits, '.', '_' and '-', and begin with "
+                  "a letter or digit");
+    EXPECT_THAT(Review({id}, State::STATE_ACCEPTED),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("feedback_ids[0]: ")));
+  }
+  EXPECT_THAT(List(), IsEmpty());
+  for (const char* id : {"x-", "7..", "a_b"}) {
+    v1::RecordFeedbackRequest request = Match("p0", static_cast<uint32_t>(id[0]));
+    request.set_feedback_id(id);
+    EXPECT_EQ(MustRecord(request), id);
+  }
+}
+
 TEST_F(FeedbackServiceTest, HugeDrawingIsRefusedByItsHeader) {
   options_.limits.image.max_pixels = 1000;
   ServePhotos();
