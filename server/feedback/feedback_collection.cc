@@ -63,9 +63,8 @@ absl::StatusOr<std::unique_ptr<FeedbackCollection>> FeedbackCollection::Open(
   }
   auto collection = absl::WrapUnique(
       new FeedbackCollection(options, gallery, std::move(store), std::move(folder)));
-  absl::MutexLock lock(&collection->mutex_);
   // A data set that cannot be written now is a fault, and no reason to keep searches waiting.
-  collection->WriteDataSet().IgnoreError();
+  collection->UpdateDataSet().IgnoreError();
   return collection;
 }
 
@@ -78,7 +77,45 @@ FeedbackCollection::FeedbackCollection(const FeedbackOptions& options, const Gal
       reserve_(ReserveOf(options, options.data_dir)),
       data_set_reserve_(ReserveOf(options, options.data_set)),
       store_(std::move(store)),
-      folder_(std::move(folder)) {}
+      folder_(std::move(folder)),
+      write_([this] { return WriteDataSet(); }) {}
+
+// A review that may have changed the store, and not yet the data set.
+class FeedbackCollection::Reviewing {
+ public:
+  explicit Reviewing(FeedbackCollection* collection) : collection_(*collection) {
+    absl::MutexLock lock(&collection_.mutex_);
+    ++collection_.reviewing_;
+  }
+  ~Reviewing() {
+    absl::MutexLock lock(&collection_.mutex_);
+    --collection_.reviewing_;
+  }
+
+ private:
+  FeedbackCollection& collection_;
+};
+
+// Keeps entries out of the data set while they are being forgotten.
+class FeedbackCollection::Leaving {
+ public:
+  Leaving(FeedbackCollection* collection, absl::Span<const std::string> feedback_ids)
+      : collection_(*collection), feedback_ids_(feedback_ids) {
+    absl::MutexLock lock(&collection_.mutex_);
+    collection_.leaving_.insert(feedback_ids_.begin(), feedback_ids_.end());
+  }
+  ~Leaving() { End(); }
+  void End() {
+    absl::MutexLock lock(&collection_.mutex_);
+    for (const std::string& id : std::exchange(feedback_ids_, {})) {
+      collection_.leaving_.erase(collection_.leaving_.find(id));
+    }
+  }
+
+ private:
+  FeedbackCollection& collection_;
+  absl::Span<const std::string> feedback_ids_;
+};
 
 template <typename Result>
 Result FeedbackCollection::Told(Result result) const {
@@ -124,33 +161,35 @@ absl::StatusOr<FeedbackStore::Inserted> FeedbackCollection::Record(const NewFeed
 
 absl::StatusOr<std::vector<bool>> FeedbackCollection::Review(
     absl::Span<const std::string> feedback_ids, FeedbackState state) {
-  absl::MutexLock lock(&mutex_);
-  auto found = Told(store_->SetState(feedback_ids, state, options_.now()));
-  if (!found.ok()) return found;
+  const Reviewing reviewing(this);
+  S2P_ASSIGN_OR_RETURN(auto reviewed, Told(store_->SetState(feedback_ids, state, options_.now())));
   // The review is durable; a data set that lags behind is a fault, and written with the next change
   // or at the next start.
-  WriteDataSet().IgnoreError();
-  return found;
+  if (reviewed.matches_changed || data_set_due()) UpdateDataSet().IgnoreError();
+  return std::move(reviewed.found);
 }
 
 absl::StatusOr<std::vector<bool>> FeedbackCollection::Forget(
     absl::Span<const std::string> feedback_ids) {
-  absl::MutexLock lock(&mutex_);
-  S2P_RETURN_IF_ERROR(WriteDataSet({feedback_ids.begin(), feedback_ids.end()}));
+  Leaving leaving(this, feedback_ids);
+  S2P_ASSIGN_OR_RETURN(const bool has_match, Told(store_->HasMatchAmong(feedback_ids)));
+  // The data set may still have an entry that was rejected.
+  const bool has_copies = has_match || data_set_lags();
+  if (has_copies) {
+    S2P_RETURN_IF_ERROR(UpdateDataSet());
+  }
   auto found = Told(store_->Remove(feedback_ids));
-  if (!found.ok()) WriteDataSet().IgnoreError();
+  if (!found.ok() && has_copies) {
+    leaving.End();
+    UpdateDataSet().IgnoreError();
+  }
   return found;
 }
 
 absl::Status FeedbackCollection::PhotosChanged(absl::Span<const std::string> photo_ids) {
-  if (folder_ == nullptr) return absl::OkStatus();
-  bool concerns = false;
-  for (size_t i = 0; i < photo_ids.size() && !concerns; ++i) {
-    S2P_ASSIGN_OR_RETURN(concerns, Told(store_->HasMatchOf(photo_ids[i])));
-  }
-  if (!concerns) return absl::OkStatus();
-  absl::MutexLock lock(&mutex_);
-  return WriteDataSet();
+  S2P_ASSIGN_OR_RETURN(const bool has_match, Told(store_->HasMatchOf(photo_ids)));
+  // The data set may still have a photo whose matches were rejected.
+  return has_match || data_set_lags() ? UpdateDataSet() : absl::OkStatus();
 }
 
 absl::StatusOr<FeedbackRecord> FeedbackCollection::Find(const std::string& feedback_id) const {
@@ -198,7 +237,7 @@ absl::StatusOr<std::optional<ExportedMatch>> FeedbackCollection::NextMatch(
 }
 
 absl::StatusOr<std::vector<ConfirmedPair>> FeedbackCollection::Pairs(
-    const std::set<std::string>& except) const {
+    const std::multiset<std::string>& leaving) const {
   std::vector<ConfirmedPair> pairs;
   std::string last_photo;
   int64_t place = 0;
@@ -207,7 +246,7 @@ absl::StatusOr<std::vector<ConfirmedPair>> FeedbackCollection::Pairs(
     for (const StoredFeedback& stored : page) {
       last_photo = stored.record.photo_id;
       place = stored.place;
-      if (except.count(stored.record.feedback_id) > 0) continue;
+      if (leaving.count(stored.record.feedback_id) > 0) continue;
       S2P_ASSIGN_OR_RETURN(const auto photo, PhotoToExport(stored.record));
       if (photo != nullptr) pairs.push_back(PairOf(stored.record, *photo));
     }
@@ -215,10 +254,45 @@ absl::StatusOr<std::vector<ConfirmedPair>> FeedbackCollection::Pairs(
   }
 }
 
-absl::Status FeedbackCollection::WriteDataSet(const std::set<std::string>& except) {
-  if (folder_ == nullptr) return absl::OkStatus();
-  S2P_ASSIGN_OR_RETURN(const auto pairs, Pairs(except));
-  bool has_room = true;
+absl::Status FeedbackCollection::UpdateDataSet() {
+  return folder_ == nullptr ? absl::OkStatus() : write_.Run();
+}
+
+bool FeedbackCollection::data_set_due() const {
+  absl::MutexLock lock(&mutex_);
+  return data_set_due_;
+}
+
+bool FeedbackCollection::data_set_lags() const {
+  absl::MutexLock lock(&mutex_);
+  return data_set_due_ || reviewing_ > 0;
+}
+
+absl::Status FeedbackCollection::WriteDataSet() {
+  std::multiset<std::string> leaving;
+  {
+    absl::MutexLock lock(&mutex_);
+    leaving = leaving_;
+  }
+  bool is_late = false;
+  const absl::Status written = WritePairs(leaving, is_late);
+  absl::MutexLock lock(&mutex_);
+  data_set_due_ = !written.ok() || is_late;
+  return written;
+}
+
+absl::Status FeedbackCollection::WritePairs(const std::multiset<std::string>& leaving,
+                                            bool& is_late) {
+  S2P_ASSIGN_OR_RETURN(const auto pairs, Pairs(leaving));
+  bool is_full = false;
+  const absl::Status written =
+      AsStorageError(folder_->Write(pairs, DataSetSources(is_full, is_late)));
+  pairs_ = folder_->pairs();
+  if (written.ok() && !is_full) FeedbackWorks(faults_, FeedbackPart::kDataSet);
+  return FeedbackFault(faults_, FeedbackPart::kDataSet, written);
+}
+
+PairFolder::Sources FeedbackCollection::DataSetSources(bool& is_full, bool& is_late) const {
   PairFolder::Sources sources;
   sources.photo = [this](const ConfirmedPair& pair) {
     GalleryItem item;
@@ -234,14 +308,13 @@ absl::Status FeedbackCollection::WriteDataSet(const std::set<std::string>& excep
   sources.on_left_out = [&](const ConfirmedPair& pair, const absl::Status& why) {
     LogWarning("left a pair out of the data set of feedback",
                {{"feedback_id", pair.feedback_id}, {"photo_id", pair.photo_id}, {"reason", why}});
+    // What is damaged or gone comes back with a change of its own.
+    is_late = is_late || !(absl::IsDataLoss(why) || absl::IsNotFound(why));
     if (!absl::IsResourceExhausted(why)) return;
-    has_room = false;
+    is_full = true;
     FeedbackFault(faults_, FeedbackPart::kDataSet, why).IgnoreError();
   };
-  const absl::Status written = AsStorageError(folder_->Write(pairs, sources));
-  pairs_ = folder_->pairs();
-  if (written.ok() && has_room) FeedbackWorks(faults_, FeedbackPart::kDataSet);
-  return FeedbackFault(faults_, FeedbackPart::kDataSet, written);
+  return sources;
 }
 
 }  // namespace s2p

@@ -24,6 +24,7 @@
 #include "server/feedback/feedback_store.h"
 #include "server/feedback/kept_sketch.h"
 #include "server/feedback/pair_folder.h"
+#include "server/feedback/shared_write.h"
 #include "server/gallery/gallery.h"
 
 namespace s2p {
@@ -85,8 +86,8 @@ class FeedbackCollection {
   // The same. Drawings are gone from data set and store when it returns; after an error the store
   // has all of them.
   absl::StatusOr<std::vector<bool>> Forget(absl::Span<const std::string> feedback_ids);
-  // Takes the pairs of photos out of the data set that the gallery has not any more, or has with
-  // other bytes; to be called after such a change. After an error it may be called again.
+  // Brings the data set up to date with photos that were added, replaced or deleted, or whose
+  // metadata changed; to be called after the change. After an error it may be called again.
   absl::Status PhotosChanged(absl::Span<const std::string> photo_ids);
 
   // As the store's.
@@ -110,12 +111,23 @@ class FeedbackCollection {
  private:
   FeedbackCollection(const FeedbackOptions& options, const Gallery* gallery,
                      std::unique_ptr<FeedbackStore> store, std::unique_ptr<PairFolder> folder);
-  // Makes the data set hold what is to be exported, without the entries `except`.
-  absl::Status WriteDataSet(const std::set<std::string>& except = {})
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::vector<ConfirmedPair>> Pairs(const std::set<std::string>& except) const;
+  class Reviewing;
+  class Leaving;
+
+  // Makes the data set hold what is to be exported, as it is after this call or later.
+  absl::Status UpdateDataSet();
+  // The last write of the data set did not leave there what is to be there.
+  bool data_set_due() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same, or a review is in progress whose write is not over.
+  bool data_set_lags() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // The write that UpdateDataSet shares.
+  absl::Status WriteDataSet() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Sets `is_late` if a pair is left out that the next write may have.
+  absl::Status WritePairs(const std::multiset<std::string>& leaving, bool& is_late);
+  PairFolder::Sources DataSetSources(bool& is_full, bool& is_late) const;
+  absl::StatusOr<std::vector<ConfirmedPair>> Pairs(const std::multiset<std::string>& leaving) const;
   absl::Status CheckRoom(uint64_t bytes) const;
-  // As a caller may know the error.
+  // Reports an error, and makes it one that a caller may know.
   template <typename Result>
   Result Told(Result result) const;
 
@@ -123,14 +135,21 @@ class FeedbackCollection {
   const Gallery& gallery_;
   Faults& faults_;
   const DiskReserve reserve_;
-  // Of the disk of the data set.
+  // The reserve of the disk that has the data set.
   const DiskReserve data_set_reserve_;
   const std::unique_ptr<FeedbackStore> store_;
+  // Null without a data set. Used by the write that runs alone.
+  const std::unique_ptr<PairFolder> folder_;
   std::atomic<int64_t> pairs_{0};
 
-  // Held for a change of what is exported, until the data set has it.
   mutable absl::Mutex mutex_;
-  const std::unique_ptr<PairFolder> folder_ ABSL_PT_GUARDED_BY(mutex_);
+  int reviewing_ ABSL_GUARDED_BY(mutex_) = 0;
+  // The last write failed, or left out a pair that the next one may have.
+  bool data_set_due_ ABSL_GUARDED_BY(mutex_) = false;
+  // Entries that leave the data set before they leave the store, once for each call.
+  std::multiset<std::string> leaving_ ABSL_GUARDED_BY(mutex_);
+
+  SharedWrite write_;
 };
 
 }  // namespace s2p

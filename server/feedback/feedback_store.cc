@@ -68,8 +68,10 @@ constexpr char kListMatches[] =
     "SELECT " S2P_FEEDBACK_COLUMNS
     " FROM feedback WHERE (photo_id, place) > (?, ?) AND state = 2 AND verdict = 1 "
     "ORDER BY photo_id, place LIMIT ?";
-constexpr char kHasMatch[] =
+constexpr char kHasMatchOf[] =
     "SELECT 1 FROM feedback WHERE photo_id = ? AND state = 2 AND verdict = 1 LIMIT 1";
+constexpr char kIsMatch[] =
+    "SELECT 1 FROM feedback WHERE feedback_id = ? AND state = 2 AND verdict = 1";
 constexpr char kTotals[] = "SELECT state, COUNT(*), SUM(sketch_bytes) FROM feedback GROUP BY state";
 constexpr char kStoreId[] = "SELECT store_id FROM store";
 
@@ -110,6 +112,19 @@ absl::StatusOr<std::vector<StoredFeedback>> ReadRows(SqliteQuery& query) {
     if (!row) return rows;
     rows.push_back(ReadRow(query));
   }
+}
+
+// How many entries of this state there are.
+uint64_t& CountOf(FeedbackState state, FeedbackTotals& totals) {
+  switch (state) {
+    case FeedbackState::kAccepted:
+      return totals.accepted;
+    case FeedbackState::kRejected:
+      return totals.rejected;
+    case FeedbackState::kPending:
+      break;
+  }
+  return totals.pending;
 }
 
 absl::Status Unknown(const std::string& feedback_id) {
@@ -204,48 +219,63 @@ absl::StatusOr<FeedbackStore::Inserted> FeedbackStore::Insert(const FeedbackReco
   return inserted;
 }
 
-absl::StatusOr<std::vector<bool>> FeedbackStore::ForEachId(
+absl::StatusOr<std::vector<bool>> FeedbackStore::ForEachEntry(
     absl::Span<const std::string> feedback_ids,
-    const std::function<absl::Status(const std::string& feedback_id)>& run) {
+    const std::function<absl::Status(const FeedbackRecord& record)>& run) {
   std::vector<bool> found;
-  FeedbackTotals totals;
   S2P_RETURN_IF_ERROR(Atomically([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (const std::string& feedback_id : feedback_ids) {
-      S2P_RETURN_IF_ERROR(run(feedback_id));
-      found.push_back(connection_->changes() > 0);
+      S2P_ASSIGN_OR_RETURN(const auto entry, FindBy(kFindById, feedback_id));
+      found.push_back(entry.has_value());
+      if (!entry.has_value()) continue;
+      S2P_RETURN_IF_ERROR(run(entry->record));
     }
-    S2P_ASSIGN_OR_RETURN(totals, Count());
     return absl::OkStatus();
   }));
-  totals_ = totals;
   return found;
 }
 
-absl::StatusOr<std::vector<bool>> FeedbackStore::SetState(
+absl::StatusOr<FeedbackStore::Reviewed> FeedbackStore::SetState(
     absl::Span<const std::string> feedback_ids, FeedbackState state, absl::Time reviewed_at) {
   if (state == FeedbackState::kPending) reviewed_at = absl::InfinitePast();
   absl::MutexLock lock(&mutex_);
-  auto found = ForEachId(feedback_ids,
-                         [&](const std::string& feedback_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-                           SqliteQuery set(connection_.get(), kSetState);
-                           set.Bind(static_cast<int64_t>(state)).Bind(Micros(reviewed_at));
-                           return set.Bind(feedback_id).Run();
-                         });
-  if (found.ok()) EmptyLog();
-  return found;
+  Reviewed reviewed;
+  FeedbackTotals totals = totals_;
+  S2P_ASSIGN_OR_RETURN(
+      reviewed.found,
+      ForEachEntry(feedback_ids,
+                   [&](const FeedbackRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                     --CountOf(record.state, totals);
+                     ++CountOf(state, totals);
+                     const bool was_accepted = record.state == FeedbackState::kAccepted;
+                     const bool is_accepted = state == FeedbackState::kAccepted;
+                     if (record.verdict == Verdict::kMatch && was_accepted != is_accepted) {
+                       reviewed.matches_changed = true;
+                     }
+                     SqliteQuery set(connection_.get(), kSetState);
+                     set.Bind(static_cast<int64_t>(state)).Bind(Micros(reviewed_at));
+                     return set.Bind(record.feedback_id).Run();
+                   }));
+  totals_ = totals;
+  EmptyLog();
+  return reviewed;
 }
 
 absl::StatusOr<std::vector<bool>> FeedbackStore::Remove(
     absl::Span<const std::string> feedback_ids) {
   absl::MutexLock lock(&mutex_);
-  auto found = ForEachId(feedback_ids,
-                         [&](const std::string& feedback_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-                           return SqliteQuery(connection_.get(), kRemove).Bind(feedback_id).Run();
-                         });
-  if (found.ok()) {
-    log_due_ = true;
-    EmptyLog();
-  }
+  FeedbackTotals totals = totals_;
+  S2P_ASSIGN_OR_RETURN(
+      auto found, ForEachEntry(feedback_ids, [&](const FeedbackRecord& record)
+                                                 ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                                                   --CountOf(record.state, totals);
+                                                   totals.sketch_bytes -= record.sketch_bytes;
+                                                   SqliteQuery remove(connection_.get(), kRemove);
+                                                   return remove.Bind(record.feedback_id).Run();
+                                                 }));
+  totals_ = totals;
+  log_due_ = true;
+  EmptyLog();
   return found;
 }
 
@@ -263,17 +293,7 @@ absl::StatusOr<FeedbackTotals> FeedbackStore::Count() const {
     if (!row) return totals;
     const auto count = static_cast<uint64_t>(query.Integer(1));
     totals.sketch_bytes += static_cast<uint64_t>(query.Integer(2));
-    switch (static_cast<FeedbackState>(query.Integer(0))) {
-      case FeedbackState::kPending:
-        totals.pending = count;
-        break;
-      case FeedbackState::kAccepted:
-        totals.accepted = count;
-        break;
-      case FeedbackState::kRejected:
-        totals.rejected = count;
-        break;
-    }
+    CountOf(static_cast<FeedbackState>(query.Integer(0)), totals) += count;
   }
 }
 
@@ -310,11 +330,25 @@ absl::StatusOr<std::vector<StoredFeedback>> FeedbackStore::ListMatches(const std
   return ReadRows(query);
 }
 
-absl::StatusOr<bool> FeedbackStore::HasMatchOf(const std::string& photo_id) const {
+absl::StatusOr<bool> FeedbackStore::HasMatch(const char* sql,
+                                             absl::Span<const std::string> ids) const {
   absl::MutexLock lock(&mutex_);
   if (totals_.accepted == 0) return false;
-  SqliteQuery query(connection_.get(), kHasMatch);
-  return query.Bind(photo_id).Next();
+  for (const std::string& id : ids) {
+    SqliteQuery query(connection_.get(), sql);
+    S2P_ASSIGN_OR_RETURN(const bool row, query.Bind(id).Next());
+    if (row) return true;
+  }
+  return false;
+}
+
+absl::StatusOr<bool> FeedbackStore::HasMatchOf(absl::Span<const std::string> photo_ids) const {
+  return HasMatch(kHasMatchOf, photo_ids);
+}
+
+absl::StatusOr<bool> FeedbackStore::HasMatchAmong(
+    absl::Span<const std::string> feedback_ids) const {
+  return HasMatch(kIsMatch, feedback_ids);
 }
 
 FeedbackTotals FeedbackStore::Totals() const {

@@ -61,11 +61,18 @@ class FeedbackStore {
   // would then keep more than `most_bytes` of drawings.
   absl::StatusOr<Inserted> Insert(const FeedbackRecord& record, absl::string_view sketch,
                                   uint64_t most_bytes);
-  // Says for each id whether it was there. All or none.
-  absl::StatusOr<std::vector<bool>> SetState(absl::Span<const std::string> feedback_ids,
-                                             FeedbackState state, absl::Time reviewed_at);
-  // The same. Nothing of the entries is left in the file and its log; only a backup that is being
-  // made keeps the log from being emptied, until the next write after it.
+  struct Reviewed {
+    // For each id, whether it was there.
+    std::vector<bool> found;
+    // One of the entries has become an accepted match, or was one and is not any more.
+    bool matches_changed = false;
+  };
+  // All or none.
+  absl::StatusOr<Reviewed> SetState(absl::Span<const std::string> feedback_ids, FeedbackState state,
+                                    absl::Time reviewed_at);
+  // Says for each id whether it was there. All or none. Nothing of the entries is left in the file
+  // and its log; only a backup that is being made keeps the log from being emptied, until the next
+  // write after it.
   absl::StatusOr<std::vector<bool>> Remove(absl::Span<const std::string> feedback_ids);
 
   // NotFound.
@@ -79,7 +86,9 @@ class FeedbackStore {
   // (`photo_id`, `place`), at most `limit`.
   absl::StatusOr<std::vector<StoredFeedback>> ListMatches(const std::string& photo_id,
                                                           int64_t place, int limit) const;
-  absl::StatusOr<bool> HasMatchOf(const std::string& photo_id) const;
+  // Whether there is an accepted match of one of these photos, or among these entries.
+  absl::StatusOr<bool> HasMatchOf(absl::Span<const std::string> photo_ids) const;
+  absl::StatusOr<bool> HasMatchAmong(absl::Span<const std::string> feedback_ids) const;
   FeedbackTotals Totals() const;
 
  private:
@@ -90,11 +99,14 @@ class FeedbackStore {
   absl::StatusOr<std::optional<StoredFeedback>> FindBy(const char* sql,
                                                        const std::string& text) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Runs a statement whose last parameter is an id, once for each.
-  absl::StatusOr<std::vector<bool>> ForEachId(
+  // Calls `run` for each entry that is there, in one transaction. Says for each id whether it was.
+  absl::StatusOr<std::vector<bool>> ForEachEntry(
       absl::Span<const std::string> feedback_ids,
-      const std::function<absl::Status(const std::string& feedback_id)>& run)
+      const std::function<absl::Status(const FeedbackRecord& record)>& run)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether the statement has a row for one of the ids.
+  absl::StatusOr<bool> HasMatch(const char* sql, absl::Span<const std::string> ids) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<FeedbackTotals> Count() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EmptyLog() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "server/versions/backup.h"
 #include "tests/server/feedback/drawings.h"
@@ -73,6 +74,9 @@ class FeedbackCollectionTest : public GalleryTest {
     }
     return images;
   }
+  // Keeps the lines of the data set as they are.
+  void Block() { fs::create_directories(feedback_options_.data_set + "/dataset.jsonl.tmp/x"); }
+  void Unblock() { fs::remove_all(feedback_options_.data_set + "/dataset.jsonl.tmp"); }
   static std::string Png(uint32_t drawing) { return KeepSketch(DrawingOf(drawing))->png; }
   std::vector<FaultKind> Broken() const {
     std::vector<FaultKind> kinds;
@@ -161,27 +165,104 @@ TEST_F(FeedbackCollectionTest, NothingOfAForgottenDrawingIsInAnyFile) {
 TEST_F(FeedbackCollectionTest, ForgetKeepsTheEntryIfItsCopyStays) {
   const std::string id = MustAccept(New("a", 1));
   MustAccept(New("b", 2));
-  fs::create_directories(feedback_options_.data_set + "/dataset.jsonl.tmp/in the way");
+  Block();
   EXPECT_THAT(feedback_->Forget({id}),
               StatusIs(absl::StatusCode::kInternal,
                        AllOf(HasSubstr("data set of feedback"), Not(HasSubstr(dir_.path())))));
   EXPECT_THAT(feedback_->Find(id), IsOk());
   EXPECT_THAT(Broken(), ElementsAre(FaultKind::kCatalogueFailed));
-  fs::remove_all(feedback_options_.data_set + "/dataset.jsonl.tmp");
+  Unblock();
   EXPECT_THAT(feedback_->Forget({id}), IsOk());
   EXPECT_THAT(Broken(), IsEmpty());
 }
 
 TEST_F(FeedbackCollectionTest, ReviewStandsThoughTheDataSetCannotBeWrittenAndTheNextStartWritesIt) {
-  fs::create_directories(feedback_options_.data_set + "/dataset.jsonl.tmp/in the way");
+  Block();
   const std::string id = MustAccept(New("a", 1));
   EXPECT_EQ(feedback_->Find(id)->state, FeedbackState::kAccepted);
   EXPECT_THAT(Broken(), ElementsAre(FaultKind::kCatalogueFailed));
   EXPECT_THAT(DataSetImages(), IsEmpty());
-  fs::remove_all(feedback_options_.data_set + "/dataset.jsonl.tmp");
+  Unblock();
   ReopenFeedback();
   EXPECT_THAT(DataSetImages(), ElementsAre("photo a", "sketch a"));
   EXPECT_THAT(Broken(), IsEmpty());
+}
+
+TEST_F(FeedbackCollectionTest, CopiesThatAFailedRejectionLeftGoWithTheirPhoto) {
+  const std::string id = MustAccept(New("a", 1));
+  MustAccept(New("b", 2));
+  Block();
+  ASSERT_THAT(feedback_->Review({id}, FeedbackState::kRejected), IsOk());
+  ASSERT_THAT(gallery_->Delete({"a"}), IsOk());
+  EXPECT_THAT(feedback_->PhotosChanged({"a"}),
+              StatusIs(absl::StatusCode::kInternal, HasSubstr("data set of feedback")));
+  Unblock();
+  ASSERT_THAT(feedback_->PhotosChanged({"a"}), IsOk());
+  EXPECT_THAT(FilesBelowWith(dir_.path(), PhotoBytes(1).substr(40)), IsEmpty());
+  EXPECT_THAT(FilesBelowWith(feedback_options_.data_set, Png(1).substr(60, 60)), IsEmpty());
+  EXPECT_THAT(DataSetImages(), ElementsAre("photo b", "sketch b"));
+}
+
+TEST_F(FeedbackCollectionTest, CopiesThatAFailedRejectionLeftGoWithTheirEntry) {
+  const std::string id = MustAccept(New("a", 1));
+  Block();
+  ASSERT_THAT(feedback_->Review({id}, FeedbackState::kRejected), IsOk());
+  EXPECT_THAT(feedback_->Forget({id}), StatusIs(absl::StatusCode::kInternal));
+  EXPECT_THAT(feedback_->Find(id), IsOk());
+  Unblock();
+  ASSERT_THAT(feedback_->Forget({id}), IsOk());
+  EXPECT_THAT(FilesBelowWith(dir_.path(), Png(1).substr(60, 60)), IsEmpty());
+}
+
+TEST_F(FeedbackCollectionTest, PairThatHadNoRoomIsThereAfterTheNextChangeOfAnyPhoto) {
+  DiskSpace disk = {1'000'000, 2'000'000};
+  feedback_options_.min_free = {1000, 1};
+  feedback_options_.measure_disk = [&disk] { return disk; };
+  ReopenFeedback();
+  const std::string id = MustRecord(New("a", 1));
+  disk.free_bytes = 900;
+  ASSERT_THAT(feedback_->Review({id}, FeedbackState::kAccepted), IsOk());
+  EXPECT_THAT(DataSetImages(), IsEmpty());
+  disk.free_bytes = 900'000;
+  ASSERT_THAT(feedback_->PhotosChanged({"b"}), IsOk());
+  EXPECT_THAT(DataSetImages(), ElementsAre("photo a", "sketch a"));
+}
+
+// A file that is missing shows whether the data set was written since: a write brings it back.
+TEST_F(FeedbackCollectionTest, DataSetIsWrittenOnlyForChangesOfItsPairs) {
+  MustAccept(New("a", 1));
+  const std::string pending = MustRecord(New("a", 2)), other = MustRecord(New("b", 3));
+  const std::string photo = fs::directory_iterator(feedback_options_.data_set + "/photo")->path();
+  fs::remove(photo);
+  ASSERT_THAT(feedback_->Review({pending}, FeedbackState::kRejected), IsOk());
+  ASSERT_THAT(feedback_->Forget({pending}), IsOk());
+  ASSERT_THAT(feedback_->PhotosChanged({"b"}), IsOk());
+  MustAccept(New("b", 4, Verdict::kNoMatch));
+  EXPECT_FALSE(fs::exists(photo));
+  ASSERT_THAT(feedback_->Review({other}, FeedbackState::kAccepted), IsOk());
+  EXPECT_TRUE(fs::exists(photo));
+}
+
+TEST_F(FeedbackCollectionTest, DataSetHasWhatManyThreadsLeftOfIt) {
+  constexpr int kThreads = 4, kEach = 10;
+  std::vector<std::string> ids;
+  for (uint32_t i = 0; i < kThreads * kEach; ++i) ids.push_back(MustRecord(New("a", 100 + i)));
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = t * kEach; i < (t + 1) * kEach; ++i) {
+        const std::string& id = ids[static_cast<size_t>(i)];
+        EXPECT_THAT(feedback_->Review({id}, FeedbackState::kAccepted), IsOk());
+        if (i % 2 == 0) continue;
+        EXPECT_THAT(feedback_->Forget({id}), IsOk());
+        // It is gone when it is forgotten, whatever the other threads write.
+        EXPECT_THAT(FilesBelowWith(feedback_options_.data_set, id), IsEmpty());
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(feedback_->pairs(), kThreads * kEach / 2);
+  EXPECT_THAT(DataSetImages(), SizeIs(1 + kThreads * kEach / 2));
 }
 
 TEST_F(FeedbackCollectionTest, DeletedPhotoTakesItsPairsOutOfExportAndDataSet) {

@@ -140,13 +140,39 @@ TEST_F(FeedbackStoreTest, ReviewIsDurableAndSaysWhichIdsAreKnown) {
   const auto found =
       store_->SetState({Id(1), "none"}, FeedbackState::kAccepted, absl::FromUnixMicros(5));
   ASSERT_THAT(found, IsOk());
-  EXPECT_THAT(*found, ElementsAre(true, false));
+  EXPECT_THAT(found->found, ElementsAre(true, false));
+  EXPECT_TRUE(found->matches_changed);
   Reopen();
   EXPECT_EQ(store_->Find(Id(1))->state, FeedbackState::kAccepted);
   EXPECT_EQ(store_->Find(Id(1))->reviewed_at, absl::FromUnixMicros(5));
   EXPECT_EQ(store_->Find(Id(2))->state, FeedbackState::kPending);
   EXPECT_EQ(store_->Totals().accepted, 1u);
   EXPECT_EQ(store_->Totals().pending, 1u);
+}
+
+TEST_F(FeedbackStoreTest, ReviewSaysWhetherAcceptedMatchesChange) {
+  MustInsert(1);
+  FeedbackRecord no_match = RecordOf(2);
+  no_match.verdict = Verdict::kNoMatch;
+  ASSERT_THAT(store_->Insert(no_match, SketchOf(2), kMuch), IsOk());
+  const auto changes = [this](int number, FeedbackState state) {
+    const auto reviewed = store_->SetState({Id(number)}, state, absl::Now());
+    EXPECT_THAT(reviewed, IsOk());
+    return reviewed->matches_changed;
+  };
+  EXPECT_FALSE(changes(1, FeedbackState::kRejected));
+  EXPECT_FALSE(changes(1, FeedbackState::kPending));
+  EXPECT_TRUE(changes(1, FeedbackState::kAccepted));
+  EXPECT_FALSE(changes(1, FeedbackState::kAccepted));
+  EXPECT_TRUE(changes(1, FeedbackState::kRejected));
+  EXPECT_FALSE(changes(2, FeedbackState::kAccepted));
+  EXPECT_EQ(store_->Totals().accepted, 1u);
+  EXPECT_EQ(store_->Totals().rejected, 1u);
+  EXPECT_FALSE(*store_->HasMatchAmong({Id(1), Id(2), "none"}));
+  ASSERT_TRUE(changes(1, FeedbackState::kAccepted));
+  EXPECT_TRUE(*store_->HasMatchAmong({"none", Id(1)}));
+  EXPECT_TRUE(*store_->HasMatchOf({"none", "photo-1"}));
+  EXPECT_FALSE(*store_->HasMatchOf({"photo-2"}));
 }
 
 TEST_F(FeedbackStoreTest, ListShowsPagesOfWhatPasses) {
@@ -196,6 +222,7 @@ TEST_F(FeedbackStoreTest, RemovedEntryIsNotFound) {
   EXPECT_THAT(store_->Find(Id(1)), StatusIs(absl::StatusCode::kNotFound, HasSubstr(Id(1))));
   EXPECT_THAT(store_->ReadSketch(Id(1)), StatusIs(absl::StatusCode::kNotFound));
   EXPECT_EQ(store_->Totals().sketch_bytes, 0u);
+  EXPECT_EQ(store_->Totals().pending, 0u);
 }
 
 TEST_F(FeedbackStoreTest, NothingOfARemovedDrawingIsInAnyFile) {
