@@ -206,10 +206,9 @@ absl::StatusOr<std::vector<StoredFeedback>> FeedbackCollection::List(const Feedb
   return Told(store_->List(filter, after, limit));
 }
 
-absl::StatusOr<std::shared_ptr<const GalleryItem>> FeedbackCollection::PhotoToExport(
+absl::StatusOr<std::shared_ptr<const GalleryItem>> FeedbackCollection::CurrentPhoto(
     const FeedbackRecord& record) const {
   const std::shared_ptr<const GalleryItem> none;
-  if (record.state != FeedbackState::kAccepted || record.verdict != Verdict::kMatch) return none;
   auto photo = gallery_.Get(record.photo_id);
   if (absl::IsNotFound(photo.status())) return none;
   if (!photo.ok()) return photo.status();
@@ -218,22 +217,20 @@ absl::StatusOr<std::shared_ptr<const GalleryItem>> FeedbackCollection::PhotoToEx
   return same ? *photo : none;
 }
 
-absl::StatusOr<std::optional<ExportedMatch>> FeedbackCollection::NextMatch(
+absl::StatusOr<std::vector<StoredFeedback>> FeedbackCollection::NextMatches(
     const std::string& photo_id, int64_t place) const {
-  std::string last_photo = photo_id;
-  for (;;) {
-    S2P_ASSIGN_OR_RETURN(auto page, Told(store_->ListMatches(last_photo, place, kPage)));
-    for (StoredFeedback& stored : page) {
-      S2P_ASSIGN_OR_RETURN(auto photo, PhotoToExport(stored.record));
-      if (photo == nullptr) continue;
-      const std::string identity = IdentityOf(*photo);
-      return std::optional<ExportedMatch>(
-          {stored.place, std::move(stored.record), std::move(photo), identity});
-    }
-    if (page.size() < static_cast<size_t>(kPage)) return std::optional<ExportedMatch>();
-    last_photo = page.back().record.photo_id;
-    place = page.back().place;
+  return Told(store_->ListMatches(photo_id, place, kPage));
+}
+
+absl::StatusOr<ExportedMatch> FeedbackCollection::Export(const std::string& feedback_id) const {
+  ExportedMatch match;
+  S2P_ASSIGN_OR_RETURN(match.record, Find(feedback_id));
+  S2P_ASSIGN_OR_RETURN(match.photo, CurrentPhoto(match.record));
+  if (match.photo == nullptr || !IsAcceptedMatch(match.record)) {
+    return absl::NotFoundError(absl::StrCat("feedback_id '", feedback_id, "' is not exported"));
   }
+  match.identity = IdentityOf(*match.photo);
+  return match;
 }
 
 absl::StatusOr<std::vector<ConfirmedPair>> FeedbackCollection::Pairs(
@@ -242,12 +239,12 @@ absl::StatusOr<std::vector<ConfirmedPair>> FeedbackCollection::Pairs(
   std::string last_photo;
   int64_t place = 0;
   for (;;) {
-    S2P_ASSIGN_OR_RETURN(const auto page, Told(store_->ListMatches(last_photo, place, kPage)));
+    S2P_ASSIGN_OR_RETURN(const auto page, NextMatches(last_photo, place));
     for (const StoredFeedback& stored : page) {
       last_photo = stored.record.photo_id;
       place = stored.place;
       if (leaving.count(stored.record.feedback_id) > 0) continue;
-      S2P_ASSIGN_OR_RETURN(const auto photo, PhotoToExport(stored.record));
+      S2P_ASSIGN_OR_RETURN(const auto photo, CurrentPhoto(stored.record));
       if (photo != nullptr) pairs.push_back(PairOf(stored.record, *photo));
     }
     if (page.size() < static_cast<size_t>(kPage)) return pairs;

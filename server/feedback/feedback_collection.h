@@ -47,7 +47,7 @@ struct FeedbackOptions {
 // The file of feedback in a data folder.
 std::string FeedbackFileOf(const std::string& data_dir);
 
-// What somebody says about a photo. A plain value.
+// A verdict on a photo, to be kept. A plain value.
 struct NewFeedback {
   // Empty: the content's digest is the id.
   std::string feedback_id;
@@ -59,7 +59,6 @@ struct NewFeedback {
 
 // An accepted match whose photo the gallery has. A plain value.
 struct ExportedMatch {
-  int64_t place = 0;
   FeedbackRecord record;
   std::shared_ptr<const GalleryItem> photo;
   // The photo's metadata "identity", or its id.
@@ -100,13 +99,16 @@ class FeedbackCollection {
   // Pairs in the data set; 0 without one.
   int64_t pairs() const { return pairs_; }
 
-  // The photo of a record, if it is an accepted match and the gallery has the photo unchanged; null
-  // otherwise.
-  absl::StatusOr<std::shared_ptr<const GalleryItem>> PhotoToExport(
+  // The photo that a record's verdict is about, if the gallery has it unchanged; null otherwise.
+  absl::StatusOr<std::shared_ptr<const GalleryItem>> CurrentPhoto(
       const FeedbackRecord& record) const;
-  // The first match to export after (`photo_id`, `place`); nullopt after the last.
-  absl::StatusOr<std::optional<ExportedMatch>> NextMatch(const std::string& photo_id,
-                                                         int64_t place) const;
+  // Accepted matches after (`photo_id`, `place`), in the order of export: a few hundred of them, or
+  // none after the last.
+  absl::StatusOr<std::vector<StoredFeedback>> NextMatches(const std::string& photo_id,
+                                                          int64_t place) const;
+  // An entry as it is exported now. NotFound if it is not: it was forgotten, is no accepted match,
+  // or the gallery does not have its photo unchanged.
+  absl::StatusOr<ExportedMatch> Export(const std::string& feedback_id) const;
 
  private:
   FeedbackCollection(const FeedbackOptions& options, const Gallery* gallery,

@@ -1,4 +1,4 @@
-// What somebody said about a photo that a drawing was to find.
+// A verdict on a photo that a drawing was to find, as it is kept.
 #ifndef S2P_SERVER_FEEDBACK_FEEDBACK_RECORD_H_
 #define S2P_SERVER_FEEDBACK_FEEDBACK_RECORD_H_
 
@@ -19,7 +19,7 @@ struct FeedbackRecord {
   // Identifies the content, as ContentDigest: 64 lower-case hex digits.
   std::string digest;
   std::string photo_id;
-  // Of the photo that the verdict is about: the id may have another one now.
+  // The digest of the photo that the verdict is about: the id may have another photo now.
   std::string photo_sha256;
   Verdict verdict = Verdict::kMatch;
   FeedbackState state = FeedbackState::kPending;
@@ -33,6 +33,10 @@ struct FeedbackRecord {
   int sketch_height = 0;
   uint64_t sketch_bytes = 0;
 };
+
+inline bool IsAcceptedMatch(const FeedbackRecord& record) {
+  return record.state == FeedbackState::kAccepted && record.verdict == Verdict::kMatch;
+}
 
 // Entries by state, and the size of all drawings.
 struct FeedbackTotals {

@@ -5,6 +5,7 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "daemon/log.h"
 #include "server/faults/storage_fault.h"
 #include "server/gallery/gallery_filter.h"
 
@@ -203,6 +204,14 @@ absl::Status Gallery::UnreadablePhoto(const GalleryItem& item, const absl::Statu
                          }));
     // The item was deleted after it was looked up.
     if (!named) return absl::NotFoundError(absl::StrCat("photo_id '", item.photo_id, "'"));
+  }
+  // The process has as many files open as it may, or the system no memory for one more: that says
+  // nothing about this photo.
+  if (absl::IsResourceExhausted(status)) {
+    LogWarning("could not open the file of a photo",
+               {{"photo_id", item.photo_id}, {"reason", status}});
+    return absl::UnavailableError(absl::StrCat(
+        "photo_id '", item.photo_id, "': its file cannot be opened at the moment; try again"));
   }
   return PhotoFault(faults_, item.photo_id, item.sha256, status);
 }

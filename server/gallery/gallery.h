@@ -137,7 +137,7 @@ class Gallery {
   absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> List(
       const std::string& after, int limit, const GalleryFilter& filter) const;
   // The original bytes, checked against their digest. DataLoss if they are damaged or missing;
-  // NotFound if the item has been deleted.
+  // NotFound if the item has been deleted; Unavailable if too many files are open.
   absl::StatusOr<std::string> ReadBlob(const GalleryItem& item) const;
   // The same, to be read piece by piece; the last piece says whether the bytes are damaged.
   absl::StatusOr<VerifiedFile> OpenBlob(const GalleryItem& item) const;

@@ -21,7 +21,7 @@ namespace s2p {
 namespace {
 
 constexpr uint32_t kDefaultPageSize = 100;
-// Of a name of a key.
+// No key has a longer name.
 constexpr size_t kMostNameBytes = 256;
 
 absl::StatusOr<std::optional<FeedbackState>> ParseState(v1::Feedback::State state) {
@@ -70,7 +70,7 @@ uint32_t CountFound(const std::vector<std::string>& ids, const std::vector<bool>
 }
 
 absl::StatusOr<v1::Feedback> Shown(const ServiceContext& service, const FeedbackRecord& record) {
-  S2P_ASSIGN_OR_RETURN(const auto photo, service.feedback->PhotoToExport(record));
+  S2P_ASSIGN_OR_RETURN(const auto photo, service.feedback->CurrentPhoto(record));
   return ToProto(record, photo != nullptr);
 }
 

@@ -131,7 +131,7 @@ v1::Photo ToProto(const GalleryItem& item) {
   return photo;
 }
 
-v1::Feedback ToProto(const FeedbackRecord& record, bool exportable) {
+v1::Feedback ToProto(const FeedbackRecord& record, bool photo_is_current) {
   const auto time = [](absl::Time at) {
     return TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(at));
   };
@@ -150,7 +150,8 @@ v1::Feedback ToProto(const FeedbackRecord& record, bool exportable) {
   feedback.set_sketch_width(static_cast<uint32_t>(record.sketch_width));
   feedback.set_sketch_height(static_cast<uint32_t>(record.sketch_height));
   feedback.set_sketch_bytes(record.sketch_bytes);
-  feedback.set_exportable(exportable);
+  feedback.set_exportable(photo_is_current && IsAcceptedMatch(record));
+  feedback.set_photo_is_current(photo_is_current);
   return feedback;
 }
 

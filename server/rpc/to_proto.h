@@ -23,7 +23,8 @@ v1::Status ToProto(const absl::Status& status, const HiddenFolders& hidden);
 v1::Photo ToProto(const GalleryItem& item);
 v1::GetModelStatusResponse ToProto(const ModelStatus& status, const HiddenFolders& hidden);
 v1::Fault ToProto(const Fault& fault, const HiddenFolders& hidden);
-v1::Feedback ToProto(const FeedbackRecord& record, bool exportable);
+// `photo_is_current`: the gallery has the photo unchanged.
+v1::Feedback ToProto(const FeedbackRecord& record, bool photo_is_current);
 // `duration` must be finite.
 google::protobuf::Duration ToProto(absl::Duration duration);
 

@@ -272,11 +272,45 @@ TEST_F(FeedbackCollectionTest, DeletedPhotoTakesItsPairsOutOfExportAndDataSet) {
   ASSERT_THAT(feedback_->PhotosChanged({"a"}), IsOk());
   EXPECT_THAT(DataSetImages(), ElementsAre("photo b", "sketch b"));
   EXPECT_THAT(FilesBelowWith(dir_.path(), PhotoBytes(1).substr(40)), IsEmpty());
-  EXPECT_EQ(*feedback_->PhotoToExport(*feedback_->Find(id)), nullptr);
-  const auto match = feedback_->NextMatch("", 0);
+  EXPECT_EQ(*feedback_->CurrentPhoto(*feedback_->Find(id)), nullptr);
+  EXPECT_THAT(feedback_->Export(id),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("is not exported")));
+}
+
+TEST_F(FeedbackCollectionTest, AcceptedMatchIsExportedWithItsPhotoAndIdentity) {
+  const std::string id = MustRecord(New("a", 1)), no = MustAccept(New("a", 2, Verdict::kNoMatch));
+  EXPECT_THAT(feedback_->Export(id), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(feedback_->Export(no), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(feedback_->Export("none"), StatusIs(absl::StatusCode::kNotFound));
+  ASSERT_THAT(feedback_->Review({id}, FeedbackState::kAccepted), IsOk());
+  const auto match = feedback_->Export(id);
   ASSERT_THAT(match, IsOk());
-  EXPECT_EQ((*match)->record.photo_id, "b");
-  EXPECT_EQ(*feedback_->NextMatch("b", (*match)->place), std::nullopt);
+  EXPECT_EQ(match->record.feedback_id, id);
+  EXPECT_EQ(match->photo->photo_id, "a");
+  EXPECT_EQ(match->identity, "a");
+}
+
+TEST_F(FeedbackCollectionTest, MatchesToExportComeInPagesOrderedByPhoto) {
+  for (uint32_t i = 0; i < 300; ++i) MustRecord(New(i % 2 == 0 ? "b" : "a", 100 + i));
+  std::vector<std::string> ids;
+  for (const StoredFeedback& entry : *feedback_->List({}, 0, 1000)) {
+    ids.push_back(entry.record.feedback_id);
+  }
+  ASSERT_THAT(ids, SizeIs(300));
+  ASSERT_THAT(feedback_->Review(ids, FeedbackState::kAccepted), IsOk());
+  std::vector<StoredFeedback> matches;
+  int pages = 0;
+  for (std::string photo; ++pages < 100;) {
+    const auto page = feedback_->NextMatches(photo, matches.empty() ? 0 : matches.back().place);
+    ASSERT_THAT(page, IsOk());
+    if (page->empty()) break;
+    matches.insert(matches.end(), page->begin(), page->end());
+    photo = matches.back().record.photo_id;
+  }
+  EXPECT_EQ(pages, 3);
+  ASSERT_THAT(matches, SizeIs(300));
+  EXPECT_EQ(matches[149].record.photo_id, "a");
+  EXPECT_EQ(matches[150].record.photo_id, "b");
 }
 
 TEST_F(FeedbackCollectionTest, DeletionThatAKillKeptFromTheDataSetIsThereAfterTheNextStart) {

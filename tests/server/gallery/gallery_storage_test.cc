@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "tests/server/gallery_fixture.h"
+#include "tests/testing/no_descriptors.h"
 #include "tests/testing/status_matchers.h"
 
 namespace s2p::test {
@@ -320,6 +321,21 @@ TEST_F(GalleryStorageTest, DamagedPhotoIsDataLossAndAFaultUntilItIsDeleted) {
   EXPECT_THAT(Broken(), ElementsAre(FaultKind::kPhotoDamaged));
   ASSERT_THAT(gallery_->Delete({"a"}), IsOk());
   EXPECT_THAT(Broken(), IsEmpty());
+}
+
+TEST_F(GalleryStorageTest, PhotoThatCannotBeOpenedForLackOfDescriptorsIsUnavailableAndNoFault) {
+  Reopen();
+  MustAdd("a", 1);
+  const auto item = gallery_->Get("a");
+  {
+    const NoDescriptors none;
+    EXPECT_THAT(gallery_->ReadBlob(**item),
+                StatusIs(absl::StatusCode::kUnavailable,
+                         "photo_id 'a': its file cannot be opened at the moment; try again"));
+    EXPECT_THAT(gallery_->OpenBlob(**item).status(), StatusIs(absl::StatusCode::kUnavailable));
+  }
+  EXPECT_THAT(Broken(), IsEmpty());
+  EXPECT_EQ(*gallery_->ReadBlob(**item), PhotoBytes(1));
 }
 
 TEST_F(GalleryStorageTest, DamagedPhotoIsRepairedByTheSamePhotoAddedAgain) {

@@ -1,6 +1,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "s2p/v1/feedback.grpc.pb.h"
 #include "tests/server/feedback/drawings.h"
 #include "tests/server/rpc/server_fixture.h"
+#include "tests/testing/no_descriptors.h"
 #include "tests/testing/raw_call.h"
 #include "tests/testing/status_matchers.h"
 #include "trainer/data/data_set.h"
@@ -97,6 +99,29 @@ class FeedbackServiceTest : public ServerTest {
       if (!entries->empty()) entries->back().second += message.photo_chunk();
     }
     return reader->Finish();
+  }
+  static Image Noise(int side) {
+    Image noise(side, side);
+    uint32_t state = 1;
+    for (int y = 0; y < side; ++y) {
+      for (int i = 0; i < side * Image::kChannels; ++i) {
+        state = state * 1664525u + 1013904223u;
+        noise.row(y)[i] = static_cast<uint8_t>(state >> 24);
+      }
+    }
+    return noise;
+  }
+  // The file of the photo of `seed`.
+  std::string BlobOf(uint32_t seed) const {
+    const std::string sha256 = Sha256(PhotoBytes(seed));
+    return absl::StrCat(options_.data_dir, "/photos/", sha256.substr(0, 2), "/", sha256);
+  }
+  static void FlipLastByte(const std::string& path) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(-1, std::ios::end);
+    const int last = file.get();
+    file.seekp(-1, std::ios::end);
+    file.put(static_cast<char>(last ^ 1));
   }
   void DeletePhoto(const std::string& photo_id) {
     grpc::ClientContext context;
@@ -270,7 +295,9 @@ TEST_F(FeedbackServiceTest, ReviewedEntriesChangeTogetherAndUnknownIdsAreReporte
   EXPECT_EQ(response.reviewed_count(), 2u);
   EXPECT_THAT(response.missing_feedback_ids(), ElementsAre("none"));
   EXPECT_THAT(List(State::STATE_PENDING), IsEmpty());
-  for (const auto& entry : List(State::STATE_ACCEPTED, 1)) {
+  const auto accepted = List(State::STATE_ACCEPTED, 1);
+  EXPECT_THAT(accepted, SizeIs(2));
+  for (const auto& entry : accepted) {
     EXPECT_TRUE(entry.exportable());
     EXPECT_TRUE(entry.has_reviewed_at());
   }
@@ -304,17 +331,8 @@ TEST_F(FeedbackServiceTest, ForgottenDrawingIsInNoFile) {
 TEST_F(FeedbackServiceTest, ExportHasDrawingsAndEachPhotoOnce) {
   ServePhotos();
   // Longer than one piece.
-  v1::AddPhotoRequest large;
-  large.set_photo_id("p2");
-  Image noise(500, 500);
-  uint32_t state = 1;
-  for (int y = 0; y < noise.height(); ++y) {
-    for (int i = 0; i < noise.width() * Image::kChannels; ++i) {
-      state = state * 1664525u + 1013904223u;
-      noise.row(y)[i] = static_cast<uint8_t>(state >> 24);
-    }
-  }
-  large.set_image(*EncodePng(noise));
+  v1::AddPhotoRequest large = Photo("p2", 2);
+  large.set_image(*EncodePng(Noise(500)));
   ASSERT_GT(large.image().size(), 300'000u);
   ASSERT_EQ(Add({large})[0].status().code(), 0);
   const std::string first = MustRecord(Match("p2", 1)), second = MustRecord(Match("p2", 2)),
@@ -337,6 +355,75 @@ TEST_F(FeedbackServiceTest, ExportHasDrawingsAndEachPhotoOnce) {
   EXPECT_EQ(entries[2].first.photo_bytes(), 0u);
   EXPECT_EQ(entries[2].second, "");
   EXPECT_EQ(DecodeImage(entries[2].first.sketch())->pixels(), DrawingOf(2).pixels());
+}
+
+TEST_F(FeedbackServiceTest, DamagedPhotoIsLeftOutOfTheExportAndTheOthersAreThere) {
+  ServePhotos();
+  const std::string damaged = MustRecord(Match("p0", 1)), also = MustRecord(Match("p0", 2)),
+                    good = MustRecord(Match("p1", 3));
+  ASSERT_THAT(Review({damaged, also, good}, State::STATE_ACCEPTED), IsOk());
+  FlipLastByte(BlobOf(0));
+  std::vector<std::pair<v1::ExportFeedbackResponse, std::string>> entries;
+  ASSERT_THAT(Export(&entries), IsOk());
+  ASSERT_THAT(entries, SizeIs(1));
+  EXPECT_EQ(entries[0].first.feedback().feedback_id(), good);
+  EXPECT_EQ(entries[0].second, PhotoBytes(1));
+  std::filesystem::remove(BlobOf(1));
+  entries.clear();
+  ASSERT_THAT(Export(&entries), IsOk());
+  EXPECT_THAT(entries, IsEmpty());
+}
+
+TEST_F(FeedbackServiceTest, ExportThatCannotOpenAPhotoFailsAndCanBeRepeated) {
+  ServePhotos();
+  ASSERT_THAT(Review({MustRecord(Match("p0", 1))}, State::STATE_ACCEPTED), IsOk());
+  std::vector<std::pair<v1::ExportFeedbackResponse, std::string>> entries;
+  // Everything but the photo is open from now on.
+  ASSERT_THAT(Export(&entries), IsOk());
+  {
+    const NoDescriptors none;
+    EXPECT_THAT(Export(&entries),
+                StatusIs(absl::StatusCode::kUnavailable, HasSubstr("photo_id 'p0'")));
+  }
+  EXPECT_THAT(Export(&entries), IsOk());
+  EXPECT_THAT(entries, SizeIs(2));
+}
+
+TEST_F(FeedbackServiceTest, FifthExportIsToldWhenToRetryAndGetsThePlaceOfOneThatEnds) {
+  ServePhotos();
+  // More than a connection holds in its buffers, so that the exports wait for their clients.
+  v1::AddPhotoRequest large = Photo("p2", 2);
+  large.set_image(*EncodePng(Noise(1700)));
+  ASSERT_EQ(Add({large})[0].status().code(), 0);
+  ASSERT_THAT(Review({MustRecord(Match("p2", 1))}, State::STATE_ACCEPTED), IsOk());
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<v1::ExportFeedbackResponse>>> exports;
+  v1::ExportFeedbackResponse message;
+  for (int i = 0; i < 4; ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    exports.push_back(feedback_stub_->ExportFeedback(contexts.back().get(), {}));
+    ASSERT_TRUE(exports.back()->Read(&message));
+  }
+  grpc::ClientContext context;
+  auto refused = feedback_stub_->ExportFeedback(&context, {});
+  EXPECT_FALSE(refused->Read(&message));
+  EXPECT_THAT(refused->Finish(),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("4 exports run already")));
+  const auto& trailing = context.GetServerTrailingMetadata();
+  const auto pause = trailing.find("grpc-retry-pushback-ms");
+  ASSERT_NE(pause, trailing.end());
+  EXPECT_EQ(std::string(pause->second.data(), pause->second.size()), "5000");
+  while (exports[0]->Read(&message)) {
+  }
+  ASSERT_THAT(exports[0]->Finish(), IsOk());
+  std::vector<std::pair<v1::ExportFeedbackResponse, std::string>> entries;
+  // The place is free when the server has seen the end of the call, which the client may see first.
+  grpc::Status status = Export(&entries);
+  while (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) status = Export(&entries);
+  EXPECT_THAT(status, IsOk());
+  EXPECT_THAT(entries, SizeIs(1));
+  for (int i = 1; i < 4; ++i) contexts[static_cast<size_t>(i)]->TryCancel();
+  for (int i = 1; i < 4; ++i) exports[static_cast<size_t>(i)]->Finish();
 }
 
 TEST_F(FeedbackServiceTest, DeletedPhotoIsNotExportedAndItsCopiesAreGone) {
@@ -452,6 +539,20 @@ TEST_F(FeedbackRolesTest, SearchersRecordAndOnlyOperatorsSeeAndChange) {
     EXPECT_NE(Call(method, "searcher"), denied) << method;
     EXPECT_EQ(Call(method, "writer"), denied) << method;
   }
+}
+
+TEST_F(FeedbackRolesTest, DeletionIsInTheAuditLogWithItsIdsAndTheKey) {
+  Serve();
+  v1::DeleteFeedbackRequest request;
+  request.add_feedback_ids("first");
+  request.add_feedback_ids("second");
+  EXPECT_EQ(Call("DeleteFeedback", "operator", request.SerializeAsString()), grpc::StatusCode::OK);
+  server_->Shutdown(absl::InfiniteDuration());
+  const std::string audit = FileBytes(dir_.File("audit"));
+  EXPECT_THAT(audit, HasSubstr(R"("key":"operator")"));
+  EXPECT_THAT(
+      audit,
+      HasSubstr(R"("method":"DeleteFeedback","ids":["first","second"],"count":2,"code":"OK")"));
 }
 
 TEST_F(FeedbackRolesTest, ReviewsAndExportsAreInTheAuditLogAndLooksAreNot) {
