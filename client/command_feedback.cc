@@ -165,12 +165,12 @@ absl::Status RunFeedbackExport(const FeedbackClient& client, const std::string& 
   S2P_ASSIGN_OR_RETURN(auto pairs, PairSetWriter::Create(folder));
   S2P_RETURN_IF_ERROR(client.Export([&](const v1::ExportFeedbackResponse& message) {
     if (json && message.has_feedback()) out << ToJson(message.feedback(), /*compact=*/true);
-    return pairs.Add(message);
+    return pairs->Add(message);
   }));
-  S2P_RETURN_IF_ERROR(pairs.Finish());
+  S2P_RETURN_IF_ERROR(pairs->Finish());
   if (!json) {
-    out << pairs.pairs() << " drawings of " << pairs.photos() << " photos in " << Printable(folder)
-        << '\n';
+    out << pairs->pairs() << " drawings of " << pairs->photos() << " photos in "
+        << Printable(folder) << '\n';
   }
   return absl::OkStatus();
 }

@@ -16,6 +16,7 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/picture_ending.h"
 #include "base/status_macros.h"
 #include "daemon/log.h"
 #include "model/file.h"
@@ -112,16 +113,12 @@ absl::Status CheckEmpty(const std::string& folder) {
   return error ? FileError(error.value(), folder, "read folder") : absl::OkStatus();
 }
 
-std::string EndingOf(const std::string& content_type) {
-  if (content_type == "image/png") return ".png";
-  return content_type == "image/webp" ? ".webp" : ".jpg";
-}
-
 // Below the data set's folder. The names depend on the content, so a file is never written anew
 // with other bytes.
 std::string PhotoPath(const ConfirmedPair& pair) {
   const std::string name = Sha256(absl::StrCat(pair.photo_id, "\n", pair.photo_sha256));
-  return absl::StrCat(kPhotos, "/", name.substr(0, kNameDigits), EndingOf(pair.photo_content_type));
+  return absl::StrCat(kPhotos, "/", name.substr(0, kNameDigits),
+                      PictureEnding(pair.photo_content_type));
 }
 
 std::string SketchPath(const ConfirmedPair& pair) {

@@ -74,8 +74,8 @@ class FakeFeedback final : public v1::FeedbackService::CallbackService {
       grpc::CallbackServerContext*, const v1::ExportFeedbackRequest*) override {
     class Stream final : public grpc::ServerWriteReactor<v1::ExportFeedbackResponse> {
      public:
-      explicit Stream(std::vector<v1::ExportFeedbackResponse> messages)
-          : messages_(std::move(messages)) {
+      Stream(std::vector<v1::ExportFeedbackResponse> messages, grpc::Status end)
+          : messages_(std::move(messages)), end_(std::move(end)) {
         Next();
       }
       void OnWriteDone(bool) override { Next(); }
@@ -83,13 +83,14 @@ class FakeFeedback final : public v1::FeedbackService::CallbackService {
 
      private:
       void Next() {
-        if (at_ == messages_.size()) return Finish(grpc::Status::OK);
+        if (at_ == messages_.size()) return Finish(end_);
         StartWrite(&messages_[at_++]);
       }
-      std::vector<v1::ExportFeedbackResponse> messages_;
+      const std::vector<v1::ExportFeedbackResponse> messages_;
+      const grpc::Status end_;
       size_t at_ = 0;
     };
-    return new Stream(messages);
+    return new Stream(messages, outcome);
   }
 
   static v1::Feedback Entry(int i) {
@@ -105,7 +106,9 @@ class FakeFeedback final : public v1::FeedbackService::CallbackService {
   std::vector<v1::RecordFeedbackRequest> records;
   std::vector<v1::ListFeedbackRequest> lists;
   std::vector<v1::ReviewFeedbackRequest> reviews;
+  // The next export, and how it ends.
   std::vector<v1::ExportFeedbackResponse> messages;
+  grpc::Status outcome;
 
  private:
   static grpc::ServerUnaryReactor* Finish(grpc::CallbackServerContext* context,
@@ -144,6 +147,13 @@ class FeedbackCommandTest : public testing::Test {
     v1::ExportFeedbackResponse message;
     message.set_photo_chunk(bytes);
     return message;
+  }
+  void ExpectExportSucceeds() {
+    fake_.messages = {Pair(1, "boot", 5), Chunk("photo")};
+    fake_.outcome = grpc::Status::OK;
+    EXPECT_THAT(RunFeedbackExport(*client_, folder_, false, out_), IsOk());
+    EXPECT_EQ(Written("photo/000001.png"), "photo");
+    EXPECT_NE(Written("dataset.jsonl"), "");
   }
   std::string Written(const std::string& name) const {
     std::ifstream file(folder_ + "/" + name, std::ios::binary);
@@ -260,9 +270,29 @@ TEST_F(FeedbackCommandTest, PhotoOfAnotherSizeIsDataLossAndLeavesNoDataSet) {
     fake_.messages = {Pair(1, "boot", 7), Chunk(photo), Pair(2, "shoe", 1), Chunk("x")};
     EXPECT_THAT(RunFeedbackExport(*client_, folder_, false, out_),
                 StatusIs(absl::StatusCode::kDataLoss, HasSubstr("instead of 7")));
-    EXPECT_FALSE(std::filesystem::exists(folder_ + "/dataset.jsonl"));
-    std::filesystem::remove_all(folder_);
+    EXPECT_FALSE(std::filesystem::exists(folder_));
   }
+  ExpectExportSucceeds();
+}
+
+TEST_F(FeedbackCommandTest, ExportThatBreaksOffLeavesNothingAndCanBeRepeated) {
+  fake_.messages = {Pair(1, "boot", 5), Chunk("pho")};
+  fake_.outcome = grpc::Status(grpc::StatusCode::UNAVAILABLE, "gone");
+  EXPECT_THAT(RunFeedbackExport(*client_, folder_, false, out_),
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_FALSE(std::filesystem::exists(folder_));
+  ExpectExportSucceeds();
+}
+
+TEST_F(FeedbackCommandTest, FailedExportRemovesTheFoldersThatItMadeAndNoOthers) {
+  std::filesystem::create_directory(dir_.File("mine"));
+  fake_.messages = {Pair(1, "boot", 5)};
+  EXPECT_THAT(RunFeedbackExport(*client_, dir_.File("mine/a/b"), false, out_),
+              StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_TRUE(std::filesystem::is_empty(dir_.File("mine")));
+  EXPECT_THAT(RunFeedbackExport(*client_, dir_.File("mine"), false, out_),
+              StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_TRUE(std::filesystem::is_empty(dir_.File("mine")));
 }
 
 TEST_F(FeedbackCommandTest, FolderWithContentIsNotTouched) {
@@ -276,6 +306,8 @@ TEST_F(FeedbackCommandTest, FolderWithContentIsNotTouched) {
 TEST_F(FeedbackCommandTest, NothingToExportIsNotFound) {
   EXPECT_THAT(RunFeedbackExport(*client_, folder_, false, out_),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("no accepted match")));
+  EXPECT_FALSE(std::filesystem::exists(folder_));
+  ExpectExportSucceeds();
 }
 
 }  // namespace
