@@ -70,6 +70,10 @@ absl::Status UpdateMetadata(const ServiceContext& service,
   service.metrics->CountGalleryWrite("update", CodeName(item.status().code()));
   if (!item.ok()) return item.status();
   *response.mutable_photo() = ToProto(**item);
+  // Its pairs of feedback may have another identity now. The metadata is updated in any case.
+  if (service.feedback != nullptr) {
+    service.feedback->PhotosChanged({request.photo_id()}).IgnoreError();
+  }
   return absl::OkStatus();
 }
 

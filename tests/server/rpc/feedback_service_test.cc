@@ -444,6 +444,29 @@ TEST_F(FeedbackServiceTest, DeletedPhotoIsNotExportedAndItsCopiesAreGone) {
   EXPECT_THAT(DataSet::Open(dir_.File("pairs"))->images(), SizeIs(4));
 }
 
+TEST_F(FeedbackServiceTest, IdentityThatIsUpdatedIsThatOfTheDataSetAndTheExport) {
+  options_.feedback_data_set = dir_.File("pairs");
+  ServePhotos();
+  ASSERT_THAT(Review({MustRecord(Match("p0", 1))}, State::STATE_ACCEPTED), IsOk());
+  grpc::ClientContext context;
+  v1::UpdatePhotoMetadataRequest request;
+  request.set_photo_id("p0");
+  (*request.mutable_metadata())["identity"] = "boot 7";
+  v1::UpdatePhotoMetadataResponse response;
+  ASSERT_THAT(gallery_->UpdatePhotoMetadata(&context, request, &response), IsOk());
+  const auto data_set = DataSet::Open(dir_.File("pairs"));
+  ASSERT_THAT(data_set, IsOk());
+  std::vector<std::string> identities;
+  for (const auto& image : data_set->images()) {
+    identities.push_back(image.identity);
+  }
+  EXPECT_THAT(identities, ElementsAre("boot 7", "boot 7"));
+  std::vector<std::pair<v1::ExportFeedbackResponse, std::string>> entries;
+  ASSERT_THAT(Export(&entries), IsOk());
+  ASSERT_THAT(entries, SizeIs(1));
+  EXPECT_EQ(entries[0].first.identity(), "boot 7");
+}
+
 TEST_F(FeedbackServiceTest, DeletionWhoseCopiesStaySaysSoUntilItIsRepeated) {
   options_.feedback_data_set = dir_.File("pairs");
   ServePhotos();
