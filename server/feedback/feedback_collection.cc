@@ -132,6 +132,12 @@ absl::Status FeedbackCollection::CheckRoom(uint64_t bytes) const {
       "free");
 }
 
+void FeedbackCollection::StoreWorks(const std::vector<bool>& written) const {
+  // A transaction without a write proves nothing.
+  if (std::find(written.begin(), written.end(), true) == written.end()) return;
+  FeedbackWorks(faults_, FeedbackPart::kStore, reserve_.Check(0).ok());
+}
+
 absl::StatusOr<FeedbackStore::Inserted> FeedbackCollection::Record(const NewFeedback& feedback) {
   S2P_ASSIGN_OR_RETURN(const auto photo, gallery_.Get(feedback.photo_id));
   if (photo->modality == v1::MODALITY_SKETCH) {
@@ -155,7 +161,7 @@ absl::StatusOr<FeedbackStore::Inserted> FeedbackCollection::Record(const NewFeed
         absl::StrCat("the server keeps as many drawings as it may, ", options_.max_bytes,
                      " bytes (--max-feedback-bytes); its operator has to forget some"));
   }
-  if (inserted.ok()) FeedbackWorks(faults_, FeedbackPart::kStore);
+  if (inserted.ok()) StoreWorks({inserted->is_new});
   return Told(std::move(inserted));
 }
 
@@ -166,6 +172,7 @@ absl::StatusOr<std::vector<bool>> FeedbackCollection::Review(
   // The review is durable; a data set that lags behind is a fault, and written with the next change
   // or at the next start.
   if (reviewed.matches_changed || data_set_due()) UpdateDataSet().IgnoreError();
+  StoreWorks(reviewed.found);
   return std::move(reviewed.found);
 }
 
@@ -179,6 +186,7 @@ absl::StatusOr<std::vector<bool>> FeedbackCollection::Forget(
     S2P_RETURN_IF_ERROR(UpdateDataSet());
   }
   auto found = Told(store_->Remove(feedback_ids));
+  if (found.ok()) StoreWorks(*found);
   if (!found.ok() && has_copies) {
     leaving.End();
     UpdateDataSet().IgnoreError();
@@ -285,7 +293,7 @@ absl::Status FeedbackCollection::WritePairs(const std::multiset<std::string>& le
   const absl::Status written =
       AsStorageError(folder_->Write(pairs, DataSetSources(is_full, is_late)));
   pairs_ = folder_->pairs();
-  if (written.ok() && !is_full) FeedbackWorks(faults_, FeedbackPart::kDataSet);
+  if (written.ok()) FeedbackWorks(faults_, FeedbackPart::kDataSet, !is_full);
   return FeedbackFault(faults_, FeedbackPart::kDataSet, written);
 }
 

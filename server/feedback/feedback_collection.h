@@ -129,6 +129,8 @@ class FeedbackCollection {
   PairFolder::Sources DataSetSources(bool& is_full, bool& is_late) const;
   absl::StatusOr<std::vector<ConfirmedPair>> Pairs(const std::multiset<std::string>& leaving) const;
   absl::Status CheckRoom(uint64_t bytes) const;
+  // The store has just written one of these.
+  void StoreWorks(const std::vector<bool>& written) const;
   // Reports an error, and makes it one that a caller may know.
   template <typename Result>
   Result Told(Result result) const;

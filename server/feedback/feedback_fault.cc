@@ -44,11 +44,10 @@ absl::Status FeedbackFault(Faults& faults, FeedbackPart part, const absl::Status
   }
 }
 
-void FeedbackWorks(Faults& faults, FeedbackPart part) {
-  for (const FaultKind kind :
-       {FaultKind::kDiskFull, FaultKind::kDataReadOnly, FaultKind::kCatalogueFailed}) {
-    faults.Resolve(kind, SubjectOf(part));
-  }
+void FeedbackWorks(Faults& faults, FeedbackPart part, bool has_room) {
+  if (has_room) faults.Resolve(FaultKind::kDiskFull, SubjectOf(part));
+  faults.Resolve(FaultKind::kDataReadOnly, SubjectOf(part));
+  faults.Resolve(FaultKind::kCatalogueFailed, SubjectOf(part));
 }
 
 }  // namespace s2p

@@ -7,7 +7,7 @@
 
 namespace s2p {
 
-// What keeps feedback. Each is a subject of its own among the faults.
+// The files that feedback is kept in. Each is a subject of its own among the faults.
 enum class FeedbackPart { kStore, kDataSet };
 
 // Reports an error of a file, and returns what a caller may know of it, without paths:
@@ -16,8 +16,8 @@ enum class FeedbackPart { kStore, kDataSet };
 // ...) and OK are returned as they are.
 absl::Status FeedbackFault(Faults& faults, FeedbackPart part, const absl::Status& status);
 
-// The part has been written.
-void FeedbackWorks(Faults& faults, FeedbackPart part);
+// The part has been written. Its disk is not full if it has more room than its reserve.
+void FeedbackWorks(Faults& faults, FeedbackPart part, bool has_room);
 
 }  // namespace s2p
 

@@ -349,6 +349,31 @@ TEST_F(FeedbackCollectionTest, MoreDrawingsThanTheMostBytesAreRefusedWithTheFlag
   EXPECT_THAT(Broken(), IsEmpty());
 }
 
+TEST_F(FeedbackCollectionTest, FaultOfTheStoreEndsWithTheNextWriteOfAnyKind) {
+  DiskSpace disk = {1'000'000, 2'000'000};
+  feedback_options_.min_free = {1000, 1};
+  feedback_options_.measure_disk = [&disk] { return disk; };
+  ReopenFeedback();
+  const std::string id = MustRecord(New("a", 1));
+  const auto fail = [&] {
+    disk.free_bytes = 900;
+    EXPECT_THAT(feedback_->Record(New("a", 2)), StatusIs(absl::StatusCode::kResourceExhausted));
+    disk.free_bytes = 900'000;
+    EXPECT_THAT(Broken(), ElementsAre(FaultKind::kDiskFull));
+  };
+  fail();
+  // These write nothing.
+  MustRecord(New("a", 1));
+  ASSERT_THAT(feedback_->Review({"none"}, FeedbackState::kAccepted), IsOk());
+  ASSERT_THAT(feedback_->Forget({"none"}), IsOk());
+  EXPECT_THAT(Broken(), ElementsAre(FaultKind::kDiskFull));
+  ASSERT_THAT(feedback_->Review({id}, FeedbackState::kRejected), IsOk());
+  EXPECT_THAT(Broken(), IsEmpty());
+  fail();
+  ASSERT_THAT(feedback_->Forget({id}), IsOk());
+  EXPECT_THAT(Broken(), IsEmpty());
+}
+
 TEST_F(FeedbackCollectionTest, LowDiskRefusesDrawingsAndForgetsThem) {
   DiskSpace disk = {1'000'000, 2'000'000};
   feedback_options_.min_free = {1000, 1};
@@ -361,6 +386,8 @@ TEST_F(FeedbackCollectionTest, LowDiskRefusesDrawingsAndForgetsThem) {
   EXPECT_THAT(Broken(), ElementsAre(FaultKind::kDiskFull));
   EXPECT_THAT(feedback_->Forget({id}), IsOk());
   EXPECT_THAT(DataSetImages(), IsEmpty());
+  // The disk has still less than its reserve.
+  EXPECT_THAT(Broken(), ElementsAre(FaultKind::kDiskFull));
   disk.free_bytes = 900'000;
   MustRecord(New("a", 2));
   EXPECT_THAT(Broken(), IsEmpty());
