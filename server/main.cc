@@ -122,7 +122,7 @@ void AddFlags(Options& options, Flags& flags) {
               "folder that has the accepted matches as a data set; empty: none");
   options
       .AddBytes("max-feedback-bytes", &server.max_feedback_bytes,
-                "of drawings that are kept; more are refused")
+                "of drawings that are kept, with 1,024 for each entry; more are refused")
       .Range(0, 1e15);
   options.Add("slow-query", &server.host.call_log.slow,
               "calls that take longer are logged, with each stage's time; 0: none");

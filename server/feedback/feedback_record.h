@@ -38,12 +38,17 @@ inline bool IsAcceptedMatch(const FeedbackRecord& record) {
   return record.state == FeedbackState::kAccepted && record.verdict == Verdict::kMatch;
 }
 
-// Entries by state, and the size of all drawings.
+// The room that an entry takes apart from its drawing, in bytes, as it is counted: ids, digests,
+// names, their indexes, and the unused rest of pages.
+inline constexpr uint64_t kEntryBytes = 1024;
+
+// Entries by state, and the room that they take.
 struct FeedbackTotals {
   uint64_t pending = 0;
   uint64_t accepted = 0;
   uint64_t rejected = 0;
-  uint64_t sketch_bytes = 0;
+  // The sizes of the drawings, and kEntryBytes for each entry.
+  uint64_t bytes = 0;
 };
 
 }  // namespace s2p

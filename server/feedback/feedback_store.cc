@@ -114,6 +114,8 @@ absl::StatusOr<std::vector<StoredFeedback>> ReadRows(SqliteQuery& query) {
   }
 }
 
+uint64_t BytesOf(uint64_t sketch_bytes) { return sketch_bytes + kEntryBytes; }
+
 // How many entries of this state there are.
 uint64_t& CountOf(FeedbackState state, FeedbackTotals& totals) {
   switch (state) {
@@ -195,7 +197,7 @@ absl::StatusOr<FeedbackStore::Inserted> FeedbackStore::Insert(const FeedbackReco
       return absl::AlreadyExistsError(absl::StrCat(
           "feedback_id '", record.feedback_id, "' belongs to another drawing, photo or verdict"));
     }
-    if (totals_.sketch_bytes + sketch.size() > most_bytes) {
+    if (totals_.bytes + BytesOf(sketch.size()) > most_bytes) {
       return absl::OutOfRangeError("the store keeps as many drawings as it may");
     }
     SqliteQuery insert(connection_.get(), kInsert);
@@ -212,7 +214,7 @@ absl::StatusOr<FeedbackStore::Inserted> FeedbackStore::Insert(const FeedbackReco
   if (!status.ok()) return status;
   if (inserted.is_new) {
     inserted.record.sketch_bytes = sketch.size();
-    totals_.sketch_bytes += sketch.size();
+    totals_.bytes += BytesOf(sketch.size());
     ++totals_.pending;
     EmptyLog();
   }
@@ -269,7 +271,7 @@ absl::StatusOr<std::vector<bool>> FeedbackStore::Remove(
       auto found, ForEachEntry(feedback_ids, [&](const FeedbackRecord& record)
                                                  ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
                                                    --CountOf(record.state, totals);
-                                                   totals.sketch_bytes -= record.sketch_bytes;
+                                                   totals.bytes -= BytesOf(record.sketch_bytes);
                                                    SqliteQuery remove(connection_.get(), kRemove);
                                                    return remove.Bind(record.feedback_id).Run();
                                                  }));
@@ -292,7 +294,7 @@ absl::StatusOr<FeedbackTotals> FeedbackStore::Count() const {
     S2P_ASSIGN_OR_RETURN(const bool row, query.Next());
     if (!row) return totals;
     const auto count = static_cast<uint64_t>(query.Integer(1));
-    totals.sketch_bytes += static_cast<uint64_t>(query.Integer(2));
+    totals.bytes += static_cast<uint64_t>(query.Integer(2)) + count * kEntryBytes;
     CountOf(static_cast<FeedbackState>(query.Integer(0)), totals) += count;
   }
 }

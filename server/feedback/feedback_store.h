@@ -58,7 +58,7 @@ class FeedbackStore {
     bool is_new = false;
   };
   // `sketch` is the PNG. AlreadyExists if the id belongs to other content; OutOfRange if the store
-  // would then keep more than `most_bytes` of drawings.
+  // would then have more than `most_bytes`, as FeedbackTotals counts them.
   absl::StatusOr<Inserted> Insert(const FeedbackRecord& record, absl::string_view sketch,
                                   uint64_t most_bytes);
   struct Reviewed {

@@ -141,8 +141,8 @@ absl::Status GetStats(const ServiceContext& service, const v1::GetFeedbackStatsR
   response.set_pending_count(totals.pending);
   response.set_accepted_count(totals.accepted);
   response.set_rejected_count(totals.rejected);
-  response.set_sketch_bytes(totals.sketch_bytes);
-  response.set_max_sketch_bytes(service.feedback->max_bytes());
+  response.set_kept_bytes(totals.bytes);
+  response.set_max_kept_bytes(service.feedback->max_bytes());
   return absl::OkStatus();
 }
 

@@ -124,9 +124,10 @@ struct Metrics::Families {
   Family<Gauge>& feedback_entries =
       RegisterFamily(BuildGauge(), "s2p_feedback_entries",
                      "Entries of feedback that are kept, by state.", registry);
-  Gauge& feedback_bytes = RegisterFamily(BuildGauge(), "s2p_feedback_bytes",
-                                         "Size of the drawings that feedback keeps.", registry)
-                              .Add({});
+  Gauge& feedback_bytes =
+      RegisterFamily(BuildGauge(), "s2p_feedback_bytes",
+                     "Room that the entries of feedback and their drawings take.", registry)
+          .Add({});
   Gauge& feedback_pairs =
       RegisterFamily(BuildGauge(), "s2p_feedback_pairs",
                      "Pairs of drawing and photo in the data set of --feedback-dataset.", registry)
@@ -242,7 +243,7 @@ void Metrics::SetFeedback(const FeedbackTotals& totals, int64_t pairs) {
   entries.Add({{"state", "pending"}}).Set(static_cast<double>(totals.pending));
   entries.Add({{"state", "accepted"}}).Set(static_cast<double>(totals.accepted));
   entries.Add({{"state", "rejected"}}).Set(static_cast<double>(totals.rejected));
-  families_->feedback_bytes.Set(static_cast<double>(totals.sketch_bytes));
+  families_->feedback_bytes.Set(static_cast<double>(totals.bytes));
   families_->feedback_pairs.Set(static_cast<double>(pairs));
 }
 

@@ -256,7 +256,7 @@ absl::Status SearchServer::OpenFeedback() {
   LogInfo("collects feedback", {{"pending", totals.pending},
                                 {"accepted", totals.accepted},
                                 {"rejected", totals.rejected},
-                                {"bytes", totals.sketch_bytes},
+                                {"bytes", totals.bytes},
                                 {"dataset", options_.feedback_data_set},
                                 {"pairs", feedback_->pairs()}});
   return absl::OkStatus();

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { draw, expectText, line, shot, until } from './browser.mjs';
 import { refusal } from './gateway_double.mjs';
 
-const STATS = { pendingCount: '2', acceptedCount: '0', rejectedCount: '0', sketchBytes: '2000', maxSketchBytes: '1000000' };
+const STATS = { pendingCount: '2', acceptedCount: '0', rejectedCount: '0', keptBytes: '2000', maxKeptBytes: '1000000' };
 
 /** A server that collects feedback. @returns {object[]} the bodies of the records, as they arrive */
 function collect(gateway) {

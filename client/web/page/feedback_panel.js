@@ -35,7 +35,7 @@ export class FeedbackPanel {
     try {
       const s = await call('GET', '/api/feedback/stats');
       this.stats.textContent = `${s.pendingCount} to review, ${s.acceptedCount} accepted, ${s.rejectedCount} rejected; `
-        + `${bytesText(s.sketchBytes)} of at most ${bytesText(s.maxSketchBytes)}`;
+        + `${bytesText(s.keptBytes)} of at most ${bytesText(s.maxKeptBytes)}`;
     } catch (error) { this.stats.textContent = sentenceOf(error); }
   }
 

@@ -341,7 +341,7 @@ TEST_F(FeedbackCollectionTest, StateSurvivesARestart) {
 }
 
 TEST_F(FeedbackCollectionTest, MoreDrawingsThanTheMostBytesAreRefusedWithTheFlag) {
-  feedback_options_.max_bytes = Png(1).size() + 10;
+  feedback_options_.max_bytes = Png(1).size() + kEntryBytes + 10;
   ReopenFeedback();
   MustRecord(New("a", 1));
   EXPECT_THAT(feedback_->Record(New("a", 2)),

@@ -101,7 +101,7 @@ TEST_F(FeedbackStoreTest, EntryComesBackAfterARestart) {
   EXPECT_EQ(found->sketch_bytes, 3000u);
   EXPECT_EQ(*store_->ReadSketch(Id(1)), SketchOf(1));
   EXPECT_EQ(store_->Totals().pending, 1u);
-  EXPECT_EQ(store_->Totals().sketch_bytes, 3000u);
+  EXPECT_EQ(store_->Totals().bytes, 3000 + kEntryBytes);
 }
 
 TEST_F(FeedbackStoreTest, SameContentIsTheEarlierEntryUnderWhateverId) {
@@ -125,13 +125,25 @@ TEST_F(FeedbackStoreTest, IdOfOtherContentAlreadyExists) {
 }
 
 TEST_F(FeedbackStoreTest, DrawingsBeyondTheMostBytesAreOutOfRangeUntilSomeAreRemoved) {
-  ASSERT_THAT(store_->Insert(RecordOf(1), SketchOf(1), 5000), IsOk());
-  EXPECT_THAT(store_->Insert(RecordOf(2), SketchOf(2), 5000),
+  ASSERT_THAT(store_->Insert(RecordOf(1), SketchOf(1), 6000), IsOk());
+  EXPECT_THAT(store_->Insert(RecordOf(2), SketchOf(2), 6000),
               StatusIs(absl::StatusCode::kOutOfRange));
   // The same again takes no room.
-  EXPECT_THAT(store_->Insert(RecordOf(1), SketchOf(1), 5000), IsOk());
+  EXPECT_THAT(store_->Insert(RecordOf(1), SketchOf(1), 6000), IsOk());
   ASSERT_THAT(store_->Remove({Id(1)}), IsOk());
-  EXPECT_THAT(store_->Insert(RecordOf(2), SketchOf(2), 5000), IsOk());
+  EXPECT_THAT(store_->Insert(RecordOf(2), SketchOf(2), 6000), IsOk());
+}
+
+TEST_F(FeedbackStoreTest, TinyDrawingsCountWithTheRoomThatTheirEntriesTake) {
+  constexpr uint64_t kMost = 100 * kEntryBytes;
+  int entries = 0;
+  while (store_->Insert(RecordOf(entries), "tiny", kMost).ok()) ++entries;
+  EXPECT_EQ(entries, 99);
+  EXPECT_EQ(store_->Totals().bytes, 99 * (4 + kEntryBytes));
+  Reopen();
+  EXPECT_EQ(store_->Totals().bytes, 99 * (4 + kEntryBytes));
+  store_.reset();
+  EXPECT_LT(fs::file_size(path_), kMost + 65536);
 }
 
 TEST_F(FeedbackStoreTest, ReviewIsDurableAndSaysWhichIdsAreKnown) {
@@ -221,7 +233,7 @@ TEST_F(FeedbackStoreTest, RemovedEntryIsNotFound) {
   ASSERT_THAT(store_->Remove({Id(1)}), IsOk());
   EXPECT_THAT(store_->Find(Id(1)), StatusIs(absl::StatusCode::kNotFound, HasSubstr(Id(1))));
   EXPECT_THAT(store_->ReadSketch(Id(1)), StatusIs(absl::StatusCode::kNotFound));
-  EXPECT_EQ(store_->Totals().sketch_bytes, 0u);
+  EXPECT_EQ(store_->Totals().bytes, 0u);
   EXPECT_EQ(store_->Totals().pending, 0u);
 }
 

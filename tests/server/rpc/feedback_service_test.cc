@@ -520,8 +520,8 @@ TEST_F(FeedbackServiceTest, StatsCountByState) {
   EXPECT_EQ(stats.pending_count(), 1u);
   EXPECT_EQ(stats.rejected_count(), 1u);
   EXPECT_EQ(stats.accepted_count(), 0u);
-  EXPECT_EQ(stats.sketch_bytes(), 2 * EncodePng(DrawingOf(1))->size());
-  EXPECT_EQ(stats.max_sketch_bytes(), options_.max_feedback_bytes);
+  EXPECT_EQ(stats.kept_bytes(), 2 * (EncodePng(DrawingOf(1))->size() + kEntryBytes));
+  EXPECT_EQ(stats.max_kept_bytes(), options_.max_feedback_bytes);
 }
 
 // Keys of each role.
