@@ -24,9 +24,14 @@ DiskReserve ReserveOf(const FeedbackOptions& options, const std::string& folder)
   return DiskReserve(options.min_free, [folder] { return MeasureDiskSpace(folder); });
 }
 
-std::string ContentDigest(const NewFeedback& feedback, const std::string& photo_sha256) {
-  return Sha256(absl::StrCat(feedback.photo_id, "\n", photo_sha256, "\n",
-                             static_cast<int>(feedback.verdict), "\n", feedback.sketch.sha256));
+std::string ContentDigest(const NewFeedback& feedback, const std::string& photo_sha256,
+                          Verdict verdict) {
+  return Sha256(absl::StrCat(feedback.photo_id, "\n", photo_sha256, "\n", static_cast<int>(verdict),
+                             "\n", feedback.sketch.sha256));
+}
+
+Verdict OppositeOf(Verdict verdict) {
+  return verdict == Verdict::kMatch ? Verdict::kNoMatch : Verdict::kMatch;
 }
 
 std::string IdentityOf(const GalleryItem& photo) {
@@ -145,7 +150,7 @@ absl::StatusOr<FeedbackStore::Inserted> FeedbackCollection::Record(const NewFeed
   }
   S2P_RETURN_IF_ERROR(CheckRoom(feedback.sketch.png.size()));
   FeedbackRecord record;
-  record.digest = ContentDigest(feedback, photo->sha256);
+  record.digest = ContentDigest(feedback, photo->sha256, feedback.verdict);
   record.feedback_id =
       feedback.feedback_id.empty() ? record.digest.substr(0, kIdDigits) : feedback.feedback_id;
   record.photo_id = feedback.photo_id;
@@ -155,13 +160,15 @@ absl::StatusOr<FeedbackStore::Inserted> FeedbackCollection::Record(const NewFeed
   record.recorded_at = options_.now();
   record.sketch_width = feedback.sketch.width;
   record.sketch_height = feedback.sketch.height;
-  auto inserted = store_->Insert(record, feedback.sketch.png, options_.max_bytes);
+  auto inserted =
+      store_->Insert(record, feedback.sketch.png, options_.max_bytes,
+                     ContentDigest(feedback, photo->sha256, OppositeOf(feedback.verdict)));
   if (absl::IsOutOfRange(inserted.status())) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the server keeps as many drawings as it may, ", options_.max_bytes,
                      " bytes (--max-feedback-bytes); its operator has to forget some"));
   }
-  if (inserted.ok()) StoreWorks({inserted->is_new});
+  if (inserted.ok()) StoreWorks({inserted->is_new, inserted->replaced});
   return Told(std::move(inserted));
 }
 

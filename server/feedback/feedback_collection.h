@@ -75,9 +75,10 @@ class FeedbackCollection {
   static absl::StatusOr<std::unique_ptr<FeedbackCollection>> Open(const FeedbackOptions& options,
                                                                   const Gallery* gallery);
 
-  // NotFound for an unknown photo; InvalidArgument for an item that is a sketch; AlreadyExists if
-  // the id belongs to other content; ResourceExhausted if the disk has no room or the store has
-  // max_bytes.
+  // The opposite of a verdict by the same key on the same drawing and photo replaces it, unless it
+  // was reviewed. NotFound for an unknown photo; InvalidArgument for an item that is a sketch;
+  // AlreadyExists if the id belongs to other content; ResourceExhausted if the disk has no room or
+  // the store has max_bytes.
   absl::StatusOr<FeedbackStore::Inserted> Record(const NewFeedback& feedback);
   // Says for each id whether it is known; sets all of these, or none.
   absl::StatusOr<std::vector<bool>> Review(absl::Span<const std::string> feedback_ids,

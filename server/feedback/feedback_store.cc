@@ -182,11 +182,19 @@ absl::StatusOr<std::optional<StoredFeedback>> FeedbackStore::FindBy(const char* 
 
 absl::StatusOr<FeedbackStore::Inserted> FeedbackStore::Insert(const FeedbackRecord& record,
                                                               absl::string_view sketch,
-                                                              uint64_t most_bytes) {
+                                                              uint64_t most_bytes,
+                                                              const std::string& opposite_digest) {
   absl::MutexLock lock(&mutex_);
   Inserted inserted;
   inserted.record = record;
-  const absl::Status status = Atomically([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  FeedbackTotals totals = totals_;
+  S2P_RETURN_IF_ERROR(Atomically([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    S2P_ASSIGN_OR_RETURN(const auto opposite, FindBy(kFindByDigest, opposite_digest));
+    if (opposite.has_value() && opposite->record.state == FeedbackState::kPending &&
+        opposite->record.recorded_by == record.recorded_by) {
+      S2P_RETURN_IF_ERROR(RemoveEntry(opposite->record, totals));
+      inserted.replaced = true;
+    }
     S2P_ASSIGN_OR_RETURN(const auto same, FindBy(kFindByDigest, record.digest));
     if (same.has_value()) {
       inserted.record = same->record;
@@ -197,28 +205,37 @@ absl::StatusOr<FeedbackStore::Inserted> FeedbackStore::Insert(const FeedbackReco
       return absl::AlreadyExistsError(absl::StrCat(
           "feedback_id '", record.feedback_id, "' belongs to another drawing, photo or verdict"));
     }
-    if (totals_.bytes + BytesOf(sketch.size()) > most_bytes) {
+    if (totals.bytes + BytesOf(sketch.size()) > most_bytes) {
       return absl::OutOfRangeError("the store keeps as many drawings as it may");
     }
-    SqliteQuery insert(connection_.get(), kInsert);
-    insert.Bind(record.feedback_id).Bind(record.digest).Bind(record.photo_id);
-    insert.Bind(record.photo_sha256).Bind(static_cast<int64_t>(record.verdict));
-    insert.Bind(static_cast<int64_t>(record.state)).Bind(record.recorded_by);
-    insert.Bind(Micros(record.recorded_at)).Bind(Micros(record.reviewed_at));
-    insert.Bind(int64_t{record.sketch_width}).Bind(int64_t{record.sketch_height});
-    insert.Bind(static_cast<int64_t>(sketch.size())).BindBytes(sketch);
-    S2P_RETURN_IF_ERROR(insert.Run());
     inserted.is_new = true;
-    return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
-  if (inserted.is_new) {
-    inserted.record.sketch_bytes = sketch.size();
-    totals_.bytes += BytesOf(sketch.size());
-    ++totals_.pending;
-    EmptyLog();
-  }
+    return AddEntry(inserted.record, sketch, totals);
+  }));
+  totals_ = totals;
+  log_due_ = log_due_ || inserted.replaced;
+  if (inserted.is_new || inserted.replaced) EmptyLog();
   return inserted;
+}
+
+absl::Status FeedbackStore::AddEntry(FeedbackRecord& record, absl::string_view sketch,
+                                     FeedbackTotals& totals) {
+  record.sketch_bytes = sketch.size();
+  totals.bytes += BytesOf(sketch.size());
+  ++CountOf(record.state, totals);
+  SqliteQuery insert(connection_.get(), kInsert);
+  insert.Bind(record.feedback_id).Bind(record.digest).Bind(record.photo_id);
+  insert.Bind(record.photo_sha256).Bind(static_cast<int64_t>(record.verdict));
+  insert.Bind(static_cast<int64_t>(record.state)).Bind(record.recorded_by);
+  insert.Bind(Micros(record.recorded_at)).Bind(Micros(record.reviewed_at));
+  insert.Bind(int64_t{record.sketch_width}).Bind(int64_t{record.sketch_height});
+  insert.Bind(static_cast<int64_t>(sketch.size())).BindBytes(sketch);
+  return insert.Run();
+}
+
+absl::Status FeedbackStore::RemoveEntry(const FeedbackRecord& record, FeedbackTotals& totals) {
+  --CountOf(record.state, totals);
+  totals.bytes -= BytesOf(record.sketch_bytes);
+  return SqliteQuery(connection_.get(), kRemove).Bind(record.feedback_id).Run();
 }
 
 absl::StatusOr<std::vector<bool>> FeedbackStore::ForEachEntry(
@@ -243,21 +260,17 @@ absl::StatusOr<FeedbackStore::Reviewed> FeedbackStore::SetState(
   absl::MutexLock lock(&mutex_);
   Reviewed reviewed;
   FeedbackTotals totals = totals_;
-  S2P_ASSIGN_OR_RETURN(
-      reviewed.found,
-      ForEachEntry(feedback_ids,
-                   [&](const FeedbackRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-                     --CountOf(record.state, totals);
-                     ++CountOf(state, totals);
-                     const bool was_accepted = record.state == FeedbackState::kAccepted;
-                     const bool is_accepted = state == FeedbackState::kAccepted;
-                     if (record.verdict == Verdict::kMatch && was_accepted != is_accepted) {
-                       reviewed.matches_changed = true;
-                     }
-                     SqliteQuery set(connection_.get(), kSetState);
-                     set.Bind(static_cast<int64_t>(state)).Bind(Micros(reviewed_at));
-                     return set.Bind(record.feedback_id).Run();
-                   }));
+  const auto set_state = [&](const FeedbackRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    --CountOf(record.state, totals);
+    ++CountOf(state, totals);
+    FeedbackRecord after = record;
+    after.state = state;
+    if (IsAcceptedMatch(record) != IsAcceptedMatch(after)) reviewed.matches_changed = true;
+    SqliteQuery set(connection_.get(), kSetState);
+    set.Bind(static_cast<int64_t>(state)).Bind(Micros(reviewed_at));
+    return set.Bind(record.feedback_id).Run();
+  };
+  S2P_ASSIGN_OR_RETURN(reviewed.found, ForEachEntry(feedback_ids, set_state));
   totals_ = totals;
   EmptyLog();
   return reviewed;
@@ -267,14 +280,10 @@ absl::StatusOr<std::vector<bool>> FeedbackStore::Remove(
     absl::Span<const std::string> feedback_ids) {
   absl::MutexLock lock(&mutex_);
   FeedbackTotals totals = totals_;
-  S2P_ASSIGN_OR_RETURN(
-      auto found, ForEachEntry(feedback_ids, [&](const FeedbackRecord& record)
-                                                 ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-                                                   --CountOf(record.state, totals);
-                                                   totals.bytes -= BytesOf(record.sketch_bytes);
-                                                   SqliteQuery remove(connection_.get(), kRemove);
-                                                   return remove.Bind(record.feedback_id).Run();
-                                                 }));
+  const auto remove = [&](const FeedbackRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return RemoveEntry(record, totals);
+  };
+  S2P_ASSIGN_OR_RETURN(auto found, ForEachEntry(feedback_ids, remove));
   totals_ = totals;
   log_due_ = true;
   EmptyLog();

@@ -56,11 +56,15 @@ class FeedbackStore {
     FeedbackRecord record;
     // False: the store had an entry of this content, which `record` is.
     bool is_new = false;
+    // The entry of `opposite_digest` is gone.
+    bool replaced = false;
   };
   // `sketch` is the PNG. AlreadyExists if the id belongs to other content; OutOfRange if the store
-  // would then have more than `most_bytes`, as FeedbackTotals counts them.
+  // would then have more than `most_bytes`, as FeedbackTotals counts them. Removes the entry of
+  // `opposite_digest`, the same drawing and photo with the other verdict, if it is pending and
+  // recorded by the same key: whoever says the opposite takes back what was said before.
   absl::StatusOr<Inserted> Insert(const FeedbackRecord& record, absl::string_view sketch,
-                                  uint64_t most_bytes);
+                                  uint64_t most_bytes, const std::string& opposite_digest = "");
   struct Reviewed {
     // For each id, whether it was there.
     std::vector<bool> found;
@@ -98,6 +102,11 @@ class FeedbackStore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::optional<StoredFeedback>> FindBy(const char* sql,
                                                        const std::string& text) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Each is part of a transaction, and counts the change in `totals`.
+  absl::Status AddEntry(FeedbackRecord& record, absl::string_view sketch, FeedbackTotals& totals)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status RemoveEntry(const FeedbackRecord& record, FeedbackTotals& totals)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Calls `run` for each entry that is there, in one transaction. Says for each id whether it was.
   absl::StatusOr<std::vector<bool>> ForEachEntry(

@@ -104,9 +104,28 @@ TEST_F(FeedbackCollectionTest, SameDrawingCountsOnceForAPhotoWhateverItsId) {
 TEST_F(FeedbackCollectionTest, OtherPhotoVerdictOrDrawingIsOtherFeedback) {
   MustRecord(New("a", 1));
   MustRecord(New("b", 1));
-  MustRecord(New("a", 1, Verdict::kNoMatch));
+  NewFeedback opposite = New("a", 1, Verdict::kNoMatch);
+  opposite.recorded_by = "another";
+  MustRecord(opposite);
   MustRecord(New("a", 2));
   EXPECT_EQ(feedback_->Totals().pending, 4u);
+}
+
+TEST_F(FeedbackCollectionTest, OppositeVerdictTakesThePlaceOfOneThatNobodyHasReviewed) {
+  const std::string first = MustRecord(New("a", 1));
+  const std::string second = MustRecord(New("a", 1, Verdict::kNoMatch));
+  EXPECT_THAT(feedback_->Find(first), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_EQ(feedback_->Find(second)->verdict, Verdict::kNoMatch);
+  EXPECT_EQ(MustRecord(New("a", 1)), first);
+  EXPECT_EQ(feedback_->Totals().pending, 1u);
+  ASSERT_THAT(feedback_->Review({first}, FeedbackState::kAccepted), IsOk());
+  MustRecord(New("a", 1, Verdict::kNoMatch));
+  EXPECT_EQ(feedback_->Totals().accepted, 1u);
+  EXPECT_EQ(feedback_->Totals().pending, 1u);
+  // The first verdict again: what was said in between is taken back.
+  MustRecord(New("a", 1));
+  EXPECT_EQ(feedback_->Totals().accepted, 1u);
+  EXPECT_EQ(feedback_->Totals().pending, 0u);
 }
 
 TEST_F(FeedbackCollectionTest, UnknownPhotoIsNotFound) {

@@ -115,6 +115,29 @@ TEST_F(FeedbackStoreTest, SameContentIsTheEarlierEntryUnderWhateverId) {
   EXPECT_THAT(Ids(), ElementsAre(Id(1)));
 }
 
+TEST_F(FeedbackStoreTest, OppositeReplacesAPendingEntryOfTheSameKeyAloneAndCountsItsRoom) {
+  MustInsert(1);
+  MustInsert(2);
+  MustInsert(3);
+  ASSERT_THAT(store_->SetState({Id(3)}, FeedbackState::kRejected, absl::Now()), IsOk());
+  const auto insert = [this](int number, const std::string& by, int opposite) {
+    FeedbackRecord record = RecordOf(number);
+    record.recorded_by = by;
+    const auto inserted = store_->Insert(record, SketchOf(number), 5 * (3000 + kEntryBytes),
+                                         RecordOf(opposite).digest);
+    EXPECT_THAT(inserted, IsOk());
+    return inserted->replaced;
+  };
+  EXPECT_FALSE(insert(11, "another", 1));
+  EXPECT_FALSE(insert(13, "odd", 3));
+  // There is no room for one more, but there is for one instead of another.
+  EXPECT_TRUE(insert(12, "even", 2));
+  EXPECT_THAT(Ids(), ElementsAre(Id(1), Id(3), Id(11), Id(13), Id(12)));
+  EXPECT_EQ(store_->Totals().bytes, 5 * (3000 + kEntryBytes));
+  EXPECT_EQ(store_->Totals().pending, 4u);
+  EXPECT_THAT(FilesBelowWith(dir_.path(), SketchOf(2, 60)), IsEmpty());
+}
+
 TEST_F(FeedbackStoreTest, IdOfOtherContentAlreadyExists) {
   MustInsert(1);
   FeedbackRecord other = RecordOf(2);
