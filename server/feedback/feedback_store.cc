@@ -146,8 +146,10 @@ absl::StatusOr<std::unique_ptr<FeedbackStore>> FeedbackStore::Open(const std::st
   auto store = absl::WrapUnique(new FeedbackStore(std::move(connection), std::move(id)));
   absl::MutexLock lock(&store->mutex_);
   S2P_ASSIGN_OR_RETURN(store->totals_, store->Count());
-  // A killed server leaves in the log what was removed last.
-  S2P_RETURN_IF_ERROR(store->connection_->EmptyLog().status());
+  // A killed server leaves in the log what was removed last, and a backup that runs now keeps it
+  // there.
+  S2P_ASSIGN_OR_RETURN(const bool emptied, store->connection_->EmptyLog());
+  store->log_due_ = !emptied;
   return store;
 }
 

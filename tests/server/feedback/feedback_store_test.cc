@@ -292,6 +292,27 @@ TEST_F(FeedbackStoreTest, NothingOfADrawingRemovedBeforeAKillIsThereAfterTheNext
   EXPECT_THAT(FilesBelowWith(dir_.File("killed"), SketchOf(1, 60)), IsEmpty());
 }
 
+TEST_F(FeedbackStoreTest, LogThatAReaderKeptAtTheStartIsEmptiedByTheNextWrite) {
+  MustInsert(1);
+  MustInsert(2);
+  sqlite3* reader = nullptr;
+  ASSERT_EQ(sqlite3_open(path_.c_str(), &reader), SQLITE_OK);
+  const char* const kRead = "BEGIN; SELECT COUNT(*) FROM feedback";
+  ASSERT_EQ(sqlite3_exec(reader, kRead, nullptr, nullptr, nullptr), SQLITE_OK);
+  ASSERT_THAT(store_->Remove({Id(1)}), IsOk());
+  fs::copy(dir_.File("data"), dir_.File("killed"), fs::copy_options::recursive);
+  sqlite3_close(reader);
+  const std::string killed = dir_.File("killed/feedback.db");
+  ASSERT_EQ(sqlite3_open(killed.c_str(), &reader), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(reader, kRead, nullptr, nullptr, nullptr), SQLITE_OK);
+  const auto opened = FeedbackStore::Open(killed);
+  ASSERT_THAT(opened, IsOk());
+  ASSERT_THAT(FilesBelowWith(dir_.File("killed"), SketchOf(1, 60)), Not(IsEmpty()));
+  sqlite3_close(reader);
+  ASSERT_THAT((*opened)->Insert(RecordOf(3), SketchOf(3), kMuch), IsOk());
+  EXPECT_THAT(FilesBelowWith(dir_.File("killed"), SketchOf(1, 60)), IsEmpty());
+}
+
 TEST_F(FeedbackStoreTest, LogThatAReaderKeptIsEmptiedByTheNextWrite) {
   MustInsert(1);
   sqlite3* reader = nullptr;
