@@ -1,6 +1,8 @@
 #include "server/feedback/feedback_collection.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -59,6 +61,16 @@ std::string FeedbackFileOf(const std::string& data_dir) {
   return absl::StrCat(data_dir, "/feedback.db");
 }
 
+void WarnOfFormerDataSet(const std::string& folder) {
+  std::error_code ignored;
+  if (folder.empty() || !std::filesystem::exists(folder, ignored)) return;
+  LogWarning(
+      "an earlier start wrote a data set of feedback that this one does not: drawings that are "
+      "forgotten and photos that are deleted stay in it; start with it as --feedback-dataset, or "
+      "delete it if no other server writes it",
+      {{"folder", folder}});
+}
+
 absl::StatusOr<std::unique_ptr<FeedbackCollection>> FeedbackCollection::Open(
     const FeedbackOptions& options, const Gallery* gallery) {
   S2P_ASSIGN_OR_RETURN(auto store, FeedbackStore::Open(FeedbackFileOf(options.data_dir)));
@@ -68,6 +80,7 @@ absl::StatusOr<std::unique_ptr<FeedbackCollection>> FeedbackCollection::Open(
   }
   auto collection = absl::WrapUnique(
       new FeedbackCollection(options, gallery, std::move(store), std::move(folder)));
+  S2P_RETURN_IF_ERROR(collection->RememberDataSet());
   // A data set that cannot be written now is a fault, and no reason to keep searches waiting.
   collection->UpdateDataSet().IgnoreError();
   return collection;
@@ -264,6 +277,21 @@ absl::StatusOr<std::vector<ConfirmedPair>> FeedbackCollection::Pairs(
     }
     if (page.size() < static_cast<size_t>(kPage)) return pairs;
   }
+}
+
+absl::Status FeedbackCollection::RememberDataSet() {
+  const std::string former = store_->data_set();
+  std::string current;
+  if (folder_ != nullptr) {
+    std::error_code error;
+    const auto path = std::filesystem::absolute(folder_->path(), error);
+    if (error) return absl::ErrnoToStatus(error.value(), folder_->path());
+    current = path.lexically_normal().string();
+  }
+  if (current == former) return absl::OkStatus();
+  WarnOfFormerDataSet(former);
+  // Without a data set the former one stays the one to warn of.
+  return folder_ == nullptr ? absl::OkStatus() : store_->SetDataSet(current);
 }
 
 absl::Status FeedbackCollection::UpdateDataSet() {

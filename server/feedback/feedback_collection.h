@@ -47,6 +47,10 @@ struct FeedbackOptions {
 // The file of feedback in a data folder.
 std::string FeedbackFileOf(const std::string& data_dir);
 
+// Warns in the log if the folder, which an earlier start wrote as its data set, is still there:
+// this start does not take out of it what is forgotten or deleted. Empty: there was none.
+void WarnOfFormerDataSet(const std::string& folder);
+
 // A verdict on a photo, to be kept. A plain value.
 struct NewFeedback {
   // Empty: the content's digest is the id.
@@ -117,6 +121,9 @@ class FeedbackCollection {
   class Reviewing;
   class Leaving;
 
+  // Makes the store remember the data set, whose copies outlive this start, and warns of another
+  // one.
+  absl::Status RememberDataSet();
   // Makes the data set hold what is to be exported, as it is after this call or later.
   absl::Status UpdateDataSet();
   // The last write of the data set did not leave there what is to be there.

@@ -15,9 +15,10 @@ namespace {
 constexpr char kSchema[] = R"sql(
 CREATE TABLE store (
   only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
-  store_id TEXT NOT NULL
+  store_id TEXT NOT NULL,
+  data_set TEXT NOT NULL
 ) STRICT;
-INSERT INTO store VALUES (1, lower(hex(randomblob(16))));
+INSERT INTO store VALUES (1, lower(hex(randomblob(16))), '');
 CREATE TABLE feedback (
   place INTEGER PRIMARY KEY AUTOINCREMENT,
   feedback_id TEXT NOT NULL UNIQUE,
@@ -73,7 +74,8 @@ constexpr char kHasMatchOf[] =
 constexpr char kIsMatch[] =
     "SELECT 1 FROM feedback WHERE feedback_id = ? AND state = 2 AND verdict = 1";
 constexpr char kTotals[] = "SELECT state, COUNT(*), SUM(sketch_bytes) FROM feedback GROUP BY state";
-constexpr char kStoreId[] = "SELECT store_id FROM store";
+constexpr char kStore[] = "SELECT store_id, data_set FROM store";
+constexpr char kSetDataSet[] = "UPDATE store SET data_set = ?";
 
 #undef S2P_FEEDBACK_COLUMNS
 
@@ -129,6 +131,19 @@ uint64_t& CountOf(FeedbackState state, FeedbackTotals& totals) {
   return totals.pending;
 }
 
+// What the store says about itself.
+struct StoreRow {
+  std::string id;
+  std::string data_set;
+};
+
+absl::StatusOr<StoreRow> ReadStoreRow(SqliteConnection* connection) {
+  SqliteQuery query(connection, kStore);
+  S2P_ASSIGN_OR_RETURN(const bool row, query.Next());
+  if (!row) return absl::DataLossError(absl::StrCat(connection->path(), ": has no id"));
+  return StoreRow{query.Text(0), query.Text(1)};
+}
+
 absl::Status Unknown(const std::string& feedback_id) {
   return absl::NotFoundError(absl::StrCat("feedback_id '", feedback_id, "'"));
 }
@@ -137,14 +152,10 @@ absl::Status Unknown(const std::string& feedback_id) {
 
 absl::StatusOr<std::unique_ptr<FeedbackStore>> FeedbackStore::Open(const std::string& path) {
   S2P_ASSIGN_OR_RETURN(auto connection, OpenSqliteFile(path, kFormat, /*create=*/true));
-  std::string id;
-  {
-    SqliteQuery query(connection.get(), kStoreId);
-    S2P_ASSIGN_OR_RETURN(const bool row, query.Next());
-    if (row) id = query.Text(0);
-  }
-  auto store = absl::WrapUnique(new FeedbackStore(std::move(connection), std::move(id)));
+  S2P_ASSIGN_OR_RETURN(auto row, ReadStoreRow(connection.get()));
+  auto store = absl::WrapUnique(new FeedbackStore(std::move(connection), std::move(row.id)));
   absl::MutexLock lock(&store->mutex_);
+  store->data_set_ = std::move(row.data_set);
   S2P_ASSIGN_OR_RETURN(store->totals_, store->Count());
   // A killed server leaves in the log what was removed last, and a backup that runs now keeps it
   // there.
@@ -364,9 +375,29 @@ absl::StatusOr<bool> FeedbackStore::HasMatchAmong(
   return HasMatch(kIsMatch, feedback_ids);
 }
 
+std::string FeedbackStore::data_set() const {
+  absl::MutexLock lock(&mutex_);
+  return data_set_;
+}
+
+absl::Status FeedbackStore::SetDataSet(const std::string& folder) {
+  absl::MutexLock lock(&mutex_);
+  S2P_RETURN_IF_ERROR(Atomically([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return SqliteQuery(connection_.get(), kSetDataSet).Bind(folder).Run();
+  }));
+  data_set_ = folder;
+  return absl::OkStatus();
+}
+
 FeedbackTotals FeedbackStore::Totals() const {
   absl::MutexLock lock(&mutex_);
   return totals_;
+}
+
+absl::StatusOr<std::string> FeedbackDataSetOf(const std::string& path) {
+  S2P_ASSIGN_OR_RETURN(const auto connection, OpenSqliteFileAgain(path, kFormat));
+  S2P_ASSIGN_OR_RETURN(auto row, ReadStoreRow(connection.get()));
+  return std::move(row.data_set);
 }
 
 absl::Status CopyFeedback(const std::string& from, const std::string& to) {

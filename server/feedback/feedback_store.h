@@ -51,6 +51,10 @@ class FeedbackStore {
 
   // Made with the file, and copied with it: tells stores apart.
   const std::string& id() const { return id_; }
+  // The folder that has, or had, the accepted matches as a data set, as SetDataSet was told; empty:
+  // none ever had. It outlives restarts, because copies of drawings do.
+  std::string data_set() const;
+  absl::Status SetDataSet(const std::string& folder);
 
   struct Inserted {
     FeedbackRecord record;
@@ -122,12 +126,17 @@ class FeedbackStore {
   const std::string id_;
   mutable absl::Mutex mutex_;
   std::unique_ptr<SqliteConnection> connection_ ABSL_GUARDED_BY(mutex_);
+  std::string data_set_ ABSL_GUARDED_BY(mutex_);
   FeedbackTotals totals_ ABSL_GUARDED_BY(mutex_);
   // A transaction is open that could not be rolled back.
   bool stuck_ ABSL_GUARDED_BY(mutex_) = false;
   // The log may still have what was removed.
   bool log_due_ ABSL_GUARDED_BY(mutex_) = false;
 };
+
+// FeedbackStore::data_set of the store in a file, which is not checked as a whole. Errors as
+// OpenSqliteFileAgain.
+absl::StatusOr<std::string> FeedbackDataSetOf(const std::string& path);
 
 // Copies one commit of a store, which a server may be writing, to `to`. The copy is synced.
 absl::Status CopyFeedback(const std::string& from, const std::string& to);

@@ -241,6 +241,8 @@ absl::Status SearchServer::OpenFeedback() {
     if (std::filesystem::exists(file, ignored)) {
       LogInfo("feedback of an earlier start is kept; --collect-feedback shows it again",
               {{"file", file}});
+      // A file that cannot be read is no reason not to search.
+      WarnOfFormerDataSet(FeedbackDataSetOf(file).value_or(""));
     }
     return absl::OkStatus();
   }

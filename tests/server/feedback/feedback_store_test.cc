@@ -251,6 +251,18 @@ TEST_F(FeedbackStoreTest, MatchesAreOrderedByPhoto) {
   EXPECT_THAT(ids, ElementsAre(Id(1), Id(9), Id(2), Id(3)));
 }
 
+TEST_F(FeedbackStoreTest, DataSetIsRememberedAcrossRestartsAndCanBeReadAlone) {
+  EXPECT_EQ(store_->data_set(), "");
+  ASSERT_THAT(store_->SetDataSet("/data/pairs"), IsOk());
+  Reopen();
+  EXPECT_EQ(store_->data_set(), "/data/pairs");
+  store_.reset();
+  EXPECT_EQ(*FeedbackDataSetOf(path_), "/data/pairs");
+  std::ofstream(dir_.File("other")) << std::string(10000, 'x');
+  EXPECT_FALSE(FeedbackDataSetOf(dir_.File("other")).ok());
+  EXPECT_FALSE(FeedbackDataSetOf(dir_.File("none")).ok());
+}
+
 TEST_F(FeedbackStoreTest, RemovedEntryIsNotFound) {
   MustInsert(1);
   ASSERT_THAT(store_->Remove({Id(1)}), IsOk());

@@ -2,11 +2,13 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/key_file.h"
+#include "daemon/log.h"
 #include "s2p/v1/feedback.grpc.pb.h"
 #include "tests/server/feedback/drawings.h"
 #include "tests/server/rpc/server_fixture.h"
@@ -498,6 +500,32 @@ TEST_F(FeedbackServiceTest, FeedbackSurvivesARestart) {
   ASSERT_THAT(List(), SizeIs(1));
   EXPECT_EQ(List()[0].state(), State::STATE_ACCEPTED);
   EXPECT_THAT(DataSet::Open(dir_.File("pairs"))->images(), SizeIs(2));
+}
+
+TEST_F(FeedbackServiceTest, StartThatDoesNotWriteTheFormerDataSetWarnsAndNamesIt) {
+  const std::string pairs = dir_.File("pairs");
+  options_.feedback_data_set = pairs;
+  Serve();
+  const auto log_of_start = [this](bool collect, const std::string& data_set) {
+    server_.reset();
+    std::ostringstream log;
+    EXPECT_THAT(ConfigureLog(LogOptions(), &log), IsOk());
+    options_.collect_feedback = collect;
+    options_.feedback_data_set = data_set;
+    Start();
+    server_.reset();
+    EXPECT_THAT(ConfigureLog(LogOptions()), IsOk());
+    return log.str();
+  };
+  const auto warns = AllOf(HasSubstr("an earlier start wrote a data set"), HasSubstr(pairs));
+  EXPECT_THAT(log_of_start(true, pairs), Not(warns));
+  EXPECT_THAT(log_of_start(false, ""), warns);
+  EXPECT_THAT(log_of_start(true, ""), warns);
+  EXPECT_THAT(log_of_start(false, ""), warns);
+  EXPECT_THAT(log_of_start(true, dir_.File("others")), warns);
+  EXPECT_THAT(log_of_start(true, dir_.File("others")), Not(warns));
+  std::filesystem::remove_all(dir_.File("others"));
+  EXPECT_THAT(log_of_start(true, ""), Not(HasSubstr("an earlier start wrote")));
 }
 
 TEST_F(FeedbackServiceTest, SearchesAreKeptNowhereThoughFeedbackIs) {
