@@ -199,7 +199,8 @@ TEST_F(ObservabilityTest, FeedbackIsCountedByWhatBecameOfIt) {
   }
   EXPECT_EQ(scrape.Value(R"(s2p_feedback_entries{state="pending"})"), 1);
   EXPECT_EQ(scrape.Value(R"(s2p_feedback_entries{state="accepted"})"), 1);
-  EXPECT_EQ(scrape.Value("s2p_feedback_bytes"), 2.0 * static_cast<double>(drawing.size()));
+  EXPECT_EQ(scrape.Value("s2p_feedback_bytes"),
+            2.0 * static_cast<double>(drawing.size() + kEntryBytes));
   EXPECT_EQ(scrape.Value("s2p_feedback_pairs"), 1);
 }
 
