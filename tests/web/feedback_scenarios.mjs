@@ -60,7 +60,10 @@ export const feedbackScenarios = {
     await page.reload();
     await draw(page, 'cross');
     await page.click(match('cross'));
-    await expectText(page, '#question', 'your drawing as a picture');
+    for (const words of ['your drawing as a picture', 'which photo you marked, with its checksum', 'the one you meant; the time',
+      'the name under which this page calls the server, which is the same for all visitors', 'the time of that is kept, too',
+      'What is accepted is copied with the photo', 'Neither your name nor your address is kept with it',
+      'a model that was trained with them stays as it is']) await expectText(page, '#question', words);
     await shot(page, 'feedback_question');
     await page.click('#question button[value="no"]');
     assert.deepEqual(records, []);

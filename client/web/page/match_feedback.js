@@ -4,9 +4,11 @@ import { ask } from './question.js';
 
 const WHAT_IS_KEPT = [
   'Help this search to get better?',
-  'If you agree, the server keeps three things when you mark a photo: your drawing as a picture, which photo you marked, and whether it is '
-    + 'the one you meant. An operator looks at them, and the model is trained with those that are accepted.',
-  'Nothing else is kept: not who you are, and not what you search for without marking anything. Operators can delete your drawings at any time.',
+  'If you agree, the server keeps this each time you mark a photo: your drawing as a picture; which photo you marked, with its checksum; '
+    + 'whether it is the one you meant; the time; and the name under which this page calls the server, which is the same for all visitors.',
+  'An operator looks at it, and the time of that is kept, too. What is accepted is copied with the photo, and the model is trained with it.',
+  'Neither your name nor your address is kept with it, nor what you search for without marking anything. Operators can delete your drawings '
+    + 'at any time; a model that was trained with them stays as it is.',
 ];
 
 /** What somebody says about the results of a drawing: "this is it", or "not it". */
