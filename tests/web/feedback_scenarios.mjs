@@ -112,6 +112,34 @@ export const feedbackScenarios = {
     assert.equal(records.length, 1);
   },
 
+  async nothingCanBeMarkedWhileTheResultsAreThoseOfAnotherDrawing(page, gateway) {
+    const records = collect(gateway);
+    await page.reload();
+    await draw(page, 'cross');
+    const disabled = (wanted) => until(page, ([selector, value]) => {
+      const mark = document.querySelector(selector);
+      return mark && mark.disabled === value;
+    }, [match('cross'), wanted]);
+    await disabled(false);
+    let answer;
+    const answered = new Promise((done) => { answer = done; });
+    gateway.on['POST /api/search'] = async () => { await answered; return gateway.found(); };
+    await line(page, [[0.1, 0.5], [0.9, 0.5]]);
+    await disabled(true);
+    await page.click(match('cross'), { force: true });
+    answer();
+    await disabled(false);
+    await page.click(match('cross'));
+    await page.click('#question button[value="yes"]');
+    await expectText(page, '.note', 'Kept: cross is what you drew');
+    assert.equal(records.length, 1);
+    assert.equal(records[0].image, gateway.searches.at(-1).examples[0].image);
+    gateway.on['POST /api/search'] = () => refusal(500, 'INTERNAL', 'The search failed.');
+    await line(page, [[0.5, 0.1], [0.5, 0.9]]);
+    await expectText(page, '#search-state', 'The search failed.');
+    assert.ok(await page.isDisabled(match('cross')));
+  },
+
   async aPhotoTeachesNothingAndCannotBeMarked(page, gateway) {
     collect(gateway);
     await page.reload();

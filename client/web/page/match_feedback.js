@@ -14,11 +14,13 @@ const WHAT_IS_KEPT = [
 /** What somebody says about the results of a drawing: "this is it", or "not it". */
 export class MatchFeedback {
   /**
-   * @param {() => import('./drawing.js').Drawing} drawing the one that was searched with
+   * @param {() => import('./drawing.js').Drawing} drawing the one on the paper
+   * @param {() => boolean} isCurrent whether the visible results are those of the drawing as it is
    * @param {() => void} changed called when marks can be made, or one was made
    */
-  constructor(drawing, changed) {
+  constructor(drawing, isCurrent, changed) {
     this.drawing = drawing;
+    this.isCurrent = isCurrent;
     this.changed = changed;
     this.collected = false;
     // Asked once per visit; the answer is kept nowhere.
@@ -35,6 +37,9 @@ export class MatchFeedback {
     return this.collected && drawing.searchable && drawing.modality === 'MODALITY_SKETCH';
   }
 
+  /** Whether a mark can be made now: it says what the drawing on the paper meant, so the results must be its own. */
+  get open() { return this.possible && this.isCurrent(); }
+
   get lastStep() { const { steps, done } = this.drawing(); return steps[done - 1]; }
 
   /** @param {string} photoId @returns {string} "VERDICT_MATCH", "VERDICT_NO_MATCH" or "" */
@@ -46,7 +51,7 @@ export class MatchFeedback {
   /** Asks before the first mark is kept. @param {string} photoId @param {string} verdict */
   async mark(photoId, verdict) {
     const step = this.lastStep;
-    if (!this.possible || this.verdictOf(photoId) === verdict) return;
+    if (!this.open || this.verdictOf(photoId) === verdict) return;
     const image = await this.drawing().png();
     if (!this.agreed && !await ask(WHAT_IS_KEPT, 'Keep my answers', { danger: false })) return;
     this.agreed = true;

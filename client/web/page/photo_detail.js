@@ -15,6 +15,7 @@ export class PhotoDetail {
     this.matches = matches;
     this.feedback = feedback;
     this.overlay = false;
+    this.photoId = '';
     /** The buttons that say whether the visible photo is what was drawn. */
     this.marks = [];
     this.dialog.addEventListener('keydown', (event) => {
@@ -29,6 +30,7 @@ export class PhotoDetail {
     const match = this.matches()[index];
     if (!match) return;
     this.index = index;
+    this.photoId = match.photoId;
     const sketch = el('canvas', { width: SIDE, height: SIDE, role: 'img', 'aria-label': 'The sketch' });
     this.drawing().paint(sketch);
     const photo = el('img', { src: originalPath(match.photoId), alt: `Photo ${match.photoId}`, on: { error: () => {
@@ -56,10 +58,10 @@ export class PhotoDetail {
 
   /** Shows what was said about this photo. */
   showMarks() {
-    const match = this.matches()[this.index];
     for (const mark of this.marks) {
       mark.hidden = !this.feedback.possible;
-      mark.setAttribute('aria-pressed', String(Boolean(match) && this.feedback.verdictOf(match.photoId) === mark.dataset.verdict));
+      mark.disabled = !this.feedback.open;
+      mark.setAttribute('aria-pressed', String(this.feedback.verdictOf(this.photoId) === mark.dataset.verdict));
     }
   }
 

@@ -76,6 +76,7 @@ export class ResultsGrid {
 
   showMark(card, id) {
     card.match.hidden = !this.feedback.possible;
+    card.match.disabled = !this.feedback.open;
     card.match.setAttribute('aria-pressed', String(this.feedback.verdictOf(id) === 'VERDICT_MATCH'));
   }
 

@@ -22,6 +22,8 @@ export class SearchView {
     this.badge = badge;
     this.query = new SearchQuery();
     this.response = null;
+    // Whether the visible results are those of the query as it is.
+    this.isCurrent = false;
     // The fragment of the address that this view last wrote or read.
     this.written = '';
     this.linkTimer = 0;
@@ -32,7 +34,7 @@ export class SearchView {
     this.session = new SearchSession(query, (state) => this.showSearch(state));
     this.filters = new FilterBar(query, () => this.changed());
     this.shelf = new Shelf(query, { pick: (i) => this.pick(i), changed: () => this.changed() });
-    this.feedback = new MatchFeedback(() => this.query.drawing, () => { this.grid.showMarks(); this.detail.showMarks(); });
+    this.feedback = new MatchFeedback(() => this.query.drawing, () => this.isCurrent, () => this.showMarks());
     this.detail = new PhotoDetail(() => this.query.drawing, () => (this.response ? this.response.matches : []), this.feedback);
     this.grid = new ResultsGrid({ open: (i) => this.detail.show(i), like: (id, weight) => this.like(id, weight),
       weightOf: (id) => this.query.liked.get(id) || 0, filter: (key, value) => this.filters.addMetadata(key, value) }, this.feedback);
@@ -108,6 +110,7 @@ export class SearchView {
     this.query.active = index;
     this.board.show(this.query.drawing);
     this.show();
+    this.showMarks();
     this.writeLink();
   }
 
@@ -151,6 +154,10 @@ export class SearchView {
 
   showSearch({ kind, response, latencyMs, error }) {
     const status = byId('search-status');
+    if (kind !== 'slow') {
+      this.isCurrent = kind === 'results';
+      this.showMarks();
+    }
     // An error stays visible until there is news: the next attempt may fail the same way.
     if (kind === 'searching') { this.grid.setStale(); return; }
     if (kind === 'slow') { status.textContent = 'Still searching …'; return; }
@@ -167,6 +174,11 @@ export class SearchView {
       this.showState(`${sentenceOf(error)}${error.passing ? ' Retrying.' : ''}`, { bad: true,
         more: error.requestId ? `Request ${error.requestId}` : '' });
     }
+  }
+
+  showMarks() {
+    this.grid.showMarks();
+    this.detail.showMarks();
   }
 
   idleWords() {
