@@ -20,7 +20,7 @@ function collect(gateway) {
 function keep(gateway) {
   collect(gateway);
   const entry = (feedbackId, photoId, verdict) => ({ feedbackId, photoId, verdict, state: 'STATE_PENDING', recordedBy: 'web',
-    recordedAt: '2026-01-02T03:04:05Z' });
+    photoIsCurrent: true, recordedAt: '2026-01-02T03:04:05Z' });
   const kept = { entries: [entry('f1', 'boot', 'VERDICT_MATCH'), entry('f2', 'bars', 'VERDICT_NO_MATCH')], reviews: [] };
   gateway.on['GET /api/feedback/list'] = (url) => {
     const { state } = JSON.parse(url.searchParams.get('request'));
@@ -179,6 +179,16 @@ export const feedbackScenarios = {
     await page.selectOption('#operator-view select', 'STATE_ACCEPTED');
     await page.locator('[data-feedback="f1"]').waitFor();
     assert.equal(await page.getAttribute(act('f1', 'Accept'), 'aria-pressed'), 'true');
+  },
+
+  async photoThatIsNotTheOneOfTheVerdictIsNotShown(page, gateway) {
+    const kept = keep(gateway);
+    kept.entries[0].photoIsCurrent = false;
+    await openReview(page);
+    await expectText(page, '[data-feedback="f1"]', 'This photo was deleted or replaced');
+    assert.equal(await page.locator('[data-feedback="f1"] img[alt="Photo boot"]').count(), 0);
+    assert.equal(await page.locator('[data-feedback="f2"] img[alt="Photo bars"]').count(), 1);
+    await shot(page, 'feedback_replaced');
   },
 
   async allThatIsShownIsReviewedAtOnce(page, gateway) {

@@ -66,7 +66,10 @@ export class FeedbackPanel {
 
   card(entry) {
     const sketch = el('img', { alt: 'The drawing', class: 'pair-image' });
-    const photo = el('img', { src: thumbnailPath(entry.photoId), alt: `Photo ${entry.photoId}`, class: 'pair-image', loading: 'lazy' });
+    // Under the id there may be another photo now, which the verdict is not about.
+    const photo = entry.photoIsCurrent
+      ? el('img', { src: thumbnailPath(entry.photoId), alt: `Photo ${entry.photoId}`, class: 'pair-image', loading: 'lazy' })
+      : el('div', { class: 'state' }, 'This photo was deleted or replaced, so the pair is not exported.');
     const act = (text, run, props = {}) => el('button', { type: 'button', class: 'small', ...props, on: { click: run } }, text);
     const id = entry.feedbackId;
     const node = el('li', { class: 'pair', data: { feedback: id, state: entry.state } }, sketch, photo,
