@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <set>
@@ -88,10 +89,15 @@ absl::Status CheckDescription(const std::string& path, const std::string& store_
     return absl::FailedPreconditionError(absl::StrCat(
         path, ": is no data set of feedback; name an empty folder with --feedback-dataset"));
   }
-  if (fields.at("format").number_value() > kFormat) {
+  // 0 for what is no number.
+  const double format = fields.at("format").number_value();
+  if (format > kFormat) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        path, ": format ", format, " is newer than this program, which writes ", kFormat));
+  }
+  if (format < 1 || format != std::floor(format)) {
     return absl::FailedPreconditionError(
-        absl::StrCat(path, ": format ", fields.at("format").number_value(),
-                     " is newer than this program, which writes ", kFormat));
+        absl::StrCat(path, ": format: is no number from 1 to ", kFormat));
   }
   if (fields.at("store").string_value() == store_id) return absl::OkStatus();
   return absl::FailedPreconditionError(
@@ -172,7 +178,7 @@ class PairFolder::Writing {
     return SyncDirectory(folder_);
   }
 
-  // Durably removes the files that no line names.
+  // Durably removes the files that no line names. Folders stay.
   absl::Status RemoveOthers() const {
     for (const char* kind : {kPhotos, kSketches}) {
       const std::string folder = Join(folder_, kind);
@@ -180,6 +186,9 @@ class PairFolder::Writing {
       std::error_code error;
       for (fs::directory_iterator entry(folder, error); !error && entry != fs::directory_iterator();
            entry.increment(error)) {
+        // Folders are not ours: some file systems and servers put theirs everywhere.
+        std::error_code ignored;
+        if (entry->symlink_status(ignored).type() == fs::file_type::directory) continue;
         const std::string name = entry->path().filename().string();
         if (named_.count(absl::StrCat(kind, "/", name)) == 0) unnamed.push_back(name);
       }

@@ -59,8 +59,8 @@ class PairFolder {
   };
 
   // Locks the folder, and makes it a data set of the store `store_id` if it is empty or missing.
-  // FailedPrecondition if it has something else in it, is of another store or of a newer format, or
-  // another process has it; else the system's error.
+  // FailedPrecondition if it has something else in it, is of another store or of an unknown format,
+  // or another process has it; else the system's error.
   static absl::StatusOr<std::unique_ptr<PairFolder>> Open(const std::string& folder,
                                                           const std::string& store_id);
 

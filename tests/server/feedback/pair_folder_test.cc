@@ -126,6 +126,18 @@ TEST_F(PairFolderTest, PairThatIsTakenOutLeavesNothing) {
   EXPECT_THAT(DataSet::Open(path_)->images(), SizeIs(2));
 }
 
+TEST_F(PairFolderTest, FoldersThatOthersPutIntoItStayAndKeepNothingFromBeingRemoved) {
+  MustWrite({Pair("a", "f1"), Pair("b", "f2")});
+  for (const char* folder : {"/photo/@eaDir", "/sketch/.snapshot"}) {
+    fs::create_directory(path_ + folder);
+    std::ofstream(path_ + folder + "/file") << "theirs";
+  }
+  MustWrite({Pair("b", "f2")});
+  EXPECT_THAT(FilesBelowWith(path_, SketchOf("f1").substr(50)), IsEmpty());
+  EXPECT_THAT(FilesBelowWith(path_, "theirs"), SizeIs(2));
+  EXPECT_THAT(DataSet::Open(path_)->images(), SizeIs(2));
+}
+
 TEST_F(PairFolderTest, WithoutPairsThereAreNoLines) {
   MustWrite({Pair("a", "f1")});
   MustWrite({});
@@ -269,6 +281,18 @@ TEST_F(PairFolderTest, NewerFormatIsRefused) {
       << R"({"format": 2, "name": "feedback", "store": "store"})";
   EXPECT_THAT(PairFolder::Open(path_, "store"),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("format 2 is newer")));
+}
+
+TEST_F(PairFolderTest, FormatThatIsNoNumberOfAFormatIsRefused) {
+  folder_.reset();
+  for (const char* format : {"0", "-1", "0.5", "\"1\"", "\"text\"", "null", "[1]", "true"}) {
+    std::ofstream(path_ + "/dataset.json")
+        << R"({"format": )" << format << R"(, "name": "feedback", "store": "store"})";
+    EXPECT_THAT(PairFolder::Open(path_, "store"),
+                StatusIs(absl::StatusCode::kFailedPrecondition,
+                         HasSubstr("dataset.json: format: is no number from 1 to 1")))
+        << format;
+  }
 }
 
 TEST_F(PairFolderTest, DamagedDescriptionIsRefused) {
