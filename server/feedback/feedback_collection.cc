@@ -348,7 +348,7 @@ PairFolder::Sources FeedbackCollection::DataSetSources(bool& is_full, bool& is_l
   sources.on_left_out = [&](const ConfirmedPair& pair, const absl::Status& why) {
     LogWarning("left a pair out of the data set of feedback",
                {{"feedback_id", pair.feedback_id}, {"photo_id", pair.photo_id}, {"reason", why}});
-    // What is damaged or gone comes back with a change of its own.
+    // A photo that is damaged or gone comes back with a change of its own.
     is_late = is_late || !(absl::IsDataLoss(why) || absl::IsNotFound(why));
     if (!absl::IsResourceExhausted(why)) return;
     is_full = true;

@@ -118,7 +118,7 @@ absl::StatusOr<std::vector<StoredFeedback>> ReadRows(SqliteQuery& query) {
 
 uint64_t BytesOf(uint64_t sketch_bytes) { return sketch_bytes + kEntryBytes; }
 
-// How many entries of this state there are.
+// The count of the entries in this state.
 uint64_t& CountOf(FeedbackState state, FeedbackTotals& totals) {
   switch (state) {
     case FeedbackState::kAccepted:
@@ -131,7 +131,7 @@ uint64_t& CountOf(FeedbackState state, FeedbackTotals& totals) {
   return totals.pending;
 }
 
-// What the store says about itself.
+// The description that a store has of itself.
 struct StoreRow {
   std::string id;
   std::string data_set;

@@ -141,7 +141,7 @@ class PairFolder::Writing {
   // Writes the files that are missing, and composes the lines.
   absl::Status WriteFiles(absl::Span<const ConfirmedPair> pairs) {
     std::string photo;
-    // Why the last photo is not there.
+    // The reason why the last photo is not there.
     absl::Status lacking;
     for (const ConfirmedPair& pair : pairs) {
       const std::string path = PhotoPath(pair);

@@ -16,7 +16,7 @@ namespace s2p {
 
 // A drawing and the photo that it shows. A plain value.
 struct ConfirmedPair {
-  // Whose drawing it is: FeedbackRecord::feedback_id and digest.
+  // The record's id and digest, which name the drawing.
   std::string feedback_id;
   std::string digest;
   uint64_t sketch_bytes = 0;
@@ -24,12 +24,12 @@ struct ConfirmedPair {
   std::string photo_sha256;
   uint64_t photo_bytes = 0;
   std::string photo_content_type;
-  // What both show.
+  // The name of the thing that both show. Photos may share it.
   std::string identity;
 };
 
-// A folder in the format of docs/datasets.md, with one photo and one or more drawings of each
-// identity, all in the split "train":
+// A folder in the format of docs/datasets.md, with each photo once, and one or more drawings of it,
+// all in the split "train". Photos whose metadata name the same identity share it here:
 //
 //   dataset.json                 {"format":1,"name":"feedback","source":...,"store":<id>}
 //   dataset.jsonl                the lines of photos and drawings
@@ -43,11 +43,11 @@ struct ConfirmedPair {
 // line names, which the next Write removes. (Lines that are appended in place would show a reader a
 // torn end.) A reader that has read the lines before a pair was taken out may miss its files. While
 // there is no pair there is no dataset.jsonl, because a data set without images cannot be opened.
-// One thread at a time.
+// Thread-compatible.
 class PairFolder {
  public:
   using ReadBytes = std::function<absl::StatusOr<std::string>(const ConfirmedPair&)>;
-  // Where the bytes of pairs come from.
+  // The sources of the bytes of pairs.
   struct Sources {
     ReadBytes photo;
     ReadBytes sketch;

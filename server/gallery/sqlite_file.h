@@ -12,7 +12,7 @@
 
 namespace s2p {
 
-// What a store keeps in its file. A plain value; its texts live as long as the program.
+// The format of a store's file. A plain value; its texts live as long as the program.
 struct SqliteFormat {
   // Distinguishes the file from those of other programs and other stores.
   int64_t application_id = 0;

@@ -125,7 +125,7 @@ class RecordFeedbackCall final : public RequestCall<v1::RecordFeedbackRequest> {
   NewFeedback feedback_;
   Strokes strokes_;
   int64_t decode_bytes_ = 0;
-  // Why the step that runs would refuse.
+  // The reason for which the step that runs would refuse.
   FeedbackRefusal reason_ = FeedbackRefusal::kRequest;
   v1::RecordFeedbackResponse response_;
   grpc::ByteBuffer bytes_;

@@ -273,7 +273,7 @@ TEST_F(FeedbackStoreTest, RemovedEntryIsNotFound) {
 }
 
 TEST_F(FeedbackStoreTest, NothingOfARemovedDrawingIsInAnyFile) {
-  // Of several sizes, so that some have pages of their own, and enough for several levels.
+  // They have several sizes, so that some have pages of their own, and enough for several levels.
   for (int i = 0; i < 200; ++i) MustInsert(i, static_cast<size_t>(200 + 97 * i));
   ASSERT_THAT(FilesBelowWith(dir_.path(), SketchOf(8, 60)), Not(IsEmpty()));
   std::vector<std::string> removed;

@@ -183,7 +183,7 @@ TEST_F(PairFolderTest, PairsAreTakenOutThoughThereIsNoRoomForOthers) {
   EXPECT_THAT(DataSet::Open(path_)->images(), SizeIs(2));
 }
 
-// What a kill leaves: pieces of every file that is being written, of any length.
+// A kill leaves pieces of every file that is being written, of any length.
 TEST_F(PairFolderTest, HalfWrittenFilesOfAnyLengthAreNeverSeenAndRepaired) {
   MustWrite({Pair("a", "f1")});
   const std::string old_lines = Lines();
