@@ -128,26 +128,29 @@ class Feedback(unittest.TestCase):
 
     def test_answered_feedback_survives_kills_and_the_data_set_is_whole(self):
         server = self.filled(12)
-        known = {}
+        # What was answered, in all cycles.
+        recorded, accepted = set(), set()
         for cycle in range(int(os.environ.get("S2P_KILLS", "4"))):
-            answered = []
+            before = len(recorded) + len(accepted)
 
             def work():
                 for index in range(12):
-                    entry = server.s2p("feedback", "record", self.sketches[(index + 5 * cycle) % 40],
-                                       self.ids[index], check=False)
+                    # Each cycle has its own pairs, as long as there are drawings.
+                    sketch = self.sketches[(index + cycle) % len(self.sketches)]
+                    entry = server.s2p("feedback", "record", sketch, self.ids[index], check=False)
                     if entry.returncode != 0:
                         return
                     name = entry.stdout.strip()
-                    answered.append((name, "STATE_PENDING"))
+                    recorded.add(name)
                     if server.s2p("feedback", "review", "--accept", name,
                                   check=False).returncode != 0:
                         return
-                    answered.append((name, "STATE_ACCEPTED"))
+                    accepted.add(name)
 
             worker = threading.Thread(target=work)
             worker.start()
-            server.wait(lambda: len(answered) > 3 + 4 * cycle or not worker.is_alive())
+            server.wait(lambda: len(recorded) + len(accepted) - before > (3 + 4 * cycle) % 24
+                        or not worker.is_alive())
             server.process.send_signal(signal.SIGKILL)
             server.process.wait()
             # The client retries until its deadline, which is far away.
@@ -157,12 +160,12 @@ class Feedback(unittest.TestCase):
             self.servers.append(server)
             server.wait_until_serving()
             worker.join()
-            known.update(dict(answered))
             states = self.states(server)
-            for name, state in known.items():
-                self.assertEqual(states[name], state)
-            accepted = [name for name, state in states.items() if state == "STATE_ACCEPTED"]
-            self.assertEqual(len(self.identities("sketch")), len(accepted))
+            self.assertLessEqual(recorded, set(states))
+            kept = {name for name, state in states.items() if state == "STATE_ACCEPTED"}
+            # A review may be on disk though the kill came before its answer.
+            self.assertLessEqual(accepted, kept)
+            self.assertEqual(len(self.identities("sketch")), len(kept))
             self.check_data_set(self.pairs)
 
 
