@@ -206,8 +206,10 @@ absl::StatusOr<std::vector<bool>> FeedbackCollection::Forget(
     S2P_RETURN_IF_ERROR(UpdateDataSet());
   }
   auto found = Told(store_->Remove(feedback_ids));
-  if (found.ok()) StoreWorks(*found);
-  if (!found.ok() && has_copies) {
+  if (found.ok()) {
+    StoreWorks(*found);
+  } else if (has_copies) {
+    // The entries stay after all, so the data set has them again.
     leaving.End();
     UpdateDataSet().IgnoreError();
   }
@@ -215,6 +217,7 @@ absl::StatusOr<std::vector<bool>> FeedbackCollection::Forget(
 }
 
 absl::Status FeedbackCollection::PhotosChanged(absl::Span<const std::string> photo_ids) {
+  if (folder_ == nullptr) return absl::OkStatus();
   S2P_ASSIGN_OR_RETURN(const bool has_match, Told(store_->HasMatchOf(photo_ids)));
   // The data set may still have a photo whose matches were rejected.
   return has_match || data_set_lags() ? UpdateDataSet() : absl::OkStatus();

@@ -224,6 +224,7 @@ TEST_F(FeedbackCollectionTest, CopiesThatAFailedRejectionLeftGoWithTheirPhoto) {
 
 TEST_F(FeedbackCollectionTest, CopiesThatAFailedRejectionLeftGoWithTheirEntry) {
   const std::string id = MustAccept(New("a", 1));
+  MustAccept(New("b", 2));
   Block();
   ASSERT_THAT(feedback_->Review({id}, FeedbackState::kRejected), IsOk());
   EXPECT_THAT(feedback_->Forget({id}), StatusIs(absl::StatusCode::kInternal));
