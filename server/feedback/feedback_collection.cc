@@ -80,8 +80,9 @@ absl::StatusOr<std::unique_ptr<FeedbackCollection>> FeedbackCollection::Open(
   }
   auto collection = absl::WrapUnique(
       new FeedbackCollection(options, gallery, std::move(store), std::move(folder)));
-  S2P_RETURN_IF_ERROR(collection->RememberDataSet());
-  // A data set that cannot be written now is a fault, and no reason to keep searches waiting.
+  // A store or data set that cannot be written now is a fault, and no reason to keep searches
+  // waiting.
+  FeedbackFault(*options.faults, FeedbackPart::kStore, collection->RememberDataSet()).IgnoreError();
   collection->UpdateDataSet().IgnoreError();
   return collection;
 }
