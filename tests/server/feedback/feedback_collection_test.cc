@@ -312,10 +312,10 @@ TEST_F(FeedbackCollectionTest, AcceptedMatchIsExportedWithItsPhotoAndIdentity) {
 
 TEST_F(FeedbackCollectionTest, MatchesToExportComeInPagesOrderedByPhoto) {
   for (uint32_t i = 0; i < 300; ++i) MustRecord(New(i % 2 == 0 ? "b" : "a", 100 + i));
+  const auto entries = feedback_->List({}, 0, 1000);
+  ASSERT_THAT(entries, IsOk());
   std::vector<std::string> ids;
-  for (const StoredFeedback& entry : *feedback_->List({}, 0, 1000)) {
-    ids.push_back(entry.record.feedback_id);
-  }
+  for (const StoredFeedback& entry : *entries) ids.push_back(entry.record.feedback_id);
   ASSERT_THAT(ids, SizeIs(300));
   ASSERT_THAT(feedback_->Review(ids, FeedbackState::kAccepted), IsOk());
   std::vector<StoredFeedback> matches;
