@@ -241,7 +241,8 @@ export const pageScenarios = {
       await act();
       await until(page, () => !document.getElementById('results').classList.contains('stale'));
       await requestsMade(page);
-      assert.equal(gateway.searches.length, count + 1);
+      // The second stroke may have been searched for on its own.
+      assert.ok(gateway.searches.length > count);
       return last();
     };
     assert.deepEqual(last(), { colorPreferences: undefined, filter: {} });
@@ -271,8 +272,7 @@ export const pageScenarios = {
     await page.selectOption('#colour-use', 'only');
     await expectText(page, '#search-state', 'No photo matches the filters.');
     await page.click('#search-state button');
-    await found(page);
-    assert.equal(await cards(page), 3);
+    await until(page, () => document.querySelectorAll('#results .card').length === 3);
     assert.equal(await page.inputValue('#colour'), '#2f4b9c');
   },
 
