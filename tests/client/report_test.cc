@@ -15,7 +15,8 @@ TEST(ReportTest, JsonHasDefaultValues) {
   stats.set_photo_count(3);
   EXPECT_EQ(ToJson(stats, /*compact=*/true),
             "{\"photoCount\":\"3\",\"sketchCount\":\"0\",\"totalBytes\":\"0\","
-            "\"modelVersion\":\"0\",\"dimension\":0,\"indexKind\":\"\",\"indexRecall\":0}\n");
+            "\"modelVersion\":\"0\",\"dimension\":0,\"indexKind\":\"\",\"indexRecall\":0,"
+            "\"uncoloredPhotoCount\":\"0\"}\n");
 }
 
 TEST(ReportTest, TableAlignsColumns) {
