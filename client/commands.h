@@ -27,7 +27,7 @@ struct SearchOptions {
   std::optional<float> min_score;
   // Photos of these colours come first: six hex digits each, with or without "#".
   std::vector<std::string> colors;
-  // Of each; unset: the server's default.
+  // The weight of each colour. Unset: the server's default.
   std::optional<float> color_weight;
   bool json = false;
   // PNG to write; empty: none.

@@ -15,7 +15,7 @@ namespace {
 
 // Photos are looked at with at most this longer side: colours need no detail.
 constexpr int kLookedAtPixels = 256;
-// Pixels are counted in bins of so many levels of each channel.
+// Pixels are counted in bins of this many bits of each channel.
 constexpr int kLevelBits = 5;
 // Rounds of k-means, which rarely needs ten.
 constexpr int kMostRounds = 20;

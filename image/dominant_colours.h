@@ -19,7 +19,7 @@ inline constexpr size_t kMostDominantColours = 5;
 // A value.
 struct ColourShare {
   Lab colour;
-  // Of the pixels that are shown, in (0, 1].
+  // The share of the pixels that are shown, in (0, 1].
   float share = 0;
 };
 

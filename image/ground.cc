@@ -30,7 +30,7 @@ constexpr double kInkAtBorder = 0.05;
 // Specks, which do not widen the cut, are smaller than this share of the longer side. Dust, which
 // is wiped off a ground that is not white, is smaller than the second.
 constexpr int kSpeckShare = 36, kDustShare = 128;
-// What a shadow leaves at the border of a picture is smaller than this share of its longer side.
+// A shadow leaves remnants at the border, which are smaller than this share of the longer side.
 constexpr int kRemnantShare = 8;
 // Strokes that a printed line cuts are joined over gaps of fewer pixels than this.
 constexpr int kBridged = 7;
@@ -47,7 +47,7 @@ cv::Mat PixelsOf(const Image& image) {
   return {image.height(), image.width(), CV_8UC3, const_cast<uint8_t*>(image.row(0))};
 }
 
-// As Reduce, but faster and by averages of areas.
+// Averages areas, which is faster than Reduce.
 Image ShrunkImage(const Image& image, int longer) {
   if (std::max(image.width(), image.height()) <= longer) return image;
   const cv::Mat shrunk = Shrunk(PixelsOf(image), longer);
@@ -56,7 +56,7 @@ Image ShrunkImage(const Image& image, int longer) {
   return result;
 }
 
-// What is known of a picture's ground. Masks have the size of the copy that was measured.
+// A picture's ground, as it was measured. Masks have the size of the copy that was measured.
 struct Measured {
   bool inverted = false;
   // Unset if the ground is white as it is.
@@ -229,7 +229,7 @@ void CopyInk(const Drawing& drawing, const cv::Mat& kept, int y, const cv::Rect&
     double scale = 1;
     if (!measured.ground.empty()) {
       const Between column(x, picture.width(), measured.ground.cols);
-      // What is as light as the threshold becomes white.
+      // Pixels as light as the threshold become white.
       scale = static_cast<double>(kWhite) / measured.threshold * kWhite /
               GroundAt(measured.ground, column, row);
     }
@@ -269,7 +269,7 @@ bool HasInk(const Image& image) {
   const Image shrunk = ShrunkImage(image, kMeasuredPixels);
   double darkest = 0, lightest = 0;
   cv::minMaxLoc(LumaOf(shrunk), &darkest, &lightest);
-  // What JPEG makes of one tone differs by less.
+  // JPEG's errors in a single tone are smaller.
   if (lightest - darkest < kWhite - kWhiteGround) return false;
   return !MeasuredDrawing(shrunk).measured.box.empty();
 }

@@ -23,7 +23,7 @@ constexpr int kDarkGround = 128;
 constexpr int kUneven = 20, kNoise = 6;
 // Strokes decide about light and dark if they deviate by this much on average.
 constexpr double kLeastStrokes = 0.02;
-// What is darker than this share of what encloses it is filled with ink.
+// An area darker than this share of its surroundings is filled with ink.
 constexpr double kLeastGround = 0.9;
 // No shadow is darker than this share of the light ground.
 constexpr double kDarkestShadow = 0.15;

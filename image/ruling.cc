@@ -189,7 +189,7 @@ int DarkestOf(const cv::Mat& luma, int x, const Run& run) {
   return darkest;
 }
 
-// What printed lines look like in a column.
+// How thick and how light printed lines are in a column.
 struct Print {
   double thick = 0;
   double luma = 0;

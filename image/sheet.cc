@@ -21,9 +21,9 @@ constexpr int kInkPixels = 9;
 constexpr double kLeastShare = 0.25, kMostShare = 0.95;
 // A sheet is nearly all of its convex hull, and that nearly all of its quadrilateral.
 constexpr double kLeastSolid = 0.93, kLeastSquare = 0.95;
-// What lies this many pixels outside is darker by at least this share.
+// The table, this many pixels outside an edge, is darker by at least this share.
 constexpr double kBesideEdge = 4, kEdgeShare = 0.2;
-// What is cut off on each side, as a share of the sheet.
+// This share of the sheet is cut off on each side.
 constexpr float kInset = 0.02F;
 
 // The largest connected part of a mask, as its outline.

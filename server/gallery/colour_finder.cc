@@ -54,7 +54,7 @@ void ColourFinder::Run() {
     if (Rest(more.ok() ? absl::ZeroDuration() : options_.retry_after)) return;
     if (more.ok() && !*more) break;
   }
-  // What is left cannot be read, and may have been deleted since.
+  // The photos that are left cannot be read; some may have been deleted since.
   const absl::StatusOr<int64_t> left =
       reader_.Read([](const Catalogue& catalogue) { return catalogue.CountWithoutColours(); });
   if (left.ok()) pending_ = *left;

@@ -67,7 +67,7 @@ class ColourFinder {
   SteadyWait changed_;
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
 
-  // Of the thread only: the last id that was looked at.
+  // Used by the thread alone: the last id that was looked at.
   std::string after_;
   int64_t found_ = 0;
   std::thread thread_;

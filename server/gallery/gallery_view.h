@@ -77,7 +77,7 @@ struct GalleryFilter {
 // A colour that ranks items higher.
 struct ColourPreference {
   Lab colour;
-  // What an item of this colour alone gains, in [0, 1]; others gain in proportion to
+  // The gain of an item of this colour alone, in [0, 1]; others gain in proportion to
   // ColourAgreement.
   float weight = 0.3F;
 };

@@ -137,7 +137,7 @@ TEST(DominantColoursTest, TransparentPixelsAreGround) {
     std::string row;
     for (int x = 0; x < 60; ++x) {
       const bool inside = x >= 15 && x < 45 && y >= 10 && y < 30;
-      // What is invisible has a colour too.
+      // Invisible pixels have a colour, too.
       row += inside ? Bytes({192, 57, 43, 255}) : Bytes({0, 200, 0, 0});
     }
     rows.push_back(row);

@@ -118,7 +118,7 @@ TEST(FitToMeasuredInkTest, ColouredPensAreInk) {
         value = static_cast<uint8_t>(255 * ground - (255 * ground - value) * 0.6);
       }
     }
-    // Of the place, not of the colour.
+    // The places of the ink are compared, not its colours.
     EXPECT_LT(MeanDifference(ToGrey(Fitted(pen)), Clean()), 2 * kNearly) << channel;
   }
 }

@@ -1,4 +1,4 @@
-// What surrounds a drawing when it is photographed: the rest of the sheet, its ruling, the table
+// The surroundings of a drawing that is photographed: the rest of the sheet, its ruling, the table
 // under it, shadows, a whiteboard. Parts of DrawUnder (trainer/evaluation/drawing_condition.h).
 // Everything random depends on the generator alone. Requires pictures of at least 8 x 8 pixels.
 #ifndef S2P_TRAINER_EVALUATION_DRAWING_SCENE_H_

@@ -40,7 +40,7 @@ struct OpenDataSets {
   bool IsTrainedOn(const DataSetImage& image) const;
 };
 
-// What a resolved spec does with these data sets; the attribute columns are left empty.
+// The data sets, and what a resolved spec makes of them; the attribute columns are left empty.
 OpenDataSets DataSetsOf(const v1::TrainingSpec& spec, std::optional<DataSet> source,
                         DataSet target);
 

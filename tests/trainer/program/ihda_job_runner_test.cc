@@ -183,7 +183,7 @@ TEST_F(IhdaJobRunnerTest, JobOfPhotosAloneIsRefusedWithoutPseudoSketchesAndTrain
   const auto outcome = Run(Job("day-one", with_sketches));
   ASSERT_THAT(outcome, IsOk());
   EXPECT_EQ(outcome->published_version, 1);
-  // Of the source, and of the target with its pseudo-sketches: 48 photos of 32 x 32 pixels each.
+  // Source images, and the target's with its pseudo-sketches: 48 photos of 32 x 32 pixels each.
   EXPECT_EQ(memory_bytes_, uint64_t{32 * 32} * (48 + 48 * 3));
 }
 
