@@ -5,8 +5,8 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "server/gallery/sqlite_file.h"
-#include "server/gallery/sqlite_query.h"
+#include "server/storage/sqlite_file.h"
+#include "server/storage/sqlite_query.h"
 
 namespace s2p {
 namespace {

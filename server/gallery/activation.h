@@ -13,13 +13,13 @@
 #include "absl/time/time.h"
 #include "image/image.h"
 #include "model/encoder.h"
-#include "server/gallery/blob_store.h"
 #include "server/gallery/catalogue_reader.h"
 #include "server/gallery/gallery_writer.h"
 #include "server/gallery/kept_versions.h"
 #include "server/gallery/serving_view.h"
 #include "server/gallery/write_log.h"
 #include "server/index/index_builder.h"
+#include "server/storage/blob_store.h"
 
 namespace s2p {
 

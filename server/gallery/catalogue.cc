@@ -9,8 +9,8 @@
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "server/gallery/catalogue_sql.h"
-#include "server/gallery/sqlite_file.h"
-#include "server/gallery/sqlite_query.h"
+#include "server/storage/sqlite_file.h"
+#include "server/storage/sqlite_query.h"
 
 namespace s2p {
 namespace {

@@ -16,9 +16,9 @@
 #include "absl/time/time.h"
 #include "base/steady_wait.h"
 #include "image/image.h"
-#include "server/gallery/blob_store.h"
 #include "server/gallery/catalogue_reader.h"
 #include "server/gallery/gallery_writer.h"
+#include "server/storage/blob_store.h"
 
 namespace s2p {
 

@@ -25,7 +25,6 @@
 #include "server/faults/faults.h"
 #include "server/gallery/activation.h"
 #include "server/gallery/add_queue.h"
-#include "server/gallery/blob_store.h"
 #include "server/gallery/catalogue_reader.h"
 #include "server/gallery/colour_finder.h"
 #include "server/gallery/compactor.h"
@@ -38,6 +37,7 @@
 #include "server/gallery/snapshot.h"
 #include "server/gallery/write_log.h"
 #include "server/index/index_builder.h"
+#include "server/storage/blob_store.h"
 
 namespace s2p {
 

@@ -13,8 +13,8 @@
 #include "absl/types/span.h"
 #include "image/image.h"
 #include "model/encoder.h"
-#include "server/gallery/blob_store.h"
 #include "server/gallery/catalogue.h"
+#include "server/storage/blob_store.h"
 
 namespace s2p {
 

@@ -11,10 +11,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "daemon/folder_lock.h"
-#include "server/gallery/blob_store.h"
 #include "server/gallery/catalogue.h"
 #include "server/gallery/gallery_view.h"
 #include "server/gallery/item_journal.h"
+#include "server/storage/blob_store.h"
 
 namespace s2p {
 

@@ -17,12 +17,12 @@
 #include "absl/types/span.h"
 #include "daemon/disk_space.h"
 #include "server/faults/faults.h"
-#include "server/gallery/blob_store.h"
 #include "server/gallery/catalogue.h"
 #include "server/gallery/item_journal.h"
 #include "server/gallery/new_item.h"
 #include "server/gallery/serving_view.h"
 #include "server/gallery/write_log.h"
+#include "server/storage/blob_store.h"
 
 namespace s2p {
 

@@ -10,8 +10,8 @@
 
 #include "absl/status/statusor.h"
 #include "image/image.h"
-#include "server/gallery/blob_store.h"
 #include "server/gallery/gallery_view.h"
+#include "server/storage/blob_store.h"
 
 namespace s2p {
 

@@ -10,7 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "server/gallery/blob_store.h"
+#include "server/storage/blob_store.h"
 
 namespace s2p {
 

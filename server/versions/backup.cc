@@ -13,10 +13,10 @@
 #include "model/file.h"
 #include "server/feedback/feedback_collection.h"
 #include "server/feedback/feedback_store.h"
-#include "server/gallery/blob_store.h"
 #include "server/gallery/catalogue.h"
 #include "server/gallery/gallery_folder.h"
 #include "server/gallery/item_journal.h"
+#include "server/storage/blob_store.h"
 #include "server/versions/checkpoint_adopter.h"
 
 namespace s2p {

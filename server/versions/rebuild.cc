@@ -17,11 +17,11 @@
 #include "image/image.h"
 #include "model/file.h"
 #include "model/sha256.h"
-#include "server/gallery/blob_store.h"
 #include "server/gallery/catalogue.h"
 #include "server/gallery/gallery_folder.h"
 #include "server/gallery/item_journal.h"
 #include "server/gallery/orphaned_blobs.h"
+#include "server/storage/blob_store.h"
 
 namespace s2p {
 namespace {

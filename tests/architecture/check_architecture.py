@@ -57,9 +57,10 @@ INNER_ARROWS = {
         "decoder": [],
         "faults": [],
         "index": [],
-        "gallery": ["faults", "index"],
-        "feedback": ["faults", "gallery"],
-        "versions": ["feedback", "gallery"],
+        "storage": [],
+        "gallery": ["faults", "index", "storage"],
+        "feedback": ["faults", "gallery", "storage"],
+        "versions": ["feedback", "gallery", "storage"],
         "search": ["decoder", "gallery"],
         "rpc": ["decoder", "faults", "feedback", "gallery", "search", "versions"],
     },
@@ -105,7 +106,7 @@ LIBRARIES = {
         ["model", "trainer"]),
     "FAISS": Library(["faiss/"], ["faiss"], ["server/index/*.cc"], [], ["server"]),
     "SQLite": Library(
-        ["sqlite3"], ["sqlite"], ["server/gallery/catalogue*", "server/gallery/sqlite_*"], ["server/gallery/sqlite_*.h"],
+        ["sqlite3"], ["sqlite"], ["server/storage/sqlite_query.cc"], [],
         ["server"]),
     "gRPC": Library(
         ["grpcpp/", "grpc/", "grpc++/"], ["grpc"],

@@ -71,10 +71,10 @@ class CheckArchitectureTest(unittest.TestCase):
         for path, header in (
                 ("client/a.cc", "image/image.h"), ("client/a.cc", "daemon/log.h"),
                 ("client/a.cc", "server/gallery/gallery.h"), ("client/web/a.cc", "image/image.h"),
-                ("server/rpc/a.cc", "trainer/ihda/losses.h"), ("server/rpc/a.cc", "client/report.h"),
+                ("server/rpc/a.cc", "trainer/optimization/losses.h"), ("server/rpc/a.cc", "client/report.h"),
                 ("trainer/program/a.cc", "server/gallery/gallery.h"), ("trainer/program/a.h", "client/report.h"),
                 ("model/a.cc", "s2p/v1/search.pb.h"), ("model/a.cc", "daemon/log.h"),
-                ("model/a.cc", "trainer/ihda/losses.h"), ("daemon/a.cc", "s2p/v1/checkpoint.pb.h"),
+                ("model/a.cc", "trainer/optimization/losses.h"), ("daemon/a.cc", "s2p/v1/checkpoint.pb.h"),
                 ("daemon/a.h", "image/image.h"), ("image/a.cc", "model/file.h"), ("server/rpc/a.cc", "tests/testing/temp_dir.h"),
                 ("daemon/a.cc", "tests/testing/temp_dir.h"), ("daemon/a.cc", "rpc/api_keys.h"),
                 ("rpc/a.cc", "model/file.h"), ("rpc/a.cc", "s2p/v1/search.pb.h"),
@@ -97,12 +97,12 @@ class CheckArchitectureTest(unittest.TestCase):
 
     def test_arrow_between_rooms_inside_a_room(self):
         for path, header, refused in (
-                ("trainer/jobs/a.cc", "trainer/ihda/losses.h", True),
+                ("trainer/jobs/a.cc", "trainer/optimization/losses.h", True),
                 ("trainer/data/a.h", "trainer/jobs/job_file.h", True),
                 ("server/gallery/a.cc", "server/search/batcher.h", True),
                 ("trainer/ihda/a.cc", "trainer/data/sampler.h", False),
                 ("trainer/main.cc", "trainer/program/commands.h", False),
-                ("tests/trainer/jobs/a.cc", "trainer/ihda/losses.h", False)):
+                ("tests/trainer/jobs/a.cc", "trainer/optimization/losses.h", False)):
             self.assert_include(path, '"%s"' % header, refused)
         self.assert_link("trainer/jobs/CMakeLists.txt", "s2p::trainer_ihda", refused=True)
         self.assert_link("trainer/ihda/CMakeLists.txt", "s2p::trainer_data", refused=False)
@@ -135,7 +135,7 @@ class CheckArchitectureTest(unittest.TestCase):
                 ("server/rpc/a.cc", "torch/torch.h"), ("image/image.cc", "ATen/ATen.h"),
                 ("client/a.cc", "c10/util/Half.h"), ("model/a.cc", "faiss/IndexFlat.h"),
                 ("server/gallery/gallery.cc", "faiss/IndexFlat.h"), ("trainer/program/a.cc", "sqlite3.h"),
-                ("server/gallery/gallery.cc", "sqlite3.h"), ("server/gallery/gallery.cc", "grpcpp/grpcpp.h"),
+                ("server/gallery/catalogue.cc", "sqlite3.h"), ("server/gallery/gallery.cc", "grpcpp/grpcpp.h"),
                 ("model/a.cc", "grpcpp/grpcpp.h"), ("daemon/log.cc", "grpcpp/grpcpp.h"),
                 ("server/gallery/gallery.cc", "prometheus/counter.h"), ("client/web/a.cc", "httplib.h"),
                 ("client/web/a.cc", "boost/asio.hpp"), ("daemon/log.cc", "boost/asio.hpp"),
@@ -151,7 +151,7 @@ class CheckArchitectureTest(unittest.TestCase):
                 ("image/image_encoder.cc", "opencv2/core.hpp"), ("server/decoder/sandbox.cc", "seccomp.h"),
                 ("client/montage.cc", "opencv2/core.hpp"),
                 ("model/backbone.h", "torch/torch.h"), ("trainer/program/a.cc", "ATen/Parallel.h"),
-                ("server/index/index.cc", "faiss/IndexFlat.h"), ("server/gallery/catalogue.cc", "sqlite3.h"),
+                ("server/index/index.cc", "faiss/IndexFlat.h"), ("server/storage/sqlite_query.cc", "sqlite3.h"),
                 ("server/rpc/search_service.h", "grpcpp/grpcpp.h"), ("rpc/a.h", "grpcpp/grpcpp.h"),
                 ("daemon/log.cc", "spdlog/fmt.h"),
                 ("server/rpc/metrics.cc", "prometheus/counter.h"),
@@ -175,7 +175,7 @@ class CheckArchitectureTest(unittest.TestCase):
         for path, header in (
                 ("daemon/log.h", "spdlog/spdlog.h"), ("daemon/options.h", "CLI/CLI.hpp"),
                 ("daemon/http/http_server.h", "boost/asio.hpp"), ("client/commands.h", "CLI/CLI.hpp"),
-                ("server/gallery/catalogue.h", "sqlite3.h"), ("server/rpc/metrics.h", "prometheus/counter.h"),
+                ("server/storage/sqlite_query.h", "sqlite3.h"), ("server/rpc/metrics.h", "prometheus/counter.h"),
                 ("image/preprocessor.h", "torch/torch.h"), ("model/safetensors.h",
                                                             "nlohmann/json.hpp"),
                 ("trainer/data/augmentation.h", "opencv2/core.hpp")):
@@ -214,11 +214,11 @@ class CheckArchitectureTest(unittest.TestCase):
             self.assert_link(path, target, refused=False)
 
     def test_comment_is_not_an_include(self):
-        self.write("server/rpc/a.cc", '/*\n#include "trainer/ihda/losses.h"\n*/\n// #include <httplib.h>\n')
+        self.write("server/rpc/a.cc", '/*\n#include "trainer/optimization/losses.h"\n*/\n// #include <httplib.h>\n')
         self.assertEqual(self.check(), [])
 
     def test_build_folder_is_skipped(self):
-        self.write("server/build/a.cc", '#include "trainer/ihda/losses.h"\n')
+        self.write("server/build/a.cc", '#include "trainer/optimization/losses.h"\n')
         self.assertEqual(self.check(), [])
 
     def test_exception_allows_only_its_file_and_library(self):
@@ -234,10 +234,10 @@ class CheckArchitectureTest(unittest.TestCase):
                          ["server/rpc/a.cc: the exception for cpp-httplib is no longer needed"])
 
     def test_program_exits_1_and_names_file_and_line(self):
-        self.write("server/rpc/a.cc", '\n#include "trainer/ihda/losses.h"\n')
+        self.write("server/rpc/a.cc", '\n#include "trainer/optimization/losses.h"\n')
         result = subprocess.run([sys.executable, SCRIPT, self.root], capture_output=True, text=True)
         self.assertEqual(result.returncode, 1)
-        self.assertIn("server/rpc/a.cc:2: server must not include 'trainer/ihda/losses.h'", result.stdout)
+        self.assertIn("server/rpc/a.cc:2: server must not include 'trainer/optimization/losses.h'", result.stdout)
 
     def test_tree_without_sources_is_an_error(self):
         result = subprocess.run([sys.executable, SCRIPT, self.root], capture_output=True, text=True)

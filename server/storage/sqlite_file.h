@@ -1,6 +1,6 @@
 // Database files of ours: recognised, created, checked and copied. For the stores that keep one.
-#ifndef S2P_SERVER_GALLERY_SQLITE_FILE_H_
-#define S2P_SERVER_GALLERY_SQLITE_FILE_H_
+#ifndef S2P_SERVER_STORAGE_SQLITE_FILE_H_
+#define S2P_SERVER_STORAGE_SQLITE_FILE_H_
 
 #include <cstdint>
 #include <memory>
@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "server/gallery/sqlite_query.h"
+#include "server/storage/sqlite_query.h"
 
 namespace s2p {
 
@@ -44,4 +44,4 @@ absl::Status CopySqliteFile(const std::string& from, const std::string& to);
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_GALLERY_SQLITE_FILE_H_
+#endif  // S2P_SERVER_STORAGE_SQLITE_FILE_H_

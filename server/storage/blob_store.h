@@ -1,6 +1,6 @@
 // The original bytes of the gallery's items, each file named by its digest.
-#ifndef S2P_SERVER_GALLERY_BLOB_STORE_H_
-#define S2P_SERVER_GALLERY_BLOB_STORE_H_
+#ifndef S2P_SERVER_STORAGE_BLOB_STORE_H_
+#define S2P_SERVER_STORAGE_BLOB_STORE_H_
 
 #include <cstdint>
 #include <functional>
@@ -89,4 +89,4 @@ class BlobStore {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_GALLERY_BLOB_STORE_H_
+#endif  // S2P_SERVER_STORAGE_BLOB_STORE_H_

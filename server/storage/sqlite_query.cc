@@ -1,4 +1,4 @@
-#include "server/gallery/sqlite_query.h"
+#include "server/storage/sqlite_query.h"
 
 #include <sqlite3.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "server/gallery/sqlite_file.h"
+#include "server/storage/sqlite_file.h"
 
 #include <filesystem>
 #include <system_error>

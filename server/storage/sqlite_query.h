@@ -1,6 +1,6 @@
 // Connections to SQLite's files, and prepared statements. For the stores that keep such a file.
-#ifndef S2P_SERVER_GALLERY_SQLITE_QUERY_H_
-#define S2P_SERVER_GALLERY_SQLITE_QUERY_H_
+#ifndef S2P_SERVER_STORAGE_SQLITE_QUERY_H_
+#define S2P_SERVER_STORAGE_SQLITE_QUERY_H_
 
 #include <cstdint>
 #include <map>
@@ -98,4 +98,4 @@ class SqliteQuery {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_GALLERY_SQLITE_QUERY_H_
+#endif  // S2P_SERVER_STORAGE_SQLITE_QUERY_H_
