@@ -17,7 +17,7 @@
 #include "base/text_file.h"
 #include "base/utf8.h"
 #include "client/colour.h"
-#include "client/command_line.h"
+#include "client/commands/command_line.h"
 #include "client/connection/grpc_channel.h"
 #include "client/connection/server_address.h"
 

@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "client/commands.h"
+#include "client/commands/commands.h"
 
 namespace s2p {
 

@@ -127,8 +127,8 @@ LIBRARIES = {
     "zlib": Library(["zlib"], ["zlib"], ["daemon/http/gzip.cc"], [], ["daemon"]),
     "spdlog": Library(["spdlog/"], ["spdlog"], ["daemon/*.cc"], [], ["daemon"]),
     "CLI11": Library(
-        ["CLI/"], ["cli11"], ["daemon/*.cc", "client/*.cc", "client/command_line.h"],
-        ["client/command_line.h"],
+        ["CLI/"], ["cli11"], ["daemon/*.cc", "client/*.cc", "client/commands/command_line.h"],
+        ["client/commands/command_line.h"],
         ["daemon", "client"]),
     "matio": Library(
         ["matio"], ["matio", "pkgconfig::matio"], ["trainer/import/market_attributes.cc"], [],

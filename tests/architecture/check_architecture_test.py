@@ -174,7 +174,7 @@ class CheckArchitectureTest(unittest.TestCase):
     def test_library_in_a_header_of_its_room(self):
         for path, header in (
                 ("daemon/log.h", "spdlog/spdlog.h"), ("daemon/options.h", "CLI/CLI.hpp"),
-                ("daemon/http/http_server.h", "boost/asio.hpp"), ("client/commands.h", "CLI/CLI.hpp"),
+                ("daemon/http/http_server.h", "boost/asio.hpp"), ("client/commands/commands.h", "CLI/CLI.hpp"),
                 ("server/storage/sqlite_query.h", "sqlite3.h"), ("server/rpc/metrics.h", "prometheus/counter.h"),
                 ("image/preprocessor.h", "torch/torch.h"), ("model/safetensors.h",
                                                             "nlohmann/json.hpp"),

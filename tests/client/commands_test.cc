@@ -1,4 +1,4 @@
-#include "client/commands.h"
+#include "client/commands/commands.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "client/feedback_commands.h"
+#include "client/commands/feedback_commands.h"
 #include "s2p/v1/feedback.grpc.pb.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"

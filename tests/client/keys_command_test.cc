@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/key_file.h"
-#include "client/commands.h"
+#include "client/commands/commands.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 

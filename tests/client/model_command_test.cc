@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "client/commands.h"
+#include "client/commands/commands.h"
 #include "tests/client/fake_search_server.h"
 #include "tests/testing/status_matchers.h"
 

@@ -2,8 +2,8 @@
 #include <iostream>
 #include <memory>
 
-#include "client/command_line.h"
-#include "client/feedback_commands.h"
+#include "client/commands/command_line.h"
+#include "client/commands/feedback_commands.h"
 
 namespace s2p {
 namespace {

@@ -11,7 +11,7 @@
 #include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "base/utf8.h"
-#include "client/commands.h"
+#include "client/commands/commands.h"
 #include "client/report.h"
 
 namespace s2p {

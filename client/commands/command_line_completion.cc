@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "base/status_macros.h"
-#include "client/command_line.h"
+#include "client/commands/command_line.h"
 #include "client/completion.h"
 
 namespace s2p {

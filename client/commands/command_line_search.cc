@@ -2,7 +2,7 @@
 #include <iostream>
 #include <memory>
 
-#include "client/command_line.h"
+#include "client/commands/command_line.h"
 
 namespace s2p {
 namespace {

@@ -6,7 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "client/arguments.h"
-#include "client/commands.h"
+#include "client/commands/commands.h"
 #include "client/load_test.h"
 
 namespace s2p {

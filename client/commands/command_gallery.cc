@@ -10,7 +10,7 @@
 #include "base/utf8.h"
 #include "client/arguments.h"
 #include "client/clean_text.h"
-#include "client/commands.h"
+#include "client/commands/commands.h"
 #include "client/photo_files.h"
 #include "client/progress.h"
 #include "client/report.h"

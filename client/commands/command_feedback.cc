@@ -12,7 +12,7 @@
 #include "base/utf8.h"
 #include "client/arguments.h"
 #include "client/clean_text.h"
-#include "client/feedback_commands.h"
+#include "client/commands/feedback_commands.h"
 #include "client/pair_set.h"
 #include "client/photo_files.h"
 #include "client/report.h"

@@ -8,7 +8,7 @@
 #include "base/status_macros.h"
 #include "base/steady_time.h"
 #include "client/arguments.h"
-#include "client/commands.h"
+#include "client/commands/commands.h"
 #include "client/labelled_set.h"
 #include "client/montage.h"
 #include "client/photo_thumbnail.h"

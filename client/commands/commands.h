@@ -2,8 +2,8 @@
 //
 // Every function prints its result on `out` (with `json`, the JSON mapping of the RPC's reply) and
 // returns an error for main to print. The flags are declared and described in command_line_*.cc.
-#ifndef S2P_CLIENT_COMMANDS_H_
-#define S2P_CLIENT_COMMANDS_H_
+#ifndef S2P_CLIENT_COMMANDS_COMMANDS_H_
+#define S2P_CLIENT_COMMANDS_COMMANDS_H_
 
 #include <cstdint>
 #include <optional>
@@ -177,4 +177,4 @@ absl::Status RunTrainRetry(const TrainingClient& client, const std::string& job_
 
 }  // namespace s2p
 
-#endif  // S2P_CLIENT_COMMANDS_H_
+#endif  // S2P_CLIENT_COMMANDS_COMMANDS_H_

@@ -2,7 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/key_file.h"
 #include "base/status_macros.h"
-#include "client/commands.h"
+#include "client/commands/commands.h"
 
 namespace s2p {
 

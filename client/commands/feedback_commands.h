@@ -1,6 +1,6 @@
-// The commands of `s2p feedback`, as client/commands.h has the others.
-#ifndef S2P_CLIENT_FEEDBACK_COMMANDS_H_
-#define S2P_CLIENT_FEEDBACK_COMMANDS_H_
+// The commands of `s2p feedback`, as client/commands/commands.h has the others.
+#ifndef S2P_CLIENT_COMMANDS_FEEDBACK_COMMANDS_H_
+#define S2P_CLIENT_COMMANDS_FEEDBACK_COMMANDS_H_
 
 #include <cstdint>
 #include <ostream>
@@ -58,4 +58,4 @@ absl::Status RunFeedbackExport(const FeedbackClient& client, const std::string& 
 
 }  // namespace s2p
 
-#endif  // S2P_CLIENT_FEEDBACK_COMMANDS_H_
+#endif  // S2P_CLIENT_COMMANDS_FEEDBACK_COMMANDS_H_

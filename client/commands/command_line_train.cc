@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
-#include "client/command_line.h"
+#include "client/commands/command_line.h"
 
 namespace s2p {
 namespace {

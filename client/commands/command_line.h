@@ -1,7 +1,7 @@
 // The command line's definition: each function adds commands, with their flags and examples, to
 // CLI11's tree. One thread only.
-#ifndef S2P_CLIENT_COMMAND_LINE_H_
-#define S2P_CLIENT_COMMAND_LINE_H_
+#ifndef S2P_CLIENT_COMMANDS_COMMAND_LINE_H_
+#define S2P_CLIENT_COMMANDS_COMMAND_LINE_H_
 
 #include <CLI/CLI.hpp>
 #include <functional>
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "client/commands.h"
+#include "client/commands/commands.h"
 #include "client/connection/feedback_client.h"
 #include "client/connection/search_client.h"
 #include "client/connection/training_client.h"
@@ -52,4 +52,4 @@ inline CLI::Option* AddRepeated(CLI::App& app, const std::string& name,
 
 }  // namespace s2p
 
-#endif  // S2P_CLIENT_COMMAND_LINE_H_
+#endif  // S2P_CLIENT_COMMANDS_COMMAND_LINE_H_

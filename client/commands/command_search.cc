@@ -8,7 +8,7 @@
 #include "base/utf8.h"
 #include "client/arguments.h"
 #include "client/clean_text.h"
-#include "client/commands.h"
+#include "client/commands/commands.h"
 #include "client/montage.h"
 #include "client/photo_thumbnail.h"
 #include "client/report.h"

@@ -7,7 +7,7 @@
 #include "base/status_macros.h"
 #include "base/utf8.h"
 #include "client/clean_text.h"
-#include "client/commands.h"
+#include "client/commands/commands.h"
 #include "client/report.h"
 #include "client/watch_display.h"
 
