@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "trainer/ihda/losses.h"
 #include "trainer/ihda/recipe.h"
+#include "trainer/optimization/losses.h"
 
 namespace s2p {
 namespace {

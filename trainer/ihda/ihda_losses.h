@@ -9,8 +9,8 @@
 
 #include "model/dual_encoder.h"
 #include "s2p/v1/training.pb.h"
-#include "trainer/ihda/loss_sum.h"
-#include "trainer/ihda/training_place.h"
+#include "trainer/optimization/loss_sum.h"
+#include "trainer/optimization/training_place.h"
 
 namespace s2p {
 

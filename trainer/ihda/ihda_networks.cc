@@ -11,9 +11,9 @@
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "model/torch_version.h"
-#include "trainer/ihda/gradient_reversal.h"
 #include "trainer/ihda/heads.h"
-#include "trainer/ihda/optimizer.h"
+#include "trainer/optimization/gradient_reversal.h"
+#include "trainer/optimization/optimizer.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {

@@ -14,9 +14,9 @@
 #include "trainer/data/batch_loader.h"
 #include "trainer/ihda/ihda_losses.h"
 #include "trainer/ihda/ihda_networks.h"
-#include "trainer/ihda/loss_sum.h"
 #include "trainer/ihda/training_data.h"
-#include "trainer/ihda/training_place.h"
+#include "trainer/optimization/loss_sum.h"
+#include "trainer/optimization/training_place.h"
 
 namespace s2p {
 

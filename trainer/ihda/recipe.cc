@@ -1,7 +1,7 @@
 #include "trainer/ihda/recipe.h"
 
-#include "trainer/ihda/learning_rate.h"
-#include "trainer/ihda/losses.h"
+#include "trainer/optimization/learning_rate.h"
+#include "trainer/optimization/losses.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {

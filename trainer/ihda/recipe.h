@@ -7,7 +7,7 @@
 #include "model/dual_encoder.h"
 #include "s2p/v1/training.pb.h"
 #include "trainer/data/augmentation.h"
-#include "trainer/ihda/training_place.h"
+#include "trainer/optimization/training_place.h"
 
 namespace s2p {
 
@@ -30,7 +30,7 @@ struct Recipe {
   bool joins_modalities;
   // L_tri sees the features of stage 3, too.
   bool triplet_at_stage3;
-  // Forms of the terms: trainer/ihda/losses.h.
+  // Forms of the terms: trainer/optimization/losses.h.
   torch::Tensor (*attribute_loss)(const torch::Tensor& logits, const torch::Tensor& targets);
   torch::Tensor (*attribute_entropy_loss)(const torch::Tensor& logits);
   torch::Tensor (*consistency_loss)(const torch::Tensor& photo, const torch::Tensor& sketch);
@@ -38,7 +38,7 @@ struct Recipe {
   // C_d sees source photos, target photos and sketches apart, so that its batch norm scales each by
   // statistics of its own; else in one pass.
   bool separates_domains;
-  // trainer/ihda/learning_rate.h.
+  // trainer/optimization/learning_rate.h.
   double (*learning_rate)(const v1::TrainingSpec& spec, const TrainingPlace& place);
   double (*reversal_coefficient)(const TrainingPlace& place);
 };

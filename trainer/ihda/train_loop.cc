@@ -11,9 +11,9 @@
 #include "base/status_macros.h"
 #include "trainer/data/random.h"
 #include "trainer/evaluation/image_batch.h"
-#include "trainer/ihda/batch_statistics.h"
 #include "trainer/ihda/device_memory.h"
-#include "trainer/ihda/loss_sum.h"
+#include "trainer/optimization/batch_statistics.h"
+#include "trainer/optimization/loss_sum.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {

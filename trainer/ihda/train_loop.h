@@ -17,8 +17,8 @@
 #include "trainer/ihda/recipe.h"
 #include "trainer/ihda/resume_state.h"
 #include "trainer/ihda/training_data.h"
-#include "trainer/ihda/training_place.h"
-#include "trainer/ihda/weight_average.h"
+#include "trainer/optimization/training_place.h"
+#include "trainer/optimization/weight_average.h"
 #include "trainer/spec/training_observer.h"
 
 namespace s2p {

@@ -12,7 +12,7 @@
 #include "base/steady_time.h"
 #include "s2p/v1/checkpoint.pb.h"
 #include "s2p/v1/training.pb.h"
-#include "trainer/ihda/loss_sum.h"
+#include "trainer/optimization/loss_sum.h"
 #include "trainer/spec/training_observer.h"
 
 namespace s2p {

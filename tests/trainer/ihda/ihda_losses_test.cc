@@ -13,9 +13,9 @@
 #include "absl/strings/str_cat.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/golden_tensors.h"
-#include "trainer/ihda/gradient_reversal.h"
-#include "trainer/ihda/learning_rate.h"
-#include "trainer/ihda/losses.h"
+#include "trainer/optimization/gradient_reversal.h"
+#include "trainer/optimization/learning_rate.h"
+#include "trainer/optimization/losses.h"
 
 namespace s2p::test {
 namespace {

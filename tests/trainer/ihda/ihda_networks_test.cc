@@ -10,7 +10,7 @@
 #include "model/torch_tensors.h"
 #include "tests/testing/status_matchers.h"
 #include "trainer/ihda/heads.h"
-#include "trainer/ihda/optimizer.h"
+#include "trainer/optimization/optimizer.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p::test {

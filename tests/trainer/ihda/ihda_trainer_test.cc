@@ -16,7 +16,7 @@
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data/data_set.h"
 #include "trainer/evaluation/evaluator.h"
-#include "trainer/ihda/weight_average.h"
+#include "trainer/optimization/weight_average.h"
 
 namespace s2p::test {
 namespace {

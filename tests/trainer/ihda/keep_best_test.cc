@@ -7,7 +7,7 @@
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/ihda/ihda_trainer.h"
-#include "trainer/ihda/weight_average.h"
+#include "trainer/optimization/weight_average.h"
 
 namespace s2p::test {
 namespace {

@@ -1,6 +1,6 @@
 // The weighted sum of loss terms, term by term.
-#ifndef S2P_TRAINER_IHDA_LOSS_SUM_H_
-#define S2P_TRAINER_IHDA_LOSS_SUM_H_
+#ifndef S2P_TRAINER_OPTIMIZATION_LOSS_SUM_H_
+#define S2P_TRAINER_OPTIMIZATION_LOSS_SUM_H_
 
 #include <torch/types.h>
 
@@ -56,4 +56,4 @@ class LossMeans {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IHDA_LOSS_SUM_H_
+#endif  // S2P_TRAINER_OPTIMIZATION_LOSS_SUM_H_

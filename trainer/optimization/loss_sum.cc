@@ -1,4 +1,4 @@
-#include "trainer/ihda/loss_sum.h"
+#include "trainer/optimization/loss_sum.h"
 
 #include <cmath>
 

@@ -1,6 +1,6 @@
 // The layer that makes encoders work against a domain classifier.
-#ifndef S2P_TRAINER_IHDA_GRADIENT_REVERSAL_H_
-#define S2P_TRAINER_IHDA_GRADIENT_REVERSAL_H_
+#ifndef S2P_TRAINER_OPTIMIZATION_GRADIENT_REVERSAL_H_
+#define S2P_TRAINER_OPTIMIZATION_GRADIENT_REVERSAL_H_
 
 #include <torch/types.h>
 
@@ -12,4 +12,4 @@ torch::Tensor ReverseGradient(const torch::Tensor& x, double coefficient);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IHDA_GRADIENT_REVERSAL_H_
+#endif  // S2P_TRAINER_OPTIMIZATION_GRADIENT_REVERSAL_H_

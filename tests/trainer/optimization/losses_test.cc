@@ -1,4 +1,4 @@
-#include "trainer/ihda/losses.h"
+#include "trainer/optimization/losses.h"
 
 #include <gtest/gtest.h>
 #include <torch/nn/functional/linear.h>
@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/trainer/golden_tensors.h"
-#include "trainer/ihda/gradient_reversal.h"
-#include "trainer/ihda/learning_rate.h"
+#include "trainer/optimization/gradient_reversal.h"
+#include "trainer/optimization/learning_rate.h"
 
 namespace s2p::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "trainer/ihda/weight_average.h"
+#include "trainer/optimization/weight_average.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "trainer/ihda/gradient_reversal.h"
+#include "trainer/optimization/gradient_reversal.h"
 
 #include <torch/autograd.h>
 

@@ -1,4 +1,4 @@
-#include "trainer/ihda/optimizer.h"
+#include "trainer/optimization/optimizer.h"
 
 #include <torch/optim/adam.h>
 #include <torch/optim/adamw.h>

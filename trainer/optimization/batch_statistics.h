@@ -1,6 +1,6 @@
 // The statistics of batch norms whose weights did not come from training.
-#ifndef S2P_TRAINER_IHDA_BATCH_STATISTICS_H_
-#define S2P_TRAINER_IHDA_BATCH_STATISTICS_H_
+#ifndef S2P_TRAINER_OPTIMIZATION_BATCH_STATISTICS_H_
+#define S2P_TRAINER_OPTIMIZATION_BATCH_STATISTICS_H_
 
 #include <torch/nn/module.h>
 
@@ -31,4 +31,4 @@ class BatchStatistics {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IHDA_BATCH_STATISTICS_H_
+#endif  // S2P_TRAINER_OPTIMIZATION_BATCH_STATISTICS_H_

@@ -1,6 +1,6 @@
 // The optimizer of a training step.
-#ifndef S2P_TRAINER_IHDA_OPTIMIZER_H_
-#define S2P_TRAINER_IHDA_OPTIMIZER_H_
+#ifndef S2P_TRAINER_OPTIMIZATION_OPTIMIZER_H_
+#define S2P_TRAINER_OPTIMIZATION_OPTIMIZER_H_
 
 #include <torch/optim/optimizer.h>
 
@@ -19,4 +19,4 @@ std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IHDA_OPTIMIZER_H_
+#endif  // S2P_TRAINER_OPTIMIZATION_OPTIMIZER_H_

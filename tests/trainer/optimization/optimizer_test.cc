@@ -1,4 +1,4 @@
-#include "trainer/ihda/optimizer.h"
+#include "trainer/optimization/optimizer.h"
 
 #include <gtest/gtest.h>
 #include <torch/nn/functional/loss.h>

@@ -1,4 +1,4 @@
-#include "trainer/ihda/learning_rate.h"
+#include "trainer/optimization/learning_rate.h"
 
 #include <gtest/gtest.h>
 

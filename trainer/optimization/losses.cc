@@ -1,4 +1,4 @@
-#include "trainer/ihda/losses.h"
+#include "trainer/optimization/losses.h"
 
 #include <torch/nn/functional/loss.h>
 

@@ -1,7 +1,7 @@
 // The words for where training stands: a *step* is one of IHDA's two, a *repeat* one of the runs of
 // step 2 whose weights are averaged, an *update* one step of the optimiser.
-#ifndef S2P_TRAINER_IHDA_TRAINING_PLACE_H_
-#define S2P_TRAINER_IHDA_TRAINING_PLACE_H_
+#ifndef S2P_TRAINER_OPTIMIZATION_TRAINING_PLACE_H_
+#define S2P_TRAINER_OPTIMIZATION_TRAINING_PLACE_H_
 
 #include <cstdint>
 
@@ -29,4 +29,4 @@ struct TrainingPlace {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IHDA_TRAINING_PLACE_H_
+#endif  // S2P_TRAINER_OPTIMIZATION_TRAINING_PLACE_H_

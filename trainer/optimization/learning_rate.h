@@ -1,10 +1,10 @@
 // The rate of each update, and how strongly gradients are reversed: pure functions of the place, so
 // that a resumed run continues exactly as an uninterrupted one.
-#ifndef S2P_TRAINER_IHDA_LEARNING_RATE_H_
-#define S2P_TRAINER_IHDA_LEARNING_RATE_H_
+#ifndef S2P_TRAINER_OPTIMIZATION_LEARNING_RATE_H_
+#define S2P_TRAINER_OPTIMIZATION_LEARNING_RATE_H_
 
 #include "s2p/v1/training.pb.h"
-#include "trainer/ihda/training_place.h"
+#include "trainer/optimization/training_place.h"
 
 namespace s2p {
 namespace paper {
@@ -39,4 +39,4 @@ double ReversalCoefficient(const TrainingPlace& place);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IHDA_LEARNING_RATE_H_
+#endif  // S2P_TRAINER_OPTIMIZATION_LEARNING_RATE_H_

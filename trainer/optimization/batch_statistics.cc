@@ -1,4 +1,4 @@
-#include "trainer/ihda/batch_statistics.h"
+#include "trainer/optimization/batch_statistics.h"
 
 #include <torch/nn/modules/batchnorm.h>
 

@@ -2,8 +2,8 @@
 //
 // All return a scalar float32 tensor that is differentiable in its arguments. Labels are int64
 // class numbers.
-#ifndef S2P_TRAINER_IHDA_LOSSES_H_
-#define S2P_TRAINER_IHDA_LOSSES_H_
+#ifndef S2P_TRAINER_OPTIMIZATION_LOSSES_H_
+#define S2P_TRAINER_OPTIMIZATION_LOSSES_H_
 
 #include <torch/types.h>
 
@@ -72,4 +72,4 @@ torch::Tensor ContrastiveLoss(const torch::Tensor& sketches, const torch::Tensor
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IHDA_LOSSES_H_
+#endif  // S2P_TRAINER_OPTIMIZATION_LOSSES_H_

@@ -1,6 +1,6 @@
 // The mean of the weights that several runs end with.
-#ifndef S2P_TRAINER_IHDA_WEIGHT_AVERAGE_H_
-#define S2P_TRAINER_IHDA_WEIGHT_AVERAGE_H_
+#ifndef S2P_TRAINER_OPTIMIZATION_WEIGHT_AVERAGE_H_
+#define S2P_TRAINER_OPTIMIZATION_WEIGHT_AVERAGE_H_
 
 #include "model/safetensors.h"
 
@@ -9,8 +9,8 @@ namespace s2p {
 // Runs that start from the same weights stay in one basin of the loss, and the mean of their last
 // weights is better than any of them (model soups; M. Wortsman et al., ICML 2022). Statistics of
 // batch norms are averaged like weights, which is right where they are frozen; elsewhere they are
-// not the mean network's, and are to be estimated again (trainer/ihda/batch_statistics.h). A value.
-// Thread-compatible.
+// not the mean network's, and are to be estimated again (trainer/optimization/batch_statistics.h).
+// A value. Thread-compatible.
 class WeightAverage {
  public:
   // Requires the same tensors each time, of float32 or int64.
@@ -33,4 +33,4 @@ class WeightAverage {
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IHDA_WEIGHT_AVERAGE_H_
+#endif  // S2P_TRAINER_OPTIMIZATION_WEIGHT_AVERAGE_H_

@@ -1,4 +1,4 @@
-#include "trainer/ihda/weight_average.h"
+#include "trainer/optimization/weight_average.h"
 
 #include <gtest/gtest.h>
 #include <torch/nn/modules/batchnorm.h>
@@ -8,7 +8,7 @@
 #include <torch/utils.h>
 
 #include "model/torch_tensors.h"
-#include "trainer/ihda/batch_statistics.h"
+#include "trainer/optimization/batch_statistics.h"
 
 namespace s2p {
 namespace {
