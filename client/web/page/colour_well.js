@@ -1,4 +1,4 @@
-import { el } from './dom.js';
+import { button, el } from './dom.js';
 
 // A browser's colour field always has a value; this one shows while nothing is chosen.
 const UNCHOSEN = '#c0392b';
@@ -14,11 +14,11 @@ export class ColourWell {
       query().colourOnly = this.use.value === 'only';
       changed();
     } } }, USES.map(([value, text]) => el('option', { value }, text)));
-    this.off = el('button', { type: 'button', id: 'colour-off', 'aria-label': 'Search without a colour', on: { click: () => {
+    this.off = button('×', () => {
       this.pick('', changed);
       // The button that had the focus is gone.
       this.well.focus();
-    } } }, '×');
+    }, { id: 'colour-off', 'aria-label': 'Search without a colour' });
     this.node = el('span', { class: 'row well' }, el('label', {}, 'Colour', this.well), this.use, this.off);
   }
 

@@ -20,6 +20,9 @@ export function el(tag, props = {}, ...children) {
   return node;
 }
 
+/** A button that `run` is called for. @param {string|Node} label @param {Function} run @param {object} [props] as el's */
+export const button = (label, run, props = {}) => el('button', { type: 'button', ...props, on: { click: run } }, label);
+
 /** @param {string} id @returns {HTMLElement} the element with this id. */
 export const byId = (id) => document.getElementById(id);
 
@@ -29,8 +32,8 @@ export function note(text, { bad = false, action = '', run = null } = {}) {
   // A message that is already shown is not repeated.
   for (const old of [...box.children]) if (old.firstChild.textContent === text) old.remove();
   const line = el('div', { class: bad ? 'note bad' : 'note' }, el('span', {}, text),
-    action && el('button', { class: 'small', type: 'button', on: { click: () => { line.remove(); run(); } } }, action),
-    el('button', { class: 'small quiet', type: 'button', 'aria-label': 'Dismiss', on: { click: () => line.remove() } }, '×'));
+    action && button(action, () => { line.remove(); run(); }, { class: 'small' }),
+    button('×', () => line.remove(), { class: 'small quiet', 'aria-label': 'Dismiss' }));
   while (box.children.length >= 4) box.firstChild.remove();
   box.append(line);
   setTimeout(() => line.remove(), bad ? 12000 : 6000);

@@ -1,5 +1,5 @@
-import { call, repeat, sentenceOf, thumbnailPath, withRequest } from './gateway.js';
-import { bytesText, el, note, timeText } from './dom.js';
+import { call, noteError, repeat, sentenceOf, thumbnailPath, withRequest } from './gateway.js';
+import { button, bytesText, el, timeText } from './dom.js';
 import { ask } from './question.js';
 
 const PAGE = 12;
@@ -16,7 +16,6 @@ export class FeedbackPanel {
     this.list = el('ol', { class: 'pairs', id: 'feedback-list' });
     this.state = el('select', { 'aria-label': 'Show', on: { change: () => this.refresh() } },
       Object.entries(STATES).map(([value, text]) => el('option', { value }, text)));
-    const button = (text, run, props = {}) => el('button', { type: 'button', ...props, on: { click: run } }, text);
     this.acceptAll = button('Accept all shown', () => this.review(this.shownIds, 'STATE_ACCEPTED'), { id: 'accept-shown' });
     this.rejectAll = button('Reject all shown', () => this.review(this.shownIds, 'STATE_REJECTED'), { id: 'reject-shown' });
     this.back = button('Previous page', () => { this.tokens.pop(); this.load(); });
@@ -50,7 +49,7 @@ export class FeedbackPanel {
       this.nextToken = page.nextPageToken;
       this.show(page.feedback);
     } catch (error) {
-      if (asked === this.asked) note(sentenceOf(error), { bad: true });
+      if (asked === this.asked) noteError(error);
     }
   }
 
@@ -70,7 +69,7 @@ export class FeedbackPanel {
     const photo = entry.photoIsCurrent
       ? el('img', { src: thumbnailPath(entry.photoId), alt: `Photo ${entry.photoId}`, class: 'pair-image', loading: 'lazy' })
       : el('div', { class: 'state' }, 'This photo was deleted or replaced, so the pair is not exported.');
-    const act = (text, run, props = {}) => el('button', { type: 'button', class: 'small', ...props, on: { click: run } }, text);
+    const act = (text, run, props = {}) => button(text, run, { class: 'small', ...props });
     const id = entry.feedbackId;
     const node = el('li', { class: 'pair', data: { feedback: id, state: entry.state } }, sketch, photo,
       el('p', {}, el('b', {}, VERDICTS[entry.verdict] || ''), ` ${entry.photoId}`),
@@ -106,6 +105,6 @@ export class FeedbackPanel {
     try {
       await run();
       this.refresh();
-    } catch (error) { note(sentenceOf(error), { bad: true }); }
+    } catch (error) { noteError(error); }
   }
 }

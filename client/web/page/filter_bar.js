@@ -1,5 +1,5 @@
 import { ColourWell } from './colour_well.js';
-import { byId, el } from './dom.js';
+import { button, byId, el } from './dom.js';
 
 const SHOWN_ATTRIBUTES = 6;
 const KINDS = [['', 'Photos and sketches'], ['MODALITY_PHOTO', 'Photos only'], ['MODALITY_SKETCH', 'Sketches only']];
@@ -30,7 +30,7 @@ export class FilterBar {
     for (const input of [key, value]) input.addEventListener('keydown', (event) => { if (event.key === 'Enter') add(); });
     byId('filters').replaceChildren(
       el('label', {}, 'Show', this.count), el('label', {}, 'of', this.kind), this.colour.node,
-      el('span', { class: 'row' }, key, '=', value, el('button', { type: 'button', id: 'filter-add', on: { click: add } }, 'Filter')),
+      el('span', { class: 'row' }, key, '=', value, button('Filter', add, { id: 'filter-add' })),
       this.pills);
     this.show();
   }
@@ -48,11 +48,11 @@ export class FilterBar {
     this.kind.value = query.modality;
     this.colour.show();
     this.pills.replaceChildren(...[...query.metadata].map(([key, value]) => el('span', { class: 'pill' }, `${key} = ${value}`,
-      el('button', { type: 'button', 'aria-label': `Remove the filter ${key}`, on: { click: () => {
+      button('×', () => {
         query.metadata.delete(key);
         this.show();
         this.changed();
-      } } }, '×'))));
+      }, { 'aria-label': `Remove the filter ${key}` }))));
     this.showAttributes(this.attributes);
   }
 
@@ -65,9 +65,7 @@ export class FilterBar {
     byId('attributes').replaceChildren(...shown.map(({ name, score }) => {
       const mode = chosen.get(name) || 'any';
       const says = { any: '', with: 'only ', without: 'no ' }[mode];
-      return el('button', { type: 'button', class: 'chip', data: { mode, attribute: name }, 'aria-pressed': String(mode !== 'any'),
-        title: 'Click: only photos with it, photos without it, all', on: { click: () => this.turn(name, mode) } },
-      `${says}${name.replaceAll('_', ' ')}${Number.isFinite(score) ? ` ${Math.round(score * 100)} %` : ''}`);
+      return button(`${says}${name.replaceAll('_', ' ')}${Number.isFinite(score) ? ` ${Math.round(score * 100)} %` : ''}`, () => this.turn(name, mode), { class: 'chip', data: { mode, attribute: name }, 'aria-pressed': String(mode !== 'any'), title: 'Click: only photos with it, photos without it, all' });
     }));
   }
 

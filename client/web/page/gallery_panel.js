@@ -1,5 +1,5 @@
-import { bytesText, el, note, timeText } from './dom.js';
-import { call, photoPath, repeat, sentenceOf, thumbnailPath, withRequest } from './gateway.js';
+import { button, bytesText, el, note, timeText } from './dom.js';
+import { call, noteError, photoPath, repeat, sentenceOf, thumbnailPath, withRequest } from './gateway.js';
 import { GalleryUpload } from './gallery_upload.js';
 import { ask } from './question.js';
 
@@ -20,10 +20,10 @@ export class GalleryPanel {
     this.upload = new GalleryUpload(session.maxBodyBytes, () => this.refresh());
     const id = el('input', { type: 'text', id: 'photo-id', placeholder: 'photo id', 'aria-label': 'Find by photo id' });
     const find = el('form', { class: 'row', on: { submit: (event) => { event.preventDefault(); this.find(id.value); } } },
-      id, el('button', {}, 'Find by id'), el('button', { type: 'button', on: { click: () => { id.value = ''; this.refresh(); } } }, 'All'));
-    this.deleteButton = el('button', { type: 'button', class: 'danger', id: 'delete-chosen', on: { click: () => this.deleteChosen() } });
-    this.back = el('button', { type: 'button', on: { click: () => { this.tokens.pop(); this.load(); } } }, 'Previous page');
-    this.next = el('button', { type: 'button', on: { click: () => { this.tokens.push(this.nextToken); this.load(); } } }, 'Next page');
+      id, el('button', {}, 'Find by id'), button('All', () => { id.value = ''; this.refresh(); }));
+    this.deleteButton = button('', () => this.deleteChosen(), { class: 'danger', id: 'delete-chosen' });
+    this.back = button('Previous page', () => { this.tokens.pop(); this.load(); });
+    this.next = button('Next page', () => { this.tokens.push(this.nextToken); this.load(); });
     this.root = el('div', { class: 'stack' }, this.stats, this.upload.root,
       el('div', { class: 'row' }, find, el('span', { class: 'grow' }), this.deleteButton, this.back, this.next), this.list);
     this.back.disabled = this.next.disabled = true;
@@ -59,7 +59,7 @@ export class GalleryPanel {
       // stats.
       this.missed = Boolean(error.passing);
       if (this.missed) this.stats.textContent = sentenceOf(error);
-      else note(sentenceOf(error), { bad: true });
+      else noteError(error);
     }
   }
 
@@ -112,6 +112,6 @@ export class GalleryPanel {
       const answer = await call('POST', '/api/photos/delete', { json: { photoIds } });
       note(`${answer.deletedCount} deleted.`);
       this.refresh();
-    } catch (error) { note(sentenceOf(error), { bad: true }); }
+    } catch (error) { noteError(error); }
   }
 }

@@ -1,4 +1,4 @@
-import { el } from './dom.js';
+import { button, el } from './dom.js';
 import { faultOf, filesIn, idOf, isReadable } from './dropped_files.js';
 import { call, sentenceOf, withRequest } from './gateway.js';
 
@@ -21,12 +21,12 @@ export class GalleryUpload {
       ['ON_CONFLICT_SKIP', 'keep the old one']].map(([value, text]) => el('option', { value }, text)));
     this.bar = el('progress', { max: 1, value: 0, 'aria-label': 'Photos added', hidden: true });
     this.status = el('p', { role: 'status', 'aria-live': 'polite', id: 'upload-status' });
-    this.stopButton = el('button', { type: 'button', class: 'small', hidden: true, on: { click: () => this.leave() } }, 'Stop');
+    this.stopButton = button('Stop', () => this.leave(), { class: 'small', hidden: true });
     this.failures = el('ul', { class: 'failures' });
     this.reset();
     this.root = el('section', { class: 'drop-zone', 'aria-label': 'Add photos' },
       el('div', { class: 'row' }, el('strong', {}, 'Drop photos or folders here'), 'or',
-        el('button', { type: 'button', on: { click: () => input.click() } }, 'Choose files'), input,
+        button('Choose files', () => input.click()), input,
         el('label', {}, 'if an id already exists: ', this.conflict)),
       el('div', { class: 'row' }, this.bar, this.status, this.stopButton), this.failures);
     this.root.addEventListener('dragover', (event) => { event.preventDefault(); this.root.classList.add('drop'); });

@@ -1,3 +1,5 @@
+import { note } from './dom.js';
+
 /** An error from the gateway, or on the way to it, in words for a person. */
 export class GatewayError extends Error {
   /** @param {{status: number, code: string, sentence: string, requestId?: string, retryAfter?: number, ours?: boolean}} what
@@ -25,6 +27,9 @@ export function sentenceOf(error) {
   console.error(error);
   return 'Something went wrong on this page. Reload it.';
 }
+
+/** Shows a note of an error. @param {unknown} error */
+export const noteError = (error) => note(sentenceOf(error), { bad: true });
 
 // For responses that are not the gateway's, such as a proxy's pages.
 const PROXY_CODES = { 408: 'DEADLINE_EXCEEDED', 429: 'RESOURCE_EXHAUSTED', 502: 'UNAVAILABLE', 503: 'UNAVAILABLE', 504: 'DEADLINE_EXCEEDED' };

@@ -1,5 +1,5 @@
-import { call, followJob, repeat, sentenceOf, withRequest } from './gateway.js';
-import { durationText, el, note, seconds, timeText } from './dom.js';
+import { call, followJob, noteError, repeat, sentenceOf, withRequest } from './gateway.js';
+import { button, durationText, el, note, seconds, timeText } from './dom.js';
 import { LineChart } from './line_chart.js';
 import { ask } from './question.js';
 
@@ -66,21 +66,21 @@ export class JobsPanel {
     const left = p && durationText(seconds(p.eta));
     const progress = job.state === 'STATE_RUNNING' && p ? `step ${p.ihdaStep}, epoch ${p.epoch} of ${p.epochs}${left ? `, ${left} left` : ''}`
       : job.publishedVersion !== '0' ? `published as ${job.publishedVersion}` : '';
-    return el('tr', { data: { job: job.jobId } }, el('td', {}, el('button', { type: 'button', class: 'small', on: { click: () => this.open(job.jobId) } }, job.jobId)),
+    return el('tr', { data: { job: job.jobId } }, el('td', {}, button(job.jobId, () => this.open(job.jobId), { class: 'small' })),
       el('td', {}, job.spec.name || ''), el('td', {}, WORDS[job.state] || job.state, job.reason && el('div', { class: 'wrong' }, job.reason)),
       el('td', {}, progress), el('td', {}, timeText(job.createdAt)),
-      el('td', {}, !isOver(job.state) && el('button', { type: 'button', class: 'small danger', on: { click: () => this.cancel(job.jobId) } }, 'Cancel'),
-        ['STATE_FAILED', 'STATE_CANCELLED'].includes(job.state) && el('button', { type: 'button', class: 'small', on: { click: () => this.retry(job.jobId) } }, 'Retry')));
+      el('td', {}, !isOver(job.state) && button('Cancel', () => this.cancel(job.jobId), { class: 'small danger' }),
+        ['STATE_FAILED', 'STATE_CANCELLED'].includes(job.state) && button('Retry', () => this.retry(job.jobId), { class: 'small' })));
   }
 
   async cancel(jobId) {
     if (!await ask(`Cancel job ${jobId}?`, 'Cancel the job')) return;
-    try { await call('POST', '/api/training/job/cancel', { json: { jobId } }); } catch (error) { note(sentenceOf(error), { bad: true }); }
+    try { await call('POST', '/api/training/job/cancel', { json: { jobId } }); } catch (error) { noteError(error); }
     this.refresh();
   }
 
   async retry(jobId) {
-    try { await call('POST', '/api/training/job/retry', { json: { jobId } }); } catch (error) { note(sentenceOf(error), { bad: true }); }
+    try { await call('POST', '/api/training/job/retry', { json: { jobId } }); } catch (error) { noteError(error); }
     this.refresh();
   }
 

@@ -1,4 +1,4 @@
-import { call, sentenceOf } from './gateway.js';
+import { call, noteError } from './gateway.js';
 import { note } from './dom.js';
 import { ask } from './question.js';
 
@@ -58,7 +58,7 @@ export class MatchFeedback {
     try {
       await call('POST', '/api/feedback', { json: { image, photoId, verdict } });
     } catch (error) {
-      note(sentenceOf(error), { bad: true });
+      noteError(error);
       return;
     }
     if (!this.marks.has(step)) this.marks.set(step, new Map());

@@ -1,5 +1,5 @@
-import { call, repeat, sentenceOf } from './gateway.js';
-import { durationText, el, note, seconds, timeText } from './dom.js';
+import { call, noteError, repeat, sentenceOf } from './gateway.js';
+import { button, durationText, el, note, seconds, timeText } from './dom.js';
 
 const WORDS = { STATE_PUBLISHED: 'published', STATE_LOADING: 'loading', STATE_WARMING: 'warming up', STATE_EMBEDDING: 'embedding the gallery',
   STATE_SERVING: 'serving', STATE_RETIRED: 'retired', STATE_FAILED: 'failed' };
@@ -9,7 +9,7 @@ const percent = (share) => `${(share * 100).toFixed(1)} %`;
 export class ModelPanel {
   constructor() {
     this.head = el('p', { role: 'status' });
-    this.follow = el('button', { type: 'button', id: 'follow', on: { click: () => this.serve({}) } }, 'Follow the newest');
+    this.follow = button('Follow the newest', () => this.serve({}), { id: 'follow' });
     this.body = el('tbody');
     const table = el('table', {}, el('thead', {}, el('tr', {}, ['Version', 'State', 'Rank-1', 'Rank-10', 'mAP', 'Network', 'Created', '']
       .map((name) => el('th', { scope: 'col' }, name)))), this.body);
@@ -46,14 +46,13 @@ export class ModelPanel {
     return el('tr', { data: { version: number, state: version.state } }, el('td', {}, String(number)), el('td', {}, state),
       numbers.map((text) => el('td', { class: 'number' }, text)), el('td', {}, `${version.arch}, ${version.dimension}`),
       el('td', {}, timeText(version.createdAt)),
-      el('td', {}, el('button', { type: 'button', class: 'small', disabled: pinned === number, 'aria-label': `Pin version ${number}`,
-        on: { click: () => this.serve({ version: String(number) }) } }, pinned === number ? 'Pinned' : 'Pin')));
+      el('td', {}, button(pinned === number ? 'Pinned' : 'Pin', () => this.serve({ version: String(number) }), { class: 'small', disabled: pinned === number, 'aria-label': `Pin version ${number}` })));
   }
 
   async serve(request) {
     try {
       this.show((await call('POST', '/api/model/serving', { json: request })).status);
       note(request.version ? `Version ${request.version} is now pinned.` : 'Now following the newest version.');
-    } catch (error) { note(sentenceOf(error), { bad: true }); }
+    } catch (error) { noteError(error); }
   }
 }

@@ -3,7 +3,7 @@ import { GalleryPanel } from './gallery_panel.js';
 import { JobsPanel } from './jobs_panel.js';
 import { ModelPanel } from './model_panel.js';
 import { call, sentenceOf } from './gateway.js';
-import { el } from './dom.js';
+import { button, el } from './dom.js';
 
 /** The tab's URL fragment, so a reload reopens it. The first tab needs none. */
 const fragmentOf = (name) => ({ Feedback: '#feedback', Model: '#model', 'Training jobs': '#training' }[name] || '');
@@ -37,7 +37,7 @@ export class OperatorView {
       if (turn !== this.turn) return;
       this.leave();
       this.root.replaceChildren(el('div', { class: 'state bad' }, el('p', {}, sentenceOf(error)),
-        el('button', { type: 'button', on: { click: () => this.enter() } }, 'Try again')));
+        button('Try again', () => this.enter())));
       return;
     }
     if (this.session.operator) this.showPanels();
@@ -77,14 +77,13 @@ export class OperatorView {
     panels.Model = () => new ModelPanel();
     if (this.session.trainer) panels['Training jobs'] = () => new JobsPanel();
     this.place = el('div', { role: 'tabpanel', class: 'panel' });
-    const tabs = Object.keys(panels).map((name) => el('button', { type: 'button', role: 'tab', id: `tab-${name.split(' ')[0].toLowerCase()}`,
-      on: { click: () => { this.open(name, panels[name]); nameTab(name); } } }, name));
+    const tabs = Object.keys(panels).map((name) => button(name, () => { this.open(name, panels[name]); nameTab(name); }, { role: 'tab', id: `tab-${name.split(' ')[0].toLowerCase()}` }));
     this.tabs = tabs;
-    const logout = this.session.loginRequired && el('button', { type: 'button', class: 'quiet', on: { click: async () => {
+    const logout = this.session.loginRequired && button('Log out', async () => {
       await call('POST', '/api/logout', { json: {} }).catch(() => {});
       this.leave();
       this.enter();
-    } } }, 'Log out');
+    }, { class: 'quiet' });
     this.root.replaceChildren(el('div', { class: 'row' }, el('div', { role: 'tablist', class: 'row', 'aria-label': 'Operator' }, tabs),
       el('span', { class: 'grow' }), logout), this.place);
     const asked = Object.keys(panels).find((name) => fragmentOf(name) === location.hash);

@@ -1,5 +1,5 @@
 import { call, originalPath, photoPath, sentenceOf } from './gateway.js';
-import { byId, bytesText, el, timeText } from './dom.js';
+import { button, byId, bytesText, el, timeText } from './dom.js';
 import { SIDE } from './drawing.js';
 
 /** One large photo next to or under the sketch. */
@@ -40,7 +40,6 @@ export class PhotoDetail {
       el('figure', { class: 'sketch' }, sketch, el('figcaption', {}, 'Sketch')),
       el('figure', {}, photo, el('figcaption', {}, 'Photo')));
     const facts = el('dl', { class: 'facts' }, this.rows(this.factsOf(match)));
-    const button = (text, run, props = {}) => el('button', { type: 'button', ...props, on: { click: run } }, text);
     this.marks = Object.entries({ VERDICT_MATCH: 'This is it', VERDICT_NO_MATCH: 'Not it' }).map(([verdict, text]) => (
       button(text, () => this.feedback.mark(match.photoId, verdict), { data: { verdict } })));
     this.showMarks();

@@ -1,5 +1,5 @@
 import { thumbnailPath } from './gateway.js';
-import { byId, el } from './dom.js';
+import { button, byId, el } from './dom.js';
 
 /** The photos found, as a grid that the arrow keys navigate. */
 export class ResultsGrid {
@@ -42,13 +42,10 @@ export class ResultsGrid {
     const card = { image: el('img', { alt: '', loading: 'lazy', decoding: 'async', src: thumbnailPath(id) }),
       rank: el('b'), score: el('span', { class: 'muted' }), meta: el('div', { class: 'card-meta' }) };
     card.image.addEventListener('error', () => { card.image.alt = 'no picture'; card.broken = true; });
-    card.openButton = el('button', { type: 'button', class: 'card-open', on: { click: () => this.actions.open(this.indexOf(id)) } }, card.image);
-    card.more = el('button', { type: 'button', class: 'small', 'aria-label': `More like ${id}`,
-      on: { click: () => this.toggle(id, 1) } }, 'More like');
-    card.less = el('button', { type: 'button', class: 'small', 'aria-label': `Not like ${id}`,
-      on: { click: () => this.toggle(id, -1) } }, 'Not like');
-    card.match = el('button', { type: 'button', class: 'small card-match', 'aria-label': `${id} is what I drew`,
-      on: { click: () => this.feedback.mark(id, 'VERDICT_MATCH') } }, 'This is it');
+    card.openButton = button(card.image, () => this.actions.open(this.indexOf(id)), { class: 'card-open' });
+    card.more = button('More like', () => this.toggle(id, 1), { class: 'small', 'aria-label': `More like ${id}` });
+    card.less = button('Not like', () => this.toggle(id, -1), { class: 'small', 'aria-label': `Not like ${id}` });
+    card.match = button('This is it', () => this.feedback.mark(id, 'VERDICT_MATCH'), { class: 'small card-match', 'aria-label': `${id} is what I drew` });
     card.node = el('li', { class: 'card', data: { photo: id } }, card.openButton,
       el('div', {}, el('div', { class: 'card-line' }, card.rank, card.score),
         el('span', { class: 'card-id', title: id }, id), card.meta),
@@ -70,8 +67,7 @@ export class ResultsGrid {
     card.node.classList.toggle('more', weight > 0);
     this.showMark(card, match.photoId);
     card.meta.replaceChildren(...Object.entries(match.metadata).sort().slice(0, 6).map(([key, value]) => (
-      el('button', { type: 'button', class: 'tag', title: `Only ${key} = ${value}`,
-        on: { click: () => this.actions.filter(key, value) } }, `${key}: ${value}`))));
+      button(`${key}: ${value}`, () => this.actions.filter(key, value), { class: 'tag', title: `Only ${key} = ${value}` }))));
   }
 
   showMark(card, id) {

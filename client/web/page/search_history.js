@@ -1,4 +1,4 @@
-import { byId, el } from './dom.js';
+import { button, byId, el } from './dom.js';
 import { Drawing } from './drawing.js';
 
 const KEY = 's2p-history';
@@ -30,7 +30,7 @@ export class SearchHistory {
     const nodes = await Promise.all(this.entries.map(async (entry) => {
       const canvas = el('canvas', { width: 128, height: 128 });
       try { (await Drawing.fromJSON(entry.d[0])).paint(canvas); } catch { /* shown blank */ }
-      return el('li', {}, el('button', { type: 'button', 'aria-label': 'Repeat this search', on: { click: () => this.open(entry) } }, canvas));
+      return el('li', {}, button(canvas, () => this.open(entry), { 'aria-label': 'Repeat this search' }));
     }));
     byId('history').replaceChildren(...nodes);
   }

@@ -7,7 +7,7 @@ import { SearchHistory } from './search_history.js';
 import { SearchQuery, fromFragment, toFragment } from './search_query.js';
 import { SearchSession } from './search_session.js';
 import { Shelf } from './shelf.js';
-import { byId, copyText, download, el, note } from './dom.js';
+import { button, byId, copyText, download, el, note } from './dom.js';
 import { call, sentenceOf } from './gateway.js';
 import { readPicture } from './pictures.js';
 
@@ -224,7 +224,7 @@ export class SearchView {
     state.className = bad ? 'state bad' : 'state';
     state.hidden = false;
     state.replaceChildren(...[el('p', {}, text), more && el('small', { class: 'muted' }, more),
-      action && el('button', { type: 'button', on: { click: run } }, action)].filter(Boolean));
+      action && button(action, run)].filter(Boolean));
   }
 
   /** Puts the query into the address, or nothing if it is too long. */

@@ -1,5 +1,5 @@
 import { Drawing, SIDE } from './drawing.js';
-import { byId, el } from './dom.js';
+import { button, byId, el } from './dom.js';
 import { thumbnailPath } from './gateway.js';
 
 const MAX_EXAMPLES = 16;
@@ -18,10 +18,10 @@ export class Shelf {
     const nodes = query.drawings.length > 1 || query.liked.size || !query.empty
       ? query.drawings.map((drawing, i) => this.sketch(drawing, i)) : [];
     if (!query.drawing.empty && examples < MAX_EXAMPLES) {
-      nodes.push(el('div', { class: 'example add' }, el('button', { type: 'button', id: 'add-sketch', on: { click: () => {
+      nodes.push(el('div', { class: 'example add' }, button('Add another sketch', () => {
         query.drawings.push(new Drawing());
         this.actions.pick(query.drawings.length - 1);
-      } } }, 'Add another sketch')));
+      }, { id: 'add-sketch' })));
     }
     for (const [id, weight] of query.liked) nodes.push(this.photo(id, weight));
     byId('shelf').replaceChildren(...nodes);
@@ -32,21 +32,20 @@ export class Shelf {
     const canvas = el('canvas', { width: SIDE / 5, height: SIDE / 5 });
     drawing.paint(canvas);
     return el('div', { class: 'example' },
-      el('button', { type: 'button', 'aria-label': `Sketch ${i + 1}`, 'aria-pressed': String(i === query.active),
-        on: { click: () => this.actions.pick(i) } }, canvas),
-      query.drawings.length > 1 && el('button', { type: 'button', class: 'off', 'aria-label': `Remove sketch ${i + 1}`, on: { click: () => {
+      button(canvas, () => this.actions.pick(i), { 'aria-label': `Sketch ${i + 1}`, 'aria-pressed': String(i === query.active) }),
+      query.drawings.length > 1 && button('×', () => {
         query.drawings.splice(i, 1);
         this.actions.pick(Math.min(query.active, query.drawings.length - 1));
         this.actions.changed();
-      } } }, '×'));
+      }, { class: 'off', 'aria-label': `Remove sketch ${i + 1}` }));
   }
 
   photo(id, weight) {
     return el('div', { class: `example ${weight > 0 ? 'more' : 'less'}` },
       el('div', { class: 'thumb' }, el('img', { src: thumbnailPath(id), alt: id })), weight > 0 ? 'more like' : 'not like',
-      el('button', { type: 'button', class: 'off', 'aria-label': `Remove ${id}`, on: { click: () => {
+      button('×', () => {
         this.query().liked.delete(id);
         this.actions.changed();
-      } } }, '×'));
+      }, { class: 'off', 'aria-label': `Remove ${id}` }));
   }
 }
