@@ -334,15 +334,34 @@ absl::StatusOr<DataSet> DataSet::Parse(const std::string& folder, const std::str
   data_set.name_ = std::move(header.name);
   data_set.attributes_ = std::move(header.attributes);
   data_set.images_ = std::move(images);
-  int64_t photos = 0, sketches = 0;
-  for (DataSetImage& image : data_set.images_) {
-    image.row = (image.modality == v1::MODALITY_SKETCH ? sketches : photos)++;
-  }
+  data_set.NumberRows();
   data_set.sha256_ = Sha256(lines);
   return data_set;
 }
 
-std::string DataSet::PathOf(const DataSetImage& image) const { return Join(folder_, image.path); }
+void DataSet::NumberRows() {
+  int64_t photos = 0, sketches = 0;
+  for (DataSetImage& image : images_) {
+    image.row = (image.modality == v1::MODALITY_SKETCH ? sketches : photos)++;
+  }
+}
+
+DataSet DataSet::With(const DataSet& other, std::vector<DataSetImage> images) const {
+  S2P_CHECK(packed_ == nullptr && other.packed_ == nullptr);
+  DataSet both = *this;
+  for (DataSetImage& image : images) {
+    image.folder = other.folder_;
+    image.attributes.assign(attributes_.size(), std::numeric_limits<float>::quiet_NaN());
+    both.images_.push_back(std::move(image));
+  }
+  both.NumberRows();
+  both.sha256_ = Sha256(absl::StrCat(sha256_, " ", other.sha256_));
+  return both;
+}
+
+std::string DataSet::PathOf(const DataSetImage& image) const {
+  return Join(image.folder.empty() ? folder_ : image.folder, image.path);
+}
 
 absl::StatusOr<Image> DataSet::Read(const DataSetImage& image) const {
   if (packed_ != nullptr) {

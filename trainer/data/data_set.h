@@ -33,6 +33,9 @@ struct DataSetImage {
   std::vector<float> attributes;
   // Set by DataSet::Open: its place, from 0, among the images of its modality.
   int64_t row = 0;
+  // The folder of the data set that it comes from, where that is another one (DataSet::With); else
+  // empty.
+  std::string folder{};
 };
 
 // Whether Open refuses a line whose image is not there.
@@ -58,6 +61,11 @@ class DataSet {
   // SHA-256 of dataset.jsonl, lower-case hex.
   const std::string& sha256() const { return sha256_; }
 
+  // This data set with lines of another one after its own, whose images stay in the other's folder;
+  // they have none of this one's attributes. `sha256` is then of both. Requires that neither is
+  // packed.
+  DataSet With(const DataSet& other, std::vector<DataSetImage> images) const;
+
   // Set if it was opened from a packed file, whose images are at input size already.
   const std::shared_ptr<const PackedImages>& packed() const { return packed_; }
 
@@ -72,6 +80,7 @@ class DataSet {
   static absl::StatusOr<DataSet> OpenPacked(const std::string& path);
   static absl::StatusOr<DataSet> Parse(const std::string& folder, const std::string& description,
                                        const std::string& lines, ImageFiles files);
+  void NumberRows();
   std::string folder_;
   std::string name_;
   std::vector<std::string> attributes_;

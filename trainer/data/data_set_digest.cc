@@ -38,11 +38,28 @@ std::string StateOf(const std::string& path) {
                       status.st_ctim.tv_sec, ".", status.st_ctim.tv_nsec);
 }
 
+// `pairs` is NotFound or empty where there are none.
+absl::StatusOr<std::string> Joined(absl::StatusOr<std::string> target,
+                                   const absl::StatusOr<std::string>& pairs) {
+  if (!target.ok() || absl::IsNotFound(pairs.status())) return target;
+  if (!pairs.ok()) return pairs.status();
+  return pairs->empty() ? target : Sha256(absl::StrCat(*target, " ", *pairs));
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> DataSetDigest(const std::string& folder) {
   if (folder.empty()) return std::string();
   return Sha256OfFile(FileOf(folder));
+}
+
+absl::StatusOr<std::string> DigestWithPairs(const std::string& target, const std::string& pairs) {
+  return Joined(DataSetDigest(target), DataSetDigest(pairs));
+}
+
+absl::StatusOr<std::string> DataSetDigestCache::Of(const std::string& target,
+                                                   const std::string& pairs) {
+  return Joined(Of(target), Of(pairs));
 }
 
 absl::StatusOr<std::string> DataSetDigestCache::Of(const std::string& folder) {

@@ -16,6 +16,10 @@ namespace s2p {
 // a packed data set's whole file; empty for an empty `folder`. NotFound naming the file.
 absl::StatusOr<std::string> DataSetDigest(const std::string& folder);
 
+// The same for a target and the pairs that are joined to it (trainer/data/joined_pairs.h): that of
+// the target where `pairs` is empty or has no dataset.jsonl yet, else SHA-256 of both in turn.
+absl::StatusOr<std::string> DigestWithPairs(const std::string& target, const std::string& pairs);
+
 // DataSetDigest for those who ask again and again: a file is read again only if its inode, its size
 // or the times of its last change differ from those of the last look, or if it had changed in the
 // two seconds before that look, because clocks of file systems are coarse. One thread only.
@@ -23,6 +27,8 @@ class DataSetDigestCache {
  public:
   // As DataSetDigest.
   absl::StatusOr<std::string> Of(const std::string& folder);
+  // As DigestWithPairs.
+  absl::StatusOr<std::string> Of(const std::string& target, const std::string& pairs);
   // Number of times that a file has been read.
   int64_t reads() const { return reads_; }
 

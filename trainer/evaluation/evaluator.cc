@@ -16,6 +16,11 @@ namespace {
 // Large enough to keep a device busy, small enough for any.
 constexpr int kBatch = 64;
 
+// As the data set lists it; images of another folder (DataSet::With) may have the same path.
+std::string NameOf(const DataSetImage& image) {
+  return image.folder.empty() ? image.path : absl::StrCat(image.folder, "/", image.path);
+}
+
 // One modality's images, with the paths and identities of those that could be read.
 struct Loaded {
   std::shared_ptr<const PreparedImages> images;
@@ -33,7 +38,7 @@ absl::StatusOr<Loaded> Load(const DataSet& data_set, const std::vector<DataSetIm
   Loaded loaded{std::move(prepared), {}, {}};
   for (size_t i = 0; i < images.size(); ++i) {
     if (std::binary_search(unreadable.left_out.begin(), unreadable.left_out.end(), i)) continue;
-    loaded.paths.push_back(images[i].path);
+    loaded.paths.push_back(NameOf(images[i]));
     loaded.identities.push_back(images[i].identity);
   }
   return loaded;

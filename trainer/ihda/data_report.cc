@@ -115,6 +115,18 @@ void ReportPairs(const OpenDataSets& data_sets, const v1::TrainingSpec& spec,
   }
 }
 
+// Shows whether the photos of pairs_dataset were recognised.
+void ReportJoined(const OpenDataSets& data_sets, std::vector<std::string>& report) {
+  int64_t photos = 0, sketches = 0;
+  for (const DataSetImage& image : data_sets.target.images()) {
+    if (image.folder.empty()) continue;
+    ++(image.modality == v1::MODALITY_SKETCH ? sketches : photos);
+  }
+  if (photos + sketches == 0) return;
+  report.push_back(absl::StrCat("pairs_dataset adds ", sketches, " sketches, and ", photos,
+                                " photos that the target does not have"));
+}
+
 // Frozen stages make sense only with weights to start from.
 void ReportRandomStart(const v1::TrainingSpec& spec, std::vector<std::string>& report) {
   if (spec.has_initial_version() || !spec.initial_weights().empty()) return;
@@ -176,6 +188,7 @@ void ReportStart(const OpenDataSets& data_sets, const v1::TrainingSpec& spec,
 
 std::vector<std::string> ReportData(const OpenDataSets& data_sets, const v1::TrainingSpec& spec) {
   std::vector<std::string> report;
+  ReportJoined(data_sets, report);
   ReportStart(data_sets, spec, report);
   ReportRandomStart(spec, report);
   ReportMissingTerms(data_sets, spec, report);

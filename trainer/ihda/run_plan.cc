@@ -22,6 +22,8 @@ std::string OlderDigest(v1::TrainingSpec spec, const OpenDataSets& data_sets) {
   spec.clear_preset();
   spec.clear_source_dataset();
   spec.clear_target_dataset();
+  spec.clear_pairs_dataset();
+  spec.clear_watch_afresh();
   return Sha256(absl::StrCat(SpecDigest(spec),
                              data_sets.source ? data_sets.source->sha256() : "none",
                              data_sets.target.sha256()));

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "trainer/data/facing.h"
+#include "trainer/data/joined_pairs.h"
 #include "trainer/ihda/batch_parts.h"
 #include "trainer/ihda/pseudo_pairs.h"
 #include "trainer/spec/spec_form.h"
@@ -185,7 +186,8 @@ absl::StatusOr<TargetParts> DivideTarget(const OpenDataSets& data_sets,
       parts.test.push_back(image);
     } else if (IsHeldBack(image, data_sets.held_back)) {
       parts.validation.push_back(image);
-    } else if (data_sets.IsTrainedOn(image)) {
+    }
+    if (data_sets.IsTrainedOn(image)) {
       const bool is_sketch = image.modality == v1::MODALITY_SKETCH;
       (is_sketch ? parts.sketches : parts.photos).push_back(image);
       (is_sketch ? with_sketch : with_photo).insert(image.identity);
@@ -246,19 +248,25 @@ std::vector<std::string> OpenDataSets::attributes() const {
 }
 
 bool OpenDataSets::IsTrainedOn(const DataSetImage& image) const {
-  return image.split == "train" && !IsHeldBack(image, held_back) &&
+  const bool may_be_seen = sketches_only && image.modality == v1::MODALITY_PHOTO;
+  return image.split == "train" && (may_be_seen || !IsHeldBack(image, held_back)) &&
          (always.count(image.identity) > 0 || IsInPairFraction(image.identity, pair_fraction));
 }
 
 OpenDataSets DataSetsOf(const v1::TrainingSpec& spec, std::optional<DataSet> source,
                         DataSet target) {
+  const bool has_pseudo_sketches = HasPseudoSketches(spec);
   std::set<std::string> always;
-  if (HasPseudoSketches(spec)) {
-    for (const DataSetImage& image : target.images()) {
-      if (image.modality == v1::MODALITY_SKETCH) always.insert(image.identity);
-    }
+  for (const DataSetImage& image : target.images()) {
+    const bool is_drawn = image.modality == v1::MODALITY_SKETCH;
+    if (!image.folder.empty() || (has_pseudo_sketches && is_drawn)) always.insert(image.identity);
   }
-  return {std::move(source), std::move(target), HeldBackOf(spec), PairFractionOf(spec), {},
+  return {std::move(source),
+          std::move(target),
+          HeldBackOf(spec),
+          PairFractionOf(spec),
+          {},
+          spec.validation().sketches_only() && has_pseudo_sketches,
           std::move(always)};
 }
 
@@ -290,7 +298,8 @@ absl::StatusOr<std::vector<size_t>> ChooseAttributes(const DataSet& source,
 absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec) {
   const ImageFiles files =
       spec.max_unreadable() > 0 ? ImageFiles::kMayBeMissing : ImageFiles::kMustExist;
-  S2P_ASSIGN_OR_RETURN(auto target, DataSet::Open(spec.target_dataset(), files));
+  S2P_ASSIGN_OR_RETURN(auto target,
+                       OpenWithPairs(spec.target_dataset(), spec.pairs_dataset(), files));
   OpenDataSets data_sets = DataSetsOf(spec, std::nullopt, std::move(target));
   if (spec.source_dataset().empty()) return data_sets;
   S2P_ASSIGN_OR_RETURN(data_sets.source, DataSet::Open(spec.source_dataset(), files));

@@ -30,8 +30,10 @@ struct OpenDataSets {
   double pair_fraction = 1;
   // The places, ascending, that the attributes to train on have in source->attributes().
   std::vector<size_t> attribute_columns;
-  // Identities of the target that pair_fraction never leaves out: next to pseudo-sketches, those
-  // that somebody has drawn.
+  // Photos of held-back identities are trained on, too: with their pseudo-sketches.
+  bool sketches_only = false;
+  // Identities of the target that pair_fraction never leaves out: those with images of another
+  // folder (DataSet::With) and, next to pseudo-sketches, those that somebody has drawn.
   std::set<std::string> always{};
 
   // Names of the attributes to train on; none without a source.
@@ -54,8 +56,8 @@ double PairFractionOf(const v1::TrainingSpec& spec);
 absl::StatusOr<std::vector<size_t>> ChooseAttributes(const DataSet& source,
                                                      const v1::TrainingSpec& spec);
 
-// As DataSet::Open and ChooseAttributes; images may be missing where the spec allows that some are
-// unreadable.
+// As OpenWithPairs, DataSet::Open and ChooseAttributes; images may be missing where the spec allows
+// that some are unreadable.
 absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec);
 
 // Images of one modality with their identities as numbers from 0. In the target, identities that

@@ -24,7 +24,8 @@ std::map<std::string, DataSetWatch::Lineage> DataSetWatch::Lineages() const {
 bool DataSetWatch::HasChanged(const std::string& id, const Lineage& lineage) {
   const v1::Job& job = lineage.newest->job();
   auto source = digests_.Of(job.resolved_spec().source_dataset());
-  auto target = digests_.Of(job.resolved_spec().target_dataset());
+  auto target =
+      digests_.Of(job.resolved_spec().target_dataset(), job.resolved_spec().pairs_dataset());
   // The file is being replaced or is gone: there is nothing to train on.
   if (!source.ok() || !target.ok()) {
     seen_.erase(id);
@@ -53,7 +54,9 @@ std::vector<std::string> DataSetWatch::Poll() {
       continue;
     }
     v1::TrainingSpec spec = job.spec();
-    if (lineage.last_version > 0) spec.set_initial_version(lineage.last_version);
+    if (lineage.last_version > 0 && !spec.watch_afresh()) {
+      spec.set_initial_version(lineage.last_version);
+    }
     ClearIgnoredFields(spec);
     const auto follower = scheduler_.Submit(spec, id);
     if (follower.ok()) {

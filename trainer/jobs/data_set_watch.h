@@ -16,12 +16,12 @@ namespace s2p {
 
 // Follows the data sets of jobs whose spec has `watch`. Such a job and its successors are a
 // lineage. A successor has the same spec and starts from the version that the lineage published
-// last. It is submitted when the lineage has succeeded once, its newest job has ended, and a
-// dataset.jsonl differs from the one that job started with and is the same in two looks. While it
-// waits or runs nothing is submitted, so a burst of changes makes one job, and at most one more.
-// Data that a job cannot be submitted on are tried again at each look, because images may still be
-// on their way. A job that failed is not repeated on the same data; a cancelled one ends the watch.
-// One thread only.
+// last, or with `watch_afresh` as the first job did. It is submitted when the lineage has succeeded
+// once, its newest job has ended, and a dataset.jsonl differs from the one that job started with
+// and is the same in two looks. While it waits or runs nothing is submitted, so a burst of changes
+// makes one job, and at most one more. Data that a job cannot be submitted on are tried again at
+// each look, because images may still be on their way. A job that failed is not repeated on the
+// same data; a cancelled one ends the watch. One thread only.
 class DataSetWatch {
  public:
   // Both are borrowed.
@@ -40,7 +40,7 @@ class DataSetWatch {
     int64_t last_version = 0;
     bool has_succeeded = false;
   };
-  // Digests of the source and the target.
+  // Digests of the source, and of the target with its further pairs.
   struct Digests {
     std::string source, target;
     bool operator==(const Digests& other) const {

@@ -177,7 +177,8 @@ absl::Status JobScheduler::MarkStarted(const v1::JobFile& file) {
   // Computed before the data are read: a change in between causes one job too many, not a missed
   // one. If the data cannot be read, the run reports it in better words.
   const auto source = DataSetDigest(file.job().resolved_spec().source_dataset());
-  const auto target = DataSetDigest(file.job().resolved_spec().target_dataset());
+  const auto target = DigestWithPairs(file.job().resolved_spec().target_dataset(),
+                                      file.job().resolved_spec().pairs_dataset());
   return store_.Update(file.job().job_id(), [&](v1::JobFile& changed) {
     v1::Job& job = *changed.mutable_job();
     job.set_state(v1::Job::STATE_RUNNING);

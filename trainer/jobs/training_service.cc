@@ -29,6 +29,10 @@ v1::Job Shown(v1::Job job, const HiddenFolders& hidden) {
   v1::TrainingSpec& spec = *job.mutable_resolved_spec();
   if (spec.has_source_dataset()) spec.set_source_dataset(hidden.Hide(spec.source_dataset()));
   if (spec.has_target_dataset()) spec.set_target_dataset(hidden.Hide(spec.target_dataset()));
+  if (spec.has_pairs_dataset()) spec.set_pairs_dataset(hidden.Hide(spec.pairs_dataset()));
+  if (spec.publish().has_reference_dataset()) {
+    spec.mutable_publish()->set_reference_dataset(hidden.Hide(spec.publish().reference_dataset()));
+  }
   if (spec.has_initial_weights()) spec.set_initial_weights(hidden.Hide(spec.initial_weights()));
   return job;
 }

@@ -23,14 +23,12 @@ uint64_t ImageBytes(const OpenDataSets& data_sets, const v1::TrainingSpec& resol
   uint64_t bytes = 0;
   if (data_sets.target.packed() == nullptr) {
     for (const DataSetImage& image : data_sets.target.images()) {
-      const bool is_read = image.split == "test" || IsHeldBack(image, data_sets.held_back) ||
-                           data_sets.IsTrainedOn(image);
-      if (!is_read) continue;
+      const bool is_measured = image.split == "test" || IsHeldBack(image, data_sets.held_back);
+      const bool is_trained_on = data_sets.IsTrainedOn(image);
       const bool is_photo = image.modality != v1::MODALITY_SKETCH;
-      bytes += is_photo ? photo : sketch;
-      if (is_photo && data_sets.IsTrainedOn(image)) {
-        bytes += resolved.pseudo().per_photo() * sketch;
-      }
+      // The photos of held-back sketches may be both.
+      bytes += ((is_measured ? 1 : 0) + (is_trained_on ? 1 : 0)) * (is_photo ? photo : sketch);
+      if (is_photo && is_trained_on) bytes += resolved.pseudo().per_photo() * sketch;
     }
   }
   if (!data_sets.source || data_sets.source->packed() != nullptr) return bytes;

@@ -243,6 +243,33 @@ TEST_F(DataSetWatchTest, MissingFileIsWaitedFor) {
   EXPECT_NE(Follower(), "");
 }
 
+TEST_F(DataSetWatchTest, PairsThatComeAndGoAreChanges) {
+  v1::TrainingSpec spec = Spec();
+  spec.set_pairs_dataset(dir_.File("pairs"));
+  End(scheduler_->Submit(spec)->job_id(), Published(1));
+  ExpectNothing();
+  std::filesystem::create_directories(dir_.File("pairs"));
+  ExpectNothing();
+  SetData("pairs", "p1");
+  End(Follower(), Published(2));
+  ExpectNothing();
+  // The last one is forgotten.
+  std::filesystem::remove(dir_.File("pairs/dataset.jsonl"));
+  End(Follower(), Published(3));
+  ExpectNothing();
+}
+
+TEST_F(DataSetWatchTest, JobThatIsAskedToStartsAsTheFirstOneDid) {
+  v1::TrainingSpec spec = Spec();
+  spec.set_watch_afresh(true);
+  End(scheduler_->Submit(spec)->job_id(), Published(4));
+  SetData("target", "t2");
+  const auto follower = store_->Get(Follower());
+  ASSERT_THAT(follower, IsOk());
+  EXPECT_FALSE(follower->spec().has_initial_version());
+  EXPECT_EQ(follower->spec().initial_weights(), "imagenet.safetensors");
+}
+
 TEST_F(DataSetWatchTest, SpecWithoutWatchIsLeftAlone) {
   v1::TrainingSpec spec = Spec();
   spec.set_watch(false);

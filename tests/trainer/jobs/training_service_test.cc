@@ -59,9 +59,13 @@ TEST_F(TrainerTest, NothingThatIsToldOfAJobNamesAFolderOfTheServer) {
   v1::Job submitted, got;
   v1::SubmitJobRequest request;
   request.mutable_spec()->set_target_dataset(data_root + "/shoes");
+  request.mutable_spec()->set_pairs_dataset(data_root + "/feedback");
+  request.mutable_spec()->mutable_publish()->set_reference_dataset(data_root + "/trusted");
   ASSERT_THAT(Submit(request, &submitted), IsOk());
   EXPECT_EQ(submitted.spec().target_dataset(), data_root + "/shoes") << "the client's own";
   EXPECT_EQ(submitted.resolved_spec().target_dataset(), "shoes");
+  EXPECT_EQ(submitted.resolved_spec().pairs_dataset(), "feedback");
+  EXPECT_EQ(submitted.resolved_spec().publish().reference_dataset(), "trusted");
   runner_.NextRun()->End(absl::InvalidArgumentError(data_root + "/shoes: lists no image"));
   EXPECT_EQ(LastWord(submitted.job_id()), "3 FAILED shoes: lists no image");
   ASSERT_THAT(Get(submitted.job_id(), &got), IsOk());
@@ -82,6 +86,8 @@ TEST_F(TrainingServiceTest, HidingFoldersLeavesTheRestOfTheSpecAlone) {
   ASSERT_THAT(Submit(request, &submitted), IsOk());
   EXPECT_EQ(submitted.resolved_spec().initial_version(), 7);
   EXPECT_FALSE(submitted.resolved_spec().has_source_dataset());
+  EXPECT_FALSE(submitted.resolved_spec().has_pairs_dataset());
+  EXPECT_FALSE(submitted.resolved_spec().has_publish());
 }
 
 TEST_F(TrainingServiceTest, UnknownJobsAreNotFound) {

@@ -1,0 +1,149 @@
+#include "trainer/data/joined_pairs.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
+#include "trainer/data/data_set_digest.h"
+
+namespace s2p::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class JoinedPairsTest : public testing::Test {
+ protected:
+  JoinedPairsTest() {
+    for (const char* folder : {"target", "pairs"}) {
+      std::filesystem::create_directories(dir_.File(folder));
+      Write(absl::StrCat(folder, "/dataset.json"), R"({"format": 1, "name": "mine"})");
+    }
+    Line("target", "red.jpg", "boot", "photo");
+    Line("target", "blue.jpg", "shoe", "photo");
+    Write("target/red.jpg", "red");
+    Write("target/blue.jpg", "blue");
+  }
+  void Write(const std::string& name, const std::string& bytes) {
+    std::ofstream(dir_.File(name), std::ios::binary) << bytes;
+  }
+  void Line(const std::string& folder, const std::string& path, const std::string& identity,
+            const std::string& modality, const std::string& split = "train") {
+    std::ofstream(dir_.File(folder + "/dataset.jsonl"), std::ios::app)
+        << absl::StrCat(R"({"path":")", path, R"(","identity":")", identity, R"(","modality":")",
+                        modality, R"(","split":")", split, "\"}\n");
+  }
+  // A confirmed pair: a photo with these bytes, and a drawing.
+  void Confirm(const std::string& id, const std::string& photo_bytes) {
+    Line("pairs", id + ".jpg", id, "photo");
+    Line("pairs", id + ".png", id, "sketch");
+    Write(absl::StrCat("pairs/", id, ".jpg"), photo_bytes);
+    Write(absl::StrCat("pairs/", id, ".png"), "drawing of " + id);
+  }
+  absl::StatusOr<DataSet> Open() {
+    return OpenWithPairs(dir_.File("target"), dir_.File("pairs"), ImageFiles::kMustExist);
+  }
+  // "path identity split" of each line.
+  std::vector<std::string> Lines() {
+    const auto joined = Open();
+    EXPECT_THAT(joined, IsOk());
+    std::vector<std::string> lines;
+    if (!joined.ok()) return lines;
+    for (const DataSetImage& image : joined->images()) {
+      lines.push_back(absl::StrCat(image.path, " ", image.identity, " ", image.split));
+    }
+    return lines;
+  }
+  TempDir dir_;
+};
+
+TEST_F(JoinedPairsTest, FolderWithoutPairsAddsNothing) {
+  EXPECT_FALSE(HasPairs(dir_.File("pairs")));
+  EXPECT_THAT(Lines(), ElementsAre("red.jpg boot train", "blue.jpg shoe train"));
+  EXPECT_EQ(Open()->sha256(), DataSet::Open(dir_.File("target"))->sha256());
+  std::filesystem::remove_all(dir_.File("pairs"));
+  EXPECT_THAT(Lines(), ElementsAre("red.jpg boot train", "blue.jpg shoe train"));
+}
+
+TEST_F(JoinedPairsTest, PhotoWithTheBytesOfOneOfTheTargetIsThatPhoto) {
+  Confirm("a", "blue");
+  EXPECT_TRUE(HasPairs(dir_.File("pairs")));
+  EXPECT_THAT(Lines(),
+              ElementsAre("red.jpg boot train", "blue.jpg shoe train", "a.png shoe train"));
+}
+
+TEST_F(JoinedPairsTest, OtherPhotoIsAnIdentityOfItsOwnEvenUnderAKnownName) {
+  Confirm("boot", "green");
+  EXPECT_THAT(Lines(), ElementsAre("red.jpg boot train", "blue.jpg shoe train",
+                                   "boot.jpg pairs/boot train", "boot.png pairs/boot train"));
+}
+
+TEST_F(JoinedPairsTest, PhotoOfTheSameSizeIsTheSameOnlyWithTheSameBytes) {
+  Confirm("a", "reb");
+  EXPECT_EQ(Lines().size(), 4u);
+}
+
+TEST_F(JoinedPairsTest, IdentitiesStayTheSameAsPairsCome) {
+  Confirm("b", "green");
+  Confirm("a", "red");
+  const std::vector<std::string> before = Lines();
+  Confirm("c", "blue");
+  std::vector<std::string> after = Lines();
+  ASSERT_EQ(after.size(), before.size() + 1);
+  after.pop_back();
+  EXPECT_EQ(after, before);
+}
+
+TEST_F(JoinedPairsTest, DrawingOfATestPhotoIsLeftOut) {
+  Line("target", "old.jpg", "old", "photo", "test");
+  Write("target/old.jpg", "old");
+  Confirm("a", "old");
+  EXPECT_THAT(Lines(),
+              ElementsAre("red.jpg boot train", "blue.jpg shoe train", "old.jpg old test"));
+}
+
+TEST_F(JoinedPairsTest, ImagesAreReadFromTheirOwnFolder) {
+  Confirm("a", "blue");
+  const auto joined = Open();
+  ASSERT_THAT(joined, IsOk());
+  EXPECT_EQ(joined->PathOf(joined->images()[0]), dir_.File("target/red.jpg"));
+  EXPECT_EQ(joined->PathOf(joined->images()[2]), dir_.File("pairs/a.png"));
+}
+
+TEST_F(JoinedPairsTest, DrawingThatWasForgottenMeanwhileMayBeMissing) {
+  Confirm("a", "blue");
+  std::filesystem::remove(dir_.File("pairs/a.png"));
+  EXPECT_EQ(Lines().size(), 3u);
+}
+
+TEST_F(JoinedPairsTest, DigestIsOfBothAndOfTheTargetAloneWithoutPairs) {
+  const std::string target = dir_.File("target"), pairs = dir_.File("pairs");
+  const auto alone = DigestWithPairs(target, pairs);
+  EXPECT_EQ(*alone, *DataSetDigest(target));
+  Confirm("a", "blue");
+  const auto both = DigestWithPairs(target, pairs);
+  EXPECT_NE(*both, *alone);
+  EXPECT_EQ(*both, Open()->sha256());
+  DataSetDigestCache cache;
+  EXPECT_EQ(*cache.Of(target, pairs), *both);
+}
+
+TEST_F(JoinedPairsTest, BrokenLineIsNamed) {
+  Confirm("a", "blue");
+  Write("pairs/dataset.jsonl", "{\"path\":");
+  EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kInvalidArgument,
+                               HasSubstr("pairs/dataset.jsonl:1: not valid JSON")));
+}
+
+TEST_F(JoinedPairsTest, PackedPairsAreRefused) {
+  Write("packed", "whatever");
+  EXPECT_THAT(OpenWithPairs(dir_.File("target"), dir_.File("packed"), ImageFiles::kMustExist),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("is packed")));
+}
+
+}  // namespace
+}  // namespace s2p::test
