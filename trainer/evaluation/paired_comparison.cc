@@ -1,6 +1,7 @@
 #include "trainer/evaluation/paired_comparison.h"
 
 #include <cmath>
+#include <functional>
 #include <map>
 
 #include "absl/strings/numbers.h"
@@ -54,6 +55,27 @@ absl::StatusOr<std::vector<const QueryResult*>> PartnersOf(const std::vector<Que
   }
   if (by_path.empty()) return partners;
   return OtherQueries(a.size(), b.size(), std::string(by_path.begin()->first));
+}
+
+// The share of the resamplings of the groups whose mean of b - a passes.
+double ShareOfResamplings(const std::vector<PairedValue>& values,
+                          const std::function<bool(double)>& passes) {
+  S2P_CHECK(!values.empty());
+  const std::vector<GroupSum> groups = SumsOfGroups(values);
+  const auto count = static_cast<int>(groups.size());
+  Random random(kBootstrapSeed);
+  int passed = 0;
+  for (int resampling = 0; resampling < kResamplings; ++resampling) {
+    GroupSum drawn;
+    for (int i = 0; i < count; ++i) {
+      const GroupSum& group = groups[static_cast<size_t>(random.Index(count))];
+      drawn.difference += group.difference;
+      drawn.values += group.values;
+    }
+    const double mean = drawn.difference / static_cast<double>(drawn.values);
+    if (passes(mean)) ++passed;
+  }
+  return static_cast<double>(passed) / kResamplings;
 }
 
 }  // namespace
@@ -127,22 +149,11 @@ PairedDifference DifferenceOf(const std::vector<PairedValue>& values) {
 }
 
 double BootstrapConfidence(const std::vector<PairedValue>& values, double least) {
-  S2P_CHECK(!values.empty());
-  const std::vector<GroupSum> groups = SumsOfGroups(values);
-  const auto count = static_cast<int>(groups.size());
-  Random random(kBootstrapSeed);
-  int better = 0;
-  for (int resampling = 0; resampling < kResamplings; ++resampling) {
-    GroupSum drawn;
-    for (int i = 0; i < count; ++i) {
-      const GroupSum& group = groups[static_cast<size_t>(random.Index(count))];
-      drawn.difference += group.difference;
-      drawn.values += group.values;
-    }
-    const double mean = drawn.difference / static_cast<double>(drawn.values);
-    if (mean > 0 && mean >= least) ++better;
-  }
-  return static_cast<double>(better) / kResamplings;
+  return ShareOfResamplings(values, [&](double mean) { return mean > 0 && mean >= least; });
+}
+
+double BootstrapNotWorse(const std::vector<PairedValue>& values, double tolerance) {
+  return ShareOfResamplings(values, [&](double mean) { return mean >= -tolerance; });
 }
 
 double StudentQuantile(int64_t degrees) {

@@ -77,6 +77,10 @@ PairedDifference DifferenceOf(const std::vector<PairedValue>& values);
 // Depends on its arguments alone. Requires at least one value.
 double BootstrapConfidence(const std::vector<PairedValue>& values, double least);
 
+// The share of those resamplings in which the mean of b - a is at least -tolerance. NaN counts as
+// worse. Requires at least one value, and tolerance >= 0.
+double BootstrapNotWorse(const std::vector<PairedValue>& values, double tolerance);
+
 // The 97.5 % quantile of Student's t distribution, to 0.001. Requires degrees >= 1.
 double StudentQuantile(int64_t degrees);
 

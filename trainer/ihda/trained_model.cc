@@ -1,11 +1,30 @@
 #include "trainer/ihda/trained_model.h"
 
+#include <set>
+#include <string>
+
 #include "base/status_macros.h"
 #include "model/checkpoint.h"
 #include "trainer/ihda/build_text.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {
+namespace {
+
+// Whether a sketch of a person is trained on together with its photo.
+bool HasPeoplesPairs(const OpenDataSets& data_sets) {
+  std::set<std::string> photos, sketches;
+  for (const DataSetImage& image : data_sets.target.images()) {
+    if (!data_sets.IsTrainedOn(image)) continue;
+    (image.modality == v1::MODALITY_SKETCH ? sketches : photos).insert(image.identity);
+  }
+  for (const std::string& identity : sketches) {
+    if (photos.count(identity) > 0) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 absl::StatusOr<TrainedModel> MakeTrainedModel(const v1::TrainingSpec& spec,
                                               const OpenDataSets& data_sets,
@@ -15,6 +34,7 @@ absl::StatusOr<TrainedModel> MakeTrainedModel(const v1::TrainingSpec& spec,
                                               const std::string& job_id, DualEncoder& encoder) {
   TrainedModel model;
   model.manifest = manifest;
+  model.has_seen_pairs = HasPeoplesPairs(data_sets);
   for (const v1::Evaluation& evaluation : evaluations) {
     *model.manifest.add_evaluations() = evaluation;
   }

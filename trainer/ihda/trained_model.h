@@ -18,6 +18,9 @@ struct TrainedModel {
   // Complete but for what CheckpointStore::Publish fills in.
   v1::CheckpointManifest manifest;
   TensorMap weights;
+  // False for a model of photos and their pseudo-sketches alone: every pair that people have drawn
+  // is new to it, unless it starts from a version that has seen some.
+  bool has_seen_pairs = true;
 };
 
 // Copies the encoder's weights as they are, and adds evaluations, provenance and golden probe to

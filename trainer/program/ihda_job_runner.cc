@@ -15,6 +15,7 @@
 #include "daemon/log.h"
 #include "model/encoder.h"
 #include "model/file.h"
+#include "trainer/data/joined_pairs.h"
 #include "trainer/ihda/run_plan.h"
 #include "trainer/program/image_memory.h"
 #include "trainer/program/spec_check.h"
@@ -44,6 +45,14 @@ absl::StatusOr<PublishOutcome> PublishWithRoom(TrainRun& run,
     return absl::CancelledError("stopped before it was published");
   }
   return published;
+}
+
+// True if training would only repeat what a published version has learned: the job is there for the
+// pairs that people will confirm, and could not be compared on any.
+bool WaitsForPairs(const v1::TrainingSpec& spec, const CheckpointStore& store) {
+  return spec.watch() && !spec.pairs_dataset().empty() && !HasPairs(spec.pairs_dataset()) &&
+         spec.publish().policy() == v1::TrainingSpec::PublishSpec::POLICY_IF_BETTER &&
+         store.NewestVersion().ok();
 }
 
 }  // namespace
@@ -100,6 +109,14 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::Run(const v1::Job& job, const std::str
     }
     outcome.learning_curve_file = DrawCurveOf(job.spec(), job.job_id(), folder);
     return outcome;
+  }
+  if (WaitsForPairs(job.resolved_spec(), store_)) {
+    return JobOutcome{
+        0,
+        "not trained: pairs_dataset has no pair to learn from or to measure with, and a "
+        "version is published; it is watched",
+        {},
+        ""};
   }
   auto outcome = TrainAndPublish(job, folder, observer);
   ReturnFreedMemory();

@@ -7,10 +7,12 @@
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "trainer/data/data_set.h"
+#include "trainer/data/joined_pairs.h"
 #include "trainer/evaluation/checkpoint_evaluation.h"
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/evaluation/paired_comparison.h"
 #include "trainer/ihda/device_memory.h"
+#include "trainer/program/reference_set.h"
 #include "trainer/program/shell_word.h"
 #include "trainer/program/unseen_images.h"
 
@@ -58,7 +60,8 @@ class Candidate {
   Candidate(const v1::TrainingSpec& resolved, const TrainedModel& model,
             const CheckpointStore& store)
       : resolved_(resolved), weights_(model.weights), store_(store), manifest_(model.manifest) {
-    manifest_.mutable_provenance()->set_validation_fraction(UnseenFraction(resolved, store));
+    manifest_.mutable_provenance()->set_validation_fraction(
+        UnseenFraction(resolved, model.has_seen_pairs, store));
   }
 
   absl::StatusOr<PublishOutcome> Publish(const std::string& why) const {
@@ -72,41 +75,83 @@ class Candidate {
     if (!newest.ok()) return newest.status();
     S2P_ASSIGN_OR_RETURN(const auto published, store_.Read(*newest));
     S2P_ASSIGN_OR_RETURN(const auto target,
-                         DataSet::Open(resolved_.target_dataset(), ImageFiles::kMayBeMissing));
+                         OpenWithPairs(resolved_.target_dataset(), resolved_.pairs_dataset(),
+                                       ImageFiles::kMayBeMissing));
     const UnseenImages unseen = UnseenByBoth(
         resolved_, manifest_.provenance().validation_fraction(), published.manifest, target);
-    if (unseen.images.empty()) return KeepUndecided(unseen.note);
+    if (unseen.images.empty()) return WithoutQueries(unseen.note);
     const auto before = Measure(published, target, unseen.images, resolved_);
     if (absl::IsFailedPrecondition(before.status())) {
       return KeepUndecided(absl::StrCat(
           "version ", *newest, " cannot be measured on the target: ", before.status().message()));
     }
     if (!before.ok()) return before.status();
-    S2P_ASSIGN_OR_RETURN(const auto now, Measure({"the new model", manifest_, weights_}, target,
-                                                 unseen.images, resolved_));
+    S2P_ASSIGN_OR_RETURN(const auto now, MeasureThis(target, unseen.images));
     const PublishSpec& publish = resolved_.publish();
     S2P_ASSIGN_OR_RETURN(const auto pairs, PairQueries(*before, now, publish.metric()));
-    if (pairs.empty()) return KeepUndecided("no held-back sketch has a photo that can be read");
-    return Decide(pairs, *newest, unseen.note.empty() ? "" : absl::StrCat("; ", unseen.note));
+    if (pairs.empty()) return WithoutQueries("no held-back sketch has a photo that can be read");
+    if (pairs.size() < publish.min_queries()) {
+      return WithoutQueries(absl::StrCat(pairs.size(), " held-back sketches are too few"));
+    }
+    return Decide(pairs, published, unseen.note.empty() ? "" : absl::StrCat("; ", unseen.note));
   }
 
  private:
-  absl::StatusOr<PublishOutcome> Decide(const std::vector<PairedValue>& pairs, int64_t newest,
-                                        const std::string& note) {
+  absl::StatusOr<std::vector<QueryResult>> MeasureThis(
+      const DataSet& data_set, const std::vector<DataSetImage>& images) const {
+    return Measure({"the new model", manifest_, weights_}, data_set, images, resolved_);
+  }
+
+  absl::StatusOr<PublishOutcome> Decide(const std::vector<PairedValue>& pairs,
+                                        const Checkpoint& published, const std::string& note) {
     const PublishSpec& publish = resolved_.publish();
     const PairedDifference difference = DifferenceOf(pairs);
     v1::Comparison comparison;
     comparison.set_metric(publish.metric());
     comparison.set_candidate(difference.b);
-    comparison.set_published_version(newest);
+    comparison.set_published_version(published.manifest.version());
     comparison.set_published(difference.a);
     comparison.set_confidence(BootstrapConfidence(pairs, publish.min_improvement()));
-    const std::string why = absl::StrCat(": ", Numbers(comparison, difference, publish), note);
+    std::string why = absl::StrCat(": ", Numbers(comparison, difference, publish), note);
     if (!IsBetter(difference, comparison.confidence(), publish)) {
       return PublishOutcome{0, absl::StrCat("not published", why)};
     }
+    if (!publish.reference_dataset().empty()) {
+      S2P_ASSIGN_OR_RETURN(const auto verdict, AgainstReference(published));
+      absl::StrAppend(&why, "; ", verdict.is_worse ? "but " : "", verdict.text);
+      if (verdict.is_worse) return PublishOutcome{0, absl::StrCat("not published", why)};
+    }
     *manifest_.mutable_provenance()->mutable_comparison() = comparison;
     return Publish(why);
+  }
+
+  absl::StatusOr<ReferenceVerdict> AgainstReference(const Checkpoint& published) const {
+    const PublishSpec& publish = resolved_.publish();
+    S2P_ASSIGN_OR_RETURN(const auto reference,
+                         DataSet::Open(publish.reference_dataset(), ImageFiles::kMayBeMissing));
+    S2P_ASSIGN_OR_RETURN(const auto images, ReferenceImages(reference));
+    const auto before = Measure(published, reference, images, resolved_);
+    if (absl::IsFailedPrecondition(before.status())) {
+      return ReferenceVerdict{true, absl::StrCat("version ", published.manifest.version(),
+                                                 " cannot be measured on the reference set: ",
+                                                 before.status().message())};
+    }
+    if (!before.ok()) return before.status();
+    S2P_ASSIGN_OR_RETURN(const auto now, MeasureThis(reference, images));
+    S2P_ASSIGN_OR_RETURN(const auto pairs, PairQueries(*before, now, publish.metric()));
+    if (pairs.empty()) {
+      return ReferenceVerdict{true, "no sketch of the reference set has a photo that can be read"};
+    }
+    return JudgeOnReference(pairs, publish, published.manifest.version());
+  }
+
+  // A spec that waits for a number of queries waits for more data, which will come: the model is
+  // not worth keeping.
+  absl::StatusOr<PublishOutcome> WithoutQueries(const std::string& why) const {
+    const uint32_t least = resolved_.publish().min_queries();
+    if (least == 0) return KeepUndecided(why);
+    return PublishOutcome{0, absl::StrCat("not published: ", why, "; publish.min_queries asks for ",
+                                          least, " to decide on")};
   }
 
   absl::StatusOr<PublishOutcome> KeepUndecided(const std::string& why) const {

@@ -28,9 +28,11 @@ inline constexpr char kUndecidedFolder[] = "undecided";
 // (trainer/program/unseen_images.h), and publishes if spec.publish.metric, sketch to photo, is
 // better by min_improvement on average and in the share `confidence` of the bootstrap resamplings
 // (trainer/evaluation/paired_comparison.h); equal is not better. The first version is always
-// better. Where there is no such identity, nothing is published and the model is kept in
-// kUndecidedFolder; the reason says where, and how to publish it. The share of the identities that
-// were held back, and the comparison, go into the manifest's provenance.
+// better. With spec.publish.reference_dataset it is measured on that, too, and is not published if
+// it is worse there (trainer/program/reference_set.h). Where there is no such identity, nothing is
+// published and the model is kept in kUndecidedFolder, unless the spec has min_queries; the reason
+// says where, and how to publish it. The share of the identities that were held back, and the
+// comparison, go into the manifest's provenance; the reason has the numbers of both comparisons.
 // FailedPrecondition if the device's memory does not suffice to measure; else as
 // CheckpointStore::Read and Publish, DataSet::Open and EvaluateCheckpoint.
 absl::StatusOr<PublishOutcome> PublishModel(const v1::TrainingSpec& resolved,

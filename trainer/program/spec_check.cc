@@ -11,11 +11,13 @@
 #include "model/safetensors.h"
 #include "model/torch_device.h"
 #include "trainer/data/data_set.h"
+#include "trainer/data/joined_pairs.h"
 #include "trainer/data/packed_images.h"
 #include "trainer/ihda/batch_parts.h"
 #include "trainer/ihda/first_weights.h"
 #include "trainer/ihda/training_data.h"
 #include "trainer/program/image_memory.h"
+#include "trainer/program/reference_set.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {
@@ -50,10 +52,10 @@ void CheckFiles(const char* field, const DataSet& data_set, const std::vector<Da
   size_t missing = 0;
   std::string first;
   for (size_t i = 0; i < asked; ++i) {
-    const std::string& path = images[i * images.size() / asked].path;
+    const DataSetImage& image = images[i * images.size() / asked];
     std::error_code error;
-    if (fs::is_regular_file(fs::path(data_set.folder()) / path, error)) continue;
-    if (missing++ == 0) first = path;
+    if (fs::is_regular_file(data_set.PathOf(image), error)) continue;
+    if (missing++ == 0) first = image.path;
   }
   // More than the share of all images are more than the share of at least one part.
   const double allowed = allowed_share * static_cast<double>(images.size());
@@ -119,11 +121,38 @@ std::optional<DataSet> OpenDataSet(const char* field, const std::string& path,
   return std::nullopt;
 }
 
+std::optional<DataSet> OpenTarget(const v1::TrainingSpec& spec, std::vector<std::string>& errors) {
+  auto target = OpenDataSet("target_dataset", spec.target_dataset(), errors);
+  if (!target || spec.pairs_dataset().empty()) return target;
+  auto joined =
+      OpenWithPairs(spec.target_dataset(), spec.pairs_dataset(), ImageFiles::kMayBeMissing);
+  if (joined.ok()) return *std::move(joined);
+  errors.push_back(absl::StrCat("pairs_dataset: ", joined.status().message()));
+  return std::nullopt;
+}
+
+void CheckReference(const v1::TrainingSpec& spec, std::vector<std::string>& errors) {
+  const std::string& folder = spec.publish().reference_dataset();
+  if (folder.empty() ||
+      spec.publish().policy() != v1::TrainingSpec::PublishSpec::POLICY_IF_BETTER) {
+    return;
+  }
+  const char* field = "publish.reference_dataset";
+  const auto reference = OpenDataSet(field, folder, errors);
+  if (!reference) return;
+  const auto images = ReferenceImages(*reference);
+  if (!images.ok()) {
+    errors.push_back(absl::StrCat(field, ": ", images.status().message()));
+    return;
+  }
+  CheckFiles(field, *reference, *images, spec.max_unreadable(), errors);
+}
+
 // The attributes that the spec trains, if they are known.
 std::optional<std::vector<std::string>> CheckData(const v1::TrainingSpec& spec,
                                                   uint64_t memory_bytes,
                                                   std::vector<std::string>& errors) {
-  auto target = OpenDataSet("target_dataset", spec.target_dataset(), errors);
+  auto target = OpenTarget(spec, errors);
   std::optional<DataSet> source;
   std::optional<std::vector<std::string>> attributes;
   if (spec.source_dataset().empty()) {
@@ -177,6 +206,10 @@ void ConfinePaths(const std::string& data_root, v1::TrainingSpec& spec,
           [&](const std::string& path) { spec.set_source_dataset(path); });
   confine("target_dataset", spec.target_dataset(),
           [&](const std::string& path) { spec.set_target_dataset(path); });
+  confine("pairs_dataset", spec.pairs_dataset(),
+          [&](const std::string& path) { spec.set_pairs_dataset(path); });
+  confine("publish.reference_dataset", spec.publish().reference_dataset(),
+          [&](const std::string& path) { spec.mutable_publish()->set_reference_dataset(path); });
   confine("initial_weights", spec.initial_weights(),
           [&](const std::string& path) { spec.set_initial_weights(path); });
 }
@@ -186,6 +219,7 @@ std::vector<std::string> RunErrors(const v1::TrainingSpec& resolved, const Check
   std::vector<std::string> errors;
   const auto attributes = CheckData(resolved, memory_bytes, errors);
   CheckInitial(resolved, store, attributes, errors);
+  CheckReference(resolved, errors);
   const auto device = SelectDevice(resolved.device().empty() ? "auto" : resolved.device());
   if (!device.ok()) {
     errors.push_back(absl::StrCat("device: ", device.status().message()));

@@ -36,13 +36,15 @@ bool IsUnknown(const v1::CheckpointManifest& manifest) {
   return manifest.provenance().validation_fraction() == 0 && WasMeasuredOnHeldBack(manifest);
 }
 
-double UnseenFraction(const v1::TrainingSpec& resolved, const CheckpointStore& store) {
+double UnseenFraction(const v1::TrainingSpec& resolved, bool has_seen_pairs,
+                      const CheckpointStore& store) {
   // A fold is no fraction; only jobs that an older program queued have one.
   const HeldBack held_back = HeldBackOf(resolved);
-  const double own = held_back.folds > 0 ? 0 : held_back.fraction;
+  const double of_spec = held_back.folds > 0 ? 0 : held_back.fraction;
+  const double own = has_seen_pairs ? of_spec : 1;
   if (!resolved.has_initial_version()) return own;
   const auto parent = ReadManifest(store.DirectoryOf(resolved.initial_version()));
-  if (!parent.ok() || IsUnknown(*parent)) return own;
+  if (!parent.ok() || IsUnknown(*parent)) return std::min(own, of_spec);
   return std::min(own, parent->provenance().validation_fraction());
 }
 

@@ -12,11 +12,13 @@
 
 namespace s2p {
 
-// Share of the target's training identities that a model of this spec has not seen: the spec's
-// validation.fraction, or that of the version that it starts from (CheckpointStore `store`), if
-// that one has seen more. A version that does not say it (IsUnknown) counts as having held back as
-// much as the spec.
-double UnseenFraction(const v1::TrainingSpec& resolved, const CheckpointStore& store);
+// Share of the target's training identities whose pairs a model of this spec has not seen: the
+// spec's validation.fraction, or 1 for a model without pairs of people
+// (TrainedModel::has_seen_pairs); or that of the version that it starts from (CheckpointStore
+// `store`), if that one has seen more. A version that does not say it (IsUnknown) counts as having
+// held back as much as the spec.
+double UnseenFraction(const v1::TrainingSpec& resolved, bool has_seen_pairs,
+                      const CheckpointStore& store);
 
 // True if the manifest does not say which identities its training held back, although it held some
 // back: it was measured on them. Older programs wrote such manifests.

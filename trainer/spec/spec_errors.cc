@@ -144,6 +144,8 @@ void CheckPseudo(const v1::TrainingSpec::PseudoSketchSpec& pseudo, Errors& error
   errors.Require(has_style, "pseudo", "above 0 in the weight of one style at least");
   errors.Range(pseudo.dropped(), 0, 0.9, "pseudo.dropped");
   errors.Range(pseudo.wobble(), 0, 0.05, "pseudo.wobble");
+  errors.Require(pseudo.human_share() >= 0 && pseudo.human_share() < 1, "pseudo.human_share",
+                 "at least 0 and below 1");
 }
 
 void CheckPublish(const v1::TrainingSpec::PublishSpec& publish, Errors& errors) {
@@ -155,6 +157,9 @@ void CheckPublish(const v1::TrainingSpec::PublishSpec& publish, Errors& errors) 
   const std::string& metric = publish.metric();
   errors.Require(metric == "rank1" || metric == "rank5" || metric == "rank10" || metric == "mAP",
                  "publish.metric", "rank1, rank5, rank10 or mAP");
+  errors.Range(publish.reference_tolerance(), 0, 1, "publish.reference_tolerance");
+  errors.Require(publish.reference_confidence() >= 0 && publish.reference_confidence() < 1,
+                 "publish.reference_confidence", "at least 0 and below 1");
 }
 
 }  // namespace
@@ -181,6 +186,13 @@ std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved) {
   errors.Require(!resolved.validation().keep_best() || resolved.validation().every_epochs() > 0,
                  "validation.every_epochs", "1 or more with validation.keep_best");
   CheckPublish(resolved.publish(), errors);
+  errors.Require(resolved.publish().reference_dataset().empty() ||
+                     (resolved.publish().reference_dataset() != resolved.target_dataset() &&
+                      resolved.publish().reference_dataset() != resolved.pairs_dataset()),
+                 "publish.reference_dataset", "another data set than those that are trained on");
+  errors.Require(
+      resolved.pairs_dataset().empty() || resolved.pairs_dataset() != resolved.target_dataset(),
+      "pairs_dataset", "another data set than target_dataset");
   errors.Require(IsDevice(resolved.device()), "device", "auto, cpu or cuda:N");
   errors.Range(resolved.workers(), 0, 256, "workers");
   errors.Range(resolved.pair_fraction(), 0, 1, "pair_fraction");

@@ -103,6 +103,25 @@ TEST(BootstrapConfidenceTest, NotANumberIsNotBetter) {
   EXPECT_EQ(BootstrapConfidence(Pairs({{0, std::nan("")}}), 0), 0);
 }
 
+TEST(BootstrapNotWorseTest, EqualIsNotWorse) {
+  EXPECT_EQ(BootstrapNotWorse(Pairs({{0.5, 0.5}, {0, 0}, {1, 1}}), 0), 1);
+}
+
+TEST(BootstrapNotWorseTest, LossWithinTheToleranceIsNone) {
+  const auto pairs = Pairs({{0.5, 0.4}, {0.3, 0.2}});
+  EXPECT_EQ(BootstrapNotWorse(pairs, 0.11), 1);
+  EXPECT_EQ(BootstrapNotWorse(pairs, 0.09), 0);
+}
+
+TEST(BootstrapNotWorseTest, OneLostQueryOfTwoIsLostInThreeResamplingsOfFour) {
+  EXPECT_NEAR(BootstrapNotWorse(Pairs({{1, 0}, {1, 1}}), 0.1), 0.25, 0.02);
+  EXPECT_NEAR(BootstrapNotWorse(Pairs({{1, 0}, {1, 1}}), 0.5), 0.75, 0.02);
+}
+
+TEST(BootstrapNotWorseTest, NotANumberIsWorse) {
+  EXPECT_EQ(BootstrapNotWorse(Pairs({{0, std::nan("")}}), 1), 0);
+}
+
 TEST(PairQueriesTest, QueriesAreMatchedByPathAndUnmatchedOnesAreLeftOut) {
   const auto pairs = PairQueries({Query("x", 1), Query("y", 4), Query("none", 0)},
                                  {Query("none", 0), Query("y", 2), Query("x", 5)}, "mAP");

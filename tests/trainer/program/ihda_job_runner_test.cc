@@ -187,6 +187,36 @@ TEST_F(IhdaJobRunnerTest, JobOfPhotosAloneIsRefusedWithoutPseudoSketchesAndTrain
   EXPECT_EQ(memory_bytes_, uint64_t{32 * 32} * (48 + 48 * 3));
 }
 
+TEST_F(IhdaJobRunnerTest, JobThatWatchesForPairsTrainsNothingWhileThereIsAVersionAndNoPair) {
+  const std::vector<std::string> fields = {"pairs_dataset=pairs", "watch=true", "step1.epochs=0",
+                                           "step2.epochs=1", "publish.policy=if_better"};
+  ASSERT_THAT(Run(Job("first", fields)), IsOk());
+  EXPECT_THAT(*Store().Versions(), ElementsAre(1)) << "there was no version to wait with";
+  messages_.clear();
+  const auto waits = Run(Job("second", fields));
+  ASSERT_THAT(waits, IsOk());
+  EXPECT_EQ(waits->published_version, 0);
+  EXPECT_THAT(waits->reason, HasSubstr("not trained: pairs_dataset has no pair"));
+  EXPECT_THAT(messages_, testing::IsEmpty());
+  const std::string pairs = std::filesystem::path(Source()).parent_path().string() + "/pairs";
+  std::filesystem::copy(Target(), pairs, std::filesystem::copy_options::recursive);
+  EXPECT_THAT(Run(Job("third", fields))->reason, HasSubstr("mAP "));
+  std::filesystem::remove_all(pairs);
+}
+
+TEST_F(IhdaJobRunnerTest, PairsAndReferenceLieInTheDataRootAndAreDataSets) {
+  EXPECT_THAT(Refusal({"pairs_dataset=../x", "publish.reference_dataset=/etc"}),
+              AllOf(HasSubstr("pairs_dataset: ../x is not inside the data root"),
+                    HasSubstr("publish.reference_dataset: /etc is not inside the data root")));
+  EXPECT_THAT(Refusal({"publish.policy=if_better", "publish.reference_dataset=nowhere"}),
+              HasSubstr("publish.reference_dataset: "));
+  EXPECT_THAT(Refusal({"publish.policy=if_better", "publish.reference_dataset=source"}),
+              HasSubstr("no sketch has a photo to be found by it"));
+  const auto checked = runner_->Check(Relative({"pairs_dataset=not/yet"}));
+  ASSERT_THAT(checked, IsOk());
+  EXPECT_TRUE(std::filesystem::path(checked->pairs_dataset()).is_absolute());
+}
+
 TEST_F(IhdaJobRunnerTest, FieldThatIsSetInVainIsRefused) {
   EXPECT_THAT(Refusal({"step1.source_images=4"}), HasSubstr("step1.source_images: has no effect"));
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <sstream>
 
 #include "absl/strings/match.h"
@@ -54,6 +55,47 @@ class PublisherTest : public TinyRunTest {
     if (!outcome.ok()) return "";
     EXPECT_EQ(outcome->version, 0);
     return outcome->reason;
+  }
+  // Copies the target's lines that `keeps` takes, after it has changed them.
+  std::string CopyOfTarget(const std::string& name,
+                           const std::function<bool(DataSetImage&)>& keeps) {
+    const std::string folder = dir_.File(name);
+    std::filesystem::copy(Target(), folder, std::filesystem::copy_options::recursive);
+    std::vector<DataSetImage> images = DataSet::Open(folder)->images(), kept;
+    for (DataSetImage& image : images) {
+      if (keeps(image)) kept.push_back(image);
+    }
+    EXPECT_THAT(WriteDataSet(folder, {name, {}, "", ""}, kept), IsOk());
+    return folder;
+  }
+  // The test split.
+  std::string Reference() {
+    return CopyOfTarget("reference", [](DataSetImage& image) { return image.split == "test"; });
+  }
+  // Two photos, and a drawing of the one that is missing.
+  std::string WithoutThePhotoThatIsDrawn() {
+    const auto target = DataSet::Open(Target());
+    std::vector<DataSetImage> photos;
+    for (const DataSetImage& image : target->images()) {
+      if (image.split == "test" && image.modality == v1::MODALITY_PHOTO) photos.push_back(image);
+    }
+    const std::string folder = CopyOfTarget("missing", [&](DataSetImage& image) {
+      return image.path == photos[0].path || image.identity == photos[1].identity;
+    });
+    std::filesystem::remove(folder + "/" + photos[1].path);
+    return folder;
+  }
+  std::string Photos() {
+    return CopyOfTarget("photos", [](DataSetImage& image) {
+      return image.modality == v1::MODALITY_PHOTO && image.split == "train";
+    });
+  }
+  // As a server writes them: under names of its own.
+  std::string Pairs() {
+    return CopyOfTarget("pairs", [](DataSetImage& image) {
+      image.identity = "photo-" + image.identity;
+      return image.split == "train";
+    });
   }
   // Sketches that the fraction holds back.
   int64_t HeldBackQueries(double fraction) {
@@ -178,6 +220,52 @@ TEST_F(PublisherTest, OldVersionIsTakenToHaveHeldBackTheSameAndTheReasonSaysSo) 
   EXPECT_THAT(better->reason, HasSubstr("version 1 does not say which identities"));
   // The version that is published now says so.
   EXPECT_THAT(NotPublished(Publish({"publish.policy=if_better"})), Not(HasSubstr("does not say")));
+}
+
+TEST_F(PublisherTest, BetterModelThatIsNotWorseOnTheReferenceSetIsPublishedWithBothNumbers) {
+  ASSERT_THAT(PublishBlind({}), IsOk());
+  const auto better =
+      Publish({"publish.policy=if_better", "publish.reference_dataset=" + Reference()});
+  ASSERT_THAT(better, IsOk());
+  EXPECT_EQ(better->version, 2) << better->reason;
+  EXPECT_THAT(better->reason, AllOf(HasSubstr("better in "), HasSubstr("on the reference set mAP"),
+                                    HasSubstr("of version 1 on 4 queries, at most 0.02 lower")));
+}
+
+TEST_F(PublisherTest, BetterModelThatTheReferenceSetSaysNothingOfIsNotPublished) {
+  ASSERT_THAT(PublishBlind({}), IsOk());
+  EXPECT_THAT(
+      NotPublished(Publish({"publish.policy=if_better", "max_unreadable=0.5",
+                            "publish.reference_dataset=" + WithoutThePhotoThatIsDrawn()})),
+      AllOf(HasSubstr("not published: mAP "),
+            HasSubstr("; but no sketch of the reference set has a photo that can be read")));
+}
+
+TEST_F(PublisherTest, FewerQueriesThanAskedForDecideNothingAndLeaveNoModel) {
+  ASSERT_THAT(PublishBlind({}), IsOk());
+  const int64_t queries = HeldBackQueries(0.5);
+  EXPECT_THAT(NotPublished(Publish(
+                  {"publish.policy=if_better", absl::StrCat("publish.min_queries=", queries + 1)})),
+              AllOf(HasSubstr(absl::StrCat(queries, " held-back sketches are too few")),
+                    HasSubstr(absl::StrCat("publish.min_queries asks for ", queries + 1))));
+  EXPECT_FALSE(std::filesystem::exists(store_.root() + "/undecided"));
+  EXPECT_EQ(
+      Publish({"publish.policy=if_better", absl::StrCat("publish.min_queries=", queries)})->version,
+      2);
+}
+
+TEST_F(PublisherTest, PairsAreNewToAModelOfPhotosAlone) {
+  const std::string photos = Photos(), pairs = Pairs();
+  const std::vector<std::string> day_one = {"target_dataset=" + photos, "pseudo.per_photo=2",
+                                            "step1.epochs=0", "validation.sketches_only=true"};
+  ASSERT_THAT(PublishBlind(day_one), IsOk());
+  EXPECT_EQ(ProvenanceOf(1).validation_fraction(), 1);
+  std::vector<std::string> with_pairs = day_one;
+  with_pairs.insert(with_pairs.end(), {"pairs_dataset=" + pairs, "publish.policy=if_better"});
+  const auto better = Publish(with_pairs);
+  ASSERT_THAT(better, IsOk());
+  EXPECT_EQ(better->version, 2) << better->reason;
+  EXPECT_EQ(ProvenanceOf(2).validation_fraction(), 0.5);
 }
 
 TEST_F(PublisherTest, SplitForValidationIsNewToEveryModel) {
