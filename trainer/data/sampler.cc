@@ -1,6 +1,7 @@
 #include "trainer/data/sampler.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <numeric>
 #include <utility>
@@ -104,6 +105,23 @@ void Fill(std::vector<int> images, const std::vector<int>& used, size_t count, R
   for (size_t i = 0; i < count; ++i) out.push_back(images[i % images.size()]);
 }
 
+// Number of the random stream, of those of an epoch's seed, that chooses the sketches of an epoch.
+constexpr uint64_t kShareStream = 1;
+
+struct LabelledSketch {
+  size_t label = 0;
+  int sketch = 0;
+};
+
+// Adds `count` of the sketches to their labels: all equally often, but for one.
+void Take(std::vector<LabelledSketch> sketches, size_t count, Random& random, Groups& out) {
+  random.Shuffle(sketches);
+  for (size_t i = 0; i < count; ++i) {
+    const LabelledSketch& taken = sketches[i % sketches.size()];
+    out[taken.label].push_back(taken.sketch);
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<IdentitySampler> IdentitySampler::Create(std::vector<int> labels,
@@ -158,7 +176,7 @@ std::vector<std::vector<int>> IdentitySampler::Epoch(int epoch) const {
 
 absl::StatusOr<PairSampler> PairSampler::Create(std::vector<int> photo_labels,
                                                 std::vector<int> sketch_labels, int pairs_per_batch,
-                                                uint64_t seed) {
+                                                uint64_t seed, PairShare share) {
   if (pairs_per_batch < 2) {
     return absl::InvalidArgumentError(
         absl::StrCat("batches of ", pairs_per_batch, " pairs: there must be at least 2"));
@@ -166,6 +184,8 @@ absl::StatusOr<PairSampler> PairSampler::Create(std::vector<int> photo_labels,
   S2P_ASSIGN_OR_RETURN(auto photos, GroupByLabel(photo_labels));
   S2P_ASSIGN_OR_RETURN(auto sketches, GroupByLabel(sketch_labels));
   PairSampler sampler;
+  sampler.first_made_ = static_cast<int>(sketch_labels.size()) - share.made;
+  sampler.human_share_ = share.human_share;
   for (size_t label = 0; label < std::min(photos.size(), sketches.size()); ++label) {
     if (photos[label].empty() || sketches[label].empty()) continue;
     sampler.photos_of_.push_back(std::move(photos[label]));
@@ -179,9 +199,29 @@ absl::StatusOr<PairSampler> PairSampler::Create(std::vector<int> photo_labels,
   return sampler;
 }
 
+Groups PairSampler::SketchesOf(int epoch) const {
+  if (human_share_ <= 0) return sketches_of_;
+  std::vector<LabelledSketch> drawn, made;
+  for (size_t label = 0; label < sketches_of_.size(); ++label) {
+    for (const int sketch : sketches_of_[label]) {
+      (sketch < first_made_ ? drawn : made).push_back({label, sketch});
+    }
+  }
+  if (drawn.empty() || made.empty()) return sketches_of_;
+  const size_t all = drawn.size() + made.size();
+  const auto asked = static_cast<size_t>(std::lround(human_share_ * static_cast<double>(all)));
+  const size_t of_drawn = std::min(asked, kMostRepeats * drawn.size());
+  const size_t of_made = std::min(all - of_drawn, kMostRepeats * made.size());
+  Random random(SeedOf(EpochSeed(seed_, epoch), kShareStream));
+  Groups chosen(sketches_of_.size());
+  Take(std::move(drawn), of_drawn, random, chosen);
+  Take(std::move(made), of_made, random, chosen);
+  return chosen;
+}
+
 std::vector<std::vector<SampledPair>> PairSampler::Epoch(int epoch) const {
   Random random(EpochSeed(seed_, epoch));
-  Groups left = sketches_of_;
+  Groups left = SketchesOf(epoch);
   std::vector<size_t> counts;
   for (std::vector<int>& sketches : left) {
     random.Shuffle(sketches);

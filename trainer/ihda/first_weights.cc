@@ -6,6 +6,8 @@
 #include "model/backbone_weights.h"
 #include "model/checkpoint_store.h"
 #include "model/safetensors.h"
+#include "trainer/evaluation/evaluator.h"
+#include "trainer/ihda/human_share.h"
 #include "trainer/ihda/projection_init.h"
 
 namespace s2p {
@@ -48,18 +50,25 @@ absl::Status CheckAttributes(const v1::CheckpointManifest& version,
                    "; choose the version's with attributes, or train without initial_version"));
 }
 
-absl::Status LoadFirstWeights(const v1::TrainingSpec& spec, const std::string& checkpoint_root,
-                              const std::vector<std::string>& attributes, const TrainingData& data,
-                              DualEncoder& encoder) {
+absl::StatusOr<double> LoadFirstWeights(const v1::TrainingSpec& spec,
+                                        const std::string& checkpoint_root,
+                                        const std::vector<std::string>& attributes,
+                                        const TrainingData& data, DualEncoder& encoder) {
+  const std::vector<double> shares = SharesToTry(spec, data);
   if (spec.has_initial_weights() && !spec.initial_weights().empty()) {
-    const absl::Status status = LoadFile(spec, encoder);
-    return status.ok() ? InitializeProjection(data.photos, data.sketches, spec.embedding(), encoder)
-                       : status;
+    S2P_RETURN_IF_ERROR(LoadFile(spec, encoder));
+    if (spec.embedding().dimension() == 0) return shares[0];
+    const auto judge = [&](DualEncoder& fitted) -> absl::StatusOr<double> {
+      S2P_ASSIGN_OR_RETURN(const auto result, Evaluate(fitted, *data.validation, kSketchToPhoto));
+      return result.evaluation.mean_average_precision();
+    };
+    return InitializeWithBestShare(data.photos, data.sketches, spec.embedding(), shares, judge,
+                                   encoder);
   }
   if (spec.has_initial_version()) {
-    return LoadVersion(spec, checkpoint_root, attributes, encoder);
+    S2P_RETURN_IF_ERROR(LoadVersion(spec, checkpoint_root, attributes, encoder));
   }
-  return absl::OkStatus();
+  return shares[0];
 }
 
 }  // namespace s2p

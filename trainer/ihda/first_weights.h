@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "model/dual_encoder.h"
 #include "s2p/v1/checkpoint.pb.h"
 #include "s2p/v1/training.pb.h"
@@ -16,11 +17,14 @@ namespace s2p {
 // Loads what the spec's `initial` names: a file of the backbone's weights, to which the projection
 // is fitted (trainer/ihda/projection_init.h), or a version in `checkpoint_root`. Without either the
 // encoder stays as it is. `attributes` are the names of those that the encoder predicts.
-// InvalidArgument if the weights are another network's; else as ReadSafetensors,
-// InitializeProjection and CheckpointStore::Read.
-absl::Status LoadFirstWeights(const v1::TrainingSpec& spec, const std::string& checkpoint_root,
-                              const std::vector<std::string>& attributes, const TrainingData& data,
-                              DualEncoder& encoder);
+// Returns the share of people's sketches that the run is to have (trainer/ihda/human_share.h):
+// where there are several to try and a projection is fitted, the one whose start has the highest
+// mAP, sketch to photo, on the held-back sketches. InvalidArgument if the weights are another
+// network's; else as ReadSafetensors, InitializeProjection, Evaluate and CheckpointStore::Read.
+absl::StatusOr<double> LoadFirstWeights(const v1::TrainingSpec& spec,
+                                        const std::string& checkpoint_root,
+                                        const std::vector<std::string>& attributes,
+                                        const TrainingData& data, DualEncoder& encoder);
 
 // InvalidArgument, listing both, unless the version predicts these attributes: its head would
 // otherwise continue with the weights of other ones.

@@ -213,8 +213,10 @@ absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec
     if (source_images == 0) source_images = std::max(2, batch / 3);
   }
   const int pairs = std::max(2, (batch - source_images) / 2);
-  S2P_ASSIGN_OR_RETURN(auto sampler, PairSampler::Create(data.photos.labels, data.sketches.labels,
-                                                         pairs, SeedOf(spec.seed(), kSampling)));
+  S2P_ASSIGN_OR_RETURN(auto sampler,
+                       PairSampler::Create(data.photos.labels, data.sketches.labels, pairs,
+                                           SeedOf(spec.seed(), kSampling),
+                                           {data.sketches.made, spec.pseudo().human_share()}));
   std::vector<IdentitySampler> source;
   if (has_source) {
     S2P_ASSIGN_OR_RETURN(

@@ -4,6 +4,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <cmath>
 #include <filesystem>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "trainer/ihda/data_report.h"
 #include "trainer/ihda/device_memory.h"
 #include "trainer/ihda/first_weights.h"
+#include "trainer/ihda/human_share.h"
 #include "trainer/ihda/ihda_networks.h"
 #include "trainer/ihda/resume_state.h"
 #include "trainer/ihda/train_loop.h"
@@ -40,7 +42,7 @@ absl::Status OutOfMemory(const absl::Status& status) {
 }  // namespace
 
 IhdaTrainer::IhdaTrainer(RunPlan plan, const IhdaTrainerOptions& options)
-    : plan_(std::move(plan)), options_(options) {}
+    : plan_(std::move(plan)), options_(options), spec_(plan_.spec) {}
 
 IhdaTrainer::~IhdaTrainer() = default;
 
@@ -68,14 +70,26 @@ absl::Status IhdaTrainer::Start() {
       data_, LoadTrainingData(plan_.data_sets, plan_.spec, manifest_, threads, options_.observer));
   torch::manual_seed(TorchSeed(plan_.spec));
   S2P_ASSIGN_OR_RETURN(networks_, IhdaNetworks::Create(plan_.spec, manifest_, device));
-  loop_ = std::make_unique<TrainLoop>(plan_.spec, plan_.digest, options_.state_file,
-                                      options_.observer, options_.wait_for_room, data_, *networks_);
+  loop_ = std::make_unique<TrainLoop>(spec_, plan_.digest, options_.state_file, options_.observer,
+                                      options_.wait_for_room, data_, *networks_);
   std::error_code error;
   if (!options_.state_file.empty() && std::filesystem::exists(options_.state_file, error)) {
     return Resume();
   }
-  return LoadFirstWeights(plan_.spec, options_.checkpoint_root, plan_.data_sets.attributes(), data_,
-                          networks_->encoder());
+  return Begin();
+}
+
+absl::Status IhdaTrainer::Begin() {
+  S2P_ASSIGN_OR_RETURN(const double share,
+                       LoadFirstWeights(plan_.spec, options_.checkpoint_root,
+                                        plan_.data_sets.attributes(), data_, networks_->encoder()));
+  spec_.mutable_pseudo()->set_human_share(share);
+  if (share > 0) {
+    options_.observer.on_message(absl::StrCat(
+        "the ", PeoplesPairs(data_), " sketches of people are ", std::lround(100 * share),
+        " % of the pairs, with ", data_.sketches.made, " pseudo-sketches"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status IhdaTrainer::Resume() {
@@ -87,6 +101,12 @@ absl::Status IhdaTrainer::Resume() {
                      ": belongs to another run: the spec, the data or the initial weights have "
                      "changed since. Use "
                      "another state folder, or remove the file to start from the beginning"));
+  }
+  // The state does not say which share was chosen; the same data give the same one.
+  const std::vector<double> shares = SharesToTry(plan_.spec, data_);
+  spec_.mutable_pseudo()->set_human_share(shares[0]);
+  if (shares.size() > 1 && !plan_.spec.initial_weights().empty()) {
+    S2P_RETURN_IF_ERROR(Begin());
   }
   S2P_RETURN_IF_ERROR(loop_->Restore(std::move(state)));
   resumed_ = true;
@@ -102,8 +122,7 @@ absl::Status IhdaTrainer::StartOver() {
       absl::StrCat("the data or the spec has changed since the run was interrupted: starting from "
                    "the beginning; the old state is in ",
                    old));
-  return LoadFirstWeights(plan_.spec, options_.checkpoint_root, plan_.data_sets.attributes(), data_,
-                          networks_->encoder());
+  return Begin();
 }
 
 absl::Status IhdaTrainer::Run() {

@@ -77,12 +77,16 @@ class IhdaTrainer {
   absl::Status Start();
   absl::Status Resume();
   absl::Status StartOver();
+  // Loads the weights that the run begins with, and settles the share of people's sketches.
+  absl::Status Begin();
   absl::Status EvaluateSplits(const std::string& suffix, std::vector<v1::Evaluation>& evaluations);
   absl::Status EvaluateOn(const EvaluationSet& set, const std::string& split,
                           std::vector<v1::Evaluation>& evaluations);
 
   const RunPlan plan_;
   const IhdaTrainerOptions options_;
+  // The plan's, with the share of people's sketches as it was chosen.
+  v1::TrainingSpec spec_;
   v1::CheckpointManifest manifest_;
   TrainingData data_;
   std::unique_ptr<IhdaNetworks> networks_;

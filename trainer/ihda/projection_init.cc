@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/check.h"
+#include "base/status_macros.h"
 #include "model/torch_version.h"
 #include "trainer/data/random.h"
 #include "trainer/evaluation/image_batch.h"
@@ -39,6 +41,8 @@ struct Features {
   // images that the network will see.
   torch::Tensor centred, mean;
   std::vector<int> labels;
+  // The first rows, this many, are no pseudo-sketches.
+  int64_t drawn = 0;
 };
 
 // Takes its mean [pooled] off `rows` [n, pooled].
@@ -69,6 +73,7 @@ Features FeaturesOf(const LabelledImages& labelled, const std::vector<int>& chos
   const auto first_made =
       std::lower_bound(chosen.begin(), chosen.end(), images.size() - labelled.made);
   const int64_t drawn = first_made - chosen.begin(), made = chosen.end() - first_made;
+  features.drawn = drawn;
   torch::Tensor by_people = features.centred.narrow(0, 0, drawn);
   if (made > 0) features.mean = Centre(features.centred.narrow(0, drawn, made));
   if (made == 0 || drawn >= kLeastDrawn) {
@@ -96,6 +101,27 @@ torch::Tensor PrincipalComponents(const torch::Tensor& centred, int64_t most) {
   return torch::matmul(largest, centred) / lengths;
 }
 
+// The differences of `sketch_rows` to `photo_rows`, which belong to `photos` and `sketches`. Those
+// of people's sketches have the share `human_share` of the scatter's weight, unless it is 0 or
+// there is one kind alone.
+torch::Tensor Differences(const torch::Tensor& photo_rows, const Features& photos,
+                          const torch::Tensor& sketch_rows, const Features& sketches,
+                          double human_share) {
+  const auto first_made = sketches.labels.begin() + sketches.drawn;
+  const torch::Tensor drawn =
+      PairDifferences(photo_rows, photos.labels, sketch_rows.narrow(0, 0, sketches.drawn),
+                      {sketches.labels.begin(), first_made});
+  const torch::Tensor made =
+      PairDifferences(photo_rows, photos.labels,
+                      sketch_rows.narrow(0, sketches.drawn, sketch_rows.size(0) - sketches.drawn),
+                      {first_made, sketches.labels.end()});
+  if (human_share <= 0 || drawn.size(0) == 0 || made.size(0) == 0) return torch::cat({drawn, made});
+  const auto all = static_cast<double>(drawn.size(0) + made.size(0));
+  return torch::cat(
+      {drawn * std::sqrt(human_share * all / static_cast<double>(drawn.size(0))),
+       made * std::sqrt((1 - human_share) * all / static_cast<double>(made.size(0)))});
+}
+
 double ShrinkageFor(const torch::Tensor& differences) {
   const auto count = static_cast<double>(std::max<int64_t>(1, differences.size(0)));
   return kShrinkage * std::max(1.0, kFewDifferences / count);
@@ -116,9 +142,9 @@ std::vector<PooledBlock> BlocksOf(const v1::TrainingSpec::EmbeddingSpec& embeddi
 // and k more, those that lie least in the components.
 torch::Tensor FurtherAxes(const Features& photos, const Features& sketches,
                           const torch::Tensor& components, const std::vector<PooledBlock>& blocks,
-                          int64_t count) {
+                          int64_t count, double human_share) {
   const torch::Tensor differences =
-      PairDifferences(photos.centred, photos.labels, sketches.centred, sketches.labels);
+      Differences(photos.centred, photos, sketches.centred, sketches, human_share);
   const torch::Tensor axes = SeparableAxes(
       torch::cat({photos.centred, sketches.centred}), differences, blocks,
       ShrinkageFor(differences), std::min(count + components.size(0), components.size(1)));
@@ -129,16 +155,16 @@ torch::Tensor FurtherAxes(const Features& photos, const Features& sketches,
 }
 
 // The `most` directions [most, pooled] in which photos differ most from each other, measured by how
-// much a sketch differs from its photo there.
+// much a sketch differs from its photo there. `components` are the principal ones of both.
 torch::Tensor DiscriminantAxes(const Features& photos, const Features& sketches,
-                               const std::vector<PooledBlock>& blocks, int64_t most) {
-  const torch::Tensor components =
-      PrincipalComponents(torch::cat({photos.centred, sketches.centred}), kWider * most);
+                               const torch::Tensor& components,
+                               const std::vector<PooledBlock>& blocks, int64_t most,
+                               double human_share) {
   if (components.size(0) == 0) return components;
   const torch::Tensor photos_on = torch::matmul(photos.centred, components.t());
   const torch::Tensor sketches_on = torch::matmul(sketches.centred, components.t());
   const torch::Tensor differences =
-      PairDifferences(photos_on, photos.labels, sketches_on, sketches.labels);
+      Differences(photos_on, photos, sketches_on, sketches, human_share);
   const torch::Tensor whitening = PairWhitening(differences, kShrinkage);
   const torch::Tensor whitened = torch::matmul(torch::cat({photos_on, sketches_on}), whitening);
   const torch::Tensor axes =
@@ -150,20 +176,44 @@ torch::Tensor DiscriminantAxes(const Features& photos, const Features& sketches,
   if (!(std::isfinite(scale) && scale > 0)) return axes;
   const int64_t rest = std::min(most, components.size(1)) - axes.size(0);
   if (rest <= 0) return axes * scale;
-  return scale * torch::cat({axes, FurtherAxes(photos, sketches, components, blocks, rest)});
+  return scale *
+         torch::cat({axes, FurtherAxes(photos, sketches, components, blocks, rest, human_share)});
 }
 
-void SetProjection(const Features& photos, const Features& sketches,
-                   const v1::TrainingSpec::EmbeddingSpec& embedding, DualEncoder& encoder) {
+// What the projection is fitted to.
+struct Start {
+  Features photos, sketches;
+  // Principal components of both, [k, pooled].
+  torch::Tensor components;
+};
+
+Start StartOf(const LabelledImages& photos, const LabelledImages& sketches, DualEncoder& encoder) {
+  const torch::Device device = encoder.parameters()[0].device();
+  // More than 2,895 of both are too many: the eigenvalue routine is then called with too small a
+  // workspace, whose size (2 n^2 + 6 n + 1) LAPACK returns as a float32.
+  const StartImages images =
+      ChooseStartImages(photos.labels, sketches.labels, kMostStartImages, sketches.made);
+  Start start{FeaturesOf(photos, images.photos, v1::MODALITY_PHOTO, encoder, device),
+              FeaturesOf(sketches, images.sketches, v1::MODALITY_SKETCH, encoder, device),
+              {}};
+  const int64_t most = encoder.named_parameters()["projection.weight"].size(0);
+  start.components = PrincipalComponents(torch::cat({start.photos.centred, start.sketches.centred}),
+                                         kWider * most);
+  return start;
+}
+
+void SetProjection(const Start& start, const v1::TrainingSpec::EmbeddingSpec& embedding,
+                   double human_share, DualEncoder& encoder) {
   auto parameters = encoder.named_parameters();
   torch::Tensor weight = parameters["projection.weight"];
   const torch::Tensor axes =
-      DiscriminantAxes(photos, sketches, BlocksOf(embedding, weight.size(1)), weight.size(0));
+      DiscriminantAxes(start.photos, start.sketches, start.components,
+                       BlocksOf(embedding, weight.size(1)), weight.size(0), human_share);
   if (axes.size(0) == 0) return;
   weight.narrow(0, 0, axes.size(0)).copy_(axes);
   const torch::Tensor on_cpu = weight.to(torch::kCPU, torch::kFloat64);
-  parameters["projection.photo_bias"].copy_(-torch::mv(on_cpu, photos.mean));
-  parameters["projection.sketch_bias"].copy_(-torch::mv(on_cpu, sketches.mean));
+  parameters["projection.photo_bias"].copy_(-torch::mv(on_cpu, start.photos.mean));
+  parameters["projection.sketch_bias"].copy_(-torch::mv(on_cpu, start.sketches.mean));
 }
 
 // How many sketches without a photo come before pseudo-sketches: enough for a mean, and an eighth
@@ -290,22 +340,36 @@ StartImages ChooseStartImages(const std::vector<int>& photo_labels,
 
 absl::Status InitializeProjection(const LabelledImages& photos, const LabelledImages& sketches,
                                   const v1::TrainingSpec::EmbeddingSpec& embedding,
-                                  DualEncoder& encoder) {
+                                  DualEncoder& encoder, double human_share) {
   if (!encoder.named_parameters().contains("projection.weight")) return absl::OkStatus();
+  const auto judge = [](DualEncoder&) -> absl::StatusOr<double> { return 0.0; };
+  return InitializeWithBestShare(photos, sketches, embedding, {human_share}, judge, encoder)
+      .status();
+}
+
+absl::StatusOr<double> InitializeWithBestShare(
+    const LabelledImages& photos, const LabelledImages& sketches,
+    const v1::TrainingSpec::EmbeddingSpec& embedding, const std::vector<double>& shares,
+    const std::function<absl::StatusOr<double>(DualEncoder&)>& judge, DualEncoder& encoder) {
+  S2P_CHECK(!shares.empty());
   const bool was_training = encoder.is_training();
   try {
     torch::NoGradGuard no_grad;
     encoder.eval();
-    const torch::Device device = encoder.parameters()[0].device();
-    // More than 2,895 of both are too many: the eigenvalue routine is then called with too small a
-    // workspace, whose size (2 n^2 + 6 n + 1) LAPACK returns as a float32.
-    const StartImages start =
-        ChooseStartImages(photos.labels, sketches.labels, kMostStartImages, sketches.made);
-    SetProjection(FeaturesOf(photos, start.photos, v1::MODALITY_PHOTO, encoder, device),
-                  FeaturesOf(sketches, start.sketches, v1::MODALITY_SKETCH, encoder, device),
-                  embedding, encoder);
+    const Start start = StartOf(photos, sketches, encoder);
+    double best = shares[0], best_judged = 0;
+    for (const double share : shares) {
+      SetProjection(start, embedding, share, encoder);
+      if (shares.size() == 1) break;
+      S2P_ASSIGN_OR_RETURN(const double judged, judge(encoder));
+      if (share == shares[0] || judged > best_judged) {
+        best = share;
+        best_judged = judged;
+      }
+    }
+    if (best != shares.back()) SetProjection(start, embedding, best, encoder);
     encoder.train(was_training);
-    return absl::OkStatus();
+    return best;
   } catch (const std::exception& error) {
     return TorchError(error, "projection");
   }

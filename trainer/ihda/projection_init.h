@@ -2,9 +2,11 @@
 #ifndef S2P_TRAINER_IHDA_PROJECTION_INIT_H_
 #define S2P_TRAINER_IHDA_PROJECTION_INIT_H_
 
+#include <functional>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "model/dual_encoder.h"
 #include "s2p/v1/training.pb.h"
 #include "trainer/ihda/training_data.h"
@@ -43,11 +45,24 @@ StartImages ChooseStartImages(const std::vector<int>& photo_labels,
 // The means of photos and of sketches become the biases. Where there are fewer than five sketches
 // of people, paired or not, the mean of pseudo-sketches stands in for theirs, in both places.
 //
+// Where there are both kinds of pairs, `human_share`, in (0, 1), is the weight of the differences
+// of people's sketches to their photos in what is whitened, and the rest that of pseudo-sketches;
+// at 0 every difference counts alike.
+//
 // Looks at the images of ChooseStartImages; unpaired ones count in the means and the components.
 // Does nothing without a projection. ResourceExhausted, Internal.
 absl::Status InitializeProjection(const LabelledImages& photos, const LabelledImages& sketches,
                                   const v1::TrainingSpec::EmbeddingSpec& embedding,
-                                  DualEncoder& encoder);
+                                  DualEncoder& encoder, double human_share = 0);
+
+// Sets the projection as InitializeProjection does with the one of `shares` that is best: whose
+// encoder `judge` gives the highest number, the first of equals. Returns it. The features are
+// computed once. Requires a share, and a projection; else as InitializeProjection, and the judge's
+// errors.
+absl::StatusOr<double> InitializeWithBestShare(
+    const LabelledImages& photos, const LabelledImages& sketches,
+    const v1::TrainingSpec::EmbeddingSpec& embedding, const std::vector<double>& shares,
+    const std::function<absl::StatusOr<double>(DualEncoder&)>& judge, DualEncoder& encoder);
 
 }  // namespace s2p
 

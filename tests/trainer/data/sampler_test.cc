@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <set>
 #include <utility>
 #include <vector>
@@ -209,6 +210,55 @@ TEST(PairSamplerTest, IdentityOfOneModalityIsLeftOut) {
   for (const auto& batch : sampler->Epoch(0)) {
     for (const SampledPair& pair : batch) EXPECT_LE(pair.sketch, 1);
   }
+}
+
+// How often an epoch draws each sketch, of which the last `made` are pseudo-sketches.
+std::vector<int> Drawn(const std::vector<int>& sketch_labels, int photos, PairShare share,
+                       int epoch = 0) {
+  const auto sampler = PairSampler::Create(Labels(photos, 1), sketch_labels, 10, 1, share);
+  EXPECT_THAT(sampler, IsOk());
+  std::vector<int> times(sketch_labels.size());
+  for (const auto& batch : sampler->Epoch(epoch)) {
+    std::set<int> identities;
+    for (const SampledPair& pair : batch) {
+      ++times[static_cast<size_t>(pair.sketch)];
+      EXPECT_TRUE(identities.insert(pair.photo).second) << "identity " << pair.photo << " twice";
+    }
+  }
+  return times;
+}
+
+// Twenty sketches of people, and four pseudo-sketches of each of a hundred photos.
+std::vector<int> TwentyAndMade() {
+  std::vector<int> labels = Labels(20, 1);
+  const std::vector<int> made = Labels(100, 4);
+  labels.insert(labels.end(), made.begin(), made.end());
+  return labels;
+}
+
+TEST(PairSamplerTest, PeoplesSketchesHaveTheirShareOfAnEpoch) {
+  const std::vector<int> times = Drawn(TwentyAndMade(), 100, {400, 0.25});
+  EXPECT_EQ(std::accumulate(times.begin(), times.end(), 0), 420);
+  EXPECT_EQ(std::accumulate(times.begin(), times.begin() + 20, 0), 105);
+  EXPECT_THAT(std::vector<int>(times.begin(), times.begin() + 20), Each(AllOf(Ge(5), Le(6))));
+  EXPECT_THAT(std::vector<int>(times.begin() + 20, times.end()), Each(Le(1)));
+}
+
+TEST(PairSamplerTest, FewSketchesAreNotLearnedByHeart) {
+  const std::vector<int> times = Drawn(TwentyAndMade(), 100, {400, 0.9});
+  EXPECT_THAT(std::vector<int>(times.begin(), times.begin() + 20), Each(kMostRepeats));
+}
+
+TEST(PairSamplerTest, OtherPseudoSketchesHaveTheirTurnInTheNextEpoch) {
+  const PairShare share{400, 0.25};
+  const std::vector<int> first = Drawn(TwentyAndMade(), 100, share, 0);
+  EXPECT_EQ(Drawn(TwentyAndMade(), 100, share, 0), first);
+  EXPECT_NE(Drawn(TwentyAndMade(), 100, share, 1), first);
+}
+
+TEST(PairSamplerTest, ShareOfOneKindAloneChangesNothing) {
+  EXPECT_THAT(Drawn(Labels(30, 2), 30, {60, 0.5}), Each(1));
+  EXPECT_THAT(Drawn(Labels(30, 2), 30, {0, 0.5}), Each(1));
 }
 
 TEST(PairSamplerTest, NothingToPairIsRefused) {

@@ -188,6 +188,45 @@ TEST_F(ProjectionInitTest, OnlySketchOfAPersonShapesTheAxes) {
   EXPECT_FALSE(torch::allclose(axes_with(0), axes_with(7), 0, 1e-3));
 }
 
+// The share decides how much people's sketches shape the axes; the best is the judge's.
+TEST_F(ProjectionInitTest, BestShareIsKept) {
+  constexpr int kCount = 40, kDrawn = 10;
+  const LabelledImages photos{Load(kCount), Numbers(kCount)};
+  LabelledImages sketches = photos;
+  // People's sketches are the picture after their photo's, pseudo-sketches the one before.
+  for (int i = 0; i < kCount; ++i) {
+    sketches.labels[static_cast<size_t>(i)] = (i + (i < kDrawn ? kCount - 1 : 1)) % kCount;
+  }
+  sketches.made = kCount - kDrawn;
+  const auto weight = [&] {
+    return encoder_->named_parameters()["projection.weight"].detach().clone();
+  };
+  std::vector<torch::Tensor> tried;
+  const auto judge = [&](DualEncoder&) -> absl::StatusOr<double> {
+    tried.push_back(weight());
+    return tried.size() == 2 ? 1.0 : 0.5;
+  };
+  const auto best =
+      InitializeWithBestShare(photos, sketches, embedding_, {0, 0.9, 0.1}, judge, *encoder_);
+  ASSERT_THAT(best, IsOk());
+  EXPECT_EQ(*best, 0.9);
+  ASSERT_EQ(tried.size(), 3u);
+  EXPECT_TRUE(torch::equal(weight(), tried[1]));
+  EXPECT_FALSE(torch::equal(tried[0], tried[1]));
+  EXPECT_FALSE(torch::equal(tried[1], tried[2]));
+  ASSERT_THAT(InitializeProjection(photos, sketches, embedding_, *encoder_, 0.9), IsOk());
+  EXPECT_TRUE(torch::equal(weight(), tried[1]));
+}
+
+TEST_F(ProjectionInitTest, ErrorOfTheJudgeIsReturned) {
+  const LabelledImages images{Load(10), Numbers(10)};
+  const auto judge = [](DualEncoder&) -> absl::StatusOr<double> {
+    return absl::ResourceExhaustedError("no memory");
+  };
+  EXPECT_THAT(InitializeWithBestShare(images, images, embedding_, {0.1, 0.2}, judge, *encoder_),
+              test::StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
 TEST(ChooseStartImagesTest, PseudoSketchesComeLastAndInTurn) {
   // A pair of people's, an unpaired one, and three pseudo-sketches of each of four photos.
   const std::vector<int> photos = {0, 1, 2, 3};

@@ -7,16 +7,20 @@
 #include <filesystem>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data/packed_images.h"
 #include "trainer/ihda/data_report.h"
+#include "trainer/ihda/human_share.h"
 
 namespace s2p::test {
 namespace {
 
 using testing::AllOf;
+using testing::Contains;
 using testing::Each;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -102,6 +106,101 @@ TEST_F(PseudoPairsTest, RunOnPhotosAloneIsTrainedAndResumedWithTheSameBits) {
   options.observer.stop = [] { return false; };
   EXPECT_THAT(Differences(whole, Train(spec, options)), IsEmpty());
   EXPECT_EQ(epochs, 2);
+}
+
+TEST_F(PseudoPairsTest, HeldBackSketchesAreMeasuredOnAndTheirPhotosAreTrainedOn) {
+  const auto data =
+      Load(DayOne(Photos(12), {"validation.fraction=0.5", "validation.sketches_only=true"}));
+  ASSERT_THAT(data, IsOk());
+  EXPECT_EQ(data->photos.labels.size(), 12u);
+  EXPECT_EQ(data->sketches.made, 36);
+  ASSERT_TRUE(data->validation.has_value());
+  const size_t held_back = data->validation->sketch_identities.size();
+  EXPECT_GT(held_back, 0u);
+  EXPECT_EQ(data->validation->photo_identities.size(), held_back);
+  EXPECT_EQ(data->sketches.labels.size(), 36 + 12 - held_back);
+}
+
+TEST_F(PseudoPairsTest, WithoutSketchesNothingIsHeldBack) {
+  const auto data =
+      Load(DayOne(Photos(), {"validation.fraction=0.5", "validation.sketches_only=true"}));
+  ASSERT_THAT(data, IsOk());
+  EXPECT_EQ(data->photos.labels.size(), 12u);
+  EXPECT_FALSE(data->validation.has_value());
+}
+
+TEST_F(PseudoPairsTest, ConfirmedPairsAreSketchesOfTheTargetsPhotos) {
+  const std::string pairs = dir_.File("pairs");
+  std::filesystem::copy(Target(), pairs, std::filesystem::copy_options::recursive);
+  std::vector<DataSetImage> lines;
+  const auto whole = DataSet::Open(pairs);
+  for (DataSetImage image : whole->images()) {
+    image.identity = "id-" + image.identity;
+    if (image.split == "train" && lines.size() < 8) lines.push_back(image);
+  }
+  ASSERT_THAT(WriteDataSet(pairs, {"pairs", {}, "", ""}, lines), IsOk());
+  const auto data = Load(DayOne(Photos(), {"pairs_dataset=" + pairs}));
+  ASSERT_THAT(data, IsOk());
+  EXPECT_EQ(data->photos.labels.size(), 12u) << "no photo is there twice";
+  EXPECT_GT(PeoplesPairs(*data), 0);
+  EXPECT_EQ(PeoplesPairs(*data), static_cast<int64_t>(data->sketches.labels.size()) - 36);
+  const auto resolved = ResolveSpec(DayOne(dir_.File("photos"), {"pairs_dataset=" + pairs}));
+  EXPECT_THAT(ReportData(*OpenTrainingDataSets(*resolved), *resolved),
+              Contains(AllOf(HasSubstr("pairs_dataset adds"), HasSubstr(" and 0 photos"))));
+  const auto of_few =
+      Load(DayOne(dir_.File("photos"), {"pairs_dataset=" + pairs, "pair_fraction=0.01"}));
+  ASSERT_THAT(of_few, IsOk());
+  EXPECT_LT(of_few->photos.labels.size(), 12u);
+  EXPECT_EQ(PeoplesPairs(*of_few), PeoplesPairs(*data)) << "all that people drew is trained on";
+}
+
+TEST_F(PseudoPairsTest, ShareFollowsTheNumberOfPeoplesSketches) {
+  EXPECT_EQ(ShareByNumber(0), 0);
+  EXPECT_EQ(ShareByNumber(50), 0.5);
+  EXPECT_GT(ShareByNumber(1000), 0.95);
+  const auto shares = [&](const std::vector<std::string>& fields) {
+    const v1::TrainingSpec spec = DayOne(Photos(6), fields);
+    const auto data = Load(spec);
+    EXPECT_THAT(data, IsOk());
+    std::filesystem::remove_all(dir_.File("photos"));
+    return SharesToTry(*ResolveSpec(spec), *data);
+  };
+  EXPECT_THAT(shares({"pseudo.choose_human_share=true"}), ElementsAre(ShareByNumber(6)));
+  EXPECT_THAT(shares({"pseudo.human_share=0.3"}), ElementsAre(0.3));
+  EXPECT_THAT(shares({}), ElementsAre(0));
+  EXPECT_THAT(shares({"pseudo.human_share=0.3", "pseudo.per_photo=0"}), ElementsAre(0));
+}
+
+TEST_F(PseudoPairsTest, SharesAreTriedWhereEnoughIsHeldBackToJudgeThem) {
+  TrainingData data;
+  data.target_identities = 30;
+  data.sketches.made = 30;
+  for (int i = 0; i < 60; ++i) data.sketches.labels.push_back(i % 30);
+  EvaluationSet& validation = data.validation.emplace();
+  v1::TrainingSpec spec;
+  spec.mutable_pseudo()->set_choose_human_share(true);
+  for (int i = 0; i < kLeastToChoose; ++i) {
+    EXPECT_THAT(SharesToTry(spec, data), ElementsAre(ShareByNumber(30))) << i;
+    validation.photo_identities.push_back(absl::StrCat(i));
+    validation.sketch_identities.push_back(absl::StrCat(i));
+  }
+  EXPECT_THAT(SharesToTry(spec, data), ElementsAre(ShareByNumber(30), 0.25, 0.5, 0.75, 0.9));
+}
+
+TEST_F(PseudoPairsTest, RunThatChoosesItsShareIsResumedWithTheSameBits) {
+  const v1::TrainingSpec spec = DayOne(Photos(6), {"pseudo.choose_human_share=true"});
+  const TensorMap whole = Train(spec);
+  IhdaTrainerOptions options;
+  options.state_file = dir_.File("resume");
+  int epochs = 0;
+  options.observer.on_epoch = [&](const auto&, const auto&) { ++epochs; };
+  options.observer.stop = [&] { return epochs > 0; };
+  auto stopped = Create(spec, options);
+  ASSERT_THAT(stopped, IsOk());
+  EXPECT_THAT((*stopped)->Run(), StatusIs(absl::StatusCode::kCancelled));
+  options.observer.stop = [] { return false; };
+  EXPECT_THAT(Differences(whole, Train(spec, options)), IsEmpty());
+  EXPECT_FALSE(Differences(whole, Train(With(spec, {"pseudo.choose_human_share=false"}))).empty());
 }
 
 TEST_F(PseudoPairsTest, NothingIsSaidToBeLeftOut) {

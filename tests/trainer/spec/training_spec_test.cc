@@ -188,14 +188,17 @@ TEST(ResolveSpecTest, UnknownPresetListsTheKnownOnes) {
 bool IsTheUsers(const std::string& field) {
   return field == "name" || field == "source_dataset" || field == "target_dataset" ||
          field == "initial_weights" || field == "initial_version" || field == "repeat_step1" ||
-         field == "pair_fraction" || field == "attributes";
+         field == "pair_fraction" || field == "attributes" || field == "pairs_dataset" ||
+         field == "watch_afresh" || field == "publish.reference_dataset";
 }
 
 // Whether presets leave the field unset because the default is right, or only the release reads
 // it. The presets of day one ask for pseudo-sketches.
 bool IsUnset(const std::string& field) {
   return field == "channels_last" || field == "validation.keep_best" ||
-         absl::StartsWith(field, "release.") || absl::StartsWith(field, "pseudo.");
+         field == "validation.sketches_only" || field == "publish.min_queries" ||
+         absl::StartsWith(field, "publish.reference_") || absl::StartsWith(field, "release.") ||
+         absl::StartsWith(field, "pseudo.");
 }
 
 // Calls `visit` with the path of each field, whether it is set, and its text if it is one.
@@ -233,7 +236,9 @@ TEST(PresetsTest, EveryPresetIsCompleteWithoutPathsAndValid) {
     EXPECT_EQ(preset.has_release(), preset.recipe() == v1::RECIPE_RELEASE) << name;
     preset.clear_release();
     Walk(preset, "", [&](const std::string& path, bool set, const std::string& text) {
-      const bool of_day_one = path == "pseudo.per_photo" && absl::StartsWith(name, "day-one");
+      const bool of_day_one = absl::StartsWith(name, "day-one") &&
+                              (path == "pseudo.per_photo" || path == "pseudo.choose_human_share" ||
+                               path == "validation.sketches_only");
       EXPECT_EQ(set, of_day_one || (!IsTheUsers(path) && !IsUnset(path))) << name << " " << path;
       EXPECT_EQ(text.find('/'), std::string::npos) << name << " " << path;
     });
@@ -247,8 +252,8 @@ TEST(PresetsTest, EveryPresetIsCompleteWithoutPathsAndValid) {
 // those with edges or thick strokes have got a work size.
 TEST(PresetsTest, PresetsAreWhatTheyWere) {
   const std::map<std::string, std::string> digests = {
-      {"day-one", "39b80cba37492830375dfad168d62aaf71b853cf03cc8e830eae2bf791c9a1e5"},
-      {"day-one-from-nothing", "06226780e4e69f293970ec91799ea919718f1f5072c13bc78174d149941822e5"},
+      {"day-one", "0762a49cf85ad08764c8ccd9dfd602a70fb65e672bf34f836fcaece2b85e6479"},
+      {"day-one-from-nothing", "ad04442ed52ff11ca5db57050eac82ec257728293d38d3d7113493e23cbcdae7"},
       {"demo", "314ddb3eeb0befa4db498d7884096719aa29400320018bc34703e59ae09f0afe"},
       {"faces", "148a948a7f3920c034935d3bd275279c2b5b611615b04bf46a5662fd35a13fdc"},
       {"faces-release", "a682ab2c0342a909fc54b1bb41a4488cdecfd2c09097c25b8d87164ce198b6fe"},
@@ -355,12 +360,24 @@ TEST(SpecErrorsTest, EveryNumberThatMakesNoSenseIsNamed) {
                                  "photo.work_size=5000",     "backbone.last_stage=5",
                                  "embedding.dimension=5000", "publish.min_improvement=2",
                                  "max_unreadable=1",         "workers=1000",
-                                 "initial_version=0"}) {
+                                 "initial_version=0",        "publish.reference_tolerance=2",
+                                 "pseudo.human_share=1",     "publish.reference_confidence=1"}) {
     const std::string field(assignment, std::string(assignment).find('='));
     EXPECT_THAT(Errors({assignment}), ElementsAre(HasSubstr(field + ": must be"))) << assignment;
   }
   EXPECT_THAT(Errors({"loss.domain=nan", "source_dataset=source"}),
               ElementsAre(HasSubstr("loss.domain: must be")));
+}
+
+TEST(SpecErrorsTest, ReferenceAndPairsAreDataSetsOfTheirOwn) {
+  EXPECT_THAT(Errors({"pairs_dataset=pairs", "publish.reference_dataset=other"}), IsEmpty());
+  for (const char* reference : {"target", "pairs"}) {
+    EXPECT_THAT(
+        Errors({"pairs_dataset=pairs", absl::StrCat("publish.reference_dataset=", reference)}),
+        ElementsAre(HasSubstr("publish.reference_dataset: must be another data set")));
+  }
+  EXPECT_THAT(Errors({"pairs_dataset=target"}),
+              ElementsAre("pairs_dataset: must be another data set than target_dataset"));
 }
 
 TEST(SpecErrorsTest, AllOfThemAreNamedAtOnce) {
@@ -526,6 +543,7 @@ bool IsAlwaysRead(const std::string& field) {
                                                          "channels_last",
                                                          "max_unreadable",
                                                          "pair_fraction",
+                                                         "pairs_dataset",
                                                          "pseudo.per_photo",
                                                          "attributes",
                                                          "backbone.arch",
