@@ -479,7 +479,9 @@ class Hostile(unittest.TestCase):
         programs = {"s2p-server": self.server.process, "s2p-web": self.web}
         before = {name: resident_bytes(process) for name, process in programs.items()}
         searcher = Searcher(self.victims)
-        work_as_if_elsewhere()
+        # Only where times are taken: among other tests the acts would wait for ever for a core.
+        if ACTS:
+            work_as_if_elsewhere()
         wrong = {}
         try:
             for name, act, right in todo:
