@@ -82,6 +82,14 @@ function(s2p_use_torch target)
   target_precompile_headers(${target} REUSE_FROM s2p_torch_headers)
 endfunction()
 
+# Seconds after which a test counts as hung: far beyond its needs on a slow machine, and soon enough
+# that a run of all tests names it. A sanitizer takes ten times as long, a slow test minutes.
+set(S2P_TEST_SECONDS 900)
+set(S2P_SLOW_TEST_SECONDS 3600)
+if(S2P_SANITIZE)
+  set(S2P_TEST_SECONDS ${S2P_SLOW_TEST_SECONDS})
+endif()
+
 # s2p_test(NAME SOURCES ... [DEPS ...] [TORCH] [LABELS ...] [ISOLATED SUITE...])
 # A GoogleTest program, one ctest entry per suite: a process per case would load LibTorch or OpenCV
 # for each, which takes longer than most cases. ISOLATED names suites whose cases need a process of
@@ -98,9 +106,9 @@ function(s2p_test name)
     s2p_use_torch(${name})
   endif()
 
-  # It only ends a test that hangs: a suite takes minutes on a slow machine under a sanitizer.
-  set(properties TIMEOUT 3600)
+  set(properties TIMEOUT ${S2P_TEST_SECONDS})
   if(ARG_LABELS)
+    set(properties TIMEOUT ${S2P_SLOW_TEST_SECONDS})
     list(APPEND properties LABELS ${ARG_LABELS})
   endif()
   set(tests "${CMAKE_CURRENT_BINARY_DIR}/${name}_tests.cmake")
