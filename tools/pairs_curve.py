@@ -4,14 +4,14 @@
     tools/pairs_curve.py BIN_DIR DATASET WORK_DIR [--pairs 0,10,30,100,300,1000] [--folds 3] ...
 
 The training identities of DATASET are dealt into folds by a hash of their names; its test split is never
-read. A model of a fold has seen the photos of all training identities, as somebody has who searches the
-photos that he has, and the first so many sketches of the other folds. It is measured on the sketches of
-its fold, each searched among the photos of its fold. Sketches are taken in the order of a hash, first one
-of each photo, so that fewer are a part of more.
+read. A model of a fold has seen the photos of all training identities, as in a gallery whose photos are
+known, and is given that many sketches of the other folds, of which it holds back what its preset says
+(validation.fraction). It is measured on the sketches of its fold, each searched among the photos of its
+fold. Sketches are taken in the order of a hash, first one of each photo, so that fewer are a part of more.
 
-WORK_DIR/points.jsonl gets a line for each fold, number and seed. What is there already is not measured
-again, so the command can be stopped and repeated, and folds can be added. The table of all points is
-printed at the end.
+WORK_DIR/points.jsonl gets a line for each fold, number, seed and spec. A point that is there already is
+not measured again, so the command can be stopped and repeated, and folds can be added. The table of the
+points of this spec is printed at the end.
 """
 import argparse
 import hashlib
@@ -93,11 +93,17 @@ def measure(options, lines, fold, pairs, seed):
                             "--dataset", held_out, "--split", "test", "--device", options.device,
                             "--json"]))
     return {"fold": fold, "folds": options.folds, "pairs": pairs, "seed": seed,
+            "spec": spec_of(options),
             "queries": found["queries"], **{metric: found[metric] for metric in METRICS}}
 
 
+def spec_of(options):
+    """What the points of one curve have in common."""
+    return " ".join([options.preset, os.path.abspath(options.data_set), *options.set])
+
+
 def key_of(point):
-    return point["fold"], point["folds"], point["pairs"], point["seed"]
+    return point["spec"], point["fold"], point["folds"], point["pairs"], point["seed"]
 
 
 def read_points(path):
@@ -147,7 +153,7 @@ def main():
         for seed in map(int, options.seeds.split(",")):
             for pairs in map(int, options.pairs.split(",")):
                 for fold in range(options.folds):
-                    if (fold, options.folds, pairs, seed) in points:
+                    if (spec_of(options), fold, options.folds, pairs, seed) in points:
                         continue
                     point = measure(options, lines, fold, pairs, seed)
                     if point is None:
@@ -158,7 +164,8 @@ def main():
                     file.flush()
                     print("%(pairs)d pairs, fold %(fold)d, seed %(seed)d: rank1 %(rank1).3f, "
                           "mAP %(mAP).3f" % point, flush=True)
-    table([point for point in points.values() if point["folds"] == options.folds])
+    table([point for point in points.values()
+           if point["folds"] == options.folds and point["spec"] == spec_of(options)])
 
 
 if __name__ == "__main__":

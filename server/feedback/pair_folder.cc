@@ -72,11 +72,21 @@ std::string DescriptionOf(const std::string& store_id) {
                       "\n");
 }
 
-std::string LineOf(const std::string& path, const std::string& identity, const char* modality) {
+std::string PhotoLine(const std::string& path, const std::string& identity) {
   return absl::StrCat(
       JsonObject(
-          {{"path", path}, {"identity", identity}, {"modality", modality}, {"split", "train"}}),
+          {{"path", path}, {"identity", identity}, {"modality", "photo"}, {"split", "train"}}),
       "\n");
+}
+
+std::string SketchLine(const std::string& path, const std::string& identity,
+                       const std::string& photo) {
+  return absl::StrCat(JsonObject({{"path", path},
+                                  {"identity", identity},
+                                  {"modality", "sketch"},
+                                  {"split", "train"},
+                                  {"photo", photo}}),
+                      "\n");
 }
 
 // FailedPrecondition unless the description is one that a store `store_id` has written.
@@ -158,9 +168,9 @@ class PairFolder::Writing {
         if (sources_.on_left_out) sources_.on_left_out(pair, left_out);
         continue;
       }
-      if (named_.insert(path).second) lines_ += LineOf(path, pair.identity, "photo");
+      if (named_.insert(path).second) lines_ += PhotoLine(path, pair.identity);
       named_.insert(SketchPath(pair));
-      lines_ += LineOf(SketchPath(pair), pair.identity, "sketch");
+      lines_ += SketchLine(SketchPath(pair), pair.identity, path);
       ++pairs_;
     }
     // Also if nothing was written: a crash may have come before an earlier sync.

@@ -354,8 +354,11 @@ class Loop:
             for before, after in zip(self.rows, self.rows[1:]):
                 if after[2] < before[2] - 2:
                     wrong.append("%d pairs lost %d queries" % (after[0], before[2] - after[2]))
-        if self.options.swaps and len(load.versions) < 2:
-            wrong.append("no version was swapped in under load")
+        if self.options.swaps:
+            if len(load.versions) < 2:
+                wrong.append("no version was swapped in under load")
+            if not any("on the reference set" in row[-1] for row in self.rows):
+                wrong.append("no version was measured on the reference set")
         for text in wrong:
             print(text, file=sys.stderr)
         return 1 if wrong else 0

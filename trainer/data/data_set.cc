@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <system_error>
 #include <unordered_map>
 #include <utility>
@@ -199,7 +200,7 @@ class LineReader {
     S2P_ASSIGN_OR_RETURN(const auto json, reader.Parse(line));
     for (const auto& item : json.items()) {
       if (item.key() != "path" && item.key() != "identity" && item.key() != "modality" &&
-          item.key() != "split" && item.key() != "attributes") {
+          item.key() != "split" && item.key() != "attributes" && item.key() != "photo") {
         return reader.Wrong("unknown field \"", item.key(), "\"");
       }
     }
@@ -217,6 +218,10 @@ class LineReader {
     image.modality = modality == "photo" ? v1::MODALITY_PHOTO : v1::MODALITY_SKETCH;
     if (image.split != "train" && image.split != "val" && image.split != "test") {
       return reader.Wrong("\"split\" is \"", image.split, "\", not train, val or test");
+    }
+    if (json.contains("photo")) {
+      if (image.modality == v1::MODALITY_PHOTO) return reader.Wrong("\"photo\" of a photo");
+      S2P_ASSIGN_OR_RETURN(image.photo, reader.String(json, "photo"));
     }
     S2P_RETURN_IF_ERROR(ReadAttributes(reader, json, image));
     S2P_RETURN_IF_ERROR(CheckPath(reader, image.path));
@@ -355,8 +360,12 @@ DataSet DataSet::With(const DataSet& other, std::vector<DataSetImage> images) co
     both.images_.push_back(std::move(image));
   }
   both.NumberRows();
-  both.sha256_ = Sha256(absl::StrCat(sha256_, " ", other.sha256_));
+  both.sha256_ = JoinedSha256(sha256_, other.sha256_);
   return both;
+}
+
+std::string JoinedSha256(const std::string& first, const std::string& second) {
+  return Sha256(absl::StrCat(first, " ", second));
 }
 
 std::string DataSet::PathOf(const DataSetImage& image) const {
@@ -456,11 +465,25 @@ bool IsInPairFraction(const std::string& identity, double fraction) {
   return Random(SeedOf(HashOf(identity), kPairFractionStream)).Uniform() < fraction;
 }
 
+bool HasPair(const std::vector<DataSetImage>& images) {
+  std::set<std::string> photos;
+  for (const DataSetImage& image : images) {
+    if (image.modality == v1::MODALITY_PHOTO) photos.insert(image.identity);
+  }
+  return std::any_of(images.begin(), images.end(), [&](const DataSetImage& image) {
+    return image.modality == v1::MODALITY_SKETCH && photos.count(image.identity) > 0;
+  });
+}
+
+bool IsHeldBackIdentity(const std::string& identity, const HeldBack& held_back) {
+  if (held_back.folds == 0) return IsValidationIdentity(identity, held_back.fraction);
+  const double folds = held_back.folds;
+  return static_cast<uint32_t>(Random(HashOf(identity)).Uniform() * folds) == held_back.fold;
+}
+
 bool IsHeldBack(const DataSetImage& image, const HeldBack& held_back) {
   if (image.split != "train") return image.split == "val";
-  if (held_back.folds == 0) return IsValidationIdentity(image.identity, held_back.fraction);
-  const double folds = held_back.folds;
-  return static_cast<uint32_t>(Random(HashOf(image.identity)).Uniform() * folds) == held_back.fold;
+  return IsHeldBackIdentity(image.identity, held_back);
 }
 
 }  // namespace s2p

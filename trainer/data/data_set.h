@@ -33,9 +33,14 @@ struct DataSetImage {
   std::vector<float> attributes;
   // Set by DataSet::Open: its place, from 0, among the images of its modality.
   int64_t row = 0;
+  // The path of the photo that a sketch was drawn for, where its line says so: one of several
+  // photos of the identity.
+  std::string photo{};
   // The folder of the data set that it comes from, where that is another one (DataSet::With); else
   // empty.
   std::string folder{};
+  // Other identities that the same drawing was confirmed for (trainer/data/joined_pairs.h).
+  std::vector<std::string> other_identities{};
 };
 
 // Whether Open refuses a line whose image is not there.
@@ -62,8 +67,8 @@ class DataSet {
   const std::string& sha256() const { return sha256_; }
 
   // This data set with lines of another one after its own, whose images stay in the other's folder;
-  // they have none of this one's attributes. `sha256` is then of both. Requires that neither is
-  // packed.
+  // they have none of this one's attributes. `sha256` is then JoinedSha256 of both. Requires that
+  // neither is packed.
   DataSet With(const DataSet& other, std::vector<DataSetImage> images) const;
 
   // Set if it was opened from a packed file, whose images are at input size already.
@@ -97,6 +102,9 @@ struct DataSetDescription {
   std::string licence;
 };
 
+// The digest of two data sets that are trained on as one.
+std::string JoinedSha256(const std::string& first, const std::string& second);
+
 // Makes an empty folder, and its parents, for a data set. FailedPrecondition if it has content.
 absl::Status CreateDataSetFolder(const std::string& folder);
 
@@ -126,6 +134,12 @@ struct HeldBack {
   uint32_t folds = 0;
   uint32_t fold = 0;
 };
+
+// True if an identity has both a photo and a sketch among the images.
+bool HasPair(const std::vector<DataSetImage>& images);
+
+// True if the identity is held back, whatever the split.
+bool IsHeldBackIdentity(const std::string& identity, const HeldBack& held_back);
 
 // True if the image is not trained on but measured on: it is of the split "val", or of "train" with
 // an identity that is held back.

@@ -43,7 +43,7 @@ absl::StatusOr<std::string> Joined(absl::StatusOr<std::string> target,
                                    const absl::StatusOr<std::string>& pairs) {
   if (!target.ok() || absl::IsNotFound(pairs.status())) return target;
   if (!pairs.ok()) return pairs.status();
-  return pairs->empty() ? target : Sha256(absl::StrCat(*target, " ", *pairs));
+  return pairs->empty() ? target : JoinedSha256(*target, *pairs);
 }
 
 }  // namespace

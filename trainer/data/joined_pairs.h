@@ -17,19 +17,19 @@ inline constexpr char kPairsPrefix[] = "pairs/";
 // nothing.
 //
 // A photo whose bytes are those of a photo of the target is that photo: it is not listed again, and
-// sketches of its identity get the target's identity and split. Where that split is "test", they
-// are left out, so that a test set stays as it is. Other identities keep their photo, and get
-// kPairsPrefix before their names. So the name of an identity, and with it whether it is held back,
-// depends on its photo and not on how many pairs there are.
+// the sketches drawn for it (DataSetImage::photo, else those of its identity) get the target's
+// identity and split. Where that split is "test", they are left out, so that a test set stays as it
+// is, and so are copies of such a drawing that show another photo. Other identities keep their
+// photo, and get kPairsPrefix before their names. So the name of an identity, and with it whether
+// it is held back, depends on its photo and not on how many pairs there are; it changes only when
+// that photo is added to the target.
 //
-// Errors as DataSet::Open, for either; FailedPrecondition if one of two is packed, because a packed
-// data set keeps no original bytes. Images of `pairs` may be missing in any case: a match that is
-// forgotten takes its images away after its lines. Reads the files of photos of equal size.
+// Lines whose file is gone are left out: a match that is forgotten takes its images away after its
+// lines. Other errors as DataSet::Open, for either, and as Sha256OfFile; FailedPrecondition if one
+// of two is packed, because a packed data set keeps no original bytes. Reads the sketches of
+// `pairs`, and photos of equal size.
 absl::StatusOr<DataSet> OpenWithPairs(const std::string& target, const std::string& pairs,
                                       ImageFiles files);
-
-// True if the folder has pairs: a dataset.jsonl.
-bool HasPairs(const std::string& pairs);
 
 }  // namespace s2p
 

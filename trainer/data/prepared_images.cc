@@ -13,17 +13,27 @@
 namespace s2p {
 namespace {
 
+// A confirmed pair that was forgotten after its line was read has taken its images away.
+bool IsForgotten(const DataSetImage& image, const absl::Status& failure) {
+  return !image.folder.empty() && absl::IsNotFound(failure);
+}
+
 // Writes down which images failed; an error if too many did.
-absl::Status LeaveOut(const std::vector<absl::Status>& failures, size_t asked,
-                      UnreadableImages& unreadable) {
+absl::Status LeaveOut(const std::vector<absl::Status>& failures,
+                      const std::vector<DataSetImage>& images, UnreadableImages& unreadable) {
   unreadable.left_out.clear();
+  size_t forgotten = 0;
   for (size_t i = 0; i < failures.size(); ++i) {
     if (failures[i].ok()) continue;
+    if (i < images.size() && IsForgotten(images[i], failures[i])) ++forgotten;
     if (unreadable.left_out.empty()) unreadable.first_error = std::string(failures[i].message());
     unreadable.left_out.push_back(i);
   }
+  const size_t asked = images.size();
   const auto allowed = unreadable.allowed_share * static_cast<double>(asked);
-  if (static_cast<double>(unreadable.left_out.size()) <= allowed) return absl::OkStatus();
+  if (static_cast<double>(unreadable.left_out.size() - forgotten) <= allowed) {
+    return absl::OkStatus();
+  }
   return absl::Status(
       failures[unreadable.left_out[0]].code(),
       absl::StrCat(unreadable.left_out.size(), " of ", asked,
@@ -87,7 +97,7 @@ absl::StatusOr<std::shared_ptr<const PreparedImages>> PreparedImages::Load(
       },
       progress, stop));
   if (unreadable == nullptr) return prepared;
-  S2P_RETURN_IF_ERROR(LeaveOut(failures, images.size(), *unreadable));
+  S2P_RETURN_IF_ERROR(LeaveOut(failures, images, *unreadable));
   prepared->CloseGaps(failures);
   return prepared;
 }

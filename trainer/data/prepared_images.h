@@ -19,7 +19,8 @@ namespace s2p {
 
 // Images that could not be read, where some may be.
 struct UnreadableImages {
-  // At most this share of the images asked for.
+  // At most this share of the images asked for. Images of another folder (DataSetImage::folder)
+  // that are gone do not count.
   double allowed_share = 0;
   // Filled by Load: their places among the images asked for, ascending, and what is wrong with the
   // first.

@@ -113,13 +113,22 @@ struct LabelledSketch {
   int sketch = 0;
 };
 
-// Adds `count` of the sketches to their labels: all equally often, but for one.
-void Take(std::vector<LabelledSketch> sketches, size_t count, Random& random, Groups& out) {
+// Adds `count` of the sketches to their labels, each as often as the others or once more, but no
+// label gets more than `most`, and no sketch is taken more than kMostRepeats times. Returns how
+// many it has taken.
+size_t Take(std::vector<LabelledSketch> sketches, size_t count, size_t most, Random& random,
+            Groups& out) {
   random.Shuffle(sketches);
-  for (size_t i = 0; i < count; ++i) {
-    const LabelledSketch& taken = sketches[i % sketches.size()];
-    out[taken.label].push_back(taken.sketch);
+  size_t taken = 0;
+  for (int turn = 0; turn < kMostRepeats; ++turn) {
+    for (const LabelledSketch& sketch : sketches) {
+      if (taken == count) return taken;
+      if (out[sketch.label].size() >= most) continue;
+      out[sketch.label].push_back(sketch.sketch);
+      ++taken;
+    }
   }
+  return taken;
 }
 
 }  // namespace
@@ -210,12 +219,13 @@ Groups PairSampler::SketchesOf(int epoch) const {
   if (drawn.empty() || made.empty()) return sketches_of_;
   const size_t all = drawn.size() + made.size();
   const auto asked = static_cast<size_t>(std::lround(human_share_ * static_cast<double>(all)));
-  const size_t of_drawn = std::min(asked, kMostRepeats * drawn.size());
-  const size_t of_made = std::min(all - of_drawn, kMostRepeats * made.size());
+  // An identity with more sketches than there are batches would leave batches out.
+  const auto pairs_per_batch = static_cast<size_t>(pairs_per_batch_);
+  const size_t batches = (all + pairs_per_batch - 1) / pairs_per_batch;
   Random random(SeedOf(EpochSeed(seed_, epoch), kShareStream));
   Groups chosen(sketches_of_.size());
-  Take(std::move(drawn), of_drawn, random, chosen);
-  Take(std::move(made), of_made, random, chosen);
+  const size_t of_drawn = Take(std::move(drawn), asked, batches, random, chosen);
+  Take(std::move(made), all - of_drawn, batches, random, chosen);
   return chosen;
 }
 

@@ -46,7 +46,8 @@ class IdentitySampler {
 struct PairShare {
   // The last sketches, this many, are pseudo-sketches.
   int made = 0;
-  // Share of the pairs of an epoch whose sketches are the others, in (0, 1). 0: each sketch once.
+  // The largest share of the pairs of an epoch whose sketches are the others, in (0, 1). 0: each
+  // sketch once.
   double human_share = 0;
 };
 
@@ -57,10 +58,11 @@ inline constexpr int kMostRepeats = 8;
 // photo of its identity drawn at random: n sketches make ceil(n / pairs_per_batch) batches whose
 // sizes differ by at most one pair, and no batch has a single pair unless there is no second
 // identity. Where a few identities have most of the sketches, there are fewer batches, and such an
-// identity has one sketch, drawn at random, in each. With a human_share an epoch has about as many
-// pairs, but sketches of either kind are left out or repeated, at random and as evenly as can be,
-// to give it that share. Immutable; an epoch is a function of (seed, epoch). Planning one takes
-// nearly linear time.
+// identity has one sketch, drawn at random, in each. With a human_share an epoch has as many
+// batches as it has without such identities, and sketches of either kind are left out or repeated,
+// at random and as evenly as can be, to give it that share; people's get less where few sketches,
+// or few identities, would have to be repeated too often. Immutable; an epoch is a function of
+// (seed, epoch). Planning one takes nearly linear time.
 class PairSampler {
  public:
   // Labels per photo and per sketch. InvalidArgument if no identity has both, or pairs_per_batch

@@ -16,7 +16,8 @@ namespace {
 // Large enough to keep a device busy, small enough for any.
 constexpr int kBatch = 64;
 
-// As the data set lists it; images of another folder (DataSet::With) may have the same path.
+// The path that the data set lists; images of another folder (DataSet::With) may have the same
+// path.
 std::string NameOf(const DataSetImage& image) {
   return image.folder.empty() ? image.path : absl::StrCat(image.folder, "/", image.path);
 }

@@ -51,7 +51,7 @@ std::vector<DataSetImage> SourcePhotos(const DataSet& source) {
 absl::StatusOr<std::vector<DataSetImage>> UntrainedPhotos(const OpenDataSets& data_sets) {
   std::vector<DataSetImage> photos;
   for (const DataSetImage& image : data_sets.target.images()) {
-    // What is written links to the folder of the target alone.
+    // The data set that is written links to the folder of the target alone.
     if (!image.folder.empty()) continue;
     if (image.modality == v1::MODALITY_PHOTO && !data_sets.IsTrainedOn(image)) {
       photos.push_back(image);

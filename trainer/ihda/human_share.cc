@@ -39,7 +39,8 @@ std::vector<double> SharesToTry(const v1::TrainingSpec& spec, const TrainingData
   if (!spec.pseudo().choose_human_share()) return {spec.pseudo().human_share()};
   std::vector<double> shares = {ShareByNumber(pairs)};
   if (HeldBackSketches(data) >= kLeastToChoose) {
-    shares.insert(shares.end(), std::begin(kShares), std::end(kShares));
+    std::copy_if(std::begin(kShares), std::end(kShares), std::back_inserter(shares),
+                 [&](double share) { return share != shares[0]; });
   }
   return shares;
 }

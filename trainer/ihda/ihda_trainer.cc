@@ -85,9 +85,9 @@ absl::Status IhdaTrainer::Begin() {
                                         plan_.data_sets.attributes(), data_, networks_->encoder()));
   spec_.mutable_pseudo()->set_human_share(share);
   if (share > 0) {
-    options_.observer.on_message(absl::StrCat(
-        "the ", PeoplesPairs(data_), " sketches of people are ", std::lround(100 * share),
-        " % of the pairs, with ", data_.sketches.made, " pseudo-sketches"));
+    options_.observer.on_message(absl::StrCat("pairs of people (", PeoplesPairs(data_),
+                                              ") make up to ", std::lround(100 * share),
+                                              " % of an epoch; the rest are pseudo-sketches"));
   }
   return absl::OkStatus();
 }
@@ -102,12 +102,7 @@ absl::Status IhdaTrainer::Resume() {
                      "changed since. Use "
                      "another state folder, or remove the file to start from the beginning"));
   }
-  // The state does not say which share was chosen; the same data give the same one.
-  const std::vector<double> shares = SharesToTry(plan_.spec, data_);
-  spec_.mutable_pseudo()->set_human_share(shares[0]);
-  if (shares.size() > 1 && !plan_.spec.initial_weights().empty()) {
-    S2P_RETURN_IF_ERROR(Begin());
-  }
+  spec_.mutable_pseudo()->set_human_share(state.human_share);
   S2P_RETURN_IF_ERROR(loop_->Restore(std::move(state)));
   resumed_ = true;
   return absl::OkStatus();
@@ -174,6 +169,7 @@ absl::StatusOr<TrainedModel> IhdaTrainer::Model(const std::vector<v1::Evaluation
   auto model = MakeTrainedModel(plan_.spec, plan_.data_sets, plan_.contents, manifest_, evaluations,
                                 job_id, networks_->encoder());
   if (!model.ok()) return OutOfMemory(model.status());
+  model->manifest.mutable_provenance()->set_human_share(spec_.pseudo().human_share());
   return model;
 }
 

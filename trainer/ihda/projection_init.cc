@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -180,7 +181,7 @@ torch::Tensor DiscriminantAxes(const Features& photos, const Features& sketches,
          torch::cat({axes, FurtherAxes(photos, sketches, components, blocks, rest, human_share)});
 }
 
-// What the projection is fitted to.
+// The features that the projection is fitted to.
 struct Start {
   Features photos, sketches;
   // Principal components of both, [k, pooled].
@@ -357,12 +358,13 @@ absl::StatusOr<double> InitializeWithBestShare(
     torch::NoGradGuard no_grad;
     encoder.eval();
     const Start start = StartOf(photos, sketches, encoder);
-    double best = shares[0], best_judged = 0;
+    double best = shares[0];
+    std::optional<double> best_judged;
     for (const double share : shares) {
       SetProjection(start, embedding, share, encoder);
       if (shares.size() == 1) break;
       S2P_ASSIGN_OR_RETURN(const double judged, judge(encoder));
-      if (share == shares[0] || judged > best_judged) {
+      if (!best_judged || judged > *best_judged) {
         best = share;
         best_judged = judged;
       }

@@ -35,8 +35,8 @@ bool Take(absl::string_view& payload, uint64_t size, std::string& part) {
 
 bool MakesSense(const ResumeState& state) {
   return state.ihda_step >= 1 && state.ihda_step <= 2 && state.epochs_done >= 0 &&
-         state.repeats_ended >= 0 && state.best_epoch >= 0 &&
-         (state.best_epoch == 0) == state.best.empty();
+         state.repeats_ended >= 0 && state.best_epoch >= 0 && state.human_share >= 0 &&
+         state.human_share < 1 && (state.best_epoch == 0) == state.best.empty();
 }
 
 }  // namespace
@@ -53,6 +53,7 @@ absl::Status WriteResumeState(const std::string& path, const ResumeState& state)
   header["startBytes"] = state.start.size();
   header["sumBytes"] = state.sum.size();
   header["runsEnded"] = state.repeats_ended;
+  if (state.human_share > 0) header["humanShare"] = state.human_share;
   if (keeps_best) {
     header["bestEpoch"] = state.best_epoch;
     header["bestPrecision"] = state.best_precision;
@@ -105,6 +106,7 @@ absl::StatusOr<ResumeState> ReadResumeState(const std::string& path) {
     state.epochs_done = header.at("epochsDone").get<int>();
     state.updates = header.at("iteration").get<int64_t>();
     state.repeats_ended = header.value("runsEnded", 0);
+    state.human_share = header.value("humanShare", 0.0);
     state.best_epoch = header.value("bestEpoch", 0);
     state.best_precision = header.value("bestPrecision", 0.0);
     const absl::string_view payload = absl::string_view(content).substr(end + 1);

@@ -26,6 +26,8 @@ struct ResumeState {
   // Number of repeats that have ended, and the sum of their weights (WeightAverage) as safetensors.
   int repeats_ended = 0;
   std::string sum;
+  // The share of people's sketches that the run has chosen (trainer/ihda/human_share.h).
+  double human_share = 0;
   // Where the best epoch is kept (validation.keep_best): that epoch of the present repeat, counted
   // over all repeats, its mAP and its weights, as safetensors; 0 and empty before the first
   // evaluation. And the sum of the weights that the repeats ended with, next to `sum`, which is of

@@ -249,6 +249,7 @@ absl::Status TrainLoop::NotFinite(const absl::Status& cause) const {
 ResumeState TrainLoop::State() const {
   ResumeState state{run_digest_, place_.ihda_step, epochs_done_, place_.update, networks_.Save()};
   state.start = start_;
+  state.human_share = spec_.pseudo().human_share();
   state.repeats_ended = ended_.count();
   if (state.repeats_ended > 0) state.sum = SerializeSafetensors(ended_.sum());
   if (last_ended_.count() > 0) state.last_sum = SerializeSafetensors(last_ended_.sum());

@@ -1,7 +1,8 @@
 #include "trainer/ihda/trained_model.h"
 
-#include <set>
-#include <string>
+#include <algorithm>
+#include <iterator>
+#include <vector>
 
 #include "base/status_macros.h"
 #include "model/checkpoint.h"
@@ -13,15 +14,11 @@ namespace {
 
 // Whether a sketch of a person is trained on together with its photo.
 bool HasPeoplesPairs(const OpenDataSets& data_sets) {
-  std::set<std::string> photos, sketches;
-  for (const DataSetImage& image : data_sets.target.images()) {
-    if (!data_sets.IsTrainedOn(image)) continue;
-    (image.modality == v1::MODALITY_SKETCH ? sketches : photos).insert(image.identity);
-  }
-  for (const std::string& identity : sketches) {
-    if (photos.count(identity) > 0) return true;
-  }
-  return false;
+  std::vector<DataSetImage> images;
+  std::copy_if(data_sets.target.images().begin(), data_sets.target.images().end(),
+               std::back_inserter(images),
+               [&](const DataSetImage& image) { return data_sets.IsTrainedOn(image); });
+  return HasPair(images);
 }
 
 }  // namespace

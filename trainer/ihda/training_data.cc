@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -37,12 +39,9 @@ class Numbering {
   std::map<std::string, int> numbers_;
 };
 
-bool HasSketchAndPhoto(const std::vector<DataSetImage>& images) {
-  bool has_photo = false, has_sketch = false;
-  for (const DataSetImage& image : images) {
-    (image.modality == v1::MODALITY_SKETCH ? has_sketch : has_photo) = true;
-  }
-  return has_photo && has_sketch;
+bool IsSameFolder(const std::string& one, const std::string& other) {
+  std::error_code error;
+  return one == other ? !one.empty() : std::filesystem::equivalent(one, other, error);
 }
 
 // Reads the parts of a run's data.
@@ -131,7 +130,7 @@ class Loader {
 
   absl::Status LoadEvaluation(const DataSet& target, const std::vector<DataSetImage>& images,
                               std::optional<EvaluationSet>& set) const {
-    if (!HasSketchAndPhoto(images)) return absl::OkStatus();
+    if (!HasPair(images)) return absl::OkStatus();
     S2P_ASSIGN_OR_RETURN(set, LoadEvaluationSet(target, images, manifest_, threads_,
                                                 spec_.max_unreadable(), observer_.stop));
     return absl::OkStatus();
@@ -206,10 +205,10 @@ absl::StatusOr<TargetParts> DivideTarget(const OpenDataSets& data_sets,
                      data_sets.pair_fraction < 1 ? ", and within pair_fraction" : "",
                      "); at least 2 are needed"));
   }
-  if (spec.validation().keep_best() && !HasSketchAndPhoto(parts.validation)) {
+  if (spec.validation().keep_best() && !HasPair(parts.validation)) {
     return absl::FailedPreconditionError(
         absl::StrCat("validation.keep_best: ", target.folder(),
-                     ": no sketch and photo are held back to choose the epoch on; raise "
+                     ": no sketch and its photo are held back to choose the epoch on; raise "
                      "validation.fraction"));
   }
   return parts;
@@ -248,9 +247,17 @@ std::vector<std::string> OpenDataSets::attributes() const {
 }
 
 bool OpenDataSets::IsTrainedOn(const DataSetImage& image) const {
+  if (image.split != "train") return false;
   const bool may_be_seen = sketches_only && image.modality == v1::MODALITY_PHOTO;
-  return image.split == "train" && (may_be_seen || !IsHeldBack(image, held_back)) &&
-         (always.count(image.identity) > 0 || IsInPairFraction(image.identity, pair_fraction));
+  if (!may_be_seen && IsHeldBack(image, held_back)) return false;
+  // A drawing is not trained on under one name and measured with under another.
+  const auto& others = image.other_identities;
+  if (std::any_of(others.begin(), others.end(), [this](const std::string& identity) {
+        return IsHeldBackIdentity(identity, held_back);
+      })) {
+    return false;
+  }
+  return always.count(image.identity) > 0 || IsInPairFraction(image.identity, pair_fraction);
 }
 
 OpenDataSets DataSetsOf(const v1::TrainingSpec& spec, std::optional<DataSet> source,
@@ -295,7 +302,22 @@ absl::StatusOr<std::vector<size_t>> ChooseAttributes(const DataSet& source,
                                                  "; known are ", absl::StrJoin(known, ", ")));
 }
 
+absl::Status CheckDistinct(const v1::TrainingSpec& spec) {
+  const std::string& target = spec.target_dataset();
+  const std::string& pairs = spec.pairs_dataset();
+  const std::string& reference = spec.publish().reference_dataset();
+  if (IsSameFolder(pairs, target)) {
+    return absl::InvalidArgumentError("pairs_dataset: must be another folder than target_dataset");
+  }
+  if (IsSameFolder(reference, target) || IsSameFolder(reference, pairs)) {
+    return absl::InvalidArgumentError(
+        "publish.reference_dataset: must be another data set than those that are trained on");
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec) {
+  S2P_RETURN_IF_ERROR(CheckDistinct(spec));
   const ImageFiles files =
       spec.max_unreadable() > 0 ? ImageFiles::kMayBeMissing : ImageFiles::kMustExist;
   S2P_ASSIGN_OR_RETURN(auto target,

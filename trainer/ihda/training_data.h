@@ -56,8 +56,12 @@ double PairFractionOf(const v1::TrainingSpec& spec);
 absl::StatusOr<std::vector<size_t>> ChooseAttributes(const DataSet& source,
                                                      const v1::TrainingSpec& spec);
 
-// As OpenWithPairs, DataSet::Open and ChooseAttributes; images may be missing where the spec allows
-// that some are unreadable.
+// InvalidArgument if pairs_dataset or publish.reference_dataset is a folder that the spec also
+// names as another data set, however it is spelled.
+absl::Status CheckDistinct(const v1::TrainingSpec& spec);
+
+// As CheckDistinct, OpenWithPairs, DataSet::Open and ChooseAttributes; images may be missing where
+// the spec allows that some are unreadable.
 absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec);
 
 // Images of one modality with their identities as numbers from 0. In the target, identities that

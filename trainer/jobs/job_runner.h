@@ -32,11 +32,22 @@ struct JobObserver : TrainingObserver {
 };
 
 // The result of a run. A plain value.
+// Why a job that succeeded has published nothing.
+enum class JobResult {
+  // It has published, or the published version is as good, or there was nothing to compare on.
+  kJudged,
+  // Its spec never publishes.
+  kNotAsked,
+  // It waits for data, and has trained nothing.
+  kNotTrained,
+};
+
 struct JobOutcome {
   // 0: not published.
   int64_t published_version = 0;
   // Why it was or was not published, for people.
   std::string reason;
+  JobResult result = JobResult::kJudged;
   std::vector<v1::Evaluation> evaluations;
   // Path of a picture; empty if there is none.
   std::string learning_curve_file;

@@ -17,6 +17,20 @@ absl::Status HasEndedError(const v1::Job& job) {
       "job_id: ", job.job_id(), " has ended already: ", v1::Job::State_Name(job.state())));
 }
 
+// The label of the metric of published models.
+const char* ResultOf(const JobOutcome& outcome) {
+  if (outcome.published_version != 0) return "published";
+  switch (outcome.result) {
+    case JobResult::kJudged:
+      return "kept_back";
+    case JobResult::kNotAsked:
+      return "not_asked";
+    case JobResult::kNotTrained:
+      return "not_trained";
+  }
+  return "kept_back";
+}
+
 // The state after a run with this status that was neither paused nor interrupted.
 v1::Job::State EndState(const absl::Status& status, bool cancelled) {
   if (status.ok()) return v1::Job::STATE_SUCCEEDED;
@@ -246,7 +260,7 @@ void JobScheduler::End(const std::string& id, const absl::StatusOr<JobOutcome>& 
   }
   if (state == v1::Job::STATE_FAILED) metrics_.CountPublished("failed");
   if (outcome.ok()) {
-    metrics_.CountPublished(outcome->published_version != 0 ? "published" : "kept_back");
+    metrics_.CountPublished(ResultOf(*outcome));
   }
   const auto job = store_.Get(id);
   reporter.OnState(state, job.ok() ? job->reason() : "");

@@ -204,7 +204,10 @@ std::vector<int64_t> JobStore::NeededVersions() const {
       int64_t& last = last_of_lineage[LineageOf(*file)];
       last = std::max(last, job.published_version());
     }
-    if (!HasEnded(job.state()) && job.resolved_spec().initial_version() > 0) {
+    // A job that is watched afresh starts from its version again and again.
+    const bool starts_again = job.resolved_spec().watch() && job.resolved_spec().watch_afresh() &&
+                              job.state() != v1::Job::STATE_CANCELLED;
+    if ((starts_again || !HasEnded(job.state())) && job.resolved_spec().initial_version() > 0) {
       versions.insert(job.resolved_spec().initial_version());
     }
   }

@@ -63,7 +63,7 @@ TrainerMetrics::TrainerMetrics(const std::string& version)
     : RpcMetrics({v1::TrainingService::service_full_name()}, {{"version", version}}),
       families_(std::make_unique<Families>(registry())) {
   // From the start, so that the first one shows as an increase.
-  for (const char* result : {"published", "kept_back", "failed"}) {
+  for (const char* result : {"published", "kept_back", "not_asked", "not_trained", "failed"}) {
     families_->published.Add({{"result", result}});
   }
   SetJobs({});

@@ -28,8 +28,9 @@ class TrainerMetrics final : public RpcMetrics {
   // Time of one update of the networks, and the number of images it used.
   void ObserveStep(absl::Duration took);
   void CountImages(uint32_t images);
-  // A job that has ended: "published"; "kept_back" if its spec or a better version said so; or
-  // "failed".
+  // A job that has ended: "published"; "kept_back" if the published version is as good or there was
+  // nothing to compare on; "not_asked" if its spec never publishes; "not_trained" if it waits for
+  // data; or "failed".
   void CountPublished(const std::string& result);
 
  private:

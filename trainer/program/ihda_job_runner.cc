@@ -15,7 +15,7 @@
 #include "daemon/log.h"
 #include "model/encoder.h"
 #include "model/file.h"
-#include "trainer/data/joined_pairs.h"
+#include "trainer/data/data_set.h"
 #include "trainer/ihda/run_plan.h"
 #include "trainer/program/image_memory.h"
 #include "trainer/program/spec_check.h"
@@ -47,12 +47,19 @@ absl::StatusOr<PublishOutcome> PublishWithRoom(TrainRun& run,
   return published;
 }
 
-// True if training would only repeat what a published version has learned: the job is there for the
-// pairs that people will confirm, and could not be compared on any.
-bool WaitsForPairs(const v1::TrainingSpec& spec, const CheckpointStore& store) {
-  return spec.watch() && !spec.pairs_dataset().empty() && !HasPairs(spec.pairs_dataset()) &&
-         spec.publish().policy() == v1::TrainingSpec::PublishSpec::POLICY_IF_BETTER &&
-         store.NewestVersion().ok();
+// True if the job is there for the pairs that people will confirm, and has none yet: a new model
+// could not be compared with the published version.
+bool WaitsForPairs(const v1::TrainingSpec& spec, const DataSet& target,
+                   const CheckpointStore& store) {
+  if (!spec.watch() || spec.pairs_dataset().empty() ||
+      spec.publish().policy() != v1::TrainingSpec::PublishSpec::POLICY_IF_BETTER ||
+      !store.NewestVersion().ok()) {
+    return false;
+  }
+  std::vector<DataSetImage> images;
+  std::copy_if(target.images().begin(), target.images().end(), std::back_inserter(images),
+               [](const DataSetImage& image) { return image.split != "test"; });
+  return !HasPair(images);
 }
 
 }  // namespace
@@ -110,14 +117,6 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::Run(const v1::Job& job, const std::str
     outcome.learning_curve_file = DrawCurveOf(job.spec(), job.job_id(), folder);
     return outcome;
   }
-  if (WaitsForPairs(job.resolved_spec(), store_)) {
-    return JobOutcome{
-        0,
-        "not trained: pairs_dataset has no pair to learn from or to measure with, and a "
-        "version is published; it is watched",
-        {},
-        ""};
-  }
   auto outcome = TrainAndPublish(job, folder, observer);
   ReturnFreedMemory();
   return outcome;
@@ -128,6 +127,14 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
                                                           const JobObserver& observer) {
   observer.on_message("reading the data");
   S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(job.resolved_spec(), /*held_back=*/{}, observer.stop));
+  if (WaitsForPairs(job.resolved_spec(), plan.data_sets.target, store_)) {
+    JobOutcome waits;
+    waits.result = JobResult::kNotTrained;
+    waits.reason =
+        "not trained: there is no pair to learn from or to measure with, and a version is "
+        "published; pairs_dataset is watched";
+    return waits;
+  }
   S2P_RETURN_IF_ERROR(CheckFits(plan, observer));
   IhdaTrainerOptions options;
   options.checkpoint_root = options_.checkpoint_root;
@@ -148,6 +155,9 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
                        PublishWithRoom(*run, outcome.evaluations, store_, observer));
   outcome.published_version = published.version;
   outcome.reason = published.reason;
+  if (job.resolved_spec().publish().policy() == v1::TrainingSpec::PublishSpec::POLICY_NEVER) {
+    outcome.result = JobResult::kNotAsked;
+  }
   outcome.learning_curve_file = run->DrawCurve();
   if (published.version != 0 && options_.keep_last > 0) {
     const absl::Status pruned = store_.Prune(options_.keep_last, observer.needed_versions());

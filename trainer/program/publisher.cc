@@ -79,7 +79,9 @@ class Candidate {
                                        ImageFiles::kMayBeMissing));
     const UnseenImages unseen = UnseenByBoth(
         resolved_, manifest_.provenance().validation_fraction(), published.manifest, target);
-    if (unseen.images.empty()) return WithoutQueries(unseen.note);
+    if (unseen.images.empty()) {
+      return unseen.may_come ? WithoutQueries(unseen.note) : KeepUndecided(unseen.note);
+    }
     const auto before = Measure(published, target, unseen.images, resolved_);
     if (absl::IsFailedPrecondition(before.status())) {
       return KeepUndecided(absl::StrCat(
@@ -150,8 +152,8 @@ class Candidate {
   absl::StatusOr<PublishOutcome> WithoutQueries(const std::string& why) const {
     const uint32_t least = resolved_.publish().min_queries();
     if (least == 0) return KeepUndecided(why);
-    return PublishOutcome{0, absl::StrCat("not published: ", why, "; publish.min_queries asks for ",
-                                          least, " to decide on")};
+    return PublishOutcome{
+        0, absl::StrCat("not published: ", why, "; publish.min_queries needs ", least)};
   }
 
   absl::StatusOr<PublishOutcome> KeepUndecided(const std::string& why) const {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -21,16 +20,6 @@ double ToleranceOf(const PublishSpec& publish) {
 
 double ConfidenceOf(const PublishSpec& publish) {
   return publish.has_reference_confidence() ? publish.reference_confidence() : kConfidence;
-}
-
-bool HasPair(const std::vector<DataSetImage>& images) {
-  std::set<std::string> photos;
-  for (const DataSetImage& image : images) {
-    if (image.modality != v1::MODALITY_SKETCH) photos.insert(image.identity);
-  }
-  return std::any_of(images.begin(), images.end(), [&](const DataSetImage& image) {
-    return image.modality == v1::MODALITY_SKETCH && photos.count(image.identity) > 0;
-  });
 }
 
 }  // namespace

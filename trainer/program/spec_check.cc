@@ -122,12 +122,12 @@ std::optional<DataSet> OpenDataSet(const char* field, const std::string& path,
 }
 
 std::optional<DataSet> OpenTarget(const v1::TrainingSpec& spec, std::vector<std::string>& errors) {
-  auto target = OpenDataSet("target_dataset", spec.target_dataset(), errors);
-  if (!target || spec.pairs_dataset().empty()) return target;
   auto joined =
       OpenWithPairs(spec.target_dataset(), spec.pairs_dataset(), ImageFiles::kMayBeMissing);
   if (joined.ok()) return *std::move(joined);
-  errors.push_back(absl::StrCat("pairs_dataset: ", joined.status().message()));
+  const bool opens = DataSet::Open(spec.target_dataset(), ImageFiles::kMayBeMissing).ok();
+  errors.push_back(
+      absl::StrCat(opens ? "pairs_dataset" : "target_dataset", ": ", joined.status().message()));
   return std::nullopt;
 }
 
@@ -217,6 +217,8 @@ void ConfinePaths(const std::string& data_root, v1::TrainingSpec& spec,
 std::vector<std::string> RunErrors(const v1::TrainingSpec& resolved, const CheckpointStore& store,
                                    uint64_t memory_bytes) {
   std::vector<std::string> errors;
+  const absl::Status distinct = CheckDistinct(resolved);
+  if (!distinct.ok()) errors.emplace_back(distinct.message());
   const auto attributes = CheckData(resolved, memory_bytes, errors);
   CheckInitial(resolved, store, attributes, errors);
   CheckReference(resolved, errors);

@@ -1,7 +1,7 @@
 #include "trainer/program/unseen_images.h"
 
 #include <algorithm>
-#include <set>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "trainer/ihda/training_data.h"
@@ -19,15 +19,9 @@ bool WasMeasuredOnHeldBack(const v1::CheckpointManifest& manifest) {
 // The images that are held back; none if no identity has both a sketch and a photo among them.
 std::vector<DataSetImage> HeldBackPairs(const DataSet& target, const HeldBack& held_back) {
   std::vector<DataSetImage> images;
-  std::set<std::string> photos, sketches;
-  for (const DataSetImage& image : target.images()) {
-    if (!IsHeldBack(image, held_back)) continue;
-    images.push_back(image);
-    (image.modality == v1::MODALITY_SKETCH ? sketches : photos).insert(image.identity);
-  }
-  const bool has_pair = std::any_of(photos.begin(), photos.end(),
-                                    [&](const std::string& id) { return sketches.count(id) > 0; });
-  return has_pair ? images : std::vector<DataSetImage>();
+  std::copy_if(target.images().begin(), target.images().end(), std::back_inserter(images),
+               [&](const DataSetImage& image) { return IsHeldBack(image, held_back); });
+  return HasPair(images) ? images : std::vector<DataSetImage>();
 }
 
 }  // namespace
@@ -71,6 +65,7 @@ UnseenImages UnseenByBoth(const v1::TrainingSpec& resolved, double unseen,
   } else if (fraction == 0) {
     result.note = absl::StrCat(version, " held no identity back");
   } else {
+    result.may_come = true;
     result.note = absl::StrCat(
         "no identity with a photo and a sketch is new to both this model and ", version);
   }

@@ -29,6 +29,8 @@ struct UnseenImages {
   // Images that neither model was trained on, with a sketch and a photo of one identity at least;
   // empty if there are none.
   std::vector<DataSetImage> images;
+  // Both have held identities back, so that there may be some when the data grow.
+  bool may_come = false;
   // A sentence: why there are none, or what was assumed of the published version. Empty if nothing
   // was.
   std::string note;

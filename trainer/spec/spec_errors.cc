@@ -186,13 +186,8 @@ std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved) {
   errors.Require(!resolved.validation().keep_best() || resolved.validation().every_epochs() > 0,
                  "validation.every_epochs", "1 or more with validation.keep_best");
   CheckPublish(resolved.publish(), errors);
-  errors.Require(resolved.publish().reference_dataset().empty() ||
-                     (resolved.publish().reference_dataset() != resolved.target_dataset() &&
-                      resolved.publish().reference_dataset() != resolved.pairs_dataset()),
-                 "publish.reference_dataset", "another data set than those that are trained on");
-  errors.Require(
-      resolved.pairs_dataset().empty() || resolved.pairs_dataset() != resolved.target_dataset(),
-      "pairs_dataset", "another data set than target_dataset");
+  errors.Require(resolved.publish().min_queries() == 0 || resolved.validation().fraction() > 0,
+                 "publish.min_queries", "0 where nothing is held back (validation.fraction)");
   errors.Require(IsDevice(resolved.device()), "device", "auto, cpu or cuda:N");
   errors.Range(resolved.workers(), 0, 256, "workers");
   errors.Range(resolved.pair_fraction(), 0, 1, "pair_fraction");

@@ -37,6 +37,9 @@ class JoinedPairsTest : public testing::Test {
         << absl::StrCat(R"({"path":")", path, R"(","identity":")", identity, R"(","modality":")",
                         modality, R"(","split":")", split, "\"}\n");
   }
+  void Append(const std::string& folder, const std::string& line) {
+    std::ofstream(dir_.File(folder + "/dataset.jsonl"), std::ios::app) << line << "\n";
+  }
   // A confirmed pair: a photo with these bytes, and a drawing.
   void Confirm(const std::string& id, const std::string& photo_bytes) {
     Line("pairs", id + ".jpg", id, "photo");
@@ -62,7 +65,6 @@ class JoinedPairsTest : public testing::Test {
 };
 
 TEST_F(JoinedPairsTest, FolderWithoutPairsAddsNothing) {
-  EXPECT_FALSE(HasPairs(dir_.File("pairs")));
   EXPECT_THAT(Lines(), ElementsAre("red.jpg boot train", "blue.jpg shoe train"));
   EXPECT_EQ(Open()->sha256(), DataSet::Open(dir_.File("target"))->sha256());
   std::filesystem::remove_all(dir_.File("pairs"));
@@ -71,7 +73,6 @@ TEST_F(JoinedPairsTest, FolderWithoutPairsAddsNothing) {
 
 TEST_F(JoinedPairsTest, PhotoWithTheBytesOfOneOfTheTargetIsThatPhoto) {
   Confirm("a", "blue");
-  EXPECT_TRUE(HasPairs(dir_.File("pairs")));
   EXPECT_THAT(Lines(),
               ElementsAre("red.jpg boot train", "blue.jpg shoe train", "a.png shoe train"));
 }
@@ -114,10 +115,65 @@ TEST_F(JoinedPairsTest, ImagesAreReadFromTheirOwnFolder) {
   EXPECT_EQ(joined->PathOf(joined->images()[2]), dir_.File("pairs/a.png"));
 }
 
-TEST_F(JoinedPairsTest, DrawingThatWasForgottenMeanwhileMayBeMissing) {
+TEST_F(JoinedPairsTest, MatchThatWasForgottenMeanwhileIsLeftOut) {
   Confirm("a", "blue");
+  Confirm("b", "green");
   std::filesystem::remove(dir_.File("pairs/a.png"));
-  EXPECT_EQ(Lines().size(), 3u);
+  std::filesystem::remove(dir_.File("pairs/b.png"));
+  std::filesystem::remove(dir_.File("pairs/b.jpg"));
+  EXPECT_THAT(Lines(), ElementsAre("red.jpg boot train", "blue.jpg shoe train"));
+}
+
+TEST_F(JoinedPairsTest, SketchIsOfThePhotoThatItsLineNames) {
+  // Two photos of one thing, which are two identities of the target.
+  for (const char* photo : {"red", "blue"}) {
+    const std::string name = photo;
+    Line("pairs", name + ".jpg", "thing", "photo");
+    Write("pairs/" + name + ".jpg", name);
+    Write("pairs/" + name + ".png", "drawing of " + name);
+    Append("pairs",
+           R"({"path":")" + name +
+               R"(.png","identity":"thing","modality":"sketch","split":"train","photo":")" + name +
+               ".jpg\"}");
+  }
+  EXPECT_THAT(Lines(), ElementsAre("red.jpg boot train", "blue.jpg shoe train",
+                                   "red.png boot train", "blue.png shoe train"));
+}
+
+TEST_F(JoinedPairsTest, PhotoOfAPhotoIsRefused) {
+  Append("pairs",
+         R"({"path":"a.jpg","identity":"a","modality":"photo","split":"train","photo":"a.jpg"})");
+  EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("\"photo\"")));
+}
+
+TEST_F(JoinedPairsTest, OneDrawingOfSeveralPhotosKnowsTheOthers) {
+  Confirm("a", "blue");
+  Confirm("b", "red");
+  Write("pairs/a.png", "the same");
+  Write("pairs/b.png", "the same");
+  const auto joined = Open();
+  ASSERT_THAT(joined, IsOk());
+  ASSERT_EQ(joined->images().size(), 4u);
+  EXPECT_THAT(joined->images()[2].other_identities, ElementsAre("boot"));
+  EXPECT_THAT(joined->images()[3].other_identities, ElementsAre("shoe"));
+}
+
+TEST_F(JoinedPairsTest, OneDrawingOfATestPhotoAndAnotherIsLeftOut) {
+  Line("target", "old.jpg", "old", "photo", "test");
+  Write("target/old.jpg", "old");
+  Confirm("a", "old");
+  Confirm("b", "red");
+  Write("pairs/a.png", "the same");
+  Write("pairs/b.png", "the same");
+  EXPECT_THAT(Lines(),
+              ElementsAre("red.jpg boot train", "blue.jpg shoe train", "old.jpg old test"));
+}
+
+TEST_F(JoinedPairsTest, PhotoThatCannotBeReadIsAnError) {
+  Confirm("a", "blue");
+  std::filesystem::remove(dir_.File("pairs/a.jpg"));
+  std::filesystem::create_directory(dir_.File("pairs/a.jpg"));
+  EXPECT_THAT(Open(), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("pairs/a.jpg")));
 }
 
 TEST_F(JoinedPairsTest, DigestIsOfBothAndOfTheTargetAloneWithoutPairs) {

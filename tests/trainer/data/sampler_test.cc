@@ -249,6 +249,19 @@ TEST(PairSamplerTest, FewSketchesAreNotLearnedByHeart) {
   EXPECT_THAT(std::vector<int>(times.begin(), times.begin() + 20), Each(kMostRepeats));
 }
 
+// Three hundred sketches of ten of a hundred photos, and four pseudo-sketches of each photo.
+TEST(PairSamplerTest, PopularPhotosLeaveNoBatchOut) {
+  std::vector<int> labels = Labels(10, 30);
+  const std::vector<int> made = Labels(100, 4);
+  labels.insert(labels.end(), made.begin(), made.end());
+  const std::vector<int> times = Drawn(labels, 100, {400, 0.86});
+  EXPECT_EQ(std::accumulate(times.begin(), times.end(), 0), 700);
+  // 70 batches, in each of which an identity may be once: all of 300, and 400 pseudo-sketches.
+  EXPECT_EQ(std::accumulate(times.begin(), times.begin() + 300, 0), 602);
+  const std::vector<int> few = Drawn(labels, 100, {400, 0.99});
+  EXPECT_EQ(std::accumulate(few.begin(), few.end(), 0), 700);
+}
+
 TEST(PairSamplerTest, OtherPseudoSketchesHaveTheirTurnInTheNextEpoch) {
   const PairShare share{400, 0.25};
   const std::vector<int> first = Drawn(TwentyAndMade(), 100, share, 0);

@@ -7,12 +7,16 @@
 #include <filesystem>
 #include <set>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "model/safetensors.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data/packed_images.h"
 #include "trainer/ihda/data_report.h"
 #include "trainer/ihda/human_share.h"
+#include "trainer/ihda/resume_state.h"
 
 namespace s2p::test {
 namespace {
@@ -50,6 +54,16 @@ class PseudoPairsTest : public TinyRunTest {
     return With(With(spec, {"target_dataset=" + photos, "pseudo.per_photo=3", "step1.epochs=0",
                             "validation.fraction=0"}),
                 fields);
+  }
+  // The weights of the photo encoder's backbone alone, as files of initial weights have them.
+  static TensorMap BackboneOf(const TensorMap& weights) {
+    TensorMap backbone;
+    for (const auto& [name, tensor] : weights) {
+      constexpr absl::string_view kPrefix = "encoder.";
+      if (absl::StartsWith(name, kPrefix)) backbone[name.substr(kPrefix.size())] = tensor;
+    }
+    EXPECT_FALSE(backbone.empty());
+    return backbone;
   }
   static absl::StatusOr<TrainingData> Load(const v1::TrainingSpec& spec) {
     S2P_ASSIGN_OR_RETURN(const auto resolved, ResolveSpec(spec));
@@ -199,8 +213,61 @@ TEST_F(PseudoPairsTest, RunThatChoosesItsShareIsResumedWithTheSameBits) {
   ASSERT_THAT(stopped, IsOk());
   EXPECT_THAT((*stopped)->Run(), StatusIs(absl::StatusCode::kCancelled));
   options.observer.stop = [] { return false; };
+  auto state = ReadResumeState(options.state_file);
+  ASSERT_THAT(state, IsOk());
+  EXPECT_EQ(state->human_share, ShareByNumber(6));
   EXPECT_THAT(Differences(whole, Train(spec, options)), IsEmpty());
   EXPECT_FALSE(Differences(whole, Train(With(spec, {"pseudo.choose_human_share=false"}))).empty());
+  // The share is the state's, however it was chosen.
+  state->human_share = 0.5;
+  ASSERT_THAT(WriteResumeState(options.state_file, *state), IsOk());
+  EXPECT_FALSE(Differences(whole, Train(spec, options)).empty());
+}
+
+TEST_F(PseudoPairsTest, ShareIsChosenOnHeldBackSketchesAndStandsInTheManifest) {
+  const std::string folder = Photos(12);
+  const auto once = DataSet::Open(folder);
+  std::vector<DataSetImage> images = once->images();
+  for (const DataSetImage& image : once->images()) {
+    if (image.modality != v1::MODALITY_SKETCH) continue;
+    // As many sketches as it takes to choose.
+    for (int64_t i = 0; i < kLeastToChoose; ++i) {
+      images.push_back(image);
+      images.back().path = absl::StrCat(image.path, i, ".png");
+      std::filesystem::copy(folder + "/" + image.path, folder + "/" + images.back().path);
+    }
+  }
+  ASSERT_THAT(WriteDataSet(folder, {"photos", {}, "", ""}, images), IsOk());
+  const std::vector<std::string> fields = {"pseudo.choose_human_share=true",
+                                           "validation.fraction=0.5",
+                                           "validation.sketches_only=true", "step2.epochs=1"};
+  auto random = Create(DayOne(folder, fields));
+  ASSERT_THAT(random, IsOk());
+  const auto untrained = (*random)->Model({}, "job");
+  ASSERT_THAT(untrained, IsOk());
+  const double by_number = untrained->manifest.provenance().human_share();
+  EXPECT_GT(by_number, 0.5);
+  ASSERT_THAT(WriteSafetensors(dir_.File("w"), BackboneOf(untrained->weights)), IsOk());
+  std::vector<std::string> from_weights = fields;
+  from_weights.push_back("initial_weights=" + dir_.File("w"));
+  auto fitted = Create(DayOne(folder, from_weights));
+  ASSERT_THAT(fitted, IsOk());
+  const double chosen = (*fitted)->Model({}, "job")->manifest.provenance().human_share();
+  double best = -1, best_share = 0;
+  for (const double share : {by_number, 0.25, 0.5, 0.75, 0.9}) {
+    std::vector<std::string> fixed = from_weights;
+    fixed.insert(fixed.end(), {"pseudo.choose_human_share=false",
+                               absl::StrFormat("pseudo.human_share=%.17g", share)});
+    auto trainer = Create(DayOne(folder, fixed));
+    ASSERT_THAT(trainer, IsOk());
+    const v1::Evaluation found = (*trainer)->EvaluateAll()->front();
+    EXPECT_EQ(found.split(), "train-validation");
+    if (found.mean_average_precision() > best) {
+      best = found.mean_average_precision();
+      best_share = share;
+    }
+  }
+  EXPECT_EQ(chosen, best_share);
 }
 
 TEST_F(PseudoPairsTest, NothingIsSaidToBeLeftOut) {

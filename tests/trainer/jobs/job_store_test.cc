@@ -221,6 +221,19 @@ TEST_F(JobStoreTest, NeededVersionsAreThoseOfTheNextRetrainingToo) {
   EXPECT_THAT(store_->NeededVersions(), ElementsAre(6));
 }
 
+TEST_F(JobStoreTest, NeededVersionIsThatWhichAWatchedJobStartsFromAgain) {
+  for (const auto& [version, state] : {std::pair{5, v1::Job::STATE_SUCCEEDED},
+                                       {6, v1::Job::STATE_FAILED},
+                                       {7, v1::Job::STATE_CANCELLED}}) {
+    v1::TrainingSpec spec;
+    spec.set_watch(true);
+    spec.set_watch_afresh(true);
+    spec.set_initial_version(version);
+    SetState(store_->Create(spec, spec)->job_id(), state);
+  }
+  EXPECT_THAT(store_->NeededVersions(), ElementsAre(5, 6));
+}
+
 TEST_F(JobStoreTest, EventsAreOpenOnlyWhileTheyAreInUse) {
   const std::string id = Create();
   auto events = *store_->Events(id);

@@ -190,18 +190,21 @@ TEST_F(IhdaJobRunnerTest, JobOfPhotosAloneIsRefusedWithoutPseudoSketchesAndTrain
 TEST_F(IhdaJobRunnerTest, JobThatWatchesForPairsTrainsNothingWhileThereIsAVersionAndNoPair) {
   const std::vector<std::string> fields = {"pairs_dataset=pairs", "watch=true", "step1.epochs=0",
                                            "step2.epochs=1", "publish.policy=if_better"};
-  ASSERT_THAT(Run(Job("first", fields)), IsOk());
+  std::vector<std::string> photos = fields;
+  photos.insert(photos.end(), {"target_dataset=source", "pseudo.per_photo=1"});
+  ASSERT_THAT(Run(Job("first", photos)), IsOk());
   EXPECT_THAT(*Store().Versions(), ElementsAre(1)) << "there was no version to wait with";
-  messages_.clear();
-  const auto waits = Run(Job("second", fields));
+  const auto waits = Run(Job("second", photos));
   ASSERT_THAT(waits, IsOk());
   EXPECT_EQ(waits->published_version, 0);
-  EXPECT_THAT(waits->reason, HasSubstr("not trained: pairs_dataset has no pair"));
-  EXPECT_THAT(messages_, testing::IsEmpty());
+  EXPECT_EQ(waits->result, JobResult::kNotTrained);
+  EXPECT_THAT(waits->reason, HasSubstr("not trained: there is no pair"));
   const std::string pairs = std::filesystem::path(Source()).parent_path().string() + "/pairs";
   std::filesystem::copy(Target(), pairs, std::filesystem::copy_options::recursive);
-  EXPECT_THAT(Run(Job("third", fields))->reason, HasSubstr("mAP "));
+  EXPECT_THAT(Run(Job("third", photos))->reason, HasSubstr("mAP "));
   std::filesystem::remove_all(pairs);
+  // The target has sketches itself.
+  EXPECT_THAT(Run(Job("fourth", fields))->reason, Not(HasSubstr("not trained")));
 }
 
 TEST_F(IhdaJobRunnerTest, PairsAndReferenceLieInTheDataRootAndAreDataSets) {
@@ -212,6 +215,9 @@ TEST_F(IhdaJobRunnerTest, PairsAndReferenceLieInTheDataRootAndAreDataSets) {
               HasSubstr("publish.reference_dataset: "));
   EXPECT_THAT(Refusal({"publish.policy=if_better", "publish.reference_dataset=source"}),
               HasSubstr("no sketch has a photo to be found by it"));
+  EXPECT_THAT(Refusal({"publish.reference_dataset=source/../target", "publish.policy=if_better"}),
+              HasSubstr("publish.reference_dataset: must be another data set"));
+  EXPECT_THAT(Refusal({"pairs_dataset=./target"}), HasSubstr("pairs_dataset: must be another"));
   const auto checked = runner_->Check(Relative({"pairs_dataset=not/yet"}));
   ASSERT_THAT(checked, IsOk());
   EXPECT_TRUE(std::filesystem::path(checked->pairs_dataset()).is_absolute());

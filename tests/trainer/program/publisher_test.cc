@@ -90,7 +90,7 @@ class PublisherTest : public TinyRunTest {
       return image.modality == v1::MODALITY_PHOTO && image.split == "train";
     });
   }
-  // As a server writes them: under names of its own.
+  // Pairs under names of their own, as a server writes them.
   std::string Pairs() {
     return CopyOfTarget("pairs", [](DataSetImage& image) {
       image.identity = "photo-" + image.identity;
@@ -247,11 +247,17 @@ TEST_F(PublisherTest, FewerQueriesThanAskedForDecideNothingAndLeaveNoModel) {
   EXPECT_THAT(NotPublished(Publish(
                   {"publish.policy=if_better", absl::StrCat("publish.min_queries=", queries + 1)})),
               AllOf(HasSubstr(absl::StrCat(queries, " held-back sketches are too few")),
-                    HasSubstr(absl::StrCat("publish.min_queries asks for ", queries + 1))));
+                    HasSubstr(absl::StrCat("publish.min_queries needs ", queries + 1))));
   EXPECT_FALSE(std::filesystem::exists(store_.root() + "/undecided"));
   EXPECT_EQ(
       Publish({"publish.policy=if_better", absl::StrCat("publish.min_queries=", queries)})->version,
       2);
+}
+
+TEST_F(PublisherTest, VersionThatHeldNothingBackIsNoMatterOfMoreQueries) {
+  ASSERT_THAT(PublishBlind({"validation.fraction=0"}), IsOk());
+  EXPECT_THAT(NotPublished(Publish({"publish.policy=if_better", "publish.min_queries=1"})),
+              AllOf(HasSubstr("version 1 held no identity back"), HasSubstr("The model is kept")));
 }
 
 TEST_F(PublisherTest, PairsAreNewToAModelOfPhotosAlone) {

@@ -369,15 +369,10 @@ TEST(SpecErrorsTest, EveryNumberThatMakesNoSenseIsNamed) {
               ElementsAre(HasSubstr("loss.domain: must be")));
 }
 
-TEST(SpecErrorsTest, ReferenceAndPairsAreDataSetsOfTheirOwn) {
-  EXPECT_THAT(Errors({"pairs_dataset=pairs", "publish.reference_dataset=other"}), IsEmpty());
-  for (const char* reference : {"target", "pairs"}) {
-    EXPECT_THAT(
-        Errors({"pairs_dataset=pairs", absl::StrCat("publish.reference_dataset=", reference)}),
-        ElementsAre(HasSubstr("publish.reference_dataset: must be another data set")));
-  }
-  EXPECT_THAT(Errors({"pairs_dataset=target"}),
-              ElementsAre("pairs_dataset: must be another data set than target_dataset"));
+TEST(SpecErrorsTest, FewestQueriesNeedSomethingThatIsHeldBack) {
+  EXPECT_THAT(Errors({"publish.min_queries=5", "validation.fraction=0.1"}), IsEmpty());
+  EXPECT_THAT(Errors({"publish.min_queries=5", "validation.fraction=0"}),
+              ElementsAre(HasSubstr("publish.min_queries: must be 0")));
 }
 
 TEST(SpecErrorsTest, AllOfThemAreNamedAtOnce) {
