@@ -62,7 +62,7 @@ class Backup(unittest.TestCase):
                                               if "kept" not in photo.get("metadata", {})])
                 rounds.append(len(listed))
 
-        writer = threading.Thread(target=change)
+        writer = threading.Thread(target=change, daemon=True)
         writer.start()
         while not rounds:
             stop.wait(0.05)

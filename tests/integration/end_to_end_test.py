@@ -3,6 +3,7 @@
 usage: end_to_end_test.py BIN_DIR WORK_DIR prepare     makes a data set and trains a small model
        end_to_end_test.py BIN_DIR WORK_DIR TEST...     runs tests of EndToEnd by name
 """
+import faulthandler
 import json
 import os
 import shutil
@@ -23,6 +24,9 @@ WORK = ""
 # Waits have no limit of their own: a slow machine is not an error, and the runner's limit ends a
 # hanging test. The client needs a deadline; this one is beyond the runner's limit.
 PATIENT = ("--timeout", "86400")
+
+# A test that hangs prints where it stands before the runner ends it.
+faulthandler.dump_traceback_later(840)
 
 
 def program(name):

@@ -14,6 +14,7 @@ pseudo-sketches; it has seen no sketch. Without --pairs the procedural shoes are
 """
 import argparse
 import base64
+import faulthandler
 import json
 import os
 import random
@@ -103,7 +104,7 @@ class Load:
         self.ended = threading.Event()
         self.lock = threading.Lock()
         self.searches, self.failures, self.versions = 0, [], set()
-        self.threads = [threading.Thread(target=self.work, args=(number,))
+        self.threads = [threading.Thread(target=self.work, args=(number,), daemon=True)
                         for number in range(clients)]
         for thread in self.threads:
             thread.start()
@@ -450,6 +451,8 @@ def main(arguments):
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     open(mark, "w").close()
+    # The loop takes as long as its trainings.
+    faulthandler.cancel_dump_traceback_later()
     # The programs end with the script.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     loop = Loop(options, folder)

@@ -147,7 +147,7 @@ class Feedback(unittest.TestCase):
                         return
                     accepted.add(name)
 
-            worker = threading.Thread(target=work)
+            worker = threading.Thread(target=work, daemon=True)
             worker.start()
             server.wait(lambda: len(recorded) + len(accepted) - before > (3 + 4 * cycle) % 24
                         or not worker.is_alive())

@@ -126,7 +126,7 @@ class Swap(unittest.TestCase):
             except Exception as fault:  # Reported by the test's own thread.
                 self.faults.append(fault)
                 self.stop.set()
-        thread = threading.Thread(target=loop)
+        thread = threading.Thread(target=loop, daemon=True)
         thread.start()
         return thread
 
