@@ -5,12 +5,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/picture_ending.h"
 #include "base/status_macros.h"
 #include "base/steady_time.h"
 #include "base/utf8.h"
 #include "client/arguments.h"
 #include "client/clean_text.h"
 #include "client/commands/commands.h"
+#include "client/new_data_set.h"
 #include "client/photo_files.h"
 #include "client/progress.h"
 #include "client/report.h"
@@ -60,6 +62,52 @@ void PrintSkipped(const PhotoList& list, std::ostream& err) {
   if (list.linked_folders > 0) {
     err << "did not follow " << list.linked_folders << " links to folders; name one to add it\n";
   }
+}
+
+// The photos that pass the filters, `limit` at most unless it is 0.
+absl::StatusOr<v1::ListPhotosResponse> ListAll(const SearchClient& client,
+                                               const std::vector<std::string>& filters,
+                                               uint32_t limit) {
+  S2P_ASSIGN_OR_RETURN(auto filter, ParseFilter(filters, {}));
+  v1::ListPhotosRequest request;
+  *request.mutable_filter() = std::move(filter);
+  v1::ListPhotosResponse all;
+  do {
+    const uint32_t left = limit == 0 ? 1000 : limit - all.photos_size();
+    request.set_page_size(std::min<uint32_t>(left, 1000));
+    S2P_ASSIGN_OR_RETURN(auto page, client.ListPhotos(request));
+    all.mutable_photos()->MergeFrom(page.photos());
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty() &&
+           (limit == 0 || static_cast<uint32_t>(all.photos_size()) < limit));
+  all.set_next_page_token(request.page_token());
+  return all;
+}
+
+// The details of a photo and the bytes of a rendition.
+struct FetchedPhoto {
+  v1::Photo photo;
+  std::string bytes;
+};
+
+absl::StatusOr<FetchedPhoto> Fetch(const SearchClient& client, const std::string& id,
+                                   v1::Rendition rendition) {
+  v1::GetPhotoRequest request;
+  request.set_photo_id(id);
+  request.set_rendition(rendition);
+  FetchedPhoto fetched;
+  S2P_RETURN_IF_ERROR(client.GetPhoto(request, [&](const v1::GetPhotoResponse& response) {
+    if (response.has_photo()) fetched.photo = response.photo();
+    fetched.bytes += response.chunk();
+    return absl::OkStatus();
+  }));
+  return fetched;
+}
+
+std::string IdentityOf(const v1::Photo& photo) {
+  const auto found = photo.metadata().find("identity");
+  const bool is_named = found != photo.metadata().end() && !found->second.empty();
+  return is_named ? found->second : photo.photo_id();
 }
 
 // Counts by AddPhotoResponse.Result, in its order; the first entry counts failures.
@@ -130,19 +178,7 @@ absl::Status RunGalleryAdd(const SearchClient& client, const GalleryAddOptions& 
 
 absl::Status RunGalleryList(const SearchClient& client, const GalleryListOptions& options,
                             std::ostream& out) {
-  S2P_ASSIGN_OR_RETURN(auto filter, ParseFilter(options.filters, {}));
-  v1::ListPhotosRequest request;
-  *request.mutable_filter() = std::move(filter);
-  v1::ListPhotosResponse all;
-  do {
-    const uint32_t left = options.limit == 0 ? 1000 : options.limit - all.photos_size();
-    request.set_page_size(std::min<uint32_t>(left, 1000));
-    S2P_ASSIGN_OR_RETURN(auto page, client.ListPhotos(request));
-    all.mutable_photos()->MergeFrom(page.photos());
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty() &&
-           (options.limit == 0 || static_cast<uint32_t>(all.photos_size()) < options.limit));
-  all.set_next_page_token(request.page_token());
+  S2P_ASSIGN_OR_RETURN(const auto all, ListAll(client, options.filters, options.limit));
   if (options.json) {
     out << ToJson(all);
     return absl::OkStatus();
@@ -162,26 +198,18 @@ absl::Status RunGalleryList(const SearchClient& client, const GalleryListOptions
 absl::Status RunGalleryGet(const SearchClient& client, const GalleryGetOptions& options,
                            std::ostream& out) {
   S2P_RETURN_IF_ERROR(CheckPhotoId(options.photo_id, "ID"));
-  v1::GetPhotoRequest request;
-  request.set_photo_id(options.photo_id);
   if (options.rendition != "original" && options.rendition != "thumbnail") {
     return absl::InvalidArgumentError(
         absl::StrCat("--rendition ", options.rendition, ": expected original or thumbnail"));
   }
+  v1::Rendition rendition = v1::RENDITION_NONE;
   if (!options.out_file.empty()) {
-    request.set_rendition(options.rendition == "original" ? v1::RENDITION_ORIGINAL
-                                                          : v1::RENDITION_THUMBNAIL);
+    rendition = options.rendition == "original" ? v1::RENDITION_ORIGINAL : v1::RENDITION_THUMBNAIL;
   }
-  v1::Photo photo;
-  std::string bytes;
-  absl::Status status = client.GetPhoto(request, [&](const v1::GetPhotoResponse& response) {
-    if (response.has_photo()) photo = response.photo();
-    bytes += response.chunk();
-    return absl::OkStatus();
-  });
-  if (!status.ok()) return status;
+  S2P_ASSIGN_OR_RETURN(const auto fetched, Fetch(client, options.photo_id, rendition));
+  const v1::Photo& photo = fetched.photo;
   if (!options.out_file.empty()) {
-    if (status = WriteFile(options.out_file, bytes); !status.ok()) return status;
+    S2P_RETURN_IF_ERROR(WriteFile(options.out_file, fetched.bytes));
   }
   if (options.json) {
     out << ToJson(photo);
@@ -197,6 +225,37 @@ absl::Status RunGalleryGet(const SearchClient& client, const GalleryGetOptions& 
                                          absl::LocalTimeZone())},
               {"metadata", ToText(photo.metadata())}},
              out);
+  return absl::OkStatus();
+}
+
+absl::Status RunGalleryExport(const SearchClient& client, const GalleryExportOptions& options,
+                              std::ostream& out) {
+  S2P_ASSIGN_OR_RETURN(const auto data_set, NewDataSet::Create(options.folder));
+  S2P_ASSIGN_OR_RETURN(const auto all, ListAll(client, options.filters, /*limit=*/0));
+  int written = 0;
+  {
+    Progress progress("exporting", static_cast<size_t>(all.photos_size()));
+    for (const v1::Photo& listed : all.photos()) {
+      const auto fetched = Fetch(client, listed.photo_id(), v1::RENDITION_ORIGINAL);
+      progress.Advance();
+      if (absl::IsNotFound(fetched.status())) continue;
+      if (!fetched.ok()) return fetched.status();
+      const v1::Photo& photo = fetched->photo;
+      const bool is_sketch = photo.modality() == v1::MODALITY_SKETCH;
+      const std::string name = absl::StrFormat("%s/%06d%s", is_sketch ? "sketch" : "photo",
+                                               ++written, PictureEnding(photo.content_type()));
+      S2P_RETURN_IF_ERROR(data_set->Write(name, fetched->bytes));
+      if (is_sketch) {
+        data_set->AddSketchLine(name, IdentityOf(photo));
+      } else {
+        data_set->AddPhotoLine(name, IdentityOf(photo));
+      }
+      if (options.json) out << ToJson(photo, /*compact=*/true);
+    }
+  }
+  if (written == 0) return absl::NotFoundError("there is no photo to export");
+  S2P_RETURN_IF_ERROR(data_set->Finish("gallery", "the gallery of an s2p-server"));
+  if (!options.json) out << written << " photos in " << Printable(options.folder) << '\n';
   return absl::OkStatus();
 }
 

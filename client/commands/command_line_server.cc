@@ -71,6 +71,24 @@ void AddGalleryGet(CLI::App& gallery, Command& command) {
   });
 }
 
+void AddGalleryExport(CLI::App& gallery, Command& command) {
+  auto options = std::make_shared<GalleryExportOptions>();
+  CLI::App* exported =
+      gallery.add_subcommand("export", "Write the photos as a data set to train on");
+  exported->add_option("FOLDER", options->folder, "New folder")->required();
+  AddRepeated(*exported, "--filter", options->filters, "Only photos with this metadata, KEY=VALUE");
+  exported->add_flag("--json", options->json, "Print each photo as a line of JSON");
+  exported->footer(
+      "Example:\n"
+      "  s2p gallery export data/gallery\n"
+      "  s2p-trainer start --photos data/gallery/photo --checkpoint-root checkpoints");
+  exported->callback([=, &command] {
+    command.search = [options](const SearchClient& client) {
+      return RunGalleryExport(client, *options, std::cout);
+    };
+  });
+}
+
 void AddGalleryRemove(CLI::App& gallery, Command& command) {
   auto photo_ids = std::make_shared<std::vector<std::string>>();
   auto json = std::make_shared<bool>(false);
@@ -155,6 +173,7 @@ void AddServerCommands(CLI::App& app, Command& command) {
   AddGalleryAdd(*gallery, command);
   AddGalleryList(*gallery, command);
   AddGalleryGet(*gallery, command);
+  AddGalleryExport(*gallery, command);
   AddGalleryRemove(*gallery, command);
   AddReport(*gallery, "stats", "Count the photos", command, RunGalleryStats);
   CLI::App* model = app.add_subcommand("model", "Show or choose the served model");

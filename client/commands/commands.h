@@ -75,6 +75,18 @@ struct GalleryGetOptions {
 absl::Status RunGalleryGet(const SearchClient& client, const GalleryGetOptions& options,
                            std::ostream& out);
 
+struct GalleryExportOptions {
+  // A new folder.
+  std::string folder;
+  std::vector<std::string> filters;
+  bool json = false;
+};
+// Writes the photos as a data set to train on: the bytes that were added, under the identity that
+// their metadata name, or else their id. A photo that is deleted meanwhile is left out. NotFound if
+// there is none.
+absl::Status RunGalleryExport(const SearchClient& client, const GalleryExportOptions& options,
+                              std::ostream& out);
+
 // NotFound if one of the photos does not exist; the others are deleted.
 absl::Status RunGalleryRemove(const SearchClient& client, const std::vector<std::string>& photo_ids,
                               bool json, std::ostream& out);

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/arguments.h"
+#include "client/labelled_set.h"
 #include "image/image.h"
 #include "tests/client/fake_search_server.h"
 #include "tests/testing/status_matchers.h"
@@ -210,6 +211,46 @@ TEST_F(CommandsTest, OriginalIsWrittenWhole) {
   options.out_file = dir_.File("got.png");
   ASSERT_THAT(RunGalleryGet(*client_, options, out_), IsOk());
   EXPECT_EQ(*ReadImageFile(options.out_file), *ReadImageFile(dir_.File("photo/2.png")));
+}
+
+TEST_F(CommandsTest, ExportIsADataSetOfTheOriginals) {
+  Write("named.png", "the bytes");
+  GalleryAddOptions named;
+  named.paths = {dir_.File("named.png")};
+  named.metadata = {"identity=boot"};
+  ASSERT_THAT(RunGalleryAdd(*client_, named, out_, err_), IsOk());
+  ASSERT_THAT(AddDataSet(), IsOk());
+  GalleryExportOptions options;
+  options.folder = dir_.File("new/exported");
+  out_.str("");
+  ASSERT_THAT(RunGalleryExport(*client_, options, out_), IsOk());
+  EXPECT_EQ(out_.str(), absl::StrCat("4 photos in ", options.folder, "\n"));
+  const auto exported = ReadLabelledSet(options.folder, "train");
+  ASSERT_THAT(exported, IsOk());
+  std::vector<std::string> identities;
+  for (const auto& image : exported->images) identities.push_back(image.identity);
+  EXPECT_THAT(identities, ElementsAre("0", "1", "2", "boot"));
+  const auto bytes_of = [&](size_t i) {
+    return *ReadImageFile(absl::StrCat(options.folder, "/", exported->images[i].path));
+  };
+  EXPECT_EQ(bytes_of(2), *ReadImageFile(dir_.File("photo/2.png")));
+  EXPECT_EQ(bytes_of(3), "the bytes");
+  EXPECT_THAT(RunGalleryExport(*client_, options, out_),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("not an empty folder")));
+}
+
+TEST_F(CommandsTest, ExportThatFailsLeavesNothing) {
+  GalleryExportOptions options;
+  options.folder = dir_.File("new/exported");
+  EXPECT_THAT(RunGalleryExport(*client_, options, out_),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("no photo to export")));
+  EXPECT_FALSE(std::filesystem::exists(dir_.File("new")));
+  ASSERT_THAT(AddDataSet(), IsOk());
+  // Two pages of the list, and a photo, are answered.
+  server_.FailNextCall(absl::PermissionDeniedError("not yours"), /*after=*/3);
+  EXPECT_THAT(RunGalleryExport(*client_, options, out_),
+              StatusIs(absl::StatusCode::kPermissionDenied));
+  EXPECT_FALSE(std::filesystem::exists(dir_.File("new")));
 }
 
 TEST_F(CommandsTest, MissingPhotoIsNamedAfterTheOthersAreDeleted) {

@@ -24,10 +24,11 @@ class FakeCalls {
     absl::MutexLock lock(&mutex_);
     key_ = key;
   }
-  // The next call fails with this.
-  void FailNext(absl::Status status) {
+  // The call after the next `after` ones fails with this.
+  void FailNext(absl::Status status, int after = 0) {
     absl::MutexLock lock(&mutex_);
     next_failure_ = std::move(status);
+    calls_before_failure_ = after;
   }
   // The next call does nothing until its client cancels it.
   void HoldNext() {
@@ -51,6 +52,10 @@ class FakeCalls {
                           sent->second != grpc::string_ref(absl::StrCat("Bearer ", key_)))) {
       return {grpc::StatusCode::UNAUTHENTICATED, "no key"};
     }
+    if (calls_before_failure_ > 0) {
+      --calls_before_failure_;
+      return grpc::Status::OK;
+    }
     const absl::Status failure = std::exchange(next_failure_, absl::OkStatus());
     return {static_cast<grpc::StatusCode>(failure.code()), std::string(failure.message())};
   }
@@ -67,6 +72,7 @@ class FakeCalls {
   bool holds_next_ ABSL_GUARDED_BY(mutex_) = false;
   std::string key_ ABSL_GUARDED_BY(mutex_);
   absl::Status next_failure_ ABSL_GUARDED_BY(mutex_);
+  int calls_before_failure_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace s2p::test

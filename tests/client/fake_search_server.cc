@@ -309,8 +309,8 @@ void FakeSearchServer::SetWatches(std::deque<std::vector<v1::GetModelStatusRespo
   services_->state.watches = std::move(watches);
 }
 
-void FakeSearchServer::FailNextCall(absl::Status status) {
-  services_->state.calls.FailNext(std::move(status));
+void FakeSearchServer::FailNextCall(absl::Status status, int after) {
+  services_->state.calls.FailNext(std::move(status), after);
 }
 
 void FakeSearchServer::HoldNextCall() { services_->state.calls.HoldNext(); }

@@ -40,8 +40,8 @@ class FakeSearchServer {
   // Sets the next WatchModelStatus streams: each sends its statuses and breaks. The stream after
   // the last fails with FailedPrecondition.
   void SetWatches(std::deque<std::vector<v1::GetModelStatusResponse>> watches);
-  // The next call fails with `status` before it does anything.
-  void FailNextCall(absl::Status status);
+  // The call after the next `after` ones fails with `status` before it does anything.
+  void FailNextCall(absl::Status status, int after = 0);
   // The next call does nothing until its client cancels it: once in the life of the server.
   void HoldNextCall();
   // Return when the held call has come, or has been cancelled.

@@ -261,7 +261,7 @@ TEST_F(FeedbackCommandTest, ExportIsADataSet) {
   for (std::string line; std::getline(text, line);) lines.push_back(line);
   EXPECT_THAT(lines, SizeIs(5));
   EXPECT_EQ(lines[2], R"({"path":"sketch/000002.png","identity":"boot \"7\"","modality":"sketch",)"
-                      R"("split":"train"})");
+                      R"("split":"train","photo":"photo/000001.png"})");
   EXPECT_THAT(Written("dataset.json"), HasSubstr("\"format\":1"));
 }
 
