@@ -128,12 +128,13 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
   observer.on_message("reading the data");
   S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(job.resolved_spec(), /*held_back=*/{}, observer.stop));
   if (WaitsForPairs(job.resolved_spec(), plan.data_sets.target, store_)) {
-    JobOutcome waits;
-    waits.result = JobResult::kNotTrained;
-    waits.reason =
+    return JobOutcome{
+        0,
         "not trained: there is no pair to learn from or to measure with, and a version is "
-        "published; pairs_dataset is watched";
-    return waits;
+        "published; pairs_dataset is watched",
+        JobResult::kNotTrained,
+        {},
+        ""};
   }
   S2P_RETURN_IF_ERROR(CheckFits(plan, observer));
   IhdaTrainerOptions options;
