@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 
@@ -60,8 +61,7 @@ class Identities {
   std::vector<std::vector<int>> rows_;
 };
 
-// The scores of one query, in chunks whose largest scores tell which chunks need not be read. The
-// loops over a chunk have a fixed length and no branch, so that compilers vectorise them.
+// The scores of one query, in chunks whose largest scores tell which chunks need not be read.
 class ChunkedScores {
  public:
   static constexpr size_t kChunk = 64;
@@ -70,7 +70,9 @@ class ChunkedScores {
   ChunkedScores(absl::Span<float> scores, float least, float most)
       : scores_(scores), largest_((scores.size() + kChunk - 1) / kChunk) {
     for (size_t chunk = 0; chunk < largest_.size(); ++chunk) {
-      for (float& score : Chunk(chunk)) score = Larger(Smaller(score, most), least);
+      Visit(chunk, [&](float* in, auto count) {
+        for (size_t i = 0; i < count; ++i) in[i] = Larger(Smaller(in[i], most), least);
+      });
       largest_[chunk] = Largest(chunk);
     }
   }
@@ -78,21 +80,37 @@ class ChunkedScores {
   size_t chunks() const { return largest_.size(); }
   size_t size() const { return scores_.size(); }
   absl::Span<float> Chunk(size_t chunk) const { return scores_.subspan(chunk * kChunk, kChunk); }
+  // Calls `body` with the first score of a chunk and their number, which the compiler knows for all
+  // chunks but the last: it vectorises a loop over them that has no branch.
+  template <typename Body>
+  void Visit(size_t chunk, const Body& body) const {
+    const absl::Span<float> scores = Chunk(chunk);
+    if (scores.size() == kChunk) {
+      body(scores.data(), std::integral_constant<size_t, kChunk>());
+    } else {
+      body(scores.data(), scores.size());
+    }
+  }
   // No score of the chunk is larger, and one was as large before scores were left out.
   float Bound(size_t chunk) const { return largest_[chunk]; }
 
   // The largest score of the chunk; kLast if all are left out.
   float Largest(size_t chunk) const {
-    constexpr size_t kLanes = 16;
     const absl::Span<const float> scores = Chunk(chunk);
+    float largest = kLast;
+    if (scores.size() < kChunk) {
+      for (const float score : scores) largest = Larger(score, largest);
+      return largest;
+    }
+    constexpr size_t kLanes = 16;
     float lanes[kLanes];
     std::fill_n(lanes, kLanes, kLast);
-    size_t i = 0;
-    for (; i + kLanes <= scores.size(); i += kLanes) {
-      for (size_t j = 0; j < kLanes; ++j) lanes[j] = Larger(scores[i + j], lanes[j]);
+    const float* in = scores.data();
+    for (size_t i = 0; i < kChunk; i += kLanes) {
+      for (size_t j = 0; j < kLanes; ++j) lanes[j] = Larger(in[i + j], lanes[j]);
     }
-    for (; i < scores.size(); ++i) lanes[0] = Larger(scores[i], lanes[0]);
-    return *std::max_element(lanes, lanes + kLanes);
+    for (const float lane : lanes) largest = Larger(lane, largest);
+    return largest;
   }
 
   void Set(int row, float score) {
@@ -200,14 +218,19 @@ class Ranker {
     int count = 0;
     for (size_t chunk = 0; chunk < scores_.chunks(); ++chunk) {
       if (!(scores_.Bound(chunk) >= perhaps)) continue;
-      const absl::Span<const float> scores = scores_.Chunk(chunk);
       int sure = 0, possible = 0;
-      for (const float score : scores) {
-        sure += score > surely ? 1 : 0;
-        possible += score >= perhaps ? 1 : 0;
-      }
+      scores_.Visit(chunk, [&](const float* in, auto length) {
+        int above = 0, from = 0;
+        for (size_t i = 0; i < length; ++i) {
+          above += in[i] > surely ? 1 : 0;
+          from += in[i] >= perhaps ? 1 : 0;
+        }
+        sure = above;
+        possible = from;
+      });
       count += sure;
       if (sure == possible) continue;
+      const absl::Span<const float> scores = scores_.Chunk(chunk);
       for (size_t i = 0; i < scores.size(); ++i) {
         if (!(scores[i] >= perhaps) || scores[i] > surely) continue;
         const size_t row = chunk * ChunkedScores::kChunk + i;
