@@ -25,6 +25,10 @@ namespace {
 // every 30 s.
 constexpr int kShortestPingIntervalMs = 10 * 1000;
 
+// What one read of a connection brings is handled as a whole, by one thread: at gRPC's own 4 MiB, a
+// stranger's thousands of pings keep it for tens of milliseconds.
+constexpr int kMostReadBytes = 16 << 10;
+
 // These serve gRPC's own service, reflection; everything else runs on callbacks.
 constexpr int kSyncQueues = 1;
 constexpr int kMostSyncThreads = 16;
@@ -58,6 +62,7 @@ void Apply(const ConnectionLimits& limits, grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(limits.keepalive));
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
                               Milliseconds(limits.keepalive_timeout));
+  builder->AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kMostReadBytes);
   // A client that pings more often than it needs to is disconnected.
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                               kShortestPingIntervalMs);
