@@ -169,7 +169,6 @@ absl::StatusOr<TrainedModel> IhdaTrainer::Model(const std::vector<v1::Evaluation
   auto model = MakeTrainedModel(plan_.spec, plan_.data_sets, plan_.contents, manifest_, evaluations,
                                 job_id, networks_->encoder());
   if (!model.ok()) return OutOfMemory(model.status());
-  model->manifest.mutable_provenance()->set_human_share(spec_.pseudo().human_share());
   return model;
 }
 

@@ -61,6 +61,8 @@ class IhdaTrainer {
   absl::Status Run();
   // True if it started from a state file.
   bool resumed() const { return resumed_; }
+  // The share of people's sketches that the run has, as it was chosen (trainer/ihda/human_share.h).
+  double human_share() const { return spec_.pseudo().human_share(); }
   // Evaluations of the validation identities and of the test split, where there are any, in both
   // directions, with the networks as they are: after Run those that are kept, before it ends those
   // of the current repeat. With validation.keep_best also those of the last epoch, whose splits are

@@ -224,7 +224,7 @@ TEST_F(PseudoPairsTest, RunThatChoosesItsShareIsResumedWithTheSameBits) {
   EXPECT_FALSE(Differences(whole, Train(spec, options)).empty());
 }
 
-TEST_F(PseudoPairsTest, ShareIsChosenOnHeldBackSketchesAndStandsInTheManifest) {
+TEST_F(PseudoPairsTest, ShareIsChosenOnHeldBackSketches) {
   const std::string folder = Photos(12);
   const auto once = DataSet::Open(folder);
   std::vector<DataSetImage> images = once->images();
@@ -245,14 +245,14 @@ TEST_F(PseudoPairsTest, ShareIsChosenOnHeldBackSketchesAndStandsInTheManifest) {
   ASSERT_THAT(random, IsOk());
   const auto untrained = (*random)->Model({}, "job");
   ASSERT_THAT(untrained, IsOk());
-  const double by_number = untrained->manifest.provenance().human_share();
+  const double by_number = (*random)->human_share();
   EXPECT_GT(by_number, 0.5);
   ASSERT_THAT(WriteSafetensors(dir_.File("w"), BackboneOf(untrained->weights)), IsOk());
   std::vector<std::string> from_weights = fields;
   from_weights.push_back("initial_weights=" + dir_.File("w"));
   auto fitted = Create(DayOne(folder, from_weights));
   ASSERT_THAT(fitted, IsOk());
-  const double chosen = (*fitted)->Model({}, "job")->manifest.provenance().human_share();
+  const double chosen = (*fitted)->human_share();
   double best = -1, best_share = 0;
   for (const double share : {by_number, 0.25, 0.5, 0.75, 0.9}) {
     std::vector<std::string> fixed = from_weights;
