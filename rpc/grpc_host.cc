@@ -25,7 +25,7 @@ namespace {
 // every 30 s.
 constexpr int kShortestPingIntervalMs = 10 * 1000;
 
-// What one read of a connection brings is handled as a whole, by one thread: at gRPC's own 4 MiB, a
+// One thread handles all that one read of a connection brings: at gRPC's own limit of 4 MiB, a
 // stranger's thousands of pings keep it for tens of milliseconds.
 constexpr int kMostReadBytes = 16 << 10;
 
