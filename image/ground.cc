@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <opencv2/core.hpp>
 #include <opencv2/imgproc.hpp>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -17,9 +18,9 @@
 namespace s2p {
 namespace {
 
-// The ground is measured on a copy of at most this longer side, and a drawing whose ground is not
-// white is cut out of a copy of at most the second.
-constexpr int kMeasuredPixels = 512, kDrawnPixels = 1024;
+// The ground is measured on a copy of at most this longer side. A drawing whose ground is not white
+// is cut out of a copy of at most the second, and is at most as long as the third.
+constexpr int kMeasuredPixels = 512, kCutPixels = 1024, kDrawnPixels = 512;
 constexpr int kWhite = 255;
 // As FitToInk's: lighter pixels are white ground.
 constexpr int kWhiteGround = 235;
@@ -47,16 +48,7 @@ cv::Mat PixelsOf(const Image& image) {
   return {image.height(), image.width(), CV_8UC3, const_cast<uint8_t*>(image.row(0))};
 }
 
-// Averages areas, which is faster than Reduce.
-Image ShrunkImage(const Image& image, int longer) {
-  if (std::max(image.width(), image.height()) <= longer) return image;
-  const cv::Mat shrunk = Shrunk(PixelsOf(image), longer);
-  Image result(shrunk.cols, shrunk.rows);
-  shrunk.copyTo(PixelsOf(result));
-  return result;
-}
-
-// A picture's ground, as it was measured. Masks have the size of the copy that was measured.
+// A picture's ground, as it was measured. All have the size of the copy that was measured.
 struct Measured {
   bool inverted = false;
   // Unset if the ground is white as it is.
@@ -76,12 +68,6 @@ struct Measured {
 };
 
 bool HasWhiteBorder(const Levels& border) { return border.At(kInkAtBorder) >= kWhiteGround; }
-
-void DivideByGround(const cv::Mat& ground, cv::Mat& luma) {
-  cv::Mat full;
-  cv::resize(ground, full, luma.size(), 0, 0, cv::INTER_LINEAR);
-  cv::divide(luma, full, luma, kWhite);
-}
 
 // Five standard deviations, by the median, below white.
 int ThresholdOn(const cv::Mat& on_white) {
@@ -150,8 +136,8 @@ Measured Measure(cv::Mat luma) {
     border = BorderLevels(luma);
   }
   if (!HasWhiteBorder(border)) {
-    measured.ground = GroundOf(luma);
-    DivideByGround(measured.ground, luma);
+    cv::resize(GroundOf(luma), measured.ground, luma.size(), 0, 0, cv::INTER_LINEAR);
+    cv::divide(luma, measured.ground, luma, kWhite);
     measured.threshold = ThresholdOn(luma);
   }
   measured.ink = luma < measured.threshold;
@@ -164,23 +150,20 @@ Measured Measure(cv::Mat luma) {
 
 // The picture that a drawing is cut out of, and what was measured of it.
 struct Drawing {
-  Image picture;
-  // The picture is a sheet that was found in the image.
-  bool is_flattened = false;
+  cv::Mat picture;
+  // Where the drawing is a sheet in the picture.
+  std::optional<SheetCorners> sheet;
   Measured measured;
 };
 
 Drawing MeasuredDrawing(const Image& image) {
-  Drawing drawing{ShrunkImage(image, kDrawnPixels), false, {}};
-  cv::Mat luma = LumaOf(ShrunkImage(drawing.picture, kMeasuredPixels));
-  if (!HasWhiteBorder(BorderLevels(luma))) {
-    if (const auto sheet = FindSheet(luma)) {
-      drawing.picture = Flatten(drawing.picture, *sheet);
-      drawing.is_flattened = true;
-      luma = LumaOf(ShrunkImage(drawing.picture, kMeasuredPixels));
-    }
+  Drawing drawing{Shrunk(PixelsOf(image), kCutPixels), std::nullopt, {}};
+  cv::Mat luma = LumaOf(Shrunk(drawing.picture, kMeasuredPixels));
+  if (!HasWhiteBorder(BorderLevels(luma))) drawing.sheet = FindSheet(luma);
+  if (drawing.sheet) {
+    luma = Flattened(luma, *drawing.sheet, {0, 0, 1, 1}, FlatSize(luma.size(), *drawing.sheet));
   }
-  drawing.measured = Measure(luma);
+  drawing.measured = Measure(std::move(luma));
   return drawing;
 }
 
@@ -195,50 +178,18 @@ cv::Rect Scaled(const cv::Rect& box, const cv::Size& from, const cv::Size& to) {
           scaled(box.br().y, from.height, to.height, true) - top};
 }
 
-// A pixel's place in a smaller picture: the two pixels that it lies between, and how near it is to
-// the second.
-struct Between {
-  Between(int pixel, int side, int smaller) {
-    const double place = std::clamp((pixel + 0.5) * smaller / side - 0.5, 0.0, smaller - 1.0);
-    first = static_cast<int>(place);
-    second = std::min(first + 1, smaller - 1);
-    share = place - first;
+// The box of the ink, of at most kDrawnPixels.
+cv::Mat CutOut(const Drawing& drawing) {
+  const cv::Rect& box = drawing.measured.box;
+  const cv::Size measured = drawing.measured.ink.size();
+  if (!drawing.sheet) {
+    return Shrunk(drawing.picture(Scaled(box, measured, drawing.picture.size())), kDrawnPixels);
   }
-  int first;
-  int second;
-  double share;
-};
-
-double GroundAt(const cv::Mat& ground, const Between& x, const Between& y) {
-  const auto along = [&](int row) {
-    const uint8_t* levels = ground.ptr(row);
-    return levels[x.first] * (1 - x.share) + levels[x.second] * x.share;
-  };
-  return along(y.first) * (1 - y.share) + along(y.second) * y.share;
-}
-
-// Copies the ink of a row to `to`, as dark as on white paper. `kept` is 255 where ink may be.
-void CopyInk(const Drawing& drawing, const cv::Mat& kept, int y, const cv::Rect& box, uint8_t* to) {
-  const Image& picture = drawing.picture;
-  const Measured& measured = drawing.measured;
-  const uint8_t* keep = kept.ptr(y * kept.rows / picture.height());
-  const Between row(y, picture.height(), std::max(1, measured.ground.rows));
-  for (int x = box.x; x < box.br().x; ++x, to += Image::kChannels) {
-    if (keep[x * kept.cols / picture.width()] == 0) continue;
-    const uint8_t* from = picture.row(y) + x * Image::kChannels;
-    double scale = 1;
-    if (!measured.ground.empty()) {
-      const Between column(x, picture.width(), measured.ground.cols);
-      // Pixels as light as the threshold become white.
-      scale = static_cast<double>(kWhite) / measured.threshold * kWhite /
-              GroundAt(measured.ground, column, row);
-    }
-    for (int channel = 0; channel < Image::kChannels; ++channel) {
-      const double value = scale * (measured.inverted ? kWhite - from[channel] : from[channel]);
-      const double ink = (kWhite - value) * measured.contrast;
-      to[channel] = static_cast<uint8_t>(std::lround(std::clamp(kWhite - ink, 0.0, 255.0)));
-    }
-  }
+  const cv::Size sheet = FlatSize(drawing.picture.size(), *drawing.sheet);
+  const double width = measured.width, height = measured.height;
+  const cv::Rect2d part(box.x / width, box.y / height, box.width / width, box.height / height);
+  return Flattened(drawing.picture, *drawing.sheet, part,
+                   Within(Scaled(box, measured, sheet).size(), kDrawnPixels));
 }
 
 // Where ink and its soft edges are; elsewhere the drawing is white.
@@ -249,16 +200,40 @@ cv::Mat KeptOf(const Measured& measured) {
   return kept;
 }
 
-// A white square around a box of a picture, which `copy_row(y, to)` fills row by row.
-template <typename CopyRow>
-Image Centred(const cv::Rect& box, const CopyRow& copy_row) {
-  const int longer = std::max(box.width, box.height);
+// Makes the ink of a cut-out drawing as dark as on white paper, and all else white.
+void Clean(const Measured& measured, cv::Mat& drawing) {
+  cv::Mat kept, ground;
+  cv::resize(KeptOf(measured)(measured.box), kept, drawing.size(), 0, 0, cv::INTER_NEAREST);
+  if (!measured.ground.empty()) {
+    cv::resize(measured.ground(measured.box), ground, drawing.size(), 0, 0, cv::INTER_LINEAR);
+  }
+  // Pixels as light as the threshold become white.
+  const float white = measured.ground.empty() ? 1.0F : 255.0F * 255.0F / measured.threshold;
+  const auto contrast = static_cast<float>(measured.contrast);
+  for (int y = 0; y < drawing.rows; ++y) {
+    auto* pixel = drawing.ptr<cv::Vec3b>(y);
+    for (int x = 0; x < drawing.cols; ++x) {
+      if (kept.at<uint8_t>(y, x) == 0) {
+        pixel[x] = cv::Vec3b::all(kWhite);
+        continue;
+      }
+      const float scale = ground.empty() ? white : white / ground.at<uint8_t>(y, x);
+      for (int channel = 0; channel < Image::kChannels; ++channel) {
+        const int level = measured.inverted ? kWhite - pixel[x][channel] : pixel[x][channel];
+        const float ink = (kWhite - scale * static_cast<float>(level)) * contrast;
+        pixel[x][channel] = static_cast<uint8_t>(std::clamp(255.5F - ink, 0.0F, 255.0F));
+      }
+    }
+  }
+}
+
+// A white square around a picture.
+Image Centred(const cv::Mat& picture) {
+  const int longer = std::max(picture.cols, picture.rows);
   const int side = longer + 2 * std::max(1, longer / kGroundShare);
   Image square(side, side, kWhite);
-  for (int y = 0; y < box.height; ++y) {
-    copy_row(box.y + y,
-             square.row((side - box.height) / 2 + y) + (side - box.width) / 2 * Image::kChannels);
-  }
+  const cv::Point corner((side - picture.cols) / 2, (side - picture.rows) / 2);
+  picture.copyTo(PixelsOf(square)(cv::Rect(corner, picture.size())));
   return square;
 }
 
@@ -266,12 +241,11 @@ Image Centred(const cv::Rect& box, const CopyRow& copy_row) {
 
 bool HasInk(const Image& image) {
   S2P_CHECK(!image.empty());
-  const Image shrunk = ShrunkImage(image, kMeasuredPixels);
   double darkest = 0, lightest = 0;
-  cv::minMaxLoc(LumaOf(shrunk), &darkest, &lightest);
+  cv::minMaxLoc(LumaOf(Shrunk(PixelsOf(image), kMeasuredPixels)), &darkest, &lightest);
   // JPEG's errors in a single tone are smaller.
   if (lightest - darkest < kWhite - kWhiteGround) return false;
-  return !MeasuredDrawing(shrunk).measured.box.empty();
+  return !MeasuredDrawing(image).measured.box.empty();
 }
 
 Image FitToMeasuredInk(const Image& image) {
@@ -279,17 +253,17 @@ Image FitToMeasuredInk(const Image& image) {
   const Drawing drawing = MeasuredDrawing(image);
   const Measured& measured = drawing.measured;
   if (measured.box.empty()) return image;
-  const bool as_it_is = measured.is_white() && !drawing.is_flattened;
-  const Image& picture = as_it_is ? image : drawing.picture;
-  const cv::Rect box =
-      Scaled(measured.box, measured.ink.size(), {picture.width(), picture.height()});
-  if (measured.is_white()) {
-    return Centred(box, [&](int y, uint8_t* to) {
-      std::copy_n(picture.row(y) + box.x * Image::kChannels, box.width * Image::kChannels, to);
-    });
+  if (measured.is_white() && !drawing.sheet) {
+    const cv::Rect box = Scaled(measured.box, measured.ink.size(), {image.width(), image.height()});
+    return Centred(PixelsOf(image)(box));
   }
-  const cv::Mat kept = KeptOf(measured);
-  return Centred(box, [&](int y, uint8_t* to) { CopyInk(drawing, kept, y, box, to); });
+  cv::Mat cut = CutOut(drawing);
+  if (!measured.is_white()) {
+    // A part of the picture is not to be changed where it lies.
+    if (!drawing.sheet) cut = cut.clone();
+    Clean(measured, cut);
+  }
+  return Centred(cut);
 }
 
 }  // namespace s2p

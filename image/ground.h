@@ -17,15 +17,14 @@ namespace s2p {
 // 4. Ink is what is then darker than 235, or less where the ground is noisy.
 // 5. The printed lines of writing paper are taken out (image/ruling.h).
 // 6. Connected specks that are smaller than a 36th of the picture do not widen the cut, unless
-// there
-//    is nothing else.
+//    nothing else is there.
 // 7. Where 1, 2, 3 or 5 did anything, everything but the ink becomes white, and pale ink darker.
 //
 // Step 3 is left out where the border is white already, so on white ground without specks and lines
 // the result is FitToInk's. An image without ink is returned unchanged. A function of the pixels
-// alone; nothing is learned. The ground is measured on a copy of at most 512 pixels, and a drawing
-// whose ground is not white is returned with at most about 1,150. For drawings: the light parts of
-// a photographed thing would pass for ground. Thread-safe.
+// alone; nothing is learned. The ground is measured on a copy of at most 512 pixels, and ink on a
+// ground that is not white is returned with at most 512, as the canvas has. For drawings: the light
+// parts of a photographed thing would pass for ground. Thread-safe.
 Image FitToMeasuredInk(const Image& image);
 
 // Whether a drawing shows anything: FitToMeasuredInk finds ink, and the picture is not of one tone

@@ -111,22 +111,30 @@ Levels AllLevels(const cv::Mat& luma) {
   return levels;
 }
 
-cv::Mat LumaOf(const Image& image) {
-  const Image grey = ToGrey(image);
-  const cv::Mat pixels(grey.height(), grey.width(), CV_8UC3, const_cast<uint8_t*>(grey.row(0)));
-  cv::Mat luma;
-  cv::extractChannel(pixels, luma, 0);
+cv::Mat LumaOf(const cv::Mat& picture) {
+  cv::Mat luma(picture.size(), CV_8U);
+  for (int y = 0; y < picture.rows; ++y) {
+    const uint8_t* pixel = picture.ptr(y);
+    uint8_t* out = luma.ptr(y);
+    for (int x = 0; x < picture.cols; ++x, pixel += Image::kChannels) out[x] = Luma(pixel);
+  }
   return luma;
 }
 
-cv::Mat Shrunk(const cv::Mat& picture, int longer) {
-  const double scale = static_cast<double>(longer) / std::max(picture.cols, picture.rows);
-  if (scale >= 1) return picture;
+cv::Size Within(const cv::Size& size, int longer) {
+  const double scale = static_cast<double>(longer) / std::max(size.width, size.height);
+  if (scale >= 1) return size;
   const auto shrunk = [&](int side) {
     return std::max(1, static_cast<int>(std::lround(side * scale)));
   };
+  return {shrunk(size.width), shrunk(size.height)};
+}
+
+cv::Mat Shrunk(const cv::Mat& picture, int longer) {
+  const cv::Size size = Within(picture.size(), longer);
+  if (size == picture.size()) return picture;
   cv::Mat result;
-  cv::resize(picture, result, {shrunk(picture.cols), shrunk(picture.rows)}, 0, 0, cv::INTER_AREA);
+  cv::resize(picture, result, size, 0, 0, cv::INTER_AREA);
   return result;
 }
 

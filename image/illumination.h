@@ -6,8 +6,6 @@
 #include <cstdint>
 #include <opencv2/core.hpp>
 
-#include "image/image.h"
-
 namespace s2p {
 
 // How often each value of a byte occurs. A value.
@@ -25,10 +23,13 @@ class Levels {
 Levels BorderLevels(const cv::Mat& luma);
 Levels AllLevels(const cv::Mat& luma);
 
-// The luma of a picture as ToGrey has it (image/preprocessor.h): [height, width], CV_8U.
-cv::Mat LumaOf(const Image& image);
+// The luma of a picture of three channels as ToGrey has it (image/preprocessor.h): CV_8U.
+cv::Mat LumaOf(const cv::Mat& picture);
 
-// A copy of at most this longer side in pixels, by averages of areas.
+// A size of this shape whose longer side is at most `longer` pixels; at least one pixel each way.
+cv::Size Within(const cv::Size& size, int longer);
+// A copy of at most this longer side in pixels, by averages of areas; the picture itself if it is
+// no larger.
 cv::Mat Shrunk(const cv::Mat& picture, int longer);
 
 // True if the ground, whose luma at the border is `ground`, is dark and what is drawn on it is

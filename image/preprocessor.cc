@@ -106,11 +106,6 @@ Image ResizeHeight(const Image& image, int height, v1::ResizeFilter filter) {
   return result;
 }
 
-// ITU-R 601, in Pillow's fixed point.
-uint8_t Luma(const uint8_t* rgb) {
-  return static_cast<uint8_t>((19595u * rgb[0] + 38470u * rgb[1] + 7471u * rgb[2] + 32768u) >> 16);
-}
-
 absl::Status Invalid(absl::string_view field, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", what));
 }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -56,6 +57,11 @@ class Preprocessor {
 // square, with a margin of a sixteenth of the longer side. An image without such pixels is returned
 // unchanged.
 Image FitToInk(const Image& image);
+
+// The luma of a pixel's red, green and blue: ITU-R 601, in Pillow's fixed point.
+inline uint8_t Luma(const uint8_t* rgb) {
+  return static_cast<uint8_t>((19595u * rgb[0] + 38470u * rgb[1] + 7471u * rgb[2] + 32768u) >> 16);
+}
 
 // The single steps. Each equals Pillow's function that its comment or name gives.
 Image ToGrey(const Image& image);

@@ -24,7 +24,7 @@ constexpr double kLeastSolid = 0.93, kLeastSquare = 0.95;
 // The table, this many pixels outside an edge, is darker by at least this share.
 constexpr double kBesideEdge = 4, kEdgeShare = 0.2;
 // This share of the sheet is cut off on each side.
-constexpr float kInset = 0.02F;
+constexpr double kInset = 0.02;
 
 // The largest connected part of a mask, as its outline.
 Polygon LargestPart(const cv::Mat& mask) {
@@ -131,24 +131,31 @@ std::optional<SheetCorners> FindSheet(const cv::Mat& luma) {
   return shares;
 }
 
-Image Flatten(const Image& image, const SheetCorners& corners) {
-  SheetCorners from = corners;
-  for (cv::Point2f& corner : from) {
-    corner.x *= static_cast<float>(image.width());
-    corner.y *= static_cast<float>(image.height());
-  }
-  const auto side = [&](int a, int b) { return cv::norm(from[a] - from[b]); };
-  const int width = std::max(1, static_cast<int>((side(0, 1) + side(3, 2)) / 2));
-  const int height = std::max(1, static_cast<int>((side(0, 3) + side(1, 2)) / 2));
-  const float left = static_cast<float>(width) * kInset, top = static_cast<float>(height) * kInset;
-  const float right = static_cast<float>(width) + left, bottom = static_cast<float>(height) + top;
+cv::Size FlatSize(const cv::Size& picture, const SheetCorners& corners) {
+  const auto side = [&](int a, int b) {
+    const cv::Point2f along = corners[a] - corners[b];
+    return std::hypot(along.x * static_cast<float>(picture.width),
+                      along.y * static_cast<float>(picture.height));
+  };
+  return {std::max(1, static_cast<int>((side(0, 1) + side(3, 2)) / 2)),
+          std::max(1, static_cast<int>((side(0, 3) + side(1, 2)) / 2))};
+}
+
+cv::Mat Flattened(const cv::Mat& picture, const SheetCorners& corners, const cv::Rect2d& part,
+                  const cv::Size& size) {
   // The whole sheet is larger than what is kept by the inset on each side.
-  const SheetCorners to = {{{-left, -top}, {right, -top}, {right, bottom}, {-left, bottom}}};
-  Image flat(width, height);
-  const cv::Mat seen(image.height(), image.width(), CV_8UC3, const_cast<uint8_t*>(image.row(0)));
-  cv::Mat result(height, width, CV_8UC3, flat.row(0));
-  cv::warpPerspective(seen, result, cv::getPerspectiveTransform(from.data(), to.data()),
-                      result.size(), cv::INTER_LINEAR, cv::BORDER_REPLICATE);
+  const cv::Point2d whole[] = {
+      {-kInset, -kInset}, {1 + kInset, -kInset}, {1 + kInset, 1 + kInset}, {-kInset, 1 + kInset}};
+  SheetCorners from = corners, to;
+  for (size_t i = 0; i < corners.size(); ++i) {
+    from[i].x *= static_cast<float>(picture.cols);
+    from[i].y *= static_cast<float>(picture.rows);
+    to[i] = {static_cast<float>((whole[i].x - part.x) / part.width * size.width),
+             static_cast<float>((whole[i].y - part.y) / part.height * size.height)};
+  }
+  cv::Mat flat;
+  cv::warpPerspective(picture, flat, cv::getPerspectiveTransform(from.data(), to.data()), size,
+                      cv::INTER_LINEAR, cv::BORDER_REPLICATE);
   return flat;
 }
 

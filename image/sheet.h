@@ -6,8 +6,6 @@
 #include <opencv2/core.hpp>
 #include <optional>
 
-#include "image/image.h"
-
 namespace s2p {
 
 // Its corners clockwise from the top left, as shares of the picture's width and height. A value.
@@ -19,9 +17,14 @@ using SheetCorners = std::array<cv::Point2f, 4>;
 // brighter than what surrounds it. `luma`: CV_8U, not empty. Thread-safe.
 std::optional<SheetCorners> FindSheet(const cv::Mat& luma);
 
-// The sheet as a rectangle with sides as long as they are on average, without its outermost
-// fiftieth, which may show the table.
-Image Flatten(const Image& image, const SheetCorners& corners);
+// The size in pixels of the sheet in a picture: its sides are as long as they are on average.
+cv::Size FlatSize(const cv::Size& picture, const SheetCorners& corners);
+
+// A part of the sheet, as a rectangle of `size`. `part` is in shares of the sheet's width and
+// height without its outermost fiftieth, which may show the table. `picture`: CV_8U with any number
+// of channels. Thread-safe.
+cv::Mat Flattened(const cv::Mat& picture, const SheetCorners& corners, const cv::Rect2d& part,
+                  const cv::Size& size);
 
 }  // namespace s2p
 

@@ -93,25 +93,29 @@ TEST(FindSheetTest, PictureOfOneToneHasNoSheet) {
 }
 
 // Pixels that are red in the left half of the sheet, which is narrower at its right side.
-TEST(FlattenTest, SheetBecomesARectangleWithItsLeftOnTheLeft) {
-  Image picture(kWidth, kHeight, 40);
-  cv::Mat pixels(kHeight, kWidth, CV_8UC3, picture.row(0));
-  cv::fillConvexPoly(pixels, kSheet, cv::Scalar(220, 220, 220));
-  cv::fillConvexPoly(pixels, std::vector<cv::Point>{{60, 40}, {150, 45}, {150, 256}, {40, 250}},
+TEST(FlattenedTest, SheetBecomesARectangleWithItsLeftOnTheLeft) {
+  cv::Mat picture(kHeight, kWidth, CV_8UC3, cv::Scalar(40, 40, 40));
+  cv::fillConvexPoly(picture, kSheet, cv::Scalar(220, 220, 220));
+  cv::fillConvexPoly(picture, std::vector<cv::Point>{{60, 40}, {150, 45}, {150, 256}, {40, 250}},
                      cv::Scalar(200, 0, 0));
   SheetCorners corners;
   for (size_t i = 0; i < corners.size(); ++i) {
     corners[i] = {static_cast<float>(kSheet[i].x) / kWidth,
                   static_cast<float>(kSheet[i].y) / kHeight};
   }
-  const Image flat = Flatten(picture, corners);
-  EXPECT_NEAR(flat.width(), 308, 10);
-  EXPECT_NEAR(flat.height(), 213, 10);
-  for (const int y : {0, flat.height() / 2, flat.height() - 1}) {
-    EXPECT_EQ(flat.row(y)[0], 200) << y;
-    EXPECT_EQ(flat.row(y)[1], 0) << y;
-    EXPECT_EQ(flat.row(y)[(flat.width() - 1) * Image::kChannels + 1], 220) << y;
+  const cv::Size size = FlatSize(picture.size(), corners);
+  EXPECT_NEAR(size.width, 308, 10);
+  EXPECT_NEAR(size.height, 213, 10);
+  const cv::Mat flat = Flattened(picture, corners, {0, 0, 1, 1}, size);
+  ASSERT_EQ(flat.size(), size);
+  for (const int y : {0, size.height / 2, size.height - 1}) {
+    EXPECT_EQ(flat.at<cv::Vec3b>(y, 0), cv::Vec3b(200, 0, 0)) << y;
+    EXPECT_EQ(flat.at<cv::Vec3b>(y, size.width - 1), cv::Vec3b(220, 220, 220)) << y;
   }
+  // The right half, enlarged.
+  const cv::Mat right = Flattened(picture, corners, {0.5, 0, 0.5, 1}, {300, 400});
+  ASSERT_EQ(right.size(), cv::Size(300, 400));
+  EXPECT_EQ(right.at<cv::Vec3b>(200, 150), cv::Vec3b(220, 220, 220));
 }
 
 }  // namespace
