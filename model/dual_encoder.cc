@@ -172,8 +172,10 @@ std::vector<DualEncoderOutput> DualEncoder::ForwardParts(
   const FeatureMaps maps = networks_->photo->Forward(torch::cat(parts));
   const auto before_last = maps.before_last.split_with_sizes(sizes);
   const auto last = maps.last.split_with_sizes(sizes);
+  std::vector<torch::Tensor> summary(parts.size());
+  if (maps.summary.defined()) summary = maps.summary.split_with_sizes(sizes);
   for (size_t i = 0; i < parts.size(); ++i) {
-    outputs.push_back(Head({before_last[i], last[i]}, modalities[i]));
+    outputs.push_back(Head({before_last[i], last[i], summary[i]}, modalities[i]));
   }
   return outputs;
 }
@@ -202,6 +204,7 @@ Backbone& DualEncoder::BackboneOf(v1::Modality modality) {
 
 torch::Tensor DualEncoder::Pool(const FeatureMaps& maps) const {
   const v1::Embedding& embedding = networks_->embedding;
+  if (embedding.pooling() == v1::POOLING_SUMMARY) return maps.summary;
   if (embedding.pooling() != v1::POOLING_GRID) return CellMeans(maps.last, 1);
   const torch::Tensor coarse = CellMeans(maps.last, embedding.grid());
   if (!has_fine_grid()) return coarse;

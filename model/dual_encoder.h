@@ -12,7 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "model/backbone.h"
+#include "model/backbone/backbone.h"
 #include "model/checkpoint.h"
 #include "model/safetensors.h"
 #include "s2p/v1/checkpoint.pb.h"

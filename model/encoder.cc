@@ -11,8 +11,8 @@
 #include "base/status_macros.h"
 #include "base/steady_time.h"
 #include "image/preprocessor.h"
+#include "model/backbone/frozen_backbone.h"
 #include "model/dual_encoder.h"
-#include "model/frozen_backbone.h"
 #include "model/torch_device.h"
 #include "model/torch_version.h"
 
@@ -97,16 +97,22 @@ class TorchEncoder final : public Encoder {
   // does not support.
   absl::Status Freeze(const EncoderOptions& options, bool shared) {
     const c10::InferenceMode inference;
-    const FoldedNetwork photo = networks_->photo_backbone().Folded();
-    S2P_ASSIGN_OR_RETURN(const auto type, TypeOf(options.precision, device_));
-    S2P_ASSIGN_OR_RETURN(const auto layout, ChooseLayout(photo, options.layout, type,
-                                                         photo_.height(), photo_.width(), device_));
-    photo_backbone_ = std::make_shared<const FrozenBackbone>(photo, layout, type, device_);
-    sketch_backbone_ = shared ? photo_backbone_
-                              : std::make_shared<const FrozenBackbone>(
-                                    networks_->sketch_backbone().Folded(), layout, type, device_);
+    FrozenOptions frozen;
+    S2P_ASSIGN_OR_RETURN(frozen.type, TypeOf(options.precision, device_));
+    frozen.device = device_;
+    frozen.height = photo_.height();
+    frozen.width = photo_.width();
+    S2P_ASSIGN_OR_RETURN(frozen.layout,
+                         ChooseLayout(networks_->photo_backbone(), options.layout, frozen));
+    photo_backbone_ = networks_->photo_backbone().Freeze(frozen);
+    sketch_backbone_ = photo_backbone_;
+    if (!shared) {
+      frozen.height = sketch_.height();
+      frozen.width = sketch_.width();
+      sketch_backbone_ = networks_->sketch_backbone().Freeze(frozen);
+    }
     networks_->ReleaseBackbones();
-    description_ = absl::StrCat(NameOf(layout), ", ", options.precision);
+    description_ = absl::StrCat(NameOf(frozen.layout), ", ", options.precision);
     return absl::OkStatus();
   }
 

@@ -60,9 +60,9 @@ struct EncoderOptions {
   // Threads of LibTorch's CPU kernels in this process; 0 keeps the library's default, one per
   // physical core.
   int threads = 0;
-  // Memory layout of the feature maps: "contiguous", "channels_last", "onednn" (CPU only, not for
-  // SE-ResNeXt), or "auto", which times a few passes in each supported layout, about a second in
-  // all, and keeps the fastest.
+  // Memory layout of the feature maps: "contiguous", "channels_last" (not for transformers),
+  // "onednn" (CPU only, for ResNets other than SE-ResNeXt), or "auto", which times a few passes in
+  // each supported layout, about a second in all, and keeps the fastest.
   std::string layout = "auto";
   // "fp32" or "half", which computes the backbone in float16: CUDA only. (Half precision and the
   // layouts on CUDA have been compiled, but not run, for lack of a GPU.)

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "model/backbone/architecture.h"
 #include "model/checkpoint.h"
 
 namespace s2p {
@@ -28,27 +29,6 @@ absl::Status CheckRange(absl::string_view field, uint32_t value, uint32_t low, u
   return Invalid(field, absl::StrCat(value, " is not in [", low, ", ", high, "]"));
 }
 
-// Channels of the last stage; 0 for an unknown arch.
-int ChannelsOf(const v1::Backbone& backbone) {
-  const int doublings = static_cast<int>(backbone.last_stage()) - 1;
-  if (backbone.arch() == "resnet18" || backbone.arch() == "resnet34") return 64 << doublings;
-  if (backbone.arch() == "resnet50" || backbone.arch() == "se_resnext50_32x4d") {
-    return 256 << doublings;
-  }
-  return 0;
-}
-
-absl::Status CheckBackbone(const v1::Backbone& backbone) {
-  S2P_RETURN_IF_ERROR(CheckRange("backbone.last_stage", backbone.last_stage(), 3, 4));
-  if (ChannelsOf(backbone) == 0) {
-    return Invalid("backbone.arch", absl::StrCat("'", backbone.arch(),
-                                                 "' is not one of resnet18, resnet34, resnet50, "
-                                                 "se_resnext50_32x4d"));
-  }
-  if (backbone.last_stage() == 3) return absl::OkStatus();
-  return CheckRange("backbone.last_stride", backbone.last_stride(), 1, 2);
-}
-
 absl::Status CheckEmbedding(const v1::Backbone& backbone, const v1::Embedding& embedding) {
   S2P_ASSIGN_OR_RETURN(int pooled, PooledDimension(backbone, embedding));
   S2P_RETURN_IF_ERROR(CheckRange("embedding.dimension", embedding.dimension(), 1, kMaxDimension));
@@ -71,6 +51,15 @@ absl::Status CheckEmbedding(const v1::Backbone& backbone, const v1::Embedding& e
   return absl::OkStatus();
 }
 
+absl::StatusOr<int> PooledGrids(const Architecture& architecture, int last_stage,
+                                const v1::Embedding& embedding) {
+  S2P_RETURN_IF_ERROR(CheckRange("embedding.grid", embedding.grid(), 1, kMaxGrid));
+  S2P_RETURN_IF_ERROR(CheckRange("embedding.fine_grid", embedding.fine_grid(), 0, kMaxGrid));
+  const auto cells = [](uint32_t side) { return static_cast<int>(side * side); };
+  return architecture.ChannelsAfter(last_stage) * cells(embedding.grid()) +
+         architecture.ChannelsAfter(last_stage - 1) * cells(embedding.fine_grid());
+}
+
 absl::Status CheckPreprocessing(const std::string& name, const v1::Preprocessing& p) {
   absl::Status status = CheckRange(name + ".height", p.height(), 1, kMaxImageSide);
   if (status.ok()) status = CheckRange(name + ".width", p.width(), 1, kMaxImageSide);
@@ -91,6 +80,21 @@ absl::Status CheckPreprocessing(const std::string& name, const v1::Preprocessing
     if (!std::isfinite(p.std(c)) || p.std(c) <= 0) {
       return Invalid(absl::StrCat(name, ".std[", c, "]"), "not a positive number");
     }
+  }
+  return absl::OkStatus();
+}
+
+// The images must have a size that the network can take.
+absl::Status CheckSides(const v1::Backbone& backbone, const std::string& name,
+                        const v1::Preprocessing& p) {
+  S2P_ASSIGN_OR_RETURN(const Architecture architecture, ArchitectureOf(backbone));
+  const std::pair<const char*, uint32_t> sides[] = {{".height", p.height()}, {".width", p.width()}};
+  for (const auto& [side, pixels] : sides) {
+    const std::string must_be =
+        WrongSide(architecture, static_cast<int>(backbone.last_stage()), pixels);
+    if (must_be.empty()) continue;
+    return Invalid(name + side,
+                   absl::StrCat(pixels, " is not ", must_be, ", as ", backbone.arch(), " needs"));
   }
   return absl::OkStatus();
 }
@@ -134,32 +138,33 @@ absl::Status CheckEvaluations(const v1::CheckpointManifest& manifest) {
 }  // namespace
 
 absl::StatusOr<int> PooledDimension(const v1::Backbone& backbone, const v1::Embedding& embedding) {
-  absl::Status status = CheckBackbone(backbone);
-  if (!status.ok()) return status;
-  const int channels = ChannelsOf(backbone);
+  S2P_ASSIGN_OR_RETURN(const Architecture architecture, ArchitectureOf(backbone));
+  if (embedding.pooling() == v1::POOLING_GRID) {
+    return PooledGrids(architecture, static_cast<int>(backbone.last_stage()), embedding);
+  }
+  S2P_RETURN_IF_ERROR(CheckRange("embedding.grid", embedding.grid(), 0, 0));
+  S2P_RETURN_IF_ERROR(CheckRange("embedding.fine_grid", embedding.fine_grid(), 0, 0));
   if (embedding.pooling() == v1::POOLING_GLOBAL) {
-    status = CheckRange("embedding.grid", embedding.grid(), 0, 0);
-    if (status.ok()) status = CheckRange("embedding.fine_grid", embedding.fine_grid(), 0, 0);
-    if (!status.ok()) return status;
-    return channels;
+    return architecture.ChannelsAfter(static_cast<int>(backbone.last_stage()));
   }
-  if (embedding.pooling() != v1::POOLING_GRID) {
-    return Invalid("embedding.pooling", "neither POOLING_GLOBAL nor POOLING_GRID");
+  if (embedding.pooling() != v1::POOLING_SUMMARY) {
+    return Invalid("embedding.pooling",
+                   "neither POOLING_GLOBAL nor POOLING_GRID nor POOLING_SUMMARY");
   }
-  status = CheckRange("embedding.grid", embedding.grid(), 1, kMaxGrid);
-  if (status.ok()) {
-    status = CheckRange("embedding.fine_grid", embedding.fine_grid(), 0, kMaxGrid);
+  if (architecture.summary == 0 || backbone.last_stage() != 4) {
+    return Invalid("embedding.pooling", "POOLING_SUMMARY, but the network has no summary");
   }
-  if (!status.ok()) return status;
-  const auto cells = [](uint32_t side) { return static_cast<int>(side * side); };
-  return channels * cells(embedding.grid()) + channels / 2 * cells(embedding.fine_grid());
+  return architecture.summary;
 }
 
 absl::Status ValidateManifest(const v1::CheckpointManifest& manifest) {
-  absl::Status status = CheckBackbone(manifest.backbone());
-  if (status.ok()) status = CheckEmbedding(manifest.backbone(), manifest.embedding());
+  const v1::Backbone& backbone = manifest.backbone();
+  absl::Status status = ArchitectureOf(backbone).status();
+  if (status.ok()) status = CheckEmbedding(backbone, manifest.embedding());
   if (status.ok()) status = CheckPreprocessing("photo", manifest.photo());
   if (status.ok()) status = CheckPreprocessing("sketch", manifest.sketch());
+  if (status.ok()) status = CheckSides(backbone, "photo", manifest.photo());
+  if (status.ok()) status = CheckSides(backbone, "sketch", manifest.sketch());
   if (status.ok()) status = CheckAttributes(manifest);
   if (status.ok()) status = CheckEvaluations(manifest);
   return status;

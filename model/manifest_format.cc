@@ -2,26 +2,34 @@
 
 #include <google/protobuf/util/json_util.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "model/checkpoint.h"
 
 namespace s2p {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The fields that version 2 adds to version 1.
-constexpr const char* kFieldsOfFormat2[] = {
-    "/photo/workSize",
-    "/photo/measuredGround",
-    "/sketch/workSize",
-    "/sketch/measuredGround",
-    "/provenance/validationFraction",
-    "/provenance/initialWeightsSha256",
-    "/provenance/sourceImagesSha256",
-    "/provenance/targetImagesSha256",
-    "/provenance/comparison/confidence",
+// A field, and the version of the format that added it.
+struct AddedField {
+  uint32_t format;
+  const char* pointer;
+};
+
+constexpr AddedField kAddedFields[] = {
+    {2, "/photo/workSize"},
+    {2, "/photo/measuredGround"},
+    {2, "/sketch/workSize"},
+    {2, "/sketch/measuredGround"},
+    {2, "/provenance/validationFraction"},
+    {2, "/provenance/initialWeightsSha256"},
+    {2, "/provenance/sourceImagesSha256"},
+    {2, "/provenance/targetImagesSha256"},
+    {2, "/provenance/comparison/confidence"},
+    {3, "/backbone/transformer"},
 };
 
 absl::StatusOr<Json> ToJson(const v1::CheckpointManifest& manifest, bool with_unset) {
@@ -43,23 +51,26 @@ void Erase(const Json::json_pointer& field, Json& json) {
 
 uint32_t OldestFormatOf(const v1::CheckpointManifest& manifest) {
   v1::CheckpointManifest described;
+  *described.mutable_backbone() = manifest.backbone();
   *described.mutable_photo() = manifest.photo();
   *described.mutable_sketch() = manifest.sketch();
   *described.mutable_provenance() = manifest.provenance();
   const auto json = ToJson(described, /*with_unset=*/false);
   // Text that is not UTF-8 is refused when the manifest is written.
-  if (!json.ok()) return 2;
-  for (const char* field : kFieldsOfFormat2) {
-    if (json->contains(Json::json_pointer(field))) return 2;
+  if (!json.ok()) return kCheckpointFormatVersion;
+  // Version 3 added this value, which older programs cannot parse.
+  uint32_t oldest = manifest.embedding().pooling() == v1::POOLING_SUMMARY ? 3 : 1;
+  for (const AddedField& field : kAddedFields) {
+    if (json->contains(Json::json_pointer(field.pointer))) oldest = std::max(oldest, field.format);
   }
-  return 1;
+  return oldest;
 }
 
 absl::StatusOr<std::string> ManifestJson(const v1::CheckpointManifest& manifest) {
   auto json = ToJson(manifest, /*with_unset=*/true);
   if (!json.ok()) return json.status();
-  if (manifest.format_version() < 2) {
-    for (const char* field : kFieldsOfFormat2) Erase(Json::json_pointer(field), *json);
+  for (const AddedField& field : kAddedFields) {
+    if (field.format > manifest.format_version()) Erase(Json::json_pointer(field.pointer), *json);
   }
   return json->dump(1) + "\n";
 }

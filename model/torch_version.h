@@ -6,9 +6,12 @@
 #include <torch/types.h>
 #include <torch/version.h>
 
+#include <algorithm>
+#include <cmath>
 #include <exception>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
@@ -81,6 +84,27 @@ class Bf16Autocast {
   const at::DeviceType device_;
   bool was_on_ = false;
 };
+
+// softmax(q k^T / sqrt(d)) v for [n, heads, tokens, d] (Vaswani et al., NeurIPS 2017, eq. 1).
+// Before 2.0 LibTorch has no such function: there, at most about `most_scores` values of q k^T
+// exist at a time where no gradient is recorded.
+inline torch::Tensor ScaledDotProductAttention(const torch::Tensor& q, const torch::Tensor& k,
+                                               const torch::Tensor& v,
+                                               [[maybe_unused]] int64_t most_scores = 1 << 24) {
+#if TORCH_VERSION_MAJOR >= 2
+  return at::scaled_dot_product_attention(q, k, v);
+#else
+  const torch::Tensor queries = q / std::sqrt(static_cast<double>(q.size(-1)));
+  const torch::Tensor keys = k.transpose(-2, -1);
+  const int64_t scores_per_query = q.size(0) * q.size(1) * k.size(-2);
+  const int64_t chunk = std::max<int64_t>(1, most_scores / std::max<int64_t>(1, scores_per_query));
+  std::vector<torch::Tensor> parts;
+  for (const torch::Tensor& part : queries.split(chunk, -2)) {
+    parts.push_back(torch::matmul(torch::softmax(torch::matmul(part, keys), -1), v));
+  }
+  return parts.size() == 1 ? parts[0] : torch::cat(parts, -2);
+#endif
+}
 
 // The status for an exception from LibTorch: the first line of its message, without the stack trace
 // that LibTorch adds.

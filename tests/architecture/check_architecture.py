@@ -38,6 +38,14 @@ FILE_ARROWS = {
        for pattern in ("trainer/jobs/*", "trainer/main.cc", "server/rpc/*", "server/main.cc")},
 }
 
+# Files that may include less of their own room than the rest of it may.
+OWN_ROOM = {
+    # The networks below the pooling know nothing of files, and of what is above them.
+    "model/backbone/*": ["model/backbone/*", "model/torch_version.h"],
+    # Programs without LibTorch link the table of networks.
+    "model/backbone/architecture.*": ["model/backbone/architecture.h", "model/backbone/transformer_fields.h"],
+}
+
 # Rooms inside a room, and the neighbours that each may include. There are no cycles, which this
 # script's test checks. Files next to their folders (main.cc) may include them all.
 INNER_ARROWS = {
@@ -100,12 +108,10 @@ LIBRARIES = {
         ["seccomp.h"], ["pkgconfig::seccomp"], ["server/decoder/sandbox.cc"], [], ["server"]),
     "LibTorch": Library(
         ["torch/", "ATen/", "c10/", "caffe2/"], ["torch", "s2p::torch", "${TORCH_LIBRARIES}"],
-        ["model/backbone.*", "model/backbone_weights.cc", "model/dual_encoder.*", "model/encoder*.cc",
-         "model/batch_norm_folding.*", "model/folded_convolution.*", "model/frozen_backbone.*", "model/checkpoint*.cc",
-         "model/torch_*", "trainer/evaluation/*", "trainer/ihda/*", "trainer/optimization/*",
+        ["model/backbone/*", "model/backbone_weights.cc", "model/dual_encoder.*", "model/encoder*.cc",
+         "model/checkpoint*.cc", "model/torch_*", "trainer/evaluation/*", "trainer/ihda/*", "trainer/optimization/*",
          "trainer/program/*"],
-        ["model/backbone.h", "model/batch_norm_folding.h", "model/dual_encoder.h", "model/folded_convolution.h",
-         "model/frozen_backbone.h", "model/torch_*.h", "trainer/evaluation/*.h", "trainer/ihda/*.h",
+        ["model/backbone/*.h", "model/dual_encoder.h", "model/torch_*.h", "trainer/evaluation/*.h", "trainer/ihda/*.h",
          "trainer/optimization/*.h"],
         ["model", "trainer"]),
     "FAISS": Library(["faiss/"], ["faiss"], ["server/index/*.cc"], [], ["server"]),
@@ -187,8 +193,9 @@ def drawn_room(path):
     """The box of a file or a header in the picture; None for tests and libraries."""
     if path.startswith("s2p/v1/"):
         return "proto"
-    if path.startswith("client/web/"):
-        return "client/web"
+    for room in ("client/web", "model/backbone"):
+        if path.startswith(room + "/"):
+            return room
     room = path.split("/")[0]
     if room == "tests" or room not in ROOMS:
         return None
@@ -275,6 +282,11 @@ class Checker:
             self.refuse(path, number, "path", "includes '%s': paths start at the root" % header)
             return
         target_room = "proto" if header.startswith("s2p/v1/") else header.split("/")[0]
+        for pattern, allowed in OWN_ROOM.items():
+            if (target_room == room and fnmatch.fnmatchcase(path, pattern)
+                    and not matches(header, allowed)):
+                self.refuse(path, number, target_room, "must not include '%s': %s may not"
+                            % (header, pattern))
         if target_room in ROOMS and target_room != room:
             allowed = ARROWS[room]
             for pattern, special in FILE_ARROWS.items():

@@ -79,6 +79,8 @@ class CheckArchitectureTest(unittest.TestCase):
                 ("daemon/a.cc", "tests/testing/temp_dir.h"), ("daemon/a.cc", "rpc/api_keys.h"),
                 ("rpc/a.cc", "model/file.h"), ("rpc/a.cc", "s2p/v1/search.pb.h"),
                 ("model/a.cc", "rpc/api_keys.h"), ("client/web/a.cc", "rpc/api_keys.h"),
+                ("model/backbone/a.cc", "model/safetensors.h"),
+                ("model/backbone/architecture.cc", "model/backbone/backbone.h"),
                 ("server/search/a.cc", "rpc/api_keys.h"), ("trainer/ihda/a.cc", "rpc/api_keys.h"), ("server/rpc/a.cc", "../image/image.h")):
             self.assert_include(path, '"%s"' % header, refused=True)
 
@@ -89,7 +91,8 @@ class CheckArchitectureTest(unittest.TestCase):
                 ("client/web/a.cc", "client/connection/search_client.h"), ("server/rpc/a.cc", "image/image.h"),
                 ("server/rpc/a.h", "daemon/log.h"), ("trainer/program/a.cc", "model/encoder.h"),
                 ("trainer/program/a.cc", "daemon/log.h"), ("model/a.h", "s2p/v1/checkpoint.pb.h"),
-                ("model/a.cc", "image/image.h"),
+                ("model/a.cc", "image/image.h"), ("model/a.cc", "model/backbone/backbone.h"),
+                ("model/backbone/a.cc", "model/torch_version.h"), ("model/backbone/a.cc", "base/check.h"),
                 ("tests/server/a.cc", "server/gallery/gallery.h"), ("daemon/a.cc", "absl/time/time.h"),
                 ("rpc/a.cc", "daemon/log.h"), ("server/rpc/a.h", "rpc/call_log.h"),
                 ("server/main.cc", "rpc/call_log.h"), ("trainer/jobs/a.cc", "rpc/call_log.h")):
@@ -150,7 +153,7 @@ class CheckArchitectureTest(unittest.TestCase):
         for path, header in (
                 ("image/image_encoder.cc", "opencv2/core.hpp"), ("server/decoder/sandbox.cc", "seccomp.h"),
                 ("client/montage.cc", "opencv2/core.hpp"),
-                ("model/backbone.h", "torch/torch.h"), ("trainer/program/a.cc", "ATen/Parallel.h"),
+                ("model/backbone/backbone.h", "torch/torch.h"), ("trainer/program/a.cc", "ATen/Parallel.h"),
                 ("server/index/index.cc", "faiss/IndexFlat.h"), ("server/storage/sqlite_query.cc", "sqlite3.h"),
                 ("server/rpc/search_service.h", "grpcpp/grpcpp.h"), ("rpc/a.h", "grpcpp/grpcpp.h"),
                 ("daemon/log.cc", "spdlog/fmt.h"),

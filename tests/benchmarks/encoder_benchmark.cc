@@ -12,8 +12,8 @@
 
 #include "absl/time/clock.h"
 #include "base/check.h"
-#include "model/backbone.h"
-#include "model/frozen_backbone.h"
+#include "model/backbone/backbone.h"
+#include "model/backbone/frozen_backbone.h"
 #include "tests/benchmarks/timing.h"
 
 namespace s2p {
@@ -36,21 +36,22 @@ std::shared_ptr<Backbone> ServedBackbone() {
 
 void FoldedForward(benchmark::State& state, TensorLayout layout) {
   const auto plain = ServedBackbone();
-  const FoldedNetwork folded = plain->Folded();
-  if (!FrozenBackbone::Supports(folded, layout, torch::kCPU)) {
+  if (!plain->Supports(layout, torch::kCPU)) {
     state.SkipWithError("this LibTorch does not have the layout");
     return;
   }
-  const FrozenBackbone frozen(folded, layout, torch::kFloat32, torch::kCPU);
+  FrozenOptions options;
+  options.layout = layout;
+  const auto frozen = plain->Freeze(options);
   const c10::InferenceMode inference;
   const torch::Tensor images = torch::randn({state.range(0), 3, kPixels, kPixels});
   std::vector<double> plain_seconds, frozen_seconds;
   plain->Forward(images);
-  frozen.Forward(images, /*want_before_last=*/false);
+  frozen->Forward(images, /*want_before_last=*/false);
   for (auto _ : state) {
     plain_seconds.push_back(SecondsOf([&] { plain->Forward(images); }));
     frozen_seconds.push_back(
-        SecondsOf([&] { frozen.Forward(images, /*want_before_last=*/false); }));
+        SecondsOf([&] { frozen->Forward(images, /*want_before_last=*/false); }));
     state.SetIterationTime(frozen_seconds.back());
   }
   state.counters["plain_ms"] = Median(plain_seconds) * 1e3;

@@ -13,7 +13,9 @@
 #include "absl/strings/str_replace.h"
 #include "model/checkpoint_store.h"
 #include "model/file.h"
+#include "model/manifest_format.h"
 #include "model/sha256.h"
+#include "tests/model/backbone/small_transformer.h"
 #include "tests/model/checkpoint_fixture.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
@@ -174,11 +176,11 @@ TEST_F(CheckpointTest, EveryTruncationOfTheManifestIsDataLoss) {
 }
 
 TEST_F(CheckpointTest, NewerFormatIsFailedPrecondition) {
-  Replace("\"formatVersion\": 1,", "\"formatVersion\": 3, \"aFieldOfTheFuture\": [],");
+  Replace("\"formatVersion\": 1,", "\"formatVersion\": 4, \"aFieldOfTheFuture\": [],");
   const absl::Status status = ReadCheckpoint(folder_).status();
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition,
                                AllOf(HasSubstr(Path(kManifestFileName)),
-                                     HasSubstr("formatVersion: 3 is newer than this program"))));
+                                     HasSubstr("formatVersion: 4 is newer than this program"))));
 }
 
 // Programs that know format 1 alone refuse a field that they do not know.
@@ -213,6 +215,45 @@ TEST_F(CheckpointTest, FieldOfFormat2MakesAManifestOfFormat2) {
     EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(read->manifest.provenance(),
                                                                    manifest.provenance()));
   }
+}
+
+TEST_F(CheckpointTest, TransformersAndSummariesMakeAManifestOfFormat3) {
+  const std::function<void(v1::CheckpointManifest&)> changes[] = {
+      [](auto& m) {
+        m.mutable_backbone()->set_arch("vit");
+        *m.mutable_backbone()->mutable_transformer() = test::SmallTransformer();
+      },
+      [](auto& m) {
+        m.mutable_backbone()->set_arch("convnext_tiny");
+        m.mutable_backbone()->set_last_stage(4);
+        m.mutable_embedding()->set_pooling(v1::POOLING_SUMMARY);
+      }};
+  for (const auto& change : changes) {
+    v1::CheckpointManifest manifest = SmallManifest();
+    change(manifest);
+    const CheckpointStore store(dir_.path());
+    const auto version = store.Publish(manifest, SmallWeights());
+    ASSERT_THAT(version, IsOk());
+    const auto read = store.Read(*version);
+    ASSERT_THAT(read, IsOk());
+    EXPECT_EQ(read->manifest.format_version(), 3u);
+    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(read->manifest.backbone(),
+                                                                   manifest.backbone()));
+    EXPECT_EQ(read->manifest.embedding().pooling(), manifest.embedding().pooling());
+  }
+}
+
+// What programs that know format 2 alone can serve is still written as format 2.
+TEST_F(CheckpointTest, NamedNetworkAloneNeedsNoNewFormat) {
+  v1::CheckpointManifest manifest = SmallManifest();
+  manifest.mutable_backbone()->set_arch("convnext_tiny");
+  EXPECT_EQ(OldestFormatOf(manifest), 1u);
+}
+
+TEST_F(CheckpointTest, FieldOfFormat3InAManifestOfFormat2IsDataLoss) {
+  Replace("\"formatVersion\": 1,", "\"formatVersion\": 2,");
+  Replace("\"arch\": \"resnet18\",", "\"arch\": \"vit\", \"transformer\": {\"patch\": 8},");
+  EXPECT_THAT(Damage(), HasSubstr("formatVersion: 2, but there are fields of 3"));
 }
 
 TEST_F(CheckpointTest, FieldOfFormat2InAManifestOfFormat1IsDataLoss) {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "tests/model/backbone/small_transformer.h"
 #include "tests/model/encoder_fixture.h"
 #include "tests/testing/status_matchers.h"
 
@@ -195,6 +196,56 @@ TEST_F(FineGridEncoderTest, EveryLayoutGivesTheTrainersEmbeddings) {
       ExpectSameRow(encoding.embeddings.row(i), TrainersOutput(i).first, 1e-5, layout);
     }
   }
+}
+
+// One shared transformer whose photos and sketches have two sizes, neither the table's, served by
+// its summary.
+class TransformerEncoderTest : public EncoderTest {
+ protected:
+  TransformerEncoderTest() : EncoderTest(Manifest()) {}
+  static CheckpointManifest Manifest() {
+    CheckpointManifest manifest = NetworkManifest();
+    v1::Backbone& backbone = *manifest.mutable_backbone();
+    backbone.set_arch("vit");
+    backbone.set_last_stage(4);
+    backbone.set_shared(true);
+    *backbone.mutable_transformer() = SmallTransformer();
+    backbone.mutable_transformer()->set_registers(2);
+    manifest.mutable_embedding()->set_pooling(v1::POOLING_SUMMARY);
+    manifest.mutable_sketch()->set_height(48);
+    return manifest;
+  }
+};
+
+TEST_F(TransformerEncoderTest, EqualsTheTrainersForwardPassForBothModalities) {
+  const auto encoder = Load();
+  EXPECT_EQ(encoder->description(), "contiguous, fp32");
+  for (int i = 0; i < 4; ++i) {
+    const Encoding encoding = Encode(*encoder, {Input(i)});
+    const auto [feature, attributes] = TrainersOutput(i);
+    ExpectSameRow(encoding.embeddings.row(0), feature, 1e-4, absl::StrCat("embedding ", i));
+    ExpectSameRow(encoding.attributes.row(0), attributes, 1e-4, absl::StrCat("attributes ", i));
+  }
+}
+
+TEST_F(TransformerEncoderTest, LayoutsOfConvolutionsAreRefused) {
+  EncoderOptions options{"cpu", 0};
+  options.layout = "onednn";
+  EXPECT_THAT(LoadError(options),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("'onednn' is not available for this network on cpu; use auto")));
+}
+
+TEST_F(TransformerEncoderTest, PartsOfOneBatchHaveTheirOwnSummaries) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor photos = torch::randn({2, 3, 64, 48}),
+                      sketches = torch::randn({1, 3, 64, 48});
+  const auto together =
+      network_->ForwardParts({photos, sketches}, {MODALITY_PHOTO, MODALITY_SKETCH});
+  ExpectClose(together[0].embedding, network_->Forward(photos, MODALITY_PHOTO).embedding, 1e-5,
+              1e-6, "photos");
+  ExpectClose(together[1].embedding, network_->Forward(sketches, MODALITY_SKETCH).embedding, 1e-5,
+              1e-6, "sketches");
 }
 
 TEST_F(LoadEncoderTest, UnknownLayoutOrPrecisionIsInvalidArgumentByName) {

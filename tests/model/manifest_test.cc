@@ -42,6 +42,30 @@ const Mistake kMistakes[] = {
        m.mutable_backbone()->set_last_stage(4);
        m.mutable_backbone()->set_last_stride(3);
      }},
+    {"TransformerThatTheArchDoesNotRead", "backbone.transformer: set, but the arch is 'resnet18'",
+     [](CheckpointManifest& m) { m.mutable_backbone()->mutable_transformer()->set_patch(8); }},
+    {"TransformerWithoutFields", "backbone.transformer.patch: must be from 1 to 64",
+     [](CheckpointManifest& m) { m.mutable_backbone()->set_arch("vit"); }},
+    {"SummaryOfAResNet", "embedding.pooling: POOLING_SUMMARY, but the network has no summary",
+     [](CheckpointManifest& m) {
+       m.mutable_backbone()->set_last_stage(4);
+       m.mutable_embedding()->set_pooling(v1::POOLING_SUMMARY);
+     }},
+    {"SummaryWithoutStageFour", "embedding.pooling: POOLING_SUMMARY",
+     [](CheckpointManifest& m) {
+       m.mutable_backbone()->set_arch("convnext_tiny");
+       m.mutable_embedding()->set_pooling(v1::POOLING_SUMMARY);
+     }},
+    {"SideThatIsNoMultipleOfThePatch", "sketch.width: 50 is not a multiple of 16, as vit_b_16",
+     [](CheckpointManifest& m) {
+       m.mutable_backbone()->set_arch("vit_b_16");
+       m.mutable_sketch()->set_width(50);
+     }},
+    {"SideBelowTheStrides", "photo.height: 15 is not at least 16, as convnext_tiny needs",
+     [](CheckpointManifest& m) {
+       m.mutable_backbone()->set_arch("convnext_tiny");
+       m.mutable_photo()->set_height(15);
+     }},
     {"NoPooling", "embedding.pooling",
      [](CheckpointManifest& m) { m.mutable_embedding()->clear_pooling(); }},
     {"GridWithoutGridPooling", "embedding.grid: 2",
@@ -151,7 +175,11 @@ TEST(PooledDimensionTest, IsChannelsTimesCells) {
        {Pooled{"resnet18", 3, 0, 0, 256}, Pooled{"resnet34", 4, 0, 0, 512},
         Pooled{"resnet50", 3, 0, 0, 1024}, Pooled{"resnet50", 4, 0, 0, 2048},
         Pooled{"se_resnext50_32x4d", 4, 0, 0, 2048}, Pooled{"resnet18", 3, 6, 0, 9216},
-        Pooled{"resnet18", 4, 1, 0, 512}, Pooled{"resnet18", 3, 4, 6, 4096 + 4608}}) {
+        Pooled{"resnet18", 4, 1, 0, 512}, Pooled{"resnet18", 3, 4, 6, 4096 + 4608},
+        Pooled{"resnet50_caffe", 3, 0, 0, 1024},
+        // The stage before the last has half the channels in ConvNeXt, and as many in transformers.
+        Pooled{"convnext_tiny", 4, 2, 1, 4 * 768 + 384},
+        Pooled{"dinov2_vits14", 4, 2, 1, 5 * 384}}) {
     v1::Backbone backbone;
     backbone.set_arch(pooled.arch);
     backbone.set_last_stage(pooled.stage);
@@ -163,6 +191,19 @@ TEST(PooledDimensionTest, IsChannelsTimesCells) {
     const auto dimension = PooledDimension(backbone, embedding);
     ASSERT_THAT(dimension, IsOk());
     EXPECT_EQ(*dimension, pooled.dimension) << pooled.arch << " to stage " << pooled.stage;
+  }
+}
+
+TEST(PooledDimensionTest, OfASummaryIsTheNetworksOwn) {
+  v1::Backbone backbone;
+  backbone.set_last_stage(4);
+  v1::Embedding embedding;
+  embedding.set_pooling(v1::POOLING_SUMMARY);
+  const std::pair<const char*, int> lengths[] = {
+      {"clip_vit_b_32", 512}, {"siglip_vit_b_16", 768}, {"convnext_base", 1024}};
+  for (const auto& [arch, length] : lengths) {
+    backbone.set_arch(arch);
+    EXPECT_EQ(*PooledDimension(backbone, embedding), length) << arch;
   }
 }
 

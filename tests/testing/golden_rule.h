@@ -41,6 +41,17 @@ inline std::vector<float> GoldenInput(absl::string_view name, size_t count) {
   return values;
 }
 
+// True for learned inputs of a network, such as tokens and tables of positions, which the rule
+// fills as inputs.
+inline bool IsLearnedInput(absl::string_view name) {
+  for (absl::string_view last :
+       {"class_embedding", "positional_embedding", "cls_token", "class_token", "pos_embed",
+        "pos_embedding", "register_tokens", "mask_token", "latent"}) {
+    if (absl::EndsWith(name, last)) return true;
+  }
+  return false;
+}
+
 // Fills a parameter or buffer of type F32, or a counter of type I64, by the rule for this name and
 // shape.
 inline void FillByGoldenRule(absl::string_view name, TensorBytes& tensor) {
@@ -49,6 +60,7 @@ inline void FillByGoldenRule(absl::string_view name, TensorBytes& tensor) {
     return;
   }
   S2P_CHECK(tensor.type == TensorType::kF32 && !tensor.shape.empty());
+  const bool input = IsLearnedInput(name);
   const bool centred = absl::EndsWith(name, "running_mean") || absl::EndsWith(name, "bias");
   const bool scale = absl::EndsWith(name, "running_var") || tensor.shape.size() == 1;
   double fan_in = 1;
@@ -56,9 +68,10 @@ inline void FillByGoldenRule(absl::string_view name, TensorBytes& tensor) {
   const double bound = std::sqrt(3 / fan_in);
   const GoldenSequence u(name);
   for (size_t k = 0; k < tensor.bytes.size() / sizeof(float); ++k) {
-    const double value = centred ? -0.1 + 0.2 * u[k]
-                         : scale ? 0.8 + 0.4 * u[k]
-                                 : bound * (2 * u[k] - 1);
+    const double value = input     ? -1 + 2 * u[k]
+                         : centred ? -0.1 + 0.2 * u[k]
+                         : scale   ? 0.8 + 0.4 * u[k]
+                                   : bound * (2 * u[k] - 1);
     const float rounded = static_cast<float>(value);
     std::memcpy(&tensor.bytes[k * sizeof(float)], &rounded, sizeof(float));
   }

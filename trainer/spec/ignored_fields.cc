@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "model/backbone/architecture.h"
 #include "trainer/spec/preset_values.h"
 
 namespace s2p {
@@ -37,6 +38,15 @@ bool HasNoStage4(const v1::TrainingSpec& spec) {
   return spec.backbone().last_stage() == 3 && spec.backbone().last_stride() != 2;
 }
 
+bool HasNoTransformer(const v1::TrainingSpec& spec) { return spec.backbone().arch() != "vit"; }
+// True for networks other than ResNets: these alone have a stride and batch norms. An unknown arch
+// is refused elsewhere.
+bool IsNotAResNet(const v1::TrainingSpec& spec) {
+  const auto architecture = FindArchitecture(spec.backbone().arch(), spec.backbone().transformer());
+  return architecture.ok() && !architecture->IsResidual();
+}
+
+constexpr char kOfResNets[] = "only ResNets read it";
 constexpr char kOfRelease[] = "only the recipe RELEASE reads it";
 constexpr char kOwnSchedule[] = "the recipe RELEASE has a schedule of its own";
 constexpr char kNoSource[] = "the term needs a source_dataset";
@@ -52,6 +62,9 @@ constexpr Rule kRules[] = {
     {"step1.source_images", Always, "step 1 sees source photos alone"},
     {"step2.images_per_identity", Always, "a batch of step 2 has one pair of each identity"},
     {"backbone.last_stride", HasNoStage4, "backbone.last_stage leaves stage 4 out"},
+    {"backbone.last_stride", IsNotAResNet, kOfResNets},
+    {"backbone.frozen_statistics", IsNotAResNet, kOfResNets},
+    {"backbone.transformer", HasNoTransformer, "the arch vit alone reads it"},
     {"loss.attribute", HasNoSource, kNoSource},
     {"loss.attribute_entropy", HasNoSource, kNoSource},
     {"loss.consistency", HasNoSource, kNoSource},

@@ -1,5 +1,6 @@
 #include "trainer/spec/spec_errors.h"
 
+#include <algorithm>
 #include <tuple>
 #include <utility>
 
@@ -8,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "model/backbone/architecture.h"
+#include "model/backbone/transformer_fields.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {
@@ -37,18 +40,43 @@ bool IsDevice(absl::string_view device) {
 }
 
 void CheckBackbone(const v1::TrainingSpec::BackboneSpec& backbone, Errors& errors) {
-  const std::string& arch = backbone.arch();
-  errors.Require(arch == "resnet18" || arch == "resnet34" || arch == "resnet50" ||
-                     arch == "se_resnext50_32x4d",
-                 "backbone.arch", "resnet18, resnet34, resnet50 or se_resnext50_32x4d");
+  const std::vector<std::string> names = ArchitectureNames();
+  const bool known = std::find(names.begin(), names.end(), backbone.arch()) != names.end();
+  errors.Require(known, "backbone.arch", absl::StrCat("one of ", absl::StrJoin(names, ", ")));
+  if (backbone.arch() == "vit") {
+    for (const WrongField& wrong : WrongFields(backbone.transformer())) {
+      errors.Require(false, absl::StrCat("backbone.transformer.", wrong.name), wrong.must_be);
+    }
+  }
   errors.Range(backbone.last_stage(), 3, 4, "backbone.last_stage");
   errors.Range(backbone.last_stride(), 1, 2, "backbone.last_stride");
   errors.Range(backbone.frozen_stages(), 0, 5, "backbone.frozen_stages");
 }
 
+// What the network asks of the other parts; nothing where the network itself is wrong.
+void CheckNetwork(const v1::TrainingSpec& spec, Errors& errors) {
+  const auto architecture = ArchitectureOf(BackboneOf(spec));
+  if (!architecture.ok()) return;
+  const auto last_stage = static_cast<int>(spec.backbone().last_stage());
+  const bool has_summary = architecture->summary > 0 && last_stage == 4;
+  errors.Require(has_summary || spec.embedding().pooling() != v1::POOLING_SUMMARY,
+                 "embedding.pooling",
+                 "GLOBAL or GRID, unless the network is a transformer or ConvNeXt with "
+                 "backbone.last_stage 4");
+  const std::pair<const char*, uint32_t> sides[] = {{"photo.height", spec.photo().height()},
+                                                    {"photo.width", spec.photo().width()},
+                                                    {"sketch.height", spec.sketch().height()},
+                                                    {"sketch.width", spec.sketch().width()}};
+  for (const auto& [field, pixels] : sides) {
+    const std::string must_be = WrongSide(*architecture, last_stage, pixels);
+    errors.Require(must_be.empty(), field,
+                   absl::StrCat(must_be, " for the arch ", spec.backbone().arch()));
+  }
+}
+
 void CheckEmbedding(const v1::TrainingSpec::EmbeddingSpec& embedding, Errors& errors) {
   errors.Require(embedding.pooling() != v1::POOLING_UNSPECIFIED, "embedding.pooling",
-                 "GLOBAL or GRID");
+                 "GLOBAL, GRID or SUMMARY");
   if (embedding.pooling() == v1::POOLING_GRID) {
     errors.Range(embedding.grid(), 1, 8, "embedding.grid");
     errors.Range(embedding.fine_grid(), 0, 8, "embedding.fine_grid");
@@ -169,6 +197,7 @@ std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved) {
   errors.Require(!resolved.target_dataset().empty(), "target_dataset",
                  "the folder of a data set with sketch/photo pairs");
   CheckBackbone(resolved.backbone(), errors);
+  CheckNetwork(resolved, errors);
   CheckEmbedding(resolved.embedding(), errors);
   CheckInput(resolved.photo(), "photo", errors);
   CheckInput(resolved.sketch(), "sketch", errors);

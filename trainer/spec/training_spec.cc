@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "base/message_text.h"
 #include "base/status_macros.h"
+#include "model/backbone/architecture.h"
 #include "model/checkpoint.h"
 #include "model/sha256.h"
 #include "trainer/spec/ignored_fields.h"
@@ -94,15 +95,23 @@ bool RunsStep1(const v1::TrainingSpec& resolved) {
 
 int HeadWidth(v1::Recipe recipe) { return recipe == v1::RECIPE_RELEASE ? 128 : 512; }
 
+v1::Backbone BackboneOf(const v1::TrainingSpec& resolved) {
+  const v1::TrainingSpec::BackboneSpec& spec = resolved.backbone();
+  v1::Backbone backbone;
+  backbone.set_arch(spec.arch());
+  backbone.set_last_stage(spec.last_stage());
+  if (spec.has_transformer()) *backbone.mutable_transformer() = spec.transformer();
+  backbone.set_shared(spec.shared());
+  const auto architecture = FindArchitecture(spec.arch(), spec.transformer());
+  const bool strides = spec.last_stage() != 3 && (!architecture.ok() || architecture->IsResidual());
+  backbone.set_last_stride(strides ? spec.last_stride() : 2);
+  return backbone;
+}
+
 absl::StatusOr<v1::CheckpointManifest> ManifestOf(const v1::TrainingSpec& resolved,
                                                   const std::vector<std::string>& attributes) {
   v1::CheckpointManifest manifest;
-  v1::Backbone& backbone = *manifest.mutable_backbone();
-  backbone.set_arch(resolved.backbone().arch());
-  backbone.set_last_stage(resolved.backbone().last_stage());
-  backbone.set_last_stride(
-      resolved.backbone().last_stage() == 3 ? 2 : resolved.backbone().last_stride());
-  backbone.set_shared(resolved.backbone().shared());
+  const v1::Backbone& backbone = *manifest.mutable_backbone() = BackboneOf(resolved);
   v1::Embedding& embedding = *manifest.mutable_embedding();
   embedding.set_pooling(resolved.embedding().pooling());
   if (embedding.pooling() == v1::POOLING_GRID) {

@@ -39,6 +39,9 @@ bool IsChannelsLast(const v1::TrainingSpec& spec);
 // a version, which has been through it, unless the spec asks for it again.
 bool RunsStep1(const v1::TrainingSpec& resolved);
 
+// The backbone of the manifest.
+v1::Backbone BackboneOf(const v1::TrainingSpec& resolved);
+
 // The model that a resolved, valid spec describes: backbone, embedding, preprocessing and
 // attributes of the manifest. InvalidArgument as PooledDimension.
 absl::StatusOr<v1::CheckpointManifest> ManifestOf(const v1::TrainingSpec& resolved,

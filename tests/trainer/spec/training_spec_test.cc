@@ -189,7 +189,8 @@ bool IsTheUsers(const std::string& field) {
   return field == "name" || field == "source_dataset" || field == "target_dataset" ||
          field == "initial_weights" || field == "initial_version" || field == "repeat_step1" ||
          field == "pair_fraction" || field == "attributes" || field == "pairs_dataset" ||
-         field == "watch_afresh" || field == "publish.reference_dataset";
+         field == "watch_afresh" || field == "publish.reference_dataset" ||
+         field == "backbone.transformer";
 }
 
 // Whether presets leave the field unset because the default is right, or only the release reads
@@ -209,6 +210,12 @@ void Walk(const Message& message, const std::string& prefix, Visit visit) {
     if (field->options().deprecated()) continue;
     const std::string path = prefix + field->name();
     const auto& reflection = *message.GetReflection();
+    // A message of the manifest is one value.
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
+        field->message_type() == v1::VisionTransformer::descriptor()) {
+      visit(path, reflection.HasField(message, field), std::string());
+      continue;
+    }
     if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
       Walk(reflection.GetMessage(message, field), path + ".", visit);
       continue;
@@ -429,6 +436,59 @@ TEST(SpecErrorsTest, SingleImagesEndBeforeTheTripletLossBegins) {
   EXPECT_THAT(errors("11"), ElementsAre(HasSubstr("release.step1_single_image_epochs: must be")));
 }
 
+// The fields of a small transformer, which tests change.
+std::vector<std::string> WithTransformer(const std::vector<std::string>& changes) {
+  std::vector<std::string> fields = {"backbone.arch=vit",
+                                     "backbone.transformer.patch=16",
+                                     "backbone.transformer.width=64",
+                                     "backbone.transformer.depth=4",
+                                     "backbone.transformer.heads=4",
+                                     "backbone.transformer.mlp_width=128",
+                                     "backbone.transformer.position_side=6",
+                                     "backbone.transformer.class_token=true",
+                                     "backbone.transformer.activation=gelu",
+                                     "backbone.transformer.norm_epsilon=1e-6",
+                                     "backbone.transformer.position_resampling=antialiased"};
+  fields.insert(fields.end(), changes.begin(), changes.end());
+  return fields;
+}
+
+TEST(SpecErrorsTest, TransformersAreCheckedFieldByField) {
+  EXPECT_THAT(Errors(WithTransformer({})), IsEmpty());
+  EXPECT_THAT(Errors(WithTransformer(
+                  {"backbone.transformer.patch=0", "backbone.transformer.norm_epsilon=1"})),
+              ElementsAre(HasSubstr("backbone.transformer.patch: must be from 1 to 64"),
+                          HasSubstr("backbone.transformer.norm_epsilon: must be from")));
+  EXPECT_THAT(Errors({"backbone.arch=vit"}), Contains(HasSubstr("backbone.transformer.width: ")));
+}
+
+TEST(SpecErrorsTest, SidesOfTheInputFitThePatches) {
+  EXPECT_THAT(Errors({"backbone.arch=dinov2_vits14", "photo.height=98", "photo.width=98",
+                      "sketch.height=98", "sketch.width=100"}),
+              ElementsAre("sketch.width: must be a multiple of 14 for the arch dinov2_vits14"));
+}
+
+TEST(SpecErrorsTest, SummaryNeedsANetworkThatHasOne) {
+  EXPECT_THAT(Errors({"backbone.arch=convnext_tiny", "embedding.pooling=summary"}), IsEmpty());
+  EXPECT_THAT(
+      Errors({"backbone.arch=convnext_tiny", "backbone.last_stage=3", "embedding.pooling=summary"}),
+      ElementsAre(HasSubstr("embedding.pooling: must be GLOBAL or GRID, unless")));
+  EXPECT_THAT(Errors({"embedding.pooling=summary"}),
+              ElementsAre(HasSubstr("embedding.pooling: must be GLOBAL or GRID, unless")));
+}
+
+TEST(ManifestOfTest, DescribesATransformerAndItsSummary) {
+  const auto manifest = ManifestOf(
+      Preset("shoes",
+             WithTransformer({"backbone.transformer.projection=32", "embedding.pooling=summary"})),
+      {});
+  ASSERT_THAT(manifest, IsOk());
+  EXPECT_EQ(manifest->backbone().transformer().depth(), 4u);
+  // The preset's stride is that of a ResNet.
+  EXPECT_EQ(manifest->backbone().last_stride(), 2u);
+  EXPECT_EQ(manifest->embedding().dimension(), 32u);
+}
+
 TEST(IgnoredFieldsTest, EachIsRefusedWithItsReason) {
   const std::vector<std::pair<std::vector<std::string>, const char*>> in_vain = {
       {{"release.step1_decay=0.1"}, "release.step1_decay: has no effect: only the recipe RELEASE"},
@@ -441,6 +501,11 @@ TEST(IgnoredFieldsTest, EachIsRefusedWithItsReason) {
       {{"step1.source_images=8"}, "step1.source_images: has no effect"},
       {{"step2.images_per_identity=2"}, "step2.images_per_identity: has no effect"},
       {{"preset=demo", "backbone.last_stride=1"}, "backbone.last_stride: has no effect"},
+      {{"backbone.arch=vit_b_16", "backbone.last_stride=2"},
+       "backbone.last_stride: has no effect: only ResNets read it"},
+      {{"backbone.arch=convnext_tiny", "backbone.frozen_statistics=true"},
+       "backbone.frozen_statistics: has no effect"},
+      {{"backbone.transformer.patch=16"}, "backbone.transformer: has no effect: the arch vit"},
       {{"loss.attribute=1"}, "loss.attribute: has no effect: the term needs a source_dataset"},
       {{"loss.attribute_entropy=1"}, "loss.attribute_entropy: has no effect"},
       {{"loss.consistency=1"}, "loss.consistency: has no effect"},
@@ -545,7 +610,6 @@ bool IsAlwaysRead(const std::string& field) {
                                                          "backbone.last_stage",
                                                          "backbone.shared",
                                                          "backbone.frozen_stages",
-                                                         "backbone.frozen_statistics",
                                                          "embedding.pooling",
                                                          "embedding.dimension",
                                                          "embedding.neck",

@@ -1,4 +1,4 @@
-#include "model/batch_norm_folding.h"
+#include "model/backbone/batch_norm_folding.h"
 
 #include <torch/utils.h>
 

@@ -1,11 +1,11 @@
 // Folds batch norms into the convolutions before them.
-#ifndef S2P_MODEL_BATCH_NORM_FOLDING_H_
-#define S2P_MODEL_BATCH_NORM_FOLDING_H_
+#ifndef S2P_MODEL_BACKBONE_BATCH_NORM_FOLDING_H_
+#define S2P_MODEL_BACKBONE_BATCH_NORM_FOLDING_H_
 
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
 
-#include "model/folded_convolution.h"
+#include "model/backbone/folded_convolution.h"
 
 namespace s2p {
 
@@ -18,4 +18,4 @@ FoldedConvolution Unfolded(const torch::nn::Conv2d& convolution);
 
 }  // namespace s2p
 
-#endif  // S2P_MODEL_BATCH_NORM_FOLDING_H_
+#endif  // S2P_MODEL_BACKBONE_BATCH_NORM_FOLDING_H_

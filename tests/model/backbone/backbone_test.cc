@@ -1,16 +1,11 @@
-#include "model/backbone.h"
+#include "model/backbone/backbone.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <fstream>
-#include <set>
-#include <sstream>
-
 #include "absl/strings/match.h"
-#include "absl/strings/str_join.h"
 #include "model/torch_tensors.h"
+#include "tests/model/backbone/golden_keys.h"
 #include "tests/model/golden_weights.h"
 #include "tests/testing/golden.h"
 #include "tests/testing/status_matchers.h"
@@ -44,30 +39,6 @@ int64_t CountParameters(const Backbone& backbone) {
   return count;
 }
 
-// One line of a list of keys: name, type, shape as "64x3x7x7" or "scalar", sum when filled by the
-// rule.
-struct Key {
-  std::string name;
-  std::string type;
-  std::string shape;
-  double sum = 0;
-};
-
-std::vector<Key> ReadKeys(const std::string& path) {
-  std::vector<Key> keys;
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    if (line.empty() || line[0] == '#') continue;
-    std::istringstream fields(line);
-    Key key;
-    fields >> key.name >> key.type >> key.shape >> key.sum;
-    EXPECT_FALSE(fields.fail()) << line;
-    // The classifier is not part of the backbone.
-    if (!absl::StartsWith(key.name, "fc.")) keys.push_back(key);
-  }
-  return keys;
-}
-
 class BackboneGoldenTest : public testing::TestWithParam<std::string> {
  protected:
   std::shared_ptr<Backbone> Filled() {
@@ -95,20 +66,7 @@ class BackboneGoldenTest : public testing::TestWithParam<std::string> {
 
 TEST_P(BackboneGoldenTest, KeysShapesAndSumsAreThoseOfPublishedWeights) {
   S2P_GOLDEN_OR_SKIP(path, "keys_" + GetParam() + ".txt");
-  const std::map<std::string, torch::Tensor> tensors = NamedTensors(*Filled());
-  const std::vector<Key> keys = ReadKeys(path);
-  EXPECT_EQ(tensors.size(), keys.size());
-  for (const Key& key : keys) {
-    const auto tensor = tensors.find(key.name);
-    ASSERT_NE(tensor, tensors.end()) << key.name;
-    const std::string shape = absl::StrJoin(tensor->second.sizes().vec(), "x");
-    EXPECT_EQ(shape.empty() ? "scalar" : shape, key.shape) << key.name;
-    EXPECT_EQ(std::string(NameOf(ToTensorBytes(tensor->second).type)), key.type) << key.name;
-    // The list has 12 digits.
-    EXPECT_NEAR(tensor->second.to(torch::kFloat64).sum().item<double>(), key.sum,
-                1e-9 + 5e-12 * std::abs(key.sum))
-        << key.name;
-  }
+  test::ExpectKeys(path, NamedTensors(*Filled()));
 }
 
 TEST_P(BackboneGoldenTest, FeaturesAreTheReferenceProgramsInFloat32) {
@@ -151,6 +109,65 @@ TEST(BackboneTest, ParameterCountsAreThePublishedOnes) {
   EXPECT_EQ(CountParameters(*Create(Spec("resnet18"))), 11'176'512);
   EXPECT_EQ(CountParameters(*Create(Spec("resnet34"))), 21'284'672);
   EXPECT_EQ(CountParameters(*Create(Spec("resnet50"))), 23'508'032);
+  EXPECT_EQ(CountParameters(*Create(Spec("resnet50_caffe"))), 23'508'032);
+  // The published number, less a classifier of 1000 classes.
+  EXPECT_EQ(CountParameters(*Create(Spec("convnext_tiny"))), 28'589'128 - 769'000);
+}
+
+// One of the reference's convolutions and norms: relu follows in all but the last.
+torch::Tensor ConvolveAndNormalise(const torch::Tensor& x,
+                                   const std::map<std::string, torch::Tensor>& tensors,
+                                   const std::string& conv, const std::string& norm, int64_t stride,
+                                   int64_t padding) {
+  const torch::Tensor y = torch::conv2d(x, tensors.at(conv + ".weight"), {}, stride, padding);
+  return torch::batch_norm(y, tensors.at(norm + ".weight"), tensors.at(norm + ".bias"),
+                           tensors.at(norm + ".running_mean"), tensors.at(norm + ".running_var"),
+                           /*training=*/false, 0, 1e-5, false);
+}
+
+// Caffe's ResNet-50 to stage 4, as its prototxt lists the layers.
+torch::Tensor CaffeResNet50(const std::map<std::string, torch::Tensor>& tensors,
+                            const torch::Tensor& images) {
+  torch::Tensor x = ConvolveAndNormalise(images, tensors, "conv1", "bn1", 2, 3).relu();
+  x = torch::max_pool2d(x, 3, 2, 0, 1, /*ceil_mode=*/true);
+  const int blocks[] = {3, 4, 6, 3};
+  for (int s = 1; s <= 4; ++s) {
+    for (int b = 0; b < blocks[s - 1]; ++b) {
+      const std::string block = "layer" + std::to_string(s) + "." + std::to_string(b) + ".";
+      const int64_t stride = s > 1 && b == 0 ? 2 : 1;
+      torch::Tensor y =
+          ConvolveAndNormalise(x, tensors, block + "conv1", block + "bn1", stride, 0).relu();
+      y = ConvolveAndNormalise(y, tensors, block + "conv2", block + "bn2", 1, 1).relu();
+      y = ConvolveAndNormalise(y, tensors, block + "conv3", block + "bn3", 1, 0);
+      if (b == 0) {
+        x = ConvolveAndNormalise(x, tensors, block + "downsample.0", block + "downsample.1", stride,
+                                 0);
+      }
+      x = (x + y).relu();
+    }
+  }
+  return x;
+}
+
+TEST(CaffeResNetTest, IsThePlainListOfLayers) {
+  const torch::NoGradGuard no_grad;
+  const auto backbone = Create(Spec("resnet50_caffe", 4, 2));
+  test::FillModule(*backbone);
+  backbone->eval();
+  backbone->to(torch::kFloat64);
+  const torch::Tensor images = GoldenInputTensor("caffe", {1, 3, 67, 96}).to(torch::kFloat64);
+  ExpectClose(backbone->Forward(images).last, CaffeResNet50(NamedTensors(*backbone), images), 1e-12,
+              0, "layer4");
+}
+
+TEST(CaffeResNetTest, PoolRoundsUpAndTheFirstConvolutionHasTheStride) {
+  const torch::NoGradGuard no_grad;
+  const auto backbone = Create(Spec("resnet50_caffe", 3));
+  backbone->eval();
+  // 67 -> 34 -> ceil((34 - 3) / 2) + 1 = 17 -> 9 -> 5; with padding, 34 would give 17, too, and 66
+  // gives 33 -> 16 here, but 17 with padding.
+  EXPECT_EQ(backbone->Forward(torch::zeros({1, 3, 67, 66})).last.sizes(),
+            (std::vector<int64_t>{1, 1024, 5, 4}));
 }
 
 class BackboneShapeTest : public testing::Test {
@@ -160,7 +177,7 @@ class BackboneShapeTest : public testing::Test {
     const auto backbone = Create(spec);
     backbone->eval();
     const FeatureMaps maps = backbone->Forward(torch::zeros({1, 3, 64, 96}));
-    EXPECT_EQ(maps.before_last.size(1), backbone->channels() / 2);
+    EXPECT_FALSE(maps.summary.defined());
     EXPECT_EQ(maps.last.size(1), backbone->channels());
     return maps;
   }

@@ -1,6 +1,6 @@
 // The convolution that a network in evaluation mode computes: batch norm folded into its weights.
-#ifndef S2P_MODEL_FOLDED_CONVOLUTION_H_
-#define S2P_MODEL_FOLDED_CONVOLUTION_H_
+#ifndef S2P_MODEL_BACKBONE_FOLDED_CONVOLUTION_H_
+#define S2P_MODEL_BACKBONE_FOLDED_CONVOLUTION_H_
 
 #include <torch/types.h>
 
@@ -20,4 +20,4 @@ struct FoldedConvolution {
 
 }  // namespace s2p
 
-#endif  // S2P_MODEL_FOLDED_CONVOLUTION_H_
+#endif  // S2P_MODEL_BACKBONE_FOLDED_CONVOLUTION_H_

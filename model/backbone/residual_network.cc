@@ -1,16 +1,15 @@
-#include "model/backbone.h"
+#include "model/backbone/residual_network.h"
 
 #include <torch/nn/functional/pooling.h>
 #include <torch/nn/init.h>
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/conv.h>
 
-#include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "model/batch_norm_folding.h"
-#include "model/torch_version.h"
+#include "model/backbone/batch_norm_folding.h"
+#include "model/backbone/folded_backbone.h"
 
 namespace s2p {
 namespace {
@@ -59,43 +58,27 @@ class SqueezeExcitation : public torch::nn::Module {
   Conv2d fc2_;
 };
 
-enum class BlockKind { kBasic, kBottleneck, kSeResNext };
-
-// The layout of the four stages. Stage s (from 1) has 64 << (s - 1) planes.
-struct Architecture {
-  const char* name;
-  BlockKind kind;
-  std::array<int, 4> blocks;
-};
-
-constexpr Architecture kArchitectures[] = {
-    {"resnet18", BlockKind::kBasic, {2, 2, 2, 2}},
-    {"resnet34", BlockKind::kBasic, {3, 4, 6, 3}},
-    {"resnet50", BlockKind::kBottleneck, {3, 4, 6, 3}},
-    {"se_resnext50_32x4d", BlockKind::kSeResNext, {3, 4, 6, 3}},
-};
-
 // Output channels per plane.
-int Expansion(BlockKind kind) { return kind == BlockKind::kBasic ? 1 : 4; }
+int Expansion(ResidualBlock kind) { return kind == ResidualBlock::kBasic ? 1 : 4; }
 
-// A residual block: two 3x3 convolutions, or a 3x3 between two 1x1. The 3x3 has the stride, as in
-// torchvision and in the release's SE-ResNeXt.
+// Two 3x3 convolutions, or a 3x3 between two 1x1, next to a shortcut.
 class Block : public torch::nn::Module {
  public:
-  Block(BlockKind kind, int in, int planes, int stride) {
+  Block(ResidualBlock kind, int in, int planes, int stride) {
     const int out = planes * Expansion(kind);
-    if (kind == BlockKind::kBasic) {
+    if (kind == ResidualBlock::kBasic) {
       AddLayer(Conv(in, planes, 3, stride), planes);
       AddLayer(Conv(planes, planes, 3), planes);
     } else {
-      const bool resnext = kind == BlockKind::kSeResNext;
+      const bool resnext = kind == ResidualBlock::kSqueezeExcitation;
       // 32 groups of width 4 in the first stage: twice the planes of a plain bottleneck.
       const int width = resnext ? planes * 2 : planes;
-      AddLayer(Conv(in, width, 1), width);
-      AddLayer(Conv(width, width, 3, stride, resnext ? 32 : 1), width);
+      const bool first_has_stride = kind == ResidualBlock::kCaffeBottleneck;
+      AddLayer(Conv(in, width, 1, first_has_stride ? stride : 1), width);
+      AddLayer(Conv(width, width, 3, first_has_stride ? 1 : stride, resnext ? 32 : 1), width);
       AddLayer(Conv(width, out, 1), out);
     }
-    if (kind == BlockKind::kSeResNext) {
+    if (kind == ResidualBlock::kSqueezeExcitation) {
       excitation_ = register_module("se_module", std::make_shared<SqueezeExcitation>(out));
     }
     if (stride != 1 || in != out) {
@@ -138,7 +121,7 @@ class Block : public torch::nn::Module {
 // Blocks under the names "0", "1", ...
 class Stage : public torch::nn::Module {
  public:
-  Stage(BlockKind kind, int blocks, int in, int planes, int stride) {
+  Stage(ResidualBlock kind, int blocks, int in, int planes, int stride) {
     for (int i = 0; i < blocks; ++i) {
       blocks_.push_back(register_module(
           absl::StrCat(i), std::make_shared<Block>(kind, in, planes, i == 0 ? stride : 1)));
@@ -165,7 +148,6 @@ class Stem : public torch::nn::Module {
         ceil_pool_(ceil_pool) {}
   torch::Tensor Forward(const torch::Tensor& x) {
     const torch::Tensor y = torch::relu(norm(conv(x)));
-    // The release's SE-ResNeXt rounds up instead of padding.
     return ceil_pool_ ? torch::max_pool2d(y, 3, 2, 0, 1, true) : torch::max_pool2d(y, 3, 2, 1);
   }
   bool ceil_pool() const { return ceil_pool_; }
@@ -179,10 +161,11 @@ class Stem : public torch::nn::Module {
 
 class ResidualNetwork final : public Backbone {
  public:
-  ResidualNetwork(const Architecture& architecture, int last_stage, int last_stride)
-      : expansion_(Expansion(architecture.kind)) {
-    const bool release_names = architecture.kind == BlockKind::kSeResNext;
-    stem_ = std::make_shared<Stem>(release_names);
+  ResidualNetwork(const ResidualLayout& layout, int last_stage, int last_stride)
+      : block_(layout.block), expansion_(Expansion(layout.block)) {
+    const bool release_names = layout.block == ResidualBlock::kSqueezeExcitation;
+    stem_ = std::make_shared<Stem>(
+        /*ceil_pool=*/release_names || layout.block == ResidualBlock::kCaffeBottleneck);
     if (release_names) {
       register_module("layer0", stem_);
     } else {
@@ -194,10 +177,9 @@ class ResidualNetwork final : public Backbone {
     for (int s = 1; s <= last_stage; ++s) {
       const int planes = 64 << (s - 1);
       const int stride = s == 1 ? 1 : s == 4 ? last_stride : 2;
-      stages_.push_back(
-          register_module(absl::StrCat("layer", s),
-                          std::make_shared<Stage>(architecture.kind, architecture.blocks[s - 1], in,
-                                                  planes, stride)));
+      stages_.push_back(register_module(
+          absl::StrCat("layer", s),
+          std::make_shared<Stage>(layout.block, layout.blocks[s - 1], in, planes, stride)));
       in = planes * expansion_;
     }
     Initialise();
@@ -222,7 +204,17 @@ class ResidualNetwork final : public Backbone {
     return stages;
   }
 
-  FoldedNetwork Folded() const override {
+  bool Supports(TensorLayout layout, torch::Device device) const override {
+    return FoldedBackbone::Supports(block_ == ResidualBlock::kSqueezeExcitation, layout, device);
+  }
+
+  std::unique_ptr<const FrozenBackbone> Freeze(const FrozenOptions& options) const override {
+    return std::make_unique<const FoldedBackbone>(Folded(), options);
+  }
+
+ private:
+  // The current weights for evaluation mode, with batch norms folded.
+  FoldedNetwork Folded() const {
     FoldedNetwork folded;
     folded.stem = FoldBatchNorm(stem_->conv, stem_->norm);
     folded.ceil_pool = stem_->ceil_pool();
@@ -233,7 +225,6 @@ class ResidualNetwork final : public Backbone {
     return folded;
   }
 
- private:
   // He normal over the outputs; batch norms keep LibTorch's initial values, 1 and 0.
   void Initialise() {
     torch::NoGradGuard no_grad;
@@ -244,35 +235,17 @@ class ResidualNetwork final : public Backbone {
     }
   }
 
+  const ResidualBlock block_;
   const int expansion_;
   std::shared_ptr<Stem> stem_;
   std::vector<std::shared_ptr<Stage>> stages_;
 };
 
-absl::Status Invalid(absl::string_view field, absl::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat("backbone.", field, ": ", what));
-}
-
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<Backbone>> CreateBackbone(const v1::Backbone& spec) {
-  const int last_stage = static_cast<int>(spec.last_stage());
-  if (last_stage != 3 && last_stage != 4) {
-    return Invalid("last_stage", absl::StrCat(spec.last_stage(), " is neither 3 nor 4"));
-  }
-  const int last_stride = static_cast<int>(spec.last_stride());
-  if (last_stage == 4 && last_stride != 1 && last_stride != 2) {
-    return Invalid("last_stride", absl::StrCat(spec.last_stride(), " is neither 1 nor 2"));
-  }
-  for (const Architecture& architecture : kArchitectures) {
-    if (spec.arch() != architecture.name) continue;
-    try {
-      return std::make_shared<ResidualNetwork>(architecture, last_stage, last_stride);
-    } catch (const std::exception& error) {
-      return TorchError(error, "backbone");
-    }
-  }
-  return Invalid("arch", absl::StrCat("'", spec.arch(), "' is unknown"));
+std::shared_ptr<Backbone> CreateResidualNetwork(const ResidualLayout& layout, int last_stage,
+                                                int last_stride) {
+  return std::make_shared<ResidualNetwork>(layout, last_stage, last_stride);
 }
 
 }  // namespace s2p
