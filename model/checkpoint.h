@@ -14,7 +14,7 @@
 namespace s2p {
 
 // The newest format that this program reads and writes (model/manifest_format.h).
-inline constexpr uint32_t kCheckpointFormatVersion = 2;
+inline constexpr uint32_t kCheckpointFormatVersion = 3;
 inline constexpr char kManifestFileName[] = "manifest.json";
 inline constexpr char kWeightsFileName[] = "weights.safetensors";
 

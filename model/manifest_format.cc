@@ -24,6 +24,9 @@ constexpr const char* kFieldsOfFormat2[] = {
     "/provenance/comparison/confidence",
 };
 
+// The fields that version 3 adds, besides the filter BICUBIC.
+constexpr const char* kFieldsOfFormat3[] = {"/photo/resizeShorter", "/sketch/resizeShorter"};
+
 absl::StatusOr<Json> ToJson(const v1::CheckpointManifest& manifest, bool with_unset) {
   google::protobuf::util::JsonPrintOptions options;
   options.always_print_primitive_fields = with_unset;
@@ -49,6 +52,12 @@ uint32_t OldestFormatOf(const v1::CheckpointManifest& manifest) {
   const auto json = ToJson(described, /*with_unset=*/false);
   // Text that is not UTF-8 is refused when the manifest is written.
   if (!json.ok()) return 2;
+  for (const char* field : kFieldsOfFormat3) {
+    if (json->contains(Json::json_pointer(field))) return 3;
+  }
+  for (const v1::Preprocessing* steps : {&manifest.photo(), &manifest.sketch()}) {
+    if (steps->filter() == v1::RESIZE_FILTER_BICUBIC) return 3;
+  }
   for (const char* field : kFieldsOfFormat2) {
     if (json->contains(Json::json_pointer(field))) return 2;
   }
@@ -60,6 +69,9 @@ absl::StatusOr<std::string> ManifestJson(const v1::CheckpointManifest& manifest)
   if (!json.ok()) return json.status();
   if (manifest.format_version() < 2) {
     for (const char* field : kFieldsOfFormat2) Erase(Json::json_pointer(field), *json);
+  }
+  if (manifest.format_version() < 3) {
+    for (const char* field : kFieldsOfFormat3) Erase(Json::json_pointer(field), *json);
   }
   return json->dump(1) + "\n";
 }
