@@ -22,6 +22,7 @@ constexpr uint32_t kMaxSidePixels = 1024;
 constexpr uint32_t kMaxThicken = 8;
 constexpr uint32_t kLeastWorkSize = 16;
 constexpr uint32_t kMaxWorkSize = 4096;
+constexpr uint32_t kMaxShorterSide = 4096;
 constexpr int kPrecisionBits = 22;
 
 uint8_t Clip8(int value) { return static_cast<uint8_t>(std::clamp(value, 0, 255)); }
@@ -34,6 +35,12 @@ struct Taps {
 
 double Bilinear(double t) { return std::max(0.0, 1.0 - std::abs(t)); }
 
+double Bicubic(double t) {
+  t = std::abs(t);
+  if (t < 1) return (1.5 * t - 2.5) * t * t + 1;
+  return t < 2 ? ((-0.5 * t + 2.5) * t - 4) * t + 2 : 0.0;
+}
+
 double Sinc(double t) {
   constexpr double kPi = 3.14159265358979323846;
   return t == 0 ? 1.0 : std::sin(kPi * t) / (kPi * t);
@@ -41,22 +48,43 @@ double Sinc(double t) {
 
 double Lanczos(double t) { return t >= -3 && t < 3 ? Sinc(t) * Sinc(t / 3) : 0.0; }
 
-// Weights of each output pixel of one pass, in fixed point.
-std::vector<Taps> ResampleTaps(int in, int out, v1::ResizeFilter filter) {
-  const bool lanczos = filter == v1::RESIZE_FILTER_LANCZOS;
-  const double scale = static_cast<double>(in) / out;
+struct Kernel {
+  double (*weight)(double);
+  double radius;
+};
+
+Kernel KernelOf(v1::ResizeFilter filter) {
+  if (filter == v1::RESIZE_FILTER_LANCZOS) return {Lanczos, 3};
+  if (filter == v1::RESIZE_FILTER_BICUBIC) return {Bicubic, 2};
+  return {Bilinear, 1};
+}
+
+// One side of a resize, of whose result only a window is computed.
+struct Side {
+  // The length of the whole result.
+  int64_t length;
+  // The window: `count` pixels from `first` on.
+  int64_t first;
+  int count;
+};
+
+Side WholeSide(int length) { return {length, 0, length}; }
+
+// Weights of each pixel of the window of one pass, in fixed point.
+std::vector<Taps> ResampleTaps(int in, const Side& side, v1::ResizeFilter filter) {
+  const Kernel kernel = KernelOf(filter);
+  const double scale = static_cast<double>(in) / static_cast<double>(side.length);
   const double filter_scale = std::max(1.0, scale);
-  const double support = (lanczos ? 3.0 : 1.0) * filter_scale;
-  std::vector<Taps> all(static_cast<size_t>(out));
-  for (int i = 0; i < out; ++i) {
-    const double center = (i + 0.5) * scale;
+  const double support = kernel.radius * filter_scale;
+  std::vector<Taps> all(static_cast<size_t>(side.count));
+  for (int i = 0; i < side.count; ++i) {
+    const double center = (static_cast<double>(side.first + i) + 0.5) * scale;
     const int begin = std::max(0, static_cast<int>(center - support + 0.5));
     const int end = std::min(in, static_cast<int>(center + support + 0.5));
     std::vector<double> weights;
     double sum = 0;
     for (int x = begin; x < end; ++x) {
-      const double t = (x - center + 0.5) / filter_scale;
-      weights.push_back(lanczos ? Lanczos(t) : Bilinear(t));
+      weights.push_back(kernel.weight((x - center + 0.5) / filter_scale));
       sum += weights.back();
     }
     all[i].first = begin;
@@ -79,12 +107,12 @@ void Resample(const Taps& taps, const uint8_t* in, size_t stride, uint8_t* out) 
   for (int c = 0; c < Image::kChannels; ++c) out[c] = Clip8(sums[c] >> kPrecisionBits);
 }
 
-Image ResizeWidth(const Image& image, int width, v1::ResizeFilter filter) {
+Image ResizeWidth(const Image& image, const Side& width, v1::ResizeFilter filter) {
   const std::vector<Taps> taps = ResampleTaps(image.width(), width, filter);
-  Image result(width, image.height());
+  Image result(width.count, image.height());
   for (int y = 0; y < image.height(); ++y) {
     uint8_t* out = result.row(y);
-    for (int x = 0; x < width; ++x) {
+    for (int x = 0; x < width.count; ++x) {
       Resample(taps[x], image.row(y) + taps[x].first * Image::kChannels, Image::kChannels,
                out + x * Image::kChannels);
     }
@@ -92,11 +120,11 @@ Image ResizeWidth(const Image& image, int width, v1::ResizeFilter filter) {
   return result;
 }
 
-Image ResizeHeight(const Image& image, int height, v1::ResizeFilter filter) {
+Image ResizeHeight(const Image& image, const Side& height, v1::ResizeFilter filter) {
   const std::vector<Taps> taps = ResampleTaps(image.height(), height, filter);
   const size_t stride = static_cast<size_t>(image.width()) * Image::kChannels;
-  Image result(image.width(), height);
-  for (int y = 0; y < height; ++y) {
+  Image result(image.width(), height.count);
+  for (int y = 0; y < height.count; ++y) {
     const uint8_t* in = image.row(taps[y].first);
     uint8_t* out = result.row(y);
     for (int x = 0; x < image.width(); ++x) {
@@ -104,6 +132,24 @@ Image ResizeHeight(const Image& image, int height, v1::ResizeFilter filter) {
     }
   }
   return result;
+}
+
+// Each pass in turn, unless it would change nothing.
+Image ResizeSides(const Image& image, const Side& width, const Side& height,
+                  v1::ResizeFilter filter) {
+  const auto unchanged = [](int in, const Side& side) {
+    return side.length == in && side.count == in;
+  };
+  Image result = unchanged(image.width(), width) ? image : ResizeWidth(image, width, filter);
+  return unchanged(image.height(), height) ? result : ResizeHeight(result, height, filter);
+}
+
+// The middle `count` pixels of a side. A half is rounded to the even neighbour, as Python does.
+Side Centre(int64_t length, int count) {
+  const int64_t margin = length - count;
+  int64_t first = margin / 2;
+  if (margin % 2 == 1) first += first % 2;
+  return {length, first, count};
 }
 
 absl::Status Invalid(absl::string_view field, absl::string_view what) {
@@ -135,8 +181,15 @@ absl::StatusOr<Preprocessor> Preprocessor::Create(const v1::Preprocessing& prepr
     return Invalid("work_size", "must be 0, or 16 to 4096");
   }
   if (preprocessing.filter() != v1::RESIZE_FILTER_BILINEAR &&
+      preprocessing.filter() != v1::RESIZE_FILTER_BICUBIC &&
       preprocessing.filter() != v1::RESIZE_FILTER_LANCZOS) {
-    return Invalid("filter", "must be RESIZE_FILTER_BILINEAR or RESIZE_FILTER_LANCZOS");
+    return Invalid(
+        "filter", "must be RESIZE_FILTER_BILINEAR, RESIZE_FILTER_BICUBIC or RESIZE_FILTER_LANCZOS");
+  }
+  const uint32_t shorter = preprocessing.resize_shorter();
+  if (shorter != 0 && (shorter < std::max(preprocessing.height(), preprocessing.width()) ||
+                       shorter > kMaxShorterSide)) {
+    return Invalid("resize_shorter", "must be 0, or from the larger of height and width to 4096");
   }
   S2P_RETURN_IF_ERROR(CheckStatistics(preprocessing));
   return Preprocessor(preprocessing);
@@ -165,10 +218,15 @@ Image Preprocessor::Prepare(const Image& image) const {
     result = Reduce(result, static_cast<int>(spec_.work_size()), filter_);
   }
   if (edges_) result = InvertedEdges(result);
-  if (resize_first_) result = Resize(result, width_, height_, filter_);
+  if (resize_first_) result = ToInputSize(result);
   if (grey_) result = ToGrey(result);
   if (thicken_ > 0) result = Thicken(result, thicken_);
-  return Resize(result, width_, height_, filter_);
+  return resize_first_ ? result : ToInputSize(result);
+}
+
+Image Preprocessor::ToInputSize(const Image& image) const {
+  if (spec_.resize_shorter() == 0) return Resize(image, width_, height_, filter_);
+  return ResizeAndCrop(image, static_cast<int>(spec_.resize_shorter()), width_, height_, filter_);
 }
 
 void Preprocessor::Normalize(const Image& prepared, absl::Span<float> out) const {
@@ -281,8 +339,15 @@ Image Thicken(const Image& image, int passes) {
 
 Image Resize(const Image& image, int width, int height, v1::ResizeFilter filter) {
   S2P_CHECK(!image.empty() && width > 0 && height > 0);
-  Image result = width == image.width() ? image : ResizeWidth(image, width, filter);
-  return height == image.height() ? result : ResizeHeight(result, height, filter);
+  return ResizeSides(image, WholeSide(width), WholeSide(height), filter);
+}
+
+Image ResizeAndCrop(const Image& image, int shorter, int width, int height,
+                    v1::ResizeFilter filter) {
+  S2P_CHECK(!image.empty() && width > 0 && height > 0 && shorter >= std::max(width, height));
+  const int64_t now = std::min(image.width(), image.height());
+  return ResizeSides(image, Centre(int64_t{shorter} * image.width() / now, width),
+                     Centre(int64_t{shorter} * image.height() / now, height), filter);
 }
 
 Image Reduce(const Image& image, int longer, v1::ResizeFilter filter) {

@@ -28,7 +28,8 @@ class Preprocessor {
   // The number of floats per image: 3 * height * width.
   size_t size() const { return size_t{3} * height_ * width_; }
 
-  // Fit, reduce to the work size, edges, grey, thicken, resize: [height, width, 3] in [0, 255].
+  // Fit, reduce to the work size, edges, grey, thicken, resize and, with resize_shorter, crop:
+  // [height, width, 3] in [0, 255].
   // Requires a non-empty image.
   Image Prepare(const Image& image) const;
   // Divides by 255 and normalises a prepared image into `out`: [3, height, width] float32.
@@ -39,6 +40,7 @@ class Preprocessor {
 
  private:
   explicit Preprocessor(const v1::Preprocessing& preprocessing);
+  Image ToInputSize(const Image& image) const;
 
   v1::Preprocessing spec_;
   int height_;
@@ -72,6 +74,12 @@ Image Thicken(const Image& image, int passes);
 // Resize with antialiasing; requires positive sizes.
 Image Resize(const Image& image, int width, int height,
              v1::ResizeFilter filter = v1::RESIZE_FILTER_BILINEAR);
+// Resize to a shorter side of `shorter` pixels with the same aspect ratio (the longer side is
+// rounded down), then the middle of width x height, as torchvision's Resize and CenterCrop. Only
+// the pixels that are kept are computed, so that a thin image costs no more than another. Requires
+// shorter >= max(width, height).
+Image ResizeAndCrop(const Image& image, int shorter, int width, int height,
+                    v1::ResizeFilter filter = v1::RESIZE_FILTER_BILINEAR);
 // Resize to a longer side of `longer` pixels, above 0, with the same aspect ratio; an image that is
 // no larger is returned unchanged.
 Image Reduce(const Image& image, int longer, v1::ResizeFilter filter = v1::RESIZE_FILTER_BILINEAR);

@@ -1,4 +1,5 @@
 // Validates manifests: the part of checkpoint.h that touches no file.
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -14,6 +15,7 @@ constexpr uint32_t kMaxImageSide = 1024;
 constexpr uint32_t kMaxThicken = 8;
 constexpr uint32_t kLeastWorkSize = 16;
 constexpr uint32_t kMaxWorkSize = 4096;
+constexpr uint32_t kMaxShorterSide = 4096;
 constexpr uint32_t kMaxGrid = 8;
 constexpr uint32_t kMaxDimension = 1u << 17;
 constexpr uint32_t kMaxAttributeHidden = 1u << 16;
@@ -67,9 +69,15 @@ absl::Status CheckPreprocessing(const std::string& name, const v1::Preprocessing
   if (status.ok() && p.work_size() != 0) {
     status = CheckRange(name + ".work_size", p.work_size(), kLeastWorkSize, kMaxWorkSize);
   }
+  if (status.ok() && p.resize_shorter() != 0) {
+    status = CheckRange(name + ".resize_shorter", p.resize_shorter(),
+                        std::max(p.height(), p.width()), kMaxShorterSide);
+  }
   if (!status.ok()) return status;
-  if (p.filter() != v1::RESIZE_FILTER_BILINEAR && p.filter() != v1::RESIZE_FILTER_LANCZOS) {
-    return Invalid(name + ".filter", "neither RESIZE_FILTER_BILINEAR nor RESIZE_FILTER_LANCZOS");
+  if (p.filter() != v1::RESIZE_FILTER_BILINEAR && p.filter() != v1::RESIZE_FILTER_BICUBIC &&
+      p.filter() != v1::RESIZE_FILTER_LANCZOS) {
+    return Invalid(name + ".filter",
+                   "not RESIZE_FILTER_BILINEAR, RESIZE_FILTER_BICUBIC or RESIZE_FILTER_LANCZOS");
   }
   if (p.mean_size() != 3) return Invalid(name + ".mean", "not three values");
   if (p.std_size() != 3) return Invalid(name + ".std", "not three values");

@@ -30,7 +30,16 @@ constexpr AddedField kAddedFields[] = {
     {2, "/provenance/targetImagesSha256"},
     {2, "/provenance/comparison/confidence"},
     {3, "/backbone/transformer"},
+    {3, "/photo/resizeShorter"},
+    {3, "/sketch/resizeShorter"},
 };
+
+// True if a value is used that version 3 added, and that older programs cannot parse.
+bool HasValueOfFormat3(const v1::CheckpointManifest& manifest) {
+  return manifest.embedding().pooling() == v1::POOLING_SUMMARY ||
+         manifest.photo().filter() == v1::RESIZE_FILTER_BICUBIC ||
+         manifest.sketch().filter() == v1::RESIZE_FILTER_BICUBIC;
+}
 
 absl::StatusOr<Json> ToJson(const v1::CheckpointManifest& manifest, bool with_unset) {
   google::protobuf::util::JsonPrintOptions options;
@@ -58,8 +67,7 @@ uint32_t OldestFormatOf(const v1::CheckpointManifest& manifest) {
   const auto json = ToJson(described, /*with_unset=*/false);
   // Text that is not UTF-8 is refused when the manifest is written.
   if (!json.ok()) return kCheckpointFormatVersion;
-  // Version 3 added this value, which older programs cannot parse.
-  uint32_t oldest = manifest.embedding().pooling() == v1::POOLING_SUMMARY ? 3 : 1;
+  uint32_t oldest = HasValueOfFormat3(manifest) ? 3 : 1;
   for (const AddedField& field : kAddedFields) {
     if (json->contains(Json::json_pointer(field.pointer))) oldest = std::max(oldest, field.format);
   }

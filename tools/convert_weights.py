@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """Converts PyTorch weights to a safetensors file, which s2p-trainer reads.
 
-    tools/convert_weights.py IN.pth OUT.safetensors
+    tools/convert_weights.py IN.pt OUT.safetensors
 
-Reads what torch.save wrote: the zip format, and the older one of PyTorch 1.5 and before, in which
-the IHDA release's models and the usual SE-ResNeXt-50 ImageNet weights are stored. Needs torch and
-nothing else. Nested dictionaries are joined by dots ("Embed_net_1.base.layer0.conv1.weight");
-a prefix "module.", which a network gets when it is saved from several GPUs, is dropped. Entries that
-are not tensors (an epoch, a metric) are named and left out. Loads weights only: torch refuses to run
-code from the file if its version supports that.
+Reads what torch.save wrote (.pt, .pth, .bin): the zip format, and the older one of PyTorch 1.5 and
+before, in which the IHDA release's models and the usual SE-ResNeXt-50 ImageNet weights are stored.
+Reads TorchScript archives, such as OpenAI's CLIP models, too. Needs torch 1.13 or newer and nothing
+else. Nested dictionaries are joined by dots ("Embed_net_1.base.layer0.conv1.weight"); a prefix
+"module.", which a network gets when it is saved from several GPUs, is dropped. Entries that are not
+tensors (an epoch, a metric) are named and left out. A file that exists is never replaced.
+
+Only weights are loaded: no Python code from the file runs. A file that holds more than torch loads
+in this way is refused; the message says what to do.
 """
 
 import argparse
@@ -16,9 +19,11 @@ import ctypes
 import inspect
 import json
 import os
+import pickle
 import struct
 import sys
 import tempfile
+import zipfile
 
 import torch
 
@@ -30,11 +35,30 @@ DTYPES = {
 }
 
 
+REFUSED = """torch loads tensors and plain values only, and this file holds something else:
+  {error}
+If you trust those who made the file, save its weights alone with the program that it was made with:
+  torch.save(torch.load("{path}", map_location="cpu", weights_only=False)["state_dict"], "weights.pt")
+(or another entry than "state_dict"; loading it in this way runs code from the file), and convert
+weights.pt."""
+
+
+def is_torchscript(path):
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.split("/")[1:2] == ["code"] for name in archive.namelist())
+
+
 def load(path):
-    options = {"map_location": "cpu"}
-    if "weights_only" in inspect.signature(torch.load).parameters:
-        options["weights_only"] = True
-    return torch.load(path, **options)
+    if is_torchscript(path):
+        return torch.jit.load(path, map_location="cpu").state_dict()
+    if "weights_only" not in inspect.signature(torch.load).parameters:
+        raise ValueError(f"torch {torch.__version__} cannot load weights only; 1.13 and newer can")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(REFUSED.format(error=str(error).split("\n")[0], path=path)) from error
 
 
 def flatten(value, name, tensors, left_out):
@@ -90,11 +114,13 @@ def write(path, tensors):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("input", help="a file that torch.save wrote")
+    parser.add_argument("input", help="a file that torch.save or torch.jit.save wrote")
     parser.add_argument("output", help="the safetensors file to write")
     arguments = parser.parse_args()
     if sys.byteorder != "little":
         sys.exit("convert_weights: only little-endian machines are supported")
+    if os.path.lexists(arguments.output):
+        sys.exit(f"convert_weights: {arguments.output}: exists already, and is not replaced")
     try:
         content = load(arguments.input)
         tensors, left_out = {}, []

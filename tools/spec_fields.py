@@ -65,8 +65,8 @@ def read_values(name):
 
 
 def short(value):
-    return re.sub(r"^(RECIPE|POOLING|NECK|RETRIEVAL_FEATURE|RESIZE_FILTER|PRECISION|POLICY)_", "",
-                  value)
+    return re.sub(r"^(RECIPE|POOLING|NECK|RETRIEVAL_FEATURE|RESIZE_FILTER|NORMALIZATION|PRECISION|"
+                  r"POLICY)_", "", value)
 
 
 def table():

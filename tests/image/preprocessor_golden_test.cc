@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -75,9 +76,14 @@ class PreprocessorGoldenTest : public testing::Test {
   void ReadWholeOrSmall() {
     std::string path = GoldenPath("preprocess.safetensors");
     if (path.empty()) path = GoldenPath("preprocess_small.safetensors");
+    Read(path, "preprocess.safetensors");
+  }
+  // `file` is the name that is reported.
+  void Read(const std::string& path, const std::string& file) {
     auto read = ReadSafetensors(path);
     ASSERT_THAT(read, IsOk());
     golden_ = *std::move(read);
+    file_ = file;
   }
   bool Has(const std::string& name) const { return golden_.count(name) > 0; }
   // Compares with the file's entry of this name, if it exists, in levels of 255.
@@ -85,7 +91,7 @@ class PreprocessorGoldenTest : public testing::Test {
     if (!Has(name)) return;
     ++compared_;
     const int difference = Difference(got, name);
-    RecordGolden("preprocess.safetensors", name, difference, levels);
+    RecordGolden(file_, name, difference, levels);
     EXPECT_LE(difference, levels) << name;
   }
   void ExpectTensor(const std::string& image, const v1::Preprocessing& steps,
@@ -93,11 +99,12 @@ class PreprocessorGoldenTest : public testing::Test {
     if (!Has(name)) return;
     ++compared_;
     const double difference = TensorDifference(image + "/src", steps, name);
-    RecordGolden("preprocess.safetensors", name, difference, 0.02);
+    RecordGolden(file_, name, difference, 0.02);
     EXPECT_LE(difference, 0.02) << name;
   }
 
   TensorMap golden_;
+  std::string file_;
   int compared_ = 0;
 };
 
@@ -140,6 +147,83 @@ TEST_F(PreprocessorGoldenTest, TensorsAreTheReferenceProgramsFromImageToInput) {
     ExpectTensor(image, persons, image + "/pku/tensor");
   }
   EXPECT_GE(compared_, 1);
+}
+
+// How published networks see images.
+class PublishedPreprocessingTest : public PreprocessorGoldenTest {
+ protected:
+  static v1::Preprocessing Published(uint32_t side, uint32_t shorter, v1::ResizeFilter filter,
+                                     const std::array<float, 3>& mean,
+                                     const std::array<float, 3>& std) {
+    v1::Preprocessing steps;
+    steps.set_height(side);
+    steps.set_width(side);
+    steps.set_resize_shorter(shorter);
+    steps.set_filter(filter);
+    for (const float value : mean) steps.add_mean(value);
+    for (const float value : std) steps.add_std(value);
+    return steps;
+  }
+  static v1::Preprocessing Clip(uint32_t side) {
+    return Published(side, side, v1::RESIZE_FILTER_BICUBIC, {0.48145466F, 0.4578275F, 0.40821073F},
+                     {0.26862954F, 0.26130258F, 0.27577711F});
+  }
+  // The images of `steps` have the same bytes as the golden file's.
+  void ExpectSame(const std::string& image, const std::string& name,
+                  const v1::Preprocessing& steps) {
+    const std::string place = absl::StrCat("pre/", image, "/", name);
+    const auto preprocessor = Preprocessor::Create(steps);
+    ASSERT_THAT(preprocessor, IsOk());
+    ExpectWithin(0, preprocessor->Prepare(Load(absl::StrCat("pre/", image, "/src"))),
+                 place + "/pixels");
+    const double difference =
+        TensorDifference(absl::StrCat("pre/", image, "/src"), steps, place + "/tensor");
+    RecordGolden(file_, place + "/tensor", difference, 1e-6);
+    EXPECT_LE(difference, 1e-6) << place;
+  }
+  // The sum of each channel's rows, or columns.
+  static std::vector<int64_t> Sums(const Image& image, bool of_rows) {
+    const int lines = of_rows ? image.height() : image.width();
+    std::vector<int64_t> sums(static_cast<size_t>(3 * lines));
+    for (int y = 0; y < image.height(); ++y) {
+      for (int x = 0; x < image.width(); ++x) {
+        for (int c = 0; c < 3; ++c) {
+          sums[static_cast<size_t>(c * lines + (of_rows ? y : x))] += image.row(y)[x * 3 + c];
+        }
+      }
+    }
+    return sums;
+  }
+  std::vector<int64_t> Integers(const std::string& name) const {
+    const std::string& bytes = golden_.at(name).bytes;
+    std::vector<int64_t> values(bytes.size() / sizeof(int64_t));
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+    return values;
+  }
+};
+
+TEST_F(PublishedPreprocessingTest, PixelsAreTheReferencesToTheLastLevel) {
+  S2P_GOLDEN_OR_SKIP(path, "vit.safetensors");
+  Read(path, "vit.safetensors");
+  constexpr std::array<float, 3> kMean = {0.485F, 0.456F, 0.406F}, kStd = {0.229F, 0.224F, 0.225F};
+  constexpr std::array<float, 3> kHalf = {0.5F, 0.5F, 0.5F};
+  for (const std::string image : {"photo", "sketch"}) {
+    ExpectSame(image, "clip", Clip(32));
+    ExpectSame(image, "dinov2", Published(32, 36, v1::RESIZE_FILTER_BICUBIC, kMean, kStd));
+    ExpectSame(image, "siglip", Published(32, 0, v1::RESIZE_FILTER_BICUBIC, kHalf, kHalf));
+    ExpectSame(image, "torchvision", Published(32, 36, v1::RESIZE_FILTER_BILINEAR, kMean, kStd));
+  }
+  EXPECT_EQ(compared_, 8);
+}
+
+TEST_F(PublishedPreprocessingTest, SumsAtFullSizeAreTheReferences) {
+  S2P_GOLDEN_OR_SKIP(path, "vit.safetensors");
+  Read(path, "vit.safetensors");
+  for (const std::string image : {"pre/photo", "pre/sketch"}) {
+    const Image prepared = Preprocessor::Create(Clip(224))->Prepare(Load(image + "/src"));
+    EXPECT_EQ(Sums(prepared, /*of_rows=*/true), Integers(image + "/clip224/row_sums")) << image;
+    EXPECT_EQ(Sums(prepared, /*of_rows=*/false), Integers(image + "/clip224/column_sums")) << image;
+  }
 }
 
 }  // namespace

@@ -153,6 +153,68 @@ TEST(PreprocessorTest, WorkSizeOutOfRangeIsRefused) {
   }
 }
 
+// Columns whose red value is their number.
+Image Numbered(int width, int height) {
+  Image image(width, height, 0);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) image.row(y)[x * 3] = static_cast<uint8_t>(x);
+  }
+  return image;
+}
+
+TEST(ResizeAndCropTest, HalfAMarginIsRoundedToTheEvenNeighbour) {
+  const std::pair<int, int> first_columns[] = {{33, 0}, {34, 1}, {35, 2},
+                                               {37, 2}, {39, 4}, {41, 4}};
+  for (const auto& [width, first] : first_columns) {
+    const Image middle = ResizeAndCrop(Numbered(width, 32), 32, 32, 32);
+    EXPECT_EQ(int{middle.row(0)[0]}, first) << width;
+  }
+}
+
+TEST(ResizeAndCropTest, IsTheMiddleOfTheWholeResize) {
+  const Image image = Striped(100, 60);
+  for (const auto filter :
+       {v1::RESIZE_FILTER_BILINEAR, v1::RESIZE_FILTER_BICUBIC, v1::RESIZE_FILTER_LANCZOS}) {
+    const Image whole = Resize(image, 66, 40, filter);
+    const Image middle = ResizeAndCrop(image, 40, 32, 36, filter);
+    ASSERT_EQ(middle.width(), 32);
+    ASSERT_EQ(middle.height(), 36);
+    for (int y = 0; y < 36; ++y) {
+      EXPECT_TRUE(std::equal(middle.row(y), middle.row(y) + 32 * 3, whole.row(y + 2) + 17 * 3));
+    }
+  }
+}
+
+// Its whole resize would have 16 billion pixels.
+TEST(ResizeAndCropTest, ThinImageCostsNoMoreThanAnother) {
+  const Image middle = ResizeAndCrop(Image(60000, 1, 90), 512, 512, 512);
+  EXPECT_EQ(middle.pixels(), Image(512, 512, 90).pixels());
+}
+
+TEST(PreprocessorTest, ResizeFirstCropsBeforeGrey) {
+  v1::Preprocessing preprocessing = Plain();
+  preprocessing.set_resize_shorter(40);
+  preprocessing.set_grey(true);
+  preprocessing.set_resize_first(true);
+  const Image image = Striped(100, 60);
+  EXPECT_EQ(Preprocessor::Create(preprocessing)->Prepare(image).pixels(),
+            ToGrey(ResizeAndCrop(image, 40, 32, 32)).pixels());
+}
+
+TEST(PreprocessorTest, ShorterSideOutsideTheRangeIsNamed) {
+  v1::Preprocessing preprocessing = Plain();
+  for (const uint32_t shorter : {1u, 31u, 4097u}) {
+    preprocessing.set_resize_shorter(shorter);
+    EXPECT_THAT(Preprocessor::Create(preprocessing),
+                test::StatusIs(absl::StatusCode::kInvalidArgument,
+                               testing::HasSubstr("resize_shorter: must be 0, or from")));
+  }
+  for (const uint32_t shorter : {32u, 4096u}) {
+    preprocessing.set_resize_shorter(shorter);
+    EXPECT_THAT(Preprocessor::Create(preprocessing), test::IsOk());
+  }
+}
+
 // As written before there were work_size and measured_ground.
 TEST(PreprocessorTest, ManifestWithoutAWorkSizeMeansEdgesAtFullSize) {
   v1::Preprocessing preprocessing;

@@ -187,8 +187,9 @@ TEST_F(CheckpointTest, NewerFormatIsFailedPrecondition) {
 TEST_F(CheckpointTest, ManifestOfFormat1HasNoFieldOfFormat2) {
   const std::string json = Bytes(kManifestFileName);
   EXPECT_THAT(json, HasSubstr("\"formatVersion\": 1,"));
-  for (const char* field : {"workSize", "measuredGround", "validationFraction",
-                            "initialWeightsSha256", "ImagesSha256", "confidence"}) {
+  for (const char* field :
+       {"workSize", "measuredGround", "validationFraction", "initialWeightsSha256", "ImagesSha256",
+        "confidence", "resizeShorter"}) {
     EXPECT_THAT(json, Not(HasSubstr(field)));
   }
 }
@@ -259,6 +260,33 @@ TEST_F(CheckpointTest, FieldOfFormat3InAManifestOfFormat2IsDataLoss) {
 TEST_F(CheckpointTest, FieldOfFormat2InAManifestOfFormat1IsDataLoss) {
   Replace("\"thicken\": 0,", "\"thicken\": 0, \"workSize\": 288,");
   EXPECT_THAT(Damage(), HasSubstr("formatVersion: 1, but there are fields of 2"));
+}
+
+TEST_F(CheckpointTest, WhatFormat3AddedMakesAManifestOfFormat3) {
+  const std::function<void(v1::CheckpointManifest&)> changes[] = {
+      [](auto& m) { m.mutable_photo()->set_resize_shorter(256); },
+      [](auto& m) { m.mutable_sketch()->set_resize_shorter(256); },
+      [](auto& m) { m.mutable_photo()->set_filter(v1::RESIZE_FILTER_BICUBIC); },
+      [](auto& m) { m.mutable_sketch()->set_filter(v1::RESIZE_FILTER_BICUBIC); }};
+  for (const auto& change : changes) {
+    v1::CheckpointManifest manifest = SmallManifest();
+    change(manifest);
+    const CheckpointStore store(dir_.path());
+    const auto version = store.Publish(manifest, SmallWeights());
+    ASSERT_THAT(version, IsOk());
+    const auto read = store.Read(*version);
+    ASSERT_THAT(read, IsOk());
+    EXPECT_EQ(read->manifest.format_version(), 3u);
+    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(read->manifest.photo(),
+                                                                   manifest.photo()));
+    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(read->manifest.sketch(),
+                                                                   manifest.sketch()));
+  }
+}
+
+TEST_F(CheckpointTest, WhatFormat3AddedInAnOlderManifestIsDataLoss) {
+  Replace("\"thicken\": 0,", "\"thicken\": 0, \"resizeShorter\": 288,");
+  EXPECT_THAT(Damage(), HasSubstr("formatVersion: 1, but there are fields of 3"));
 }
 
 TEST_F(CheckpointTest, FormatThatIsNotANumberIsDataLoss) {

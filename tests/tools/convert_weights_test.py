@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Tests tools/convert_weights.py with files written in both formats of torch.save."""
+"""Tests tools/convert_weights.py with files in both formats of torch.save, and in TorchScript's."""
 
 import json
 import os
@@ -25,6 +25,18 @@ class RunsCode:
 
     def __reduce__(self):
         return (os.mkdir, (self.path,))
+
+
+class Half(torch.nn.Module):
+    """Like OpenAI's archives: half-precision weights, and a number among the buffers."""
+
+    def __init__(self):
+        super().__init__()
+        self.proj = torch.nn.Parameter(torch.tensor([[1.0, 2.0], [3.0, 4.0]]).half())
+        self.register_buffer("input_resolution", torch.tensor(224))
+
+    def forward(self, x):
+        return x @ self.proj
 
 
 class ConvertWeightsTest(unittest.TestCase):
@@ -83,8 +95,30 @@ class ConvertWeightsTest(unittest.TestCase):
         torch.save({"w": torch.ones(1), "x": RunsCode(planted)}, self.input)
         result = self.convert()
         self.assertEqual(result.returncode, 1)
+        self.assertIn("If you trust those who made the file", result.stderr)
+        self.assertIn(self.input, result.stderr)
         self.assertFalse(os.path.exists(planted))
         self.assertFalse(os.path.exists(self.output))
+
+    def test_torchscript_archive_keeps_every_value_and_type(self):
+        torch.jit.save(torch.jit.script(Half()), self.input)
+        result = self.convert()
+        self.assertEqual(result.returncode, 0, result.stderr)
+        header, data = self.converted()
+        self.assertEqual({name: (entry["dtype"], entry["shape"]) for name, entry in header.items()},
+                         {"proj": ("F16", [2, 2]), "input_resolution": ("I64", [])})
+        begin, end = header["proj"]["data_offsets"]
+        self.assertEqual(struct.unpack("<4e", data[begin:end]), (1, 2, 3, 4))
+
+    def test_file_that_exists_is_not_replaced(self):
+        torch.save({"w": torch.ones(1)}, self.input)
+        with open(self.output, "w", encoding="utf-8") as file:
+            file.write("mine")
+        result = self.convert()
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("exists already", result.stderr)
+        with open(self.output, encoding="utf-8") as file:
+            self.assertEqual(file.read(), "mine")
 
     def test_file_without_weights_is_refused_by_name(self):
         with open(self.input, "wb") as file:

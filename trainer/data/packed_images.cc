@@ -40,16 +40,20 @@ std::string PreprocessingOf(v1::Modality modality) {
 
 // The oldest format that has all fields that are set.
 int64_t FormatOf(const v1::Preprocessing& preprocessing) {
+  if (preprocessing.resize_shorter() != 0 || preprocessing.filter() == v1::RESIZE_FILTER_BICUBIC) {
+    return 3;
+  }
   return preprocessing.work_size() != 0 || preprocessing.measured_ground() ? 2 : 1;
 }
 
 std::string Summary(const v1::Preprocessing& p) {
-  return absl::StrCat(p.height(), " x ", p.width(), p.grey() ? ", grey" : "",
-                      p.edges() ? ", edges" : "", ", thicken ", p.thicken(), ", ",
-                      v1::ResizeFilter_Name(p.filter()), p.resize_first() ? ", resize first" : "",
-                      p.fit() ? ", fit" : "",
-                      p.work_size() > 0 ? absl::StrCat(", work_size ", p.work_size()) : "",
-                      p.measured_ground() ? ", measured_ground" : "");
+  return absl::StrCat(
+      p.height(), " x ", p.width(), p.grey() ? ", grey" : "", p.edges() ? ", edges" : "",
+      ", thicken ", p.thicken(), ", ", v1::ResizeFilter_Name(p.filter()),
+      p.resize_first() ? ", resize first" : "", p.fit() ? ", fit" : "",
+      p.work_size() > 0 ? absl::StrCat(", work_size ", p.work_size()) : "",
+      p.measured_ground() ? ", measured_ground" : "",
+      p.resize_shorter() > 0 ? absl::StrCat(", resize_shorter ", p.resize_shorter()) : "");
 }
 
 // Writes one file.

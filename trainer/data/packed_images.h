@@ -1,12 +1,13 @@
 // A data set whose images have been decoded and brought to a network's input size once, in one
 // safetensors file. Reading it needs no image library.
 //
-// Tensors: "format" (I64 scalar: 2 where preprocessing has a work_size or a measured_ground, which
-// older programs do not know, else 1); "dataset.json", "dataset.jsonl", "preprocessing.photo" and
-// "preprocessing.sketch" (U8: the text of the two files, and v1.Preprocessing as JSON); "photo" and
-// "sketch" (U8 [n, height, width, channels]; channels 1 where the images are grey, else 3), in the
-// order of the lines of that modality, each there where it has an image; "images.sha256" (U8 [64]:
-// ImagesDigest of the folder; older files lack it). The file may be larger than memory.
+// Tensors: "format" (I64 scalar: the oldest that has every field of the preprocessing; 2 added
+// work_size and measured_ground, 3 resize_shorter and BICUBIC); "dataset.json", "dataset.jsonl",
+// "preprocessing.photo" and "preprocessing.sketch" (U8: the text of the two files, and
+// v1.Preprocessing as JSON); "photo" and "sketch" (U8 [n, height, width, channels]; channels 1
+// where the images are grey, else 3), in the order of the lines of that modality, each there where
+// it has an image; "images.sha256" (U8 [64]: ImagesDigest of the folder; older files lack it). The
+// file may be larger than memory.
 #ifndef S2P_TRAINER_DATA_PACKED_IMAGES_H_
 #define S2P_TRAINER_DATA_PACKED_IMAGES_H_
 
@@ -28,7 +29,7 @@ namespace s2p {
 class DataSet;
 struct DataSetImage;
 
-inline constexpr int64_t kPackedImagesFormat = 2;
+inline constexpr int64_t kPackedImagesFormat = 3;
 
 // Keeps the file open and none of its content in memory. Immutable; all functions may be called
 // from several threads.

@@ -96,7 +96,11 @@ void CheckInput(const v1::TrainingSpec::InputSpec& input, const std::string& nam
   errors.Require(input.work_size() == 0 || (input.work_size() >= 16 && input.work_size() <= 4096),
                  name + ".work_size", "0, or from 16 to 4096");
   errors.Require(input.filter() != v1::RESIZE_FILTER_UNSPECIFIED, name + ".filter",
-                 "BILINEAR or LANCZOS");
+                 "BILINEAR, BICUBIC or LANCZOS");
+  const uint32_t shorter = input.resize_shorter();
+  errors.Require(
+      shorter == 0 || (shorter >= std::max(input.height(), input.width()) && shorter <= 4096),
+      name + ".resize_shorter", "0, or from the larger of height and width to 4096");
 }
 
 void CheckStep(const v1::TrainingSpec::StepSpec& step, const std::string& name, Errors& errors) {

@@ -53,6 +53,8 @@ void DropWhatChangesNothing(v1::TrainingSpec::InputSpec& input) {
   const bool scale_matters = input.edges() || input.thicken() > 0;
   if (!scale_matters || input.work_size() == 0) input.clear_work_size();
   if (!input.fit() || !input.measured_ground()) input.clear_measured_ground();
+  if (input.resize_shorter() == 0) input.clear_resize_shorter();
+  if (input.normalization() == v1::NORMALIZATION_IMAGENET) input.clear_normalization();
 }
 
 }  // namespace

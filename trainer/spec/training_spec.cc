@@ -4,6 +4,7 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
 #include <algorithm>
+#include <array>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -65,6 +66,20 @@ bool NeedsWorkSize(const v1::TrainingSpec::InputSpec& input) {
   return input.edges() || input.thicken() > 0;
 }
 
+// Of each channel, on values in [0, 1].
+struct PixelStatistics {
+  std::array<float, 3> mean;
+  std::array<float, 3> std;
+};
+
+PixelStatistics StatisticsOf(v1::Normalization normalization) {
+  if (normalization == v1::NORMALIZATION_CLIP) {
+    return {{0.48145466F, 0.4578275F, 0.40821073F}, {0.26862954F, 0.26130258F, 0.27577711F}};
+  }
+  if (normalization == v1::NORMALIZATION_HALF) return {{0.5F, 0.5F, 0.5F}, {0.5F, 0.5F, 0.5F}};
+  return {{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}};
+}
+
 }  // namespace
 
 v1::Preprocessing PreprocessingOf(const v1::TrainingSpec::InputSpec& input) {
@@ -79,8 +94,10 @@ v1::Preprocessing PreprocessingOf(const v1::TrainingSpec::InputSpec& input) {
   preprocessing.set_fit(input.fit());
   if (NeedsWorkSize(input)) preprocessing.set_work_size(input.work_size());
   preprocessing.set_measured_ground(input.fit() && input.measured_ground());
-  for (const float mean : {0.485F, 0.456F, 0.406F}) preprocessing.add_mean(mean);
-  for (const float std : {0.229F, 0.224F, 0.225F}) preprocessing.add_std(std);
+  preprocessing.set_resize_shorter(input.resize_shorter());
+  const PixelStatistics statistics = StatisticsOf(input.normalization());
+  for (const float mean : statistics.mean) preprocessing.add_mean(mean);
+  for (const float std : statistics.std) preprocessing.add_std(std);
   return preprocessing;
 }
 

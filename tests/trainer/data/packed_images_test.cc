@@ -188,9 +188,9 @@ TEST_F(PackedImagesTest, WhatIsMissingOrWrongIsNamed) {
 }
 
 TEST_F(PackedImagesTest, NewerFormatIsRefused) {
-  const absl::Status status = Changed([](TensorMap& t) { t.at("format").bytes[0] = 3; });
+  const absl::Status status = Changed([](TensorMap& t) { t.at("format").bytes[0] = 4; });
   EXPECT_THAT(status,
-              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("format 3 is newer")));
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("format 4 is newer")));
 }
 
 TEST_F(PackedImagesTest, FormatIsThatOfTheFirstProgramsWhereTheyKnowEveryField) {
@@ -207,6 +207,18 @@ TEST_F(PackedImagesTest, FormatIsThatOfTheFirstProgramsWhereTheyKnowEveryField) 
   manifest_.mutable_photo()->set_work_size(0);
   EXPECT_THAT(packed->packed()->CheckPreprocessing(v1::MODALITY_PHOTO, manifest_.photo()),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("work_size 288")));
+}
+
+TEST_F(PackedImagesTest, ShorterSideNeedsFormat3) {
+  manifest_.mutable_photo()->set_resize_shorter(512);
+  Pack();
+  EXPECT_EQ(Format(), 3);
+  const auto packed = DataSet::Open(file_);
+  ASSERT_THAT(packed, IsOk());
+  EXPECT_THAT(packed->packed()->CheckPreprocessing(v1::MODALITY_PHOTO, manifest_.photo()), IsOk());
+  manifest_.mutable_photo()->clear_resize_shorter();
+  EXPECT_THAT(packed->packed()->CheckPreprocessing(v1::MODALITY_PHOTO, manifest_.photo()),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("resize_shorter 512")));
 }
 
 }  // namespace

@@ -314,6 +314,27 @@ TEST(PresetsTest, SpecWithoutAWorkSizeKeepsItsMeaningAndItsDigest) {
   EXPECT_EQ(ManifestOf(old, {})->photo().work_size(), 0u);
 }
 
+TEST(PresetsTest, ResizeAndNormalizationReachTheManifest) {
+  const auto manifest =
+      ManifestOf(Preset("shoes", {"photo.resize_shorter=256", "photo.filter=BICUBIC",
+                                  "photo.normalization=CLIP", "sketch.normalization=HALF"}),
+                 {});
+  ASSERT_THAT(manifest, IsOk());
+  EXPECT_EQ(manifest->photo().resize_shorter(), 256u);
+  EXPECT_EQ(manifest->photo().filter(), v1::RESIZE_FILTER_BICUBIC);
+  EXPECT_THAT(manifest->photo().mean(), ElementsAre(0.48145466F, 0.4578275F, 0.40821073F));
+  EXPECT_THAT(manifest->photo().std(), ElementsAre(0.26862954F, 0.26130258F, 0.27577711F));
+  EXPECT_THAT(manifest->sketch().mean(), ElementsAre(0.5F, 0.5F, 0.5F));
+  EXPECT_THAT(manifest->sketch().std(), ElementsAre(0.5F, 0.5F, 0.5F));
+  EXPECT_EQ(manifest->sketch().resize_shorter(), 0u);
+}
+
+TEST(PresetsTest, ImageNetNormalizationWithoutACropKeepsTheDigest) {
+  EXPECT_EQ(SpecDigest(Preset("shoes", {"photo.normalization=IMAGENET", "photo.resize_shorter=0"})),
+            SpecDigest(Preset("shoes")));
+  EXPECT_NE(SpecDigest(Preset("shoes", {"photo.normalization=CLIP"})), SpecDigest(Preset("shoes")));
+}
+
 TEST(PresetsTest, HeadsAreAsWideAsTheirRecipeSays) {
   EXPECT_EQ(ManifestOf(Preset("shoes"), {"boots"})->attribute_hidden(), 512u);
   EXPECT_EQ(ManifestOf(Preset("shoes-release"), {"boots"})->attribute_hidden(), 128u);
@@ -365,6 +386,7 @@ TEST(SpecErrorsTest, EveryNumberThatMakesNoSenseIsNamed) {
                                  "augmentation.flip=1.5",    "photo.height=8",
                                  "sketch.width=4096",        "sketch.work_size=8",
                                  "photo.work_size=5000",     "backbone.last_stage=5",
+                                 "photo.resize_shorter=32",  "sketch.resize_shorter=4097",
                                  "embedding.dimension=5000", "publish.min_improvement=2",
                                  "max_unreadable=1",         "workers=1000",
                                  "initial_version=0",        "publish.reference_tolerance=2",
@@ -630,7 +652,8 @@ bool IsAlwaysRead(const std::string& field) {
   if (dot == std::string::npos) return false;
   const std::string group = field.substr(0, dot), name = field.substr(dot + 1);
   static const auto& of_inputs = *new std::set<std::string>{
-      "height", "width", "grey", "edges", "thicken", "filter", "resize_first", "fit", "work_size"};
+      "height",       "width", "grey",      "edges",          "thicken",      "filter",
+      "resize_first", "fit",   "work_size", "resize_shorter", "normalization"};
   if (group == "photo" || group == "sketch") return of_inputs.count(name) > 0;
   static const auto& of_steps = *new std::set<std::string>{
       "epochs",       "batch_size",    "learning_rate", "encoder_rate_factor",
