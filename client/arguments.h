@@ -2,7 +2,6 @@
 #ifndef S2P_CLIENT_ARGUMENTS_H_
 #define S2P_CLIENT_ARGUMENTS_H_
 
-#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,18 +28,6 @@ absl::StatusOr<v1::Filter> ParseFilter(const std::vector<std::string>& metadata,
 // "#c0392b", or "c0392b": a shell takes what follows an unquoted "#" for a comment.
 // InvalidArgument naming `flag` if the form is wrong.
 absl::StatusOr<v1::Color> ParseColor(absl::string_view text, absl::string_view flag);
-
-// No server accepts larger images. The actual limit is the server's: --max-image-bytes and
-// --max-message-bytes of s2p-server.
-inline constexpr uint64_t kMaxImageFileBytes = uint64_t{64} << 20;
-
-// Reads a whole file. NotFound if it does not exist; FailedPrecondition for a folder, an empty file
-// or more than `max_bytes`; PermissionDenied if it cannot be read.
-absl::StatusOr<std::string> ReadImageFile(const std::string& path,
-                                          uint64_t max_bytes = kMaxImageFileBytes);
-
-// Creates or replaces a file. Errors name the file.
-absl::Status WriteFile(const std::string& path, absl::string_view bytes);
 
 }  // namespace s2p
 

@@ -6,8 +6,9 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "base/picture_ending.h"
 #include "base/status_macros.h"
-#include "client/arguments.h"
+#include "client/files.h"
 
 namespace s2p {
 namespace fs = std::filesystem;
@@ -19,7 +20,25 @@ Json LineOf(const std::string& name, const std::string& identity, const char* mo
   return {{"path", name}, {"identity", identity}, {"modality", modality}, {"split", "train"}};
 }
 
+std::string IdentityOf(const v1::Photo& photo) {
+  const auto found = photo.metadata().find("identity");
+  const bool is_named = found != photo.metadata().end() && !found->second.empty();
+  return is_named ? found->second : photo.photo_id();
+}
+
+const char* ModalityOf(const v1::Photo& photo) {
+  return photo.modality() == v1::MODALITY_SKETCH ? "sketch" : "photo";
+}
+
 }  // namespace
+
+std::string GalleryImageName(const v1::Photo& photo, absl::string_view stem) {
+  return absl::StrCat(ModalityOf(photo), "/", stem, PictureEnding(photo.content_type()));
+}
+
+std::string GalleryImageLine(const v1::Photo& photo, const std::string& name) {
+  return LineOf(name, IdentityOf(photo), ModalityOf(photo)).dump() + "\n";
+}
 
 absl::StatusOr<std::unique_ptr<NewDataSet>> NewDataSet::Create(const std::string& folder) {
   std::error_code error;
@@ -53,6 +72,16 @@ absl::Status NewDataSet::Write(const std::string& name, const std::string& bytes
   // Before it is written: a file that was cut short goes, too.
   made_.push_back(path);
   return WriteFile(path, bytes);
+}
+
+absl::Status NewDataSet::Link(const std::string& name, const std::string& existing) {
+  const std::string path = absl::StrCat(folder_, "/", name);
+  S2P_RETURN_IF_ERROR(MakeFolder(fs::path(path).parent_path().string()));
+  std::error_code error;
+  fs::create_hard_link(existing, path, error);
+  if (error) return absl::ErrnoToStatus(error.value(), absl::StrCat(path, ": link to ", existing));
+  made_.push_back(path);
+  return absl::OkStatus();
 }
 
 void NewDataSet::AddPhotoLine(const std::string& name, const std::string& identity) {

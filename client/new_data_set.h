@@ -9,8 +9,16 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "s2p/v1/gallery.pb.h"
 
 namespace s2p {
+
+// The name of a photo or sketch of a gallery in a data set: "photo/<stem>.jpg".
+std::string GalleryImageName(const v1::Photo& photo, absl::string_view stem);
+// Its line of dataset.jsonl, ending with a line break. Its identity is its metadata "identity", or
+// its id where it has none.
+std::string GalleryImageLine(const v1::Photo& photo, const std::string& name);
 
 // Writes a new folder in the format of docs/datasets.md, all of it in the split "train". Nothing is
 // made before the first image, and whatever was made is removed again unless Finish succeeds, so
@@ -24,11 +32,17 @@ class NewDataSet {
 
   // Writes an image to `name`, which is relative: "photo/000001.jpg". The system's error.
   absl::Status Write(const std::string& name, const std::string& bytes);
+  // As Write, with the bytes of a file that exists, by a hard link to it. The system's error, such
+  // as where the file system has no links.
+  absl::Status Link(const std::string& name, const std::string& existing);
   // Add the line of an image that is written, or will be. `photo` is the name of the one that the
   // sketch was drawn for.
   void AddPhotoLine(const std::string& name, const std::string& identity);
   void AddSketchLine(const std::string& name, const std::string& identity,
                      const std::string& photo = "");
+  void AddGalleryLine(const v1::Photo& photo, const std::string& name) {
+    lines_ += GalleryImageLine(photo, name);
+  }
   // Writes the description, with the data set's name and where it is from, and the lines. Requires
   // that an image was written.
   absl::Status Finish(const std::string& name, const std::string& source);

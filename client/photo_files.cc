@@ -17,6 +17,7 @@
 #include "base/status_macros.h"
 #include "client/arguments.h"
 #include "client/clean_text.h"
+#include "client/files.h"
 #include "client/labelled_set.h"
 
 namespace s2p {

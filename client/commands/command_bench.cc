@@ -5,8 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
-#include "client/arguments.h"
 #include "client/commands/commands.h"
+#include "client/files.h"
 #include "client/load_test.h"
 
 namespace s2p {

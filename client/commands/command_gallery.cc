@@ -5,13 +5,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "base/picture_ending.h"
 #include "base/status_macros.h"
 #include "base/steady_time.h"
 #include "base/utf8.h"
 #include "client/arguments.h"
 #include "client/clean_text.h"
 #include "client/commands/commands.h"
+#include "client/files.h"
 #include "client/new_data_set.h"
 #include "client/photo_files.h"
 #include "client/progress.h"
@@ -102,12 +102,6 @@ absl::StatusOr<FetchedPhoto> Fetch(const SearchClient& client, const std::string
     return absl::OkStatus();
   }));
   return fetched;
-}
-
-std::string IdentityOf(const v1::Photo& photo) {
-  const auto found = photo.metadata().find("identity");
-  const bool is_named = found != photo.metadata().end() && !found->second.empty();
-  return is_named ? found->second : photo.photo_id();
 }
 
 // Counts by AddPhotoResponse.Result, in its order; the first entry counts failures.
@@ -241,15 +235,9 @@ absl::Status RunGalleryExport(const SearchClient& client, const GalleryExportOpt
       if (absl::IsNotFound(fetched.status())) continue;
       if (!fetched.ok()) return fetched.status();
       const v1::Photo& photo = fetched->photo;
-      const bool is_sketch = photo.modality() == v1::MODALITY_SKETCH;
-      const std::string name = absl::StrFormat("%s/%06d%s", is_sketch ? "sketch" : "photo",
-                                               ++written, PictureEnding(photo.content_type()));
+      const std::string name = GalleryImageName(photo, absl::StrFormat("%06d", ++written));
       S2P_RETURN_IF_ERROR(data_set->Write(name, fetched->bytes));
-      if (is_sketch) {
-        data_set->AddSketchLine(name, IdentityOf(photo));
-      } else {
-        data_set->AddPhotoLine(name, IdentityOf(photo));
-      }
+      data_set->AddGalleryLine(photo, name);
       if (options.json) out << ToJson(photo, /*compact=*/true);
     }
   }

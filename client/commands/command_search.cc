@@ -9,6 +9,7 @@
 #include "client/arguments.h"
 #include "client/clean_text.h"
 #include "client/commands/commands.h"
+#include "client/files.h"
 #include "client/montage.h"
 #include "client/photo_thumbnail.h"
 #include "client/report.h"

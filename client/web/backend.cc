@@ -151,11 +151,15 @@ void Backend::CancelAll() {
 }
 
 ForwardedCall::ForwardedCall(Backend& backend, To to, const Exchange& exchange, bool has_deadline)
+    : ForwardedCall(backend, to, exchange.request_id, exchange.timeout, has_deadline) {}
+
+ForwardedCall::ForwardedCall(Backend& backend, To to, const std::string& request_id,
+                             absl::Duration timeout, bool has_deadline)
     : backend_(backend), to_(to) {
   ClientOptions options = (to == To::kServer ? backend.server_ : *backend.trainer_).Now();
-  options.timeout = exchange.timeout;
+  options.timeout = timeout;
   Prepare(options, has_deadline, context_);
-  context_.AddMetadata("x-request-id", exchange.request_id);
+  context_.AddMetadata("x-request-id", request_id);
   backend_.Enter(&context_);
 }
 

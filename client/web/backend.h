@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "client/client_options.h"
 #include "client/web/exchange.h"
 #include "daemon/reload_report.h"
@@ -90,8 +91,8 @@ class Backend {
   absl::flat_hash_set<grpc::ClientContext*> under_way_ ABSL_GUARDED_BY(mutex_);
 };
 
-// One RPC for one HTTP request: sets its key, deadline and request id, and cancels it when the
-// browser disconnects. One thread only.
+// One RPC, usually for one HTTP request: sets its key, deadline and request id, and cancels it when
+// the browser disconnects. One thread only.
 class ForwardedCall {
  public:
   enum class To { kServer, kTrainer };
@@ -99,6 +100,9 @@ class ForwardedCall {
   // `has_deadline` is false for an endless stream. `backend` is borrowed and must outlive this
   // object.
   ForwardedCall(Backend& backend, To to, const Exchange& exchange, bool has_deadline = true);
+  // A call of the gateway's own.
+  ForwardedCall(Backend& backend, To to, const std::string& request_id, absl::Duration timeout,
+                bool has_deadline = true);
   ~ForwardedCall();
   ForwardedCall(const ForwardedCall&) = delete;
   ForwardedCall& operator=(const ForwardedCall&) = delete;

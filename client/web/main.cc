@@ -37,6 +37,12 @@ void AddFlags(Options& options, Flags& flags) {
       .Check([](const std::string& text) {
         return text.empty() ? absl::OkStatus() : CheckServerAddress(text);
       });
+  options.Add("export-dir", &web.gallery_training.export_dir,
+              "folder, for this alone, into which the page exports the gallery to train on it; the "
+              "trainer must see it, below its --data-root; empty: the page does not offer it");
+  options.Add("trainer-export-dir", &web.gallery_training.trainer_export_dir,
+              "the same folder as the trainer sees it, if that is another path; relative paths are "
+              "below its --data-root");
   AddListenFlag(options, &web.listen, "the page").Check(CheckHttpListen);
   options.Add(
       "insecure", &web.insecure,

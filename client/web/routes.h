@@ -8,6 +8,7 @@
 
 #include "client/web/backend.h"
 #include "client/web/event_streams.h"
+#include "client/web/gallery_training.h"
 #include "client/web/operator_sessions.h"
 #include "client/web/router.h"
 #include "client/web/trusted_proxy.h"
@@ -23,8 +24,13 @@ void AddPhotoRoutes(Backend& backend, Router& router);
 // Adds live updates of a job, as server-sent events.
 void AddWatchRoutes(Backend& backend, EventStreams& streams, Router& router);
 
+// Adds training that begins with the photos of the gallery.
+void AddGalleryTrainingRoutes(GalleryTraining& training, Router& router);
+
 struct SessionRouteOptions {
   bool has_trainer = false;
+  // Whether the page can begin with the photos of the gallery.
+  bool has_gallery_training = false;
   uint64_t max_body_bytes = 0;
 };
 // Adds the operator's login, and the page's available features.

@@ -57,6 +57,7 @@ void AddSessionRoutes(const SessionRouteOptions& options, OperatorSessions& sess
                const nlohmann::json body = {{"operator", is_operator},
                                             {"loginRequired", sessions.login_required()},
                                             {"trainer", options.has_trainer},
+                                            {"galleryTraining", options.has_gallery_training},
                                             {"maxBodyBytes", options.max_body_bytes}};
                Answer(e, body.dump(), "application/json");
                return absl::OkStatus();

@@ -46,6 +46,9 @@ absl::Status CheckOptions(const WebServerOptions& options) {
     return absl::InvalidArgumentError(
         "--login-header needs --trusted-proxy: anyone could send this header");
   }
+  if (!options.gallery_training.export_dir.empty() && !options.trainer.has_value()) {
+    return absl::InvalidArgumentError("--export-dir needs --trainer: nobody would train on it");
+  }
   S2P_RETURN_IF_ERROR(CheckListenAddress(options.listen, options.tls.enabled(), options.insecure,
                                          "--http-tls-cert and --http-tls-key"));
   return CheckLogin(options);
@@ -86,6 +89,7 @@ struct WebServer::Impl {
   }
   absl::Status WatchPassword();
   absl::Status ConnectBackend();
+  void AddRoutes();
 
   const WebServerOptions options;
   const TrustedProxy proxy;
@@ -95,6 +99,8 @@ struct WebServer::Impl {
   OperatorSessions sessions;
   EventStreams streams;
   std::unique_ptr<Backend> backend;
+  // Null without a folder to export into.
+  std::unique_ptr<GalleryTraining> gallery_training;
   Router router;
   std::unique_ptr<HttpServer> http;
   std::string address;
@@ -124,6 +130,22 @@ absl::Status WebServer::Impl::ConnectBackend() {
   return absl::OkStatus();
 }
 
+void WebServer::Impl::AddRoutes() {
+  AddApiRoutes(*backend, router);
+  AddPhotoRoutes(*backend, router);
+  AddWatchRoutes(*backend, streams, router);
+  SessionRouteOptions session;
+  session.has_trainer = backend->has_trainer();
+  session.max_body_bytes = options.router.max_body_bytes;
+  if (!options.gallery_training.export_dir.empty()) {
+    gallery_training = std::make_unique<GalleryTraining>(options.gallery_training, backend.get());
+    AddGalleryTrainingRoutes(*gallery_training, router);
+    session.has_gallery_training = true;
+  }
+  AddSessionRoutes(session, sessions, proxy, router);
+  AddPageRoutes([this] { return metrics.Text(); }, router);
+}
+
 absl::StatusOr<std::unique_ptr<WebServer>> WebServer::Start(WebServerOptions options) {
   S2P_RETURN_IF_ERROR(CheckOptions(options));
   S2P_ASSIGN_OR_RETURN(auto proxies, AddressSet::Parse(options.trusted_proxies));
@@ -131,12 +153,7 @@ absl::StatusOr<std::unique_ptr<WebServer>> WebServer::Start(WebServerOptions opt
   Impl& self = *impl;
   S2P_RETURN_IF_ERROR(self.WatchPassword());
   S2P_RETURN_IF_ERROR(self.ConnectBackend());
-  AddApiRoutes(*self.backend, self.router);
-  AddPhotoRoutes(*self.backend, self.router);
-  AddWatchRoutes(*self.backend, self.streams, self.router);
-  AddSessionRoutes({self.backend->has_trainer(), self.options.router.max_body_bytes}, self.sessions,
-                   self.proxy, self.router);
-  AddPageRoutes([&self] { return self.metrics.Text(); }, self.router);
+  self.AddRoutes();
   HttpServerOptions http = HttpOptions(self.options, self.proxy);
   http.count_reload = self.CountReloads();
   S2P_ASSIGN_OR_RETURN(self.http, HttpServer::Start(std::move(http), &self.router));
@@ -150,6 +167,7 @@ WebServer::~WebServer() { Stop(); }
 const std::string& WebServer::address() const { return impl_->address; }
 
 void WebServer::Stop() {
+  if (impl_->gallery_training != nullptr) impl_->gallery_training->Cancel();
   impl_->backend->CancelAll();
   impl_->http->Stop();
 }

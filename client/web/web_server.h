@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "client/client_options.h"
+#include "client/web/gallery_training.h"
 #include "client/web/router.h"
 #include "daemon/http/tls_files.h"
 
@@ -30,6 +31,8 @@ struct WebServerOptions {
   ClientOptions server;
   // If unset, the operator's view has no training jobs.
   std::optional<ClientOptions> trainer;
+  // Training that begins with the photos of the gallery; needs a trainer.
+  GalleryTrainingOptions gallery_training;
   // File of the operators' password (ReadPasswordFile), which is read again when it changes; empty:
   // everyone who reaches the page is an operator.
   std::string operator_password_file;

@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
-#include "client/arguments.h"
+#include "client/files.h"
 #include "client/labelled_set.h"
 #include "image/image.h"
 #include "tests/client/fake_search_server.h"

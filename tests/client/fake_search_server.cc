@@ -1,9 +1,11 @@
 #include "tests/client/fake_search_server.h"
 
 #include <grpcpp/grpcpp.h>
+#include <openssl/sha.h>
 
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "s2p/v1/gallery.grpc.pb.h"
 #include "s2p/v1/model.grpc.pb.h"
@@ -12,6 +14,12 @@
 
 namespace s2p::test {
 namespace {
+
+std::string HexSha256(const std::string& bytes) {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest);
+  return absl::BytesToHexString({reinterpret_cast<const char*>(digest), sizeof(digest)});
+}
 
 struct StoredPhoto {
   v1::Photo photo;
@@ -179,6 +187,8 @@ class FakeGallery : public v1::GalleryService::Service {
     stored.photo.set_modality(request.modality());
     *stored.photo.mutable_metadata() = request.metadata();
     stored.image = request.image();
+    stored.photo.set_sha256(HexSha256(stored.image));
+    stored.photo.set_bytes(stored.image.size());
     absl::MutexLock lock(&state_.mutex);
     const bool added = state_.photos.insert_or_assign(request.photo_id(), stored).second;
     response.set_result(added ? v1::AddPhotoResponse::RESULT_ADDED

@@ -5,7 +5,7 @@
 
 #include <filesystem>
 
-#include "client/arguments.h"
+#include "client/files.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 

@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "client/arguments.h"
 #include "client/commands/commands.h"
+#include "client/files.h"
 #include "tests/client/fake_training_server.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"

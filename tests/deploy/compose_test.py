@@ -54,6 +54,15 @@ class Compose(unittest.TestCase):
         self.assertEqual(grafana["GF_SECURITY_ADMIN_PASSWORD__FILE"], "/secrets/grafana-password")
         self.assertNotIn("GF_SECURITY_ADMIN_PASSWORD", grafana)
 
+    def test_trainer_sees_what_the_page_exports(self):
+        folder = os.path.dirname(self.flag("web", "--export-dir"))
+        self.assertIsNone(self.flag("web", "--trainer-export-dir"))
+        [source] = [volume[:-len(":" + folder)] for volume in self.services["web"]["volumes"]
+                    if volume.endswith(":" + folder)]
+        self.assertIn(source + ":" + folder + ":ro", self.services["trainer"]["volumes"])
+        with open(os.path.join(DEPLOY, "../docker/Dockerfile")) as file:
+            self.assertIn("S2P_DATA_ROOT=%s " % folder, file.read())
+
     def test_ports_are_for_this_machine(self):
         for name, service in self.services.items():
             for port in service.get("ports", []):

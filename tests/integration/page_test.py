@@ -181,6 +181,9 @@ class Page(unittest.TestCase):
     def test_page_alone_with_feedback(self):
         self.browse("feedback")
 
+    def test_page_alone_with_jobs(self):
+        self.browse("jobs")
+
     def test_page_alone_with_uploads(self):
         self.browse("uploads")
 

@@ -225,11 +225,11 @@ export const failureScenarios = {
   },
 
   async streamOfAJobThatEndsIsSaidAndResumed(page, gateway) {
-    const job = { jobId: 'job-1', state: 'STATE_RUNNING', spec: {}, publishedVersion: '0' };
+    const job = { jobId: 'job-1', state: 'STATE_RUNNING', spec: {}, publishedVersion: '0', rounds: [] };
     const event = (number) => `id: ${number}\ndata: ${JSON.stringify({ event: String(number), state: 'STATE_RUNNING', message: `message ${number}` })}\n\n`;
     let fails = false;
     gateway.on['GET /api/training/jobs'] = () => ({ jobs: [job] });
-    gateway.on['GET /api/training/job'] = () => (fails ? refusal(503, 'UNAVAILABLE', 'The trainer does not answer.') : job);
+    gateway.on['GET /api/training/job'] = () => (fails ? refusal(503, 'UNAVAILABLE', 'The trainer does not answer.') : { job });
     const asked = [];
     gateway.on['GET /api/training/job/watch'] = (url) => {
       const from = Number(JSON.parse(url.searchParams.get('request')).fromEvent);
@@ -248,9 +248,9 @@ export const failureScenarios = {
   },
 
   async eventsThatCannotBeFollowedAreSaid(page, gateway) {
-    const job = { jobId: 'job-1', state: 'STATE_RUNNING', spec: {}, publishedVersion: '0' };
+    const job = { jobId: 'job-1', state: 'STATE_RUNNING', spec: {}, publishedVersion: '0', rounds: [] };
     gateway.on['GET /api/training/jobs'] = () => ({ jobs: [job] });
-    gateway.on['GET /api/training/job'] = () => job;
+    gateway.on['GET /api/training/job'] = () => ({ job });
     gateway.on['GET /api/training/job/watch'] = () => ({ status: 503, json: {} });
     await page.click('[data-view="operator"]');
     await page.click('#tab-training');
@@ -263,7 +263,7 @@ export const failureScenarios = {
   },
 
   async jobThatIsGoneIsSaidAndLeftAlone(page, gateway) {
-    gateway.on['GET /api/training/jobs'] = () => ({ jobs: [{ jobId: 'job-1', state: 'STATE_SUCCEEDED', spec: {}, publishedVersion: '0' }] });
+    gateway.on['GET /api/training/jobs'] = () => ({ jobs: [{ jobId: 'job-1', state: 'STATE_SUCCEEDED', spec: {}, publishedVersion: '0', rounds: [] }] });
     gateway.on['GET /api/training/job'] = () => refusal(404, 'NOT_FOUND', 'That job is not there.');
     await page.click('[data-view="operator"]');
     await page.click('#tab-training');
@@ -272,7 +272,7 @@ export const failureScenarios = {
   },
 
   async jobThatFailedIsQueuedAgain(page, gateway) {
-    const job = { jobId: 'job-1', state: 'STATE_FAILED', reason: 'The device was lost.', spec: {}, publishedVersion: '0' };
+    const job = { jobId: 'job-1', state: 'STATE_FAILED', reason: 'The device was lost.', spec: {}, publishedVersion: '0', rounds: [] };
     gateway.on['GET /api/training/jobs'] = () => ({ jobs: [job] });
     gateway.on['POST /api/training/job/retry'] = () => refusal(503, 'UNAVAILABLE', 'The trainer does not answer.');
     await page.click('[data-view="operator"]');

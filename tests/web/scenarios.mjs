@@ -1,4 +1,4 @@
-// usage: scenarios.mjs SUITE|NAME        all of page, failures, feedback or uploads, or one of them: the page alone, without a gateway
+// usage: scenarios.mjs SUITE|NAME        all of page, failures, feedback, jobs or uploads, or one of them: the page alone, without a gateway
 //        scenarios.mjs SUITE|NAME URL    all of search or operator, or one of them or of server_scenarios.mjs, with a gateway
 // All share one browser; each has a context of its own. Prints each scenario's name and outcome; a failed one does not
 // keep the others from running. See page_test.py.
@@ -9,13 +9,14 @@ import { closeBrowser, withPage } from './browser.mjs';
 import { withPageAlone } from './gateway_double.mjs';
 import { failureScenarios } from './failure_scenarios.mjs';
 import { feedbackScenarios } from './feedback_scenarios.mjs';
+import { jobScenarios } from './job_scenarios.mjs';
 import { operatorScenarios } from './operator_scenarios.mjs';
 import { pageScenarios } from './page_scenarios.mjs';
 import { searchScenarios } from './search_scenarios.mjs';
 import { serverScenarios } from './server_scenarios.mjs';
 import { uploadScenarios } from './upload_scenarios.mjs';
 
-const ALONE = { page: pageScenarios, failures: failureScenarios, feedback: feedbackScenarios, uploads: uploadScenarios };
+const ALONE = { page: pageScenarios, failures: failureScenarios, feedback: feedbackScenarios, jobs: jobScenarios, uploads: uploadScenarios };
 const WITH_GATEWAY = { search: searchScenarios, operator: operatorScenarios, server: serverScenarios };
 
 /** The suite of this name, or the scenario of this name in one of them. */

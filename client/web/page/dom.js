@@ -23,6 +23,10 @@ export function el(tag, props = {}, ...children) {
 /** A button that `run` is called for. @param {string|Node} label @param {Function} run @param {object} [props] as el's */
 export const button = (label, run, props = {}) => el('button', { type: 'button', ...props, on: { click: run } }, label);
 
+/** @param {string[]} headings @param {HTMLElement} body a tbody */
+export const table = (headings, body) => el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {},
+  headings.map((name) => el('th', { scope: 'col' }, name)))), body));
+
 /** @param {string} id @returns {HTMLElement} the element with this id. */
 export const byId = (id) => document.getElementById(id);
 
@@ -48,6 +52,9 @@ export function bytesText(count) {
   }
   return '';
 }
+
+/** @param {number} share @returns {string} such as "48.2 %". */
+export const percent = (share) => `${(share * 100).toFixed(1)} %`;
 
 /** @param {string} [duration] protobuf's JSON form, "3.5s" @returns {number} seconds, or NaN. */
 export const seconds = (duration) => (duration ? parseFloat(duration) : NaN);

@@ -33,17 +33,19 @@ export const noteError = (error) => note(sentenceOf(error), { bad: true });
 
 // For responses that are not the gateway's, such as a proxy's pages.
 const PROXY_CODES = { 408: 'DEADLINE_EXCEEDED', 429: 'RESOURCE_EXHAUSTED', 502: 'UNAVAILABLE', 503: 'UNAVAILABLE', 504: 'DEADLINE_EXCEEDED' };
+const AWAY = 'The server is not responding at the moment.';
+const LATE = 'The server took too long. Try again.';
 const PROXY_SENTENCES = {
   401: 'The server, or a proxy in front of it, requires a login. Reload the page.',
   403: 'The server, or a proxy in front of it, does not allow this.',
   407: 'A proxy in front of the server requires a login. Reload the page.',
-  408: 'The server took too long. Try again.',
+  408: LATE,
   413: 'That is too large for the server, or for a proxy in front of it. Use a smaller file.',
   414: 'That is too long for the server, or for a proxy in front of it.',
   429: 'The server is busy. Try again in a moment.',
-  502: 'The server is not responding at the moment.',
-  503: 'The server is not responding at the moment.',
-  504: 'The server took too long. Try again.',
+  502: AWAY,
+  503: AWAY,
+  504: LATE,
 };
 const UNREACHABLE = 'The server cannot be reached. Check the connection.';
 const UNFOLLOWED = 'The events of this job are not available at the moment. Retrying.';
@@ -110,7 +112,7 @@ export async function call(method, path, { json, raw, signal, timeoutMs = 10000 
   } catch (error) {
     if (signal && signal.aborted) throw new DOMException('superseded', 'AbortError');
     if (error instanceof GatewayError) throw error;
-    throw late ? new GatewayError({ status: 0, code: 'DEADLINE_EXCEEDED', sentence: PROXY_SENTENCES[504] })
+    throw late ? new GatewayError({ status: 0, code: 'DEADLINE_EXCEEDED', sentence: LATE })
       : new GatewayError({ status: 0, code: 'NETWORK', sentence: UNREACHABLE });
   } finally {
     clearTimeout(limit);

@@ -1,40 +1,46 @@
 import { call, followJob, noteError, repeat, sentenceOf, withRequest } from './gateway.js';
-import { button, durationText, el, note, seconds, timeText } from './dom.js';
+import { button, durationText, el, note, seconds, table, timeText } from './dom.js';
+import { GalleryTraining } from './gallery_training.js';
 import { LineChart } from './line_chart.js';
 import { ask } from './question.js';
 
-const WORDS = { STATE_QUEUED: 'queued', STATE_RUNNING: 'running', STATE_PAUSED: 'paused', STATE_SUCCEEDED: 'succeeded', STATE_FAILED: 'failed',
-  STATE_CANCELLED: 'cancelled' };
+const wordOf = (state) => state.slice('STATE_'.length).toLowerCase();
 const PRESETS = ['demo', 'shoes-resnet18', 'shoes', 'shoes-release', 'faces', 'persons'];
-const isOver = (state) => ['STATE_SUCCEEDED', 'STATE_FAILED', 'STATE_CANCELLED'].includes(state);
+const isOver = (state) => /SUCCEEDED|FAILED|CANCELLED/.test(state);
 
 /** Training jobs: the list, the live curves of one job, submitting, cancelling, retrying. */
 export class JobsPanel {
-  constructor() {
+  /** @param {object} session of the gateway */
+  constructor(session) {
+    this.gallery = session.galleryTraining && new GalleryTraining();
     this.body = el('tbody');
     this.detail = el('section', { 'aria-label': 'Selected job', class: 'stack' });
     this.endFollow = () => {};
-    this.root = el('div', { class: 'stack' }, this.form(), el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {},
-      ['Job', 'Name', 'State', 'Progress', 'Created', ''].map((name) => el('th', { scope: 'col' }, name)))), this.body)), this.detail);
+    this.root = el('div', { class: 'stack' }, this.gallery && this.gallery.root, this.form(),
+      table(['Job', 'Name', 'State', 'Progress', 'Created', ''], this.body), this.detail);
     this.stop = repeat(3000, () => this.refresh());
   }
 
   leave() { this.stop(); this.endFollow(); }
 
   form() {
-    const field = (label, id, props = {}) => { const input = el('input', { type: 'text', id, ...props }); return [el('label', { for: id }, label), input]; };
+    const inputs = {};
+    const field = (name, label, props) => {
+      inputs[name] = el('input', { type: 'text', id: name, ...props });
+      return [el('label', { for: name }, label), inputs[name]];
+    };
     const preset = el('select', { id: 'preset' }, PRESETS.map((name) => el('option', { value: name }, name)));
-    const [nameLabel, name] = field('Name', 'job-name');
-    const [targetLabel, target] = field('Target data set', 'target', { placeholder: 'folder on the trainer', required: true });
-    const [sourceLabel, source] = field('Source data set', 'source', { placeholder: 'folder (optional)' });
-    const [epochsLabel, epochs] = field('Epochs of step 2', 'epochs', { type: 'number', min: 0, max: 10000, placeholder: 'as in the preset' });
-    const [seedLabel, seed] = field('Seed', 'seed', { type: 'number', min: 0, placeholder: 'as in the preset' });
-    const more = el('textarea', { id: 'more', rows: 2, placeholder: '{"loss": {"triplet": 1}}', 'aria-label': 'More fields of the spec as JSON' });
+    const fields = [field('job-name', 'Name'), field('target', 'Target data set', { placeholder: 'folder on the trainer', required: true }),
+      field('source', 'Source data set', { placeholder: 'folder (optional)' }),
+      field('epochs', 'Epochs of step 2', { type: 'number', min: 0, max: 10000, placeholder: 'as in the preset' }),
+      field('seed', 'Seed', { type: 'number', min: 0, placeholder: 'as in the preset' })];
+    const more = el('textarea', { id: 'more', rows: 2, placeholder: '{"loss": {"triplet": 1}}' });
     const submit = async (event) => {
       event.preventDefault();
+      const { target, source, epochs, seed } = inputs;
       try {
         const spec = { ...(more.value.trim() ? JSON.parse(more.value) : {}), preset: preset.value, targetDataset: target.value };
-        if (name.value) spec.name = name.value;
+        if (inputs['job-name'].value) spec.name = inputs['job-name'].value;
         if (source.value) spec.sourceDataset = source.value;
         if (epochs.value) spec.step2 = { ...spec.step2, epochs: Number(epochs.value) };
         if (seed.value) spec.seed = seed.value;
@@ -47,11 +53,11 @@ export class JobsPanel {
       }
     };
     return el('details', { class: 'fold' }, el('summary', {}, 'Submit a job'), el('form', { class: 'form', id: 'submit-job', on: { submit } },
-      el('label', { for: 'preset' }, 'Preset'), preset, nameLabel, name, targetLabel, target, sourceLabel, source, epochsLabel, epochs, seedLabel, seed,
-      el('label', { for: 'more' }, 'More fields'), more, el('span'), el('button', { class: 'main' }, 'Submit')));
+      el('label', { for: 'preset' }, 'Preset'), preset, fields.flat(), el('label', { for: 'more' }, 'More fields'), more, el('span'), el('button', { class: 'main' }, 'Submit')));
   }
 
   async refresh() {
+    if (this.gallery) this.gallery.refresh();
     try {
       const { jobs } = await call('GET', withRequest('/api/training/jobs', { pageSize: 100 }));
       this.body.replaceChildren(...jobs.map((job) => this.row(job)));
@@ -67,20 +73,18 @@ export class JobsPanel {
     const progress = job.state === 'STATE_RUNNING' && p ? `step ${p.ihdaStep}, epoch ${p.epoch} of ${p.epochs}${left ? `, ${left} left` : ''}`
       : job.publishedVersion !== '0' ? `published as ${job.publishedVersion}` : '';
     return el('tr', { data: { job: job.jobId } }, el('td', {}, button(job.jobId, () => this.open(job.jobId), { class: 'small' })),
-      el('td', {}, job.spec.name || ''), el('td', {}, WORDS[job.state] || job.state, job.reason && el('div', { class: 'wrong' }, job.reason)),
+      el('td', {}, job.spec.name || ''), el('td', {}, wordOf(job.state), job.reason && el('div', { class: 'wrong' }, job.reason)),
       el('td', {}, progress), el('td', {}, timeText(job.createdAt)),
       el('td', {}, !isOver(job.state) && button('Cancel', () => this.cancel(job.jobId), { class: 'small danger' }),
-        ['STATE_FAILED', 'STATE_CANCELLED'].includes(job.state) && button('Retry', () => this.retry(job.jobId), { class: 'small' })));
+        /FAILED|CANCELLED/.test(job.state) && button('Retry', () => this.act('retry', job.jobId), { class: 'small' })));
   }
 
   async cancel(jobId) {
-    if (!await ask(`Cancel job ${jobId}?`, 'Cancel the job')) return;
-    try { await call('POST', '/api/training/job/cancel', { json: { jobId } }); } catch (error) { noteError(error); }
-    this.refresh();
+    if (await ask(`Cancel job ${jobId}?`, 'Cancel the job')) this.act('cancel', jobId);
   }
 
-  async retry(jobId) {
-    try { await call('POST', '/api/training/job/retry', { json: { jobId } }); } catch (error) { noteError(error); }
+  async act(verb, jobId) {
+    try { await call('POST', `/api/training/job/${verb}`, { json: { jobId } }); } catch (error) { noteError(error); }
     this.refresh();
   }
 
@@ -95,7 +99,7 @@ export class JobsPanel {
     let jobState = '';
     this.endFollow = followJob(jobId, (message) => {
       const p = message.progress;
-      jobState = WORDS[message.state] || '';
+      jobState = wordOf(message.state);
       state.textContent = jobState;
       if (p) {
         const x = Number(message.event);

@@ -1,9 +1,8 @@
 import { call, noteError, repeat, sentenceOf } from './gateway.js';
-import { button, durationText, el, note, seconds, timeText } from './dom.js';
+import { button, durationText, el, note, percent, seconds, table, timeText } from './dom.js';
 
 const WORDS = { STATE_PUBLISHED: 'published', STATE_LOADING: 'loading', STATE_WARMING: 'warming up', STATE_EMBEDDING: 'embedding the gallery',
   STATE_SERVING: 'serving', STATE_RETIRED: 'retired', STATE_FAILED: 'failed' };
-const percent = (share) => `${(share * 100).toFixed(1)} %`;
 
 /** The versions that the server knows, the one that it serves, and rolling back. */
 export class ModelPanel {
@@ -11,10 +10,8 @@ export class ModelPanel {
     this.head = el('p', { role: 'status' });
     this.follow = button('Follow the newest', () => this.serve({}), { id: 'follow' });
     this.body = el('tbody');
-    const table = el('table', {}, el('thead', {}, el('tr', {}, ['Version', 'State', 'Rank-1', 'Rank-10', 'mAP', 'Network', 'Created', '']
-      .map((name) => el('th', { scope: 'col' }, name)))), this.body);
     this.root = el('div', { class: 'stack' }, el('div', { class: 'row' }, this.head, el('span', { class: 'grow' }), this.follow),
-      el('div', { class: 'scroll' }, table));
+      table(['Version', 'State', 'Rank-1', 'Rank-10', 'mAP', 'Network', 'Created', ''], this.body));
     this.stop = repeat(1500, () => this.refresh());
   }
 

@@ -75,7 +75,7 @@ export class OperatorView {
     const panels = { Gallery: () => new GalleryPanel(this.session) };
     if (this.session.feedback) panels.Feedback = () => new FeedbackPanel();
     panels.Model = () => new ModelPanel();
-    if (this.session.trainer) panels['Training jobs'] = () => new JobsPanel();
+    if (this.session.trainer) panels['Training jobs'] = () => new JobsPanel(this.session);
     this.place = el('div', { role: 'tabpanel', class: 'panel' });
     const tabs = Object.keys(panels).map((name) => button(name, () => { this.open(name, panels[name]); nameTab(name); }, { role: 'tab', id: `tab-${name.split(' ')[0].toLowerCase()}` }));
     this.tabs = tabs;
