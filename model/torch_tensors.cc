@@ -50,8 +50,6 @@ TensorType TypeOf(torch::ScalarType type) {
   return TensorType::kF32;
 }
 
-bool IsFloating(TensorType type) { return torch::isFloatingType(TorchTypeOf(type)); }
-
 std::map<std::string, torch::Tensor> NamedTensors(const torch::nn::Module& module) {
   std::map<std::string, torch::Tensor> tensors;
   for (const auto& item : module.named_parameters()) tensors[item.key()] = item.value();

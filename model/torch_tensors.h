@@ -21,7 +21,6 @@ torch::Tensor ToTorch(const TensorBytes& tensor);
 
 // Aborts for a type that files cannot hold.
 TensorType TypeOf(torch::ScalarType type);
-bool IsFloating(TensorType type);
 
 // A module's parameters and buffers by name; not copied.
 std::map<std::string, torch::Tensor> NamedTensors(const torch::nn::Module& module);

@@ -149,7 +149,8 @@ LIBRARIES = {
         ["isa-l"], ["pkgconfig::isal"], ["trainer/pictures/tfrecord.cc"], [], ["trainer"]),
     "nlohmann-json": Library(
         ["nlohmann/"], ["nlohmann"],
-        ["model/safetensors*", "model/manifest_format.cc", "trainer/data/data_set*", "trainer/import/*", "client/*"], [],
+        ["model/safetensors*", "model/manifest_format.cc", "model/weights/weight_files.cc", "trainer/data/data_set*",
+         "trainer/import/*", "client/*"], [],
         ["model", "trainer", "client"]),
 }
 

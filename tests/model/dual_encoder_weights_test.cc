@@ -173,15 +173,17 @@ TEST_F(LoadBackboneWeightsTest, MissingCounterIsZero) {
   ExpectLoaded();
 }
 
-TEST_F(LoadBackboneWeightsTest, HalfPrecisionIsWidened) {
-  TensorMap weights = Published();
-  TensorBytes& bias = weights.at("bn1.bias");
-  bias = ToTensorBytes(torch::full({64}, 0.375).to(torch::kFloat16));
-  ASSERT_EQ(bias.type, TensorType::kF16);
-  const absl::Status status = LoadBackboneWeights(weights, LaterStages::kSkip, *network_);
-  ASSERT_THAT(status, IsOk());
-  EXPECT_TRUE(
-      NamedTensors(network_->photo_backbone()).at("bn1.bias").equal(torch::full({64}, 0.375)));
+TEST_F(LoadBackboneWeightsTest, EveryFloatingTypeIsConverted) {
+  for (const auto type : {torch::kFloat16, torch::kBFloat16, torch::kFloat64}) {
+    TensorMap weights = Published();
+    TensorBytes& bias = weights.at("bn1.bias");
+    bias = ToTensorBytes(torch::full({64}, 0.375).to(type));
+    ASSERT_EQ(bias.type, TypeOf(type));
+    ASSERT_THAT(LoadBackboneWeights(weights, LaterStages::kSkip, *network_), IsOk());
+    const torch::Tensor loaded = NamedTensors(network_->photo_backbone()).at("bn1.bias");
+    EXPECT_EQ(loaded.scalar_type(), torch::kFloat32);
+    EXPECT_TRUE(loaded.equal(torch::full({64}, 0.375)));
+  }
 }
 
 TEST_F(LoadBackboneWeightsTest, MissingKeyIsNamed) {

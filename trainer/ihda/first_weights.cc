@@ -1,11 +1,13 @@
 #include "trainer/ihda/first_weights.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "model/backbone_weights.h"
 #include "model/checkpoint_store.h"
-#include "model/safetensors.h"
+#include "model/weights/weight_files.h"
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/ihda/human_share.h"
 #include "trainer/ihda/projection_init.h"
@@ -14,9 +16,9 @@ namespace s2p {
 namespace {
 
 absl::Status LoadFile(const v1::TrainingSpec& spec, DualEncoder& encoder) {
-  S2P_ASSIGN_OR_RETURN(const auto weights, ReadSafetensors(spec.initial_weights()));
+  S2P_ASSIGN_OR_RETURN(auto weights, ReadWeights(spec.initial_weights()));
   const LaterStages later = spec.skip_unused_weights() ? LaterStages::kSkip : LaterStages::kRefuse;
-  const absl::Status status = LoadBackboneWeights(weights, later, encoder);
+  const absl::Status status = LoadBackboneWeights(std::move(weights), later, encoder);
   if (status.ok()) return status;
   return absl::Status(status.code(), absl::StrCat(spec.initial_weights(), ": ", status.message()));
 }

@@ -20,7 +20,7 @@ namespace s2p {
 // Returns the share of people's sketches that the run is to have (trainer/ihda/human_share.h):
 // where there are several to try and a projection is fitted, the one whose start has the highest
 // mAP, sketch to photo, on the held-back sketches. InvalidArgument if the weights are another
-// network's; else as ReadSafetensors, InitializeProjection, Evaluate and CheckpointStore::Read.
+// network's; else as ReadWeights, InitializeProjection, Evaluate and CheckpointStore::Read.
 absl::StatusOr<double> LoadFirstWeights(const v1::TrainingSpec& spec,
                                         const std::string& checkpoint_root,
                                         const std::vector<std::string>& attributes,

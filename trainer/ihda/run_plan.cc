@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "model/sha256.h"
+#include "model/weights/weight_files.h"
 #include "trainer/data/data_set_digest.h"
 #include "trainer/spec/spec_errors.h"
 #include "trainer/spec/spec_form.h"
@@ -33,7 +34,7 @@ absl::StatusOr<RunContents> ContentsOf(const v1::TrainingSpec& spec, const OpenD
                                        const std::function<bool()>& stop) {
   RunContents contents;
   if (!spec.initial_weights().empty()) {
-    S2P_ASSIGN_OR_RETURN(contents.initial_weights_sha256, Sha256OfFile(spec.initial_weights()));
+    S2P_ASSIGN_OR_RETURN(contents.initial_weights_sha256, WeightsDigest(spec.initial_weights()));
   }
   if (data_sets.source) {
     S2P_ASSIGN_OR_RETURN(contents.source_images_sha256,

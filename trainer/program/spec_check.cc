@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "model/checkpoint.h"
-#include "model/safetensors.h"
 #include "model/torch_device.h"
+#include "model/weights/weight_files.h"
 #include "trainer/data/data_set.h"
 #include "trainer/data/joined_pairs.h"
 #include "trainer/data/packed_images.h"
@@ -174,7 +174,7 @@ void CheckInitial(const v1::TrainingSpec& spec, const CheckpointStore& store,
                   const std::optional<std::vector<std::string>>& attributes,
                   std::vector<std::string>& errors) {
   if (!spec.initial_weights().empty()) {
-    const auto weights = ReadSafetensors(spec.initial_weights());
+    const auto weights = ReadWeights(spec.initial_weights());
     if (!weights.ok())
       errors.push_back(absl::StrCat("initial_weights: ", weights.status().message()));
   }
