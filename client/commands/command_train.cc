@@ -40,6 +40,22 @@ std::string EvaluationText(const v1::Evaluation& evaluation) {
                          Printable(evaluation.split()), Printable(evaluation.direction()));
 }
 
+std::string RoundText(const v1::TrainingRound& round) {
+  std::string text = absl::StrCat(TimeText(round.ended_at()), ", ", round.pairs(), " pairs");
+  if (round.has_candidate()) {
+    absl::StrAppendFormat(&text, ": %s %.1f %%", Printable(round.metric()),
+                          100 * round.candidate());
+  }
+  if (round.has_published()) {
+    absl::StrAppendFormat(&text, " against %.1f %% of version %d", 100 * round.published(),
+                          round.compared_version());
+  }
+  if (round.published_version() > 0) {
+    return absl::StrCat(text, ", published as version ", round.published_version());
+  }
+  return absl::StrCat(text, ", ", round.has_published() ? "kept back" : Printable(round.reason()));
+}
+
 // Turns the job's end into the status for the exit code.
 absl::Status EndOf(const v1::Job& job, bool json, std::ostream& out) {
   const std::string id = Printable(job.job_id());
@@ -149,6 +165,7 @@ absl::Status RunTrainGet(const TrainingClient& client, const std::string& job_id
   }
   add("version", VersionText(job));
   add("curve", Printable(job.learning_curve_file()));
+  for (const v1::TrainingRound& round : job.rounds()) add("round", RoundText(round));
   PrintTable(rows, out);
   return absl::OkStatus();
 }

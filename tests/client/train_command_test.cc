@@ -281,6 +281,30 @@ TEST_F(TrainCommandTest, GetShowsOnlyKnownDetails) {
   EXPECT_THAT(out_.str(), Not(HasSubstr("1970")));
 }
 
+TEST_F(TrainCommandTest, GetShowsWhatBecameOfEachRound) {
+  v1::Job job;
+  job.set_job_id("a");
+  v1::TrainingRound& first = *job.add_rounds();
+  first.set_pairs(20);
+  first.set_metric("mAP");
+  first.set_candidate(0.5);
+  first.set_published_version(2);
+  v1::TrainingRound& second = *job.add_rounds() = first;
+  second.set_pairs(34);
+  second.set_candidate(0.482);
+  second.set_published(0.5);
+  second.set_compared_version(2);
+  second.set_published_version(0);
+  v1::TrainingRound& third = *job.add_rounds();
+  third.set_reason("not trained: no pair");
+  server_.AddJob(job);
+  ASSERT_THAT(RunTrainGet(*client_, "a", /*json=*/false, out_), IsOk());
+  EXPECT_THAT(out_.str(), HasSubstr(", 20 pairs: mAP 50.0 %, published as version 2\n"));
+  EXPECT_THAT(out_.str(),
+              HasSubstr(", 34 pairs: mAP 48.2 % against 50.0 % of version 2, kept back\n"));
+  EXPECT_THAT(out_.str(), HasSubstr(", 0 pairs, not trained: no pair\n"));
+}
+
 TEST_F(TrainCommandTest, GetPrintsTheReplyAsJson) {
   AddJob("a");
   ASSERT_THAT(RunTrainGet(*client_, "a", /*json=*/true, out_), IsOk());

@@ -153,15 +153,25 @@ class Page(unittest.TestCase):
     def test_empty_gallery(self):
         self.browse("emptyGallery", self.gateway(self.serve(photos=False).address))
 
-    def test_training_job_from_the_page(self):
-        server = self.serve()
+    def trainer(self, data_root):
         address_file = os.path.join(self.folder, "trainer_address")
-        trainer = self.start(
+        return self.start(
             address_file, program("s2p-trainer"), "serve", "--state-dir",
             os.path.join(self.folder, "jobs"), "--checkpoint-root", self.store, "--data-root",
-            os.path.join(end_to_end_test.WORK, "data"), "--device", "cpu", "--listen",
-            "127.0.0.1:0", "--http", "127.0.0.1:0", "--address-file", address_file)
+            data_root, "--device", "cpu", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0",
+            "--address-file", address_file)
+
+    def test_training_job_from_the_page(self):
+        server = self.serve()
+        trainer = self.trainer(os.path.join(end_to_end_test.WORK, "data"))
         self.browse("training", self.gateway(server.address, "--trainer", trainer))
+
+    def test_training_begins_with_the_gallery(self):
+        server = self.serve()
+        trainer = self.trainer(self.folder)
+        self.browse("galleryTraining", self.gateway(
+            server.address, "--trainer", trainer, "--export-dir",
+            os.path.join(self.folder, "exports"), "--trainer-export-dir", "exports"))
 
     def test_links_are_packed_as_zlib_packs(self):
         self.node([os.path.join(WEB, "deflate_test.mjs")])

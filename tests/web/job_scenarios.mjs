@@ -1,7 +1,7 @@
 // Scenarios of training jobs, with answers that the scenario chooses.
 import assert from 'node:assert/strict';
 import { audit } from './accessibility.mjs';
-import { expectText, shot } from './browser.mjs';
+import { expectText, shot, until } from './browser.mjs';
 import { refusal } from './gateway_double.mjs';
 
 const SESSION = { operator: true, loginRequired: false, trainer: true, galleryTraining: true, maxBodyBytes: 1 << 20 };
@@ -12,6 +12,22 @@ async function openJobs(page, gateway, { galleryTraining = true, now = progress(
   gateway.on['GET /api/training/gallery'] = () => now;
   await page.click('[data-view="operator"]');
   await page.click('#tab-training');
+}
+
+const round = (pairs, candidate, more) => ({ jobId: 'job-1', endedAt: '2026-11-02T03:04:05Z', pairs, metric: 'mAP', candidate, comparedVersion: '0',
+  publishedVersion: '0', reason: '', ...more });
+const ROUNDS = [
+  round(0, undefined, { reason: 'not trained: there is no pair to learn from' }),
+  round(20, 0.51, { publishedVersion: '2', reason: 'published as version 2: the first one' }),
+  round(34, 0.482, { published: 0.5, comparedVersion: '2', reason: 'not published: mAP 0.4820 against 0.5000 of version 2' }),
+  round(61, 0.63, { published: 0.5, comparedVersion: '2', publishedVersion: '3', reason: 'published as version 3: mAP 0.6300 against 0.5000 of version 2' }),
+];
+
+function showJob(gateway, rounds) {
+  const job = { jobId: 'job-1', state: 'STATE_SUCCEEDED', spec: {}, publishedVersion: '3', rounds };
+  gateway.on['GET /api/training/jobs'] = () => ({ jobs: [job] });
+  gateway.on['GET /api/training/job'] = () => ({ job });
+  gateway.on['GET /api/training/job/watch'] = () => ({ contentType: 'text/event-stream', body: 'event: end\ndata: {}\n\n' });
 }
 
 export const jobScenarios = {
@@ -71,5 +87,28 @@ export const jobScenarios = {
     await expectText(page, '.operator', 'There are no jobs yet.');
     assert.equal(await page.locator('#train-gallery').count(), 0);
     assert.ok(!gateway.calls.includes('GET /api/training/gallery'));
+  },
+
+  async roundsAreACurveAndWords(page, gateway) {
+    showJob(gateway, ROUNDS);
+    await openJobs(page, gateway);
+    await page.click('tr[data-job] button');
+    await page.locator('.chart .mark').nth(2).waitFor();
+    assert.deepEqual(await page.locator('.chart .mark').evaluateAll((marks) => marks.map((mark) => mark.classList.contains('ring'))), [false, true, false]);
+    await expectText(page, '.chart .tick', '61 pairs');
+    const words = await page.locator('.charts .log li').allTextContents();
+    assert.match(words[0], /0 pairs: not trained/);
+    assert.match(words[2], /34 pairs, mAP 48\.2 %: not published: mAP 0\.4820 against 0\.5000/);
+    await shot(page, 'operator_rounds');
+    assert.deepEqual(await audit(page), []);
+  },
+
+  async jobWithoutRoundsHasNoCurveOfThem(page, gateway) {
+    showJob(gateway, []);
+    await openJobs(page, gateway);
+    await page.click('tr[data-job] button');
+    await until(page, () => document.querySelectorAll('.chart').length === 2);
+    await page.evaluate(() => fetch('/api/training/job'));
+    assert.ok(!(await page.textContent('.operator')).includes('confirmed pairs'));
   },
 };

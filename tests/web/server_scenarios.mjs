@@ -112,6 +112,18 @@ export const serverScenarios = {
     await expectText(page, 'tr[data-job]', 'cancelled');
   },
 
+  async galleryTraining(page) {
+    await page.click('[data-view="operator"]');
+    await page.click('#tab-training');
+    await page.click('summary:has-text("Begin with the photos")');
+    await page.click('#train-gallery button:text-is("Begin")');
+    await expectText(page, '#train-gallery', 'was submitted');
+    await expectText(page, 'tr[data-job]', 'gallery');
+    await page.click('tr[data-job] button:text-is("Cancel")');
+    await page.click('#question button[value="yes"]');
+    await expectText(page, 'tr[data-job]', 'cancelled');
+  },
+
   async markedResults(page) {
     await draw(page, 'boot');
     await until(page, () => document.querySelector('#results:not(.stale) .card'));

@@ -21,8 +21,8 @@ enum class JobWord : char {
   kMemory = 'b',       // [memory_bytes]
   kWaitForRoom = 'w',  // [reason]; answered with kYes or kNo
   kVersions = 'v',     // answered with kVersions [reason: numbers with commas in between]
-  // From the job's process: how its run has ended.
-  kSucceeded = 's',   // [published_version, reason, evaluations, learning_curve_file]
+  // From the job's process: how its run has ended. A round is there for a job that has one.
+  kSucceeded = 's',   // [published_version, reason, evaluations, learning_curve_file, rounds]
   kCancelled = 'c',   // [reason]
   kDiskIsFull = 'd',  // [reason]
   kFailed = 'f',      // [reason]

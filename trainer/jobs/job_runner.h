@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,9 @@ struct JobOutcome {
   std::vector<v1::Evaluation> evaluations;
   // Path of a picture; empty if there is none.
   std::string learning_curve_file;
+  // What is known of the round of a job that watches a pairs_dataset: its pairs, the metric and the
+  // values that were compared.
+  std::optional<v1::TrainingRound> round{};
 };
 
 // Abstract, so that the daemon is tested without LibTorch. Thread-safe: several threads call Check

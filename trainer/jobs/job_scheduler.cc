@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "base/status_macros.h"
+#include "base/utf8.h"
 #include "daemon/log.h"
 #include "trainer/data/data_set_digest.h"
 #include "trainer/jobs/job_file.h"
@@ -11,6 +13,9 @@
 
 namespace s2p {
 namespace {
+
+// Of the reason of a round: a client gets some hundred rounds at once.
+constexpr size_t kMostRoundBytes = 1024;
 
 absl::Status HasEndedError(const v1::Job& job) {
   return absl::FailedPreconditionError(absl::StrCat(
@@ -37,6 +42,16 @@ v1::Job::State EndState(const absl::Status& status, bool cancelled) {
   return cancelled ? v1::Job::STATE_CANCELLED : v1::Job::STATE_FAILED;
 }
 
+// The round of a job whose other fields are those of its end.
+v1::TrainingRound RoundOf(const v1::Job& job, v1::TrainingRound round) {
+  round.set_job_id(job.job_id());
+  *round.mutable_ended_at() = job.ended_at();
+  round.set_published_version(job.published_version());
+  const absl::string_view reason = absl::string_view(job.reason()).substr(0, kMostRoundBytes);
+  round.set_reason(std::string(reason.substr(0, ValidUtf8Length(reason))));
+  return round;
+}
+
 void Finish(v1::Job& job, const absl::StatusOr<JobOutcome>& outcome, bool cancelled,
             absl::Time now) {
   job.set_state(EndState(outcome.status(), cancelled));
@@ -48,6 +63,7 @@ void Finish(v1::Job& job, const absl::StatusOr<JobOutcome>& outcome, bool cancel
   job.set_reason(ShownText(outcome->reason));
   job.set_published_version(outcome->published_version);
   job.set_learning_curve_file(outcome->learning_curve_file);
+  if (outcome->round.has_value()) *job.add_rounds() = RoundOf(job, *outcome->round);
   if (outcome->evaluations.empty()) return;
   *job.mutable_evaluations() = {outcome->evaluations.begin(), outcome->evaluations.end()};
 }

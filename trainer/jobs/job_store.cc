@@ -148,6 +148,18 @@ absl::StatusOr<v1::Job> JobStore::Get(const std::string& id) const {
   return file->job();
 }
 
+absl::StatusOr<v1::Job> JobStore::GetWithRounds(const std::string& id) const {
+  S2P_ASSIGN_OR_RETURN(const auto file, GetFile(id));
+  v1::Job job = file->job();
+  auto& rounds = *job.mutable_rounds();
+  rounds.Clear();
+  for (const auto& other : All()) {
+    if (LineageOf(*other) == LineageOf(*file)) rounds.MergeFrom(other->job().rounds());
+  }
+  if (rounds.size() > kMostRounds) rounds.DeleteSubrange(0, rounds.size() - kMostRounds);
+  return job;
+}
+
 absl::StatusOr<JobPage> JobStore::List(size_t page_size, const std::string& page_token) const {
   std::string before;
   if (!page_token.empty() &&

@@ -20,6 +20,8 @@
 
 namespace s2p {
 
+inline constexpr int kMostRounds = 300;
+
 // A part of the list of jobs. A plain value.
 struct JobPage {
   std::vector<v1::Job> jobs;
@@ -46,6 +48,8 @@ class JobStore {
   // NotFound naming the id.
   absl::StatusOr<v1::Job> Get(const std::string& id) const;
   absl::StatusOr<std::shared_ptr<const v1::JobFile>> GetFile(const std::string& id) const;
+  // As Get, with the rounds of all jobs of its lineage, oldest first, the last kMostRounds.
+  absl::StatusOr<v1::Job> GetWithRounds(const std::string& id) const;
   // Newest first, at most `page_size` of them, and fewer if they take more than 2 MiB.
   // InvalidArgument for a token that List has not given.
   absl::StatusOr<JobPage> List(size_t page_size, const std::string& page_token) const;

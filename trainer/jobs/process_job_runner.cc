@@ -88,6 +88,7 @@ JobOutcome OutcomeOf(const v1::Job& job) {
   outcome.reason = job.reason();
   outcome.evaluations.assign(job.evaluations().begin(), job.evaluations().end());
   outcome.learning_curve_file = job.learning_curve_file();
+  if (job.rounds_size() > 0) outcome.round = job.rounds(0);
   return outcome;
 }
 
@@ -279,6 +280,7 @@ void TellEnd(const Outcome& outcome, Daemon& daemon) {
   job.set_published_version(outcome->published_version);
   job.set_learning_curve_file(outcome->learning_curve_file);
   *job.mutable_evaluations() = {outcome->evaluations.begin(), outcome->evaluations.end()};
+  if (outcome->round.has_value()) *job.add_rounds() = *outcome->round;
   daemon.Tell(JobWord::kSucceeded, job);
 }
 

@@ -24,6 +24,9 @@ constexpr size_t kMaxSubmitBytes = size_t{1} << 20;
 // The paths stay those of the same files, as a spec names them relative to the data root.
 v1::Job Shown(v1::Job job, const HiddenFolders& hidden) {
   job.set_reason(hidden.Hide(job.reason()));
+  for (v1::TrainingRound& round : *job.mutable_rounds()) {
+    round.set_reason(hidden.Hide(round.reason()));
+  }
   // A field that is unset stays unset.
   if (!job.has_resolved_spec()) return job;
   v1::TrainingSpec& spec = *job.mutable_resolved_spec();
@@ -101,7 +104,8 @@ TrainingServiceImpl::TrainingServiceImpl(const TrainingServiceContext& context)
       submit);
   AddPooled<v1::GetJobRequest, v1::GetJobResponse>(
       "GetJob", [this](const auto& request, auto& response) {
-        return Answer(trainer_.store->Get(request.job_id()), trainer_.gate->hidden(), response);
+        return Answer(trainer_.store->GetWithRounds(request.job_id()), trainer_.gate->hidden(),
+                      response);
       });
   AddPooled<v1::ListJobsRequest, v1::ListJobsResponse>(
       "ListJobs", [this](const auto& request, auto& response) {

@@ -15,15 +15,6 @@ const MeasuredDirection* Find(const Measurement& measurement, const std::string&
   return found == measurement.directions.end() ? nullptr : &*found;
 }
 
-double MetricOf(const v1::Evaluation& evaluation, absl::string_view metric) {
-  if (metric == "rank1") return evaluation.rank1();
-  if (metric == "rank5") return evaluation.rank5();
-  if (metric == "rank10") return evaluation.rank10();
-  if (metric == "rank20") return evaluation.rank20();
-  if (metric == "mAP") return evaluation.mean_average_precision();
-  return evaluation.mean_inverse_negative_penalty();
-}
-
 absl::Status Differ(const Measurement& a, const Measurement& b, const std::string& how) {
   return absl::InvalidArgumentError(absl::StrCat(a.name, " and ", b.name, ": ", how));
 }
@@ -102,6 +93,15 @@ absl::StatusOr<DirectionComparison> CompareDirection(const std::vector<Pair>& pa
 }
 
 }  // namespace
+
+double MetricOf(const v1::Evaluation& evaluation, absl::string_view metric) {
+  if (metric == "rank1") return evaluation.rank1();
+  if (metric == "rank5") return evaluation.rank5();
+  if (metric == "rank10") return evaluation.rank10();
+  if (metric == "rank20") return evaluation.rank20();
+  if (metric == "mAP") return evaluation.mean_average_precision();
+  return evaluation.mean_inverse_negative_penalty();
+}
 
 absl::StatusOr<std::vector<DirectionComparison>> CompareMeasurements(
     const std::vector<Measurement>& a, const std::vector<Measurement>& b) {

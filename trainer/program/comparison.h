@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "s2p/v1/checkpoint.pb.h"
 #include "trainer/evaluation/paired_comparison.h"
 
@@ -28,6 +29,9 @@ struct Measurement {
   std::string name;
   std::vector<MeasuredDirection> directions;
 };
+
+// The evaluation's value of the metric, one of kQueryMetrics.
+double MetricOf(const v1::Evaluation& evaluation, absl::string_view metric);
 
 // Reads what `evaluate --details --json` or `cross-validate --json` has printed. NotFound;
 // InvalidArgument naming the file and what is missing or wrong in it.

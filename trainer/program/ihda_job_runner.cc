@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -16,10 +17,12 @@
 #include "model/encoder.h"
 #include "model/file.h"
 #include "trainer/data/data_set.h"
+#include "trainer/data/joined_pairs.h"
 #include "trainer/ihda/run_plan.h"
 #include "trainer/program/image_memory.h"
 #include "trainer/program/spec_check.h"
 #include "trainer/program/train_run.h"
+#include "trainer/program/training_round.h"
 #include "trainer/spec/spec_errors.h"
 #include "trainer/spec/training_spec.h"
 
@@ -60,6 +63,36 @@ bool WaitsForPairs(const v1::TrainingSpec& spec, const DataSet& target,
   std::copy_if(target.images().begin(), target.images().end(), std::back_inserter(images),
                [](const DataSetImage& image) { return image.split != "test"; });
   return !HasPair(images);
+}
+
+JobOutcome NotTrained(const v1::TrainingSpec& spec, uint32_t pairs) {
+  JobOutcome outcome;
+  outcome.reason =
+      "not trained: there is no pair to learn from or to measure with, and a version is "
+      "published; pairs_dataset is watched";
+  outcome.result = JobResult::kNotTrained;
+  outcome.round = RoundOf(spec, pairs, {}, {});
+  return outcome;
+}
+
+// The outcome of a job that has published a version already: a crash has come between that and its
+// record.
+JobOutcome OutcomeOf(const v1::Job& job, int64_t version, const std::string& version_folder) {
+  JobOutcome outcome;
+  outcome.published_version = version;
+  outcome.reason = absl::StrCat("published as version ", version);
+  const auto manifest = ReadManifest(version_folder);
+  if (!manifest.ok()) return outcome;
+  outcome.evaluations.assign(manifest->evaluations().begin(), manifest->evaluations().end());
+  const v1::TrainingSpec& spec = job.resolved_spec();
+  std::optional<v1::Comparison> comparison;
+  if (manifest->provenance().has_comparison()) comparison = manifest->provenance().comparison();
+  // Pairs that have come since are counted, too.
+  const auto target =
+      OpenWithPairs(spec.target_dataset(), spec.pairs_dataset(), ImageFiles::kMayBeMissing);
+  outcome.round =
+      RoundOf(spec, target.ok() ? ConfirmedPairs(*target) : 0, comparison, outcome.evaluations);
+  return outcome;
 }
 
 }  // namespace
@@ -107,13 +140,7 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::Run(const v1::Job& job, const std::str
   const auto published = store_.VersionOfJob(job.job_id());
   if (!published.ok() && !absl::IsNotFound(published.status())) return published.status();
   if (published.ok()) {
-    JobOutcome outcome;
-    outcome.published_version = *published;
-    outcome.reason = absl::StrCat("published as version ", *published);
-    const auto manifest = ReadManifest(store_.DirectoryOf(*published));
-    if (manifest.ok()) {
-      outcome.evaluations.assign(manifest->evaluations().begin(), manifest->evaluations().end());
-    }
+    JobOutcome outcome = OutcomeOf(job, *published, store_.DirectoryOf(*published));
     outcome.learning_curve_file = DrawCurveOf(job.spec(), job.job_id(), folder);
     return outcome;
   }
@@ -127,14 +154,9 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
                                                           const JobObserver& observer) {
   observer.on_message("reading the data");
   S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(job.resolved_spec(), /*held_back=*/{}, observer.stop));
+  const uint32_t pairs = ConfirmedPairs(plan.data_sets.target);
   if (WaitsForPairs(job.resolved_spec(), plan.data_sets.target, store_)) {
-    return JobOutcome{
-        0,
-        "not trained: there is no pair to learn from or to measure with, and a version is "
-        "published; pairs_dataset is watched",
-        JobResult::kNotTrained,
-        {},
-        ""};
+    return NotTrained(job.resolved_spec(), pairs);
   }
   S2P_RETURN_IF_ERROR(CheckFits(plan, observer));
   IhdaTrainerOptions options;
@@ -156,6 +178,7 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
                        PublishWithRoom(*run, outcome.evaluations, store_, observer));
   outcome.published_version = published.version;
   outcome.reason = published.reason;
+  outcome.round = RoundOf(job.resolved_spec(), pairs, published.comparison, outcome.evaluations);
   if (job.resolved_spec().publish().policy() == v1::TrainingSpec::PublishSpec::POLICY_NEVER) {
     outcome.result = JobResult::kNotAsked;
   }

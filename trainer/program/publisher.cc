@@ -116,15 +116,19 @@ class Candidate {
     comparison.set_confidence(BootstrapConfidence(pairs, publish.min_improvement()));
     std::string why = absl::StrCat(": ", Numbers(comparison, difference, publish), note);
     if (!IsBetter(difference, comparison.confidence(), publish)) {
-      return PublishOutcome{0, absl::StrCat("not published", why)};
+      return PublishOutcome{0, absl::StrCat("not published", why), comparison};
     }
     if (!publish.reference_dataset().empty()) {
       S2P_ASSIGN_OR_RETURN(const auto verdict, AgainstReference(published));
       absl::StrAppend(&why, "; ", verdict.is_worse ? "but " : "", verdict.text);
-      if (verdict.is_worse) return PublishOutcome{0, absl::StrCat("not published", why)};
+      if (verdict.is_worse) {
+        return PublishOutcome{0, absl::StrCat("not published", why), comparison};
+      }
     }
     *manifest_.mutable_provenance()->mutable_comparison() = comparison;
-    return Publish(why);
+    S2P_ASSIGN_OR_RETURN(auto outcome, Publish(why));
+    outcome.comparison = std::move(comparison);
+    return outcome;
   }
 
   absl::StatusOr<ReferenceVerdict> AgainstReference(const Checkpoint& published) const {

@@ -3,6 +3,7 @@
 #define S2P_TRAINER_PROGRAM_PUBLISHER_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -17,6 +18,8 @@ struct PublishOutcome {
   int64_t version = 0;
   // In words, for people.
   std::string reason;
+  // With the version that was published until then, if the two were compared.
+  std::optional<v1::Comparison> comparison{};
 };
 
 // Folder inside a store's root with the models that IF_BETTER could not decide on: a

@@ -1,5 +1,5 @@
 import { call, followJob, noteError, repeat, sentenceOf, withRequest } from './gateway.js';
-import { button, durationText, el, note, seconds, table, timeText } from './dom.js';
+import { button, durationText, el, note, percent, seconds, table, timeText } from './dom.js';
 import { GalleryTraining } from './gallery_training.js';
 import { LineChart } from './line_chart.js';
 import { ask } from './question.js';
@@ -88,6 +88,18 @@ export class JobsPanel {
     this.refresh();
   }
 
+  /** What has become of each training on confirmed pairs, as a curve and in words. */
+  rounds({ rounds }) {
+    if (!rounds.length) return [];
+    const chart = new LineChart('Accuracy over confirmed pairs', 'pairs');
+    for (const round of rounds) {
+      chart.add('new model (● published, ○ kept back)', round.pairs, round.candidate, round.publishedVersion !== '0' ? 'dot' : 'ring');
+      chart.add('published until then', round.pairs, round.published);
+    }
+    return [chart.series.size ? chart.root : '', el('ol', { class: 'log' }, rounds.map((round) => el('li', {},
+      `${timeText(round.endedAt)}, ${round.pairs} pairs${round.candidate === undefined ? '' : `, ${round.metric} ${percent(round.candidate)}`}: ${round.reason}`)))];
+  }
+
   /** Shows a job's curves and messages. @param {string} jobId */
   open(jobId) {
     this.endFollow();
@@ -95,7 +107,10 @@ export class JobsPanel {
     const quality = new LineChart('Rank-1 and mAP');
     const words = el('ol', { class: 'log' });
     const state = el('span', { class: 'muted', role: 'status' });
-    this.detail.replaceChildren(el('div', { class: 'row' }, el('h2', {}, `Job ${jobId}`), state), el('div', { class: 'charts' }, losses.root, quality.root), words);
+    const rounds = el('div', { class: 'charts' });
+    this.detail.replaceChildren(el('div', { class: 'row' }, el('h2', {}, `Job ${jobId}`), state), rounds, el('div', { class: 'charts' }, losses.root, quality.root), words);
+    const showRounds = () => call('GET', withRequest('/api/training/job', { jobId })).then(({ job }) => rounds.replaceChildren(...this.rounds(job)), () => {});
+    showRounds();
     let jobState = '';
     this.endFollow = followJob(jobId, (message) => {
       const p = message.progress;
@@ -109,7 +124,7 @@ export class JobsPanel {
       }
       if (message.message) words.append(el('li', {}, message.message));
       while (words.children.length > 200) words.firstChild.remove();
-      if (isOver(message.state)) this.refresh();
+      if (isOver(message.state)) { this.refresh(); showRounds(); }
     }, (way, sentence) => { state.textContent = way === 'away' ? sentence : jobState; });
   }
 }

@@ -13,8 +13,9 @@ function svg(tag, attributes) {
 
 /** Growing curves, one for each name. */
 export class LineChart {
-  /** @param {string} title */
-  constructor(title) {
+  /** @param {string} title @param {string} [unit] of x, to be shown */
+  constructor(title, unit) {
+    this.unit = unit;
     this.series = new Map();
     this.picture = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': title });
     this.legend = el('figcaption', { class: 'legend' });
@@ -22,12 +23,12 @@ export class LineChart {
     this.wanted = false;
   }
 
-  /** @param {string} name @param {number} x @param {number} y */
-  add(name, x, y) {
+  /** @param {string} name @param {number} x @param {number} y @param {'dot'|'ring'} [mark] shows the point */
+  add(name, x, y, mark) {
     if (!Number.isFinite(y)) return;
     if (!this.series.has(name)) this.series.set(name, []);
     const points = this.series.get(name);
-    points.push([x, y]);
+    points.push([x, y, mark]);
     // Drop every second point, so that the whole run stays visible.
     if (points.length > KEPT) this.series.set(name, points.filter((p, i) => i % 2 === 1));
     if (!this.wanted) {
@@ -45,13 +46,18 @@ export class LineChart {
     const bottom = Math.min(0, ...all.map((p) => p[1]));
     const x = (v) => MARGIN.left + ((v - left) / (right - left)) * (WIDTH - MARGIN.left - MARGIN.right);
     const y = (v) => HEIGHT - MARGIN.bottom - ((v - bottom) / (top - bottom)) * (HEIGHT - MARGIN.top - MARGIN.bottom);
-    const nodes = [0, 0.5, 1].map((share) => bottom + share * (top - bottom)).flatMap((value) => {
-      const label = svg('text', { x: MARGIN.left - 6, y: y(value) + 4, 'text-anchor': 'end', class: 'tick' });
-      label.textContent = value.toPrecision(3);
-      return [svg('line', { x1: MARGIN.left, x2: WIDTH - MARGIN.right, y1: y(value), y2: y(value), class: 'rule' }), label];
-    });
+    const tick = (text, at, height, anchor) => {
+      const label = svg('text', { x: at, y: height, 'text-anchor': anchor, class: 'tick' });
+      label.textContent = text;
+      return label;
+    };
+    const nodes = [0, 0.5, 1].map((share) => bottom + share * (top - bottom)).flatMap((value) => [
+      svg('line', { x1: MARGIN.left, x2: WIDTH - MARGIN.right, y1: y(value), y2: y(value), class: 'rule' }),
+      tick(value.toPrecision(3), MARGIN.left - 6, y(value) + 4, 'end')]);
+    if (this.unit) nodes.push(tick(left, x(left), HEIGHT - 4, 'start'), tick(`${right} ${this.unit}`, x(right), HEIGHT - 4, 'end'));
     [...this.series.values()].forEach((points, i) => {
-      nodes.push(svg('polyline', { class: `curve c${i % 8}`, points: points.map((p) => `${x(p[0]).toFixed(1)},${y(p[1]).toFixed(1)}`).join(' ') }));
+      nodes.push(svg('polyline', { class: `curve c${i % 8}`, points: points.map((p) => `${x(p[0]).toFixed(1)},${y(p[1]).toFixed(1)}`).join(' ') }),
+        ...points.filter((p) => p[2]).map((p) => svg('circle', { class: `mark ${p[2]} c${i % 8}`, cx: x(p[0]), cy: y(p[1]), r: 4 })));
     });
     this.picture.replaceChildren(...nodes);
     this.legend.replaceChildren(...[...this.series].map(([name, points], i) => el('span', { class: `key c${i % 8}` },

@@ -40,6 +40,21 @@ TEST_F(JobSchedulerTest, RunThatEndsWellIsSucceededWithItsOutcome) {
   EXPECT_THAT(metrics_.Text(), HasSubstr("s2p_train_published_total{result=\"published\"} 1"));
 }
 
+TEST_F(JobSchedulerTest, RoundIsKeptWithTheEndOfItsJob) {
+  const std::string id = Submit();
+  JobOutcome outcome = Published(3);
+  outcome.reason = std::string(1023, 'a') + "é";
+  outcome.round.emplace().set_pairs(12);
+  runner_.NextRun()->End(outcome);
+  const v1::Job job = WaitForEnd(id, v1::Job::STATE_SUCCEEDED);
+  ASSERT_EQ(job.rounds_size(), 1);
+  EXPECT_EQ(job.rounds(0).job_id(), id);
+  EXPECT_EQ(job.rounds(0).pairs(), 12u);
+  EXPECT_EQ(job.rounds(0).ended_at().seconds(), 1000);
+  EXPECT_EQ(job.rounds(0).published_version(), 3);
+  EXPECT_EQ(job.rounds(0).reason(), std::string(1023, 'a')) << "no half of a character";
+}
+
 TEST_F(JobSchedulerTest, RunThatFailsIsFailedWithItsReason) {
   const std::string id = Submit();
   runner_.NextRun()->End(absl::InvalidArgumentError("loss: not finite"));

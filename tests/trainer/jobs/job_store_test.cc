@@ -62,6 +62,44 @@ TEST_F(JobStoreTest, NewJobIsQueuedAndThereAfterReopening) {
   EXPECT_GT(job->created_at().seconds(), 0);
 }
 
+TEST_F(JobStoreTest, RoundsAreThoseOfTheLineageAndSurviveReopening) {
+  const std::string first = Create();
+  const std::string other = Create();
+  const std::string second = store_->Create({}, {}, first)->job_id();
+  uint32_t pairs = 0;
+  for (const std::string& id : {first, other, second}) {
+    ASSERT_THAT(
+        store_->Update(
+            id, [&](v1::JobFile& file) { file.mutable_job()->add_rounds()->set_pairs(++pairs); }),
+        IsOk());
+  }
+  Reopen();
+  const auto pairs_of = [this](const std::string& id) {
+    std::vector<uint32_t> found;
+    const v1::Job job = *store_->GetWithRounds(id);
+    for (const v1::TrainingRound& round : job.rounds()) found.push_back(round.pairs());
+    return found;
+  };
+  EXPECT_THAT(pairs_of(first), ElementsAre(1, 3));
+  EXPECT_THAT(pairs_of(second), ElementsAre(1, 3));
+  EXPECT_THAT(pairs_of(other), ElementsAre(2));
+  EXPECT_EQ(store_->List(1, "")->jobs[0].rounds_size(), 1) << "a list has each job's own";
+}
+
+TEST_F(JobStoreTest, OldestRoundsAreLeftOutBeyondTheMost) {
+  const std::string first = Create();
+  ASSERT_THAT(store_->Update(first,
+                             [](v1::JobFile& file) {
+                               for (int i = 0; i <= kMostRounds; ++i) {
+                                 file.mutable_job()->add_rounds()->set_pairs(i);
+                               }
+                             }),
+              IsOk());
+  const v1::Job job = *store_->GetWithRounds(first);
+  EXPECT_EQ(job.rounds_size(), kMostRounds);
+  EXPECT_EQ(job.rounds(0).pairs(), 1u);
+}
+
 TEST_F(JobStoreTest, UnknownJobIsNotFound) {
   const absl::Status status = store_->Get("../x").status();
   EXPECT_THAT(status,

@@ -75,6 +75,8 @@ TEST_F(ProcessJobRunnerTest, EverythingThatTheProcessReportsArrivesInOrder) {
   EXPECT_EQ(outcome->learning_curve_file, "/curve.png");
   ASSERT_EQ(outcome->evaluations.size(), 1u);
   EXPECT_EQ(outcome->evaluations[0].rank1(), 0.25);
+  ASSERT_TRUE(outcome->round.has_value());
+  EXPECT_EQ(outcome->round->pairs(), 12u);
 }
 
 TEST_F(ProcessJobRunnerTest, FailureKeepsItsWords) {

@@ -52,6 +52,7 @@ class ScriptedRunner : public JobRunner {
     outcome.reason = "published";
     outcome.evaluations = {evaluation};
     outcome.learning_curve_file = "/curve.png";
+    outcome.round.emplace().set_pairs(12);
     return outcome;
   }
   static absl::Status WaitForStop(const JobObserver& observer) {

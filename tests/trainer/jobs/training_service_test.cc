@@ -74,6 +74,15 @@ TEST_F(TrainerTest, NothingThatIsToldOfAJobNamesAFolderOfTheServer) {
   v1::ListJobsResponse list;
   ASSERT_THAT(List({}, &list), IsOk());
   EXPECT_EQ(list.jobs(0).reason(), "shoes: lists no image");
+  ASSERT_THAT(Submit(request, &submitted), IsOk());
+  JobOutcome outcome;
+  outcome.reason = "not better on " + data_root + "/trusted";
+  outcome.round.emplace().set_pairs(12);
+  runner_.NextRun()->End(outcome);
+  LastWord(submitted.job_id());
+  ASSERT_THAT(Get(submitted.job_id(), &got), IsOk());
+  ASSERT_EQ(got.rounds_size(), 1);
+  EXPECT_EQ(got.rounds(0).reason(), "not better on trusted");
   runner_.RefuseSpecs(absl::InvalidArgumentError(data_root + "/shoes: is not a folder"));
   EXPECT_EQ(Submit(request, &submitted).error_message(), "shoes: is not a folder");
 }

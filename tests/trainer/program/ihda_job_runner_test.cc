@@ -199,9 +199,18 @@ TEST_F(IhdaJobRunnerTest, JobThatWatchesForPairsTrainsNothingWhileThereIsAVersio
   EXPECT_EQ(waits->published_version, 0);
   EXPECT_EQ(waits->result, JobResult::kNotTrained);
   EXPECT_THAT(waits->reason, HasSubstr("not trained: there is no pair"));
+  ASSERT_TRUE(waits->round.has_value());
+  EXPECT_EQ(waits->round->pairs(), 0u);
   const std::string pairs = std::filesystem::path(Source()).parent_path().string() + "/pairs";
   std::filesystem::copy(Target(), pairs, std::filesystem::copy_options::recursive);
-  EXPECT_THAT(Run(Job("third", photos))->reason, HasSubstr("mAP "));
+  const auto third = Run(Job("third", photos));
+  EXPECT_THAT(third->reason, HasSubstr("mAP "));
+  ASSERT_TRUE(third->round.has_value());
+  EXPECT_GT(third->round->pairs(), 0u);
+  EXPECT_EQ(third->round->metric(), "mAP");
+  EXPECT_EQ(third->round->compared_version(), 1);
+  EXPECT_TRUE(third->round->has_candidate());
+  EXPECT_TRUE(third->round->has_published());
   std::filesystem::remove_all(pairs);
   // The target has sketches itself.
   EXPECT_THAT(Run(Job("fourth", fields))->reason, Not(HasSubstr("not trained")));
