@@ -10,9 +10,11 @@
 #include "model/backbone/architecture.h"
 #include "model/backbone/backbone.h"
 #include "model/backbone/vision_transformer.h"
+#include "model/backbone_weights.h"
 #include "tests/model/backbone/golden_keys.h"
 #include "tests/model/backbone/published_names.h"
 #include "tests/model/golden_weights.h"
+#include "tests/model/small_network.h"
 #include "tests/testing/golden.h"
 #include "tests/testing/status_matchers.h"
 
@@ -142,6 +144,30 @@ TEST_P(ModernGoldenTest, MapsAndSummaryAreTheReferenceProgramsInFloat64) {
     ExpectGolden(Logits(maps.summary, "heads.head"), GetParam().small, "logits");
   } else if (name == "convnext_tiny") {
     ExpectGolden(Logits(maps.summary, "head"), GetParam().small, "logits");
+  }
+}
+
+// A file with the published names, loaded into networks of another start.
+TEST_P(ModernGoldenTest, PublishedFileLoadsIntoTheNetwork) {
+  const auto want = Filled();
+  TensorMap file;
+  for (const auto& [name, tensor] : test::PublishedTensors(GetParam().publisher, *want)) {
+    const bool in_visual_tower = GetParam().publisher == Publisher::kClip;
+    file[absl::StrCat(in_visual_tower ? "visual." : "", name)] = ToTensorBytes(tensor);
+  }
+  v1::CheckpointManifest manifest = test::NetworkManifest();
+  manifest.mutable_backbone()->set_arch(GetParam().arch);
+  manifest.mutable_backbone()->set_last_stage(4);
+  manifest.mutable_backbone()->set_shared(true);
+  for (v1::Preprocessing* steps : {manifest.mutable_photo(), manifest.mutable_sketch()}) {
+    steps->set_height(224);
+    steps->set_width(224);
+  }
+  const auto encoder = test::CreateNetwork(manifest, 1);
+  ASSERT_THAT(LoadBackboneWeights(std::move(file), LaterStages::kRefuse, *encoder), IsOk());
+  const auto loaded = NamedTensors(encoder->photo_backbone());
+  for (const auto& [name, tensor] : NamedTensors(*want)) {
+    EXPECT_TRUE(torch::equal(loaded.at(name), tensor)) << name;
   }
 }
 
