@@ -5,6 +5,14 @@
 namespace s2p {
 namespace {
 
+// As many as the largest file of weights holds (model/checkpoint.cc).
+constexpr uint64_t kMaxWeights = uint64_t{1} << 31;
+
+// Of the blocks' dense layers, without biases.
+uint64_t CountWeights(const v1::VisionTransformer& t) {
+  return uint64_t{t.depth()} * t.width() * (4 * uint64_t{t.width()} + 2 * uint64_t{t.mlp_width()});
+}
+
 struct Range {
   const char* name;
   uint32_t value;
@@ -26,6 +34,9 @@ std::vector<WrongField> WrongFields(const v1::VisionTransformer& t) {
   }
   if (wrong.empty() && t.width() % t.heads() != 0) {
     wrong.push_back({"width", absl::StrCat("a multiple of heads, ", t.heads())});
+  }
+  if (wrong.empty() && CountWeights(t) > kMaxWeights) {
+    wrong.push_back({"depth", "less with these widths, for weights that fit into a file of 8 GiB"});
   }
   if (t.activation() == v1::ACTIVATION_UNSPECIFIED || !v1::Activation_IsValid(t.activation())) {
     wrong.push_back({"activation",

@@ -82,6 +82,11 @@ TEST(ArchitectureTest, TransformersOutOfRangeAreInvalidArgumentNamingTheField) {
       {"width: must be from 8 to 4096", [](T& t) { t.set_width(4104); }},
       {"width: must be a multiple of heads, 4", [](T& t) { t.set_width(66); }},
       {"depth: must be from 1 to 64", [](T& t) { t.set_depth(0); }},
+      {"depth: must be less with these widths",
+       [](T& t) {
+         t.set_depth(64);
+         t.set_width(4096);
+       }},
       {"heads: must be from 1 to 64", [](T& t) { t.set_heads(0); }},
       {"mlp_width: must be from 1 to 16384", [](T& t) { t.clear_mlp_width(); }},
       {"position_side: must be from 1 to 128", [](T& t) { t.set_position_side(129); }},
