@@ -23,6 +23,8 @@ enum class JobWord : char {
   kVersions = 'v',     // answered with kVersions [reason: numbers with commas in between]
   // From the job's process: how its run has ended. A round is there for a job that has one.
   kSucceeded = 's',   // [published_version, reason, evaluations, learning_curve_file, rounds]
+  kNotAsked = 'q',    // likewise; JobResult::kNotAsked
+  kNotTrained = 't',  // likewise; JobResult::kNotTrained
   kCancelled = 'c',   // [reason]
   kDiskIsFull = 'd',  // [reason]
   kFailed = 'f',      // [reason]

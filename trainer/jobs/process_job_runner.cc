@@ -82,8 +82,22 @@ absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& command, int socket)
   return pid;
 }
 
-JobOutcome OutcomeOf(const v1::Job& job) {
+// The word for the end of a run that has succeeded.
+JobWord WordOf(JobResult result) {
+  switch (result) {
+    case JobResult::kJudged:
+      return JobWord::kSucceeded;
+    case JobResult::kNotAsked:
+      return JobWord::kNotAsked;
+    case JobResult::kNotTrained:
+      return JobWord::kNotTrained;
+  }
+  return JobWord::kSucceeded;
+}
+
+JobOutcome OutcomeOf(JobResult result, const v1::Job& job) {
   JobOutcome outcome;
+  outcome.result = result;
   outcome.published_version = job.published_version();
   outcome.reason = job.reason();
   outcome.evaluations.assign(job.evaluations().begin(), job.evaluations().end());
@@ -122,7 +136,11 @@ std::optional<Outcome> Heed(const JobReport& report, const JobObserver& observer
                       WithReason(absl::StrJoin(observer.needed_versions(), ",")));
       break;
     case JobWord::kSucceeded:
-      return Outcome(OutcomeOf(job));
+      return Outcome(OutcomeOf(JobResult::kJudged, job));
+    case JobWord::kNotAsked:
+      return Outcome(OutcomeOf(JobResult::kNotAsked, job));
+    case JobWord::kNotTrained:
+      return Outcome(OutcomeOf(JobResult::kNotTrained, job));
     case JobWord::kCancelled:
       return Outcome(absl::CancelledError(job.reason()));
     case JobWord::kDiskIsFull:
@@ -281,7 +299,7 @@ void TellEnd(const Outcome& outcome, Daemon& daemon) {
   job.set_learning_curve_file(outcome->learning_curve_file);
   *job.mutable_evaluations() = {outcome->evaluations.begin(), outcome->evaluations.end()};
   if (outcome->round.has_value()) *job.add_rounds() = *outcome->round;
-  daemon.Tell(JobWord::kSucceeded, job);
+  daemon.Tell(WordOf(outcome->result), job);
 }
 
 // Held until the process ends: a daemon that is started quickly after another one was killed must

@@ -79,6 +79,12 @@ TEST_F(ProcessJobRunnerTest, EverythingThatTheProcessReportsArrivesInOrder) {
   EXPECT_EQ(outcome->round->pairs(), 12u);
 }
 
+TEST_F(ProcessJobRunnerTest, ReasonWhyNothingIsPublishedArrives) {
+  EXPECT_EQ(Run("report")->result, JobResult::kJudged);
+  EXPECT_EQ(Run("not asked")->result, JobResult::kNotAsked);
+  EXPECT_EQ(Run("not trained")->result, JobResult::kNotTrained);
+}
+
 TEST_F(ProcessJobRunnerTest, FailureKeepsItsWords) {
   EXPECT_THAT(Run("fail"), StatusIs(absl::StatusCode::kInternal, "loss: not finite"));
 }

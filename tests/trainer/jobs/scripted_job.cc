@@ -30,6 +30,11 @@ class ScriptedRunner : public JobRunner {
       return JobOutcome();
     }
     if (script == "fill the disk") return FillDisk(observer);
+    if (script == "not trained" || script == "not asked") {
+      JobOutcome outcome;
+      outcome.result = script == "not asked" ? JobResult::kNotAsked : JobResult::kNotTrained;
+      return outcome;
+    }
     if (script == "ask for versions") {
       JobOutcome outcome;
       outcome.reason = absl::StrJoin(observer.needed_versions(), " ");
