@@ -12,7 +12,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "model/file.h"
-#include "model/sha256.h"
 
 namespace s2p {
 namespace {
@@ -109,14 +108,16 @@ absl::StatusOr<TensorMap> ReadWeights(const std::string& path, const Safetensors
   return weights;
 }
 
-absl::StatusOr<std::string> WeightsDigest(const std::string& path) {
-  if (!IsIndex(path)) return Sha256OfFile(path);
+absl::StatusOr<std::string> WeightsDigest(
+    const std::string& path,
+    const std::function<absl::StatusOr<std::string>(const std::string&)>& digest_of) {
+  if (!IsIndex(path)) return digest_of(path);
   S2P_ASSIGN_OR_RETURN(const auto index, ReadIndex(path));
   S2P_ASSIGN_OR_RETURN(auto files, FilesOf(path, index));
   files.insert(NameIn(path));
   std::string lines;
   for (const std::string& file : files) {
-    S2P_ASSIGN_OR_RETURN(const auto digest, Sha256OfFile(FolderOf(path) + file));
+    S2P_ASSIGN_OR_RETURN(const auto digest, digest_of(FolderOf(path) + file));
     absl::StrAppend(&lines, digest, "  ", file, "\n");
   }
   return Sha256(lines);

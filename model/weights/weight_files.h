@@ -2,11 +2,13 @@
 #ifndef S2P_MODEL_WEIGHTS_WEIGHT_FILES_H_
 #define S2P_MODEL_WEIGHTS_WEIGHT_FILES_H_
 
+#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "model/safetensors.h"
+#include "model/sha256.h"
 
 namespace s2p {
 
@@ -24,8 +26,10 @@ absl::StatusOr<TensorMap> ReadWeights(const std::string& path,
 
 // The SHA-256 digest of a file; with an index, of the lines that sha256sum prints for the index and
 // its files in the order of their names, so that it changes with each of them. As ReadWeights, but
-// looks at no tensor.
-absl::StatusOr<std::string> WeightsDigest(const std::string& path);
+// looks at no tensor. `digest_of` gives the digest of one file.
+absl::StatusOr<std::string> WeightsDigest(
+    const std::string& path,
+    const std::function<absl::StatusOr<std::string>(const std::string&)>& digest_of = Sha256OfFile);
 
 }  // namespace s2p
 

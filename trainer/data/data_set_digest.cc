@@ -2,20 +2,26 @@
 
 #include <sys/stat.h>
 
+#include <cstdio>
 #include <ctime>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "model/file.h"
 #include "model/sha256.h"
 #include "trainer/data/parallel_for.h"
 
 namespace s2p {
 namespace {
 
+using Json = nlohmann::json;
+
 constexpr size_t kHexDigits = 64;
+constexpr uint64_t kMostMemoryBytes = uint64_t{4} << 20;
 
 // The file whose bytes stand for a data set.
 std::string FileOf(const std::string& folder) {
@@ -48,13 +54,43 @@ absl::StatusOr<std::string> Joined(absl::StatusOr<std::string> target,
 
 }  // namespace
 
-absl::StatusOr<std::string> DataSetDigest(const std::string& folder) {
-  if (folder.empty()) return std::string();
-  return Sha256OfFile(FileOf(folder));
+DataSetDigestCache::DataSetDigestCache(const std::string& memory_file) : memory_file_(memory_file) {
+  const auto text = ReadWholeFile(memory_file_, kMostMemoryBytes);
+  if (!text.ok()) return;
+  const Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return;
+  for (const auto& [file, entry] : json.items()) {
+    if (!entry.is_object()) continue;
+    const auto state = entry.find("state"), sha256 = entry.find("sha256");
+    if (state == entry.end() || sha256 == entry.end() || !state->is_string() ||
+        !sha256->is_string()) {
+      continue;
+    }
+    by_file_[file] = {state->get<std::string>(), sha256->get<std::string>()};
+  }
 }
 
-absl::StatusOr<std::string> DigestWithPairs(const std::string& target, const std::string& pairs) {
-  return Joined(DataSetDigest(target), DataSetDigest(pairs));
+void DataSetDigestCache::Save() const {
+  if (memory_file_.empty()) return;
+  Json json = Json::object();
+  for (const auto& [file, entry] : by_file_) {
+    json[file] = {{"state", entry.state}, {"sha256", entry.sha256}};
+  }
+  const std::string temporary = memory_file_ + ".tmp";
+  const absl::Status written = WriteFileSynced(
+      temporary, {json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"});
+  if (written.ok() && std::rename(temporary.c_str(), memory_file_.c_str()) == 0) return;
+  std::remove(temporary.c_str());
+}
+
+std::string DataSetDigestCache::Remembered(const std::string& file) const {
+  const auto known = by_file_.find(file);
+  return known == by_file_.end() ? "" : known->second.sha256;
+}
+
+absl::StatusOr<std::string> DataSetDigestCache::Of(const std::string& folder) {
+  if (folder.empty()) return std::string();
+  return OfFile(FileOf(folder));
 }
 
 absl::StatusOr<std::string> DataSetDigestCache::Of(const std::string& target,
@@ -62,9 +98,7 @@ absl::StatusOr<std::string> DataSetDigestCache::Of(const std::string& target,
   return Joined(Of(target), Of(pairs));
 }
 
-absl::StatusOr<std::string> DataSetDigestCache::Of(const std::string& folder) {
-  if (folder.empty()) return std::string();
-  const std::string file = FileOf(folder);
+absl::StatusOr<std::string> DataSetDigestCache::OfFile(const std::string& file) {
   // Before the file is read: a change in between is seen at the next look.
   std::string state = StateOf(file);
   const auto known = by_file_.find(file);
@@ -74,14 +108,18 @@ absl::StatusOr<std::string> DataSetDigestCache::Of(const std::string& folder) {
   ++reads_;
   S2P_ASSIGN_OR_RETURN(auto sha256, Sha256OfFile(file));
   by_file_[file] = {std::move(state), sha256};
+  Save();
   return sha256;
 }
 
 absl::StatusOr<std::string> ImagesDigest(const DataSet& data_set, int threads,
-                                         const std::function<bool()>& stop) {
+                                         const std::function<bool()>& stop,
+                                         DataSetDigestCache* files,
+                                         std::vector<std::string>* unreadable) {
   if (data_set.packed() != nullptr) {
     const std::string& known = data_set.packed()->images_sha256();
-    return known.empty() ? Sha256OfFile(data_set.folder()) : known;
+    if (!known.empty()) return known;
+    return files == nullptr ? Sha256OfFile(data_set.folder()) : files->OfFile(data_set.folder());
   }
   const auto count = static_cast<int64_t>(data_set.images().size());
   std::string digests(static_cast<size_t>(count) * (kHexDigits + 1), '\n');
@@ -95,6 +133,10 @@ absl::StatusOr<std::string> ImagesDigest(const DataSet& data_set, int threads,
         return absl::OkStatus();
       },
       /*progress=*/{}, stop));
+  for (size_t i = 0; unreadable != nullptr && i < data_set.images().size(); ++i) {
+    if (digests[i * (kHexDigits + 1)] != '-') continue;
+    unreadable->push_back(data_set.PathOf(data_set.images()[i]));
+  }
   return Sha256(digests);
 }
 

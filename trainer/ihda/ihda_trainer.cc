@@ -35,6 +35,11 @@ absl::StatusOr<torch::Device> DeviceOf(const v1::TrainingSpec& spec) {
   return absl::Status(status.code(), absl::StrCat("precision: ", status.message()));
 }
 
+std::string UnreadableNow(const std::vector<std::string>& paths) {
+  if (paths.empty()) return "";
+  return absl::StrCat("; ", paths.size(), " of the images cannot be read now, such as ", paths[0]);
+}
+
 absl::Status OutOfMemory(const absl::Status& status) {
   return WithoutDeviceMemory(status, "lower batch_size, or raise accumulate");
 }
@@ -70,7 +75,7 @@ absl::Status IhdaTrainer::Start() {
       data_, LoadTrainingData(plan_.data_sets, plan_.spec, manifest_, threads, options_.observer));
   torch::manual_seed(TorchSeed(plan_.spec));
   S2P_ASSIGN_OR_RETURN(networks_, IhdaNetworks::Create(plan_.spec, manifest_, device));
-  loop_ = std::make_unique<TrainLoop>(spec_, plan_.digest, options_.state_file, options_.observer,
+  loop_ = std::make_unique<TrainLoop>(spec_, plan_, options_.state_file, options_.observer,
                                       options_.wait_for_room, data_, *networks_);
   std::error_code error;
   if (!options_.state_file.empty() && std::filesystem::exists(options_.state_file, error)) {
@@ -95,12 +100,13 @@ absl::Status IhdaTrainer::Begin() {
 absl::Status IhdaTrainer::Resume() {
   S2P_ASSIGN_OR_RETURN(auto state, ReadResumeState(options_.state_file));
   if (state.run_digest != plan_.digest && state.run_digest != plan_.older_digest) {
-    if (options_.restarts_when_changed) return StartOver();
+    const std::string what = absl::StrCat(
+        "changed since the run was interrupted: ", WhatChanged(state.run, plan_.identity()),
+        UnreadableNow(plan_.unreadable));
+    if (options_.restarts_when_changed) return StartOver(what);
     return absl::FailedPreconditionError(
-        absl::StrCat(options_.state_file,
-                     ": belongs to another run: the spec, the data or the initial weights have "
-                     "changed since. Use "
-                     "another state folder, or remove the file to start from the beginning"));
+        absl::StrCat(options_.state_file, ": belongs to another run; ", what,
+                     ". Use another state folder, or remove the file to start from the beginning"));
   }
   spec_.mutable_pseudo()->set_human_share(state.human_share);
   S2P_RETURN_IF_ERROR(loop_->Restore(std::move(state)));
@@ -108,15 +114,14 @@ absl::Status IhdaTrainer::Resume() {
   return absl::OkStatus();
 }
 
-absl::Status IhdaTrainer::StartOver() {
+absl::Status IhdaTrainer::StartOver(const std::string& why) {
   const std::string old = options_.state_file + ".old";
   std::error_code error;
   std::filesystem::rename(options_.state_file, old, error);
   if (error) return FileError(error.value(), options_.state_file, "rename");
+  options_.observer.on_start_over();
   options_.observer.on_message(
-      absl::StrCat("the data or the spec has changed since the run was interrupted: starting from "
-                   "the beginning; the old state is in ",
-                   old));
+      absl::StrCat(why, "; starting from the beginning; the old state is in ", old));
   return Begin();
 }
 

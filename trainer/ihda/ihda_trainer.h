@@ -78,7 +78,7 @@ class IhdaTrainer {
   IhdaTrainer(RunPlan plan, const IhdaTrainerOptions& options);
   absl::Status Start();
   absl::Status Resume();
-  absl::Status StartOver();
+  absl::Status StartOver(const std::string& why);
   // Loads the weights that the run begins with, and settles the share of people's sketches.
   absl::Status Begin();
   absl::Status EvaluateSplits(const std::string& suffix, std::vector<v1::Evaluation>& evaluations);

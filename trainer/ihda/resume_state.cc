@@ -63,6 +63,11 @@ absl::Status WriteResumeState(const std::string& path, const ResumeState& state)
   const std::vector<absl::string_view> parts = {state.networks, state.start, state.sum, state.best,
                                                 state.last_sum};
   header["sha256"] = Sha256(parts);
+  const RunContents& contents = state.run.contents;
+  header["lists"] = state.run.older_digest;
+  header["sourceImages"] = contents.source_images_sha256;
+  header["targetImages"] = contents.target_images_sha256;
+  header["initialWeights"] = contents.initial_weights_sha256;
   const std::string line = header.dump() + "\n";
   const std::string temporary = path + ".tmp";
   if (absl::Status status = WriteFileSynced(
@@ -109,6 +114,9 @@ absl::StatusOr<ResumeState> ReadResumeState(const std::string& path) {
     state.human_share = header.value("humanShare", 0.0);
     state.best_epoch = header.value("bestEpoch", 0);
     state.best_precision = header.value("bestPrecision", 0.0);
+    state.run = {header.value("lists", ""),
+                 {header.value("sourceImages", ""), header.value("targetImages", ""),
+                  header.value("initialWeights", "")}};
     const absl::string_view payload = absl::string_view(content).substr(end + 1);
     absl::string_view rest = payload;
     const auto size = [&](const char* name) { return header.value(name, uint64_t{0}); };

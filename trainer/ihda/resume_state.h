@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "trainer/ihda/run_plan.h"
 
 namespace s2p {
 
@@ -36,6 +37,8 @@ struct ResumeState {
   double best_precision = 0;
   std::string best;
   std::string last_sum;
+  // What run_digest is made of; empty in a state of an older program.
+  RunIdentity run{};
 };
 
 // Replaces the file in one rename, synced: after a crash it is the old one or the new one.

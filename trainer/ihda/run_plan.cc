@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "model/sha256.h"
 #include "model/weights/weight_files.h"
@@ -30,36 +31,66 @@ std::string OlderDigest(v1::TrainingSpec spec, const OpenDataSets& data_sets) {
                              data_sets.target.sha256()));
 }
 
-absl::StatusOr<RunContents> ContentsOf(const v1::TrainingSpec& spec, const OpenDataSets& data_sets,
-                                       const std::function<bool()>& stop) {
-  RunContents contents;
-  if (!spec.initial_weights().empty()) {
-    S2P_ASSIGN_OR_RETURN(contents.initial_weights_sha256, WeightsDigest(spec.initial_weights()));
+// A file that is gone has the digest that it had.
+absl::StatusOr<std::string> DigestOfWeights(const std::string& path, DataSetDigestCache& digests) {
+  return WeightsDigest(path, [&](const std::string& file) -> absl::StatusOr<std::string> {
+    auto digest = digests.OfFile(file);
+    const std::string remembered = digests.Remembered(file);
+    if (absl::IsNotFound(digest.status()) && !remembered.empty()) return remembered;
+    return digest;
+  });
+}
+
+// Reads what the plan's data sets and spec name.
+absl::Status ReadContents(const std::function<bool()>& stop, DataSetDigestCache& digests,
+                          RunPlan& plan) {
+  if (!plan.spec.initial_weights().empty()) {
+    S2P_ASSIGN_OR_RETURN(plan.contents.initial_weights_sha256,
+                         DigestOfWeights(plan.spec.initial_weights(), digests));
   }
-  if (data_sets.source) {
-    S2P_ASSIGN_OR_RETURN(contents.source_images_sha256,
-                         ImagesDigest(*data_sets.source, /*threads=*/0, stop));
+  const auto digest_of = [&](const DataSet& data_set) {
+    return ImagesDigest(data_set, /*threads=*/0, stop, &digests, &plan.unreadable);
+  };
+  if (plan.data_sets.source) {
+    S2P_ASSIGN_OR_RETURN(plan.contents.source_images_sha256, digest_of(*plan.data_sets.source));
   }
-  S2P_ASSIGN_OR_RETURN(contents.target_images_sha256,
-                       ImagesDigest(data_sets.target, /*threads=*/0, stop));
-  return contents;
+  S2P_ASSIGN_OR_RETURN(plan.contents.target_images_sha256, digest_of(plan.data_sets.target));
+  return absl::OkStatus();
 }
 
 }  // namespace
 
+std::string RunDigest(const std::string& older_digest, const RunContents& contents) {
+  return Sha256(absl::StrCat(older_digest, " ", contents.initial_weights_sha256, " ",
+                             contents.source_images_sha256, " ", contents.target_images_sha256));
+}
+
+std::string WhatChanged(const RunIdentity& before, const RunIdentity& now) {
+  if (before.older_digest.empty()) return "the spec, the data or the initial weights";
+  std::vector<std::string> changed;
+  if (before.older_digest != now.older_digest) changed.push_back("the spec or a list of images");
+  const RunContents& was = before.contents;
+  const RunContents& is = now.contents;
+  if (was.source_images_sha256 != is.source_images_sha256) changed.push_back("source images");
+  if (was.target_images_sha256 != is.target_images_sha256) changed.push_back("target images");
+  if (was.initial_weights_sha256 != is.initial_weights_sha256) {
+    changed.push_back("the initial weights");
+  }
+  return absl::StrJoin(changed, ", ");
+}
+
 absl::StatusOr<RunPlan> PlanRun(const v1::TrainingSpec& resolved,
                                 const std::optional<HeldBack>& held_back,
-                                const std::function<bool()>& stop) {
+                                const std::function<bool()>& stop, DataSetDigestCache* digests) {
   S2P_RETURN_IF_ERROR(ValidateSpec(resolved));
   S2P_ASSIGN_OR_RETURN(auto data_sets, OpenTrainingDataSets(resolved));
   if (held_back) data_sets.held_back = *held_back;
-  S2P_ASSIGN_OR_RETURN(auto contents, ContentsOf(resolved, data_sets, stop));
   std::string older_digest = OlderDigest(resolved, data_sets);
-  std::string digest =
-      Sha256(absl::StrCat(older_digest, " ", contents.initial_weights_sha256, " ",
-                          contents.source_images_sha256, " ", contents.target_images_sha256));
-  return RunPlan{resolved, std::move(data_sets), std::move(digest), std::move(contents),
-                 std::move(older_digest)};
+  RunPlan plan{resolved, std::move(data_sets), "", {}, std::move(older_digest), {}};
+  DataSetDigestCache own;
+  S2P_RETURN_IF_ERROR(ReadContents(stop, digests == nullptr ? own : *digests, plan));
+  plan.digest = RunDigest(plan.older_digest, plan.contents);
+  return plan;
 }
 
 }  // namespace s2p

@@ -5,9 +5,11 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "s2p/v1/training.pb.h"
+#include "trainer/data/data_set_digest.h"
 #include "trainer/ihda/training_data.h"
 
 namespace s2p {
@@ -20,6 +22,20 @@ struct RunContents {
   std::string target_images_sha256;
   std::string initial_weights_sha256;
 };
+
+// The digest of a run: of its spec and lists (RunPlan::older_digest), and of what it reads.
+std::string RunDigest(const std::string& older_digest, const RunContents& contents);
+
+// A run as its state knows it, or as it is planned. A value.
+struct RunIdentity {
+  // Of the spec and the lists; empty in a state of an older program.
+  std::string older_digest;
+  RunContents contents;
+};
+
+// What of a run has changed since its state was written, for people: "target images, the initial
+// weights"; "the spec, the data or the initial weights" if the state does not say.
+std::string WhatChanged(const RunIdentity& before, const RunIdentity& now);
 
 // A value.
 struct RunPlan {
@@ -34,14 +50,21 @@ struct RunPlan {
   // The digest without `contents`, as older programs computed it. Their states are resumed, as they
   // resumed them: they do not say what the images were.
   std::string older_digest;
+  // Paths of the images that cannot be read now.
+  std::vector<std::string> unreadable;
+
+  RunIdentity identity() const { return {older_digest, contents}; }
 };
 
 // Checks the spec, reads the lists of its data sets and the bytes of its images, but decodes none.
 // InvalidArgument naming every wrong field; Cancelled once `stop` is true; NotFound if there is no
-// file of initial weights; else as OpenTrainingDataSets. `held_back` wins over the spec's.
+// file of initial weights and `digests` does not know what it was: only a run that begins needs it.
+// Else as OpenTrainingDataSets. `held_back` wins over the spec's. `digests` is borrowed, and may be
+// null.
 absl::StatusOr<RunPlan> PlanRun(const v1::TrainingSpec& resolved,
                                 const std::optional<HeldBack>& held_back = {},
-                                const std::function<bool()>& stop = {});
+                                const std::function<bool()>& stop = {},
+                                DataSetDigestCache* digests = nullptr);
 
 }  // namespace s2p
 

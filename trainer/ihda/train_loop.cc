@@ -38,13 +38,13 @@ uint64_t SizeOf(const ResumeState& state) {
 
 uint64_t TorchSeed(const v1::TrainingSpec& spec) { return SeedOf(spec.seed(), kTorchStream); }
 
-TrainLoop::TrainLoop(const v1::TrainingSpec& spec, const std::string& run_digest,
+TrainLoop::TrainLoop(const v1::TrainingSpec& spec, const RunPlan& plan,
                      const std::string& state_file, const TrainingObserver& observer,
                      const WaitForRoom& wait_for_room, const TrainingData& data,
                      IhdaNetworks& networks)
     : spec_(spec),
       recipe_(RecipeOf(spec.recipe())),
-      run_digest_(run_digest),
+      plan_(plan),
       state_file_(state_file),
       observer_(observer),
       wait_for_room_(wait_for_room),
@@ -247,7 +247,8 @@ absl::Status TrainLoop::NotFinite(const absl::Status& cause) const {
 }
 
 ResumeState TrainLoop::State() const {
-  ResumeState state{run_digest_, place_.ihda_step, epochs_done_, place_.update, networks_.Save()};
+  ResumeState state{plan_.digest, place_.ihda_step, epochs_done_, place_.update, networks_.Save()};
+  state.run = plan_.identity();
   state.start = start_;
   state.human_share = spec_.pseudo().human_share();
   state.repeats_ended = ended_.count();

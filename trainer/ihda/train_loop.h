@@ -16,6 +16,7 @@
 #include "trainer/ihda/progress_meter.h"
 #include "trainer/ihda/recipe.h"
 #include "trainer/ihda/resume_state.h"
+#include "trainer/ihda/run_plan.h"
 #include "trainer/ihda/training_data.h"
 #include "trainer/optimization/training_place.h"
 #include "trainer/optimization/weight_average.h"
@@ -32,11 +33,11 @@ class TrainLoop {
   // As IhdaTrainerOptions::wait_for_room.
   using WaitForRoom = std::function<bool(const absl::Status&)>;
 
-  // All arguments are borrowed and must outlive the loop. `run_digest` goes into the state, which
-  // is written to `state_file` after each epoch; empty: nowhere.
-  TrainLoop(const v1::TrainingSpec& spec, const std::string& run_digest,
-            const std::string& state_file, const TrainingObserver& observer,
-            const WaitForRoom& wait_for_room, const TrainingData& data, IhdaNetworks& networks);
+  // All arguments are borrowed and must outlive the loop. The plan's digests go into the state,
+  // which is written to `state_file` after each epoch; empty: nowhere.
+  TrainLoop(const v1::TrainingSpec& spec, const RunPlan& plan, const std::string& state_file,
+            const TrainingObserver& observer, const WaitForRoom& wait_for_room,
+            const TrainingData& data, IhdaNetworks& networks);
 
   // Continues a run of the same spec and data after its last whole epoch. Call before Run. DataLoss
   // if the networks do not fit.
@@ -94,7 +95,7 @@ class TrainLoop {
 
   const v1::TrainingSpec& spec_;
   const Recipe& recipe_;
-  const std::string& run_digest_;
+  const RunPlan& plan_;
   const std::string& state_file_;
   const TrainingObserver& observer_;
   const WaitForRoom& wait_for_room_;

@@ -20,7 +20,7 @@ constexpr size_t kChunkBytes = size_t{64} << 10;
 // The evaluations of a job are some kilobytes.
 constexpr uint32_t kMostJobBytes = uint32_t{64} << 20;
 
-bool IsWord(char c) { return std::strchr("pembwvsqtcdfynx", c) != nullptr && c != '\0'; }
+bool IsWord(char c) { return std::strchr("pembowvsqtcdfynx", c) != nullptr && c != '\0'; }
 
 absl::Status Broken(const char* what) {
   return absl::UnavailableError(absl::StrCat(

@@ -15,10 +15,11 @@ namespace s2p {
 // The kind of a message; the fields of its Job that count are in brackets.
 enum class JobWord : char {
   // From the job's process: the functions of JobObserver.
-  kProgress = 'p',     // [progress]
-  kEpoch = 'e',        // [progress, evaluations]
-  kMessage = 'm',      // [reason]
-  kMemory = 'b',       // [memory_bytes]
+  kProgress = 'p',  // [progress]
+  kEpoch = 'e',     // [progress, evaluations]
+  kMessage = 'm',   // [reason]
+  kMemory = 'b',    // [memory_bytes]
+  kStartOver = 'o',
   kWaitForRoom = 'w',  // [reason]; answered with kYes or kNo
   kVersions = 'v',     // answered with kVersions [reason: numbers with commas in between]
   // From the job's process: how its run has ended. A round is there for a job that has one.

@@ -90,6 +90,10 @@ void JobReporter::OnEpoch(const v1::TrainingProgress& progress,
   last_update_ = options_.now();
 }
 
+void JobReporter::OnStartOver() {
+  if (!store_->Update(job_id_, ForgetWholeEpochs).ok()) store_->Show(job_id_, ForgetWholeEpochs);
+}
+
 void JobReporter::OnMessage(const std::string& message) {
   Append(v1::Job::STATE_RUNNING, latest_, message, /*sync=*/false);
   LogInfo(ShownText(message), {{"job", job_id_}});

@@ -38,6 +38,7 @@ class JobReporter {
   void OnEpoch(const v1::TrainingProgress& progress,
                const std::vector<v1::Evaluation>& evaluations);
   void OnMessage(const std::string& message);
+  void OnStartOver();
 
   // Reports the job's new state, which the store has already.
   void OnState(v1::Job::State state, const std::string& message);

@@ -206,9 +206,10 @@ absl::StatusOr<JobOutcome> JobScheduler::Attempt(const v1::JobFile& file, Active
 absl::Status JobScheduler::MarkStarted(const v1::JobFile& file) {
   // Computed before the data are read: a change in between causes one job too many, not a missed
   // one. If the data cannot be read, the run reports it in better words.
-  const auto source = DataSetDigest(file.job().resolved_spec().source_dataset());
-  const auto target = DigestWithPairs(file.job().resolved_spec().target_dataset(),
-                                      file.job().resolved_spec().pairs_dataset());
+  DataSetDigestCache digests(DigestsFile(store_.FolderOf(file.job().job_id())));
+  const v1::TrainingSpec& spec = file.job().resolved_spec();
+  const auto source = digests.Of(spec.source_dataset());
+  const auto target = digests.Of(spec.target_dataset(), spec.pairs_dataset());
   return store_.Update(file.job().job_id(), [&](v1::JobFile& changed) {
     v1::Job& job = *changed.mutable_job();
     job.set_state(v1::Job::STATE_RUNNING);
@@ -231,6 +232,7 @@ JobObserver JobScheduler::ObserverOf(const std::string& id, Active& active, JobR
     reporter.OnEpoch(progress, evaluations);
   };
   observer.on_message = [&](const std::string& message) { reporter.OnMessage(message); };
+  observer.on_start_over = [&] { reporter.OnStartOver(); };
   observer.stop = [&] { return stopping_ || active.cancel; };
   observer.needed_versions = [this] { return store_.NeededVersions(); };
   observer.wait_for_room = [&, id](const absl::Status& why) {

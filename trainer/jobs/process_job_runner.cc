@@ -125,6 +125,9 @@ std::optional<Outcome> Heed(const JobReport& report, const JobObserver& observer
     case JobWord::kMemory:
       observer.on_memory_bytes(job.memory_bytes());
       break;
+    case JobWord::kStartOver:
+      observer.on_start_over();
+      break;
     case JobWord::kWaitForRoom: {
       const bool retry = observer.wait_for_room(absl::ResourceExhaustedError(job.reason()));
       // A process that has died meanwhile is noticed by the next Receive.
@@ -274,6 +277,7 @@ JobObserver ObserverFor(Daemon& daemon) {
     job.set_memory_bytes(bytes);
     daemon.Tell(JobWord::kMemory, job);
   };
+  observer.on_start_over = [&daemon] { daemon.Tell(JobWord::kStartOver, {}); };
   observer.stop = [&daemon] { return daemon.stopped(); };
   observer.wait_for_room = [&daemon](const absl::Status& why) {
     return daemon.Ask(JobWord::kWaitForRoom, WithReason(why.message())).word == JobWord::kYes;

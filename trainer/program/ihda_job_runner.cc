@@ -153,7 +153,9 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
                                                           const std::string& folder,
                                                           const JobObserver& observer) {
   observer.on_message("reading the data");
-  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(job.resolved_spec(), /*held_back=*/{}, observer.stop));
+  DataSetDigestCache digests(DigestsFile(folder));
+  S2P_ASSIGN_OR_RETURN(auto plan,
+                       PlanRun(job.resolved_spec(), /*held_back=*/{}, observer.stop, &digests));
   const uint32_t pairs = ConfirmedPairs(plan.data_sets.target);
   if (WaitsForPairs(job.resolved_spec(), plan.data_sets.target, store_)) {
     return NotTrained(job.resolved_spec(), pairs);

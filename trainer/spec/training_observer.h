@@ -29,6 +29,9 @@ struct TrainingObserver {
   // Asked before each batch, and before each image while they are read: true ends the run with
   // Cancelled.
   std::function<bool()> stop = [] { return false; };
+  // Before the first epoch of a run that does not resume its state, because the data or the spec
+  // have changed since.
+  std::function<void()> on_start_over = [] {};
 };
 
 }  // namespace s2p

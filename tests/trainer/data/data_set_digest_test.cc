@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "model/sha256.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/drawn_images.h"
 
@@ -50,6 +51,16 @@ TEST_F(ImagesDigestTest, MissingPictureChangesIt) {
   EXPECT_NE(Digest(), before);
 }
 
+TEST_F(ImagesDigestTest, PictureThatCannotBeReadIsNamed) {
+  Write(5);
+  fs::remove(dir_.File(Name(3)));
+  std::vector<std::string> unreadable;
+  ASSERT_THAT(ImagesDigest(*DataSet::Open(dir_.path(), ImageFiles::kMayBeMissing), 2, {}, nullptr,
+                           &unreadable),
+              IsOk());
+  EXPECT_THAT(unreadable, testing::ElementsAre(dir_.File(Name(3))));
+}
+
 TEST_F(ImagesDigestTest, CanBeStopped) {
   Write(5);
   EXPECT_THAT(ImagesDigest(*Open(), 2, [] { return true; }).status(),
@@ -66,7 +77,7 @@ class DataSetDigestCacheTest : public testing::Test {
   void ExpectRight() {
     const auto digest = cache_.Of(file_);
     ASSERT_THAT(digest, IsOk());
-    EXPECT_EQ(*digest, *DataSetDigest(file_));
+    EXPECT_EQ(*digest, *Sha256OfFile(file_));
   }
   TempDir dir_;
   const std::string file_ = dir_.File("packed.safetensors");
@@ -105,6 +116,47 @@ TEST_F(DataSetDigestCacheTest, FileThatIsReplacedUnderItsTimeIsReadAgain) {
   fs::last_write_time(other, time);
   fs::rename(other, file_);
   ExpectRight();
+}
+
+TEST_F(DataSetDigestCacheTest, LaterCacheRemembersFromAFile) {
+  Write("one");
+  const std::string memory = dir_.File("digests.json");
+  ASSERT_THAT(DataSetDigestCache(memory).Of(file_), IsOk());
+  DataSetDigestCache later(memory);
+  EXPECT_EQ(*later.Of(file_), *Sha256OfFile(file_));
+  EXPECT_EQ(later.reads(), 0);
+  Write("two", 2);
+  EXPECT_EQ(*later.Of(file_), *Sha256OfFile(file_));
+  EXPECT_EQ(later.reads(), 1);
+}
+
+TEST_F(DataSetDigestCacheTest, DigestOfAFileThatIsGoneIsRemembered) {
+  Write("one");
+  const std::string memory = dir_.File("digests.json");
+  const auto digest = DataSetDigestCache(memory).Of(file_);
+  ASSERT_THAT(digest, IsOk());
+  fs::remove(file_);
+  DataSetDigestCache later(memory);
+  EXPECT_THAT(later.OfFile(file_).status(), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_EQ(later.Remembered(file_), *digest);
+  EXPECT_EQ(later.Remembered(dir_.File("nothing")), "");
+}
+
+TEST_F(DataSetDigestCacheTest, MemoryThatIsDamagedIsIgnored) {
+  Write("one");
+  for (const char* text : {"", "{", "[]", R"({"a":1,"b":{},"c":{"state":1,"sha256":2}})"}) {
+    const std::string memory = dir_.File("digests.json");
+    std::ofstream(memory, std::ios::trunc) << text;
+    DataSetDigestCache cache(memory);
+    EXPECT_EQ(*cache.Of(file_), *Sha256OfFile(file_)) << text;
+    EXPECT_EQ(cache.reads(), 1) << text;
+  }
+}
+
+TEST_F(DataSetDigestCacheTest, MemoryThatCannotBeWrittenIsNoError) {
+  Write("one");
+  DataSetDigestCache cache(dir_.File("nowhere/digests.json"));
+  EXPECT_EQ(*cache.Of(file_), *Sha256OfFile(file_));
 }
 
 TEST_F(DataSetDigestCacheTest, NoFolderHasNoDigestAndAMissingOneIsNotFound) {

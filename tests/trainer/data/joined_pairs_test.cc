@@ -178,10 +178,10 @@ TEST_F(JoinedPairsTest, PhotoThatCannotBeReadIsAnError) {
 
 TEST_F(JoinedPairsTest, DigestIsOfBothAndOfTheTargetAloneWithoutPairs) {
   const std::string target = dir_.File("target"), pairs = dir_.File("pairs");
-  const auto alone = DigestWithPairs(target, pairs);
-  EXPECT_EQ(*alone, *DataSetDigest(target));
+  const auto alone = DataSetDigestCache().Of(target, pairs);
+  EXPECT_EQ(*alone, *DataSetDigestCache().Of(target));
   Confirm("a", "blue");
-  const auto both = DigestWithPairs(target, pairs);
+  const auto both = DataSetDigestCache().Of(target, pairs);
   EXPECT_NE(*both, *alone);
   EXPECT_EQ(*both, Open()->sha256());
   DataSetDigestCache cache;

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <chrono>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
@@ -127,6 +128,13 @@ TEST_F(PackedImagesTest, FileWithoutADigestOpensAndHasThatOfItsBytes) {
   const auto packed = DataSet::Open(file_);
   ASSERT_THAT(packed, IsOk());
   EXPECT_EQ(*ImagesDigest(*packed, 1), *Sha256OfFile(file_));
+  const auto hour_ago = std::filesystem::file_time_type::clock::now() - std::chrono::hours(1);
+  std::filesystem::last_write_time(file_, hour_ago);
+  DataSetDigestCache files;
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(*ImagesDigest(*packed, 1, {}, &files), *Sha256OfFile(file_));
+  }
+  EXPECT_EQ(files.reads(), 1) << "hashed once";
   EXPECT_EQ(Photos(*packed)->Read(2)->pixels(),
             Photos(*DataSet::Open(Target()))->Read(2)->pixels());
 }

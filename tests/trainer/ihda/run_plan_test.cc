@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/strip.h"
+#include "model/safetensors.h"
 #include "model/sha256.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
@@ -30,10 +32,22 @@ class RunPlanTest : public TinyRunTest {
     EXPECT_THAT(plan, IsOk());
     return *std::move(plan);
   }
+  std::string FirstPicture() const {
+    const auto data_set = DataSet::Open(dir_.File("target"), ImageFiles::kMayBeMissing);
+    return data_set->PathOf(data_set->images()[0]);
+  }
+  static TensorMap BackboneOf(const TensorMap& weights) {
+    TensorMap backbone;
+    for (const auto& [name, tensor] : weights) {
+      absl::string_view rest = name;
+      if (absl::ConsumePrefix(&rest, "encoder.")) backbone[std::string(rest)] = tensor;
+    }
+    return backbone;
+  }
   // Another picture of the same name and time.
   void ChangePicture() {
     const auto data_set = DataSet::Open(dir_.File("target"));
-    const fs::path picture = data_set->PathOf(data_set->images()[0]);
+    const fs::path picture = FirstPicture();
     const auto time = fs::last_write_time(picture);
     fs::copy_file(data_set->PathOf(data_set->images()[2]), picture,
                   fs::copy_options::overwrite_existing);
@@ -104,6 +118,64 @@ TEST_F(RunPlanTest, StateOfOtherPicturesIsRefused) {
   EXPECT_THAT(Create(OnCopy(), options).status(),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("another run")));
   EXPECT_THAT(Create(Spec(), options), IsOk()) << "the original pictures";
+}
+
+TEST_F(RunPlanTest, ImageThatCouldNotBeReadBeforeEitherIsNoChange) {
+  fs::remove(FirstPicture());
+  const v1::TrainingSpec spec = OnCopy({"max_unreadable=0.5"});
+  const auto trainer = Create(spec, Interrupted(spec));
+  ASSERT_THAT(trainer, IsOk());
+  EXPECT_TRUE((*trainer)->resumed());
+}
+
+TEST_F(RunPlanTest, ImageThatCanNoLongerBeReadIsNamed) {
+  const v1::TrainingSpec spec = OnCopy({"max_unreadable=0.5"});
+  IhdaTrainerOptions options = Interrupted(spec);
+  fs::remove(FirstPicture());
+  const absl::Status refused = Create(spec, options).status();
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kFailedPrecondition,
+                                HasSubstr("changed since the run was interrupted: target images; "
+                                          "1 of the images cannot be read now, such as " +
+                                          FirstPicture())));
+  options.restarts_when_changed = true;
+  int starts_over = 0;
+  std::string words;
+  options.observer.on_start_over = [&] { ++starts_over; };
+  options.observer.on_message = [&](const std::string& text) { words += text + "\n"; };
+  ASSERT_THAT(Create(spec, options), IsOk());
+  EXPECT_EQ(starts_over, 1);
+  EXPECT_THAT(words, HasSubstr(FirstPicture()));
+}
+
+TEST(WhatChangedTest, EverythingThatDiffersIsSaid) {
+  const RunIdentity before{"lists", {"source", "target", "weights"}};
+  EXPECT_EQ(WhatChanged(before, {"others", {"s", "target", "w"}}),
+            "the spec or a list of images, source images, the initial weights");
+  EXPECT_EQ(WhatChanged({}, before), "the spec, the data or the initial weights");
+}
+
+TEST_F(RunPlanTest, WeightsThatAreGoneAreRememberedAndNotNeededToResume) {
+  const std::string weights = dir_.File("w");
+  const auto untrained = (*Create(Spec()))->Model({}, "job");
+  ASSERT_THAT(untrained, IsOk());
+  ASSERT_THAT(WriteSafetensors(weights, BackboneOf(untrained->weights)), IsOk());
+  const v1::TrainingSpec spec = OnCopy({"initial_weights=" + weights});
+  const IhdaTrainerOptions options = Interrupted(spec);
+  const auto plan = [&] {
+    DataSetDigestCache digests(dir_.File("digests.json"));
+    return PlanRun(*ResolveSpec(spec), {}, {}, &digests);
+  };
+  ASSERT_THAT(plan(), IsOk());
+  fs::remove(weights);
+  auto again = plan();
+  ASSERT_THAT(again, IsOk());
+  const auto trainer = IhdaTrainer::Create(*std::move(again), options);
+  ASSERT_THAT(trainer, IsOk());
+  EXPECT_TRUE((*trainer)->resumed());
+  fs::remove(options.state_file);
+  EXPECT_THAT(IhdaTrainer::Create(*plan(), options).status(),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(weights)))
+      << "a run that begins needs them";
 }
 
 // Older programs left images and weights out of the digest.

@@ -132,15 +132,15 @@ TEST_F(ImportAdditionTest, WithTheFlagAFolderThatIsMissingIsMade) {
 TEST_F(ImportAdditionTest, LinesAreTheOldOnesUntilAllImagesAreThere) {
   WriteAll({"photo/3.jpg", "photo/4.jpg", "sketch/4.jpg"});
   options_.format = "folder";
-  const std::string before = *DataSetDigest(Out());
+  const std::string before = *DataSetDigestCache().Of(Out());
   std::vector<std::string> seen;
   const auto look = [&](int64_t, int64_t) {
-    seen.push_back(*DataSetDigest(Out()));
+    seen.push_back(*DataSetDigestCache().Of(Out()));
     EXPECT_THAT(DataSet::Open(Out()), IsOk());
   };
   ASSERT_THAT(ImportDataset(options_, look), IsOk());
   EXPECT_THAT(seen, ElementsAre(before, before, before));
-  EXPECT_NE(*DataSetDigest(Out()), before);
+  EXPECT_NE(*DataSetDigestCache().Of(Out()), before);
 }
 
 TEST_F(ImportAdditionTest, ImagesOfAKilledRunAreTakenOver) {

@@ -239,6 +239,18 @@ TEST_F(JobCrashLoopTest, EpochsCountAnewWhenTheDataHaveChanged) {
   EXPECT_EQ((*store_->GetFile(id))->unfinished_starts(), 0u);
 }
 
+TEST_F(JobCrashLoopTest, EpochsCountAnewWhenTheRunStartsOver) {
+  const std::string id = Submit();
+  EndEpoch(5);
+  Crash();
+  const auto run = runner_.NextRun();
+  run->Do([](const JobObserver& observer) { observer.on_start_over(); });
+  EXPECT_EQ((*store_->GetFile(id))->furthest_epoch(), 0u);
+  Crash();
+  EndEpoch(1);
+  EXPECT_EQ((*store_->GetFile(id))->unfinished_starts(), 0u);
+}
+
 TEST_F(JobCrashLoopTest, OrderlyEndsOfTheTrainerAreNotCounted) {
   const std::string id = Submit();
   for (uint32_t i = 0; i <= kMostUnfinishedStarts; ++i) {

@@ -65,10 +65,11 @@ TEST_F(ProcessJobRunnerTest, EverythingThatTheProcessReportsArrivesInOrder) {
     heard.push_back(absl::StrCat("epoch ", progress.epoch(), " ", evaluations.size(), " ",
                                  evaluations[1].rank1()));
   };
+  observer_.on_start_over = [&] { heard.push_back("starts over"); };
   observer_.on_memory_bytes = [&](uint64_t bytes) { heard.push_back(absl::StrCat(bytes)); };
   const auto outcome = Run("report");
   ASSERT_THAT(outcome, IsOk());
-  EXPECT_THAT(heard, ElementsAre("progress 3", "epoch 3 2 0.25", "12345"));
+  EXPECT_THAT(heard, ElementsAre("starts over", "progress 3", "epoch 3 2 0.25", "12345"));
   EXPECT_THAT(messages_, ElementsAre("report"));
   EXPECT_EQ(outcome->published_version, 7);
   EXPECT_EQ(outcome->reason, "published");

@@ -47,6 +47,7 @@ class ScriptedRunner : public JobRunner {
   static JobOutcome Report(const JobObserver& observer) {
     v1::TrainingProgress progress;
     progress.set_epoch(3);
+    observer.on_start_over();
     observer.on_progress(progress);
     v1::Evaluation evaluation;
     evaluation.set_rank1(0.25);
