@@ -1,4 +1,4 @@
-// What a backbone gives to the layers above it.
+// The output of a backbone.
 #ifndef S2P_MODEL_BACKBONE_FEATURE_MAPS_H_
 #define S2P_MODEL_BACKBONE_FEATURE_MAPS_H_
 

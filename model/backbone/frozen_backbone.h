@@ -38,7 +38,7 @@ struct FrozenOptions {
   int width = 0;
 };
 
-// What an encoder needs of a network in evaluation mode. Immutable; thread-safe.
+// A network in evaluation mode, as an encoder uses it. Immutable; thread-safe.
 class FrozenBackbone {
  public:
   virtual ~FrozenBackbone() = default;

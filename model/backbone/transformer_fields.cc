@@ -5,10 +5,10 @@
 namespace s2p {
 namespace {
 
-// As many as the largest file of weights holds (model/checkpoint.cc).
+// The most weights that a file may hold (model/checkpoint.cc).
 constexpr uint64_t kMaxWeights = uint64_t{1} << 31;
 
-// Of the blocks' dense layers, without biases.
+// The weights of the blocks' dense layers, without biases.
 uint64_t CountWeights(const v1::VisionTransformer& t) {
   return uint64_t{t.depth()} * t.width() * (4 * uint64_t{t.width()} + 2 * uint64_t{t.mlp_width()});
 }

@@ -44,7 +44,7 @@ class NamedWeights {
   absl::Status JoinParts();
 
   const WeightScheme* scheme_;
-  // Of the network's names in the file.
+  // Stands before the network's names in the file.
   std::string prefix_;
   TensorMap tensors_;
   // The file's names by ours.

@@ -49,7 +49,7 @@ Rules ClipRules() {
           {"proj", "head.weight", TensorForm::kTransposed}};
 }
 
-// What CLIP and SigLIP have in common in transformers.
+// The names that CLIP and SigLIP share in transformers.
 Rules HuggingFaceVisionRules() {
   const std::string vision = "vision_model.", layer = "vision_model.encoder.layers.#.";
   return Skipped({"text_model.*", "text_projection.*", "logit_scale", "logit_bias", "classifier.*",

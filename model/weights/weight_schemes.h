@@ -10,7 +10,7 @@
 
 namespace s2p {
 
-// What happens to a tensor besides its name.
+// The change of a tensor's form when it is renamed.
 enum class TensorForm {
   kSame,
   // [w], [n, w] or [1, n, w] becomes [1, n, w].

@@ -244,7 +244,7 @@ TEST_F(CheckpointTest, TransformersAndSummariesMakeAManifestOfFormat3) {
   }
 }
 
-// What programs that know format 2 alone can serve is still written as format 2.
+// A model that programs of format 2 can serve is still written as format 2.
 TEST_F(CheckpointTest, NamedNetworkAloneNeedsNoNewFormat) {
   v1::CheckpointManifest manifest = SmallManifest();
   manifest.mutable_backbone()->set_arch("convnext_tiny");

@@ -37,7 +37,7 @@ struct ResumeState {
   double best_precision = 0;
   std::string best;
   std::string last_sum;
-  // What run_digest is made of; empty in a state of an older program.
+  // The parts of run_digest; empty in a state of an older program.
   RunIdentity run{};
 };
 

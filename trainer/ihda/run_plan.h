@@ -28,12 +28,12 @@ std::string RunDigest(const std::string& older_digest, const RunContents& conten
 
 // A run as its state knows it, or as it is planned. A value.
 struct RunIdentity {
-  // Of the spec and the lists; empty in a state of an older program.
+  // The digest of the spec and the lists; empty in a state of an older program.
   std::string older_digest;
   RunContents contents;
 };
 
-// What of a run has changed since its state was written, for people: "target images, the initial
+// Says what has changed since a run's state was written: "target images, the initial
 // weights"; "the spec, the data or the initial weights" if the state does not say.
 std::string WhatChanged(const RunIdentity& before, const RunIdentity& now);
 

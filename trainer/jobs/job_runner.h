@@ -52,7 +52,7 @@ struct JobOutcome {
   std::vector<v1::Evaluation> evaluations;
   // Path of a picture; empty if there is none.
   std::string learning_curve_file;
-  // What is known of the round of a job that watches a pairs_dataset: its pairs, the metric and the
+  // The round of a job that watches a pairs_dataset, as far as it is known: pairs, metric and the
   // values that were compared.
   std::optional<v1::TrainingRound> round{};
 };

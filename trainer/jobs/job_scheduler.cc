@@ -14,7 +14,7 @@
 namespace s2p {
 namespace {
 
-// Of the reason of a round: a client gets some hundred rounds at once.
+// The longest reason of a round; a client gets some hundred rounds at once.
 constexpr size_t kMostRoundBytes = 1024;
 
 absl::Status HasEndedError(const v1::Job& job) {

@@ -1,4 +1,4 @@
-// What one training on confirmed pairs has come to.
+// The outcome of one training on confirmed pairs.
 #ifndef S2P_TRAINER_PROGRAM_TRAINING_ROUND_H_
 #define S2P_TRAINER_PROGRAM_TRAINING_ROUND_H_
 

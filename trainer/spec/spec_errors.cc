@@ -53,7 +53,7 @@ void CheckBackbone(const v1::TrainingSpec::BackboneSpec& backbone, Errors& error
   errors.Range(backbone.frozen_stages(), 0, 5, "backbone.frozen_stages");
 }
 
-// What the network asks of the other parts; nothing where the network itself is wrong.
+// Checks what the network asks of other fields, unless the network itself is wrong.
 void CheckNetwork(const v1::TrainingSpec& spec, Errors& errors) {
   const auto architecture = ArchitectureOf(BackboneOf(spec));
   if (!architecture.ok()) return;

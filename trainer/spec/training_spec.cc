@@ -66,7 +66,7 @@ bool NeedsWorkSize(const v1::TrainingSpec::InputSpec& input) {
   return input.edges() || input.thicken() > 0;
 }
 
-// Of each channel, on values in [0, 1].
+// Mean and deviation of each channel, on values in [0, 1].
 struct PixelStatistics {
   std::array<float, 3> mean;
   std::array<float, 3> std;

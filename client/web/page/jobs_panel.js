@@ -88,7 +88,7 @@ export class JobsPanel {
     this.refresh();
   }
 
-  /** What has become of each training on confirmed pairs, as a curve and in words. */
+  /** The outcome of each training on confirmed pairs, as a curve and in words. */
   rounds({ rounds }) {
     if (!rounds.length) return [];
     const chart = new LineChart('Accuracy over confirmed pairs', 'pairs');

@@ -30,7 +30,7 @@ inline size_t CountOf(const Shape& shape) {
   return count;
 }
 
-// What a vision transformer has besides what they all have.
+// The parts that only some vision transformers have.
 struct Parts {
   bool class_token = true;
   int registers = 0;
