@@ -107,11 +107,13 @@ void Resample(const Taps& taps, const uint8_t* in, size_t stride, uint8_t* out) 
   for (int c = 0; c < Image::kChannels; ++c) out[c] = Clip8(sums[c] >> kPrecisionBits);
 }
 
-Image ResizeWidth(const Image& image, const Side& width, v1::ResizeFilter filter) {
+// The rows of an image from `begin` to before `end`.
+Image ResizeWidth(const Image& image, const Side& width, int begin, int end,
+                  v1::ResizeFilter filter) {
   const std::vector<Taps> taps = ResampleTaps(image.width(), width, filter);
-  Image result(width.count, image.height());
-  for (int y = 0; y < image.height(); ++y) {
-    uint8_t* out = result.row(y);
+  Image result(width.count, end - begin);
+  for (int y = begin; y < end; ++y) {
+    uint8_t* out = result.row(y - begin);
     for (int x = 0; x < width.count; ++x) {
       Resample(taps[x], image.row(y) + taps[x].first * Image::kChannels, Image::kChannels,
                out + x * Image::kChannels);
@@ -120,12 +122,12 @@ Image ResizeWidth(const Image& image, const Side& width, v1::ResizeFilter filter
   return result;
 }
 
-Image ResizeHeight(const Image& image, const Side& height, v1::ResizeFilter filter) {
-  const std::vector<Taps> taps = ResampleTaps(image.height(), height, filter);
+// `taps` has a row of the result each, and counts rows of which the image lacks the first `begin`.
+Image ResizeHeight(const Image& image, const std::vector<Taps>& taps, int begin) {
   const size_t stride = static_cast<size_t>(image.width()) * Image::kChannels;
-  Image result(image.width(), height.count);
-  for (int y = 0; y < height.count; ++y) {
-    const uint8_t* in = image.row(taps[y].first);
+  Image result(image.width(), static_cast<int>(taps.size()));
+  for (int y = 0; y < result.height(); ++y) {
+    const uint8_t* in = image.row(taps[y].first - begin);
     uint8_t* out = result.row(y);
     for (int x = 0; x < image.width(); ++x) {
       Resample(taps[y], in + x * Image::kChannels, stride, out + x * Image::kChannels);
@@ -134,14 +136,22 @@ Image ResizeHeight(const Image& image, const Side& height, v1::ResizeFilter filt
   return result;
 }
 
-// Each pass in turn, unless it would change nothing.
+// Each pass in turn, unless it would change nothing; the first computes the rows that the second
+// reads.
 Image ResizeSides(const Image& image, const Side& width, const Side& height,
                   v1::ResizeFilter filter) {
   const auto unchanged = [](int in, const Side& side) {
     return side.length == in && side.count == in;
   };
-  Image result = unchanged(image.width(), width) ? image : ResizeWidth(image, width, filter);
-  return unchanged(image.height(), height) ? result : ResizeHeight(result, height, filter);
+  const bool keeps_width = unchanged(image.width(), width);
+  if (unchanged(image.height(), height)) {
+    return keeps_width ? image : ResizeWidth(image, width, 0, image.height(), filter);
+  }
+  const std::vector<Taps> taps = ResampleTaps(image.height(), height, filter);
+  if (keeps_width) return ResizeHeight(image, taps, 0);
+  const int begin = taps.front().first;
+  const int end = taps.back().first + static_cast<int>(taps.back().weights.size());
+  return ResizeHeight(ResizeWidth(image, width, begin, end, filter), taps, begin);
 }
 
 // The middle `count` pixels of a side. A half is rounded to the even neighbour, as Python does.
