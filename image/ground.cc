@@ -188,8 +188,9 @@ cv::Mat CutOut(const Drawing& drawing) {
   const cv::Size sheet = FlatSize(drawing.picture.size(), *drawing.sheet);
   const double width = measured.width, height = measured.height;
   const cv::Rect2d part(box.x / width, box.y / height, box.width / width, box.height / height);
-  return Flattened(drawing.picture, *drawing.sheet, part,
-                   Within(Scaled(box, measured, sheet).size(), kDrawnPixels));
+  return Shrunk(
+      Flattened(drawing.picture, *drawing.sheet, part, Scaled(box, measured, sheet).size()),
+      kDrawnPixels);
 }
 
 // Where ink and its soft edges are; elsewhere the drawing is white.
