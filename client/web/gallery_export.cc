@@ -122,9 +122,7 @@ class GalleryExport {
     fs::remove_all(Path(kUnfinished), ignored);
     S2P_ASSIGN_OR_RETURN(auto photos, source_.list());
     S2P_ASSIGN_OR_RETURN(auto items, NameAll(std::move(photos)));
-    if (newest_number_ > 0 && HasContent(Path(Newest(), "/dataset.jsonl"), LinesOf(items))) {
-      return Newest();
-    }
+    if (IsNewest(items)) return Newest();
     S2P_RETURN_IF_ERROR(CheckRoom(items));
     S2P_RETURN_IF_ERROR(Write(items));
     return Publish();
@@ -142,6 +140,13 @@ class GalleryExport {
     std::error_code error;
     return newest_number_ > 0 &&
            fs::file_size(Path(Newest(), "/", item.name), error) == item.photo.bytes() && !error;
+  }
+
+  // Whether the newest data set is that of these photos, and undamaged.
+  bool IsNewest(const std::vector<Item>& items) const {
+    return newest_number_ > 0 && HasContent(Path(Newest(), "/dataset.jsonl"), LinesOf(items)) &&
+           std::all_of(items.begin(), items.end(),
+                       [this](const Item& item) { return IsThere(item); });
   }
 
   absl::Status CheckRoom(const std::vector<Item>& items) const {
@@ -196,10 +201,14 @@ class GalleryExport {
     absl::Status status = SyncFileSystem(options_.folder);
     if (status.ok()) fs::rename(Path(kUnfinished), Path(name), error);
     if (error) status = absl::ErrnoToStatus(error.value(), absl::StrCat(Path(name), ": rename"));
-    if (status.ok()) return name;
-    std::error_code ignored;
-    fs::remove_all(Path(kUnfinished), ignored);
-    return status;
+    if (!status.ok()) {
+      std::error_code ignored;
+      fs::remove_all(Path(kUnfinished), ignored);
+      return status;
+    }
+    // The new name, too.
+    S2P_RETURN_IF_ERROR(SyncFileSystem(options_.folder));
+    return name;
   }
 
   const GalleryFolderOptions& options_;

@@ -43,7 +43,7 @@ absl::Status GalleryTraining::Begin(v1::TrainingSpec spec, const std::string& re
   if (IsUnderWay(progress_.state)) {
     return absl::FailedPreconditionError("the gallery is being exported already");
   }
-  // The former one needs the mutex no more.
+  // The previous thread no longer needs the mutex.
   if (thread_.joinable()) thread_.join();
   progress_ = {};
   progress_.state = State::kExporting;
@@ -88,8 +88,9 @@ void GalleryTraining::End(const absl::StatusOr<std::string>& job_id) {
     LogInfo("trains on the gallery", {{"job", *job_id}});
     return;
   }
-  progress_.state = cancel_ ? State::kCancelled : State::kFailed;
-  if (cancel_) return;
+  const bool cancelled = cancel_ && absl::IsCancelled(job_id.status());
+  progress_.state = cancelled ? State::kCancelled : State::kFailed;
+  if (cancelled) return;
   progress_.error = job_id.status();
   LogWarning("cannot train on the gallery", {{"reason", job_id.status()}});
 }
@@ -115,7 +116,6 @@ absl::Status GalleryTraining::ShowPhotos(size_t done, size_t total) {
 absl::StatusOr<std::vector<v1::Photo>> GalleryTraining::List(const std::string& request_id) {
   std::vector<v1::Photo> photos;
   v1::ListPhotosRequest request;
-  request.set_page_size(1000);
   do {
     v1::ListPhotosResponse page;
     const auto list = [&] {

@@ -32,7 +32,7 @@ struct GalleryTrainingOptions {
   absl::Duration retry_pause = absl::Seconds(2);
 };
 
-// How far it is. A plain value.
+// The progress of a training that begins with the gallery. A plain value.
 struct GalleryTrainingProgress {
   enum class State {
     // Nothing has been started since the gateway has.

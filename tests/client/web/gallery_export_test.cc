@@ -125,6 +125,14 @@ TEST_F(GalleryExportTest, ImageThatWasCutShortIsFetchedAgain) {
   EXPECT_EQ(Read("gallery-2/" + Name('a')), "aaa");
 }
 
+TEST_F(GalleryExportTest, DamagedDataSetOfTheSameGalleryIsNotGivenAgain) {
+  Add("boot", 'a');
+  ASSERT_THAT(Export(), IsOk());
+  fs::remove(options_.folder + "/gallery-1/" + Name('a'));
+  EXPECT_EQ(*Export(), "gallery-2");
+  EXPECT_EQ(Read("gallery-2/" + Name('a')), "aaa");
+}
+
 TEST_F(GalleryExportTest, PhotosOfEqualBytesHaveAFileEach) {
   Add("boot", 'a');
   Add("copy", 'a');
