@@ -4,7 +4,7 @@ import { GalleryTraining } from './gallery_training.js';
 import { LineChart } from './line_chart.js';
 import { ask } from './question.js';
 
-const wordOf = (state) => state.slice('STATE_'.length).toLowerCase();
+const wordOf = (state) => `${state}`.replace('STATE_', '').toLowerCase();
 const PRESETS = ['demo', 'shoes-resnet18', 'shoes', 'shoes-release', 'faces', 'persons'];
 const isOver = (state) => /SUCCEEDED|FAILED|CANCELLED/.test(state);
 
