@@ -156,6 +156,11 @@ absl::StatusOr<v1::Job> JobStore::GetWithRounds(const std::string& id) const {
   for (const auto& other : All()) {
     if (LineageOf(*other) == LineageOf(*file)) rounds.MergeFrom(other->job().rounds());
   }
+  // A job that is retried ends after younger ones.
+  std::stable_sort(rounds.begin(), rounds.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.ended_at().seconds(), a.ended_at().nanos()) <
+           std::pair(b.ended_at().seconds(), b.ended_at().nanos());
+  });
   if (rounds.size() > kMostRounds) rounds.DeleteSubrange(0, rounds.size() - kMostRounds);
   return job;
 }
