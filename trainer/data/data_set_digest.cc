@@ -1,6 +1,7 @@
 #include "trainer/data/data_set_digest.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <ctime>
@@ -76,7 +77,7 @@ void DataSetDigestCache::Save() const {
   for (const auto& [file, entry] : by_file_) {
     json[file] = {{"state", entry.state}, {"sha256", entry.sha256}};
   }
-  const std::string temporary = memory_file_ + ".tmp";
+  const std::string temporary = absl::StrCat(memory_file_, ".", getpid(), ".tmp");
   const absl::Status written = WriteFileSynced(
       temporary, {json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"});
   if (written.ok() && std::rename(temporary.c_str(), memory_file_.c_str()) == 0) return;

@@ -115,6 +115,16 @@ absl::Status IhdaTrainer::Resume() {
 }
 
 absl::Status IhdaTrainer::StartOver(const std::string& why) {
+  // The state is the only thing left of a run that cannot begin.
+  if (!plan_.spec.initial_weights().empty()) {
+    const auto weights = InputFile::Open(plan_.spec.initial_weights());
+    if (!weights.ok()) {
+      return absl::Status(
+          weights.status().code(),
+          absl::StrCat(why, "; to start from the beginning takes the initial weights: ",
+                       weights.status().message()));
+    }
+  }
   const std::string old = options_.state_file + ".old";
   std::error_code error;
   std::filesystem::rename(options_.state_file, old, error);

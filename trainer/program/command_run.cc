@@ -70,6 +70,11 @@ absl::Status Finish(TrainRun& run, const std::string& checkpoint_root, std::ostr
 absl::Status RunTraining(const RunOptions& options, const std::function<bool()>& stop,
                          bool terminal, std::ostream& out) {
   S2P_ASSIGN_OR_RETURN(const auto spec, SpecOf(options.spec));
+  if (!options.state_dir.empty()) {
+    // JobFolder reports an error.
+    std::error_code ignored;
+    std::filesystem::create_directories(options.state_dir, ignored);
+  }
   DataSetDigestCache digests(options.state_dir.empty() ? "" : DigestsFile(options.state_dir));
   S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(spec, /*held_back=*/{}, stop, &digests));
   S2P_RETURN_IF_ERROR(CheckCanPublish(options.checkpoint_root));

@@ -172,6 +172,12 @@ TEST_F(RunPlanTest, WeightsThatAreGoneAreRememberedAndNotNeededToResume) {
   const auto trainer = IhdaTrainer::Create(*std::move(again), options);
   ASSERT_THAT(trainer, IsOk());
   EXPECT_TRUE((*trainer)->resumed());
+  ChangePicture();
+  IhdaTrainerOptions restarts = options;
+  restarts.restarts_when_changed = true;
+  EXPECT_THAT(IhdaTrainer::Create(*plan(), restarts).status(),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(weights)));
+  EXPECT_TRUE(fs::exists(options.state_file)) << "nothing else is left of the run";
   fs::remove(options.state_file);
   EXPECT_THAT(IhdaTrainer::Create(*plan(), options).status(),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr(weights)))
