@@ -12,6 +12,9 @@ namespace {
 constexpr char kOwnTransformer[] = "vit";
 // Stride of a ConvNeXt's stem, and of each later stage.
 constexpr int kConvNextStem = 4;
+// The most patches of a transformer's input in each direction: attention takes memory and time by
+// the square of their number.
+constexpr uint32_t kMaxPatches = 128;
 
 struct ResidualRow {
   const char* name;
@@ -163,8 +166,11 @@ absl::StatusOr<Architecture> ArchitectureOf(const v1::Backbone& backbone) {
 
 std::string WrongSide(const Architecture& architecture, int last_stage, uint32_t pixels) {
   if (const auto* transformer = std::get_if<v1::VisionTransformer>(&architecture.layout)) {
-    if (pixels % transformer->patch() == 0) return "";
-    return absl::StrCat("a multiple of ", transformer->patch());
+    if (pixels % transformer->patch() != 0) {
+      return absl::StrCat("a multiple of ", transformer->patch());
+    }
+    const uint32_t most = transformer->patch() * kMaxPatches;
+    return pixels <= most ? "" : absl::StrCat("at most ", most);
   }
   if (std::holds_alternative<ConvNextLayout>(architecture.layout)) {
     const uint32_t least = kConvNextStem << (last_stage - 1);

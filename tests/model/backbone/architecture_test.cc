@@ -126,6 +126,11 @@ TEST(ArchitectureTest, LastStrideMattersToResNetsAlone) {
 TEST(ArchitectureTest, SidesAreMultiplesOfThePatchOrCoverTheStrides) {
   EXPECT_EQ(WrongSide(Find("dinov2_vits14"), 4, 224), "");
   EXPECT_EQ(WrongSide(Find("dinov2_vits14"), 4, 256), "a multiple of 14");
+  EXPECT_EQ(WrongSide(Find("vit_b_16"), 4, 1024), "");
+  v1::VisionTransformer fine = SmallTransformer();
+  fine.set_patch(4);
+  EXPECT_EQ(WrongSide(*FindArchitecture("vit", fine), 4, 512), "");
+  EXPECT_EQ(WrongSide(*FindArchitecture("vit", fine), 4, 516), "at most 512");
   EXPECT_EQ(WrongSide(Find("convnext_tiny"), 4, 32), "");
   EXPECT_EQ(WrongSide(Find("convnext_tiny"), 4, 31), "at least 32");
   EXPECT_EQ(WrongSide(Find("convnext_tiny"), 3, 16), "");
