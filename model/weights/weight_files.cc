@@ -55,7 +55,7 @@ absl::StatusOr<Index> ReadIndex(const std::string& path) {
     if (!IsPlainName(name)) {
       return absl::InvalidArgumentError(
           absl::StrCat(path, ": weight_map: ", Quoted(name),
-                       " is no safetensors file of the folder in which the index is"));
+                       " is not a safetensors file in the index's folder"));
     }
     index[tensor] = name;
   }

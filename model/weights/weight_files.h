@@ -19,8 +19,8 @@ inline constexpr absl::string_view kWeightIndexEnding = ".safetensors.index.json
 // Reads a safetensors file, or all files that an index at `path` names. The files of an index are
 // in its folder; together they may be as large as one file. As ReadSafetensors; for an index
 // NotFound naming the file that is missing, DataLoss naming the tensor that a file has and the
-// index does not, or the other way round, and InvalidArgument for a file that is named as something
-// else than a safetensors file of that folder.
+// index does not, or the other way round, and InvalidArgument for a name that is not that of a
+// safetensors file in that folder.
 absl::StatusOr<TensorMap> ReadWeights(const std::string& path,
                                       const SafetensorsLimits& limits = {});
 
