@@ -98,8 +98,9 @@ TEST_F(WeightFilesTest, FilesOutsideTheFolderAreRefused) {
                            "..", "", ".safetensors", ".hidden.safetensors", "w.bin",
                            "a\\\\w.safetensors", "w.safetensors\\u0000.safetensors"}) {
     ReplaceInIndex("w-2-of-2.safetensors", name);
-    EXPECT_THAT(ReadWeights(index_), StatusIs(StatusCode::kInvalidArgument,
-                                              HasSubstr("no safetensors file of the folder")))
+    EXPECT_THAT(ReadWeights(index_),
+                StatusIs(StatusCode::kInvalidArgument,
+                         HasSubstr("not a safetensors file in the index's folder")))
         << name;
     EXPECT_THAT(WeightsDigest(index_), StatusIs(StatusCode::kInvalidArgument)) << name;
   }
