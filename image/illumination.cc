@@ -144,6 +144,9 @@ bool HasLightInk(const cv::Mat& luma, int ground) {
   cv::Mat light, dark;
   cv::morphologyEx(smooth, light, cv::MORPH_TOPHAT, StrokeKernel(smooth));
   cv::morphologyEx(smooth, dark, cv::MORPH_BLACKHAT, StrokeKernel(smooth));
+  // A gap between two strokes is as narrow as a stroke, and no other than the ground.
+  light = cv::min(light, smooth - ground);
+  dark = cv::min(dark, ground - smooth);
   const double lighter = Beyond(light, kNoise), darker = Beyond(dark, kNoise);
   if (lighter + darker > kLeastStrokes * static_cast<double>(smooth.total())) {
     return lighter > darker;

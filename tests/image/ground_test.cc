@@ -195,6 +195,18 @@ TEST(FitToMeasuredInkTest, DenselyDrawnNegativeIsInverted) {
   EXPECT_EQ(FitToMeasuredInk(negative).pixels(), FitToInk(hatched).pixels());
 }
 
+// Thin lines with wider gaps, as a pen leaves them.
+TEST(FitToMeasuredInkTest, ThinLinesNextToEachOtherAreInverted) {
+  Image lines(kSide, kSide, 255);
+  for (int y = 60; y < 180; ++y) {
+    for (int x = 70; x < 200; ++x) {
+      if (x % 9 == 0) std::fill_n(lines.row(y) + 3 * x, 3, uint8_t{0});
+    }
+  }
+  const Image negative = Changed(lines, [](int, int, double v) { return 255 - v; });
+  EXPECT_EQ(FitToMeasuredInk(negative).pixels(), FitToInk(lines).pixels());
+}
+
 TEST(FitToMeasuredInkTest, DarkInkOnADarkGroundIsNotInverted) {
   const Image dim = Changed(Drawing(), [](int, int, double v) { return v * 0.4; });
   EXPECT_LT(MeanDifference(Fitted(dim), Clean()), kNearly);
