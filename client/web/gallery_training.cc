@@ -81,18 +81,21 @@ void GalleryTraining::Run(v1::TrainingSpec spec, const std::string& request_id) 
 }
 
 void GalleryTraining::End(const absl::StatusOr<std::string>& job_id) {
-  absl::MutexLock lock(&mutex_);
-  if (job_id.ok()) {
-    progress_.state = State::kSubmitted;
-    progress_.job_id = *job_id;
-    LogInfo("trains on the gallery", {{"job", *job_id}});
-    return;
+  State state = State::kSubmitted;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!job_id.ok()) {
+      const bool cancelled = cancel_ && absl::IsCancelled(job_id.status());
+      state = cancelled ? State::kCancelled : State::kFailed;
+    }
+    progress_.state = state;
+    if (job_id.ok()) progress_.job_id = *job_id;
+    if (state == State::kFailed) progress_.error = job_id.status();
   }
-  const bool cancelled = cancel_ && absl::IsCancelled(job_id.status());
-  progress_.state = cancelled ? State::kCancelled : State::kFailed;
-  if (cancelled) return;
-  progress_.error = job_id.status();
-  LogWarning("cannot train on the gallery", {{"reason", job_id.status()}});
+  if (job_id.ok()) LogInfo("trains on the gallery", {{"job", *job_id}});
+  if (state == State::kFailed) {
+    LogWarning("cannot train on the gallery", {{"reason", job_id.status()}});
+  }
 }
 
 absl::StatusOr<std::string> GalleryTraining::Export(const std::string& request_id) {
