@@ -4,13 +4,9 @@
 
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/program/comparison.h"
+#include "trainer/program/unseen_images.h"
 
 namespace s2p {
-namespace {
-
-constexpr char kHeldBackSplit[] = "train-validation";
-
-}  // namespace
 
 uint32_t ConfirmedPairs(const DataSet& target) {
   const auto pairs =

@@ -9,8 +9,6 @@
 namespace s2p {
 namespace {
 
-constexpr char kHeldBackSplit[] = "train-validation";
-
 bool WasMeasuredOnHeldBack(const v1::CheckpointManifest& manifest) {
   return std::any_of(manifest.evaluations().begin(), manifest.evaluations().end(),
                      [](const v1::Evaluation& e) { return e.split() == kHeldBackSplit; });

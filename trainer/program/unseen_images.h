@@ -12,6 +12,9 @@
 
 namespace s2p {
 
+// Evaluation.split of the identities that training has held back.
+inline constexpr char kHeldBackSplit[] = "train-validation";
+
 // Share of the target's training identities whose pairs a model of this spec has not seen: the
 // spec's validation.fraction, or 1 for a model without pairs of people
 // (TrainedModel::has_seen_pairs); or that of the version that it starts from (CheckpointStore
