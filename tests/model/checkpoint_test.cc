@@ -96,6 +96,25 @@ class CheckpointTest : public testing::Test {
             absl::StrCat("\"bytes\": \"", bytes.size(), "\""));
     Replace(Sha256(before), Sha256(bytes));
   }
+  // Publishes a changed manifest, and expects it to be read back in this format.
+  void ExpectPublishedAs(uint32_t format,
+                         const std::function<void(v1::CheckpointManifest&)>& change) {
+    using google::protobuf::util::MessageDifferencer;
+    v1::CheckpointManifest manifest = SmallManifest();
+    change(manifest);
+    const CheckpointStore store(dir_.path());
+    const auto version = store.Publish(manifest, SmallWeights());
+    ASSERT_THAT(version, IsOk());
+    const auto read = store.Read(*version);
+    ASSERT_THAT(read, IsOk());
+    const v1::CheckpointManifest& got = read->manifest;
+    EXPECT_EQ(got.format_version(), format);
+    EXPECT_TRUE(MessageDifferencer::Equals(got.backbone(), manifest.backbone()));
+    EXPECT_TRUE(MessageDifferencer::Equals(got.embedding(), manifest.embedding()));
+    EXPECT_TRUE(MessageDifferencer::Equals(got.photo(), manifest.photo()));
+    EXPECT_TRUE(MessageDifferencer::Equals(got.sketch(), manifest.sketch()));
+    EXPECT_TRUE(MessageDifferencer::Equals(got.provenance(), manifest.provenance()));
+  }
   // Returns the message; fails unless the checkpoint is refused as DataLoss.
   std::string Damage() {
     const absl::Status status = ReadCheckpoint(folder_).status();
@@ -200,22 +219,7 @@ TEST_F(CheckpointTest, FieldOfFormat2MakesAManifestOfFormat2) {
       [](auto& m) { m.mutable_sketch()->set_measured_ground(true); },
       [](auto& m) { m.mutable_provenance()->set_initial_weights_sha256("ab"); },
       [](auto& m) { m.mutable_provenance()->mutable_comparison()->set_confidence(0.5); }};
-  for (const auto& change : changes) {
-    v1::CheckpointManifest manifest = SmallManifest();
-    change(manifest);
-    const CheckpointStore store(dir_.path());
-    const auto version = store.Publish(manifest, SmallWeights());
-    ASSERT_THAT(version, IsOk());
-    const auto read = store.Read(*version);
-    ASSERT_THAT(read, IsOk());
-    EXPECT_EQ(read->manifest.format_version(), 2u);
-    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(read->manifest.photo(),
-                                                                   manifest.photo()));
-    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(read->manifest.sketch(),
-                                                                   manifest.sketch()));
-    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(read->manifest.provenance(),
-                                                                   manifest.provenance()));
-  }
+  for (const auto& change : changes) ExpectPublishedAs(2, change);
 }
 
 TEST_F(CheckpointTest, TransformersAndSummariesMakeAManifestOfFormat3) {
@@ -229,19 +233,7 @@ TEST_F(CheckpointTest, TransformersAndSummariesMakeAManifestOfFormat3) {
         m.mutable_backbone()->set_last_stage(4);
         m.mutable_embedding()->set_pooling(v1::POOLING_SUMMARY);
       }};
-  for (const auto& change : changes) {
-    v1::CheckpointManifest manifest = SmallManifest();
-    change(manifest);
-    const CheckpointStore store(dir_.path());
-    const auto version = store.Publish(manifest, SmallWeights());
-    ASSERT_THAT(version, IsOk());
-    const auto read = store.Read(*version);
-    ASSERT_THAT(read, IsOk());
-    EXPECT_EQ(read->manifest.format_version(), 3u);
-    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(read->manifest.backbone(),
-                                                                   manifest.backbone()));
-    EXPECT_EQ(read->manifest.embedding().pooling(), manifest.embedding().pooling());
-  }
+  for (const auto& change : changes) ExpectPublishedAs(3, change);
 }
 
 // A model that programs of format 2 can serve is still written as format 2.
@@ -268,20 +260,7 @@ TEST_F(CheckpointTest, WhatFormat3AddedMakesAManifestOfFormat3) {
       [](auto& m) { m.mutable_sketch()->set_resize_shorter(256); },
       [](auto& m) { m.mutable_photo()->set_filter(v1::RESIZE_FILTER_BICUBIC); },
       [](auto& m) { m.mutable_sketch()->set_filter(v1::RESIZE_FILTER_BICUBIC); }};
-  for (const auto& change : changes) {
-    v1::CheckpointManifest manifest = SmallManifest();
-    change(manifest);
-    const CheckpointStore store(dir_.path());
-    const auto version = store.Publish(manifest, SmallWeights());
-    ASSERT_THAT(version, IsOk());
-    const auto read = store.Read(*version);
-    ASSERT_THAT(read, IsOk());
-    EXPECT_EQ(read->manifest.format_version(), 3u);
-    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(read->manifest.photo(),
-                                                                   manifest.photo()));
-    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(read->manifest.sketch(),
-                                                                   manifest.sketch()));
-  }
+  for (const auto& change : changes) ExpectPublishedAs(3, change);
 }
 
 TEST_F(CheckpointTest, WhatFormat3AddedInAnOlderManifestIsDataLoss) {
