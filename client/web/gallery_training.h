@@ -68,9 +68,9 @@ class GalleryTraining {
   ~GalleryTraining();
 
   // `request_id` goes into the log, here and on the servers. InvalidArgument if the spec names a
-  // target; FailedPrecondition if one is under way.
+  // target; FailedPrecondition if one is running.
   absl::Status Begin(v1::TrainingSpec spec, const std::string& request_id);
-  // Ends the one under way, if it has not submitted its job, and what it has copied is removed.
+  // Stops the one that is running, unless it has submitted its job, and removes what it has copied.
   void Cancel();
   GalleryTrainingProgress progress() const;
 

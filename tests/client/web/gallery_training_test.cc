@@ -55,7 +55,7 @@ class GalleryTrainingTest : public testing::Test {
   }
   httplib::Result Begin() { return Post(kPath, R"({"spec":{"preset":"day-one"}})"); }
   Json Progress() { return Json::parse(client_->Get(kPath)->body); }
-  // Waits until it is no longer under way.
+  // Waits until it has ended.
   Json AwaitEnd() {
     Json progress = Progress();
     while (progress["state"] == "EXPORTING" || progress["state"] == "SUBMITTING") {
