@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "trainer/ihda/projection_init.h"
 #include "trainer/ihda/pseudo_pairs.h"
 #include "trainer/spec/training_spec.h"
+#include "trainer/start/projection_init.h"
 
 namespace s2p {
 namespace {

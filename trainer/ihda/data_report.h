@@ -16,7 +16,7 @@ namespace s2p {
 // have one modality only (they are left out of step 2); a source most of whose photos belong to few
 // identities, or whose identities have one photo only where step 1 wants pairs of them; stages
 // that stay random because they are frozen. Where the projection is fitted to pairs
-// (projection_init.h), the first sentence says how many. None of it stops a run.
+// (trainer/start/projection_init.h), the first sentence says how many. None of it stops a run.
 std::vector<std::string> ReportData(const OpenDataSets& data_sets, const v1::TrainingSpec& spec);
 
 }  // namespace s2p

@@ -10,7 +10,7 @@
 #include "model/weights/weight_files.h"
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/ihda/human_share.h"
-#include "trainer/ihda/projection_init.h"
+#include "trainer/start/projection_init.h"
 
 namespace s2p {
 namespace {

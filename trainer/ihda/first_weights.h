@@ -15,8 +15,8 @@
 namespace s2p {
 
 // Loads what the spec's `initial` names: a file of the backbone's weights, to which the projection
-// is fitted (trainer/ihda/projection_init.h), or a version in `checkpoint_root`. Without either the
-// encoder stays as it is. `attributes` are the names of those that the encoder predicts.
+// is fitted (trainer/start/projection_init.h), or a version in `checkpoint_root`. Without either
+// the encoder stays as it is. `attributes` are the names of those that the encoder predicts.
 // Returns the share of people's sketches that the run is to have (trainer/ihda/human_share.h):
 // where there are several to try and a projection is fitted, the one whose start has the highest
 // mAP, sketch to photo, on the held-back sketches. InvalidArgument if the weights are another

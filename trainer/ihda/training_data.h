@@ -3,7 +3,6 @@
 #define S2P_TRAINER_IHDA_TRAINING_DATA_H_
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -14,6 +13,7 @@
 #include "s2p/v1/training.pb.h"
 #include "trainer/data/batch_loader.h"
 #include "trainer/data/data_set.h"
+#include "trainer/data/labelled_images.h"
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/spec/training_observer.h"
 
@@ -63,15 +63,6 @@ absl::Status CheckDistinct(const v1::TrainingSpec& spec);
 // As CheckDistinct, OpenWithPairs, DataSet::Open and ChooseAttributes; images may be missing where
 // the spec allows that some are unreadable.
 absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec);
-
-// Images of one modality with their identities as numbers from 0. In the target, identities that
-// have both a photo and a sketch have the lowest numbers.
-struct LabelledImages {
-  std::shared_ptr<const PreparedImages> images;
-  std::vector<int> labels;
-  // The last ones are pseudo-sketches, this many.
-  int made = 0;
-};
 
 // Immutable.
 struct TrainingData {

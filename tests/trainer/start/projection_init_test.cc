@@ -1,4 +1,4 @@
-#include "trainer/ihda/projection_init.h"
+#include "trainer/start/projection_init.h"
 
 #include <gmock/gmock.h>
 #include <torch/types.h>
@@ -10,8 +10,8 @@
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/drawn_images.h"
 #include "trainer/evaluation/image_batch.h"
-#include "trainer/ihda/pair_whitening.h"
 #include "trainer/spec/training_spec.h"
+#include "trainer/start/pair_whitening.h"
 
 namespace s2p {
 namespace {

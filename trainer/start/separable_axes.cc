@@ -1,10 +1,10 @@
-#include "trainer/ihda/separable_axes.h"
+#include "trainer/start/separable_axes.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "base/check.h"
-#include "trainer/ihda/pair_whitening.h"
+#include "trainer/start/pair_whitening.h"
 
 namespace s2p {
 namespace {

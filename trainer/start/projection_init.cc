@@ -1,4 +1,4 @@
-#include "trainer/ihda/projection_init.h"
+#include "trainer/start/projection_init.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,8 +14,8 @@
 #include "model/torch_version.h"
 #include "trainer/data/random.h"
 #include "trainer/evaluation/image_batch.h"
-#include "trainer/ihda/pair_whitening.h"
-#include "trainer/ihda/separable_axes.h"
+#include "trainer/start/pair_whitening.h"
+#include "trainer/start/separable_axes.h"
 
 namespace s2p {
 namespace {

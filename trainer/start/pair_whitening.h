@@ -1,6 +1,6 @@
 // Removes from features, by a linear map, the differences between a sketch and its photo.
-#ifndef S2P_TRAINER_IHDA_PAIR_WHITENING_H_
-#define S2P_TRAINER_IHDA_PAIR_WHITENING_H_
+#ifndef S2P_TRAINER_START_PAIR_WHITENING_H_
+#define S2P_TRAINER_START_PAIR_WHITENING_H_
 
 #include <torch/types.h>
 
@@ -25,4 +25,4 @@ torch::Tensor PairWhitening(const torch::Tensor& differences, double shrinkage);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IHDA_PAIR_WHITENING_H_
+#endif  // S2P_TRAINER_START_PAIR_WHITENING_H_

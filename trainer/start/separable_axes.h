@@ -1,7 +1,7 @@
 // Discriminant axes from few images: channels and cells of the pooled features are analysed
 // separately.
-#ifndef S2P_TRAINER_IHDA_SEPARABLE_AXES_H_
-#define S2P_TRAINER_IHDA_SEPARABLE_AXES_H_
+#ifndef S2P_TRAINER_START_SEPARABLE_AXES_H_
+#define S2P_TRAINER_START_SEPARABLE_AXES_H_
 
 #include <torch/types.h>
 
@@ -30,4 +30,4 @@ torch::Tensor SeparableAxes(const torch::Tensor& centred, const torch::Tensor& d
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IHDA_SEPARABLE_AXES_H_
+#endif  // S2P_TRAINER_START_SEPARABLE_AXES_H_

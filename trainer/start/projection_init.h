@@ -1,6 +1,6 @@
 // First weights of the projection that keep what the pretrained features distinguish.
-#ifndef S2P_TRAINER_IHDA_PROJECTION_INIT_H_
-#define S2P_TRAINER_IHDA_PROJECTION_INIT_H_
+#ifndef S2P_TRAINER_START_PROJECTION_INIT_H_
+#define S2P_TRAINER_START_PROJECTION_INIT_H_
 
 #include <functional>
 #include <vector>
@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "model/dual_encoder.h"
 #include "s2p/v1/training.pb.h"
-#include "trainer/ihda/training_data.h"
+#include "trainer/data/labelled_images.h"
 
 namespace s2p {
 
@@ -36,7 +36,7 @@ StartImages ChooseStartImages(const std::vector<int>& photo_labels,
 // training pairs show them: a linear discriminant analysis. The features of photos, of sketches and
 // of pseudo-sketches, each less the mean of its kind, are brought to their principal components,
 // twice as many as the embedding is long; there what a sketch and its photo differ in is whitened
-// (trainer/ihda/pair_whitening.h), and the principal components of the result are kept, scaled so
+// (trainer/start/pair_whitening.h), and the principal components of the result are kept, scaled so
 // that photos vary as much as on that many components alone. Where there are fewer components (at
 // most two less than images), the other rows are the axes of separable_axes.h less what the
 // components have of them, so that an image that is not like those looked at is not lost.
@@ -66,4 +66,4 @@ absl::StatusOr<double> InitializeWithBestShare(
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IHDA_PROJECTION_INIT_H_
+#endif  // S2P_TRAINER_START_PROJECTION_INIT_H_

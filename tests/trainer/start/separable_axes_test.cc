@@ -1,4 +1,4 @@
-#include "trainer/ihda/separable_axes.h"
+#include "trainer/start/separable_axes.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "trainer/ihda/pair_whitening.h"
+#include "trainer/start/pair_whitening.h"
 
 #include <gtest/gtest.h>
 
