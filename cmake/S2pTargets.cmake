@@ -90,6 +90,12 @@ if(S2P_SANITIZE)
   set(S2P_TEST_SECONDS ${S2P_SLOW_TEST_SECONDS})
 endif()
 
+# Tests and benchmarks compute with the BLAS kernels that the programs compute with.
+function(s2p_choose_blas_kernels target)
+  target_sources(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests/testing/blas_kernels.cc")
+  target_link_libraries(${target} PRIVATE s2p::daemon)
+endfunction()
+
 # s2p_test(NAME SOURCES ... [DEPS ...] [TORCH] [LABELS ...] [ISOLATED SUITE...])
 # A GoogleTest program, one ctest entry per suite: a process per case would load LibTorch or OpenCV
 # for each, which takes longer than most cases. ISOLATED names suites whose cases need a process of
@@ -104,6 +110,7 @@ function(s2p_test name)
   s2p_set_warnings(${name})
   if(ARG_TORCH)
     s2p_use_torch(${name})
+    s2p_choose_blas_kernels(${name})
   endif()
 
   set(properties TIMEOUT ${S2P_TEST_SECONDS})

@@ -9,6 +9,7 @@
 #include "daemon/daemon_options.h"
 #include "daemon/disk_space.h"
 #include "daemon/health_check.h"
+#include "daemon/library_environment.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/reload_signal.h"
@@ -297,6 +298,11 @@ int Main(int argc, char** argv) {
 
 }  // namespace
 }  // namespace s2p
+
+// The loader calls it before it starts the shared libraries.
+using StartFunction = void (*)(int, char**, char**);
+__attribute__((section(".preinit_array"), used)) const StartFunction choose_blas_kernels =
+    s2p::ChooseBlasKernels;
 
 int main(int argc, char** argv) {
   s2p::OpenStandardStreams();

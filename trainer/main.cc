@@ -13,10 +13,10 @@
 #include "base/status_macros.h"
 #include "daemon/daemon_options.h"
 #include "daemon/freed_memory.h"
+#include "daemon/library_environment.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/shutdown.h"
-#include "daemon/wait_policy.h"
 #include "model/blas.h"
 #include "rpc/grpc_host.h"
 #include "trainer/evaluation/drawing_condition.h"
@@ -356,8 +356,8 @@ int MainWithoutExceptions(int argc, char** argv) {
 
 // The loader calls it before it starts the shared libraries.
 using StartFunction = void (*)(int, char**, char**);
-__attribute__((section(".preinit_array"), used)) const StartFunction sleep_while_waiting =
-    s2p::SleepWhileWaiting;
+__attribute__((section(".preinit_array"), used)) const StartFunction prepare_for_training =
+    s2p::PrepareForTraining;
 
 int main(int argc, char** argv) {
   s2p::OpenStandardStreams();

@@ -1,7 +1,9 @@
 #include "model/torch_version.h"
 
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <new>
@@ -98,6 +100,17 @@ TEST(BlasTest, ProcessIsJudgedByTheLibraryThatItUses) {
   const bool reference = UsesReferenceBlas(&path);
   EXPECT_EQ(reference, IsReferenceBlas(path));
   EXPECT_TRUE(path.empty() || path[0] == '/') << path;
+}
+
+// OpenBLAS alone would have kernels without AVX on an Intel CPU that is newer than itself.
+TEST(BlasTest, OpenBlasUsesTheKernelsOfThisCpu) {
+  using GetName = const char* (*)();
+  const auto get_name =
+      reinterpret_cast<GetName>(dlsym(RTLD_DEFAULT, "openblas_get_corename"));  // NOLINT
+  const char* const kernels = std::getenv("OPENBLAS_CORETYPE");
+  if (get_name == nullptr) GTEST_SKIP() << "the BLAS is not OpenBLAS";
+  if (kernels == nullptr) GTEST_SKIP() << "OpenBLAS chooses by itself on this CPU";
+  EXPECT_STRCASEEQ(get_name(), kernels);
 }
 
 }  // namespace
