@@ -5,14 +5,13 @@
 #include <google/protobuf/message.h>
 #include <google/protobuf/wire_format_lite.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/check.h"
 
 namespace s2p {
 namespace {
@@ -159,8 +158,7 @@ class MessageLimits::Scan {
     if (++counts_[index] <= limit.most) return true;
     status_ = absl::InvalidArgumentError(
         absl::StrCat(PathOf(&field), ": more than ", limit.most, " elements",
-                     limit.per.empty() ? "" : absl::StrCat(" in one of ", limit.per), "; at most ",
-                     limit.most, " are allowed"));
+                     limit.per.empty() ? "" : absl::StrCat(" in one of ", limit.per)));
     return false;
   }
 
@@ -204,20 +202,19 @@ MessageLimits::MessageLimits(const Descriptor* type, const std::vector<FieldLimi
     Node* node = root.get();
     const Descriptor* message = type;
     std::vector<std::string> names;
+    bool repeated = false;
     if (limits[i].per.empty()) root->starts.push_back(static_cast<int>(i));
     for (const absl::string_view name : absl::StrSplit(limits[i].path, '.')) {
       const FieldDescriptor* field =
           message == nullptr ? nullptr : message->FindFieldByName(std::string(name));
-      if (field == nullptr) {
-        std::fprintf(stderr, "%s has no field %s\n", type->full_name().c_str(),
-                     limits[i].path.c_str());
-        std::abort();
-      }
+      S2P_CHECK(field != nullptr);
+      repeated = field->is_repeated();
       node = &node->fields[field->number()];
       message = field->message_type();
       names.emplace_back(name);
       if (absl::StrJoin(names, ".") == limits[i].per) node->starts.push_back(static_cast<int>(i));
     }
+    S2P_CHECK(repeated);
     node->limit = static_cast<int>(i);
   }
   root_ = std::move(root);

@@ -29,7 +29,7 @@ struct FieldLimit {
 // the parsed message comes too late. Immutable.
 class MessageLimits {
  public:
-  // `type` is a generated message. Every path must name a repeated field of it.
+  // `type` is a generated message. Aborts unless every path names a repeated field of it.
   MessageLimits(const google::protobuf::Descriptor* type, const std::vector<FieldLimit>& limits);
   MessageLimits(const MessageLimits&);
   MessageLimits& operator=(const MessageLimits&);

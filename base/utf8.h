@@ -29,9 +29,9 @@ bool IsUtf8(absl::string_view text);
 // Whether a text that is UTF-8 has a control character, U+0000 to U+001F or U+007F to U+009F.
 bool HasControlCharacter(absl::string_view text);
 
-// The text for a terminal or a message: control characters, those that change the direction of
-// writing, and bytes that are not UTF-8 become "\n", "\x1b" or "\u202e", so a name cannot steer the
-// terminal that shows it.
+// The text for a terminal or a message: replaces control characters, bidirectional controls and
+// bytes that are not UTF-8 by visible escapes such as \x1b or \u202e, so that a name cannot steer
+// the terminal that shows it.
 std::string Printable(absl::string_view text);
 
 }  // namespace s2p

@@ -54,8 +54,8 @@ absl::Status WriteAddress(const std::string& path, const std::string& address);
 
 // The part of a daemon's life that is the same in all: writes the address files, logs that it
 // listens, waits for `shutdown`, then for the lame duck and the drain. If `end` has not returned
-// 5 s after that, the process exits with kOverrunExit (daemon/end_watchdog.h): what was answered is
-// durable. FailedPrecondition if an address file cannot be written.
+// `daemon.overrun` after that, the process exits with kOverrunExit (daemon/end_watchdog.h): what
+// was answered is durable. FailedPrecondition if an address file cannot be written.
 absl::Status ServeUntilShutdown(const DaemonOptions& daemon, const std::string& address,
                                 const std::string& http_address, const Shutdown& shutdown,
                                 const DaemonEnd& end);

@@ -91,11 +91,12 @@ absl::StatusOr<ImageHeader> ReadImageHeader(absl::string_view bytes,
 // Decodes an image that passes ReadImageHeader. Grey, palette, CMYK and 16-bit images become 8-bit
 // RGB, alpha and transparent colours are composited on white, and EXIF orientation is applied.
 // InvalidArgument if the picture is damaged or ends early, even where a viewer would show the rest:
-// docs/decisions/0008-image-libraries.md has the rule.
+// docs/decisions/0008-image-libraries.md has the rule. ResourceExhausted if there is not enough
+// memory. Thread-safe.
 absl::StatusOr<Image> DecodeImage(absl::string_view bytes, const ImageLimits& limits = {});
 
-// The size of the area that DecodeInto needs. A system gives memory to the parts of it that are
-// used, for most images three quarters.
+// The size in bytes of the area that DecodeInto needs: 4 a pixel. Most images use three quarters of
+// it, and pages that are not touched cost nothing.
 size_t DecodeAreaBytes(const ImageHeader& header);
 // As DecodeImage, into memory of the caller's, of DecodeAreaBytes(header) bytes: the pixels are at
 // its start, [height, width, 3]. `header` is what ReadImageHeader says of `bytes`. After an error
@@ -103,8 +104,9 @@ size_t DecodeAreaBytes(const ImageHeader& header);
 absl::Status DecodeInto(absl::string_view bytes, const ImageHeader& header,
                         absl::Span<uint8_t> area);
 
+// InvalidArgument for an empty image; Internal if the library fails. Thread-safe.
 absl::StatusOr<std::string> EncodePng(const Image& image);
-// `quality` in [1, 100].
+// The same; `quality` in [1, 100], else InvalidArgument.
 absl::StatusOr<std::string> EncodeJpeg(const Image& image, int quality = 90);
 
 }  // namespace s2p

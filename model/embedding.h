@@ -9,8 +9,8 @@
 
 namespace s2p {
 
-// n x d, row-major, float32. Holds embeddings (each row of L2 norm 1) or attribute probabilities
-// (each value in [0, 1]). A value. Thread-compatible.
+// n x d, row-major, float32. Holds embeddings (each row of L2 norm 1), attribute probabilities
+// (each value in [0, 1]), or the scores of queries against a gallery. A value. Thread-compatible.
 class EmbeddingMatrix {
  public:
   EmbeddingMatrix() = default;

@@ -66,7 +66,7 @@ absl::Status ParseMessage(const RpcMethod& method, grpc::ByteBuffer bytes,
 // (In gRPC's own unary methods the message is received and parsed before the handler runs, and no
 // interceptor comes before that; strangers could fill the memory.) The call is admitted first, and
 // ends with the gate's status in any case. Deletes itself when gRPC is done with it, which is after
-// End. gRPC's threads and the call's own work may call it at the same time.
+// End. Thread-safe, except that record() and End are for whoever holds the call's turn.
 class RpcCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   // All are borrowed. Without a gate everybody is admitted, and the call is neither counted nor
@@ -100,8 +100,8 @@ class RpcCall : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffe
   void End(const absl::Status& status);
   // The same for a call that succeeded, with its last message. `bytes` lives as long as the call.
   void EndWith(const grpc::ByteBuffer* bytes);
-  // Ends the wait for the first message, which has a limit. True for the one who may start to work
-  // on the call, or end it for waiting too long.
+  // Decides between the first message and its time limit: true for the first caller, who then owns
+  // the call; false for the other.
   bool StopWaiting() { return waiting_.exchange(false); }
 
   const RpcMethod& method() const { return method_; }

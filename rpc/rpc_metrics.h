@@ -44,7 +44,8 @@ class RpcMetrics {
   // Counts an entry that the audit log lacks.
   void CountAuditFailure();
 
-  // Measures the space on the file system of `path`.
+  // Sets s2p_disk_free_bytes and s2p_disk_size_bytes from the file system of `path` as it is now;
+  // leaves them if it cannot be measured.
   void MeasureDisk(const std::string& path);
 
   // All metrics in Prometheus's text format.

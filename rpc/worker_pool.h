@@ -23,7 +23,8 @@ class WorkerPool {
   // to whoever waits.
   using Job = std::function<void(const absl::Status& turn)>;
 
-  // `max_queue`: jobs that may wait, as the places of a FairQueue.
+  // `max_queue`: jobs that may wait. As many again are accepted from callers below their share
+  // (FairQueue).
   WorkerPool(int threads, int max_queue);
   // As Stop.
   ~WorkerPool();

@@ -67,7 +67,7 @@ GalleryTrainingProgress GalleryTraining::progress() const {
 }
 
 void GalleryTraining::Run(v1::TrainingSpec spec, const std::string& request_id) {
-  LogInfo("exports the gallery", {{"request", request_id}, {"folder", options_.export_dir}});
+  LogInfo("exporting the gallery", {{"request_id", request_id}, {"folder", options_.export_dir}});
   auto name = Export(request_id);
   if (!name.ok()) return End(name.status());
   {
@@ -92,7 +92,7 @@ void GalleryTraining::End(const absl::StatusOr<std::string>& job_id) {
     if (job_id.ok()) progress_.job_id = *job_id;
     if (state == State::kFailed) progress_.error = job_id.status();
   }
-  if (job_id.ok()) LogInfo("trains on the gallery", {{"job", *job_id}});
+  if (job_id.ok()) LogInfo("submitted a job for the gallery", {{"job", *job_id}});
   if (state == State::kFailed) {
     LogWarning("cannot train on the gallery", {{"reason", job_id.status()}});
   }
@@ -184,14 +184,16 @@ absl::Status GalleryTraining::Call(To to, const std::string& request_id,
 }
 
 absl::Status GalleryTraining::Repeat(const std::function<absl::Status()>& call,
-                                     const std::function<bool(const absl::Status&)>& passes) {
+                                     const std::function<bool(const absl::Status&)>& is_temporary) {
   for (int tries = 1;; ++tries) {
     absl::Status status = call();
-    if (tries == kMostTries || !passes(status)) return status;
+    if (tries == kMostTries || !is_temporary(status)) return status;
     const absl::Duration pause = RetryAfter(status).value_or(options_.retry_pause);
     absl::MutexLock lock(&mutex_);
     const auto is_cancelled = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return cancel_; };
-    if (cancelled_.Until(&mutex_, SteadyTime::Now() + pause, is_cancelled)) return status;
+    if (cancelled_.Until(&mutex_, SteadyTime::Now() + pause, is_cancelled)) {
+      return absl::CancelledError("cancelled");
+    }
   }
 }
 

@@ -70,7 +70,8 @@ class GalleryTraining {
   // `request_id` goes into the log, here and on the servers. InvalidArgument if the spec names a
   // target; FailedPrecondition if one is running.
   absl::Status Begin(v1::TrainingSpec spec, const std::string& request_id);
-  // Stops the one that is running, unless it has submitted its job, and removes what it has copied.
+  // Cancels the export that is running, whose files are removed, or the wait for a busy trainer. A
+  // call that submits the job finishes, and a finished export stays for the next Begin.
   void Cancel();
   GalleryTrainingProgress progress() const;
 
@@ -86,9 +87,9 @@ class GalleryTraining {
   // Makes a call that Cancel can end.
   absl::Status Call(ForwardedCall::To to, const std::string& request_id,
                     const std::function<grpc::Status(grpc::ClientContext*)>& make);
-  // Repeats `call` while its error passes.
+  // Repeats `call` while its error is temporary, at most ten times.
   absl::Status Repeat(const std::function<absl::Status()>& call,
-                      const std::function<bool(const absl::Status&)>& passes);
+                      const std::function<bool(const absl::Status&)>& is_temporary);
   absl::Status ShowPhotos(size_t done, size_t total);
   void End(const absl::StatusOr<std::string>& job_id);
 

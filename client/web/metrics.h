@@ -1,4 +1,4 @@
-// The gateway's metrics. Names: docs/operations.md.
+// The gateway's metrics. Names: docs/web.md.
 #ifndef S2P_CLIENT_WEB_METRICS_H_
 #define S2P_CLIENT_WEB_METRICS_H_
 

@@ -63,7 +63,7 @@ struct HttpServerOptions {
   absl::Duration stop_deadline = absl::Seconds(10);
 };
 
-// The facts that follow from a good head. A plain value.
+// What the handler decides from the head of a request. A plain value.
 struct HttpAdmission {
   // If set, the answer; the body, if there is one, is not read.
   std::optional<HttpResponse> answer;
@@ -84,9 +84,9 @@ class HttpHandler {
   virtual HttpResponse Answer(HttpRequest& request) = 0;
 
   // Words the refusal of a request by the server itself: 400 for one that is not HTTP, 408, 413,
-  // 414, 415, 431, 500 if Answer threw, 501, 503 if it has no room, also for an answer that was
-  // made. The request holds what is known of it; `message` is a sentence without a full stop. Must
-  // not block.
+  // 414, 415, 431, 500 if Answer threw, 501, or 503 if it has no room for the request or for the
+  // finished answer. The request holds what is known of it; `message` is a sentence without a full
+  // stop. Must not block.
   virtual HttpResponse Refuse(const HttpRequest& request, int status,
                               absl::string_view message) = 0;
 

@@ -7,32 +7,33 @@
 
 namespace s2p {
 
-// Thread-safe.
+// A number of bytes that holders share; one that finds no room is refused. (Budget in
+// server/decoder/ makes it wait, ByteBudget in server/rpc/ calls back.) Thread-safe.
 class MemoryLimit {
  public:
-  // One holder's part, given back when it dies. The budget is borrowed and must outlive it.
+  // One holder's part, given back when it dies. The limit is borrowed and must outlive it.
   // Thread-compatible.
   class Share {
    public:
-    explicit Share(MemoryLimit* budget) : budget_(budget) {}
+    explicit Share(MemoryLimit* limit) : limit_(limit) {}
     ~Share() { Release(); }
     Share(const Share&) = delete;
     Share& operator=(const Share&) = delete;
 
-    // Holds `bytes` in all from now on. False, and nothing changes, if the budget has no room for
+    // Holds `bytes` in all from now on. False, and nothing changes, if there is no room for
     // more; less always fits.
     bool Hold(uint64_t bytes) {
-      if (bytes > held_ && !budget_->Take(bytes - held_)) return false;
-      if (bytes < held_) budget_->used_ -= held_ - bytes;
+      if (bytes > held_ && !limit_->Take(bytes - held_)) return false;
+      if (bytes < held_) limit_->used_ -= held_ - bytes;
       held_ = bytes;
       return true;
     }
     void Release() { Hold(0); }
     // More than this never fits.
-    uint64_t most() const { return budget_->bytes_; }
+    uint64_t most() const { return limit_->bytes_; }
 
    private:
-    MemoryLimit* const budget_;
+    MemoryLimit* const limit_;
     uint64_t held_ = 0;
   };
 

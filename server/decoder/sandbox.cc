@@ -76,6 +76,10 @@ class Filter {
     return seccomp_rule_add(context_, SCMP_ACT_ALLOW, call, 1,
                             SCMP_CMP64(index, SCMP_CMP_MASKED_EQ, flags, 0));
   }
+  // If the first argument is `value`.
+  int AllowOf(int call, uint64_t value) {
+    return seccomp_rule_add(context_, SCMP_ACT_ALLOW, call, 1, SCMP_CMP64(0, SCMP_CMP_EQ, value));
+  }
   int Load() { return seccomp_load(context_); }
 
  private:
@@ -90,8 +94,8 @@ absl::Status FilterSystemCalls() {
        {SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(close), SCMP_SYS(brk), SCMP_SYS(munmap),
         SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(clock_gettime),
         SCMP_SYS(getrandom), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(getpid),
-        SCMP_SYS(gettid), SCMP_SYS(tgkill), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
-        SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall)}) {
+        SCMP_SYS(gettid), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigreturn),
+        SCMP_SYS(restart_syscall)}) {
     if (const int error = filter.Allow(call); error != 0) {
       return Refused("filter system calls", -error);
     }
@@ -100,6 +104,12 @@ absl::Status FilterSystemCalls() {
     if (const int error = filter.AllowWithout(call, 2, PROT_EXEC); error != 0) {
       return Refused("filter executable memory", -error);
     }
+  }
+  // An assertion of a library signals its own process. Others of this user, the server among them,
+  // must be out of reach.
+  if (const int error = filter.AllowOf(SCMP_SYS(tgkill), static_cast<uint64_t>(getpid()));
+      error != 0) {
+    return Refused("filter signals", -error);
   }
   const int error = filter.Load();
   return error == 0 ? absl::OkStatus() : Refused("load a filter of system calls (seccomp)", -error);

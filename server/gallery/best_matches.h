@@ -11,9 +11,8 @@
 
 namespace s2p {
 
-// The number of rows of highest score that a search ranks: top_k, or with colour preferences
-// max(2000, 20 * top_k): with colours, a search ranks every row that passes if there are no more,
-// and leaves out only rows that look little like the query otherwise.
+// How many rows, by score, are candidates for the final ranking: top_k, or with colour preferences
+// max(2000, 20 * top_k), so that colours can lift a row from far down.
 int CandidatesOf(const GallerySearchOptions& options);
 
 // Keeps at most CandidatesOf(options) of the rows it is offered, none below min_score. Ties are

@@ -90,14 +90,14 @@ absl::StatusOr<std::unique_ptr<const Index>> IndexBuilder::Build(int64_t version
       index = IvfIndex::Build(file->training(), std::move(vectors), AssignmentOf(*file));
       if (!index.ok()) file = index.status();
     }
-    if (!file.ok() && !absl::IsNotFound(file.status())) ReportFileError(file.status());
+    if (!file.ok() && !absl::IsNotFound(file.status())) ReportProblem(file.status());
   }
   if (absl::IsNotFound(index.status()) || absl::IsDataLoss(index.status())) {
     index = IvfIndex::Train(std::move(vectors), {kind, options_.recall, options_.interrupted});
   }
   if (absl::IsInvalidArgument(index.status())) {
     // A kind that does not fit the gallery must not keep a model from serving.
-    ReportFileError(index.status());
+    ReportProblem(index.status());
     return Index::BuildExact(std::move(vectors));
   }
   if (!index.ok()) return index.status();
@@ -115,11 +115,11 @@ void IndexBuilder::Save(int64_t version, const IvfIndex& index) const {
     file.add_lists(list);
   }
   absl::Status status = files_.Write(file);
-  if (!status.ok()) ReportFileError(status);
+  if (!status.ok()) ReportProblem(status);
 }
 
-void IndexBuilder::ReportFileError(const absl::Status& status) const {
-  if (options_.on_file_error) options_.on_file_error(status);
+void IndexBuilder::ReportProblem(const absl::Status& status) const {
+  if (options_.on_problem) options_.on_problem(status);
 }
 
 void IndexBuilder::Keep(const std::set<int64_t>& versions) const {

@@ -27,10 +27,10 @@ struct IndexBuilderOptions {
   std::string directory;
   // Optional: asked while an index is trained; if true, Build ends with Cancelled.
   std::function<bool()> interrupted;
-  // Optional: called with the reason if a file of a trained index is unusable (it is ignored) or
-  // could not be written, or if the kind cannot be trained on the gallery (which is then searched
-  // exactly).
-  std::function<void(const absl::Status&)> on_file_error;
+  // Optional: called with the reason, on the thread that calls Build, if a file of a trained index
+  // is unusable (it is ignored) or could not be written, or if the kind cannot be trained on the
+  // gallery (which is then searched exactly).
+  std::function<void(const absl::Status&)> on_problem;
 };
 
 // Builds indexes for the gallery's views. Thread-safe, for one version at a time.
@@ -46,7 +46,7 @@ class IndexBuilder {
   absl::StatusOr<std::unique_ptr<const Index>> Build(int64_t version, EmbeddingMatrix vectors,
                                                      const Index* previous) const;
 
-  // Removes the files of all other versions.
+  // Removes the files of the versions that are not in `versions`.
   void Keep(const std::set<int64_t>& versions) const;
 
  private:
@@ -56,7 +56,7 @@ class IndexBuilder {
   bool Suits(const v1::IvfTraining& training, const std::string& kind,
              const EmbeddingMatrix& vectors) const;
   void Save(int64_t version, const IvfIndex& index) const;
-  void ReportFileError(const absl::Status& status) const;
+  void ReportProblem(const absl::Status& status) const;
 
   const IndexBuilderOptions options_;
   const IndexFiles files_;

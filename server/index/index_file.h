@@ -29,7 +29,8 @@ class IndexFiles {
   absl::StatusOr<v1::IndexFile> Read(int64_t version) const;
   // Writes the whole file or nothing. Creates the folder. ResourceExhausted when the disk is full.
   absl::Status Write(const v1::IndexFile& file) const;
-  // Removes the files of all other versions, as far as it can. Other files stay.
+  // Removes the files of the versions that are not in `versions`, as far as it can. Other files
+  // stay.
   void Keep(const std::set<int64_t>& versions) const;
 
  private:

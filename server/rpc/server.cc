@@ -220,7 +220,7 @@ absl::Status SearchServer::OpenGallery() {
   gallery_options.index.kind = options_.index;
   gallery_options.index.recall = options_.index_recall;
   gallery_options.index.interrupted = [this] { return stopping_.load(); };
-  gallery_options.index.on_file_error = [](const absl::Status& why) {
+  gallery_options.index.on_problem = [](const absl::Status& why) {
     LogWarning("trained index not used, or not kept", {{"reason", why}});
   };
   gallery_options.on_compaction = [](const absl::Status& status, absl::Duration took) {

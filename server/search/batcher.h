@@ -40,7 +40,8 @@ struct BatcherOptions {
   // Longest wait for a batch to fill once a request is queued. 0: none. Infinite: until it is full
   // or Stop is called (for tests).
   absl::Duration max_delay = absl::Milliseconds(2);
-  // Live requests that may wait, counted in images, in [1, 100000]: the places of a FairQueue.
+  // Live images that may wait, in [1, 100000]. As many again are accepted from callers below their
+  // share (FairQueue).
   int max_queue = 256;
   // A background request that has waited this long goes first in the next batch, however many live
   // ones wait. Otherwise uninterrupted searches would block every add.

@@ -1,4 +1,4 @@
-// Limits on a request. Every number is a flag of s2p-server.
+// Limits on a request. Most are flags of s2p-server (docs/flags.md).
 #ifndef S2P_SERVER_SEARCH_LIMITS_H_
 #define S2P_SERVER_SEARCH_LIMITS_H_
 

@@ -10,7 +10,7 @@ import sys
 import unittest
 
 BIN = ""
-PROGRAMS = ("s2p", "s2p-server", "s2p-trainer", "s2p-web")
+PROGRAMS = ("s2p", "s2p-decoder", "s2p-server", "s2p-trainer", "s2p-web")
 
 
 def readelf(program, *flags):
@@ -42,7 +42,7 @@ class Hardening(unittest.TestCase):
         self.expect(r"\b__stack_chk_fail\b", "--dyn-syms")
 
     def test_calls_of_the_c_library_check_sizes(self):
-        # Only s2p of the four is sure to make a call that cannot be checked when it is compiled.
+        # Only s2p of the five is sure to make a call that cannot be checked when it is compiled.
         self.assertRegex(readelf("s2p", "--dyn-syms"), r"\b__snprintf_chk\b")
 
     def test_index_beyond_a_container_ends_the_program(self):

@@ -18,11 +18,9 @@ struct LoadItem {
   const PreparedImages* images = nullptr;
   int index = 0;
   v1::Modality modality = v1::MODALITY_PHOTO;
-  // Fixes this image's own augmentation.
+  // As in AugmentationChoice; `mirror` is set for both images of a pair alike.
   uint64_t seed = 0;
-  // Mirror it, whatever its own seed says: set for both images of a pair alike.
   bool mirror = false;
-  // It is a target image: AugmentationSpec.flip does not apply, only `mirror`.
   bool paired = false;
 };
 

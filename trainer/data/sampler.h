@@ -10,10 +10,10 @@
 
 namespace s2p {
 
-// One training example: one image, or a sketch and a photo of one identity that belong together.
+// A sketch and a photo of one identity, as indices into their LabelledImages.
 struct SampledPair {
-  int photo = 0;   // index into the loader's images
-  int sketch = 0;  // likewise
+  int photo = 0;
+  int sketch = 0;
 };
 
 // Batches of `identities_per_batch` distinct identities with `images_per_identity` images each

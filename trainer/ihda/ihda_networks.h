@@ -21,8 +21,8 @@
 
 namespace s2p {
 
-// One of IHDA's two steps has its own identity classifier and optimizer; encoders, attribute head
-// and domain classifier are kept from one to the other. One thread only.
+// Each of IHDA's two steps has its own identity classifier and optimizer; encoders, attribute head
+// and domain classifier carry over from step 1 to step 2. One thread only.
 class IhdaNetworks {
  public:
   // Freshly initialised from torch's global random numbers. InvalidArgument as DualEncoder::Create.

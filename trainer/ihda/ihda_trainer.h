@@ -42,9 +42,8 @@ struct IhdaTrainerOptions {
 };
 
 // Trains both steps of IHDA. On the CPU the result is a function of the spec, the data and the
-// number of threads, bit for bit, however often the run was interrupted. In all functions
-// ResourceExhausted means a full disk and FailedPrecondition a device that is out of memory. One
-// thread only.
+// number of threads, bit for bit, however often the run was interrupted. ResourceExhausted always
+// means a full disk; a device that is out of memory is FailedPrecondition. One thread only.
 class IhdaTrainer {
  public:
   // Reads all images, makes the networks and loads their first weights or, if the state file

@@ -56,7 +56,7 @@ absl::Status WriteResumeState(const std::string& path, const ResumeState& state)
   if (state.human_share > 0) header["humanShare"] = state.human_share;
   if (keeps_best) {
     header["bestEpoch"] = state.best_epoch;
-    header["bestPrecision"] = state.best_precision;
+    header["bestPrecision"] = state.best_mean_average_precision;
     header["bestBytes"] = state.best.size();
     header["lastSumBytes"] = state.last_sum.size();
   }
@@ -113,7 +113,7 @@ absl::StatusOr<ResumeState> ReadResumeState(const std::string& path) {
     state.repeats_ended = header.value("runsEnded", 0);
     state.human_share = header.value("humanShare", 0.0);
     state.best_epoch = header.value("bestEpoch", 0);
-    state.best_precision = header.value("bestPrecision", 0.0);
+    state.best_mean_average_precision = header.value("bestPrecision", 0.0);
     state.run = {header.value("lists", ""),
                  {header.value("sourceImages", ""), header.value("targetImages", ""),
                   header.value("initialWeights", "")}};

@@ -34,7 +34,7 @@ struct ResumeState {
   // evaluation. And the sum of the weights that the repeats ended with, next to `sum`, which is of
   // those that were kept.
   int best_epoch = 0;
-  double best_precision = 0;
+  double best_mean_average_precision = 0;
   std::string best;
   std::string last_sum;
   // The parts of run_digest; empty in a state of an older program.

@@ -64,7 +64,7 @@ absl::Status TrainLoop::Restore(ResumeState state) {
   start_ = std::move(state.start);
   if (state.best_epoch > 0) {
     best_.number = state.best_epoch;
-    best_.precision = state.best_precision;
+    best_.mean_average_precision = state.best_mean_average_precision;
     S2P_ASSIGN_OR_RETURN(best_.weights, ParseSafetensors(state.best));
   }
   if (state.repeats_ended == 0) return absl::OkStatus();
@@ -256,7 +256,7 @@ ResumeState TrainLoop::State() const {
   if (last_ended_.count() > 0) state.last_sum = SerializeSafetensors(last_ended_.sum());
   if (best_.number == 0) return state;
   state.best_epoch = best_.number;
-  state.best_precision = best_.precision;
+  state.best_mean_average_precision = best_.mean_average_precision;
   state.best = SerializeSafetensors(best_.weights);
   return state;
 }
@@ -326,7 +326,8 @@ absl::Status TrainLoop::EvaluateEpoch(v1::TrainingProgress& progress,
   const double precision = result->evaluation.mean_average_precision();
   progress.set_rank1(result->evaluation.rank1());
   progress.set_mean_average_precision(precision);
-  if (keeps_best() && result->evaluation.queries() > 0 && precision > best_.precision) {
+  if (keeps_best() && result->evaluation.queries() > 0 &&
+      precision > best_.mean_average_precision) {
     best_ = {epochs_done_, precision, networks_.encoder().Weights()};
   }
   return absl::OkStatus();
@@ -338,7 +339,7 @@ void TrainLoop::EndRepeat() {
     observer_.on_message(absl::StrFormat(
         "kept epoch %d: mAP %.1f %% on the held-back identities; the last one, epoch %d, has "
         "%.1f %%",
-        best_.number, 100 * best_.precision, epochs_done_,
+        best_.number, 100 * best_.mean_average_precision, epochs_done_,
         100 * last_validation_->mean_average_precision()));
   }
   if (!averages()) return;

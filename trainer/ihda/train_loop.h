@@ -56,7 +56,7 @@ class TrainLoop {
   struct BestEpoch {
     // Counted over all repeats; 0: none yet.
     int number = 0;
-    double precision = -1;
+    double mean_average_precision = -1;
     TensorMap weights;
   };
 

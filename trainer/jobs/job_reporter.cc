@@ -56,7 +56,7 @@ v1::TrainingProgress JobReporter::TakeWindow() {
 void JobReporter::OnProgress(const v1::TrainingProgress& progress) {
   const SteadyTime now = options_.now();
   metrics_->CountImages(ImagesOf(progress));
-  if (last_update_ != SteadyTime::InfinitePast()) metrics_->ObserveStep(now - last_update_);
+  if (last_update_ != SteadyTime::InfinitePast()) metrics_->ObserveUpdate(now - last_update_);
   last_update_ = now;
   Add(progress);
   if (now - last_event_ < options_.event_interval) return;

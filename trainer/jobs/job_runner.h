@@ -32,8 +32,7 @@ struct JobObserver : TrainingObserver {
   std::function<std::vector<int64_t>()> needed_versions = [] { return std::vector<int64_t>(); };
 };
 
-// The result of a run. A plain value.
-// Why a job that succeeded has published nothing.
+// What a job that succeeded did about publishing.
 enum class JobResult {
   // It has published, or the published version is as good, or there was nothing to compare on.
   kJudged,
@@ -43,6 +42,7 @@ enum class JobResult {
   kNotTrained,
 };
 
+// The result of a run. A plain value.
 struct JobOutcome {
   // 0: not published.
   int64_t published_version = 0;
@@ -71,7 +71,7 @@ class JobRunner {
 
   // Trains `job.resolved_spec`, evaluates, publishes. `folder` is the job's own and exists; in it,
   // the names job.json, events.jsonl and those that start with a dot belong to the store. Resumes
-  // from the folder's resume file. Publishes exactly one version for a job id, however often it is
+  // from the folder's resume file. Publishes at most one version for a job id, however often it is
   // called. Cancelled if `stop` said so; ResourceExhausted when a disk is full: nothing is lost
   // then, call again when there is room; Aborted, saying how, if a process that trains has died:
   // call again, a few times.

@@ -276,9 +276,9 @@ void JobScheduler::End(const std::string& id, const absl::StatusOr<JobOutcome>& 
   } else {
     DropOldStates();
   }
-  if (state == v1::Job::STATE_FAILED) metrics_.CountPublished("failed");
+  if (state == v1::Job::STATE_FAILED) metrics_.CountEndedJob("failed");
   if (outcome.ok()) {
-    metrics_.CountPublished(ResultOf(*outcome));
+    metrics_.CountEndedJob(ResultOf(*outcome));
   }
   const auto job = store_.Get(id);
   reporter.OnState(state, job.ok() ? job->reason() : "");

@@ -92,13 +92,13 @@ void TrainerMetrics::SetProgress(const v1::TrainingProgress& progress) {
   }
 }
 
-void TrainerMetrics::ObserveStep(absl::Duration took) {
+void TrainerMetrics::ObserveUpdate(absl::Duration took) {
   families_->step_seconds.Observe(absl::ToDoubleSeconds(took));
 }
 
 void TrainerMetrics::CountImages(uint32_t images) { families_->images.Increment(images); }
 
-void TrainerMetrics::CountPublished(const std::string& result) {
+void TrainerMetrics::CountEndedJob(const std::string& result) {
   families_->published.Add({{"result", result}}).Increment();
 }
 

@@ -25,13 +25,14 @@ class TrainerMetrics final : public RpcMetrics {
   void SetJobs(const std::map<v1::Job::State, int64_t>& counts);
   // Epoch, each loss term, and rank-1 and mAP where they are set.
   void SetProgress(const v1::TrainingProgress& progress);
-  // Time of one update of the networks, and the number of images it used.
-  void ObserveStep(absl::Duration took);
+  // The time of one update of the networks.
+  void ObserveUpdate(absl::Duration took);
+  // The images that it used.
   void CountImages(uint32_t images);
   // A job that has ended: "published"; "kept_back" if the published version is as good or there was
   // nothing to compare on; "not_asked" if its spec never publishes; "not_trained" if it waits for
   // data; or "failed".
-  void CountPublished(const std::string& result);
+  void CountEndedJob(const std::string& result);
 
  private:
   struct Families;

@@ -13,8 +13,8 @@ namespace paper {
 // or falls to 0 along a half cosine.
 double LearningRate(const v1::TrainingSpec& spec, const TrainingPlace& place);
 
-// Coefficient of the gradient reversal: 2 / (1 + exp(-10 p)) - 1, where p in (0, 1] is the share of
-// the step's batches that are done after the one at `place` (Ganin and Lempitsky, ICML 2015).
+// Coefficient of the gradient reversal: 2 / (1 + exp(-10 p)) - 1, where p in (0, 1] is the progress
+// of the repeat after the batch at `place` (Ganin and Lempitsky, ICML 2015).
 double ReversalCoefficient(const TrainingPlace& place);
 
 }  // namespace paper

@@ -23,7 +23,7 @@ class LossSum {
   // Scalar; requires a term.
   torch::Tensor Total() const;
   // Each term before its weight, and "total", as numbers. InvalidArgument naming the first term
-  // that is not finite: a step with it would ruin every weight.
+  // that is not finite: an update with it would ruin every weight.
   absl::Status Read(std::vector<std::pair<std::string, double>>& values) const;
 
  private:

@@ -16,10 +16,10 @@ class WeightAverage {
   // Requires the same tensors each time, of float32 or int64.
   void Add(const TensorMap& weights);
   int count() const { return count_; }
-  // Whole numbers, which are counters, are those of the run added last.
-  // `share` in [0, 1) is that of `start`, which has the same tensors: the weights that the runs
-  // began with forget less than those they end with (WiSE-FT; M. Wortsman et al., CVPR 2022).
-  // Requires count() > 0.
+  // (1 - share) * the mean of the runs + share * `start`, which has the same tensors (WiSE-FT; M.
+  // Wortsman et al., CVPR 2022): the weights that the runs began with forget less than those they
+  // end with. Integer tensors, which are counters, are those of the run added last. Requires
+  // count() > 0, and `share` in [0, 1).
   TensorMap Mean(const TensorMap& start, double share) const;
 
   // The sum so far, and an average that continues from such a sum after a crash.

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -91,6 +92,12 @@ TEST_F(SandboxTest, LimitsCannotBeRaised) {
 
 TEST_F(SandboxTest, OtherProcessesCannotBeKilled) {
   ExpectKilled([] { return kill(getppid(), 0) == 0; });
+  ExpectKilled([] { return syscall(SYS_tgkill, getppid(), getppid(), 0) == 0; });
+  ExpectKilled([] { return syscall(SYS_tkill, getppid(), 0) == 0; });
+}
+
+TEST_F(SandboxTest, ProcessCanAbort) {
+  EXPECT_EXIT(DoConfined([] { std::abort(); }), KilledBySignal(SIGABRT), "");
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ class IndexBuilderTest : public testing::Test {
     options_.kind = "IVF16,Flat";
     options_.directory = dir_.File("index");
     options_.interrupted = [this] { return forbid_training_; };
-    options_.on_file_error = [this](const absl::Status& status) { errors_.push_back(status); };
+    options_.on_problem = [this](const absl::Status& status) { errors_.push_back(status); };
   }
   absl::StatusOr<std::unique_ptr<const Index>> Build(int rows, const Index* previous = nullptr,
                                                      int64_t version = 1) {

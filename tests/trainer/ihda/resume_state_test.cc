@@ -25,7 +25,7 @@ class ResumeStateTest : public testing::Test {
   void WriteBest() {
     ResumeState state{"digest", 2, 7, 123, "nets", "start", 1, "sum"};
     state.best_epoch = 6;
-    state.best_precision = 0.75;
+    state.best_mean_average_precision = 0.75;
     state.best = "best";
     state.last_sum = "last sum";
     ASSERT_THAT(WriteResumeState(path_, state), IsOk());
@@ -66,7 +66,7 @@ TEST_F(ResumeStateTest, BestEpochIsReadAsItWasWritten) {
   const auto state = ReadResumeState(path_);
   ASSERT_THAT(state, IsOk());
   EXPECT_EQ(state->best_epoch, 6);
-  EXPECT_EQ(state->best_precision, 0.75);
+  EXPECT_EQ(state->best_mean_average_precision, 0.75);
   EXPECT_EQ(state->best, "best");
   EXPECT_EQ(state->last_sum, "last sum");
   EXPECT_EQ(state->sum, "sum");
