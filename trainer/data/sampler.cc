@@ -93,11 +93,12 @@ std::vector<std::vector<size_t>> Deal(const std::vector<size_t>& counts, size_t 
   return piles;
 }
 
-// Appends `count` of the images to `out`: those that are not in `used` first, repeats where an
-// identity has too few.
-void Fill(std::vector<int> images, const std::vector<int>& used, size_t count, Random& random,
+// Appends `count` of the images `all` to `out`: those that are not in `used` first, repeats where
+// an identity has too few.
+void Fill(const std::vector<int>& all, const std::vector<int>& used, size_t count, Random& random,
           std::vector<int>& out) {
   if (count == 0) return;
+  std::vector<int> images = all;
   random.Shuffle(images);
   std::stable_partition(images.begin(), images.end(), [&](int image) {
     return std::find(used.begin(), used.end(), image) == used.end();

@@ -163,6 +163,8 @@ class Candidate {
   absl::StatusOr<PublishOutcome> KeepUndecided(const std::string& why) const {
     const CheckpointStore undecided(absl::StrCat(store_.root(), "/", kUndecidedFolder));
     S2P_ASSIGN_OR_RETURN(const auto number, undecided.Publish(manifest_, weights_));
+    // A job that watches its data would otherwise fill the disk, a model each time they change.
+    S2P_RETURN_IF_ERROR(undecided.Prune(kKeptUndecided, {}));
     return PublishOutcome{
         0,
         absl::StrCat("not published: publish.policy IF_BETTER has nothing to compare on, because ",

@@ -25,6 +25,8 @@ struct PublishOutcome {
 // Folder inside a store's root with the models that IF_BETTER could not decide on: a
 // CheckpointStore of its own, which the server does not look into.
 inline constexpr char kUndecidedFolder[] = "undecided";
+// It keeps the newest models, this many.
+inline constexpr int64_t kKeptUndecided = 3;
 
 // As spec.publish says. IF_BETTER measures the model and the newest version, each through its own
 // preprocessing, on held-back identities of the spec's target that neither was trained on

@@ -25,7 +25,10 @@ std::vector<DataSetImage> HeldBackPairs(const DataSet& target, const HeldBack& h
 }  // namespace
 
 bool IsUnknown(const v1::CheckpointManifest& manifest) {
-  return manifest.provenance().validation_fraction() == 0 && WasMeasuredOnHeldBack(manifest);
+  // Programs that write the images' digest write the share, too: 0 is then what they held back, and
+  // the measured sketches were those of a split "val".
+  return manifest.provenance().target_images_sha256().empty() &&
+         manifest.provenance().validation_fraction() == 0 && WasMeasuredOnHeldBack(manifest);
 }
 
 double UnseenFraction(const v1::TrainingSpec& resolved, bool has_seen_pairs,

@@ -195,6 +195,17 @@ TEST_F(PublisherTest, ModelThatCannotBeComparedIsKeptAndCanBePublished) {
   EXPECT_THAT(NotPublished(Publish({"publish.policy=if_better"})), HasSubstr("of version 2"));
 }
 
+TEST_F(PublisherTest, LastThreeModelsThatCannotBeComparedAreKept) {
+  ASSERT_THAT(Publish({"validation.fraction=0"}), IsOk());
+  for (int i = 1; i <= 5; ++i) {
+    EXPECT_THAT(NotPublished(Publish({"publish.policy=if_better"})),
+                HasSubstr(absl::StrCat(store_.root(), "/undecided/", i)));
+  }
+  for (int i = 1; i <= 5; ++i) {
+    EXPECT_EQ(std::filesystem::exists(absl::StrCat(store_.root(), "/undecided/", i)), i >= 3) << i;
+  }
+}
+
 TEST_F(PublisherTest, ModelThatHasSeenEveryIdentityIsKeptToo) {
   ASSERT_THAT(PublishBlind({}), IsOk());
   EXPECT_THAT(
@@ -213,6 +224,7 @@ TEST_F(PublisherTest, ModelHasSeenWhatTheVersionThatItStartsFromHasSeen) {
 TEST_F(PublisherTest, OldVersionIsTakenToHaveHeldBackTheSameAndTheReasonSaysSo) {
   TrainedModel old = Model(Spec({}), /*blind=*/true);
   ASSERT_EQ(old.manifest.provenance().validation_fraction(), 0);
+  old.manifest.mutable_provenance()->clear_target_images_sha256();
   ASSERT_THAT(store_.Publish(old.manifest, old.weights), IsOk());
   const auto better = Publish({"publish.policy=if_better"});
   ASSERT_THAT(better, IsOk());
@@ -220,6 +232,17 @@ TEST_F(PublisherTest, OldVersionIsTakenToHaveHeldBackTheSameAndTheReasonSaysSo) 
   EXPECT_THAT(better->reason, HasSubstr("version 1 does not say which identities"));
   // The version that is published now says so.
   EXPECT_THAT(NotPublished(Publish({"publish.policy=if_better"})), Not(HasSubstr("does not say")));
+}
+
+TEST_F(PublisherTest, VersionThatWasMeasuredOnASplitOfItsOwnHasSeenAllIdentities) {
+  TrainedModel seen = Model(Spec({}), /*blind=*/true);
+  ASSERT_EQ(seen.manifest.provenance().validation_fraction(), 0);
+  seen.manifest.mutable_provenance()->set_target_images_sha256(std::string(64, 'a'));
+  ASSERT_THAT(store_.Publish(seen.manifest, seen.weights), IsOk());
+  EXPECT_THAT(NotPublished(Publish({"publish.policy=if_better"})),
+              HasSubstr("version 1 held no identity back"));
+  EXPECT_THAT(NotPublished(Publish({"publish.policy=if_better", "initial_version=1"})),
+              HasSubstr("or a version that it starts from, held no identity back"));
 }
 
 TEST_F(PublisherTest, BetterModelThatIsNotWorseOnTheReferenceSetIsPublishedWithBothNumbers) {
