@@ -1,5 +1,6 @@
 #include "client/web/web_server.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,6 +22,8 @@ namespace {
 
 // Requests that may wait, for each thread.
 constexpr int kWaitingPerThread = 4;
+// Clients at this many addresses can fill the memory for bodies; fewer cannot.
+constexpr uint64_t kAddressesThatFillTheBudget = 4;
 
 // Beyond loopback, without a login, anyone who reaches the page could delete its photos.
 absl::Status CheckLogin(const WebServerOptions& options) {
@@ -64,6 +67,9 @@ HttpServerOptions HttpOptions(const WebServerOptions& options, const TrustedProx
   http.max_connections = options.max_connections;
   http.max_connections_per_address = options.max_connections_per_address;
   http.body_budget_bytes = options.body_budget_bytes;
+  // A body of the largest size must fit.
+  http.body_bytes_per_address = std::max(options.body_budget_bytes / kAddressesThatFillTheBudget,
+                                         options.router.max_body_bytes);
   http.is_proxy = [&proxy](absl::string_view address) { return proxy.IsProxy(address); };
   return http;
 }

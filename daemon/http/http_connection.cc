@@ -34,10 +34,18 @@ constexpr uint64_t kMaxDiscardedBytes = uint64_t{64} << 20;
 constexpr absl::Duration kCloseDeadline = absl::Seconds(2);
 // Smaller bodies do not become smaller.
 constexpr size_t kMinGzipBytes = 256;
+// Answers of this size need no room among the bodies: even if others hold all of it, a probe is
+// answered.
+constexpr size_t kSmallAnswerBytes = 16 << 10;
 constexpr char kCrowded[] = "too many requests with large bodies arrive at the moment";
 constexpr char kLineEnd[] = "\r\n";
 constexpr char kLastChunk[] = "0\r\n\r\n";
 constexpr char kContinue[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+// What an answer, or a piece of one, counts among the bodies.
+uint64_t CountedBytes(const std::string& body) {
+  return body.size() <= kSmallAnswerBytes ? 0 : body.size();
+}
 
 asio::const_buffer BufferOf(absl::string_view text) { return {text.data(), text.size()}; }
 
@@ -88,12 +96,13 @@ std::string OneLine(std::string value) {
 }  // namespace
 
 HttpConnection::HttpConnection(Host& host, asio::io_context& io, std::unique_ptr<HttpWire> wire,
-                               std::string remote_address)
+                               std::string remote_address, std::shared_ptr<MemoryLimit> memory)
     : host_(host),
       wire_(std::move(wire)),
       remote_address_(std::move(remote_address)),
       deadline_(io),
-      share_(&host.budget()) {}
+      memory_(std::move(memory)),
+      share_(memory_.get()) {}
 
 // ---- Deadlines.
 
@@ -403,7 +412,7 @@ void HttpConnection::Send(HttpResponse response) {
     share_.Release();
     return;
   }
-  if (!share_.Hold(response.body.size())) {
+  if (!share_.Hold(CountedBytes(response.body))) {
     response = host_.handler().Refuse(*request_, 503, "too many large answers are being sent");
     keep_alive_ = false;
     share_.Release();
@@ -485,7 +494,7 @@ void HttpConnection::OnPiece(HttpBodySource::Piece piece) {
   if (!is_last && (*piece)->empty()) return ReadPiece();
   if (is_last && !chunked_answer_) return EndResponse();
   piece_ = is_last ? std::string() : **std::move(piece);
-  if (!share_.Hold(piece_.size())) return Close(/*abruptly=*/true);
+  if (!share_.Hold(CountedBytes(piece_))) return Close(/*abruptly=*/true);
   head_ = is_last ? kLastChunk : absl::StrCat(absl::Hex(piece_.size()), kLineEnd);
   std::vector<asio::const_buffer> buffers;
   if (chunked_answer_) buffers.push_back(BufferOf(head_));

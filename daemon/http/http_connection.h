@@ -35,7 +35,6 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     virtual ~Host() = default;
     virtual const HttpServerOptions& options() const = 0;
     virtual HttpHandler& handler() = 0;
-    virtual MemoryLimit& budget() = 0;
     virtual bool stopping() const = 0;
     // Runs `work` on one of the threads. False if too much waits.
     virtual bool Submit(std::function<void()> work) = 0;
@@ -48,8 +47,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     virtual void Closed(HttpConnection& connection) = 0;
   };
 
+  // `memory` is the limit of what its bodies hold.
   HttpConnection(Host& host, boost::asio::io_context& io, std::unique_ptr<HttpWire> wire,
-                 std::string remote_address);
+                 std::string remote_address, std::shared_ptr<MemoryLimit> memory);
 
   void Start();
   // The server stops: closes now, unless an answer is being made or sent.
@@ -129,6 +129,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::shared_ptr<HttpRequest> request_;
   std::shared_ptr<std::atomic<bool>> gone_;
   HttpAdmission admission_;
+  const std::shared_ptr<MemoryLimit> memory_;
   MemoryLimit::Share share_;
   bool keep_alive_ = false;
   bool input_left_ = false;

@@ -93,7 +93,6 @@ struct HttpServer::Impl : HttpConnection::Host, std::enable_shared_from_this<Htt
 
   const HttpServerOptions& options() const override { return options_; }
   HttpHandler& handler() override { return handler_; }
-  MemoryLimit& budget() override { return budget_; }
   bool stopping() const override { return stopping_; }
   bool Submit(std::function<void()> work) override;
   void Post(std::function<void()> work) override { asio::post(io_, std::move(work)); }
@@ -134,7 +133,12 @@ struct HttpServer::Impl : HttpConnection::Host, std::enable_shared_from_this<Htt
   // Those that wait for a head and for a body, oldest first.
   std::list<HttpConnection*> without_head_;
   std::list<HttpConnection*> without_body_;
-  std::unordered_map<std::string, int> by_group_;
+  // Connections of one address group, or of all proxies together.
+  struct Group {
+    int connections = 0;
+    std::shared_ptr<MemoryLimit> memory;
+  };
+  std::unordered_map<std::string, Group> by_group_;
 
   asio::thread_pool pool_;
   std::thread thread_;
@@ -198,7 +202,7 @@ void HttpServer::Impl::Closed(HttpConnection& connection) {
   const auto found = connections_.find(&connection);
   if (found == connections_.end()) return;
   const auto group = by_group_.find(found->second.group);
-  if (group != by_group_.end() && --group->second == 0) by_group_.erase(group);
+  if (group != by_group_.end() && --group->second.connections == 0) by_group_.erase(group);
   connections_.erase(found);
   --open_;
   if (stopping_ && connections_.empty()) stop_timer_.cancel();
@@ -229,17 +233,22 @@ void HttpServer::Impl::Add(tcp::socket socket) {
   if (error) return;
   const std::string address = NumberOf(remote);
   std::string group = options_.is_proxy(address) ? std::string() : AddressGroup(address);
-  int& of_group = by_group_[group];
-  if (!group.empty() && of_group >= options_.max_connections_per_address) return;
-  ++of_group;
+  Group& of_group = by_group_[group];
+  if (!group.empty() && of_group.connections >= options_.max_connections_per_address) return;
+  if (of_group.memory == nullptr) {
+    of_group.memory = std::make_shared<MemoryLimit>(
+        group.empty() ? options_.body_budget_bytes : options_.body_bytes_per_address, &budget_);
+  }
+  ++of_group.connections;
   if (open_ >= options_.max_connections && !MakeRoom()) {
-    if (--by_group_[group] == 0) by_group_.erase(group);
+    if (--by_group_[group].connections == 0) by_group_.erase(group);
     return;
   }
   socket.set_option(tcp::no_delay(true), error);
   auto wire = HttpWire::Make(std::move(socket), tls_ == nullptr ? nullptr : *tls_->Get(),
                              HttpWire::Role::kServer);
-  auto connection = std::make_shared<HttpConnection>(*this, io_, std::move(wire), address);
+  auto connection =
+      std::make_shared<HttpConnection>(*this, io_, std::move(wire), address, of_group.memory);
   connections_[connection.get()] =
       Entry{connection, std::move(group), HttpConnection::Wait::kNothing, {}};
   ++open_;

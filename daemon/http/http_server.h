@@ -57,8 +57,11 @@ struct HttpServerOptions {
   absl::Duration transfer_deadline = absl::Seconds(20);
   uint64_t min_bytes_per_second = 16 << 10;
   // Bodies of all requests and responses in memory at one time, as far as they have arrived and
-  // have not left.
+  // have not left. Responses of at most 16 KiB do not count, so that a probe is always answered.
   uint64_t body_budget_bytes = uint64_t{128} << 20;
+  // The part of it for the connections of one address (AddressGroup), so that a client whose bodies
+  // never end cannot keep others out. Proxies have all of it.
+  uint64_t body_bytes_per_address = uint64_t{32} << 20;
   // For the answers in progress when the server stops.
   absl::Duration stop_deadline = absl::Seconds(10);
 };

@@ -20,24 +20,27 @@ class MemoryLimit {
     Share(const Share&) = delete;
     Share& operator=(const Share&) = delete;
 
-    // Holds `bytes` in all from now on. False, and nothing changes, if there is no room for
-    // more; less always fits.
+    // Holds `bytes` in all from now on. False, and nothing changes, if there is no room for more;
+    // less always fits.
     bool Hold(uint64_t bytes) {
       if (bytes > held_ && !limit_->Take(bytes - held_)) return false;
-      if (bytes < held_) limit_->used_ -= held_ - bytes;
+      if (bytes < held_) limit_->Give(held_ - bytes);
       held_ = bytes;
       return true;
     }
     void Release() { Hold(0); }
     // More than this never fits.
-    uint64_t most() const { return limit_->bytes_; }
+    uint64_t most() const { return limit_->most(); }
 
    private:
     MemoryLimit* const limit_;
     uint64_t held_ = 0;
   };
 
-  explicit MemoryLimit(uint64_t bytes) : bytes_(bytes) {}
+  // `outer`, if there is one, is a limit that what is held here counts in, too. It is borrowed and
+  // must outlive this one.
+  explicit MemoryLimit(uint64_t bytes, MemoryLimit* outer = nullptr)
+      : bytes_(bytes), outer_(outer) {}
   uint64_t used() const { return used_; }
 
  private:
@@ -46,10 +49,20 @@ class MemoryLimit {
     do {
       if (bytes > bytes_ || used > bytes_ - bytes) return false;
     } while (!used_.compare_exchange_weak(used, used + bytes));
-    return true;
+    if (outer_ == nullptr || outer_->Take(bytes)) return true;
+    used_ -= bytes;
+    return false;
+  }
+  void Give(uint64_t bytes) {
+    used_ -= bytes;
+    if (outer_ != nullptr) outer_->Give(bytes);
+  }
+  uint64_t most() const {
+    return outer_ != nullptr && outer_->most() < bytes_ ? outer_->most() : bytes_;
   }
 
   const uint64_t bytes_;
+  MemoryLimit* const outer_;
   std::atomic<uint64_t> used_{0};
 };
 

@@ -189,6 +189,40 @@ TEST_F(HttpServerTest, BodiesInMemoryAreBoundedAndGivenBack) {
   while (server_->body_bytes() > 0) std::this_thread::yield();
 }
 
+TEST_F(HttpServerTest, BodiesOfOneAddressLeaveRoomForThoseOfOthers) {
+  options_.body_budget_bytes = 400'000;
+  options_.body_bytes_per_address = 100'000;
+  Start();
+  RawClient stalled = Connect("127.0.0.2"), further = Connect("127.0.0.2");
+  stalled.Send(Post("Content-Length: 90000\r\n", std::string(80'000, 'x')));
+  while (server_->body_bytes() < 80'000) std::this_thread::yield();
+  const std::string request =
+      Post("Content-Length: 50000\r\nConnection: close\r\n", std::string(50'000, 'x'));
+  further.Send(request);
+  EXPECT_THAT(further.ReadAll(), StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(Ask(request), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, ProxyHasTheMemoryOfAllItsClients) {
+  options_.body_budget_bytes = 400'000;
+  options_.body_bytes_per_address = 100'000;
+  options_.is_proxy = [](absl::string_view address) { return address == "127.0.0.2"; };
+  Start();
+  RawClient proxy = Connect("127.0.0.2");
+  proxy.Send(Post("Content-Length: 200000\r\nConnection: close\r\n", std::string(200'000, 'x')));
+  EXPECT_THAT(proxy.ReadAll(), StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(HttpServerTest, SmallAnswersAreSentWhileBodiesFillTheMemory) {
+  options_.body_budget_bytes = 100'000;
+  Start();
+  RawClient stalled = Connect();
+  stalled.Send(Post("Content-Length: 100001\r\n", std::string(100'000, 'x')));
+  while (server_->body_bytes() < 100'000) std::this_thread::yield();
+  EXPECT_THAT(Ask(Get("/bytes?n=16384")), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(Ask(Get("/bytes?n=16385")), StartsWith("HTTP/1.1 503"));
+}
+
 TEST_F(HttpServerTest, AnswerThatNobodyTakesIsBoundedByTheSameMemory) {
   options_.body_budget_bytes = 12 << 20;
   Start();
