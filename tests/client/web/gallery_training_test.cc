@@ -10,6 +10,8 @@
 #include <string>
 #include <thread>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "client/web/web_server.h"
 #include "tests/client/fake_search_server.h"
 #include "tests/client/fake_training_server.h"
@@ -112,6 +114,20 @@ TEST_F(GalleryTrainingTest, CancelledExportLeavesNothingAndSubmitsNothing) {
   server_.AwaitCancelledCall();
   EXPECT_EQ(AwaitEnd()["state"], "CANCELLED");
   EXPECT_FALSE(HasExport());
+  EXPECT_EQ(trainer_.submits(), 0);
+}
+
+TEST_F(GalleryTrainingTest, WaitForABusyTrainerCanBeCancelled) {
+  options_.gallery_training.retry_pause = absl::Hours(1);
+  Start();
+  AddPhotos();
+  trainer_.FailNextCall(absl::ResourceExhaustedError("all places are taken"));
+  Begin();
+  while (Progress()["state"] != "SUBMITTING") std::this_thread::yield();
+  // Long enough for the call to fail, in nearly all runs.
+  absl::SleepFor(absl::Milliseconds(50));
+  Post(std::string(kPath) + "/cancel", "{}");
+  EXPECT_EQ(AwaitEnd()["state"], "CANCELLED");
   EXPECT_EQ(trainer_.submits(), 0);
 }
 
