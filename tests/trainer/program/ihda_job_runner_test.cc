@@ -270,6 +270,23 @@ TEST_F(IhdaJobRunnerTest, StoppedJobGoesOnWithItsLastEpochAndEndsWithTheSameBits
   EXPECT_THAT(Differences(Store().Read(1)->weights, Store().Read(2)->weights), testing::IsEmpty());
 }
 
+TEST_F(IhdaJobRunnerTest, StoppedJobStartsOverWhereItsDataHaveChanged) {
+  const std::string folder = dir_.File("changing");
+  std::filesystem::copy(Target(), folder, std::filesystem::copy_options::recursive);
+  v1::Job job = Job("stopped");
+  job.mutable_resolved_spec()->set_target_dataset(folder);
+  stop_ = true;
+  EXPECT_THAT(Run(job), StatusIs(absl::StatusCode::kCancelled));
+  stop_ = false;
+  const auto images = DataSet::Open(folder)->images();
+  std::filesystem::copy_file(folder + "/" + images[1].path, folder + "/" + images[0].path,
+                             std::filesystem::copy_options::overwrite_existing);
+  ASSERT_THAT(Run(job), IsOk());
+  EXPECT_THAT(messages_,
+              testing::Contains(HasSubstr("changed since the run was interrupted: "
+                                          "target images; starting from the beginning")));
+}
+
 TEST_F(IhdaJobRunnerTest, PruningKeepsTheNewestAndWhatIsNeeded) {
   IhdaJobRunnerOptions options;
   options.keep_last = 2;
