@@ -155,6 +155,9 @@ void ReportMissingTerms(const OpenDataSets& data_sets, const v1::TrainingSpec& s
 // Fewer pairs than this leave most of the start to what the network distinguishes by itself
 // (docs/lab/few_pairs.md).
 constexpr int kFewPairs = 50;
+// With fewer than this, longer embeddings find more (docs/lab/few_pairs.md).
+constexpr int kVeryFewPairs = 25;
+constexpr uint32_t kRoomyDimension = 2048;
 
 void ReportStart(const OpenDataSets& data_sets, const v1::TrainingSpec& spec,
                  std::vector<std::string>& report) {
@@ -180,6 +183,10 @@ void ReportStart(const OpenDataSets& data_sets, const v1::TrainingSpec& spec,
   if (made > 0) absl::StrAppend(&text, ", of which ", drawn, " are people's");
   if (start.pairs < kFewPairs) {
     absl::StrAppend(&text, "; below ", kFewPairs, " pairs every further one helps much");
+  }
+  if (start.pairs < kVeryFewPairs && spec.embedding().dimension() < kRoomyDimension) {
+    absl::StrAppend(&text, ", and embedding.dimension=", kRoomyDimension,
+                    " keeps more of what the network distinguishes by itself");
   }
   report.push_back(std::move(text));
 }

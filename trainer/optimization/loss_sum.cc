@@ -26,9 +26,15 @@ torch::Tensor LossSum::Total() const {
 }
 
 absl::Status LossSum::Read(std::vector<std::pair<std::string, double>>& values) const {
+  // All in one copy: a GPU finishes what it is at before each.
+  std::vector<torch::Tensor> scalars;
+  for (const Term& term : terms_) scalars.push_back(term.value.detach().to(torch::kFloat64));
+  if (scalars.empty()) scalars.push_back(torch::zeros({}, torch::kFloat64));
+  const torch::Tensor on_cpu = torch::stack(scalars).cpu();
   double total = 0;
-  for (const Term& term : terms_) {
-    const double value = term.value.item<double>();
+  for (size_t i = 0; i < terms_.size(); ++i) {
+    const Term& term = terms_[i];
+    const double value = on_cpu.data_ptr<double>()[i];
     if (!std::isfinite(value)) {
       return absl::InvalidArgumentError(
           absl::StrCat("the loss term \"", term.name, "\" became ", value,
