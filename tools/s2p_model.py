@@ -175,8 +175,16 @@ def check_manifest(manifest):
         _check_sides(backbone, modality, checked[modality])
     checked["attributes"] = manifest.get("attributes", [])
     checked["attributeHidden"] = manifest.get("attributeHidden", 0)
-    if not isinstance(checked["attributes"], list) or not _of_type(checked["attributeHidden"], 0):
-        raise CheckpointError("attributes: not a list of names with attributeHidden, a number")
+    if not isinstance(checked["attributes"], list) or len(checked["attributes"]) > 10000:
+        raise CheckpointError("attributes: not a list of at most 10000 names")
+    if not _of_type(checked["attributeHidden"], 0):
+        raise CheckpointError("attributeHidden: not a number")
+    _in_range("attributeHidden", checked["attributeHidden"], *(
+        (1, 1 << 16) if checked["attributes"] else (0, 0)))
+    for field, kind in (("files", list), ("goldenProbe", dict), ("evaluations", list),
+                        ("provenance", dict)):
+        if not isinstance(manifest.get(field, kind()), kind):
+            raise CheckpointError(f"{field}: of the wrong type")
     return checked
 
 
@@ -267,9 +275,10 @@ def read_weights(folder, manifest):
     path = os.path.join(folder, names[0])
     if not os.path.exists(path) and os.path.exists(os.path.join(folder, names[1])):
         path = os.path.join(folder, names[1])
-    listed = [file for file in manifest.get("files", []) if file.get("name") == names[0]]
+    listed = [file for file in manifest.get("files", [])
+              if isinstance(file, dict) and file.get("name") == names[0]]
     if len(listed) != 1:
-        raise CheckpointError(f"manifest.json: files: {names[0]} is missing")
+        raise CheckpointError(f"{folder}: files: {names[0]} is missing in the manifest")
     try:
         with open(path, "rb") as file:
             data = bytearray(file.read())
@@ -843,7 +852,7 @@ class DualEncoder(nn.Module):
         if probe.get("image") != PROBE:
             raise CheckpointError(f"goldenProbe.image: {probe.get('image')!r}, not {PROBE}")
         limit = probe.get("minCosineFp32", 0)
-        if not 0.9 <= limit <= 1:
+        if not _of_type(limit, 0.0) or not 0.9 <= limit <= 1:
             raise CheckpointError(f"goldenProbe.minCosineFp32: {limit} is not in [0.9, 1]")
         return {modality: check_probe_vector(
             modality, probe.get(modality, []), limit,
@@ -855,6 +864,8 @@ def check_probe_vector(modality, expected, limit, got):
     """The cosine similarity of an embedding of a probe's picture with the trainer's."""
     if len(expected) != len(got):
         raise CheckpointError(f"goldenProbe.{modality}: {len(expected)} values, not {len(got)}")
+    if not all(_of_type(value, 0.0) for value in expected):
+        raise CheckpointError(f"goldenProbe.{modality}: not a list of numbers")
     expected, got = np.asarray(expected, dtype=float), np.asarray(got, dtype=float)
     cosine = float(expected @ got / np.linalg.norm(expected) / np.linalg.norm(got))
     if not cosine >= limit:

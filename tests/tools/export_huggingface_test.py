@@ -60,7 +60,7 @@ class ExportHuggingFaceTest(unittest.TestCase):
         with open(os.path.join(checkpoint(WORK, "transformer"), "manifest.json")) as file:
             probe = json.load(file)["goldenProbe"]
         for modality, got in json.loads(result.stdout).items():
-            np.testing.assert_allclose(got, probe[modality], rtol=0, atol=2e-6)
+            np.testing.assert_allclose(got, probe[modality], rtol=0, atol=1e-5)
 
     def test_preparation_is_read_from_its_own_file(self):
         self.assertEqual(self.export("transformer").returncode, 0)

@@ -40,7 +40,7 @@ class EmbeddingTest(unittest.TestCase):
         self.assertLess(np.dot(probe["photo"], probe["sketch"]), 0.99)
         for modality in s2p_model.MODALITIES:
             got = model.embed([s2p_model.probe_picture(modality)], modality)[0].numpy()
-            np.testing.assert_allclose(got, probe[modality], rtol=0, atol=2e-6)
+            np.testing.assert_allclose(got, probe[modality], rtol=0, atol=1e-5)
 
     def test_residual_network_with_two_grids(self):
         self.check("residual")
@@ -318,7 +318,11 @@ class DamageTest(unittest.TestCase):
                 (("backbone", "transformer"), None, "backbone.transformer: missing"),
                 (("backbone", "transformer", "heads"), 5, "backbone.transformer.width: 32 is not a"),
                 (("goldenProbe", "minCosineFp32"), 0.5, r"minCosineFp32: 0.5 is not in \[0.9, 1\]"),
-                (("goldenProbe", "photo"), [1], "goldenProbe.photo: 1 values, not 16")):
+                (("goldenProbe", "photo"), [1], "goldenProbe.photo: 1 values, not 16"),
+                (("goldenProbe", "photo"), ["1"] * 16, "goldenProbe.photo: not a list of numbers"),
+                (("goldenProbe",), [], "goldenProbe: of the wrong type"),
+                (("files",), [1], "files: weights.safetensors is missing"),
+                (("attributeHidden",), 0, r"attributeHidden: 0 is not in \[1, 65536\]")):
             shutil.copy(os.path.join(checkpoint(WORK, "transformer"), "manifest.json"), self.folder)
             with self.subTest(path=path):
                 self.change(*path, to=value)
