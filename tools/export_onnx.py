@@ -18,10 +18,11 @@ Needs torch 1.13 or newer and onnx: Debian's python3-torch, python3-onnx, python
 """
 
 import argparse
-import importlib
+import importlib.util
 import inspect
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -43,14 +44,29 @@ TOLERANCE = 1e-4
 
 
 class OnnxRuntime:
+    """In a process of its own: on Debian 13 it shares a library with onnx, in which both register the
+    same operators, with a complaint on each."""
     name, module = "ONNX Runtime", "onnxruntime"
+    program = """
+import sys, numpy, onnxruntime
+path, folder, *outputs = sys.argv[1:]
+session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+results = session.run(outputs, {"images": numpy.load(folder + "/images.npy")})
+for name, result in zip(outputs, results):
+    numpy.save(folder + "/" + name, result)
+"""
 
     def __init__(self, path):
-        import onnxruntime
-        self.session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        self.path = path
 
     def __call__(self, images, outputs):
-        return self.session.run(outputs, {"images": images})
+        with tempfile.TemporaryDirectory() as folder:
+            np.save(os.path.join(folder, "images"), images)
+            result = subprocess.run([sys.executable, "-c", self.program, self.path, folder, *outputs],
+                                    capture_output=True, text=True)
+            if result.returncode != 0:
+                raise ValueError(result.stderr.strip().split("\n")[-1])
+            return [np.load(os.path.join(folder, name + ".npy")) for name in outputs]
 
 
 class OnnxReference:
@@ -85,10 +101,10 @@ def choose_runtime(name=None):
     for candidate, runtime in RUNTIMES.items():
         if name in (None, candidate):
             try:
-                importlib.import_module(runtime.module)
-                return runtime
+                if importlib.util.find_spec(runtime.module):
+                    return runtime
             except ImportError:
-                pass
+                pass  # There is no package that could hold the module.
     raise ValueError(f"{name or 'no runtime'} is not installed that could run the graph; install one of "
                      "onnxruntime, onnx (1.13 or newer) and opencv, or pass --unchecked")
 
