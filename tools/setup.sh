@@ -41,8 +41,8 @@ test_packages=(
   libgtest-dev libgmock-dev libbenchmark-dev
   # A client of HTTP, with what its flags ask for
   libcpp-httplib-dev libbrotli-dev
-  # tools/convert_weights.py
-  python3-torch
+  # tools/convert_weights.py, tools/s2p_model.py and the exports
+  python3-torch python3-numpy python3-pil python3-onnx python3-opencv
   # The example client in Python
   python3-grpcio python3-protobuf
   # Tests of the drawing page
@@ -62,6 +62,10 @@ command -v npm >/dev/null || test_packages+=(npm)
 # Debian 12 has it, Debian 13 does not; the format check is skipped if it is missing.
 if apt-cache show clang-format-14 >/dev/null 2>&1; then
   test_packages+=(clang-format-14)
+fi
+# Debian 13 has it, Debian 12 does not; there OpenCV runs exported models, but ResNets only.
+if apt-cache show python3-onnxruntime >/dev/null 2>&1; then
+  test_packages+=(python3-onnxruntime)
 fi
 # The file system that fails when a test tells it to; the tests that need it are skipped without.
 if apt-cache show python3-fusepy >/dev/null 2>&1; then
