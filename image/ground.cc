@@ -11,9 +11,11 @@
 
 #include "base/check.h"
 #include "image/illumination.h"
+#include "image/ink_tone.h"
 #include "image/preprocessor.h"
 #include "image/ruling.h"
 #include "image/sheet.h"
+#include "image/specks.h"
 
 namespace s2p {
 namespace {
@@ -28,11 +30,6 @@ constexpr int kWhiteGround = 235;
 constexpr int kDarkestThreshold = 160;
 // White ground may have this share of darker pixels at the border, where ink touches it.
 constexpr double kInkAtBorder = 0.05;
-// Specks, which do not widen the cut, are smaller than this share of the longer side. Dust, which
-// is wiped off a ground that is not white, is smaller than the second.
-constexpr int kSpeckShare = 36, kDustShare = 128;
-// A shadow leaves remnants at the border, which are smaller than this share of the longer side.
-constexpr int kRemnantShare = 8;
 // Strokes that a printed line cuts are joined over gaps of fewer pixels than this.
 constexpr int kBridged = 7;
 // Ink and its soft edges: this many pixels around.
@@ -51,20 +48,26 @@ cv::Mat PixelsOf(const Image& image) {
 // A picture's ground, as it was measured. All have the size of the copy that was measured.
 struct Measured {
   bool inverted = false;
+  InkTone tone;
   // Unset if the ground is white as it is.
   cv::Mat ground;
   // Lighter than this, relative to the ground, is ground.
   int threshold = kWhiteGround;
   // 255 at printed lines. Unset if there are none.
   cv::Mat printed;
-  // 255 where ink is; only on white ground with specks and dust.
+  // 255 where ink is, without dirt.
   cv::Mat ink;
   // The box of the ink. Empty if there is none.
   cv::Rect box;
+  // 255 where dirt is. Unset if there is none in the box.
+  cv::Mat dirt;
+  bool is_coloured = false;
   // Factor by which ink is made darker.
   double contrast = 1;
 
-  bool is_white() const { return !inverted && ground.empty() && printed.empty(); }
+  bool has_white_ground() const { return !inverted && ground.empty() && printed.empty(); }
+  // Whether the picture has the canvas's look.
+  bool is_clean() const { return has_white_ground() && dirt.empty() && !is_coloured; }
 };
 
 bool HasWhiteBorder(const Levels& border) { return border.At(kInkAtBorder) >= kWhiteGround; }
@@ -84,38 +87,6 @@ void TakeOut(Measured& measured) {
   measured.printed &= ~drawn;
 }
 
-bool TouchesBorder(const cv::Rect& box, const cv::Mat& picture) {
-  return box.x == 0 || box.y == 0 || box.br().x == picture.cols || box.br().y == picture.rows;
-}
-
-// Finds the box of all connected ink that is no speck, or of the specks if there is nothing else.
-// On a ground that is not white, takes dust and what shadows leave at the border out of the ink.
-void DropSpecks(Measured& measured) {
-  cv::Mat numbers, statistics, centres, &ink = measured.ink;
-  const int count = cv::connectedComponentsWithStats(ink, numbers, statistics, centres, 8);
-  const int side = std::max(ink.cols, ink.rows);
-  std::vector<uint8_t> kept(static_cast<size_t>(count), 0);
-  cv::Rect all, large;
-  for (int i = 1; i < count; ++i) {
-    const cv::Rect box(
-        statistics.at<int>(i, cv::CC_STAT_LEFT), statistics.at<int>(i, cv::CC_STAT_TOP),
-        statistics.at<int>(i, cv::CC_STAT_WIDTH), statistics.at<int>(i, cv::CC_STAT_HEIGHT));
-    const int longer = std::max(box.width, box.height);
-    const bool is_remnant = TouchesBorder(box, ink) && longer < side / kRemnantShare;
-    if (!measured.is_white() && (is_remnant || longer < side / kDustShare)) continue;
-    kept[i] = kWhite;
-    all |= box;
-    if (longer >= side / kSpeckShare) large |= box;
-  }
-  measured.box = large.empty() ? all : large;
-  if (measured.is_white()) return;
-  for (int y = 0; y < numbers.rows; ++y) {
-    const int* number = numbers.ptr<int>(y);
-    uint8_t* row = ink.ptr(y);
-    for (int x = 0; x < numbers.cols; ++x) row[x] = kept[number[x]];
-  }
-}
-
 double ContrastOf(const cv::Mat& on_white, const cv::Mat& ink) {
   Levels levels;
   for (int y = 0; y < ink.rows; ++y) {
@@ -127,25 +98,50 @@ double ContrastOf(const cv::Mat& on_white, const cv::Mat& ink) {
   return std::clamp((kWhite - kInkLuma) / darkness, 1.0, kMostContrast);
 }
 
-Measured Measure(cv::Mat luma) {
-  Measured measured;
-  Levels border = BorderLevels(luma);
-  measured.inverted = HasLightInk(luma, border.At(0.5));
-  if (measured.inverted) {
-    luma = kWhite - luma;
-    border = BorderLevels(luma);
+// Tells the ink from dirt.
+void TakeOutDirt(Measured& measured) {
+  const DrawnInk drawn = FindDrawn(measured.ink, measured.has_white_ground());
+  measured.box = drawn.box;
+  if (drawn.dirt.empty() || drawn.box.empty()) return;
+  measured.ink.setTo(0, drawn.dirt);
+  if (cv::countNonZero(drawn.dirt(drawn.box)) > 0) measured.dirt = drawn.dirt;
+}
+
+// Measures a picture whose ink has these levels: luma or tone, dark ink on a lighter ground.
+void MeasureBy(cv::Mat levels, Measured& measured) {
+  if (!HasWhiteBorder(BorderLevels(levels))) {
+    cv::resize(GroundOf(levels), measured.ground, levels.size(), 0, 0, cv::INTER_LINEAR);
+    cv::divide(levels, measured.ground, levels, kWhite);
+    measured.threshold = ThresholdOn(levels);
   }
-  if (!HasWhiteBorder(border)) {
-    cv::resize(GroundOf(luma), measured.ground, luma.size(), 0, 0, cv::INTER_LINEAR);
-    cv::divide(luma, measured.ground, luma, kWhite);
-    measured.threshold = ThresholdOn(luma);
-  }
-  measured.ink = luma < measured.threshold;
-  measured.printed = FindRuling(measured.ink, luma);
+  measured.ink = levels < measured.threshold;
+  measured.printed = FindRuling(measured.ink, levels);
   if (!measured.printed.empty()) TakeOut(measured);
-  DropSpecks(measured);
-  if (!measured.ground.empty()) measured.contrast = ContrastOf(luma, measured.ink);
-  return measured;
+  TakeOutDirt(measured);
+  if (!measured.ground.empty()) measured.contrast = ContrastOf(levels, measured.ink);
+}
+
+// Whether the ink that was measured by luma has to be measured by its tone. Ruled paper is not: its
+// lines are coloured, too, and lighter in luma than a pencil's.
+bool NeedsTone(const cv::Mat& picture, const Measured& measured) {
+  if (!measured.printed.empty() || measured.box.empty()) return false;
+  return IsColoured(picture(measured.box), measured.ink(measured.box));
+}
+
+// `luma` is that of `picture`.
+Measured Measure(const cv::Mat& picture, cv::Mat luma) {
+  Measured measured;
+  measured.inverted = HasLightInk(luma, BorderLevels(luma).At(0.5));
+  if (measured.inverted) luma = kWhite - luma;
+  MeasureBy(std::move(luma), measured);
+  if (!NeedsTone(picture, measured)) return measured;
+  Measured coloured;
+  coloured.inverted = measured.inverted;
+  coloured.is_coloured = true;
+  coloured.tone =
+      coloured.inverted ? InkTone::OfLightInk() : InkTone::OnGround(BorderColour(picture));
+  MeasureBy(coloured.tone.Of(picture), coloured);
+  return coloured;
 }
 
 // The picture that a drawing is cut out of, and what was measured of it.
@@ -158,12 +154,15 @@ struct Drawing {
 
 Drawing MeasuredDrawing(const Image& image) {
   Drawing drawing{Shrunk(PixelsOf(image), kCutPixels), std::nullopt, {}};
-  cv::Mat luma = LumaOf(Shrunk(drawing.picture, kMeasuredPixels));
+  cv::Mat picture = Shrunk(drawing.picture, kMeasuredPixels);
+  cv::Mat luma = LumaOf(picture);
   if (!HasWhiteBorder(BorderLevels(luma))) drawing.sheet = FindSheet(luma);
   if (drawing.sheet) {
-    luma = Flattened(luma, *drawing.sheet, {0, 0, 1, 1}, FlatSize(luma.size(), *drawing.sheet));
+    const cv::Size size = FlatSize(picture.size(), *drawing.sheet);
+    picture = Flattened(picture, *drawing.sheet, {0, 0, 1, 1}, size);
+    luma = LumaOf(picture);
   }
-  drawing.measured = Measure(std::move(luma));
+  drawing.measured = Measure(picture, std::move(luma));
   return drawing;
 }
 
@@ -193,15 +192,19 @@ cv::Mat CutOut(const Drawing& drawing) {
       kDrawnPixels);
 }
 
-// Where ink and its soft edges are; elsewhere the drawing is white.
+// Where a drawing is not to become white: at ink and its soft edges; on white ground everywhere but
+// at dirt.
 cv::Mat KeptOf(const Measured& measured) {
-  cv::Mat kept;
+  cv::Mat kept, dirt;
   cv::dilate(measured.ink, kept, Square(kSoftEdge));
   if (!measured.printed.empty()) kept.setTo(0, measured.printed);
-  return kept;
+  if (!measured.has_white_ground()) return kept;
+  if (measured.dirt.empty()) return cv::Mat(kept.size(), CV_8U, cv::Scalar(kWhite));
+  cv::dilate(measured.dirt, dirt, Square(kSoftEdge));
+  return kept | ~dirt;
 }
 
-// Makes the ink of a cut-out drawing as dark as on white paper, and all else white.
+// Makes the ink of a cut-out drawing as dark as on white paper, and the ground white.
 void Clean(const Measured& measured, cv::Mat& drawing) {
   cv::Mat kept, ground;
   cv::resize(KeptOf(measured)(measured.box), kept, drawing.size(), 0, 0, cv::INTER_NEAREST);
@@ -211,6 +214,9 @@ void Clean(const Measured& measured, cv::Mat& drawing) {
   // Pixels as light as the threshold become white.
   const float white = measured.ground.empty() ? 1.0F : 255.0F * 255.0F / measured.threshold;
   const auto contrast = static_cast<float>(measured.contrast);
+  const bool inverted = measured.inverted && !measured.is_coloured;
+  // Tone is dark on light already.
+  if (measured.is_coloured) cv::cvtColor(measured.tone.Of(drawing), drawing, cv::COLOR_GRAY2RGB);
   for (int y = 0; y < drawing.rows; ++y) {
     auto* pixel = drawing.ptr<cv::Vec3b>(y);
     for (int x = 0; x < drawing.cols; ++x) {
@@ -220,7 +226,7 @@ void Clean(const Measured& measured, cv::Mat& drawing) {
       }
       const float scale = ground.empty() ? white : white / ground.at<uint8_t>(y, x);
       for (int channel = 0; channel < Image::kChannels; ++channel) {
-        const int level = measured.inverted ? kWhite - pixel[x][channel] : pixel[x][channel];
+        const int level = inverted ? kWhite - pixel[x][channel] : pixel[x][channel];
         const float ink = (kWhite - scale * static_cast<float>(level)) * contrast;
         pixel[x][channel] = static_cast<uint8_t>(std::clamp(255.5F - ink, 0.0F, 255.0F));
       }
@@ -254,12 +260,12 @@ Image FitToMeasuredInk(const Image& image) {
   const Drawing drawing = MeasuredDrawing(image);
   const Measured& measured = drawing.measured;
   if (measured.box.empty()) return image;
-  if (measured.is_white() && !drawing.sheet) {
+  if (measured.is_clean() && !drawing.sheet) {
     const cv::Rect box = Scaled(measured.box, measured.ink.size(), {image.width(), image.height()});
     return Centred(PixelsOf(image)(box));
   }
   cv::Mat cut = CutOut(drawing);
-  if (!measured.is_white()) {
+  if (!measured.is_clean()) {
     // A part of the picture is not to be changed where it lies.
     if (!drawing.sheet) cut = cut.clone();
     Clean(measured, cut);

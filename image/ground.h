@@ -12,19 +12,21 @@ namespace s2p {
 //
 // 1. A sheet on a darker table is cut out and flattened (image/sheet.h).
 // 2. Ink that is lighter than a dark ground (chalk, a white pen) is inverted.
-// 3. The ground without the ink is estimated, shadows and lamps included, and pixels are divided by
+// 3. Coloured ink becomes grey. Its tone is its darkest channel relative to the ground's colour, so
+//    that an orange pen is as dark as a pencil (image/ink_tone.h). Not on ruled paper.
+// 4. The ground without the ink is estimated, shadows and lamps included, and pixels are divided by
 //    it, so that it becomes white and ink keeps its share of darkness (image/illumination.h).
-// 4. Ink is what is then darker than 235, or less where the ground is noisy.
-// 5. The printed lines of writing paper are taken out (image/ruling.h).
-// 6. Connected specks that are smaller than a 36th of the picture do not widen the cut, unless
-//    nothing else is there.
-// 7. Where 1, 2, 3 or 5 did anything, everything but the ink becomes white, and pale ink darker.
+// 5. Ink is what is then darker than 235, or less where the ground is noisy.
+// 6. The printed lines of writing paper are taken out (image/ruling.h).
+// 7. Connected specks that are smaller than a 36th of the picture do not widen the cut, unless
+//    nothing else is there. Dust, and specks on dirty paper, become white (image/specks.h).
+// 8. Where 1, 2, 4 or 6 did anything, everything but the ink becomes white, and pale ink darker.
 //
-// Step 3 is left out where the border is white already, so on white ground without specks and lines
-// the result is FitToInk's. An image without ink is returned unchanged. A function of the pixels
-// alone; nothing is learned. The ground is measured on a copy of at most 512 pixels, and ink on a
-// ground that is not white is returned with at most 512, as the canvas has. For drawings: the light
-// parts of a photographed thing would pass for ground. Thread-safe.
+// Step 4 is left out where the border is white already, so grey ink on white ground without specks
+// and lines gives what FitToInk gives. An image without ink is returned unchanged. A function of
+// the pixels alone; nothing is learned. The ground is measured on a copy of at most 512 pixels, and
+// a drawing that is changed is returned with at most 512, as the canvas has. For drawings: the
+// light parts of a photographed thing would pass for ground. Thread-safe.
 Image FitToMeasuredInk(const Image& image);
 
 // Whether a drawing shows anything: FitToMeasuredInk finds ink, and the picture is not of one tone

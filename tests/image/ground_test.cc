@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <random>
 #include <utility>
+#include <vector>
 
 #include "image/preprocessor.h"
 #include "tests/image/drawing_samples.h"
@@ -123,6 +125,52 @@ TEST(FitToMeasuredInkTest, ColouredPensAreInk) {
   }
 }
 
+// The drawing in an ink that reflects these shares of the light, on a ground of these shares.
+Image InColour(const std::array<double, 3>& ink, const std::array<double, 3>& ground) {
+  Image coloured = Drawing();
+  for (int y = 0; y < kSide; ++y) {
+    for (int i = 0; i < kSide * Image::kChannels; ++i) {
+      uint8_t& value = coloured.row(y)[i];
+      const auto channel = static_cast<size_t>(i % Image::kChannels);
+      const double covered = (255 - value) / 255.0;
+      value = static_cast<uint8_t>(
+          std::lround(255 * ground[channel] * (1 - covered * (1 - ink[channel]))));
+    }
+  }
+  return coloured;
+}
+
+constexpr std::array<std::array<double, 3>, 4> kPens = {
+    {{0.8, 0.1, 0.1}, {0.1, 0.2, 0.8}, {0.1, 0.6, 0.2}, {0.9, 0.5, 0.1}}};
+
+TEST(FitToMeasuredInkTest, ColouredPensAreAsDarkAsAPencil) {
+  for (const double ground : {1.0, 0.8}) {
+    for (const auto& pen : kPens) {
+      const Image fitted = Fitted(InColour(pen, {ground, ground, ground}));
+      EXPECT_LT(MeanDifference(fitted, Clean()), kNearly) << ground << ", " << pen[0];
+      EXPECT_EQ(fitted.pixels(), ToGrey(fitted).pixels());
+    }
+  }
+}
+
+TEST(FitToMeasuredInkTest, ColouredPenIsCutAsAPencil) {
+  for (const auto& pen : kPens) {
+    EXPECT_NEAR(FitToMeasuredInk(InColour(pen, {1, 1, 1})).width(), FitToInk(Drawing()).width(), 2);
+  }
+}
+
+TEST(FitToMeasuredInkTest, ColouredPaperBecomesWhite) {
+  for (const auto& paper : {std::array{0.8, 0.2, 0.2}, {1.0, 0.95, 0.6}, {0.6, 0.75, 0.9}}) {
+    EXPECT_LT(MeanDifference(Fitted(InColour({0, 0, 0}, paper)), Clean()), kNearly) << paper[0];
+  }
+}
+
+TEST(FitToMeasuredInkTest, LargeScanInColourIsAsLargeAsTheCanvas) {
+  const Image scan = Resize(InColour(kPens[3], {1, 1, 1}), 2048, 2048);
+  EXPECT_LE(FitToMeasuredInk(scan).width(), 512 * 9 / 8);
+  EXPECT_LT(MeanDifference(Fitted(scan), Resize(FitToInk(Drawing(2048)), 96, 96)), kNearly);
+}
+
 TEST(FitToMeasuredInkTest, DrawingInACornerFillsTheSquare) {
   for (const double ground : {1.0, 0.8}) {
     Image sheet(1000, 800);
@@ -160,12 +208,39 @@ TEST(FitToMeasuredInkTest, NoiseOfACameraIsNoInk) {
   EXPECT_LT(MeanDifference(Fitted(noisy), Clean()), kNearly);
 }
 
-TEST(FitToMeasuredInkTest, SpecksDoNotWidenTheCut) {
-  Image specked = Drawing();
-  for (const auto& [x, y] : {std::pair(3, 4), {250, 9}, {12, 251}, {200, 240}}) {
-    for (int i = 0; i < 2; ++i) std::fill_n(specked.row(y + i) + 3 * x, 6, uint8_t{30});
+Image Specked(Image drawn, const std::vector<std::pair<int, int>>& places, int width, int height) {
+  for (const auto& [x, y] : places) {
+    for (int i = 0; i < height; ++i) std::fill_n(drawn.row(y + i) + 3 * x, 3 * width, uint8_t{30});
   }
+  return drawn;
+}
+
+TEST(FitToMeasuredInkTest, SpecksDoNotWidenTheCut) {
+  const Image specked = Specked(Drawing(), {{3, 4}, {250, 9}, {12, 251}, {200, 240}}, 6, 2);
   EXPECT_EQ(FitToMeasuredInk(specked).pixels(), FitToInk(Drawing()).pixels());
+}
+
+TEST(FitToMeasuredInkTest, SpecksOnDirtyPaperAreWipedOff) {
+  const Image specked = Specked(Drawing(), {{3, 4}, {150, 100}, {110, 140}, {12, 251}}, 6, 2);
+  EXPECT_EQ(FitToMeasuredInk(specked).pixels(), FitToInk(Drawing()).pixels());
+}
+
+TEST(FitToMeasuredInkTest, SpecksOnDirtyGreyPaperAreWipedOff) {
+  const Image specked = Specked(Drawing(), {{13, 24}, {150, 100}, {110, 140}, {22, 231}}, 6, 2);
+  const Image grey = Changed(specked, [](int, int, double v) { return v * 0.8; });
+  EXPECT_EQ(
+      FitToMeasuredInk(grey).pixels(),
+      FitToMeasuredInk(Changed(Drawing(), [](int, int, double v) { return v * 0.8; })).pixels());
+}
+
+TEST(FitToMeasuredInkTest, SingleDarkPixelsAreWipedOff) {
+  const Image specked = Specked(Drawing(), {{150, 100}, {110, 140}, {12, 251}}, 1, 1);
+  EXPECT_EQ(FitToMeasuredInk(specked).pixels(), FitToInk(Drawing()).pixels());
+}
+
+TEST(FitToMeasuredInkTest, DotsOfADrawingStay) {
+  const Image dotted = Specked(Drawing(), {{150, 100}, {110, 140}}, 6, 2);
+  EXPECT_EQ(FitToMeasuredInk(dotted).pixels(), FitToInk(dotted).pixels());
 }
 
 TEST(FitToMeasuredInkTest, SpecksAloneAreTheDrawing) {
