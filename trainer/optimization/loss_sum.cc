@@ -27,6 +27,10 @@ torch::Tensor LossSum::Total() const {
 
 absl::Status LossSum::Read(std::vector<std::pair<std::string, double>>& values) const {
   double total = 0;
+  if (!values.empty()) {
+    total = values.back().second;
+    values.pop_back();
+  }
   for (const Term& term : terms_) {
     const double value = term.value.item<double>();
     if (!std::isfinite(value)) {
