@@ -5,6 +5,7 @@
 
 #include "trainer/ihda/recipe.h"
 #include "trainer/optimization/losses.h"
+#include "trainer/spec/training_spec.h"
 
 namespace s2p {
 namespace {
@@ -89,6 +90,19 @@ void AddDomain(const v1::TrainingSpec& spec, const Recipe& recipe, const Step2Ba
                              torch::tensor(domains, torch::kLong).to(features[0].device())));
 }
 
+// What retrieval compares, of sketches and of photos. In one pass, as for the neck above.
+std::vector<torch::Tensor> RetrievalFeatures(const Step2Batch& batch, const LossHeads& heads) {
+  return heads.retrieval_feature(torch::cat({batch.sketch.embedding, batch.photo.embedding}))
+      .chunk(2);
+}
+
+void AddPhotoNeighbours(const v1::TrainingSpec& spec, const Step2Batch& batch,
+                        const std::vector<torch::Tensor>& features, LossSum& sum) {
+  const auto neighbours = PhotoNeighboursOf(spec);
+  sum.Add("photo_neighbours", neighbours.weight(),
+          PhotoNeighbourLoss(features[0], features[1], batch.photo_triplets, neighbours.margin()));
+}
+
 }  // namespace
 
 int Step1ImagesPerIdentity(const v1::TrainingSpec& spec, int epoch) {
@@ -138,13 +152,23 @@ LossSum Step2Losses(const v1::TrainingSpec& spec, const Step2Batch& batch,
   if (TripletCounts(spec, spec.step2(), place.epoch)) AddTriplet(spec, recipe, batch, sum);
   if (heads.attributes) AddAttributes(spec, recipe, batch, heads, sum);
   AddDomain(spec, recipe, batch, place, heads, sum);
+  const bool ranks_photos =
+      batch.photo_triplets.defined() && !spec.loss().photo_neighbours().meta_step();
+  if (spec.loss().contrastive() == 0 && !ranks_photos) return sum;
+  const std::vector<torch::Tensor> features = RetrievalFeatures(batch, heads);
   if (spec.loss().contrastive() > 0) {
-    const std::vector<torch::Tensor> features =
-        heads.retrieval_feature(torch::cat({batch.sketch.embedding, batch.photo.embedding}))
-            .chunk(2);
     sum.Add("contrastive", spec.loss().contrastive(),
             ContrastiveLoss(features[0], features[1], spec.loss().temperature()));
   }
+  if (ranks_photos) AddPhotoNeighbours(spec, batch, features, sum);
+  return sum;
+}
+
+LossSum Step2MetaLosses(const v1::TrainingSpec& spec, const Step2Batch& batch,
+                        const LossHeads& heads) {
+  LossSum sum;
+  if (!batch.photo_triplets.defined() || !spec.loss().photo_neighbours().meta_step()) return sum;
+  AddPhotoNeighbours(spec, batch, RetrievalFeatures(batch, heads), sum);
   return sum;
 }
 

@@ -48,6 +48,9 @@ struct Step2Batch {
   // Source photos and their attributes; undefined tensors without a source.
   DualEncoderOutput source;
   torch::Tensor source_attributes;
+  // Rows of photo and sketch (PhotoNeighbourLoss); undefined where the term is off or there are
+  // fewer than three photos.
+  torch::Tensor photo_triplets{};
 };
 
 // Step 1: L_id + l1 L_tri + l2 L_att, and where contrastive is on and there are two photos of each
@@ -55,10 +58,16 @@ struct Step2Batch {
 LossSum Step1Losses(const v1::TrainingSpec& spec, const Step1Batch& batch,
                     const TrainingPlace& place, const LossHeads& heads);
 
-// Step 2: L_id(t1, t2) + l1 L_tri(t1, t2) + l2 (L_att(s) + L_att(t1, t2) + L_con) + l3 L_d.
-// The coefficient of the reversal follows from the place, as the recipe has it.
+// Step 2: L_id(t1, t2) + l1 L_tri(t1, t2) + l2 (L_att(s) + L_att(t1, t2) + L_con) + l3 L_d, and
+// where they are on InfoNCE of the pairs, and L_NT unless Step2MetaLosses has it. The coefficient
+// of the reversal follows from the place, as the recipe has it.
 LossSum Step2Losses(const v1::TrainingSpec& spec, const Step2Batch& batch,
                     const TrainingPlace& place, const LossHeads& heads);
+
+// The meta objective of step 2 (AddMetaGradient): L_NT with loss.photo_neighbours.meta_step, else
+// nothing. Looks at the pairs of the batch alone.
+LossSum Step2MetaLosses(const v1::TrainingSpec& spec, const Step2Batch& batch,
+                        const LossHeads& heads);
 
 }  // namespace s2p
 

@@ -13,6 +13,7 @@
 #include "model/torch_version.h"
 #include "trainer/ihda/heads.h"
 #include "trainer/optimization/gradient_reversal.h"
+#include "trainer/optimization/meta_step.h"
 #include "trainer/optimization/optimizer.h"
 #include "trainer/spec/training_spec.h"
 
@@ -151,7 +152,7 @@ torch::Tensor IhdaNetworks::DomainLogits(const torch::Tensor& embedding, double 
   return domain_classifier_->forward(ReverseGradient(embedding, coefficient));
 }
 
-void IhdaNetworks::Update(double learning_rate) {
+void IhdaNetworks::MoveParameters(double learning_rate) {
   auto& groups = optimizer_->param_groups();
   for (size_t i = 0; i < groups.size(); ++i) {
     groups[i].options().set_lr(i == 0 ? learning_rate
@@ -165,7 +166,22 @@ void IhdaNetworks::Update(double learning_rate) {
     torch::nn::utils::clip_grad_norm_(parameters, most);
   }
   optimizer_->step();
+}
+
+void IhdaNetworks::Update(double learning_rate) {
+  MoveParameters(learning_rate);
   optimizer_->zero_grad();
+}
+
+absl::Status IhdaNetworks::AddMetaGradients(double learning_rate,
+                                            const std::function<absl::Status()>& backward) {
+  const std::vector<torch::Tensor> statistics = encoder_->buffers();
+  std::vector<torch::Tensor> before;
+  for (const torch::Tensor& statistic : statistics) before.push_back(statistic.clone());
+  absl::Status status = AddMetaGradient(
+      *optimizer_, [&] { MoveParameters(learning_rate); }, backward);
+  for (size_t i = 0; i < statistics.size(); ++i) statistics[i].copy_(before[i]);
+  return status;
 }
 
 std::string IhdaNetworks::Save() const {

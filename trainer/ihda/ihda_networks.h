@@ -8,6 +8,7 @@
 #include <torch/serialize/archive.h>
 #include <torch/types.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -50,6 +51,11 @@ class IhdaNetworks {
   // One update with the gradients that backward() has left, at this rate for the heads; then there
   // are none.
   void Update(double learning_rate);
+  // Adds the gradients that `backward` leaves with the networks as such an update would make them
+  // (AddMetaGradient). Afterwards the networks are as they were, their batch norms' statistics,
+  // too. Returns what `backward` returns.
+  absl::Status AddMetaGradients(double learning_rate,
+                                const std::function<absl::Status()>& backward);
 
   // All networks and the optimizer's moments as one block of bytes, and back: into networks made by
   // the same spec that are in the same step. Heads take the form (HeadForm) that they were saved
@@ -63,6 +69,8 @@ class IhdaNetworks {
                torch::Device device);
   const v1::TrainingSpec::StepSpec& step_spec() const;
   std::vector<torch::Tensor> HeadParameters() const;
+  // Does what Update does, but keeps the gradients.
+  void MoveParameters(double learning_rate);
   void TakeHeadForms(torch::serialize::InputArchive& archive);
 
   const v1::TrainingSpec spec_;

@@ -12,7 +12,13 @@ namespace s2p {
 namespace {
 
 // Streams of random numbers that a run's seed is split into.
-enum Stream : uint64_t { kSampling = 1, kSourceSampling = 2, kAugmentation = 3, kMirror = 4 };
+enum Stream : uint64_t {
+  kSampling = 1,
+  kSourceSampling = 2,
+  kAugmentation = 3,
+  kMirror = 4,
+  kTriplets = 5
+};
 
 // Seeds of the images of one epoch, one after the other.
 class ItemSeeds {
@@ -44,6 +50,16 @@ torch::Tensor AttributesOf(const TrainingData& data, const std::vector<int>& ind
     out = std::copy_n(data.source_attributes.data() + index * count, count, out);
   }
   return targets.to(device);
+}
+
+// [t, 3], as PhotoNeighbourLoss takes them; undefined without a triplet.
+torch::Tensor TripletRows(const std::vector<PhotoTriplet>& triplets, torch::Device device) {
+  if (triplets.empty()) return {};
+  std::vector<int64_t> rows;
+  for (const PhotoTriplet& triplet : triplets) {
+    rows.insert(rows.end(), {triplet.anchor, triplet.nearer, triplet.farther});
+  }
+  return torch::tensor(rows, torch::kLong).view({-1, 3}).to(device);
 }
 
 class Step1 : public IhdaStep {
@@ -94,8 +110,12 @@ class Step1 : public IhdaStep {
 class Step2 : public IhdaStep {
  public:
   Step2(const v1::TrainingSpec& spec, const TrainingData& data, PairSampler pairs,
-        std::vector<IdentitySampler> source)
-      : spec_(spec), data_(data), pairs_(std::move(pairs)), source_(std::move(source)) {}
+        std::vector<IdentitySampler> source, const PhotoTripletSampler* triplets)
+      : spec_(spec),
+        data_(data),
+        pairs_(std::move(pairs)),
+        source_(std::move(source)),
+        triplets_(triplets) {}
 
   int number() const override { return 2; }
   int identities() const override { return data_.target_identities; }
@@ -141,10 +161,36 @@ class Step2 : public IhdaStep {
         batch.source_attributes = AttributesOf(data_, indices[2], networks.device());
       }
     }
+    batch.photo_triplets = TripletsOf(indices[0], place, networks.device());
     return Step2Losses(spec_, batch, place, HeadsOf(networks));
   }
 
+  bool has_meta_losses() const override {
+    return triplets_ != nullptr && spec_.loss().photo_neighbours().meta_step();
+  }
+
+  LossSum MetaLosses(const std::vector<torch::Tensor>& parts,
+                     const std::vector<std::vector<int>>& indices, const TrainingPlace& place,
+                     IhdaNetworks& networks) const override {
+    Step2Batch batch;
+    batch.photo_triplets = TripletsOf(indices[0], place, networks.device());
+    if (!batch.photo_triplets.defined()) return {};
+    const std::vector<DualEncoderOutput> outputs =
+        networks.Forward({parts[0], parts[1]}, {v1::MODALITY_PHOTO, v1::MODALITY_SKETCH});
+    batch.photo = outputs[0];
+    batch.sketch = outputs[1];
+    return Step2MetaLosses(spec_, batch, HeadsOf(networks));
+  }
+
  private:
+  // Those of the batch at `place`, whose photos these are.
+  torch::Tensor TripletsOf(const std::vector<int>& photos, const TrainingPlace& place,
+                           torch::Device device) const {
+    if (triplets_ == nullptr) return {};
+    const uint64_t of_epoch = SeedOf(SeedOf(spec_.seed(), kTriplets), place.epoch);
+    return TripletRows(triplets_->Draw(photos, SeedOf(of_epoch, place.batch)), device);
+  }
+
   // Gives each batch its source photos; the source's epochs follow one another.
   void AddSource(int epoch, ItemSeeds& seeds, EpochPlan& plan) const {
     std::vector<std::vector<int>> batches;
@@ -169,9 +215,17 @@ class Step2 : public IhdaStep {
   const PairSampler pairs_;
   // One, or none without a source.
   const std::vector<IdentitySampler> source_;
+  // May be null.
+  const PhotoTripletSampler* const triplets_;
 };
 
 }  // namespace
+
+LossSum IhdaStep::MetaLosses(const std::vector<torch::Tensor>&,
+                             const std::vector<std::vector<int>>&, const TrainingPlace&,
+                             IhdaNetworks&) const {
+  return {};
+}
 
 LossHeads HeadsOf(IhdaNetworks& networks) {
   LossHeads heads;
@@ -204,7 +258,8 @@ absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep1(const v1::TrainingSpec& spec
 }
 
 absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec,
-                                                    const TrainingData& data) {
+                                                    const TrainingData& data,
+                                                    const PhotoTripletSampler* triplets) {
   const bool has_source = data.source.images != nullptr && Step2HasSource(spec);
   const auto batch = static_cast<int>(spec.step2().batch_size());
   int source_images = 0;
@@ -225,7 +280,7 @@ absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec
                                 SeedOf(spec.seed(), kSourceSampling)));
     source.push_back(std::move(source_sampler));
   }
-  return std::make_unique<Step2>(spec, data, std::move(sampler), std::move(source));
+  return std::make_unique<Step2>(spec, data, std::move(sampler), std::move(source), triplets);
 }
 
 }  // namespace s2p

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "s2p/v1/training.pb.h"
 #include "trainer/data/batch_loader.h"
+#include "trainer/data/photo_triplets.h"
 #include "trainer/ihda/ihda_losses.h"
 #include "trainer/ihda/ihda_networks.h"
 #include "trainer/ihda/training_data.h"
@@ -41,6 +42,12 @@ class IhdaStep {
   virtual LossSum Losses(const std::vector<torch::Tensor>& parts,
                          const std::vector<std::vector<int>>& indices, const TrainingPlace& place,
                          IhdaNetworks& networks) const = 0;
+  // The meta objective of that batch (AddMetaGradient), likewise; it may be empty.
+  // has_meta_losses() says whether it always is.
+  virtual bool has_meta_losses() const { return false; }
+  virtual LossSum MetaLosses(const std::vector<torch::Tensor>& parts,
+                             const std::vector<std::vector<int>>& indices,
+                             const TrainingPlace& place, IhdaNetworks& networks) const;
 };
 
 // The networks as the loss terms see them. They are borrowed and must outlive it.
@@ -52,9 +59,11 @@ absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep1(const v1::TrainingSpec& spec
                                                     const TrainingData& data);
 
 // Step 2 (pairs of the target, and source photos where there are any and a loss term is on that
-// looks at them). Likewise.
+// looks at them). `triplets` has the rows of data.photos, and is borrowed likewise; null where
+// photos are not ranked. Else likewise.
 absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec,
-                                                    const TrainingData& data);
+                                                    const TrainingData& data,
+                                                    const PhotoTripletSampler* triplets = nullptr);
 
 }  // namespace s2p
 

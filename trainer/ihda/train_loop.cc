@@ -29,6 +29,19 @@ v1::TrainingSpec SpecOfRepeat(const v1::TrainingSpec& spec, int repeat) {
   return of_repeat;
 }
 
+constexpr char kSmallerImages[] = "lower the height and width of the images";
+
+// Leaves the gradients of the sum, as one of the `batches` of an update, and adds its terms to
+// `values`.
+absl::Status Backward(const LossSum& sum, int batches,
+                      std::vector<std::pair<std::string, double>>& values) {
+  S2P_RETURN_IF_ERROR(sum.Read(values));
+  torch::Tensor total = sum.Total();
+  if (batches > 1) total = total / batches;
+  total.backward();
+  return absl::OkStatus();
+}
+
 uint64_t SizeOf(const ResumeState& state) {
   return state.networks.size() + state.start.size() + state.sum.size() + state.last_sum.size() +
          state.best.size();
@@ -60,8 +73,12 @@ absl::Status TrainLoop::Restore(ResumeState state) {
   state_bytes_ = SizeOf(state);
   networks_.BeginStep(state.ihda_step,
                       state.ihda_step == 1 ? data_.source_identities : data_.target_identities);
-  S2P_RETURN_IF_ERROR(networks_.Load(state.networks));
   start_ = std::move(state.start);
+  if (state.ihda_step == 2 && ranks_photos()) {
+    S2P_RETURN_IF_ERROR(networks_.Load(start_));
+    S2P_RETURN_IF_ERROR(LookAtPhotos());
+  }
+  S2P_RETURN_IF_ERROR(networks_.Load(state.networks));
   if (state.best_epoch > 0) {
     best_.number = state.best_epoch;
     best_.mean_average_precision = state.best_mean_average_precision;
@@ -80,6 +97,16 @@ int TrainLoop::Repeats(int ihda_step) const {
   return ihda_step == 1 ? 1 : std::max(1, static_cast<int>(spec_.averaging().runs()));
 }
 
+absl::Status TrainLoop::LookAtPhotos() {
+  if (!ranks_photos()) return absl::OkStatus();
+  observer_.on_message(absl::StrCat("looking at ", data_.photos.images->size(),
+                                    " photos with the network that step 2 starts from"));
+  auto embeddings = Embed(networks_.encoder(), *data_.photos.images, v1::MODALITY_PHOTO);
+  if (!embeddings.ok()) return WithoutDeviceMemory(embeddings.status(), kSmallerImages);
+  triplets_.emplace(*std::move(embeddings), static_cast<int>(PhotoNeighboursOf(spec_).triplets()));
+  return absl::OkStatus();
+}
+
 absl::Status TrainLoop::Run() {
   meter_.emplace();
   if (place_.ihda_step == 1) {
@@ -89,8 +116,10 @@ absl::Status TrainLoop::Run() {
     epochs_done_ = 0;
   }
   const auto epochs = static_cast<int>(spec_.step2().epochs());
+  if (!triplets_ && epochs > 0) S2P_RETURN_IF_ERROR(LookAtPhotos());
   for (int repeat = epochs == 0 ? 0 : epochs_done_ / epochs; repeat < Repeats(2); ++repeat) {
-    S2P_ASSIGN_OR_RETURN(const auto step, MakeStep2(SpecOfRepeat(spec_, repeat), data_));
+    S2P_ASSIGN_OR_RETURN(const auto step, MakeStep2(SpecOfRepeat(spec_, repeat), data_,
+                                                    triplets_ ? &*triplets_ : nullptr));
     S2P_RETURN_IF_ERROR(RunRepeat(*step, repeat));
   }
   return TakeResult();
@@ -123,7 +152,7 @@ absl::Status TrainLoop::BeginRepeat(const IhdaStep& step) {
   // Section III-C of the paper. A version's sketch encoder has been trained already.
   const bool has_sketch_encoder = spec_.has_initial_version() && !RunsStep1(spec_);
   if (!has_sketch_encoder) networks_.encoder().CopyPhotoEncoderToSketchEncoder();
-  if (!averages()) return absl::OkStatus();
+  if (!averages() && !ranks_photos()) return absl::OkStatus();
   start_ = networks_.Save();
   return absl::OkStatus();
 }
@@ -223,13 +252,17 @@ absl::Status TrainLoop::Accumulate(const IhdaStep& step,
     return absl::InvalidArgumentError(
         absl::StrCat("loss: every term of step ", place_.ihda_step, " is off"));
   }
-  std::vector<std::pair<std::string, double>> values;
-  if (absl::Status status = sum.Read(values); !status.ok()) return NotFinite(status);
-  meter_->Count(count, values);
   const int of_update = std::min(accumulate, place_.batches - (place_.batch - in_update));
-  torch::Tensor total = sum.Total();
-  if (of_update > 1) total = total / of_update;
-  total.backward();
+  std::vector<std::pair<std::string, double>> values;
+  absl::Status status = Backward(sum, of_update, values);
+  if (status.ok() && step.has_meta_losses()) {
+    status = networks_.AddMetaGradients(recipe_.learning_rate(spec_, place_), [&] {
+      const LossSum meta = step.MetaLosses(images, indices, place_, networks_);
+      return meta.empty() ? absl::OkStatus() : Backward(meta, /*batches=*/1, values);
+    });
+  }
+  if (!status.ok()) return NotFinite(status);
+  meter_->Count(count, values);
   return absl::OkStatus();
 }
 
@@ -319,7 +352,7 @@ absl::Status TrainLoop::EvaluateEpoch(v1::TrainingProgress& progress,
                                       std::vector<v1::Evaluation>& evaluations) {
   const auto result = Evaluate(networks_.encoder(), *data_.validation, kSketchToPhoto);
   if (!result.ok()) {
-    return WithoutDeviceMemory(result.status(), "lower the height and width of the images");
+    return WithoutDeviceMemory(result.status(), kSmallerImages);
   }
   last_validation_ = result->evaluation;
   evaluations.push_back(result->evaluation);

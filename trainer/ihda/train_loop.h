@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "s2p/v1/checkpoint.pb.h"
 #include "s2p/v1/training.pb.h"
+#include "trainer/data/photo_triplets.h"
 #include "trainer/ihda/ihda_networks.h"
 #include "trainer/ihda/ihda_steps.h"
 #include "trainer/ihda/progress_meter.h"
@@ -65,6 +66,10 @@ class TrainLoop {
   }
   int Repeats(int ihda_step) const;
   bool averages() const { return Repeats(2) > 1 || spec_.averaging().start_share() > 0; }
+  bool ranks_photos() const { return spec_.loss().photo_neighbours().weight() > 0; }
+  // With ranks_photos(), looks at the photos with the networks as they are, which are those that
+  // step 2 starts from.
+  absl::Status LookAtPhotos();
   absl::Status RunRepeat(const IhdaStep& step, int repeat);
   absl::Status BeginRepeat(const IhdaStep& step);
   bool keeps_best() const { return spec_.validation().keep_best(); }
@@ -106,10 +111,12 @@ class TrainLoop {
   int epochs_done_ = 0;
   // Size of the last state; 0 before the first.
   uint64_t state_bytes_ = 0;
-  // Where each repeat starts (IhdaNetworks::Save), and the weights that were kept of each; empty
-  // unless averages().
+  // Where each repeat starts (IhdaNetworks::Save); empty unless averages() or ranks_photos().
   std::string start_;
+  // The weights that were kept of each repeat; empty unless averages().
   WeightAverage ended_;
+  // What the start of step 2 sees in the photos; unset before, and unless ranks_photos().
+  std::optional<PhotoTripletSampler> triplets_;
   // Empty unless keeps_best(): of the present repeat, and the last weights of each.
   BestEpoch best_;
   WeightAverage last_ended_;

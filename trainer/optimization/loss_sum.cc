@@ -32,6 +32,10 @@ absl::Status LossSum::Read(std::vector<std::pair<std::string, double>>& values) 
   if (scalars.empty()) scalars.push_back(torch::zeros({}, torch::kFloat64));
   const torch::Tensor on_cpu = torch::stack(scalars).cpu();
   double total = 0;
+  if (!values.empty()) {
+    total = values.back().second;
+    values.pop_back();
+  }
   for (size_t i = 0; i < terms_.size(); ++i) {
     const Term& term = terms_[i];
     const double value = on_cpu.data_ptr<double>()[i];

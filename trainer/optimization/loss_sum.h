@@ -22,8 +22,9 @@ class LossSum {
   bool empty() const { return terms_.empty(); }
   // Scalar; requires a term.
   torch::Tensor Total() const;
-  // Each term before its weight, and "total", as numbers. InvalidArgument naming the first term
-  // that is not finite: an update with it would ruin every weight.
+  // Each term before its weight, and "total", as numbers. If `values` has those of another sum of
+  // the update, the terms are added to them, and the total is that of both. InvalidArgument naming
+  // the first term that is not finite: an update with it would ruin every weight.
   absl::Status Read(std::vector<std::pair<std::string, double>>& values) const;
 
  private:

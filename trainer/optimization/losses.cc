@@ -115,4 +115,14 @@ torch::Tensor ContrastiveLoss(const torch::Tensor& sketches, const torch::Tensor
   return (F::cross_entropy(logits, labels) + F::cross_entropy(logits.t(), labels)) / 2;
 }
 
+torch::Tensor PhotoNeighbourLoss(const torch::Tensor& sketches, const torch::Tensor& photos,
+                                 const torch::Tensor& triplets, double margin) {
+  S2P_CHECK(triplets.size(0) > 0);
+  const auto distances = SquaredDistances(sketches, photos).clamp_min(1e-12).sqrt().flatten();
+  const auto places = triplets.select(1, 0) * photos.size(0);
+  const auto to_nearer = distances.index_select(0, places + triplets.select(1, 1));
+  const auto to_farther = distances.index_select(0, places + triplets.select(1, 2));
+  return torch::relu(to_nearer - to_farther + margin).mean();
+}
+
 }  // namespace s2p

@@ -70,6 +70,14 @@ torch::Tensor DomainLoss(const torch::Tensor& logits, const torch::Tensor& domai
 torch::Tensor ContrastiveLoss(const torch::Tensor& sketches, const torch::Tensor& photos,
                               double temperature);
 
+// L_NT (K. Li, K. Pang and Y.-Z. Song, "Photo Pre-Training, But for Sketch", CVPR 2023, eq. 4):
+// mean over the triplets of max(0, d(sketch, nearer photo) - d(sketch, farther photo) + margin),
+// with the Euclidean distance d. The paper only says that d is based on L2. Sketches and photos are
+// [n, d], all of L2 norm 1; a row of `triplets` [t, 3] int64 has the rows of a sketch, of the photo
+// that should be nearer and of the other. Requires t > 0. Not in IHDA.
+torch::Tensor PhotoNeighbourLoss(const torch::Tensor& sketches, const torch::Tensor& photos,
+                                 const torch::Tensor& triplets, double margin);
+
 }  // namespace s2p
 
 #endif  // S2P_TRAINER_OPTIMIZATION_LOSSES_H_

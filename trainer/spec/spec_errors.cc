@@ -147,6 +147,17 @@ void CheckLoss(const v1::TrainingSpec& spec, Errors& errors) {
       "at most step1.triplet_from_epoch, because the triplet loss needs another image");
 }
 
+void CheckPhotoNeighbours(const v1::TrainingSpec& spec, Errors& errors) {
+  const auto neighbours = PhotoNeighboursOf(spec);
+  errors.Range(neighbours.weight(), 0, 1000, "loss.photo_neighbours.weight");
+  errors.Range(neighbours.triplets(), 1, 1000, "loss.photo_neighbours.triplets");
+  errors.Range(neighbours.margin(), 0, 2, "loss.photo_neighbours.margin");
+  errors.Require(
+      neighbours.weight() == 0 || !neighbours.meta_step() || spec.step2().accumulate() == 1,
+      "step2.accumulate",
+      "1 with loss.photo_neighbours.meta_step, which looks at one batch after each update");
+}
+
 void CheckAugmentation(const v1::TrainingSpec::AugmentationSpec& augmentation, Errors& errors) {
   errors.Range(augmentation.crop_padding(), 0, 0.5, "augmentation.crop_padding");
   errors.Range(augmentation.rotation_degrees(), 0, 180, "augmentation.rotation_degrees");
@@ -208,6 +219,7 @@ std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved) {
   CheckStep(resolved.step1(), "step1", errors);
   CheckStep(resolved.step2(), "step2", errors);
   CheckLoss(resolved, errors);
+  CheckPhotoNeighbours(resolved, errors);
   CheckAugmentation(resolved.augmentation(), errors);
   CheckPseudo(resolved.pseudo(), errors);
   errors.Range(resolved.release().step1_decay(), 0, 10, "release.step1_decay");

@@ -105,6 +105,14 @@ bool IsChannelsLast(const v1::TrainingSpec& spec) {
   return spec.has_channels_last() ? spec.channels_last() : spec.precision() == v1::PRECISION_BF16;
 }
 
+v1::TrainingSpec::LossSpec::PhotoNeighbours PhotoNeighboursOf(const v1::TrainingSpec& spec) {
+  v1::TrainingSpec::LossSpec::PhotoNeighbours neighbours;
+  neighbours.set_triplets(10);
+  neighbours.set_margin(0.01);
+  neighbours.MergeFrom(spec.loss().photo_neighbours());
+  return neighbours;
+}
+
 bool RunsStep1(const v1::TrainingSpec& resolved) {
   return resolved.step1().epochs() > 0 && !resolved.source_dataset().empty() &&
          (!resolved.has_initial_version() || resolved.repeat_step1());

@@ -35,6 +35,9 @@ v1::Preprocessing PreprocessingOf(const v1::TrainingSpec::InputSpec& input);
 // Whether images and convolutions are channels-last in memory: as the spec says, else with BF16.
 bool IsChannelsLast(const v1::TrainingSpec& spec);
 
+// loss.photo_neighbours with its defaults where the spec says nothing.
+v1::TrainingSpec::LossSpec::PhotoNeighbours PhotoNeighboursOf(const v1::TrainingSpec& spec);
+
 // True if the run begins with step 1: it has epochs and a source, and the networks do not come from
 // a version, which has been through it, unless the spec asks for it again.
 bool RunsStep1(const v1::TrainingSpec& resolved);

@@ -188,7 +188,9 @@ class IhdaLossesTest : public testing::Test {
     return heads;
   }
   Step2Batch Batch() const {
-    return {Features(1), Features(2), torch::arange(4), Features(3), torch::ones({4, 3})};
+    return {Features(1),         Features(2),
+            torch::arange(4),    Features(3),
+            torch::ones({4, 3}), torch::tensor({0, 1, 2, 3, 2, 0}, torch::kLong).view({2, 3})};
   }
   static v1::TrainingSpec AllTerms() {
     v1::TrainingSpec spec;
@@ -201,6 +203,7 @@ class IhdaLossesTest : public testing::Test {
           &v1::TrainingSpec::LossSpec::set_contrastive}) {
       (loss.*set)(1);
     }
+    loss.mutable_photo_neighbours()->set_weight(1);
     loss.set_temperature(0.1);
     spec.mutable_step1()->set_attribute_factor(1);
     spec.mutable_step1()->set_images_per_identity(2);
@@ -211,13 +214,19 @@ class IhdaLossesTest : public testing::Test {
 
 TEST_F(IhdaLossesTest, EachWeightOfZeroTakesOutItsTermAndNoOther) {
   const std::vector<std::string> all = Terms(Step2Losses(AllTerms(), Batch(), At(0, 1), Heads()));
-  ASSERT_EQ(all, (std::vector<std::string>{"identity", "triplet", "attribute", "attribute_entropy",
-                                           "consistency", "domain", "contrastive"}));
+  ASSERT_EQ(all,
+            (std::vector<std::string>{"identity", "triplet", "attribute", "attribute_entropy",
+                                      "consistency", "domain", "contrastive", "photo_neighbours"}));
   for (const std::string& term : all) {
     v1::TrainingSpec spec = AllTerms();
     const auto* field = spec.loss().GetDescriptor()->FindFieldByName(term);
     ASSERT_NE(field, nullptr) << term;
-    spec.loss().GetReflection()->SetDouble(spec.mutable_loss(), field, 0);
+    // A term with fields of its own has its weight there.
+    if (field->message_type() != nullptr) {
+      spec.loss().GetReflection()->ClearField(spec.mutable_loss(), field);
+    } else {
+      spec.loss().GetReflection()->SetDouble(spec.mutable_loss(), field, 0);
+    }
     std::vector<std::string> rest = all;
     rest.erase(std::find(rest.begin(), rest.end(), term));
     EXPECT_EQ(Terms(Step2Losses(spec, Batch(), At(0, 1), Heads())), rest) << term;
@@ -239,14 +248,58 @@ TEST_F(IhdaLossesTest, WithoutASourceNoTermLooksAtOne) {
   batch.source = {};
   EXPECT_EQ(Terms(Step2Losses(AllTerms(), batch, At(0, 1), Heads())),
             (std::vector<std::string>{"identity", "triplet", "attribute_entropy", "consistency",
-                                      "contrastive"}));
+                                      "contrastive", "photo_neighbours"}));
 }
 
 TEST_F(IhdaLossesTest, WithoutAttributesNoTermAsksForThem) {
   LossHeads heads = Heads();
   heads.attributes = nullptr;
   EXPECT_EQ(Terms(Step2Losses(AllTerms(), Batch(), At(0, 1), heads)),
-            (std::vector<std::string>{"identity", "triplet", "domain", "contrastive"}));
+            (std::vector<std::string>{"identity", "triplet", "domain", "contrastive",
+                                      "photo_neighbours"}));
+}
+
+TEST_F(IhdaLossesTest, BatchWithoutTripletsHasNoTermOfThem) {
+  Step2Batch batch = Batch();
+  batch.photo_triplets = torch::Tensor();
+  const auto terms = Terms(Step2Losses(AllTerms(), batch, At(0, 1), Heads()));
+  EXPECT_EQ(std::count(terms.begin(), terms.end(), "photo_neighbours"), 0);
+}
+
+TEST_F(IhdaLossesTest, PhotosAreRankedByWhatRetrievalCompares) {
+  v1::TrainingSpec spec;
+  spec.mutable_loss()->mutable_photo_neighbours()->set_weight(10);
+  const Step2Batch batch = Batch();
+  const auto unit = Heads().retrieval_feature;
+  const auto value = [&](double margin) {
+    return 10 * PhotoNeighbourLoss(unit(batch.sketch.embedding), unit(batch.photo.embedding),
+                                   batch.photo_triplets, margin)
+                    .item<double>();
+  };
+  const auto total = [&] {
+    return Step2Losses(spec, batch, At(0, 1), Heads()).Total().item<double>();
+  };
+  EXPECT_NEAR(total(), value(0.01), 1e-6) << "the default margin";
+  spec.mutable_loss()->mutable_photo_neighbours()->set_margin(1);
+  EXPECT_NEAR(total(), value(1), 1e-6);
+  EXPECT_GT(value(1), value(0.01));
+}
+
+TEST_F(IhdaLossesTest, WithTheMetaStepThePhotosAreRankedInTheMetaObjective) {
+  v1::TrainingSpec spec = AllTerms();
+  EXPECT_TRUE(Step2MetaLosses(spec, Batch(), Heads()).empty());
+  const double at_once = Step2Losses(spec, Batch(), At(0, 1), Heads()).Total().item<double>();
+  spec.mutable_loss()->mutable_photo_neighbours()->set_meta_step(true);
+  const LossSum main = Step2Losses(spec, Batch(), At(0, 1), Heads());
+  const auto terms = Terms(main);
+  EXPECT_EQ(std::count(terms.begin(), terms.end(), "photo_neighbours"), 0);
+  Step2Batch pairs;
+  pairs.photo = Batch().photo;
+  pairs.sketch = Batch().sketch;
+  pairs.photo_triplets = Batch().photo_triplets;
+  const LossSum meta = Step2MetaLosses(spec, pairs, Heads());
+  EXPECT_EQ(Terms(meta), (std::vector<std::string>{"photo_neighbours"}));
+  EXPECT_NEAR(main.Total().item<double>() + meta.Total().item<double>(), at_once, 1e-5);
 }
 
 // Rows that a head sees in each of its passes.

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <sstream>
+#include <string>
 
 #include "base/message_text.h"
 #include "model/torch_tensors.h"
@@ -150,6 +152,48 @@ TEST(IhdaNetworksTest, StateWithTheFormerHeadsIsContinuedWithThem) {
   const auto again = Networks("paper");
   ASSERT_THAT(again->Load(networks->Save()), IsOk());
   EXPECT_EQ(SerializeSafetensors(again->encoder().Weights()), SerializeSafetensors(after));
+}
+
+std::map<std::string, torch::Tensor> Gradients(IhdaNetworks& networks) {
+  std::map<std::string, torch::Tensor> gradients;
+  for (const auto& item : networks.encoder().named_parameters()) {
+    if (item.value().grad().defined()) gradients[item.key()] = item.value().grad().clone();
+  }
+  return gradients;
+}
+
+// The main objective pulls embeddings to 0, the meta objective away from it.
+TEST(IhdaNetworksTest, MetaGradientsAreThoseOfTheUpdatedNetworksWhichAreThenAsTheyWere) {
+  const auto networks = Networks("paper");
+  networks->SetTraining();
+  torch::manual_seed(1);
+  const torch::Tensor images = torch::randn({4, 3, 64, 64});
+  const auto square = [&] {
+    return networks->Forward({images}, {v1::MODALITY_PHOTO})[0].embedding.pow(2).mean();
+  };
+  const torch::Tensor main = square();
+  main.backward();
+  const auto of_main = Gradients(*networks);
+  const std::string before = SerializeSafetensors(networks->encoder().Weights());
+  double meta = 0;
+  std::map<std::string, torch::Tensor> of_meta;
+  ASSERT_THAT(networks->AddMetaGradients(0.001,
+                                         [&] {
+                                           const torch::Tensor loss = -square();
+                                           meta = loss.item<double>();
+                                           loss.backward();
+                                           of_meta = Gradients(*networks);
+                                           return absl::OkStatus();
+                                         }),
+              IsOk());
+  EXPECT_LT(-meta, 0.9 * main.item<double>()) << "the update made the main objective smaller";
+  EXPECT_EQ(SerializeSafetensors(networks->encoder().Weights()), before)
+      << "weights and statistics are as they were";
+  const auto of_both = Gradients(*networks);
+  EXPECT_EQ(of_both.size(), of_main.size());
+  for (const auto& [name, gradient] : of_both) {
+    EXPECT_TRUE(gradient.equal(of_main.at(name) + of_meta.at(name))) << name;
+  }
 }
 
 TEST(IhdaNetworksTest, OwnStateIsContinuedToTheSameBits) {

@@ -259,15 +259,19 @@ TEST_F(IhdaTrainerTest, EveryTermIsNamedAndEachCanBeOff) {
   options.observer.on_progress = [&](const v1::TrainingProgress& progress) {
     for (const v1::LossTerm& term : progress.losses()) terms.insert(term.name());
   };
-  Train(Spec(), options);
-  const std::set<std::string> all = {"attribute", "attribute_entropy", "consistency", "contrastive",
-                                     "domain",    "identity",          "total",       "triplet"};
+  const v1::TrainingSpec spec = With(Spec(), {"loss.photo_neighbours.weight=1"});
+  Train(spec, options);
+  const std::set<std::string> all = {
+      "attribute", "attribute_entropy", "consistency", "contrastive", "domain",
+      "identity",  "photo_neighbours",  "triplet",     "total"};
   EXPECT_EQ(terms, all);
   for (const std::string& term : all) {
     if (term == "total") continue;
     terms.clear();
-    Train(With(Spec(), {absl::StrCat("loss.", term, "=0"), "step1.epochs=1", "step2.epochs=1"}),
-          options);
+    const std::string weight = term == "photo_neighbours" ? ".weight" : "";
+    Train(
+        With(spec, {absl::StrCat("loss.", term, weight, "=0"), "step1.epochs=1", "step2.epochs=1"}),
+        options);
     EXPECT_EQ(terms.count(term), 0u) << term;
     EXPECT_EQ(terms.size(), all.size() - 1) << term;
   }

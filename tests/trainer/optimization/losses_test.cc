@@ -192,6 +192,48 @@ TEST(LossesTest, ContrastiveLossByHand) {
   EXPECT_NEAR(ContrastiveLoss(features, features, 0.5).item<double>(), expected, 1e-6);
 }
 
+// Sketch and photos on the unit circle, at 0, 90 and 180 degrees from each other.
+struct Circle {
+  torch::Tensor sketches = F64({1, 0}).reshape({1, 2}).set_requires_grad(true);
+  torch::Tensor photos = F64({1, 0, 0, 1, -1, 0}).reshape({3, 2}).set_requires_grad(true);
+};
+
+torch::Tensor Triplets(std::initializer_list<int64_t> rows) {
+  return torch::tensor(std::vector<int64_t>(rows), torch::kLong).view({-1, 3});
+}
+
+// The distances are 0, sqrt(2) and 2.
+TEST(LossesTest, PhotoNeighbourLossByHand) {
+  const Circle circle;
+  const auto loss = [&](const torch::Tensor& triplets, double margin) {
+    return PhotoNeighbourLoss(circle.sketches, circle.photos, triplets, margin).item<double>();
+  };
+  const double gap = 2 - std::sqrt(2);
+  EXPECT_EQ(loss(Triplets({0, 1, 2}), 0.01), 0) << "the order is kept, by more than the margin";
+  EXPECT_NEAR(loss(Triplets({0, 2, 1}), 0.01), gap + 0.01, 1e-9) << "the order is violated";
+  EXPECT_NEAR(loss(Triplets({0, 1, 2}), 0.6), 0.6 - gap, 1e-9);
+  EXPECT_NEAR(loss(Triplets({0, 1, 2, 0, 2, 1}), 0.01), (gap + 0.01) / 2, 1e-9);
+}
+
+// The gradient of a distance is the unit vector between the two. From the sketch to the photo that
+// should be nearer it is (1, 0), to the other one (1, -1) / sqrt(2).
+TEST(LossesTest, PhotoNeighbourLossPullsOnePhotoAndPushesTheOther) {
+  const Circle circle;
+  PhotoNeighbourLoss(circle.sketches, circle.photos, Triplets({0, 2, 1}), 0.01).backward();
+  const double half = std::sqrt(0.5);
+  EXPECT_TRUE(torch::allclose(circle.sketches.grad(), F64({1 - half, half}).reshape({1, 2})));
+  EXPECT_TRUE(
+      torch::allclose(circle.photos.grad(), F64({0, 0, half, -half, -1, 0}).reshape({3, 2})));
+}
+
+// A sketch that lies on a photo has no direction to it.
+TEST(LossesTest, PhotoNeighbourLossIsFlatWhereASketchIsAPhoto) {
+  const Circle circle;
+  PhotoNeighbourLoss(circle.sketches, circle.photos, Triplets({0, 1, 0}), 0.01).backward();
+  EXPECT_TRUE(torch::isfinite(circle.sketches.grad()).all().item<bool>());
+  EXPECT_EQ(circle.photos.grad()[0].abs().max().item<double>(), 0);
+}
+
 TEST(LossesTest, ReversalTurnsTheGradientAndNothingElse) {
   const auto x = F64({1, 2}).set_requires_grad(true);
   const auto y = ReverseGradient(x, 0.25);
@@ -216,7 +258,13 @@ TEST(LossesTest, GradientsAreThoseOfTheValues) {
       [&](const torch::Tensor& x) {
         return paper::DomainLoss(x, torch::tensor({0, 1, 2, 2}));
       },
-      [&](const torch::Tensor& x) { return ContrastiveLoss(x, other, 0.5); }};
+      [&](const torch::Tensor& x) { return ContrastiveLoss(x, other, 0.5); },
+      [&](const torch::Tensor& x) {
+        return PhotoNeighbourLoss(x, other, Triplets({0, 1, 2, 1, 3, 0, 3, 2, 1}), 4);
+      },
+      [&](const torch::Tensor& x) {
+        return PhotoNeighbourLoss(other, x, Triplets({0, 1, 2, 1, 3, 0, 3, 2, 1}), 4);
+      }};
   for (size_t i = 0; i < losses.size(); ++i) {
     const auto x = torch::randn({4, 3}, torch::kFloat64).set_requires_grad(true);
     losses[i](x).backward();

@@ -199,7 +199,7 @@ bool IsUnset(const std::string& field) {
   return field == "channels_last" || field == "validation.keep_best" ||
          field == "validation.sketches_only" || field == "publish.min_queries" ||
          absl::StartsWith(field, "publish.reference_") || absl::StartsWith(field, "release.") ||
-         absl::StartsWith(field, "pseudo.");
+         absl::StartsWith(field, "pseudo.") || absl::StartsWith(field, "loss.photo_neighbours.");
 }
 
 // Calls `visit` with the path of each field, whether it is set, and its text if it is one.
@@ -367,6 +367,38 @@ TEST(SpecErrorsTest, PseudoSketchesOutOfRangeAreNamed) {
                           HasSubstr("pseudo.wobble: must be from 0 to 0.05")));
 }
 
+TEST(PhotoNeighboursOfTest, UnsetFieldsAreThoseOfThePaper) {
+  const auto unset = PhotoNeighboursOf(Preset("shoes"));
+  EXPECT_EQ(unset.weight(), 0);
+  EXPECT_EQ(unset.triplets(), 10u);
+  EXPECT_EQ(unset.margin(), 0.01);
+  EXPECT_FALSE(unset.meta_step());
+  const auto set = PhotoNeighboursOf(
+      Preset("shoes", {"loss.photo_neighbours.weight=3", "loss.photo_neighbours.triplets=7",
+                       "loss.photo_neighbours.margin=0", "loss.photo_neighbours.meta_step=true"}));
+  EXPECT_EQ(set.weight(), 3);
+  EXPECT_EQ(set.triplets(), 7u);
+  EXPECT_EQ(set.margin(), 0);
+  EXPECT_TRUE(set.meta_step());
+}
+
+TEST(SpecErrorsTest, MetaStepLooksAtOneBatch) {
+  const std::vector<std::string> fields = {"loss.photo_neighbours.weight=1",
+                                           "loss.photo_neighbours.meta_step=true"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.end(), fields.begin(), fields.end());
+    return Errors(more);
+  };
+  EXPECT_THAT(with({}), IsEmpty());
+  EXPECT_THAT(with({"step1.accumulate=2"}), IsEmpty()) << "step 1 has no such term";
+  EXPECT_THAT(with({"step2.accumulate=2"}),
+              ElementsAre(AllOf(HasSubstr("step2.accumulate: must be 1"),
+                                HasSubstr("loss.photo_neighbours.meta_step"))));
+  EXPECT_THAT(Errors({"loss.photo_neighbours.weight=1", "step2.accumulate=2"}), IsEmpty());
+  EXPECT_THAT(Errors({"loss.photo_neighbours.meta_step=true", "step2.accumulate=2"}), IsEmpty())
+      << "the term is off";
+}
+
 TEST(SpecErrorsTest, NoImprovementIsCertain) {
   EXPECT_THAT(Errors({"publish.confidence=0"}), IsEmpty());
   for (const char* confidence : {"1", "-0.1", "nan"}) {
@@ -376,21 +408,39 @@ TEST(SpecErrorsTest, NoImprovementIsCertain) {
 }
 
 TEST(SpecErrorsTest, EveryNumberThatMakesNoSenseIsNamed) {
-  for (const char* assignment : {"step2.learning_rate=nan",  "step2.learning_rate=0",
-                                 "step2.learning_rate=-1",   "step2.learning_rate=inf",
-                                 "step2.batch_size=3",       "step1.encoder_rate_factor=0",
-                                 "step1.weight_decay=-0.1",  "step2.accumulate=0",
-                                 "loss.margin=-1",           "loss.label_smoothing=1",
-                                 "loss.temperature=0",       "averaging.runs=17",
-                                 "averaging.start_share=1",  "validation.fraction=0.9",
-                                 "augmentation.flip=1.5",    "photo.height=8",
-                                 "sketch.width=4096",        "sketch.work_size=8",
-                                 "photo.work_size=5000",     "backbone.last_stage=5",
-                                 "photo.resize_shorter=32",  "sketch.resize_shorter=4097",
-                                 "embedding.dimension=5000", "publish.min_improvement=2",
-                                 "max_unreadable=1",         "workers=1000",
-                                 "initial_version=0",        "publish.reference_tolerance=2",
-                                 "pseudo.human_share=1",     "publish.reference_confidence=1"}) {
+  for (const char* assignment : {"step2.learning_rate=nan",
+                                 "step2.learning_rate=0",
+                                 "step2.learning_rate=-1",
+                                 "step2.learning_rate=inf",
+                                 "step2.batch_size=3",
+                                 "step1.encoder_rate_factor=0",
+                                 "step1.weight_decay=-0.1",
+                                 "step2.accumulate=0",
+                                 "loss.margin=-1",
+                                 "loss.label_smoothing=1",
+                                 "loss.temperature=0",
+                                 "averaging.runs=17",
+                                 "averaging.start_share=1",
+                                 "validation.fraction=0.9",
+                                 "augmentation.flip=1.5",
+                                 "photo.height=8",
+                                 "sketch.width=4096",
+                                 "sketch.work_size=8",
+                                 "photo.work_size=5000",
+                                 "backbone.last_stage=5",
+                                 "photo.resize_shorter=32",
+                                 "sketch.resize_shorter=4097",
+                                 "embedding.dimension=5000",
+                                 "publish.min_improvement=2",
+                                 "max_unreadable=1",
+                                 "workers=1000",
+                                 "initial_version=0",
+                                 "publish.reference_tolerance=2",
+                                 "pseudo.human_share=1",
+                                 "publish.reference_confidence=1",
+                                 "loss.photo_neighbours.weight=nan",
+                                 "loss.photo_neighbours.triplets=0",
+                                 "loss.photo_neighbours.margin=2.5"}) {
     const std::string field(assignment, std::string(assignment).find('='));
     EXPECT_THAT(Errors({assignment}), ElementsAre(HasSubstr(field + ": must be"))) << assignment;
   }
@@ -436,6 +486,8 @@ TEST(SpecErrorsTest, SpecWithoutPairFlipIfBothWaysIsTaken) {
 
 TEST(SpecErrorsTest, WhatCannotLearnIsRefused) {
   EXPECT_THAT(Errors({"loss.identity=0", "loss.triplet=0"}),
+              ElementsAre(HasSubstr("nothing is learned")));
+  EXPECT_THAT(Errors({"loss.identity=0", "loss.triplet=0", "loss.photo_neighbours.weight=1"}),
               ElementsAre(HasSubstr("nothing is learned")));
   EXPECT_THAT(Errors({"source_dataset=s", "step1.images_per_identity=1"}),
               ElementsAre(HasSubstr("step1.images_per_identity")));
@@ -639,6 +691,7 @@ bool IsAlwaysRead(const std::string& field) {
                                                          "loss.identity",
                                                          "loss.triplet",
                                                          "loss.contrastive",
+                                                         "loss.photo_neighbours.weight",
                                                          "augmentation.crop_padding",
                                                          "augmentation.rotation_degrees",
                                                          "augmentation.color_jitter",
@@ -729,8 +782,8 @@ TEST(IsChannelsLastTest, FollowsThePrecisionUnlessItIsSet) {
 TEST(SpecDigestTest, OneFieldMakesAnother) {
   EXPECT_EQ(SpecDigest(Preset("demo")), SpecDigest(Preset("demo")));
   EXPECT_NE(SpecDigest(Preset("demo")), SpecDigest(Preset("demo", {"seed=2"})));
-  for (const char* field :
-       {"release.step1_single_image_epochs=5", "pair_fraction=0.5", "attributes=boots"}) {
+  for (const char* field : {"release.step1_single_image_epochs=5", "pair_fraction=0.5",
+                            "attributes=boots", "loss.photo_neighbours.weight=1"}) {
     EXPECT_NE(SpecDigest(Preset("persons-release")), SpecDigest(Preset("persons-release", {field})))
         << field;
   }
