@@ -3,7 +3,7 @@
 #include <ATen/Parallel.h>
 #include <torch/types.h>
 
-#include <cmath>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,15 +13,13 @@
 #include "image/preprocessor.h"
 #include "model/backbone/frozen_backbone.h"
 #include "model/dual_encoder.h"
+#include "model/encoder_agreement.h"
+#include "model/golden_probe.h"
 #include "model/torch_device.h"
 #include "model/torch_version.h"
 
 namespace s2p {
 namespace {
-
-constexpr char kProbeImage[] = "s2p-probe-1";
-constexpr double kMinCosineFp32 = 0.9999;
-constexpr double kMinCosineHalf = 0.999;
 
 // Pictures of one modality and their positions in the batch.
 struct Group {
@@ -67,15 +65,32 @@ void CopyRows(const torch::Tensor& rows, const std::vector<int>& positions,
   }
 }
 
-absl::StatusOr<torch::ScalarType> TypeOf(const std::string& precision, torch::Device device) {
-  if (precision == "fp32") return torch::kFloat32;
-  if (precision != "half") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("precision: '", precision, "' is neither fp32 nor half"));
+torch::ScalarType TypeOf(Precision precision) {
+  switch (precision) {
+    case Precision::kBfloat16:
+      return torch::kBFloat16;
+    case Precision::kFloat16:
+      return torch::kFloat16;
+    case Precision::kFloat32:
+      break;
   }
-  if (device.is_cuda()) return torch::kFloat16;
-  return absl::InvalidArgumentError(
-      "precision: 'half' needs a GPU (--device cuda:0); on the CPU use fp32");
+  return torch::kFloat32;
+}
+
+constexpr char kAutoPrecision[] = "auto";
+
+// InvalidArgument for a name that is unknown, or a precision that the device lacks; empty for auto.
+absl::StatusOr<std::optional<Precision>> ReadPrecision(const EncoderOptions& options,
+                                                       torch::Device device) {
+  std::optional<Precision> precision;
+  if (options.precision == kAutoPrecision) return precision;
+  precision = PrecisionOf(options.precision);
+  if (!precision) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("precision: '", options.precision, "' is none of fp32, bf16, half and auto"));
+  }
+  S2P_RETURN_IF_ERROR(CheckPrecision(*precision, device.is_cpu(), options.cpu_has_bf16));
+  return precision;
 }
 
 class TorchEncoder final : public Encoder {
@@ -93,17 +108,16 @@ class TorchEncoder final : public Encoder {
         new TorchEncoder(manifest, photo, sketch, std::move(networks), device));
   }
 
-  // Switches to folded networks in the fastest layout. InvalidArgument for options that the device
-  // does not support.
-  absl::Status Freeze(const EncoderOptions& options, bool shared) {
+  // Switches to folded networks of this precision in this layout, or in the fastest if it is
+  // "auto". InvalidArgument for a layout that network or device do not have.
+  absl::Status Freeze(const std::string& layout, Precision precision, bool shared) {
     const c10::InferenceMode inference;
     FrozenOptions frozen;
-    S2P_ASSIGN_OR_RETURN(frozen.type, TypeOf(options.precision, device_));
+    frozen.type = TypeOf(precision);
     frozen.device = device_;
     frozen.height = photo_.height();
     frozen.width = photo_.width();
-    S2P_ASSIGN_OR_RETURN(frozen.layout,
-                         ChooseLayout(networks_->photo_backbone(), options.layout, frozen));
+    S2P_ASSIGN_OR_RETURN(frozen.layout, ChooseLayout(networks_->photo_backbone(), layout, frozen));
     photo_backbone_ = networks_->photo_backbone().Freeze(frozen);
     sketch_backbone_ = photo_backbone_;
     if (!shared) {
@@ -112,7 +126,8 @@ class TorchEncoder final : public Encoder {
       sketch_backbone_ = networks_->sketch_backbone().Freeze(frozen);
     }
     networks_->ReleaseBackbones();
-    description_ = absl::StrCat(NameOf(frozen.layout), ", ", options.precision);
+    precision_choice_.precision = precision;
+    description_ = absl::StrCat(NameOf(frozen.layout), ", ", NameOf(precision));
     return absl::OkStatus();
   }
 
@@ -123,6 +138,11 @@ class TorchEncoder final : public Encoder {
     return device_.is_cpu() ? "cpu" : absl::StrCat("cuda:", device_.index());
   }
   std::string description() const override { return description_; }
+  PrecisionChoice precision_choice() const override { return precision_choice_; }
+  void ExplainPrecision(std::string reason, bool doubtful = false) {
+    precision_choice_.reason = std::move(reason);
+    precision_choice_.doubtful = doubtful;
+  }
   uint64_t device_memory_bytes() const override {
     uint64_t bytes = 0;
     if (device_.is_cpu()) return bytes;
@@ -224,58 +244,80 @@ class TorchEncoder final : public Encoder {
   std::shared_ptr<const FrozenBackbone> photo_backbone_;
   std::shared_ptr<const FrozenBackbone> sketch_backbone_;
   std::string description_;
+  PrecisionChoice precision_choice_;
 };
-
-// Encodes the probe photo, then the probe sketch.
-absl::StatusOr<Encoding> EncodeProbe(const Encoder& encoder) {
-  const Image photo = ProbeImage(v1::MODALITY_PHOTO);
-  const Image sketch = ProbeImage(v1::MODALITY_SKETCH);
-  return encoder.Encode(
-      {EncoderInput{&photo, v1::MODALITY_PHOTO}, EncoderInput{&sketch, v1::MODALITY_SKETCH}});
-}
-
-// `field` is the manifest's name for `expected`.
-absl::Status CheckProbeVector(absl::string_view field, std::vector<float> expected,
-                              absl::Span<const float> got, double min_cosine) {
-  if (expected.size() != got.size()) {
-    return absl::DataLossError(
-        absl::StrCat(field, ": ", expected.size(), " values, not ", got.size()));
-  }
-  if (!NormalizeL2(absl::MakeSpan(expected))) {
-    return absl::DataLossError(absl::StrCat(field, ": zero or not finite"));
-  }
-  const float cosine = CosineSimilarity(expected, got);
-  if (cosine >= min_cosine) return absl::OkStatus();
-  return absl::DataLossError(
-      absl::StrCat(field, ": this program's embedding of the probe image has cosine similarity ",
-                   cosine, " with the writer's, below ", min_cosine));
-}
-
-// `half` is true if the encoder computes in half precision.
-absl::Status CheckGoldenProbe(const Encoder& encoder, const v1::GoldenProbe& probe, bool half) {
-  if (probe.image() != kProbeImage) {
-    return absl::DataLossError(
-        absl::StrCat("golden_probe.image: '", probe.image(), "', not ", kProbeImage));
-  }
-  const double min_cosine = half ? probe.min_cosine_half() : probe.min_cosine_fp32();
-  // A tolerance that accepts everything proves nothing.
-  if (!(min_cosine >= 0.9 && min_cosine <= 1)) {
-    return absl::DataLossError(absl::StrCat("golden_probe.min_cosine_", half ? "half" : "fp32",
-                                            ": ", min_cosine, " is not in [0.9, 1]"));
-  }
-  S2P_ASSIGN_OR_RETURN(Encoding encoding, EncodeProbe(encoder));
-  S2P_RETURN_IF_ERROR(CheckProbeVector("golden_probe.photo",
-                                       {probe.photo().begin(), probe.photo().end()},
-                                       encoding.embeddings.row(0), min_cosine));
-  return CheckProbeVector("golden_probe.sketch", {probe.sketch().begin(), probe.sketch().end()},
-                          encoding.embeddings.row(1), min_cosine);
-}
 
 // Prefixes the error with the path of the checkpoint's file.
 absl::Status At(const Checkpoint& checkpoint, const char* file, const absl::Status& status) {
   if (checkpoint.directory.empty() || !absl::IsDataLoss(status)) return status;
   return absl::Status(status.code(),
                       absl::StrCat(checkpoint.directory, "/", file, ": ", status.message()));
+}
+
+// Loads the checkpoint in one precision and checks its golden probe.
+absl::StatusOr<std::unique_ptr<TorchEncoder>> LoadIn(Precision precision,
+                                                     const Checkpoint& checkpoint,
+                                                     const std::string& layout,
+                                                     torch::Device device) {
+  auto encoder = TorchEncoder::Create(checkpoint.manifest, checkpoint.weights, device);
+  if (!encoder.ok()) return At(checkpoint, kWeightsFileName, encoder.status());
+  S2P_RETURN_IF_ERROR(
+      (*encoder)->Freeze(layout, precision, checkpoint.manifest.backbone().shared()));
+  const absl::Status status = CheckGoldenProbe(**encoder, checkpoint.manifest.golden_probe());
+  if (!status.ok()) return At(checkpoint, kManifestFileName, status);
+  return encoder;
+}
+
+// FailedPrecondition if precision "auto" is not to try bfloat16.
+absl::Status CheckAuto(const EncoderOptions& options, torch::Device device) {
+  if (!device.is_cpu()) {
+    return absl::FailedPreconditionError("reduced precision on a GPU is chosen by name only");
+  }
+  if (options.cpu_has_bf16()) return absl::OkStatus();
+  return absl::FailedPreconditionError("this CPU lacks AVX512-BF16");
+}
+
+// Loads the checkpoint in this precision, and compares it with `full`, which is float32, in
+// precision_choice. FailedPrecondition if it fails the golden probe in this precision.
+absl::StatusOr<std::unique_ptr<TorchEncoder>> LoadReduced(Precision precision, const Encoder& full,
+                                                          const Checkpoint& checkpoint,
+                                                          const std::string& layout,
+                                                          torch::Device device) {
+  S2P_ASSIGN_OR_RETURN(auto reduced, LoadIn(precision, checkpoint, layout, device));
+  S2P_ASSIGN_OR_RETURN(const EncoderAgreement agreement, MeasureAgreement(full, *reduced));
+  const absl::Status verdict =
+      CheckAgreement(agreement, checkpoint.manifest.golden_probe().min_cosine_half());
+  reduced->ExplainPrecision(
+      verdict.ok() ? absl::StrCat("it agrees with fp32 on built-in pictures: ", Describe(agreement))
+                   : std::string(verdict.message()),
+      /*doubtful=*/!verdict.ok());
+  return reduced;
+}
+
+absl::StatusOr<std::unique_ptr<TorchEncoder>> LoadAuto(const Checkpoint& checkpoint,
+                                                       const EncoderOptions& options,
+                                                       torch::Device device) {
+  S2P_ASSIGN_OR_RETURN(auto full, LoadIn(Precision::kFloat32, checkpoint, options.layout, device));
+  absl::Status why_not = CheckAuto(options, device);
+  if (why_not.ok()) {
+    auto reduced = LoadReduced(Precision::kBfloat16, *full, checkpoint, options.layout, device);
+    if (reduced.ok() && !(*reduced)->precision_choice().doubtful) return reduced;
+    why_not = reduced.ok() ? absl::FailedPreconditionError((*reduced)->precision_choice().reason)
+                           : reduced.status();
+    if (!absl::IsFailedPrecondition(why_not)) return why_not;
+  }
+  full->ExplainPrecision(absl::StrCat("not bf16: ", why_not.message()));
+  return full;
+}
+
+absl::StatusOr<std::unique_ptr<TorchEncoder>> LoadWith(const Checkpoint& checkpoint,
+                                                       const EncoderOptions& options,
+                                                       torch::Device device) {
+  S2P_ASSIGN_OR_RETURN(const auto precision, ReadPrecision(options, device));
+  if (!precision) return LoadAuto(checkpoint, options, device);
+  S2P_ASSIGN_OR_RETURN(auto full, LoadIn(Precision::kFloat32, checkpoint, options.layout, device));
+  if (precision == Precision::kFloat32) return full;
+  return LoadReduced(*precision, *full, checkpoint, options.layout, device);
 }
 
 }  // namespace
@@ -288,7 +330,7 @@ absl::Status CheckEncoderOptions(const EncoderOptions& options) {
     return absl::InvalidArgumentError(absl::StrCat(
         "layout: '", options.layout, "' is neither auto, contiguous, channels_last nor onednn"));
   }
-  return TypeOf(options.precision, device).status();
+  return ReadPrecision(options, device).status();
 }
 
 absl::StatusOr<std::unique_ptr<const Encoder>> LoadEncoder(const Checkpoint& checkpoint,
@@ -300,13 +342,8 @@ absl::StatusOr<std::unique_ptr<const Encoder>> LoadEncoder(const Checkpoint& che
     if (options.threads > 0) at::set_num_threads(options.threads);
     UseFullFloat32();
     S2P_ASSIGN_OR_RETURN(torch::Device device, SelectDevice(options.device));
-    auto encoder = TorchEncoder::Create(checkpoint.manifest, checkpoint.weights, device);
-    if (!encoder.ok()) return At(checkpoint, kWeightsFileName, encoder.status());
-    absl::Status status = (*encoder)->Freeze(options, checkpoint.manifest.backbone().shared());
-    if (!status.ok()) return status;
-    const bool half = options.precision == "half";
-    status = CheckGoldenProbe(**encoder, checkpoint.manifest.golden_probe(), half);
-    if (!status.ok()) return At(checkpoint, kManifestFileName, status);
+    auto encoder = LoadWith(checkpoint, options, device);
+    if (!encoder.ok()) return encoder.status();
     return std::unique_ptr<const Encoder>(*std::move(encoder));
   } catch (const std::exception& error) {
     return TorchError(error, "load encoder");
@@ -329,15 +366,7 @@ absl::Status FillGoldenProbe(DualEncoder& encoder, v1::CheckpointManifest& manif
       generator.set_state(random_state);
     }
     if (!frozen.ok()) return frozen.status();
-    S2P_ASSIGN_OR_RETURN(Encoding encoding, EncodeProbe(**frozen));
-    v1::GoldenProbe& probe = *manifest.mutable_golden_probe();
-    probe.Clear();
-    probe.set_image(kProbeImage);
-    for (float value : encoding.embeddings.row(0)) probe.add_photo(value);
-    for (float value : encoding.embeddings.row(1)) probe.add_sketch(value);
-    probe.set_min_cosine_fp32(kMinCosineFp32);
-    probe.set_min_cosine_half(kMinCosineHalf);
-    return absl::OkStatus();
+    return WriteGoldenProbe(**frozen, *manifest.mutable_golden_probe());
   } catch (const std::exception& error) {
     return TorchError(error, "golden probe");
   }

@@ -3,6 +3,7 @@
 #define S2P_MODEL_ENCODER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "image/image.h"
 #include "model/checkpoint.h"
 #include "model/embedding.h"
+#include "model/precision.h"
 #include "s2p/v1/checkpoint.pb.h"
 
 namespace s2p {
@@ -46,6 +48,7 @@ class Encoder {
   virtual std::string device() const = 0;
   // Layout and precision, for a log line: "onednn, fp32".
   virtual std::string description() const { return ""; }
+  virtual PrecisionChoice precision_choice() const { return {}; }
   // Memory that the weights use on a GPU; 0 on the CPU.
   virtual uint64_t device_memory_bytes() const { return 0; }
 
@@ -64,9 +67,14 @@ struct EncoderOptions {
   // "onednn" (CPU only, for ResNets other than SE-ResNeXt), or "auto", which times a few passes in
   // each supported layout, about a second in all, and keeps the fastest.
   std::string layout = "auto";
-  // "fp32" or "half", which computes the backbone in float16: CUDA only. (Half precision and the
-  // layouts on CUDA have been compiled, but not run, for lack of a GPU.)
+  // The backbones' arithmetic: "fp32"; "bf16", on a CPU with AVX512-BF16 or on CUDA; "half", which
+  // is float16, on CUDA only; or "auto": bf16 on a CPU that has it, if it is faster there and the
+  // model agrees with itself in float32 (CheckAgreement), else fp32. For all but fp32, both
+  // precisions are loaded and compared on 96 pictures. (Reduced precision and the layouts on CUDA
+  // have been compiled, but not run, for lack of a GPU.)
   std::string precision = "fp32";
+  // Tests replace the question to the CPU.
+  std::function<bool()> cpu_has_bf16 = CpuHasBf16;
 };
 
 // InvalidArgument if the device is unknown or not available.
@@ -76,9 +84,10 @@ absl::Status CheckDevice(const std::string& device);
 absl::Status CheckEncoderOptions(const EncoderOptions& options);
 
 // Loads a verified checkpoint onto a device, folds batch norms into convolutions, and verifies the
-// result on the golden probe. InvalidArgument for a device that is not available, an option that it
-// does not support, or an invalid manifest; DataLoss, naming the tensor, if the weights do not fit
-// the manifest, and if the probe's embeddings differ.
+// result on the golden probe, in float32 and in the precision that serves. InvalidArgument
+// for a device that is not available, an option that it does not support, or an invalid manifest;
+// DataLoss, naming the tensor, if the weights do not fit the manifest, and if the probe's
+// embeddings differ; FailedPrecondition if they differ in reduced precision alone.
 absl::StatusOr<std::unique_ptr<const Encoder>> LoadEncoder(const Checkpoint& checkpoint,
                                                            const EncoderOptions& options = {});
 

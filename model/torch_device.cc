@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "model/precision.h"
 
 namespace s2p {
 
@@ -30,11 +31,17 @@ absl::StatusOr<torch::Device> SelectDevice(const std::string& name) {
   return torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
+bool CpuHasBf16() {
+#if defined(__x86_64__)
+  return at::hasMKLDNN() && __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
 absl::Status CheckBf16(const torch::Device& device) {
   if (!device.is_cpu()) return absl::OkStatus();
-#if defined(__x86_64__)
-  if (at::hasMKLDNN() && __builtin_cpu_supports("avx512bf16")) return absl::OkStatus();
-#endif
+  if (CpuHasBf16()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       "BF16 on a CPU needs AVX512-BF16, which this CPU lacks; use a GPU or FP32");
 }

@@ -1,5 +1,6 @@
 // s2p-server: searches photos by sketch, over gRPC.
 #include <iostream>
+#include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -57,7 +58,11 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add("device", &flags.encoder.device, "auto, cpu or cuda:N");
   options.Add("layout", &flags.encoder.layout,
               "of feature maps: contiguous, channels_last, onednn, or auto: the fastest");
-  options.Add("precision", &flags.encoder.precision, "fp32, or half (CUDA only)");
+  options.Add(
+      "precision", &flags.encoder.precision,
+      "of the networks: fp32; bf16 (a CPU with AVX512-BF16, or CUDA); half (CUDA only); "
+      "auto: bf16 on such a CPU, for each model that is faster in it and agrees with itself "
+      "in fp32");
   options
       .Add("threads", &flags.encoder.threads,
            "threads of the networks on the CPU; 0: one per physical core")
@@ -184,6 +189,23 @@ void ChooseDecoder(Flags& flags) {
   }
 }
 
+absl::StatusOr<std::unique_ptr<const Encoder>> Load(const Checkpoint& checkpoint,
+                                                    const EncoderOptions& options) {
+  auto encoder = LoadEncoder(checkpoint, options);
+  if (!encoder.ok()) return encoder;
+  const PrecisionChoice choice = (*encoder)->precision_choice();
+  if (choice.reason.empty()) return encoder;
+  const LogField fields[] = {{"version", (*encoder)->version()},
+                             {"precision", NameOf(choice.precision)},
+                             {"reason", choice.reason}};
+  if (choice.doubtful) {
+    LogWarning("--precision auto would compute this model in float32", fields);
+  } else {
+    LogInfo("chose the precision of a model", fields);
+  }
+  return encoder;
+}
+
 absl::Status Serve(Flags& flags) {
   S2P_RETURN_IF_ERROR(ConfigureLog(flags.daemon.log));
   S2P_RETURN_IF_ERROR(CheckEncoderOptions(flags.encoder));
@@ -201,7 +223,7 @@ absl::Status Serve(Flags& flags) {
   S2P_ASSIGN_OR_RETURN(flags.server.min_free, ParseMinFree(flags.min_free));
   ChooseDecoder(flags);
   flags.server.load_encoder = [encoder_options = flags.encoder](const Checkpoint& checkpoint) {
-    return LoadEncoder(checkpoint, encoder_options);
+    return Load(checkpoint, encoder_options);
   };
   S2P_ASSIGN_OR_RETURN(auto server, SearchServer::Start(flags.server));
   return ServeUntilShutdown(flags.daemon, server->address(), server->http_address(), *shutdown,

@@ -30,7 +30,7 @@ std::optional<TensorLayout> LayoutOf(absl::string_view name);
 
 struct FrozenOptions {
   TensorLayout layout = TensorLayout::kContiguous;
-  // float32, or float16 on CUDA.
+  // float32, bfloat16, or float16 on CUDA.
   torch::ScalarType type = torch::kFloat32;
   torch::Device device = torch::kCPU;
   // Size of the inputs in pixels, which a transformer prepares for; others cost it more time.

@@ -180,8 +180,10 @@ class Transformer final : public Backbone {
     CopyWeights(*this, *copy);
     const auto patch = static_cast<int>(description_.patch());
     if (options.height >= patch && options.width >= patch) {
+      // FrozenCopy adds positions in float32 when it multiplies in bfloat16.
+      const auto type = options.type == torch::kBFloat16 ? torch::kFloat32 : options.type;
       copy->stem_->KeepPositions(options.height / patch, options.width / patch,
-                                 torch::TensorOptions(options.type).device(options.device));
+                                 torch::TensorOptions(type).device(options.device));
     }
     return std::make_unique<const FrozenCopy>(copy, options);
   }

@@ -24,6 +24,8 @@ using prometheus::Family;
 using prometheus::Gauge;
 using prometheus::Histogram;
 
+constexpr Precision kPrecisions[] = {Precision::kFloat32, Precision::kBfloat16,
+                                     Precision::kFloat16};
 constexpr std::array<const char*, 4> kRejections = {"queue_full", "busy", "deadline", "cancelled"};
 constexpr std::array<const char*, 5> kStages = {"decode", "queue", "preprocess", "encode",
                                                 "search"};
@@ -58,6 +60,9 @@ struct Metrics::Families {
   Gauge& model_version = RegisterFamily(BuildGauge(), "s2p_model_version",
                                         "Version that serves; 0 while none does.", registry)
                              .Add({});
+  Family<Gauge>& model_precision = RegisterFamily(
+      BuildGauge(), "s2p_model_precision",
+      "1 for the precision that the serving version computes in; 0 for the others.", registry);
   Family<Counter>& left_out = RegisterFamily(
       BuildCounter(), "s2p_reembed_left_out_total",
       "Photos that a new version could not embed: damaged, or too slow to decode.", registry);
@@ -148,6 +153,9 @@ Metrics::Metrics(const std::string& version)
     families_->rejections[i] = &families_->rejected.Add({{"reason", kRejections[i]}});
   }
   // From the start, so that the first failure shows as a rate.
+  for (const Precision precision : kPrecisions) {
+    families_->model_precision.Add({{"precision", std::string(NameOf(precision))}});
+  }
   families_->model_loads.Add({{"result", "ok"}});
   families_->model_loads.Add({{"result", "failed"}});
   families_->left_out.Add({{"reason", "damaged"}});
@@ -181,6 +189,13 @@ void Metrics::CountRejected(Rejection reason) {
 
 void Metrics::SetModelVersion(int64_t version) {
   families_->model_version.Set(static_cast<double>(version));
+}
+
+void Metrics::SetModelPrecision(Precision precision) {
+  for (const Precision known : kPrecisions) {
+    families_->model_precision.Add({{"precision", std::string(NameOf(known))}})
+        .Set(known == precision ? 1 : 0);
+  }
 }
 
 void Metrics::CountModelLoad(const std::string& result) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "model/precision.h"
 #include "rpc/rpc_metrics.h"
 #include "server/decoder/decoder_process.h"
 #include "server/faults/faults.h"
@@ -36,6 +37,8 @@ class Metrics final : public RpcMetrics {
   void SetQueueDepth(int images);
   void CountRejected(Rejection reason);
   void SetModelVersion(int64_t version);
+  // The arithmetic of the serving version.
+  void SetModelPrecision(Precision precision);
   // "ok" or "failed".
   void CountModelLoad(const std::string& result);
   void ObserveModelSwap(absl::Duration took);

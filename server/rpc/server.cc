@@ -440,6 +440,7 @@ void SearchServer::OnServing(const VersionStatus& status) {
   host_->SetServing(v1::SearchService::service_full_name(), true);
   const auto snapshot = slot_.Get();
   if (snapshot == nullptr) return;
+  metrics_.SetModelPrecision(snapshot->encoder->precision_choice().precision);
   metrics_.SetDeviceMemory(snapshot->encoder->device_memory_bytes());
   LogInfo("serving", {{"version", status.version},
                       {"took", took},

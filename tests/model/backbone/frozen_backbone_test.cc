@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "model/backbone/backbone.h"
 #include "model/backbone/batch_norm_folding.h"
 #include "model/backbone/convnext.h"
 #include "model/backbone/vision_transformer.h"
+#include "model/precision.h"
 #include "tests/model/backbone/small_transformer.h"
 #include "tests/model/golden_weights.h"
 #include "tests/testing/status_matchers.h"
@@ -166,6 +168,35 @@ TEST(FrozenCopyTest, KnowsTheSizeOfItsWeights) {
   uint64_t count = 0;
   for (const torch::Tensor& parameter : backbone->parameters()) count += parameter.numel();
   EXPECT_EQ(backbone->Freeze(FrozenOptions())->bytes(), 4 * count);
+}
+
+// Products in bfloat16; everything that is added or normalised stays float32.
+TEST(FrozenCopyTest, Bfloat16ConvertsProductsOnly) {
+  if (!CpuHasBf16()) GTEST_SKIP() << "this CPU has no AVX512-BF16, or this LibTorch no oneDNN";
+  for (const char* arch : {"vit", "convnext"}) {
+    const auto backbone = MakeModern(arch, 4);
+    uint64_t bytes = 0;
+    for (const auto& module : backbone->modules()) {
+      const bool is_product = module->as<torch::nn::LinearImpl>() != nullptr ||
+                              module->as<torch::nn::Conv2dImpl>() != nullptr;
+      for (const torch::Tensor& parameter : module->parameters(/*recurse=*/false)) {
+        bytes += static_cast<uint64_t>(parameter.numel()) * (is_product ? 2 : 4);
+      }
+    }
+    const c10::InferenceMode inference;
+    const FrozenOptions options{TensorLayout::kContiguous, torch::kBFloat16, torch::kCPU, 32, 32};
+    const auto frozen = backbone->Freeze(options);
+    EXPECT_EQ(frozen->bytes(), bytes) << arch;
+    const torch::Tensor images = torch::randn({2, 3, 32, 32});
+    const FeatureMaps got = frozen->Forward(images, /*want_before_last=*/true);
+    const FeatureMaps want = backbone->Forward(images);
+    for (const auto& [a, b] : {std::pair{got.last, want.last},
+                               {got.before_last, want.before_last},
+                               {got.summary, want.summary}}) {
+      EXPECT_EQ(a.scalar_type(), torch::kFloat32) << arch;
+      EXPECT_LE(LargestError(a, b), 0.02) << arch;
+    }
+  }
 }
 
 TEST(ChooseLayoutTest, RefusesLayoutsThatTheNetworkLacks) {

@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 #include <sstream>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
@@ -57,33 +58,43 @@ struct Scrape {
 TEST(MetricsTest, EveryMetricOfTheDesignIsThereFromTheStart) {
   Metrics metrics("1.2.3");
   const Scrape scrape(metrics.Text());
-  const std::map<std::string, std::string> wanted = {{"s2p_request_seconds", "histogram"},
-                                                     {"s2p_stage_seconds", "histogram"},
-                                                     {"s2p_batch_size", "histogram"},
-                                                     {"s2p_queue_depth", "gauge"},
-                                                     {"s2p_rejected_total", "counter"},
-                                                     {"s2p_model_version", "gauge"},
-                                                     {"s2p_model_loads_total", "counter"},
-                                                     {"s2p_model_swap_seconds", "histogram"},
-                                                     {"s2p_reembed_progress_ratio", "gauge"},
-                                                     {"s2p_gallery_photos", "gauge"},
-                                                     {"s2p_gallery_uncolored_photos", "gauge"},
-                                                     {"s2p_gallery_orphans", "gauge"},
-                                                     {"s2p_decoder_starts_total", "counter"},
-                                                     {"s2p_decoder_ends_total", "counter"},
-                                                     {"s2p_gallery_missing_photos", "gauge"},
-                                                     {"s2p_device_memory_bytes", "gauge"},
-                                                     {"s2p_build_info", "gauge"},
-                                                     {"s2p_reembed_left_out_total", "counter"},
-                                                     {"s2p_feedback_bytes", "gauge"},
-                                                     {"s2p_feedback_pairs", "gauge"},
-                                                     {"s2p_feedback_entries", "gauge"},
-                                                     {"s2p_feedback_refused_total", "counter"}};
+  const std::map<std::string, std::string> wanted = {
+      {"s2p_request_seconds", "histogram"},      {"s2p_stage_seconds", "histogram"},
+      {"s2p_batch_size", "histogram"},           {"s2p_queue_depth", "gauge"},
+      {"s2p_rejected_total", "counter"},         {"s2p_model_version", "gauge"},
+      {"s2p_model_precision", "gauge"},          {"s2p_model_loads_total", "counter"},
+      {"s2p_model_swap_seconds", "histogram"},   {"s2p_reembed_progress_ratio", "gauge"},
+      {"s2p_gallery_photos", "gauge"},           {"s2p_gallery_uncolored_photos", "gauge"},
+      {"s2p_gallery_orphans", "gauge"},          {"s2p_decoder_starts_total", "counter"},
+      {"s2p_decoder_ends_total", "counter"},     {"s2p_gallery_missing_photos", "gauge"},
+      {"s2p_device_memory_bytes", "gauge"},      {"s2p_build_info", "gauge"},
+      {"s2p_reembed_left_out_total", "counter"}, {"s2p_feedback_bytes", "gauge"},
+      {"s2p_feedback_pairs", "gauge"},           {"s2p_feedback_entries", "gauge"},
+      {"s2p_feedback_refused_total", "counter"}};
   for (const auto& [name, type] : wanted) {
     ASSERT_EQ(scrape.type.count(name), 1u) << name;
     EXPECT_EQ(scrape.type.at(name), type) << name;
     EXPECT_GT(scrape.help.at(name).size(), 15u) << name;
   }
+}
+
+TEST(MetricsTest, OnePrecisionServesAtATime) {
+  Metrics metrics("1.2.3");
+  const auto values = [&metrics] {
+    const Scrape scrape(metrics.Text());
+    std::vector<double> values;
+    for (const char* precision : {"fp32", "bf16", "half"}) {
+      const std::string series = absl::StrCat("s2p_model_precision{precision=\"", precision, "\"}");
+      EXPECT_EQ(scrape.values.count(series), 1u) << series;
+      values.push_back(scrape.Value(series));
+    }
+    return values;
+  };
+  EXPECT_THAT(values(), testing::ElementsAre(0, 0, 0)) << "none serves yet";
+  metrics.SetModelPrecision(Precision::kBfloat16);
+  EXPECT_THAT(values(), testing::ElementsAre(0, 1, 0));
+  metrics.SetModelPrecision(Precision::kFloat32);
+  EXPECT_THAT(values(), testing::ElementsAre(1, 0, 0));
 }
 
 TEST(MetricsTest, BucketsResolveATenthOfAMillisecondToTenSeconds) {
@@ -216,6 +227,7 @@ TEST_F(ObservabilityTest, ServerThatHasWorkedShowsEveryMetricOfTheDesign) {
                            "s2p_queue_depth",
                            "s2p_rejected_total",
                            "s2p_model_version",
+                           "s2p_model_precision",
                            "s2p_model_loads_total",
                            "s2p_model_swap_seconds",
                            "s2p_reembed_progress_ratio",
@@ -237,6 +249,7 @@ TEST_F(ObservabilityTest, ServerThatHasWorkedShowsEveryMetricOfTheDesign) {
     EXPECT_EQ(scrape.type.count(name), 1u) << name;
   }
   EXPECT_EQ(scrape.Value("s2p_model_version"), 1);
+  EXPECT_EQ(scrape.Value("s2p_model_precision{precision=\"fp32\"}"), 1);
   EXPECT_EQ(scrape.Value("s2p_gallery_photos"), 1);
   EXPECT_EQ(scrape.Value("s2p_model_loads_total{result=\"ok\"}"), 1);
   for (const char* stage : {"decode", "queue", "search"}) {
