@@ -2,6 +2,8 @@
 #ifndef S2P_TESTS_BENCHMARKS_TIMING_H_
 #define S2P_TESTS_BENCHMARKS_TIMING_H_
 
+#include <time.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <vector>
@@ -16,6 +18,19 @@ double SecondsOf(const Function& function) {
   const absl::Time begin = absl::Now();
   function();
   return absl::ToDoubleSeconds(absl::Now() - begin);
+}
+
+// The processor's time that the calling thread takes.
+template <typename Function>
+double ThreadSecondsOf(const Function& function) {
+  const auto now = [] {
+    timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return absl::DurationFromTimespec(time);
+  };
+  const absl::Duration begin = now();
+  function();
+  return absl::ToDoubleSeconds(now() - begin);
 }
 
 // The median; the upper one of the two middle values of an even number. Requires at least one

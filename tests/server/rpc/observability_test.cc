@@ -82,13 +82,13 @@ TEST(MetricsTest, OnePrecisionServesAtATime) {
   Metrics metrics("1.2.3");
   const auto values = [&metrics] {
     const Scrape scrape(metrics.Text());
-    std::vector<double> values;
+    std::vector<double> found;
     for (const char* precision : {"fp32", "bf16", "half"}) {
       const std::string series = absl::StrCat("s2p_model_precision{precision=\"", precision, "\"}");
       EXPECT_EQ(scrape.values.count(series), 1u) << series;
-      values.push_back(scrape.Value(series));
+      found.push_back(scrape.Value(series));
     }
-    return values;
+    return found;
   };
   EXPECT_THAT(values(), testing::ElementsAre(0, 0, 0)) << "none serves yet";
   metrics.SetModelPrecision(Precision::kBfloat16);
