@@ -22,8 +22,8 @@ namespace {
 
 // Requests that may wait, for each thread.
 constexpr int kWaitingPerThread = 4;
-// Clients at this many addresses can fill the memory for bodies; fewer cannot.
-constexpr uint64_t kAddressesThatFillTheBudget = 4;
+// A compressed body is held next to what it unpacks to, in steps of this size.
+constexpr uint64_t kUnpackingBytes = 1 << 20;
 
 // Beyond loopback, without a login, anyone who reaches the page could delete its photos.
 absl::Status CheckLogin(const WebServerOptions& options) {
@@ -67,9 +67,9 @@ HttpServerOptions HttpOptions(const WebServerOptions& options, const TrustedProx
   http.max_connections = options.max_connections;
   http.max_connections_per_address = options.max_connections_per_address;
   http.body_budget_bytes = options.body_budget_bytes;
-  // A body of the largest size must fit.
-  http.body_bytes_per_address = std::max(options.body_budget_bytes / kAddressesThatFillTheBudget,
-                                         options.router.max_body_bytes);
+  // Half, so that one address cannot take all; but the largest body must fit.
+  http.body_bytes_per_address =
+      std::max(options.body_budget_bytes / 2, 2 * options.router.max_body_bytes + kUnpackingBytes);
   http.is_proxy = [&proxy](absl::string_view address) { return proxy.IsProxy(address); };
   return http;
 }

@@ -106,6 +106,7 @@ struct HttpServer::Impl : HttpConnection::Host, std::enable_shared_from_this<Htt
   // Closes the connection that has waited for its client for longest. False if none waits.
   bool MakeRoom();
   void BeginStop();
+  void ForgetUnusedGroups();
 
   const HttpServerOptions options_;
   HttpHandler& handler_;
@@ -202,10 +203,18 @@ void HttpServer::Impl::Closed(HttpConnection& connection) {
   const auto found = connections_.find(&connection);
   if (found == connections_.end()) return;
   const auto group = by_group_.find(found->second.group);
-  if (group != by_group_.end() && --group->second.connections == 0) by_group_.erase(group);
+  if (group != by_group_.end()) --group->second.connections;
   connections_.erase(found);
   --open_;
   if (stopping_ && connections_.empty()) stop_timer_.cancel();
+}
+
+// An answer may be made for a client that has gone: until it is, its address has used that memory.
+void HttpServer::Impl::ForgetUnusedGroups() {
+  for (auto group = by_group_.begin(); group != by_group_.end();) {
+    const bool unused = group->second.connections == 0 && group->second.memory->used() == 0;
+    group = unused ? by_group_.erase(group) : std::next(group);
+  }
 }
 
 void HttpServer::Impl::Accept() {
@@ -233,6 +242,7 @@ void HttpServer::Impl::Add(tcp::socket socket) {
   if (error) return;
   const std::string address = NumberOf(remote);
   std::string group = options_.is_proxy(address) ? std::string() : AddressGroup(address);
+  ForgetUnusedGroups();
   Group& of_group = by_group_[group];
   if (!group.empty() && of_group.connections >= options_.max_connections_per_address) return;
   if (of_group.memory == nullptr) {
@@ -241,7 +251,7 @@ void HttpServer::Impl::Add(tcp::socket socket) {
   }
   ++of_group.connections;
   if (open_ >= options_.max_connections && !MakeRoom()) {
-    if (--by_group_[group].connections == 0) by_group_.erase(group);
+    --of_group.connections;
     return;
   }
   socket.set_option(tcp::no_delay(true), error);

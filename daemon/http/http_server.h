@@ -61,7 +61,7 @@ struct HttpServerOptions {
   uint64_t body_budget_bytes = uint64_t{128} << 20;
   // The part of it for the connections of one address (AddressGroup), so that a client whose bodies
   // never end cannot keep others out. Proxies have all of it.
-  uint64_t body_bytes_per_address = uint64_t{32} << 20;
+  uint64_t body_bytes_per_address = uint64_t{64} << 20;
   // For the answers in progress when the server stops.
   absl::Duration stop_deadline = absl::Seconds(10);
 };

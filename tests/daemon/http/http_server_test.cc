@@ -203,6 +203,25 @@ TEST_F(HttpServerTest, BodiesOfOneAddressLeaveRoomForThoseOfOthers) {
   EXPECT_THAT(Ask(request), StartsWith("HTTP/1.1 200"));
 }
 
+TEST_F(HttpServerTest, ClosedConnectionsCountUntilTheirAnswersAreMade) {
+  options_.body_budget_bytes = 400'000;
+  options_.body_bytes_per_address = 100'000;
+  Start();
+  const auto send = [](RawClient& client, const char* path) {
+    client.Send(absl::StrCat("POST ", path, " HTTP/1.1\r\nHost: x\r\nContent-Length: 80000\r\n\r\n",
+                             std::string(80'000, 'x')));
+  };
+  {
+    RawClient gone = Connect("127.0.0.2");
+    send(gone, "/wait");
+    handler_.AwaitWaiting(1);
+  }
+  RawClient next = Connect("127.0.0.2");
+  send(next, "/echo");
+  EXPECT_THAT(next.ReadUntil("large bodies"), StartsWith("HTTP/1.1 503"));
+  handler_.Release();
+}
+
 TEST_F(HttpServerTest, ProxyHasTheMemoryOfAllItsClients) {
   options_.body_budget_bytes = 400'000;
   options_.body_bytes_per_address = 100'000;
