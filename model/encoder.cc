@@ -300,11 +300,15 @@ absl::StatusOr<std::unique_ptr<TorchEncoder>> LoadAuto(const Checkpoint& checkpo
   S2P_ASSIGN_OR_RETURN(auto full, LoadIn(Precision::kFloat32, checkpoint, options.layout, device));
   absl::Status why_not = CheckAuto(options, device);
   if (why_not.ok()) {
-    auto reduced = LoadReduced(Precision::kBfloat16, *full, checkpoint, options.layout, device);
-    if (reduced.ok() && !(*reduced)->precision_choice().doubtful) return reduced;
-    why_not = reduced.ok() ? absl::FailedPreconditionError((*reduced)->precision_choice().reason)
-                           : reduced.status();
-    if (!absl::IsFailedPrecondition(why_not)) return why_not;
+    // Whatever goes wrong here, such as memory for a second copy, the model can serve in float32.
+    try {
+      auto reduced = LoadReduced(Precision::kBfloat16, *full, checkpoint, options.layout, device);
+      if (reduced.ok() && !(*reduced)->precision_choice().doubtful) return reduced;
+      why_not = reduced.ok() ? absl::FailedPreconditionError((*reduced)->precision_choice().reason)
+                             : reduced.status();
+    } catch (const std::exception& error) {
+      why_not = TorchError(error, "load in bf16");
+    }
   }
   full->ExplainPrecision(absl::StrCat("not bf16: ", why_not.message()));
   return full;

@@ -141,6 +141,16 @@ TEST_F(EncoderPrecisionTest, ProbeThatBfloat16MissesIsRefusedByNameAndFloat32ByA
   EXPECT_THAT(choice.reason, StartsWith("not bf16: golden_probe."));
 }
 
+TEST_F(EncoderPrecisionTest, AutoServesInFloat32WhateverGoesWrongInBfloat16) {
+  if (!CpuHasBf16()) GTEST_SKIP() << kNeedsBf16;
+  // A manifest without the tolerance of reduced precision: it proves nothing, so bf16 is DataLoss.
+  checkpoint_.manifest.mutable_golden_probe()->set_min_cosine_half(0);
+  EXPECT_THAT(LoadError(In("bf16")), StatusIs(absl::StatusCode::kDataLoss, testing::_));
+  const PrecisionChoice choice = MustLoad(In("auto"))->precision_choice();
+  EXPECT_EQ(choice.precision, Precision::kFloat32);
+  EXPECT_THAT(choice.reason, StartsWith("not bf16: "));
+}
+
 TEST_F(EncoderPrecisionTest, WeightsThatFailTheProbeInFloat32AreDataLossInEveryPrecision) {
   float* value = checkpoint_.manifest.mutable_golden_probe()->mutable_photo()->mutable_data();
   // Within the tolerance of reduced precision, and outside that of float32.
