@@ -1,6 +1,7 @@
 #include "daemon/library_environment.h"
 
 #include <limits.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -28,6 +29,8 @@ struct FurtherVariables {
 // Replaces the process; returns only if it cannot.
 void Restart(char** argv, char** environment, const FurtherVariables& further) {
   if (further.count == 0) return;
+  // Started as an argument of the loader: /proc/self/exe is the loader then, and has other flags.
+  if (getauxval(AT_BASE) == 0) return;
   // The real path, as the kernel names the process after it.
   char program[PATH_MAX];
   const ssize_t length = readlink("/proc/self/exe", program, sizeof(program));

@@ -11,7 +11,9 @@ namespace s2p {
 //
 // They are meant for the program's .preinit_array, which runs before the shared libraries start:
 // LibTorch takes a second to start, and would do so twice. They therefore use nothing but system
-// calls and plain memory, and take the arguments that the loader gives such functions.
+// calls and plain memory, and take the arguments that the loader gives such functions. Nothing is
+// restarted where the program is an argument of the loader; under valgrind set the variables by
+// hand or use --trace-children=yes.
 
 // Sets OPENBLAS_CORETYPE as BlasKernels says. OpenBLAS knows an Intel CPU by its model number, and
 // gives one that is newer than itself the kernels of a Pentium 4: with Debian 12's, a matrix
@@ -36,7 +38,7 @@ struct CpuFeatures {
 
 CpuFeatures ThisCpu();
 
-// The kernels that an OpenBLAS which knows this CPU chooses, by their name in OPENBLAS_CORETYPE:
+// The best kernels that OpenBLAS 0.3.21 has for these features, by their name in OPENBLAS_CORETYPE:
 // Cooperlake, SkylakeX or Haswell. Null where the choice is better left to OpenBLAS: on CPUs
 // without AVX2, and on those of other makers, where it goes by their features.
 const char* BlasKernels(const CpuFeatures& cpu);

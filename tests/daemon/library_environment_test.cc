@@ -61,7 +61,7 @@ TEST(LibraryEnvironmentTest, ServerRestartsWithTheKernelsOfItsCpu) {
             kernels.empty() ? kNotRestarted : kAsExpected);
 }
 
-TEST(LibraryEnvironmentTest, TrainerRestartsOnceForBothVariables) {
+TEST(LibraryEnvironmentTest, TrainerRestartsWithBothVariables) {
   EXPECT_EQ(ExitCodeAfter(PrepareForTraining,
                           {std::string("EXPECT_OPENBLAS_CORETYPE=") + KernelsOfThisCpu(),
                            "EXPECT_OMP_WAIT_POLICY=passive"}),
@@ -72,6 +72,9 @@ TEST(LibraryEnvironmentTest, WhatIsSetStays) {
   EXPECT_EQ(ExitCodeAfter(ChooseBlasKernels, {"OPENBLAS_CORETYPE=Nehalem"}), kNotRestarted);
   EXPECT_EQ(ExitCodeAfter(PrepareForTraining, {"OPENBLAS_CORETYPE=Nehalem", "GOMP_SPINCOUNT=5"}),
             kNotRestarted);
+  EXPECT_EQ(
+      ExitCodeAfter(PrepareForTraining, {"OPENBLAS_CORETYPE=Nehalem", "OMP_WAIT_POLICY=active"}),
+      kNotRestarted);
   EXPECT_EQ(ExitCodeAfter(PrepareForTraining,
                           {"OPENBLAS_CORETYPE=Nehalem", "EXPECT_OPENBLAS_CORETYPE=Nehalem",
                            "EXPECT_OMP_WAIT_POLICY=passive"}),
