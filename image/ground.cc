@@ -141,7 +141,8 @@ Measured Measure(const cv::Mat& picture, cv::Mat luma) {
   coloured.tone =
       coloured.inverted ? InkTone::OfLightInk() : InkTone::OnGround(BorderColour(picture));
   MeasureBy(coloured.tone.Of(picture), coloured);
-  return coloured;
+  // The noise of a dim photograph is coloured, too, and hides a pale pencil in the darkest channel.
+  return coloured.box.empty() ? measured : coloured;
 }
 
 // The picture that a drawing is cut out of, and what was measured of it.
