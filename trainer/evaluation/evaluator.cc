@@ -48,7 +48,8 @@ absl::StatusOr<Loaded> Load(const DataSet& data_set, const std::vector<DataSetIm
 // [n, columns] of what `function` makes of the images' embeddings, in evaluation mode.
 absl::StatusOr<EmbeddingMatrix> MapRows(
     DualEncoder& encoder, const PreparedImages& images, v1::Modality modality, int columns,
-    const std::function<torch::Tensor(const torch::Tensor&)>& function) {
+    const std::function<torch::Tensor(const torch::Tensor&)>& function,
+    const std::function<bool()>& stop) {
   EmbeddingMatrix result(images.size(), columns);
   const bool was_training = encoder.is_training();
   encoder.eval();
@@ -57,6 +58,10 @@ absl::StatusOr<EmbeddingMatrix> MapRows(
     torch::NoGradGuard no_grad;
     const torch::Device device = encoder.parameters()[0].device();
     for (int begin = 0; begin < images.size(); begin += kBatch) {
+      if (stop && stop()) {
+        status = absl::CancelledError("stopped while images were embedded");
+        break;
+      }
       const int end = std::min(begin + kBatch, images.size());
       const auto output = encoder.Forward(NormalizedBatch(images, begin, end).to(device), modality);
       const auto rows = function(output.embedding).to(torch::kCPU, torch::kFloat32).contiguous();
@@ -111,10 +116,10 @@ absl::StatusOr<EvaluationSet> LoadEvaluationSet(const DataSet& data_set,
 }
 
 absl::StatusOr<EmbeddingMatrix> Embed(DualEncoder& encoder, const PreparedImages& images,
-                                      v1::Modality modality) {
+                                      v1::Modality modality, const std::function<bool()>& stop) {
   return MapRows(
       encoder, images, modality, encoder.dimension(),
-      [&](const torch::Tensor& embedding) { return encoder.RetrievalFeature(embedding); });
+      [&](const torch::Tensor& embedding) { return encoder.RetrievalFeature(embedding); }, stop);
 }
 
 absl::StatusOr<EmbeddingMatrix> PredictAttributes(DualEncoder& encoder,
@@ -124,7 +129,8 @@ absl::StatusOr<EmbeddingMatrix> PredictAttributes(DualEncoder& encoder,
   return MapRows(encoder, images, modality, static_cast<int>(count),
                  [&](const torch::Tensor& embedding) {
                    return torch::sigmoid(encoder.AttributeLogits(embedding));
-                 });
+                 },
+                 /*stop=*/{});
 }
 
 absl::StatusOr<EvaluationResult> Evaluate(DualEncoder& encoder, const EvaluationSet& set,

@@ -46,9 +46,11 @@ absl::StatusOr<std::vector<DataSetImage>> ImagesOfSplit(const DataSet& data_set,
                                                         const std::string& split);
 
 // n x d retrieval features, in order, computed in evaluation mode and fp32 on the encoder's device;
-// the encoder's mode is as before afterwards. ResourceExhausted when the device is out of memory.
+// the encoder's mode is as before afterwards. ResourceExhausted when the device is out of memory;
+// Cancelled within a batch once `stop` is true.
 absl::StatusOr<EmbeddingMatrix> Embed(DualEncoder& encoder, const PreparedImages& images,
-                                      v1::Modality modality);
+                                      v1::Modality modality,
+                                      const std::function<bool()>& stop = {});
 
 // n x a probabilities of the attributes, likewise. Requires encoder.has_attributes().
 absl::StatusOr<EmbeddingMatrix> PredictAttributes(DualEncoder& encoder,

@@ -101,7 +101,8 @@ absl::Status TrainLoop::LookAtPhotos() {
   if (!ranks_photos()) return absl::OkStatus();
   observer_.on_message(absl::StrCat("looking at ", data_.photos.images->size(),
                                     " photos with the network that step 2 starts from"));
-  auto embeddings = Embed(networks_.encoder(), *data_.photos.images, v1::MODALITY_PHOTO);
+  auto embeddings =
+      Embed(networks_.encoder(), *data_.photos.images, v1::MODALITY_PHOTO, observer_.stop);
   if (!embeddings.ok()) return WithoutDeviceMemory(embeddings.status(), kSmallerImages);
   triplets_.emplace(*std::move(embeddings), static_cast<int>(PhotoNeighboursOf(spec_).triplets()));
   return absl::OkStatus();

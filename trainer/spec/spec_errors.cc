@@ -156,6 +156,12 @@ void CheckPhotoNeighbours(const v1::TrainingSpec& spec, Errors& errors) {
       neighbours.weight() == 0 || !neighbours.meta_step() || spec.step2().accumulate() == 1,
       "step2.accumulate",
       "1 with loss.photo_neighbours.meta_step, which looks at one batch after each update");
+  const auto& loss = spec.loss();
+  errors.Require(neighbours.weight() == 0 || !neighbours.meta_step() || loss.identity() > 0 ||
+                     loss.triplet() > 0 || loss.contrastive() > 0,
+                 "loss.photo_neighbours.meta_step",
+                 "false without loss.identity, triplet or contrastive: its gradient is taken after "
+                 "their update");
 }
 
 void CheckAugmentation(const v1::TrainingSpec::AugmentationSpec& augmentation, Errors& errors) {

@@ -382,6 +382,12 @@ TEST(PhotoNeighboursOfTest, UnsetFieldsAreThoseOfThePaper) {
   EXPECT_TRUE(set.meta_step());
 }
 
+TEST(SpecErrorsTest, MetaStepFollowsTheUpdateOfAnotherTerm) {
+  EXPECT_THAT(Errors({"loss.photo_neighbours.weight=1", "loss.photo_neighbours.meta_step=true",
+                      "loss.identity=0", "loss.triplet=0", "loss.contrastive=0"}),
+              testing::Contains(HasSubstr("loss.photo_neighbours.meta_step: must be false")));
+}
+
 TEST(SpecErrorsTest, MetaStepLooksAtOneBatch) {
   const std::vector<std::string> fields = {"loss.photo_neighbours.weight=1",
                                            "loss.photo_neighbours.meta_step=true"};
