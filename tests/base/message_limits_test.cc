@@ -165,7 +165,12 @@ TEST_F(MessageLimitsTest, WhatIsOkDoesNotGrowBeyondItsBound) {
 
 TEST(MessageLimitsDeathTest, UnknownFieldInALimitIsOurBug) {
   EXPECT_DEATH(MessageLimits(v1::SearchRequest::descriptor(), {{"examples.nothing", 1, ""}}),
-               "examples.nothing");
+               "check failed: field");
+}
+
+TEST(MessageLimitsDeathTest, LimitOnASingleValueIsOurBug) {
+  EXPECT_DEATH(MessageLimits(v1::SearchRequest::descriptor(), {{"top_k", 1, ""}}),
+               "check failed: repeated");
 }
 
 }  // namespace
