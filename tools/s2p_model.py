@@ -1,5 +1,27 @@
 #!/usr/bin/env python3
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: MIT AND HPND
+#
+# Copyright (c) 2026 The sketch2photo authors
+#
+# Permission is hereby granted, free of charge, to any person obtaining a copy
+# of this software and associated documentation files (the "Software"), to deal
+# in the Software without restriction, including without limitation the rights
+# to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+# copies of the Software, and to permit persons to whom the Software is
+# furnished to do so, subject to the following conditions:
+#
+# The above copyright notice and this permission notice shall be included in all
+# copies or substantial portions of the Software.
+#
+# THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+# IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+# FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+# AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+# LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+# OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+# SOFTWARE.
+#
+# Pictures are prepared by a port of Pillow's code, whose notice stands there.
 """A model of sketch2photo as a PyTorch module, in this one file.
 
     import s2p_model
@@ -1081,8 +1103,35 @@ def load(folder, check=True):
 
 
 # ---------------------------------------------------------------------------------------------------
-# Preparing pictures: uint8 arrays [height, width, 3]. Each step equals Pillow's, bit for bit.
-
+# Preparing pictures: uint8 arrays [height, width, 3]. Grey, edges, minima and resizing equal Pillow's,
+# bit for bit. They are a port of it; this is its notice.
+#
+# The Python Imaging Library is
+#
+# Copyright (c) 1997-2011 by Secret Labs AB
+# Copyright (c) 1995-2011 by Fredrik Lundh
+# Copyright (c) 2010-2020 by Alex Clark and contributors
+#
+# By obtaining, using, and/or copying this software and/or its
+# associated documentation, you agree that you have read, understood,
+# and will comply with the following terms and conditions:
+#
+# Permission to use, copy, modify, and distribute this software and its
+# associated documentation for any purpose and without fee is hereby
+# granted, provided that the above copyright notice appears in all
+# copies, and that both that copyright notice and this permission notice
+# appear in supporting documentation, and that the name of Secret Labs
+# AB or the author not be used in advertising or publicity pertaining to
+# distribution of the software without specific, written prior
+# permission.
+#
+# SECRET LABS AB AND THE AUTHOR DISCLAIMS ALL WARRANTIES WITH REGARD TO
+# THIS SOFTWARE, INCLUDING ALL IMPLIED WARRANTIES OF MERCHANTABILITY AND
+# FITNESS.  IN NO EVENT SHALL SECRET LABS AB OR THE AUTHOR BE LIABLE FOR
+# ANY SPECIAL, INDIRECT OR CONSEQUENTIAL DAMAGES OR ANY DAMAGES
+# WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR PROFITS, WHETHER IN AN
+# ACTION OF CONTRACT, NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT
+# OF OR IN CONNECTION WITH THE USE OR PERFORMANCE OF THIS SOFTWARE.
 
 WHITE_GROUND = 235  # Lighter pixels are background.
 PRECISION_BITS = 22
