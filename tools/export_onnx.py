@@ -109,8 +109,9 @@ def choose_runtime(name=None):
                     return runtime
             except ImportError:
                 pass  # There is no package that could hold the module.
-    raise ValueError(f"{name or 'no runtime'} is not installed that could run the graph; install one of "
-                     "onnxruntime, onnx (1.13 or newer) and opencv, or pass --unchecked")
+    missing = f"{name} is not installed" if name else "nothing is installed that could run the graph"
+    raise ValueError(f"{missing}; install one of onnxruntime, onnx (1.13 or newer) and opencv, or pass "
+                     "--unchecked")
 
 
 def copy_shared_weights(graph):
