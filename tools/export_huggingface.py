@@ -3,13 +3,15 @@
 
     tools/export_huggingface.py CHECKPOINT OUT [--dataset FOLDER]... [--license ID] [--training TEXT]
 
-CHECKPOINT is the folder of a version, such as checkpoints/7; OUT is made, and must not exist. It gets
+CHECKPOINT is the folder of a version, such as checkpoints/7. The program creates OUT, which must not
+exist, with
 
     README.md                  a model card, written from the manifest
     config.json                the manifest, apart from
     preprocessor_config.json   how pictures are prepared
     model.safetensors          the weights, byte for byte
     s2p_model.py               the network in PyTorch: s2p_model.load(OUT)
+    LICENSE                    that of s2p_model.py
 
 A manifest names data sets by their digests only. With --dataset the card says what is in one: the
 folder is compared with the digest, so that the card cannot name another. What neither has (the licence
@@ -25,12 +27,14 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import tempfile
 
 import s2p_model
 
+LICENCE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "LICENSE")
 USE = """```python
 import s2p_model  # from this folder; needs NumPy, torch 1.13 or newer, and Pillow for read_picture
 
@@ -51,6 +55,18 @@ POOLINGS = {"POOLING_GLOBAL": "global average of the last stage",
             "POOLING_SUMMARY": "the vector that the network itself gives"}
 
 
+def plain(text):
+    """A text of a manifest or a data set, as it appears in the card: one line without markup."""
+    line = re.sub(r"\s+", " ", str(text)).strip()
+    line = line if len(line) <= 200 else line[:199] + "…"
+    return re.sub(r"([\\|`<>\[\]#*_])", r"\\\1", "".join(c for c in line if c.isprintable()))
+
+
+def quoted(text):
+    """A digest or another identifier, as code."""
+    return "`" + re.sub(r"[^\w.:+/-]", "", str(text))[:200] + "`"
+
+
 def read_data_set(folder, manifest):
     """What a folder of a data set says, if the manifest has its digest; else ValueError."""
     path = os.path.join(folder, "dataset.jsonl")
@@ -66,6 +82,8 @@ def read_data_set(folder, manifest):
                          "its sourceDatasetSha256, so the model was not trained on this")
     with open(os.path.join(folder, "dataset.json"), encoding="utf-8") as file:
         description = json.load(file)
+    if not isinstance(description, dict):
+        raise ValueError(f"{folder}/dataset.json: not an object")
     counts, identities = collections.Counter(), collections.defaultdict(set)
     for line in lines.decode().splitlines():
         if line.strip():
@@ -80,8 +98,8 @@ def data_rows(data_sets):
         use = "target" if role == "target" else "source, for attributes"
         for split in ("train", "val", "test"):
             if split in identities:
-                yield (f"| {description.get('name', '')} ({use}) | {split} | {len(identities[split])} | "
-                       f"{counts[split, 'photo']} | {counts[split, 'sketch']} |")
+                yield (f"| {plain(description.get('name', ''))} ({use}) | {split} | "
+                       f"{len(identities[split])} | {counts[split, 'photo']} | {counts[split, 'sketch']} |")
 
 
 def interval(share, count):
@@ -104,19 +122,19 @@ def accuracy(manifest):
              "rank-10 | mAP |", "|---|---|---|---|---|---|---|---|---|---|"]
     for e in evaluations:
         lines.append(
-            f"| {e['dataset']} | {e['split']} | {e['direction']} | {e['queries']} | {e['gallery']} | "
-            f"{percent(e['rank1'])} | {interval(e['rank1'], e['queries'])} | {percent(e['rank5'])} | "
-            f"{percent(e['rank10'])} | {percent(e['mAP'])} |")
+            f"| {plain(e['dataset'])} | {plain(e['split'])} | {plain(e['direction'])} | {e['queries']} | "
+            f"{e['gallery']} | {percent(e['rank1'])} | {interval(e['rank1'], e['queries'])} | "
+            f"{percent(e['rank5'])} | {percent(e['rank10'])} | {percent(e['mAP'])} |")
     lines += ["", "Rank-k is the share of queries with a true match among the first k; ties count "
               "against the model. mAP is the mean average precision. The interval is how far "
               "this many queries determine rank-1 (Wilson's, if queries are independent). The splits:", ""]
     last_epoch = "-last-epoch"
     for split in dict.fromkeys(e["split"] for e in evaluations):
-        plain = split[:-len(last_epoch)] if split.endswith(last_epoch) else split
-        meaning = SPLITS.get(plain, "as the data set names it")
-        if plain != split:
+        base = split[:-len(last_epoch)] if split.endswith(last_epoch) else split
+        meaning = SPLITS.get(base, "as the data set names it")
+        if base != split:
             meaning += "; of the last epoch, although an earlier one was published"
-        lines.append(f"- {split}: {meaning}.")
+        lines.append(f"- {plain(split)}: {meaning}.")
     return lines
 
 
@@ -131,13 +149,13 @@ def training(manifest, data_sets, statement):
         for _, description, _, _ in data_sets:
             for field, word in (("source", "Source"), ("licence", "Licence")):
                 value = description.get(field) or "not stated"
-                lines.append(f"- {word} of {description.get('name', '')}: {value}.")
+                lines.append(f"- {word} of {plain(description.get('name', ''))}: {plain(value)}.")
     known = {role for role, *_ in data_sets}
     for role, word in (("target", "Data set"), ("source", "Source data set of attributes")):
         digest = provenance.get(role + "DatasetSha256")
         if digest and role not in known:
             lines.append(f"- {word}: the checkpoint has only the SHA-256 of its `dataset.jsonl`, "
-                         f"`{digest}`. Its size and licence are not stated.")
+                         f"{quoted(digest)}. Its size and licence are not stated.")
     held_back = provenance.get("validationFraction", 0)
     if held_back == 1:
         lines.append("- No pair that a person has drawn was trained on.")
@@ -147,23 +165,29 @@ def training(manifest, data_sets, statement):
     lines.append(f"- Start: {start(provenance)}.")
     comparison = provenance.get("comparison")
     if comparison:
-        lines.append(f"- Before it was published, its {comparison['metric']} was compared with that of "
-                     f"version {comparison['publishedVersion']} on identities that neither had seen: "
-                     f"{percent(comparison['candidate'])} and {percent(comparison['published'])}.")
+        lines.append(f"- Before it was published, its {plain(comparison.get('metric', ''))} was compared "
+                     f"with that of version {comparison.get('publishedVersion', 0)} on identities that "
+                     "neither had seen: "
+                     f"{percent(comparison.get('candidate', 0))} and "
+                     f"{percent(comparison.get('published', 0))}.")
     if not statement:
         lines.append("- Preset and schedule: not stated. The SHA-256 of the spec is "
-                     f"`{provenance.get('specSha256') or 'not stated'}`.")
+                     f"{quoted(provenance.get('specSha256') or 'not stated')}.")
     lines.append(f"- Seed {provenance.get('seed', 'not stated')}, job "
-                 f"`{provenance.get('jobId') or 'not stated'}`, program "
-                 f"{provenance.get('build') or 'not stated'}.")
+                 f"{quoted(provenance.get('jobId') or 'not stated')}, program "
+                 f"{plain(provenance.get('build') or 'not stated')}.")
     return lines
+
+
+def has_parent(provenance):
+    return int(provenance.get("parentVersion", "0")) != 0
 
 
 def start(provenance):
     if provenance.get("initialWeightsSha256"):
         return ("the network below the pooling had weights from elsewhere, a file with the SHA-256 "
-                f"`{provenance['initialWeightsSha256']}`")
-    if provenance.get("parentVersion", "0") not in ("0", 0):
+                f"{quoted(provenance['initialWeightsSha256'])}")
+    if has_parent(provenance):
         return f"version {provenance['parentVersion']} of the same store"
     if "initialWeightsSha256" in provenance:
         return "random weights"
@@ -191,7 +215,7 @@ def network(model):
     lines = ["; ".join(steps) + f". {parameters:,} parameters, float32."]
     if model.attributes:
         lines += ["", f"A head predicts {len(model.attributes)} attributes, those of the source data "
-                  "set: " + ", ".join(model.attributes) + "."]
+                  "set: " + ", ".join(map(plain, model.attributes)) + "."]
     return lines
 
 
@@ -228,7 +252,7 @@ def preparation(spec):
 
 def limits(manifest):
     photo, sketch = manifest["photo"], manifest["sketch"]
-    sets = sorted({e["dataset"] for e in manifest.get("evaluations", []) if e.get("queries")})
+    sets = sorted({plain(e["dataset"]) for e in manifest.get("evaluations", []) if e.get("queries")})
     if sets:
         yield (f"Its accuracy is known for {', '.join(sets)} only. For other things, other photographers "
                "and other people's drawings, measure it before you rely on it.")
@@ -261,17 +285,22 @@ def model_card(model, name, data_sets, licence, statement):
               "- sketch2photo", "---"]
     licence_lines = [f"{licence}, as stated by the publisher." if licence else
                      "Not stated: ask the publisher before you use the model."]
-    if manifest.get("provenance", {}).get("initialWeightsSha256"):
+    provenance = manifest["provenance"]
+    if provenance.get("initialWeightsSha256"):
         licence_lines[0] += (" Its training started from weights of another network, whose licence "
                              "holds for it, too.")
-    licence_lines[0] += " `s2p_model.py` has the MIT licence."
-    created = str(manifest.get("createdAt", ""))[:10] or "an unknown day"
+    if has_parent(provenance):
+        licence_lines[0] += (f" Training started from version {provenance['parentVersion']}, whose weights' "
+                             "licences hold for it, too: see that version's card.")
+    licence_lines[0] += (" `s2p_model.py` has the MIT licence (`LICENSE`), and a part of it Pillow's, which "
+                         "is written there.")
+    created = plain(str(manifest.get("createdAt", ""))[:10]) or "an unknown day"
     return "\n".join([
-        *header, "", f"# {name}", "",
+        *header, "", f"# {plain(name)}", "",
         "Finds the photo that somebody has drawn. The model turns sketches and photos into vectors of "
         f"{model.dimension} numbers; the more a photo shows what a sketch shows, the higher is their "
         "cosine similarity.", "",
-        f"This folder was written by sketch2photo from version {manifest.get('version')} of a checkpoint "
+        f"This folder was written by sketch2photo from version {plain(manifest.get('version'))} of a checkpoint "
         f"of {created}.", "",
         "## Use", "", USE.format(argument=", white_ground=True" if white else ""), "",
         "Loading embeds two pictures that the program draws, and compares the result with the trainer's.",
@@ -306,6 +335,7 @@ def write_folder(checkpoint, folder, name, data_set_folders, licence, statement)
     shutil.copyfile(os.path.join(checkpoint, "weights.safetensors"),
                     os.path.join(folder, "model.safetensors"))
     shutil.copyfile(s2p_model.__file__, os.path.join(folder, "s2p_model.py"))
+    shutil.copyfile(LICENCE, os.path.join(folder, "LICENSE"))
     with open(os.path.join(folder, "README.md"), "w", encoding="utf-8") as out:
         out.write(model_card(model, name, data_sets, licence, statement))
     s2p_model.load(folder)
@@ -321,6 +351,9 @@ def main():
     parser.add_argument("--license", help="the model's, as an identifier of Hugging Face")
     parser.add_argument("--training", help="how it was trained, for the card: preset, epochs, pairs")
     arguments = parser.parse_args()
+    if arguments.license and not re.fullmatch(r"[a-z0-9.-]+", arguments.license):
+        sys.exit(f"export_huggingface: --license: {arguments.license!r} is no identifier of Hugging Face, "
+                 "such as mit or cc-by-nc-4.0")
     output = os.path.abspath(arguments.output)
     if os.path.lexists(output):
         sys.exit(f"export_huggingface: {arguments.output}: exists already, and is not replaced")

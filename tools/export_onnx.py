@@ -18,10 +18,12 @@ Needs torch 1.13 or newer and onnx: Debian's python3-torch, python3-onnx, python
 """
 
 import argparse
+import errno
 import importlib.util
 import inspect
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -37,15 +39,16 @@ try:
 except ImportError:
     onnx = None
 
-# The newest whose operators OpenCV 4.6 reads.
+# The newest opset that OpenCV 4.6 reads.
 OPSET = 11
-# Largest difference from PyTorch's outputs, which lie between -1 and 1.
+# Largest difference from PyTorch: the norm of a row's difference for embeddings, whose norm is 1, and
+# the largest difference of a value for attributes, which lie between 0 and 1.
 TOLERANCE = 1e-4
 
 
 class OnnxRuntime:
     """In a process of its own: on Debian 13 it shares a library with onnx, in which both register the
-    same operators, with a complaint on each."""
+    same operators, and each operator then logs an error."""
     name, module = "ONNX Runtime", "onnxruntime"
     program = """
 import sys, numpy, onnxruntime
@@ -65,7 +68,8 @@ for name, result in zip(outputs, results):
             result = subprocess.run([sys.executable, "-c", self.program, self.path, folder, *outputs],
                                     capture_output=True, text=True)
             if result.returncode != 0:
-                raise ValueError(result.stderr.strip().split("\n")[-1])
+                raise ValueError(f"exit status {result.returncode}: "
+                                 + result.stderr.strip().split("\n")[-1])
             return [np.load(os.path.join(folder, name + ".npy")) for name in outputs]
 
 
@@ -81,7 +85,7 @@ class OnnxReference:
 
 
 class OpenCv:
-    # Seen with 4.6: others fail in its own code.
+    # OpenCV 4.6 fails on other networks.
     name, module = "OpenCV (which runs ResNets only)", "cv2"
 
     def __init__(self, path):
@@ -105,8 +109,9 @@ def choose_runtime(name=None):
                     return runtime
             except ImportError:
                 pass  # There is no package that could hold the module.
-    raise ValueError(f"{name or 'no runtime'} is not installed that could run the graph; install one of "
-                     "onnxruntime, onnx (1.13 or newer) and opencv, or pass --unchecked")
+    missing = f"{name} is not installed" if name else "nothing is installed that could run the graph"
+    raise ValueError(f"{missing}; install one of onnxruntime, onnx (1.13 or newer) and opencv, or pass "
+                     "--unchecked")
 
 
 def copy_shared_weights(graph):
@@ -156,19 +161,47 @@ def check(run, network, outputs):
     embedding = run(images.numpy(), outputs)[0][0]
     cosine = s2p_model.check_probe_vector(modality, probe[modality], probe["minCosineFp32"], embedding)
     generator = torch.Generator().manual_seed(1)
-    largest = 0.0
+    differences = []
     for count in (1, 3):
         batch = torch.randn((count, *images.shape[1:]), generator=generator)
         with torch.no_grad():
             want = network(batch)
         want = want if isinstance(want, tuple) else (want,)
-        for name, got, tensor in zip(outputs, run(batch.numpy(), outputs), want):
+        results = run(batch.numpy(), outputs)
+        if len(results) != len(outputs):
+            raise ValueError(f"{len(results)} outputs, not {len(outputs)}")
+        for name, got, tensor in zip(outputs, results, want):
             if got.shape != tuple(tensor.shape):
                 raise ValueError(f"{name}: {list(got.shape)}, not {list(tensor.shape)}")
-            largest = max(largest, float(np.abs(got - tensor.numpy()).max()))
+            difference = got - tensor.numpy()
+            differences += list(np.linalg.norm(difference, axis=1) if name == "embeddings"
+                                else np.abs(difference).max(axis=1))
+    # NaN if one of them is.
+    largest = float(np.max(differences))
     if not largest <= TOLERANCE:
         raise ValueError(f"its outputs differ from PyTorch's by {largest:.1e}")
     return cosine, largest
+
+
+def take_name(path, out):
+    """Gives a file its name. FileExistsError if another has it."""
+    try:
+        # Unlike a rename, a link does not replace a file.
+        os.link(path, out)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP):
+            raise
+        copy_to_new(path, out)
+
+
+def copy_to_new(path, out):
+    """For file systems without hard links."""
+    with open(path, "rb") as source, open(out, "xb") as copy:
+        try:
+            shutil.copyfileobj(source, copy)
+        except BaseException:
+            os.remove(out)
+            raise
 
 
 def export(model, modality, out, runtime=None, unchecked=False):
@@ -188,8 +221,7 @@ def export(model, modality, out, runtime=None, unchecked=False):
                                  f"{error}") from error
             report = (f"run by {runtime.name}: cosine similarity {cosine:.7f} with the trainer's "
                       f"embedding, largest difference from PyTorch's {largest:.1e}")
-        # Unlike a rename, a link does not replace a file.
-        os.link(path, out)
+        take_name(path, out)
     return report
 
 

@@ -1,5 +1,27 @@
 #!/usr/bin/env python3
-# SPDX-License-Identifier: MIT
+# SPDX-License-Identifier: MIT AND HPND
+#
+# Copyright (c) 2026 The sketch2photo authors
+#
+# Permission is hereby granted, free of charge, to any person obtaining a copy
+# of this software and associated documentation files (the "Software"), to deal
+# in the Software without restriction, including without limitation the rights
+# to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+# copies of the Software, and to permit persons to whom the Software is
+# furnished to do so, subject to the following conditions:
+#
+# The above copyright notice and this permission notice shall be included in all
+# copies or substantial portions of the Software.
+#
+# THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+# IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+# FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+# AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+# LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+# OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+# SOFTWARE.
+#
+# Pictures are prepared by a port of Pillow's code, whose notice stands there.
 """A model of sketch2photo as a PyTorch module, in this one file.
 
     import s2p_model
@@ -21,10 +43,13 @@ step is missing: the cleaning of drawings on paper (`measuredGround`); see Prepr
 
 import argparse
 import collections
+import contextlib
 import hashlib
+import itertools
 import json
 import math
 import os
+import re
 import struct
 import sys
 
@@ -34,8 +59,13 @@ import torch.nn.functional as F
 from torch import nn
 
 MODALITIES = ("photo", "sketch")
-NEWEST_FORMAT = 3  # of manifest.json
+# The newest formatVersion that this file reads.
+NEWEST_FORMAT = 3
 PROBE = "s2p-probe-1"
+MOST_WEIGHTS = 1 << 31
+# The most patches of a transformer's input in each direction.
+MOST_PATCHES = 128
+MOST_JSON_BYTES = 16 << 20
 
 
 class CheckpointError(ValueError):
@@ -60,6 +90,10 @@ PREPROCESSING = {
     "mean": [], "std": [], "resizeFirst": False, "fit": False, "workSize": 0,
     "measuredGround": False, "resizeShorter": 0,
 }
+EVALUATION = {"dataset": "", "split": "", "direction": "", "queries": 0, "gallery": 0,
+              "rank1": 0.0, "rank5": 0.0, "rank10": 0.0, "mAP": 0.0}
+PROVENANCE = {"jobId": "", "specSha256": "", "sourceDatasetSha256": "", "targetDatasetSha256": "",
+              "build": "", "validationFraction": 0.0, "initialWeightsSha256": ""}
 POOLINGS = ("POOLING_GLOBAL", "POOLING_GRID", "POOLING_SUMMARY")
 FILTERS = ("RESIZE_FILTER_BILINEAR", "RESIZE_FILTER_LANCZOS", "RESIZE_FILTER_BICUBIC")
 NECKS = ("NECK_NONE", "NECK_BATCH_NORM")
@@ -69,25 +103,44 @@ RESAMPLINGS = ("POSITION_RESAMPLING_ANTIALIASED", "POSITION_RESAMPLING_PLAIN",
                "POSITION_RESAMPLING_OFFSET", "POSITION_RESAMPLING_ALIGNED_CORNERS")
 
 
-def _of_type(value, default):
+def _is_count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
+
+
+def _is_number(value):
+    """Whether it is a number that a float32 can represent. NaN and infinities are not."""
+    return (isinstance(value, (int, float)) and not isinstance(value, bool)
+            and abs(value) <= float(np.finfo(np.float32).max))
+
+
+def _check_type(name, value, default):
+    """CheckpointError unless the value may stand in place of the default."""
     if isinstance(default, bool):
-        return isinstance(value, bool)
-    if isinstance(default, int):
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    if isinstance(default, float):
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    return default is None or isinstance(value, type(default))
+        right, kind = isinstance(value, bool), "neither true nor false"
+    elif isinstance(default, int):
+        right, kind = _is_count(value), "not a whole number from 0 on"
+    elif isinstance(default, float):
+        right, kind = _is_number(value), "not a number"
+    else:
+        right = default is None or isinstance(value, type(default))
+        kind = {dict: "not an object", list: "not a list", str: "not a string"}.get(type(default))
+    if not right:
+        raise CheckpointError(f"{name}: {_shown(value)} is {kind}")
+
+
+def _shown(value):
+    return {dict: "an object", list: "a list"}.get(type(value)) or repr(value)[:100]
 
 
 def _message(name, value, fields):
     """A message with every field, from a JSON object that may leave some out."""
-    if not isinstance(value, dict):
+    if value is None:
         raise CheckpointError(f"{name}: missing")
+    _check_type(name, value, {})
     for field, given in value.items():
         if field not in fields:
-            raise CheckpointError(f"{name}.{field}: this program does not know the field")
-        if not _of_type(given, fields[field]):
-            raise CheckpointError(f"{name}.{field}: {str(given)[:100]!r} is of the wrong type")
+            raise CheckpointError(f"{name}.{_shown(field)[1:-1]}: this program does not know the field")
+        _check_type(f"{name}.{field}", given, fields[field])
     return {**fields, **value}
 
 
@@ -98,7 +151,12 @@ def _in_range(name, value, low, high):
 
 def _one_of(name, value, known):
     if value not in known:
-        raise CheckpointError(f"{name}: {value!r} is not one of {', '.join(known)}")
+        raise CheckpointError(f"{name}: {_shown(value)} is not one of {', '.join(known)}")
+
+
+def _block_weights(t, depth):
+    """The weights of a transformer's blocks, without biases."""
+    return depth * t["width"] * (4 * t["width"] + 2 * t["mlpWidth"])
 
 
 def _checked_transformer(value):
@@ -110,7 +168,10 @@ def _checked_transformer(value):
                              ("normEpsilon", 1e-12, 0.01)):
         _in_range(f"{name}.{field}", t[field], low, high)
     if t["width"] % t["heads"] != 0:
-        raise CheckpointError(f"{name}.width: {t['width']} is not a multiple of heads")
+        raise CheckpointError(f"{name}.width: {t['width']} is not a multiple of heads, {t['heads']}")
+    if _block_weights(t, t["depth"]) > MOST_WEIGHTS:
+        raise CheckpointError(f"{name}.depth: {t['depth']} with these widths needs more than the 8 GiB "
+                              "that a file of weights may have")
     _one_of(f"{name}.activation", t["activation"], ACTIVATIONS)
     _one_of(f"{name}.positionResampling", t["positionResampling"], RESAMPLINGS)
     return t
@@ -128,9 +189,9 @@ def _checked_preprocessing(name, value):
     _one_of(f"{name}.filter", p["filter"], FILTERS)
     for field in ("mean", "std"):
         values = p[field]
-        if len(values) != 3 or not all(_of_type(x, 0.0) and math.isfinite(x) for x in values):
+        if len(values) != 3 or not all(_is_number(x) for x in values):
             raise CheckpointError(f"{name}.{field}: not three numbers")
-    if min(p["std"]) <= 0:
+    if min(np.float32(p["std"])) <= 0:
         raise CheckpointError(f"{name}.std: not above 0")
     return p
 
@@ -154,7 +215,7 @@ def check_manifest(manifest):
     if not isinstance(manifest, dict):
         raise CheckpointError("not a JSON object")
     version = manifest.get("formatVersion")
-    if not isinstance(version, int) or version < 1:
+    if not _is_count(version) or version == 0:
         raise CheckpointError("formatVersion: not a number from 1 on")
     if version > NEWEST_FORMAT:
         raise CheckpointError(
@@ -173,60 +234,137 @@ def check_manifest(manifest):
     for modality in MODALITIES:
         checked[modality] = _checked_preprocessing(modality, manifest.get(modality))
         _check_sides(backbone, modality, checked[modality])
-    checked["attributes"] = manifest.get("attributes", [])
-    checked["attributeHidden"] = manifest.get("attributeHidden", 0)
-    if not isinstance(checked["attributes"], list) or len(checked["attributes"]) > 10000:
-        raise CheckpointError("attributes: not a list of at most 10000 names")
-    if not _of_type(checked["attributeHidden"], 0):
-        raise CheckpointError("attributeHidden: not a number")
-    _in_range("attributeHidden", checked["attributeHidden"], *(
-        (1, 1 << 16) if checked["attributes"] else (0, 0)))
-    for field, kind in (("files", list), ("goldenProbe", dict), ("evaluations", list),
-                        ("provenance", dict)):
-        if not isinstance(manifest.get(field, kind()), kind):
-            raise CheckpointError(f"{field}: of the wrong type")
+    _check_attributes(checked)
+    for field, default in (("files", []), ("goldenProbe", {}), ("evaluations", []), ("provenance", {})):
+        checked[field] = manifest.get(field, default)
+        _check_type(field, checked[field], default)
+    checked["evaluations"] = [_checked_evaluation(f"evaluations[{i}]", evaluation)
+                              for i, evaluation in enumerate(checked["evaluations"])]
+    _check_provenance(checked["provenance"])
     return checked
+
+
+def _check_attributes(checked):
+    attributes = checked["attributes"] = checked.get("attributes", [])
+    hidden = checked["attributeHidden"] = checked.get("attributeHidden", 0)
+    _check_type("attributes", attributes, [])
+    if len(attributes) > 10000:
+        raise CheckpointError("attributes: more than 10000")
+    seen = set()
+    for i, name in enumerate(attributes):
+        _check_type(f"attributes[{i}]", name, "")
+        if not 1 <= len(name.encode(errors="replace")) <= 256:
+            raise CheckpointError(f"attributes[{i}]: not a name of 1 to 256 bytes")
+        if name in seen:
+            raise CheckpointError(f"attributes[{i}]: a duplicate name")
+        seen.add(name)
+    _check_type("attributeHidden", hidden, 0)
+    _in_range("attributeHidden", hidden, *((1, 1 << 16) if attributes else (0, 0)))
+
+
+def _checked_evaluation(name, value):
+    """With all fields that a model card shows."""
+    _check_type(name, value, {})
+    evaluation = {**EVALUATION, **value}
+    for field, default in EVALUATION.items():
+        _check_type(f"{name}.{field}", evaluation[field], default)
+        if isinstance(default, float):
+            _in_range(f"{name}.{field}", evaluation[field], 0, 1)
+    return evaluation
+
+
+def _check_provenance(provenance):
+    for field, default in PROVENANCE.items():
+        if field in provenance:
+            _check_type(f"provenance.{field}", provenance[field], default)
+    # JSON of protobuf has numbers of 64 bits as strings.
+    for field in ("parentVersion", "seed"):
+        _check_digits(f"provenance.{field}", provenance.get(field, "0"))
+    _in_range("provenance.validationFraction", provenance.get("validationFraction", 0), 0, 1)
+    comparison = provenance.get("comparison")
+    if comparison is not None:
+        name = "provenance.comparison"
+        _check_type(name, comparison, {})
+        _check_type(name + ".metric", comparison.get("metric", ""), "")
+        _check_digits(name + ".publishedVersion", comparison.get("publishedVersion", "0"))
+        for field in ("candidate", "published"):
+            _check_type(f"{name}.{field}", comparison.get(field, 0), 0.0)
+            _in_range(f"{name}.{field}", comparison.get(field, 0), 0, 1)
+
+
+def _check_digits(name, value):
+    if not re.fullmatch("[0-9]{1,20}", str(value), re.ASCII):
+        raise CheckpointError(f"{name}: {_shown(value)} is not a whole number from 0 on")
 
 
 def _check_sides(backbone, modality, preprocessing):
     for side in ("height", "width"):
-        pixels = preprocessing[side]
-        if backbone["arch"] in CONVNEXT and pixels < 4 << (backbone["lastStage"] - 1):
-            raise CheckpointError(f"{modality}.{side}: {pixels} is too small for {backbone['arch']}")
-        if is_transformer(backbone["arch"]) and pixels % transformer_of(backbone)["patch"] != 0:
-            raise CheckpointError(f"{modality}.{side}: {pixels} is not a multiple of the patch")
+        name, pixels = f"{modality}.{side}", preprocessing[side]
+        needs = f"as {backbone['arch']} needs"
+        if backbone["arch"] in CONVNEXT:
+            least = 4 << (backbone["lastStage"] - 1)
+            if pixels < least:
+                raise CheckpointError(f"{name}: {pixels} is not at least {least}, {needs}")
+        if is_transformer(backbone["arch"]):
+            patch = transformer_of(backbone)["patch"]
+            if pixels % patch != 0:
+                raise CheckpointError(f"{name}: {pixels} is not a multiple of {patch}, {needs}")
+            if pixels > patch * MOST_PATCHES:
+                raise CheckpointError(f"{name}: {pixels} is not at most {patch * MOST_PATCHES}, {needs}")
 
 
 # ---------------------------------------------------------------------------------------------------
 # Files
 
-def _read_json(path):
+@contextlib.contextmanager
+def _naming(place):
+    """Errors within name the place."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"{place}: {error}") from error
     except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise CheckpointError(f"{path}: not JSON: {error}") from error
+        raise CheckpointError(f"{place}: {error.strerror}") from error
+
+
+def _read_json(path):
+    with _naming(path):
+        with open(path, "rb") as file:
+            text = file.read(MOST_JSON_BYTES + 1)
+        if len(text) > MOST_JSON_BYTES:
+            raise CheckpointError(f"more than {MOST_JSON_BYTES >> 20} MiB")
+        return _parsed_json(text)
+
+
+def _parsed_json(text):
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"not JSON: {error}"[:200]) from error
 
 
 def read_manifest(folder):
     """The manifest of a checkpoint's folder, or of one that tools/export_huggingface.py wrote."""
     path = os.path.join(folder, "manifest.json")
     config = os.path.join(folder, "config.json")
-    if not os.path.exists(path) and os.path.exists(config):
+    if os.path.exists(path) or not os.path.exists(config):
+        manifest = _read_json(path)
+    else:
         path = config
         manifest = _read_json(path)
         manifest = manifest.get("manifest") if isinstance(manifest, dict) else None
-        prepared = _read_json(os.path.join(folder, "preprocessor_config.json"))
-        if isinstance(manifest, dict) and isinstance(prepared, dict):
-            manifest.update({modality: prepared.get(modality) for modality in MODALITIES})
-    else:
-        manifest = _read_json(path)
-    try:
+        if isinstance(manifest, dict):
+            manifest.update(_read_prepared(os.path.join(folder, "preprocessor_config.json")))
+    with _naming(path):
         return check_manifest(manifest)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from error
+
+
+def _read_prepared(path):
+    prepared = _read_json(path)
+    with _naming(path):
+        _check_type("file", prepared, {})
+        return {modality: _checked_preprocessing(modality, prepared.get(modality))
+                for modality in MODALITIES}
 
 
 DTYPES = {"F32": torch.float32, "I64": torch.int64}
@@ -239,34 +377,43 @@ def parse_safetensors(data):
     if len(data) < 8:
         raise CheckpointError("shorter than the length of a header")
     size, = struct.unpack_from("<Q", data)
-    if size > min(len(data) - 8, 16 << 20):
+    if size > min(len(data) - 8, MOST_JSON_BYTES):
         raise CheckpointError(f"header: {size} bytes do not fit")
-    try:
-        header = json.loads(bytes(data[8:8 + size]))
+    with _naming("header"):
+        header = _parsed_json(bytes(data[8:8 + size]))
+        _check_type("JSON", header, {})
         header.pop("__metadata__", None)
-        entries = sorted((entry["data_offsets"][0], entry["data_offsets"][1], name, entry["dtype"],
-                          [int(side) for side in entry["shape"]]) for name, entry in header.items())
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"header: {type(error).__name__}: {error}") from error
+        entries = sorted(_tensor_entry(name, entry) for name, entry in header.items())
     tensors, body, at = {}, memoryview(data)[8 + size:], 0
     for begin, end, name, dtype, shape in entries:
-        if dtype not in DTYPES:
-            raise CheckpointError(f"tensor '{name}': type {dtype!r} is neither F32 nor I64")
         count = math.prod(shape)
-        element = 4 if dtype == "F32" else 8
-        if begin != at or min(shape, default=0) < 0 or end - begin != count * element:
+        if begin != at or end - begin != count * (4 if dtype == "F32" else 8):
             raise CheckpointError(f"tensor '{name}': wrong offsets")
         at = end
         if end > len(body):
             raise CheckpointError(f"tensor '{name}': beyond the end of the file")
-        if count == 0:
-            tensors[name] = torch.empty(shape, dtype=DTYPES[dtype])
-        else:
-            part = torch.frombuffer(body, dtype=DTYPES[dtype], count=count, offset=begin)
-            tensors[name] = part.reshape(shape)
+        part = torch.frombuffer(body, dtype=DTYPES[dtype], count=count, offset=begin)
+        tensors[name] = part.reshape(shape)
     if at != len(body):
-        raise CheckpointError("bytes behind the last tensor")
+        raise CheckpointError("bytes after the last tensor")
     return tensors
+
+
+def _tensor_entry(name, entry):
+    """Begin, end, name, type and shape of a tensor."""
+    with _naming(f"tensor {_shown(name)}"):
+        if len(name) > 1024:
+            raise CheckpointError("a name of more than 1024 characters")
+        _check_type("entry", entry, {})
+        dtype, shape, offsets = (entry.get(field) for field in ("dtype", "shape", "data_offsets"))
+        if not isinstance(dtype, str) or dtype not in DTYPES:
+            raise CheckpointError(f"type {_shown(dtype)} is neither F32 nor I64")
+        if not isinstance(shape, list) or len(shape) > 16 or not all(
+                _is_count(side) and side > 0 for side in shape):
+            raise CheckpointError("shape: not a list of at most 16 lengths above 0")
+        if not isinstance(offsets, list) or len(offsets) != 2 or not all(map(_is_count, offsets)):
+            raise CheckpointError("data_offsets: not two whole numbers")
+        return offsets[0], offsets[1], name, dtype, shape
 
 
 def read_weights(folder, manifest):
@@ -279,22 +426,20 @@ def read_weights(folder, manifest):
               if isinstance(file, dict) and file.get("name") == names[0]]
     if len(listed) != 1:
         raise CheckpointError(f"{folder}: files: {names[0]} is missing in the manifest")
-    try:
+    with _naming(path):
         with open(path, "rb") as file:
-            data = bytearray(file.read())
-    except OSError as error:
-        raise CheckpointError(f"{path}: {error.strerror}") from error
-    if str(len(data)) != str(listed[0].get("bytes")):
-        raise CheckpointError(
-            f"{path}: size: {len(data)} bytes, but the manifest says {listed[0].get('bytes')}")
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != listed[0].get("sha256"):
-        raise CheckpointError(
-            f"{path}: sha256: {digest}, but the manifest says {listed[0].get('sha256')}")
-    try:
+            size = os.fstat(file.fileno()).st_size
+            if str(size) != str(listed[0].get("bytes")):
+                raise CheckpointError(
+                    f"size: {size} bytes, but the manifest says {str(listed[0].get('bytes'))[:40]}")
+            data = bytearray(size)
+            if file.readinto(data) != size:
+                raise CheckpointError("size: it changed while it was read")
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != listed[0].get("sha256"):
+            raise CheckpointError(
+                f"sha256: {digest}, but the manifest says {str(listed[0].get('sha256'))[:100]}")
         tensors = parse_safetensors(data)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from error
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise CheckpointError(f"{path}: tensor '{name}': holds a value that is not finite")
@@ -620,8 +765,6 @@ class VisionTransformer(nn.Module):
             self.norm = nn.LayerNorm(width, eps=t["normEpsilon"])
             self.attn_pool = AttentionPool(t) if t["attentionPool"] else None
             self.head = nn.Linear(width, t["projection"], bias=False) if t["projection"] else None
-        # What initial_tokens returned for the grid of this size, for networks that are exported.
-        self.kept = self.kept_grid = None
 
     def initial_tokens(self, rows, columns):
         """[1, prefix + rows * columns, width]: positions, and the tokens that are not patches."""
@@ -651,15 +794,12 @@ class VisionTransformer(nn.Module):
         return F.interpolate(grid, scale_factor=((rows + 0.1) / side, (columns + 0.1) / side),
                              mode="bicubic")
 
-    def keep_tokens(self, rows, columns):
-        """Computes the initial tokens of this grid once, for later passes without gradients."""
-        with torch.no_grad():
-            self.kept, self.kept_grid = self.initial_tokens(rows, columns), (rows, columns)
-
-    def forward(self, images):
+    def forward(self, images, tokens=None):
+        """`tokens` are initial_tokens() of the images' grid, if they have been computed before."""
         x = self.patch_embed.proj(images)
         grid = int(x.shape[2]), int(x.shape[3])
-        tokens = self.kept if grid == self.kept_grid else self.initial_tokens(*grid)
+        if tokens is None:
+            tokens = self.initial_tokens(*grid)
         x = x.flatten(2).transpose(1, 2)
         # Zeros to which the tokens that are not patches are added. Neither a pad nor an expansion to
         # the size of the batch, which some runtimes cannot read.
@@ -787,14 +927,16 @@ class DualEncoder(nn.Module):
     def backbone_of(self, modality):
         return self.encoder if hasattr(self, "encoder") else getattr(self, modality + "_encoder")
 
-    def unnormalised(self, images, modality):
-        """[n, 3, H, W] -> [n, d]: the embedding before neck and normalisation."""
+    def unnormalised(self, images, modality, tokens=None):
+        """[n, 3, H, W] -> [n, d]: the embedding before neck and normalisation. `tokens`: see
+        VisionTransformer.forward."""
         spec = self.preprocessors[modality].spec
         size = (3, spec["height"], spec["width"])
         if images.dim() != 4 or tuple(int(side) for side in images.shape[1:]) != size:
             raise ValueError(f"images: {list(images.shape)}, but {modality}s have "
                              f"[n, {size[0]}, {size[1]}, {size[2]}]")
-        maps = self.backbone_of(modality)(images)
+        backbone = self.backbone_of(modality)
+        maps = backbone(images) if tokens is None else backbone(images, tokens)
         if self.pooling == "POOLING_SUMMARY":
             pooled = maps.summary
         elif self.pooling == "POOLING_GLOBAL":
@@ -806,12 +948,14 @@ class DualEncoder(nn.Module):
         return pooled if self.projection is None else self.projection(pooled, modality)
 
     def retrieval_feature(self, embedding):
-        """[n, d] -> [n, d]: behind the neck where the manifest says so, with the norm 1."""
+        """[n, d] -> [n, d]: after the neck where the manifest says so, with the norm 1."""
         feature = self.neck(embedding) if self.after_neck else embedding
         return F.normalize(feature)
 
     def attribute_probabilities(self, embedding):
-        """[n, d], from unnormalised() -> [n, attributes] in [0, 1]."""
+        """[n, d], from unnormalised() -> [n, attributes] in [0, 1]. ValueError if there are none."""
+        if self.attribute_head is None:
+            raise ValueError("attributes: this model predicts none")
         return torch.sigmoid(self.attribute_head(embedding))
 
     def forward(self, images, modality):
@@ -822,13 +966,21 @@ class DualEncoder(nn.Module):
         """uint8 arrays [height, width, 3], RGB, of any size -> [n, 3, H, W] for forward()."""
         preprocessor = self.preprocessors[modality]
         rows = [preprocessor(picture, white_ground) for picture in pictures]
+        if not rows:
+            raise ValueError("pictures: none")
         device = next(self.parameters()).device
         return torch.from_numpy(np.stack(rows)).to(device)
 
     def embed(self, pictures, modality, white_ground=False):
-        """Prepares pictures and embeds them, without gradients."""
+        """Prepares pictures, of which there may be any number from 1 on, and embeds them, without
+        gradients. At most 32 are prepared at a time, so that an iterator can read files as it goes."""
+        pictures, embeddings = iter(pictures), []
         with torch.no_grad():
-            return self(self.prepare(pictures, modality, white_ground), modality)
+            while True:
+                batch = list(itertools.islice(pictures, 32))
+                if not batch and embeddings:
+                    return torch.cat(embeddings)
+                embeddings.append(self(self.prepare(batch, modality, white_ground), modality))
 
     def load_weights(self, tensors):
         """CheckpointError naming the first tensor that is missing, surplus, or has another shape."""
@@ -852,48 +1004,86 @@ class DualEncoder(nn.Module):
         if probe.get("image") != PROBE:
             raise CheckpointError(f"goldenProbe.image: {probe.get('image')!r}, not {PROBE}")
         limit = probe.get("minCosineFp32", 0)
-        if not _of_type(limit, 0.0) or not 0.9 <= limit <= 1:
-            raise CheckpointError(f"goldenProbe.minCosineFp32: {limit} is not in [0.9, 1]")
-        return {modality: check_probe_vector(
-            modality, probe.get(modality, []), limit,
-            self.embed([probe_picture(modality)], modality, white_ground=True)[0].cpu().numpy())
-            for modality in MODALITIES}
+        if not _is_number(limit) or not 0.9 <= limit <= 1:
+            raise CheckpointError(f"goldenProbe.minCosineFp32: {_shown(limit)} is not in [0.9, 1]")
+        spec = self.manifest["photo"]
+        if spec["fit"] and spec["measuredGround"]:
+            raise CheckpointError(
+                "photo.measuredGround: this file cannot clean photos, so it cannot check the model; use "
+                "s2p-server, or load(folder, check=False)")
+        return {modality: self._check_probe(modality, probe.get(modality, []), limit)
+                for modality in MODALITIES}
+
+    def _check_probe(self, modality, expected, limit):
+        try:
+            got = self.embed([probe_picture(modality)], modality, white_ground=True)[0].cpu().numpy()
+        except RuntimeError as error:
+            raise CheckpointError(f"goldenProbe.{modality}: the network does not take pictures of this "
+                                  f"size: {str(error).splitlines()[0]}") from error
+        return check_probe_vector(modality, expected, limit, got)
 
 
 def check_probe_vector(modality, expected, limit, got):
     """The cosine similarity of an embedding of a probe's picture with the trainer's."""
+    name = f"goldenProbe.{modality}"
+    _check_type(name, expected, [])
     if len(expected) != len(got):
-        raise CheckpointError(f"goldenProbe.{modality}: {len(expected)} values, not {len(got)}")
-    if not all(_of_type(value, 0.0) for value in expected):
-        raise CheckpointError(f"goldenProbe.{modality}: not a list of numbers")
+        raise CheckpointError(f"{name}: {len(expected)} values, not {len(got)}")
+    if not all(_is_number(value) for value in expected):
+        raise CheckpointError(f"{name}: not a list of numbers")
     expected, got = np.asarray(expected, dtype=float), np.asarray(got, dtype=float)
-    cosine = float(expected @ got / np.linalg.norm(expected) / np.linalg.norm(got))
+    # NaN, which is below every limit, if all are 0.
+    with np.errstate(invalid="ignore"):
+        cosine = float(expected @ got / np.linalg.norm(expected) / np.linalg.norm(got))
     if not cosine >= limit:
-        raise CheckpointError(f"goldenProbe.{modality}: this program's embedding of the probe image has "
-                              f"cosine similarity {cosine:.6f} with the writer's, below {limit}")
+        raise CheckpointError(f"{name}: this program's embedding of the probe image has cosine "
+                              f"similarity {cosine:.6f} with the writer's, below {limit}")
     return cosine
 
 
 class SingleModality(nn.Module):
     """[n, 3, H, W] -> [n, d], and [n, attributes] if the model has some: for programs that export
-    networks, such as torch.onnx. In evaluation mode."""
+    networks, such as torch.onnx. It refers to the model, which load() has put in evaluation mode, and
+    does not change it. The initial tokens of a transformer are computed here, once."""
 
     def __init__(self, model, modality):
         super().__init__()
         self.model, self.modality = model, modality
-        self.eval()
+        self.training = model.training
         spec = model.preprocessors[modality].spec
-        backbone = model.backbone_of(modality)
+        backbone, tokens = model.backbone_of(modality), None
         if isinstance(backbone, VisionTransformer):
             patch = backbone.description["patch"]
-            backbone.keep_tokens(spec["height"] // patch, spec["width"] // patch)
+            with torch.no_grad():
+                tokens = backbone.initial_tokens(spec["height"] // patch, spec["width"] // patch)
+        self.register_buffer("tokens", tokens, persistent=False)
 
     def forward(self, images):
-        embedding = self.model.unnormalised(images, self.modality)
+        embedding = self.model.unnormalised(images, self.modality, self.tokens)
         feature = self.model.retrieval_feature(embedding)
         if not self.model.attributes:
             return feature
         return feature, self.model.attribute_probabilities(embedding)
+
+
+def _check_size(manifest, tensors):
+    """CheckpointError if the networks of the manifest have more weights than there are, before they
+    take memory."""
+    backbone, embedding = manifest["backbone"], manifest["embedding"]
+    least, dimension = 0, embedding["dimension"]
+    if backbone["arch"] == "vit":
+        t, networks = backbone["transformer"], 1 if backbone["shared"] else 2
+        least += networks * (_block_weights(t, t["depth"] * backbone["lastStage"] // 4)
+                             + t["width"] * (t["positionSide"] ** 2 + 3 * t["patch"] ** 2))
+    if embedding["projection"]:
+        least += dimension * _pooled_dimension(backbone, embedding)
+    if manifest["attributes"]:
+        hidden = manifest["attributeHidden"]
+        least += hidden * (dimension + hidden + len(manifest["attributes"]))
+    held = sum(tensor.numel() for tensor in tensors.values())
+    if least > held:
+        raise CheckpointError(f"the manifest describes networks of at least {least} weights, but the "
+                              f"file holds {held}")
 
 
 def load(folder, check=True):
@@ -902,19 +1092,46 @@ def load(folder, check=True):
     what its trainer computed (which `check=False` leaves out)."""
     manifest = read_manifest(folder)
     tensors = read_weights(folder, manifest)
-    try:
+    with _naming(folder):
+        _check_size(manifest, tensors)
         model = DualEncoder(manifest, dense_head="attribute_head.2.weight" in tensors)
         model.load_weights(tensors)
         model.eval()
         if check:
             model.check_probe()
-    except CheckpointError as error:
-        raise CheckpointError(f"{folder}: {error}") from error
     return model
 
 
 # ---------------------------------------------------------------------------------------------------
-# Preparing pictures: uint8 arrays [height, width, 3]. Each step equals Pillow's, bit for bit.
+# Preparing pictures: uint8 arrays [height, width, 3]. Grey, edges, minima and resizing equal Pillow's,
+# bit for bit. They are a port of it; this is its notice.
+#
+# The Python Imaging Library is
+#
+# Copyright (c) 1997-2011 by Secret Labs AB
+# Copyright (c) 1995-2011 by Fredrik Lundh
+# Copyright (c) 2010-2020 by Alex Clark and contributors
+#
+# By obtaining, using, and/or copying this software and/or its
+# associated documentation, you agree that you have read, understood,
+# and will comply with the following terms and conditions:
+#
+# Permission to use, copy, modify, and distribute this software and its
+# associated documentation for any purpose and without fee is hereby
+# granted, provided that the above copyright notice appears in all
+# copies, and that both that copyright notice and this permission notice
+# appear in supporting documentation, and that the name of Secret Labs
+# AB or the author not be used in advertising or publicity pertaining to
+# distribution of the software without specific, written prior
+# permission.
+#
+# SECRET LABS AB AND THE AUTHOR DISCLAIMS ALL WARRANTIES WITH REGARD TO
+# THIS SOFTWARE, INCLUDING ALL IMPLIED WARRANTIES OF MERCHANTABILITY AND
+# FITNESS.  IN NO EVENT SHALL SECRET LABS AB OR THE AUTHOR BE LIABLE FOR
+# ANY SPECIAL, INDIRECT OR CONSEQUENTIAL DAMAGES OR ANY DAMAGES
+# WHATSOEVER RESULTING FROM LOSS OF USE, DATA OR PROFITS, WHETHER IN AN
+# ACTION OF CONTRACT, NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT
+# OF OR IN CONNECTION WITH THE USE OR PERFORMANCE OF THIS SOFTWARE.
 
 WHITE_GROUND = 235  # Lighter pixels are background.
 PRECISION_BITS = 22
@@ -1087,8 +1304,11 @@ class Preprocessor:
 
         A spec with `measuredGround` cleans drawings of paper, shadows, ruling and specks, which
         only the programs of sketch2photo can. With `white_ground` the caller says that there is
-        nothing to clean, as on a canvas: dark strokes on white. Then the result is theirs; a
-        drawing of more than 512 pixels may be cut a pixel closer.
+        nothing to clean, as on a canvas: dark grey strokes on clean white. On white, too, the
+        programs take out ruling, make coloured ink grey, leave specks smaller than a 36th of the
+        longer side out of the cut and wipe off dirt; and they measure a drawing of more than 512
+        pixels on a smaller copy, which moves the cut by up to a pixel of that copy. This file does
+        none of that.
         """
         image = np.asarray(image)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
@@ -1130,11 +1350,24 @@ class Preprocessor:
         return np.stack([self.values[prepared[..., c], c] for c in range(3)])
 
 
+def _eight_bits(path, levels):
+    """Grey of 16 bits, which Pillow's own conversion clips at 255."""
+    levels = levels.astype(np.int64)
+    if levels.min() < 0 or levels.max() > 65535:
+        raise ValueError(f"{path}: grey of more than 16 bits")
+    return ((levels * 255 + 32767) // 65535).astype(np.uint8)
+
+
 def read_picture(path):
     """A picture file as uint8 [h, w, 3]: upright, on white where it is transparent. Needs Pillow."""
     from PIL import Image, ImageOps
     with Image.open(path) as file:
-        rgba = np.asarray(ImageOps.exif_transpose(file).convert("RGBA")).astype(np.uint32)
+        picture = ImageOps.exif_transpose(file)
+        if picture.mode == "F":
+            raise ValueError(f"{path}: pixels are floating-point numbers, whose white is unknown")
+        if picture.mode.startswith("I"):
+            picture = Image.fromarray(_eight_bits(path, np.asarray(picture)))
+        rgba = np.asarray(picture.convert("RGBA")).astype(np.uint32)
     alpha = rgba[..., 3:]
     return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 

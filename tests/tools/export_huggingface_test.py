@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "tools" / "export_hugging
 sys.path.insert(0, str(SCRIPT.parent))
 import export_huggingface
 import s2p_model
-from export_models import checkpoint
+from export_models import changed_manifest, checkpoint
 
 WORK = None
 torch.set_num_threads(1)
@@ -49,7 +50,7 @@ class ExportHuggingFaceTest(unittest.TestCase):
         result = self.export("transformer")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(sorted(os.listdir(self.out)),
-                         ["README.md", "config.json", "model.safetensors", "preprocessor_config.json",
+                         ["LICENSE", "README.md", "config.json", "model.safetensors", "preprocessor_config.json",
                           "s2p_model.py"])
         # The folder's own copy of the module, in a process that sees nothing else of ours.
         program = ("import json, s2p_model; m = s2p_model.load('.'); print(json.dumps({k: m.embed("
@@ -69,7 +70,8 @@ class ExportHuggingFaceTest(unittest.TestCase):
         config["photo"]["thicken"] = 9
         with open(path, "w", encoding="utf-8") as file:
             json.dump(config, file)
-        with self.assertRaisesRegex(s2p_model.CheckpointError, "photo.thicken: 9 is not in"):
+        with self.assertRaisesRegex(s2p_model.CheckpointError,
+                                    "preprocessor_config.json: photo.thicken: 9 is not in"):
             s2p_model.load(self.out)
 
     def test_card_says_what_the_manifest_says_and_what_it_does_not(self):
@@ -87,9 +89,81 @@ class ExportHuggingFaceTest(unittest.TestCase):
                      manifest["provenance"]["specSha256"], "`resnet18` to stage 3",
                      "Not stated: ask the publisher", "Preset and schedule: not stated",
                      "10.0 % of the identities in the split `train` were held back",
-                     "thicken dark strokes", "It sees no colours", ", ".join(manifest["attributes"])):
+                     "thicken dark strokes", "It sees no colours", ", ".join(map(export_huggingface.plain, manifest["attributes"]))):
             self.assertIn(text, card)
         self.assertNotIn("None", card)
+
+    def changed(self, name):
+        """A copy of a checkpoint, whose manifest is to be changed."""
+        copy = os.path.join(self.folder, "7")
+        shutil.copytree(checkpoint(WORK, name), copy)
+        return copy
+
+    def export_copy(self, copy):
+        return subprocess.run([sys.executable, str(SCRIPT), copy, self.out], capture_output=True, text=True)
+
+    def test_licences_of_the_module_are_in_the_folder(self):
+        self.assertEqual(self.export("transformer").returncode, 0)
+        licence = read_text(os.path.join(self.out, "LICENSE"))
+        module = read_text(os.path.join(self.out, "s2p_model.py"))
+        self.assertEqual(licence, read_text(SCRIPT.parents[1] / "LICENSE"))
+        self.assertIn("Copyright (c) 2026 The sketch2photo authors", licence)
+        for line in licence.splitlines()[2:]:
+            self.assertIn(("# " + line).rstrip() + "\n", module)
+        notices = read_text(SCRIPT.parents[1] / "THIRD_PARTY_NOTICES.md")
+        pillow = notices[notices.index("The Python Imaging Library is"):notices.rindex("```")]
+        self.assertIn("Secret Labs AB", pillow)
+        for line in pillow.splitlines():
+            self.assertIn(("# " + line).rstrip() + "\n", module)
+
+    def test_manifest_cannot_write_the_card(self):
+        copy = self.changed("transformer")
+        hostile = "d |\n\n## Licence\n\nmit `x` <b> [a](b)"
+        with changed_manifest(copy) as manifest:
+            manifest["createdAt"] = "\n## Licence"
+            manifest["version"] = hostile
+            manifest["attributes"][0] = hostile
+            for field in ("dataset", "split", "direction"):
+                manifest["evaluations"][0][field] = hostile
+            for field in ("jobId", "specSha256", "build", "initialWeightsSha256", "targetDatasetSha256"):
+                manifest["provenance"][field] = hostile
+            manifest["provenance"]["comparison"] = {"metric": hostile}
+        result = self.export_copy(copy)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        card = read_text(os.path.join(self.out, "README.md"))
+        self.assertEqual(card.count("\n## Licence\n"), 1)
+        self.assertNotIn("\nmit", card)
+        self.assertNotIn("<b>", card)
+        self.assertNotIn("[a](b)", card)
+        self.assertIn(r"| d \| \#\# Licence mit \`x\` \<b\> \[a\](b) |", card)
+
+    def test_long_texts_are_cut(self):
+        self.assertEqual(export_huggingface.plain("x" * 201), "x" * 199 + "…")
+
+    def test_share_that_is_left_out_is_zero(self):
+        copy = self.changed("transformer")
+        with changed_manifest(copy) as manifest:
+            del manifest["evaluations"][0]["rank1"]
+        self.assertEqual(self.export_copy(copy).returncode, 0)
+        e = manifest["evaluations"][0]
+        self.assertIn(f"| {e['queries']} | {e['gallery']} | 0.0 % | 0 to ",
+                      read_text(os.path.join(self.out, "README.md")))
+
+    def test_licences_of_an_earlier_version_hold(self):
+        copy = self.changed("transformer")
+        with changed_manifest(copy) as manifest:
+            manifest["provenance"]["initialWeightsSha256"] = ""
+            manifest["provenance"]["parentVersion"] = "6"
+        self.assertEqual(self.export_copy(copy).returncode, 0)
+        card = read_text(os.path.join(self.out, "README.md"))
+        self.assertIn("Training started from version 6, whose weights' licences hold for it, too", card)
+        self.assertIn("- Start: version 6 of the same store.", card)
+
+    def test_licence_that_is_no_identifier_is_refused(self):
+        result = self.export("transformer", "--license", "mit\ntags: x")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("--license: 'mit\\ntags: x' is no identifier", result.stderr)
+        self.assertFalse(os.path.exists(self.out))
 
     def test_card_describes_the_data_set_that_it_is_shown(self):
         result = self.export("residual", "--dataset", os.path.join(WORK, "data", "target"), "--license",
@@ -120,7 +194,7 @@ class ExportHuggingFaceTest(unittest.TestCase):
         self.assertEqual(os.listdir(self.out), [])
 
     def test_interval_is_wilsons(self):
-        # Of 115 queries, 66.1 %: by hand.
+        # Computed by hand: 76 of 115 queries.
         self.assertEqual(export_huggingface.interval(76 / 115, 115), "57 to 74 %")
         self.assertEqual(export_huggingface.interval(0, 10), "0 to 28 %")
         self.assertEqual(export_huggingface.interval(1, 10), "72 to 100 %")

@@ -29,7 +29,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
 import s2p_model
 
 STEPS = ["photo.height=64", "photo.width=48", "sketch.height=48", "sketch.width=64"]
-# Of the preset shoes-resnet18: a grid of 4 x 4 cells, one of 6 x 6 below it, a projection.
+# The preset shoes-resnet18 has a grid of 4 x 4 cells, one of 6 x 6 below it, a projection.
 MODELS = {
     "residual": ["backbone.arch=resnet18"],
     "caffe": ["backbone.arch=resnet50_caffe", "sketch.edges=true", "sketch.filter=LANCZOS",
@@ -69,7 +69,8 @@ def golden_input(name, shape):
 
 def golden_tensor(name, shape):
     u = golden_sequence(name, int(np.prod(shape)))
-    if name.endswith(("cls_token", "pos_embed", "register_tokens", "latent")):
+    if name.endswith(("cls_token", "pos_embed", "register_tokens", "latent", "class_embedding",
+                      "positional_embedding")):
         values = -1 + 2 * u
     elif name.endswith(("running_mean", "bias")):
         values = -0.1 + 0.2 * u
@@ -139,7 +140,7 @@ def replace_weights(folder, arrays):
 
 
 def initial_weights(fields):
-    """Of the network that the fields of a spec describe; below the stage where it ends, at most."""
+    """Weights of the network that these fields describe, up to its last stage."""
     given = dict(field.split("=") for field in fields)
     arch = given["backbone.arch"]
     description = {"arch": arch, "lastStage": int(given.get("backbone.last_stage", 3)), "lastStride": 2}
