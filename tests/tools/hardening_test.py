@@ -19,9 +19,11 @@ def readelf(program, *flags):
 
 
 class Hardening(unittest.TestCase):
-    def expect(self, pattern, *flags, absent=False):
+    def expect(self, pattern, *flags, absent=False, without=None):
         """Readelf's output with these flags has the pattern, or lacks it, for each program."""
         for program in PROGRAMS:
+            if program == without:
+                continue
             found = re.search(pattern, readelf(program, *flags))
             self.assertEqual(bool(found), not absent, (program, pattern))
 
@@ -46,7 +48,8 @@ class Hardening(unittest.TestCase):
         self.assertRegex(readelf("s2p", "--dyn-syms"), r"\b__snprintf_chk\b")
 
     def test_index_beyond_a_container_ends_the_program(self):
-        self.expect(r"__glibcxx_assert_fail", "--dyn-syms")
+        # Nothing in s2p-decoder indexes a container of the standard library.
+        self.expect(r"__glibcxx_assert_fail", "--dyn-syms", without="s2p-decoder")
 
 
 if __name__ == "__main__":
