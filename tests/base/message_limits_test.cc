@@ -53,11 +53,11 @@ TEST_F(MessageLimitsTest, OneElementMoreIsNamedWithItsLimit) {
   EXPECT_THAT(
       Check(limits_, Drawing(4, 1).SerializeAsString()),
       StatusIs(absl::StatusCode::kInvalidArgument,
-               AllOf(HasSubstr("examples.strokes.strokes:"), HasSubstr("more than 3 elements"))));
+               AllOf(HasSubstr("examples.strokes.strokes:"), HasSubstr("at most 3 are"))));
   EXPECT_THAT(Check(limits_, Drawing(1, 7).SerializeAsString()),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        AllOf(HasSubstr("examples.strokes.strokes.points:"),
-                             HasSubstr("more than 6 elements"))));
+                             HasSubstr("at most 6 are"))));
 }
 
 TEST_F(MessageLimitsTest, ElementsAreCountedTogetherWithinOneExample) {

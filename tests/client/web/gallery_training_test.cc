@@ -117,17 +117,19 @@ TEST_F(GalleryTrainingTest, CancelledExportLeavesNothingAndSubmitsNothing) {
   EXPECT_EQ(trainer_.submits(), 0);
 }
 
-TEST_F(GalleryTrainingTest, WaitForABusyTrainerCanBeCancelled) {
+TEST_F(GalleryTrainingTest, WaitForAServerThatIsAwayCanBeCancelled) {
   options_.gallery_training.retry_pause = absl::Hours(1);
   Start();
   AddPhotos();
-  trainer_.FailNextCall(absl::ResourceExhaustedError("all places are taken"));
+  // The list is answered.
+  server_.FailNextCall(absl::UnavailableError("going away"), /*after=*/1);
   Begin();
-  while (Progress()["state"] != "SUBMITTING") std::this_thread::yield();
+  while (Progress()["photos"] != 2) std::this_thread::yield();
   // Long enough for the call to fail, in nearly all runs.
   absl::SleepFor(absl::Milliseconds(50));
   Post(std::string(kPath) + "/cancel", "{}");
   EXPECT_EQ(AwaitEnd()["state"], "CANCELLED");
+  EXPECT_FALSE(HasExport());
   EXPECT_EQ(trainer_.submits(), 0);
 }
 

@@ -68,6 +68,7 @@ class IhdaJobRunnerTest : public TinyRunTest {
     JobObserver observer;
     observer.on_message = [this](const std::string& text) { messages_.push_back(text); };
     observer.stop = [this] { return stop_; };
+    observer.on_epoch = [this](const auto&, const auto&) { stop_ = stop_ || stops_after_epoch_; };
     observer.needed_versions = [this] { return needed_; };
     observer.on_memory_bytes = [this](uint64_t bytes) { memory_bytes_ = bytes; };
     return runner_->Run(job, folder, observer);
@@ -78,6 +79,7 @@ class IhdaJobRunnerTest : public TinyRunTest {
   std::vector<std::string> messages_;
   std::vector<int64_t> needed_;
   bool stop_ = false;
+  bool stops_after_epoch_ = false;
   uint64_t memory_bytes_ = 0;
 };
 
@@ -275,9 +277,9 @@ TEST_F(IhdaJobRunnerTest, StoppedJobStartsOverWhereItsDataHaveChanged) {
   std::filesystem::copy(Target(), folder, std::filesystem::copy_options::recursive);
   v1::Job job = Job("stopped");
   job.mutable_resolved_spec()->set_target_dataset(folder);
-  stop_ = true;
+  stops_after_epoch_ = true;
   EXPECT_THAT(Run(job), StatusIs(absl::StatusCode::kCancelled));
-  stop_ = false;
+  stops_after_epoch_ = stop_ = false;
   const auto images = DataSet::Open(folder)->images();
   std::filesystem::copy_file(folder + "/" + images[1].path, folder + "/" + images[0].path,
                              std::filesystem::copy_options::overwrite_existing);

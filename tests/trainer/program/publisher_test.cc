@@ -235,7 +235,7 @@ TEST_F(PublisherTest, OldVersionIsTakenToHaveHeldBackTheSameAndTheReasonSaysSo) 
 }
 
 TEST_F(PublisherTest, VersionThatWasMeasuredOnASplitOfItsOwnHasSeenAllIdentities) {
-  TrainedModel seen = Model(Spec({}), /*blind=*/true);
+  TrainedModel seen = Model(Spec({}), /*blind=*/false);
   ASSERT_EQ(seen.manifest.provenance().validation_fraction(), 0);
   seen.manifest.mutable_provenance()->set_target_images_sha256(std::string(64, 'a'));
   ASSERT_THAT(store_.Publish(seen.manifest, seen.weights), IsOk());
