@@ -50,14 +50,13 @@ TEST_F(MessageLimitsTest, AsManyElementsAsAllowedAreOk) {
 }
 
 TEST_F(MessageLimitsTest, OneElementMoreIsNamedWithItsLimit) {
-  EXPECT_THAT(
-      Check(limits_, Drawing(4, 1).SerializeAsString()),
-      StatusIs(absl::StatusCode::kInvalidArgument,
-               AllOf(HasSubstr("examples.strokes.strokes:"), HasSubstr("at most 3 are"))));
-  EXPECT_THAT(Check(limits_, Drawing(1, 7).SerializeAsString()),
+  EXPECT_THAT(Check(limits_, Drawing(4, 1).SerializeAsString()),
               StatusIs(absl::StatusCode::kInvalidArgument,
-                       AllOf(HasSubstr("examples.strokes.strokes.points:"),
-                             HasSubstr("at most 6 are"))));
+                       AllOf(HasSubstr("examples.strokes.strokes:"), HasSubstr("at most 3 are"))));
+  EXPECT_THAT(
+      Check(limits_, Drawing(1, 7).SerializeAsString()),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("examples.strokes.strokes.points:"), HasSubstr("at most 6 are"))));
 }
 
 TEST_F(MessageLimitsTest, ElementsAreCountedTogetherWithinOneExample) {
