@@ -97,7 +97,7 @@ TEST_F(SandboxTest, OtherProcessesCannotBeKilled) {
 }
 
 TEST_F(SandboxTest, ProcessCanAbort) {
-  EXPECT_EXIT(DoConfined([] { std::abort(); }), KilledBySignal(SIGABRT), "");
+  EXPECT_EXIT(DoConfined([]() -> bool { std::abort(); }), KilledBySignal(SIGABRT), "");
 }
 
 }  // namespace
