@@ -157,7 +157,7 @@ class MessageLimits::Scan {
     const FieldLimit& limit = limits_.limits_[index];
     if (++counts_[index] <= limit.most) return true;
     status_ = absl::InvalidArgumentError(
-        absl::StrCat(PathOf(&field), ": too many elements",
+        absl::StrCat(PathOf(&field), ": more than ", limit.most, " elements",
                      limit.per.empty() ? "" : absl::StrCat(" in one of ", limit.per), "; at most ",
                      limit.most, " are allowed"));
     return false;
