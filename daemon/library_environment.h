@@ -1,4 +1,4 @@
-// What LibTorch's libraries read from the environment before main.
+// Variables that LibTorch's libraries read from the environment before main.
 #ifndef S2P_DAEMON_LIBRARY_ENVIRONMENT_H_
 #define S2P_DAEMON_LIBRARY_ENVIRONMENT_H_
 

@@ -17,7 +17,7 @@ constexpr int kNearSpeckShare = 128, kNearDustShare = 64;
 constexpr int kOutsideShare = 64;
 // Dirt is up to this much longer than the longest speck outside the drawing.
 constexpr double kAlike = 1.5;
-// What shadows leave at the border is shorter than this share.
+// Remains of shadows at the border are shorter than this share.
 constexpr int kRemnantShare = 8;
 
 enum class Kind { kStroke, kSpeck, kDirt };

@@ -6,7 +6,7 @@
 
 namespace s2p {
 
-// What of a drawing's ink is drawn. A value.
+// The part of a drawing's ink that is drawn, and the rest. A value.
 struct DrawnInk {
   // The box of the strokes, or of the specks if there are no strokes. Empty if nothing is drawn.
   cv::Rect box;

@@ -42,7 +42,7 @@ constexpr char kLineEnd[] = "\r\n";
 constexpr char kLastChunk[] = "0\r\n\r\n";
 constexpr char kContinue[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
-// What an answer, or a piece of one, counts among the bodies.
+// The bytes that an answer, or a piece of one, counts as among the bodies.
 uint64_t CountedBytes(const std::string& body) {
   return body.size() <= kSmallAnswerBytes ? 0 : body.size();
 }

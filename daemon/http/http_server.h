@@ -66,7 +66,7 @@ struct HttpServerOptions {
   absl::Duration stop_deadline = absl::Seconds(10);
 };
 
-// What the handler decides from the head of a request. A plain value.
+// The handler's decision about a request by its head. A plain value.
 struct HttpAdmission {
   // If set, the answer; the body, if there is one, is not read.
   std::optional<HttpResponse> answer;

@@ -90,7 +90,7 @@ void AddDomain(const v1::TrainingSpec& spec, const Recipe& recipe, const Step2Ba
                              torch::tensor(domains, torch::kLong).to(features[0].device())));
 }
 
-// What retrieval compares, of sketches and of photos. In one pass, as for the neck above.
+// The features that retrieval compares, of sketches and photos, in one pass as for the neck above.
 std::vector<torch::Tensor> RetrievalFeatures(const Step2Batch& batch, const LossHeads& heads) {
   return heads.retrieval_feature(torch::cat({batch.sketch.embedding, batch.photo.embedding}))
       .chunk(2);

@@ -115,7 +115,7 @@ class TrainLoop {
   std::string start_;
   // The weights that were kept of each repeat; empty unless averages().
   WeightAverage ended_;
-  // What the start of step 2 sees in the photos; unset before, and unless ranks_photos().
+  // The order of photos that the start of step 2 sees; unset before, and unless ranks_photos().
   std::optional<PhotoTripletSampler> triplets_;
   // Empty unless keeps_best(): of the present repeat, and the last weights of each.
   BestEpoch best_;
