@@ -4,6 +4,11 @@
 //   data_benchmark [IDENTITIES [IMAGES [SIDE]]]      1000000 100000 160
 //
 // The packed file, IMAGES x SIDE x SIDE bytes, is written to the folder of temporary files.
+//
+//   data_benchmark --pairs FILE [IMAGES [SIDE]]      1000000 160
+//
+// Writes a packed data set to train on, half photos and half sketches of as many identities, as
+// shoes-resnet18 prepares them (docs/benchmarks.md).
 #include <google/protobuf/util/json_util.h>
 #include <unistd.h>
 
@@ -27,6 +32,7 @@
 #include "trainer/data/data_set.h"
 #include "trainer/data/random.h"
 #include "trainer/data/sampler.h"
+#include "trainer/spec/training_spec.h"
 
 namespace s2p {
 namespace {
@@ -86,40 +92,72 @@ v1::Preprocessing GreySquare(int side) {
   return preprocessing;
 }
 
-// Writes a packed data set of grey photos of one shade each, without decoding any.
-void WritePacked(const std::string& path, int images, int side) {
+// What a packed file holds: this many grey images of one shade each, in this order.
+struct PackedPart {
+  const char* modality;
+  int images;
+};
+
+std::string LinesOf(const std::vector<PackedPart>& parts) {
   std::string lines;
-  for (int i = 0; i < images; ++i) {
-    absl::StrAppend(&lines, "{\"path\":\"photo/", i, ".png\",\"identity\":\"", i,
-                    "\",\"modality\":\"photo\",\"split\":\"train\"}\n");
+  for (const PackedPart& part : parts) {
+    for (int i = 0; i < part.images; ++i) {
+      absl::StrAppend(&lines, "{\"path\":\"", part.modality, "/", i, ".png\",\"identity\":\"", i,
+                      "\",\"modality\":\"", part.modality, "\",\"split\":\"train\"}\n");
+    }
   }
+  return lines;
+}
+
+std::string JsonOf(const v1::Preprocessing& preprocessing) {
   std::string json;
-  static_cast<void>(google::protobuf::util::MessageToJsonString(GreySquare(side), &json));
+  static_cast<void>(google::protobuf::util::MessageToJsonString(preprocessing, &json));
+  return json;
+}
+
+// Writes a packed data set without decoding any image. Both preprocessings have squares of `side`.
+void WritePacked(const std::string& path, const std::vector<PackedPart>& parts, int side,
+                 const v1::Preprocessing& photo, const v1::Preprocessing& sketch) {
   const int64_t format = kPackedImagesFormat;
   const std::map<std::string, std::string> texts = {
       {"format", std::string(reinterpret_cast<const char*>(&format), sizeof(format))},
       {"dataset.json", R"({"format":1,"name":"grey","attributes":[]})"},
-      {"dataset.jsonl", lines},
-      {"preprocessing.photo", json},
-      {"preprocessing.sketch", json}};
-  std::vector<SafetensorsEntry> entries = {{"photo", TensorType::kU8, {images, side, side, 1}},
-                                           {"format", TensorType::kI64, {}}};
+      {"dataset.jsonl", LinesOf(parts)},
+      {"preprocessing.photo", JsonOf(photo)},
+      {"preprocessing.sketch", JsonOf(sketch)}};
+  std::vector<SafetensorsEntry> entries = {{"format", TensorType::kI64, {}}};
+  for (const PackedPart& part : parts) {
+    entries.push_back({part.modality, TensorType::kU8, {part.images, side, side, 1}});
+  }
   for (const auto& [name, text] : texts) {
     if (name == "format") continue;
     entries.push_back({name, TensorType::kU8, {static_cast<int64_t>(text.size())}});
   }
   auto writer = Value(TensorFileWriter::Create(path, entries));
   for (const SafetensorsEntry& entry : writer.entries()) {
-    if (entry.name != "photo") {
-      Check(writer.Append(texts.at(entry.name)));
+    if (const auto text = texts.find(entry.name); text != texts.end()) {
+      Check(writer.Append(text->second));
       continue;
     }
-    for (int i = 0; i < images; ++i) {
+    for (int64_t i = 0; i < entry.shape[0]; ++i) {
       Check(writer.Append(std::string(static_cast<size_t>(side) * static_cast<size_t>(side),
                                       static_cast<char>(i))));
     }
   }
   Check(writer.Finish());
+}
+
+int WritePairs(const std::string& path, int images, int side) {
+  v1::TrainingSpec spec;
+  spec.set_preset("shoes-resnet18");
+  for (auto* input : {spec.mutable_photo(), spec.mutable_sketch()}) {
+    input->set_height(static_cast<uint32_t>(side));
+    input->set_width(static_cast<uint32_t>(side));
+  }
+  const auto manifest = Value(ManifestOf(Value(ResolveSpec(spec)), {}));
+  WritePacked(path, {{"photo", images / 2}, {"sketch", images / 2}}, side, manifest.photo(),
+              manifest.sketch());
+  return 0;
 }
 
 std::vector<BatchLoader::Parts> ShuffledBatches(const PreparedImages& images) {
@@ -140,7 +178,7 @@ std::vector<BatchLoader::Parts> ShuffledBatches(const PreparedImages& images) {
 
 void MeasurePacked(const std::string& path, int images, int side) {
   PrintMemory("before");
-  WritePacked(path, images, side);
+  WritePacked(path, {{"photo", images}}, side, GreySquare(side), GreySquare(side));
   PrintMemory("file written");
   const auto data_set = Value(DataSet::Open(path));
   PrintMemory("data set open");
@@ -164,6 +202,9 @@ int Main(int argc, char** argv) {
   const auto argument = [&](int i, int otherwise) {
     return argc > i ? std::max(2, std::atoi(argv[i])) : otherwise;
   };
+  if (argc > 2 && std::string(argv[1]) == "--pairs") {
+    return WritePairs(argv[2], argument(3, 1'000'000), argument(4, 160));
+  }
   const std::string path =
       (std::filesystem::temp_directory_path() / absl::StrCat("s2p_data_benchmark_", getpid()))
           .string();
