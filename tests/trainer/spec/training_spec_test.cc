@@ -254,9 +254,9 @@ TEST(PresetsTest, EveryPresetIsCompleteWithoutPathsAndValid) {
   }
 }
 
-// Digests that the first version of each preset had, so that a run that it started is resumed; the
-// two of the release's trainers have changed since, to make as many updates as the release, and
-// those with edges or thick strokes have got a work size.
+// Digests that the first version of each preset had; the two of the release's trainers have changed
+// since, to make as many updates as the release, those with edges or thick strokes have got a work
+// size, and those that cut drawings out measure their ground.
 TEST(PresetsTest, PresetsAreWhatTheyWere) {
   const std::map<std::string, std::string> digests = {
       {"day-one", "0762a49cf85ad08764c8ccd9dfd602a70fb65e672bf34f836fcaece2b85e6479"},
@@ -275,6 +275,9 @@ TEST(PresetsTest, PresetsAreWhatTheyWere) {
     // A run's digest leaves out how its model is published.
     preset.mutable_publish()->set_metric("rank1");
     preset.mutable_publish()->clear_confidence();
+    EXPECT_EQ(preset.sketch().measured_ground(), preset.sketch().fit()) << name;
+    EXPECT_FALSE(preset.photo().measured_ground()) << name;
+    preset.mutable_sketch()->set_measured_ground(false);
     EXPECT_EQ(SpecDigest(preset), digests.at(name)) << name;
   }
   EXPECT_EQ(digests.size(), PresetNames().size());
