@@ -154,8 +154,8 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
                                                           const JobObserver& observer) {
   observer.on_message("reading the data");
   DataSetDigestCache digests(DigestsFile(folder));
-  S2P_ASSIGN_OR_RETURN(auto plan,
-                       PlanRun(job.resolved_spec(), /*held_back=*/{}, observer.stop, &digests));
+  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(job.resolved_spec(), /*held_back=*/{}, observer.stop,
+                                          &digests, options_.checkpoint_root));
   const uint32_t pairs = ConfirmedPairs(plan.data_sets.target);
   if (WaitsForPairs(job.resolved_spec(), plan.data_sets.target, store_)) {
     return NotTrained(job.resolved_spec(), pairs);
