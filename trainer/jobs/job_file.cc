@@ -98,9 +98,14 @@ const std::string& LineageOf(const v1::JobFile& file) {
 }
 
 bool HasEnded(v1::Job::State state) {
-  return state == v1::Job::STATE_SUCCEEDED || state == v1::Job::STATE_FAILED ||
-         state == v1::Job::STATE_CANCELLED;
+  return state == v1::Job::STATE_SUCCEEDED || MayBeRetried(state);
 }
+
+bool MayBeRetried(v1::Job::State state) {
+  return state == v1::Job::STATE_FAILED || state == v1::Job::STATE_CANCELLED;
+}
+
+EndTime EndTimeOf(const v1::Job& job) { return {job.ended_at().seconds(), job.ended_at().nanos()}; }
 
 google::protobuf::Timestamp ToProtoTime(absl::Time time) {
   google::protobuf::Timestamp proto;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -33,6 +34,13 @@ const std::string& LineageOf(const v1::JobFile& file);
 bool HasEnded(v1::Job::State state);
 
 google::protobuf::Timestamp ToProtoTime(absl::Time time);
+
+// True once a job has FAILED or been CANCELLED.
+bool MayBeRetried(v1::Job::State state);
+
+// Orders jobs by the time at which they ended: seconds and nanoseconds. 0 if a job has no end.
+using EndTime = std::pair<int64_t, int32_t>;
+EndTime EndTimeOf(const v1::Job& job);
 
 // Makes a text fit for protobuf and people: at most 16 KiB, bytes that are not UTF-8 become '?'.
 std::string ShownText(absl::string_view text);

@@ -234,7 +234,7 @@ JobObserver JobScheduler::ObserverOf(const std::string& id, Active& active, JobR
   observer.on_message = [&](const std::string& message) { reporter.OnMessage(message); };
   observer.on_start_over = [&] { reporter.OnStartOver(); };
   observer.stop = [&] { return stopping_ || active.cancel; };
-  observer.needed_versions = [this] { return store_.NeededVersions(); };
+  observer.needed_versions = [this] { return store_.NeededVersions(options_.most_kept_states); };
   observer.wait_for_room = [&, id](const absl::Status& why) {
     return WaitForRoom(id, why, active, reporter);
   };
@@ -404,7 +404,7 @@ absl::StatusOr<v1::Job> JobScheduler::Retry(const std::string& id) {
   // Its state is not dropped meanwhile.
   absl::MutexLock lock(&ended_mutex_);
   S2P_ASSIGN_OR_RETURN(const auto job, store_.Get(id));
-  if (job.state() != v1::Job::STATE_FAILED && job.state() != v1::Job::STATE_CANCELLED) {
+  if (!MayBeRetried(job.state())) {
     return absl::FailedPreconditionError(
         absl::StrCat("job_id: ", id, " is ", v1::Job::State_Name(job.state()),
                      "; only a job that failed or was cancelled can be retried"));
@@ -429,6 +429,10 @@ bool JobScheduler::IsActive(const std::string& id) const {
 
 void JobScheduler::RetryPaused() {
   absl::MutexLock lock(&mutex_);
+  if (const absl::Status status = runner_.CheckRetry(job, store_.FolderOf(id)); !status.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("job_id: ", id, " cannot be retried: ", status.message()));
+  }
   for (const auto& [id, active] : active_) active->retry = true;
   pause_.NotifyAll();
 }

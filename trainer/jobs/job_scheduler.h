@@ -33,7 +33,8 @@ struct JobSchedulerOptions {
   // How long a paused job waits before it is retried.
   absl::Duration retry_pause = absl::Seconds(30);
   // The jobs, of those that have FAILED or been CANCELLED, that keep the state from which a retry
-  // resumes: those that ended last. One state can take more than a GB.
+  // resumes: those that ended last. One state can take more than a GB. As many, of those that start
+  // from a version, keep it from being pruned: without a state, a retry starts from it.
   size_t most_kept_states = 5;
   // The time at which jobs start and end, for people; tests replace it.
   std::function<absl::Time()> date = absl::Now;
@@ -70,8 +71,8 @@ class JobScheduler {
 
   // Queues a FAILED or CANCELLED job again, durable when this returns. It takes its place by its
   // id, and resumes from its last whole epoch if its state is still kept. NotFound;
-  // FailedPrecondition if it is in another state; Unavailable after RequestStop, and for a moment
-  // while a job ends.
+  // FailedPrecondition if it is in another state, or as JobRunner::CheckRetry says; Unavailable
+  // after RequestStop, and for a moment while a job ends.
   absl::StatusOr<v1::Job> Retry(const std::string& id);
 
   // Whether the job's state or events may still change.

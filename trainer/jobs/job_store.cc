@@ -211,11 +211,16 @@ std::map<v1::Job::State, int64_t> JobStore::Counts() const {
   return counts;
 }
 
-std::vector<int64_t> JobStore::NeededVersions() const {
+std::vector<int64_t> JobStore::NeededVersions(size_t most_retried) const {
   std::set<int64_t> versions;
   std::map<std::string, int64_t> last_of_lineage;
+  // The time of the end, and the version, of jobs that may be retried.
+  std::vector<std::pair<EndTime, int64_t>> retried;
   for (const auto& file : All()) {
     const v1::Job& job = file->job();
+    if (MayBeRetried(job.state()) && job.resolved_spec().initial_version() > 0) {
+      retried.emplace_back(EndTimeOf(job), job.resolved_spec().initial_version());
+    }
     if (job.resolved_spec().watch() && job.published_version() > 0) {
       // A job that was retried may have published after a later one.
       int64_t& last = last_of_lineage[LineageOf(*file)];
@@ -229,6 +234,9 @@ std::vector<int64_t> JobStore::NeededVersions() const {
     }
   }
   for (const auto& [lineage, version] : last_of_lineage) versions.insert(version);
+  std::sort(retried.rbegin(), retried.rend());
+  retried.resize(std::min(retried.size(), most_retried));
+  for (const auto& [end, version] : retried) versions.insert(version);
   return {versions.begin(), versions.end()};
 }
 

@@ -57,9 +57,10 @@ class JobStore {
   std::vector<std::shared_ptr<const v1::JobFile>> All() const;
   // The number of jobs of each state that has any.
   std::map<v1::Job::State, int64_t> Counts() const;
-  // The versions that unfinished jobs start from, and those that retraining on changed data would
-  // start from; ascending.
-  std::vector<int64_t> NeededVersions() const;
+  // The versions that unfinished jobs start from, those that retraining on changed data would
+  // start from, and those that a retry would start from, of the `most_retried` jobs that ended last
+  // of the FAILED and CANCELLED ones that start from a version; ascending.
+  std::vector<int64_t> NeededVersions(size_t most_retried) const;
 
   // Changes a job durably: others see the change when it is on the disk, or never. NotFound;
   // FailedPrecondition for a damaged job; ResourceExhausted when the disk is full.

@@ -75,6 +75,37 @@ TEST_F(RetriedJobTest, QueuedRunningAndSucceededJobsAreNotRetried) {
   EXPECT_THAT(scheduler_->Retry("x"), StatusIs(absl::StatusCode::kNotFound));
 }
 
+TEST_F(RetriedJobTest, JobThatCouldNotBeginIsRefusedAndStaysAsItIs) {
+  const std::string id = RunAndCancel();
+  runner_.RefuseRetries(absl::NotFoundError("initial_version: version 3 is not in the store"));
+  EXPECT_THAT(scheduler_->Retry(id),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("job_id: " + id +
+                                 " cannot be retried: initial_version: version "
+                                 "3 is not in the store")));
+  EXPECT_EQ(StateOf(id), v1::Job::STATE_CANCELLED);
+  EXPECT_FALSE(scheduler_->IsActive(id));
+}
+
+TEST_F(RetriedJobTest, VersionsThatTheJobsThatEndedLastStartFromAreNeeded) {
+  Close();
+  options_.most_kept_states = 2;
+  Open();
+  for (const int64_t version : {5, 6, 7}) {
+    v1::TrainingSpec spec;
+    spec.set_initial_version(version);
+    const auto job = scheduler_->Submit(spec);
+    ASSERT_THAT(job, IsOk());
+    now_ms_ += 1000;
+    runner_.NextRun()->End(absl::InternalError("no luck"));
+    WaitForEnd(job->job_id(), v1::Job::STATE_FAILED);
+  }
+  Submit();
+  runner_.NextRun()->Do([](const JobObserver& observer) {
+    EXPECT_THAT(observer.needed_versions(), ElementsAre(6, 7));
+  });
+}
+
 TEST_F(RetriedJobTest, OfManyAtOnceOneIsTaken) {
   const std::string id = RunAndCancel();
   std::atomic<int> taken{0};
