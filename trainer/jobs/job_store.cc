@@ -280,6 +280,33 @@ absl::StatusOr<std::shared_ptr<JobEvents>> JobStore::Events(const std::string& i
   return events;
 }
 
+void JobStore::DropFiles(const std::string& id) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(FolderOf(id), error)) {
+    if (entry.path().filename() != kJobFileName) files.push_back(entry.path());
+  }
+  if (files.empty()) return;
+  // A picture that is gone must not be named, not even after a crash.
+  const auto job = Get(id);
+  absl::Status status = job.status();
+  if (job.ok() && !job->learning_curve_file().empty()) {
+    status = Update(id, [](v1::JobFile& file) { file.mutable_job()->clear_learning_curve_file(); });
+  }
+  if (!status.ok()) {
+    return LogWarning("the files of an old job are not removed", {{"job", id}, {"reason", status}});
+  }
+  for (const fs::path& file : files) {
+    fs::remove_all(file, error);
+    if (error) LogWarning("a file of an old job is not removed", {{"file", file.string()}});
+  }
+  LogInfo("the files of an old job are removed", {{"job", id}});
+  // Whoever still reads the events that are gone must not be given those of a retry.
+  const auto entry = Find(id);
+  absl::MutexLock lock(&mutex_);
+  entry->events.reset();
+}
+
 std::string JobStore::FolderOf(const std::string& id) const {
   return absl::StrCat(jobs_dir_, "/", id);
 }
