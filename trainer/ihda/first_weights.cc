@@ -25,6 +25,7 @@ absl::Status LoadFile(const v1::TrainingSpec& spec, DualEncoder& encoder) {
 
 absl::Status LoadVersion(const v1::TrainingSpec& spec, const std::string& checkpoint_root,
                          const std::vector<std::string>& attributes, DualEncoder& encoder) {
+  S2P_RETURN_IF_ERROR(FindInitialVersion(checkpoint_root, spec.initial_version()));
   S2P_ASSIGN_OR_RETURN(const auto checkpoint,
                        CheckpointStore(checkpoint_root).Read(spec.initial_version()));
   S2P_RETURN_IF_ERROR(CheckAttributes(checkpoint.manifest, attributes));
@@ -40,6 +41,14 @@ std::string ListOf(const std::vector<std::string>& names) {
 }
 
 }  // namespace
+
+absl::Status FindInitialVersion(const std::string& checkpoint_root, int64_t version) {
+  const auto manifest = ReadManifest(CheckpointStore(checkpoint_root).DirectoryOf(version));
+  if (!absl::IsNotFound(manifest.status())) return absl::OkStatus();
+  return absl::NotFoundError(
+      absl::StrCat("initial_version: version ", version, " is not in ", checkpoint_root,
+                   "; it may have been pruned (--keep-last). Train from a version that is there"));
+}
 
 absl::Status CheckAttributes(const v1::CheckpointManifest& version,
                              const std::vector<std::string>& attributes) {

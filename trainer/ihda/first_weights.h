@@ -2,6 +2,7 @@
 #ifndef S2P_TRAINER_IHDA_FIRST_WEIGHTS_H_
 #define S2P_TRAINER_IHDA_FIRST_WEIGHTS_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ absl::StatusOr<double> LoadFirstWeights(const v1::TrainingSpec& spec,
                                         const std::string& checkpoint_root,
                                         const std::vector<std::string>& attributes,
                                         const TrainingData& data, DualEncoder& encoder);
+
+// NotFound, naming the store and what to do, if there is no such version in it.
+absl::Status FindInitialVersion(const std::string& checkpoint_root, int64_t version);
 
 // InvalidArgument, listing both, unless the version predicts these attributes: its head would
 // otherwise continue with the weights of other ones.

@@ -14,6 +14,7 @@
 #include "model/file.h"
 #include "model/torch_device.h"
 #include "model/torch_version.h"
+#include "trainer/ihda/build_text.h"
 #include "trainer/ihda/data_report.h"
 #include "trainer/ihda/device_memory.h"
 #include "trainer/ihda/first_weights.h"
@@ -21,6 +22,7 @@
 #include "trainer/ihda/ihda_networks.h"
 #include "trainer/ihda/resume_state.h"
 #include "trainer/ihda/train_loop.h"
+#include "trainer/ihda/training_format.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {
@@ -35,9 +37,40 @@ absl::StatusOr<torch::Device> DeviceOf(const v1::TrainingSpec& spec) {
   return absl::Status(status.code(), absl::StrCat("precision: ", status.message()));
 }
 
+std::string WriterOf(const ResumeState& state) {
+  return state.build.empty() ? "an older program" : state.build;
+}
+
 std::string UnreadableNow(const std::vector<std::string>& paths) {
   if (paths.empty()) return "";
   return absl::StrCat("; ", paths.size(), " of the images cannot be read now, such as ", paths[0]);
+}
+
+// Says in what the state is another run's than the plan's; empty if it is the same.
+std::string DifferenceOf(const ResumeState& state, const RunPlan& plan) {
+  std::string difference;
+  if (state.training_format != kTrainingFormat) {
+    difference = absl::StrCat("the rules of training, from those of ", WriterOf(state), " (format ",
+                              state.training_format, ") to those of ", BuildText(), " (format ",
+                              kTrainingFormat, ")");
+  }
+  if (IsOfRun(state.run_digest, state.run, plan)) return difference;
+  return absl::StrCat(difference, difference.empty() ? "" : "; ",
+                      WhatChanged(state.run, plan.identity()), UnreadableNow(plan.unreadable));
+}
+
+// An error if what a run of the spec begins with is not there.
+absl::Status FindBeginning(const v1::TrainingSpec& spec, const std::string& checkpoint_root) {
+  if (!spec.initial_weights().empty()) {
+    const auto weights = InputFile::Open(spec.initial_weights());
+    if (!weights.ok()) {
+      return absl::Status(weights.status().code(),
+                          absl::StrCat("to start from the beginning takes the initial weights: ",
+                                       weights.status().message()));
+    }
+  }
+  if (!spec.has_initial_version()) return absl::OkStatus();
+  return FindInitialVersion(checkpoint_root, spec.initial_version());
 }
 
 absl::Status OutOfMemory(const absl::Status& status) {
@@ -99,14 +132,17 @@ absl::Status IhdaTrainer::Begin() {
 
 absl::Status IhdaTrainer::Resume() {
   S2P_ASSIGN_OR_RETURN(auto state, ReadResumeState(options_.state_file));
-  if (state.run_digest != plan_.digest && state.run_digest != plan_.older_digest) {
-    const std::string what = absl::StrCat(
-        "changed since the run was interrupted: ", WhatChanged(state.run, plan_.identity()),
-        UnreadableNow(plan_.unreadable));
+  if (const std::string difference = DifferenceOf(state, plan_); !difference.empty()) {
+    const std::string what = absl::StrCat("changed since the run was interrupted: ", difference);
     if (options_.restarts_when_changed) return StartOver(what);
     return absl::FailedPreconditionError(
         absl::StrCat(options_.state_file, ": belongs to another run; ", what,
                      ". Use another state folder, or remove the file to start from the beginning"));
+  }
+  if (state.build != BuildText()) {
+    options_.observer.on_message(absl::StrCat("continuing what ", WriterOf(state),
+                                              " has trained; this program, ", BuildText(),
+                                              ", trains by the same rules"));
   }
   spec_.mutable_pseudo()->set_human_share(state.human_share);
   S2P_RETURN_IF_ERROR(loop_->Restore(std::move(state)));
@@ -116,14 +152,9 @@ absl::Status IhdaTrainer::Resume() {
 
 absl::Status IhdaTrainer::StartOver(const std::string& why) {
   // The state is the only thing left of a run that cannot begin.
-  if (!plan_.spec.initial_weights().empty()) {
-    const auto weights = InputFile::Open(plan_.spec.initial_weights());
-    if (!weights.ok()) {
-      return absl::Status(
-          weights.status().code(),
-          absl::StrCat(why, "; to start from the beginning takes the initial weights: ",
-                       weights.status().message()));
-    }
+  const absl::Status beginning = FindBeginning(plan_.spec, options_.checkpoint_root);
+  if (!beginning.ok()) {
+    return absl::Status(beginning.code(), absl::StrCat(why, "; ", beginning.message()));
   }
   const std::string old = options_.state_file + ".old";
   std::error_code error;

@@ -30,8 +30,9 @@ struct IhdaTrainerOptions {
   // number. 0: one per core.
   int threads = 0;
   TrainingObserver observer;
-  // If spec or data have changed since the state was written, Create starts from the beginning and
-  // keeps the state as STATE_FILE.old, instead of refusing.
+  // If spec, data, the version that the run began with, or the rules of training have changed since
+  // the state was written, Create starts from the beginning and keeps the state as STATE_FILE.old,
+  // instead of refusing.
   bool restarts_when_changed = false;
   // Called when the disk is too full for the state of an epoch: after the epoch, whose work is then
   // only in memory, or before it, if a state of the last one's size would not fit. Returns true,

@@ -68,6 +68,9 @@ absl::Status WriteResumeState(const std::string& path, const ResumeState& state)
   header["sourceImages"] = contents.source_images_sha256;
   header["targetImages"] = contents.target_images_sha256;
   header["initialWeights"] = contents.initial_weights_sha256;
+  header["initialVersion"] = contents.initial_version_sha256;
+  header["trainingFormat"] = state.training_format;
+  header["build"] = state.build;
   const std::string line = header.dump() + "\n";
   const std::string temporary = path + ".tmp";
   if (absl::Status status = WriteFileSynced(
@@ -116,7 +119,9 @@ absl::StatusOr<ResumeState> ReadResumeState(const std::string& path) {
     state.best_mean_average_precision = header.value("bestPrecision", 0.0);
     state.run = {header.value("lists", ""),
                  {header.value("sourceImages", ""), header.value("targetImages", ""),
-                  header.value("initialWeights", "")}};
+                  header.value("initialWeights", ""), header.value("initialVersion", "")}};
+    state.training_format = header.value("trainingFormat", 1);
+    state.build = header.value("build", "");
     const absl::string_view payload = absl::string_view(content).substr(end + 1);
     absl::string_view rest = payload;
     const auto size = [&](const char* name) { return header.value(name, uint64_t{0}); };

@@ -37,8 +37,13 @@ struct ResumeState {
   double best_mean_average_precision = 0;
   std::string best;
   std::string last_sum;
-  // The parts of run_digest; empty in a state of an older program.
+  // The parts of run_digest, and the version that the run began with; empty in a state of an older
+  // program.
   RunIdentity run{};
+  // The rules by which it was trained (trainer/ihda/training_format.h), and the program that wrote
+  // it (BuildText); empty in a state of an older program.
+  int training_format = 1;
+  std::string build{};
 };
 
 // Replaces the file in one rename, synced: after a crash it is the old one or the new one.

@@ -5,6 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "model/checkpoint.h"
+#include "model/checkpoint_store.h"
 #include "model/sha256.h"
 #include "model/weights/weight_files.h"
 #include "trainer/data/data_set_digest.h"
@@ -41,9 +43,30 @@ absl::StatusOr<std::string> DigestOfWeights(const std::string& path, DataSetDige
   });
 }
 
+// The digest of the version's weights as its manifest has it, which is checked when they are read;
+// empty if there is no such manifest.
+std::string DigestOfVersion(const std::string& checkpoint_root, int64_t version) {
+  const auto manifest = ReadManifest(CheckpointStore(checkpoint_root).DirectoryOf(version));
+  if (!manifest.ok()) return "";
+  for (const v1::CheckpointFile& file : manifest->files()) {
+    if (file.name() == kWeightsFileName) return file.sha256();
+  }
+  return "";
+}
+
+// False if both know the version that the run begins with, and it is not the same.
+bool MayBeginAlike(const RunContents& before, const RunContents& now) {
+  return before.initial_version_sha256.empty() || now.initial_version_sha256.empty() ||
+         before.initial_version_sha256 == now.initial_version_sha256;
+}
+
 // Reads what the plan's data sets and spec name.
-absl::Status ReadContents(const std::function<bool()>& stop, DataSetDigestCache& digests,
-                          RunPlan& plan) {
+absl::Status ReadContents(const std::function<bool()>& stop, const std::string& checkpoint_root,
+                          DataSetDigestCache& digests, RunPlan& plan) {
+  if (plan.spec.has_initial_version()) {
+    plan.contents.initial_version_sha256 =
+        DigestOfVersion(checkpoint_root, plan.spec.initial_version());
+  }
   if (!plan.spec.initial_weights().empty()) {
     S2P_ASSIGN_OR_RETURN(plan.contents.initial_weights_sha256,
                          DigestOfWeights(plan.spec.initial_weights(), digests));
@@ -76,19 +99,27 @@ std::string WhatChanged(const RunIdentity& before, const RunIdentity& now) {
   if (was.initial_weights_sha256 != is.initial_weights_sha256) {
     changed.push_back("the initial weights");
   }
+  if (!MayBeginAlike(was, is)) changed.push_back("the weights of initial_version");
   return absl::StrJoin(changed, ", ");
+}
+
+bool IsOfRun(const std::string& run_digest, const RunIdentity& run, const RunPlan& plan) {
+  return (run_digest == plan.digest || run_digest == plan.older_digest) &&
+         MayBeginAlike(run.contents, plan.contents);
 }
 
 absl::StatusOr<RunPlan> PlanRun(const v1::TrainingSpec& resolved,
                                 const std::optional<HeldBack>& held_back,
-                                const std::function<bool()>& stop, DataSetDigestCache* digests) {
+                                const std::function<bool()>& stop, DataSetDigestCache* digests,
+                                const std::string& checkpoint_root) {
   S2P_RETURN_IF_ERROR(ValidateSpec(resolved));
   S2P_ASSIGN_OR_RETURN(auto data_sets, OpenTrainingDataSets(resolved));
   if (held_back) data_sets.held_back = *held_back;
   std::string older_digest = OlderDigest(resolved, data_sets);
   RunPlan plan{resolved, std::move(data_sets), "", {}, std::move(older_digest), {}};
   DataSetDigestCache own;
-  S2P_RETURN_IF_ERROR(ReadContents(stop, digests == nullptr ? own : *digests, plan));
+  S2P_RETURN_IF_ERROR(
+      ReadContents(stop, checkpoint_root, digests == nullptr ? own : *digests, plan));
   plan.digest = RunDigest(plan.older_digest, plan.contents);
   return plan;
 }

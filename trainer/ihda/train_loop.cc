@@ -11,7 +11,9 @@
 #include "base/status_macros.h"
 #include "trainer/data/random.h"
 #include "trainer/evaluation/image_batch.h"
+#include "trainer/ihda/build_text.h"
 #include "trainer/ihda/device_memory.h"
+#include "trainer/ihda/training_format.h"
 #include "trainer/optimization/batch_statistics.h"
 #include "trainer/optimization/loss_sum.h"
 #include "trainer/spec/training_spec.h"
@@ -283,6 +285,8 @@ absl::Status TrainLoop::NotFinite(const absl::Status& cause) const {
 ResumeState TrainLoop::State() const {
   ResumeState state{plan_.digest, place_.ihda_step, epochs_done_, place_.update, networks_.Save()};
   state.run = plan_.identity();
+  state.training_format = kTrainingFormat;
+  state.build = BuildText();
   state.start = start_;
   state.human_share = spec_.pseudo().human_share();
   state.repeats_ended = ended_.count();

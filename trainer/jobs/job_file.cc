@@ -98,9 +98,14 @@ const std::string& LineageOf(const v1::JobFile& file) {
 }
 
 bool HasEnded(v1::Job::State state) {
-  return state == v1::Job::STATE_SUCCEEDED || state == v1::Job::STATE_FAILED ||
-         state == v1::Job::STATE_CANCELLED;
+  return state == v1::Job::STATE_SUCCEEDED || MayBeRetried(state);
 }
+
+bool MayBeRetried(v1::Job::State state) {
+  return state == v1::Job::STATE_FAILED || state == v1::Job::STATE_CANCELLED;
+}
+
+EndTime EndTimeOf(const v1::Job& job) { return {job.ended_at().seconds(), job.ended_at().nanos()}; }
 
 google::protobuf::Timestamp ToProtoTime(absl::Time time) {
   google::protobuf::Timestamp proto;
@@ -132,7 +137,7 @@ absl::Status WriteJobFile(const std::string& folder, const v1::JobFile& file) {
   options.always_print_primitive_fields = true;
   const auto printed = google::protobuf::util::MessageToJsonString(file, &json, options);
   if (!printed.ok()) return absl::InvalidArgumentError(printed.ToString());
-  const std::string path = absl::StrCat(folder, "/job.json");
+  const std::string path = absl::StrCat(folder, "/", kJobFileName);
   const std::string temporary = absl::StrCat(folder, "/.job.json.tmp");
   absl::Status status = WriteFileSynced(temporary, {json});
   if (status.ok() && std::rename(temporary.c_str(), path.c_str()) != 0) {
@@ -147,7 +152,7 @@ absl::Status WriteJobFile(const std::string& folder, const v1::JobFile& file) {
 }
 
 absl::StatusOr<v1::JobFile> ReadJobFile(const std::string& folder, const std::string& id) {
-  const std::string path = absl::StrCat(folder, "/job.json");
+  const std::string path = absl::StrCat(folder, "/", kJobFileName);
   S2P_ASSIGN_OR_RETURN(const auto json, ReadWholeFile(path, kMostFileBytes));
   S2P_RETURN_IF_ERROR(CheckFormat(path, json));
   v1::JobFile file;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -17,6 +18,8 @@ namespace s2p {
 
 // The format that this program writes, and the newest that it can read.
 inline constexpr uint32_t kJobFileFormat = 1;
+
+inline constexpr char kJobFileName[] = "job.json";
 
 // Returns an id such as "20261123-205501-031337-3fa9c1d2": UTC to the microsecond, and 32 random
 // bits so that several trainers can share a checkpoint store. Ids of one store sort in the order of
@@ -31,6 +34,13 @@ const std::string& LineageOf(const v1::JobFile& file);
 
 // True once a job has SUCCEEDED, FAILED or been CANCELLED.
 bool HasEnded(v1::Job::State state);
+
+// True once a job has FAILED or been CANCELLED.
+bool MayBeRetried(v1::Job::State state);
+
+// Orders jobs by the time at which they ended: seconds and nanoseconds. 0 if a job has no end.
+using EndTime = std::pair<int64_t, int32_t>;
+EndTime EndTimeOf(const v1::Job& job);
 
 google::protobuf::Timestamp ToProtoTime(absl::Time time);
 

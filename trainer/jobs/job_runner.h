@@ -69,6 +69,10 @@ class JobRunner {
   // roots, and a missing device.
   virtual absl::StatusOr<v1::TrainingSpec> Check(const v1::TrainingSpec& spec) = 0;
 
+  // Whether another Run of a job that failed or was cancelled could begin or resume: NotFound,
+  // saying what to do instead, if it would have to start from a version that is gone. Fast.
+  virtual absl::Status CheckRetry(const v1::Job& job, const std::string& folder) = 0;
+
   // Trains `job.resolved_spec`, evaluates, publishes. `folder` is the job's own and exists; in it,
   // the names job.json, events.jsonl and those that start with a dot belong to the store. Resumes
   // from the folder's resume file. Publishes at most one version for a job id, however often it is

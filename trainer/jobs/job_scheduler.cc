@@ -100,7 +100,6 @@ absl::StatusOr<std::unique_ptr<JobScheduler>> JobScheduler::Create(
 JobScheduler::~JobScheduler() { Stop(); }
 
 void JobScheduler::Recover() {
-  DropOldStates();
   for (const auto& file : store_.All()) {
     const v1::Job& job = file->job();
     // The process may have died after the job's end was kept and before its state was removed.
@@ -121,6 +120,9 @@ void JobScheduler::Recover() {
     ReporterOf(job.job_id())
         .OnState(v1::Job::STATE_QUEUED, "resumes where the trainer was interrupted");
   }
+  absl::MutexLock lock(&ended_mutex_);
+  DropOldStates();
+  DropOldFiles();
 }
 
 void JobScheduler::Start() {
@@ -234,7 +236,7 @@ JobObserver JobScheduler::ObserverOf(const std::string& id, Active& active, JobR
   observer.on_message = [&](const std::string& message) { reporter.OnMessage(message); };
   observer.on_start_over = [&] { reporter.OnStartOver(); };
   observer.stop = [&] { return stopping_ || active.cancel; };
-  observer.needed_versions = [this] { return store_.NeededVersions(); };
+  observer.needed_versions = [this] { return store_.NeededVersions(options_.most_kept_states); };
   observer.wait_for_room = [&, id](const absl::Status& why) {
     return WaitForRoom(id, why, active, reporter);
   };
@@ -271,10 +273,11 @@ void JobScheduler::End(const std::string& id, const absl::StatusOr<JobOutcome>& 
     store_.Show(id, finish);
   }
   const v1::Job::State state = EndState(outcome.status(), cancelled);
-  if (state == v1::Job::STATE_SUCCEEDED) {
-    runner_.DropState(store_.FolderOf(id));
-  } else {
-    DropOldStates();
+  if (state == v1::Job::STATE_SUCCEEDED) runner_.DropState(store_.FolderOf(id));
+  {
+    absl::MutexLock lock(&ended_mutex_);
+    if (state != v1::Job::STATE_SUCCEEDED) DropOldStates();
+    DropOldFiles();
   }
   if (state == v1::Job::STATE_FAILED) metrics_.CountEndedJob("failed");
   if (outcome.ok()) {
@@ -320,21 +323,35 @@ bool JobScheduler::WaitForRoom(const std::string& id, const absl::Status& why, A
   return true;
 }
 
-void JobScheduler::DropOldStates() {
-  absl::MutexLock lock(&ended_mutex_);
-  std::vector<std::pair<std::pair<int64_t, int32_t>, std::string>> ended;
+std::vector<std::string> JobScheduler::Ended(
+    const std::function<bool(const v1::JobFile&)>& picked) const {
+  std::vector<std::pair<EndTime, std::string>> ended;
   for (const auto& file : store_.All()) {
     const v1::Job& job = file->job();
-    const bool may_be_retried =
-        job.state() == v1::Job::STATE_FAILED || job.state() == v1::Job::STATE_CANCELLED;
     // A job that cannot be read has no end, and its folder is left alone.
-    if (!may_be_retried || !job.has_ended_at()) continue;
-    if (!runner_.HasState(store_.FolderOf(job.job_id()))) continue;
-    ended.push_back({{job.ended_at().seconds(), job.ended_at().nanos()}, job.job_id()});
+    if (!HasEnded(job.state()) || !job.has_ended_at() || !picked(*file)) continue;
+    ended.emplace_back(EndTimeOf(job), job.job_id());
   }
   std::sort(ended.rbegin(), ended.rend());
+  std::vector<std::string> ids;
+  for (auto& [end, id] : ended) ids.push_back(std::move(id));
+  return ids;
+}
+
+void JobScheduler::DropOldStates() {
+  const std::vector<std::string> ended = Ended([this](const v1::JobFile& file) {
+    return MayBeRetried(file.job().state()) &&
+           runner_.HasState(store_.FolderOf(file.job().job_id()));
+  });
   for (size_t i = options_.most_kept_states; i < ended.size(); ++i) {
-    runner_.DropState(store_.FolderOf(ended[i].second));
+    runner_.DropState(store_.FolderOf(ended[i]));
+  }
+}
+
+void JobScheduler::DropOldFiles() {
+  const std::vector<std::string> ended = Ended([](const v1::JobFile&) { return true; });
+  for (size_t i = options_.most_kept_files; i < ended.size(); ++i) {
+    if (!runner_.HasState(store_.FolderOf(ended[i]))) store_.DropFiles(ended[i]);
   }
 }
 
@@ -404,13 +421,17 @@ absl::StatusOr<v1::Job> JobScheduler::Retry(const std::string& id) {
   // Its state is not dropped meanwhile.
   absl::MutexLock lock(&ended_mutex_);
   S2P_ASSIGN_OR_RETURN(const auto job, store_.Get(id));
-  if (job.state() != v1::Job::STATE_FAILED && job.state() != v1::Job::STATE_CANCELLED) {
+  if (!MayBeRetried(job.state())) {
     return absl::FailedPreconditionError(
         absl::StrCat("job_id: ", id, " is ", v1::Job::State_Name(job.state()),
                      "; only a job that failed or was cancelled can be retried"));
   }
   if (IsActive(id)) {
     return absl::UnavailableError(absl::StrCat(id, ": is just ending; try again"));
+  }
+  if (const absl::Status status = runner_.CheckRetry(job, store_.FolderOf(id)); !status.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("job_id: ", id, " cannot be retried: ", status.message()));
   }
   S2P_RETURN_IF_ERROR(store_.Update(id, QueueAgain));
   // Reported before the job is queued, so that it is told before the job starts.

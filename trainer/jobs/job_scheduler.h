@@ -33,8 +33,12 @@ struct JobSchedulerOptions {
   // How long a paused job waits before it is retried.
   absl::Duration retry_pause = absl::Seconds(30);
   // The jobs, of those that have FAILED or been CANCELLED, that keep the state from which a retry
-  // resumes: those that ended last. One state can take more than a GB.
+  // resumes: those that ended last. One state can take more than a GB. As many, of those that start
+  // from a version, keep it from being pruned: without a state, a retry starts from it.
   size_t most_kept_states = 5;
+  // The ended jobs that keep their events and the other files of their run: those that ended last.
+  // Of older ones job.json stays alone, unless they have a state to resume from.
+  size_t most_kept_files = 1000;
   // The time at which jobs start and end, for people; tests replace it.
   std::function<absl::Time()> date = absl::Now;
   JobReporterOptions reporter;
@@ -70,8 +74,8 @@ class JobScheduler {
 
   // Queues a FAILED or CANCELLED job again, durable when this returns. It takes its place by its
   // id, and resumes from its last whole epoch if its state is still kept. NotFound;
-  // FailedPrecondition if it is in another state; Unavailable after RequestStop, and for a moment
-  // while a job ends.
+  // FailedPrecondition if it is in another state, or as JobRunner::CheckRetry says; Unavailable
+  // after RequestStop, and for a moment while a job ends.
   absl::StatusOr<v1::Job> Retry(const std::string& id);
 
   // Whether the job's state or events may still change.
@@ -115,7 +119,11 @@ class JobScheduler {
   bool WaitForRoom(const std::string& id, const absl::Status& why, Active& active,
                    JobReporter& reporter);
   // Removes the states of FAILED and CANCELLED jobs but those that ended last.
-  void DropOldStates();
+  void DropOldStates() ABSL_EXCLUSIVE_LOCKS_REQUIRED(ended_mutex_);
+  // Removes the files of ended jobs but those that ended last, and those that have a state.
+  void DropOldFiles() ABSL_EXCLUSIVE_LOCKS_REQUIRED(ended_mutex_);
+  // The ended jobs that a test of `file` picks, the one that ended last first.
+  std::vector<std::string> Ended(const std::function<bool(const v1::JobFile&)>& picked) const;
   absl::StatusOr<v1::Job> CancelQueued(const std::string& id, const Place& place);
   absl::StatusOr<v1::Job> CancelActive(const std::string& id,
                                        const std::shared_ptr<Active>& active);
@@ -128,7 +136,7 @@ class JobScheduler {
   JobRunner& runner_;
   TrainerMetrics& metrics_;
   std::atomic<bool> stopping_{false};
-  // Held while an ended job is queued again or loses its state; taken before mutex_.
+  // Held while an ended job is queued again or loses its state or files; taken before mutex_.
   absl::Mutex ended_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
   // Told when a pause may be over.

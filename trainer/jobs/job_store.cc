@@ -211,11 +211,16 @@ std::map<v1::Job::State, int64_t> JobStore::Counts() const {
   return counts;
 }
 
-std::vector<int64_t> JobStore::NeededVersions() const {
+std::vector<int64_t> JobStore::NeededVersions(size_t most_retried) const {
   std::set<int64_t> versions;
   std::map<std::string, int64_t> last_of_lineage;
+  // The time of the end, and the version, of jobs that may be retried.
+  std::vector<std::pair<EndTime, int64_t>> retried;
   for (const auto& file : All()) {
     const v1::Job& job = file->job();
+    if (MayBeRetried(job.state()) && job.resolved_spec().initial_version() > 0) {
+      retried.emplace_back(EndTimeOf(job), job.resolved_spec().initial_version());
+    }
     if (job.resolved_spec().watch() && job.published_version() > 0) {
       // A job that was retried may have published after a later one.
       int64_t& last = last_of_lineage[LineageOf(*file)];
@@ -229,6 +234,9 @@ std::vector<int64_t> JobStore::NeededVersions() const {
     }
   }
   for (const auto& [lineage, version] : last_of_lineage) versions.insert(version);
+  std::sort(retried.rbegin(), retried.rend());
+  retried.resize(std::min(retried.size(), most_retried));
+  for (const auto& [end, version] : retried) versions.insert(version);
   return {versions.begin(), versions.end()};
 }
 
@@ -270,6 +278,33 @@ absl::StatusOr<std::shared_ptr<JobEvents>> JobStore::Events(const std::string& i
   absl::MutexLock lock(&mutex_);
   entry->events = events;
   return events;
+}
+
+void JobStore::DropFiles(const std::string& id) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(FolderOf(id), error)) {
+    if (entry.path().filename() != kJobFileName) files.push_back(entry.path());
+  }
+  if (files.empty()) return;
+  // A picture that is gone must not be named, not even after a crash.
+  const auto job = Get(id);
+  absl::Status status = job.status();
+  if (job.ok() && !job->learning_curve_file().empty()) {
+    status = Update(id, [](v1::JobFile& file) { file.mutable_job()->clear_learning_curve_file(); });
+  }
+  if (!status.ok()) {
+    return LogWarning("the files of an old job are not removed", {{"job", id}, {"reason", status}});
+  }
+  for (const fs::path& file : files) {
+    fs::remove_all(file, error);
+    if (error) LogWarning("a file of an old job is not removed", {{"file", file.string()}});
+  }
+  LogInfo("the files of an old job are removed", {{"job", id}});
+  // Whoever still reads the events that are gone must not be given those of a retry.
+  const auto entry = Find(id);
+  absl::MutexLock lock(&mutex_);
+  entry->events.reset();
 }
 
 std::string JobStore::FolderOf(const std::string& id) const {

@@ -31,8 +31,12 @@ struct JobPage {
 
 // Keeps each job in <state_dir>/jobs/<id>/: job.json (the JSON form of JobFile, replaced in one
 // rename), events.jsonl, and the files of its run. Every job is also in memory, without its events;
-// none is ever forgotten. A job whose job.json cannot be read is shown as FAILED, with the file and
-// its error as the reason, and is never overwritten. Thread-safe; reading never waits for the disk.
+// none is ever forgotten: it takes some kilobytes there, and in job.json. The other files of a job
+// are bounded: events.jsonl by kMostEventBytes (trainer/jobs/job_events.h), the log of its epochs
+// by kMostEpochLogBytes (trainer/pictures/epoch_log.h), and the number of ended jobs that have any
+// by the scheduler, which calls DropFiles. A job whose job.json cannot be read is shown as FAILED,
+// with the file and its error as the reason, and is never overwritten. Thread-safe; reading never
+// waits for the disk.
 class JobStore {
  public:
   // Creates missing folders, and removes jobs that were never acknowledged. FailedPrecondition
@@ -57,9 +61,10 @@ class JobStore {
   std::vector<std::shared_ptr<const v1::JobFile>> All() const;
   // The number of jobs of each state that has any.
   std::map<v1::Job::State, int64_t> Counts() const;
-  // The versions that unfinished jobs start from, and those that retraining on changed data would
-  // start from; ascending.
-  std::vector<int64_t> NeededVersions() const;
+  // The versions that unfinished jobs start from, those that retraining on changed data would
+  // start from, and those that a retry would start from, of the `most_retried` jobs that ended last
+  // of the FAILED and CANCELLED ones that start from a version; ascending.
+  std::vector<int64_t> NeededVersions(size_t most_retried) const;
 
   // Changes a job durably: others see the change when it is on the disk, or never. NotFound;
   // FailedPrecondition for a damaged job; ResourceExhausted when the disk is full.
@@ -71,6 +76,9 @@ class JobStore {
   // The job's events, opened unless they are in use already: keep them while you use them.
   // NotFound; else as JobEvents::Open.
   absl::StatusOr<std::shared_ptr<JobEvents>> Events(const std::string& id);
+  // Removes all files of an ended job but job.json, which no longer names any. What cannot be
+  // removed is logged and stays. Fast if there are none.
+  void DropFiles(const std::string& id);
   // The job's own folder.
   std::string FolderOf(const std::string& id) const;
 

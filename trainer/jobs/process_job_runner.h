@@ -29,6 +29,9 @@ class ProcessJobRunner : public JobRunner {
   }
   absl::StatusOr<JobOutcome> Run(const v1::Job& job, const std::string& folder,
                                  const JobObserver& observer) override;
+  absl::Status CheckRetry(const v1::Job& job, const std::string& folder) override {
+    return here_.CheckRetry(job, folder);
+  }
   bool HasState(const std::string& folder) override { return here_.HasState(folder); }
   void DropState(const std::string& folder) override { here_.DropState(folder); }
 

@@ -20,8 +20,8 @@ inline constexpr char kEventFileName[] = "events.out.tfevents.s2p";
 // identities where an epoch was evaluated, `result/SPLIT/DIRECTION/METRIC` of the model that is
 // kept, at the last epoch; and the text `spec`. A run that resumes from an earlier epoch first cuts
 // off what it is going to write again, and what a crash or a full disk has left of a record, so
-// each step is there once. What cannot be written is left out: training matters more. One thread
-// only.
+// each step is there once: a record of less than a kilobyte for each epoch of the spec. What cannot
+// be written is left out: training matters more. One thread only.
 class EventLog {
  public:
   // `epochs_of_step1`: of the run, 0 if it has no step 1. `spec` is shown as it is.

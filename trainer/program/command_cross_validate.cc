@@ -120,7 +120,8 @@ absl::StatusOr<Evaluations> Train(RunPlan plan, const std::string& folder,
 
 absl::StatusOr<Evaluations> Measure(const Split& split, const CrossValidateOptions& options,
                                     const TrainingObserver& observer) {
-  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(split.spec, split.held_back, observer.stop));
+  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(split.spec, split.held_back, observer.stop,
+                                          /*digests=*/nullptr, options.checkpoint_root));
   S2P_ASSIGN_OR_RETURN(const auto folder, JobFolder(options.state_dir, plan));
   if (folder.empty()) return Train(std::move(plan), folder, options, observer);
   S2P_ASSIGN_OR_RETURN(const auto lock, FolderLock::Acquire(folder));

@@ -76,7 +76,8 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
     std::filesystem::create_directories(options.state_dir, ignored);
   }
   DataSetDigestCache digests(options.state_dir.empty() ? "" : DigestsFile(options.state_dir));
-  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(spec, /*held_back=*/{}, stop, &digests));
+  S2P_ASSIGN_OR_RETURN(auto plan,
+                       PlanRun(spec, /*held_back=*/{}, stop, &digests, options.checkpoint_root));
   S2P_RETURN_IF_ERROR(CheckCanPublish(options.checkpoint_root));
   if (const auto memory = MeasureMainMemory(); memory.ok()) {
     S2P_RETURN_IF_ERROR(CheckMemory(ImageBytes(plan.data_sets, plan.spec), memory->available_bytes,

@@ -18,6 +18,7 @@
 #include "model/file.h"
 #include "trainer/data/data_set.h"
 #include "trainer/data/joined_pairs.h"
+#include "trainer/ihda/first_weights.h"
 #include "trainer/ihda/run_plan.h"
 #include "trainer/program/image_memory.h"
 #include "trainer/program/spec_check.h"
@@ -30,9 +31,10 @@ namespace s2p {
 namespace fs = std::filesystem;
 namespace {
 
-// The state in a job's folder: what trainer/ihda/resume_state.h writes, and what IhdaTrainer keeps
-// of it for people.
-constexpr const char* kStateFiles[] = {"resume", "resume.tmp", "resume.failed", "resume.old"};
+// What trainer/ihda/resume_state.h writes.
+constexpr char kResumeFile[] = "resume";
+// The state in a job's folder: that file, and what IhdaTrainer keeps of it for people.
+constexpr const char* kStateFiles[] = {kResumeFile, "resume.tmp", "resume.failed", "resume.old"};
 
 // Publishes; waits where the disk is full.
 absl::StatusOr<PublishOutcome> PublishWithRoom(TrainRun& run,
@@ -154,8 +156,8 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
                                                           const JobObserver& observer) {
   observer.on_message("reading the data");
   DataSetDigestCache digests(DigestsFile(folder));
-  S2P_ASSIGN_OR_RETURN(auto plan,
-                       PlanRun(job.resolved_spec(), /*held_back=*/{}, observer.stop, &digests));
+  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(job.resolved_spec(), /*held_back=*/{}, observer.stop,
+                                          &digests, options_.checkpoint_root));
   const uint32_t pairs = ConfirmedPairs(plan.data_sets.target);
   if (WaitsForPairs(job.resolved_spec(), plan.data_sets.target, store_)) {
     return NotTrained(job.resolved_spec(), pairs);
@@ -198,6 +200,13 @@ absl::Status IhdaJobRunner::CheckFits(const RunPlan& plan, const JobObserver& ob
   const auto memory = options_.measure_memory();
   if (!memory.ok()) return absl::OkStatus();
   return CheckMemory(image_bytes, memory->available_bytes, "are available");
+}
+
+absl::Status IhdaJobRunner::CheckRetry(const v1::Job& job, const std::string& folder) {
+  const int64_t version = job.resolved_spec().initial_version();
+  std::error_code error;
+  if (version == 0 || fs::exists(fs::path(folder) / kResumeFile, error)) return absl::OkStatus();
+  return FindInitialVersion(options_.checkpoint_root, version);
 }
 
 bool IhdaJobRunner::HasState(const std::string& folder) {

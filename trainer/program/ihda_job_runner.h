@@ -44,6 +44,7 @@ class IhdaJobRunner : public JobRunner {
   absl::StatusOr<v1::TrainingSpec> Check(const v1::TrainingSpec& spec) override;
   absl::StatusOr<JobOutcome> Run(const v1::Job& job, const std::string& folder,
                                  const JobObserver& observer) override;
+  absl::Status CheckRetry(const v1::Job& job, const std::string& folder) override;
   bool HasState(const std::string& folder) override;
   void DropState(const std::string& folder) override;
 

@@ -17,9 +17,10 @@
 
 namespace s2p {
 
-// Keeps in its folder `resume` (trainer/ihda/resume_state.h), `metrics.jsonl` (a TrainingProgress
-// for each epoch; a run that starts from the beginning starts it anew), TensorBoard's event file
-// (trainer/pictures/event_log.h) and `learning_curve.png`, drawn after each epoch. One thread only.
+// Keeps in its folder `resume` (trainer/ihda/resume_state.h), `metrics.jsonl`
+// (trainer/pictures/epoch_log.h; a run that starts from the beginning discards that of another),
+// TensorBoard's event file (trainer/pictures/event_log.h) and `learning_curve.png`, drawn after
+// each epoch. One thread only.
 class TrainRun {
  public:
   // Resumes the run that was interrupted in the folder, if there is one. `job_id` names the run in

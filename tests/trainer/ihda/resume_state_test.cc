@@ -60,6 +60,20 @@ TEST_F(ResumeStateTest, ReadsWhatWasWritten) {
   EXPECT_EQ(state->sum, "sum");
 }
 
+TEST_F(ResumeStateTest, ProgramRulesAndVersionAreReadAsTheyWereWritten) {
+  ResumeState state{"digest", 1, 1, 1, "nets"};
+  state.run = {"lists", {"source", "target", "weights", "version"}};
+  state.training_format = 7;
+  state.build = "s2p-trainer 9";
+  ASSERT_THAT(WriteResumeState(path_, state), IsOk());
+  EXPECT_THAT(Bytes(), HasSubstr("\"format\":2")) << "older programs read it";
+  const auto read = ReadResumeState(path_);
+  ASSERT_THAT(read, IsOk());
+  EXPECT_EQ(read->training_format, 7);
+  EXPECT_EQ(read->build, "s2p-trainer 9");
+  EXPECT_EQ(read->run.contents.initial_version_sha256, "version");
+}
+
 TEST_F(ResumeStateTest, BestEpochIsReadAsItWasWritten) {
   WriteBest();
   EXPECT_THAT(Bytes(), HasSubstr("\"format\":3"));
@@ -101,6 +115,8 @@ TEST_F(ResumeStateTest, FormatOneHasOnlyTheNetworks) {
   ASSERT_THAT(state, IsOk());
   EXPECT_EQ(state->networks, "nets");
   EXPECT_EQ(state->start + state->sum, "");
+  EXPECT_EQ(state->training_format, 1);
+  EXPECT_EQ(state->build, "");
 }
 
 TEST_F(ResumeStateTest, SizesThatDoNotAddUpAreDataLoss) {

@@ -5,19 +5,26 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "model/checkpoint_store.h"
+#include "model/file.h"
 #include "model/safetensors.h"
 #include "model/sha256.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data/data_set_digest.h"
 #include "trainer/data/packed_images.h"
+#include "trainer/ihda/build_text.h"
 #include "trainer/ihda/resume_state.h"
+#include "trainer/ihda/training_format.h"
 
 namespace s2p::test {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AllOf;
 using testing::HasSubstr;
 
 // Runs on a copy of the target, whose pictures may change.
@@ -27,8 +34,8 @@ class RunPlanTest : public TinyRunTest {
   v1::TrainingSpec OnCopy(const std::vector<std::string>& fields = {}) const {
     return With(With(Spec(), {"target_dataset=" + dir_.File("target")}), fields);
   }
-  static RunPlan Plan(const v1::TrainingSpec& spec) {
-    auto plan = PlanRun(*ResolveSpec(spec));
+  static RunPlan Plan(const v1::TrainingSpec& spec, const std::string& checkpoint_root = "") {
+    auto plan = PlanRun(*ResolveSpec(spec), {}, {}, nullptr, checkpoint_root);
     EXPECT_THAT(plan, IsOk());
     return *std::move(plan);
   }
@@ -56,14 +63,32 @@ class RunPlanTest : public TinyRunTest {
   // The state after one epoch.
   IhdaTrainerOptions Interrupted(const v1::TrainingSpec& spec) {
     IhdaTrainerOptions options;
+    options.checkpoint_root = store_.root();
     options.state_file = dir_.File("resume");
     bool stop = false;
     options.observer.on_epoch = [&](const auto&, const auto&) { stop = true; };
     options.observer.stop = [&] { return stop; };
     EXPECT_THAT((*Create(spec, options))->Run(), StatusIs(absl::StatusCode::kCancelled));
     options.observer = {};
+    options.observer.on_message = [this](const std::string& text) { said_ += text + "\n"; };
+    options.observer.on_start_over = [this] { ++starts_over_; };
     return options;
   }
+  // Publishes untrained weights of the seed as version 1, in place of another one.
+  void PublishVersion(int seed) {
+    fs::remove_all(store_.DirectoryOf(1));
+    const auto trainer = Create(With(OnCopy(), {absl::StrCat("seed=", seed)}));
+    ASSERT_THAT(trainer, IsOk());
+    const auto model = (*trainer)->Model({}, "job");
+    ASSERT_THAT(model, IsOk());
+    const auto version = store_.Publish(model->manifest, model->weights);
+    ASSERT_THAT(version, IsOk());
+    EXPECT_EQ(*version, 1);
+  }
+
+  const CheckpointStore store_{dir_.File("store")};
+  std::string said_;
+  int starts_over_ = 0;
 };
 
 TEST_F(RunPlanTest, PicturesAreOfTheDigestAndTheirTimesAreNot) {
@@ -138,13 +163,106 @@ TEST_F(RunPlanTest, ImageThatCanNoLongerBeReadIsNamed) {
                                           "1 of the images cannot be read now, such as " +
                                           FirstPicture())));
   options.restarts_when_changed = true;
-  int starts_over = 0;
-  std::string words;
-  options.observer.on_start_over = [&] { ++starts_over; };
-  options.observer.on_message = [&](const std::string& text) { words += text + "\n"; };
   ASSERT_THAT(Create(spec, options), IsOk());
-  EXPECT_EQ(starts_over, 1);
-  EXPECT_THAT(words, HasSubstr(FirstPicture()));
+  EXPECT_EQ(starts_over_, 1);
+  EXPECT_THAT(said_, HasSubstr(FirstPicture()));
+}
+
+TEST_F(RunPlanTest, VersionWithOtherWeightsBeginsAnotherRun) {
+  PublishVersion(5);
+  const v1::TrainingSpec spec = OnCopy({"initial_version=1"});
+  IhdaTrainerOptions options = Interrupted(spec);
+  EXPECT_TRUE((*Create(spec, options))->resumed());
+  PublishVersion(6);
+  EXPECT_THAT(Create(spec, options).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("changed since the run was interrupted: the weights of "
+                                 "initial_version. Use another")));
+  options.restarts_when_changed = true;
+  const auto trainer = Create(spec, options);
+  ASSERT_THAT(trainer, IsOk());
+  EXPECT_FALSE((*trainer)->resumed());
+  EXPECT_EQ(starts_over_, 1);
+}
+
+TEST_F(RunPlanTest, VersionThatIsGoneIsNotNeededToResume) {
+  PublishVersion(5);
+  const v1::TrainingSpec spec = OnCopy({"initial_version=1"});
+  IhdaTrainerOptions options = Interrupted(spec);
+  options.restarts_when_changed = true;
+  fs::remove_all(store_.DirectoryOf(1));
+  EXPECT_TRUE((*Create(spec, options))->resumed());
+  ChangePicture();
+  EXPECT_THAT(Create(spec, options).status(),
+              StatusIs(absl::StatusCode::kNotFound,
+                       AllOf(HasSubstr("target images; initial_version: version 1 is not in " +
+                                       store_.root()),
+                             HasSubstr("Train from a version that is there"))));
+  EXPECT_TRUE(fs::exists(options.state_file)) << "nothing else is left of the run";
+}
+
+TEST_F(RunPlanTest, StateOfOtherRulesOfTrainingIsAnotherRuns) {
+  IhdaTrainerOptions options = Interrupted(OnCopy());
+  auto state = ReadResumeState(options.state_file);
+  ASSERT_THAT(state, IsOk());
+  EXPECT_EQ(state->training_format, kTrainingFormat);
+  state->training_format = kTrainingFormat + 1;
+  state->build = "s2p-trainer 9.0.0";
+  ASSERT_THAT(WriteResumeState(options.state_file, *state), IsOk());
+  EXPECT_THAT(Create(OnCopy(), options).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr(absl::StrCat("the rules of training, from those of s2p-trainer "
+                                              "9.0.0 (format ",
+                                              kTrainingFormat + 1, ") to those of ", BuildText(),
+                                              " (format ", kTrainingFormat, "). Use another"))));
+  options.restarts_when_changed = true;
+  const auto trainer = Create(OnCopy(), options);
+  ASSERT_THAT(trainer, IsOk());
+  EXPECT_FALSE((*trainer)->resumed());
+  EXPECT_EQ(starts_over_, 1);
+  EXPECT_THAT(said_, HasSubstr(absl::StrCat("the old state is in ", options.state_file, ".old")));
+}
+
+TEST_F(RunPlanTest, AnotherProgramOfTheSameRulesContinuesAndSaysSo) {
+  const IhdaTrainerOptions options = Interrupted(OnCopy());
+  EXPECT_TRUE((*Create(OnCopy(), options))->resumed());
+  EXPECT_EQ(said_.find("continuing"), std::string::npos) << said_;
+  auto state = ReadResumeState(options.state_file);
+  ASSERT_THAT(state, IsOk());
+  state->build = "s2p-trainer 9.0.0";
+  ASSERT_THAT(WriteResumeState(options.state_file, *state), IsOk());
+  EXPECT_TRUE((*Create(OnCopy(), options))->resumed());
+  EXPECT_THAT(said_, HasSubstr(absl::StrCat("continuing what s2p-trainer 9.0.0 has trained; this "
+                                            "program, ",
+                                            BuildText(), ", trains by the same rules")));
+}
+
+// Programs before this one wrote neither their name, nor their rules, nor the version's weights.
+TEST_F(RunPlanTest, StateOfTheProgramBeforeIsResumedToTheSameWeights) {
+  PublishVersion(5);
+  const v1::TrainingSpec spec = OnCopy({"initial_version=1"});
+  IhdaTrainerOptions from_version;
+  from_version.checkpoint_root = store_.root();
+  const TensorMap whole = Train(spec, from_version);
+  const IhdaTrainerOptions options = Interrupted(spec);
+  const std::string written = *ReadWholeFile(options.state_file, uint64_t{1} << 30);
+  const std::string version = Plan(spec, store_.root()).contents.initial_version_sha256;
+  EXPECT_EQ(version.size(), 64u);
+  const std::string before = absl::StrReplaceAll(
+      written, {{absl::StrCat("\"build\":\"", BuildText(), "\","), ""},
+                {absl::StrCat("\"initialVersion\":\"", version, "\","), ""},
+                {absl::StrCat(",\"trainingFormat\":", kTrainingFormat, "}"), "}"}});
+  EXPECT_EQ(before.find("build\":"), std::string::npos);
+  EXPECT_EQ(before.find("initialVersion\":"), std::string::npos);
+  EXPECT_EQ(before.find("trainingFormat\":"), std::string::npos);
+  std::ofstream(options.state_file, std::ios::binary | std::ios::trunc) << before;
+  {
+    const auto trainer = Create(spec, options);
+    ASSERT_THAT(trainer, IsOk());
+    EXPECT_TRUE((*trainer)->resumed());
+  }
+  EXPECT_THAT(said_, HasSubstr("continuing what an older program has trained"));
+  EXPECT_THAT(Differences(whole, Train(spec, options)), testing::IsEmpty());
 }
 
 TEST(WhatChangedTest, EverythingThatDiffersIsSaid) {
@@ -152,6 +270,8 @@ TEST(WhatChangedTest, EverythingThatDiffersIsSaid) {
   EXPECT_EQ(WhatChanged(before, {"others", {"s", "target", "w"}}),
             "the spec or a list of images, source images, the initial weights");
   EXPECT_EQ(WhatChanged({}, before), "the spec, the data or the initial weights");
+  EXPECT_EQ(WhatChanged({"lists", {"", "", "", "v"}}, {"lists", {"", "", "", "w"}}),
+            "the weights of initial_version");
 }
 
 TEST_F(RunPlanTest, WeightsThatAreGoneAreRememberedAndNotNeededToResume) {

@@ -112,6 +112,11 @@ class FakeJobRunner : public JobRunner {
     absl::MutexLock lock(&mutex_);
     check_ = std::move(status);
   }
+  // Sets the result of CheckRetry from now on.
+  void RefuseRetries(absl::Status status) {
+    absl::MutexLock lock(&mutex_);
+    check_retry_ = std::move(status);
+  }
   // The next run that nobody has taken yet; waits for it.
   std::shared_ptr<FakeRun> NextRun() {
     absl::MutexLock lock(&mutex_);
@@ -144,6 +149,10 @@ class FakeJobRunner : public JobRunner {
     return resolved;
   }
 
+  absl::Status CheckRetry(const v1::Job&, const std::string&) override {
+    absl::MutexLock lock(&mutex_);
+    return check_retry_;
+  }
   bool HasState(const std::string& folder) override {
     return std::filesystem::exists(StateFile(folder));
   }
@@ -173,6 +182,7 @@ class FakeJobRunner : public JobRunner {
  private:
   absl::Mutex mutex_;
   absl::Status check_ ABSL_GUARDED_BY(mutex_);
+  absl::Status check_retry_ ABSL_GUARDED_BY(mutex_);
   absl::StatusOr<JobOutcome> at_once_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<FakeRun>> runs_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, int> counts_ ABSL_GUARDED_BY(mutex_);

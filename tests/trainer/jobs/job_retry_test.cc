@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -10,6 +11,7 @@
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/jobs/job_fixture.h"
 #include "trainer/jobs/job_file.h"
+#include "trainer/jobs/job_watch.h"
 
 namespace s2p::test {
 namespace {
@@ -75,6 +77,37 @@ TEST_F(RetriedJobTest, QueuedRunningAndSucceededJobsAreNotRetried) {
   EXPECT_THAT(scheduler_->Retry("x"), StatusIs(absl::StatusCode::kNotFound));
 }
 
+TEST_F(RetriedJobTest, JobThatCouldNotBeginIsRefusedAndStaysAsItIs) {
+  const std::string id = RunAndCancel();
+  runner_.RefuseRetries(absl::NotFoundError("initial_version: version 3 is not in the store"));
+  EXPECT_THAT(scheduler_->Retry(id),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr("job_id: " + id +
+                                 " cannot be retried: initial_version: version "
+                                 "3 is not in the store")));
+  EXPECT_EQ(StateOf(id), v1::Job::STATE_CANCELLED);
+  EXPECT_FALSE(scheduler_->IsActive(id));
+}
+
+TEST_F(RetriedJobTest, VersionsThatTheJobsThatEndedLastStartFromAreNeeded) {
+  Close();
+  options_.most_kept_states = 2;
+  Open();
+  for (const int64_t version : {5, 6, 7}) {
+    v1::TrainingSpec spec;
+    spec.set_initial_version(version);
+    const auto job = scheduler_->Submit(spec);
+    ASSERT_THAT(job, IsOk());
+    now_ms_ += 1000;
+    runner_.NextRun()->End(absl::InternalError("no luck"));
+    WaitForEnd(job->job_id(), v1::Job::STATE_FAILED);
+  }
+  Submit();
+  runner_.NextRun()->Do([](const JobObserver& observer) {
+    EXPECT_THAT(observer.needed_versions(), ElementsAre(6, 7));
+  });
+}
+
 TEST_F(RetriedJobTest, OfManyAtOnceOneIsTaken) {
   const std::string id = RunAndCancel();
   std::atomic<int> taken{0};
@@ -124,6 +157,98 @@ TEST_F(RetriedJobTest, StatesOfAnOlderProgramsJobsAreBounded) {
   EXPECT_FALSE(HasState(a));
   EXPECT_FALSE(HasState(b));
   EXPECT_TRUE(HasState(c));
+}
+
+// Jobs that ended long ago.
+class OldJobTest : public RetriedJobTest {
+ protected:
+  void KeepFilesOf(size_t jobs) {
+    Close();
+    options_.most_kept_files = jobs;
+    Open();
+  }
+  // Leaves a picture, as a run does.
+  std::string RunToItsEnd() {
+    const std::string id = Submit();
+    auto run = runner_.NextRun();
+    JobOutcome outcome = Published(1);
+    outcome.learning_curve_file = store_->FolderOf(id) + "/curve.png";
+    std::ofstream(outcome.learning_curve_file) << "picture";
+    run_ends_ms_ += 1000;
+    now_ms_ = run_ends_ms_;
+    run->End(outcome);
+    WaitForEnd(id, v1::Job::STATE_SUCCEEDED);
+    return id;
+  }
+  std::vector<std::string> Files(const std::string& id) {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(store_->FolderOf(id))) {
+      names.push_back(entry.path().filename().string());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+};
+
+TEST_F(OldJobTest, FilesOfTheJobsThatEndedLastAreKept) {
+  KeepFilesOf(2);
+  const std::string a = RunToItsEnd(), b = RunToItsEnd(), c = RunToItsEnd(), d = RunToItsEnd();
+  for (const std::string& old : {a, b}) {
+    EXPECT_THAT(Files(old), ElementsAre("job.json"));
+    EXPECT_EQ(store_->Get(old)->learning_curve_file(), "");
+  }
+  for (const std::string& kept : {c, d}) {
+    EXPECT_THAT(Files(kept), ElementsAre("curve.png", "events.jsonl", "job.json"));
+  }
+}
+
+TEST_F(OldJobTest, JobWithoutFilesIsStillKnownAndCanBeWatched) {
+  KeepFilesOf(1);
+  const std::string old = RunToItsEnd();
+  RunToItsEnd();
+  Close();
+  Open();
+  EXPECT_EQ(store_->Get(old)->published_version(), 1);
+  JobWatch watch(
+      store_.get(), [](const std::string&) { return false; }, old, 1, absl::Seconds(1));
+  const auto step = watch.Next(SteadyTime());
+  ASSERT_THAT(step, IsOk());
+  ASSERT_TRUE(step->response.has_value());
+  EXPECT_EQ(step->response->state(), v1::Job::STATE_SUCCEEDED);
+}
+
+TEST_F(OldJobTest, FilesOfAnOlderProgramsJobsAreBounded) {
+  const std::string a = RunToItsEnd(), b = RunToItsEnd(), c = RunToItsEnd();
+  KeepFilesOf(1);
+  EXPECT_THAT(Files(a), ElementsAre("job.json"));
+  EXPECT_THAT(Files(b), ElementsAre("job.json"));
+  EXPECT_THAT(Files(c), ElementsAre("curve.png", "events.jsonl", "job.json"));
+}
+
+TEST_F(OldJobTest, JobWithAStateToResumeFromKeepsItsFiles) {
+  KeepFilesOf(1);
+  const std::string cancelled = RunAndCancel(), old = RunToItsEnd();
+  RunToItsEnd();
+  EXPECT_THAT(Files(cancelled), ElementsAre("events.jsonl", "job.json", "resume"));
+  EXPECT_THAT(Files(old), ElementsAre("job.json"));
+}
+
+TEST_F(OldJobTest, JobThatRunsAgainHasFilesAgain) {
+  KeepFilesOf(1);
+  const std::string id = RunAndCancel();
+  std::filesystem::remove(State(id));
+  RunToItsEnd();
+  EXPECT_THAT(Files(id), ElementsAre("job.json"));
+  ASSERT_THAT(scheduler_->Retry(id), IsOk());
+  run_ends_ms_ += 1000;
+  now_ms_ = run_ends_ms_;
+  runner_.NextRun()->End(Published(2));
+  WaitForEnd(id, v1::Job::STATE_SUCCEEDED);
+  EXPECT_THAT(Files(id), ElementsAre("events.jsonl", "job.json"));
+}
+
+TEST(JobSchedulerOptionsTest, AThousandEndedJobsKeepTheirFiles) {
+  EXPECT_EQ(JobSchedulerOptions().most_kept_files, 1000u);
 }
 
 }  // namespace

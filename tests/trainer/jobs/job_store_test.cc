@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <thread>
+#include <tuple>
 
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
@@ -239,7 +240,7 @@ TEST_F(JobStoreTest, NeededVersionsAreThoseOfJobsThatHaveNotEnded) {
     if (version == 9) SetState(job->job_id(), v1::Job::STATE_FAILED);
   }
   Create();
-  EXPECT_THAT(store_->NeededVersions(), ElementsAre(3, 7));
+  EXPECT_THAT(store_->NeededVersions(0), ElementsAre(3, 7));
 }
 
 TEST_F(JobStoreTest, NeededVersionsAreThoseOfTheNextRetrainingToo) {
@@ -256,7 +257,7 @@ TEST_F(JobStoreTest, NeededVersionsAreThoseOfTheNextRetrainingToo) {
                                }),
                 IsOk());
   }
-  EXPECT_THAT(store_->NeededVersions(), ElementsAre(6));
+  EXPECT_THAT(store_->NeededVersions(0), ElementsAre(6));
 }
 
 TEST_F(JobStoreTest, NeededVersionIsThatWhichAWatchedJobStartsFromAgain) {
@@ -269,7 +270,30 @@ TEST_F(JobStoreTest, NeededVersionIsThatWhichAWatchedJobStartsFromAgain) {
     spec.set_initial_version(version);
     SetState(store_->Create(spec, spec)->job_id(), state);
   }
-  EXPECT_THAT(store_->NeededVersions(), ElementsAre(5, 6));
+  EXPECT_THAT(store_->NeededVersions(0), ElementsAre(5, 6));
+}
+
+TEST_F(JobStoreTest, NeededVersionsAreThoseOfTheRetryableJobsThatEndedLast) {
+  // Each job, by its version: its state, and the second of its end.
+  for (const auto& [version, state, second] : {std::tuple{11, v1::Job::STATE_FAILED, 5},
+                                               {12, v1::Job::STATE_CANCELLED, 9},
+                                               {13, v1::Job::STATE_SUCCEEDED, 10},
+                                               {14, v1::Job::STATE_FAILED, 7},
+                                               {0, v1::Job::STATE_FAILED, 8}}) {
+    v1::TrainingSpec spec;
+    if (version > 0) spec.set_initial_version(version);
+    const std::string id = store_->Create(spec, spec)->job_id();
+    ASSERT_THAT(store_->Update(id,
+                               [state = state, second = second](v1::JobFile& file) {
+                                 file.mutable_job()->set_state(state);
+                                 file.mutable_job()->mutable_ended_at()->set_seconds(second);
+                               }),
+                IsOk());
+  }
+  EXPECT_THAT(store_->NeededVersions(0), IsEmpty());
+  EXPECT_THAT(store_->NeededVersions(1), ElementsAre(12));
+  EXPECT_THAT(store_->NeededVersions(2), ElementsAre(12, 14));
+  EXPECT_THAT(store_->NeededVersions(9), ElementsAre(11, 12, 14));
 }
 
 TEST_F(JobStoreTest, EventsAreOpenOnlyWhileTheyAreInUse) {

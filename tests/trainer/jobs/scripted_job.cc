@@ -14,6 +14,7 @@ namespace {
 class ScriptedRunner : public JobRunner {
  public:
   absl::StatusOr<v1::TrainingSpec> Check(const v1::TrainingSpec& spec) override { return spec; }
+  absl::Status CheckRetry(const v1::Job&, const std::string&) override { return absl::OkStatus(); }
   bool HasState(const std::string&) override { return false; }
   void DropState(const std::string&) override {}
 

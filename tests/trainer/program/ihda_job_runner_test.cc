@@ -299,6 +299,26 @@ TEST_F(IhdaJobRunnerTest, PruningKeepsTheNewestAndWhatIsNeeded) {
   EXPECT_THAT(*Store().Versions(), ElementsAre(1, 3, 4));
 }
 
+TEST_F(IhdaJobRunnerTest, RetryNeedsItsVersionUnlessItResumes) {
+  const std::vector<std::string> quick = {"step1.epochs=0", "step2.epochs=1"};
+  ASSERT_THAT(Run(Job("first", quick)), IsOk());
+  std::vector<std::string> from_version = quick;
+  from_version.push_back("initial_version=1");
+  const v1::Job job = Job("second", from_version), other = Job("third", quick);
+  const std::string folder = dir_.File("second");
+  std::filesystem::create_directories(folder);
+  EXPECT_THAT(runner_->CheckRetry(job, folder), IsOk());
+  std::filesystem::remove_all(Store().DirectoryOf(1));
+  const auto gone = StatusIs(absl::StatusCode::kNotFound,
+                             AllOf(HasSubstr("initial_version: version 1 is not in "),
+                                   HasSubstr("Train from a version that is there")));
+  EXPECT_THAT(runner_->CheckRetry(job, folder), gone);
+  EXPECT_THAT(Run(job).status(), gone);
+  EXPECT_THAT(runner_->CheckRetry(other, folder), IsOk());
+  std::ofstream(folder + "/resume") << "state";
+  EXPECT_THAT(runner_->CheckRetry(job, folder), IsOk());
+}
+
 TEST_F(IhdaJobRunnerTest, PublishedOverAWorseOneBothNumbersAreKept) {
   const std::vector<std::string> quick = {"step1.epochs=0", "step2.epochs=1"};
   ASSERT_THAT(Run(Job("first", quick)), IsOk());
