@@ -9,8 +9,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "trainer/ihda/pseudo_pairs.h"
+#include "trainer/ihda/start_plan.h"
 #include "trainer/spec/training_spec.h"
-#include "trainer/start/projection_init.h"
 
 namespace s2p {
 namespace {
@@ -154,39 +154,19 @@ void ReportMissingTerms(const OpenDataSets& data_sets, const v1::TrainingSpec& s
 
 // Fewer pairs than this leave most of the start to what the network distinguishes by itself
 // (docs/lab/few_pairs.md).
-constexpr int kFewPairs = 50;
-// With fewer than this, longer embeddings find more (docs/lab/few_pairs.md).
-constexpr int kVeryFewPairs = 25;
-constexpr uint32_t kRoomyDimension = 2048;
+constexpr int kTooFewPairs = 50;
 
 void ReportStart(const OpenDataSets& data_sets, const v1::TrainingSpec& spec,
                  std::vector<std::string>& report) {
-  if (spec.initial_weights().empty() || spec.embedding().dimension() == 0) return;
-  std::map<std::string, int> numbers;
-  std::vector<int> photos, sketches;
-  for (const DataSetImage& image : data_sets.target.images()) {
-    if (!data_sets.IsTrainedOn(image)) continue;
-    const int number =
-        numbers.emplace(image.identity, static_cast<int>(numbers.size())).first->second;
-    (image.modality == v1::MODALITY_SKETCH ? sketches : photos).push_back(number);
-  }
-  const size_t drawn = sketches.size();
-  for (const int photo : photos) {
-    sketches.insert(sketches.end(), spec.pseudo().per_photo(), photo);
-  }
-  const size_t made = sketches.size() - drawn;
-  const StartImages start =
-      ChooseStartImages(photos, sketches, kMostStartImages, static_cast<int>(made));
+  if (!FitsProjection(spec)) return;
+  const StartPlan start = PlanStart(data_sets, spec);
   std::string text = absl::StrCat(
-      "the projection starts from ", start.pairs, " pairs: ", start.photos.size(), " of ",
-      photos.size(), " photos and ", start.sketches.size(), " of ", sketches.size(), " sketches");
-  if (made > 0) absl::StrAppend(&text, ", of which ", drawn, " are people's");
-  if (start.pairs < kFewPairs) {
-    absl::StrAppend(&text, "; below ", kFewPairs, " pairs every further one helps much");
-  }
-  if (start.pairs < kVeryFewPairs && spec.embedding().dimension() < kRoomyDimension) {
-    absl::StrAppend(&text, ", and embedding.dimension=", kRoomyDimension,
-                    " keeps more of what the network distinguishes by itself");
+      "the projection to ", spec.embedding().dimension(), " values starts from ",
+      start.images.pairs, " pairs: ", start.images.photos.size(), " of ", start.photos,
+      " photos and ", start.images.sketches.size(), " of ", start.drawn + start.made, " sketches");
+  if (start.made > 0) absl::StrAppend(&text, ", of which ", start.drawn, " are people's");
+  if (start.images.pairs < kTooFewPairs) {
+    absl::StrAppend(&text, "; below ", kTooFewPairs, " pairs every further one helps much");
   }
   report.push_back(std::move(text));
 }

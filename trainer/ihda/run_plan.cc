@@ -10,6 +10,7 @@
 #include "model/sha256.h"
 #include "model/weights/weight_files.h"
 #include "trainer/data/data_set_digest.h"
+#include "trainer/ihda/start_plan.h"
 #include "trainer/spec/spec_errors.h"
 #include "trainer/spec/spec_form.h"
 #include "trainer/spec/training_spec.h"
@@ -115,8 +116,10 @@ absl::StatusOr<RunPlan> PlanRun(const v1::TrainingSpec& resolved,
   S2P_RETURN_IF_ERROR(ValidateSpec(resolved));
   S2P_ASSIGN_OR_RETURN(auto data_sets, OpenTrainingDataSets(resolved));
   if (held_back) data_sets.held_back = *held_back;
-  std::string older_digest = OlderDigest(resolved, data_sets);
-  RunPlan plan{resolved, std::move(data_sets), "", {}, std::move(older_digest), {}};
+  v1::TrainingSpec spec = resolved;
+  SettleDimension(data_sets, checkpoint_root, spec);
+  std::string older_digest = OlderDigest(spec, data_sets);
+  RunPlan plan{std::move(spec), std::move(data_sets), "", {}, std::move(older_digest), {}};
   DataSetDigestCache own;
   S2P_RETURN_IF_ERROR(
       ReadContents(stop, checkpoint_root, digests == nullptr ? own : *digests, plan));

@@ -50,7 +50,7 @@ bool IsOfRun(const std::string& run_digest, const RunIdentity& run, const RunPla
 
 // A value.
 struct RunPlan {
-  // Resolved and valid.
+  // Resolved and valid, the length of the embedding settled (SettleDimension).
   v1::TrainingSpec spec;
   OpenDataSets data_sets;
   // SHA-256, lower-case hex, of what decides the weights: the spec without its name, paths and

@@ -82,6 +82,7 @@ void CheckEmbedding(const v1::TrainingSpec::EmbeddingSpec& embedding, Errors& er
     errors.Range(embedding.fine_grid(), 0, 8, "embedding.fine_grid");
   }
   errors.Range(embedding.dimension(), 0, 4096, "embedding.dimension");
+  errors.Range(embedding.few_pairs_dimension(), 0, 4096, "embedding.few_pairs_dimension");
   errors.Require(embedding.neck() != v1::NECK_UNSPECIFIED, "embedding.neck", "NONE or BATCH_NORM");
   errors.Require(embedding.retrieval_feature() == v1::RETRIEVAL_FEATURE_POOLED ||
                      (embedding.retrieval_feature() == v1::RETRIEVAL_FEATURE_NECK &&

@@ -62,6 +62,9 @@ void DropWhatChangesNothing(v1::TrainingSpec::InputSpec& input) {
 v1::TrainingSpec FirstForm(const v1::TrainingSpec& spec) {
   v1::TrainingSpec first = spec;
   first.clear_release();
+  if (first.embedding().few_pairs_dimension() == 0 && first.has_embedding()) {
+    first.mutable_embedding()->clear_few_pairs_dimension();
+  }
   if (first.has_photo()) DropWhatChangesNothing(*first.mutable_photo());
   if (first.has_sketch()) DropWhatChangesNothing(*first.mutable_sketch());
   const auto& release = spec.release();

@@ -166,13 +166,14 @@ TEST_F(IhdaOptionsTest, PairsThatTheStartIsFittedToAreReported) {
   const auto data_sets = OpenTrainingDataSets(Spec());
   ASSERT_THAT(data_sets, IsOk());
   EXPECT_THAT(ReportData(*data_sets, *ResolveSpec(Spec())),
-              testing::Not(testing::Contains(HasSubstr("the projection starts from"))));
+              testing::Not(testing::Contains(HasSubstr("the projection to"))));
   const auto report =
       ReportData(*data_sets, *ResolveSpec(With(Spec(), {"initial_weights=w.safetensors"})));
   ASSERT_FALSE(report.empty());
-  EXPECT_THAT(report[0], testing::MatchesRegex("the projection starts from ([0-9]+) pairs: "
-                                               "[0-9]+ of [0-9]+ photos and [0-9]+ of [0-9]+ "
-                                               "sketches; below 50 pairs every further one .*"));
+  EXPECT_THAT(report[0],
+              testing::MatchesRegex("the projection to 16 values starts from [0-9]+ pairs: "
+                                    "[0-9]+ of [0-9]+ photos and [0-9]+ of [0-9]+ "
+                                    "sketches; below 50 pairs every further one .*"));
 }
 
 TEST_F(IhdaOptionsTest, FrozenStagesAreReportedWhereTheyStayRandom) {

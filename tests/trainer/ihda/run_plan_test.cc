@@ -75,9 +75,9 @@ class RunPlanTest : public TinyRunTest {
     return options;
   }
   // Publishes untrained weights of the seed as version 1, in place of another one.
-  void PublishVersion(int seed) {
+  void PublishVersion(int seed, const std::vector<std::string>& fields = {}) {
     fs::remove_all(store_.DirectoryOf(1));
-    const auto trainer = Create(With(OnCopy(), {absl::StrCat("seed=", seed)}));
+    const auto trainer = Create(With(With(OnCopy(), fields), {absl::StrCat("seed=", seed)}));
     ASSERT_THAT(trainer, IsOk());
     const auto model = (*trainer)->Model({}, "job");
     ASSERT_THAT(model, IsOk());
@@ -235,6 +235,18 @@ TEST_F(RunPlanTest, AnotherProgramOfTheSameRulesContinuesAndSaysSo) {
   EXPECT_THAT(said_, HasSubstr(absl::StrCat("continuing what s2p-trainer 9.0.0 has trained; this "
                                             "program, ",
                                             BuildText(), ", trains by the same rules")));
+}
+
+TEST_F(RunPlanTest, LengthOfTheVersionIsKeptHoweverManyPairsThereAre) {
+  const auto length = [&](const std::vector<std::string>& fields) {
+    const auto spec = With(OnCopy({"initial_version=1"}), fields);
+    return Plan(spec, store_.root()).spec.embedding().dimension();
+  };
+  PublishVersion(5, {"embedding.dimension=24"});
+  EXPECT_EQ(length({"embedding.few_pairs_dimension=24"}), 24u);
+  EXPECT_EQ(length({"embedding.few_pairs_dimension=32"}), 16u);
+  PublishVersion(5);
+  EXPECT_EQ(length({"embedding.few_pairs_dimension=24"}), 16u);
 }
 
 // Programs before this one wrote neither their name, nor their rules, nor the version's weights.

@@ -256,7 +256,8 @@ TEST(PresetsTest, EveryPresetIsCompleteWithoutPathsAndValid) {
 
 // Digests that the first version of each preset had; the two of the release's trainers have changed
 // since, to make as many updates as the release, those with edges or thick strokes have got a work
-// size, and those that cut drawings out measure their ground.
+// size, and those that cut drawings out measure their ground. The length for few pairs is settled
+// when a run is planned.
 TEST(PresetsTest, PresetsAreWhatTheyWere) {
   const std::map<std::string, std::string> digests = {
       {"day-one", "0762a49cf85ad08764c8ccd9dfd602a70fb65e672bf34f836fcaece2b85e6479"},
@@ -278,6 +279,7 @@ TEST(PresetsTest, PresetsAreWhatTheyWere) {
     EXPECT_EQ(preset.sketch().measured_ground(), preset.sketch().fit()) << name;
     EXPECT_FALSE(preset.photo().measured_ground()) << name;
     preset.mutable_sketch()->set_measured_ground(false);
+    preset.mutable_embedding()->set_few_pairs_dimension(0);
     EXPECT_EQ(SpecDigest(preset), digests.at(name)) << name;
   }
   EXPECT_EQ(digests.size(), PresetNames().size());
@@ -291,6 +293,15 @@ TEST(PresetsTest, EmbeddingsHaveThePublishedLengths) {
     ASSERT_THAT(manifest, IsOk());
     EXPECT_EQ(manifest->embedding().dimension(), length) << name;
   }
+}
+
+TEST(PresetsTest, LengthForFewPairsGivesWayToALengthThatIsAskedFor) {
+  const auto few = [](const std::vector<std::string>& fields) {
+    return Preset("shoes-resnet18", fields).embedding().few_pairs_dimension();
+  };
+  EXPECT_EQ(few({}), 2048u);
+  EXPECT_EQ(few({"embedding.dimension=128"}), 0u);
+  EXPECT_EQ(few({"embedding.dimension=128", "embedding.few_pairs_dimension=512"}), 512u);
 }
 
 TEST(PresetsTest, PicturesWithEdgesOrThickStrokesHaveAWorkSize) {
