@@ -25,6 +25,26 @@ constexpr uint64_t SeedOf(uint64_t parent, uint64_t stream) {
   return MixBits(MixBits(parent + 0x9e3779b97f4a7c15u) ^ (stream * 0xd1342543de82ef95u + 1));
 }
 
+// The streams that the seed of a run (TrainingSpec.seed) is split into. Two with one number would
+// draw the same random numbers, and a number that changes changes every run: a new stream gets a
+// new number. Streams of other seeds, such as an epoch's, are numbered where they are drawn.
+enum class RunStream : uint64_t {
+  kPairSampling = 1,
+  kSourceSampling = 2,
+  kAugmentation = 3,
+  kMirror = 4,
+  kPseudoSketches = 5,
+  // LibTorch's generator: first weights and dropout.
+  kTorch = 7,
+  // The seeds of the repeats of step 2 after the first, which are split like the run's own.
+  kRepeats = 8,
+  kPhotoTriplets = 9,
+};
+
+constexpr uint64_t SeedOf(uint64_t run_seed, RunStream stream) {
+  return SeedOf(run_seed, static_cast<uint64_t>(stream));
+}
+
 // FNV-1a of the bytes, mixed: a seed from a name.
 constexpr uint64_t HashOf(absl::string_view bytes) {
   uint64_t hash = 0xcbf29ce484222325u;

@@ -11,20 +11,11 @@
 namespace s2p {
 namespace {
 
-// Streams of random numbers that a run's seed is split into.
-enum Stream : uint64_t {
-  kSampling = 1,
-  kSourceSampling = 2,
-  kAugmentation = 3,
-  kMirror = 4,
-  kTriplets = 5
-};
-
 // Seeds of the images of one epoch, one after the other.
 class ItemSeeds {
  public:
   ItemSeeds(uint64_t seed, int ihda_step, int epoch)
-      : seed_(SeedOf(SeedOf(SeedOf(seed, kAugmentation), ihda_step), epoch)) {}
+      : seed_(SeedOf(SeedOf(SeedOf(seed, RunStream::kAugmentation), ihda_step), epoch)) {}
   uint64_t Next() { return SeedOf(seed_, count_++); }
 
  private:
@@ -124,7 +115,7 @@ class Step2 : public IhdaStep {
   EpochPlan Plan(int epoch) const override {
     EpochPlan plan;
     ItemSeeds seeds(spec_.seed(), number(), epoch);
-    Random mirror(SeedOf(SeedOf(spec_.seed(), kMirror), epoch));
+    Random mirror(SeedOf(SeedOf(spec_.seed(), RunStream::kMirror), epoch));
     for (const std::vector<SampledPair>& pairs : pairs_.Epoch(epoch)) {
       std::vector<LoadItem> photos, sketches;
       std::vector<int> photo_indices, sketch_indices;
@@ -187,7 +178,7 @@ class Step2 : public IhdaStep {
   torch::Tensor TripletsOf(const std::vector<int>& photos, const TrainingPlace& place,
                            torch::Device device) const {
     if (triplets_ == nullptr) return {};
-    const uint64_t of_epoch = SeedOf(SeedOf(spec_.seed(), kTriplets), place.epoch);
+    const uint64_t of_epoch = SeedOf(SeedOf(spec_.seed(), RunStream::kPhotoTriplets), place.epoch);
     return TripletRows(triplets_->Draw(photos, SeedOf(of_epoch, place.batch)), device);
   }
 
@@ -249,7 +240,7 @@ absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep1(const v1::TrainingSpec& spec
   const auto sampler = [&](int images) {
     const int identities = std::max(2, static_cast<int>(spec.step1().batch_size()) / images);
     return IdentitySampler::Create(data.source.labels, identities, images,
-                                   SeedOf(spec.seed(), kSourceSampling));
+                                   SeedOf(spec.seed(), RunStream::kSourceSampling));
   };
   const int images = std::max(1, static_cast<int>(spec.step1().images_per_identity()));
   S2P_ASSIGN_OR_RETURN(auto several, sampler(images));
@@ -270,14 +261,14 @@ absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec
   const int pairs = std::max(2, (batch - source_images) / 2);
   S2P_ASSIGN_OR_RETURN(auto sampler,
                        PairSampler::Create(data.photos.labels, data.sketches.labels, pairs,
-                                           SeedOf(spec.seed(), kSampling),
+                                           SeedOf(spec.seed(), RunStream::kPairSampling),
                                            {data.sketches.made, spec.pseudo().human_share()}));
   std::vector<IdentitySampler> source;
   if (has_source) {
     S2P_ASSIGN_OR_RETURN(
         auto source_sampler,
         IdentitySampler::Create(data.source.labels, source_images, /*images_per_identity=*/1,
-                                SeedOf(spec.seed(), kSourceSampling)));
+                                SeedOf(spec.seed(), RunStream::kSourceSampling)));
     source.push_back(std::move(source_sampler));
   }
   return std::make_unique<Step2>(spec, data, std::move(sampler), std::move(source), triplets);

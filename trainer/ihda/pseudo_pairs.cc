@@ -1,6 +1,5 @@
 #include "trainer/ihda/pseudo_pairs.h"
 
-#include <cstdint>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,12 +8,6 @@
 #include "trainer/pseudo/pseudo_sketch.h"
 
 namespace s2p {
-namespace {
-
-// A stream of the run's seed next to those of trainer/ihda/ihda_steps.cc.
-constexpr uint64_t kPseudoSketches = 5;
-
-}  // namespace
 
 bool HasPseudoSketches(const v1::TrainingSpec& spec) { return spec.pseudo().per_photo() > 0; }
 
@@ -26,7 +19,7 @@ MadeImages PseudoSketchesOf(const DataSet& target, std::vector<DataSetImage> pho
   made.each = static_cast<int>(spec.pseudo().per_photo());
   made.make = [&target, photos = std::move(photos), each = made.each,
                options = PseudoSketchOptions::Of(spec.pseudo()),
-               seed = SeedOf(spec.seed(), kPseudoSketches)](
+               seed = SeedOf(spec.seed(), RunStream::kPseudoSketches)](
                   int64_t item) -> absl::StatusOr<std::vector<Image>> {
     const DataSetImage& line = photos[static_cast<size_t>(item)];
     S2P_ASSIGN_OR_RETURN(const auto photo, target.Read(line));

@@ -21,13 +21,10 @@
 namespace s2p {
 namespace {
 
-constexpr uint64_t kTorchStream = 7;
-constexpr uint64_t kRepeatStream = 8;
-
 // The first repeat has the seed of the spec.
 v1::TrainingSpec SpecOfRepeat(const v1::TrainingSpec& spec, int repeat) {
   v1::TrainingSpec of_repeat = spec;
-  if (repeat > 0) of_repeat.set_seed(SeedOf(SeedOf(spec.seed(), kRepeatStream), repeat));
+  if (repeat > 0) of_repeat.set_seed(SeedOf(SeedOf(spec.seed(), RunStream::kRepeats), repeat));
   return of_repeat;
 }
 
@@ -51,7 +48,7 @@ uint64_t SizeOf(const ResumeState& state) {
 
 }  // namespace
 
-uint64_t TorchSeed(const v1::TrainingSpec& spec) { return SeedOf(spec.seed(), kTorchStream); }
+uint64_t TorchSeed(const v1::TrainingSpec& spec) { return SeedOf(spec.seed(), RunStream::kTorch); }
 
 TrainLoop::TrainLoop(const v1::TrainingSpec& spec, const RunPlan& plan,
                      const std::string& state_file, const TrainingObserver& observer,

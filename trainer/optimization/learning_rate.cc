@@ -9,6 +9,8 @@ namespace {
 constexpr double kPi = 3.14159265358979323846;
 // The release's max_iter.
 constexpr double kReversalUpdates = 10000;
+// The factor of the last epochs of step 1 in specs of programs that had no other.
+constexpr double kDefaultLastDecay = 0.1;
 
 const v1::TrainingSpec::StepSpec& StepOf(const v1::TrainingSpec& spec, int ihda_step) {
   return ihda_step == 1 ? spec.step1() : spec.step2();
@@ -18,6 +20,9 @@ const v1::TrainingSpec::StepSpec& StepOf(const v1::TrainingSpec& spec, int ihda_
 double EpochsDone(const TrainingPlace& place) {
   return place.epoch + static_cast<double>(place.batch + 1) / std::max(1, place.batches);
 }
+
+// A decay that is 0 or unset is none.
+double FactorOf(double decay) { return decay == 0 ? 1 : decay; }
 
 double ReversalAt(double progress) { return 2 / (1 + std::exp(-10 * progress)) - 1; }
 
@@ -42,20 +47,21 @@ double release::LearningRate(const v1::TrainingSpec& spec, const TrainingPlace& 
 
 double release::AdjustedRate(const v1::TrainingSpec& spec, int ihda_step, int epoch) {
   const auto& step = StepOf(spec, ihda_step);
+  const auto& decays = spec.release();
   const double rate = step.learning_rate();
-  const double set = ihda_step == 1 ? spec.release().step1_decay() : spec.release().step2_decay();
-  const double decay = set == 0 ? 1 : set;
   if (ihda_step == 1) {
     if (epoch <= 10) return rate * (epoch + 1);
     if (epoch <= 30) return rate;
-    if (epoch <= 60) return rate * decay;
+    if (epoch <= 60) return rate * FactorOf(decays.step1_decay());
     if (epoch <= 80) return rate;
-    return epoch <= 100 ? rate * 0.5 : rate * 0.1;
+    if (epoch <= 100) return rate * 0.5;
+    if (!decays.has_step1_last_decay()) return rate * kDefaultLastDecay;
+    return rate * FactorOf(decays.step1_last_decay());
   }
   const int warmup = static_cast<int>(step.warmup_epochs());
   if (epoch < warmup) return rate * (epoch + 1) / warmup;
-  if (epoch < static_cast<int>(spec.release().step2_decay_from_epoch())) return rate;
-  return rate * std::pow(decay, epoch / 10.0);
+  if (epoch < static_cast<int>(decays.step2_decay_from_epoch())) return rate;
+  return rate * std::pow(FactorOf(decays.step2_decay()), epoch / 10.0);
 }
 
 double paper::ReversalCoefficient(const TrainingPlace& place) {

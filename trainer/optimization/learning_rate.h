@@ -26,9 +26,10 @@ namespace release {
 double LearningRate(const v1::TrainingSpec& spec, const TrainingPlace& place);
 
 // Returns the rate that the release's adjust_learning_rate(epoch) sets. Step 1: rate * (e + 1) up
-// to epoch 10, rate to 30, rate * step1_decay to 60, rate to 80, half to 100, then a tenth. Step 2:
-// rate * (e + 1) / warmup_epochs below that, then the rate, and from `step2_decay_from_epoch` on
-// rate * step2_decay^(e / 10).
+// to epoch 10, rate to 30, rate * step1_decay to 60, rate to 80, half to 100, then rate *
+// step1_last_decay (a tenth if unset): the trainer of Market-1501 ends with a tenth, that of
+// UT-Zap50K stays at half. Step 2: rate * (e + 1) / warmup_epochs below that, then the rate, and
+// from `step2_decay_from_epoch` on rate * step2_decay^(e / 10).
 double AdjustedRate(const v1::TrainingSpec& spec, int ihda_step, int epoch);
 
 // As paper::ReversalCoefficient with p = update / 10000, however many updates the step has: below

@@ -53,6 +53,7 @@ constexpr char kNoSource[] = "the term needs a source_dataset";
 
 constexpr Rule kRules[] = {
     {"release.step1_decay", IsPaper, kOfRelease},
+    {"release.step1_last_decay", IsPaper, kOfRelease},
     {"release.step2_decay", IsPaper, kOfRelease},
     {"release.step2_decay_from_epoch", IsPaper, kOfRelease},
     {"release.step1_single_image_epochs", IsPaper, kOfRelease},

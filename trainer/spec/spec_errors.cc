@@ -230,6 +230,7 @@ std::vector<std::string> SpecErrors(const v1::TrainingSpec& resolved) {
   CheckAugmentation(resolved.augmentation(), errors);
   CheckPseudo(resolved.pseudo(), errors);
   errors.Range(resolved.release().step1_decay(), 0, 10, "release.step1_decay");
+  errors.Range(resolved.release().step1_last_decay(), 0, 10, "release.step1_last_decay");
   errors.Range(resolved.release().step2_decay(), 0, 10, "release.step2_decay");
   errors.Range(resolved.averaging().runs(), 0, 16, "averaging.runs");
   errors.Require(resolved.averaging().start_share() >= 0 && resolved.averaging().start_share() < 1,

@@ -14,7 +14,7 @@ std::vector<std::string> MovedFields(const v1::TrainingSpec& spec) {
   };
   note(spec.step1().has_decay(), "step1.decay", "release.step1_decay");
   note(spec.step1().has_decay_from_epoch(), "step1.decay_from_epoch",
-       "release.step1_decay, which begins at epoch 31");
+       "release.step1_decay, which begins at epoch 32");
   note(spec.step2().has_decay(), "step2.decay", "release.step2_decay");
   note(spec.step2().has_decay_from_epoch(), "step2.decay_from_epoch",
        "release.step2_decay_from_epoch");
@@ -57,6 +57,13 @@ void DropWhatChangesNothing(v1::TrainingSpec::InputSpec& input) {
   if (input.normalization() == v1::NORMALIZATION_IMAGENET) input.clear_normalization();
 }
 
+// True if an epoch of step 1 has a rate that the first programs did not know: they gave a tenth to
+// all from epoch 102 on.
+bool EndsStep1Otherwise(const v1::TrainingSpec& spec) {
+  return spec.recipe() == v1::RECIPE_RELEASE && spec.step1().epochs() > 102 &&
+         spec.release().has_step1_last_decay() && spec.release().step1_last_decay() != 0.1;
+}
+
 }  // namespace
 
 v1::TrainingSpec FirstForm(const v1::TrainingSpec& spec) {
@@ -70,6 +77,9 @@ v1::TrainingSpec FirstForm(const v1::TrainingSpec& spec) {
   const auto& release = spec.release();
   if (release.step1_single_image_epochs() > 0) {
     first.mutable_release()->set_step1_single_image_epochs(release.step1_single_image_epochs());
+  }
+  if (EndsStep1Otherwise(spec)) {
+    first.mutable_release()->set_step1_last_decay(release.step1_last_decay());
   }
   first.mutable_step1()->set_decay(release.has_step1_decay() ? release.step1_decay() : 1);
   first.mutable_step1()->set_decay_from_epoch(0);

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "tests/testing/golden.h"
@@ -95,12 +97,76 @@ TEST(LearningRateTest, WithoutWarmUpTheFirstUpdateHasTheFullRate) {
   EXPECT_DOUBLE_EQ(paper::LearningRate(Spec(0.5, 0), Place(2, 0, 0, 4)), 0.5);
 }
 
-TEST(LearningRateTest, ReleaseTrainsTheLastEpochsOfStep1WithATenthOfTheRate) {
+// Specs of programs before the field have none.
+TEST(LearningRateTest, ReleaseEndsStep1WithATenthOfTheRateUnlessTheSpecSaysOtherwise) {
   v1::TrainingSpec spec;
   spec.mutable_step1()->set_learning_rate(1);
   EXPECT_DOUBLE_EQ(release::AdjustedRate(spec, 1, 100), 0.5);
   EXPECT_DOUBLE_EQ(release::AdjustedRate(spec, 1, 101), 0.1);
   EXPECT_DOUBLE_EQ(release::AdjustedRate(spec, 1, 119), 0.1);
+  spec.mutable_release()->set_step1_last_decay(0.7);
+  EXPECT_DOUBLE_EQ(release::AdjustedRate(spec, 1, 100), 0.5);
+  EXPECT_DOUBLE_EQ(release::AdjustedRate(spec, 1, 101), 0.7);
+  spec.mutable_release()->set_step1_last_decay(0);
+  EXPECT_DOUBLE_EQ(release::AdjustedRate(spec, 1, 101), 1);
+}
+
+// A rule of the release's adjust_learning_rate(epoch): up to this epoch, `factor` times the rate,
+// times (epoch + 1) where it is the warm-up, to the power of epoch / 10 where it is the decay.
+struct Rule {
+  int last_epoch;
+  double factor;
+  enum Kind { kConstant, kWarmUp, kDecay } kind = kConstant;
+};
+
+// The release calls it after each epoch, so an epoch trains with the factor of the one before it,
+// and the first with 1.
+double FactorOf(const std::vector<Rule>& rules, int epoch) {
+  if (epoch == 0) return 1;
+  const int set_after = epoch - 1;
+  for (const Rule& rule : rules) {
+    if (set_after > rule.last_epoch) continue;
+    if (rule.kind == Rule::kWarmUp) return rule.factor * (set_after + 1);
+    if (rule.kind == Rule::kDecay) return std::pow(rule.factor, set_after / 10.0);
+    return rule.factor;
+  }
+  ADD_FAILURE() << "no rule for epoch " << epoch;
+  return 0;
+}
+
+// The golden file ends with epoch 100; the trainers of step 1 do not.
+TEST(LearningRateTest, PresetsHaveTheRatesOfTheReleaseInAllTheirEpochs) {
+  constexpr int kNoEnd = 1000;
+  // engine/market_tainer.py, zap_tainer.py, pku_market_trainer.py and zap_sbir_trainer.py.
+  const std::vector<Rule> market = {{10, 1, Rule::kWarmUp}, {30, 1}, {60, 0.1}, {80, 1}, {100, 0.5},
+                                    {kNoEnd, 0.1}};
+  const std::vector<Rule> zap = {{10, 1, Rule::kWarmUp}, {30, 1}, {60, 2}, {80, 1}, {kNoEnd, 0.5}};
+  const std::vector<Rule> pku = {
+      {10, 1.0 / 11, Rule::kWarmUp}, {30, 1}, {kNoEnd, 0.8, Rule::kDecay}};
+  const std::vector<Rule> sbir = {{20, 1.0 / 21, Rule::kWarmUp}, {kNoEnd, 1}};
+  struct Trainer {
+    const char* preset;
+    int ihda_step;
+    int epochs;
+    double rate;
+    const std::vector<Rule>& rules;
+  };
+  // The release has no trainer for faces; the preset has that of persons.
+  const Trainer trainers[] = {
+      {"persons-release", 1, 121, 3e-4, market}, {"persons-release", 2, 101, 3e-4, pku},
+      {"shoes-release", 1, 121, 3.5e-4, zap},    {"shoes-release", 2, 61, 3e-4, sbir},
+      {"faces-release", 1, 121, 3e-4, market},   {"faces-release", 2, 101, 3e-4, pku}};
+  for (const Trainer& trainer : trainers) {
+    const v1::TrainingSpec spec = Preset(trainer.preset);
+    const auto& step = trainer.ihda_step == 1 ? spec.step1() : spec.step2();
+    ASSERT_EQ(static_cast<int>(step.epochs()), trainer.epochs) << trainer.preset;
+    for (int epoch = 0; epoch < trainer.epochs; ++epoch) {
+      const double want = trainer.rate * FactorOf(trainer.rules, epoch);
+      EXPECT_NEAR(release::LearningRate(spec, Place(trainer.ihda_step, epoch, 0, 7)), want,
+                  want * 1e-12)
+          << trainer.preset << ", step " << trainer.ihda_step << ", epoch " << epoch;
+    }
+  }
 }
 
 TEST(LearningRateTest, PaperReversesTheWholeGradientAtTheEndOfTheStepHoweverLongItIs) {
