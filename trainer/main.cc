@@ -170,6 +170,8 @@ void AddCompare(Options& options, CompareOptions& compare) {
   command.Add("b", &compare.b, "the same of the model that A is compared with");
   command.Add("dataset", &compare.dataset, "data set folder that checkpoints are measured on");
   command.Add("split", &compare.split, "which of its splits").OneOf({"train", "val", "test"});
+  command.Add("across-data-sets", &compare.across_data_sets,
+              "compare files of different images, too, such as sketches under two conditions");
   command.Add("device", &compare.device, "auto, cpu or cuda:N");
   AddThreads(command, compare.threads);
   command.Add("json", &compare.json, "print the result as JSON; fractions from 0 to 1");

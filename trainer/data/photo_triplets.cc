@@ -17,7 +17,7 @@ std::vector<PhotoTriplet> PhotoTripletSampler::Draw(const std::vector<int>& phot
                                                     uint64_t seed) const {
   const auto count = static_cast<int>(photos.size());
   std::vector<PhotoTriplet> triplets;
-  if (count < 3) return triplets;
+  if (count < kFewestPhotosToRank) return triplets;
   const auto similarity = [&](int a, int b) {
     return CosineSimilarity(embeddings_.row(photos[a]), embeddings_.row(photos[b]));
   };

@@ -17,6 +17,9 @@ struct PhotoTriplet {
   int farther = 0;
 };
 
+// With fewer photos a batch has no triplet.
+inline constexpr int kFewestPhotosToRank = 3;
+
 // Draws the triplets of K. Li, K. Pang and Y.-Z. Song, "Photo Pre-Training, But for Sketch" (CVPR
 // 2023, section 2.1): at random over all levels of similarity, not from the nearest photos alone.
 // The order of two photos (R, eq. 2 there) is computed when they are drawn: the paper's table of
@@ -28,9 +31,9 @@ class PhotoTripletSampler {
   PhotoTripletSampler(EmbeddingMatrix embeddings, int per_anchor);
 
   // `photos` are the rows of a batch's photos. Returns `per_anchor` triplets of each, one anchor
-  // after the other; none if there are fewer than three photos. All pairs of other photos are
-  // equally likely, and may be drawn again. Where both are equally similar to the anchor, the first
-  // one drawn is the nearer, as in the paper. A function of its arguments.
+  // after the other; none if there are fewer than kFewestPhotosToRank. All pairs of other photos
+  // are equally likely, and may be drawn again. Where both are equally similar to the anchor, the
+  // first one drawn is the nearer, as in the paper. A function of its arguments.
   std::vector<PhotoTriplet> Draw(const std::vector<int>& photos, uint64_t seed) const;
 
  private:

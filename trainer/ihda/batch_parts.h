@@ -11,9 +11,9 @@
 
 namespace s2p {
 
-// The target's images by what they are for. A value.
+// The target's images by what they are for: borrowed from the data set. A value.
 struct TargetParts {
-  std::vector<DataSetImage> photos, sketches, validation, test;
+  std::vector<const DataSetImage*> photos, sketches, validation, test;
 };
 
 // FailedPrecondition if fewer than two identities can be trained on as pairs, for which a photo is

@@ -152,6 +152,35 @@ void ReportMissingTerms(const OpenDataSets& data_sets, const v1::TrainingSpec& s
                    ", so these terms are off: ", absl::StrJoin(off, ", ")));
 }
 
+// Presets have epochs of step 1 that a run may have no use for.
+void ReportStep1(const v1::TrainingSpec& spec, std::vector<std::string>& report) {
+  if (RunsStep1(spec)) {
+    if (spec.loss().contrastive() > 0 && spec.step1().images_per_identity() < 2) {
+      report.push_back(
+          "loss.contrastive is off in step 1, because step1.images_per_identity is below 2: it "
+          "compares two images of an identity");
+    }
+    return;
+  }
+  if (spec.step1().epochs() == 0) return;
+  report.push_back(spec.source_dataset().empty()
+                       ? "step 1 is not trained, because there is no source_dataset"
+                       : absl::StrCat("step 1 is not trained, because version ",
+                                      spec.initial_version(),
+                                      " has been through it; repeat_step1=true trains it again"));
+}
+
+// A neck that nothing passes through in training, and that retrieval does not read.
+void ReportNeck(const v1::TrainingSpec& spec, std::vector<std::string>& report) {
+  if (spec.embedding().neck() != v1::NECK_BATCH_NORM || spec.loss().identity() > 0 ||
+      spec.embedding().retrieval_feature() == v1::RETRIEVAL_FEATURE_NECK) {
+    return;
+  }
+  report.push_back(
+      "embedding.neck is not used: neither loss.identity nor embedding.retrieval_feature NECK "
+      "reads it");
+}
+
 // Fewer pairs than this leave most of the start to what the network distinguishes by itself
 // (docs/lab/few_pairs.md).
 constexpr int kTooFewPairs = 50;
@@ -178,6 +207,8 @@ std::vector<std::string> ReportData(const OpenDataSets& data_sets, const v1::Tra
   ReportJoined(data_sets, report);
   ReportStart(data_sets, spec, report);
   ReportRandomStart(spec, report);
+  ReportStep1(spec, report);
+  ReportNeck(spec, report);
   ReportMissingTerms(data_sets, spec, report);
   ReportPairs(data_sets, spec, report);
   if (!data_sets.source) return report;

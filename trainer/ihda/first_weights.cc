@@ -1,7 +1,10 @@
 #include "trainer/ihda/first_weights.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
@@ -23,12 +26,42 @@ absl::Status LoadFile(const v1::TrainingSpec& spec, DualEncoder& encoder) {
   return absl::Status(status.code(), absl::StrCat(spec.initial_weights(), ": ", status.message()));
 }
 
+// Brings the outputs of the attribute head, `from`, into the order `to` of the same names: the rows
+// of its last layer's weight and bias.
+void ReorderAttributes(const std::vector<std::string>& from, const std::vector<std::string>& to,
+                       TensorMap& weights) {
+  if (from == to) return;
+  // The head has fewer than ten layers, so that names are in the order of their numbers.
+  std::string last;
+  for (const auto& item : weights) {
+    if (absl::StartsWith(item.first, "attribute_head.")) last = item.first;
+  }
+  const std::string layer = last.substr(0, last.rfind('.') + 1);
+  for (const char* name : {"weight", "bias"}) {
+    const auto found = weights.find(layer + name);
+    if (found == weights.end() || found->second.bytes.size() % from.size() != 0) continue;
+    const std::string& old = found->second.bytes;
+    const size_t row_bytes = old.size() / from.size();
+    std::string bytes;
+    for (const std::string& attribute : to) {
+      const auto row = std::find(from.begin(), from.end(), attribute) - from.begin();
+      bytes.append(old, static_cast<size_t>(row) * row_bytes, row_bytes);
+    }
+    found->second.bytes = std::move(bytes);
+  }
+}
+
+std::vector<std::string> AttributesOf(const v1::CheckpointManifest& manifest) {
+  return {manifest.attributes().begin(), manifest.attributes().end()};
+}
+
 absl::Status LoadVersion(const v1::TrainingSpec& spec, const std::string& checkpoint_root,
                          const std::vector<std::string>& attributes, DualEncoder& encoder) {
   S2P_RETURN_IF_ERROR(FindInitialVersion(checkpoint_root, spec.initial_version()));
-  S2P_ASSIGN_OR_RETURN(const auto checkpoint,
+  S2P_ASSIGN_OR_RETURN(auto checkpoint,
                        CheckpointStore(checkpoint_root).Read(spec.initial_version()));
   S2P_RETURN_IF_ERROR(CheckAttributes(checkpoint.manifest, attributes));
+  ReorderAttributes(AttributesOf(checkpoint.manifest), attributes, checkpoint.weights);
   const absl::Status status = encoder.SetWeights(checkpoint.weights);
   if (status.ok()) return status;
   return absl::InvalidArgumentError(
@@ -52,9 +85,11 @@ absl::Status FindInitialVersion(const std::string& checkpoint_root, int64_t vers
 
 absl::Status CheckAttributes(const v1::CheckpointManifest& version,
                              const std::vector<std::string>& attributes) {
-  const std::vector<std::string> of_version(version.attributes().begin(),
-                                            version.attributes().end());
-  if (of_version == attributes) return absl::OkStatus();
+  const std::vector<std::string> of_version = AttributesOf(version);
+  if (std::is_permutation(of_version.begin(), of_version.end(), attributes.begin(),
+                          attributes.end())) {
+    return absl::OkStatus();
+  }
   return absl::InvalidArgumentError(
       absl::StrCat("version ", version.version(), " predicts the attributes ", ListOf(of_version),
                    ", but the run trains ", ListOf(attributes),

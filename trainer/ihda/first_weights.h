@@ -17,7 +17,8 @@ namespace s2p {
 
 // Loads what the spec's `initial` names: a file of the backbone's weights, to which the projection
 // is fitted (trainer/start/projection_init.h), or a version in `checkpoint_root`. Without either
-// the encoder stays as it is. `attributes` are the names of those that the encoder predicts.
+// the encoder stays as it is. `attributes` are the names of those that the encoder predicts, in
+// order; where a version has them in another one, the outputs of its head are put into this one.
 // Returns the share of people's sketches that the run is to have (trainer/ihda/human_share.h):
 // where there are several to try and a projection is fitted, the one whose start has the highest
 // mAP, sketch to photo, on the held-back sketches. InvalidArgument if the weights are another
@@ -30,8 +31,8 @@ absl::StatusOr<double> LoadFirstWeights(const v1::TrainingSpec& spec,
 // NotFound, naming the store and what to do, if there is no such version in it.
 absl::Status FindInitialVersion(const std::string& checkpoint_root, int64_t version);
 
-// InvalidArgument, listing both, unless the version predicts these attributes: its head would
-// otherwise continue with the weights of other ones.
+// InvalidArgument, listing both, unless the version predicts these attributes, in whatever order:
+// its head would otherwise continue with the weights of other ones.
 absl::Status CheckAttributes(const v1::CheckpointManifest& version,
                              const std::vector<std::string>& attributes);
 

@@ -11,14 +11,13 @@ namespace s2p {
 
 bool HasPseudoSketches(const v1::TrainingSpec& spec) { return spec.pseudo().per_photo() > 0; }
 
-MadeImages PseudoSketchesOf(const DataSet& target, std::vector<DataSetImage> photos,
+MadeImages PseudoSketchesOf(const DataSet& target, const std::vector<DataSetImage>& photos,
                             const v1::TrainingSpec& spec) {
   MadeImages made;
   if (!HasPseudoSketches(spec)) return made;
   made.items = static_cast<int64_t>(photos.size());
   made.each = static_cast<int>(spec.pseudo().per_photo());
-  made.make = [&target, photos = std::move(photos), each = made.each,
-               options = PseudoSketchOptions::Of(spec.pseudo()),
+  made.make = [&target, &photos, each = made.each, options = PseudoSketchOptions::Of(spec.pseudo()),
                seed = SeedOf(spec.seed(), RunStream::kPseudoSketches)](
                   int64_t item) -> absl::StatusOr<std::vector<Image>> {
     const DataSetImage& line = photos[static_cast<size_t>(item)];

@@ -16,8 +16,9 @@ bool HasPseudoSketches(const v1::TrainingSpec& spec);
 
 // Those of each photo of `target` in turn: a function of the spec's seed, the photo's path in the
 // data set and its pixels, so that a run that is resumed makes the same. Nothing if the spec asks
-// for none. The data set is borrowed; `make` reads the photo, with DataSet::Read's errors.
-MadeImages PseudoSketchesOf(const DataSet& target, std::vector<DataSetImage> photos,
+// for none. The data set and the photos are borrowed; `make` reads the photo, with
+// DataSet::Read's errors.
+MadeImages PseudoSketchesOf(const DataSet& target, const std::vector<DataSetImage>& photos,
                             const v1::TrainingSpec& spec);
 
 // FailedPrecondition if the spec asks for pseudo-sketches of a packed data set, which keeps photos

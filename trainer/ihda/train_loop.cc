@@ -107,6 +107,19 @@ absl::Status TrainLoop::LookAtPhotos() {
   return absl::OkStatus();
 }
 
+void TrainLoop::ReportUnrankedBatches(const IhdaStep& step) const {
+  if (!triplets_) return;
+  const EpochPlan plan = step.Plan(/*epoch=*/0);
+  const auto unranked = std::count_if(
+      plan.indices.begin(), plan.indices.end(),
+      [](const auto& parts) { return static_cast<int>(parts[0].size()) < kFewestPhotosToRank; });
+  if (unranked == 0) return;
+  observer_.on_message(
+      absl::StrCat("loss.photo_neighbours is off in ", unranked, " of ", plan.indices.size(),
+                   " batches of an epoch, which have fewer than ", kFewestPhotosToRank,
+                   " pairs: raise step2.batch_size, or train on more pairs"));
+}
+
 absl::Status TrainLoop::Run() {
   meter_.emplace();
   if (place_.ihda_step == 1) {
@@ -117,9 +130,11 @@ absl::Status TrainLoop::Run() {
   }
   const auto epochs = static_cast<int>(spec_.step2().epochs());
   if (!triplets_ && epochs > 0) S2P_RETURN_IF_ERROR(LookAtPhotos());
-  for (int repeat = epochs == 0 ? 0 : epochs_done_ / epochs; repeat < Repeats(2); ++repeat) {
+  const int first = epochs == 0 ? 0 : epochs_done_ / epochs;
+  for (int repeat = first; repeat < Repeats(2); ++repeat) {
     S2P_ASSIGN_OR_RETURN(const auto step, MakeStep2(SpecOfRepeat(spec_, repeat), data_,
                                                     triplets_ ? &*triplets_ : nullptr));
+    if (repeat == first) ReportUnrankedBatches(*step);
     S2P_RETURN_IF_ERROR(RunRepeat(*step, repeat));
   }
   return TakeResult();

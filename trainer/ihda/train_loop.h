@@ -70,6 +70,8 @@ class TrainLoop {
   // With ranks_photos(), looks at the photos with the networks as they are, which are those that
   // step 2 starts from.
   absl::Status LookAtPhotos();
+  // With ranks_photos(), says if batches of an epoch of step 2 are too small for it.
+  void ReportUnrankedBatches(const IhdaStep& step) const;
   absl::Status RunRepeat(const IhdaStep& step, int repeat);
   absl::Status BeginRepeat(const IhdaStep& step);
   bool keeps_best() const { return spec_.validation().keep_best(); }

@@ -44,6 +44,13 @@ bool IsSameFolder(const std::string& one, const std::string& other) {
   return one == other ? !one.empty() : std::filesystem::equivalent(one, other, error);
 }
 
+std::vector<DataSetImage> CopiesOf(const std::vector<const DataSetImage*>& part) {
+  std::vector<DataSetImage> images;
+  images.reserve(part.size());
+  for (const DataSetImage* image : part) images.push_back(*image);
+  return images;
+}
+
 // Reads the parts of a run's data.
 class Loader {
  public:
@@ -182,13 +189,13 @@ absl::StatusOr<TargetParts> DivideTarget(const OpenDataSets& data_sets,
   std::set<std::string> with_photo, with_sketch;
   for (const DataSetImage& image : target.images()) {
     if (image.split == "test") {
-      parts.test.push_back(image);
+      parts.test.push_back(&image);
     } else if (IsHeldBack(image, data_sets.held_back)) {
-      parts.validation.push_back(image);
+      parts.validation.push_back(&image);
     }
     if (data_sets.IsTrainedOn(image)) {
       const bool is_sketch = image.modality == v1::MODALITY_SKETCH;
-      (is_sketch ? parts.sketches : parts.photos).push_back(image);
+      (is_sketch ? parts.sketches : parts.photos).push_back(&image);
       (is_sketch ? with_sketch : with_photo).insert(image.identity);
     }
   }
@@ -205,7 +212,7 @@ absl::StatusOr<TargetParts> DivideTarget(const OpenDataSets& data_sets,
                      data_sets.pair_fraction < 1 ? ", and within pair_fraction" : "",
                      "); at least 2 are needed"));
   }
-  if (spec.validation().keep_best() && !HasPair(parts.validation)) {
+  if (spec.validation().keep_best() && !HasPair(CopiesOf(parts.validation))) {
     return absl::FailedPreconditionError(
         absl::StrCat("validation.keep_best: ", target.folder(),
                      ": no sketch and its photo are held back to choose the epoch on; raise "
@@ -336,15 +343,15 @@ absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
   const Loader loader(spec, manifest, threads, observer);
   TrainingData data;
   const DataSet& target = data_sets.target;
-  S2P_ASSIGN_OR_RETURN(auto parts, DivideTarget(data_sets, spec));
+  S2P_ASSIGN_OR_RETURN(const auto parts, DivideTarget(data_sets, spec));
   if (data_sets.source) {
     S2P_RETURN_IF_ERROR(loader.LoadSource(data_sets, data));
   }
   S2P_RETURN_IF_ERROR(
-      loader.LoadTarget(target, std::move(parts.photos), std::move(parts.sketches), data));
+      loader.LoadTarget(target, CopiesOf(parts.photos), CopiesOf(parts.sketches), data));
   S2P_ASSIGN_OR_RETURN(data.pair_flip, PairFlip(spec.augmentation(), data.photos, observer));
-  absl::Status status = loader.LoadEvaluation(target, parts.validation, data.validation);
-  if (status.ok()) status = loader.LoadEvaluation(target, parts.test, data.test);
+  absl::Status status = loader.LoadEvaluation(target, CopiesOf(parts.validation), data.validation);
+  if (status.ok()) status = loader.LoadEvaluation(target, CopiesOf(parts.test), data.test);
   if (!status.ok()) return status;
   return data;
 }

@@ -13,6 +13,8 @@ namespace s2p {
 namespace {
 
 constexpr double kTestFraction = 0.25;
+constexpr char kHeldBack[] =
+    "a run still holds back a share of those to train on unless its validation.fraction is 0";
 
 // Seeded hashes of the names of the identities, with the names.
 std::set<std::pair<uint64_t, std::string>> HashesOf(uint64_t seed, const Plan& plan) {
@@ -41,10 +43,12 @@ void SplitByIdentity(const SplitOptions& options, Plan& plan) {
     image.line.split = test.count(image.line.identity) > 0 ? "test" : "train";
   }
   plan.split_reason =
-      fraction == 0 ? "all identities are to train on, as --test-fraction asks"
-                    : absl::StrCat(Percent(fraction),
-                                   " of the identities, drawn by name and --split-seed, are for "
-                                   "testing; --test-fraction 0 leaves all of them to train on");
+      fraction == 0
+          ? absl::StrCat("all identities are to train on, as --test-fraction asks; ", kHeldBack)
+          : absl::StrCat(Percent(fraction),
+                         " of the identities, drawn by name and --split-seed, are for testing; "
+                         "--test-fraction 0 leaves all of them to train on; ",
+                         kHeldBack);
 }
 
 void SplitLikeSet(const DataSet& set, const SplitOptions& options, Plan& plan) {

@@ -27,12 +27,13 @@ absl::StatusOr<Measurement> MeasureCheckpoint(const std::string& folder,
                        LoadNetworks(checkpoint, {options.device, options.threads}));
   S2P_ASSIGN_OR_RETURN(const auto set,
                        LoadEvaluationSet(data_set, images, checkpoint.manifest, options.threads));
+  const MeasuredImages measured_on = MeasuredImagesOf(data_set, images, options.threads);
   Measurement measurement;
   measurement.name = folder;
   for (const char* direction : {kSketchToPhoto, kPhotoToSketch}) {
     S2P_ASSIGN_OR_RETURN(const auto result, Evaluate(*network, set, direction));
     measurement.directions.push_back(
-        {direction, QueriesOf(result), result.evaluation.gallery(), {}});
+        {direction, QueriesOf(result), result.evaluation.gallery(), {}, measured_on});
   }
   return measurement;
 }
@@ -60,7 +61,7 @@ absl::Status RunCompare(const CompareOptions& options, std::ostream& out) {
   }
   S2P_ASSIGN_OR_RETURN(const auto a, MeasureAll(options.a, options));
   S2P_ASSIGN_OR_RETURN(const auto b, MeasureAll(options.b, options));
-  S2P_ASSIGN_OR_RETURN(const auto comparisons, CompareMeasurements(a, b));
+  S2P_ASSIGN_OR_RETURN(const auto comparisons, CompareMeasurements(a, b, options.across_data_sets));
   out << (options.json ? ComparisonJson(comparisons) : ComparisonTable(comparisons));
   return absl::OkStatus();
 }

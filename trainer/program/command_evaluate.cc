@@ -12,6 +12,7 @@
 #include "trainer/pictures/ranking_picture.h"
 #include "trainer/program/commands.h"
 #include "trainer/program/evaluation_report.h"
+#include "trainer/program/measured_images.h"
 #include "trainer/program/training_display.h"
 
 namespace s2p {
@@ -21,6 +22,8 @@ namespace {
 struct Measured {
   std::optional<EvaluationResult> retrieval;
   std::vector<AttributeAccuracy> attributes;
+  // Of the retrieval, with --details.
+  MeasuredImages images;
 };
 
 bool HasBothModalities(const std::vector<DataSetImage>& images) {
@@ -48,6 +51,7 @@ absl::StatusOr<Measured> MeasureCheckpoint(const EvaluateOptions& options,
                        LoadEvaluationSet(data_set, images, checkpoint.manifest, options.threads));
   S2P_ASSIGN_OR_RETURN(measured.retrieval, Evaluate(*network, set, options.direction));
   measured.retrieval->evaluation.set_dataset(data_set.name());
+  if (options.details) measured.images = MeasuredImagesOf(data_set, images, options.threads);
   return measured;
 }
 
@@ -106,7 +110,8 @@ absl::Status RunEvaluate(const EvaluateOptions& options, std::ostream& out) {
   if (!measured.ok()) return measured.status();
   if (measured->retrieval) measured->retrieval->evaluation.set_split(options.split);
   if (options.json) {
-    out << EvaluationJson(measured->retrieval, measured->attributes, options.details);
+    out << EvaluationJson(measured->retrieval, measured->attributes, options.details,
+                          measured->images.sha256);
   } else {
     if (measured->retrieval) out << EvaluationTable({measured->retrieval->evaluation});
     out << AttributeTable(measured->attributes);

@@ -112,6 +112,8 @@ struct CompareOptions {
   // The data set that checkpoints are measured on.
   std::string dataset;
   std::string split = "test";
+  // Compares measurements on different images, too, where paths and identities are the same.
+  bool across_data_sets = false;
   std::string device = "auto";
   int32_t threads = 0;
   bool json = false;

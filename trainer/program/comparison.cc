@@ -25,6 +25,32 @@ struct Pair {
   const MeasuredDirection* b;
 };
 
+constexpr char kInsist[] = "; compare them all the same with --across-data-sets";
+
+absl::Status CheckNames(const Measurement& a, const Measurement& b, const std::string& name_of_a,
+                        const std::string& name_of_b) {
+  if (name_of_a.empty() || name_of_b.empty() || name_of_a == name_of_b) return absl::OkStatus();
+  return Differ(a, b,
+                absl::StrCat("measured on the data sets \"", name_of_a, "\" and \"", name_of_b,
+                             "\"", kInsist));
+}
+
+// The digest is sure, the name is what older files have.
+absl::Status CheckImages(const Measurement& a, const Measurement& b, const Pair& pair) {
+  const MeasuredImages& of_a = pair.a->images;
+  const MeasuredImages& of_b = pair.b->images;
+  for (size_t i = 0; i < pair.a->splits.size(); ++i) {
+    S2P_RETURN_IF_ERROR(CheckNames(a, b, pair.a->splits[i].dataset(), pair.b->splits[i].dataset()));
+  }
+  if (of_a.sha256.empty() || of_b.sha256.empty()) {
+    return CheckNames(a, b, of_a.dataset, of_b.dataset);
+  }
+  if (of_a.sha256 == of_b.sha256) return absl::OkStatus();
+  return Differ(
+      a, b,
+      absl::StrCat("measured on different images, although their paths are the same", kInsist));
+}
+
 absl::Status CheckPair(const Measurement& a, const Measurement& b, const Pair& pair) {
   if (pair.a->splits.empty() != pair.b->splits.empty()) {
     return Differ(a, b, "one has queries, the other has splits of a cross-validation");
@@ -104,7 +130,7 @@ double MetricOf(const v1::Evaluation& evaluation, absl::string_view metric) {
 }
 
 absl::StatusOr<std::vector<DirectionComparison>> CompareMeasurements(
-    const std::vector<Measurement>& a, const std::vector<Measurement>& b) {
+    const std::vector<Measurement>& a, const std::vector<Measurement>& b, bool across_data_sets) {
   if (a.size() != b.size()) {
     return absl::InvalidArgumentError(
         absl::StrCat("A has ", a.size(), " measurements and B ", b.size(),
@@ -117,6 +143,9 @@ absl::StatusOr<std::vector<DirectionComparison>> CompareMeasurements(
       const Pair pair = {Find(a[i], direction.direction), Find(b[i], direction.direction)};
       if (pair.a == nullptr || pair.b == nullptr) break;
       S2P_RETURN_IF_ERROR(CheckPair(a[i], b[i], pair));
+      if (!across_data_sets) {
+        S2P_RETURN_IF_ERROR(CheckImages(a[i], b[i], pair));
+      }
       pairs.push_back(pair);
     }
     if (pairs.size() < a.size()) continue;

@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "s2p/v1/checkpoint.pb.h"
 #include "trainer/evaluation/paired_comparison.h"
+#include "trainer/program/measured_images.h"
 
 namespace s2p {
 
@@ -21,6 +22,8 @@ struct MeasuredDirection {
   std::vector<QueryResult> queries;
   int64_t gallery = 0;
   std::vector<v1::Evaluation> splits;
+  // Of the queries and their gallery; a split has the name of its data set.
+  MeasuredImages images{};
 };
 
 // One measurement of one model. A value.
@@ -49,8 +52,12 @@ struct DirectionComparison {
 // Pairs the first of A with the first of B and so on (a seed or a fold each), and compares them in
 // every direction that all have. Neither is empty. InvalidArgument if the numbers differ, one is of
 // queries and one of splits, or they were not measured on the same queries, galleries or splits.
+// Data sets may have equal paths and other images: where both sides say which images they were
+// measured on, or at least the name of the data set, these must be equal, unless
+// `across_data_sets`.
 absl::StatusOr<std::vector<DirectionComparison>> CompareMeasurements(
-    const std::vector<Measurement>& a, const std::vector<Measurement>& b);
+    const std::vector<Measurement>& a, const std::vector<Measurement>& b,
+    bool across_data_sets = false);
 
 }  // namespace s2p
 

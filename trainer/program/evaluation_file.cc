@@ -25,6 +25,7 @@ MeasuredDirection DetailsOf(const Json& json) {
   MeasuredDirection measured;
   measured.direction = json.value("direction", "");
   measured.gallery = json.at("gallery").get<int64_t>();
+  measured.images = {json.value("dataset", ""), json.value("imagesSha256", "")};
   for (const Json& query : json.at("ranks")) {
     QueryResult result;
     result.path = query.at("path").get<std::string>();
@@ -39,6 +40,7 @@ MeasuredDirection DetailsOf(const Json& json) {
 
 v1::Evaluation EvaluationOf(const Json& json) {
   v1::Evaluation evaluation;
+  evaluation.set_dataset(json.value("dataset", ""));
   evaluation.set_queries(json.at("queries").get<uint32_t>());
   evaluation.set_rank1(json.at("rank1").get<double>());
   evaluation.set_rank5(json.at("rank5").get<double>());

@@ -21,7 +21,8 @@ Json FractionsOf(const v1::Evaluation& evaluation) {
           {"mINP", evaluation.mean_inverse_negative_penalty()}};
 }
 
-void AddRetrieval(const EvaluationResult& result, bool details, Json& json) {
+void AddRetrieval(const EvaluationResult& result, bool details, const std::string& images_sha256,
+                  Json& json) {
   const v1::Evaluation& evaluation = result.evaluation;
   json["queries"] = evaluation.queries();
   json["gallery"] = evaluation.gallery();
@@ -34,6 +35,7 @@ void AddRetrieval(const EvaluationResult& result, bool details, Json& json) {
   if (!details) return;
   json["mINP"] = evaluation.mean_inverse_negative_penalty();
   json["dataset"] = evaluation.dataset();
+  if (!images_sha256.empty()) json["imagesSha256"] = images_sha256;
   json["split"] = evaluation.split();
   json["direction"] = evaluation.direction();
   json["ranks"] = Json::array();
@@ -55,9 +57,10 @@ void AddRetrieval(const EvaluationResult& result, bool details, Json& json) {
 }  // namespace
 
 std::string EvaluationJson(const std::optional<EvaluationResult>& retrieval,
-                           const std::vector<AttributeAccuracy>& attributes, bool details) {
+                           const std::vector<AttributeAccuracy>& attributes, bool details,
+                           const std::string& images_sha256) {
   Json json;
-  if (retrieval) AddRetrieval(*retrieval, details, json);
+  if (retrieval) AddRetrieval(*retrieval, details, images_sha256, json);
   for (const AttributeAccuracy& attribute : attributes) {
     json["attributes"].push_back({{"name", attribute.name},
                                   {"known", attribute.known},
@@ -88,6 +91,7 @@ std::string CrossValidationJson(const std::vector<DirectionResult>& directions) 
       const v1::Evaluation& evaluation = direction.splits[split];
       measured[evaluation.direction()] = FractionsOf(evaluation);
       measured[evaluation.direction()]["queries"] = evaluation.queries();
+      measured[evaluation.direction()]["dataset"] = evaluation.dataset();
     }
     json["splits"].push_back(measured);
   }

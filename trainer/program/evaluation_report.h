@@ -17,11 +17,13 @@ namespace s2p {
 // All JSON is one object on one line; fractions are from 0 to 1.
 
 // {"queries","gallery","unmatched","rank1","rank5","rank10","rank20","mAP"}; with `details` also
-// "mINP", "dataset", "split", "direction" and "ranks": [{"path","identity","rank",
-// "averagePrecision","inverseNegativePenalty"}], rank null where the gallery has no true match.
+// "mINP", "dataset", "imagesSha256" (MeasuredImages, unless it is empty), "split",
+// "direction" and "ranks": [{"path","identity","rank","averagePrecision",
+// "inverseNegativePenalty"}], rank null where the gallery has no true match.
 // "attributes": [{"name","known","positives","accuracy","balancedAccuracy"}] where there are any.
 std::string EvaluationJson(const std::optional<EvaluationResult>& retrieval,
-                           const std::vector<AttributeAccuracy>& attributes, bool details);
+                           const std::vector<AttributeAccuracy>& attributes, bool details,
+                           const std::string& images_sha256 = "");
 std::string AttributeTable(const std::vector<AttributeAccuracy>& attributes);
 
 // The evaluations of one direction, one for each split, and their spread.
@@ -29,7 +31,8 @@ struct DirectionResult {
   std::vector<v1::Evaluation> splits;
   EvaluationSpread spread;
 };
-// {"splits": [{DIRECTION: {"rank1",…,"mINP","queries"}}], "mean": {DIRECTION: {…}}, "deviation"}.
+// {"splits": [{DIRECTION: {"rank1",…,"mINP","queries","dataset"}}], "mean": {DIRECTION: {…}},
+// "deviation"}.
 std::string CrossValidationJson(const std::vector<DirectionResult>& directions);
 // "mean ± standard deviation", a line for each direction.
 std::string CrossValidationTable(const std::vector<DirectionResult>& directions);

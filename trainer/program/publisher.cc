@@ -77,8 +77,8 @@ class Candidate {
     S2P_ASSIGN_OR_RETURN(const auto target,
                          OpenWithPairs(resolved_.target_dataset(), resolved_.pairs_dataset(),
                                        ImageFiles::kMayBeMissing));
-    const UnseenImages unseen = UnseenByBoth(
-        resolved_, manifest_.provenance().validation_fraction(), published.manifest, target);
+    const UnseenImages unseen =
+        UnseenByBoth(resolved_, manifest_, published.manifest, target, store_);
     if (unseen.images.empty()) {
       return unseen.may_come ? WithoutQueries(unseen.note) : KeepUndecided(unseen.note);
     }

@@ -43,16 +43,23 @@ std::optional<std::string> Confined(const std::string& data_root, const std::str
   return path.string();
 }
 
+std::vector<const DataSetImage*> PointersTo(const std::vector<DataSetImage>& images) {
+  std::vector<const DataSetImage*> pointers;
+  for (const DataSetImage& image : images) pointers.push_back(&image);
+  return pointers;
+}
+
 // Says if images are missing, as far as a few of them show: a data set may lie on a slow disk, and
 // somebody waits for the answer. `allowed_share` of each part may be missing.
-void CheckFiles(const char* field, const DataSet& data_set, const std::vector<DataSetImage>& images,
-                double allowed_share, std::vector<std::string>& errors) {
+void CheckFiles(const char* field, const DataSet& data_set,
+                const std::vector<const DataSetImage*>& images, double allowed_share,
+                std::vector<std::string>& errors) {
   if (data_set.packed() != nullptr) return;
   const size_t asked = std::min(images.size(), kMostImagesLookedFor);
   size_t missing = 0;
   std::string first;
   for (size_t i = 0; i < asked; ++i) {
-    const DataSetImage& image = images[i * images.size() / asked];
+    const DataSetImage& image = *images[i * images.size() / asked];
     std::error_code error;
     if (fs::is_regular_file(data_set.PathOf(image), error)) continue;
     if (missing++ == 0) first = image.path;
@@ -79,7 +86,7 @@ void CheckTarget(const v1::TrainingSpec& spec, const OpenDataSets& data_sets,
     errors.push_back(absl::StrCat("target_dataset: ", parts.status().message()));
     return;
   }
-  std::vector<DataSetImage> images;
+  std::vector<const DataSetImage*> images;
   for (const auto* part : {&parts->photos, &parts->sketches, &parts->validation, &parts->test}) {
     images.insert(images.end(), part->begin(), part->end());
   }
@@ -96,7 +103,7 @@ std::optional<std::vector<std::string>> CheckSource(const v1::TrainingSpec& spec
                                                     std::vector<std::string>& errors) {
   const auto photos = SourcePhotos(source, spec);
   if (photos.ok()) {
-    CheckFiles("source_dataset", source, *photos, spec.max_unreadable(), errors);
+    CheckFiles("source_dataset", source, PointersTo(*photos), spec.max_unreadable(), errors);
     CheckPacked("source_dataset", source, v1::MODALITY_PHOTO, PreprocessingOf(spec.photo()),
                 errors);
   } else {
@@ -145,7 +152,7 @@ void CheckReference(const v1::TrainingSpec& spec, std::vector<std::string>& erro
     errors.push_back(absl::StrCat(field, ": ", images.status().message()));
     return;
   }
-  CheckFiles(field, *reference, *images, spec.max_unreadable(), errors);
+  CheckFiles(field, *reference, PointersTo(*images), spec.max_unreadable(), errors);
 }
 
 // The attributes that the spec trains, if they are known.

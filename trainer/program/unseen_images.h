@@ -39,12 +39,17 @@ struct UnseenImages {
   std::string note;
 };
 
-// The held-back images of `target` that are new to both, a model of `resolved`, for which `unseen`
-// is its UnseenFraction, and a published version. The hash that holds identities back makes the
-// smaller fraction a part of the larger one, so the smaller of both is new to both; the split "val"
-// always is. An unknown version is taken to have held back what `resolved` does.
-UnseenImages UnseenByBoth(const v1::TrainingSpec& resolved, double unseen,
-                          const v1::CheckpointManifest& published, const DataSet& target);
+// The images of `target` that are new to both a candidate, a model of `resolved` whose provenance
+// has its UnseenFraction, and a published version of `store`. The hash that holds identities back
+// makes the smaller fraction a part of the larger one, so the smaller of both is new to both,
+// however the data set has changed. The split "val" is a matter of the list: it is new to a model
+// that was trained with the same list, as were those that it starts from. Where the list was
+// another one, as when it grows, "val" is left out if there are other images; if not, it is taken
+// to be new to models that held a split of their own back, and the note says that this is not
+// certain. An unknown version is taken to have held back what `resolved` does.
+UnseenImages UnseenByBoth(const v1::TrainingSpec& resolved, const v1::CheckpointManifest& candidate,
+                          const v1::CheckpointManifest& published, const DataSet& target,
+                          const CheckpointStore& store);
 
 }  // namespace s2p
 

@@ -30,6 +30,10 @@ bool HasNoSource(const v1::TrainingSpec& spec) { return spec.source_dataset().em
 bool NeverHasVersion(const v1::TrainingSpec& spec) {
   return !spec.has_initial_version() && !spec.watch();
 }
+// True for the jobs that continue a watched one, too, which have its source and epochs.
+bool HasNoStep1(const v1::TrainingSpec& spec) {
+  return HasNoSource(spec) || spec.step1().epochs() == 0;
+}
 bool NeverHadWeights(const v1::TrainingSpec& spec) {
   return spec.initial_weights().empty() && !spec.has_initial_version();
 }
@@ -72,6 +76,7 @@ constexpr Rule kRules[] = {
     {"loss.domain", HasNoSource, kNoSource},
     {"skip_unused_weights", NeverHadWeights, "there are no initial_weights"},
     {"repeat_step1", NeverHasVersion, "there is no initial_version"},
+    {"repeat_step1", HasNoStep1, "step 1 needs a source_dataset and step1.epochs above 0"},
 };
 
 // The text of a field; nothing where it is not set.

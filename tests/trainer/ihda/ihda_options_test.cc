@@ -161,6 +161,43 @@ TEST_F(IhdaOptionsTest, TermsWithoutDataAreReportedAsOff) {
                                       "loss.domain"));
 }
 
+TEST_F(IhdaOptionsTest, StepThatIsNotTrainedIsReportedWithTheReason) {
+  const auto said = [&](const std::vector<std::string>& fields) {
+    const auto resolved = ResolveSpec(With(Spec(), fields));
+    EXPECT_THAT(resolved, IsOk());
+    return ReportData(*OpenTrainingDataSets(*resolved), *resolved);
+  };
+  const auto not_trained = testing::Contains(HasSubstr("step 1 is not trained"));
+  EXPECT_THAT(said({}), testing::Not(not_trained));
+  EXPECT_THAT(said({"initial_version=3", "repeat_step1=true"}), testing::Not(not_trained));
+  EXPECT_THAT(said({"initial_version=3", "step1.epochs=0"}), testing::Not(not_trained));
+  EXPECT_THAT(said({"initial_version=3", "step1.epochs=5"}),
+              testing::Contains("step 1 is not trained, because version 3 has been through it; "
+                                "repeat_step1=true trains it again"));
+  EXPECT_THAT(said({"source_dataset="}),
+              testing::Contains("step 1 is not trained, because there is no source_dataset"));
+}
+
+TEST_F(IhdaOptionsTest, WhatNothingReadsIsReported) {
+  const auto said = [&](const std::vector<std::string>& fields) {
+    const auto resolved = ResolveSpec(With(Spec(), fields));
+    EXPECT_THAT(resolved, IsOk());
+    return ReportData(*OpenTrainingDataSets(*resolved), *resolved);
+  };
+  const auto neck = testing::Contains(HasSubstr("embedding.neck is not used"));
+  EXPECT_THAT(said({"loss.identity=0"}), testing::Not(neck));
+  EXPECT_THAT(said({"embedding.neck=batch_norm"}), testing::Not(neck));
+  EXPECT_THAT(
+      said({"embedding.neck=batch_norm", "loss.identity=0", "embedding.retrieval_feature=neck"}),
+      testing::Not(neck));
+  EXPECT_THAT(said({"embedding.neck=batch_norm", "loss.identity=0"}), neck);
+  const auto contrastive = testing::Contains(HasSubstr("loss.contrastive is off in step 1"));
+  EXPECT_THAT(said({}), testing::Not(contrastive));
+  EXPECT_THAT(said({"loss.triplet=0", "step1.images_per_identity=1"}), contrastive);
+  EXPECT_THAT(said({"loss.triplet=0", "step1.images_per_identity=1", "source_dataset="}),
+              testing::Not(contrastive));
+}
+
 // Sixteen identities, of which some are held back.
 TEST_F(IhdaOptionsTest, PairsThatTheStartIsFittedToAreReported) {
   const auto data_sets = OpenTrainingDataSets(Spec());

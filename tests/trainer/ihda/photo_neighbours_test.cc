@@ -14,6 +14,8 @@
 namespace s2p::test {
 namespace {
 
+using testing::Contains;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
@@ -58,6 +60,19 @@ TEST_F(PhotoNeighboursTest, OtherFieldsDoNothingWithoutTheWeight) {
                                                           "loss.photo_neighbours.triplets=3",
                                                           "loss.photo_neighbours.margin=0.5"}))),
       IsEmpty());
+}
+
+TEST_F(PhotoNeighboursTest, BatchesThatAreTooSmallAreReported) {
+  const auto said = [&](const std::string& batch_size) {
+    std::vector<std::string> sentences;
+    IhdaTrainerOptions options;
+    options.observer.on_message = [&](const std::string& text) { sentences.push_back(text); };
+    Train(Ranked({"step2.batch_size=" + batch_size}), options);
+    return sentences;
+  };
+  EXPECT_THAT(said("12"), Not(Contains(HasSubstr("loss.photo_neighbours is off"))));
+  EXPECT_THAT(said("4"), Contains(HasSubstr("loss.photo_neighbours is off in 5 of 5 batches of an "
+                                            "epoch, which have fewer than 3 pairs")));
 }
 
 TEST_F(PhotoNeighboursTest, EachFieldChangesTheWeights) {

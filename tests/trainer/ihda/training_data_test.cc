@@ -163,6 +163,51 @@ TEST_F(TrainingDataTest, UnknownAttributeListsTheKnownOnes) {
                        AllOf(HasSubstr("wheels"), HasSubstr(source->attributes().back()))));
 }
 
+// Names of the attributes, and the bytes that the last layer of the head has for each.
+std::map<std::string, std::string> OutputsByName(const TrainedModel& model) {
+  const std::string layer = "attribute_head.4.";
+  std::map<std::string, std::string> outputs;
+  const auto& names = model.manifest.attributes();
+  for (const char* name : {"weight", "bias"}) {
+    const std::string& bytes = model.weights.at(layer + name).bytes;
+    const size_t row = bytes.size() / static_cast<size_t>(names.size());
+    for (int i = 0; i < names.size(); ++i) {
+      outputs[names[i]] += bytes.substr(static_cast<size_t>(i) * row, row);
+    }
+  }
+  return outputs;
+}
+
+// dataset.json lists the names; its order is nobody's decision.
+TEST_F(TrainingDataTest, VersionWithAttributesInAnotherOrderIsContinuedByName) {
+  const std::string folder = dir_.File("reordered");
+  std::filesystem::copy(Source(), folder, std::filesystem::copy_options::recursive);
+  const auto source = DataSet::Open(folder);
+  std::vector<std::string> names = source->attributes();
+  std::rotate(names.begin(), names.begin() + 2, names.end());
+  std::vector<DataSetImage> images = source->images();
+  for (DataSetImage& image : images) {
+    std::rotate(image.attributes.begin(), image.attributes.begin() + 2, image.attributes.end());
+  }
+  ASSERT_THAT(WriteDataSet(folder, {"reordered", names, "", ""}, images), IsOk());
+  const CheckpointStore store(dir_.File("store"));
+  auto trainer = *Create(Spec());
+  ASSERT_THAT(trainer->Run(), IsOk());
+  const auto model = *trainer->Model({}, "job");
+  ASSERT_THAT(store.Publish(model.manifest, model.weights), IsOk());
+  IhdaTrainerOptions options;
+  options.checkpoint_root = store.root();
+  const auto continued =
+      Create(With(Spec(), {"initial_version=1", "source_dataset=" + folder}), options);
+  ASSERT_THAT(continued, IsOk());
+  const auto start = *(*continued)->Model({}, "job");
+  EXPECT_THAT(start.manifest.attributes(), testing::ElementsAreArray(names));
+  EXPECT_EQ(OutputsByName(start), OutputsByName(model));
+  EXPECT_EQ(OutputsByName(start).size(), names.size());
+  EXPECT_THAT(Differences(model.weights, start.weights),
+              ElementsAre("attribute_head.4.bias", "attribute_head.4.weight"));
+}
+
 TEST_F(TrainingDataTest, VersionWithOtherAttributesIsNotContinued) {
   const auto source = DataSet::Open(Source());
   const auto choice = [&](size_t i) { return "attributes=" + source->attributes()[i]; };

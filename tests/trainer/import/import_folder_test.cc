@@ -208,6 +208,8 @@ TEST_F(ImportFolderTest, TestFractionIsAShareOfTheIdentities) {
     EXPECT_EQ(summary->test_identities, expected) << fraction;
     EXPECT_EQ(summary->train_identities, 30 - expected) << fraction;
     EXPECT_THAT(summary->split_reason, HasSubstr("--test-fraction")) << fraction;
+    EXPECT_THAT(summary->split_reason, HasSubstr("unless its validation.fraction is 0"))
+        << fraction;
     std::filesystem::remove_all(Out());
   }
 }

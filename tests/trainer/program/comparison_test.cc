@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <sstream>
@@ -42,6 +43,14 @@ class ComparisonTest : public testing::Test {
     }
     return EvaluationJson(result, {}, /*details=*/true);
   }
+  // The same of a data set with this name and these images.
+  static std::string On(const std::string& dataset, const std::string& sha256) {
+    const std::string images =
+        sha256.empty() ? "" : absl::StrCat(",\"imagesSha256\":\"", sha256, "\"");
+    return absl::StrReplaceAll(
+        Details({1, 2, 4}),
+        {{"\"dataset\":\"\"", absl::StrCat("\"dataset\":\"", dataset, "\"", images)}});
+  }
   // The output of `cross-validate --json` for splits with this rank-1.
   static std::string Splits(const std::vector<double>& rank1, uint32_t queries = 8) {
     std::vector<DirectionResult> directions(2);
@@ -58,7 +67,8 @@ class ComparisonTest : public testing::Test {
     return CrossValidationJson(directions);
   }
   absl::StatusOr<std::vector<DirectionComparison>> Compare(const std::vector<std::string>& a,
-                                                           const std::vector<std::string>& b) {
+                                                           const std::vector<std::string>& b,
+                                                           bool across_data_sets = false) {
     std::vector<Measurement> sides[2];
     for (const auto& [texts, side] : {std::pair(&a, &sides[0]), std::pair(&b, &sides[1])}) {
       for (const std::string& text : *texts) {
@@ -67,7 +77,7 @@ class ComparisonTest : public testing::Test {
         side->push_back(*std::move(measurement));
       }
     }
-    return CompareMeasurements(sides[0], sides[1]);
+    return CompareMeasurements(sides[0], sides[1], across_data_sets);
   }
   static PairedDifference Metric(const DirectionComparison& comparison, const std::string& name) {
     for (const auto& [metric, difference] : comparison.metrics) {
@@ -164,6 +174,56 @@ TEST_F(ComparisonTest, WhatCannotBeComparedIsRefused) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("of 2 and 1 splits")));
   EXPECT_THAT(Compare({Splits({0.5})}, {Splits({0.5}, 9)}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("8 and 9 queries")));
+}
+
+TEST_F(ComparisonTest, MeasurementsOnOtherImagesAreComparedOnRequestAlone) {
+  EXPECT_THAT(
+      Compare({On("shoes", "1f")}, {On("shoes", "2e")}),
+      StatusIs(absl::StatusCode::kInvalidArgument,
+               AllOf(HasSubstr("measured on different images"), HasSubstr("--across-data-sets"))));
+  EXPECT_THAT(Compare({On("shoes", "1f")}, {On("shoes", "2e")}, /*across_data_sets=*/true), IsOk());
+  EXPECT_THAT(Compare({On("shoes", "1f")}, {On("a copy", "1f")}), IsOk());
+}
+
+TEST_F(ComparisonTest, NamesOfDataSetsAreComparedWhereImagesAreNotKnown) {
+  for (const char* sha256 : {"", "2e"}) {
+    EXPECT_THAT(Compare({On("shoes", "")}, {On("boots", sha256)}),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("the data sets \"shoes\" and \"boots\"")));
+    EXPECT_THAT(Compare({On("shoes", "")}, {On("shoes", sha256)}), IsOk());
+    EXPECT_THAT(Compare({Details({1, 2, 4})}, {On("shoes", sha256)}), IsOk());
+  }
+  const auto named = [](const std::string& name) {
+    return absl::StrReplaceAll(Splits({0.5, 0.6}),
+                               {{"\"dataset\":\"\"", "\"dataset\":\"" + name + "\""}});
+  };
+  EXPECT_THAT(Compare({named("shoes")}, {named("boots")}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("\"boots\"")));
+  EXPECT_THAT(Compare({named("shoes")}, {named("shoes")}), IsOk());
+  EXPECT_THAT(Compare({named("shoes")}, {Splits({0.5, 0.6})}), IsOk());
+}
+
+TEST_F(ComparisonTest, DigestIsOfTheMeasuredImagesAndNotOfTheirOrder) {
+  std::vector<DataSetImage> images(3);
+  for (size_t i = 0; i < images.size(); ++i) {
+    Write(absl::StrCat(i, ".png"), absl::StrCat("picture ", i));
+    images[i].path = absl::StrCat(i, ".png");
+    images[i].identity = "shoe";
+    images[i].split = "test";
+  }
+  ASSERT_THAT(WriteDataSet(dir_.path(), {"shoes", {}, "", ""}, images), IsOk());
+  const auto data_set = DataSet::Open(dir_.path());
+  ASSERT_THAT(data_set, IsOk());
+  images.pop_back();
+  const auto digest = [&] { return MeasuredImagesOf(*data_set, images, 2).sha256; };
+  const std::string before = digest();
+  EXPECT_EQ(before.size(), 64u);
+  std::reverse(images.begin(), images.end());
+  EXPECT_EQ(digest(), before);
+  Write("2.png", "another picture");
+  EXPECT_EQ(digest(), before);
+  Write("1.png", "another picture");
+  EXPECT_NE(digest(), before);
 }
 
 TEST_F(ComparisonTest, FileThatIsNoMeasurementIsNamed) {

@@ -297,19 +297,95 @@ TEST_F(PublisherTest, PairsAreNewToAModelOfPhotosAlone) {
   EXPECT_EQ(ProvenanceOf(2).validation_fraction(), 0.5);
 }
 
-TEST_F(PublisherTest, SplitForValidationIsNewToEveryModel) {
-  const std::string folder = dir_.File("with-val");
-  std::filesystem::copy(Target(), folder, std::filesystem::copy_options::recursive);
-  std::vector<DataSetImage> images = DataSet::Open(folder)->images();
-  for (DataSetImage& image : images) {
-    if (image.split == "test") image.split = "val";
+// Data sets of which "test" has become "val", and which may have changed since.
+class SplitForValidationTest : public PublisherTest {
+ protected:
+  // `changes` is applied to each image.
+  std::string WithVal(const std::string& name,
+                      const std::function<void(DataSetImage&)>& change = {}) {
+    return CopyOfTarget(name, [&](DataSetImage& image) {
+      if (image.split == "test") image.split = "val";
+      if (change) change(image);
+      return true;
+    });
   }
-  ASSERT_THAT(WriteDataSet(folder, {"with-val", {}, "", ""}, images), IsOk());
-  const std::vector<std::string> everything = {"target_dataset=" + folder, "validation.fraction=0"};
-  ASSERT_THAT(PublishBlind(everything), IsOk());
-  std::vector<std::string> if_better = everything;
-  if_better.push_back("publish.policy=if_better");
-  EXPECT_EQ(Publish(if_better)->version, 2);
+  // The same with a pair less, so that the other one has grown.
+  std::string WithValBeforeItGrew() {
+    std::string left_out;
+    return CopyOfTarget("small", [&](DataSetImage& image) {
+      if (image.split == "test") image.split = "val";
+      if (left_out.empty() && image.split == "train") left_out = image.identity;
+      return image.identity != left_out;
+    });
+  }
+  static std::vector<std::string> On(const std::string& folder, const std::string& fraction,
+                                     const std::vector<std::string>& more = {}) {
+    std::vector<std::string> fields = {"target_dataset=" + folder,
+                                       "validation.fraction=" + fraction};
+    fields.insert(fields.end(), more.begin(), more.end());
+    return fields;
+  }
+  static std::vector<std::string> IfBetter(std::vector<std::string> fields) {
+    fields.emplace_back("publish.policy=if_better");
+    return fields;
+  }
+};
+
+TEST_F(SplitForValidationTest, IsNewToModelsOfTheSameList) {
+  const std::string folder = WithVal("val");
+  ASSERT_THAT(PublishBlind(On(folder, "0")), IsOk());
+  const auto better = Publish(IfBetter(On(folder, "0")));
+  ASSERT_THAT(better, IsOk());
+  EXPECT_EQ(better->version, 2) << better->reason;
+  EXPECT_THAT(better->reason, AllOf(HasSubstr("on 4 queries"), Not(HasSubstr("certain"))));
+}
+
+TEST_F(SplitForValidationTest, IsNotComparedOnByAVersionThatMayHaveTrainedOnIt) {
+  // Its list had the same images, to train on.
+  const std::string before =
+      CopyOfTarget("before", [](DataSetImage& image) { return (image.split = "train", true); });
+  ASSERT_THAT(PublishBlind(On(before, "0")), IsOk());
+  EXPECT_THAT(NotPublished(Publish(IfBetter(On(WithVal("val"), "0")))),
+              HasSubstr("version 1 is not known to have held the split \"val\" back"));
+}
+
+TEST_F(SplitForValidationTest, IsNotComparedOnByAModelThatStartsFromSuchAVersion) {
+  const std::string before =
+      CopyOfTarget("before", [](DataSetImage& image) { return (image.split = "train", true); });
+  const std::string folder = WithVal("val");
+  ASSERT_THAT(Publish(On(before, "0")), IsOk());
+  ASSERT_THAT(PublishBlind(On(folder, "0")), IsOk());
+  EXPECT_THAT(NotPublished(Publish(IfBetter(On(folder, "0", {"initial_version=1"})))),
+              HasSubstr("this model, or a version that it starts from, is not known to have held"));
+  // Nor by one that starts from a model that does.
+  ASSERT_THAT(Publish(On(folder, "0", {"initial_version=1"})), IsOk());
+  EXPECT_THAT(NotPublished(Publish(IfBetter(On(folder, "0", {"initial_version=3"})))),
+              HasSubstr("this model, or a version that it starts from, is not known to have held"));
+}
+
+TEST_F(SplitForValidationTest, IsLeftOutOfAChangedListWhereAFractionIsHeldBack) {
+  const std::string small = WithValBeforeItGrew(), grown = WithVal("grown");
+  ASSERT_THAT(PublishBlind(On(small, "0.5")), IsOk());
+  const auto better = Publish(IfBetter(On(grown, "0.5")));
+  ASSERT_THAT(better, IsOk());
+  const auto data_set = DataSet::Open(grown);
+  int by_hash = 0, held_back = 0;
+  for (const DataSetImage& image : data_set->images()) {
+    if (image.modality != v1::MODALITY_SKETCH) continue;
+    by_hash += IsValidationIdentity(image.identity, 0.5) ? 1 : 0;
+    held_back += IsHeldBack(image, {0.5}) ? 1 : 0;
+  }
+  ASSERT_LT(by_hash, held_back);
+  EXPECT_THAT(better->reason, HasSubstr(absl::StrCat("on ", by_hash, " queries")));
+}
+
+TEST_F(SplitForValidationTest, IsComparedOnWithAWordWhereAListHasGrownAndNothingElseIsHeldBack) {
+  ASSERT_THAT(PublishBlind(On(WithValBeforeItGrew(), "0")), IsOk());
+  const auto better = Publish(IfBetter(On(WithVal("grown"), "0")));
+  ASSERT_THAT(better, IsOk());
+  EXPECT_EQ(better->version, 2) << better->reason;
+  EXPECT_THAT(better->reason,
+              AllOf(HasSubstr("on 4 queries"), HasSubstr("so it is not certain that its split")));
 }
 
 }  // namespace

@@ -606,7 +606,8 @@ TEST(IgnoredFieldsTest, EachIsRefusedWithItsReason) {
       {{"loss.consistency=1"}, "loss.consistency: has no effect"},
       {{"loss.domain=1"}, "loss.domain: has no effect"},
       {{"skip_unused_weights=true"}, "skip_unused_weights: has no effect"},
-      {{"repeat_step1=true"}, "repeat_step1: has no effect: there is no initial_version"}};
+      {{"repeat_step1=true"}, "repeat_step1: has no effect: there is no initial_version"},
+      {{"watch=true", "repeat_step1=true"}, "repeat_step1: has no effect: step 1 needs a source"}};
   for (const auto& [assignments, words] : in_vain) {
     EXPECT_THAT(ResolveSpec(Set(assignments)),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(words)));
@@ -625,13 +626,25 @@ TEST(IgnoredFieldsTest, ValuesOfThePresetAndZerosAreNoErrors) {
   EXPECT_THAT(ResolveSpec(demo), IsOk()) << "the cosine is the preset's";
 }
 
+TEST(IgnoredFieldsTest, Step1ThatDoesNotExistCannotBeRepeated) {
+  const std::vector<std::string> again = {"initial_version=1", "repeat_step1=true"};
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{}, {"source_dataset=s", "step1.epochs=0"}}) {
+    std::vector<std::string> fields = again;
+    fields.insert(fields.end(), more.begin(), more.end());
+    EXPECT_THAT(ResolveSpec(Set(fields)),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr("repeat_step1: has no effect: step 1 needs a source_dataset")));
+  }
+}
+
 TEST(IgnoredFieldsTest, EachHasAnEffectWhereItsConditionHolds) {
   for (const auto& assignments : std::vector<std::vector<std::string>>{
            {"recipe=release", "release.step1_decay=0.1", "release.step1_single_image_epochs=0"},
            {"step1.cosine=true", "step1.warmup_epochs=3"},
            {"source_dataset=s", "loss.domain=1", "loss.attribute=1"},
            {"initial_weights=w", "skip_unused_weights=true"},
-           {"initial_version=1", "repeat_step1=true"},
+           {"initial_version=1", "repeat_step1=true", "source_dataset=s"},
            {"backbone.last_stride=2"}}) {
     EXPECT_THAT(ResolveSpec(Set(assignments)), IsOk()) << assignments.back();
   }
@@ -660,8 +673,8 @@ TEST(ResolveSpecTest, SingleImagesOfThePresetEndBeforeTheTripletLossOfTheSpec) {
 
 // A watched job and those that continue it have one spec, but for where they start from.
 TEST(IgnoredFieldsTest, FieldsOfAWatchedJobMayBeMeantForTheFirstOrForTheOthers) {
-  v1::TrainingSpec spec =
-      Set({"watch=true", "initial_weights=w", "skip_unused_weights=true", "repeat_step1=true"});
+  v1::TrainingSpec spec = Set({"watch=true", "initial_weights=w", "skip_unused_weights=true",
+                               "repeat_step1=true", "source_dataset=s"});
   EXPECT_THAT(ResolveSpec(spec), IsOk());
   spec.set_initial_version(1);
   EXPECT_THAT(ResolveSpec(spec), IsOk());
@@ -707,12 +720,9 @@ bool IsAlwaysRead(const std::string& field) {
                                                          "backbone.frozen_stages",
                                                          "embedding.pooling",
                                                          "embedding.dimension",
-                                                         "embedding.neck",
                                                          "embedding.retrieval_feature",
                                                          "loss.identity",
                                                          "loss.triplet",
-                                                         "loss.contrastive",
-                                                         "loss.photo_neighbours.weight",
                                                          "augmentation.crop_padding",
                                                          "augmentation.rotation_degrees",
                                                          "augmentation.color_jitter",
@@ -726,14 +736,13 @@ bool IsAlwaysRead(const std::string& field) {
   if (dot == std::string::npos) return false;
   const std::string group = field.substr(0, dot), name = field.substr(dot + 1);
   static const auto& of_inputs = *new std::set<std::string>{
-      "height",       "width", "grey",      "edges",          "thicken",      "filter",
-      "resize_first", "fit",   "work_size", "resize_shorter", "normalization"};
+      "height", "width",        "grey", "edges",          "thicken",
+      "filter", "resize_first", "fit",  "resize_shorter", "normalization"};
   if (group == "photo" || group == "sketch") return of_inputs.count(name) > 0;
-  static const auto& of_steps = *new std::set<std::string>{
-      "epochs",       "batch_size",    "learning_rate", "encoder_rate_factor",
+  static const auto& of_step2 = *new std::set<std::string>{
+      "epochs",       "batch_size",    "learning_rate", "warmup_epochs", "encoder_rate_factor",
       "weight_decay", "gradient_clip", "accumulate"};
-  if (field == "step2.warmup_epochs") return true;
-  return (group == "step1" || group == "step2") && of_steps.count(name) > 0;
+  return group == "step2" && of_step2.count(name) > 0;
 }
 
 // A new field has to be put into one of the three.
@@ -748,6 +757,52 @@ TEST(IgnoredFieldsTest, EveryFieldIsReadOrRefusedOrDocumented) {
         << path;
   });
   for (const std::string& field : documented) EXPECT_EQ(all.count(field), 1u) << field;
+}
+
+// Gives a field another value than it has.
+void Change(const FieldDescriptor& field, Message& message) {
+  const auto& reflection = *message.GetReflection();
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return reflection.SetBool(&message, &field, !reflection.GetBool(message, &field));
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return reflection.SetUInt32(&message, &field,
+                                  reflection.GetUInt32(message, &field) > 0
+                                      ? reflection.GetUInt32(message, &field) - 1
+                                      : 1);
+    case FieldDescriptor::CPPTYPE_ENUM: {
+      const int value = reflection.GetEnumValue(message, &field);
+      return reflection.SetEnumValue(&message, &field, value == 1 ? 2 : 1);
+    }
+    case FieldDescriptor::CPPTYPE_STRING:
+      return reflection.SetString(&message, &field, "resnet34");
+    default:
+      FAIL() << field.full_name() << ": is of a kind that this test does not know";
+  }
+}
+
+// A field that describes the model, and that every run is said to read, is in the manifest.
+TEST(IgnoredFieldsTest, EveryFieldOfTheModelThatIsAlwaysReadChangesTheManifest) {
+  // A grid that nothing reads until the pooling is one.
+  const v1::TrainingSpec spec = Preset("shoes", {"embedding.grid=2"});
+  const std::string before = ManifestOf(spec, {})->SerializeAsString();
+  int changed = 0;
+  for (const char* group : {"backbone", "embedding", "photo", "sketch"}) {
+    const FieldDescriptor* of_group = spec.GetDescriptor()->FindFieldByName(group);
+    for (int i = 0; i < of_group->message_type()->field_count(); ++i) {
+      const FieldDescriptor* field = of_group->message_type()->field(i);
+      const std::string path = absl::StrCat(group, ".", field->name());
+      // Decides what is trained, not what is described.
+      if (!IsAlwaysRead(path) || path == "backbone.frozen_stages") continue;
+      v1::TrainingSpec other = spec;
+      Change(*field, *other.GetReflection()->MutableMessage(&other, of_group));
+      const auto manifest = ManifestOf(other, {});
+      ASSERT_THAT(manifest, IsOk()) << path;
+      EXPECT_NE(manifest->SerializeAsString(), before) << path;
+      ++changed;
+    }
+  }
+  EXPECT_GT(changed, 20);
 }
 
 TEST(MovedFieldsTest, EachIsRefusedNamingItsSuccessor) {
