@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "base/steady_time.h"
 #include "server/gallery/gallery_base.h"
@@ -43,6 +44,7 @@ class Activation {
     S2P_ASSIGN_OR_RETURN(total_, parts_.reader->Read([this](const Catalogue& catalogue) {
       return catalogue.CountWithoutEmbedding(version_);
     }));
+    S2P_RETURN_IF_ERROR(CheckRoomForAll());
     if (callbacks_.progress) callbacks_.progress(0, total_);
     batch_start_ = SteadyTime::Now();
     for (int pass = 1; pass <= kPatientPasses; ++pass) {
@@ -77,6 +79,25 @@ class Activation {
     // Not yet embedded.
     std::vector<CatalogueItem> missing;
   };
+
+  // Refuses at once what the batches would refuse later, when they had taken the room and the time.
+  // While no version serves, as many items as there is room for are better than none.
+  absl::Status CheckRoomForAll() const {
+    return parts_.serving->version() == 0 ? absl::OkStatus() : CheckRoom(total_);
+  }
+
+  // ResourceExhausted unless the disk keeps its reserve after the embeddings of `items` more.
+  absl::Status CheckRoom(int64_t items) const {
+    if (items == 0) return absl::OkStatus();
+    const size_t floats =
+        static_cast<size_t>(encoder_->dimension()) + encoder_->attributes().size();
+    const uint64_t bytes = static_cast<uint64_t>(items) * floats * sizeof(float);
+    const absl::Status room = parts_.reserve->Check(bytes);
+    if (room.ok()) return room;
+    return absl::Status(room.code(),
+                        absl::StrFormat("the embeddings of %d items take %.1f MiB, but %s", items,
+                                        static_cast<double>(bytes) / (1 << 20), room.message()));
+  }
 
   // Embeds all that is missing, and returns how many items that were.
   absl::StatusOr<size_t> EmbedMissing() {
@@ -114,6 +135,7 @@ class Activation {
   }
 
   absl::Status PutEmbeddings(Catalogue& catalogue, const std::vector<EmbeddedItem>& embedded) {
+    S2P_RETURN_IF_ERROR(CheckRoom(static_cast<int64_t>(embedded.size())));
     S2P_ASSIGN_OR_RETURN(const auto transaction, catalogue.Begin());
     for (const EmbeddedItem& item : embedded) {
       S2P_RETURN_IF_ERROR(catalogue.PutEmbedding(item.key, version_, item.embedding));

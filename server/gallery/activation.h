@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "daemon/disk_space.h"
 #include "image/image.h"
 #include "model/encoder.h"
 #include "server/gallery/catalogue_reader.h"
@@ -50,6 +51,7 @@ struct ActivationParts {
   WriteLog* log = nullptr;
   ServingView* serving = nullptr;
   KeptVersions* kept = nullptr;
+  const DiskReserve* reserve = nullptr;
 };
 
 // Embeds every item that the version has not seen, builds the view, and publishes both. Errors as

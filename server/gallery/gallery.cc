@@ -75,6 +75,7 @@ auto Gallery::Read(const Reading& read) const {
 absl::Status Gallery::StartIndexing() {
   IndexBuilderOptions index = options_.index;
   index.directory = absl::StrCat(options_.data_dir, "/index");
+  index.check_room = [this](uint64_t bytes) { return reserve_.Check(bytes); };
   index.interrupted = [this] {
     return serving_.closed() || (options_.index.interrupted && options_.index.interrupted());
   };
@@ -107,6 +108,7 @@ absl::Status Gallery::Activate(std::shared_ptr<const Encoder> encoder,
   parts.log = &log_;
   parts.serving = &serving_;
   parts.kept = &kept_;
+  parts.reserve = &reserve_;
   ActivationCallbacks reporting = callbacks;
   reporting.on_left_out = [&](const std::string& photo_id, const absl::Status& reason) {
     ReportDamaged(photo_id, reason);

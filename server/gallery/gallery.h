@@ -91,7 +91,8 @@ class Gallery {
   // interrupted run resumes; builds the index, which may take minutes to train; then publishes
   // {encoder, view} to the slot. Searches and writes continue meanwhile with the version that
   // serves; only the last few items make writes wait. Errors of the encoder, the catalogue, the
-  // index and `after_batch`; nothing is published then.
+  // index and `after_batch`; ResourceExhausted also if the embeddings would not leave min_free,
+  // which is known before the first if another version serves. Nothing is published then.
   absl::Status Activate(std::shared_ptr<const Encoder> encoder,
                         const ActivationCallbacks& callbacks = {});
 
@@ -99,6 +100,10 @@ class Gallery {
   // writes continue. Call it after Activate, on its thread. A version that cannot be dropped stays
   // until the next call.
   absl::Status DropRetired();
+
+  // ResourceExhausted if the disk would not keep min_free after so many bytes more. For what is
+  // written to the data folder next to the gallery.
+  absl::Status CheckRoom(uint64_t bytes) const { return reserve_.Check(bytes); }
 
   // The number of items that Activate would have to embed for this version.
   absl::StatusOr<int64_t> CountWithoutEmbedding(int64_t version) const;
