@@ -20,8 +20,8 @@
 #include "server/gallery/catalogue.h"
 #include "server/gallery/gallery_folder.h"
 #include "server/gallery/item_journal.h"
-#include "server/gallery/orphaned_blobs.h"
 #include "server/storage/blob_store.h"
+#include "server/storage/orphaned_blobs.h"
 
 namespace s2p {
 namespace {

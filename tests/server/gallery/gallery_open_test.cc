@@ -3,7 +3,7 @@
 #include <fstream>
 #include <set>
 
-#include "server/gallery/orphaned_blobs.h"
+#include "server/storage/orphaned_blobs.h"
 #include "tests/server/gallery_fixture.h"
 #include "tests/testing/status_matchers.h"
 

@@ -9,7 +9,7 @@
 #include <set>
 
 #include "server/gallery/item_journal.h"
-#include "server/gallery/orphaned_blobs.h"
+#include "server/storage/orphaned_blobs.h"
 #include "tests/server/gallery_fixture.h"
 #include "tests/testing/status_matchers.h"
 
