@@ -144,7 +144,7 @@ class Activation {
   }
 
   void CountDone(size_t embedded) {
-    embedded_any_ |= embedded > 0;
+    embedded_ += static_cast<int64_t>(embedded);
     done_ += static_cast<int64_t>(embedded);
     if (callbacks_.progress) callbacks_.progress(done_, std::max(done_, total_));
   }
@@ -242,7 +242,8 @@ class Activation {
             CountDone(embedded.size());
             return absl::OkStatus();
           }));
-      const bool resumed = parts_.serving->version() == 0 && !embedded_any_ && last->size() > 0;
+      // A few items may be new to the catalogue, as those of a write that a crash interrupted.
+      const bool resumed = parts_.serving->version() == 0 && 2 * embedded_ < last->size();
       parts_.kept->NoteServing(version_, resumed, catalogue);
       parts_.serving->Publish(encoder_, std::move(last));
       return std::vector<std::string>();
@@ -258,7 +259,8 @@ class Activation {
   int64_t done_ = 0;
   // Room is left for searches.
   bool patient_ = true;
-  bool embedded_any_ = false;
+  // Items that this run has embedded.
+  int64_t embedded_ = 0;
   // Keys of items that cannot be embedded.
   std::set<int64_t> left_out_;
   SteadyTime batch_start_;

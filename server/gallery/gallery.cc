@@ -26,6 +26,22 @@ DiskReserve::Measure MeasureOf(const GalleryOptions& options) {
   return [folder = options.data_dir] { return MeasureDiskSpace(folder); };
 }
 
+void LogCatchUp(const CatalogueCatchUp& done, const std::string& data_dir) {
+  if (!done.any()) return;
+  if (done.writes == 1) {
+    return LogInfo("finished a write that the journal of the photos had and the catalogue lacked",
+                   {{"added", done.added}, {"changed", done.changed}, {"removed", done.removed}});
+  }
+  LogWarning(
+      "the catalogue was older than the journal of the photos, and has now the items of the "
+      "journal; check which version is pinned",
+      {{"folder", data_dir},
+       {"writes", done.writes},
+       {"added", done.added},
+       {"changed", done.changed},
+       {"removed", done.removed}});
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Gallery>> Gallery::Open(const GalleryOptions& options,
@@ -34,6 +50,7 @@ absl::StatusOr<std::unique_ptr<Gallery>> Gallery::Open(const GalleryOptions& opt
   S2P_ASSIGN_OR_RETURN(auto folder,
                        GalleryFolder::Open(options.data_dir, options.set_aside_orphans));
   const GalleryFindings findings = folder.findings;
+  LogCatchUp(findings.catch_up, options.data_dir);
   auto gallery = absl::WrapUnique(new Gallery(options, slot, std::move(folder)));
   S2P_RETURN_IF_ERROR(gallery->StartIndexing());
   S2P_RETURN_IF_ERROR(gallery->StartFindingColours());

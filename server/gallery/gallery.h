@@ -79,11 +79,12 @@ struct GalleryOptions {
 // then the serving view, the log and the reader, which are never held for another.
 class Gallery {
  public:
-  // Locks the folder, opens or creates the catalogue, and sets orphaned blobs aside: photos that no
-  // item names move to photos/.orphans and stay there. FailedPrecondition, naming folder and
-  // process, if another process has the folder; if there are photos but no catalogue; if more than
-  // 1,000 photos and more than 1 % of the items are orphans; if the catalogue's format is newer.
-  // DataLoss if the catalogue is damaged. `slot` must outlive the gallery.
+  // Locks the folder, opens or creates the catalogue, brings it up to the journal if it is an older
+  // one that was put back, and sets orphaned blobs aside: photos that no item names move to
+  // photos/.orphans and stay there. FailedPrecondition, naming folder and process, if another
+  // process has the folder; if there are photos but no catalogue; if more than 1,000 photos and
+  // more than 1 % of the items are orphans; if the catalogue's format is newer. DataLoss if the
+  // catalogue is damaged. `slot` must outlive the gallery.
   static absl::StatusOr<std::unique_ptr<Gallery>> Open(const GalleryOptions& options,
                                                        SnapshotSlot* slot);
 

@@ -106,6 +106,9 @@ absl::Status GalleryWriter::CheckRoom(uint64_t bytes) const {
 absl::Status GalleryWriter::Commit(Catalogue::Transaction& transaction,
                                    absl::Span<const GalleryItem* const> put,
                                    absl::Span<const std::string> removed) {
+  if (const auto position = journal_->NextPosition()) {
+    S2P_RETURN_IF_ERROR(catalogue_->SetJournalPosition(*position));
+  }
   S2P_RETURN_IF_ERROR(AsStorageError(journal_->Append(put, removed)));
   absl::Status status = transaction.Commit();
   if (!status.ok()) journal_->TakeBack();
