@@ -170,7 +170,8 @@ absl::StatusOr<std::shared_ptr<const GalleryItem>> Gallery::Get(const std::strin
 }
 
 absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> Gallery::List(
-    const std::string& after, int limit, const GalleryFilter& filter) const {
+    const std::string& after, int limit, const GalleryFilter& filter,
+    const std::function<absl::Status()>& still_wanted) const {
   const std::shared_ptr<const IndexedGalleryView> current = serving_.view();
   if (!filter.attributes.empty()) {
     if (current == nullptr) {
@@ -183,6 +184,9 @@ absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> Gallery::List(
   std::vector<std::shared_ptr<const GalleryItem>> items;
   std::string cursor = after;
   while (static_cast<int>(items.size()) < limit) {
+    if (still_wanted) {
+      S2P_RETURN_IF_ERROR(still_wanted());
+    }
     S2P_ASSIGN_OR_RETURN(auto page, Read([&](const Catalogue& catalogue) {
                            return catalogue.List(cursor, kCataloguePageSize);
                          }));

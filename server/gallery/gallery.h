@@ -137,11 +137,13 @@ class Gallery {
 
   // Reads the catalogue, so it works before the first model. NotFound.
   absl::StatusOr<std::shared_ptr<const GalleryItem>> Get(const std::string& photo_id) const;
-  // Items with photo_id > after that pass the filter, ascending, at most `limit`.
-  // FailedPrecondition if the filter names attributes that the serving model lacks, or before the
-  // first model.
+  // Items with photo_id > after that pass the filter, ascending, at most `limit`. A filter that few
+  // pass makes it read the whole catalogue, so `still_wanted` (optional) is asked before each
+  // kCataloguePageSize items: an error ends the search and is its result. FailedPrecondition if the
+  // filter names attributes that the serving model lacks, or before the first model.
   absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> List(
-      const std::string& after, int limit, const GalleryFilter& filter) const;
+      const std::string& after, int limit, const GalleryFilter& filter,
+      const std::function<absl::Status()>& still_wanted = nullptr) const;
   // The original bytes, checked against their digest. DataLoss if they are damaged or missing;
   // NotFound if the item has been deleted; Unavailable if too many files are open.
   absl::StatusOr<std::string> ReadBlob(const GalleryItem& item) const;
