@@ -75,6 +75,7 @@ Gallery::Gallery(const GalleryOptions& options, SnapshotSlot* slot, GalleryFolde
 GalleryWriterParts Gallery::WriterParts() {
   GalleryWriterParts parts;
   parts.blobs = &blobs_;
+  parts.reader = &reader_;
   parts.serving = &serving_;
   parts.log = &log_;
   parts.reserve = &reserve_;

@@ -76,7 +76,8 @@ struct GalleryOptions {
 // wait for them.
 //
 // Each part has a lock of its own. A thread takes them in this order: activation, adds, writer,
-// then the serving view, the log and the reader, which are never held for another.
+// then the serving view, the log, the reader and the blobs of running adds, which are never held
+// for another.
 class Gallery {
  public:
   // Locks the folder, opens or creates the catalogue, brings it up to the journal if it is an older
