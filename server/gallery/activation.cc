@@ -19,17 +19,21 @@
 namespace s2p {
 namespace {
 
-// Items that are embedded while writers wait, in the first attempt.
+// Items that are embedded while writers wait, at most.
 constexpr size_t kLastBatch = 32;
+// Attempts to swap before adds wait until one succeeds: they may come as fast as they are embedded.
+constexpr int kAttemptsBeforeHold = 3;
 // Passes over the missing items that leave room for searches, before the final, unthrottled one.
 constexpr int kPatientPasses = 3;
-// Written items that are looked up while writers wait, for each one that may have to be embedded:
-// looking up is that much cheaper.
-constexpr size_t kLookedUpPerEmbedded = 32;
+// Written items that are looked up while writers wait, in the first attempt. Each further attempt
+// looks up twice as many: that is cheap.
+constexpr size_t kMostLookedUp = 1024;
+constexpr int kMostDoublings = 10;
 
 // One run. Photos arrive meanwhile, so it works in passes: all that is missing, then what arrived
-// during that, then the view, then what arrived while it was built, and the last few items while
-// writers wait. Every batch is stored, so a run that was interrupted resumes. One thread only.
+// during that, then the view, then what arrived while it was built, for a while with adds on hold
+// if that does not become less, and the last few items while writers wait. Every batch is stored,
+// so a run that was interrupted resumes. One thread only.
 class Activation {
  public:
   Activation(const ActivationParts& parts, std::shared_ptr<const Encoder> encoder,
@@ -56,13 +60,13 @@ class Activation {
     WriteLog::Reader written(parts_.log);
     S2P_RETURN_IF_ERROR(EmbedMissing().status());
     S2P_ASSIGN_OR_RETURN(View view, LoadView());
-    for (int round = 0;; ++round) {
+    std::optional<GalleryWriter::AddsOnHold> hold;
+    for (int attempt = 0;; ++attempt) {
+      if (attempt == kAttemptsBeforeHold) hold.emplace(parts_.writer);
       if (callbacks_.after_batch) {
         S2P_RETURN_IF_ERROR(callbacks_.after_batch(absl::ZeroDuration()));
       }
-      // Writers who add as fast as the encoder embeds wait longer every time.
-      S2P_ASSIGN_OR_RETURN(const auto left,
-                           TrySwap(*view, written, kLastBatch << std::min(round, 10)));
+      S2P_ASSIGN_OR_RETURN(const auto left, TrySwap(*view, written, attempt));
       if (left.empty()) return absl::OkStatus();
       S2P_ASSIGN_OR_RETURN(view, CaughtUp(*view, left));
     }
@@ -226,16 +230,16 @@ class Activation {
                  [this](const auto& embedded) { return StoreBatch(embedded); });
   }
 
-  // Publishes the view with all later writes, if at most `most` items have to be embedded for that;
-  // else returns the ids that were written.
+  // Publishes the view with all later writes, if at most kLastBatch items have to be embedded for
+  // that; else returns the ids that were written.
   absl::StatusOr<std::vector<std::string>> TrySwap(const IndexedGalleryView& view,
-                                                   WriteLog::Reader& written, size_t most) {
+                                                   WriteLog::Reader& written, int attempt) {
     using Left = absl::StatusOr<std::vector<std::string>>;
     return parts_.writer->Exclusively([&](Catalogue& catalogue) -> Left {
       std::vector<std::string> ids = written.Take();
-      if (ids.size() > most * kLookedUpPerEmbedded) return ids;
+      if (ids.size() > kMostLookedUp << std::min(attempt, kMostDoublings)) return ids;
       S2P_ASSIGN_OR_RETURN(Changes changes, FindChanges(catalogue, ids));
-      if (changes.missing.size() > most) return ids;
+      if (changes.missing.size() > kLastBatch) return ids;
       S2P_ASSIGN_OR_RETURN(
           View last, Apply(view, std::move(changes), [&](const auto& embedded) -> absl::Status {
             S2P_RETURN_IF_ERROR(PutEmbeddings(catalogue, embedded));

@@ -35,6 +35,22 @@ GalleryWriter::GalleryWriter(std::unique_ptr<Catalogue> catalogue,
                              std::unique_ptr<ItemJournal> journal, const GalleryWriterParts& parts)
     : parts_(parts), catalogue_(std::move(catalogue)), journal_(std::move(journal)) {}
 
+GalleryWriter::AddsOnHold::AddsOnHold(GalleryWriter* writer) : writer_(*writer) {
+  absl::MutexLock lock(&writer_.mutex_);
+  ++writer_.adds_on_hold_;
+}
+
+GalleryWriter::AddsOnHold::~AddsOnHold() {
+  absl::MutexLock lock(&writer_.mutex_);
+  --writer_.adds_on_hold_;
+}
+
+void GalleryWriter::AwaitNoHold() {
+  absl::MutexLock lock(&mutex_);
+  const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return adds_on_hold_ == 0; };
+  mutex_.Await(absl::Condition(&none));
+}
+
 void GalleryWriter::Protect(absl::Span<const NewItem* const> items) {
   absl::MutexLock lock(&protected_mutex_);
   for (const NewItem* item : items) protected_.insert(item->sha256);
@@ -205,6 +221,7 @@ absl::Status GalleryWriter::Write(absl::Span<const Planned> planned) {
 }
 
 std::vector<absl::StatusOr<AddResult>> GalleryWriter::Add(absl::Span<const NewItem* const> items) {
+  AwaitNoHold();
   Protect(items);
   Prepared prepared = Prepare(items);
   absl::MutexLock lock(&mutex_);

@@ -54,6 +54,19 @@ class GalleryWriter {
   GalleryWriter(std::unique_ptr<Catalogue> catalogue, std::unique_ptr<ItemJournal> journal,
                 const GalleryWriterParts& parts);
 
+  // While one exists, no Add begins, and other writes continue. An Add that has begun may still be
+  // written. Must not outlive the writer, and its thread must not Add.
+  class AddsOnHold {
+   public:
+    explicit AddsOnHold(GalleryWriter* writer);
+    ~AddsOnHold();
+    AddsOnHold(const AddsOnHold&) = delete;
+    AddsOnHold& operator=(const AddsOnHold&) = delete;
+
+   private:
+    GalleryWriter& writer_;
+  };
+
   // Gallery::Add of the items, in one transaction. Called by one thread at a time.
   std::vector<absl::StatusOr<AddResult>> Add(absl::Span<const NewItem* const> items);
   // As Gallery's.
@@ -103,6 +116,7 @@ class GalleryWriter {
     std::vector<Planned> planned;
   };
 
+  void AwaitNoHold();
   // Stores the blobs of the items that will probably be written.
   Prepared Prepare(absl::Span<const NewItem* const> items) const;
   absl::Status StoreBlobs(absl::Span<const Blob> blobs) const;
@@ -157,6 +171,7 @@ class GalleryWriter {
   std::set<std::string> doubtful_ ABSL_GUARDED_BY(mutex_);
   // The catalogue's log may still have what a deletion removed, because somebody was reading it.
   bool log_due_ ABSL_GUARDED_BY(mutex_) = false;
+  int adds_on_hold_ ABSL_GUARDED_BY(mutex_) = 0;
 
   absl::Mutex protected_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
   // Digests of the items that are being added, each as often as it is.
