@@ -67,7 +67,9 @@ absl::Status DiskReserve::Check(uint64_t bytes) const {
   if (reserve == 0 || disk->free_bytes >= reserve + bytes) return absl::OkStatus();
   return absl::ResourceExhaustedError(absl::StrCat(
       "the server's disk has ", Megabytes(disk->free_bytes), " free and keeps ", Megabytes(reserve),
-      " for deletions (--min-free): photos and metadata are refused until some space is free"));
+      " for deletions (--min-free): photos, metadata and new models are refused until some space "
+      "is "
+      "free"));
 }
 
 }  // namespace s2p

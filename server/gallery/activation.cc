@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "base/steady_time.h"
 #include "server/gallery/gallery_base.h"
@@ -18,17 +19,21 @@
 namespace s2p {
 namespace {
 
-// Items that are embedded while writers wait, in the first attempt.
+// Items that are embedded while writers wait, at most.
 constexpr size_t kLastBatch = 32;
+// Attempts to swap before adds wait until one succeeds: they may come as fast as they are embedded.
+constexpr int kAttemptsBeforeHold = 3;
 // Passes over the missing items that leave room for searches, before the final, unthrottled one.
 constexpr int kPatientPasses = 3;
-// Written items that are looked up while writers wait, for each one that may have to be embedded:
-// looking up is that much cheaper.
-constexpr size_t kLookedUpPerEmbedded = 32;
+// Written items that are looked up while writers wait, in the first attempt. Each further attempt
+// looks up twice as many: that is cheap.
+constexpr size_t kMostLookedUp = 1024;
+constexpr int kMostDoublings = 10;
 
 // One run. Photos arrive meanwhile, so it works in passes: all that is missing, then what arrived
-// during that, then the view, then what arrived while it was built, and the last few items while
-// writers wait. Every batch is stored, so a run that was interrupted resumes. One thread only.
+// during that, then the view, then what arrived while it was built, for a while with adds on hold
+// if that does not become less, and the last few items while writers wait. Every batch is stored,
+// so a run that was interrupted resumes. One thread only.
 class Activation {
  public:
   Activation(const ActivationParts& parts, std::shared_ptr<const Encoder> encoder,
@@ -43,6 +48,7 @@ class Activation {
     S2P_ASSIGN_OR_RETURN(total_, parts_.reader->Read([this](const Catalogue& catalogue) {
       return catalogue.CountWithoutEmbedding(version_);
     }));
+    S2P_RETURN_IF_ERROR(CheckRoomForAll());
     if (callbacks_.progress) callbacks_.progress(0, total_);
     batch_start_ = SteadyTime::Now();
     for (int pass = 1; pass <= kPatientPasses; ++pass) {
@@ -54,13 +60,13 @@ class Activation {
     WriteLog::Reader written(parts_.log);
     S2P_RETURN_IF_ERROR(EmbedMissing().status());
     S2P_ASSIGN_OR_RETURN(View view, LoadView());
-    for (int round = 0;; ++round) {
+    std::optional<GalleryWriter::AddsOnHold> hold;
+    for (int attempt = 0;; ++attempt) {
+      if (attempt == kAttemptsBeforeHold) hold.emplace(parts_.writer);
       if (callbacks_.after_batch) {
         S2P_RETURN_IF_ERROR(callbacks_.after_batch(absl::ZeroDuration()));
       }
-      // Writers who add as fast as the encoder embeds wait longer every time.
-      S2P_ASSIGN_OR_RETURN(const auto left,
-                           TrySwap(*view, written, kLastBatch << std::min(round, 10)));
+      S2P_ASSIGN_OR_RETURN(const auto left, TrySwap(*view, written, attempt));
       if (left.empty()) return absl::OkStatus();
       S2P_ASSIGN_OR_RETURN(view, CaughtUp(*view, left));
     }
@@ -77,6 +83,25 @@ class Activation {
     // Not yet embedded.
     std::vector<CatalogueItem> missing;
   };
+
+  // Refuses at once what the batches would refuse later, when they had taken the room and the time.
+  // While no version serves, as many items as there is room for are better than none.
+  absl::Status CheckRoomForAll() const {
+    return parts_.serving->version() == 0 ? absl::OkStatus() : CheckRoom(total_);
+  }
+
+  // ResourceExhausted unless the disk keeps its reserve after the embeddings of `items` more.
+  absl::Status CheckRoom(int64_t items) const {
+    if (items == 0) return absl::OkStatus();
+    const size_t floats =
+        static_cast<size_t>(encoder_->dimension()) + encoder_->attributes().size();
+    const uint64_t bytes = static_cast<uint64_t>(items) * floats * sizeof(float);
+    const absl::Status room = parts_.reserve->Check(bytes);
+    if (room.ok()) return room;
+    return absl::Status(room.code(),
+                        absl::StrFormat("the embeddings of %d items take %.1f MiB, but %s", items,
+                                        static_cast<double>(bytes) / (1 << 20), room.message()));
+  }
 
   // Embeds all that is missing, and returns how many items that were.
   absl::StatusOr<size_t> EmbedMissing() {
@@ -114,6 +139,7 @@ class Activation {
   }
 
   absl::Status PutEmbeddings(Catalogue& catalogue, const std::vector<EmbeddedItem>& embedded) {
+    S2P_RETURN_IF_ERROR(CheckRoom(static_cast<int64_t>(embedded.size())));
     S2P_ASSIGN_OR_RETURN(const auto transaction, catalogue.Begin());
     for (const EmbeddedItem& item : embedded) {
       S2P_RETURN_IF_ERROR(catalogue.PutEmbedding(item.key, version_, item.embedding));
@@ -122,7 +148,7 @@ class Activation {
   }
 
   void CountDone(size_t embedded) {
-    embedded_any_ |= embedded > 0;
+    embedded_ += static_cast<int64_t>(embedded);
     done_ += static_cast<int64_t>(embedded);
     if (callbacks_.progress) callbacks_.progress(done_, std::max(done_, total_));
   }
@@ -204,23 +230,24 @@ class Activation {
                  [this](const auto& embedded) { return StoreBatch(embedded); });
   }
 
-  // Publishes the view with all later writes, if at most `most` items have to be embedded for that;
-  // else returns the ids that were written.
+  // Publishes the view with all later writes, if at most kLastBatch items have to be embedded for
+  // that; else returns the ids that were written.
   absl::StatusOr<std::vector<std::string>> TrySwap(const IndexedGalleryView& view,
-                                                   WriteLog::Reader& written, size_t most) {
+                                                   WriteLog::Reader& written, int attempt) {
     using Left = absl::StatusOr<std::vector<std::string>>;
     return parts_.writer->Exclusively([&](Catalogue& catalogue) -> Left {
       std::vector<std::string> ids = written.Take();
-      if (ids.size() > most * kLookedUpPerEmbedded) return ids;
+      if (ids.size() > kMostLookedUp << std::min(attempt, kMostDoublings)) return ids;
       S2P_ASSIGN_OR_RETURN(Changes changes, FindChanges(catalogue, ids));
-      if (changes.missing.size() > most) return ids;
+      if (changes.missing.size() > kLastBatch) return ids;
       S2P_ASSIGN_OR_RETURN(
           View last, Apply(view, std::move(changes), [&](const auto& embedded) -> absl::Status {
             S2P_RETURN_IF_ERROR(PutEmbeddings(catalogue, embedded));
             CountDone(embedded.size());
             return absl::OkStatus();
           }));
-      const bool resumed = parts_.serving->version() == 0 && !embedded_any_ && last->size() > 0;
+      // A few items may be new to the catalogue, as those of a write that a crash interrupted.
+      const bool resumed = parts_.serving->version() == 0 && 2 * embedded_ < last->size();
       parts_.kept->NoteServing(version_, resumed, catalogue);
       parts_.serving->Publish(encoder_, std::move(last));
       return std::vector<std::string>();
@@ -236,7 +263,8 @@ class Activation {
   int64_t done_ = 0;
   // Room is left for searches.
   bool patient_ = true;
-  bool embedded_any_ = false;
+  // Items that this run has embedded.
+  int64_t embedded_ = 0;
   // Keys of items that cannot be embedded.
   std::set<int64_t> left_out_;
   SteadyTime batch_start_;

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "daemon/disk_space.h"
 #include "image/image.h"
 #include "model/encoder.h"
 #include "server/gallery/catalogue_reader.h"
@@ -33,8 +34,8 @@ struct ActivationCallbacks {
   std::function<void(const std::string& photo_id, const absl::Status& reason)> on_left_out;
   // Called with the time that a batch took, after it is stored and with no lock held. May wait, to
   // leave room for searches: except near the end, where waiting would let new photos come as fast
-  // as they are embedded, and `took` is zero. An error ends the activation and is its result;
-  // nothing is published.
+  // as they are embedded, or adds are on hold, and `took` is zero. An error ends the activation and
+  // is its result; nothing is published.
   std::function<absl::Status(absl::Duration took)> after_batch;
 };
 
@@ -50,6 +51,7 @@ struct ActivationParts {
   WriteLog* log = nullptr;
   ServingView* serving = nullptr;
   KeptVersions* kept = nullptr;
+  const DiskReserve* reserve = nullptr;
 };
 
 // Embeds every item that the version has not seen, builds the view, and publishes both. Errors as

@@ -367,4 +367,17 @@ absl::Status Catalogue::SetPinnedVersion(std::optional<int64_t> version) {
   return SqliteQuery(connection(), kPutPin).Bind(*version).Run();
 }
 
+absl::StatusOr<std::optional<JournalPosition>> Catalogue::FindJournalPosition() const {
+  SqliteQuery query(connection(), kSelectJournalPosition);
+  S2P_ASSIGN_OR_RETURN(bool row, query.Next());
+  if (!row) return std::optional<JournalPosition>();
+  return std::optional<JournalPosition>(
+      {static_cast<uint64_t>(query.Integer(0)), query.Integer(1)});
+}
+
+absl::Status Catalogue::SetJournalPosition(const JournalPosition& position) {
+  SqliteQuery put(connection(), kPutJournalPosition);
+  return put.Bind(static_cast<int64_t>(position.history)).Bind(position.write).Run();
+}
+
 }  // namespace s2p

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "server/gallery/gallery_view.h"
+#include "server/gallery/item_journal.h"
 
 namespace s2p {
 
@@ -126,6 +127,11 @@ class Catalogue {
   // The version that an operator chose; nullopt to follow the newest.
   absl::StatusOr<std::optional<int64_t>> PinnedVersion() const;
   absl::Status SetPinnedVersion(std::optional<int64_t> version);
+
+  // The last write that the catalogue has, as its journal numbers it; nullopt if it never had one
+  // with a number.
+  absl::StatusOr<std::optional<JournalPosition>> FindJournalPosition() const;
+  absl::Status SetJournalPosition(const JournalPosition& position);
 
   // Folds the log into the file and empties it, so that it keeps nothing of what was deleted: the
   // file itself overwrites deleted content with zeros. False if another connection reads just now;

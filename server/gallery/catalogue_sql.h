@@ -47,13 +47,19 @@ CREATE TABLE pin (
 ) STRICT;
 )sql";
 
-// Colours are derived from the photos, so a program that does not know them loses nothing: the
-// format stays the same. `colours` are four floats each: L, a, b and share.
+// A program that does not know these tables loses nothing, so the format stays the same: colours
+// are derived from the photos (`colours` are four floats each: L, a, b and share), and a catalogue
+// whose journal position is missing or behind is compared with the journal.
 inline constexpr char kAdditions[] = R"sql(
 CREATE TABLE IF NOT EXISTS colours (
   item_key INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
   method INTEGER NOT NULL,
   colours BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS journal_position (
+  only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+  history INTEGER NOT NULL,
+  write_number INTEGER NOT NULL
 ) STRICT;
 )sql";
 
@@ -119,6 +125,10 @@ inline constexpr char kSelectServed[] = "SELECT version FROM served_versions";
 inline constexpr char kSelectPin[] = "SELECT version FROM pin";
 inline constexpr char kPutPin[] = "INSERT OR REPLACE INTO pin (only_row, version) VALUES (1, ?)";
 inline constexpr char kDeletePin[] = "DELETE FROM pin";
+inline constexpr char kSelectJournalPosition[] =
+    "SELECT history, write_number FROM journal_position";
+inline constexpr char kPutJournalPosition[] =
+    "INSERT OR REPLACE INTO journal_position (only_row, history, write_number) VALUES (1, ?, ?)";
 
 #undef S2P_ITEM_COLUMNS
 

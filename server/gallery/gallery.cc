@@ -26,6 +26,22 @@ DiskReserve::Measure MeasureOf(const GalleryOptions& options) {
   return [folder = options.data_dir] { return MeasureDiskSpace(folder); };
 }
 
+void LogCatchUp(const CatalogueCatchUp& done, const std::string& data_dir) {
+  if (!done.any()) return;
+  if (done.writes == 1) {
+    return LogInfo("finished a write that the journal of the photos had and the catalogue lacked",
+                   {{"added", done.added}, {"changed", done.changed}, {"removed", done.removed}});
+  }
+  LogWarning(
+      "the catalogue was older than the journal of the photos, and has now the items of the "
+      "journal; check which version is pinned",
+      {{"folder", data_dir},
+       {"writes", done.writes},
+       {"added", done.added},
+       {"changed", done.changed},
+       {"removed", done.removed}});
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Gallery>> Gallery::Open(const GalleryOptions& options,
@@ -34,6 +50,7 @@ absl::StatusOr<std::unique_ptr<Gallery>> Gallery::Open(const GalleryOptions& opt
   S2P_ASSIGN_OR_RETURN(auto folder,
                        GalleryFolder::Open(options.data_dir, options.set_aside_orphans));
   const GalleryFindings findings = folder.findings;
+  LogCatchUp(findings.catch_up, options.data_dir);
   auto gallery = absl::WrapUnique(new Gallery(options, slot, std::move(folder)));
   S2P_RETURN_IF_ERROR(gallery->StartIndexing());
   S2P_RETURN_IF_ERROR(gallery->StartFindingColours());
@@ -58,6 +75,7 @@ Gallery::Gallery(const GalleryOptions& options, SnapshotSlot* slot, GalleryFolde
 GalleryWriterParts Gallery::WriterParts() {
   GalleryWriterParts parts;
   parts.blobs = &blobs_;
+  parts.reader = &reader_;
   parts.serving = &serving_;
   parts.log = &log_;
   parts.reserve = &reserve_;
@@ -75,6 +93,7 @@ auto Gallery::Read(const Reading& read) const {
 absl::Status Gallery::StartIndexing() {
   IndexBuilderOptions index = options_.index;
   index.directory = absl::StrCat(options_.data_dir, "/index");
+  index.check_room = [this](uint64_t bytes) { return reserve_.Check(bytes); };
   index.interrupted = [this] {
     return serving_.closed() || (options_.index.interrupted && options_.index.interrupted());
   };
@@ -107,6 +126,7 @@ absl::Status Gallery::Activate(std::shared_ptr<const Encoder> encoder,
   parts.log = &log_;
   parts.serving = &serving_;
   parts.kept = &kept_;
+  parts.reserve = &reserve_;
   ActivationCallbacks reporting = callbacks;
   reporting.on_left_out = [&](const std::string& photo_id, const absl::Status& reason) {
     ReportDamaged(photo_id, reason);
@@ -151,7 +171,8 @@ absl::StatusOr<std::shared_ptr<const GalleryItem>> Gallery::Get(const std::strin
 }
 
 absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> Gallery::List(
-    const std::string& after, int limit, const GalleryFilter& filter) const {
+    const std::string& after, int limit, const GalleryFilter& filter,
+    const std::function<absl::Status()>& still_wanted) const {
   const std::shared_ptr<const IndexedGalleryView> current = serving_.view();
   if (!filter.attributes.empty()) {
     if (current == nullptr) {
@@ -164,6 +185,9 @@ absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> Gallery::List(
   std::vector<std::shared_ptr<const GalleryItem>> items;
   std::string cursor = after;
   while (static_cast<int>(items.size()) < limit) {
+    if (still_wanted) {
+      S2P_RETURN_IF_ERROR(still_wanted());
+    }
     S2P_ASSIGN_OR_RETURN(auto page, Read([&](const Catalogue& catalogue) {
                            return catalogue.List(cursor, kCataloguePageSize);
                          }));

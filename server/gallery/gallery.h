@@ -76,14 +76,16 @@ struct GalleryOptions {
 // wait for them.
 //
 // Each part has a lock of its own. A thread takes them in this order: activation, adds, writer,
-// then the serving view, the log and the reader, which are never held for another.
+// then the serving view, the log, the reader and the blobs of running adds, which are never held
+// for another.
 class Gallery {
  public:
-  // Locks the folder, opens or creates the catalogue, and sets orphaned blobs aside: photos that no
-  // item names move to photos/.orphans and stay there. FailedPrecondition, naming folder and
-  // process, if another process has the folder; if there are photos but no catalogue; if more than
-  // 1,000 photos and more than 1 % of the items are orphans; if the catalogue's format is newer.
-  // DataLoss if the catalogue is damaged. `slot` must outlive the gallery.
+  // Locks the folder, opens or creates the catalogue, brings it up to the journal if it is an older
+  // one that was put back, and sets orphaned blobs aside: photos that no item names move to
+  // photos/.orphans and stay there. FailedPrecondition, naming folder and process, if another
+  // process has the folder; if there are photos but no catalogue; if more than 1,000 photos and
+  // more than 1 % of the items are orphans; if the catalogue's format is newer. DataLoss if the
+  // catalogue is damaged. `slot` must outlive the gallery.
   static absl::StatusOr<std::unique_ptr<Gallery>> Open(const GalleryOptions& options,
                                                        SnapshotSlot* slot);
 
@@ -91,7 +93,8 @@ class Gallery {
   // interrupted run resumes; builds the index, which may take minutes to train; then publishes
   // {encoder, view} to the slot. Searches and writes continue meanwhile with the version that
   // serves; only the last few items make writes wait. Errors of the encoder, the catalogue, the
-  // index and `after_batch`; nothing is published then.
+  // index and `after_batch`; ResourceExhausted also if the embeddings would not leave min_free,
+  // which is known before the first if another version serves. Nothing is published then.
   absl::Status Activate(std::shared_ptr<const Encoder> encoder,
                         const ActivationCallbacks& callbacks = {});
 
@@ -99,6 +102,10 @@ class Gallery {
   // writes continue. Call it after Activate, on its thread. A version that cannot be dropped stays
   // until the next call.
   absl::Status DropRetired();
+
+  // ResourceExhausted if the disk would not keep min_free after so many bytes more. For what is
+  // written to the data folder next to the gallery.
+  absl::Status CheckRoom(uint64_t bytes) const { return reserve_.Check(bytes); }
 
   // The number of items that Activate would have to embed for this version.
   absl::StatusOr<int64_t> CountWithoutEmbedding(int64_t version) const;
@@ -131,11 +138,13 @@ class Gallery {
 
   // Reads the catalogue, so it works before the first model. NotFound.
   absl::StatusOr<std::shared_ptr<const GalleryItem>> Get(const std::string& photo_id) const;
-  // Items with photo_id > after that pass the filter, ascending, at most `limit`.
-  // FailedPrecondition if the filter names attributes that the serving model lacks, or before the
-  // first model.
+  // Items with photo_id > after that pass the filter, ascending, at most `limit`. A filter that few
+  // pass makes it read the whole catalogue, so `still_wanted` (optional) is asked before each
+  // kCataloguePageSize items: an error ends the search and is its result. FailedPrecondition if the
+  // filter names attributes that the serving model lacks, or before the first model.
   absl::StatusOr<std::vector<std::shared_ptr<const GalleryItem>>> List(
-      const std::string& after, int limit, const GalleryFilter& filter) const;
+      const std::string& after, int limit, const GalleryFilter& filter,
+      const std::function<absl::Status()>& still_wanted = nullptr) const;
   // The original bytes, checked against their digest. DataLoss if they are damaged or missing;
   // NotFound if the item has been deleted; Unavailable if too many files are open.
   absl::StatusOr<std::string> ReadBlob(const GalleryItem& item) const;

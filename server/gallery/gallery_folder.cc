@@ -12,7 +12,7 @@
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "model/file.h"
-#include "server/gallery/orphaned_blobs.h"
+#include "server/storage/orphaned_blobs.h"
 
 namespace s2p {
 namespace {
@@ -21,8 +21,7 @@ namespace {
 // back files whose deletion had not reached the disk.
 constexpr int64_t kMostOrphans = 1000;
 constexpr int64_t kItemsPerOrphan = 100;
-// Items that a journal gets with one sync.
-constexpr int kItemsPerSync = 4096;
+constexpr int kItemsPerPage = 4096;
 constexpr size_t kMostMissingDigests = 1000;
 
 std::string JournalOf(const BlobStore& blobs) {
@@ -126,7 +125,7 @@ absl::StatusOr<std::vector<std::string>> FindMissing(const Catalogue& catalogue,
   std::vector<std::string> missing;
   std::string after;
   while (missing.size() < kMostMissingDigests) {
-    S2P_ASSIGN_OR_RETURN(const auto page, catalogue.List(after, kItemsPerSync));
+    S2P_ASSIGN_OR_RETURN(const auto page, catalogue.List(after, kItemsPerPage));
     if (page.empty()) break;
     after = page.back().item->photo_id;
     for (const CatalogueItem& entry : page) {
@@ -172,53 +171,15 @@ absl::Status TidyBlobs(GalleryFolder& folder, bool set_aside_orphans) {
   return absl::OkStatus();
 }
 
-// Forgets the items that the catalogue has not, unless their photos are set aside: then the
-// catalogue may be the wrong one, and this the only record of them.
-absl::Status ForgetUnnamed(const Catalogue& catalogue, const BlobStore& blobs,
-                           ItemJournal& journal) {
-  S2P_ASSIGN_OR_RETURN(const auto set_aside, OrphanedBlobs(&blobs).Digests());
-  std::vector<std::string> unnamed;
-  S2P_RETURN_IF_ERROR(journal.ForEach([&](const GalleryItem& item) -> absl::Status {
-    S2P_ASSIGN_OR_RETURN(const auto found, catalogue.FindOrNull(item.photo_id));
-    if (found != nullptr) return absl::OkStatus();
-    S2P_ASSIGN_OR_RETURN(const bool shared, catalogue.HasBlob(item.sha256));
-    if (shared || set_aside.count(item.sha256) == 0) unnamed.push_back(item.photo_id);
-    return absl::OkStatus();
-  }));
-  return journal.Append({}, unnamed);
-}
-
 absl::Status CompleteJournal(GalleryFolder& folder) {
   S2P_ASSIGN_OR_RETURN(folder.findings.journal_items_added,
                        MatchJournal(*folder.reader, folder.blobs, *folder.journal));
-  if (!folder.findings.journal.damaged.empty()) return folder.journal->Rewrite();
-  return folder.journal->Erase();
+  S2P_RETURN_IF_ERROR(folder.findings.journal.damaged.empty() ? folder.journal->Erase()
+                                                              : folder.journal->Rewrite());
+  return NumberWrites(*folder.writer, *folder.journal);
 }
 
 }  // namespace
-
-absl::StatusOr<int64_t> MatchJournal(const Catalogue& catalogue, const BlobStore& blobs,
-                                     ItemJournal& journal) {
-  int64_t added = 0;
-  size_t items = 0;
-  std::string after;
-  for (;;) {
-    S2P_ASSIGN_OR_RETURN(const auto page, catalogue.List(after, kItemsPerSync));
-    if (page.empty()) break;
-    after = page.back().item->photo_id;
-    items += page.size();
-    std::vector<const GalleryItem*> lacking;
-    for (const CatalogueItem& entry : page) {
-      if (!journal.Has(*entry.item)) lacking.push_back(entry.item.get());
-    }
-    S2P_RETURN_IF_ERROR(journal.Append(lacking, {}));
-    added += static_cast<int64_t>(lacking.size());
-  }
-  if (journal.size() > items) {
-    S2P_RETURN_IF_ERROR(ForgetUnnamed(catalogue, blobs, journal));
-  }
-  return added;
-}
 
 absl::StatusOr<GalleryFolder> GalleryFolder::Open(const std::string& data_dir,
                                                   bool set_aside_orphans) {
@@ -231,6 +192,8 @@ absl::StatusOr<GalleryFolder> GalleryFolder::Open(const std::string& data_dir,
   S2P_RETURN_IF_ERROR(SyncDirectory(data_dir));
   S2P_ASSIGN_OR_RETURN(folder.journal, ItemJournal::Open(JournalOf(folder.blobs)));
   folder.findings.journal = folder.journal->findings();
+  S2P_ASSIGN_OR_RETURN(folder.findings.catch_up,
+                       FollowJournal(*folder.writer, folder.blobs, *folder.journal));
   S2P_ASSIGN_OR_RETURN(folder.totals, folder.reader->Totals());
   S2P_RETURN_IF_ERROR(TidyBlobs(folder, set_aside_orphans));
   folder.findings.journal_status = CompleteJournal(folder);

@@ -14,6 +14,7 @@
 #include "server/gallery/catalogue.h"
 #include "server/gallery/gallery_view.h"
 #include "server/gallery/item_journal.h"
+#include "server/gallery/journal_match.h"
 #include "server/storage/blob_store.h"
 
 namespace s2p {
@@ -35,6 +36,8 @@ struct GalleryFindings {
   std::vector<std::string> missing_digests;
   // Photos whose deletion a crash had interrupted, and that this start removed.
   int64_t deletions_finished = 0;
+  // What the catalogue lacked and has now from the journal.
+  CatalogueCatchUp catch_up;
   JournalFindings journal;
   // Items that the journal lacked and has now: all of them in a folder of an older program.
   int64_t journal_items_added = 0;
@@ -46,14 +49,9 @@ struct GalleryFindings {
 // The journal's name in the folder of photos.
 inline constexpr absl::string_view kItemJournalName = "items.journal";
 
-// Makes the journal name the catalogue's items and no others, apart from those whose photos are set
-// aside and that no item of the catalogue has. Returns the number of items that were missing.
-absl::StatusOr<int64_t> MatchJournal(const Catalogue& catalogue, const BlobStore& blobs,
-                                     ItemJournal& journal);
-
 // <data_dir>/gallery.db and photos/, in one piece: each photo that the catalogue names is in its
-// place unless it is missing, no other photo is, and the journal names the same items. A value, to
-// be taken apart.
+// place unless it is missing, no other photo is, and the journal names the same items. The newer of
+// catalogue and journal is believed (FollowJournal). A value, to be taken apart.
 struct GalleryFolder {
   // Locks and opens the folder, creating what is missing. Errors as Gallery::Open.
   static absl::StatusOr<GalleryFolder> Open(const std::string& data_dir, bool set_aside_orphans);

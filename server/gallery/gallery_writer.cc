@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "server/faults/storage_fault.h"
-#include "server/gallery/orphaned_blobs.h"
+#include "server/storage/orphaned_blobs.h"
 
 namespace s2p {
 namespace {
@@ -18,31 +18,6 @@ absl::Status CheckModel(const NewItem& item, const IndexedGalleryView* serving) 
                                            " serves now"));
   }
   return CheckVectors(serving->model(), item.photo_id, item.embedding, item.attributes);
-}
-
-enum class Copies { kKeep, kRemove };
-
-// Durably removes those of the blobs that no item names, with kRemove also where an earlier start
-// has set them aside. Leaves in `digests` those that could not be removed.
-absl::Status RemoveUnnamed(std::set<std::string>& digests, Copies copies,
-                           const Catalogue& catalogue, const GalleryWriterParts& parts) {
-  absl::Status status;
-  std::set<std::string> removed;
-  std::set<std::string> failed;
-  for (const std::string& digest : digests) {
-    const absl::StatusOr<bool> referenced = catalogue.HasBlob(digest);
-    if (referenced.ok() && *referenced) continue;
-    if (referenced.ok()) PhotoWorks(*parts.faults, digest);
-    const absl::Status gone = referenced.ok() ? parts.blobs->Remove(digest) : referenced.status();
-    (gone.ok() ? removed : failed).insert(digest);
-    status.Update(gone);
-  }
-  absl::Status synced = parts.blobs->SyncFoldersOf(removed);
-  if (copies == Copies::kRemove) synced.Update(OrphanedBlobs(parts.blobs).Remove(removed));
-  if (!synced.ok()) failed.merge(removed);
-  status.Update(synced);
-  digests = std::move(failed);
-  return status;
 }
 
 // The item with the vectors that the view has for its id, which must be in the view.
@@ -60,7 +35,114 @@ GalleryWriter::GalleryWriter(std::unique_ptr<Catalogue> catalogue,
                              std::unique_ptr<ItemJournal> journal, const GalleryWriterParts& parts)
     : parts_(parts), catalogue_(std::move(catalogue)), journal_(std::move(journal)) {}
 
-GalleryWriter::Plan GalleryWriter::MakePlan(absl::Span<const NewItem* const> items) {
+GalleryWriter::AddsOnHold::AddsOnHold(GalleryWriter* writer) : writer_(*writer) {
+  absl::MutexLock lock(&writer_.mutex_);
+  ++writer_.adds_on_hold_;
+}
+
+GalleryWriter::AddsOnHold::~AddsOnHold() {
+  absl::MutexLock lock(&writer_.mutex_);
+  --writer_.adds_on_hold_;
+}
+
+void GalleryWriter::AwaitNoHold() {
+  absl::MutexLock lock(&mutex_);
+  const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return adds_on_hold_ == 0; };
+  mutex_.Await(absl::Condition(&none));
+}
+
+void GalleryWriter::Protect(absl::Span<const NewItem* const> items) {
+  absl::MutexLock lock(&protected_mutex_);
+  for (const NewItem* item : items) protected_.insert(item->sha256);
+}
+
+void GalleryWriter::Unprotect(absl::Span<const NewItem* const> items) {
+  absl::MutexLock lock(&protected_mutex_);
+  for (const NewItem* item : items) protected_.erase(protected_.find(item->sha256));
+}
+
+absl::StatusOr<bool> GalleryWriter::RemoveBlob(const std::string& digest) {
+  // For the whole call: whoever protects the blob next finds it gone and writes it.
+  absl::MutexLock lock(&protected_mutex_);
+  if (protected_.count(digest) > 0) return false;
+  S2P_RETURN_IF_ERROR(parts_.blobs->Remove(digest));
+  return true;
+}
+
+absl::Status GalleryWriter::RemoveUnnamed(std::set<std::string>& digests, Copies copies) {
+  absl::Status status;
+  std::set<std::string> removed;
+  std::set<std::string> left;
+  for (const std::string& digest : digests) {
+    const absl::StatusOr<bool> referenced = catalogue_->HasBlob(digest);
+    if (referenced.ok() && *referenced) continue;
+    if (referenced.ok()) PhotoWorks(*parts_.faults, digest);
+    const absl::StatusOr<bool> gone = referenced.ok() ? RemoveBlob(digest) : referenced.status();
+    (gone.ok() && *gone ? removed : left).insert(digest);
+    status.Update(gone.status());
+  }
+  absl::Status synced = parts_.blobs->SyncFoldersOf(removed);
+  if (copies == Copies::kRemove) synced.Update(OrphanedBlobs(parts_.blobs).Remove(removed));
+  if (!synced.ok()) left.merge(removed);
+  status.Update(synced);
+  digests = std::move(left);
+  return status;
+}
+
+absl::Status GalleryWriter::StoreBlobs(absl::Span<const Blob> blobs) const {
+  uint64_t bytes = 0;
+  for (const Blob& blob : blobs) bytes += blob.bytes.size();
+  absl::Status room = CheckRoom(bytes);
+  if (!room.ok()) return room;
+  // Others may take the room meanwhile.
+  const absl::Status written = parts_.blobs->Write(blobs, [&](uint64_t next) {
+    room = CheckRoom(next);
+    return room;
+  });
+  return room.ok() ? StorageFault(*parts_.faults, AsStorageError(written)) : room;
+}
+
+GalleryWriter::Prepared GalleryWriter::Prepare(absl::Span<const NewItem* const> items) const {
+  Prepared prepared;
+  std::vector<Blob> blobs;
+  const std::shared_ptr<const IndexedGalleryView> current = parts_.serving->view();
+  for (size_t i = 0; i < items.size(); ++i) {
+    const NewItem& item = *items[i];
+    if (!CheckModel(item, current.get()).ok()) continue;
+    const auto existing = parts_.reader->Read(
+        [&item](const Catalogue& catalogue) { return catalogue.FindOrNull(item.photo_id); });
+    if (!existing.ok()) continue;
+    const auto result = DecideAdd(item, existing->get(), parts_.blobs);
+    if (!result.ok() || *result == AddResult::kSkipped) continue;
+    if (*result == AddResult::kUnchanged) {
+      prepared.stored.insert(item.sha256);
+      continue;
+    }
+    const auto record = DecideAdd(item, existing->get(), nullptr);
+    if (record.ok() && *record == AddResult::kUnchanged) prepared.repaired.insert(i);
+    prepared.written.insert(item.sha256);
+    blobs.push_back({item.sha256, item.bytes});
+  }
+  if (blobs.empty()) return prepared;
+  prepared.status = StoreBlobs(blobs);
+  if (prepared.status.ok()) {
+    prepared.stored.insert(prepared.written.begin(), prepared.written.end());
+  }
+  return prepared;
+}
+
+absl::Status GalleryWriter::StoreRest(absl::Span<const Planned> planned, Prepared& prepared) const {
+  std::vector<Blob> blobs;
+  for (const Planned& plan : planned) {
+    if (prepared.stored.count(plan.item->sha256) > 0) continue;
+    prepared.written.insert(plan.item->sha256);
+    blobs.push_back({plan.item->sha256, plan.source->bytes});
+  }
+  return blobs.empty() ? absl::OkStatus() : StoreBlobs(blobs);
+}
+
+GalleryWriter::Plan GalleryWriter::MakePlan(absl::Span<const NewItem* const> items,
+                                            const Prepared& prepared) {
   Plan plan;
   // The items that earlier ones of this call leave under their ids.
   std::map<std::string, std::shared_ptr<const GalleryItem>> earlier;
@@ -78,7 +160,11 @@ GalleryWriter::Plan GalleryWriter::MakePlan(absl::Span<const NewItem* const> ite
       result = StorageFault(*parts_.faults, existing.status());
       continue;
     }
-    result = DecideAdd(item, existing->get(), in_this_call ? nullptr : parts_.blobs);
+    result = DecideAdd(item, existing->get(), nullptr);
+    if (result.ok() && *result == AddResult::kUnchanged && !in_this_call &&
+        prepared.repaired.count(i) > 0) {
+      result = AddResult::kReplaced;
+    }
     if (!result.ok() || (*result != AddResult::kAdded && *result != AddResult::kReplaced)) continue;
     plan.planned.push_back({i, &item, MakeGalleryItem(item), *std::move(existing)});
     earlier[item.photo_id] = plan.planned.back().item;
@@ -106,6 +192,9 @@ absl::Status GalleryWriter::CheckRoom(uint64_t bytes) const {
 absl::Status GalleryWriter::Commit(Catalogue::Transaction& transaction,
                                    absl::Span<const GalleryItem* const> put,
                                    absl::Span<const std::string> removed) {
+  if (const auto position = journal_->NextPosition()) {
+    S2P_RETURN_IF_ERROR(catalogue_->SetJournalPosition(*position));
+  }
   S2P_RETURN_IF_ERROR(AsStorageError(journal_->Append(put, removed)));
   absl::Status status = transaction.Commit();
   if (!status.ok()) journal_->TakeBack();
@@ -113,13 +202,8 @@ absl::Status GalleryWriter::Commit(Catalogue::Transaction& transaction,
 }
 
 absl::Status GalleryWriter::Write(absl::Span<const Planned> planned) {
-  std::vector<Blob> blobs;
   std::vector<const GalleryItem*> items;
-  for (const Planned& plan : planned) {
-    blobs.push_back({plan.item->sha256, plan.source->bytes});
-    items.push_back(plan.item.get());
-  }
-  S2P_RETURN_IF_ERROR(AsStorageError(parts_.blobs->Write(blobs)));
+  for (const Planned& plan : planned) items.push_back(plan.item.get());
   S2P_ASSIGN_OR_RETURN(const auto transaction, catalogue_->Begin());
   // The last item under an id is the one that stays.
   std::map<std::string, GalleryRow> rows;
@@ -137,39 +221,31 @@ absl::Status GalleryWriter::Write(absl::Span<const Planned> planned) {
 }
 
 std::vector<absl::StatusOr<AddResult>> GalleryWriter::Add(absl::Span<const NewItem* const> items) {
+  AwaitNoHold();
+  Protect(items);
+  Prepared prepared = Prepare(items);
   absl::MutexLock lock(&mutex_);
-  auto [results, planned] = MakePlan(items);
-  if (planned.empty()) return std::move(results);
-  uint64_t bytes = 0;
-  for (const Planned& plan : planned) bytes += plan.item->bytes;
-  absl::Status written = CheckRoom(bytes);
-  const bool has_room = written.ok();
-  if (has_room) written = StorageFault(*parts_.faults, Write(planned));
-  std::set<std::string> unused;
-  // Blobs of a write that failed, and its ids.
-  std::set<std::string> stored;
+  auto [results, planned] = MakePlan(items, prepared);
+  absl::Status written;
+  if (!planned.empty()) {
+    written = prepared.status;
+    if (written.ok()) written = StoreRest(planned, prepared);
+    if (written.ok()) written = StorageFault(*parts_.faults, Write(planned));
+  }
+  // The catalogue tells from here on which of the blobs are needed.
+  Unprotect(items);
   std::set<std::string> failed;
   for (const Planned& plan : planned) {
     if (!written.ok()) {
       failed.insert(plan.item->photo_id);
-      if (has_room) stored.insert(plan.item->sha256);
       continue;
     }
     parts_.log->Record(plan.item->photo_id);
     parts_.serving->CountAdded(*plan.item);
     PhotoWorks(*parts_.faults, plan.item->sha256);
-    if (plan.replaced == nullptr) continue;
-    parts_.serving->CountRemoved(*plan.replaced);
-    unused.insert(plan.replaced->sha256);
+    if (plan.replaced != nullptr) parts_.serving->CountRemoved(*plan.replaced);
   }
-  if (written.ok()) {
-    Clean(std::move(unused));
-  } else if (absl::IsResourceExhausted(written)) {
-    // A commit that found no room was not written, so nothing can bring it back, and the room that
-    // its photos take is needed.
-    RemoveUnnamed(stored, Copies::kKeep, *catalogue_, parts_).IgnoreError();
-  }
-  doubtful_.merge(stored);
+  CleanAfterAdd(written, planned, prepared);
   // No decision about an id that was not written is true, not even kUnchanged.
   for (size_t i = 0; i < items.size(); ++i) {
     if (failed.count(items[i]->photo_id) > 0) results[i] = written;
@@ -177,13 +253,41 @@ std::vector<absl::StatusOr<AddResult>> GalleryWriter::Add(absl::Span<const NewIt
   return std::move(results);
 }
 
-void GalleryWriter::Clean(std::set<std::string> digests) {
-  undeleted_.merge(digests);
-  absl::Status status = RemoveUnnamed(undeleted_, Copies::kRemove, *catalogue_, parts_);
-  status.Update(RemoveUnnamed(doubtful_, Copies::kKeep, *catalogue_, parts_));
+void GalleryWriter::CleanAfterAdd(const absl::Status& written, absl::Span<const Planned> planned,
+                                  const Prepared& prepared) {
+  std::set<std::string> own = prepared.written;
+  if (written.ok() && !planned.empty()) {
+    std::set<std::string> unused;
+    for (const Planned& plan : planned) {
+      own.erase(plan.item->sha256);
+      if (plan.replaced != nullptr) unused.insert(plan.replaced->sha256);
+    }
+    doubtful_.merge(own);
+    return Clean(std::move(unused));
+  }
+  for (const std::string& digest : doubtful_) own.erase(digest);
+  // A commit that found no room was not written, so nothing can bring it back, and the room that
+  // its photos take is needed. Without a plan there was none.
+  if (written.ok() || absl::IsResourceExhausted(written)) {
+    RemoveUnnamed(own, Copies::kKeep).IgnoreError();
+  }
+  doubtful_.merge(own);
+  // A deletion may have found one of the blobs protected.
+  if (!undeleted_.empty()) RemoveDeleted().IgnoreError();
+}
+
+absl::Status GalleryWriter::RemoveDeleted() {
+  absl::Status status = RemoveUnnamed(undeleted_, Copies::kRemove);
   // The journal remembers which blobs an error or a crash has kept from being removed, until they
   // are.
   if (undeleted_.empty()) status.Update(journal_->Erase());
+  return status;
+}
+
+void GalleryWriter::Clean(std::set<std::string> digests) {
+  undeleted_.merge(digests);
+  absl::Status status = RemoveDeleted();
+  status.Update(RemoveUnnamed(doubtful_, Copies::kKeep));
   if (log_due_) {
     const absl::StatusOr<bool> emptied = catalogue_->EmptyLog();
     status.Update(emptied.status());

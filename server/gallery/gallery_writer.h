@@ -18,6 +18,7 @@
 #include "daemon/disk_space.h"
 #include "server/faults/faults.h"
 #include "server/gallery/catalogue.h"
+#include "server/gallery/catalogue_reader.h"
 #include "server/gallery/item_journal.h"
 #include "server/gallery/new_item.h"
 #include "server/gallery/serving_view.h"
@@ -36,22 +37,37 @@ struct FoundColours {
 // A writer works with these; all are borrowed and thread-safe.
 struct GalleryWriterParts {
   const BlobStore* blobs = nullptr;
+  const CatalogueReader* reader = nullptr;
   ServingView* serving = nullptr;
   WriteLog* log = nullptr;
   const DiskReserve* reserve = nullptr;
   Faults* faults = nullptr;
 };
 
-// Writes decide, store blobs, write the catalogue in one transaction, make the next view, write the
-// journal, commit and publish, in this order, so that a failure at any step has changed nothing. A
-// write is durable, searched and recorded in the log when it returns. Errors are reported as
-// faults, and have no paths. Thread-safe: writes take turns.
+// Writes decide, write the catalogue in one transaction, make the next view, write the journal,
+// commit and publish, in this order, so that a failure at any step has changed nothing. A write is
+// durable, searched and recorded in the log when it returns. Errors are reported as faults, and
+// have no paths. Thread-safe: writes take turns. An Add stores its blobs before its turn, so that
+// deletions and changes of metadata do not wait for that; nobody removes these blobs meanwhile.
 class GalleryWriter {
  public:
   GalleryWriter(std::unique_ptr<Catalogue> catalogue, std::unique_ptr<ItemJournal> journal,
                 const GalleryWriterParts& parts);
 
-  // Gallery::Add of the items, in one transaction.
+  // While one exists, no Add begins, and other writes continue. An Add that has begun may still be
+  // written. Must not outlive the writer, and its thread must not Add.
+  class AddsOnHold {
+   public:
+    explicit AddsOnHold(GalleryWriter* writer);
+    ~AddsOnHold();
+    AddsOnHold(const AddsOnHold&) = delete;
+    AddsOnHold& operator=(const AddsOnHold&) = delete;
+
+   private:
+    GalleryWriter& writer_;
+  };
+
+  // Gallery::Add of the items, in one transaction. Called by one thread at a time.
   std::vector<absl::StatusOr<AddResult>> Add(absl::Span<const NewItem* const> items);
   // As Gallery's.
   absl::StatusOr<std::vector<bool>> Delete(absl::Span<const std::string> photo_ids);
@@ -83,13 +99,31 @@ class GalleryWriter {
     // Null if the id is new.
     std::shared_ptr<const GalleryItem> replaced;
   };
+  // The blobs that an Add has stored before its turn.
+  struct Prepared {
+    // OK, or the error because of which some are missing.
+    absl::Status status;
+    // Digests of those that are whole and durable.
+    std::set<std::string> stored;
+    // Digests of those that were to be written: after an error some may be there.
+    std::set<std::string> written;
+    // Positions of items that the catalogue has, but whose file was missing or damaged.
+    std::set<size_t> repaired;
+  };
   struct Plan {
     // One for each item: the outcome if all that is planned is written.
     std::vector<absl::StatusOr<AddResult>> results;
     std::vector<Planned> planned;
   };
 
-  Plan MakePlan(absl::Span<const NewItem* const> items) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AwaitNoHold();
+  // Stores the blobs of the items that will probably be written.
+  Prepared Prepare(absl::Span<const NewItem* const> items) const;
+  absl::Status StoreBlobs(absl::Span<const Blob> blobs) const;
+  Plan MakePlan(absl::Span<const NewItem* const> items, const Prepared& prepared)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Stores the blobs that Prepare has not, because the gallery has changed since.
+  absl::Status StoreRest(absl::Span<const Planned> planned, Prepared& prepared) const;
   absl::Status Write(absl::Span<const Planned> planned) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Insert(const Planned& planned) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Digests of the photos that the journal names under these ids and under no others.
@@ -105,6 +139,21 @@ class GalleryWriter {
   // Makes the journal durable, then the transaction; both or neither.
   absl::Status Commit(Catalogue::Transaction& transaction, absl::Span<const GalleryItem* const> put,
                       absl::Span<const std::string> removed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Removes what an Add leaves behind: blobs of replaced items after a commit, else its own.
+  void CleanAfterAdd(const absl::Status& written, absl::Span<const Planned> planned,
+                     const Prepared& prepared) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Keeps the items' blobs from being removed, until Unprotect.
+  void Protect(absl::Span<const NewItem* const> items);
+  void Unprotect(absl::Span<const NewItem* const> items);
+  enum class Copies { kKeep, kRemove };
+  // Durably removes those of the blobs that no item names, with kRemove also where an earlier start
+  // has set them aside. Leaves in `digests` those that could not be removed, or are protected.
+  absl::Status RemoveUnnamed(std::set<std::string>& digests, Copies copies)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // False if the blob is protected.
+  absl::StatusOr<bool> RemoveBlob(const std::string& digest);
+  // Removes the blobs of deleted items, and what the journal says about them if none is left.
+  absl::Status RemoveDeleted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // After a commit: removes the blobs that no item names any more, then what the journal still says
   // about them. A blob that cannot be removed is tried again by the next call and the next start,
   // and the journal keeps its line until then.
@@ -122,6 +171,11 @@ class GalleryWriter {
   std::set<std::string> doubtful_ ABSL_GUARDED_BY(mutex_);
   // The catalogue's log may still have what a deletion removed, because somebody was reading it.
   bool log_due_ ABSL_GUARDED_BY(mutex_) = false;
+  int adds_on_hold_ ABSL_GUARDED_BY(mutex_) = 0;
+
+  absl::Mutex protected_mutex_ ABSL_ACQUIRED_AFTER(mutex_);
+  // Digests of the items that are being added, each as often as it is.
+  std::multiset<std::string> protected_ ABSL_GUARDED_BY(protected_mutex_);
 };
 
 }  // namespace s2p

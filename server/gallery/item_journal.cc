@@ -49,6 +49,23 @@ std::string LineOf(const GalleryItem& item) {
   return LineOf(rest);
 }
 
+std::string TextOf(const JournalPosition& position) {
+  return absl::StrCat(absl::Hex(position.history, absl::kZeroPad16), ":", position.write);
+}
+
+// False if the text is no position, as the offset of a line.
+bool ParsePosition(absl::string_view text, JournalPosition& position) {
+  constexpr size_t kDigits = 16;
+  if (text.size() <= kDigits || text[kDigits] != ':') return false;
+  JournalPosition found;
+  if (!absl::SimpleHexAtoi(text.substr(0, kDigits), &found.history) ||
+      !absl::SimpleAtoi(text.substr(kDigits + 1), &found.write)) {
+    return false;
+  }
+  position = found;
+  return true;
+}
+
 // The first 32 bits of a line's checksum.
 uint32_t ShortCheck(absl::string_view line) {
   uint32_t check = 0;
@@ -173,6 +190,7 @@ class ItemJournal::Loader {
 
   void Void(absl::Span<const absl::string_view> offsets) {
     for (const absl::string_view text : offsets) {
+      if (ParsePosition(text, journal_.position_)) continue;
       uint64_t offset = 0;
       if (!absl::SimpleAtoi(text, &offset)) continue;
       // A crash may come while a void line is overwritten: the rest of it is overwritten again.
@@ -260,6 +278,8 @@ absl::Status ItemJournal::CutOff() {
     return FileError(errno, path_, "truncate");
   }
   overhang_ = false;
+  // Else a power cut could bring back what was taken back.
+  if (fdatasync(descriptor_) != 0) return WriteError(errno, path_, "sync");
   return absl::OkStatus();
 }
 
@@ -273,6 +293,13 @@ absl::Status ItemJournal::WriteAt(uint64_t offset, absl::string_view bytes) cons
     offset += static_cast<uint64_t>(written);
   }
   return absl::OkStatus();
+}
+
+absl::Status ItemJournal::WriteAtEnd(absl::string_view lines) {
+  absl::Status status = WriteAt(end_, lines);
+  if (status.ok() && fdatasync(descriptor_) != 0) status = WriteError(errno, path_, "sync");
+  end_ += lines.size();
+  return status;
 }
 
 absl::StatusOr<std::string> ItemJournal::ReadLine(const Place& place) const {
@@ -354,7 +381,7 @@ absl::Status ItemJournal::Append(absl::Span<const GalleryItem* const> put,
                      {end_ + lines.size(), static_cast<uint32_t>(line.size()), ShortCheck(line)}});
     lines += line;
   }
-  before_ = {end_, live_, voided_.size(), {}, {}};
+  before_ = Now();
   // The last of several records of one id is true.
   for (const auto& [key, place] : added) {
     const auto old = places_.find(key);
@@ -370,19 +397,41 @@ absl::Status ItemJournal::Append(absl::Span<const GalleryItem* const> put,
     if (old != places_.end() && old->second.offset < end_) before_.places.push_back(*old);
     Forget(key);
   }
-  if (voided_.size() > before_.voided) {
+  if (voided_.size() > before_.voided || numbering_) {
     std::string rest(kVoidKind);
     for (size_t i = before_.voided; i < voided_.size(); ++i) {
       absl::StrAppend(&rest, "\t", voided_[i].offset);
     }
+    if (numbering_) {
+      ++position_.write;
+      absl::StrAppend(&rest, "\t", TextOf(position_));
+    }
     lines += LineOf(rest);
   }
   if (lines.empty()) return absl::OkStatus();
-  absl::Status status = WriteAt(end_, lines);
-  if (status.ok() && fdatasync(descriptor_) != 0) status = WriteError(errno, path_, "sync");
-  end_ += lines.size();
+  absl::Status status = WriteAtEnd(lines);
   if (!status.ok()) TakeBack();
   return status;
+}
+
+std::optional<JournalPosition> ItemJournal::NextPosition() const {
+  if (!numbering_) return std::nullopt;
+  return JournalPosition{position_.history, position_.write + 1};
+}
+
+absl::Status ItemJournal::StartNumbering(const JournalPosition& last) {
+  if (!(position_ == last)) {
+    S2P_RETURN_IF_ERROR(CutOff());
+    before_ = Now();
+    position_ = last;
+    absl::Status status = WriteAtEnd(LineOf(absl::StrCat(kVoidKind, "\t", TextOf(last))));
+    if (!status.ok()) {
+      TakeBack();
+      return status;
+    }
+  }
+  numbering_ = true;
+  return absl::OkStatus();
 }
 
 void ItemJournal::TakeBack() {
@@ -390,9 +439,10 @@ void ItemJournal::TakeBack() {
   for (const auto& [key, place] : before_.places) places_[key] = place;
   voided_.resize(before_.voided);
   live_ = before_.live;
+  position_ = before_.position;
   overhang_ = end_ > before_.end;
   end_ = before_.end;
-  before_ = {end_, live_, voided_.size(), {}, {}};
+  before_ = Now();
   // Else the next Append tries again.
   CutOff().IgnoreError();
 }
@@ -404,7 +454,7 @@ absl::Status ItemJournal::Erase() {
     status = WriteAt(place.offset, std::string(place.size - 1, ' '));
     if (status.ok()) voided_.pop_back();
   }
-  before_ = {end_, live_, voided_.size(), {}, {}};
+  before_ = Now();
   if (!status.ok() || end_ - live_ <= std::max(live_, kMostVoidBytes)) return status;
   return Rewrite();
 }
@@ -428,6 +478,7 @@ absl::Status ItemJournal::Rewrite() {
     copy.end_ += buffer.size();
     buffer.clear();
   }
+  if (position_.history != 0) buffer += LineOf(absl::StrCat(kVoidKind, "\t", TextOf(position_)));
   if (status.ok()) status = copy.WriteAt(copy.end_, buffer);
   copy.end_ += buffer.size();
   if (status.ok() && fsync(copy.descriptor_) != 0) status = WriteError(errno, temporary, "sync");
@@ -443,7 +494,7 @@ absl::Status ItemJournal::Rewrite() {
   voided_.clear();
   end_ = copy.end_;
   overhang_ = false;
-  before_ = {end_, live_, 0, {}, {}};
+  before_ = Now();
   const std::string folder = path_.substr(0, path_.rfind('/'));
   return SyncDirectory(folder == path_ ? "." : folder);
 }

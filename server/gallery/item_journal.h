@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,23 +31,39 @@ struct JournalFindings {
   std::vector<std::string> damaged;
 };
 
+// The place of a write in the history of a gallery, which journal and catalogue both record. A
+// plain value.
+struct JournalPosition {
+  // A random number that tells histories apart; 0: none.
+  uint64_t history = 0;
+  // Writes are numbered in order.
+  int64_t write = 0;
+
+  bool operator==(const JournalPosition& other) const {
+    return history == other.history && write == other.write;
+  }
+};
+
 // A text file, one line a fact, tab-separated:
 //
 //   <checksum> s2p-items 1                      the first line; 1 is the format
 //   <checksum> item <id> <modality> <sha256> <bytes> <content type> <width> <height>
 //              <created, microseconds since 1970> [<name> <value>]...
-//   <checksum> void <offset>...                 the lines at these offsets are not true any more
+//   <checksum> void <offset>... [<history>:<write>]
+//                                               the lines at these offsets are not true any more
 //
 // The checksum is the first 16 hex digits of the SHA-256 of the rest; a modality is its number in
-// Modality; texts are escaped as in C. A line that is void is overwritten with spaces, so nothing
-// of a deleted item stays: neither its void line nor the spaces name it. When more than half of the
-// file is void, and more than 1 MiB, it is written anew.
+// Modality; texts are escaped as in C. A write that is numbered ends with a void line that has the
+// write's JournalPosition, the history in 16 hex digits; programs that number no writes ignore it.
+// A line that is void is overwritten with spaces, so nothing of a deleted item stays: neither its
+// void line nor the spaces name it. When more than half of the file, and more than 1 MiB, is void,
+// the file is replaced by one without void lines.
 //
 // A journal rather than one small file per photo: writes that share a transaction share one
 // fdatasync here too, where small files would cost each photo a sync and a block of 4 KiB. The
-// catalogue stays the truth: the journal is written first, taken back if the catalogue does not
-// commit, and compared with the catalogue at each start. It costs each write one fdatasync, each
-// item 40 to 60 bytes of memory, and a start about a second of a core for 100,000 items.
+// journal is written first, taken back if the catalogue does not commit, and compared with the
+// catalogue at each start (journal_match.h). It costs each write one fdatasync, each item 40 to 60
+// bytes of memory, and a start about a second of a core for 100,000 items.
 //
 // Thread-compatible.
 class ItemJournal {
@@ -67,6 +84,10 @@ class ItemJournal {
   bool Has(const GalleryItem& item) const;
   // True if the journal has an item of that id.
   bool Names(absl::string_view photo_id) const { return places_.count(KeyOf(photo_id)) > 0; }
+  // The last write that was numbered; its history is 0 if none was.
+  const JournalPosition& position() const { return position_; }
+  // The number that the next Append will have; nullopt before StartNumbering.
+  std::optional<JournalPosition> NextPosition() const;
   // Visits each item, in the order in which they were written. DataLoss if a line has changed since
   // the journal was opened; else stops at the first error of `visit`.
   absl::Status ForEach(const std::function<absl::Status(const GalleryItem&)>& visit) const;
@@ -79,9 +100,11 @@ class ItemJournal {
   absl::Status Append(absl::Span<const GalleryItem* const> put,
                       absl::Span<const std::string> removed);
   // Takes the last Append back, because the catalogue did not commit it. A record that cannot be
-  // taken back now is taken back before the next Append, or else by the comparison of the next
-  // start.
+  // taken back now is taken back before the next Append; if a crash comes first, it stays true.
   void TakeBack();
+  // From here on writes are numbered, and `last` is the number of all that the journal has now.
+  // Durable when it returns; errors as Append.
+  absl::Status StartNumbering(const JournalPosition& last);
   // Overwrites the lines that are void, and writes the file anew if most of it is. Lines that
   // cannot be overwritten are tried again by the next call and the next start.
   absl::Status Erase();
@@ -104,6 +127,7 @@ class ItemJournal {
     size_t voided = 0;
     std::vector<std::pair<Key, Place>> places;
     std::vector<Key> added;
+    JournalPosition position;
   };
   class Loader;
 
@@ -113,6 +137,10 @@ class ItemJournal {
   // Cuts off whatever a failed write has left behind the end.
   absl::Status CutOff();
   absl::Status WriteAt(uint64_t offset, absl::string_view bytes) const;
+  // Writes at the end and syncs. After an error the end is to be taken back.
+  absl::Status WriteAtEnd(absl::string_view lines);
+  // The state to which TakeBack returns, before anything is added.
+  Before Now() const { return {end_, live_, voided_.size(), {}, {}, position_}; }
   absl::StatusOr<std::string> ReadLine(const Place& place) const;
   absl::StatusOr<GalleryItem> ReadItem(const Place& place) const;
   // The places of the items, as they lie in the file.
@@ -126,6 +154,8 @@ class ItemJournal {
   // Void lines that still have their text.
   std::vector<Place> voided_;
   Before before_;
+  JournalPosition position_;
+  bool numbering_ = false;
   uint64_t end_ = 0;
   // Bytes of the items' lines.
   uint64_t live_ = 0;

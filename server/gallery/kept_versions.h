@@ -20,8 +20,9 @@ class KeptVersions {
   // Keeps `most` versions, the serving one included.
   explicit KeptVersions(int most) : most_(most) {}
 
-  // Records that `version` now serves. `resumed`: it is the first since the start, and everything
-  // was embedded with it already. Errors are ignored: old embeddings then stay a while longer.
+  // Records that `version` now serves. `resumed`: it is the first since the start, and most of the
+  // gallery was embedded with it already. Errors are ignored: old embeddings then stay a while
+  // longer.
   void NoteServing(int64_t version, bool resumed, Catalogue& catalogue);
 
   // Drops the embeddings and index files of all other versions, a few at a time so that writes

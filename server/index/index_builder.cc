@@ -114,7 +114,9 @@ void IndexBuilder::Save(int64_t version, const IvfIndex& index) const {
     file.add_digests(digest);
     file.add_lists(list);
   }
-  absl::Status status = files_.Write(file);
+  absl::Status status =
+      options_.check_room ? options_.check_room(file.ByteSizeLong()) : absl::OkStatus();
+  if (status.ok()) status = files_.Write(file);
   if (!status.ok()) ReportProblem(status);
 }
 

@@ -25,6 +25,9 @@ struct IndexBuilderOptions {
   double recall = 0.95;
   // Folder for trained indexes; empty: train again at every start.
   std::string directory;
+  // Optional: asked before the file of a trained index is written, which is left out if the answer
+  // is an error. Thread-safe.
+  std::function<absl::Status(uint64_t bytes)> check_room;
   // Optional: asked while an index is trained; if true, Build ends with Cancelled.
   std::function<bool()> interrupted;
   // Optional: called with the reason, on the thread that calls Build, if a file of a trained index

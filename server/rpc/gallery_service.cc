@@ -1,6 +1,7 @@
 #include "server/rpc/gallery_service.h"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <string>
 #include <utility>
@@ -78,6 +79,7 @@ absl::Status UpdateMetadata(const ServiceContext& service,
 }
 
 absl::Status List(const ServiceContext& service, const v1::ListPhotosRequest& request,
+                  const std::function<absl::Status()>& still_wanted,
                   v1::ListPhotosResponse& response) {
   const uint32_t page_size = request.has_page_size() ? request.page_size() : kDefaultPageSize;
   if (page_size < 1 || page_size > service.limits.max_page_size) {
@@ -90,8 +92,9 @@ absl::Status List(const ServiceContext& service, const v1::ListPhotosRequest& re
     return BadField("page_token", "is not one that this server gave");
   }
   // One item more than the page shows whether there is another page.
-  S2P_ASSIGN_OR_RETURN(const auto items,
-                       service.gallery->List(after, static_cast<int>(page_size) + 1, filter));
+  S2P_ASSIGN_OR_RETURN(
+      const auto items,
+      service.gallery->List(after, static_cast<int>(page_size) + 1, filter, still_wanted));
   const size_t shown = std::min<size_t>(items.size(), page_size);
   for (size_t i = 0; i < shown; ++i) *response.add_photos() = ToProto(*items[i]);
   if (items.size() > shown) {
@@ -145,7 +148,20 @@ GalleryServiceImpl::GalleryServiceImpl(const ServiceContext* service)
   AddStored("UpdatePhotoMetadata",
             Cost(MostMetadataBytes(limits) + limits.max_photo_id_bytes, UpdateFields(limits)),
             &UpdateMetadata);
-  AddStored("ListPhotos", Cost(MostFilterBytes(limits), ListFields(limits)), &List);
+  using ListCall = UnaryCall<v1::ListPhotosRequest, v1::ListPhotosResponse>;
+  AddUnary<v1::ListPhotosRequest, v1::ListPhotosResponse>(
+      "ListPhotos", Cost(MostFilterBytes(limits), ListFields(limits)), [this](ListCall* call) {
+        const auto still_wanted = [call] { return call->CheckWanted(); };
+        const absl::Status taken = service_.storage_pool->Submit(
+            call->queue(), [this, call, still_wanted](absl::Status status) {
+              if (status.ok()) status = call->CheckWanted();
+              if (status.ok()) {
+                status = List(service_, call->request(), still_wanted, *call->response());
+              }
+              call->Answer(status);
+            });
+        if (!taken.ok()) call->Answer(taken);
+      });
   AddStored("GetGalleryStats", Cost(0), &GetStats);
 }
 

@@ -83,7 +83,7 @@ absl::StatusOr<bool> BlobStore::MakeFolderOf(absl::string_view sha256) const {
   return FileError(errno, path, "create folder");
 }
 
-absl::Status BlobStore::Write(absl::Span<const Blob> blobs) const {
+absl::Status BlobStore::Write(absl::Span<const Blob> blobs, const CheckRoom& check_room) const {
   // Each folder is synced once, after the last rename in it, even if nothing was written there: a
   // crash may have come between an earlier rename and its sync.
   std::set<std::string> folders;
@@ -94,6 +94,9 @@ absl::Status BlobStore::Write(absl::Span<const Blob> blobs) const {
     }
     folders.insert(FolderOf(blob.sha256));
     if (Read(std::string(blob.sha256), blob.bytes.size()).ok()) continue;
+    if (check_room) {
+      S2P_RETURN_IF_ERROR(check_room(blob.bytes.size()));
+    }
     S2P_RETURN_IF_ERROR(WriteUnderName(blob, PathOf(blob.sha256)));
   }
   for (const std::string& folder : folders) {

@@ -49,10 +49,13 @@ class BlobStore {
   // <root>/<aa>/<sha256>. The digest must be 64 lower-case hex digits.
   std::string PathOf(absl::string_view sha256) const;
 
+  // An error if there is no room for a file of this size.
+  using CheckRoom = std::function<absl::Status(uint64_t bytes)>;
+
   // Durable when it returns. A blob that is already stored and whole is not written again; a
-  // damaged one is replaced. ResourceExhausted when the disk is full; some blobs may be stored
-  // then.
-  absl::Status Write(absl::Span<const Blob> blobs) const;
+  // damaged one is replaced. ResourceExhausted when the disk is full; the error of `check_room`
+  // (optional), which is asked before each file is written. Some blobs may be stored then.
+  absl::Status Write(absl::Span<const Blob> blobs, const CheckRoom& check_room = nullptr) const;
   // As Write for one of very many blobs: it has a durable name only after SyncFolders.
   absl::Status WriteOneOfMany(const Blob& blob) const;
   // As WriteOneOfMany, but shares the file of another store. False if that has no file of this name

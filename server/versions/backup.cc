@@ -16,6 +16,7 @@
 #include "server/gallery/catalogue.h"
 #include "server/gallery/gallery_folder.h"
 #include "server/gallery/item_journal.h"
+#include "server/gallery/journal_match.h"
 #include "server/storage/blob_store.h"
 #include "server/versions/checkpoint_adopter.h"
 

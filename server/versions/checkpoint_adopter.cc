@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "model/file.h"
@@ -42,28 +43,6 @@ absl::Status MakeFolders(const std::string& path) {
 void RemoveTree(const std::string& path) {
   std::error_code ignored;
   fs::remove_all(path, ignored);
-}
-
-// Copies the manifest and the files that it lists, synced, replacing anything in `to`. NotFound if
-// there is no manifest.
-absl::Status CopyCheckpoint(const std::string& from, const std::string& to) {
-  S2P_ASSIGN_OR_RETURN(v1::CheckpointManifest manifest, ReadManifest(from));
-  RemoveTree(to);
-  absl::Status status = MakeFolders(to);
-  if (!status.ok()) return status;
-  const std::string manifest_path = absl::StrCat(from, "/", kManifestFileName);
-  std::error_code error;
-  const uintmax_t size = fs::file_size(manifest_path, error);
-  if (error) return FileError(error.value(), manifest_path, "size");
-  status = CopyFileSynced(manifest_path, absl::StrCat(to, "/", kManifestFileName), size);
-  for (const v1::CheckpointFile& file : manifest.files()) {
-    if (!status.ok()) return status;
-    status = CopyFileSynced(absl::StrCat(from, "/", file.name()),
-                            absl::StrCat(to, "/", file.name()), file.bytes());
-    // The manifest exists, so a missing file is damage.
-    if (absl::IsNotFound(status)) status = absl::DataLossError(status.message());
-  }
-  return status.ok() ? SyncDirectory(to) : status;
 }
 
 // The versions in a store, which may be missing.
@@ -140,9 +119,40 @@ absl::StatusOr<Checkpoint> CheckpointAdopter::Adopt(int64_t version) const {
   return copied;
 }
 
+absl::Status CheckpointAdopter::CopyFiles(int64_t version, const std::string& to) const {
+  const std::string from = store_.DirectoryOf(version);
+  S2P_ASSIGN_OR_RETURN(const v1::CheckpointManifest manifest, ReadManifest(from));
+  RemoveTree(to);
+  const std::string manifest_path = absl::StrCat(from, "/", kManifestFileName);
+  std::error_code error;
+  const uintmax_t size = fs::file_size(manifest_path, error);
+  if (error) return FileError(error.value(), manifest_path, "size");
+  if (check_room_) {
+    uint64_t bytes = size;
+    for (const v1::CheckpointFile& file : manifest.files()) bytes += file.bytes();
+    const absl::Status room = check_room_(bytes);
+    if (!room.ok()) {
+      return absl::Status(room.code(),
+                          absl::StrFormat("a copy of the model takes %.1f MiB, but %s",
+                                          static_cast<double>(bytes) / (1 << 20), room.message()));
+    }
+  }
+  S2P_RETURN_IF_ERROR(MakeFolders(to));
+  S2P_RETURN_IF_ERROR(
+      CopyFileSynced(manifest_path, absl::StrCat(to, "/", kManifestFileName), size));
+  for (const v1::CheckpointFile& file : manifest.files()) {
+    const absl::Status status = CopyFileSynced(absl::StrCat(from, "/", file.name()),
+                                               absl::StrCat(to, "/", file.name()), file.bytes());
+    // The manifest exists, so a missing file is damage.
+    if (absl::IsNotFound(status)) return absl::DataLossError(status.message());
+    if (!status.ok()) return status;
+  }
+  return SyncDirectory(to);
+}
+
 absl::StatusOr<Checkpoint> CheckpointAdopter::CopyFromStore(int64_t version) const {
   const std::string temporary = absl::StrCat(adopted_.root(), "/.", version, kTemporarySuffix);
-  absl::Status status = CopyCheckpoint(store_.DirectoryOf(version), temporary);
+  absl::Status status = CopyFiles(version, temporary);
   absl::StatusOr<Checkpoint> checkpoint(absl::UnknownError("not read yet"));
   if (status.ok()) {
     // Verifies the copy, because the copy is what serves.

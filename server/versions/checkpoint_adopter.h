@@ -3,6 +3,7 @@
 #define S2P_SERVER_VERSIONS_CHECKPOINT_ADOPTER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -10,6 +11,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "model/checkpoint.h"
@@ -22,8 +24,15 @@ namespace s2p {
 // and Prune must not run at the same time.
 class CheckpointAdopter {
  public:
-  CheckpointAdopter(std::string checkpoint_root, const std::string& data_dir)
-      : store_(std::move(checkpoint_root)), adopted_(data_dir + "/models") {}
+  // An error if the disk of the data folder has no room for so many bytes more. Thread-safe.
+  using CheckRoom = std::function<absl::Status(uint64_t bytes)>;
+
+  // Without `check_room`, copies take whatever the disk has.
+  CheckpointAdopter(std::string checkpoint_root, const std::string& data_dir,
+                    CheckRoom check_room = nullptr)
+      : store_(std::move(checkpoint_root)),
+        adopted_(data_dir + "/models"),
+        check_room_(std::move(check_room)) {}
 
   const CheckpointStore& store() const { return store_; }
 
@@ -41,7 +50,8 @@ class CheckpointAdopter {
   // other damage.
   absl::Status CheckWhole(int64_t version) const;
   // Returns the adopted copy, after making one if there is none that is whole. DataLoss if the
-  // store's files are damaged; else the errors of reading and writing files.
+  // store's files are damaged; the error of `check_room`, before anything is written, if there is
+  // no room for a copy; else the errors of reading and writing files.
   absl::StatusOr<Checkpoint> Adopt(int64_t version) const;
   // Removes all copies but the `keep_newest` with the highest numbers and those in `keep`, and
   // leftovers of interrupted copying.
@@ -51,10 +61,14 @@ class CheckpointAdopter {
 
  private:
   absl::StatusOr<Checkpoint> CopyFromStore(int64_t version) const;
+  // Copies the manifest and the files that it lists, synced, replacing anything in `to`. NotFound
+  // if there is no manifest.
+  absl::Status CopyFiles(int64_t version, const std::string& to) const;
 
   const CheckpointStore store_;
   // The copies, in the layout of a store.
   const CheckpointStore adopted_;
+  const CheckRoom check_room_;
 
   mutable absl::Mutex mutex_;
   mutable std::map<int64_t, std::shared_ptr<const v1::CheckpointManifest>> manifests_

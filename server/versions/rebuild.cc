@@ -20,8 +20,8 @@
 #include "server/gallery/catalogue.h"
 #include "server/gallery/gallery_folder.h"
 #include "server/gallery/item_journal.h"
-#include "server/gallery/orphaned_blobs.h"
 #include "server/storage/blob_store.h"
+#include "server/storage/orphaned_blobs.h"
 
 namespace s2p {
 namespace {
@@ -96,6 +96,9 @@ absl::StatusOr<std::set<std::string>> InsertJournal(const BlobStore& blobs, Cata
     return filler.Insert(item);
   }));
   S2P_RETURN_IF_ERROR(filler.Commit());
+  if ((*journal)->position().history != 0) {
+    S2P_RETURN_IF_ERROR(catalogue.SetJournalPosition((*journal)->position()));
+  }
   S2P_ASSIGN_OR_RETURN(const auto unerased, (*journal)->Unerased());
   for (const GalleryItem& item : unerased) deleted.insert(item.sha256);
   return deleted;

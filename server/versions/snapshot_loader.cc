@@ -57,7 +57,8 @@ absl::StatusOr<std::unique_ptr<SnapshotLoader>> SnapshotLoader::Create(
 
 SnapshotLoader::SnapshotLoader(SnapshotLoaderOptions options, Gallery* gallery)
     : options_(std::move(options)),
-      checkpoints_(options_.checkpoint_root, options_.data_dir),
+      checkpoints_(options_.checkpoint_root, options_.data_dir,
+                   [gallery](uint64_t bytes) { return gallery->CheckRoom(bytes); }),
       pace_(options_.reembed_share, options_.busy),
       gallery_(gallery) {}
 

@@ -107,7 +107,9 @@ struct SnapshotLoaderOptions {
 // A version that fails is kFailed with the reason. The loader then tries the next older one that is
 // newer than the serving version, or, while none serves, any older one: losing or damaging the
 // store never stops the version that serves. It retries a version when its files have changed, and
-// does not try one that is being copied into the store before it is complete. If a newer version is
+// does not try one that is being copied into the store before it is complete. A version whose copy
+// or embeddings would take the room that the gallery keeps free (ResourceExhausted) is tried again
+// like any that failed for a reason that may pass. If a newer version is
 // published or another one pinned, it abandons the current one between two batches; finished
 // embeddings stay stored. While no version serves, it finishes first; and before it embeds the
 // gallery for the wanted version, it serves the one that the gallery is already embedded with, so a

@@ -473,6 +473,15 @@ TEST_F(CatalogueTest, VersionsThatServedLastAreTold) {
   EXPECT_EQ(*catalogue_->ServedVersions(), (std::set<int64_t>{1, 3}));
 }
 
+TEST_F(CatalogueTest, JournalPositionComesBackAsItWasSet) {
+  EXPECT_FALSE(catalogue_->FindJournalPosition()->has_value());
+  for (const JournalPosition& position :
+       {JournalPosition{0xfedcba9876543210, 3}, JournalPosition{1, 4}}) {
+    ASSERT_THAT(catalogue_->SetJournalPosition(position), IsOk());
+    EXPECT_TRUE(**catalogue_->FindJournalPosition() == position);
+  }
+}
+
 TEST_F(CatalogueTest, VectorOfAnOddLengthIsDataLoss) {
   ASSERT_THAT(catalogue_->PutEmbedding(MustInsert("a"), 1, {{1}, {}}), IsOk());
   Execute("UPDATE embeddings SET embedding = x'010203'");

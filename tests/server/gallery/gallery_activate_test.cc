@@ -1,3 +1,6 @@
+#include <atomic>
+#include <thread>
+
 #include "absl/strings/str_format.h"
 #include "tests/server/gallery_fixture.h"
 #include "tests/testing/status_matchers.h"
@@ -63,6 +66,56 @@ TEST_F(GalleryActivateTest, AfterAFewPassesNobodyIsAskedToWait) {
   EXPECT_THAT(std::vector<absl::Duration>(took.begin() + 6, took.end()),
               Each(absl::ZeroDuration()));
   EXPECT_EQ(slot_.Get()->gallery->size(), 160);
+}
+
+TEST_F(GalleryActivateTest, NoMoreThanABatchIsEmbeddedWhileWritersWait) {
+  Reopen();
+  AddSome(1);
+  int calls = 0;
+  size_t since = 0;
+  FakeEncoderOptions encoder;
+  encoder.version = 2;
+  encoder.on_encode = [&since](absl::Span<const EncoderInput> inputs) {
+    since += inputs.size();
+    return absl::OkStatus();
+  };
+  ActivationCallbacks callbacks;
+  // Forty come before the first attempt to swap, and fifty more while these are embedded, in two
+  // batches. Nobody calls back while writers wait.
+  callbacks.after_batch = [&](absl::Duration took) {
+    since = 0;
+    if (took > absl::ZeroDuration()) return absl::OkStatus();
+    ++calls;
+    if (calls == 1) AddSome(40);
+    if (calls == 3) AddSome(50);
+    return absl::OkStatus();
+  };
+  ASSERT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(encoder), callbacks), IsOk());
+  EXPECT_EQ(slot_.Get()->gallery->size(), 91);
+  EXPECT_LE(since, 32u);
+  EXPECT_GE(calls, 6);
+}
+
+TEST_F(GalleryActivateTest, PhotosThatComeAsFastAsTheyAreEmbeddedDoNotPutOffTheSwap) {
+  Reopen();
+  AddSome(1);
+  std::atomic<int> added = 1;
+  std::thread adder([&] {
+    for (uint32_t call = 0;; ++call) {
+      std::vector<NewItem> items;
+      for (uint32_t i = 0; i < 64; ++i) {
+        items.push_back(Item(absl::StrFormat("%06d", 900'000 - 64 * call - i), 64 * call + i));
+      }
+      for (const auto& result : gallery_->Add(items)) {
+        if (!result.ok()) return;
+        ++added;
+      }
+    }
+  });
+  EXPECT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(2)), IsOk());
+  adder.join();
+  EXPECT_EQ(slot_.Get()->version, 2);
+  EXPECT_EQ(slot_.Get()->gallery->size(), added);
 }
 
 TEST_F(GalleryActivateTest, InterruptedActivationPublishesNothingAndKeepsWhatIsDone) {

@@ -6,7 +6,7 @@
 #include <iterator>
 #include <map>
 
-#include "server/gallery/orphaned_blobs.h"
+#include "server/storage/orphaned_blobs.h"
 #include "tests/server/gallery_fixture.h"
 #include "tests/testing/status_matchers.h"
 

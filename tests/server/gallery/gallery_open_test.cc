@@ -1,9 +1,11 @@
 // A start compares catalogue and photos, and deletes nothing that could be needed.
+#include <sqlite3.h>
+
 #include <filesystem>
 #include <fstream>
 #include <set>
 
-#include "server/gallery/orphaned_blobs.h"
+#include "server/storage/orphaned_blobs.h"
 #include "tests/server/gallery_fixture.h"
 #include "tests/testing/status_matchers.h"
 
@@ -42,6 +44,21 @@ class GalleryOpenTest : public GalleryTest {
   }
   std::string Database() const { return options_.data_dir + "/gallery.db"; }
   std::string Photos() const { return options_.data_dir + "/photos"; }
+  // Copies the catalogue of a closed gallery.
+  void KeepCatalogue() const { fs::copy_file(Database(), dir_.File("older")); }
+  void PutBack() {
+    Close();
+    fs::rename(dir_.File("older"), Database());
+  }
+  // As PutBack, but as if another gallery had written the catalogue, so that nobody knows whether
+  // catalogue or journal is newer.
+  void PutBackAsAnothers() {
+    auto older = Catalogue::Open(dir_.File("older"));
+    ASSERT_THAT(older, IsOk());
+    ASSERT_THAT((*older)->SetJournalPosition({1, 1}), IsOk());
+    older->reset();
+    PutBack();
+  }
   // Paths of all photos, also of those that are set aside.
   std::set<std::string> Files() const {
     std::set<std::string> files;
@@ -130,14 +147,14 @@ TEST_F(GalleryOpenTest, YoungCatalogueCopiedWithoutItsLogIsRefused) {
   EXPECT_EQ(Files().size(), 1u);
 }
 
-TEST_F(GalleryOpenTest, OlderCatalogueSetsPhotosAsideAndTheNewerOneBringsThemBack) {
+TEST_F(GalleryOpenTest, AnotherCatalogueSetsPhotosAsideAndTheRightOneBringsThemBack) {
   FillAndClose();
-  fs::copy_file(Database(), dir_.File("older"));
+  KeepCatalogue();
   Reopen();
   MustAdd("d", 4);
   Close();
   fs::rename(Database(), dir_.File("newer"));
-  fs::rename(dir_.File("older"), Database());
+  PutBackAsAnothers();
   Reopen();
   EXPECT_EQ(findings_.orphans_set_aside, 1);
   EXPECT_EQ(findings_.orphans_kept, 1);
@@ -385,7 +402,7 @@ TEST_F(GalleryJournalTest, PhotoThatCouldNotBeRemovedIsRecordedUntilALaterWriteR
 
 TEST_F(GalleryJournalTest, PhotoWhoseMetadataChangedBeforeACrashIsSetAsideAndNotRemoved) {
   FillAndClose();
-  fs::copy_file(Database(), dir_.File("older"));
+  KeepCatalogue();
   Reopen();
   MustAdd("d", 4);
   GalleryItem changed = **gallery_->Get("d");
@@ -395,7 +412,7 @@ TEST_F(GalleryJournalTest, PhotoWhoseMetadataChangedBeforeACrashIsSetAsideAndNot
   ASSERT_THAT(journal->Append({&changed}, {}), IsOk());
   ASSERT_EQ(journal->Unerased()->size(), 1u);
   journal.reset();
-  fs::rename(dir_.File("older"), Database());
+  PutBackAsAnothers();
   Reopen();
   EXPECT_EQ(findings_.deletions_finished, 0);
   EXPECT_EQ(findings_.orphans_set_aside, 1);
@@ -403,11 +420,10 @@ TEST_F(GalleryJournalTest, PhotoWhoseMetadataChangedBeforeACrashIsSetAsideAndNot
 
 TEST_F(GalleryJournalTest, FactsAboutPhotosThatAreSetAsideAreKept) {
   FillAndClose();
-  fs::copy_file(Database(), dir_.File("older"));
+  KeepCatalogue();
   Reopen();
   MustAdd("d", 4);
-  Close();
-  fs::rename(dir_.File("older"), Database());
+  PutBackAsAnothers();
   Reopen();
   ASSERT_EQ(findings_.orphans_set_aside, 1);
   EXPECT_THAT(Recorded(), ElementsAre("a", "b", "c", "d"));
@@ -415,11 +431,10 @@ TEST_F(GalleryJournalTest, FactsAboutPhotosThatAreSetAsideAreKept) {
 
 TEST_F(GalleryJournalTest, DeletionOfAnItemThatIsSetAsideRemovesItsPhotoAndItsFacts) {
   FillAndClose();
-  fs::copy_file(Database(), dir_.File("older"));
+  KeepCatalogue();
   Reopen();
   MustAdd("d", 4);
-  Close();
-  fs::rename(dir_.File("older"), Database());
+  PutBackAsAnothers();
   Reopen();
   ASSERT_EQ(findings_.orphans_kept, 1);
   EXPECT_THAT(*gallery_->Delete({"d"}), ElementsAre(false));
@@ -431,12 +446,11 @@ TEST_F(GalleryJournalTest, DeletionOfAnItemThatIsSetAsideRemovesItsPhotoAndItsFa
 
 TEST_F(GalleryJournalTest, PhotoThatAnotherItemSharesStaysSetAside) {
   FillAndClose();
-  fs::copy_file(Database(), dir_.File("older"));
+  KeepCatalogue();
   Reopen();
   MustAdd("d", 4);
   MustAdd("e", 4);
-  Close();
-  fs::rename(dir_.File("older"), Database());
+  PutBackAsAnothers();
   Reopen();
   EXPECT_THAT(*gallery_->Delete({"d"}), ElementsAre(false));
   EXPECT_THAT(Recorded(), ElementsAre("a", "b", "c", "e"));
@@ -449,6 +463,185 @@ TEST_F(GalleryJournalTest, JournalWithoutCatalogueAndPhotosIsRefused) {
   for (const std::string& photo : Files()) fs::remove(photo);
   EXPECT_THAT(OpenStatus(), StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_THAT(Recorded(), ElementsAre("a", "b", "c"));
+}
+
+// An older catalogue is put back next to the journal of everything that was written since.
+class OlderCatalogueTest : public GalleryJournalTest {
+ protected:
+  void SetUp() override {
+    FillAndClose();
+    KeepCatalogue();
+    Reopen();
+  }
+  void UpdateMetadata(const std::string& photo_id,
+                      const std::map<std::string, std::string>& metadata) {
+    ASSERT_THAT(gallery_->UpdateMetadata(photo_id, metadata), IsOk());
+  }
+  void Delete(const std::string& photo_id) { ASSERT_THAT(gallery_->Delete({photo_id}), IsOk()); }
+  void ForgetNumber() const {
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(dir_.File("older").c_str(), &database), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(database, "DROP TABLE journal_position", nullptr, nullptr, nullptr),
+              SQLITE_OK);
+    EXPECT_EQ(sqlite3_close(database), SQLITE_OK);
+  }
+};
+
+TEST_F(OlderCatalogueTest, NothingThatWasAnsweredIsLostAndWhatWasDeletedStaysSo) {
+  MustAdd("d", 4);
+  Delete("a");
+  ASSERT_EQ(*Add(Item("b", 5, OnConflict::kReplace)), AddResult::kReplaced);
+  UpdateMetadata("c", {{"x", "y"}});
+  PutBack();
+  Reopen();
+  EXPECT_THAT(Ids(), ElementsAre("b", "c", "d"));
+  EXPECT_EQ(*gallery_->ReadBlob(**gallery_->Get("b")), PhotoBytes(5));
+  EXPECT_EQ((*gallery_->Get("c"))->metadata.at("x"), "y");
+  EXPECT_EQ(*gallery_->ReadBlob(**gallery_->Get("d")), PhotoBytes(4));
+  EXPECT_THAT(Search(4, 1), ElementsAre("d"));
+  EXPECT_THAT(Search(5, 1), ElementsAre("b"));
+  EXPECT_EQ(gallery_->Totals().photos, 3u);
+  EXPECT_EQ(findings_.catch_up.writes, 4);
+  EXPECT_EQ(findings_.catch_up.added, 1);
+  EXPECT_EQ(findings_.catch_up.changed, 2);
+  EXPECT_EQ(findings_.catch_up.removed, 1);
+  EXPECT_EQ(findings_.orphans_kept, 0);
+  EXPECT_EQ(findings_.missing, 0);
+  Reopen();
+  EXPECT_EQ(findings_.catch_up.writes, 0);
+  EXPECT_THAT(Recorded(), ElementsAre("b", "c", "d"));
+}
+
+TEST_F(OlderCatalogueTest, MorePhotosThanACrashLeavesAreTakenFromTheJournal) {
+  for (uint32_t i = 0; i < 11; ++i) {
+    std::vector<NewItem> items;
+    for (uint32_t j = 0; j < 100; ++j) {
+      items.push_back(Item(absl::StrCat("m", i * 100 + j), 1000 + i * 100 + j));
+    }
+    for (const auto& added : gallery_->Add(items)) ASSERT_THAT(added, IsOk());
+  }
+  PutBack();
+  Reopen();
+  EXPECT_EQ(Ids("", 10'000).size(), 1103u);
+  EXPECT_EQ(findings_.catch_up.added, 1100);
+  EXPECT_EQ(findings_.orphans_kept, 0);
+}
+
+TEST_F(OlderCatalogueTest, WriteThatACrashKeptFromTheCatalogueIsFinished) {
+  Delete("b");
+  PutBack();
+  // The crash came before the photo was removed, and before its line was overwritten.
+  std::ofstream(BlobPath(2)) << PhotoBytes(2);
+  Reopen();
+  EXPECT_EQ(findings_.catch_up.writes, 1);
+  EXPECT_THAT(Ids(), ElementsAre("a", "c"));
+  EXPECT_THAT(Recorded(), ElementsAre("a", "c"));
+}
+
+TEST_F(OlderCatalogueTest, DeletedItemStaysSoThoughAnotherHasTheSamePhoto) {
+  MustAdd("also b", 2);
+  Delete("b");
+  PutBack();
+  Reopen();
+  EXPECT_THAT(Ids(), ElementsAre("a", "also b", "c"));
+}
+
+TEST_F(OlderCatalogueTest, EmbeddingsOfWhatStaysAreKept) {
+  MustAdd("d", 4);
+  UpdateMetadata("c", {{"x", "y"}});
+  Delete("a");
+  PutBack();
+  auto gallery = Gallery::Open(options_, &slot_);
+  ASSERT_THAT(gallery, IsOk());
+  EXPECT_EQ(*(*gallery)->CountWithoutEmbedding(1), 1);
+}
+
+TEST_F(OlderCatalogueTest, EmbeddingsOfAnInterruptedVersionOutliveAWriteThatACrashInterrupted) {
+  ActivationCallbacks stop;
+  stop.after_batch = [](absl::Duration) { return absl::CancelledError("stop"); };
+  ASSERT_FALSE(gallery_->Activate(std::make_shared<FakeEncoder>(2), stop).ok());
+  fs::remove(dir_.File("older"));
+  Close();
+  KeepCatalogue();
+  Reopen();
+  MustAdd("d", 4);
+  PutBack();
+  Reopen();
+  ASSERT_THAT(Ids(), ElementsAre("a", "b", "c", "d"));
+  ASSERT_THAT(gallery_->DropRetired(), IsOk());
+  EXPECT_EQ(*gallery_->CountWithoutEmbedding(2), 1);
+}
+
+TEST_F(OlderCatalogueTest, ThatOfAnOlderProgramFollowsToo) {
+  MustAdd("d", 4);
+  Delete("a");
+  UpdateMetadata("c", {{"x", "y"}});
+  ForgetNumber();
+  PutBack();
+  Reopen();
+  EXPECT_THAT(Ids(), ElementsAre("b", "c", "d"));
+  EXPECT_EQ((*gallery_->Get("c"))->metadata.at("x"), "y");
+  EXPECT_EQ(findings_.orphans_kept, 0);
+}
+
+// The line that is damaged may be that of any item.
+TEST_F(OlderCatalogueTest, DamagedJournalRemovesNoItemWhosePhotoIsThere) {
+  Delete("a");
+  PutBack();
+  std::fstream file(JournalPath());
+  std::string journal(fs::file_size(JournalPath()), ' ');
+  file.read(&journal[0], static_cast<std::streamsize>(journal.size()));
+  file.seekp(static_cast<std::streamoff>(journal.find("\titem\tb\t")));
+  file << "damage";
+  file.close();
+  Reopen();
+  EXPECT_EQ(findings_.journal.damaged.size(), 1u);
+  EXPECT_THAT(Ids(), ElementsAre("b", "c"));
+  EXPECT_THAT(Recorded(), ElementsAre("b", "c"));
+}
+
+TEST_F(OlderCatalogueTest, PhotoThatAnEarlierStartHasSetAsideStaysThere) {
+  MustAdd("d", 4);
+  PutBackAsAnothers();
+  Reopen();
+  ASSERT_EQ(findings_.orphans_kept, 1);
+  Close();
+  KeepCatalogue();
+  Reopen();
+  MustAdd("e", 5);
+  PutBack();
+  Reopen();
+  EXPECT_THAT(Ids(), ElementsAre("a", "b", "c", "e"));
+  EXPECT_EQ(findings_.orphans_kept, 1);
+  EXPECT_THAT(Recorded(), ElementsAre("a", "b", "c", "d", "e"));
+}
+
+TEST_F(OlderCatalogueTest, ThatFromBeforeTheJournalWasLostIsStillKnownAsOlder) {
+  MustAdd("d", 4);
+  Close();
+  fs::remove(JournalPath());
+  Reopen();
+  ASSERT_THAT(Recorded(), ElementsAre("a", "b", "c", "d"));
+  PutBack();
+  Reopen();
+  EXPECT_THAT(Ids(), ElementsAre("a", "b", "c", "d"));
+}
+
+// The journal was put back, so the catalogue is the newer one.
+TEST_F(GalleryJournalTest, OlderJournalFollowsTheCatalogueAndForgetsNothingOfIt) {
+  FillAndClose();
+  fs::copy_file(JournalPath(), dir_.File("journal"));
+  Reopen();
+  MustAdd("d", 4);
+  ASSERT_THAT(gallery_->Delete({"a"}), IsOk());
+  Close();
+  fs::rename(dir_.File("journal"), JournalPath());
+  for (int start = 0; start < 2; ++start) {
+    Reopen();
+    EXPECT_FALSE(findings_.catch_up.any());
+    EXPECT_THAT(Ids(), ElementsAre("b", "c", "d"));
+    EXPECT_THAT(Recorded(), ElementsAre("b", "c", "d"));
+  }
 }
 
 class OrphanedBlobsTest : public testing::Test {

@@ -382,5 +382,28 @@ TEST_F(GalleryTest, BadOptionIsNamed) {
   EXPECT_THAT(Gallery::Open(options_, &slot_).status().message(), HasSubstr("keep_versions"));
 }
 
+// Nothing passes the filter, so that the whole catalogue would be read.
+TEST_F(GalleryTest, ListThatNobodyWaitsForStopsBeforeTheNextPage) {
+  Reopen();
+  std::vector<NewItem> items;
+  for (uint32_t i = 0; i < 3 * kCataloguePageSize; ++i) {
+    items.push_back(Item(absl::StrCat("p", i), i));
+  }
+  for (const auto& added : gallery_->Add(items)) ASSERT_THAT(added, IsOk());
+  GalleryFilter filter;
+  filter.metadata = {{"nobody", "has this"}};
+  int asked = 0;
+  const auto wanted = [&asked] { return ++asked, absl::OkStatus(); };
+  EXPECT_THAT(*gallery_->List("", 10, filter, wanted), testing::IsEmpty());
+  EXPECT_EQ(asked, 4);
+  asked = 0;
+  const auto left = [&asked] {
+    return ++asked < 2 ? absl::OkStatus() : absl::CancelledError("the caller has left");
+  };
+  EXPECT_THAT(gallery_->List("", 10, filter, left),
+              StatusIs(absl::StatusCode::kCancelled, "the caller has left"));
+  EXPECT_EQ(asked, 2);
+}
+
 }  // namespace
 }  // namespace s2p::test

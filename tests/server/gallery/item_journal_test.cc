@@ -280,6 +280,57 @@ TEST_F(ItemJournalTest, IdTwiceInOneAppendCanBeTakenBack) {
   EXPECT_EQ(journal_->size(), 1u);
 }
 
+TEST_F(ItemJournalTest, WritesHaveNoNumberUntilTheyAreGivenOne) {
+  Put(Item("a"));
+  EXPECT_EQ(journal_->position().history, 0u);
+  EXPECT_FALSE(journal_->NextPosition().has_value());
+}
+
+TEST_F(ItemJournalTest, NumberOfTheLastWriteComesBack) {
+  Put(Item("a"));
+  ASSERT_THAT(journal_->StartNumbering({0x123456789abcdef0, 7}), IsOk());
+  ASSERT_TRUE(*journal_->NextPosition() == (JournalPosition{0x123456789abcdef0, 8}));
+  Put(Item("b"));
+  Remove("a");
+  EXPECT_EQ(journal_->position().write, 9);
+  Reopen();
+  EXPECT_TRUE(journal_->position() == (JournalPosition{0x123456789abcdef0, 9}));
+  EXPECT_THAT(Ids(), ElementsAre("b"));
+  EXPECT_THAT(journal_->findings().damaged, IsEmpty());
+}
+
+TEST_F(ItemJournalTest, NumberOutlivesRewriting) {
+  Put(Item("a"));
+  ASSERT_THAT(journal_->StartNumbering({5, 7}), IsOk());
+  Remove("a");
+  ASSERT_THAT(journal_->Rewrite(), IsOk());
+  Put(Item("b"));
+  Reopen();
+  EXPECT_TRUE(journal_->position() == (JournalPosition{5, 9}));
+}
+
+TEST_F(ItemJournalTest, NumberIsTakenBackWithItsWrite) {
+  ASSERT_THAT(journal_->StartNumbering({5, 7}), IsOk());
+  Put(Item("a"));
+  journal_->TakeBack();
+  EXPECT_EQ(journal_->position().write, 7);
+  Reopen();
+  EXPECT_EQ(journal_->position().write, 7);
+}
+
+TEST_F(ItemJournalTest, WriteWhoseEndIsTornHasNoNumber) {
+  ASSERT_THAT(journal_->StartNumbering({5, 7}), IsOk());
+  Put(Item("a"));
+  const size_t one = Bytes().size();
+  Put(Item("b"));
+  const std::string whole = Bytes();
+  for (size_t size = one; size < whole.size(); ++size) {
+    SetBytes(whole.substr(0, size));
+    Reopen();
+    ASSERT_EQ(journal_->position().write, 8) << size;
+  }
+}
+
 TEST_F(ItemJournalTest, FullDiskRefusesTheAppendAndChangesNothing) {
   Put(Item("a"));
   const std::string before = Bytes();

@@ -69,6 +69,21 @@ TEST_F(IndexBuilderTest, WhatWasTrainedIsNotTrainedAgain) {
   EXPECT_EQ((*index)->size(), 600);
 }
 
+TEST_F(IndexBuilderTest, FileThatTheDiskHasNoRoomForIsLeftOutAndTheIndexSearches) {
+  uint64_t bytes = 0;
+  options_.check_room = [&bytes](uint64_t asked) {
+    bytes = asked;
+    return absl::ResourceExhaustedError("no room");
+  };
+  const auto index = Build(500);
+  ASSERT_THAT(index, IsOk());
+  EXPECT_EQ((*index)->kind(), "IVF16,Flat");
+  EXPECT_GT(bytes, 0u);
+  ASSERT_THAT(errors_, SizeIs(1));
+  EXPECT_THAT(errors_[0], StatusIs(absl::StatusCode::kResourceExhausted, "no room"));
+  EXPECT_FALSE(std::filesystem::exists(dir_.File("index")));
+}
+
 TEST_F(IndexBuilderTest, CompactionUsesTheTrainingOfTheIndexBefore) {
   options_.directory.clear();
   const auto index = Build(500);

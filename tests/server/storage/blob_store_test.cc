@@ -55,6 +55,21 @@ TEST_F(BlobStoreTest, FileIsNamedByItsDigest) {
   EXPECT_TRUE(fs::exists(dir_.File("photos/ba/" + sha256)));
 }
 
+TEST_F(BlobStoreTest, RoomIsAskedForBeforeEachFileThatIsWritten) {
+  Write("abc");
+  std::vector<uint64_t> asked;
+  const auto room = [&asked](uint64_t bytes) {
+    asked.push_back(bytes);
+    return bytes < 5 ? absl::OkStatus() : absl::ResourceExhaustedError("no room");
+  };
+  const std::string there = Sha256("abc"), small = Sha256("1234"), large = Sha256("12345");
+  EXPECT_THAT(store_.Write({{there, "abc"}, {small, "1234"}, {large, "12345"}}, room),
+              StatusIs(absl::StatusCode::kResourceExhausted, "no room"));
+  EXPECT_THAT(asked, ElementsAre(4, 5));
+  EXPECT_TRUE(store_.Has(small, 4));
+  EXPECT_FALSE(store_.Has(large, 5));
+}
+
 TEST_F(BlobStoreTest, MissingBlobIsNotFound) {
   EXPECT_THAT(store_.Read(Sha256("x"), 1), StatusIs(absl::StatusCode::kNotFound));
 }

@@ -374,5 +374,95 @@ TEST_F(SnapshotSwapTest, BadOptionsOfTheSwapAreNamed) {
   EXPECT_THAT(refusal(), HasSubstr("warm_up_passes: -1"));
 }
 
+// The disk of the data folder has as much free space as a test says.
+class LowDiskSwapTest : public SwapTest {
+ protected:
+  LowDiskSwapTest() {
+    gallery_options_.min_free = {1000, 1};
+    gallery_options_.measure_disk = [this] { return DiskSpace{free_, 2'000'000}; };
+    Restart();
+    Serve();
+    MustAdd("a", 1);
+  }
+  // The size of a version's files in the store.
+  uint64_t SizeOf(int64_t version) const {
+    uint64_t bytes = 0;
+    for (const auto& file : std::filesystem::directory_iterator(store_.DirectoryOf(version))) {
+      bytes += file.file_size();
+    }
+    return bytes;
+  }
+  // The loader refuses version 2 for lack of room, and version 1 serves as before.
+  void ExpectRefused(const std::string& reason) {
+    EXPECT_THAT(loader_->Load(), IsOk());
+    EXPECT_EQ(ServingVersion(), 1);
+    EXPECT_EQ(Best(1), "a");
+    EXPECT_EQ(StatusOf(2).state, VersionState::kFailed);
+    EXPECT_THAT(StatusOf(2).failure,
+                StatusIs(absl::StatusCode::kResourceExhausted,
+                         testing::AllOf(HasSubstr(reason), HasSubstr("--min-free"))));
+  }
+
+  std::atomic<uint64_t> free_ = 1'000'000;
+};
+
+TEST_F(LowDiskSwapTest, CopyThatWouldTakeTheReserveIsNotMadeUntilThereIsRoom) {
+  Publish();
+  free_ = 1000 + SizeOf(2) - 1;
+  ExpectRefused("a copy of the model takes");
+  EXPECT_THAT(loaded(), ElementsAre(1));
+  for (const char* copy : {"/models/2", "/models/.2.tmp"}) {
+    EXPECT_FALSE(std::filesystem::exists(options_.data_dir + copy)) << copy;
+  }
+  ++free_;
+  EXPECT_THAT(loader_->Load(), IsOk());
+  EXPECT_EQ(ServingVersion(), 2);
+  EXPECT_EQ(Best(1), "a");
+}
+
+TEST_F(LowDiskSwapTest, EmbeddingsThatWouldTakeTheReserveAreNotBegunUntilThereIsRoom) {
+  Publish();
+  Model model;
+  // The first batch of the warm-up comes after the copy.
+  model.on_encode = [this](absl::Span<const EncoderInput>) {
+    free_ = 1001;
+    return absl::OkStatus();
+  };
+  SetModel(2, std::move(model));
+  ExpectRefused("the embeddings of 1 items");
+  EXPECT_EQ(embedded(2), 0);
+  SetModel(2, {});
+  free_ = 1'000'000;
+  EXPECT_THAT(loader_->Load(), IsOk());
+  EXPECT_EQ(ServingVersion(), 2);
+}
+
+TEST_F(LowDiskSwapTest, RoomThatIsTakenMeanwhileEndsTheEmbeddingAndKeepsWhatIsDone) {
+  MustAddMany(100);
+  Publish();
+  Model model;
+  // Another program takes the room during the second batch.
+  model.on_encode = [this](absl::Span<const EncoderInput> inputs) {
+    if (IsPhoto(inputs.front()) && embedded(2) > 32) free_ = 900;
+    return absl::OkStatus();
+  };
+  SetModel(2, std::move(model));
+  ExpectRefused("the embeddings of 32 items");
+  EXPECT_EQ(*gallery_->CountWithoutEmbedding(2), 101 - 32);
+  EXPECT_THAT(gallery_->Delete({"many0"}), IsOk());
+  SetModel(2, {});
+  free_ = 1'000'000;
+  EXPECT_THAT(loader_->Load(), IsOk());
+  EXPECT_EQ(ServingVersion(), 2);
+}
+
+TEST_F(LowDiskSwapTest, AdoptedVersionServesAfterARestartWithoutRoom) {
+  free_ = 0;
+  Restart();
+  EXPECT_THAT(loader_->Load(), IsOk());
+  EXPECT_EQ(ServingVersion(), 1);
+  EXPECT_EQ(Best(1), "a");
+}
+
 }  // namespace
 }  // namespace s2p::test

@@ -1,6 +1,6 @@
 // Blobs that no item names, kept until an operator deletes them.
-#ifndef S2P_SERVER_GALLERY_ORPHANED_BLOBS_H_
-#define S2P_SERVER_GALLERY_ORPHANED_BLOBS_H_
+#ifndef S2P_SERVER_STORAGE_ORPHANED_BLOBS_H_
+#define S2P_SERVER_STORAGE_ORPHANED_BLOBS_H_
 
 #include <cstdint>
 #include <set>
@@ -47,4 +47,4 @@ class OrphanedBlobs {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_GALLERY_ORPHANED_BLOBS_H_
+#endif  // S2P_SERVER_STORAGE_ORPHANED_BLOBS_H_

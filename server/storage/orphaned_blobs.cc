@@ -1,4 +1,4 @@
-#include "server/gallery/orphaned_blobs.h"
+#include "server/storage/orphaned_blobs.h"
 
 #include <cerrno>
 #include <cstdio>
