@@ -1,6 +1,6 @@
 // A queue in which callers take turns.
-#ifndef S2P_DAEMON_FAIR_QUEUE_H_
-#define S2P_DAEMON_FAIR_QUEUE_H_
+#ifndef S2P_DAEMON_CALLERS_FAIR_QUEUE_H_
+#define S2P_DAEMON_CALLERS_FAIR_QUEUE_H_
 
 #include <algorithm>
 #include <deque>
@@ -86,4 +86,4 @@ class FairQueue {
 
 }  // namespace s2p
 
-#endif  // S2P_DAEMON_FAIR_QUEUE_H_
+#endif  // S2P_DAEMON_CALLERS_FAIR_QUEUE_H_
