@@ -95,6 +95,11 @@ void AddFlags(Options& options, Flags& flags) {
       .Add("max-connections-per-address", &web.max_connections_per_address,
            "the same for one client's address; --trusted-proxy has no such limit")
       .Range(1, 100000);
+  options
+      .Add("calls-per-second-per-address", &web.router.calls_per_second_per_address,
+           "requests below /api/ that one client beyond this machine may start, on average; 0: any "
+           "number")
+      .Range(0, 1e6);
   AddLogOptions(&options, &flags.daemon.log);
 }
 

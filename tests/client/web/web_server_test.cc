@@ -126,6 +126,32 @@ TEST_F(WebServerTest, PictureThatTheBrowserHasIsNotSentAgain) {
   }
 }
 
+TEST_F(WebServerTest, ClientThatCallsTooOftenIsToldWhenToComeBackAndNoOther) {
+  options_.router.calls_per_second_per_address = 1e-3;
+  options_.router.limit_loopback = true;
+  options_.trusted_proxies = {"127.0.0.1"};
+  Start();
+  const httplib::Headers one = {{"X-Forwarded-For", "192.0.2.1"}},
+                         other = {{"X-Forwarded-For", "192.0.2.2"}};
+  EXPECT_EQ(client_->Post("/api/search", one, kSearch, "application/json")->status, 200);
+  const auto refused = client_->Post("/api/search", one, kSearch, "application/json");
+  ASSERT_EQ(refused->status, 429);
+  EXPECT_GT(std::stoi(refused->get_header_value("Retry-After")), 0);
+  EXPECT_THAT(ErrorOf(refused)["message"].get<std::string>(), HasSubstr("the address 192.0.2.1"));
+  EXPECT_EQ(client_->Post("/api/search", other, kSearch, "application/json")->status, 200);
+  // The page itself costs the servers nothing.
+  EXPECT_EQ(client_->Get("/", one)->status, 200);
+  EXPECT_EQ(client_->Get("/healthz", one)->status, 200);
+}
+
+TEST_F(WebServerTest, CallsOfThisMachineAreNotCounted) {
+  options_.router.calls_per_second_per_address = 1e-3;
+  Start();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(client_->Post("/api/search", kSearch, "application/json")->status, 200);
+  }
+}
+
 TEST_F(WebServerTest, ErrorOfTheServerHasStatusSentenceAndRequestId) {
   Start();
   server_.FailNextCall(absl::InvalidArgumentError("examples[0].image: not a JPEG"));
