@@ -185,10 +185,21 @@ HttpAdmission Router::Admit(const HttpRequest& request) {
 HttpResponse Router::Answer(HttpRequest& request) { return Run(*Find(request), request); }
 
 HttpResponse Router::Run(const Route& route, HttpRequest& request) {
-  Exchange exchange{
-      request, {}, RequestId(request), Timeout(request), MemoryLimit::Share(&message_memory_)};
+  Exchange exchange{request,
+                    {},
+                    RequestId(request),
+                    Timeout(request),
+                    MemoryLimit::Share(&message_memory_),
+                    proxy_->UserOf(request)};
   SetCommonHeaders(exchange.request_id, exchange.response);
   const absl::Status status = route.handler(exchange);
+  if (route.access == Access::kOperator && !IsRead(request)) {
+    LogInfo("change", {{"user", exchange.user},
+                       {"address", proxy_->ClientOf(request)},
+                       {"path", request.path},
+                       {"code", absl::StatusCodeToString(status.code())},
+                       {"request_id", exchange.request_id}});
+  }
   return Complete(request, exchange.request_id, status, std::move(exchange.response));
 }
 

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "absl/synchronization/notification.h"
 #include "client/web/page_files.h"
 #include "daemon/listen_address.h"
+#include "daemon/log.h"
 #include "s2p/v1/search.grpc.pb.h"
 #include "tests/client/fake_search_server.h"
 #include "tests/client/fake_training_server.h"
@@ -32,6 +34,7 @@ namespace {
 
 using test::IsOk;
 using test::StatusIs;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
@@ -763,6 +766,35 @@ TEST_F(WebServerTest, OperatorWhoLoggedInAtTheProxyIsOne) {
   const auto session = nlohmann::json::parse(client_->Get("/api/session", origin_)->body);
   EXPECT_EQ(session["operator"], true);
   EXPECT_EQ(nlohmann::json::parse(client_->Get("/api/session")->body)["operator"], false);
+}
+
+TEST_F(WebServerTest, ServersLearnWhoLoggedInAtTheProxy) {
+  options_.login_header = "X-Forwarded-User";
+  options_.trusted_proxies = {"127.0.0.1"};
+  Start();
+  origin_.emplace("X-Forwarded-User", "ada@shoes.example");
+  // A client cannot name somebody itself.
+  origin_.emplace("x-s2p-user-bin", "ZXZl");
+  EXPECT_EQ(PutPhoto("hello")->status, 200);
+  EXPECT_EQ(server_.last_user(), "ada@shoes.example");
+  EXPECT_EQ(client_->Post("/api/search", kSearch, "application/json")->status, 200);
+  EXPECT_EQ(server_.last_user(), "");
+}
+
+TEST_F(WebServerTest, ChangeIsLoggedWithThePersonAndTheAddress) {
+  options_.login_header = "X-Forwarded-User";
+  options_.trusted_proxies = {"127.0.0.1"};
+  Start();
+  std::ostringstream log;
+  ASSERT_THAT(ConfigureLog(LogOptions(), &log), IsOk());
+  origin_.emplace("X-Forwarded-User", "ada@shoes.example");
+  origin_.emplace("X-Forwarded-For", "192.0.2.1");
+  origin_.emplace("x-request-id", "r7");
+  EXPECT_EQ(PutPhoto("hello")->status, 200);
+  web_->Stop();
+  ASSERT_THAT(ConfigureLog(LogOptions()), IsOk());
+  EXPECT_THAT(log.str(), AllOf(HasSubstr("change"), HasSubstr("ada@shoes.example"),
+                               HasSubstr("192.0.2.1"), HasSubstr("/api/photo"), HasSubstr("r7")));
 }
 
 TEST_F(WebServerTest, LoginHeaderFromAnotherAddressIsNotBelieved) {
