@@ -155,6 +155,15 @@ TEST_F(WebServerTest, CallsOfThisMachineAreNotCounted) {
   }
 }
 
+TEST_F(WebServerTest, RequestsAreAnsweredAfterHealthSaysNo) {
+  Start();
+  for (const char* path : {"/healthz", "/readyz"}) EXPECT_EQ(client_->Get(path)->status, 200);
+  web_->StopServing();
+  for (const char* path : {"/healthz", "/readyz"}) EXPECT_EQ(client_->Get(path)->status, 503);
+  EXPECT_EQ(client_->Get("/")->status, 200);
+  EXPECT_EQ(client_->Post("/api/search", kSearch, "application/json")->status, 200);
+}
+
 TEST_F(WebServerTest, ErrorOfTheServerHasStatusSentenceAndRequestId) {
   Start();
   server_.FailNextCall(absl::InvalidArgumentError("examples[0].image: not a JPEG"));
