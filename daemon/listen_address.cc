@@ -76,13 +76,13 @@ absl::Status CheckGrpcListen(const std::string& address) {
 }
 
 absl::Status CheckListenAddress(absl::string_view address, bool has_tls, bool allow_insecure,
-                                absl::string_view tls_flags) {
+                                absl::string_view tls_flags, absl::string_view insecure_flag) {
   if (absl::StartsWith(address, kUnixScheme)) return CheckGrpcListen(std::string(address));
   S2P_ASSIGN_OR_RETURN(ListenAddress parsed, ParseListenAddress(address));
   if (has_tls || allow_insecure || parsed.is_loopback()) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("listening on ", address, " would let others in without protection: give ",
-                   tls_flags, ", or --insecure if the network itself is safe"));
+                   tls_flags, ", or ", insecure_flag, " if the network itself is safe"));
 }
 
 }  // namespace s2p

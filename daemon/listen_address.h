@@ -37,9 +37,10 @@ absl::Status CheckGrpcListen(const std::string& address);
 // pictures, so such an address needs TLS or an operator who says that the network is safe. A socket
 // in the file system, "unix:PATH", which only gRPC takes, is protected by its folder's permissions
 // and counts as loopback. InvalidArgument says what to do; `tls_flags` are the program's flags for
-// TLS.
+// TLS, `insecure_flag` the one that sets `allow_insecure`.
 absl::Status CheckListenAddress(absl::string_view address, bool has_tls, bool allow_insecure,
-                                absl::string_view tls_flags = "--tls-cert and --tls-key");
+                                absl::string_view tls_flags = "--tls-cert and --tls-key",
+                                absl::string_view insecure_flag = "--insecure");
 
 }  // namespace s2p
 

@@ -20,13 +20,15 @@ constexpr size_t kMostIds = 100;
 
 std::vector<LogField> FieldsOf(const AuditEntry& entry) {
   const size_t shown = std::min(entry.ids.size(), kMostIds);
-  return {{"key", entry.caller.name},
-          {"address", entry.caller.address},
-          {"method", entry.method},
-          LogField::List("ids", absl::MakeSpan(entry.ids).first(shown)),
-          {"count", entry.count},
-          {"code", entry.code},
-          {"request_id", entry.request_id}};
+  std::vector<LogField> fields = {{"key", entry.caller.name},
+                                  {"address", entry.caller.address},
+                                  {"method", entry.method},
+                                  LogField::List("ids", absl::MakeSpan(entry.ids).first(shown)),
+                                  {"count", entry.count},
+                                  {"code", entry.code},
+                                  {"request_id", entry.request_id}};
+  if (!entry.caller.user.empty()) fields.emplace_back("user", entry.caller.user);
+  return fields;
 }
 
 // Whether the last line of a file of `size` bytes has no end; nullopt if the file cannot be read.

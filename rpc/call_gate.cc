@@ -1,12 +1,14 @@
 #include "rpc/call_gate.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "base/steady_time.h"
+#include "base/utf8.h"
 #include "daemon/options.h"
 #include "daemon/retry_after.h"
 #include "rpc/credentials.h"
@@ -36,6 +38,15 @@ absl::Status TakeToken(TokenBuckets* buckets, absl::string_view by, const std::s
   return BusyError(
       absl::StrCat("the ", by, " ", caller, " may start ", buckets->rate(), " calls a second"),
       std::max(pause, kShortestPause));
+}
+
+// Whom a caller names as its user. It may choose the name, so log lines have it next to the key.
+std::string UserOf(const grpc::ServerContextBase& context) {
+  constexpr size_t kMostBytes = 256;
+  const auto [begin, end] = context.client_metadata().equal_range(kUserKey);
+  if (begin == end || std::next(begin) != end) return "";
+  return Printable(
+      absl::string_view(begin->second.data(), std::min(begin->second.size(), kMostBytes)));
 }
 
 AuditEntry EntryOf(const CallRecord& call, absl::StatusCode code) {
@@ -88,6 +99,7 @@ absl::Status CallGate::Admit(CallRecord* call, const grpc::ServerContextBase& co
   if (call->request_id.empty()) call->request_id = RequestIdOf(context.client_metadata());
   Caller caller;
   caller.address = AddressOf(context.peer());
+  caller.user = UserOf(context);
   if (access_.limit_loopback || !IsLoopback(caller.address)) {
     S2P_RETURN_IF_ERROR(TakeToken(by_address_.get(), "address", caller.address, metrics_));
   }

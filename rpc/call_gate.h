@@ -13,13 +13,13 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/hidden_folders.h"
+#include "daemon/callers/token_buckets.h"
 #include "daemon/reloaded.h"
 #include "rpc/api_keys.h"
 #include "rpc/audit_log.h"
 #include "rpc/call_log.h"
 #include "rpc/caller.h"
 #include "rpc/rpc_metrics.h"
-#include "rpc/token_buckets.h"
 
 namespace s2p {
 

@@ -55,7 +55,8 @@ void AddCredentialOptions(Options* options, CredentialOptions* credential_option
   options->Add("tls-key", &credential_options->tls_key, "PEM file of the private key");
   options->Add("tls-client-ca", &credential_options->tls_client_ca,
                "PEM file of the authority that client certificates must come from");
-  options->Add("insecure", &credential_options->insecure, "allow plain text beyond loopback");
+  options->Add("insecure", &credential_options->insecure,
+               "allow plain text beyond loopback, also for --http");
   options->Add("api-key-file", &credential_options->api_key_file,
                "file of accepted API keys (s2p keys); without it no key is asked for");
 }

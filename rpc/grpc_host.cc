@@ -124,6 +124,8 @@ void AddPortFlags(Options& options, absl::string_view program, GrpcHostOptions* 
   options.Add("http", &host->http, "address of /metrics, /healthz and /readyz, HOST:PORT")
       .Check(CheckHttpListen);
   AddHttpTlsFlags(options, &host->http_tls);
+  options.Add("insecure-http", &host->insecure_http,
+              "allow --http in plain text beyond loopback; --insecure allows it, too");
   options.Add("no-reflection", &host->no_reflection,
               "switch gRPC's reflection off, which lists services and messages without a key");
   ConnectionLimits& limits = host->connections;
@@ -145,6 +147,9 @@ void AddPortFlags(Options& options, absl::string_view program, GrpcHostOptions* 
 absl::StatusOr<std::unique_ptr<GrpcHost>> GrpcHost::Create(const GrpcHostOptions& options,
                                                            std::map<std::string, bool> health,
                                                            RpcMetrics* metrics) {
+  S2P_RETURN_IF_ERROR(CheckListenAddress(options.http, options.http_tls.enabled(),
+                                         options.credentials.insecure || options.insecure_http,
+                                         "--http-tls-cert and --http-tls-key", "--insecure-http"));
   S2P_ASSIGN_OR_RETURN(auto audit, AuditLog::Open(options.access.audit_log, metrics));
   S2P_ASSIGN_OR_RETURN(auto keys, WatchApiKeys(options.credentials, audit.get(), metrics));
   S2P_ASSIGN_OR_RETURN(auto credentials,

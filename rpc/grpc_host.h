@@ -57,6 +57,8 @@ struct GrpcHostOptions {
   // HOST:PORT of the HTTP endpoint.
   std::string http = "127.0.0.1:9464";
   HttpTlsOptions http_tls;
+  // Allow plain HTTP beyond loopback; so does credentials.insecure.
+  bool insecure_http = false;
   CredentialOptions credentials;
   // Tell nobody which services and messages there are.
   bool no_reflection = false;
@@ -67,7 +69,8 @@ struct GrpcHostOptions {
   AccessOptions access;
 };
 
-// Adds --listen, --http, --http-tls-*, --no-reflection, --health, --address-file and
+// Adds --listen, --http, --http-tls-*, --insecure-http, --no-reflection, --health, --address-file
+// and
 // --http-address-file, and --max-streams, --max-connection-memory, --max-connection-idle and
 // --max-connection-age. `program` is what --help calls the daemon: "server".
 void AddPortFlags(Options& options, absl::string_view program, GrpcHostOptions* host,

@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 #include "base/steady_time.h"
 #include "base/steady_wait.h"
+#include "daemon/callers/fair_places.h"
 #include "daemon/retry_after.h"
 #include "rpc/rpc_call.h"
 
@@ -48,7 +49,7 @@ class WatchSource {
 };
 
 struct WatchStreamsOptions {
-  // Streams at one time. More are answered RESOURCE_EXHAUSTED.
+  // Streams at one time, with FairPlaces for callers. More are answered RESOURCE_EXHAUSTED.
   size_t max_streams = 1000;
 };
 
@@ -63,7 +64,7 @@ class WatchStreams {
       std::function<absl::StatusOr<std::unique_ptr<WatchSource<Response>>>(const Request&)>;
 
   explicit WatchStreams(const WatchStreamsOptions& options)
-      : options_(options), thread_([this] { Work(); }) {}
+      : places_(static_cast<int64_t>(options.max_streams)), thread_([this] { Work(); }) {}
   // As Stop without grace. Only after the gRPC server has ended: its calls refer to this.
   ~WatchStreams() { Stop(absl::ZeroDuration()); }
   WatchStreams(const WatchStreams&) = delete;
@@ -162,11 +163,13 @@ class WatchStreams {
     constexpr absl::Duration kRetryAfter = absl::Seconds(10);
     absl::MutexLock lock(&mutex_);
     if (stopping_) return absl::UnavailableError("the server is shutting down");
-    if (calls_.size() >= options_.max_streams) {
+    const std::string caller = call->queue();
+    if (!places_.HasRoom(caller)) {
       return BusyError(
           absl::StrCat("the server is busy: ", calls_.size(), " clients watch already"),
           kRetryAfter);
     }
+    places_.Take(caller);
     calls_.insert(call);
     Change();
     return absl::OkStatus();
@@ -232,7 +235,7 @@ class WatchStreams {
   SteadyTime End(Call* call, const absl::Status& status) {
     {
       absl::MutexLock lock(&mutex_);
-      calls_.erase(call);
+      if (calls_.erase(call) > 0) places_.Give(call->queue());
       wait_.NotifyAll();
     }
     // The call may be deleted before this returns.
@@ -240,9 +243,9 @@ class WatchStreams {
     return SteadyTime::InfiniteFuture();
   }
 
-  const WatchStreamsOptions options_;
   absl::Mutex mutex_;
   SteadyWait wait_;
+  FairPlaces places_ ABSL_GUARDED_BY(mutex_);
   std::set<Call*> calls_ ABSL_GUARDED_BY(mutex_);
   // The thread has something to look at.
   bool changed_ ABSL_GUARDED_BY(mutex_) = false;

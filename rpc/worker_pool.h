@@ -10,8 +10,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "daemon/callers/fair_queue.h"
 #include "daemon/drain_estimate.h"
-#include "daemon/fair_queue.h"
 
 namespace s2p {
 

@@ -151,15 +151,17 @@ void Backend::CancelAll() {
 }
 
 ForwardedCall::ForwardedCall(Backend& backend, To to, const Exchange& exchange, bool has_deadline)
-    : ForwardedCall(backend, to, exchange.request_id, exchange.timeout, has_deadline) {}
+    : ForwardedCall(backend, to, CallOrigin{exchange.request_id, exchange.user}, exchange.timeout,
+                    has_deadline) {}
 
-ForwardedCall::ForwardedCall(Backend& backend, To to, const std::string& request_id,
+ForwardedCall::ForwardedCall(Backend& backend, To to, const CallOrigin& origin,
                              absl::Duration timeout, bool has_deadline)
     : backend_(backend), to_(to) {
   ClientOptions options = (to == To::kServer ? backend.server_ : *backend.trainer_).Now();
   options.timeout = timeout;
   Prepare(options, has_deadline, context_);
-  context_.AddMetadata("x-request-id", request_id);
+  context_.AddMetadata("x-request-id", origin.request_id);
+  if (!origin.user.empty()) context_.AddMetadata("x-s2p-user-bin", origin.user);
   backend_.Enter(&context_);
 }
 

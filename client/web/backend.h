@@ -91,8 +91,15 @@ class Backend {
   absl::flat_hash_set<grpc::ClientContext*> under_way_ ABSL_GUARDED_BY(mutex_);
 };
 
-// One RPC, usually for one HTTP request: sets its key, deadline and request id, and cancels it when
-// the browser disconnects. One thread only.
+// The request that causes RPCs, as the servers' logs show it. A plain value.
+struct CallOrigin {
+  std::string request_id;
+  // As Exchange::user.
+  std::string user;
+};
+
+// One RPC, usually for one HTTP request: sets its key, deadline and origin, and cancels it when the
+// browser disconnects. One thread only.
 class ForwardedCall {
  public:
   enum class To { kServer, kTrainer };
@@ -101,7 +108,7 @@ class ForwardedCall {
   // object.
   ForwardedCall(Backend& backend, To to, const Exchange& exchange, bool has_deadline = true);
   // A call of the gateway's own.
-  ForwardedCall(Backend& backend, To to, const std::string& request_id, absl::Duration timeout,
+  ForwardedCall(Backend& backend, To to, const CallOrigin& origin, absl::Duration timeout,
                 bool has_deadline = true);
   ~ForwardedCall();
   ForwardedCall(const ForwardedCall&) = delete;

@@ -24,6 +24,9 @@ struct Exchange {
   absl::Duration timeout;
   // Memory of the messages made from JSON, which all requests share.
   MemoryLimit::Share messages;
+  // The person who has logged in at a proxy (TrustedProxy::UserOf), for the servers' audit log;
+  // empty if there is none.
+  std::string user{};
 };
 
 // Fills in the response, or returns an error to respond with.

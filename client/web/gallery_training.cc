@@ -35,7 +35,7 @@ GalleryTraining::~GalleryTraining() {
   if (thread.joinable()) thread.join();
 }
 
-absl::Status GalleryTraining::Begin(v1::TrainingSpec spec, const std::string& request_id) {
+absl::Status GalleryTraining::Begin(v1::TrainingSpec spec, const CallOrigin& origin) {
   if (!spec.target_dataset().empty()) {
     return absl::InvalidArgumentError("spec.target_dataset: leave it out, it is the gallery");
   }
@@ -49,7 +49,7 @@ absl::Status GalleryTraining::Begin(v1::TrainingSpec spec, const std::string& re
   progress_.state = State::kExporting;
   cancel_ = false;
   thread_ = std::thread(
-      [this, spec = std::move(spec), request_id]() mutable { Run(std::move(spec), request_id); });
+      [this, spec = std::move(spec), origin]() mutable { Run(std::move(spec), origin); });
   return absl::OkStatus();
 }
 
@@ -66,9 +66,10 @@ GalleryTrainingProgress GalleryTraining::progress() const {
   return progress_;
 }
 
-void GalleryTraining::Run(v1::TrainingSpec spec, const std::string& request_id) {
-  LogInfo("exporting the gallery", {{"request_id", request_id}, {"folder", options_.export_dir}});
-  auto name = Export(request_id);
+void GalleryTraining::Run(v1::TrainingSpec spec, const CallOrigin& origin) {
+  LogInfo("exporting the gallery",
+          {{"request_id", origin.request_id}, {"folder", options_.export_dir}});
+  auto name = Export(origin);
   if (!name.ok()) return End(name.status());
   {
     absl::MutexLock lock(&mutex_);
@@ -77,7 +78,7 @@ void GalleryTraining::Run(v1::TrainingSpec spec, const std::string& request_id) 
   const std::string& folder =
       options_.trainer_export_dir.empty() ? options_.export_dir : options_.trainer_export_dir;
   spec.set_target_dataset(absl::StrCat(folder, "/", *name));
-  End(Submit(spec, request_id));
+  End(Submit(spec, origin));
 }
 
 void GalleryTraining::End(const absl::StatusOr<std::string>& job_id) {
@@ -98,10 +99,10 @@ void GalleryTraining::End(const absl::StatusOr<std::string>& job_id) {
   }
 }
 
-absl::StatusOr<std::string> GalleryTraining::Export(const std::string& request_id) {
+absl::StatusOr<std::string> GalleryTraining::Export(const CallOrigin& origin) {
   GallerySource source;
-  source.list = [&] { return List(request_id); };
-  source.original = [&](const std::string& photo_id) { return Original(photo_id, request_id); };
+  source.list = [&] { return List(origin); };
+  source.original = [&](const std::string& photo_id) { return Original(photo_id, origin); };
   source.on_photo = [this](size_t done, size_t total) { return ShowPhotos(done, total); };
   GalleryFolderOptions options;
   options.folder = options_.export_dir;
@@ -116,13 +117,13 @@ absl::Status GalleryTraining::ShowPhotos(size_t done, size_t total) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<v1::Photo>> GalleryTraining::List(const std::string& request_id) {
+absl::StatusOr<std::vector<v1::Photo>> GalleryTraining::List(const CallOrigin& origin) {
   std::vector<v1::Photo> photos;
   v1::ListPhotosRequest request;
   do {
     v1::ListPhotosResponse page;
     const auto list = [&] {
-      return Call(To::kServer, request_id, [&](grpc::ClientContext* context) {
+      return Call(To::kServer, origin, [&](grpc::ClientContext* context) {
         return backend_.gallery()->ListPhotos(context, request, &page);
       });
     };
@@ -134,13 +135,13 @@ absl::StatusOr<std::vector<v1::Photo>> GalleryTraining::List(const std::string& 
 }
 
 absl::StatusOr<OriginalPhoto> GalleryTraining::Original(const std::string& photo_id,
-                                                        const std::string& request_id) {
+                                                        const CallOrigin& origin) {
   v1::GetPhotoRequest request;
   request.set_photo_id(photo_id);
   request.set_rendition(v1::RENDITION_ORIGINAL);
   OriginalPhoto original;
   const auto get = [&] {
-    return Call(To::kServer, request_id, [&](grpc::ClientContext* context) {
+    return Call(To::kServer, origin, [&](grpc::ClientContext* context) {
       original = {};
       const auto reader = backend_.gallery()->GetPhoto(context, request);
       v1::GetPhotoResponse response;
@@ -156,12 +157,12 @@ absl::StatusOr<OriginalPhoto> GalleryTraining::Original(const std::string& photo
 }
 
 absl::StatusOr<std::string> GalleryTraining::Submit(const v1::TrainingSpec& spec,
-                                                    const std::string& request_id) {
+                                                    const CallOrigin& origin) {
   v1::SubmitJobRequest request;
   *request.mutable_spec() = spec;
   v1::SubmitJobResponse response;
   const auto submit = [&] {
-    return Call(To::kTrainer, request_id, [&](grpc::ClientContext* context) {
+    return Call(To::kTrainer, origin, [&](grpc::ClientContext* context) {
       return backend_.training()->SubmitJob(context, request, &response);
     });
   };
@@ -169,9 +170,9 @@ absl::StatusOr<std::string> GalleryTraining::Submit(const v1::TrainingSpec& spec
   return response.job().job_id();
 }
 
-absl::Status GalleryTraining::Call(To to, const std::string& request_id,
+absl::Status GalleryTraining::Call(To to, const CallOrigin& origin,
                                    const std::function<grpc::Status(grpc::ClientContext*)>& make) {
-  ForwardedCall call(backend_, to, request_id, kTimeout);
+  ForwardedCall call(backend_, to, origin, kTimeout);
   {
     absl::MutexLock lock(&mutex_);
     if (cancel_) return absl::CancelledError("cancelled");

@@ -67,9 +67,9 @@ class GalleryTraining {
   // As Cancel, and waits for the end.
   ~GalleryTraining();
 
-  // `request_id` goes into the log, here and on the servers. InvalidArgument if the spec names a
+  // `origin` goes into the logs, here and on the servers. InvalidArgument if the spec names a
   // target; FailedPrecondition if one is running.
-  absl::Status Begin(v1::TrainingSpec spec, const std::string& request_id);
+  absl::Status Begin(v1::TrainingSpec spec, const CallOrigin& origin);
   // Cancels the export that is running, whose files are removed, or the wait for a busy trainer. A
   // call that submits the job finishes, and a finished export stays for the next Begin.
   void Cancel();
@@ -78,14 +78,13 @@ class GalleryTraining {
  private:
   using State = GalleryTrainingProgress::State;
 
-  void Run(v1::TrainingSpec spec, const std::string& request_id);
-  absl::StatusOr<std::string> Export(const std::string& request_id);
-  absl::StatusOr<std::string> Submit(const v1::TrainingSpec& spec, const std::string& request_id);
-  absl::StatusOr<std::vector<v1::Photo>> List(const std::string& request_id);
-  absl::StatusOr<OriginalPhoto> Original(const std::string& photo_id,
-                                         const std::string& request_id);
+  void Run(v1::TrainingSpec spec, const CallOrigin& origin);
+  absl::StatusOr<std::string> Export(const CallOrigin& origin);
+  absl::StatusOr<std::string> Submit(const v1::TrainingSpec& spec, const CallOrigin& origin);
+  absl::StatusOr<std::vector<v1::Photo>> List(const CallOrigin& origin);
+  absl::StatusOr<OriginalPhoto> Original(const std::string& photo_id, const CallOrigin& origin);
   // Makes a call that Cancel can end.
-  absl::Status Call(ForwardedCall::To to, const std::string& request_id,
+  absl::Status Call(ForwardedCall::To to, const CallOrigin& origin,
                     const std::function<grpc::Status(grpc::ClientContext*)>& make);
   // Repeats `call` while its error is temporary, at most ten times.
   absl::Status Repeat(const std::function<absl::Status()>& call,

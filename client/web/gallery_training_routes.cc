@@ -70,7 +70,8 @@ void AddGalleryTrainingRoutes(GalleryTraining& training, Router& router) {
   router.Add("POST", "/api/training/gallery", kOperator, [&](Exchange& exchange) -> absl::Status {
     v1::SubmitJobRequest request;
     S2P_RETURN_IF_ERROR(ReadRequest(exchange, request));
-    S2P_RETURN_IF_ERROR(training.Begin(std::move(*request.mutable_spec()), exchange.request_id));
+    S2P_RETURN_IF_ERROR(
+        training.Begin(std::move(*request.mutable_spec()), {exchange.request_id, exchange.user}));
     return AnswerProgress(training, exchange);
   });
   router.Add("POST", "/api/training/gallery/cancel", kOperator, [&](Exchange& exchange) {

@@ -52,6 +52,9 @@ void AddFlags(Options& options, Flags& flags) {
               "allow everyone who can connect, also beyond loopback, to change everything");
   AddHealthFlag(options, &flags.daemon, "the gateway at --listen");
   AddAddressFileFlag(options, &flags.daemon, "the page's");
+  options.Add("lame-duck", &flags.daemon.lame_duck,
+              "how long requests are still answered after SIGTERM, while health says 503; another "
+              "SIGTERM ends it");
   options.Add(
       "operator-password-file", &web.operator_password_file,
       "file whose first line is the operators' password; without it everyone is an operator");
@@ -95,6 +98,11 @@ void AddFlags(Options& options, Flags& flags) {
       .Add("max-connections-per-address", &web.max_connections_per_address,
            "the same for one client's address; --trusted-proxy has no such limit")
       .Range(1, 100000);
+  options
+      .Add("calls-per-second-per-address", &web.router.calls_per_second_per_address,
+           "requests below /api/ that one client beyond this machine may start, on average; 0: any "
+           "number")
+      .Range(0, 1e6);
   AddLogOptions(&options, &flags.daemon.log);
 }
 
@@ -111,7 +119,10 @@ absl::Status Serve(Flags& flags) {
   S2P_ASSIGN_OR_RETURN(auto web, WebServer::Start(flags.web));
   S2P_RETURN_IF_ERROR(WriteAddress(flags.daemon.address_file, web->address()));
   LogInfo("listening", {{"http", web->address()}, {"server", flags.connection.server}});
-  shutdown->Wait();
+  shutdown->WaitWithLameDuck(flags.daemon.lame_duck, [&flags, &web] {
+    LogInfo("still serving, but health says no", {{"for", flags.daemon.lame_duck}});
+    web->StopServing();
+  });
   web->Stop();
   LogInfo("ended");
   return absl::OkStatus();

@@ -29,7 +29,8 @@ ExchangeHandler Serve(const PageFile& file) {
 
 }  // namespace
 
-void AddPageRoutes(std::function<std::string()> metrics, Router& router) {
+void AddPageRoutes(std::function<std::string()> metrics, std::function<bool()> serving,
+                   Router& router) {
   constexpr auto kAnyone = Router::Access::kAnyone;
   for (const PageFile& file : PageFiles()) {
     if (file.name == "index.html") {
@@ -39,10 +40,15 @@ void AddPageRoutes(std::function<std::string()> metrics, Router& router) {
       router.Add("GET", absl::StrCat("/assets/", file.name), kAnyone, Serve(file));
     }
   }
-  router.AddProbe("/healthz", [](Exchange& exchange) {
-    Answer(exchange, "ok\n", "text/plain");
-    return absl::OkStatus();
-  });
+  // Balancers ask the page for /healthz, which has been its only probe.
+  for (const char* path : {"/healthz", "/readyz"}) {
+    router.AddProbe(path, [serving](Exchange& exchange) {
+      const bool ok = serving();
+      Answer(exchange, ok ? "ok\n" : "ending\n", "text/plain");
+      if (!ok) exchange.response.status = 503;
+      return absl::OkStatus();
+    });
+  }
   router.Add("GET", "/metrics", kAnyone, [metrics = std::move(metrics)](Exchange& exchange) {
     Answer(exchange, metrics(), "text/plain; version=0.0.4; charset=utf-8");
     return absl::OkStatus();

@@ -16,6 +16,8 @@
 #include "base/utf8.h"
 #include "client/web/http_error.h"
 #include "client/web/request_guard.h"
+#include "daemon/http/client_address.h"
+#include "daemon/listen_address.h"
 #include "daemon/log.h"
 #include "daemon/retry_after.h"
 
@@ -25,6 +27,8 @@ namespace {
 constexpr size_t kMaxRequestIdBytes = 128;
 // The body of a GET means nothing, and is ignored.
 constexpr uint64_t kMaxIgnoredBytes = 64 << 10;
+// Clients whose calls are counted; each takes some 200 bytes.
+constexpr size_t kMostClients = 10000;
 constexpr char kJsonType[] = "application/json";
 
 // The page loads nothing from other sites, may not be framed, and submits no forms.
@@ -73,6 +77,11 @@ bool IsForAPerson(const HttpRequest& request) {
          absl::StrContains(request.Header("Accept"), "text/html");
 }
 
+// `client` is an AddressGroup.
+bool IsLoopback(const std::string& client) {
+  return ListenAddress{client, 0}.is_loopback() || client == AddressGroup("::1");
+}
+
 bool IsRead(const HttpRequest& request) {
   return request.method == "GET" || request.method == "HEAD";
 }
@@ -117,7 +126,11 @@ Router::Router(RouterOptions options, const OperatorSessions* sessions, const Tr
       sessions_(sessions),
       proxy_(proxy),
       metrics_(metrics),
-      message_memory_(options_.message_memory_bytes) {}
+      message_memory_(options_.message_memory_bytes),
+      by_address_(
+          options_.calls_per_second_per_address > 0
+              ? std::make_unique<TokenBuckets>(options_.calls_per_second_per_address, kMostClients)
+              : nullptr) {}
 
 void Router::Add(const std::string& method, const std::string& path, Access access,
                  ExchangeHandler handler, std::optional<uint64_t> max_body_bytes) {
@@ -172,10 +185,21 @@ HttpAdmission Router::Admit(const HttpRequest& request) {
 HttpResponse Router::Answer(HttpRequest& request) { return Run(*Find(request), request); }
 
 HttpResponse Router::Run(const Route& route, HttpRequest& request) {
-  Exchange exchange{
-      request, {}, RequestId(request), Timeout(request), MemoryLimit::Share(&message_memory_)};
+  Exchange exchange{request,
+                    {},
+                    RequestId(request),
+                    Timeout(request),
+                    MemoryLimit::Share(&message_memory_),
+                    proxy_->UserOf(request)};
   SetCommonHeaders(exchange.request_id, exchange.response);
   const absl::Status status = route.handler(exchange);
+  if (route.access == Access::kOperator && !IsRead(request)) {
+    LogInfo("change", {{"user", exchange.user},
+                       {"address", proxy_->ClientOf(request)},
+                       {"path", request.path},
+                       {"code", absl::StatusCodeToString(status.code())},
+                       {"request_id", exchange.request_id}});
+  }
   return Complete(request, exchange.request_id, status, std::move(exchange.response));
 }
 
@@ -227,7 +251,19 @@ std::optional<std::string> Router::LeadToRoute(const HttpRequest& request) const
   return absl::StrCat(shorter, query == std::string::npos ? "" : request.target.substr(query));
 }
 
+absl::Status Router::CheckRate(const HttpRequest& request) const {
+  if (by_address_ == nullptr || !absl::StartsWith(request.path, "/api/")) return absl::OkStatus();
+  const std::string client = AddressGroup(proxy_->ClientOf(request));
+  if (!options_.limit_loopback && IsLoopback(client)) return absl::OkStatus();
+  const absl::Duration pause = by_address_->Take(client, TokenBuckets::Clock::now());
+  if (pause == absl::ZeroDuration()) return absl::OkStatus();
+  return BusyError(absl::StrCat("the address ", client, " may start ", by_address_->rate(),
+                                " requests a second"),
+                   pause);
+}
+
 absl::Status Router::Check(const Route& route, const HttpRequest& request) const {
+  S2P_RETURN_IF_ERROR(CheckRate(request));
   S2P_RETURN_IF_ERROR(CheckAccess(route.access, request));
   if (!IsRead(request) && IsMultipart(request)) {
     return absl::InvalidArgumentError("multipart/form-data is not supported: send the bytes alone");

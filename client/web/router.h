@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "client/web/metrics.h"
 #include "client/web/operator_sessions.h"
 #include "client/web/trusted_proxy.h"
+#include "daemon/callers/token_buckets.h"
 #include "daemon/http/http_server.h"
 #include "daemon/http/memory_limit.h"
 
@@ -33,6 +35,12 @@ struct RouterOptions {
   // Timeouts of an RPC: the default if the browser sets none, and the longest that it may set.
   absl::Duration default_timeout = absl::Seconds(10);
   absl::Duration max_timeout = absl::Seconds(60);
+  // Requests below /api/ that one client (AddressGroup) may start in a second, on average; a
+  // second's worth may come at once. All clients share the gateway's key at the servers, and none
+  // shall use it up. 0: any number.
+  double calls_per_second_per_address = 200;
+  // Whether the addresses of this machine are limited, too.
+  bool limit_loopback = false;
 };
 
 // Matches exact paths only; parameters are in the query or the body. Handles for each request its
@@ -80,6 +88,8 @@ class Router : public HttpHandler {
   // Null if there is none.
   const Route* Find(const HttpRequest& request) const;
   absl::Status Check(const Route& route, const HttpRequest& request) const;
+  // A BusyError if the client calls too often.
+  absl::Status CheckRate(const HttpRequest& request) const;
   absl::Status CheckAccess(Access access, const HttpRequest& request) const;
   // Redirects "/operator/" to "/operator", keeping its query. Nothing if that is not a route,
   // either.
@@ -95,6 +105,8 @@ class Router : public HttpHandler {
   const TrustedProxy* const proxy_;
   WebMetrics* const metrics_;
   MemoryLimit message_memory_;
+  // Null: no limit.
+  const std::unique_ptr<TokenBuckets> by_address_;
   std::map<std::pair<std::string, std::string>, Route> routes_;
 };
 

@@ -37,8 +37,10 @@ struct SessionRouteOptions {
 void AddSessionRoutes(const SessionRouteOptions& options, OperatorSessions& sessions,
                       const TrustedProxy& proxy, Router& router);
 
-// Adds the page's files, and the endpoints for orchestrators and Prometheus.
-void AddPageRoutes(std::function<std::string()> metrics, Router& router);
+// Adds the page's files, and the endpoints for orchestrators and Prometheus. Health is 200 while
+// `serving` says so, else 503; it must be thread-safe and must not block.
+void AddPageRoutes(std::function<std::string()> metrics, std::function<bool()> serving,
+                   Router& router);
 
 }  // namespace s2p
 

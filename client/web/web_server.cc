@@ -1,6 +1,7 @@
 #include "client/web/web_server.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -100,6 +101,7 @@ struct WebServer::Impl {
   const WebServerOptions options;
   const TrustedProxy proxy;
   WebMetrics metrics;
+  std::atomic<bool> serving{true};
   // Null without a file; set before the first request.
   std::unique_ptr<Reloaded<std::string>> password;
   OperatorSessions sessions;
@@ -149,7 +151,7 @@ void WebServer::Impl::AddRoutes() {
     session.has_gallery_training = true;
   }
   AddSessionRoutes(session, sessions, proxy, router);
-  AddPageRoutes([this] { return metrics.Text(); }, router);
+  AddPageRoutes([this] { return metrics.Text(); }, [this] { return serving.load(); }, router);
 }
 
 absl::StatusOr<std::unique_ptr<WebServer>> WebServer::Start(WebServerOptions options) {
@@ -171,6 +173,8 @@ WebServer::WebServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 WebServer::~WebServer() { Stop(); }
 
 const std::string& WebServer::address() const { return impl_->address; }
+
+void WebServer::StopServing() { impl_->serving = false; }
 
 void WebServer::Stop() {
   if (impl_->gallery_training != nullptr) impl_->gallery_training->Cancel();

@@ -69,6 +69,9 @@ class WebServer {
   // HOST:PORT as bound.
   const std::string& address() const;
 
+  // Health says 503 from now on, and requests are still answered, so that balancers can send the
+  // next ones elsewhere before Stop.
+  void StopServing();
   // Closes the port, ends the calls in flight, and waits for their responses. Can be called again.
   void Stop();
 

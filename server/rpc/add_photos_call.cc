@@ -52,7 +52,7 @@ class AddPhotosCall final : public RpcCall {
     absl::StatusOr<v1::AddPhotoRequest> request = absl::CancelledError("no message");
     ByteBudget::Share share;
     if (ok) {
-      share = service_.add_bytes->Take(message_.Length());
+      share = service_.add_bytes->Take(queue(), message_.Length());
       request = Parse(std::exchange(message_, grpc::ByteBuffer()), ++messages_);
     }
     Slot* slot = nullptr;
@@ -100,7 +100,7 @@ class AddPhotosCall final : public RpcCall {
   }
 
   void ReadNext() {
-    service_.add_bytes->WhenRoom([this] { StartRead(&message_); });
+    service_.add_bytes->WhenRoom(queue(), [this] { StartRead(&message_); });
   }
 
   // Whether the caller has to Submit the slot, outside the mutex. If an earlier photo with the same

@@ -32,7 +32,7 @@ class ExportFeedbackCall final : public RequestCall<v1::ExportFeedbackRequest> {
   void OnRequest() override {
     if (service_.feedback == nullptr) return End(FeedbackIsOff());
     constexpr absl::Duration kRetryAfter = absl::Seconds(5);
-    place_ = service_.export_places->Take();
+    place_ = service_.export_places->Take(queue());
     if (!place_) {
       return End(BusyError(absl::StrCat("the server is busy: ", service_.export_places->most(),
                                         " exports run already"),

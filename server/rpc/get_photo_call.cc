@@ -60,7 +60,7 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
   absl::Status TakePlace() {
     // A photo takes a client that reads a fraction of a second.
     constexpr absl::Duration kRetryAfter = absl::Seconds(1);
-    place_ = service_.photo_places->Take();
+    place_ = service_.photo_places->Take(queue());
     if (place_) return absl::OkStatus();
     return BusyError(absl::StrCat("the server is busy: ", service_.photo_places->most(),
                                   " photos are being sent already"),

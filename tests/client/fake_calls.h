@@ -35,6 +35,11 @@ class FakeCalls {
     absl::MutexLock lock(&mutex_);
     holds_next_ = true;
   }
+  // The person whom the last call named; empty if none.
+  std::string last_user() const {
+    absl::MutexLock lock(&mutex_);
+    return last_user_;
+  }
   // Returns when a held call has come, or has been cancelled.
   void AwaitHeld() { held_.WaitForNotification(); }
   void AwaitCancelled() { cancelled_.WaitForNotification(); }
@@ -47,6 +52,10 @@ class FakeCalls {
       return grpc::Status::CANCELLED;
     }
     absl::MutexLock lock(&mutex_);
+    const auto user = context.client_metadata().find("x-s2p-user-bin");
+    last_user_ = user == context.client_metadata().end()
+                     ? ""
+                     : std::string(user->second.data(), user->second.size());
     const auto sent = context.client_metadata().find("authorization");
     if (!key_.empty() && (sent == context.client_metadata().end() ||
                           sent->second != grpc::string_ref(absl::StrCat("Bearer ", key_)))) {
@@ -68,7 +77,8 @@ class FakeCalls {
 
   absl::Notification held_;
   absl::Notification cancelled_;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
+  std::string last_user_ ABSL_GUARDED_BY(mutex_);
   bool holds_next_ ABSL_GUARDED_BY(mutex_) = false;
   std::string key_ ABSL_GUARDED_BY(mutex_);
   absl::Status next_failure_ ABSL_GUARDED_BY(mutex_);

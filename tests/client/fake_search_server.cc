@@ -343,6 +343,8 @@ v1::SearchRequest FakeSearchServer::last_search() const {
   return services_->state.last_search;
 }
 
+std::string FakeSearchServer::last_user() const { return services_->state.calls.last_user(); }
+
 int FakeSearchServer::streams() const {
   absl::MutexLock lock(&services_->state.mutex);
   return services_->state.streams;

@@ -52,6 +52,8 @@ class FakeSearchServer {
 
   std::vector<std::string> photo_ids() const;
   v1::SearchRequest last_search() const;
+  // The person whom the last call named; empty if none.
+  std::string last_user() const;
   int streams() const;
 
  private:

@@ -388,10 +388,12 @@ class EndToEnd(unittest.TestCase):
         server.s2p("--api-key", "correct-horse-battery-staple", "gallery", "stats")
 
     def test_listening_for_everyone_needs_a_decision(self):
-        server = run(program("s2p-server"), "--checkpoint-root", self.store, "--data-dir",
-                     self.data_dir, "--listen", "0.0.0.0:0", "--http", "127.0.0.1:0", check=False)
-        self.assertNotEqual(server.returncode, 0)
-        self.assertIn("--insecure", server.stderr)
+        for listen, http, flag in (("0.0.0.0:0", "127.0.0.1:0", "--insecure "),
+                                   ("127.0.0.1:0", "0.0.0.0:0", "--insecure-http ")):
+            server = run(program("s2p-server"), "--checkpoint-root", self.store, "--data-dir",
+                         self.data_dir, "--listen", listen, "--http", http, check=False)
+            self.assertNotEqual(server.returncode, 0)
+            self.assertIn(flag, server.stderr)
 
     def test_metrics_count_requests(self):
         server = self.start().wait_until_serving()

@@ -14,6 +14,7 @@
 namespace s2p::test {
 namespace {
 
+using testing::ContainsRegex;
 using testing::HasSubstr;
 
 constexpr char kReflection[] = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
@@ -142,6 +143,30 @@ TEST_F(AccessTest, ChangeIsRecordedWithItsCaller) {
   EXPECT_THAT(Audit(), HasSubstr(R"("key":"operator","address":"127.0.0.1",)"
                                  R"("method":"SetServingVersion","ids":["7"],"count":1,)"
                                  R"("code":"OK","request_id":"my-own-id"})"));
+}
+
+TEST_F(AccessTest, ChangeIsRecordedWithThePersonWhomTheCallerNames) {
+  const std::string key = NewKey("web", {Role::kAdmin});
+  Start();
+  const auto change = [&](const std::vector<std::string>& users) {
+    grpc::ClientContext context;
+    context.AddMetadata("authorization", "Bearer " + key);
+    context.AddMetadata("x-request-id", "r");
+    for (const std::string& user : users) context.AddMetadata("x-s2p-user-bin", user);
+    v1::SetServingVersionResponse response;
+    EXPECT_THAT(stub_->SetServingVersion(&context, {}, &response), IsOk());
+  };
+  change({"ada@shoes.example"});
+  change({"\xE9ve\n"});
+  change({std::string(300, 'x')});
+  change({});
+  change({"ada", "eve"});
+  End();
+  EXPECT_THAT(Audit(), HasSubstr(R"("request_id":"r","user":"ada@shoes.example"})"));
+  EXPECT_THAT(Audit(), HasSubstr(R"("request_id":"r","user":"\\xe9ve\\n"})"));
+  EXPECT_THAT(Audit(), HasSubstr(std::string(256, 'x') + "\"}"));
+  // The last two name nobody.
+  EXPECT_THAT(Audit(), ContainsRegex("\"request_id\":\"r\"}\n[^\n]*\"request_id\":\"r\"}\n"));
 }
 
 TEST_F(AccessTest, ChangeWithoutTheRoleIsRecorded) {

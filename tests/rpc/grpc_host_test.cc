@@ -42,6 +42,30 @@ TEST_F(GrpcHostTest, BadOptionsAreNamedBeforeAPortOpens) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--insecure")));
 }
 
+TEST_F(GrpcHostTest, MetricsBeyondLoopbackNeedTlsOrAFlagThatSaysSo) {
+  options_.http = "0.0.0.0:0";
+  EXPECT_THAT(GrpcHost::Create(options_, {}, &metrics_),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("0.0.0.0:0 would let others in without protection: give "
+                                 "--http-tls-cert and --http-tls-key, or --insecure-http")));
+  options_.insecure_http = true;
+  EXPECT_THAT(GrpcHost::Create(options_, {}, &metrics_), IsOk());
+  // It opens nothing else.
+  options_.listen = "0.0.0.0:0";
+  EXPECT_THAT(GrpcHost::Create(options_, {}, &metrics_),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--insecure ")));
+  options_.insecure_http = false;
+  options_.credentials.insecure = true;
+  EXPECT_THAT(GrpcHost::Create(options_, {}, &metrics_), IsOk());
+}
+
+TEST_F(GrpcHostTest, MetricsOverTlsMayBeBeyondLoopback) {
+  options_.http = "0.0.0.0:0";
+  options_.http_tls.cert = dir_.File("cert");
+  options_.http_tls.key = dir_.File("key");
+  EXPECT_THAT(GrpcHost::Create(options_, {}, &metrics_), IsOk());
+}
+
 TEST_F(GrpcHostTest, ListensOnASocketFile) {
   options_.listen = "unix:" + dir_.File("s");
   Start();

@@ -13,7 +13,10 @@ using testing::HasSubstr;
 class WatchStreamsTest : public HostTest {
  protected:
   struct Watch {
-    explicit Watch(v1::ModelService::Stub& stub) : reader(stub.WatchModelStatus(&context, {})) {}
+    explicit Watch(v1::ModelService::Stub& stub, const std::string& authorization = "") {
+      if (!authorization.empty()) context.AddMetadata("authorization", authorization);
+      reader = stub.WatchModelStatus(&context, {});
+    }
     // The version of the next message; -1 at the end.
     int64_t Next() {
       v1::WatchModelStatusResponse response;
@@ -85,6 +88,25 @@ TEST_F(WatchStreamsTest, StreamsBeyondTheLimitAreRefusedWithATimeToComeBack) {
   EXPECT_THAT(second.Finish(),
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("1 clients watch")));
   EXPECT_EQ(Trailing(second.context, "grpc-retry-pushback-ms"), "10000");
+}
+
+TEST_F(WatchStreamsTest, CallerWithAllStreamsLeavesOthersTheirShare) {
+  options_.credentials.api_key_file = dir_.File("keys");
+  std::ofstream(options_.credentials.api_key_file) << "0123456789abcdef\nfedcba9876543210\n";
+  std::filesystem::permissions(options_.credentials.api_key_file,
+                               std::filesystem::perms::owner_read);
+  watch_options_.max_streams = 2;
+  script_ = OneMessage();
+  Start();
+  const std::string greedy = "Bearer 0123456789abcdef", modest = "Bearer fedcba9876543210";
+  Watch first(*stub_, greedy), second(*stub_, greedy);
+  EXPECT_EQ(first.Next(), 1);
+  EXPECT_EQ(second.Next(), 1);
+  Watch third(*stub_, greedy);
+  EXPECT_EQ(third.Next(), -1);
+  EXPECT_THAT(third.Finish(), StatusIs(absl::StatusCode::kResourceExhausted));
+  Watch other(*stub_, modest);
+  EXPECT_EQ(other.Next(), 1);
 }
 
 TEST_F(WatchStreamsTest, ClientThatLeavesMakesRoom) {

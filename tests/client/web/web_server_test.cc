@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "absl/synchronization/notification.h"
 #include "client/web/page_files.h"
 #include "daemon/listen_address.h"
+#include "daemon/log.h"
 #include "s2p/v1/search.grpc.pb.h"
 #include "tests/client/fake_search_server.h"
 #include "tests/client/fake_training_server.h"
@@ -32,6 +34,7 @@ namespace {
 
 using test::IsOk;
 using test::StatusIs;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
@@ -124,6 +127,41 @@ TEST_F(WebServerTest, PictureThatTheBrowserHasIsNotSentAgain) {
     EXPECT_EQ(again->status, 304);
     EXPECT_THAT(again->body, IsEmpty());
   }
+}
+
+TEST_F(WebServerTest, ClientThatCallsTooOftenIsToldWhenToComeBackAndNoOther) {
+  options_.router.calls_per_second_per_address = 1e-3;
+  options_.router.limit_loopback = true;
+  options_.trusted_proxies = {"127.0.0.1"};
+  Start();
+  const httplib::Headers one = {{"X-Forwarded-For", "192.0.2.1"}},
+                         other = {{"X-Forwarded-For", "192.0.2.2"}};
+  EXPECT_EQ(client_->Post("/api/search", one, kSearch, "application/json")->status, 200);
+  const auto refused = client_->Post("/api/search", one, kSearch, "application/json");
+  ASSERT_EQ(refused->status, 429);
+  EXPECT_GT(std::stoi(refused->get_header_value("Retry-After")), 0);
+  EXPECT_THAT(ErrorOf(refused)["message"].get<std::string>(), HasSubstr("the address 192.0.2.1"));
+  EXPECT_EQ(client_->Post("/api/search", other, kSearch, "application/json")->status, 200);
+  // The page itself costs the servers nothing.
+  EXPECT_EQ(client_->Get("/", one)->status, 200);
+  EXPECT_EQ(client_->Get("/healthz", one)->status, 200);
+}
+
+TEST_F(WebServerTest, CallsOfThisMachineAreNotCounted) {
+  options_.router.calls_per_second_per_address = 1e-3;
+  Start();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(client_->Post("/api/search", kSearch, "application/json")->status, 200);
+  }
+}
+
+TEST_F(WebServerTest, RequestsAreAnsweredAfterHealthSaysNo) {
+  Start();
+  for (const char* path : {"/healthz", "/readyz"}) EXPECT_EQ(client_->Get(path)->status, 200);
+  web_->StopServing();
+  for (const char* path : {"/healthz", "/readyz"}) EXPECT_EQ(client_->Get(path)->status, 503);
+  EXPECT_EQ(client_->Get("/")->status, 200);
+  EXPECT_EQ(client_->Post("/api/search", kSearch, "application/json")->status, 200);
 }
 
 TEST_F(WebServerTest, ErrorOfTheServerHasStatusSentenceAndRequestId) {
@@ -737,6 +775,35 @@ TEST_F(WebServerTest, OperatorWhoLoggedInAtTheProxyIsOne) {
   const auto session = nlohmann::json::parse(client_->Get("/api/session", origin_)->body);
   EXPECT_EQ(session["operator"], true);
   EXPECT_EQ(nlohmann::json::parse(client_->Get("/api/session")->body)["operator"], false);
+}
+
+TEST_F(WebServerTest, ServersLearnWhoLoggedInAtTheProxy) {
+  options_.login_header = "X-Forwarded-User";
+  options_.trusted_proxies = {"127.0.0.1"};
+  Start();
+  origin_.emplace("X-Forwarded-User", "ada@shoes.example");
+  // A client cannot name somebody itself.
+  origin_.emplace("x-s2p-user-bin", "ZXZl");
+  EXPECT_EQ(PutPhoto("hello")->status, 200);
+  EXPECT_EQ(server_.last_user(), "ada@shoes.example");
+  EXPECT_EQ(client_->Post("/api/search", kSearch, "application/json")->status, 200);
+  EXPECT_EQ(server_.last_user(), "");
+}
+
+TEST_F(WebServerTest, ChangeIsLoggedWithThePersonAndTheAddress) {
+  options_.login_header = "X-Forwarded-User";
+  options_.trusted_proxies = {"127.0.0.1"};
+  Start();
+  std::ostringstream log;
+  ASSERT_THAT(ConfigureLog(LogOptions(), &log), IsOk());
+  origin_.emplace("X-Forwarded-User", "ada@shoes.example");
+  origin_.emplace("X-Forwarded-For", "192.0.2.1");
+  origin_.emplace("x-request-id", "r7");
+  EXPECT_EQ(PutPhoto("hello")->status, 200);
+  web_->Stop();
+  ASSERT_THAT(ConfigureLog(LogOptions()), IsOk());
+  EXPECT_THAT(log.str(), AllOf(HasSubstr("change"), HasSubstr("ada@shoes.example"),
+                               HasSubstr("192.0.2.1"), HasSubstr("/api/photo"), HasSubstr("r7")));
 }
 
 TEST_F(WebServerTest, LoginHeaderFromAnotherAddressIsNotBelieved) {

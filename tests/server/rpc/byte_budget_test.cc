@@ -13,8 +13,8 @@ namespace {
 class ByteBudgetTest : public testing::Test {
  protected:
   // A stream that wants to read.
-  void Ask(const std::string& stream) {
-    budget_.WhenRoom([this, stream] { ready_ += stream; });
+  void Ask(const std::string& stream, const std::string& caller = "a key") {
+    budget_.WhenRoom(caller, [this, stream] { ready_ += stream; });
   }
   ByteBudget budget_{100};
   // The streams that may read, in this order.
@@ -22,13 +22,13 @@ class ByteBudgetTest : public testing::Test {
 };
 
 TEST_F(ByteBudgetTest, StreamReadsWhileLessThanTheBudgetIsTaken) {
-  const ByteBudget::Share share = budget_.Take(99);
+  const ByteBudget::Share share = budget_.Take("a key", 99);
   Ask("a");
   EXPECT_EQ(ready_, "a");
 }
 
 TEST_F(ByteBudgetTest, StreamsWaitForRoomInTheOrderOfTheirAsking) {
-  ByteBudget::Share large = budget_.Take(150);
+  ByteBudget::Share large = budget_.Take("a key", 150);
   Ask("a");
   Ask("b");
   EXPECT_EQ(ready_, "");
@@ -37,7 +37,7 @@ TEST_F(ByteBudgetTest, StreamsWaitForRoomInTheOrderOfTheirAsking) {
 }
 
 TEST_F(ByteBudgetTest, RoomThatIsTooSmallWakesNobody) {
-  ByteBudget::Share large = budget_.Take(150), small = budget_.Take(50);
+  ByteBudget::Share large = budget_.Take("a key", 150), small = budget_.Take("a key", 50);
   Ask("a");
   small.Release();
   EXPECT_EQ(ready_, "");
@@ -46,7 +46,7 @@ TEST_F(ByteBudgetTest, RoomThatIsTooSmallWakesNobody) {
 }
 
 TEST_F(ByteBudgetTest, ShareIsGivenBackOnce) {
-  ByteBudget::Share share = budget_.Take(100);
+  ByteBudget::Share share = budget_.Take("a key", 100);
   ByteBudget::Share moved = std::move(share);
   share.Release();
   Ask("a");
@@ -54,15 +54,15 @@ TEST_F(ByteBudgetTest, ShareIsGivenBackOnce) {
   moved.Release();
   moved.Release();
   EXPECT_EQ(ready_, "a");
-  const ByteBudget::Share next = budget_.Take(100);
+  const ByteBudget::Share next = budget_.Take("a key", 100);
   Ask("b");
   EXPECT_EQ(ready_, "a");
 }
 
 TEST_F(ByteBudgetTest, WokenStreamMayTakeAndAskAgain) {
-  ByteBudget::Share first = budget_.Take(100), second;
-  budget_.WhenRoom([&] {
-    second = budget_.Take(100);
+  ByteBudget::Share first = budget_.Take("a key", 100), second;
+  budget_.WhenRoom("a key", [&] {
+    second = budget_.Take("a key", 100);
     Ask("a");
   });
   first.Release();
@@ -71,15 +71,43 @@ TEST_F(ByteBudgetTest, WokenStreamMayTakeAndAskAgain) {
   EXPECT_EQ(ready_, "a");
 }
 
+TEST_F(ByteBudgetTest, CallerThatFillsTheBudgetDoesNotKeepOthersFromReading) {
+  ByteBudget::Share large = budget_.Take("a key", 150);
+  Ask("a");
+  Ask("b", "another");
+  EXPECT_EQ(ready_, "b");
+  // Half of the budget is the share of each.
+  const ByteBudget::Share half = budget_.Take("another", 50);
+  Ask("c", "another");
+  EXPECT_EQ(ready_, "b");
+  large.Release();
+  EXPECT_THAT(ready_, testing::AnyOf("bac", "bca"));
+}
+
+TEST_F(ByteBudgetTest, CallersTogetherTakeAtMostTwiceTheBudget) {
+  const ByteBudget::Share one = budget_.Take("a key", 150), two = budget_.Take("another", 50);
+  Ask("c", "a third");
+  EXPECT_EQ(ready_, "");
+}
+
+TEST(CallPlacesTest, CallerThatTakesAllLeavesOthersTheirShare) {
+  CallPlaces places(2);
+  const CallPlaces::Place first = places.Take("a key"), second = places.Take("a key");
+  EXPECT_FALSE(places.Take("a key"));
+  CallPlaces::Place other = places.Take("another");
+  EXPECT_TRUE(other);
+  EXPECT_FALSE(places.Take("another"));
+}
+
 TEST(CallPlacesTest, CallBeyondTheLastPlaceGetsNone) {
   CallPlaces places(1);
-  CallPlaces::Place first = places.Take();
+  CallPlaces::Place first = places.Take("a key");
   EXPECT_TRUE(first);
-  EXPECT_FALSE(places.Take());
+  EXPECT_FALSE(places.Take("a key"));
   CallPlaces::Place moved = std::move(first);
-  EXPECT_FALSE(places.Take());
+  EXPECT_FALSE(places.Take("a key"));
   moved.Release();
-  EXPECT_TRUE(places.Take());
+  EXPECT_TRUE(places.Take("a key"));
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // How often each of many callers may call.
-#ifndef S2P_RPC_TOKEN_BUCKETS_H_
-#define S2P_RPC_TOKEN_BUCKETS_H_
+#ifndef S2P_DAEMON_CALLERS_TOKEN_BUCKETS_H_
+#define S2P_DAEMON_CALLERS_TOKEN_BUCKETS_H_
 
 #include <chrono>
 #include <cstddef>
@@ -16,7 +16,7 @@ namespace s2p {
 
 // One token bucket for each caller: it holds what a second brings, at least one token, and each
 // call takes one. Remembers a bounded number of callers; the one that has not called for the
-// longest is forgotten, and starts anew. Thread-safe.
+// longest is forgotten, and starts afresh. Thread-safe.
 class TokenBuckets {
  public:
   using Clock = std::chrono::steady_clock;
@@ -48,4 +48,4 @@ class TokenBuckets {
 
 }  // namespace s2p
 
-#endif  // S2P_RPC_TOKEN_BUCKETS_H_
+#endif  // S2P_DAEMON_CALLERS_TOKEN_BUCKETS_H_

@@ -1,4 +1,4 @@
-#include "daemon/fair_queue.h"
+#include "daemon/callers/fair_queue.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "rpc/token_buckets.h"
+#include "daemon/callers/token_buckets.h"
 
 #include <algorithm>
 

@@ -1,21 +1,21 @@
 // A queue in which callers take turns.
-#ifndef S2P_DAEMON_FAIR_QUEUE_H_
-#define S2P_DAEMON_FAIR_QUEUE_H_
+#ifndef S2P_DAEMON_CALLERS_FAIR_QUEUE_H_
+#define S2P_DAEMON_CALLERS_FAIR_QUEUE_H_
 
-#include <algorithm>
 #include <deque>
 #include <list>
 #include <map>
 #include <string>
 #include <utility>
 
+#include "daemon/callers/fair_places.h"
+
 namespace s2p {
 
 // Items of one caller stay in order; the callers take turns, an item at a time. So whoever sends
 // little never waits for the backlog of whoever sends much.
 //
-// The queue has a number of places. When they are taken, up to as many again are for callers that
-// hold less than their share of the places, so that one caller cannot keep the others out either.
+// The queue has a number of FairPlaces, so one caller cannot keep the others out either.
 // Thread-compatible: its owner's mutex guards it.
 template <typename T>
 class FairQueue {
@@ -25,25 +25,20 @@ class FairQueue {
 
   // Whether an item of the caller that takes `wanted` places may be pushed.
   bool HasRoom(const std::string& caller, int wanted = 1) const {
-    if (taken_ + wanted <= places_) return true;
-    const auto found = by_caller_.find(caller);
-    const int held = found == by_caller_.end() ? 0 : found->second->places;
-    const int callers = static_cast<int>(lines_.size()) + (held == 0 ? 1 : 0);
-    return held + wanted <= std::max(1, places_ / callers) && taken_ + wanted <= 2 * places_;
+    return places_.HasRoom(caller, wanted);
   }
 
   // Puts an item behind the others of its caller, whether there is room or not.
   void Push(const std::string& caller, T item, int places = 1) {
     auto [found, is_new] = by_caller_.emplace(caller, lines_.end());
-    if (is_new) found->second = lines_.insert(lines_.end(), Line{caller, {}, 0});
+    if (is_new) found->second = lines_.insert(lines_.end(), Line{caller, {}});
     found->second->items.emplace_back(std::move(item), places);
-    found->second->places += places;
-    taken_ += places;
+    places_.Take(caller, places);
   }
 
   bool empty() const { return lines_.empty(); }
   // Places that are taken.
-  int taken() const { return taken_; }
+  int taken() const { return static_cast<int>(places_.taken()); }
 
   // The places of the item whose turn it is; not for an empty queue.
   int NextPlaces() const { return lines_.front().items.front().second; }
@@ -51,8 +46,7 @@ class FairQueue {
   T Pop() {
     Line& line = lines_.front();
     T item = std::move(line.items.front().first);
-    line.places -= line.items.front().second;
-    taken_ -= line.items.front().second;
+    places_.Give(line.caller, line.items.front().second);
     line.items.pop_front();
     if (line.items.empty()) {
       by_caller_.erase(line.caller);
@@ -74,11 +68,9 @@ class FairQueue {
   struct Line {
     std::string caller;
     std::deque<std::pair<T, int>> items;
-    int places = 0;
   };
 
-  const int places_;
-  int taken_ = 0;
+  FairPlaces places_;
   // In the order of their turns; none is empty.
   std::list<Line> lines_;
   std::map<std::string, typename std::list<Line>::iterator> by_caller_;
@@ -86,4 +78,4 @@ class FairQueue {
 
 }  // namespace s2p
 
-#endif  // S2P_DAEMON_FAIR_QUEUE_H_
+#endif  // S2P_DAEMON_CALLERS_FAIR_QUEUE_H_
