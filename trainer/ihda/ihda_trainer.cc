@@ -6,9 +6,12 @@
 
 #include <cmath>
 #include <filesystem>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/hardware_threads.h"
 #include "base/status_macros.h"
 #include "model/file.h"
@@ -46,17 +49,20 @@ std::string UnreadableNow(const std::vector<std::string>& paths) {
   return absl::StrCat("; ", paths.size(), " of the images cannot be read now, such as ", paths[0]);
 }
 
-// Says in what the state is another run's than the plan's; empty if it is the same.
-std::string DifferenceOf(const ResumeState& state, const RunPlan& plan) {
-  std::string difference;
-  if (state.training_format != kTrainingFormat) {
-    difference = absl::StrCat("the rules of training, from those of ", WriterOf(state), " (format ",
-                              state.training_format, ") to those of ", BuildText(), " (format ",
-                              kTrainingFormat, ")");
+// Says in what the state is another run's than the plan's; nothing if it is the same.
+std::optional<std::string> DifferenceOf(const ResumeState& state, const RunPlan& plan) {
+  std::vector<std::string> differences;
+  if (const int format = TrainingFormatOf(plan.spec); state.training_format != format) {
+    differences.push_back(absl::StrCat("the rules of training, from those of ", WriterOf(state),
+                                       " (format ", state.training_format, ") to those of ",
+                                       BuildText(), " (format ", format, ")"));
   }
-  if (IsOfRun(state.run_digest, state.run, plan)) return difference;
-  return absl::StrCat(difference, difference.empty() ? "" : "; ",
-                      WhatChanged(state.run, plan.identity()), UnreadableNow(plan.unreadable));
+  if (!IsOfRun(state.run_digest, state.run, plan)) {
+    differences.push_back(
+        absl::StrCat(WhatChanged(state.run, plan.identity()), UnreadableNow(plan.unreadable)));
+  }
+  if (differences.empty()) return std::nullopt;
+  return absl::StrJoin(differences, "; ");
 }
 
 // An error if what a run of the spec begins with is not there.
@@ -132,8 +138,8 @@ absl::Status IhdaTrainer::Begin() {
 
 absl::Status IhdaTrainer::Resume() {
   S2P_ASSIGN_OR_RETURN(auto state, ReadResumeState(options_.state_file));
-  if (const std::string difference = DifferenceOf(state, plan_); !difference.empty()) {
-    const std::string what = absl::StrCat("changed since the run was interrupted: ", difference);
+  if (const auto difference = DifferenceOf(state, plan_); difference) {
+    const std::string what = absl::StrCat("changed since the run was interrupted: ", *difference);
     if (options_.restarts_when_changed) return StartOver(what);
     return absl::FailedPreconditionError(
         absl::StrCat(options_.state_file, ": belongs to another run; ", what,

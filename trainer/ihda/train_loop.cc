@@ -297,7 +297,7 @@ absl::Status TrainLoop::NotFinite(const absl::Status& cause) const {
 ResumeState TrainLoop::State() const {
   ResumeState state{plan_.digest, place_.ihda_step, epochs_done_, place_.update, networks_.Save()};
   state.run = plan_.identity();
-  state.training_format = kTrainingFormat;
+  state.training_format = TrainingFormatOf(plan_.spec);
   state.build = BuildText();
   state.start = start_;
   state.human_share = spec_.pseudo().human_share();
