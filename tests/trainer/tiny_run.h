@@ -64,8 +64,7 @@ class TinyRunTest : public testing::Test {
                                                       IhdaTrainerOptions options = {}) {
     options.threads = 1;
     S2P_ASSIGN_OR_RETURN(const auto resolved, ResolveSpec(spec));
-    S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(resolved, /*held_back=*/{}, /*stop=*/{},
-                                            /*digests=*/nullptr, options.checkpoint_root));
+    S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(resolved, options.checkpoint_root));
     return IhdaTrainer::Create(std::move(plan), options);
   }
   // The weights after a whole run.

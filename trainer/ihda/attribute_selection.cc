@@ -31,7 +31,8 @@ absl::StatusOr<Trained> Train(const v1::TrainingSpec& spec, const std::string& w
       options.on_progress(what, progress);
     };
   }
-  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(spec, /*held_back=*/{}, options.stop));
+  S2P_ASSIGN_OR_RETURN(auto plan,
+                       PlanRun(spec, options.checkpoint_root, /*held_back=*/{}, options.stop));
   S2P_ASSIGN_OR_RETURN(auto trainer, IhdaTrainer::Create(std::move(plan), trainer_options));
   S2P_RETURN_IF_ERROR(trainer->Run());
   S2P_ASSIGN_OR_RETURN(auto model, trainer->Model({}, ""));

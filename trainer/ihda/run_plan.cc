@@ -110,14 +110,14 @@ bool IsOfRun(const std::string& run_digest, const RunIdentity& run, const RunPla
 }
 
 absl::StatusOr<RunPlan> PlanRun(const v1::TrainingSpec& resolved,
+                                const std::string& checkpoint_root,
                                 const std::optional<HeldBack>& held_back,
-                                const std::function<bool()>& stop, DataSetDigestCache* digests,
-                                const std::string& checkpoint_root) {
+                                const std::function<bool()>& stop, DataSetDigestCache* digests) {
   S2P_RETURN_IF_ERROR(ValidateSpec(resolved));
   S2P_ASSIGN_OR_RETURN(auto data_sets, OpenTrainingDataSets(resolved));
   if (held_back) data_sets.held_back = *held_back;
   v1::TrainingSpec spec = resolved;
-  SettleDimension(data_sets, checkpoint_root, spec);
+  S2P_RETURN_IF_ERROR(SettleDimension(data_sets, checkpoint_root, spec));
   std::string older_digest = OlderDigest(spec, data_sets);
   RunPlan plan{std::move(spec), std::move(data_sets), "", {}, std::move(older_digest), {}};
   DataSetDigestCache own;

@@ -74,10 +74,10 @@ struct RunPlan {
 // Else as OpenTrainingDataSets. `held_back` wins over the spec's. `digests` is borrowed, and may be
 // null. `initial_version` is looked up in `checkpoint_root`.
 absl::StatusOr<RunPlan> PlanRun(const v1::TrainingSpec& resolved,
+                                const std::string& checkpoint_root,
                                 const std::optional<HeldBack>& held_back = {},
                                 const std::function<bool()>& stop = {},
-                                DataSetDigestCache* digests = nullptr,
-                                const std::string& checkpoint_root = "");
+                                DataSetDigestCache* digests = nullptr);
 
 }  // namespace s2p
 

@@ -1,26 +1,62 @@
 #include "trainer/ihda/start_plan.h"
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "model/checkpoint.h"
 #include "model/checkpoint_store.h"
+#include "trainer/spec/training_spec.h"
 
 namespace s2p {
 namespace {
 
-uint32_t DimensionOf(const OpenDataSets& data_sets, const std::string& checkpoint_root,
-                     const v1::TrainingSpec& spec) {
-  const uint32_t usual = spec.embedding().dimension();
-  const uint32_t few = spec.embedding().few_pairs_dimension();
-  if (spec.has_initial_version()) {
-    const CheckpointStore store(checkpoint_root);
-    const auto version = ReadManifest(store.DirectoryOf(spec.initial_version()));
-    return version.ok() && version->embedding().dimension() == few ? few : usual;
+// The length of the pooled features.
+absl::StatusOr<uint32_t> PooledLength(v1::TrainingSpec spec) {
+  spec.mutable_embedding()->set_dimension(0);
+  S2P_ASSIGN_OR_RETURN(const auto manifest, ManifestOf(spec, /*attributes=*/{}));
+  return manifest.embedding().dimension();
+}
+
+// The length for few pairs.
+absl::StatusOr<uint32_t> LongDimension(const v1::TrainingSpec& spec) {
+  S2P_ASSIGN_OR_RETURN(const uint32_t pooled, PooledLength(spec));
+  return std::max(spec.embedding().dimension(),
+                  std::min(spec.embedding().few_pairs_dimension(), pooled));
+}
+
+absl::StatusOr<uint32_t> DimensionOfVersion(const std::string& checkpoint_root,
+                                            const v1::TrainingSpec& spec) {
+  S2P_ASSIGN_OR_RETURN(const uint32_t longer, LongDimension(spec));
+  const CheckpointStore store(checkpoint_root);
+  const auto version = ReadManifest(store.DirectoryOf(spec.initial_version()));
+  if (!version.ok()) {
+    return absl::Status(version.status().code(),
+                        absl::StrCat("initial_version: ", version.status().message(),
+                                     "; to resume a run that began with it, set "
+                                     "embedding.dimension to the length of its embeddings"));
   }
-  const bool is_start_of_few =
-      FitsProjection(spec) && PlanStart(data_sets, spec).images.pairs < kFewPairs;
-  return is_start_of_few ? few : usual;
+  return version->embedding().dimension() == longer ? longer : spec.embedding().dimension();
+}
+
+absl::StatusOr<uint32_t> DimensionForPairs(const OpenDataSets& data_sets,
+                                           const v1::TrainingSpec& spec) {
+  if (!FitsProjection(spec) || PlanStart(data_sets, spec).images.pairs >= kFewPairs) {
+    return spec.embedding().dimension();
+  }
+  return LongDimension(spec);
+}
+
+bool HasTwoDimensions(const v1::TrainingSpec& spec) {
+  return spec.embedding().few_pairs_dimension() > 0 && spec.embedding().dimension() > 0;
+}
+
+void SetOnlyDimension(uint32_t dimension, v1::TrainingSpec& spec) {
+  spec.mutable_embedding()->set_dimension(dimension);
+  spec.mutable_embedding()->clear_few_pairs_dimension();
 }
 
 }  // namespace
@@ -49,14 +85,23 @@ bool FitsProjection(const v1::TrainingSpec& spec) {
   return !spec.initial_weights().empty() && spec.embedding().dimension() > 0;
 }
 
-void SettleDimension(const OpenDataSets& data_sets, const std::string& checkpoint_root,
-                     v1::TrainingSpec& spec) {
-  if (!spec.embedding().has_few_pairs_dimension()) return;
-  if (spec.embedding().few_pairs_dimension() > 0 && spec.embedding().dimension() > 0) {
-    const uint32_t dimension = DimensionOf(data_sets, checkpoint_root, spec);
-    spec.mutable_embedding()->set_dimension(dimension);
+absl::Status SettleDimension(const OpenDataSets& data_sets, const std::string& checkpoint_root,
+                             v1::TrainingSpec& spec) {
+  if (!HasTwoDimensions(spec)) {
+    if (spec.has_embedding()) spec.mutable_embedding()->clear_few_pairs_dimension();
+    return absl::OkStatus();
   }
-  spec.mutable_embedding()->clear_few_pairs_dimension();
+  if (spec.has_initial_version()) return KeepDimensionOfVersion(checkpoint_root, spec);
+  S2P_ASSIGN_OR_RETURN(const uint32_t dimension, DimensionForPairs(data_sets, spec));
+  SetOnlyDimension(dimension, spec);
+  return absl::OkStatus();
+}
+
+absl::Status KeepDimensionOfVersion(const std::string& checkpoint_root, v1::TrainingSpec& spec) {
+  if (!HasTwoDimensions(spec)) return absl::OkStatus();
+  S2P_ASSIGN_OR_RETURN(const uint32_t dimension, DimensionOfVersion(checkpoint_root, spec));
+  SetOnlyDimension(dimension, spec);
+  return absl::OkStatus();
 }
 
 }  // namespace s2p

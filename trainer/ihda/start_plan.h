@@ -1,4 +1,4 @@
-// What the projection will be fitted to, known before any image is read.
+// Says what the projection will be fitted to, before any image is read.
 #ifndef S2P_TRAINER_IHDA_START_PLAN_H_
 #define S2P_TRAINER_IHDA_START_PLAN_H_
 
@@ -31,12 +31,17 @@ StartPlan PlanStart(const OpenDataSets& data_sets, const v1::TrainingSpec& spec)
 bool FitsProjection(const v1::TrainingSpec& spec);
 
 // Settles embedding.dimension of a resolved spec that has embedding.few_pairs_dimension, and clears
-// that field: the run is then the same as one that asks for the length by itself. It is
-// few_pairs_dimension where the projection is fitted to fewer than kFewPairs pairs. A run that
+// that field: the run is then the same as one that asks for the length by itself. The length is
+// few_pairs_dimension, or that of the pooled features if that is less, where the projection is
+// fitted to fewer than kFewPairs pairs; it is never less than embedding.dimension. A run that
 // continues from a version in `checkpoint_root` keeps the length of that version if it is one of
-// the two.
-void SettleDimension(const OpenDataSets& data_sets, const std::string& checkpoint_root,
-                     v1::TrainingSpec& spec);
+// the two. NotFound, naming the way out, if that version is gone.
+absl::Status SettleDimension(const OpenDataSets& data_sets, const std::string& checkpoint_root,
+                             v1::TrainingSpec& spec);
+
+// As SettleDimension, for a spec that continues from a version: settles it while the version is
+// there, so that the run can be resumed without it.
+absl::Status KeepDimensionOfVersion(const std::string& checkpoint_root, v1::TrainingSpec& spec);
 
 }  // namespace s2p
 

@@ -18,6 +18,7 @@
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/ihda/build_text.h"
 #include "trainer/ihda/run_plan.h"
+#include "trainer/ihda/start_plan.h"
 #include "trainer/program/command_spec.h"
 #include "trainer/program/commands.h"
 #include "trainer/program/evaluation_report.h"
@@ -35,6 +36,18 @@ struct Split {
   v1::TrainingSpec spec;
   std::optional<HeldBack> held_back;
 };
+
+// Gives the models of all splits embeddings of one length, that of the first, so that they can be
+// compared.
+absl::Status SettleOneDimension(const std::string& checkpoint_root, std::vector<Split>& splits) {
+  Split& first = splits.front();
+  if (first.spec.embedding().few_pairs_dimension() == 0) return absl::OkStatus();
+  S2P_ASSIGN_OR_RETURN(auto data_sets, OpenTrainingDataSets(first.spec));
+  if (first.held_back) data_sets.held_back = *first.held_back;
+  S2P_RETURN_IF_ERROR(SettleDimension(data_sets, checkpoint_root, first.spec));
+  for (Split& split : splits) *split.spec.mutable_embedding() = first.spec.embedding();
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::vector<Split>> Splits(const CrossValidateOptions& options) {
   if (options.targets.empty() == (options.folds == 0)) {
@@ -60,6 +73,7 @@ absl::StatusOr<std::vector<Split>> Splits(const CrossValidateOptions& options) {
   for (const Split& split : splits) {
     S2P_RETURN_IF_ERROR(ValidateSpec(split.spec));
   }
+  S2P_RETURN_IF_ERROR(SettleOneDimension(options.checkpoint_root, splits));
   return splits;
 }
 
@@ -120,8 +134,8 @@ absl::StatusOr<Evaluations> Train(RunPlan plan, const std::string& folder,
 
 absl::StatusOr<Evaluations> Measure(const Split& split, const CrossValidateOptions& options,
                                     const TrainingObserver& observer) {
-  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(split.spec, split.held_back, observer.stop,
-                                          /*digests=*/nullptr, options.checkpoint_root));
+  S2P_ASSIGN_OR_RETURN(
+      auto plan, PlanRun(split.spec, options.checkpoint_root, split.held_back, observer.stop));
   S2P_ASSIGN_OR_RETURN(const auto folder, JobFolder(options.state_dir, plan));
   if (folder.empty()) return Train(std::move(plan), folder, options, observer);
   S2P_ASSIGN_OR_RETURN(const auto lock, FolderLock::Acquire(folder));

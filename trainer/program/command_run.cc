@@ -77,7 +77,7 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
   }
   DataSetDigestCache digests(options.state_dir.empty() ? "" : DigestsFile(options.state_dir));
   S2P_ASSIGN_OR_RETURN(auto plan,
-                       PlanRun(spec, /*held_back=*/{}, stop, &digests, options.checkpoint_root));
+                       PlanRun(spec, options.checkpoint_root, /*held_back=*/{}, stop, &digests));
   S2P_RETURN_IF_ERROR(CheckCanPublish(options.checkpoint_root));
   if (const auto memory = MeasureMainMemory(); memory.ok()) {
     S2P_RETURN_IF_ERROR(CheckMemory(ImageBytes(plan.data_sets, plan.spec), memory->available_bytes,
@@ -88,7 +88,7 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
   std::unique_ptr<FolderLock> lock;
   if (!folder.empty()) {
     S2P_ASSIGN_OR_RETURN(lock, FolderLock::Acquire(folder));
-    S2P_RETURN_IF_ERROR(WriteSpec(spec, folder));
+    S2P_RETURN_IF_ERROR(WriteSpec(plan.spec, folder));
   }
   TrainingDisplay display(&out, terminal);
   TrainingObserver observer = ObserverOf(display, stop);

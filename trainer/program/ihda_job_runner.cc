@@ -20,6 +20,7 @@
 #include "trainer/data/joined_pairs.h"
 #include "trainer/ihda/first_weights.h"
 #include "trainer/ihda/run_plan.h"
+#include "trainer/ihda/start_plan.h"
 #include "trainer/program/image_memory.h"
 #include "trainer/program/spec_check.h"
 #include "trainer/program/train_run.h"
@@ -31,7 +32,7 @@ namespace s2p {
 namespace fs = std::filesystem;
 namespace {
 
-// What trainer/ihda/resume_state.h writes.
+// The file that trainer/ihda/resume_state.h writes.
 constexpr char kResumeFile[] = "resume";
 // The state in a job's folder: that file, and what IhdaTrainer keeps of it for people.
 constexpr const char* kStateFiles[] = {kResumeFile, "resume.tmp", "resume.failed", "resume.old"};
@@ -133,6 +134,9 @@ absl::StatusOr<v1::TrainingSpec> IhdaJobRunner::Check(const v1::TrainingSpec& sp
     if (!named) errors.push_back(std::move(error));
   }
   S2P_RETURN_IF_ERROR(WrongSpec(errors));
+  if (resolved.has_initial_version()) {
+    S2P_RETURN_IF_ERROR(KeepDimensionOfVersion(options_.checkpoint_root, resolved));
+  }
   return resolved;
 }
 
@@ -156,8 +160,8 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
                                                           const JobObserver& observer) {
   observer.on_message("reading the data");
   DataSetDigestCache digests(DigestsFile(folder));
-  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(job.resolved_spec(), /*held_back=*/{}, observer.stop,
-                                          &digests, options_.checkpoint_root));
+  S2P_ASSIGN_OR_RETURN(auto plan, PlanRun(job.resolved_spec(), options_.checkpoint_root,
+                                          /*held_back=*/{}, observer.stop, &digests));
   const uint32_t pairs = ConfirmedPairs(plan.data_sets.target);
   if (WaitsForPairs(job.resolved_spec(), plan.data_sets.target, store_)) {
     return NotTrained(job.resolved_spec(), pairs);

@@ -116,7 +116,7 @@ TEST_F(IhdaTrainerTest, ShareOfTheStartIsMixedIn) {
 // batch of pairs in the first epoch of step 2 by itself, and then the mean over the batches.
 std::map<std::string, torch::Tensor> MeasuredStatistics(const v1::TrainingSpec& spec,
                                                         const TrainedModel& model) {
-  const RunPlan plan = *PlanRun(*ResolveSpec(spec));
+  const RunPlan plan = *PlanRun(*ResolveSpec(spec), /*checkpoint_root=*/"");
   const TrainingData data = *LoadTrainingData(plan.data_sets, plan.spec, model.manifest, 1);
   EpochPlan epoch = (*MakeStep2(plan.spec, data))->Plan(0);
   const size_t batches = epoch.batches.size();

@@ -35,7 +35,7 @@ class RunPlanTest : public TinyRunTest {
     return With(With(Spec(), {"target_dataset=" + dir_.File("target")}), fields);
   }
   static RunPlan Plan(const v1::TrainingSpec& spec, const std::string& checkpoint_root = "") {
-    auto plan = PlanRun(*ResolveSpec(spec), {}, {}, nullptr, checkpoint_root);
+    auto plan = PlanRun(*ResolveSpec(spec), checkpoint_root);
     EXPECT_THAT(plan, IsOk());
     return *std::move(plan);
   }
@@ -113,7 +113,8 @@ TEST_F(RunPlanTest, BytesOfTheInitialWeightsAreOfTheDigest) {
 }
 
 TEST_F(RunPlanTest, InitialWeightsThatAreNotThereAreNamed) {
-  const auto plan = PlanRun(*ResolveSpec(OnCopy({"initial_weights=" + dir_.File("none")})));
+  const auto plan =
+      PlanRun(*ResolveSpec(OnCopy({"initial_weights=" + dir_.File("none")})), store_.root());
   EXPECT_THAT(plan.status(), StatusIs(absl::StatusCode::kNotFound, HasSubstr(dir_.File("none"))));
 }
 
@@ -223,6 +224,19 @@ TEST_F(RunPlanTest, StateOfOtherRulesOfTrainingIsAnotherRuns) {
   EXPECT_THAT(said_, HasSubstr(absl::StrCat("the old state is in ", options.state_file, ".old")));
 }
 
+// Their triplets have been drawn from another stream of the seed since format 1.
+TEST_F(RunPlanTest, PhotoNeighboursAloneHaveOtherRulesThanBefore) {
+  const v1::TrainingSpec spec = OnCopy({"loss.photo_neighbours.weight=1"});
+  const IhdaTrainerOptions options = Interrupted(spec);
+  EXPECT_TRUE((*Create(spec, options))->resumed());
+  auto state = ReadResumeState(options.state_file);
+  ASSERT_THAT(state, IsOk());
+  state->training_format = 1;
+  ASSERT_THAT(WriteResumeState(options.state_file, *state), IsOk());
+  EXPECT_THAT(Create(spec, options).status(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("the rules of training")));
+}
+
 TEST_F(RunPlanTest, AnotherProgramOfTheSameRulesContinuesAndSaysSo) {
   const IhdaTrainerOptions options = Interrupted(OnCopy());
   EXPECT_TRUE((*Create(OnCopy(), options))->resumed());
@@ -295,7 +309,7 @@ TEST_F(RunPlanTest, WeightsThatAreGoneAreRememberedAndNotNeededToResume) {
   const IhdaTrainerOptions options = Interrupted(spec);
   const auto plan = [&] {
     DataSetDigestCache digests(dir_.File("digests.json"));
-    return PlanRun(*ResolveSpec(spec), {}, {}, &digests);
+    return PlanRun(*ResolveSpec(spec), store_.root(), {}, {}, &digests);
   };
   ASSERT_THAT(plan(), IsOk());
   fs::remove(weights);

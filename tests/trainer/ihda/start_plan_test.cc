@@ -16,6 +16,9 @@
 namespace s2p::test {
 namespace {
 
+using testing::AllOf;
+using testing::HasSubstr;
+
 class StartPlanTest : public testing::Test {
  protected:
   // A spec of shoes-resnet18 whose target lists `pairs` identities with a photo and a sketch each;
@@ -42,7 +45,9 @@ class StartPlanTest : public testing::Test {
   v1::TrainingSpec Settled(v1::TrainingSpec spec) {
     const auto data_sets = OpenTrainingDataSets(spec);
     EXPECT_THAT(data_sets, IsOk());
-    if (data_sets.ok()) SettleDimension(*data_sets, dir_.File("store"), spec);
+    if (data_sets.ok()) {
+      EXPECT_THAT(SettleDimension(*data_sets, dir_.File("store"), spec), IsOk());
+    }
     EXPECT_FALSE(spec.embedding().has_few_pairs_dimension());
     return spec;
   }
@@ -62,6 +67,14 @@ TEST_F(StartPlanTest, LengthThatIsAskedForIsKept) {
   EXPECT_EQ(Dimension(Spec(5, {"embedding.few_pairs_dimension=0"})), 256u);
 }
 
+TEST_F(StartPlanTest, EmbeddingIsNoLongerThanItsFeatures) {
+  // The channels of stage 3.
+  EXPECT_EQ(Dimension(Spec(5, {"embedding.pooling=global"})), 256u);
+  EXPECT_EQ(Dimension(Spec(5, {"embedding.pooling=global", "embedding.dimension=128",
+                               "embedding.few_pairs_dimension=2048"})),
+            256u);
+}
+
 TEST_F(StartPlanTest, PseudoSketchesArePairsToo) {
   EXPECT_EQ(Dimension(Spec(kFewPairs, {"pair_fraction=0.1"})), 2048u);
   v1::TrainingSpec spec = Spec(kFewPairs, {"pair_fraction=0.1", "pseudo.per_photo=2"});
@@ -70,10 +83,18 @@ TEST_F(StartPlanTest, PseudoSketchesArePairsToo) {
   const StartPlan plan = PlanStart(*data_sets, spec);
   EXPECT_EQ(plan.made, 2 * plan.photos);
   EXPECT_EQ(plan.images.pairs, static_cast<int>(plan.photos));
+  EXPECT_EQ(Dimension(Spec(kFewPairs / 2)), 2048u);
 }
 
 TEST_F(StartPlanTest, NothingIsFittedWithoutWeights) {
   EXPECT_EQ(Dimension(Spec(5, {"initial_weights="})), 256u);
+}
+
+TEST_F(StartPlanTest, VersionThatIsGoneIsNamedWithTheWayOut) {
+  v1::TrainingSpec spec = Spec(5, {"initial_weights=", "initial_version=7"});
+  EXPECT_THAT(KeepDimensionOfVersion(dir_.File("store"), spec),
+              StatusIs(absl::StatusCode::kNotFound, AllOf(HasSubstr("initial_version: "),
+                                                          HasSubstr("set embedding.dimension"))));
 }
 
 // A state of a run does not depend on how its length was found.
