@@ -236,7 +236,7 @@ JobObserver JobScheduler::ObserverOf(const std::string& id, Active& active, JobR
   observer.on_message = [&](const std::string& message) { reporter.OnMessage(message); };
   observer.on_start_over = [&] { reporter.OnStartOver(); };
   observer.stop = [&] { return stopping_ || active.cancel; };
-  observer.needed_versions = [this] { return store_.NeededVersions(options_.most_kept_states); };
+  observer.needed_versions = [this] { return NeededVersions(); };
   observer.wait_for_room = [&, id](const absl::Status& why) {
     return WaitForRoom(id, why, active, reporter);
   };
@@ -336,6 +336,19 @@ std::vector<std::string> JobScheduler::Ended(
   std::vector<std::string> ids;
   for (auto& [end, id] : ended) ids.push_back(std::move(id));
   return ids;
+}
+
+std::vector<int64_t> JobScheduler::NeededVersions() const {
+  std::vector<int64_t> versions = store_.NeededVersions(options_.most_kept_states);
+  for (const auto& file : store_.All()) {
+    const v1::Job& job = file->job();
+    const int64_t version = job.resolved_spec().initial_version();
+    if (version > 0 && MayBeRetried(job.state()) &&
+        runner_.HasState(store_.FolderOf(job.job_id()))) {
+      versions.push_back(version);
+    }
+  }
+  return versions;
 }
 
 void JobScheduler::DropOldStates() {

@@ -37,7 +37,7 @@ struct JobSchedulerOptions {
   // from a version, keep it from being pruned: without a state, a retry starts from it.
   size_t most_kept_states = 5;
   // The ended jobs that keep their events and the other files of their run: those that ended last.
-  // Of older ones job.json stays alone, unless they have a state to resume from.
+  // Older ones keep only job.json, unless they have a state to resume from.
   size_t most_kept_files = 1000;
   // The time at which jobs start and end, for people; tests replace it.
   std::function<absl::Time()> date = absl::Now;
@@ -122,6 +122,8 @@ class JobScheduler {
   void DropOldStates() ABSL_EXCLUSIVE_LOCKS_REQUIRED(ended_mutex_);
   // Removes the files of ended jobs but those that ended last, and those that have a state.
   void DropOldFiles() ABSL_EXCLUSIVE_LOCKS_REQUIRED(ended_mutex_);
+  // The versions that jobs need: those of the store, and those of jobs whose state is kept.
+  std::vector<int64_t> NeededVersions() const;
   // The ended jobs that a test of `file` picks, the one that ended last first.
   std::vector<std::string> Ended(const std::function<bool(const v1::JobFile&)>& picked) const;
   absl::StatusOr<v1::Job> CancelQueued(const std::string& id, const Place& place);

@@ -301,7 +301,7 @@ void JobStore::DropFiles(const std::string& id) {
     if (error) LogWarning("a file of an old job is not removed", {{"file", file.string()}});
   }
   LogInfo("the files of an old job are removed", {{"job", id}});
-  // Whoever still reads the events that are gone must not be given those of a retry.
+  // A reader of the removed events must not be given those of a retry.
   const auto entry = Find(id);
   absl::MutexLock lock(&mutex_);
   entry->events.reset();
