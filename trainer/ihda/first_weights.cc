@@ -28,9 +28,9 @@ absl::Status LoadFile(const v1::TrainingSpec& spec, DualEncoder& encoder) {
 
 // Brings the outputs of the attribute head, `from`, into the order `to` of the same names: the rows
 // of its last layer's weight and bias.
-void ReorderAttributes(const std::vector<std::string>& from, const std::vector<std::string>& to,
-                       TensorMap& weights) {
-  if (from == to) return;
+absl::Status ReorderAttributes(const std::vector<std::string>& from,
+                               const std::vector<std::string>& to, TensorMap& weights) {
+  if (from == to) return absl::OkStatus();
   // The head has fewer than ten layers, so that names are in the order of their numbers.
   std::string last;
   for (const auto& item : weights) {
@@ -39,7 +39,10 @@ void ReorderAttributes(const std::vector<std::string>& from, const std::vector<s
   const std::string layer = last.substr(0, last.rfind('.') + 1);
   for (const char* name : {"weight", "bias"}) {
     const auto found = weights.find(layer + name);
-    if (found == weights.end() || found->second.bytes.size() % from.size() != 0) continue;
+    if (found == weights.end() || found->second.bytes.size() % from.size() != 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(layer, name, ": has no row for each attribute, so it cannot be reordered"));
+    }
     const std::string& old = found->second.bytes;
     const size_t row_bytes = old.size() / from.size();
     std::string bytes;
@@ -49,6 +52,7 @@ void ReorderAttributes(const std::vector<std::string>& from, const std::vector<s
     }
     found->second.bytes = std::move(bytes);
   }
+  return absl::OkStatus();
 }
 
 std::vector<std::string> AttributesOf(const v1::CheckpointManifest& manifest) {
@@ -61,7 +65,8 @@ absl::Status LoadVersion(const v1::TrainingSpec& spec, const std::string& checkp
   S2P_ASSIGN_OR_RETURN(auto checkpoint,
                        CheckpointStore(checkpoint_root).Read(spec.initial_version()));
   S2P_RETURN_IF_ERROR(CheckAttributes(checkpoint.manifest, attributes));
-  ReorderAttributes(AttributesOf(checkpoint.manifest), attributes, checkpoint.weights);
+  S2P_RETURN_IF_ERROR(
+      ReorderAttributes(AttributesOf(checkpoint.manifest), attributes, checkpoint.weights));
   const absl::Status status = encoder.SetWeights(checkpoint.weights);
   if (status.ok()) return status;
   return absl::InvalidArgumentError(

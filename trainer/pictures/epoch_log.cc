@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <utility>
 #include <vector>
 
@@ -58,6 +59,7 @@ void EpochLog::Write(const v1::TrainingProgress& progress) {
   google::protobuf::util::JsonPrintOptions options;
   options.always_print_primitive_fields = true;
   if (google::protobuf::util::MessageToJsonString(progress, &json, options).ok()) {
+    if (!file_.is_open()) file_.open(path_, std::ios::app);
     file_.clear();
     file_ << json << std::endl;
     if (file_.tellp() > most_bytes_) Thin();
@@ -80,6 +82,7 @@ void EpochLog::Thin() {
     std::remove(temporary.c_str());
     return;
   }
+  static_cast<void>(SyncDirectory(std::filesystem::path(path_).parent_path().string()));
   file_.close();
   file_.clear();
   file_.open(path_, std::ios::app);

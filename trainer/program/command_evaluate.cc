@@ -22,7 +22,7 @@ namespace {
 struct Measured {
   std::optional<EvaluationResult> retrieval;
   std::vector<AttributeAccuracy> attributes;
-  // Of the retrieval, with --details.
+  // Set with --details, for the retrieval.
   MeasuredImages images;
 };
 

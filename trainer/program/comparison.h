@@ -22,7 +22,7 @@ struct MeasuredDirection {
   std::vector<QueryResult> queries;
   int64_t gallery = 0;
   std::vector<v1::Evaluation> splits;
-  // Of the queries and their gallery; a split has the name of its data set.
+  // Describes the queries and their gallery; a split has the name of its data set.
   MeasuredImages images{};
 };
 

@@ -9,7 +9,7 @@
 
 namespace s2p {
 
-// What an older program did not say is empty. A value.
+// Fields that an older program did not write are empty. A value.
 struct MeasuredImages {
   // The data set's name.
   std::string dataset;
@@ -19,7 +19,7 @@ struct MeasuredImages {
   std::string sha256;
 };
 
-// Of images of the data set. Reads each of them, on `threads` threads (0: one per core).
+// Describes images of the data set. Reads each of them, on `threads` threads (0: one per core).
 MeasuredImages MeasuredImagesOf(const DataSet& data_set, const std::vector<DataSetImage>& images,
                                 int threads);
 

@@ -17,7 +17,7 @@ bool WasMeasuredOnHeldBack(const v1::CheckpointManifest& manifest) {
                      [](const v1::Evaluation& e) { return e.split() == kHeldBackSplit; });
 }
 
-// What is known of the split "val" that a model, and those that it starts from, were trained with.
+// Says what is known of the split "val" that a model, and those that it starts from, trained with.
 enum class ValSplit {
   // That of today: the lists of the data sets are the same.
   kSame,
@@ -49,9 +49,9 @@ ValSplit ValSplitOf(v1::CheckpointManifest manifest, const DataSet& target,
   }
 }
 
-// What one model has not been trained on.
+// Says what one model has not been trained on.
 struct Unseen {
-  // Of the identities, by their hash, whatever their split was.
+  // The share of the identities, by their hash, whatever their split was.
   double fraction = 0;
   ValSplit val = ValSplit::kUnknown;
 };
@@ -120,8 +120,8 @@ UnseenImages UnseenByBoth(const v1::TrainingSpec& resolved, const v1::Checkpoint
   if (!result.images.empty()) {
     if (has_val && !HasSplitVal(result.images)) {
       result.note = absl::StrCat(
-          "the split \"val\" is left out, because the data set has changed "
-          "and this model or ",
+          "the split \"val\" is left out, because the data set has changed, or a version that it "
+          "starts from is gone, and this model or ",
           version, " may have been trained on it");
     }
     return result;
@@ -143,7 +143,8 @@ UnseenImages UnseenByBoth(const v1::TrainingSpec& resolved, const v1::Checkpoint
   result.images = UnseenPairs(target, own, its, /*sure=*/false);
   if (!result.images.empty()) {
     result.note = absl::StrCat(
-        "the data set has changed, so it is not certain that its split "
+        "the data set has changed, or a version that was trained on is gone, so it is not certain "
+        "that the split "
         "\"val\" is new to both this model and ",
         version, " (a validation.fraction stays the same)");
     return result;

@@ -30,7 +30,7 @@ bool HasNoSource(const v1::TrainingSpec& spec) { return spec.source_dataset().em
 bool NeverHasVersion(const v1::TrainingSpec& spec) {
   return !spec.has_initial_version() && !spec.watch();
 }
-// True for the jobs that continue a watched one, too, which have its source and epochs.
+// Jobs that continue a watched one have its source and epochs, so this is true for them, too.
 bool HasNoStep1(const v1::TrainingSpec& spec) {
   return HasNoSource(spec) || spec.step1().epochs() == 0;
 }

@@ -56,7 +56,7 @@ absl::StatusOr<v1::TrainingSpec> ResolveSpec(const v1::TrainingSpec& spec) {
   resolved.set_preset(preset.preset());
   S2P_RETURN_IF_ERROR(WrongSpec(IgnoredFields(spec, preset, resolved)));
   if (resolved.has_release()) EndSingleImagesBeforeTriplets(spec, resolved);
-  // Whoever asks for a length gets it.
+  // A spec that asks for a length gets it.
   const auto& embedding = spec.embedding();
   if (embedding.has_dimension() && !embedding.has_few_pairs_dimension()) {
     resolved.mutable_embedding()->set_few_pairs_dimension(0);

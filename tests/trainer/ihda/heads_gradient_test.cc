@@ -37,8 +37,8 @@ class HeadsGradientTest : public HeadsTest {
     spec_.mutable_loss()->set_domain(weight);
     return Step2Losses(spec_, batch_, place, HeadsOf(networks));
   }
-  // What backward() of the weighted term leaves at the embeddings, where the encoders begin:
-  // source, photos and sketches one below the other.
+  // Returns what backward() of the weighted term leaves at the embeddings, where the encoders
+  // begin: source, photos and sketches one below the other.
   Matrix GradientAtTheEncoders(IhdaNetworks& networks, const TrainingPlace& place) {
     std::vector<Matrix> gradients;
     for (DualEncoderOutput* out : Outputs()) out->embedding.set_requires_grad(true);

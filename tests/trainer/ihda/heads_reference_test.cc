@@ -51,8 +51,8 @@ class HeadsReferenceTest : public HeadsTest {
     torch::manual_seed(kDropoutSeed);
     return Read(Step2Losses(spec_, batch_, place, HeadsOf(networks)));
   }
-  // What the release's classifier keeps of its input, scaled up; dropout is the first thing that
-  // draws a random number.
+  // The part that the release's classifier keeps of its input, scaled up; dropout is the first
+  // thing that draws a random number.
   static Matrix DropOut(Matrix x) {
     torch::manual_seed(kDropoutSeed);
     const auto rows = static_cast<int64_t>(x.size()), columns = static_cast<int64_t>(x[0].size());
