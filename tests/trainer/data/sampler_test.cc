@@ -6,10 +6,13 @@
 #include <map>
 #include <numeric>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/testing/status_matchers.h"
+#include "trainer/ihda/training_format.h"
 
 namespace s2p::test {
 namespace {
@@ -189,7 +192,7 @@ TEST(PairSamplerTest, IdentitiesMeetInAllCombinations) {
   EXPECT_THAT(met, SizeIs(15));
 }
 
-TEST(PairSamplerTest, HundredThousandIdentitiesArePlannedWithoutSortingThemForEachBatch) {
+TEST(PairSamplerTest, HundredThousandIdentitiesAreDealtOnceEach) {
   EXPECT_THAT(DealPairs(100'000, 1, 32), SizeIs(3125));
 }
 
@@ -272,6 +275,30 @@ TEST(PairSamplerTest, OtherPseudoSketchesHaveTheirTurnInTheNextEpoch) {
 TEST(PairSamplerTest, ShareOfOneKindAloneChangesNothing) {
   EXPECT_THAT(Drawn(Labels(30, 2), 30, {60, 0.5}), Each(1));
   EXPECT_THAT(Drawn(Labels(30, 2), 30, {0, 0.5}), Each(1));
+}
+
+// Runs that are interrupted rely on it. Who changes the order on purpose raises kTrainingFormat
+// (trainer/ihda/training_format.h) and writes the new order here.
+TEST(TrainingFormatTest, EpochsAreThoseOfFormatOne) {
+  std::string identities, pairs;
+  for (const auto& batch : IdentitySampler::Create(Labels(5, 4), 2, 3, 7)->Epoch(3)) {
+    for (const int image : batch) absl::StrAppend(&identities, image, " ");
+    absl::StrAppend(&identities, "| ");
+  }
+  const auto sampler =
+      PairSampler::Create(Labels(5, 4), Labels(5, 4), 3, 7, {/*made=*/10, /*human_share=*/0.4});
+  for (const auto& batch : sampler->Epoch(3)) {
+    for (const SampledPair& pair : batch)
+      absl::StrAppend(&pairs, pair.photo, "-", pair.sketch, " ");
+    absl::StrAppend(&pairs, "| ");
+  }
+  EXPECT_EQ(identities,
+            "0 1 3 13 12 14 | 4 6 7 11 10 8 | 5 6 7 16 18 19 | 9 11 10 15 14 12 | "
+            "2 1 3 17 16 19 | ");
+  EXPECT_EQ(pairs,
+            "5-7 17-19 14-15 | 2-0 11-8 12-14 | 2-2 11-11 | 4-5 17-18 14-13 | 6-4 10-10 14-13 | "
+            "0-1 18-17 13-15 | 1-3 17-16 14-12 | ");
+  EXPECT_EQ(kTrainingFormat, 1);
 }
 
 TEST(PairSamplerTest, NothingToPairIsRefused) {
