@@ -467,7 +467,7 @@ TEST_F(LowDiskSwapTest, EmbeddingsThatWouldTakeTheReserveAreNotBegunUntilThereIs
     return absl::OkStatus();
   };
   SetModel(2, std::move(model));
-  ExpectRefused("the embeddings of 1 items");
+  ExpectRefused("the embeddings of 1 item take");
   EXPECT_EQ(embedded(2), 0);
   SetModel(2, {});
   free_ = 1'000'000;
