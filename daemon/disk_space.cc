@@ -68,8 +68,7 @@ absl::Status DiskReserve::Check(uint64_t bytes) const {
   return absl::ResourceExhaustedError(absl::StrCat(
       "the server's disk has ", Megabytes(disk->free_bytes), " free and keeps ", Megabytes(reserve),
       " for deletions (--min-free): photos, metadata and new models are refused until some space "
-      "is "
-      "free"));
+      "is free"));
 }
 
 }  // namespace s2p

@@ -85,22 +85,21 @@ class Activation {
   };
 
   // Refuses at once what the batches would refuse later, when they had taken the room and the time.
-  // While no version serves, as many items as there is room for are better than none.
-  absl::Status CheckRoomForAll() const {
-    return parts_.serving->version() == 0 ? absl::OkStatus() : CheckRoom(total_);
-  }
+  absl::Status CheckRoomForAll() const { return CheckRoom(total_); }
 
-  // ResourceExhausted unless the disk keeps its reserve after the embeddings of `items` more.
+  // ResourceExhausted unless the disk keeps its reserve after the embeddings of `items` more. While
+  // no version serves, they may take the reserve: answers to searches are worth more.
   absl::Status CheckRoom(int64_t items) const {
-    if (items == 0) return absl::OkStatus();
+    if (items == 0 || parts_.serving->version() == 0) return absl::OkStatus();
     const size_t floats =
         static_cast<size_t>(encoder_->dimension()) + encoder_->attributes().size();
     const uint64_t bytes = static_cast<uint64_t>(items) * floats * sizeof(float);
     const absl::Status room = parts_.reserve->Check(bytes);
     if (room.ok()) return room;
-    return absl::Status(room.code(),
-                        absl::StrFormat("the embeddings of %d items take %.1f MiB, but %s", items,
-                                        static_cast<double>(bytes) / (1 << 20), room.message()));
+    return absl::Status(
+        room.code(), absl::StrFormat("the embeddings of %d item%s take %.1f MiB, but %s", items,
+                                     items == 1 ? "" : "s", static_cast<double>(bytes) / (1 << 20),
+                                     room.message()));
   }
 
   // Embeds all that is missing, and returns how many items that were.

@@ -33,7 +33,7 @@ void LogCatchUp(const CatalogueCatchUp& done, const std::string& data_dir) {
                    {{"added", done.added}, {"changed", done.changed}, {"removed", done.removed}});
   }
   LogWarning(
-      "the catalogue was older than the journal of the photos, and has now the items of the "
+      "the catalogue was older than the journal of the photos, and now has those of the "
       "journal; check which version is pinned",
       {{"folder", data_dir},
        {"writes", done.writes},

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <set>
 #include <utility>
@@ -17,10 +16,6 @@
 namespace s2p {
 namespace {
 
-// A crash leaves the blobs of one write or delete, which are far fewer. A power cut may also bring
-// back files whose deletion had not reached the disk.
-constexpr int64_t kMostOrphans = 1000;
-constexpr int64_t kItemsPerOrphan = 100;
 constexpr int kItemsPerPage = 4096;
 constexpr size_t kMostMissingDigests = 1000;
 
@@ -68,7 +63,7 @@ absl::StatusOr<std::unique_ptr<Catalogue>> OpenCatalogue(const std::string& path
 absl::Status CheckOrphans(size_t orphans, const GalleryFolder& folder) {
   const auto items = static_cast<int64_t>(folder.totals.photos + folder.totals.sketches);
   const std::string& photos = folder.blobs.root();
-  const int64_t most = std::max(kMostOrphans, items / kItemsPerOrphan);
+  const int64_t most = MostLeftByCrash(items);
   if (static_cast<int64_t>(orphans) <= most) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
       photos, ": ", orphans, " photos are named by no item of ", folder.catalogue, ", which has ",
@@ -174,9 +169,11 @@ absl::Status TidyBlobs(GalleryFolder& folder, bool set_aside_orphans) {
 absl::Status CompleteJournal(GalleryFolder& folder) {
   S2P_ASSIGN_OR_RETURN(folder.findings.journal_items_added,
                        MatchJournal(*folder.reader, folder.blobs, *folder.journal));
-  S2P_RETURN_IF_ERROR(folder.findings.journal.damaged.empty() ? folder.journal->Erase()
-                                                              : folder.journal->Rewrite());
-  return NumberWrites(*folder.writer, *folder.journal);
+  absl::Status status =
+      folder.findings.journal.damaged.empty() ? folder.journal->Erase() : folder.journal->Rewrite();
+  // Void and damaged lines that stay do not keep the two from agreeing.
+  status.Update(NumberWrites(*folder.writer, *folder.journal));
+  return status;
 }
 
 }  // namespace
@@ -192,8 +189,13 @@ absl::StatusOr<GalleryFolder> GalleryFolder::Open(const std::string& data_dir,
   S2P_RETURN_IF_ERROR(SyncDirectory(data_dir));
   S2P_ASSIGN_OR_RETURN(folder.journal, ItemJournal::Open(JournalOf(folder.blobs)));
   folder.findings.journal = folder.journal->findings();
-  S2P_ASSIGN_OR_RETURN(folder.findings.catch_up,
-                       FollowJournal(*folder.writer, folder.blobs, *folder.journal));
+  absl::StatusOr<CatalogueCatchUp> catch_up =
+      FollowJournal(*folder.writer, folder.blobs, *folder.journal);
+  // The flag says that the catalogue is the right one.
+  if (set_aside_orphans && absl::IsFailedPrecondition(catch_up.status())) {
+    catch_up = CatalogueCatchUp();
+  }
+  S2P_ASSIGN_OR_RETURN(folder.findings.catch_up, std::move(catch_up));
   S2P_ASSIGN_OR_RETURN(folder.totals, folder.reader->Totals());
   S2P_RETURN_IF_ERROR(TidyBlobs(folder, set_aside_orphans));
   folder.findings.journal_status = CompleteJournal(folder);

@@ -266,9 +266,9 @@ void GalleryWriter::CleanAfterAdd(const absl::Status& written, absl::Span<const 
     return Clean(std::move(unused));
   }
   for (const std::string& digest : doubtful_) own.erase(digest);
-  // A commit that found no room was not written, so nothing can bring it back, and the room that
-  // its photos take is needed. Without a plan there was none.
-  if (written.ok() || absl::IsResourceExhausted(written)) {
+  // A commit that found no room was not written, so nothing but the journal can bring it back, and
+  // the room that its photos take is needed. Without a plan there was none.
+  if (written.ok() || (absl::IsResourceExhausted(written) && !journal_->MayComeBack())) {
     RemoveUnnamed(own, Copies::kKeep).IgnoreError();
   }
   doubtful_.merge(own);
@@ -277,7 +277,13 @@ void GalleryWriter::CleanAfterAdd(const absl::Status& written, absl::Span<const 
 }
 
 absl::Status GalleryWriter::RemoveDeleted() {
+  // A commit that failed may come back and name some of them.
+  std::set<std::string> doubtful;
+  for (const std::string& digest : doubtful_) {
+    if (undeleted_.erase(digest) > 0) doubtful.insert(digest);
+  }
   absl::Status status = RemoveUnnamed(undeleted_, Copies::kRemove);
+  undeleted_.merge(doubtful);
   // The journal remembers which blobs an error or a crash has kept from being removed, until they
   // are.
   if (undeleted_.empty()) status.Update(journal_->Erase());
@@ -286,8 +292,9 @@ absl::Status GalleryWriter::RemoveDeleted() {
 
 void GalleryWriter::Clean(std::set<std::string> digests) {
   undeleted_.merge(digests);
-  absl::Status status = RemoveDeleted();
-  status.Update(RemoveUnnamed(doubtful_, Copies::kKeep));
+  // First, because RemoveDeleted leaves alone what is doubtful.
+  absl::Status status = RemoveUnnamed(doubtful_, Copies::kKeep);
+  status.Update(RemoveDeleted());
   if (log_due_) {
     const absl::StatusOr<bool> emptied = catalogue_->EmptyLog();
     status.Update(emptied.status());

@@ -277,9 +277,9 @@ absl::Status ItemJournal::CutOff() {
   if (ftruncate(descriptor_, static_cast<off_t>(end_)) != 0) {
     return FileError(errno, path_, "truncate");
   }
-  overhang_ = false;
   // Else a power cut could bring back what was taken back.
   if (fdatasync(descriptor_) != 0) return WriteError(errno, path_, "sync");
+  overhang_ = false;
   return absl::OkStatus();
 }
 

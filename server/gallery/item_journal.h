@@ -102,6 +102,8 @@ class ItemJournal {
   // Takes the last Append back, because the catalogue did not commit it. A record that cannot be
   // taken back now is taken back before the next Append; if a crash comes first, it stays true.
   void TakeBack();
+  // True while a crash may bring back an Append that failed or was taken back.
+  bool MayComeBack() const { return overhang_; }
   // From here on writes are numbered, and `last` is the number of all that the journal has now.
   // Durable when it returns; errors as Append.
   absl::Status StartNumbering(const JournalPosition& last);
@@ -159,7 +161,7 @@ class ItemJournal {
   uint64_t end_ = 0;
   // Bytes of the items' lines.
   uint64_t live_ = 0;
-  // There may be bytes behind the end.
+  // There may be bytes behind the end, or they may be on disk.
   bool overhang_ = false;
 };
 

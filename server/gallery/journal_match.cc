@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "server/storage/orphaned_blobs.h"
 
@@ -42,11 +43,34 @@ class Follower {
       : catalogue_(catalogue), blobs_(blobs), journal_(journal) {}
 
   // `certain`: whatever the journal lacks was deleted.
-  absl::Status Run(bool certain) {
+  absl::Status Prepare(bool certain) {
+    certain_ = certain;
     S2P_ASSIGN_OR_RETURN(set_aside_, OrphanedBlobs(&blobs_).Digests());
+    return absl::OkStatus();
+  }
+  // FailedPrecondition if so many items would go that the catalogue is another gallery's.
+  absl::Status CheckRemovals() const {
+    int64_t items = 0;
+    int64_t removals = 0;
     S2P_RETURN_IF_ERROR(ForEachPage(catalogue_, [&](const std::vector<CatalogueItem>& page) {
-      return RemoveUnnamed(page, certain);
+      items += static_cast<int64_t>(page.size());
+      removals += std::count_if(page.begin(), page.end(),
+                                [this](const CatalogueItem& entry) { return IsGone(*entry.item); });
+      return absl::OkStatus();
     }));
+    if (removals == 0 || (removals < items && removals <= MostLeftByCrash(items))) {
+      return absl::OkStatus();
+    }
+    return absl::FailedPreconditionError(absl::StrCat(
+        "gallery.db: ", removals, " of its ", items, " items are neither in the journal of ",
+        blobs_.root(),
+        " nor are their photos there, so it seems to be another gallery's. Put the right "
+        "gallery.db back with its gallery.db-wal, restore a backup into a new folder with "
+        "'s2p-server restore', or start once with --set-aside-orphans if it is the right one"));
+  }
+  absl::Status Run() {
+    S2P_RETURN_IF_ERROR(ForEachPage(
+        catalogue_, [&](const std::vector<CatalogueItem>& page) { return RemoveGone(page); }));
     return journal_.ForEach([this](const GalleryItem& item) { return Put(item); });
   }
   const CatalogueCatchUp& done() const { return done_; }
@@ -54,12 +78,16 @@ class Follower {
  private:
   bool HasPhoto(const GalleryItem& item) const { return blobs_.Has(item.sha256, item.bytes); }
 
-  absl::Status RemoveUnnamed(const std::vector<CatalogueItem>& page, bool certain) {
+  // True if the item was deleted after the catalogue's last write.
+  bool IsGone(const GalleryItem& item) const {
+    if (journal_.Names(item.photo_id)) return false;
+    return certain_ || (!HasPhoto(item) && set_aside_.count(item.sha256) == 0);
+  }
+
+  absl::Status RemoveGone(const std::vector<CatalogueItem>& page) {
     for (const CatalogueItem& entry : page) {
-      const GalleryItem& item = *entry.item;
-      if (journal_.Names(item.photo_id)) continue;
-      if (!certain && (HasPhoto(item) || set_aside_.count(item.sha256) > 0)) continue;
-      S2P_RETURN_IF_ERROR(catalogue_.Remove(item.photo_id).status());
+      if (!IsGone(*entry.item)) continue;
+      S2P_RETURN_IF_ERROR(catalogue_.Remove(entry.item->photo_id).status());
       ++done_.removed;
     }
     return absl::OkStatus();
@@ -83,6 +111,7 @@ class Follower {
   Catalogue& catalogue_;
   const BlobStore& blobs_;
   const ItemJournal& journal_;
+  bool certain_ = false;
   std::set<std::string> set_aside_;
   CatalogueCatchUp done_;
 };
@@ -112,6 +141,14 @@ uint64_t NewHistory() {
 
 }  // namespace
 
+int64_t MostLeftByCrash(int64_t items) {
+  // A crash leaves the blobs of one write or delete, which are far fewer. A power cut may also
+  // bring back files whose deletion had not reached the disk.
+  constexpr int64_t kMost = 1000;
+  constexpr int64_t kItemsPerOne = 100;
+  return std::max(kMost, items / kItemsPerOne);
+}
+
 absl::StatusOr<CatalogueCatchUp> FollowJournal(Catalogue& catalogue, const BlobStore& blobs,
                                                const ItemJournal& journal) {
   const JournalPosition& last = journal.position();
@@ -120,10 +157,13 @@ absl::StatusOr<CatalogueCatchUp> FollowJournal(Catalogue& catalogue, const BlobS
   if (known && (known->history != last.history || known->write >= last.write)) {
     return CatalogueCatchUp();
   }
-  S2P_ASSIGN_OR_RETURN(const auto transaction, catalogue.Begin());
   Follower follower(catalogue, blobs, journal);
-  S2P_RETURN_IF_ERROR(follower.Run(known.has_value() && journal.findings().damaged.empty()));
-  S2P_RETURN_IF_ERROR(catalogue.SetJournalPosition(last));
+  S2P_RETURN_IF_ERROR(follower.Prepare(known.has_value() && journal.findings().damaged.empty()));
+  if (!known) S2P_RETURN_IF_ERROR(follower.CheckRemovals());
+  S2P_ASSIGN_OR_RETURN(const auto transaction, catalogue.Begin());
+  S2P_RETURN_IF_ERROR(follower.Run());
+  // Without a number of its own, NumberWrites begins a new history.
+  if (known) S2P_RETURN_IF_ERROR(catalogue.SetJournalPosition(last));
   S2P_RETURN_IF_ERROR(transaction->Commit());
   CatalogueCatchUp done = follower.done();
   done.writes = last.write - (known ? known->write : 0);
@@ -156,9 +196,12 @@ absl::Status NumberWrites(Catalogue& catalogue, ItemJournal& journal) {
   // A number that neither has had.
   JournalPosition next = known.value_or(JournalPosition());
   next.write = std::max(next.write, last.write) + 1;
-  if (last.history != 0) next.history = last.history;
-  if (next.history == 0) next.history = NewHistory();
-  // If a crash comes between the two, the next start finds an older catalogue that lacks nothing.
+  // The journal has just taken over what the catalogue has. If the catalogue was the wrong one, the
+  // right one has the journal's former history, and must not count as older.
+  const bool strange = last.history != 0 && (!known || known->history != last.history);
+  if (strange || next.history == 0) next.history = NewHistory();
+  // If a crash comes between the two, the next start finds an older catalogue that lacks nothing,
+  // or begins another history.
   S2P_RETURN_IF_ERROR(journal.StartNumbering(next));
   return catalogue.SetJournalPosition(next);
 }

@@ -25,12 +25,17 @@ struct CatalogueCatchUp {
   bool any() const { return added + changed + removed > 0; }
 };
 
+// The most photos or items in a gallery of that many items on which the files may disagree after a
+// crash. More mean that they are not of one gallery.
+int64_t MostLeftByCrash(int64_t items);
+
 // Gives an older catalogue the items of its journal and their metadata, in one transaction. Older
 // is one that has a smaller number of the same history, or none although the journal has one.
 // Does nothing if the catalogue is not older, or if no number tells. An item that the journal lacks
 // is removed; if the journal is damaged or the catalogue has no number, only one whose photo is
-// gone. Photos that are set aside stay there. What only the catalogue knows, such as the pinned
-// version, stays as old as it is.
+// gone. FailedPrecondition, and nothing has changed, if a catalogue without a number would lose
+// more than MostLeftByCrash or all of its items: it is another gallery's. Photos that are set aside
+// stay there. What only the catalogue knows, such as the pinned version, stays as old as it is.
 absl::StatusOr<CatalogueCatchUp> FollowJournal(Catalogue& catalogue, const BlobStore& blobs,
                                                const ItemJournal& journal);
 
@@ -40,7 +45,7 @@ absl::StatusOr<int64_t> MatchJournal(const Catalogue& catalogue, const BlobStore
                                      ItemJournal& journal);
 
 // Numbers the writes from here on. Call it when both agree: the next FollowJournal believes the
-// journal.
+// journal. Begins a new history if the catalogue was of another one than the journal or of none.
 absl::Status NumberWrites(Catalogue& catalogue, ItemJournal& journal);
 
 }  // namespace s2p

@@ -200,6 +200,23 @@ absl::Status SnapshotLoader::StillWanted(int64_t version) {
                                       : absl::StrCat("version ", best, " is to serve instead"));
 }
 
+absl::Status SnapshotLoader::StillPinned(int64_t version) {
+  int64_t serving = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    interrupted_ = stopping_;
+    if (stopping_) return absl::CancelledError("the server is stopping");
+    serving = serving_version_;
+  }
+  const absl::StatusOr<std::optional<int64_t>> pinned = gallery_->PinnedVersion();
+  if (serving == 0 || !pinned.ok() || pinned->value_or(version) == version) {
+    return absl::OkStatus();
+  }
+  absl::MutexLock lock(&mutex_);
+  interrupted_ = true;
+  return absl::AbortedError("another version is pinned");
+}
+
 absl::Status SnapshotLoader::Pause(int64_t version, absl::Duration took) {
   const absl::Duration pause = pace_.PauseAfter(took);
   {
@@ -209,7 +226,7 @@ absl::Status SnapshotLoader::Pause(int64_t version, absl::Duration took) {
     if (pause > absl::ZeroDuration()) wait_.Until(&mutex_, SteadyTime::Now() + pause, called);
     woken_ = false;
   }
-  return StillWanted(version);
+  return took == absl::ZeroDuration() ? StillPinned(version) : StillWanted(version);
 }
 
 absl::Status SnapshotLoader::Load() { return Look(/*patient=*/false); }

@@ -109,12 +109,12 @@ struct SnapshotLoaderOptions {
 // store never stops the version that serves. It retries a version when its files have changed, and
 // does not try one that is being copied into the store before it is complete. A version whose copy
 // or embeddings would take the room that the gallery keeps free (ResourceExhausted) is tried again
-// like any that failed for a reason that may pass. If a newer version is
-// published or another one pinned, it abandons the current one between two batches; finished
-// embeddings stay stored. While no version serves, it finishes first; and before it embeds the
-// gallery for the wanted version, it serves the one that the gallery is already embedded with, so a
-// restart during an embedding interrupts no service. Thread-safe, except that only the owner may
-// call Start and Stop.
+// like any that failed for a reason that may pass. If a newer version is published or another one
+// pinned, it abandons the current one between two batches; finished embeddings stay stored. Near
+// the end, when writers may wait for it, only a pin makes it do so. While no version serves, it
+// finishes first; and before it embeds the gallery for the wanted version, it serves the one that
+// the gallery is already embedded with, so a restart during an embedding interrupts no service.
+// Thread-safe, except that only the owner may call Start and Stop.
 class SnapshotLoader {
  public:
   // `gallery` must outlive the loader. InvalidArgument naming a bad option.
@@ -190,8 +190,10 @@ class SnapshotLoader {
   Choice Choose(const std::vector<int64_t>& wanted) const;
   // An error, recorded in interrupted_, if the loader should abandon the version.
   absl::Status StillWanted(int64_t version);
-  // Waits after a piece of work that took this long, to leave room for searches. Errors as
-  // StillWanted.
+  // As StillWanted, but looks at nothing that may be slow, so not at the store.
+  absl::Status StillPinned(int64_t version);
+  // Waits after a piece of work that took this long, to leave room for searches; 0: somebody may be
+  // waiting for the loader. Errors as StillWanted.
   absl::Status Pause(int64_t version, absl::Duration took);
 
   // True on the loader's own thread while another version serves.

@@ -1,7 +1,9 @@
 #include <atomic>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/str_format.h"
+#include "absl/synchronization/notification.h"
 #include "tests/server/gallery_fixture.h"
 #include "tests/testing/status_matchers.h"
 
@@ -116,6 +118,45 @@ TEST_F(GalleryActivateTest, PhotosThatComeAsFastAsTheyAreEmbeddedDoNotPutOffTheS
   adder.join();
   EXPECT_EQ(slot_.Get()->version, 2);
   EXPECT_EQ(slot_.Get()->gallery->size(), added);
+}
+
+TEST_F(GalleryActivateTest, WhileAddsAreOnHoldOthersWriteAndTheAddIsWrittenAfterwards) {
+  Reopen();
+  AddSome(2);
+  const std::string deleted = Ids().front(), changed = Ids().back();
+  const auto next = std::make_shared<FakeEncoder>(2);
+  // Refused while version 1 serves, if it does not wait.
+  const NewItem item = MakeNewItem("held", 500, *next);
+  absl::Notification added;
+  absl::StatusOr<AddResult> result = absl::UnknownError("");
+  std::thread adder;
+  bool embedded = false;
+  int attempts = 0;
+  ActivationCallbacks callbacks;
+  callbacks.progress = [&](int64_t done, int64_t) { embedded = done > 0; };
+  callbacks.after_batch = [&](absl::Duration) {
+    if (std::exchange(embedded, false)) return absl::OkStatus();
+    // Nothing was embedded, so an attempt to swap comes next; the fourth one has the adds on hold.
+    if (++attempts < 4) {
+      AddSome(40);
+    } else if (attempts == 4) {
+      adder = std::thread([&] {
+        result = Add(item);
+        added.Notify();
+      });
+      EXPECT_FALSE(added.WaitForNotificationWithTimeout(absl::Milliseconds(100)));
+      EXPECT_THAT(*gallery_->Delete({deleted}), ElementsAre(true));
+      EXPECT_THAT(gallery_->UpdateMetadata(changed, {{"x", "y"}}), IsOk());
+      EXPECT_THAT(gallery_->Get("held"), StatusIs(absl::StatusCode::kNotFound));
+    }
+    return absl::OkStatus();
+  };
+  ASSERT_THAT(gallery_->Activate(next, callbacks), IsOk());
+  ASSERT_EQ(attempts, 4);
+  adder.join();
+  ASSERT_THAT(result, IsOk());
+  EXPECT_EQ(*result, AddResult::kAdded);
+  EXPECT_EQ(slot_.Get()->gallery->size(), 2 + 3 * 40 - 1 + 1);
 }
 
 TEST_F(GalleryActivateTest, InterruptedActivationPublishesNothingAndKeepsWhatIsDone) {

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <set>
 
 #include "server/storage/orphaned_blobs.h"
@@ -625,6 +626,133 @@ TEST_F(OlderCatalogueTest, ThatFromBeforeTheJournalWasLostIsStillKnownAsOlder) {
   PutBack();
   Reopen();
   EXPECT_THAT(Ids(), ElementsAre("a", "b", "c", "d"));
+}
+
+// A start with another gallery's catalogue has changed the journal, which must not change the right
+// catalogue in turn.
+class StrangeCatalogueTest : public GalleryJournalTest {
+ protected:
+  // The other gallery has an id and a photo of this one.
+  void FillBoth() {
+    Reopen();
+    MustAdd("a", 1);
+    MustAdd("id", 2);
+    MustAdd("shared", 3);
+    Close();
+    fs::rename(options_.data_dir, dir_.File("right"));
+    Reopen();
+    MustAdd("b", 4);
+    MustAdd("id", 5);
+    MustAdd("also shared", 3);
+    Close();
+    fs::rename(Database(), dir_.File("other"));
+    fs::remove_all(options_.data_dir);
+    fs::rename(dir_.File("right"), options_.data_dir);
+    fs::rename(Database(), dir_.File("right"));
+  }
+  void ForgetNumberOf(const std::string& path) const {
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(path.c_str(), &database), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(database, "DELETE FROM journal_position", nullptr, nullptr, nullptr),
+              SQLITE_OK);
+    EXPECT_EQ(sqlite3_close(database), SQLITE_OK);
+  }
+  void ExpectRightOneUnchanged() {
+    Close();
+    fs::remove(Database());
+    fs::rename(dir_.File("right"), Database());
+    Reopen();
+    EXPECT_FALSE(findings_.catch_up.any());
+    EXPECT_EQ(findings_.missing, 0);
+    EXPECT_THAT(Ids(), ElementsAre("a", "id", "shared"));
+    EXPECT_EQ(*gallery_->ReadBlob(**gallery_->Get("a")), PhotoBytes(1));
+    EXPECT_EQ(*gallery_->ReadBlob(**gallery_->Get("id")), PhotoBytes(2));
+    EXPECT_EQ(*gallery_->ReadBlob(**gallery_->Get("shared")), PhotoBytes(3));
+    EXPECT_THAT(Recorded(), ElementsAre("a", "id", "shared"));
+  }
+};
+
+TEST_F(StrangeCatalogueTest, StartWithItDoesNotChangeTheRightOne) {
+  FillBoth();
+  fs::rename(dir_.File("other"), Database());
+  Reopen();
+  ASSERT_THAT(Ids(), ElementsAre("also shared", "b", "id"));
+  ExpectRightOneUnchanged();
+}
+
+TEST_F(StrangeCatalogueTest, StartWithOneThatHasNoNumberDoesNotChangeTheRightOne) {
+  FillBoth();
+  ForgetNumberOf(dir_.File("other"));
+  fs::rename(dir_.File("other"), Database());
+  Reopen();
+  ASSERT_THAT(Ids(), ElementsAre("a", "also shared", "id", "shared"));
+  ExpectRightOneUnchanged();
+}
+
+TEST_F(StrangeCatalogueTest, OneThatHasNoNumberAndNothingInCommonIsRefusedAndStays) {
+  FillAndClose();
+  fs::rename(options_.data_dir, dir_.File("right"));
+  Reopen();
+  MustAdd("d", 4);
+  MustAdd("e", 5);
+  Close();
+  fs::copy_file(Database(), dir_.File("right/gallery.db"), fs::copy_options::overwrite_existing);
+  fs::remove_all(options_.data_dir);
+  fs::rename(dir_.File("right"), options_.data_dir);
+  ForgetNumberOf(Database());
+  const auto bytes = [this] {
+    std::ifstream file(Database(), std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string before = bytes();
+  const std::set<std::string> photos = Files();
+  EXPECT_THAT(OpenStatus(),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("2 of its 2 items"), HasSubstr("--set-aside-orphans"))));
+  EXPECT_TRUE(bytes() == before);
+  EXPECT_EQ(Files(), photos);
+  EXPECT_THAT(Recorded(), ElementsAre("a", "b", "c"));
+  options_.set_aside_orphans = true;
+  Reopen();
+  EXPECT_THAT(Ids(), ElementsAre("d", "e"));
+  EXPECT_EQ(findings_.orphans_set_aside, 3);
+}
+
+TEST_F(StrangeCatalogueTest, OneThatHasNoNumberAndWouldLoseManyItemsIsRefused) {
+  FillAndClose();
+  Reopen();
+  std::vector<NewItem> items;
+  for (uint32_t i = 0; i < 1001; ++i) items.push_back(Item(absl::StrCat("m", i), 1000 + i));
+  for (const auto& added : gallery_->Add(items)) ASSERT_THAT(added, IsOk());
+  Close();
+  KeepCatalogue();
+  ForgetNumberOf(dir_.File("older"));
+  Reopen();
+  std::vector<std::string> ids;
+  for (const NewItem& item : items) ids.push_back(item.photo_id);
+  ASSERT_THAT(gallery_->Delete(ids), IsOk());
+  PutBack();
+  EXPECT_THAT(OpenStatus(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("1001 of its 1004 items")));
+  auto catalogue = Catalogue::OpenReader(Database());
+  ASSERT_THAT(catalogue, IsOk());
+  EXPECT_EQ((*catalogue)->Totals()->photos, 1004u);
+}
+
+TEST_F(GalleryJournalTest, WritesAreNumberedThoughTheJournalCannotBeWrittenAnew) {
+  FillAndClose();
+  std::fstream file(JournalPath());
+  file.seekp(static_cast<std::streamoff>(fs::file_size(JournalPath()) / 2));
+  file << "damage";
+  file.close();
+  fs::create_directory(JournalPath() + ".tmp");
+  Reopen();
+  EXPECT_FALSE(findings_.journal_status.ok());
+  const auto position = [this] { return (*ItemJournal::OpenReader(JournalPath()))->position(); };
+  const JournalPosition before = position();
+  MustAdd("d", 4);
+  EXPECT_EQ(position().history, before.history);
+  EXPECT_EQ(position().write, before.write + 1);
 }
 
 // The journal was put back, so the catalogue is the newer one.

@@ -69,6 +69,17 @@ TEST_F(LowDiskTest, PhotoThatWouldTakeTheReserveIsRefused) {
   EXPECT_THAT(Add(Item("a", 1)), IsOk());
 }
 
+TEST_F(LowDiskTest, RestartWithoutRoomServesThoughEmbeddingsAreMissing) {
+  Reopen();
+  MustAdd("a", 1);
+  MustAdd("b", 2);
+  disk_.free_bytes = 900;
+  Reopen(2);
+  EXPECT_EQ(slot_.Get()->version, 2);
+  EXPECT_EQ(slot_.Get()->gallery->size(), 2);
+  EXPECT_EQ(*gallery_->CountWithoutEmbedding(2), 0);
+}
+
 TEST_F(LowDiskTest, PhotoThatIsThereAlreadyIsNotRefused) {
   Reopen();
   MustAdd("a", 1);

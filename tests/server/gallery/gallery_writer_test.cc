@@ -1,14 +1,44 @@
 // An add stores its blobs before its turn, while others write.
 #include "server/gallery/gallery_writer.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
 #include <atomic>
+#include <cerrno>
 #include <filesystem>
 #include <thread>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/notification.h"
 #include "server/gallery/gallery_folder.h"
 #include "tests/server/gallery_fixture.h"
 #include "tests/testing/status_matchers.h"
+
+namespace {
+
+// As many syncs of a journal fail from now on, with this error.
+std::atomic<int> failing_syncs = 0;
+std::atomic<int> sync_error = 0;
+
+}  // namespace
+
+// Replaces the C library's.
+extern "C" int fdatasync(int descriptor) {
+  std::array<char, 4096> path = {};
+  const std::string link = absl::StrCat("/proc/self/fd/", descriptor);
+  const ssize_t size = readlink(link.c_str(), path.data(), path.size());
+  const absl::string_view name(path.data(), size < 0 ? 0 : static_cast<size_t>(size));
+  if (failing_syncs > 0 && absl::EndsWith(name, "/items.journal")) {
+    --failing_syncs;
+    errno = sync_error;
+    return -1;
+  }
+  return static_cast<int>(syscall(SYS_fdatasync, descriptor));
+}
 
 namespace s2p::test {
 namespace {
@@ -16,6 +46,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 // The disk is measured before the blobs of an add are written, and before each that has to be.
 class GalleryWriterTest : public GalleryTest {
@@ -34,6 +65,7 @@ class GalleryWriterTest : public GalleryTest {
     MustAdd("z", 26);
   }
   ~GalleryWriterTest() override {
+    failing_syncs = 0;
     if (!go_on_.HasBeenNotified()) go_on_.Notify();
     if (adder_.joinable()) adder_.join();
   }
@@ -119,6 +151,39 @@ TEST_F(GalleryWriterTest, BlobsOfAnAddThatIsRefusedAtItsTurnAreRemoved) {
   }
   EXPECT_FALSE(fs::exists(BlobPath(2)));
   EXPECT_FALSE(fs::exists(BlobPath(3)));
+}
+
+TEST_F(GalleryWriterTest, PhotoOfAWriteThatTheJournalCouldBringBackStaysUntilTheNextWrite) {
+  sync_error = ENOSPC;
+  failing_syncs = 1;
+  EXPECT_THAT(Add(Item("b", 2)), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_FALSE(fs::exists(BlobPath(2)));
+  // The write cannot be taken back durably either.
+  failing_syncs = 2;
+  EXPECT_THAT(Add(Item("b", 2)), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_EQ(failing_syncs, 0);
+  EXPECT_TRUE(fs::exists(BlobPath(2)));
+  // The next write takes it back first.
+  failing_syncs = 1;
+  EXPECT_FALSE(Add(Item("c", 3)).ok());
+  EXPECT_EQ(failing_syncs, 0);
+  MustAdd("c", 3);
+  EXPECT_FALSE(fs::exists(BlobPath(2)));
+  EXPECT_THAT(Ids(), ElementsAre("a", "c", "z"));
+}
+
+TEST_F(GalleryWriterTest, PhotoOfADeletedItemStaysForAWriteThatMayComeBack) {
+  AddAndStopAt(2, Items({{"b", 1}, {"c", 3}}));
+  EXPECT_THAT(*gallery_->Delete({"a"}), ElementsAre(true));
+  sync_error = EIO;
+  failing_syncs = 2;
+  for (const auto& result : Finish()) EXPECT_FALSE(result.ok());
+  EXPECT_TRUE(fs::exists(BlobPath(1)));
+  EXPECT_THAT(Unerased(), SizeIs(1));
+  MustAdd("d", 4);
+  EXPECT_FALSE(fs::exists(BlobPath(1)));
+  EXPECT_FALSE(fs::exists(BlobPath(3)));
+  EXPECT_THAT(Unerased(), IsEmpty());
 }
 
 }  // namespace

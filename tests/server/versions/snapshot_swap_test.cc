@@ -1,4 +1,5 @@
 // A new version replaces the served one.
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <utility>
@@ -99,6 +100,43 @@ TEST_F(SnapshotSwapTest, WhatIsAddedAndDeletedMeanwhileIsCaughtUpWith) {
   EXPECT_EQ(slot_.Get()->gallery->size(), 2);
   EXPECT_EQ(Best(2), "b");
   EXPECT_EQ(Best(3), "c");
+}
+
+// Calls `action` when all that version 2 lacks is embedded, which is nothing, before it serves.
+class LateSwapTest : public SwapTest {
+ protected:
+  void ServeOneAndLoadTwo(const std::function<void()>& action) {
+    options_.on_change = [action, record = options_.on_change](const VersionStatus& status) {
+      record(status);
+      if (status.version == 2 && status.state == VersionState::kEmbedding) action();
+    };
+    Restart();
+    Serve();
+    Publish();
+    ASSERT_THAT(loader_->Load(), IsOk());
+  }
+  bool HasServed(int64_t version) const {
+    const auto history = HistoryOf(version);
+    return std::any_of(history.begin(), history.end(), [](const VersionStatus& status) {
+      return status.state == VersionState::kServing;
+    });
+  }
+};
+
+TEST_F(LateSwapTest, NewerVersionComesAfterTheOneThatIsAlmostDone) {
+  bool published = false;
+  ServeOneAndLoadTwo([&] {
+    if (!std::exchange(published, true)) Publish();
+  });
+  ASSERT_TRUE(published);
+  EXPECT_TRUE(HasServed(2));
+  EXPECT_EQ(ServingVersion(), 3);
+}
+
+TEST_F(LateSwapTest, PinStopsTheOneThatIsAlmostDone) {
+  ServeOneAndLoadTwo([this] { EXPECT_THAT(gallery_->SetPinnedVersion(1), IsOk()); });
+  EXPECT_FALSE(HasServed(2));
+  EXPECT_EQ(ServingVersion(), 1);
 }
 
 TEST_F(SnapshotSwapTest, VersionThatCannotBeLoadedLeavesTheOldOneServing) {
@@ -429,7 +467,7 @@ TEST_F(LowDiskSwapTest, EmbeddingsThatWouldTakeTheReserveAreNotBegunUntilThereIs
     return absl::OkStatus();
   };
   SetModel(2, std::move(model));
-  ExpectRefused("the embeddings of 1 items");
+  ExpectRefused("the embeddings of 1 item take");
   EXPECT_EQ(embedded(2), 0);
   SetModel(2, {});
   free_ = 1'000'000;
