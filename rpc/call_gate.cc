@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "base/steady_time.h"
+#include "base/user_key.h"
 #include "base/utf8.h"
 #include "daemon/options.h"
 #include "daemon/retry_after.h"
@@ -40,7 +41,8 @@ absl::Status TakeToken(TokenBuckets* buckets, absl::string_view by, const std::s
       std::max(pause, kShortestPause));
 }
 
-// Whom a caller names as its user. It may choose the name, so log lines have it next to the key.
+// Returns the user that the caller names. Callers choose it freely, so the audit log shows it next
+// to the key.
 std::string UserOf(const grpc::ServerContextBase& context) {
   constexpr size_t kMostBytes = 256;
   const auto [begin, end] = context.client_metadata().equal_range(kUserKey);
@@ -99,7 +101,6 @@ absl::Status CallGate::Admit(CallRecord* call, const grpc::ServerContextBase& co
   if (call->request_id.empty()) call->request_id = RequestIdOf(context.client_metadata());
   Caller caller;
   caller.address = AddressOf(context.peer());
-  caller.user = UserOf(context);
   if (access_.limit_loopback || !IsLoopback(caller.address)) {
     S2P_RETURN_IF_ERROR(TakeToken(by_address_.get(), "address", caller.address, metrics_));
   }
@@ -111,6 +112,8 @@ absl::Status CallGate::Admit(CallRecord* call, const grpc::ServerContextBase& co
   }
   const absl::Status status = CheckRoles(call->method, holder.roles);
   if (status.ok()) {
+    // Nobody vouches for a name that comes without a key, or with one that opens no such method.
+    if (keys != nullptr) caller.user = UserOf(context);
     call->caller = std::move(caller);
   } else if (RuleOf(call->method).is_change) {
     CallRecord refused;

@@ -8,9 +8,6 @@
 
 namespace s2p {
 
-// The header, of any bytes, in which a gateway names the person whose request it passes on.
-inline constexpr char kUserKey[] = "x-s2p-user-bin";
-
 // The name of callers where no key is required. No key has this name.
 inline constexpr char kAnonymous[] = "anonymous";
 
@@ -21,7 +18,7 @@ struct Caller {
   // As AddressOf.
   std::string address;
   // The person for whom the holder of the key says that it calls, such as a gateway's user:
-  // printable, at most 1 KiB. Empty: it names nobody. Gives no rights.
+  // printable, at most 1 KiB. Empty: it names nobody, or has no key. Gives no rights.
   std::string user{};
 
   // Names whoever shares one place in line: the key, or the address of a caller without one.

@@ -70,8 +70,7 @@ struct GrpcHostOptions {
 };
 
 // Adds --listen, --http, --http-tls-*, --insecure-http, --no-reflection, --health, --address-file
-// and
-// --http-address-file, and --max-streams, --max-connection-memory, --max-connection-idle and
+// and --http-address-file, and --max-streams, --max-connection-memory, --max-connection-idle and
 // --max-connection-age. `program` is what --help calls the daemon: "server".
 void AddPortFlags(Options& options, absl::string_view program, GrpcHostOptions* host,
                   DaemonOptions* daemon);

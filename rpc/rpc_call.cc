@@ -90,7 +90,7 @@ void RpcCall::Start() {
 absl::Status RpcCall::CheckWanted() const {
   if (is_cancelled()) return absl::CancelledError("cancelled");
   if (deadline_ <= SteadyTime::Now()) {
-    return absl::DeadlineExceededError("the deadline passed before the work was started");
+    return absl::DeadlineExceededError("the deadline has passed");
   }
   return absl::OkStatus();
 }

@@ -49,7 +49,8 @@ class WatchSource {
 };
 
 struct WatchStreamsOptions {
-  // Streams at one time, with FairPlaces for callers. More are answered RESOURCE_EXHAUSTED.
+  // FairPlaces of the streams, so callers together may have up to twice as many. A caller that
+  // gets none is answered RESOURCE_EXHAUSTED.
   size_t max_streams = 1000;
 };
 

@@ -7,6 +7,7 @@
 #include "base/status_macros.h"
 #include "base/steady_time.h"
 #include "base/steady_wait.h"
+#include "base/user_key.h"
 #include "client/connection/grpc_channel.h"
 #include "client/web/http_error.h"
 #include "daemon/retry_after.h"
@@ -161,7 +162,7 @@ ForwardedCall::ForwardedCall(Backend& backend, To to, const CallOrigin& origin,
   options.timeout = timeout;
   Prepare(options, has_deadline, context_);
   context_.AddMetadata("x-request-id", origin.request_id);
-  if (!origin.user.empty()) context_.AddMetadata("x-s2p-user-bin", origin.user);
+  if (!origin.user.empty()) context_.AddMetadata(kUserKey, origin.user);
   backend_.Enter(&context_);
 }
 

@@ -20,10 +20,9 @@ class FairPlaces {
   // Whether a caller may take `wanted` more.
   bool HasRoom(const std::string& caller, int64_t wanted = 1) const {
     if (wanted <= most_ - taken_) return true;
-    const auto found = held_.find(caller);
-    const int64_t held = found == held_.end() ? 0 : found->second;
-    const auto callers = static_cast<int64_t>(held_.size()) + (held == 0 ? 1 : 0);
-    return held + wanted <= std::max<int64_t>(1, most_ / callers) && taken_ + wanted <= 2 * most_;
+    const int64_t mine = held(caller);
+    const auto callers = static_cast<int64_t>(held_.size()) + (mine == 0 ? 1 : 0);
+    return mine + wanted <= std::max<int64_t>(1, most_ / callers) && taken_ + wanted <= 2 * most_;
   }
 
   // Gives a caller places, whether there is room or not.
@@ -41,8 +40,11 @@ class FairPlaces {
     if (found->second == 0) held_.erase(found);
   }
 
-  int64_t most() const { return most_; }
   int64_t taken() const { return taken_; }
+  int64_t held(const std::string& caller) const {
+    const auto found = held_.find(caller);
+    return found == held_.end() ? 0 : found->second;
+  }
 
  private:
   const int64_t most_;

@@ -50,9 +50,8 @@ class AddPhotosCall final : public RpcCall {
 
   void OnReadDone(bool ok) override {
     absl::StatusOr<v1::AddPhotoRequest> request = absl::CancelledError("no message");
-    ByteBudget::Share share;
+    ByteBudget::Share share = service_.add_bytes->Take(queue(), ok ? message_.Length() : 0);
     if (ok) {
-      share = service_.add_bytes->Take(queue(), message_.Length());
       request = Parse(std::exchange(message_, grpc::ByteBuffer()), ++messages_);
     }
     Slot* slot = nullptr;

@@ -471,7 +471,8 @@ def acts():
     yield "strange host", lambda v, r: v.get("/", host="evil.example"), "403"
     yield "request from another site", lambda v, r: v.post(
         "/api/photos/delete", {"photoIds": ["a"]}, "Origin: http://evil.example"), "403"
-    yield "deletion without a login", lambda v, r: v.post("/api/photos/delete", {"photoIds": ["a"]}), "403"
+    yield "deletion without a login", lambda v, r: v.post(
+        "/api/photos/delete", {"photoIds": ["a"]}, "Origin: http://" + v.web), "401"
     yield "wrong password", lambda v, r: v.post(
         "/api/login", {"password": "x" * r.randint(1, 3000)}, "Origin: http://" + v.web), ("401", "429")
     yield "page for a socket that sleeps", lambda v, r: v.hold(v.web, b"GET / HT"), "held"

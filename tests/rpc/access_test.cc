@@ -16,6 +16,7 @@ namespace {
 
 using testing::ContainsRegex;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr char kReflection[] = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
 
@@ -169,17 +170,31 @@ TEST_F(AccessTest, ChangeIsRecordedWithThePersonWhomTheCallerNames) {
   EXPECT_THAT(Audit(), ContainsRegex("\"request_id\":\"r\"}\n[^\n]*\"request_id\":\"r\"}\n"));
 }
 
-TEST_F(AccessTest, ChangeWithoutTheRoleIsRecorded) {
+TEST_F(AccessTest, NameThatComesWithoutAKeyIsNotRecorded) {
+  options_.credentials.api_key_file = "";
+  Start();
+  grpc::ClientContext context;
+  context.AddMetadata("x-s2p-user-bin", "ada@shoes.example");
+  v1::SetServingVersionResponse response;
+  EXPECT_THAT(stub_->SetServingVersion(&context, {}, &response), IsOk());
+  End();
+  EXPECT_THAT(Audit(), HasSubstr(R"("key":"anonymous")"));
+  EXPECT_THAT(Audit(), Not(HasSubstr("user")));
+}
+
+TEST_F(AccessTest, ChangeWithoutTheRoleIsRecordedWithoutAPerson) {
   const std::string key = NewKey("web", {Role::kSearch});
   Start();
   grpc::ClientContext context;
   context.AddMetadata("authorization", "Bearer " + key);
+  context.AddMetadata("x-s2p-user-bin", "ada@shoes.example");
   v1::SetServingVersionResponse response;
   stub_->SetServingVersion(&context, {}, &response);
   const std::string request_id = Trailing(context, "x-request-id");
   EXPECT_NE(request_id, "");
   EXPECT_THAT(Audit(), HasSubstr(R"("key":"web")"));
   EXPECT_THAT(Audit(), HasSubstr(R"("code":"PERMISSION_DENIED","request_id":")" + request_id));
+  EXPECT_THAT(Audit(), Not(HasSubstr("user")));
 }
 
 TEST_F(AccessTest, ReadingIsNotRecorded) {

@@ -84,10 +84,48 @@ TEST_F(ByteBudgetTest, CallerThatFillsTheBudgetDoesNotKeepOthersFromReading) {
   EXPECT_THAT(ready_, testing::AnyOf("bac", "bca"));
 }
 
-TEST_F(ByteBudgetTest, CallersTogetherTakeAtMostTwiceTheBudget) {
-  const ByteBudget::Share one = budget_.Take("a key", 150), two = budget_.Take("another", 50);
-  Ask("c", "a third");
-  EXPECT_EQ(ready_, "");
+TEST_F(ByteBudgetTest, CallerThatHoldsNothingHasOneReaderWhateverTheOthersHold) {
+  const ByteBudget::Share one = budget_.Take("a key", 500);
+  Ask("a", "another");
+  Ask("b", "another");
+  EXPECT_EQ(ready_, "a");
+  ByteBudget::Share taken = budget_.Take("another", 10);
+  EXPECT_EQ(ready_, "a");
+  taken.Release();
+  EXPECT_EQ(ready_, "ab");
+}
+
+TEST_F(ByteBudgetTest, ReaderThatEndsWithoutAMessageLeavesItsTurnToTheNext) {
+  const ByteBudget::Share one = budget_.Take("a key", 500);
+  Ask("a", "another");
+  Ask("b", "another");
+  const ByteBudget::Share nothing = budget_.Take("another", 0);
+  EXPECT_EQ(ready_, "ab");
+}
+
+TEST_F(ByteBudgetTest, ReleaseWakesOneStreamOfALine) {
+  ByteBudget::Share kept = budget_.Take("a key", 50), freed = budget_.Take("a key", 50);
+  Ask("a");
+  Ask("b");
+  Ask("c");
+  freed.Release();
+  EXPECT_EQ(ready_, "a");
+  // What the first has read leaves room.
+  const ByteBudget::Share small = budget_.Take("a key", 10);
+  EXPECT_EQ(ready_, "ab");
+  const ByteBudget::Share large = budget_.Take("a key", 90);
+  EXPECT_EQ(ready_, "ab");
+}
+
+TEST_F(ByteBudgetTest, StreamThatSendsNothingDoesNotKeepTheLineWaitingForEver) {
+  ByteBudget::Share kept = budget_.Take("a key", 50), freed = budget_.Take("a key", 50);
+  Ask("a");
+  Ask("b");
+  Ask("c");
+  freed.Release();
+  EXPECT_EQ(ready_, "a");
+  kept.Release();
+  EXPECT_EQ(ready_, "abc");
 }
 
 TEST(CallPlacesTest, CallerThatTakesAllLeavesOthersTheirShare) {
