@@ -52,20 +52,29 @@ class RpcService : public grpc::Service {
 
   // The same, where a thread of the pool does the work and answers with its status: unless nobody
   // waits for the answer any more. ResourceExhausted or Unavailable, as WorkerPool::Submit, if the
-  // pool does not take it.
+  // pool does not take it. The work gets the call, so that long work can ask it CheckWanted.
   template <typename Request, typename Response>
   void AddUnary(const std::string& method, CallCost cost, WorkerPool* pool,
-                std::function<absl::Status(const Request&, Response&)> work) {
+                std::function<absl::Status(UnaryCall<Request, Response>&)> work) {
     AddUnary<Request, Response>(method, std::move(cost),
                                 [pool, work = std::move(work)](UnaryCall<Request, Response>* call) {
                                   const absl::Status taken = pool->Submit(
                                       call->queue(), [call, &work](absl::Status status) {
                                         if (status.ok()) status = call->CheckWanted();
-                                        if (status.ok())
-                                          status = work(call->request(), *call->response());
+                                        if (status.ok()) status = work(*call);
                                         call->Answer(status);
                                       });
                                   if (!taken.ok()) call->Answer(taken);
+                                });
+  }
+
+  // The same for work that needs the messages alone.
+  template <typename Request, typename Response>
+  void AddUnary(const std::string& method, CallCost cost, WorkerPool* pool,
+                std::function<absl::Status(const Request&, Response&)> work) {
+    AddUnary<Request, Response>(method, std::move(cost), pool,
+                                [work = std::move(work)](UnaryCall<Request, Response>& call) {
+                                  return work(call.request(), *call.response());
                                 });
   }
 

@@ -99,7 +99,8 @@ void AddFlags(Options& options, Flags& flags) {
       .Range(0, 100000);
   options
       .AddBytes("max-add-bytes", &server.max_add_bytes,
-                "of photos that were received and are not added yet; then streams wait")
+                "of photos that were received and are not added yet; then streams wait. While one "
+                "caller fills it, the others have up to as much again")
       .Range(1, 1e15);
   options
       .Add("max-decode-time", &server.max_decode_time, "of one image; its decoder is killed then")

@@ -153,7 +153,16 @@ const Router::Route* Router::Find(const HttpRequest& request) const {
   return found == routes_.end() ? nullptr : &found->second;
 }
 
+void Router::NoteProxy(const HttpRequest& request) {
+  if (!proxy_->IgnoresClientOf(request) || proxy_noted_.exchange(true)) return;
+  LogWarning(
+      "X-Forwarded-For is ignored, because its sender is no --trusted-proxy; if it is a proxy, all "
+      "its clients share the limits of one address",
+      {{"address", request.remote_address}});
+}
+
 HttpAdmission Router::Admit(const HttpRequest& request) {
+  NoteProxy(request);
   HttpAdmission admission;
   const Route* const route = Find(request);
   const absl::Status status =

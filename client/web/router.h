@@ -2,6 +2,7 @@
 #ifndef S2P_CLIENT_WEB_ROUTER_H_
 #define S2P_CLIENT_WEB_ROUTER_H_
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -36,8 +37,8 @@ struct RouterOptions {
   absl::Duration default_timeout = absl::Seconds(10);
   absl::Duration max_timeout = absl::Seconds(60);
   // Requests below /api/ that one client (AddressGroup) may start in a second, on average; a
-  // second's worth may come at once. All clients share the gateway's key at the servers, and none
-  // shall use it up. 0: any number.
+  // second's worth may come at once. All clients share the gateway's key at the servers, so
+  // no single client may use it up. 0: any number.
   double calls_per_second_per_address = 200;
   // Whether the addresses of this machine are limited, too.
   bool limit_loopback = false;
@@ -88,6 +89,8 @@ class Router : public HttpHandler {
   // Null if there is none.
   const Route* Find(const HttpRequest& request) const;
   absl::Status Check(const Route& route, const HttpRequest& request) const;
+  // Warns, once, of what may be a proxy that nobody named.
+  void NoteProxy(const HttpRequest& request);
   // A BusyError if the client calls too often.
   absl::Status CheckRate(const HttpRequest& request) const;
   absl::Status CheckAccess(Access access, const HttpRequest& request) const;
@@ -108,6 +111,7 @@ class Router : public HttpHandler {
   // Null: no limit.
   const std::unique_ptr<TokenBuckets> by_address_;
   std::map<std::pair<std::string, std::string>, Route> routes_;
+  std::atomic<bool> proxy_noted_ = false;
 };
 
 // Cookie of the operator's session.

@@ -26,6 +26,9 @@ class TrustedProxy {
   // The name in the login header; empty for a request that did not come from a proxy, and one with
   // several such headers.
   std::string UserOf(const HttpRequest& request) const;
+  // Whether the request has an X-Forwarded-For that is not believed, because it did not come from a
+  // proxy.
+  bool IgnoresClientOf(const HttpRequest& request) const;
   // The address of the client itself: for a request from a proxy the last one in X-Forwarded-For
   // that is no proxy's, otherwise the connection's.
   std::string ClientOf(const HttpRequest& request) const;

@@ -34,9 +34,11 @@ class ExportFeedbackCall final : public RequestCall<v1::ExportFeedbackRequest> {
     constexpr absl::Duration kRetryAfter = absl::Seconds(5);
     place_ = service_.export_places->Take(queue());
     if (!place_) {
-      return End(BusyError(absl::StrCat("the server is busy: ", service_.export_places->most(),
-                                        " exports run already"),
-                           kRetryAfter));
+      return End(
+          BusyError(absl::StrCat("the server is busy: no place is left for another export of "
+                                 "this caller (",
+                                 service_.export_places->most(), " are shared by all)"),
+                    kRetryAfter));
     }
     Continue();
   }

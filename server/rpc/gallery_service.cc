@@ -150,17 +150,10 @@ GalleryServiceImpl::GalleryServiceImpl(const ServiceContext* service)
             &UpdateMetadata);
   using ListCall = UnaryCall<v1::ListPhotosRequest, v1::ListPhotosResponse>;
   AddUnary<v1::ListPhotosRequest, v1::ListPhotosResponse>(
-      "ListPhotos", Cost(MostFilterBytes(limits), ListFields(limits)), [this](ListCall* call) {
-        const auto still_wanted = [call] { return call->CheckWanted(); };
-        const absl::Status taken = service_.storage_pool->Submit(
-            call->queue(), [this, call, still_wanted](absl::Status status) {
-              if (status.ok()) status = call->CheckWanted();
-              if (status.ok()) {
-                status = List(service_, call->request(), still_wanted, *call->response());
-              }
-              call->Answer(status);
-            });
-        if (!taken.ok()) call->Answer(taken);
+      "ListPhotos", Cost(MostFilterBytes(limits), ListFields(limits)), service_.storage_pool,
+      [this](ListCall& call) {
+        return List(
+            service_, call.request(), [&call] { return call.CheckWanted(); }, *call.response());
       });
   AddStored("GetGalleryStats", Cost(0), &GetStats);
 }

@@ -62,8 +62,9 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
     constexpr absl::Duration kRetryAfter = absl::Seconds(1);
     place_ = service_.photo_places->Take(queue());
     if (place_) return absl::OkStatus();
-    return BusyError(absl::StrCat("the server is busy: ", service_.photo_places->most(),
-                                  " photos are being sent already"),
+    return BusyError(absl::StrCat("the server is busy: no place is left for another photo of this "
+                                  "caller (",
+                                  service_.photo_places->most(), " are shared by all)"),
                      kRetryAfter);
   }
 

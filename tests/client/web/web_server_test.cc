@@ -17,6 +17,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "absl/synchronization/notification.h"
 #include "client/web/page_files.h"
 #include "daemon/listen_address.h"
@@ -37,6 +38,7 @@ using test::StatusIs;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::StartsWith;
 
 constexpr char kPhoto[] = "/api/photo?request=%7B%22photoId%22%3A%22a%2F1%22%7D";
@@ -763,6 +765,38 @@ TEST_F(WebServerTest, ClaimedAddressDoesNotEscapeTheCount) {
                       R"({"password":"guess"})", "application/json");
     EXPECT_EQ(answer->status, i < 10 ? 401 : 429);
   }
+}
+
+TEST_F(WebServerTest, ProxyThatNobodyNamedIsLoggedOnce) {
+  options_.trusted_proxies = {"127.0.0.2"};
+  Start();
+  std::ostringstream log;
+  ASSERT_THAT(ConfigureLog(LogOptions(), &log), IsOk());
+  const httplib::Headers forwarded = {{"X-Forwarded-For", "192.0.2.1"}};
+  EXPECT_EQ(client_->Get("/", forwarded)->status, 200);
+  EXPECT_EQ(client_->Get("/", forwarded)->status, 200);
+  web_->Stop();
+  ASSERT_THAT(ConfigureLog(LogOptions()), IsOk());
+  const std::vector<std::string> parts = absl::StrSplit(log.str(), "--trusted-proxy");
+  ASSERT_EQ(parts.size(), 2u) << log.str();
+  EXPECT_THAT(parts[1], HasSubstr("127.0.0.1"));
+}
+
+TEST_F(WebServerTest, NeitherATrustedProxyNorADirectClientIsLogged) {
+  options_.trusted_proxies = {"127.0.0.1"};
+  Start();
+  std::ostringstream log;
+  ASSERT_THAT(ConfigureLog(LogOptions(), &log), IsOk());
+  EXPECT_EQ(client_->Get("/", {{"X-Forwarded-For", "192.0.2.1"}})->status, 200);
+  EXPECT_EQ(client_->Get("/")->status, 200);
+  web_->Stop();
+  options_.trusted_proxies.clear();
+  Start();
+  ASSERT_THAT(ConfigureLog(LogOptions(), &log), IsOk());
+  EXPECT_EQ(client_->Get("/")->status, 200);
+  web_->Stop();
+  ASSERT_THAT(ConfigureLog(LogOptions()), IsOk());
+  EXPECT_THAT(log.str(), Not(HasSubstr("--trusted-proxy")));
 }
 
 TEST_F(WebServerTest, OperatorWhoLoggedInAtTheProxyIsOne) {

@@ -410,7 +410,7 @@ TEST_F(FeedbackServiceTest, FifthExportIsToldWhenToRetryAndGetsThePlaceOfOneThat
   auto refused = feedback_stub_->ExportFeedback(&context, {});
   EXPECT_FALSE(refused->Read(&message));
   EXPECT_THAT(refused->Finish(),
-              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("4 exports run already")));
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("(4 are shared by all)")));
   const auto& trailing = context.GetServerTrailingMetadata();
   const auto pause = trailing.find("grpc-retry-pushback-ms");
   ASSERT_NE(pause, trailing.end());

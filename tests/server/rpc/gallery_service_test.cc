@@ -428,7 +428,7 @@ TEST_F(GalleryServiceTest, PhotosBeyondTheLimitAreRefusedWithATimeToComeBack) {
   auto second = gallery_->GetPhoto(&context, request);
   EXPECT_FALSE(second->Read(&response));
   EXPECT_THAT(second->Finish(),
-              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("1 photos")));
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("(1 are shared by all)")));
   EXPECT_EQ(context.GetServerTrailingMetadata().count("grpc-retry-pushback-ms"), 1u);
   slow_context.TryCancel();
   slow->Finish();
