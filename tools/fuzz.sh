@@ -37,6 +37,7 @@ for name in "${targets[@]}"; do
   [ "$name" != Mat ] || allocation_mb=1048576
   case $name in
     Image | AddPhoto | Search) dictionary=(-dict=tests/fuzz/dictionaries/Image.dict) ;;
+    Http) dictionary=(-dict=tests/fuzz/dictionaries/Http.dict) ;;
     Json) dictionary=(-dict=tests/fuzz/dictionaries/Json.dict) ;;
     Toml) dictionary=(-dict=tests/fuzz/dictionaries/Toml.dict) ;;
     Safetensors | PackedImages) dictionary=(-dict=tests/fuzz/dictionaries/Safetensors.dict) ;;

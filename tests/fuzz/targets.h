@@ -20,6 +20,11 @@ void DataSet(absl::string_view bytes);
 // A run's log for TensorBoard, from which a run resumes. If the first byte is 'r', the rest is one
 // record's data, which is given its checksums.
 void EventLog(absl::string_view bytes);
+// A body in gzip's format (daemon/http/gzip.h).
+void Gzip(absl::string_view bytes);
+// All that a client of HTTP sends over one connection; the first byte says in what portions it
+// comes.
+void Http(absl::string_view bytes);
 // A picture: its header, then its pixels (image/image.h).
 void Image(absl::string_view bytes);
 // A trained index. If the first byte is 'b', the rest is the body, which is given its header.
