@@ -108,6 +108,29 @@ TEST_F(RetriedJobTest, VersionsThatTheJobsThatEndedLastStartFromAreNeeded) {
   });
 }
 
+// Later failures without a state of their own do not push it out.
+TEST_F(RetriedJobTest, VersionOfAJobWhoseStateIsKeptIsNeeded) {
+  Close();
+  options_.most_kept_states = 1;
+  Open();
+  for (const int64_t version : {5, 6, 7}) {
+    v1::TrainingSpec spec;
+    spec.set_initial_version(version);
+    const auto job = scheduler_->Submit(spec);
+    ASSERT_THAT(job, IsOk());
+    now_ms_ += 1000;
+    const auto run = runner_.NextRun();
+    if (version == 5)
+      std::ofstream(FakeJobRunner::StateFile(store_->FolderOf(job->job_id()))) << "x";
+    run->End(absl::InternalError("no luck"));
+    WaitForEnd(job->job_id(), v1::Job::STATE_FAILED);
+  }
+  Submit();
+  runner_.NextRun()->Do([](const JobObserver& observer) {
+    EXPECT_THAT(observer.needed_versions(), testing::UnorderedElementsAre(5, 7));
+  });
+}
+
 TEST_F(RetriedJobTest, OfManyAtOnceOneIsTaken) {
   const std::string id = RunAndCancel();
   std::atomic<int> taken{0};
