@@ -385,7 +385,7 @@ TEST_F(SplitForValidationTest, IsComparedOnWithAWordWhereAListHasGrownAndNothing
   ASSERT_THAT(better, IsOk());
   EXPECT_EQ(better->version, 2) << better->reason;
   EXPECT_THAT(better->reason,
-              AllOf(HasSubstr("on 4 queries"), HasSubstr("so it is not certain that its split")));
+              AllOf(HasSubstr("on 4 queries"), HasSubstr("so it is not certain that the split")));
 }
 
 }  // namespace
