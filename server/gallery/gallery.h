@@ -84,8 +84,9 @@ class Gallery {
   // one that was put back, and sets orphaned blobs aside: photos that no item names move to
   // photos/.orphans and stay there. FailedPrecondition, naming folder and process, if another
   // process has the folder; if there are photos but no catalogue; if more than 1,000 photos and
-  // more than 1 % of the items are orphans; if the catalogue's format is newer. DataLoss if the
-  // catalogue is damaged. `slot` must outlive the gallery.
+  // more than 1 % of the items are orphans; if a catalogue that numbers no writes would lose as
+  // many or all of its items; if the catalogue's format is newer. DataLoss if the catalogue is
+  // damaged. `slot` must outlive the gallery.
   static absl::StatusOr<std::unique_ptr<Gallery>> Open(const GalleryOptions& options,
                                                        SnapshotSlot* slot);
 

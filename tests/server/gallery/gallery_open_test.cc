@@ -686,6 +686,7 @@ TEST_F(StrangeCatalogueTest, StartWithOneThatHasNoNumberDoesNotChangeTheRightOne
   fs::rename(dir_.File("other"), Database());
   Reopen();
   ASSERT_THAT(Ids(), ElementsAre("a", "also shared", "id", "shared"));
+  ASSERT_THAT(gallery_->UpdateMetadata("id", {{"x", "y"}}), IsOk());
   ExpectRightOneUnchanged();
 }
 
