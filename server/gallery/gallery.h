@@ -104,8 +104,8 @@ class Gallery {
   // until the next call.
   absl::Status DropRetired();
 
-  // ResourceExhausted if the disk would not keep min_free after so many bytes more. For what is
-  // written to the data folder next to the gallery.
+  // ResourceExhausted if the disk would not keep min_free after this many bytes more. To be asked
+  // before anything else is written to the data folder.
   absl::Status CheckRoom(uint64_t bytes) const { return reserve_.Check(bytes); }
 
   // The number of items that Activate would have to embed for this version.

@@ -24,7 +24,7 @@ namespace s2p {
 // and Prune must not run at the same time.
 class CheckpointAdopter {
  public:
-  // An error if the disk of the data folder has no room for so many bytes more. Thread-safe.
+  // An error if the disk of the data folder has no room for this many bytes more. Thread-safe.
   using CheckRoom = std::function<absl::Status(uint64_t bytes)>;
 
   // Without `check_room`, copies take whatever the disk has.
