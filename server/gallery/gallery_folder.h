@@ -36,7 +36,7 @@ struct GalleryFindings {
   std::vector<std::string> missing_digests;
   // Photos whose deletion a crash had interrupted, and that this start removed.
   int64_t deletions_finished = 0;
-  // What the catalogue lacked and has now from the journal.
+  // Counts what the catalogue lacked and now has from the journal.
   CatalogueCatchUp catch_up;
   JournalFindings journal;
   // Items that the journal lacked and has now: all of them in a folder of an older program.

@@ -12,7 +12,7 @@
 
 namespace s2p {
 
-// What a catalogue took from its journal. A plain value.
+// Counts what a catalogue took from its journal. A plain value.
 struct CatalogueCatchUp {
   // Writes that the catalogue lacked: 1 after a crash between the journal's record and the commit,
   // more if an older catalogue was put back; 0 if it was not behind.

@@ -92,7 +92,7 @@ v1::Preprocessing GreySquare(int side) {
   return preprocessing;
 }
 
-// What a packed file holds: this many grey images of one shade each, in this order.
+// A part of a packed file: this many grey images of one shade each.
 struct PackedPart {
   const char* modality;
   int images;

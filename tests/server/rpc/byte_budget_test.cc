@@ -110,7 +110,7 @@ TEST_F(ByteBudgetTest, ReleaseWakesOneStreamOfALine) {
   Ask("c");
   freed.Release();
   EXPECT_EQ(ready_, "a");
-  // What the first has read leaves room.
+  // The first has read little enough to leave room.
   const ByteBudget::Share small = budget_.Take("a key", 10);
   EXPECT_EQ(ready_, "ab");
   const ByteBudget::Share large = budget_.Take("a key", 90);
