@@ -1,5 +1,7 @@
 #include <filesystem>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -14,37 +16,54 @@
 namespace s2p {
 namespace {
 
-absl::StatusOr<Measurement> MeasureCheckpoint(const std::string& folder,
-                                              const CompareOptions& options) {
-  if (options.dataset.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--dataset: is needed to measure the checkpoint ", folder));
+// Measures checkpoints on the split of the options, which is read with the first of them.
+class CheckpointMeter {
+ public:
+  explicit CheckpointMeter(const CompareOptions& options) : options_(options) {}
+
+  absl::StatusOr<Measurement> Measure(const std::string& folder) {
+    if (options_.dataset.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--dataset: is needed to measure the checkpoint ", folder));
+    }
+    if (!data_set_) S2P_RETURN_IF_ERROR(Open());
+    S2P_ASSIGN_OR_RETURN(const auto checkpoint, ReadCheckpoint(folder));
+    S2P_ASSIGN_OR_RETURN(const auto network,
+                         LoadNetworks(checkpoint, {options_.device, options_.threads}));
+    S2P_ASSIGN_OR_RETURN(const auto set, LoadEvaluationSet(*data_set_, images_, checkpoint.manifest,
+                                                           options_.threads));
+    Measurement measurement;
+    measurement.name = folder;
+    for (const char* direction : {kSketchToPhoto, kPhotoToSketch}) {
+      S2P_ASSIGN_OR_RETURN(const auto result, Evaluate(*network, set, direction));
+      measurement.directions.push_back(
+          {direction, QueriesOf(result), result.evaluation.gallery(), {}, measured_on_});
+    }
+    return measurement;
   }
-  S2P_ASSIGN_OR_RETURN(const auto data_set, DataSet::Open(options.dataset));
-  S2P_ASSIGN_OR_RETURN(const auto images, ImagesOfSplit(data_set, options.split));
-  S2P_ASSIGN_OR_RETURN(const auto checkpoint, ReadCheckpoint(folder));
-  S2P_ASSIGN_OR_RETURN(const auto network,
-                       LoadNetworks(checkpoint, {options.device, options.threads}));
-  S2P_ASSIGN_OR_RETURN(const auto set,
-                       LoadEvaluationSet(data_set, images, checkpoint.manifest, options.threads));
-  const MeasuredImages measured_on = MeasuredImagesOf(data_set, images, options.threads);
-  Measurement measurement;
-  measurement.name = folder;
-  for (const char* direction : {kSketchToPhoto, kPhotoToSketch}) {
-    S2P_ASSIGN_OR_RETURN(const auto result, Evaluate(*network, set, direction));
-    measurement.directions.push_back(
-        {direction, QueriesOf(result), result.evaluation.gallery(), {}, measured_on});
+
+ private:
+  absl::Status Open() {
+    S2P_ASSIGN_OR_RETURN(auto data_set, DataSet::Open(options_.dataset));
+    S2P_ASSIGN_OR_RETURN(images_, ImagesOfSplit(data_set, options_.split));
+    measured_on_ = MeasuredImagesOf(data_set, images_, options_.threads);
+    data_set_.emplace(std::move(data_set));
+    return absl::OkStatus();
   }
-  return measurement;
-}
+
+  const CompareOptions& options_;
+  std::optional<DataSet> data_set_;
+  std::vector<DataSetImage> images_;
+  MeasuredImages measured_on_;
+};
 
 absl::StatusOr<std::vector<Measurement>> MeasureAll(const std::vector<std::string>& names,
-                                                    const CompareOptions& options) {
+                                                    CheckpointMeter& meter) {
   std::vector<Measurement> measurements;
   for (const std::string& name : names) {
     std::error_code error;
-    auto measurement = std::filesystem::is_directory(name, error) ? MeasureCheckpoint(name, options)
-                                                                  : ReadMeasurement(name);
+    auto measurement =
+        std::filesystem::is_directory(name, error) ? meter.Measure(name) : ReadMeasurement(name);
     if (!measurement.ok()) return measurement.status();
     measurements.push_back(*std::move(measurement));
   }
@@ -59,8 +78,9 @@ absl::Status RunCompare(const CompareOptions& options, std::ostream& out) {
         "say what to compare: --a and --b, each a checkpoint's folder, or a file that evaluate "
         "--details --json or cross-validate --json has written");
   }
-  S2P_ASSIGN_OR_RETURN(const auto a, MeasureAll(options.a, options));
-  S2P_ASSIGN_OR_RETURN(const auto b, MeasureAll(options.b, options));
+  CheckpointMeter meter(options);
+  S2P_ASSIGN_OR_RETURN(const auto a, MeasureAll(options.a, meter));
+  S2P_ASSIGN_OR_RETURN(const auto b, MeasureAll(options.b, meter));
   S2P_ASSIGN_OR_RETURN(const auto comparisons, CompareMeasurements(a, b, options.across_data_sets));
   out << (options.json ? ComparisonJson(comparisons) : ComparisonTable(comparisons));
   return absl::OkStatus();
