@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <thread>
+#include <vector>
 
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/jobs/job_fixture.h"
@@ -21,6 +22,32 @@ using testing::HasSubstr;
 
 class RetriedJobTest : public JobFixture {
  protected:
+  // Starts again, keeping the states of this many ended jobs.
+  void KeepStates(size_t most) {
+    Close();
+    options_.most_kept_states = most;
+    Open();
+  }
+  // Runs a job that starts from this version and fails.
+  void FailFrom(int64_t version, bool leaves_state = false) {
+    v1::TrainingSpec spec;
+    spec.set_initial_version(version);
+    const auto job = scheduler_->Submit(spec);
+    ASSERT_THAT(job, IsOk());
+    now_ms_ += 1000;
+    const auto run = runner_.NextRun();
+    if (leaves_state) std::ofstream(State(job->job_id())) << "state";
+    run->End(absl::InternalError("no luck"));
+    WaitForEnd(job->job_id(), v1::Job::STATE_FAILED);
+  }
+  // The versions that a running job is told to keep.
+  std::vector<int64_t> NeededVersions() {
+    Submit();
+    std::vector<int64_t> versions;
+    runner_.NextRun()->Do(
+        [&](const JobObserver& observer) { versions = observer.needed_versions(); });
+    return versions;
+  }
   // Leaves a state, as a run that has trained an epoch does.
   std::string RunAndCancel(const std::string& name = "") {
     const std::string id = Submit(name);
@@ -90,45 +117,17 @@ TEST_F(RetriedJobTest, JobThatCouldNotBeginIsRefusedAndStaysAsItIs) {
 }
 
 TEST_F(RetriedJobTest, VersionsThatTheJobsThatEndedLastStartFromAreNeeded) {
-  Close();
-  options_.most_kept_states = 2;
-  Open();
-  for (const int64_t version : {5, 6, 7}) {
-    v1::TrainingSpec spec;
-    spec.set_initial_version(version);
-    const auto job = scheduler_->Submit(spec);
-    ASSERT_THAT(job, IsOk());
-    now_ms_ += 1000;
-    runner_.NextRun()->End(absl::InternalError("no luck"));
-    WaitForEnd(job->job_id(), v1::Job::STATE_FAILED);
-  }
-  Submit();
-  runner_.NextRun()->Do([](const JobObserver& observer) {
-    EXPECT_THAT(observer.needed_versions(), ElementsAre(6, 7));
-  });
+  KeepStates(2);
+  for (const int64_t version : {5, 6, 7}) FailFrom(version);
+  EXPECT_THAT(NeededVersions(), ElementsAre(6, 7));
 }
 
 // Later failures without a state of their own do not push it out.
 TEST_F(RetriedJobTest, VersionOfAJobWhoseStateIsKeptIsNeeded) {
-  Close();
-  options_.most_kept_states = 1;
-  Open();
-  for (const int64_t version : {5, 6, 7}) {
-    v1::TrainingSpec spec;
-    spec.set_initial_version(version);
-    const auto job = scheduler_->Submit(spec);
-    ASSERT_THAT(job, IsOk());
-    now_ms_ += 1000;
-    const auto run = runner_.NextRun();
-    if (version == 5)
-      std::ofstream(FakeJobRunner::StateFile(store_->FolderOf(job->job_id()))) << "x";
-    run->End(absl::InternalError("no luck"));
-    WaitForEnd(job->job_id(), v1::Job::STATE_FAILED);
-  }
-  Submit();
-  runner_.NextRun()->Do([](const JobObserver& observer) {
-    EXPECT_THAT(observer.needed_versions(), testing::UnorderedElementsAre(5, 7));
-  });
+  KeepStates(1);
+  FailFrom(5, /*leaves_state=*/true);
+  for (const int64_t version : {6, 7}) FailFrom(version);
+  EXPECT_THAT(NeededVersions(), testing::UnorderedElementsAre(5, 7));
 }
 
 TEST_F(RetriedJobTest, OfManyAtOnceOneIsTaken) {
@@ -162,9 +161,7 @@ TEST_F(RetriedJobTest, StateOfASucceededJobIsRemoved) {
 }
 
 TEST_F(RetriedJobTest, StatesOfTheJobsThatEndedLastAreKept) {
-  Close();
-  options_.most_kept_states = 2;
-  Open();
+  KeepStates(2);
   const std::string a = RunAndCancel(), b = RunAndCancel(), c = RunAndCancel();
   EXPECT_FALSE(HasState(a));
   EXPECT_TRUE(HasState(b));
@@ -174,9 +171,7 @@ TEST_F(RetriedJobTest, StatesOfTheJobsThatEndedLastAreKept) {
 
 TEST_F(RetriedJobTest, StatesOfAnOlderProgramsJobsAreBounded) {
   const std::string a = RunAndCancel(), b = RunAndCancel(), c = RunAndCancel();
-  Close();
-  options_.most_kept_states = 1;
-  Open();
+  KeepStates(1);
   EXPECT_FALSE(HasState(a));
   EXPECT_FALSE(HasState(b));
   EXPECT_TRUE(HasState(c));
