@@ -42,11 +42,11 @@ struct AuditEntry {
 //    "ids":["shoe-17"],"count":1,"code":"OK","request_id":"..."}
 //
 // and "user":"ada@shoes.example" if the caller names one (Caller::user). It lists at most 100 ids;
-// `count` is of all. The first entry after SIGHUP opens the file anew, so that it can be rotated;
-// if that fails, the next one tries again. A line that a crash has cut off gets its end, so that
-// the first entry has a line of its own. Entries are not synced to disk. The change has been made
-// when its entry is written, so an entry that cannot be written fails no call: it goes into the
-// program's log as an error, and is counted. Thread-safe.
+// `count` counts all of them. The first entry after SIGHUP opens the file anew, so that it can be
+// rotated; if that fails, the next one tries again. A line that a crash has cut off gets its end,
+// so that the first entry has a line of its own. Entries are not synced to disk. The change has
+// been made when its entry is written, so an entry that cannot be written fails no call: it goes
+// into the program's log as an error, and is counted. Thread-safe.
 class AuditLog {
  public:
   // Opens or creates the file, with mode 0640. If `path` is empty, entries go into the program's

@@ -9,9 +9,9 @@
 
 namespace s2p {
 
-// There are `most` places for everyone. When they are taken, up to as many again are for callers
-// that hold less than their share of `most`, so that one caller cannot keep the others out.
-// Thread-compatible: its owner's mutex guards it.
+// Anybody may take the first `most` places. Once those are taken, callers that hold less than their
+// share of `most` may take up to `most` further ones, so that one caller cannot keep the others
+// out. Thread-compatible: its owner's mutex guards it.
 class FairPlaces {
  public:
   // `most` is at least 1.

@@ -48,7 +48,8 @@ class Follower {
     S2P_ASSIGN_OR_RETURN(set_aside_, OrphanedBlobs(&blobs_).Digests());
     return absl::OkStatus();
   }
-  // FailedPrecondition if so many items would go that the catalogue is another gallery's.
+  // FailedPrecondition if the journal would remove more items than a crash leaves, or all of them:
+  // the catalogue is then likely to be another gallery's.
   absl::Status CheckRemovals() const {
     int64_t items = 0;
     int64_t removals = 0;
