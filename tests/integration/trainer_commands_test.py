@@ -349,8 +349,12 @@ class TrainerCommands(unittest.TestCase):
             for term in epoch["losses"]:
                 self.assertAlmostEqual(scalars["loss/" + term["name"]], term["value"], places=4)
             self.assertAlmostEqual(scalars["learning_rate"], epoch["learningRate"], places=8)
-            self.assertEqual("eval/sketch-to-photo/mAP" in scalars, epoch["ihdaStep"] == 2)
-        self.assertAlmostEqual(events[4][1]["eval/sketch-to-photo/mAP"], logged[2]["mAP"], places=5)
+            for direction, field in (("sketch-to-photo", "mAP"), ("photo-to-sketch", "photoToSketchMAP")):
+                tag = "eval/%s/mAP" % direction
+                self.assertEqual(tag in scalars, epoch["ihdaStep"] == 2)
+                self.assertEqual(field in epoch, epoch["ihdaStep"] == 2)
+                if tag in scalars:
+                    self.assertAlmostEqual(scalars[tag], epoch[field], places=5)
         for split in ("test", "train-validation"):
             for direction in ("sketch-to-photo", "photo-to-sketch"):
                 self.assertIn("result/%s/%s/rank1" % (split, direction), events[5][1])

@@ -75,6 +75,29 @@ absl::StatusOr<EmbeddingMatrix> MapRows(
   return result;
 }
 
+// Ranks the embeddings of the set's images.
+EvaluationResult Rank(const EmbeddingMatrix& photos, const EmbeddingMatrix& sketches,
+                      const EvaluationSet& set, const std::string& direction) {
+  const bool by_sketch = direction == kSketchToPhoto;
+  const EmbeddingMatrix& gallery = by_sketch ? photos : sketches;
+  const RetrievalResult retrieval = EvaluateRetrieval(
+      by_sketch ? sketches : photos, by_sketch ? set.sketch_identities : set.photo_identities,
+      gallery, by_sketch ? set.photo_identities : set.sketch_identities);
+  EvaluationResult result;
+  result.evaluation.set_direction(direction);
+  FillEvaluation(retrieval, gallery.rows(), result.evaluation);
+  result.first_match_rank = retrieval.first_match_rank;
+  result.margin = retrieval.margin;
+  result.average_precision = retrieval.average_precision;
+  result.inverse_negative_penalty = retrieval.inverse_negative_penalty;
+  result.top = retrieval.top;
+  result.query_paths = by_sketch ? set.sketch_paths : set.photo_paths;
+  result.gallery_paths = by_sketch ? set.photo_paths : set.sketch_paths;
+  result.query_identities = by_sketch ? set.sketch_identities : set.photo_identities;
+  result.gallery_identities = by_sketch ? set.photo_identities : set.sketch_identities;
+  return result;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<DataSetImage>> ImagesOfSplit(const DataSet& data_set,
@@ -141,24 +164,18 @@ absl::StatusOr<EvaluationResult> Evaluate(DualEncoder& encoder, const Evaluation
   }
   S2P_ASSIGN_OR_RETURN(const auto photos, Embed(encoder, *set.photos, v1::MODALITY_PHOTO));
   S2P_ASSIGN_OR_RETURN(const auto sketches, Embed(encoder, *set.sketches, v1::MODALITY_SKETCH));
-  const bool by_sketch = direction == kSketchToPhoto;
-  const EmbeddingMatrix& gallery = by_sketch ? photos : sketches;
-  const RetrievalResult retrieval = EvaluateRetrieval(
-      by_sketch ? sketches : photos, by_sketch ? set.sketch_identities : set.photo_identities,
-      gallery, by_sketch ? set.photo_identities : set.sketch_identities);
-  EvaluationResult result;
-  result.evaluation.set_direction(direction);
-  FillEvaluation(retrieval, gallery.rows(), result.evaluation);
-  result.first_match_rank = retrieval.first_match_rank;
-  result.margin = retrieval.margin;
-  result.average_precision = retrieval.average_precision;
-  result.inverse_negative_penalty = retrieval.inverse_negative_penalty;
-  result.top = retrieval.top;
-  result.query_paths = by_sketch ? set.sketch_paths : set.photo_paths;
-  result.gallery_paths = by_sketch ? set.photo_paths : set.sketch_paths;
-  result.query_identities = by_sketch ? set.sketch_identities : set.photo_identities;
-  result.gallery_identities = by_sketch ? set.photo_identities : set.sketch_identities;
-  return result;
+  return Rank(photos, sketches, set, direction);
+}
+
+absl::StatusOr<std::vector<EvaluationResult>> EvaluateBothWays(DualEncoder& encoder,
+                                                               const EvaluationSet& set) {
+  S2P_ASSIGN_OR_RETURN(const auto photos, Embed(encoder, *set.photos, v1::MODALITY_PHOTO));
+  S2P_ASSIGN_OR_RETURN(const auto sketches, Embed(encoder, *set.sketches, v1::MODALITY_SKETCH));
+  std::vector<EvaluationResult> results;
+  for (const char* direction : {kSketchToPhoto, kPhotoToSketch}) {
+    results.push_back(Rank(photos, sketches, set, direction));
+  }
+  return results;
 }
 
 }  // namespace s2p

@@ -77,6 +77,10 @@ struct EvaluationResult {
 absl::StatusOr<EvaluationResult> Evaluate(DualEncoder& encoder, const EvaluationSet& set,
                                           const std::string& direction);
 
+// The results of both directions: sketch to photo, then photo to sketch. Embeds each image once.
+absl::StatusOr<std::vector<EvaluationResult>> EvaluateBothWays(DualEncoder& encoder,
+                                                               const EvaluationSet& set);
+
 }  // namespace s2p
 
 #endif  // S2P_TRAINER_EVALUATION_EVALUATOR_H_

@@ -182,12 +182,12 @@ absl::Status IhdaTrainer::Run() {
 
 absl::Status IhdaTrainer::EvaluateOn(const EvaluationSet& set, const std::string& split,
                                      std::vector<v1::Evaluation>& evaluations) {
-  for (const char* direction : {kSketchToPhoto, kPhotoToSketch}) {
-    auto result = Evaluate(networks_->encoder(), set, direction);
-    if (!result.ok()) return OutOfMemory(result.status());
-    result->evaluation.set_dataset(plan_.data_sets.target.name());
-    result->evaluation.set_split(split);
-    evaluations.push_back(result->evaluation);
+  auto results = EvaluateBothWays(networks_->encoder(), set);
+  if (!results.ok()) return OutOfMemory(results.status());
+  for (EvaluationResult& result : *results) {
+    result.evaluation.set_dataset(plan_.data_sets.target.name());
+    result.evaluation.set_split(split);
+    evaluations.push_back(std::move(result.evaluation));
   }
   return absl::OkStatus();
 }

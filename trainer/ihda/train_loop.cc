@@ -338,11 +338,18 @@ absl::Status TrainLoop::WriteWithRoom(const std::function<absl::Status()>& write
 
 v1::TrainingProgress TrainLoop::Progress() {
   v1::TrainingProgress progress = meter_->At(place_);
-  if (last_validation_) {
-    progress.set_rank1(last_validation_->rank1());
-    progress.set_mean_average_precision(last_validation_->mean_average_precision());
-  }
+  AddLastValidation(progress);
   return progress;
+}
+
+void TrainLoop::AddLastValidation(v1::TrainingProgress& progress) const {
+  if (last_validation_.empty()) return;
+  const v1::Evaluation& by_sketch = last_validation_[0];
+  const v1::Evaluation& by_photo = last_validation_[1];
+  progress.set_rank1(by_sketch.rank1());
+  progress.set_mean_average_precision(by_sketch.mean_average_precision());
+  progress.set_photo_to_sketch_rank1(by_photo.rank1());
+  progress.set_photo_to_sketch_mean_average_precision(by_photo.mean_average_precision());
 }
 
 absl::Status TrainLoop::EndEpoch(v1::TrainingProgress& progress) {
@@ -367,17 +374,17 @@ bool TrainLoop::IsEvaluated() const {
 
 absl::Status TrainLoop::EvaluateEpoch(v1::TrainingProgress& progress,
                                       std::vector<v1::Evaluation>& evaluations) {
-  const auto result = Evaluate(networks_.encoder(), *data_.validation, kSketchToPhoto);
-  if (!result.ok()) {
-    return WithoutDeviceMemory(result.status(), kSmallerImages);
+  const auto results = EvaluateBothWays(networks_.encoder(), *data_.validation);
+  if (!results.ok()) {
+    return WithoutDeviceMemory(results.status(), kSmallerImages);
   }
-  last_validation_ = result->evaluation;
-  evaluations.push_back(result->evaluation);
-  const double precision = result->evaluation.mean_average_precision();
-  progress.set_rank1(result->evaluation.rank1());
-  progress.set_mean_average_precision(precision);
-  if (keeps_best() && result->evaluation.queries() > 0 &&
-      precision > best_.mean_average_precision) {
+  last_validation_.clear();
+  for (const EvaluationResult& result : *results) last_validation_.push_back(result.evaluation);
+  evaluations = last_validation_;
+  AddLastValidation(progress);
+  const v1::Evaluation& by_sketch = last_validation_[0];
+  const double precision = by_sketch.mean_average_precision();
+  if (keeps_best() && by_sketch.queries() > 0 && precision > best_.mean_average_precision) {
     best_ = {epochs_done_, precision, networks_.encoder().Weights()};
   }
   return absl::OkStatus();
@@ -390,7 +397,7 @@ void TrainLoop::EndRepeat() {
         "kept epoch %d: mAP %.1f %% on the held-back identities; the last one, epoch %d, has "
         "%.1f %%",
         best_.number, 100 * best_.mean_average_precision, epochs_done_,
-        100 * last_validation_->mean_average_precision()));
+        100 * last_validation_[0].mean_average_precision()));
   }
   if (!averages()) return;
   TensorMap last = networks_.encoder().Weights();

@@ -98,6 +98,7 @@ class TrainLoop {
                           std::vector<LoadedBatch>& parts);
   absl::Status NotFinite(const absl::Status& cause) const;
   v1::TrainingProgress Progress();
+  void AddLastValidation(v1::TrainingProgress& progress) const;
   ResumeState State() const;
 
   const v1::TrainingSpec& spec_;
@@ -123,7 +124,8 @@ class TrainLoop {
   BestEpoch best_;
   WeightAverage last_ended_;
   std::optional<TensorMap> last_epoch_weights_;
-  std::optional<v1::Evaluation> last_validation_;
+  // The last validation, sketch to photo and photo to sketch; empty before the first.
+  std::vector<v1::Evaluation> last_validation_;
   // Made when training starts.
   std::optional<ProgressMeter> meter_;
 };

@@ -38,6 +38,14 @@ void JobReporter::Add(const v1::TrainingProgress& progress) {
   if (before.has_mean_average_precision() && !latest_.has_mean_average_precision()) {
     latest_.set_mean_average_precision(before.mean_average_precision());
   }
+  if (before.has_photo_to_sketch_rank1() && !latest_.has_photo_to_sketch_rank1()) {
+    latest_.set_photo_to_sketch_rank1(before.photo_to_sketch_rank1());
+  }
+  if (before.has_photo_to_sketch_mean_average_precision() &&
+      !latest_.has_photo_to_sketch_mean_average_precision()) {
+    latest_.set_photo_to_sketch_mean_average_precision(
+        before.photo_to_sketch_mean_average_precision());
+  }
 }
 
 v1::TrainingProgress JobReporter::TakeWindow() {

@@ -121,6 +121,7 @@ export class JobsPanel {
         for (const loss of p.losses) losses.add(loss.name, x, loss.value);
         if (p.rank1 !== undefined) quality.add('rank-1', x, p.rank1);
         if (p.mAP !== undefined) quality.add('mAP', x, p.mAP);
+        if (p.photoToSketchMAP !== undefined) quality.add('mAP, photo to sketch', x, p.photoToSketchMAP);
       }
       if (message.message) words.append(el('li', {}, message.message));
       while (words.children.length > 200) words.firstChild.remove();

@@ -504,6 +504,31 @@ TEST_F(IhdaTrainerTest, ServedEmbeddingEqualsTheTrainers) {
   EXPECT_EQ(sketch, 4);
 }
 
+TEST_F(IhdaTrainerTest, EpochIsEvaluatedBothWays) {
+  std::vector<v1::Evaluation> last;
+  v1::TrainingProgress progress;
+  IhdaTrainerOptions options;
+  options.observer.on_epoch = [&](const auto& reported, const auto& evaluations) {
+    progress = reported;
+    last = evaluations;
+  };
+  auto trainer = *Create(With(Spec(), {"validation.every_epochs=1"}), options);
+  ASSERT_THAT(trainer->Run(), IsOk());
+  const auto kept = trainer->EvaluateAll();
+  ASSERT_THAT(kept, IsOk());
+  ASSERT_EQ(last.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(last[i].direction(), i == 0 ? kSketchToPhoto : kPhotoToSketch);
+    EXPECT_EQ(last[i].direction(), (*kept)[i].direction());
+    EXPECT_GT(last[i].queries(), 0u);
+    EXPECT_EQ(last[i].rank1(), (*kept)[i].rank1());
+    EXPECT_EQ(last[i].mean_average_precision(), (*kept)[i].mean_average_precision());
+  }
+  EXPECT_EQ(progress.mean_average_precision(), last[0].mean_average_precision());
+  EXPECT_EQ(progress.photo_to_sketch_rank1(), last[1].rank1());
+  EXPECT_EQ(progress.photo_to_sketch_mean_average_precision(), last[1].mean_average_precision());
+}
+
 TEST_F(IhdaTrainerTest, ManifestSaysWhereTheModelComesFrom) {
   auto trainer = *Create(Spec());
   const auto evaluations = *trainer->EvaluateAll();

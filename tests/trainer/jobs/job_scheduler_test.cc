@@ -180,6 +180,8 @@ TEST_F(JobSchedulerTest, EpochIsKeptWithItsEvaluations) {
     v1::TrainingProgress progress = ProgressOf(2, 9, 1);
     progress.set_rank1(0.25);
     progress.set_mean_average_precision(0.5);
+    progress.set_photo_to_sketch_rank1(0.75);
+    progress.set_photo_to_sketch_mean_average_precision(0.875);
     v1::Evaluation evaluation;
     evaluation.set_rank1(0.25);
     observer.on_epoch(progress, {evaluation});
@@ -192,6 +194,8 @@ TEST_F(JobSchedulerTest, EpochIsKeptWithItsEvaluations) {
   EXPECT_EQ(file.job().evaluations(0).rank1(), 0.25);
   // A measured value is shown until the next measurement.
   EXPECT_EQ(store_->Get(id)->progress().rank1(), 0.25);
+  EXPECT_EQ(store_->Get(id)->progress().photo_to_sketch_rank1(), 0.75);
+  EXPECT_EQ(store_->Get(id)->progress().photo_to_sketch_mean_average_precision(), 0.875);
   EXPECT_THAT(metrics_.Text(), HasSubstr("s2p_train_map 0.5"));
 }
 
