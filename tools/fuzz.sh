@@ -36,12 +36,12 @@ for name in "${targets[@]}"; do
   [ "$name" != IndexFile ] || leaks=0
   [ "$name" != Mat ] || allocation_mb=1048576
   case $name in
-    Image | AddPhoto | Search) dictionary=(-dict=tests/fuzz/dictionaries/Image.dict) ;;
+    Image | AddPhoto | Feedback | Search) dictionary=(-dict=tests/fuzz/dictionaries/Image.dict) ;;
     Http) dictionary=(-dict=tests/fuzz/dictionaries/Http.dict) ;;
     Json) dictionary=(-dict=tests/fuzz/dictionaries/Json.dict) ;;
     Toml) dictionary=(-dict=tests/fuzz/dictionaries/Toml.dict) ;;
     Safetensors | PackedImages) dictionary=(-dict=tests/fuzz/dictionaries/Safetensors.dict) ;;
-    DataSet | JobEvents | JobFile | Manifest) dictionary=(-dict=tests/fuzz/dictionaries/Records.dict) ;;
+    DataSet | JobEvents | JobFile | Manifest | WeightIndex) dictionary=(-dict=tests/fuzz/dictionaries/Records.dict) ;;
   esac
   echo "fuzz: $name, $seconds s"
   "build/fuzz/fuzz/fuzz_$name" "${corpora[@]}" "${dictionary[@]}" -max_total_time="$seconds" \

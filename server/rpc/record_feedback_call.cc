@@ -6,22 +6,12 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "s2p/v1/feedback.pb.h"
+#include "server/rpc/feedback_request.h"
 #include "server/search/query.h"
 #include "server/search/request_checks.h"
 
 namespace s2p {
 namespace {
-
-absl::StatusOr<Verdict> ParseVerdict(v1::Verdict verdict) {
-  switch (verdict) {
-    case v1::VERDICT_MATCH:
-      return Verdict::kMatch;
-    case v1::VERDICT_NO_MATCH:
-      return Verdict::kNoMatch;
-    default:
-      return BadField("verdict", "needs VERDICT_MATCH or VERDICT_NO_MATCH");
-  }
-}
 
 // The fields are checked on gRPC's thread; a thread of the feedback pool does the rest.
 class RecordFeedbackCall final : public RequestCall<v1::RecordFeedbackRequest> {
@@ -49,30 +39,13 @@ class RecordFeedbackCall final : public RequestCall<v1::RecordFeedbackRequest> {
 
   absl::Status Check() {
     const Limits& limits = service_.limits;
-    S2P_RETURN_IF_ERROR(CheckPhotoId(request().photo_id(), "photo_id", limits));
-    if (!request().feedback_id().empty()) {
-      S2P_RETURN_IF_ERROR(CheckFeedbackId(request().feedback_id(), "feedback_id"));
-    }
-    S2P_ASSIGN_OR_RETURN(feedback_.verdict, ParseVerdict(request().verdict()));
+    S2P_ASSIGN_OR_RETURN(feedback_.verdict, CheckFeedbackFields(request(), limits));
     feedback_.feedback_id = request().feedback_id();
     feedback_.photo_id = request().photo_id();
     feedback_.recorded_by = record().caller ? record().caller->name : kAnonymous;
-    switch (request().drawing_case()) {
-      case v1::RecordFeedbackRequest::kImage: {
-        reason_ = FeedbackRefusal::kDrawing;
-        const auto header = ReadImageHeader(request().image(), limits.image);
-        if (!header.ok()) return BadField("image", header.status().message());
-        decode_bytes_ = header->decode_bytes;
-        return absl::OkStatus();
-      }
-      case v1::RecordFeedbackRequest::kStrokes: {
-        reason_ = FeedbackRefusal::kDrawing;
-        S2P_ASSIGN_OR_RETURN(strokes_, ParseStrokes(request().strokes(), "strokes", limits));
-        return absl::OkStatus();
-      }
-      default:
-        return BadField("drawing", "needs one of image and strokes");
-    }
+    reason_ = FeedbackRefusal::kDrawing;
+    S2P_ASSIGN_OR_RETURN(drawing_, ReadFeedbackDrawing(request(), limits));
+    return absl::OkStatus();
   }
 
   absl::Status Record() {
@@ -95,10 +68,10 @@ class RecordFeedbackCall final : public RequestCall<v1::RecordFeedbackRequest> {
     const char* const field = is_image ? "image" : "strokes";
     const CallLife life{deadline(), [this] { return is_cancelled(); }};
     S2P_ASSIGN_OR_RETURN(const auto memory,
-                         service_.feedback_decoding.memory->Take(decode_bytes_, life));
+                         service_.feedback_decoding.memory->Take(drawing_.decode_bytes, life));
     const auto image = is_image ? service_.feedback_decoding.decoder->Decode(
                                       request().image(), service_.limits.image, life)
-                                : RasterizeStrokes(strokes_, service_.limits.strokes);
+                                : RasterizeStrokes(drawing_.strokes, service_.limits.strokes);
     if (absl::IsInvalidArgument(image.status())) return BadField(field, image.status().message());
     if (!image.ok()) return image.status();
     auto sketch = KeepSketch(*image);
@@ -123,8 +96,7 @@ class RecordFeedbackCall final : public RequestCall<v1::RecordFeedbackRequest> {
 
   const ServiceContext& service_;
   NewFeedback feedback_;
-  Strokes strokes_;
-  int64_t decode_bytes_ = 0;
+  FeedbackDrawing drawing_;
   // The reason for which the step that runs would refuse.
   FeedbackRefusal reason_ = FeedbackRefusal::kRequest;
   v1::RecordFeedbackResponse response_;

@@ -20,6 +20,8 @@ void DataSet(absl::string_view bytes);
 // A run's log for TensorBoard, from which a run resumes. If the first byte is 'r', the rest is one
 // record's data, which is given its checksums.
 void EventLog(absl::string_view bytes);
+// v1.RecordFeedbackRequest up to the drawing that is kept.
+void Feedback(absl::string_view bytes);
 // A body in gzip's format (daemon/http/gzip.h).
 void Gzip(absl::string_view bytes);
 // All that a client of HTTP sends over one connection; the first byte says in what portions it
@@ -51,6 +53,8 @@ void Spec(absl::string_view bytes);
 void Strokes(absl::string_view bytes);
 // A program's configuration file (daemon/toml.h).
 void Toml(absl::string_view bytes);
+// The index of weights in several files (model/weights/weight_files.h).
+void WeightIndex(absl::string_view bytes);
 
 }  // namespace s2p::fuzz
 
