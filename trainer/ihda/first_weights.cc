@@ -101,25 +101,23 @@ absl::Status CheckAttributes(const v1::CheckpointManifest& version,
                    "; choose the version's with attributes, or train without initial_version"));
 }
 
-absl::StatusOr<double> LoadFirstWeights(const v1::TrainingSpec& spec,
-                                        const std::string& checkpoint_root,
-                                        const std::vector<std::string>& attributes,
-                                        const TrainingData& data, DualEncoder& encoder) {
+absl::Status LoadFirstWeights(const v1::TrainingSpec& spec, const std::string& checkpoint_root,
+                              const std::vector<std::string>& attributes, DualEncoder& encoder) {
+  if (!spec.initial_weights().empty()) return LoadFile(spec, encoder);
+  if (spec.has_initial_version()) return LoadVersion(spec, checkpoint_root, attributes, encoder);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<double> FitFirstProjection(const v1::TrainingSpec& spec, const TrainingData& data,
+                                          DualEncoder& encoder) {
   const std::vector<double> shares = SharesToTry(spec, data);
-  if (spec.has_initial_weights() && !spec.initial_weights().empty()) {
-    S2P_RETURN_IF_ERROR(LoadFile(spec, encoder));
-    if (spec.embedding().dimension() == 0) return shares[0];
-    const auto judge = [&](DualEncoder& fitted) -> absl::StatusOr<double> {
-      S2P_ASSIGN_OR_RETURN(const auto result, Evaluate(fitted, *data.validation, kSketchToPhoto));
-      return result.evaluation.mean_average_precision();
-    };
-    return InitializeWithBestShare(data.photos, data.sketches, spec.embedding(), shares, judge,
-                                   encoder);
-  }
-  if (spec.has_initial_version()) {
-    S2P_RETURN_IF_ERROR(LoadVersion(spec, checkpoint_root, attributes, encoder));
-  }
-  return shares[0];
+  if (spec.initial_weights().empty() || spec.embedding().dimension() == 0) return shares[0];
+  const auto judge = [&](DualEncoder& fitted) -> absl::StatusOr<double> {
+    S2P_ASSIGN_OR_RETURN(const auto result, Evaluate(fitted, *data.validation, kSketchToPhoto));
+    return result.evaluation.mean_average_precision();
+  };
+  return InitializeWithBestShare(data.photos, data.sketches, spec.embedding(), shares, judge,
+                                 encoder);
 }
 
 }  // namespace s2p

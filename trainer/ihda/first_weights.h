@@ -15,18 +15,21 @@
 
 namespace s2p {
 
-// Loads what the spec's `initial` names: a file of the backbone's weights, to which the projection
-// is fitted (trainer/start/projection_init.h), or a version in `checkpoint_root`. Without either
-// the encoder stays as it is. `attributes` are the names of those that the encoder predicts, in
-// order; where a version has them in another one, the outputs of its head are put into this one.
-// Returns the share of people's sketches that the run is to have (trainer/ihda/human_share.h):
-// where there are several to try and a projection is fitted, the one whose start has the highest
-// mAP, sketch to photo, on the held-back sketches. InvalidArgument if the weights are another
-// network's; else as ReadWeights, InitializeProjection, Evaluate and CheckpointStore::Read.
-absl::StatusOr<double> LoadFirstWeights(const v1::TrainingSpec& spec,
-                                        const std::string& checkpoint_root,
-                                        const std::vector<std::string>& attributes,
-                                        const TrainingData& data, DualEncoder& encoder);
+// Loads what the spec's `initial` names: a file of the backbone's weights, or a version in
+// `checkpoint_root`. Without either the encoder stays as it is. `attributes` are the names of those
+// that the encoder predicts, in order; where a version has them in another one, the outputs of its
+// head are put into this one. InvalidArgument if the weights are another network's; else as
+// ReadWeights and CheckpointStore::Read.
+absl::Status LoadFirstWeights(const v1::TrainingSpec& spec, const std::string& checkpoint_root,
+                              const std::vector<std::string>& attributes, DualEncoder& encoder);
+
+// Fits the projection to the data where the backbone's weights come from a file
+// (trainer/start/projection_init.h). Returns the share of people's sketches that the run is to have
+// (trainer/ihda/human_share.h): where there are several to try and a projection is fitted, the one
+// whose start has the highest mAP, sketch to photo, on the held-back sketches. Requires
+// LoadFirstWeights. Errors as InitializeProjection and Evaluate.
+absl::StatusOr<double> FitFirstProjection(const v1::TrainingSpec& spec, const TrainingData& data,
+                                          DualEncoder& encoder);
 
 // NotFound, naming the store and what to do, if there is no such version in it.
 absl::Status FindInitialVersion(const std::string& checkpoint_root, int64_t version);

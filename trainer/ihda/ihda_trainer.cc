@@ -110,23 +110,28 @@ absl::Status IhdaTrainer::Start() {
   for (const std::string& sentence : ReportData(plan_.data_sets, plan_.spec)) {
     options_.observer.on_message(sentence);
   }
-  S2P_ASSIGN_OR_RETURN(
-      data_, LoadTrainingData(plan_.data_sets, plan_.spec, manifest_, threads, options_.observer));
   torch::manual_seed(TorchSeed(plan_.spec));
   S2P_ASSIGN_OR_RETURN(networks_, IhdaNetworks::Create(plan_.spec, manifest_, device));
+  std::error_code error;
+  const bool has_state =
+      !options_.state_file.empty() && std::filesystem::exists(options_.state_file, error);
+  // Before the images, which may take an hour: weights of another network end the run at once.
+  if (!has_state) S2P_RETURN_IF_ERROR(LoadWeights());
+  S2P_ASSIGN_OR_RETURN(
+      data_, LoadTrainingData(plan_.data_sets, plan_.spec, manifest_, threads, options_.observer));
   loop_ = std::make_unique<TrainLoop>(spec_, plan_, options_.state_file, options_.observer,
                                       options_.wait_for_room, data_, *networks_);
-  std::error_code error;
-  if (!options_.state_file.empty() && std::filesystem::exists(options_.state_file, error)) {
-    return Resume();
-  }
-  return Begin();
+  return has_state ? Resume() : Begin();
+}
+
+absl::Status IhdaTrainer::LoadWeights() {
+  return LoadFirstWeights(plan_.spec, options_.checkpoint_root, plan_.data_sets.attributes(),
+                          networks_->encoder());
 }
 
 absl::Status IhdaTrainer::Begin() {
   S2P_ASSIGN_OR_RETURN(const double share,
-                       LoadFirstWeights(plan_.spec, options_.checkpoint_root,
-                                        plan_.data_sets.attributes(), data_, networks_->encoder()));
+                       FitFirstProjection(plan_.spec, data_, networks_->encoder()));
   spec_.mutable_pseudo()->set_human_share(share);
   if (share > 0) {
     options_.observer.on_message(absl::StrCat("pairs of people (", PeoplesPairs(data_),
@@ -169,6 +174,7 @@ absl::Status IhdaTrainer::StartOver(const std::string& why) {
   options_.observer.on_start_over();
   options_.observer.on_message(
       absl::StrCat(why, "; starting from the beginning; the old state is in ", old));
+  S2P_RETURN_IF_ERROR(LoadWeights());
   return Begin();
 }
 

@@ -79,7 +79,9 @@ class IhdaTrainer {
   absl::Status Start();
   absl::Status Resume();
   absl::Status StartOver(const std::string& why);
-  // Loads the weights that the run begins with, and settles the share of people's sketches.
+  // Loads the weights that the run begins with.
+  absl::Status LoadWeights();
+  // Fits the projection to the data, and settles the share of people's sketches.
   absl::Status Begin();
   absl::Status EvaluateSplits(const std::string& suffix, std::vector<v1::Evaluation>& evaluations);
   absl::Status EvaluateOn(const EvaluationSet& set, const std::string& split,

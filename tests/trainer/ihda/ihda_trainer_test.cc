@@ -386,11 +386,17 @@ TEST_F(IhdaTrainerTest, WrongSpecIsRefusedBeforeAnythingIsRead) {
                        AllOf(HasSubstr("backbone.arch"), HasSubstr("step2.learning_rate"))));
 }
 
-TEST_F(IhdaTrainerTest, WeightFileOfAnotherNetworkIsNamed) {
+TEST_F(IhdaTrainerTest, WeightFileOfAnotherNetworkIsNamedBeforeImagesAreRead) {
   ASSERT_THAT(WriteSafetensors(dir_.File("w"), {{"x", {TensorType::kF32, {1}, "abcd"}}}), IsOk());
-  const auto trainer = Create(With(Spec(), {"initial_weights=" + dir_.File("w")}));
+  bool has_read = false;
+  IhdaTrainerOptions options;
+  options.observer.on_loading = [&](const auto&, auto, auto) { has_read = true; };
+  const auto trainer = Create(With(Spec(), {"initial_weights=" + dir_.File("w")}), options);
   EXPECT_THAT(trainer, StatusIs(absl::StatusCode::kInvalidArgument,
                                 AllOf(HasSubstr(dir_.File("w")), HasSubstr("'x'"))));
+  EXPECT_FALSE(has_read);
+  ASSERT_THAT(Create(Spec(), options), IsOk());
+  EXPECT_TRUE(has_read);
 }
 
 TEST_F(IhdaTrainerTest, TrainingGoesOnFromAPublishedVersion) {
