@@ -5,7 +5,7 @@ usage: feedback_loop.py BIN_DIR WORK_DIR [options]
 
 Matches of the training pairs come in through the gateway's own API, in stages. After each stage the
 daemon's job and the server's version are waited for, and the sketches of the test pairs are searched in
-the gallery of all photos, while other clients search without a pause. A table is printed; WORK_DIR gets
+the gallery of all photos, while other clients search. A table is printed; WORK_DIR gets
 it as loop.csv and as a picture, loop.svg. Exit code 1 if a search failed, a job failed, or, with
 --check, a stage lost more than two queries.
 
@@ -96,11 +96,12 @@ class Gateway:
 
 
 class Load:
-    """Clients that search without a pause until the end."""
+    """Clients that search until the end, and pause for `pause` seconds after each search."""
 
-    def __init__(self, gateway, sketches, clients):
+    def __init__(self, gateway, sketches, clients, pause):
         self.sketches = [read_bytes(sketch) for sketch in sketches]
         self.gateway = gateway
+        self.pause = pause
         self.ended = threading.Event()
         self.lock = threading.Lock()
         self.searches, self.failures, self.versions = 0, [], set()
@@ -124,6 +125,7 @@ class Load:
                     self.versions.add(version)
                 else:
                     self.failures.append(failure)
+            self.ended.wait(self.pause)
 
     def end(self):
         self.ended.set()
@@ -200,6 +202,11 @@ def measure(gateway, pairs):
     return first, tenth
 
 
+def later_versions(_, names):
+    """The folders of a checkpoint store that version 1 does not need."""
+    return [name for name in names if name.isdigit() and name != "1"]
+
+
 class Loop:
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
@@ -229,6 +236,9 @@ class Loop:
         return ["--initial-weights", copy]
 
     def day_one(self):
+        if self.options.day_one:
+            shutil.copytree(self.options.day_one, self.store, ignore=later_versions)
+            return
         run(program("s2p-trainer"), "start", "--photos", self.pairs.photos, "--checkpoint-root",
             self.store, "--device", self.options.device, *self.weights(),
             *self.settings(first=True))
@@ -331,7 +341,8 @@ class Loop:
                                   os.path.join(self.folder, "pairs"))
         self.start_daemon()
         confirmed = self.pairs.confirmed(self.options.wrong, self.options.seed)
-        load = Load(self.gateway, [sketch for sketch, _ in self.pairs.test], self.options.clients)
+        load = Load(self.gateway, [sketch for sketch, _ in self.pairs.test], self.options.clients,
+                    self.options.pause)
         try:
             self.note(0, None, 0)
             done = 0
@@ -424,7 +435,10 @@ def parse(arguments):
     parser.add_argument("--wrong", type=int, default=0, help="confirmations that name another photo")
     parser.add_argument("--reference", type=int, default=30,
                         help="training pairs that nobody confirms, and that no version may be worse on")
-    parser.add_argument("--clients", type=int, default=2, help="that search without a pause")
+    parser.add_argument("--clients", type=int, default=2, help="that search all the time")
+    parser.add_argument("--pause", type=float, default=0, help="seconds after each search of a client")
+    parser.add_argument("--day-one", metavar="DIR",
+                        help="WORK_DIR/checkpoints of an earlier run with the same data: its version 1 is used")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE",
                         help="of the spec of every run")
     parser.add_argument("--start-set", action="append", default=[], metavar="FIELD=VALUE",
