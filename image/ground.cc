@@ -37,7 +37,6 @@ constexpr int kSoftEdge = 5;
 // Ink on a ground that is not white is darkened until a fifth of it is at most this light.
 constexpr int kInkLuma = 60;
 constexpr double kMostContrast = 3;
-constexpr int kGroundShare = 16;
 
 cv::Mat Square(int side) { return cv::getStructuringElement(cv::MORPH_RECT, {side, side}); }
 
@@ -237,12 +236,9 @@ void Clean(const Measured& measured, cv::Mat& drawing) {
 
 // A white square around a picture.
 Image Centred(const cv::Mat& picture) {
-  const int longer = std::max(picture.cols, picture.rows);
-  const int side = longer + 2 * std::max(1, longer / kGroundShare);
-  Image square(side, side, kWhite);
-  const cv::Point corner((side - picture.cols) / 2, (side - picture.rows) / 2);
-  picture.copyTo(PixelsOf(square)(cv::Rect(corner, picture.size())));
-  return square;
+  Image part(picture.cols, picture.rows);
+  picture.copyTo(PixelsOf(part));
+  return WhiteSquareAround(part, 0, 0, part.width(), part.height());
 }
 
 }  // namespace
@@ -263,7 +259,7 @@ Image FitToMeasuredInk(const Image& image) {
   if (measured.box.empty()) return image;
   if (measured.is_clean() && !drawing.sheet) {
     const cv::Rect box = Scaled(measured.box, measured.ink.size(), {image.width(), image.height()});
-    return Centred(PixelsOf(image)(box));
+    return WhiteSquareAround(image, box.x, box.y, box.width, box.height);
   }
   cv::Mat cut = CutOut(drawing);
   if (!measured.is_clean()) {

@@ -18,6 +18,10 @@ namespace {
 constexpr uint8_t kWhiteGround = 235;
 // The margin on each side is the longer side divided by this.
 constexpr int kGroundShare = 16;
+// The longest side around which a square is made, and that of a part which is thinner than this.
+constexpr int kLongestPart = 8192;
+constexpr int kLongestThinPart = 2048;
+constexpr int kThin = 8;
 constexpr uint32_t kMaxSidePixels = 1024;
 constexpr uint32_t kMaxThicken = 8;
 constexpr uint32_t kLeastWorkSize = 16;
@@ -179,6 +183,21 @@ absl::Status CheckStatistics(const v1::Preprocessing& preprocessing) {
   return absl::OkStatus();
 }
 
+Image Cut(const Image& image, int left, int top, int width, int height) {
+  Image part(width, height);
+  for (int y = 0; y < height; ++y) {
+    const uint8_t* from = image.row(top + y) + left * Image::kChannels;
+    std::copy_n(from, width * Image::kChannels, part.row(y));
+  }
+  return part;
+}
+
+// The longer side of the part around which a square is made.
+int LongestSide(int width, int height) {
+  const bool is_thin = std::max(width, height) > kThin * std::min(width, height);
+  return is_thin ? kLongestThinPart : kLongestPart;
+}
+
 }  // namespace
 
 absl::StatusOr<Preprocessor> Preprocessor::Create(const v1::Preprocessing& preprocessing) {
@@ -271,8 +290,15 @@ Image FitToInk(const Image& image) {
     }
   }
   if (right < 0) return image;
-  const int width = right - left + 1, height = bottom - top + 1;
+  return WhiteSquareAround(image, left, top, right - left + 1, bottom - top + 1);
+}
+
+Image WhiteSquareAround(const Image& image, int left, int top, int width, int height) {
   const int longer = std::max(width, height);
+  if (const int longest = LongestSide(width, height); longer > longest) {
+    const Image part = Reduce(Cut(image, left, top, width, height), longest);
+    return WhiteSquareAround(part, 0, 0, part.width(), part.height());
+  }
   const int side = longer + 2 * std::max(1, longer / kGroundShare);
   Image square(side, side, 255);
   for (int y = 0; y < height; ++y) {

@@ -36,6 +36,12 @@ TEST(FitToMeasuredInkTest, IsFitToInkOnWhiteGround) {
   EXPECT_EQ(fitted.width(), plain.width());
 }
 
+TEST(FitToMeasuredInkTest, ThinDrawingIsReducedBeforeItsSquareIsMade) {
+  Image drawn(12000, 600);
+  for (int y = 250; y < 350; ++y) std::fill_n(drawn.row(y) + 3 * 300, 3 * 11400, uint8_t{0});
+  EXPECT_EQ(FitToMeasuredInk(drawn).width(), 2048 + 2 * 128);
+}
+
 TEST(FitToMeasuredInkTest, PlainFitTakesTheWholePictureWhereThisDoesNot) {
   const Image grey = Changed(Drawing(), [](int, int, double v) { return v * 0.8; });
   EXPECT_GT(FitToInk(grey).width(), kSide);

@@ -88,6 +88,21 @@ TEST(FitToInkTest, ImageWithoutInkIsUnchanged) {
   EXPECT_EQ(FitToInk(ground).height(), 20);
 }
 
+TEST(FitToInkTest, ThinInkIsReducedBeforeItsSquareIsMade) {
+  // The square around all of it would have 16 GB.
+  const Image longest = FitToInk(Image(65535, 16, 0));
+  EXPECT_EQ(longest.width(), 2048 + 2 * 128);
+  EXPECT_EQ(longest.height(), longest.width());
+  // A single row of it is left.
+  EXPECT_EQ(*longest.row(1151), 255);
+  EXPECT_EQ(longest.row(1151)[3 * 1152], 0);
+  EXPECT_EQ(FitToInk(Image(300, 2401, 0)).height(), 2048 + 2 * 128);
+}
+
+TEST(FitToInkTest, InkEightTimesAsLongAsWideKeepsItsPixels) {
+  EXPECT_EQ(FitToInk(Image(2400, 300, 0)).width(), 2400 + 2 * 150);
+}
+
 TEST(FitToInkTest, ImageFullOfInkGetsAMargin) {
   const Image fitted = FitToInk(Image(32, 32, 0));
   EXPECT_EQ(fitted.width(), 36);
