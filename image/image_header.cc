@@ -313,6 +313,9 @@ absl::StatusOr<Stored> ReadWebP(string_view bytes) {
       canvas.height = Little24(body, 7) + 1;
       stored.has_alpha |= (Byte(body, 0) & kAlphaFlag) != 0;
       has_canvas = true;
+    } else if (name == "ALPH") {
+      // The decoder believes the chunk, whatever the header's flag says.
+      stored.has_alpha = true;
     } else if (name == "ANMF") {
       return Bad("the WebP image has several frames; animated WebP images are not supported");
     } else if ((name == "VP8 " || name == "VP8L") && !has_stream) {

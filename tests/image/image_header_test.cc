@@ -346,6 +346,16 @@ TEST(ImageHeaderTest, CostIsThatOfTheFormat) {
   EXPECT_NEAR(BytesPerPixel(WebP(WebPLosslessHeader(4'000, 3'000))), 7, kRows);
 }
 
+TEST(ImageHeaderTest, WebPWithAlphaCostsTheSameWhateverItsFlagSays) {
+  const std::string picture =
+      absl::StrCat(RiffChunk("ALPH", "a"),
+                   RiffChunk("VP8 ", absl::StrCat(Bytes({0, 0, 0, 0x9D, 0x01, 0x2A}),
+                                                  test::Little(4'000, 2), test::Little(3'000, 2))));
+  const double marked = BytesPerPixel(WebP(absl::StrCat(WebPCanvas(4'000, 3'000, 16), picture)));
+  EXPECT_GT(marked, 5);
+  EXPECT_EQ(BytesPerPixel(WebP(absl::StrCat(WebPCanvas(4'000, 3'000, 0), picture))), marked);
+}
+
 TEST(ImageHeaderTest, TurningCostsACopyOnlyOfPicturesThatAreDecodedWhole) {
   constexpr double kRows = 0.15;
   const std::string turned = JpegExif(ExifTiff(6));
