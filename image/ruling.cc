@@ -49,9 +49,12 @@ bool IsInk(const cv::Mat& ink, int x, int y) {
   return y >= 0 && y < ink.rows && x >= 0 && x < ink.cols && ink.at<uint8_t>(y, x) != 0;
 }
 
+// The thickest that a line can be.
+int Thin(const cv::Mat& ink) { return std::max(3, ink.rows / kThinShare); }
+
 // The ink of a column that is no thicker than a line.
 std::vector<Run> RunsAt(const cv::Mat& ink, int x) {
-  const int thin = std::max(3, ink.rows / kThinShare);
+  const int thin = Thin(ink);
   std::vector<Run> runs;
   for (int y = 0; y < ink.rows; ++y) {
     if (!IsInk(ink, x, y)) continue;
@@ -169,14 +172,16 @@ std::vector<Line> Completed(const std::vector<Line>& lines, int height) {
   return all;
 }
 
-// The ink of a column at or next to a pixel; empty if there is none.
+// The ink of a column at or next to a pixel; empty if there is none, or if it is so thick that it
+// is no line, not even with a stroke along it.
 Run RunAt(const cv::Mat& ink, int x, int y) {
+  const int thickest = Thin(ink) + static_cast<int>(kThicker);
   for (const int near : {y, y - 1, y + 1, y - 2, y + 2}) {
     if (!IsInk(ink, x, near)) continue;
     Run run{near, near};
-    while (IsInk(ink, x, run.begin - 1)) --run.begin;
-    while (IsInk(ink, x, run.end)) ++run.end;
-    return run;
+    while (run.length() <= thickest && IsInk(ink, x, run.begin - 1)) --run.begin;
+    while (run.length() <= thickest && IsInk(ink, x, run.end)) ++run.end;
+    return run.length() <= thickest ? run : Run();
   }
   return {};
 }

@@ -104,6 +104,12 @@ TEST(FindRulingTest, ThickBarsAreADrawing) {
   EXPECT_TRUE(bars.Printed().empty());
 }
 
+TEST(FindRulingTest, SolidInkBetweenTheLinesOfBothSidesStays) {
+  const Sheet solid = Sheet().Rule(20).Draw({200, 0}, {200, kSide}, kPen, 260);
+  EXPECT_FALSE(solid.Printed().empty());
+  EXPECT_EQ(cv::countNonZero(solid.Left() & solid.drawn()), cv::countNonZero(solid.drawn()));
+}
+
 TEST(FindRulingTest, TinyOrEmptyPictureHasNone) {
   for (const int side : {1, 3, 63, 64, 200}) {
     const cv::Mat none = cv::Mat::zeros(side, side, CV_8U), all(side, side, CV_8U, cv::Scalar(255));
