@@ -18,9 +18,6 @@ constexpr float kMaxCoordinate = 1e5F;
 constexpr float kDefaultWidthOfSide = 1.0F / 85;
 // Thinner lines would fade.
 constexpr double kMinRadius = 0.5;
-// The total number of pixels that the lines may touch, counting repeats: a hundred times what a
-// dense drawing needs, and a fraction of a second.
-constexpr double kMaxTouchedPixels = 1e8;
 
 absl::Status Invalid(absl::string_view field, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": ", what));
@@ -81,7 +78,8 @@ struct Disc {
 // Covers pixels with the ink of capsules: discs swept along a line.
 class Raster {
  public:
-  Raster(int width, int height) : image_(width, height, 255) {}
+  Raster(int width, int height, double max_touched)
+      : image_(width, height, 255), max_touched_(max_touched) {}
 
   // Returns false and stops drawing when the budget is spent.
   bool Draw(const Disc& a, const Disc& b) {
@@ -113,7 +111,7 @@ class Raster {
     const double last = std::min(image_.width() - 1.0, std::ceil(std::max(x0, x1) + reach));
     if (first > last) return true;
     touched_ += last - first + 1;
-    if (touched_ > kMaxTouchedPixels) return false;
+    if (touched_ > max_touched_) return false;
     uint8_t* pixel = image_.row(row) + static_cast<int>(first) * Image::kChannels;
     for (double x = first; x <= last; ++x, pixel += Image::kChannels) {
       if (pixel[0] == 0) continue;
@@ -138,6 +136,7 @@ class Raster {
   }
 
   Image image_;
+  const double max_touched_;
   double touched_ = 0;
 };
 
@@ -165,7 +164,7 @@ absl::StatusOr<Image> RasterizeStrokes(const Strokes& strokes, const StrokeLimit
   const auto pixels = [scale](int length) {
     return std::max(1, static_cast<int>(std::lround(length * scale)));
   };
-  Raster raster(pixels(strokes.width), pixels(strokes.height));
+  Raster raster(pixels(strokes.width), pixels(strokes.height), limits.max_touched_pixels);
   for (const Stroke& stroke : strokes.strokes) {
     if (!DrawStroke(stroke, side, scale, raster)) {
       return Invalid("strokes", "too much ink: use fewer points or thinner lines");

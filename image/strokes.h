@@ -34,12 +34,15 @@ struct Strokes {
 struct StrokeLimits {
   size_t max_strokes = 2000;
   size_t max_points = 100'000;
+  // The total number of pixels that the lines may touch, counting repeats: a hundred times what a
+  // dense drawing needs, and about a second.
+  double max_touched_pixels = 1e8;
 };
 
 // Draws black round-capped anti-aliased lines on white; the result is at most 512 pixels on its
 // longer side, with the canvas's aspect ratio. InvalidArgument naming the field ("width",
-// "strokes[3].points[7].x") for a canvas or numbers out of range, NaN, too many strokes, or no
-// point at all.
+// "strokes[3].points[7].x") for a canvas or numbers out of range, NaN, too many strokes, too much
+// ink, or no point at all.
 absl::StatusOr<Image> RasterizeStrokes(const Strokes& strokes, const StrokeLimits& limits = {});
 
 }  // namespace s2p

@@ -156,10 +156,14 @@ absl::StatusOr<Query> ParseQuery(const v1::SearchRequest& request, const Limits&
 absl::StatusOr<std::vector<Image>> DecodeExamples(const Query& query, const Limits& limits,
                                                   ImageDecoder& decoder, const CallLife& life) {
   std::vector<Image> images;
+  // The drawings of a query may have as much ink together as a single one.
+  StrokeLimits strokes = limits.strokes;
+  strokes.max_touched_pixels /= static_cast<double>(query.examples.size());
   for (size_t i = 0; i < query.examples.size(); ++i) {
     const QueryExample& example = query.examples[i];
     if (!example.is_drawn()) continue;
-    auto image = example.strokes ? RasterizeStrokes(*example.strokes, limits.strokes)
+    S2P_RETURN_IF_ERROR(life.Check("the image was decoded"));
+    auto image = example.strokes ? RasterizeStrokes(*example.strokes, strokes)
                                  : decoder.Decode(example.image, limits.image, life);
     if (!image.ok()) {
       return WithField(image.status(),

@@ -123,6 +123,40 @@ TEST_F(QueryTest, BadStrokeIsNamedWhenItIsDrawn) {
                                HasSubstr("examples[0].strokes: strokes[0].points[0].y")));
 }
 
+TEST_F(QueryTest, DrawingsAreNotMadeOnceTheCallHasEnded) {
+  AddStrokes();
+  const auto query = ParseQuery(request_, limits_);
+  ASSERT_THAT(query, IsOk());
+  InProcessDecoder decoder;
+  CallLife life;
+  life.cancelled = [] { return true; };
+  EXPECT_THAT(DecodeExamples(*query, limits_, decoder, life),
+              StatusIs(absl::StatusCode::kCancelled));
+}
+
+TEST_F(QueryTest, DrawingsOfAQueryShareTheInkOfOne) {
+  AddStrokes();
+  auto query = ParseQuery(request_, limits_);
+  ASSERT_THAT(query, IsOk());
+  query->examples.push_back(query->examples[0]);
+  InProcessDecoder decoder;
+  // Each of the two touches some pixels, and one of them fewer than all that are allowed.
+  double least = 1;
+  while (true) {
+    limits_.strokes.max_touched_pixels = least;
+    if (RasterizeStrokes(*query->examples[0].strokes, limits_.strokes).ok()) break;
+    least *= 2;
+  }
+  limits_.strokes.max_touched_pixels = 4 * least;
+  EXPECT_THAT(DecodeExamples(*query, limits_, decoder, CallLife()), IsOk());
+  limits_.strokes.max_touched_pixels = least / 2;
+  EXPECT_THAT(RasterizeStrokes(*query->examples[0].strokes, limits_.strokes),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("too much ink")));
+  limits_.strokes.max_touched_pixels = least;
+  EXPECT_THAT(DecodeExamples(*query, limits_, decoder, CallLife()),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("too much ink")));
+}
+
 TEST_F(QueryTest, PhotoIdWithControlCharacterIsRefused) {
   request_.mutable_examples(0)->set_photo_id("a\nb");
   ExpectRefused("examples[0].photo_id");
