@@ -123,6 +123,9 @@ class GalleryView {
   virtual absl::StatusOr<std::vector<std::vector<GalleryMatch>>> Search(
       const EmbeddingMatrix& queries, absl::Span<const GallerySearchOptions> options) const = 0;
 
+  // FailedPrecondition as of Search, for one filter.
+  virtual absl::Status CheckFilter(const GalleryFilter& filter) const = 0;
+
   // Null if there is no such item.
   virtual std::shared_ptr<const GalleryItem> Find(absl::string_view photo_id) const = 0;
   // The item's embedding, valid as long as the view; NotFound.

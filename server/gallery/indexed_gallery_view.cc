@@ -19,6 +19,9 @@ constexpr int64_t kBaseShareForCompaction = 64;
 constexpr int64_t kMaxScannedRows = 2048;
 // If fewer than one row in this many passes a filter, finding and scanning those is cheaper too.
 constexpr int64_t kScannedShare = 16;
+// Queries are searched together if none asks for this many times as many rows as another: each gets
+// as many as the one that asks for most.
+constexpr int64_t kSimilarFetch = 4;
 // Rows sampled to estimate how many pass.
 constexpr int64_t kSampledRows = 512;
 
@@ -261,12 +264,12 @@ bool IndexedGalleryView::OfferFound(absl::Span<const IndexMatch> found,
 
 absl::StatusOr<std::vector<GalleryMatch>> IndexedGalleryView::Answer(
     absl::Span<const float> query, const GallerySearchOptions& options, const Plan& plan,
-    int64_t fetch, std::vector<IndexMatch> found) const {
+    std::vector<IndexMatch> found) const {
   const EmbeddingMatrix one = OneRow(query);
   for (int64_t effort = 1; plan.fetch > 0; effort *= 4) {
-    if (fetch * effort > MaxFetch(base_->size())) break;
+    if (plan.fetch * effort > MaxFetch(base_->size())) break;
     if (effort > 1) {
-      S2P_ASSIGN_OR_RETURN(auto further, base_->index->Search(one, fetch * effort, effort));
+      S2P_ASSIGN_OR_RETURN(auto further, base_->index->Search(one, plan.fetch * effort, effort));
       found = std::move(further.front());
     }
     BestMatches best(query, options);
@@ -285,23 +288,36 @@ absl::StatusOr<std::vector<GalleryMatch>> IndexedGalleryView::Answer(
 }
 
 absl::StatusOr<std::vector<std::vector<IndexMatch>>> IndexedGalleryView::SearchTogether(
-    const EmbeddingMatrix& queries, absl::Span<const Plan> plans, int64_t fetch) const {
-  std::vector<size_t> through_index;
+    const EmbeddingMatrix& queries, absl::Span<Plan> plans) const {
+  std::vector<size_t> left;
   for (size_t i = 0; i < plans.size(); ++i) {
-    if (plans[i].fetch > 0) through_index.push_back(i);
+    if (plans[i].fetch > 0) left.push_back(i);
   }
+  std::sort(left.begin(), left.end(),
+            [&](size_t a, size_t b) { return plans[a].fetch < plans[b].fetch; });
   std::vector<std::vector<IndexMatch>> found(plans.size());
-  if (through_index.empty()) return found;
-  EmbeddingMatrix together(static_cast<int>(through_index.size()), dimension());
-  for (size_t j = 0; j < through_index.size(); ++j) {
-    const absl::Span<const float> query = queries.row(static_cast<int>(through_index[j]));
-    std::copy(query.begin(), query.end(), together.row(static_cast<int>(j)).begin());
-  }
-  S2P_ASSIGN_OR_RETURN(auto searched, base_->index->Search(together, fetch));
-  for (size_t j = 0; j < through_index.size(); ++j) {
-    found[through_index[j]] = std::move(searched[j]);
+  while (!left.empty()) {
+    const int64_t fetch = plans[left.back()].fetch;
+    std::vector<size_t> group;
+    for (; !left.empty() && plans[left.back()].fetch * kSimilarFetch > fetch; left.pop_back()) {
+      group.push_back(left.back());
+    }
+    EmbeddingMatrix together(static_cast<int>(group.size()), dimension());
+    for (size_t j = 0; j < group.size(); ++j) {
+      const absl::Span<const float> query = queries.row(static_cast<int>(group[j]));
+      std::copy(query.begin(), query.end(), together.row(static_cast<int>(j)).begin());
+    }
+    S2P_ASSIGN_OR_RETURN(auto searched, base_->index->Search(together, fetch));
+    for (size_t j = 0; j < group.size(); ++j) {
+      plans[group[j]].fetch = fetch;
+      found[group[j]] = std::move(searched[j]);
+    }
   }
   return found;
+}
+
+absl::Status IndexedGalleryView::CheckFilter(const GalleryFilter& filter) const {
+  return GalleryPredicate::Create(model(), filter).status();
 }
 
 absl::StatusOr<std::vector<std::vector<GalleryMatch>>> IndexedGalleryView::Search(
@@ -312,17 +328,15 @@ absl::StatusOr<std::vector<std::vector<GalleryMatch>>> IndexedGalleryView::Searc
         absl::StrCat("query: ", queries.dimension(), " values instead of ", dimension()));
   }
   std::vector<Plan> plans;
-  int64_t fetch = 0;
   for (const GallerySearchOptions& option : options) {
     S2P_ASSIGN_OR_RETURN(Plan plan, MakePlan(option));
-    fetch = std::max(fetch, plan.fetch);
     plans.push_back(std::move(plan));
   }
-  S2P_ASSIGN_OR_RETURN(auto found, SearchTogether(queries, plans, fetch));
+  S2P_ASSIGN_OR_RETURN(auto found, SearchTogether(queries, absl::MakeSpan(plans)));
   std::vector<std::vector<GalleryMatch>> results;
   for (size_t i = 0; i < plans.size(); ++i) {
     S2P_ASSIGN_OR_RETURN(auto answer, Answer(queries.row(static_cast<int>(i)), options[i], plans[i],
-                                             fetch, std::move(found[i])));
+                                             std::move(found[i])));
     results.push_back(std::move(answer));
   }
   return results;

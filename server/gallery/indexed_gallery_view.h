@@ -65,6 +65,7 @@ class IndexedGalleryView final : public GalleryView {
   absl::StatusOr<std::vector<std::vector<GalleryMatch>>> Search(
       const EmbeddingMatrix& queries,
       absl::Span<const GallerySearchOptions> options) const override;
+  absl::Status CheckFilter(const GalleryFilter& filter) const override;
   std::shared_ptr<const GalleryItem> Find(absl::string_view photo_id) const override;
   absl::StatusOr<absl::Span<const float>> EmbeddingOf(absl::string_view photo_id) const override;
 
@@ -100,18 +101,19 @@ class IndexedGalleryView final : public GalleryView {
   // The share of 512 evenly spread rows that passes.
   double SampledShare(const GalleryPredicate& predicate) const;
   std::vector<int32_t> PassingRows(const GalleryPredicate& predicate) const;
-  // One pass of the index for all queries whose plan asks it; empty for the others.
+  // One pass of the index for the queries whose plans ask it for a similar number of rows, and raises
+  // theirs to the number that it was asked for; empty for the other queries.
   absl::StatusOr<std::vector<std::vector<IndexMatch>>> SearchTogether(
-      const EmbeddingMatrix& queries, absl::Span<const Plan> plans, int64_t fetch) const;
+      const EmbeddingMatrix& queries, absl::Span<Plan> plans) const;
   void OfferTail(const GalleryPredicate& predicate, BestMatches& best) const;
   // False if rows that were not found may belong among the best.
   bool OfferFound(absl::Span<const IndexMatch> found, const GalleryPredicate& predicate,
                   BestMatches& best) const;
-  // One query's matches. `found` is what the index returned for `fetch` rows, if the plan asks it;
+  // One query's matches. `found` is what the index returned for the plan's rows, if it asks it;
   // asks for more rows while that is not enough.
   absl::StatusOr<std::vector<GalleryMatch>> Answer(absl::Span<const float> query,
                                                    const GallerySearchOptions& options,
-                                                   const Plan& plan, int64_t fetch,
+                                                   const Plan& plan,
                                                    std::vector<IndexMatch> found) const;
 
   const std::shared_ptr<const GalleryBase> base_;

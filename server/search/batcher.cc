@@ -102,13 +102,20 @@ absl::Status Search(const GalleryView& gallery, absl::Span<Entry* const> searchi
   return absl::OkStatus();
 }
 
+// The query of a request that this gallery can answer: one that it refuses would fail the search of
+// the whole batch.
+absl::StatusOr<EmbeddingMatrix> QueryOf(const Entry& entry, const GalleryView& gallery) {
+  S2P_RETURN_IF_ERROR(gallery.CheckFilter(entry.request->search.filter));
+  return entry.request->query(entry.result->encoding.embeddings, gallery);
+}
+
 // Searches for each request that has a query and no error.
 void SearchAll(const GalleryView& gallery, std::vector<Entry>& batch, BatchReport& report) {
   const SteadyTime start = SteadyTime::Now();
   std::vector<Entry*> searching;
   for (Entry& entry : batch) {
     if (!entry.request->query || !entry.result.ok()) continue;
-    auto query = entry.request->query(entry.result->encoding.embeddings, gallery);
+    auto query = QueryOf(entry, gallery);
     if (query.ok()) {
       S2P_CHECK(query->rows() == 1 && query->dimension() == gallery.dimension());
       entry.query = *std::move(query);
@@ -270,6 +277,8 @@ void Batcher::Execute(std::vector<Waiting> batch) {
   if (entries.empty()) return;
   BatchReport report;
   EncodeAll(*snapshot->encoder, entries, report);
+  // A request gives its memory back in `done`, and others may take it then.
+  for (Entry& entry : entries) entry.request->images.clear();
   if (snapshot->gallery != nullptr) SearchAll(*snapshot->gallery, entries, report);
   if (options_.on_batch && (report.images > 0 || report.queries > 0)) options_.on_batch(report);
   {

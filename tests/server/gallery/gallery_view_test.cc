@@ -19,6 +19,67 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
+// An exact index that notes for how many queries and rows it was asked.
+class NotingIndex final : public Index {
+ public:
+  explicit NotingIndex(EmbeddingMatrix vectors) : index_(BuildExact(std::move(vectors))) {}
+  std::string kind() const override { return index_->kind(); }
+  int64_t size() const override { return index_->size(); }
+  absl::Span<const float> vector(int64_t row) const override { return index_->vector(row); }
+  bool exact() const override { return index_->exact(); }
+  double recall() const override { return index_->recall(); }
+  float tolerance() const override { return index_->tolerance(); }
+  absl::StatusOr<std::vector<std::vector<IndexMatch>>> Search(const EmbeddingMatrix& queries,
+                                                              int64_t k,
+                                                              int64_t effort) const override {
+    asked.emplace_back(queries.rows(), k);
+    return index_->Search(queries, k, effort);
+  }
+
+  mutable std::vector<std::pair<int, int64_t>> asked;
+
+ private:
+  const std::unique_ptr<const Index> index_;
+};
+
+TEST_F(GalleryViewTest, QueryThatWantsManyRowsIsSearchedApartFromOthers) {
+  constexpr int kRows = 6000;
+  EmbeddingMatrix vectors(kRows, kDimension);
+  auto base = std::make_shared<GalleryBase>();
+  base->model = model_;
+  base->attributes = EmbeddingMatrix(kRows, 1);
+  std::vector<GalleryRow> rows = NewRows(kRows);
+  std::sort(rows.begin(), rows.end(), [](const GalleryRow& a, const GalleryRow& b) {
+    return a.item->photo_id < b.item->photo_id;
+  });
+  for (int i = 0; i < kRows; ++i) {
+    base->items.push_back(rows[i].item);
+    std::copy_n(rows[i].embedding.begin(), kDimension, vectors.row(i).begin());
+  }
+  auto index = std::make_unique<NotingIndex>(std::move(vectors));
+  const NotingIndex& noting = *index;
+  base->index = std::move(index);
+  const IndexedGalleryView view(base);
+
+  EmbeddingMatrix queries(3, kDimension);
+  for (int i = 0; i < 3; ++i) {
+    const std::vector<float> query = RandomUnit();
+    std::copy(query.begin(), query.end(), queries.row(i).begin());
+  }
+  std::vector<GallerySearchOptions> options(3);
+  options[0].top_k = 20;
+  options[1].top_k = 1000;
+  const auto found = view.Search(queries, options);
+  ASSERT_THAT(found, IsOk());
+  EXPECT_THAT(noting.asked, ElementsAre(std::make_pair(1, int64_t{1000 + kIndexFetchSlack}),
+                                        std::make_pair(2, int64_t{20 + kIndexFetchSlack})));
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ((*found)[i].size(), static_cast<size_t>(options[i].top_k));
+    EXPECT_THAT(BruteForce(queries.row(static_cast<int>(i)), options[i]).front(),
+                testing::StartsWith((*found)[i].front().item->photo_id));
+  }
+}
+
 TEST_F(GalleryViewTest, RankingIsThatOfAPlainLoop) {
   Build(6000);
   GallerySearchOptions options;

@@ -24,6 +24,9 @@ class CountingView final : public GalleryView {
     batches.push_back(queries.rows());
     return view_->Search(queries, options);
   }
+  absl::Status CheckFilter(const GalleryFilter& filter) const override {
+    return view_->CheckFilter(filter);
+  }
   std::shared_ptr<const GalleryItem> Find(absl::string_view photo_id) const override {
     return view_->Find(photo_id);
   }
@@ -87,16 +90,19 @@ TEST_F(BatchSearchTest, QueriesOfABatchAreSearchedTogetherAndAnsweredEach) {
   EXPECT_TRUE(no_search.result->matches.empty());
 }
 
-TEST_F(BatchSearchTest, SearchThatTheGalleryRefusesFailsAlone) {
-  Answer good, refused;
+TEST_F(BatchSearchTest, SearchThatTheGalleryRefusesFailsAloneAndOthersStayTogether) {
+  Answer good, refused, other;
   BatchRequest request = Search(refused, 3);
   request.search.filter.attributes = {{"heel", 0, 1}};
   ASSERT_THAT(batcher_->Submit(std::move(request)), IsOk());
   ASSERT_THAT(batcher_->Submit(Search(good, 5)), IsOk());
+  ASSERT_THAT(batcher_->Submit(Search(other, 6)), IsOk());
   batcher_->Stop();
   EXPECT_THAT(refused.result, StatusIs(absl::StatusCode::kFailedPrecondition));
-  ASSERT_THAT(good.result, IsOk());
+  ASSERT_TRUE(good.result.ok() && other.result.ok());
   EXPECT_EQ(good.result->matches.at(0).item->photo_id, "photo5");
+  EXPECT_EQ(other.result->matches.at(0).item->photo_id, "photo6");
+  EXPECT_THAT(view_->batches, ElementsAre(2));
 }
 
 TEST_F(BatchSearchTest, QueryThatCannotBeMadeFailsAlone) {
