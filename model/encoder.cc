@@ -226,7 +226,7 @@ class TorchEncoder final : public Encoder {
   static absl::Status NormalizeRows(EmbeddingMatrix& embeddings) {
     for (int i = 0; i < embeddings.rows(); ++i) {
       if (!NormalizeL2(embeddings.row(i))) {
-        return absl::InternalError(
+        return absl::InvalidArgumentError(
             absl::StrCat("encode: the embedding of inputs[", i, "] is zero or not finite"));
       }
     }

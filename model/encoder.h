@@ -52,7 +52,8 @@ class Encoder {
   // Memory that the weights use on a GPU; 0 on the CPU.
   virtual uint64_t device_memory_bytes() const { return 0; }
 
-  // Preprocesses and embeds a batch that may mix modalities. InvalidArgument for an empty image;
+  // Preprocesses and embeds a batch that may mix modalities. InvalidArgument for an empty image,
+  // and for one whose embedding is zero or not finite;
   // ResourceExhausted when the device is out of memory; Internal for a failure in the library.
   virtual absl::StatusOr<Encoding> Encode(absl::Span<const EncoderInput> inputs) const = 0;
 };

@@ -53,10 +53,34 @@ absl::StatusOr<std::vector<EmbeddedItem>> GalleryEmbedder::Encode(
   return embedded;
 }
 
+absl::StatusOr<std::vector<EmbeddedItem>> GalleryEmbedder::EncodeEach(
+    absl::Span<const CatalogueItem> items, absl::Span<const Image> images,
+    const LeaveOut& leave_out) const {
+  std::vector<EmbeddedItem> embedded;
+  std::vector<std::pair<const CatalogueItem*, absl::Status>> refused;
+  for (size_t i = 0; i < items.size(); ++i) {
+    auto alone = Encode(items.subspan(i, 1), images.subspan(i, 1));
+    if (alone.ok()) {
+      embedded.push_back(std::move(alone->front()));
+    } else if (absl::IsInvalidArgument(alone.status())) {
+      refused.emplace_back(&items[i], alone.status());
+    } else {
+      return alone.status();
+    }
+  }
+  if (items.size() > 1 && embedded.empty()) {
+    return absl::InternalError(
+        absl::StrCat("encoder: refuses ", items.size(), " photos in a row; the first, ",
+                     items[0].item->photo_id, ": ", refused[0].second.message()));
+  }
+  for (const auto& [item, status] : refused) leave_out(*item, status);
+  return embedded;
+}
+
 absl::Status GalleryEmbedder::Embed(
     absl::Span<const CatalogueItem> items,
     const std::function<absl::Status(const std::vector<EmbeddedItem>&)>& store,
-    const std::function<void(const CatalogueItem&, const absl::Status&)>& leave_out) const {
+    const LeaveOut& leave_out) const {
   std::vector<CatalogueItem> batch;
   std::vector<Image> images;
   int64_t pixels = 0;
@@ -68,17 +92,7 @@ absl::Status GalleryEmbedder::Embed(
     } else if (!absl::IsInvalidArgument(together.status())) {
       return together.status();
     } else {
-      // One of them is at fault; the others must not fail with it.
-      for (size_t i = 0; i < batch.size(); ++i) {
-        auto alone = Encode({&batch[i], 1}, {&images[i], 1});
-        if (alone.ok()) {
-          embedded.push_back(std::move(alone->front()));
-        } else if (absl::IsInvalidArgument(alone.status())) {
-          leave_out(batch[i], alone.status());
-        } else {
-          return alone.status();
-        }
-      }
+      S2P_ASSIGN_OR_RETURN(embedded, EncodeEach(batch, images, leave_out));
     }
     batch.clear();
     images.clear();

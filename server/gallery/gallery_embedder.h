@@ -27,6 +27,8 @@ struct EmbeddedItem {
 // photo may take 120 MB once it is decoded. Thread-compatible.
 class GalleryEmbedder {
  public:
+  using LeaveOut = std::function<void(const CatalogueItem&, const absl::Status&)>;
+
   // `encoder` and `blobs` must outlive it.
   GalleryEmbedder(const Encoder* encoder, const BlobStore* blobs,
                   std::function<absl::StatusOr<Image>(absl::string_view)> decode)
@@ -37,16 +39,20 @@ class GalleryEmbedder {
   // times: the second time comes after all other items, when the machine may be less busy. Stops at
   // the first other failure of the encoder or of `store`, and when an image cannot be decoded for
   // now (Unavailable, ResourceExhausted, Cancelled), and returns it; Internal if the encoder's
-  // vectors do not have the promised form.
-  absl::Status Embed(
-      absl::Span<const CatalogueItem> items,
-      const std::function<absl::Status(const std::vector<EmbeddedItem>&)>& store,
-      const std::function<void(const CatalogueItem&, const absl::Status&)>& leave_out) const;
+  // vectors do not have the promised form, or if it refuses all of a batch of several: the fault is
+  // its own then.
+  absl::Status Embed(absl::Span<const CatalogueItem> items,
+                     const std::function<absl::Status(const std::vector<EmbeddedItem>&)>& store,
+                     const LeaveOut& leave_out) const;
 
  private:
   absl::StatusOr<Image> ReadImage(const GalleryItem& item) const;
   absl::StatusOr<std::vector<EmbeddedItem>> Encode(absl::Span<const CatalogueItem> items,
                                                    absl::Span<const Image> images) const;
+  // Encodes one by one after a batch failed, so that only those at fault are left out.
+  absl::StatusOr<std::vector<EmbeddedItem>> EncodeEach(absl::Span<const CatalogueItem> items,
+                                                       absl::Span<const Image> images,
+                                                       const LeaveOut& leave_out) const;
 
   const Encoder* const encoder_;
   const BlobStore* const blobs_;

@@ -342,6 +342,21 @@ TEST_F(GalleryTest, PhotoThatTheEncoderRefusesDoesNotTakeOthersWithIt) {
   EXPECT_EQ(slot_.Get()->gallery->Find("p1"), nullptr);
 }
 
+TEST_F(GalleryTest, EncoderThatRefusesEveryPhotoEndsTheActivation) {
+  Reopen(1);
+  for (uint32_t i = 0; i < 3; ++i) MustAdd(absl::StrCat("p", i), i);
+  FakeEncoderOptions options;
+  options.version = 2;
+  options.on_encode = [](absl::Span<const EncoderInput>) {
+    return absl::InvalidArgumentError("odd");
+  };
+  EXPECT_THAT(
+      gallery_->Activate(std::make_shared<FakeEncoder>(options)),
+      StatusIs(absl::StatusCode::kInternal, HasSubstr("refuses 3 photos in a row")));
+  EXPECT_EQ(slot_.Get()->version, 1);
+  EXPECT_EQ(slot_.Get()->gallery->size(), 3);
+}
+
 TEST_F(GalleryTest, PhotoAddedWhileANewVersionEmbedsIsInIt) {
   Reopen(1);
   MustAdd("a", 1);
