@@ -143,8 +143,10 @@ absl::Status CheckpointAdopter::CopyFiles(int64_t version, const std::string& to
   for (const v1::CheckpointFile& file : manifest.files()) {
     const absl::Status status = CopyFileSynced(absl::StrCat(from, "/", file.name()),
                                                absl::StrCat(to, "/", file.name()), file.bytes());
-    // The manifest exists, so a missing file is damage.
-    if (absl::IsNotFound(status)) return absl::DataLossError(status.message());
+    // A missing file is damage, unless the version was removed meanwhile.
+    if (absl::IsNotFound(status) && fs::exists(manifest_path, error)) {
+      return absl::DataLossError(status.message());
+    }
     if (!status.ok()) return status;
   }
   return SyncDirectory(to);
@@ -189,7 +191,13 @@ void CheckpointAdopter::Prune(int keep_newest, const std::set<int64_t>& keep) co
   if (!versions.ok()) return;
   for (size_t i = 0; i + static_cast<size_t>(keep_newest) < versions->size(); ++i) {
     const int64_t version = (*versions)[i];
-    if (keep.count(version) == 0) RemoveTree(adopted_.DirectoryOf(version));
+    if (keep.count(version) > 0) continue;
+    // Under another name first: a backup that copies it finds all of it, or nothing.
+    const std::string removed = absl::StrCat(adopted_.root(), "/.", version, kTemporarySuffix);
+    RemoveTree(removed);
+    std::error_code error;
+    fs::rename(adopted_.DirectoryOf(version), removed, error);
+    RemoveTree(error ? adopted_.DirectoryOf(version) : removed);
   }
   std::error_code error;
   std::vector<std::string> leftovers;

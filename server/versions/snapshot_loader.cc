@@ -1,7 +1,9 @@
 #include "server/versions/snapshot_loader.h"
 
 #include <algorithm>
+#include <exception>
 #include <limits>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -254,7 +256,7 @@ absl::Status SnapshotLoader::Look(bool patient) {
       absl::MutexLock lock(&mutex_);
       interrupted_ = false;
     }
-    absl::Status status = Serve(version);
+    absl::Status status = TryToServe(version);
     if (status.ok()) continue;
     bool interrupted = false, stopping = false;
     {
@@ -269,6 +271,16 @@ absl::Status SnapshotLoader::Look(bool patient) {
     }
     NoteInterrupted(version);
     if (stopping) return status;
+  }
+}
+
+absl::Status SnapshotLoader::TryToServe(int64_t version) {
+  try {
+    return Serve(version);
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("there is not enough main memory to load the model");
+  } catch (const std::exception& error) {
+    return absl::InternalError(error.what());
   }
 }
 

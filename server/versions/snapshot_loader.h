@@ -202,6 +202,8 @@ class SnapshotLoader {
     return patient_ && serving_version_ != 0;
   }
   absl::Status Serve(int64_t version);
+  // Serve, with an exception of a library as its error: it fails the version and not the server.
+  absl::Status TryToServe(int64_t version);
   absl::Status WarmUp(const Encoder& encoder);
   absl::Status Embed(const std::shared_ptr<const Encoder>& encoder);
   void NoteServing(const Encoder& encoder);

@@ -146,6 +146,20 @@ TEST_F(SnapshotLoaderTest, EncoderThatCannotBeMadeFailsItsVersionOnly) {
   EXPECT_EQ(StatusOf(2).failure, failure);
 }
 
+TEST_F(SnapshotLoaderTest, ExceptionOfALibraryFailsItsVersionOnly) {
+  Publish();
+  Publish();
+  SetModel(2, {absl::OkStatus(), [](auto) -> absl::Status { throw std::bad_alloc(); }});
+  EXPECT_THAT(loader_->Load(), IsOk());
+  EXPECT_EQ(ServingVersion(), 1);
+  EXPECT_THAT(StatusOf(2).failure,
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("main memory")));
+  SetModel(2, {absl::OkStatus(), [](auto) -> absl::Status { throw std::runtime_error("odd"); }});
+  EXPECT_THAT(loader_->Load(), IsOk());
+  EXPECT_EQ(StatusOf(2).failure, absl::InternalError("odd"));
+  EXPECT_EQ(ServingVersion(), 1);
+}
+
 TEST_F(SnapshotLoaderTest, FinalFailureIsNotTriedAgainButAPassingOneIs) {
   Publish();
   const absl::Status passing = absl::ResourceExhaustedError("out of device memory");
