@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "model/file.h"
+#include "model/tensor_file.h"
 
 namespace s2p {
 namespace {
@@ -70,16 +71,22 @@ absl::StatusOr<std::set<std::string>> FilesOf(const std::string& path, const Ind
   return absl::DataLossError(absl::StrCat(path, ": weight_map: more than ", kMaxFiles, " files"));
 }
 
-// Moves the tensors of one file, which must be those that the index says it has.
-absl::Status Take(const std::string& path, const std::string& file, const Index& index,
-                  TensorMap read, TensorMap& weights) {
-  for (auto& [name, tensor] : read) {
+// Checks that the tensors of one file, by name, are those that the index says it has.
+template <typename Tensor>
+absl::Status CheckListed(const std::string& path, const std::string& file, const Index& index,
+                         const std::map<std::string, Tensor>& tensors) {
+  for (const auto& [name, tensor] : tensors) {
     const auto found = index.find(name);
     if (found == index.end() || found->second != file) {
       return absl::DataLossError(absl::StrCat(FolderOf(path), file, ": tensor ", Quoted(name),
                                               ": is not in this file according to ", NameIn(path)));
     }
-    weights[name] = std::move(tensor);
+  }
+  for (const auto& [name, listed] : index) {
+    if (listed == file && tensors.count(name) == 0) {
+      return absl::DataLossError(absl::StrCat(FolderOf(path), file, ": tensor ", Quoted(name),
+                                              ": is missing, but ", NameIn(path), " lists it"));
+    }
   }
   return absl::OkStatus();
 }
@@ -97,15 +104,21 @@ absl::StatusOr<TensorMap> ReadWeights(const std::string& path, const Safetensors
     S2P_ASSIGN_OR_RETURN(const auto opened, InputFile::Open(place));
     S2P_ASSIGN_OR_RETURN(auto read, ReadSafetensors(place, left));
     left.max_file_bytes -= std::min(left.max_file_bytes, opened.size_bytes());
-    S2P_RETURN_IF_ERROR(Take(path, file, index, std::move(read), weights));
-  }
-  for (const auto& [tensor, file] : index) {
-    if (weights.count(tensor) == 0) {
-      return absl::DataLossError(absl::StrCat(FolderOf(path), file, ": tensor ", Quoted(tensor),
-                                              ": is missing, but ", NameIn(path), " lists it"));
-    }
+    S2P_RETURN_IF_ERROR(CheckListed(path, file, index, read));
+    weights.merge(read);
   }
   return weights;
+}
+
+absl::Status CheckWeights(const std::string& path) {
+  if (!IsIndex(path)) return TensorFile::Open(path).status();
+  S2P_ASSIGN_OR_RETURN(const auto index, ReadIndex(path));
+  S2P_ASSIGN_OR_RETURN(const auto files, FilesOf(path, index));
+  for (const std::string& file : files) {
+    S2P_ASSIGN_OR_RETURN(const auto opened, TensorFile::Open(FolderOf(path) + file));
+    S2P_RETURN_IF_ERROR(CheckListed(path, file, index, opened.tensors()));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> WeightsDigest(

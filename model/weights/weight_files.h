@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "model/safetensors.h"
@@ -23,6 +24,10 @@ inline constexpr absl::string_view kWeightIndexEnding = ".safetensors.index.json
 // safetensors file in that folder.
 absl::StatusOr<TensorMap> ReadWeights(const std::string& path,
                                       const SafetensorsLimits& limits = {});
+
+// The errors of ReadWeights that can be known from the index and the files' headers: their tensors,
+// which may be gigabytes, are not read.
+absl::Status CheckWeights(const std::string& path);
 
 // The SHA-256 digest of a file; with an index, of the lines that sha256sum prints for the index and
 // its files in the order of their names, so that it changes with each of them. As ReadWeights, but

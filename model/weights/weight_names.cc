@@ -165,6 +165,10 @@ absl::StatusOr<NamedWeights> NamedWeights::Create(TensorMap published) {
     absl::string_view name = StripPrefixes(full_name);
     if (!absl::ConsumePrefix(&name, recognised->root)) continue;
     if (absl::StartsWith(name, "optimizer.")) continue;
+    // Its other dimensions may be of any size, and no network has one.
+    if (std::count(tensor.shape.begin(), tensor.shape.end(), 0) > 0) {
+      return WrongShape(full_name, tensor, "it is empty");
+    }
     S2P_RETURN_IF_ERROR(weights.Add(full_name, name, std::move(tensor)));
   }
   S2P_RETURN_IF_ERROR(weights.JoinParts());

@@ -181,9 +181,8 @@ void CheckInitial(const v1::TrainingSpec& spec, const CheckpointStore& store,
                   const std::optional<std::vector<std::string>>& attributes,
                   std::vector<std::string>& errors) {
   if (!spec.initial_weights().empty()) {
-    const auto weights = ReadWeights(spec.initial_weights());
-    if (!weights.ok())
-      errors.push_back(absl::StrCat("initial_weights: ", weights.status().message()));
+    const absl::Status weights = CheckWeights(spec.initial_weights());
+    if (!weights.ok()) errors.push_back(absl::StrCat("initial_weights: ", weights.message()));
   }
   if (!spec.has_initial_version()) return;
   const auto manifest = ReadManifest(store.DirectoryOf(spec.initial_version()));

@@ -21,6 +21,13 @@ using testing::HasSubstr;
 
 TensorBytes Value(char value) { return {TensorType::kU8, {1}, std::string(1, value)}; }
 
+// ReadWeights, and that CheckWeights agrees with it without reading a tensor.
+absl::StatusOr<TensorMap> Read(const std::string& path) {
+  absl::StatusOr<TensorMap> weights = ReadWeights(path);
+  EXPECT_EQ(CheckWeights(path), weights.status());
+  return weights;
+}
+
 // Tensors a and c in the first file, b in the second.
 class WeightFilesTest : public testing::Test {
  protected:
@@ -48,7 +55,7 @@ class WeightFilesTest : public testing::Test {
 };
 
 TEST_F(WeightFilesTest, IndexGivesTheTensorsOfAllFiles) {
-  const auto weights = ReadWeights(index_);
+  const auto weights = Read(index_);
   ASSERT_THAT(weights, IsOk());
   EXPECT_EQ(weights->size(), 3u);
   EXPECT_EQ(weights->at("a").bytes, "A");
@@ -57,40 +64,38 @@ TEST_F(WeightFilesTest, IndexGivesTheTensorsOfAllFiles) {
 }
 
 TEST_F(WeightFilesTest, FileWithoutIndexIsReadAlone) {
-  const auto weights = ReadWeights(dir_.File("w-2-of-2.safetensors"));
+  const auto weights = Read(dir_.File("w-2-of-2.safetensors"));
   ASSERT_THAT(weights, IsOk());
   EXPECT_EQ(weights->size(), 1u);
-  EXPECT_THAT(ReadWeights(dir_.File("none.safetensors")), StatusIs(StatusCode::kNotFound));
-  EXPECT_THAT(ReadWeights(dir_.File("none.safetensors.index.json")),
-              StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(Read(dir_.File("none.safetensors")), StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(Read(dir_.File("none.safetensors.index.json")), StatusIs(StatusCode::kNotFound));
 }
 
 TEST_F(WeightFilesTest, MissingFileIsNamed) {
   std::filesystem::remove(dir_.File("w-2-of-2.safetensors"));
-  EXPECT_THAT(ReadWeights(index_),
-              StatusIs(StatusCode::kNotFound, HasSubstr("w-2-of-2.safetensors")));
+  EXPECT_THAT(Read(index_), StatusIs(StatusCode::kNotFound, HasSubstr("w-2-of-2.safetensors")));
   EXPECT_THAT(WeightsDigest(index_),
               StatusIs(StatusCode::kNotFound, HasSubstr("w-2-of-2.safetensors")));
 }
 
 TEST_F(WeightFilesTest, TensorThatTheIndexDoesNotListIsNamed) {
   Write("w-2-of-2.safetensors", {{"b", Value('B')}, {"d", Value('D')}});
-  EXPECT_THAT(ReadWeights(index_),
+  EXPECT_THAT(Read(index_),
               StatusIs(StatusCode::kDataLoss, AllOf(HasSubstr("w-2-of-2.safetensors: tensor 'd'"),
                                                     HasSubstr("not in this file"))));
 }
 
 TEST_F(WeightFilesTest, TensorInAnotherFileThanListedIsNamed) {
   ReplaceInIndex(R"("c": "w-1)", R"("c": "w-2)");
-  EXPECT_THAT(ReadWeights(index_),
+  EXPECT_THAT(Read(index_),
               StatusIs(StatusCode::kDataLoss, HasSubstr("w-1-of-2.safetensors: tensor 'c'")));
 }
 
 TEST_F(WeightFilesTest, ListedTensorThatNoFileHasIsNamed) {
   Write("w-1-of-2.safetensors", {{"a", Value('A')}});
-  EXPECT_THAT(ReadWeights(index_), StatusIs(StatusCode::kDataLoss,
-                                            AllOf(HasSubstr("tensor 'c': is missing"),
-                                                  HasSubstr("w.safetensors.index.json lists it"))));
+  EXPECT_THAT(Read(index_), StatusIs(StatusCode::kDataLoss,
+                                     AllOf(HasSubstr("tensor 'c': is missing"),
+                                           HasSubstr("w.safetensors.index.json lists it"))));
 }
 
 TEST_F(WeightFilesTest, FilesOutsideTheFolderAreRefused) {
@@ -98,9 +103,8 @@ TEST_F(WeightFilesTest, FilesOutsideTheFolderAreRefused) {
                            "..", "", ".safetensors", ".hidden.safetensors", "w.bin",
                            "a\\\\w.safetensors", "w.safetensors\\u0000.safetensors"}) {
     ReplaceInIndex("w-2-of-2.safetensors", name);
-    EXPECT_THAT(ReadWeights(index_),
-                StatusIs(StatusCode::kInvalidArgument,
-                         HasSubstr("not a safetensors file in the index's folder")))
+    EXPECT_THAT(Read(index_), StatusIs(StatusCode::kInvalidArgument,
+                                       HasSubstr("not a safetensors file in the index's folder")))
         << name;
     EXPECT_THAT(WeightsDigest(index_), StatusIs(StatusCode::kInvalidArgument)) << name;
   }
@@ -111,19 +115,19 @@ TEST_F(WeightFilesTest, IndexThatMakesNoSenseIsDataLoss) {
        {"", "{", "[]", "{}", R"({"weight_map": []})", R"({"weight_map": {}})",
         R"({"weight_map": {"a": 1}})", R"({"weight_map": {"a": ["w-1-of-2.safetensors"]}})"}) {
     WriteIndex(text);
-    EXPECT_THAT(ReadWeights(index_),
+    EXPECT_THAT(Read(index_),
                 StatusIs(StatusCode::kDataLoss, HasSubstr("w.safetensors.index.json")))
         << text;
   }
   WriteIndex(kIndex + std::string(size_t{16} << 20, ' '));
-  EXPECT_THAT(ReadWeights(index_), StatusIs(StatusCode::kDataLoss));
+  EXPECT_THAT(Read(index_), StatusIs(StatusCode::kDataLoss));
 }
 
 TEST_F(WeightFilesTest, TooManyFilesAreRefusedBeforeOneIsOpened) {
   std::string text = R"({"weight_map": {"t": "t.safetensors")";
   for (int i = 0; i < 1000; ++i) absl::StrAppend(&text, ", \"", i, "\": \"", i, ".safetensors\"");
   WriteIndex(text + "}}");
-  EXPECT_THAT(ReadWeights(index_), StatusIs(StatusCode::kDataLoss, HasSubstr("more than 1000")));
+  EXPECT_THAT(Read(index_), StatusIs(StatusCode::kDataLoss, HasSubstr("more than 1000")));
 }
 
 TEST_F(WeightFilesTest, FilesTogetherAreWithinTheLimitOfOne) {

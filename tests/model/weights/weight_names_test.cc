@@ -38,6 +38,19 @@ TEST_P(WeightSchemeTest, EveryTensorHasItsCanonicalNameShapeAndValues) {
   }
 }
 
+TEST_P(WeightSchemeTest, EmptyTensorIsRefused) {
+  TensorMap file = GetParam().file();
+  const auto whole = NamedWeights::Create(file);
+  ASSERT_THAT(whole, IsOk());
+  const std::string published = whole->PublishedName(whole->tensors().begin()->first);
+  const std::vector<std::string> names = absl::StrSplit(published, ", ");
+  // No bytes, however large its other dimension is.
+  file.at(names[0]) = {TensorType::kU8, {0, int64_t{1} << 60}, ""};
+  EXPECT_THAT(NamedWeights::Create(file),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr(names[0]), HasSubstr("it is empty"))));
+}
+
 TEST_P(WeightSchemeTest, MissingTensorIsCalledAsTheFileWouldCallIt) {
   const TensorMap file = GetParam().file();
   const auto whole = NamedWeights::Create(file);
