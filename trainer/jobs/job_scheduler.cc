@@ -273,7 +273,8 @@ void JobScheduler::End(const std::string& id, const absl::StatusOr<JobOutcome>& 
     store_.Show(id, finish);
   }
   const v1::Job::State state = EndState(outcome.status(), cancelled);
-  if (state == v1::Job::STATE_SUCCEEDED) runner_.DropState(store_.FolderOf(id));
+  // A job whose end is not kept runs again after a restart, from its state.
+  if (kept.ok() && state == v1::Job::STATE_SUCCEEDED) runner_.DropState(store_.FolderOf(id));
   {
     absl::MutexLock lock(&ended_mutex_);
     if (state != v1::Job::STATE_SUCCEEDED) DropOldStates();

@@ -119,6 +119,26 @@ TEST_F(JobDurabilityTest, EndIsShownOnlyWhenItIsKept) {
   EXPECT_EQ(ReadJobFile(store_->FolderOf(id), id)->job().state(), v1::Job::STATE_SUCCEEDED);
 }
 
+TEST_F(JobDurabilityTest, StateStaysUntilTheEndOfItsJobIsKept) {
+  const std::string id = Submit();
+  auto run = runner_.NextRun();
+  const std::string folder = store_->FolderOf(id), state = FakeJobRunner::StateFile(folder);
+  std::ofstream(state) << "x";
+  std::filesystem::create_directory(folder + "/.job.json.tmp");
+  run->End(Published(0));
+  WaitForEnd(id, v1::Job::STATE_SUCCEEDED);
+  EXPECT_TRUE(std::filesystem::exists(state));
+  Close();
+  std::filesystem::remove(folder + "/.job.json.tmp");
+  Open();
+  // It runs again, from its state.
+  auto again = runner_.NextRun();
+  EXPECT_TRUE(std::filesystem::exists(state));
+  again->End(Published(0));
+  WaitForEnd(id, v1::Job::STATE_SUCCEEDED);
+  EXPECT_FALSE(std::filesystem::exists(state));
+}
+
 TEST_F(JobDurabilityTest, TwoHundredJobsOfFourThreadsRunOnceEach) {
   runner_.EndAtOnceWith(Published(1));
   std::vector<std::thread> threads;
