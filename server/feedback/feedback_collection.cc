@@ -151,10 +151,17 @@ absl::Status FeedbackCollection::CheckRoom(uint64_t bytes) const {
       "free");
 }
 
-void FeedbackCollection::StoreWorks(const std::vector<bool>& written) const {
-  // A transaction without a write proves nothing.
-  if (std::find(written.begin(), written.end(), true) == written.end()) return;
-  FeedbackWorks(faults_, FeedbackPart::kStore, reserve_.Check(0).ok());
+absl::Status FeedbackCollection::StoreWrote(const std::vector<bool>& written) {
+  const absl::Status erased = store_->CheckErased();
+  if (!erased.ok()) {
+    erasure_failed_ = true;
+    return FeedbackFault(faults_, FeedbackPart::kStore, erased);
+  }
+  // A transaction without a write proves nothing; a log that was emptied at last does.
+  const bool works = erasure_failed_.exchange(false) ||
+                     std::find(written.begin(), written.end(), true) != written.end();
+  if (works) FeedbackWorks(faults_, FeedbackPart::kStore, reserve_.Check(0).ok());
+  return absl::OkStatus();
 }
 
 absl::StatusOr<FeedbackStore::Inserted> FeedbackCollection::Record(const NewFeedback& feedback) {
@@ -182,7 +189,8 @@ absl::StatusOr<FeedbackStore::Inserted> FeedbackCollection::Record(const NewFeed
         absl::StrCat("the server keeps as many drawings as it may, ", options_.max_bytes,
                      " bytes (--max-feedback-bytes); its operator has to forget some"));
   }
-  if (inserted.ok()) StoreWorks({inserted->is_new, inserted->replaced});
+  // The entry is durable. An earlier verdict that is not overwritten yet is a fault.
+  if (inserted.ok()) StoreWrote({inserted->is_new, inserted->replaced}).IgnoreError();
   return Told(std::move(inserted));
 }
 
@@ -193,7 +201,7 @@ absl::StatusOr<std::vector<bool>> FeedbackCollection::Review(
   // The review is durable; a data set that lags behind is a fault, and written with the next change
   // or at the next start.
   if (reviewed.matches_changed || data_set_due()) UpdateDataSet().IgnoreError();
-  StoreWorks(reviewed.found);
+  StoreWrote(reviewed.found).IgnoreError();
   return std::move(reviewed.found);
 }
 
@@ -207,14 +215,18 @@ absl::StatusOr<std::vector<bool>> FeedbackCollection::Forget(
     S2P_RETURN_IF_ERROR(UpdateDataSet());
   }
   auto found = Told(store_->Remove(feedback_ids));
-  if (found.ok()) {
-    StoreWorks(*found);
-  } else if (has_copies) {
+  if (!found.ok()) {
     // The entries stay after all, so the data set has them again.
     leaving.End();
-    UpdateDataSet().IgnoreError();
+    if (has_copies) UpdateDataSet().IgnoreError();
+    return found;
   }
-  return found;
+  const absl::Status erased = StoreWrote(*found);
+  if (erased.ok()) return found;
+  return absl::Status(erased.code(),
+                      absl::StrCat("the entries are removed, but not yet overwritten on the disk; "
+                                   "send this again: ",
+                                   erased.message()));
 }
 
 absl::Status FeedbackCollection::PhotosChanged(absl::Span<const std::string> photo_ids) {

@@ -87,8 +87,9 @@ class FeedbackCollection {
   // Says for each id whether it is known; sets all of these, or none.
   absl::StatusOr<std::vector<bool>> Review(absl::Span<const std::string> feedback_ids,
                                            FeedbackState state);
-  // The same. Drawings are gone from data set and store when it returns; after an error the store
-  // has all of them.
+  // The same. Drawings are gone from data set and store when it returns. After an error the store
+  // has all of them, or it has none and their bytes are not overwritten yet: a call with the same
+  // ids tries again.
   absl::StatusOr<std::vector<bool>> Forget(absl::Span<const std::string> feedback_ids);
   // Brings the data set up to date with photos that were added, replaced or deleted, or whose
   // metadata changed; to be called after the change. After an error it may be called again.
@@ -137,8 +138,9 @@ class FeedbackCollection {
   PairFolder::Sources DataSetSources(bool& is_full, bool& is_late) const;
   absl::StatusOr<std::vector<ConfirmedPair>> Pairs(const std::multiset<std::string>& leaving) const;
   absl::Status CheckRoom(uint64_t bytes) const;
-  // The store has just written one of these.
-  void StoreWorks(const std::vector<bool>& written) const;
+  // To be called after a write of the store, with what it has written. Reports, and returns as a
+  // caller may know it, an error that keeps in the store's files what was removed.
+  absl::Status StoreWrote(const std::vector<bool>& written);
   // Reports an error, and makes it one that a caller may know.
   template <typename Result>
   Result Told(Result result) const;
@@ -153,6 +155,8 @@ class FeedbackCollection {
   // Null without a data set. Used by the write that runs alone.
   const std::unique_ptr<PairFolder> folder_;
   std::atomic<int64_t> pairs_{0};
+  // StoreWrote has reported an error, which has not ended.
+  std::atomic<bool> erasure_failed_{false};
 
   mutable absl::Mutex mutex_;
   int reviewing_ ABSL_GUARDED_BY(mutex_) = 0;

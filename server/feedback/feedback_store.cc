@@ -307,6 +307,13 @@ void FeedbackStore::EmptyLog() {
   if (!log_due_) return;
   const absl::StatusOr<bool> emptied = connection_->EmptyLog();
   log_due_ = !emptied.ok() || !*emptied;
+  // A reader in the way tells nothing of an earlier error.
+  if (!emptied.ok() || *emptied) log_status_ = emptied.status();
+}
+
+absl::Status FeedbackStore::CheckErased() const {
+  absl::MutexLock lock(&mutex_);
+  return log_status_;
 }
 
 absl::StatusOr<FeedbackTotals> FeedbackStore::Count() const {

@@ -79,9 +79,13 @@ class FeedbackStore {
   absl::StatusOr<Reviewed> SetState(absl::Span<const std::string> feedback_ids, FeedbackState state,
                                     absl::Time reviewed_at);
   // Says for each id whether it was there. All or none. Nothing of the entries is left in the file
-  // and its log; only a backup that is being made keeps the log from being emptied, until the next
-  // write after it.
+  // and its log, unless CheckErased says otherwise, or a backup that is being made keeps the log
+  // from being emptied, until the next write after it.
   absl::StatusOr<std::vector<bool>> Remove(absl::Span<const std::string> feedback_ids);
+  // The error that has kept what was removed from being overwritten in the file and its log.
+  // SetState and Remove, whatever their ids, and an Insert of something new try again; OK once one
+  // has succeeded.
+  absl::Status CheckErased() const;
 
   // NotFound.
   absl::StatusOr<FeedbackRecord> Find(const std::string& feedback_id) const;
@@ -132,6 +136,8 @@ class FeedbackStore {
   bool stuck_ ABSL_GUARDED_BY(mutex_) = false;
   // The log may still have what was removed.
   bool log_due_ ABSL_GUARDED_BY(mutex_) = false;
+  // The error that the log could not be emptied for, since it was last empty.
+  absl::Status log_status_ ABSL_GUARDED_BY(mutex_);
 };
 
 // FeedbackStore::data_set of the store in a file, which is not checked as a whole. Errors as

@@ -7,6 +7,7 @@
 #include "server/versions/backup.h"
 #include "tests/server/feedback/drawings.h"
 #include "tests/server/gallery_fixture.h"
+#include "tests/testing/file_size_limit.h"
 #include "tests/testing/status_matchers.h"
 #include "trainer/data/data_set.h"
 
@@ -60,6 +61,24 @@ class FeedbackCollectionTest : public GalleryTest {
     const std::string id = MustRecord(feedback);
     EXPECT_THAT(feedback_->Review({id}, FeedbackState::kAccepted), IsOk());
     return id;
+  }
+  static std::string LargeBytes(uint32_t drawing) {
+    std::string bytes;
+    for (int i = 0; bytes.size() < 100'000; ++i) bytes += Sha256(absl::StrCat(drawing, ":", i));
+    return bytes;
+  }
+  static NewFeedback Large(uint32_t drawing, Verdict verdict = Verdict::kMatch) {
+    NewFeedback feedback = New("a", drawing, verdict);
+    feedback.sketch.png = LargeBytes(drawing);
+    return feedback;
+  }
+  // Makes the store a file of 2 MB with an empty log. Returns the ids; the last one's drawing is
+  // beyond the first MiB.
+  std::vector<std::string> FillStore() {
+    std::vector<std::string> ids;
+    for (uint32_t i = 0; i < 20; ++i) ids.push_back(MustRecord(Large(i)));
+    ReopenFeedback();
+    return ids;
   }
   // "photo IDENTITY" and "sketch IDENTITY" for each image of the data set.
   std::vector<std::string> DataSetImages() const {
@@ -192,6 +211,37 @@ TEST_F(FeedbackCollectionTest, ForgetKeepsTheEntryIfItsCopyStays) {
   EXPECT_THAT(Broken(), ElementsAre(FaultKind::kCatalogueFailed));
   Unblock();
   EXPECT_THAT(feedback_->Forget({id}), IsOk());
+  EXPECT_THAT(Broken(), IsEmpty());
+}
+
+TEST_F(FeedbackCollectionTest, ForgetFailsWhileTheDiskKeepsTheDrawingAndCanBeRepeated) {
+  const std::vector<std::string> ids = FillStore();
+  const std::string trace = LargeBytes(19).substr(0, 60);
+  {
+    const FileSizeLimit full(1 << 20);
+    EXPECT_THAT(feedback_->Forget({ids.back()}),
+                StatusIs(absl::StatusCode::kResourceExhausted,
+                         AllOf(HasSubstr("not yet overwritten"), Not(HasSubstr(dir_.path())))));
+    // A write that fits does not end the fault.
+    EXPECT_THAT(feedback_->Review({ids.front()}, FeedbackState::kRejected), IsOk());
+    EXPECT_THAT(Broken(), ElementsAre(FaultKind::kDiskFull));
+  }
+  EXPECT_THAT(feedback_->Find(ids.back()), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(FilesBelowWith(dir_.path(), trace), Not(IsEmpty()));
+  EXPECT_THAT(*feedback_->Forget({ids.back()}), ElementsAre(false));
+  EXPECT_THAT(FilesBelowWith(dir_.path(), trace), IsEmpty());
+  EXPECT_THAT(Broken(), IsEmpty());
+}
+
+TEST_F(FeedbackCollectionTest, VerdictThatIsTakenBackAndNotOverwrittenIsAFault) {
+  const std::vector<std::string> ids = FillStore();
+  {
+    const FileSizeLimit full(1 << 20);
+    MustRecord(Large(19, Verdict::kNoMatch));
+  }
+  EXPECT_THAT(feedback_->Find(ids.back()), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(Broken(), ElementsAre(FaultKind::kDiskFull));
+  ASSERT_THAT(feedback_->Review({ids.front()}, FeedbackState::kRejected), IsOk());
   EXPECT_THAT(Broken(), IsEmpty());
 }
 

@@ -18,6 +18,7 @@
 #include "absl/time/clock.h"
 #include "model/sha256.h"
 #include "tests/server/feedback/drawings.h"
+#include "tests/testing/file_size_limit.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
@@ -335,6 +336,33 @@ TEST_F(FeedbackStoreTest, LogThatAReaderKeptIsEmptiedByTheNextWrite) {
   sqlite3_close(reader);
   MustInsert(2);
   EXPECT_THAT(FilesBelowWith(dir_.path(), SketchOf(1, 60)), IsEmpty());
+}
+
+TEST_F(FeedbackStoreTest, DrawingThatAFullDiskKeepsInTheFileIsToldUntilItIsOverwritten) {
+  for (int i = 0; i < 20; ++i) MustInsert(i, 100'000);
+  Reopen();
+  {
+    // The log, which is empty, has room for the removal; the end of the file cannot be overwritten.
+    const FileSizeLimit limit(1 << 20);
+    ASSERT_THAT(store_->Remove({Id(19)}), IsOk());
+  }
+  EXPECT_THAT(store_->CheckErased(),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("feedback.db")));
+  EXPECT_THAT(FilesBelowWith(dir_.path(), SketchOf(19, 60)), Not(IsEmpty()));
+  EXPECT_THAT(*store_->Remove({Id(19)}), ElementsAre(false));
+  EXPECT_THAT(store_->CheckErased(), IsOk());
+  EXPECT_THAT(FilesBelowWith(dir_.path(), SketchOf(19, 60)), IsEmpty());
+}
+
+TEST_F(FeedbackStoreTest, ReaderThatKeepsTheLogIsNoError) {
+  MustInsert(1);
+  sqlite3* reader = nullptr;
+  ASSERT_EQ(sqlite3_open(path_.c_str(), &reader), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(reader, "BEGIN; SELECT COUNT(*) FROM feedback", nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  ASSERT_THAT(store_->Remove({Id(1)}), IsOk());
+  EXPECT_THAT(store_->CheckErased(), IsOk());
+  sqlite3_close(reader);
 }
 
 // A kill leaves the file and a log that ends anywhere in what was written last.
