@@ -76,12 +76,15 @@ absl::StatusOr<std::unique_ptr<FeedbackCollection>> FeedbackCollection::Open(
   S2P_ASSIGN_OR_RETURN(auto store, FeedbackStore::Open(FeedbackFileOf(options.data_dir)));
   std::unique_ptr<PairFolder> folder;
   if (!options.data_set.empty()) {
-    S2P_ASSIGN_OR_RETURN(folder, PairFolder::Open(options.data_set, store->id()));
+    auto opened = PairFolder::Open(options.data_set, store->id());
+    if (absl::IsFailedPrecondition(opened.status())) return opened.status();
+    if (opened.ok()) folder = *std::move(opened);
   }
   auto collection = absl::WrapUnique(
       new FeedbackCollection(options, gallery, std::move(store), std::move(folder)));
   // A store or data set that cannot be written now is a fault, and no reason to keep searches
   // waiting.
+  collection->StoreWrote({}).IgnoreError();
   FeedbackFault(*options.faults, FeedbackPart::kStore, collection->RememberDataSet()).IgnoreError();
   collection->UpdateDataSet().IgnoreError();
   return collection;
@@ -230,7 +233,7 @@ absl::StatusOr<std::vector<bool>> FeedbackCollection::Forget(
 }
 
 absl::Status FeedbackCollection::PhotosChanged(absl::Span<const std::string> photo_ids) {
-  if (folder_ == nullptr) return absl::OkStatus();
+  if (!has_data_set()) return absl::OkStatus();
   S2P_ASSIGN_OR_RETURN(const bool has_match, Told(store_->HasMatchOf(photo_ids)));
   // The data set may still have a photo whose matches were rejected.
   return has_match || data_set_lags() ? UpdateDataSet() : absl::OkStatus();
@@ -298,20 +301,20 @@ absl::StatusOr<std::vector<ConfirmedPair>> FeedbackCollection::Pairs(
 absl::Status FeedbackCollection::RememberDataSet() {
   const std::string former = store_->data_set();
   std::string current;
-  if (folder_ != nullptr) {
+  if (has_data_set()) {
     std::error_code error;
-    const auto path = std::filesystem::absolute(folder_->path(), error);
-    if (error) return absl::ErrnoToStatus(error.value(), folder_->path());
+    const auto path = std::filesystem::absolute(options_.data_set, error);
+    if (error) return absl::ErrnoToStatus(error.value(), options_.data_set);
     current = path.lexically_normal().string();
   }
   if (current == former) return absl::OkStatus();
   WarnOfFormerDataSet(former);
   // Without a data set the former one stays the one to warn of.
-  return folder_ == nullptr ? absl::OkStatus() : store_->SetDataSet(current);
+  return has_data_set() ? store_->SetDataSet(current) : absl::OkStatus();
 }
 
 absl::Status FeedbackCollection::UpdateDataSet() {
-  return folder_ == nullptr ? absl::OkStatus() : write_.Run();
+  return has_data_set() ? write_.Run() : absl::OkStatus();
 }
 
 bool FeedbackCollection::data_set_due() const {
@@ -340,12 +343,23 @@ absl::Status FeedbackCollection::WriteDataSet() {
 absl::Status FeedbackCollection::WritePairs(const std::multiset<std::string>& leaving,
                                             bool& is_late) {
   S2P_ASSIGN_OR_RETURN(const auto pairs, Pairs(leaving));
+  S2P_RETURN_IF_ERROR(OpenFolder());
   bool is_full = false;
   const absl::Status written =
       AsStorageError(folder_->Write(pairs, DataSetSources(is_full, is_late)));
   pairs_ = folder_->pairs();
   if (written.ok()) FeedbackWorks(faults_, FeedbackPart::kDataSet, !is_full);
   return FeedbackFault(faults_, FeedbackPart::kDataSet, written);
+}
+
+absl::Status FeedbackCollection::OpenFolder() {
+  if (folder_ != nullptr) return absl::OkStatus();
+  auto opened = PairFolder::Open(options_.data_set, store_->id());
+  if (!opened.ok()) {
+    return FeedbackFault(faults_, FeedbackPart::kDataSet, AsStorageError(opened.status()));
+  }
+  folder_ = *std::move(opened);
+  return absl::OkStatus();
 }
 
 PairFolder::Sources FeedbackCollection::DataSetSources(bool& is_full, bool& is_late) const {

@@ -74,8 +74,9 @@ struct ExportedMatch {
 class FeedbackCollection {
  public:
   // Opens or creates both, and brings the data set up to date, which repairs what a crash has left.
-  // `gallery` and `options.faults` are borrowed. Errors as FeedbackStore::Open and
-  // PairFolder::Open.
+  // `gallery` and `options.faults` are borrowed. Errors as FeedbackStore::Open; FailedPrecondition
+  // as PairFolder::Open. Other errors of the data set are faults, as are those of a store that can
+  // be read and not written: each write tries again.
   static absl::StatusOr<std::unique_ptr<FeedbackCollection>> Open(const FeedbackOptions& options,
                                                                   const Gallery* gallery);
 
@@ -117,11 +118,13 @@ class FeedbackCollection {
   absl::StatusOr<ExportedMatch> Export(const std::string& feedback_id) const;
 
  private:
+  // `folder` is null if there is no data set, or it could not be opened.
   FeedbackCollection(const FeedbackOptions& options, const Gallery* gallery,
                      std::unique_ptr<FeedbackStore> store, std::unique_ptr<PairFolder> folder);
   class Reviewing;
   class Leaving;
 
+  bool has_data_set() const { return !options_.data_set.empty(); }
   // Makes the store remember the data set, whose copies outlive this start, and warns of another
   // one.
   absl::Status RememberDataSet();
@@ -135,6 +138,8 @@ class FeedbackCollection {
   absl::Status WriteDataSet() ABSL_LOCKS_EXCLUDED(mutex_);
   // Sets `is_late` if a pair is left out that the next write may have.
   absl::Status WritePairs(const std::multiset<std::string>& leaving, bool& is_late);
+  // Opens the data set unless it is open.
+  absl::Status OpenFolder();
   PairFolder::Sources DataSetSources(bool& is_full, bool& is_late) const;
   absl::StatusOr<std::vector<ConfirmedPair>> Pairs(const std::multiset<std::string>& leaving) const;
   absl::Status CheckRoom(uint64_t bytes) const;
@@ -152,8 +157,8 @@ class FeedbackCollection {
   // The reserve of the disk that has the data set.
   const DiskReserve data_set_reserve_;
   const std::unique_ptr<FeedbackStore> store_;
-  // Null without a data set. Used by the write that runs alone.
-  const std::unique_ptr<PairFolder> folder_;
+  // Null until the data set could be opened. Used by the write that runs alone.
+  std::unique_ptr<PairFolder> folder_;
   std::atomic<int64_t> pairs_{0};
   // StoreWrote has reported an error, which has not ended.
   std::atomic<bool> erasure_failed_{false};

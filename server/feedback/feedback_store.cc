@@ -157,10 +157,9 @@ absl::StatusOr<std::unique_ptr<FeedbackStore>> FeedbackStore::Open(const std::st
   absl::MutexLock lock(&store->mutex_);
   store->data_set_ = std::move(row.data_set);
   S2P_ASSIGN_OR_RETURN(store->totals_, store->Count());
-  // A killed server leaves in the log what was removed last, and a backup that runs now keeps it
-  // there.
-  S2P_ASSIGN_OR_RETURN(const bool emptied, store->connection_->EmptyLog());
-  store->log_due_ = !emptied;
+  // A killed server leaves in the log what was removed last.
+  store->log_due_ = true;
+  store->EmptyLog();
   return store;
 }
 

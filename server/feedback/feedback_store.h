@@ -45,7 +45,8 @@ struct FeedbackFilter {
 // calls take turns.
 class FeedbackStore {
  public:
-  // Opens the file, or creates it, and checks all of it. Errors as OpenSqliteFile.
+  // Opens the file, or creates it, and checks all of it. A log that cannot be emptied is no error:
+  // CheckErased. Errors as OpenSqliteFile.
   static absl::StatusOr<std::unique_ptr<FeedbackStore>> Open(const std::string& path);
   ~FeedbackStore();
 

@@ -91,9 +91,12 @@ std::string SketchLine(const std::string& path, const std::string& identity,
 
 // FailedPrecondition unless the description is one that a store `store_id` has written.
 absl::Status CheckDescription(const std::string& path, const std::string& store_id) {
-  S2P_ASSIGN_OR_RETURN(const auto text, ReadWholeFile(path, kMostDescriptionBytes));
+  const auto text = ReadWholeFile(path, kMostDescriptionBytes);
+  // Ours is never as long as what is too long to be read.
+  if (!text.ok() && !absl::IsDataLoss(text.status())) return text.status();
   google::protobuf::Struct description;
-  const bool read = google::protobuf::util::JsonStringToMessage(text, &description).ok();
+  const bool read =
+      text.ok() && google::protobuf::util::JsonStringToMessage(*text, &description).ok();
   const auto& fields = description.fields();
   if (!read || fields.count("store") == 0 || fields.count("format") == 0) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -247,12 +250,14 @@ absl::StatusOr<std::unique_ptr<PairFolder>> PairFolder::Open(const std::string& 
   std::error_code error;
   const std::string description = Join(folder, kDescription);
   const bool has_description = fs::exists(description, error);
+  if (error) return FileError(error.value(), description, "look at");
   // Before the lock, which leaves a file in a folder that may be somebody else's.
   if (has_description) {
     S2P_RETURN_IF_ERROR(CheckDescription(description, store_id));
   } else if (fs::exists(folder, error)) {
     S2P_RETURN_IF_ERROR(CheckEmpty(folder));
   }
+  if (error) return FileError(error.value(), folder, "look at");
   S2P_ASSIGN_OR_RETURN(auto lock, FolderLock::Acquire(folder));
   if (!has_description) {
     S2P_RETURN_IF_ERROR(WriteWhole(description, DescriptionOf(store_id)));

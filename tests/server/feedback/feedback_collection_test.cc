@@ -36,6 +36,13 @@ class FeedbackCollectionTest : public GalleryTest {
     MustAdd("a", 1);
     MustAdd("b", 2);
   }
+  // Closes the collection, and lets no start and no write open the data set.
+  void BlockFolder() {
+    feedback_.reset();
+    fs::remove(feedback_options_.data_set + "/lock");
+    fs::create_symlink(dir_.File("missing/lock"), feedback_options_.data_set + "/lock");
+  }
+  void UnblockFolder() { fs::remove(feedback_options_.data_set + "/lock"); }
   void ReopenFeedback() {
     feedback_.reset();
     auto opened = FeedbackCollection::Open(feedback_options_, gallery_.get());
@@ -231,6 +238,46 @@ TEST_F(FeedbackCollectionTest, ForgetFailsWhileTheDiskKeepsTheDrawingAndCanBeRep
   EXPECT_THAT(*feedback_->Forget({ids.back()}), ElementsAre(false));
   EXPECT_THAT(FilesBelowWith(dir_.path(), trace), IsEmpty());
   EXPECT_THAT(Broken(), IsEmpty());
+}
+
+TEST_F(FeedbackCollectionTest, LogThatAFullDiskKeepsIsAFaultAndNoReasonNotToStart) {
+  const std::vector<std::string> ids = FillStore();
+  {
+    const FileSizeLimit full(1 << 20);
+    EXPECT_FALSE(feedback_->Forget({ids.back()}).ok());
+    ReopenFeedback();
+  }
+  EXPECT_THAT(Broken(), ElementsAre(FaultKind::kDiskFull));
+  EXPECT_EQ(feedback_->Totals().pending, 19u);
+  ASSERT_THAT(feedback_->Review({ids.front()}, FeedbackState::kRejected), IsOk());
+  EXPECT_THAT(Broken(), IsEmpty());
+}
+
+TEST_F(FeedbackCollectionTest, DataSetThatCannotBeOpenedIsAFaultUntilAWriteOpensIt) {
+  const std::string id = MustAccept(New("a", 1));
+  MustAccept(New("b", 2));
+  BlockFolder();
+  ASSERT_THAT(gallery_->Delete({"b"}), IsOk());
+  ReopenFeedback();
+  EXPECT_THAT(Broken(), ElementsAre(FaultKind::kCatalogueFailed));
+  EXPECT_THAT(feedback_->Find(id), IsOk());
+  // The copies stay for now, so nobody is told that they are gone.
+  EXPECT_THAT(feedback_->PhotosChanged({"b"}), StatusIs(absl::StatusCode::kInternal));
+  EXPECT_THAT(feedback_->Forget({id}), StatusIs(absl::StatusCode::kInternal));
+  EXPECT_THAT(feedback_->Find(id), IsOk());
+  UnblockFolder();
+  EXPECT_THAT(feedback_->PhotosChanged({"b"}), IsOk());
+  EXPECT_THAT(DataSetImages(), ElementsAre("photo a", "sketch a"));
+  EXPECT_THAT(Broken(), IsEmpty());
+}
+
+TEST_F(FeedbackCollectionTest, DataSetThatIsSomebodyElsesIsRefused) {
+  feedback_.reset();
+  feedback_options_.data_set = dir_.File("mine");
+  fs::create_directory(feedback_options_.data_set);
+  std::ofstream(feedback_options_.data_set + "/thesis.txt") << "keep me";
+  EXPECT_THAT(FeedbackCollection::Open(feedback_options_, gallery_.get()),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("thesis.txt")));
 }
 
 TEST_F(FeedbackCollectionTest, VerdictThatIsTakenBackAndNotOverwrittenIsAFault) {

@@ -354,6 +354,29 @@ TEST_F(FeedbackStoreTest, DrawingThatAFullDiskKeepsInTheFileIsToldUntilItIsOverw
   EXPECT_THAT(FilesBelowWith(dir_.path(), SketchOf(19, 60)), IsEmpty());
 }
 
+TEST_F(FeedbackStoreTest, StoreWhoseLogAFullDiskKeepsAfterAKillOpensAndSaysSo) {
+  for (int i = 0; i < 20; ++i) MustInsert(i, 100'000);
+  Reopen();
+  {
+    const FileSizeLimit limit(1 << 20);
+    ASSERT_THAT(store_->Remove({Id(19)}), IsOk());
+  }
+  fs::copy(dir_.File("data"), dir_.File("killed"), fs::copy_options::recursive);
+  const std::string killed = dir_.File("killed/feedback.db");
+  std::unique_ptr<FeedbackStore> store;
+  {
+    const FileSizeLimit limit(1 << 20);
+    auto opened = FeedbackStore::Open(killed);
+    ASSERT_THAT(opened, IsOk());
+    store = *std::move(opened);
+  }
+  EXPECT_THAT(store->CheckErased(), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_EQ(*store->ReadSketch(Id(18)), SketchOf(18, 100'000));
+  ASSERT_THAT(store->SetState({Id(18)}, FeedbackState::kRejected, absl::Now()), IsOk());
+  EXPECT_THAT(store->CheckErased(), IsOk());
+  EXPECT_THAT(FilesBelowWith(dir_.File("killed"), SketchOf(19, 60)), IsEmpty());
+}
+
 TEST_F(FeedbackStoreTest, ReaderThatKeepsTheLogIsNoError) {
   MustInsert(1);
   sqlite3* reader = nullptr;

@@ -302,6 +302,22 @@ TEST_F(PairFolderTest, DamagedDescriptionIsRefused) {
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("dataset.json")));
 }
 
+TEST_F(PairFolderTest, DescriptionThatIsTooLongForOursIsRefused) {
+  folder_.reset();
+  std::ofstream(path_ + "/dataset.json") << std::string(2 << 20, ' ');
+  EXPECT_THAT(PairFolder::Open(path_, "store"), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                                         HasSubstr("no data set of feedback")));
+}
+
+TEST_F(PairFolderTest, DescriptionThatTheDiskDoesNotShowIsAnErrorOfTheSystem) {
+  MustWrite({Pair("a", "f1")});
+  folder_.reset();
+  fs::remove(path_ + "/dataset.json");
+  fs::create_symlink("dataset.json", path_ + "/dataset.json");
+  EXPECT_THAT(PairFolder::Open(path_, "store"),
+              StatusIs(absl::StatusCode::kUnknown, HasSubstr("dataset.json: look at")));
+}
+
 TEST_F(PairFolderTest, SecondWriterIsRefused) {
   EXPECT_THAT(PairFolder::Open(path_, "store"),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("in use by")));
