@@ -99,7 +99,8 @@ class FeedbackStore {
   // (`photo_id`, `place`), at most `limit`.
   absl::StatusOr<std::vector<StoredFeedback>> ListMatches(const std::string& photo_id,
                                                           int64_t place, int limit) const;
-  // Whether there is an accepted match of one of these photos, or among these entries.
+  // Whether there is an accepted match of one of these photos, or among these entries. Other calls
+  // may come between the ids.
   absl::StatusOr<bool> HasMatchOf(absl::Span<const std::string> photo_ids) const;
   absl::StatusOr<bool> HasMatchAmong(absl::Span<const std::string> feedback_ids) const;
   FeedbackTotals Totals() const;
@@ -122,7 +123,7 @@ class FeedbackStore {
       absl::Span<const std::string> feedback_ids,
       const std::function<absl::Status(const FeedbackRecord& record)>& run)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Whether the statement has a row for one of the ids.
+  // Whether the statement `sql` has a row for one of the ids.
   absl::StatusOr<bool> HasMatch(const char* sql, absl::Span<const std::string> ids) const
       ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<FeedbackTotals> Count() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

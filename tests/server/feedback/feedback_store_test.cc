@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "model/sha256.h"
+#include "server/feedback/feedback_sql.h"
 #include "tests/server/feedback/drawings.h"
 #include "tests/testing/file_size_limit.h"
 #include "tests/testing/status_matchers.h"
@@ -79,6 +80,35 @@ class FeedbackStoreTest : public testing::Test {
     return ids;
   }
   static std::string Id(int number) { return RecordOf(number).feedback_id; }
+  void Execute(const char* sql) const {
+    sqlite3* file = nullptr;
+    ASSERT_EQ(sqlite3_open(path_.c_str(), &file), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(file, sql, nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(file);
+  }
+  // The steps in which SQLite would run a statement.
+  std::vector<std::string> PlanOf(const char* sql) const {
+    std::vector<std::string> steps;
+    sqlite3* file = nullptr;
+    sqlite3_stmt* plan = nullptr;
+    EXPECT_EQ(sqlite3_open(path_.c_str(), &file), SQLITE_OK);
+    const std::string explain = absl::StrCat("EXPLAIN QUERY PLAN ", sql);
+    EXPECT_EQ(sqlite3_prepare_v2(file, explain.c_str(), -1, &plan, nullptr), SQLITE_OK);
+    while (sqlite3_step(plan) == SQLITE_ROW) {
+      steps.emplace_back(reinterpret_cast<const char*>(sqlite3_column_text(plan, 3)));
+    }
+    sqlite3_finalize(plan);
+    sqlite3_close(file);
+    return steps;
+  }
+  void ExpectMatchesAreLookedUp() const {
+    // A sort would be a step of its own.
+    EXPECT_THAT(PlanOf(feedback_sql::kListMatches),
+                ElementsAre(HasSubstr("INDEX feedback_matches (state=? AND verdict=? AND ")));
+    EXPECT_THAT(
+        PlanOf(feedback_sql::kHasMatchOf),
+        ElementsAre(HasSubstr("INDEX feedback_matches (state=? AND verdict=? AND photo_id=?)")));
+  }
 
   TempDir dir_;
   const std::string path_ = dir_.File("data/feedback.db");
@@ -250,6 +280,37 @@ TEST_F(FeedbackStoreTest, MatchesAreOrderedByPhoto) {
     place = next->front().place;
   }
   EXPECT_THAT(ids, ElementsAre(Id(1), Id(9), Id(2), Id(3)));
+}
+
+TEST_F(FeedbackStoreTest, MatchesOfAPhotoAndTheNextPageAreLookedUpAndNotScanned) {
+  MustInsert(1);
+  ExpectMatchesAreLookedUp();
+}
+
+TEST_F(FeedbackStoreTest, StoreOfAnOlderProgramGetsTheIndexOfMatches) {
+  MustInsert(1);
+  ASSERT_THAT(store_->SetState({Id(1)}, FeedbackState::kAccepted, absl::Now()), IsOk());
+  store_.reset();
+  Execute(
+      "DROP INDEX feedback_matches; "
+      "CREATE INDEX feedback_by_photo ON feedback (photo_id, place)");
+  ASSERT_THAT(PlanOf(feedback_sql::kListMatches), Not(SizeIs(1)));
+  Reopen();
+  ExpectMatchesAreLookedUp();
+  EXPECT_TRUE(*store_->HasMatchOf({"photo-1"}));
+  EXPECT_THAT(*store_->ListMatches("", 0, 10), SizeIs(1));
+}
+
+TEST_F(FeedbackStoreTest, StoreThatCannotGetTheIndexOfMatchesFindsThemWithoutIt) {
+  MustInsert(1);
+  ASSERT_THAT(store_->SetState({Id(1)}, FeedbackState::kAccepted, absl::Now()), IsOk());
+  store_.reset();
+  // The name is taken.
+  Execute("DROP INDEX feedback_matches; CREATE TABLE feedback_matches (x)");
+  Reopen();
+  ASSERT_THAT(PlanOf(feedback_sql::kListMatches), Not(SizeIs(1)));
+  EXPECT_TRUE(*store_->HasMatchOf({"photo-1"}));
+  EXPECT_THAT(*store_->ListMatches("", 0, 10), SizeIs(1));
 }
 
 TEST_F(FeedbackStoreTest, DataSetIsRememberedAcrossRestartsAndCanBeReadAlone) {
