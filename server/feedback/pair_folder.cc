@@ -59,6 +59,12 @@ absl::Status WriteWhole(const std::string& path, absl::string_view bytes) {
   return AsDiskFull(status);
 }
 
+// OK if it is missing.
+absl::Status RemoveFile(const std::string& path) {
+  if (unlink(path.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
+  return FileError(errno, path, "remove");
+}
+
 absl::Status MakeFolder(const std::string& path) {
   if (mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return absl::OkStatus();
   return FileError(errno, path, "create folder");
@@ -183,10 +189,14 @@ class PairFolder::Writing {
 
   absl::Status WriteLines() const {
     const std::string path = Join(folder_, kLines);
-    if (lines_.empty()) {
-      if (unlink(path.c_str()) != 0 && errno != ENOENT) return FileError(errno, path, "remove");
-    } else if (ReadWholeFile(path, kMostLinesBytes).value_or("") != lines_) {
+    if (!lines_.empty() && ReadWholeFile(path, kMostLinesBytes).value_or("") != lines_) {
       S2P_RETURN_IF_ERROR(WriteWhole(path, lines_));
+    } else {
+      if (lines_.empty()) {
+        S2P_RETURN_IF_ERROR(RemoveFile(path));
+      }
+      // A write that was killed leaves lines under this name, and nothing replaces them now.
+      S2P_RETURN_IF_ERROR(RemoveFile(path + kTemporarySuffix));
     }
     return SyncDirectory(folder_);
   }
@@ -207,8 +217,7 @@ class PairFolder::Writing {
       }
       if (error) return FileError(error.value(), folder, "read folder");
       for (const std::string& name : unnamed) {
-        const std::string path = Join(folder, name);
-        if (unlink(path.c_str()) != 0 && errno != ENOENT) return FileError(errno, path, "remove");
+        S2P_RETURN_IF_ERROR(RemoveFile(Join(folder, name)));
       }
       if (!unnamed.empty()) {
         S2P_RETURN_IF_ERROR(SyncDirectory(folder));

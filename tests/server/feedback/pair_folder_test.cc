@@ -208,6 +208,19 @@ TEST_F(PairFolderTest, HalfWrittenFilesOfAnyLengthAreNeverSeenAndRepaired) {
   }
 }
 
+TEST_F(PairFolderTest, LinesThatAKillKeptFromReplacingTheOldOnesAreRemovedWithoutNewOnes) {
+  MustWrite({Pair("a", "f1")});
+  const std::vector<std::string> files = Files();
+  const std::string temporary = path_ + "/dataset.jsonl.tmp";
+  std::ofstream(temporary) << Lines();
+  Reopen();
+  MustWrite({Pair("a", "f1")});
+  EXPECT_EQ(Files(), files);
+  std::ofstream(temporary) << Lines();
+  MustWrite({});
+  EXPECT_THAT(FilesBelowWith(path_, "identity of a"), IsEmpty());
+}
+
 TEST_F(PairFolderTest, StartThatWasCutShortIsTakenUp) {
   const std::string fresh = dir_.File("fresh");
   fs::create_directory(fresh);
