@@ -100,7 +100,8 @@ FeedbackCollection::FeedbackCollection(const FeedbackOptions& options, const Gal
       data_set_reserve_(ReserveOf(options, options.data_set)),
       store_(std::move(store)),
       folder_(std::move(folder)),
-      write_([this] { return WriteDataSet(); }) {}
+      write_([this] { return WriteDataSet(); }),
+      retry_(options.retry_after, [this] { WriteDue(); }) {}
 
 // A review that may have changed the store, and not yet the data set.
 class FeedbackCollection::Reviewing {
@@ -158,6 +159,7 @@ absl::Status FeedbackCollection::StoreWrote(const std::vector<bool>& written) {
   const absl::Status erased = store_->CheckErased();
   if (!erased.ok()) {
     erasure_failed_ = true;
+    retry_.Wake();
     return FeedbackFault(faults_, FeedbackPart::kStore, erased);
   }
   // A transaction without a write proves nothing; a log that was emptied at last does.
@@ -201,9 +203,8 @@ absl::StatusOr<std::vector<bool>> FeedbackCollection::Review(
     absl::Span<const std::string> feedback_ids, FeedbackState state) {
   const Reviewing reviewing(this);
   S2P_ASSIGN_OR_RETURN(auto reviewed, Told(store_->SetState(feedback_ids, state, options_.now())));
-  // The review is durable; a data set that lags behind is a fault, and written with the next change
-  // or at the next start.
-  if (reviewed.matches_changed || data_set_due()) UpdateDataSet().IgnoreError();
+  // The review is durable; a data set that lags behind is a fault, and written later.
+  if (reviewed.matches_changed) UpdateDataSet().IgnoreError();
   StoreWrote(reviewed.found).IgnoreError();
   return std::move(reviewed.found);
 }
@@ -237,6 +238,12 @@ absl::Status FeedbackCollection::PhotosChanged(absl::Span<const std::string> pho
   S2P_ASSIGN_OR_RETURN(const bool has_match, Told(store_->HasMatchOf(photo_ids)));
   // The data set may still have a photo whose matches were rejected.
   return has_match || data_set_lags() ? UpdateDataSet() : absl::OkStatus();
+}
+
+absl::Status FeedbackCollection::PhotoAdded(const std::string& photo_id) {
+  if (!has_data_set()) return absl::OkStatus();
+  S2P_ASSIGN_OR_RETURN(const bool has_match, Told(store_->HasMatchOf({&photo_id, 1})));
+  return has_match ? UpdateDataSet() : absl::OkStatus();
 }
 
 absl::StatusOr<FeedbackRecord> FeedbackCollection::Find(const std::string& feedback_id) const {
@@ -317,14 +324,22 @@ absl::Status FeedbackCollection::UpdateDataSet() {
   return has_data_set() ? write_.Run() : absl::OkStatus();
 }
 
-bool FeedbackCollection::data_set_due() const {
-  absl::MutexLock lock(&mutex_);
-  return data_set_due_;
-}
-
 bool FeedbackCollection::data_set_lags() const {
   absl::MutexLock lock(&mutex_);
-  return data_set_due_ || reviewing_ > 0;
+  return data_set_stale_ || reviewing_ > 0;
+}
+
+void FeedbackCollection::WriteDue() {
+  if (!store_->CheckErased().ok()) {
+    store_->Erase();
+    StoreWrote({}).IgnoreError();
+  }
+  bool due = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    due = data_set_stale_ || data_set_late_;
+  }
+  if (due) UpdateDataSet().IgnoreError();
 }
 
 absl::Status FeedbackCollection::WriteDataSet() {
@@ -336,18 +351,41 @@ absl::Status FeedbackCollection::WriteDataSet() {
   bool is_late = false;
   const absl::Status written = WritePairs(leaving, is_late);
   absl::MutexLock lock(&mutex_);
-  data_set_due_ = !written.ok() || is_late;
+  data_set_stale_ = !written.ok();
+  data_set_late_ = is_late;
+  if (data_set_stale_ || data_set_late_) retry_.Wake();
   return written;
 }
+
+// The pairs that a write leaves out.
+struct FeedbackCollection::LeftOut {
+  struct Reason {
+    int64_t pairs = 0;
+    // Of the first of them.
+    std::string feedback_id;
+    std::string photo_id;
+    absl::Status why;
+  };
+  std::map<absl::StatusCode, Reason> reasons;
+};
 
 absl::Status FeedbackCollection::WritePairs(const std::multiset<std::string>& leaving,
                                             bool& is_late) {
   S2P_ASSIGN_OR_RETURN(const auto pairs, Pairs(leaving));
   S2P_RETURN_IF_ERROR(OpenFolder());
-  bool is_full = false;
-  const absl::Status written =
-      AsStorageError(folder_->Write(pairs, DataSetSources(is_full, is_late)));
+  LeftOut left_out;
+  const absl::Status written = AsStorageError(folder_->Write(pairs, DataSetSources(left_out)));
   pairs_ = folder_->pairs();
+  LogLeftOut(left_out);
+  bool is_full = false;
+  for (const auto& [code, reason] : left_out.reasons) {
+    // A photo that is damaged or gone comes back with a change of its own.
+    if (code == absl::StatusCode::kDataLoss || code == absl::StatusCode::kNotFound) continue;
+    is_late = true;
+    if (code != absl::StatusCode::kResourceExhausted) continue;
+    is_full = true;
+    FeedbackFault(faults_, FeedbackPart::kDataSet, reason.why).IgnoreError();
+  }
   if (written.ok()) FeedbackWorks(faults_, FeedbackPart::kDataSet, !is_full);
   return FeedbackFault(faults_, FeedbackPart::kDataSet, written);
 }
@@ -362,7 +400,7 @@ absl::Status FeedbackCollection::OpenFolder() {
   return absl::OkStatus();
 }
 
-PairFolder::Sources FeedbackCollection::DataSetSources(bool& is_full, bool& is_late) const {
+PairFolder::Sources FeedbackCollection::DataSetSources(LeftOut& left_out) const {
   PairFolder::Sources sources;
   sources.photo = [this](const ConfirmedPair& pair) {
     GalleryItem item;
@@ -375,16 +413,29 @@ PairFolder::Sources FeedbackCollection::DataSetSources(bool& is_full, bool& is_l
     return Told(store_->ReadSketch(pair.feedback_id));
   };
   sources.check_room = [this](uint64_t bytes) { return data_set_reserve_.Check(bytes); };
-  sources.on_left_out = [&](const ConfirmedPair& pair, const absl::Status& why) {
-    LogWarning("left a pair out of the data set of feedback",
-               {{"feedback_id", pair.feedback_id}, {"photo_id", pair.photo_id}, {"reason", why}});
-    // A photo that is damaged or gone comes back with a change of its own.
-    is_late = is_late || !(absl::IsDataLoss(why) || absl::IsNotFound(why));
-    if (!absl::IsResourceExhausted(why)) return;
-    is_full = true;
-    FeedbackFault(faults_, FeedbackPart::kDataSet, why).IgnoreError();
+  sources.on_left_out = [&left_out](const ConfirmedPair& pair, const absl::Status& why) {
+    LeftOut::Reason& reason = left_out.reasons[why.code()];
+    if (++reason.pairs > 1) return;
+    reason.feedback_id = pair.feedback_id;
+    reason.photo_id = pair.photo_id;
+    reason.why = why;
   };
   return sources;
+}
+
+void FeedbackCollection::LogLeftOut(const LeftOut& left_out) {
+  std::map<absl::StatusCode, int64_t> logged;
+  for (const auto& [code, reason] : left_out.reasons) {
+    logged[code] = reason.pairs;
+    const auto before = logged_left_out_.find(code);
+    if (before != logged_left_out_.end() && before->second == reason.pairs) continue;
+    LogWarning("left pairs out of the data set of feedback",
+               {{"pairs", reason.pairs},
+                {"first_feedback_id", reason.feedback_id},
+                {"first_photo_id", reason.photo_id},
+                {"reason", reason.why}});
+  }
+  logged_left_out_ = std::move(logged);
 }
 
 }  // namespace s2p

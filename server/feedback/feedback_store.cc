@@ -257,6 +257,11 @@ void FeedbackStore::EmptyLog() {
   if (!emptied.ok() || *emptied) log_status_ = emptied.status();
 }
 
+void FeedbackStore::Erase() {
+  absl::MutexLock lock(&mutex_);
+  EmptyLog();
+}
+
 absl::Status FeedbackStore::CheckErased() const {
   absl::MutexLock lock(&mutex_);
   return log_status_;

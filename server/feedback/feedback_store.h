@@ -84,9 +84,10 @@ class FeedbackStore {
   // from being emptied, until the next write after it.
   absl::StatusOr<std::vector<bool>> Remove(absl::Span<const std::string> feedback_ids);
   // The error that has kept what was removed from being overwritten in the file and its log.
-  // SetState and Remove, whatever their ids, and an Insert of something new try again; OK once one
-  // has succeeded.
+  // Erase, SetState and Remove, whatever their ids, and an Insert of something new try again; OK
+  // once one has succeeded.
   absl::Status CheckErased() const;
+  void Erase();
 
   // NotFound.
   absl::StatusOr<FeedbackRecord> Find(const std::string& feedback_id) const;
