@@ -281,6 +281,13 @@ TEST_F(FeedbackServiceTest, HugeDrawingIsRefusedByItsHeader) {
   ExpectRefused(Match("p0", 1), absl::StatusCode::kInvalidArgument, "image: ");
 }
 
+TEST_F(FeedbackServiceTest, NoiseThatWouldFillTheStoreIsRefused) {
+  ServePhotos();
+  v1::RecordFeedbackRequest noise = Match("p0", 1);
+  noise.set_image(*EncodePng(Noise(1024)));
+  ExpectRefused(noise, absl::StatusCode::kInvalidArgument, "send one on a plain ground");
+}
+
 TEST_F(FeedbackServiceTest, ListsThatAreTooLongAreNamedBeforeTheyAreParsed) {
   ServePhotos();
   v1::RecordFeedbackRequest request = Match("p0", 1);
