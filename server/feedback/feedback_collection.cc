@@ -76,12 +76,15 @@ absl::StatusOr<std::unique_ptr<FeedbackCollection>> FeedbackCollection::Open(
   S2P_ASSIGN_OR_RETURN(auto store, FeedbackStore::Open(FeedbackFileOf(options.data_dir)));
   std::unique_ptr<PairFolder> folder;
   if (!options.data_set.empty()) {
-    S2P_ASSIGN_OR_RETURN(folder, PairFolder::Open(options.data_set, store->id()));
+    auto opened = PairFolder::Open(options.data_set, store->id());
+    if (absl::IsFailedPrecondition(opened.status())) return opened.status();
+    if (opened.ok()) folder = *std::move(opened);
   }
   auto collection = absl::WrapUnique(
       new FeedbackCollection(options, gallery, std::move(store), std::move(folder)));
   // A store or data set that cannot be written now is a fault, and no reason to keep searches
   // waiting.
+  collection->StoreWrote({}).IgnoreError();
   FeedbackFault(*options.faults, FeedbackPart::kStore, collection->RememberDataSet()).IgnoreError();
   collection->UpdateDataSet().IgnoreError();
   return collection;
@@ -97,7 +100,8 @@ FeedbackCollection::FeedbackCollection(const FeedbackOptions& options, const Gal
       data_set_reserve_(ReserveOf(options, options.data_set)),
       store_(std::move(store)),
       folder_(std::move(folder)),
-      write_([this] { return WriteDataSet(); }) {}
+      write_([this] { return WriteDataSet(); }),
+      retry_(options.retry_after, [this] { WriteDue(); }) {}
 
 // A review that may have changed the store, and not yet the data set.
 class FeedbackCollection::Reviewing {
@@ -151,10 +155,18 @@ absl::Status FeedbackCollection::CheckRoom(uint64_t bytes) const {
       "free");
 }
 
-void FeedbackCollection::StoreWorks(const std::vector<bool>& written) const {
-  // A transaction without a write proves nothing.
-  if (std::find(written.begin(), written.end(), true) == written.end()) return;
-  FeedbackWorks(faults_, FeedbackPart::kStore, reserve_.Check(0).ok());
+absl::Status FeedbackCollection::StoreWrote(const std::vector<bool>& written) {
+  const absl::Status erased = store_->CheckErased();
+  if (!erased.ok()) {
+    erasure_failed_ = true;
+    retry_.Wake();
+    return FeedbackFault(faults_, FeedbackPart::kStore, erased);
+  }
+  // A transaction without a write proves nothing; a log that was emptied at last does.
+  const bool works = erasure_failed_.exchange(false) ||
+                     std::find(written.begin(), written.end(), true) != written.end();
+  if (works) FeedbackWorks(faults_, FeedbackPart::kStore, reserve_.Check(0).ok());
+  return absl::OkStatus();
 }
 
 absl::StatusOr<FeedbackStore::Inserted> FeedbackCollection::Record(const NewFeedback& feedback) {
@@ -182,7 +194,8 @@ absl::StatusOr<FeedbackStore::Inserted> FeedbackCollection::Record(const NewFeed
         absl::StrCat("the server keeps as many drawings as it may, ", options_.max_bytes,
                      " bytes (--max-feedback-bytes); its operator has to forget some"));
   }
-  if (inserted.ok()) StoreWorks({inserted->is_new, inserted->replaced});
+  // The entry is durable. An earlier verdict that is not overwritten yet is a fault.
+  if (inserted.ok()) StoreWrote({inserted->is_new, inserted->replaced}).IgnoreError();
   return Told(std::move(inserted));
 }
 
@@ -190,10 +203,9 @@ absl::StatusOr<std::vector<bool>> FeedbackCollection::Review(
     absl::Span<const std::string> feedback_ids, FeedbackState state) {
   const Reviewing reviewing(this);
   S2P_ASSIGN_OR_RETURN(auto reviewed, Told(store_->SetState(feedback_ids, state, options_.now())));
-  // The review is durable; a data set that lags behind is a fault, and written with the next change
-  // or at the next start.
-  if (reviewed.matches_changed || data_set_due()) UpdateDataSet().IgnoreError();
-  StoreWorks(reviewed.found);
+  // The review is durable; a data set that lags behind is a fault, and written later.
+  if (reviewed.matches_changed) UpdateDataSet().IgnoreError();
+  StoreWrote(reviewed.found).IgnoreError();
   return std::move(reviewed.found);
 }
 
@@ -207,21 +219,31 @@ absl::StatusOr<std::vector<bool>> FeedbackCollection::Forget(
     S2P_RETURN_IF_ERROR(UpdateDataSet());
   }
   auto found = Told(store_->Remove(feedback_ids));
-  if (found.ok()) {
-    StoreWorks(*found);
-  } else if (has_copies) {
+  if (!found.ok()) {
     // The entries stay after all, so the data set has them again.
     leaving.End();
-    UpdateDataSet().IgnoreError();
+    if (has_copies) UpdateDataSet().IgnoreError();
+    return found;
   }
-  return found;
+  const absl::Status erased = StoreWrote(*found);
+  if (erased.ok()) return found;
+  return absl::Status(erased.code(),
+                      absl::StrCat("the entries are removed, but not yet overwritten on the disk; "
+                                   "send this again: ",
+                                   erased.message()));
 }
 
 absl::Status FeedbackCollection::PhotosChanged(absl::Span<const std::string> photo_ids) {
-  if (folder_ == nullptr) return absl::OkStatus();
+  if (!has_data_set()) return absl::OkStatus();
   S2P_ASSIGN_OR_RETURN(const bool has_match, Told(store_->HasMatchOf(photo_ids)));
   // The data set may still have a photo whose matches were rejected.
   return has_match || data_set_lags() ? UpdateDataSet() : absl::OkStatus();
+}
+
+absl::Status FeedbackCollection::PhotoAdded(const std::string& photo_id) {
+  if (!has_data_set()) return absl::OkStatus();
+  S2P_ASSIGN_OR_RETURN(const bool has_match, Told(store_->HasMatchOf({&photo_id, 1})));
+  return has_match ? UpdateDataSet() : absl::OkStatus();
 }
 
 absl::StatusOr<FeedbackRecord> FeedbackCollection::Find(const std::string& feedback_id) const {
@@ -286,30 +308,38 @@ absl::StatusOr<std::vector<ConfirmedPair>> FeedbackCollection::Pairs(
 absl::Status FeedbackCollection::RememberDataSet() {
   const std::string former = store_->data_set();
   std::string current;
-  if (folder_ != nullptr) {
+  if (has_data_set()) {
     std::error_code error;
-    const auto path = std::filesystem::absolute(folder_->path(), error);
-    if (error) return absl::ErrnoToStatus(error.value(), folder_->path());
+    const auto path = std::filesystem::absolute(options_.data_set, error);
+    if (error) return absl::ErrnoToStatus(error.value(), options_.data_set);
     current = path.lexically_normal().string();
   }
   if (current == former) return absl::OkStatus();
   WarnOfFormerDataSet(former);
   // Without a data set the former one stays the one to warn of.
-  return folder_ == nullptr ? absl::OkStatus() : store_->SetDataSet(current);
+  return has_data_set() ? store_->SetDataSet(current) : absl::OkStatus();
 }
 
 absl::Status FeedbackCollection::UpdateDataSet() {
-  return folder_ == nullptr ? absl::OkStatus() : write_.Run();
-}
-
-bool FeedbackCollection::data_set_due() const {
-  absl::MutexLock lock(&mutex_);
-  return data_set_due_;
+  return has_data_set() ? write_.Run() : absl::OkStatus();
 }
 
 bool FeedbackCollection::data_set_lags() const {
   absl::MutexLock lock(&mutex_);
-  return data_set_due_ || reviewing_ > 0;
+  return data_set_stale_ || reviewing_ > 0;
+}
+
+void FeedbackCollection::WriteDue() {
+  if (!store_->CheckErased().ok()) {
+    store_->Erase();
+    StoreWrote({}).IgnoreError();
+  }
+  bool due = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    due = data_set_stale_ || data_set_late_;
+  }
+  if (due) UpdateDataSet().IgnoreError();
 }
 
 absl::Status FeedbackCollection::WriteDataSet() {
@@ -321,22 +351,56 @@ absl::Status FeedbackCollection::WriteDataSet() {
   bool is_late = false;
   const absl::Status written = WritePairs(leaving, is_late);
   absl::MutexLock lock(&mutex_);
-  data_set_due_ = !written.ok() || is_late;
+  data_set_stale_ = !written.ok();
+  data_set_late_ = is_late;
+  if (data_set_stale_ || data_set_late_) retry_.Wake();
   return written;
 }
+
+// The pairs that a write leaves out.
+struct FeedbackCollection::LeftOut {
+  struct Reason {
+    int64_t pairs = 0;
+    // Of the first of them.
+    std::string feedback_id;
+    std::string photo_id;
+    absl::Status why;
+  };
+  std::map<absl::StatusCode, Reason> reasons;
+};
 
 absl::Status FeedbackCollection::WritePairs(const std::multiset<std::string>& leaving,
                                             bool& is_late) {
   S2P_ASSIGN_OR_RETURN(const auto pairs, Pairs(leaving));
-  bool is_full = false;
-  const absl::Status written =
-      AsStorageError(folder_->Write(pairs, DataSetSources(is_full, is_late)));
+  S2P_RETURN_IF_ERROR(OpenFolder());
+  LeftOut left_out;
+  const absl::Status written = AsStorageError(folder_->Write(pairs, DataSetSources(left_out)));
   pairs_ = folder_->pairs();
+  LogLeftOut(left_out);
+  bool is_full = false;
+  for (const auto& [code, reason] : left_out.reasons) {
+    // A photo that is damaged or gone comes back with a change of its own.
+    if (code == absl::StatusCode::kDataLoss || code == absl::StatusCode::kNotFound) continue;
+    is_late = true;
+    if (code != absl::StatusCode::kResourceExhausted) continue;
+    is_full = true;
+    FeedbackFault(faults_, FeedbackPart::kDataSet, reason.why).IgnoreError();
+  }
   if (written.ok()) FeedbackWorks(faults_, FeedbackPart::kDataSet, !is_full);
   return FeedbackFault(faults_, FeedbackPart::kDataSet, written);
 }
 
-PairFolder::Sources FeedbackCollection::DataSetSources(bool& is_full, bool& is_late) const {
+absl::Status FeedbackCollection::OpenFolder() {
+  if (folder_ != nullptr) return absl::OkStatus();
+  auto opened = PairFolder::Open(options_.data_set, store_->id());
+  if (!opened.ok()) {
+    return FeedbackFault(faults_, FeedbackPart::kDataSet, AsStorageError(opened.status()));
+  }
+  folder_ = *std::move(opened);
+  return absl::OkStatus();
+}
+
+PairFolder::Sources FeedbackCollection::DataSetSources(LeftOut& left_out) const {
   PairFolder::Sources sources;
   sources.photo = [this](const ConfirmedPair& pair) {
     GalleryItem item;
@@ -349,16 +413,29 @@ PairFolder::Sources FeedbackCollection::DataSetSources(bool& is_full, bool& is_l
     return Told(store_->ReadSketch(pair.feedback_id));
   };
   sources.check_room = [this](uint64_t bytes) { return data_set_reserve_.Check(bytes); };
-  sources.on_left_out = [&](const ConfirmedPair& pair, const absl::Status& why) {
-    LogWarning("left a pair out of the data set of feedback",
-               {{"feedback_id", pair.feedback_id}, {"photo_id", pair.photo_id}, {"reason", why}});
-    // A photo that is damaged or gone comes back with a change of its own.
-    is_late = is_late || !(absl::IsDataLoss(why) || absl::IsNotFound(why));
-    if (!absl::IsResourceExhausted(why)) return;
-    is_full = true;
-    FeedbackFault(faults_, FeedbackPart::kDataSet, why).IgnoreError();
+  sources.on_left_out = [&left_out](const ConfirmedPair& pair, const absl::Status& why) {
+    LeftOut::Reason& reason = left_out.reasons[why.code()];
+    if (++reason.pairs > 1) return;
+    reason.feedback_id = pair.feedback_id;
+    reason.photo_id = pair.photo_id;
+    reason.why = why;
   };
   return sources;
+}
+
+void FeedbackCollection::LogLeftOut(const LeftOut& left_out) {
+  std::map<absl::StatusCode, int64_t> logged;
+  for (const auto& [code, reason] : left_out.reasons) {
+    logged[code] = reason.pairs;
+    const auto before = logged_left_out_.find(code);
+    if (before != logged_left_out_.end() && before->second == reason.pairs) continue;
+    LogWarning("left pairs out of the data set of feedback",
+               {{"pairs", reason.pairs},
+                {"first_feedback_id", reason.feedback_id},
+                {"first_photo_id", reason.photo_id},
+                {"reason", reason.why}});
+  }
+  logged_left_out_ = std::move(logged);
 }
 
 }  // namespace s2p

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -24,6 +25,7 @@
 #include "server/feedback/feedback_store.h"
 #include "server/feedback/kept_sketch.h"
 #include "server/feedback/pair_folder.h"
+#include "server/feedback/retry_thread.h"
 #include "server/feedback/shared_write.h"
 #include "server/gallery/gallery.h"
 
@@ -42,6 +44,8 @@ struct FeedbackOptions {
   Faults* faults = nullptr;
   // The clock; tests replace it.
   std::function<absl::Time()> now = absl::Now;
+  // The time after which a write that nobody waits for is tried again.
+  absl::Duration retry_after = absl::Minutes(1);
 };
 
 // The file of feedback in a data folder.
@@ -74,8 +78,9 @@ struct ExportedMatch {
 class FeedbackCollection {
  public:
   // Opens or creates both, and brings the data set up to date, which repairs what a crash has left.
-  // `gallery` and `options.faults` are borrowed. Errors as FeedbackStore::Open and
-  // PairFolder::Open.
+  // `gallery` and `options.faults` are borrowed. Errors as FeedbackStore::Open; FailedPrecondition
+  // as PairFolder::Open. Other errors of the data set are faults, as are those of a store that can
+  // be read and not written: a thread tries again every `retry_after`.
   static absl::StatusOr<std::unique_ptr<FeedbackCollection>> Open(const FeedbackOptions& options,
                                                                   const Gallery* gallery);
 
@@ -87,12 +92,17 @@ class FeedbackCollection {
   // Says for each id whether it is known; sets all of these, or none.
   absl::StatusOr<std::vector<bool>> Review(absl::Span<const std::string> feedback_ids,
                                            FeedbackState state);
-  // The same. Drawings are gone from data set and store when it returns; after an error the store
-  // has all of them.
+  // The same. Drawings are gone from data set and store when it returns. After an error the store
+  // has all of them, or it has none and their bytes are not overwritten yet: a call with the same
+  // ids tries again.
   absl::StatusOr<std::vector<bool>> Forget(absl::Span<const std::string> feedback_ids);
-  // Brings the data set up to date with photos that were added, replaced or deleted, or whose
-  // metadata changed; to be called after the change. After an error it may be called again.
+  // Brings the data set up to date with photos that were replaced or deleted, or whose metadata
+  // changed; to be called after the change. OK: no copy of what they were is there. After an error
+  // it may be called again.
   absl::Status PhotosChanged(absl::Span<const std::string> photo_ids);
+  // The same for a photo whose id was new. There is no copy to wait for, so it waits only if people
+  // have confirmed drawings of the photo.
+  absl::Status PhotoAdded(const std::string& photo_id);
 
   // As the store's.
   absl::StatusOr<FeedbackRecord> Find(const std::string& feedback_id) const;
@@ -116,29 +126,38 @@ class FeedbackCollection {
   absl::StatusOr<ExportedMatch> Export(const std::string& feedback_id) const;
 
  private:
+  // `folder` is null if there is no data set, or it could not be opened.
   FeedbackCollection(const FeedbackOptions& options, const Gallery* gallery,
                      std::unique_ptr<FeedbackStore> store, std::unique_ptr<PairFolder> folder);
   class Reviewing;
   class Leaving;
 
+  bool has_data_set() const { return !options_.data_set.empty(); }
   // Makes the store remember the data set, whose copies outlive this start, and warns of another
   // one.
   absl::Status RememberDataSet();
   // Makes the data set hold what is to be exported, as it is after this call or later.
   absl::Status UpdateDataSet();
-  // The last write of the data set did not leave there what is to be there.
-  bool data_set_due() const ABSL_LOCKS_EXCLUDED(mutex_);
-  // The same, or a review is in progress whose write is not over.
+  // The data set may have copies that are not to be there: its last write failed, or a review is in
+  // progress whose write is not over.
   bool data_set_lags() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // Tries again what is due; for the thread that retries.
+  void WriteDue() ABSL_LOCKS_EXCLUDED(mutex_);
   // The write that UpdateDataSet shares.
   absl::Status WriteDataSet() ABSL_LOCKS_EXCLUDED(mutex_);
+  struct LeftOut;
   // Sets `is_late` if a pair is left out that the next write may have.
   absl::Status WritePairs(const std::multiset<std::string>& leaving, bool& is_late);
-  PairFolder::Sources DataSetSources(bool& is_full, bool& is_late) const;
+  // Opens the data set unless it is open.
+  absl::Status OpenFolder();
+  PairFolder::Sources DataSetSources(LeftOut& left_out) const;
+  // Logs each reason once, and again when it concerns another number of pairs.
+  void LogLeftOut(const LeftOut& left_out);
   absl::StatusOr<std::vector<ConfirmedPair>> Pairs(const std::multiset<std::string>& leaving) const;
   absl::Status CheckRoom(uint64_t bytes) const;
-  // The store has just written one of these.
-  void StoreWorks(const std::vector<bool>& written) const;
+  // To be called after a write of the store, with what it has written. Reports, and returns as a
+  // caller may know it, an error that keeps in the store's files what was removed.
+  absl::Status StoreWrote(const std::vector<bool>& written);
   // Reports an error, and makes it one that a caller may know.
   template <typename Result>
   Result Told(Result result) const;
@@ -150,18 +169,25 @@ class FeedbackCollection {
   // The reserve of the disk that has the data set.
   const DiskReserve data_set_reserve_;
   const std::unique_ptr<FeedbackStore> store_;
-  // Null without a data set. Used by the write that runs alone.
-  const std::unique_ptr<PairFolder> folder_;
+  // Null until the data set could be opened. Used by the write that runs alone.
+  std::unique_ptr<PairFolder> folder_;
+  // The number of pairs that the last write left out, by the code of the reason. As `folder_`.
+  std::map<absl::StatusCode, int64_t> logged_left_out_;
   std::atomic<int64_t> pairs_{0};
+  // StoreWrote has reported an error, which has not ended.
+  std::atomic<bool> erasure_failed_{false};
 
   mutable absl::Mutex mutex_;
   int reviewing_ ABSL_GUARDED_BY(mutex_) = 0;
-  // The last write failed, or left out a pair that the next one may have.
-  bool data_set_due_ ABSL_GUARDED_BY(mutex_) = false;
+  // The last write failed.
+  bool data_set_stale_ ABSL_GUARDED_BY(mutex_) = false;
+  // The last write left out a pair that the next one may have.
+  bool data_set_late_ ABSL_GUARDED_BY(mutex_) = false;
   // Entries that leave the data set before they leave the store, once for each call.
   std::multiset<std::string> leaving_ ABSL_GUARDED_BY(mutex_);
 
   SharedWrite write_;
+  RetryThread retry_;
 };
 
 }  // namespace s2p

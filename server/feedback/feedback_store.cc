@@ -5,79 +5,19 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "daemon/log.h"
+#include "server/feedback/feedback_sql.h"
 #include "server/storage/sqlite_file.h"
 #include "server/storage/sqlite_query.h"
 
 namespace s2p {
 namespace {
 
-// The drawing is the last column, so that reading the others does not read its pages.
-constexpr char kSchema[] = R"sql(
-CREATE TABLE store (
-  only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
-  store_id TEXT NOT NULL,
-  data_set TEXT NOT NULL
-) STRICT;
-INSERT INTO store VALUES (1, lower(hex(randomblob(16))), '');
-CREATE TABLE feedback (
-  place INTEGER PRIMARY KEY AUTOINCREMENT,
-  feedback_id TEXT NOT NULL UNIQUE,
-  digest TEXT NOT NULL UNIQUE,
-  photo_id TEXT NOT NULL,
-  photo_sha256 TEXT NOT NULL,
-  verdict INTEGER NOT NULL,
-  state INTEGER NOT NULL,
-  recorded_by TEXT NOT NULL,
-  recorded_at_microseconds INTEGER NOT NULL,
-  reviewed_at_microseconds INTEGER NOT NULL,
-  sketch_width INTEGER NOT NULL,
-  sketch_height INTEGER NOT NULL,
-  sketch_bytes INTEGER NOT NULL,
-  sketch BLOB NOT NULL
-) STRICT;
-CREATE INDEX feedback_by_photo ON feedback (photo_id, place);
-CREATE INDEX feedback_by_state ON feedback (state, place, sketch_bytes);
-)sql";
+namespace sql = feedback_sql;
 
 // "s2pf".
-constexpr SqliteFormat kFormat = {0x73327066, kFeedbackFormatVersion, kSchema,
+constexpr SqliteFormat kFormat = {0x73327066, kFeedbackFormatVersion, sql::kSchema,
                                   "a store of feedback"};
-
-#define S2P_FEEDBACK_COLUMNS                                                          \
-  "place, feedback_id, digest, photo_id, photo_sha256, verdict, state, recorded_by, " \
-  "recorded_at_microseconds, reviewed_at_microseconds, sketch_width, sketch_height, sketch_bytes"
-
-constexpr char kInsert[] =
-    "INSERT INTO feedback (feedback_id, digest, photo_id, photo_sha256, verdict, state, "
-    "recorded_by, recorded_at_microseconds, reviewed_at_microseconds, sketch_width, "
-    "sketch_height, sketch_bytes, sketch) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-constexpr char kFindById[] = "SELECT " S2P_FEEDBACK_COLUMNS " FROM feedback WHERE feedback_id = ?";
-constexpr char kFindByDigest[] = "SELECT " S2P_FEEDBACK_COLUMNS " FROM feedback WHERE digest = ?";
-constexpr char kSketch[] = "SELECT sketch FROM feedback WHERE feedback_id = ?";
-constexpr char kSetState[] =
-    "UPDATE feedback SET state = ?, reviewed_at_microseconds = ? WHERE feedback_id = ?";
-constexpr char kRemove[] = "DELETE FROM feedback WHERE feedback_id = ?";
-// No name stands for all.
-constexpr char kListAll[] =
-    "SELECT " S2P_FEEDBACK_COLUMNS
-    " FROM feedback WHERE place > ?1 AND (?2 = '' OR recorded_by = ?2) ORDER BY place LIMIT ?3";
-constexpr char kListState[] =
-    "SELECT " S2P_FEEDBACK_COLUMNS
-    " FROM feedback WHERE place > ?1 AND (?2 = '' OR recorded_by = ?2) AND state = ?4 "
-    "ORDER BY place LIMIT ?3";
-constexpr char kListMatches[] =
-    "SELECT " S2P_FEEDBACK_COLUMNS
-    " FROM feedback WHERE (photo_id, place) > (?, ?) AND state = 2 AND verdict = 1 "
-    "ORDER BY photo_id, place LIMIT ?";
-constexpr char kHasMatchOf[] =
-    "SELECT 1 FROM feedback WHERE photo_id = ? AND state = 2 AND verdict = 1 LIMIT 1";
-constexpr char kIsMatch[] =
-    "SELECT 1 FROM feedback WHERE feedback_id = ? AND state = 2 AND verdict = 1";
-constexpr char kTotals[] = "SELECT state, COUNT(*), SUM(sketch_bytes) FROM feedback GROUP BY state";
-constexpr char kStore[] = "SELECT store_id, data_set FROM store";
-constexpr char kSetDataSet[] = "UPDATE store SET data_set = ?";
-
-#undef S2P_FEEDBACK_COLUMNS
 
 int64_t Micros(absl::Time time) {
   return time == absl::InfinitePast() ? 0 : absl::ToUnixMicros(time);
@@ -138,7 +78,7 @@ struct StoreRow {
 };
 
 absl::StatusOr<StoreRow> ReadStoreRow(SqliteConnection* connection) {
-  SqliteQuery query(connection, kStore);
+  SqliteQuery query(connection, sql::kStore);
   S2P_ASSIGN_OR_RETURN(const bool row, query.Next());
   if (!row) return absl::DataLossError(absl::StrCat(connection->path(), ": has no id"));
   return StoreRow{query.Text(0), query.Text(1)};
@@ -153,14 +93,20 @@ absl::Status Unknown(const std::string& feedback_id) {
 absl::StatusOr<std::unique_ptr<FeedbackStore>> FeedbackStore::Open(const std::string& path) {
   S2P_ASSIGN_OR_RETURN(auto connection, OpenSqliteFile(path, kFormat, /*create=*/true));
   S2P_ASSIGN_OR_RETURN(auto row, ReadStoreRow(connection.get()));
+  const absl::Status indexed = connection->Execute(sql::kIndexMatches);
+  if (!indexed.ok()) {
+    LogWarning(
+        "accepted matches of feedback have no index, and are found slowly until a start can "
+        "make it",
+        {{"file", path}, {"reason", indexed}});
+  }
   auto store = absl::WrapUnique(new FeedbackStore(std::move(connection), std::move(row.id)));
   absl::MutexLock lock(&store->mutex_);
   store->data_set_ = std::move(row.data_set);
   S2P_ASSIGN_OR_RETURN(store->totals_, store->Count());
-  // A killed server leaves in the log what was removed last, and a backup that runs now keeps it
-  // there.
-  S2P_ASSIGN_OR_RETURN(const bool emptied, store->connection_->EmptyLog());
-  store->log_due_ = !emptied;
+  // A killed server leaves in the log what was removed last.
+  store->log_due_ = true;
+  store->EmptyLog();
   return store;
 }
 
@@ -202,18 +148,18 @@ absl::StatusOr<FeedbackStore::Inserted> FeedbackStore::Insert(const FeedbackReco
   inserted.record = record;
   FeedbackTotals totals = totals_;
   S2P_RETURN_IF_ERROR(Atomically([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    S2P_ASSIGN_OR_RETURN(const auto opposite, FindBy(kFindByDigest, opposite_digest));
+    S2P_ASSIGN_OR_RETURN(const auto opposite, FindBy(sql::kFindByDigest, opposite_digest));
     if (opposite.has_value() && opposite->record.state == FeedbackState::kPending &&
         opposite->record.recorded_by == record.recorded_by) {
       S2P_RETURN_IF_ERROR(RemoveEntry(opposite->record, totals));
       inserted.replaced = true;
     }
-    S2P_ASSIGN_OR_RETURN(const auto same, FindBy(kFindByDigest, record.digest));
+    S2P_ASSIGN_OR_RETURN(const auto same, FindBy(sql::kFindByDigest, record.digest));
     if (same.has_value()) {
       inserted.record = same->record;
       return absl::OkStatus();
     }
-    S2P_ASSIGN_OR_RETURN(const auto other, FindBy(kFindById, record.feedback_id));
+    S2P_ASSIGN_OR_RETURN(const auto other, FindBy(sql::kFindById, record.feedback_id));
     if (other.has_value()) {
       return absl::AlreadyExistsError(absl::StrCat(
           "feedback_id '", record.feedback_id, "' belongs to another drawing, photo or verdict"));
@@ -235,7 +181,7 @@ absl::Status FeedbackStore::AddEntry(FeedbackRecord& record, absl::string_view s
   record.sketch_bytes = sketch.size();
   totals.bytes += BytesOf(sketch.size());
   ++CountOf(record.state, totals);
-  SqliteQuery insert(connection_.get(), kInsert);
+  SqliteQuery insert(connection_.get(), sql::kInsert);
   insert.Bind(record.feedback_id).Bind(record.digest).Bind(record.photo_id);
   insert.Bind(record.photo_sha256).Bind(static_cast<int64_t>(record.verdict));
   insert.Bind(static_cast<int64_t>(record.state)).Bind(record.recorded_by);
@@ -248,7 +194,7 @@ absl::Status FeedbackStore::AddEntry(FeedbackRecord& record, absl::string_view s
 absl::Status FeedbackStore::RemoveEntry(const FeedbackRecord& record, FeedbackTotals& totals) {
   --CountOf(record.state, totals);
   totals.bytes -= BytesOf(record.sketch_bytes);
-  return SqliteQuery(connection_.get(), kRemove).Bind(record.feedback_id).Run();
+  return SqliteQuery(connection_.get(), sql::kRemove).Bind(record.feedback_id).Run();
 }
 
 absl::StatusOr<std::vector<bool>> FeedbackStore::ForEachEntry(
@@ -257,7 +203,7 @@ absl::StatusOr<std::vector<bool>> FeedbackStore::ForEachEntry(
   std::vector<bool> found;
   S2P_RETURN_IF_ERROR(Atomically([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (const std::string& feedback_id : feedback_ids) {
-      S2P_ASSIGN_OR_RETURN(const auto entry, FindBy(kFindById, feedback_id));
+      S2P_ASSIGN_OR_RETURN(const auto entry, FindBy(sql::kFindById, feedback_id));
       found.push_back(entry.has_value());
       if (!entry.has_value()) continue;
       S2P_RETURN_IF_ERROR(run(entry->record));
@@ -279,7 +225,7 @@ absl::StatusOr<FeedbackStore::Reviewed> FeedbackStore::SetState(
     FeedbackRecord after = record;
     after.state = state;
     if (IsAcceptedMatch(record) != IsAcceptedMatch(after)) reviewed.matches_changed = true;
-    SqliteQuery set(connection_.get(), kSetState);
+    SqliteQuery set(connection_.get(), sql::kSetState);
     set.Bind(static_cast<int64_t>(state)).Bind(Micros(reviewed_at));
     return set.Bind(record.feedback_id).Run();
   };
@@ -307,11 +253,23 @@ void FeedbackStore::EmptyLog() {
   if (!log_due_) return;
   const absl::StatusOr<bool> emptied = connection_->EmptyLog();
   log_due_ = !emptied.ok() || !*emptied;
+  // A reader in the way tells nothing of an earlier error.
+  if (!emptied.ok() || *emptied) log_status_ = emptied.status();
+}
+
+void FeedbackStore::Erase() {
+  absl::MutexLock lock(&mutex_);
+  EmptyLog();
+}
+
+absl::Status FeedbackStore::CheckErased() const {
+  absl::MutexLock lock(&mutex_);
+  return log_status_;
 }
 
 absl::StatusOr<FeedbackTotals> FeedbackStore::Count() const {
   FeedbackTotals totals;
-  SqliteQuery query(connection_.get(), kTotals);
+  SqliteQuery query(connection_.get(), sql::kTotals);
   for (;;) {
     S2P_ASSIGN_OR_RETURN(const bool row, query.Next());
     if (!row) return totals;
@@ -323,14 +281,14 @@ absl::StatusOr<FeedbackTotals> FeedbackStore::Count() const {
 
 absl::StatusOr<FeedbackRecord> FeedbackStore::Find(const std::string& feedback_id) const {
   absl::MutexLock lock(&mutex_);
-  S2P_ASSIGN_OR_RETURN(auto found, FindBy(kFindById, feedback_id));
+  S2P_ASSIGN_OR_RETURN(auto found, FindBy(sql::kFindById, feedback_id));
   if (!found.has_value()) return Unknown(feedback_id);
   return std::move(found->record);
 }
 
 absl::StatusOr<std::string> FeedbackStore::ReadSketch(const std::string& feedback_id) const {
   absl::MutexLock lock(&mutex_);
-  SqliteQuery query(connection_.get(), kSketch);
+  SqliteQuery query(connection_.get(), sql::kSketch);
   S2P_ASSIGN_OR_RETURN(const bool row, query.Bind(feedback_id).Next());
   if (!row) return Unknown(feedback_id);
   return query.Bytes(0);
@@ -339,7 +297,7 @@ absl::StatusOr<std::string> FeedbackStore::ReadSketch(const std::string& feedbac
 absl::StatusOr<std::vector<StoredFeedback>> FeedbackStore::List(const FeedbackFilter& filter,
                                                                 int64_t after, int limit) const {
   absl::MutexLock lock(&mutex_);
-  SqliteQuery query(connection_.get(), filter.state.has_value() ? kListState : kListAll);
+  SqliteQuery query(connection_.get(), filter.state.has_value() ? sql::kListState : sql::kListAll);
   query.Bind(after).Bind(filter.recorded_by).Bind(int64_t{limit});
   if (filter.state.has_value()) query.Bind(static_cast<int64_t>(*filter.state));
   return ReadRows(query);
@@ -349,16 +307,17 @@ absl::StatusOr<std::vector<StoredFeedback>> FeedbackStore::ListMatches(const std
                                                                        int64_t place,
                                                                        int limit) const {
   absl::MutexLock lock(&mutex_);
-  SqliteQuery query(connection_.get(), kListMatches);
+  SqliteQuery query(connection_.get(), sql::kListMatches);
   query.Bind(photo_id).Bind(place).Bind(int64_t{limit});
   return ReadRows(query);
 }
 
 absl::StatusOr<bool> FeedbackStore::HasMatch(const char* sql,
                                              absl::Span<const std::string> ids) const {
-  absl::MutexLock lock(&mutex_);
-  if (totals_.accepted == 0) return false;
   for (const std::string& id : ids) {
+    // Others get their turn between the ids.
+    absl::MutexLock lock(&mutex_);
+    if (totals_.accepted == 0) return false;
     SqliteQuery query(connection_.get(), sql);
     S2P_ASSIGN_OR_RETURN(const bool row, query.Bind(id).Next());
     if (row) return true;
@@ -367,12 +326,12 @@ absl::StatusOr<bool> FeedbackStore::HasMatch(const char* sql,
 }
 
 absl::StatusOr<bool> FeedbackStore::HasMatchOf(absl::Span<const std::string> photo_ids) const {
-  return HasMatch(kHasMatchOf, photo_ids);
+  return HasMatch(sql::kHasMatchOf, photo_ids);
 }
 
 absl::StatusOr<bool> FeedbackStore::HasMatchAmong(
     absl::Span<const std::string> feedback_ids) const {
-  return HasMatch(kIsMatch, feedback_ids);
+  return HasMatch(sql::kIsMatch, feedback_ids);
 }
 
 std::string FeedbackStore::data_set() const {
@@ -383,7 +342,7 @@ std::string FeedbackStore::data_set() const {
 absl::Status FeedbackStore::SetDataSet(const std::string& folder) {
   absl::MutexLock lock(&mutex_);
   S2P_RETURN_IF_ERROR(Atomically([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return SqliteQuery(connection_.get(), kSetDataSet).Bind(folder).Run();
+    return SqliteQuery(connection_.get(), sql::kSetDataSet).Bind(folder).Run();
   }));
   data_set_ = folder;
   return absl::OkStatus();

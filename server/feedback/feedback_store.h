@@ -45,7 +45,8 @@ struct FeedbackFilter {
 // calls take turns.
 class FeedbackStore {
  public:
-  // Opens the file, or creates it, and checks all of it. Errors as OpenSqliteFile.
+  // Opens the file, or creates it, and checks all of it. A log that cannot be emptied is no error:
+  // CheckErased. Errors as OpenSqliteFile.
   static absl::StatusOr<std::unique_ptr<FeedbackStore>> Open(const std::string& path);
   ~FeedbackStore();
 
@@ -79,9 +80,14 @@ class FeedbackStore {
   absl::StatusOr<Reviewed> SetState(absl::Span<const std::string> feedback_ids, FeedbackState state,
                                     absl::Time reviewed_at);
   // Says for each id whether it was there. All or none. Nothing of the entries is left in the file
-  // and its log; only a backup that is being made keeps the log from being emptied, until the next
-  // write after it.
+  // and its log, unless CheckErased says otherwise, or a backup that is being made keeps the log
+  // from being emptied, until the next write after it.
   absl::StatusOr<std::vector<bool>> Remove(absl::Span<const std::string> feedback_ids);
+  // The error that has kept what was removed from being overwritten in the file and its log.
+  // Erase, SetState and Remove, whatever their ids, and an Insert of something new try again; OK
+  // once one has succeeded.
+  absl::Status CheckErased() const;
+  void Erase();
 
   // NotFound.
   absl::StatusOr<FeedbackRecord> Find(const std::string& feedback_id) const;
@@ -94,7 +100,8 @@ class FeedbackStore {
   // (`photo_id`, `place`), at most `limit`.
   absl::StatusOr<std::vector<StoredFeedback>> ListMatches(const std::string& photo_id,
                                                           int64_t place, int limit) const;
-  // Whether there is an accepted match of one of these photos, or among these entries.
+  // Whether there is an accepted match of one of these photos, or among these entries. Other calls
+  // may come between the ids.
   absl::StatusOr<bool> HasMatchOf(absl::Span<const std::string> photo_ids) const;
   absl::StatusOr<bool> HasMatchAmong(absl::Span<const std::string> feedback_ids) const;
   FeedbackTotals Totals() const;
@@ -117,7 +124,7 @@ class FeedbackStore {
       absl::Span<const std::string> feedback_ids,
       const std::function<absl::Status(const FeedbackRecord& record)>& run)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Whether the statement has a row for one of the ids.
+  // Whether the statement `sql` has a row for one of the ids.
   absl::StatusOr<bool> HasMatch(const char* sql, absl::Span<const std::string> ids) const
       ABSL_LOCKS_EXCLUDED(mutex_);
   absl::StatusOr<FeedbackTotals> Count() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -132,6 +139,8 @@ class FeedbackStore {
   bool stuck_ ABSL_GUARDED_BY(mutex_) = false;
   // The log may still have what was removed.
   bool log_due_ ABSL_GUARDED_BY(mutex_) = false;
+  // The error that the log could not be emptied for, since it was last empty.
+  absl::Status log_status_ ABSL_GUARDED_BY(mutex_);
 };
 
 // FeedbackStore::data_set of the store in a file, which is not checked as a whole. Errors as

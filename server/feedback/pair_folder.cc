@@ -59,6 +59,12 @@ absl::Status WriteWhole(const std::string& path, absl::string_view bytes) {
   return AsDiskFull(status);
 }
 
+// OK if it is missing.
+absl::Status RemoveFile(const std::string& path) {
+  if (unlink(path.c_str()) == 0 || errno == ENOENT) return absl::OkStatus();
+  return FileError(errno, path, "remove");
+}
+
 absl::Status MakeFolder(const std::string& path) {
   if (mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return absl::OkStatus();
   return FileError(errno, path, "create folder");
@@ -91,9 +97,12 @@ std::string SketchLine(const std::string& path, const std::string& identity,
 
 // FailedPrecondition unless the description is one that a store `store_id` has written.
 absl::Status CheckDescription(const std::string& path, const std::string& store_id) {
-  S2P_ASSIGN_OR_RETURN(const auto text, ReadWholeFile(path, kMostDescriptionBytes));
+  const auto text = ReadWholeFile(path, kMostDescriptionBytes);
+  // Ours is never as long as what is too long to be read.
+  if (!text.ok() && !absl::IsDataLoss(text.status())) return text.status();
   google::protobuf::Struct description;
-  const bool read = google::protobuf::util::JsonStringToMessage(text, &description).ok();
+  const bool read =
+      text.ok() && google::protobuf::util::JsonStringToMessage(*text, &description).ok();
   const auto& fields = description.fields();
   if (!read || fields.count("store") == 0 || fields.count("format") == 0) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -180,10 +189,14 @@ class PairFolder::Writing {
 
   absl::Status WriteLines() const {
     const std::string path = Join(folder_, kLines);
-    if (lines_.empty()) {
-      if (unlink(path.c_str()) != 0 && errno != ENOENT) return FileError(errno, path, "remove");
-    } else if (ReadWholeFile(path, kMostLinesBytes).value_or("") != lines_) {
+    if (!lines_.empty() && ReadWholeFile(path, kMostLinesBytes).value_or("") != lines_) {
       S2P_RETURN_IF_ERROR(WriteWhole(path, lines_));
+    } else {
+      if (lines_.empty()) {
+        S2P_RETURN_IF_ERROR(RemoveFile(path));
+      }
+      // A write that was killed leaves lines under this name, and nothing replaces them now.
+      S2P_RETURN_IF_ERROR(RemoveFile(path + kTemporarySuffix));
     }
     return SyncDirectory(folder_);
   }
@@ -204,8 +217,7 @@ class PairFolder::Writing {
       }
       if (error) return FileError(error.value(), folder, "read folder");
       for (const std::string& name : unnamed) {
-        const std::string path = Join(folder, name);
-        if (unlink(path.c_str()) != 0 && errno != ENOENT) return FileError(errno, path, "remove");
+        S2P_RETURN_IF_ERROR(RemoveFile(Join(folder, name)));
       }
       if (!unnamed.empty()) {
         S2P_RETURN_IF_ERROR(SyncDirectory(folder));
@@ -247,12 +259,14 @@ absl::StatusOr<std::unique_ptr<PairFolder>> PairFolder::Open(const std::string& 
   std::error_code error;
   const std::string description = Join(folder, kDescription);
   const bool has_description = fs::exists(description, error);
+  if (error) return FileError(error.value(), description, "look at");
   // Before the lock, which leaves a file in a folder that may be somebody else's.
   if (has_description) {
     S2P_RETURN_IF_ERROR(CheckDescription(description, store_id));
   } else if (fs::exists(folder, error)) {
     S2P_RETURN_IF_ERROR(CheckEmpty(folder));
   }
+  if (error) return FileError(error.value(), folder, "look at");
   S2P_ASSIGN_OR_RETURN(auto lock, FolderLock::Acquire(folder));
   if (!has_description) {
     S2P_RETURN_IF_ERROR(WriteWhole(description, DescriptionOf(store_id)));

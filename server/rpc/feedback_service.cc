@@ -171,18 +171,18 @@ FeedbackServiceImpl::FeedbackServiceImpl(const ServiceContext* service)
       [this](const RpcMethod* method, CallGate*, grpc::CallbackServerContext* context) {
         return NewExportFeedbackCall(method, context, service_);
       });
-  AddStored("ListFeedback", CallCost(), &List);
-  AddStored("GetFeedback", CallCost(), &Get);
-  AddStored("ReviewFeedback", IdCost(service_.limits), &Review);
-  AddStored("DeleteFeedback", IdCost(service_.limits), &Delete);
-  AddStored("GetFeedbackStats", CallCost(), &GetStats);
+  AddStored("ListFeedback", CallCost(), service_.storage_pool, &List);
+  AddStored("GetFeedback", CallCost(), service_.storage_pool, &Get);
+  AddStored("ReviewFeedback", IdCost(service_.limits), service_.review_pool, &Review);
+  AddStored("DeleteFeedback", IdCost(service_.limits), service_.review_pool, &Delete);
+  AddStored("GetFeedbackStats", CallCost(), service_.storage_pool, &GetStats);
 }
 
 template <typename Request, typename Response>
-void FeedbackServiceImpl::AddStored(const std::string& method, CallCost cost,
+void FeedbackServiceImpl::AddStored(const std::string& method, CallCost cost, WorkerPool* pool,
                                     absl::Status (*work)(const ServiceContext&, const Request&,
                                                          Response&)) {
-  AddUnary<Request, Response>(method, std::move(cost), service_.storage_pool,
+  AddUnary<Request, Response>(method, std::move(cost), pool,
                               [this, work](const Request& request, Response& response) {
                                 if (service_.feedback == nullptr) return FeedbackIsOff();
                                 return work(service_, request, response);

@@ -16,9 +16,9 @@ class FeedbackServiceImpl final : public RpcService {
   explicit FeedbackServiceImpl(const ServiceContext* service);
 
  private:
-  // Adds a method whose work is done on the storage pool.
+  // Adds a method whose work is done on the pool.
   template <typename Request, typename Response>
-  void AddStored(const std::string& method, CallCost cost,
+  void AddStored(const std::string& method, CallCost cost, WorkerPool* pool,
                  absl::Status (*work)(const ServiceContext&, const Request&, Response&));
 
   const ServiceContext& service_;

@@ -144,10 +144,11 @@ GalleryServiceImpl::GalleryServiceImpl(const ServiceContext* service)
       [this](const RpcMethod* method, CallGate*, grpc::CallbackServerContext* context) {
         return NewGetPhotoCall(method, context, service_);
       });
-  AddStored("DeletePhotos", Cost(MostIdBytes(limits), DeleteFields(limits)), &DeleteFrom);
+  AddStored("DeletePhotos", Cost(MostIdBytes(limits), DeleteFields(limits)), service_.change_pool,
+            &DeleteFrom);
   AddStored("UpdatePhotoMetadata",
             Cost(MostMetadataBytes(limits) + limits.max_photo_id_bytes, UpdateFields(limits)),
-            &UpdateMetadata);
+            service_.change_pool, &UpdateMetadata);
   using ListCall = UnaryCall<v1::ListPhotosRequest, v1::ListPhotosResponse>;
   AddUnary<v1::ListPhotosRequest, v1::ListPhotosResponse>(
       "ListPhotos", Cost(MostFilterBytes(limits), ListFields(limits)), service_.storage_pool,
@@ -155,14 +156,14 @@ GalleryServiceImpl::GalleryServiceImpl(const ServiceContext* service)
         return List(
             service_, call.request(), [&call] { return call.CheckWanted(); }, *call.response());
       });
-  AddStored("GetGalleryStats", Cost(0), &GetStats);
+  AddStored("GetGalleryStats", Cost(0), service_.storage_pool, &GetStats);
 }
 
 template <typename Request, typename Response>
-void GalleryServiceImpl::AddStored(const std::string& method, CallCost cost,
+void GalleryServiceImpl::AddStored(const std::string& method, CallCost cost, WorkerPool* pool,
                                    absl::Status (*work)(const ServiceContext&, const Request&,
                                                         Response&)) {
-  AddUnary<Request, Response>(method, std::move(cost), service_.storage_pool,
+  AddUnary<Request, Response>(method, std::move(cost), pool,
                               [this, work](const Request& request, Response& response) {
                                 return work(service_, request, response);
                               });

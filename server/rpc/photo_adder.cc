@@ -111,6 +111,13 @@ absl::StatusOr<AddResult> Add(const ServiceContext& service, v1::AddPhotoRequest
   }
 }
 
+// Pairs of feedback may have regained or lost their photo. The photo is added in any case.
+void TellFeedback(const ServiceContext& service, const std::string& photo_id, AddResult result) {
+  if (service.feedback == nullptr) return;
+  if (result == AddResult::kAdded) service.feedback->PhotoAdded(photo_id).IgnoreError();
+  if (result == AddResult::kReplaced) service.feedback->PhotosChanged({photo_id}).IgnoreError();
+}
+
 }  // namespace
 
 v1::AddPhotoResponse AddPhoto(const ServiceContext& service, v1::AddPhotoRequest request,
@@ -121,11 +128,7 @@ v1::AddPhotoResponse AddPhoto(const ServiceContext& service, v1::AddPhotoRequest
   *response.mutable_status() = s2p::ToProto(result.status(), service.gate->hidden());
   if (result.ok()) {
     response.set_result(ToProto(*result));
-    // Pairs of feedback may have lost or regained their photo. The photo is added in any case.
-    const bool is_other = *result == AddResult::kAdded || *result == AddResult::kReplaced;
-    if (is_other && service.feedback != nullptr) {
-      service.feedback->PhotosChanged({response.photo_id()}).IgnoreError();
-    }
+    TellFeedback(service, response.photo_id(), *result);
   }
   service.metrics->CountGalleryWrite("add", CodeName(result.status().code()));
   return response;

@@ -75,6 +75,7 @@ class RecordFeedbackCall final : public RequestCall<v1::RecordFeedbackRequest> {
     if (absl::IsInvalidArgument(image.status())) return BadField(field, image.status().message());
     if (!image.ok()) return image.status();
     auto sketch = KeepSketch(*image);
+    if (absl::IsOutOfRange(sketch.status())) return BadField(field, sketch.status().message());
     if (absl::IsInvalidArgument(sketch.status())) {
       reason_ = FeedbackRefusal::kBlank;
       return BadField(field, sketch.status().message());

@@ -36,6 +36,10 @@ constexpr int kMostWaitingThumbnails = 1024;
 // A drawing is decoded and written in milliseconds, and people confirm few.
 constexpr int kFeedbackThreads = 2;
 constexpr int kMostWaitingFeedback = 64;
+// Writes of the data set of feedback serve all who wait for them, and last as long as a review has
+// new matches. Neither those who review nor those who change photos keep the others waiting.
+constexpr int kReviewThreads = 2;
+constexpr int kChangeThreads = 2;
 constexpr int kMostExports = 4;
 constexpr int kStorageThreads = 4;
 constexpr int kMostWaitingStorage = 1024;
@@ -345,6 +349,8 @@ absl::Status SearchServer::StartPipeline() {
   add_pool_ = std::make_unique<WorkerPool>(kAddThreads, kMostWaitingAdds);
   thumbnail_pool_ = std::make_unique<WorkerPool>(kThumbnailThreads, kMostWaitingThumbnails);
   feedback_pool_ = std::make_unique<WorkerPool>(kFeedbackThreads, kMostWaitingFeedback);
+  review_pool_ = std::make_unique<WorkerPool>(kReviewThreads, kMostWaitingStorage);
+  change_pool_ = std::make_unique<WorkerPool>(kChangeThreads, kMostWaitingStorage);
   storage_pool_ = std::make_unique<WorkerPool>(kStorageThreads, kMostWaitingStorage);
 
   context_.limits = options_.limits;
@@ -369,6 +375,8 @@ absl::Status SearchServer::StartPipeline() {
   context_.add_pool = add_pool_.get();
   context_.thumbnail_pool = thumbnail_pool_.get();
   context_.feedback_pool = feedback_pool_.get();
+  context_.review_pool = review_pool_.get();
+  context_.change_pool = change_pool_.get();
   context_.storage_pool = storage_pool_.get();
   return absl::OkStatus();
 }
@@ -465,8 +473,8 @@ void SearchServer::Shutdown(absl::Duration drain) {
     if (model_service_ != nullptr) model_service_->StopWatches(grace);
   };
   end.abandon = [this] {
-    for (const auto* pool :
-         {&decode_pool_, &add_pool_, &thumbnail_pool_, &feedback_pool_, &storage_pool_}) {
+    for (const auto* pool : {&decode_pool_, &add_pool_, &thumbnail_pool_, &feedback_pool_,
+                             &review_pool_, &change_pool_, &storage_pool_}) {
       if (*pool != nullptr) (*pool)->Close();
     }
   };
@@ -476,6 +484,8 @@ void SearchServer::Shutdown(absl::Duration drain) {
   if (add_pool_ != nullptr) add_pool_->Stop();
   if (thumbnail_pool_ != nullptr) thumbnail_pool_->Stop();
   if (feedback_pool_ != nullptr) feedback_pool_->Stop();
+  if (review_pool_ != nullptr) review_pool_->Stop();
+  if (change_pool_ != nullptr) change_pool_->Stop();
   if (batcher_ != nullptr) batcher_->Stop();
   if (storage_pool_ != nullptr) storage_pool_->Stop();
   if (loader_ != nullptr) loader_->Stop();

@@ -151,6 +151,8 @@ class SearchServer {
   std::unique_ptr<WorkerPool> add_pool_;
   std::unique_ptr<WorkerPool> thumbnail_pool_;
   std::unique_ptr<WorkerPool> feedback_pool_;
+  std::unique_ptr<WorkerPool> review_pool_;
+  std::unique_ptr<WorkerPool> change_pool_;
   std::unique_ptr<WorkerPool> storage_pool_;
   ServiceContext context_;
   std::unique_ptr<SearchServiceImpl> search_;

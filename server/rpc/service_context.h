@@ -51,7 +51,11 @@ struct ServiceContext {
   WorkerPool* thumbnail_pool = nullptr;
   // Records feedback: decodes, writes.
   WorkerPool* feedback_pool = nullptr;
-  // Everything else that touches the disk.
+  // Reviews and forgets feedback: waits for the data set.
+  WorkerPool* review_pool = nullptr;
+  // Deletes photos and changes their metadata: may wait for the data set.
+  WorkerPool* change_pool = nullptr;
+  // Everything else that touches the disk. Waits for no data set.
   WorkerPool* storage_pool = nullptr;
 };
 

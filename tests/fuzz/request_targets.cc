@@ -67,6 +67,7 @@ void Feedback(absl::string_view bytes) {
   const auto kept = ReadImageHeader(sketch->png, ImageLimits());
   S2P_CHECK(kept.ok() && kept->width == sketch->width && kept->height == sketch->height);
   S2P_CHECK(std::max(sketch->width, sketch->height) <= kMostSketchPixels);
+  S2P_CHECK(sketch->png.size() <= kMostSketchBytes);
 }
 
 void AddPhoto(absl::string_view bytes) {

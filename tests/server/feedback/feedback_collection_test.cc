@@ -1,12 +1,18 @@
 #include "server/feedback/feedback_collection.h"
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "daemon/log.h"
 #include "server/versions/backup.h"
 #include "tests/server/feedback/drawings.h"
 #include "tests/server/gallery_fixture.h"
+#include "tests/testing/file_size_limit.h"
 #include "tests/testing/status_matchers.h"
 #include "trainer/data/data_set.h"
 
@@ -27,6 +33,8 @@ class FeedbackCollectionTest : public GalleryTest {
     feedback_options_.data_dir = options_.data_dir;
     feedback_options_.data_set = dir_.File("pairs");
     feedback_options_.faults = &faults_;
+    // Only writes try again.
+    feedback_options_.retry_after = absl::InfiniteDuration();
   }
   ~FeedbackCollectionTest() override { feedback_.reset(); }
   void SetUp() override {
@@ -35,6 +43,13 @@ class FeedbackCollectionTest : public GalleryTest {
     MustAdd("a", 1);
     MustAdd("b", 2);
   }
+  // Closes the collection, and lets no start and no write open the data set.
+  void BlockFolder() {
+    feedback_.reset();
+    fs::remove(feedback_options_.data_set + "/lock");
+    fs::create_symlink(dir_.File("missing/lock"), feedback_options_.data_set + "/lock");
+  }
+  void UnblockFolder() { fs::remove(feedback_options_.data_set + "/lock"); }
   void ReopenFeedback() {
     feedback_.reset();
     auto opened = FeedbackCollection::Open(feedback_options_, gallery_.get());
@@ -61,6 +76,24 @@ class FeedbackCollectionTest : public GalleryTest {
     EXPECT_THAT(feedback_->Review({id}, FeedbackState::kAccepted), IsOk());
     return id;
   }
+  static std::string LargeBytes(uint32_t drawing) {
+    std::string bytes;
+    for (int i = 0; bytes.size() < 100'000; ++i) bytes += Sha256(absl::StrCat(drawing, ":", i));
+    return bytes;
+  }
+  static NewFeedback Large(uint32_t drawing, Verdict verdict = Verdict::kMatch) {
+    NewFeedback feedback = New("a", drawing, verdict);
+    feedback.sketch.png = LargeBytes(drawing);
+    return feedback;
+  }
+  // Makes the store a file of 2 MB with an empty log. Returns the ids; the last one's drawing is
+  // beyond the first MiB.
+  std::vector<std::string> FillStore() {
+    std::vector<std::string> ids;
+    for (uint32_t i = 0; i < 20; ++i) ids.push_back(MustRecord(Large(i)));
+    ReopenFeedback();
+    return ids;
+  }
   // "photo IDENTITY" and "sketch IDENTITY" for each image of the data set.
   std::vector<std::string> DataSetImages() const {
     const auto data_set = DataSet::Open(feedback_options_.data_set);
@@ -78,13 +111,34 @@ class FeedbackCollectionTest : public GalleryTest {
   void Block() { fs::create_directories(feedback_options_.data_set + "/dataset.jsonl.tmp/x"); }
   void Unblock() { fs::remove_all(feedback_options_.data_set + "/dataset.jsonl.tmp"); }
   static std::string Png(uint32_t drawing) { return KeepSketch(DrawingOf(drawing))->png; }
+  Faults::Options WatchFaults() {
+    Faults::Options watch;
+    watch.on_change = [this] {
+      absl::MutexLock lock(&over_mutex_);
+      if (faults_.Current().empty() && !over_.HasBeenNotified()) over_.Notify();
+    };
+    return watch;
+  }
+  // A disk with this room, of which 1,000 bytes are its reserve. Atomic, because the collection's
+  // thread reads it.
+  void UseDisk(const std::atomic<uint64_t>* free_bytes) {
+    feedback_options_.min_free = {1000, 1};
+    feedback_options_.measure_disk = [free_bytes] { return DiskSpace{*free_bytes, 2'000'000}; };
+  }
+  // The photo of the data set's only pair. A write brings it back.
+  std::string PhotoFile() const {
+    return fs::directory_iterator(feedback_options_.data_set + "/photo")->path();
+  }
   std::vector<FaultKind> Broken() const {
     std::vector<FaultKind> kinds;
     for (const Fault& fault : faults_.Current()) kinds.push_back(fault.kind);
     return kinds;
   }
 
-  Faults faults_;
+  absl::Mutex over_mutex_;
+  // The last fault is over, for the first time.
+  absl::Notification over_;
+  Faults faults_{WatchFaults()};
   FeedbackOptions feedback_options_;
   std::unique_ptr<FeedbackCollection> feedback_;
 };
@@ -195,6 +249,77 @@ TEST_F(FeedbackCollectionTest, ForgetKeepsTheEntryIfItsCopyStays) {
   EXPECT_THAT(Broken(), IsEmpty());
 }
 
+TEST_F(FeedbackCollectionTest, ForgetFailsWhileTheDiskKeepsTheDrawingAndCanBeRepeated) {
+  const std::vector<std::string> ids = FillStore();
+  const std::string trace = LargeBytes(19).substr(0, 60);
+  {
+    const FileSizeLimit full(1 << 20);
+    EXPECT_THAT(feedback_->Forget({ids.back()}),
+                StatusIs(absl::StatusCode::kResourceExhausted,
+                         AllOf(HasSubstr("not yet overwritten"), Not(HasSubstr(dir_.path())))));
+    // A write that fits does not end the fault.
+    EXPECT_THAT(feedback_->Review({ids.front()}, FeedbackState::kRejected), IsOk());
+    EXPECT_THAT(Broken(), ElementsAre(FaultKind::kDiskFull));
+  }
+  EXPECT_THAT(feedback_->Find(ids.back()), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(FilesBelowWith(dir_.path(), trace), Not(IsEmpty()));
+  EXPECT_THAT(*feedback_->Forget({ids.back()}), ElementsAre(false));
+  EXPECT_THAT(FilesBelowWith(dir_.path(), trace), IsEmpty());
+  EXPECT_THAT(Broken(), IsEmpty());
+}
+
+TEST_F(FeedbackCollectionTest, LogThatAFullDiskKeepsIsAFaultAndNoReasonNotToStart) {
+  const std::vector<std::string> ids = FillStore();
+  {
+    const FileSizeLimit full(1 << 20);
+    EXPECT_FALSE(feedback_->Forget({ids.back()}).ok());
+    ReopenFeedback();
+  }
+  EXPECT_THAT(Broken(), ElementsAre(FaultKind::kDiskFull));
+  EXPECT_EQ(feedback_->Totals().pending, 19u);
+  ASSERT_THAT(feedback_->Review({ids.front()}, FeedbackState::kRejected), IsOk());
+  EXPECT_THAT(Broken(), IsEmpty());
+}
+
+TEST_F(FeedbackCollectionTest, DataSetThatCannotBeOpenedIsAFaultUntilAWriteOpensIt) {
+  const std::string id = MustAccept(New("a", 1));
+  MustAccept(New("b", 2));
+  BlockFolder();
+  ASSERT_THAT(gallery_->Delete({"b"}), IsOk());
+  ReopenFeedback();
+  EXPECT_THAT(Broken(), ElementsAre(FaultKind::kCatalogueFailed));
+  EXPECT_THAT(feedback_->Find(id), IsOk());
+  // The copies stay for now, so nobody is told that they are gone.
+  EXPECT_THAT(feedback_->PhotosChanged({"b"}), StatusIs(absl::StatusCode::kInternal));
+  EXPECT_THAT(feedback_->Forget({id}), StatusIs(absl::StatusCode::kInternal));
+  EXPECT_THAT(feedback_->Find(id), IsOk());
+  UnblockFolder();
+  EXPECT_THAT(feedback_->PhotosChanged({"b"}), IsOk());
+  EXPECT_THAT(DataSetImages(), ElementsAre("photo a", "sketch a"));
+  EXPECT_THAT(Broken(), IsEmpty());
+}
+
+TEST_F(FeedbackCollectionTest, DataSetThatIsSomebodyElsesIsRefused) {
+  feedback_.reset();
+  feedback_options_.data_set = dir_.File("mine");
+  fs::create_directory(feedback_options_.data_set);
+  std::ofstream(feedback_options_.data_set + "/thesis.txt") << "keep me";
+  EXPECT_THAT(FeedbackCollection::Open(feedback_options_, gallery_.get()),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("thesis.txt")));
+}
+
+TEST_F(FeedbackCollectionTest, VerdictThatIsTakenBackAndNotOverwrittenIsAFault) {
+  const std::vector<std::string> ids = FillStore();
+  {
+    const FileSizeLimit full(1 << 20);
+    MustRecord(Large(19, Verdict::kNoMatch));
+  }
+  EXPECT_THAT(feedback_->Find(ids.back()), StatusIs(absl::StatusCode::kNotFound));
+  EXPECT_THAT(Broken(), ElementsAre(FaultKind::kDiskFull));
+  ASSERT_THAT(feedback_->Review({ids.front()}, FeedbackState::kRejected), IsOk());
+  EXPECT_THAT(Broken(), IsEmpty());
+}
+
 TEST_F(FeedbackCollectionTest, ReviewStandsThoughTheDataSetCannotBeWrittenAndTheNextStartWritesIt) {
   Block();
   const std::string id = MustAccept(New("a", 1));
@@ -234,25 +359,107 @@ TEST_F(FeedbackCollectionTest, CopiesThatAFailedRejectionLeftGoWithTheirEntry) {
   EXPECT_THAT(FilesBelowWith(dir_.path(), Png(1).substr(60, 60)), IsEmpty());
 }
 
-TEST_F(FeedbackCollectionTest, PairThatHadNoRoomIsThereAfterTheNextChangeOfAnyPhoto) {
-  DiskSpace disk = {1'000'000, 2'000'000};
-  feedback_options_.min_free = {1000, 1};
-  feedback_options_.measure_disk = [&disk] { return disk; };
+TEST_F(FeedbackCollectionTest, PairThatHadNoRoomIsThereWithoutAnotherChange) {
+  std::atomic<uint64_t> free_bytes{1'000'000};
+  UseDisk(&free_bytes);
+  feedback_options_.retry_after = absl::ZeroDuration();
   ReopenFeedback();
   const std::string id = MustRecord(New("a", 1));
-  disk.free_bytes = 900;
+  free_bytes = 900;
   ASSERT_THAT(feedback_->Review({id}, FeedbackState::kAccepted), IsOk());
   EXPECT_THAT(DataSetImages(), IsEmpty());
-  disk.free_bytes = 900'000;
-  ASSERT_THAT(feedback_->PhotosChanged({"b"}), IsOk());
+  free_bytes = 900'000;
+  over_.WaitForNotification();
+  feedback_.reset();
   EXPECT_THAT(DataSetImages(), ElementsAre("photo a", "sketch a"));
+}
+
+TEST_F(FeedbackCollectionTest, NoPhotoWritesADataSetThatOnlyLacksRoom) {
+  std::atomic<uint64_t> free_bytes{1'000'000};
+  UseDisk(&free_bytes);
+  ReopenFeedback();
+  MustAccept(New("a", 1));
+  const std::string pending = MustRecord(New("b", 2)), other = MustRecord(New("b", 3));
+  free_bytes = 900;
+  ASSERT_THAT(feedback_->Review({pending}, FeedbackState::kAccepted), IsOk());
+  EXPECT_THAT(Broken(), ElementsAre(FaultKind::kDiskFull));
+  free_bytes = 900'000;
+  const std::string photo = PhotoFile();
+  fs::remove(photo);
+  MustAdd("c", 3);
+  ASSERT_THAT(feedback_->PhotoAdded("c"), IsOk());
+  ASSERT_THAT(feedback_->PhotosChanged({"c"}), IsOk());
+  ASSERT_THAT(feedback_->Forget({other}), IsOk());
+  EXPECT_FALSE(fs::exists(photo));
+  ASSERT_THAT(feedback_->PhotosChanged({"b"}), IsOk());
+  EXPECT_TRUE(fs::exists(photo));
+  EXPECT_THAT(DataSetImages(), SizeIs(4));
+}
+
+TEST_F(FeedbackCollectionTest, NewPhotoWaitsForNoCopiesAndADeletedOneDoes) {
+  const std::string id = MustAccept(New("a", 1));
+  MustAccept(New("b", 2));
+  Block();
+  ASSERT_THAT(feedback_->Review({id}, FeedbackState::kRejected), IsOk());
+  MustAdd("c", 3);
+  EXPECT_THAT(feedback_->PhotoAdded("c"), IsOk());
+  EXPECT_THAT(feedback_->PhotosChanged({"c"}), StatusIs(absl::StatusCode::kInternal));
+}
+
+TEST_F(FeedbackCollectionTest, PhotoThatComesBackBringsItsPairs) {
+  MustAccept(New("a", 1));
+  ASSERT_THAT(gallery_->Delete({"a"}), IsOk());
+  ASSERT_THAT(feedback_->PhotosChanged({"a"}), IsOk());
+  EXPECT_THAT(DataSetImages(), IsEmpty());
+  MustAdd("a", 1);
+  ASSERT_THAT(feedback_->PhotoAdded("a"), IsOk());
+  EXPECT_THAT(DataSetImages(), ElementsAre("photo a", "sketch a"));
+}
+
+TEST_F(FeedbackCollectionTest, PairsThatAreLeftOutForOneReasonAreOneLineUntilTheirNumberChanges) {
+  std::atomic<uint64_t> free_bytes{1'000'000};
+  UseDisk(&free_bytes);
+  ReopenFeedback();
+  std::vector<std::string> ids;
+  for (uint32_t i = 0; i < 5; ++i) ids.push_back(MustRecord(New("a", 100 + i)));
+  std::ostringstream log;
+  ASSERT_THAT(ConfigureLog(LogOptions(), &log), IsOk());
+  const auto lines = [&log] {
+    int count = 0;
+    const std::string text = log.str();
+    for (size_t at = 0; (at = text.find("left pairs out", at)) != text.npos; ++at) ++count;
+    return count;
+  };
+  free_bytes = 900;
+  EXPECT_THAT(feedback_->Review({ids[0], ids[1], ids[2], ids[3]}, FeedbackState::kAccepted),
+              IsOk());
+  EXPECT_EQ(lines(), 1);
+  EXPECT_THAT(log.str(), HasSubstr("pairs=4"));
+  EXPECT_THAT(feedback_->PhotosChanged({"a"}), IsOk());
+  EXPECT_EQ(lines(), 1);
+  EXPECT_THAT(feedback_->Review({ids[4]}, FeedbackState::kAccepted), IsOk());
+  EXPECT_EQ(lines(), 2);
+  EXPECT_THAT(log.str(), HasSubstr("pairs=5"));
+  EXPECT_THAT(ConfigureLog(LogOptions()), IsOk());
+}
+
+TEST_F(FeedbackCollectionTest, DrawingThatAFullDiskKeptIsOverwrittenWithoutAnotherChange) {
+  const std::vector<std::string> ids = FillStore();
+  feedback_options_.retry_after = absl::ZeroDuration();
+  ReopenFeedback();
+  {
+    const FileSizeLimit full(1 << 20);
+    EXPECT_FALSE(feedback_->Forget({ids.back()}).ok());
+  }
+  over_.WaitForNotification();
+  EXPECT_THAT(FilesBelowWith(dir_.path(), LargeBytes(19).substr(0, 60)), IsEmpty());
 }
 
 // A file that is missing shows whether the data set was written since: a write brings it back.
 TEST_F(FeedbackCollectionTest, DataSetIsWrittenOnlyForChangesOfItsPairs) {
   MustAccept(New("a", 1));
   const std::string pending = MustRecord(New("a", 2)), other = MustRecord(New("b", 3));
-  const std::string photo = fs::directory_iterator(feedback_options_.data_set + "/photo")->path();
+  const std::string photo = PhotoFile();
   fs::remove(photo);
   ASSERT_THAT(feedback_->Review({pending}, FeedbackState::kRejected), IsOk());
   ASSERT_THAT(feedback_->Forget({pending}), IsOk());

@@ -17,7 +17,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "model/sha256.h"
+#include "server/feedback/feedback_sql.h"
 #include "tests/server/feedback/drawings.h"
+#include "tests/testing/file_size_limit.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/testing/temp_dir.h"
 
@@ -78,6 +80,35 @@ class FeedbackStoreTest : public testing::Test {
     return ids;
   }
   static std::string Id(int number) { return RecordOf(number).feedback_id; }
+  void Execute(const char* sql) const {
+    sqlite3* file = nullptr;
+    ASSERT_EQ(sqlite3_open(path_.c_str(), &file), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(file, sql, nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(file);
+  }
+  // The steps in which SQLite would run a statement.
+  std::vector<std::string> PlanOf(const char* sql) const {
+    std::vector<std::string> steps;
+    sqlite3* file = nullptr;
+    sqlite3_stmt* plan = nullptr;
+    EXPECT_EQ(sqlite3_open(path_.c_str(), &file), SQLITE_OK);
+    const std::string explain = absl::StrCat("EXPLAIN QUERY PLAN ", sql);
+    EXPECT_EQ(sqlite3_prepare_v2(file, explain.c_str(), -1, &plan, nullptr), SQLITE_OK);
+    while (sqlite3_step(plan) == SQLITE_ROW) {
+      steps.emplace_back(reinterpret_cast<const char*>(sqlite3_column_text(plan, 3)));
+    }
+    sqlite3_finalize(plan);
+    sqlite3_close(file);
+    return steps;
+  }
+  void ExpectMatchesAreLookedUp() const {
+    // A sort would be a step of its own.
+    EXPECT_THAT(PlanOf(feedback_sql::kListMatches),
+                ElementsAre(HasSubstr("INDEX feedback_matches (state=? AND verdict=? AND ")));
+    EXPECT_THAT(
+        PlanOf(feedback_sql::kHasMatchOf),
+        ElementsAre(HasSubstr("INDEX feedback_matches (state=? AND verdict=? AND photo_id=?)")));
+  }
 
   TempDir dir_;
   const std::string path_ = dir_.File("data/feedback.db");
@@ -251,6 +282,37 @@ TEST_F(FeedbackStoreTest, MatchesAreOrderedByPhoto) {
   EXPECT_THAT(ids, ElementsAre(Id(1), Id(9), Id(2), Id(3)));
 }
 
+TEST_F(FeedbackStoreTest, MatchesOfAPhotoAndTheNextPageAreLookedUpAndNotScanned) {
+  MustInsert(1);
+  ExpectMatchesAreLookedUp();
+}
+
+TEST_F(FeedbackStoreTest, StoreOfAnOlderProgramGetsTheIndexOfMatches) {
+  MustInsert(1);
+  ASSERT_THAT(store_->SetState({Id(1)}, FeedbackState::kAccepted, absl::Now()), IsOk());
+  store_.reset();
+  Execute(
+      "DROP INDEX feedback_matches; "
+      "CREATE INDEX feedback_by_photo ON feedback (photo_id, place)");
+  ASSERT_THAT(PlanOf(feedback_sql::kListMatches), Not(SizeIs(1)));
+  Reopen();
+  ExpectMatchesAreLookedUp();
+  EXPECT_TRUE(*store_->HasMatchOf({"photo-1"}));
+  EXPECT_THAT(*store_->ListMatches("", 0, 10), SizeIs(1));
+}
+
+TEST_F(FeedbackStoreTest, StoreThatCannotGetTheIndexOfMatchesFindsThemWithoutIt) {
+  MustInsert(1);
+  ASSERT_THAT(store_->SetState({Id(1)}, FeedbackState::kAccepted, absl::Now()), IsOk());
+  store_.reset();
+  // The name is taken.
+  Execute("DROP INDEX feedback_matches; CREATE TABLE feedback_matches (x)");
+  Reopen();
+  ASSERT_THAT(PlanOf(feedback_sql::kListMatches), Not(SizeIs(1)));
+  EXPECT_TRUE(*store_->HasMatchOf({"photo-1"}));
+  EXPECT_THAT(*store_->ListMatches("", 0, 10), SizeIs(1));
+}
+
 TEST_F(FeedbackStoreTest, DataSetIsRememberedAcrossRestartsAndCanBeReadAlone) {
   EXPECT_EQ(store_->data_set(), "");
   ASSERT_THAT(store_->SetDataSet("/data/pairs"), IsOk());
@@ -335,6 +397,56 @@ TEST_F(FeedbackStoreTest, LogThatAReaderKeptIsEmptiedByTheNextWrite) {
   sqlite3_close(reader);
   MustInsert(2);
   EXPECT_THAT(FilesBelowWith(dir_.path(), SketchOf(1, 60)), IsEmpty());
+}
+
+TEST_F(FeedbackStoreTest, DrawingThatAFullDiskKeepsInTheFileIsToldUntilItIsOverwritten) {
+  for (int i = 0; i < 20; ++i) MustInsert(i, 100'000);
+  Reopen();
+  {
+    // The log, which is empty, has room for the removal; the end of the file cannot be overwritten.
+    const FileSizeLimit limit(1 << 20);
+    ASSERT_THAT(store_->Remove({Id(19)}), IsOk());
+  }
+  EXPECT_THAT(store_->CheckErased(),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("feedback.db")));
+  EXPECT_THAT(FilesBelowWith(dir_.path(), SketchOf(19, 60)), Not(IsEmpty()));
+  EXPECT_THAT(*store_->Remove({Id(19)}), ElementsAre(false));
+  EXPECT_THAT(store_->CheckErased(), IsOk());
+  EXPECT_THAT(FilesBelowWith(dir_.path(), SketchOf(19, 60)), IsEmpty());
+}
+
+TEST_F(FeedbackStoreTest, StoreWhoseLogAFullDiskKeepsAfterAKillOpensAndSaysSo) {
+  for (int i = 0; i < 20; ++i) MustInsert(i, 100'000);
+  Reopen();
+  {
+    const FileSizeLimit limit(1 << 20);
+    ASSERT_THAT(store_->Remove({Id(19)}), IsOk());
+  }
+  fs::copy(dir_.File("data"), dir_.File("killed"), fs::copy_options::recursive);
+  const std::string killed = dir_.File("killed/feedback.db");
+  std::unique_ptr<FeedbackStore> store;
+  {
+    const FileSizeLimit limit(1 << 20);
+    auto opened = FeedbackStore::Open(killed);
+    ASSERT_THAT(opened, IsOk());
+    store = *std::move(opened);
+  }
+  EXPECT_THAT(store->CheckErased(), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_EQ(*store->ReadSketch(Id(18)), SketchOf(18, 100'000));
+  ASSERT_THAT(store->SetState({Id(18)}, FeedbackState::kRejected, absl::Now()), IsOk());
+  EXPECT_THAT(store->CheckErased(), IsOk());
+  EXPECT_THAT(FilesBelowWith(dir_.File("killed"), SketchOf(19, 60)), IsEmpty());
+}
+
+TEST_F(FeedbackStoreTest, ReaderThatKeepsTheLogIsNoError) {
+  MustInsert(1);
+  sqlite3* reader = nullptr;
+  ASSERT_EQ(sqlite3_open(path_.c_str(), &reader), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(reader, "BEGIN; SELECT COUNT(*) FROM feedback", nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  ASSERT_THAT(store_->Remove({Id(1)}), IsOk());
+  EXPECT_THAT(store_->CheckErased(), IsOk());
+  sqlite3_close(reader);
 }
 
 // A kill leaves the file and a log that ends anywhere in what was written last.

@@ -10,6 +10,7 @@
 namespace s2p::test {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 TEST(KeptSketchTest, PixelsComeBackFromThePng) {
@@ -26,6 +27,35 @@ TEST(KeptSketchTest, LargeDrawingIsReducedToTheMostPixels) {
   ASSERT_THAT(kept, IsOk());
   EXPECT_EQ(kept->width, kMostSketchPixels);
   EXPECT_EQ(kept->height, kMostSketchPixels / 2);
+}
+
+// The drawing, with noise of up to `levels` in each value, as a camera adds it.
+Image WithNoise(Image drawing, uint32_t levels) {
+  uint32_t state = 1;
+  for (int y = 0; y < drawing.height(); ++y) {
+    for (int i = 0; i < drawing.width() * Image::kChannels; ++i) {
+      state = state * 1664525u + 1013904223u;
+      const uint32_t noise = (state >> 16) % levels;
+      drawing.row(y)[i] = static_cast<uint8_t>(drawing.row(y)[i] * (256 - levels) / 256 + noise);
+    }
+  }
+  return drawing;
+}
+
+TEST(KeptSketchTest, NoisyPhotographIsReducedUntilItIsSmallEnough) {
+  const auto kept = KeepSketch(WithNoise(Resize(DrawingOf(1), 1024, 768), 24));
+  ASSERT_THAT(kept, IsOk());
+  EXPECT_LE(kept->png.size(), kMostSketchBytes);
+  EXPECT_LT(kept->width, kMostSketchPixels);
+  EXPECT_GE(kept->width, 512);
+  EXPECT_EQ(kept->height, kept->width * 3 / 4);
+  EXPECT_EQ(DecodeImage(kept->png)->width(), kept->width);
+}
+
+TEST(KeptSketchTest, NoiseIsRefusedWithARemedy) {
+  EXPECT_THAT(KeepSketch(WithNoise(Image(512, 512), 256)),
+              StatusIs(absl::StatusCode::kOutOfRange,
+                       AllOf(HasSubstr("more than 524288"), HasSubstr("plain ground"))));
 }
 
 TEST(KeptSketchTest, DigestTellsDrawingsApart) {

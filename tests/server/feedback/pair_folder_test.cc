@@ -208,6 +208,19 @@ TEST_F(PairFolderTest, HalfWrittenFilesOfAnyLengthAreNeverSeenAndRepaired) {
   }
 }
 
+TEST_F(PairFolderTest, LinesThatAKillKeptFromReplacingTheOldOnesAreRemovedWithoutNewOnes) {
+  MustWrite({Pair("a", "f1")});
+  const std::vector<std::string> files = Files();
+  const std::string temporary = path_ + "/dataset.jsonl.tmp";
+  std::ofstream(temporary) << Lines();
+  Reopen();
+  MustWrite({Pair("a", "f1")});
+  EXPECT_EQ(Files(), files);
+  std::ofstream(temporary) << Lines();
+  MustWrite({});
+  EXPECT_THAT(FilesBelowWith(path_, "identity of a"), IsEmpty());
+}
+
 TEST_F(PairFolderTest, StartThatWasCutShortIsTakenUp) {
   const std::string fresh = dir_.File("fresh");
   fs::create_directory(fresh);
@@ -300,6 +313,22 @@ TEST_F(PairFolderTest, DamagedDescriptionIsRefused) {
   std::ofstream(path_ + "/dataset.json") << "{\"format\": 1, \"sto";
   EXPECT_THAT(PairFolder::Open(path_, "store"),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("dataset.json")));
+}
+
+TEST_F(PairFolderTest, DescriptionThatIsTooLongForOursIsRefused) {
+  folder_.reset();
+  std::ofstream(path_ + "/dataset.json") << std::string(2 << 20, ' ');
+  EXPECT_THAT(PairFolder::Open(path_, "store"), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                                         HasSubstr("no data set of feedback")));
+}
+
+TEST_F(PairFolderTest, DescriptionThatTheDiskDoesNotShowIsAnErrorOfTheSystem) {
+  MustWrite({Pair("a", "f1")});
+  folder_.reset();
+  fs::remove(path_ + "/dataset.json");
+  fs::create_symlink("dataset.json", path_ + "/dataset.json");
+  EXPECT_THAT(PairFolder::Open(path_, "store"),
+              StatusIs(absl::StatusCode::kUnknown, HasSubstr("dataset.json: look at")));
 }
 
 TEST_F(PairFolderTest, SecondWriterIsRefused) {

@@ -1,6 +1,5 @@
 // The gallery's guarantees across crashes, full disks and many threads.
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "tests/server/gallery_fixture.h"
+#include "tests/testing/file_size_limit.h"
 #include "tests/testing/status_matchers.h"
 
 namespace s2p::test {
@@ -90,26 +90,6 @@ TEST_P(GalleryCrashTest, AnsweredWritesSurviveKillAtAnyMoment) {
   }
   EXPECT_EQ(slot_.Get()->gallery->size(), static_cast<int64_t>(listed.size()));
 }
-
-// While it exists, no file of this process may grow beyond `bytes`, which affects a writer like a
-// full disk.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) {
-    handler_ = signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const struct rlimit limit = {bytes, before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    signal(SIGXFSZ, handler_);
-  }
-
- private:
-  struct rlimit before_ {};
-  void (*handler_)(int) = nullptr;
-};
 
 TEST_F(GalleryDurabilityTest, FullDiskForTheBlobRefusesTheWriteAndChangesNothing) {
   Reopen();

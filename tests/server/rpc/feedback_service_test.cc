@@ -1,12 +1,15 @@
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/synchronization/notification.h"
 #include "base/key_file.h"
 #include "daemon/log.h"
 #include "s2p/v1/feedback.grpc.pb.h"
@@ -278,6 +281,13 @@ TEST_F(FeedbackServiceTest, HugeDrawingIsRefusedByItsHeader) {
   ExpectRefused(Match("p0", 1), absl::StatusCode::kInvalidArgument, "image: ");
 }
 
+TEST_F(FeedbackServiceTest, NoiseThatWouldFillTheStoreIsRefused) {
+  ServePhotos();
+  v1::RecordFeedbackRequest noise = Match("p0", 1);
+  noise.set_image(*EncodePng(Noise(1024)));
+  ExpectRefused(noise, absl::StatusCode::kInvalidArgument, "send one on a plain ground");
+}
+
 TEST_F(FeedbackServiceTest, ListsThatAreTooLongAreNamedBeforeTheyAreParsed) {
   ServePhotos();
   v1::RecordFeedbackRequest request = Match("p0", 1);
@@ -487,6 +497,46 @@ TEST_F(FeedbackServiceTest, DeletionWhoseCopiesStaySaysSoUntilItIsRepeated) {
   std::filesystem::rename(dir_.File("moved"), photos);
   EXPECT_THAT(gallery_->DeletePhotos(&again, request, &response), IsOk());
   EXPECT_THAT(FilesBelowWith(dir_.File("pairs"), PhotoBytes(0).substr(40)), IsEmpty());
+}
+
+// The disk of a data set, which can hold up one write.
+struct SlowDisk {
+  std::atomic<bool> holds_next{false};
+  absl::Notification go;
+  DiskSpace Measure() {
+    if (holds_next.exchange(false)) go.WaitForNotification();
+    return DiskSpace{uint64_t{1} << 40, uint64_t{1} << 40};
+  }
+};
+
+TEST_F(FeedbackServiceTest, CallsThatWaitForTheDataSetLeaveThreadsToTheOthers) {
+  const auto disk = std::make_shared<SlowDisk>();
+  options_.feedback_data_set = dir_.File("pairs");
+  options_.measure_disk = [disk] { return disk->Measure(); };
+  ServePhotos();
+  const std::string first = MustRecord(Match("p0", 1)), second = MustRecord(Match("p1", 2));
+  disk->holds_next = true;
+  std::vector<std::thread> waiting;
+  for (const std::string& id : {first, second}) {
+    waiting.emplace_back([&, id] { EXPECT_THAT(Review({id}, State::STATE_ACCEPTED), IsOk()); });
+  }
+  // A review is stored, and a photo deleted, before its call waits for the data set.
+  while (List(State::STATE_ACCEPTED).size() < 2) absl::SleepFor(absl::Milliseconds(1));
+  for (const char* photo_id : {"p0", "p1"}) {
+    waiting.emplace_back([&, photo_id] { DeletePhoto(photo_id); });
+  }
+  for (int left = 2; left > 0; absl::SleepFor(absl::Milliseconds(1))) {
+    grpc::ClientContext context;
+    v1::ListPhotosResponse response;
+    EXPECT_THAT(gallery_->ListPhotos(&context, {}, &response), IsOk());
+    left = response.photos_size();
+  }
+  // Four calls wait; nobody else does.
+  EXPECT_THAT(List(), SizeIs(2));
+  EXPECT_EQ(Add({Photo("p2", 2)})[0].status().code(), 0);
+  disk->go.Notify();
+  for (std::thread& thread : waiting) thread.join();
+  EXPECT_THAT(DataSet::Open(dir_.File("pairs")), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(FeedbackServiceTest, FeedbackSurvivesARestart) {
