@@ -27,6 +27,8 @@ struct Exchange {
   // The person who has logged in at a proxy (TrustedProxy::UserOf), for the servers' audit log;
   // empty if there is none.
   std::string user{};
+  // The addresses of the client (AddressGroup), which stand for one visitor.
+  std::string client{};
 };
 
 // Fills in the response, or returns an error to respond with.

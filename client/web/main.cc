@@ -92,6 +92,12 @@ void AddFlags(Options& options, Flags& flags) {
       .Range(1 << 20, double{1 << 30} * 64);
   options.Add("threads", &web.threads, "threads that answer requests").Range(2, 1024);
   options.Add("max-streams", &web.max_streams, "most event streams open at a time").Range(0, 1000);
+  options
+      .Add(
+          "max-originals", &web.max_originals,
+          "originals of photos sent at a time; once there are this many, clients below their share "
+          "get up to as many more")
+      .Range(1, 10000);
   options.Add("max-connections", &web.max_connections, "most connections open at a time")
       .Range(1, 100000);
   options

@@ -199,7 +199,8 @@ HttpResponse Router::Run(const Route& route, HttpRequest& request) {
                     RequestId(request),
                     Timeout(request),
                     MemoryLimit::Share(&message_memory_),
-                    proxy_->UserOf(request)};
+                    proxy_->UserOf(request),
+                    AddressGroup(proxy_->ClientOf(request))};
   SetCommonHeaders(exchange.request_id, exchange.response);
   const absl::Status status = route.handler(exchange);
   if (route.access == Access::kOperator && !IsRead(request)) {

@@ -12,6 +12,7 @@
 #include "client/web/operator_sessions.h"
 #include "client/web/routes.h"
 #include "client/web/trusted_proxy.h"
+#include "daemon/callers/call_places.h"
 #include "daemon/http/client_address.h"
 #include "daemon/http/http_server.h"
 #include "daemon/listen_address.h"
@@ -45,6 +46,9 @@ absl::Status CheckOptions(const WebServerOptions& options) {
   }
   if (options.max_streams < 0) {
     return absl::InvalidArgumentError("max-streams: less than none");
+  }
+  if (options.max_originals < 1) {
+    return absl::InvalidArgumentError("max-originals: at least one must be allowed");
   }
   if (!options.login_header.empty() && options.trusted_proxies.empty()) {
     return absl::InvalidArgumentError(
@@ -84,6 +88,7 @@ struct WebServer::Impl {
         metrics(options.version),
         sessions(PasswordSource(), proxy.logs_in()),
         streams(options.max_streams, &metrics),
+        originals(options.max_originals),
         router(options.router, &sessions, &proxy, &metrics) {}
 
   // Null without a file.
@@ -106,6 +111,7 @@ struct WebServer::Impl {
   std::unique_ptr<Reloaded<std::string>> password;
   OperatorSessions sessions;
   EventStreams streams;
+  CallPlaces originals;
   std::unique_ptr<Backend> backend;
   // Null without a folder to export into.
   std::unique_ptr<GalleryTraining> gallery_training;
@@ -140,7 +146,7 @@ absl::Status WebServer::Impl::ConnectBackend() {
 
 void WebServer::Impl::AddRoutes() {
   AddApiRoutes(*backend, router);
-  AddPhotoRoutes(*backend, router);
+  AddPhotoRoutes(*backend, originals, router);
   AddWatchRoutes(*backend, streams, router);
   SessionRouteOptions session;
   session.has_trainer = backend->has_trainer();
