@@ -187,6 +187,7 @@ HttpAdmission Router::Admit(const HttpRequest& request) {
     admission.answer = Run(*route, copy);
   } else {
     admission.max_body_bytes = route->max_body_bytes;
+    admission.caller = AddressGroup(proxy_->ClientOf(request));
   }
   return admission;
 }

@@ -43,7 +43,8 @@ struct WebServerOptions {
   // X-Forwarded-For and the login header.
   std::vector<std::string> trusted_proxies;
   RouterOptions router;
-  // Threads for requests; a request uses one from its last byte until its answer is made.
+  // Threads for requests; a request uses one from its last byte until its answer is made. Those of
+  // one client (AddressGroup) use at most half.
   int threads = 96;
   // Largest number of open event streams, none of which uses a thread.
   int max_streams = 32;

@@ -9,11 +9,15 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "client/web/web_server.h"
 #include "daemon/listen_address.h"
 #include "s2p/v1/gallery.grpc.pb.h"
+#include "s2p/v1/search.grpc.pb.h"
 #include "tests/daemon/http/raw_client.h"
 #include "tests/testing/status_matchers.h"
 
@@ -61,6 +65,30 @@ class EndlessOriginals : public v1::GalleryService::CallbackService {
   }
 };
 
+// Answers no search until it is cancelled. Thread-safe.
+class LastingSearches : public v1::SearchService::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* Search(grpc::CallbackServerContext*, const v1::SearchRequest*,
+                                   v1::SearchResponse*) override {
+    struct Reactor : grpc::ServerUnaryReactor {
+      void OnCancel() override { Finish(grpc::Status::CANCELLED); }
+      void OnDone() override { delete this; }
+    };
+    auto* const reactor = new Reactor;
+    absl::MutexLock lock(&mutex_);
+    has_come_ = true;
+    return reactor;
+  }
+  void AwaitFirst() {
+    absl::MutexLock lock(&mutex_);
+    mutex_.Await(absl::Condition(&has_come_));
+  }
+
+ private:
+  absl::Mutex mutex_;
+  bool has_come_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
 // The gateway believes this machine, as a proxy, who its visitors are.
 class VisitorsTest : public testing::Test {
  protected:
@@ -69,11 +97,13 @@ class VisitorsTest : public testing::Test {
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(&originals_);
+    builder.RegisterService(&searches_);
     server_ = builder.BuildAndStart();
     options_.listen = "127.0.0.1:0";
     options_.server.server = absl::StrCat("127.0.0.1:", port);
     options_.trusted_proxies = {"127.0.0.1"};
     options_.router.calls_per_second_per_address = 0;
+    options_.router.default_timeout = options_.router.max_timeout = absl::Hours(1);
   }
   ~VisitorsTest() override {
     web_.reset();
@@ -90,7 +120,7 @@ class VisitorsTest : public testing::Test {
   RawClient Send(const char* visitor, const char* method, const char* path) {
     RawClient client(ParseListenAddress(web_->address())->port);
     client.Send(absl::StrCat(method, " ", path, " HTTP/1.1\r\nHost: ", web_->address(),
-                             "\r\nX-Forwarded-For: ", visitor, "\r\n\r\n"));
+                             "\r\nX-Forwarded-For: ", visitor, "\r\nContent-Length: 0\r\n\r\n"));
     return client;
   }
   // The head of the answer to a request for the original.
@@ -102,6 +132,7 @@ class VisitorsTest : public testing::Test {
   }
 
   EndlessOriginals originals_;
+  LastingSearches searches_;
   std::unique_ptr<grpc::Server> server_;
   WebServerOptions options_;
   std::unique_ptr<WebServer> web_;
@@ -137,6 +168,17 @@ TEST_F(VisitorsTest, PlaceOfAnOriginalIsGivenBackWhenItsVisitorLeaves) {
     head = HeadOfOriginal(kOne);
   } while (absl::StartsWith(head, "HTTP/1.1 429"));
   EXPECT_THAT(head, StartsWith("HTTP/1.1 200"));
+}
+
+TEST_F(VisitorsTest, SearchesThatLastLeaveAThreadToAnotherVisitor) {
+  options_.threads = 2;
+  Start();
+  const RawClient first = Send(kOne, "POST", "/api/search");
+  const RawClient second = Send(kOne, "POST", "/api/search");
+  searches_.AwaitFirst();
+  const auto page = Get(kOther, "/");
+  ASSERT_TRUE(page);
+  EXPECT_EQ(page->status, 200);
 }
 
 }  // namespace
