@@ -29,6 +29,8 @@ struct Exchange {
   std::string user{};
   // The addresses of the client (AddressGroup), which stand for one visitor.
   std::string client{};
+  // Whether an operator has sent it; always true on a route for operators alone.
+  bool is_operator = false;
 };
 
 // Fills in the response, or returns an error to respond with.

@@ -201,7 +201,8 @@ HttpResponse Router::Run(const Route& route, HttpRequest& request) {
                     Timeout(request),
                     MemoryLimit::Share(&message_memory_),
                     proxy_->UserOf(request),
-                    AddressGroup(proxy_->ClientOf(request))};
+                    AddressGroup(proxy_->ClientOf(request)),
+                    route.access == Access::kOperator || (!route.is_probe && IsOperator(request))};
   SetCommonHeaders(exchange.request_id, exchange.response);
   const absl::Status status = route.handler(exchange);
   if (route.access == Access::kOperator && !IsRead(request)) {
@@ -295,11 +296,13 @@ absl::Status Router::CheckAccess(Access access, const HttpRequest& request) cons
   if (!IsRead(request)) {
     S2P_RETURN_IF_ERROR(CheckOrigin(from, /*must_tell=*/access == Access::kOperator));
   }
-  if (access != Access::kOperator || !proxy_->UserOf(request).empty() ||
-      sessions_->IsOperator(Cookie(request.Header("Cookie"), kSessionCookie))) {
-    return absl::OkStatus();
-  }
+  if (access != Access::kOperator || IsOperator(request)) return absl::OkStatus();
   return absl::UnauthenticatedError("this is for operators who have logged in");
+}
+
+bool Router::IsOperator(const HttpRequest& request) const {
+  return !proxy_->UserOf(request).empty() ||
+         sessions_->IsOperator(Cookie(request.Header("Cookie"), kSessionCookie));
 }
 
 absl::Duration Router::Timeout(const HttpRequest& request) const {

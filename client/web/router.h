@@ -94,6 +94,7 @@ class Router : public HttpHandler {
   // A BusyError if the client calls too often.
   absl::Status CheckRate(const HttpRequest& request) const;
   absl::Status CheckAccess(Access access, const HttpRequest& request) const;
+  bool IsOperator(const HttpRequest& request) const;
   // Redirects "/operator/" to "/operator", keeping its query. Nothing if that is not a route,
   // either.
   std::optional<std::string> LeadToRoute(const HttpRequest& request) const;

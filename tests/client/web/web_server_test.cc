@@ -194,12 +194,58 @@ TEST_F(WebServerTest, UnreachableServerIs503) {
   EXPECT_EQ(ErrorOf(answer)["code"], "UNAVAILABLE");
 }
 
+TEST_F(WebServerTest, AddressOfAServerThatDoesNotAnswerIsInTheLogAlone) {
+  options_.server.server = "127.0.0.1:1";
+  Start();
+  std::ostringstream log;
+  ASSERT_THAT(ConfigureLog(LogOptions(), &log), IsOk());
+  for (const char* path : {"/api/gallery/stats", "/api/photo/original?id=a"}) {
+    const auto answer = client_->Get(path, {{"x-request-id", "r7"}});
+    EXPECT_EQ(ErrorOf(answer)["message"], "the search server does not answer") << path;
+    EXPECT_THAT(answer->body, Not(HasSubstr("127.0.0.1"))) << path;
+  }
+  web_->Stop();
+  ASSERT_THAT(ConfigureLog(LogOptions()), IsOk());
+  EXPECT_THAT(log.str(), AllOf(HasSubstr("no server answers at 127.0.0.1:1"), HasSubstr("r7")));
+}
+
+TEST_F(WebServerTest, WhatTheServerItselfSaysReachesTheVisitor) {
+  Start();
+  server_.FailNextCall(absl::UnavailableError("no model serves yet"));
+  const auto answer = client_->Post("/api/search", kSearch, "application/json");
+  EXPECT_EQ(ErrorOf(answer)["message"], "no model serves yet");
+}
+
+TEST_F(WebServerTest, ServerThatIsCalledTooOftenDoesNotTellByWhom) {
+  Start();
+  server_.FailNextCallAsBusy("the key web may start 100 calls a second", /*after_ms=*/1500);
+  const auto answer = client_->Post("/api/search", kSearch, "application/json");
+  ASSERT_EQ(answer->status, 429);
+  EXPECT_EQ(answer->get_header_value("Retry-After"), "2");
+  EXPECT_EQ(ErrorOf(answer)["message"], "the server is busy");
+}
+
 TEST_F(WebServerTest, RefusedKeyIsNotTheBrowsersFault) {
   server_.RequireKey("secret");
   Start();
+  std::ostringstream log;
+  ASSERT_THAT(ConfigureLog(LogOptions(), &log), IsOk());
   const auto answer = client_->Get("/api/gallery/stats");
   EXPECT_EQ(answer->status, 500);
-  EXPECT_THAT(ErrorOf(answer)["message"].get<std::string>(), HasSubstr("--api-key"));
+  EXPECT_EQ(ErrorOf(answer)["message"], "the server refuses this gateway's key");
+  EXPECT_THAT(answer->body, Not(HasSubstr("127.0.0.1")));
+  web_->Stop();
+  ASSERT_THAT(ConfigureLog(LogOptions()), IsOk());
+  EXPECT_THAT(log.str(), AllOf(HasSubstr(server_.address()), HasSubstr("--api-key")));
+}
+
+TEST_F(WebServerTest, FailureOfAVersionIsForOperators) {
+  WritePassword("open sesame");
+  Start();
+  const auto for_anyone = client_->Get("/api/model");
+  EXPECT_THAT(for_anyone->body, AllOf(HasSubstr("STATE_FAILED"), Not(HasSubstr("differs"))));
+  ASSERT_EQ(Login("open sesame"), 204);
+  EXPECT_THAT(client_->Get("/api/model", origin_)->body, HasSubstr("sha256 differs"));
 }
 
 TEST_F(WebServerTest, KeyStaysBehindTheGateway) {
@@ -942,6 +988,13 @@ TEST_F(WebTrainerTest, WatchesUseNoThread) {
     EXPECT_THAT(watches.back().ReadUntil("\n\n\r\n"), HasSubstr("id: 1\n"));
   }
   EXPECT_EQ(client_->Get("/api/training/jobs")->status, 200);
+}
+
+TEST_F(WebTrainerTest, OperatorIsToldTheAddressOfATrainerThatDoesNotAnswer) {
+  options_.trainer->server = "127.0.0.1:1";
+  Start();
+  EXPECT_THAT(ErrorOf(client_->Get("/api/training/jobs"))["message"].get<std::string>(),
+              HasSubstr("no server answers at 127.0.0.1:1"));
 }
 
 TEST_F(WebTrainerTest, WatchOfAnUnknownJobIs404) {
