@@ -109,6 +109,11 @@ void AddFlags(Options& options, Flags& flags) {
            "requests below /api/ that one client beyond this machine may start, on average; 0: any "
            "number")
       .Range(0, 1e6);
+  options
+      .Add("feedback-per-second-per-address", &web.feedback_per_second_per_address,
+           "drawings that one client beyond this machine may send as feedback, on average; 0: any "
+           "number")
+      .Range(0, 1e6);
   AddLogOptions(&options, &flags.daemon.log);
 }
 

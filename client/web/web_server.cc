@@ -24,6 +24,8 @@ namespace {
 
 // Requests that may wait, for each thread.
 constexpr int kWaitingPerThread = 4;
+// What one client may say about photos at once: someone marks the results of a page.
+constexpr double kFeedbackAtOnce = 20;
 // A compressed body is held next to what it unpacks to, in steps of this size.
 constexpr uint64_t kUnpackingBytes = 1 << 20;
 
@@ -146,6 +148,8 @@ absl::Status WebServer::Impl::ConnectBackend() {
 
 void WebServer::Impl::AddRoutes() {
   AddApiRoutes(*backend, router);
+  router.LimitRate("POST", "/api/feedback", options.feedback_per_second_per_address,
+                   kFeedbackAtOnce);
   AddPhotoRoutes(*backend, originals, router);
   AddWatchRoutes(*backend, streams, router);
   SessionRouteOptions session;

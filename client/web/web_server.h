@@ -43,6 +43,9 @@ struct WebServerOptions {
   // X-Forwarded-For and the login header.
   std::vector<std::string> trusted_proxies;
   RouterOptions router;
+  // Drawings that one client (AddressGroup) may send as feedback in a second, on average; 20 may
+  // come at once. The server keeps them, so no single client may fill its store. 0: any number.
+  double feedback_per_second_per_address = 1;
   // Threads for requests; a request uses one from its last byte until its answer is made. Those of
   // one client (AddressGroup) use at most half.
   int threads = 96;

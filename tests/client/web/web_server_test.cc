@@ -149,6 +149,33 @@ TEST_F(WebServerTest, ClientThatCallsTooOftenIsToldWhenToComeBackAndNoOther) {
   EXPECT_EQ(client_->Get("/healthz", one)->status, 200);
 }
 
+// The fake server collects no feedback: a request that reaches it is answered with 501.
+TEST_F(WebServerTest, ClientThatSendsTooMuchFeedbackIsToldWhenToComeBackAndNoOther) {
+  options_.feedback_per_second_per_address = 1e-3;
+  options_.router.limit_loopback = true;
+  options_.trusted_proxies = {"127.0.0.1"};
+  Start();
+  const auto send = [&](httplib::Headers headers, const char* address) {
+    headers.emplace("X-Forwarded-For", address);
+    return client_->Post("/api/feedback", headers, "{}", "application/json");
+  };
+  // Another site's page uses up nothing.
+  EXPECT_EQ(send({{"Origin", "http://evil.example"}}, "192.0.2.1")->status, 403);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(send({}, "192.0.2.1")->status, 501) << i;
+  const auto refused = send({}, "192.0.2.1");
+  ASSERT_EQ(refused->status, 429);
+  EXPECT_GT(std::stoi(refused->get_header_value("Retry-After")), 0);
+  EXPECT_THAT(ErrorOf(refused)["message"].get<std::string>(),
+              AllOf(HasSubstr("the address 192.0.2.1"), HasSubstr("/api/feedback")));
+  EXPECT_THAT(ErrorOf(refused)["sentence"].get<std::string>(), HasSubstr("Try again in a moment"));
+  EXPECT_EQ(send({}, "192.0.2.2")->status, 501);
+  // Searches are not counted with it.
+  EXPECT_EQ(
+      client_->Post("/api/search", {{"X-Forwarded-For", "192.0.2.1"}}, kSearch, "application/json")
+          ->status,
+      200);
+}
+
 TEST_F(WebServerTest, CallsOfThisMachineAreNotCounted) {
   options_.router.calls_per_second_per_address = 1e-3;
   Start();
