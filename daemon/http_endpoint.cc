@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "daemon/http/client_address.h"
 #include "daemon/http/http_server.h"
 
 namespace s2p {
@@ -37,6 +38,7 @@ class EndpointHandler : public HttpHandler {
       admission.answer = ready_() ? Plain(200, "ok\n") : Plain(503, "not ready\n");
     } else if (reads && request.path == "/metrics") {
       admission.max_body_bytes = kMaxBodyBytes;
+      admission.caller = AddressGroup(request.remote_address);
     } else {
       admission.answer = Plain(404, "");
     }

@@ -25,7 +25,8 @@ struct HttpEndpointOptions {
   std::function<std::string()> metrics = [] { return std::string(); };
   // Decides GET /readyz: 200 for true, 503 for false. Must be thread-safe and must not block.
   std::function<bool()> ready = [] { return true; };
-  // Threads that call `metrics`, 1 to 64. Clients, however slow, hold none.
+  // Threads that call `metrics`, 1 to 64. Clients, however slow, hold none, and the requests of one
+  // address (AddressGroup) at most half.
   int threads = 4;
 };
 

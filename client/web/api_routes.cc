@@ -7,10 +7,12 @@ namespace {
 using To = ForwardedCall::To;
 using Done = ForwardedCall::Done;
 
-// `start(context, request, response, done)` starts the RPC.
+// `start(context, request, response, done)` starts the RPC, and `finish` may take parts out of what
+// it answers.
 template <typename Request, typename Response, typename Start>
-ExchangeHandler Forward(Backend& backend, To to, Start start) {
-  return [&backend, to, start](Exchange& exchange) {
+ExchangeHandler Forward(Backend& backend, To to, Start start,
+                        void (*finish)(const Exchange&, Response&) = nullptr) {
+  return [&backend, to, start, finish](Exchange& exchange) {
     Request request;
     absl::Status status = ReadRequest(exchange, request);
     if (!status.ok()) return status;
@@ -18,8 +20,10 @@ ExchangeHandler Forward(Backend& backend, To to, Start start) {
     ForwardedCall call(backend, to, exchange);
     status =
         call.Await(exchange, [&](Done done) { start(&call.context(), &request, &response, done); });
-    if (status.ok()) AnswerJson(exchange, response);
-    return status;
+    if (!status.ok()) return status;
+    if (finish != nullptr) finish(exchange, response);
+    AnswerJson(exchange, response);
+    return absl::OkStatus();
   };
 }
 
@@ -30,6 +34,22 @@ ExchangeHandler Forward(Backend& backend, To to, Start start) {
       backend, to, [&backend](auto* context, auto* request, auto* response, auto done) { \
         backend.service()->async()->Method(context, request, response, done);            \
       })
+
+// Leaves out what only operators can act on.
+void HideFaults(const Exchange& exchange, v1::GetModelStatusResponse& status) {
+  if (exchange.is_operator) return;
+  status.clear_faults();
+  for (v1::ModelVersion& version : *status.mutable_versions()) version.clear_failure();
+}
+
+ExchangeHandler ForwardModelStatus(Backend& backend) {
+  return Forward<v1::GetModelStatusRequest, v1::GetModelStatusResponse>(
+      backend, To::kServer,
+      [&backend](auto* context, auto* request, auto* response, auto done) {
+        backend.model()->async()->GetModelStatus(context, request, response, done);
+      },
+      HideFaults);
+}
 
 void AddTrainingRoutes(Backend& backend, Router& router) {
   const auto add = [&](const char* method, const char* path, ExchangeHandler handler) {
@@ -73,7 +93,7 @@ void AddApiRoutes(Backend& backend, Router& router) {
              S2P_FORWARD(To::kServer, gallery, DeletePhotos));
   router.Add("POST", "/api/photo/metadata", Access::kOperator,
              S2P_FORWARD(To::kServer, gallery, UpdatePhotoMetadata));
-  router.Add("GET", "/api/model", Access::kAnyone, S2P_FORWARD(To::kServer, model, GetModelStatus));
+  router.Add("GET", "/api/model", Access::kAnyone, ForwardModelStatus(backend));
   router.Add("POST", "/api/model/serving", Access::kOperator,
              S2P_FORWARD(To::kServer, model, SetServingVersion));
   AddFeedbackRoutes(backend, router);

@@ -10,6 +10,7 @@
 #include "base/user_key.h"
 #include "client/connection/grpc_channel.h"
 #include "client/web/http_error.h"
+#include "daemon/log.h"
 #include "daemon/retry_after.h"
 
 namespace s2p {
@@ -19,6 +20,26 @@ namespace {
 // should not reach the encoder.
 constexpr absl::Duration kClientCheckInterval = absl::Milliseconds(10);
 constexpr char kPushbackKey[] = "grpc-retry-pushback-ms";
+// Our servers return it with each call that they end themselves.
+constexpr char kRequestIdKey[] = "x-request-id";
+
+// What a visitor reads of a call to the server that gRPC, and no server, has ended with this code:
+// gRPC's own words name addresses. Empty for a code whose words do not.
+absl::string_view WordsFor(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kUnavailable:
+      return "the search server does not answer";
+    case absl::StatusCode::kDeadlineExceeded:
+      return "the search server did not answer in time";
+    case absl::StatusCode::kUnimplemented:
+      return "the search server does not know this call";
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+      return "the answer of the search server cannot be read";
+    default:
+      return "";
+  }
+}
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> ChannelTo(ClientOptions options) {
   options.retry = false;
@@ -157,11 +178,11 @@ ForwardedCall::ForwardedCall(Backend& backend, To to, const Exchange& exchange, 
 
 ForwardedCall::ForwardedCall(Backend& backend, To to, const CallOrigin& origin,
                              absl::Duration timeout, bool has_deadline)
-    : backend_(backend), to_(to) {
+    : backend_(backend), to_(to), request_id_(origin.request_id) {
   ClientOptions options = (to == To::kServer ? backend.server_ : *backend.trainer_).Now();
   options.timeout = timeout;
   Prepare(options, has_deadline, context_);
-  context_.AddMetadata("x-request-id", origin.request_id);
+  context_.AddMetadata(kRequestIdKey, origin.request_id);
   if (!origin.user.empty()) context_.AddMetadata(kUserKey, origin.user);
   backend_.Enter(&context_);
 }
@@ -199,11 +220,14 @@ absl::Status ForwardedCall::StatusOf(const grpc::Status& status) const {
   absl::Status result =
       FromGrpc(status, options.server, is_server ? "s2p-server" : "s2p-trainer serve");
   if (absl::IsUnauthenticated(result) || absl::IsPermissionDenied(result)) {
-    return absl::InternalError(absl::StrCat(options.server, " refuses this gateway's key (",
-                                            result.message(), "): set --api-key"));
+    return ForVisitors(
+        absl::InternalError(absl::StrCat(options.server, " refuses this gateway's key (",
+                                         result.message(), "): set --api-key")),
+        "the server refuses this gateway's key");
   }
-  if (!absl::IsResourceExhausted(result)) return WithServerLimits(result);
   const auto& trailers = context_.GetServerTrailingMetadata();
+  if (trailers.count(kRequestIdKey) == 0) result = ForVisitors(result, WordsFor(result.code()));
+  if (!absl::IsResourceExhausted(result)) return WithServerLimits(result);
   const auto pushback = trailers.find(kPushbackKey);
   int64_t milliseconds = 0;
   if (pushback == trailers.end() ||
@@ -212,7 +236,15 @@ absl::Status ForwardedCall::StatusOf(const grpc::Status& status) const {
       milliseconds < 0) {
     return result;
   }
-  return BusyError(result.message(), absl::Milliseconds(milliseconds));
+  // A server that is called too often names the key, or the gateway's address, and logs it itself.
+  return BusyError(is_server ? "the server is busy" : result.message(),
+                   absl::Milliseconds(milliseconds));
+}
+
+absl::Status ForwardedCall::ForVisitors(const absl::Status& status, absl::string_view words) const {
+  if (to_ == To::kTrainer || words.empty()) return status;
+  LogWarning("a call to the server failed", {{"request_id", request_id_}, {"error", status}});
+  return absl::Status(status.code(), words);
 }
 
 }  // namespace s2p

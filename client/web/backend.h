@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "client/client_options.h"
@@ -124,11 +125,20 @@ class ForwardedCall {
   // The status of an ended call for the browser: the server's code and message, and for
   // ResourceExhausted when to retry (daemon/retry_after.h). If a server refuses our key, the status
   // is Internal, not Unauthenticated: the user of the browser can do nothing about it.
+  //
+  // Visitors read what a call to the server returns. So the server's address, our key's name, and
+  // gRPC's own words are left out, and logged with the request's id. Only operators call the
+  // trainer; they read it all.
   absl::Status StatusOf(const grpc::Status& status) const;
 
  private:
+  // For a call to the server, logs the status and returns it with these words; unchanged if there
+  // are none.
+  absl::Status ForVisitors(const absl::Status& status, absl::string_view words) const;
+
   Backend& backend_;
   const To to_;
+  const std::string request_id_;
   grpc::ClientContext context_;
 };
 

@@ -27,6 +27,10 @@ struct Exchange {
   // The person who has logged in at a proxy (TrustedProxy::UserOf), for the servers' audit log;
   // empty if there is none.
   std::string user{};
+  // The addresses of the client (AddressGroup), which stand for one visitor.
+  std::string client{};
+  // Whether an operator has sent it; always true on a route for operators alone.
+  bool is_operator = false;
 };
 
 // Fills in the response, or returns an error to respond with.

@@ -92,6 +92,12 @@ void AddFlags(Options& options, Flags& flags) {
       .Range(1 << 20, double{1 << 30} * 64);
   options.Add("threads", &web.threads, "threads that answer requests").Range(2, 1024);
   options.Add("max-streams", &web.max_streams, "most event streams open at a time").Range(0, 1000);
+  options
+      .Add(
+          "max-originals", &web.max_originals,
+          "originals of photos sent at a time; once there are this many, clients below their share "
+          "get up to as many more")
+      .Range(1, 10000);
   options.Add("max-connections", &web.max_connections, "most connections open at a time")
       .Range(1, 100000);
   options
@@ -101,6 +107,11 @@ void AddFlags(Options& options, Flags& flags) {
   options
       .Add("calls-per-second-per-address", &web.router.calls_per_second_per_address,
            "requests below /api/ that one client beyond this machine may start, on average; 0: any "
+           "number")
+      .Range(0, 1e6);
+  options
+      .Add("feedback-per-second-per-address", &web.feedback_per_second_per_address,
+           "drawings that one client beyond this machine may send as feedback, on average; 0: any "
            "number")
       .Range(0, 1e6);
   AddLogOptions(&options, &flags.daemon.log);

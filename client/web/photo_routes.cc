@@ -13,6 +13,8 @@
 #include "client/web/json_message.h"
 #include "client/web/routes.h"
 #include "client/web/streamed_call.h"
+#include "daemon/callers/call_places.h"
+#include "daemon/retry_after.h"
 
 namespace s2p {
 namespace {
@@ -115,12 +117,28 @@ absl::Status GetThumbnail(Backend& backend, Exchange& exchange) {
 
 using OriginalCall = StreamedCall<v1::GetPhotoResponse>;
 
-std::shared_ptr<OriginalCall> StartOriginal(Backend& backend, const Exchange& exchange) {
+// A place for one more original of this client, until the last copy of the result is destroyed. A
+// BusyError if the client has no share left.
+absl::StatusOr<std::shared_ptr<void>> TakePlace(CallPlaces& originals, const Exchange& exchange) {
+  // A browser that reads takes an original in about this time.
+  constexpr absl::Duration kRetryAfter = absl::Seconds(1);
+  auto place = originals.Take(exchange.client);
+  if (!place) {
+    return BusyError(absl::StrCat("no place is left for another original to the address ",
+                                  exchange.client, " (", originals.most(), " are shared by all)"),
+                     kRetryAfter);
+  }
+  return std::make_shared<CallPlaces::Place>(std::move(place));
+}
+
+std::shared_ptr<OriginalCall> StartOriginal(Backend& backend, const Exchange& exchange,
+                                            std::shared_ptr<void> place) {
   v1::GetPhotoRequest request;
   request.set_photo_id(Parameter(exchange, "id"));
   request.set_rendition(v1::RENDITION_ORIGINAL);
   StreamedBody<v1::GetPhotoResponse> body;
   body.piece = [](v1::GetPhotoResponse& message) { return std::move(*message.mutable_chunk()); };
+  body.held = std::move(place);
   return OriginalCall::Start(
       backend, ForwardedCall::To::kServer, exchange, /*has_deadline=*/true, std::move(body),
       [&backend, request = std::move(request)](auto* context, auto* reactor) {
@@ -129,12 +147,14 @@ std::shared_ptr<OriginalCall> StartOriginal(Backend& backend, const Exchange& ex
 }
 
 // Forwards the original to the browser chunk by chunk, so that it is never in memory as a whole.
-absl::Status GetOriginal(Backend& backend, Exchange& exchange) {
+// The call lasts as long as the browser takes to read, and the server counts it as the gateway's.
+absl::Status GetOriginal(Backend& backend, CallPlaces& originals, Exchange& exchange) {
   S2P_ASSIGN_OR_RETURN(const auto unchanged, IsUnchanged(backend, exchange, ""));
   SetHeader(exchange, "Cache-Control", kOriginalCaching);
   if (unchanged) return absl::OkStatus();
+  S2P_ASSIGN_OR_RETURN(auto place, TakePlace(originals, exchange));
   exchange.timeout = std::max(exchange.timeout, kOriginalTimeout);
-  const auto call = StartOriginal(backend, exchange);
+  const auto call = StartOriginal(backend, exchange, std::move(place));
   S2P_ASSIGN_OR_RETURN(const bool has_message, call->AwaitFirst(exchange.request));
   if (!has_message) return absl::InternalError("an empty answer");
   SetHeader(exchange, "ETag", absl::StrCat("\"", call->first().photo().sha256(), "\""));
@@ -216,7 +236,7 @@ absl::Status PostPhoto(Backend& backend, Exchange& exchange) {
 
 }  // namespace
 
-void AddPhotoRoutes(Backend& backend, Router& router) {
+void AddPhotoRoutes(Backend& backend, CallPlaces& originals, Router& router) {
   using Access = Router::Access;
   const auto add = [&](const char* method, const char* path, Access access,
                        absl::Status (*handler)(Backend&, Exchange&)) {
@@ -225,7 +245,8 @@ void AddPhotoRoutes(Backend& backend, Router& router) {
   };
   add("GET", "/api/photo", Access::kAnyone, GetFacts);
   add("GET", "/api/photo/thumbnail", Access::kAnyone, GetThumbnail);
-  add("GET", "/api/photo/original", Access::kAnyone, GetOriginal);
+  router.Add("GET", "/api/photo/original", Access::kAnyone,
+             [&](Exchange& exchange) { return GetOriginal(backend, originals, exchange); });
   add("PUT", "/api/photo", Access::kOperator, PutPhoto);
   add("POST", "/api/photo", Access::kOperator, PostPhoto);
 }

@@ -141,6 +141,13 @@ void Router::Add(const std::string& method, const std::string& path, Access acce
       max_body_bytes.value_or(method == "GET" ? kMaxIgnoredBytes : options_.max_body_bytes);
 }
 
+void Router::LimitRate(const std::string& method, const std::string& path, double per_second,
+                       double at_once) {
+  if (per_second <= 0) return;
+  routes_.at({method, path}).by_address =
+      std::make_unique<TokenBuckets>(per_second, at_once, kMostClients);
+}
+
 void Router::AddProbe(const std::string& path, ExchangeHandler handler) {
   Add("GET", path, Access::kAnyone, std::move(handler));
   routes_[{"GET", path}].is_probe = true;
@@ -187,6 +194,7 @@ HttpAdmission Router::Admit(const HttpRequest& request) {
     admission.answer = Run(*route, copy);
   } else {
     admission.max_body_bytes = route->max_body_bytes;
+    admission.caller = AddressGroup(proxy_->ClientOf(request));
   }
   return admission;
 }
@@ -199,7 +207,9 @@ HttpResponse Router::Run(const Route& route, HttpRequest& request) {
                     RequestId(request),
                     Timeout(request),
                     MemoryLimit::Share(&message_memory_),
-                    proxy_->UserOf(request)};
+                    proxy_->UserOf(request),
+                    AddressGroup(proxy_->ClientOf(request)),
+                    route.access == Access::kOperator || (!route.is_probe && IsOperator(request))};
   SetCommonHeaders(exchange.request_id, exchange.response);
   const absl::Status status = route.handler(exchange);
   if (route.access == Access::kOperator && !IsRead(request)) {
@@ -260,20 +270,26 @@ std::optional<std::string> Router::LeadToRoute(const HttpRequest& request) const
   return absl::StrCat(shorter, query == std::string::npos ? "" : request.target.substr(query));
 }
 
-absl::Status Router::CheckRate(const HttpRequest& request) const {
-  if (by_address_ == nullptr || !absl::StartsWith(request.path, "/api/")) return absl::OkStatus();
+absl::Status Router::CheckRate(TokenBuckets* by_address, absl::string_view what,
+                               const HttpRequest& request) const {
+  if (by_address == nullptr) return absl::OkStatus();
   const std::string client = AddressGroup(proxy_->ClientOf(request));
   if (!options_.limit_loopback && IsLoopback(client)) return absl::OkStatus();
-  const absl::Duration pause = by_address_->Take(client, TokenBuckets::Clock::now());
+  const absl::Duration pause = by_address->Take(client, TokenBuckets::Clock::now());
   if (pause == absl::ZeroDuration()) return absl::OkStatus();
-  return BusyError(absl::StrCat("the address ", client, " may start ", by_address_->rate(),
-                                " requests a second"),
+  return BusyError(absl::StrCat("the address ", client, " may start ", by_address->rate(), " ",
+                                what, " a second"),
                    pause);
 }
 
 absl::Status Router::Check(const Route& route, const HttpRequest& request) const {
-  S2P_RETURN_IF_ERROR(CheckRate(request));
+  if (absl::StartsWith(request.path, "/api/")) {
+    S2P_RETURN_IF_ERROR(CheckRate(by_address_.get(), "requests", request));
+  }
   S2P_RETURN_IF_ERROR(CheckAccess(route.access, request));
+  // Only now, so that pages of other sites use up nothing of it.
+  S2P_RETURN_IF_ERROR(
+      CheckRate(route.by_address.get(), absl::StrCat("requests of ", request.path), request));
   if (!IsRead(request) && IsMultipart(request)) {
     return absl::InvalidArgumentError("multipart/form-data is not supported: send the bytes alone");
   }
@@ -293,11 +309,13 @@ absl::Status Router::CheckAccess(Access access, const HttpRequest& request) cons
   if (!IsRead(request)) {
     S2P_RETURN_IF_ERROR(CheckOrigin(from, /*must_tell=*/access == Access::kOperator));
   }
-  if (access != Access::kOperator || !proxy_->UserOf(request).empty() ||
-      sessions_->IsOperator(Cookie(request.Header("Cookie"), kSessionCookie))) {
-    return absl::OkStatus();
-  }
+  if (access != Access::kOperator || IsOperator(request)) return absl::OkStatus();
   return absl::UnauthenticatedError("this is for operators who have logged in");
+}
+
+bool Router::IsOperator(const HttpRequest& request) const {
+  return !proxy_->UserOf(request).empty() ||
+         sessions_->IsOperator(Cookie(request.Header("Cookie"), kSessionCookie));
 }
 
 absl::Duration Router::Timeout(const HttpRequest& request) const {

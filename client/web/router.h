@@ -67,6 +67,11 @@ class Router : public HttpHandler {
   // `max_body_bytes`; without it, as many as the options say.
   void Add(const std::string& method, const std::string& path, Access access,
            ExchangeHandler handler, std::optional<uint64_t> max_body_bytes = std::nullopt);
+  // Gives a route, which has been added, a limit of its own besides that of RouterOptions: the
+  // requests that one client (AddressGroup) may start in a second, on average, and those that may
+  // come at once, at least 1. `per_second` 0: any number.
+  void LimitRate(const std::string& method, const std::string& path, double per_second,
+                 double at_once);
   // A GET for anyone that is answered even if all threads are busy. `handler` must not block.
   void AddProbe(const std::string& path, ExchangeHandler handler);
 
@@ -84,6 +89,8 @@ class Router : public HttpHandler {
     ExchangeHandler handler;
     uint64_t max_body_bytes = 0;
     bool is_probe = false;
+    // Null: no limit of its own.
+    std::unique_ptr<TokenBuckets> by_address;
   };
 
   // Null if there is none.
@@ -91,9 +98,12 @@ class Router : public HttpHandler {
   absl::Status Check(const Route& route, const HttpRequest& request) const;
   // Warns, once, of what may be a proxy that nobody named.
   void NoteProxy(const HttpRequest& request);
-  // A BusyError if the client calls too often.
-  absl::Status CheckRate(const HttpRequest& request) const;
+  // A BusyError if the client starts more requests than `by_address` allows; null: any number.
+  // `what` names them.
+  absl::Status CheckRate(TokenBuckets* by_address, absl::string_view what,
+                         const HttpRequest& request) const;
   absl::Status CheckAccess(Access access, const HttpRequest& request) const;
+  bool IsOperator(const HttpRequest& request) const;
   // Redirects "/operator/" to "/operator", keeping its query. Nothing if that is not a route,
   // either.
   std::optional<std::string> LeadToRoute(const HttpRequest& request) const;

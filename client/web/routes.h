@@ -12,14 +12,16 @@
 #include "client/web/operator_sessions.h"
 #include "client/web/router.h"
 #include "client/web/trusted_proxy.h"
+#include "daemon/callers/call_places.h"
 
 namespace s2p {
 
 // Adds RPCs with one request and one response: JSON in, JSON out.
 void AddApiRoutes(Backend& backend, Router& router);
 
-// Adds photos: their properties, their pictures, and uploads.
-void AddPhotoRoutes(Backend& backend, Router& router);
+// Adds photos: their properties, their pictures, and uploads. Each original that is sent holds one
+// of the client's places among `originals`.
+void AddPhotoRoutes(Backend& backend, CallPlaces& originals, Router& router);
 
 // Adds live updates of a job, as server-sent events.
 void AddWatchRoutes(Backend& backend, EventStreams& streams, Router& router);

@@ -50,18 +50,15 @@ absl::Status Logout(OperatorSessions& sessions, Exchange& exchange) {
 
 void AddSessionRoutes(const SessionRouteOptions& options, OperatorSessions& sessions,
                       const TrustedProxy& proxy, Router& router) {
-  router.Add("GET", "/api/session", Router::Access::kAnyone,
-             [options, &sessions, &proxy](Exchange& e) {
-               const bool is_operator =
-                   !proxy.UserOf(e.request).empty() || sessions.IsOperator(TokenOf(e));
-               const nlohmann::json body = {{"operator", is_operator},
-                                            {"loginRequired", sessions.login_required()},
-                                            {"trainer", options.has_trainer},
-                                            {"galleryTraining", options.has_gallery_training},
-                                            {"maxBodyBytes", options.max_body_bytes}};
-               Answer(e, body.dump(), "application/json");
-               return absl::OkStatus();
-             });
+  router.Add("GET", "/api/session", Router::Access::kAnyone, [options, &sessions](Exchange& e) {
+    const nlohmann::json body = {{"operator", e.is_operator},
+                                 {"loginRequired", sessions.login_required()},
+                                 {"trainer", options.has_trainer},
+                                 {"galleryTraining", options.has_gallery_training},
+                                 {"maxBodyBytes", options.max_body_bytes}};
+    Answer(e, body.dump(), "application/json");
+    return absl::OkStatus();
+  });
   router.Add(
       "POST", "/api/login", Router::Access::kOwnPage,
       [&sessions, &proxy](Exchange& e) { return Login(sessions, proxy, e); }, kMaxLoginBytes);

@@ -12,6 +12,7 @@
 #include "client/web/operator_sessions.h"
 #include "client/web/routes.h"
 #include "client/web/trusted_proxy.h"
+#include "daemon/callers/call_places.h"
 #include "daemon/http/client_address.h"
 #include "daemon/http/http_server.h"
 #include "daemon/listen_address.h"
@@ -23,6 +24,8 @@ namespace {
 
 // Requests that may wait, for each thread.
 constexpr int kWaitingPerThread = 4;
+// What one client may say about photos at once: someone marks the results of a page.
+constexpr double kFeedbackAtOnce = 20;
 // A compressed body is held next to what it unpacks to, in steps of this size.
 constexpr uint64_t kUnpackingBytes = 1 << 20;
 
@@ -45,6 +48,9 @@ absl::Status CheckOptions(const WebServerOptions& options) {
   }
   if (options.max_streams < 0) {
     return absl::InvalidArgumentError("max-streams: less than none");
+  }
+  if (options.max_originals < 1) {
+    return absl::InvalidArgumentError("max-originals: at least one must be allowed");
   }
   if (!options.login_header.empty() && options.trusted_proxies.empty()) {
     return absl::InvalidArgumentError(
@@ -84,6 +90,7 @@ struct WebServer::Impl {
         metrics(options.version),
         sessions(PasswordSource(), proxy.logs_in()),
         streams(options.max_streams, &metrics),
+        originals(options.max_originals),
         router(options.router, &sessions, &proxy, &metrics) {}
 
   // Null without a file.
@@ -106,6 +113,7 @@ struct WebServer::Impl {
   std::unique_ptr<Reloaded<std::string>> password;
   OperatorSessions sessions;
   EventStreams streams;
+  CallPlaces originals;
   std::unique_ptr<Backend> backend;
   // Null without a folder to export into.
   std::unique_ptr<GalleryTraining> gallery_training;
@@ -140,7 +148,9 @@ absl::Status WebServer::Impl::ConnectBackend() {
 
 void WebServer::Impl::AddRoutes() {
   AddApiRoutes(*backend, router);
-  AddPhotoRoutes(*backend, router);
+  router.LimitRate("POST", "/api/feedback", options.feedback_per_second_per_address,
+                   kFeedbackAtOnce);
+  AddPhotoRoutes(*backend, originals, router);
   AddWatchRoutes(*backend, streams, router);
   SessionRouteOptions session;
   session.has_trainer = backend->has_trainer();

@@ -43,10 +43,18 @@ struct WebServerOptions {
   // X-Forwarded-For and the login header.
   std::vector<std::string> trusted_proxies;
   RouterOptions router;
-  // Threads for requests; a request uses one from its last byte until its answer is made.
+  // Drawings that one client (AddressGroup) may send as feedback in a second, on average; 20 may
+  // come at once. The server keeps them, so no single client may fill its store. 0: any number.
+  double feedback_per_second_per_address = 1;
+  // Threads for requests; a request uses one from its last byte until its answer is made. Those of
+  // one client (AddressGroup) use at most half.
   int threads = 96;
   // Largest number of open event streams, none of which uses a thread.
   int max_streams = 32;
+  // Originals of photos that are sent at a time, none of which uses a thread: places that clients
+  // share (CallPlaces), so up to twice as many in all. A server's max_photos_sent is above that, or
+  // clients that do not read could leave no thumbnail.
+  int max_originals = 64;
   // As in HttpServerOptions.
   int max_connections = 1024;
   int max_connections_per_address = 256;

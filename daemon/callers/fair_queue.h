@@ -2,9 +2,11 @@
 #ifndef S2P_DAEMON_CALLERS_FAIR_QUEUE_H_
 #define S2P_DAEMON_CALLERS_FAIR_QUEUE_H_
 
+#include <algorithm>
 #include <deque>
 #include <list>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -43,18 +45,22 @@ class FairQueue {
   // The places of the item whose turn it is; not for an empty queue.
   int NextPlaces() const { return lines_.front().items.front().second; }
   // Removes and returns that item; the next one is another caller's, if another waits.
-  T Pop() {
-    Line& line = lines_.front();
-    T item = std::move(line.items.front().first);
-    places_.Give(line.caller, line.items.front().second);
-    line.items.pop_front();
-    if (line.items.empty()) {
-      by_caller_.erase(line.caller);
-      lines_.pop_front();
-    } else {
-      lines_.splice(lines_.end(), lines_, lines_.begin());
-    }
-    return item;
+  T Pop() { return PopFrom(lines_.begin()); }
+
+  // Whether an item waits of a caller for whom `may(caller)` is true.
+  template <typename May>
+  bool HasTurn(const May& may) const {
+    return std::any_of(lines_.begin(), lines_.end(),
+                       [&](const Line& line) { return may(line.caller); });
+  }
+  // As Pop, among the callers for whom `may(caller)` is true; the others keep their turns. Nothing
+  // if none of them waits.
+  template <typename May>
+  std::optional<T> PopIf(const May& may) {
+    const auto found = std::find_if(lines_.begin(), lines_.end(),
+                                    [&](const Line& line) { return may(line.caller); });
+    if (found == lines_.end()) return std::nullopt;
+    return PopFrom(found);
   }
 
   // Calls `visit` with each caller's oldest item.
@@ -69,6 +75,20 @@ class FairQueue {
     std::string caller;
     std::deque<std::pair<T, int>> items;
   };
+
+  // Takes the oldest item of the line, whose turn is the last one from now on.
+  T PopFrom(typename std::list<Line>::iterator line) {
+    T item = std::move(line->items.front().first);
+    places_.Give(line->caller, line->items.front().second);
+    line->items.pop_front();
+    if (line->items.empty()) {
+      by_caller_.erase(line->caller);
+      lines_.erase(line);
+    } else {
+      lines_.splice(lines_.end(), lines_, line);
+    }
+    return item;
+  }
 
   FairPlaces places_;
   // In the order of their turns; none is empty.

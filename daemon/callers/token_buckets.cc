@@ -5,7 +5,10 @@
 namespace s2p {
 
 TokenBuckets::TokenBuckets(double rate, size_t most_callers)
-    : rate_(rate), most_tokens_(std::max(1.0, rate)), most_callers_(most_callers) {}
+    : TokenBuckets(rate, std::max(1.0, rate), most_callers) {}
+
+TokenBuckets::TokenBuckets(double rate, double burst, size_t most_callers)
+    : rate_(rate), most_tokens_(burst), most_callers_(most_callers) {}
 
 absl::Duration TokenBuckets::Take(const std::string& caller, Clock::time_point now) {
   absl::MutexLock lock(&mutex_);

@@ -14,15 +14,17 @@
 
 namespace s2p {
 
-// One token bucket for each caller: it holds what a second brings, at least one token, and each
-// call takes one. Remembers a bounded number of callers; the one that has not called for the
-// longest is forgotten, and starts afresh. Thread-safe.
+// One token bucket for each caller: it holds what a second brings, at least one token, or as many
+// as one may use at once, and each call takes one. Remembers a bounded number of callers; the one
+// that has not called for the longest is forgotten, and starts afresh. Thread-safe.
 class TokenBuckets {
  public:
   using Clock = std::chrono::steady_clock;
 
   // `rate`: tokens of a caller in one second, above 0. `most_callers`: that are remembered.
   TokenBuckets(double rate, size_t most_callers);
+  // `burst`: tokens that a bucket holds, at least 1.
+  TokenBuckets(double rate, double burst, size_t most_callers);
 
   // Takes one of the caller's tokens and returns 0; or takes none and returns the time until there
   // is one.

@@ -350,7 +350,7 @@ void HttpConnection::Dispatch() {
   host_.SetWaiting(*this, Wait::kNothing);
   state_ = State::kAnswering;
   request_->body = std::move(parser_->get().body());
-  const bool accepted = host_.Submit([self = shared_from_this()] {
+  const bool accepted = host_.Submit(admission_.caller, [self = shared_from_this()] {
     const auto response = std::make_shared<HttpResponse>(self->MakeAnswer());
     self->host_.Post([self, response] { self->Send(std::move(*response)); });
   });

@@ -36,8 +36,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     virtual const HttpServerOptions& options() const = 0;
     virtual HttpHandler& handler() = 0;
     virtual bool stopping() const = 0;
-    // Runs `work` on one of the threads. False if too much waits.
-    virtual bool Submit(std::function<void()> work) = 0;
+    // Runs `work` on one of the threads when it is the caller's turn (HttpAdmission::caller). False
+    // if there is no room for the caller.
+    virtual bool Submit(const std::string& caller, std::function<void()> work) = 0;
     // Runs `work` on the network's thread. Thread-safe.
     virtual void Post(std::function<void()> work) = 0;
     // For callbacks that may come when the server has gone.

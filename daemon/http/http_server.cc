@@ -9,7 +9,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <iterator>
 #include <list>
 #include <mutex>
@@ -19,6 +18,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "daemon/http/answer_threads.h"
 #include "daemon/http/client_address.h"
 #include "daemon/http/http_connection.h"
 #include "daemon/http/http_wire.h"
@@ -83,7 +83,7 @@ struct HttpServer::Impl : HttpConnection::Host, std::enable_shared_from_this<Htt
         acceptor_(io_),
         accept_timer_(io_),
         stop_timer_(io_),
-        pool_(static_cast<size_t>(options_.threads)) {}
+        answers_(options_.threads, options_.max_waiting) {}
 
   absl::Status Open();
   void Run() {
@@ -95,7 +95,9 @@ struct HttpServer::Impl : HttpConnection::Host, std::enable_shared_from_this<Htt
   const HttpServerOptions& options() const override { return options_; }
   HttpHandler& handler() override { return handler_; }
   bool stopping() const override { return stopping_; }
-  bool Submit(std::function<void()> work) override;
+  bool Submit(const std::string& caller, std::function<void()> work) override {
+    return answers_.Submit(caller, std::move(work));
+  }
   void Post(std::function<void()> work) override { asio::post(io_, std::move(work)); }
   std::weak_ptr<Host> self() override { return weak_from_this(); }
   void SetWaiting(HttpConnection& connection, HttpConnection::Wait wait) override;
@@ -116,7 +118,6 @@ struct HttpServer::Impl : HttpConnection::Host, std::enable_shared_from_this<Htt
   std::unique_ptr<TlsFiles> tls_;
   MemoryLimit budget_;
   std::atomic<int> open_{0};
-  std::atomic<int> submitted_{0};
   std::once_flag stopped_;
 
   // The rest belongs to the network's thread.
@@ -142,7 +143,7 @@ struct HttpServer::Impl : HttpConnection::Host, std::enable_shared_from_this<Htt
   };
   std::unordered_map<std::string, Group> by_group_;
 
-  asio::thread_pool pool_;
+  AnswerThreads answers_;
   std::thread thread_;
 };
 
@@ -172,18 +173,6 @@ absl::Status HttpServer::Impl::Open() {
   address_.port = acceptor_.local_endpoint().port();
   AllowFiles(static_cast<rlim_t>(options_.max_connections) + kOtherFiles);
   return absl::OkStatus();
-}
-
-bool HttpServer::Impl::Submit(std::function<void()> work) {
-  if (++submitted_ > options_.threads + options_.max_waiting) {
-    --submitted_;
-    return false;
-  }
-  asio::post(pool_, [this, work = std::move(work)] {
-    work();
-    --submitted_;
-  });
-  return true;
 }
 
 void HttpServer::Impl::SetWaiting(HttpConnection& connection, HttpConnection::Wait wait) {
@@ -294,7 +283,7 @@ void HttpServer::Impl::Stop() {
   std::call_once(stopped_, [this] {
     asio::post(io_, [this] { BeginStop(); });
     thread_.join();
-    pool_.join();
+    answers_.Stop();
     // Answers that came after the deadline.
     io_.restart();
     io_.poll();

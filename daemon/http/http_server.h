@@ -32,7 +32,9 @@ struct HttpServerOptions {
   // Counts each attempt to read them again, as "http_tls". Null: not counted.
   ReloadCounter count_reload;
 
-  // Threads that run HttpHandler::Answer, 1 to 1024, and requests that may wait for one.
+  // Threads that run HttpHandler::Answer, 1 to 1024, and requests that may wait for one. Callers
+  // with less than their share of both may have as many again in all (FairPlaces), and one caller
+  // (HttpAdmission::caller) occupies at most half of the threads, so that it keeps nobody out.
   int threads = 4;
   int max_waiting = 64;
 
@@ -72,6 +74,8 @@ struct HttpAdmission {
   std::optional<HttpResponse> answer;
   // Otherwise, the largest body that is read before Answer.
   uint64_t max_body_bytes = 0;
+  // Who asks: callers take turns at the threads. Empty: nobody in particular, who may have all.
+  std::string caller;
 };
 
 // Answers requests. Called by several threads at once.

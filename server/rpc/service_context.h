@@ -2,6 +2,7 @@
 #ifndef S2P_SERVER_RPC_SERVICE_CONTEXT_H_
 #define S2P_SERVER_RPC_SERVICE_CONTEXT_H_
 
+#include "daemon/callers/call_places.h"
 #include "rpc/call_gate.h"
 #include "rpc/worker_pool.h"
 #include "server/decoder/image_decoder.h"
@@ -10,7 +11,6 @@
 #include "server/gallery/gallery.h"
 #include "server/gallery/snapshot.h"
 #include "server/rpc/byte_budget.h"
-#include "server/rpc/call_places.h"
 #include "server/rpc/metrics.h"
 #include "server/search/batcher.h"
 #include "server/search/limits.h"

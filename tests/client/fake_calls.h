@@ -30,6 +30,13 @@ class FakeCalls {
     next_failure_ = std::move(status);
     calls_before_failure_ = after;
   }
+  // The next call fails with ResourceExhausted, and with the time after which to come back.
+  void FailNextAsBusy(const std::string& message, int after_ms) {
+    absl::MutexLock lock(&mutex_);
+    next_failure_ = absl::ResourceExhaustedError(message);
+    calls_before_failure_ = 0;
+    next_pushback_ms_ = after_ms;
+  }
   // The next call does nothing until its client cancels it.
   void HoldNext() {
     absl::MutexLock lock(&mutex_);
@@ -44,7 +51,9 @@ class FakeCalls {
   void AwaitHeld() { held_.WaitForNotification(); }
   void AwaitCancelled() { cancelled_.WaitForNotification(); }
 
-  grpc::Status Admit(const grpc::ServerContext& context) {
+  grpc::Status Admit(grpc::ServerContext& context) {
+    // As our servers do.
+    context.AddTrailingMetadata("x-request-id", "fake");
     if (TakeHold()) {
       held_.Notify();
       while (!context.IsCancelled()) std::this_thread::yield();
@@ -66,6 +75,9 @@ class FakeCalls {
       return grpc::Status::OK;
     }
     const absl::Status failure = std::exchange(next_failure_, absl::OkStatus());
+    if (const int after_ms = std::exchange(next_pushback_ms_, 0); after_ms > 0) {
+      context.AddTrailingMetadata("grpc-retry-pushback-ms", absl::StrCat(after_ms));
+    }
     return {static_cast<grpc::StatusCode>(failure.code()), std::string(failure.message())};
   }
 
@@ -83,6 +95,8 @@ class FakeCalls {
   std::string key_ ABSL_GUARDED_BY(mutex_);
   absl::Status next_failure_ ABSL_GUARDED_BY(mutex_);
   int calls_before_failure_ ABSL_GUARDED_BY(mutex_) = 0;
+  // 0: none is sent.
+  int next_pushback_ms_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace s2p::test

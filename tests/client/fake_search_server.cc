@@ -323,6 +323,10 @@ void FakeSearchServer::FailNextCall(absl::Status status, int after) {
   services_->state.calls.FailNext(std::move(status), after);
 }
 
+void FakeSearchServer::FailNextCallAsBusy(const std::string& message, int after_ms) {
+  services_->state.calls.FailNextAsBusy(message, after_ms);
+}
+
 void FakeSearchServer::HoldNextCall() { services_->state.calls.HoldNext(); }
 void FakeSearchServer::AwaitHeldCall() { services_->state.calls.AwaitHeld(); }
 void FakeSearchServer::AwaitCancelledCall() { services_->state.calls.AwaitCancelled(); }

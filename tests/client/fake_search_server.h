@@ -42,6 +42,8 @@ class FakeSearchServer {
   void SetWatches(std::deque<std::vector<v1::GetModelStatusResponse>> watches);
   // The call after the next `after` ones fails with `status` before it does anything.
   void FailNextCall(absl::Status status, int after = 0);
+  // The next call fails with ResourceExhausted, and with the time after which to come back.
+  void FailNextCallAsBusy(const std::string& message, int after_ms);
   // The next call does nothing until its client cancels it: once in the life of the server.
   void HoldNextCall();
   // Return when the held call has come, or has been cancelled.

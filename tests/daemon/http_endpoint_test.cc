@@ -13,6 +13,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "tests/daemon/http/raw_client.h"
 #include "tests/testing/status_matchers.h"
 
 namespace s2p {
@@ -153,6 +155,39 @@ TEST(HttpEndpointTest, SeveralCallersAreAnsweredAtOnce) {
   }
   for (std::thread& caller : callers) caller.join();
   EXPECT_EQ(calls.load(), 20);
+}
+
+TEST(HttpEndpointTest, MetricsForOneAddressLeaveAThreadToAnother) {
+  absl::Mutex mutex;
+  int begun = 0;
+  bool released = false;
+  HttpEndpointOptions options;
+  options.threads = 2;
+  // The first call lasts.
+  options.metrics = [&] {
+    absl::MutexLock lock(&mutex);
+    if (++begun == 1) mutex.Await(absl::Condition(&released));
+    return absl::StrCat("n ", begun, "\n");
+  };
+  auto endpoint = MustStart(options);
+  const std::string request = "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  test::RawClient lasts(endpoint->port(), "127.0.0.2"), waits(endpoint->port(), "127.0.0.2"),
+      other(endpoint->port(), "127.0.0.3");
+  lasts.Send(request);
+  {
+    absl::MutexLock lock(&mutex);
+    const auto has_begun = [&] { return begun == 1; };
+    mutex.Await(absl::Condition(&has_begun));
+  }
+  waits.Send(request);
+  other.Send(request);
+  EXPECT_THAT(other.ReadAll(), EndsWith("\r\n\r\nn 2\n"));
+  {
+    absl::MutexLock lock(&mutex);
+    released = true;
+  }
+  EXPECT_THAT(waits.ReadAll(), EndsWith("\r\n\r\nn 3\n"));
+  EXPECT_THAT(lasts.ReadAll(), StartsWith("HTTP/1.1 200"));
 }
 
 }  // namespace

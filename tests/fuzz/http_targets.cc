@@ -112,7 +112,7 @@ class OneConnection : public HttpConnection::Host,
   const HttpServerOptions& options() const override { return options_; }
   HttpHandler& handler() override { return handler_; }
   bool stopping() const override { return false; }
-  bool Submit(std::function<void()> work) override {
+  bool Submit(const std::string&, std::function<void()> work) override {
     asio::post(io_, std::move(work));
     return true;
   }

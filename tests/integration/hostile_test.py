@@ -7,6 +7,7 @@ S2P_ACTS: number of abusive acts (each kind twice); S2P_SEED: their order (1). W
 some ten minutes, it also compares the times of the good searches with and without the abuse, and
 fails if the slow ones take more than twice as long: for a machine that does nothing else.
 """
+import contextlib
 import json
 import multiprocessing
 import os
@@ -44,6 +45,11 @@ PATIENT_SECONDS = 86400
 # The good searches of a run, at least, and by what factor abuse may slow their 99th percentile.
 SEARCHES = 1000
 SLOWER = 2
+# Two visitors of the page, and the connections that one address may have there.
+GREEDY, MODEST = "127.0.0.3", "127.0.0.2"
+CONNECTIONS = 256
+# A photo that the buffers of a connection cannot hold.
+LARGE_PHOTO = "large"
 # A program that says nothing to a raw socket for this long has failed the act.
 SOCKET_SECONDS = 60
 
@@ -162,9 +168,11 @@ def connect(address):
         ("grpc.use_local_subchannel_pool", 1)])
 
 
-def plain_socket(address):
+def plain_socket(address, source=None):
+    """A connection, from this address of the machine if one is given."""
     host, port = address.rsplit(":", 1)
-    return socket.create_connection((host, int(port)), timeout=SOCKET_SECONDS)
+    return socket.create_connection((host, int(port)), timeout=SOCKET_SECONDS,
+                                    source_address=(source, 0) if source else None)
 
 
 def resident_bytes(process):
@@ -230,9 +238,9 @@ class Victims:
             return error.code().name
         return "OK"
 
-    def raw(self, address, *pieces, end=False):
+    def raw(self, address, *pieces, end=False, source=None):
         """Sends bytes as they are and returns what came back until the other side closed."""
-        with plain_socket(address) as peer:
+        with plain_socket(address, source) as peer:
             try:
                 for piece in pieces:
                     peer.sendall(piece)
@@ -299,6 +307,25 @@ class Victims:
         """With `end` the client closes its side, which cancels what the page has asked a server."""
         body = value if isinstance(value, bytes) else json.dumps(value).encode()
         return self.get(path, *lines, body=body, method="POST", end=end)
+
+    def crowd(self, path, wanted, await_answers=False):
+        """The status of what a modest visitor gets while a greedy one asks for a path over as many
+        connections as it may have, and reads nothing, or the first byte of each answer."""
+        def request(path, connection):
+            return ("GET %s HTTP/1.1\r\nHost: %s\r\nConnection: %s\r\n\r\n" % (
+                path, self.web, connection)).encode()
+
+        with contextlib.ExitStack() as opened:
+            peers = [opened.enter_context(plain_socket(self.web, GREEDY)) for _ in range(CONNECTIONS)]
+            for peer in peers:
+                # The page closes what is left of an earlier crowd a little later.
+                with contextlib.suppress(ConnectionError):
+                    peer.sendall(request(path, "keep-alive"))
+            for peer in peers if await_answers else ():
+                with contextlib.suppress(ConnectionError):
+                    peer.recv(1)
+            reply = self.raw(self.web, request(wanted, "close"), source=MODEST)
+        return reply.split(b" ")[1].decode() if reply.startswith(b"HTTP/1.1 ") else "closed"
 
     def close(self):
         self.over.set()
@@ -475,6 +502,10 @@ def acts():
         "/api/photos/delete", {"photoIds": ["a"]}, "Origin: http://" + v.web), "401"
     yield "wrong password", lambda v, r: v.post(
         "/api/login", {"password": "x" * r.randint(1, 3000)}, "Origin: http://" + v.web), ("401", "429")
+    yield "originals that nobody reads", lambda v, r: v.crowd(
+        "/api/photo/original?id=" + LARGE_PHOTO,
+        "/api/photo/%s?id=%s" % (r.choice(["original", "thumbnail"]), LARGE_PHOTO), await_answers=True), "200"
+    yield "requests that fill the threads of the page", lambda v, r: v.crowd("/api/photos", "/api/photos"), "200"
     yield "page for a socket that sleeps", lambda v, r: v.hold(v.web, b"GET / HT"), "held"
     yield "metrics for a socket that sleeps", lambda v, r: v.hold(v.server.http, b"GET /metr"), "held"
     yield "noise to the metrics", lambda v, r: v.http(
@@ -585,7 +616,8 @@ class Hostile(unittest.TestCase):
         self.addCleanup(lambda: self.server.end(signal.SIGKILL))
         self.server.wait_until_serving()
         photos = os.path.join(end_to_end_test.WORK, "data/target/photo")
-        self.server.s2p("--api-key", KEY, "gallery", "add", photos)
+        large = self.write(LARGE_PHOTO + ".png", png(1400, 1400, SEED))
+        self.server.s2p("--api-key", KEY, "gallery", "add", photos, large)
         make_certificates(self.folder)
         self.tls_server = Server(
             os.path.join(end_to_end_test.WORK, "checkpoints"), os.path.join(self.folder, "tls"),
@@ -631,8 +663,8 @@ class Hostile(unittest.TestCase):
 
     def write(self, name, content):
         path = os.path.join(self.folder, name)
-        with open(path, "w") as file:
-            file.write(content)
+        with open(path, "wb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode())
         os.chmod(path, 0o600)
         return path
 
@@ -689,7 +721,7 @@ class Hostile(unittest.TestCase):
         self.assertEqual(self.server.http_get("/healthz")[0], 200)
         self.assertEqual(self.victims.get("/"), "200")
         self.assertEqual(self.server.json("--api-key", KEY, "gallery", "stats")["photoCount"],
-                         str(len(os.listdir(os.path.join(end_to_end_test.WORK, "data/target/photo")))))
+                         str(len(os.listdir(os.path.join(end_to_end_test.WORK, "data/target/photo"))) + 1))
         # Not in a test run, where other programs take the time.
         if quiet:
             self.assertLessEqual(percentile(seconds, 0.99), SLOWER * percentile(quiet, 0.99))

@@ -149,6 +149,33 @@ TEST_F(WebServerTest, ClientThatCallsTooOftenIsToldWhenToComeBackAndNoOther) {
   EXPECT_EQ(client_->Get("/healthz", one)->status, 200);
 }
 
+// The fake server collects no feedback: a request that reaches it is answered with 501.
+TEST_F(WebServerTest, ClientThatSendsTooMuchFeedbackIsToldWhenToComeBackAndNoOther) {
+  options_.feedback_per_second_per_address = 1e-3;
+  options_.router.limit_loopback = true;
+  options_.trusted_proxies = {"127.0.0.1"};
+  Start();
+  const auto send = [&](httplib::Headers headers, const char* address) {
+    headers.emplace("X-Forwarded-For", address);
+    return client_->Post("/api/feedback", headers, "{}", "application/json");
+  };
+  // Another site's page uses up nothing.
+  EXPECT_EQ(send({{"Origin", "http://evil.example"}}, "192.0.2.1")->status, 403);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(send({}, "192.0.2.1")->status, 501) << i;
+  const auto refused = send({}, "192.0.2.1");
+  ASSERT_EQ(refused->status, 429);
+  EXPECT_GT(std::stoi(refused->get_header_value("Retry-After")), 0);
+  EXPECT_THAT(ErrorOf(refused)["message"].get<std::string>(),
+              AllOf(HasSubstr("the address 192.0.2.1"), HasSubstr("/api/feedback")));
+  EXPECT_THAT(ErrorOf(refused)["sentence"].get<std::string>(), HasSubstr("Try again in a moment"));
+  EXPECT_EQ(send({}, "192.0.2.2")->status, 501);
+  // Searches are not counted with it.
+  EXPECT_EQ(
+      client_->Post("/api/search", {{"X-Forwarded-For", "192.0.2.1"}}, kSearch, "application/json")
+          ->status,
+      200);
+}
+
 TEST_F(WebServerTest, CallsOfThisMachineAreNotCounted) {
   options_.router.calls_per_second_per_address = 1e-3;
   Start();
@@ -194,12 +221,58 @@ TEST_F(WebServerTest, UnreachableServerIs503) {
   EXPECT_EQ(ErrorOf(answer)["code"], "UNAVAILABLE");
 }
 
+TEST_F(WebServerTest, AddressOfAServerThatDoesNotAnswerIsInTheLogAlone) {
+  options_.server.server = "127.0.0.1:1";
+  Start();
+  std::ostringstream log;
+  ASSERT_THAT(ConfigureLog(LogOptions(), &log), IsOk());
+  for (const char* path : {"/api/gallery/stats", "/api/photo/original?id=a"}) {
+    const auto answer = client_->Get(path, {{"x-request-id", "r7"}});
+    EXPECT_EQ(ErrorOf(answer)["message"], "the search server does not answer") << path;
+    EXPECT_THAT(answer->body, Not(HasSubstr("127.0.0.1"))) << path;
+  }
+  web_->Stop();
+  ASSERT_THAT(ConfigureLog(LogOptions()), IsOk());
+  EXPECT_THAT(log.str(), AllOf(HasSubstr("no server answers at 127.0.0.1:1"), HasSubstr("r7")));
+}
+
+TEST_F(WebServerTest, WhatTheServerItselfSaysReachesTheVisitor) {
+  Start();
+  server_.FailNextCall(absl::UnavailableError("no model serves yet"));
+  const auto answer = client_->Post("/api/search", kSearch, "application/json");
+  EXPECT_EQ(ErrorOf(answer)["message"], "no model serves yet");
+}
+
+TEST_F(WebServerTest, ServerThatIsCalledTooOftenDoesNotTellByWhom) {
+  Start();
+  server_.FailNextCallAsBusy("the key web may start 100 calls a second", /*after_ms=*/1500);
+  const auto answer = client_->Post("/api/search", kSearch, "application/json");
+  ASSERT_EQ(answer->status, 429);
+  EXPECT_EQ(answer->get_header_value("Retry-After"), "2");
+  EXPECT_EQ(ErrorOf(answer)["message"], "the server is busy");
+}
+
 TEST_F(WebServerTest, RefusedKeyIsNotTheBrowsersFault) {
   server_.RequireKey("secret");
   Start();
+  std::ostringstream log;
+  ASSERT_THAT(ConfigureLog(LogOptions(), &log), IsOk());
   const auto answer = client_->Get("/api/gallery/stats");
   EXPECT_EQ(answer->status, 500);
-  EXPECT_THAT(ErrorOf(answer)["message"].get<std::string>(), HasSubstr("--api-key"));
+  EXPECT_EQ(ErrorOf(answer)["message"], "the server refuses this gateway's key");
+  EXPECT_THAT(answer->body, Not(HasSubstr("127.0.0.1")));
+  web_->Stop();
+  ASSERT_THAT(ConfigureLog(LogOptions()), IsOk());
+  EXPECT_THAT(log.str(), AllOf(HasSubstr(server_.address()), HasSubstr("--api-key")));
+}
+
+TEST_F(WebServerTest, FailureOfAVersionIsForOperators) {
+  WritePassword("open sesame");
+  Start();
+  const auto for_anyone = client_->Get("/api/model");
+  EXPECT_THAT(for_anyone->body, AllOf(HasSubstr("STATE_FAILED"), Not(HasSubstr("differs"))));
+  ASSERT_EQ(Login("open sesame"), 204);
+  EXPECT_THAT(client_->Get("/api/model", origin_)->body, HasSubstr("sha256 differs"));
 }
 
 TEST_F(WebServerTest, KeyStaysBehindTheGateway) {
@@ -942,6 +1015,13 @@ TEST_F(WebTrainerTest, WatchesUseNoThread) {
     EXPECT_THAT(watches.back().ReadUntil("\n\n\r\n"), HasSubstr("id: 1\n"));
   }
   EXPECT_EQ(client_->Get("/api/training/jobs")->status, 200);
+}
+
+TEST_F(WebTrainerTest, OperatorIsToldTheAddressOfATrainerThatDoesNotAnswer) {
+  options_.trainer->server = "127.0.0.1:1";
+  Start();
+  EXPECT_THAT(ErrorOf(client_->Get("/api/training/jobs"))["message"].get<std::string>(),
+              HasSubstr("no server answers at 127.0.0.1:1"));
 }
 
 TEST_F(WebTrainerTest, WatchOfAnUnknownJobIs404) {

@@ -93,6 +93,24 @@ TEST_F(FairQueueTest, ItemsTakeTheirPlaces) {
   EXPECT_TRUE(queue_.HasRoom("a", 6));
 }
 
+TEST_F(FairQueueTest, CallerThatMayNotIsPassedOverAndKeepsItsTurn) {
+  Push("a", 2);
+  Push("b", 2);
+  const auto may = [](const std::string& caller) { return caller != "a"; };
+  EXPECT_TRUE(queue_.HasTurn(may));
+  EXPECT_EQ(queue_.PopIf(may), "b1");
+  EXPECT_EQ(queue_.taken(), 3);
+  EXPECT_THAT(PopAll(), ElementsAre("a1", "b2", "a2"));
+}
+
+TEST_F(FairQueueTest, NothingIsPoppedOfCallersThatMayNot) {
+  Push("a", 1);
+  const auto none = [](const std::string&) { return false; };
+  EXPECT_FALSE(queue_.HasTurn(none));
+  EXPECT_FALSE(queue_.PopIf(none).has_value());
+  EXPECT_THAT(PopAll(), ElementsAre("a1"));
+}
+
 TEST_F(FairQueueTest, OldestOfEachCallerIsVisited) {
   Push("a", 2);
   Push("b", 2);

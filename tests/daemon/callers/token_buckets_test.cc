@@ -50,6 +50,15 @@ TEST_F(TokenBucketsTest, SlowRateStillAllowsACall) {
   EXPECT_EQ(Available(buckets), 1);
 }
 
+TEST_F(TokenBucketsTest, BurstIsWhatABucketHolds) {
+  TokenBuckets buckets(0.5, /*burst=*/20, 100);
+  EXPECT_EQ(Available(buckets), 20);
+  now_ += milliseconds(6000);
+  EXPECT_EQ(Available(buckets), 3);
+  now_ += std::chrono::hours(1);
+  EXPECT_EQ(Available(buckets), 20);
+}
+
 TEST_F(TokenBucketsTest, CallersDoNotShare) {
   TokenBuckets buckets(2, 100);
   EXPECT_EQ(Available(buckets, "a"), 2);

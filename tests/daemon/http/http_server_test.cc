@@ -426,6 +426,34 @@ TEST_F(HttpServerTest, MoreRequestsThanMayWaitAre503) {
               AllOf(StartsWith("HTTP/1.1 503"), HasSubstr("too many requests")));
 }
 
+TEST_F(HttpServerTest, CallerWhoseRequestsLastLeavesAThreadToOthers) {
+  options_.threads = 2;
+  Start();
+  std::vector<RawClient> lasting;
+  for (int i = 0; i < 2; ++i) {
+    lasting.push_back(Connect());
+    lasting.back().Send(Get("/wait", "caller: a\r\nConnection: close\r\n"));
+  }
+  handler_.AwaitWaiting(1);
+  EXPECT_THAT(Ask(Get("/path", "caller: b\r\nConnection: close\r\n")), EndsWith("GET /path "));
+  handler_.Release();
+  for (RawClient& client : lasting) EXPECT_THAT(client.ReadAll(), EndsWith("GET /wait "));
+}
+
+TEST_F(HttpServerTest, CallerThatFillsTheWaitingPlacesLeavesOneToAnother) {
+  options_.threads = 1;
+  options_.max_waiting = 1;
+  Start();
+  RawClient runs = Connect(), waits = Connect(), other = Connect();
+  runs.Send(Get("/wait", "caller: a\r\nConnection: close\r\n"));
+  handler_.AwaitWaiting(1);
+  waits.Send(Get("/wait", "caller: a\r\nConnection: close\r\n"));
+  EXPECT_THAT(Ask(Get("/path", "caller: a\r\nConnection: close\r\n")), StartsWith("HTTP/1.1 503"));
+  other.Send(Get("/path", "caller: b\r\nConnection: close\r\n"));
+  handler_.Release();
+  EXPECT_THAT(other.ReadAll(), EndsWith("GET /path "));
+}
+
 TEST_F(HttpServerTest, HealthIsAnsweredWhileAThousandConnectionsAreIdle) {
   options_.max_connections = 1100;
   options_.max_connections_per_address = 1100;

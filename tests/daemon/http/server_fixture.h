@@ -73,13 +73,14 @@ class FakeSource : public HttpBodySource {
 };
 
 // Answers "METHOD PATH BODY". /healthz is answered at once, /forbidden is refused by its head,
-// /wait waits for Release, /stream sends `source`, /throw throws, /bytes?n=N has N bytes.
-// Thread-safe.
+// /wait waits for Release, /stream sends `source`, /throw throws, /bytes?n=N has N bytes. The
+// header "caller" names the caller. Thread-safe.
 class FakeHandler : public HttpHandler {
  public:
   HttpAdmission Admit(const HttpRequest& request) override {
     HttpAdmission admission;
     admission.max_body_bytes = max_body_bytes;
+    admission.caller = std::string(request.Header("caller"));
     if (request.path == "/healthz") admission.answer = Text(200, "ok");
     if (request.path == "/forbidden") admission.answer = Text(403, "forbidden");
     return admission;

@@ -1,6 +1,6 @@
 // The calls of a kind that may run at one time.
-#ifndef S2P_SERVER_RPC_CALL_PLACES_H_
-#define S2P_SERVER_RPC_CALL_PLACES_H_
+#ifndef S2P_DAEMON_CALLERS_CALL_PLACES_H_
+#define S2P_DAEMON_CALLERS_CALL_PLACES_H_
 
 #include <string>
 #include <utility>
@@ -11,8 +11,8 @@
 
 namespace s2p {
 
-// Counts them for each caller (Caller::queue), so that one caller cannot keep the others out: see
-// FairPlaces. Thread-safe.
+// Counts them for each caller, so that one caller cannot keep the others out: see FairPlaces. Must
+// outlive its places. Thread-safe.
 class CallPlaces {
  public:
   // Held by a call while it runs; empty: there was none left. Movable.
@@ -63,4 +63,4 @@ class CallPlaces {
 
 }  // namespace s2p
 
-#endif  // S2P_SERVER_RPC_CALL_PLACES_H_
+#endif  // S2P_DAEMON_CALLERS_CALL_PLACES_H_
