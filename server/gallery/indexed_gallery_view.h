@@ -101,8 +101,8 @@ class IndexedGalleryView final : public GalleryView {
   // The share of 512 evenly spread rows that passes.
   double SampledShare(const GalleryPredicate& predicate) const;
   std::vector<int32_t> PassingRows(const GalleryPredicate& predicate) const;
-  // One pass of the index for the queries whose plans ask it for a similar number of rows, and raises
-  // theirs to the number that it was asked for; empty for the other queries.
+  // One pass of the index for the queries whose plans ask it for a similar number of rows, and
+  // raises theirs to the number that it was asked for; empty for the other queries.
   absl::StatusOr<std::vector<std::vector<IndexMatch>>> SearchTogether(
       const EmbeddingMatrix& queries, absl::Span<Plan> plans) const;
   void OfferTail(const GalleryPredicate& predicate, BestMatches& best) const;

@@ -350,9 +350,8 @@ TEST_F(GalleryTest, EncoderThatRefusesEveryPhotoEndsTheActivation) {
   options.on_encode = [](absl::Span<const EncoderInput>) {
     return absl::InvalidArgumentError("odd");
   };
-  EXPECT_THAT(
-      gallery_->Activate(std::make_shared<FakeEncoder>(options)),
-      StatusIs(absl::StatusCode::kInternal, HasSubstr("refuses 3 photos in a row")));
+  EXPECT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(options)),
+              StatusIs(absl::StatusCode::kInternal, HasSubstr("refuses 3 photos in a row")));
   EXPECT_EQ(slot_.Get()->version, 1);
   EXPECT_EQ(slot_.Get()->gallery->size(), 3);
 }
