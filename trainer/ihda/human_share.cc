@@ -7,8 +7,9 @@
 namespace s2p {
 namespace {
 
-constexpr double kAsMuchAsAllMade = 50;
-constexpr double kShares[] = {0.25, 0.5, 0.75, 0.9};
+constexpr double kSketchesOfAHalf = 50;
+constexpr double kMostByNumber = 0.25;
+constexpr double kShares[] = {0.1, 0.25, 0.5, 0.75, 0.9};
 
 int64_t HeldBackSketches(const TrainingData& data) {
   if (!data.validation) return 0;
@@ -23,7 +24,7 @@ int64_t HeldBackSketches(const TrainingData& data) {
 
 double ShareByNumber(int64_t sketches) {
   const auto n = static_cast<double>(sketches);
-  return n / (n + kAsMuchAsAllMade);
+  return std::min(n / (n + kSketchesOfAHalf), kMostByNumber);
 }
 
 int64_t PeoplesPairs(const TrainingData& data) {

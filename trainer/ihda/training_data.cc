@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "model/sha256.h"
 #include "trainer/data/facing.h"
 #include "trainer/data/joined_pairs.h"
 #include "trainer/ihda/batch_parts.h"
@@ -21,6 +22,9 @@
 
 namespace s2p {
 namespace {
+
+// Photos that WithGallery adds.
+constexpr size_t kMostOtherPhotos = 5000;
 
 // Numbers identities in order of appearance.
 class Numbering {
@@ -336,6 +340,25 @@ absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec) 
   return data_sets;
 }
 
+std::vector<DataSetImage> WithGallery(const v1::TrainingSpec& resolved, const DataSet& target,
+                                      std::vector<DataSetImage> held_back) {
+  if (!resolved.validation().sketches_only() || !HasPseudoSketches(resolved)) return held_back;
+  const auto place = [](const DataSetImage& image) {
+    return absl::StrCat(image.folder, "\n", image.path);
+  };
+  std::set<std::string> present;
+  for (const DataSetImage& image : held_back) present.insert(place(image));
+  std::vector<std::pair<std::string, const DataSetImage*>> others;
+  for (const DataSetImage& image : target.images()) {
+    if (image.split != "train" || image.modality != v1::MODALITY_PHOTO) continue;
+    if (present.count(place(image)) == 0) others.emplace_back(Sha256(place(image)), &image);
+  }
+  std::sort(others.begin(), others.end());
+  if (others.size() > kMostOtherPhotos) others.resize(kMostOtherPhotos);
+  for (const auto& [digest, image] : others) held_back.push_back(*image);
+  return held_back;
+}
+
 absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
                                               const v1::TrainingSpec& spec,
                                               const v1::CheckpointManifest& manifest, int threads,
@@ -350,7 +373,9 @@ absl::StatusOr<TrainingData> LoadTrainingData(const OpenDataSets& data_sets,
   S2P_RETURN_IF_ERROR(
       loader.LoadTarget(target, CopiesOf(parts.photos), CopiesOf(parts.sketches), data));
   S2P_ASSIGN_OR_RETURN(data.pair_flip, PairFlip(spec.augmentation(), data.photos, observer));
-  absl::Status status = loader.LoadEvaluation(target, CopiesOf(parts.validation), data.validation);
+  auto held_back = CopiesOf(parts.validation);
+  if (HasPair(held_back)) held_back = WithGallery(spec, target, std::move(held_back));
+  absl::Status status = loader.LoadEvaluation(target, held_back, data.validation);
   if (status.ok()) status = loader.LoadEvaluation(target, CopiesOf(parts.test), data.test);
   if (!status.ok()) return status;
   return data;

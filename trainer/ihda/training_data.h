@@ -64,6 +64,14 @@ absl::Status CheckDistinct(const v1::TrainingSpec& spec);
 // the spec allows that some are unreadable.
 absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec);
 
+// The images to measure with on the sketches of `held_back`, images of the target. Where photos of
+// held-back identities are trained on (validation.sketches_only with pseudo-sketches), the gallery
+// is all photos of the split "train", as that of a server: a model pulls new sketches to the photos
+// whose sketches it has seen, and held-back photos alone do not show it. At most 5,000 photos are
+// added, the same ones whatever else the data set holds. Otherwise `held_back` alone.
+std::vector<DataSetImage> WithGallery(const v1::TrainingSpec& resolved, const DataSet& target,
+                                      std::vector<DataSetImage> held_back);
+
 // Immutable.
 struct TrainingData {
   // Photos of the source, and [photo][attribute] in {0, 1} or NaN; nothing without a source.
@@ -78,7 +86,8 @@ struct TrainingData {
   // Probability of flipping photo and sketch of a pair: the spec's, or 0 where it asks for photos
   // that face both ways and these do not.
   double pair_flip = 0;
-  // Identities of the target's train split that are held back; unset if there are none.
+  // Identities of the target's train split that are held back, and what WithGallery adds to them;
+  // unset if there are none.
   std::optional<EvaluationSet> validation;
   // The target's test split; unset if it has none.
   std::optional<EvaluationSet> test;

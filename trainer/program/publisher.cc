@@ -12,6 +12,7 @@
 #include "trainer/evaluation/evaluator.h"
 #include "trainer/evaluation/paired_comparison.h"
 #include "trainer/ihda/device_memory.h"
+#include "trainer/ihda/training_data.h"
 #include "trainer/program/reference_set.h"
 #include "trainer/program/shell_word.h"
 #include "trainer/program/unseen_images.h"
@@ -82,13 +83,14 @@ class Candidate {
     if (unseen.images.empty()) {
       return unseen.may_come ? WithoutQueries(unseen.note) : KeepUndecided(unseen.note);
     }
-    const auto before = Measure(published, target, unseen.images, resolved_);
+    const auto images = WithGallery(resolved_, target, unseen.images);
+    const auto before = Measure(published, target, images, resolved_);
     if (absl::IsFailedPrecondition(before.status())) {
       return KeepUndecided(absl::StrCat(
           "version ", *newest, " cannot be measured on the target: ", before.status().message()));
     }
     if (!before.ok()) return before.status();
-    S2P_ASSIGN_OR_RETURN(const auto now, MeasureThis(target, unseen.images));
+    S2P_ASSIGN_OR_RETURN(const auto now, MeasureThis(target, images));
     const PublishSpec& publish = resolved_.publish();
     S2P_ASSIGN_OR_RETURN(const auto pairs, PairQueries(*before, now, publish.metric()));
     if (pairs.empty()) return WithoutQueries("no held-back sketch has a photo that can be read");
