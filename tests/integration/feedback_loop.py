@@ -31,6 +31,8 @@ import end_to_end_test
 from end_to_end_test import Server, program, read_bytes, read_text, run
 
 PAUSE = 0.1
+# Each look at the jobs starts a program, next to the training that it waits for.
+JOB_PAUSE = 1
 
 
 class Process:
@@ -48,12 +50,12 @@ class Process:
         self.wait(lambda: os.path.exists(self.address_file))
         self.address = read_text(self.address_file).strip()
 
-    def wait(self, condition):
+    def wait(self, condition, pause=PAUSE):
         while not condition():
             if self.process.poll() is not None:
                 raise SystemExit("a program ended with %d:\n%s" %
                                  (self.process.returncode, read_text(self.log_path)))
-            time.sleep(PAUSE)
+            time.sleep(pause)
 
     def end(self):
         if self.process.poll() is None:
@@ -238,6 +240,7 @@ class Loop:
     def day_one(self):
         if self.options.day_one:
             shutil.copytree(self.options.day_one, self.store, ignore=later_versions)
+            self.weights()
             return
         run(program("s2p-trainer"), "start", "--photos", self.pairs.photos, "--checkpoint-root",
             self.store, "--device", self.options.device, *self.weights(),
@@ -294,7 +297,7 @@ class Loop:
             return len(jobs()) > after and all(
                 job["state"] in ("STATE_SUCCEEDED", "STATE_FAILED", "STATE_CANCELLED")
                 for job in jobs())
-        self.trainer.wait(ended)
+        self.trainer.wait(ended, JOB_PAUSE)
         self.jobs = len(jobs())
         job = jobs()[0]
         if job["state"] != "STATE_SUCCEEDED":
