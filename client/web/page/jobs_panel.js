@@ -119,9 +119,9 @@ export class JobsPanel {
       if (p) {
         const x = Number(message.event);
         for (const loss of p.losses) losses.add(loss.name, x, loss.value);
-        if (p.rank1 !== undefined) quality.add('rank-1', x, p.rank1);
-        if (p.mAP !== undefined) quality.add('mAP', x, p.mAP);
-        if (p.photoToSketchMAP !== undefined) quality.add('mAP, photo to sketch', x, p.photoToSketchMAP);
+        quality.add('rank-1', x, p.rank1);
+        quality.add('mAP', x, p.mAP);
+        quality.add('mAP, photo to sketch', x, p.photoToSketchMAP);
       }
       if (message.message) words.append(el('li', {}, message.message));
       while (words.children.length > 200) words.firstChild.remove();
