@@ -23,8 +23,8 @@ constexpr char kPushbackKey[] = "grpc-retry-pushback-ms";
 // Our servers return it with each call that they end themselves.
 constexpr char kRequestIdKey[] = "x-request-id";
 
-// What a visitor reads of a call to the server that gRPC, and no server, has ended with this code:
-// gRPC's own words name addresses. Empty for a code whose words do not.
+// The words that a visitor reads for a call that gRPC, and no server, has ended with this code:
+// gRPC's own name addresses. Empty for a code whose words do not.
 absl::string_view WordsFor(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kUnavailable:

@@ -24,7 +24,7 @@ namespace {
 
 // Requests that may wait, for each thread.
 constexpr int kWaitingPerThread = 4;
-// What one client may say about photos at once: someone marks the results of a page.
+// The drawings that one client may send at once: someone marks the results of a page.
 constexpr double kFeedbackAtOnce = 20;
 // A compressed body is held next to what it unpacks to, in steps of this size.
 constexpr uint64_t kUnpackingBytes = 1 << 20;

@@ -47,7 +47,7 @@ class AnswerThreads {
 
   const int most_per_caller_;
   absl::Mutex mutex_;
-  // What was submitted and has not ended.
+  // The work that was submitted and has not ended.
   FairPlaces submitted_ ABSL_GUARDED_BY(mutex_);
   // The part of it that waits; its places are counted above.
   FairQueue<Work> waiting_ ABSL_GUARDED_BY(mutex_);
