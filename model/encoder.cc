@@ -153,6 +153,16 @@ class TorchEncoder final : public Encoder {
     return bytes;
   }
 
+  absl::StatusOr<PreprocessedImage> Preprocess(const Image& image,
+                                               v1::Modality modality) const override {
+    S2P_RETURN_IF_ERROR(CheckInputs({EncoderInput{&image, modality}}));
+    try {
+      return PreprocessedImage{version_, modality, PreprocessorOf(modality).Prepare(image)};
+    } catch (const std::exception& error) {
+      return TorchError(error, "preprocess");
+    }
+  }
+
   absl::StatusOr<Encoding> Encode(absl::Span<const EncoderInput> inputs) const override {
     S2P_RETURN_IF_ERROR(CheckInputs(inputs));
     try {
@@ -190,17 +200,35 @@ class TorchEncoder final : public Encoder {
     return networks_->EmbeddingOf(backbone.Forward(images, networks_->has_fine_grid()), modality);
   }
 
+  const Preprocessor& PreprocessorOf(v1::Modality modality) const {
+    return modality == v1::MODALITY_SKETCH ? sketch_ : photo_;
+  }
+
+  // Whether Preprocess of this version made the input's preprocessed image.
+  bool IsPreprocessed(const EncoderInput& input) const {
+    const PreprocessedImage* const made = input.preprocessed;
+    const Preprocessor& preprocessor = PreprocessorOf(input.modality);
+    return made != nullptr && made->version == version_ && made->modality == input.modality &&
+           made->pixels.width() == preprocessor.width() &&
+           made->pixels.height() == preprocessor.height();
+  }
+
   // [k, 3, height, width] on the CPU, in pinned memory if there is a GPU.
-  torch::Tensor Preprocess(absl::Span<const EncoderInput> inputs, const Group& group) const {
-    const Preprocessor& preprocessor = group.modality == v1::MODALITY_SKETCH ? sketch_ : photo_;
+  torch::Tensor NetworkInput(absl::Span<const EncoderInput> inputs, const Group& group) const {
+    const Preprocessor& preprocessor = PreprocessorOf(group.modality);
     const int64_t count = static_cast<int64_t>(group.positions.size());
     torch::Tensor batch = torch::empty({count, 3, preprocessor.height(), preprocessor.width()},
                                        torch::TensorOptions().pinned_memory(device_.is_cuda()));
     float* const data = batch.data_ptr<float>();
     at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
       for (int64_t k = begin; k < end; ++k) {
-        preprocessor.Apply(*inputs[group.positions[k]].image,
-                           absl::MakeSpan(data + k * preprocessor.size(), preprocessor.size()));
+        const EncoderInput& input = inputs[group.positions[k]];
+        const auto row = absl::MakeSpan(data + k * preprocessor.size(), preprocessor.size());
+        if (IsPreprocessed(input)) {
+          preprocessor.Normalize(input.preprocessed->pixels, row);
+        } else {
+          preprocessor.Apply(*input.image, row);
+        }
       }
     });
     return batch;
@@ -209,7 +237,7 @@ class TorchEncoder final : public Encoder {
   void EncodeGroup(absl::Span<const EncoderInput> inputs, const Group& group,
                    Encoding& encoding) const {
     const SteadyTime start = SteadyTime::Now();
-    const torch::Tensor batch = Preprocess(inputs, group);
+    const torch::Tensor batch = NetworkInput(inputs, group);
     const SteadyTime preprocessed = SteadyTime::Now();
     const torch::Tensor images = batch.to(device_, torch::kFloat32, /*non_blocking=*/true);
     const torch::Tensor embedding = Embedding(images, group.modality);

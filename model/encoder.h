@@ -19,10 +19,24 @@
 
 namespace s2p {
 
-// One image to encode; `image` is borrowed for the call.
+// An image as the network of one version takes it: Encoder::Preprocess makes it, and for that
+// version Encode takes it in place of the image. A value.
+struct PreprocessedImage {
+  // Of the encoder that made it; 0 if none did.
+  int64_t version = 0;
+  v1::Modality modality = v1::MODALITY_UNSPECIFIED;
+  // [height, width, 3] of the network's input, in [0, 255]: a quarter of the memory that its
+  // normalised floats take.
+  Image pixels;
+};
+
+// One image to encode; both pointers are borrowed for the call.
 struct EncoderInput {
   const Image* image = nullptr;
   v1::Modality modality = v1::MODALITY_PHOTO;
+  // Optional: what Preprocess made of `image`. It saves time if it is of this encoder's version and
+  // of `modality`; if not, `image` is preprocessed. The embedding is the same in any case.
+  const PreprocessedImage* preprocessed = nullptr;
 };
 
 struct Encoding {
@@ -30,12 +44,13 @@ struct Encoding {
   EmbeddingMatrix embeddings;
   // n x a, probabilities in [0, 1], in the order of Encoder::attributes(); a may be 0.
   EmbeddingMatrix attributes;
+  // To fill the network's input, which includes preprocessing what was not preprocessed.
   absl::Duration preprocess_time;
   absl::Duration encode_time;
 };
 
-// A frozen model on a device. Immutable after creation and safe to call from several threads,
-// although it is normally used from one batch thread; calls are independent of each other.
+// A frozen model on a device. Immutable after creation and safe to call from several threads: many
+// preprocess, while one normally encodes; calls are independent of each other.
 class Encoder {
  public:
   virtual ~Encoder() = default;
@@ -51,6 +66,12 @@ class Encoder {
   virtual PrecisionChoice precision_choice() const { return {}; }
   // Memory that the weights use on a GPU; 0 on the CPU.
   virtual uint64_t device_memory_bytes() const { return 0; }
+
+  // The part of Encode that needs no network, for one image, on the caller's thread.
+  // InvalidArgument for an empty image or an unknown modality; ResourceExhausted if there is not
+  // enough memory; Internal for a failure in the library.
+  virtual absl::StatusOr<PreprocessedImage> Preprocess(const Image& image,
+                                                       v1::Modality modality) const = 0;
 
   // Preprocesses and embeds a batch that may mix modalities. InvalidArgument for an empty image,
   // and for one whose embedding is zero or not finite;

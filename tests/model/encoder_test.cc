@@ -67,6 +67,61 @@ TEST_F(EncoderTest, EmbeddingsDoNotDependOnTheBatch) {
   }
 }
 
+TEST_F(EncoderTest, PreprocessedImageGivesTheSameBits) {
+  const auto encoder = Load();
+  std::vector<EncoderInput> inputs = {Input(0), Input(1), Input(2), Input(3)};
+  const Encoding from_images = Encode(*encoder, inputs);
+  std::vector<PreprocessedImage> preprocessed;
+  for (const EncoderInput& input : inputs) {
+    auto image = encoder->Preprocess(*input.image, input.modality);
+    ASSERT_THAT(image, IsOk());
+    preprocessed.push_back(*std::move(image));
+  }
+  // One of the four is left to Encode.
+  for (size_t i = 0; i < 3; ++i) inputs[i].preprocessed = &preprocessed[i];
+  const Encoding encoding = Encode(*encoder, inputs);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(encoding.embeddings.row(i), from_images.embeddings.row(i)) << i;
+    EXPECT_EQ(encoding.attributes.row(i), from_images.attributes.row(i)) << i;
+  }
+}
+
+TEST_F(EncoderTest, PreprocessedImageIsTakenInPlaceOfTheImage) {
+  const auto encoder = Load();
+  const auto other = encoder->Preprocess(pictures_[2], MODALITY_PHOTO);
+  ASSERT_THAT(other, IsOk());
+  EXPECT_EQ(other->version, 7);
+  EncoderInput input = Input(0);
+  input.preprocessed = &*other;
+  ExpectSameRow(Encode(*encoder, {input}).embeddings.row(0),
+                Encode(*encoder, {Input(2)}).embeddings.row(0), 1e-6, "picture 2");
+}
+
+TEST_F(EncoderTest, ImageOfAnotherVersionModalityOrSizeIsPreprocessedAgain) {
+  const auto encoder = Load();
+  const Encoding expected = Encode(*encoder, {Input(0)});
+  const auto made = encoder->Preprocess(pictures_[2], MODALITY_PHOTO);
+  ASSERT_THAT(made, IsOk());
+  PreprocessedImage version = *made, modality = *made, size = *made;
+  version.version = 8;
+  modality.modality = MODALITY_SKETCH;
+  size.pixels = Image(size.pixels.width() + 1, size.pixels.height());
+  for (const PreprocessedImage* preprocessed : {&version, &modality, &size}) {
+    EncoderInput input = Input(0);
+    input.preprocessed = preprocessed;
+    ExpectSameRow(Encode(*encoder, {input}).embeddings.row(0), expected.embeddings.row(0), 1e-6,
+                  absl::StrCat("version ", preprocessed->version));
+  }
+}
+
+TEST_F(EncoderTest, PreprocessRefusesWhatEncodeRefuses) {
+  const auto encoder = Load();
+  EXPECT_THAT(encoder->Preprocess(Image(), MODALITY_PHOTO),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("inputs[0].image")));
+  EXPECT_THAT(encoder->Preprocess(pictures_[0], v1::MODALITY_UNSPECIFIED),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("inputs[0].modality")));
+}
+
 TEST_F(EncoderTest, DifferentPicturesAndModalitiesGiveDifferentEmbeddings) {
   const auto encoder = Load();
   const Encoding encoding = Encode(*encoder, {{&pictures_[0], MODALITY_PHOTO},

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "model/encoder.h"
@@ -25,13 +26,18 @@ struct FakeEncoderOptions {
   // Runs at the start of every Encode, on its thread, to count, block or fail. Encode returns its
   // status if it is not ok.
   std::function<absl::Status(absl::Span<const EncoderInput>)> on_encode;
+  // The same for Preprocess, which gets the image.
+  std::function<absl::Status(const Image&)> on_preprocess;
+  // What Encode says that each image took, whatever it did take.
+  absl::Duration encode_time_per_image = absl::Microseconds(1);
 };
 
 // Averages the image over a 4 x 4 grid and multiplies with a matrix of +-1 drawn from the version.
 // Therefore the same pixels give the same vector in any batch; similar images score high, also
 // sketch and photo of the same pixels (0.99 and above, though not exactly 1, because the modality
-// enters a little); and vectors of two versions are unrelated. Immutable; thread-safe if
-// `on_encode` is.
+// enters a little); and vectors of two versions are unrelated. Preprocessed pixels are those of the
+// image, combined with the version by exclusive or, so that only their own version can read them.
+// Immutable; thread-safe if `on_encode` and `on_preprocess` are.
 class FakeEncoder final : public Encoder {
  public:
   explicit FakeEncoder(FakeEncoderOptions options = {}) : options_(std::move(options)) {
@@ -43,6 +49,21 @@ class FakeEncoder final : public Encoder {
   int dimension() const override { return options_.dimension; }
   const std::vector<std::string>& attributes() const override { return options_.attributes; }
   std::string device() const override { return "cpu"; }
+
+  absl::StatusOr<PreprocessedImage> Preprocess(const Image& image,
+                                               v1::Modality modality) const override {
+    if (options_.on_preprocess) {
+      S2P_RETURN_IF_ERROR(options_.on_preprocess(image));
+    }
+    if (image.empty()) return absl::InvalidArgumentError("inputs[0].image: empty");
+    return PreprocessedImage{options_.version, modality, Masked(image)};
+  }
+
+  // Whether Encode takes what was preprocessed, and not the image.
+  bool IsPreprocessed(const EncoderInput& input) const {
+    return input.preprocessed != nullptr && input.preprocessed->version == options_.version &&
+           input.preprocessed->modality == input.modality;
+  }
 
   absl::StatusOr<Encoding> Encode(absl::Span<const EncoderInput> inputs) const override {
     if (options_.on_encode) {
@@ -57,13 +78,15 @@ class FakeEncoder final : public Encoder {
       if (input.image == nullptr || input.image->empty()) {
         return absl::InvalidArgumentError(absl::StrCat("inputs[", i, "].image: empty"));
       }
-      const Statistics statistics = StatisticsOf(*input.image, input.modality);
+      const Statistics statistics =
+          IsPreprocessed(input) ? StatisticsOf(Masked(input.preprocessed->pixels), input.modality)
+                                : StatisticsOf(*input.image, input.modality);
       Project(statistics, encoding.embeddings.row(i));
       absl::Span<float> attributes = encoding.attributes.row(i);
       for (size_t k = 0; k < attributes.size(); ++k) attributes[k] = MeanOf(statistics, k % 3);
     }
     encoding.preprocess_time = absl::Microseconds(1);
-    encoding.encode_time = absl::Microseconds(1);
+    encoding.encode_time = n * options_.encode_time_per_image;
     return encoding;
   }
 
@@ -78,6 +101,17 @@ class FakeEncoder final : public Encoder {
     FakeEncoderOptions options;
     options.version = version;
     return options;
+  }
+
+  // Its own inverse.
+  Image Masked(const Image& image) const {
+    Image result = image;
+    const auto mask = static_cast<uint8_t>(options_.version);
+    for (int y = 0; y < result.height(); ++y) {
+      uint8_t* const row = result.row(y);
+      for (int i = 0; i < result.width() * Image::kChannels; ++i) row[i] ^= mask;
+    }
+    return result;
   }
 
   static Statistics StatisticsOf(const Image& image, v1::Modality modality) {
