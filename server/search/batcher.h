@@ -5,9 +5,8 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <string>
+#include <optional>
 #include <thread>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -18,21 +17,11 @@
 #include "base/steady_wait.h"
 #include "daemon/callers/fair_queue.h"
 #include "daemon/drain_estimate.h"
-#include "model/encoder.h"
-#include "server/gallery/gallery_view.h"
 #include "server/gallery/snapshot.h"
+#include "server/search/batch.h"
+#include "server/search/batch_request.h"
 
 namespace s2p {
-
-// One forward pass, for metrics.
-struct BatchReport {
-  int images = 0;
-  absl::Duration preprocess_time;
-  absl::Duration encode_time;
-  // 0 if no request searched.
-  int queries = 0;
-  absl::Duration search_time;
-};
 
 struct BatcherOptions {
   // Images per batch, in [1, 256]. A larger request gets a batch of its own.
@@ -46,53 +35,17 @@ struct BatcherOptions {
   // A background request that has waited this long goes first in the next batch, however many live
   // ones wait. Otherwise uninterrupted searches would block every add.
   absl::Duration max_background_wait = absl::Seconds(1);
-  // Optional: called after each batch, on the batch thread.
+  // Optional: called after each batch, on the thread that answers.
   std::function<void(const BatchReport&)> on_batch;
 };
 
-// The answer to a request: its rows of the batch, and the snapshot that the whole batch used.
-struct BatchResult {
-  std::shared_ptr<const Snapshot> snapshot;
-  // Rows in the order of the request's images; times are the whole batch's.
-  Encoding encoding;
-  // Matches of the request's query, if it has one, in the snapshot's gallery.
-  std::vector<GalleryMatch> matches;
-  absl::Duration queue_time;
-  // For the whole batch.
-  absl::Duration search_time;
-};
-
-// One request: images to embed with one snapshot, perhaps none, and perhaps a search.
-struct BatchRequest {
-  enum class Priority {
-    // Someone is waiting.
-    kLive,
-    // Photos being added; they run when no live request waits, or fill up a batch.
-    kBackground
-  };
-
-  std::vector<Image> images;
-  // One per image.
-  std::vector<v1::Modality> modalities;
-  // Optional: computes the query vector (one row) for the snapshot's gallery from the embeddings of
-  // the images. Its error becomes the request's.
-  std::function<absl::StatusOr<EmbeddingMatrix>(const EmbeddingMatrix&, const GalleryView&)> query;
-  GallerySearchOptions search;
-  Priority priority = Priority::kLive;
-  // Whose turn a live request is, as Caller::queue. Background requests keep their order.
-  std::string caller;
-  // The request is dropped before it costs compute once this has passed or `cancelled` (optional;
-  // called on another thread) returns true.
-  SteadyTime deadline = SteadyTime::InfiniteFuture();
-  std::function<bool()> cancelled;
-  // Called exactly once, on the batch thread, so its work delays the next batch. Unavailable before
-  // the first model; DeadlineExceeded, Cancelled; else as Encoder::Encode, `query` and
-  // GalleryView::Search.
-  std::function<void(absl::StatusOr<BatchResult>)> done;
-};
-
-// Forms batches on a thread of its own: one forward pass for all images of a batch, one pass of the
-// index for all its queries (a matrix product, many times faster than one query after the other).
+// Forms batches: one forward pass for all images of a batch, one pass of the index for all its
+// queries (a matrix product, many times faster than one query after the other).
+//
+// Two threads make a pipeline of two stages: while one searches for a batch and answers it, the
+// other encodes the next. An encoded batch waits for the second stage if that is the slower one,
+// and no other is formed meanwhile: at most two exist, and whoever comes later joins the next.
+//
 // Each batch takes the slot's snapshot once, so no answer mixes versions. Callers take turns:
 // whoever sends one request does not wait for the backlog of whoever sends hundreds. If a batch
 // fails, each request is retried alone, so one bad request cannot fail the others. Thread-safe.
@@ -104,15 +57,19 @@ class Batcher {
   // Calls Stop.
   ~Batcher();
 
-  // Takes ownership of the request. On error, `done` is never called: BusyError if the queue is
-  // full for its caller, with the estimated time until it is empty (background requests are not
-  // counted; their senders limit them); Unavailable after Stop.
+  // Takes ownership of the request. On error, `done` is never called: as CheckRoom.
   absl::Status Submit(BatchRequest request);
+
+  // Whether Submit would take the request now, so that nobody preprocesses in vain: BusyError if
+  // the queue is full for its caller, with the estimated time until it is empty (background
+  // requests are not counted; their senders limit them); Unavailable after Stop.
+  absl::Status CheckRoom(const BatchRequest& request) const;
 
   // Live images that are waiting.
   int queue_depth() const;
 
-  // Refuses new requests, finishes the waiting ones, and ends the thread. Idempotent.
+  // Refuses new requests, computes and answers those that wait, and ends the threads. Idempotent;
+  // for one thread at a time.
   void Stop();
 
  private:
@@ -120,21 +77,25 @@ class Batcher {
     BatchRequest request;
     SteadyTime since;
   };
-
   Batcher(const BatcherOptions& options, const SnapshotSlot* slot);
-  void Run();
-  // Blocks until there is a batch. Empty after Stop, once nothing is waiting.
-  std::vector<Waiting> NextBatch();
-  bool BatchIsFull() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The two threads.
+  void EncodeBatches();
+  void AnswerBatches();
+  // Blocks until there is a batch, and room for it behind the first stage. Empty after Stop, once
+  // nothing is waiting.
+  Batch NextBatch();
+  // Waits for a batch to fill.
+  void AwaitCompany() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckRoomLocked(const BatchRequest& request) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool MayStart() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool IsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return live_.empty() && background_.empty();
   }
-  // Moves live requests, in turn, or at most `most` background requests into the batch while they
-  // fit. `images` are those of the batch.
-  void TakeLive(int& images, std::vector<Waiting>& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void TakeBackground(size_t most, int& images, std::vector<Waiting>& batch)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Execute(std::vector<Waiting> batch);
+  // Move requests into the batch while they fit: live ones in turn, background ones with at most
+  // `most` images in all. Into an empty batch they move one request at least.
+  void TakeLive(Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TakeBackground(int most, Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const BatcherOptions options_;
   const SnapshotSlot* const slot_;
@@ -146,9 +107,13 @@ class Batcher {
   std::deque<Waiting> background_ ABSL_GUARDED_BY(mutex_);
   int background_images_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // Between the stages. Nothing is formed while this holds a batch.
+  std::optional<Batch> encoded_ ABSL_GUARDED_BY(mutex_);
+  bool all_encoded_ ABSL_GUARDED_BY(mutex_) = false;
   DrainEstimate drain_ ABSL_GUARDED_BY(mutex_);
 
-  std::thread thread_;
+  std::thread encode_thread_;
+  std::thread answer_thread_;
 };
 
 }  // namespace s2p

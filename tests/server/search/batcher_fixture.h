@@ -26,13 +26,21 @@ struct Answer {
 // A batcher whose encoder can be stopped in the middle of a batch.
 class BatcherTest : public testing::Test {
  protected:
-  void Serve(int64_t version) {
+  // What one image takes to encode, as the encoder says.
+  static constexpr absl::Duration kEncodeTime = absl::Milliseconds(1);
+
+  std::shared_ptr<const FakeEncoder> MakeEncoder(int64_t version) {
     FakeEncoderOptions options;
     options.version = version;
-    options.on_encode = [this](absl::Span<const EncoderInput> inputs) {
+    options.encode_time_per_image = kEncodeTime;
+    options.on_encode = [this, version](absl::Span<const EncoderInput> inputs) {
       {
         absl::MutexLock lock(&mutex_);
         sizes_.push_back(static_cast<int>(inputs.size()));
+        for (const EncoderInput& input : inputs) {
+          const PreprocessedImage* const made = input.preprocessed;
+          if (made != nullptr && made->version == version) ++preprocessed_;
+        }
       }
       if (hold_) {
         holding_.Notify();
@@ -44,9 +52,13 @@ class BatcherTest : public testing::Test {
       }
       return absl::OkStatus();
     };
+    return std::make_shared<FakeEncoder>(std::move(options));
+  }
+  void Serve(int64_t version, std::shared_ptr<const GalleryView> gallery = nullptr) {
     auto snapshot = std::make_shared<Snapshot>();
     snapshot->version = version;
-    snapshot->encoder = std::make_shared<FakeEncoder>(options);
+    snapshot->encoder = MakeEncoder(version);
+    snapshot->gallery = std::move(gallery);
     slot_.Set(snapshot);
   }
   void Start(BatcherOptions options) { batcher_ = *Batcher::Create(options, &slot_); }
@@ -81,9 +93,23 @@ class BatcherTest : public testing::Test {
     return sizes_;
   }
 
+  // Images that came to a batch preprocessed for its version.
+  int preprocessed() {
+    absl::MutexLock lock(&mutex_);
+    return preprocessed_;
+  }
+  // Waits until this many batches have come to the encoder.
+  void AwaitBatches(size_t count) {
+    absl::MutexLock lock(&mutex_);
+    const auto came = [this, count]()
+                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return sizes_.size() >= count; };
+    mutex_.Await(absl::Condition(&came));
+  }
+
   static constexpr int kBadWidth = 3;
   absl::Mutex mutex_;
   std::vector<int> sizes_ ABSL_GUARDED_BY(mutex_);
+  int preprocessed_ ABSL_GUARDED_BY(mutex_) = 0;
   // Only for the next batch, whose thread alone reads it then.
   std::atomic<bool> hold_{false};
   absl::Notification holding_, go_on_;

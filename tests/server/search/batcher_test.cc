@@ -64,6 +64,26 @@ TEST_F(BatcherTest, FullQueueRefusesAndNeverAnswers) {
   EXPECT_FALSE(refused.done.HasBeenNotified());
 }
 
+TEST_F(BatcherTest, RoomIsToldBeforeARequestIsSubmitted) {
+  Serve(1);
+  BatcherOptions options = Patient(8);
+  options.max_queue = 2;
+  Start(options);
+  Answer one, other;
+  BatchRequest request = Request(other, 2);
+  EXPECT_THAT(batcher_->CheckRoom(request), IsOk());
+  ASSERT_THAT(Submit(one), IsOk());
+  const absl::Status full = batcher_->CheckRoom(request);
+  EXPECT_THAT(full, StatusIs(absl::StatusCode::kResourceExhausted,
+                             testing::HasSubstr("1 images are waiting")));
+  EXPECT_TRUE(RetryAfter(full).has_value());
+  // Their senders limit them.
+  request.priority = Priority::kBackground;
+  EXPECT_THAT(batcher_->CheckRoom(request), IsOk());
+  batcher_->Stop();
+  EXPECT_THAT(batcher_->CheckRoom(request), StatusIs(absl::StatusCode::kUnavailable));
+}
+
 TEST_F(BatcherTest, LiveRequestsGoFirst) {
   Serve(1);
   hold_ = true;
@@ -99,7 +119,7 @@ TEST_F(BatcherTest, AddThatHasWaitedForLongGoesBeforeSearches) {
   const auto submit = [&](const char* name, Answer& answer, Priority priority) {
     BatchRequest request = Request(answer, 1);
     request.priority = priority;
-    // All on the batch thread.
+    // All on the thread that answers.
     request.done = [&order, &answer, name](absl::StatusOr<BatchResult> result) {
       order.push_back(name);
       answer.result = std::move(result);
@@ -126,7 +146,7 @@ TEST_F(BatcherTest, CallerIsServedBeforeTheBacklogOfAnotherEnds) {
   Answer first;
   ASSERT_THAT(Submit(first), IsOk());
   holding_.WaitForNotification();
-  // All on the batch thread.
+  // All on the thread that answers.
   std::string order;
   std::deque<Answer> answers;
   const auto submit = [&](const std::string& caller) {

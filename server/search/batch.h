@@ -1,0 +1,90 @@
+// Requests that are computed together: one forward pass, then one pass of the index.
+#ifndef S2P_SERVER_SEARCH_BATCH_H_
+#define S2P_SERVER_SEARCH_BATCH_H_
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "base/steady_time.h"
+#include "model/embedding.h"
+#include "server/gallery/snapshot.h"
+#include "server/search/batch_request.h"
+
+namespace s2p {
+
+// What one batch cost, for metrics and estimates.
+struct BatchReport {
+  // In the forward pass.
+  int images = 0;
+  absl::Duration preprocess_time;
+  absl::Duration encode_time;
+  // 0 if no request searched.
+  int queries = 0;
+  absl::Duration search_time;
+  // Of the requests that were computed, counted as by Batch::places.
+  int places = 0;
+  // The longer of the times that Encode and Search took: batches follow each other at this pace.
+  absl::Duration pace;
+};
+
+// Filled by Add, then computed by Encode, Search and Answer, called once each in this order; the
+// threads may differ. All of it uses one snapshot, so no answer mixes versions. If the batch fails,
+// each request is retried alone, so that one bad request cannot fail the others. Thread-compatible.
+class Batch {
+ public:
+  Batch() = default;
+  Batch(Batch&&) = default;
+  Batch& operator=(Batch&&) = default;
+
+  // `since`: when the request began to wait.
+  void Add(BatchRequest request, SteadyTime since);
+
+  // Images; a request without any counts as one.
+  static int PlacesOf(const BatchRequest& request) {
+    return std::max(1, static_cast<int>(request.images.size()));
+  }
+  bool empty() const { return entries_.empty(); }
+  // Of all its requests.
+  int places() const { return places_; }
+
+  // Gives each request its rows, or its error: Unavailable if `snapshot` is null, Cancelled or
+  // DeadlineExceeded if the request is no longer wanted. Frees the images.
+  void Encode(std::shared_ptr<const Snapshot> snapshot);
+  // Searches for each request that has a query, is still wanted, and has no error.
+  void Search();
+  // Calls `done` of each request, in the order of Add.
+  void Answer();
+
+  const BatchReport& report() const { return report_; }
+
+ private:
+  struct Entry {
+    BatchRequest request;
+    SteadyTime since;
+    absl::StatusOr<BatchResult> result;
+    // The query vector: one row if the request searches, else none.
+    EmbeddingMatrix query;
+  };
+
+  // Requests that have no error so far.
+  std::vector<Entry*> Computed();
+  void GiveRows(const absl::StatusOr<Encoding>& encoding, absl::Span<Entry* const> entries);
+  absl::StatusOr<Encoding> EncodeImages(absl::Span<Entry* const> entries) const;
+  std::vector<Entry*> MakeQueries();
+  absl::Status SearchFor(absl::Span<Entry* const> searching) const;
+
+  std::shared_ptr<const Snapshot> snapshot_;
+  // A deque, since a vector that grows may copy images.
+  std::deque<Entry> entries_;
+  int places_ = 0;
+  BatchReport report_;
+};
+
+}  // namespace s2p
+
+#endif  // S2P_SERVER_SEARCH_BATCH_H_

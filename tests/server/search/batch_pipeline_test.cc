@@ -1,0 +1,163 @@
+// Two batches at one time: one is encoded while the one before it is searched for and answered.
+#include <atomic>
+#include <thread>
+#include <utility>
+
+#include "server/search/batch.h"
+#include "tests/server/search/gallery_batcher_fixture.h"
+#include "tests/testing/status_matchers.h"
+
+namespace s2p::test {
+namespace {
+
+using testing::ElementsAre;
+
+class BatchPipelineTest : public GalleryBatcherTest {
+ protected:
+  // Starts a batcher, and stops its second stage in the search of `first_`.
+  void StartAndHoldFirst(const BatcherOptions& options = AtOnce()) {
+    Start(options);
+    view_->hold = true;
+    ASSERT_THAT(batcher_->Submit(Search(first_, 3)), IsOk());
+    view_->holding.WaitForNotification();
+  }
+  static BatcherOptions AtOnce() {
+    BatcherOptions options;
+    options.max_delay = absl::ZeroDuration();
+    return options;
+  }
+  void SubmitSearch(Answer& answer, uint32_t seed) {
+    ASSERT_THAT(batcher_->Submit(Search(answer, seed)), IsOk());
+  }
+
+  Answer first_;
+};
+
+TEST_F(BatchPipelineTest, NextBatchIsEncodedWhileOneIsSearchedFor) {
+  StartAndHoldFirst();
+  Answer second;
+  SubmitSearch(second, 5);
+  // Does not return if the batches follow one another.
+  AwaitBatches(2);
+  EXPECT_FALSE(first_.done.HasBeenNotified());
+  EXPECT_FALSE(second.done.HasBeenNotified());
+  view_->go_on.Notify();
+  batcher_->Stop();
+  EXPECT_EQ(Best(first_), "photo3");
+  EXPECT_EQ(Best(second), "photo5");
+}
+
+TEST_F(BatchPipelineTest, WhatComesWhileBothStagesAreFullIsOneBatch) {
+  StartAndHoldFirst();
+  Answer second, third, fourth;
+  SubmitSearch(second, 5);
+  AwaitBatches(2);
+  SubmitSearch(third, 6);
+  SubmitSearch(fourth, 7);
+  EXPECT_EQ(batcher_->queue_depth(), 2);
+  view_->go_on.Notify();
+  batcher_->Stop();
+  EXPECT_THAT(sizes(), ElementsAre(1, 1, 2));
+  EXPECT_THAT(view_->searches(), ElementsAre(1, 1, 2));
+  EXPECT_EQ(Best(fourth), "photo7");
+}
+
+TEST_F(BatchPipelineTest, EachBatchIsAnsweredFromTheSnapshotItWasEncodedWith) {
+  StartAndHoldFirst();
+  Answer second;
+  SubmitSearch(second, 5);
+  AwaitBatches(2);
+  // Without a gallery, so that a search with this snapshot would find nothing.
+  Serve(2);
+  Answer third;
+  ASSERT_THAT(Submit(third), IsOk());
+  view_->go_on.Notify();
+  batcher_->Stop();
+  EXPECT_EQ(Best(second), "photo5");
+  EXPECT_EQ(second.result->snapshot->version, 1);
+  EXPECT_EQ(third.result->snapshot->version, 2);
+}
+
+TEST_F(BatchPipelineTest, StopAnswersWhatIsInBothStagesAndWhatWaitsOnce) {
+  std::atomic<int> answers{0};
+  const auto counted = [&answers](BatchRequest request) {
+    request.done = [&answers, done = std::move(request.done)](absl::StatusOr<BatchResult> result) {
+      ++answers;
+      done(std::move(result));
+    };
+    return request;
+  };
+  StartAndHoldFirst();
+  Answer second, third, add;
+  ASSERT_THAT(batcher_->Submit(counted(Search(second, 5))), IsOk());
+  AwaitBatches(2);
+  ASSERT_THAT(batcher_->Submit(counted(Search(third, 6))), IsOk());
+  BatchRequest background = Request(add, 1);
+  background.priority = Priority::kBackground;
+  ASSERT_THAT(batcher_->Submit(counted(std::move(background))), IsOk());
+  std::thread stopper([this] { batcher_->Stop(); });
+  // Until Stop has begun.
+  while (!absl::IsUnavailable(batcher_->CheckRoom(BatchRequest()))) std::this_thread::yield();
+  view_->go_on.Notify();
+  stopper.join();
+  EXPECT_EQ(answers, 3);
+  EXPECT_EQ(Best(first_), "photo3");
+  EXPECT_EQ(Best(second), "photo5");
+  EXPECT_EQ(Best(third), "photo6");
+  EXPECT_THAT(add.result, IsOk());
+}
+
+TEST_F(BatchPipelineTest, SearchCancelledBetweenTheStagesIsNotSearchedFor) {
+  StartAndHoldFirst();
+  Answer second;
+  std::atomic<bool> cancelled{false};
+  BatchRequest request = Search(second, 5);
+  request.cancelled = [&cancelled] { return cancelled.load(); };
+  ASSERT_THAT(batcher_->Submit(std::move(request)), IsOk());
+  Answer third;
+  // It was still wanted when it came to the encoder.
+  AwaitBatches(2);
+  SubmitSearch(third, 6);
+  cancelled = true;
+  view_->go_on.Notify();
+  batcher_->Stop();
+  EXPECT_THAT(second.result, StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ(Best(third), "photo6");
+  EXPECT_THAT(view_->searches(), ElementsAre(1, 1));
+}
+
+// Steps one batch by hand.
+TEST_F(BatchPipelineTest, SearchWhoseDeadlinePassesBetweenTheStagesIsNotSearchedFor) {
+  Answer late, other;
+  BatchRequest request = Search(late, 5);
+  const SteadyTime deadline = SteadyTime::Now() + absl::Milliseconds(1);
+  request.deadline = deadline;
+  Batch batch;
+  batch.Add(std::move(request), SteadyTime::Now());
+  batch.Add(Search(other, 6), SteadyTime::Now());
+  batch.Encode(slot_.Get());
+  while (SteadyTime::Now() < deadline) std::this_thread::yield();
+  batch.Search();
+  batch.Answer();
+  EXPECT_THAT(late.result, StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(Best(other), "photo6");
+  EXPECT_THAT(view_->searches(), ElementsAre(1));
+}
+
+TEST_F(BatchPipelineTest, CancelledAddKeepsAnEmbeddingThatIsComputed) {
+  Answer add;
+  BatchRequest request = Request(add, 1);
+  bool cancelled = false;
+  request.cancelled = [&cancelled] { return cancelled; };
+  Batch batch;
+  batch.Add(std::move(request), SteadyTime::Now());
+  batch.Encode(slot_.Get());
+  cancelled = true;
+  batch.Search();
+  batch.Answer();
+  ASSERT_THAT(add.result, IsOk());
+  EXPECT_EQ(add.result->encoding.embeddings.rows(), 1);
+}
+
+}  // namespace
+}  // namespace s2p::test
