@@ -69,8 +69,8 @@ void AddFlags(Options& options, Flags& flags) {
       .Range(0, 1024);
   options
       .Add("decode-threads", &server.decode_threads,
-           "threads that decode for searches, and decoders for searches and for the gallery "
-           "each; 0: one per core")
+           "threads that decode and preprocess for searches, and decoders for searches and for the "
+           "gallery each; 0: one per core")
       .Range(0, 1024);
   options.Add("max-batch", &server.batcher.max_batch, "images in one forward pass").Range(1, 256);
   options.Add("max-delay", &server.batcher.max_delay, "longest wait for a batch to fill");

@@ -43,6 +43,8 @@ int64_t MostDecodeBytes(const ImageLimits& limits);
 struct DecodeLane {
   ImageDecoder* decoder = nullptr;
   Budget* memory = nullptr;
+  // Places for threads that work on decoded pixels at one time; null: no bound but their number.
+  Budget* places = nullptr;
 };
 
 }  // namespace s2p

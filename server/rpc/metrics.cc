@@ -43,8 +43,8 @@ struct Metrics::Families {
   prometheus::Registry& registry;
   Family<Histogram>& stage_seconds =
       RegisterFamily(BuildHistogram(), "s2p_stage_seconds",
-                     "Time of each stage of a search: decode and queue of each, preprocess, "
-                     "encode and search of each batch.",
+                     "Time of each stage of a search: decode, preprocess and queue of each, encode "
+                     "and search of each batch.",
                      registry);
   Histogram& batch_size =
       RegisterFamily(BuildHistogram(), "s2p_batch_size", "Images in one forward pass.", registry)
@@ -54,7 +54,7 @@ struct Metrics::Families {
                            .Add({});
   Family<Counter>& rejected =
       RegisterFamily(BuildCounter(), "s2p_rejected_total",
-                     "Searches given up before they cost compute: too many waited for the "
+                     "Searches given up before they were computed: too many waited for the "
                      "encoder or to be decoded, too late, or the client was gone.",
                      registry);
   Gauge& model_version = RegisterFamily(BuildGauge(), "s2p_model_version",

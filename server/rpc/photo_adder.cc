@@ -65,25 +65,39 @@ absl::StatusOr<NewItem> ParseItem(v1::AddPhotoRequest request, const Limits& lim
   return item;
 }
 
-// Decodes the item's image and embeds it; sets version, embedding, attributes and colours.
-absl::Status Embed(const ServiceContext& service, const std::function<bool()>& cancelled,
-                   NewItem& item) {
-  const CallLife life{SteadyTime::InfiniteFuture(), cancelled};
-  S2P_ASSIGN_OR_RETURN(auto memory,
-                       service.add_decoding.memory->Take(item.header.decode_bytes, life));
-  auto image = service.add_decoding.decoder->Decode(item.bytes, service.limits.image, life);
+// Decodes the item's image and preprocesses it; sets the item's colours. `memory` keeps what the
+// request's pixels take.
+absl::StatusOr<BatchRequest> Decode(const ServiceContext& service, const CallLife& life,
+                                    NewItem& item, Budget::Share& memory) {
+  const DecodeLane& lane = service.add_decoding;
+  S2P_ASSIGN_OR_RETURN(memory, lane.memory->Take(item.header.decode_bytes, life));
+  auto image = lane.decoder->Decode(item.bytes, service.limits.image, life);
   if (absl::IsInvalidArgument(image.status())) return BadField("image", image.status().message());
   if (!image.ok()) return image.status();
-  memory.Shrink(static_cast<int64_t>(image->pixels().size()));
+  Budget::Share place;
+  if (lane.places != nullptr) {
+    S2P_ASSIGN_OR_RETURN(place, lane.places->Take(1, life));
+  }
   // A drawing has the colour of its pen.
   if (item.modality == v1::MODALITY_PHOTO) item.colours = DominantColours(*image);
-  absl::Notification finished;
-  absl::StatusOr<BatchResult> result = absl::UnknownError("not run");
   BatchRequest request;
   request.images.push_back(*std::move(image));
   request.modalities.push_back(item.modality);
   request.priority = BatchRequest::Priority::kBackground;
-  request.cancelled = cancelled;
+  request.cancelled = life.cancelled;
+  S2P_RETURN_IF_ERROR(PreprocessImages(*service.slot, request));
+  memory.Shrink(PixelBytes(request));
+  return request;
+}
+
+// Decodes the item's image and embeds it; sets version, embedding, attributes and colours.
+absl::Status Embed(const ServiceContext& service, const std::function<bool()>& cancelled,
+                   NewItem& item) {
+  const CallLife life{SteadyTime::InfiniteFuture(), cancelled};
+  Budget::Share memory;
+  S2P_ASSIGN_OR_RETURN(auto request, Decode(service, life, item, memory));
+  absl::Notification finished;
+  absl::StatusOr<BatchResult> result = absl::UnknownError("not run");
   request.done = [&](absl::StatusOr<BatchResult> batch) {
     result = std::move(batch);
     finished.Notify();

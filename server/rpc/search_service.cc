@@ -24,8 +24,8 @@ void AddAttributes(const std::vector<std::string>& names, absl::Span<const float
 
 // The cost of a search, for the log. A step that it did not reach is zero.
 struct SearchRecord {
-  // Preprocess, encode and search are the whole batch's. In a search that failed, queue is all the
-  // time after decode.
+  // Encode and search are the whole batch's, and so is a part of preprocess: making the network's
+  // input. In a search that failed, queue is all the time after its own preprocessing.
   absl::Duration decode, queue, preprocess, encode, search;
   int images = 0;
   int top_k = 0;
@@ -75,14 +75,23 @@ class Searching {
     if (!wanted.ok()) return End(wanted);
     const SteadyTime start = SteadyTime::Now();
     auto images = DecodeExamples(query_, service_.limits, *service_.search_decoding.decoder, life);
-    memory_.Shrink(query_.image_bytes);
     queued_ = SteadyTime::Now();
     record_->decode = queued_ - start;
     service_.metrics->ObserveStage(Stage::kDecode, record_->decode);
     if (!images.ok()) return End(images.status());
+    BatchRequest request = RequestFor(*std::move(images));
+    absl::Status status = service_.batcher->CheckRoom(request);
+    if (!status.ok()) return Refuse(status, Rejection::kQueueFull);
+    status = Preprocess(request);
+    if (!status.ok()) return End(status);
+    status = service_.batcher->Submit(std::move(request));
+    if (!status.ok()) Refuse(status, Rejection::kQueueFull);
+  }
+
+  BatchRequest RequestFor(std::vector<Image> images) {
     BatchRequest request;
     request.caller = call_.queue();
-    request.images = *std::move(images);
+    request.images = std::move(images);
     for (const QueryExample& example : query_.examples) {
       if (example.is_drawn()) request.modalities.push_back(example.modality);
     }
@@ -94,8 +103,18 @@ class Searching {
     request.search = query_.search;
     request.done = [this](absl::StatusOr<BatchResult> result) { Answer(std::move(result)); };
     record_->images = static_cast<int>(request.images.size());
-    absl::Status status = service_.batcher->Submit(std::move(request));
-    if (!status.ok()) Refuse(status, Rejection::kQueueFull);
+    return request;
+  }
+
+  // The memory for decoding stays taken meanwhile, since preprocessing needs some, too.
+  absl::Status Preprocess(BatchRequest& request) {
+    S2P_RETURN_IF_ERROR(PreprocessImages(*service_.slot, request));
+    memory_.Shrink(PixelBytes(request));
+    const SteadyTime preprocessed = SteadyTime::Now();
+    record_->preprocess = preprocessed - queued_;
+    queued_ = preprocessed;
+    service_.metrics->ObserveStage(Stage::kPreprocess, record_->preprocess);
+    return absl::OkStatus();
   }
 
   absl::Status TakeMemory(const CallLife& life) {
@@ -110,7 +129,7 @@ class Searching {
     End(status);
   }
 
-  // Runs on the batch thread.
+  // Runs on the batcher's thread that answers.
   void Answer(absl::StatusOr<BatchResult> result) {
     memory_.Shrink(0);
     // A search that failed has waited, too; without it a full queue would look short.
@@ -144,7 +163,7 @@ class Searching {
   }
 
   void Observe(const BatchResult& result) {
-    record_->preprocess = result.encoding.preprocess_time;
+    record_->preprocess += result.encoding.preprocess_time;
     record_->encode = result.encoding.encode_time;
     record_->search = result.search_time;
     record_->model_version = result.snapshot->version;

@@ -7,8 +7,9 @@
 
 namespace s2p {
 
-// gRPC's threads only check the request; decoding happens in the decode pool, encoding and ranking
-// on the batch thread. A call that is cancelled or late is dropped before the encoder. Thread-safe.
+// gRPC's threads only check the request; decoding and preprocessing happen in the decode pool,
+// encoding and ranking on the batcher's threads. A call that is cancelled or late is dropped before
+// each of these steps. Thread-safe.
 class SearchServiceImpl final : public RpcService {
  public:
   // `service` must outlive it.

@@ -61,13 +61,18 @@ uint64_t MostMessageBytes(uint64_t wanted, const Limits& limits) {
                             std::numeric_limits<int>::max());
 }
 
+int DecodeThreads(const ServerOptions& options) {
+  return options.decode_threads > 0 ? options.decode_threads : HardwareThreads();
+}
+
 // The memory for images of one kind of call.
 int64_t ImageBytes(int64_t wanted, const Limits& limits) {
   return std::max(wanted, MostDecodeBytes(limits.image));
 }
 
-// Names what a call that waits for memory waits for.
+// Name what a call that waits for memory, or for a place, waits for.
 constexpr char kImageMemory[] = "there was memory to decode its images";
+constexpr char kPlace[] = "a processor was free to prepare its image";
 
 // Photos can be listed and models pinned from the start; nothing can be searched before a model
 // serves, and searching is what the server as a whole is for.
@@ -116,7 +121,8 @@ SearchServer::SearchServer(const ServerOptions& options)
       add_memory_(ImageBytes(options.add_image_bytes, options.limits), kImageMemory),
       thumbnail_memory_(ImageBytes(options.thumbnail_image_bytes, options.limits), kImageMemory),
       // Enough for the largest drawing.
-      feedback_memory_(ImageBytes(0, options.limits), kImageMemory) {}
+      feedback_memory_(ImageBytes(0, options.limits), kImageMemory),
+      add_places_(DecodeThreads(options), kPlace) {}
 
 Faults::Options SearchServer::FaultOptions() {
   Faults::Options options;
@@ -157,7 +163,7 @@ absl::Status SearchServer::MakeHost() {
 }
 
 absl::Status SearchServer::StartDecoders() {
-  const int threads = options_.decode_threads > 0 ? options_.decode_threads : HardwareThreads();
+  const int threads = DecodeThreads(options_);
   S2P_ASSIGN_OR_RETURN(search_decoder_, MakeDecoder(threads));
   S2P_ASSIGN_OR_RETURN(gallery_decoder_, MakeDecoder(threads));
   return absl::OkStatus();
@@ -338,14 +344,13 @@ absl::Status SearchServer::StartPipeline() {
   batcher_options.on_batch = [this](const BatchReport& report) {
     if (report.images > 0) {
       metrics_.ObserveBatch(report.images);
-      metrics_.ObserveStage(Stage::kPreprocess, report.preprocess_time);
-      metrics_.ObserveStage(Stage::kEncode, report.encode_time);
+      // What was preprocessed before only has to be normalised here.
+      metrics_.ObserveStage(Stage::kEncode, report.preprocess_time + report.encode_time);
     }
     if (report.queries > 0) metrics_.ObserveStage(Stage::kSearch, report.search_time);
   };
   S2P_ASSIGN_OR_RETURN(batcher_, Batcher::Create(batcher_options, &slot_));
-  const int decoders = options_.decode_threads > 0 ? options_.decode_threads : HardwareThreads();
-  decode_pool_ = std::make_unique<WorkerPool>(decoders, options_.batcher.max_queue);
+  decode_pool_ = std::make_unique<WorkerPool>(DecodeThreads(options_), options_.batcher.max_queue);
   add_pool_ = std::make_unique<WorkerPool>(kAddThreads, kMostWaitingAdds);
   thumbnail_pool_ = std::make_unique<WorkerPool>(kThumbnailThreads, kMostWaitingThumbnails);
   feedback_pool_ = std::make_unique<WorkerPool>(kFeedbackThreads, kMostWaitingFeedback);
@@ -368,7 +373,7 @@ absl::Status SearchServer::StartPipeline() {
   context_.photo_places = &photo_places_;
   context_.export_places = &export_places_;
   context_.search_decoding = {search_decoder_.get(), &search_memory_};
-  context_.add_decoding = {gallery_decoder_.get(), &add_memory_};
+  context_.add_decoding = {gallery_decoder_.get(), &add_memory_, &add_places_};
   context_.thumbnail_decoding = {gallery_decoder_.get(), &thumbnail_memory_};
   context_.feedback_decoding = {gallery_decoder_.get(), &feedback_memory_};
   context_.decode_pool = decode_pool_.get();

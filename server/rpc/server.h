@@ -49,7 +49,8 @@ struct ServerOptions {
 
   Limits limits;
   BatcherOptions batcher;
-  // Threads that decode images of searches; 0: one per core.
+  // Threads that decode and preprocess images of searches, and photos that are preprocessed to be
+  // added at one time; 0: one per core.
   int decode_threads = 0;
   // The file of s2p-decoder, whose processes decode all images; empty: this process does.
   std::string decoder_program;
@@ -137,6 +138,9 @@ class SearchServer {
   Budget add_memory_;
   Budget thumbnail_memory_;
   Budget feedback_memory_;
+  // Photos that are added and worked on between their decoding and their batch: as many as
+  // decoders.
+  Budget add_places_;
   std::unique_ptr<ImageDecoder> search_decoder_;
   // For photos that are added, thumbnails and feedback.
   std::unique_ptr<ImageDecoder> gallery_decoder_;

@@ -252,7 +252,7 @@ TEST_F(ObservabilityTest, ServerThatHasWorkedShowsEveryMetricOfTheDesign) {
   EXPECT_EQ(scrape.Value("s2p_model_precision{precision=\"fp32\"}"), 1);
   EXPECT_EQ(scrape.Value("s2p_gallery_photos"), 1);
   EXPECT_EQ(scrape.Value("s2p_model_loads_total{result=\"ok\"}"), 1);
-  for (const char* stage : {"decode", "queue", "search"}) {
+  for (const char* stage : {"decode", "preprocess", "queue", "search"}) {
     EXPECT_EQ(scrape.Value(absl::StrCat("s2p_stage_seconds_count{stage=\"", stage, "\"}")), 1)
         << stage;
   }

@@ -256,6 +256,54 @@ TEST_F(SearchServiceTest, BeforeTheFirstModelSearchIsUnavailable) {
   ExpectRefused(SketchOf(1), grpc::StatusCode::UNAVAILABLE, "no model");
 }
 
+TEST_F(SearchServiceTest, DrawingsAndPhotosComeToTheirBatchPreprocessed) {
+  std::atomic<int> images{0}, preprocessed{0};
+  on_encode_ = [&](absl::Span<const EncoderInput> inputs) {
+    for (const EncoderInput& input : inputs) {
+      ++images;
+      if (input.preprocessed != nullptr && input.preprocessed->version == 1) ++preprocessed;
+    }
+    return absl::OkStatus();
+  };
+  Serve();
+  MustAdd(2);
+  v1::SearchRequest request = SketchOf(1);
+  *request.add_examples() = SketchOf(2).examples(0);
+  v1::SearchResponse response;
+  ASSERT_THAT(Search(request, &response), IsOk());
+  EXPECT_EQ(images, 4);
+  EXPECT_EQ(preprocessed, 4);
+}
+
+TEST_F(SearchServiceTest, PhotosThatAreAddedArePreprocessedOnAsManyThreadsAsDecode) {
+  std::atomic<int> running{0}, most{0};
+  on_preprocess_ = [&](const Image&) {
+    const int now = ++running;
+    if (now > most) most = now;
+    // Others have the chance to come, too.
+    for (int i = 0; i < 100; ++i) std::this_thread::yield();
+    --running;
+    return absl::OkStatus();
+  };
+  options_.decode_threads = 1;
+  Serve();
+  MustAdd(32);
+  EXPECT_EQ(most, 1);
+}
+
+TEST_F(SearchServiceTest, FailureToPreprocessIsThatOfTheSearch) {
+  std::atomic<bool> fail{false};
+  on_preprocess_ = [&](const Image&) {
+    return fail ? absl::ResourceExhaustedError("no memory") : absl::OkStatus();
+  };
+  Serve();
+  MustAdd(1);
+  fail = true;
+  ExpectRefused(SketchOf(1), grpc::StatusCode::RESOURCE_EXHAUSTED, "no memory");
+  fail = false;
+  EXPECT_THAT(Search(SketchOf(1)), IsOk());
+}
+
 TEST_F(SearchServiceTest, FullQueueSaysWhenToComeBack) {
   absl::Notification encoding, go_on;
   std::atomic<bool> hold{false};

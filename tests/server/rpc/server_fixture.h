@@ -40,6 +40,7 @@ class ServerTest : public testing::Test {
       FakeEncoderOptions options;
       options.version = checkpoint.manifest.version();
       options.on_encode = on_encode_;
+      options.on_preprocess = on_preprocess_;
       return std::unique_ptr<const Encoder>(std::make_unique<FakeEncoder>(std::move(options)));
     };
   }
@@ -117,6 +118,7 @@ class ServerTest : public testing::Test {
   CheckpointStore store_;
   ServerOptions options_;
   std::function<absl::Status(absl::Span<const EncoderInput>)> on_encode_;
+  std::function<absl::Status(const Image&)> on_preprocess_;
   std::unique_ptr<SearchServer> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::SearchService::Stub> search_;
