@@ -73,7 +73,9 @@ void AddFlags(Options& options, Flags& flags) {
            "gallery each; 0: one per core")
       .Range(0, 1024);
   options.Add("max-batch", &server.batcher.max_batch, "images in one forward pass").Range(1, 256);
-  options.Add("max-delay", &server.batcher.max_delay, "longest wait for a batch to fill");
+  options.Add("max-delay", &server.batcher.max_delay,
+              "longest wait for a batch to fill, if the one before it had more than one search; a "
+              "lone search never waits");
   options.Add("max-queue", &server.batcher.max_queue, "images of searches that may wait")
       .Range(1, 100000);
   options

@@ -128,7 +128,10 @@ void Batcher::AnswerBatches() {
 }
 
 bool Batcher::MayStart() const {
-  return stopping_ || live_.taken() + background_images_ >= options_.max_batch;
+  if (stopping_ || live_.taken() + background_images_ >= options_.max_batch) return true;
+  if (options_.max_delay == absl::InfiniteDuration()) return false;
+  // Searches do not wait for adds.
+  return (live_.empty() ? last_joined_.background : last_joined_.live) <= 1;
 }
 
 void Batcher::AwaitCompany() {
@@ -151,21 +154,25 @@ Batch Batcher::NextBatch() {
   const bool starved =
       !background_.empty() &&
       background_.front().since + options_.max_background_wait <= SteadyTime::Now();
-  if (starved) TakeBackground(1, batch);
-  TakeLive(batch);
-  TakeBackground(options_.max_batch, batch);
+  Joined joined;
+  if (starved) joined.background = TakeBackground(1, batch);
+  joined.live = TakeLive(batch);
+  joined.background += TakeBackground(options_.max_batch, batch);
+  last_joined_ = joined;
   return batch;
 }
 
-void Batcher::TakeLive(Batch& batch) {
-  while (!live_.empty()) {
+int Batcher::TakeLive(Batch& batch) {
+  int taken = 0;
+  for (; !live_.empty(); ++taken) {
     if (!batch.empty() && batch.places() + live_.NextPlaces() > options_.max_batch) break;
     Waiting next = live_.Pop();
     batch.Add(std::move(next.request), next.since);
   }
+  return taken;
 }
 
-void Batcher::TakeBackground(int most, Batch& batch) {
+int Batcher::TakeBackground(int most, Batch& batch) {
   int taken = 0;
   while (!background_.empty()) {
     Waiting& next = background_.front();
@@ -178,6 +185,7 @@ void Batcher::TakeBackground(int most, Batch& batch) {
     batch.Add(std::move(next.request), next.since);
     background_.pop_front();
   }
+  return taken;
 }
 
 }  // namespace s2p

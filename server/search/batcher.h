@@ -26,8 +26,10 @@ namespace s2p {
 struct BatcherOptions {
   // Images per batch, in [1, 256]. A larger request gets a batch of its own.
   int max_batch = 32;
-  // Longest wait for a batch to fill once a request is queued. 0: none. Infinite: until it is full
-  // or Stop is called (for tests).
+  // Longest wait for a batch to fill, counted from when its oldest request was queued. Only a batch
+  // that may expect company waits: the one before it joined several requests. A lone request starts
+  // at once, and what comes while a batch is encoded is the next batch. 0: none waits. Infinite:
+  // every batch waits until it is full or Stop is called (for tests).
   absl::Duration max_delay = absl::Milliseconds(2);
   // Live images that may wait, in [1, 100000]. As many again are accepted from callers below their
   // share (FairQueue).
@@ -77,6 +79,12 @@ class Batcher {
     BatchRequest request;
     SteadyTime since;
   };
+  // Live requests and background images of a batch.
+  struct Joined {
+    int live = 0;
+    int background = 0;
+  };
+
   Batcher(const BatcherOptions& options, const SnapshotSlot* slot);
   // The two threads.
   void EncodeBatches();
@@ -88,14 +96,16 @@ class Batcher {
   void AwaitCompany() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckRoomLocked(const BatchRequest& request) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // No further request could join, or none is expected.
   bool MayStart() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool IsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return live_.empty() && background_.empty();
   }
   // Move requests into the batch while they fit: live ones in turn, background ones with at most
-  // `most` images in all. Into an empty batch they move one request at least.
-  void TakeLive(Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void TakeBackground(int most, Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `most` images in all. Into an empty batch they move one request at least. Return how many live
+  // requests, or background images, they moved.
+  int TakeLive(Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  int TakeBackground(int most, Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const BatcherOptions options_;
   const SnapshotSlot* const slot_;
@@ -107,6 +117,8 @@ class Batcher {
   std::deque<Waiting> background_ ABSL_GUARDED_BY(mutex_);
   int background_images_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // Of the batch that was formed last.
+  Joined last_joined_ ABSL_GUARDED_BY(mutex_);
   // Between the stages. Nothing is formed while this holds a batch.
   std::optional<Batch> encoded_ ABSL_GUARDED_BY(mutex_);
   bool all_encoded_ ABSL_GUARDED_BY(mutex_) = false;

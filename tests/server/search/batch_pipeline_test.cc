@@ -159,5 +159,69 @@ TEST_F(BatchPipelineTest, CancelledAddKeepsAnEmbeddingThatIsComputed) {
   EXPECT_EQ(add.result->encoding.embeddings.rows(), 1);
 }
 
+// With the delay of a day, whatever waits for it never ends.
+class BatchDelayTest : public BatcherTest {
+ protected:
+  static BatcherOptions Slow(int max_batch) {
+    BatcherOptions options;
+    options.max_delay = absl::Hours(24);
+    options.max_batch = max_batch;
+    return options;
+  }
+  void HoldFirst() {
+    hold_ = true;
+    ASSERT_THAT(Submit(first_), IsOk());
+    holding_.WaitForNotification();
+  }
+
+  Answer first_;
+};
+
+TEST_F(BatchDelayTest, LoneRequestsStartAtOnce) {
+  Serve(1);
+  Start(Slow(8));
+  for (int i = 0; i < 3; ++i) {
+    Answer answer;
+    ASSERT_THAT(Submit(answer), IsOk());
+    answer.done.WaitForNotification();
+    EXPECT_THAT(answer.result, IsOk());
+  }
+}
+
+TEST_F(BatchDelayTest, AfterABatchOfSeveralTheNextWaitsForCompany) {
+  Serve(1);
+  Start(Slow(2));
+  HoldFirst();
+  Answer second, third, fourth, fifth;
+  ASSERT_THAT(Submit(second), IsOk());
+  ASSERT_THAT(Submit(third), IsOk());
+  go_on_.Notify();
+  third.done.WaitForNotification();
+  ASSERT_THAT(Submit(fourth), IsOk());
+  ASSERT_THAT(Submit(fifth), IsOk());
+  fifth.done.WaitForNotification();
+  EXPECT_THAT(sizes(), ElementsAre(1, 2, 2));
+}
+
+TEST_F(BatchDelayTest, SearchDoesNotWaitForTheCompanyThatAddsHad) {
+  Serve(1);
+  Start(Slow(8));
+  HoldFirst();
+  Answer add, other_add, search;
+  ASSERT_THAT(Submit(add, 1, Priority::kBackground), IsOk());
+  ASSERT_THAT(Submit(other_add, 1, Priority::kBackground), IsOk());
+  go_on_.Notify();
+  other_add.done.WaitForNotification();
+  ASSERT_THAT(sizes(), ElementsAre(1, 2));
+  // This one may expect others after it; a search ends its wait.
+  Answer waiting_add;
+  ASSERT_THAT(Submit(waiting_add, 1, Priority::kBackground), IsOk());
+  ASSERT_THAT(Submit(search), IsOk());
+  search.done.WaitForNotification();
+  EXPECT_THAT(search.result, IsOk());
+  batcher_->Stop();
+  EXPECT_THAT(waiting_add.result, IsOk());
+}
+
 }  // namespace
 }  // namespace s2p::test
