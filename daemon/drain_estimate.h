@@ -25,6 +25,12 @@ class DrainEstimate {
     return std::clamp(per_unit_ * units / std::max(workers, 1), absl::Milliseconds(10),
                       absl::Seconds(30));
   }
+  // Units that one worker finishes within `time`, at most `most`; 1 until something has finished.
+  int Fitting(absl::Duration time, int most) const {
+    if (per_unit_ == absl::ZeroDuration()) return std::min(1, most);
+    if (per_unit_ * most <= time) return most;
+    return static_cast<int>(absl::FDivDuration(time, per_unit_));
+  }
 
  private:
   absl::Duration per_unit_;

@@ -76,6 +76,9 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add("max-delay", &server.batcher.max_delay,
               "longest wait for a batch to fill, if the one before it had more than one search; a "
               "lone search never waits");
+  options.Add("max-add-time", &server.batcher.max_background_time,
+              "by which photos that are added may lengthen the encoding of a batch of searches; "
+              "also of their own batches, for a second after a search");
   options.Add("max-queue", &server.batcher.max_queue, "images of searches that may wait")
       .Range(1, 100000);
   options

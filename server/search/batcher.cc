@@ -31,6 +31,8 @@ absl::StatusOr<std::unique_ptr<Batcher>> Batcher::Create(const BatcherOptions& o
         absl::StrCat("max_queue must be 1 to 100000, not ", options.max_queue));
   }
   S2P_RETURN_IF_ERROR(CheckNotNegative(options.max_background_wait, "max_background_wait"));
+  S2P_RETURN_IF_ERROR(CheckNotNegative(options.max_background_time, "max_background_time"));
+  S2P_RETURN_IF_ERROR(CheckNotNegative(options.live_interval, "live_interval"));
   S2P_RETURN_IF_ERROR(CheckNotNegative(options.max_delay, "max_delay"));
   return std::unique_ptr<Batcher>(new Batcher(options, slot));
 }
@@ -55,6 +57,7 @@ absl::Status Batcher::Submit(BatchRequest request) {
     background_images_ += places;
     background_.push_back({std::move(request), now});
   } else {
+    last_live_ = now;
     const std::string caller = request.caller;
     live_.Push(caller, {std::move(request), now}, places);
   }
@@ -97,7 +100,9 @@ void Batcher::EncodeBatches() {
     Batch batch = NextBatch();
     if (batch.empty()) break;
     batch.Encode(slot_->Get());
+    const BatchReport& report = batch.report();
     absl::MutexLock lock(&mutex_);
+    encoding_.Finished(report.images, report.preprocess_time + report.encode_time);
     encoded_ = std::move(batch);
   }
   absl::MutexLock lock(&mutex_);
@@ -157,9 +162,17 @@ Batch Batcher::NextBatch() {
   Joined joined;
   if (starved) joined.background = TakeBackground(1, batch);
   joined.live = TakeLive(batch);
-  joined.background += TakeBackground(options_.max_batch, batch);
+  const int room = BackgroundRoom(joined.live > 0);
+  joined.background += TakeBackground(room - joined.background, batch);
   last_joined_ = joined;
   return batch;
+}
+
+int Batcher::BackgroundRoom(bool has_live) const {
+  if (!has_live && last_live_ + options_.live_interval <= SteadyTime::Now()) {
+    return options_.max_batch;
+  }
+  return encoding_.Fitting(options_.max_background_time, options_.max_batch);
 }
 
 int Batcher::TakeLive(Batch& batch) {

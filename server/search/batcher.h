@@ -37,6 +37,12 @@ struct BatcherOptions {
   // A background request that has waited this long goes first in the next batch, however many live
   // ones wait. Otherwise uninterrupted searches would block every add.
   absl::Duration max_background_wait = absl::Seconds(1);
+  // How much longer background images may make the encoding of a batch of live ones, estimated from
+  // the batches before; until there was any, one image joins. Infinite: while there are places.
+  absl::Duration max_background_time = absl::Milliseconds(10);
+  // For this long after a live request, a batch of background requests alone takes at most as much
+  // time (or one request), because the next live request waits until it is encoded.
+  absl::Duration live_interval = absl::Seconds(1);
   // Optional: called after each batch, on the thread that answers.
   std::function<void(const BatchReport&)> on_batch;
 };
@@ -101,6 +107,8 @@ class Batcher {
   bool IsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return live_.empty() && background_.empty();
   }
+  // Background images that may join a batch with or without live ones.
+  int BackgroundRoom(bool has_live) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Move requests into the batch while they fit: live ones in turn, background ones with at most
   // `most` images in all. Into an empty batch they move one request at least. Return how many live
   // requests, or background images, they moved.
@@ -117,12 +125,16 @@ class Batcher {
   std::deque<Waiting> background_ ABSL_GUARDED_BY(mutex_);
   int background_images_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // When the last live request came.
+  SteadyTime last_live_ ABSL_GUARDED_BY(mutex_) = SteadyTime::InfinitePast();
   // Of the batch that was formed last.
   Joined last_joined_ ABSL_GUARDED_BY(mutex_);
   // Between the stages. Nothing is formed while this holds a batch.
   std::optional<Batch> encoded_ ABSL_GUARDED_BY(mutex_);
   bool all_encoded_ ABSL_GUARDED_BY(mutex_) = false;
+  // Time in the queue per place, and in the forward pass per image.
   DrainEstimate drain_ ABSL_GUARDED_BY(mutex_);
+  DrainEstimate encoding_ ABSL_GUARDED_BY(mutex_);
 
   std::thread encode_thread_;
   std::thread answer_thread_;

@@ -49,5 +49,19 @@ TEST(DrainEstimateTest, StaysWithinItsBounds) {
   EXPECT_EQ(drain.For(100, 1), absl::Seconds(30));
 }
 
+TEST(DrainEstimateTest, FittingIsOneWhileNothingIsKnown) {
+  EXPECT_EQ(DrainEstimate().Fitting(absl::Hours(1), 8), 1);
+  EXPECT_EQ(DrainEstimate().Fitting(absl::Hours(1), 0), 0);
+}
+
+TEST(DrainEstimateTest, FittingIsWhatEndsWithinTheTime) {
+  DrainEstimate drain;
+  drain.Finished(10, absl::Milliseconds(20));
+  EXPECT_EQ(drain.Fitting(absl::ZeroDuration(), 8), 0);
+  EXPECT_EQ(drain.Fitting(absl::Milliseconds(7), 8), 3);
+  EXPECT_EQ(drain.Fitting(absl::Milliseconds(16), 8), 8);
+  EXPECT_EQ(drain.Fitting(absl::InfiniteDuration(), 8), 8);
+}
+
 }  // namespace
 }  // namespace s2p

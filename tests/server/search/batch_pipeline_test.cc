@@ -1,7 +1,9 @@
 // Two batches at one time: one is encoded while the one before it is searched for and answered.
 #include <atomic>
+#include <deque>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "server/search/batch.h"
 #include "tests/server/search/gallery_batcher_fixture.h"
@@ -166,6 +168,7 @@ class BatchDelayTest : public BatcherTest {
     BatcherOptions options;
     options.max_delay = absl::Hours(24);
     options.max_batch = max_batch;
+    options.live_interval = absl::ZeroDuration();
     return options;
   }
   void HoldFirst() {
@@ -221,6 +224,83 @@ TEST_F(BatchDelayTest, SearchDoesNotWaitForTheCompanyThatAddsHad) {
   EXPECT_THAT(search.result, IsOk());
   batcher_->Stop();
   EXPECT_THAT(waiting_add.result, IsOk());
+}
+
+// Images take a millisecond each, as the encoder says.
+class AddTimeTest : public BatcherTest {
+ protected:
+  static BatcherOptions Bounded(absl::Duration time) {
+    BatcherOptions options;
+    options.max_delay = absl::ZeroDuration();
+    options.max_batch = 16;
+    options.max_background_wait = absl::InfiniteDuration();
+    options.max_background_time = time;
+    options.live_interval = absl::InfiniteDuration();
+    return options;
+  }
+  // What waits when a first batch with one image of this priority has ended: `live` searches and
+  // `adds`. The sizes of the batches after it.
+  std::vector<int> BatchesOf(const BatcherOptions& options, int live, int adds,
+                             Priority first_priority = Priority::kLive) {
+    Serve(1);
+    Start(options);
+    hold_ = true;
+    EXPECT_THAT(Submit(answers_.emplace_back(), 1, first_priority), IsOk());
+    holding_.WaitForNotification();
+    for (int i = 0; i < adds; ++i) {
+      EXPECT_THAT(Submit(answers_.emplace_back(), 1, Priority::kBackground), IsOk());
+    }
+    for (int i = 0; i < live; ++i) EXPECT_THAT(Submit(answers_.emplace_back()), IsOk());
+    go_on_.Notify();
+    batcher_->Stop();
+    for (const Answer& answer : answers_) EXPECT_THAT(answer.result, IsOk());
+    const std::vector<int> all = sizes();
+    return {all.begin() + 1, all.end()};
+  }
+
+  std::deque<Answer> answers_;
+};
+
+TEST_F(AddTimeTest, AddsLengthenABatchOfSearchesByTheBoundAtMost) {
+  // Two searches and three adds; then adds alone, as a search may come.
+  EXPECT_THAT(BatchesOf(Bounded(3.5 * kEncodeTime), 2, 8), ElementsAre(5, 3, 2));
+}
+
+TEST_F(AddTimeTest, AddsLongerThanTheBoundAreAloneAndOneByOne) {
+  EXPECT_THAT(BatchesOf(Bounded(kEncodeTime / 2), 2, 2), ElementsAre(2, 1, 1));
+}
+
+TEST_F(AddTimeTest, AddsFillTheirBatchesWhenNoSearchCameLately) {
+  BatcherOptions options = Bounded(absl::ZeroDuration());
+  EXPECT_THAT(BatchesOf(options, 0, 20, Priority::kBackground), ElementsAre(16, 4));
+}
+
+TEST_F(AddTimeTest, AddsFillTheirBatchesWhenTheLastSearchIsLongAgo) {
+  BatcherOptions options = Bounded(absl::ZeroDuration());
+  options.live_interval = absl::ZeroDuration();
+  EXPECT_THAT(BatchesOf(options, 0, 20), ElementsAre(16, 4));
+}
+
+TEST_F(AddTimeTest, AddThatHasWaitedForLongCountsIntoTheBound) {
+  BatcherOptions options = Bounded(2.5 * kEncodeTime);
+  options.max_background_wait = absl::ZeroDuration();
+  EXPECT_THAT(BatchesOf(options, 1, 4), ElementsAre(3, 2));
+}
+
+TEST_F(AddTimeTest, BeforeAnythingIsMeasuredOneAddJoins) {
+  Serve(1);
+  BatcherOptions options = Bounded(absl::Hours(1));
+  options.max_batch = 4;
+  options.max_delay = absl::InfiniteDuration();
+  Start(options);
+  Answer add, other_add, third_add, search;
+  ASSERT_THAT(Submit(add, 1, Priority::kBackground), IsOk());
+  ASSERT_THAT(Submit(other_add, 1, Priority::kBackground), IsOk());
+  ASSERT_THAT(Submit(third_add, 1, Priority::kBackground), IsOk());
+  ASSERT_THAT(Submit(search), IsOk());
+  search.done.WaitForNotification();
+  batcher_->Stop();
+  EXPECT_THAT(sizes(), ElementsAre(2, 2));
 }
 
 }  // namespace

@@ -295,5 +295,18 @@ TEST(BatcherOptionsTest, BadOptionIsNamed) {
   }
 }
 
+TEST(BatcherOptionsTest, NegativeTimeIsNamed) {
+  SnapshotSlot slot;
+  BatcherOptions add_time, interval;
+  add_time.max_background_time = absl::Milliseconds(-1);
+  interval.live_interval = absl::Milliseconds(-1);
+  EXPECT_THAT(Batcher::Create(add_time, &slot),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       testing::HasSubstr("max_background_time must not be negative")));
+  EXPECT_THAT(Batcher::Create(interval, &slot),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       testing::HasSubstr("live_interval must not be negative")));
+}
+
 }  // namespace
 }  // namespace s2p::test
