@@ -1,10 +1,10 @@
 #!/bin/sh
 # Builds the benchmarks and runs them: tools/benchmark.sh [PART...] Parts: encoder decoder drawing index
-# data retrieval training pipeline batching load swap start; all of them by default. Also soak: ten minutes at 80 % of
+# data retrieval training pipeline batching load alone swap start; all of them by default. Also soak: ten minutes at 80 % of
 # capacity. docs/benchmarks.md explains the figures.
 set -eu
 cd "$(dirname "$0")/.."
-parts=${*:-encoder decoder drawing index data retrieval training pipeline batching load swap start}
+parts=${*:-encoder decoder drawing index data retrieval training pipeline batching load alone swap start}
 build=build/release
 work=${S2P_BENCHMARK_DIR:-build/benchmark}
 

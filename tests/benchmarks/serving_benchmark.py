@@ -2,7 +2,7 @@
 
 usage: serving_benchmark.py BUILD_DIR WORK_DIR [PART...]
 
-Parts: pipeline batching load swap start (all of these); soak, which takes S2P_SOAK_SECONDS (600). BUILD_DIR has bin/ and benchmarks/. The model
+Parts: pipeline batching load alone swap start (all of these); soak, which takes S2P_SOAK_SECONDS (600). BUILD_DIR has bin/ and benchmarks/. The model
 is ResNet-18 to its third stage on 96 x 96 pixels with weights as they are drawn: speed does not
 depend on what was learned. Sketches and photos are drawn, 256 x 256 pixels.
 """
@@ -15,6 +15,7 @@ import statistics
 import struct
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -160,6 +161,23 @@ class Bench:
                              result["p50_ms"], result["p95_ms"], result["p99_ms"],
                              result["errors"]), "0 errors")
 
+    def alone(self):
+        """What a batch waits for: searches one by one, then the same while photos are added."""
+        for flags in ((), ("--max-delay", "0"), ("--max-add-time", "1h")):
+            copy = os.path.join(self.work, "gallery-alone")
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(self.gallery("gallery", PHOTOS), copy)
+            with self.serve(copy, *flags) as server:
+                idle = server.bench("--concurrency", "1")
+                full = server.bench("--concurrency", str(CONCURRENCY))
+                with Adding(server, self.photos) as adding:
+                    beside = server.bench("--concurrency", "1")
+            self.row("One search at a time, %s: p50, p95; searches/s at concurrency %d" % (
+                " ".join(flags) or "default flags", CONCURRENCY),
+                     "%.1f, %.1f ms; %.1f" % (idle["p50_ms"], idle["p95_ms"], full["qps"]))
+            self.row("the same while photos are added: p50, p95; photos/s",
+                     "%.1f, %.1f ms; %.1f" % (beside["p50_ms"], beside["p95_ms"], adding.rate))
+
     def swap(self):
         copy = os.path.join(self.work, "gallery-swap")
         store = os.path.join(self.work, "checkpoints-swap")
@@ -253,6 +271,33 @@ class Bench:
                  "%d, %d; p99 %.1f ms" % (result["requests"], result["errors"], result["p99_ms"]), "0")
 
 
+class Adding:
+    """Adds photos and removes them again, from the start of the block to its end."""
+
+    def __init__(self, server, photos):
+        self.server, self.photos = server, photos
+        self.ids = [os.path.splitext(os.path.basename(path))[0] for path in photos]
+        self.added, self.rate = 0, 0.0
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.work)
+
+    def work(self):
+        while not self.stopping.is_set():
+            self.server.s2p("gallery", "add", *self.photos)
+            self.added += len(self.photos)
+            self.server.s2p("gallery", "rm", *self.ids)
+
+    def __enter__(self):
+        self.begin = time.monotonic()
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.thread.join()
+        self.rate = self.added / (time.monotonic() - self.begin)
+
+
 class Server:
     """A running s2p-server that is stopped at the end of the block."""
 
@@ -331,7 +376,7 @@ def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     bench = Bench(sys.argv[1], sys.argv[2])
-    parts = sys.argv[3:] or ["pipeline", "batching", "load", "swap", "start"]
+    parts = sys.argv[3:] or ["pipeline", "batching", "load", "alone", "swap", "start"]
     print("| what | result | goal |\n|---|---|---|", flush=True)
     for part in parts:
         getattr(bench, part)()
