@@ -178,6 +178,9 @@ absl::Status GalleryWriter::Insert(const Planned& planned) {
     S2P_RETURN_IF_ERROR(catalogue_->Remove(item.photo_id).status());
   }
   S2P_ASSIGN_OR_RETURN(const int64_t key, catalogue_->Insert(*planned.item));
+  if (!item.thumbnail.empty() && item.thumbnail.size() <= kMostThumbnailBytes) {
+    S2P_RETURN_IF_ERROR(catalogue_->PutThumbnail(key, item.thumbnail));
+  }
   return catalogue_->PutEmbedding(key, item.version, {item.embedding, item.attributes});
 }
 

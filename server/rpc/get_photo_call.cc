@@ -1,6 +1,5 @@
 #include "server/rpc/get_photo_call.h"
 
-#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -10,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "daemon/retry_after.h"
-#include "image/preprocessor.h"
+#include "image/thumbnail.h"
 #include "model/verified_file.h"
 #include "s2p/v1/gallery.pb.h"
 #include "server/faults/storage_fault.h"
@@ -21,20 +20,9 @@ namespace s2p {
 namespace {
 
 constexpr size_t kChunkBytes = size_t{256} << 10;
-constexpr int kThumbnailPixels = 256;
-
-// Limits the longer side to 256 pixels; smaller images are unchanged.
-Image Shrink(const Image& image) {
-  const int longer = std::max(image.width(), image.height());
-  if (longer <= kThumbnailPixels) return image;
-  const auto scaled = [longer](int side) {
-    return std::max(1, (side * kThumbnailPixels + longer / 2) / longer);
-  };
-  return Resize(image, scaled(image.width()), scaled(image.height()));
-}
 
 // Everything that touches the disk is done on a pool, one piece of work after the other. Thumbnails
-// have a pool of their own, as their decoder can take long.
+// that are not stored are made on a pool of their own, as their decoder can take long.
 class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
  public:
   GetPhotoCall(const RpcMethod* method, grpc::CallbackServerContext* context,
@@ -46,9 +34,7 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
     absl::Status status = CheckPhotoId(request().photo_id(), "photo_id", service_.limits);
     if (status.ok()) status = TakePlace();
     if (!status.ok()) return End(status);
-    const bool is_thumbnail = request().rendition() == v1::RENDITION_THUMBNAIL;
-    OnPool(is_thumbnail ? service_.thumbnail_pool : service_.storage_pool,
-           [this] { return Open(); });
+    OnPool(service_.storage_pool, [this] { return Open(); });
   }
   void OnWriteDone(bool ok) override {
     if (!ok) return End(absl::CancelledError("the client is gone"));
@@ -68,13 +54,17 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
                      kRetryAfter);
   }
 
-  // Makes the next message on the pool, then writes it.
+  // Makes the next message on the pool, then writes it, if `fill` does not leave that to the
+  // thumbnail pool.
   void OnPool(WorkerPool* pool, std::function<absl::Status()> fill) {
     const absl::Status taken =
         pool->Submit(queue(), [this, fill = std::move(fill)](absl::Status status) {
           if (status.ok()) status = CheckWanted();
           if (status.ok()) status = fill();
           if (!status.ok()) return End(status);
+          if (std::exchange(needs_thumbnail_, false)) {
+            return OnPool(service_.thumbnail_pool, [this] { return MakeThumbnail(); });
+          }
           Write();
         });
     if (!taken.ok()) End(taken);
@@ -95,16 +85,22 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
         response_.set_content_type(item->content_type);
         return absl::OkStatus();
       }
-      case v1::RENDITION_THUMBNAIL:
-        return MakeThumbnail(*item);
+      case v1::RENDITION_THUMBNAIL: {
+        auto stored = service_.gallery->FindThumbnail(*item);
+        needs_thumbnail_ = !stored.has_value();
+        item_ = item;
+        if (stored.has_value()) rest_ = *std::move(stored);
+        response_.set_content_type(std::string(ContentType(ImageFormat::kJpeg)));
+        return absl::OkStatus();
+      }
       default:
         return BadField("rendition", "is unknown");
     }
   }
 
   // DataLoss if the stored photo cannot be decoded.
-  absl::Status MakeThumbnail(const GalleryItem& item) {
-    S2P_ASSIGN_OR_RETURN(const auto photo, service_.gallery->ReadBlob(item));
+  absl::Status MakeThumbnail() {
+    S2P_ASSIGN_OR_RETURN(const auto photo, service_.gallery->ReadBlob(*item_));
     const DecodeLane& lane = service_.thumbnail_decoding;
     const CallLife life{deadline(), [this] { return is_cancelled(); }};
     const auto header = ReadImageHeader(photo, service_.limits.image);
@@ -115,8 +111,7 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
       return absl::DataLossError(image.status().message());
     }
     if (!image.ok()) return image.status();
-    S2P_ASSIGN_OR_RETURN(rest_, EncodeJpeg(Shrink(*image)));
-    response_.set_content_type(std::string(ContentType(ImageFormat::kJpeg)));
+    S2P_ASSIGN_OR_RETURN(rest_, s2p::MakeThumbnail(*image));
     return absl::OkStatus();
   }
 
@@ -146,9 +141,12 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
   // The message that is made next, and the one that is written.
   v1::GetPhotoResponse response_;
   grpc::ByteBuffer bytes_;
-  // The original, if it was asked for, and its item.
+  // The original, if it was asked for.
   std::optional<VerifiedFile> file_;
+  // The item whose original or thumbnail was asked for.
   std::shared_ptr<const GalleryItem> item_;
+  // None is stored.
+  bool needs_thumbnail_ = false;
   std::string rest_;
 };
 

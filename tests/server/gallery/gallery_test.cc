@@ -187,6 +187,42 @@ TEST_F(GalleryTest, AddBeforeTheFirstModelIsUnavailable) {
   EXPECT_THAT(Add(item), StatusIs(absl::StatusCode::kUnavailable));
 }
 
+TEST_F(GalleryTest, ThumbnailIsStoredWithItsItemAndReplacedWithIt) {
+  Reopen();
+  NewItem item = Item("a", 1);
+  item.thumbnail = "first";
+  ASSERT_THAT(Add(item), IsOk());
+  const auto first = *gallery_->Get("a");
+  Reopen();
+  EXPECT_EQ(gallery_->FindThumbnail(*first), "first");
+  item = Item("a", 2, OnConflict::kReplace);
+  item.thumbnail = "second";
+  ASSERT_THAT(Add(item), IsOk());
+  EXPECT_EQ(gallery_->FindThumbnail(*first), std::nullopt);
+  EXPECT_EQ(gallery_->FindThumbnail(**gallery_->Get("a")), "second");
+}
+
+TEST_F(GalleryTest, ThumbnailBeyondTheBoundIsNotStored) {
+  Reopen();
+  for (const size_t bytes : {kMostThumbnailBytes, kMostThumbnailBytes + 1}) {
+    const std::string photo_id = absl::StrCat(bytes);
+    NewItem item = Item(photo_id, static_cast<uint32_t>(bytes));
+    item.thumbnail = std::string(bytes, 't');
+    ASSERT_THAT(Add(item), IsOk());
+    EXPECT_EQ(gallery_->FindThumbnail(**gallery_->Get(photo_id)).has_value(),
+              bytes == kMostThumbnailBytes);
+  }
+}
+
+TEST_F(GalleryTest, ThumbnailOfAPhotoWhoseFileIsMissingIsNone) {
+  Reopen();
+  NewItem item = Item("a", 1);
+  item.thumbnail = "thumbnail";
+  ASSERT_THAT(Add(item), IsOk());
+  std::filesystem::remove(BlobPath(1));
+  EXPECT_EQ(gallery_->FindThumbnail(**gallery_->Get("a")), std::nullopt);
+}
+
 TEST_F(GalleryTest, DeletedPhotoIsNeverReturnedAgain) {
   Reopen();
   MustAdd("a", 1);

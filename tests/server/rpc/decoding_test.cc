@@ -107,7 +107,26 @@ TEST_F(DecodingTest, PhotosThatHangDoNotDelaySearches) {
   (void)stream->Finish();
 }
 
+TEST_F(DecodingTest, StoredThumbnailNeedsNoDecoder) {
+  Serve();
+  ASSERT_EQ(Add({PhotoOf("slow", Order("hang"))})[0].status().code(), grpc::StatusCode::OK);
+  server_.reset();
+  // It would hang with this one.
+  options_.decoder_program = S2P_FAKE_DECODER;
+  Start();
+  v1::GetPhotoRequest request;
+  request.set_photo_id("slow");
+  request.set_rendition(v1::RENDITION_THUMBNAIL);
+  grpc::ClientContext context;
+  auto stream = gallery_->GetPhoto(&context, request);
+  std::string bytes;
+  for (v1::GetPhotoResponse response; stream->Read(&response);) bytes += response.chunk();
+  ASSERT_THAT(stream->Finish(), IsOk());
+  EXPECT_THAT(ReadImageHeader(bytes), IsOk());
+}
+
 TEST_F(DecodingTest, ThumbnailsThatHangDoNotDelayTheStatusOfTheModel) {
+  options_.store_thumbnails = false;
   Serve();
   ASSERT_EQ(Add({PhotoOf("slow", Order("hang"))})[0].status().code(), grpc::StatusCode::OK);
   server_.reset();
