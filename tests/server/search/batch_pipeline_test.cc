@@ -146,6 +146,27 @@ TEST_F(BatchPipelineTest, SearchWhoseDeadlinePassesBetweenTheStagesIsNotSearched
   EXPECT_THAT(view_->searches(), ElementsAre(1));
 }
 
+TEST_F(BatchPipelineTest, ReportCountsWhatWasComputed) {
+  Answer search, add, without_images, dropped;
+  Batch batch;
+  batch.Add(Search(search, 5), SteadyTime::Now());
+  batch.Add(Request(add, 2), SteadyTime::Now());
+  batch.Add(Request(without_images, 0), SteadyTime::Now());
+  BatchRequest late = Search(dropped, 6);
+  late.deadline = SteadyTime::InfinitePast();
+  batch.Add(std::move(late), SteadyTime::Now());
+  EXPECT_EQ(batch.places(), 5);
+  batch.Encode(slot_.Get());
+  batch.Search();
+  batch.Answer();
+  const BatchReport& report = batch.report();
+  EXPECT_EQ(report.images, 3);
+  EXPECT_EQ(report.queries, 1);
+  EXPECT_EQ(report.places, 4);
+  EXPECT_EQ(report.encode_time, 3 * kEncodeTime);
+  EXPECT_GE(report.pace, report.search_time);
+}
+
 TEST_F(BatchPipelineTest, CancelledAddKeepsAnEmbeddingThatIsComputed) {
   Answer add;
   BatchRequest request = Request(add, 1);
