@@ -166,9 +166,7 @@ class TorchEncoder final : public Encoder {
   absl::StatusOr<Encoding> Encode(absl::Span<const EncoderInput> inputs) const override {
     S2P_RETURN_IF_ERROR(CheckInputs(inputs));
     try {
-      // Each thread adopts the process's thread count when it first computes.
-      thread_local const bool initialised = (at::init_num_threads(), true);
-      static_cast<void>(initialised);
+      AdoptEncoderThreads();
       const c10::InferenceMode inference;
       Encoding encoding;
       const int n = static_cast<int>(inputs.size());
@@ -380,6 +378,11 @@ absl::StatusOr<std::unique_ptr<const Encoder>> LoadEncoder(const Checkpoint& che
   } catch (const std::exception& error) {
     return TorchError(error, "load encoder");
   }
+}
+
+void AdoptEncoderThreads() {
+  thread_local const bool adopted = (at::init_num_threads(), true);
+  static_cast<void>(adopted);
 }
 
 absl::Status FillGoldenProbe(DualEncoder& encoder, v1::CheckpointManifest& manifest) {

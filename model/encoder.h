@@ -113,6 +113,11 @@ absl::Status CheckEncoderOptions(const EncoderOptions& options);
 absl::StatusOr<std::unique_ptr<const Encoder>> LoadEncoder(const Checkpoint& checkpoint,
                                                            const EncoderOptions& options = {});
 
+// Lets other libraries that use OpenMP on the calling thread have as many threads as encoders have
+// (EncoderOptions::threads); a thread that encodes has adopted them already. Only the first call of
+// a thread counts, and it must come after LoadEncoder. Thread-safe.
+void AdoptEncoderThreads();
+
 // The fixed images of GoldenProbe.image "s2p-probe-1": the same bytes on every machine.
 Image ProbeImage(v1::Modality modality);
 

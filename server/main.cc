@@ -233,6 +233,7 @@ absl::Status Serve(Flags& flags) {
   flags.server.version = S2P_VERSION;
   S2P_ASSIGN_OR_RETURN(flags.server.min_free, ParseMinFree(flags.min_free));
   ChooseDecoder(flags);
+  flags.server.batcher.before_search = AdoptEncoderThreads;
   flags.server.load_encoder = [encoder_options = flags.encoder](const Checkpoint& checkpoint) {
     return Load(checkpoint, encoder_options);
   };

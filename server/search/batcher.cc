@@ -121,8 +121,9 @@ void Batcher::AnswerBatches() {
       batch = std::exchange(encoded_, std::nullopt);
     }
     if (!batch.has_value()) return;
-    batch->Search();
     const BatchReport& report = batch->report();
+    if (options_.before_search && report.places > 0) options_.before_search();
+    batch->Search();
     if (options_.on_batch && (report.images > 0 || report.queries > 0)) options_.on_batch(report);
     {
       absl::MutexLock lock(&mutex_);

@@ -43,6 +43,9 @@ struct BatcherOptions {
   // For this long after a live request, a batch of background requests alone takes at most as much
   // time (or one request), because the next live request waits until it is encoded.
   absl::Duration live_interval = absl::Seconds(1);
+  // Optional: called on the thread that answers, before it searches for a batch that has been
+  // encoded: to set how many processors that takes.
+  std::function<void()> before_search;
   // Optional: called after each batch, on the thread that answers.
   std::function<void(const BatchReport&)> on_batch;
 };

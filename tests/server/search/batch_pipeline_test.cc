@@ -1,10 +1,12 @@
 // Two batches at one time: one is encoded while the one before it is searched for and answered.
 #include <atomic>
 #include <deque>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "server/search/batch.h"
 #include "tests/server/search/gallery_batcher_fixture.h"
 #include "tests/testing/status_matchers.h"
@@ -62,6 +64,33 @@ TEST_F(BatchPipelineTest, WhatComesWhileBothStagesAreFullIsOneBatch) {
   EXPECT_THAT(sizes(), ElementsAre(1, 1, 2));
   EXPECT_THAT(view_->searches(), ElementsAre(1, 1, 2));
   EXPECT_EQ(Best(fourth), "photo7");
+}
+
+TEST_F(BatchPipelineTest, ThreadIsPreparedBeforeItsFirstSearchAfterAModelHasCome) {
+  BatcherOptions options = AtOnce();
+  // Both on the thread that answers.
+  std::vector<std::string> steps;
+  std::thread::id preparing, answering;
+  options.before_search = [&] {
+    preparing = std::this_thread::get_id();
+    steps.push_back(absl::StrCat("prepare after ", view_->searches().size()));
+  };
+  slot_.Set(nullptr);
+  Start(options);
+  Answer early, search;
+  SubmitSearch(early, 3);
+  early.done.WaitForNotification();
+  Serve(1, view_);
+  BatchRequest request = Search(search, 5);
+  request.done = [&](const absl::StatusOr<BatchResult>&) {
+    answering = std::this_thread::get_id();
+    steps.push_back(absl::StrCat("answer after ", view_->searches().size()));
+  };
+  ASSERT_THAT(batcher_->Submit(std::move(request)), IsOk());
+  batcher_->Stop();
+  EXPECT_THAT(early.result, StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(steps, ElementsAre("prepare after 0", "answer after 1"));
+  EXPECT_EQ(preparing, answering);
 }
 
 TEST_F(BatchPipelineTest, EachBatchIsAnsweredFromTheSnapshotItWasEncodedWith) {
