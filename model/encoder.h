@@ -22,7 +22,7 @@ namespace s2p {
 // An image as the network of one version takes it: Encoder::Preprocess makes it, and for that
 // version Encode takes it in place of the image. A value.
 struct PreprocessedImage {
-  // Of the encoder that made it; 0 if none did.
+  // The version of the encoder that made it; 0 if none did.
   int64_t version = 0;
   v1::Modality modality = v1::MODALITY_UNSPECIFIED;
   // [height, width, 3] of the network's input, in [0, 255]: a quarter of the memory that its

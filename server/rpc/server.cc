@@ -344,7 +344,7 @@ absl::Status SearchServer::StartPipeline() {
   batcher_options.on_batch = [this](const BatchReport& report) {
     if (report.images > 0) {
       metrics_.ObserveBatch(report.images);
-      // What was preprocessed before only has to be normalised here.
+      // Images that came preprocessed only had to be normalised.
       metrics_.ObserveStage(Stage::kEncode, report.preprocess_time + report.encode_time);
     }
     if (report.queries > 0) metrics_.ObserveStage(Stage::kSearch, report.search_time);

@@ -17,7 +17,7 @@
 
 namespace s2p {
 
-// What one batch cost, for metrics and estimates.
+// The cost of one batch, for metrics and estimates.
 struct BatchReport {
   // In the forward pass.
   int images = 0;
@@ -26,7 +26,7 @@ struct BatchReport {
   // 0 if no request searched.
   int queries = 0;
   absl::Duration search_time;
-  // Of the requests that were computed, counted as by Batch::places.
+  // Places, as Batch::places counts them, of the requests that were computed.
   int places = 0;
   // The longer of the times that Encode and Search took: batches follow each other at this pace.
   absl::Duration pace;
@@ -49,7 +49,7 @@ class Batch {
     return std::max(1, static_cast<int>(request.images.size()));
   }
   bool empty() const { return entries_.empty(); }
-  // Of all its requests.
+  // The places of all its requests.
   int places() const { return places_; }
 
   // Gives each request its rows, or its error: Unavailable if `snapshot` is null, Cancelled or

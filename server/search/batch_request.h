@@ -1,4 +1,4 @@
-// What the batcher computes: one request, and its answer.
+// A request to the batcher, and its answer.
 #ifndef S2P_SERVER_SEARCH_BATCH_REQUEST_H_
 #define S2P_SERVER_SEARCH_BATCH_REQUEST_H_
 

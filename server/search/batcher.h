@@ -130,7 +130,7 @@ class Batcher {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   // When the last live request came.
   SteadyTime last_live_ ABSL_GUARDED_BY(mutex_) = SteadyTime::InfinitePast();
-  // Of the batch that was formed last.
+  // The size of the batch that was formed last.
   Joined last_joined_ ABSL_GUARDED_BY(mutex_);
   // Between the stages. Nothing is formed while this holds a batch.
   std::optional<Batch> encoded_ ABSL_GUARDED_BY(mutex_);

@@ -162,7 +162,7 @@ class Bench:
                              result["errors"]), "0 errors")
 
     def alone(self):
-        """What a batch waits for: searches one by one, then the same while photos are added."""
+        """Searches one by one, then the same while photos are added, with and without the waits."""
         for flags in ((), ("--max-delay", "0"), ("--max-add-time", "1h")):
             copy = os.path.join(self.work, "gallery-alone")
             shutil.rmtree(copy, ignore_errors=True)
@@ -171,12 +171,12 @@ class Bench:
                 idle = server.bench("--concurrency", "1")
                 full = server.bench("--concurrency", str(CONCURRENCY))
                 with Adding(server, self.photos) as adding:
-                    beside = server.bench("--concurrency", "1")
+                    busy = server.bench("--concurrency", "1")
             self.row("One search at a time, %s: p50, p95; searches/s at concurrency %d" % (
                 " ".join(flags) or "default flags", CONCURRENCY),
                      "%.1f, %.1f ms; %.1f" % (idle["p50_ms"], idle["p95_ms"], full["qps"]))
             self.row("the same while photos are added: p50, p95; photos/s",
-                     "%.1f, %.1f ms; %.1f" % (beside["p50_ms"], beside["p95_ms"], adding.rate))
+                     "%.1f, %.1f ms; %.1f" % (busy["p50_ms"], busy["p95_ms"], adding.rate))
 
     def swap(self):
         copy = os.path.join(self.work, "gallery-swap")

@@ -28,7 +28,7 @@ struct FakeEncoderOptions {
   std::function<absl::Status(absl::Span<const EncoderInput>)> on_encode;
   // The same for Preprocess, which gets the image.
   std::function<absl::Status(const Image&)> on_preprocess;
-  // What Encode says that each image took, whatever it did take.
+  // The time that Encode reports for each image, however long it takes.
   absl::Duration encode_time_per_image = absl::Microseconds(1);
 };
 

@@ -52,7 +52,7 @@ class GalleryDeletionTest : public GalleryTest {
     const Encoding encoding = EncodeImage(FakeEncoder(version), PhotoImage(seed));
     return BytesOf(encoding.embeddings.row(0));
   }
-  // Of several pages of the file for some, each with a whole copy of the text.
+  // Some take several pages of the file, each with a whole copy of the text.
   static std::string Thumbnail(uint32_t seed) {
     const size_t size = seed % 20 == 0 ? 10'000 : 100;
     std::string thumbnail;

@@ -259,7 +259,7 @@ TEST_F(GalleryServiceTest, ThumbnailThatIsNotStoredIsMadeAndTheSame) {
   v1::AddPhotoRequest large = Photo("large", 1);
   large.set_image(*EncodePng(Image(600, 300, 90)));
   Add({large});
-  // As a program without stored thumbnails adds them.
+  // This server adds photos like a program that stores no thumbnails.
   server_.reset();
   options_.store_thumbnails = false;
   Start();

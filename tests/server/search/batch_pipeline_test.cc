@@ -288,8 +288,8 @@ class AddTimeTest : public BatcherTest {
     options.live_interval = absl::InfiniteDuration();
     return options;
   }
-  // What waits when a first batch with one image of this priority has ended: `live` searches and
-  // `adds`. The sizes of the batches after it.
+  // Lets `live` searches and `adds` wait until a first batch, with one image of this priority, has
+  // ended. Returns the sizes of the batches after it.
   std::vector<int> BatchesOf(const BatcherOptions& options, int live, int adds,
                              Priority first_priority = Priority::kLive) {
     Serve(1);

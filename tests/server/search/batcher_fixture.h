@@ -26,7 +26,7 @@ struct Answer {
 // A batcher whose encoder can be stopped in the middle of a batch.
 class BatcherTest : public testing::Test {
  protected:
-  // What one image takes to encode, as the encoder says.
+  // The time that one image takes to encode, as the encoder says.
   static constexpr absl::Duration kEncodeTime = absl::Milliseconds(1);
 
   std::shared_ptr<const FakeEncoder> MakeEncoder(int64_t version) {
