@@ -99,9 +99,8 @@ void AddFlags(Options& options, Flags& flags) {
       .AddBytes("thumbnail-image-bytes", &flags.thumbnail_image_bytes,
                 "memory for photos of which thumbnails are made that are not stored")
       .Range(0, 1e12);
-  options.Add(
-      "no-stored-thumbnails", &flags.no_stored_thumbnails,
-      "make a thumbnail whenever it is asked for, instead of once, when the photo is added");
+  options.Add("no-stored-thumbnails", &flags.no_stored_thumbnails,
+              "make a thumbnail whenever it is asked for, instead of once");
   options
       .Add("max-megapixels-in-flight", &flags.max_megapixels_in_flight,
            "sets the three above to 4 bytes a pixel; 0: they hold")

@@ -154,6 +154,11 @@ class Gallery {
   // The thumbnail that was stored with the item; nullopt if none was, if the item's file is
   // missing, or if the catalogue cannot be read, which is reported.
   std::optional<std::string> FindThumbnail(const GalleryItem& item) const;
+  // Stores the thumbnail of an item that has none. Without room for it, or if the item has changed,
+  // it is not stored.
+  void KeepThumbnail(const GalleryItem& item, absl::string_view jpeg) {
+    writer_.PutThumbnail(item, jpeg).IgnoreError();
+  }
   // Reports that a photo's file cannot be read, and returns the error for whoever asked for it.
   absl::Status UnreadablePhoto(const GalleryItem& item, const absl::Status& status) const;
   GalleryTotals Totals() const { return serving_.totals(); }

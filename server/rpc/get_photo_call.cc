@@ -112,6 +112,7 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
     }
     if (!image.ok()) return image.status();
     S2P_ASSIGN_OR_RETURN(rest_, s2p::MakeThumbnail(*image));
+    if (service_.stores_thumbnails) service_.gallery->KeepThumbnail(*item_, rest_);
     return absl::OkStatus();
   }
 

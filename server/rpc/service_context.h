@@ -32,7 +32,7 @@ struct ServiceContext {
   Faults* faults = nullptr;
   // Null: feedback is not collected.
   FeedbackCollection* feedback = nullptr;
-  // Thumbnails are made and stored when photos are added.
+  // Thumbnails are stored: when photos are added, or when they are made later.
   bool stores_thumbnails = true;
   // Counts the bytes of photos that AddPhotos has read and not yet answered.
   ByteBudget* add_bytes = nullptr;

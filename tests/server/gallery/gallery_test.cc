@@ -202,6 +202,35 @@ TEST_F(GalleryTest, ThumbnailIsStoredWithItsItemAndReplacedWithIt) {
   EXPECT_EQ(gallery_->FindThumbnail(**gallery_->Get("a")), "second");
 }
 
+TEST_F(GalleryTest, ThumbnailThatIsMadeLaterIsStoredForTheBytesItWasMadeOf) {
+  Reopen();
+  MustAdd("a", 1);
+  const auto first = *gallery_->Get("a");
+  gallery_->KeepThumbnail(*first, "first");
+  EXPECT_EQ(gallery_->FindThumbnail(*first), "first");
+  gallery_->KeepThumbnail(*first, std::string(kMostThumbnailBytes + 1, 't'));
+  EXPECT_EQ(gallery_->FindThumbnail(*first), "first");
+  ASSERT_THAT(Add(Item("a", 2, OnConflict::kReplace)), IsOk());
+  gallery_->KeepThumbnail(*first, "late");
+  EXPECT_EQ(gallery_->FindThumbnail(**gallery_->Get("a")), std::nullopt);
+  ASSERT_THAT(gallery_->Delete({"a"}), IsOk());
+  gallery_->KeepThumbnail(*first, "late");
+  MustAdd("a", 1);
+  EXPECT_EQ(gallery_->FindThumbnail(**gallery_->Get("a")), std::nullopt);
+}
+
+TEST_F(GalleryTest, ThumbnailIsNotStoredBelowTheReserveOfTheDisk) {
+  uint64_t free_bytes = 1'000'000;
+  options_.min_free = {1000, 1};
+  options_.measure_disk = [&] { return DiskSpace{free_bytes, 2'000'000}; };
+  Reopen();
+  MustAdd("a", 1);
+  free_bytes = 500;
+  gallery_->KeepThumbnail(**gallery_->Get("a"), "thumbnail");
+  EXPECT_EQ(gallery_->FindThumbnail(**gallery_->Get("a")), std::nullopt);
+  gallery_.reset();
+}
+
 TEST_F(GalleryTest, ThumbnailBeyondTheBoundIsNotStored) {
   Reopen();
   for (const size_t bytes : {kMostThumbnailBytes, kMostThumbnailBytes + 1}) {
