@@ -15,10 +15,17 @@ namespace s2p {
 // programs before this number have format 1.
 inline constexpr int kTrainingFormat = 1;
 
-// The format of a run of this spec. Rules of loss.photo_neighbours alone have changed once, so that
-// runs without it keep their states.
+// The format of a run of this spec: rules that only some specs follow have changed since, so that
+// runs of the others keep their states.
 inline int TrainingFormatOf(const v1::TrainingSpec& spec) {
-  return kTrainingFormat + (spec.loss().photo_neighbours().weight() > 0 ? 1 : 0);
+  int format = kTrainingFormat;
+  // The stream of the seed from which triplets are drawn.
+  if (spec.loss().photo_neighbours().weight() > 0) format += 1;
+  // The photos among which held-back sketches are searched, and the share of people's sketches.
+  if (spec.pseudo().per_photo() > 0 && spec.validation().sketches_only()) format += 2;
+  // Drawings on ruled paper.
+  if (spec.sketch().measured_ground() || spec.photo().measured_ground()) format += 4;
+  return format;
 }
 
 }  // namespace s2p

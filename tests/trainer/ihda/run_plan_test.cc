@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -224,8 +225,21 @@ TEST_F(RunPlanTest, StateOfOtherRulesOfTrainingIsAnotherRuns) {
   EXPECT_THAT(said_, HasSubstr(absl::StrCat("the old state is in ", options.state_file, ".old")));
 }
 
-// Their triplets have been drawn from another stream of the seed since format 1.
-TEST_F(RunPlanTest, PhotoNeighboursAloneHaveOtherRulesThanBefore) {
+TEST_F(RunPlanTest, SpecsWhoseRulesHaveChangedHaveAFormatOfTheirOwn) {
+  const std::vector<std::vector<std::string>> changed = {
+      {"loss.photo_neighbours.weight=1"},
+      {"pseudo.per_photo=1", "validation.sketches_only=true", "validation.fraction=0.5"},
+      {"sketch.fit=true", "sketch.measured_ground=true"},
+  };
+  std::set<int> formats = {TrainingFormatOf(OnCopy())};
+  for (const std::vector<std::string>& fields : changed) {
+    formats.insert(TrainingFormatOf(OnCopy(fields)));
+  }
+  EXPECT_EQ(formats.size(), 4u);
+  EXPECT_EQ(*formats.begin(), 1) << "states of all other specs are continued";
+}
+
+TEST_F(RunPlanTest, StateOfOldRulesOfPhotoNeighboursIsAnotherRuns) {
   const v1::TrainingSpec spec = OnCopy({"loss.photo_neighbours.weight=1"});
   const IhdaTrainerOptions options = Interrupted(spec);
   EXPECT_TRUE((*Create(spec, options))->resumed());
