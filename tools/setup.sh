@@ -53,8 +53,10 @@ test_packages=(
   graphviz
   # tools/check_locks.sh
   clang
-  # The certificate of the proxy's test
+  # The certificates of the tests of deploy/
   openssl
+  # The manifests in deploy/
+  python3-yaml
 )
 # Node from another source works as well, and Debian's npm conflicts with it.
 command -v node >/dev/null || test_packages+=(nodejs)
@@ -74,8 +76,9 @@ fi
 [ "$tests" -eq 0 ] || packages+=("${test_packages[@]}")
 
 # get_program PACKAGE PATH: extracts a program that tests run, because installing its package would
-# start a server. Without promtool the unit tests of the alert rules are skipped, without nginx those
-# of the proxy in deploy/.
+# start a server, or put one of the system's in the place of somebody's own. Without promtool the unit
+# tests of the alert rules are skipped, without nginx those of the proxy in deploy/, without kubectl
+# those that render deploy/kubernetes.
 get_program() {
   local folder=build/tools
   [ "$tests" -eq 1 ] || return 0
@@ -87,6 +90,8 @@ get_program() {
 get_programs() {
   get_program prometheus /usr/bin/promtool
   get_program nginx /usr/sbin/nginx
+  # Debian 12 has only kubernetes-client 1.20, whose Kustomize is too old.
+  if apt-cache show kubectl >/dev/null 2>&1; then get_program kubectl /usr/bin/kubectl; fi
 }
 
 missing=()
