@@ -62,6 +62,7 @@ absl::Status Finish(TrainRun& run, const std::string& checkpoint_root, std::ostr
   out << outcome.reason;
   if (outcome.version != 0) out << " in " << store.DirectoryOf(outcome.version);
   out << '\n';
+  run.trainer().ForgetState();
   return absl::OkStatus();
 }
 

@@ -56,7 +56,6 @@ absl::StatusOr<PublishOutcome> TrainRun::Publish(const std::vector<v1::Evaluatio
   if (store != nullptr) {
     S2P_ASSIGN_OR_RETURN(outcome, PublishModel(spec_, model, *store));
   }
-  trainer_->ForgetState();
   return outcome;
 }
 

@@ -31,8 +31,8 @@ class TrainRun {
                                                          IhdaTrainerOptions options);
 
   IhdaTrainer& trainer() { return *trainer_; }
-  // Publishes the trained model as the spec says (PublishModel) and removes the state. Without a
-  // store it only checks that the model could be published.
+  // Publishes the trained model as the spec says (PublishModel). Without a store it only checks
+  // that the model could be published. The state stays until the caller has kept how the run ended.
   absl::StatusOr<PublishOutcome> Publish(const std::vector<v1::Evaluation>& evaluations,
                                          const CheckpointStore* store);
   // Path of the learning curve; empty if there is none.

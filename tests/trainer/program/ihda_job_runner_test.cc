@@ -244,9 +244,19 @@ TEST_F(IhdaJobRunnerTest, JobIsTrainedPublishedAndDrawn) {
   EXPECT_EQ(outcome->published_version, 1);
   EXPECT_EQ(outcome->evaluations.size(), 4u) << "validation and test, both directions";
   EXPECT_TRUE(std::filesystem::exists(outcome->learning_curve_file));
-  EXPECT_FALSE(std::filesystem::exists(dir_.File("one/resume")));
+  EXPECT_TRUE(runner_->HasState(dir_.File("one"))) << "until its end is kept on disk";
   const auto manifest = ReadManifest(Store().DirectoryOf(1));
   EXPECT_EQ(manifest->provenance().job_id(), "one");
+}
+
+// Its end may not have been kept on disk, and no version tells that it was trained.
+TEST_F(IhdaJobRunnerTest, JobThatNeverPublishesIsNotTrainedAgain) {
+  const v1::Job job = Job("quiet", {"publish.policy=never"});
+  ASSERT_THAT(Run(job), IsOk());
+  EXPECT_THAT(*Store().Versions(), testing::IsEmpty());
+  messages_.clear();
+  ASSERT_THAT(Run(job), IsOk());
+  EXPECT_THAT(messages_, testing::Contains("resuming from the last whole epoch"));
 }
 
 TEST_F(IhdaJobRunnerTest, JobThatHasPublishedIsNotRunAgain) {
@@ -385,6 +395,22 @@ TEST_F(IhdaJobRunnerTest, JobWhoseImagesDoNotFitNowFailsBeforeItReadsThem) {
   EXPECT_EQ(memory_bytes_, bytes);
   OpenWithMemory({bytes, bytes});
   EXPECT_THAT(Run(Job("large")), IsOk());
+}
+
+TEST_F(IhdaJobRunnerTest, PhotosAmongWhichHeldBackSketchesAreSearchedAreCounted) {
+  uint64_t images = 0;
+  for (const DataSetImage& image : DataSet::Open(Target())->images()) {
+    // Trained on, the pair of a pseudo-sketch, and in the gallery.
+    const bool thrice = image.split == "train" && image.modality == v1::MODALITY_PHOTO;
+    images += thrice ? 3 : 1;
+  }
+  const DataSet source = *DataSet::Open(Source());
+  for (const DataSetImage& image : source.images()) images += image.split == "train" ? 1 : 0;
+  OpenWithMemory({0, UINT64_MAX});
+  EXPECT_THAT(Run(Job("large", {"pseudo.per_photo=1", "validation.sketches_only=true",
+                                "validation.fraction=0.5"})),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("are available")));
+  EXPECT_EQ(memory_bytes_, images * 32 * 32);
 }
 
 TEST_F(IhdaJobRunnerTest, StateOfAStoppedJobIsFoundAndDropped) {
