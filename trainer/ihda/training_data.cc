@@ -343,14 +343,22 @@ absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec) 
 std::vector<DataSetImage> WithGallery(const v1::TrainingSpec& resolved, const DataSet& target,
                                       std::vector<DataSetImage> held_back) {
   if (!resolved.validation().sketches_only() || !HasPseudoSketches(resolved)) return held_back;
+  const bool has_queries =
+      std::any_of(held_back.begin(), held_back.end(),
+                  [](const DataSetImage& image) { return image.modality == v1::MODALITY_SKETCH; });
+  if (!has_queries) return held_back;
   const auto place = [](const DataSetImage& image) {
     return absl::StrCat(image.folder, "\n", image.path);
   };
-  std::set<std::string> present;
-  for (const DataSetImage& image : held_back) present.insert(place(image));
+  std::set<std::string> present, also_right;
+  for (const DataSetImage& image : held_back) {
+    present.insert(place(image));
+    also_right.insert(image.other_identities.begin(), image.other_identities.end());
+  }
   std::vector<std::pair<std::string, const DataSetImage*>> others;
   for (const DataSetImage& image : target.images()) {
     if (image.split != "train" || image.modality != v1::MODALITY_PHOTO) continue;
+    if (also_right.count(image.identity) > 0) continue;
     if (present.count(place(image)) == 0) others.emplace_back(Sha256(place(image)), &image);
   }
   std::sort(others.begin(), others.end());

@@ -67,8 +67,9 @@ absl::StatusOr<OpenDataSets> OpenTrainingDataSets(const v1::TrainingSpec& spec);
 // The images to measure with on the sketches of `held_back`, images of the target. Where photos of
 // held-back identities are trained on (validation.sketches_only with pseudo-sketches), the gallery
 // is all photos of the split "train", as that of a server: a model pulls new sketches to the photos
-// whose sketches it has seen, and held-back photos alone do not show it. At most 5,000 photos are
-// added, the same ones whatever else the data set holds. Otherwise `held_back` alone.
+// whose sketches it has seen, and held-back photos alone do not show it. A photo that shows what a
+// held-back sketch was also drawn of is left out, since finding it is no mistake. At most 5,000 are
+// added, chosen by a hash of their paths. Otherwise, and if it has no sketch, `held_back` alone.
 std::vector<DataSetImage> WithGallery(const v1::TrainingSpec& resolved, const DataSet& target,
                                       std::vector<DataSetImage> held_back);
 

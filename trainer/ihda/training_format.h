@@ -22,8 +22,12 @@ inline int TrainingFormatOf(const v1::TrainingSpec& spec) {
   // The stream of the seed from which triplets are drawn.
   if (spec.loss().photo_neighbours().weight() > 0) format += 1;
   // The photos among which held-back sketches are searched, and the share of people's sketches.
-  if (spec.pseudo().per_photo() > 0 && spec.validation().sketches_only()) format += 2;
-  // Drawings on ruled paper.
+  if (spec.pseudo().per_photo() > 0 &&
+      (spec.validation().sketches_only() || spec.pseudo().choose_human_share())) {
+    format += 2;
+  }
+  // Drawings on ruled paper. Pictures that are cut to a thin part changed too, but programs of
+  // before ran out of memory on those.
   if (spec.sketch().measured_ground() || spec.photo().measured_ground()) format += 4;
   return format;
 }

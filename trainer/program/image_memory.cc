@@ -1,5 +1,8 @@
 #include "trainer/program/image_memory.h"
 
+#include <utility>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "image/image.h"
@@ -16,6 +19,16 @@ std::string GiB(uint64_t bytes) {
   return absl::StrFormat("%.2f GiB", static_cast<double>(bytes) / (1 << 30));
 }
 
+// Photos that are kept once more, as the gallery in which held-back sketches are searched.
+uint64_t GalleryPhotos(const OpenDataSets& data_sets, const v1::TrainingSpec& resolved) {
+  std::vector<DataSetImage> held_back;
+  for (const DataSetImage& image : data_sets.target.images()) {
+    if (IsHeldBack(image, data_sets.held_back)) held_back.push_back(image);
+  }
+  const size_t measured = held_back.size();
+  return WithGallery(resolved, data_sets.target, std::move(held_back)).size() - measured;
+}
+
 }  // namespace
 
 uint64_t ImageBytes(const OpenDataSets& data_sets, const v1::TrainingSpec& resolved) {
@@ -30,6 +43,7 @@ uint64_t ImageBytes(const OpenDataSets& data_sets, const v1::TrainingSpec& resol
       bytes += ((is_measured ? 1 : 0) + (is_trained_on ? 1 : 0)) * (is_photo ? photo : sketch);
       if (is_photo && is_trained_on) bytes += resolved.pseudo().per_photo() * sketch;
     }
+    bytes += GalleryPhotos(data_sets, resolved) * photo;
   }
   if (!data_sets.source || data_sets.source->packed() != nullptr) return bytes;
   for (const DataSetImage& image : data_sets.source->images()) {

@@ -11,8 +11,8 @@
 namespace s2p {
 
 // Bytes that the images of a run take: 8-bit, grey or RGB, at the resolved spec's input sizes. All
-// parts of the target and the train photos of the source are kept from the start to the end; those
-// of a packed data set stay in its file.
+// parts of the target, the photos that WithGallery adds, and the train photos of the source are
+// kept from the start to the end; those of a packed data set stay in its file.
 uint64_t ImageBytes(const OpenDataSets& data_sets, const v1::TrainingSpec& resolved);
 
 // FailedPrecondition, with both numbers and what helps, if `image_bytes` are more than

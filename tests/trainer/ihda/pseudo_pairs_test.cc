@@ -146,7 +146,7 @@ TEST_F(PseudoPairsTest, HeldBackSketchesAreMeasuredOnAndTheirPhotosAreTrainedOn)
   EXPECT_EQ(data->sketches.labels.size(), 36 + 12 - held_back);
 }
 
-TEST_F(PseudoPairsTest, OnlyPhotosThatAreTrainedOnJoinTheGallery) {
+TEST_F(PseudoPairsTest, PhotosOfTheTrainSplitJoinTheGallery) {
   const auto target = DataSet::Open(Photos(12));
   ASSERT_THAT(target, IsOk());
   const auto sketch =
@@ -160,6 +160,24 @@ TEST_F(PseudoPairsTest, OnlyPhotosThatAreTrainedOnJoinTheGallery) {
   EXPECT_EQ(gallery({"validation.sketches_only=true"}).size(), 1u + 12u);
   EXPECT_EQ(gallery({"validation.sketches_only=false"}).size(), 1u);
   EXPECT_EQ(gallery({"validation.sketches_only=true", "pseudo.per_photo=0"}).size(), 1u);
+}
+
+TEST_F(PseudoPairsTest, PhotoOfWhatASketchWasAlsoDrawnOfIsNoWrongAnswer) {
+  const auto target = DataSet::Open(Photos(12));
+  ASSERT_THAT(target, IsOk());
+  std::vector<DataSetImage> photos;
+  for (const DataSetImage& image : target->images()) {
+    if (image.modality == v1::MODALITY_PHOTO) photos.push_back(image);
+  }
+  ASSERT_GE(photos.size(), 2u);
+  DataSetImage sketch = photos[0];
+  sketch.modality = v1::MODALITY_SKETCH;
+  sketch.path = "sketch.png";
+  sketch.other_identities = {photos[1].identity};
+  const auto gallery = WithGallery(
+      *ResolveSpec(DayOne(target->folder(), {"validation.sketches_only=true"})), *target, {sketch});
+  EXPECT_EQ(gallery.size(), 1u + 12u - 1u);
+  for (const DataSetImage& image : gallery) EXPECT_NE(image.identity, photos[1].identity);
 }
 
 TEST_F(PseudoPairsTest, WithoutSketchesNothingIsHeldBack) {
