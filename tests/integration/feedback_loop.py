@@ -441,7 +441,8 @@ def parse(arguments):
     parser.add_argument("--clients", type=int, default=2, help="that search all the time")
     parser.add_argument("--pause", type=float, default=0, help="seconds after each search of a client")
     parser.add_argument("--day-one", metavar="DIR",
-                        help="WORK_DIR/checkpoints of an earlier run with the same data: its version 1 is used")
+                        help="the checkpoints folder of a run in another WORK_DIR with the same data: its "
+                             "version 1 is used")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE",
                         help="of the spec of every run")
     parser.add_argument("--start-set", action="append", default=[], metavar="FIELD=VALUE",
@@ -458,6 +459,11 @@ def parse(arguments):
     return options
 
 
+def is_inside(path, folder):
+    path, folder = os.path.realpath(path), os.path.realpath(folder)
+    return os.path.commonpath([path, folder]) == folder
+
+
 def main(arguments):
     options = parse(arguments)
     end_to_end_test.BIN = os.path.abspath(options.bin_dir)
@@ -465,6 +471,8 @@ def main(arguments):
     mark = os.path.join(folder, ".feedback_loop")
     if os.path.isdir(folder) and os.listdir(folder) and not os.path.exists(mark):
         sys.exit("%s: is not empty and of no earlier run" % folder)
+    if options.day_one and is_inside(options.day_one, folder):
+        sys.exit("--day-one %s: is in %s, which is emptied" % (options.day_one, folder))
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     open(mark, "w").close()

@@ -19,8 +19,9 @@ namespace s2p {
 namespace {
 
 constexpr float kLast = -std::numeric_limits<float>::infinity();
-constexpr float kFirst = std::numeric_limits<float>::infinity();
 constexpr float kNoScore = std::numeric_limits<float>::quiet_NaN();
+// How much the product of two norms may exceed 1 for vectors of unit length in float32.
+constexpr double kNearlyUnit = 1e-6;
 // Scores in memory at one time.
 constexpr int64_t kBlockScores = int64_t{1} << 23;
 constexpr int64_t kMostQueries = 256;
@@ -66,15 +67,10 @@ class ChunkedScores {
  public:
   static constexpr size_t kChunk = 64;
 
-  // Borrows `scores`, of which none may be NaN, and limits them to [least, most].
-  ChunkedScores(absl::Span<float> scores, float least, float most)
+  // Borrows `scores`, of which none may be NaN.
+  explicit ChunkedScores(absl::Span<float> scores)
       : scores_(scores), largest_((scores.size() + kChunk - 1) / kChunk) {
-    for (size_t chunk = 0; chunk < largest_.size(); ++chunk) {
-      Visit(chunk, [&](float* in, auto count) {
-        for (size_t i = 0; i < count; ++i) in[i] = Larger(Smaller(in[i], most), least);
-      });
-      largest_[chunk] = Largest(chunk);
-    }
+    for (size_t chunk = 0; chunk < largest_.size(); ++chunk) largest_[chunk] = Largest(chunk);
   }
 
   size_t chunks() const { return largest_.size(); }
@@ -113,11 +109,6 @@ class ChunkedScores {
     return largest;
   }
 
-  void Set(int row, float score) {
-    const size_t chunk = static_cast<size_t>(row) / kChunk;
-    scores_[static_cast<size_t>(row)] = score;
-    largest_[chunk] = Largest(chunk);
-  }
   // Leaves a row out of what follows. Not a number is neither above nor below anything.
   void LeaveOut(int row) { scores_[static_cast<size_t>(row)] = kNoScore; }
 
@@ -136,7 +127,6 @@ class ChunkedScores {
  private:
   // The second one if the first is not a number.
   static float Larger(float a, float b) { return a > b ? a : b; }
-  static float Smaller(float a, float b) { return a < b ? a : b; }
 
   const absl::Span<float> scores_;
   std::vector<float> largest_;
@@ -146,9 +136,9 @@ class ChunkedScores {
 // change a comparison, the exact score is asked for.
 class Ranker {
  public:
-  // `scores`: one for each row of the gallery, in [-1, 1] or kLast where `error` is above 0, each
-  // off by at most `error`; changed. `exact(row)`: the score itself, or kLast, which then is exact
-  // in `scores`, too. All are borrowed.
+  // `scores`: one for each row of the gallery, each kLast or off by at most `error`; changed.
+  // `exact(row)`: the score itself, or kLast, which then is exact in `scores`, too. All are
+  // borrowed.
   Ranker(ChunkedScores& scores, float error, absl::FunctionRef<float(int)> exact,
          const Identities& identities, int identity)
       : scores_(scores),
@@ -370,13 +360,20 @@ QueryRanking RankByProduct(const Rows& queries, int q, const Rows& gallery, absl
   const auto exact = [&](int g) { return ExactScore(queries, q, gallery, g); };
   if (!queries.IsUsual(q)) {
     for (size_t g = 0; g < row.size(); ++g) row[g] = exact(static_cast<int>(g));
-    ChunkedScores scores(row, kLast, kFirst);
+    ChunkedScores scores(row);
     return Ranker(scores, 0, exact, identities, identity).Rank();
   }
-  ChunkedScores scores(row, -1, 1);
-  for (const int g : gallery.unusual()) scores.Set(g, exact(g));
-  const float error =
-      ErrorOf(queries.norm(q) * gallery.largest_norm(), static_cast<int>(queries[q].size()));
+  const double norms = queries.norm(q) * gallery.largest_norm();
+  float error = ErrorOf(norms, static_cast<int>(queries[q].size()));
+  // The score itself is limited. Products of unit vectors hardly leave the range, and limiting them
+  // would write all of them once more.
+  if (norms > 1 + kNearlyUnit) {
+    for (float& score : row) score = std::clamp(score, -1.0F, 1.0F);
+  } else {
+    error += static_cast<float>(kNearlyUnit);
+  }
+  for (const int g : gallery.unusual()) row[static_cast<size_t>(g)] = exact(g);
+  ChunkedScores scores(row);
   return Ranker(scores, error, exact, identities, identity).Rank();
 }
 
@@ -428,7 +425,7 @@ RetrievalResult EvaluateScores(const EmbeddingMatrix& scores,
     std::vector<float> row(scores.row(q).begin(), scores.row(q).end());
     for (float& score : row) score = NumberOrLast(score);
     const std::vector<float> exact = row;
-    ChunkedScores chunked(absl::MakeSpan(row), kLast, kFirst);
+    ChunkedScores chunked(absl::MakeSpan(row));
     return Ranker(
                chunked, 0, [&](int g) { return exact[static_cast<size_t>(g)]; }, identities,
                identities.NumberOf(query_identities[static_cast<size_t>(q)]))
