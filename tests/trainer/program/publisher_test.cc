@@ -295,6 +295,10 @@ TEST_F(PublisherTest, PairsAreNewToAModelOfPhotosAlone) {
   ASSERT_THAT(better, IsOk());
   EXPECT_EQ(better->version, 2) << better->reason;
   EXPECT_EQ(ProvenanceOf(2).validation_fraction(), 0.5);
+  // To the blind model each match is the last of all photos, not of the held-back ones alone.
+  const auto all = static_cast<double>(DataSet::Open(photos)->images().size());
+  ASSERT_TRUE(better->comparison.has_value());
+  EXPECT_NEAR(better->comparison->published(), 1 / all, 1e-9);
 }
 
 // Data sets of which "test" has become "val", and which may have changed since.
