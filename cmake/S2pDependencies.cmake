@@ -41,3 +41,17 @@ if(Torch_VERSION VERSION_GREATER_EQUAL 2.13)
 else()
   set(CMAKE_CXX_STANDARD 17)
 endif()
+
+# c10d with Gloo, by which several processes train one model: LibTorch may be built without it, and
+# its header needs Gloo's, of libgloo-dev. Takes half a minute, once for each build folder.
+include(CheckCXXSourceCompiles)
+function(s2p_find_gloo)
+  set(CMAKE_REQUIRED_DEFINITIONS -DUSE_C10D_GLOO)
+  set(CMAKE_REQUIRED_INCLUDES ${TORCH_INCLUDE_DIRS})
+  set(CMAKE_REQUIRED_LIBRARIES ${TORCH_LIBRARIES})
+  check_cxx_source_compiles("
+    #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+    #include <torch/csrc/distributed/c10d/TCPStore.hpp>
+    int main() { return c10d::ProcessGroupGloo::createDefaultDevice() == nullptr; }" S2P_HAS_GLOO)
+endfunction()
+s2p_find_gloo()

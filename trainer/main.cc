@@ -43,6 +43,11 @@ void AddRun(Options& options, RunOptions& run) {
   command.Add("checkpoint-root", &run.checkpoint_root, "folder that the model is published to");
   command.Add("state-dir", &run.state_dir, "folder that keeps what an interrupted run has reached");
   AddThreads(command, run.threads);
+  command.Add("rank-host", &run.rank_host,
+              "several processes: name or address under which the others reach this one; the "
+              "machine's unless it is named");
+  command.Add("rank-timeout", &run.rank_timeout,
+              "several processes: most that one waits for the slowest");
 }
 
 void AddStart(Options& options, StartOptions& start) {

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "model/backbone/feature_maps.h"
 #include "model/backbone/frozen_backbone.h"
+#include "model/backbone/sync_batch_norm.h"
 #include "s2p/v1/checkpoint.pb.h"
 
 namespace s2p {
@@ -27,6 +28,9 @@ class Backbone : public torch::nn::Module {
   // The stem, then each stage in order, as `frozen_stages` counts them. The last one includes the
   // layers after it.
   virtual std::vector<std::shared_ptr<torch::nn::Module>> Stages() = 0;
+  // Makes the batch norms train on the statistics of all processes that `sum` adds up; borrowed,
+  // null: of this one. Networks without batch norms have nothing to share.
+  virtual void ShareStatistics(StatisticsSum* /*sum*/) {}
   // Whether Freeze can make a network with this layout on this device.
   virtual bool Supports(TensorLayout layout, torch::Device device) const = 0;
   // Copies the current weights into a network for inference. Requires Supports(options.layout,

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "model/backbone/batch_norm_folding.h"
 #include "model/backbone/folded_backbone.h"
+#include "model/backbone/sync_batch_norm.h"
 
 namespace s2p {
 namespace {
@@ -31,11 +32,12 @@ class Downsample : public torch::nn::Module {
       : conv_(register_module("0", Conv(in, out, 1, stride))),
         norm_(register_module("1", BatchNorm2d(out))) {}
   torch::Tensor Forward(const torch::Tensor& x) { return norm_(conv_(x)); }
-  FoldedConvolution Folded() const { return FoldBatchNorm(conv_, norm_); }
+  void ShareStatistics(StatisticsSum* sum) { norm_.ShareStatistics(sum); }
+  FoldedConvolution Folded() const { return FoldBatchNorm(conv_, norm_.layer()); }
 
  private:
   Conv2d conv_;
-  BatchNorm2d norm_;
+  SyncBatchNorm2d norm_;
 };
 
 // Squeeze and excitation (Hu et al., CVPR 2018): scales each channel by a factor computed from the
@@ -95,10 +97,14 @@ class Block : public torch::nn::Module {
     if (excitation_ != nullptr) y = excitation_->Forward(y);
     return torch::relu(y + (downsample_ != nullptr ? downsample_->Forward(x) : x));
   }
+  void ShareStatistics(StatisticsSum* sum) {
+    for (SyncBatchNorm2d& norm : norms_) norm.ShareStatistics(sum);
+    if (downsample_ != nullptr) downsample_->ShareStatistics(sum);
+  }
   FoldedBlock Folded() const {
     FoldedBlock folded;
     for (size_t i = 0; i < convs_.size(); ++i) {
-      folded.convolutions.push_back(FoldBatchNorm(convs_[i], norms_[i]));
+      folded.convolutions.push_back(FoldBatchNorm(convs_[i], norms_[i].layer()));
     }
     if (excitation_ != nullptr) folded.excitation = excitation_->Folded();
     if (downsample_ != nullptr) folded.downsample = downsample_->Folded();
@@ -109,11 +115,11 @@ class Block : public torch::nn::Module {
   void AddLayer(Conv2d conv, int channels) {
     const size_t number = convs_.size() + 1;
     convs_.push_back(register_module(absl::StrCat("conv", number), std::move(conv)));
-    norms_.push_back(register_module(absl::StrCat("bn", number), BatchNorm2d(channels)));
+    norms_.emplace_back(register_module(absl::StrCat("bn", number), BatchNorm2d(channels)));
   }
 
   std::vector<Conv2d> convs_;
-  std::vector<BatchNorm2d> norms_;
+  std::vector<SyncBatchNorm2d> norms_;
   std::shared_ptr<SqueezeExcitation> excitation_;
   std::shared_ptr<Downsample> downsample_;
 };
@@ -153,7 +159,7 @@ class Stem : public torch::nn::Module {
   bool ceil_pool() const { return ceil_pool_; }
 
   Conv2d conv;
-  BatchNorm2d norm;
+  SyncBatchNorm2d norm;
 
  private:
   const bool ceil_pool_;
@@ -171,7 +177,7 @@ class ResidualNetwork final : public Backbone {
     } else {
       // In torchvision, the stem's layers are siblings of the stages.
       register_module("conv1", stem_->conv);
-      register_module("bn1", stem_->norm);
+      register_module("bn1", stem_->norm.layer());
     }
     int in = 64;
     for (int s = 1; s <= last_stage; ++s) {
@@ -204,6 +210,13 @@ class ResidualNetwork final : public Backbone {
     return stages;
   }
 
+  void ShareStatistics(StatisticsSum* sum) override {
+    stem_->norm.ShareStatistics(sum);
+    for (const auto& stage : stages_) {
+      for (const auto& block : stage->blocks()) block->ShareStatistics(sum);
+    }
+  }
+
   bool Supports(TensorLayout layout, torch::Device device) const override {
     return FoldedBackbone::Supports(block_ == ResidualBlock::kSqueezeExcitation, layout, device);
   }
@@ -216,7 +229,7 @@ class ResidualNetwork final : public Backbone {
   // The current weights for evaluation mode, with batch norms folded.
   FoldedNetwork Folded() const {
     FoldedNetwork folded;
-    folded.stem = FoldBatchNorm(stem_->conv, stem_->norm);
+    folded.stem = FoldBatchNorm(stem_->conv, stem_->norm.layer());
     folded.ceil_pool = stem_->ceil_pool();
     for (const auto& stage : stages_) {
       folded.last_stage = folded.blocks.size();

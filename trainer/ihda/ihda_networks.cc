@@ -50,21 +50,27 @@ void AddLearning(const std::vector<torch::Tensor>& parameters, std::vector<torch
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<IhdaNetworks>> IhdaNetworks::Create(
-    const v1::TrainingSpec& spec, const v1::CheckpointManifest& manifest, torch::Device device) {
+    const v1::TrainingSpec& spec, const v1::CheckpointManifest& manifest, torch::Device device,
+    Ranks* ranks) {
   S2P_ASSIGN_OR_RETURN(auto encoder,
                        DualEncoder::Create(manifest, RecipeOf(spec.recipe()).head_form));
   try {
     encoder->to(device);
     if (IsChannelsLast(spec)) MakeChannelsLast(*encoder);
-    return std::unique_ptr<IhdaNetworks>(new IhdaNetworks(spec, std::move(encoder), device));
+    return std::unique_ptr<IhdaNetworks>(new IhdaNetworks(spec, std::move(encoder), device, ranks));
   } catch (const std::exception& error) {
     return TorchError(error, "networks");
   }
 }
 
 IhdaNetworks::IhdaNetworks(const v1::TrainingSpec& spec, std::shared_ptr<DualEncoder> encoder,
-                           torch::Device device)
-    : spec_(spec), recipe_(RecipeOf(spec.recipe())), device_(device), encoder_(std::move(encoder)) {
+                           torch::Device device, Ranks* ranks)
+    : spec_(spec),
+      recipe_(RecipeOf(spec.recipe())),
+      device_(device),
+      ranks_(ranks),
+      encoder_(std::move(encoder)) {
+  for (Backbone* backbone : Backbones(*encoder_)) backbone->ShareStatistics(ranks_);
   domain_classifier_ =
       DomainClassifier(encoder_->dimension(), recipe_.head_width, recipe_.head_form);
   domain_classifier_->to(device_);
@@ -85,13 +91,18 @@ const v1::TrainingSpec::StepSpec& IhdaNetworks::step_spec() const {
   return ihda_step_ == 1 ? spec_.step1() : spec_.step2();
 }
 
-std::vector<torch::Tensor> IhdaNetworks::HeadParameters() const {
+std::set<const void*> IhdaNetworks::BackboneParameters() const {
   std::set<const void*> of_backbones;
   for (Backbone* backbone : Backbones(*encoder_)) {
     for (const torch::Tensor& parameter : backbone->parameters()) {
       of_backbones.insert(parameter.unsafeGetTensorImpl());
     }
   }
+  return of_backbones;
+}
+
+std::vector<torch::Tensor> IhdaNetworks::HeadParameters() const {
+  const std::set<const void*> of_backbones = BackboneParameters();
   std::vector<torch::Tensor> heads;
   for (const torch::Tensor& parameter : encoder_->parameters()) {
     if (of_backbones.count(parameter.unsafeGetTensorImpl()) == 0) heads.push_back(parameter);
@@ -134,12 +145,19 @@ void IhdaNetworks::SetTraining() {
 }
 
 std::vector<DualEncoderOutput> IhdaNetworks::Forward(const std::vector<torch::Tensor>& parts,
-                                                     const std::vector<v1::Modality>& modalities) {
+                                                     const std::vector<v1::Modality>& modalities,
+                                                     const std::vector<int64_t>& rows) {
+  S2P_CHECK(ranks_ == nullptr || rows.size() == parts.size());
   const Bf16Autocast autocast(spec_.precision() == v1::PRECISION_BF16, device_.type());
   std::vector<DualEncoderOutput> outputs = encoder_->ForwardParts(parts, modalities);
   for (DualEncoderOutput& output : outputs) {
     output.stage3 = output.stage3.to(torch::kFloat32);
     output.embedding = output.embedding.to(torch::kFloat32);
+  }
+  if (ranks_ == nullptr) return outputs;
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    outputs[i].stage3 = ranks_->GatherRows(outputs[i].stage3, rows[i]);
+    outputs[i].embedding = ranks_->GatherRows(outputs[i].embedding, rows[i]);
   }
   return outputs;
 }
@@ -152,6 +170,76 @@ torch::Tensor IhdaNetworks::DomainLogits(const torch::Tensor& embedding, double 
   return domain_classifier_->forward(ReverseGradient(embedding, coefficient));
 }
 
+std::vector<torch::Tensor> IhdaNetworks::LearningParameters() const {
+  std::vector<torch::Tensor> parameters;
+  for (const auto& group : optimizer_->param_groups()) {
+    parameters.insert(parameters.end(), group.params().begin(), group.params().end());
+  }
+  return parameters;
+}
+
+absl::Status IhdaNetworks::AddGradients(const std::function<absl::Status()>& backward) {
+  if (ranks_ == nullptr) return backward();
+  // Those of earlier batches of the update are whole already.
+  const std::vector<torch::Tensor> parameters = LearningParameters();
+  std::vector<torch::Tensor> earlier;
+  for (const torch::Tensor& parameter : parameters) {
+    earlier.push_back(parameter.grad());
+    parameter.mutable_grad() = torch::Tensor();
+  }
+  S2P_RETURN_IF_ERROR(backward());
+  SumGradients();
+  torch::NoGradGuard no_grad;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    if (!earlier[i].defined()) continue;
+    torch::Tensor& gradient = parameters[i].mutable_grad();
+    gradient = gradient.defined() ? earlier[i] + gradient : earlier[i];
+  }
+  return absl::OkStatus();
+}
+
+// What lies before the gathered rows has gradients of this rank's rows. What lies behind them has
+// those of the whole batch on each rank; rank 0's are taken, so that all ranks have the same bits.
+void IhdaNetworks::SumGradients() {
+  torch::NoGradGuard no_grad;
+  std::set<const void*> of_own_rows = BackboneParameters();
+  const auto parts = encoder_->named_children();
+  if (const auto* projection = parts.find("projection")) {
+    for (const torch::Tensor& parameter : (*projection)->parameters()) {
+      of_own_rows.insert(parameter.unsafeGetTensorImpl());
+    }
+  }
+  std::vector<torch::Tensor> gradients, flat;
+  for (const torch::Tensor& parameter : LearningParameters()) {
+    if (!parameter.grad().defined()) continue;
+    const bool counts = ranks_->first() || of_own_rows.count(parameter.unsafeGetTensorImpl()) > 0;
+    gradients.push_back(parameter.grad());
+    flat.push_back(counts ? gradients.back().flatten()
+                          : torch::zeros({gradients.back().numel()}, gradients.back().options()));
+  }
+  if (flat.empty()) return;
+  const torch::Tensor sum = torch::cat(flat);
+  ranks_->Sum(sum);
+  int64_t begin = 0;
+  for (torch::Tensor& gradient : gradients) {
+    gradient.copy_(sum.slice(0, begin, begin + gradient.numel()).view(gradient.sizes()));
+    begin += gradient.numel();
+  }
+}
+
+void IhdaNetworks::TakeWeightsOfFirst() {
+  if (ranks_ == nullptr) return;
+  const auto take = [this](const torch::nn::Module& module) {
+    for (const torch::Tensor& parameter : module.parameters()) {
+      ranks_->Broadcast(parameter.detach());
+    }
+    for (const torch::Tensor& buffer : module.buffers()) ranks_->Broadcast(buffer);
+  };
+  take(*encoder_);
+  take(*domain_classifier_);
+  if (!identity_classifier_.is_empty()) take(*identity_classifier_);
+}
+
 void IhdaNetworks::MoveParameters(double learning_rate) {
   auto& groups = optimizer_->param_groups();
   for (size_t i = 0; i < groups.size(); ++i) {
@@ -159,11 +247,7 @@ void IhdaNetworks::MoveParameters(double learning_rate) {
                                       : learning_rate * step_spec().encoder_rate_factor());
   }
   if (const double most = step_spec().gradient_clip(); most > 0) {
-    std::vector<torch::Tensor> parameters;
-    for (const auto& group : groups) {
-      parameters.insert(parameters.end(), group.params().begin(), group.params().end());
-    }
-    torch::nn::utils::clip_grad_norm_(parameters, most);
+    torch::nn::utils::clip_grad_norm_(LearningParameters(), most);
   }
   optimizer_->step();
 }

@@ -8,8 +8,10 @@
 #include <torch/serialize/archive.h>
 #include <torch/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,7 @@
 #include "s2p/v1/checkpoint.pb.h"
 #include "s2p/v1/training.pb.h"
 #include "trainer/ihda/recipe.h"
+#include "trainer/parallel/ranks.h"
 
 namespace s2p {
 
@@ -27,11 +30,14 @@ namespace s2p {
 class IhdaNetworks {
  public:
   // Freshly initialised from torch's global random numbers. InvalidArgument as DualEncoder::Create.
+  // `ranks` hold the rows of each batch together; borrowed, null: this process has them all.
   static absl::StatusOr<std::unique_ptr<IhdaNetworks>> Create(
-      const v1::TrainingSpec& spec, const v1::CheckpointManifest& manifest, torch::Device device);
+      const v1::TrainingSpec& spec, const v1::CheckpointManifest& manifest, torch::Device device,
+      Ranks* ranks = nullptr);
 
   DualEncoder& encoder() { return *encoder_; }
   torch::Device device() const { return device_; }
+  Ranks* ranks() const { return ranks_; }
 
   // Makes the classifier over `identities` and the optimizer of step 1 or 2.
   void BeginStep(int ihda_step, int identities);
@@ -40,16 +46,26 @@ class IhdaNetworks {
   void SetTraining();
 
   // DualEncoder::ForwardParts at the spec's precision. What comes out is float32 all the same, so
-  // that heads and losses are.
+  // that heads and losses are. With ranks(), `parts` are this rank's rows, `rows` says how many
+  // each part has on all of them, and what comes out are all rows (Ranks::GatherRows): heads and
+  // losses of every rank see the whole batch.
   std::vector<DualEncoderOutput> Forward(const std::vector<torch::Tensor>& parts,
-                                         const std::vector<v1::Modality>& modalities);
+                                         const std::vector<v1::Modality>& modalities,
+                                         const std::vector<int64_t>& rows = {});
   // [n, d] -> [n, identities] logits behind the neck.
   torch::Tensor IdentityLogits(const torch::Tensor& embedding);
   // [n, d] -> [n, 3] logits; the gradient is reversed with `coefficient` on its way back.
   torch::Tensor DomainLogits(const torch::Tensor& embedding, double coefficient);
 
-  // One update with the gradients that backward() has left, at this rate for the heads; then there
-  // are none.
+  // Adds the gradients that `backward` leaves to those that there are; with ranks(), the gradients
+  // of the whole batch, the same bits on each. Returns what `backward` returns.
+  absl::Status AddGradients(const std::function<absl::Status()>& backward);
+  // Takes weights and statistics of rank 0, from which processors that round differently depart.
+  // Does nothing without ranks().
+  void TakeWeightsOfFirst();
+
+  // One update with the gradients that AddGradients has left, at this rate for the heads; then
+  // there are none.
   void Update(double learning_rate);
   // Adds the gradients that `backward` leaves with the networks as such an update would make them
   // (AddMetaGradient). Afterwards the networks are as they were, their batch norms' statistics,
@@ -66,9 +82,13 @@ class IhdaNetworks {
 
  private:
   IhdaNetworks(const v1::TrainingSpec& spec, std::shared_ptr<DualEncoder> encoder,
-               torch::Device device);
+               torch::Device device, Ranks* ranks);
   const v1::TrainingSpec::StepSpec& step_spec() const;
   std::vector<torch::Tensor> HeadParameters() const;
+  std::set<const void*> BackboneParameters() const;
+  std::vector<torch::Tensor> LearningParameters() const;
+  // Replaces the gradients of this rank by those of the whole batch.
+  void SumGradients();
   // Does what Update does, but keeps the gradients.
   void MoveParameters(double learning_rate);
   void TakeHeadForms(torch::serialize::InputArchive& archive);
@@ -76,6 +96,7 @@ class IhdaNetworks {
   const v1::TrainingSpec spec_;
   const Recipe& recipe_;
   const torch::Device device_;
+  Ranks* const ranks_;
   const std::shared_ptr<DualEncoder> encoder_;
   torch::nn::Sequential domain_classifier_{nullptr};
   torch::nn::Sequential identity_classifier_{nullptr};

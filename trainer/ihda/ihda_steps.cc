@@ -53,6 +53,13 @@ torch::Tensor TripletRows(const std::vector<PhotoTriplet>& triplets, torch::Devi
   return torch::tensor(rows, torch::kLong).view({-1, 3}).to(device);
 }
 
+// The number of rows of each part of a batch.
+std::vector<int64_t> RowsOf(const std::vector<std::vector<int>>& indices) {
+  std::vector<int64_t> rows;
+  for (const std::vector<int>& part : indices) rows.push_back(static_cast<int64_t>(part.size()));
+  return rows;
+}
+
 class Step1 : public IhdaStep {
  public:
   // `single` has one image of each identity in a batch.
@@ -83,7 +90,7 @@ class Step1 : public IhdaStep {
                  const std::vector<std::vector<int>>& indices, const TrainingPlace& place,
                  IhdaNetworks& networks) const override {
     Step1Batch batch;
-    batch.source = networks.Forward(parts, {v1::MODALITY_PHOTO})[0];
+    batch.source = networks.Forward(parts, {v1::MODALITY_PHOTO}, RowsOf(indices))[0];
     batch.labels = LabelsOf(data_.source.labels, indices[0], networks.device());
     if (networks.encoder().has_attributes()) {
       batch.attributes = AttributesOf(data_, indices[0], networks.device());
@@ -141,7 +148,8 @@ class Step2 : public IhdaStep {
     const bool has_source = parts.size() > 2;
     std::vector<v1::Modality> modalities = {v1::MODALITY_PHOTO, v1::MODALITY_SKETCH};
     if (has_source) modalities.push_back(v1::MODALITY_PHOTO);
-    const std::vector<DualEncoderOutput> outputs = networks.Forward(parts, modalities);
+    const std::vector<DualEncoderOutput> outputs =
+        networks.Forward(parts, modalities, RowsOf(indices));
     Step2Batch batch;
     batch.photo = outputs[0];
     batch.sketch = outputs[1];
@@ -167,7 +175,8 @@ class Step2 : public IhdaStep {
     batch.photo_triplets = TripletsOf(indices[0], place, networks.device());
     if (!batch.photo_triplets.defined()) return {};
     const std::vector<DualEncoderOutput> outputs =
-        networks.Forward({parts[0], parts[1]}, {v1::MODALITY_PHOTO, v1::MODALITY_SKETCH});
+        networks.Forward({parts[0], parts[1]}, {v1::MODALITY_PHOTO, v1::MODALITY_SKETCH},
+                         RowsOf({indices[0], indices[1]}));
     batch.photo = outputs[0];
     batch.sketch = outputs[1];
     return Step2MetaLosses(spec_, batch, HeadsOf(networks));

@@ -37,8 +37,8 @@ class IhdaStep {
   virtual int number() const = 0;
   virtual int identities() const = 0;
   virtual EpochPlan Plan(int epoch) const = 0;
-  // The losses of the batch at `place`; `parts` are its images on the networks' device, `indices`
-  // its entry of the plan.
+  // The losses of the batch at `place`; `parts` are its images on the networks' device, or this
+  // rank's of them (IhdaNetworks::ranks), `indices` its entry of the plan.
   virtual LossSum Losses(const std::vector<torch::Tensor>& parts,
                          const std::vector<std::vector<int>>& indices, const TrainingPlace& place,
                          IhdaNetworks& networks) const = 0;

@@ -1,6 +1,7 @@
 #include "trainer/ihda/ihda_trainer.h"
 
 #include <ATen/Parallel.h>
+#include <torch/cuda.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
@@ -26,14 +27,19 @@
 #include "trainer/ihda/resume_state.h"
 #include "trainer/ihda/train_loop.h"
 #include "trainer/ihda/training_format.h"
+#include "trainer/parallel/ranks.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {
 namespace {
 
-absl::StatusOr<torch::Device> DeviceOf(const v1::TrainingSpec& spec) {
-  S2P_ASSIGN_OR_RETURN(const auto device,
-                       SelectDevice(spec.device().empty() ? "auto" : spec.device()));
+// Ranks of one machine have a GPU each.
+absl::StatusOr<torch::Device> DeviceOf(const v1::TrainingSpec& spec, const Ranks* ranks) {
+  std::string name = spec.device().empty() ? "auto" : spec.device();
+  if (name == "auto" && ranks != nullptr && torch::cuda::is_available()) {
+    name = absl::StrCat("cuda:", ranks->local_rank());
+  }
+  S2P_ASSIGN_OR_RETURN(const auto device, SelectDevice(name));
   if (spec.precision() != v1::PRECISION_BF16) return device;
   const absl::Status status = CheckBf16(device);
   if (status.ok()) return device;
@@ -96,13 +102,48 @@ absl::StatusOr<std::unique_ptr<IhdaTrainer>> IhdaTrainer::Create(
   try {
     if (absl::Status status = trainer->Start(); !status.ok()) return OutOfMemory(status);
   } catch (const std::exception& error) {
-    return OutOfMemory(TorchError(error, "training"));
+    return trainer->StatusOf(error);
   }
   return trainer;
 }
 
+absl::Status IhdaTrainer::StatusOf(const std::exception& error) const {
+  if (options_.ranks != nullptr && !options_.ranks->status().ok()) return options_.ranks->status();
+  return OutOfMemory(TorchError(error, "training"));
+}
+
+absl::Status IhdaTrainer::CheckSameRun() {
+  if (options_.ranks == nullptr) return absl::OkStatus();
+  const std::string mine = absl::StrCat("run ", plan_.digest, " of ", BuildText());
+  const std::string of_first = options_.ranks->BroadcastBytes(mine);
+  if (mine == of_first) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("rank ", options_.ranks->rank(), " is to train another run than rank 0: ", mine,
+                   ", and there ", of_first, ". Start all with the same program, spec and data"));
+}
+
+bool IhdaTrainer::HasState() const {
+  std::error_code error;
+  const bool has_state =
+      !options_.state_file.empty() && std::filesystem::exists(options_.state_file, error);
+  if (options_.ranks == nullptr) return has_state;
+  return options_.ranks->BroadcastNumber(has_state ? 1 : 0) > 0;
+}
+
+absl::StatusOr<ResumeState> IhdaTrainer::ReadState() const {
+  if (options_.ranks == nullptr) return ReadResumeState(options_.state_file);
+  std::string content;
+  if (options_.ranks->first()) {
+    S2P_ASSIGN_OR_RETURN(content, ReadResumeBytes(options_.state_file));
+  }
+  content = options_.ranks->BroadcastBytes(content);
+  return ParseResumeState(options_.ranks->first() ? options_.state_file : "the state of rank 0",
+                          content);
+}
+
 absl::Status IhdaTrainer::Start() {
-  S2P_ASSIGN_OR_RETURN(const auto device, DeviceOf(plan_.spec));
+  S2P_ASSIGN_OR_RETURN(const auto device, DeviceOf(plan_.spec, options_.ranks));
+  S2P_RETURN_IF_ERROR(CheckSameRun());
   const int threads = options_.threads > 0 ? options_.threads : HardwareThreads();
   at::set_num_threads(threads);
   UseFullFloat32();
@@ -111,10 +152,9 @@ absl::Status IhdaTrainer::Start() {
     options_.observer.on_message(sentence);
   }
   torch::manual_seed(TorchSeed(plan_.spec));
-  S2P_ASSIGN_OR_RETURN(networks_, IhdaNetworks::Create(plan_.spec, manifest_, device));
-  std::error_code error;
-  const bool has_state =
-      !options_.state_file.empty() && std::filesystem::exists(options_.state_file, error);
+  S2P_ASSIGN_OR_RETURN(networks_,
+                       IhdaNetworks::Create(plan_.spec, manifest_, device, options_.ranks));
+  const bool has_state = HasState();
   // Before the images, which may take an hour: weights of another network end the run at once.
   if (!has_state) S2P_RETURN_IF_ERROR(LoadWeights());
   S2P_ASSIGN_OR_RETURN(
@@ -130,8 +170,15 @@ absl::Status IhdaTrainer::LoadWeights() {
 }
 
 absl::Status IhdaTrainer::Begin() {
-  S2P_ASSIGN_OR_RETURN(const double share,
-                       FitFirstProjection(plan_.spec, data_, networks_->encoder()));
+  double share = 0;
+  Ranks* ranks = options_.ranks;
+  if (ranks == nullptr || ranks->first()) {
+    S2P_ASSIGN_OR_RETURN(share, FitFirstProjection(plan_.spec, data_, networks_->encoder()));
+  }
+  if (ranks != nullptr) {
+    share = ranks->BroadcastNumber(share);
+    networks_->TakeWeightsOfFirst();
+  }
   spec_.mutable_pseudo()->set_human_share(share);
   if (share > 0) {
     options_.observer.on_message(absl::StrCat("pairs of people (", PeoplesPairs(data_),
@@ -142,7 +189,7 @@ absl::Status IhdaTrainer::Begin() {
 }
 
 absl::Status IhdaTrainer::Resume() {
-  S2P_ASSIGN_OR_RETURN(auto state, ReadResumeState(options_.state_file));
+  S2P_ASSIGN_OR_RETURN(auto state, ReadState());
   if (const auto difference = DifferenceOf(state, plan_); difference) {
     const std::string what = absl::StrCat("changed since the run was interrupted: ", *difference);
     if (options_.restarts_when_changed) return StartOver(what);
@@ -182,7 +229,7 @@ absl::Status IhdaTrainer::Run() {
   try {
     return loop_->Run();
   } catch (const std::exception& error) {
-    return OutOfMemory(TorchError(error, "training"));
+    return StatusOf(error);
   }
 }
 

@@ -2,6 +2,7 @@
 #ifndef S2P_TRAINER_IHDA_IHDA_TRAINER_H_
 #define S2P_TRAINER_IHDA_IHDA_TRAINER_H_
 
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,7 +19,9 @@
 namespace s2p {
 
 class IhdaNetworks;
+class Ranks;
 class TrainLoop;
+struct ResumeState;
 
 struct IhdaTrainerOptions {
   // Where `initial_version` of a spec is looked up.
@@ -34,6 +37,10 @@ struct IhdaTrainerOptions {
   // the state was written, Create starts from the beginning and keeps the state as STATE_FILE.old,
   // instead of refusing.
   bool restarts_when_changed = false;
+  // The processes that train this run together, each with an IhdaTrainer of its own; borrowed, and
+  // must outlive it. Null: this one trains alone. Rank 0 alone reads the state and evaluates, and
+  // only it may have a state file. The weights are those of one process, up to rounding.
+  Ranks* ranks = nullptr;
   // Called when the disk is too full for the state of an epoch: after the epoch, whose work is then
   // only in memory, or before it, if a state of the last one's size would not fit. Returns true,
   // after a while, to try again; false ends the run, with Cancelled if the observer stops it.
@@ -44,7 +51,9 @@ struct IhdaTrainerOptions {
 
 // Trains both steps of IHDA. On the CPU the result is a function of the spec, the data and the
 // number of threads, bit for bit, however often the run was interrupted. ResourceExhausted always
-// means a full disk; a device that is out of memory is FailedPrecondition. One thread only.
+// means a full disk; a device that is out of memory is FailedPrecondition. With other ranks the
+// bits are a function of their number, too; Create and Run return Unavailable, as Ranks::status
+// says it, if one is lost. One thread only.
 class IhdaTrainer {
  public:
   // Reads all images, makes the networks and loads their first weights or, if the state file
@@ -79,6 +88,13 @@ class IhdaTrainer {
   absl::Status Start();
   absl::Status Resume();
   absl::Status StartOver(const std::string& why);
+  // FailedPrecondition if rank 0 is to train something else.
+  absl::Status CheckSameRun();
+  // Whether there is a state to resume, on rank 0.
+  bool HasState() const;
+  absl::StatusOr<ResumeState> ReadState() const;
+  // The status for an exception of training.
+  absl::Status StatusOf(const std::exception& error) const;
   // Loads the weights that the run begins with.
   absl::Status LoadWeights();
   // Fits the projection to the data, and settles the share of people's sketches.

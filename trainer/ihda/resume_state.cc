@@ -97,7 +97,15 @@ absl::Status CheckRoomForState(const std::string& path, uint64_t size_bytes) {
 }
 
 absl::StatusOr<ResumeState> ReadResumeState(const std::string& path) {
-  S2P_ASSIGN_OR_RETURN(auto content, ReadWholeFile(path, kMaxBytes));
+  S2P_ASSIGN_OR_RETURN(const auto content, ReadResumeBytes(path));
+  return ParseResumeState(path, content);
+}
+
+absl::StatusOr<std::string> ReadResumeBytes(const std::string& path) {
+  return ReadWholeFile(path, kMaxBytes);
+}
+
+absl::StatusOr<ResumeState> ParseResumeState(const std::string& path, const std::string& content) {
   const size_t end = content.find('\n');
   if (end == std::string::npos) return Damaged(path, "has no header");
   const Json header = Json::parse(content.substr(0, end), nullptr, /*allow_exceptions=*/false);

@@ -60,6 +60,11 @@ absl::Status CheckRoomForState(const std::string& path, uint64_t size_bytes);
 // are read, too.
 absl::StatusOr<ResumeState> ReadResumeState(const std::string& path);
 
+// The same in two parts, for a state that other processes are sent: the bytes of the file, and the
+// state in them; `path` is for error messages.
+absl::StatusOr<std::string> ReadResumeBytes(const std::string& path);
+absl::StatusOr<ResumeState> ParseResumeState(const std::string& path, const std::string& content);
+
 }  // namespace s2p
 
 #endif  // S2P_TRAINER_IHDA_RESUME_STATE_H_

@@ -98,6 +98,7 @@ int TrainLoop::Repeats(int ihda_step) const {
 
 absl::Status TrainLoop::LookAtPhotos() {
   if (!ranks_photos()) return absl::OkStatus();
+  networks_.TakeWeightsOfFirst();
   observer_.on_message(absl::StrCat("looking at ", data_.photos.images->size(),
                                     " photos with the network that step 2 starts from"));
   auto embeddings =
@@ -194,6 +195,7 @@ absl::Status TrainLoop::TakeMean(const WeightAverage& repeats) {
 }
 
 absl::Status TrainLoop::EstimateStatistics(const IhdaStep& step) {
+  networks_.TakeWeightsOfFirst();
   networks_.SetTraining();
   const BatchStatistics statistics(networks_.encoder());
   if (statistics.empty()) return absl::OkStatus();
@@ -202,13 +204,33 @@ absl::Status TrainLoop::EstimateStatistics(const IhdaStep& step) {
   torch::manual_seed(TorchSeed(spec_));
   place_.epoch = 0;
   EpochPlan plan = step.Plan(place_.epoch);
+  S2P_RETURN_IF_ERROR(TakeOwnRows(plan));
   BatchLoader loader = LoaderOf(plan);
   for (place_.batch = 0; place_.batch < place_.batches; ++place_.batch) {
-    if (observer_.stop()) {
+    if (StopRequested()) {
       return absl::CancelledError("stopped after the last epoch; whole epochs are kept");
     }
     S2P_ASSIGN_OR_RETURN(auto parts, loader.Next());
     step.Losses(ImagesOf(parts), plan.indices[place_.batch], place_, networks_);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TrainLoop::TakeOwnRows(EpochPlan& plan) const {
+  const Ranks* ranks = networks_.ranks();
+  if (ranks == nullptr) return absl::OkStatus();
+  for (BatchLoader::Parts& parts : plan.batches) {
+    for (std::vector<LoadItem>& items : parts) {
+      const auto count = static_cast<int64_t>(items.size());
+      if (count < ranks->count()) {
+        return absl::FailedPreconditionError(absl::StrCat(
+            "step ", place_.ihda_step, ": a batch has ", count,
+            " rows of one kind, fewer than the ", ranks->count(), " processes: raise step",
+            place_.ihda_step, ".batch_size, train on more pairs, or start fewer processes"));
+      }
+      const RowRange own = ranks->RowsOf(count);
+      items = std::vector<LoadItem>(items.begin() + own.begin, items.begin() + own.end);
+    }
   }
   return absl::OkStatus();
 }
@@ -231,12 +253,14 @@ std::vector<torch::Tensor> TrainLoop::ImagesOf(std::vector<LoadedBatch>& parts) 
 absl::Status TrainLoop::RunEpoch(const IhdaStep& step) {
   S2P_RETURN_IF_ERROR(WaitUntilStateFits());
   EpochPlan plan = step.Plan(place_.epoch);
+  S2P_RETURN_IF_ERROR(TakeOwnRows(plan));
+  networks_.TakeWeightsOfFirst();
   BatchLoader loader = LoaderOf(plan);
   networks_.SetTraining();
   const auto accumulate = static_cast<int>(step_spec().accumulate());
   v1::TrainingProgress progress;
   for (place_.batch = 0; place_.batch < place_.batches; ++place_.batch) {
-    if (observer_.stop()) {
+    if (StopRequested()) {
       return absl::CancelledError(absl::StrCat("stopped in step ", place_.ihda_step, ", epoch ",
                                                place_.EpochNumber(), "; whole epochs are kept"));
     }
@@ -257,7 +281,7 @@ absl::Status TrainLoop::Accumulate(const IhdaStep& step,
                                    const std::vector<std::vector<int>>& indices,
                                    std::vector<LoadedBatch>& parts) {
   int64_t count = 0;
-  for (const LoadedBatch& part : parts) count += part.n;
+  for (const std::vector<int>& part : indices) count += static_cast<int64_t>(part.size());
   const std::vector<torch::Tensor> images = ImagesOf(parts);
   const auto accumulate = static_cast<int>(step_spec().accumulate());
   const int in_update = place_.batch % accumulate;
@@ -269,11 +293,13 @@ absl::Status TrainLoop::Accumulate(const IhdaStep& step,
   }
   const int of_update = std::min(accumulate, place_.batches - (place_.batch - in_update));
   std::vector<std::pair<std::string, double>> values;
-  absl::Status status = Backward(sum, of_update, values);
+  absl::Status status = networks_.AddGradients([&] { return Backward(sum, of_update, values); });
   if (status.ok() && step.has_meta_losses()) {
     status = networks_.AddMetaGradients(recipe_.learning_rate(spec_, place_), [&] {
-      const LossSum meta = step.MetaLosses(images, indices, place_, networks_);
-      return meta.empty() ? absl::OkStatus() : Backward(meta, /*batches=*/1, values);
+      return networks_.AddGradients([&] {
+        const LossSum meta = step.MetaLosses(images, indices, place_, networks_);
+        return meta.empty() ? absl::OkStatus() : Backward(meta, /*batches=*/1, values);
+      });
     });
   }
   if (!status.ok()) return NotFinite(status);
@@ -366,20 +392,40 @@ absl::Status TrainLoop::EndEpoch(v1::TrainingProgress& progress) {
   return absl::OkStatus();
 }
 
+bool TrainLoop::StopRequested() const {
+  Ranks* ranks = networks_.ranks();
+  return ranks == nullptr ? observer_.stop() : ranks->Any(observer_.stop());
+}
+
 bool TrainLoop::IsEvaluated() const {
   if (!data_.validation || place_.ihda_step != 2) return false;
   const auto every = static_cast<int>(spec_.validation().every_epochs());
   return (every > 0 && epochs_done_ % every == 0) || (keeps_best() && EndsRepeat());
 }
 
+absl::StatusOr<std::vector<v1::Evaluation>> TrainLoop::Validate() {
+  Ranks* ranks = networks_.ranks();
+  // A message with a list of evaluations, to be sent.
+  v1::CheckpointManifest measured;
+  if (ranks == nullptr || ranks->first()) {
+    const auto results = EvaluateBothWays(networks_.encoder(), *data_.validation);
+    if (!results.ok()) return WithoutDeviceMemory(results.status(), kSmallerImages);
+    for (const EvaluationResult& result : *results) {
+      *measured.add_evaluations() = result.evaluation;
+    }
+  }
+  if (ranks != nullptr) {
+    const std::string bytes = ranks->BroadcastBytes(measured.SerializeAsString());
+    if (!measured.ParseFromString(bytes)) {
+      return absl::InternalError("the evaluation that rank 0 has sent cannot be read");
+    }
+  }
+  return std::vector<v1::Evaluation>(measured.evaluations().begin(), measured.evaluations().end());
+}
+
 absl::Status TrainLoop::EvaluateEpoch(v1::TrainingProgress& progress,
                                       std::vector<v1::Evaluation>& evaluations) {
-  const auto results = EvaluateBothWays(networks_.encoder(), *data_.validation);
-  if (!results.ok()) {
-    return WithoutDeviceMemory(results.status(), kSmallerImages);
-  }
-  last_validation_.clear();
-  for (const EvaluationResult& result : *results) last_validation_.push_back(result.evaluation);
+  S2P_ASSIGN_OR_RETURN(last_validation_, Validate());
   evaluations = last_validation_;
   AddLastValidation(progress);
   const v1::Evaluation& by_sketch = last_validation_[0];

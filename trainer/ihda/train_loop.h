@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "s2p/v1/checkpoint.pb.h"
 #include "s2p/v1/training.pb.h"
 #include "trainer/data/photo_triplets.h"
@@ -35,7 +36,8 @@ class TrainLoop {
   using WaitForRoom = std::function<bool(const absl::Status&)>;
 
   // All arguments are borrowed and must outlive the loop. The plan's digests go into the state,
-  // which is written to `state_file` after each epoch; empty: nowhere.
+  // which is written to `state_file` after each epoch; empty: nowhere. With networks.ranks() each
+  // of them runs such a loop, and one at most has a state file.
   TrainLoop(const v1::TrainingSpec& spec, const RunPlan& plan, const std::string& state_file,
             const TrainingObserver& observer, const WaitForRoom& wait_for_room,
             const TrainingData& data, IhdaNetworks& networks);
@@ -76,7 +78,11 @@ class TrainLoop {
   absl::Status BeginRepeat(const IhdaStep& step);
   bool keeps_best() const { return spec_.validation().keep_best(); }
   bool EndsRepeat() const { return place_.ihda_step == 2 && place_.epoch + 1 == place_.epochs; }
+  // Whether any rank is to stop.
+  bool StopRequested() const;
   bool IsEvaluated() const;
+  // Sketch to photo and photo to sketch, as rank 0 measures them.
+  absl::StatusOr<std::vector<v1::Evaluation>> Validate();
   absl::Status EvaluateEpoch(v1::TrainingProgress& progress,
                              std::vector<v1::Evaluation>& evaluations);
   void EndRepeat();
@@ -86,6 +92,8 @@ class TrainLoop {
   // Shows the networks an epoch of the step, so that their batch norms get their own statistics.
   absl::Status EstimateStatistics(const IhdaStep& step);
   absl::Status RunEpoch(const IhdaStep& step);
+  // Leaves this rank's rows of each batch. FailedPrecondition if a batch has too few for all ranks.
+  absl::Status TakeOwnRows(EpochPlan& plan) const;
   BatchLoader LoaderOf(EpochPlan& plan);
   std::vector<torch::Tensor> ImagesOf(std::vector<LoadedBatch>& parts) const;
   absl::Status EndEpoch(v1::TrainingProgress& progress);

@@ -16,6 +16,8 @@
 #include "model/checkpoint_store.h"
 #include "model/file.h"
 #include "trainer/ihda/run_plan.h"
+#include "trainer/parallel/launch.h"
+#include "trainer/parallel/process_group.h"
 #include "trainer/program/command_spec.h"
 #include "trainer/program/commands.h"
 #include "trainer/program/image_memory.h"
@@ -66,11 +68,10 @@ absl::Status Finish(TrainRun& run, const std::string& checkpoint_root, std::ostr
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::Status RunTraining(const RunOptions& options, const std::function<bool()>& stop,
-                         bool terminal, std::ostream& out) {
-  S2P_ASSIGN_OR_RETURN(const auto spec, SpecOf(options.spec));
+// One process alone, or where `ranks` are set one of them.
+absl::Status Train(const RunOptions& options, const v1::TrainingSpec& spec, Ranks* ranks,
+                   const std::function<bool()>& stop, bool terminal, std::ostream& out) {
+  const bool finishes = ranks == nullptr || ranks->first();
   if (!options.state_dir.empty()) {
     // JobFolder reports an error.
     std::error_code ignored;
@@ -79,7 +80,7 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
   DataSetDigestCache digests(options.state_dir.empty() ? "" : DigestsFile(options.state_dir));
   S2P_ASSIGN_OR_RETURN(auto plan,
                        PlanRun(spec, options.checkpoint_root, /*held_back=*/{}, stop, &digests));
-  S2P_RETURN_IF_ERROR(CheckCanPublish(options.checkpoint_root));
+  if (finishes) S2P_RETURN_IF_ERROR(CheckCanPublish(options.checkpoint_root));
   if (const auto memory = MeasureMainMemory(); memory.ok()) {
     S2P_RETURN_IF_ERROR(CheckMemory(ImageBytes(plan.data_sets, plan.spec), memory->available_bytes,
                                     "are available"));
@@ -96,18 +97,49 @@ absl::Status RunTraining(const RunOptions& options, const std::function<bool()>&
   observer.on_message = [&out](const std::string& sentence) { out << sentence << '\n'; };
   observer.on_epoch = [&display](const auto& progress, const auto&) { display.Epoch(progress); };
   const SteadyTime start = SteadyTime::Now();
-  S2P_ASSIGN_OR_RETURN(const auto run, TrainRun::Start(std::move(plan), job_id, folder,
-                                                       {options.checkpoint_root, /*state_file=*/"",
-                                                        options.threads, observer}));
+  IhdaTrainerOptions trainer{options.checkpoint_root, /*state_file=*/"", options.threads, observer};
+  trainer.ranks = ranks;
+  S2P_ASSIGN_OR_RETURN(const auto run,
+                       TrainRun::Start(std::move(plan), job_id, folder, std::move(trainer)));
   const absl::Status status = run->trainer().Run();
   if (absl::IsCancelled(status) && !folder.empty()) {
     return absl::CancelledError(
         absl::StrCat(status.message(), " in ", folder, "; run the same command again to resume"));
   }
-  if (!status.ok()) return status;
+  if (!status.ok() || !finishes) return status;
   out << absl::StrFormat("trained in %s\n", absl::FormatDuration(absl::Trunc(
                                                 SteadyTime::Now() - start, absl::Seconds(1))));
   return Finish(*run, options.checkpoint_root, out);
+}
+
+// Rank 0 does what one process does. The others train with it, and neither print nor keep anything.
+absl::Status TrainAsRank(const RunOptions& options, const v1::TrainingSpec& spec, Ranks& ranks,
+                         const std::function<bool()>& stop, bool terminal, std::ostream& out) {
+  if (ranks.first()) {
+    out << "training with " << ranks.count() << " processes\n";
+    return Train(options, spec, &ranks, stop, terminal, out);
+  }
+  RunOptions own = options;
+  own.state_dir.clear();
+  std::ostream silent(nullptr);
+  return Train(own, spec, &ranks, stop, /*terminal=*/false, silent);
+}
+
+}  // namespace
+
+absl::Status RunTraining(const RunOptions& options, const std::function<bool()>& stop,
+                         bool terminal, std::ostream& out) {
+  S2P_ASSIGN_OR_RETURN(const auto spec, SpecOf(options.spec));
+  S2P_ASSIGN_OR_RETURN(const Launch launch, LaunchFromEnvironment());
+  if (launch.processes == 1) return Train(options, spec, nullptr, stop, terminal, out);
+  S2P_RETURN_IF_ERROR(CheckBatchSizes(spec, launch));
+  S2P_ASSIGN_OR_RETURN(const auto ranks,
+                       ProcessGroup::Join(launch, {options.rank_host, options.rank_timeout}));
+  const absl::Status status = ranks->Leave(TrainAsRank(options, spec, *ranks, stop, terminal, out));
+  // A lost rank is named already.
+  if (status.ok() || !ranks->status().ok()) return status;
+  return absl::Status(status.code(), absl::StrCat("rank ", launch.rank, " of ", launch.processes,
+                                                  ": ", status.message()));
 }
 
 }  // namespace s2p

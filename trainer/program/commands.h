@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "daemon/daemon_options.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
@@ -35,8 +36,14 @@ struct RunOptions {
   // Keeps the state of an interrupted run; empty: nothing is kept.
   std::string state_dir;
   int32_t threads = 0;
+  // As ProcessGroupOptions, where a launcher has started several processes.
+  std::string rank_host{};
+  absl::Duration rank_timeout = absl::Minutes(30);
 };
-// Trains, evaluates, publishes. Cancelled when `stop` ended it.
+// Trains, evaluates, publishes. Cancelled when `stop` ended it. Where a launcher has started
+// several processes (trainer/parallel/launch.h) they train one model together; rank 0 alone prints,
+// keeps the state, evaluates and publishes. Errors then also as LaunchFromEnvironment,
+// CheckBatchSizes, ProcessGroup::Join and ProcessGroup::Leave.
 absl::Status RunTraining(const RunOptions& options, const std::function<bool()>& stop,
                          bool terminal, std::ostream& out);
 
