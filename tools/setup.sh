@@ -26,9 +26,9 @@ packages=(
   # RPC and values
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev libssl-dev
   # Networks, pictures, search. Without OpenBLAS, LibTorch and FAISS fall back on reference BLAS,
-  # which is hundreds of times slower.
-  # With libgloo-dev several processes can train one model.
-  ${libtorch:+"$libtorch" libgloo-dev} libopencv-dev libfaiss-dev libopenblas0-openmp libopenblas-openmp-dev
+  # which is hundreds of times slower. With Gloo's headers several processes can train one model.
+  ${libtorch:+"$libtorch" libgloo-dev} libopencv-dev libfaiss-dev libopenblas0-openmp
+  libopenblas-openmp-dev
   libjpeg-dev libpng-dev libwebp-dev libseccomp-dev
   # Storage, metrics, HTTP, command line, logs, JSON
   libsqlite3-dev prometheus-cpp-dev libboost-dev zlib1g-dev libcli11-dev libspdlog-dev
