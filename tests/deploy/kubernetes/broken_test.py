@@ -291,6 +291,21 @@ class BrokenKubernetes(unittest.TestCase):
         self.assert_named("web: scales nothing", "base/web.yaml", "    kind: Deployment\n    name: web",
                           "    kind: Deployment\n    name: page")
 
+    def test_fewer_processes_than_wait_for_each_other(self):
+        self.assert_named("distributed-training: completions, parallelism and WORLD_SIZE differ",
+                          "tasks/distributed-training/distributed-training.yaml", "parallelism: 2",
+                          "parallelism: 1")
+
+    def test_meeting_place_that_is_no_pod(self):
+        self.assert_named("distributed-training: no pod has the name training-0.distributed-training",
+                          "tasks/distributed-training/distributed-training.yaml",
+                          "value: distributed-training-0", "value: training-0")
+
+    def test_pods_without_the_service_that_gives_them_names(self):
+        self.assert_named("distributed-training: there is no Service ranks",
+                          "tasks/distributed-training/distributed-training.yaml",
+                          "subdomain: distributed-training", "subdomain: ranks")
+
     def test_file_that_no_kustomization_names(self):
         self.replace("base/kustomization.yaml", "  - network.yaml\n", "")
         self.assertEqual(unused_files(self.root), ["base/network.yaml"])
