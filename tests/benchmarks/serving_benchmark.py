@@ -277,25 +277,34 @@ class Adding:
     def __init__(self, server, photos):
         self.server, self.photos = server, photos
         self.ids = [os.path.splitext(os.path.basename(path))[0] for path in photos]
-        self.added, self.rate = 0, 0.0
+        # Photos, and the time that adding them took, without their removal.
+        self.added, self.seconds, self.rate = 0, 0.0, 0.0
+        self.error = None
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.work)
 
     def work(self):
-        while not self.stopping.is_set():
-            self.server.s2p("gallery", "add", *self.photos)
-            self.added += len(self.photos)
-            self.server.s2p("gallery", "rm", *self.ids)
+        try:
+            while not self.stopping.is_set():
+                begin = time.monotonic()
+                self.server.s2p("gallery", "add", *self.photos)
+                self.seconds += time.monotonic() - begin
+                self.added += len(self.photos)
+                self.server.s2p("gallery", "rm", *self.ids)
+        except BaseException as error:  # __exit__ raises it on the thread of the block.
+            self.error = error
 
     def __enter__(self):
-        self.begin = time.monotonic()
         self.thread.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self.stopping.set()
         self.thread.join()
-        self.rate = self.added / (time.monotonic() - self.begin)
+        if self.error is not None and kind is None:
+            raise self.error
+        if self.seconds > 0:
+            self.rate = self.added / self.seconds
 
 
 class Server:
