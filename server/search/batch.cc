@@ -28,6 +28,12 @@ void AddInputs(const BatchRequest& request, std::vector<EncoderInput>& inputs) {
   }
 }
 
+// A request gives its memory back in `done`, and others may take it then.
+void FreeImages(BatchRequest& request) {
+  request.images.clear();
+  request.preprocessed.clear();
+}
+
 }  // namespace
 
 void Batch::Add(BatchRequest request, SteadyTime since) {
@@ -43,16 +49,27 @@ std::vector<Batch::Entry*> Batch::Computed() {
   return computed;
 }
 
-void Batch::Encode(std::shared_ptr<const Snapshot> snapshot) {
-  const SteadyTime start = SteadyTime::Now();
-  snapshot_ = std::move(snapshot);
+void Batch::AnswerUnwanted() {
+  std::deque<Entry> wanted;
   for (Entry& entry : entries_) {
-    absl::Status status = CheckWanted(entry.request);
-    if (status.ok() && snapshot_ == nullptr) {
-      status = absl::UnavailableError("no model serves yet");
+    absl::Status status = CheckWanted(entry.request, clock_());
+    if (status.ok()) {
+      wanted.push_back(std::move(entry));
+      continue;
     }
-    if (!status.ok()) {
-      entry.result = std::move(status);
+    FreeImages(entry.request);
+    entry.request.done(std::move(status));
+  }
+  entries_ = std::move(wanted);
+}
+
+void Batch::Encode(std::shared_ptr<const Snapshot> snapshot) {
+  const SteadyTime start = clock_();
+  snapshot_ = std::move(snapshot);
+  AnswerUnwanted();
+  for (Entry& entry : entries_) {
+    if (snapshot_ == nullptr) {
+      entry.result = absl::UnavailableError("no model serves yet");
       continue;
     }
     entry.result->snapshot = snapshot_;
@@ -68,12 +85,9 @@ void Batch::Encode(std::shared_ptr<const Snapshot> snapshot) {
     }
     GiveRows(encoding, wanted);
   }
-  for (Entry& entry : entries_) {
-    // A request gives its memory back in `done`, and others may take it then.
-    entry.request.images.clear();
-    entry.request.preprocessed.clear();
-  }
-  report_.pace = SteadyTime::Now() - start;
+  for (Entry& entry : entries_) FreeImages(entry.request);
+  encoded_ = clock_();
+  report_.pace = encoded_ - start;
 }
 
 absl::StatusOr<Encoding> Batch::EncodeImages(absl::Span<Entry* const> entries) const {
@@ -115,7 +129,7 @@ std::vector<Batch::Entry*> Batch::MakeQueries() {
   for (Entry* entry : Computed()) {
     const BatchRequest& request = entry->request;
     if (!request.query) continue;
-    absl::Status status = CheckWanted(request);
+    absl::Status status = CheckWanted(request, clock_());
     if (status.ok()) status = gallery.CheckFilter(request.search.filter);
     if (!status.ok()) {
       entry->result = std::move(status);
@@ -150,8 +164,10 @@ absl::Status Batch::SearchFor(absl::Span<Entry* const> searching) const {
 }
 
 void Batch::Search() {
+  const SteadyTime start = clock_();
+  // The batch before this one may have kept it waiting.
+  for (Entry* entry : Computed()) entry->result->queue_time += start - encoded_;
   if (snapshot_ == nullptr || snapshot_->gallery == nullptr) return;
-  const SteadyTime start = SteadyTime::Now();
   const std::vector<Entry*> searching = MakeQueries();
   if (searching.empty()) return;
   if (absl::Status status = SearchFor(searching); !status.ok()) {
@@ -161,7 +177,7 @@ void Batch::Search() {
     }
   }
   report_.queries = static_cast<int>(searching.size());
-  report_.search_time = SteadyTime::Now() - start;
+  report_.search_time = clock_() - start;
   report_.pace = std::max(report_.pace, report_.search_time);
   for (Entry* entry : searching) {
     if (entry->result.ok()) entry->result->search_time = report_.search_time;

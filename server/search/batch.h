@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -17,7 +19,7 @@
 
 namespace s2p {
 
-// The cost of one batch, for metrics and estimates.
+// The cost of one batch, for metrics and estimates. A value; thread-compatible.
 struct BatchReport {
   // In the forward pass.
   int images = 0;
@@ -28,7 +30,8 @@ struct BatchReport {
   absl::Duration search_time;
   // Places, as Batch::places counts them, of the requests that were computed.
   int places = 0;
-  // The longer of the times that Encode and Search took: batches follow each other at this pace.
+  // The longer of the times that Encode and Search took, since batches follow one another no
+  // faster. Without a search, that of Encode.
   absl::Duration pace;
 };
 
@@ -37,7 +40,10 @@ struct BatchReport {
 // each request is retried alone, so that one bad request cannot fail the others. Thread-compatible.
 class Batch {
  public:
-  Batch() = default;
+  using Clock = std::function<SteadyTime()>;
+
+  // `clock` tells the time for deadlines and for what the report states; tests replace it.
+  explicit Batch(Clock clock = &SteadyTime::Now) : clock_(std::move(clock)) {}
   Batch(Batch&&) = default;
   Batch& operator=(Batch&&) = default;
 
@@ -49,15 +55,16 @@ class Batch {
     return std::max(1, static_cast<int>(request.images.size()));
   }
   bool empty() const { return entries_.empty(); }
-  // The places of all its requests.
+  // The places of all requests that were added.
   int places() const { return places_; }
 
-  // Gives each request its rows, or its error: Unavailable if `snapshot` is null, Cancelled or
-  // DeadlineExceeded if the request is no longer wanted. Frees the images.
+  // Answers the requests that are no longer wanted (Cancelled, DeadlineExceeded), and forgets them.
+  // Then gives each of the others its rows, or its error: Unavailable if `snapshot` is null. Frees
+  // the images.
   void Encode(std::shared_ptr<const Snapshot> snapshot);
   // Searches for each request that has a query, is still wanted, and has no error.
   void Search();
-  // Calls `done` of each request, in the order of Add.
+  // Calls `done` of each request that Encode has not answered, in the order of Add.
   void Answer();
 
   const BatchReport& report() const { return report_; }
@@ -71,6 +78,7 @@ class Batch {
     EmbeddingMatrix query;
   };
 
+  void AnswerUnwanted();
   // Requests that have no error so far.
   std::vector<Entry*> Computed();
   void GiveRows(const absl::StatusOr<Encoding>& encoding, absl::Span<Entry* const> entries);
@@ -78,7 +86,10 @@ class Batch {
   std::vector<Entry*> MakeQueries();
   absl::Status SearchFor(absl::Span<Entry* const> searching) const;
 
+  Clock clock_;
   std::shared_ptr<const Snapshot> snapshot_;
+  // When Encode returned.
+  SteadyTime encoded_;
   // A deque, since a vector that grows may copy images.
   std::deque<Entry> entries_;
   int places_ = 0;

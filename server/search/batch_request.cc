@@ -7,9 +7,9 @@
 
 namespace s2p {
 
-absl::Status CheckWanted(const BatchRequest& request) {
+absl::Status CheckWanted(const BatchRequest& request, SteadyTime now) {
   if (request.cancelled && request.cancelled()) return absl::CancelledError("cancelled");
-  if (request.deadline <= SteadyTime::Now()) {
+  if (request.deadline <= now) {
     return absl::DeadlineExceededError("the deadline passed before the request was computed");
   }
   return absl::OkStatus();

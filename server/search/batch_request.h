@@ -18,19 +18,22 @@
 
 namespace s2p {
 
-// The answer to a request: its rows of the batch, and the snapshot that the whole batch used.
+// The answer to a request: its rows of the batch, and the snapshot that the whole batch used. A
+// value; thread-compatible.
 struct BatchResult {
   std::shared_ptr<const Snapshot> snapshot;
   // Rows in the order of the request's images; times are the whole batch's.
   Encoding encoding;
   // Matches of the request's query, if it has one, in the snapshot's gallery.
   std::vector<GalleryMatch> matches;
+  // Before its batch was encoded, and then until the batch was searched for.
   absl::Duration queue_time;
   // For the whole batch.
   absl::Duration search_time;
 };
 
-// One request: images to embed with one snapshot, perhaps none, and perhaps a search.
+// One request: images to embed with one snapshot, perhaps none, and perhaps a search. A value;
+// thread-compatible.
 struct BatchRequest {
   enum class Priority {
     // Someone is waiting.
@@ -57,13 +60,15 @@ struct BatchRequest {
   SteadyTime deadline = SteadyTime::InfiniteFuture();
   std::function<bool()> cancelled;
   // Called exactly once, on the batcher's thread that answers, so its work delays the answers to
-  // the next batch, but not its encoding. Unavailable before the first model; DeadlineExceeded,
-  // Cancelled; else as Encoder::Encode, `query` and GalleryView::Search.
+  // the next batch, but not its encoding. A request that is no longer wanted when its batch is
+  // encoded is answered before that, on the thread that encodes. Unavailable before the first
+  // model; DeadlineExceeded, Cancelled; else as Encoder::Encode, `query` and GalleryView::Search.
   std::function<void(absl::StatusOr<BatchResult>)> done;
 };
 
-// OK while the request is worth computing; else Cancelled or DeadlineExceeded.
-absl::Status CheckWanted(const BatchRequest& request);
+// OK while the request is worth computing; else Cancelled or, if its deadline is not after `now`,
+// DeadlineExceeded.
+absl::Status CheckWanted(const BatchRequest& request, SteadyTime now = SteadyTime::Now());
 
 // Preprocesses the request's images on the caller's thread for the model that serves now, so that
 // its batch need not; does nothing before the first model. If another version serves when the batch
@@ -71,7 +76,8 @@ absl::Status CheckWanted(const BatchRequest& request);
 // asked before each image.
 absl::Status PreprocessImages(const SnapshotSlot& slot, BatchRequest& request);
 
-// Memory that the request's pixels take, preprocessed ones included.
+// Memory that the request's pixels take, preprocessed ones included. It can be more than what their
+// decoding took, if the images are smaller than the network's input.
 int64_t PixelBytes(const BatchRequest& request);
 
 }  // namespace s2p

@@ -161,18 +161,56 @@ TEST_F(BatchPipelineTest, SearchCancelledBetweenTheStagesIsNotSearchedFor) {
 TEST_F(BatchPipelineTest, SearchWhoseDeadlinePassesBetweenTheStagesIsNotSearchedFor) {
   Answer late, other;
   BatchRequest request = Search(late, 5);
-  const SteadyTime deadline = SteadyTime::Now() + absl::Milliseconds(1);
-  request.deadline = deadline;
-  Batch batch;
-  batch.Add(std::move(request), SteadyTime::Now());
-  batch.Add(Search(other, 6), SteadyTime::Now());
+  request.deadline = clock_.Now() + absl::Milliseconds(1);
+  Batch batch(clock_.AsClock());
+  batch.Add(std::move(request), clock_.Now());
+  batch.Add(Search(other, 6), clock_.Now());
   batch.Encode(slot_.Get());
-  while (SteadyTime::Now() < deadline) std::this_thread::yield();
+  // It was still wanted when it came to the encoder.
+  EXPECT_THAT(sizes(), ElementsAre(2));
+  clock_.Advance(absl::Milliseconds(1));
   batch.Search();
   batch.Answer();
   EXPECT_THAT(late.result, StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_EQ(Best(other), "photo6");
   EXPECT_THAT(view_->searches(), ElementsAre(1));
+}
+
+TEST_F(BatchPipelineTest, TimeInTheQueueIncludesTheWaitBetweenTheStages) {
+  Answer search, add;
+  Batch batch(clock_.AsClock());
+  batch.Add(Search(search, 5), clock_.Now());
+  batch.Add(Request(add, 1), clock_.Now());
+  clock_.Advance(absl::Milliseconds(10));
+  batch.Encode(slot_.Get());
+  clock_.Advance(absl::Milliseconds(30));
+  batch.Search();
+  batch.Answer();
+  ASSERT_THAT(search.result, IsOk());
+  EXPECT_EQ(search.result->queue_time, absl::Milliseconds(40));
+  EXPECT_EQ(add.result->queue_time, absl::Milliseconds(40));
+}
+
+TEST_F(BatchPipelineTest, RequestThatIsNoLongerWantedIsAnsweredBeforeItsBatchIsEncoded) {
+  Start(Patient(3));
+  Answer cancelled, late, other;
+  BatchRequest request = Search(cancelled, 5);
+  request.cancelled = [] { return true; };
+  hold_ = true;
+  ASSERT_THAT(batcher_->Submit(std::move(request)), IsOk());
+  request = Search(late, 6);
+  request.deadline = SteadyTime::InfinitePast();
+  ASSERT_THAT(batcher_->Submit(std::move(request)), IsOk());
+  SubmitSearch(other, 7);
+  holding_.WaitForNotification();
+  EXPECT_TRUE(cancelled.done.HasBeenNotified());
+  EXPECT_TRUE(late.done.HasBeenNotified());
+  EXPECT_FALSE(other.done.HasBeenNotified());
+  go_on_.Notify();
+  batcher_->Stop();
+  EXPECT_THAT(cancelled.result, StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(late.result, StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(Best(other), "photo7");
 }
 
 TEST_F(BatchPipelineTest, ReportCountsWhatWasComputed) {
@@ -251,6 +289,11 @@ TEST_F(BatchDelayTest, AfterABatchOfSeveralTheNextWaitsForCompany) {
   go_on_.Notify();
   third.done.WaitForNotification();
   ASSERT_THAT(Submit(fourth), IsOk());
+  // A batcher that does not wait takes it meanwhile.
+  for (int i = 0; i < 10'000; ++i) {
+    ASSERT_EQ(batcher_->queue_depth(), 1);
+    std::this_thread::yield();
+  }
   ASSERT_THAT(Submit(fifth), IsOk());
   fifth.done.WaitForNotification();
   EXPECT_THAT(sizes(), ElementsAre(1, 2, 2));

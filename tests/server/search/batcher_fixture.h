@@ -23,6 +23,27 @@ struct Answer {
   absl::StatusOr<BatchResult> result = absl::UnknownError("not done");
 };
 
+// A clock that stands still until a test moves it. Thread-safe.
+class StandingClock {
+ public:
+  SteadyTime Now() const {
+    absl::MutexLock lock(&mutex_);
+    return now_;
+  }
+  void Advance(absl::Duration by) {
+    absl::MutexLock lock(&mutex_);
+    now_ += by;
+  }
+  // Valid while this lives.
+  Batch::Clock AsClock() const {
+    return [this] { return Now(); };
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  SteadyTime now_ ABSL_GUARDED_BY(mutex_) = SteadyTime::Now();
+};
+
 // A batcher whose encoder can be stopped in the middle of a batch.
 class BatcherTest : public testing::Test {
  protected:
@@ -113,6 +134,8 @@ class BatcherTest : public testing::Test {
   // Only for the next batch, whose thread alone reads it then.
   std::atomic<bool> hold_{false};
   absl::Notification holding_, go_on_;
+  // Used by a batcher or a batch that gets it.
+  StandingClock clock_;
   SnapshotSlot slot_;
   std::unique_ptr<Batcher> batcher_;
 };
