@@ -52,7 +52,7 @@ absl::Status Batcher::Submit(BatchRequest request) {
   const int places = Batch::PlacesOf(request);
   absl::MutexLock lock(&mutex_);
   S2P_RETURN_IF_ERROR(CheckRoomLocked(request));
-  const SteadyTime now = SteadyTime::Now();
+  const SteadyTime now = options_.clock();
   if (request.priority == BatchRequest::Priority::kBackground) {
     background_images_ += places;
     background_.push_back({std::move(request), now});
@@ -104,6 +104,7 @@ void Batcher::EncodeBatches() {
     absl::MutexLock lock(&mutex_);
     encoding_.Finished(report.images, report.preprocess_time + report.encode_time);
     encoded_ = std::move(batch);
+    last_encoded_ = options_.clock();
   }
   absl::MutexLock lock(&mutex_);
   all_encoded_ = true;
@@ -140,10 +141,17 @@ bool Batcher::MayStart() const {
   return (live_.empty() ? last_joined_.background : last_joined_.live) <= 1;
 }
 
-void Batcher::AwaitCompany() {
+SteadyTime Batcher::OldestWaiting() const {
   SteadyTime oldest = SteadyTime::InfiniteFuture();
   live_.VisitOldest([&](const Waiting& waiting) { oldest = std::min(oldest, waiting.since); });
   if (!background_.empty()) oldest = std::min(oldest, background_.front().since);
+  return oldest;
+}
+
+void Batcher::AwaitCompany() {
+  const SteadyTime oldest = OldestWaiting();
+  // Nobody came for so long that the company of the last batch says nothing about this one.
+  if (oldest - last_encoded_ > options_.max_delay) last_joined_ = {};
   const auto may_start = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return MayStart(); };
   changed_.Until(&mutex_, oldest + options_.max_delay, may_start);
 }
@@ -154,12 +162,11 @@ Batch Batcher::NextBatch() {
     return !encoded_.has_value() && (stopping_ || !IsIdle());
   };
   mutex_.Await(absl::Condition(&possible));
-  Batch batch;
+  Batch batch(options_.clock);
   if (IsIdle()) return batch;
   AwaitCompany();
-  const bool starved =
-      !background_.empty() &&
-      background_.front().since + options_.max_background_wait <= SteadyTime::Now();
+  const bool starved = !background_.empty() &&
+                       background_.front().since + options_.max_background_wait <= options_.clock();
   Joined joined;
   if (starved) joined.background = TakeBackground(1, batch);
   joined.live = TakeLive(batch);
@@ -170,7 +177,7 @@ Batch Batcher::NextBatch() {
 }
 
 int Batcher::BackgroundRoom(bool has_live) const {
-  if (!has_live && last_live_ + options_.live_interval <= SteadyTime::Now()) {
+  if (!has_live && last_live_ + options_.live_interval <= options_.clock()) {
     return options_.max_batch;
   }
   return encoding_.Fitting(options_.max_background_time, options_.max_batch);

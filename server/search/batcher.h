@@ -27,22 +27,26 @@ struct BatcherOptions {
   // Images per batch, in [1, 256]. A larger request gets a batch of its own.
   int max_batch = 32;
   // Longest wait for a batch to fill, counted from when its oldest request was queued. Only a batch
-  // that may expect company waits: the one before it joined several requests. A lone request starts
-  // at once, and what comes while a batch is encoded is the next batch. 0: none waits. Infinite:
-  // every batch waits until it is full or Stop is called (for tests).
+  // that may expect company waits: the one before it joined several requests, and the queue has not
+  // been empty for longer than this since. A lone request starts at once, and what comes while a
+  // batch is encoded is the next batch. 0: none waits. Infinite: every batch waits until it is full
+  // or Stop is called (for tests).
   absl::Duration max_delay = absl::Milliseconds(2);
   // Live images that may wait, in [1, 100000]. As many again are accepted from callers below their
   // share (FairQueue).
   int max_queue = 256;
   // A background request that has waited this long goes first in the next batch, however many live
-  // ones wait. Otherwise uninterrupted searches would block every add.
+  // ones wait, and however long it takes. Otherwise uninterrupted searches would block every add.
   absl::Duration max_background_wait = absl::Seconds(1);
   // How much longer background images may make the encoding of a batch of live ones, estimated from
-  // the batches before; until there was any, one image joins. Infinite: while there are places.
+  // the batches before; until there was any, one image joins. A request that has waited for
+  // max_background_wait joins in any case. Infinite: while there are places.
   absl::Duration max_background_time = absl::Milliseconds(10);
   // For this long after a live request, a batch of background requests alone takes at most as much
   // time (or one request), because the next live request waits until it is encoded.
   absl::Duration live_interval = absl::Seconds(1);
+  // Tells the time of everything but the wait for a batch to fill; tests replace it. Thread-safe.
+  Batch::Clock clock = &SteadyTime::Now;
   // Optional: called on the thread that answers, before it searches for a batch that has been
   // encoded: to set how many processors that takes.
   std::function<void()> before_search;
@@ -101,6 +105,8 @@ class Batcher {
   // Blocks until there is a batch, and room for it behind the first stage. Empty after Stop, once
   // nothing is waiting.
   Batch NextBatch();
+  // When the oldest of those that wait began to.
+  SteadyTime OldestWaiting() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits for a batch to fill.
   void AwaitCompany() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckRoomLocked(const BatchRequest& request) const
@@ -130,8 +136,9 @@ class Batcher {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   // When the last live request came.
   SteadyTime last_live_ ABSL_GUARDED_BY(mutex_) = SteadyTime::InfinitePast();
-  // The size of the batch that was formed last.
+  // The size of the batch that was formed last, and when it was encoded.
   Joined last_joined_ ABSL_GUARDED_BY(mutex_);
+  SteadyTime last_encoded_ ABSL_GUARDED_BY(mutex_) = SteadyTime::InfinitePast();
   // Between the stages. Nothing is formed while this holds a batch.
   std::optional<Batch> encoded_ ABSL_GUARDED_BY(mutex_);
   bool all_encoded_ ABSL_GUARDED_BY(mutex_) = false;

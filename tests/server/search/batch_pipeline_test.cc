@@ -299,6 +299,23 @@ TEST_F(BatchDelayTest, AfterABatchOfSeveralTheNextWaitsForCompany) {
   EXPECT_THAT(sizes(), ElementsAre(1, 2, 2));
 }
 
+TEST_F(BatchDelayTest, CompanyIsForgottenOnceTheQueueWasEmptyForLongerThanTheDelay) {
+  Serve(1);
+  BatcherOptions options = Slow(8);
+  options.clock = clock_.AsClock();
+  Start(options);
+  HoldFirst();
+  Answer second, third, lone;
+  ASSERT_THAT(Submit(second), IsOk());
+  ASSERT_THAT(Submit(third), IsOk());
+  go_on_.Notify();
+  third.done.WaitForNotification();
+  clock_.Advance(options.max_delay + absl::Seconds(1));
+  ASSERT_THAT(Submit(lone), IsOk());
+  lone.done.WaitForNotification();
+  EXPECT_THAT(sizes(), ElementsAre(1, 2, 1));
+}
+
 TEST_F(BatchDelayTest, SearchDoesNotWaitForTheCompanyThatAddsHad) {
   Serve(1);
   Start(Slow(8));
