@@ -24,8 +24,8 @@ void AddAttributes(const std::vector<std::string>& names, absl::Span<const float
 
 // The cost of a search, for the log. A step that it did not reach is zero.
 struct SearchRecord {
-  // Encode and search are the whole batch's, and so is a part of preprocess: making the network's
-  // input. In a search that failed, queue is all the time after its own preprocessing.
+  // Preprocess is the search's own. Encode and search are the whole batch's; encode includes making
+  // the network's input. In a search that failed, queue is all the time after its preprocessing.
   absl::Duration decode, queue, preprocess, encode, search;
   int images = 0;
   int top_k = 0;
@@ -109,6 +109,7 @@ class Searching {
   // The memory for decoding stays taken meanwhile, since preprocessing needs some, too.
   absl::Status Preprocess(BatchRequest& request) {
     S2P_RETURN_IF_ERROR(PreprocessImages(*service_.slot, request));
+    // Small images take more than they were counted for, by the network's input at most.
     memory_.Shrink(PixelBytes(request));
     const SteadyTime preprocessed = SteadyTime::Now();
     record_->preprocess = preprocessed - queued_;
@@ -129,7 +130,7 @@ class Searching {
     End(status);
   }
 
-  // Runs on the batcher's thread that answers.
+  // Runs on a thread of the batcher.
   void Answer(absl::StatusOr<BatchResult> result) {
     memory_.Shrink(0);
     // A search that failed has waited, too; without it a full queue would look short.
@@ -163,8 +164,8 @@ class Searching {
   }
 
   void Observe(const BatchResult& result) {
-    record_->preprocess += result.encoding.preprocess_time;
-    record_->encode = result.encoding.encode_time;
+    // As the metric of this stage.
+    record_->encode = result.encoding.preprocess_time + result.encoding.encode_time;
     record_->search = result.search_time;
     record_->model_version = result.snapshot->version;
     v1::Timings& timings = *call_.response()->mutable_timings();

@@ -42,6 +42,16 @@ TEST_F(SearchServiceTest, MatchesAreRankedWithScoreAndVersion) {
   EXPECT_TRUE(response.has_timings());
 }
 
+TEST_F(SearchServiceTest, EncodeIncludesWhatItsBatchPreprocesses) {
+  Serve();
+  MustAdd(1);
+  v1::SearchResponse response;
+  ASSERT_THAT(Search(SketchOf(0), &response), IsOk());
+  const Encoding encoding = EncodeImage(FakeEncoder(1), PhotoImage(0), v1::MODALITY_SKETCH);
+  EXPECT_EQ(response.timings().encode().nanos(),
+            absl::ToInt64Nanoseconds(encoding.preprocess_time + encoding.encode_time));
+}
+
 // The scores of all photos, by a plain loop over what the encoder gives.
 TEST_F(SearchServiceTest, RankingIsThatOfAPlainLoopWhateverTheBatch) {
   options_.batcher.max_delay = absl::Milliseconds(20);
@@ -277,11 +287,13 @@ TEST_F(SearchServiceTest, DrawingsAndPhotosComeToTheirBatchPreprocessed) {
 
 TEST_F(SearchServiceTest, PhotosThatAreAddedArePreprocessedOnAsManyThreadsAsDecode) {
   std::atomic<int> running{0}, most{0};
+  std::atomic<bool> held{false};
   on_preprocess_ = [&](const Image&) {
     const int now = ++running;
     if (now > most) most = now;
-    // Others have the chance to come, too.
-    for (int i = 0; i < 100; ++i) std::this_thread::yield();
+    // The first stays until another comes, which it must not, or all had plenty of time to.
+    const bool is_first = !held.exchange(true);
+    for (int i = 0; is_first && running == 1 && i < 100'000; ++i) std::this_thread::yield();
     --running;
     return absl::OkStatus();
   };
