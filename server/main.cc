@@ -75,11 +75,13 @@ void AddFlags(Options& options, Flags& flags) {
       .Range(0, 1024);
   options.Add("max-batch", &server.batcher.max_batch, "images in one forward pass").Range(1, 256);
   options.Add("max-delay", &server.batcher.max_delay,
-              "longest wait for a batch to fill, if the one before it had more than one search; a "
-              "lone search never waits");
-  options.Add("max-add-time", &server.batcher.max_background_time,
-              "by which photos that are added may lengthen the encoding of a batch of searches; "
-              "also of their own batches, for a second after a search");
+              "longest wait for a batch to fill, if the one before it had more than one search, no "
+              "longer ago than this");
+  options.Add(
+      "max-add-time", &server.batcher.max_background_time,
+      "by which photos that are added may lengthen the encoding of a batch of searches, or "
+      "by one photo, once that has waited a second; also of their own batches, for a second "
+      "after a search");
   options.Add("max-queue", &server.batcher.max_queue, "images of searches that may wait")
       .Range(1, 100000);
   options
@@ -90,8 +92,10 @@ void AddFlags(Options& options, Flags& flags) {
   options.Add("max-image-megapixels", &flags.max_image_megapixels, "of one image, from its header")
       .Range(0.001, 1000);
   options
-      .AddBytes("search-image-bytes", &flags.search_image_bytes,
-                "memory for images of searches; at least what the largest image allowed takes")
+      .AddBytes(
+          "search-image-bytes", &flags.search_image_bytes,
+          "memory for images of searches; at least what the largest image allowed takes. Copies in "
+          "the size of the network come on top if they are larger than the images")
       .Range(0, 1e12);
   options.AddBytes("add-image-bytes", &flags.add_image_bytes, "memory for photos that are added")
       .Range(0, 1e12);
