@@ -9,9 +9,6 @@
 
 namespace s2p {
 
-// The number of the way in which MakeThumbnail makes them. A change of what it returns raises it:
-// thumbnails that are stored under another number are not shown.
-inline constexpr int kThumbnailMethod = 1;
 // The longer side, in pixels.
 inline constexpr int kThumbnailPixels = 256;
 

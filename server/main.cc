@@ -37,7 +37,6 @@ struct Flags {
   double max_image_megapixels = 0, max_megapixels_in_flight = 0;
   std::string min_free = "5%,1GiB";
   bool decode_in_process = false;
-  bool no_stored_thumbnails = false;
 };
 
 void AddFlags(Options& options, Flags& flags) {
@@ -101,10 +100,8 @@ void AddFlags(Options& options, Flags& flags) {
       .Range(0, 1e12);
   options
       .AddBytes("thumbnail-image-bytes", &flags.thumbnail_image_bytes,
-                "memory for photos of which thumbnails are made that are not stored")
+                "memory for photos of which thumbnails are made")
       .Range(0, 1e12);
-  options.Add("no-stored-thumbnails", &flags.no_stored_thumbnails,
-              "make a thumbnail whenever it is asked for, instead of once");
   options
       .Add("max-megapixels-in-flight", &flags.max_megapixels_in_flight,
            "sets the three above to 4 bytes a pixel; 0: they hold")
@@ -187,7 +184,6 @@ void ApplyLimits(Flags& flags) {
     flags.search_image_bytes = static_cast<uint64_t>(flags.max_megapixels_in_flight * 4e6);
     flags.add_image_bytes = flags.thumbnail_image_bytes = flags.search_image_bytes;
   }
-  flags.server.store_thumbnails = !flags.no_stored_thumbnails;
   flags.server.search_image_bytes = static_cast<int64_t>(flags.search_image_bytes);
   flags.server.add_image_bytes = static_cast<int64_t>(flags.add_image_bytes);
   flags.server.thumbnail_image_bytes = static_cast<int64_t>(flags.thumbnail_image_bytes);

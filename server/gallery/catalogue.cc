@@ -8,7 +8,6 @@
 #include "absl/time/time.h"
 #include "base/check.h"
 #include "base/status_macros.h"
-#include "image/thumbnail.h"
 #include "server/gallery/catalogue_sql.h"
 #include "server/storage/sqlite_file.h"
 #include "server/storage/sqlite_query.h"
@@ -16,9 +15,8 @@
 namespace s2p {
 namespace {
 
-constexpr SqliteFormat kFormat = {kApplicationId, kCatalogueFormatVersion,
-                                  kSchema,        "a gallery's catalogue",
-                                  kAdditions,     kThumbnailTable};
+constexpr SqliteFormat kFormat = {kApplicationId, kCatalogueFormatVersion, kSchema,
+                                  "a gallery's catalogue", kAdditions};
 
 absl::Status InsertMetadata(SqliteConnection* connection, int64_t key,
                             const std::map<std::string, std::string>& metadata) {
@@ -232,11 +230,6 @@ absl::Status Catalogue::PutColours(int64_t key, absl::Span<const ColourShare> co
   return put.Bind(int64_t{kDominantColoursMethod}).BindFloats(numbers).Bind(key).Run();
 }
 
-absl::Status Catalogue::PutThumbnail(int64_t key, absl::string_view jpeg) {
-  SqliteQuery put(connection(), kPutThumbnail);
-  return put.Bind(int64_t{kThumbnailMethod}).BindBytes(jpeg).Bind(key).Run();
-}
-
 absl::StatusOr<CatalogueItem> Catalogue::Find(const std::string& photo_id) const {
   SqliteQuery find(connection(), kFindItem);
   S2P_ASSIGN_OR_RETURN(bool row, find.Bind(photo_id).Next());
@@ -295,15 +288,6 @@ absl::StatusOr<std::optional<CatalogueEmbedding>> Catalogue::FindEmbedding(int64
   if (!row) return std::optional<CatalogueEmbedding>();
   S2P_ASSIGN_OR_RETURN(CatalogueEmbedding embedding, ReadEmbedding(find, 0));
   return std::optional<CatalogueEmbedding>(std::move(embedding));
-}
-
-absl::StatusOr<std::optional<std::string>> Catalogue::FindThumbnail(
-    const std::string& photo_id, const std::string& sha256) const {
-  SqliteQuery find(connection(), kFindThumbnail);
-  find.Bind(photo_id).Bind(sha256).Bind(int64_t{kThumbnailMethod});
-  S2P_ASSIGN_OR_RETURN(bool row, find.Next());
-  if (!row) return std::optional<std::string>();
-  return std::optional<std::string>(find.Bytes(0));
 }
 
 absl::Status Catalogue::ForEachEmbedding(

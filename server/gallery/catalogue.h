@@ -13,7 +13,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "server/gallery/gallery_view.h"
 #include "server/gallery/item_journal.h"
@@ -44,10 +43,9 @@ struct CatalogueEmbedding {
 class Catalogue {
  public:
   enum class IfMissing { kCreate, kFail };
-  // Opens a catalogue and checks the whole file but the thumbnails. If the file is missing, empty
-  // or has no tables, creates a catalogue or returns NotFound. FailedPrecondition if the format is
-  // newer than this program, the database belongs to another program, or only the catalogue's log
-  // exists.
+  // Opens a catalogue and checks the whole file. If the file is missing, empty or has no tables,
+  // creates a catalogue or returns NotFound. FailedPrecondition if the format is newer than this
+  // program, the database belongs to another program, or only the catalogue's log exists.
   static absl::StatusOr<std::unique_ptr<Catalogue>> Open(const std::string& path,
                                                          IfMissing if_missing = IfMissing::kCreate);
   // Opens another connection to a catalogue that is already open: for reading, without the check.
@@ -76,7 +74,7 @@ class Catalogue {
 
   // Adds an item and returns its key. AlreadyExists if the id is taken.
   absl::StatusOr<int64_t> Insert(const GalleryItem& item);
-  // Removes the item with its metadata, embeddings and thumbnail. False if there is no such item.
+  // Removes the item with its metadata and embeddings. False if there is no such item.
   absl::StatusOr<bool> Remove(const std::string& photo_id);
   // NotFound.
   absl::Status SetMetadata(const std::string& photo_id,
@@ -87,9 +85,6 @@ class Catalogue {
   // Stores or replaces what kDominantColoursMethod has found. Does nothing if the item no longer
   // exists.
   absl::Status PutColours(int64_t key, absl::Span<const ColourShare> colours);
-
-  // Stores or replaces what kThumbnailMethod has made. Does nothing if the item no longer exists.
-  absl::Status PutThumbnail(int64_t key, absl::string_view jpeg);
 
   // NotFound.
   absl::StatusOr<CatalogueItem> Find(const std::string& photo_id) const;
@@ -110,9 +105,6 @@ class Catalogue {
   // DataLoss if a stored vector is not a whole number of floats.
   absl::StatusOr<std::optional<CatalogueEmbedding>> FindEmbedding(int64_t key,
                                                                   int64_t version) const;
-  // The thumbnail of an item with these bytes, made by kThumbnailMethod; nullopt if there is none.
-  absl::StatusOr<std::optional<std::string>> FindThumbnail(const std::string& photo_id,
-                                                           const std::string& sha256) const;
   // Calls `count` with the number of items that have an embedding of `version`, then `visit` with
   // each, ascending by photo_id, all as of one commit. Stops at the first error of `visit` and
   // returns it. DataLoss as FindEmbedding.

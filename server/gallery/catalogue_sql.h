@@ -48,19 +48,13 @@ CREATE TABLE pin (
 )sql";
 
 // A program that does not know these tables loses nothing, so the format stays the same: colours
-// (four floats each: L, a, b and share) and thumbnails are derived from the photos, and go with
-// their items whichever program removes these; a catalogue whose journal position is missing or
-// behind is compared with the journal.
+// are derived from the photos (`colours` are four floats each: L, a, b and share), and a catalogue
+// whose journal position is missing or behind is compared with the journal.
 inline constexpr char kAdditions[] = R"sql(
 CREATE TABLE IF NOT EXISTS colours (
   item_key INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
   method INTEGER NOT NULL,
   colours BLOB NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS thumbnails (
-  item_key INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
-  method INTEGER NOT NULL,
-  jpeg BLOB NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS journal_position (
   only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
@@ -68,9 +62,6 @@ CREATE TABLE IF NOT EXISTS journal_position (
   write_number INTEGER NOT NULL
 ) STRICT;
 )sql";
-
-// A start would take as long as reading all thumbnails takes, and each can be made of its photo.
-inline constexpr char kThumbnailTable[] = "thumbnails";
 
 #define S2P_ITEM_COLUMNS                                                        \
   "items.item_key, items.photo_id, items.modality, items.sha256, items.bytes, " \
@@ -93,12 +84,6 @@ inline constexpr char kSelectColours[] =
 inline constexpr char kPutColours[] =
     "INSERT OR REPLACE INTO colours (item_key, method, colours) "
     "SELECT item_key, ?, ? FROM items WHERE item_key = ?";
-inline constexpr char kPutThumbnail[] =
-    "INSERT OR REPLACE INTO thumbnails (item_key, method, jpeg) "
-    "SELECT item_key, ?, ? FROM items WHERE item_key = ?";
-inline constexpr char kFindThumbnail[] =
-    "SELECT jpeg FROM thumbnails JOIN items ON items.item_key = thumbnails.item_key "
-    "WHERE photo_id = ? AND sha256 = ? AND method = ?";
 inline constexpr char kListWithoutColours[] =
     "SELECT " S2P_ITEM_COLUMNS
     " FROM items WHERE photo_id > ? AND modality = ? AND NOT EXISTS (SELECT 1 FROM colours "

@@ -214,15 +214,6 @@ absl::StatusOr<std::string> Gallery::ReadBlob(const GalleryItem& item) const {
   return bytes;
 }
 
-std::optional<std::string> Gallery::FindThumbnail(const GalleryItem& item) const {
-  // Without a thumbnail the caller reads the photo, and learns that it is gone.
-  if (!blobs_.Has(item.sha256, item.bytes)) return std::nullopt;
-  auto found = Read([&](const Catalogue& catalogue) {
-    return catalogue.FindThumbnail(item.photo_id, item.sha256);
-  });
-  return found.ok() ? *std::move(found) : std::nullopt;
-}
-
 absl::StatusOr<VerifiedFile> Gallery::OpenBlob(const GalleryItem& item) const {
   absl::StatusOr<VerifiedFile> file =
       VerifiedFile::Open(blobs_.PathOf(item.sha256), item.sha256, item.bytes);

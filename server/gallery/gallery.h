@@ -125,7 +125,7 @@ class Gallery {
   // ResourceExhausted if the disk has no room for it.
   absl::StatusOr<AddResult> Check(const NewItem& item) const;
   // Returns for each id whether it was there; an item that a start has set aside was not, but is
-  // deleted all the same. All or nothing. Removes photo, thumbnail, metadata, embeddings
+  // deleted all the same. All or nothing. Removes photo, metadata, embeddings
   // of all versions and what the journal says, also from SQLite's free pages and log; only a backup
   // that is being made keeps the log from being emptied, until the next write after it.
   absl::StatusOr<std::vector<bool>> Delete(absl::Span<const std::string> photo_ids) {
@@ -151,14 +151,6 @@ class Gallery {
   absl::StatusOr<std::string> ReadBlob(const GalleryItem& item) const;
   // The same, to be read piece by piece; the last piece says whether the bytes are damaged.
   absl::StatusOr<VerifiedFile> OpenBlob(const GalleryItem& item) const;
-  // The thumbnail that was stored with the item; nullopt if none was, if the item's file is
-  // missing, or if the catalogue cannot be read, which is reported.
-  std::optional<std::string> FindThumbnail(const GalleryItem& item) const;
-  // Stores the thumbnail of an item that has none. Without room for it, or if the item has changed,
-  // it is not stored.
-  void KeepThumbnail(const GalleryItem& item, absl::string_view jpeg) {
-    writer_.PutThumbnail(item, jpeg).IgnoreError();
-  }
   // Reports that a photo's file cannot be read, and returns the error for whoever asked for it.
   absl::Status UnreadablePhoto(const GalleryItem& item, const absl::Status& status) const;
   GalleryTotals Totals() const { return serving_.totals(); }

@@ -178,9 +178,6 @@ absl::Status GalleryWriter::Insert(const Planned& planned) {
     S2P_RETURN_IF_ERROR(catalogue_->Remove(item.photo_id).status());
   }
   S2P_ASSIGN_OR_RETURN(const int64_t key, catalogue_->Insert(*planned.item));
-  if (!item.thumbnail.empty() && item.thumbnail.size() <= kMostThumbnailBytes) {
-    S2P_RETURN_IF_ERROR(catalogue_->PutThumbnail(key, item.thumbnail));
-  }
   return catalogue_->PutEmbedding(key, item.version, {item.embedding, item.attributes});
 }
 
@@ -427,25 +424,6 @@ absl::Status GalleryWriter::WriteColours(absl::Span<const FoundColours> found) {
   for (const std::string& photo_id : written) parts_.log->Record(photo_id);
   Clean({});
   return absl::OkStatus();
-}
-
-absl::Status GalleryWriter::PutThumbnail(const GalleryItem& item, absl::string_view jpeg) {
-  if (jpeg.size() > kMostThumbnailBytes) return absl::OkStatus();
-  // Nobody who looks at photos needs to know that there is no room.
-  S2P_RETURN_IF_ERROR(parts_.reserve->Check(jpeg.size()));
-  absl::MutexLock lock(&mutex_);
-  return StorageFault(*parts_.faults, WriteThumbnail(item, jpeg));
-}
-
-absl::Status GalleryWriter::WriteThumbnail(const GalleryItem& item, absl::string_view jpeg) {
-  S2P_ASSIGN_OR_RETURN(const auto transaction, catalogue_->Begin());
-  const absl::StatusOr<CatalogueItem> found = catalogue_->Find(item.photo_id);
-  if (absl::IsNotFound(found.status())) return absl::OkStatus();
-  if (!found.ok()) return found.status();
-  if (found->item->sha256 != item.sha256) return absl::OkStatus();
-  S2P_RETURN_IF_ERROR(catalogue_->PutThumbnail(found->key, jpeg));
-  // It follows from the photo, so the journal has none.
-  return transaction->Commit();
 }
 
 }  // namespace s2p

@@ -13,7 +13,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "daemon/disk_space.h"
@@ -79,10 +78,6 @@ class GalleryWriter {
   // replaced meanwhile are left alone. ResourceExhausted if the disk has no room.
   absl::Status PutColours(absl::Span<const FoundColours> found);
 
-  // Stores the thumbnail of an item. Does nothing if it is larger than kMostThumbnailBytes, or if
-  // the item was deleted or its bytes replaced meanwhile. ResourceExhausted as PutColours.
-  absl::Status PutThumbnail(const GalleryItem& item, absl::string_view jpeg);
-
   // ResourceExhausted if the disk has no room for a write of this size.
   absl::Status CheckRoom(uint64_t bytes) const;
 
@@ -140,8 +135,6 @@ class GalleryWriter {
       const std::string& photo_id, const std::map<std::string, std::string>& metadata)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status WriteColours(absl::Span<const FoundColours> found)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status WriteThumbnail(const GalleryItem& item, absl::string_view jpeg)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Makes the journal durable, then the transaction; both or neither.
   absl::Status Commit(Catalogue::Transaction& transaction, absl::Span<const GalleryItem* const> put,

@@ -2,7 +2,6 @@
 #ifndef S2P_SERVER_GALLERY_NEW_ITEM_H_
 #define S2P_SERVER_GALLERY_NEW_ITEM_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -19,9 +18,6 @@ namespace s2p {
 // The action if the id is taken by an item with other bytes, modality or metadata.
 enum class OnConflict { kFail, kReplace, kSkip };
 enum class AddResult { kAdded, kReplaced, kUnchanged, kSkipped };
-
-// The largest thumbnail that is stored, so that no photo makes the catalogue grow by more.
-inline constexpr size_t kMostThumbnailBytes = size_t{64} << 10;
 
 // A photo or sketch to add, and its embedding. It holds the original bytes, so it is moved and
 // never copied. Thread-compatible.
@@ -47,8 +43,6 @@ struct NewItem {
   // DominantColours of a photo; empty for a sketch. Those of a photo that has none are found after
   // the next start.
   std::vector<ColourShare> colours;
-  // MakeThumbnail of the image, at most kMostThumbnailBytes, to be stored; empty: none is.
-  std::string thumbnail;
 };
 
 // The outcome of adding `item` where `existing` has its id; null: the id is free. AlreadyExists if

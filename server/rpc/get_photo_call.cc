@@ -22,7 +22,7 @@ namespace {
 constexpr size_t kChunkBytes = size_t{256} << 10;
 
 // Everything that touches the disk is done on a pool, one piece of work after the other. Thumbnails
-// that are not stored are made on a pool of their own, as their decoder can take long.
+// have a pool of their own, as their decoder can take long.
 class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
  public:
   GetPhotoCall(const RpcMethod* method, grpc::CallbackServerContext* context,
@@ -34,7 +34,9 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
     absl::Status status = CheckPhotoId(request().photo_id(), "photo_id", service_.limits);
     if (status.ok()) status = TakePlace();
     if (!status.ok()) return End(status);
-    OnPool(service_.storage_pool, [this] { return Open(); });
+    const bool is_thumbnail = request().rendition() == v1::RENDITION_THUMBNAIL;
+    OnPool(is_thumbnail ? service_.thumbnail_pool : service_.storage_pool,
+           [this] { return Open(); });
   }
   void OnWriteDone(bool ok) override {
     if (!ok) return End(absl::CancelledError("the client is gone"));
@@ -54,17 +56,13 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
                      kRetryAfter);
   }
 
-  // Makes the next message on the pool, then writes it, if `fill` does not leave that to the
-  // thumbnail pool.
+  // Makes the next message on the pool, then writes it.
   void OnPool(WorkerPool* pool, std::function<absl::Status()> fill) {
     const absl::Status taken =
         pool->Submit(queue(), [this, fill = std::move(fill)](absl::Status status) {
           if (status.ok()) status = CheckWanted();
           if (status.ok()) status = fill();
           if (!status.ok()) return End(status);
-          if (std::exchange(needs_thumbnail_, false)) {
-            return OnPool(service_.thumbnail_pool, [this] { return MakeThumbnail(); });
-          }
           Write();
         });
     if (!taken.ok()) End(taken);
@@ -85,22 +83,16 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
         response_.set_content_type(item->content_type);
         return absl::OkStatus();
       }
-      case v1::RENDITION_THUMBNAIL: {
-        auto stored = service_.gallery->FindThumbnail(*item);
-        needs_thumbnail_ = !stored.has_value();
-        item_ = item;
-        if (stored.has_value()) rest_ = *std::move(stored);
-        response_.set_content_type(std::string(ContentType(ImageFormat::kJpeg)));
-        return absl::OkStatus();
-      }
+      case v1::RENDITION_THUMBNAIL:
+        return MakeThumbnail(*item);
       default:
         return BadField("rendition", "is unknown");
     }
   }
 
   // DataLoss if the stored photo cannot be decoded.
-  absl::Status MakeThumbnail() {
-    S2P_ASSIGN_OR_RETURN(const auto photo, service_.gallery->ReadBlob(*item_));
+  absl::Status MakeThumbnail(const GalleryItem& item) {
+    S2P_ASSIGN_OR_RETURN(const auto photo, service_.gallery->ReadBlob(item));
     const DecodeLane& lane = service_.thumbnail_decoding;
     const CallLife life{deadline(), [this] { return is_cancelled(); }};
     const auto header = ReadImageHeader(photo, service_.limits.image);
@@ -112,7 +104,7 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
     }
     if (!image.ok()) return image.status();
     S2P_ASSIGN_OR_RETURN(rest_, s2p::MakeThumbnail(*image));
-    if (service_.stores_thumbnails) service_.gallery->KeepThumbnail(*item_, rest_);
+    response_.set_content_type(std::string(ContentType(ImageFormat::kJpeg)));
     return absl::OkStatus();
   }
 
@@ -142,12 +134,9 @@ class GetPhotoCall final : public RequestCall<v1::GetPhotoRequest> {
   // The message that is made next, and the one that is written.
   v1::GetPhotoResponse response_;
   grpc::ByteBuffer bytes_;
-  // The original, if it was asked for.
+  // The original, if it was asked for, and its item.
   std::optional<VerifiedFile> file_;
-  // The item whose original or thumbnail was asked for.
   std::shared_ptr<const GalleryItem> item_;
-  // None is stored.
-  bool needs_thumbnail_ = false;
   std::string rest_;
 };
 

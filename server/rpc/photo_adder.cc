@@ -6,7 +6,6 @@
 #include "absl/synchronization/notification.h"
 #include "base/status_macros.h"
 #include "image/dominant_colours.h"
-#include "image/thumbnail.h"
 #include "model/sha256.h"
 #include "rpc/grpc_status.h"
 #include "server/rpc/to_proto.h"
@@ -66,8 +65,8 @@ absl::StatusOr<NewItem> ParseItem(v1::AddPhotoRequest request, const Limits& lim
   return item;
 }
 
-// Decodes the item's image and preprocesses it; sets the item's colours and thumbnail. `memory`
-// keeps what the request's pixels take.
+// Decodes the item's image and preprocesses it; sets the item's colours. `memory` keeps what the
+// request's pixels take.
 absl::StatusOr<BatchRequest> Decode(const ServiceContext& service, const CallLife& life,
                                     NewItem& item, Budget::Share& memory) {
   const DecodeLane& lane = service.add_decoding;
@@ -81,8 +80,6 @@ absl::StatusOr<BatchRequest> Decode(const ServiceContext& service, const CallLif
   }
   // A drawing has the colour of its pen.
   if (item.modality == v1::MODALITY_PHOTO) item.colours = DominantColours(*image);
-  // Without one, it is made when somebody asks for it.
-  if (service.stores_thumbnails) item.thumbnail = MakeThumbnail(*image).value_or("");
   BatchRequest request;
   request.images.push_back(*std::move(image));
   request.modalities.push_back(item.modality);
@@ -93,7 +90,7 @@ absl::StatusOr<BatchRequest> Decode(const ServiceContext& service, const CallLif
   return request;
 }
 
-// Decodes the item's image and embeds it; sets all that the item has from both.
+// Decodes the item's image and embeds it; sets version, embedding, attributes and colours.
 absl::Status Embed(const ServiceContext& service, const std::function<bool()>& cancelled,
                    NewItem& item) {
   const CallLife life{SteadyTime::InfiniteFuture(), cancelled};

@@ -369,7 +369,6 @@ absl::Status SearchServer::StartPipeline() {
   context_.metrics = &metrics_;
   context_.faults = &faults_;
   context_.feedback = feedback_.get();
-  context_.stores_thumbnails = options_.store_thumbnails;
   context_.add_bytes = &add_bytes_;
   context_.photo_places = &photo_places_;
   context_.export_places = &export_places_;

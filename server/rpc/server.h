@@ -62,8 +62,6 @@ struct ServerOptions {
   int64_t search_image_bytes = int64_t{512} << 20;
   int64_t add_image_bytes = int64_t{512} << 20;
   int64_t thumbnail_image_bytes = int64_t{512} << 20;
-  // Stores a thumbnail with each photo that is added, or when it is first asked for.
-  bool store_thumbnails = true;
   // Bytes of photos that AddPhotos may have read and not yet answered; at this limit streams wait.
   uint64_t max_add_bytes = uint64_t{256} << 20;
   // GetPhoto calls at one time; each holds a piece of its photo until the client takes it.

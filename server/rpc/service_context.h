@@ -32,8 +32,6 @@ struct ServiceContext {
   Faults* faults = nullptr;
   // Null: feedback is not collected.
   FeedbackCollection* feedback = nullptr;
-  // Thumbnails are stored: when photos are added, or when they are made later.
-  bool stores_thumbnails = true;
   // Counts the bytes of photos that AddPhotos has read and not yet answered.
   ByteBudget* add_bytes = nullptr;
   // For GetPhoto, and for ExportFeedback.
@@ -49,7 +47,7 @@ struct ServiceContext {
   WorkerPool* decode_pool = nullptr;
   // Adds photos: decodes, waits for the encoder, writes.
   WorkerPool* add_pool = nullptr;
-  // Makes thumbnails that are not stored: reads, decodes, encodes.
+  // Makes thumbnails: reads, decodes, encodes.
   WorkerPool* thumbnail_pool = nullptr;
   // Records feedback: decodes, writes.
   WorkerPool* feedback_pool = nullptr;

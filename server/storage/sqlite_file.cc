@@ -1,9 +1,7 @@
 #include "server/storage/sqlite_file.h"
 
 #include <filesystem>
-#include <string>
 #include <system_error>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -81,43 +79,11 @@ absl::Status Identify(SqliteConnection* connection, const SqliteFormat& format) 
   return absl::OkStatus();
 }
 
-// The tables to check one by one; none if the whole file is to be checked.
-absl::StatusOr<std::vector<std::string>> TablesToCheck(SqliteConnection* connection,
-                                                       const std::string& unchecked) {
-  std::vector<std::string> tables;
-  bool has_unchecked = false;
-  SqliteQuery list(connection, "SELECT name FROM sqlite_master WHERE type = 'table'");
-  for (;;) {
-    S2P_ASSIGN_OR_RETURN(bool row, list.Next());
-    if (!row) break;
-    const std::string name = list.Text(0);
-    has_unchecked = has_unchecked || name == unchecked;
-    if (name != unchecked) tables.push_back(name);
-  }
-  if (!has_unchecked) return std::vector<std::string>();
-  const std::string has_rows = absl::StrCat("SELECT EXISTS (SELECT 1 FROM ", unchecked, ")");
-  const auto rows = Pragma(connection, has_rows.c_str());
-  // A table that cannot be read has rows.
-  if (rows.ok() && *rows == 0) return std::vector<std::string>();
-  return tables;
-}
-
-// `what`: the argument of the check, 1 or the name of a table.
-absl::Status QuickCheck(SqliteConnection* connection, const std::string& what) {
-  const std::string pragma = absl::StrCat("PRAGMA quick_check(", what, ")");
-  SqliteQuery check(connection, pragma.c_str());
+absl::Status CheckPages(SqliteConnection* connection) {
+  SqliteQuery check(connection, "PRAGMA quick_check(1)");
   S2P_ASSIGN_OR_RETURN(bool row, check.Next());
   if (row && check.Text(0) == "ok") return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(connection->path(), ": damaged: ", check.Text(0)));
-}
-
-absl::Status CheckPages(SqliteConnection* connection, const SqliteFormat& format) {
-  S2P_ASSIGN_OR_RETURN(const auto tables, TablesToCheck(connection, format.unchecked_table));
-  if (tables.empty()) return QuickCheck(connection, "1");
-  for (const std::string& table : tables) {
-    S2P_RETURN_IF_ERROR(QuickCheck(connection, absl::StrCat("'", table, "'")));
-  }
-  return absl::OkStatus();
 }
 
 // In one transaction, which an error rolls back with the end of the connection.
@@ -144,7 +110,7 @@ absl::StatusOr<std::unique_ptr<SqliteConnection>> OpenSqliteFile(const std::stri
   if (!is_new && !status.ok()) return status;
   S2P_RETURN_IF_ERROR(Configure(connection.get()));
   S2P_RETURN_IF_ERROR(is_new ? CreateSchema(connection.get(), format)
-                             : CheckPages(connection.get(), format));
+                             : CheckPages(connection.get()));
   S2P_RETURN_IF_ERROR(connection->Execute(format.additions));
   return connection;
 }

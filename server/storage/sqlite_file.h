@@ -25,16 +25,12 @@ struct SqliteFormat {
   // Statements that add what older programs of the same format do not know and leave alone; they
   // run whenever a file is opened, and change nothing where that is there.
   const char* additions = "";
-  // A table that may be large and can be lost; empty: there is none. Once it has rows, opening the
-  // file checks all other tables, instead of all pages of the file.
-  const char* unchecked_table = "";
 };
 
-// Opens a file and checks all of it but the format's unchecked table. Deleted content is
-// overwritten with zeros, and a write is synced before it returns. If the file is missing, empty or
-// has no tables: creates it, or NotFound unless `create`. FailedPrecondition if the format is newer
-// than this program, the file is of another kind, or only its write-ahead log exists; DataLoss if
-// it is damaged.
+// Opens a file and checks all of it. Deleted content is overwritten with zeros, and a write is
+// synced before it returns. If the file is missing, empty or has no tables: creates it, or NotFound
+// unless `create`. FailedPrecondition if the format is newer than this program, the file is of
+// another kind, or only its write-ahead log exists; DataLoss if it is damaged.
 absl::StatusOr<std::unique_ptr<SqliteConnection>> OpenSqliteFile(const std::string& path,
                                                                  const SqliteFormat& format,
                                                                  bool create);

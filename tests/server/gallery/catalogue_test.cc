@@ -6,8 +6,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
-#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "tests/testing/status_matchers.h"
@@ -67,31 +65,6 @@ class CatalogueTest : public testing::Test {
     EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
         << sqlite3_errmsg(database);
     sqlite3_close(database);
-  }
-
-  std::string ReadFile() const {
-    std::ifstream file(path_, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  void WriteFile(const std::string& bytes) const {
-    std::ofstream(path_, std::ios::binary | std::ios::trunc) << bytes;
-  }
-  // Overwrites the header of the table's root page; nobody may have the file open.
-  void DamageFirstPageOf(const std::string& table) {
-    sqlite3* database = nullptr;
-    ASSERT_EQ(sqlite3_open(path_.c_str(), &database), SQLITE_OK);
-    sqlite3_stmt* query = nullptr;
-    const std::string sql = "SELECT rootpage FROM sqlite_master WHERE name = '" + table + "'";
-    ASSERT_EQ(sqlite3_prepare_v2(database, sql.c_str(), -1, &query, nullptr), SQLITE_OK);
-    ASSERT_EQ(sqlite3_step(query), SQLITE_ROW);
-    const size_t page = static_cast<size_t>(sqlite3_column_int(query, 0));
-    sqlite3_finalize(query);
-    sqlite3_close(database);
-    constexpr size_t kPageBytes = 4096;
-    std::string bytes = ReadFile();
-    ASSERT_GE(bytes.size(), page * kPageBytes);
-    bytes.replace((page - 1) * kPageBytes, 100, 100, '\xFF');
-    WriteFile(bytes);
   }
 
   test::TempDir dir_;
@@ -493,70 +466,6 @@ TEST_F(CatalogueWithoutColoursTest, OldCatalogueIsReadWithoutHavingBeenOpened) {
   const auto reader = Catalogue::OpenReader(path_);
   ASSERT_THAT(reader, IsOk());
   EXPECT_THAT(IdsOf(*(*reader)->List("", 100)), ElementsAre("a"));
-}
-
-TEST_F(CatalogueTest, ThumbnailComesBackForTheItemAndTheBytesItWasMadeOf) {
-  const std::string jpeg("\xFF\xD8\0jpeg", 7);
-  ASSERT_THAT(catalogue_->PutThumbnail(MustInsert("a"), jpeg), IsOk());
-  MustInsert("b");
-  Reopen();
-  EXPECT_EQ(*catalogue_->FindThumbnail("a", "digest of a"), jpeg);
-  EXPECT_EQ(*catalogue_->FindThumbnail("a", "digest of b"), std::nullopt);
-  EXPECT_EQ(*catalogue_->FindThumbnail("b", "digest of b"), std::nullopt);
-  EXPECT_EQ(*catalogue_->FindThumbnail("c", "digest of c"), std::nullopt);
-}
-
-TEST_F(CatalogueTest, ThumbnailOfAnotherMethodIsNone) {
-  ASSERT_THAT(catalogue_->PutThumbnail(MustInsert("a"), "jpeg"), IsOk());
-  Execute("UPDATE thumbnails SET method = method + 1");
-  EXPECT_EQ(*catalogue_->FindThumbnail("a", "digest of a"), std::nullopt);
-}
-
-TEST_F(CatalogueTest, ThumbnailGoesWithItsItem) {
-  const int64_t key = MustInsert("a");
-  ASSERT_THAT(catalogue_->PutThumbnail(key, "jpeg"), IsOk());
-  ASSERT_TRUE(*catalogue_->Remove("a"));
-  ASSERT_THAT(catalogue_->PutThumbnail(key, "jpeg"), IsOk());
-  MustInsert("a");
-  EXPECT_EQ(*catalogue_->FindThumbnail("a", "digest of a"), std::nullopt);
-}
-
-TEST_F(CatalogueTest, MetadataChangesKeepTheThumbnail) {
-  ASSERT_THAT(catalogue_->PutThumbnail(MustInsert("a"), "jpeg"), IsOk());
-  ASSERT_THAT(catalogue_->SetMetadata("a", {{"k", "v"}}), IsOk());
-  EXPECT_EQ(*catalogue_->FindThumbnail("a", "digest of a"), "jpeg");
-}
-
-TEST_F(CatalogueTest, CatalogueOfAProgramWithoutThumbnailsOpensAndTakesThem) {
-  const int64_t key = MustInsert("a");
-  catalogue_.reset();
-  Execute("DROP TABLE thumbnails");
-  Reopen();
-  EXPECT_EQ(*catalogue_->FindThumbnail("a", "digest of a"), std::nullopt);
-  ASSERT_THAT(catalogue_->PutThumbnail(key, "jpeg"), IsOk());
-  EXPECT_EQ(*catalogue_->FindThumbnail("a", "digest of a"), "jpeg");
-}
-
-TEST_F(CatalogueTest, WithThumbnailsDamageOfTheOtherTablesIsFound) {
-  const int64_t key = MustInsert("a");
-  for (const char* table : {"items", "metadata", "embeddings", "served_versions"}) {
-    Reopen();
-    ASSERT_THAT(catalogue_->PutThumbnail(key, "jpeg"), IsOk());
-    catalogue_.reset();
-    const std::string whole = ReadFile();
-    DamageFirstPageOf(table);
-    EXPECT_THAT(OpenStatus(), StatusIs(absl::StatusCode::kDataLoss)) << table;
-    WriteFile(whole);
-  }
-}
-
-TEST_F(CatalogueTest, DamagedThumbnailsDoNotKeepTheCatalogueFromOpening) {
-  ASSERT_THAT(catalogue_->PutThumbnail(MustInsert("a"), "jpeg"), IsOk());
-  catalogue_.reset();
-  DamageFirstPageOf("thumbnails");
-  Reopen();
-  EXPECT_THAT(catalogue_->FindThumbnail("a", "digest of a"), StatusIs(absl::StatusCode::kDataLoss));
-  EXPECT_THAT(catalogue_->Find("a"), IsOk());
 }
 
 TEST_F(CatalogueTest, VersionsThatServedLastAreTold) {

@@ -52,18 +52,10 @@ class GalleryDeletionTest : public GalleryTest {
     const Encoding encoding = EncodeImage(FakeEncoder(version), PhotoImage(seed));
     return BytesOf(encoding.embeddings.row(0));
   }
-  // Some take several pages of the file, each with a whole copy of the text.
-  static std::string Thumbnail(uint32_t seed) {
-    const size_t size = seed % 20 == 0 ? 10'000 : 100;
-    std::string thumbnail;
-    while (thumbnail.size() < size) absl::StrAppend(&thumbnail, "secret-thumbnail-", seed);
-    return thumbnail;
-  }
-  // Adds a photo whose id, metadata and thumbnail can be searched for.
+  // Adds a photo whose id and metadata can be searched for.
   void AddSecret(uint32_t seed) {
     NewItem item = Item(absl::StrCat("secret-id-", seed), seed);
     item.metadata = {{absl::StrCat("secret-name-", seed), absl::StrCat("secret-value-", seed)}};
-    item.thumbnail = Thumbnail(seed);
     ASSERT_THAT(Add(item), IsOk());
   }
   // All that could tell of the photo, as it lies in files.
@@ -73,7 +65,6 @@ class GalleryDeletionTest : public GalleryTest {
             absl::StrCat("secret-id-", seed),
             absl::StrCat("secret-name-", seed),
             absl::StrCat("secret-value-", seed),
-            absl::StrCat("secret-thumbnail-", seed),
             Embedding(seed, 1),
             Embedding(seed, 2)};
   }

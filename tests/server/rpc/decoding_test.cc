@@ -30,17 +30,6 @@ class DecodingTest : public ServerTest {
     request.add_examples()->set_image(image);
     return request;
   }
-  void ExpectThumbnailOf(const std::string& photo_id) {
-    v1::GetPhotoRequest request;
-    request.set_photo_id(photo_id);
-    request.set_rendition(v1::RENDITION_THUMBNAIL);
-    grpc::ClientContext context;
-    auto stream = gallery_->GetPhoto(&context, request);
-    std::string bytes;
-    for (v1::GetPhotoResponse response; stream->Read(&response);) bytes += response.chunk();
-    ASSERT_THAT(stream->Finish(), IsOk());
-    EXPECT_THAT(ReadImageHeader(bytes), IsOk());
-  }
   static v1::AddPhotoRequest PhotoOf(const std::string& photo_id, const std::string& image) {
     v1::AddPhotoRequest request;
     request.set_photo_id(photo_id);
@@ -118,32 +107,7 @@ TEST_F(DecodingTest, PhotosThatHangDoNotDelaySearches) {
   (void)stream->Finish();
 }
 
-TEST_F(DecodingTest, StoredThumbnailNeedsNoDecoder) {
-  Serve();
-  ASSERT_EQ(Add({PhotoOf("slow", Order("hang"))})[0].status().code(), grpc::StatusCode::OK);
-  server_.reset();
-  // It would hang with this one.
-  options_.decoder_program = S2P_FAKE_DECODER;
-  Start();
-  ExpectThumbnailOf("slow");
-}
-
-TEST_F(DecodingTest, ThumbnailOfAnOlderPhotoNeedsADecoderOnce) {
-  options_.store_thumbnails = false;
-  Serve();
-  ASSERT_EQ(Add({PhotoOf("slow", Order("hang"))})[0].status().code(), grpc::StatusCode::OK);
-  server_.reset();
-  options_.store_thumbnails = true;
-  Start();
-  ExpectThumbnailOf("slow");
-  server_.reset();
-  options_.decoder_program = S2P_FAKE_DECODER;
-  Start();
-  ExpectThumbnailOf("slow");
-}
-
 TEST_F(DecodingTest, ThumbnailsThatHangDoNotDelayTheStatusOfTheModel) {
-  options_.store_thumbnails = false;
   Serve();
   ASSERT_EQ(Add({PhotoOf("slow", Order("hang"))})[0].status().code(), grpc::StatusCode::OK);
   server_.reset();

@@ -254,26 +254,6 @@ TEST_F(GalleryServiceTest, ThumbnailIsASmallJpeg) {
   EXPECT_EQ(photo.width(), 600u);
 }
 
-TEST_F(GalleryServiceTest, ThumbnailThatIsNotStoredIsMadeAndTheSame) {
-  Serve();
-  v1::AddPhotoRequest large = Photo("large", 1);
-  large.set_image(*EncodePng(Image(600, 300, 90)));
-  Add({large});
-  // This server adds photos like a program that stores no thumbnails.
-  server_.reset();
-  options_.store_thumbnails = false;
-  Start();
-  WaitUntilReady();
-  large.set_photo_id("other");
-  Add({large});
-  v1::Photo photo;
-  std::string stored, made;
-  ASSERT_THAT(Get("large", v1::RENDITION_THUMBNAIL, &photo, &stored), IsOk());
-  ASSERT_THAT(Get("other", v1::RENDITION_THUMBNAIL, &photo, &made), IsOk());
-  EXPECT_FALSE(made.empty());
-  EXPECT_EQ(stored, made);
-}
-
 // A JPEG with an EXIF segment that contains `text`.
 std::string JpegWithExif(const Image& image, const std::string& text) {
   const std::string jpeg = *EncodeJpeg(image);
