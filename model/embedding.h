@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 
 namespace s2p {
@@ -51,6 +52,13 @@ float CosineSimilarity(absl::Span<const float> a, absl::Span<const float> b);
 // Scales `vector` to L2 norm 1. False, leaving it as it is, if its norm is below 1e-12 or not
 // finite.
 bool NormalizeL2(absl::Span<float> vector);
+
+// Scales each row to L2 norm 1. If NormalizeL2 cannot do so, the Internal error that
+// IsNotEmbeddable tells from others, naming the row as inputs[row]: the caller sent a sound image,
+// and the model has no place for it.
+absl::Status NormalizeRows(EmbeddingMatrix& embeddings);
+// Whether NormalizeRows has returned this.
+bool IsNotEmbeddable(const absl::Status& status);
 
 }  // namespace s2p
 

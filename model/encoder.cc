@@ -173,6 +173,7 @@ class TorchEncoder final : public Encoder {
       encoding.embeddings = EmbeddingMatrix(n, dimension());
       encoding.attributes = EmbeddingMatrix(n, static_cast<int>(attributes_.size()));
       for (const Group& group : GroupByModality(inputs)) EncodeGroup(inputs, group, encoding);
+      // Once more in double, since a device's float32 norm is off by about 1e-6.
       S2P_RETURN_IF_ERROR(NormalizeRows(encoding.embeddings));
       return encoding;
     } catch (const std::exception& error) {
@@ -246,17 +247,6 @@ class TorchEncoder final : public Encoder {
     }
     encoding.preprocess_time += preprocessed - start;
     encoding.encode_time += SteadyTime::Now() - preprocessed;
-  }
-
-  // Normalises again in double, since a device's float32 norm is off by about 1e-6.
-  static absl::Status NormalizeRows(EmbeddingMatrix& embeddings) {
-    for (int i = 0; i < embeddings.rows(); ++i) {
-      if (!NormalizeL2(embeddings.row(i))) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("encode: the embedding of inputs[", i, "] is zero or not finite"));
-      }
-    }
-    return absl::OkStatus();
   }
 
   const int64_t version_;

@@ -73,9 +73,9 @@ class Encoder {
   virtual absl::StatusOr<PreprocessedImage> Preprocess(const Image& image,
                                                        v1::Modality modality) const = 0;
 
-  // Preprocesses and embeds a batch that may mix modalities. InvalidArgument for an empty image,
-  // and for one whose embedding is zero or not finite;
-  // ResourceExhausted when the device is out of memory; Internal for a failure in the library.
+  // Preprocesses and embeds a batch that may mix modalities. InvalidArgument for an empty image;
+  // ResourceExhausted when the device is out of memory; Internal for a failure in the library, and
+  // for an image whose embedding is zero or not finite (IsNotEmbeddable).
   virtual absl::StatusOr<Encoding> Encode(absl::Span<const EncoderInput> inputs) const = 0;
 };
 

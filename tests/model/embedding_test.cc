@@ -6,6 +6,8 @@
 #include <limits>
 #include <vector>
 
+#include "tests/testing/status_matchers.h"
+
 namespace s2p {
 namespace {
 
@@ -68,6 +70,32 @@ TEST(NormalizeL2Test, NotFiniteIsLeftAlone) {
   std::vector<float> not_a_number = {1, std::nanf("")};
   EXPECT_FALSE(NormalizeL2(absl::MakeSpan(not_a_number)));
   EXPECT_EQ(not_a_number[0], 1);
+}
+
+TEST(NormalizeRowsTest, ScalesEachRow) {
+  EmbeddingMatrix matrix(2, 2);
+  matrix.row(0)[1] = -2;
+  matrix.row(1)[0] = 5;
+  ASSERT_THAT(NormalizeRows(matrix), test::IsOk());
+  EXPECT_EQ(matrix.row(0)[1], -1);
+  EXPECT_EQ(matrix.row(1)[0], 1);
+}
+
+TEST(NormalizeRowsTest, RowThatCannotBeScaledIsAnInternalErrorOfItsOwnKind) {
+  for (const float value : {0.0f, std::nanf("")}) {
+    EmbeddingMatrix matrix(2, 1);
+    matrix.row(0)[0] = 1;
+    matrix.row(1)[0] = value;
+    const absl::Status status = NormalizeRows(matrix);
+    EXPECT_THAT(status,
+                test::StatusIs(absl::StatusCode::kInternal, testing::HasSubstr("inputs[1]")));
+    EXPECT_TRUE(IsNotEmbeddable(status));
+  }
+}
+
+TEST(NormalizeRowsTest, OtherErrorsAreOfNoSuchKind) {
+  EXPECT_FALSE(IsNotEmbeddable(absl::OkStatus()));
+  EXPECT_FALSE(IsNotEmbeddable(absl::InternalError("encode")));
 }
 
 }  // namespace
