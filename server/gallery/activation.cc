@@ -49,6 +49,9 @@ class Activation {
       return catalogue.CountWithoutEmbedding(version_);
     }));
     S2P_RETURN_IF_ERROR(CheckRoomForAll());
+    S2P_ASSIGN_OR_RETURN(has_embedded_, parts_.reader->Read([this](const Catalogue& catalogue) {
+      return HasEmbedded(catalogue);
+    }));
     if (callbacks_.progress) callbacks_.progress(0, total_);
     batch_start_ = SteadyTime::Now();
     for (int pass = 1; pass <= kPatientPasses; ++pass) {
@@ -102,6 +105,13 @@ class Activation {
                                      room.message()));
   }
 
+  // Whether the version has served, or an earlier run of it was interrupted after its first batch.
+  absl::StatusOr<bool> HasEmbedded(const Catalogue& catalogue) const {
+    S2P_ASSIGN_OR_RETURN(const auto served, catalogue.ServedVersions());
+    if (served.count(version_) > 0) return true;
+    return catalogue.HasEmbeddings(version_);
+  }
+
   // Embeds all that is missing, and returns how many items that were.
   absl::StatusOr<size_t> EmbedMissing() {
     const int64_t before = done_;
@@ -120,7 +130,7 @@ class Activation {
       std::vector<CatalogueItem> wanted;
       std::copy_if(page.begin(), page.end(), std::back_inserter(wanted),
                    [this](const CatalogueItem& item) { return left_out_.count(item.key) == 0; });
-      S2P_RETURN_IF_ERROR(embedder_.Embed(wanted, store, leave_out));
+      S2P_RETURN_IF_ERROR(embedder_.Embed(wanted, has_embedded_, store, leave_out));
     }
   }
 
@@ -148,6 +158,7 @@ class Activation {
 
   void CountDone(size_t embedded) {
     embedded_ += static_cast<int64_t>(embedded);
+    has_embedded_ = has_embedded_ || embedded > 0;
     done_ += static_cast<int64_t>(embedded);
     if (callbacks_.progress) callbacks_.progress(done_, std::max(done_, total_));
   }
@@ -206,7 +217,7 @@ class Activation {
     std::map<int64_t, std::shared_ptr<const GalleryItem>> missing;
     for (const CatalogueItem& item : changes.missing) missing[item.key] = item.item;
     S2P_RETURN_IF_ERROR(embedder_.Embed(
-        changes.missing,
+        changes.missing, has_embedded_,
         [&](const std::vector<EmbeddedItem>& embedded) {
           for (const EmbeddedItem& item : embedded) {
             changes.upserted.push_back(
@@ -264,6 +275,8 @@ class Activation {
   bool patient_ = true;
   // Items that this run has embedded.
   int64_t embedded_ = 0;
+  // The version has embedded an item, in this run or before.
+  bool has_embedded_ = false;
   // Keys of items that cannot be embedded.
   std::set<int64_t> left_out_;
   SteadyTime batch_start_;

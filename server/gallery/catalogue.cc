@@ -266,6 +266,11 @@ absl::StatusOr<int64_t> Catalogue::CountWithoutEmbedding(int64_t version) const 
   return count.Integer(0);
 }
 
+absl::StatusOr<bool> Catalogue::HasEmbeddings(int64_t version) const {
+  SqliteQuery any(connection(), kAnyEmbedding);
+  return any.Bind(version).Next();
+}
+
 absl::StatusOr<std::vector<CatalogueItem>> Catalogue::ListWithoutColours(const std::string& after,
                                                                          int limit) const {
   SqliteQuery list(connection(), kListWithoutColours);

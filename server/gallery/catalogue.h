@@ -97,6 +97,8 @@ class Catalogue {
                                                                   const std::string& after,
                                                                   int limit) const;
   absl::StatusOr<int64_t> CountWithoutEmbedding(int64_t version) const;
+  // Whether any item has an embedding of `version`.
+  absl::StatusOr<bool> HasEmbeddings(int64_t version) const;
   // As List, but only photos without colours of kDominantColoursMethod.
   absl::StatusOr<std::vector<CatalogueItem>> ListWithoutColours(const std::string& after,
                                                                 int limit) const;

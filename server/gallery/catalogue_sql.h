@@ -108,6 +108,7 @@ inline constexpr char kListEmbeddings[] =
 inline constexpr char kFindEmbedding[] =
     "SELECT embedding, attributes FROM embeddings WHERE item_key = ? AND version = ?";
 inline constexpr char kCountEmbeddings[] = "SELECT COUNT(*) FROM embeddings WHERE version = ?";
+inline constexpr char kAnyEmbedding[] = "SELECT 1 FROM embeddings WHERE version = ? LIMIT 1";
 inline constexpr char kHasBlob[] = "SELECT 1 FROM items WHERE sha256 = ? LIMIT 1";
 inline constexpr char kCountBlobs[] = "SELECT COUNT(DISTINCT sha256) FROM items";
 // COUNT is 0 where SUM is NULL.

@@ -21,6 +21,24 @@ bool IsTemporary(const absl::Status& status) {
          absl::IsCancelled(status);
 }
 
+// Says that this image has no embedding, and nothing about others.
+bool IsRefusal(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) || IsNotEmbeddable(status);
+}
+
+// Leaves out what the encoder refused, unless it embeds nothing else.
+absl::Status LeaveOutRefused(const std::vector<RefusedItem>& refused, bool has_embedded,
+                             const GalleryEmbedder::LeaveOut& leave_out) {
+  if (refused.size() > 1 && !has_embedded) {
+    const RefusedItem& first = refused.front();
+    return absl::InternalError(absl::StrCat("encoder: refuses all of ", refused.size(),
+                                            " photos; the first, ", first.item.item->photo_id, ": ",
+                                            first.reason.message()));
+  }
+  for (const RefusedItem& one : refused) leave_out(one.item, one.reason);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Image> GalleryEmbedder::ReadImage(const GalleryItem& item) const {
@@ -53,47 +71,36 @@ absl::StatusOr<std::vector<EmbeddedItem>> GalleryEmbedder::Encode(
   return embedded;
 }
 
-absl::StatusOr<std::vector<EmbeddedItem>> GalleryEmbedder::EncodeEach(
+absl::StatusOr<std::vector<EmbeddedItem>> GalleryEmbedder::EncodeBatch(
     absl::Span<const CatalogueItem> items, absl::Span<const Image> images,
-    const LeaveOut& leave_out) const {
+    std::vector<RefusedItem>& refused) const {
+  absl::StatusOr<std::vector<EmbeddedItem>> together = Encode(items, images);
+  if (together.ok() || !IsRefusal(together.status())) return together;
   std::vector<EmbeddedItem> embedded;
-  std::vector<std::pair<const CatalogueItem*, absl::Status>> refused;
   for (size_t i = 0; i < items.size(); ++i) {
     auto alone = Encode(items.subspan(i, 1), images.subspan(i, 1));
     if (alone.ok()) {
       embedded.push_back(std::move(alone->front()));
-    } else if (absl::IsInvalidArgument(alone.status())) {
-      refused.emplace_back(&items[i], alone.status());
+    } else if (IsRefusal(alone.status())) {
+      refused.push_back({items[i], alone.status()});
     } else {
       return alone.status();
     }
   }
-  if (items.size() > 1 && embedded.empty()) {
-    return absl::InternalError(
-        absl::StrCat("encoder: refuses ", items.size(), " photos in a row; the first, ",
-                     items[0].item->photo_id, ": ", refused[0].second.message()));
-  }
-  for (const auto& [item, status] : refused) leave_out(*item, status);
   return embedded;
 }
 
 absl::Status GalleryEmbedder::Embed(
-    absl::Span<const CatalogueItem> items,
+    absl::Span<const CatalogueItem> items, bool has_embedded,
     const std::function<absl::Status(const std::vector<EmbeddedItem>&)>& store,
     const LeaveOut& leave_out) const {
   std::vector<CatalogueItem> batch;
   std::vector<Image> images;
   int64_t pixels = 0;
+  std::vector<RefusedItem> refused;
   const auto flush = [&]() -> absl::Status {
-    std::vector<EmbeddedItem> embedded;
-    absl::StatusOr<std::vector<EmbeddedItem>> together = Encode(batch, images);
-    if (together.ok()) {
-      embedded = *std::move(together);
-    } else if (!absl::IsInvalidArgument(together.status())) {
-      return together.status();
-    } else {
-      S2P_ASSIGN_OR_RETURN(embedded, EncodeEach(batch, images, leave_out));
-    }
+    S2P_ASSIGN_OR_RETURN(const auto embedded, EncodeBatch(batch, images, refused));
+    has_embedded = has_embedded || !embedded.empty();
     batch.clear();
     images.clear();
     pixels = 0;
@@ -121,7 +128,10 @@ absl::Status GalleryEmbedder::Embed(
     }
     wanted = std::move(slow);
   }
-  return batch.empty() ? absl::OkStatus() : flush();
+  if (!batch.empty()) {
+    S2P_RETURN_IF_ERROR(flush());
+  }
+  return LeaveOutRefused(refused, has_embedded, leave_out);
 }
 
 }  // namespace s2p

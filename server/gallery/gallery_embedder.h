@@ -23,6 +23,12 @@ struct EmbeddedItem {
   CatalogueEmbedding embedding;
 };
 
+// An item that the encoder cannot embed.
+struct RefusedItem {
+  CatalogueItem item;
+  absl::Status reason;
+};
+
 // Reads, decodes and encodes blobs in batches that are limited by count and by pixels, because one
 // photo may take 120 MB once it is decoded. Thread-compatible.
 class GalleryEmbedder {
@@ -35,13 +41,14 @@ class GalleryEmbedder {
       : encoder_(encoder), blobs_(blobs), decode_(std::move(decode)) {}
 
   // Calls `store` with each finished batch, and `leave_out` for an item whose bytes are damaged or
-  // which the encoder refuses, and for one whose decoding took too long (DeadlineExceeded) three
-  // times: the second time comes after all other items, when the machine may be less busy. Stops at
-  // the first other failure of the encoder or of `store`, and when an image cannot be decoded for
-  // now (Unavailable, ResourceExhausted, Cancelled), and returns it; Internal if the encoder's
-  // vectors do not have the promised form, or if it refuses all of a batch of several: the fault is
+  // which the encoder refuses (InvalidArgument or IsNotEmbeddable), and for one whose decoding took
+  // too long (DeadlineExceeded) three times: the second time comes after all other items, when the
+  // machine may be less busy. Stops at the first other failure of the encoder or of `store`, and
+  // when an image cannot be decoded for now (Unavailable, ResourceExhausted, Cancelled), and
+  // returns it; Internal if the encoder's vectors do not have the promised form. Internal also if
+  // it refuses several items and embeds none, unless it `has_embedded` others before: the fault is
   // its own then.
-  absl::Status Embed(absl::Span<const CatalogueItem> items,
+  absl::Status Embed(absl::Span<const CatalogueItem> items, bool has_embedded,
                      const std::function<absl::Status(const std::vector<EmbeddedItem>&)>& store,
                      const LeaveOut& leave_out) const;
 
@@ -49,10 +56,11 @@ class GalleryEmbedder {
   absl::StatusOr<Image> ReadImage(const GalleryItem& item) const;
   absl::StatusOr<std::vector<EmbeddedItem>> Encode(absl::Span<const CatalogueItem> items,
                                                    absl::Span<const Image> images) const;
-  // Encodes one by one after a batch failed, so that only those at fault are left out.
-  absl::StatusOr<std::vector<EmbeddedItem>> EncodeEach(absl::Span<const CatalogueItem> items,
-                                                       absl::Span<const Image> images,
-                                                       const LeaveOut& leave_out) const;
+  // Encodes the items together or, if that is refused, one by one, so that only those at fault are
+  // added to `refused`.
+  absl::StatusOr<std::vector<EmbeddedItem>> EncodeBatch(absl::Span<const CatalogueItem> items,
+                                                        absl::Span<const Image> images,
+                                                        std::vector<RefusedItem>& refused) const;
 
   const Encoder* const encoder_;
   const BlobStore* const blobs_;

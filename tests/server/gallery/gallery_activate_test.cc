@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <utility>
@@ -173,6 +174,104 @@ TEST_F(GalleryActivateTest, InterruptedActivationPublishesNothingAndKeepsWhatIsD
   ASSERT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(2), callbacks), IsOk());
   EXPECT_THAT(totals, ElementsAre(8));
   EXPECT_EQ(slot_.Get()->version, 2);
+}
+
+// A gallery with photos that the next version cannot embed.
+class GalleryRefusalTest : public GalleryActivateTest {
+ protected:
+  // Adds a photo that version 2 embeds as zeros.
+  void AddRefused(uint32_t seed) {
+    MustAdd(absl::StrCat("refused", seed), seed);
+    refused_.push_back(PhotoImage(seed).pixels()[0]);
+  }
+  std::shared_ptr<const FakeEncoder> Refusing() const {
+    FakeEncoderOptions options;
+    options.version = 2;
+    options.on_encode = [this](absl::Span<const EncoderInput> inputs) {
+      EmbeddingMatrix embeddings(static_cast<int>(inputs.size()), 1);
+      for (size_t i = 0; i < inputs.size(); ++i) {
+        const uint8_t first = inputs[i].image->pixels()[0];
+        const bool refused = std::count(refused_.begin(), refused_.end(), first) > 0;
+        embeddings.row(static_cast<int>(i))[0] = refused ? 0 : 1;
+      }
+      return NormalizeRows(embeddings);
+    };
+    return std::make_shared<FakeEncoder>(options);
+  }
+  // Activates version 2 as after a restart.
+  absl::Status Restart() {
+    gallery_.reset();
+    slot_.Set(nullptr);
+    auto opened = Gallery::Open(options_, &slot_);
+    if (!opened.ok()) return opened.status();
+    gallery_ = *std::move(opened);
+    left_out_.clear();
+    ActivationCallbacks callbacks;
+    callbacks.on_left_out = [this](const std::string& photo_id, const absl::Status&) {
+      left_out_.push_back(photo_id);
+    };
+    return gallery_->Activate(Refusing(), callbacks);
+  }
+
+  std::vector<uint8_t> refused_;
+  std::vector<std::string> left_out_;
+};
+
+TEST_F(GalleryRefusalTest, VersionThatServedServesAgainAfterARestart) {
+  Reopen();
+  for (const uint32_t seed : {1, 2}) AddRefused(seed);
+  MustAdd("good", 3);
+  ASSERT_THAT(gallery_->Activate(Refusing()), IsOk());
+  ASSERT_EQ(slot_.Get()->gallery->size(), 1);
+  ASSERT_THAT(Restart(), IsOk());
+  EXPECT_EQ(slot_.Get()->version, 2);
+  EXPECT_EQ(slot_.Get()->gallery->size(), 1);
+  EXPECT_THAT(left_out_, ElementsAre("refused1", "refused2"));
+}
+
+TEST_F(GalleryRefusalTest, VersionThatServedServesAgainWhenOnlyRefusedPhotosAreLeft) {
+  Reopen();
+  for (const uint32_t seed : {1, 2}) AddRefused(seed);
+  MustAdd("good", 3);
+  ASSERT_THAT(gallery_->Activate(Refusing()), IsOk());
+  ASSERT_THAT(gallery_->Delete({"good"}), IsOk());
+  ASSERT_THAT(Restart(), IsOk());
+  EXPECT_EQ(slot_.Get()->version, 2);
+  EXPECT_EQ(slot_.Get()->gallery->size(), 0);
+}
+
+TEST_F(GalleryRefusalTest, FirstBatchMayBeRefusedWhenALaterOneIsEmbedded) {
+  Reopen();
+  for (uint32_t seed = 100; seed < 132; ++seed) AddRefused(seed);
+  // Sorts after them, and so comes in the second batch.
+  const auto is_free = [this](uint32_t seed) {
+    const uint8_t first = PhotoImage(seed).pixels()[0];
+    return std::count(refused_.begin(), refused_.end(), first) == 0;
+  };
+  uint32_t seed = 1;
+  while (!is_free(seed)) ++seed;
+  MustAdd("z", seed);
+  ASSERT_THAT(gallery_->Activate(Refusing()), IsOk());
+  EXPECT_EQ(slot_.Get()->version, 2);
+  EXPECT_EQ(slot_.Get()->gallery->size(), 1);
+}
+
+TEST_F(GalleryRefusalTest, PhotosReplacedDuringAnActivationMayAllBeRefused) {
+  Reopen();
+  MustAdd("a", 3);
+  bool added = false;
+  ActivationCallbacks callbacks;
+  callbacks.after_batch = [&](absl::Duration took) {
+    // The view is read, and an attempt to swap comes next.
+    if (took == absl::ZeroDuration() && !std::exchange(added, true)) {
+      for (const uint32_t seed : {1, 2}) AddRefused(seed);
+    }
+    return absl::OkStatus();
+  };
+  ASSERT_THAT(gallery_->Activate(Refusing(), callbacks), IsOk());
+  ASSERT_TRUE(added);
+  EXPECT_EQ(slot_.Get()->version, 2);
+  EXPECT_EQ(slot_.Get()->gallery->size(), 1);
 }
 
 // A gallery whose decoder fails as a test says.

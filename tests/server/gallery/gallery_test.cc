@@ -351,7 +351,7 @@ TEST_F(GalleryTest, EncoderThatRefusesEveryPhotoEndsTheActivation) {
     return absl::InvalidArgumentError("odd");
   };
   EXPECT_THAT(gallery_->Activate(std::make_shared<FakeEncoder>(options)),
-              StatusIs(absl::StatusCode::kInternal, HasSubstr("refuses 3 photos in a row")));
+              StatusIs(absl::StatusCode::kInternal, HasSubstr("refuses all of 3 photos")));
   EXPECT_EQ(slot_.Get()->version, 1);
   EXPECT_EQ(slot_.Get()->gallery->size(), 3);
 }

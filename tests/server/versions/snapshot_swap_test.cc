@@ -189,6 +189,22 @@ TEST_F(SnapshotSwapTest, FailureInTheWarmUpLeavesTheOldOneServing) {
   EXPECT_THAT(std::string(StatusOf(2).failure.message()), HasSubstr("no kernel"));
 }
 
+TEST_F(SnapshotSwapTest, WarmUpThatGivesNoNumbersOnceIsTriedAgain) {
+  Serve();
+  bool failed = false;
+  Model model;
+  model.on_encode = [&](absl::Span<const EncoderInput>) {
+    EmbeddingMatrix zeros(1, 1);
+    return std::exchange(failed, true) ? absl::OkStatus() : NormalizeRows(zeros);
+  };
+  SetModel(2, model);
+  Publish();
+  ASSERT_THAT(loader_->Load(), IsOk());
+  ASSERT_EQ(ServingVersion(), 1);
+  ASSERT_THAT(loader_->Load(), IsOk());
+  EXPECT_EQ(ServingVersion(), 2);
+}
+
 TEST_F(SnapshotSwapTest, FailureInTheEmbeddingLeavesTheOldOneServing) {
   Serve();
   MustAdd("a", 1);
