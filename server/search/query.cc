@@ -158,7 +158,10 @@ absl::StatusOr<std::vector<Image>> DecodeExamples(const Query& query, const Limi
   std::vector<Image> images;
   // The drawings of a query may have as much ink together as a single one.
   StrokeLimits strokes = limits.strokes;
-  strokes.max_touched_pixels /= static_cast<double>(query.examples.size());
+  const auto drawings =
+      std::count_if(query.examples.begin(), query.examples.end(),
+                    [](const QueryExample& example) { return example.strokes.has_value(); });
+  strokes.max_touched_pixels /= static_cast<double>(std::max<int64_t>(drawings, 1));
   for (size_t i = 0; i < query.examples.size(); ++i) {
     const QueryExample& example = query.examples[i];
     if (!example.is_drawn()) continue;

@@ -157,6 +157,23 @@ TEST_F(QueryTest, DrawingsOfAQueryShareTheInkOfOne) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("too much ink")));
 }
 
+TEST_F(QueryTest, PhotosOfAQueryTakeNoInkFromItsDrawing) {
+  AddStrokes();
+  auto query = ParseQuery(request_, limits_);
+  ASSERT_THAT(query, IsOk());
+  double least = 1;
+  while (true) {
+    limits_.strokes.max_touched_pixels = least;
+    if (RasterizeStrokes(*query->examples[0].strokes, limits_.strokes).ok()) break;
+    least *= 2;
+  }
+  QueryExample photo;
+  photo.photo_id = "a";
+  query->examples.resize(16, photo);
+  InProcessDecoder decoder;
+  EXPECT_THAT(DecodeExamples(*query, limits_, decoder, CallLife()), IsOk());
+}
+
 TEST_F(QueryTest, PhotoIdWithControlCharacterIsRefused) {
   request_.mutable_examples(0)->set_photo_id("a\nb");
   ExpectRefused("examples[0].photo_id");
