@@ -330,7 +330,8 @@ bool FeedbackCollection::data_set_lags() const {
 }
 
 void FeedbackCollection::WriteDue() {
-  if (!store_->CheckErased().ok()) {
+  // Another call may have emptied the log between a failed one's look at the store and its report.
+  if (erasure_failed_ || !store_->CheckErased().ok()) {
     store_->Erase();
     StoreWrote({}).IgnoreError();
   }
@@ -361,7 +362,7 @@ absl::Status FeedbackCollection::WriteDataSet() {
 struct FeedbackCollection::LeftOut {
   struct Reason {
     int64_t pairs = 0;
-    // Of the first of them.
+    // The first of these pairs.
     std::string feedback_id;
     std::string photo_id;
     absl::Status why;
