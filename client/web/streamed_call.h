@@ -153,9 +153,11 @@ class StreamedCall : public HttpBodySource, private grpc::ClientReadReactor<Resp
   void OnDone(const grpc::Status& status) override {
     std::function<void(Piece)> waiting;
     std::optional<Piece> piece;
+    // Writes to the log, so not under the lock.
+    absl::Status told = call_.StatusOf(status);
     {
       absl::MutexLock lock(&mutex_);
-      status_ = call_.StatusOf(status);
+      status_ = std::move(told);
       finished_ = true;
       changed_.NotifyAll();
       waiting = std::exchange(waiting_, nullptr);
