@@ -16,7 +16,7 @@ namespace s2p {
 
 // One token bucket for each caller: it holds what a second brings, at least one token, or as many
 // as one may use at once, and each call takes one. Remembers a bounded number of callers; the one
-// that has not called for the longest is forgotten, and starts afresh. Thread-safe.
+// that has not called for the longest is forgotten, and starts with a full bucket. Thread-safe.
 class TokenBuckets {
  public:
   using Clock = std::chrono::steady_clock;

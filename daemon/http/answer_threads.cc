@@ -37,7 +37,7 @@ void AnswerThreads::Stop() {
 void AnswerThreads::Run() {
   while (std::optional<Work> work = Next()) {
     work->run();
-    // What it holds is given back before its place is.
+    // The work gives back what it holds before its place is free.
     work->run = nullptr;
     absl::MutexLock lock(&mutex_);
     running_.Give(work->caller);

@@ -23,7 +23,7 @@ class AnswerThreads {
  public:
   // `threads` is at least 1. `max_waiting`: further work that may wait for a thread.
   AnswerThreads(int threads, int max_waiting);
-  // As Stop.
+  // Stops, as Stop does.
   ~AnswerThreads();
   AnswerThreads(const AnswerThreads&) = delete;
   AnswerThreads& operator=(const AnswerThreads&) = delete;

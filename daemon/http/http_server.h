@@ -74,7 +74,8 @@ struct HttpAdmission {
   std::optional<HttpResponse> answer;
   // Otherwise, the largest body that is read before Answer.
   uint64_t max_body_bytes = 0;
-  // Who asks: callers take turns at the threads. Empty: nobody in particular, who may have all.
+  // The caller who asks; callers take turns at the threads. Empty: nobody in particular, who may
+  // have all.
   std::string caller;
 };
 

@@ -52,7 +52,7 @@ class FakeCalls {
   void AwaitCancelled() { cancelled_.WaitForNotification(); }
 
   grpc::Status Admit(grpc::ServerContext& context) {
-    // As our servers do.
+    // Our servers send the id, too.
     context.AddTrailingMetadata("x-request-id", "fake");
     if (TakeHold()) {
       held_.Notify();
