@@ -29,6 +29,11 @@ TEST(RetryThreadTest, NothingRunsBeforeThePauseIsOverOrUnasked) {
     RetryThread waits(absl::InfiniteDuration(), [&] { ++runs; });
     waits.Wake();
     RetryThread idle(absl::ZeroDuration(), [&] { ++runs; });
+    // A thread that starts last and runs gives the others time to run by mistake.
+    absl::Notification ran;
+    RetryThread last(absl::ZeroDuration(), [&] { ran.Notify(); });
+    last.Wake();
+    ran.WaitForNotification();
   }
   EXPECT_EQ(runs, 0);
 }
