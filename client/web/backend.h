@@ -127,8 +127,8 @@ class ForwardedCall {
   // is Internal, not Unauthenticated: the user of the browser can do nothing about it.
   //
   // Visitors read what a call to the server returns. So the server's address, our key's name, and
-  // gRPC's own words are left out, and logged with the request's id. Only operators call the
-  // trainer; they read it all.
+  // gRPC's own words are left out of every answer, an operator's too, and logged with the request's
+  // id. Only operators call the trainer; they read it all.
   absl::Status StatusOf(const grpc::Status& status) const;
 
  private:
