@@ -97,7 +97,7 @@ void AddFlags(Options& options, Flags& flags) {
           "max-originals", &web.max_originals,
           "originals of photos sent at a time; once there are this many, clients below their share "
           "get up to as many more")
-      .Range(1, 10000);
+      .Range(1, 100);
   options.Add("max-connections", &web.max_connections, "most connections open at a time")
       .Range(1, 100000);
   options

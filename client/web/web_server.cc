@@ -49,8 +49,9 @@ absl::Status CheckOptions(const WebServerOptions& options) {
   if (options.max_streams < 0) {
     return absl::InvalidArgumentError("max-streams: less than none");
   }
-  if (options.max_originals < 1) {
-    return absl::InvalidArgumentError("max-originals: at least one must be allowed");
+  if (options.max_originals < 1 || options.max_originals > 100) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("max-originals: ", options.max_originals, " is not between 1 and 100"));
   }
   if (!options.login_header.empty() && options.trusted_proxies.empty()) {
     return absl::InvalidArgumentError(

@@ -52,9 +52,9 @@ struct WebServerOptions {
   // Largest number of open event streams, none of which uses a thread.
   int max_streams = 32;
   // Originals of photos that are sent at a time, none of which uses a thread: places that clients
-  // share (CallPlaces), so up to twice as many in all. A server's max_photos_sent is above that, or
-  // clients that do not read could leave no thumbnail.
-  int max_originals = 64;
+  // share (CallPlaces), so up to twice as many in all. At most 100, since all keys of a server
+  // share its max_photos_sent, and clients that do not read could leave no thumbnail.
+  int max_originals = 32;
   // As in HttpServerOptions.
   int max_connections = 1024;
   int max_connections_per_address = 256;

@@ -170,6 +170,16 @@ TEST_F(VisitorsTest, PlaceOfAnOriginalIsGivenBackWhenItsVisitorLeaves) {
   EXPECT_THAT(head, StartsWith("HTTP/1.1 200"));
 }
 
+TEST_F(VisitorsTest, MoreOriginalsThanAServerCanSpareAreRefusedByName) {
+  for (const int originals : {0, 101}) {
+    options_.max_originals = originals;
+    EXPECT_THAT(
+        WebServer::Start(options_),
+        test::StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr(absl::StrCat("max-originals: ", originals, " is not between"))));
+  }
+}
+
 TEST_F(VisitorsTest, SearchesThatLastLeaveAThreadToAnotherVisitor) {
   options_.threads = 2;
   Start();
