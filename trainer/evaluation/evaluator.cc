@@ -157,20 +157,24 @@ absl::StatusOr<EmbeddingMatrix> PredictAttributes(DualEncoder& encoder,
 }
 
 absl::StatusOr<EvaluationResult> Evaluate(DualEncoder& encoder, const EvaluationSet& set,
-                                          const std::string& direction) {
+                                          const std::string& direction,
+                                          const std::function<bool()>& stop) {
   if (direction != kSketchToPhoto && direction != kPhotoToSketch) {
     return absl::InvalidArgumentError(absl::StrCat("direction ", direction, ": expected ",
                                                    kSketchToPhoto, " or ", kPhotoToSketch));
   }
-  S2P_ASSIGN_OR_RETURN(const auto photos, Embed(encoder, *set.photos, v1::MODALITY_PHOTO));
-  S2P_ASSIGN_OR_RETURN(const auto sketches, Embed(encoder, *set.sketches, v1::MODALITY_SKETCH));
+  S2P_ASSIGN_OR_RETURN(const auto photos, Embed(encoder, *set.photos, v1::MODALITY_PHOTO, stop));
+  S2P_ASSIGN_OR_RETURN(const auto sketches,
+                       Embed(encoder, *set.sketches, v1::MODALITY_SKETCH, stop));
   return Rank(photos, sketches, set, direction);
 }
 
 absl::StatusOr<std::vector<EvaluationResult>> EvaluateBothWays(DualEncoder& encoder,
-                                                               const EvaluationSet& set) {
-  S2P_ASSIGN_OR_RETURN(const auto photos, Embed(encoder, *set.photos, v1::MODALITY_PHOTO));
-  S2P_ASSIGN_OR_RETURN(const auto sketches, Embed(encoder, *set.sketches, v1::MODALITY_SKETCH));
+                                                               const EvaluationSet& set,
+                                                               const std::function<bool()>& stop) {
+  S2P_ASSIGN_OR_RETURN(const auto photos, Embed(encoder, *set.photos, v1::MODALITY_PHOTO, stop));
+  S2P_ASSIGN_OR_RETURN(const auto sketches,
+                       Embed(encoder, *set.sketches, v1::MODALITY_SKETCH, stop));
   std::vector<EvaluationResult> results;
   for (const char* direction : {kSketchToPhoto, kPhotoToSketch}) {
     results.push_back(Rank(photos, sketches, set, direction));

@@ -73,13 +73,15 @@ struct EvaluationResult {
   std::vector<std::string> query_identities, gallery_identities;
 };
 
-// `direction` is one of the above; otherwise InvalidArgument.
+// `direction` is one of the above; otherwise InvalidArgument. Else as Embed, Cancelled included.
 absl::StatusOr<EvaluationResult> Evaluate(DualEncoder& encoder, const EvaluationSet& set,
-                                          const std::string& direction);
+                                          const std::string& direction,
+                                          const std::function<bool()>& stop = {});
 
 // The results of both directions: sketch to photo, then photo to sketch. Embeds each image once.
-absl::StatusOr<std::vector<EvaluationResult>> EvaluateBothWays(DualEncoder& encoder,
-                                                               const EvaluationSet& set);
+// Errors as Embed, Cancelled included.
+absl::StatusOr<std::vector<EvaluationResult>> EvaluateBothWays(
+    DualEncoder& encoder, const EvaluationSet& set, const std::function<bool()>& stop = {});
 
 }  // namespace s2p
 

@@ -109,15 +109,16 @@ absl::Status LoadFirstWeights(const v1::TrainingSpec& spec, const std::string& c
 }
 
 absl::StatusOr<double> FitFirstProjection(const v1::TrainingSpec& spec, const TrainingData& data,
-                                          DualEncoder& encoder) {
+                                          DualEncoder& encoder, const std::function<bool()>& stop) {
   const std::vector<double> shares = SharesToTry(spec, data);
   if (spec.initial_weights().empty() || spec.embedding().dimension() == 0) return shares[0];
   const auto judge = [&](DualEncoder& fitted) -> absl::StatusOr<double> {
-    S2P_ASSIGN_OR_RETURN(const auto result, Evaluate(fitted, *data.validation, kSketchToPhoto));
+    S2P_ASSIGN_OR_RETURN(const auto result,
+                         Evaluate(fitted, *data.validation, kSketchToPhoto, stop));
     return result.evaluation.mean_average_precision();
   };
   return InitializeWithBestShare(data.photos, data.sketches, spec.embedding(), shares, judge,
-                                 encoder);
+                                 encoder, stop);
 }
 
 }  // namespace s2p

@@ -3,6 +3,7 @@
 #define S2P_TRAINER_IHDA_FIRST_WEIGHTS_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -27,9 +28,11 @@ absl::Status LoadFirstWeights(const v1::TrainingSpec& spec, const std::string& c
 // (trainer/start/projection_init.h). Returns the share of people's sketches that the run is to have
 // (trainer/ihda/human_share.h): where there are several to try and a projection is fitted, the one
 // whose start has the highest mAP, sketch to photo, on the held-back sketches. Requires
-// LoadFirstWeights. Errors as InitializeProjection and Evaluate.
+// LoadFirstWeights. Cancelled within a batch once `stop` is true; else errors as
+// InitializeProjection and Evaluate.
 absl::StatusOr<double> FitFirstProjection(const v1::TrainingSpec& spec, const TrainingData& data,
-                                          DualEncoder& encoder);
+                                          DualEncoder& encoder,
+                                          const std::function<bool()>& stop = {});
 
 // NotFound, naming the store and what to do, if there is no such version in it.
 absl::Status FindInitialVersion(const std::string& checkpoint_root, int64_t version);

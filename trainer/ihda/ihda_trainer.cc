@@ -173,7 +173,8 @@ absl::Status IhdaTrainer::Begin() {
   double share = 0;
   Ranks* ranks = options_.ranks;
   if (ranks == nullptr || ranks->first()) {
-    S2P_ASSIGN_OR_RETURN(share, FitFirstProjection(plan_.spec, data_, networks_->encoder()));
+    S2P_ASSIGN_OR_RETURN(
+        share, FitFirstProjection(plan_.spec, data_, networks_->encoder(), options_.observer.stop));
   }
   if (ranks != nullptr) {
     share = ranks->BroadcastNumber(share);
@@ -235,7 +236,7 @@ absl::Status IhdaTrainer::Run() {
 
 absl::Status IhdaTrainer::EvaluateOn(const EvaluationSet& set, const std::string& split,
                                      std::vector<v1::Evaluation>& evaluations) {
-  auto results = EvaluateBothWays(networks_->encoder(), set);
+  auto results = EvaluateBothWays(networks_->encoder(), set, options_.observer.stop);
   if (!results.ok()) return OutOfMemory(results.status());
   for (EvaluationResult& result : *results) {
     result.evaluation.set_dataset(plan_.data_sets.target.name());

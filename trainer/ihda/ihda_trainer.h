@@ -59,14 +59,15 @@ class IhdaTrainer {
   // Reads all images, makes the networks and loads their first weights or, if the state file
   // exists, the state of the interrupted run. InvalidArgument names what is wrong with device or
   // weights; FailedPrecondition if the data cannot be trained on or the state is of another run;
-  // DataLoss if it is damaged.
+  // DataLoss if it is damaged; Cancelled once the observer's `stop` is true.
   static absl::StatusOr<std::unique_ptr<IhdaTrainer>> Create(RunPlan plan,
                                                              const IhdaTrainerOptions& options);
   ~IhdaTrainer();
 
   // Trains from where the run stands. Cancelled if the observer stopped it: whole epochs are kept
-  // in the state file. InvalidArgument naming step, epoch, update and term when a loss is not
-  // finite; the networks before that update are then kept in STATE_FILE.failed.
+  // in the state file. An epoch that it stopped while its model was evaluated is not.
+  // InvalidArgument naming step, epoch, update and term when a loss is not finite; the networks
+  // before that update are then kept in STATE_FILE.failed.
   absl::Status Run();
   // True if it started from a state file.
   bool resumed() const { return resumed_; }
@@ -75,7 +76,8 @@ class IhdaTrainer {
   // Evaluations of the validation identities and of the test split, where there are any, in both
   // directions, with the networks as they are: after Run those that are kept, before it ends those
   // of the current repeat. With validation.keep_best also those of the last epoch, whose splits are
-  // called "train-validation-last-epoch" and "test-last-epoch".
+  // called "train-validation-last-epoch" and "test-last-epoch". Cancelled if the observer stops it;
+  // networks and state file stay as they are.
   absl::StatusOr<std::vector<v1::Evaluation>> EvaluateAll();
   // Copies the networks as they are. `evaluations` and `job_id` go into the manifest.
   absl::StatusOr<TrainedModel> Model(const std::vector<v1::Evaluation>& evaluations,

@@ -408,7 +408,7 @@ absl::StatusOr<std::vector<v1::Evaluation>> TrainLoop::Validate() {
   // A message with a list of evaluations, to be sent.
   v1::CheckpointManifest measured;
   if (ranks == nullptr || ranks->first()) {
-    const auto results = EvaluateBothWays(networks_.encoder(), *data_.validation);
+    const auto results = EvaluateBothWays(networks_.encoder(), *data_.validation, observer_.stop);
     if (!results.ok()) return WithoutDeviceMemory(results.status(), kSmallerImages);
     for (const EvaluationResult& result : *results) {
       *measured.add_evaluations() = result.evaluation;

@@ -26,8 +26,8 @@ struct TrainingObserver {
   // Gets a name for the things that are being read, how many are done, and how many there are.
   std::function<void(const std::string&, int64_t, int64_t)> on_loading = [](const auto&, auto,
                                                                             auto) {};
-  // Asked before each batch, and before each image while they are read: true ends the run with
-  // Cancelled.
+  // Asked before each batch of images that is trained on, evaluated or fitted to, and before each
+  // image while they are read: true ends the run with Cancelled.
   std::function<bool()> stop = [] { return false; };
   // Before the first epoch of a run that does not resume its state, because the data or the spec
   // have changed since.

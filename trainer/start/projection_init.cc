@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <numeric>
 #include <optional>
@@ -53,12 +54,20 @@ torch::Tensor Centre(torch::Tensor rows) {
   return mean;
 }
 
-Features FeaturesOf(const LabelledImages& labelled, const std::vector<int>& chosen,
-                    v1::Modality modality, DualEncoder& encoder, torch::Device device) {
+absl::Status CheckStop(const std::function<bool()>& stop) {
+  if (!stop || !stop()) return absl::OkStatus();
+  return absl::CancelledError("stopped while the projection was fitted");
+}
+
+absl::StatusOr<Features> FeaturesOf(const LabelledImages& labelled, const std::vector<int>& chosen,
+                                    v1::Modality modality, DualEncoder& encoder,
+                                    const std::function<bool()>& stop) {
+  const torch::Device device = encoder.parameters()[0].device();
   const PreparedImages& images = *labelled.images;
   std::vector<torch::Tensor> parts;
   const size_t count = chosen.size();
   for (size_t begin = 0; begin < count; begin += kBatch) {
+    S2P_RETURN_IF_ERROR(CheckStop(stop));
     std::vector<torch::Tensor> of_batch;
     for (size_t i = begin; i < std::min(begin + kBatch, count); ++i) {
       of_batch.push_back(NormalizedBatch(images, chosen[i], chosen[i] + 1));
@@ -188,15 +197,17 @@ struct Start {
   torch::Tensor components;
 };
 
-Start StartOf(const LabelledImages& photos, const LabelledImages& sketches, DualEncoder& encoder) {
-  const torch::Device device = encoder.parameters()[0].device();
+absl::StatusOr<Start> StartOf(const LabelledImages& photos, const LabelledImages& sketches,
+                              DualEncoder& encoder, const std::function<bool()>& stop) {
   // More than 2,895 of both are too many: the eigenvalue routine is then called with too small a
   // workspace, whose size (2 n^2 + 6 n + 1) LAPACK returns as a float32.
   const StartImages images =
       ChooseStartImages(photos.labels, sketches.labels, kMostStartImages, sketches.made);
-  Start start{FeaturesOf(photos, images.photos, v1::MODALITY_PHOTO, encoder, device),
-              FeaturesOf(sketches, images.sketches, v1::MODALITY_SKETCH, encoder, device),
-              {}};
+  Start start;
+  S2P_ASSIGN_OR_RETURN(start.photos,
+                       FeaturesOf(photos, images.photos, v1::MODALITY_PHOTO, encoder, stop));
+  S2P_ASSIGN_OR_RETURN(start.sketches,
+                       FeaturesOf(sketches, images.sketches, v1::MODALITY_SKETCH, encoder, stop));
   const int64_t most = encoder.named_parameters()["projection.weight"].size(0);
   start.components = PrincipalComponents(torch::cat({start.photos.centred, start.sketches.centred}),
                                          kWider * most);
@@ -351,16 +362,18 @@ absl::Status InitializeProjection(const LabelledImages& photos, const LabelledIm
 absl::StatusOr<double> InitializeWithBestShare(
     const LabelledImages& photos, const LabelledImages& sketches,
     const v1::TrainingSpec::EmbeddingSpec& embedding, const std::vector<double>& shares,
-    const std::function<absl::StatusOr<double>(DualEncoder&)>& judge, DualEncoder& encoder) {
+    const std::function<absl::StatusOr<double>(DualEncoder&)>& judge, DualEncoder& encoder,
+    const std::function<bool()>& stop) {
   S2P_CHECK(!shares.empty());
   const bool was_training = encoder.is_training();
   try {
     torch::NoGradGuard no_grad;
     encoder.eval();
-    const Start start = StartOf(photos, sketches, encoder);
+    S2P_ASSIGN_OR_RETURN(const Start start, StartOf(photos, sketches, encoder, stop));
     double best = shares[0];
     std::optional<double> best_judged;
     for (const double share : shares) {
+      S2P_RETURN_IF_ERROR(CheckStop(stop));
       SetProjection(start, embedding, share, encoder);
       if (shares.size() == 1) break;
       S2P_ASSIGN_OR_RETURN(const double judged, judge(encoder));

@@ -57,12 +57,13 @@ absl::Status InitializeProjection(const LabelledImages& photos, const LabelledIm
 
 // Sets the projection as InitializeProjection does with the one of `shares` that is best: whose
 // encoder `judge` gives the highest number, the first of equals. Returns it. The features are
-// computed once. Requires a share, and a projection; else as InitializeProjection, and the judge's
-// errors.
+// computed once. Requires a share, and a projection. Cancelled within a batch of images, and before
+// the next share, once `stop` is true; else errors as InitializeProjection, and the judge's.
 absl::StatusOr<double> InitializeWithBestShare(
     const LabelledImages& photos, const LabelledImages& sketches,
     const v1::TrainingSpec::EmbeddingSpec& embedding, const std::vector<double>& shares,
-    const std::function<absl::StatusOr<double>(DualEncoder&)>& judge, DualEncoder& encoder);
+    const std::function<absl::StatusOr<double>(DualEncoder&)>& judge, DualEncoder& encoder,
+    const std::function<bool()>& stop = {});
 
 }  // namespace s2p
 

@@ -205,6 +205,40 @@ TEST_F(IhdaTrainerTest, StopInTheMiddleOfAnEpochIsCancelledAndKeepsWholeEpochs) 
   EXPECT_THAT(Differences(whole, Train(Spec(), options)), IsEmpty());
 }
 
+TEST_F(IhdaTrainerTest, EpochThatIsStoppedWhileItIsEvaluatedIsTrainedAgain) {
+  const v1::TrainingSpec spec = With(Spec(), {"step1.epochs=0", "validation.every_epochs=1"});
+  const TensorMap whole = Train(spec);
+  IhdaTrainerOptions options;
+  options.state_file = dir_.File("resume");
+  // After the last batch of an epoch nothing is left of it but its evaluation.
+  bool stop = false;
+  int epochs = 0;
+  options.observer.on_progress = [&](const v1::TrainingProgress& progress) {
+    stop = progress.step() == progress.steps();
+  };
+  options.observer.on_epoch = [&](const auto&, const auto&) { ++epochs; };
+  options.observer.stop = [&] { return stop; };
+  EXPECT_THAT((*Create(spec, options))->Run(), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ(epochs, 0);
+  options.observer.stop = [] { return false; };
+  EXPECT_THAT(Differences(whole, Train(spec, options)), IsEmpty());
+  EXPECT_EQ(epochs, 2);
+}
+
+TEST_F(IhdaTrainerTest, StopOfTheLastEvaluationKeepsTheModel) {
+  IhdaTrainerOptions options;
+  options.state_file = dir_.File("resume");
+  bool stop = false;
+  options.observer.stop = [&] { return stop; };
+  auto trainer = *Create(Spec(), options);
+  ASSERT_THAT(trainer->Run(), IsOk());
+  const TensorMap trained = trainer->Model({}, "job")->weights;
+  stop = true;
+  EXPECT_THAT(trainer->EvaluateAll(), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(Differences(trained, trainer->Model({}, "job")->weights), IsEmpty());
+  EXPECT_TRUE(std::filesystem::exists(options.state_file));
+}
+
 class FullDiskTrainerTest : public TinyRunTest {
  protected:
   FullDiskTrainerTest() {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <set>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -306,6 +307,23 @@ TEST_F(PseudoPairsTest, ShareIsChosenOnHeldBackSketches) {
     }
   }
   EXPECT_EQ(chosen, best_share);
+}
+
+// The last thing that Create asks before is the fit.
+TEST_F(PseudoPairsTest, RunIsStoppedWhileItsProjectionIsFitted) {
+  auto random = Create(DayOne(Photos(6)));
+  ASSERT_THAT(random, IsOk());
+  const auto untrained = (*random)->Model({}, "job");
+  ASSERT_THAT(untrained, IsOk());
+  ASSERT_THAT(WriteSafetensors(dir_.File("w"), BackboneOf(untrained->weights)), IsOk());
+  const v1::TrainingSpec spec = DayOne(dir_.File("photos"), {"initial_weights=" + dir_.File("w")});
+  int asked = 0, stops_at = 0;
+  IhdaTrainerOptions options;
+  options.observer.stop = [&] { return ++asked == stops_at; };
+  ASSERT_THAT(Create(spec, options), IsOk());
+  stops_at = std::exchange(asked, 0);
+  EXPECT_THAT(Create(spec, options),
+              StatusIs(absl::StatusCode::kCancelled, HasSubstr("while the projection was fitted")));
 }
 
 TEST_F(PseudoPairsTest, NothingIsSaidToBeLeftOut) {

@@ -228,6 +228,26 @@ TEST_F(ProjectionInitTest, ErrorOfTheJudgeIsReturned) {
               test::StatusIs(absl::StatusCode::kResourceExhausted));
 }
 
+TEST_F(ProjectionInitTest, StopIsCancelledBeforeAnImageIsLookedAt) {
+  const LabelledImages images{Load(10), Numbers(10)};
+  int judged = 0;
+  const auto judge = [&](DualEncoder&) -> absl::StatusOr<double> { return ++judged; };
+  EXPECT_THAT(InitializeWithBestShare(images, images, embedding_, {0.1, 0.2}, judge, *encoder_,
+                                      [] { return true; }),
+              test::StatusIs(absl::StatusCode::kCancelled, testing::HasSubstr("fitted")));
+  EXPECT_EQ(judged, 0);
+}
+
+TEST_F(ProjectionInitTest, StopEndsTheSearchForTheBestShare) {
+  const LabelledImages images{Load(10), Numbers(10)};
+  int judged = 0;
+  const auto judge = [&](DualEncoder&) -> absl::StatusOr<double> { return ++judged; };
+  EXPECT_THAT(InitializeWithBestShare(images, images, embedding_, {0.1, 0.2}, judge, *encoder_,
+                                      [&] { return judged == 1; }),
+              test::StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ(judged, 1);
+}
+
 TEST(ChooseStartImagesTest, PseudoSketchesComeLastAndInTurn) {
   // A pair of people's, an unpaired one, and three pseudo-sketches of each of four photos.
   const std::vector<int> photos = {0, 1, 2, 3};
