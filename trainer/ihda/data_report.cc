@@ -165,9 +165,10 @@ void ReportStep1(const v1::TrainingSpec& spec, std::vector<std::string>& report)
   if (spec.step1().epochs() == 0) return;
   report.push_back(spec.source_dataset().empty()
                        ? "step 1 is not trained, because there is no source_dataset"
-                       : absl::StrCat("step 1 is not trained, because version ",
+                       : absl::StrCat("step 1 is not trained, because the run starts from version ",
                                       spec.initial_version(),
-                                      " has been through it; repeat_step1=true trains it again"));
+                                      ", whether that was trained with a source or not; "
+                                      "repeat_step1=true trains it"));
 }
 
 // A neck that nothing passes through in training, and that retrieval does not read.

@@ -39,7 +39,7 @@ bool IsChannelsLast(const v1::TrainingSpec& spec);
 v1::TrainingSpec::LossSpec::PhotoNeighbours PhotoNeighboursOf(const v1::TrainingSpec& spec);
 
 // True if the run begins with step 1: it has epochs and a source, and the networks do not come from
-// a version, which has been through it, unless the spec asks for it again.
+// a version, whatever that was trained on, unless the spec has repeat_step1.
 bool RunsStep1(const v1::TrainingSpec& resolved);
 
 // The backbone of the manifest.

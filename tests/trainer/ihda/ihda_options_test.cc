@@ -172,8 +172,9 @@ TEST_F(IhdaOptionsTest, StepThatIsNotTrainedIsReportedWithTheReason) {
   EXPECT_THAT(said({"initial_version=3", "repeat_step1=true"}), testing::Not(not_trained));
   EXPECT_THAT(said({"initial_version=3", "step1.epochs=0"}), testing::Not(not_trained));
   EXPECT_THAT(said({"initial_version=3", "step1.epochs=5"}),
-              testing::Contains("step 1 is not trained, because version 3 has been through it; "
-                                "repeat_step1=true trains it again"));
+              testing::Contains("step 1 is not trained, because the run starts from version 3, "
+                                "whether that was trained with a source or not; "
+                                "repeat_step1=true trains it"));
   EXPECT_THAT(said({"source_dataset="}),
               testing::Contains("step 1 is not trained, because there is no source_dataset"));
 }
