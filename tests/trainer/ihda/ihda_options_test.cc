@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -14,7 +15,9 @@
 #include "trainer/data/data_set.h"
 #include "trainer/data/packed_images.h"
 #include "trainer/ihda/data_report.h"
+#include "trainer/ihda/ihda_steps.h"
 #include "trainer/ihda/resume_state.h"
+#include "trainer/ihda/training_data.h"
 
 namespace s2p::test {
 namespace {
@@ -177,6 +180,39 @@ TEST_F(IhdaOptionsTest, StepThatIsNotTrainedIsReportedWithTheReason) {
                                 "repeat_step1=true trains it"));
   EXPECT_THAT(said({"source_dataset="}),
               testing::Contains("step 1 is not trained, because there is no source_dataset"));
+}
+
+// 304 pairs of QMUL-Shoes, and 150 of PKU-Sketch.
+TEST_F(IhdaOptionsTest, ReleasePresetsHaveTheReleasesThreeUpdatesAnEpoch) {
+  const auto resolved = ResolveSpec(Spec());
+  ASSERT_THAT(resolved, IsOk());
+  const auto data_sets = OpenTrainingDataSets(*resolved);
+  ASSERT_THAT(data_sets, IsOk());
+  const auto manifest = ManifestOf(*resolved, data_sets->attributes());
+  ASSERT_THAT(manifest, IsOk());
+  auto data = LoadTrainingData(*data_sets, *resolved, *manifest, /*threads=*/1);
+  ASSERT_THAT(data, IsOk());
+  // A plan needs no image.
+  const auto number = [](int count, std::vector<int>& labels) {
+    labels.resize(static_cast<size_t>(count));
+    std::iota(labels.begin(), labels.end(), 0);
+  };
+  for (const auto& [preset, pairs] :
+       {std::pair("shoes-release", 304), std::pair("persons-release", 150)}) {
+    number(pairs, data->photos.labels);
+    number(pairs, data->sketches.labels);
+    v1::TrainingSpec spec;
+    spec.set_preset(preset);
+    spec.set_source_dataset(Source());
+    spec.set_target_dataset(Target());
+    const auto release = ResolveSpec(spec);
+    ASSERT_THAT(release, IsOk());
+    const auto step = MakeStep2(*release, *data);
+    ASSERT_THAT(step, IsOk());
+    const EpochPlan plan = (*step)->Plan(/*epoch=*/0);
+    ASSERT_EQ(plan.indices.size(), 3u) << preset;
+    for (const auto& parts : plan.indices) EXPECT_EQ(parts.size(), 3u) << "source photos, too";
+  }
 }
 
 TEST_F(IhdaOptionsTest, WhatNothingReadsIsReported) {
