@@ -363,6 +363,20 @@ TEST_F(IhdaJobRunnerTest, DataSetWithoutItsImagesIsRefused) {
   std::filesystem::remove_all(source.folder());
 }
 
+TEST_F(IhdaJobRunnerTest, AtMostAThousandImagesAreLookedFor) {
+  const DataSet source = CopyOfSource("long");
+  std::vector<DataSetImage> images;
+  for (size_t i = 0; i < 1500; ++i) {
+    images.push_back(source.images()[i % source.images().size()]);
+    images.back().split = "train";
+    images.back().path = absl::StrCat("missing-", i, ".png");
+  }
+  ASSERT_THAT(WriteDataSet(source.folder(), {"long", source.attributes(), "", ""}, images), IsOk());
+  EXPECT_THAT(Refusal({"source_dataset=long"}),
+              HasSubstr("1000 of 1000 images that were looked for are missing"));
+  std::filesystem::remove_all(source.folder());
+}
+
 TEST_F(IhdaJobRunnerTest, OneSourceIdentityIsRefusedOnlyWhereABatchNeedsTwo) {
   const DataSet source = CopyOfSource("one");
   std::vector<DataSetImage> images = source.images();
