@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "trainer/data/deal_cards.h"
 #include "trainer/data/random.h"
 
 namespace s2p {
@@ -56,41 +57,6 @@ size_t CountBatches(const std::vector<size_t>& counts, size_t per_batch) {
     }
   }
   return low;
-}
-
-// Deals counts[i] cards of each i into `batches` piles in random order, no two of one i into the
-// same pile; what an i has beyond one card a pile is not dealt. The sizes of the piles differ by at
-// most one card.
-std::vector<std::vector<size_t>> Deal(const std::vector<size_t>& counts, size_t batches,
-                                      Random& random) {
-  std::vector<size_t> order(counts.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  random.Shuffle(order);
-
-  std::vector<std::vector<size_t>> piles(batches);
-  // Piles that lack a card of this round; a round gives each pile one.
-  std::vector<size_t> waiting;
-  std::vector<bool> has_card(batches, false);
-  std::vector<size_t> given;
-  for (const size_t i : order) {
-    given.clear();
-    while (given.size() < std::min(counts[i], batches)) {
-      if (waiting.empty()) {
-        for (size_t pile = 0; pile < batches; ++pile) waiting.push_back(pile);
-        random.Shuffle(waiting);
-        // The piles that have a card of i already are reached after it has none left.
-        std::stable_partition(waiting.begin(), waiting.end(),
-                              [&](size_t pile) { return has_card[pile]; });
-      }
-      const size_t pile = waiting.back();
-      waiting.pop_back();
-      piles[pile].push_back(i);
-      has_card[pile] = true;
-      given.push_back(pile);
-    }
-    for (const size_t pile : given) has_card[pile] = false;
-  }
-  return piles;
 }
 
 // Appends `count` of the images `all` to `out`: those that are not in `used` first, repeats where
@@ -169,7 +135,7 @@ std::vector<std::vector<int>> IdentitySampler::Epoch(int epoch) const {
   }
   const size_t batches = CountBatches(counts, static_cast<size_t>(identities_per_batch_));
   std::vector<std::vector<int>> epoch_batches;
-  for (const std::vector<size_t>& identities : Deal(counts, batches, random)) {
+  for (const std::vector<size_t>& identities : DealCards(counts, batches, random)) {
     std::vector<int>& batch = epoch_batches.emplace_back();
     for (const size_t identity : identities) {
       const std::vector<int>& images = images_of_[identity];
@@ -240,7 +206,7 @@ std::vector<std::vector<SampledPair>> PairSampler::Epoch(int epoch) const {
   }
   const size_t batches = CountBatches(counts, static_cast<size_t>(pairs_per_batch_));
   std::vector<std::vector<SampledPair>> epoch_batches;
-  for (const std::vector<size_t>& identities : Deal(counts, batches, random)) {
+  for (const std::vector<size_t>& identities : DealCards(counts, batches, random)) {
     std::vector<SampledPair>& batch = epoch_batches.emplace_back();
     for (const size_t identity : identities) {
       const std::vector<int>& photos = photos_of_[identity];
