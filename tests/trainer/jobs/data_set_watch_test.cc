@@ -6,6 +6,8 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/jobs/job_fixture.h"
@@ -233,6 +235,28 @@ TEST_F(DataSetWatchTest, RetriedJobThatPublishedLastIsWhatTheNextOneStartsFrom) 
   SetData("target", "t4");
   const std::string next = Follower();
   EXPECT_EQ(store_->Get(next)->spec().initial_version(), 3);
+}
+
+TEST_F(DataSetWatchTest, RoundsOfAllFollowersLeadBackToTheFirstJob) {
+  const auto round = [](int64_t version, uint32_t pairs) {
+    JobOutcome outcome = Published(version);
+    outcome.round.emplace().set_pairs(pairs);
+    return outcome;
+  };
+  const std::string first = Train(round(1, 10));
+  SetData("target", "t2");
+  End(Follower(), round(2, 20));
+  SetData("target", "t3");
+  const std::string third = Follower();
+  End(third, round(3, 30));
+  EXPECT_EQ((*store_->GetFile(third))->lineage(), first);
+  for (const std::string& id : {first, third}) {
+    std::vector<uint32_t> pairs;
+    const auto job = store_->GetWithRounds(id);
+    ASSERT_THAT(job, IsOk());
+    for (const v1::TrainingRound& of_job : job->rounds()) pairs.push_back(of_job.pairs());
+    EXPECT_THAT(pairs, ElementsAre(10u, 20u, 30u)) << id;
+  }
 }
 
 TEST_F(DataSetWatchTest, MissingFileIsWaitedFor) {
