@@ -284,6 +284,23 @@ std::string IhdaNetworks::Save() const {
   return std::move(bytes).str();
 }
 
+uint64_t IhdaNetworks::SavedBytes() const {
+  uint64_t bytes = 0;
+  const auto add = [&bytes](const std::vector<torch::Tensor>& tensors, uint64_t times) {
+    for (const torch::Tensor& tensor : tensors) bytes += times * tensor.nbytes();
+  };
+  const auto add_part = [&add](const torch::nn::Module& part) {
+    add(part.parameters(), 1);
+    add(part.buffers(), 1);
+  };
+  add_part(*encoder_);
+  add_part(*domain_classifier_);
+  add_part(*identity_classifier_);
+  // Adam has two moments of each.
+  for (const auto& group : optimizer_->param_groups()) add(group.params(), 2);
+  return bytes;
+}
+
 void IhdaNetworks::TakeHeadForms(torch::serialize::InputArchive& archive) {
   torch::serialize::InputArchive encoder, head, domain_classifier, last_layer;
   archive.read("encoder", encoder);

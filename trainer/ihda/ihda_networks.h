@@ -79,6 +79,9 @@ class IhdaNetworks {
   // or do not fit.
   std::string Save() const;
   absl::Status Load(const std::string& bytes);
+  // About the size of what Save returns after the first update, which makes the moments. Requires
+  // BeginStep.
+  uint64_t SavedBytes() const;
 
  private:
   IhdaNetworks(const v1::TrainingSpec& spec, std::shared_ptr<DualEncoder> encoder,

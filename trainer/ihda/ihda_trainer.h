@@ -42,8 +42,9 @@ struct IhdaTrainerOptions {
   // only it may have a state file. The weights are those of one process, up to rounding.
   Ranks* ranks = nullptr;
   // Called when the disk is too full for the state of an epoch: after the epoch, whose work is then
-  // only in memory, or before it, if a state of the last one's size would not fit. Returns true,
-  // after a while, to try again; false ends the run, with Cancelled if the observer stops it.
+  // only in memory, or before it, if a state of the last one's size (before the first: of the size
+  // that follows from the networks) would not fit. Returns true, after a while, to try again; false
+  // ends the run, with Cancelled if the observer stops it.
   std::function<bool(const absl::Status&)> wait_for_room = [](const absl::Status&) {
     return false;
   };

@@ -339,7 +339,9 @@ ResumeState TrainLoop::State() const {
 
 absl::Status TrainLoop::WaitUntilStateFits() const {
   if (state_file_.empty()) return absl::OkStatus();
-  return WriteWithRoom([this] { return CheckRoomForState(state_file_, state_bytes_); });
+  // The first one is yet to be made, so its size follows from what it will hold.
+  const uint64_t bytes = state_bytes_ > 0 ? state_bytes_ : networks_.SavedBytes() + start_.size();
+  return WriteWithRoom([&] { return CheckRoomForState(state_file_, bytes); });
 }
 
 absl::Status TrainLoop::KeepState() {

@@ -120,7 +120,7 @@ class TrainLoop {
   TrainingPlace place_;
   // Whole epochs of the step, over all its repeats.
   int epochs_done_ = 0;
-  // Size of the last state; 0 before the first.
+  // Size of the last state; 0 before the first, whose size is estimated.
   uint64_t state_bytes_ = 0;
   // Where each repeat starts (IhdaNetworks::Save); empty unless averages() or ranks_photos().
   std::string start_;

@@ -196,6 +196,19 @@ TEST(IhdaNetworksTest, MetaGradientsAreThoseOfTheUpdatedNetworksWhichAreThenAsTh
   }
 }
 
+TEST(IhdaNetworksTest, SizeOfTheFirstStateIsKnownBeforeItsUpdates) {
+  const auto networks = Networks("paper");
+  const uint64_t expected = networks->SavedBytes();
+  for (const torch::Tensor& parameter : networks->encoder().parameters()) {
+    parameter.mutable_grad() = torch::zeros_like(parameter);
+  }
+  const torch::Tensor x = Features(1).set_requires_grad(true);
+  (networks->DomainLogits(x, 1).sum() + networks->IdentityLogits(x).sum()).backward();
+  networks->Update(1e-3);
+  const auto saved = static_cast<double>(networks->Save().size());
+  EXPECT_NEAR(static_cast<double>(expected) / saved, 1, 0.05);
+}
+
 TEST(IhdaNetworksTest, OwnStateIsContinuedToTheSameBits) {
   for (const char* recipe : {"paper", "release"}) {
     const auto networks = Networks(recipe);

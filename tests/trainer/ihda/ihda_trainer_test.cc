@@ -275,6 +275,14 @@ TEST_F(FullDiskTrainerTest, RunThatMayNotWaitEndsWithTheReason) {
   EXPECT_THAT((*Create(Spec(), options_))->Run(), StatusIs(absl::StatusCode::kResourceExhausted));
 }
 
+// The file system of processes never has room.
+TEST_F(FullDiskTrainerTest, DiskWithoutRoomIsNoticedBeforeTheFirstEpoch) {
+  options_.state_file = "/proc/resume";
+  EXPECT_THAT((*Create(Spec(), options_))->Run(),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("0 bytes are free")));
+  EXPECT_EQ(updates_, 0);
+}
+
 TEST_F(FullDiskTrainerTest, StopWhileItWaitsIsCancelled) {
   FillDisk();
   options_.wait_for_room = [this](const absl::Status&) {
