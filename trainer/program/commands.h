@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "daemon/daemon_options.h"
 #include "daemon/log.h"
+#include "daemon/main_memory.h"
 #include "daemon/options.h"
 #include "trainer/import/import_dataset.h"
 #include "trainer/jobs/trainer_server.h"
@@ -171,8 +173,11 @@ struct CrossValidateOptions {
   std::string checkpoint_root;
   int32_t threads = 0;
   bool json = false;
+  // Tests replace it.
+  std::function<absl::StatusOr<MainMemory>()> measure_memory = [] { return MeasureMainMemory(); };
 };
-// Cancelled when `stop` ended it.
+// Cancelled when `stop` ended it. FailedPrecondition if the images of a split take more memory than
+// is available; they are not read then.
 absl::Status RunCrossValidate(const CrossValidateOptions& options,
                               const std::function<bool()>& stop, bool terminal, std::ostream& out);
 
@@ -186,7 +191,10 @@ struct SelectAttributesOptions {
   std::string checkpoint_root;
   int32_t threads = 0;
   bool json = false;
+  // Tests replace it.
+  std::function<absl::StatusOr<MainMemory>()> measure_memory = [] { return MeasureMainMemory(); };
 };
+// FailedPrecondition if the images take more memory than is available; else as SelectAttributes.
 absl::Status RunSelectAttributes(const SelectAttributesOptions& options,
                                  const std::function<bool()>& stop, bool terminal,
                                  std::ostream& out);

@@ -61,4 +61,11 @@ absl::Status CheckMemory(uint64_t image_bytes, uint64_t memory_bytes, const char
       "trainer more memory"));
 }
 
+absl::Status CheckImagesFit(const OpenDataSets& data_sets, const v1::TrainingSpec& resolved,
+                            const std::function<absl::StatusOr<MainMemory>()>& measure) {
+  const auto memory = measure();
+  if (!memory.ok()) return absl::OkStatus();
+  return CheckMemory(ImageBytes(data_sets, resolved), memory->available_bytes, "are available");
+}
+
 }  // namespace s2p

@@ -3,8 +3,11 @@
 #define S2P_TRAINER_PROGRAM_IMAGE_MEMORY_H_
 
 #include <cstdint>
+#include <functional>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daemon/main_memory.h"
 #include "s2p/v1/training.pb.h"
 #include "trainer/ihda/training_data.h"
 
@@ -18,6 +21,11 @@ uint64_t ImageBytes(const OpenDataSets& data_sets, const v1::TrainingSpec& resol
 // FailedPrecondition, with both numbers and what helps, if `image_bytes` are more than
 // `memory_bytes`; `has` completes the sentence, as in "are available".
 absl::Status CheckMemory(uint64_t image_bytes, uint64_t memory_bytes, const char* has);
+
+// As CheckMemory for the images of a run and the memory that `measure` says is available now. OK if
+// it cannot say.
+absl::Status CheckImagesFit(const OpenDataSets& data_sets, const v1::TrainingSpec& resolved,
+                            const std::function<absl::StatusOr<MainMemory>()>& measure);
 
 }  // namespace s2p
 
