@@ -1,11 +1,13 @@
 #include "trainer/ihda/trained_model.h"
 
 #include <algorithm>
+#include <exception>
 #include <iterator>
 #include <vector>
 
 #include "base/status_macros.h"
 #include "model/checkpoint.h"
+#include "model/torch_version.h"
 #include "trainer/ihda/build_text.h"
 #include "trainer/spec/training_spec.h"
 
@@ -48,7 +50,11 @@ absl::StatusOr<TrainedModel> MakeTrainedModel(const v1::TrainingSpec& spec,
   provenance.set_build(BuildText());
   // A copy on the CPU, so that the probe is computed there and what trains on stays where it is.
   S2P_ASSIGN_OR_RETURN(auto copy, DualEncoder::Create(manifest));
-  model.weights = encoder.Weights();
+  try {
+    model.weights = encoder.Weights();
+  } catch (const std::exception& error) {
+    return TorchError(error, "weights");
+  }
   absl::Status status = CheckFinite(model.weights);
   if (status.ok()) status = copy->SetWeights(model.weights);
   if (status.ok()) status = FillGoldenProbe(*copy, model.manifest);

@@ -25,7 +25,8 @@ struct TrainedModel {
 
 // Copies the encoder's weights as they are, and adds evaluations, provenance and golden probe to
 // `manifest`, which describes its networks. InvalidArgument naming the first tensor that is not
-// finite.
+// finite; ResourceExhausted when device or CPU are out of memory; Internal for other errors of
+// theirs.
 absl::StatusOr<TrainedModel> MakeTrainedModel(const v1::TrainingSpec& spec,
                                               const OpenDataSets& data_sets,
                                               const RunContents& contents,

@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/types.h>
 
 #include "tests/testing/status_matchers.h"
+#include "tests/trainer/tiny_run.h"
+#include "trainer/ihda/trained_model.h"
 
 namespace s2p::test {
 namespace {
@@ -17,6 +20,23 @@ TEST(DeviceMemoryTest, OtherErrorsStayAsTheyAre) {
   EXPECT_THAT(WithoutDeviceMemory(absl::OkStatus(), "x"), IsOk());
   EXPECT_THAT(WithoutDeviceMemory(absl::InternalError("lost"), "x"),
               StatusIs(absl::StatusCode::kInternal, "lost"));
+}
+
+using TrainedModelTest = TinyRunTest;
+
+// A tensor of the meta device has no values, so that reading them throws, as a device may.
+TEST_F(TrainedModelTest, DeviceThatCannotBeReadIsAnError) {
+  const auto resolved = ResolveSpec(Spec());
+  ASSERT_THAT(resolved, IsOk());
+  const auto data_sets = OpenTrainingDataSets(*resolved);
+  ASSERT_THAT(data_sets, IsOk());
+  const auto manifest = ManifestOf(*resolved, data_sets->attributes());
+  ASSERT_THAT(manifest, IsOk());
+  const auto encoder = DualEncoder::Create(*manifest);
+  ASSERT_THAT(encoder, IsOk());
+  (*encoder)->register_buffer("lost", torch::empty({2}, torch::kMeta));
+  EXPECT_THAT(MakeTrainedModel(*resolved, *data_sets, {}, *manifest, {}, "job", **encoder),
+              StatusIs(absl::StatusCode::kInternal, testing::HasSubstr("weights: ")));
 }
 
 }  // namespace
