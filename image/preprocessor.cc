@@ -18,8 +18,10 @@ namespace {
 constexpr uint8_t kWhiteGround = 235;
 // The margin on each side is the longer side divided by this.
 constexpr int kGroundShare = 16;
-// The longest side around which a square is made, and that of a part which is thinner than this.
-constexpr int kLongestPart = 8192;
+// A part with a longer side than this is reduced first: the square around a longer one would have
+// more than 40 megapixels.
+constexpr int kLongestPart = 5622;
+// The same for a part whose sides differ by more than this factor.
 constexpr int kLongestThinPart = 2048;
 constexpr int kThin = 8;
 constexpr uint32_t kMaxSidePixels = 1024;
@@ -192,7 +194,7 @@ Image Cut(const Image& image, int left, int top, int width, int height) {
   return part;
 }
 
-// The longer side of the part around which a square is made.
+// The longest side that a part of this shape keeps.
 int LongestSide(int width, int height) {
   const bool is_thin = std::max(width, height) > kThin * std::min(width, height);
   return is_thin ? kLongestThinPart : kLongestPart;

@@ -61,9 +61,10 @@ class Preprocessor {
 Image FitToInk(const Image& image);
 
 // A white square around a part of an image, with a margin of a sixteenth of the part's longer side.
-// A part whose longer side has more than 8,192 pixels is reduced to that first, and one that is
-// more than eight times as long as it is wide to 2,048: the square around a thin picture of a few
-// kilobytes would otherwise take gigabytes. Requires a part that is not empty, inside the image.
+// A part whose longer side has more than 5,622 pixels is reduced to that first, so that the square
+// has at most 40 megapixels, and one that is more than eight times as long as it is wide to 2,048:
+// the square around a thin picture of a few kilobytes would otherwise take gigabytes. Requires a
+// part that is not empty, inside the image.
 Image WhiteSquareAround(const Image& image, int left, int top, int width, int height);
 
 // The luma of a pixel's red, green and blue: ITU-R 601, in Pillow's fixed point.

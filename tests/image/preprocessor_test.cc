@@ -103,6 +103,34 @@ TEST(FitToInkTest, InkEightTimesAsLongAsWideKeepsItsPixels) {
   EXPECT_EQ(FitToInk(Image(2400, 300, 0)).width(), 2400 + 2 * 150);
 }
 
+TEST(FitToInkTest, SquareHasAtMost40Megapixels) {
+  // Exactly eight times as long as wide: the square around all of it would have 254 MB.
+  const Image longest = FitToInk(Image(8192, 1024, 0));
+  EXPECT_EQ(longest.width(), 6324);
+  EXPECT_EQ(longest.height(), 6324);
+  EXPECT_LE(longest.width() * longest.height(), 40'000'000);
+  // The part has 5,622 x 703 pixels, and lies in columns 351 to 5,972 and rows 2,810 to 3,512.
+  EXPECT_EQ(longest.row(2809)[3 * 351], 255);
+  EXPECT_EQ(longest.row(2810)[3 * 350], 255);
+  EXPECT_EQ(longest.row(2810)[3 * 351], 0);
+  EXPECT_EQ(longest.row(3512)[3 * 5972], 0);
+  EXPECT_EQ(longest.row(3513)[3 * 5972], 255);
+  EXPECT_EQ(FitToInk(Image(703, 5623, 0)).width(), 6324);
+}
+
+TEST(FitToInkTest, LargestPartWhoseSquareIsAllowedKeepsItsPixels) {
+  Image stripes(5622, 703, 0);
+  for (int x = 1; x < 5622; x += 2) {
+    for (int y = 0; y < 703; ++y) std::fill_n(stripes.row(y) + 3 * x, 3, uint8_t{200});
+  }
+  const Image fitted = FitToInk(stripes);
+  ASSERT_EQ(fitted.width(), 6324);
+  for (int y = 0; y < 703; ++y) {
+    const uint8_t* row = fitted.row(2810 + y) + 3 * 351;
+    ASSERT_TRUE(std::equal(row, row + 3 * 5622, stripes.row(y))) << y;
+  }
+}
+
 TEST(FitToInkTest, ImageFullOfInkGetsAMargin) {
   const Image fitted = FitToInk(Image(32, 32, 0));
   EXPECT_EQ(fitted.width(), 36);
