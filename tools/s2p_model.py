@@ -1134,9 +1134,11 @@ def load(folder, check=True):
 # OF OR IN CONNECTION WITH THE USE OR PERFORMANCE OF THIS SOFTWARE.
 
 WHITE_GROUND = 235  # Lighter pixels are background.
-# The longest side around which a square is made, and that of a part eight times as long as wide.
-LONGEST_PART = 8192
+# The longest side around which a square of 40 megapixels fits, and that of a part which is more than
+# eight times as long as wide.
+LONGEST_PART = 5622
 LONGEST_THIN_PART = 2048
+THIN = 8
 PRECISION_BITS = 22
 
 
@@ -1182,7 +1184,7 @@ def fit_to_ink(image):
     if rows.size == 0:
         return image
     part = image[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
-    longest = LONGEST_THIN_PART if max(part.shape[:2]) > 8 * min(part.shape[:2]) else LONGEST_PART
+    longest = LONGEST_THIN_PART if max(part.shape[:2]) > THIN * min(part.shape[:2]) else LONGEST_PART
     part = reduce(part, longest, "RESIZE_FILTER_BILINEAR")
     height, width = part.shape[:2]
     longer = max(height, width)

@@ -56,19 +56,40 @@ class EmbeddingTest(unittest.TestCase):
         self.check("convnext")
 
     def test_searches_rank_as_the_trainer_does(self):
-        data_set = os.path.join(WORK, "data", "target")
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        data_set = os.path.join(temporary.name, "target")
+        shutil.copytree(os.path.join(WORK, "data", "target"), data_set)
+        try:
+            self.add_thin_and_long_sketch(data_set)
+        except ImportError:
+            self.skipTest("python3-pil is not installed")
         folder = checkpoint(WORK, "residual")
         result = subprocess.run(
             [os.path.join(BIN, "s2p-trainer"), "evaluate", "--checkpoint", folder, "--dataset", data_set,
              "--split", "train", "--details", "--json", "--device", "cpu", "--threads", "1"],
             check=True, capture_output=True, text=True)
         want = {query["path"]: query["rank"] for query in json.loads(result.stdout)["ranks"]}
-        try:
-            got = self.ranks(s2p_model.load(folder), data_set)
-        except ImportError:
-            self.skipTest("python3-pil is not installed")
-        self.assertEqual(len(got), 18)
+        got = self.ranks(s2p_model.load(folder), data_set)
+        self.assertEqual(len(got), 20)
         self.assertEqual(got, want)
+
+    @staticmethod
+    def add_thin_and_long_sketch(data_set):
+        """Sketches that are reduced before the square around them is made."""
+        from PIL import Image
+        path = os.path.join(data_set, "dataset.jsonl")
+        with open(path, encoding="utf-8") as file:
+            sketch = next(line for line in map(json.loads, file)
+                          if line["split"] == "train" and line["modality"] == "sketch")
+        picture = s2p_model.read_picture(os.path.join(data_set, sketch["path"]))
+        ink = s2p_model.luma(picture) < s2p_model.WHITE_GROUND
+        rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
+        drawn = Image.fromarray(picture[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1])
+        with open(path, "a", encoding="utf-8") as file:
+            for name, size in (("thin.png", (3000, 200)), ("long.png", (8000, 1024))):
+                drawn.resize(size).save(os.path.join(data_set, name))
+                file.write(json.dumps({**sketch, "path": name}) + "\n")
 
     @staticmethod
     def ranks(model, data_set):
@@ -240,6 +261,11 @@ class DescriptionTest(unittest.TestCase):
         self.assertIn("kMaxWeights = uint64_t{1} << 31;",
                       self.read("model/backbone/transformer_fields.cc"))
         self.assertEqual(s2p_model.MOST_WEIGHTS, 1 << 31)
+        preprocessor = self.read("image/preprocessor.cc")
+        for name, value in (("kWhiteGround", s2p_model.WHITE_GROUND), ("kThin", s2p_model.THIN),
+                            ("kLongestPart", s2p_model.LONGEST_PART),
+                            ("kLongestThinPart", s2p_model.LONGEST_THIN_PART)):
+            self.assertIn(f" {name} = {value};", preprocessor)
 
     def test_architectures_are_those_of_the_table(self):
         table = self.read("model/backbone/architecture.cc")
@@ -288,6 +314,13 @@ class PreprocessorTest(unittest.TestCase):
         far[100:160, 90:130] = near
         prepare = self.preprocessor().prepare
         np.testing.assert_array_equal(prepare(near), prepare(far))
+
+    def test_thin_and_long_drawings_are_reduced_before_their_square_is_made(self):
+        # As FitToInkTest of tests/image/preprocessor_test.cc.
+        for height, width, side in ((16, 65535, 2304), (2401, 300, 2304), (300, 2400, 2700),
+                                    (1024, 8192, 6324), (703, 5622, 6324), (5623, 703, 6324)):
+            fitted = s2p_model.fit_to_ink(np.zeros((height, width, 3), dtype=np.uint8))
+            self.assertEqual(fitted.shape, (side, side, 3), (height, width))
 
     def test_paper_that_it_cannot_clean_is_an_error_not_another_picture(self):
         preprocessor = self.preprocessor(measuredGround=True)
