@@ -54,6 +54,7 @@ TensorFile::TensorFile(std::string path, int descriptor)
 TensorFile::TensorFile(TensorFile&& other) noexcept
     : path_(std::move(other.path_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
+      size_bytes_(other.size_bytes_),
       data_begin_(other.data_begin_),
       tensors_(std::move(other.tensors_)) {}
 
@@ -62,13 +63,19 @@ TensorFile::~TensorFile() {
 }
 
 absl::StatusOr<TensorFile> TensorFile::Open(const std::string& path) {
+  SafetensorsLimits limits;
+  limits.max_file_bytes = std::numeric_limits<uint64_t>::max();
+  return Open(path, limits);
+}
+
+absl::StatusOr<TensorFile> TensorFile::Open(const std::string& path,
+                                            const SafetensorsLimits& limits) {
   // O_NONBLOCK: opening a pipe must not wait for its writer.
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return FileError(errno, path, "open");
   TensorFile file(path, descriptor);
   S2P_ASSIGN_OR_RETURN(const uint64_t bytes, SizeOfFile(descriptor, path));
-  SafetensorsLimits limits;
-  limits.max_file_bytes = std::numeric_limits<uint64_t>::max();
+  file.size_bytes_ = bytes;
   std::string first_bytes(std::min<uint64_t>(kSafetensorsLengthBytes, bytes), '\0');
   S2P_RETURN_IF_ERROR(ReadFully(descriptor, path, 0, &first_bytes[0], first_bytes.size()));
   const auto length = SafetensorsHeaderLength(first_bytes, bytes, limits);

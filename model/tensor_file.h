@@ -23,11 +23,15 @@ class TensorFile {
  public:
   // Any size of file. NotFound; else as ReadSafetensors.
   static absl::StatusOr<TensorFile> Open(const std::string& path);
+  // The same within limits: DataLoss also for a file or a header above them.
+  static absl::StatusOr<TensorFile> Open(const std::string& path, const SafetensorsLimits& limits);
   TensorFile(TensorFile&& other) noexcept;
   TensorFile& operator=(TensorFile&&) = delete;
   ~TensorFile();
 
   const std::string& path() const { return path_; }
+  // When it was opened.
+  uint64_t size_bytes() const { return size_bytes_; }
   // By name; begin and end as in the header.
   const std::map<std::string, SafetensorsEntry>& tensors() const { return tensors_; }
 
@@ -43,6 +47,7 @@ class TensorFile {
   TensorFile(std::string path, int descriptor);
   std::string path_;
   int descriptor_;
+  uint64_t size_bytes_ = 0;
   // The position of the data in the file.
   uint64_t data_begin_ = 0;
   std::map<std::string, SafetensorsEntry> tensors_;

@@ -110,12 +110,14 @@ absl::StatusOr<TensorMap> ReadWeights(const std::string& path, const Safetensors
   return weights;
 }
 
-absl::Status CheckWeights(const std::string& path) {
-  if (!IsIndex(path)) return TensorFile::Open(path).status();
+absl::Status CheckWeights(const std::string& path, const SafetensorsLimits& limits) {
+  if (!IsIndex(path)) return TensorFile::Open(path, limits).status();
   S2P_ASSIGN_OR_RETURN(const auto index, ReadIndex(path));
   S2P_ASSIGN_OR_RETURN(const auto files, FilesOf(path, index));
+  SafetensorsLimits left = limits;
   for (const std::string& file : files) {
-    S2P_ASSIGN_OR_RETURN(const auto opened, TensorFile::Open(FolderOf(path) + file));
+    S2P_ASSIGN_OR_RETURN(const auto opened, TensorFile::Open(FolderOf(path) + file, left));
+    left.max_file_bytes -= std::min(left.max_file_bytes, opened.size_bytes());
     S2P_RETURN_IF_ERROR(CheckListed(path, file, index, opened.tensors()));
   }
   return absl::OkStatus();

@@ -25,9 +25,9 @@ inline constexpr absl::string_view kWeightIndexEnding = ".safetensors.index.json
 absl::StatusOr<TensorMap> ReadWeights(const std::string& path,
                                       const SafetensorsLimits& limits = {});
 
-// The errors of ReadWeights that can be known from the index and the files' headers: their tensors,
+// Returns the errors of ReadWeights that the index and the headers of the files show. The tensors,
 // which may be gigabytes, are not read.
-absl::Status CheckWeights(const std::string& path);
+absl::Status CheckWeights(const std::string& path, const SafetensorsLimits& limits = {});
 
 // The SHA-256 digest of a file; with an index, of the lines that sha256sum prints for the index and
 // its files in the order of their names, so that it changes with each of them. As ReadWeights, but

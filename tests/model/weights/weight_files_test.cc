@@ -22,9 +22,9 @@ using testing::HasSubstr;
 TensorBytes Value(char value) { return {TensorType::kU8, {1}, std::string(1, value)}; }
 
 // ReadWeights, and that CheckWeights agrees with it without reading a tensor.
-absl::StatusOr<TensorMap> Read(const std::string& path) {
-  absl::StatusOr<TensorMap> weights = ReadWeights(path);
-  EXPECT_EQ(CheckWeights(path), weights.status());
+absl::StatusOr<TensorMap> Read(const std::string& path, const SafetensorsLimits& limits = {}) {
+  absl::StatusOr<TensorMap> weights = ReadWeights(path, limits);
+  EXPECT_EQ(CheckWeights(path, limits), weights.status());
   return weights;
 }
 
@@ -135,10 +135,27 @@ TEST_F(WeightFilesTest, FilesTogetherAreWithinTheLimitOfOne) {
   const uint64_t second = std::filesystem::file_size(dir_.File("w-2-of-2.safetensors"));
   SafetensorsLimits limits;
   limits.max_file_bytes = first + second;
-  EXPECT_THAT(ReadWeights(index_, limits), IsOk());
+  EXPECT_THAT(Read(index_, limits), IsOk());
   --limits.max_file_bytes;
-  EXPECT_THAT(ReadWeights(index_, limits),
-              StatusIs(StatusCode::kDataLoss, HasSubstr("above the limit")));
+  EXPECT_THAT(Read(index_, limits), StatusIs(StatusCode::kDataLoss, HasSubstr("above the limit")));
+}
+
+TEST_F(WeightFilesTest, FileWithoutIndexIsWithinTheLimit) {
+  const std::string path = dir_.File("w-1-of-2.safetensors");
+  SafetensorsLimits limits;
+  limits.max_file_bytes = std::filesystem::file_size(path);
+  EXPECT_THAT(Read(path, limits), IsOk());
+  --limits.max_file_bytes;
+  EXPECT_THAT(Read(path, limits), StatusIs(StatusCode::kDataLoss, HasSubstr("above the limit")));
+}
+
+// A hole, which takes no space on the disk.
+TEST_F(WeightFilesTest, CheckRefusesMoreThan8GiB) {
+  const std::string path = dir_.File("w-1-of-2.safetensors");
+  std::error_code error;
+  std::filesystem::resize_file(path, (uint64_t{8} << 30) + 1, error);
+  if (error) GTEST_SKIP() << error.message();
+  EXPECT_THAT(Read(path), StatusIs(StatusCode::kDataLoss, HasSubstr("above the limit")));
 }
 
 TEST_F(WeightFilesTest, DigestIsThatOfTheLinesOfSha256sum) {
