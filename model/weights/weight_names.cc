@@ -34,6 +34,10 @@ absl::Status WrongShape(absl::string_view name, const TensorBytes& tensor, absl:
                                     "], but ", want));
 }
 
+bool IsEmpty(const TensorBytes& tensor) {
+  return std::count(tensor.shape.begin(), tensor.shape.end(), 0) > 0;
+}
+
 // `name` without the prefixes that a training program may have added.
 absl::string_view StripPrefixes(absl::string_view name) {
   while (absl::ConsumePrefix(&name, "module.") || absl::ConsumePrefix(&name, "base.") ||
@@ -165,10 +169,6 @@ absl::StatusOr<NamedWeights> NamedWeights::Create(TensorMap published) {
     absl::string_view name = StripPrefixes(full_name);
     if (!absl::ConsumePrefix(&name, recognised->root)) continue;
     if (absl::StartsWith(name, "optimizer.")) continue;
-    // Its other dimensions may be of any size, and no network has one.
-    if (std::count(tensor.shape.begin(), tensor.shape.end(), 0) > 0) {
-      return WrongShape(full_name, tensor, "it is empty");
-    }
     S2P_RETURN_IF_ERROR(weights.Add(full_name, name, std::move(tensor)));
   }
   S2P_RETURN_IF_ERROR(weights.JoinParts());
@@ -183,6 +183,10 @@ absl::Status NamedWeights::Add(const std::string& published, absl::string_view n
   for (const NameRule& rule : scheme_->rules) {
     const auto canonical = Rewritten(name, rule.published, rule.canonical);
     if (!canonical) continue;
+    // No network has an empty tensor, and the other dimensions of one may claim any size.
+    if (!canonical->empty() && IsEmpty(tensor)) {
+      return WrongShape(published, tensor, "it is empty");
+    }
     if (rule.form == TensorForm::kFirstThird) {
       TensorBytes third = tensor;
       S2P_RETURN_IF_ERROR(Change(published, rule.form, third));

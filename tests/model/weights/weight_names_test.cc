@@ -77,6 +77,27 @@ TEST_P(WeightSchemeTest, MissingTensorIsCalledAsTheFileWouldCallIt) {
 INSTANTIATE_TEST_SUITE_P(Published, WeightSchemeTest, testing::ValuesIn(Schemes()),
                          [](const auto& scheme) { return scheme.param.name; });
 
+// As of a network without classes.
+TEST(WeightNamesTest, EmptyTensorThatIsNotUsedIsDropped) {
+  TensorMap file = TimmConvNext();
+  file.at("head.fc.weight") = {TensorType::kF32, {0, 2048}, ""};
+  file["head.fc.bias"] = {TensorType::kF32, {0}, ""};
+  const auto weights = NamedWeights::Create(file);
+  ASSERT_THAT(weights, IsOk());
+  EXPECT_EQ(weights->tensors().size(), SmallConvNext().size());
+  file = With({}, {"conv1.weight", "layer1.0.conv1.weight"});
+  file["fc.weight"] = {TensorType::kF32, {0, 2048}, ""};
+  EXPECT_THAT(NamedWeights::Create(file), IsOk());
+}
+
+TEST(WeightNamesTest, EmptyBiasOfClipsHeadIsDropped) {
+  TensorMap file = TimmClip("");
+  file.at("head.bias") = {TensorType::kF32, {0}, ""};
+  const auto weights = NamedWeights::Create(file);
+  ASSERT_THAT(weights, IsOk());
+  EXPECT_EQ(weights->tensors().count("head.bias"), 0u);
+}
+
 // The class token of timm's file has its position already.
 TEST(WeightNamesTest, PositionOfTheClassTokenIsZeroForTimmsRegisters) {
   const auto weights = NamedWeights::Create(TimmRegisters());
