@@ -43,7 +43,7 @@ else()
 endif()
 
 # c10d with Gloo, by which several processes train one model: LibTorch may be built without it, and
-# its header needs Gloo's, of libgloo-dev. Takes half a minute, once for each build folder.
+# its header needs Gloo's, of libgloo-dev. Takes half a minute, once for each build folder that has it.
 include(CheckCXXSourceCompiles)
 function(s2p_find_gloo)
   set(CMAKE_REQUIRED_DEFINITIONS -DUSE_C10D_GLOO)
@@ -53,5 +53,9 @@ function(s2p_find_gloo)
     #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
     #include <torch/csrc/distributed/c10d/TCPStore.hpp>
     int main() { return c10d::ProcessGroupGloo::createDefaultDevice() == nullptr; }" S2P_HAS_GLOO)
+  # Looks again when CMake runs again: the package may be there then.
+  if(NOT S2P_HAS_GLOO)
+    unset(S2P_HAS_GLOO CACHE)
+  endif()
 endfunction()
 s2p_find_gloo()

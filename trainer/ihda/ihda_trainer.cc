@@ -16,6 +16,7 @@
 #include "base/hardware_threads.h"
 #include "base/status_macros.h"
 #include "model/file.h"
+#include "model/sha256.h"
 #include "model/torch_device.h"
 #include "model/torch_version.h"
 #include "trainer/ihda/build_text.h"
@@ -37,13 +38,24 @@ namespace {
 absl::StatusOr<torch::Device> DeviceOf(const v1::TrainingSpec& spec, const Ranks* ranks) {
   std::string name = spec.device().empty() ? "auto" : spec.device();
   if (name == "auto" && ranks != nullptr && torch::cuda::is_available()) {
-    name = absl::StrCat("cuda:", ranks->local_rank());
+    // A launcher may show each process its own GPU alone, which is number 0 then.
+    name = absl::StrCat("cuda:", ranks->local_rank() % torch::cuda::device_count());
   }
   S2P_ASSIGN_OR_RETURN(const auto device, SelectDevice(name));
   if (spec.precision() != v1::PRECISION_BF16) return device;
   const absl::Status status = CheckBf16(device);
   if (status.ok()) return device;
   return absl::Status(status.code(), absl::StrCat("precision: ", status.message()));
+}
+
+std::string ContentOf(const TrainingData& data) {
+  std::string labels;
+  for (const LabelledImages* images : {&data.source, &data.photos, &data.sketches}) {
+    absl::StrAppend(&labels, absl::StrJoin(images->labels, ","), ";");
+  }
+  return absl::StrCat(data.source.labels.size(), " photos of the source, ",
+                      data.photos.labels.size(), " of the target and ", data.sketches.labels.size(),
+                      " sketches (", Sha256(labels), ")");
 }
 
 std::string WriterOf(const ResumeState& state) {
@@ -112,9 +124,8 @@ absl::Status IhdaTrainer::StatusOf(const std::exception& error) const {
   return OutOfMemory(TorchError(error, "training"));
 }
 
-absl::Status IhdaTrainer::CheckSameRun() {
+absl::Status IhdaTrainer::CheckSameRun(const std::string& mine) {
   if (options_.ranks == nullptr) return absl::OkStatus();
-  const std::string mine = absl::StrCat("run ", plan_.digest, " of ", BuildText());
   const std::string of_first = options_.ranks->BroadcastBytes(mine);
   if (mine == of_first) return absl::OkStatus();
   return absl::FailedPreconditionError(
@@ -143,7 +154,7 @@ absl::StatusOr<ResumeState> IhdaTrainer::ReadState() const {
 
 absl::Status IhdaTrainer::Start() {
   S2P_ASSIGN_OR_RETURN(const auto device, DeviceOf(plan_.spec, options_.ranks));
-  S2P_RETURN_IF_ERROR(CheckSameRun());
+  S2P_RETURN_IF_ERROR(CheckSameRun(absl::StrCat("run ", plan_.digest, " of ", BuildText())));
   const int threads = options_.threads > 0 ? options_.threads : HardwareThreads();
   at::set_num_threads(threads);
   UseFullFloat32();
@@ -159,6 +170,8 @@ absl::Status IhdaTrainer::Start() {
   if (!has_state) S2P_RETURN_IF_ERROR(LoadWeights());
   S2P_ASSIGN_OR_RETURN(
       data_, LoadTrainingData(plan_.data_sets, plan_.spec, manifest_, threads, options_.observer));
+  // An image that one rank alone cannot read would give it other batches.
+  if (options_.ranks != nullptr) S2P_RETURN_IF_ERROR(CheckSameRun(ContentOf(data_)));
   loop_ = std::make_unique<TrainLoop>(spec_, plan_, options_.state_file, options_.observer,
                                       options_.wait_for_room, data_, *networks_);
   return has_state ? Resume() : Begin();

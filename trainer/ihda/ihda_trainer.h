@@ -91,8 +91,8 @@ class IhdaTrainer {
   absl::Status Start();
   absl::Status Resume();
   absl::Status StartOver(const std::string& why);
-  // FailedPrecondition if rank 0 is to train something else.
-  absl::Status CheckSameRun();
+  // FailedPrecondition if `mine`, which describes what this rank trains, is not what rank 0 says.
+  absl::Status CheckSameRun(const std::string& mine);
   // Whether there is a state to resume, on rank 0.
   bool HasState() const;
   absl::StatusOr<ResumeState> ReadState() const;

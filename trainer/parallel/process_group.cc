@@ -57,10 +57,12 @@ constexpr absl::Duration kFarewell = absl::Seconds(10);
 constexpr absl::Duration kBetweenLooks = absl::Milliseconds(20);
 
 // Keys in the store. A rank sets the first when it has come, the second when it has seen a failure,
-// and the third, with the reason, when it ends by one of its own.
+// the third, with the reason, when it ends by one of its own, and the last when it has read what
+// the others say of a failure.
 std::string JoinedKey(int rank) { return absl::StrCat("joined/", rank); }
 std::string FailedKey(int rank) { return absl::StrCat("failed/", rank); }
 std::string EndedKey(int rank) { return absl::StrCat("ended/", rank); }
+std::string ReadKey(int rank) { return absl::StrCat("read/", rank); }
 
 std::string Words(const std::exception& error) {
   return std::string(TorchError(error, "c10d").message());
@@ -103,6 +105,7 @@ struct ProcessGroup::Connection {
   bool Has(const std::string& key) const { return store->check({key}); }
   std::vector<int> Without(const std::function<bool(int)>& said) const;
   std::vector<int> WaitForFarewells() const;
+  void LetOthersRead() const;
   // What the others know of a failure that `words` describe.
   std::string ReasonOf(const std::string& words) const;
   template <typename Collective>
@@ -140,6 +143,10 @@ void ProcessGroup::Connection::OpenStore() {
   of_store.isServer = launch.rank == 0 && !launch.launcher_listens;
   of_store.waitWorkers = false;
   of_store.timeout = Milliseconds(options.timeout);
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+  // A LibTorch that was built without libuv refuses to use it. The protocol is the same.
+  of_store.useLibUV = false;
+#endif
   // A rank of an earlier attempt may have left its keys where the launcher keeps the store.
   store = c10::make_intrusive<c10d::PrefixStore>(
       absl::StrCat("s2p/", launch.restarts),
@@ -180,18 +187,31 @@ std::vector<int> ProcessGroup::Connection::WaitForFarewells() const {
   return silent;
 }
 
+// Whoever keeps the store waits for those who look in it for the reason of a failure.
+void ProcessGroup::Connection::LetOthersRead() const {
+  if (launch.rank != 0 || launch.launcher_listens) return;
+  const SteadyTime end = SteadyTime::Now() + kFarewell;
+  const auto needs_nothing = [this](int rank) {
+    return Has(ReadKey(rank)) || !Has(FailedKey(rank));
+  };
+  while (!Without(needs_nothing).empty() && SteadyTime::Now() < end) absl::SleepFor(kBetweenLooks);
+}
+
 std::string ProcessGroup::Connection::ReasonOf(const std::string& words) const {
   try {
     Set(FailedKey(launch.rank), "");
     const std::vector<int> silent = WaitForFarewells();
     const std::vector<int> ended = Without([this](int rank) { return !Has(EndedKey(rank)); });
+    std::string reason = absl::StrCat("the ranks have lost their connections (", words, ")");
     if (!ended.empty()) {
-      return absl::StrCat(NameOf(ended[0], launch), " has ended: ", Get(EndedKey(ended[0])));
+      reason = absl::StrCat(NameOf(ended[0], launch), " has ended: ", Get(EndedKey(ended[0])));
+    } else if (!silent.empty()) {
+      reason = absl::StrCat(NamesOf(silent, launch), silent.size() == 1 ? " is" : " are",
+                            " lost: ended without a word, or cut off (", words, ")");
     }
-    if (!silent.empty()) {
-      return absl::StrCat(NamesOf(silent, launch), silent.size() == 1 ? " is" : " are",
-                          " lost: ended without a word, or cut off (", words, ")");
-    }
+    Set(ReadKey(launch.rank), "");
+    LetOthersRead();
+    return reason;
   } catch (const std::exception&) {
     // The store is gone, and with it whoever keeps it.
     const std::string keeper = launch.launcher_listens
@@ -199,7 +219,6 @@ std::string ProcessGroup::Connection::ReasonOf(const std::string& words) const {
                                    : absl::StrCat(NameOf(0, launch), " is lost: it");
     return absl::StrCat(keeper, " does not answer at ", MeetingPlace(launch), " (", words, ")");
   }
-  return absl::StrCat("the ranks have lost their connections (", words, ")");
 }
 
 ProcessGroup::ProcessGroup(const Launch& launch, std::unique_ptr<Connection> connection)
@@ -318,10 +337,14 @@ absl::Status ProcessGroup::Leave(const absl::Status& outcome) {
     connection_->Set(EndedKey(launch_.rank), std::string(outcome.message()));
     connection_->Close();
     // The store must outlive those who read the reason.
-    if (first() && !launch_.launcher_listens) connection_->WaitForFarewells();
+    if (first() && !launch_.launcher_listens) {
+      connection_->WaitForFarewells();
+      connection_->LetOthersRead();
+    }
   } catch (const std::exception&) {
-    // The outcome is worth more than that the others could not be told.
-    if (outcome.ok()) return status_;
+    // The outcome is worth more than that the others could not be told, and what the first rank has
+    // published is published.
+    if (outcome.ok() && !first()) return status_;
   }
   return outcome;
 }
