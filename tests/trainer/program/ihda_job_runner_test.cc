@@ -413,7 +413,8 @@ TEST_F(IhdaJobRunnerTest, JobWhoseImagesDoNotFitNowFailsBeforeItReadsThem) {
 
 TEST_F(IhdaJobRunnerTest, PhotosAmongWhichHeldBackSketchesAreSearchedAreCounted) {
   uint64_t images = 0;
-  for (const DataSetImage& image : DataSet::Open(Target())->images()) {
+  const DataSet target = *DataSet::Open(Target());
+  for (const DataSetImage& image : target.images()) {
     // Trained on, the pair of a pseudo-sketch, and in the gallery.
     const bool thrice = image.split == "train" && image.modality == v1::MODALITY_PHOTO;
     images += thrice ? 3 : 1;
