@@ -46,6 +46,8 @@ test_packages=(
   python3-torch python3-numpy python3-pil python3-onnx python3-opencv
   # The example client in Python
   python3-grpcio python3-protobuf
+  # The Python package in client/python, and the check of its types
+  python3-build python3-setuptools python3-wheel python3-pip mypy
   # Tests of the drawing page
   chromium
   # A test makes a locale with a decimal comma
