@@ -18,9 +18,14 @@ class SumOfTwo {
   torch::Tensor Add(const torch::Tensor& mine) {
     absl::MutexLock lock(&mutex_);
     const int round = round_;
-    sum_ = waiting_ ? sum_ + mine : mine;
+    if (waiting_) {
+      // Stays until both come again, so the other one can still read it.
+      sum_ = first_ + mine;
+      ++round_;
+    } else {
+      first_ = mine;
+    }
     waiting_ = !waiting_;
-    if (!waiting_) ++round_;
     const auto is_over = [this, round]()
                              ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return round_ != round; };
     mutex_.Await(absl::Condition(&is_over));
@@ -29,6 +34,7 @@ class SumOfTwo {
 
  private:
   absl::Mutex mutex_;
+  torch::Tensor first_ ABSL_GUARDED_BY(mutex_);
   torch::Tensor sum_ ABSL_GUARDED_BY(mutex_);
   bool waiting_ ABSL_GUARDED_BY(mutex_) = false;
   int round_ ABSL_GUARDED_BY(mutex_) = 0;

