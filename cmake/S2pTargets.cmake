@@ -62,7 +62,8 @@ endfunction()
 # are precompiled once and shared. <torch/torch.h> would take 8 s more in each, precompiled or not.
 function(s2p_use_torch target)
   if(NOT TARGET s2p_torch_headers)
-    file(WRITE "${PROJECT_BINARY_DIR}/torch_headers.cc" "// Holds the precompiled LibTorch headers.\n")
+    file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/torch_headers.cc"
+      CONTENT "// Holds the precompiled LibTorch headers.\n")
     add_library(s2p_torch_headers OBJECT "${PROJECT_BINARY_DIR}/torch_headers.cc")
     target_link_libraries(s2p_torch_headers PUBLIC s2p::torch)
     target_precompile_headers(s2p_torch_headers PRIVATE
@@ -80,6 +81,15 @@ function(s2p_use_torch target)
     target_compile_options(${target} PRIVATE -fPIC)
   endif()
   target_precompile_headers(${target} REUSE_FROM s2p_torch_headers)
+endfunction()
+
+# s2p_use_torch_parallel(TARGET SOURCE...)
+# Lets the sources call at::parallel_for on several threads. LibTorch's header runs it on one in code
+# that is compiled without OpenMP. The precompiled headers are, so these sources cannot use them.
+function(s2p_use_torch_parallel target)
+  target_link_libraries(${target} PRIVATE $<LINK_ONLY:OpenMP::OpenMP_CXX>)
+  set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS ${OpenMP_CXX_FLAGS})
+  set_source_files_properties(${ARGN} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
 endfunction()
 
 # Seconds after which a test counts as hung: far beyond its needs on a slow machine, and soon enough

@@ -1,6 +1,5 @@
 #include "model/encoder.h"
 
-#include <ATen/Parallel.h>
 #include <torch/types.h>
 
 #include <optional>
@@ -16,6 +15,7 @@
 #include "model/encoder_agreement.h"
 #include "model/golden_probe.h"
 #include "model/torch_device.h"
+#include "model/torch_parallel.h"
 #include "model/torch_version.h"
 
 namespace s2p {
