@@ -35,7 +35,7 @@ void Product(const EmbeddingMatrix& queries, const EmbeddingMatrix& gallery) {
     return torch::from_blob(const_cast<float*>(matrix.row(begin).data()),
                             {count, matrix.dimension()});
   };
-  constexpr int kBlock = 80;
+  constexpr int kBlock = 256;
   torch::Tensor scores = torch::empty({kBlock, gallery.rows()});
   const torch::Tensor columns = tensor(gallery, 0, gallery.rows()).t();
   for (int begin = 0; begin < queries.rows(); begin += kBlock) {

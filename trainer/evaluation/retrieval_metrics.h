@@ -7,10 +7,9 @@
 
 #include "model/embedding.h"
 #include "s2p/v1/checkpoint.pb.h"
+#include "trainer/evaluation/ranker.h"
 
 namespace s2p {
-
-inline constexpr int kTopMatches = 10;
 
 struct RetrievalResult {
   // Ranks from 1 of each query's first true match; 0 for a query without any.
@@ -39,7 +38,7 @@ struct RetrievalResult {
 // unmatched and left out. Ties count against us: a true match's rank is the number of gallery rows
 // that score as high or higher, other true matches of the same score counted once each, in order.
 // A score is CosineSimilarity, bit for bit, or last if that is not a number. Most are only needed
-// to a few digits, so float32 products of blocks of both matrices are computed first, on
+// to a few digits, so float32 products of tiles of both matrices are computed first, on
 // at::get_num_threads() threads, and exact scores where their error could change the order; memory
 // does not grow with queries times gallery. Requires equal dimensions and one identity per row.
 RetrievalResult EvaluateRetrieval(const EmbeddingMatrix& queries,

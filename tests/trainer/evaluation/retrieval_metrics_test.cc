@@ -1,5 +1,6 @@
 #include "trainer/evaluation/retrieval_metrics.h"
 
+#include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -204,7 +205,7 @@ RetrievalResult NaiveRetrieval(const EmbeddingMatrix& queries,
   return result;
 }
 
-class BlockedRetrievalTest : public testing::Test {
+class TiledRetrievalTest : public testing::Test {
  protected:
   // Unit vectors.
   EmbeddingMatrix Random(int rows) {
@@ -246,31 +247,41 @@ class BlockedRetrievalTest : public testing::Test {
   std::mt19937 random_{5};
 };
 
-TEST_F(BlockedRetrievalTest, ManyQueriesAreThoseOfTheNaiveLoop) {
-  const auto queries = Random(600), gallery = Random(700);
-  ExpectNaive(queries, Names(600, 300), gallery, Names(700, 200));
+TEST_F(TiledRetrievalTest, ManyQueriesAreThoseOfTheNaiveLoop) {
+  const auto queries = Random(600), gallery = Random(2500);
+  ExpectNaive(queries, Names(600, 300), gallery, Names(2500, 200));
 }
 
-TEST_F(BlockedRetrievalTest, ScoresThatDifferInTheirLastBitsAreOrderedExactly) {
+TEST_F(TiledRetrievalTest, ThreadsChangeNothing) {
+  const auto queries = Random(200), gallery = Random(1500);
+  const int threads = at::get_num_threads();
+  at::set_num_threads(3);
+  ExpectNaive(queries, Names(200, 90), gallery, Names(1500, 100));
+  at::set_num_threads(threads);
+}
+
+TEST_F(TiledRetrievalTest, ScoresThatDifferInTheirLastBitsAreOrderedExactly) {
   const auto queries = Random(100);
-  auto gallery = Random(500);
-  for (int row = 20; row < 500; ++row) Nearly(row % 20, gallery, row);
-  ExpectNaive(queries, Names(100, 30), gallery, Names(500, 30));
+  auto gallery = Random(1500);
+  for (int row = 20; row < 1500; ++row) Nearly(row % 20, gallery, row);
+  ExpectNaive(queries, Names(100, 30), gallery, Names(1500, 30));
 }
 
-TEST_F(BlockedRetrievalTest, EqualScoresCountAgainstUs) {
-  auto queries = Random(50), gallery = Random(300);
+TEST_F(TiledRetrievalTest, EqualScoresCountAgainstUs) {
+  auto queries = Random(50), gallery = Random(1500);
   for (EmbeddingMatrix* matrix : {&queries, &gallery}) {
     for (int row = 0; row < matrix->rows(); ++row) {
       std::fill(matrix->row(row).begin(), matrix->row(row).end(), 0.0F);
       matrix->row(row)[row % 3] = row % 2 == 0 ? 1.0F : -1.0F;
     }
   }
-  ExpectNaive(queries, Names(50, 9), gallery, Names(300, 9));
+  ExpectNaive(queries, Names(50, 9), gallery, Names(1500, 9));
 }
 
-TEST_F(BlockedRetrievalTest, RowsThatAreNoNumbersOrTooLargeAreScoredAsTheNaiveLoopDoes) {
-  auto queries = Random(60), gallery = Random(90);
+TEST_F(TiledRetrievalTest, RowsThatAreNoNumbersOrTooLargeAreScoredAsTheNaiveLoopDoes) {
+  auto queries = Random(60), gallery = Random(1500);
+  gallery.row(1400)[2] = std::nanf("");
+  for (float& value : gallery.row(1401)) value *= 1e30F;
   for (EmbeddingMatrix* matrix : {&queries, &gallery}) {
     matrix->row(3)[5] = std::nanf("");
     matrix->row(4)[6] = std::numeric_limits<float>::infinity();
@@ -280,10 +291,10 @@ TEST_F(BlockedRetrievalTest, RowsThatAreNoNumbersOrTooLargeAreScoredAsTheNaiveLo
     std::fill(matrix->row(13).begin(), matrix->row(13).end(), 0.0F);
     std::fill(matrix->row(14).begin(), matrix->row(14).end(), std::nanf(""));
   }
-  ExpectNaive(queries, Names(60, 8), gallery, Names(90, 8));
+  ExpectNaive(queries, Names(60, 8), gallery, Names(1500, 8));
 }
 
-TEST_F(BlockedRetrievalTest, SmallGalleryAndIdentitiesThatItDoesNotHave) {
+TEST_F(TiledRetrievalTest, SmallGalleryAndIdentitiesThatItDoesNotHave) {
   const auto queries = Random(20), gallery = Random(4);
   ExpectNaive(queries, Names(20, 6), gallery, {"0", "1", "1", "9"});
   ExpectNaive(queries, Names(20, 6), gallery, std::vector<std::string>(4, "2"));
