@@ -244,6 +244,17 @@ LossHeads HeadsOf(IhdaNetworks& networks) {
   return heads;
 }
 
+Step2Sizes SizesOfStep2(const v1::TrainingSpec& spec, bool has_source) {
+  const auto batch = static_cast<int>(spec.step2().batch_size());
+  Step2Sizes sizes;
+  if (has_source && Step2HasSource(spec)) {
+    sizes.source_images = static_cast<int>(spec.step2().source_images());
+    if (sizes.source_images == 0) sizes.source_images = std::max(2, batch / 3);
+  }
+  sizes.pairs = std::max(2, (batch - sizes.source_images) / 2);
+  return sizes;
+}
+
 absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep1(const v1::TrainingSpec& spec,
                                                     const TrainingData& data) {
   const auto sampler = [&](int images) {
@@ -260,23 +271,16 @@ absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep1(const v1::TrainingSpec& spec
 absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep2(const v1::TrainingSpec& spec,
                                                     const TrainingData& data,
                                                     const PhotoTripletSampler* triplets) {
-  const bool has_source = data.source.images != nullptr && Step2HasSource(spec);
-  const auto batch = static_cast<int>(spec.step2().batch_size());
-  int source_images = 0;
-  if (has_source) {
-    source_images = static_cast<int>(spec.step2().source_images());
-    if (source_images == 0) source_images = std::max(2, batch / 3);
-  }
-  const int pairs = std::max(2, (batch - source_images) / 2);
+  const Step2Sizes sizes = SizesOfStep2(spec, data.source.images != nullptr);
   S2P_ASSIGN_OR_RETURN(auto sampler,
-                       PairSampler::Create(data.photos.labels, data.sketches.labels, pairs,
+                       PairSampler::Create(data.photos.labels, data.sketches.labels, sizes.pairs,
                                            SeedOf(spec.seed(), RunStream::kPairSampling),
                                            {data.sketches.made, spec.pseudo().human_share()}));
   std::vector<IdentitySampler> source;
-  if (has_source) {
+  if (sizes.source_images > 0) {
     S2P_ASSIGN_OR_RETURN(
         auto source_sampler,
-        IdentitySampler::Create(data.source.labels, source_images, /*images_per_identity=*/1,
+        IdentitySampler::Create(data.source.labels, sizes.source_images, /*images_per_identity=*/1,
                                 SeedOf(spec.seed(), RunStream::kSourceSampling)));
     source.push_back(std::move(source_sampler));
   }

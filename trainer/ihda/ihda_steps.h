@@ -53,6 +53,14 @@ class IhdaStep {
 // The networks as the loss terms see them. They are borrowed and must outlive it.
 LossHeads HeadsOf(IhdaNetworks& networks);
 
+// What a batch of step 2 has at most.
+struct Step2Sizes {
+  int pairs = 0;
+  int source_images = 0;
+};
+// `has_source`: whether there are source photos.
+Step2Sizes SizesOfStep2(const v1::TrainingSpec& spec, bool has_source);
+
 // Step 1 (source photos). `data` is borrowed and outlives it. InvalidArgument as the samplers'
 // Create.
 absl::StatusOr<std::unique_ptr<IhdaStep>> MakeStep1(const v1::TrainingSpec& spec,

@@ -22,7 +22,7 @@
 #include "trainer/program/command_spec.h"
 #include "trainer/program/commands.h"
 #include "trainer/program/evaluation_report.h"
-#include "trainer/program/image_memory.h"
+#include "trainer/program/run_memory.h"
 #include "trainer/program/train_run.h"
 #include "trainer/program/training_display.h"
 #include "trainer/spec/spec_errors.h"
@@ -125,7 +125,7 @@ absl::Status WriteResult(const std::string& path, const std::string& origin,
 absl::StatusOr<Evaluations> Train(RunPlan plan, const std::string& folder,
                                   const CrossValidateOptions& options,
                                   const TrainingObserver& observer) {
-  S2P_RETURN_IF_ERROR(CheckImagesFit(plan.data_sets, plan.spec, options.measure_memory));
+  S2P_RETURN_IF_ERROR(CheckRunFits(plan.data_sets, plan.spec, options.measure_memory));
   const std::string job_id = RunId(plan);
   S2P_ASSIGN_OR_RETURN(const auto run, TrainRun::Start(std::move(plan), job_id, folder,
                                                        {options.checkpoint_root, /*state_file=*/"",

@@ -20,7 +20,7 @@
 #include "trainer/parallel/process_group.h"
 #include "trainer/program/command_spec.h"
 #include "trainer/program/commands.h"
-#include "trainer/program/image_memory.h"
+#include "trainer/program/run_memory.h"
 #include "trainer/program/train_run.h"
 #include "trainer/program/training_display.h"
 
@@ -81,10 +81,9 @@ absl::Status Train(const RunOptions& options, const v1::TrainingSpec& spec, Rank
   S2P_ASSIGN_OR_RETURN(auto plan,
                        PlanRun(spec, options.checkpoint_root, /*held_back=*/{}, stop, &digests));
   if (finishes) S2P_RETURN_IF_ERROR(CheckCanPublish(options.checkpoint_root));
-  if (const auto memory = MeasureMainMemory(); memory.ok()) {
-    S2P_RETURN_IF_ERROR(CheckMemory(ImageBytes(plan.data_sets, plan.spec), memory->available_bytes,
-                                    "are available"));
-  }
+  S2P_RETURN_IF_ERROR(CheckRunFits(
+      plan.data_sets, plan.spec, [] { return MeasureMainMemory(); },
+      ranks == nullptr ? 1 : ranks->count()));
   const std::string job_id = RunId(plan);
   S2P_ASSIGN_OR_RETURN(const auto folder, JobFolder(options.state_dir, plan));
   std::unique_ptr<FolderLock> lock;

@@ -4,7 +4,7 @@
 #include "trainer/program/command_spec.h"
 #include "trainer/program/commands.h"
 #include "trainer/program/evaluation_report.h"
-#include "trainer/program/image_memory.h"
+#include "trainer/program/run_memory.h"
 #include "trainer/program/training_display.h"
 #include "trainer/spec/spec_errors.h"
 
@@ -15,7 +15,7 @@ absl::Status RunSelectAttributes(const SelectAttributesOptions& options,
   S2P_ASSIGN_OR_RETURN(const auto spec, SpecOf(options.spec));
   S2P_RETURN_IF_ERROR(ValidateSpec(spec));
   S2P_ASSIGN_OR_RETURN(const auto data_sets, OpenTrainingDataSets(spec));
-  S2P_RETURN_IF_ERROR(CheckImagesFit(data_sets, spec, options.measure_memory));
+  S2P_RETURN_IF_ERROR(CheckRunFits(data_sets, spec, options.measure_memory));
   TrainingDisplay display(&out, terminal && !options.json);
   AttributeSelectionOptions selection;
   selection.work_dir = options.work_dir;

@@ -38,7 +38,7 @@ struct RunOptions {
   // Keeps the state of an interrupted run; empty: nothing is kept.
   std::string state_dir;
   int32_t threads = 0;
-  // As ProcessGroupOptions, where a launcher has started several processes.
+  // Where a launcher has started several processes; as in ProcessGroupOptions.
   std::string rank_host{};
   absl::Duration rank_timeout = absl::Minutes(30);
 };
@@ -176,8 +176,8 @@ struct CrossValidateOptions {
   // Tests replace it.
   std::function<absl::StatusOr<MainMemory>()> measure_memory = [] { return MeasureMainMemory(); };
 };
-// Cancelled when `stop` ended it. FailedPrecondition if the images of a split take more memory than
-// is available; they are not read then.
+// Cancelled when `stop` ended it. FailedPrecondition if a split takes more memory than is available; no
+// image of it is read then.
 absl::Status RunCrossValidate(const CrossValidateOptions& options,
                               const std::function<bool()>& stop, bool terminal, std::ostream& out);
 
@@ -194,7 +194,7 @@ struct SelectAttributesOptions {
   // Tests replace it.
   std::function<absl::StatusOr<MainMemory>()> measure_memory = [] { return MeasureMainMemory(); };
 };
-// FailedPrecondition if the images take more memory than is available; else as SelectAttributes.
+// FailedPrecondition if it takes more memory than is available; else as SelectAttributes.
 absl::Status RunSelectAttributes(const SelectAttributesOptions& options,
                                  const std::function<bool()>& stop, bool terminal,
                                  std::ostream& out);

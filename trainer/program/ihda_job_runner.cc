@@ -21,7 +21,7 @@
 #include "trainer/ihda/first_weights.h"
 #include "trainer/ihda/run_plan.h"
 #include "trainer/ihda/start_plan.h"
-#include "trainer/program/image_memory.h"
+#include "trainer/program/run_memory.h"
 #include "trainer/program/spec_check.h"
 #include "trainer/program/train_run.h"
 #include "trainer/program/training_round.h"
@@ -199,11 +199,8 @@ absl::StatusOr<JobOutcome> IhdaJobRunner::TrainAndPublish(const v1::Job& job,
 }
 
 absl::Status IhdaJobRunner::CheckFits(const RunPlan& plan, const JobObserver& observer) const {
-  const uint64_t image_bytes = ImageBytes(plan.data_sets, plan.spec);
-  observer.on_memory_bytes(image_bytes);
-  const auto memory = options_.measure_memory();
-  if (!memory.ok()) return absl::OkStatus();
-  return CheckMemory(image_bytes, memory->available_bytes, "are available");
+  observer.on_memory_bytes(ImageBytes(plan.data_sets, plan.spec));
+  return CheckRunFits(plan.data_sets, plan.spec, options_.measure_memory);
 }
 
 absl::Status IhdaJobRunner::CheckRetry(const v1::Job& job, const std::string& folder) {

@@ -33,8 +33,8 @@ struct IhdaJobRunnerOptions {
 };
 
 // Keeps in a job's folder what TrainRun keeps. Its state is `resume`, and `resume.failed` and
-// `resume.old`, which are kept for people. A job whose images do not fit into main memory fails
-// before it reads them. Thread-safe.
+// `resume.old`, which are kept for people. A job that does not fit into main memory fails before
+// it reads an image. Thread-safe.
 class IhdaJobRunner : public JobRunner {
  public:
   // Makes the store's folder. PermissionDenied naming it if it cannot be written; NotFound if there

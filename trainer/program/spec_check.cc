@@ -16,7 +16,7 @@
 #include "trainer/ihda/batch_parts.h"
 #include "trainer/ihda/first_weights.h"
 #include "trainer/ihda/training_data.h"
-#include "trainer/program/image_memory.h"
+#include "trainer/program/run_memory.h"
 #include "trainer/program/reference_set.h"
 #include "trainer/spec/training_spec.h"
 

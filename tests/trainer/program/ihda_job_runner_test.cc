@@ -407,7 +407,7 @@ TEST_F(IhdaJobRunnerTest, JobWhoseImagesDoNotFitNowFailsBeforeItReadsThem) {
   EXPECT_THAT(Run(Job("large")),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("are available")));
   EXPECT_EQ(memory_bytes_, bytes);
-  OpenWithMemory({bytes, bytes});
+  OpenWithMemory({bytes + (uint64_t{1} << 30), bytes});
   EXPECT_THAT(Run(Job("large")), IsOk());
 }
 

@@ -1,11 +1,13 @@
-#include "trainer/program/image_memory.h"
+#include "trainer/program/run_memory.h"
 
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/status_macros.h"
 #include "image/image.h"
+#include "trainer/ihda/training_memory.h"
 
 namespace s2p {
 namespace {
@@ -17,6 +19,15 @@ uint64_t BytesOf(const v1::TrainingSpec::InputSpec& input) {
 
 std::string GiB(uint64_t bytes) {
   return absl::StrFormat("%.2f GiB", static_cast<double>(bytes) / (1 << 30));
+}
+
+// "7.20 GiB for a batch of 136 images".
+std::string ForTheRest(const TrainingMemory& training) {
+  if (training.writing_bytes > training.batch_bytes) {
+    return absl::StrCat(GiB(training.writing_bytes), " for writing its state");
+  }
+  return absl::StrCat(GiB(training.batch_bytes), " for a batch of ", training.batch_images,
+                      " images");
 }
 
 // Photos that are kept once more, as the gallery in which held-back sketches are searched.
@@ -61,11 +72,23 @@ absl::Status CheckMemory(uint64_t image_bytes, uint64_t memory_bytes, const char
       "trainer more memory"));
 }
 
-absl::Status CheckImagesFit(const OpenDataSets& data_sets, const v1::TrainingSpec& resolved,
-                            const std::function<absl::StatusOr<MainMemory>()>& measure) {
+absl::Status CheckRunFits(const OpenDataSets& data_sets, const v1::TrainingSpec& resolved,
+                          const std::function<absl::StatusOr<MainMemory>()>& measure, int ranks) {
   const auto memory = measure();
   if (!memory.ok()) return absl::OkStatus();
-  return CheckMemory(ImageBytes(data_sets, resolved), memory->available_bytes, "are available");
+  const uint64_t available = memory->available_bytes;
+  const uint64_t images = ImageBytes(data_sets, resolved);
+  S2P_RETURN_IF_ERROR(CheckMemory(images, available, "are available"));
+  S2P_ASSIGN_OR_RETURN(const TrainingMemory training,
+                       MeasureTrainingMemory(data_sets, resolved, ranks));
+  if (images + training.total_bytes() <= available) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the run takes at least ", GiB(images + training.total_bytes()), " of main memory, ",
+      GiB(images), " for its images, ", GiB(training.networks_bytes),
+      " for networks, gradients and optimizer, and ", ForTheRest(training), ", and ",
+      GiB(available),
+      " are available; lower batch_size and raise accumulate, lower the height and width of photo "
+      "and sketch, or give the trainer more memory"));
 }
 
 }  // namespace s2p

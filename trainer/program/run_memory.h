@@ -1,6 +1,6 @@
-// Whether the images of a run fit into main memory, before any is read.
-#ifndef S2P_TRAINER_PROGRAM_IMAGE_MEMORY_H_
-#define S2P_TRAINER_PROGRAM_IMAGE_MEMORY_H_
+// Whether a run fits into main memory, before it takes any.
+#ifndef S2P_TRAINER_PROGRAM_RUN_MEMORY_H_
+#define S2P_TRAINER_PROGRAM_RUN_MEMORY_H_
 
 #include <cstdint>
 #include <functional>
@@ -22,11 +22,14 @@ uint64_t ImageBytes(const OpenDataSets& data_sets, const v1::TrainingSpec& resol
 // `memory_bytes`; `has` completes the sentence, as in "are available".
 absl::Status CheckMemory(uint64_t image_bytes, uint64_t memory_bytes, const char* has);
 
-// As CheckMemory for the images of a run and the memory that `measure` says is available now. OK if
-// it cannot say.
-absl::Status CheckImagesFit(const OpenDataSets& data_sets, const v1::TrainingSpec& resolved,
-                            const std::function<absl::StatusOr<MainMemory>()>& measure);
+// Whether a run fits into the memory that `measure` says is available now: CheckMemory for its
+// images, then images, networks and the largest batch together (MeasureTrainingMemory, which see for
+// `ranks` and errors). FailedPrecondition names each number and what helps. OK if `measure` cannot
+// say.
+absl::Status CheckRunFits(const OpenDataSets& data_sets, const v1::TrainingSpec& resolved,
+                          const std::function<absl::StatusOr<MainMemory>()>& measure,
+                          int ranks = 1);
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_PROGRAM_IMAGE_MEMORY_H_
+#endif  // S2P_TRAINER_PROGRAM_RUN_MEMORY_H_
