@@ -14,7 +14,8 @@ using torch::Tensor;
 constexpr int64_t kDimensions[] = {0, 2, 3};
 constexpr torch::IntArrayRef kOverRows(kDimensions);
 
-// Of the whole batch, float64: mean and variance [c], and the number of values of a channel, [1].
+// The statistics of the whole batch, float64: mean and variance [c], and the number of values of a
+// channel, [1].
 struct Moments {
   Tensor mean, variance, count;
 };
@@ -94,7 +95,7 @@ torch::Tensor SyncBatchNorm2d::operator()(const torch::Tensor& x) {
   return ForwardShared(x);
 }
 
-// As LibTorch's own.
+// Counts as LibTorch's own layer does.
 double SyncBatchNorm2d::CountBatch() {
   layer_->num_batches_tracked += 1;
   const auto momentum = layer_->options.momentum();

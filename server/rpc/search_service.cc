@@ -164,7 +164,7 @@ class Searching {
   }
 
   void Observe(const BatchResult& result) {
-    // As the metric of this stage.
+    // The metric of this stage has the same sum.
     record_->encode = result.encoding.preprocess_time + result.encoding.encode_time;
     record_->search = result.search_time;
     record_->model_version = result.snapshot->version;

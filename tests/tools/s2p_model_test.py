@@ -316,7 +316,7 @@ class PreprocessorTest(unittest.TestCase):
         np.testing.assert_array_equal(prepare(near), prepare(far))
 
     def test_thin_and_long_drawings_are_reduced_before_their_square_is_made(self):
-        # As FitToInkTest of tests/image/preprocessor_test.cc.
+        # FitToInkTest of tests/image/preprocessor_test.cc has the same pictures.
         for height, width, side in ((16, 65535, 2304), (2401, 300, 2304), (300, 2400, 2700),
                                     (1024, 8192, 6324), (703, 5622, 6324), (5623, 703, 6324)):
             fitted = s2p_model.fit_to_ink(np.zeros((height, width, 3), dtype=np.uint8))

@@ -198,8 +198,9 @@ absl::Status IhdaNetworks::AddGradients(const std::function<absl::Status()>& bac
   return absl::OkStatus();
 }
 
-// What lies before the gathered rows has gradients of this rank's rows. What lies behind them has
-// those of the whole batch on each rank; rank 0's are taken, so that all ranks have the same bits.
+// Parameters before the gathered rows have gradients of this rank's rows, those behind them the
+// gradients of the whole batch on each rank; rank 0's are taken, so that all ranks have the same
+// bits.
 void IhdaNetworks::SumGradients() {
   torch::NoGradGuard no_grad;
   std::set<const void*> of_own_rows = BackboneParameters();

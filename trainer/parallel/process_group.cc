@@ -106,7 +106,7 @@ struct ProcessGroup::Connection {
   std::vector<int> Without(const std::function<bool(int)>& said) const;
   std::vector<int> WaitForFarewells() const;
   void LetOthersRead() const;
-  // What the others know of a failure that `words` describe.
+  // The reason that others know for a failure that `words` describe.
   std::string ReasonOf(const std::string& words) const;
   template <typename Collective>
   torch::Tensor WithGroup(const torch::Tensor& tensor, const Collective& collective);
@@ -187,7 +187,7 @@ std::vector<int> ProcessGroup::Connection::WaitForFarewells() const {
   return silent;
 }
 
-// Whoever keeps the store waits for those who look in it for the reason of a failure.
+// The rank that keeps the store waits for the others, which look in it for the reason of a failure.
 void ProcessGroup::Connection::LetOthersRead() const {
   if (launch.rank != 0 || launch.launcher_listens) return;
   const SteadyTime end = SteadyTime::Now() + kFarewell;

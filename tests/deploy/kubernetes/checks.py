@@ -8,7 +8,7 @@ from manifests import (APP, ROOT, containers, image_environment, image_of, name_
 
 # Variables of containers that are no flags of ours: for CUDA and OpenMP, and of data-parallel training.
 OTHER_VARIABLES = {"CUDA_CACHE_PATH", "OMP_NUM_THREADS", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
-# Who may connect to which port of which pods: pods by their name label, namespaces by their name.
+# The pods (by their name label) and namespaces (by their name) that may connect to a port of pods.
 MAY_CONNECT = {
     ("s2p-server", "grpc"): {"s2p-web", "s2p-toolbox"},
     ("s2p-server", "http"): {"namespace monitoring"},

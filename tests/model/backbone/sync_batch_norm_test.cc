@@ -63,7 +63,7 @@ torch::nn::BatchNorm2d Layer() {
   return layer;
 }
 
-// What one pass with the gradient of a loss that weighs each value differently leaves.
+// The results of one pass with the gradient of a loss that weighs each value differently.
 struct Pass {
   torch::Tensor y, dx, weight, bias, mean, variance;
 };

@@ -77,7 +77,7 @@ TEST_P(WeightSchemeTest, MissingTensorIsCalledAsTheFileWouldCallIt) {
 INSTANTIATE_TEST_SUITE_P(Published, WeightSchemeTest, testing::ValuesIn(Schemes()),
                          [](const auto& scheme) { return scheme.param.name; });
 
-// As of a network without classes.
+// A network without classes leaves such a tensor.
 TEST(WeightNamesTest, EmptyTensorThatIsNotUsedIsDropped) {
   TensorMap file = With({}, {"conv1.weight", "layer1.0.conv1.weight"});
   file["fc.weight"] = {TensorType::kF32, {0, 2048}, ""};
