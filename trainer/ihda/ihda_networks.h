@@ -36,6 +36,9 @@ class IhdaNetworks {
       Ranks* ranks = nullptr);
 
   DualEncoder& encoder() { return *encoder_; }
+  // [n, d] -> [n, 3] logits of domains, and [n, identities]; the second is empty before BeginStep.
+  const torch::nn::Sequential& domain_classifier() const { return domain_classifier_; }
+  const torch::nn::Sequential& identity_classifier() const { return identity_classifier_; }
   torch::Device device() const { return device_; }
   Ranks* ranks() const { return ranks_; }
 
