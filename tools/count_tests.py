@@ -5,11 +5,14 @@ usage: count_tests.py JUNIT_XML     as written by ctest --output-junit --test-ou
                                     --test-output-size-failed 1000000
 
 An entry of ctest can hold many tests: the cases of a GoogleTest suite, or the scenarios of a page. Their own
-output says how many ran. An entry that ended before it could say so counts as one failure.
+output says how many ran. An entry that ended before it could say so counts as one failure. The last lines of each
+entry that failed are printed on the standard error output: where a process was killed, they say in which test.
 """
 import re
 import sys
 import xml.etree.ElementTree as xml
+
+LINES_OF_FAILURE = 20
 
 
 def count(status, output):
@@ -29,10 +32,17 @@ def count(status, output):
     return {"run": (1, 0, 0), "fail": (0, 1, 0)}.get(status, (0, 0, 1))
 
 
+def print_end(name, output):
+    lines = output.rstrip().splitlines()[-LINES_OF_FAILURE:]
+    print("the end of %s:\n  %s" % (name, "\n  ".join(lines)), file=sys.stderr)
+
+
 def main(path):
     totals = [0, 0, 0]
     for entry in xml.parse(path).getroot().iter("testcase"):
         output = entry.findtext("system-out") or ""
+        if entry.get("status") == "fail":
+            print_end(entry.get("name"), output)
         totals = [a + b for a, b in zip(totals, count(entry.get("status"), output))]
     print("%d passed, %d failed, %d skipped" % tuple(totals))
 

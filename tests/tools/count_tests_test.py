@@ -9,15 +9,20 @@ import unittest
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../tools/count_tests.py")
 
 
-def counted(*entries):
-    """The line for a run with these (status, output) entries."""
+def run(*entries):
+    """The program's outputs for a run with these (status, output) entries."""
     cases = "".join('<testcase name="t" status="%s"><system-out>%s</system-out></testcase>' % entry
                     for entry in entries)
     with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
         file.write("<testsuite>%s</testsuite>" % cases)
         file.flush()
-        return subprocess.run([sys.executable, PROGRAM, file.name], stdout=subprocess.PIPE, check=True,
-                              universal_newlines=True).stdout.strip()
+        return subprocess.run([sys.executable, PROGRAM, file.name], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, check=True, universal_newlines=True)
+
+
+def counted(*entries):
+    """The line that counts them."""
+    return run(*entries).stdout.strip()
 
 
 SUITE = """[==========] 5 tests from 1 test suite ran. (3 ms total)
@@ -56,6 +61,14 @@ class CountTests(unittest.TestCase):
 
     def test_each_case_of_a_suite_counts(self):
         self.assertEqual(counted(("fail", SUITE)), "2 passed, 2 failed, 1 skipped")
+
+    def test_end_of_an_entry_that_was_killed_is_shown(self):
+        lines = ["[ RUN      ] A.Case%d" % i for i in range(50)]
+        errors = run(("run", "fine"), ("fail", "\n".join(lines))).stderr
+        self.assertIn("the end of t:\n", errors)
+        self.assertIn(lines[-1], errors)
+        self.assertNotIn(lines[0] + "\n", errors)
+        self.assertNotIn("fine", errors)
 
     def test_each_scenario_of_a_page_counts(self):
         self.assertEqual(counted(("fail", "passed: a\nFAILED: b: Error\n    at c\npassed: d\n")),
