@@ -84,6 +84,18 @@ absl::StatusOr<StoreRow> ReadStoreRow(SqliteConnection* connection) {
   return StoreRow{query.Text(0), query.Text(1)};
 }
 
+absl::StatusOr<FeedbackTotals> CountIn(SqliteConnection* connection) {
+  FeedbackTotals totals;
+  SqliteQuery query(connection, sql::kTotals);
+  for (;;) {
+    S2P_ASSIGN_OR_RETURN(const bool row, query.Next());
+    if (!row) return totals;
+    const auto count = static_cast<uint64_t>(query.Integer(1));
+    totals.bytes += static_cast<uint64_t>(query.Integer(2)) + count * kEntryBytes;
+    CountOf(static_cast<FeedbackState>(query.Integer(0)), totals) += count;
+  }
+}
+
 absl::Status Unknown(const std::string& feedback_id) {
   return absl::NotFoundError(absl::StrCat("feedback_id '", feedback_id, "'"));
 }
@@ -103,7 +115,7 @@ absl::StatusOr<std::unique_ptr<FeedbackStore>> FeedbackStore::Open(const std::st
   auto store = absl::WrapUnique(new FeedbackStore(std::move(connection), std::move(row.id)));
   absl::MutexLock lock(&store->mutex_);
   store->data_set_ = std::move(row.data_set);
-  S2P_ASSIGN_OR_RETURN(store->totals_, store->Count());
+  S2P_ASSIGN_OR_RETURN(store->totals_, CountIn(store->connection_.get()));
   // A killed server leaves in the log what was removed last.
   store->log_due_ = true;
   store->EmptyLog();
@@ -267,18 +279,6 @@ absl::Status FeedbackStore::CheckErased() const {
   return log_status_;
 }
 
-absl::StatusOr<FeedbackTotals> FeedbackStore::Count() const {
-  FeedbackTotals totals;
-  SqliteQuery query(connection_.get(), sql::kTotals);
-  for (;;) {
-    S2P_ASSIGN_OR_RETURN(const bool row, query.Next());
-    if (!row) return totals;
-    const auto count = static_cast<uint64_t>(query.Integer(1));
-    totals.bytes += static_cast<uint64_t>(query.Integer(2)) + count * kEntryBytes;
-    CountOf(static_cast<FeedbackState>(query.Integer(0)), totals) += count;
-  }
-}
-
 absl::StatusOr<FeedbackRecord> FeedbackStore::Find(const std::string& feedback_id) const {
   absl::MutexLock lock(&mutex_);
   S2P_ASSIGN_OR_RETURN(auto found, FindBy(sql::kFindById, feedback_id));
@@ -357,6 +357,12 @@ absl::StatusOr<std::string> FeedbackDataSetOf(const std::string& path) {
   S2P_ASSIGN_OR_RETURN(const auto connection, OpenSqliteFileAgain(path, kFormat));
   S2P_ASSIGN_OR_RETURN(auto row, ReadStoreRow(connection.get()));
   return std::move(row.data_set);
+}
+
+absl::StatusOr<FeedbackTotals> CheckFeedbackFile(const std::string& path) {
+  S2P_ASSIGN_OR_RETURN(const auto connection, OpenSqliteFile(path, kFormat, /*create=*/false));
+  S2P_RETURN_IF_ERROR(ReadStoreRow(connection.get()).status());
+  return CountIn(connection.get());
 }
 
 absl::Status CopyFeedback(const std::string& from, const std::string& to) {

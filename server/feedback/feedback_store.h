@@ -127,7 +127,6 @@ class FeedbackStore {
   // Whether the statement `sql` has a row for one of the ids.
   absl::StatusOr<bool> HasMatch(const char* sql, absl::Span<const std::string> ids) const
       ABSL_LOCKS_EXCLUDED(mutex_);
-  absl::StatusOr<FeedbackTotals> Count() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EmptyLog() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string id_;
@@ -146,6 +145,9 @@ class FeedbackStore {
 // FeedbackStore::data_set of the store in a file, which is not checked as a whole. Errors as
 // OpenSqliteFileAgain.
 absl::StatusOr<std::string> FeedbackDataSetOf(const std::string& path);
+
+// Checks all of the store in a file, and changes nothing. Errors as OpenSqliteFile.
+absl::StatusOr<FeedbackTotals> CheckFeedbackFile(const std::string& path);
 
 // Copies one commit of a store, which a server may be writing, to `to`. The copy is synced.
 absl::Status CopyFeedback(const std::string& from, const std::string& to);

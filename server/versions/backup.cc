@@ -183,8 +183,7 @@ absl::Status CopyFeedbackOf(const std::string& from, const std::string& to,
   std::error_code ignored;
   if (!fs::exists(FeedbackFileOf(from), ignored)) return absl::OkStatus();
   S2P_RETURN_IF_ERROR(CopyFeedback(FeedbackFileOf(from), FeedbackFileOf(to)));
-  S2P_ASSIGN_OR_RETURN(const auto copy, FeedbackStore::Open(FeedbackFileOf(to)));
-  const FeedbackTotals totals = copy->Totals();
+  S2P_ASSIGN_OR_RETURN(const auto totals, CheckFeedbackFile(FeedbackFileOf(to)));
   report.feedback = static_cast<int64_t>(totals.pending + totals.accepted + totals.rejected);
   return absl::OkStatus();
 }
@@ -204,14 +203,13 @@ absl::StatusOr<DataFolderReport> CopyDataFolder(const std::string& from, const s
 absl::Status CheckFeedback(const std::string& folder, DataFolderReport& report) {
   std::error_code ignored;
   if (!fs::exists(FeedbackFileOf(folder), ignored)) return absl::OkStatus();
-  const auto store = FeedbackStore::Open(FeedbackFileOf(folder));
-  if (absl::IsDataLoss(store.status())) {
-    report.problems.push_back(std::string(store.status().message()));
+  const auto totals = CheckFeedbackFile(FeedbackFileOf(folder));
+  if (absl::IsDataLoss(totals.status())) {
+    report.problems.push_back(std::string(totals.status().message()));
     return absl::OkStatus();
   }
-  if (!store.ok()) return store.status();
-  const FeedbackTotals totals = (*store)->Totals();
-  report.feedback = static_cast<int64_t>(totals.pending + totals.accepted + totals.rejected);
+  if (!totals.ok()) return totals.status();
+  report.feedback = static_cast<int64_t>(totals->pending + totals->accepted + totals->rejected);
   return absl::OkStatus();
 }
 

@@ -16,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "model/file.h"
 #include "model/sha256.h"
 #include "server/feedback/feedback_sql.h"
 #include "tests/server/feedback/drawings.h"
@@ -299,6 +300,18 @@ TEST_F(FeedbackStoreTest, StoreOfAnOlderProgramGetsTheIndexOfMatches) {
   ExpectMatchesAreLookedUp();
   EXPECT_TRUE(*store_->HasMatchOf({"photo-1"}));
   EXPECT_THAT(*store_->ListMatches("", 0, 10), SizeIs(1));
+}
+
+TEST_F(FeedbackStoreTest, CheckOfAnOlderProgramsFileChangesNothing) {
+  MustInsert(1);
+  store_.reset();
+  Execute("DROP INDEX feedback_matches");
+  const auto before = ReadWholeFile(path_, 1 << 24);
+  const auto totals = CheckFeedbackFile(path_);
+  ASSERT_THAT(totals, IsOk());
+  EXPECT_EQ(totals->pending, 1);
+  EXPECT_EQ(*ReadWholeFile(path_, 1 << 24), *before);
+  EXPECT_THAT(CheckFeedbackFile(dir_.File("none")), StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(FeedbackStoreTest, StoreThatCannotGetTheIndexOfMatchesFindsThemWithoutIt) {
