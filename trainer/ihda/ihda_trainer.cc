@@ -269,6 +269,14 @@ absl::Status IhdaTrainer::EvaluateSplits(const std::string& suffix,
 }
 
 absl::StatusOr<std::vector<v1::Evaluation>> IhdaTrainer::EvaluateAll() {
+  try {
+    return EvaluateNetworks();
+  } catch (const std::exception& error) {
+    return StatusOf(error);
+  }
+}
+
+absl::StatusOr<std::vector<v1::Evaluation>> IhdaTrainer::EvaluateNetworks() {
   std::vector<v1::Evaluation> evaluations;
   S2P_RETURN_IF_ERROR(EvaluateSplits("", evaluations));
   const auto& last = loop_->last_epoch_weights();

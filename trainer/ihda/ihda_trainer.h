@@ -102,6 +102,7 @@ class IhdaTrainer {
   absl::Status LoadWeights();
   // Fits the projection to the data, and settles the share of people's sketches.
   absl::Status Begin();
+  absl::StatusOr<std::vector<v1::Evaluation>> EvaluateNetworks();
   absl::Status EvaluateSplits(const std::string& suffix, std::vector<v1::Evaluation>& evaluations);
   absl::Status EvaluateOn(const EvaluationSet& set, const std::string& split,
                           std::vector<v1::Evaluation>& evaluations);

@@ -5,6 +5,7 @@
 #include <torch/types.h>
 
 #include "tests/testing/status_matchers.h"
+#include "tests/trainer/no_tensor_memory.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/ihda/trained_model.h"
 
@@ -20,6 +21,19 @@ TEST(DeviceMemoryTest, OtherErrorsStayAsTheyAre) {
   EXPECT_THAT(WithoutDeviceMemory(absl::OkStatus(), "x"), IsOk());
   EXPECT_THAT(WithoutDeviceMemory(absl::InternalError("lost"), "x"),
               StatusIs(absl::StatusCode::kInternal, "lost"));
+}
+
+using FullDeviceTest = TinyRunTest;
+
+TEST_F(FullDeviceTest, EvaluationAndModelThatFindNoRoomAreNoFullDisk) {
+  const auto trainer = Create(Spec());
+  ASSERT_THAT(trainer, IsOk());
+  const NoTensorMemory full;
+  const auto is_full = StatusIs(absl::StatusCode::kFailedPrecondition,
+                                testing::HasSubstr("lower batch_size, or raise accumulate"));
+  EXPECT_THAT((*trainer)->EvaluateAll(), is_full);
+  EXPECT_THAT((*trainer)->Run(), is_full);
+  EXPECT_THAT((*trainer)->Model({}, "job"), is_full);
 }
 
 using TrainedModelTest = TinyRunTest;
