@@ -54,6 +54,19 @@ std::string Numbers(const v1::Comparison& comparison, const PairedDifference& di
   return text;
 }
 
+// The choices of a run that were made by what it is compared on, as the end of a reason.
+std::string FavourOf(const v1::TrainingSpec& resolved) {
+  std::string favour;
+  if (resolved.validation().keep_best()) {
+    favour = "; the epoch was chosen by the held-back sketches, which favours the new model";
+  }
+  if (resolved.pseudo().choose_human_share()) {
+    absl::StrAppend(&favour, "; the share of people's sketches may have been chosen by the ",
+                    "held-back ones, which favours the new model a little");
+  }
+  return favour;
+}
+
 // One model that may be published.
 class Candidate {
  public:
@@ -116,7 +129,8 @@ class Candidate {
     comparison.set_published_version(published.manifest.version());
     comparison.set_published(difference.a);
     comparison.set_confidence(BootstrapConfidence(pairs, publish.min_improvement()));
-    std::string why = absl::StrCat(": ", Numbers(comparison, difference, publish), note);
+    std::string why =
+        absl::StrCat(": ", Numbers(comparison, difference, publish), note, FavourOf(resolved_));
     if (!IsBetter(difference, comparison.confidence(), publish)) {
       return PublishOutcome{0, absl::StrCat("not published", why), comparison};
     }

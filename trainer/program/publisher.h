@@ -37,7 +37,8 @@ inline constexpr int64_t kKeptUndecided = 3;
 // it is worse there (trainer/program/reference_set.h). Where there is no such identity, nothing is
 // published and the model is kept in kUndecidedFolder, unless the spec has min_queries; the reason
 // says where, and how to publish it. The share of the identities that were held back, and the
-// comparison, go into the manifest's provenance; the reason has the numbers of both comparisons.
+// comparison, go into the manifest's provenance; the reason has the numbers of both comparisons,
+// and says which choices of the run were made by the same identities, which favours it.
 // FailedPrecondition if the device's memory does not suffice to measure; else as
 // CheckpointStore::Read and Publish, DataSet::Open and EvaluateCheckpoint.
 absl::StatusOr<PublishOutcome> PublishModel(const v1::TrainingSpec& resolved,

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/testing/status_matchers.h"
+#include "tests/trainer/no_tensor_memory.h"
 #include "tests/trainer/tiny_run.h"
 #include "trainer/data/data_set.h"
 #include "trainer/program/commands.h"
@@ -156,6 +157,24 @@ TEST_F(PublisherTest, WorseModelIsNotPublished) {
   ASSERT_THAT(Publish({}), IsOk());
   EXPECT_THAT(NotPublished(PublishBlind({"publish.policy=if_better", "publish.confidence=0"})),
               HasSubstr("of version 1"));
+}
+
+TEST_F(PublisherTest, VersionThatTheDeviceHasNoRoomForIsNoFullDisk) {
+  ASSERT_THAT(Publish({}), IsOk());
+  const v1::TrainingSpec spec = Spec({"publish.policy=if_better"});
+  const TrainedModel model = Model(spec, /*blind=*/false);
+  const NoTensorMemory full;
+  EXPECT_THAT(NotPublished(PublishModel(*ResolveSpec(spec), model, store_)),
+              HasSubstr("the published version has no room next to the trained one"));
+}
+
+TEST_F(PublisherTest, EpochThatWasChosenByTheHeldBackSketchesIsSaid) {
+  ASSERT_THAT(Publish({}), IsOk());
+  const auto favoured = HasSubstr("the epoch was chosen by the held-back sketches");
+  EXPECT_THAT(NotPublished(Publish({"publish.policy=if_better"})), Not(favoured));
+  EXPECT_THAT(NotPublished(Publish({"publish.policy=if_better", "validation.keep_best=true",
+                                    "validation.every_epochs=1"})),
+              favoured);
 }
 
 TEST_F(PublisherTest, ImprovementBelowTheLeastIsNotEnough) {
