@@ -259,7 +259,7 @@ def run(recipe, step, results):
         for part in PARTS:
             gradients = [(part + "." + name, p.grad) for name, p in getattr(networks, part).named_parameters()
                          if p.grad is not None]
-            if not gradients:
+            if all(g.count_nonzero() == 0 for _, g in gradients):
                 continue
             results[at + "norm/" + part] = math.sqrt(sum(g.pow(2).sum().item() for _, g in gradients))
             results[at + "product/" + part] = sum((g * values("along " + name, *g.shape)).sum().item()

@@ -155,6 +155,15 @@ class UpdateGoldenTest : public testing::TestWithParam<const char*> {
     return Step2Losses(spec_, batch, place, HeadsOf(networks));
   }
 
+  static size_t TermsOf(const GoldenTensors& golden, const std::string& at) {
+    size_t count = 0;
+    for (const char* name : {"identity", "triplet", "attribute", "attribute_entropy", "consistency",
+                             "domain", "contrastive"}) {
+      count += golden.Has(absl::StrCat(at, "term/", name)) ? 1 : 0;
+    }
+    return count;
+  }
+
   // Compares the gradient of each part.
   static void ExpectGradients(IhdaNetworks& networks, const GoldenTensors& golden,
                               const std::string& at, double tolerance) {
@@ -166,9 +175,12 @@ class UpdateGoldenTest : public testing::TestWithParam<const char*> {
       squares += gradient.pow(2).sum().item<double>();
       product += (gradient * Values("along " + name, gradient.sizes())).sum().item<double>();
     }
-    for (const auto& [part, sums] : parts) {
+    for (const char* part : {"photo_encoder", "sketch_encoder", "projection", "neck",
+                             "attribute_head", "domain_classifier", "identity_classifier"}) {
+      const std::pair<double, double> sums = parts[part];
       const torch::Tensor norm = torch::full({1}, std::sqrt(sums.first), torch::kFloat64);
-      // Terms that a step does not have.
+      // A part that no term of the step moves is not in the file.
+      ASSERT_EQ(norm.item<double>() > 0, golden.Has(absl::StrCat(at, "norm/", part))) << at << part;
       if (norm.item<double>() == 0) continue;
       golden.ExpectNear(norm, absl::StrCat(at, "norm/", part), tolerance);
       golden.ExpectWithin(torch::full({1}, sums.second, torch::kFloat64),
@@ -192,6 +204,7 @@ class UpdateGoldenTest : public testing::TestWithParam<const char*> {
       const LossSum sum = Losses(*networks, place);
       std::vector<std::pair<std::string, double>> terms;
       ASSERT_THAT(sum.Read(terms), IsOk());
+      EXPECT_EQ(terms.size() - 1, TermsOf(golden, at)) << at;
       for (const auto& [name, value] : terms) {
         if (name == "total") continue;
         golden.ExpectNear(torch::full({1}, value, torch::kFloat64), at + "term/" + name,
