@@ -94,14 +94,16 @@ class Probe {
   TrainingMemory Measure(const Batch& batch, int ranks) {
     networks_.BeginStep(batch.step, batch.identities);
     networks_.SetTraining();
-    const auto share = [ranks](int images) { return (images + ranks - 1) / ranks; };
+    const auto share = [ranks](int images) -> uint64_t { return (images + ranks - 1) / ranks; };
     TrainingMemory memory;
-    memory.batch_images = share(batch.photos) + share(batch.sketches);
+    memory.batch_images = static_cast<int>(share(batch.photos) + share(batch.sketches));
     const uint64_t before = counter_.live_bytes();
     const Line photos = LineOf(share(batch.photos), v1::MODALITY_PHOTO, spec_.photo());
     const Line sketches = LineOf(share(batch.sketches), v1::MODALITY_SKETCH, spec_.sketch());
-    memory.batch_bytes =
-        std::max(photos.constant, sketches.constant) + photos.images + sketches.images;
+    memory.batch_bytes = std::max(photos.constant, sketches.constant) + photos.images +
+                         sketches.images +
+                         BatchesAhead() * (share(batch.photos) * PixelBytes(spec_.photo()) +
+                                           share(batch.sketches) * PixelBytes(spec_.sketch()));
     const uint64_t gradients = Difference(counter_.live_bytes(), before);
     memory.writing_bytes = std::max(networks_.SavedBytes(), kModelCopies * EncoderBytes());
     memory.networks_bytes = networks_.SavedBytes() + gradients + KeptCopies() * EncoderBytes();
@@ -118,13 +120,13 @@ class Probe {
     uint64_t constant = 0;
     uint64_t images = 0;
   };
-  Line LineOf(int images, v1::Modality modality, const v1::TrainingSpec::InputSpec& input) {
+  Line LineOf(uint64_t images, v1::Modality modality, const v1::TrainingSpec::InputSpec& input) {
     if (images == 0) return {};
     // The first pass makes the gradients.
     Pass(2, modality, input);
     const uint64_t two = Pass(2, modality, input), four = Pass(4, modality, input);
     const uint64_t of_two = Difference(four, two);
-    return {Difference(two, of_two), of_two * static_cast<uint64_t>(images) / 2};
+    return {Difference(two, of_two), of_two * images / 2};
   }
 
   uint64_t Pass(int images, v1::Modality modality, const v1::TrainingSpec::InputSpec& input) {
@@ -139,6 +141,12 @@ class Probe {
     }
     if (loss.requires_grad()) loss.backward();
     return counter_.peak_bytes() - before;
+  }
+
+  // The batches that BatchLoader has made, besides the one that is trained on.
+  uint64_t BatchesAhead() const { return spec_.workers() > 0 ? spec_.workers() + 1 : 0; }
+  static uint64_t PixelBytes(const v1::TrainingSpec::InputSpec& input) {
+    return uint64_t{3} * input.height() * input.width() * sizeof(float);
   }
 
   // The weights that a run puts aside: of its best epoch and of its last one, of its start and of

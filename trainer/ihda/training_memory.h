@@ -16,7 +16,8 @@ namespace s2p {
 struct TrainingMemory {
   // Networks, gradients, the optimizer's moments and copies of weights.
   uint64_t networks_bytes = 0;
-  // What autograd keeps of a batch from the way there to the way back.
+  // What autograd keeps of a batch from the way there to the way back, and the batches that workers
+  // make ahead.
   uint64_t batch_bytes = 0;
   // The images of that batch, on this rank.
   int batch_images = 0;
