@@ -6,8 +6,25 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "daemon/end_watchdog.h"
+#include "daemon/service_manager.h"
 
 namespace s2p {
+namespace {
+
+// A program works as well if its service manager hears nothing, so this is no error of its own.
+void Tell(absl::string_view state) {
+  if (absl::Status status = NotifyServiceManager(state); !status.ok()) {
+    LogWarning("the service manager was not told", {{"state", state}, {"error", status}});
+  }
+}
+
+// `at_most` overrides a shorter time of the service manager, which would kill the program then.
+void TellStopping(absl::string_view doing, absl::Duration at_most) {
+  Tell(absl::StrCat("STOPPING=1\nSTATUS=", doing,
+                    "\nEXTEND_TIMEOUT_USEC=", absl::ToInt64Microseconds(at_most)));
+}
+
+}  // namespace
 
 Flag& AddListenFlag(Options& options, std::string* listen, absl::string_view what) {
   return options.Add("listen", listen,
@@ -47,16 +64,25 @@ absl::Status WriteAddress(const std::string& path, const std::string& address) {
   return absl::OkStatus();
 }
 
+void AwaitShutdown(const DaemonOptions& daemon, const std::string& address,
+                   const Shutdown& shutdown, const std::function<void()>& stop_serving) {
+  const absl::Duration end = daemon.drain + daemon.overrun;
+  Tell(absl::StrCat("READY=1\nSTATUS=listening at ", address));
+  shutdown.WaitWithLameDuck(daemon.lame_duck, [&] {
+    LogInfo("still serving, but health says no", {{"for", daemon.lame_duck}});
+    TellStopping("lame duck", daemon.lame_duck + end);
+    stop_serving();
+  });
+  TellStopping("draining", end);
+}
+
 absl::Status ServeUntilShutdown(const DaemonOptions& daemon, const std::string& address,
                                 const std::string& http_address, const Shutdown& shutdown,
                                 const DaemonEnd& end) {
   S2P_RETURN_IF_ERROR(WriteAddress(daemon.address_file, address));
   S2P_RETURN_IF_ERROR(WriteAddress(daemon.http_address_file, http_address));
   LogInfo("listening", {{"grpc", address}, {"http", http_address}});
-  shutdown.WaitWithLameDuck(daemon.lame_duck, [&daemon, &end] {
-    LogInfo("still serving, but health says no", {{"for", daemon.lame_duck}});
-    end.stop_serving();
-  });
+  AwaitShutdown(daemon, address, shutdown, end.stop_serving);
   LogInfo("draining", {{"at_most", daemon.drain}});
   {
     const EndWatchdog watchdog(daemon.drain + daemon.overrun);

@@ -52,8 +52,15 @@ struct DaemonEnd {
 // that cannot be written.
 absl::Status WriteAddress(const std::string& path, const std::string& address);
 
-// The part of a daemon's life that is the same in all: writes the address files, logs that it
-// listens, waits for `shutdown`, then for the lame duck and the drain. If `end` has not returned
+// The middle of the life of a program that listens at `address`: tells the service manager that it
+// is ready (daemon/service_manager.h), waits for `shutdown` and, after `stop_serving`, for the lame
+// duck, and tells the service manager that the program stops and how long that may take. It tells
+// nothing of SIGHUP: the files are read again at the next call, not within the signal.
+void AwaitShutdown(const DaemonOptions& daemon, const std::string& address,
+                   const Shutdown& shutdown, const std::function<void()>& stop_serving);
+
+// The part of a gRPC daemon's life that is the same in all: writes the address files, logs that it
+// listens, does as AwaitShutdown, and then drains. If `end` has not returned
 // `daemon.overrun` after that, the process exits with kOverrunExit (daemon/end_watchdog.h): what
 // was answered is durable. FailedPrecondition if an address file cannot be written.
 absl::Status ServeUntilShutdown(const DaemonOptions& daemon, const std::string& address,

@@ -130,10 +130,7 @@ absl::Status Serve(Flags& flags) {
   S2P_ASSIGN_OR_RETURN(auto web, WebServer::Start(flags.web));
   S2P_RETURN_IF_ERROR(WriteAddress(flags.daemon.address_file, web->address()));
   LogInfo("listening", {{"http", web->address()}, {"server", flags.connection.server}});
-  shutdown->WaitWithLameDuck(flags.daemon.lame_duck, [&flags, &web] {
-    LogInfo("still serving, but health says no", {{"for", flags.daemon.lame_duck}});
-    web->StopServing();
-  });
+  AwaitShutdown(flags.daemon, web->address(), *shutdown, [&web] { web->StopServing(); });
   web->Stop();
   LogInfo("ended");
   return absl::OkStatus();
