@@ -115,7 +115,8 @@ void AddFlags(Options& options, Flags& flags) {
       .Add("max-decode-time", &server.max_decode_time, "of one image; its decoder is killed then")
       .Range(0.1, 3600);
   options.Add("decoder", &server.decoder_program,
-              "file of s2p-decoder; empty: in the folder of this program");
+              "file of s2p-decoder; empty: in the folder of this program, or where it was "
+              "installed with it");
   options.Add(
       "decode-in-process", &flags.decode_in_process,
       "decode in this process, if decoders cannot run here: an image can then hold a thread "
@@ -195,7 +196,7 @@ void ChooseDecoder(Flags& flags) {
     LogWarning("images are decoded in this process: one can hold a thread or end the server");
     program.clear();
   } else if (program.empty()) {
-    program = DecoderNextToProgram();
+    program = DecoderOfThisProgram();
   }
 }
 

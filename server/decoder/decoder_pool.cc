@@ -132,10 +132,19 @@ int64_t DecoderMemory(const ImageLimits& limits) {
   return MostDecodeBytes(limits) + limits.max_pixels + static_cast<int64_t>(kKeptBytes) + kBesides;
 }
 
-std::string DecoderNextToProgram() {
+std::string DecoderOf(const std::string& program) {
+  const std::filesystem::path folder = std::filesystem::path(program).parent_path();
+  const std::filesystem::path next_to = folder / "s2p-decoder";
+  const std::filesystem::path installed = (folder / S2P_INSTALLED_DECODER).lexically_normal();
   std::error_code error;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  return (program.parent_path() / "s2p-decoder").string();
+  const bool is_installed =
+      !std::filesystem::exists(next_to, error) && std::filesystem::exists(installed, error);
+  return (is_installed ? installed : next_to).string();
+}
+
+std::string DecoderOfThisProgram() {
+  std::error_code error;
+  return DecoderOf(std::filesystem::read_symlink("/proc/self/exe", error).string());
 }
 
 }  // namespace s2p

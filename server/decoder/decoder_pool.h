@@ -78,8 +78,12 @@ class DecoderPool final : public ImageDecoder {
 // Address space for one image within `limits`, of whatever kind.
 int64_t DecoderMemory(const ImageLimits& limits);
 
-// The s2p-decoder in the folder of this program.
-std::string DecoderNextToProgram();
+// The s2p-decoder that belongs to the server with the file `program`: the one in its folder, or
+// else the one where the installation puts it, such as ../libexec/sketch2photo. If neither exists,
+// the former, for a message that names it.
+std::string DecoderOf(const std::string& program);
+// That of this process's program.
+std::string DecoderOfThisProgram();
 
 }  // namespace s2p
 

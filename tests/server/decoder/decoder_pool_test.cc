@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <filesystem>
+#include <fstream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "absl/synchronization/notification.h"
 #include "tests/server/decoder/decoder_fixture.h"
 #include "tests/testing/status_matchers.h"
+#include "tests/testing/temp_dir.h"
 
 namespace s2p::test {
 namespace {
@@ -172,6 +175,35 @@ TEST_F(DecoderPoolTest, ProcessesEndWithThePool) {
   const pid_t pid = pool_->idle().front();
   pool_.reset();
   EXPECT_FALSE(Exists(pid));
+}
+
+class DecoderOfTest : public testing::Test {
+ protected:
+  // Makes the file that an installation in the folder of this test would have at `path`.
+  std::string Touch(const std::string& path) const {
+    const auto file = std::filesystem::path(dir_.File(path)).lexically_normal();
+    std::filesystem::create_directories(file.parent_path());
+    std::ofstream(file) << "x";
+    return file.string();
+  }
+  std::string Found() const { return DecoderOf(dir_.File("usr/bin/s2p-server")); }
+
+  TempDir dir_;
+};
+
+TEST_F(DecoderOfTest, InstalledOneIsFound) {
+  const std::string installed = Touch("usr/bin/" S2P_INSTALLED_DECODER);
+  EXPECT_EQ(Found(), installed);
+}
+
+TEST_F(DecoderOfTest, OneNextToTheProgramWins) {
+  Touch("usr/bin/" S2P_INSTALLED_DECODER);
+  const std::string next_to = Touch("usr/bin/s2p-decoder");
+  EXPECT_EQ(Found(), next_to);
+}
+
+TEST_F(DecoderOfTest, WithoutAnyThePlaceNextToTheProgramIsNamed) {
+  EXPECT_EQ(Found(), dir_.File("usr/bin/s2p-decoder"));
 }
 
 TEST(DecoderPoolCreateTest, ProgramThatDoesNotStartIsNamed) {
