@@ -9,8 +9,8 @@ namespace s2p {
 
 // Counts the memory of tensors in main memory that this thread allocates and frees from its
 // construction to its destruction, also on the way back through autograd's graph. Memory that
-// libraries such as oneDNN use inside a call is not counted. Counters nest like scopes; an outer one
-// does not see the allocations of an inner one. One thread only.
+// libraries such as oneDNN use inside a call is not counted. Counters nest like scopes; an outer
+// one does not see the allocations of an inner one. One thread only.
 class AllocationCounter {
  public:
   AllocationCounter();

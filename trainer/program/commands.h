@@ -176,8 +176,8 @@ struct CrossValidateOptions {
   // Tests replace it.
   std::function<absl::StatusOr<MainMemory>()> measure_memory = [] { return MeasureMainMemory(); };
 };
-// Cancelled when `stop` ended it. FailedPrecondition if a split takes more memory than is available; no
-// image of it is read then.
+// Cancelled when `stop` ended it. FailedPrecondition if a split takes more memory than is
+// available; no image of it is read then.
 absl::Status RunCrossValidate(const CrossValidateOptions& options,
                               const std::function<bool()>& stop, bool terminal, std::ostream& out);
 

@@ -23,9 +23,9 @@ uint64_t ImageBytes(const OpenDataSets& data_sets, const v1::TrainingSpec& resol
 absl::Status CheckMemory(uint64_t image_bytes, uint64_t memory_bytes, const char* has);
 
 // Whether a run fits into the memory that `measure` says is available now: CheckMemory for its
-// images, then images, networks and the largest batch together (MeasureTrainingMemory, which see for
-// `ranks` and errors). FailedPrecondition names each number and what helps. OK if `measure` cannot
-// say.
+// images, then images, networks and the largest batch together (MeasureTrainingMemory, which see
+// for `ranks` and errors). FailedPrecondition names each number and what helps. OK if `measure`
+// cannot say.
 absl::Status CheckRunFits(const OpenDataSets& data_sets, const v1::TrainingSpec& resolved,
                           const std::function<absl::StatusOr<MainMemory>()>& measure,
                           int ranks = 1);
