@@ -53,7 +53,7 @@ class ServiceManagerTest : public testing::Test {
     return messages;
   }
 
-  // What a program that listens at 127.0.0.1:1 tells from its start to its end.
+  // The messages of a program that listens at 127.0.0.1:1, from its start to its end.
   std::vector<std::string> Life(const DaemonOptions& daemon) {
     auto shutdown = *Shutdown::Install();
     shutdown->Request();

@@ -53,7 +53,7 @@ class IhdaStep {
 // The networks as the loss terms see them. They are borrowed and must outlive it.
 LossHeads HeadsOf(IhdaNetworks& networks);
 
-// What a batch of step 2 has at most.
+// The most that a batch of step 2 has.
 struct Step2Sizes {
   int pairs = 0;
   int source_images = 0;

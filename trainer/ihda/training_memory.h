@@ -16,13 +16,13 @@ namespace s2p {
 struct TrainingMemory {
   // Networks, gradients, the optimizer's moments and copies of weights.
   uint64_t networks_bytes = 0;
-  // What autograd keeps of a batch from the way there to the way back, and the batches that workers
-  // make ahead.
+  // Tensors that autograd keeps of a batch from the way there to the way back, and the batches that
+  // workers make ahead.
   uint64_t batch_bytes = 0;
   // The images of that batch, on this rank.
   int batch_images = 0;
-  // What writing the state of an epoch takes, or the model with the network that computes its
-  // golden embeddings.
+  // The copy of everything that writing the state of an epoch takes, or those of the model and of
+  // the network that computes its golden embeddings.
   uint64_t writing_bytes = 0;
 
   // Nothing is written while there is a batch.

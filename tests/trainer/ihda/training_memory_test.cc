@@ -35,7 +35,7 @@ class TrainingMemoryTest : public TinyRunTest {
     const auto taken = static_cast<double>(BytesOfRun(fields));
     EXPECT_NEAR(taken / expected, 1, 0.25);
   }
-  // What makes the batch, not the networks, take most of the memory.
+  // Fields with which the batch, not the networks, takes most of the memory.
   static const std::vector<std::string>& Large() {
     static const auto& fields = *new std::vector<std::string>{
         "photo.height=96", "photo.width=96", "sketch.height=96", "sketch.width=96"};
