@@ -16,11 +16,11 @@
 #include "model/checkpoint_store.h"
 #include "model/file.h"
 #include "trainer/ihda/run_plan.h"
+#include "trainer/memory/run_memory.h"
 #include "trainer/parallel/launch.h"
 #include "trainer/parallel/process_group.h"
 #include "trainer/program/command_spec.h"
 #include "trainer/program/commands.h"
-#include "trainer/program/run_memory.h"
 #include "trainer/program/train_run.h"
 #include "trainer/program/training_display.h"
 

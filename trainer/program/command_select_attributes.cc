@@ -1,10 +1,10 @@
 #include "base/status_macros.h"
 #include "trainer/ihda/attribute_selection.h"
 #include "trainer/ihda/training_data.h"
+#include "trainer/memory/run_memory.h"
 #include "trainer/program/command_spec.h"
 #include "trainer/program/commands.h"
 #include "trainer/program/evaluation_report.h"
-#include "trainer/program/run_memory.h"
 #include "trainer/program/training_display.h"
 #include "trainer/spec/spec_errors.h"
 

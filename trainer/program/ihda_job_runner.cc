@@ -21,7 +21,7 @@
 #include "trainer/ihda/first_weights.h"
 #include "trainer/ihda/run_plan.h"
 #include "trainer/ihda/start_plan.h"
-#include "trainer/program/run_memory.h"
+#include "trainer/memory/run_memory.h"
 #include "trainer/program/spec_check.h"
 #include "trainer/program/train_run.h"
 #include "trainer/program/training_round.h"

@@ -16,8 +16,8 @@
 #include "trainer/ihda/batch_parts.h"
 #include "trainer/ihda/first_weights.h"
 #include "trainer/ihda/training_data.h"
+#include "trainer/memory/run_memory.h"
 #include "trainer/program/reference_set.h"
-#include "trainer/program/run_memory.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {

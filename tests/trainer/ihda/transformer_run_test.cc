@@ -6,10 +6,8 @@
 
 #include "model/checkpoint_store.h"
 #include "model/encoder.h"
-#include "model/torch_allocations.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
-#include "trainer/ihda/training_memory.h"
 
 namespace s2p::test {
 namespace {
@@ -41,21 +39,6 @@ TEST_F(TransformerRunTest, EveryPartLearns) {
                            "encoder.blocks.3.mlp.fc2.bias", "encoder.norm.weight"}) {
     EXPECT_THAT(different, Contains(name));
   }
-}
-
-TEST_F(TransformerRunTest, TakesTheMemoryThatWasMeasured) {
-  const v1::TrainingSpec spec =
-      With(Transformer(), {"backbone.transformer.width=128", "backbone.transformer.mlp_width=512"});
-  const auto resolved = ResolveSpec(spec);
-  ASSERT_THAT(resolved, IsOk());
-  const auto data_sets = OpenTrainingDataSets(*resolved);
-  ASSERT_THAT(data_sets, IsOk());
-  const auto measured = MeasureTrainingMemory(*data_sets, *resolved);
-  ASSERT_THAT(measured, IsOk());
-  AllocationCounter counter;
-  Train(spec);
-  const auto taken = static_cast<double>(counter.peak_bytes());
-  EXPECT_NEAR(taken / static_cast<double>(measured->total_bytes()), 1, 0.25);
 }
 
 TEST_F(TransformerRunTest, FrozenStagesStayAsTheyAre) {

@@ -1,4 +1,4 @@
-#include "model/torch_allocations.h"
+#include "trainer/memory/allocation_counter.h"
 
 #include <c10/core/Allocator.h>
 #include <c10/util/ThreadLocalDebugInfo.h>

@@ -1,4 +1,4 @@
-#include "model/torch_allocations.h"
+#include "trainer/memory/allocation_counter.h"
 
 #include <gtest/gtest.h>
 #include <torch/types.h>

@@ -1,6 +1,6 @@
 // The bytes of the tensors that a piece of code makes.
-#ifndef S2P_MODEL_TORCH_ALLOCATIONS_H_
-#define S2P_MODEL_TORCH_ALLOCATIONS_H_
+#ifndef S2P_TRAINER_MEMORY_ALLOCATION_COUNTER_H_
+#define S2P_TRAINER_MEMORY_ALLOCATION_COUNTER_H_
 
 #include <cstdint>
 #include <memory>
@@ -32,4 +32,4 @@ class AllocationCounter {
 
 }  // namespace s2p
 
-#endif  // S2P_MODEL_TORCH_ALLOCATIONS_H_
+#endif  // S2P_TRAINER_MEMORY_ALLOCATION_COUNTER_H_

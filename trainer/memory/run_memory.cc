@@ -1,4 +1,4 @@
-#include "trainer/program/run_memory.h"
+#include "trainer/memory/run_memory.h"
 
 #include <utility>
 #include <vector>
@@ -7,7 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "image/image.h"
-#include "trainer/ihda/training_memory.h"
+#include "trainer/memory/training_memory.h"
 
 namespace s2p {
 namespace {
@@ -83,7 +83,7 @@ absl::Status CheckRunFits(const OpenDataSets& data_sets, const v1::TrainingSpec&
                        MeasureTrainingMemory(data_sets, resolved, ranks));
   if (images + training.total_bytes() <= available) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
-      "the run takes at least ", GiB(images + training.total_bytes()), " of main memory, ",
+      "the run takes about ", GiB(images + training.total_bytes()), " of main memory, ",
       GiB(images), " for its images, ", GiB(training.networks_bytes),
       " for networks, gradients and optimizer, and ", ForTheRest(training), ", and ",
       GiB(available),

@@ -1,6 +1,6 @@
 // The main memory that training takes next to its images, before it takes it.
-#ifndef S2P_TRAINER_IHDA_TRAINING_MEMORY_H_
-#define S2P_TRAINER_IHDA_TRAINING_MEMORY_H_
+#ifndef S2P_TRAINER_MEMORY_TRAINING_MEMORY_H_
+#define S2P_TRAINER_MEMORY_TRAINING_MEMORY_H_
 
 #include <algorithm>
 #include <cstdint>
@@ -11,8 +11,8 @@
 
 namespace s2p {
 
-// The step of IHDA that takes more. Libraries take some memory of their own, so a run that has no
-// more than this ends early.
+// The step of IHDA that takes more. Whole runs take within a quarter of it, and libraries some
+// memory of their own.
 struct TrainingMemory {
   // Networks, gradients, the optimizer's moments and copies of weights.
   uint64_t networks_bytes = 0;
@@ -41,4 +41,4 @@ absl::StatusOr<TrainingMemory> MeasureTrainingMemory(const OpenDataSets& data_se
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_IHDA_TRAINING_MEMORY_H_
+#endif  // S2P_TRAINER_MEMORY_TRAINING_MEMORY_H_

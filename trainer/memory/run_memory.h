@@ -1,6 +1,6 @@
 // Whether a run fits into main memory, before it takes any.
-#ifndef S2P_TRAINER_PROGRAM_RUN_MEMORY_H_
-#define S2P_TRAINER_PROGRAM_RUN_MEMORY_H_
+#ifndef S2P_TRAINER_MEMORY_RUN_MEMORY_H_
+#define S2P_TRAINER_MEMORY_RUN_MEMORY_H_
 
 #include <cstdint>
 #include <functional>
@@ -32,4 +32,4 @@ absl::Status CheckRunFits(const OpenDataSets& data_sets, const v1::TrainingSpec&
 
 }  // namespace s2p
 
-#endif  // S2P_TRAINER_PROGRAM_RUN_MEMORY_H_
+#endif  // S2P_TRAINER_MEMORY_RUN_MEMORY_H_

@@ -1,4 +1,4 @@
-#include "trainer/ihda/training_memory.h"
+#include "trainer/memory/training_memory.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "model/torch_allocations.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
+#include "trainer/memory/allocation_counter.h"
 
 namespace s2p::test {
 namespace {
@@ -54,6 +54,16 @@ TEST_F(TrainingMemoryTest, RunOfLargeImagesTakesWhatWasMeasured) { ExpectRunTake
 
 TEST_F(TrainingMemoryTest, RunOfTwoEncodersTakesWhatWasMeasured) {
   ExpectRunTakesThat(Large("backbone.shared=false"));
+}
+
+TEST_F(TrainingMemoryTest, RunOfATransformerTakesWhatWasMeasured) {
+  ExpectRunTakesThat(
+      {"backbone.arch=vit", "backbone.last_stage=4", "backbone.transformer.patch=8",
+       "backbone.transformer.width=128", "backbone.transformer.depth=4",
+       "backbone.transformer.heads=2", "backbone.transformer.mlp_width=512",
+       "backbone.transformer.position_side=4", "backbone.transformer.class_token=true",
+       "backbone.transformer.activation=gelu", "backbone.transformer.norm_epsilon=1e-6",
+       "backbone.transformer.position_resampling=antialiased", "embedding.pooling=summary"});
 }
 
 TEST_F(TrainingMemoryTest, BatchGrowsWithItsImages) {

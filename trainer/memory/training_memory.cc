@@ -1,4 +1,4 @@
-#include "trainer/ihda/training_memory.h"
+#include "trainer/memory/training_memory.h"
 
 #include <torch/types.h>
 
@@ -11,12 +11,12 @@
 
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
-#include "model/torch_allocations.h"
 #include "model/torch_device.h"
 #include "model/torch_version.h"
 #include "trainer/ihda/device_memory.h"
 #include "trainer/ihda/ihda_networks.h"
 #include "trainer/ihda/ihda_steps.h"
+#include "trainer/memory/allocation_counter.h"
 #include "trainer/spec/training_spec.h"
 
 namespace s2p {

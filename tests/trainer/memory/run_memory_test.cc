@@ -1,4 +1,4 @@
-#include "trainer/program/run_memory.h"
+#include "trainer/memory/run_memory.h"
 
 #include <gmock/gmock.h>
 
@@ -10,7 +10,7 @@
 #include "base/status_macros.h"
 #include "tests/testing/status_matchers.h"
 #include "tests/trainer/tiny_run.h"
-#include "trainer/ihda/training_memory.h"
+#include "trainer/memory/training_memory.h"
 #include "trainer/program/commands.h"
 
 namespace s2p::test {
@@ -93,7 +93,7 @@ TEST_F(RunMemoryTest, NetworksAndBatchCountToo) {
                   },
                   large),
               StatusIs(absl::StatusCode::kFailedPrecondition,
-                       AllOf(HasSubstr("the run takes at least 0."),
+                       AllOf(HasSubstr("the run takes about 0."),
                              HasSubstr("for networks, gradients and optimizer, and 0."),
                              HasSubstr("for a batch of 12 images"),
                              HasSubstr("lower batch_size and raise accumulate"))));
